@@ -1,0 +1,211 @@
+// Package spec_test keeps openapi.yaml true to itself: it loads, every example fits its schema, and
+// what is promised for every answer stands at every answer.
+//
+// That the server does what the document says is checked elsewhere, over the API tests.
+package spec_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	spec "kasse"
+)
+
+// load parses the embedded document.
+func load(t *testing.T) *openapi3.T {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(spec.OpenAPI)
+	if err != nil {
+		t.Fatalf("load openapi.yaml: %v", err)
+	}
+	return doc
+}
+
+// eachOperation runs f as a subtest for every operation, named by its operationId.
+func eachOperation(t *testing.T, f func(*testing.T, *openapi3.Operation)) {
+	t.Helper()
+	for _, item := range load(t).Paths.Map() {
+		for _, op := range item.Operations() {
+			t.Run(op.OperationID, func(t *testing.T) { f(t, op) })
+		}
+	}
+}
+
+func TestDocumentIsValid(t *testing.T) {
+	doc := load(t)
+	if doc.OpenAPI != "3.1.1" {
+		t.Errorf("openapi is %q, want 3.1.1", doc.OpenAPI)
+	}
+	if err := doc.Validate(t.Context(), openapi3.EnableExamplesValidation()); err != nil {
+		t.Errorf("validate openapi.yaml: %v", err)
+	}
+}
+
+// TestExamplesFitTheirSchemas goes over the JSON that a client would see, not over the parsed YAML, and
+// under the rules of JSON Schema 2020-12, which is what OpenAPI 3.1 means by a schema.
+func TestExamplesFitTheirSchemas(t *testing.T) {
+	eachOperation(t, func(t *testing.T, op *openapi3.Operation) {
+		if op.RequestBody != nil {
+			checkExamples(t, "request", op.RequestBody.Value.Content, openapi3.VisitAsRequest())
+		}
+		for status, response := range op.Responses.Map() {
+			checkExamples(t, status, response.Value.Content, openapi3.VisitAsResponse())
+		}
+	})
+}
+
+// checkExamples also asks for at least one example wherever there is JSON, since they are test data.
+func checkExamples(t *testing.T, where string, content openapi3.Content, direction openapi3.SchemaValidationOption) {
+	t.Helper()
+	for mediaType, media := range content {
+		if !strings.HasSuffix(mediaType, "json") {
+			continue
+		}
+		if len(media.Examples) == 0 {
+			t.Errorf("%s: %s has no example", where, mediaType)
+		}
+		for name, example := range media.Examples {
+			err := media.Schema.Value.VisitJSON(roundTrip(t, example.Value.Value), direction,
+				openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation(), openapi3.MultiErrors())
+			if err != nil {
+				t.Errorf("%s: example %s: %v", where, name, err)
+			}
+		}
+	}
+}
+
+// roundTrip gives the value as encoding/json would decode it from the wire.
+func roundTrip(t *testing.T, value any) any {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decoded any
+	if err := json.Unmarshal(text, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	return decoded
+}
+
+// TestSchemasRefuse guards the test above: a schema that accepts anything would pass it.
+func TestSchemasRefuse(t *testing.T) {
+	tests := map[string]struct{ schema, value string }{
+		"unknown member":    {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","ammount":2}`},
+		"amount as text":    {"PaymentCreate", `{"order_id":"a","amount":"1","currency":"eur"}`},
+		"amount of nothing": {"PaymentCreate", `{"order_id":"a","amount":0,"currency":"eur"}`},
+		"our metadata key":  {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"kasse_x":"y"}}`},
+		"order id":          {"OrderID", `"../a"`},
+		"mobile surface":    {"CustomerSessionOptions", `{"surface":"mobile"}`},
+		"fraction of time":  {"Timestamp", `"2026-11-23T12:00:00.5Z"`},
+		"unknown code":      {"ProblemCode", `"oops"`},
+		"view without all":  {"View", `{"payment_intent":"pi_1"}`},
+	}
+	doc := load(t)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var value any
+			if err := json.Unmarshal([]byte(test.value), &value); err != nil {
+				t.Fatal(err)
+			}
+			schema := doc.Components.Schemas[test.schema].Value
+			if schema.VisitJSON(value, openapi3.EnableJSONSchema2020()) == nil {
+				t.Errorf("%s accepts %s", test.schema, test.value)
+			}
+		})
+	}
+}
+
+// TestEveryAnswerKeepsItsPromises checks what the contract says of all answers of a kind.
+func TestEveryAnswerKeepsItsPromises(t *testing.T) {
+	headers := map[string]string{"201": "Location", "304": "ETag", "401": "WWW-Authenticate", "429": "Retry-After"}
+	eachOperation(t, func(t *testing.T, op *openapi3.Operation) {
+		probe := slices.Contains(op.Tags, "Probes")
+		for status, response := range op.Responses.Map() {
+			want := []string{"X-Request-Id"}
+			if name, ok := headers[status]; ok {
+				want = append(want, name)
+			}
+			if status == "503" && !probe {
+				want = append(want, "Retry-After")
+			}
+			for _, name := range want {
+				if header := response.Value.Headers[name]; header == nil || !header.Value.Required {
+					t.Errorf("%s does not promise %s", status, name)
+				}
+			}
+			if status >= "400" && !probe && response.Value.Content["application/problem+json"] == nil {
+				t.Errorf("%s is no problem document", status)
+			}
+		}
+	})
+}
+
+// problemRow is a line of the table in ProblemCode's description.
+type problemRow struct{ status, title string }
+
+func problemTable(codes *openapi3.Schema) map[string]problemRow {
+	rows := map[string]problemRow{}
+	for line := range strings.Lines(codes.Description) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 && strings.Contains(cells[1], "`") {
+			code := strings.Trim(cells[1], " `")
+			rows[code] = problemRow{strings.TrimSpace(cells[2]), strings.TrimSpace(cells[3])}
+		}
+	}
+	return rows
+}
+
+func TestProblemTableHasEveryCode(t *testing.T) {
+	codes := load(t).Components.Schemas["ProblemCode"].Value
+	rows := problemTable(codes)
+	for _, code := range codes.Enum {
+		if _, ok := rows[code.(string)]; !ok {
+			t.Errorf("code %s is not in the table", code)
+		}
+	}
+	if len(rows) != len(codes.Enum) {
+		t.Errorf("the table has %d codes, the enum %d", len(rows), len(codes.Enum))
+	}
+}
+
+// TestProblemExamplesAgree checks that an example is named by its code, and says its type, status and
+// title as the table has them.
+func TestProblemExamplesAgree(t *testing.T) {
+	rows := problemTable(load(t).Components.Schemas["ProblemCode"].Value)
+	eachOperation(t, func(t *testing.T, op *openapi3.Operation) {
+		for status, response := range op.Responses.Map() {
+			media := response.Value.Content["application/problem+json"]
+			if media == nil {
+				continue
+			}
+			for code, example := range media.Examples {
+				problem := roundTrip(t, example.Value.Value).(map[string]any)
+				got := fmt.Sprint(problem["code"], problem["type"], problem["status"], problem["title"])
+				want := fmt.Sprint(code, "urn:kasse:problem:"+code, status, rows[code].title)
+				if got != want || rows[code].status != status {
+					t.Errorf("%s: example says %s, want %s", status, got, want)
+				}
+			}
+		}
+	})
+}
+
+// TestOnlyRequestsAreClosed: clients must bear new members in answers, and we none in requests.
+func TestOnlyRequestsAreClosed(t *testing.T) {
+	requests := []string{"CustomerSessionCreate", "CustomerSessionOptions", "PaymentCreate"}
+	var closed []string
+	for name, schema := range load(t).Components.Schemas {
+		if has := schema.Value.AdditionalProperties.Has; has != nil && !*has {
+			closed = append(closed, name)
+		}
+	}
+	slices.Sort(closed)
+	if !slices.Equal(closed, requests) {
+		t.Errorf("closed schemas are %v, want %v", closed, requests)
+	}
+}
