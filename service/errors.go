@@ -1,0 +1,81 @@
+package service
+
+import (
+	"errors"
+	"time"
+)
+
+// Code names what went wrong; it is part of the contract.
+type Code string
+
+// The codes that the service answers with, beside those that only HTTP knows.
+const (
+	CodeInvalidRequest        Code = "invalid_request"
+	CodeInvalidSignature      Code = "invalid_signature"
+	CodeNotFound              Code = "not_found"
+	CodeOrderConflict         Code = "order_conflict"
+	CodeOrderAlreadyPaid      Code = "order_already_paid"
+	CodeOrderClosed           Code = "order_closed"
+	CodePaymentInProgress     Code = "payment_in_progress"
+	CodeInvalidState          Code = "invalid_state"
+	CodeIdempotencyInProgress Code = "idempotency_in_progress"
+	CodeCursorExpired         Code = "cursor_expired"
+	CodeAmountOutOfRange      Code = "amount_out_of_range"
+	CodeUnsupportedCurrency   Code = "unsupported_currency"
+	CodeCustomerNotFound      Code = "customer_not_found"
+	CodeInternal              Code = "internal"
+	CodeStripeError           Code = "stripe_error"
+	CodeStoreUnavailable      Code = "store_unavailable"
+	CodeStripeUnavailable     Code = "stripe_unavailable"
+	CodeStripeRateLimited     Code = "stripe_rate_limited"
+	CodeStripeTimeout         Code = "stripe_timeout"
+)
+
+// Error is the one error that callers are meant to see. Whatever has no code is internal, and its text never leaves.
+type Error struct {
+	Code            Code
+	Detail          string       // a sentence for developers; never Stripe's text, never a secret
+	Fields          []FieldError // what is wrong with the input, in its order
+	RetryAfter      time.Duration
+	DeclineCode     string // Stripe's, of a refused card
+	StripeRequestID string // "req_…", for Stripe's dashboard and support
+	Payment         []byte // the view of the payment that stands in the way
+	Oldest          string // the cursor to go on from, of CodeCursorExpired
+	Refused         bool   // Stripe took the call and said no: nothing was made
+	Cause           error  // for the log
+}
+
+// FieldError says what is wrong with one member of the input.
+type FieldError struct {
+	Pointer string // JSON pointer, as "/amount"
+	Detail  string
+}
+
+// Error gives the code and the cause, for logs.
+func (e *Error) Error() string {
+	text := string(e.Code) + ": " + e.Detail
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// ErrConflict says that a record was changed by somebody else since it was loaded: load it again.
+var ErrConflict = errors.New("record changed since it was loaded")
+
+// ErrNotFound says that there is no such record in the store.
+var ErrNotFound = errors.New("no such record")
+
+// NotFound is the one answer to what does not exist and to what is not the caller's.
+func NotFound() *Error {
+	return &Error{Code: CodeNotFound, Detail: "There is nothing here that this credential may see."}
+}
+
+// refused reports whether Stripe said no for good, so that nothing was made.
+func refused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Refused
+}

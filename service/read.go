@@ -1,0 +1,156 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Intent is a PaymentIntent as Stripe showed it, in our words.
+type Intent struct {
+	ID           PaymentID
+	Created      int64 // Unix seconds
+	Livemode     bool
+	ClientSecret Secret
+	Snapshot
+}
+
+// Answer is a PaymentIntent in an answer of Stripe.
+type Answer struct {
+	Intent
+	Date          int64 // Unix seconds, of the answer
+	Stale         bool  // a replay, or the answer to a repeated call: it may be older than its date
+	CaptureBefore int64 // Unix seconds, the end of an authorisation; zero where there is none
+}
+
+// reader asks Stripe for the truth.
+type reader interface {
+	// RetrievePayment fails with CodeNotFound where Stripe knows no such PaymentIntent.
+	RetrievePayment(ctx context.Context, id PaymentID) (Answer, error)
+}
+
+// readQueue holds the payments that Stripe has to be asked about. They get in and out by the write that finds a doubt
+// or ends it.
+type readQueue interface {
+	// TakeReads returns payments whose time has come, and hides them from all replicas for so long.
+	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]PaymentID, error)
+	// DropRead takes a payment out of the queue that no write will.
+	DropRead(ctx context.Context, id PaymentID) error
+	// AllowRead takes one of so many reads a second, shared by all replicas, or says how long to wait.
+	AllowRead(ctx context.Context, perSecond int) (time.Duration, error)
+}
+
+const (
+	readPause = 250 * time.Millisecond // between looks into an empty queue
+	readBatch = 50
+	readHide  = time.Minute // after which another replica tries what this one did not finish
+)
+
+// ReadAmbiguous asks Stripe about the payments whose events leave a doubt, until the context ends.
+func (s *Service) ReadAmbiguous(ctx context.Context) {
+	for ctx.Err() == nil {
+		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
+		if err != nil && ctx.Err() == nil {
+			s.Logger.WarnContext(ctx, "read queue", "error", err)
+		}
+		for _, id := range ids {
+			s.readOne(ctx, id)
+		}
+		if len(ids) < readBatch {
+			pause(ctx, readPause)
+		}
+	}
+}
+
+func (s *Service) readOne(ctx context.Context, id PaymentID) {
+	for ctx.Err() == nil {
+		wait, err := s.reads.AllowRead(ctx, s.StripeReads)
+		if err != nil {
+			s.Logger.WarnContext(ctx, "read budget", "error", err)
+			return
+		}
+		if wait == 0 {
+			break
+		}
+		pause(ctx, wait)
+	}
+	err := s.Read(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		err = s.reads.DropRead(ctx, id)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.Logger.WarnContext(ctx, "read", "payment_intent", id, "error", err)
+	}
+}
+
+// Read asks Stripe for one payment and merges the answer. It fails with ErrNotFound where the payment is not ours.
+func (s *Service) Read(ctx context.Context, id PaymentID) error {
+	p, _, err := s.payments.LoadPayment(ctx, id)
+	if err != nil {
+		return err
+	}
+	answer, err := s.stripe.RetrievePayment(ctx, id)
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) && e.Code == CodeNotFound {
+			return ErrNotFound
+		}
+		return err
+	}
+	_, err = s.learn(ctx, answer, p.Record.Seen())
+	return err
+}
+
+// learn merges an answer of Stripe; covers are the events known when the question was asked.
+func (s *Service) learn(ctx context.Context, a Answer, covers []string) (Payment, error) {
+	p, _, err := s.change(ctx, a.ID, causeRead, func(p *Payment) error {
+		if err := s.introduce(ctx, p, a.Intent); err != nil {
+			return err
+		}
+		if a.Stale {
+			p.Record = Merge(p.Record, Doubt(a.Date))
+			return nil
+		}
+		p.Record = Merge(p.Record, Read{Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, Covers: covers, CaptureBefore: a.CaptureBefore})
+		return nil
+	})
+	return p, err
+}
+
+// introduce gives a payment that is seen for the first time its place in its order. A PaymentIntent whose metadata does
+// not name this service is not ours, and ends with ErrNotFound. An order without a record is restored from it.
+func (s *Service) introduce(ctx context.Context, p *Payment, intent Intent) error {
+	if p.SecretHash == "" {
+		p.SecretHash = intent.ClientSecret.Hash()
+	}
+	if p.Revision > 0 {
+		return nil
+	}
+	origin := OriginOf(intent.Metadata)
+	if origin.Service != s.Name || intent.Livemode != s.Livemode || !origin.Order.Valid() {
+		return ErrNotFound
+	}
+	order, err := s.changeOrder(ctx, origin.Order, func(o *Order, _ time.Time) error {
+		if o.Revision > 0 {
+			return errUnchanged
+		}
+		o.restore(intent.ID, origin, intent.Snapshot)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	p.Livemode, p.Record.Created = intent.Livemode, intent.Created
+	p.Standing = order.standing(intent.ID, origin, intent.Snapshot)
+	return nil
+}
+
+// pause waits, or until the context ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,47 @@
+package service
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"log/slog"
+	"strings"
+)
+
+// Secret is a value that may be used and never shown: every way of printing it gives "***".
+type Secret string
+
+// String hides the value from fmt.
+func (Secret) String() string { return "***" }
+
+// GoString hides the value from %#v.
+func (Secret) GoString() string { return "***" }
+
+// MarshalJSON hides the value from encoders.
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"***"`), nil }
+
+// LogValue hides the value from slog.
+func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
+
+// Reveal returns the value itself, for the one place that has to send or check it.
+func (s Secret) Reveal() string { return string(s) }
+
+// Hash returns the lower-case hex of the value's SHA-256, the only trace of a client secret that is ever stored.
+func (s Secret) Hash() string {
+	if s == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// matches compares the value with a stored hash in constant time; an empty hash matches nothing.
+func (s Secret) matches(hash string) bool {
+	return hash != "" && subtle.ConstantTimeCompare([]byte(s.Hash()), []byte(hash)) == 1
+}
+
+// ClientSecretOf returns the PaymentIntent that a client secret, "pi_…_secret_…", opens.
+func ClientSecretOf(s Secret) (PaymentID, bool) {
+	id, rest, ok := strings.Cut(string(s), "_secret_")
+	return PaymentID(id), ok && rest != "" && PaymentID(id).Valid()
+}

@@ -1,0 +1,75 @@
+// Package service is what Kasse knows of payments: how Stripe's events merge, what an order may do, what callers are
+// told. It knows neither HTTP nor Redis nor Stripe's wire format.
+//
+// One invariant holds all of it: what is stored of a payment is a function of the set of facts seen, never of the order
+// in which they came. So a webhook may come twice, late or before its own create, and two replicas may work at once:
+// everybody loads, merges, and writes by compare-and-set, and whoever loses starts again from what the other wrote.
+// (Locks would have to be held over calls to Stripe, and a process that dies holding one leaves a payment half
+// changed.) Only the opening of payments runs under a lease, because it must not be done twice at Stripe.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Options is what the service has to be told.
+type Options struct {
+	Name           string        // SERVICE_NAME, written into Stripe's metadata
+	Livemode       bool          // the mode of the Stripe keys
+	PublishableKey string        // handed to pages
+	StripeTimeout  time.Duration // bound of one call to Stripe with all its tries
+	StripeReads    int           // background reads a second, of all replicas together
+	Logger         *slog.Logger
+}
+
+// Store is all that the verbs need of Redis; each part is declared beside its verb.
+type Store interface {
+	payments
+	orders
+	views
+	feed
+	readQueue
+	quarantine
+}
+
+// Stripe is all that the verbs need of Stripe; each part is declared beside its verb.
+type Stripe interface {
+	opener
+	reader
+	parser
+}
+
+// Service answers what callers ask for. Its methods may be called from many goroutines.
+type Service struct {
+	Options
+	payments   payments
+	orders     orders
+	views      views
+	feed       feed
+	reads      readQueue
+	quarantine quarantine
+	stripe     Stripe
+	lookups    singleflight.Group // one question to Stripe at a time for one payment that Redis does not know
+}
+
+// New wires the service.
+func New(store Store, stripe Stripe, o Options) *Service {
+	return &Service{
+		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, quarantine: store, stripe: stripe,
+	}
+}
+
+// observe writes the one log line of a transition.
+func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
+	if w.History == nil {
+		return
+	}
+	from, _ := before.stored()
+	to, _ := w.stored()
+	s.Logger.InfoContext(ctx, "transition", "payment_intent", w.ID, "order_id", w.Standing.Order,
+		"from", from.State, "to", to.State, "version", w.Version)
+}

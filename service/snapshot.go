@@ -1,0 +1,142 @@
+package service
+
+import (
+	"cmp"
+	"strings"
+)
+
+// Status is a PaymentIntent's status, verbatim as Stripe writes it.
+//
+// Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+type Status string
+
+// The statuses of Stripe's lifecycle page.
+const (
+	RequiresPaymentMethod Status = "requires_payment_method"
+	RequiresConfirmation  Status = "requires_confirmation"
+	RequiresAction        Status = "requires_action"
+	Processing            Status = "processing"
+	RequiresCapture       Status = "requires_capture"
+	Succeeded             Status = "succeeded"
+	Canceled              Status = "canceled"
+)
+
+// Known reports whether the status is one of Stripe's lifecycle.
+func (s Status) Known() bool {
+	switch s {
+	case RequiresPaymentMethod, RequiresConfirmation, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled:
+		return true
+	}
+	return false
+}
+
+func (s Status) terminal() bool { return s == Succeeded || s == Canceled }
+
+// Snapshot is what one event or one answer of Stripe said of a PaymentIntent. Amounts are in minor units.
+type Snapshot struct {
+	Status           Status            `json:"status"`
+	Amount           int64             `json:"amount"`
+	AmountCapturable int64             `json:"capturable,omitempty"`
+	AmountReceived   int64             `json:"received,omitempty"`
+	Currency         string            `json:"currency"`
+	Customer         CustomerID        `json:"customer,omitempty"`
+	CaptureMethod    CaptureMethod     `json:"capture_method,omitempty"`
+	SetupFutureUsage string            `json:"setup_future_usage,omitempty"`
+	Charge           Charge            `json:"charge,omitzero"`
+	Failure          *Failure          `json:"failure,omitempty"`
+	Metadata         map[string]string `json:"metadata,omitempty"`
+}
+
+// Charge is a PaymentIntent's latest charge. Unknown, since an API version may not have the field, is not the same
+// as none: nothing certain follows from it.
+type Charge struct {
+	Unknown bool   `json:"unknown,omitempty"`
+	ID      string `json:"id,omitempty"`
+}
+
+// Failure is the last error of a PaymentIntent, in Stripe's codes.
+//
+// Source: https://docs.stripe.com/error-codes
+type Failure struct {
+	Code        string `json:"code,omitempty"`
+	DeclineCode string `json:"decline_code,omitempty"`
+	Charge      string `json:"charge,omitempty"`
+}
+
+// failed reports whether the snapshot shows a failed attempt that waits for another.
+func (s Snapshot) failed() bool { return s.Status == RequiresPaymentMethod && s.Failure != nil }
+
+// alike reports whether two snapshots would be shown alike. The metadata is left out: it says nothing of the money.
+func (s Snapshot) alike(o Snapshot) bool {
+	sameFailure := (s.Failure == nil) == (o.Failure == nil) && (s.Failure == nil || *s.Failure == *o.Failure)
+	return sameFailure && s.Status == o.Status && s.Amount == o.Amount && s.Currency == o.Currency &&
+		s.AmountCapturable == o.AmountCapturable && s.AmountReceived == o.AmountReceived &&
+		s.Customer == o.Customer && s.CaptureMethod == o.CaptureMethod && s.Charge == o.Charge
+}
+
+// authenticationFailure is the code of a failure that happens before the charge it may carry is tried.
+const authenticationFailure = "payment_intent_authentication_failure"
+
+// certainlyBefore reports whether s must have come before o, whatever their time stamps say. These three are the only
+// steps of the lifecycle that cannot be walked backwards; `processing` before a failure with the same charge is not
+// one, since an attempt may start while the old charge still stands.
+func (s Snapshot) certainlyBefore(o Snapshot) bool {
+	if !s.Charge.Unknown && s.Charge.ID == "" && o.Charge.ID != "" {
+		return true
+	}
+	if s.failedWithItsCharge() && o.Status == RequiresAction && o.Charge.ID == s.Charge.ID {
+		return true
+	}
+	return o.Status == RequiresCapture && (s.failed() || s.Status == RequiresAction)
+}
+
+func (s Snapshot) failedWithItsCharge() bool {
+	return s.failed() && s.Charge.ID != "" && s.Failure.Charge == s.Charge.ID && s.Failure.Code != authenticationFailure
+}
+
+// rank orders snapshots of one second for the best guess, from the least to the most advanced.
+func (s Snapshot) rank() int {
+	switch {
+	case s.failed():
+		return 4
+	case s.Status == RequiresConfirmation:
+		return 1
+	case s.Status == RequiresAction:
+		return 2
+	case s.Status == Processing:
+		return 3
+	case s.Status == RequiresCapture:
+		return 5
+	}
+	return 0
+}
+
+// Sighting is a snapshot with the moment and the event that it was seen in.
+type Sighting struct {
+	At         int64  `json:"at"`              // Unix seconds by Stripe's clock: an event's created, or an answer's Date
+	Event      string `json:"event,omitempty"` // "evt_…"; none for an answer
+	APIVersion string `json:"api,omitempty"`
+	Snapshot
+}
+
+// compareStamps orders sightings by (created, event id, API version).
+func compareStamps(a, b Sighting) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion))
+}
+
+// compareGuesses orders sightings by how likely each is to be the newest: (created, has a charge, rank, event id).
+func compareGuesses(a, b Sighting) int {
+	return cmp.Or(
+		cmp.Compare(a.At, b.At),
+		cmp.Compare(btoi(a.Charge.ID != ""), btoi(b.Charge.ID != "")),
+		cmp.Compare(a.rank(), b.rank()),
+		strings.Compare(a.Event, b.Event),
+	)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,110 @@
+package service
+
+import (
+	"fmt"
+	"net/mail"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of what Stripe takes.
+//
+// Source: https://docs.stripe.com/api/payment_intents/create and https://docs.stripe.com/api/metadata
+const (
+	maxDescription   = 1000
+	maxEmail         = 512
+	maxMetadata      = 20 // keys; Stripe takes 50, and ours are among them
+	maxMetadataKey   = 40
+	maxMetadataValue = 500
+	maxRedisplay     = 10
+)
+
+// descriptorSuffix is what Stripe takes on a card statement: 22 characters, at least one letter, none of <>\'"*.
+var descriptorSuffix = regexp.MustCompile(`^[^<>\\'"*\x00-\x1f\x7f-\x{10ffff}]{1,22}$`)
+
+var hasLetter = regexp.MustCompile(`[A-Za-z]`)
+
+// problems collects what is wrong with an input, each with a JSON pointer.
+type problems []FieldError
+
+func (p *problems) check(ok bool, pointer, format string, args ...any) {
+	if !ok {
+		*p = append(*p, FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+	}
+}
+
+func invalid(p problems) *Error {
+	return &Error{Code: CodeInvalidRequest, Detail: "The request has values that are missing or out of their type or pattern.", Fields: p}
+}
+
+func (r CreateRequest) validate() error {
+	var p problems
+	p.check(r.Order.Valid(), "/order_id", "must match %s", orderID)
+	p = append(p, r.Terms.problems()...)
+	p.check(length(r.Description) <= maxDescription, "/description", "must have at most %d characters", maxDescription)
+	p.check(r.ReceiptEmail == "" || isEmail(r.ReceiptEmail), "/receipt_email", "must be an e-mail address of at most %d characters", maxEmail)
+	p.check(r.StatementDescriptorSuffix == "" || isDescriptor(r.StatementDescriptorSuffix), "/statement_descriptor_suffix",
+		`must have 1 to 22 ASCII characters, at least one letter, and none of < > \ ' " *`)
+	p = append(p, metadataProblems(r.Metadata)...)
+	p = append(p, r.Session.problems("/customer_session")...)
+	if len(p) > 0 {
+		return invalid(p)
+	}
+	return nil
+}
+
+func (t Terms) problems() problems {
+	var p problems
+	p.check(t.Amount >= 1 && t.Amount <= MaxAmount, "/amount", "must be an integer from 1 to %d, in minor units", MaxAmount)
+	p.check(KnownCurrency(t.Currency), "/currency", "must be a lower-case ISO 4217 code that Stripe charges in")
+	p.check(t.Customer == "" || t.Customer.Valid(), "/customer", "must match %s", customerID)
+	p.check(t.CaptureMethod.Valid(), "/capture_method", "must be automatic_async, automatic or manual")
+	p.check(oneOf(t.SetupFutureUsage, "", "on_session", "off_session"), "/setup_future_usage", "must be on_session or off_session")
+	return p
+}
+
+func metadataProblems(metadata map[string]string) problems {
+	var p problems
+	p.check(len(metadata) <= maxMetadata, "/metadata", "must have at most %d keys", maxMetadata)
+	for key, value := range metadata {
+		pointer := "/metadata/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
+		p.check(!strings.HasPrefix(key, reservedMetadata), pointer, "must not begin with %s", reservedMetadata)
+		p.check(key != "" && length(key) <= maxMetadataKey && !strings.ContainsAny(key, "[]"), "/metadata", "keys must have 1 to %d characters and no square brackets", maxMetadataKey)
+		p.check(value != "" && length(value) <= maxMetadataValue, pointer, "must have 1 to %d characters", maxMetadataValue)
+	}
+	return p
+}
+
+func (f *SessionFeatures) problems(at string) problems {
+	var p problems
+	if f == nil {
+		return p
+	}
+	p.check(f.RedisplayLimit == nil || (*f.RedisplayLimit >= 1 && *f.RedisplayLimit <= maxRedisplay), at+"/redisplay_limit", "must be an integer from 1 to %d", maxRedisplay)
+	for i, filter := range f.RedisplayOnly {
+		p.check(oneOf(filter, "always", "limited", "unspecified"), fmt.Sprintf("%s/allow_redisplay_filters/%d", at, i), "must be always, limited or unspecified")
+	}
+	p.check(oneOf(f.SaveUsage, "", "on_session", "off_session"), at+"/save_usage", "must be on_session or off_session")
+	p.check(f.SaveUsage == "" || f.Save, at+"/save_usage", "needs save")
+	p.check(oneOf(f.Surface, "", "web"), at+"/surface", "must be web")
+	return p
+}
+
+func oneOf(value string, allowed ...string) bool {
+	for _, a := range allowed {
+		if value == a {
+			return true
+		}
+	}
+	return false
+}
+
+func length(s string) int { return utf8.RuneCountInString(s) }
+
+func isEmail(s string) bool {
+	address, err := mail.ParseAddress(s)
+	return err == nil && address.Address == s && len(s) <= maxEmail
+}
+
+func isDescriptor(s string) bool { return descriptorSuffix.MatchString(s) && hasLetter.MatchString(s) }

@@ -1,0 +1,51 @@
+package service
+
+// Result is how a payment that succeeded stands to its order.
+type Result string
+
+// The results of a success.
+const (
+	Won       Result = "won"       // the first of its order
+	Duplicate Result = "duplicate" // the order was already won
+)
+
+// Standing is what a payment's view shows of its order. It lies in the payment's own record, so that a view is
+// rendered from one place; whoever changes the order writes the order first, then this.
+type Standing struct {
+	Order         OrderID `json:"order"`
+	Attempt       int     `json:"attempt"`
+	Foreign       bool    `json:"foreign,omitempty"`        // names the order, and is none of its attempts
+	Superseded    bool    `json:"superseded,omitempty"`     // a later attempt has taken its place
+	Result        Result  `json:"result,omitempty"`         // set once the payment has succeeded
+	Terms         *Terms  `json:"terms,omitempty"`          // the order's, frozen when it was won
+	FulfillableAt int64   `json:"fulfillable_at,omitempty"` // Unix seconds, set once
+}
+
+// passedOver reports whether the order stands for another payment.
+func (s Standing) passedOver() bool {
+	return s.Foreign || s.Result == Duplicate || (s.Superseded && s.Result != Won)
+}
+
+// claim makes the payment the order's winner if there is none yet. To claim again is a no-op, so that a crash between
+// this and the payment's own write heals at the next delivery. An attempt that waits for Stripe's answer learns it here;
+// a payment that is none of the order's attempts claims nothing.
+func (o *Order) claim(id PaymentID, attempt int) {
+	if o.Winner != "" {
+		return
+	}
+	if o.attemptOf(id) == nil {
+		if attempt > len(o.Attempts) || o.Attempts[attempt-1].Payment != "" {
+			return
+		}
+		o.answered(attempt, id)
+	}
+	o.Winner = id
+}
+
+// result says how a payment that succeeded stands, once the order has a winner.
+func (o *Order) result(id PaymentID) Result {
+	if o.Winner == id {
+		return Won
+	}
+	return Duplicate
+}
