@@ -1,0 +1,74 @@
+package stripesim
+
+// account is the state: what one Stripe account holds, its clock, and what is still to happen. It has no lock of its own; the Server's guards it.
+type account struct {
+	clock
+	opts   Options
+	ids    *minter
+	ownID  string
+	agenda agenda
+	outbox outbox
+	cause  cause
+
+	customers *table[*customer]
+	methods   *table[*method]
+	intents   *table[*intent]
+	charges   *table[*charge]
+	refunds   *table[*refund]
+	disputes  *table[*dispute]
+	events    *table[*event]
+	sessions  map[string]*session // by client secret
+	pages     map[string]*page    // bank pages, by token
+	keys      map[string]*keyed   // by idempotency key
+	hooks     []*hook
+
+	mischief mischief
+}
+
+// cause is the request whose work is being done; zero while the simulator acts by itself.
+type cause struct {
+	ID  text `json:"id"`
+	Key text `json:"idempotency_key"`
+}
+
+func newAccount(opts Options) *account {
+	ids := newMinter(opts.Seed)
+	return &account{
+		opts:      opts,
+		ids:       ids,
+		ownID:     "acct_1" + ids.letters(15),
+		customers: newTable[*customer](),
+		methods:   newTable[*method](),
+		intents:   newTable[*intent](),
+		charges:   newTable[*charge](),
+		refunds:   newTable[*refund](),
+		disputes:  newTable[*dispute](),
+		events:    newTable[*event](),
+		sessions:  map[string]*session{},
+		pages:     map[string]*page{},
+		keys:      map[string]*keyed{},
+		mischief:  mischief{Seed: opts.Seed, Duplicate: opts.Duplicate, Reorder: opts.Reorder, Drop: opts.Drop},
+	}
+}
+
+// retrieveAccount answers GET /v1/account.
+func (a *account) retrieveAccount(*call) (any, error) {
+	return document{
+		"id":                a.ownID,
+		"object":            "account",
+		"business_profile":  document{"name": "Kasse Test Shop", "url": nil, "mcc": nil, "support_email": nil, "support_phone": nil, "support_url": nil, "support_address": nil, "product_description": nil},
+		"business_type":     nil,
+		"capabilities":      document{"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active"},
+		"charges_enabled":   true,
+		"controller":        document{"type": "account"},
+		"country":           "DE",
+		"created":           1700000000,
+		"default_currency":  "eur",
+		"details_submitted": true,
+		"email":             "owner@example.com",
+		"metadata":          document{},
+		"payouts_enabled":   true,
+		"settings":          nil,
+		"type":              "standard",
+	}, nil
+}

@@ -1,0 +1,82 @@
+package stripesim
+
+import (
+	"slices"
+	"time"
+)
+
+// appointment is something that will happen at a moment of the simulator's clock: work of its own, or a delivery that falls due.
+type appointment struct {
+	at       time.Time
+	do       func()
+	delivery *delivery
+}
+
+// agenda holds the appointments, the earliest first.
+type agenda []appointment
+
+func (g *agenda) add(next appointment) {
+	at, _ := slices.BinarySearchFunc(*g, next, func(a, b appointment) int {
+		if a.at.After(b.at) {
+			return 1
+		}
+		return -1
+	})
+	*g = slices.Insert(*g, at, next)
+}
+
+// due takes out what has fallen due.
+func (g *agenda) due(now time.Time) []appointment {
+	n := 0
+	for n < len(*g) && !(*g)[n].at.After(now) {
+		n++
+	}
+	out := slices.Clone((*g)[:n])
+	*g = slices.Delete(*g, 0, n)
+	return out
+}
+
+// after plans work of the account's own.
+func (a *account) after(d time.Duration, do func()) {
+	a.agenda.add(appointment{at: a.now().Add(d), do: do})
+}
+
+// keep does what has fallen due, and says how long it is to the next appointment.
+func (a *account) keepDue() time.Duration {
+	for {
+		due := a.agenda.due(a.now())
+		if len(due) == 0 {
+			break
+		}
+		for _, appointment := range due {
+			if appointment.delivery != nil {
+				a.outbox.ready = append(a.outbox.ready, appointment.delivery)
+			} else {
+				appointment.do()
+			}
+		}
+	}
+	if len(a.agenda) == 0 {
+		return time.Hour
+	}
+	return a.agenda[0].at.Sub(a.now())
+}
+
+// keepAppointments runs until the server closes.
+func (s *Server) keepAppointments() {
+	for {
+		s.mu.Lock()
+		next := s.account.keepDue()
+		s.changed.Broadcast()
+		s.mu.Unlock()
+		timer := time.NewTimer(next)
+		select {
+		case <-s.done.Done():
+			timer.Stop()
+			return
+		case <-s.rescind:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}

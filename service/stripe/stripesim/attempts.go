@@ -1,0 +1,190 @@
+package stripesim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// confirmIntent answers POST /v1/payment_intents/{intent}/confirm, from a backend or from a page that knows the client secret.
+func (a *account) confirmIntent(c *call) (any, error) {
+	pi, f := a.intentOf(c)
+	if f != nil {
+		return nil, f
+	}
+	if !pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction) {
+		return nil, notConfirmable(pi)
+	}
+	changed := *pi
+	if f := a.apply(&changed, c.params); f != nil {
+		return nil, f
+	}
+	if f := a.checkConfirmation(&changed, c.params); f != nil {
+		return nil, f
+	}
+	*pi = changed
+	return a.attempt(c, pi)
+}
+
+func notConfirmable(pi *intent) *failure {
+	if pi.in(succeeded) {
+		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
+	}
+	return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has a status of %s. Only a PaymentIntent with one of the following statuses may be confirmed: requires_confirmation, requires_action.", pi.Status)
+}
+
+// checkConfirmation refuses what no bank need be asked about.
+func (a *account) checkConfirmation(pi *intent, p params) *failure {
+	m, ok := a.methods.find(string(pi.PaymentMethod))
+	if !ok {
+		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.")
+	}
+	auto := pi.AutomaticPaymentMethods
+	if auto != nil && auto.AllowRedirects != "never" && pi.returnURL == "" && !p.boolean("use_stripe_sdk") {
+		return invalid("", "return_url", "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.")
+	}
+	if families[m.Type].redirects && pi.returnURL == "" {
+		return invalid("", "return_url", "You must provide a `return_url` when confirming using payment_method_types[]=%s.", m.Type)
+	}
+	if only := families[m.Type].currency; only != "" && only != pi.Currency {
+		return invalid("", "currency", "The currency provided (%s) is invalid for one or more payment methods specified on this Payment Intent: %s.", pi.Currency, m.Type)
+	}
+	return nil
+}
+
+// attempt tries the intent's method. Only what ends before the customer or a bank is asked further comes back as an error.
+func (a *account) attempt(c *call, pi *intent) (any, error) {
+	m, _ := a.methods.find(string(pi.PaymentMethod))
+	a.forget(pi)
+	pi.LastPaymentError = nil
+	family := families[m.Type]
+	switch {
+	case family.transfer:
+		a.awaitTransfer(pi)
+	case (m.act.challenge || family.redirects) && (c.params.boolean("error_on_requires_action") || c.params.boolean("off_session")):
+		return nil, a.decline(pi, m, needsCustomer)
+	case m.act.challenge || family.redirects:
+		a.askCustomer(c, pi, m)
+	default:
+		if f := a.proceed(pi, m); f != nil {
+			return nil, f
+		}
+	}
+	return pi, nil
+}
+
+// proceed goes on once the customer has agreed: to the network, or to a bank that takes its time.
+func (a *account) proceed(pi *intent, m *method) *failure {
+	a.forget(pi)
+	switch {
+	case families[m.Type].delayed:
+		a.process(pi, m)
+		return nil
+	case m.act.decline != nil:
+		return a.decline(pi, m, m.act.decline)
+	}
+	ch := a.newCharge(pi, m, "pending")
+	ch.approve(m, pi.CaptureMethod != manual)
+	a.emit("charge.succeeded", ch)
+	if ch.Captured {
+		a.succeed(pi, m, ch)
+	} else {
+		pi.Status, pi.AmountCapturable = requiresCapture, pi.Amount
+		a.emit("payment_intent.amount_capturable_updated", pi)
+	}
+	return nil
+}
+
+// succeed is the end of every payment that was paid; ch is captured.
+func (a *account) succeed(pi *intent, m *method, ch *charge) {
+	pi.Status, pi.AmountReceived, pi.AmountCapturable = succeeded, ch.AmountCaptured, 0
+	pi.Processing = nil
+	a.emit("payment_intent.succeeded", pi)
+	a.keep(pi, m)
+	if m.act.dispute != "" {
+		a.openDispute(ch, m.act.dispute, m.act.inquiry)
+	}
+}
+
+// keep saves the method with the customer where setup_future_usage asks for it. What cannot be saved stays unsaved, as at Stripe.
+func (a *account) keep(pi *intent, m *method) {
+	if pi.SetupFutureUsage != "" && pi.Customer != "" && m.Customer == "" && !families[m.Type].redirects {
+		m.Customer = pi.Customer
+		a.emit("payment_method.attached", m)
+	}
+}
+
+// decline records a failed charge and returns the answer of a request that caused it.
+func (a *account) decline(pi *intent, m *method, d *decline) *failure {
+	ch := a.newCharge(pi, m, "pending")
+	return a.failCharge(pi, m, ch, d)
+}
+
+// failCharge ends a charge that was refused, at once or after days.
+func (a *account) failCharge(pi *intent, m *method, ch *charge, d *decline) *failure {
+	ch.reject(d)
+	f := cardError(m, d)
+	f.Charge = ch.ID
+	a.emit("charge.failed", ch)
+	a.fail(pi, f)
+	answer := *f
+	answer.PaymentIntent = pi
+	return &answer
+}
+
+// fail puts the intent back to where another method can be tried.
+func (a *account) fail(pi *intent, f *failure) {
+	a.forget(pi)
+	pi.Status, pi.LastPaymentError, pi.PaymentMethod, pi.Processing = requiresPaymentMethod, f, "", nil
+	a.emit("payment_intent.payment_failed", pi)
+}
+
+func cardError(m *method, d *decline) *failure {
+	return &failure{
+		status: http.StatusPaymentRequired, Type: typeCard, Code: d.code, DeclineCode: d.reason, DocURL: docURL(d.code), Message: d.message, PaymentMethod: m,
+	}
+}
+
+// process leaves the payment with the bank until it is settled.
+func (a *account) process(pi *intent, m *method) {
+	ch := a.newCharge(pi, m, "pending")
+	pi.Status = processing
+	a.emit("charge.pending", ch)
+	a.emit("payment_intent.processing", pi)
+	a.after(a.opts.Settle, func() { a.settleCharge(ch, m.act.decline) })
+}
+
+// settleCharge is the bank's answer to a debit; d is nil where it paid. A charge that was settled before stays as it is.
+func (a *account) settleCharge(ch *charge, d *decline) {
+	pi, _ := a.intents.find(string(ch.PaymentIntent))
+	if ch.Status != "pending" || pi.Status != processing {
+		return
+	}
+	m, _ := a.methods.find(string(ch.PaymentMethod))
+	if d != nil {
+		_ = a.failCharge(pi, m, ch, d)
+		return
+	}
+	ch.approve(m, true)
+	a.emit("charge.succeeded", ch)
+	a.succeed(pi, m, ch)
+}
+
+// forget drops what an earlier confirmation left open.
+func (a *account) forget(pi *intent) {
+	delete(a.pages, pi.page)
+	pi.page, pi.NextAction = "", nil
+}
+
+// askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a redirect method.
+func (a *account) askCustomer(c *call, pi *intent, m *method) {
+	token := strings.ToLower(a.ids.letters(24))
+	url := c.origin + pagePath + token
+	a.pages[token] = &page{intent: pi.ID, method: m.ID}
+	pi.page, pi.Status = token, requiresAction
+	if pi.returnURL != "" {
+		pi.NextAction = document{"type": "redirect_to_url", "redirect_to_url": document{"return_url": pi.returnURL, "url": url}}
+	} else {
+		pi.NextAction = document{"type": "use_stripe_sdk", "use_stripe_sdk": document{"type": "three_d_secure_redirect", "stripe_js": url, "source": "src_" + token}}
+	}
+	a.emit("payment_intent.requires_action", pi)
+}

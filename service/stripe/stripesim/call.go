@@ -1,0 +1,166 @@
+package stripesim
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxBody is far above any request of Stripe's API that this simulator knows.
+const maxBody = 1 << 20
+
+// endpoint is one route of the API.
+type endpoint struct {
+	pattern     string
+	shape       shape
+	publishable bool // may be called with a publishable key, as Stripe.js does
+	do          func(*account, *call) (any, error)
+}
+
+// call is one request on its way through the simulator.
+type call struct {
+	*http.Request
+	params      params
+	reqID       string
+	publishable bool
+	origin      string // scheme and host of the simulator as the caller sees them, for links to its pages
+}
+
+// answer is a finished response; it is what an idempotency key replays.
+type answer struct {
+	status int
+	body   []byte
+	origin string // the Request-Id of the request whose work it was
+	replay bool
+}
+
+// readCall checks the key and reads the parameters. The query counts only where there is no body, as at Stripe's GET endpoints.
+func (s *Server) readCall(r *http.Request, reqID string, body []byte) (*call, *failure) {
+	publishable, f := authenticate(r)
+	if f != nil {
+		return nil, f
+	}
+	form, err := url.ParseQuery(r.URL.RawQuery + "&" + string(body))
+	if err != nil {
+		return nil, invalid("", "", "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you have questions, we can help at https://support.stripe.com/.")
+	}
+	form.Del("key") // Stripe.js sends its publishable key this way
+	given, f := parseParams(form)
+	if f != nil {
+		return nil, f
+	}
+	return &call{Request: r, params: given, reqID: reqID, publishable: publishable, origin: "http://" + r.Host}, nil
+}
+
+// readBody takes the body whole, so that it can be compared, recorded and parsed.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	return bytes.TrimSpace(body), err
+}
+
+// serve answers one request from reading it to rendering it.
+func (s *Server) serve(ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+	c, f := s.readCall(r, reqID, body)
+	if f == nil && c.publishable && !ep.publishable {
+		f = secretKeyRequired()
+	}
+	if f == nil {
+		f = ep.shape.check(c.params, "")
+	}
+	if f != nil {
+		return refuse(f, reqID)
+	}
+	return s.once(c, func() answer { return s.execute(ep, c, work) })
+}
+
+// execute does the work and renders its result under one lock.
+func (s *Server) execute(ep endpoint, c *call, work workOrder) answer {
+	work.pause(c.Context(), s.done)
+	if work.refusal != nil && !work.first {
+		return refuse(work.refusal, c.reqID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.touch()
+	done := s.account.perform(ep, c)
+	if work.refusal != nil {
+		return refuse(work.refusal, c.reqID)
+	}
+	return done
+}
+
+func (a *account) perform(ep endpoint, c *call) answer {
+	a.cause = cause{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
+	defer func() { a.cause = cause{} }()
+	result, err := ep.do(a, c)
+	if err != nil {
+		return refuse(asFailure(err), c.reqID)
+	}
+	return a.present(c, result)
+}
+
+// present renders a result with what the request wants expanded and without what its key may not see.
+func (a *account) present(c *call, result any) answer {
+	if list := c.params.list("expand"); len(list) > 0 {
+		expanded, f := a.expand(result, list)
+		if f != nil {
+			return refuse(f, c.reqID)
+		}
+		result = expanded
+	}
+	if pi, ok := result.(*intent); ok && c.publishable {
+		result = pi.publicView()
+	}
+	body, err := render(result)
+	if err != nil {
+		return refuse(serverError(), c.reqID)
+	}
+	return answer{status: http.StatusOK, body: body, origin: c.reqID}
+}
+
+func refuse(f *failure, reqID string) answer {
+	f.RequestLogURL = "https://dashboard.stripe.com/test/logs/" + reqID
+	body, err := render(map[string]*failure{"error": f})
+	if err != nil {
+		body = []byte(`{"error": {"type": "api_error"}}`)
+	}
+	return answer{status: f.status, body: body, origin: reqID}
+}
+
+// authenticate accepts test keys only, in either of Stripe's two ways, and says whether the key is a publishable one.
+func authenticate(r *http.Request) (publishable bool, f *failure) {
+	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		key, _, _ = r.BasicAuth()
+	}
+	if key == "" {
+		key = r.URL.Query().Get("key")
+	}
+	switch {
+	case key == "":
+		return false, unauthorized("You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.")
+	case strings.HasPrefix(key, "sk_test_"), strings.HasPrefix(key, "rk_test_"):
+		return false, nil
+	case strings.HasPrefix(key, "pk_test_"):
+		return true, nil
+	}
+	return false, unauthorized("Invalid API Key provided: " + masked(key))
+}
+
+func unauthorized(message string) *failure {
+	return &failure{status: http.StatusUnauthorized, Type: typeRequest, Message: message}
+}
+
+func secretKeyRequired() *failure {
+	return invalid("secret_key_required", "", "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.").withStatus(http.StatusForbidden)
+}
+
+// masked keeps the prefix and the last four letters, as Stripe's message does.
+func masked(key string) string {
+	if len(key) < 13 {
+		return strings.Repeat("*", len(key))
+	}
+	return key[:8] + strings.Repeat("*", len(key)-12) + key[len(key)-4:]
+}

@@ -1,0 +1,88 @@
+package stripesim
+
+import "maps"
+
+// createIntent answers POST /v1/payment_intents.
+func (a *account) createIntent(c *call) (any, error) {
+	p := c.params
+	if f := checkCreation(p); f != nil {
+		return nil, f
+	}
+	pi := a.newIntent(p)
+	if f := a.apply(pi, p); f != nil {
+		return nil, f
+	}
+	if p.boolean("confirm") {
+		if f := a.checkConfirmation(pi, p); f != nil {
+			return nil, f
+		}
+	}
+	a.intents.add(pi)
+	a.emit("payment_intent.created", pi)
+	if p.boolean("confirm") {
+		return a.attempt(c, pi)
+	}
+	return pi, nil
+}
+
+func checkCreation(p params) *failure {
+	if p.child("automatic_payment_methods").boolean("enabled") && p.has("payment_method_types") {
+		return invalid("", "payment_method_types", "You may only specify one of these parameters: automatic_payment_methods, payment_method_types.")
+	}
+	if !p.boolean("confirm") {
+		if name := firstOf(p, "return_url", "off_session", "error_on_requires_action", "mandate_data"); name != "" {
+			return invalid("", name, "You cannot pass `%s` without setting `confirm` to `true`.", name)
+		}
+	}
+	return nil
+}
+
+// newIntent is an empty intent. Without a list of types its methods are automatic, as since API version 2023-08-16.
+func (a *account) newIntent(p params) *intent {
+	id := a.ids.long("pi")
+	pi := &intent{
+		ID: id, Object: "payment_intent", AmountDetails: document{"tip": document{}}, CaptureMethod: either(p.text("capture_method"), "automatic_async"),
+		ClientSecret: id + "_secret_" + a.ids.letters(25), ConfirmationMethod: either(p.text("confirmation_method"), "automatic"), Created: a.unix(),
+		Metadata: map[string]string{}, PaymentMethodOptions: document{}, Status: requiresPaymentMethod,
+	}
+	auto := p.child("automatic_payment_methods")
+	if !p.has("payment_method_types") && (auto == nil || auto.boolean("enabled")) {
+		pi.AutomaticPaymentMethods = &automaticMethods{AllowRedirects: either(auto.text("allow_redirects"), "always"), Enabled: true}
+		pi.MethodConfiguration = document{"id": "pmc_1" + a.ownID[len("acct_1"):], "parent": nil}
+		pi.PaymentMethodTypes = automaticTypes(p.text("currency"), pi.AutomaticPaymentMethods.AllowRedirects)
+	} else if !p.has("payment_method_types") {
+		pi.PaymentMethodTypes = []string{"card"}
+	}
+	return pi
+}
+
+// The parameters of create that this simulator does not read are accepted where Stripe's schema has them, so that a client need not be changed for it.
+var (
+	intentTerms = shape{
+		"amount": anInteger, "application_fee_amount": anInteger, "capture_method": oneOf("automatic", "automatic_async", manual), "currency": aText,
+		"customer": aText, "description": aText, "metadata": aHash, "payment_method": aText, "payment_method_configuration": aText,
+		"payment_method_data": aHash, "payment_method_options": aHash, "payment_method_types": aList, "receipt_email": aText,
+		"setup_future_usage": oneOf("", "off_session", "on_session"), "shipping": aHash, "statement_descriptor": aText, "statement_descriptor_suffix": aText,
+		"transfer_data": aHash, "transfer_group": aText, "expand": aList,
+	}
+	confirmation = shape{
+		"capture_method": oneOf("automatic", "automatic_async", manual), "client_secret": aText, "confirmation_token": aText,
+		"error_on_requires_action": aBoolean, "expand": aList, "mandate": aText, "mandate_data": aHash, "off_session": anything, "payment_method": aText,
+		"payment_method_data": aHash, "payment_method_options": aHash, "payment_method_types": aList, "radar_options": aHash, "receipt_email": aText,
+		"return_url": aText, "setup_future_usage": oneOf("", "off_session", "on_session"), "shipping": aHash, "use_stripe_sdk": aBoolean,
+	}
+	creation = creationShape()
+)
+
+func creationShape() shape {
+	all := maps.Clone(intentTerms)
+	for name, rule := range confirmation {
+		if name != "client_secret" {
+			all[name] = rule
+		}
+	}
+	return all.with(shape{
+		"amount": anInteger.must(), "currency": aText.must(), "confirm": aBoolean, "confirmation_method": oneOf("automatic", manual), "on_behalf_of": aText,
+		"automatic_payment_methods": aShape(shape{"enabled": aBoolean.must(), "allow_redirects": oneOf("always", "never")}),
+	})
+}

@@ -1,0 +1,82 @@
+package stripesim
+
+// captureIntent answers POST /v1/payment_intents/{intent}/capture. What is not captured is released, and Stripe writes the release down as a Refund.
+func (a *account) captureIntent(c *call) (any, error) {
+	pi, f := a.intentOf(c)
+	if f != nil {
+		return nil, f
+	}
+	if !pi.in(requiresCapture) {
+		return nil, notCapturable(pi)
+	}
+	amount := pi.AmountCapturable
+	if c.params.has("amount_to_capture") {
+		amount = c.params.integer("amount_to_capture")
+	}
+	if amount < 1 {
+		return nil, invalid("parameter_invalid_integer", "amount_to_capture", "This value must be greater than or equal to 1.")
+	}
+	if amount > pi.AmountCapturable {
+		return nil, invalid("amount_too_large", "amount_to_capture", "The amount_to_capture (%d) is greater than the amount that can be captured (%d).", amount, pi.AmountCapturable)
+	}
+	metadata, f := c.params.mergeMetadata(pi.Metadata)
+	if f != nil {
+		return nil, f
+	}
+	pi.Metadata = metadata
+	a.capture(pi, amount)
+	return pi, nil
+}
+
+func notCapturable(pi *intent) *failure {
+	if pi.in(succeeded) {
+		return unexpectedState(pi, "This PaymentIntent could not be captured because it has already been captured.")
+	}
+	return unexpectedState(pi, "This PaymentIntent could not be captured because it has a status of %s. Only a PaymentIntent with one of the following statuses may be captured: requires_capture.", pi.Status)
+}
+
+func (a *account) capture(pi *intent, amount int64) {
+	ch, _ := a.charges.find(string(pi.LatestCharge))
+	m, _ := a.methods.find(string(ch.PaymentMethod))
+	ch.Captured, ch.AmountCaptured = true, amount
+	ch.PaymentMethodDetails = chargeDetails(m, ch)
+	if rest := ch.Amount - amount; rest > 0 {
+		a.release(ch, rest)
+	}
+	a.emit("charge.captured", ch)
+	a.succeed(pi, m, ch)
+}
+
+// cancelIntent answers POST /v1/payment_intents/{intent}/cancel.
+func (a *account) cancelIntent(c *call) (any, error) {
+	pi, f := a.intentOf(c)
+	if f != nil {
+		return nil, f
+	}
+	if pi.in(succeeded, canceled, processing) {
+		return nil, unexpectedState(pi, "You cannot cancel this PaymentIntent because it has a status of %s. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action.", pi.Status)
+	}
+	a.cancel(pi, c.params.text("cancellation_reason"))
+	return pi, nil
+}
+
+// cancel ends an unpaid intent. An authorisation is voided: its charge counts as refunded and was never captured.
+func (a *account) cancel(pi *intent, reason string) {
+	a.forget(pi)
+	if pi.Status == requiresCapture {
+		ch, _ := a.charges.find(string(pi.LatestCharge))
+		a.release(ch, ch.Amount)
+		ch.Refunded = true
+		a.emit("charge.refunded", ch)
+	}
+	pi.Status, pi.CanceledAt, pi.CancellationReason, pi.AmountCapturable = canceled, a.unix(), text(reason), 0
+	a.emit("payment_intent.canceled", pi)
+}
+
+// release gives back what was only authorised.
+func (a *account) release(ch *charge, amount int64) {
+	ch.AmountRefunded += amount
+	re := a.newRefund(ch, amount)
+	re.Status = "succeeded"
+	a.emit("refund.created", re)
+}

@@ -1,0 +1,173 @@
+package stripesim
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// FaultKind names a way in which an answer goes wrong.
+type FaultKind string
+
+// The ways.
+const (
+	RateLimited FaultKind = "rate_limited" // 429 before anything else; no idempotency key remembers it
+	LockTimeout FaultKind = "lock_timeout" // 429 of the kind that SDKs repeat
+	ServerError FaultKind = "server_error" // 500, which the idempotency key saves and replays
+	Timeout     FaultKind = "timeout"      // no answer until the caller hangs up
+	Dropped     FaultKind = "dropped"      // the connection breaks without an answer
+	Slow        FaultKind = "slow"         // the answer comes after Delay; meanwhile the idempotency key is in use
+	Endless     FaultKind = "endless"      // a body that never ends
+	Truncated   FaultKind = "truncated"    // a body that stops half-way
+)
+
+// Fault is what some of the next requests meet.
+type Fault struct {
+	Endpoint string        `json:"endpoint,omitempty"` // a route as Endpoints names it; empty: any
+	Kind     FaultKind     `json:"kind"`
+	After    bool          `json:"after,omitempty"` // the work is done first, and only its answer is lost: ServerError, Timeout, Dropped
+	Skip     int           `json:"skip,omitempty"`  // requests let through before the first that fails
+	Times    int           `json:"times,omitempty"` // requests that fail; 0 means 1, negative means all
+	Delay    time.Duration `json:"delay,omitempty"` // of Slow, in nanoseconds
+}
+
+// AddFault puts a fault behind those there are. A request meets the first that fits it.
+func (s *Server) AddFault(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.Times == 0 {
+		f.Times = 1
+	}
+	s.faults = append(s.faults, &f)
+}
+
+// ClearFaults ends all faults and latencies.
+func (s *Server) ClearFaults() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+	clear(s.latency)
+}
+
+// Faults are the faults that still wait for a request.
+func (s *Server) Faults() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := []Fault{}
+	for _, f := range s.faults {
+		if f.Times != 0 {
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// SetLatency makes an endpoint, or every one that has none of its own where the name is empty, take at least so long. Zero ends it.
+func (s *Server) SetLatency(endpoint string, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latency[endpoint] = d
+}
+
+// workOrder is how one request is to be served.
+type workOrder struct {
+	fault   Fault
+	delay   time.Duration
+	refusal *failure
+	first   bool // do the work, then refuse
+}
+
+// workOrder draws the fault for a request. The caller holds the lock.
+func (s *Server) workOrder(ep endpoint) workOrder {
+	delay, own := s.latency[ep.pattern]
+	if !own {
+		delay = s.latency[""]
+	}
+	work := workOrder{fault: s.drawFault(ep), delay: delay}
+	work.first = work.fault.After
+	switch work.fault.Kind {
+	case RateLimited:
+		work.refusal = rateLimited()
+	case LockTimeout:
+		work.refusal = lockTimeout()
+	case ServerError:
+		work.refusal = serverError()
+	case Slow:
+		work.delay += work.fault.Delay
+	case Timeout, Dropped, Endless, Truncated:
+	}
+	return work
+}
+
+func (s *Server) drawFault(ep endpoint) Fault {
+	for _, f := range s.faults {
+		if f.Times == 0 || f.Endpoint != "" && f.Endpoint != ep.pattern {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		if f.Times > 0 {
+			f.Times--
+		}
+		return *f
+	}
+	return Fault{}
+}
+
+// pause is the latency of the work.
+func (o workOrder) pause(ctx, server context.Context) {
+	if o.delay <= 0 {
+		return
+	}
+	timer := time.NewTimer(o.delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-server.Done():
+	}
+}
+
+// lost says that the request never reached the work; a timeout is over when the caller, or the server, gives up.
+func (o workOrder) lost(ctx, server context.Context) bool {
+	return !o.fault.After && o.unanswered(ctx, server)
+}
+
+// lostAfter says that the work was done and nobody hears of it.
+func (o workOrder) lostAfter(ctx, server context.Context) bool {
+	return o.fault.After && o.unanswered(ctx, server)
+}
+
+func (o workOrder) unanswered(ctx, server context.Context) bool {
+	if o.fault.Kind == Timeout {
+		select {
+		case <-ctx.Done():
+		case <-server.Done():
+		}
+	}
+	return o.fault.Kind == Timeout || o.fault.Kind == Dropped
+}
+
+// write sends the body, or what the fault makes of it.
+func (o workOrder) write(w http.ResponseWriter, ctx context.Context, done answer) { //nolint:revive // the writer comes first, as in a handler
+	switch o.fault.Kind {
+	case Endless:
+		w.WriteHeader(done.status)
+		for ctx.Err() == nil {
+			if _, err := io.WriteString(w, "                                                                "); err != nil {
+				return
+			}
+		}
+	case Truncated:
+		w.WriteHeader(done.status)
+		_, _ = w.Write(done.body[:len(done.body)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	default:
+		w.WriteHeader(done.status)
+		_, _ = w.Write(append(done.body, '\n'))
+	}
+}

@@ -1,0 +1,89 @@
+package stripesim
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// keyLife is how long Stripe keeps an idempotency key: https://docs.stripe.com/api/idempotent_requests.
+const keyLife = 24 * time.Hour
+
+// keyed is what an idempotency key stands for: the request it first came with, and its answer once there is one.
+type keyed struct {
+	print   [sha256.Size]byte
+	path    string
+	made    time.Time
+	running bool
+	answer  answer
+}
+
+// once runs a POST at most once for its idempotency key. Requests refused before they got here leave no trace, as at Stripe.
+func (s *Server) once(c *call, run func() answer) answer {
+	key := c.Header.Get("Idempotency-Key")
+	if c.Method != http.MethodPost || key == "" {
+		return run()
+	}
+	if len(key) > 255 {
+		return refuse(invalid("", "", "Idempotency keys can have up to 255 characters."), c.reqID)
+	}
+	entry, settled, f := s.claim(key, c)
+	if f != nil {
+		return refuse(f, c.reqID)
+	}
+	if settled {
+		return entry.answer.again()
+	}
+	done := run()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry.answer, entry.running = done, false
+	return done
+}
+
+// claim finds the key's entry or makes one; settled says that its answer is there to be replayed.
+func (s *Server) claim(key string, c *call) (entry *keyed, settled bool, f *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, print := s.account.now(), fingerprint(c)
+	entry, known := s.account.keys[key]
+	switch {
+	case !known || now.Sub(entry.made) >= keyLife && !entry.running:
+		entry = &keyed{print: print, path: c.URL.Path, made: now, running: true}
+		s.account.keys[key] = entry
+		return entry, false, nil
+	case entry.path != c.URL.Path:
+		return nil, false, misused("Keys for idempotent requests can only be used for the same endpoint they were first used for ('%s' vs '%s'). Try using a key other than '%s' if you meant to execute a different request.", c.URL.Path, entry.path, key)
+	case entry.print != print:
+		return nil, false, misused("Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '%s' if you meant to execute a different request.", key)
+	case entry.running:
+		return nil, false, keyInUse(key)
+	}
+	return entry, true, nil
+}
+
+func misused(message string, args ...any) *failure {
+	f := invalid("", "", message, args...)
+	f.Type = typeIdempotency
+	return f
+}
+
+func keyInUse(key string) *failure {
+	return invalid("idempotency_key_in_use", "", "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): %s. Please try again later.", key).withStatus(http.StatusConflict)
+}
+
+// fingerprint covers the parameters, not their order or encoding: maps are marshalled by sorted key.
+func fingerprint(c *call) [sha256.Size]byte {
+	raw, err := json.Marshal(c.params)
+	if err != nil {
+		return [sha256.Size]byte{}
+	}
+	return sha256.Sum256(raw)
+}
+
+// again is the same answer, marked as a replay.
+func (a answer) again() answer {
+	a.replay = true
+	return a
+}

@@ -1,0 +1,257 @@
+package stripesim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// status is a PaymentIntent's: https://docs.stripe.com/payments/paymentintents/lifecycle.
+type status string
+
+const (
+	requiresPaymentMethod status = "requires_payment_method"
+	requiresConfirmation  status = "requires_confirmation"
+	requiresAction        status = "requires_action"
+	processing            status = "processing"
+	requiresCapture       status = "requires_capture"
+	succeeded             status = "succeeded"
+	canceled              status = "canceled"
+)
+
+const manual = "manual" // the capture method that leaves a payment authorised
+
+// intent is a PaymentIntent. Exported fields are Stripe's, in Stripe's order; the others are what Stripe knows and does not show.
+type intent struct {
+	ID                        string            `json:"id"`
+	Object                    string            `json:"object"`
+	Amount                    int64             `json:"amount"`
+	AmountCapturable          int64             `json:"amount_capturable"`
+	AmountDetails             document          `json:"amount_details"`
+	AmountReceived            int64             `json:"amount_received"`
+	Application               text              `json:"application"`
+	ApplicationFeeAmount      unix              `json:"application_fee_amount"`
+	AutomaticPaymentMethods   *automaticMethods `json:"automatic_payment_methods"`
+	CanceledAt                unix              `json:"canceled_at"`
+	CancellationReason        text              `json:"cancellation_reason"`
+	CaptureMethod             string            `json:"capture_method"`
+	ClientSecret              string            `json:"client_secret"`
+	ConfirmationMethod        string            `json:"confirmation_method"`
+	Created                   unix              `json:"created"`
+	Currency                  string            `json:"currency"`
+	Customer                  text              `json:"customer"`
+	Description               text              `json:"description"`
+	Invoice                   text              `json:"invoice"`
+	LastPaymentError          *failure          `json:"last_payment_error"`
+	LatestCharge              text              `json:"latest_charge"`
+	Livemode                  bool              `json:"livemode"`
+	Metadata                  map[string]string `json:"metadata"`
+	NextAction                document          `json:"next_action"`
+	OnBehalfOf                text              `json:"on_behalf_of"`
+	PaymentMethod             text              `json:"payment_method"`
+	MethodConfiguration       document          `json:"payment_method_configuration_details"`
+	PaymentMethodOptions      document          `json:"payment_method_options"`
+	PaymentMethodTypes        []string          `json:"payment_method_types"`
+	Processing                document          `json:"processing"`
+	ReceiptEmail              text              `json:"receipt_email"`
+	Review                    text              `json:"review"`
+	SetupFutureUsage          text              `json:"setup_future_usage"`
+	Shipping                  document          `json:"shipping"`
+	Source                    text              `json:"source"`
+	StatementDescriptor       text              `json:"statement_descriptor"`
+	StatementDescriptorSuffix text              `json:"statement_descriptor_suffix"`
+	Status                    status            `json:"status"`
+	TransferData              document          `json:"transfer_data"`
+	TransferGroup             text              `json:"transfer_group"`
+
+	returnURL string
+	page      string // token of the bank page it waits for, while requires_action
+	attempt   int    // counts confirmations, so that what was planned for an older one can tell
+}
+
+type automaticMethods struct {
+	AllowRedirects string `json:"allow_redirects"`
+	Enabled        bool   `json:"enabled"`
+}
+
+func (pi *intent) id() string      { return pi.ID }
+func (pi *intent) createdAt() unix { return pi.Created }
+
+// in says whether the status is one of those given.
+func (pi *intent) in(states ...status) bool { return slices.Contains(states, pi.Status) }
+
+// hidden are the members that a publishable key does not get to see.
+var hidden = []string{
+	"amount_capturable", "amount_received", "application", "application_fee_amount", "customer", "invoice", "latest_charge", "metadata", "on_behalf_of",
+	"payment_method_options", "review", "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
+}
+
+// publicView is the intent as Stripe.js receives it.
+func (pi *intent) publicView() any {
+	tree, err := plain(pi)
+	if err != nil {
+		return nil
+	}
+	view, _ := tree.(map[string]any)
+	for _, name := range hidden {
+		delete(view, name)
+	}
+	return view
+}
+
+// terms are the parameters that create and update share, with the way each is applied. A rule that refuses leaves the intent half changed: apply works on a copy.
+func (a *account) apply(pi *intent, p params) *failure {
+	for _, set := range []func(*intent, params) *failure{a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod, applyOptions} {
+		if f := set(pi, p); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func (a *account) applyMoney(pi *intent, p params) *failure {
+	if p.has("currency") {
+		pi.Currency = strings.ToLower(p.text("currency"))
+	}
+	if p.has("amount") {
+		pi.Amount = p.integer("amount")
+	}
+	if !p.has("currency") && !p.has("amount") {
+		return nil
+	}
+	return checkMoney(pi.Amount, pi.Currency)
+}
+
+func (a *account) applyCustomer(pi *intent, p params) *failure {
+	id := p.text("customer")
+	if id == "" {
+		return nil
+	}
+	if _, ok := a.customers.find(id); !ok {
+		return missing("customer", id, "customer")
+	}
+	if pi.Customer != "" && pi.Customer != text(id) {
+		return invalid("", "customer", "You cannot modify `customer` on a PaymentIntent once it already has been set. To fulfill a payment with a different Customer, cancel this PaymentIntent and create a new one.")
+	}
+	pi.Customer = text(id)
+	return nil
+}
+
+func applyTexts(pi *intent, p params) *failure {
+	for name, field := range map[string]*text{
+		"description": &pi.Description, "receipt_email": &pi.ReceiptEmail, "setup_future_usage": &pi.SetupFutureUsage, "transfer_group": &pi.TransferGroup,
+		"statement_descriptor": &pi.StatementDescriptor, "statement_descriptor_suffix": &pi.StatementDescriptorSuffix,
+	} {
+		if p.has(name) {
+			*field = text(p.text(name))
+		}
+	}
+	if email := pi.ReceiptEmail; email != "" && !strings.Contains(string(email), "@") {
+		return invalid("email_invalid", "receipt_email", "Invalid email address: %s", email)
+	}
+	metadata, f := p.mergeMetadata(pi.Metadata)
+	pi.Metadata = metadata
+	return f
+}
+
+func applyOptions(pi *intent, p params) *failure {
+	if p.has("capture_method") {
+		pi.CaptureMethod = p.text("capture_method")
+	}
+	if p.has("shipping") {
+		pi.Shipping = p.child("shipping").document()
+	}
+	if p.has("payment_method_options") {
+		pi.PaymentMethodOptions = p.child("payment_method_options").document()
+	}
+	if p.has("return_url") {
+		pi.returnURL = p.text("return_url")
+	}
+	return nil
+}
+
+// applyMethod resolves payment_method and payment_method_data; either one puts the intent back before its confirmation.
+func (a *account) applyMethod(pi *intent, p params) *failure {
+	if types := p.list("payment_method_types"); len(types) > 0 {
+		pi.PaymentMethodTypes = types
+	}
+	m, f := a.methodFrom(p)
+	if f != nil || m == nil {
+		return f
+	}
+	if m.Customer != "" && m.Customer != pi.Customer {
+		return invalid("", "payment_method", "The PaymentMethod %s belongs to a Customer. Please include the Customer in the `customer` parameter on the PaymentIntent.", m.ID)
+	}
+	if !slices.Contains(pi.PaymentMethodTypes, m.Type) {
+		return invalid("payment_intent_incompatible_payment_method", "payment_method", "The PaymentMethod provided (%s) is not allowed for this PaymentIntent. Please attach a PaymentMethod of one of the following types: %s. If you would like to continue using the current PaymentMethod, you must add %s to this PaymentIntent.", m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
+	}
+	pi.PaymentMethod = text(m.ID)
+	if pi.Status == requiresPaymentMethod {
+		pi.Status = requiresConfirmation
+	}
+	return nil
+}
+
+// retrieveIntent answers GET /v1/payment_intents/{intent}; a publishable key must know the client secret.
+func (a *account) retrieveIntent(c *call) (any, error) {
+	pi, f := a.intentOf(c)
+	if f != nil {
+		return nil, f
+	}
+	return pi, nil
+}
+
+// intentOf finds the intent that the path names, for a caller who may have it.
+func (a *account) intentOf(c *call) (*intent, *failure) {
+	pi, ok := a.intents.find(c.PathValue("intent"))
+	if !ok {
+		return nil, missing("payment_intent", c.PathValue("intent"), "intent").withStatus(404)
+	}
+	secret := c.params.text("client_secret")
+	if c.publishable && secret == "" {
+		return nil, invalid("parameter_missing", "client_secret", "Missing required param: client_secret.")
+	}
+	if (c.publishable || secret != "") && secret != pi.ClientSecret {
+		return nil, invalid("resource_missing", "client_secret", "The client_secret provided does not match the client_secret associated with the PaymentIntent: '%s'", pi.ID)
+	}
+	return pi, nil
+}
+
+// listIntents answers GET /v1/payment_intents.
+func (a *account) listIntents(c *call) (any, error) {
+	return pageOf(c, a.intents.newestFirst(func(pi *intent) bool {
+		return c.params.matches("customer", string(pi.Customer)) && c.params.within("created", pi.Created)
+	}))
+}
+
+// updateIntent answers POST /v1/payment_intents/{intent}. It clears last_payment_error and makes no event.
+func (a *account) updateIntent(c *call) (any, error) {
+	pi, f := a.intentOf(c)
+	if f != nil {
+		return nil, f
+	}
+	if !pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction) {
+		if name := firstOf(c.params, "amount", "currency", "customer", "payment_method", "payment_method_data", "capture_method", "setup_future_usage"); name != "" {
+			return nil, unexpectedState(pi, "This PaymentIntent's %s could not be updated because it has a status of %s. You may only update the %s of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.", name, pi.Status, name)
+		}
+	}
+	changed := *pi
+	if f := a.apply(&changed, c.params); f != nil {
+		return nil, f
+	}
+	changed.LastPaymentError = nil
+	*pi = changed
+	return pi, nil
+}
+
+// firstOf is the first of the names that is given; empty where none is.
+func firstOf(p params, names ...string) string {
+	for _, name := range names {
+		if p.has(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (pi *intent) String() string { return fmt.Sprintf("%s (%s)", pi.ID, pi.Status) }

@@ -1,0 +1,85 @@
+package stripesim
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Request is one request that the API received, as Requests returns it.
+type Request struct {
+	ID             string    `json:"id"`                        // the Request-Id it was answered with
+	At             time.Time `json:"at"`                        // on the simulator's clock
+	Endpoint       string    `json:"endpoint"`                  // a route, such as "POST /v1/payment_intents/{intent}/confirm"
+	Path           string    `json:"path"`                      // with its query
+	IdempotencyKey string    `json:"idempotency_key,omitempty"` //
+	Body           string    `json:"body,omitempty"`            // byte for byte as it came; it may hold client secrets
+	Status         int       `json:"status"`                    // zero while it runs, or where a fault left it without an answer
+	Replayed       bool      `json:"replayed,omitempty"`        // answered from its idempotency key
+}
+
+// journalSize is how many requests are remembered; counts go on.
+const journalSize = 10000
+
+// journal is what a test asks about the requests of the service it tests.
+type journal struct {
+	entries []*Request
+	counts  map[string]int
+}
+
+// admit gives the request its id, writes it down, and draws the fault that it meets.
+func (s *Server) admit(ep endpoint, r *http.Request, body []byte) (*Request, workOrder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry := &Request{
+		ID: s.account.ids.short("req"), At: s.account.now(), Endpoint: ep.pattern, Path: r.URL.RequestURI(), Body: string(body),
+		IdempotencyKey: r.Header.Get("Idempotency-Key"),
+	}
+	s.journal.add(entry)
+	return entry, s.workOrder(ep)
+}
+
+func (j *journal) add(entry *Request) {
+	if j.counts == nil {
+		j.counts = map[string]int{}
+	}
+	j.counts[entry.Endpoint]++
+	if len(j.entries) == journalSize {
+		j.entries = slices.Delete(j.entries, 0, 1)
+	}
+	j.entries = append(j.entries, entry)
+}
+
+func (s *Server) note(entry *Request, done answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	entry.Status, entry.Replayed = done.status, done.replay
+	s.log.Debug("request", "id", entry.ID, "endpoint", entry.Endpoint, "status", entry.Status, "replayed", entry.Replayed)
+}
+
+// Requests are the requests that the API received, the oldest first, 10,000 at most.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]Request, len(s.journal.entries))
+	for i, entry := range s.journal.entries {
+		out[i] = *entry
+	}
+	return out
+}
+
+// Count is how many requests an endpoint received since the start or the last Reset, whatever became of them. endpoint is a route as Endpoints names it.
+func (s *Server) Count(endpoint string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.journal.counts[endpoint]
+}
+
+// Endpoints are the routes of the API, as faults, latency and counts name them.
+func Endpoints() []string {
+	var out []string
+	for _, ep := range endpoints() {
+		out = append(out, ep.pattern)
+	}
+	return out
+}

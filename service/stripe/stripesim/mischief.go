@@ -1,0 +1,38 @@
+package stripesim
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// mischief decides the fate of every event from the seed and the event's number, so that a run replays whatever the goroutines do.
+type mischief struct {
+	Seed                     uint64
+	Duplicate, Reorder, Drop float64
+	made                     uint64
+}
+
+// fate is what becomes of one event.
+type fate struct {
+	dropped  bool          // never made: neither delivered nor listed
+	repeated bool          // delivered twice
+	twin     bool          // made twice, under two ids
+	delay    time.Duration // delivered late, so that later ones overtake it
+}
+
+const (
+	twinShare = 0.25            // of the duplicates, those that carry another id
+	maxDelay  = 2 * time.Second // of a reordered event
+)
+
+func (m *mischief) next() fate {
+	m.made++
+	random := rand.New(rand.NewPCG(m.Seed, m.made)) //nolint:gosec // a run must replay from its seed
+	dropped, twice, late := random.Float64() < m.Drop, random.Float64() < m.Duplicate, random.Float64() < m.Reorder
+	twin := twice && random.Float64() < twinShare
+	f := fate{dropped: dropped, repeated: twice && !twin, twin: twin}
+	if late {
+		f.delay = time.Duration(random.Int64N(int64(maxDelay)))
+	}
+	return f
+}

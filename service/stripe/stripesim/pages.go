@@ -1,0 +1,100 @@
+package stripesim
+
+import (
+	"html/template"
+	"net/http"
+	"net/url"
+)
+
+// pagePath is where the simulator's bank pages live; the token after it is the only credential they ask for.
+const pagePath = "/authorize/"
+
+// page is a bank waiting for its customer.
+type page struct{ intent, method string }
+
+var bankPage = template.Must(template.New("bank").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Test bank</title>
+<style>body{font:1.1rem/1.5 system-ui;max-width:26rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1rem;margin-right:.5rem}</style>
+<h1>Test bank</h1>
+<p>{{.Method}} payment of <strong>{{.Amount}}</strong>. No money moves.</p>
+<form method="post"><button name="outcome" value="success">Authorize test payment</button> <button name="outcome" value="failure">Fail test payment</button></form>
+</html>
+`))
+
+// showPage answers GET /authorize/{token}.
+func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	waiting, ok := s.account.pages[r.PathValue("token")]
+	if !ok {
+		http.Error(w, "This page is no longer valid.", http.StatusGone)
+		return
+	}
+	pi, _ := s.account.intents.find(waiting.intent)
+	m, _ := s.account.methods.find(waiting.method)
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = bankPage.Execute(w, map[string]string{"Method": m.Type, "Amount": price(pi.Amount, pi.Currency)})
+}
+
+// leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and goes back to the shop.
+func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	back, f := s.answerPage(r.PathValue("token"), r.PostFormValue("outcome") != "failure")
+	switch {
+	case f != nil:
+		http.Error(w, "This page is no longer valid.", http.StatusGone)
+	case back == "":
+		http.Error(w, "Done. You can close this page.", http.StatusOK)
+	default:
+		http.Redirect(w, r, back, http.StatusSeeOther)
+	}
+}
+
+func (s *Server) answerPage(token string, agreed bool) (back string, f *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.touch()
+	waiting, ok := s.account.pages[token]
+	if !ok {
+		return "", missing("page", token, "token")
+	}
+	pi, _ := s.account.intents.find(waiting.intent)
+	s.account.authenticate(pi, agreed)
+	return returnURL(pi, agreed), nil
+}
+
+// authenticate is the customer's answer at the bank.
+func (a *account) authenticate(pi *intent, agreed bool) {
+	m, _ := a.methods.find(string(pi.PaymentMethod))
+	if agreed {
+		_ = a.proceed(pi, m)
+		return
+	}
+	a.fail(pi, authenticationFailure(m))
+}
+
+func authenticationFailure(m *method) *failure {
+	f := invalid("payment_intent_authentication_failure", "", "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.")
+	f.PaymentMethod = m
+	return f
+}
+
+// returnURL is the shop's own address with what Stripe appends to it: https://docs.stripe.com/payments/accept-a-payment?ui=elements#web-handle-redirect.
+func returnURL(pi *intent, agreed bool) string {
+	to, err := url.Parse(pi.returnURL)
+	if err != nil || pi.returnURL == "" {
+		return ""
+	}
+	outcome := "succeeded"
+	if !agreed || pi.in(requiresPaymentMethod) {
+		outcome = "failed"
+	} else if pi.in(processing) {
+		outcome = "pending"
+	}
+	query := to.Query()
+	query.Set("payment_intent", pi.ID)
+	query.Set("payment_intent_client_secret", pi.ClientSecret)
+	query.Set("redirect_status", outcome)
+	to.RawQuery = query.Encode()
+	return to.String()
+}

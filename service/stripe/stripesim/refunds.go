@@ -1,0 +1,193 @@
+package stripesim
+
+import "slices"
+
+// refund is money given back, or a release of money that was only authorised.
+type refund struct {
+	ID                     string            `json:"id"`
+	Object                 string            `json:"object"`
+	Amount                 int64             `json:"amount"`
+	BalanceTransaction     text              `json:"balance_transaction"`
+	Charge                 text              `json:"charge"`
+	Created                unix              `json:"created"`
+	Currency               string            `json:"currency"`
+	DestinationDetails     document          `json:"destination_details,omitempty"`
+	FailureReason          string            `json:"failure_reason,omitempty"`
+	Metadata               map[string]string `json:"metadata"`
+	PaymentIntent          text              `json:"payment_intent"`
+	Reason                 text              `json:"reason"`
+	ReceiptNumber          text              `json:"receipt_number"`
+	SourceTransferReversal text              `json:"source_transfer_reversal"`
+	Status                 text              `json:"status"`
+	TransferReversal       text              `json:"transfer_reversal"`
+}
+
+func (re *refund) id() string      { return re.ID }
+func (re *refund) createdAt() unix { return re.Created }
+
+func (a *account) newRefund(ch *charge, amount int64) *refund {
+	re := &refund{
+		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(ch.ID), Created: a.unix(), Currency: ch.Currency, Metadata: map[string]string{},
+		PaymentIntent: ch.PaymentIntent,
+	}
+	if _, card := ch.PaymentMethodDetails["card"]; card {
+		re.DestinationDetails = document{"type": "card", "card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"}}
+	}
+	a.refunds.add(re)
+	return re
+}
+
+// createRefund answers POST /v1/refunds.
+func (a *account) createRefund(c *call) (any, error) {
+	ch, f := a.refundable(c.params)
+	if f != nil {
+		return nil, f
+	}
+	left := ch.AmountCaptured - a.refundedOf(ch)
+	amount := left
+	if c.params.has("amount") {
+		amount = c.params.integer("amount")
+	}
+	switch {
+	case left == 0:
+		return nil, invalid("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
+	case amount < 1:
+		return nil, invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.")
+	case amount > left:
+		return nil, invalid("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)", price(amount, ch.Currency), price(left, ch.Currency))
+	}
+	metadata, f := c.params.mergeMetadata(nil)
+	if f != nil {
+		return nil, f
+	}
+	re := a.newRefund(ch, amount)
+	re.Reason, re.Metadata = text(c.params.text("reason")), metadata
+	a.giveBack(ch, re)
+	return re, nil
+}
+
+// refundable is the charge that the parameters name, if there is money on it.
+func (a *account) refundable(p params) (*charge, *failure) {
+	id := p.text("charge")
+	if intentID := p.text("payment_intent"); intentID != "" {
+		pi, ok := a.intents.find(intentID)
+		if !ok {
+			return nil, missing("payment_intent", intentID, "payment_intent")
+		}
+		if !pi.in(succeeded) {
+			return nil, invalid("", "payment_intent", "This PaymentIntent (%s) does not have a successful charge to refund.", pi.ID)
+		}
+		id = either(id, string(pi.LatestCharge))
+	}
+	if id == "" {
+		return nil, invalid("parameter_missing", "payment_intent", "One of the following params should be provided for this request: payment_intent or charge.")
+	}
+	ch, ok := a.charges.find(id)
+	if !ok {
+		return nil, missing("charge", id, "charge")
+	}
+	if ch.Disputed && ch.AmountRefunded == 0 && !a.chargeable(ch) {
+		return nil, invalid("charge_disputed", "", "Charge %s has been charged back; cannot issue a refund.", ch.ID)
+	}
+	return ch, nil
+}
+
+// refundedOf is what was given back of the captured money; releases are not.
+func (a *account) refundedOf(ch *charge) int64 {
+	return ch.AmountRefunded - (ch.Amount - ch.AmountCaptured)
+}
+
+// giveBack starts a refund in the way its payment method has.
+func (a *account) giveBack(ch *charge, re *refund) {
+	m, _ := a.methods.find(string(ch.PaymentMethod))
+	ch.AmountRefunded += re.Amount
+	ch.Refunded = ch.AmountRefunded == ch.Amount
+	re.Status = "succeeded"
+	if m.act.refund == "pending" {
+		re.Status = "pending"
+	}
+	a.emit("refund.created", re)
+	a.emit("charge.refunded", ch)
+	switch m.act.refund {
+	case "pending":
+		a.after(a.opts.Settle, func() { a.moveRefund(re, "succeeded", "pending") })
+	case "fails":
+		a.after(a.opts.Settle, func() { a.moveRefund(re, "failed", "succeeded") })
+	}
+}
+
+// moveRefund brings a refund to another status if it is in one of those given; money that did not arrive is on the charge again.
+func (a *account) moveRefund(re *refund, to text, from ...text) bool {
+	if !slices.Contains(from, re.Status) {
+		return false
+	}
+	re.Status = to
+	if to == "failed" || to == "canceled" {
+		ch, _ := a.charges.find(string(re.Charge))
+		ch.AmountRefunded -= re.Amount
+		ch.Refunded = false
+	}
+	if to == "failed" {
+		re.FailureReason = "expired_or_canceled_card"
+	}
+	a.reportRefund(re)
+	return true
+}
+
+// reportRefund tells of a change in both of the ways that 2024-06-20 has.
+func (a *account) reportRefund(re *refund) {
+	a.emit("charge.refund.updated", re)
+	a.emit("refund.updated", re)
+}
+
+func (a *account) refundOf(c *call) (*refund, *failure) {
+	re, ok := a.refunds.find(c.PathValue("refund"))
+	if !ok {
+		return nil, missing("refund", c.PathValue("refund"), "id").withStatus(404)
+	}
+	return re, nil
+}
+
+// retrieveRefund answers GET /v1/refunds/{refund}.
+func (a *account) retrieveRefund(c *call) (any, error) {
+	re, f := a.refundOf(c)
+	if f != nil {
+		return nil, f
+	}
+	return re, nil
+}
+
+// updateRefund answers POST /v1/refunds/{refund}: only its metadata can change.
+func (a *account) updateRefund(c *call) (any, error) {
+	re, f := a.refundOf(c)
+	if f != nil {
+		return nil, f
+	}
+	metadata, f := c.params.mergeMetadata(re.Metadata)
+	if f != nil {
+		return nil, f
+	}
+	re.Metadata = metadata
+	a.reportRefund(re)
+	return re, nil
+}
+
+// cancelRefund answers POST /v1/refunds/{refund}/cancel.
+func (a *account) cancelRefund(c *call) (any, error) {
+	re, f := a.refundOf(c)
+	if f != nil {
+		return nil, f
+	}
+	if !a.moveRefund(re, "canceled", "pending", "requires_action") {
+		return nil, invalid("", "", "You cannot cancel this refund because it has a status of %s.", re.Status)
+	}
+	return re, nil
+}
+
+// listRefunds answers GET /v1/refunds.
+func (a *account) listRefunds(c *call) (any, error) {
+	return pageOf(c, a.refunds.newestFirst(func(re *refund) bool {
+		return c.params.matches("payment_intent", string(re.PaymentIntent)) && c.params.matches("charge", string(re.Charge)) &&
+			c.params.within("created", re.Created)
+	}))
+}

@@ -1,0 +1,143 @@
+package stripesim
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options says how a Server behaves; the zero value is a calm one that nobody listens to.
+type Options struct {
+	// Seed decides ids and the fate of every event: the same seed and the same calls replay the same run.
+	Seed uint64
+	// Duplicate, Reorder and Drop are the rates, 0 to 1, of events delivered twice, late, or never made at all.
+	Duplicate, Reorder, Drop float64
+	// Settle is how long bank debits stay in processing and asynchronous refunds in pending, on the simulator's clock; zero means 3 s.
+	Settle time.Duration
+	// Webhooks are the endpoints that events are sent to from the start.
+	Webhooks []Webhook
+	// APIVersion is the api_version of events; empty means 2024-06-20.
+	APIVersion string
+	// Logger hears of requests and deliveries, never of secrets; nil discards.
+	Logger *slog.Logger
+}
+
+// Webhook is an endpoint that events are posted to, signed with its secret.
+type Webhook struct {
+	URL    string   `json:"url"`
+	Secret string   `json:"secret"`
+	Events []string `json:"events,omitempty"` // types it wants; empty means all
+}
+
+const (
+	defaultAPIVersion = "2024-06-20"
+	defaultSettle     = 3 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	if o.APIVersion == "" {
+		o.APIVersion = defaultAPIVersion
+	}
+	if o.Settle <= 0 {
+		o.Settle = defaultSettle
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Server is one Stripe account behind an HTTP API. Its methods may be called from any goroutine.
+type Server struct {
+	opts Options
+	mux  *http.ServeMux
+	log  *slog.Logger
+	http *http.Client
+
+	mu      sync.Mutex // guards everything below, and what hangs from it
+	account *account
+	faults  []*Fault
+	latency map[string]time.Duration
+	journal journal
+	closed  bool
+	changed *sync.Cond    // a delivery is ready, or done, or the server closed
+	rescind chan struct{} // has room for one: the agenda has a new first appointment
+
+	stop context.CancelFunc
+	done context.Context
+	wait sync.WaitGroup
+}
+
+// New starts a server; Close ends it.
+func New(opts Options) *Server {
+	opts = opts.withDefaults()
+	s := &Server{
+		opts:    opts,
+		log:     opts.Logger,
+		http:    deliveryClient(),
+		latency: map[string]time.Duration{},
+		rescind: make(chan struct{}, 1),
+	}
+	s.changed = sync.NewCond(&s.mu)
+	s.done, s.stop = context.WithCancel(context.Background())
+	s.account = newAccount(opts)
+	s.mux = s.routes()
+	for _, hook := range opts.Webhooks {
+		s.account.addHook(hook)
+	}
+	s.wait.Go(s.keepAppointments)
+	for range deliveryWorkers {
+		s.wait.Go(s.deliver)
+	}
+	return s
+}
+
+// AddWebhook registers another endpoint; it is sent the events made from now on.
+func (s *Server) AddWebhook(hook Webhook) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account.addHook(hook)
+}
+
+// Close stops deliveries and timers and waits for them. Requests that a fault holds end too.
+func (s *Server) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	s.stop()
+	s.wait.Wait()
+	s.http.CloseIdleConnections()
+}
+
+// Reset forgets every object, event, idempotency key, fault and appointment; endpoints, rates and the seed stay.
+func (s *Server) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hooks, mischief := s.account.hooks, s.account.mischief
+	s.account = newAccount(s.opts)
+	s.account.hooks, s.account.mischief = hooks, mischief
+	s.faults, s.journal = nil, journal{}
+	clear(s.latency)
+	s.touch()
+}
+
+// locked runs work on the account and wakes whoever waits for what it changed.
+func (s *Server) locked(work func(*account) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := work(s.account)
+	s.touch()
+	return err
+}
+
+// touch wakes the delivery workers and the keeper of appointments. The caller holds the lock.
+func (s *Server) touch() {
+	s.changed.Broadcast()
+	select {
+	case s.rescind <- struct{}{}:
+	default:
+	}
+}

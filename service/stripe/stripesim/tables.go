@@ -1,0 +1,43 @@
+package stripesim
+
+import "slices"
+
+// object is what every stored thing can say of itself.
+type object interface {
+	id() string
+	createdAt() unix
+}
+
+// table holds the objects of one type in the order they were made.
+type table[T object] struct {
+	byID map[string]T
+	rows []T
+}
+
+func newTable[T object]() *table[T] { return &table[T]{byID: map[string]T{}} }
+
+func (t *table[T]) add(row T) {
+	t.byID[row.id()] = row
+	t.rows = append(t.rows, row)
+}
+
+func (t *table[T]) find(id string) (T, bool) {
+	row, ok := t.byID[id]
+	return row, ok
+}
+
+// newestFirst is how Stripe lists: by creation, the last one first.
+func (t *table[T]) newestFirst(keep func(T) bool) []T {
+	var out []T
+	for i := len(t.rows) - 1; i >= 0; i-- {
+		if keep(t.rows[i]) {
+			out = append(out, t.rows[i])
+		}
+	}
+	return out
+}
+
+func (t *table[T]) remove(row T) {
+	delete(t.byID, row.id())
+	t.rows = slices.DeleteFunc(t.rows, func(other T) bool { return other.id() == row.id() })
+}

@@ -1,0 +1,44 @@
+package stripesim
+
+// awaitTransfer waits for the customer to send money to a virtual account: https://docs.stripe.com/payments/bank-transfers.
+func (a *account) awaitTransfer(pi *intent) {
+	pi.Status = requiresAction
+	pi.NextAction = document{"type": "display_bank_transfer_instructions", "display_bank_transfer_instructions": document{
+		"amount_remaining": pi.Amount, "currency": pi.Currency, "financial_addresses": []document{}, "hosted_instructions_url": nil, "reference": pi.ID[len(pi.ID)-8:],
+		"type": "jp_bank_transfer",
+	}}
+	a.emit("payment_intent.requires_action", pi)
+}
+
+// fundCash answers POST /v1/test_helpers/customers/{customer}/fund_cash_balance: the customer's money arrives and goes to the payment that waits for it.
+func (a *account) fundCash(c *call) (any, error) {
+	cu, f := a.customerOf(c)
+	if f != nil {
+		return nil, f
+	}
+	amount := c.params.integer("amount")
+	cu.cash += amount
+	for _, pi := range a.intents.rows {
+		if pi.Customer == text(cu.ID) && pi.in(requiresAction) && pi.NextAction["type"] == "display_bank_transfer_instructions" {
+			a.fund(cu, pi)
+		}
+	}
+	return document{
+		"id": "ccsbtxn_1" + a.ids.letters(23), "object": "customer_cash_balance_transaction", "created": a.unix(), "currency": c.params.text("currency"),
+		"customer": cu.ID, "ending_balance": cu.cash, "livemode": false, "net_amount": amount, "type": "funded",
+	}, nil
+}
+
+func (a *account) fund(cu *customer, pi *intent) {
+	instructions, _ := pi.NextAction["display_bank_transfer_instructions"].(document)
+	due, _ := instructions["amount_remaining"].(int64)
+	if cu.cash < due {
+		instructions["amount_remaining"] = due - cu.cash
+		cu.cash = 0
+		a.emit("payment_intent.partially_funded", pi)
+		return
+	}
+	cu.cash -= due
+	m, _ := a.methods.find(string(pi.PaymentMethod))
+	_ = a.proceed(pi, m)
+}

@@ -1,0 +1,56 @@
+package stripesim
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// text is a string that Stripe sends as null while it has no value.
+type text string
+
+// MarshalJSON writes null for the empty string.
+func (t text) MarshalJSON() ([]byte, error) { return nullOr(string(t), t == "") }
+
+// document is a part of an object that the simulator carries about and does not interpret.
+type document map[string]any
+
+func nullOr(value any, null bool) ([]byte, error) {
+	if null {
+		return []byte("null"), nil
+	}
+	return json.Marshal(value)
+}
+
+// render writes a value as Stripe does: indented by two spaces, and with <, > and & as they are.
+func render(value any) ([]byte, error) {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(out.Bytes(), "\n"), nil
+}
+
+// plain turns an object into maps and lists, so that members can be replaced or taken out.
+func plain(value any) (any, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var tree any
+	err = dec.Decode(&tree)
+	return tree, err
+}
+
+// either is a, or b where a is the zero value.
+func either[T comparable](a, b T) T {
+	var zero T
+	if a != zero {
+		return a
+	}
+	return b
+}
