@@ -1,0 +1,59 @@
+# `make help` lists the targets. They need Go, git and make; what else they need they install or name.
+
+GO ?= go
+RACE ?= $(shell test/setup/race.sh)
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo build test check fmt fmt-check lint spec arch cli redis
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## the server with an embedded Redis and a simulated Stripe
+	$(GO) run ./cmd/kasse-dev
+
+demo: ## the same, playing one order from opening to paid
+	$(GO) run ./cmd/kasse-dev -demo
+
+build: ## the production binary, bin/kasse
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/kasse ./cmd/kasse
+
+test: redis ## every test, on a real Redis too; with -race where there is a C compiler
+	@echo "Building the tests; the first time this takes minutes, then each package reports."
+	$(GO) test ./... -shuffle=on $(RACE)
+
+check: fmt-check lint spec arch ## all that CI asks for: formatting, linters, spec, architecture, tests with -race
+	@$(MAKE) --no-print-directory test RACE=-race
+
+fmt: .tools/bin/gofumpt ## format the Go files
+	.tools/bin/gofumpt -w .
+
+fmt-check: .tools/bin/gofumpt
+	@unformatted=$$(.tools/bin/gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
+
+lint: .tools/bin/golangci-lint ## the linters of .golangci.yml
+	.tools/bin/golangci-lint run
+
+spec: test/spec/node_modules/.package-lock.json ## lint openapi.yaml
+	npm run --silent --prefix test/spec lint
+
+arch: ## the import rules and the top level
+	$(GO) test -count=1 ./test/arch
+
+cli: ## Stripe's own command line tool against the simulator
+	test/cli/run.sh
+
+redis:
+	@test/setup/redis-server.sh
+
+# The tools have a module of their own, so that the product's go.mod names only what the product needs.
+.tools/bin/%: .tools/go.mod .tools/go.sum
+	@echo "Building the tools; the first time this takes a minute or two."
+	cd .tools && $(GO) build -o bin/ tool
+	@touch $@
+
+test/spec/node_modules/.package-lock.json: test/spec/package-lock.json
+	npm ci --silent --prefix test/spec
+	@touch $@
