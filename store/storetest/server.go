@@ -98,7 +98,7 @@ func (s *Server) check(err error) {
 // start returns once the server takes connections. On an error nothing is left running.
 func (s *Server) start() error {
 	args := append([]string{"--port", strconv.Itoa(s.port)}, s.args...)
-	process := exec.Command("redis-server", args...) //nolint:gosec,noctx // arguments of our own tests; stop ends it
+	process := exec.Command("redis-server", args...)
 	output, err := process.StdoutPipe()
 	if err != nil {
 		return err
@@ -150,10 +150,10 @@ func (s *Server) stop() {
 // freePort finds a port of the loopback interface that nobody listens on at the moment.
 func freePort(t testing.TB) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it does not wait
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close() //nolint:errcheck // nothing was written
+	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port
 }

@@ -26,14 +26,16 @@ func load(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// eachOperation runs f as a subtest for every operation, named by its operationId.
-func eachOperation(t *testing.T, f func(*testing.T, *openapi3.Operation)) {
+// operations gives every operation by its operationId.
+func operations(t *testing.T) map[string]*openapi3.Operation {
 	t.Helper()
+	all := map[string]*openapi3.Operation{}
 	for _, item := range load(t).Paths.Map() {
 		for _, op := range item.Operations() {
-			t.Run(op.OperationID, func(t *testing.T) { f(t, op) })
+			all[op.OperationID] = op
 		}
 	}
+	return all
 }
 
 func TestDocumentIsValid(t *testing.T) {
@@ -49,14 +51,16 @@ func TestDocumentIsValid(t *testing.T) {
 // TestExamplesFitTheirSchemas goes over the JSON that a client would see, not over the parsed YAML, and
 // under the rules of JSON Schema 2020-12, which is what OpenAPI 3.1 means by a schema.
 func TestExamplesFitTheirSchemas(t *testing.T) {
-	eachOperation(t, func(t *testing.T, op *openapi3.Operation) {
-		if op.RequestBody != nil {
-			checkExamples(t, "request", op.RequestBody.Value.Content, openapi3.VisitAsRequest())
-		}
-		for status, response := range op.Responses.Map() {
-			checkExamples(t, status, response.Value.Content, openapi3.VisitAsResponse())
-		}
-	})
+	for id, op := range operations(t) {
+		t.Run(id, func(t *testing.T) {
+			if op.RequestBody != nil {
+				checkExamples(t, "request", op.RequestBody.Value.Content, openapi3.VisitAsRequest())
+			}
+			for status, response := range op.Responses.Map() {
+				checkExamples(t, status, response.Value.Content, openapi3.VisitAsResponse())
+			}
+		})
+	}
 }
 
 // checkExamples also asks for at least one example wherever there is JSON, since they are test data.
@@ -124,26 +128,28 @@ func TestSchemasRefuse(t *testing.T) {
 // TestEveryAnswerKeepsItsPromises checks what the contract says of all answers of a kind.
 func TestEveryAnswerKeepsItsPromises(t *testing.T) {
 	headers := map[string]string{"201": "Location", "304": "ETag", "401": "WWW-Authenticate", "429": "Retry-After"}
-	eachOperation(t, func(t *testing.T, op *openapi3.Operation) {
-		probe := slices.Contains(op.Tags, "Probes")
-		for status, response := range op.Responses.Map() {
-			want := []string{"X-Request-Id"}
-			if name, ok := headers[status]; ok {
-				want = append(want, name)
-			}
-			if status == "503" && !probe {
-				want = append(want, "Retry-After")
-			}
-			for _, name := range want {
-				if header := response.Value.Headers[name]; header == nil || !header.Value.Required {
-					t.Errorf("%s does not promise %s", status, name)
+	for id, op := range operations(t) {
+		t.Run(id, func(t *testing.T) {
+			probe := slices.Contains(op.Tags, "Probes")
+			for status, response := range op.Responses.Map() {
+				want := []string{"X-Request-Id"}
+				if name, ok := headers[status]; ok {
+					want = append(want, name)
+				}
+				if status == "503" && !probe {
+					want = append(want, "Retry-After")
+				}
+				for _, name := range want {
+					if header := response.Value.Headers[name]; header == nil || !header.Value.Required {
+						t.Errorf("%s does not promise %s", status, name)
+					}
+				}
+				if status >= "400" && !probe && response.Value.Content["application/problem+json"] == nil {
+					t.Errorf("%s is no problem document", status)
 				}
 			}
-			if status >= "400" && !probe && response.Value.Content["application/problem+json"] == nil {
-				t.Errorf("%s is no problem document", status)
-			}
-		}
-	})
+		})
+	}
 }
 
 // problemRow is a line of the table in ProblemCode's description.
@@ -177,22 +183,24 @@ func TestProblemTableHasEveryCode(t *testing.T) {
 // title as the table has them.
 func TestProblemExamplesAgree(t *testing.T) {
 	rows := problemTable(load(t).Components.Schemas["ProblemCode"].Value)
-	eachOperation(t, func(t *testing.T, op *openapi3.Operation) {
-		for status, response := range op.Responses.Map() {
-			media := response.Value.Content["application/problem+json"]
-			if media == nil {
-				continue
-			}
-			for code, example := range media.Examples {
-				problem := roundTrip(t, example.Value.Value).(map[string]any)
-				got := fmt.Sprint(problem["code"], problem["type"], problem["status"], problem["title"])
-				want := fmt.Sprint(code, "urn:kasse:problem:"+code, status, rows[code].title)
-				if got != want || rows[code].status != status {
-					t.Errorf("%s: example says %s, want %s", status, got, want)
+	for id, op := range operations(t) {
+		t.Run(id, func(t *testing.T) {
+			for status, response := range op.Responses.Map() {
+				media := response.Value.Content["application/problem+json"]
+				if media == nil {
+					continue
+				}
+				for code, example := range media.Examples {
+					problem := roundTrip(t, example.Value.Value).(map[string]any)
+					got := fmt.Sprintln(problem["code"], problem["type"], problem["status"], problem["title"])
+					want := fmt.Sprintln(code, "urn:kasse:problem:"+code, status, rows[code].title)
+					if got != want || rows[code].status != status {
+						t.Errorf("%s: example says %s, want %s", status, got, want)
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 }
 
 // TestOnlyRequestsAreClosed: clients must bear new members in answers, and we none in requests.
