@@ -45,10 +45,11 @@ type Error struct {
 	Cause           error  // for the log
 }
 
-// FieldError says what is wrong with one member of the input.
+// FieldError says what is wrong with one member of the input: its Pointer or its Parameter names it.
 type FieldError struct {
-	Pointer string // JSON pointer, as "/amount"
-	Detail  string
+	Pointer   string // JSON pointer into the body, as "/amount"
+	Parameter string // of the query, where it is not the body
+	Detail    string
 }
 
 // Error gives the code and the cause, for logs.

@@ -27,6 +27,7 @@ type PaymentWrite struct {
 	Version int64      // of the view
 	History []byte     // an entry of the history, JSON; none when nothing visible changed
 	Event   *Announced // an entry of the stream; none when nothing is to be told
+	Now     time.Time  // by Redis's clock, when it was loaded
 	ReadAt  time.Time  // when a read is wanted; zero: none is
 	Final   bool       // the payment may expire, after its retention
 }
@@ -123,7 +124,7 @@ func (p *Payment) write(now time.Time, cause string) (PaymentWrite, error) {
 	}
 	after := p.render(now)
 	after.Version, after.UpdatedAt = before.Version, before.UpdatedAt
-	w := PaymentWrite{Payment: *p, Version: before.Version, ReadAt: p.readAt(now), Final: after.Final}
+	w := PaymentWrite{Payment: *p, Now: now, Version: before.Version, ReadAt: p.readAt(now), Final: after.Final}
 	if bytes.Equal(after.encode(), p.View) {
 		return w, nil
 	}

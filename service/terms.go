@@ -115,8 +115,8 @@ func (o *Order) refuse(number int) {
 	}
 }
 
-// free reports whether no attempt binds the order to its terms yet.
-func (o *Order) free() bool { return o.last() == nil }
+// Free reports whether no attempt binds the order to its terms yet.
+func (o *Order) Free() bool { return o.last() == nil }
 
 // Origin is what our metadata on a PaymentIntent says of where it came from.
 type Origin struct {

@@ -1,0 +1,184 @@
+// Package app is the program: it reads the configuration, wires the packages, serves, and drains.
+//
+// It is the only place that knows all of them, and it may be run by a test. Production has no development mode: kasse-dev
+// is another main, which points the ordinary settings at a Redis and a Stripe that it started itself.
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kasse/api"
+	"kasse/service"
+	"kasse/service/stripe"
+	"kasse/store"
+)
+
+// App is one process of Kasse.
+type App struct {
+	Config
+	log      *slog.Logger
+	store    *store.Store
+	close    func() error
+	gateway  *stripe.Gateway
+	service  *service.Service
+	ready    atomic.Bool   // Redis has been reached, and is ours
+	draining chan struct{} // closed when the process is asked to stop
+}
+
+// New wires the packages. It opens no connection; Close must be called.
+func New(c Config, log *slog.Logger) (*App, error) {
+	client, err := store.Connect(c.RedisMode, c.RedisURL.Reveal())
+	if err != nil {
+		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
+	}
+	a := &App{Config: c, log: log, close: client.Close, draining: make(chan struct{})}
+	a.store = store.New(client, store.Options{Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention})
+	a.gateway = stripe.New(stripe.Options{
+		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
+		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now,
+	})
+	a.service = service.New(a.store, a.gateway, service.Options{
+		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS, Logger: log,
+	})
+	return a, nil
+}
+
+// Close ends the connections.
+func (a *App) Close() error { return a.close() }
+
+// NewLogger returns the logger that the configuration asks for, on standard error.
+func NewLogger(c Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+}
+
+// Run serves until the context ends, then drains. It returns nil after a clean stop.
+func Run(ctx context.Context, c Config, log *slog.Logger) error {
+	a, err := New(c, log)
+	if err != nil {
+		return err
+	}
+	defer a.Close() //nolint:errcheck // the process ends
+	return a.Serve(ctx)
+}
+
+// Serve opens both listeners, works until the context ends or something cannot go on, and drains.
+func (a *App) Serve(ctx context.Context) error {
+	public, err := a.listen(ctx, a.ListenAddr, a.publicServer())
+	if err != nil {
+		return err
+	}
+	defer public.Close() //nolint:errcheck // after Shutdown there is nothing to close
+	admin, err := a.listen(ctx, a.AdminAddr, a.adminServer())
+	if err != nil {
+		return err
+	}
+	defer admin.Close() //nolint:errcheck // the last to go
+	if a.Listening != nil {
+		a.Listening(public.address, admin.address)
+	}
+	a.log.InfoContext(ctx, "listening", "public", public.address, "admin", admin.address, "livemode", a.Livemode())
+
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	group, work := errgroup.WithContext(work)
+	a.background(work, group)
+	group.Go(public.serve)
+	group.Go(admin.serve)
+	group.Go(func() error {
+		defer stop()
+		select {
+		case <-ctx.Done():
+		case <-work.Done(): // something could not go on
+		}
+		return a.drain(public, admin)
+	})
+	return group.Wait()
+}
+
+// background starts what runs by itself, until the context ends.
+func (a *App) background(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { a.store.Listen(ctx); return nil })
+	group.Go(func() error {
+		if err := a.claimRedis(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+		a.ready.Store(true)
+		a.log.InfoContext(ctx, "ready")
+		group.Go(func() error { a.service.ReadAmbiguous(ctx); return nil })
+		return a.compareAccount(ctx)
+	})
+}
+
+// drain stops the servers. Readiness goes first and held polls are answered; everything else is served for DRAIN_DELAY,
+// so that load balancers notice; then running requests finish. The timeout counts from the signal.
+func (a *App) drain(public, admin *server) error {
+	a.log.Info("draining")
+	deadline, cancel := context.WithTimeout(context.Background(), a.ShutdownTimeout)
+	defer cancel()
+	close(a.draining)
+	select {
+	case <-time.After(a.DrainDelay):
+	case <-deadline.Done():
+	}
+	err := public.Shutdown(deadline)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.log.Warn("requests were cut off at SHUTDOWN_TIMEOUT")
+		err = nil
+	}
+	return errors.Join(err, admin.Close())
+}
+
+// Bounds of a connection, in time and size. A create may take STRIPE_TIMEOUT and its waits, a held poll 25 s.
+const (
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	writeMargin       = 45 * time.Second // over STRIPE_TIMEOUT
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+func (a *App) publicServer() http.Handler {
+	return api.New(a.service, api.Options{
+		Keys: a.ServiceKeys, PublishableKey: a.StripePublishableKey, Livemode: a.Livemode(), Logger: a.log, Draining: a.draining,
+	})
+}
+
+func (a *App) adminServer() http.Handler { return api.Admin(a.readiness) }
+
+// server is a listener and what serves on it.
+type server struct {
+	http.Server
+	listener net.Listener
+	address  string
+}
+
+func (a *App) listen(ctx context.Context, address string, handler http.Handler) (*server, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &server{listener: listener, address: listener.Addr().String(), Server: http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		WriteTimeout: a.StripeTimeout + writeMargin, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (s *server) serve() error {
+	if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

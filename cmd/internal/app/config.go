@@ -1,0 +1,272 @@
+package app
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"kasse/api"
+	"kasse/service"
+)
+
+// environment is the configuration as it is written. Every member is a string, since envconfig quotes what it cannot
+// convert, and takes an empty variable for a required one.
+type environment struct {
+	ListenAddr      string `default:":8080" envconfig:"LISTEN_ADDR"`
+	AdminAddr       string `default:":9090" envconfig:"ADMIN_ADDR"`
+	DrainDelay      string `default:"3s" envconfig:"DRAIN_DELAY"`
+	ShutdownTimeout string `default:"25s" envconfig:"SHUTDOWN_TIMEOUT"`
+
+	RedisURL        string `default:"redis://localhost:6379/0" envconfig:"REDIS_URL"`
+	RedisURLFile    string `envconfig:"REDIS_URL_FILE"`
+	RedisMode       string `default:"single" envconfig:"REDIS_MODE"`
+	RedisPartitions string `default:"16" envconfig:"REDIS_PARTITIONS"`
+
+	StripeSecretKey          string `envconfig:"STRIPE_SECRET_KEY"`
+	StripeSecretKeyFile      string `envconfig:"STRIPE_SECRET_KEY_FILE"`
+	StripePublishableKey     string `envconfig:"STRIPE_PUBLISHABLE_KEY"`
+	StripeWebhookSecrets     string `envconfig:"STRIPE_WEBHOOK_SECRETS"`
+	StripeWebhookSecretsFile string `envconfig:"STRIPE_WEBHOOK_SECRETS_FILE"`
+	StripeAPIBase            string `default:"https://api.stripe.com" envconfig:"STRIPE_API_BASE"`
+	StripeTimeout            string `default:"20s" envconfig:"STRIPE_TIMEOUT"`
+	StripeReadRPS            string `envconfig:"STRIPE_READ_RPS"`
+
+	ServiceKeys     string `envconfig:"SERVICE_KEYS"`
+	ServiceKeysFile string `envconfig:"SERVICE_KEYS_FILE"`
+	ServiceName     string `default:"kasse" envconfig:"SERVICE_NAME"`
+
+	PaymentRetention string `default:"13200h" envconfig:"PAYMENT_RETENTION"`
+	EventRetention   string `default:"720h" envconfig:"EVENT_RETENTION"`
+	LogLevel         string `default:"info" envconfig:"LOG_LEVEL"`
+	LogFormat        string `default:"json" envconfig:"LOG_FORMAT"`
+}
+
+// Config is the configuration, checked.
+type Config struct {
+	ListenAddr, AdminAddr       string
+	DrainDelay, ShutdownTimeout time.Duration
+
+	RedisURL        service.Secret // it may hold a password
+	RedisMode       string
+	RedisPartitions int
+
+	StripeSecretKey      service.Secret
+	StripePublishableKey string
+	StripeWebhookSecrets []service.Secret
+	StripeAPIBase        string
+	StripeTimeout        time.Duration
+	StripeReadRPS        int
+
+	ServiceKeys []api.Key
+	ServiceName string
+
+	PaymentRetention, EventRetention time.Duration
+	LogLevel                         slog.Level
+	LogFormat                        string
+
+	// Listening is told the addresses once both listeners are open; it may be nil.
+	Listening func(public, admin string)
+}
+
+// Livemode reports whether the Stripe keys move real money.
+func (c Config) Livemode() bool { return strings.Contains(c.StripeSecretKey.Reveal(), "k_live_") }
+
+// mistakes collects what is wrong with the environment, by variable. No value is ever part of it.
+type mistakes []error
+
+func (m *mistakes) add(variable, format string, args ...any) {
+	*m = append(*m, fmt.Errorf("%s "+format, append([]any{variable}, args...)...))
+}
+
+// LoadConfig reads the environment. It fails with one error that lists every mistake by variable, and no value.
+func LoadConfig() (Config, error) {
+	var e environment
+	if err := envconfig.Process("", &e); err != nil {
+		return Config{}, errors.New("the environment cannot be read") // envconfig's own text quotes values
+	}
+	var m mistakes
+	c := Config{
+		ListenAddr: trim(e.ListenAddr), AdminAddr: trim(e.AdminAddr),
+		DrainDelay:      m.duration("DRAIN_DELAY", e.DrainDelay, 0),
+		ShutdownTimeout: m.duration("SHUTDOWN_TIMEOUT", e.ShutdownTimeout, time.Second),
+
+		RedisMode:       m.choice("REDIS_MODE", e.RedisMode, "single", "cluster", "sentinel"),
+		RedisPartitions: m.number("REDIS_PARTITIONS", e.RedisPartitions, 1, 64),
+
+		StripePublishableKey: trim(e.StripePublishableKey),
+		StripeAPIBase:        strings.TrimRight(trim(e.StripeAPIBase), "/"),
+		StripeTimeout:        m.duration("STRIPE_TIMEOUT", e.StripeTimeout, time.Second),
+
+		ServiceName: m.pattern("SERVICE_NAME", e.ServiceName, serviceName),
+
+		PaymentRetention: m.duration("PAYMENT_RETENTION", e.PaymentRetention, 720*time.Hour),
+		EventRetention:   m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
+		LogLevel:         m.level("LOG_LEVEL", e.LogLevel),
+		LogFormat:        m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
+	}
+	c.RedisURL = service.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
+	c.StripeSecretKey = service.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
+	c.StripeWebhookSecrets = m.webhookSecrets(m.secret("STRIPE_WEBHOOK_SECRETS", e.StripeWebhookSecrets, e.StripeWebhookSecretsFile))
+	c.ServiceKeys = m.serviceKeys(m.secret("SERVICE_KEYS", e.ServiceKeys, e.ServiceKeysFile))
+	m.stripeKeys(c)
+	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
+	return c, errors.Join(m...)
+}
+
+func trim(value string) string { return strings.TrimSpace(value) }
+
+// secret takes a value from the variable, or from the file that its _FILE variable names.
+func (m *mistakes) secret(variable, value, file string) string {
+	value, file = trim(value), trim(file)
+	if file == "" {
+		return value
+	}
+	if _, set := os.LookupEnv(variable); set {
+		m.add(variable, "and %s_FILE are both set: keep one", variable)
+		return value
+	}
+	content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		m.add(variable+"_FILE", "names a file that cannot be read")
+	}
+	return trim(string(content))
+}
+
+func (m *mistakes) duration(variable, value string, least time.Duration) time.Duration {
+	d, err := time.ParseDuration(trim(value))
+	if err != nil || d < least {
+		m.add(variable, "must be a duration of at least %s, such as 90s or 72h", least)
+	}
+	return d
+}
+
+func (m *mistakes) number(variable, value string, least, most int) int {
+	n, err := strconv.Atoi(trim(value))
+	if err != nil || n < least || n > most {
+		m.add(variable, "must be a whole number from %d to %d", least, most)
+	}
+	return n
+}
+
+func (m *mistakes) choice(variable, value string, allowed ...string) string {
+	if !slices.Contains(allowed, trim(value)) {
+		m.add(variable, "must be one of: %s", strings.Join(allowed, ", "))
+	}
+	return trim(value)
+}
+
+func (m *mistakes) pattern(variable, value string, pattern *regexp.Regexp) string {
+	if !pattern.MatchString(trim(value)) {
+		m.add(variable, "must match %s", pattern)
+	}
+	return trim(value)
+}
+
+func (m *mistakes) level(variable, value string) slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(trim(value))); err != nil {
+		m.add(variable, "must be debug, info, warn or error")
+	}
+	return level
+}
+
+var (
+	serviceName    = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	secretKey      = regexp.MustCompile(`^[sr]k_(test|live)_[A-Za-z0-9_]+$`)
+	publishableKey = regexp.MustCompile(`^pk_(test|live)_[A-Za-z0-9_]+$`)
+	webhookSecret  = regexp.MustCompile(`^whsec_[A-Za-z0-9+/=_-]{16,}$`)
+)
+
+// stripeKeys checks that the keys are Stripe's, of one mode, and that a live one goes to Stripe only.
+func (m *mistakes) stripeKeys(c Config) {
+	if !secretKey.MatchString(c.StripeSecretKey.Reveal()) {
+		m.add("STRIPE_SECRET_KEY", "must be a key of Stripe's that begins with sk_test_, sk_live_, rk_test_ or rk_live_")
+	}
+	if !publishableKey.MatchString(c.StripePublishableKey) {
+		m.add("STRIPE_PUBLISHABLE_KEY", "must be a key of Stripe's that begins with pk_test_ or pk_live_")
+	}
+	if c.Livemode() != strings.HasPrefix(c.StripePublishableKey, "pk_live_") {
+		m.add("STRIPE_PUBLISHABLE_KEY", "and STRIPE_SECRET_KEY must both be live or both be test keys")
+	}
+	base, err := url.Parse(c.StripeAPIBase)
+	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
+		m.add("STRIPE_API_BASE", "must be an http or https URL")
+	}
+	if c.Livemode() && c.StripeAPIBase != "https://api.stripe.com" {
+		m.add("STRIPE_API_BASE", "must be https://api.stripe.com with a live key")
+	}
+}
+
+func (m *mistakes) webhookSecrets(list string) []service.Secret {
+	var secrets []service.Secret
+	for secret := range strings.SplitSeq(list, ",") {
+		if !webhookSecret.MatchString(trim(secret)) {
+			m.add("STRIPE_WEBHOOK_SECRETS", "must be one or more signing secrets that begin with whsec_, separated by commas")
+			return nil
+		}
+		secrets = append(secrets, service.Secret(trim(secret)))
+	}
+	return secrets
+}
+
+// readRPS is 10 with live keys and 5 with test keys, where Stripe's own limits are lower.
+func (m *mistakes) readRPS(value string, live bool) int {
+	switch {
+	case trim(value) != "":
+		return m.number("STRIPE_READ_RPS", value, 1, 100)
+	case live:
+		return 10
+	}
+	return 5
+}
+
+const serviceKeyShape = "must be name:sha256hex:scope+scope entries, separated by commas (kasse keygen prints one)"
+
+func (m *mistakes) serviceKeys(list string) []api.Key {
+	var keys []api.Key
+	for entry := range strings.SplitSeq(list, ",") {
+		key, ok := parseServiceKey(trim(entry))
+		if !ok {
+			m.add("SERVICE_KEYS", serviceKeyShape)
+			return nil
+		}
+		if slices.ContainsFunc(keys, func(k api.Key) bool { return k.Name == key.Name }) {
+			m.add("SERVICE_KEYS", "has two entries of one name")
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func parseServiceKey(entry string) (api.Key, bool) {
+	parts := strings.Split(entry, ":")
+	if len(parts) != 3 || !serviceName.MatchString(parts[0]) || parts[1] != strings.ToLower(parts[1]) {
+		return api.Key{}, false
+	}
+	key := api.Key{Name: parts[0]}
+	hash, err := hex.DecodeString(parts[1])
+	if err != nil || len(hash) != sha256.Size {
+		return key, false
+	}
+	copy(key.Hash[:], hash)
+	for scope := range strings.SplitSeq(parts[2], "+") {
+		switch service.Scope(scope) {
+		case service.ScopeRead, service.ScopeWrite, service.ScopeManage, service.ScopeEvents:
+			key.Scopes = append(key.Scopes, service.Scope(scope))
+		default:
+			return key, false
+		}
+	}
+	return key, true
+}

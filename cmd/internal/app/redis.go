@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kasse/api"
+	"kasse/service"
+	"kasse/store"
+)
+
+const (
+	redisPause = 500 * time.Millisecond // between tries to reach Redis at the start
+	pingBound  = time.Second
+)
+
+func (a *App) identity() store.Identity {
+	return store.Identity{Livemode: a.Livemode(), Service: a.ServiceName}
+}
+
+// claimRedis waits for Redis, and makes sure that it is ours. An unmarked one is marked only if Stripe has no payment of
+// this service: otherwise it was wiped, and would sell orders again that were paid.
+func (a *App) claimRedis(ctx context.Context) error {
+	for {
+		_, err := a.store.Check(ctx, a.identity())
+		var away *service.Error
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // asked to stop
+		case errors.Is(err, store.ErrUnmarked):
+			return a.markNew(ctx)
+		case !errors.As(err, &away):
+			return err
+		}
+		a.log.WarnContext(ctx, "Redis does not answer", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(redisPause):
+		}
+	}
+}
+
+func (a *App) markNew(ctx context.Context) error {
+	found, err := a.gateway.AnyPayment(ctx)
+	if err != nil {
+		return fmt.Errorf("this Redis is not initialised, and Stripe could not be asked whether payments of %q exist: run kasse rebuild, or kasse init if they are to be forgotten: %w", a.ServiceName, err)
+	}
+	if found {
+		return fmt.Errorf("this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init if they are to be forgotten", a.ServiceName)
+	}
+	a.log.InfoContext(ctx, "marking an empty Redis as ours")
+	return a.store.Mark(ctx, a.identity())
+}
+
+// Init marks an empty Redis as ours, whatever Stripe has. It reports whether it was ours already.
+func (a *App) Init(ctx context.Context) (already bool, err error) {
+	_, err = a.store.Check(ctx, a.identity())
+	if !errors.Is(err, store.ErrUnmarked) {
+		return err == nil, err
+	}
+	return false, a.store.Mark(ctx, a.identity())
+}
+
+// compareAccount checks that the key belongs to the account whose payments Redis holds. Another one ends the process;
+// no answer is a warning.
+func (a *App) compareAccount(ctx context.Context) error {
+	account, err := a.gateway.Account(ctx)
+	if err != nil {
+		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
+		return nil
+	}
+	id := a.identity()
+	id.Account = account
+	recorded, err := a.store.Check(ctx, id)
+	var away *service.Error
+	switch {
+	case errors.As(err, &away):
+		a.log.WarnContext(ctx, "the account could not be compared", "error", err)
+		return nil
+	case err != nil:
+		return err
+	case recorded == "":
+		return a.store.Remember(ctx, account)
+	}
+	return nil
+}
+
+// readiness is what /readyz says: Redis has been reached once, and the process is not draining.
+func (a *App) readiness() (ready bool, dependencies []api.Dependency) {
+	ctx, cancel := context.WithTimeout(context.Background(), pingBound)
+	defer cancel()
+	redis := api.Dependency{Name: "redis", OK: true}
+	if err := a.store.Ping(ctx); err != nil {
+		redis.OK, redis.Detail = false, "does not answer"
+	}
+	select {
+	case <-a.draining:
+		return false, append(dependencies, redis)
+	default:
+	}
+	return a.ready.Load(), append(dependencies, redis)
+}

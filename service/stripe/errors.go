@@ -1,0 +1,92 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	stripego "github.com/stripe/stripe-go/v79"
+
+	"kasse/service"
+)
+
+// translateError puts what Stripe or the network said into our words. The texts of stripe-go stop here: they hold whole
+// PaymentIntents, and pieces of unreadable bodies.
+func translateError(ctx context.Context, err error) error {
+	var said *stripego.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &said):
+		return refusal(said)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return &service.Error{Code: service.CodeStripeTimeout, Detail: "Stripe did not answer in time. The same request can be sent again."}
+	case unreachable(err):
+		return &service.Error{
+			Code: service.CodeStripeUnavailable, Detail: "Stripe cannot be reached. The same request can be sent again.",
+			RetryAfter: time.Second, Cause: errors.New("no connection"),
+		}
+	}
+	return &service.Error{Code: service.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: errors.New("unreadable answer")}
+}
+
+// unreachable reports whether the call failed below HTTP. http.Client wraps such errors, and only such.
+func unreachable(err error) bool {
+	var network interface{ Timeout() bool }
+	return errors.As(err, &network)
+}
+
+// refusal translates an error that Stripe itself answered.
+//
+// Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-codes
+func refusal(said *stripego.Error) *service.Error {
+	e := &service.Error{
+		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
+		Cause: fmt.Errorf("stripe answered %d %s %s %s", said.HTTPStatusCode, said.Type, said.Code, said.Param),
+	}
+	switch {
+	case said.HTTPStatusCode == http.StatusConflict:
+		e.Code, e.Detail, e.RetryAfter = service.CodeIdempotencyInProgress, "Stripe is still working on an earlier try.", time.Second
+	case said.HTTPStatusCode == http.StatusTooManyRequests:
+		e.Code, e.Detail, e.RetryAfter = service.CodeStripeRateLimited, "Stripe asks for fewer requests.", time.Second
+	case said.HTTPStatusCode == http.StatusServiceUnavailable:
+		e.Code, e.Detail, e.RetryAfter = service.CodeStripeUnavailable, "Stripe is not available.", time.Second
+	case said.HTTPStatusCode >= http.StatusInternalServerError, said.Type == stripego.ErrorTypeIdempotency:
+		e.Code, e.Detail = service.CodeStripeError, "Stripe failed. The same request can be sent again."
+	default:
+		refuse(e, said)
+	}
+	return e
+}
+
+// fieldOf names our member for a parameter of Stripe's that callers set themselves.
+var fieldOf = map[string]string{
+	"description": "/description", "receipt_email": "/receipt_email", "metadata": "/metadata",
+	"statement_descriptor_suffix": "/statement_descriptor_suffix", "setup_future_usage": "/setup_future_usage", "capture_method": "/capture_method",
+}
+
+// refuse translates a no for good: nothing was made, and the same request will be refused again.
+func refuse(e *service.Error, said *stripego.Error) {
+	e.Refused = true
+	field, ours := fieldOf[said.Param]
+	switch {
+	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "customer":
+		e.Code, e.Detail = service.CodeCustomerNotFound, "Stripe knows no such customer."
+		e.Fields = []service.FieldError{{Pointer: "/customer", Detail: "does not exist at Stripe"}}
+	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "intent":
+		e.Code, e.Detail = service.CodeNotFound, "Stripe knows no such PaymentIntent."
+	case said.Code == stripego.ErrorCodeAmountTooSmall, said.Code == stripego.ErrorCodeAmountTooLarge, said.Param == "amount":
+		e.Code, e.Detail = service.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
+		e.Fields = []service.FieldError{{Pointer: "/amount", Detail: "is below or above what Stripe charges in this currency"}}
+	case said.Param == "currency":
+		e.Code, e.Detail = service.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
+		e.Fields = []service.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}
+	case ours:
+		e.Code, e.Detail = service.CodeInvalidRequest, "Stripe does not take a value of the request."
+		e.Fields = []service.FieldError{{Pointer: field, Detail: "is refused by Stripe"}}
+	default:
+		e.Code, e.Detail = service.CodeStripeError, "Stripe refused the request."
+	}
+}

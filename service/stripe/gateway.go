@@ -1,0 +1,182 @@
+// Package stripe speaks with Stripe. It is the only user of stripe-go, of which it takes the transport (retries,
+// idempotency keys, errors) and the check of signatures.
+//
+// One invariant: answers and events are decoded by the same small structs of our own, so that a PaymentIntent means the
+// same wherever it came from, in any API version, and nothing that we do not use can break the decoding. (stripe-go's
+// webhook.ConstructEvent refuses every API version but its own.) Stripe's error texts stop here: some of them hold client
+// secrets.
+package stripe
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	stripego "github.com/stripe/stripe-go/v79"
+	"github.com/stripe/stripe-go/v79/form"
+
+	"kasse/service"
+)
+
+// Options is what the gateway has to be told.
+type Options struct {
+	SecretKey      service.Secret   // "sk_…" or "rk_…"
+	WebhookSecrets []service.Secret // "whsec_…"; every one is tried
+	BaseURL        string           // STRIPE_API_BASE
+	Service        string           // SERVICE_NAME, written into metadata
+	Timeout        time.Duration    // of one call with all its tries
+	Now            func() time.Time
+	Transport      http.RoundTripper // nil: a transport of the gateway's own
+}
+
+// Gateway answers what the service asks of Stripe. Its methods may be called from many goroutines.
+type Gateway struct {
+	Options
+	backend stripego.Backend
+}
+
+// tries is how often one call is made at most.
+const tries = 3
+
+// New returns a gateway.
+func New(o Options) *Gateway {
+	backend := stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
+		URL:               stripego.String(o.BaseURL),
+		HTTPClient:        newHTTPClient(o.Transport),
+		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // its debug log has whole bodies
+		MaxNetworkRetries: stripego.Int64(tries - 1),
+		EnableTelemetry:   stripego.Bool(false),
+	})
+	return &Gateway{Options: o, backend: backend}
+}
+
+// call makes one call with all its tries. An empty key lets stripe-go take a fresh one.
+func (g *Gateway) call(ctx context.Context, method, path, key string, values url.Values, into stripego.LastResponseSetter) (repeated bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
+	defer cancel()
+	ctx, sent := countTries(ctx)
+	params := &stripego.Params{Context: ctx}
+	if key != "" {
+		params.IdempotencyKey = stripego.String(key)
+	}
+	err = g.backend.CallRaw(method, path, g.SecretKey.Reveal(), ordered(values), params, into)
+	return sent.Load() > 1, translateError(ctx, err)
+}
+
+// ordered renders values always in the same order, so that a form sent again is the same byte for byte.
+func ordered(values url.Values) *form.Values {
+	sorted := &form.Values{}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		for _, value := range values[key] {
+			sorted.Add(key, value)
+		}
+	}
+	return sorted
+}
+
+// PaymentForm renders what will be sent for an attempt of an order.
+func (g *Gateway) PaymentForm(r service.CreateRequest, attempt int, rev int64) string {
+	f := url.Values{}
+	f.Set("amount", strconv.FormatInt(r.Terms.Amount, 10))
+	f.Set("currency", r.Terms.Currency)
+	f.Set("automatic_payment_methods[enabled]", "true")
+	f.Set("capture_method", string(r.Terms.CaptureMethod))
+	setUnlessEmpty(f, "customer", string(r.Terms.Customer))
+	setUnlessEmpty(f, "setup_future_usage", r.Terms.SetupFutureUsage)
+	setUnlessEmpty(f, "description", r.Description)
+	setUnlessEmpty(f, "receipt_email", r.ReceiptEmail)
+	setUnlessEmpty(f, "statement_descriptor_suffix", r.StatementDescriptorSuffix)
+	for key, value := range r.Metadata {
+		f.Set("metadata["+key+"]", value)
+	}
+	f.Set("metadata[kasse_service]", g.Service)
+	f.Set("metadata[kasse_order_id]", string(r.Order))
+	f.Set("metadata[kasse_attempt]", strconv.Itoa(attempt))
+	f.Set("metadata[kasse_rev]", strconv.FormatInt(rev, 10))
+	return f.Encode()
+}
+
+func setUnlessEmpty(f url.Values, key, value string) {
+	if value != "" {
+		f.Set(key, value)
+	}
+}
+
+// OpenPayment makes a PaymentIntent, or gets the one that the same key made.
+func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) (service.Answer, error) {
+	values, err := url.ParseQuery(body)
+	if err != nil {
+		return service.Answer{}, err
+	}
+	var a answer
+	repeated, err := g.call(ctx, http.MethodPost, "/v1/payment_intents", idempotencyKey, values, &a)
+	if err != nil {
+		return service.Answer{}, err
+	}
+	return a.translate(repeated, g.Now), nil
+}
+
+// RetrievePayment asks for a PaymentIntent. Its charge is expanded, since only that says until when it can be captured.
+func (g *Gateway) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
+	var a answer
+	if _, err := g.call(ctx, http.MethodGet, "/v1/payment_intents/"+string(id), "", url.Values{"expand[0]": {"latest_charge"}}, &a); err != nil {
+		return service.Answer{}, err
+	}
+	return a.translate(false, g.Now), nil
+}
+
+// OpenSession makes a CustomerSession for Stripe's Payment Element, under a key of its own: its secret is single-use.
+func (g *Gateway) OpenSession(ctx context.Context, customer service.CustomerID, f service.SessionFeatures) (service.Session, error) {
+	const element = "components[payment_element]"
+	const feature = element + "[features]"
+	values := url.Values{"customer": {string(customer)}, element + "[enabled]": {"true"}}
+	values.Set(feature+"[payment_method_redisplay]", enabled(f.ShowsSaved()))
+	values.Set(feature+"[payment_method_save]", enabled(f.Save))
+	values.Set(feature+"[payment_method_remove]", enabled(f.Remove))
+	setUnlessEmpty(values, feature+"[payment_method_save_usage]", f.SaveUsage)
+	if f.RedisplayLimit != nil {
+		values.Set(feature+"[payment_method_redisplay_limit]", strconv.Itoa(*f.RedisplayLimit))
+	}
+	for i, filter := range f.RedisplayOnly {
+		values.Set(feature+"[payment_method_allow_redisplay_filters]["+strconv.Itoa(i)+"]", filter)
+	}
+	var s session
+	if _, err := g.call(ctx, http.MethodPost, "/v1/customer_sessions", "", values, &s); err != nil {
+		return service.Session{}, err
+	}
+	return service.Session{ClientSecret: s.ClientSecret, ExpiresAt: time.Unix(s.ExpiresAt, 0).UTC()}, nil
+}
+
+func enabled(on bool) string {
+	if on {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// Account returns the id of the account that the key belongs to, "acct_…".
+func (g *Gateway) Account(ctx context.Context) (string, error) {
+	var a struct {
+		stripego.APIResource
+		ID string `json:"id"`
+	}
+	_, err := g.call(ctx, http.MethodGet, "/v1/account", "", nil, &a)
+	return a.ID, err
+}
+
+// AnyPayment reports whether Stripe has a PaymentIntent of this service. Search lags by a minute or so.
+//
+// Source: https://docs.stripe.com/search
+func (g *Gateway) AnyPayment(ctx context.Context) (bool, error) {
+	var found struct {
+		stripego.APIResource
+		Data []struct{} `json:"data"`
+	}
+	query := url.Values{"query": {"metadata['kasse_service']:'" + g.Service + "'"}, "limit": {"1"}}
+	_, err := g.call(ctx, http.MethodGet, "/v1/payment_intents/search", "", query, &found)
+	return len(found.Data) > 0, err
+}

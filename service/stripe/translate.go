@@ -1,0 +1,145 @@
+package stripe
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	stripego "github.com/stripe/stripe-go/v79"
+
+	"kasse/service"
+)
+
+// intent is what we read of a PaymentIntent, in any API version.
+//
+// Source: https://docs.stripe.com/api/payment_intents/object
+type intent struct {
+	ID               string                       `json:"id"`
+	Object           string                       `json:"object"`
+	Amount           int64                        `json:"amount"`
+	AmountCapturable int64                        `json:"amount_capturable"`
+	AmountReceived   int64                        `json:"amount_received"`
+	CaptureMethod    string                       `json:"capture_method"`
+	Charges          *struct{ Data []expandable } `json:"charges"` // until 2022-11-15, newest first
+	ClientSecret     service.Secret               `json:"client_secret"`
+	Created          int64                        `json:"created"`
+	Currency         string                       `json:"currency"`
+	Customer         expandable                   `json:"customer"`
+	LastPaymentError *lastError                   `json:"last_payment_error"`
+	LatestCharge     latestCharge                 `json:"latest_charge"` // since 2022-11-15
+	Livemode         bool                         `json:"livemode"`
+	Metadata         map[string]string            `json:"metadata"`
+	SetupFutureUsage string                       `json:"setup_future_usage"`
+	Status           string                       `json:"status"`
+}
+
+type lastError struct {
+	Charge      string `json:"charge"`
+	Code        string `json:"code"`
+	DeclineCode string `json:"decline_code"`
+}
+
+// expandable is an object that Stripe gives as its id or, if asked, whole.
+type expandable struct {
+	ID                   string `json:"id"`
+	PaymentMethodDetails struct {
+		Card struct {
+			CaptureBefore int64 `json:"capture_before"`
+		} `json:"card"`
+	} `json:"payment_method_details"`
+}
+
+// UnmarshalJSON takes either form, and null as no object.
+func (e *expandable) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
+		return json.Unmarshal(text, &e.ID)
+	}
+	type whole expandable
+	return json.Unmarshal(text, (*whole)(e))
+}
+
+// latestCharge tells null, which says that there is no charge, from a member that the API version does not have.
+type latestCharge struct {
+	expandable
+	present bool
+}
+
+// UnmarshalJSON is called for null too, since the type is no pointer.
+func (c *latestCharge) UnmarshalJSON(text []byte) error {
+	c.present = true
+	return c.expandable.UnmarshalJSON(text)
+}
+
+// unreadable says why a PaymentIntent makes no sense to us; empty where it does.
+func (p *intent) unreadable() error {
+	switch {
+	case p.Object != "payment_intent":
+		return errors.New("the object is no payment_intent")
+	case !service.PaymentID(p.ID).Valid():
+		return errors.New("the PaymentIntent has no valid id")
+	case !service.Status(p.Status).Known():
+		return errors.New("the PaymentIntent has an unknown status")
+	}
+	return nil
+}
+
+func (p *intent) translate() service.Intent {
+	return service.Intent{
+		ID: service.PaymentID(p.ID), Created: p.Created, Livemode: p.Livemode, ClientSecret: p.ClientSecret,
+		Snapshot: service.Snapshot{
+			Status: service.Status(p.Status), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
+			Currency: p.Currency, Customer: service.CustomerID(p.Customer.ID), CaptureMethod: service.CaptureMethod(p.CaptureMethod),
+			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata,
+		},
+	}
+}
+
+// charge is the latest charge. A version without the member had the list of charges instead; without either it is
+// unknown.
+func (p *intent) charge() service.Charge {
+	switch {
+	case p.LatestCharge.present:
+		return service.Charge{ID: p.LatestCharge.ID}
+	case p.Charges != nil && len(p.Charges.Data) > 0:
+		return service.Charge{ID: p.Charges.Data[0].ID}
+	case p.Charges != nil:
+		return service.Charge{}
+	}
+	return service.Charge{Unknown: true}
+}
+
+func (e *lastError) translate() *service.Failure {
+	if e == nil {
+		return nil
+	}
+	return &service.Failure{Code: e.Code, DeclineCode: e.DeclineCode, Charge: e.Charge}
+}
+
+// answer is a PaymentIntent with the HTTP answer that it came in.
+type answer struct {
+	stripego.APIResource
+	intent
+}
+
+// translate dates the answer. A replay, and the answer to a call that was sent more than once, may be older than that.
+func (a *answer) translate(repeated bool, now func() time.Time) service.Answer {
+	date, err := http.ParseTime(a.LastResponse.Header.Get("Date"))
+	if err != nil {
+		date = now()
+	}
+	return service.Answer{
+		Intent: a.intent.translate(), Date: date.Unix(),
+		Stale:         repeated || a.LastResponse.Header.Get("Idempotent-Replayed") == "true",
+		CaptureBefore: a.LatestCharge.PaymentMethodDetails.Card.CaptureBefore,
+	}
+}
+
+// session is what we read of a CustomerSession.
+//
+// Source: https://docs.stripe.com/api/customer_sessions/object
+type session struct {
+	stripego.APIResource
+	ClientSecret service.Secret `json:"client_secret"`
+	ExpiresAt    int64          `json:"expires_at"`
+}

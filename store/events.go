@@ -1,0 +1,188 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service"
+)
+
+var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
+
+// idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its cursor does not expire.
+// A replica that takes over with a clock so far behind would write entries that such a cursor has passed.
+const idleMargin = time.Hour
+
+// stretch is what one partition answered.
+type stretch struct {
+	now     int64 // Unix milliseconds
+	epoch   string
+	trimmed int64 // Unix milliseconds: older entries have been dropped; zero: none has
+	entries []redis.XMessage
+}
+
+// LoadEvents returns at most limit events after the cursor, in order within a payment.
+func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (service.FeedPage, error) {
+	at, known := s.parseCursor(after)
+	if !known {
+		return service.FeedPage{}, &service.Error{
+			Code: service.CodeInvalidRequest, Detail: "The cursor is none of ours.",
+			Fields: []service.FieldError{{Parameter: "after", Detail: "must be empty, latest, or a cursor that an earlier page gave"}},
+		}
+	}
+	parts, err := s.loadStretches(ctx, at, limit, after == service.Latest)
+	if err != nil {
+		return service.FeedPage{}, err
+	}
+	if after == service.Latest {
+		return service.FeedPage{Events: []service.FeedEvent{}, Next: s.behind(parts).String()}, nil
+	}
+	if at.epoch != "" && (at.epoch != parts[0].epoch || expired(at, parts)) {
+		oldest := cursor{epoch: parts[0].epoch, after: make([]position, s.Partitions)}
+		return service.FeedPage{}, &service.Error{Code: service.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String()}
+	}
+	at.epoch = parts[0].epoch
+	return merge(at, parts, limit), nil
+}
+
+// loadStretches asks every partition in one round trip.
+func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest bool) ([]stretch, error) {
+	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for n := range s.Partitions {
+			part := s.paymentPartitionAt(n)
+			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), part.meta()}, at.after[n].start(), limit, newest)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	parts := make([]stretch, len(replies))
+	for n, reply := range replies {
+		values, err := reply.(*redis.Cmd).Slice()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		parts[n] = readStretch(values)
+	}
+	return parts, nil
+}
+
+func readStretch(values []any) stretch {
+	part := stretch{trimmed: integer(values[2])}
+	part.now, _ = values[0].(int64)
+	part.epoch, _ = values[1].(string)
+	entries, _ := values[3].([]any)
+	for _, entry := range entries {
+		pair, _ := entry.([]any)
+		id, _ := pair[0].(string)
+		fields, _ := pair[1].([]any)
+		message := redis.XMessage{ID: id, Values: map[string]any{}}
+		for i := 0; i+1 < len(fields); i += 2 {
+			name, _ := fields[i].(string)
+			message.Values[name] = fields[i+1]
+		}
+		part.entries = append(part.entries, message)
+	}
+	return part
+}
+
+// expired reports whether entries behind the cursor may have been dropped. A position of zero is before everything.
+func expired(at cursor, parts []stretch) bool {
+	for n, part := range parts {
+		if at.after[n] != (position{}) && at.after[n].ms < part.trimmed {
+			return true
+		}
+	}
+	return false
+}
+
+// behind is the cursor after the newest entry of each partition.
+func (s *Store) behind(parts []stretch) cursor {
+	c := cursor{epoch: parts[0].epoch, after: make([]position, s.Partitions)}
+	for n, part := range parts {
+		c.after[n] = part.idle(c.after[n])
+		for _, entry := range part.entries {
+			c.after[n] = parsePosition(entry.ID)
+		}
+	}
+	return c
+}
+
+// idle moves a position up to what a partition with no entries behind it can be trusted to have passed.
+func (p stretch) idle(at position) position {
+	if passed := p.now - idleMargin.Milliseconds(); passed > at.ms {
+		return position{ms: passed}
+	}
+	return at
+}
+
+// merge takes the oldest entries of all partitions, and moves the cursor behind them.
+func merge(at cursor, parts []stretch, limit int) service.FeedPage {
+	type candidate struct {
+		partition int
+		at        position
+		entry     redis.XMessage
+	}
+	var all []candidate
+	for n, part := range parts {
+		for _, entry := range part.entries {
+			all = append(all, candidate{n, parsePosition(entry.ID), entry})
+		}
+		switch {
+		case len(part.entries) == 0:
+			at.after[n] = part.idle(at.after[n])
+		case at.after[n] == position{}:
+			at.after[n] = parsePosition(part.entries[0].ID).before()
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return a.at.compare(b.at) })
+	all = all[:min(len(all), limit)]
+	page := service.FeedPage{Events: make([]service.FeedEvent, 0, len(all))}
+	for _, c := range all {
+		page.Events = append(page.Events, feedEvent(c.entry, c.at))
+		at.after[c.partition] = c.at
+	}
+	page.Next = at.String()
+	return page
+}
+
+func feedEvent(entry redis.XMessage, at position) service.FeedEvent {
+	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
+	return service.FeedEvent{
+		ID: field("id"), Type: field("type"), Restored: field("restored") != "", Data: []byte(field("data")),
+		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
+	}
+}
+
+// position is the id of a stream entry.
+type position struct{ ms, seq int64 }
+
+func parsePosition(id string) position {
+	ms, seq, _ := strings.Cut(id, "-")
+	return position{ms: integer(ms), seq: integer(seq)}
+}
+
+func (p position) compare(o position) int {
+	return cmp.Or(cmp.Compare(p.ms, o.ms), cmp.Compare(p.seq, o.seq))
+}
+
+// before is the position that everything from p on comes after. Only a position can expire; the beginning cannot.
+func (p position) before() position {
+	if p.seq > 0 {
+		return position{p.ms, p.seq - 1}
+	}
+	return position{p.ms - 1, math.MaxInt32}
+}
+
+// start is where XRANGE begins to read what is after the position.
+func (p position) start() string {
+	return "(" + strconv.FormatInt(p.ms, 10) + "-" + strconv.FormatInt(p.seq, 10)
+}

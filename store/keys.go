@@ -1,0 +1,41 @@
+package store
+
+import (
+	"hash/fnv"
+	"strconv"
+
+	"kasse/service"
+)
+
+// partition is one slice of the keys; everything in it shares a slot of a Redis Cluster.
+type partition string
+
+func (s *Store) paymentPartition(id service.PaymentID) partition {
+	return s.paymentPartitionAt(s.hash(string(id)))
+}
+
+func (s *Store) orderPartition(id service.OrderID) partition {
+	return s.orderPartitionAt(s.hash(string(id)))
+}
+
+func (s *Store) paymentPartitionAt(n int) partition {
+	return partition("kasse:{p" + strconv.Itoa(n) + "}:")
+}
+
+func (s *Store) orderPartitionAt(n int) partition {
+	return partition("kasse:{o" + strconv.Itoa(n) + "}:")
+}
+
+func (s *Store) hash(id string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return int(h.Sum32() % uint32(s.Partitions)) //nolint:gosec // 1 to 64
+}
+
+func (p partition) payment(id service.PaymentID) string { return string(p) + "payment:" + string(id) }
+func (p partition) order(id service.OrderID) string     { return string(p) + "order:" + string(id) }
+func (p partition) events() string                      { return string(p) + "events" }
+func (p partition) changed() string                     { return string(p) + "changed" }
+func (p partition) reads() string                       { return string(p) + "reads" }
+func (p partition) meta() string                        { return string(p) + "meta" }
+func (p partition) quarantine() string                  { return string(p) + "quarantine" }

@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"kasse/service"
+)
+
+var saveOrderScript = script("save_order")
+
+// refusedFor is how long an order stays that Stripe refused: as long as Stripe may remember the key of its attempt, and
+// a day more.
+const refusedFor = 48 * time.Hour
+
+// orderOutlives is how much longer a paid order stays than its payment.
+const orderOutlives = 24 * time.Hour
+
+// LoadOrder returns the order, with Revision 0 where it was never stored, and Redis's clock.
+func (s *Store) LoadOrder(ctx context.Context, id service.OrderID) (service.Order, time.Time, error) {
+	o := service.Order{ID: id}
+	values, now, err := s.load(ctx, s.orderPartition(id).order(id), "rev", "state")
+	if err != nil || values[0] == "" {
+		return o, now, err
+	}
+	if err := json.Unmarshal([]byte(values[1]), &o); err != nil {
+		return o, now, corrupt("order", string(id), err)
+	}
+	o.Revision = integer(values[0])
+	return o, now, nil
+}
+
+// SaveOrder writes the order, or fails with service.ErrConflict where it has changed since it was loaded.
+func (s *Store) SaveOrder(ctx context.Context, o service.Order) error {
+	state, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	part := s.orderPartition(o.ID)
+	return unavailable(saveOrderScript.Run(ctx, s.redis, []string{part.order(o.ID), part.meta()},
+		o.Revision, o.Revision+1, string(o.ID), state, s.orderRetention(o), part.changed()).Err())
+}
+
+// orderRetention is how long an order stays from now, in seconds; empty is for good, as long as it can be paid.
+func (s *Store) orderRetention(o service.Order) string {
+	switch {
+	case o.Winner != "" || o.Closed != "":
+		return strconv.FormatInt(int64((s.Retention+orderOutlives)/time.Second), 10)
+	case o.Free():
+		return strconv.FormatInt(int64(refusedFor/time.Second), 10)
+	}
+	return ""
+}

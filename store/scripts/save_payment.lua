@@ -1,0 +1,38 @@
+-- Writes a payment with all that follows from it, if nobody else has written it since it was loaded.
+-- KEYS[1] payment  KEYS[2] events  KEYS[3] reads  KEYS[4] meta
+-- ARGV[1] revision it was loaded with  ARGV[2] its next  ARGV[3] id  ARGV[4] state  ARGV[5] SHA-256 of the client secret
+-- ARGV[6] read due at, Unix milliseconds; '' none is wanted
+-- ARGV[7] retention in seconds; '' keep
+-- ARGV[8] view; '' nothing visible changed, and ARGV[9] version  ARGV[10] history entry  ARGV[11] channel
+-- ARGV[12] event id; '' nothing to tell, and ARGV[13] event type  ARGV[14] oldest stream id to keep
+-- Returns 1, or the error CONFLICT or NOMETA.
+if redis.call('EXISTS', KEYS[4]) == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then
+  return redis.error_reply('CONFLICT the payment has changed')
+end
+redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'state', ARGV[4], 'secret', ARGV[5])
+if ARGV[6] == '' then
+  redis.call('ZREM', KEYS[3], ARGV[3])
+else
+  redis.call('ZADD', KEYS[3], ARGV[6], ARGV[3])
+end
+if ARGV[8] ~= '' then
+  local history = redis.call('HGET', KEYS[1], 'history')
+  history = history and history .. ',' .. ARGV[10] or ARGV[10]
+  redis.call('HSET', KEYS[1], 'view', ARGV[8], 'version', ARGV[9], 'history', history)
+  redis.call('PUBLISH', ARGV[11], ARGV[3])
+end
+if ARGV[12] ~= '' then
+  redis.call('XADD', KEYS[2], '*', 'id', ARGV[12], 'type', ARGV[13], 'data', ARGV[8])
+  if redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[14]) > 0 then
+    redis.call('HSET', KEYS[4], 'trimmed', ARGV[14])
+  end
+end
+if ARGV[7] == '' then
+  redis.call('PERSIST', KEYS[1])
+else
+  redis.call('EXPIRE', KEYS[1], ARGV[7])
+end
+return 1

@@ -1,0 +1,11 @@
+-- Takes payments whose read is due, and hides them for a while: whoever took them may die.
+-- KEYS[1] reads
+-- ARGV[1] how many at most  ARGV[2] milliseconds to hide them
+-- Returns their ids.
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ms, 'LIMIT', 0, ARGV[1])
+for _, id in ipairs(due) do
+  redis.call('ZADD', KEYS[1], ms + ARGV[2], id)
+end
+return due

@@ -1,0 +1,120 @@
+// Package store keeps payments and orders in Redis. It is the only user of go-redis.
+//
+// One invariant: a record and everything that follows from it (its view, version, history, the entry in the stream, its
+// place in the queue of reads) change in one script, or not at all. The script compares the record's revision first, so
+// that a write whose reply was lost, and that is sent again, finds the revision moved on and does nothing. That is why
+// go-redis may retry, and why there is no marker of events already seen: such a marker makes the retry of a lost first
+// delivery look like a duplicate, and the event is dropped.
+//
+// Every script that writes checks the partition's meta first. A Redis that was wiped has none, and must not sell orders
+// again that were paid.
+//
+// Keys, N being the FNV-1a hash of the payment's or order's id modulo the number of partitions, so that the keys of one
+// script share a slot of a Redis Cluster:
+//
+//	kasse:{pN}:payment:<pi>   hash    rev, state (merge record and standing, JSON), view (JSON), version, secret (SHA-256), history
+//	kasse:{pN}:events         stream  id type data: the transitions, trimmed by age; public
+//	kasse:{pN}:changed        channel ids of payments that changed: a hint, never the state
+//	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
+//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed
+//	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
+//	kasse:{oN}:changed        channel ids of orders that changed
+//	kasse:{oN}:meta           hash    as above
+//	kasse:{p0}:quarantine     stream  id type size sha256 reason of what Stripe signed and we could not read
+//	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service"
+)
+
+// Options is what the store has to be told.
+type Options struct {
+	Partitions     int           // fixed once Redis is initialised
+	Retention      time.Duration // of finished payments
+	EventRetention time.Duration // of the stream
+}
+
+// Store is Redis as the service needs it. Its methods may be called from many goroutines.
+type Store struct {
+	Options
+	redis   redis.UniversalClient
+	limiter *redis_rate.Limiter
+	watch   *watch
+}
+
+// New returns a store on a client; Listen has to run for hints to arrive.
+func New(client redis.UniversalClient, o Options) *Store {
+	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch()}
+}
+
+// Connect opens a client for the URL in go-redis's own syntax. The mode is single, cluster or sentinel; go-redis would
+// otherwise take a cluster with one seed for a single server.
+func Connect(mode, url string) (redis.UniversalClient, error) {
+	switch mode {
+	case "cluster":
+		o, err := redis.ParseClusterURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		return redis.NewClusterClient(o), nil
+	case "sentinel":
+		o, err := redis.ParseFailoverURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		return redis.NewFailoverClient(o), nil
+	case "single":
+		o, err := redis.ParseURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		return redis.NewClient(o), nil
+	}
+	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
+}
+
+// Ping reports whether Redis answers.
+func (s *Store) Ping(ctx context.Context) error { return unavailable(s.redis.Ping(ctx).Err()) }
+
+//go:embed scripts/*.lua
+var scripts embed.FS
+
+func script(name string) *redis.Script {
+	source, err := scripts.ReadFile("scripts/" + name + ".lua")
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return redis.NewScript(string(source))
+}
+
+// Replies of our scripts that are not data.
+const (
+	replyConflict = "CONFLICT"
+	replyNoMeta   = "NOMETA"
+)
+
+// unavailable turns what Redis says into what callers may see.
+func unavailable(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case redis.HasErrorPrefix(err, replyConflict):
+		return service.ErrConflict
+	case redis.HasErrorPrefix(err, replyNoMeta):
+		err = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
+	}
+	return &service.Error{Code: service.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.", RetryAfter: time.Second, Cause: err}
+}
