@@ -9,6 +9,7 @@ type account struct {
 	agenda agenda
 	outbox outbox
 	cause  cause
+	base   string // scheme and host of the simulator as its last caller knew it, for links to its bank pages
 
 	customers *table[*customer]
 	methods   *table[*method]

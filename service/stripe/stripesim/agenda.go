@@ -41,7 +41,25 @@ func (a *account) after(d time.Duration, do func()) {
 	a.agenda.add(appointment{at: a.now().Add(d), do: do})
 }
 
-// keep does what has fallen due, and says how long it is to the next appointment.
+// hastenWork does the work that is due within the time things take to settle, now. Authorisations that expire in days are left alone.
+func (a *account) hastenWork() {
+	until := a.now().Add(a.opts.Settle)
+	var rest agenda
+	var now []func()
+	for _, next := range a.agenda {
+		if next.do != nil && !next.at.After(until) {
+			now = append(now, next.do)
+		} else {
+			rest = append(rest, next)
+		}
+	}
+	a.agenda = rest
+	for _, do := range now {
+		do()
+	}
+}
+
+// keepDue does what has fallen due, and says how long it is to the next appointment.
 func (a *account) keepDue() time.Duration {
 	for {
 		due := a.agenda.due(a.now())

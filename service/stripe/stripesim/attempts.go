@@ -3,6 +3,7 @@ package stripesim
 import (
 	"net/http"
 	"strings"
+	"time"
 )
 
 // confirmIntent answers POST /v1/payment_intents/{intent}/confirm, from a backend or from a page that knows the client secret.
@@ -22,7 +23,7 @@ func (a *account) confirmIntent(c *call) (any, error) {
 		return nil, f
 	}
 	*pi = changed
-	return a.attempt(c, pi)
+	return a.attempt(pi, c.params)
 }
 
 func notConfirmable(pi *intent) *failure {
@@ -52,7 +53,7 @@ func (a *account) checkConfirmation(pi *intent, p params) *failure {
 }
 
 // attempt tries the intent's method. Only what ends before the customer or a bank is asked further comes back as an error.
-func (a *account) attempt(c *call, pi *intent) (any, error) {
+func (a *account) attempt(pi *intent, p params) (any, error) {
 	m, _ := a.methods.find(string(pi.PaymentMethod))
 	a.forget(pi)
 	pi.LastPaymentError = nil
@@ -60,10 +61,10 @@ func (a *account) attempt(c *call, pi *intent) (any, error) {
 	switch {
 	case family.transfer:
 		a.awaitTransfer(pi)
-	case (m.act.challenge || family.redirects) && (c.params.boolean("error_on_requires_action") || c.params.boolean("off_session")):
+	case (m.act.challenge || family.redirects) && (p.boolean("error_on_requires_action") || p.boolean("off_session")):
 		return nil, a.decline(pi, m, needsCustomer)
 	case m.act.challenge || family.redirects:
-		a.askCustomer(c, pi, m)
+		a.askCustomer(pi, m)
 	default:
 		if f := a.proceed(pi, m); f != nil {
 			return nil, f
@@ -90,6 +91,7 @@ func (a *account) proceed(pi *intent, m *method) *failure {
 	} else {
 		pi.Status, pi.AmountCapturable = requiresCapture, pi.Amount
 		a.emit("payment_intent.amount_capturable_updated", pi)
+		a.after(holdDays*24*time.Hour, func() { a.expire(pi, ch) })
 	}
 	return nil
 }
@@ -176,9 +178,9 @@ func (a *account) forget(pi *intent) {
 }
 
 // askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a redirect method.
-func (a *account) askCustomer(c *call, pi *intent, m *method) {
+func (a *account) askCustomer(pi *intent, m *method) {
 	token := strings.ToLower(a.ids.letters(24))
-	url := c.origin + pagePath + token
+	url := a.base + pagePath + token
 	a.pages[token] = &page{intent: pi.ID, method: m.ID}
 	pi.page, pi.Status = token, requiresAction
 	if pi.returnURL != "" {

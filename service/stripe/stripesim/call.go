@@ -25,7 +25,6 @@ type call struct {
 	params      params
 	reqID       string
 	publishable bool
-	origin      string // scheme and host of the simulator as the caller sees them, for links to its pages
 }
 
 // answer is a finished response; it is what an idempotency key replays.
@@ -51,7 +50,7 @@ func (s *Server) readCall(r *http.Request, reqID string, body []byte) (*call, *f
 	if f != nil {
 		return nil, f
 	}
-	return &call{Request: r, params: given, reqID: reqID, publishable: publishable, origin: "http://" + r.Host}, nil
+	return &call{Request: r, params: given, reqID: reqID, publishable: publishable}, nil
 }
 
 // readBody takes the body whole, so that it can be compared, recorded and parsed.
@@ -92,6 +91,7 @@ func (s *Server) execute(ep endpoint, c *call, work workOrder) answer {
 }
 
 func (a *account) perform(ep endpoint, c *call) answer {
+	a.base = "http://" + c.Host
 	a.cause = cause{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
 	defer func() { a.cause = cause{} }()
 	result, err := ep.do(a, c)

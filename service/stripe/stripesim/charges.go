@@ -9,7 +9,7 @@ type charge struct {
 	AmountRefunded                int64             `json:"amount_refunded"`
 	Application                   text              `json:"application"`
 	ApplicationFee                text              `json:"application_fee"`
-	ApplicationFeeAmount          unix              `json:"application_fee_amount"`
+	ApplicationFeeAmount          number            `json:"application_fee_amount"`
 	BalanceTransaction            text              `json:"balance_transaction"`
 	BillingDetails                document          `json:"billing_details"`
 	CalculatedStatementDescriptor text              `json:"calculated_statement_descriptor"`

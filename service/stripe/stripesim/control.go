@@ -1,6 +1,86 @@
 package stripesim
 
-import "net/http"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
 
-// Control is the control surface: JSON over HTTP, for a listener of its own, since whoever reaches it rules the simulator.
-func (s *Server) Control() http.Handler { return http.NewServeMux() }
+// Control is the control surface: JSON over HTTP, for a listener of its own, since whoever reaches it rules the simulator. GET / lists its routes.
+func (s *Server) Control() http.Handler {
+	mux := http.NewServeMux()
+	levers := s.levers()
+	for _, l := range levers {
+		mux.Handle(l.Route, l)
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, document{"routes": levers}) })
+	return mux
+}
+
+// lever is one route of the control surface.
+type lever struct {
+	Route string `json:"route"`
+	Takes any    `json:"takes,omitempty"` // an example of its body
+	Does  string `json:"does"`
+	pull  func(*http.Request) (any, error)
+}
+
+// pulled makes a lever whose body is an In: strict JSON, or nothing where every member is optional.
+func pulled[In any](route, does string, example In, pull func(*http.Request, In) (any, error)) lever {
+	return lever{Route: route, Takes: example, Does: does, pull: func(r *http.Request) (any, error) {
+		var in In
+		dec := json.NewDecoder(r.Body)
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("body: %w", err)
+		}
+		return pull(r, in)
+	}}
+}
+
+// plainLever makes a lever without a body.
+func plainLever(route, does string, pull func() (any, error)) lever {
+	return lever{Route: route, Does: does, pull: func(*http.Request) (any, error) { return pull() }}
+}
+
+// ServeHTTP pulls the lever: 404 for an id that names nothing, 400 for what cannot be done.
+func (l lever) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	result, err := l.pull(r)
+	if err == nil {
+		reply(w, http.StatusOK, result)
+		return
+	}
+	status := http.StatusBadRequest
+	var f *failure
+	if errors.As(err, &f) && f.Code == "resource_missing" {
+		status = http.StatusNotFound
+	}
+	reply(w, status, document{"error": err.Error()})
+}
+
+func reply(w http.ResponseWriter, status int, value any) {
+	body, err := render(value)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte("{}")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// span is a duration as people write it: 200ms, 24h.
+type span time.Duration
+
+// MarshalText writes the duration as UnmarshalText reads it.
+func (s span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
+
+// UnmarshalText reads a duration.
+func (s *span) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	*s = span(d)
+	return err
+}

@@ -20,7 +20,7 @@ func (a *account) createIntent(c *call) (any, error) {
 	a.intents.add(pi)
 	a.emit("payment_intent.created", pi)
 	if p.boolean("confirm") {
-		return a.attempt(c, pi)
+		return a.attempt(pi, p)
 	}
 	return pi, nil
 }
@@ -49,7 +49,6 @@ func (a *account) newIntent(p params) *intent {
 	if !p.has("payment_method_types") && (auto == nil || auto.boolean("enabled")) {
 		pi.AutomaticPaymentMethods = &automaticMethods{AllowRedirects: either(auto.text("allow_redirects"), "always"), Enabled: true}
 		pi.MethodConfiguration = document{"id": "pmc_1" + a.ownID[len("acct_1"):], "parent": nil}
-		pi.PaymentMethodTypes = automaticTypes(p.text("currency"), pi.AutomaticPaymentMethods.AllowRedirects)
 	} else if !p.has("payment_method_types") {
 		pi.PaymentMethodTypes = []string{"card"}
 	}

@@ -95,7 +95,7 @@ func (s *Server) deliver() {
 		if d == nil {
 			return
 		}
-		err := s.post(d)
+		err := s.postEvent(d)
 		s.settleDelivery(home, d, err)
 	}
 }
@@ -137,8 +137,8 @@ func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 	home.agenda.add(appointment{at: home.now().Add(backoff), delivery: d})
 }
 
-// post sends the event once. Anything but 2xx is a failure, a redirect too.
-func (s *Server) post(d *delivery) error {
+// postEvent sends the event once. Anything but 2xx is a failure, a redirect too.
+func (s *Server) postEvent(d *delivery) error {
 	s.mu.Lock()
 	body, err := render(d.event)
 	at := s.account.now()
@@ -155,7 +155,7 @@ func (s *Server) post(d *delivery) error {
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
 	req.Header.Set("Stripe-Signature", sign(d.hook.Secret, at, body))
-	res, err := s.http.Do(req)
+	res, err := s.post.Do(req)
 	if err != nil {
 		return err
 	}

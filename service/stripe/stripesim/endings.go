@@ -41,7 +41,7 @@ func (a *account) capture(pi *intent, amount int64) {
 	ch.Captured, ch.AmountCaptured = true, amount
 	ch.PaymentMethodDetails = chargeDetails(m, ch)
 	if rest := ch.Amount - amount; rest > 0 {
-		a.release(ch, rest)
+		a.release(ch, rest, "")
 	}
 	a.emit("charge.captured", ch)
 	a.succeed(pi, m, ch)
@@ -65,7 +65,7 @@ func (a *account) cancel(pi *intent, reason string) {
 	a.forget(pi)
 	if pi.Status == requiresCapture {
 		ch, _ := a.charges.find(string(pi.LatestCharge))
-		a.release(ch, ch.Amount)
+		a.release(ch, ch.Amount, "")
 		ch.Refunded = true
 		a.emit("charge.refunded", ch)
 	}
@@ -73,10 +73,22 @@ func (a *account) cancel(pi *intent, reason string) {
 	a.emit("payment_intent.canceled", pi)
 }
 
+// expire ends an authorisation that nobody captured in time.
+func (a *account) expire(pi *intent, ch *charge) {
+	if !pi.in(requiresCapture) || pi.LatestCharge != text(ch.ID) {
+		return
+	}
+	a.release(ch, ch.Amount, "expired_uncaptured_charge")
+	ch.Refunded = true
+	a.emit("charge.expired", ch)
+	pi.Status, pi.CanceledAt, pi.CancellationReason, pi.AmountCapturable = canceled, a.unix(), "automatic", 0
+	a.emit("payment_intent.canceled", pi)
+}
+
 // release gives back what was only authorised.
-func (a *account) release(ch *charge, amount int64) {
+func (a *account) release(ch *charge, amount int64, reason text) {
 	ch.AmountRefunded += amount
 	re := a.newRefund(ch, amount)
-	re.Status = "succeeded"
+	re.Status, re.Reason = "succeeded", reason
 	a.emit("refund.created", re)
 }

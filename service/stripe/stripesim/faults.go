@@ -2,8 +2,10 @@ package stripesim
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -32,14 +34,24 @@ type Fault struct {
 	Delay    time.Duration `json:"delay,omitempty"` // of Slow, in nanoseconds
 }
 
-// AddFault puts a fault behind those there are. A request meets the first that fits it.
-func (s *Server) AddFault(f Fault) {
+var faultKinds = []FaultKind{RateLimited, LockTimeout, ServerError, Timeout, Dropped, Slow, Endless, Truncated}
+
+// AddFault puts a fault behind those there are; a request meets the first that fits it. An unknown kind or endpoint is an error, since such a fault would
+// never be met and its test would pass for nothing.
+func (s *Server) AddFault(f Fault) error {
+	if !slices.Contains(faultKinds, f.Kind) {
+		return fmt.Errorf("unknown kind of fault %q; there are %v", f.Kind, faultKinds)
+	}
+	if err := checkEndpoint(f.Endpoint); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.Times == 0 {
 		f.Times = 1
 	}
 	s.faults = append(s.faults, &f)
+	return nil
 }
 
 // ClearFaults ends all faults and latencies.
@@ -64,10 +76,21 @@ func (s *Server) Faults() []Fault {
 }
 
 // SetLatency makes an endpoint, or every one that has none of its own where the name is empty, take at least so long. Zero ends it.
-func (s *Server) SetLatency(endpoint string, d time.Duration) {
+func (s *Server) SetLatency(endpoint string, d time.Duration) error {
+	if err := checkEndpoint(endpoint); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.latency[endpoint] = d
+	return nil
+}
+
+func checkEndpoint(endpoint string) error {
+	if endpoint != "" && !slices.Contains(Endpoints(), endpoint) {
+		return fmt.Errorf("unknown endpoint %q", endpoint)
+	}
+	return nil
 }
 
 // workOrder is how one request is to be served.
@@ -152,7 +175,7 @@ func (o workOrder) unanswered(ctx, server context.Context) bool {
 }
 
 // write sends the body, or what the fault makes of it.
-func (o workOrder) write(w http.ResponseWriter, ctx context.Context, done answer) { //nolint:revive // the writer comes first, as in a handler
+func (o workOrder) write(ctx context.Context, w http.ResponseWriter, done answer) {
 	switch o.fault.Kind {
 	case Endless:
 		w.WriteHeader(done.status)

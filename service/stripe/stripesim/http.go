@@ -27,7 +27,7 @@ func (s *Server) answering(ep endpoint) http.Handler {
 			panic(http.ErrAbortHandler)
 		}
 		s.writeHeader(w, r, entry.ID, done)
-		work.write(w, r.Context(), done)
+		work.write(r.Context(), w, done)
 	})
 }
 

@@ -30,7 +30,7 @@ type intent struct {
 	AmountDetails             document          `json:"amount_details"`
 	AmountReceived            int64             `json:"amount_received"`
 	Application               text              `json:"application"`
-	ApplicationFeeAmount      unix              `json:"application_fee_amount"`
+	ApplicationFeeAmount      number            `json:"application_fee_amount"`
 	AutomaticPaymentMethods   *automaticMethods `json:"automatic_payment_methods"`
 	CanceledAt                unix              `json:"canceled_at"`
 	CancellationReason        text              `json:"cancellation_reason"`
@@ -66,7 +66,6 @@ type intent struct {
 
 	returnURL string
 	page      string // token of the bank page it waits for, while requires_action
-	attempt   int    // counts confirmations, so that what was planned for an older one can tell
 }
 
 type automaticMethods struct {
@@ -112,6 +111,9 @@ func (a *account) apply(pi *intent, p params) *failure {
 func (a *account) applyMoney(pi *intent, p params) *failure {
 	if p.has("currency") {
 		pi.Currency = strings.ToLower(p.text("currency"))
+		if auto := pi.AutomaticPaymentMethods; auto != nil {
+			pi.PaymentMethodTypes = automaticTypes(pi.Currency, auto.AllowRedirects)
+		}
 	}
 	if p.has("amount") {
 		pi.Amount = p.integer("amount")

@@ -12,7 +12,7 @@ type Request struct {
 	At             time.Time `json:"at"`                        // on the simulator's clock
 	Endpoint       string    `json:"endpoint"`                  // a route, such as "POST /v1/payment_intents/{intent}/confirm"
 	Path           string    `json:"path"`                      // with its query
-	IdempotencyKey string    `json:"idempotency_key,omitempty"` //
+	IdempotencyKey string    `json:"idempotency_key,omitempty"` // as it came
 	Body           string    `json:"body,omitempty"`            // byte for byte as it came; it may hold client secrets
 	Status         int       `json:"status"`                    // zero while it runs, or where a fault left it without an answer
 	Replayed       bool      `json:"replayed,omitempty"`        // answered from its idempotency key

@@ -1,6 +1,9 @@
 package stripesim
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // magic is a payment method that Stripe knows by name: https://docs.stripe.com/testing.
 type magic struct {
@@ -91,6 +94,9 @@ func describe(kind string, given params) (document, behaviour, *failure) {
 			}
 			m = known
 		}
+	}
+	if token, ok := strings.CutPrefix(given.text("token"), "tok_"); ok {
+		m = magicMethods["pm_card_"+token]
 	}
 	if m.number == "" && (kind == "card" || kind == "sepa_debit") {
 		return nil, behaviour{}, invalid("parameter_missing", kind, "Missing required param: %s.", kind)

@@ -54,7 +54,7 @@ type Server struct {
 	opts Options
 	mux  *http.ServeMux
 	log  *slog.Logger
-	http *http.Client
+	post *http.Client
 
 	mu      sync.Mutex // guards everything below, and what hangs from it
 	account *account
@@ -76,7 +76,7 @@ func New(opts Options) *Server {
 	s := &Server{
 		opts:    opts,
 		log:     opts.Logger,
-		http:    deliveryClient(),
+		post:    deliveryClient(),
 		latency: map[string]time.Duration{},
 		rescind: make(chan struct{}, 1),
 	}
@@ -101,6 +101,13 @@ func (s *Server) AddWebhook(hook Webhook) {
 	s.account.addHook(hook)
 }
 
+// RemoveWebhooks forgets every endpoint; what is already on its way to one still goes there.
+func (s *Server) RemoveWebhooks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account.hooks = nil
+}
+
 // Close stops deliveries and timers and waits for them. Requests that a fault holds end too.
 func (s *Server) Close() {
 	s.mu.Lock()
@@ -109,7 +116,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	s.stop()
 	s.wait.Wait()
-	s.http.CloseIdleConnections()
+	s.post.CloseIdleConnections()
 }
 
 // Reset forgets every object, event, idempotency key, fault and appointment; endpoints, rates and the seed stay.

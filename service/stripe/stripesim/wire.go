@@ -11,6 +11,12 @@ type text string
 // MarshalJSON writes null for the empty string.
 func (t text) MarshalJSON() ([]byte, error) { return nullOr(string(t), t == "") }
 
+// number is an integer that Stripe sends as null while it has no value.
+type number int64
+
+// MarshalJSON writes null for zero.
+func (n number) MarshalJSON() ([]byte, error) { return nullOr(int64(n), n == 0) }
+
 // document is a part of an object that the simulator carries about and does not interpret.
 type document map[string]any
 

@@ -1,0 +1,233 @@
+package stripesim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// drill is a payment method that leads to a status.
+var drills = map[status]string{
+	succeeded:             "pm_card_visa",
+	requiresCapture:       "pm_card_visa",
+	processing:            "pm_sepaDebit",
+	requiresAction:        "pm_card_authenticationRequired",
+	requiresPaymentMethod: "pm_card_visa_chargeDeclined",
+}
+
+// SetStatus brings a payment to a status by the transitions that lead there, with their events: a payment method of the fitting kind is tried, an open bank
+// page answered, a debit settled, an authorisation captured. requires_payment_method means a declined attempt. What no transition can do is an error.
+func (s *Server) SetStatus(paymentIntent, to string) error {
+	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.bring(pi, status(to)) })
+}
+
+// Authenticate answers the bank page or 3D Secure challenge that a payment waits for.
+func (s *Server) Authenticate(paymentIntent string, agreed bool) error {
+	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
+		if pi.page == "" {
+			return unexpectedState(pi, "%s waits for no bank page", pi)
+		}
+		a.authenticate(pi, agreed)
+		return nil
+	})
+}
+
+// Settle is the bank's answer to a payment in processing.
+func (s *Server) Settle(paymentIntent string, paid bool) error {
+	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
+		if !pi.in(processing) {
+			return unexpectedState(pi, "%s is with no bank", pi)
+		}
+		a.answerDebit(pi, paid)
+		return nil
+	})
+}
+
+// SettleAll settles every debit and refund that is under way, as its payment method has it, without moving the clock.
+func (s *Server) SettleAll() {
+	_ = s.locked(func(a *account) error {
+		a.hastenWork()
+		return nil
+	})
+}
+
+// OpenDispute disputes a payment's charge and returns the dispute's id. reason is Stripe's, such as "fraudulent"; an inquiry moves no money.
+func (s *Server) OpenDispute(paymentIntent, reason string, inquiry bool) (id string, err error) {
+	err = s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
+		if !pi.in(succeeded) {
+			return unexpectedState(pi, "%s has no charge to dispute", pi)
+		}
+		ch, _ := a.charges.find(string(pi.LatestCharge))
+		id = a.openDispute(ch, either(reason, "fraudulent"), inquiry).ID
+		return nil
+	})
+	return id, err
+}
+
+// MoveDispute brings an open dispute to "won", "lost" or "under_review"; an inquiry closes, however it is decided.
+func (s *Server) MoveDispute(dispute, to string) error {
+	return s.locked(func(a *account) error {
+		d, ok := a.disputes.find(dispute)
+		switch {
+		case !ok:
+			return missing("dispute", dispute, "dispute")
+		case !d.open():
+			return invalid("", "", "This dispute is already closed.")
+		case to == "under_review":
+			a.review(d)
+		case to == "won", to == "lost":
+			a.decide(d, to == "won")
+		default:
+			return invalid("", "to", "Invalid outcome: %s", to)
+		}
+		return nil
+	})
+}
+
+// Refund gives back part of a payment, or with amount 0 what is left of it, as somebody in Stripe's dashboard would. It returns the refund's id.
+func (s *Server) Refund(paymentIntent string, amount int64) (id string, err error) {
+	form := params{"payment_intent": paymentIntent}
+	if amount != 0 {
+		form["amount"] = fmt.Sprint(amount)
+	}
+	err = s.locked(func(a *account) error {
+		made, err := a.createRefund(&call{params: form})
+		if err == nil {
+			id = made.(object).id() //nolint:forcetypeassert // createRefund makes nothing else
+		}
+		return err
+	})
+	return id, err
+}
+
+// MoveRefund brings a refund that has not failed to "pending", "requires_action", "succeeded", "failed" or "canceled".
+func (s *Server) MoveRefund(refund, to string) error {
+	return s.locked(func(a *account) error {
+		re, ok := a.refunds.find(refund)
+		if !ok {
+			return missing("refund", refund, "refund")
+		}
+		if !slices.Contains([]string{"pending", "requires_action", "succeeded", "failed", "canceled"}, to) {
+			return invalid("", "to", "Invalid status: %s", to)
+		}
+		if !a.moveRefund(re, text(to), "pending", "requires_action", "succeeded") {
+			return invalid("", "", "Refund %s has a status of %s.", re.ID, re.Status)
+		}
+		return nil
+	})
+}
+
+// SaveMethod attaches a payment method, such as pm_card_visa, to a customer and returns its id. allowRedisplay is always, limited or unspecified.
+func (s *Server) SaveMethod(customer, method, allowRedisplay string) (id string, err error) {
+	err = s.locked(func(a *account) error {
+		if _, ok := a.customers.find(customer); !ok {
+			return missing("customer", customer, "customer")
+		}
+		m, f := a.methodBy(method)
+		if f == nil {
+			f = a.attach(m, customer)
+		}
+		if f != nil {
+			return f
+		}
+		m.AllowRedisplay = either(allowRedisplay, "always")
+		id = m.ID
+		return nil
+	})
+	return id, err
+}
+
+// Now is the simulator's time.
+func (s *Server) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.now()
+}
+
+// Advance moves the simulator's clock forward; what falls due by that happens at once.
+func (s *Server) Advance(d time.Duration) {
+	_ = s.locked(func(a *account) error {
+		a.offset += max(0, d)
+		a.keepDue()
+		return nil
+	})
+}
+
+// SetRates changes how often events are delivered twice, delivered late, or never made, from the next event on.
+func (s *Server) SetRates(duplicate, reorder, drop float64) {
+	_ = s.locked(func(a *account) error {
+		a.mischief.Duplicate, a.mischief.Reorder, a.mischief.Drop = duplicate, reorder, drop
+		return nil
+	})
+}
+
+// Undelivered is how many deliveries have not arrived yet.
+func (s *Server) Undelivered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.account.outbox.undelivered
+}
+
+func (s *Server) withIntent(id string, work func(*account, *intent) *failure) error {
+	return s.locked(func(a *account) error {
+		pi, ok := a.intents.find(id)
+		if !ok {
+			return missing("payment_intent", id, "payment_intent")
+		}
+		if f := work(a, pi); f != nil {
+			return f
+		}
+		return nil
+	})
+}
+
+// bring is SetStatus.
+func (a *account) bring(pi *intent, to status) *failure {
+	switch {
+	case pi.in(to) && to != requiresPaymentMethod:
+		return nil
+	case pi.in(processing) && (to == succeeded || to == requiresPaymentMethod):
+		a.answerDebit(pi, to == succeeded)
+	case pi.in(requiresCapture) && to == succeeded:
+		a.capture(pi, pi.AmountCapturable)
+	case to == canceled && !pi.in(succeeded, processing):
+		a.cancel(pi, "")
+	case pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction):
+		return a.tryFor(pi, to)
+	}
+	if !pi.in(to) {
+		return unexpectedState(pi, "%s cannot become %s", pi, to)
+	}
+	return nil
+}
+
+// tryFor attempts the payment with a method that leads to the status.
+func (a *account) tryFor(pi *intent, to status) *failure {
+	name, ok := drills[to]
+	if !ok {
+		return invalid("", "status", "Invalid status: %s; must be one of %v or canceled", to, slices.Sorted(maps.Keys(drills)))
+	}
+	m, f := a.methodBy(name)
+	if f != nil {
+		return f
+	}
+	if to == requiresCapture {
+		pi.CaptureMethod = manual
+	} else if pi.CaptureMethod == manual && to == succeeded {
+		defer func() { a.capture(pi, pi.AmountCapturable) }()
+	}
+	pi.PaymentMethod = text(m.ID)
+	_, _ = a.attempt(pi, nil)
+	return nil
+}
+
+// answerDebit settles a payment in processing one way or the other, whatever its method had in mind.
+func (a *account) answerDebit(pi *intent, paid bool) {
+	ch, _ := a.charges.find(string(pi.LatestCharge))
+	if paid {
+		a.settleCharge(ch, nil)
+	} else {
+		a.settleCharge(ch, debitFailed)
+	}
+}
