@@ -1,0 +1,113 @@
+// Package api is Kasse over HTTP: it turns requests into calls of the service, and what comes back into answers.
+//
+// One invariant holds all of it: whatever goes wrong, here or below, leaves through one door (errors.go) as a problem
+// document with a code of the contract, and nothing without a code shows its text. Who may do what stands in the route
+// table; who may see what is the service's to say, since a client secret is checked against the payment's own record.
+// Echo stays inside: outside there is an http.Handler.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// Options is what the API has to be told.
+type Options struct {
+	Keys           []Key
+	PublishableKey string // Stripe's, handed to pages
+	Livemode       bool   // the mode of the Stripe keys
+	Logger         *slog.Logger
+	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
+}
+
+// Route is an operation of the contract.
+type Route struct {
+	Method string
+	Path   string // as openapi.yaml writes it, "/v1/payments/{payment_intent}"
+
+	access access
+	query  []string // the query parameters that it takes
+	handle echo.HandlerFunc
+}
+
+type api struct {
+	Options
+	service *service.Service
+}
+
+// New returns the public API. Its server has to bound the time that reading a request may take.
+func New(svc *service.Service, o Options) http.Handler {
+	a := &api{Options: o, service: svc}
+	e := newEcho(o.Logger)
+	for _, r := range a.routes() {
+		handle := a.guard(r)
+		e.Add(r.Method, echoPath(r.Path), handle)
+		if r.Method == http.MethodGet {
+			e.Add(http.MethodHead, echoPath(r.Path), handle)
+		}
+	}
+	return e
+}
+
+// Routes returns the operations of the public API. A GET answers HEAD too.
+func Routes() []Route { return (&api{}).routes() }
+
+func (a *api) routes() []Route {
+	var (
+		anybody  = access{}
+		read     = access{scope: service.ScopeRead}
+		write    = access{scope: service.ScopeWrite}
+		events   = access{scope: service.ScopeEvents}
+		readOwn  = access{scope: service.ScopeRead, clientSecret: true}
+		wait     = []string{"wait"}
+		feedPage = []string{"after", "limit"}
+	)
+	return []Route{
+		{"POST", "/v1/payments", write, nil, a.createPayment},
+		{"POST", "/v1/payments/{payment_intent}/customer-session", write, nil, a.createCustomerSession},
+		{"GET", "/v1/payments/{payment_intent}", readOwn, wait, a.getPayment},
+		{"GET", "/v1/payments/{payment_intent}/history", read, nil, a.getPaymentHistory},
+		{"GET", "/v1/orders/{order_id}", read, nil, a.getOrder},
+		{"GET", "/v1/events", events, feedPage, a.listEvents},
+		{"GET", "/v1/config", anybody, nil, a.getConfig},
+		{"POST", "/webhooks/stripe", anybody, nil, a.receiveStripeEvent},
+		{"GET", "/openapi.yaml", anybody, nil, getOpenAPI},
+	}
+}
+
+// newEcho returns an Echo that answers every error as a problem document; the first middleware is the outermost.
+func newEcho(logger *slog.Logger) *echo.Echo {
+	e := echo.New()
+	e.Use(identify, accessLog(logger), answerErrors(logger), refuseUnrouted)
+	return e
+}
+
+// guard checks a request in the contract's order: ids in the path, credential, scope, query. Headers and body are
+// checked by the handler.
+func (a *api) guard(r Route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		x := exchangeOf(c)
+		x.route = r.Path
+		r.access.forbidCaching(c)
+		if err := checkPathIDs(c); err != nil {
+			return err
+		}
+		if err := a.admit(c, r.access); err != nil {
+			return err
+		}
+		if err := checkQuery(c, r.query); err != nil {
+			return err
+		}
+		return r.handle(c)
+	}
+}
+
+var braces = strings.NewReplacer("/{", "/:", "}", "")
+
+// echoPath writes a path of the contract as Echo does.
+func echoPath(path string) string { return braces.Replace(path) }

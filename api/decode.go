@@ -1,0 +1,140 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// word is a string that, where it is given, is not empty.
+type word string
+
+// unknown takes the members that an object may not have; every object of a body embeds one.
+type unknown map[string]unknownMember
+
+type unknownMember struct{}
+
+// decode is the one door for bodies: it reads the JSON object that the request carries into a struct, and finds all
+// that is of a wrong type, unknown or missing. null stands for absent, and an empty body for an empty object.
+func decode(c echo.Context, into any, required ...string) error {
+	if err := checkIdempotencyKey(c.Request().Header); err != nil {
+		return err
+	}
+	text, err := readJSON(c)
+	if err != nil {
+		return err
+	}
+	d := decoder{present: map[jsontext.Pointer]bool{}}
+	if err := json.Unmarshal(text, into, json.WithUnmarshalers(json.UnmarshalFromFunc(d.value))); err != nil {
+		return invalidJSON(err)
+	}
+	return d.verdict(required)
+}
+
+// invalidJSON says what is wrong with a body that is not JSON, without a word of it.
+func invalidJSON(err error) error {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
+		flaws := []flaw{{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}}
+		return &refusal{codeInvalidJSON, "The body holds the same key twice.", flaws}
+	case errors.As(err, &syntax):
+		return &refusal{code: codeInvalidJSON, detail: fmt.Sprintf("The body is not valid JSON at byte %d.", syntax.ByteOffset)}
+	}
+	return err
+}
+
+// decoder notes what is wrong with the values of a body, and goes on.
+type decoder struct {
+	present   map[jsontext.Pointer]bool // the members that are there and not null
+	flaws     []flaw
+	notObject bool // the body as a whole
+}
+
+// maxFlaws bounds an answer; whoever makes so many mistakes has made one.
+const maxFlaws = 100
+
+func (d *decoder) flaw(at jsontext.Pointer, detail string) {
+	if len(d.flaws) < maxFlaws {
+		d.flaws = append(d.flaws, flaw{Pointer: string(at), Detail: detail})
+	}
+}
+
+// verdict is the error for all that was noted.
+func (d *decoder) verdict(required []string) error {
+	if d.notObject {
+		return &refusal{code: service.CodeInvalidRequest, detail: "The body must be a JSON object."}
+	}
+	for _, name := range required {
+		if pointer := jsontext.Pointer("/" + name); !d.present[pointer] {
+			d.flaw(pointer, "is required")
+		}
+	}
+	if len(d.flaws) == 0 {
+		return nil
+	}
+	return &refusal{service.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.", d.flaws}
+}
+
+// expectations are the JSON values that the kinds of Go values in a body are read from.
+var expectations = map[reflect.Kind]struct {
+	json   jsontext.Kind // of objects and arrays
+	detail string
+}{
+	reflect.String: {0, "must be a string"},
+	reflect.Int:    {0, "must be an integer"},
+	reflect.Int64:  {0, "must be an integer"},
+	reflect.Bool:   {0, "must be true or false"},
+	reflect.Slice:  {jsontext.KindBeginArray, "must be an array"},
+	reflect.Map:    {jsontext.KindBeginObject, "must be an object"},
+	reflect.Struct: {jsontext.KindBeginObject, "must be an object"},
+}
+
+// value is called for every value of a body, with a pointer to where it goes. What it declares unsupported the package
+// json reads by itself, and calls again for the values inside.
+func (d *decoder) value(in *jsontext.Decoder, into any) error {
+	target, kind := reflect.TypeOf(into).Elem(), in.PeekKind()
+	if target.Kind() == reflect.Pointer || kind == jsontext.KindInvalid {
+		return errors.ErrUnsupported
+	}
+	if in.StackDepth() == 0 {
+		d.notObject = kind != jsontext.KindBeginObject
+	} else if kind == jsontext.KindNull && !inArray(in) {
+		return errors.ErrUnsupported
+	}
+	d.present[in.StackPointer()] = true
+	_, isUnknown := into.(*unknownMember)
+	want := expectations[target.Kind()]
+	if kind == want.json && !isUnknown {
+		return errors.ErrUnsupported
+	}
+	text, err := in.ReadValue()
+	if err != nil {
+		return err
+	}
+	switch err := json.Unmarshal(text, into); {
+	case isUnknown:
+		d.flaw(in.StackPointer(), "is unknown")
+	case err != nil || kind == jsontext.KindNull:
+		d.flaw(in.StackPointer(), want.detail)
+	case isEmptyWord(into):
+		d.flaw(in.StackPointer(), "must not be empty")
+	}
+	return nil
+}
+
+func isEmptyWord(value any) bool {
+	w, ok := value.(*word)
+	return ok && *w == ""
+}
+
+func inArray(in *jsontext.Decoder) bool {
+	kind, _ := in.StackIndex(in.StackDepth())
+	return kind == jsontext.KindBeginArray
+}

@@ -1,0 +1,157 @@
+package api
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// The codes that only HTTP knows; the others are the service's.
+const (
+	codeInvalidJSON          service.Code = "invalid_json"
+	codeUnauthenticated      service.Code = "unauthenticated"
+	codeInsufficientScope    service.Code = "insufficient_scope"
+	codeMethodNotAllowed     service.Code = "method_not_allowed"
+	codeBodyTooLarge         service.Code = "body_too_large"
+	codeUnsupportedMediaType service.Code = "unsupported_media_type"
+)
+
+// kind is what all problems of one code have in common.
+type kind struct {
+	status    int
+	title     string
+	retryable bool // the same request may succeed later, as it is
+}
+
+// kinds is the contract's list of codes.
+var kinds = map[service.Code]kind{
+	"invalid_json":             {400, "The body is not valid JSON.", false},
+	"invalid_request":          {400, "The request is not valid.", false},
+	"invalid_signature":        {400, "The signature is not valid.", false},
+	"unauthenticated":          {401, "A valid credential is needed.", false},
+	"token_expired":            {401, "The token has expired.", false},
+	"insufficient_scope":       {403, "The credential may not do this.", false},
+	"not_found":                {404, "There is nothing here.", false},
+	"method_not_allowed":       {405, "The method is not allowed here.", false},
+	"order_conflict":           {409, "The order already has other terms.", false},
+	"order_already_paid":       {409, "The order is already paid.", false},
+	"order_closed":             {409, "The order is closed.", false},
+	"payment_in_progress":      {409, "The payment is in progress.", false},
+	"invalid_state":            {409, "The payment's state does not allow this.", false},
+	"idempotency_in_progress":  {409, "The same request is still in progress.", true},
+	"cursor_expired":           {410, "The cursor is no longer valid.", false},
+	"version_mismatch":         {412, "The payment has moved on.", false},
+	"body_too_large":           {413, "The body is too large.", false},
+	"unsupported_media_type":   {415, "The body's media type is not supported.", false},
+	"claim_mismatch":           {422, "The body differs from the token.", false},
+	"amount_out_of_range":      {422, "The amount is out of range.", false},
+	"unsupported_currency":     {422, "The currency is not supported.", false},
+	"customer_not_found":       {422, "Stripe knows no such customer.", false},
+	"idempotency_key_reused":   {422, "The idempotency key was used for another request.", false},
+	"refund_exceeds_payment":   {422, "The refund is more than what is left of the payment.", false},
+	"if_match_required":        {428, "An If-Match header is needed.", false},
+	"idempotency_key_required": {428, "An Idempotency-Key header is needed.", false},
+	"rate_limited":             {429, "Too many requests.", true},
+	"attempts_exhausted":       {429, "The order has had too many failed attempts.", false},
+	"internal":                 {500, "Something went wrong on our side.", true},
+	"stripe_error":             {502, "Stripe answered with an error.", true},
+	"store_unavailable":        {503, "The store is not available.", true},
+	"stripe_unavailable":       {503, "Stripe is not available.", true},
+	"stripe_rate_limited":      {503, "Stripe asks us to slow down.", true},
+	"stripe_timeout":           {504, "Stripe did not answer in time.", true},
+}
+
+// flaw is one thing that is wrong with a request, and where.
+type flaw struct {
+	Pointer   string `json:"pointer,omitzero"` // into the body
+	Parameter string `json:"parameter,omitzero"`
+	Header    string `json:"header,omitzero"`
+	Detail    string `json:"detail"`
+}
+
+// refusal is an error that HTTP finds by itself, before the service is asked.
+type refusal struct {
+	code   service.Code
+	detail string
+	flaws  []flaw
+}
+
+func (r *refusal) Error() string { return string(r.code) + ": " + r.detail }
+
+// problem is an error as it is answered, by RFC 9457.
+type problem struct {
+	Type            string         `json:"type"`
+	Title           string         `json:"title"`
+	Status          int            `json:"status"`
+	Detail          string         `json:"detail"`
+	Code            service.Code   `json:"code"`
+	Retryable       bool           `json:"retryable"`
+	RequestID       string         `json:"request_id"`
+	Errors          []flaw         `json:"errors,omitzero"`
+	DeclineCode     string         `json:"decline_code,omitzero"`
+	StripeRequestID string         `json:"stripe_request_id,omitzero"`
+	Payment         jsontext.Value `json:"payment,omitzero"`
+	Oldest          string         `json:"oldest,omitzero"`
+
+	retryAfter time.Duration
+}
+
+func newProblem(code service.Code, detail string, flaws []flaw) problem {
+	k := kinds[code]
+	return problem{
+		Type: "urn:kasse:problem:" + string(code), Title: k.title, Status: k.status, Detail: detail,
+		Code: code, Retryable: k.retryable, Errors: flaws,
+	}
+}
+
+// problemOf puts an error into the contract's words. One without a code of the contract is internal; its text is for
+// the log.
+func problemOf(err error) problem {
+	var refused *refusal
+	var failed *service.Error
+	switch {
+	case errors.As(err, &refused):
+		return newProblem(refused.code, refused.detail, refused.flaws)
+	case errors.As(err, &failed) && failed.Code != service.CodeInternal && kinds[failed.Code].status != 0:
+		return serviceProblem(failed)
+	case errors.Is(err, echo.ErrNotFound):
+		return newProblem(service.CodeNotFound, "There is no such path.", nil)
+	case errors.Is(err, echo.ErrMethodNotAllowed):
+		return newProblem(codeMethodNotAllowed, "The Allow header names the methods of this path.", nil)
+	}
+	return newProblem(service.CodeInternal, "The log holds the reason under this request_id.", nil)
+}
+
+func serviceProblem(e *service.Error) problem {
+	var flaws []flaw
+	for _, f := range e.Fields {
+		flaws = append(flaws, flaw{Pointer: f.Pointer, Parameter: f.Parameter, Detail: f.Detail})
+	}
+	p := newProblem(e.Code, e.Detail, flaws)
+	p.DeclineCode, p.StripeRequestID, p.Oldest = e.DeclineCode, e.StripeRequestID, e.Oldest
+	p.Payment, p.retryAfter = e.Payment, e.RetryAfter
+	return p
+}
+
+// write answers with the problem.
+func (p problem) write(c echo.Context) error {
+	h := c.Response().Header()
+	switch p.Status {
+	case http.StatusUnauthorized:
+		h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="kasse"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		p.retryAfter = max(p.retryAfter, time.Second)
+	}
+	if p.retryAfter > 0 {
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	p.RequestID = exchangeOf(c).requestID
+	return answer(c, p.Status, "application/problem+json", p)
+}

@@ -1,0 +1,33 @@
+package api
+
+import (
+	"net/http"
+	"regexp"
+
+	"github.com/labstack/echo/v4"
+)
+
+// Events in one page.
+const (
+	defaultEvents = 100
+	maxEvents     = 500
+)
+
+// cursor is the shape of a cursor, or nothing: from the oldest event kept.
+var cursor = regexp.MustCompile(`^[A-Za-z0-9_.~-]{0,1024}$`)
+
+func (a *api) listEvents(c echo.Context) error {
+	limit, err := intParameter(c, "limit", 1, maxEvents, defaultEvents)
+	if err != nil {
+		return err
+	}
+	after := c.QueryParam("after")
+	if !cursor.MatchString(after) {
+		return badParameter("after", "must be a cursor, latest, or nothing")
+	}
+	page, err := a.service.Events(c.Request().Context(), after, limit)
+	if err != nil {
+		return err
+	}
+	return answerJSON(c, http.StatusOK, page)
+}

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// exchange is what is known of one request while it is answered. It holds nothing that may not be logged, but for the
+// caller, whose secret hides itself.
+type exchange struct {
+	requestID  string
+	route      string // the pattern; empty where there is no such route
+	credential string // its kind
+	caller     service.Caller
+	code       service.Code // of the problem that was answered
+}
+
+const exchangeKey = "exchange"
+
+// exchangeOf returns the request's exchange, which identify has put there.
+func exchangeOf(c echo.Context) *exchange { return c.Get(exchangeKey).(*exchange) }
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// identify gives the request a name, its caller's own if it has the right shape, and sets what every answer carries.
+func identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !requestID.MatchString(id) {
+			id = rand.Text()
+		}
+		c.Set(exchangeKey, &exchange{requestID: id, credential: "none"})
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
+		return next(c)
+	}
+}
+
+// accessLog writes one line a request. It names the route's pattern and never the URL, in whose query anything may be.
+func accessLog(logger *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			began := time.Now()
+			err := next(c)
+			x := exchangeOf(c)
+			logger.InfoContext(c.Request().Context(), "request",
+				"method", c.Request().Method, "route", x.route, "status", c.Response().Status, "duration", time.Since(began),
+				"request_id", x.requestID, "credential", x.credential, "key", x.caller.Key, "code", x.code)
+			return err
+		}
+	}
+}
+
+// answerErrors turns what a handler returns, or panics with, into a problem document.
+func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			err := recovered(next, c)
+			if err == nil {
+				return nil
+			}
+			p := problemOf(err)
+			exchangeOf(c).code = p.Code
+			if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
+				logFailure(c.Request().Context(), logger, exchangeOf(c), err)
+			}
+			return p.write(c)
+		}
+	}
+}
+
+// panicked is a panic as an error.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// recovered calls the handler and returns its panic as an error. An answer that has begun cannot be taken back: its
+// connection is cut instead.
+func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
+	defer func() {
+		value := recover()
+		if value == nil {
+			return
+		}
+		if value == http.ErrAbortHandler || c.Response().Committed { //nolint:errorlint // net/http compares it so
+			panic(value)
+		}
+		err = &panicked{value, debug.Stack()}
+	}()
+	return next(c)
+}
+
+// logFailure writes why a request failed that is not its caller's fault. A caller who hung up is none.
+func logFailure(ctx context.Context, logger *slog.Logger, x *exchange, err error) {
+	level, attrs := slog.LevelWarn, []any{"request_id", x.requestID, "route", x.route, "error", err}
+	if x.code == service.CodeInternal {
+		level = slog.LevelError
+	}
+	if p, ok := err.(*panicked); ok { //nolint:errorlint // it comes unwrapped from recovered
+		attrs = append(attrs, "stack", string(p.stack))
+	}
+	logger.Log(ctx, level, "request failed", attrs...)
+}
+
+// refuseUnrouted answers for paths and methods that the route table does not have. Echo would answer OPTIONS by itself,
+// and take an empty segment for an id.
+func refuseUnrouted(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		path := echo.GetPath(c.Request())
+		if strings.HasSuffix(path, "/") || strings.Contains(path, "//") {
+			return echo.ErrNotFound
+		}
+		if allowed, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
+			c.Response().Header().Set(echo.HeaderAllow, strings.TrimPrefix(allowed, "OPTIONS, "))
+			return echo.ErrMethodNotAllowed
+		}
+		return next(c)
+	}
+}

@@ -1,0 +1,172 @@
+package api
+
+import (
+	"bytes"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// createBody is the body of a create.
+type createBody struct {
+	Order                     word              `json:"order_id"`
+	Amount                    int64             `json:"amount"` // minor units
+	Currency                  word              `json:"currency"`
+	Customer                  word              `json:"customer"`
+	CaptureMethod             word              `json:"capture_method"`
+	SetupFutureUsage          word              `json:"setup_future_usage"`
+	Description               string            `json:"description"`
+	ReceiptEmail              word              `json:"receipt_email"`
+	StatementDescriptorSuffix word              `json:"statement_descriptor_suffix"`
+	Metadata                  map[string]string `json:"metadata"`
+	Session                   *sessionOptions   `json:"customer_session"`
+	Reopen                    bool              `json:"reopen"`
+	Unknown                   unknown           `json:",embed"`
+}
+
+// sessionBody is the body that asks for another customer session.
+type sessionBody struct {
+	Session *sessionOptions `json:"customer_session"`
+	Unknown unknown         `json:",embed"`
+}
+
+// sessionOptions are the features of a customer session.
+type sessionOptions struct {
+	Redisplay      *bool    `json:"redisplay"`
+	RedisplayLimit *int     `json:"redisplay_limit"`
+	RedisplayOnly  []string `json:"allow_redisplay_filters"`
+	Save           bool     `json:"save"`
+	SaveUsage      word     `json:"save_usage"`
+	Remove         bool     `json:"remove"`
+	Surface        word     `json:"surface"`
+	Unknown        unknown  `json:",embed"`
+}
+
+func (b createBody) request() service.CreateRequest {
+	r := service.CreateRequest{
+		Order: service.OrderID(b.Order),
+		Terms: service.Terms{
+			Amount: b.Amount, Currency: string(b.Currency), Customer: service.CustomerID(b.Customer),
+			CaptureMethod: service.CaptureMethod(b.CaptureMethod), SetupFutureUsage: string(b.SetupFutureUsage),
+		},
+		Description: b.Description, ReceiptEmail: string(b.ReceiptEmail),
+		StatementDescriptorSuffix: string(b.StatementDescriptorSuffix), Metadata: b.Metadata, Reopen: b.Reopen,
+	}
+	if r.Terms.CaptureMethod == "" {
+		r.Terms.CaptureMethod = service.CaptureAutomaticAsync
+	}
+	if features := b.Session.features(); features != nil {
+		r.Session = *features
+	}
+	return r
+}
+
+func (o *sessionOptions) features() *service.SessionFeatures {
+	if o == nil {
+		return nil
+	}
+	return &service.SessionFeatures{
+		Redisplay: o.Redisplay, RedisplayLimit: o.RedisplayLimit, RedisplayOnly: o.RedisplayOnly,
+		Save: o.Save, SaveUsage: string(o.SaveUsage), Remove: o.Remove, Surface: string(o.Surface),
+	}
+}
+
+// session is a customer session as it is answered.
+type session struct {
+	ClientSecret string    `json:"client_secret"`
+	ExpiresAt    time.Time `json:"expires_at"`
+}
+
+func newSession(s *service.Session) *session {
+	if s == nil {
+		return nil
+	}
+	return &session{s.ClientSecret.Reveal(), s.ExpiresAt.UTC().Truncate(time.Second)}
+}
+
+func (a *api) createPayment(c echo.Context) error {
+	var body createBody
+	if err := decode(c, &body, "order_id", "amount", "currency"); err != nil {
+		return err
+	}
+	opened, err := a.service.Create(c.Request().Context(), body.request())
+	if err != nil {
+		return err
+	}
+	text, err := a.openedPayment(opened)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, etag(opened.Version))
+	status := http.StatusOK
+	if opened.New {
+		status = http.StatusCreated
+		c.Response().Header().Set(echo.HeaderLocation, "/v1/payments/"+string(opened.ID))
+	}
+	return c.JSONBlob(status, text)
+}
+
+// openedPayment appends what the page needs in order to pay to the rendered view.
+func (a *api) openedPayment(o service.Opened) ([]byte, error) {
+	rest, err := json.Marshal(struct {
+		ClientSecret   string   `json:"client_secret"`
+		Session        *session `json:"customer_session"`
+		PublishableKey string   `json:"publishable_key"`
+	}{o.ClientSecret.Reveal(), newSession(o.Session), a.PublishableKey})
+	return bytes.Join([][]byte{bytes.TrimSuffix(o.View, []byte("}")), bytes.TrimPrefix(rest, []byte("{"))}, []byte(",")), err
+}
+
+func (a *api) createCustomerSession(c echo.Context) error {
+	var body sessionBody
+	if err := decode(c, &body); err != nil {
+		return err
+	}
+	id := paymentID(c)
+	made, err := a.service.RefreshSession(c.Request().Context(), id, body.Session.features())
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, "/v1/payments/"+string(id))
+	return answerJSON(c, http.StatusCreated, struct {
+		Session *session `json:"customer_session"`
+	}{newSession(&made)})
+}
+
+func (a *api) getPayment(c echo.Context) error {
+	wait, err := intParameter(c, "wait", 0, maxWait, 0)
+	if err != nil {
+		return err
+	}
+	stored, err := a.status(c, paymentID(c), time.Duration(wait)*time.Second)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(headerETag, etag(stored.Version))
+	if noneMatch(c.Request().Header, stored.Version) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	return c.JSONBlob(http.StatusOK, stored.View)
+}
+
+func (a *api) getPaymentHistory(c echo.Context) error {
+	history, err := a.service.History(c.Request().Context(), paymentID(c))
+	if err != nil {
+		return err
+	}
+	return answerJSON(c, http.StatusOK, struct {
+		History jsontext.Value `json:"history"`
+	}{history})
+}
+
+// paymentID returns the payment that the path names; guard has checked it.
+func paymentID(c echo.Context) service.PaymentID { return service.PaymentID(c.Param("payment_intent")) }
+
+const headerETag = "ETag"
+
+func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// pathIDs are the shapes of the ids in paths, by the names of openapi.yaml.
+var pathIDs = map[string]func(string) bool{
+	"payment_intent": func(id string) bool { return service.PaymentID(id).Valid() },
+	"order_id":       func(id string) bool { return service.OrderID(id).Valid() },
+}
+
+// checkPathIDs checks the ids in the path, and undoes their escapes, which Echo leaves in. No id that is valid then
+// holds a slash or a dot segment.
+func checkPathIDs(c echo.Context) error {
+	values := c.ParamValues()
+	for i, name := range c.ParamNames() {
+		if c.Request().URL.RawPath != "" {
+			values[i], _ = url.PathUnescape(values[i]) // net/http has refused what is malformed
+		}
+		if !pathIDs[name](values[i]) {
+			return badParameter(name, "is malformed")
+		}
+	}
+	c.SetParamValues(values...)
+	return nil
+}
+
+func badParameter(name, detail string) error {
+	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []flaw{{Parameter: name, Detail: detail}}}
+}
+
+// checkQuery refuses parameters that the route does not know, or that are given twice.
+func checkQuery(c echo.Context, known []string) error {
+	query, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return &refusal{code: service.CodeInvalidRequest, detail: "The query string is malformed."}
+	}
+	var flaws []flaw
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if !slices.Contains(known, name) {
+			flaws = append(flaws, flaw{Parameter: name, Detail: "is unknown"})
+		} else if len(query[name]) > 1 {
+			flaws = append(flaws, flaw{Parameter: name, Detail: "is there more than once"})
+		}
+	}
+	if len(flaws) > 0 {
+		return &refusal{service.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", flaws}
+	}
+	return nil
+}
+
+// intParameter reads a query parameter that is a plain decimal number between two bounds.
+func intParameter(c echo.Context, name string, low, high, absent int) (int, error) {
+	if !c.QueryParams().Has(name) {
+		return absent, nil
+	}
+	text := c.QueryParam(name)
+	n, err := strconv.Atoi(text)
+	if err != nil || strconv.Itoa(n) != text || n < low || n > high {
+		return 0, badParameter(name, fmt.Sprintf("must be an integer from %d to %d", low, high))
+	}
+	return n, nil
+}
+
+var idempotencyKey = regexp.MustCompile(`^[!-~]{1,255}$`)
+
+// checkIdempotencyKey refuses a malformed Idempotency-Key; a good one is accepted everywhere, and needed nowhere yet.
+func checkIdempotencyKey(h http.Header) error {
+	const name = "Idempotency-Key"
+	keys := h.Values(name)
+	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
+		flaws := []flaw{{Header: name, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
+		return &refusal{service.CodeInvalidRequest, "A header is not valid.", flaws}
+	}
+	return nil
+}
+
+// Most bytes of a body.
+const (
+	maxBody        = 64 << 10
+	maxWebhookBody = 256 << 10
+)
+
+// readJSON returns a body that claims to be plain JSON; an empty one may claim anything.
+func readJSON(c echo.Context) ([]byte, error) {
+	h := c.Request().Header
+	if h.Get(echo.HeaderContentEncoding) != "" {
+		return nil, unsupported(echo.HeaderContentEncoding, "must not be there: the body is read as it is")
+	}
+	text, err := readBody(c, maxBody)
+	switch {
+	case err == nil && len(text) == 0:
+		return []byte("{}"), nil
+	case !isJSON(h.Values(echo.HeaderContentType)):
+		return nil, unsupported(echo.HeaderContentType, "must be application/json, bare or with charset=utf-8")
+	}
+	return text, err
+}
+
+func unsupported(header, detail string) error {
+	return &refusal{codeUnsupportedMediaType, "The body must be application/json.", []flaw{{Header: header, Detail: detail}}}
+}
+
+func isJSON(contentType []string) bool {
+	if len(contentType) != 1 {
+		return false
+	}
+	mediaType, params, err := mime.ParseMediaType(contentType[0])
+	charset, given := params["charset"]
+	return err == nil && mediaType == "application/json" &&
+		(len(params) == 0 || (len(params) == 1 && given && strings.EqualFold(charset, "utf-8")))
+}
+
+func readBody(c echo.Context, limit int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
+	case err != nil:
+		return nil, &refusal{code: service.CodeInvalidRequest, detail: "The body could not be read to its end."}
+	}
+	return body, nil
+}
