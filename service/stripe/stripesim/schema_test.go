@@ -1,0 +1,187 @@
+package stripesim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stripe/stripe-mock/embedded"
+	"github.com/stripe/stripe-mock/spec"
+)
+
+// newer are members that Stripe's schema has dropped since 2024-06-20, and that its answers of that version still carry.
+var newer = map[string]bool{"source": true, "order": true, "dispute": true, "destination": true}
+
+// published is Stripe's own description of its API, as stripe-mock carries it: 2024-09-30, the nearest there is to 2024-06-20.
+var published = sync.OnceValue(func() *spec.Spec {
+	var s spec.Spec
+	if err := json.Unmarshal(embedded.OpenAPISpec, &s); err != nil {
+		panic(err)
+	}
+	return &s
+})
+
+// schemaCheck is a transport under stripe-go that holds every answer against the published schema.
+type schemaCheck struct {
+	t    *testing.T
+	next http.RoundTripper
+}
+
+func (c schemaCheck) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.next.RoundTrip(r)
+	if err != nil || res.Header.Get("Content-Type") != "application/json" {
+		return res, err
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	for _, complaint := range complaints(r.Method, r.URL.Path, res.StatusCode, body) {
+		c.t.Errorf("%s %s, %d: %s", r.Method, r.URL.Path, res.StatusCode, complaint)
+	}
+	return res, nil
+}
+
+// complaints are the ways in which an answer does not fit its schema. Paths that are the simulator's own have none.
+func complaints(method, path string, status int, body []byte) []string {
+	operation := operationFor(method, path)
+	if operation == nil {
+		return nil
+	}
+	response, ok := operation.Responses[spec.StatusCode(fmt.Sprint(status))]
+	if !ok {
+		response = operation.Responses["default"]
+	}
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return []string{err.Error()}
+	}
+	v := validator{}
+	v.check("", response.Content["application/json"].Schema, value)
+	return v.complaints
+}
+
+var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
+
+// operationFor finds the operation of a path; one without placeholders comes first, so that /search is not taken for an id.
+func operationFor(method, path string) *spec.Operation {
+	verb := spec.HTTPVerb(strings.ToLower(method))
+	if exact := published().Paths[spec.Path(path)][verb]; exact != nil {
+		return exact
+	}
+	for pattern, verbs := range published().Paths {
+		quoted := placeholder.ReplaceAllString(regexp.QuoteMeta(string(pattern)), `[^/]+`)
+		if verbs[verb] != nil && regexp.MustCompile("^"+quoted+"$").MatchString(path) {
+			return verbs[verb]
+		}
+	}
+	return nil
+}
+
+// misfits are the ways in which an object does not fit the schema of its own name.
+func misfits(object map[string]any) []string {
+	name, _ := object["object"].(string)
+	v := validator{}
+	v.check(name, published().Components.Schemas[name], object)
+	return v.complaints
+}
+
+// validator collects what does not fit. It knows the part of JSON Schema that Stripe's description uses.
+type validator struct{ complaints []string }
+
+func (v *validator) say(at, message string, args ...any) {
+	v.complaints = append(v.complaints, at+": "+fmt.Sprintf(message, args...))
+}
+
+func (v *validator) check(at string, s *spec.Schema, value any) {
+	if s.Ref != "" {
+		s = published().Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
+	}
+	switch {
+	case value == nil:
+		if !s.Nullable && s.Type != "" {
+			v.say(at, "null")
+		}
+	case len(s.AnyOf) > 0:
+		v.checkAny(at, s.AnyOf, value)
+	case len(s.Enum) > 0 && !slices.Contains(s.Enum, value):
+		v.say(at, "%v is none of %v", value, s.Enum)
+	default:
+		v.checkType(at, s, value)
+	}
+}
+
+// checkAny takes the alternative that fits best: an object is compared with the schema of its own name.
+func (v *validator) checkAny(at string, alternatives []*spec.Schema, value any) {
+	var least []string
+	for i, alternative := range alternatives {
+		attempt := validator{}
+		attempt.check(at, alternative, value)
+		if len(attempt.complaints) == 0 {
+			return
+		}
+		if i == 0 || len(attempt.complaints) < len(least) {
+			least = attempt.complaints
+		}
+	}
+	v.complaints = append(v.complaints, least...)
+}
+
+func (v *validator) checkType(at string, s *spec.Schema, value any) {
+	switch is := value.(type) {
+	case map[string]any:
+		if s.Type != spec.TypeObject {
+			v.say(at, "an object instead of %s", s.Type)
+			return
+		}
+		v.checkObject(at, s, is)
+	case []any:
+		if s.Type != spec.TypeArray {
+			v.say(at, "a list instead of %s", s.Type)
+			return
+		}
+		for i, item := range is {
+			v.check(fmt.Sprintf("%s[%d]", at, i), s.Items, item)
+		}
+	case string:
+		v.expect(at, s, value, spec.TypeString)
+	case bool:
+		v.expect(at, s, value, spec.TypeBoolean)
+	case float64:
+		v.expect(at, s, value, spec.TypeInteger, spec.TypeNumber)
+	}
+}
+
+func (v *validator) expect(at string, s *spec.Schema, value any, types ...string) {
+	if !slices.Contains(types, s.Type) {
+		v.say(at, "%v instead of %s", value, s.Type)
+	}
+}
+
+func (v *validator) checkObject(at string, s *spec.Schema, value map[string]any) {
+	for _, name := range s.Required {
+		if _, there := value[name]; !there {
+			v.say(at, "%s is missing", name)
+		}
+	}
+	for name, member := range value {
+		property, known := s.Properties[name]
+		switch {
+		case known:
+			v.check(at+"."+name, property, member)
+		case s.AdditionalProperties != nil:
+			v.check(at+"."+name, s.AdditionalProperties, member)
+		case len(s.Properties) > 0 && !newer[name]:
+			v.say(at, "%s is not in the schema", name)
+		}
+	}
+}

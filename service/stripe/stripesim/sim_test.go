@@ -1,0 +1,171 @@
+package stripesim_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+	"github.com/stripe/stripe-go/v79/client"
+	"github.com/stripe/stripe-go/v79/webhook"
+	"go.uber.org/goleak"
+
+	"kasse/service/stripe/stripesim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	secretKey      = "sk_test_1234567890"
+	publishableKey = "pk_test_1234567890"
+	hookSecret     = "whsec_test"
+)
+
+// bench is a simulator, Stripe's own SDK in front of it, and a shop's webhook behind it.
+type bench struct {
+	*stripesim.Server
+	t     *testing.T
+	url   string
+	api   *client.API
+	inbox *inbox
+}
+
+// start builds a bench; every answer that the SDK receives is held against Stripe's schema.
+func start(t *testing.T, opts stripesim.Options) *bench {
+	t.Helper()
+	in := &inbox{t: t}
+	shop := httptest.NewServer(in)
+	opts.Webhooks = append(opts.Webhooks, stripesim.Webhook{URL: shop.URL, Secret: hookSecret})
+	sim := stripesim.New(opts)
+	server := httptest.NewServer(sim)
+	transport := &http.Transport{}
+	t.Cleanup(func() {
+		sim.Close()
+		transport.CloseIdleConnections()
+		server.Close()
+		shop.Close()
+	})
+	return &bench{Server: sim, t: t, url: server.URL, inbox: in, api: sdk(server.URL, secretKey, schemaCheck{t, transport})}
+}
+
+// sdk is stripe-go without its own retries, so that a test sees every answer.
+func sdk(url, key string, transport http.RoundTripper) *client.API {
+	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
+		URL: stripe.String(url), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second}, MaxNetworkRetries: stripe.Int64(0),
+		EnableTelemetry: stripe.Bool(false), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
+	})
+	return client.New(key, &stripe.Backends{API: backend})
+}
+
+// arrived waits for every event and returns their types in the order in which they were made.
+func (b *bench) arrived() []string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	defer cancel()
+	if err := b.Drain(ctx); err != nil {
+		b.t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, e := range b.inbox.events() {
+		got[e.ID]++
+	}
+	var types []string
+	all := b.api.Events.List(&stripe.EventListParams{})
+	for all.Next() {
+		if e := all.Event(); got[e.ID] > 0 {
+			types = append([]string{string(e.Type)}, types...)
+		}
+	}
+	return types
+}
+
+// inbox is the shop's webhook: it verifies as the SDK does and keeps what it took.
+type inbox struct {
+	t      *testing.T
+	mu     sync.Mutex
+	taken  []stripe.Event
+	refuse int // so many of the next deliveries are answered 500
+}
+
+func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		in.t.Error(err)
+	}
+	event, err := webhook.ConstructEventWithOptions(body, r.Header.Get("Stripe-Signature"), hookSecret,
+		webhook.ConstructEventOptions{Tolerance: 100 * 24 * time.Hour, IgnoreAPIVersionMismatch: true})
+	if err != nil {
+		in.t.Errorf("delivery: %v", err)
+	}
+	for _, complaint := range misfits(event.Data.Object) {
+		in.t.Errorf("%s: %s", event.Type, complaint)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.refuse > 0 {
+		in.refuse--
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	in.taken = append(in.taken, event)
+}
+
+func (in *inbox) events() []stripe.Event {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return append([]stripe.Event{}, in.taken...)
+}
+
+// open makes a PaymentIntent over 20.00 with automatic methods, in euro so that every family can pay it.
+func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.PaymentIntent {
+	b.t.Helper()
+	p := &stripe.PaymentIntentParams{Amount: stripe.Int64(2000), Currency: stripe.String("eur")}
+	for _, do := range change {
+		do(p)
+	}
+	return must(b.api.PaymentIntents.New(p))(b.t)
+}
+
+func confirmWith(method string) *stripe.PaymentIntentConfirmParams {
+	return &stripe.PaymentIntentConfirmParams{PaymentMethod: stripe.String(method), ReturnURL: stripe.String("https://shop.example/done?order=7")}
+}
+
+func (b *bench) get(id string) *stripe.PaymentIntent {
+	b.t.Helper()
+	p := &stripe.PaymentIntentParams{}
+	p.AddExpand("latest_charge.refunds")
+	return must(b.api.PaymentIntents.Get(id, p))(b.t)
+}
+
+// must takes a result of the SDK and fails the test where there is none.
+func must[T any](value T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// refusal is Stripe's error, without which the test fails.
+func refusal(t *testing.T, err error) *stripe.Error {
+	t.Helper()
+	var out *stripe.Error
+	if !errors.As(err, &out) {
+		t.Fatalf("not refused by Stripe: %v", err)
+	}
+	return out
+}
+
+func expect[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
