@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// demoPatience is how long a step may take. Webhooks are simulated, and so nearly at once.
+const demoPatience = 20 * time.Second
+
+// demo plays the walk: a customer pays at once; another is declined, and pays at the second try.
+func (w *world) demo(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*demoPatience)
+	defer cancel()
+	d := &player{world: w}
+	d.step(ctx, "a customer with a saved card", d.customer)
+	d.step(ctx, "the backend opens a payment", func(ctx context.Context) (string, error) { return d.open(ctx, "demo-1", 4200) })
+	d.step(ctx, "the customer pays", func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa") })
+	d.step(ctx, "the page polls", func(ctx context.Context) (string, error) { return d.poll(ctx, "paid") })
+	d.step(ctx, "what the webhooks did", d.history)
+	d.step(ctx, "the backend opens another", func(ctx context.Context) (string, error) { return d.open(ctx, "demo-2", 1999) })
+	d.step(ctx, "the card is declined", func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa_chargeDeclined") })
+	d.step(ctx, "the page polls", func(ctx context.Context) (string, error) { return d.poll(ctx, "failed") })
+	d.step(ctx, "the customer tries again", func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa") })
+	d.step(ctx, "the page polls", func(ctx context.Context) (string, error) { return d.poll(ctx, "paid") })
+	d.step(ctx, "what the webhooks did", d.history)
+	return d.err
+}
+
+// player remembers what one step leaves for the next. After a step that failed it does no more.
+type player struct {
+	*world
+	customerID, payment, secret string
+	err                         error
+}
+
+func (d *player) step(ctx context.Context, title string, play func(context.Context) (string, error)) {
+	if d.err != nil {
+		return
+	}
+	result, err := play(ctx)
+	if err != nil {
+		d.err = fmt.Errorf("%s: %w", title, err)
+		fmt.Printf("FAILED  %-30s %v\n", title, err)
+		return
+	}
+	fmt.Printf("ok      %-30s %s\n", title, result)
+}
+
+func (d *player) customer(ctx context.Context) (string, error) {
+	var customer, method struct{ ID string }
+	if err := d.askStripe(ctx, secretKey, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer); err != nil {
+		return "", err
+	}
+	d.customerID = customer.ID
+	err := d.askStripe(ctx, secretKey, "/v1/payment_methods/pm_card_visa/attach", url.Values{"customer": {customer.ID}}, &method)
+	return customer.ID + " has saved " + method.ID, err
+}
+
+func (d *player) open(ctx context.Context, order string, amount int) (string, error) {
+	var opened struct {
+		PaymentIntent   string `json:"payment_intent"`
+		State           string `json:"state"`
+		ClientSecret    string `json:"client_secret"`
+		CustomerSession *struct {
+			ClientSecret string `json:"client_secret"`
+		} `json:"customer_session"`
+	}
+	body := map[string]any{"order_id": order, "amount": amount, "currency": "eur", "customer": d.customerID}
+	if err := d.askKasse(ctx, serviceKey, http.MethodPost, "/v1/payments", body, &opened); err != nil {
+		return "", err
+	}
+	if opened.CustomerSession == nil || opened.CustomerSession.ClientSecret == "" {
+		return "", errors.New("there is no customer session")
+	}
+	d.payment, d.secret = opened.PaymentIntent, opened.ClientSecret
+	return fmt.Sprintf("%s for %s is %s; both client secrets are here", d.payment, order, opened.State), nil
+}
+
+// pay confirms as Stripe.js does in the page: with the publishable key and the client secret. A decline is an answer.
+func (d *player) pay(ctx context.Context, method string) (string, error) {
+	var intent struct {
+		Status string
+		Error  struct{ Code string }
+	}
+	form := url.Values{"client_secret": {d.secret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"}}
+	if err := d.askStripe(ctx, publishableKey, "/v1/payment_intents/"+d.payment+"/confirm", form, &intent); err != nil {
+		return "", err
+	}
+	if intent.Error.Code != "" {
+		return "Stripe says " + intent.Error.Code + " to " + method, nil
+	}
+	return "Stripe says " + intent.Status + " to " + method, nil
+}
+
+// poll asks with the client secret, as the page does that Stripe returns to, until the state is there.
+func (d *player) poll(ctx context.Context, want string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	for polls := 1; ; polls++ {
+		var view struct {
+			State string
+			Next  string
+		}
+		if err := d.askKasse(ctx, d.secret, http.MethodGet, "/v1/payments/"+d.payment, nil, &view); err != nil {
+			return "", err
+		}
+		if view.State == want {
+			return fmt.Sprintf("%s after %d polls (next: %s)", view.State, polls, view.Next), nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("still %s; %s was expected", view.State, want)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func (d *player) history(ctx context.Context) (string, error) {
+	var answer struct {
+		History []struct{ To, Cause string }
+	}
+	if err := d.askKasse(ctx, serviceKey, http.MethodGet, "/v1/payments/"+d.payment+"/history", nil, &answer); err != nil {
+		return "", err
+	}
+	var steps []string
+	for _, entry := range answer.History {
+		cause, _, _ := strings.Cut(entry.Cause, " ")
+		steps = append(steps, entry.To+" by "+cause)
+	}
+	return strings.Join(steps, ", "), nil
+}
+
+func (d *player) askKasse(ctx context.Context, credential, method, path string, body, into any) error {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, d.kasse+path, content)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+credential)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	status, err := ask(request, into)
+	if err == nil && status >= http.StatusBadRequest {
+		err = fmt.Errorf("kasse answered %d", status)
+	}
+	return err
+}
+
+func (d *player) askStripe(ctx context.Context, key, path string, form url.Values, into any) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.stripe+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	status, err := ask(request, into)
+	if err == nil && status >= http.StatusBadRequest && status != http.StatusPaymentRequired {
+		err = fmt.Errorf("the simulator answered %d", status)
+	}
+	return err
+}
+
+func ask(request *http.Request, into any) (status int, err error) {
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
+}

@@ -1,0 +1,94 @@
+// Kasse-dev is the whole of Kasse on a laptop, offline: the real server on an embedded Redis and a simulated Stripe.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags. Addresses without a host are on loopback.
+type options struct {
+	demo, real               bool
+	addr, adminAddr          string
+	stripeAddr, controlAddr  string
+	redis                    string
+	seed                     uint64
+	duplicate, reorder, drop float64
+	settle                   time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kasse-dev:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	w, err := start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if o.demo {
+		return errors.Join(w.demo(ctx), w.stop())
+	}
+	w.introduce(os.Stdout)
+	select {
+	case <-ctx.Done():
+	case <-w.ended:
+	}
+	return w.stop()
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("kasse-dev", flag.ContinueOnError)
+	flags.BoolVar(&o.demo, "demo", false, "play the walk, print a line a step, and exit")
+	flags.BoolVar(&o.real, "real", false, "use STRIPE_… of the environment (test keys only) instead of the simulator")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the API")
+	flags.StringVar(&o.adminAddr, "admin-addr", ":9090", "address of the probes")
+	flags.StringVar(&o.stripeAddr, "stripe-addr", ":12111", "address of the simulated Stripe")
+	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control surface")
+	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, forgotten at the end")
+	flags.Uint64Var(&o.seed, "seed", 1, "seed of the simulator")
+	flags.Float64Var(&o.duplicate, "duplicate", 0, "rate of events delivered twice")
+	flags.Float64Var(&o.reorder, "reorder", 0, "rate of events delivered out of order")
+	flags.Float64Var(&o.drop, "drop", 0, "rate of events never made at all")
+	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
+	if err := flags.Parse(args); err != nil {
+		return o, flag.ErrHelp
+	}
+	if o.demo && o.real {
+		return o, errors.New("-demo plays on the simulator: leave out -real")
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, address := range map[string]*string{
+		"addr": &o.addr, "admin-addr": &o.adminAddr, "stripe-addr": &o.stripeAddr, "control-addr": &o.controlAddr,
+	} {
+		if o.demo && !given[name] {
+			*address = ":0"
+		}
+		if strings.HasPrefix(*address, ":") {
+			*address = "127.0.0.1" + *address
+		}
+	}
+	return o, nil
+}

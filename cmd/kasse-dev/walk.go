@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+// introduce prints the addresses, the credentials, and a walk that can be pasted as it stands.
+func (w *world) introduce(out io.Writer) {
+	_, _ = fmt.Fprintf(out, "Kasse    %s\nProbes   %s/readyz\nStripe   %s\n", w.kasse, w.admin, w.stripe)
+	if w.control == "" {
+		return
+	}
+	_, _ = fmt.Fprintf(out, "Control  %s\n\nA walk to paste into another terminal:\n\n", w.control)
+	_, _ = fmt.Fprintf(out, walk, serviceKey, w.kasse, w.stripe)
+}
+
+// walk is also in the README, where a test pastes it.
+const walk = `KEY=%s
+KASSE=%s
+STRIPE=%s
+
+# A customer of the shop, who saved a card earlier.
+CUSTOMER=$(curl -s $STRIPE/v1/customers -u sk_test_kasse_dev: -d email=ada@example.com | grep -o 'cus_[A-Za-z0-9_]*' | head -n 1)
+curl -s $STRIPE/v1/payment_methods/pm_card_visa/attach -u sk_test_kasse_dev: -d customer=$CUSTOMER
+
+# The backend opens a payment for an order; the page gets both client secrets.
+curl -s $KASSE/v1/payments -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+  -d '{"order_id":"order-1","amount":4200,"currency":"eur","customer":"'$CUSTOMER'"}' | tee payment.json
+PAYMENT=$(grep -o 'pi_[A-Za-z0-9]*' payment.json | head -n 1)
+SECRET=$(grep -o 'pi_[A-Za-z0-9]*_secret_[A-Za-z0-9]*' payment.json)
+
+# The customer pays. A real page does this with Stripe.js.
+curl -s $STRIPE/v1/payment_intents/$PAYMENT/confirm -u pk_test_kasse_dev: -d client_secret=$SECRET \
+  -d payment_method=pm_card_visa -d return_url=https://shop.example/thanks
+
+# The page asks what became of it, with nothing but the client secret; wait holds the answer until it changes.
+curl -s "$KASSE/v1/payments/$PAYMENT" -H "Authorization: Bearer $SECRET"
+
+# The backend sees more of it, and follows all payments by the feed.
+curl -s $KASSE/v1/orders/order-1 -H "Authorization: Bearer $KEY"
+curl -s $KASSE/v1/events -H "Authorization: Bearer $KEY"
+`
