@@ -1,0 +1,174 @@
+package stripesim_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stripe/stripe-go/v79"
+
+	"kasse/service/stripe/stripesim"
+)
+
+func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
+	for _, story := range []struct {
+		fault stripesim.Fault
+		made  int // PaymentIntents, although the caller saw none
+	}{
+		{stripesim.Fault{Kind: stripesim.RateLimited}, 0},
+		{stripesim.Fault{Kind: stripesim.LockTimeout}, 0},
+		{stripesim.Fault{Kind: stripesim.ServerError}, 0},
+		{stripesim.Fault{Kind: stripesim.ServerError, After: true}, 1},
+		{stripesim.Fault{Kind: stripesim.Dropped}, 0},
+		{stripesim.Fault{Kind: stripesim.Dropped, After: true}, 1},
+		{stripesim.Fault{Kind: stripesim.Timeout}, 0},
+		{stripesim.Fault{Kind: stripesim.Timeout, After: true}, 1},
+		{stripesim.Fault{Kind: stripesim.Endless}, 1},
+		{stripesim.Fault{Kind: stripesim.Truncated}, 1},
+	} {
+		t.Run(fmt.Sprintf("%s, after %t", story.fault.Kind, story.fault.After), func(t *testing.T) {
+			b := start(t, stripesim.Options{})
+			story.fault.Endpoint = "POST " + intents
+			if err := b.AddFault(story.fault); err != nil {
+				t.Fatal(err)
+			}
+			impatient := &http.Client{Timeout: 200 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
+			if err := create(impatient, b.url); err == nil {
+				t.Error("the caller noticed nothing")
+			}
+			all := b.api.PaymentIntents.List(&stripe.PaymentIntentListParams{})
+			for all.Next() {
+			}
+			expect(t, "made", len(all.PaymentIntentList().Data), story.made)
+			if err := create(impatient, b.url); err != nil {
+				t.Errorf("the fault did not end: %v", err)
+			}
+		})
+	}
+}
+
+// create opens a payment and reads the answer whole.
+func create(with *http.Client, url string) error {
+	req, err := http.NewRequest(http.MethodPost, url+intents, strings.NewReader(terms)) //nolint:noctx // the client has a timeout
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+secretKey)
+	res, err := with.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if _, err := io.ReadAll(res.Body); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return errors.New(res.Status)
+	}
+	return nil
+}
+
+func TestFaultsAreCounted(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	if err := b.AddFault(stripesim.Fault{Kind: stripesim.ServerError, Skip: 1, Times: 2}); err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for range 5 {
+		status, _ := b.read("/v1/account")
+		got = append(got, status)
+	}
+	for i, want := range []int{200, 500, 500, 200, 200} {
+		expect(t, "http status", got[i], want)
+	}
+	if b.AddFault(stripesim.Fault{Kind: "gremlins"}) == nil || b.AddFault(stripesim.Fault{Kind: stripesim.Slow, Endpoint: "GET /nowhere"}) == nil {
+		t.Error("a fault that nothing can meet was taken")
+	}
+}
+
+// A server that is closed lets go of the requests that a fault holds.
+func TestCloseReleasesHeldRequests(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	if err := b.AddFault(stripesim.Fault{Kind: stripesim.Timeout, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- create(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, b.url) }()
+	for b.Count("POST "+intents) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	b.Close()
+	if err := <-ended; err == nil {
+		t.Error("the held request was answered")
+	}
+}
+
+func TestControlSurface(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	control := httptest.NewServer(b.Control())
+	t.Cleanup(control.Close)
+	pull := func(want int, method, path string, body any) map[string]any {
+		t.Helper()
+		raw := must(json.Marshal(body))(t)
+		req := must(http.NewRequestWithContext(t.Context(), method, control.URL+path, bytes.NewReader(raw)))(t)
+		res := must((&http.Transport{DisableKeepAlives: true}).RoundTrip(req))(t)
+		defer func() { _ = res.Body.Close() }()
+		expect(t, "http status of "+path, res.StatusCode, want)
+		var out map[string]any
+		_ = json.NewDecoder(res.Body).Decode(&out)
+		return out
+	}
+	type m = map[string]any
+	if n := len(pull(200, "GET", "/", nil)["routes"].([]any)); n < 20 {
+		t.Errorf("GET / lists %d routes", n)
+	}
+	cu, pi := b.customer(), b.open()
+	pull(200, "POST", "/customers/"+cu.ID+"/payment_methods", m{"payment_method": "pm_card_visa"})
+	pull(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "requires_action"})
+	pull(200, "POST", "/payments/"+pi.ID+"/authenticate", m{"succeed": false})
+	pull(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "processing"})
+	pull(200, "POST", "/payments/"+pi.ID+"/settle", m{"succeed": true})
+	re := pull(200, "POST", "/payments/"+pi.ID+"/refund", m{"amount": 500})
+	pull(200, "POST", "/refunds/"+re["id"].(string), m{"status": "failed"})
+	dp := pull(200, "POST", "/payments/"+pi.ID+"/dispute", m{"reason": "fraudulent"})
+	pull(200, "POST", "/disputes/"+dp["id"].(string), m{"status": "lost"})
+	pull(400, "POST", "/payments/"+pi.ID+"/status", m{"status": "canceled"})
+	pull(404, "POST", "/payments/pi_nothing/status", m{"status": "canceled"})
+	pull(400, "POST", "/faults", m{"kind": "slow", "deelay": "1s"})
+	pull(200, "POST", "/faults", m{"kind": "slow", "delay": "1ms", "endpoint": "GET /v1/account"})
+	pull(200, "POST", "/latency", m{"delay": "1ms"})
+	pull(200, "POST", "/rates", m{"duplicate": 0.5})
+	pull(200, "POST", "/clock", m{"advance": "24h"})
+	pull(200, "POST", "/settle", nil)
+	pull(200, "POST", "/drain", m{"timeout": "5s"})
+	pull(200, "POST", "/webhooks", m{"url": "http://127.0.0.1:1/", "secret": "whsec_x"})
+	if made := pull(200, "GET", "/stats", nil)["objects"].(m)["payment_intents"]; made != 1.0 {
+		t.Errorf("stats count %v payments", made)
+	}
+	pull(200, "DELETE", "/faults", nil)
+	pull(200, "DELETE", "/webhooks", nil)
+	pull(200, "POST", "/reset", nil)
+	status, _ := b.read("/v1/payment_intents/" + pi.ID)
+	expect(t, "http status after a reset", status, http.StatusNotFound)
+}
+
+func TestEveryStatusCanBeReached(t *testing.T) {
+	for _, to := range []string{"requires_payment_method", "requires_action", "processing", "requires_capture", "succeeded", "canceled"} {
+		t.Run(to, func(t *testing.T) {
+			b := start(t, stripesim.Options{Settle: time.Hour})
+			pi := b.open()
+			if err := b.SetStatus(pi.ID, to); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, "status", string(b.get(pi.ID).Status), to)
+			b.arrived()
+		})
+	}
+}
