@@ -2,7 +2,6 @@ package service
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 )
 
@@ -20,8 +19,8 @@ type Record struct {
 	Created  int64      `json:"created,omitempty"`  // Unix seconds, of the PaymentIntent
 	Opening  *Sighting  `json:"opening,omitempty"`  // the create's answer or payment_intent.created: it fills, and never overwrites
 	Recent   []Sighting `json:"recent,omitempty"`   // the non-terminal events within window of the newest of them
-	Terminal []Sighting `json:"terminal,omitempty"` // the newest event of each terminal status
-	Read     *Read      `json:"read,omitempty"`     // the last answer to a read
+	Terminal []Sighting `json:"terminal,omitempty"` // the newest of each terminal status
+	Reads    []Read     `json:"reads,omitempty"`    // the answers to reads of the running payment within window of the newest of them
 	Received int64      `json:"received,omitempty"` // the greatest amount received, in minor units
 	Failures []string   `json:"failures,omitempty"` // failed attempts: the failure's charge, or the event that made none
 	Doubt    int64      `json:"doubt,omitempty"`    // Unix seconds: only a read dated later can be trusted
@@ -54,7 +53,7 @@ func Merge(r Record, f Fact) Record {
 
 // Empty reports whether nothing that can be shown has been seen yet.
 func (r *Record) Empty() bool {
-	return r.Opening == nil && len(r.Recent) == 0 && len(r.Terminal) == 0 && r.Read == nil
+	return r.Opening == nil && len(r.Recent) == 0 && len(r.Terminal) == 0 && len(r.Reads) == 0
 }
 
 func (e Event) mergeInto(r *Record) {
@@ -76,19 +75,12 @@ func (o Opening) mergeInto(r *Record) {
 
 func (a Read) mergeInto(r *Record) {
 	r.note(a.Sighting)
-	a.Covers = slices.Clone(a.Covers)
-	slices.Sort(a.Covers)
-	if r.Read == nil {
-		r.Read = &a
-		return
+	switch {
+	case a.Status.terminal():
+		r.Terminal = newestOfEach(r.Terminal, a.Sighting)
+	default:
+		r.Reads = newestReads(r.Reads, a)
 	}
-	if order := compareReads(*r.Read, a); order != 0 {
-		if order < 0 {
-			r.Read = &a
-		}
-		return
-	}
-	r.Read = r.mergeSameSecond(*r.Read, a)
 }
 
 func (d Doubt) mergeInto(r *Record) { r.Doubt = max(r.Doubt, int64(d)) }
@@ -118,15 +110,15 @@ func newestOfEach(kept []Sighting, s Sighting) []Sighting {
 	switch {
 	case i < 0:
 		kept = append(kept, s)
-	case compareStamps(kept[i], s) < 0:
+	case compareEnds(kept[i], s) < 0:
 		kept[i] = s
 	}
-	slices.SortFunc(kept, compareStamps)
+	slices.SortFunc(kept, compareEnds)
 	return kept
 }
 
-// newestWindow adds a sighting and drops what is older than the newest by more than the window: it can never come
-// back. An event that arrives in two API versions is kept in the newer one.
+// newestWindow adds an event and drops those older than the newest by more than the window. An event that arrives in
+// two API versions is kept in the newer one.
 func newestWindow(kept []Sighting, s Sighting) []Sighting {
 	kept = slices.Clone(kept)
 	i := slices.IndexFunc(kept, func(k Sighting) bool { return k.Event == s.Event })
@@ -137,32 +129,27 @@ func newestWindow(kept []Sighting, s Sighting) []Sighting {
 		kept[i] = s
 	}
 	slices.SortFunc(kept, compareStamps)
-	newest := kept[len(kept)-1].At
-	return slices.DeleteFunc(kept, func(k Sighting) bool { return k.At < newest-window })
+	return withinWindow(kept)
 }
 
-// compareReads orders reads by date, but no read of an unfinished payment displaces one of a finished.
-func compareReads(a, b Read) int {
-	return cmp.Or(cmp.Compare(btoi(a.Status.terminal()), btoi(b.Status.terminal())), cmp.Compare(a.At, b.At))
-}
-
-// mergeSameSecond joins two reads of one second. Where they differ nobody can say which is newer: a third is asked for.
-func (r *Record) mergeSameSecond(a, b Read) *Read {
-	if !a.alike(b.Snapshot) {
-		r.Doubt = max(r.Doubt, a.At)
+// newestReads adds an answer and drops those older than the newest by more than the window. One that is there already
+// only adds to what it covers.
+func newestReads(kept []Read, a Read) []Read {
+	kept = slices.Clone(kept)
+	i := slices.IndexFunc(kept, func(k Read) bool { return compareReads(k, a) == 0 })
+	if i < 0 {
+		i, kept = len(kept), append(kept, a)
 	}
-	if compareGuesses(a.Sighting, b.Sighting) < 0 || (compareGuesses(a.Sighting, b.Sighting) == 0 && canonical(a) < canonical(b)) {
-		a, b = b, a
-	}
-	a.Covers = slices.Compact(slices.Sorted(slices.Values(slices.Concat(a.Covers, b.Covers))))
-	a.CaptureBefore = max(a.CaptureBefore, b.CaptureBefore)
-	return &a
+	kept[i].Covers = slices.Compact(slices.Sorted(slices.Values(slices.Concat(kept[i].Covers, a.Covers))))
+	kept[i].CaptureBefore = max(kept[i].CaptureBefore, a.CaptureBefore)
+	slices.SortFunc(kept, compareReads)
+	return withinWindow(kept)
 }
 
-// canonical gives the last, arbitrary but fixed, order between reads that nothing else tells apart.
-func canonical(a Read) string {
-	text, _ := json.Marshal(a.Snapshot) //nolint:errchkjson // strings and numbers only
-	return string(text)
+// withinWindow drops what is older than the last, the newest, by more than the window: it can never come back.
+func withinWindow[T interface{ seenAt() int64 }](kept []T) []T {
+	newest := kept[len(kept)-1].seenAt()
+	return slices.DeleteFunc(kept, func(k T) bool { return k.seenAt() < newest-window })
 }
 
 // Seen returns the ids of the events that a read begun now would cover.
@@ -188,38 +175,56 @@ func (r *Record) Show() Shown {
 		return shown
 	}
 	shown := r.showRunning()
-	if r.Doubt > 0 && (r.Read == nil || r.Read.At <= r.Doubt) {
-		shown.Wanted, shown.NotBefore = true, r.Doubt+2*window
+	if doubt := r.doubt(); doubt > 0 && !r.readSince(doubt+2*window) {
+		shown.Wanted, shown.NotBefore = true, doubt+2*window
 	}
 	return shown
 }
 
+// doubt returns the newest date that an answer may have borne wrongly, zero where there is none. Answers within the
+// window that differ are in doubt too: nobody can say which is newer.
+func (r *Record) doubt() int64 {
+	for _, a := range r.Reads {
+		if last := r.lastRead(); !a.alike(last.Snapshot) {
+			return max(r.Doubt, last.At)
+		}
+	}
+	return r.Doubt
+}
+
+func (r *Record) readSince(at int64) bool {
+	last := r.lastRead()
+	return last != nil && last.At >= at
+}
+
+// lastRead returns the newest answer, nil before the first.
+func (r *Record) lastRead() *Read {
+	if len(r.Reads) == 0 {
+		return nil
+	}
+	return &r.Reads[len(r.Reads)-1]
+}
+
 // showTerminal shows the end of the payment, once one is seen.
 func (r *Record) showTerminal() (Shown, bool) {
-	ends := slices.Clone(r.Terminal)
-	if r.Read != nil && r.Read.Status.terminal() {
-		ends = append(ends, r.Read.Sighting)
-	}
-	if len(ends) == 0 {
+	if len(r.Terminal) == 0 {
 		return Shown{}, false
 	}
-	last := slices.MaxFunc(ends, func(a, b Sighting) int {
-		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(btoi(a.Event == ""), btoi(b.Event == "")), compareStamps(a, b))
-	})
-	contradicted := slices.ContainsFunc(ends, func(e Sighting) bool { return e.Status != last.Status })
+	last := r.Terminal[len(r.Terminal)-1]
+	contradicted := len(r.Terminal) > 1
 	return Shown{Sighting: last, Impossible: contradicted, Wanted: contradicted && last.Event != "", NotBefore: last.At}, true
 }
 
 func (r *Record) showRunning() Shown {
-	open := r.unread()
+	open, read := r.unread(), r.lastRead()
 	switch {
-	case len(open) == 0 && r.Read != nil:
-		return Shown{Sighting: r.Read.Sighting}
+	case len(open) == 0 && read != nil:
+		return Shown{Sighting: read.Sighting}
 	case len(open) == 0:
 		return Shown{Sighting: *r.Opening}
 	}
-	if r.Read != nil && open[len(open)-1].At <= r.Read.At+window {
-		open = append(open, r.Read.Sighting)
+	if read != nil && open[len(open)-1].At <= read.At+window {
+		open = append(open, read.Sighting)
 		if !allAlike(open) {
 			return Shown{Sighting: slices.MaxFunc(open, compareGuesses), Wanted: true}
 		}
@@ -230,14 +235,12 @@ func (r *Record) showRunning() Shown {
 	return Shown{Sighting: slices.MaxFunc(open, compareGuesses), Wanted: true}
 }
 
-// unread returns the recent events that the last read does not include: a read covers what was known when it began,
-// and whatever is older than it by more than the window.
+// unread returns the recent events that no read includes: one covers what was known when it began, and whatever is
+// older than it by more than the window.
 func (r *Record) unread() []Sighting {
-	if r.Read == nil {
-		return slices.Clone(r.Recent)
-	}
 	return slices.DeleteFunc(slices.Clone(r.Recent), func(s Sighting) bool {
-		return s.At < r.Read.At-window || slices.Contains(r.Read.Covers, s.Event)
+		includes := func(a Read) bool { return s.At < a.At-window || slices.Contains(a.Covers, s.Event) }
+		return slices.ContainsFunc(r.Reads, includes)
 	})
 }
 

@@ -2,6 +2,7 @@ package service
 
 import (
 	"cmp"
+	"encoding/json"
 	"strings"
 )
 
@@ -44,7 +45,7 @@ type Snapshot struct {
 	SetupFutureUsage string            `json:"setup_future_usage,omitempty"`
 	Charge           Charge            `json:"charge,omitzero"`
 	Failure          *Failure          `json:"failure,omitempty"`
-	Metadata         map[string]string `json:"metadata,omitempty"`
+	Metadata         map[string]string `json:"metadata,omitzero"`
 }
 
 // Charge is a PaymentIntent's latest charge. Unknown, since an API version may not have the field, is not the same
@@ -119,9 +120,30 @@ type Sighting struct {
 	Snapshot
 }
 
-// compareStamps orders sightings by (created, event id, API version).
+func (s Sighting) seenAt() int64 { return s.At }
+
+// compareStamps orders sightings by (created, event id, API version); only alike ones are equal.
 func compareStamps(a, b Sighting) int {
-	return cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion))
+	if order := cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion)); order != 0 {
+		return order
+	}
+	return strings.Compare(a.canonical(), b.canonical())
+}
+
+// compareEnds orders sightings of one end of a payment; an answer says more than an event of the same second.
+func compareEnds(a, b Sighting) int {
+	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(btoi(a.Event == ""), btoi(b.Event == "")), compareStamps(a, b))
+}
+
+// compareReads orders answers like guesses; only those that say the same are equal.
+func compareReads(a, b Read) int {
+	return cmp.Or(compareGuesses(a.Sighting, b.Sighting), compareStamps(a.Sighting, b.Sighting))
+}
+
+// canonical gives the last, arbitrary but fixed, order between sightings that nothing else tells apart.
+func (s Sighting) canonical() string {
+	text, _ := json.Marshal(s) //nolint:errchkjson // strings and numbers only
+	return string(text)
 }
 
 // compareGuesses orders sightings by how likely each is to be the newest: (created, has a charge, rank, event id).

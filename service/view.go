@@ -191,10 +191,11 @@ func (p *Payment) hold(s Snapshot, state State) Hold {
 }
 
 func (p *Payment) captureBefore(state State) *time.Time {
-	if state != Authorized || p.Record.Read == nil {
+	read := p.Record.lastRead()
+	if state != Authorized || read == nil {
 		return nil
 	}
-	return moment(p.Record.Read.CaptureBefore)
+	return moment(read.CaptureBefore)
 }
 
 // failureTexts are our own English, for developers; shops show their own text by code and decline_code.

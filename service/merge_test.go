@@ -1,0 +1,264 @@
+package service
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+)
+
+// shownTest is one rule of what is shown. It holds in every order of the facts.
+type shownTest struct {
+	name       string
+	facts      []Fact
+	want       Snapshot
+	wanted     bool  // a read is asked for
+	notBefore  int64 // Unix seconds
+	impossible bool
+}
+
+func (tt shownTest) run(t *testing.T) {
+	t.Helper()
+	reference := merged(tt.facts...)
+	for order := range permutations(tt.facts) {
+		r := merged(order...)
+		if !reflect.DeepEqual(r, reference) {
+			t.Fatalf("order %v:\n got %+v\nwant %+v", order, r, reference)
+		}
+		shown := r.Show()
+		if !reflect.DeepEqual(shown.Snapshot, tt.want) {
+			t.Fatalf("order %v:\nshown %+v\n want %+v", order, shown.Snapshot, tt.want)
+		}
+		if shown.Wanted != tt.wanted || shown.Impossible != tt.impossible || (shown.Wanted && shown.NotBefore != tt.notBefore) {
+			t.Fatalf("order %v: wanted %v not before %d, impossible %v; want %v, %d, %v", order,
+				shown.Wanted, shown.NotBefore, shown.Impossible, tt.wanted, tt.notBefore, tt.impossible)
+		}
+	}
+}
+
+func TestShownWithoutDoubt(t *testing.T) {
+	for _, tt := range []shownTest{
+		{name: "the opening alone", facts: []Fact{opening(10, pending())}, want: pending()},
+		{
+			name: "the opening never overwrites, however new", want: action(""),
+			facts: []Fact{event("evt_1", 10, action("")), opening(99, pending())},
+		},
+		{
+			name: "of two openings the later", want: costing(pending(), 2),
+			facts: []Fact{opening(10, costing(pending(), 1)), opening(11, costing(pending(), 2))},
+		},
+		{
+			name: "all alike", want: action(""),
+			facts: []Fact{event("evt_1", 10, action("")), event("evt_2", 11, action(""))},
+		},
+		{
+			name: "two seconds apart the newer", want: pendingAfter("ch_1"),
+			facts: []Fact{event("evt_1", 10, processing("ch_1")), event("evt_2", 12, pendingAfter("ch_1"))},
+		},
+		{
+			name: "one event in two API versions is one event", want: declined("ch_1"),
+			facts: []Fact{
+				event("evt_1", 10, declined("ch_1")),
+				Event{Sighting{At: 10, Event: "evt_1", APIVersion: "2020-08-27", Snapshot: blind(declined("ch_1"))}},
+			},
+		},
+		{
+			name: "one event under two ids is alike", want: declined("ch_1"),
+			facts: []Fact{event("evt_1", 10, declined("ch_1")), event("evt_2", 10, declined("ch_1"))},
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+func TestShownTerminal(t *testing.T) {
+	manual := authorized("ch_1")
+	for _, tt := range []shownTest{
+		{
+			name: "an older terminal outlives newer others", want: succeeded("ch_1"),
+			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 99, processing("ch_1"))},
+		},
+		{
+			name: "a terminal ends every doubt", want: canceled(""),
+			facts: []Fact{event("evt_1", 10, canceled("")), event("evt_2", 10, action("")), event("evt_3", 10, pending()), Doubt(50)},
+		},
+		{
+			name: "of one terminal status the newest", want: costing(succeeded("ch_1"), 1001),
+			facts: []Fact{event("evt_1", 11, costing(succeeded("ch_1"), 1001)), event("evt_2", 10, succeeded("ch_1")), opening(12, manual)},
+		},
+		{
+			name: "both ends cannot be", want: canceled("ch_1"), wanted: true, notBefore: 11, impossible: true,
+			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1"))},
+		},
+		{
+			name: "both ends of one second", want: canceled("ch_1"), wanted: true, notBefore: 10, impossible: true,
+			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 10, canceled("ch_1"))},
+		},
+		{
+			name: "a read of the same second decides between both ends", want: succeeded("ch_1"), impossible: true,
+			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")), read(11, succeeded("ch_1"))},
+		},
+		{
+			name: "an older read does not", want: canceled("ch_1"), wanted: true, notBefore: 11, impossible: true,
+			facts: []Fact{event("evt_2", 11, canceled("ch_1")), read(10, succeeded("ch_1"))},
+		},
+		{
+			name: "a terminal read is the end", want: canceled(""),
+			facts: []Fact{read(10, canceled("")), event("evt_2", 12, action(""))},
+		},
+		{
+			name: "a later running read does not displace it", want: succeeded("ch_1"),
+			facts: []Fact{read(10, succeeded("ch_1")), read(99, processing("ch_1"), "evt_1"), event("evt_1", 98, processing("ch_1"))},
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// TestCertain names the only steps that cannot be walked backwards. Both snapshots are of one second, and the event ids
+// are given both ways.
+func TestCertain(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		before, after Snapshot
+	}{
+		{"no charge before a charge", action(""), processing("ch_1")},
+		{"no charge before a failure's charge", processing(""), declined("ch_1")},
+		{"its charge's failure before an action with that charge", declined("ch_1"), action("ch_1")},
+		{"a failure before the capture can begin", declined("ch_1"), authorized("ch_1")},
+		{"any failure before the capture can begin", unauthenticated("ch_1"), authorized("ch_1")},
+		{"an action before the capture can begin", action("ch_1"), authorized("ch_1")},
+		{"unknown charges change nothing there", blind(action("")), blind(authorized(""))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, at := range []int64{9, 10, 11} { // the time stamps cannot be right in the last
+				shownTest{facts: []Fact{event("evt_a", at, tt.before), event("evt_b", 10, tt.after)}, want: tt.after}.run(t)
+				shownTest{facts: []Fact{event("evt_b", at, tt.before), event("evt_a", 10, tt.after)}, want: tt.after}.run(t)
+			}
+		})
+	}
+}
+
+// TestUncertain names what looks like a certain step and is none, in both directions.
+func TestUncertain(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		a, b Snapshot
+	}{
+		{"a charge unknown is not none", blind(action("")), processing("ch_1")},
+		{"another charge may be older or newer", processing("ch_1"), processing("ch_2")},
+		{"an authentication failure carries an old charge", unauthenticated("ch_1"), action("ch_1")},
+		{"a failure of another charge than the one shown", failure("ch_2", Failure{Code: "card_declined", Charge: "ch_1"}), action("ch_2")},
+		{"a failure that made no charge", failure("ch_1", Failure{Code: "card_declined"}), action("ch_1")},
+		{"an action that carries another charge", declined("ch_1"), action("ch_2")},
+		{"a failure whose charge the action does not know", declined("ch_1"), blind(action(""))},
+		{"processing before the capture", processing("ch_1"), authorized("ch_1")},
+		{"processing before a failure with its charge", processing("ch_1"), declined("ch_1")},
+		{"an action before processing", action("ch_1"), processing("ch_1")},
+		{"a payment without a failure before the capture", pendingAfter("ch_1"), authorized("ch_1")},
+		{"the same state at another price", action(""), costing(action(""), 1001)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, at := range []int64{9, 10, 11} {
+				for order := range permutations([]Fact{event("evt_a", at, tt.a), event("evt_b", 10, tt.b)}) {
+					if r := merged(order...); !r.Show().Wanted {
+						t.Errorf("%v: shown without a doubt: %+v", order, r.Show().Snapshot)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCertainAfterAllOthers lets one event be certainly after the others only together.
+func TestCertainAfterAllOthers(t *testing.T) {
+	three := []Fact{event("evt_3", 10, action("")), event("evt_2", 10, declined("ch_1")), event("evt_1", 10, action("ch_1"))}
+	for _, tt := range []shownTest{
+		{name: "each before the last, if not before each other", facts: three, want: action("ch_1")},
+		{
+			name: "one of them is not", want: declined("ch_1"), wanted: true,
+			facts: append([]Fact{event("evt_0", 10, processing("ch_1"))}, three...),
+		},
+		{
+			name: "the capture after all attempts", want: authorized("ch_2"),
+			facts: append([]Fact{event("evt_0", 10, authorized("ch_2"))}, three...),
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// TestBestGuess orders what nothing is certain of: the later of each pair is shown, and a read asked for.
+func TestBestGuess(t *testing.T) {
+	confirm := seen(RequiresConfirmation, "ch_1")
+	blindly := []Snapshot{blind(pending()), blind(confirm), blind(action("")), blind(processing("")), blind(declined("ch_1"))}
+	for i, worse := range blindly[:len(blindly)-1] {
+		better := blindly[i+1]
+		t.Run(fmt.Sprintf("%s under %s", worse.Status, better.Status), shownTest{
+			facts: []Fact{event("evt_b", 10, worse), event("evt_a", 10, better)}, want: better, wanted: true,
+		}.run)
+	}
+	for _, tt := range []shownTest{
+		{
+			name: "the capture over a processing", want: authorized("ch_1"), wanted: true,
+			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, authorized("ch_1"))},
+		},
+		{
+			name: "the newer second over everything", want: action("ch_1"), wanted: true,
+			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 11, action("ch_1"))},
+		},
+		{
+			name: "a charge over a rank", want: pendingAfter("ch_1"), wanted: true,
+			facts: []Fact{event("evt_b", 10, blind(processing(""))), event("evt_a", 10, pendingAfter("ch_1"))},
+		},
+		{
+			name: "the event id over nothing", want: processing("ch_1"), wanted: true,
+			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, processing("ch_2"))},
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// TestWindow walks the edges of what time stamps can tell.
+func TestWindow(t *testing.T) {
+	for _, tt := range []struct {
+		apart int64
+		want  int
+	}{{0, 2}, {1, 2}, {2, 1}, {100, 1}} {
+		r := merged(event("evt_1", 10, processing("ch_1")), event("evt_2", 10+tt.apart, declined("ch_1")))
+		if len(r.Recent) != tt.want || r.Show().Wanted != (tt.want == 2) {
+			t.Errorf("%d s apart: kept %d, wanted %v", tt.apart, len(r.Recent), r.Show().Wanted)
+		}
+	}
+}
+
+// TestCounted checks what only ever grows.
+func TestCounted(t *testing.T) {
+	facts := []Fact{
+		event("evt_1", 10, declined("ch_1")), event("evt_2", 20, declined("ch_1")), // one attempt, told twice
+		event("evt_3", 30, failure("ch_1", Failure{Code: "card_declined"})), // none made a charge: each event is one
+		event("evt_4", 40, failure("ch_1", Failure{Code: "card_declined"})),
+		read(50, failure("ch_1", Failure{Code: "card_declined"})), // names nothing that could be counted once
+		read(60, declined("ch_2")),
+		event("evt_5", 70, succeeded("ch_3")), event("evt_6", 80, canceled("ch_3")),
+	}
+	r := merged(facts...)
+	if want := []string{"ch_1", "ch_2", "evt_3", "evt_4"}; !reflect.DeepEqual(r.Failures, want) {
+		t.Errorf("failures %v, want %v", r.Failures, want)
+	}
+	if r.Received != 1000 {
+		t.Errorf("received %d", r.Received)
+	}
+}
+
+// TestFailuresBounded keeps the same attempts of many, whatever their order.
+func TestFailuresBounded(t *testing.T) {
+	var up, down Record
+	for i := range 2 * maxFailures {
+		up = Merge(up, event(fmt.Sprintf("evt_%03d", i), 10, failure("", Failure{Code: "card_declined"})))
+		down = Merge(down, event(fmt.Sprintf("evt_%03d", 2*maxFailures-1-i), 10, failure("", Failure{Code: "card_declined"})))
+	}
+	if len(up.Failures) != maxFailures || !reflect.DeepEqual(up, down) {
+		t.Errorf("kept %d and %d, %v … and %v …", len(up.Failures), len(down.Failures), up.Failures[0], down.Failures[0])
+	}
+}

@@ -1,0 +1,115 @@
+package service
+
+import (
+	"reflect"
+	"testing"
+)
+
+// TestReads tells the rules of Stripe's answers; "evt_1" is an event of second 10.
+func TestReads(t *testing.T) {
+	e := event("evt_1", 10, processing("ch_1"))
+	for _, tt := range []shownTest{
+		{name: "a read alone", facts: []Fact{read(10, action(""))}, want: action("")},
+		{name: "a read over the opening", facts: []Fact{read(10, action("")), opening(50, pending())}, want: action("")},
+		{name: "a covered event changes nothing", facts: []Fact{e, read(10, declined("ch_1"), "evt_1")}, want: declined("ch_1")},
+		{name: "a covered event with a newer stamp too", facts: []Fact{e, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1")},
+		{name: "an event older than the window is covered by age", facts: []Fact{e, read(12, declined("ch_1"))}, want: declined("ch_1")},
+		{
+			name: "an uncovered one a second older asks again", facts: []Fact{e, read(11, declined("ch_1"))},
+			want: declined("ch_1"), wanted: true,
+		},
+		{name: "one of the same second", facts: []Fact{e, read(10, declined("ch_1"))}, want: declined("ch_1"), wanted: true},
+		{name: "one a second newer", facts: []Fact{e, read(9, declined("ch_1"))}, want: processing("ch_1"), wanted: true},
+		{
+			name: "no certain step spares the question", facts: []Fact{e, read(10, action(""))},
+			want: processing("ch_1"), wanted: true,
+		},
+		{name: "one two seconds newer starts afresh", facts: []Fact{e, read(8, declined("ch_1"))}, want: processing("ch_1")},
+		{name: "an uncovered one that says the same", facts: []Fact{e, read(10, processing("ch_1"))}, want: processing("ch_1")},
+		{
+			name: "a newer one judged without the read", want: processing("ch_1"), wanted: true,
+			facts: []Fact{read(8, pending()), e, event("evt_2", 9, declined("ch_1"))},
+		},
+		{
+			name: "only the uncovered ones are judged", want: declined("ch_1"),
+			facts: []Fact{read(8, pending(), "evt_1"), e, event("evt_2", 10, declined("ch_1"))},
+		},
+		{
+			name: "a second id of a covered event asks again", want: declined("ch_1"), wanted: true,
+			facts: []Fact{e, read(10, declined("ch_1"), "evt_1"), event("evt_2", 10, processing("ch_1"))},
+		},
+		{
+			name: "an update makes no event", want: costing(pendingAfter("ch_1"), 1200),
+			facts: []Fact{event("evt_1", 10, declined("ch_1")), read(10, costing(pendingAfter("ch_1"), 1200), "evt_1")},
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+// TestReadsOfOneTime joins answers that are too near to be ordered.
+func TestReadsOfOneTime(t *testing.T) {
+	e := event("evt_1", 10, declined("ch_1"))
+	for _, tt := range []shownTest{
+		{name: "the later of two", facts: []Fact{read(10, action("")), read(12, processing("ch_1"))}, want: processing("ch_1")},
+		{
+			name: "one second and different", want: processing("ch_1"), wanted: true, notBefore: 12,
+			facts: []Fact{read(10, action("")), read(10, processing("ch_1"))},
+		},
+		{
+			name: "neighbouring seconds and different", want: pendingAfter("ch_1"), wanted: true, notBefore: 13,
+			facts: []Fact{read(10, declined("ch_1")), read(11, pendingAfter("ch_1"))},
+		},
+		{
+			name: "a read two seconds later settles it", want: pendingAfter("ch_1"),
+			facts: []Fact{read(10, declined("ch_1")), read(11, pendingAfter("ch_1")), read(13, pendingAfter("ch_1"))},
+		},
+		{
+			name: "one second and alike", want: declined("ch_1"),
+			facts: []Fact{read(10, declined("ch_1")), read(10, declined("ch_1"), "evt_1")},
+		},
+		{
+			name: "what either covers is covered", want: pendingAfter("ch_1"),
+			facts: []Fact{e, read(10, pendingAfter("ch_1"), "evt_1"), read(10, pendingAfter("ch_1")), read(11, pendingAfter("ch_1"))},
+		},
+		{
+			name: "three, of which two agree", want: processing("ch_1"), wanted: true, notBefore: 12,
+			facts: []Fact{read(10, processing("ch_1")), read(10, action("")), read(10, processing("ch_1"))},
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+}
+
+func TestDoubt(t *testing.T) {
+	for _, tt := range []shownTest{
+		{name: "asks for a read two seconds later", facts: []Fact{opening(10, pending()), Doubt(10)}, want: pending(), wanted: true, notBefore: 12},
+		{name: "the greatest counts", facts: []Fact{opening(10, pending()), Doubt(10), Doubt(20)}, want: pending(), wanted: true, notBefore: 22},
+		{name: "an earlier read does not end it", facts: []Fact{read(9, pending()), Doubt(10)}, want: pending(), wanted: true, notBefore: 12},
+		{name: "one of the same second neither", facts: []Fact{read(10, pending()), Doubt(10)}, want: pending(), wanted: true, notBefore: 12},
+		{name: "one within the window neither", facts: []Fact{read(11, pending()), Doubt(10)}, want: pending(), wanted: true, notBefore: 12},
+		{name: "a later read does", facts: []Fact{read(12, action("")), Doubt(10)}, want: action("")},
+		{name: "an event does not, however new", facts: []Fact{event("evt_1", 99, action("")), Doubt(10)}, want: action(""), wanted: true, notBefore: 12},
+		{
+			name: "it may come with another doubt", want: declined("ch_1"), wanted: true, notBefore: 12,
+			facts: []Fact{event("evt_1", 10, processing("ch_1")), event("evt_2", 10, declined("ch_1")), Doubt(10)},
+		},
+	} {
+		t.Run(tt.name, tt.run)
+	}
+	if r := merged(Doubt(10)); !r.Empty() {
+		t.Error("a doubt alone is nothing to show")
+	}
+}
+
+// TestSeen takes the covers of a read: the events in the record when it begins.
+func TestSeen(t *testing.T) {
+	r := merged(event("evt_2", 11, processing("ch_1")), event("evt_1", 10, action("")), event("evt_0", 5, pending()))
+	if got, want := r.Seen(), []string{"evt_1", "evt_2"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("seen %v, want %v", got, want)
+	}
+	r = Merge(r, read(11, declined("ch_1"), r.Seen()...))
+	if shown := r.Show(); shown.Wanted || !reflect.DeepEqual(shown.Snapshot, declined("ch_1")) {
+		t.Errorf("a read that covers all it knew settles it: %+v", shown)
+	}
+}
