@@ -61,7 +61,7 @@ func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, 
 		select {
 		case <-ctx.Done():
 		case <-changed:
-		case <-time.After(statusReread + rand.N(statusReread/2)):
+		case <-time.After(statusReread + rand.N(statusReread/2)): //nolint:gosec // no secret
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/mail"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -24,6 +25,15 @@ const (
 var descriptorSuffix = regexp.MustCompile(`^[^<>\\'"*\x00-\x1f\x7f-\x{10ffff}]{1,22}$`)
 
 var hasLetter = regexp.MustCompile(`[A-Za-z]`)
+
+// Words of Stripe's; nothing stands for its default.
+var (
+	setupUsages      = []string{"", "on_session", "off_session"}
+	redisplayFilters = []string{"always", "limited", "unspecified"}
+)
+
+// currencyCode is what an ISO 4217 code looks like at Stripe.
+var currencyCode = regexp.MustCompile(`^[a-z]{3}$`)
 
 // problems collects what is wrong with an input, each with a JSON pointer.
 type problems []FieldError
@@ -51,16 +61,27 @@ func (r CreateRequest) validate() error {
 	if len(p) > 0 {
 		return invalid(p)
 	}
+	return r.Terms.impossible()
+}
+
+// impossible refuses terms that are well-formed, and that Stripe takes from nobody.
+func (t Terms) impossible() error {
+	var p problems
+	if p.check(t.Amount >= 1 && t.Amount <= MaxAmount, "/amount", "must be from 1 to %d, in minor units", MaxAmount); len(p) > 0 {
+		return &Error{Code: CodeAmountOutOfRange, Detail: "No payment can have this amount.", Fields: p}
+	}
+	if p.check(KnownCurrency(t.Currency), "/currency", "is none that Stripe charges in"); len(p) > 0 {
+		return &Error{Code: CodeUnsupportedCurrency, Detail: "No payment can have this currency.", Fields: p}
+	}
 	return nil
 }
 
 func (t Terms) problems() problems {
 	var p problems
-	p.check(t.Amount >= 1 && t.Amount <= MaxAmount, "/amount", "must be an integer from 1 to %d, in minor units", MaxAmount)
-	p.check(KnownCurrency(t.Currency), "/currency", "must be a lower-case ISO 4217 code that Stripe charges in")
+	p.check(currencyCode.MatchString(t.Currency), "/currency", "must be a lower-case ISO 4217 code")
 	p.check(t.Customer == "" || t.Customer.Valid(), "/customer", "must match %s", customerID)
 	p.check(t.CaptureMethod.Valid(), "/capture_method", "must be automatic_async, automatic or manual")
-	p.check(oneOf(t.SetupFutureUsage, "", "on_session", "off_session"), "/setup_future_usage", "must be on_session or off_session")
+	p.check(slices.Contains(setupUsages, t.SetupFutureUsage), "/setup_future_usage", "must be on_session or off_session")
 	return p
 }
 
@@ -83,21 +104,12 @@ func (f *SessionFeatures) problems(at string) problems {
 	}
 	p.check(f.RedisplayLimit == nil || (*f.RedisplayLimit >= 1 && *f.RedisplayLimit <= maxRedisplay), at+"/redisplay_limit", "must be an integer from 1 to %d", maxRedisplay)
 	for i, filter := range f.RedisplayOnly {
-		p.check(oneOf(filter, "always", "limited", "unspecified"), fmt.Sprintf("%s/allow_redisplay_filters/%d", at, i), "must be always, limited or unspecified")
+		p.check(slices.Contains(redisplayFilters, filter), fmt.Sprintf("%s/allow_redisplay_filters/%d", at, i), "must be always, limited or unspecified")
 	}
-	p.check(oneOf(f.SaveUsage, "", "on_session", "off_session"), at+"/save_usage", "must be on_session or off_session")
+	p.check(slices.Contains(setupUsages, f.SaveUsage), at+"/save_usage", "must be on_session or off_session")
 	p.check(f.SaveUsage == "" || f.Save, at+"/save_usage", "needs save")
-	p.check(oneOf(f.Surface, "", "web"), at+"/surface", "must be web")
+	p.check(f.Surface == "" || f.Surface == "web", at+"/surface", "must be web")
 	return p
-}
-
-func oneOf(value string, allowed ...string) bool {
-	for _, a := range allowed {
-		if value == a {
-			return true
-		}
-	}
-	return false
 }
 
 func length(s string) int { return utf8.RuneCountInString(s) }

@@ -1,0 +1,131 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"kasse/service"
+)
+
+// errDead is what a process that has died says: nothing arrives, nothing is answered.
+var errDead = errors.New("the process has died")
+
+// mortal is one process's way to Redis and Stripe. It dies at its so-many-th call: before the call is made, or after it
+// was done and before the answer arrives. From then on nothing gets through.
+type mortal struct {
+	service.Store
+	service.Stripe
+	left  int
+	after bool // the last call is done, and its answer lost
+}
+
+// step reports whether the call goes out, and whether its answer arrives.
+func (m *mortal) step() (out, back bool) {
+	m.left--
+	return m.left > 0 || (m.left == 0 && m.after), m.left > 0
+}
+
+func through[T any](m *mortal, call func() (T, error)) (T, error) {
+	var none T
+	out, back := m.step()
+	if !out {
+		return none, errDead
+	}
+	result, err := call()
+	if !back {
+		return none, errDead
+	}
+	return result, err
+}
+
+func (m *mortal) SaveOrder(ctx context.Context, o service.Order) error {
+	_, err := through(m, func() (any, error) { return nil, m.Store.SaveOrder(ctx, o) })
+	return err
+}
+
+func (m *mortal) SavePayment(ctx context.Context, w service.PaymentWrite) error {
+	_, err := through(m, func() (any, error) { return nil, m.Store.SavePayment(ctx, w) })
+	return err
+}
+
+func (m *mortal) LoadOrder(ctx context.Context, id service.OrderID) (service.Order, time.Time, error) {
+	type loaded struct {
+		service.Order
+		time.Time
+	}
+	l, err := through(m, func() (loaded, error) {
+		o, now, err := m.Store.LoadOrder(ctx, id)
+		return loaded{o, now}, err
+	})
+	return l.Order, l.Time, err
+}
+
+func (m *mortal) LoadPayment(ctx context.Context, id service.PaymentID) (service.Payment, time.Time, error) {
+	type loaded struct {
+		service.Payment
+		time.Time
+	}
+	l, err := through(m, func() (loaded, error) {
+		p, now, err := m.Store.LoadPayment(ctx, id)
+		return loaded{p, now}, err
+	})
+	return l.Payment, l.Time, err
+}
+
+func (m *mortal) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
+	return through(m, func() (service.Answer, error) { return m.Stripe.OpenPayment(ctx, key, form) })
+}
+
+func (m *mortal) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
+	return through(m, func() (service.Answer, error) { return m.Stripe.RetrievePayment(ctx, id) })
+}
+
+// TestCreateHealsAfterACrashAnywhere kills a create before and after each of its calls. The next try, once the lease has
+// ended, hands out the one payable PaymentIntent of the order, and paying it makes the order paid.
+func TestCreateHealsAfterACrashAnywhere(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		died := true
+		for step := 1; died; step++ {
+			t.Run(fmt.Sprintf("after=%v/call=%d", after, step), func(t *testing.T) {
+				died = createHeals(t, step, after)
+			})
+		}
+	}
+}
+
+func createHeals(t *testing.T, step int, after bool) (died bool) {
+	w := newWorld(t)
+	request := order("order-1", w.customer(), 4200)
+	m := &mortal{Store: w.store, Stripe: w.gateway(), left: step, after: after}
+	_, err := w.replica(m, m).Create(t.Context(), request)
+	if died = errors.Is(err, errDead); !died && err != nil {
+		t.Fatal(err)
+	}
+
+	w.later(time.Minute)
+	survivor := w.replica(w.store, w.gateway())
+	opened, err := survivor.Create(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if payable := w.payable(); len(payable) != 1 || payable[0] != opened.ID {
+		t.Fatalf("payable at Stripe: %v; handed out: %v", payable, opened.ID)
+	}
+	if opened.ClientSecret == "" || opened.Session == nil {
+		t.Fatal("a secret is missing")
+	}
+	w.deliverTo(survivor)
+	w.confirm(opened.ID, "pm_card_visa")
+	w.drained()
+	status, err := survivor.Status(t.Context(), service.Caller{Key: "test"}, opened.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := view(t, status.View); v.State != service.Paid || !v.Fulfillable || v.FulfillableAt == nil || v.Attempt != 1 {
+		t.Fatalf("after paying: %+v", v)
+	}
+	return died
+}

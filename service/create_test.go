@@ -1,0 +1,167 @@
+package service_test
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+)
+
+func code(err error) service.Code {
+	var e *service.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// TestCreateStories walks through what happens to orders.
+func TestCreateStories(t *testing.T) {
+	t.Run("asked again: the same payment, a fresh session", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		request := order("order-1", w.customer(), 4200)
+		first, err := svc.Create(t.Context(), request)
+		if err != nil || !first.New {
+			t.Fatal(first.New, err)
+		}
+		again, err := svc.Create(t.Context(), request)
+		if err != nil || again.New || again.ID != first.ID || again.ClientSecret != first.ClientSecret {
+			t.Fatalf("%v %+v", err, again)
+		}
+		if again.Session.ClientSecret == first.Session.ClientSecret {
+			t.Fatal("a single-use secret was handed out twice")
+		}
+	})
+	t.Run("other terms: order_conflict", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		if _, err := svc.Create(t.Context(), order("order-1", "", 4200)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := svc.Create(t.Context(), order("order-1", "", 4300)); code(err) != service.CodeOrderConflict {
+			t.Fatal(err)
+		}
+		if n := len(w.payable()); n != 1 {
+			t.Fatalf("%d payable", n)
+		}
+	})
+	t.Run("paid: order_already_paid with the view", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		w.deliverTo(svc)
+		request := order("order-1", "", 4200)
+		opened, err := svc.Create(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.confirm(opened.ID, "pm_card_visa")
+		w.drained()
+		_, err = svc.Create(t.Context(), request)
+		var e *service.Error
+		if !errors.As(err, &e) || e.Code != service.CodeOrderAlreadyPaid || view(t, e.Payment).State != service.Paid {
+			t.Fatal(err)
+		}
+	})
+	t.Run("paid, and the webhook never came: the repeat sees it", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		request := order("order-1", "", 4200)
+		opened, err := svc.Create(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.confirm(opened.ID, "pm_card_visa")
+		if _, err = svc.Create(t.Context(), request); code(err) != service.CodeOrderAlreadyPaid {
+			t.Fatal(err)
+		}
+	})
+	t.Run("on its way: payment_in_progress", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		request := order("order-1", "", 4200)
+		request.Terms.CaptureMethod = service.CaptureManual
+		opened, err := svc.Create(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.confirm(opened.ID, "pm_card_visa")
+		if _, err = svc.Create(t.Context(), request); code(err) != service.CodePaymentInProgress {
+			t.Fatal(err)
+		}
+	})
+	t.Run("cancelled at Stripe: the next attempt", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		request := order("order-1", "", 4200)
+		first, err := svc.Create(t.Context(), request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.ask(http.MethodPost, "/v1/payment_intents/"+string(first.ID)+"/cancel", url.Values{})
+		second, err := svc.Create(t.Context(), request)
+		if err != nil || second.ID == first.ID || view(t, second.View).Attempt != 2 {
+			t.Fatalf("%v %s", err, second.View)
+		}
+		whole, err := svc.Order(t.Context(), "order-1")
+		if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 || !view(t, whole.Superseded[0]).Superseded {
+			t.Fatalf("%v %s %s", err, whole.Payment, whole.Superseded)
+		}
+	})
+	t.Run("refused by Stripe: the order is free again", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		if _, err := svc.Create(t.Context(), order("order-1", "cus_nobody", 4200)); code(err) != service.CodeCustomerNotFound {
+			t.Fatal(err)
+		}
+		if _, err := svc.Create(t.Context(), order("order-1", w.customer(), 4300)); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("the session fails: the payment stands, and the repeat heals", func(t *testing.T) {
+		w := newWorld(t)
+		svc := w.replica(w.store, w.gateway())
+		request := order("order-1", w.customer(), 4200)
+		if err := w.sim.AddFault(stripesim.Fault{Endpoint: "POST /v1/customer_sessions", Kind: stripesim.ServerError, Times: 3}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := svc.Create(t.Context(), request); code(err) != service.CodeStripeError {
+			t.Fatal(err)
+		}
+		opened, err := svc.Create(t.Context(), request)
+		if err != nil || opened.New || len(w.payable()) != 1 {
+			t.Fatal(err, opened.New)
+		}
+	})
+}
+
+// TestSessionIsForTheCurrentPayment checks who gets a new customer session, and when.
+func TestSessionIsForTheCurrentPayment(t *testing.T) {
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	w.deliverTo(svc)
+	opened, err := svc.Create(t.Context(), order("order-1", w.customer(), 4200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := svc.RefreshSession(t.Context(), opened.ID, nil)
+	if err != nil || session.ClientSecret == "" || session.ClientSecret == opened.Session.ClientSecret || session.ExpiresAt.Before(time.Now()) {
+		t.Fatal(err)
+	}
+	w.confirm(opened.ID, "pm_card_visa")
+	w.drained()
+	if _, err := svc.RefreshSession(t.Context(), opened.ID, nil); code(err) != service.CodeInvalidState {
+		t.Fatal(err)
+	}
+	alone, err := svc.Create(t.Context(), order("order-2", "", 4200))
+	if err != nil || alone.Session != nil {
+		t.Fatal(err, alone.Session)
+	}
+	if _, err := svc.RefreshSession(t.Context(), alone.ID, nil); code(err) != service.CodeInvalidState {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,163 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"kasse/service"
+	"kasse/service/stripe"
+	"kasse/service/stripe/stripesim"
+	"kasse/store"
+)
+
+const (
+	stripeKey     = "sk_test_service"
+	webhookSecret = "whsec_service_service_service"
+)
+
+// world is the service on a fast Redis and a calm Stripe. Several services may share it, as replicas do.
+type world struct {
+	t     *testing.T
+	redis *miniredis.Miniredis
+	sim   *stripesim.Server
+	api   string // the simulator's base URL
+	store *store.Store
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, redis: miniredis.RunT(t), sim: stripesim.New(stripesim.Options{Seed: 1})}
+	t.Cleanup(w.sim.Close)
+	server := httptest.NewServer(w.sim)
+	t.Cleanup(server.Close)
+	w.api = server.URL
+	client, err := store.Connect("single", "redis://"+w.redis.Addr()+"/0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	w.store = store.New(client, store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour})
+	if err := w.store.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// gateway is a gateway of one replica.
+func (w *world) gateway() *stripe.Gateway {
+	return stripe.New(stripe.Options{
+		SecretKey: stripeKey, WebhookSecrets: []service.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
+		Timeout: 5 * time.Second, Now: time.Now,
+	})
+}
+
+// replica is the service as one process runs it.
+func (w *world) replica(s service.Store, g service.Stripe) *service.Service {
+	return service.New(s, g, service.Options{Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, Logger: slog.New(slog.DiscardHandler)})
+}
+
+// deliverTo sends the simulator's webhooks to a service.
+func (w *world) deliverTo(svc *service.Service) {
+	w.t.Helper()
+	endpoint := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if _, err := svc.Webhook(r.Context(), body, r.Header.Get("Stripe-Signature")); err != nil {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	w.t.Cleanup(endpoint.Close)
+	w.sim.AddWebhook(stripesim.Webhook{URL: endpoint.URL, Secret: webhookSecret})
+}
+
+// drained waits until every event has been delivered.
+func (w *world) drained() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	if err := w.sim.Drain(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// later moves Redis's clock, by which leases end.
+func (w *world) later(d time.Duration) { w.redis.SetTime(time.Now().Add(d)) }
+
+// ask sends a form to the simulator, and returns what it says.
+func (w *world) ask(method, path string, form url.Values) map[string]any {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.t.Context(), method, w.api+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+stripeKey)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var said map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&said); err != nil {
+		w.t.Fatal(err)
+	}
+	return said
+}
+
+// customer makes a customer at Stripe.
+func (w *world) customer() service.CustomerID {
+	w.t.Helper()
+	id, _ := w.ask(http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}})["id"].(string)
+	return service.CustomerID(id)
+}
+
+// confirm pays, as the customer's page does.
+func (w *world) confirm(id service.PaymentID, method string) {
+	w.t.Helper()
+	w.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/confirm", url.Values{"payment_method": {method}, "return_url": {"https://shop.example/"}})
+}
+
+// payable returns the PaymentIntents at Stripe that a customer could pay.
+func (w *world) payable() []service.PaymentID {
+	w.t.Helper()
+	var ids []service.PaymentID
+	list, _ := w.ask(http.MethodGet, "/v1/payment_intents?limit=100", nil)["data"].([]any)
+	for _, item := range list {
+		intent, _ := item.(map[string]any)
+		if status := intent["status"]; status != "canceled" && status != "succeeded" {
+			id, _ := intent["id"].(string)
+			ids = append(ids, service.PaymentID(id))
+		}
+	}
+	return ids
+}
+
+// view decodes a rendered view.
+func view(t *testing.T, text []byte) service.View {
+	t.Helper()
+	var v service.View
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&v); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return v
+}
+
+// order is a create for so many cents.
+func order(id string, customer service.CustomerID, amount int64) service.CreateRequest {
+	return service.CreateRequest{
+		Order: service.OrderID(id),
+		Terms: service.Terms{Amount: amount, Currency: "eur", Customer: customer, CaptureMethod: service.CaptureAutomaticAsync},
+	}
+}
