@@ -52,16 +52,16 @@ func TestBankPages(t *testing.T) {
 func visitBank(t *testing.T, page, answer string) *url.URL {
 	t.Helper()
 	bank := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	shown := must(bank.Get(page))(t) //nolint:noctx // a test's own server
+	shown := must(bank.Get(page))(t)
 	html := must(io.ReadAll(shown.Body))(t)
 	_ = shown.Body.Close()
 	if !strings.Contains(string(html), "20.00 eur") {
 		t.Errorf("the page does not name the amount:\n%s", html)
 	}
-	left := must(bank.PostForm(page, url.Values{"outcome": {answer}}))(t) //nolint:noctx // a test's own server
+	left := must(bank.PostForm(page, url.Values{"outcome": {answer}}))(t)
 	_ = left.Body.Close()
 	expect(t, "http status", left.StatusCode, http.StatusSeeOther)
-	again := must(bank.PostForm(page, url.Values{"outcome": {"success"}}))(t) //nolint:noctx // a test's own server
+	again := must(bank.PostForm(page, url.Values{"outcome": {"success"}}))(t)
 	_ = again.Body.Close()
 	expect(t, "http status of a second answer", again.StatusCode, http.StatusGone)
 	return must(left.Location())(t)
@@ -73,7 +73,7 @@ func TestPublishableKey(t *testing.T) {
 	page := sdk(b.url, publishableKey, http.DefaultTransport)
 	pi := b.open(func(p *stripe.PaymentIntentParams) { p.AddMetadata("order", "7") })
 	secret := func(s string) *stripe.PaymentIntentParams {
-		return &stripe.PaymentIntentParams{ClientSecret: stripe.String(s)}
+		return &stripe.PaymentIntentParams{ClientSecret: new(s)}
 	}
 
 	seen := must(page.PaymentIntents.Get(pi.ID, secret(pi.ClientSecret)))(t)

@@ -2,6 +2,7 @@ package stripesim
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/url"
@@ -60,7 +61,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // serve answers one request from reading it to rendering it.
-func (s *Server) serve(ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
 	c, f := s.readCall(r, reqID, body)
 	if f == nil && c.publishable && !ep.publishable {
 		f = secretKeyRequired()
@@ -71,12 +72,12 @@ func (s *Server) serve(ep endpoint, r *http.Request, reqID string, body []byte, 
 	if f != nil {
 		return refuse(f, reqID)
 	}
-	return s.once(c, func() answer { return s.execute(ep, c, work) })
+	return s.once(c, func() answer { return s.execute(ctx, ep, c, work) })
 }
 
 // execute does the work and renders its result under one lock.
-func (s *Server) execute(ep endpoint, c *call, work workOrder) answer {
-	work.pause(c.Context(), s.done)
+func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work workOrder) answer {
+	work.pause(ctx, s.done)
 	if work.refusal != nil && !work.first {
 		return refuse(work.refusal, c.reqID)
 	}

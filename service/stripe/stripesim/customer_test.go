@@ -15,13 +15,13 @@ import (
 
 func (b *bench) customer() *stripe.Customer {
 	b.t.Helper()
-	return must(b.api.Customers.New(&stripe.CustomerParams{Email: stripe.String("jenny@example.com")}))(b.t)
+	return must(b.api.Customers.New(&stripe.CustomerParams{Email: new("jenny@example.com")}))(b.t)
 }
 
 func TestCustomers(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	cu := b.customer()
-	expect(t, "name", must(b.api.Customers.Update(cu.ID, &stripe.CustomerParams{Name: stripe.String("Jenny")}))(t).Name, "Jenny")
+	expect(t, "name", must(b.api.Customers.Update(cu.ID, &stripe.CustomerParams{Name: new("Jenny")}))(t).Name, "Jenny")
 	expect(t, "email", must(b.api.Customers.Get(cu.ID, nil))(t).Email, "jenny@example.com")
 	expect(t, "deleted", must(b.api.Customers.Del(cu.ID, nil))(t).Deleted, true)
 	_, err := b.api.Customers.Get(cu.ID, nil)
@@ -32,20 +32,20 @@ func TestCustomers(t *testing.T) {
 func TestSavedMethods(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	cu := b.customer()
-	pm := must(b.api.PaymentMethods.Attach("pm_card_visa", &stripe.PaymentMethodAttachParams{Customer: stripe.String(cu.ID)}))(t)
+	pm := must(b.api.PaymentMethods.Attach("pm_card_visa", &stripe.PaymentMethodAttachParams{Customer: new(cu.ID)}))(t)
 	must(b.SaveMethod(cu.ID, "pm_sepaDebit", "always"))(t)
-	_, err := b.api.PaymentMethods.Attach("pm_card_chargeDeclined", &stripe.PaymentMethodAttachParams{Customer: stripe.String(cu.ID)})
+	_, err := b.api.PaymentMethods.Attach("pm_card_chargeDeclined", &stripe.PaymentMethodAttachParams{Customer: new(cu.ID)})
 	expect(t, "http status of a bad card", refusal(t, err).HTTPStatusCode, 402)
 
-	all := b.api.PaymentMethods.List(&stripe.PaymentMethodListParams{Customer: stripe.String(cu.ID)})
+	all := b.api.PaymentMethods.List(&stripe.PaymentMethodListParams{Customer: new(cu.ID)})
 	for all.Next() {
 	}
 	expect(t, "saved", len(all.PaymentMethodList().Data), 2)
-	cards := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{Customer: stripe.String(cu.ID), Type: stripe.String("card")})
+	cards := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{Customer: new(cu.ID), Type: new("card")})
 	for cards.Next() {
 		expect(t, "the card", cards.PaymentMethod().ID, pm.ID)
 	}
-	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = stripe.String(cu.ID) })
+	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = new(cu.ID) })
 	expect(t, "status", must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(pm.ID)))(t).Status, stripe.PaymentIntentStatusSucceeded)
 	_, err = b.api.PaymentIntents.Confirm(b.open().ID, confirmWith(pm.ID))
 	expect(t, "param for a stranger", refusal(t, err).Param, "payment_method")
@@ -56,7 +56,7 @@ func TestSetupFutureUsageSavesTheMethod(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	cu := b.customer()
 	pi := b.open(func(p *stripe.PaymentIntentParams) {
-		p.Customer, p.SetupFutureUsage = stripe.String(cu.ID), stripe.String("off_session")
+		p.Customer, p.SetupFutureUsage = new(cu.ID), new("off_session")
 	})
 	paid := must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa")))(t)
 	expect(t, "owner", must(b.api.PaymentMethods.Get(paid.PaymentMethod.ID, nil))(t).Customer.ID, cu.ID)
@@ -64,13 +64,13 @@ func TestSetupFutureUsageSavesTheMethod(t *testing.T) {
 
 func sessionParams(customer string) *stripe.CustomerSessionParams {
 	return &stripe.CustomerSessionParams{
-		Customer: stripe.String(customer),
+		Customer: new(customer),
 		Components: &stripe.CustomerSessionComponentsParams{PaymentElement: &stripe.CustomerSessionComponentsPaymentElementParams{
-			Enabled: stripe.Bool(true),
+			Enabled: new(true),
 			Features: &stripe.CustomerSessionComponentsPaymentElementFeaturesParams{
-				PaymentMethodAllowRedisplayFilters: stripe.StringSlice([]string{"always", "limited"}), PaymentMethodRedisplay: stripe.String("enabled"),
-				PaymentMethodRedisplayLimit: stripe.Int64(1), PaymentMethodRemove: stripe.String("disabled"), PaymentMethodSave: stripe.String("enabled"),
-				PaymentMethodSaveUsage: stripe.String("on_session"),
+				PaymentMethodAllowRedisplayFilters: stripe.StringSlice([]string{"always", "limited"}), PaymentMethodRedisplay: new("enabled"),
+				PaymentMethodRedisplayLimit: stripe.Int64(1), PaymentMethodRemove: new("disabled"), PaymentMethodSave: new("enabled"),
+				PaymentMethodSaveUsage: new("on_session"),
 			},
 		}},
 	}
@@ -107,7 +107,7 @@ func TestCustomerSession(t *testing.T) {
 func (b *bench) redeem(secret string) (status int, shown []string) {
 	b.t.Helper()
 	page := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res := must(page.PostForm(b.url+"/v1/elements/sessions?key="+publishableKey, url.Values{"customer_session_client_secret": {secret}}))(b.t) //nolint:noctx // a test's own server
+	res := must(page.PostForm(b.url+"/v1/elements/sessions?key="+publishableKey, url.Values{"customer_session_client_secret": {secret}}))(b.t)
 	defer func() { _ = res.Body.Close() }()
 	var answer struct {
 		Methods []struct{ ID string } `json:"payment_methods"`

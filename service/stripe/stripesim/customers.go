@@ -127,6 +127,6 @@ func (a *account) deleteCustomer(c *call) (any, error) {
 // listCustomers answers GET /v1/customers.
 func (a *account) listCustomers(c *call) (any, error) {
 	return pageOf(c, a.customers.newestFirst(func(cu *customer) bool {
-		return c.params.matches("email", string(cu.Email)) && c.params.within("created", cu.Created)
+		return c.params.matches("email", string(cu.Email)) && c.params.within(cu.Created)
 	}))
 }

@@ -52,10 +52,8 @@ func (h *hook) wants(kind string) bool {
 	return len(h.Events) == 0
 }
 
-func (a *account) addHook(w Webhook) *hook {
-	h := &hook{Webhook: w, ID: "we_1" + a.ids.letters(23), Created: a.unix()}
-	a.hooks = append(a.hooks, h)
-	return h
+func (a *account) addHook(w Webhook) {
+	a.hooks = append(a.hooks, &hook{Webhook: w, ID: "we_1" + a.ids.letters(23), Created: a.unix()})
 }
 
 // delivery is one event on its way to one endpoint.

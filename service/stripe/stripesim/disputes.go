@@ -172,6 +172,6 @@ func (a *account) closeDispute(c *call) (any, error) {
 // listDisputes answers GET /v1/disputes.
 func (a *account) listDisputes(c *call) (any, error) {
 	return pageOf(c, a.disputes.newestFirst(func(d *dispute) bool {
-		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) && c.params.within("created", d.Created)
+		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) && c.params.within(d.Created)
 	}))
 }

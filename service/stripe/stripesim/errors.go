@@ -65,8 +65,7 @@ func docURL(code string) string {
 
 // asFailure turns any error into one that can be sent; what is not ours is Stripe's generic 500.
 func asFailure(err error) *failure {
-	var f *failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
 	return serverError()

@@ -97,7 +97,7 @@ func (a *account) listEvents(c *call) (any, error) {
 		return nil, invalid("", "type", "You may only specify one of these parameters: type, types.")
 	}
 	return pageOf(c, a.events.newestFirst(func(e *event) bool {
-		return c.params.within("created", e.Created) && (!c.params.has("type") || matchesType(c.params.text("type"), e.Type)) &&
+		return c.params.within(e.Created) && (!c.params.has("type") || matchesType(c.params.text("type"), e.Type)) &&
 			(types == nil || slices.Contains(types, e.Type))
 	}))
 }

@@ -56,7 +56,7 @@ func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
 
 // create opens a payment and reads the answer whole.
 func create(with *http.Client, url string) error {
-	req, err := http.NewRequest(http.MethodPost, url+intents, strings.NewReader(terms)) //nolint:noctx // the client has a timeout
+	req, err := http.NewRequest(http.MethodPost, url+intents, strings.NewReader(terms))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package stripesim
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -21,7 +22,7 @@ func (s *Server) answering(ep endpoint) http.Handler {
 		if work.lost(r.Context(), s.done) {
 			panic(http.ErrAbortHandler)
 		}
-		done := s.answer(ep, r, entry.ID, body, work)
+		done := s.answer(r.Context(), ep, r, entry.ID, body, work)
 		s.note(entry, done)
 		if work.lostAfter(r.Context(), s.done) {
 			panic(http.ErrAbortHandler)
@@ -31,14 +32,14 @@ func (s *Server) answering(ep endpoint) http.Handler {
 	})
 }
 
-func (s *Server) answer(ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
 	switch {
 	case ep.do == nil:
 		return refuse(unrecognized(r), reqID)
 	case work.refusal != nil && work.refusal.status == http.StatusTooManyRequests:
 		return refuse(work.refusal, reqID)
 	}
-	return s.serve(ep, r, reqID, body, work)
+	return s.serve(ctx, ep, r, reqID, body, work)
 }
 
 func unrecognized(r *http.Request) *failure {

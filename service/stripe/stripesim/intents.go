@@ -222,7 +222,7 @@ func (a *account) intentOf(c *call) (*intent, *failure) {
 // listIntents answers GET /v1/payment_intents.
 func (a *account) listIntents(c *call) (any, error) {
 	return pageOf(c, a.intents.newestFirst(func(pi *intent) bool {
-		return c.params.matches("customer", string(pi.Customer)) && c.params.within("created", pi.Created)
+		return c.params.matches("customer", string(pi.Customer)) && c.params.within(pi.Created)
 	}))
 }
 

@@ -29,7 +29,7 @@ func TestListsArePaged(t *testing.T) {
 		t.Errorf("newest first (-want +got):\n%s", diff)
 	}
 	back := &stripe.PaymentIntentListParams{}
-	back.EndingBefore, back.Limit, back.Single = stripe.String(made[4]), stripe.Int64(2), true
+	back.EndingBefore, back.Limit, back.Single = new(made[4]), stripe.Int64(2), true
 	got = nil
 	for all := b.api.PaymentIntents.List(back); all.Next(); {
 		got = append(got, all.PaymentIntent().ID)
@@ -44,7 +44,7 @@ func TestListsArePaged(t *testing.T) {
 func TestListsAreFiltered(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	cu := b.customer()
-	old := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = stripe.String(cu.ID) })
+	old := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = new(cu.ID) })
 	b.Advance(time.Hour)
 	young := b.open()
 	first := func(p *stripe.PaymentIntentListParams) string {
@@ -53,7 +53,7 @@ func TestListsAreFiltered(t *testing.T) {
 		expect(t, "found", len(all.PaymentIntentList().Data), 1)
 		return all.PaymentIntent().ID
 	}
-	expect(t, "by customer", first(&stripe.PaymentIntentListParams{Customer: stripe.String(cu.ID)}), old.ID)
+	expect(t, "by customer", first(&stripe.PaymentIntentListParams{Customer: new(cu.ID)}), old.ID)
 	expect(t, "by time", first(&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}}), young.ID)
 
 	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{"customer.created", "charge.*"})})

@@ -75,12 +75,12 @@ func position[T object](rows []T, id string) int {
 	return -1
 }
 
-// within says whether a moment lies in a range parameter; an absent one holds every moment.
-func (p params) within(name string, at unix) bool {
-	if exact := p.text(name); exact != "" {
+// within says whether a moment lies in the range that the parameter created gives; an absent one holds every moment.
+func (p params) within(at unix) bool {
+	if exact := p.text("created"); exact != "" {
 		return strconv.FormatInt(int64(at), 10) == exact
 	}
-	bounds, when := p.child(name), int64(at)
+	bounds, when := p.child("created"), int64(at)
 	return (!bounds.has("gt") || when > bounds.integer("gt")) &&
 		(!bounds.has("gte") || when >= bounds.integer("gte")) &&
 		(!bounds.has("lt") || when < bounds.integer("lt")) &&

@@ -18,19 +18,19 @@ func (b *bench) pay(method string) *stripe.PaymentIntent {
 func TestRefunds(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
-	part := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID), Amount: stripe.Int64(500), Reason: stripe.String("duplicate")}))(t)
+	part := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(500), Reason: new("duplicate")}))(t)
 	expect(t, "status", part.Status, stripe.RefundStatusSucceeded)
-	_, err := b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID), Amount: stripe.Int64(1501)})
+	_, err := b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(1501)})
 	expect(t, "param", refusal(t, err).Param, "amount")
-	must(b.api.Refunds.New(&stripe.RefundParams{Charge: stripe.String(pi.LatestCharge.ID)}))(t)
-	_, err = b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID)})
+	must(b.api.Refunds.New(&stripe.RefundParams{Charge: new(pi.LatestCharge.ID)}))(t)
+	_, err = b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID)})
 	expect(t, "code", refusal(t, err).Code, stripe.ErrorCodeChargeAlreadyRefunded)
 
 	update := &stripe.RefundParams{}
 	update.AddMetadata("ticket", "9")
 	expect(t, "metadata", must(b.api.Refunds.Update(part.ID, update))(t).Metadata["ticket"], "9")
 	expect(t, "read again", must(b.api.Refunds.Get(part.ID, nil))(t).Amount, 500)
-	all := b.api.Refunds.List(&stripe.RefundListParams{PaymentIntent: stripe.String(pi.ID)})
+	all := b.api.Refunds.List(&stripe.RefundListParams{PaymentIntent: new(pi.ID)})
 	for all.Next() {
 		expect(t, "payment", all.Refund().PaymentIntent.ID, pi.ID)
 	}
@@ -49,7 +49,7 @@ func TestRefundsThatTakeTimeOrFail(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Hour})
 			pi := b.pay(method)
-			re := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID)}))(t)
+			re := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID)}))(t)
 			expect(t, "status", re.Status, want[0])
 			b.SettleAll()
 			expect(t, "status", must(b.api.Refunds.Get(re.ID, nil))(t).Status, want[1])
@@ -65,7 +65,7 @@ func TestRefundsThatTakeTimeOrFail(t *testing.T) {
 func TestRefundIsCanceledWhilePending(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: time.Hour})
 	pi := b.pay("pm_card_pendingRefund")
-	re := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID)}))(t)
+	re := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID)}))(t)
 	expect(t, "status", must(b.api.Refunds.Cancel(re.ID, nil))(t).Status, stripe.RefundStatusCanceled)
 	_, err := b.api.Refunds.Cancel(re.ID, nil)
 	refusal(t, err)
@@ -75,7 +75,7 @@ func TestDisputes(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
 	id := must(b.OpenDispute(pi.ID, "", false))(t)
-	_, err := b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID)})
+	_, err := b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID)})
 	expect(t, "code of a refund", refusal(t, err).Code, stripe.ErrorCodeChargeDisputed)
 	if err := b.MoveDispute(id, "under_review"); err != nil {
 		t.Fatal(err)
@@ -94,11 +94,11 @@ func TestDisputeByCard(t *testing.T) {
 		"pm_card_createDispute": stripe.DisputeStatusLost, "pm_card_createDisputeInquiry": stripe.DisputeStatusWarningClosed,
 	} {
 		pi := b.pay(method)
-		all := b.api.Disputes.List(&stripe.DisputeListParams{PaymentIntent: stripe.String(pi.ID)})
+		all := b.api.Disputes.List(&stripe.DisputeListParams{PaymentIntent: new(pi.ID)})
 		if !all.Next() {
 			t.Fatal("no dispute")
 		}
-		evidence := &stripe.DisputeParams{Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: stripe.String("losing_evidence")}}
+		evidence := &stripe.DisputeParams{Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: new("losing_evidence")}}
 		expect(t, "status", must(b.api.Disputes.Update(all.Dispute().ID, evidence))(t).Status, want)
 	}
 }

@@ -56,7 +56,7 @@ func TestDebitsSettle(t *testing.T) {
 	} {
 		t.Run(story.method, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Hour})
-			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = stripe.String(story.currency) })
+			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new(story.currency) })
 			waiting := must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(story.method)))(t)
 			expect(t, "status", waiting.Status, stripe.PaymentIntentStatusProcessing)
 			b.Advance(time.Hour)
@@ -111,7 +111,7 @@ func TestAuthorisationExpires(t *testing.T) {
 
 func (b *bench) authorise() *stripe.PaymentIntent {
 	b.t.Helper()
-	pi := b.open(func(p *stripe.PaymentIntentParams) { p.CaptureMethod = stripe.String("manual") })
+	pi := b.open(func(p *stripe.PaymentIntentParams) { p.CaptureMethod = new("manual") })
 	return must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa")))(b.t)
 }
 

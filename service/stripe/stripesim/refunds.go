@@ -188,6 +188,6 @@ func (a *account) cancelRefund(c *call) (any, error) {
 func (a *account) listRefunds(c *call) (any, error) {
 	return pageOf(c, a.refunds.newestFirst(func(re *refund) bool {
 		return c.params.matches("payment_intent", string(re.PaymentIntent)) && c.params.matches("charge", string(re.Charge)) &&
-			c.params.within("created", re.Created)
+			c.params.within(re.Created)
 	}))
 }

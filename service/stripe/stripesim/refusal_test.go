@@ -1,12 +1,12 @@
 package stripesim_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"encoding/json"
 	"kasse/service/stripe/stripesim"
 )
 

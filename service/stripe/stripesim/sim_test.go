@@ -56,8 +56,8 @@ func start(t *testing.T, opts stripesim.Options) *bench {
 // sdk is stripe-go without its own retries, so that a test sees every answer.
 func sdk(url, key string, transport http.RoundTripper) *client.API {
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
-		URL: stripe.String(url), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second}, MaxNetworkRetries: stripe.Int64(0),
-		EnableTelemetry: stripe.Bool(false), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
+		URL: new(url), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second}, MaxNetworkRetries: stripe.Int64(0),
+		EnableTelemetry: new(false), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
 	})
 	return client.New(key, &stripe.Backends{API: backend})
 }
@@ -124,7 +124,7 @@ func (in *inbox) events() []stripe.Event {
 // open makes a PaymentIntent over 20.00 with automatic methods, in euro so that every family can pay it.
 func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.PaymentIntent {
 	b.t.Helper()
-	p := &stripe.PaymentIntentParams{Amount: stripe.Int64(2000), Currency: stripe.String("eur")}
+	p := &stripe.PaymentIntentParams{Amount: stripe.Int64(2000), Currency: new("eur")}
 	for _, do := range change {
 		do(p)
 	}
@@ -132,7 +132,7 @@ func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.Paymen
 }
 
 func confirmWith(method string) *stripe.PaymentIntentConfirmParams {
-	return &stripe.PaymentIntentConfirmParams{PaymentMethod: stripe.String(method), ReturnURL: stripe.String("https://shop.example/done?order=7")}
+	return &stripe.PaymentIntentConfirmParams{PaymentMethod: new(method), ReturnURL: new("https://shop.example/done?order=7")}
 }
 
 func (b *bench) get(id string) *stripe.PaymentIntent {

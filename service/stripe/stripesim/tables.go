@@ -29,9 +29,9 @@ func (t *table[T]) find(id string) (T, bool) {
 // newestFirst is how Stripe lists: by creation, the last one first.
 func (t *table[T]) newestFirst(keep func(T) bool) []T {
 	var out []T
-	for i := len(t.rows) - 1; i >= 0; i-- {
-		if keep(t.rows[i]) {
-			out = append(out, t.rows[i])
+	for _, v := range slices.Backward(t.rows) {
+		if keep(v) {
+			out = append(out, v)
 		}
 	}
 	return out
