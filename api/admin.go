@@ -11,44 +11,52 @@ import (
 type Dependency struct {
 	Name   string
 	OK     bool
-	Detail string // why it is not, for the operator's eyes
+	Detail string // what is wrong with it, for operators
 }
 
-// Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's
-// outage; /readyz asks what app knows by itself, and calls nobody either.
+// Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's outage;
+// /readyz asks the function, and answers 503 unless it says ready.
 func Admin(ready func() (ready bool, deps []Dependency)) http.Handler {
-	e := newEcho(slog.New(slog.DiscardHandler))
-	e.GET("/livez", func(c echo.Context) error {
-		return answerJSON(c, http.StatusOK, map[string]string{"status": "alive"})
-	})
-	e.GET("/readyz", func(c echo.Context) error {
-		ok, dependencies := ready()
-		body := newReadiness(ok, dependencies)
-		if !ok {
-			return answerJSON(c, http.StatusServiceUnavailable, body)
-		}
-		return answerJSON(c, http.StatusOK, body)
-	})
+	e := newEcho(slog.New(slog.DiscardHandler)) // probes come every second
+	routes := map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)}
+	for path, handle := range routes {
+		e.GET(path, handle)
+		e.HEAD(path, handle)
+	}
 	return e
 }
 
-type readiness struct {
-	Status       string            `json:"status"`
-	Dependencies map[string]string `json:"dependencies"`
+func getLiveness(c echo.Context) error {
+	return answerJSON(c, http.StatusOK, struct {
+		Status string `json:"status"`
+	}{"alive"})
 }
 
-// newReadiness words it for the answer. A server that is not ready although all it needs is there is draining.
-func newReadiness(ready bool, dependencies []Dependency) readiness {
-	r := readiness{"draining", map[string]string{}}
-	for _, d := range dependencies {
-		r.Dependencies[d.Name] = "ok"
-		if !d.OK {
-			r.Dependencies[d.Name] = "unreachable"
-			r.Status = "starting"
+// dependency is a Dependency as it is answered.
+type dependency struct {
+	Name   string  `json:"name"`
+	OK     bool    `json:"ok"`
+	Detail *string `json:"detail"`
+}
+
+func readinessBy(ready func() (bool, []Dependency)) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		var body struct {
+			Ready        bool         `json:"ready"`
+			Dependencies []dependency `json:"dependencies"`
 		}
+		var heard []Dependency
+		body.Ready, heard = ready()
+		for _, d := range heard {
+			shown := dependency{Name: d.Name, OK: d.OK}
+			if d.Detail != "" {
+				shown.Detail = &d.Detail
+			}
+			body.Dependencies = append(body.Dependencies, shown)
+		}
+		if !body.Ready {
+			return answerJSON(c, http.StatusServiceUnavailable, body)
+		}
+		return answerJSON(c, http.StatusOK, body)
 	}
-	if ready {
-		r.Status = "ready"
-	}
-	return r
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -8,24 +9,29 @@ import (
 	"kasse/service"
 )
 
-const headerStripeSignature = "Stripe-Signature"
-
 // receiveStripeEvent hands the bytes on as they came, since the signature is over them.
 func (a *api) receiveStripeEvent(c echo.Context) error {
-	signature := c.Request().Header.Get(headerStripeSignature)
+	signature := c.Request().Header.Get("Stripe-Signature")
 	if signature == "" {
-		flaws := []flaw{{Header: headerStripeSignature, Detail: "is required"}}
-		return &refusal{service.CodeInvalidSignature, "The delivery is not signed.", flaws}
+		return invalidSignature("The delivery is not signed.", "is required")
 	}
 	body, err := readBody(c, maxWebhookBody)
 	if err != nil {
 		return err
 	}
 	outcome, err := a.service.Webhook(c.Request().Context(), body, signature)
+	var e *service.Error
+	if errors.As(err, &e) && e.Code == service.CodeInvalidSignature {
+		return invalidSignature(e.Detail, "does not match the body")
+	}
 	if err != nil {
 		return err
 	}
 	return answerJSON(c, http.StatusOK, struct {
 		Outcome service.Outcome `json:"outcome"`
 	}{outcome})
+}
+
+func invalidSignature(detail, flawDetail string) error {
+	return &refusal{service.CodeInvalidSignature, detail, []flaw{{Header: "Stripe-Signature", Detail: flawDetail}}}
 }

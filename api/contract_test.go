@@ -1,0 +1,230 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+
+	spec "kasse"
+	"kasse/api"
+)
+
+// document parses openapi.yaml once for all tests.
+var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(spec.OpenAPI) })
+
+func contract(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := document()
+	if err != nil {
+		t.Fatalf("load openapi.yaml: %v", err)
+	}
+	return doc
+}
+
+// checked is a transport that fails the test where a request or an answer is not what openapi.yaml says.
+type checked struct {
+	t      testing.TB
+	doc    *openapi3.T
+	next   http.RoundTripper
+	probes bool // it goes to the admin listener
+}
+
+type meantToBeBad struct{}
+
+// bad marks a request that the contract does not allow: only its answer is checked.
+func bad(ctx context.Context) context.Context { return context.WithValue(ctx, meantToBeBad{}, true) }
+
+func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := c.match(r)
+	if r.Context().Value(meantToBeBad{}) == nil {
+		if in == nil {
+			c.t.Errorf("%s %s is not in the contract", r.Method, r.URL.Path)
+		} else if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil {
+			c.t.Errorf("%s %s: the request breaks the contract: %v", r.Method, r.URL.Path, err)
+		}
+	}
+	res, err := c.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	if err := c.checkAnswer(in, res, body); err != nil {
+		c.t.Errorf("%s %s: the answer %d breaks the contract: %v\n%s", r.Method, r.URL.Path, res.StatusCode, err, body)
+	}
+	return res, nil
+}
+
+// match finds the operation of a request; nil where the contract has none.
+func (c checked) match(r *http.Request) *openapi3filter.RequestValidationInput {
+	for path, item := range c.doc.Paths.Map() {
+		params, ok := matchPath(path, r.URL.EscapedPath())
+		op := item.GetOperation(r.Method)
+		if r.Method == http.MethodHead {
+			op = item.Get
+		}
+		if !ok || op == nil || isProbe(op) != c.probes {
+			continue
+		}
+		return &openapi3filter.RequestValidationInput{
+			Request: r, PathParams: params,
+			Route: &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: r.Method, Operation: op},
+			Options: &openapi3filter.Options{
+				IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
+				RejectWhenRequestBodyNotSpecified: true, SkipSettingDefaults: true,
+				ExcludeResponseBody: path == "/openapi.yaml", // a string that is YAML is read as YAML
+			},
+		}
+	}
+	return nil
+}
+
+func matchPath(pattern, path string) (map[string]string, bool) {
+	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+	params := map[string]string{}
+	for i, segment := range want {
+		if len(got) != len(want) || !strings.HasPrefix(segment, "{") && segment != got[i] {
+			return nil, false
+		}
+		if strings.HasPrefix(segment, "{") {
+			params[strings.Trim(segment, "{}")], _ = url.PathUnescape(got[i])
+		}
+	}
+	return params, true
+}
+
+// checkAnswer also checks what the contract says of every answer, whether it has the operation or not.
+func (c checked) checkAnswer(in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+	if res.Header.Get("X-Request-Id") == "" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+		return fmt.Errorf("header missing in %v", res.Header)
+	}
+	if res.Request.Method == http.MethodHead || res.StatusCode == http.StatusNotModified {
+		if len(body) > 0 {
+			return fmt.Errorf("a body where there is none")
+		}
+		return nil
+	}
+	if res.StatusCode >= 400 && (in == nil || !c.probes) {
+		if err := c.checkProblem(res, body); err != nil {
+			return err
+		}
+	}
+	switch {
+	case in != nil:
+		return validate(in, res, body)
+	case res.StatusCode < 400:
+		return fmt.Errorf("no such operation")
+	}
+	return nil
+}
+
+func isProbe(op *openapi3.Operation) bool { return slices.Contains(op.Tags, "Probes") }
+
+func (c checked) checkProblem(res *http.Response, body []byte) error {
+	if got := res.Header.Get("Content-Type"); got != "application/problem+json" {
+		return fmt.Errorf("Content-Type is %q", got)
+	}
+	var problem map[string]any
+	if err := unmarshal(body, &problem); err != nil {
+		return err
+	}
+	if err := c.doc.Components.Schemas["Problem"].Value.VisitJSON(problem, openapi3.EnableJSONSchema2020()); err != nil {
+		return err
+	}
+	if problem["request_id"] != res.Header.Get("X-Request-Id") || problem["status"] != float64(res.StatusCode) {
+		return fmt.Errorf("request_id or status differ from the answer's own")
+	}
+	return nil
+}
+
+func validate(in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: in, Status: res.StatusCode, Header: res.Header,
+		Body: io.NopCloser(bytes.NewReader(body)), Options: in.Options,
+	})
+}
+
+func TestRoutesAreTheContract(t *testing.T) {
+	var want, got []string
+	for path, item := range contract(t).Paths.Map() {
+		for method, op := range item.Operations() {
+			if !isProbe(op) {
+				want = append(want, method+" "+path)
+			}
+		}
+	}
+	for _, route := range api.Routes() {
+		got = append(got, route.Method+" "+route.Path)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("routes are\n%s\nthe contract has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// recorder is a testing.TB that remembers a failure.
+type recorder struct {
+	testing.TB
+	failed bool
+}
+
+func (r *recorder) Errorf(string, ...any) { r.failed = true }
+
+// TestContractIsChecked guards the transport: one that never complains would let everything pass.
+func TestContractIsChecked(t *testing.T) {
+	answers := func(status int, contentType, body string) http.RoundTripper {
+		return roundTrip(func(r *http.Request) *http.Response {
+			header := http.Header{"X-Request-Id": {"1"}, "X-Content-Type-Options": {"nosniff"}, "Content-Type": {contentType}}
+			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+		})
+	}
+	good := `{"publishable_key":"pk_test_1","livemode":false}`
+	tests := map[string]struct {
+		path   string
+		answer http.RoundTripper
+		fails  bool
+	}{
+		"as it should be":   {"/v1/config", answers(200, "application/json", good), false},
+		"member missing":    {"/v1/config", answers(200, "application/json", `{"livemode":false}`), true},
+		"other type":        {"/v1/config", answers(200, "text/plain", good), true},
+		"status unknown":    {"/v1/config", answers(202, "application/json", good), true},
+		"path unknown":      {"/v1/nothing", answers(200, "application/json", good), true},
+		"query unknown":     {"/v1/events?limit=0", answers(200, "application/json", `{"events":[],"next":"a"}`), true},
+		"no problem":        {"/v1/config", answers(500, "application/json", `{"message":"oops"}`), true},
+		"problem of no use": {"/v1/config", answers(500, "application/problem+json", `{"code":"oops"}`), true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := recorder{TB: t}
+			client := http.Client{Transport: checked{t: &r, doc: contract(t), next: test.answer}}
+			res, err := client.Get("http://kasse.test" + test.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if r.failed != test.fails {
+				t.Errorf("complained: %v, want %v", r.failed, test.fails)
+			}
+		})
+	}
+}
+
+type roundTrip func(*http.Request) *http.Response
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r), nil }

@@ -1,0 +1,259 @@
+// Package api_test goes through the front door: a real server, on a real store in miniredis, with the real gateway to
+// the Stripe simulator behind it. Every request and every answer is checked against openapi.yaml.
+package api_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"go.uber.org/goleak"
+
+	"kasse/api"
+	"kasse/service"
+	"kasse/service/stripe"
+	"kasse/service/stripe/stripesim"
+	"kasse/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	fullKey        = "ksk_test_full_full_full_full_full_full_full"
+	readKey        = "ksk_test_read_read_read_read_read_read_read"
+	webhookSecret  = "whsec_test_kasse_kasse_kasse"
+	publishableKey = "pk_test_kasse0api0test"
+)
+
+// world is one Kasse with everything around it.
+type world struct {
+	t        *testing.T
+	redis    *miniredis.Miniredis
+	stripe   *stripesim.Server
+	api      *httptest.Server
+	client   *http.Client
+	logs     *lines
+	draining chan struct{}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, draining: make(chan struct{})}
+	t.Cleanup(w.stripe.Close)
+	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	svc := service.New(w.newStore(), w.newGateway(), service.Options{
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, Logger: logger,
+	})
+	w.api = httptest.NewServer(api.New(svc, api.Options{
+		Keys: []api.Key{
+			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents),
+			newKey("read", readKey, service.ScopeRead),
+		},
+		PublishableKey: publishableKey, Logger: logger, Draining: w.draining,
+	}))
+	t.Cleanup(w.api.Close)
+	w.client = checkedClient(t)
+	w.inBackground(svc.ReadAmbiguous)
+	return w
+}
+
+func newKey(name, key string, scopes ...service.Scope) api.Key {
+	return api.Key{Name: name, Hash: sha256.Sum256([]byte(key)), Scopes: scopes}
+}
+
+func (w *world) newStore() *store.Store {
+	w.t.Helper()
+	client, err := store.Connect("single", "redis://"+w.redis.Addr()+"/0")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = client.Close() })
+	s := store.New(client, store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour})
+	if err := s.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.inBackground(s.Listen)
+	return s
+}
+
+func (w *world) newGateway() *stripe.Gateway {
+	server := httptest.NewServer(w.stripe)
+	w.t.Cleanup(server.Close)
+	transport := &http.Transport{}
+	w.t.Cleanup(transport.CloseIdleConnections)
+	return stripe.New(stripe.Options{
+		SecretKey: "sk_test_kasse", WebhookSecrets: []service.Secret{webhookSecret}, BaseURL: server.URL, Service: "kasse",
+		Timeout: 2 * time.Second, Now: time.Now, Transport: transport,
+	})
+}
+
+// inBackground runs work until the test ends, and waits for it.
+func (w *world) inBackground(work func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { work(ctx) })
+	w.t.Cleanup(func() { cancel(); running.Wait() })
+}
+
+// checkedClient returns a client that watches over the contract.
+func checkedClient(t *testing.T) *http.Client {
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: checked{t: t, doc: contract(t), next: transport}}
+}
+
+// lines is a log that may be written and read at once.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// request is a request as a test writes it: "POST /v1/payments".
+type request struct {
+	line   string
+	token  string // of the Authorization header; none where it is empty
+	body   string
+	header map[string]string
+	bad    bool // the contract does not allow it
+}
+
+// reply is an answer that has been read.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (w *world) send(r request) reply {
+	w.t.Helper()
+	method, path, _ := strings.Cut(r.line, " ")
+	ctx := w.t.Context()
+	if r.bad {
+		ctx = bad(ctx)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, w.api.URL+path, strings.NewReader(r.body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
+	}
+	res, err := w.client.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return reply{res.StatusCode, res.Header, string(body)}
+}
+
+func unmarshal(text []byte, into any) error { return json.Unmarshal(text, into) }
+
+// into decodes the body of an answer that has to have the status.
+func (r reply) into(t *testing.T, status int, body any) {
+	t.Helper()
+	if r.status != status {
+		t.Fatalf("status %d, want %d: %s", r.status, status, r.body)
+	}
+	if err := unmarshal([]byte(r.body), body); err != nil {
+		t.Fatalf("%v in %s", err, r.body)
+	}
+}
+
+// opened is the answer to a create.
+type opened struct {
+	PaymentIntent  string `json:"payment_intent"`
+	State          string
+	Version        int64
+	ClientSecret   string `json:"client_secret"`
+	PublishableKey string `json:"publishable_key"`
+	Customer       *string
+	Session        *struct {
+		ClientSecret string `json:"client_secret"`
+	} `json:"customer_session"`
+}
+
+func (w *world) create(order string) opened {
+	w.t.Helper()
+	var made opened
+	w.send(request{line: "POST /v1/payments", token: fullKey, body: fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur"}`, order)}).
+		into(w.t, http.StatusCreated, &made)
+	return made
+}
+
+// customer makes a customer at Stripe, as the shop did long ago.
+func (w *world) customer() string {
+	w.t.Helper()
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/v1/customers", strings.NewReader("email=ada@example.org"))
+	r.Header.Set("Authorization", "Bearer sk_test_kasse")
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	answer := httptest.NewRecorder()
+	w.stripe.ServeHTTP(answer, r)
+	var made struct{ ID string }
+	if err := unmarshal(answer.Body.Bytes(), &made); err != nil || made.ID == "" {
+		w.t.Fatalf("customer: %v %s", err, answer.Body)
+	}
+	return made.ID
+}
+
+// signed is the header with which Stripe signs a body.
+func signed(body string) map[string]string {
+	now := time.Now().Unix()
+	mac := hmac.New(sha256.New, []byte(webhookSecret))
+	_, _ = fmt.Fprintf(mac, "%d.%s", now, body)
+	return map[string]string{"Stripe-Signature": fmt.Sprintf("t=%d,v1=%s", now, hex.EncodeToString(mac.Sum(nil)))}
+}
+
+// deliverWebhooks lets the simulator post its events from now on.
+func (w *world) deliverWebhooks() {
+	w.stripe.AddWebhook(stripesim.Webhook{URL: w.api.URL + "/webhooks/stripe", Secret: webhookSecret})
+}
+
+// reach polls until the payment is in the state.
+func (w *world) reach(id, state string) reply {
+	w.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		answer := w.send(request{line: "GET /v1/payments/" + id, token: fullKey})
+		if strings.Contains(answer.body, `"state":"`+state+`"`) {
+			return answer
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("not %s: %s", state, answer.body)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

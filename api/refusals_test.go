@@ -1,0 +1,252 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// refused is a request and what has to be wrong with it.
+type refused struct {
+	name   string
+	line   string // PAYMENT stands for a payment that exists
+	token  string
+	body   string
+	header map[string]string
+	status int
+	code   string
+	where  []string // pointers, parameters and headers, in any order
+}
+
+const (
+	createLine  = "POST /v1/payments"
+	sessionLine = "POST /v1/payments/PAYMENT/customer-session"
+	order       = `{"order_id":"shop-2","amount":100,"currency":"eur"}`
+)
+
+func with(member string) string { return strings.TrimSuffix(order, "}") + "," + member + "}" }
+
+// notJSON are bodies that no parser may take.
+var notJSON = map[string]string{
+	"half an object":      `{"order_id":"shop-2"`,
+	"trailing data":       order + ` {}`,
+	"trailing comma":      strings.TrimSuffix(order, "}") + ",}",
+	"byte order mark":     "\ufeff" + order,
+	"invalid UTF-8":       "{\"order_id\":\"shop\xff\"}",
+	"lone surrogate":      `{"order_id":"\ud800"}`,
+	"control character":   "{\"order_id\":\"a\nb\"}",
+	"single quotes":       `{'order_id':'shop-2'}`,
+	"comment":             `/* */ ` + order,
+	"not a number":        `{"amount":NaN}`,
+	"leading zero":        `{"amount":0100}`,
+	"only white space":    ` `,
+	"very deep":           strings.Repeat("[", 60000),
+	"form":                `order_id=shop-2&amount=100`,
+	"deep in the unknown": `{"x":{"y":[1,{"z":tru}]}}`,
+}
+
+// wrongValues are bodies of a create that are JSON, by what is wrong with them.
+var wrongValues = []struct {
+	body   string
+	status int
+	code   string
+	where  []string
+}{
+	{``, 400, "invalid_request", []string{"/order_id", "/amount", "/currency"}},
+	{`{}`, 400, "invalid_request", []string{"/order_id", "/amount", "/currency"}},
+	{`null`, 400, "invalid_request", nil},
+	{`[]`, 400, "invalid_request", nil},
+	{`"shop-2"`, 400, "invalid_request", nil},
+	{`{"order_id":null,"amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{`{"Order_id":"shop-2","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/Order_id", "/order_id"}},
+	{`{"order_id":2,"amount":"1","currency":true}`, 400, "invalid_request", []string{"/order_id", "/amount", "/currency"}},
+	{`{"order_id":"shop-2","amount":1,"amount":2,"currency":"eur"}`, 400, "invalid_json", []string{"/amount"}},
+	{with(`"x":1,"x":2`), 400, "invalid_json", []string{"/x"}},
+	{with(`"x":1,"a/b":{"c":1},"customer_session":{"y":1}`), 400, "invalid_request", []string{"/x", "/a~1b", "/customer_session/y"}},
+	{`{"order_id":"shop-2","amount":9223372036854775808,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":1e2,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":1.0,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":0,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":-5,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":100000000,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":1,"currency":"EUR"}`, 400, "invalid_request", []string{"/currency"}},
+	{`{"order_id":"shop-2","amount":1,"currency":""}`, 400, "invalid_request", []string{"/currency"}},
+	{`{"order_id":"shop-2","amount":1,"currency":"xxx"}`, 422, "unsupported_currency", []string{"/currency"}},
+	{`{"order_id":"","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{`{"order_id":"../2","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{`{"order_id":"shop-2\n","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{`{"order_id":"` + strings.Repeat("a", 65) + `","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{
+		with(`"customer":"","capture_method":"","setup_future_usage":"","receipt_email":""`), 400, "invalid_request",
+		[]string{"/customer", "/capture_method", "/setup_future_usage", "/receipt_email"},
+	},
+	{
+		with(`"customer":"cu_1","capture_method":"later","setup_future_usage":"always","receipt_email":"ada"`), 400, "invalid_request",
+		[]string{"/customer", "/capture_method", "/setup_future_usage", "/receipt_email"},
+	},
+	{with(`"description":"` + strings.Repeat("ä", 1001) + `"`), 400, "invalid_request", []string{"/description"}},
+	{with(`"statement_descriptor_suffix":"<SHOP>"`), 400, "invalid_request", []string{"/statement_descriptor_suffix"}},
+	{with(`"metadata":[]`), 400, "invalid_request", []string{"/metadata"}},
+	{with(`"metadata":{"a":1,"b":{}}`), 400, "invalid_request", []string{"/metadata/a", "/metadata/b"}},
+	{with(`"metadata":{"kasse_service":"other"}`), 400, "invalid_request", []string{"/metadata/kasse_service"}},
+	{with(`"metadata":{"a":"` + strings.Repeat("b", 501) + `"}`), 400, "invalid_request", []string{"/metadata/a"}},
+	{with(`"metadata":{"` + strings.Repeat("k", 41) + `":"b"}`), 400, "invalid_request", []string{"/metadata"}},
+	{with(`"customer_session":[],"reopen":"yes"`), 400, "invalid_request", []string{"/customer_session", "/reopen"}},
+	{
+		with(`"customer_session":{"redisplay":1,"redisplay_limit":"3","allow_redisplay_filters":"always","save":0}`), 400, "invalid_request",
+		[]string{"/customer_session/redisplay", "/customer_session/redisplay_limit", "/customer_session/allow_redisplay_filters", "/customer_session/save"},
+	},
+	{
+		with(`"customer_session":{"allow_redisplay_filters":["always",null,1]}`), 400, "invalid_request",
+		[]string{"/customer_session/allow_redisplay_filters/1", "/customer_session/allow_redisplay_filters/2"},
+	},
+	{
+		with(`"customer_session":{"allow_redisplay_filters":["never"],"redisplay_limit":11,"save":true,"save_usage":"x"}`), 400, "invalid_request",
+		[]string{"/customer_session/allow_redisplay_filters/0", "/customer_session/redisplay_limit", "/customer_session/save_usage"},
+	},
+	{with(`"customer_session":{"surface":"mobile"}`), 400, "invalid_request", []string{"/customer_session/surface"}},
+	{with(`"customer_session":{"surface":""}`), 400, "invalid_request", []string{"/customer_session/surface"}},
+}
+
+func bodyRefusals() []refused {
+	var all []refused
+	for name, body := range notJSON {
+		all = append(all,
+			refused{name: name, line: createLine, token: fullKey, body: body, status: 400, code: "invalid_json"},
+			refused{name: name + " session", line: sessionLine, token: fullKey, body: body, status: 400, code: "invalid_json"})
+	}
+	for _, v := range wrongValues {
+		all = append(all, refused{name: "value " + v.body[:min(len(v.body), 60)], line: createLine, token: fullKey, body: v.body, status: v.status, code: v.code, where: v.where})
+	}
+	huge := `{"order_id":"` + strings.Repeat("a", 64<<10) + `"}`
+	return append(all,
+		refused{name: "huge", line: createLine, token: fullKey, body: huge, status: 413, code: "body_too_large"},
+		refused{name: "huge session", line: sessionLine, token: fullKey, body: huge, status: 413, code: "body_too_large"},
+		refused{name: "huge webhook", line: "POST /webhooks/stripe", body: strings.Repeat(" ", 256<<10+1), header: signed(""), status: 413, code: "body_too_large"},
+		refused{name: "session value", line: sessionLine, token: fullKey, body: `{"customer_session":{"save_usage":"off_session"},"amount":1}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
+		refused{name: "session limit", line: sessionLine, token: fullKey, body: `{"customer_session":{"redisplay_limit":0}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/redisplay_limit"}},
+	)
+}
+
+func headerRefusals() []refused {
+	all := []refused{
+		{name: "idempotency key", line: createLine, body: order, header: map[string]string{"Idempotency-Key": "a b"}, status: 400, code: "invalid_request", where: []string{"Idempotency-Key"}},
+		{name: "empty idempotency key", line: sessionLine, header: map[string]string{"Idempotency-Key": ""}, status: 400, code: "invalid_request", where: []string{"Idempotency-Key"}},
+		{name: "gzip", line: createLine, body: order, header: map[string]string{"Content-Encoding": "gzip"}, status: 415, code: "unsupported_media_type", where: []string{"Content-Encoding"}},
+	}
+	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/json; version=1", "application/problem+json", "application/json, text/plain", ";"} {
+		all = append(all, refused{
+			name: "type " + contentType, line: createLine, body: order, header: map[string]string{"Content-Type": contentType},
+			status: 415, code: "unsupported_media_type", where: []string{"Content-Type"},
+		})
+	}
+	for i := range all {
+		all[i].token = fullKey
+	}
+	return append(all,
+		refused{name: "unsigned", line: "POST /webhooks/stripe", body: `{}`, status: 400, code: "invalid_signature", where: []string{"Stripe-Signature"}},
+		refused{name: "badly signed", line: "POST /webhooks/stripe", body: `{"id":"evt_1"}`, header: signed(`{"id":"evt_2"}`), status: 400, code: "invalid_signature", where: []string{"Stripe-Signature"}},
+		refused{name: "no signature at all", line: "POST /webhooks/stripe", body: `{}`, header: map[string]string{"Stripe-Signature": "t=1"}, status: 400, code: "invalid_signature", where: []string{"Stripe-Signature"}},
+	)
+}
+
+func addressRefusals() []refused {
+	var all []refused
+	for _, id := range []string{"x", "pi_", "pi_a-b", "pi_1%2F..", "%2e%2e", "..", ".", "pi_1%0A", "pi_%FF", "search", "pi_" + strings.Repeat("a", 251)} {
+		for _, line := range []string{"GET /v1/payments/ID", "GET /v1/payments/ID/history", "POST /v1/payments/ID/customer-session"} {
+			all = append(all, refused{name: "id " + id, line: strings.Replace(line, "ID", id, 1), status: 400, code: "invalid_request", where: []string{"payment_intent"}})
+		}
+	}
+	for _, id := range []string{"..", "%2e", "a%2Fb", "-a", "a%20b", "%3A", strings.Repeat("a", 65)} {
+		all = append(all, refused{name: "id " + id, line: "GET /v1/orders/" + id, status: 400, code: "invalid_request", where: []string{"order_id"}})
+	}
+	for _, line := range []string{
+		"GET /", "GET /v1", "GET /v2/payments", "GET /v1/payments/", "POST /v1/payments/", "GET /v1/payments/PAYMENT/", "GET /v1/payments//history", "GET /v1//config",
+		"GET /v1/config/", "GET /v1/orders/", "GET /v1/payments/PAYMENT/histor", "GET /v1/payments/PAYMENT%2Fhistory/x", "GET /V1/config", "GET /livez", "GET /v1/../v1/config",
+	} {
+		all = append(all, refused{name: line, line: line, token: fullKey, status: 404, code: "not_found"})
+	}
+	for _, line := range []string{"DELETE /v1/payments", "GET /v1/payments", "OPTIONS /v1/payments", "PATCH /v1/payments/PAYMENT", "POST /v1/config", "GET /webhooks/stripe", "OPTIONS /v1/config", "TRACE /v1/config"} {
+		all = append(all, refused{name: line, line: line, token: fullKey, status: 405, code: "method_not_allowed"})
+	}
+	return all
+}
+
+func queryRefusals() []refused {
+	var all []refused
+	for query, name := range map[string]string{
+		"GET /v1/payments/PAYMENT?wait=26":                       "wait",
+		"GET /v1/payments/PAYMENT?wait=-1":                       "wait",
+		"GET /v1/payments/PAYMENT?wait=":                         "wait",
+		"GET /v1/payments/PAYMENT?wait=1s":                       "wait",
+		"GET /v1/payments/PAYMENT?wait=01":                       "wait",
+		"GET /v1/payments/PAYMENT?wait=1&wait=1":                 "wait",
+		"GET /v1/payments/PAYMENT?expand=customer":               "expand",
+		"GET /v1/payments/PAYMENT/history?limit=1":               "limit",
+		"GET /v1/events?limit=0":                                 "limit",
+		"GET /v1/events?limit=501":                               "limit",
+		"GET /v1/events?limit=%2B1":                              "limit",
+		"GET /v1/events?limit=99999999999999999999":              "limit",
+		"GET /v1/events?after=a%20b":                             "after",
+		"GET /v1/events?after=nonsense":                          "after",
+		"GET /v1/events?after=" + strings.Repeat("a", 1025):      "after",
+		"GET /v1/events?After=":                                  "After",
+		"GET /v1/orders/shop-1?%FF=1":                            "\ufffd",
+		"GET /v1/config?x":                                       "x",
+		"GET /openapi.yaml?version=2":                            "version",
+		"POST /v1/payments?dry_run=true":                         "dry_run",
+		"POST /v1/payments/PAYMENT/customer-session?client=none": "client",
+		"POST /webhooks/stripe?account=2":                        "account",
+	} {
+		all = append(all, refused{name: query[:min(len(query), 60)], line: query, token: fullKey, status: 400, code: "invalid_request", where: []string{name}})
+	}
+	return append(all, refused{name: "malformed query", line: "GET /v1/events?limit=1;after=a", token: fullKey, status: 400, code: "invalid_request"})
+}
+
+// TestBadInputChangesNothing: a clear refusal, nothing written, nothing sent to Stripe.
+func TestBadInputChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	for _, r := range slices.Concat(bodyRefusals(), headerRefusals(), addressRefusals(), queryRefusals()) {
+		t.Run(r.name, func(t *testing.T) {
+			r.line = strings.Replace(r.line, "PAYMENT", made.PaymentIntent, 1)
+			w.t = t
+			w.checkRefusal(r)
+		})
+	}
+	if got := w.redis.Dump(); got != dump {
+		t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
+	}
+	if got := w.stripe.Requests(); len(got) != calls {
+		t.Errorf("Stripe was asked: %+v", got[calls:])
+	}
+}
+
+func (w *world) checkRefusal(r refused) {
+	w.t.Helper()
+	answer := w.send(request{line: r.line, token: r.token, body: r.body, header: r.header, bad: true})
+	var problem struct {
+		Code   string
+		Errors []struct{ Pointer, Parameter, Header, Detail string }
+	}
+	answer.into(w.t, r.status, &problem)
+	var where []string
+	for _, e := range problem.Errors {
+		where = append(where, e.Pointer+e.Parameter+e.Header)
+	}
+	slices.Sort(where)
+	slices.Sort(r.where)
+	if problem.Code != r.code || !slices.Equal(where, r.where) {
+		w.t.Errorf("%s at %q, want %s at %q: %s", problem.Code, where, r.code, r.where, answer.body)
+	}
+	if allow := answer.header.Get("Allow"); (r.status == http.StatusMethodNotAllowed) != (allow != "") || strings.Contains(allow, "OPTIONS") {
+		w.t.Errorf("Allow is %q", allow)
+	}
+	for _, text := range []string{"json:", "jsontext", "strconv", "echo", "goroutine", ".go:", "*api"} {
+		if strings.Contains(answer.body, text) {
+			w.t.Errorf("the answer speaks of our insides: %s", answer.body)
+		}
+	}
+}
