@@ -1,0 +1,23 @@
+package app
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// TestReadmeNamesEveryVariable keeps the table of the README complete.
+func TestReadmeNamesEveryVariable(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := reflect.TypeFor[environment]()
+	for i := range fields.NumField() {
+		name := strings.TrimSuffix(fields.Field(i).Tag.Get("envconfig"), "_FILE")
+		if !strings.Contains(string(readme), "`"+name+"`") {
+			t.Errorf("README.md does not name %s", name)
+		}
+	}
+}
