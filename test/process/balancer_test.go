@@ -1,0 +1,66 @@
+package process_test
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+)
+
+// balancer takes Stripe's deliveries and hands each to the next process, which answers it.
+type balancer struct {
+	client *http.Client
+
+	mu      sync.Mutex
+	targets []string
+	next    int
+	taken   []string // bodies of all deliveries, as they came
+}
+
+func (b *balancer) add(target string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.targets = append(b.targets, target)
+}
+
+// set makes these the only targets.
+func (b *balancer) set(targets ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.targets = targets
+}
+
+// turn notes a delivery and says whose turn it is; nobody's is "".
+func (b *balancer) turn(body string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.taken = append(b.taken, body)
+	if len(b.targets) == 0 {
+		return ""
+	}
+	b.next++
+	return b.targets[b.next%len(b.targets)]
+}
+
+func (b *balancer) deliveries() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.taken)
+}
+
+// ServeHTTP passes one delivery on. Where nobody takes it, Stripe tries again.
+func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	target := b.turn(string(body))
+	if err != nil || target == "" {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	header := map[string]string{"Stripe-Signature": r.Header.Get("Stripe-Signature"), "Content-Type": r.Header.Get("Content-Type")}
+	a, err := call(r.Context(), b.client, http.MethodPost, target+"/webhooks/stripe", header, string(body))
+	if err != nil {
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	w.WriteHeader(a.status)
+}

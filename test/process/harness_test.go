@@ -1,0 +1,187 @@
+// Package process_test runs Kasse as it is run: the binary, several processes of it, a real redis-server, signals. Only
+// Stripe is simulated, and its webhooks come in through a balancer, as they would.
+//
+// One rule: no measured time decides. Every wait is for a condition, with a deadline that only a broken run meets.
+package process_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"kasse/service/stripe/stripesim"
+	"kasse/store/storetest"
+)
+
+// patience is the deadline of every wait. It is generous, since the machine may be busy.
+const patience = 60 * time.Second
+
+// binaries is where the programs are built; it goes with the tests.
+var binaries string
+
+func TestMain(m *testing.M) {
+	var err error
+	if binaries, err = os.MkdirTemp("", "kasse-process-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(binaries)
+		os.Exit(code)
+	}))
+}
+
+var (
+	kasseBinary    = sync.OnceValues(func() (string, error) { return build("kasse") })
+	kasseDevBinary = sync.OnceValues(func() (string, error) { return build("kasse-dev") })
+)
+
+// build compiles a program, with the race detector where the test itself has it.
+func build(name string) (string, error) {
+	path := filepath.Join(binaries, name)
+	args := []string{"build", "-o", path}
+	if raceDetector {
+		args = append(args, "-race")
+	}
+	output, err := exec.Command("go", append(args, "kasse/cmd/"+name)...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, output)
+	}
+	return path, nil
+}
+
+func binary(t *testing.T, built func() (string, error)) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// What the processes are configured with. None of it opens anything.
+const (
+	stripeKey      = "sk_test_processtest1234567890"
+	publishableKey = "pk_test_processtest1234567890"
+	hookSecret     = "whsec_processtest_current_1234567890"
+	oldHookSecret  = "whsec_processtest_previous_123456789"
+	backendKey     = "ksk_processtest_backend_abcdefghijklmnopqrst"
+	readerKey      = "ksk_processtest_reader_abcdefghijklmnopqrstu"
+)
+
+// world is what the processes of one test share.
+type world struct {
+	t        *testing.T
+	redis    *storetest.Server
+	sim      *stripesim.Server
+	stripe   string // base URL of the simulator
+	balancer *balancer
+	client   *http.Client
+}
+
+// newWorld starts a Redis and a simulated Stripe, which sends its webhooks to the processes by turns.
+func newWorld(t *testing.T, o stripesim.Options, redisArgs ...string) *world {
+	t.Helper()
+	w := &world{t: t, redis: storetest.NewServer(t, redisArgs...), client: newClient(t), balancer: &balancer{client: newClient(t)}}
+	front := httptest.NewServer(w.balancer)
+	t.Cleanup(front.Close)
+	o.Webhooks = append(o.Webhooks, stripesim.Webhook{URL: front.URL, Secret: hookSecret})
+	w.sim = stripesim.New(o)
+	server := httptest.NewServer(w.sim)
+	t.Cleanup(func() { w.sim.Close(); server.Close() })
+	w.stripe = server.URL
+	return w
+}
+
+// newClient returns a client for very many requests at once. A deadline ends what hangs, so that the test can say where.
+func newClient(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: patience}
+}
+
+// settings is the environment of a process of this world, with the changes that a test wants. An empty value takes a
+// variable away.
+func (w *world) settings(changes map[string]string) map[string]string {
+	env := map[string]string{
+		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "SHUTDOWN_TIMEOUT": "20s",
+		"REDIS_URL": w.redis.URL(), "REDIS_PARTITIONS": "4",
+		"STRIPE_API_BASE": w.stripe, "STRIPE_SECRET_KEY": stripeKey, "STRIPE_PUBLISHABLE_KEY": publishableKey,
+		"STRIPE_WEBHOOK_SECRETS": hookSecret + "," + oldHookSecret, "STRIPE_READ_RPS": "100",
+		"SERVICE_KEYS": keyEntry("backend", backendKey, "read+write+manage+events") + "," + keyEntry("reader", readerKey, "read"),
+		"LOG_LEVEL":    "debug",
+	}
+	for name, value := range changes {
+		env[name] = value
+	}
+	return env
+}
+
+// serve starts so many processes and waits until each is ready; the balancer knows them all.
+func (w *world) serve(count int, changes map[string]string) []*process {
+	w.t.Helper()
+	all := make([]*process, count)
+	for i := range all {
+		all[i] = w.start(changes)
+	}
+	for _, p := range all {
+		p.awaitReady()
+		w.balancer.add(p.public)
+	}
+	return all
+}
+
+// start starts one process and waits until it listens.
+func (w *world) start(changes map[string]string) *process {
+	w.t.Helper()
+	p := run(w.t, binary(w.t, kasseBinary), w.settings(changes), "serve")
+	p.client = w.client
+	p.awaitListening()
+	return p
+}
+
+// eventually waits for a condition, which gives its reason while it is not met.
+func eventually(t *testing.T, what string, met func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		err := met()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+var errNotYet = errors.New("not yet")
+
+// yet turns a condition without a reason into one for eventually.
+func yet(met bool) error {
+	if met {
+		return nil
+	}
+	return errNotYet
+}
+
+func expect[T comparable](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s is %v, want %v", what, got, want)
+	}
+}
