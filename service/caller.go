@@ -13,15 +13,18 @@ const (
 	ScopeEvents Scope = "events"
 )
 
-// Caller is who asks: the holder of a service key, or of one payment's client secret.
+// Caller is who asks: the holder of a service key, of an order's token, or of one payment's client secret.
 type Caller struct {
 	Key    string  // the service key's name; empty for others
 	Scopes []Scope // of the service key
+	Order  OrderID // of a verified order token
 	Secret Secret  // a client secret, not yet compared with the payment's
 }
 
 // May reports whether the caller's service key has the scope.
 func (c Caller) May(scope Scope) bool { return c.Key != "" && slices.Contains(c.Scopes, scope) }
 
-// sees reports whether the caller may see a payment whose client secret has the hash.
-func (c Caller) sees(secretHash string) bool { return c.Key != "" || c.Secret.matches(secretHash) }
+// sees reports whether the caller may see a payment.
+func (c Caller) sees(v StoredView) bool {
+	return c.Key != "" || (c.Order != "" && c.Order == v.Order) || c.Secret.matches(v.SecretHash)
+}

@@ -107,7 +107,7 @@ func TestCreateStories(t *testing.T) {
 		if err != nil || second.ID == first.ID || view(t, second.View).Attempt != 2 {
 			t.Fatalf("%v %s", err, second.View)
 		}
-		whole, err := svc.Order(t.Context(), "order-1")
+		whole, err := svc.Order(t.Context(), service.Caller{Key: "test"}, "order-1")
 		if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 || !view(t, whole.Superseded[0]).Superseded {
 			t.Fatalf("%v %s %s", err, whole.Payment, whole.Superseded)
 		}
@@ -148,20 +148,20 @@ func TestSessionIsForTheCurrentPayment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := svc.RefreshSession(t.Context(), opened.ID, nil)
+	session, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, opened.ID, nil)
 	if err != nil || session.ClientSecret == "" || session.ClientSecret == opened.Session.ClientSecret || session.ExpiresAt.Before(time.Now()) {
 		t.Fatal(err)
 	}
 	w.confirm(opened.ID, "pm_card_visa")
 	w.drained()
-	if _, err := svc.RefreshSession(t.Context(), opened.ID, nil); code(err) != service.CodeInvalidState {
+	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, opened.ID, nil); code(err) != service.CodeInvalidState {
 		t.Fatal(err)
 	}
 	alone, err := svc.Create(t.Context(), order("order-2", "", 4200))
 	if err != nil || alone.Session != nil {
 		t.Fatal(err, alone.Session)
 	}
-	if _, err := svc.RefreshSession(t.Context(), alone.ID, nil); code(err) != service.CodeInvalidState {
+	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, alone.ID, nil); code(err) != service.CodeInvalidState {
 		t.Fatal(err)
 	}
 }

@@ -23,6 +23,8 @@ const (
 	CodeAmountOutOfRange      Code = "amount_out_of_range"
 	CodeUnsupportedCurrency   Code = "unsupported_currency"
 	CodeCustomerNotFound      Code = "customer_not_found"
+	CodeVersionMismatch       Code = "version_mismatch"
+	CodeAttemptsExhausted     Code = "attempts_exhausted"
 	CodeInternal              Code = "internal"
 	CodeStripeError           Code = "stripe_error"
 	CodeStoreUnavailable      Code = "store_unavailable"
@@ -37,12 +39,14 @@ type Error struct {
 	Detail          string       // a sentence for developers; never Stripe's text, never a secret
 	Fields          []FieldError // what is wrong with the input, in its order
 	RetryAfter      time.Duration
-	DeclineCode     string // Stripe's, of a refused card
-	StripeRequestID string // "req_…", for Stripe's dashboard and support
-	Payment         []byte // the view of the payment that stands in the way
-	Oldest          string // the cursor to go on from, of CodeCursorExpired
-	Refused         bool   // Stripe took the call and said no: nothing was made
-	Cause           error  // for the log
+	DeclineCode     string  // Stripe's, of a refused card
+	StripeRequestID string  // "req_…", for Stripe's dashboard and support
+	Payment         []byte  // the view of the payment that stands in the way
+	Oldest          string  // the cursor to go on from, of CodeCursorExpired
+	Intent          *Answer // the PaymentIntent, where Stripe's refusal showed it
+	Replayed        bool    // the failure is one that Stripe remembers: to send the same again is of no use
+	Refused         bool    // Stripe took the call and said no: nothing was made
+	Cause           error   // for the log
 }
 
 // FieldError says what is wrong with one member of the input: its Pointer or its Parameter names it.

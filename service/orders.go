@@ -49,13 +49,16 @@ type OrderView struct {
 	Superseded [][]byte
 }
 
-// Order returns an order with all its payments.
-func (s *Service) Order(ctx context.Context, id OrderID) (OrderView, error) {
+// Order returns an order with all its payments. One whose terms are known and that nobody has opened yet has none.
+func (s *Service) Order(ctx context.Context, caller Caller, id OrderID) (OrderView, error) {
+	if caller.Key == "" && caller.Order != id {
+		return OrderView{}, NotFound()
+	}
 	o, _, err := s.orders.LoadOrder(ctx, id)
 	if err != nil {
 		return OrderView{}, err
 	}
-	if o.Revision == 0 || len(o.Attempts) == 0 {
+	if o.Revision == 0 {
 		return OrderView{}, NotFound()
 	}
 	view := OrderView{ID: id, Closed: o.Closed != ""}

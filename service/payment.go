@@ -76,7 +76,7 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 		if err := edit(&p); err != nil {
 			return p, false, err
 		}
-		if err := s.settle(ctx, &p); err != nil {
+		if err := s.settle(ctx, before, &p); err != nil {
 			return p, false, err
 		}
 		if p.Record.Empty() || reflect.DeepEqual(before, p) {
@@ -97,15 +97,30 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 	return Payment{}, false, &Error{Code: CodeStoreUnavailable, Detail: "The payment is being changed by too many at once.", Cause: ErrConflict}
 }
 
-// settle claims the order for a payment that has succeeded, before the payment's own write.
-func (s *Service) settle(ctx context.Context, p *Payment) error {
-	if p.Standing.Result != "" || p.Standing.Foreign || p.Record.Empty() {
+// settle tells the order what its payment has come to, before the payment's own write: that it has succeeded, or failed
+// once more. To tell it again is a no-op.
+func (s *Service) settle(ctx context.Context, before Payment, p *Payment) error {
+	if p.Standing.Foreign || p.Record.Empty() {
 		return nil
 	}
-	if !stateOf(p.Record.Show().Snapshot, p.Record.Received).won() {
-		return nil
+	if len(p.Record.Failures) > len(before.Record.Failures) {
+		if err := s.countFailures(ctx, p); err != nil {
+			return err
+		}
 	}
+	if p.Standing.Result == "" && stateOf(p.Record.Show().Snapshot, p.Record.Received).won() {
+		return s.claim(ctx, p)
+	}
+	return nil
+}
+
+// claim makes a payment that has succeeded the order's winner, if there is none; the order's other payments then have to
+// be cancelled.
+func (s *Service) claim(ctx context.Context, p *Payment) error {
 	order, err := s.changeOrder(ctx, p.Standing.Order, func(o *Order, _ time.Time) error {
+		if o.Winner != "" {
+			return errUnchanged
+		}
 		o.claim(p.ID, p.Standing.Attempt)
 		return nil
 	})
@@ -113,7 +128,30 @@ func (s *Service) settle(ctx context.Context, p *Payment) error {
 		return err
 	}
 	p.Standing.Result, p.Standing.Terms = order.result(p.ID), &order.Terms
+	if p.Standing.Result != Won {
+		return nil
+	}
+	for _, other := range order.Payments() {
+		if other == p.ID {
+			continue
+		}
+		if err := s.mark(ctx, other, func(standing *Standing) { standing.Superseded = true }); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// countFailures closes the order where its customer has failed too often.
+func (s *Service) countFailures(ctx context.Context, p *Payment) error {
+	order, err := s.changeOrder(ctx, p.Standing.Order, func(o *Order, _ time.Time) error {
+		if !o.countFailures(p.ID, len(p.Record.Failures), s.MaxFailures) {
+			return errUnchanged
+		}
+		return nil
+	})
+	p.Standing.Closed = p.Standing.Closed || order.Closed != ""
+	return err
 }
 
 // write renders the payment, and says what else belongs into the same write. Only a visible change raises the version.
@@ -157,10 +195,14 @@ func (p *Payment) render(now time.Time) View {
 	return v
 }
 
-// readAt returns when Stripe has to be asked, by Redis's clock; zero where nothing is in doubt.
+// readAt returns when the payment needs attention, by Redis's clock: Stripe has to be asked, or told to cancel. Zero
+// where nothing is in doubt.
 func (p *Payment) readAt(now time.Time) time.Time {
 	shown := p.Record.Show()
-	if !shown.Wanted {
+	switch {
+	case p.unwanted():
+		return now
+	case !shown.Wanted:
 		return time.Time{}
 	}
 	if notBefore := time.Unix(shown.NotBefore, 0); notBefore.After(now) {

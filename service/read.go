@@ -46,8 +46,9 @@ const (
 	readHide  = time.Minute // after which another replica tries what this one did not finish
 )
 
-// ReadAmbiguous asks Stripe about the payments whose events leave a doubt, until the context ends.
-func (s *Service) ReadAmbiguous(ctx context.Context) {
+// Attend asks Stripe about the payments whose events leave a doubt, and cancels those that their order no longer wants,
+// until the context ends.
+func (s *Service) Attend(ctx context.Context) {
 	for ctx.Err() == nil {
 		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
 		if err != nil && ctx.Err() == nil {
@@ -83,21 +84,30 @@ func (s *Service) readOne(ctx context.Context, id PaymentID) {
 	}
 }
 
-// Read asks Stripe for one payment and merges the answer. It fails with ErrNotFound where the payment is not ours.
+// Read asks Stripe for one payment and merges the answer; one that its order no longer wants is cancelled instead, with
+// the same kind of answer. It fails with ErrNotFound where the payment is not ours.
 func (s *Service) Read(ctx context.Context, id PaymentID) error {
 	p, _, err := s.payments.LoadPayment(ctx, id)
 	if err != nil {
 		return err
 	}
-	answer, err := s.stripe.RetrievePayment(ctx, id)
-	if err != nil {
-		var e *Error
-		if errors.As(err, &e) && e.Code == CodeNotFound {
-			return ErrNotFound
+	covers := p.Record.Seen()
+	if p.unwanted() {
+		answer, err := s.stripe.CancelPayment(ctx, id, "")
+		if err = s.learnFrom(ctx, answer, err, covers); !errors.Is(err, errAgain) {
+			return err
 		}
+		return nil
+	}
+	answer, err := s.stripe.RetrievePayment(ctx, id)
+	var e *Error
+	if errors.As(err, &e) && e.Code == CodeNotFound {
+		return ErrNotFound
+	}
+	if err != nil {
 		return err
 	}
-	_, err = s.learn(ctx, answer, p.Record.Seen())
+	_, err = s.learn(ctx, answer, covers)
 	return err
 }
 

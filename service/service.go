@@ -23,6 +23,7 @@ type Options struct {
 	PublishableKey string        // handed to pages
 	StripeTimeout  time.Duration // bound of one call to Stripe with all its tries
 	StripeReads    int           // background reads a second, of all replicas together
+	MaxFailures    int           // failed attempts of an order; past it the order is closed
 	Logger         *slog.Logger
 }
 
@@ -39,6 +40,7 @@ type Store interface {
 // Stripe is all that the verbs need of Stripe; each part is declared beside its verb.
 type Stripe interface {
 	opener
+	changer
 	reader
 	parser
 }

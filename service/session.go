@@ -44,11 +44,14 @@ func (s *Service) newSession(ctx context.Context, customer CustomerID, features 
 
 // RefreshSession makes a new CustomerSession for the order's current payment while it can be paid; without features it
 // gets those of its creation. The holder of a client secret never comes here.
-func (s *Service) RefreshSession(ctx context.Context, id PaymentID, features *SessionFeatures) (Session, error) {
+func (s *Service) RefreshSession(ctx context.Context, caller Caller, id PaymentID, features *SessionFeatures) (Session, error) {
 	if problems := features.problems("/customer_session"); len(problems) > 0 {
 		return Session{}, invalid(problems)
 	}
-	p, err := s.payment(ctx, id)
+	if _, err := s.Status(ctx, caller, id); err != nil {
+		return Session{}, err
+	}
+	p, _, err := s.payments.LoadPayment(ctx, id)
 	if err != nil {
 		return Session{}, err
 	}
@@ -60,7 +63,7 @@ func (s *Service) RefreshSession(ctx context.Context, id PaymentID, features *Se
 	if err != nil {
 		return Session{}, err
 	}
-	if order.Current() != id || order.Winner != "" || !view.State.payable() {
+	if order.Current() != id || order.frozen() || !view.State.payable() {
 		return Session{}, &Error{Code: CodeInvalidState, Detail: "Only the order's current payment gets a customer session, and only while it can be paid.", Payment: p.View}
 	}
 	if view.Customer == nil {

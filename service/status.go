@@ -11,6 +11,7 @@ import (
 type StoredView struct {
 	View       []byte
 	Version    int64
+	Order      OrderID
 	SecretHash string
 }
 
@@ -34,10 +35,10 @@ func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (Stor
 			stored, err = s.views.LoadView(ctx, id)
 		}
 	}
-	if errors.Is(err, ErrNotFound) || (err == nil && !caller.sees(stored.SecretHash)) {
+	if errors.Is(err, ErrNotFound) || (err == nil && !caller.sees(stored)) {
 		return StoredView{}, NotFound()
 	}
-	if err == nil && caller.Key == "" {
+	if err == nil && caller.Secret != "" {
 		stored.View = PublicPart(stored.View)
 	}
 	return stored, err

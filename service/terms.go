@@ -18,24 +18,37 @@ type Terms struct {
 // Order is what is kept of one order: its terms, its attempts to be paid, who won.
 type Order struct {
 	ID       OrderID   `json:"-"`
-	Revision int64     `json:"-"` // raised by every write; 0: never stored
-	Terms    Terms     `json:"terms"`
-	Rev      int64     `json:"rev"` // age of the terms, in Unix milliseconds
+	Revision int64     `json:"-"`     // raised by every write; 0: never stored
+	Terms    Terms     `json:"terms"` // those with the highest rev it has heard of; zero: none bind it
+	Rev      int64     `json:"rev"`   // age of the terms, in Unix milliseconds
 	Attempts []Attempt `json:"attempts,omitempty"`
-	Winner   PaymentID `json:"winner,omitempty"` // the first payment to succeed
-	Closed   string    `json:"closed,omitempty"` // why no further attempt is opened
+	Winner   PaymentID `json:"winner,omitempty"`   // the first payment to succeed
+	Closed   Closure   `json:"closed,omitempty"`   // why no further attempt is opened
+	Forgiven int       `json:"forgiven,omitempty"` // failed attempts before the order was last reopened
 	Lease    Lease     `json:"lease,omitzero"`
 }
+
+// Closure is why an order takes no further attempt, unless a service key reopens it.
+type Closure string
+
+// The reasons to close an order.
+const (
+	ClosedByCancel   Closure = "canceled"
+	ClosedByFailures Closure = "attempts_exhausted"
+)
 
 // Attempt is one payment of an order. Its number is used up as soon as something was sent to Stripe under it.
 type Attempt struct {
 	Number   int              `json:"number"`
 	Payment  PaymentID        `json:"payment,omitempty"` // none until Stripe has answered
-	Terms    Terms            `json:"terms"`
+	Terms    Terms            `json:"terms"`             // that the payment was opened with, or brought to
 	Session  *SessionFeatures `json:"session,omitempty"`
-	Form     string           `json:"form,omitempty"`    // what is sent to Stripe, byte for byte, until its answer is known
-	Reserved int64            `json:"reserved"`          // Unix milliseconds
-	Refused  bool             `json:"refused,omitempty"` // Stripe refused the form: there is no payment
+	Form     string           `json:"form,omitempty"`     // what is sent to Stripe, byte for byte, until its answer is known
+	Reserved int64            `json:"reserved"`           // Unix milliseconds
+	Tried    int64            `json:"tried,omitempty"`    // Unix milliseconds, when the form was last sent
+	Unclear  bool             `json:"unclear,omitempty"`  // Stripe replays a failure: only a list can tell what was made
+	Refused  bool             `json:"refused,omitempty"`  // there is no payment, and will be none
+	Failures int              `json:"failures,omitempty"` // failed attempts of the customer's on this payment
 }
 
 // Lease is the right to change an order, for as long as one call to Stripe may take.
@@ -90,29 +103,114 @@ func (o *Order) attemptOf(id PaymentID) *Attempt {
 	return nil
 }
 
-// reserve opens the next attempt, before Stripe is asked for it.
-func (o *Order) reserve(a Attempt, rev int64, now time.Time) {
-	a.Number, a.Reserved = len(o.Attempts)+1, now.UnixMilli()
-	o.Terms, o.Rev = a.Terms, rev
-	o.Attempts = append(o.Attempts, a)
+// reserve opens the next attempt on the order's terms, before Stripe is asked for it.
+func (o *Order) reserve(a Attempt, now time.Time) {
+	a.Number, a.Terms, a.Reserved = len(o.Attempts)+1, o.Terms, now.UnixMilli()
+	o.Attempts = append(slices.Clone(o.Attempts), a)
 }
 
-// answered notes the payment that Stripe made for the attempt, and lets the order go.
+// answered notes the payment that Stripe made for the attempt.
 func (o *Order) answered(number int, id PaymentID) {
 	a := &o.Attempts[number-1]
 	a.Payment, a.Form = id, ""
-	o.Lease = Lease{}
 }
 
-// refuse notes that Stripe will not make the attempt. Its number stays used, since Stripe may remember the key; its
-// terms bind nobody.
-func (o *Order) refuse(number int) {
+// giveUp notes that there is no payment for the attempt. Its number stays used, since Stripe may remember the key.
+func (o *Order) giveUp(number int) {
 	a := &o.Attempts[number-1]
 	a.Refused, a.Form = true, ""
-	o.Lease = Lease{}
+}
+
+// refuse notes that Stripe will not make the attempt; its terms bind nobody if they have led to nothing else.
+func (o *Order) refuse(number int) {
+	o.giveUp(number)
 	if o.last() == nil {
 		o.Terms = Terms{}
 	}
+}
+
+// frozen reports whether the order's terms stand for good.
+func (o *Order) frozen() bool { return o.Winner != "" || o.Closed != "" }
+
+// keyRevs is how precisely the moment of a service key's create is kept, so that repeats need not write.
+const keyRevs = time.Second
+
+// hear takes the terms that a create brings. A service key's are of this moment and must be the order's, if it has any;
+// a token's count if they are younger, and its customer must be the order's afterwards.
+func (o *Order) hear(r CreateRequest, now time.Time) error {
+	bound := o.Terms != Terms{}
+	switch {
+	case r.Rev == 0 && bound && o.Terms != r.Terms:
+		return orderConflict()
+	case r.Rev == 0 && now.UnixMilli()-o.Rev >= keyRevs.Milliseconds():
+		o.Terms, o.Rev = r.Terms, now.UnixMilli()
+	case r.Rev == 0 && !bound:
+		o.Terms = r.Terms
+	case !o.frozen() && (r.Rev > o.Rev || (!bound && r.Rev == o.Rev)):
+		o.Terms, o.Rev = r.Terms, r.Rev
+	}
+	if r.Terms.Customer != o.Terms.Customer || (o.Terms == Terms{}) {
+		return orderConflict()
+	}
+	return nil
+}
+
+func orderConflict() *Error {
+	return &Error{Code: CodeOrderConflict, Detail: "The order has other terms (amount, currency, customer, capture_method or setup_future_usage)."}
+}
+
+// admit says whether the order's payment, or the order itself, stands in the way of a create.
+func (o *Order) admit(p Payment, r CreateRequest) error {
+	view, err := p.stored()
+	switch {
+	case err != nil:
+		return err
+	case view.State.won():
+		return &Error{Code: CodeOrderAlreadyPaid, Detail: "The order has been paid.", Payment: p.View}
+	case view.State.inProgress():
+		return &Error{Code: CodePaymentInProgress, Detail: "A payment of this order is on its way.", Payment: p.View}
+	case r.Reopen || o.Closed == "":
+		return nil
+	case o.Closed == ClosedByFailures:
+		return &Error{Code: CodeAttemptsExhausted, Detail: "Too many attempts to pay this order have failed; a service key may reopen it.", RetryAfter: time.Hour}
+	}
+	return &Error{Code: CodeOrderClosed, Detail: "The order was closed; a service key may reopen it."}
+}
+
+// fits reports whether a payment stands at the order's terms. What Stripe shows counts, not what we asked for. Only
+// setup_future_usage counts as it was asked for, since the customer's page sets it too, when a method is to be saved.
+func (a *Attempt) fits(t Terms, s Snapshot) bool {
+	return s.Amount == t.Amount && a.fitsButForAmount(t, s)
+}
+
+func (a *Attempt) fitsButForAmount(t Terms, s Snapshot) bool {
+	return s.Currency == t.Currency && s.Customer == t.Customer && s.CaptureMethod == t.CaptureMethod &&
+		a.Terms.SetupFutureUsage == t.SetupFutureUsage
+}
+
+// failures counts the customer's failed attempts since the order was last reopened.
+func (o *Order) failures() int {
+	count := -o.Forgiven
+	for _, a := range o.Attempts {
+		count += a.Failures
+	}
+	return count
+}
+
+// reopen lets a closed order be paid again.
+func (o *Order) reopen() {
+	o.Closed = ""
+	o.Forgiven += o.failures()
+}
+
+// outcomeKept is how long Stripe is sure to remember an idempotency key; it keeps them for a day.
+//
+// Source: https://docs.stripe.com/api/idempotent_requests
+const outcomeKept = 23 * time.Hour
+
+// unclear reports whether sending the form again can no longer tell what it made.
+func (a *Attempt) unclear(now time.Time) bool {
+	return a.Unclear || now.Sub(time.UnixMilli(a.Reserved)) > outcomeKept
 }
 
 // Free reports whether no attempt binds the order to its terms yet.
@@ -137,18 +235,22 @@ func OriginOf(metadata map[string]string) Origin {
 }
 
 // standing returns what the order says of a PaymentIntent that claims to be one of its attempts. It is one if the
-// order knows it, or if its create is still under way and all that was asked for is as it says. Anything else is
-// foreign: recorded, and never attached.
+// order knows it, or if all that was asked for is as it says, and its create is under way or was given up: that one was
+// never handed out. Anything else is foreign: recorded, and never attached.
 func (o *Order) standing(id PaymentID, origin Origin, s Snapshot) Standing {
+	standing := Standing{Order: o.ID, Attempt: origin.Attempt, Closed: o.Closed != ""}
 	if a := o.attemptOf(id); a != nil {
-		return Standing{Order: o.ID, Attempt: a.Number, Superseded: a.Number < o.last().Number}
+		standing.Attempt = a.Number
+	} else if origin.Attempt > len(o.Attempts) || !o.Attempts[origin.Attempt-1].expects(s) {
+		return Standing{Order: o.ID, Attempt: origin.Attempt, Foreign: true}
 	}
-	foreign := origin.Attempt > len(o.Attempts) || !o.Attempts[origin.Attempt-1].expects(s)
-	return Standing{Order: o.ID, Attempt: origin.Attempt, Foreign: foreign}
+	last := o.last()
+	standing.Superseded = last == nil || standing.Attempt < last.Number || (o.Winner != "" && o.Winner != id) || o.Attempts[standing.Attempt-1].Refused
+	return standing
 }
 
 func (a *Attempt) expects(s Snapshot) bool {
-	return a.Payment == "" && !a.Refused && a.Terms.Amount == s.Amount && a.Terms.Currency == s.Currency && a.Terms.Customer == s.Customer
+	return a.Payment == "" && a.Terms.Amount == s.Amount && a.Terms.Currency == s.Currency && a.Terms.Customer == s.Customer
 }
 
 // restore fills the record of an order that is known only from one of its payments.

@@ -67,13 +67,19 @@ func (r CreateRequest) validate() error {
 // impossible refuses terms that are well-formed, and that Stripe takes from nobody.
 func (t Terms) impossible() error {
 	var p problems
-	if p.check(t.Amount >= 1 && t.Amount <= MaxAmount, "/amount", "must be from 1 to %d, in minor units", MaxAmount); len(p) > 0 {
-		return &Error{Code: CodeAmountOutOfRange, Detail: "No payment can have this amount.", Fields: p}
+	if t.Amount < 1 || t.Amount > MaxAmount {
+		return amountOutOfRange()
 	}
 	if p.check(KnownCurrency(t.Currency), "/currency", "is none that Stripe charges in"); len(p) > 0 {
 		return &Error{Code: CodeUnsupportedCurrency, Detail: "No payment can have this currency.", Fields: p}
 	}
 	return nil
+}
+
+func amountOutOfRange() *Error {
+	var p problems
+	p.check(false, "/amount", "must be from 1 to %d, in minor units", MaxAmount)
+	return &Error{Code: CodeAmountOutOfRange, Detail: "No payment can have this amount.", Fields: p}
 }
 
 func (t Terms) problems() problems {

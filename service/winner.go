@@ -1,5 +1,7 @@
 package service
 
+import "slices"
+
 // Result is how a payment that succeeded stands to its order.
 type Result string
 
@@ -15,7 +17,8 @@ type Standing struct {
 	Order         OrderID `json:"order"`
 	Attempt       int     `json:"attempt"`
 	Foreign       bool    `json:"foreign,omitempty"`        // names the order, and is none of its attempts
-	Superseded    bool    `json:"superseded,omitempty"`     // a later attempt has taken its place
+	Superseded    bool    `json:"superseded,omitempty"`     // another payment has taken its place
+	Closed        bool    `json:"closed,omitempty"`         // the order was closed under it
 	Result        Result  `json:"result,omitempty"`         // set once the payment has succeeded
 	Terms         *Terms  `json:"terms,omitempty"`          // the order's, frozen when it was won
 	FulfillableAt int64   `json:"fulfillable_at,omitempty"` // Unix seconds, set once
@@ -24,6 +27,25 @@ type Standing struct {
 // passedOver reports whether the order stands for another payment.
 func (s Standing) passedOver() bool {
 	return s.Foreign || s.Result == Duplicate || (s.Superseded && s.Result != Won)
+}
+
+// withdrawn reports whether the order no longer wants the payment.
+func (s Standing) withdrawn() bool {
+	return !s.Foreign && s.Result == "" && (s.Superseded || s.Closed)
+}
+
+// place takes over what the order says now; what the payment has come to stays.
+func (s *Standing) place(now Standing) {
+	s.Attempt, s.Foreign, s.Superseded, s.Closed = now.Attempt, now.Foreign, now.Superseded, now.Closed
+}
+
+// unwanted reports whether the payment has to be cancelled: the order no longer wants it, and it could still be paid.
+func (p *Payment) unwanted() bool {
+	if !p.Standing.withdrawn() || p.Record.Empty() {
+		return false
+	}
+	state := stateOf(p.Record.Show().Snapshot, p.Record.Received)
+	return state.payable() || state == Authorized
 }
 
 // claim makes the payment the order's winner if there is none yet. To claim again is a no-op, so that a crash between
@@ -37,6 +59,7 @@ func (o *Order) claim(id PaymentID, attempt int) {
 		if attempt > len(o.Attempts) || o.Attempts[attempt-1].Payment != "" {
 			return
 		}
+		o.Attempts = slices.Clone(o.Attempts)
 		o.answered(attempt, id)
 	}
 	o.Winner = id
@@ -48,4 +71,18 @@ func (o *Order) result(id PaymentID) Result {
 		return Won
 	}
 	return Duplicate
+}
+
+// countFailures notes how often the customer has failed on a payment, and closes the order where it was too often: that
+// is somebody testing cards. It reports whether that was new.
+func (o *Order) countFailures(id PaymentID, failures, most int) bool {
+	a := o.attemptOf(id)
+	if a == nil || a.Failures >= failures {
+		return false
+	}
+	a.Failures = failures
+	if o.failures() > most && !o.frozen() {
+		o.Closed = ClosedByFailures
+	}
+	return true
 }

@@ -79,7 +79,7 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 	oldest := strconv.FormatInt(w.Now.Add(-s.EventRetention).UnixMilli(), 10)
 	return unavailable(savePaymentScript.Run(ctx, s.redis, keys,
 		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, readAt, s.retention(w.Final),
-		view, w.Version, w.History, part.changed(), eventID, eventType, oldest).Err())
+		view, w.Version, w.History, part.changed(), eventID, eventType, oldest, string(w.Standing.Order)).Err())
 }
 
 // retention is how long a record stays from now, in seconds; empty is for good.
@@ -92,7 +92,7 @@ func (s *Store) retention(final bool) string {
 
 // LoadView returns the view as it was rendered last; service.ErrNotFound where there is none.
 func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.StoredView, error) {
-	values, err := s.redis.HMGet(ctx, s.paymentPartition(id).payment(id), "view", "version", "secret").Result()
+	values, err := s.redis.HMGet(ctx, s.paymentPartition(id).payment(id), "view", "version", "secret", "order").Result()
 	if err != nil {
 		return service.StoredView{}, unavailable(err)
 	}
@@ -101,7 +101,8 @@ func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.Sto
 		return service.StoredView{}, service.ErrNotFound
 	}
 	secret, _ := values[2].(string)
-	return service.StoredView{View: []byte(view), Version: integer(values[1]), SecretHash: secret}, nil
+	order, _ := values[3].(string)
+	return service.StoredView{View: []byte(view), Version: integer(values[1]), SecretHash: secret, Order: service.OrderID(order)}, nil
 }
 
 // LoadHistory returns the JSON array of visible changes, oldest first; service.ErrNotFound where there is no payment.

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,13 +15,13 @@ import (
 
 // translateError puts what Stripe or the network said into our words. The texts of stripe-go stop here: they hold whole
 // PaymentIntents, and pieces of unreadable bodies.
-func translateError(ctx context.Context, err error) error {
+func (g *Gateway) translateError(ctx context.Context, err error) error {
 	var said *stripego.Error
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &said):
-		return refusal(said)
+		return g.refusal(said)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &service.Error{Code: service.CodeStripeTimeout, Detail: "Stripe did not answer in time. The same request can be sent again."}
 	case unreachable(err):
@@ -41,9 +42,10 @@ func unreachable(err error) bool {
 // refusal translates an error that Stripe itself answered.
 //
 // Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-codes
-func refusal(said *stripego.Error) *service.Error {
+func (g *Gateway) refusal(said *stripego.Error) *service.Error {
 	e := &service.Error{
 		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
+		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header),
 		Cause: fmt.Errorf("stripe answered %d %s %s %s", said.HTTPStatusCode, said.Type, said.Code, said.Param),
 	}
 	switch {
@@ -59,6 +61,21 @@ func refusal(said *stripego.Error) *service.Error {
 		refuse(e, said)
 	}
 	return e
+}
+
+// shown is the PaymentIntent that a refusal shows, as it is; nil where it shows none.
+func (g *Gateway) shown(said *stripego.Error) *service.Answer {
+	var body struct {
+		Error struct {
+			PaymentIntent *intent `json:"payment_intent"`
+		} `json:"error"`
+	}
+	err := json.Unmarshal(said.LastResponse.RawJSON, &body)
+	if err != nil || body.Error.PaymentIntent == nil || body.Error.PaymentIntent.unreadable() != nil {
+		return nil
+	}
+	header := said.LastResponse.Header
+	return &service.Answer{Intent: body.Error.PaymentIntent.translate(), Date: date(header, g.Now), Stale: replayed(header)}
 }
 
 // fieldOf names our member for a parameter of Stripe's that callers set themselves.

@@ -64,7 +64,7 @@ func (g *Gateway) call(ctx context.Context, method, path, key string, values url
 		params.IdempotencyKey = stripego.String(key)
 	}
 	err = g.backend.CallRaw(method, path, g.SecretKey.Reveal(), ordered(values), params, into)
-	return sent.Load() > 1, translateError(ctx, err)
+	return sent.Load() > 1, g.translateError(ctx, err)
 }
 
 // ordered renders values always in the same order, so that a form sent again is the same byte for byte.
@@ -78,15 +78,15 @@ func ordered(values url.Values) *form.Values {
 	return sorted
 }
 
-// PaymentForm renders what will be sent for an attempt of an order.
-func (g *Gateway) PaymentForm(r service.CreateRequest, attempt int, rev int64) string {
+// PaymentForm renders what will be sent for an attempt of an order, at the order's terms.
+func (g *Gateway) PaymentForm(r service.CreateRequest, terms service.Terms, attempt int, rev int64) string {
 	f := url.Values{}
-	f.Set("amount", strconv.FormatInt(r.Terms.Amount, 10))
-	f.Set("currency", r.Terms.Currency)
+	f.Set("amount", strconv.FormatInt(terms.Amount, 10))
+	f.Set("currency", terms.Currency)
 	f.Set("automatic_payment_methods[enabled]", "true")
-	f.Set("capture_method", string(r.Terms.CaptureMethod))
-	setUnlessEmpty(f, "customer", string(r.Terms.Customer))
-	setUnlessEmpty(f, "setup_future_usage", r.Terms.SetupFutureUsage)
+	f.Set("capture_method", string(terms.CaptureMethod))
+	setUnlessEmpty(f, "customer", string(terms.Customer))
+	setUnlessEmpty(f, "setup_future_usage", terms.SetupFutureUsage)
 	setUnlessEmpty(f, "description", r.Description)
 	setUnlessEmpty(f, "receipt_email", r.ReceiptEmail)
 	setUnlessEmpty(f, "statement_descriptor_suffix", r.StatementDescriptorSuffix)
@@ -112,8 +112,26 @@ func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) 
 	if err != nil {
 		return service.Answer{}, err
 	}
+	return g.post(ctx, "/v1/payment_intents", idempotencyKey, values)
+}
+
+// UpdateAmount sets the amount of a PaymentIntent, in minor units. No event is made for it: the answer is how we know.
+func (g *Gateway) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+	return g.post(ctx, intentPath(id), "", url.Values{"amount": {strconv.FormatInt(amount, 10)}})
+}
+
+// CancelPayment cancels a PaymentIntent, for a reason of Stripe's or for none.
+func (g *Gateway) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {
+	values := url.Values{}
+	setUnlessEmpty(values, "cancellation_reason", reason)
+	return g.post(ctx, intentPath(id)+"/cancel", "", values)
+}
+
+// post makes a call that is answered with a PaymentIntent. The answer to a call that was sent more than once may be an
+// old one.
+func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (service.Answer, error) {
 	var a answer
-	repeated, err := g.call(ctx, http.MethodPost, "/v1/payment_intents", idempotencyKey, values, &a)
+	repeated, err := g.call(ctx, http.MethodPost, path, key, values, &a)
 	if err != nil {
 		return service.Answer{}, err
 	}
@@ -123,11 +141,13 @@ func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) 
 // RetrievePayment asks for a PaymentIntent. Its charge is expanded, since only that says until when it can be captured.
 func (g *Gateway) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
 	var a answer
-	if _, err := g.call(ctx, http.MethodGet, "/v1/payment_intents/"+string(id), "", url.Values{"expand[0]": {"latest_charge"}}, &a); err != nil {
+	if _, err := g.call(ctx, http.MethodGet, intentPath(id), "", url.Values{"expand[0]": {"latest_charge"}}, &a); err != nil {
 		return service.Answer{}, err
 	}
 	return a.translate(false, g.Now), nil
 }
+
+func intentPath(id service.PaymentID) string { return "/v1/payment_intents/" + string(id) }
 
 // OpenSession makes a CustomerSession for Stripe's Payment Element, under a key of its own: its secret is single-use.
 func (g *Gateway) OpenSession(ctx context.Context, customer service.CustomerID, f service.SessionFeatures) (service.Session, error) {

@@ -124,16 +124,23 @@ type answer struct {
 
 // translate dates the answer. A replay, and the answer to a call that was sent more than once, may be older than that.
 func (a *answer) translate(repeated bool, now func() time.Time) service.Answer {
-	date, err := http.ParseTime(a.LastResponse.Header.Get("Date"))
-	if err != nil {
-		date = now()
-	}
 	return service.Answer{
-		Intent: a.intent.translate(), Date: date.Unix(),
-		Stale:         repeated || a.LastResponse.Header.Get("Idempotent-Replayed") == "true",
+		Intent: a.intent.translate(), Date: date(a.LastResponse.Header, now),
+		Stale:         repeated || replayed(a.LastResponse.Header),
 		CaptureBefore: a.LatestCharge.PaymentMethodDetails.Card.CaptureBefore,
 	}
 }
+
+// date is when Stripe answered, in Unix seconds by its clock.
+func date(h http.Header, now func() time.Time) int64 {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		at = now()
+	}
+	return at.Unix()
+}
+
+func replayed(h http.Header) bool { return h.Get("Idempotent-Replayed") == "true" }
 
 // session is what we read of a CustomerSession.
 //

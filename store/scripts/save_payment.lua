@@ -5,6 +5,7 @@
 -- ARGV[7] retention in seconds; '' keep
 -- ARGV[8] view; '' nothing visible changed, and ARGV[9] version  ARGV[10] history entry  ARGV[11] channel
 -- ARGV[12] event id; '' nothing to tell, and ARGV[13] event type  ARGV[14] oldest stream id to keep
+-- ARGV[15] order id
 -- Returns 1, or the error CONFLICT or NOMETA.
 if redis.call('EXISTS', KEYS[4]) == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
@@ -12,7 +13,7 @@ end
 if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then
   return redis.error_reply('CONFLICT the payment has changed')
 end
-redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'state', ARGV[4], 'secret', ARGV[5])
+redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'state', ARGV[4], 'secret', ARGV[5], 'order', ARGV[15])
 if ARGV[6] == '' then
   redis.call('ZREM', KEYS[3], ARGV[3])
 else
