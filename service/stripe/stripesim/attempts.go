@@ -64,7 +64,7 @@ func (a *account) attempt(pi *intent, p params) (any, error) {
 	case (m.act.challenge || family.redirects) && (p.boolean("error_on_requires_action") || p.boolean("off_session")):
 		return nil, a.decline(pi, m, needsCustomer)
 	case m.act.challenge || family.redirects:
-		a.askCustomer(pi, m)
+		a.askCustomer(pi)
 	default:
 		if f := a.proceed(pi, m); f != nil {
 			return nil, f
@@ -178,10 +178,10 @@ func (a *account) forget(pi *intent) {
 }
 
 // askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a redirect method.
-func (a *account) askCustomer(pi *intent, m *method) {
+func (a *account) askCustomer(pi *intent) {
 	token := strings.ToLower(a.ids.letters(24))
 	url := a.base + pagePath + token
-	a.pages[token] = &page{intent: pi.ID, method: m.ID}
+	a.pages[token] = pi.ID
 	pi.page, pi.Status = token, requiresAction
 	if pi.returnURL != "" {
 		pi.NextAction = document{"type": "redirect_to_url", "redirect_to_url": document{"return_url": pi.returnURL, "url": url}}

@@ -51,8 +51,7 @@ type charge struct {
 	TransferGroup                 text              `json:"transfer_group"`
 }
 
-func (ch *charge) id() string      { return ch.ID }
-func (ch *charge) createdAt() unix { return ch.Created }
+func (ch *charge) id() string { return ch.ID }
 
 // newCharge opens a charge for an intent, in the given status; the caller finishes and reports it.
 func (a *account) newCharge(pi *intent, m *method, state string) *charge {

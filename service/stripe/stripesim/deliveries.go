@@ -28,8 +28,7 @@ type hook struct {
 	Created unix
 }
 
-func (h *hook) id() string      { return h.ID }
-func (h *hook) createdAt() unix { return h.Created }
+func (h *hook) id() string { return h.ID }
 
 // MarshalJSON writes Stripe's webhook_endpoint, which shows no secret.
 func (h *hook) MarshalJSON() ([]byte, error) {
@@ -189,8 +188,12 @@ func (s *Server) Drain(ctx context.Context) error {
 	})()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.account.outbox.undelivered > 0 && !s.closed {
-		if err := ctx.Err(); err != nil {
+	for s.account.outbox.undelivered > 0 {
+		err := ctx.Err()
+		if s.closed {
+			err = http.ErrServerClosed
+		}
+		if err != nil {
 			return fmt.Errorf("%d deliveries outstanding: %w", s.account.outbox.undelivered, err)
 		}
 		if s.account.hurry() {

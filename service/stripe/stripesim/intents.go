@@ -73,8 +73,7 @@ type automaticMethods struct {
 	Enabled        bool   `json:"enabled"`
 }
 
-func (pi *intent) id() string      { return pi.ID }
-func (pi *intent) createdAt() unix { return pi.Created }
+func (pi *intent) id() string { return pi.ID }
 
 // in says whether the status is one of those given.
 func (pi *intent) in(states ...status) bool { return slices.Contains(states, pi.Status) }
@@ -98,7 +97,7 @@ func (pi *intent) publicView() any {
 	return view
 }
 
-// terms are the parameters that create and update share, with the way each is applied. A rule that refuses leaves the intent half changed: apply works on a copy.
+// apply sets what create, update and confirm have in common. A refusal leaves the intent half changed, so the caller gives it a copy.
 func (a *account) apply(pi *intent, p params) *failure {
 	for _, set := range []func(*intent, params) *failure{a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod, applyOptions} {
 		if f := set(pi, p); f != nil {
@@ -174,8 +173,11 @@ func applyOptions(pi *intent, p params) *failure {
 
 // applyMethod resolves payment_method and payment_method_data; either one puts the intent back before its confirmation.
 func (a *account) applyMethod(pi *intent, p params) *failure {
-	if types := p.list("payment_method_types"); len(types) > 0 {
-		pi.PaymentMethodTypes = types
+	for _, kind := range p.list("payment_method_types") {
+		if _, known := families[kind]; !known {
+			return invalid("", "payment_method_types", "The payment method type \"%s\" is invalid.", kind)
+		}
+		pi.PaymentMethodTypes = p.list("payment_method_types")
 	}
 	m, f := a.methodFrom(p)
 	if f != nil || m == nil {
@@ -188,9 +190,7 @@ func (a *account) applyMethod(pi *intent, p params) *failure {
 		return invalid("payment_intent_incompatible_payment_method", "payment_method", "The PaymentMethod provided (%s) is not allowed for this PaymentIntent. Please attach a PaymentMethod of one of the following types: %s. If you would like to continue using the current PaymentMethod, you must add %s to this PaymentIntent.", m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
 	}
 	pi.PaymentMethod = text(m.ID)
-	if pi.Status == requiresPaymentMethod {
-		pi.Status = requiresConfirmation
-	}
+	pi.Status, pi.NextAction, pi.page = requiresConfirmation, nil, ""
 	return nil
 }
 

@@ -18,8 +18,7 @@ type method struct {
 	act            behaviour
 }
 
-func (m *method) id() string      { return m.ID }
-func (m *method) createdAt() unix { return m.Created }
+func (m *method) id() string { return m.ID }
 
 // MarshalJSON writes Stripe's object, with the member that is named after the type.
 func (m *method) MarshalJSON() ([]byte, error) {
