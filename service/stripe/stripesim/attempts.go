@@ -30,18 +30,18 @@ func notConfirmable(pi *intent) *failure {
 	if pi.in(succeeded) {
 		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
 	}
-	return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has a status of %s. Only a PaymentIntent with one of the following statuses may be confirmed: requires_confirmation, requires_action.", pi.Status)
+	return unexpectedState(pi, textNotConfirmable, pi.Status)
 }
 
 // checkConfirmation refuses what no bank need be asked about.
 func (a *account) checkConfirmation(pi *intent, p params) *failure {
 	m, ok := a.methods.find(string(pi.PaymentMethod))
 	if !ok {
-		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.")
+		return unexpectedState(pi, textNoMethod)
 	}
 	auto := pi.AutomaticPaymentMethods
 	if auto != nil && auto.AllowRedirects != "never" && pi.returnURL == "" && !p.boolean("use_stripe_sdk") {
-		return invalid("", "return_url", "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.")
+		return invalid("", "return_url", textReturnURL)
 	}
 	if families[m.Type].redirects && pi.returnURL == "" {
 		return invalid("", "return_url", "You must provide a `return_url` when confirming using payment_method_types[]=%s.", m.Type)

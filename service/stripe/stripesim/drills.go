@@ -186,7 +186,7 @@ func (s *Server) withIntent(id string, work func(*account, *intent) *failure) er
 // bring is SetStatus.
 func (a *account) bring(pi *intent, to status) *failure {
 	switch {
-	case pi.in(to) && (to != requiresPaymentMethod || pi.LastPaymentError != nil):
+	case pi.in(to) && (to != requiresPaymentMethod || pi.failed()):
 		return nil
 	case pi.page != "" && to != canceled:
 		a.authenticate(pi, to != requiresPaymentMethod)

@@ -78,6 +78,9 @@ func (pi *intent) id() string { return pi.ID }
 // in says whether the status is one of those given.
 func (pi *intent) in(states ...status) bool { return slices.Contains(states, pi.Status) }
 
+// failed says whether the last attempt at the payment did.
+func (pi *intent) failed() bool { return pi.LastPaymentError != nil }
+
 // hidden are the members that a publishable key does not get to see.
 var hidden = []string{
 	"amount_capturable", "amount_received", "application", "application_fee_amount", "customer", "invoice", "latest_charge", "metadata", "on_behalf_of",
@@ -132,7 +135,7 @@ func (a *account) applyCustomer(pi *intent, p params) *failure {
 		return missing("customer", id, "customer")
 	}
 	if pi.Customer != "" && pi.Customer != text(id) {
-		return invalid("", "customer", "You cannot modify `customer` on a PaymentIntent once it already has been set. To fulfill a payment with a different Customer, cancel this PaymentIntent and create a new one.")
+		return invalid("", "customer", textOtherCustomer)
 	}
 	pi.Customer = text(id)
 	return nil
@@ -184,10 +187,10 @@ func (a *account) applyMethod(pi *intent, p params) *failure {
 		return f
 	}
 	if m.Customer != "" && m.Customer != pi.Customer {
-		return invalid("", "payment_method", "The PaymentMethod %s belongs to a Customer. Please include the Customer in the `customer` parameter on the PaymentIntent.", m.ID)
+		return invalid("", "payment_method", textForeignMethod, m.ID)
 	}
 	if !slices.Contains(pi.PaymentMethodTypes, m.Type) {
-		return invalid("payment_intent_incompatible_payment_method", "payment_method", "The PaymentMethod provided (%s) is not allowed for this PaymentIntent. Please attach a PaymentMethod of one of the following types: %s. If you would like to continue using the current PaymentMethod, you must add %s to this PaymentIntent.", m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
+		return invalid("payment_intent_incompatible_payment_method", "payment_method", textWrongType, m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
 	}
 	pi.PaymentMethod = text(m.ID)
 	pi.Status, pi.NextAction, pi.page = requiresConfirmation, nil, ""
@@ -214,7 +217,7 @@ func (a *account) intentOf(c *call) (*intent, *failure) {
 		return nil, invalid("parameter_missing", "client_secret", "Missing required param: client_secret.")
 	}
 	if (c.publishable || secret != "") && secret != pi.ClientSecret {
-		return nil, invalid("resource_missing", "client_secret", "The client_secret provided does not match the client_secret associated with the PaymentIntent: '%s'", pi.ID)
+		return nil, invalid("resource_missing", "client_secret", textWrongSecret, pi.ID)
 	}
 	return pi, nil
 }
@@ -234,7 +237,7 @@ func (a *account) updateIntent(c *call) (any, error) {
 	}
 	if !pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction) {
 		if name := firstOf(c.params, "amount", "currency", "customer", "payment_method", "payment_method_data", "capture_method", "setup_future_usage"); name != "" {
-			return nil, unexpectedState(pi, "This PaymentIntent's %s could not be updated because it has a status of %s. You may only update the %s of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.", name, pi.Status, name)
+			return nil, unexpectedState(pi, textNotUpdatable, name, pi.Status, name)
 		}
 	}
 	changed := *pi

@@ -182,7 +182,10 @@ func (a *account) listMethods(c *call) (any, error) {
 var methodCreation = methodShape()
 
 func methodShape() shape {
-	s := shape{"type": aText.must(), "allow_redisplay": oneOf("always", "limited", "unspecified"), "billing_details": aHash, "metadata": aHash, "radar_options": aHash, "expand": aList}
+	s := shape{
+		"type": aText.must(), "allow_redisplay": oneOf("always", "limited", "unspecified"), "billing_details": aHash, "metadata": aHash, "radar_options": aHash,
+		"expand": aList,
+	}
 	for kind := range families {
 		s[kind] = aHash
 	}

@@ -77,7 +77,7 @@ func (a *account) authenticate(pi *intent, agreed bool) {
 }
 
 func authenticationFailure(m *method) *failure {
-	f := invalid("payment_intent_authentication_failure", "", "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.")
+	f := invalid("payment_intent_authentication_failure", "", textNotAuthenticated)
 	f.PaymentMethod = m
 	return f
 }
