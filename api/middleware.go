@@ -67,7 +67,7 @@ func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			err := recovered(next, c)
-			if err == nil {
+			if err == nil || c.Response().Committed { // what fails then is the writing: its reader has gone
 				return nil
 			}
 			p := problemOf(err)
