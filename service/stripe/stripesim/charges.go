@@ -104,6 +104,6 @@ func (a *account) retrieveCharge(c *call) (any, error) {
 func (a *account) listCharges(c *call) (any, error) {
 	return pageOf(c, a.charges.newestFirst(func(ch *charge) bool {
 		return c.params.matches("payment_intent", string(ch.PaymentIntent)) && c.params.matches("customer", string(ch.Customer)) &&
-			c.params.within(ch.Created)
+			c.params.matches("transfer_group", string(ch.TransferGroup)) && c.params.within(ch.Created)
 	}))
 }

@@ -141,6 +141,9 @@ func (a *account) applyCustomer(pi *intent, p params) *failure {
 	return nil
 }
 
+// suffixLength is the limit of https://docs.stripe.com/get-started/account/statement-descriptors.
+const suffixLength = 22
+
 func applyTexts(pi *intent, p params) *failure {
 	for name, field := range map[string]*text{
 		"description": &pi.Description, "receipt_email": &pi.ReceiptEmail, "setup_future_usage": &pi.SetupFutureUsage, "transfer_group": &pi.TransferGroup,
@@ -149,6 +152,9 @@ func applyTexts(pi *intent, p params) *failure {
 		if p.has(name) {
 			*field = text(p.text(name))
 		}
+	}
+	if suffix := string(pi.StatementDescriptorSuffix); len(suffix) > suffixLength || strings.ContainsAny(suffix, `<>\'"*`) {
+		return invalid("", "statement_descriptor_suffix", "The statement descriptor suffix must have at most %d characters, and none of <>\\'\"*.", suffixLength)
 	}
 	if email := pi.ReceiptEmail; email != "" && !strings.Contains(string(email), "@") {
 		return invalid("email_invalid", "receipt_email", "Invalid email address: %s", email)

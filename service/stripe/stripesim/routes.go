@@ -34,7 +34,7 @@ func endpoints() []endpoint {
 		{"POST /v1/payment_intents/{intent}/capture", captureShape, false, (*account).captureIntent},
 		{"POST /v1/payment_intents/{intent}/cancel", cancelShape, false, (*account).cancelIntent},
 
-		{"GET /v1/charges", paging.with(shape{"customer": aText, "payment_intent": aText, "created": aRange}), false, (*account).listCharges},
+		{"GET /v1/charges", paging.with(shape{"customer": aText, "payment_intent": aText, "transfer_group": aText, "created": aRange}), false, (*account).listCharges},
 		{"GET /v1/charges/{charge}", only, false, (*account).retrieveCharge},
 
 		{"POST /v1/refunds", refundShape, false, (*account).createRefund},
@@ -63,8 +63,9 @@ var (
 	cancelShape = only.with(shape{"cancellation_reason": oneOf("abandoned", "duplicate", "fraudulent", "requested_by_customer")})
 	fundShape   = only.with(shape{"amount": anInteger.must(), "currency": aText.must(), "reference": aText})
 	refundShape = only.with(shape{
-		"amount": anInteger, "charge": aText, "currency": aText, "customer": aText, "instructions_email": aText, "metadata": aHash, "payment_intent": aText,
-		"reason": oneOf("duplicate", "fraudulent", "requested_by_customer"), "refund_application_fee": aBoolean, "reverse_transfer": aBoolean,
+		"amount": anInteger, "charge": aText, "currency": aText, "customer": aText, "instructions_email": aText, "metadata": aHash, "origin": aText,
+		"payment_intent": aText,
+		"reason":         oneOf("duplicate", "fraudulent", "requested_by_customer"), "refund_application_fee": aBoolean, "reverse_transfer": aBoolean,
 	})
 )
 
