@@ -64,7 +64,7 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	if err := c.checkAnswer(in, res, body); err != nil {
+	if err := c.checkAnswer(r.Context(), in, res, body); err != nil {
 		c.t.Errorf("%s %s: the answer %d breaks the contract: %v\n%s", r.Method, r.URL.Path, res.StatusCode, err, body)
 	}
 	return res, nil
@@ -109,7 +109,7 @@ func matchPath(pattern, path string) (map[string]string, bool) {
 }
 
 // checkAnswer also checks what the contract says of every answer, whether it has the operation or not.
-func (c checked) checkAnswer(in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+func (c checked) checkAnswer(ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
 	if res.Header.Get("X-Request-Id") == "" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
 		return fmt.Errorf("header missing in %v", res.Header)
 	}
@@ -126,7 +126,7 @@ func (c checked) checkAnswer(in *openapi3filter.RequestValidationInput, res *htt
 	}
 	switch {
 	case in != nil:
-		return validate(in, res, body)
+		return validate(ctx, in, res, body)
 	case res.StatusCode < 400:
 		return fmt.Errorf("no such operation")
 	}
@@ -153,8 +153,8 @@ func (c checked) checkProblem(schema bool, res *http.Response, body []byte) erro
 	return c.doc.Components.Schemas["Problem"].Value.VisitJSON(problem, openapi3.EnableJSONSchema2020())
 }
 
-func validate(in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
-	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+func validate(ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+	return openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: in, Status: res.StatusCode, Header: res.Header,
 		Body: io.NopCloser(bytes.NewReader(body)), Options: in.Options,
 	})

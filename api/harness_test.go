@@ -109,6 +109,7 @@ func (w *world) inBackground(work func(context.Context)) {
 
 // checkedClient returns a client that watches over the contract.
 func checkedClient(t *testing.T) *http.Client {
+	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: checked{t: t, doc: contract(t), next: transport}}

@@ -25,6 +25,19 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
+func TestAllowNamesTheMethods(t *testing.T) {
+	w := newWorld(t)
+	for line, want := range map[string]string{
+		"GET /v1/payments": "POST", "OPTIONS /v1/payments": "POST", "PUT /v1/payments/pi_1": "GET, HEAD",
+		"DELETE /v1/payments/pi_1/customer-session": "POST", "POST /openapi.yaml": "GET, HEAD",
+	} {
+		answer := w.send(request{line: line, bad: true})
+		if got := answer.header.Get("Allow"); answer.status != http.StatusMethodNotAllowed || got != want {
+			t.Errorf("%s: %d, Allow %q, want %q", line, answer.status, got, want)
+		}
+	}
+}
+
 // line is an access-log line.
 type line struct {
 	Msg, Level, Method, Route, Credential, Key, Code string
