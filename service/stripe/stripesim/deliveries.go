@@ -143,6 +143,7 @@ func (s *Server) postEvent(d *delivery) error {
 	if err != nil {
 		return err
 	}
+	body = bytes.TrimSpace(body) // unlike an answer, a webhook ends at its brace
 	ctx, cancel := context.WithTimeout(s.done, deliveryTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.hook.URL, bytes.NewReader(body))

@@ -2,6 +2,7 @@ package stripesim_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -50,9 +51,7 @@ func parameters(operation *spec.Operation) map[string]*spec.Schema {
 		}
 	}
 	if operation.RequestBody != nil {
-		for name, schema := range operation.RequestBody.Content["application/x-www-form-urlencoded"].Schema.Properties {
-			out[name] = schema
-		}
+		maps.Copy(out, operation.RequestBody.Content["application/x-www-form-urlencoded"].Schema.Properties)
 	}
 	return out
 }
@@ -69,9 +68,10 @@ func formName(name string, schema *spec.Schema) string {
 
 func (b *bench) form(method, path string, form url.Values) (body string) {
 	b.t.Helper()
-	if method == http.MethodPost {
+	switch method {
+	case http.MethodPost:
 		_, body = b.ask(fmt.Sprint(path, form), path, form.Encode())
-	} else if method == http.MethodGet {
+	case http.MethodGet:
 		_, body = b.read(path + "?" + form.Encode())
 	}
 	return body
