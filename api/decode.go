@@ -100,16 +100,16 @@ var expectations = map[reflect.Kind]struct {
 // json reads by itself, and calls again for the values inside.
 func (d *decoder) value(in *jsontext.Decoder, into any) error {
 	target, kind := reflect.TypeOf(into).Elem(), in.PeekKind()
-	if target.Kind() == reflect.Pointer || kind == jsontext.KindInvalid {
+	_, isUnknown := into.(*unknownMember)
+	switch {
+	case target.Kind() == reflect.Pointer || kind == jsontext.KindInvalid:
 		return errors.ErrUnsupported
-	}
-	if in.StackDepth() == 0 {
+	case in.StackDepth() == 0:
 		d.notObject = kind != jsontext.KindBeginObject
-	} else if kind == jsontext.KindNull && !inArray(in) {
+	case kind == jsontext.KindNull && !isUnknown && !inArray(in): // absent
 		return errors.ErrUnsupported
 	}
 	d.present[in.StackPointer()] = true
-	_, isUnknown := into.(*unknownMember)
 	want := expectations[target.Kind()]
 	if kind == want.json && !isUnknown {
 		return errors.ErrUnsupported
