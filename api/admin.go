@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 )
@@ -11,15 +12,14 @@ import (
 type Dependency struct {
 	Name   string
 	OK     bool
-	Detail string // what is wrong with it, for operators
+	Detail string // what is wrong with it, for operators; the probe says one word only
 }
 
 // Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's outage;
 // /readyz asks the function, and answers 503 unless it says ready.
 func Admin(ready func() (ready bool, deps []Dependency)) http.Handler {
 	e := newEcho(slog.New(slog.DiscardHandler)) // probes come every second
-	routes := map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)}
-	for path, handle := range routes {
+	for path, handle := range map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)} {
 		e.GET(path, handle)
 		e.HEAD(path, handle)
 	}
@@ -32,31 +32,32 @@ func getLiveness(c echo.Context) error {
 	}{"alive"})
 }
 
-// dependency is a Dependency as it is answered.
-type dependency struct {
-	Name   string  `json:"name"`
-	OK     bool    `json:"ok"`
-	Detail *string `json:"detail"`
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status       string            `json:"status"`
+	Dependencies map[string]string `json:"dependencies"`
 }
 
+// readinessBy words what the function says. A server that was ready and no longer is has been told to stop.
 func readinessBy(ready func() (bool, []Dependency)) echo.HandlerFunc {
+	var wasReady atomic.Bool
 	return func(c echo.Context) error {
-		var body struct {
-			Ready        bool         `json:"ready"`
-			Dependencies []dependency `json:"dependencies"`
+		isReady, dependencies := ready()
+		body, status := readiness{"ready", map[string]string{}}, http.StatusOK
+		switch {
+		case isReady:
+			wasReady.Store(true)
+		case wasReady.Load():
+			body.Status, status = "draining", http.StatusServiceUnavailable
+		default:
+			body.Status, status = "starting", http.StatusServiceUnavailable
 		}
-		var heard []Dependency
-		body.Ready, heard = ready()
-		for _, d := range heard {
-			shown := dependency{Name: d.Name, OK: d.OK}
-			if d.Detail != "" {
-				shown.Detail = &d.Detail
+		for _, d := range dependencies {
+			body.Dependencies[d.Name] = "unreachable"
+			if d.OK {
+				body.Dependencies[d.Name] = "ok"
 			}
-			body.Dependencies = append(body.Dependencies, shown)
 		}
-		if !body.Ready {
-			return answerJSON(c, http.StatusServiceUnavailable, body)
-		}
-		return answerJSON(c, http.StatusOK, body)
+		return answerJSON(c, status, body)
 	}
 }

@@ -21,6 +21,7 @@ type Options struct {
 	Keys           []Key
 	PublishableKey string // Stripe's, handed to pages
 	Livemode       bool   // the mode of the Stripe keys
+	Tokens         Tokens
 	Logger         *slog.Logger
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
 }
@@ -63,16 +64,22 @@ func (a *api) routes() []Route {
 		read     = access{scope: service.ScopeRead}
 		write    = access{scope: service.ScopeWrite}
 		events   = access{scope: service.ScopeEvents}
-		readOwn  = access{scope: service.ScopeRead, clientSecret: true}
+		manage   = access{scope: service.ScopeManage}
+		writeOwn = access{scope: service.ScopeWrite, token: true}
+		readOwn  = access{scope: service.ScopeRead, token: true}
+		readAny  = access{scope: service.ScopeRead, token: true, clientSecret: true}
 		wait     = []string{"wait"}
 		feedPage = []string{"after", "limit"}
 	)
 	return []Route{
-		{"POST", "/v1/payments", write, nil, a.createPayment},
-		{"POST", "/v1/payments/{payment_intent}/customer-session", write, nil, a.createCustomerSession},
-		{"GET", "/v1/payments/{payment_intent}", readOwn, wait, a.getPayment},
+		{"POST", "/v1/payments", writeOwn, nil, a.createPayment},
+		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, nil, a.createCustomerSession},
+		{"GET", "/v1/payments/{payment_intent}", readAny, wait, a.getPayment},
+		{"PATCH", "/v1/payments/{payment_intent}", write, nil, a.changePayment},
+		{"POST", "/v1/payments/{payment_intent}/cancel", manage, nil, a.cancelPayment},
 		{"GET", "/v1/payments/{payment_intent}/history", read, nil, a.getPaymentHistory},
-		{"GET", "/v1/orders/{order_id}", read, nil, a.getOrder},
+		{"GET", "/v1/orders/{order_id}", readOwn, nil, a.getOrder},
+		{"POST", "/v1/order-tokens", write, nil, a.mintOrderToken},
 		{"GET", "/v1/events", events, feedPage, a.listEvents},
 		{"GET", "/v1/config", anybody, nil, a.getConfig},
 		{"POST", "/webhooks/stripe", anybody, nil, a.receiveStripeEvent},

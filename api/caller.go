@@ -22,6 +22,7 @@ type Key struct {
 // access says who may use a route: anybody, where no scope is named.
 type access struct {
 	scope        service.Scope // that a service key needs
+	token        bool          // whether the holder of an order token may come
 	clientSecret bool          // whether the holder of a client secret may come
 }
 
@@ -30,7 +31,7 @@ func (a access) forbidCaching(c echo.Context) {
 	h := c.Response().Header()
 	switch {
 	case a.scope == "":
-	case c.Request().Method == http.MethodPost:
+	case c.Request().Method == http.MethodPost || c.Request().Method == http.MethodPatch:
 		h.Set(echo.HeaderCacheControl, "no-store")
 	default:
 		h.Set(echo.HeaderCacheControl, "private, no-cache")
@@ -45,43 +46,65 @@ func (a *api) admit(c echo.Context, need access) error {
 		return nil
 	}
 	x := exchangeOf(c)
-	caller, ok := a.authenticate(c.Request().Header)
-	if !ok {
-		return &refusal{code: codeUnauthenticated, detail: "The Authorization header is missing or not valid."}
+	if err := a.authenticate(c.Request().Header, x); err != nil {
+		return err
 	}
-	x.caller = caller
-	if caller.Key == "" {
-		x.credential = "client_secret"
-		if !need.clientSecret {
-			return &refusal{code: codeInsufficientScope, detail: "A client secret only reads its own payment."}
-		}
-		return nil
-	}
-	x.credential = "service_key"
-	if !caller.May(need.scope) {
+	switch {
+	case x.credential == clientSecret && !need.clientSecret:
+		return &refusal{code: codeInsufficientScope, detail: "A client secret only reads its own payment."}
+	case x.credential == orderToken && !need.token:
+		return &refusal{code: codeInsufficientScope, detail: "An order token only opens, refreshes and reads its own order."}
+	case x.credential == serviceKey && !x.caller.May(need.scope):
 		return &refusal{code: codeInsufficientScope, detail: "The service key lacks the scope " + string(need.scope) + "."}
 	}
 	return nil
 }
 
-var serviceKey = regexp.MustCompile(`^ksk_[A-Za-z0-9_-]{32,}$`)
+// The kinds of credentials, as the log names them.
+const (
+	noCredential = "none"
+	serviceKey   = "service_key"
+	orderToken   = "order_token"
+	clientSecret = "client_secret"
+)
 
-// authenticate tells the kinds of credentials apart by their shape. Two headers are none: proxies would choose.
-func (a *api) authenticate(h http.Header) (service.Caller, bool) {
+// The shapes of credentials: a service key, and a JWT.
+var (
+	keyShape = regexp.MustCompile(`^ksk_[A-Za-z0-9_-]{32,}$`)
+	jwtShape = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
+)
+
+// authenticate tells the kinds of credentials apart by their shape, and notes who asks. Two headers are none: proxies
+// would choose.
+func (a *api) authenticate(h http.Header, x *exchange) error {
 	values := h.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {
-		return service.Caller{}, false
+		return unauthenticated()
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return service.Caller{}, false
+	scheme, text, _ := strings.Cut(values[0], " ")
+	known := strings.EqualFold(scheme, "Bearer")
+	switch {
+	case known && keyShape.MatchString(text):
+		x.credential = serviceKey
+		x.caller, known = a.holder(text)
+	case known && jwtShape.MatchString(text):
+		x.credential = orderToken
+		return a.verifyToken(text, x)
+	default:
+		x.credential = clientSecret
+		x.caller = service.Caller{Secret: service.Secret(text)}
+		_, shaped := service.ClientSecretOf(x.caller.Secret)
+		known = known && shaped
 	}
-	if serviceKey.MatchString(token) {
-		return a.holder(token)
+	if !known {
+		x.credential, x.caller = noCredential, service.Caller{}
+		return unauthenticated()
 	}
-	secret := service.Secret(token)
-	_, ok := service.ClientSecretOf(secret)
-	return service.Caller{Secret: secret}, ok
+	return nil
+}
+
+func unauthenticated() error {
+	return &refusal{code: codeUnauthenticated, detail: "The Authorization header is missing or not valid."}
 }
 
 // holder looks the service key up. It compares with all of them, so that the time taken says nothing.

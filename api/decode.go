@@ -23,18 +23,24 @@ type unknownMember struct{}
 // decode is the one door for bodies: it reads the JSON object that the request carries into a struct, and finds all
 // that is of a wrong type, unknown or missing. null stands for absent, and an empty body for an empty object.
 func decode(c echo.Context, into any, required ...string) error {
+	_, err := decodeMembers(c, into, required...)
+	return err
+}
+
+// decodeMembers is decode, and says which members were there.
+func decodeMembers(c echo.Context, into any, required ...string) (present map[jsontext.Pointer]bool, err error) {
 	if err := checkIdempotencyKey(c.Request().Header); err != nil {
-		return err
+		return nil, err
 	}
 	text, err := readJSON(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d := decoder{present: map[jsontext.Pointer]bool{}}
 	if err := json.Unmarshal(text, into, json.WithUnmarshalers(json.UnmarshalFromFunc(d.value))); err != nil {
-		return invalidJSON(err)
+		return nil, invalidJSON(err)
 	}
-	return d.verdict(required)
+	return d.present, d.verdict(required)
 }
 
 // invalidJSON says what is wrong with a body that is not JSON, without a word of it.
@@ -100,16 +106,16 @@ var expectations = map[reflect.Kind]struct {
 // json reads by itself, and calls again for the values inside.
 func (d *decoder) value(in *jsontext.Decoder, into any) error {
 	target, kind := reflect.TypeOf(into).Elem(), in.PeekKind()
-	if target.Kind() == reflect.Pointer || kind == jsontext.KindInvalid {
+	_, isUnknown := into.(*unknownMember)
+	switch {
+	case target.Kind() == reflect.Pointer || kind == jsontext.KindInvalid:
 		return errors.ErrUnsupported
-	}
-	if in.StackDepth() == 0 {
+	case in.StackDepth() == 0:
 		d.notObject = kind != jsontext.KindBeginObject
-	} else if kind == jsontext.KindNull && !inArray(in) {
+	case kind == jsontext.KindNull && !isUnknown && !inArray(in): // absent
 		return errors.ErrUnsupported
 	}
 	d.present[in.StackPointer()] = true
-	_, isUnknown := into.(*unknownMember)
 	want := expectations[target.Kind()]
 	if kind == want.json && !isUnknown {
 		return errors.ErrUnsupported

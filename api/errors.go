@@ -17,10 +17,13 @@ import (
 const (
 	codeInvalidJSON          service.Code = "invalid_json"
 	codeUnauthenticated      service.Code = "unauthenticated"
+	codeTokenExpired         service.Code = "token_expired"
 	codeInsufficientScope    service.Code = "insufficient_scope"
 	codeMethodNotAllowed     service.Code = "method_not_allowed"
 	codeBodyTooLarge         service.Code = "body_too_large"
 	codeUnsupportedMediaType service.Code = "unsupported_media_type"
+	codeClaimMismatch        service.Code = "claim_mismatch"
+	codeIfMatchRequired      service.Code = "if_match_required"
 )
 
 // kind is what all problems of one code have in common.

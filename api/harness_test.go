@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(w.stripe.Close)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	svc := service.New(w.newStore(), w.newGateway(), service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, Logger: logger,
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: logger,
 	})
 	w.api = httptest.NewServer(api.New(svc, api.Options{
 		Keys: []api.Key{
@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 	}))
 	t.Cleanup(w.api.Close)
 	w.client = checkedClient(t)
-	w.inBackground(svc.ReadAmbiguous)
+	w.inBackground(svc.Attend)
 	return w
 }
 
@@ -109,6 +109,7 @@ func (w *world) inBackground(work func(context.Context)) {
 
 // checkedClient returns a client that watches over the contract.
 func checkedClient(t *testing.T) *http.Client {
+	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: checked{t: t, doc: contract(t), next: transport}}

@@ -23,6 +23,7 @@ type exchange struct {
 	route      string // the pattern; empty where there is no such route
 	credential string // its kind
 	caller     service.Caller
+	claims     *claims      // of the order token, verified
 	code       service.Code // of the problem that was answered
 }
 
@@ -40,7 +41,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		if !requestID.MatchString(id) {
 			id = rand.Text()
 		}
-		c.Set(exchangeKey, &exchange{requestID: id, credential: "none"})
+		c.Set(exchangeKey, &exchange{requestID: id, credential: noCredential})
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
 		return next(c)
@@ -51,11 +52,12 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 func accessLog(logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			began := time.Now()
+			began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
 			err := next(c)
+			took := time.Since(began) //nolint:forbidigo // as above
 			x := exchangeOf(c)
 			logger.InfoContext(c.Request().Context(), "request",
-				"method", c.Request().Method, "route", x.route, "status", c.Response().Status, "duration", time.Since(began),
+				"method", c.Request().Method, "route", x.route, "status", c.Response().Status, "duration", took,
 				"request_id", x.requestID, "credential", x.credential, "key", x.caller.Key, "code", x.code)
 			return err
 		}
@@ -67,7 +69,7 @@ func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			err := recovered(next, c)
-			if err == nil {
+			if err == nil || c.Response().Committed { // what fails then is the writing: its reader has gone
 				return nil
 			}
 			p := problemOf(err)

@@ -91,11 +91,11 @@ func newSession(s *service.Session) *session {
 }
 
 func (a *api) createPayment(c echo.Context) error {
-	var body createBody
-	if err := decode(c, &body, "order_id", "amount", "currency"); err != nil {
+	request, err := a.createRequest(c)
+	if err != nil {
 		return err
 	}
-	opened, err := a.service.Create(c.Request().Context(), body.request())
+	opened, err := a.service.Create(c.Request().Context(), request)
 	if err != nil {
 		return err
 	}
@@ -110,6 +110,20 @@ func (a *api) createPayment(c echo.Context) error {
 		c.Response().Header().Set(echo.HeaderLocation, "/v1/payments/"+string(opened.ID))
 	}
 	return c.JSONBlob(status, text)
+}
+
+// createRequest is what the body of a service key asks for, or what a token says.
+func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
+	var body createBody
+	if claims := exchangeOf(c).claims; claims != nil {
+		present, err := decodeMembers(c, &body)
+		if err != nil {
+			return service.CreateRequest{}, err
+		}
+		return claims.request(), claims.compare(body, present)
+	}
+	err := decode(c, &body, "order_id", "amount", "currency")
+	return body.request(), err
 }
 
 // openedPayment appends what the page needs in order to pay to the rendered view.
@@ -128,7 +142,7 @@ func (a *api) createCustomerSession(c echo.Context) error {
 		return err
 	}
 	id := paymentID(c)
-	made, err := a.service.RefreshSession(c.Request().Context(), id, body.Session.features())
+	made, err := a.service.RefreshSession(c.Request().Context(), exchangeOf(c).caller, id, body.Session.features())
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ func TestPaymentFromCreateToPaid(t *testing.T) {
 		}
 	}
 	w.checkRecords(made)
+	w.checkSecrets(made)
 
 	again := w.send(request{line: "POST /v1/payments", token: fullKey, body: body})
 	if again.status != http.StatusConflict || !strings.Contains(again.body, `"code":"order_already_paid"`) || !strings.Contains(again.body, `"payment":{"payment_intent":`) {

@@ -87,6 +87,8 @@ var wrongValues = []struct {
 	},
 	{with(`"description":"` + strings.Repeat("ä", 1001) + `"`), 400, "invalid_request", []string{"/description"}},
 	{with(`"statement_descriptor_suffix":"<SHOP>"`), 400, "invalid_request", []string{"/statement_descriptor_suffix"}},
+	{with(`"x":null,"customer_session":{"y":null}`), 400, "invalid_request", []string{"/x", "/customer_session/y"}},
+	{with(`"metadata":{"a":null}`), 400, "invalid_request", []string{"/metadata/a"}},
 	{with(`"metadata":[]`), 400, "invalid_request", []string{"/metadata"}},
 	{with(`"metadata":{"a":1,"b":{}}`), 400, "invalid_request", []string{"/metadata/a", "/metadata/b"}},
 	{with(`"metadata":{"kasse_service":"other"}`), 400, "invalid_request", []string{"/metadata/kasse_service"}},

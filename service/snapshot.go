@@ -122,9 +122,11 @@ type Sighting struct {
 
 func (s Sighting) seenAt() int64 { return s.At }
 
-// compareStamps orders sightings by (created, event id, API version); only alike ones are equal.
+// compareStamps orders sightings by (created, event id, API version). What an event says never changes; answers of one
+// second may differ, and only those that say the same are equal.
 func compareStamps(a, b Sighting) int {
-	if order := cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion)); order != 0 {
+	order := cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion))
+	if order != 0 || a.Event != "" {
 		return order
 	}
 	return strings.Compare(a.canonical(), b.canonical())
@@ -140,7 +142,7 @@ func compareReads(a, b Read) int {
 	return cmp.Or(compareGuesses(a.Sighting, b.Sighting), compareStamps(a.Sighting, b.Sighting))
 }
 
-// canonical gives the last, arbitrary but fixed, order between sightings that nothing else tells apart.
+// canonical gives an arbitrary but fixed order to answers that nothing else tells apart.
 func (s Sighting) canonical() string {
 	text, _ := json.Marshal(s) //nolint:errchkjson // strings and numbers only
 	return string(text)

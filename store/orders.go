@@ -21,15 +21,9 @@ const orderOutlives = 24 * time.Hour
 // LoadOrder returns the order, with Revision 0 where it was never stored, and Redis's clock.
 func (s *Store) LoadOrder(ctx context.Context, id service.OrderID) (service.Order, time.Time, error) {
 	o := service.Order{ID: id}
-	values, now, err := s.load(ctx, s.orderPartition(id).order(id), "rev", "state")
-	if err != nil || values[0] == "" {
-		return o, now, err
-	}
-	if err := json.Unmarshal([]byte(values[1]), &o); err != nil {
-		return o, now, corrupt("order", string(id), err)
-	}
-	o.Revision = integer(values[0])
-	return o, now, nil
+	r, err := s.load(ctx, s.orderPartition(id).order(id), &o)
+	o.Revision = r.revision
+	return o, r.now, err
 }
 
 // SaveOrder writes the order, or fails with service.ErrConflict where it has changed since it was loaded.

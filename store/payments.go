@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,18 +19,45 @@ var (
 	savePaymentScript = script("save_payment")
 )
 
-// load reads fields of a record, and Redis's clock. A field that is not there is empty.
-func (s *Store) load(ctx context.Context, key string, fields ...any) ([]string, time.Time, error) {
-	reply, err := loadScript.Run(ctx, s.redis, []string{key}, fields...).Slice()
+// record is what lies under the key of a payment or an order.
+type record struct {
+	revision int64 // 0: there is none
+	view     []byte
+	secret   string
+	now      time.Time // by Redis's clock
+}
+
+// load reads a record, and its state into v. One that cannot be read is neither shown nor taken for absent: somebody
+// would write over it.
+func (s *Store) load(ctx context.Context, key string, v any) (record, error) {
+	reply, err := loadScript.Run(ctx, s.redis, []string{key}, "rev", "state", "view", "secret").Slice()
 	if err != nil {
-		return nil, time.Time{}, unavailable(err)
+		return record{}, unavailable(err)
 	}
-	stored, _ := reply[2].([]any)
-	values := make([]string, len(stored))
-	for i := range stored {
-		values[i], _ = stored[i].(string)
+	r := record{now: clock(reply[0], reply[1])}
+	fields, _ := reply[2].([]any)
+	if !slices.ContainsFunc(fields, func(field any) bool { return field != nil }) {
+		return r, nil
 	}
-	return values, clock(reply[0], reply[1]), nil
+	text := func(i int) string { value, _ := fields[i].(string); return value }
+	if err := json.Unmarshal([]byte(text(1)), v); err != nil {
+		return r, corrupt(key, err)
+	}
+	r.view, r.secret = []byte(text(2)), text(3)
+	r.revision, err = positive(text(0))
+	if err != nil {
+		return r, corrupt(key, err)
+	}
+	return r, nil
+}
+
+// positive reads a revision or a version.
+func positive(text string) (int64, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && n <= 0 {
+		err = strconv.ErrRange
+	}
+	return n, err
 }
 
 // clock reads the reply to TIME.
@@ -46,15 +74,9 @@ func integer(value any) int64 {
 // LoadPayment returns the payment, with Revision 0 where it was never stored, and Redis's clock.
 func (s *Store) LoadPayment(ctx context.Context, id service.PaymentID) (service.Payment, time.Time, error) {
 	p := service.Payment{ID: id}
-	values, now, err := s.load(ctx, s.paymentPartition(id).payment(id), "rev", "state", "view", "secret")
-	if err != nil || values[0] == "" {
-		return p, now, err
-	}
-	if err := json.Unmarshal([]byte(values[1]), &p); err != nil {
-		return p, now, corrupt("payment", string(id), err)
-	}
-	p.Revision, p.View, p.SecretHash = integer(values[0]), []byte(values[2]), values[3]
-	return p, now, nil
+	r, err := s.load(ctx, s.paymentPartition(id).payment(id), &p)
+	p.Revision, p.View, p.SecretHash = r.revision, r.view, r.secret
+	return p, r.now, err
 }
 
 // SavePayment writes all of w, or fails with service.ErrConflict where the payment has changed since it was loaded.
@@ -92,7 +114,8 @@ func (s *Store) retention(final bool) string {
 
 // LoadView returns the view as it was rendered last; service.ErrNotFound where there is none.
 func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.StoredView, error) {
-	values, err := s.redis.HMGet(ctx, s.paymentPartition(id).payment(id), "view", "version", "secret", "order").Result()
+	key := s.paymentPartition(id).payment(id)
+	values, err := s.redis.HMGet(ctx, key, "view", "version", "secret", "order").Result()
 	if err != nil {
 		return service.StoredView{}, unavailable(err)
 	}
@@ -100,21 +123,29 @@ func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.Sto
 	if !ok {
 		return service.StoredView{}, service.ErrNotFound
 	}
+	text, _ := values[1].(string)
+	version, err := positive(text)
+	if err != nil {
+		return service.StoredView{}, corrupt(key, err)
+	}
 	secret, _ := values[2].(string)
 	order, _ := values[3].(string)
-	return service.StoredView{View: []byte(view), Version: integer(values[1]), SecretHash: secret, Order: service.OrderID(order)}, nil
+	return service.StoredView{View: []byte(view), Version: version, SecretHash: secret, Order: service.OrderID(order)}, nil
 }
 
 // LoadHistory returns the JSON array of visible changes, oldest first; service.ErrNotFound where there is no payment.
 func (s *Store) LoadHistory(ctx context.Context, id service.PaymentID) ([]byte, error) {
 	entries, err := s.redis.HGet(ctx, s.paymentPartition(id).payment(id), "history").Result()
-	if errors.Is(err, redis.Nil) {
+	switch {
+	case errors.Is(err, redis.Nil):
 		return nil, service.ErrNotFound
+	case err != nil:
+		return nil, unavailable(err)
 	}
-	return []byte("[" + entries + "]"), unavailable(err)
+	return []byte("[" + entries + "]"), nil
 }
 
 // corrupt is a record that cannot be read. It is not overwritten: somebody has to look.
-func corrupt(kind, id string, err error) error {
-	return &service.Error{Code: service.CodeInternal, Detail: "A stored record cannot be read.", Cause: fmt.Errorf("%s %s: %w", kind, id, err)}
+func corrupt(key string, err error) error {
+	return &service.Error{Code: service.CodeInternal, Detail: "A stored record cannot be read.", Cause: fmt.Errorf("%s: %w", key, err)}
 }

@@ -29,6 +29,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -100,10 +101,11 @@ func script(name string) *redis.Script {
 	return redis.NewScript(string(source))
 }
 
-// Replies of our scripts that are not data.
+// Replies that are not data: our scripts' own, and Redis's for a key of a type that we never gave it.
 const (
-	replyConflict = "CONFLICT"
-	replyNoMeta   = "NOMETA"
+	replyConflict  = "CONFLICT"
+	replyNoMeta    = "NOMETA"
+	replyWrongType = "WRONGTYPE"
 )
 
 // unavailable turns what Redis says into what callers may see.
@@ -113,6 +115,8 @@ func unavailable(err error) error {
 		return nil
 	case redis.HasErrorPrefix(err, replyConflict):
 		return service.ErrConflict
+	case strings.Contains(err.Error(), replyWrongType): // a script's error may begin with where it happened
+		return &service.Error{Code: service.CodeInternal, Detail: "A stored record cannot be read.", Cause: err}
 	case redis.HasErrorPrefix(err, replyNoMeta):
 		err = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
 	}

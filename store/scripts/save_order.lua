@@ -1,12 +1,18 @@
 -- Writes an order, if nobody else has written it since it was loaded.
 -- KEYS[1] order  KEYS[2] meta
--- ARGV[1] revision it was loaded with  ARGV[2] its next  ARGV[3] id  ARGV[4] state
+-- ARGV[1] revision it was loaded with, 0: there was none  ARGV[2] its next  ARGV[3] id  ARGV[4] state
 -- ARGV[5] retention in seconds; '' keep  ARGV[6] channel
 -- Returns 1, or the error CONFLICT or NOMETA.
 if redis.call('EXISTS', KEYS[2]) == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then
+local moved
+if ARGV[1] == '0' then
+  moved = redis.call('EXISTS', KEYS[1]) == 1
+else
+  moved = redis.call('HGET', KEYS[1], 'rev') ~= ARGV[1]
+end
+if moved then
   return redis.error_reply('CONFLICT the order has changed')
 end
 redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'state', ARGV[4])

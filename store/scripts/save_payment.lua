@@ -1,6 +1,6 @@
 -- Writes a payment with all that follows from it, if nobody else has written it since it was loaded.
 -- KEYS[1] payment  KEYS[2] events  KEYS[3] reads  KEYS[4] meta
--- ARGV[1] revision it was loaded with  ARGV[2] its next  ARGV[3] id  ARGV[4] state  ARGV[5] SHA-256 of the client secret
+-- ARGV[1] revision it was loaded with, 0: there was none  ARGV[2] its next  ARGV[3] id  ARGV[4] state  ARGV[5] SHA-256 of the client secret
 -- ARGV[6] read due at, Unix milliseconds; '' none is wanted
 -- ARGV[7] retention in seconds; '' keep
 -- ARGV[8] view; '' nothing visible changed, and ARGV[9] version  ARGV[10] history entry  ARGV[11] channel
@@ -10,7 +10,13 @@
 if redis.call('EXISTS', KEYS[4]) == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-if (redis.call('HGET', KEYS[1], 'rev') or '0') ~= ARGV[1] then
+local moved
+if ARGV[1] == '0' then
+  moved = redis.call('EXISTS', KEYS[1]) == 1
+else
+  moved = redis.call('HGET', KEYS[1], 'rev') ~= ARGV[1]
+end
+if moved then
   return redis.error_reply('CONFLICT the payment has changed')
 end
 redis.call('HSET', KEYS[1], 'rev', ARGV[2], 'state', ARGV[4], 'secret', ARGV[5], 'order', ARGV[15])

@@ -47,7 +47,8 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now,
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
-		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS, Logger: log,
+		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
+		MaxFailures: c.MaxFailedAttempts, Logger: log,
 	})
 	return a, nil
 }
@@ -116,7 +117,7 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		}
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")
-		group.Go(func() error { a.service.ReadAmbiguous(ctx); return nil })
+		group.Go(func() error { a.service.Attend(ctx); return nil })
 		return a.compareAccount(ctx)
 	})
 }
@@ -151,7 +152,8 @@ const (
 
 func (a *App) publicServer() http.Handler {
 	return api.New(a.service, api.Options{
-		Keys: a.ServiceKeys, PublishableKey: a.StripePublishableKey, Livemode: a.Livemode(), Logger: a.log, Draining: a.draining,
+		Keys: a.ServiceKeys, PublishableKey: a.StripePublishableKey, Livemode: a.Livemode(), Tokens: a.OrderTokens,
+		Logger: a.log, Draining: a.draining,
 	})
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -46,6 +47,13 @@ type environment struct {
 	ServiceKeysFile string `envconfig:"SERVICE_KEYS_FILE"`
 	ServiceName     string `default:"kasse" envconfig:"SERVICE_NAME"`
 
+	OrderTokenSecrets     string `envconfig:"ORDER_TOKEN_SECRETS"`
+	OrderTokenSecretsFile string `envconfig:"ORDER_TOKEN_SECRETS_FILE"`
+	OrderTokenAudience    string `default:"kasse" envconfig:"ORDER_TOKEN_AUDIENCE"`
+	OrderTokenTTL         string `default:"15m" envconfig:"ORDER_TOKEN_TTL"`
+
+	MaxFailedAttempts string `default:"10" envconfig:"MAX_FAILED_ATTEMPTS"`
+
 	PaymentRetention string `default:"13200h" envconfig:"PAYMENT_RETENTION"`
 	EventRetention   string `default:"720h" envconfig:"EVENT_RETENTION"`
 	LogLevel         string `default:"info" envconfig:"LOG_LEVEL"`
@@ -70,6 +78,9 @@ type Config struct {
 
 	ServiceKeys []api.Key
 	ServiceName string
+
+	OrderTokens       api.Tokens
+	MaxFailedAttempts int
 
 	PaymentRetention, EventRetention time.Duration
 	LogLevel                         slog.Level
@@ -110,6 +121,8 @@ func LoadConfig() (Config, error) {
 
 		ServiceName: m.pattern("SERVICE_NAME", e.ServiceName, serviceName),
 
+		MaxFailedAttempts: m.number("MAX_FAILED_ATTEMPTS", e.MaxFailedAttempts, 1, 1000),
+
 		PaymentRetention: m.duration("PAYMENT_RETENTION", e.PaymentRetention, 720*time.Hour),
 		EventRetention:   m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
 		LogLevel:         m.level("LOG_LEVEL", e.LogLevel),
@@ -119,6 +132,14 @@ func LoadConfig() (Config, error) {
 	c.StripeSecretKey = service.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
 	c.StripeWebhookSecrets = m.webhookSecrets(m.secret("STRIPE_WEBHOOK_SECRETS", e.StripeWebhookSecrets, e.StripeWebhookSecretsFile))
 	c.ServiceKeys = m.serviceKeys(m.secret("SERVICE_KEYS", e.ServiceKeys, e.ServiceKeysFile))
+	c.OrderTokens = api.Tokens{
+		Secrets:  m.tokenSecrets(m.secret("ORDER_TOKEN_SECRETS", e.OrderTokenSecrets, e.OrderTokenSecretsFile)),
+		Audience: m.pattern("ORDER_TOKEN_AUDIENCE", e.OrderTokenAudience, notEmpty),
+		TTL:      m.duration("ORDER_TOKEN_TTL", e.OrderTokenTTL, time.Second), Now: time.Now,
+	}
+	if c.OrderTokens.TTL > 24*time.Hour {
+		m.add("ORDER_TOKEN_TTL", "must be at most 24h")
+	}
 	m.stripeKeys(c)
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
 	return c, errors.Join(m...)
@@ -182,11 +203,33 @@ func (m *mistakes) level(variable, value string) slog.Level {
 }
 
 var (
+	notEmpty       = regexp.MustCompile(`.`)
+	tokenKID       = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	serviceName    = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
 	secretKey      = regexp.MustCompile(`^[sr]k_(test|live)_[A-Za-z0-9_]+$`)
 	publishableKey = regexp.MustCompile(`^pk_(test|live)_[A-Za-z0-9_]+$`)
 	webhookSecret  = regexp.MustCompile(`^whsec_[A-Za-z0-9+/=_-]{16,}$`)
 )
+
+const tokenSecretShape = "must be kid:base64 entries, separated by commas, each secret 32 bytes or more (openssl rand -base64 32)"
+
+// tokenSecrets reads the secrets of order tokens; none is fine.
+func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
+	var secrets []api.TokenSecret
+	for entry := range strings.SplitSeq(list, ",") {
+		if entry = trim(entry); entry == "" && list == "" {
+			return nil
+		}
+		kid, encoded, _ := strings.Cut(entry, ":")
+		key, err := base64.StdEncoding.DecodeString(encoded)
+		if !tokenKID.MatchString(kid) || err != nil || len(key) < 32 {
+			m.add("ORDER_TOKEN_SECRETS", tokenSecretShape)
+			return nil
+		}
+		secrets = append(secrets, api.TokenSecret{KID: kid, Key: service.Secret(key)})
+	}
+	return secrets
+}
 
 // stripeKeys checks that the keys are Stripe's, of one mode, and that a live one goes to Stripe only.
 func (m *mistakes) stripeKeys(c Config) {

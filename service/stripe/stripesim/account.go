@@ -19,7 +19,7 @@ type account struct {
 	disputes  *table[*dispute]
 	events    *table[*event]
 	sessions  map[string]*session // by client secret
-	pages     map[string]*page    // bank pages, by token
+	pages     map[string]string   // ids of the intents that wait at a bank page, by the page's token
 	keys      map[string]*keyed   // by idempotency key
 	hooks     []*hook
 
@@ -46,7 +46,7 @@ func newAccount(opts Options) *account {
 		disputes:  newTable[*dispute](),
 		events:    newTable[*event](),
 		sessions:  map[string]*session{},
-		pages:     map[string]*page{},
+		pages:     map[string]string{},
 		keys:      map[string]*keyed{},
 		mischief:  mischief{Seed: opts.Seed, Duplicate: opts.Duplicate, Reorder: opts.Reorder, Drop: opts.Drop},
 	}
@@ -57,7 +57,7 @@ func (a *account) retrieveAccount(*call) (any, error) {
 	return document{
 		"id":                a.ownID,
 		"object":            "account",
-		"business_profile":  document{"name": "Kasse Test Shop", "url": nil, "mcc": nil, "support_email": nil, "support_phone": nil, "support_url": nil, "support_address": nil, "product_description": nil},
+		"business_profile":  document{"mcc": nil, "name": "Kasse Test Shop", "product_description": nil, "support_email": nil, "support_phone": nil, "url": nil},
 		"business_type":     nil,
 		"capabilities":      document{"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active"},
 		"charges_enabled":   true,

@@ -30,18 +30,18 @@ func notConfirmable(pi *intent) *failure {
 	if pi.in(succeeded) {
 		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
 	}
-	return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has a status of %s. Only a PaymentIntent with one of the following statuses may be confirmed: requires_confirmation, requires_action.", pi.Status)
+	return unexpectedState(pi, textNotConfirmable, pi.Status)
 }
 
 // checkConfirmation refuses what no bank need be asked about.
 func (a *account) checkConfirmation(pi *intent, p params) *failure {
 	m, ok := a.methods.find(string(pi.PaymentMethod))
 	if !ok {
-		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent with a payment method and then confirm it again, or confirm it again directly with a payment method or ConfirmationToken.")
+		return unexpectedState(pi, textNoMethod)
 	}
 	auto := pi.AutomaticPaymentMethods
 	if auto != nil && auto.AllowRedirects != "never" && pi.returnURL == "" && !p.boolean("use_stripe_sdk") {
-		return invalid("", "return_url", "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and `automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents.")
+		return invalid("", "return_url", textReturnURL)
 	}
 	if families[m.Type].redirects && pi.returnURL == "" {
 		return invalid("", "return_url", "You must provide a `return_url` when confirming using payment_method_types[]=%s.", m.Type)
@@ -64,7 +64,7 @@ func (a *account) attempt(pi *intent, p params) (any, error) {
 	case (m.act.challenge || family.redirects) && (p.boolean("error_on_requires_action") || p.boolean("off_session")):
 		return nil, a.decline(pi, m, needsCustomer)
 	case m.act.challenge || family.redirects:
-		a.askCustomer(pi, m)
+		a.askCustomer(pi)
 	default:
 		if f := a.proceed(pi, m); f != nil {
 			return nil, f
@@ -178,10 +178,10 @@ func (a *account) forget(pi *intent) {
 }
 
 // askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a redirect method.
-func (a *account) askCustomer(pi *intent, m *method) {
+func (a *account) askCustomer(pi *intent) {
 	token := strings.ToLower(a.ids.letters(24))
 	url := a.base + pagePath + token
-	a.pages[token] = &page{intent: pi.ID, method: m.ID}
+	a.pages[token] = pi.ID
 	pi.page, pi.Status = token, requiresAction
 	if pi.returnURL != "" {
 		pi.NextAction = document{"type": "redirect_to_url", "redirect_to_url": document{"return_url": pi.returnURL, "url": url}}

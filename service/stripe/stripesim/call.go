@@ -44,7 +44,7 @@ func (s *Server) readCall(r *http.Request, reqID string, body []byte) (*call, *f
 	}
 	form, err := url.ParseQuery(r.URL.RawQuery + "&" + string(body))
 	if err != nil {
-		return nil, invalid("", "", "Invalid request (check that your POST content type is application/x-www-form-urlencoded). If you have questions, we can help at https://support.stripe.com/.")
+		return nil, invalid("", "", textBadForm)
 	}
 	form.Del("key") // Stripe.js sends its publishable key this way
 	given, f := parseParams(form)
@@ -141,7 +141,7 @@ func authenticate(r *http.Request) (publishable bool, f *failure) {
 	}
 	switch {
 	case key == "":
-		return false, unauthorized("You did not provide an API key. You need to provide your API key in the Authorization header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY'). See https://stripe.com/docs/api#authentication for details, or we can help at https://support.stripe.com/.")
+		return false, unauthorized(textNoKey)
 	case strings.HasPrefix(key, "sk_test_"), strings.HasPrefix(key, "rk_test_"):
 		return false, nil
 	case strings.HasPrefix(key, "pk_test_"):
@@ -155,7 +155,7 @@ func unauthorized(message string) *failure {
 }
 
 func secretKeyRequired() *failure {
-	return invalid("secret_key_required", "", "This API call cannot be made with a publishable API key. Please use a secret API key. You can find a list of your API keys at https://dashboard.stripe.com/account/apikeys.").withStatus(http.StatusForbidden)
+	return invalid("secret_key_required", "", textSecretKey).withStatus(http.StatusForbidden)
 }
 
 // masked keeps the prefix and the last four letters, as Stripe's message does.

@@ -51,8 +51,7 @@ type charge struct {
 	TransferGroup                 text              `json:"transfer_group"`
 }
 
-func (ch *charge) id() string      { return ch.ID }
-func (ch *charge) createdAt() unix { return ch.Created }
+func (ch *charge) id() string { return ch.ID }
 
 // newCharge opens a charge for an intent, in the given status; the caller finishes and reports it.
 func (a *account) newCharge(pi *intent, m *method, state string) *charge {
@@ -105,6 +104,6 @@ func (a *account) retrieveCharge(c *call) (any, error) {
 func (a *account) listCharges(c *call) (any, error) {
 	return pageOf(c, a.charges.newestFirst(func(ch *charge) bool {
 		return c.params.matches("payment_intent", string(ch.PaymentIntent)) && c.params.matches("customer", string(ch.Customer)) &&
-			c.params.within(ch.Created)
+			c.params.matches("transfer_group", string(ch.TransferGroup)) && c.params.within(ch.Created)
 	}))
 }

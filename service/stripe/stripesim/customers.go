@@ -29,8 +29,7 @@ type customer struct {
 	cash int64 // what the customer sent by bank transfer and no payment has taken yet
 }
 
-func (cu *customer) id() string      { return cu.ID }
-func (cu *customer) createdAt() unix { return cu.Created }
+func (cu *customer) id() string { return cu.ID }
 
 var customerFields = shape{
 	"address": aHash, "balance": anInteger, "description": aText, "email": aText, "expand": aList, "invoice_prefix": aText, "invoice_settings": aHash,
@@ -121,7 +120,12 @@ func (a *account) deleteCustomer(c *call) (any, error) {
 	}
 	a.customers.remove(cu)
 	a.emit("customer.deleted", cu)
-	return document{"id": cu.ID, "object": "customer", "deleted": true}, nil
+	return deletedCustomer(cu.ID), nil
+}
+
+// deletedCustomer is what is left of a customer.
+func deletedCustomer(id string) document {
+	return document{"id": id, "object": "customer", "deleted": true}
 }
 
 // listCustomers answers GET /v1/customers.

@@ -28,8 +28,7 @@ type hook struct {
 	Created unix
 }
 
-func (h *hook) id() string      { return h.ID }
-func (h *hook) createdAt() unix { return h.Created }
+func (h *hook) id() string { return h.ID }
 
 // MarshalJSON writes Stripe's webhook_endpoint, which shows no secret.
 func (h *hook) MarshalJSON() ([]byte, error) {
@@ -144,6 +143,7 @@ func (s *Server) postEvent(d *delivery) error {
 	if err != nil {
 		return err
 	}
+	body = bytes.TrimSpace(body) // unlike an answer, a webhook ends at its brace
 	ctx, cancel := context.WithTimeout(s.done, deliveryTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.hook.URL, bytes.NewReader(body))
@@ -189,8 +189,12 @@ func (s *Server) Drain(ctx context.Context) error {
 	})()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.account.outbox.undelivered > 0 && !s.closed {
-		if err := ctx.Err(); err != nil {
+	for s.account.outbox.undelivered > 0 {
+		err := ctx.Err()
+		if s.closed {
+			err = http.ErrServerClosed
+		}
+		if err != nil {
 			return fmt.Errorf("%d deliveries outstanding: %w", s.account.outbox.undelivered, err)
 		}
 		if s.account.hurry() {

@@ -11,7 +11,7 @@ func (m magic) details() document {
 	case "card":
 		return m.card()
 	case "link":
-		return document{"email": "jenny@example.com", "persistent_token": nil}
+		return document{"email": "jenny@example.com"}
 	case "sepa_debit":
 		return document{
 			"bank_code": m.number[4:9], "branch_code": "", "country": m.brand, "fingerprint": m.fingerprint(), "last4": m.last4(),

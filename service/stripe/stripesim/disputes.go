@@ -1,6 +1,9 @@
 package stripesim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // dispute is a customer's bank asking for the money back.
 type dispute struct {
@@ -22,8 +25,7 @@ type dispute struct {
 	Status               string            `json:"status"`
 }
 
-func (d *dispute) id() string      { return d.ID }
-func (d *dispute) createdAt() unix { return d.Created }
+func (d *dispute) id() string { return d.ID }
 
 // inquiry says whether the dispute is of the early kind, which moves no money.
 func (d *dispute) inquiry() bool { return strings.HasPrefix(d.Status, "warning_") }
@@ -68,14 +70,11 @@ func (a *account) openDispute(ch *charge, reason string, inquiry bool) *dispute 
 	return d
 }
 
-// chargeable says whether no dispute keeps the charge from being refunded.
-func (a *account) chargeable(ch *charge) bool {
-	for _, d := range a.disputes.rows {
-		if d.Charge == ch.ID && !d.IsChargeRefundable && d.Status != "won" {
-			return false
-		}
-	}
-	return true
+// chargedBack says whether a dispute has taken the charge's money, so that none is left to refund.
+func (a *account) chargedBack(ch *charge) bool {
+	return slices.ContainsFunc(a.disputes.rows, func(d *dispute) bool {
+		return d.Charge == ch.ID && !d.IsChargeRefundable && d.Status != "won"
+	})
 }
 
 // decide ends a dispute: an inquiry closes, a chargeback is won or lost.

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// drill is a payment method that leads to a status.
+// drills are payment methods, each of which leads to a status when it is tried.
 var drills = map[status]string{
 	succeeded:             "pm_card_visa",
 	requiresCapture:       "pm_card_visa",
 	processing:            "pm_sepaDebit",
 	requiresAction:        "pm_card_authenticationRequired",
 	requiresPaymentMethod: "pm_card_visa_chargeDeclined",
+	requiresConfirmation:  "pm_card_visa",
 }
 
 // SetStatus brings a payment to a status by the transitions that lead there, with their events: a payment method of the fitting kind is tried, an open bank
@@ -185,8 +186,11 @@ func (s *Server) withIntent(id string, work func(*account, *intent) *failure) er
 // bring is SetStatus.
 func (a *account) bring(pi *intent, to status) *failure {
 	switch {
-	case pi.in(to) && to != requiresPaymentMethod:
+	case pi.in(to) && (to != requiresPaymentMethod || pi.failed()):
 		return nil
+	case pi.page != "" && to != canceled:
+		a.authenticate(pi, to != requiresPaymentMethod)
+		return a.bring(pi, to)
 	case pi.in(processing) && (to == succeeded || to == requiresPaymentMethod):
 		a.answerDebit(pi, to == succeeded)
 	case pi.in(requiresCapture) && to == succeeded:
@@ -212,14 +216,16 @@ func (a *account) tryFor(pi *intent, to status) *failure {
 	if f != nil {
 		return f
 	}
+	pi.PaymentMethod = text(m.ID)
 	if to == requiresCapture {
 		pi.CaptureMethod = manual
-	} else if pi.CaptureMethod == manual && to == succeeded {
-		defer func() { a.capture(pi, pi.AmountCapturable) }()
 	}
-	pi.PaymentMethod = text(m.ID)
+	if to == requiresConfirmation {
+		pi.Status = to
+		return nil
+	}
 	_, _ = a.attempt(pi, nil)
-	return nil
+	return a.bring(pi, to)
 }
 
 // answerDebit settles a payment in processing one way or the other, whatever its method had in mind.

@@ -17,7 +17,7 @@ func (a *account) captureIntent(c *call) (any, error) {
 		return nil, invalid("parameter_invalid_integer", "amount_to_capture", "This value must be greater than or equal to 1.")
 	}
 	if amount > pi.AmountCapturable {
-		return nil, invalid("amount_too_large", "amount_to_capture", "The amount_to_capture (%d) is greater than the amount that can be captured (%d).", amount, pi.AmountCapturable)
+		return nil, invalid("amount_too_large", "amount_to_capture", textOverCapture, amount, pi.AmountCapturable)
 	}
 	metadata, f := c.params.mergeMetadata(pi.Metadata)
 	if f != nil {
@@ -32,7 +32,7 @@ func notCapturable(pi *intent) *failure {
 	if pi.in(succeeded) {
 		return unexpectedState(pi, "This PaymentIntent could not be captured because it has already been captured.")
 	}
-	return unexpectedState(pi, "This PaymentIntent could not be captured because it has a status of %s. Only a PaymentIntent with one of the following statuses may be captured: requires_capture.", pi.Status)
+	return unexpectedState(pi, textNotCapturable, pi.Status)
 }
 
 func (a *account) capture(pi *intent, amount int64) {
@@ -54,7 +54,7 @@ func (a *account) cancelIntent(c *call) (any, error) {
 		return nil, f
 	}
 	if pi.in(succeeded, canceled, processing) {
-		return nil, unexpectedState(pi, "You cannot cancel this PaymentIntent because it has a status of %s. Only a PaymentIntent with one of the following statuses may be canceled: requires_payment_method, requires_capture, requires_confirmation, requires_action.", pi.Status)
+		return nil, unexpectedState(pi, textNotCancelable, pi.Status)
 	}
 	a.cancel(pi, c.params.text("cancellation_reason"))
 	return pi, nil

@@ -78,7 +78,7 @@ func serverError() *failure {
 func rateLimited() *failure {
 	return &failure{
 		status: http.StatusTooManyRequests, Type: typeRequest, Code: "rate_limit", DocURL: docURL("rate_limit"),
-		Message: "Testmode request rate limit exceeded, the rate limits in testmode are lower than livemode. You can learn more about rate limits here https://stripe.com/docs/rate-limits.",
+		Message: textRateLimit,
 	}
 }
 

@@ -23,8 +23,7 @@ type eventData struct {
 	Object json.RawMessage `json:"object"`
 }
 
-func (e *event) id() string      { return e.ID }
-func (e *event) createdAt() unix { return e.Created }
+func (e *event) id() string { return e.ID }
 
 // emit makes an event of what just happened to an object, unless its fate is never to be made.
 func (a *account) emit(kind string, about object) {

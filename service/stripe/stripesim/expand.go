@@ -79,7 +79,10 @@ func (a *account) lookup(id string) any {
 	prefix, _, _ := strings.Cut(id, "_")
 	switch prefix {
 	case "cus":
-		return found(a.customers, id)
+		if cu := found(a.customers, id); cu != nil {
+			return cu
+		}
+		return deletedCustomer(id)
 	case "pm":
 		return found(a.methods, id)
 	case "pi":

@@ -191,6 +191,6 @@ func (o workOrder) write(ctx context.Context, w http.ResponseWriter, done answer
 		panic(http.ErrAbortHandler)
 	default:
 		w.WriteHeader(done.status)
-		_, _ = w.Write(append(done.body, '\n'))
+		_, _ = w.Write(done.body)
 	}
 }

@@ -43,7 +43,7 @@ func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID
 }
 
 func unrecognized(r *http.Request) *failure {
-	return invalid("", "", "Unrecognized request URL (%s: %s). Please see https://stripe.com/docs or we can help at https://support.stripe.com/.", r.Method, r.URL.Path).withStatus(http.StatusNotFound)
+	return invalid("", "", textUnknownURL, r.Method, r.URL.Path).withStatus(http.StatusNotFound)
 }
 
 // writeHeader sends Stripe's headers. Date is the simulator's clock, since clients take it for the age of what they read.

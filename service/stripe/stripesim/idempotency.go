@@ -54,9 +54,9 @@ func (s *Server) claim(key string, c *call) (entry *keyed, settled bool, f *fail
 		s.account.keys[key] = entry
 		return entry, false, nil
 	case entry.path != c.URL.Path:
-		return nil, false, misused("Keys for idempotent requests can only be used for the same endpoint they were first used for ('%s' vs '%s'). Try using a key other than '%s' if you meant to execute a different request.", c.URL.Path, entry.path, key)
+		return nil, false, misused(textOtherEndpoint, c.URL.Path, entry.path, key)
 	case entry.print != print:
-		return nil, false, misused("Keys for idempotent requests can only be used with the same parameters they were first used with. Try using a key other than '%s' if you meant to execute a different request.", key)
+		return nil, false, misused(textOtherParameters, key)
 	case entry.running:
 		return nil, false, keyInUse(key)
 	}
@@ -70,7 +70,7 @@ func misused(message string, args ...any) *failure {
 }
 
 func keyInUse(key string) *failure {
-	return invalid("idempotency_key_in_use", "", "There is currently another in-progress request using this Idempotent Key (that probably means you submitted twice, and the other request is still going through): %s. Please try again later.", key).withStatus(http.StatusConflict)
+	return invalid("idempotency_key_in_use", "", textKeyInUse, key).withStatus(http.StatusConflict)
 }
 
 // fingerprint covers the parameters, not their order or encoding: maps are marshalled by sorted key.

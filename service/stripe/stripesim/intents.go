@@ -73,11 +73,13 @@ type automaticMethods struct {
 	Enabled        bool   `json:"enabled"`
 }
 
-func (pi *intent) id() string      { return pi.ID }
-func (pi *intent) createdAt() unix { return pi.Created }
+func (pi *intent) id() string { return pi.ID }
 
 // in says whether the status is one of those given.
 func (pi *intent) in(states ...status) bool { return slices.Contains(states, pi.Status) }
+
+// failed says whether the last attempt at the payment did.
+func (pi *intent) failed() bool { return pi.LastPaymentError != nil }
 
 // hidden are the members that a publishable key does not get to see.
 var hidden = []string{
@@ -98,7 +100,7 @@ func (pi *intent) publicView() any {
 	return view
 }
 
-// terms are the parameters that create and update share, with the way each is applied. A rule that refuses leaves the intent half changed: apply works on a copy.
+// apply sets what create, update and confirm have in common. A refusal leaves the intent half changed, so the caller gives it a copy.
 func (a *account) apply(pi *intent, p params) *failure {
 	for _, set := range []func(*intent, params) *failure{a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod, applyOptions} {
 		if f := set(pi, p); f != nil {
@@ -133,11 +135,14 @@ func (a *account) applyCustomer(pi *intent, p params) *failure {
 		return missing("customer", id, "customer")
 	}
 	if pi.Customer != "" && pi.Customer != text(id) {
-		return invalid("", "customer", "You cannot modify `customer` on a PaymentIntent once it already has been set. To fulfill a payment with a different Customer, cancel this PaymentIntent and create a new one.")
+		return invalid("", "customer", textOtherCustomer)
 	}
 	pi.Customer = text(id)
 	return nil
 }
+
+// suffixLength is the limit of https://docs.stripe.com/get-started/account/statement-descriptors.
+const suffixLength = 22
 
 func applyTexts(pi *intent, p params) *failure {
 	for name, field := range map[string]*text{
@@ -147,6 +152,9 @@ func applyTexts(pi *intent, p params) *failure {
 		if p.has(name) {
 			*field = text(p.text(name))
 		}
+	}
+	if suffix := string(pi.StatementDescriptorSuffix); len(suffix) > suffixLength || strings.ContainsAny(suffix, `<>\'"*`) {
+		return invalid("", "statement_descriptor_suffix", "The statement descriptor suffix must have at most %d characters, and none of <>\\'\"*.", suffixLength)
 	}
 	if email := pi.ReceiptEmail; email != "" && !strings.Contains(string(email), "@") {
 		return invalid("email_invalid", "receipt_email", "Invalid email address: %s", email)
@@ -174,23 +182,24 @@ func applyOptions(pi *intent, p params) *failure {
 
 // applyMethod resolves payment_method and payment_method_data; either one puts the intent back before its confirmation.
 func (a *account) applyMethod(pi *intent, p params) *failure {
-	if types := p.list("payment_method_types"); len(types) > 0 {
-		pi.PaymentMethodTypes = types
+	for _, kind := range p.list("payment_method_types") {
+		if _, known := families[kind]; !known {
+			return invalid("", "payment_method_types", "The payment method type \"%s\" is invalid.", kind)
+		}
+		pi.PaymentMethodTypes = p.list("payment_method_types")
 	}
 	m, f := a.methodFrom(p)
 	if f != nil || m == nil {
 		return f
 	}
 	if m.Customer != "" && m.Customer != pi.Customer {
-		return invalid("", "payment_method", "The PaymentMethod %s belongs to a Customer. Please include the Customer in the `customer` parameter on the PaymentIntent.", m.ID)
+		return invalid("", "payment_method", textForeignMethod, m.ID)
 	}
 	if !slices.Contains(pi.PaymentMethodTypes, m.Type) {
-		return invalid("payment_intent_incompatible_payment_method", "payment_method", "The PaymentMethod provided (%s) is not allowed for this PaymentIntent. Please attach a PaymentMethod of one of the following types: %s. If you would like to continue using the current PaymentMethod, you must add %s to this PaymentIntent.", m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
+		return invalid("payment_intent_incompatible_payment_method", "payment_method", textWrongType, m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
 	}
 	pi.PaymentMethod = text(m.ID)
-	if pi.Status == requiresPaymentMethod {
-		pi.Status = requiresConfirmation
-	}
+	pi.Status, pi.NextAction, pi.page = requiresConfirmation, nil, ""
 	return nil
 }
 
@@ -214,7 +223,7 @@ func (a *account) intentOf(c *call) (*intent, *failure) {
 		return nil, invalid("parameter_missing", "client_secret", "Missing required param: client_secret.")
 	}
 	if (c.publishable || secret != "") && secret != pi.ClientSecret {
-		return nil, invalid("resource_missing", "client_secret", "The client_secret provided does not match the client_secret associated with the PaymentIntent: '%s'", pi.ID)
+		return nil, invalid("resource_missing", "client_secret", textWrongSecret, pi.ID)
 	}
 	return pi, nil
 }
@@ -234,7 +243,7 @@ func (a *account) updateIntent(c *call) (any, error) {
 	}
 	if !pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction) {
 		if name := firstOf(c.params, "amount", "currency", "customer", "payment_method", "payment_method_data", "capture_method", "setup_future_usage"); name != "" {
-			return nil, unexpectedState(pi, "This PaymentIntent's %s could not be updated because it has a status of %s. You may only update the %s of a PaymentIntent with one of the following statuses: requires_payment_method, requires_confirmation, requires_action.", name, pi.Status, name)
+			return nil, unexpectedState(pi, textNotUpdatable, name, pi.Status, name)
 		}
 	}
 	changed := *pi

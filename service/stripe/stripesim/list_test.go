@@ -3,6 +3,7 @@ package stripesim_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,4 +92,54 @@ func TestSearch(t *testing.T) {
 	}
 	bad := b.api.PaymentIntents.Search(&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{Query: "colour:'red'"}})
 	expect(t, "param", refusal(t, bad.Err()).Param, "query")
+}
+
+func TestExpansion(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	cu := b.customer()
+	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = new(cu.ID) })
+	must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa")))(t)
+	p := &stripe.PaymentIntentParams{}
+	for _, path := range []string{"customer", "payment_method", "latest_charge.payment_intent", "invoice"} {
+		p.AddExpand(path)
+	}
+	whole := must(b.api.PaymentIntents.Get(pi.ID, p))(t)
+	expect(t, "email", whole.Customer.Email, "jenny@example.com")
+	expect(t, "brand", whole.PaymentMethod.Card.Brand, stripe.PaymentMethodCardBrandVisa)
+	expect(t, "amount seen from the charge", whole.LatestCharge.PaymentIntent.Amount, 2000)
+
+	all := &stripe.RefundListParams{}
+	must(b.Refund(pi.ID, 500))(t)
+	all.AddExpand("data.charge")
+	for refunds := b.api.Refunds.List(all); refunds.Next(); {
+		expect(t, "charge", refunds.Refund().Charge.Amount, 2000)
+	}
+	must(b.api.Customers.Del(cu.ID, nil))(t)
+	gone := &stripe.PaymentIntentParams{}
+	gone.AddExpand("customer")
+	expect(t, "deleted", must(b.api.PaymentIntents.Get(pi.ID, gone))(t).Customer.Deleted, true)
+}
+
+func TestTheOtherLists(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	pi := b.pay("pm_card_visa")
+	b.customer()
+	for path, want := range map[string]string{
+		"/v1/charges?payment_intent=" + pi.ID: pi.LatestCharge.ID, "/v1/charges?payment_intent=pi_other": `"data": []`,
+		"/v1/customers?email=jenny@example.com": `"email": "jenny@example.com"`, "/v1/customers?email=x": `"data": []`,
+		"/v1/webhook_endpoints": `"enabled_events"`,
+	} {
+		status, body := b.read(path)
+		expect(t, "http status of "+path, status, 200)
+		contains(t, body, want)
+		for _, complaint := range complaints("GET", strings.Split(path, "?")[0], status, []byte(body)) {
+			t.Errorf("%s: %s", path, complaint)
+		}
+	}
+	_, body := b.read("/v1/payment_intents?limit=0")
+	contains(t, body, `"param": "limit"`)
+	_, body = b.read("/v1/payment_intents?starting_after=pi_nothing")
+	contains(t, body, `"resource_missing"`)
+	requests := b.Requests()
+	expect(t, "last path", requests[len(requests)-1].Path, "/v1/payment_intents?starting_after=pi_nothing")
 }

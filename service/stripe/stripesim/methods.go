@@ -18,8 +18,7 @@ type method struct {
 	act            behaviour
 }
 
-func (m *method) id() string      { return m.ID }
-func (m *method) createdAt() unix { return m.Created }
+func (m *method) id() string { return m.ID }
 
 // MarshalJSON writes Stripe's object, with the member that is named after the type.
 func (m *method) MarshalJSON() ([]byte, error) {
@@ -183,7 +182,10 @@ func (a *account) listMethods(c *call) (any, error) {
 var methodCreation = methodShape()
 
 func methodShape() shape {
-	s := shape{"type": aText.must(), "allow_redisplay": oneOf("always", "limited", "unspecified"), "billing_details": aHash, "metadata": aHash, "radar_options": aHash, "expand": aList}
+	s := shape{
+		"type": aText.must(), "allow_redisplay": oneOf("always", "limited", "unspecified"), "billing_details": aHash, "metadata": aHash, "radar_options": aHash,
+		"expand": aList,
+	}
 	for kind := range families {
 		s[kind] = aHash
 	}

@@ -102,3 +102,20 @@ func TestDisputeByCard(t *testing.T) {
 		expect(t, "status", must(b.api.Disputes.Update(all.Dispute().ID, evidence))(t).Status, want)
 	}
 }
+
+func TestNothingToRefund(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	held := b.authorise()
+	_, err := b.api.Refunds.New(&stripe.RefundParams{Charge: new(held.LatestCharge.ID)})
+	expect(t, "param", refusal(t, err).Param, "charge")
+	_, err = b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(held.ID)})
+	expect(t, "param", refusal(t, err).Param, "payment_intent")
+}
+
+func TestTheShopGivesIn(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	id := must(b.OpenDispute(b.pay("pm_card_visa").ID, "general", false))(t)
+	expect(t, "status", must(b.api.Disputes.Close(id, nil))(t).Status, stripe.DisputeStatusLost)
+	_, err := b.api.Disputes.Close(id, nil)
+	refusal(t, err)
+}

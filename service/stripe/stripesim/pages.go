@@ -2,15 +2,13 @@ package stripesim
 
 import (
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 )
 
 // pagePath is where the simulator's bank pages live; the token after it is the only credential they ask for.
 const pagePath = "/authorize/"
-
-// page is a bank waiting for its customer.
-type page struct{ intent, method string }
 
 var bankPage = template.Must(template.New("bank").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Test bank</title>
@@ -25,13 +23,12 @@ var bankPage = template.Must(template.New("bank").Parse(`<!doctype html>
 func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	waiting, ok := s.account.pages[r.PathValue("token")]
+	pi, ok := s.account.waitingAt(r.PathValue("token"))
 	if !ok {
 		http.Error(w, "This page is no longer valid.", http.StatusGone)
 		return
 	}
-	pi, _ := s.account.intents.find(waiting.intent)
-	m, _ := s.account.methods.find(waiting.method)
+	m, _ := s.account.methods.find(string(pi.PaymentMethod))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = bankPage.Execute(w, map[string]string{"Method": m.Type, "Amount": price(pi.Amount, pi.Currency)})
 }
@@ -39,28 +36,34 @@ func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 // leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and goes back to the shop.
 func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	back, f := s.answerPage(r.PathValue("token"), r.PostFormValue("outcome") != "failure")
+	back, ok := s.answerPage(r.PathValue("token"), r.PostFormValue("outcome") != "failure")
 	switch {
-	case f != nil:
+	case !ok:
 		http.Error(w, "This page is no longer valid.", http.StatusGone)
 	case back == "":
-		http.Error(w, "Done. You can close this page.", http.StatusOK)
+		_, _ = io.WriteString(w, "Done. You can close this page.")
 	default:
 		http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // to wherever the shop asked for: that is what a bank page does
 	}
 }
 
-func (s *Server) answerPage(token string, agreed bool) (back string, f *failure) {
+// answerPage returns where the customer goes then; ok is false for a page that was answered before, or whose payment went another way.
+func (s *Server) answerPage(token string, agreed bool) (back string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.touch()
-	waiting, ok := s.account.pages[token]
+	pi, ok := s.account.waitingAt(token)
 	if !ok {
-		return "", missing("page", token, "token")
+		return "", false
 	}
-	pi, _ := s.account.intents.find(waiting.intent)
 	s.account.authenticate(pi, agreed)
-	return returnURL(pi, agreed), nil
+	return returnURL(pi, agreed), true
+}
+
+// waitingAt is the intent that still waits at a page.
+func (a *account) waitingAt(token string) (*intent, bool) {
+	pi, ok := a.intents.find(a.pages[token])
+	return pi, ok && pi.page == token
 }
 
 // authenticate is the customer's answer at the bank.
@@ -74,7 +77,7 @@ func (a *account) authenticate(pi *intent, agreed bool) {
 }
 
 func authenticationFailure(m *method) *failure {
-	f := invalid("payment_intent_authentication_failure", "", "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.")
+	f := invalid("payment_intent_authentication_failure", "", textNotAuthenticated)
 	f.PaymentMethod = m
 	return f
 }

@@ -114,7 +114,7 @@ func (p params) mergeMetadata(into map[string]string) (map[string]string, *failu
 		case len(key) > metadataName:
 			return nil, invalid("", "metadata", "Metadata keys can have up to 40 characters, but you passed in the key `%s`.", key)
 		case len(text) > metadataLength:
-			return nil, invalid("", fmt.Sprintf("metadata[%s]", key), "Metadata values can have up to 500 characters, but you passed in a value that is %d characters.", len(text))
+			return nil, invalid("", fmt.Sprintf("metadata[%s]", key), textLongMetadata, len(text))
 		case text == "":
 			delete(out, key)
 		default:

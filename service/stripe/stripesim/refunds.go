@@ -22,8 +22,7 @@ type refund struct {
 	TransferReversal       text              `json:"transfer_reversal"`
 }
 
-func (re *refund) id() string      { return re.ID }
-func (re *refund) createdAt() unix { return re.Created }
+func (re *refund) id() string { return re.ID }
 
 func (a *account) newRefund(ch *charge, amount int64) *refund {
 	re := &refund{
@@ -75,7 +74,7 @@ func (a *account) refundable(p params) (*charge, *failure) {
 			return nil, missing("payment_intent", intentID, "payment_intent")
 		}
 		if !pi.in(succeeded) {
-			return nil, invalid("", "payment_intent", "This PaymentIntent (%s) does not have a successful charge to refund.", pi.ID)
+			return nil, nothingToRefund(text(pi.ID), "payment_intent")
 		}
 		id = either(id, string(pi.LatestCharge))
 	}
@@ -83,13 +82,19 @@ func (a *account) refundable(p params) (*charge, *failure) {
 		return nil, invalid("parameter_missing", "payment_intent", "One of the following params should be provided for this request: payment_intent or charge.")
 	}
 	ch, ok := a.charges.find(id)
-	if !ok {
+	switch {
+	case !ok:
 		return nil, missing("charge", id, "charge")
-	}
-	if ch.Disputed && ch.AmountRefunded == 0 && !a.chargeable(ch) {
+	case !ch.Captured:
+		return nil, nothingToRefund(ch.PaymentIntent, "charge")
+	case a.chargedBack(ch):
 		return nil, invalid("charge_disputed", "", "Charge %s has been charged back; cannot issue a refund.", ch.ID)
 	}
 	return ch, nil
+}
+
+func nothingToRefund(paymentIntent text, param string) *failure {
+	return invalid("", param, "This PaymentIntent (%s) does not have a successful charge to refund.", paymentIntent)
 }
 
 // refundedOf is what was given back of the captured money; releases are not.

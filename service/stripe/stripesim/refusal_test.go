@@ -26,6 +26,8 @@ func TestRefusals(t *testing.T) {
 		{intents, terms + "&capture_method=later", "", "capture_method"},
 		{intents, terms + "&customer=cus_nobody", "resource_missing", "customer"},
 		{intents, terms + "&receipt_email=nobody", "email_invalid", "receipt_email"},
+		{intents, terms + "&statement_descriptor_suffix=ORDER*7", "", "statement_descriptor_suffix"},
+		{intents, terms + "&payment_method_types[]=shells", "", "payment_method_types"},
 		{intents, terms + "&payment_method=pm_nothing", "resource_missing", "payment_method"},
 		{intents, terms + "&confirm=true&payment_method=pm_card_visa", "", "return_url"},
 		{intents, terms + "&expand[]=colour", "", "expand"},

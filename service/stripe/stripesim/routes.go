@@ -34,7 +34,7 @@ func endpoints() []endpoint {
 		{"POST /v1/payment_intents/{intent}/capture", captureShape, false, (*account).captureIntent},
 		{"POST /v1/payment_intents/{intent}/cancel", cancelShape, false, (*account).cancelIntent},
 
-		{"GET /v1/charges", paging.with(shape{"customer": aText, "payment_intent": aText, "created": aRange}), false, (*account).listCharges},
+		{"GET /v1/charges", paging.with(shape{"customer": aText, "payment_intent": aText, "transfer_group": aText, "created": aRange}), false, (*account).listCharges},
 		{"GET /v1/charges/{charge}", only, false, (*account).retrieveCharge},
 
 		{"POST /v1/refunds", refundShape, false, (*account).createRefund},
@@ -51,7 +51,7 @@ func endpoints() []endpoint {
 		{"GET /v1/events", paging.with(shape{"created": aRange, "type": aText, "types": aList, "delivery_success": aBoolean}), false, (*account).listEvents},
 		{"GET /v1/events/{event}", only, false, (*account).retrieveEvent},
 		{"GET /v1/webhook_endpoints", paging, false, (*account).listHooks},
-		{"POST /v1/test_helpers/customers/{customer}/fund_cash_balance", only.with(shape{"amount": anInteger.must(), "currency": aText.must(), "reference": aText}), false, (*account).fundCash},
+		{"POST /v1/test_helpers/customers/{customer}/fund_cash_balance", fundShape, false, (*account).fundCash},
 	}
 }
 
@@ -61,9 +61,11 @@ var (
 		"statement_descriptor_suffix": aText, "transfer_data": aHash,
 	})
 	cancelShape = only.with(shape{"cancellation_reason": oneOf("abandoned", "duplicate", "fraudulent", "requested_by_customer")})
+	fundShape   = only.with(shape{"amount": anInteger.must(), "currency": aText.must(), "reference": aText})
 	refundShape = only.with(shape{
-		"amount": anInteger, "charge": aText, "currency": aText, "customer": aText, "instructions_email": aText, "metadata": aHash, "payment_intent": aText,
-		"reason": oneOf("duplicate", "fraudulent", "requested_by_customer"), "refund_application_fee": aBoolean, "reverse_transfer": aBoolean,
+		"amount": anInteger, "charge": aText, "currency": aText, "customer": aText, "instructions_email": aText, "metadata": aHash, "origin": aText,
+		"payment_intent": aText,
+		"reason":         oneOf("duplicate", "fraudulent", "requested_by_customer"), "refund_application_fee": aBoolean, "reverse_transfer": aBoolean,
 	})
 )
 

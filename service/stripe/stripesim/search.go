@@ -29,7 +29,7 @@ func parseQuery(query string) ([]condition, *failure) {
 	for rest := query; ; {
 		parts := clause.FindStringSubmatch(rest)
 		if parts == nil {
-			return nil, invalid("", "query", "We were unable to parse your search query. Try using the format `metadata[\"key\"]:\"value\"` to query for metadata or key:\"value\" to query for other fields.")
+			return nil, invalid("", "query", textBadQuery)
 		}
 		out = append(out, condition{
 			negated: parts[1] == "-", metadata: parts[4] == "", field: parts[2] + parts[3] + parts[4], operator: parts[5],

@@ -10,7 +10,8 @@ import (
 
 // Options says how a Server behaves; the zero value is a calm one that nobody listens to.
 type Options struct {
-	// Seed decides ids and the fate of every event: the same seed and the same calls replay the same run.
+	// Seed decides ids and the fate of every event: the same seed and the same calls replay the same run. Servers of one seed make the same ids, so where
+	// something outlives the server, a database for one, every run needs a seed of its own.
 	Seed uint64
 	// Duplicate, Reorder and Drop are the rates, 0 to 1, of events delivered twice, late, or never made at all.
 	Duplicate, Reorder, Drop float64
@@ -119,7 +120,7 @@ func (s *Server) Close() {
 	s.post.CloseIdleConnections()
 }
 
-// Reset forgets every object, event, idempotency key, fault and appointment; endpoints, rates and the seed stay.
+// Reset forgets every object, event, idempotency key, fault and appointment, and begins again from the seed, ids included. Endpoints and rates stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

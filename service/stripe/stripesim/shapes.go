@@ -66,7 +66,7 @@ var (
 	anInteger = rule{check: func(name string, value any) *failure {
 		s, ok := value.(string)
 		if ok && s == "" {
-			return invalid("parameter_invalid_empty", name, "You passed an empty string for '%s'. We assume empty values are an attempt to unset a parameter; however '%s' cannot be unset. You should remove '%s' from your request or supply a non-empty value.", name, name, name)
+			return invalid("parameter_invalid_empty", name, textEmpty, name, name, name)
 		}
 		if _, err := strconv.ParseInt(s, 10, 64); !ok || err != nil {
 			return invalidText("integer", name, value)

@@ -2,11 +2,8 @@ package stripesim
 
 import "slices"
 
-// object is what every stored thing can say of itself.
-type object interface {
-	id() string
-	createdAt() unix
-}
+// object is anything that has one of Stripe's ids.
+type object interface{ id() string }
 
 // table holds the objects of one type in the order they were made.
 type table[T object] struct {

@@ -27,16 +27,14 @@ func nullOr(value any, null bool) ([]byte, error) {
 	return json.Marshal(value)
 }
 
-// render writes a value as Stripe does: indented by two spaces, and with <, > and & as they are.
+// render writes a value as Stripe does: indented by two spaces, with <, > and & as they are, and a newline at the end.
 func render(value any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	if err := enc.Encode(value); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(out.Bytes(), "\n"), nil
+	err := enc.Encode(value)
+	return out.Bytes(), err
 }
 
 // plain turns an object into maps and lists, so that members can be replaced or taken out.

@@ -1,0 +1,74 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"kasse/service/stripe/stripesim"
+)
+
+const makeIntent = "POST /v1/payment_intents"
+
+// TestBrokenStripe: a stable code, bounded in time, no word of Stripe's; and the same request heals it.
+func TestBrokenStripe(t *testing.T) {
+	tests := map[string]struct {
+		fault    stripesim.FaultKind
+		endpoint string
+		status   int
+		code     string
+	}{
+		"rate limit": {stripesim.RateLimited, makeIntent, http.StatusServiceUnavailable, "stripe_rate_limited"},
+		"no answer":  {stripesim.Timeout, makeIntent, http.StatusGatewayTimeout, "stripe_timeout"},
+		"dropped":    {stripesim.Dropped, makeIntent, http.StatusServiceUnavailable, "stripe_unavailable"},
+		"session":    {stripesim.ServerError, "POST /v1/customer_sessions", http.StatusBadGateway, "stripe_error"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if err := w.stripe.AddFault(stripesim.Fault{Kind: test.fault, Endpoint: test.endpoint, Times: -1}); err != nil {
+				t.Fatal(err)
+			}
+			create := request{line: "POST /v1/payments", token: fullKey, body: with(`"customer":"` + w.customer() + `"`)}
+			answer := w.send(create)
+			if answer.status != test.status || !strings.Contains(answer.body, `"code":"`+test.code+`"`) || !strings.Contains(answer.body, `"retryable":true`) {
+				t.Errorf("%d %s", answer.status, answer.body)
+			}
+			if got := answer.header.Get("Retry-After"); (got == "1") != (test.status == http.StatusServiceUnavailable) {
+				t.Errorf("Retry-After is %q", got)
+			}
+			w.stripe.ClearFaults()
+			if healed := w.send(create); healed.status/100 != 2 {
+				t.Errorf("again: %d %s", healed.status, healed.body)
+			}
+		})
+	}
+}
+
+func TestBrokenRedis(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	w.redis.SetError("LOADING Redis is loading")
+	calls := len(w.stripe.Requests())
+	for _, r := range []request{
+		{line: "POST /v1/payments", body: order},
+		{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session"},
+		{line: "GET /v1/payments/" + made.PaymentIntent},
+		{line: "GET /v1/payments/" + made.PaymentIntent + "/history"},
+		{line: "GET /v1/orders/shop-1"},
+		{line: "GET /v1/events"},
+	} {
+		r.token = fullKey
+		answer := w.send(r)
+		if answer.status != http.StatusServiceUnavailable || !strings.Contains(answer.body, `"code":"store_unavailable"`) ||
+			answer.header.Get("Retry-After") != "1" || strings.Contains(answer.body, "LOADING") {
+			t.Errorf("%s: %d %v %s", r.line, answer.status, answer.header, answer.body)
+		}
+	}
+	if got := len(w.stripe.Requests()); got != calls {
+		t.Errorf("Stripe was asked %d times", got-calls)
+	}
+	w.redis.SetError("")
+	w.create("shop-2")
+}

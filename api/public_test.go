@@ -1,0 +1,62 @@
+package api_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	spec "kasse"
+	"kasse/api"
+)
+
+func TestConfig(t *testing.T) {
+	w := newWorld(t)
+	if answer := w.send(request{line: "GET /v1/config"}); answer.body != `{"publishable_key":"`+publishableKey+`","livemode":false}` {
+		t.Errorf("%d %s", answer.status, answer.body)
+	}
+}
+
+func TestContractIsServed(t *testing.T) {
+	w := newWorld(t)
+	answer := w.send(request{line: "GET /openapi.yaml"})
+	if answer.body != string(spec.OpenAPI) || answer.header.Get("Content-Type") != "application/yaml" {
+		t.Errorf("%d %v", answer.status, answer.header)
+	}
+	if head := w.send(request{line: "HEAD /openapi.yaml"}); head.status != http.StatusOK {
+		t.Errorf("HEAD: %d", head.status)
+	}
+}
+
+func TestProbes(t *testing.T) {
+	redis := api.Dependency{Name: "redis"}
+	var ready bool
+	asked := 0
+	transport := checked{t: t, doc: contract(t), next: &http.Transport{DisableKeepAlives: true}, probes: true}
+	w := &world{t: t, client: &http.Client{Transport: transport}}
+	w.api = httptest.NewServer(api.Admin(func() (bool, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }))
+	t.Cleanup(w.api.Close)
+	if answer := w.send(request{line: "GET /livez"}); answer.status != http.StatusOK || asked != 0 {
+		t.Errorf("/livez: %d, asked %d times", answer.status, asked)
+	}
+	for _, step := range []struct {
+		ready, redis bool
+		status       int
+		body         string
+	}{
+		{false, false, 503, `{"status":"starting","dependencies":{"redis":"unreachable"}}`},
+		{false, true, 503, `{"status":"starting","dependencies":{"redis":"ok"}}`},
+		{true, true, 200, `{"status":"ready","dependencies":{"redis":"ok"}}`},
+		{true, false, 200, `{"status":"ready","dependencies":{"redis":"unreachable"}}`},
+		{false, true, 503, `{"status":"draining","dependencies":{"redis":"ok"}}`},
+	} {
+		ready, redis.OK = step.ready, step.redis
+		if answer := w.send(request{line: "GET /readyz"}); answer.status != step.status || answer.body != step.body {
+			t.Errorf("/readyz: %d %s, want %s", answer.status, answer.body, step.body)
+		}
+	}
+	for line, want := range map[string]int{"HEAD /readyz": 503, "POST /livez": 405, "GET /v1/config": 404, "GET /livez/": 404} {
+		if answer := w.send(request{line: line, bad: true}); answer.status != want {
+			t.Errorf("%s: %d", line, answer.status)
+		}
+	}
+}

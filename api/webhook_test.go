@@ -1,0 +1,62 @@
+package api_test
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// event is a PaymentIntent event as Stripe writes it; there is more in a real one.
+func event(id, payment, status, metadata string) string {
+	return fmt.Sprintf(`{"id":%q,"object":"event","api_version":"2020-08-27","created":%d,"livemode":false,"type":"payment_intent.processing",
+		"data":{"object":{"id":%q,"object":"payment_intent","status":%q,"amount":4999,"amount_received":0,"amount_capturable":0,"currency":"eur",
+		"capture_method":"automatic_async","created":1700000000,"customer":null,"latest_charge":"ch_1","livemode":false,"metadata":{%s}}}}`,
+		id, time.Now().Unix()+1, payment, status, metadata)
+}
+
+func TestWebhookOutcomes(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	ours := `"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"`
+	processing := event("evt_1", made.PaymentIntent, "processing", ours)
+	for _, step := range []struct{ name, body, want string }{
+		{"news", processing, "applied"},
+		{"again", processing, "unchanged"},
+		{"not ours", event("evt_2", "pi_foreign", "processing", ""), "ignored"},
+		{"other type", `{"id":"evt_3","object":"event","created":1700000000,"livemode":false,"type":"invoice.paid","data":{"object":{"id":"in_1"}}}`, "ignored"},
+		{"no event", `<xml/>`, "quarantined"},
+	} {
+		w.checkOutcome(step.name, step.body, "application/json; charset=utf-8", step.want)
+	}
+	w.checkOutcome("other Content-Type", processing, "text/plain", "unchanged")
+	if got := w.reach(made.PaymentIntent, "processing"); !strings.Contains(got.body, `"poll_after_ms":60000`) {
+		t.Errorf("status is %s", got.body)
+	}
+}
+
+func (w *world) checkOutcome(name, body, contentType, want string) {
+	w.t.Helper()
+	header := map[string]string{"Content-Type": contentType}
+	maps.Copy(header, signed(body))
+	bad := contentType == "text/plain" || !strings.HasPrefix(body, "{")
+	answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: header, bad: bad})
+	if answer.status != http.StatusOK || answer.body != `{"outcome":"`+want+`"}` {
+		w.t.Errorf("%s: %d %s, want %s", name, answer.status, answer.body, want)
+	}
+}
+
+func TestWebhookIsNotTakenWithoutRedis(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	body := event("evt_1", made.PaymentIntent, "processing", "")
+	w.redis.SetError("LOADING Redis is loading")
+	answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: signed(body)})
+	if answer.status != http.StatusServiceUnavailable || !strings.Contains(answer.body, `"code":"store_unavailable"`) {
+		t.Errorf("%d %s", answer.status, answer.body)
+	}
+	w.redis.SetError("")
+	w.checkOutcome("later", body, "application/json", "applied")
+}

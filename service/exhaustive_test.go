@@ -1,0 +1,180 @@
+package service
+
+import (
+	"flag"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+var histories = flag.Int("histories", 0, "longest history that TestExhaustive walks (4, with -race 3); each step more takes some twenty times as long")
+
+// longestHistory spares the race detector the histories of four steps: it makes them fifteen times slower, and has
+// nothing to find in pure functions.
+func longestHistory() int {
+	if *histories > 0 {
+		return *histories
+	}
+	build, _ := debug.ReadBuildInfo()
+	if build != nil && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return 3
+	}
+	return 4
+}
+
+// maxAsked bounds the reads that may be needed until a payment is right: one, and another two seconds later where its
+// answer is too near to an older one.
+const maxAsked = 2
+
+// tally counts what the exhaustive test has done.
+type tally struct{ histories, deliveries, asked, askedTwice atomic.Int64 }
+
+// TestExhaustive delivers every history of the model, in every order and with duplicates, and judges the end against
+// the truth. Instead of every order it walks every set: where each fact added to each set of others gives one record
+// for one union, and each fact added again changes nothing, every order with any duplicates ends in the same record.
+func TestExhaustive(t *testing.T) {
+	var count tally
+	t.Cleanup(func() {
+		t.Logf("%d histories, %d deliveries; a read asked for in %d, a second in %d",
+			count.histories.Load(), count.deliveries.Load(), count.asked.Load(), count.askedTwice.Load())
+	})
+	start := newTruth()
+	for _, first := range start.possible() {
+		t.Run(first.name, func(t *testing.T) {
+			t.Parallel()
+			after := start
+			first.happen(&after)
+			walk(t, &count, after, []happened{{step: first, after: after.Snapshot}})
+		})
+	}
+}
+
+// walk judges a history, and all that go on from it.
+func walk(t *testing.T, count *tally, now truth, history []happened) {
+	for _, m := range allMoments(history) {
+		count.histories.Add(1)
+		judge(t, count, history, m)
+		if t.Failed() {
+			return
+		}
+	}
+	if len(history) == longestHistory() {
+		return
+	}
+	for _, next := range now.possible() {
+		after := now
+		next.happen(&after)
+		for _, covers := range knowledge(history, next) {
+			walk(t, count, after, append(slices.Clip(history), happened{next, covers, after.Snapshot}))
+		}
+	}
+}
+
+// knowledge returns what may have been known of the steps when the next began: of a silent one nothing, all, or all
+// but the newest; nothing matters for an event.
+func knowledge(history []happened, next step) [][]int {
+	var events []int
+	for i, h := range history {
+		if !h.silent {
+			events = append(events, i)
+		}
+	}
+	if !next.silent || len(events) == 0 {
+		return [][]int{nil}
+	}
+	known := [][]int{nil, events}
+	if len(events) > 1 {
+		known = append(known, events[:len(events)-1])
+	}
+	return known
+}
+
+// allMoments spreads a history over time: gaps of 5 ms and of 1 s, by clocks that agree and by two that are 400 ms apart.
+// It begins where a clock that is ahead shows the next second already. What is stamped alike is told once.
+func allMoments(history []happened) []moments {
+	var all []moments
+	told := map[string]bool{}
+	for gaps := range 1 << (len(history) - 1) {
+		for _, skew := range [][2]int64{{0, 0}, {200, -200}, {-200, 200}} {
+			var m moments
+			var stamps []byte
+			at := int64(10_850)
+			for i := range history {
+				if i > 0 {
+					at += []int64{5, 1000}[gaps>>(i-1)&1]
+				}
+				m.at, m.skew = append(m.at, at), append(m.skew, skew[i%2])
+				stamps = append(stamps, byte(m.stamp(i)))
+			}
+			if !told[string(stamps)] {
+				told[string(stamps)] = true
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+func judge(t *testing.T, count *tally, history []happened, m moments) {
+	t.Helper()
+	list := facts(history, m)
+	if len(list) < 4 { // beyond, the opening would double the time
+		list = append(list, Opening{Sighting{At: 10, Snapshot: newTruth().Snapshot}})
+	}
+	r := everySet(t, count, list)
+	end := history[len(history)-1].after
+	for asked := 0; ; asked++ {
+		shown := r.Show()
+		if shown.Wanted && asked < maxAsked {
+			now := m.at[len(m.at)-1] + 5 + m.skew[asked%2]
+			r = Merge(r, Read{Sighting: Sighting{At: max(now/1000, shown.NotBefore), Snapshot: end}, Covers: r.Seen()})
+			[]*atomic.Int64{&count.asked, &count.askedTwice}[asked].Add(1)
+			continue
+		}
+		if shown.Wanted || shown.Impossible || !reflect.DeepEqual(shown.Snapshot, end) {
+			t.Errorf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.Wanted, end)
+		}
+		return
+	}
+}
+
+// everySet merges the facts in every order, by way of every set of them, and returns the one record of all.
+func everySet(t *testing.T, count *tally, list []Fact) Record {
+	t.Helper()
+	records := make([]Record, 1<<len(list))
+	for set := 1; set < len(records); set++ {
+		for i, f := range list {
+			if set>>i&1 == 0 {
+				continue
+			}
+			r := Merge(records[set&^(1<<i)], f)
+			if set&(1<<i-1) == 0 { // the first of the set
+				records[set] = r
+			}
+			count.deliveries.Add(2)
+			if again := Merge(r, f); !reflect.DeepEqual(r, records[set]) || !reflect.DeepEqual(again, r) {
+				t.Fatalf("%+v\nlast %+v\n got %+v\nwant %+v\nagain %+v", list, f, r, records[set], again)
+			}
+		}
+	}
+	return records[len(records)-1]
+}
+
+// story tells a history, for the one who has to understand what went wrong.
+func story(history []happened, m moments) string {
+	var b strings.Builder
+	for i, h := range history {
+		b.WriteString("\n" + h.name)
+		if h.silent {
+			b.WriteString(" (answer)")
+		}
+		b.WriteString(" at " + moment(m.stamp(i)).Format("05") + " s")
+		for _, k := range h.covers {
+			b.WriteString(", knew " + history[k].name)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,228 @@
+package service
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// drawHistory plays a long history of the model. The answers to reads may be older than their date by up to 200 ms, and
+// cover any part of what happened before they began.
+func drawHistory(t *rapid.T) ([]happened, moments) {
+	now, at := newTruth(), int64(10_000)
+	var history []happened
+	var m moments
+	for range rapid.IntRange(1, 12).Draw(t, "steps") {
+		next := rapid.SampledFrom(now.possible()).Draw(t, "step")
+		next.happen(&now)
+		at += rapid.SampledFrom([]int64{0, 5, 300, 1000, 1000, 3000}).Draw(t, "gap")
+		skew := rapid.Int64Range(-200, 200).Draw(t, "skew")
+		h := happened{step: next, after: now.Snapshot}
+		if next.silent {
+			skew += rapid.Int64Range(0, 200).Draw(t, "latency")
+			for i := range history {
+				if !history[i].silent && rapid.Bool().Draw(t, "known") {
+					h.covers = append(h.covers, i)
+				}
+			}
+		}
+		history = append(history, h)
+		m.at, m.skew = append(m.at, at), append(m.skew, skew)
+	}
+	return history, m
+}
+
+// drawMore adds what else may be learned of a history: the opening, doubts, an event under a second id or in a second
+// API version.
+func drawMore(t *rapid.T, list []Fact) []Fact {
+	for _, f := range slices.Clone(list) {
+		e, isEvent := f.(Event)
+		if !isEvent {
+			continue
+		}
+		switch rapid.IntRange(0, 4).Draw(t, "again") {
+		case 0:
+			e.Event += "_again"
+			list = append(list, e)
+		case 1:
+			e.APIVersion, e.Snapshot = "2020-08-27", blind(e.Snapshot)
+			list = append(list, e)
+		}
+	}
+	if rapid.Bool().Draw(t, "opened") {
+		list = append(list, opening(10, newTruth().Snapshot))
+	}
+	return list
+}
+
+// TestTruth ends longer histories in any order, and judges the end like TestExhaustive does.
+func TestTruth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history, m := drawHistory(t)
+		list := drawMore(t, facts(history, m))
+		order := rapid.Permutation(list).Draw(t, "order")
+		r := merged(order...)
+		end := history[len(history)-1].after
+		last := m.at[len(m.at)-1]
+		for asked := 0; ; asked++ {
+			shown := r.Show()
+			if shown.Wanted && asked <= maxAsked {
+				// Skewed or slow, an answer may be dated before one that is known; the third is not.
+				skew := rapid.Int64Range(-200, 200).Draw(t, "skew")
+				date := max((last+skew+int64(asked)*2000)/1000, shown.NotBefore)
+				r = Merge(r, Read{Sighting: Sighting{At: date, Snapshot: end}, Covers: r.Seen()})
+				continue
+			}
+			if shown.Wanted || shown.Impossible || !reflect.DeepEqual(shown.Snapshot, end) {
+				t.Fatalf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.Wanted, end)
+			}
+			return
+		}
+	})
+}
+
+// TestDoubtOfTruth lets every answer of the history be a replay, older than its date by any number of steps. Doubted,
+// none may be merged; the end is right, or asks.
+func TestDoubtOfTruth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history, m := drawHistory(t)
+		list := []Fact{opening(10, newTruth().Snapshot)}
+		for i, f := range facts(history, m) {
+			if _, isRead := f.(Read); isRead && rapid.Bool().Draw(t, "replay") {
+				f = Doubt(m.stamp(i))
+			}
+			list = append(list, f)
+		}
+		r := merged(rapid.Permutation(list).Draw(t, "order")...)
+		end := history[len(history)-1].after
+		if shown := r.Show(); !shown.Wanted && !reflect.DeepEqual(shown.Snapshot, end) {
+			t.Fatalf("%s\n%+v\nshown without a doubt %+v\nin truth %+v", story(history, m), list, shown.Snapshot, end)
+		}
+	})
+}
+
+// drawFact makes facts that need not be of any history: whatever Stripe says, merging has to be a function of the set.
+func drawFact(t *rapid.T) Fact {
+	charges := []Charge{{}, {Unknown: true}, {ID: "ch_1"}, {ID: "ch_2"}}
+	s := Snapshot{
+		Status:         rapid.SampledFrom([]Status{RequiresPaymentMethod, RequiresConfirmation, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled}).Draw(t, "status"),
+		Amount:         rapid.Int64Range(1, 2).Draw(t, "amount"),
+		AmountReceived: rapid.Int64Range(0, 2).Draw(t, "received"),
+		Charge:         rapid.SampledFrom(charges).Draw(t, "charge"),
+		Metadata:       rapid.SampledFrom([]map[string]string{nil, {}, {"a": "b"}}).Draw(t, "metadata"),
+	}
+	if rapid.Bool().Draw(t, "failed") {
+		s.Failure = &Failure{Code: rapid.SampledFrom([]string{"", "card_declined", authenticationFailure}).Draw(t, "code"), Charge: s.Charge.ID}
+	}
+	at := rapid.Int64Range(0, 5).Draw(t, "at")
+	events := []string{"evt_1", "evt_2", "evt_3", "evt_4"}
+	switch rapid.IntRange(0, 6).Draw(t, "kind") {
+	case 0:
+		return opening(at, s)
+	case 1:
+		return Doubt(at)
+	case 2, 3:
+		a := read(at, s, rapid.SliceOfN(rapid.SampledFrom(events), 0, 3).Draw(t, "covers")...)
+		a.CaptureBefore = rapid.Int64Range(0, 2).Draw(t, "capture before")
+		return a
+	}
+	e := event(rapid.SampledFrom(events).Draw(t, "event"), at, s)
+	e.APIVersion = rapid.SampledFrom([]string{"2020-08-27", "2024-06-20"}).Draw(t, "version")
+	return e
+}
+
+// drawFacts keeps to the one promise that Stripe does make: what an event says in one API version never changes.
+func drawFacts(t *rapid.T) []Fact {
+	return rapid.SliceOfNDistinct(rapid.Custom(drawFact), 1, 12, func(f Fact) string {
+		if e, isEvent := f.(Event); isEvent {
+			return e.Event + e.APIVersion
+		}
+		return fmt.Sprintf("%+v", f)
+	}).Draw(t, "facts")
+}
+
+// mergeIsOfTheSet holds that splitting, ordering, repeating, storing and loading change nothing.
+func mergeIsOfTheSet(t *rapid.T) {
+	list := drawFacts(t)
+	want := merged(list...)
+	order := rapid.Permutation(list).Draw(t, "order")
+	order = append(order, rapid.SliceOf(rapid.SampledFrom(list)).Draw(t, "duplicates")...)
+	if got := merged(order...); !reflect.DeepEqual(got, want) {
+		t.Fatalf("another order:\n got %+v\nwant %+v", got, want)
+	}
+	var got Record
+	for _, f := range order {
+		got = stored(t, Merge(got, f))
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("stored between:\n got %+v\nwant %+v", got, want)
+	}
+	if want.Empty() {
+		return
+	}
+	p := Payment{ID: "pi_1", Record: want}
+	q := Payment{ID: "pi_1", Record: got}
+	if a, b := p.view().encode(), q.view().encode(); string(a) != string(b) || !json.Valid(PublicPart(a)) {
+		t.Fatalf("views differ, or are no JSON:\n%s\n%s", a, b)
+	}
+}
+
+// stored is the record as it comes back from Redis.
+func stored(t *rapid.T, r Record) Record {
+	stored := text(t, r)
+	var back Record
+	if err := json.Unmarshal([]byte(stored), &back); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(r, back) {
+		t.Fatalf("stored %s\nloaded %+v\n   not %+v", stored, back, r)
+	}
+	return back
+}
+
+func TestMergeIsOfTheSet(t *testing.T) { rapid.Check(t, mergeIsOfTheSet) }
+
+func FuzzMerge(f *testing.F) {
+	for seed := range uint64(8) {
+		data := make([]byte, 4096)
+		_, _ = rand.NewChaCha8([32]byte{byte(seed)}).Read(data)
+		f.Add(data)
+	}
+	f.Fuzz(rapid.MakeFuzz(mergeIsOfTheSet))
+}
+
+// TestMergeLeavesItsInputs merges different facts into one record, with room to spare in its slices: neither the record
+// nor what was made of it before may change.
+func TestMergeLeavesItsInputs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := merged(drawFacts(t)...)
+		r.Recent, r.Terminal = slices.Grow(r.Recent, 8), slices.Grow(r.Terminal, 8)
+		r.Reads, r.Failures = slices.Grow(r.Reads, 8), slices.Grow(r.Failures, 8)
+		f, g := rapid.Custom(drawFact).Draw(t, "one"), rapid.Custom(drawFact).Draw(t, "other")
+		before, told := text(t, r), text(t, f)
+		first := Merge(r, f)
+		was := text(t, first)
+		if second := Merge(r, g); !second.Empty() {
+			second.Show()
+		}
+		if got := text(t, r); got != before {
+			t.Fatalf("the record was\n%s\nand is\n%s", before, got)
+		}
+		if text(t, first) != was || text(t, f) != told {
+			t.Fatalf("one merge changed what the other was given or gave:\n%s\n%s", was, text(t, first))
+		}
+	})
+}
+
+func text(t *rapid.T, value any) string {
+	b, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,125 @@
+package service
+
+import (
+	"fmt"
+	"slices"
+)
+
+// truth is Stripe's own side of one PaymentIntent, after its lifecycle page. It knows what no event tells.
+//
+// Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+type truth struct {
+	Snapshot
+	charges int
+	owed    bool // an attempt is under way whose charge is not made yet
+}
+
+// step is one thing that can happen to a PaymentIntent at Stripe.
+type step struct {
+	name   string
+	from   []Status
+	happen func(*truth)
+	silent bool // makes no event: the answer to the call is how we know
+}
+
+// GoString keeps a failing draw readable.
+func (s step) GoString() string { return s.name }
+
+var steps = []step{
+	{name: "needs 3DS", from: []Status{RequiresPaymentMethod}, happen: func(t *truth) { t.become(RequiresAction) }},
+	{name: "fails 3DS", from: []Status{RequiresAction}, happen: func(t *truth) { t.fail(authenticationFailure, t.Charge.ID) }},
+	{name: "runs out", from: []Status{RequiresAction}, happen: func(t *truth) { t.fail("payment_intent_payment_attempt_expired", "") }},
+	{name: "declined", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.fail("card_declined", t.Charge.ID) }},
+	{name: "declined before a charge", from: []Status{RequiresPaymentMethod}, happen: func(t *truth) { t.fail("payment_method_provider_decline", "") }},
+	{name: "processing", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.become(Processing) }},
+	{name: "processing, charge later", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.owed = true; t.become(Processing) }},
+	{name: "debit fails", from: []Status{Processing}, happen: func(t *truth) { t.chargeOwed(); t.fail("payment_intent_payment_attempt_failed", t.Charge.ID) }},
+	{name: "succeeds", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.receive(t.Amount) }},
+	{name: "debit succeeds", from: []Status{Processing}, happen: func(t *truth) { t.chargeOwed(); t.receive(t.Amount) }},
+	{name: "authorized", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.authorize() }},
+	{name: "authorized later", from: []Status{Processing}, happen: func(t *truth) { t.chargeOwed(); t.authorize() }},
+	{name: "raised", from: []Status{RequiresCapture}, happen: func(t *truth) { t.Amount += 10; t.authorize() }},
+	{name: "captured", from: []Status{RequiresCapture}, happen: func(t *truth) { t.receive(t.Amount) }},
+	{name: "captured in part", from: []Status{RequiresCapture}, happen: func(t *truth) { t.receive(t.Amount / 2) }},
+	{name: "canceled", from: []Status{RequiresPaymentMethod, RequiresAction, Processing, RequiresCapture}, happen: func(t *truth) { t.AmountCapturable = 0; t.become(Canceled) }},
+	{name: "updated", from: []Status{RequiresPaymentMethod}, silent: true, happen: func(t *truth) { t.Amount++; t.become(RequiresPaymentMethod) }},
+	{name: "read", from: []Status{RequiresPaymentMethod, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled}, silent: true, happen: func(*truth) {}},
+}
+
+// newTruth is a PaymentIntent as it is opened. With manual capture it would never succeed at once, and otherwise never
+// be authorized; as neither leads to the other, one graph has the histories of both.
+func newTruth() truth {
+	return truth{Snapshot: Snapshot{Status: RequiresPaymentMethod, Amount: 1000, Currency: "eur"}}
+}
+
+func (t *truth) become(s Status) { t.Status, t.Failure = s, nil }
+
+func (t *truth) charge() {
+	t.charges++
+	t.Charge.ID, t.owed = fmt.Sprintf("ch_%d", t.charges), false
+}
+
+func (t *truth) chargeOwed() {
+	if t.owed {
+		t.charge()
+	}
+}
+
+func (t *truth) fail(code, charge string) {
+	t.Status, t.Failure = RequiresPaymentMethod, &Failure{Code: code, Charge: charge}
+}
+
+func (t *truth) authorize() {
+	t.become(RequiresCapture)
+	t.AmountCapturable = t.Amount
+}
+
+func (t *truth) receive(amount int64) {
+	t.become(Succeeded)
+	t.AmountReceived, t.AmountCapturable = amount, 0
+}
+
+// possible returns the steps that may follow.
+func (t *truth) possible() []step {
+	var next []step
+	for _, s := range steps {
+		if slices.Contains(s.from, t.Status) {
+			next = append(next, s)
+		}
+	}
+	return next
+}
+
+// happened is a step in its place.
+type happened struct {
+	step
+	covers []int // of a silent one: which of the steps before it were known when it began
+	after  Snapshot
+}
+
+// moments are when the steps happened, and by how much the clock that stamped each was wrong; in milliseconds.
+type moments struct{ at, skew []int64 }
+
+func (m moments) stamp(i int) int64 { return (m.at[i] + m.skew[i]) / 1000 }
+
+// facts are what Kasse may learn of a history: each step by its event or its answer. Event ids tell nothing of the
+// order.
+func facts(history []happened, m moments) []Fact {
+	var list []Fact
+	for i, h := range history {
+		s := Sighting{At: m.stamp(i), Snapshot: h.after}
+		if !h.silent {
+			s.Event, s.APIVersion = eventID(i), "2024-06-20"
+			list = append(list, Event{s})
+			continue
+		}
+		var covers []string
+		for _, k := range h.covers {
+			covers = append(covers, eventID(k))
+		}
+		list = append(list, Read{Sighting: s, Covers: covers})
+	}
+	return list
+}
+
+func eventID(i int) string { return fmt.Sprintf("evt_%d", (i+1)*37%101) }
