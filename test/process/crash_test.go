@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -161,11 +160,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 // A process that is killed at any moment, with many creates under way, leaves no order without its one payment.
 func TestKillAtAnyMoment(t *testing.T) {
 	t.Parallel()
-	seed := rand.Uint64()
-	if given, err := strconv.ParseUint(os.Getenv("KASSE_TEST_SEED"), 10, 64); err == nil {
-		seed = given
-	}
-	t.Logf("KASSE_TEST_SEED=%d", seed)
+	seed := seeded(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	w := newWorld(t, stripesim.Options{Seed: seed})
 	second := w.serve(1, hasty)[0]

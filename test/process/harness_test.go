@@ -8,11 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -193,6 +195,17 @@ func eventually(t *testing.T, what string, met func() error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// seeded returns the seed of this run; the log names it, and the environment may ask for it again.
+func seeded(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if given, err := strconv.ParseUint(os.Getenv("KASSE_TEST_SEED"), 10, 64); err == nil {
+		seed = given
+	}
+	t.Logf("KASSE_TEST_SEED=%d", seed)
+	return seed
 }
 
 var errNotYet = errors.New("not yet")
