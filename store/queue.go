@@ -2,10 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
 	"time"
-
-	"crypto/sha256"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
@@ -55,16 +52,4 @@ func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, er
 		return 0, nil
 	}
 	return result.RetryAfter, nil
-}
-
-// quarantined bounds what is kept of unreadable events.
-const quarantined = 10_000
-
-// Quarantine keeps what is known of a signed event that makes no sense; never its body, which may hold client secrets.
-func (s *Store) Quarantine(ctx context.Context, n service.Notice, body []byte) error {
-	sum := sha256.Sum256(body)
-	return unavailable(s.redis.XAdd(ctx, &redis.XAddArgs{
-		Stream: s.paymentPartitionAt(0).quarantine(), MaxLen: quarantined,
-		Values: []any{"id", n.ID, "type", n.Type, "size", len(body), "sha256", hex.EncodeToString(sum[:]), "reason", n.Unreadable},
-	}).Err())
 }
