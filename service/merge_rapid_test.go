@@ -1,12 +1,14 @@
 package service
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -84,6 +86,39 @@ func TestTruth(t *testing.T) {
 			return
 		}
 	})
+}
+
+// TestViewIsOfTheSet writes a history in two orders: the last views differ at most in version and updated_at.
+func TestViewIsOfTheSet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history, m := drawHistory(t)
+		list := drawMore(t, facts(history, m))
+		var views [2]View
+		for i := range views {
+			p := Payment{ID: "pi_1", Standing: Standing{Order: "order-1", Result: Won}}
+			for _, f := range rapid.Permutation(list).Draw(t, "order") {
+				p.Record = Merge(p.Record, f)
+				w, err := p.write(noon, "cause")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if visible := !bytes.Equal(w.View, p.View); visible != (w.History != nil) || visible != (w.Version > versionOf(p)) {
+					t.Fatalf("visible %v, history %s, version %d after %d", visible, w.History, w.Version, versionOf(p))
+				}
+				p = w.Payment
+			}
+			views[i], _ = decodeView(p.View)
+			views[i].Version, views[i].UpdatedAt = 0, time.Time{}
+		}
+		if !reflect.DeepEqual(views[0], views[1]) {
+			t.Fatalf("%s\none   %s\nother %s", story(history, m), views[0].encode(), views[1].encode())
+		}
+	})
+}
+
+func versionOf(p Payment) int64 {
+	v, _ := p.stored()
+	return v.Version
 }
 
 // TestDoubtOfTruth lets every answer of the history be a replay, older than its date by any number of steps. Doubted,

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 
 	"kasse/service"
 )
@@ -10,15 +12,21 @@ import (
 // maxPartitions keeps a cursor, which holds a position in each partition, under the contract's 1,024 characters.
 const maxPartitions = 64
 
+// The epoch is a random name for one life of a Redis; these are rand.Text's letters.
+const (
+	epochLength  = 8
+	epochLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+)
+
 // cursor is a place in the feed: a position in each partition, of one life of this Redis.
 type cursor struct {
-	epoch string
+	epoch string // none at the beginning and at the end, which are in every life
 	after []position
 }
 
 // String gives the cursor as callers hold it: base64url of the epoch, and of each position its milliseconds and number.
 func (c cursor) String() string {
-	raw := append([]byte{byte(len(c.epoch))}, c.epoch...)
+	raw := []byte(c.epoch)
 	for _, p := range c.after {
 		raw = binary.AppendUvarint(raw, uint64(p.ms))  //nolint:gosec // never negative
 		raw = binary.AppendUvarint(raw, uint64(p.seq)) //nolint:gosec // never negative
@@ -26,28 +34,52 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// parseCursor reads what a caller holds. Neither the beginning nor the end belongs to an epoch.
-func (s *Store) parseCursor(text string) (cursor, bool) {
-	c := cursor{after: make([]position, s.Partitions)}
+// parseCursor reads what a caller holds. The number of positions may be that of an earlier life. There is one text for a
+// cursor: whatever would be written otherwise is none of ours.
+func parseCursor(text string) (cursor, bool) {
 	if text == "" || text == service.Latest {
-		return c, true
+		return cursor{}, true
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) == 0 || len(raw) < 1+int(raw[0]) {
-		return c, false
+	if err != nil || len(raw) <= epochLength || len(bytes.Trim(raw[:epochLength], epochLetters)) > 0 {
+		return cursor{}, false
 	}
-	c.epoch, raw = string(raw[1:1+raw[0]]), raw[1+raw[0]:]
-	if c.epoch == "" {
-		return c, false
-	}
-	for n := range c.after {
-		for _, field := range []*int64{&c.after[n].ms, &c.after[n].seq} {
+	c := cursor{epoch: string(raw[:epochLength])}
+	for raw = raw[epochLength:]; len(raw) > 0; {
+		var fields [2]int64
+		for i := range fields {
 			value, size := binary.Uvarint(raw)
-			if size <= 0 || value > 1<<62 {
-				return c, false
+			if size <= 0 || value > math.MaxInt64 {
+				return cursor{}, false
 			}
-			*field, raw = int64(value), raw[size:]
+			fields[i], raw = int64(value), raw[size:]
+		}
+		c.after = append(c.after, position{fields[0], fields[1]})
+	}
+	return c, len(c.after) <= maxPartitions && c.String() == text
+}
+
+// position returns the one in a partition, zero at the beginning.
+func (c cursor) position(partition int) position {
+	if partition < len(c.after) {
+		return c.after[partition]
+	}
+	return position{}
+}
+
+// expired reports whether the cursor is of another life, or whether an entry behind it has been dropped. A position of
+// zero is before everything, and never expires.
+func (c cursor) expired(parts []stretch) bool {
+	if c.epoch == "" {
+		return false
+	}
+	if c.epoch != parts[0].epoch || len(c.after) != len(parts) {
+		return true
+	}
+	for n, part := range parts {
+		if c.after[n] != (position{}) && c.after[n].compare(part.dropped) < 0 {
+			return true
 		}
 	}
-	return c, len(raw) == 0
+	return false
 }

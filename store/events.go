@@ -24,13 +24,13 @@ const idleMargin = time.Hour
 type stretch struct {
 	now     int64 // Unix milliseconds
 	epoch   string
-	trimmed int64 // Unix milliseconds: older entries have been dropped; zero: none has
+	dropped position // of the newest entry that is no longer kept; zero: all are
 	entries []redis.XMessage
 }
 
 // LoadEvents returns at most limit events after the cursor, in order within a payment.
 func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (service.FeedPage, error) {
-	at, known := s.parseCursor(after)
+	at, known := parseCursor(after)
 	if !known {
 		return service.FeedPage{}, &service.Error{
 			Code: service.CodeInvalidRequest, Detail: "The cursor is none of ours.",
@@ -44,11 +44,13 @@ func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (servic
 	if after == service.Latest {
 		return service.FeedPage{Events: []service.FeedEvent{}, Next: s.behind(parts).String()}, nil
 	}
-	if at.epoch != "" && (at.epoch != parts[0].epoch || expired(at, parts)) {
-		oldest := cursor{epoch: parts[0].epoch, after: make([]position, s.Partitions)}
+	oldest := cursor{epoch: parts[0].epoch, after: make([]position, s.Partitions)}
+	switch {
+	case at.expired(parts):
 		return service.FeedPage{}, &service.Error{Code: service.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String()}
+	case at.epoch == "":
+		at = oldest
 	}
-	at.epoch = parts[0].epoch
 	return merge(at, parts, limit), nil
 }
 
@@ -57,7 +59,7 @@ func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest 
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {
 			part := s.paymentPartitionAt(n)
-			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), part.meta()}, at.after[n].start(), limit, newest)
+			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), part.meta()}, "("+at.position(n).String(), limit, newest)
 		}
 		return nil
 	})
@@ -76,7 +78,10 @@ func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest 
 }
 
 func readStretch(values []any) stretch {
-	part := stretch{trimmed: integer(values[2])}
+	var part stretch
+	if dropped, ok := values[2].(string); ok {
+		part.dropped = parsePosition(dropped)
+	}
 	part.now, _ = values[0].(int64)
 	part.epoch, _ = values[1].(string)
 	entries, _ := values[3].([]any)
@@ -92,16 +97,6 @@ func readStretch(values []any) stretch {
 		part.entries = append(part.entries, message)
 	}
 	return part
-}
-
-// expired reports whether entries behind the cursor may have been dropped. A position of zero is before everything.
-func expired(at cursor, parts []stretch) bool {
-	for n, part := range parts {
-		if at.after[n] != (position{}) && at.after[n].ms < part.trimmed {
-			return true
-		}
-	}
-	return false
 }
 
 // behind is the cursor after the newest entry of each partition.
@@ -182,7 +177,7 @@ func (p position) before() position {
 	return position{p.ms - 1, math.MaxInt32}
 }
 
-// start is where XRANGE begins to read what is after the position.
-func (p position) start() string {
-	return "(" + strconv.FormatInt(p.ms, 10) + "-" + strconv.FormatInt(p.seq, 10)
+// String gives the position as Redis writes it.
+func (p position) String() string {
+	return strconv.FormatInt(p.ms, 10) + "-" + strconv.FormatInt(p.seq, 10)
 }

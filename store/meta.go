@@ -23,68 +23,129 @@ type Identity struct {
 // ErrUnmarked says that at least one partition of this Redis is not marked as ours: it is new, or it was wiped.
 var ErrUnmarked = errors.New("this Redis is not initialised")
 
-// Check compares the marks in Redis with the identity. It fails with ErrUnmarked where one is missing, and in plain
-// words where one differs. It returns the account that is on record.
+var (
+	markScript     = script("mark")
+	rememberScript = script("remember")
+)
+
+// Check compares the marks in Redis with the identity. It fails in plain words where one differs, and with ErrUnmarked
+// where one is missing. It returns the account that is on record in all of them.
 func (s *Store) Check(ctx context.Context, want Identity) (account string, err error) {
 	marks, err := s.marks(ctx)
 	if err != nil {
 		return "", err
 	}
-	for _, mark := range marks {
-		if len(mark) == 0 {
-			return "", ErrUnmarked
+	missing := false
+	account = marks[0].account
+	for _, found := range marks {
+		if found.schema == "" {
+			missing = true
+			continue
 		}
-		if err := s.compare(mark, want); err != nil {
+		if err := found.compare(s.mark(want)); err != nil {
 			return "", err
 		}
-	}
-	return marks[0]["account"], nil
-}
-
-func (s *Store) compare(mark map[string]string, want Identity) error {
-	expected := map[string]string{
-		"schema": schema, "livemode": strconv.FormatBool(want.Livemode), "service": want.Service, "partitions": strconv.Itoa(s.Partitions),
-	}
-	for field, value := range expected {
-		if mark[field] != value {
-			return fmt.Errorf("this Redis belongs to %s %q, and the configuration says %q: point REDIS_URL at another one", field, mark[field], value)
+		if found.account == "" {
+			account = ""
 		}
 	}
-	if want.Account != "" && mark["account"] != "" && mark["account"] != want.Account {
-		return fmt.Errorf("this Redis belongs to Stripe account %s, and the key to %s", mark["account"], want.Account)
+	if missing {
+		return "", ErrUnmarked
 	}
-	return nil
+	return account, nil
 }
 
-// Mark writes the identity into every partition. Whoever is first at partition 0 decides the epoch, so that two that
-// start at once agree.
+// Mark writes the identity into every partition that has no mark. Whoever is first at partition 0 decides the owner and
+// the epoch, so that of two that start at once both go on, or one is told whose this Redis is.
 func (s *Store) Mark(ctx context.Context, id Identity) error {
-	first := s.paymentPartitionAt(0).meta()
-	if err := s.redis.HSetNX(ctx, first, "epoch", rand.Text()[:8]).Err(); err != nil {
-		return unavailable(err)
-	}
-	epoch, err := s.redis.HGet(ctx, first, "epoch").Result()
-	if err != nil {
-		return unavailable(err)
-	}
+	wanted := s.mark(id)
+	wanted.epoch = rand.Text()[:epochLength]
 	for _, part := range s.partitions() {
-		err := s.redis.HSet(ctx, part.meta(), "schema", schema, "account", id.Account, "livemode", strconv.FormatBool(id.Livemode),
-			"service", id.Service, "partitions", s.Partitions, "epoch", epoch).Err()
+		reply, err := markScript.Run(ctx, s.redis, []string{part.meta()}, wanted.fields()...).StringSlice()
 		if err != nil {
 			return unavailable(err)
 		}
+		found := readMark(reply)
+		if err := found.compare(wanted); err != nil {
+			return err
+		}
+		if part == s.paymentPartitionAt(0) {
+			wanted = found
+		}
 	}
 	return nil
 }
 
-// Remember writes the Stripe account where a mark has none yet.
+// Remember writes the Stripe account into the marks that have none yet, and fails where one has another.
 func (s *Store) Remember(ctx context.Context, account string) error {
 	for _, part := range s.partitions() {
-		if err := s.redis.HSet(ctx, part.meta(), "account", account).Err(); err != nil {
+		known, err := rememberScript.Run(ctx, s.redis, []string{part.meta()}, account).Text()
+		if err != nil {
 			return unavailable(err)
+		}
+		if known != account {
+			return otherAccount(known, account)
 		}
 	}
 	return nil
+}
+
+// mark is what a partition's meta says of its owner. Without a schema it is none, whatever else is there: a mark is
+// written whole.
+type mark struct {
+	schema, account, livemode, service, partitions, epoch string
+}
+
+func (s *Store) mark(id Identity) mark {
+	return mark{
+		schema: schema, account: id.Account, livemode: strconv.FormatBool(id.Livemode), service: id.Service,
+		partitions: strconv.Itoa(s.Partitions),
+	}
+}
+
+func (m mark) fields() []any {
+	return []any{
+		"schema", m.schema, "account", m.account, "livemode", m.livemode, "service", m.service, "partitions", m.partitions, "epoch", m.epoch,
+	}
+}
+
+// readMark reads HGETALL's names and values, taking turns.
+func readMark(reply []string) mark {
+	fields := map[string]string{}
+	for i := 0; i+1 < len(reply); i += 2 {
+		fields[reply[i]] = reply[i+1]
+	}
+	return markOf(fields)
+}
+
+func markOf(fields map[string]string) mark {
+	return mark{
+		schema: fields["schema"], account: fields["account"], livemode: fields["livemode"], service: fields["service"],
+		partitions: fields["partitions"], epoch: fields["epoch"],
+	}
+}
+
+// compare says in an operator's words what differs from the mark that is wanted.
+func (m mark) compare(wanted mark) error {
+	const elsewhere = "point REDIS_URL at another Redis"
+	modes := map[string]string{"true": "live", "false": "test"}
+	switch {
+	case m.schema != wanted.schema:
+		return fmt.Errorf("this Redis was written in layout %q and this program reads layout %q: run the version that wrote it, or %s", m.schema, wanted.schema, elsewhere)
+	case m.livemode != wanted.livemode:
+		return fmt.Errorf("this Redis holds %s payments and the Stripe keys are %s keys: %s", modes[m.livemode], modes[wanted.livemode], elsewhere)
+	case m.service != wanted.service:
+		return fmt.Errorf("this Redis belongs to the service %q and SERVICE_NAME is %q: %s", m.service, wanted.service, elsewhere)
+	case m.partitions != wanted.partitions:
+		return fmt.Errorf("this Redis was initialised with %s partitions and REDIS_PARTITIONS is %s: set it back, it cannot be changed later", m.partitions, wanted.partitions)
+	case m.account != "" && wanted.account != "" && m.account != wanted.account:
+		return otherAccount(m.account, wanted.account)
+	}
+	return nil
+}
+
+func otherAccount(recorded, ours string) error {
+	return fmt.Errorf("this Redis belongs to the Stripe account %s and the Stripe keys to %s: point REDIS_URL at another Redis", recorded, ours)
 }
 
 func (s *Store) partitions() []partition {
@@ -95,7 +156,7 @@ func (s *Store) partitions() []partition {
 	return parts
 }
 
-func (s *Store) marks(ctx context.Context) ([]map[string]string, error) {
+func (s *Store) marks(ctx context.Context) ([]mark, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, part := range s.partitions() {
 			pipe.HGetAll(ctx, part.meta())
@@ -105,9 +166,9 @@ func (s *Store) marks(ctx context.Context) ([]map[string]string, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	marks := make([]map[string]string, len(replies))
+	marks := make([]mark, len(replies))
 	for i, reply := range replies {
-		marks[i] = reply.(*redis.MapStringStringCmd).Val()
+		marks[i] = markOf(reply.(*redis.MapStringStringCmd).Val())
 	}
 	return marks, nil
 }

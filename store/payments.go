@@ -98,10 +98,10 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 	if !w.ReadAt.IsZero() {
 		readAt = strconv.FormatInt(w.ReadAt.UnixMilli(), 10)
 	}
-	oldest := strconv.FormatInt(w.Now.Add(-s.EventRetention).UnixMilli(), 10)
+	oldest := position{ms: max(w.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
 	return unavailable(savePaymentScript.Run(ctx, s.redis, keys,
 		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, readAt, s.retention(w.Final),
-		view, w.Version, w.History, part.changed(), eventID, eventType, oldest, string(w.Standing.Order)).Err())
+		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(w.Standing.Order)).Err())
 }
 
 // retention is how long a record stays from now, in seconds; empty is for good.

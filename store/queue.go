@@ -1,11 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"encoding/hex"
+	"slices"
 	"time"
-
-	"crypto/sha256"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
@@ -15,12 +14,16 @@ import (
 
 var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 
-// TakeReads returns payments whose read is due, and hides them from everybody for so long.
+// TakeReads returns payments whose read is due, the longest due first, and hides them from everybody for so long. Where
+// another takes them in between there are fewer.
 func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
-	each := max(limit/s.Partitions, 1)
+	shares, err := s.shareReads(ctx, limit)
+	if err != nil || len(shares) == 0 {
+		return nil, err
+	}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for n := range s.Partitions {
-			pipe.Eval(ctx, string(takeReadsSource), []string{s.paymentPartitionAt(n).reads()}, each, hide.Milliseconds())
+		for part, share := range shares {
+			pipe.Eval(ctx, string(takeReadsSource), []string{part.reads()}, share, hide.Milliseconds())
 		}
 		return nil
 	})
@@ -40,6 +43,35 @@ func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([
 	return ids, nil
 }
 
+// shareReads says how many of the reads that come first, due or not yet, lie in which partition.
+func (s *Store) shareReads(ctx context.Context, limit int) (map[partition]int, error) {
+	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for n := range s.Partitions {
+			pipe.ZRangeWithScores(ctx, s.paymentPartitionAt(n).reads(), 0, int64(limit)-1)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	type waiting struct {
+		part partition
+		due  float64
+	}
+	var first []waiting
+	for n, reply := range replies {
+		for _, read := range reply.(*redis.ZSliceCmd).Val() {
+			first = append(first, waiting{s.paymentPartitionAt(n), read.Score})
+		}
+	}
+	slices.SortFunc(first, func(a, b waiting) int { return cmp.Compare(a.due, b.due) })
+	shares := map[partition]int{}
+	for _, w := range first[:min(limit, len(first))] {
+		shares[w.part]++
+	}
+	return shares, nil
+}
+
 // DropRead takes a payment out of the queue.
 func (s *Store) DropRead(ctx context.Context, id service.PaymentID) error {
 	return unavailable(s.redis.ZRem(ctx, s.paymentPartition(id).reads(), string(id)).Err())
@@ -55,16 +87,4 @@ func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, er
 		return 0, nil
 	}
 	return result.RetryAfter, nil
-}
-
-// quarantined bounds what is kept of unreadable events.
-const quarantined = 10_000
-
-// Quarantine keeps what is known of a signed event that makes no sense; never its body, which may hold client secrets.
-func (s *Store) Quarantine(ctx context.Context, n service.Notice, body []byte) error {
-	sum := sha256.Sum256(body)
-	return unavailable(s.redis.XAdd(ctx, &redis.XAddArgs{
-		Stream: s.paymentPartitionAt(0).quarantine(), MaxLen: quarantined,
-		Values: []any{"id", n.ID, "type", n.Type, "size", len(body), "sha256", hex.EncodeToString(sum[:]), "reason", n.Unreadable},
-	}).Err())
 }

@@ -16,7 +16,7 @@
 //	kasse:{pN}:events         stream  id type data: the transitions, trimmed by age; public
 //	kasse:{pN}:changed        channel ids of payments that changed: a hint, never the state
 //	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
-//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed
+//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped)
 //	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
 //	kasse:{oN}:changed        channel ids of orders that changed
 //	kasse:{oN}:meta           hash    as above

@@ -1,9 +1,9 @@
 -- Reads one partition's stretch of the feed.
 -- KEYS[1] events  KEYS[2] meta
 -- ARGV[1] first stream id, XRANGE's syntax  ARGV[2] how many at most  ARGV[3] '1' for only the newest
--- Returns {Unix milliseconds, epoch, trimmed or false, entries}, or the error NOMETA.
-local meta = redis.call('HMGET', KEYS[2], 'epoch', 'trimmed')
-if not meta[1] then
+-- Returns {Unix milliseconds, epoch, id of the newest entry dropped, or false, entries}, or the error NOMETA.
+local meta = redis.call('HMGET', KEYS[2], 'epoch', 'trimmed', 'schema')
+if not meta[3] then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
 local now = redis.call('TIME')

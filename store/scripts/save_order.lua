@@ -3,7 +3,7 @@
 -- ARGV[1] revision it was loaded with, 0: there was none  ARGV[2] its next  ARGV[3] id  ARGV[4] state
 -- ARGV[5] retention in seconds; '' keep  ARGV[6] channel
 -- Returns 1, or the error CONFLICT or NOMETA.
-if redis.call('EXISTS', KEYS[2]) == 0 then
+if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
 local moved

@@ -7,7 +7,7 @@
 -- ARGV[12] event id; '' nothing to tell, and ARGV[13] event type  ARGV[14] oldest stream id to keep
 -- ARGV[15] order id
 -- Returns 1, or the error CONFLICT or NOMETA.
-if redis.call('EXISTS', KEYS[4]) == 0 then
+if redis.call('HEXISTS', KEYS[4], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
 local moved
@@ -33,8 +33,11 @@ if ARGV[8] ~= '' then
 end
 if ARGV[12] ~= '' then
   redis.call('XADD', KEYS[2], '*', 'id', ARGV[12], 'type', ARGV[13], 'data', ARGV[8])
-  if redis.call('XTRIM', KEYS[2], 'MINID', '~', ARGV[14]) > 0 then
-    redis.call('HSET', KEYS[4], 'trimmed', ARGV[14])
+  -- The newest that goes is noted: a cursor that has passed it has lost nothing.
+  local dropped = redis.call('XREVRANGE', KEYS[2], '(' .. ARGV[14], '-', 'COUNT', 1)[1]
+  if dropped then
+    redis.call('XTRIM', KEYS[2], 'MINID', ARGV[14])
+    redis.call('HSET', KEYS[4], 'trimmed', dropped[1])
   end
 end
 if ARGV[7] == '' then

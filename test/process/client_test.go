@@ -75,7 +75,6 @@ type view struct {
 	PaymentIntent   string `json:"payment_intent"`
 	OrderID         string `json:"order_id"`
 	Attempt         int    `json:"attempt"`
-	Status          string `json:"status"`
 	State           string `json:"state"`
 	Version         int64  `json:"version"`
 	Amount          int64  `json:"amount"`

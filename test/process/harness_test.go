@@ -8,11 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -48,6 +50,9 @@ var (
 
 // build compiles a program, with the race detector where the test itself has it.
 func build(name string) (string, error) {
+	if err := lookAtSources(); err != nil {
+		return "", err
+	}
 	path := filepath.Join(binaries, name)
 	args := []string{"build", "-o", path}
 	if raceDetector {
@@ -58,6 +63,24 @@ func build(name string) (string, error) {
 		return "", fmt.Errorf("build %s: %w\n%s", name, err, output)
 	}
 	return path, nil
+}
+
+// lookAtSources opens what the programs are made of: `go test` remembers a result as long as the files are the same that
+// the test has opened, and it does not see what a compiler opens.
+func lookAtSources() error {
+	for _, root := range []string{"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service", "../../store"} {
+		err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			_, err = os.ReadFile(path)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func binary(t *testing.T, built func() (string, error)) string {
@@ -128,6 +151,11 @@ func (w *world) settings(changes map[string]string) map[string]string {
 	return env
 }
 
+// in is the same world for a subtest.
+func (w *world) in(t *testing.T) *world {
+	return &world{t: t, redis: w.redis, sim: w.sim, stripe: w.stripe, balancer: w.balancer, client: w.client}
+}
+
 // serve starts so many processes and waits until each is ready; the balancer knows them all.
 func (w *world) serve(count int, changes map[string]string) []*process {
 	w.t.Helper()
@@ -167,6 +195,17 @@ func eventually(t *testing.T, what string, met func() error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// seeded returns the seed of this run; the log names it, and the environment may ask for it again.
+func seeded(t *testing.T) uint64 {
+	t.Helper()
+	seed := rand.Uint64()
+	if given, err := strconv.ParseUint(os.Getenv("KASSE_TEST_SEED"), 10, 64); err == nil {
+		seed = given
+	}
+	t.Logf("KASSE_TEST_SEED=%d", seed)
+	return seed
 }
 
 var errNotYet = errors.New("not yet")

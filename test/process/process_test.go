@@ -33,21 +33,27 @@ func (l *logbook) String() string {
 
 // process is one running program, which ends with the test at the latest.
 type process struct {
-	t             *testing.T
-	command       *exec.Cmd
-	stdout        logbook
-	stderr        logbook
-	ended         chan struct{} // closed when the process has ended and all it printed is here
-	public, admin string        // base URLs of a server
-	client        *http.Client
+	t              *testing.T
+	command        *exec.Cmd
+	stdout, stderr *logbook
+	ended          chan struct{} // closed when the process has ended and all it printed is here
+	public, admin  string        // base URLs of a server
+	client         *http.Client
+}
+
+// in is the same process for a subtest.
+func (p *process) in(t *testing.T) *process {
+	same := *p
+	same.t = t
+	return &same
 }
 
 // run starts a program with nothing in its environment but what it is given. What it printed is shown when the test
 // fails, and a data race that it found fails the test.
 func run(t *testing.T, path string, env map[string]string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: exec.Command(path, args...), ended: make(chan struct{})}
-	p.command.Stdout, p.command.Stderr = &p.stdout, &p.stderr
+	p := &process{t: t, command: exec.Command(path, args...), stdout: &logbook{}, stderr: &logbook{}, ended: make(chan struct{})}
+	p.command.Stdout, p.command.Stderr = p.stdout, p.stderr
 	p.command.Dir = t.TempDir()
 	p.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.command.Dir, "TMPDIR=" + os.TempDir()}
 	for name, value := range env {
@@ -74,7 +80,7 @@ func (p *process) inquest() {
 		p.t.Errorf("process %d: a data race or a panic", p.command.Process.Pid)
 	}
 	if p.t.Failed() {
-		const most = 30_000
+		const most = 10_000
 		p.t.Logf("%v, process %d, exit code %d, said:\n%s%s", p.command.Args[1:], p.command.Process.Pid, p.command.ProcessState.ExitCode(), p.stdout.String(), log[max(0, len(log)-most):])
 	}
 }

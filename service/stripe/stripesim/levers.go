@@ -29,7 +29,7 @@ type (
 		Status string `json:"status"`
 	}
 	outcomeOrder struct {
-		Succeed bool `json:"succeed"`
+		Fail bool `json:"fail"`
 	}
 	amountOrder struct {
 		Amount int64 `json:"amount"`
@@ -100,16 +100,16 @@ func (s *Server) machineLevers() []lever {
 func (s *Server) paymentLevers() []lever {
 	return []lever{
 		plainLever("POST /settle", "settle every debit and refund under way", func() (any, error) { s.SettleAll(); return done, nil }),
-		pulled("POST /payments/{id}/settle", "the bank's answer to a debit", outcomeOrder{Succeed: true}, func(r *http.Request, in outcomeOrder) (any, error) {
-			return ended(s.Settle(r.PathValue("id"), in.Succeed))
+		pulled("POST /payments/{id}/settle", "the bank's answer to a debit", outcomeOrder{}, func(r *http.Request, in outcomeOrder) (any, error) {
+			return ended(s.Settle(r.PathValue("id"), !in.Fail))
 		}),
 		pulled("POST /payments/{id}/status", "bring a payment to a status, with the events on the way", statusOrder{"succeeded"},
 			func(r *http.Request, in statusOrder) (any, error) {
 				return ended(s.SetStatus(r.PathValue("id"), in.Status))
 			}),
-		pulled("POST /payments/{id}/authenticate", "answer the bank page or challenge", outcomeOrder{Succeed: true},
+		pulled("POST /payments/{id}/authenticate", "answer the bank page or challenge", outcomeOrder{},
 			func(r *http.Request, in outcomeOrder) (any, error) {
-				return ended(s.Authenticate(r.PathValue("id"), in.Succeed))
+				return ended(s.Authenticate(r.PathValue("id"), !in.Fail))
 			}),
 		pulled("POST /payments/{id}/refund", "give back an amount; 0 is all that is left", amountOrder{500},
 			func(r *http.Request, in amountOrder) (any, error) {

@@ -1,0 +1,226 @@
+package service
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// winner is a payment of an order that it has won.
+func winner(facts ...Fact) Payment {
+	r := merged(facts...)
+	r.Created = 1_700_000_000
+	return Payment{ID: "pi_1", Record: r, Standing: Standing{
+		Order: "order-1", Attempt: 1, Result: Won, Terms: &Terms{Amount: 1000, Currency: "eur"},
+	}}
+}
+
+// TestStates is the table of the contract.
+func TestStates(t *testing.T) {
+	kept := canceled("ch_1")
+	kept.AmountReceived = 400
+	for _, tt := range []struct {
+		name     string
+		snapshot Snapshot
+		state    State
+		next     string
+		poll     int // milliseconds; 0: none
+	}{
+		{"opened", pending(), Pending, "pay", 2000},
+		{"confirmed", seen(RequiresConfirmation, ""), Pending, "pay", 2000},
+		{"updated after a failure", pendingAfter("ch_1"), Pending, "pay", 2000},
+		{"3DS", action(""), ActionRequired, "authenticate", 2000},
+		{"debit", processing("ch_1"), InProgress, "wait", 60000},
+		{"declined", declined("ch_1"), Failed, "retry", 2000},
+		{"authorized", authorized("ch_1"), Authorized, "wait", 60000},
+		{"succeeded", succeeded("ch_1"), Paid, "none", 0},
+		{"canceled", canceled("ch_1"), CanceledState, "none", 0},
+		{"canceled with money received", kept, Paid, "none", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := winner(event("evt_1", 10, tt.snapshot))
+			v := p.view()
+			if v.State != tt.state || v.Next != tt.next || v.Status != tt.snapshot.Status || v.Final != (tt.poll == 0) {
+				t.Errorf("state %s, next %s, status %s, final %v", v.State, v.Next, v.Status, v.Final)
+			}
+			if tt.poll == 0 && v.PollAfter != nil || tt.poll != 0 && (v.PollAfter == nil || *v.PollAfter != tt.poll) {
+				t.Errorf("poll after %v, want %d", v.PollAfter, tt.poll)
+			}
+			if won := tt.state == Paid; v.State.won() != won {
+				t.Errorf("won %v", v.State.won())
+			}
+		})
+	}
+	for _, state := range []State{PartiallyRefunded, Refunded, Disputed, ChargedBack} {
+		if _, running := guide[state]; running || !state.won() || state.payable() || state.inProgress() {
+			t.Errorf("%s is the end of a payment that was won", state)
+		}
+	}
+}
+
+// TestMoneyOnceReceivedStays: a canceled event that does not tell of the money received does not undo it.
+func TestMoneyOnceReceivedStays(t *testing.T) {
+	p := winner(event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")))
+	if v := p.view(); v.State != Paid || v.AmountReceived != 1000 || v.Status != Canceled {
+		t.Errorf("state %s, received %d, status %s", v.State, v.AmountReceived, v.Status)
+	}
+}
+
+func TestHoldReasons(t *testing.T) {
+	short := succeeded("ch_1")
+	short.AmountReceived = 999
+	manual := short
+	manual.CaptureMethod = CaptureManual
+	dollars := succeeded("ch_1")
+	dollars.Currency = "usd"
+	for _, tt := range []struct {
+		name     string
+		snapshot Snapshot
+		standing func(*Standing)
+		want     Hold
+	}{
+		{name: "all is well", snapshot: succeeded("ch_1")},
+		{name: "not paid yet, nothing to hold", snapshot: costing(processing("ch_1"), 1)},
+		{name: "canceled, nothing to hold", snapshot: costing(canceled(""), 1)},
+		{name: "another amount", snapshot: costing(succeeded("ch_1"), 1001), want: HoldAmount},
+		{name: "another currency", snapshot: dollars, want: HoldCurrency},
+		{name: "not all received", snapshot: short, want: HoldAmount},
+		{name: "with manual capture the backend chose the sum", snapshot: manual},
+		{name: "with manual capture too the amount is the order's", snapshot: costing(manual, 1001), want: HoldAmount},
+		{name: "a second success", snapshot: succeeded("ch_1"), standing: func(s *Standing) { s.Result = Duplicate }, want: HoldDuplicate},
+		{name: "none of the order's", snapshot: succeeded("ch_1"), standing: func(s *Standing) { s.Result, s.Foreign = "", true }, want: HoldDuplicate},
+		{name: "superseded, and yet first", snapshot: succeeded("ch_1"), standing: func(s *Standing) { s.Superseded = true }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := winner(event("evt_1", 10, tt.snapshot))
+			if tt.standing != nil {
+				tt.standing(&p.Standing)
+			}
+			v := p.view()
+			if got := value(v.HoldReason); got != tt.want || v.Fulfillable != (v.State == Paid && tt.want == "") {
+				t.Errorf("hold %q, fulfillable %v; want %q", got, v.Fulfillable, tt.want)
+			}
+		})
+	}
+}
+
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// TestCaptureBefore is known from a read of the authorized payment only.
+func TestCaptureBefore(t *testing.T) {
+	asked := read(10, authorized("ch_1"))
+	asked.CaptureBefore = 1_700_600_000
+	for _, tt := range []struct {
+		name  string
+		facts []Fact
+		want  int64
+	}{
+		{"no read yet", []Fact{event("evt_1", 10, authorized("ch_1"))}, 0},
+		{"a read", []Fact{asked, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
+		{"captured since", []Fact{asked, event("evt_1", 20, succeeded("ch_1"))}, 0},
+	} {
+		p := winner(tt.facts...)
+		if got := p.view().CaptureBefore; !reflect.DeepEqual(got, moment(tt.want)) {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+func TestFailureInOurWords(t *testing.T) {
+	for _, tt := range []struct{ code, decline, want string }{
+		{"card_declined", "insufficient_funds", "The account has too little money."},
+		{"card_declined", "generic_decline", "The card was declined."},
+		{"expired_card", "", "The card has expired."},
+		{"something_new", "newer", "The payment attempt failed; code and decline_code say why."},
+	} {
+		v := explain(&Failure{Code: tt.code, DeclineCode: tt.decline, Charge: "ch_1"})
+		if v.Message != tt.want || value(v.Code) != tt.code || value(v.DeclineCode) != tt.decline {
+			t.Errorf("%s, %s: %+v", tt.code, tt.decline, v)
+		}
+	}
+	if explain(nil) != nil {
+		t.Error("no failure is null")
+	}
+}
+
+// members of a view, in the order of the contract.
+var members = strings.Fields(`payment_intent order_id attempt superseded status state next final fulfillable fulfillable_at
+	hold_reason amount amount_received amount_capturable amount_refunded currency failure capture_before livemode version
+	created_at updated_at poll_after_ms customer metadata dispute`)
+
+// keys returns the members of a JSON object, in their order.
+func keys(t *testing.T, text []byte) []string {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		t.Fatalf("%s is no object: %v", text, err)
+	}
+	var all []string
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, key.(string))
+		var skipped json.RawMessage
+		if err := d.Decode(&skipped); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// TestPublicPart shows the holder of a client secret all but the last three members, whatever the shop or the customer
+// wrote into the rest.
+func TestPublicPart(t *testing.T) {
+	for _, hostile := range []string{"plain", `,"customer":`, `x","customer":"cus_2`, `\",\"customer\":`, `\`, "\u2028\x00<&>", `}{`, ""} {
+		s := declined("ch_1")
+		s.Customer, s.Metadata = "cus_secret", map[string]string{hostile: hostile, "customer": hostile, "kasse_order_id": "order-1"}
+		s.Failure.Code, s.Failure.DeclineCode, s.Currency = hostile, hostile, hostile
+		p := winner(event("evt_1", 10, s))
+		p.Standing.Order = OrderID(hostile)
+		text := p.view().encode()
+		if got := keys(t, text); !slices.Equal(got, members) {
+			t.Fatalf("members %v", got)
+		}
+		before := slices.Clone(text)
+		public := PublicPart(text)
+		if got := keys(t, public); !slices.Equal(got, members[:len(members)-3]) {
+			t.Errorf("%q: public members %v", hostile, got)
+		}
+		if !json.Valid(public) || bytes.Contains(public, []byte("cus_secret")) || !bytes.Equal(text, before) {
+			t.Errorf("%q: public %s", hostile, public)
+		}
+		v, err := decodeView(text)
+		if err != nil || !reflect.DeepEqual(v, p.view()) {
+			t.Errorf("%q: read back as %+v, %v", hostile, v, err)
+		}
+		if _, ours := v.Metadata["kasse_order_id"]; ours || v.Metadata["customer"] != hostile {
+			t.Errorf("metadata %v", v.Metadata)
+		}
+	}
+}
+
+// TestAbsentIsNull: an absent value is null, times have whole seconds and Z.
+func TestAbsentIsNull(t *testing.T) {
+	p := winner(opening(10, pending()))
+	v := p.view()
+	v.Version, v.UpdatedAt = 7, time.Unix(1_700_000_001, 0).UTC()
+	want := `{"payment_intent":"pi_1","order_id":"order-1","attempt":1,"superseded":false,"status":"requires_payment_method",` +
+		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":1000,` +
+		`"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,` +
+		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z","poll_after_ms":2000,` +
+		`"customer":null,"metadata":{},"dispute":null}`
+	if got := string(v.encode()); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"kasse/service"
+)
+
+var quarantineScript = script("quarantine")
+
+// What is kept of unreadable events: so many of them, and of each text in them so many bytes.
+const (
+	quarantined     = 10_000
+	quarantinedText = 255
+)
+
+// Quarantine keeps what is known of a signed event that makes no sense; never its body, which may hold client secrets.
+func (s *Store) Quarantine(ctx context.Context, n service.Notice, body []byte) error {
+	sum := sha256.Sum256(body)
+	part := s.paymentPartitionAt(0)
+	return unavailable(quarantineScript.Run(ctx, s.redis, []string{part.quarantine(), part.meta()},
+		quarantined, cut(n.ID), cut(n.Type), len(body), hex.EncodeToString(sum[:]), cut(n.Unreadable)).Err())
+}
+
+// cut shortens a text that somebody else chose.
+func cut(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), quarantinedText)], "")
+}

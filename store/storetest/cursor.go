@@ -1,0 +1,158 @@
+package storetest
+
+import (
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"kasse/service"
+)
+
+// cursorShape and maxCursor are the contract's; Go's regexp counts to 1,000 only.
+var cursorShape = regexp.MustCompile(`^[A-Za-z0-9_.~-]+$`)
+
+const maxCursor = 1_024
+
+func wellFormed(t testing.TB, cursor string) {
+	t.Helper()
+	if !cursorShape.MatchString(cursor) || len(cursor) > maxCursor {
+		t.Errorf("cursor %q is not as the contract says", cursor)
+	}
+}
+
+func testCursor(t *testing.T, connect connector) {
+	t.Run("is short, also of 64 partitions", func(t *testing.T) {
+		o := options
+		o.Partitions = 64
+		f := freshWith(t, connect, o)
+		for i := range 400 {
+			f.put(t, numbered(i))
+		}
+		_, next := f.rest(t, "", 500)
+		t.Logf("%d characters", len(next))
+		wellFormed(t, next)
+	})
+	t.Run("that is none of ours is refused", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		good := f.page(t, "", 1).Next
+		raw, _ := base64.RawURLEncoding.DecodeString(good)
+		for _, bad := range []string{
+			"0", "oldest", "LATEST", "latest ", "=", "%20", "..", "A", "AA", "____", good + "A", good + "AAAA", good + "=", good + "\n", good[1:], good[:len(good)-4],
+			base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)), base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
+		} {
+			_, err := f.LoadEvents(t.Context(), bad, 10)
+			e := hasCode(t, err, service.CodeInvalidRequest)
+			if len(e.Fields) != 1 || e.Fields[0].Parameter != "after" {
+				t.Errorf("%q: the error names %+v", bad, e.Fields)
+			}
+		}
+	})
+	t.Run("of another life expires", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		old := f.page(t, "", 10).Next
+		f = fresh(t, connect)
+		want := f.put(t, "pi_2")
+		f.expired(t, old, []string{want})
+	})
+	t.Run("of another number of partitions expires", func(t *testing.T) {
+		o := options
+		o.Partitions = 4
+		old := freshWith(t, connect, o).page(t, service.Latest, 10).Next
+		f := fresh(t, connect)
+		f.expired(t, old, nil)
+	})
+	t.Run("older than what is kept expires", func(t *testing.T) { trimmed(t, connect) })
+	t.Run("never expires while the feed is paged from its beginning", func(t *testing.T) { pagedAfterTrim(t, connect) })
+	t.Run("that has passed all that was dropped is good", func(t *testing.T) { quietPartition(t, connect) })
+}
+
+// expired fails the test unless the cursor has, and the oldest leads to what is kept.
+func (f fixture) expired(t testing.TB, cursor string, kept []string) {
+	t.Helper()
+	_, err := f.LoadEvents(t.Context(), cursor, 10)
+	e := hasCode(t, err, service.CodeCursorExpired)
+	wellFormed(t, e.Oldest)
+	if got, _ := f.rest(t, e.Oldest, 10); !slices.Equal(got, kept) {
+		t.Errorf("from the oldest: got %v, want %v", got, kept)
+	}
+}
+
+// brief keeps events for less time than two writes are apart.
+const brief = time.Millisecond
+
+// briefly returns a store that drops an event as soon as another is written in its partition.
+func briefly(t testing.TB, connect connector) fixture {
+	t.Helper()
+	o := options
+	o.EventRetention = brief
+	return freshWith(t, connect, o)
+}
+
+// outlive returns when what has been written so far is older than what is kept.
+func (f fixture) outlive(t testing.TB) {
+	t.Helper()
+	written := f.now(t)
+	eventually(t, "Redis's clock", func() bool { return f.now(t).Sub(written) > 2*brief+time.Millisecond })
+}
+
+func trimmed(t *testing.T, connect connector) {
+	f := briefly(t, connect)
+	ids := neighbours(4)
+	f.put(t, ids[0])
+	early := f.page(t, "", 10).Next
+	f.put(t, ids[1])
+	f.outlive(t)
+	f.put(t, ids[2]) // drops the two before it, one of which the cursor has not passed
+	f.outlive(t)
+	want := f.put(t, ids[3])
+	f.expired(t, early, []string{want})
+}
+
+func pagedAfterTrim(t *testing.T, connect connector) {
+	f := briefly(t, connect)
+	for i := range 600 {
+		f.put(t, numbered(i%50))
+	}
+	kept := 0
+	for n := range partitions {
+		kept += int(f.client.XLen(t.Context(), fmt.Sprintf("kasse:{p%d}:events", n)).Val())
+	}
+	for _, limit := range []int{1, 10} {
+		if got, _ := f.rest(t, "", limit); len(got) != kept {
+			t.Errorf("got %d events, %d are kept", len(got), kept)
+		}
+	}
+}
+
+func quietPartition(t *testing.T, connect connector) {
+	f := briefly(t, connect)
+	ids := neighbours(2)
+	f.put(t, ids[0])
+	_, read := f.rest(t, "", 10)
+	cursors := []string{read, f.page(t, service.Latest, 10).Next}
+	for range 3 {
+		f.outlive(t)
+		for _, id := range onePerPartition() { // the others drop what both have passed
+			if hashed(string(id)) != hashed(string(ids[0])) {
+				f.put(t, id)
+			}
+		}
+		for i := range cursors {
+			_, cursors[i] = f.rest(t, cursors[i], 500)
+		}
+	}
+	want := f.put(t, ids[1]) // drops the one that both cursors have passed
+	if n := f.client.XLen(t.Context(), eventsKey(ids[1])).Val(); n != 1 {
+		t.Errorf("%d are kept, want 1", n)
+	}
+	for _, cursor := range cursors {
+		if got, _ := f.rest(t, cursor, 10); !slices.Equal(got, []string{want}) {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
+)
+
+// testDump checks what other tests rely on when they look for secrets.
+func testDump(t *testing.T, connect connector) {
+	client, ctx := connect(t), t.Context()
+	must(t, client.Set(ctx, "string", "s", 0).Err())
+	must(t, client.HSet(ctx, "hash", "b", "2", "a", "1").Err())
+	must(t, client.RPush(ctx, "list", "x", "y").Err())
+	must(t, client.SAdd(ctx, "set", "n", "m").Err())
+	must(t, client.ZAdd(ctx, "zset", redis.Z{Score: 1_760_000_000_123, Member: "z"}).Err())
+	must(t, client.XAdd(ctx, &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []any{"id", "e", "data", "{}"}}).Err())
+	want := map[string]string{
+		"string": "s", "hash": "a 1\nb 2", "list": "x\ny", "set": "m\nn", "zset": "1760000000123 z", "stream": "1-1\ndata {}\nid e",
+	}
+	if diff := cmp.Diff(want, DumpAll(ctx, client)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,191 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"kasse/service"
+	"kasse/store"
+)
+
+func metaKey(half string, n int) string { return fmt.Sprintf("kasse:{%s%d}:meta", half, n) }
+
+// eachMeta calls for the mark of every partition.
+func eachMeta(do func(key string)) {
+	for n := range partitions {
+		do(metaKey("p", n))
+		do(metaKey("o", n))
+	}
+}
+
+func testMarks(t *testing.T, connect connector) {
+	t.Run("are in every partition", func(t *testing.T) {
+		f := fresh(t, connect)
+		if account, err := f.Check(t.Context(), identity); account != "acct_1" || err != nil {
+			t.Errorf("got %q, %v", account, err)
+		}
+		epoch := f.client.HGet(t.Context(), metaKey("p", 0), "epoch").Val()
+		eachMeta(func(key string) {
+			mark := f.client.HGetAll(t.Context(), key).Val()
+			want := map[string]string{"schema": "1", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16", "epoch": epoch}
+			if fmt.Sprint(mark) != fmt.Sprint(want) || epoch == "" {
+				t.Errorf("%s is %v, want %v", key, mark, want)
+			}
+		})
+	})
+	t.Run("are missing in a Redis that is empty, or lost a part", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		_, err := f.Check(t.Context(), identity)
+		isUnmarked(t, err)
+		must(t, f.Mark(t.Context(), identity))
+		eachMeta(func(key string) {
+			before := f.client.HGetAll(t.Context(), key).Val()
+			must(t, f.client.Del(t.Context(), key).Err())
+			_, err := f.Check(t.Context(), identity)
+			isUnmarked(t, err)
+			must(t, f.client.HSet(t.Context(), key, before).Err())
+		})
+		_, err = f.Check(t.Context(), identity)
+		must(t, err)
+	})
+	t.Run("are left alone by a second mark", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		must(t, f.client.HSet(t.Context(), metaKey("p", 0), "trimmed", "1-1").Err())
+		before := DumpAll(t.Context(), f.client)
+		must(t, f.Mark(t.Context(), identity))
+		must(t, f.Mark(t.Context(), store.Identity{Service: "kasse"}))
+		unchanged(t, before, DumpAll(t.Context(), f.client))
+	})
+	t.Run("agree on the epoch where many mark at once", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		atOnce(8, func(int) {
+			if err := store.New(f.client, options).Mark(t.Context(), identity); err != nil {
+				t.Error(err)
+			}
+		})
+		epochs := map[string]bool{}
+		eachMeta(func(key string) { epochs[f.client.HGet(t.Context(), key, "epoch").Val()] = true })
+		if len(epochs) != 1 {
+			t.Errorf("epochs are %v", epochs)
+		}
+	})
+	t.Run("learn the account later", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		nameless := store.Identity{Service: "kasse"}
+		must(t, f.Mark(t.Context(), nameless))
+		if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
+			t.Errorf("got %q, %v", account, err)
+		}
+		must(t, f.client.HSet(t.Context(), metaKey("p", 0), "account", "acct_1").Err())
+		if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
+			t.Errorf("known in one partition only: got %q, %v", account, err)
+		}
+		must(t, f.Remember(t.Context(), "acct_1"))
+		must(t, f.Remember(t.Context(), "acct_1"))
+		if account, err := f.Check(t.Context(), nameless); account != "acct_1" || err != nil {
+			t.Errorf("got %q, %v", account, err)
+		}
+		err := f.Remember(t.Context(), "acct_2")
+		if err == nil || !strings.Contains(err.Error(), "acct_1") || !strings.Contains(err.Error(), "acct_2") {
+			t.Errorf("another account: got %v", err)
+		}
+		_, err = f.Check(t.Context(), identity)
+		must(t, err)
+	})
+}
+
+func testIdentities(t *testing.T, connect connector) {
+	tests := map[string]struct {
+		want       store.Identity
+		partitions int
+		says       []string
+	}{
+		"livemode":        {store.Identity{Account: "acct_1", Service: "kasse", Livemode: true}, partitions, []string{"test", "live"}},
+		"service":         {store.Identity{Account: "acct_1", Service: "other"}, partitions, []string{"SERVICE_NAME", "kasse", "other"}},
+		"account":         {store.Identity{Account: "acct_2", Service: "kasse"}, partitions, []string{"acct_1", "acct_2"}},
+		"more partitions": {identity, 32, []string{"REDIS_PARTITIONS", "16", "32"}},
+		"less partitions": {identity, 8, []string{"REDIS_PARTITIONS", "16", "8"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := fresh(t, connect)
+			before := DumpAll(t.Context(), f.client)
+			o := options
+			o.Partitions = test.partitions
+			other := store.New(f.client, o)
+			_, err := other.Check(t.Context(), test.want)
+			mismatch(t, err, test.says)
+			mismatch(t, other.Mark(t.Context(), test.want), test.says)
+			unchanged(t, before, DumpAll(t.Context(), f.client))
+		})
+	}
+	t.Run("schema", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.client.HSet(t.Context(), metaKey("o", 7), "schema", "99").Err())
+		_, err := f.Check(t.Context(), identity)
+		mismatch(t, err, []string{"99"})
+	})
+	t.Run("mismatch counts before what is missing", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.client.Del(t.Context(), metaKey("p", 0)).Err())
+		_, err := f.Check(t.Context(), store.Identity{Service: "other"})
+		mismatch(t, err, []string{"other"})
+	})
+	t.Run("at once leave one owner", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		errs := make([]error, 6)
+		names := []string{"one", "two", "three"}
+		atOnce(len(errs), func(i int) {
+			errs[i] = store.New(f.client, options).Mark(t.Context(), store.Identity{Service: names[i%3]})
+		})
+		owners := 0
+		for i, name := range names {
+			_, err := f.Check(t.Context(), store.Identity{Service: name})
+			if err == nil {
+				owners++
+			}
+			if (err == nil) != (errs[i] == nil) || (err == nil) != (errs[i+3] == nil) {
+				t.Errorf("%s: marking said %v and %v, the check %v", name, errs[i], errs[i+3], err)
+			}
+		}
+		if owners != 1 {
+			t.Errorf("%d owners", owners)
+		}
+	})
+}
+
+func isUnmarked(t testing.TB, err error) {
+	t.Helper()
+	if !errors.Is(err, store.ErrUnmarked) {
+		t.Errorf("got %v, want %v", err, store.ErrUnmarked)
+	}
+}
+
+// mismatch fails the test unless the error tells an operator in plain words what differs. It is none of the service's:
+// to try again would not help.
+func mismatch(t testing.TB, err error, says []string) {
+	t.Helper()
+	var coded *service.Error
+	if err == nil || errors.Is(err, store.ErrUnmarked) || errors.As(err, &coded) {
+		t.Errorf("got %v, want a mismatch", err)
+		return
+	}
+	plain(t, err.Error())
+	for _, word := range says {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("%q does not say %q", err, word)
+		}
+	}
+}
+
+func atOnce(count int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range count {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}

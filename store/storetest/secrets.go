@@ -1,0 +1,115 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// DumpAll returns every key's whole content as text, for tests that look for secrets, or compare before and after.
+// Times to live are left out: they run. It panics where Redis does not answer, since a dump with holes would hide what
+// a test looks for.
+func DumpAll(ctx context.Context, client redis.UniversalClient) map[string]string {
+	dump := map[string]string{}
+	for _, key := range allKeys(ctx, client) {
+		if text, there := content(ctx, client, key); there {
+			dump[key] = text
+		}
+	}
+	return dump
+}
+
+// allKeys scans every node that holds keys of its own.
+func allKeys(ctx context.Context, client redis.UniversalClient) []string {
+	var mu sync.Mutex
+	var keys []string
+	scan := func(ctx context.Context, node redis.Cmdable) error {
+		each := node.Scan(ctx, 0, "*", 1_000).Iterator()
+		for each.Next(ctx) {
+			mu.Lock()
+			keys = append(keys, each.Val())
+			mu.Unlock()
+		}
+		return each.Err()
+	}
+	var err error
+	if cluster, is := client.(*redis.ClusterClient); is {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return scan(ctx, node) })
+	} else {
+		err = scan(ctx, client)
+	}
+	check(err)
+	return keys
+}
+
+// content writes a value out; it reports false for a key that has gone since it was listed.
+func content(ctx context.Context, client redis.UniversalClient, key string) (string, bool) {
+	kind, err := client.Type(ctx, key).Result()
+	check(err)
+	switch kind {
+	case "none":
+		return "", false
+	case "string":
+		text, err := client.Get(ctx, key).Result()
+		check(err)
+		return text, true
+	case "hash":
+		fields, err := client.HGetAll(ctx, key).Result()
+		check(err)
+		return lines(fields), true
+	case "list":
+		items, err := client.LRange(ctx, key, 0, -1).Result()
+		check(err)
+		return strings.Join(items, "\n"), true
+	case "set":
+		members, err := client.SMembers(ctx, key).Result()
+		check(err)
+		sort.Strings(members)
+		return strings.Join(members, "\n"), true
+	case "zset":
+		members, err := client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		check(err)
+		return joined(members, func(m redis.Z) string { return fmt.Sprintf("%.0f %v", m.Score, m.Member) }), true
+	case "stream":
+		entries, err := client.XRange(ctx, key, "-", "+").Result()
+		check(err)
+		return joined(entries, entryText), true
+	}
+	panic("storetest: " + key + " is a " + kind + ", which this dump cannot read")
+}
+
+func entryText(entry redis.XMessage) string {
+	fields := map[string]string{}
+	for name, value := range entry.Values {
+		fields[name] = fmt.Sprint(value)
+	}
+	return entry.ID + "\n" + lines(fields)
+}
+
+// lines writes fields in a fixed order, so that equal values give equal texts.
+func lines(fields map[string]string) string {
+	text := make([]string, 0, len(fields))
+	for name, value := range fields {
+		text = append(text, name+" "+value)
+	}
+	sort.Strings(text)
+	return strings.Join(text, "\n")
+}
+
+func joined[T any](items []T, text func(T) string) string {
+	all := make([]string, 0, len(items))
+	for _, item := range items {
+		all = append(all, text(item))
+	}
+	return strings.Join(all, "\n")
+}
+
+func check(err error) {
+	if err != nil {
+		panic(fmt.Sprintf("storetest: dump Redis: %v", err))
+	}
+}

@@ -1,0 +1,62 @@
+package storetest
+
+import (
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/store"
+)
+
+// testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
+func testUnmarked(t *testing.T, connect connector) {
+	writes := map[string]func(t *testing.T, f fixture) error{
+		"a payment": func(t *testing.T, f fixture) error {
+			w := transition(service.Payment{ID: "pi_1"}, f.now(t))
+			w.ReadAt = w.Now
+			return f.SavePayment(t.Context(), w)
+		},
+		"an order": func(t *testing.T, f fixture) error { return f.SaveOrder(t.Context(), service.Order{ID: "o-1"}) },
+		"a quarantined event": func(t *testing.T, f fixture) error {
+			return f.Quarantine(t.Context(), service.Notice{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
+		},
+		"the account": func(t *testing.T, f fixture) error { return f.Remember(t.Context(), "acct_1") },
+	}
+	for name, write := range writes {
+		t.Run("takes not "+name, func(t *testing.T) {
+			f := unmarked(t, connect, options)
+			hasCode(t, write(t, f), service.CodeStoreUnavailable)
+			unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))
+		})
+	}
+	t.Run("has no feed", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		for _, after := range []string{"", service.Latest} {
+			_, err := f.LoadEvents(t.Context(), after, 10)
+			hasCode(t, err, service.CodeStoreUnavailable)
+		}
+	})
+	t.Run("in part counts as unmarked", func(t *testing.T) {
+		for _, partial := range []string{"epoch", "account", "trimmed"} {
+			f := unmarked(t, connect, options)
+			for n := range partitions {
+				for _, half := range []string{"p", "o"} {
+					must(t, f.client.HSet(t.Context(), metaKey(half, n), partial, "1").Err())
+				}
+			}
+			if _, err := f.Check(t.Context(), identity); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
+				t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
+			}
+			for _, write := range writes {
+				hasCode(t, write(t, f), service.CodeStoreUnavailable)
+			}
+		}
+	})
+	t.Run("hands out no reads", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		if ids, err := f.TakeReads(t.Context(), 10, time.Minute); len(ids) > 0 || err != nil {
+			t.Errorf("got %v, %v", ids, err)
+		}
+		unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))
+	})
+}

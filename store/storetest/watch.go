@@ -1,0 +1,144 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"kasse/service"
+)
+
+// listening runs Listen until the test ends, and returns once it has subscribed: hints are not kept for latecomers.
+func listening(t testing.TB, f fixture) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.Listen(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	hints, stop := f.WatchPayment("pi_first")
+	defer stop()
+	eventually(t, "the first hint", func() bool { f.put(t, "pi_first"); return hinted(hints) })
+}
+
+func hinted(hints <-chan struct{}) bool {
+	select {
+	case <-hints:
+		return true
+	default:
+		return false
+	}
+}
+
+func awaitHint(t testing.TB, hints <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-hints:
+	case <-time.After(patience):
+		t.Fatal("no hint came")
+	}
+}
+
+func testWatch(t *testing.T, connect connector) {
+	t.Run("hints at a write of a payment, to those who watch it", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		ids := neighbours(3)
+		one, stop := f.WatchPayment(ids[0])
+		defer stop()
+		two, stop := f.WatchPayment(ids[0])
+		defer stop()
+		other, stop := f.WatchPayment(ids[1])
+		defer stop()
+		f.put(t, ids[0])
+		awaitHint(t, one)
+		awaitHint(t, two)
+		f.settled(t, ids[2])
+		if hinted(other) {
+			t.Error("a hint came to another payment")
+		}
+	})
+	t.Run("keeps quiet where nothing visible changed", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		ids := neighbours(2)
+		f.put(t, ids[0])
+		f.settled(t, ids[1])
+		hints, stop := f.WatchPayment(ids[0])
+		defer stop()
+		must(t, f.SavePayment(t.Context(), unseen(f.payment(t, ids[0]), f.now(t))))
+		f.settled(t, ids[1])
+		if hinted(hints) {
+			t.Error("a hint came")
+		}
+	})
+	t.Run("hints at every write of an order", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		hints, stop := f.WatchOrder("o-1")
+		defer stop()
+		for revision := range int64(3) {
+			must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1", Revision: revision}))
+			awaitHint(t, hints)
+		}
+	})
+	t.Run("makes one hint of many for those who are slow", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		ids := neighbours(2)
+		slow, stop := f.WatchPayment(ids[0])
+		defer stop()
+		for range 300 {
+			f.put(t, ids[0])
+		}
+		f.settled(t, ids[1])
+		if !hinted(slow) || hinted(slow) {
+			t.Error("want exactly one hint")
+		}
+	})
+	t.Run("stops", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		ids := neighbours(2)
+		stopped, stop := f.WatchPayment(ids[0])
+		kept, stopKept := f.WatchPayment(ids[0])
+		defer stopKept()
+		stop()
+		stop()
+		f.put(t, ids[0])
+		awaitHint(t, kept)
+		f.settled(t, ids[1])
+		if hinted(stopped) {
+			t.Error("a hint came after stop")
+		}
+	})
+	t.Run("leaves nothing behind", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.now(t)
+		before := goleak.IgnoreCurrent()
+		t.Run("while it runs", func(t *testing.T) {
+			listening(t, f)
+			for i := range 100 {
+				_, stop := f.WatchPayment(service.PaymentID(fmt.Sprintf("pi_%d", i)))
+				stop()
+			}
+		})
+		eventually(t, "the subscriptions to end", func() bool {
+			channels, err := f.client.PubSubChannels(t.Context(), "kasse:*").Result()
+			must(t, err)
+			return len(channels) == 0
+		})
+		goleak.VerifyNone(t, before)
+	})
+}
+
+// settled returns when all hints for earlier writes in the payment's partition have been passed on: they come in order.
+func (f fixture) settled(t testing.TB, id service.PaymentID) {
+	t.Helper()
+	hints, stop := f.WatchPayment(id)
+	defer stop()
+	f.put(t, id)
+	awaitHint(t, hints)
+}
