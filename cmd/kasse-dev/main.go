@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
@@ -67,7 +68,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.stripeAddr, "stripe-addr", ":12111", "address of the simulated Stripe")
 	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control surface")
 	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, forgotten at the end")
-	flags.Uint64Var(&o.seed, "seed", 1, "seed of the simulator")
+	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the simulator: of its ids, and of what it does to events") //nolint:gosec // no secret
 	flags.Float64Var(&o.duplicate, "duplicate", 0, "rate of events delivered twice")
 	flags.Float64Var(&o.reorder, "reorder", 0, "rate of events delivered out of order")
 	flags.Float64Var(&o.drop, "drop", 0, "rate of events never made at all")

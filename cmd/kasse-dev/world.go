@@ -19,10 +19,11 @@ import (
 
 // Credentials of the development server. They open nothing else, and so need not be secret.
 const (
-	serviceKey     = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
-	secretKey      = "sk_test_kasse_dev"               //nolint:gosec // the simulator takes any
-	publishableKey = "pk_test_kasse_dev"               // the same
-	webhookSecret  = "whsec_kasse_dev_kasse_dev_kasse" //nolint:gosec // the same
+	serviceKey       = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
+	secretKey        = "sk_test_kasse_dev"                                //nolint:gosec // the simulator takes any
+	publishableKey   = "pk_test_kasse_dev"                                // the same
+	orderTokenSecret = "a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U=" //nolint:gosec // the same
+	webhookSecret    = "whsec_kasse_dev_kasse_dev_kasse"                  //nolint:gosec // the same
 )
 
 // world is everything that runs: Redis, Stripe, and Kasse between them.
@@ -44,7 +45,8 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	}()
 	settings := map[string]string{
 		"LISTEN_ADDR": o.addr, "ADMIN_ADDR": o.adminAddr, "DRAIN_DELAY": "0s", "LOG_FORMAT": "text",
-		"SERVICE_KEYS": app.KeyEntry("dev", serviceKey, "read+write+manage+events"),
+		"ORDER_TOKEN_SECRETS": "dev:" + orderTokenSecret,
+		"SERVICE_KEYS":        app.KeyEntry("dev", serviceKey, "read+write+manage+events"),
 	}
 	if os.Getenv("LOG_LEVEL") == "" {
 		settings["LOG_LEVEL"] = "warn"
