@@ -22,7 +22,7 @@ test: redis ## every test, on a real Redis too; with -race where there is a C co
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
 	$(GO) test ./... -shuffle=on $(RACE)
 
-check: fmt-check lint spec arch ## all that CI asks for: formatting, linters, spec, architecture, tests with -race
+check: fmt-check lint spec arch cli ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, tests with -race
 	@$(MAKE) --no-print-directory test RACE=-race
 
 fmt: .tools/bin/gofumpt ## format the Go files
