@@ -58,7 +58,8 @@ func (s *Store) WatchOrder(id service.OrderID) (hints <-chan struct{}, stop func
 	return s.watch.on(s.orderPartition(id).changed() + string(id))
 }
 
-// Listen passes hints on until the context ends. go-redis reconnects by itself.
+// Listen passes hints on until the context ends. go-redis reconnects by itself; it breaks no handshake off, so that the
+// end may take as long as one (5 s) where Redis does not answer.
 func (s *Store) Listen(ctx context.Context) {
 	var channels []string
 	for n := range s.Partitions {

@@ -1,0 +1,225 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"kasse/service"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// asks is every method of the store that asks Redis.
+func asks(s *store.Store) map[string]func(context.Context) error {
+	second := func(_ any, err error) error { return err }
+	return map[string]func(context.Context) error{
+		"AllowRead":  func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
+		"Check":      func(ctx context.Context) error { return second(s.Check(ctx, store.Identity{})) },
+		"DropRead":   func(ctx context.Context) error { return s.DropRead(ctx, "pi_1") },
+		"LoadEvents": func(ctx context.Context) error { return second(s.LoadEvents(ctx, "", 10)) },
+		"LoadHistory": func(ctx context.Context) error {
+			return second(s.LoadHistory(ctx, "pi_1"))
+		},
+		"LoadOrder": func(ctx context.Context) error {
+			_, _, err := s.LoadOrder(ctx, "o-1")
+			return err
+		},
+		"LoadPayment": func(ctx context.Context) error {
+			_, _, err := s.LoadPayment(ctx, "pi_1")
+			return err
+		},
+		"LoadView":   func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
+		"Mark":       func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
+		"Ping":       s.Ping,
+		"Quarantine": func(ctx context.Context) error { return s.Quarantine(ctx, service.Notice{}, nil) },
+		"Remember":   func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
+		"SaveOrder":  func(ctx context.Context) error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) },
+		"SavePayment": func(ctx context.Context) error {
+			return s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1"}})
+		},
+		"TakeReads": func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
+	}
+}
+
+// TestAsksIsComplete keeps the table above so: a method that fails has to be in it.
+func TestAsksIsComplete(t *testing.T) {
+	known := asks(nil)
+	kind := reflect.TypeFor[*store.Store]()
+	for i := range kind.NumMethod() {
+		method := kind.Method(i)
+		results := method.Type.NumOut()
+		fails := results > 0 && method.Type.Out(results-1) == reflect.TypeFor[error]()
+		if _, listed := known[method.Name]; listed != fails {
+			t.Errorf("%s: listed %t, returns an error %t", method.Name, listed, fails)
+		}
+	}
+}
+
+// silence listens and never answers: the connection is made, and every question waits.
+func silence(t *testing.T) (url string, accepted <-chan struct{}) {
+	t.Helper()
+	first := make(chan struct{})
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for n := 0; ; n++ {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			if n == 0 {
+				close(first)
+			}
+			t.Cleanup(func() { conn.Close() })
+		}
+	})
+	t.Cleanup(func() { listener.Close(); all.Wait() })
+	return "redis://" + listener.Addr().String(), first
+}
+
+// TestAway has a Redis that does not answer. Everything ends with its context's deadline, and says what callers may see.
+func TestAway(t *testing.T) {
+	const deadline, late = 300 * time.Millisecond, time.Second
+	killed := storetest.NewServer(t)
+	killed.Kill()
+	hung := storetest.NewServer(t)
+	silent, _ := silence(t)
+	urls := map[string]string{"silent": silent, "refusing": killed.URL()}
+	for name, url := range urls {
+		t.Run(name, func(t *testing.T) { allFail(t, store.New(connect(t, url), options), deadline, late) })
+	}
+	t.Run("gone in the middle", func(t *testing.T) {
+		s := store.New(connect(t, hung.URL()), options)
+		if err := s.Mark(t.Context(), store.Identity{}); err != nil {
+			t.Fatal(err)
+		}
+		hung.Kill()
+		allFail(t, s, deadline, late)
+		hung.Restart()
+		eventually(t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil })
+	})
+}
+
+func allFail(t *testing.T, s *store.Store, deadline, late time.Duration) {
+	t.Helper()
+	var all sync.WaitGroup
+	for name, ask := range asks(s) {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), deadline)
+			defer cancel()
+			began := time.Now()
+			err := ask(ctx)
+			if passed := time.Since(began); passed > deadline+late {
+				t.Errorf("%s took %s, its deadline was %s", name, passed, deadline)
+			}
+			var e *service.Error
+			if !errors.As(err, &e) || e.Code != service.CodeStoreUnavailable || e.RetryAfter == 0 {
+				t.Errorf("%s: got %v, want %s", name, err, service.CodeStoreUnavailable)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestListenEnds has a Redis that does not answer, or is not there: the end of the context has to be enough.
+func TestListenEnds(t *testing.T) {
+	const handshake = 10 * time.Second // go-redis breaks none off, and gives it 5 s
+	silent, accepted := silence(t)
+	killed := storetest.NewServer(t)
+	killed.Kill()
+	answering := connect(t, storetest.RedisServer(t))
+	tests := map[string]struct {
+		client redis.UniversalClient
+		ready  func(context.Context) bool
+	}{
+		"silent": {connect(t, silent), func(context.Context) bool {
+			select {
+			case <-accepted:
+				return true
+			default:
+				return false
+			}
+		}},
+		"refusing": {connect(t, killed.URL()), func(context.Context) bool { return true }},
+		"answering": {answering, func(ctx context.Context) bool {
+			return len(answering.PubSubChannels(ctx, "*").Val()) == 2*options.Partitions
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := store.New(test.client, options)
+			test.ready(t.Context())
+			before := goleak.IgnoreCurrent()
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan struct{})
+			go func() { defer close(ended); s.Listen(ctx) }()
+			eventually(t, "the connection", test.ready)
+			began := time.Now()
+			cancel()
+			<-ended
+			if passed := time.Since(began); passed > handshake {
+				t.Errorf("it ended after %s", passed)
+			}
+			goleak.VerifyNone(t, before)
+		})
+	}
+}
+
+// TestListenReconnects has a Redis that comes late, cuts the subscription off, and starts again. Hints of that moment are
+// lost, later ones come.
+func TestListenReconnects(t *testing.T) {
+	server := storetest.NewServer(t)
+	client := connect(t, server.URL())
+	s := store.New(client, options)
+	server.Kill()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { s.Listen(ctx) })
+	defer all.Wait()
+	defer cancel()
+	hints, stop := s.WatchOrder("o-1")
+	defer stop()
+	hinted := func(ctx context.Context) bool {
+		err := s.Mark(ctx, store.Identity{}) // the server keeps nothing
+		if err == nil {
+			var o service.Order
+			if o, _, err = s.LoadOrder(ctx, "o-1"); err == nil {
+				err = s.SaveOrder(ctx, o)
+			}
+		}
+		select {
+		case <-hints:
+			return err == nil
+		default:
+			return false
+		}
+	}
+	server.Restart()
+	eventually(t, "the first hint", hinted)
+	for range 3 {
+		if n, err := client.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result(); n != 1 || err != nil {
+			t.Fatalf("%d connections were cut, %v", n, err)
+		}
+		for len(hints) > 0 {
+			<-hints
+		}
+		eventually(t, "a hint after the cut", hinted)
+	}
+	server.Kill()
+	for len(hints) > 0 {
+		<-hints
+	}
+	server.Restart()
+	eventually(t, "a hint after a new start", hinted)
+}
