@@ -62,8 +62,7 @@ func (s *Service) learnFrom(ctx context.Context, a Answer, err error, covers []s
 
 // shownIn returns the PaymentIntent that a refusal of Stripe showed, nil where there is none.
 func shownIn(err error) *Answer {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Intent
 	}
 	return nil

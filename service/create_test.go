@@ -12,8 +12,7 @@ import (
 )
 
 func code(err error) service.Code {
-	var e *service.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*service.Error](err); ok {
 		return e.Code
 	}
 	return ""

@@ -45,11 +45,11 @@ const tries = 3
 // New returns a gateway.
 func New(o Options) *Gateway {
 	backend := stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
-		URL:               stripego.String(o.BaseURL),
+		URL:               new(o.BaseURL),
 		HTTPClient:        newHTTPClient(o.Transport),
 		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // its debug log has whole bodies
-		MaxNetworkRetries: stripego.Int64(tries - 1),
-		EnableTelemetry:   stripego.Bool(false),
+		MaxNetworkRetries: new(int64(tries - 1)),
+		EnableTelemetry:   new(false),
 	})
 	return &Gateway{Options: o, backend: backend}
 }
@@ -61,7 +61,7 @@ func (g *Gateway) call(ctx context.Context, method, path, key string, values url
 	ctx, sent := countTries(ctx)
 	params := &stripego.Params{Context: ctx}
 	if key != "" {
-		params.IdempotencyKey = stripego.String(key)
+		params.IdempotencyKey = new(key)
 	}
 	err = g.backend.CallRaw(method, path, g.SecretKey.Reveal(), ordered(values), params, into)
 	return sent.Load() > 1, g.translateError(ctx, err)

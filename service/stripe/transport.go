@@ -15,7 +15,7 @@ const maxAnswer = 4 << 20
 // newHTTPClient returns a client for one host. It follows no redirect: the key would go along.
 func newHTTPClient(transport http.RoundTripper) *http.Client {
 	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone() //nolint:errcheck,forcetypeassert // net/http says so
+		own := http.DefaultTransport.(*http.Transport).Clone() // net/http says what it is
 		own.MaxIdleConnsPerHost = 64
 		own.ResponseHeaderTimeout = time.Minute // the call's own deadline comes first
 		transport = own

@@ -30,6 +30,8 @@ type App struct {
 	close    func() error
 	gateway  *stripe.Gateway
 	service  *service.Service
+	public   http.Handler
+	admin    http.Handler
 	ready    atomic.Bool   // Redis has been reached, and is ours
 	draining chan struct{} // closed when the process is asked to stop
 }
@@ -50,6 +52,11 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
 		MaxFailures: c.MaxFailedAttempts, Logger: log,
 	})
+	a.public = api.New(a.service, api.Options{
+		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: c.OrderTokens,
+		Logger: log, Draining: a.draining,
+	})
+	a.admin = api.Admin(a.readiness)
 	return a, nil
 }
 
@@ -77,12 +84,12 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 
 // Serve opens both listeners, works until the context ends or something cannot go on, and drains.
 func (a *App) Serve(ctx context.Context) error {
-	public, err := a.listen(ctx, a.ListenAddr, a.publicServer())
+	public, err := a.listen(ctx, a.ListenAddr, a.public)
 	if err != nil {
 		return err
 	}
 	defer public.Close() //nolint:errcheck // after Shutdown there is nothing to close
-	admin, err := a.listen(ctx, a.AdminAddr, a.adminServer())
+	admin, err := a.listen(ctx, a.AdminAddr, a.admin)
 	if err != nil {
 		return err
 	}
@@ -103,7 +110,7 @@ func (a *App) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-work.Done(): // something could not go on
 		}
-		return a.drain(public, admin)
+		return a.drain(context.WithoutCancel(ctx), public, admin)
 	})
 	return group.Wait()
 }
@@ -124,9 +131,9 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 
 // drain stops the servers. Readiness goes first and held polls are answered; everything else is served for DRAIN_DELAY,
 // so that load balancers notice; then running requests finish. The timeout counts from the signal.
-func (a *App) drain(public, admin *server) error {
-	a.log.Info("draining")
-	deadline, cancel := context.WithTimeout(context.Background(), a.ShutdownTimeout)
+func (a *App) drain(ctx context.Context, public, admin *server) error {
+	a.log.InfoContext(ctx, "draining")
+	deadline, cancel := context.WithTimeout(ctx, a.ShutdownTimeout)
 	defer cancel()
 	close(a.draining)
 	select {
@@ -135,7 +142,7 @@ func (a *App) drain(public, admin *server) error {
 	}
 	err := public.Shutdown(deadline)
 	if errors.Is(err, context.DeadlineExceeded) {
-		a.log.Warn("requests were cut off at SHUTDOWN_TIMEOUT")
+		a.log.WarnContext(ctx, "requests were cut off at SHUTDOWN_TIMEOUT")
 		err = nil
 	}
 	return errors.Join(err, admin.Close())
@@ -149,15 +156,6 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
 )
-
-func (a *App) publicServer() http.Handler {
-	return api.New(a.service, api.Options{
-		Keys: a.ServiceKeys, PublishableKey: a.StripePublishableKey, Livemode: a.Livemode(), Tokens: a.OrderTokens,
-		Logger: a.log, Draining: a.draining,
-	})
-}
-
-func (a *App) adminServer() http.Handler { return api.Admin(a.readiness) }
 
 // server is a listener and what serves on it.
 type server struct {

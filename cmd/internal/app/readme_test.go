@@ -13,9 +13,8 @@ func TestReadmeNamesEveryVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fields := reflect.TypeFor[environment]()
-	for i := range fields.NumField() {
-		name := strings.TrimSuffix(fields.Field(i).Tag.Get("envconfig"), "_FILE")
+	for field := range reflect.TypeFor[environment]().Fields() {
+		name := strings.TrimSuffix(field.Tag.Get("envconfig"), "_FILE")
 		if !strings.Contains(string(readme), "`"+name+"`") {
 			t.Errorf("README.md does not name %s", name)
 		}
