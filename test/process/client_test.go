@@ -128,6 +128,7 @@ type intent struct {
 	Status         string            `json:"status"`
 	Amount         int64             `json:"amount"`
 	AmountReceived int64             `json:"amount_received"`
+	ClientSecret   string            `json:"client_secret"`
 	Metadata       map[string]string `json:"metadata"`
 	LastError      *struct{}         `json:"last_payment_error"`
 }

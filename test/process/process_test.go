@@ -2,10 +2,10 @@ package process_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -115,6 +115,9 @@ func (p *process) hasEnded() bool {
 	}
 }
 
+// listening is the log line that names the addresses, in either format.
+var listening = regexp.MustCompile(`\blistening\b.*\bpublic[":=]+([0-9.]+:[0-9]+).*\badmin[":=]+([0-9.]+:[0-9]+)`)
+
 // awaitListening waits for the log line that names the addresses.
 func (p *process) awaitListening() {
 	p.t.Helper()
@@ -122,14 +125,12 @@ func (p *process) awaitListening() {
 		if p.hasEnded() {
 			p.t.Fatal("the process ended at once")
 		}
-		for line := range strings.Lines(p.stderr.String()) {
-			var entry struct{ Msg, Public, Admin string }
-			if json.Unmarshal([]byte(line), &entry) == nil && entry.Msg == "listening" {
-				p.public, p.admin = "http://"+entry.Public, "http://"+entry.Admin
-				return nil
-			}
+		found := listening.FindStringSubmatch(p.stderr.String())
+		if found == nil {
+			return errNotYet
 		}
-		return errNotYet
+		p.public, p.admin = "http://"+found[1], "http://"+found[2]
+		return nil
 	})
 }
 

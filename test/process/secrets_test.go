@@ -1,0 +1,278 @@
+package process_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"kasse/service/stripe/stripesim"
+	"kasse/store/storetest"
+)
+
+// Secrets beside those of the harness.
+const (
+	restrictedKey = "rk_test_processtest0987654321"
+	strangeKey    = "ksk_processtest_nobodys_abcdefghijklmnopqrs"
+	strangeHook   = "whsec_processtest_somebody_elses_12345"
+)
+
+// secretShapes find secrets that no list of ours holds: what Stripe made and nobody was given.
+var secretShapes = regexp.MustCompile(`_secret_[A-Za-z0-9]{4}|cuss_[A-Za-z0-9]{4}|\b(sk|rk)_(test|live)_[A-Za-z0-9]|whsec_[A-Za-z0-9]{4}|ksk_[A-Za-z0-9]{4}`)
+
+// leaks names the secrets that a text holds, without showing them whole.
+func leaks(text string, secrets []string) []string {
+	var found []string
+	report := func(at, end int) {
+		found = append(found, fmt.Sprintf("…%s%s[…]", text[max(0, at-80):at], text[at:min(end, at+12)]))
+	}
+	for _, secret := range secrets {
+		if at := strings.Index(text, secret); at >= 0 {
+			report(at, at+len(secret))
+		}
+	}
+	for _, match := range secretShapes.FindAllStringIndex(text, -1) {
+		report(match[0], match[1])
+	}
+	return found
+}
+
+func TestLeaksAreFound(t *testing.T) {
+	planted := []string{
+		stripeKey, restrictedKey, hookSecret, backendKey, "sk_live_51Habcdefg", "rk_live_51Habcdefg",
+		"pi_3abc_secret_Def456", "cuss_secret_" + "abcdef", "a bare value",
+	}
+	for _, secret := range planted {
+		if found := leaks(`{"msg":"request failed","error":"stripe: `+secret+`"}`, []string{"a bare value"}); len(found) == 0 {
+			t.Errorf("%s is not found", secret)
+		}
+	}
+	if found := leaks(`network_error task_force "client_secret":null credential=client_secret`, nil); len(found) > 0 {
+		t.Errorf("found where there is nothing: %v", found)
+	}
+}
+
+// spied is a run whose every word is kept.
+type spied struct {
+	*world
+	all      []*process
+	customer string
+	secrets  []string
+	answers  []string // of all that must not hold secrets
+}
+
+// No secret that is in play is ever in a log, in an answer but those that hand it out, or in Redis: not at debug level,
+// and not while Stripe, Redis and callers do their worst.
+func TestSecretsStayWhereTheyBelong(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{Duplicate: 0.2}, "--appendonly", "yes", "--appendfsync", "always")
+	s := &spied{world: w, secrets: []string{stripeKey, restrictedKey, hookSecret, oldHookSecret, backendKey, readerKey, strangeKey, strangeHook}}
+	s.all = append(w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"}), w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s", "STRIPE_SECRET_KEY": restrictedKey, "LOG_FORMAT": "text"})...)
+	s.customer = w.customer()
+
+	s.pays()
+	s.asksBadly()
+	s.deliversBadly()
+	s.meetsFaults()
+	s.losesRedis()
+	w.no(w.sim.Drain(t.Context()))
+	dump := storetest.DumpAll(t.Context(), w.openRedis())
+	for _, p := range s.all {
+		p.terminate()
+		expect(t, "exit code", p.exitCode(), 0)
+	}
+	s.search(dump)
+}
+
+// hold keeps an answer for the search.
+func (s *spied) hold(a answer, err error) answer {
+	s.t.Helper()
+	if err != nil {
+		s.t.Error(err)
+	}
+	s.answers = append(s.answers, fmt.Sprintf("%d %v %s", a.status, a.header, a.body))
+	return a
+}
+
+// opens creates a payment and learns its secrets.
+func (s *spied) opens(p *process, order string) view {
+	s.t.Helper()
+	v := s.createPatiently(p, order, s.customer)
+	s.secrets = append(s.secrets, v.ClientSecret, v.CustomerSession.ClientSecret)
+	return v
+}
+
+func (s *spied) pays() {
+	for i, p := range s.all {
+		v := s.opens(p, fmt.Sprintf("paid-%d", i))
+		s.opens(p, v.OrderID)
+		var session struct {
+			CustomerSession struct {
+				ClientSecret string `json:"client_secret"`
+			} `json:"customer_session"`
+		}
+		p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/customer-session", "").decode(s.t, &session)
+		s.secrets = append(s.secrets, session.CustomerSession.ClientSecret)
+		s.pay(v, "pm_card_visa_chargeDeclined")
+		p.awaitState(v, "failed")
+		s.pay(v, "pm_card_visa")
+		p.awaitState(v, "paid")
+		for _, path := range []string{"/v1/payments/" + v.PaymentIntent, "/v1/payments/" + v.PaymentIntent + "/history", "/v1/orders/" + v.OrderID, "/v1/events", "/v1/config"} {
+			s.hold(p.must(http.StatusOK, backendKey, http.MethodGet, path, ""), nil)
+		}
+		s.hold(p.must(http.StatusOK, v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, ""), nil)
+		s.hold(p.must(http.StatusConflict, backendKey, http.MethodPost, "/v1/payments", orderBody(v.OrderID, s.customer)), nil)
+	}
+}
+
+// asksBadly puts secrets where they do not belong.
+func (s *spied) asksBadly() {
+	v := s.opens(s.all[0], "asked-badly")
+	path, wrong := "/v1/payments/"+v.PaymentIntent, v.ClientSecret+"x"
+	body := orderBody("asked-badly-2", s.customer)
+	for _, p := range s.all {
+		for _, q := range []struct{ credential, method, path, body string }{
+			{strangeKey, http.MethodPost, "/v1/payments", body},
+			{readerKey, http.MethodPost, "/v1/payments", body},
+			{v.ClientSecret, http.MethodPost, "/v1/payments", body},
+			{stripeKey, http.MethodGet, path, ""},
+			{wrong, http.MethodGet, path, ""},
+			{v.ClientSecret, http.MethodGet, "/v1/payments/pi_another", ""},
+			{v.ClientSecret, http.MethodGet, path + "/history", ""},
+			{backendKey, http.MethodGet, "/v1/payments/" + v.ClientSecret, ""},
+			{backendKey, http.MethodGet, path + "?client_secret=" + v.ClientSecret, ""},
+			{backendKey, http.MethodGet, path + "?key=" + url.QueryEscape(backendKey), ""},
+			{backendKey, http.MethodGet, "/v1/" + hookSecret, ""},
+			{backendKey, http.MethodGet, "/v1/orders/" + stripeKey + "%00", ""},
+			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":"` + v.ClientSecret + `","currency":"eur"}`},
+			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":1,"currency":"` + stripeKey + `"}`},
+			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":1,"currency":"eur","customer":"` + v.ClientSecret + `"}`},
+			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":1,"currency":"eur"} ` + backendKey},
+			{backendKey, http.MethodPost, "/v1/payments", backendKey},
+			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"nobodys","amount":4200,"currency":"eur","customer":"cus_nobody"}`},
+			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"dear","amount":1,"currency":"eur","customer":"` + s.customer + `"}`},
+			{backendKey, http.MethodPost, path + "/customer-session", `{"customer_session":{"surface":"` + v.ClientSecret + `"}}`},
+		} {
+			if a := s.hold(p.ask(q.credential, q.method, q.path, q.body)); a.status < 400 {
+				s.t.Errorf("%s %s was answered %d", q.method, q.path, a.status)
+			}
+		}
+		s.hold(call(s.t.Context(), s.client, http.MethodGet, p.public+path, map[string]string{"Authorization": "Basic " + backendKey}, ""))
+		s.hold(call(s.t.Context(), s.client, http.MethodGet, p.public+path, map[string]string{"Stripe-Signature": strangeHook, "X-Request-Id": "not one: " + strangeKey}, ""))
+	}
+}
+
+// deliversBadly sends real events that are not signed as they must be, and signed ones that make no sense.
+func (s *spied) deliversBadly() {
+	event := s.intentEvent()
+	for _, p := range s.all {
+		expect(s.t, "wrong secret", s.hold(p.deliver(event, strangeHook)).status, http.StatusBadRequest)
+		expect(s.t, "half an event", s.hold(p.deliver(event[:len(event)/2], hookSecret)).status, http.StatusOK)
+		broken := strings.Replace(event, `"object": "event"`, `"object": ["event"]`, 1)
+		broken = strings.Replace(broken, `"amount":`, `"amount": "`+stripeKey+`", "was":`, 1)
+		s.hold(p.deliver(broken, oldHookSecret))
+		for _, signature := range []string{"", hookSecret, "t=1,v1=" + hookSecret, sign(hookSecret, time.Now().Add(-time.Hour), event), sign(hookSecret, time.Now().Add(time.Hour), event)} {
+			a := s.hold(call(s.t.Context(), s.client, http.MethodPost, p.public+"/webhooks/stripe", map[string]string{"Stripe-Signature": signature}, event))
+			expect(s.t, "a bad signature", a.status, http.StatusBadRequest)
+		}
+		s.hold(p.deliver(strings.Repeat(event, 1+(300<<10)/len(event)), hookSecret))
+	}
+}
+
+// intentEvent is an event that tells of a PaymentIntent, with its client secret.
+func (s *spied) intentEvent() string {
+	s.t.Helper()
+	deliveries := s.balancer.deliveries()
+	at := slices.IndexFunc(deliveries, func(body string) bool { return strings.Contains(body, `"type": "payment_intent.`) })
+	if at < 0 || !strings.Contains(deliveries[at], "_secret_") {
+		s.t.Fatal("no event with a client secret was delivered")
+	}
+	return deliveries[at]
+}
+
+// meetsFaults lets every call that a create makes to Stripe go wrong in every way.
+func (s *spied) meetsFaults() {
+	old := s.opens(s.all[0], "old")
+	for i, kind := range []stripesim.FaultKind{
+		stripesim.RateLimited, stripesim.LockTimeout, stripesim.ServerError, stripesim.Timeout,
+		stripesim.Dropped, stripesim.Endless, stripesim.Truncated,
+	} {
+		for _, endpoint := range []string{"", "POST /v1/customer_sessions"} {
+			s.no(s.sim.AddFault(stripesim.Fault{Endpoint: endpoint, Kind: kind, After: i%2 == 0, Times: -1}))
+			var both sync.WaitGroup
+			answers := make([]answer, 2)
+			for j, order := range []string{fmt.Sprintf("fault-%d-%d", i, len(endpoint)), old.OrderID} {
+				both.Go(func() {
+					a, err := s.all[j].ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order, s.customer))
+					s.no(err)
+					answers[j] = a
+				})
+			}
+			both.Wait()
+			for _, a := range answers {
+				if s.hold(a, nil).status < http.StatusTooManyRequests {
+					s.t.Errorf("%s at %q: %d", kind, endpoint, a.status)
+				}
+			}
+			s.sim.ClearFaults()
+		}
+	}
+}
+
+// losesRedis kills Redis while callers go on.
+func (s *spied) losesRedis() {
+	v := s.opens(s.all[0], "without-redis")
+	event := s.intentEvent()
+	s.redis.Kill()
+	for _, p := range s.all {
+		for _, q := range []struct{ credential, method, path, body string }{
+			{backendKey, http.MethodPost, "/v1/payments", orderBody("gone", s.customer)},
+			{v.ClientSecret, http.MethodGet, "/v1/payments/" + v.PaymentIntent, ""},
+			{backendKey, http.MethodGet, "/v1/events", ""},
+		} {
+			expect(s.t, "without Redis", s.hold(p.ask(q.credential, q.method, q.path, q.body)).status, http.StatusServiceUnavailable)
+		}
+		expect(s.t, "a delivery without Redis", s.hold(p.deliver(event, hookSecret)).status, http.StatusServiceUnavailable)
+	}
+	s.redis.Restart()
+	s.pay(v, "pm_card_visa")
+	s.all[1].awaitState(v, "paid")
+}
+
+// search looks for every secret in all that was said and stored.
+func (s *spied) search(dump map[string]string) {
+	s.t.Helper()
+	places := map[string]string{}
+	for i, p := range s.all {
+		places[fmt.Sprintf("the log of process %d", i)] = p.stdout.String() + p.stderr.String()
+	}
+	for i, a := range s.answers {
+		places[fmt.Sprintf("answer %d", i)] = a
+	}
+	for key, value := range dump {
+		places["Redis's "+key] = key + "\n" + value
+	}
+	for _, intents := range s.intents() {
+		for _, pi := range intents {
+			s.secrets = append(s.secrets, pi.ClientSecret)
+		}
+	}
+	slices.Sort(s.secrets)
+	s.secrets = slices.Compact(s.secrets)
+	size := 0
+	for place, text := range places {
+		size += len(text)
+		for _, leak := range leaks(text, s.secrets) {
+			s.t.Errorf("%s holds a secret: %s", place, leak)
+		}
+	}
+	s.t.Logf("looked for %d secrets in %d places, %d bytes", len(s.secrets), len(places), size)
+	if len(dump) < 10 || len(s.secrets) < 30 {
+		s.t.Error("there was next to nothing to look at")
+	}
+}
