@@ -28,7 +28,8 @@ type stretch struct {
 	entries []redis.XMessage
 }
 
-// LoadEvents returns at most limit events after the cursor, in order within a payment.
+// LoadEvents returns at most limit events after the cursor, in order within a payment. A page that is not full was all
+// there was.
 func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (service.FeedPage, error) {
 	at, known := parseCursor(after)
 	if !known {
@@ -54,27 +55,51 @@ func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (servic
 	return merge(at, parts, limit), nil
 }
 
-// loadStretches asks every partition in one round trip.
+// loadStretches asks every partition for its share of a page, in one round trip. Where that does not fill the page, a
+// second one asks those that may have more: to ask all of them for a whole page would read many for each that is given.
 func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest bool) ([]stretch, error) {
+	share := limit/s.Partitions + 1
+	all := make([]int, s.Partitions)
+	for n := range all {
+		all[n] = n
+	}
+	parts := make([]stretch, s.Partitions)
+	if err := s.loadInto(ctx, parts, all, at, share, newest); err != nil || newest {
+		return parts, err
+	}
+	missing, more := limit, []int(nil)
+	for n, part := range parts {
+		missing -= len(part.entries)
+		if len(part.entries) == share {
+			more = append(more, n)
+		}
+	}
+	if missing <= 0 || len(more) == 0 {
+		return parts, nil
+	}
+	return parts, s.loadInto(ctx, parts, more, at, share+missing, false)
+}
+
+// loadInto reads the stretches of some partitions.
+func (s *Store) loadInto(ctx context.Context, parts []stretch, which []int, at cursor, limit int, newest bool) error {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for n := range s.Partitions {
+		for _, n := range which {
 			part := s.paymentPartitionAt(n)
 			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), part.meta()}, "("+at.position(n).String(), limit, newest)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, unavailable(err)
+		return unavailable(err)
 	}
-	parts := make([]stretch, len(replies))
-	for n, reply := range replies {
+	for i, reply := range replies {
 		values, err := reply.(*redis.Cmd).Slice()
 		if err != nil {
-			return nil, unavailable(err)
+			return unavailable(err)
 		}
-		parts[n] = readStretch(values)
+		parts[which[i]] = readStretch(values)
 	}
-	return parts, nil
+	return nil
 }
 
 func readStretch(values []any) stretch {

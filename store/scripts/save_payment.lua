@@ -4,7 +4,7 @@
 -- ARGV[6] read due at, Unix milliseconds; '' none is wanted
 -- ARGV[7] retention in seconds; '' keep
 -- ARGV[8] view; '' nothing visible changed, and ARGV[9] version  ARGV[10] history entry  ARGV[11] channel
--- ARGV[12] event id; '' nothing to tell, and ARGV[13] event type  ARGV[14] oldest stream id to keep
+-- ARGV[12] event id; '' nothing to tell, and ARGV[13] event type  ARGV[14] oldest stream id to keep, as <ms>-0
 -- ARGV[15] order id
 -- Returns 1, or the error CONFLICT or NOMETA.
 if redis.call('HEXISTS', KEYS[4], 'schema') == 0 then
@@ -33,11 +33,13 @@ if ARGV[8] ~= '' then
 end
 if ARGV[12] ~= '' then
   redis.call('XADD', KEYS[2], '*', 'id', ARGV[12], 'type', ARGV[13], 'data', ARGV[8])
-  -- The newest that goes is noted: a cursor that has passed it has lost nothing.
-  local dropped = redis.call('XREVRANGE', KEYS[2], '(' .. ARGV[14], '-', 'COUNT', 1)[1]
-  if dropped then
+  -- XREVRANGE below the first entry would walk through all of them, so the first is looked at before.
+  local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1][1]
+  if tonumber(string.match(first, '%d+')) < tonumber(string.match(ARGV[14], '%d+')) then
+    -- The newest that goes is noted: a cursor that has passed it has lost nothing.
+    local dropped = redis.call('XREVRANGE', KEYS[2], '(' .. ARGV[14], '-', 'COUNT', 1)[1][1]
     redis.call('XTRIM', KEYS[2], 'MINID', ARGV[14])
-    redis.call('HSET', KEYS[4], 'trimmed', dropped[1])
+    redis.call('HSET', KEYS[4], 'trimmed', dropped)
   end
 end
 if ARGV[7] == '' then

@@ -72,6 +72,18 @@ func testFeed(t *testing.T, connect connector) {
 			complete(t, got, want)
 		}
 	})
+	t.Run("fills a page, from however few partitions", func(t *testing.T) {
+		f := fresh(t, connect)
+		for i := range 40 {
+			f.put(t, neighbours(3)[i%3])
+		}
+		f.put(t, numbered(1))
+		for _, limit := range []int{1, 2, 30, 40} {
+			if page := f.page(t, "", limit); len(page.Events) != limit {
+				t.Errorf("got %d events, want %d", len(page.Events), limit)
+			}
+		}
+	})
 	t.Run("goes on from an empty page", func(t *testing.T) {
 		f := fresh(t, connect)
 		page := f.page(t, "", 10)
