@@ -1,0 +1,181 @@
+package stripe
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stripe/stripe-go/v79/webhook"
+
+	"kasse/service"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const (
+	oldSecret = "whsec_old_old_old_old_old"
+	newSecret = "whsec_new_new_new_new_new"
+)
+
+func verifier() *Gateway {
+	return New(Options{WebhookSecrets: []service.Secret{newSecret, oldSecret}, Now: func() time.Time { return noon }})
+}
+
+// sign gives the header as Stripe sends it.
+func sign(body, secret string, at time.Time) string {
+	return fmt.Sprintf("t=%d,v1=%x", at.Unix(), webhook.ComputeSignature(at, []byte(body), secret))
+}
+
+func TestSignatures(t *testing.T) {
+	const body = `{"id":"evt_1","type":"customer.created"}`
+	good := sign(body, newSecret, noon)
+	for _, tt := range []struct {
+		name, header string
+		ok           bool
+	}{
+		{"the first secret", good, true},
+		{"the second, while they are rotated", sign(body, oldSecret, noon), true},
+		{"another's", sign(body, "whsec_other", noon), false},
+		{"an empty secret, with which anybody can sign", sign(body, "", noon), false},
+		{"of another body", sign(body+" ", newSecret, noon), false},
+		{"five minutes old", sign(body, newSecret, noon.Add(-300*time.Second)), true},
+		{"older", sign(body, newSecret, noon.Add(-301*time.Second)), false},
+		{"five minutes ahead", sign(body, newSecret, noon.Add(300*time.Second)), true},
+		{"further ahead", sign(body, newSecret, noon.Add(301*time.Second)), false},
+		{"with an unknown scheme beside", good + ",v0=abc", true},
+		{"with a second time, which is signed by nobody", good + ",t=1", false},
+		{"without a time", strings.SplitN(good, ",", 2)[1], false},
+		{"without a signature", strings.SplitN(good, ",", 2)[0], false},
+		{"a time that is no number", "t=soon,v1=00", false},
+		{"none", "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := verifier().ParseEvent([]byte(body), tt.header)
+			e, _ := err.(*service.Error) //nolint:errorlint // it is returned as it is
+			if (err == nil) != tt.ok || (!tt.ok && (e == nil || e.Code != service.CodeInvalidSignature)) {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// paymentEvent is an event of a PaymentIntent with these members beside the necessary.
+func paymentEvent(members string) string {
+	return `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":1700000000,"api_version":"2024-06-20","livemode":false,` +
+		`"request":"req_1","data":{"object":{"id":"pi_1","object":"payment_intent","status":"succeeded","amount":1000,"currency":"eur",` +
+		`"created":1600000000` + members + `}}}`
+}
+
+// TestEventsOfAnyVersion reads what Stripe's versions have in common, and what differs between them.
+func TestEventsOfAnyVersion(t *testing.T) {
+	base := service.Snapshot{Status: service.Succeeded, Amount: 1000, Currency: "eur"}
+	with := func(edit func(*service.Snapshot)) service.Snapshot {
+		s := base
+		edit(&s)
+		return s
+	}
+	for _, tt := range []struct {
+		name, members string
+		want          service.Snapshot
+	}{
+		{"a charge", `,"latest_charge":"ch_1"`, with(func(s *service.Snapshot) { s.Charge.ID = "ch_1" })},
+		{"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`, with(func(s *service.Snapshot) { s.Charge.ID = "ch_1" })},
+		{"no charge", `,"latest_charge":null`, base},
+		{"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`, with(func(s *service.Snapshot) { s.Charge.ID = "ch_2" })},
+		{"before 2022-11-15: an empty list", `,"charges":{"data":[]}`, base},
+		{"neither: unknown, not none", ``, with(func(s *service.Snapshot) { s.Charge.Unknown = true })},
+		{"a customer", `,"latest_charge":null,"customer":"cus_1"`, with(func(s *service.Snapshot) { s.Customer = "cus_1" })},
+		{"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`, with(func(s *service.Snapshot) { s.Customer = "cus_1" })},
+		{"a failure", `,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
+			with(func(s *service.Snapshot) {
+				s.Failure = &service.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
+			})},
+		{"money", `,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
+			with(func(s *service.Snapshot) {
+				s.AmountReceived, s.AmountCapturable, s.CaptureMethod, s.SetupFutureUsage = 900, 100, "manual", "off_session"
+			})},
+		{"metadata, and members that nobody knows", `,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
+			with(func(s *service.Snapshot) { s.Metadata = map[string]string{"a": "b"} })},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := decodeEvent([]byte(paymentEvent(tt.members)))
+			if n.Unreadable != "" || n.Intent == nil {
+				t.Fatalf("%+v", n)
+			}
+			if diff := cmp.Diff(tt.want, n.Intent.Snapshot); diff != "" {
+				t.Fatal(diff)
+			}
+			if n.ID != "evt_1" || n.Created != 1700000000 || n.Intent.ID != "pi_1" || n.Intent.Created != 1600000000 || n.APIVersion != "2024-06-20" {
+				t.Fatalf("%+v", n)
+			}
+		})
+	}
+}
+
+// TestBadEvents are signed, and make no sense or are not for us. None of them is an error.
+func TestBadEvents(t *testing.T) {
+	event := paymentEvent(`,"latest_charge":null`)
+	for _, tt := range []struct {
+		name, body string
+		unreadable bool
+	}{
+		{"not JSON", `{`, true},
+		{"an array", `[]`, true},
+		{"no type: nobody's", `{"id":"evt_1"}`, false},
+		{"another type", `{"id":"evt_1","type":"invoice.paid","data":null}`, false},
+		{"a thin event", `{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter","created":"2026-11-23T12:00:00Z"}`, false},
+		{"data is null", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"data":null}`, true},
+		{"no data", `{"id":"evt_1","type":"payment_intent.succeeded","created":1}`, true},
+		{"another object", strings.Replace(event, `"payment_intent","status"`, `"charge","status"`, 1), true},
+		{"an id for a path", strings.Replace(event, `"pi_1"`, `"pi_1/../../customers"`, 1), true},
+		{"a status of tomorrow", strings.Replace(event, `"succeeded","amount"`, `"paused","amount"`, 1), true},
+		{"an amount that is text", strings.Replace(event, `"amount":1000`, `"amount":"1000"`, 1), true},
+		{"a time that is text", strings.Replace(event, `"created":1700000000`, `"created":"now"`, 1), true},
+		{"no time", strings.Replace(event, `"created":1700000000,`, ``, 1), true},
+		{"no event id", strings.Replace(event, `"evt_1"`, `""`, 1), true},
+		{"deep", paymentEvent(`,"x":` + strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := decodeEvent([]byte(tt.body))
+			if (n.Unreadable != "") != tt.unreadable || n.Intent != nil {
+				t.Fatalf("%+v", n)
+			}
+		})
+	}
+	if n := decodeEvent([]byte(strings.Replace(event, `"livemode":false`, `"livemode":true,"account":"acct_1"`, 1))); !n.Connected || !n.Livemode {
+		t.Fatalf("%+v", n)
+	}
+}
+
+// FuzzParseEvent: whatever is signed, an intent that comes out can be stored.
+func FuzzParseEvent(f *testing.F) {
+	f.Add(paymentEvent(`,"latest_charge":"ch_1"`))
+	f.Add(paymentEvent(`,"charges":{"data":[{"id":"ch_1"}]},"customer":{"id":"cus_1"},"last_payment_error":{}`))
+	f.Add(`{"id":"evt_1","type":"payment_intent.created","data":null}`)
+	g := verifier()
+	f.Fuzz(func(t *testing.T, body string) {
+		n, err := g.ParseEvent([]byte(body), sign(body, newSecret, noon))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Intent != nil && (!n.Intent.ID.Valid() || !n.Intent.Status.Known() || n.Created <= 0 || n.Unreadable != "") {
+			t.Fatalf("%+v", n)
+		}
+	})
+}
+
+// FuzzSignature: no header but the right one is taken, and none brings the parser down.
+func FuzzSignature(f *testing.F) {
+	const body = `{}`
+	f.Add("t=1,v1=00")
+	f.Add(sign(body, "whsec_other", noon))
+	f.Add("t=,v1=,t=9223372036854775807,v1=ff")
+	g, right := verifier(), sign(body, newSecret, noon)
+	f.Fuzz(func(t *testing.T, header string) {
+		if _, err := g.ParseEvent([]byte(body), header); err == nil && !strings.Contains(header, right[strings.Index(right, "v1="):]) && !strings.Contains(header, sign(body, oldSecret, noon)[strings.Index(right, "v1="):]) {
+			t.Fatalf("taken: %q", header)
+		}
+	})
+}

@@ -1,0 +1,210 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kasse/service"
+)
+
+const secretInIntent = "pi_1_secret_do_not_tell"
+
+// intentBody is a PaymentIntent as Stripe answers it.
+const intentBody = `{"id":"pi_1","object":"payment_intent","status":"requires_payment_method","amount":1000,"currency":"eur",` +
+	`"created":1600000000,"client_secret":"` + secretInIntent + `","latest_charge":null,"metadata":{}}`
+
+// stripeThat answers every request with the handler, and counts them.
+func stripeThat(t *testing.T, timeout time.Duration, handle http.HandlerFunc) (*Gateway, *[]*http.Request) {
+	t.Helper()
+	seen := &[]*http.Request{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Form = nil
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		*seen = append(*seen, r)
+		handle(w, r)
+	}))
+	t.Cleanup(server.Close)
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections)
+	return New(Options{SecretKey: "sk_test_do_not_tell", BaseURL: server.URL, Service: "kasse", Timeout: timeout, Now: time.Now, Transport: transport}), seen
+}
+
+func say(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Request-Id", "req_1")
+		w.Header().Set("Stripe-Should-Retry", "false")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// TestRefusals puts what Stripe says into the contract's codes; its own texts, which hold client secrets, stay out.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		status  int
+		said    string // the members of the error
+		want    service.Code
+		pointer string
+		refused bool
+	}{
+		{"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`, service.CodeCustomerNotFound, "/customer", true},
+		{"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`, service.CodeNotFound, "", true},
+		{"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`, service.CodeAmountOutOfRange, "/amount", true},
+		{"no such currency", 400, `"type":"invalid_request_error","param":"currency"`, service.CodeUnsupportedCurrency, "/currency", true},
+		{"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`, service.CodeInvalidRequest, "/receipt_email", true},
+		{"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`, service.CodeStripeError, "", true},
+		{"a bad key", 401, `"type":"invalid_request_error"`, service.CodeStripeError, "", true},
+		{"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`, service.CodeStripeError, "", true},
+		{"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`, service.CodeIdempotencyInProgress, "", false},
+		{"another form under the key", 400, `"type":"idempotency_error"`, service.CodeStripeError, "", false},
+		{"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`, service.CodeStripeRateLimited, "", false},
+		{"a fault of theirs", 500, `"type":"api_error"`, service.CodeStripeError, "", false},
+		{"away", 503, `"type":"api_error"`, service.CodeStripeUnavailable, "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			body := `{"error":{` + tt.said + `,"message":"about ` + secretInIntent + `","payment_intent":` + intentBody + `}}`
+			g, _ := stripeThat(t, 5*time.Second, say(tt.status, body))
+			_, err := g.OpenPayment(t.Context(), "key", "amount=1000")
+			e, ok := errors.AsType[*service.Error](err)
+			if !ok || e.Code != tt.want || e.Refused != tt.refused || e.StripeRequestID != "req_1" {
+				t.Fatalf("%+v", err)
+			}
+			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
+				t.Fatalf("%+v", e.Fields)
+			}
+			if e.Intent == nil || e.Intent.Status != service.RequiresPaymentMethod {
+				t.Fatalf("the PaymentIntent of the refusal: %+v", e.Intent)
+			}
+			if text := fmt.Sprintf("%v %+v", err, e.Cause); strings.Contains(text, "_secret_") {
+				t.Fatal("a secret is in the error")
+			}
+		})
+	}
+}
+
+// TestMisbehaviour: whatever Stripe or the network does, the answer is one of the contract's, in time, and tells nothing.
+func TestMisbehaviour(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for _, tt := range []struct {
+		name   string
+		handle http.HandlerFunc
+		want   service.Code
+	}{
+		{"it hangs", hang, service.CodeStripeTimeout},
+		{"a proxy's page", say(http.StatusBadGateway, "<html>"+secretInIntent), service.CodeStripeError},
+		{"half an answer", say(http.StatusOK, intentBody[:60]), service.CodeStripeError},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://example.com/", http.StatusFound) }, service.CodeStripeError},
+		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, service.CodeStripeUnavailable},
+		{"an endless answer", func(w http.ResponseWriter, r *http.Request) {
+			for chunk := make([]byte, 64<<10); r.Context().Err() == nil; {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		}, service.CodeStripeError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			g, _ := stripeThat(t, 2*time.Second, tt.handle)
+			_, err := g.RetrievePayment(context.WithoutCancel(t.Context()), "pi_1")
+			e, ok := errors.AsType[*service.Error](err)
+			if !ok || e.Code != tt.want || e.Refused || strings.Contains(fmt.Sprintf("%v", err), "_secret_") {
+				t.Fatalf("%+v", err)
+			}
+		})
+	}
+}
+
+// TestStaleAnswers: an answer of which it is not sure that it is as young as its date does not count as a read.
+func TestStaleAnswers(t *testing.T) {
+	t.Run("a replay", func(t *testing.T) {
+		g, _ := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Idempotent-Replayed", "true")
+			say(http.StatusOK, intentBody)(w, r)
+		})
+		if a, err := g.OpenPayment(t.Context(), "key", "amount=1000"); err != nil || !a.Stale {
+			t.Fatal(a.Stale, err)
+		}
+	})
+	t.Run("a call that was sent twice", func(t *testing.T) {
+		sent := 0
+		g, seen := stripeThat(t, 10*time.Second, func(w http.ResponseWriter, r *http.Request) {
+			if sent++; sent == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			say(http.StatusOK, intentBody)(w, r)
+		})
+		if a, err := g.OpenPayment(t.Context(), "key", "amount=1000"); err != nil || !a.Stale {
+			t.Fatal(a.Stale, err)
+		}
+		for _, r := range *seen {
+			if r.Header.Get("Idempotency-Key") != "key" {
+				t.Fatal("the key changed between tries")
+			}
+		}
+	})
+	t.Run("a plain answer", func(t *testing.T) {
+		g, _ := stripeThat(t, 5*time.Second, say(http.StatusOK, intentBody))
+		a, err := g.OpenPayment(t.Context(), "key", "amount=1000")
+		if err != nil || a.Stale || a.Date == 0 || a.ClientSecret.Reveal() != secretInIntent {
+			t.Fatalf("%+v %v", a, err)
+		}
+	})
+}
+
+// TestForms shows what is sent.
+func TestForms(t *testing.T) {
+	g, seen := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "customer_sessions") {
+			say(http.StatusOK, `{"client_secret":"cuss_1","expires_at":1700000000}`)(w, r)
+			return
+		}
+		say(http.StatusOK, intentBody)(w, r)
+	})
+	form := g.PaymentForm(service.CreateRequest{
+		Order: "order-1", Description: "a & b", Metadata: map[string]string{"size": "m", "colour": "red"},
+	}, service.Terms{Amount: 1000, Currency: "eur", Customer: "cus_1", CaptureMethod: "automatic_async"}, 2, 1700000000000)
+	if _, err := g.OpenPayment(t.Context(), "kasse:kasse:order-1:2", form); err != nil {
+		t.Fatal(err)
+	}
+	limit := 5
+	if _, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{RedisplayLimit: &limit, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"POST /v1/payment_intents kasse:kasse:order-1:2 amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
+			"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2&metadata[kasse_order_id]=order-1" +
+			"&metadata[kasse_rev]=1700000000000&metadata[kasse_service]=kasse&metadata[size]=m",
+		"POST /v1/customer_sessions fresh components[payment_element][enabled]=true" +
+			"&components[payment_element][features][payment_method_allow_redisplay_filters][0]=always" +
+			"&components[payment_element][features][payment_method_allow_redisplay_filters][1]=limited" +
+			"&components[payment_element][features][payment_method_redisplay]=enabled" +
+			"&components[payment_element][features][payment_method_redisplay_limit]=5" +
+			"&components[payment_element][features][payment_method_remove]=disabled" +
+			"&components[payment_element][features][payment_method_save]=enabled" +
+			"&components[payment_element][features][payment_method_save_usage]=off_session&customer=cus_1",
+	}
+	var got []string
+	for _, r := range *seen {
+		body, _ := io.ReadAll(r.Body)
+		key := r.Header.Get("Idempotency-Key")
+		if strings.HasSuffix(r.URL.Path, "customer_sessions") && len(key) >= 16 {
+			key = "fresh"
+		}
+		got = append(got, r.Method+" "+r.URL.Path+" "+key+" "+string(body))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
