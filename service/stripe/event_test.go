@@ -88,16 +88,22 @@ func TestEventsOfAnyVersion(t *testing.T) {
 		{"neither: unknown, not none", ``, with(func(s *service.Snapshot) { s.Charge.Unknown = true })},
 		{"a customer", `,"latest_charge":null,"customer":"cus_1"`, with(func(s *service.Snapshot) { s.Customer = "cus_1" })},
 		{"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`, with(func(s *service.Snapshot) { s.Customer = "cus_1" })},
-		{"a failure", `,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
+		{
+			"a failure", `,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
 			with(func(s *service.Snapshot) {
 				s.Failure = &service.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
-			})},
-		{"money", `,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
+			}),
+		},
+		{
+			"money", `,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
 			with(func(s *service.Snapshot) {
 				s.AmountReceived, s.AmountCapturable, s.CaptureMethod, s.SetupFutureUsage = 900, 100, "manual", "off_session"
-			})},
-		{"metadata, and members that nobody knows", `,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
-			with(func(s *service.Snapshot) { s.Metadata = map[string]string{"a": "b"} })},
+			}),
+		},
+		{
+			"metadata, and members that nobody knows", `,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
+			with(func(s *service.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n := decodeEvent([]byte(paymentEvent(tt.members)))

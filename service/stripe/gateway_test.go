@@ -104,7 +104,9 @@ func TestMisbehaviour(t *testing.T) {
 		{"it hangs", hang, service.CodeStripeTimeout},
 		{"a proxy's page", say(http.StatusBadGateway, "<html>"+secretInIntent), service.CodeStripeError},
 		{"half an answer", say(http.StatusOK, intentBody[:60]), service.CodeStripeError},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://example.com/", http.StatusFound) }, service.CodeStripeError},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://example.com/", http.StatusFound)
+		}, service.CodeStripeError},
 		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, service.CodeStripeUnavailable},
 		{"an endless answer", func(w http.ResponseWriter, r *http.Request) {
 			for chunk := make([]byte, 64<<10); r.Context().Err() == nil; {
