@@ -99,6 +99,21 @@ func (s *spied) hold(a answer, err error) answer {
 	return a
 }
 
+// together sends requests at the same time, and holds their answers.
+func (s *spied) together(requests []func() (answer, error)) []answer {
+	s.t.Helper()
+	answers, errs := make([]answer, len(requests)), make([]error, len(requests))
+	var all sync.WaitGroup
+	for i, request := range requests {
+		all.Go(func() { answers[i], errs[i] = request() })
+	}
+	all.Wait()
+	for i := range answers {
+		s.hold(answers[i], errs[i])
+	}
+	return answers
+}
+
 // opens creates a payment and learns its secrets.
 func (s *spied) opens(p *process, order string) view {
 	s.t.Helper()
@@ -204,18 +219,15 @@ func (s *spied) meetsFaults() {
 	} {
 		for _, endpoint := range []string{"", "POST /v1/customer_sessions"} {
 			s.no(s.sim.AddFault(stripesim.Fault{Endpoint: endpoint, Kind: kind, After: i%2 == 0, Times: -1}))
-			var both sync.WaitGroup
-			answers := make([]answer, 2)
-			for j, order := range []string{fmt.Sprintf("fault-%d-%d", i, len(endpoint)), old.OrderID} {
-				both.Go(func() {
-					a, err := s.all[j].ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order, s.customer))
-					s.no(err)
-					answers[j] = a
-				})
-			}
-			both.Wait()
+			fresh := orderBody(fmt.Sprintf("fault-%d-%d", i, len(endpoint)), s.customer)
+			answers := s.together([]func() (answer, error){
+				func() (answer, error) { return s.all[0].ask(backendKey, http.MethodPost, "/v1/payments", fresh) },
+				func() (answer, error) {
+					return s.all[1].ask(backendKey, http.MethodPost, "/v1/payments", orderBody(old.OrderID, s.customer))
+				},
+			})
 			for _, a := range answers {
-				if s.hold(a, nil).status < http.StatusTooManyRequests {
+				if a.status < http.StatusTooManyRequests {
 					s.t.Errorf("%s at %q: %d", kind, endpoint, a.status)
 				}
 			}
@@ -229,15 +241,22 @@ func (s *spied) losesRedis() {
 	v := s.opens(s.all[0], "without-redis")
 	event := s.intentEvent()
 	s.redis.Kill()
+	var requests []func() (answer, error)
 	for _, p := range s.all {
-		for _, q := range []struct{ credential, method, path, body string }{
-			{backendKey, http.MethodPost, "/v1/payments", orderBody("gone", s.customer)},
-			{v.ClientSecret, http.MethodGet, "/v1/payments/" + v.PaymentIntent, ""},
-			{backendKey, http.MethodGet, "/v1/events", ""},
-		} {
-			expect(s.t, "without Redis", s.hold(p.ask(q.credential, q.method, q.path, q.body)).status, http.StatusServiceUnavailable)
-		}
-		expect(s.t, "a delivery without Redis", s.hold(p.deliver(event, hookSecret)).status, http.StatusServiceUnavailable)
+		requests = append(
+			requests,
+			func() (answer, error) {
+				return p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("gone", s.customer))
+			},
+			func() (answer, error) {
+				return p.ask(v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
+			},
+			func() (answer, error) { return p.ask(backendKey, http.MethodGet, "/v1/events", "") },
+			func() (answer, error) { return p.deliver(event, hookSecret) },
+		)
+	}
+	for i, a := range s.together(requests) {
+		expect(s.t, fmt.Sprintf("answer %d without Redis", i), a.status, http.StatusServiceUnavailable)
 	}
 	s.redis.Restart()
 	s.pay(v, "pm_card_visa")
