@@ -53,8 +53,7 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 func TestAsksIsComplete(t *testing.T) {
 	known := asks(nil)
 	kind := reflect.TypeFor[*store.Store]()
-	for i := range kind.NumMethod() {
-		method := kind.Method(i)
+	for method := range kind.Methods() {
 		results := method.Type.NumOut()
 		fails := results > 0 && method.Type.Out(results-1) == reflect.TypeFor[error]()
 		if _, listed := known[method.Name]; listed != fails {
@@ -107,7 +106,7 @@ func TestAway(t *testing.T) {
 		hung.Kill()
 		allFail(t, s, deadline, late)
 		hung.Restart()
-		eventually(t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil })
+		eventually(t.Context(), t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil })
 	})
 }
 
@@ -164,7 +163,7 @@ func TestListenEnds(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() { defer close(ended); s.Listen(ctx) }()
-			eventually(t, "the connection", test.ready)
+			eventually(t.Context(), t, "the connection", test.ready)
 			began := time.Now()
 			cancel()
 			<-ended
@@ -206,7 +205,7 @@ func TestListenReconnects(t *testing.T) {
 		}
 	}
 	server.Restart()
-	eventually(t, "the first hint", hinted)
+	eventually(t.Context(), t, "the first hint", hinted)
 	for range 3 {
 		if n, err := client.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result(); n != 1 || err != nil {
 			t.Fatalf("%d connections were cut, %v", n, err)
@@ -214,12 +213,12 @@ func TestListenReconnects(t *testing.T) {
 		for len(hints) > 0 {
 			<-hints
 		}
-		eventually(t, "a hint after the cut", hinted)
+		eventually(t.Context(), t, "a hint after the cut", hinted)
 	}
 	server.Kill()
 	for len(hints) > 0 {
 		<-hints
 	}
 	server.Restart()
-	eventually(t, "a hint after a new start", hinted)
+	eventually(t.Context(), t, "a hint after a new start", hinted)
 }

@@ -184,7 +184,7 @@ func TestLostReply(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		eventually(t, "the read to come back", func(ctx context.Context) bool {
+		eventually(ctx, t, "the read to come back", func(ctx context.Context) bool {
 			ids, err := s.TakeReads(ctx, 10, time.Minute)
 			return err == nil && len(ids) == 1
 		})
@@ -192,9 +192,9 @@ func TestLostReply(t *testing.T) {
 }
 
 // eventually tries again until the condition holds.
-func eventually(t testing.TB, what string, holds func(context.Context) bool) {
+func eventually(ctx context.Context, t testing.TB, what string, holds func(context.Context) bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

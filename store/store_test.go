@@ -15,12 +15,14 @@ import (
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		storetest.Run(t, func(t testing.TB) redis.UniversalClient {
+			t.Helper()
 			return connect(t, "redis://"+miniredis.RunT(t).Addr())
 		})
 	})
 	t.Run("redis-server", func(t *testing.T) {
 		url := storetest.RedisServer(t)
 		storetest.Run(t, func(t testing.TB) redis.UniversalClient {
+			t.Helper()
 			client := connect(t, url)
 			if err := client.FlushAll(t.Context()).Err(); err != nil {
 				t.Fatal(err)

@@ -1,31 +1,42 @@
 package storetest
 
 import (
+	"context"
 	"testing"
+
+	"github.com/redis/go-redis/v9"
 
 	"kasse/service"
 )
 
 // testCorrupt has records that cannot be read. Somebody has to look: they are neither shown nor overwritten.
-func testCorrupt(t *testing.T, connect connector) {
-	damages := map[string]func(t *testing.T, f fixture, key string){
-		"state cut off": func(t *testing.T, f fixture, key string) {
-			must(t, f.client.HSet(t.Context(), key, "state", `{"rec`).Err())
+func (connect connector) testCorrupt(t *testing.T) {
+	set := func(field, value string) func(ctx context.Context, client redis.UniversalClient, key string) error {
+		return func(ctx context.Context, client redis.UniversalClient, key string) error {
+			return client.HSet(ctx, key, field, value).Err()
+		}
+	}
+	remove := func(field string) func(ctx context.Context, client redis.UniversalClient, key string) error {
+		return func(ctx context.Context, client redis.UniversalClient, key string) error {
+			return client.HDel(ctx, key, field).Err()
+		}
+	}
+	damages := map[string]func(ctx context.Context, client redis.UniversalClient, key string) error{
+		"state cut off": set("state", `{"rec`),
+		"state no JSON": set("state", "\xff\x00"),
+		"state gone":    remove("state"),
+		"revision odd":  set("rev", "1x"),
+		"revision zero": set("rev", "0"),
+		"revision gone": remove("rev"),
+		"another's type": func(ctx context.Context, client redis.UniversalClient, key string) error {
+			return client.Set(ctx, key, "text", 0).Err()
 		},
-		"state gone": func(t *testing.T, f fixture, key string) { must(t, f.client.HDel(t.Context(), key, "state").Err()) },
-		"state no JSON": func(t *testing.T, f fixture, key string) {
-			must(t, f.client.HSet(t.Context(), key, "state", "\xff\x00").Err())
-		},
-		"revision odd":   func(t *testing.T, f fixture, key string) { must(t, f.client.HSet(t.Context(), key, "rev", "1x").Err()) },
-		"revision zero":  func(t *testing.T, f fixture, key string) { must(t, f.client.HSet(t.Context(), key, "rev", "0").Err()) },
-		"revision gone":  func(t *testing.T, f fixture, key string) { must(t, f.client.HDel(t.Context(), key, "rev").Err()) },
-		"another's type": func(t *testing.T, f fixture, key string) { must(t, f.client.Set(t.Context(), key, "text", 0).Err()) },
 	}
 	for name, damage := range damages {
 		t.Run("payment, "+name, func(t *testing.T) {
 			f := fresh(t, connect)
 			f.put(t, "pi_1")
-			damage(t, f, paymentKey("pi_1"))
+			must(t, damage(t.Context(), f.client, paymentKey("pi_1")))
 			before := DumpAll(t.Context(), f.client)
 			_, _, err := f.LoadPayment(t.Context(), "pi_1")
 			hasCode(t, err, service.CodeInternal)
@@ -37,7 +48,7 @@ func testCorrupt(t *testing.T, connect connector) {
 		t.Run("order, "+name, func(t *testing.T) {
 			f := fresh(t, connect)
 			must(t, f.SaveOrder(t.Context(), fullOrder("o-1")))
-			damage(t, f, orderKey("o-1"))
+			must(t, damage(t.Context(), f.client, orderKey("o-1")))
 			before := DumpAll(t.Context(), f.client)
 			_, _, err := f.LoadOrder(t.Context(), "o-1")
 			hasCode(t, err, service.CodeInternal)

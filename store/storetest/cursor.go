@@ -23,7 +23,7 @@ func wellFormed(t testing.TB, cursor string) {
 	}
 }
 
-func testCursor(t *testing.T, connect connector) {
+func (connect connector) testCursor(t *testing.T) {
 	t.Run("is short, also of 64 partitions", func(t *testing.T) {
 		o := options
 		o.Partitions = 64
@@ -66,9 +66,9 @@ func testCursor(t *testing.T, connect connector) {
 		f := fresh(t, connect)
 		f.expired(t, old, nil)
 	})
-	t.Run("older than what is kept expires", func(t *testing.T) { trimmed(t, connect) })
-	t.Run("never expires while the feed is paged from its beginning", func(t *testing.T) { pagedAfterTrim(t, connect) })
-	t.Run("that has passed all that was dropped is good", func(t *testing.T) { quietPartition(t, connect) })
+	t.Run("older than what is kept expires", connect.trimmed)
+	t.Run("never expires while the feed is paged from its beginning", connect.pagedAfterTrim)
+	t.Run("that has passed all that was dropped is good", connect.quietPartition)
 }
 
 // expired fails the test unless the cursor has, and the oldest leads to what is kept.
@@ -100,7 +100,7 @@ func (f fixture) outlive(t testing.TB) {
 	eventually(t, "Redis's clock", func() bool { return f.now(t).Sub(written) > 2*brief+time.Millisecond })
 }
 
-func trimmed(t *testing.T, connect connector) {
+func (connect connector) trimmed(t *testing.T) {
 	f := briefly(t, connect)
 	ids := neighbours(4)
 	f.put(t, ids[0])
@@ -113,7 +113,7 @@ func trimmed(t *testing.T, connect connector) {
 	f.expired(t, early, []string{want})
 }
 
-func pagedAfterTrim(t *testing.T, connect connector) {
+func (connect connector) pagedAfterTrim(t *testing.T) {
 	f := briefly(t, connect)
 	for i := range 600 {
 		f.put(t, numbered(i%50))
@@ -129,7 +129,7 @@ func pagedAfterTrim(t *testing.T, connect connector) {
 	}
 }
 
-func quietPartition(t *testing.T, connect connector) {
+func (connect connector) quietPartition(t *testing.T) {
 	f := briefly(t, connect)
 	ids := neighbours(2)
 	f.put(t, ids[0])

@@ -8,7 +8,7 @@ import (
 )
 
 // testDump checks what other tests rely on when they look for secrets.
-func testDump(t *testing.T, connect connector) {
+func (connect connector) testDump(t *testing.T) {
 	client, ctx := connect(t), t.Context()
 	must(t, client.Set(ctx, "string", "s", 0).Err())
 	must(t, client.HSet(ctx, "hash", "b", "2", "a", "1").Err())

@@ -43,7 +43,7 @@ func (f fixture) rest(t testing.TB, after string, limit int) (ids []string, next
 // shape of what a payment is called in tests that write to all partitions.
 func numbered(i int) service.PaymentID { return service.PaymentID(fmt.Sprintf("pi_%d", i)) }
 
-func testFeed(t *testing.T, connect connector) {
+func (connect connector) testFeed(t *testing.T) {
 	t.Run("tells what happened, and when", func(t *testing.T) {
 		f := fresh(t, connect)
 		before := f.now(t).Truncate(time.Second)
@@ -137,7 +137,7 @@ func complete(t testing.TB, got, want []string) {
 }
 
 // testFeedWhileWriting pages while others write: the feed must lose nothing, and give nothing twice.
-func testFeedWhileWriting(t *testing.T, connect connector) {
+func (connect connector) testFeedWhileWriting(t *testing.T) {
 	for _, limit := range []int{3, 40} {
 		t.Run(fmt.Sprintf("%d a page", limit), func(t *testing.T) {
 			f := fresh(t, connect)
@@ -168,6 +168,7 @@ func testFeedWhileWriting(t *testing.T, connect connector) {
 
 // scatter writes transitions of payments that other writers write, too, and returns the events' ids.
 func (f fixture) scatter(t testing.TB, seed, count int) (ids []string) {
+	t.Helper()
 	own := store.New(f.client, options)
 	for i := 0; len(ids) < count; i++ {
 		p, now, err := own.LoadPayment(t.Context(), numbered((seed*31+i)%50))

@@ -21,7 +21,7 @@ func eachMeta(do func(key string)) {
 	}
 }
 
-func testMarks(t *testing.T, connect connector) {
+func (connect connector) testMarks(t *testing.T) {
 	t.Run("are in every partition", func(t *testing.T) {
 		f := fresh(t, connect)
 		if account, err := f.Check(t.Context(), identity); account != "acct_1" || err != nil {
@@ -98,7 +98,7 @@ func testMarks(t *testing.T, connect connector) {
 	})
 }
 
-func testIdentities(t *testing.T, connect connector) {
+func (connect connector) testIdentities(t *testing.T) {
 	tests := map[string]struct {
 		want       store.Identity
 		partitions int

@@ -34,7 +34,7 @@ func (f fixture) order(t testing.TB, id service.OrderID) service.Order {
 	return o
 }
 
-func testOrders(t *testing.T, connect connector) {
+func (connect connector) testOrders(t *testing.T) {
 	t.Run("come back as they were saved", func(t *testing.T) {
 		f := fresh(t, connect)
 		want := fullOrder("o-1")
@@ -74,7 +74,7 @@ func testOrders(t *testing.T, connect connector) {
 		conflict(t, f.SaveOrder(t.Context(), service.Order{ID: "o-2", Revision: 1}))
 		unchanged(t, before, DumpAll(t.Context(), f.client))
 	})
-	t.Run("have one winner of many claims at once", func(t *testing.T) { manyClaims(t, fresh(t, connect)) })
+	t.Run("have one winner of many claims at once", connect.manyClaims)
 	t.Run("tell Redis's clock", func(t *testing.T) {
 		f := fresh(t, connect)
 		before := f.now(t)
@@ -87,7 +87,8 @@ func testOrders(t *testing.T, connect connector) {
 }
 
 // manyClaims lets many set the winner of an order where it has none, as those who saw a payment succeed do.
-func manyClaims(t *testing.T, f fixture) {
+func (connect connector) manyClaims(t *testing.T) {
+	f := fresh(t, connect)
 	const claimants = 20
 	var all sync.WaitGroup
 	winners := make([]service.PaymentID, claimants)

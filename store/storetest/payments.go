@@ -36,7 +36,7 @@ func full(id service.PaymentID) service.Payment {
 	}
 }
 
-func testPayments(t *testing.T, connect connector) {
+func (connect connector) testPayments(t *testing.T) {
 	t.Run("come back as they were saved", func(t *testing.T) {
 		f := fresh(t, connect)
 		w := transition(full("pi_full"), f.now(t))
@@ -110,7 +110,7 @@ func conflict(t testing.TB, err error) {
 	}
 }
 
-func testPaymentWrites(t *testing.T, connect connector) {
+func (connect connector) testPaymentWrites(t *testing.T) {
 	t.Run("of a stale revision conflict and change nothing", func(t *testing.T) {
 		f := fresh(t, connect)
 		stale := f.payment(t, "pi_1")
@@ -133,7 +133,7 @@ func testPaymentWrites(t *testing.T, connect connector) {
 		must(t, f.SavePayment(t.Context(), transition(absent, f.now(t))))
 		conflict(t, f.SavePayment(t.Context(), transition(absent, f.now(t))))
 	})
-	t.Run("of many at once are each counted", func(t *testing.T) { manyWriters(t, fresh(t, connect)) })
+	t.Run("of many at once are each counted", connect.manyWriters)
 	t.Run("that show nothing raise the revision only", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
@@ -149,7 +149,7 @@ func testPaymentWrites(t *testing.T, connect connector) {
 			t.Errorf("the stream grew from %d to %d", entries, n)
 		}
 	})
-	t.Run("that show write everything", func(t *testing.T) { visibleWrite(t, fresh(t, connect)) })
+	t.Run("that show write everything", connect.visibleWrite)
 	t.Run("that tell nobody append nothing", func(t *testing.T) {
 		f := fresh(t, connect)
 		w := transition(f.payment(t, "pi_1"), f.now(t))
@@ -165,7 +165,8 @@ func testPaymentWrites(t *testing.T, connect connector) {
 }
 
 // manyWriters lets each of many change one payment until its change is in.
-func manyWriters(t *testing.T, f fixture) {
+func (connect connector) manyWriters(t *testing.T) {
+	f := fresh(t, connect)
 	const writers, each = 8, 10
 	var all sync.WaitGroup
 	for range writers {
@@ -201,7 +202,8 @@ func fieldsOf(t testing.TB, f fixture, id service.PaymentID) map[string]string {
 	return fields
 }
 
-func visibleWrite(t *testing.T, f fixture) {
+func (connect connector) visibleWrite(t *testing.T) {
+	f := fresh(t, connect)
 	first := transition(full("pi_1"), f.now(t))
 	must(t, f.SavePayment(t.Context(), first))
 	second := transition(f.payment(t, "pi_1"), f.now(t))

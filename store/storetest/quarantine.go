@@ -15,7 +15,7 @@ import (
 
 const quarantineKey = "kasse:{p0}:quarantine"
 
-func testQuarantine(t *testing.T, connect connector) {
+func (connect connector) testQuarantine(t *testing.T) {
 	body := []byte(`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`)
 	t.Run("keeps what is known of an event, and not its body", func(t *testing.T) {
 		f := fresh(t, connect)

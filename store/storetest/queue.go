@@ -31,7 +31,7 @@ func (f fixture) take(t testing.TB, limit int, hide time.Duration) []service.Pay
 	return ids
 }
 
-func testReads(t *testing.T, connect connector) {
+func (connect connector) testReads(t *testing.T) {
 	t.Run("get in and out by the write", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.wantRead(t, "pi_1", f.now(t))
@@ -97,10 +97,11 @@ func testReads(t *testing.T, connect connector) {
 			t.Errorf("got %d reads, want 15", len(ids))
 		}
 	})
-	t.Run("go to one taker each", func(t *testing.T) { manyTakers(t, fresh(t, connect)) })
+	t.Run("go to one taker each", connect.manyTakers)
 }
 
-func manyTakers(t *testing.T, f fixture) {
+func (connect connector) manyTakers(t *testing.T) {
+	f := fresh(t, connect)
 	const due, takers = 120, 6
 	for i := range due {
 		f.wantRead(t, service.PaymentID(fmt.Sprintf("pi_%d", i)), f.now(t))
@@ -137,7 +138,7 @@ func manyTakers(t *testing.T, f fixture) {
 	}
 }
 
-func testBudget(t *testing.T, connect connector) {
+func (connect connector) testBudget(t *testing.T) {
 	t.Run("is shared by all stores", func(t *testing.T) {
 		const perSecond = 5
 		f := fresh(t, connect)

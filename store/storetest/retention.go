@@ -22,7 +22,7 @@ func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 	}
 }
 
-func testRetention(t *testing.T, connect connector) {
+func (connect connector) testRetention(t *testing.T) {
 	t.Run("of payments", func(t *testing.T) {
 		f := fresh(t, connect)
 		steps := []struct {

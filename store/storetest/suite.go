@@ -23,30 +23,23 @@ type connector func(t testing.TB) redis.UniversalClient
 // so that the suite runs on a Redis Cluster as it stands.
 func Run(t *testing.T, connect func(t testing.TB) redis.UniversalClient) {
 	t.Helper()
-	groups := []struct {
-		name string
-		test func(t *testing.T, connect connector)
-	}{
-		{"payments", testPayments},
-		{"payment writes", testPaymentWrites},
-		{"orders", testOrders},
-		{"unmarked", testUnmarked},
-		{"retention", testRetention},
-		{"corrupt", testCorrupt},
-		{"reads", testReads},
-		{"read budget", testBudget},
-		{"quarantine", testQuarantine},
-		{"watch", testWatch},
-		{"feed", testFeed},
-		{"cursor", testCursor},
-		{"feed while writing", testFeedWhileWriting},
-		{"marks", testMarks},
-		{"other identities", testIdentities},
-		{"dump", testDump},
-	}
-	for _, group := range groups {
-		t.Run(group.name, func(t *testing.T) { group.test(t, connect) })
-	}
+	c := connector(connect)
+	t.Run("payments", c.testPayments)
+	t.Run("payment writes", c.testPaymentWrites)
+	t.Run("orders", c.testOrders)
+	t.Run("unmarked", c.testUnmarked)
+	t.Run("retention", c.testRetention)
+	t.Run("corrupt", c.testCorrupt)
+	t.Run("reads", c.testReads)
+	t.Run("read budget", c.testBudget)
+	t.Run("quarantine", c.testQuarantine)
+	t.Run("watch", c.testWatch)
+	t.Run("feed", c.testFeed)
+	t.Run("cursor", c.testCursor)
+	t.Run("feed while writing", c.testFeedWhileWriting)
+	t.Run("marks", c.testMarks)
+	t.Run("other identities", c.testIdentities)
+	t.Run("dump", c.testDump)
 }
 
 // patience bounds every wait for something that must happen; it is spent only where it does not.

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -9,23 +10,23 @@ import (
 )
 
 // testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
-func testUnmarked(t *testing.T, connect connector) {
-	writes := map[string]func(t *testing.T, f fixture) error{
-		"a payment": func(t *testing.T, f fixture) error {
-			w := transition(service.Payment{ID: "pi_1"}, f.now(t))
+func (connect connector) testUnmarked(t *testing.T) {
+	writes := map[string]func(ctx context.Context, f fixture) error{
+		"a payment": func(ctx context.Context, f fixture) error {
+			w := transition(service.Payment{ID: "pi_1"}, time.Unix(1_760_000_000, 0))
 			w.ReadAt = w.Now
-			return f.SavePayment(t.Context(), w)
+			return f.SavePayment(ctx, w)
 		},
-		"an order": func(t *testing.T, f fixture) error { return f.SaveOrder(t.Context(), service.Order{ID: "o-1"}) },
-		"a quarantined event": func(t *testing.T, f fixture) error {
-			return f.Quarantine(t.Context(), service.Notice{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
+		"an order": func(ctx context.Context, f fixture) error { return f.SaveOrder(ctx, service.Order{ID: "o-1"}) },
+		"a quarantined event": func(ctx context.Context, f fixture) error {
+			return f.Quarantine(ctx, service.Notice{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
 		},
-		"the account": func(t *testing.T, f fixture) error { return f.Remember(t.Context(), "acct_1") },
+		"the account": func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
 	}
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {
 			f := unmarked(t, connect, options)
-			hasCode(t, write(t, f), service.CodeStoreUnavailable)
+			hasCode(t, write(t.Context(), f), service.CodeStoreUnavailable)
 			unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))
 		})
 	}
@@ -48,7 +49,7 @@ func testUnmarked(t *testing.T, connect connector) {
 				t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
 			}
 			for _, write := range writes {
-				hasCode(t, write(t, f), service.CodeStoreUnavailable)
+				hasCode(t, write(t.Context(), f), service.CodeStoreUnavailable)
 			}
 		}
 	})

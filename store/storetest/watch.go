@@ -41,7 +41,7 @@ func awaitHint(t testing.TB, hints <-chan struct{}) {
 	}
 }
 
-func testWatch(t *testing.T, connect connector) {
+func (connect connector) testWatch(t *testing.T) {
 	t.Run("hints at a write of a payment, to those who watch it", func(t *testing.T) {
 		f := fresh(t, connect)
 		listening(t, f)
