@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
 	"regexp"
@@ -19,6 +20,7 @@ import (
 
 	"kasse/api"
 	"kasse/service"
+	"kasse/store"
 )
 
 // environment is the configuration as it is written. Every member is a string, since envconfig quotes what it cannot
@@ -108,11 +110,11 @@ func LoadConfig() (Config, error) {
 	}
 	var m mistakes
 	c := Config{
-		ListenAddr: trim(e.ListenAddr), AdminAddr: trim(e.AdminAddr),
+		ListenAddr: m.address("LISTEN_ADDR", e.ListenAddr), AdminAddr: m.address("ADMIN_ADDR", e.AdminAddr),
 		DrainDelay:      m.duration("DRAIN_DELAY", e.DrainDelay, 0),
 		ShutdownTimeout: m.duration("SHUTDOWN_TIMEOUT", e.ShutdownTimeout, time.Second),
 
-		RedisMode:       m.choice("REDIS_MODE", e.RedisMode, "single", "cluster", "sentinel"),
+		RedisMode:       m.choice("REDIS_MODE", e.RedisMode, redisModes...),
 		RedisPartitions: m.number("REDIS_PARTITIONS", e.RedisPartitions, 1, 64),
 
 		StripePublishableKey: trim(e.StripePublishableKey),
@@ -140,6 +142,7 @@ func LoadConfig() (Config, error) {
 	if c.OrderTokens.TTL > 24*time.Hour {
 		m.add("ORDER_TOKEN_TTL", "must be at most 24h")
 	}
+	m.redis(c)
 	m.stripeKeys(c)
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
 	return c, errors.Join(m...)
@@ -163,6 +166,29 @@ func (m *mistakes) secret(variable, value, file string) string {
 	}
 	return trim(string(content))
 }
+
+// address takes nothing for a mistake too: net.Listen would choose a port by itself.
+func (m *mistakes) address(variable, value string) string {
+	if _, port, err := net.SplitHostPort(trim(value)); err != nil || port == "" {
+		m.add(variable, "must be host:port, or :port for every interface")
+	}
+	return trim(value)
+}
+
+// redis reads the URL as the store will. No connection is opened, and the error is not shown: it may quote a password.
+func (m *mistakes) redis(c Config) {
+	if !slices.Contains(redisModes, c.RedisMode) {
+		return
+	}
+	client, err := store.Connect(c.RedisMode, c.RedisURL.Reveal())
+	if err != nil {
+		m.add("REDIS_URL", "must be a URL that go-redis reads for this REDIS_MODE, such as redis://localhost:6379/0")
+		return
+	}
+	_ = client.Close() // nothing is open
+}
+
+var redisModes = []string{"single", "cluster", "sentinel"}
 
 func (m *mistakes) duration(variable, value string, least time.Duration) time.Duration {
 	d, err := time.ParseDuration(trim(value))
