@@ -1,0 +1,120 @@
+package process_test
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"kasse/service/stripe/stripesim"
+)
+
+// command runs a subcommand to its end.
+func (w *world) command(changes map[string]string, args ...string) *process {
+	w.t.Helper()
+	p := run(w.t, binary(w.t, kasseBinary), w.settings(changes), args...)
+	p.exitCode()
+	return p
+}
+
+// Every mistake is named at once, by its variable and without its value.
+func TestMistakesInTheConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	mistakes := map[string]string{
+		"LISTEN_ADDR": "nowhere-9371", "ADMIN_ADDR": "9372", "DRAIN_DELAY": "soon9373", "SHUTDOWN_TIMEOUT": "-9374s",
+		"REDIS_URL": "postgres://joe:pass9375@localhost", "REDIS_PARTITIONS": "9376",
+		"STRIPE_SECRET_KEY": "pk_test_9377", "STRIPE_PUBLISHABLE_KEY": "sk_test_9378", "STRIPE_WEBHOOK_SECRETS": "whsec_9379",
+		"STRIPE_API_BASE": "ftp://9381", "STRIPE_TIMEOUT": "9382", "STRIPE_READ_RPS": "9383",
+		"SERVICE_KEYS": "ksk_9384_kasse_kasse_kasse_kasse_kasse_kasse", "SERVICE_NAME": "Shop_9385",
+		"ORDER_TOKEN_SECRETS": "now:c2hvcnQ9386", "ORDER_TOKEN_TTL": "9387h", "MAX_FAILED_ATTEMPTS": "-9388",
+		"PAYMENT_RETENTION": "93ms", "EVENT_RETENTION": "94ms", "LOG_LEVEL": "loud9389", "LOG_FORMAT": "xml9391",
+	}
+	p := w.command(mistakes, "serve")
+	expect(t, "exit code", p.command.ProcessState.ExitCode(), 1)
+	message := p.stderr.String()
+	for variable, value := range mistakes {
+		if !strings.Contains(message, variable+" ") {
+			t.Errorf("%s is not named", variable)
+		}
+		if digits := regexp.MustCompile(`9\d+`).FindString(value); strings.Contains(message, digits) {
+			t.Errorf("the value of %s is shown", variable)
+		}
+	}
+	expect(t, "lines", strings.Count(message, "\n"), len(mistakes))
+	if t.Failed() {
+		t.Log(message)
+	}
+}
+
+func TestMistakesThatTwoVariablesMake(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("whsec_from_a_file_1234567890\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, mistake := range []struct {
+		names   string
+		changes map[string]string
+	}{
+		{"STRIPE_WEBHOOK_SECRETS", map[string]string{"STRIPE_WEBHOOK_SECRETS_FILE": file}},
+		{"STRIPE_WEBHOOK_SECRETS_FILE", map[string]string{"STRIPE_WEBHOOK_SECRETS": "", "STRIPE_WEBHOOK_SECRETS_FILE": file + "-gone"}},
+		{"STRIPE_WEBHOOK_SECRETS", map[string]string{"STRIPE_WEBHOOK_SECRETS": ""}},
+		{"STRIPE_SECRET_KEY", map[string]string{"STRIPE_SECRET_KEY": ""}},
+		{"SERVICE_KEYS", map[string]string{"SERVICE_KEYS": ""}},
+		{"STRIPE_PUBLISHABLE_KEY", map[string]string{"STRIPE_PUBLISHABLE_KEY": "pk_live_9371"}},
+		{"STRIPE_API_BASE", map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_PUBLISHABLE_KEY": "pk_live_9371"}},
+	} {
+		p := w.command(mistake.changes, "serve")
+		expect(t, "exit code", p.command.ProcessState.ExitCode(), 1)
+		message := p.stderr.String()
+		if !strings.Contains(message, mistake.names) || strings.Contains(message, "9371") || strings.Contains(message, "from_a_file") {
+			t.Errorf("%v: %s", mistake.changes, message)
+		}
+	}
+}
+
+// A key that keygen made opens the door of a server that has its entry, from a file.
+func TestKeygen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	made := w.command(nil, "keygen", "-name", "shop", "-scopes", "read+write")
+	expect(t, "exit code", made.command.ProcessState.ExitCode(), 0)
+	key, entry, _ := strings.Cut(strings.TrimSpace(made.stdout.String()), "\n")
+	if !regexp.MustCompile(`^ksk_[A-Za-z0-9_-]{43}$`).MatchString(key) || !regexp.MustCompile(`^shop:[0-9a-f]{64}:read\+write$`).MatchString(entry) {
+		t.Fatalf("keygen printed %q", made.stdout.String())
+	}
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte(entry+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := w.serve(1, map[string]string{"SERVICE_KEYS": "", "SERVICE_KEYS_FILE": file})[0]
+	v := server.must(http.StatusCreated, key, http.MethodPost, "/v1/payments", orderBody("by-key", w.customer())).view(t)
+	server.must(http.StatusOK, key, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
+	server.must(http.StatusForbidden, key, http.MethodGet, "/v1/events", "")
+	server.must(http.StatusUnauthorized, backendKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
+
+	for _, args := range [][]string{{"-name", "Shop!"}, {"-scopes", "all"}} {
+		p := w.command(nil, append([]string{"keygen"}, args...)...)
+		expect(t, "exit code of a bad keygen", p.command.ProcessState.ExitCode(), 1)
+		expect(t, "output of a bad keygen", p.stdout.String(), "")
+	}
+	expect(t, "exit code of an unknown command", w.command(nil, "refund-everything").command.ProcessState.ExitCode(), 2)
+}
+
+func TestHealthcheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	server := run(t, binary(t, kasseBinary), w.settings(nil)) // plain kasse serves
+	server.client = w.client
+	server.awaitListening()
+	admin := map[string]string{"ADMIN_ADDR": strings.TrimPrefix(server.admin, "http://")}
+	expect(t, "exit code while it lives", w.command(admin, "healthcheck").command.ProcessState.ExitCode(), 0)
+	server.awaitReady()
+	server.terminate()
+	expect(t, "exit code of the server", server.exitCode(), 0)
+	expect(t, "exit code once it is gone", w.command(admin, "healthcheck").command.ProcessState.ExitCode(), 1)
+}

@@ -1,0 +1,151 @@
+package process_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"kasse/service/stripe/stripesim"
+)
+
+func TestRedisAwayAtTheStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	w.redis.Kill()
+	p := w.start(nil)
+	expect(t, "/livez without Redis", p.probe("/livez"), http.StatusOK)
+	expect(t, "/readyz without Redis", p.probe("/readyz"), http.StatusServiceUnavailable)
+	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("early", "cus_1")))
+	expect(t, "creates at Stripe", w.sim.Count(createRoute), 0)
+	w.redis.Restart()
+	p.awaitReady()
+	w.createPatiently(p, "early", w.customer())
+}
+
+// mustBeUnavailable is what every caller hears while Redis is away: come again.
+func (p *process) mustBeUnavailable(a answer, err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	v := a.view(p.t)
+	if a.status != http.StatusServiceUnavailable || v.Code != "store_unavailable" || !v.Retryable {
+		p.t.Errorf("answered %d %s", a.status, a.body)
+	}
+	if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || seconds < 1 {
+		p.t.Errorf("Retry-After is %q", a.header.Get("Retry-After"))
+	}
+}
+
+// Redis dies while two processes work, and comes back with its data: nothing is lost, and nobody has to be restarted.
+func TestRedisDiesAndComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--appendfsync", "always")
+	all := w.serve(2, nil)
+	customer := w.customer()
+	v := w.createPatiently(all[0], "survivor", customer)
+	w.redis.Kill()
+
+	paid := w.pay(v, "pm_card_visa") // Stripe delivers in vain, and tries again
+	expect(t, "Stripe's status", paid.Status, "succeeded")
+	event := w.balancer.deliveries()[0]
+	for _, delivered := range w.balancer.deliveries() {
+		if strings.Contains(delivered, v.PaymentIntent) && strings.Contains(delivered, `"payment_intent.created"`) {
+			event = delivered
+		}
+	}
+	all[0].mustBeUnavailable(all[0].ask(backendKey, http.MethodPost, "/v1/payments", orderBody("other", customer)))
+	all[0].mustBeUnavailable(all[0].deliver(event, hookSecret))
+	all[1].mustBeUnavailable(all[1].ask(v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, ""))
+	expect(t, "creates at Stripe", w.sim.Count(createRoute), 1)
+	expect(t, "/livez", all[0].probe("/livez"), http.StatusOK)
+	expect(t, "/readyz, since it was ready once", all[0].probe("/readyz"), http.StatusOK)
+
+	w.redis.Restart()
+	for _, p := range all {
+		p.awaitState(v, "paid")
+	}
+	w.createPatiently(all[1], "other", customer)
+}
+
+// wipe empties Redis under the processes.
+func (w *world) wipe() {
+	w.t.Helper()
+	if err := w.openRedis().FlushAll(w.t.Context()).Err(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// refuses starts a process that must end by itself, with exit code 1 and a message that has these words.
+func (w *world) refuses(changes map[string]string, words ...string) {
+	w.t.Helper()
+	p := w.command(changes, "serve")
+	expect(w.t, "exit code", p.command.ProcessState.ExitCode(), 1)
+	lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+	for _, word := range words {
+		if last := lines[len(lines)-1]; !strings.Contains(last, word) {
+			w.t.Errorf("the message has no %q: %s", word, last)
+		}
+	}
+}
+
+// A Redis that was wiped must not sell orders again that were paid: neither under a process that runs, nor at a start,
+// until somebody has said that they are to be forgotten.
+func TestWipedRedis(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	p := w.serve(1, nil)[0]
+	customer := w.customer()
+	w.createPatiently(p, "before", customer)
+	w.wipe()
+	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("before", customer)))
+	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("after", customer)))
+	expect(t, "creates at Stripe", w.sim.Count(createRoute), 1)
+	expect(t, "what is in Redis", len(w.openRedis().Keys(t.Context(), "*order*").Val()), 0)
+	p.terminate()
+	expect(t, "exit code", p.exitCode(), 0)
+
+	w.refuses(nil, "not initialised", "kasse rebuild", "kasse init")
+	w.no(w.sim.AddFault(stripesim.Fault{Endpoint: "GET /v1/payment_intents/search", Kind: stripesim.Dropped, Times: -1}))
+	w.refuses(map[string]string{"SERVICE_NAME": "another"}, "could not be asked", "kasse rebuild", "kasse init")
+	w.sim.ClearFaults()
+
+	said := []string{"now marked", "already"}
+	for _, words := range said {
+		first := w.command(nil, "init")
+		expect(t, "exit code of init", first.command.ProcessState.ExitCode(), 0)
+		if !strings.Contains(first.stdout.String(), words) {
+			t.Errorf("init said %q", first.stdout.String())
+		}
+	}
+	w.createPatiently(w.serve(1, nil)[0], "after", customer)
+}
+
+// A Redis that belongs to somebody else is left alone.
+func TestAnotherIdentity(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{Seed: 1})
+	p := w.serve(1, nil)[0]
+	redis := w.openRedis()
+	eventually(t, "the account in Redis", func() error {
+		return yet(redis.HGet(t.Context(), "kasse:{p0}:meta", "account").Val() != "")
+	})
+	for _, mistaken := range []struct {
+		changes map[string]string
+		words   []string
+	}{
+		{map[string]string{"REDIS_PARTITIONS": "8"}, []string{"partitions", "8", "4"}},
+		{map[string]string{"SERVICE_NAME": "another"}, []string{"service", "another", "kasse"}},
+		{map[string]string{
+			"STRIPE_SECRET_KEY": "sk_live_processtest", "STRIPE_PUBLISHABLE_KEY": "pk_live_processtest", "STRIPE_API_BASE": "",
+		}, []string{"test payments", "live keys"}}, // Stripe is not asked: Redis has said no before
+		{map[string]string{"STRIPE_API_BASE": newWorld(t, stripesim.Options{Seed: 2}).stripe}, []string{"account"}},
+	} {
+		w.refuses(mistaken.changes, mistaken.words...)
+		if init := w.command(mistaken.changes, "init"); mistaken.words[0] != "account" {
+			expect(t, "exit code of init", init.command.ProcessState.ExitCode(), 1)
+		}
+	}
+	w.createPatiently(p, "still-ours", w.customer())
+}
