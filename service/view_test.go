@@ -119,6 +119,8 @@ func value[T any](p *T) (v T) {
 func TestCaptureBefore(t *testing.T) {
 	asked := read(10, authorized("ch_1"))
 	asked.CaptureBefore = 1_700_600_000
+	earlier := read(10, authorized("ch_1"))
+	earlier.CaptureBefore = 1_700_500_000
 	for _, tt := range []struct {
 		name  string
 		facts []Fact
@@ -126,6 +128,8 @@ func TestCaptureBefore(t *testing.T) {
 	}{
 		{"no read yet", []Fact{event("evt_1", 10, authorized("ch_1"))}, 0},
 		{"a read", []Fact{asked, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
+		{"the later end of two that were told at once", []Fact{asked, earlier}, 1_700_600_000},
+		{"whichever was told first", []Fact{earlier, asked}, 1_700_600_000},
 		{"captured since", []Fact{asked, event("evt_1", 20, succeeded("ch_1"))}, 0},
 	} {
 		p := winner(tt.facts...)
