@@ -29,7 +29,8 @@ type Record struct {
 // Read is a PaymentIntent as Stripe itself showed it when asked.
 type Read struct {
 	Sighting
-	Covers        []string `json:"covers,omitempty"`         // events known before the question, and so included in the answer
+	IDs           []string `json:"ids,omitempty"`            // of the answer, and of others that said the same in the same second
+	Covers        []string `json:"covers,omitempty"`         // events and answers known before the question, and so included in the answer
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorisation
 }
 
@@ -132,18 +133,22 @@ func newestWindow(kept []Sighting, s Sighting) []Sighting {
 	return withinWindow(kept)
 }
 
-// newestReads adds an answer and drops those older than the newest by more than the window. One that is there already
-// only adds to what it covers.
+// newestReads adds an answer and drops those older than the newest by more than the window. One that says what another
+// has said only adds to what that one covers.
 func newestReads(kept []Read, a Read) []Read {
 	kept = slices.Clone(kept)
 	i := slices.IndexFunc(kept, func(k Read) bool { return compareReads(k, a) == 0 })
 	if i < 0 {
 		i, kept = len(kept), append(kept, a)
 	}
-	kept[i].Covers = slices.Compact(slices.Sorted(slices.Values(slices.Concat(kept[i].Covers, a.Covers))))
+	kept[i].IDs, kept[i].Covers = union(kept[i].IDs, a.IDs), union(kept[i].Covers, a.Covers)
 	kept[i].CaptureBefore = max(kept[i].CaptureBefore, a.CaptureBefore)
 	slices.SortFunc(kept, compareReads)
 	return withinWindow(kept)
+}
+
+func union(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
 // withinWindow drops what is older than the last, the newest, by more than the window: it can never come back.
@@ -152,11 +157,14 @@ func withinWindow[T interface{ seenAt() int64 }](kept []T) []T {
 	return slices.DeleteFunc(kept, func(k T) bool { return k.seenAt() < newest-window })
 }
 
-// Seen returns the ids of the events that a read begun now would cover.
+// Seen returns the ids of the events and answers that a read begun now would cover.
 func (r *Record) Seen() []string {
-	ids := make([]string, 0, len(r.Recent))
+	ids := make([]string, 0, len(r.Recent)+len(r.Reads))
 	for _, s := range r.Recent {
 		ids = append(ids, s.Event)
+	}
+	for _, a := range r.Reads {
+		ids = append(ids, a.IDs...)
 	}
 	return ids
 }
@@ -182,10 +190,11 @@ func (r *Record) Show() Shown {
 }
 
 // doubt returns the newest date that an answer may have borne wrongly, zero where there is none. Answers within the
-// window that differ are in doubt too: nobody can say which is newer.
+// window that differ are in doubt too, unless one was asked for when the others were known.
 func (r *Record) doubt() int64 {
+	last := r.lastRead()
 	for _, a := range r.Reads {
-		if last := r.lastRead(); !a.alike(last.Snapshot) {
+		if !a.alike(last.Snapshot) && !r.covered(a) {
 			return max(r.Doubt, last.At)
 		}
 	}
@@ -197,12 +206,26 @@ func (r *Record) readSince(at int64) bool {
 	return last != nil && last.At >= at
 }
 
-// lastRead returns the newest answer, nil before the first.
+// lastRead returns the newest answer, nil before the first. (That all cover each other cannot be.)
 func (r *Record) lastRead() *Read {
-	if len(r.Reads) == 0 {
-		return nil
+	var last *Read
+	for i := range r.Reads {
+		if last == nil || !r.covered(r.Reads[i]) {
+			last = &r.Reads[i]
+		}
 	}
-	return &r.Reads[len(r.Reads)-1]
+	return last
+}
+
+// covered reports whether the answer was known when another was asked for, and so is older.
+func (r *Record) covered(a Read) bool {
+	for _, later := range r.Reads {
+		unknown := func(id string) bool { return !slices.Contains(later.Covers, id) }
+		if len(a.IDs) > 0 && !slices.ContainsFunc(a.IDs, unknown) {
+			return true
+		}
+	}
+	return false
 }
 
 // showTerminal shows the end of the payment, once one is seen.

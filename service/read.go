@@ -18,9 +18,10 @@ type Intent struct {
 // Answer is a PaymentIntent in an answer of Stripe.
 type Answer struct {
 	Intent
-	Date          int64 // Unix seconds, of the answer
-	Stale         bool  // a replay, or the answer to a repeated call: it may be older than its date
-	CaptureBefore int64 // Unix seconds, the end of an authorisation; zero where there is none
+	RequestID     string // of the answer, Stripe's "req_…"
+	Date          int64  // Unix seconds, of the answer
+	Stale         bool   // a replay, or the answer to a repeated call: it may be older than its date
+	CaptureBefore int64  // Unix seconds, the end of an authorisation; zero where there is none
 }
 
 // reader asks Stripe for the truth.
@@ -121,7 +122,9 @@ func (s *Service) learn(ctx context.Context, a Answer, covers []string) (Payment
 			p.Record = Merge(p.Record, Doubt(a.Date))
 			return nil
 		}
-		p.Record = Merge(p.Record, Read{Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, Covers: covers, CaptureBefore: a.CaptureBefore})
+		p.Record = Merge(p.Record, Read{
+			Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID}, Covers: covers, CaptureBefore: a.CaptureBefore,
+		})
 		return nil
 	})
 	return p, err

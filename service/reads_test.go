@@ -47,6 +47,12 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// named gives an answer its name.
+func named(id string, a Read) Read {
+	a.IDs = []string{id}
+	return a
+}
+
 // TestReadsOfOneTime joins answers that are too near to be ordered.
 func TestReadsOfOneTime(t *testing.T) {
 	e := event("evt_1", 10, declined("ch_1"))
@@ -71,6 +77,24 @@ func TestReadsOfOneTime(t *testing.T) {
 		{
 			name: "what either covers is covered", want: pendingAfter("ch_1"),
 			facts: []Fact{e, read(10, pendingAfter("ch_1"), "evt_1"), read(10, pendingAfter("ch_1")), read(11, pendingAfter("ch_1"))},
+		},
+		{
+			name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),
+			facts: []Fact{named("req_1", read(10, costing(pending(), 1000))), named("req_2", read(10, costing(pending(), 900), "req_1"))},
+		},
+		{
+			name: "a chain of them", want: costing(pending(), 1100),
+			facts: []Fact{
+				named("req_1", read(10, costing(pending(), 1000))), named("req_2", read(10, costing(pending(), 900), "req_1")),
+				named("req_3", read(10, costing(pending(), 1100), "req_1", "req_2")),
+			},
+		},
+		{
+			name: "the same was said again before the other was asked, and once more beside it", want: costing(pending(), 900), wanted: true, notBefore: 12,
+			facts: []Fact{
+				named("req_1", read(10, costing(pending(), 1000))), named("req_2", read(10, costing(pending(), 900), "req_1")),
+				named("req_3", read(10, costing(pending(), 1000))),
+			},
 		},
 		{
 			name: "three, of which two agree", want: processing("ch_1"), wanted: true, notBefore: 12,
@@ -102,13 +126,16 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestSeen takes the covers of a read: the events in the record when it begins.
+// TestSeen takes the covers of a read: the events and answers in the record when it begins.
 func TestSeen(t *testing.T) {
 	r := merged(event("evt_2", 11, processing("ch_1")), event("evt_1", 10, action("")), event("evt_0", 5, pending()))
 	if got, want := r.Seen(), []string{"evt_1", "evt_2"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("seen %v, want %v", got, want)
 	}
-	r = Merge(r, read(11, declined("ch_1"), r.Seen()...))
+	r = Merge(r, named("req_1", read(11, declined("ch_1"), r.Seen()...)))
+	if got, want := r.Seen(), []string{"evt_1", "evt_2", "req_1"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("seen %v, want %v", got, want)
+	}
 	if shown := r.Show(); shown.Wanted || !reflect.DeepEqual(shown.Snapshot, declined("ch_1")) {
 		t.Errorf("a read that covers all it knew settles it: %+v", shown)
 	}

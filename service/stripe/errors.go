@@ -75,7 +75,9 @@ func (g *Gateway) shown(said *stripego.Error) *service.Answer {
 		return nil
 	}
 	header := said.LastResponse.Header
-	return &service.Answer{Intent: body.Error.PaymentIntent.translate(), Date: date(header, g.Now), Stale: replayed(header)}
+	return &service.Answer{
+		Intent: body.Error.PaymentIntent.translate(), RequestID: requestID(header), Date: date(header, g.Now), Stale: replayed(header),
+	}
 }
 
 // fieldOf names our member for a parameter of Stripe's that callers set themselves.

@@ -1,6 +1,8 @@
 package stripe
 
 import (
+	"cmp"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -125,7 +127,7 @@ type answer struct {
 // translate dates the answer. A replay, and the answer to a call that was sent more than once, may be older than that.
 func (a *answer) translate(repeated bool, now func() time.Time) service.Answer {
 	return service.Answer{
-		Intent: a.intent.translate(), Date: date(a.LastResponse.Header, now),
+		Intent: a.intent.translate(), RequestID: requestID(a.LastResponse.Header), Date: date(a.LastResponse.Header, now),
 		Stale:         repeated || replayed(a.LastResponse.Header),
 		CaptureBefore: a.LatestCharge.PaymentMethodDetails.Card.CaptureBefore,
 	}
@@ -139,6 +141,9 @@ func date(h http.Header, now func() time.Time) int64 {
 	}
 	return at.Unix()
 }
+
+// requestID tells answers apart; a proxy may have lost Stripe's name for it.
+func requestID(h http.Header) string { return cmp.Or(h.Get("Request-Id"), rand.Text()) }
 
 func replayed(h http.Header) bool { return h.Get("Idempotent-Replayed") == "true" }
 
