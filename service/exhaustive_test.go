@@ -54,6 +54,7 @@ func TestExhaustive(t *testing.T) {
 
 // walk judges a history, and all that go on from it.
 func walk(t *testing.T, count *tally, now truth, history []happened) {
+	t.Helper()
 	for _, m := range allMoments(history) {
 		count.histories.Add(1)
 		judge(t, count, history, m)

@@ -11,11 +11,13 @@ func seen(status Status, charge string) Snapshot {
 	return Snapshot{Status: status, Amount: 1000, Currency: "eur", CaptureMethod: CaptureAutomaticAsync, Charge: Charge{ID: charge}}
 }
 
-func pending() Snapshot                   { return seen(RequiresPaymentMethod, "") }
-func pendingAfter(charge string) Snapshot { return seen(RequiresPaymentMethod, charge) }
-func action(charge string) Snapshot       { return seen(RequiresAction, charge) }
-func processing(charge string) Snapshot   { return seen(Processing, charge) }
-func canceled(charge string) Snapshot     { return seen(Canceled, charge) }
+func pending() Snapshot                 { return seen(RequiresPaymentMethod, "") }
+func action(charge string) Snapshot     { return seen(RequiresAction, charge) }
+func processing(charge string) Snapshot { return seen(Processing, charge) }
+func canceled(charge string) Snapshot   { return seen(Canceled, charge) }
+
+// afterUpdate is a payment whose failed attempt an update has cleared.
+func afterUpdate() Snapshot { return seen(RequiresPaymentMethod, "ch_1") }
 
 func succeeded(charge string) Snapshot {
 	s := seen(Succeeded, charge)

@@ -51,8 +51,8 @@ func TestShownWithoutDoubt(t *testing.T) {
 			facts: []Fact{event("evt_1", 10, action("")), event("evt_2", 11, action(""))},
 		},
 		{
-			name: "two seconds apart the newer", want: pendingAfter("ch_1"),
-			facts: []Fact{event("evt_1", 10, processing("ch_1")), event("evt_2", 12, pendingAfter("ch_1"))},
+			name: "two seconds apart the newer", want: afterUpdate(),
+			facts: []Fact{event("evt_1", 10, processing("ch_1")), event("evt_2", 12, afterUpdate())},
 		},
 		{
 			name: "one event in two API versions is one event", want: declined("ch_1"),
@@ -154,7 +154,7 @@ func TestUncertain(t *testing.T) {
 		{"processing before the capture", processing("ch_1"), authorized("ch_1")},
 		{"processing before a failure with its charge", processing("ch_1"), declined("ch_1")},
 		{"an action before processing", action("ch_1"), processing("ch_1")},
-		{"a payment without a failure before the capture", pendingAfter("ch_1"), authorized("ch_1")},
+		{"a payment without a failure before the capture", afterUpdate(), authorized("ch_1")},
 		{"the same state at another price", action(""), costing(action(""), 1001)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -207,8 +207,8 @@ func TestBestGuess(t *testing.T) {
 			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 11, action("ch_1"))},
 		},
 		{
-			name: "a charge over a rank", want: pendingAfter("ch_1"), wanted: true,
-			facts: []Fact{event("evt_b", 10, blind(processing(""))), event("evt_a", 10, pendingAfter("ch_1"))},
+			name: "a charge over a rank", want: afterUpdate(), wanted: true,
+			facts: []Fact{event("evt_b", 10, blind(processing(""))), event("evt_a", 10, afterUpdate())},
 		},
 		{
 			name: "the event id over nothing", want: processing("ch_1"), wanted: true,

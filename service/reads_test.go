@@ -39,8 +39,8 @@ func TestReads(t *testing.T) {
 			facts: []Fact{e, read(10, declined("ch_1"), "evt_1"), event("evt_2", 10, processing("ch_1"))},
 		},
 		{
-			name: "an update makes no event", want: costing(pendingAfter("ch_1"), 1200),
-			facts: []Fact{event("evt_1", 10, declined("ch_1")), read(10, costing(pendingAfter("ch_1"), 1200), "evt_1")},
+			name: "an update makes no event", want: costing(afterUpdate(), 1200),
+			facts: []Fact{event("evt_1", 10, declined("ch_1")), read(10, costing(afterUpdate(), 1200), "evt_1")},
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -63,20 +63,20 @@ func TestReadsOfOneTime(t *testing.T) {
 			facts: []Fact{read(10, action("")), read(10, processing("ch_1"))},
 		},
 		{
-			name: "neighbouring seconds and different", want: pendingAfter("ch_1"), wanted: true, notBefore: 13,
-			facts: []Fact{read(10, declined("ch_1")), read(11, pendingAfter("ch_1"))},
+			name: "neighbouring seconds and different", want: afterUpdate(), wanted: true, notBefore: 13,
+			facts: []Fact{read(10, declined("ch_1")), read(11, afterUpdate())},
 		},
 		{
-			name: "a read two seconds later settles it", want: pendingAfter("ch_1"),
-			facts: []Fact{read(10, declined("ch_1")), read(11, pendingAfter("ch_1")), read(13, pendingAfter("ch_1"))},
+			name: "a read two seconds later settles it", want: afterUpdate(),
+			facts: []Fact{read(10, declined("ch_1")), read(11, afterUpdate()), read(13, afterUpdate())},
 		},
 		{
 			name: "one second and alike", want: declined("ch_1"),
 			facts: []Fact{read(10, declined("ch_1")), read(10, declined("ch_1"), "evt_1")},
 		},
 		{
-			name: "what either covers is covered", want: pendingAfter("ch_1"),
-			facts: []Fact{e, read(10, pendingAfter("ch_1"), "evt_1"), read(10, pendingAfter("ch_1")), read(11, pendingAfter("ch_1"))},
+			name: "what either covers is covered", want: afterUpdate(),
+			facts: []Fact{e, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate())},
 		},
 		{
 			name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),

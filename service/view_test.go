@@ -32,7 +32,7 @@ func TestStates(t *testing.T) {
 	}{
 		{"opened", pending(), Pending, "pay", 2000},
 		{"confirmed", seen(RequiresConfirmation, ""), Pending, "pay", 2000},
-		{"updated after a failure", pendingAfter("ch_1"), Pending, "pay", 2000},
+		{"updated after a failure", afterUpdate(), Pending, "pay", 2000},
 		{"3DS", action(""), ActionRequired, "authenticate", 2000},
 		{"debit", processing("ch_1"), InProgress, "wait", 60000},
 		{"declined", declined("ch_1"), Failed, "retry", 2000},

@@ -188,7 +188,7 @@ func TestFulfillableOnce(t *testing.T) {
 			t.Errorf("fact %d: fulfillable %v at %v, %v", i, v.Fulfillable, v.FulfillableAt, err)
 		}
 	}
-	if got := writes[1].Payment.Standing.FulfillableAt; got != noon.Unix() {
+	if got := writes[1].Standing.FulfillableAt; got != noon.Unix() {
 		t.Errorf("stored as %d", got)
 	}
 }
