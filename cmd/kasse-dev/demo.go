@@ -14,7 +14,7 @@ import (
 )
 
 // demoPatience is how long a step may take. Webhooks are simulated, and so nearly at once.
-const demoPatience = 20 * time.Second
+const demoPatience = 10 * time.Second
 
 // demo plays the walk: a customer pays at once; another is declined, and pays at the second try.
 func (w *world) demo(ctx context.Context) error {

@@ -45,17 +45,26 @@ func run(ctx context.Context, args []string) error {
 	}
 	w, err := start(ctx, o)
 	if err != nil {
-		return err
+		return o.explain(err)
 	}
 	if o.demo {
-		return errors.Join(w.demo(ctx), w.stop())
+		return o.explain(errors.Join(w.demo(ctx), w.stop()))
 	}
 	w.introduce(os.Stdout)
 	select {
 	case <-ctx.Done():
 	case <-w.ended:
 	}
-	return w.stop()
+	return o.explain(w.stop())
+}
+
+// explain adds what goes wrong at the second start with one real Redis: it remembers what the simulator has forgotten.
+func (o options) explain(err error) error {
+	if err == nil || o.redis == "" || o.real {
+		return err
+	}
+	return fmt.Errorf("%w
+The simulated Stripe is a new one at every start. If this Redis was used before, empty it (FLUSHDB), or name another", err)
 }
 
 func parse(args []string) (options, error) {
