@@ -170,19 +170,17 @@ func (w *world) intents() map[string][]intent {
 }
 
 // awaitState polls as a page does until the payment is in the state.
-func (p *process) awaitState(v view, want string) view {
+func (p *process) awaitState(v view, want string) {
 	p.t.Helper()
-	var seen view
 	eventually(p.t, v.PaymentIntent+" as "+want, func() error {
 		a, err := p.ask(v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 		if err != nil {
 			return err
 		}
-		seen = a.view(p.t)
+		seen := a.view(p.t)
 		if seen.State != want {
 			return fmt.Errorf("it is %s: %s", seen.State, bytes.TrimSpace(a.body))
 		}
 		return nil
 	})
-	return seen
 }

@@ -42,6 +42,7 @@ func concurrently(t *testing.T, stories map[string]func(*testing.T)) {
 // killAt lets a create meet the faults, one a try, kills its process at the last of them, and sends the create again.
 func killAt(faults ...stripesim.Fault) func(*testing.T) {
 	return func(t *testing.T) {
+		t.Helper()
 		w := newWorld(t, stripesim.Options{})
 		victim := w.serve(1, hasty)[0]
 		w.balancer.set()
@@ -131,6 +132,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 		at, done := i/2+1, i%2 == 1
 		name := fmt.Sprintf("question %d, done %t", at, done)
 		stories[name] = func(t *testing.T) {
+			t.Helper()
 			order := "step-" + strconv.Itoa(i)
 			g := newGate(t, w.redis.URL(), order, at, done)
 			w := w.in(t)
@@ -173,6 +175,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 	for round := range rounds {
 		first, delay := random.IntN(orders), time.Duration(random.Int64N(int64(5*time.Millisecond)))
 		stories[fmt.Sprintf("round %d, %s after answer %d", round, delay, first)] = func(t *testing.T) {
+			t.Helper()
 			w := w.in(t)
 			victim := w.start(hasty)
 			victim.awaitReady()

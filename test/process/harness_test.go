@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -145,14 +146,13 @@ func (w *world) settings(changes map[string]string) map[string]string {
 		"SERVICE_KEYS": keyEntry("backend", backendKey, "read+write+manage+events") + "," + keyEntry("reader", readerKey, "read"),
 		"LOG_LEVEL":    "debug",
 	}
-	for name, value := range changes {
-		env[name] = value
-	}
+	maps.Copy(env, changes)
 	return env
 }
 
 // in is the same world for a subtest.
 func (w *world) in(t *testing.T) *world {
+	t.Helper()
 	return &world{t: t, redis: w.redis, sim: w.sim, stripe: w.stripe, balancer: w.balancer, client: w.client}
 }
 

@@ -43,6 +43,7 @@ type process struct {
 
 // in is the same process for a subtest.
 func (p *process) in(t *testing.T) *process {
+	t.Helper()
 	same := *p
 	same.t = t
 	return &same
