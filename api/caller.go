@@ -26,16 +26,16 @@ type access struct {
 	clientSecret bool          // whether the holder of a client secret may come
 }
 
-// forbidCaching keeps answers that depend on the caller out of shared caches, and those with secrets out of all.
+// forbidCaching keeps answers that depend on the caller out of shared caches, and those that may hold secrets out of all.
 func (a access) forbidCaching(c echo.Context) {
+	if a.scope == "" {
+		return
+	}
 	h := c.Response().Header()
-	switch {
-	case a.scope == "":
-	case c.Request().Method == http.MethodPost || c.Request().Method == http.MethodPatch:
-		h.Set(echo.HeaderCacheControl, "no-store")
-	default:
+	h.Set(echo.HeaderVary, "Authorization, Origin")
+	h.Set(echo.HeaderCacheControl, "no-store")
+	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
 		h.Set(echo.HeaderCacheControl, "private, no-cache")
-		h.Set(echo.HeaderVary, "Authorization, Origin")
 	}
 }
 
@@ -82,22 +82,23 @@ func (a *api) authenticate(h http.Header, x *exchange) error {
 		return unauthenticated()
 	}
 	scheme, text, _ := strings.Cut(values[0], " ")
-	known := strings.EqualFold(scheme, "Bearer")
-	switch {
+	_, isClientSecret := service.ClientSecretOf(service.Secret(text))
+	switch known := strings.EqualFold(scheme, "Bearer"); {
 	case known && keyShape.MatchString(text):
-		x.credential = serviceKey
-		x.caller, known = a.holder(text)
+		caller, found := a.holder(text)
+		if !found {
+			return unauthenticated()
+		}
+		x.credential, x.caller = serviceKey, caller
 	case known && jwtShape.MatchString(text):
-		x.credential = orderToken
-		return a.verifyToken(text, x)
+		claims, err := a.Tokens.verify(text)
+		if err != nil {
+			return err
+		}
+		x.credential, x.caller, x.claims = orderToken, service.Caller{Order: claims.Order}, claims
+	case known && isClientSecret:
+		x.credential, x.caller = clientSecret, service.Caller{Secret: service.Secret(text)}
 	default:
-		x.credential = clientSecret
-		x.caller = service.Caller{Secret: service.Secret(text)}
-		_, shaped := service.ClientSecretOf(x.caller.Secret)
-		known = known && shaped
-	}
-	if !known {
-		x.credential, x.caller = noCredential, service.Caller{}
 		return unauthenticated()
 	}
 	return nil

@@ -116,6 +116,9 @@ func (a *api) createPayment(c echo.Context) error {
 func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 	var body createBody
 	if claims := exchangeOf(c).claims; claims != nil {
+		if !claims.opens() {
+			return service.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
+		}
 		present, err := decodeMembers(c, &body)
 		if err != nil {
 			return service.CreateRequest{}, err

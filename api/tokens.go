@@ -5,8 +5,10 @@ import (
 	"maps"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
@@ -41,8 +43,8 @@ const tokenAlgorithm = "HS256"
 type claims struct {
 	jwt.RegisteredClaims
 	Order            service.OrderID          `json:"order_id"`
-	Amount           int64                    `json:"amount,omitempty"` // minor units
-	Currency         string                   `json:"currency,omitempty"`
+	Amount           *int64                   `json:"amount,omitempty"` // minor units
+	Currency         *string                  `json:"currency,omitempty"`
 	Customer         service.CustomerID       `json:"customer,omitempty"`
 	CaptureMethod    service.CaptureMethod    `json:"capture_method,omitempty"`
 	SetupFutureUsage string                   `json:"setup_future_usage,omitempty"`
@@ -50,62 +52,93 @@ type claims struct {
 	ReceiptEmail     string                   `json:"receipt_email,omitempty"`
 	Metadata         map[string]string        `json:"metadata,omitempty"`
 	Session          *service.SessionFeatures `json:"customer_session,omitempty"`
-	Rev              int64                    `json:"rev,omitempty"` // Unix milliseconds
+	Rev              *int64                   `json:"rev,omitempty"` // Unix milliseconds
+}
+
+// UnmarshalJSON reads claims as strictly as bodies are read. encoding/json, which the library uses, would take the last
+// of two amounts, and "Amount" for one.
+func (t *claims) UnmarshalJSON(text []byte) error {
+	type plain claims
+	return json.Unmarshal(text, (*plain)(t))
 }
 
 // opens reports whether the token says what the order costs; one that does not only reads and refreshes.
-func (t *claims) opens() bool { return t.Amount != 0 && t.Currency != "" }
+func (t *claims) opens() bool { return t.Amount != nil && t.Currency != nil }
 
-// verifyToken checks an order token, and notes whose it is.
-func (a *api) verifyToken(text string, x *exchange) error {
-	var t claims
-	_, err := jwt.NewParser(
-		jwt.WithValidMethods([]string{tokenAlgorithm}), jwt.WithAudience(a.Tokens.Audience), jwt.WithExpirationRequired(),
-		jwt.WithTimeFunc(a.Tokens.Now),
-	).ParseWithClaims(text, &t, a.tokenKey)
-	switch {
-	case errors.Is(err, jwt.ErrTokenExpired) && !errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return &refusal{code: codeTokenExpired, detail: "The order token has expired: ask the backend for another."}
-	case err != nil || !a.timely(&t) || !t.Order.Valid():
-		return unauthenticated()
+// age returns the rev of the token's terms, in Unix milliseconds.
+func (t *claims) age() int64 {
+	if t.Rev == nil {
+		return t.IssuedAt.UnixMilli()
 	}
-	x.caller, x.claims = service.Caller{Order: t.Order}, &t
-	return nil
+	return *t.Rev
 }
 
-var errNoSuchKey = errors.New("no secret has this kid")
+// mayLive returns how long after its iat the token may expire.
+func (t *claims) mayLive() time.Duration {
+	if t.Amount == nil && t.Currency == nil {
+		return maxReaderLife
+	}
+	return maxTokenLife
+}
 
-func (a *api) tokenKey(t *jwt.Token) (any, error) {
-	for _, secret := range a.Tokens.Secrets {
-		if t.Header["kid"] == secret.KID {
+// verify returns the claims of an order token. Why one is refused is said only to those whose signature is right.
+func (k Tokens) verify(text string) (*claims, error) {
+	var t claims
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{tokenAlgorithm}), jwt.WithoutClaimsValidation()) // flaw validates them
+	if _, err := parser.ParseWithClaims(text, &t, k.key); err != nil {
+		return nil, unauthenticated()
+	}
+	now := k.Now()
+	if flaw := k.flaw(&t, now); flaw != "" {
+		return nil, &refusal{code: codeUnauthenticated, detail: "The order token is not valid: " + flaw + "."}
+	}
+	if !now.Before(t.ExpiresAt.Time) {
+		return nil, &refusal{code: codeTokenExpired, detail: "The order token has expired: ask the backend for another."}
+	}
+	return &t, nil
+}
+
+// flaw says what is wrong with the claims, but for their age; nothing where they are as they should be.
+func (k Tokens) flaw(t *claims, now time.Time) string {
+	latest := now.Add(maxTokenFuture)
+	switch {
+	case !slices.Contains(t.Audience, k.Audience):
+		return "its aud does not name this service"
+	case !t.Order.Valid():
+		return "its order_id is missing or malformed"
+	case t.ExpiresAt == nil || t.IssuedAt == nil:
+		return "it needs exp and iat"
+	case t.ExpiresAt.Sub(t.IssuedAt.Time) > t.mayLive():
+		return "its exp is too long after its iat"
+	case t.IssuedAt.After(latest) || (t.NotBefore != nil && t.NotBefore.After(latest)):
+		return "its iat or nbf is in the future"
+	case t.age() < 1 || t.age() > latest.UnixMilli():
+		return "its rev is in the future, or is no number of milliseconds"
+	}
+	return ""
+}
+
+var errNoSuchKey = errors.New("no secret has this kid, or something is critical that is not known here")
+
+// key finds the secret by the kid. A token with a crit header asks for what we do not know, and must be refused.
+//
+// Source: RFC 7515, section 4.1.11
+func (k Tokens) key(t *jwt.Token) (any, error) {
+	_, critical := t.Header["crit"]
+	for _, secret := range k.Secrets {
+		if t.Header["kid"] == secret.KID && !critical {
 			return []byte(secret.Key.Reveal()), nil
 		}
 	}
 	return nil, errNoSuchKey
 }
 
-// timely checks what the library leaves open: how long a token may live, and how far ahead of us its clock may be.
-func (a *api) timely(t *claims) bool {
-	if t.IssuedAt == nil || t.Rev < 0 {
-		return false
-	}
-	if t.Rev == 0 {
-		t.Rev = t.IssuedAt.UnixMilli()
-	}
-	most := maxTokenLife
-	if !t.opens() {
-		most = maxReaderLife
-	}
-	ahead := a.Tokens.Now().Add(maxTokenFuture)
-	return t.ExpiresAt.Sub(t.IssuedAt.Time) <= most && !t.IssuedAt.After(ahead) && t.Rev <= ahead.UnixMilli()
-}
-
-// request is the create that the token stands for.
+// request is the create that a token stands for which opens a payment.
 func (t *claims) request() service.CreateRequest {
 	r := service.CreateRequest{
-		Order: t.Order, Rev: t.Rev, Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,
+		Order: t.Order, Rev: t.age(), Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,
 		Terms: service.Terms{
-			Amount: t.Amount, Currency: t.Currency, Customer: t.Customer, CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
+			Amount: *t.Amount, Currency: *t.Currency, Customer: t.Customer, CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
 		},
 	}
 	if r.Terms.CaptureMethod == "" {
@@ -119,9 +152,6 @@ func (t *claims) request() service.CreateRequest {
 
 // compare refuses a body that says anything else than the token: the browser has no say.
 func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error {
-	if !t.opens() {
-		return &refusal{code: codeInsufficientScope, detail: "The order token names no amount: it only reads its order."}
-	}
 	said, asked := t.request(), b.request()
 	var flaws []flaw
 	for _, member := range []struct {
@@ -139,7 +169,7 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/statement_descriptor_suffix", false},
 		{"/metadata", maps.Equal(said.Metadata, asked.Metadata)},
 		{"/customer_session", reflect.DeepEqual(said.Session, asked.Session)},
-		{"/reopen", false},
+		{"/reopen", !asked.Reopen},
 	} {
 		if present[member.pointer] && !member.same {
 			flaws = append(flaws, flaw{Pointer: string(member.pointer), Detail: "differs from the token"})
@@ -169,6 +199,7 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	c.Response().Header().Set(echo.HeaderLocation, "/v1/orders/"+string(request.Order))
 	return answerJSON(c, http.StatusCreated, struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
@@ -177,18 +208,18 @@ func (a *api) mintOrderToken(c echo.Context) error {
 }
 
 // mint signs a token with the first secret.
-func (t Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
-	now := t.Now().UTC().Truncate(time.Second)
-	expires = now.Add(t.TTL)
+func (k Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
+	now := k.Now().UTC().Truncate(time.Second)
+	expires = now.Add(k.TTL)
 	unsigned := jwt.NewWithClaims(jwt.GetSigningMethod(tokenAlgorithm), claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Audience: jwt.ClaimStrings{t.Audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+			Audience: jwt.ClaimStrings{k.Audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 		},
-		Order: r.Order, Amount: r.Terms.Amount, Currency: r.Terms.Currency, Customer: r.Terms.Customer,
+		Order: r.Order, Amount: &r.Terms.Amount, Currency: &r.Terms.Currency, Customer: r.Terms.Customer,
 		CaptureMethod: r.Terms.CaptureMethod, SetupFutureUsage: r.Terms.SetupFutureUsage, Description: r.Description,
-		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Session: &r.Session, Rev: rev,
+		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Session: &r.Session, Rev: &rev,
 	})
-	unsigned.Header["kid"] = t.Secrets[0].KID
-	token, err = unsigned.SignedString([]byte(t.Secrets[0].Key.Reveal()))
+	unsigned.Header["kid"] = k.Secrets[0].KID
+	token, err = unsigned.SignedString([]byte(k.Secrets[0].Key.Reveal()))
 	return token, expires, err
 }
