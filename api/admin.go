@@ -10,9 +10,8 @@ import (
 
 // Dependency is what was last heard of something outside that the server needs.
 type Dependency struct {
-	Name   string
-	OK     bool
-	Detail string // what is wrong with it, for operators; the probe says one word only
+	Name string
+	OK   bool
 }
 
 // Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's outage;

@@ -91,10 +91,7 @@ func (a *App) compareAccount(ctx context.Context) error {
 func (a *App) readiness() (ready bool, dependencies []api.Dependency) {
 	ctx, cancel := context.WithTimeout(context.Background(), pingBound)
 	defer cancel()
-	redis := api.Dependency{Name: "redis", OK: true}
-	if err := a.store.Ping(ctx); err != nil {
-		redis.OK, redis.Detail = false, "does not answer"
-	}
+	redis := api.Dependency{Name: "redis", OK: a.store.Ping(ctx) == nil}
 	select {
 	case <-a.draining:
 		return false, append(dependencies, redis)
