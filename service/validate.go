@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"maps"
 	"net/mail"
 	"regexp"
 	"slices"
@@ -14,8 +15,8 @@ import (
 // Source: https://docs.stripe.com/api/payment_intents/create and https://docs.stripe.com/api/metadata
 const (
 	maxDescription   = 1000
-	maxEmail         = 512
-	maxMetadata      = 20 // keys; Stripe takes 50, and ours are among them
+	maxEmail         = 254 // characters; a longer address gets no mail (RFC 5321, section 4.5.3.1.3)
+	maxMetadata      = 20  // keys; Stripe takes 50, and ours are among them
 	maxMetadataKey   = 40
 	maxMetadataValue = 500
 	maxRedisplay     = 10
@@ -94,7 +95,8 @@ func (t Terms) problems() problems {
 func metadataProblems(metadata map[string]string) problems {
 	var p problems
 	p.check(len(metadata) <= maxMetadata, "/metadata", "must have at most %d keys", maxMetadata)
-	for key, value := range metadata {
+	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+		value := metadata[key]
 		pointer := "/metadata/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 		p.check(!strings.HasPrefix(key, reservedMetadata), pointer, "must not begin with %s", reservedMetadata)
 		p.check(key != "" && length(key) <= maxMetadataKey && !strings.ContainsAny(key, "[]"), "/metadata", "keys must have 1 to %d characters and no square brackets", maxMetadataKey)
@@ -109,6 +111,7 @@ func (f *SessionFeatures) problems(at string) problems {
 		return p
 	}
 	p.check(f.RedisplayLimit == nil || (*f.RedisplayLimit >= 1 && *f.RedisplayLimit <= maxRedisplay), at+"/redisplay_limit", "must be an integer from 1 to %d", maxRedisplay)
+	p.check(f.RedisplayOnly == nil || distinct(f.RedisplayOnly), at+"/allow_redisplay_filters", "must name at least one filter, and none twice")
 	for i, filter := range f.RedisplayOnly {
 		p.check(slices.Contains(redisplayFilters, filter), fmt.Sprintf("%s/allow_redisplay_filters/%d", at, i), "must be always, limited or unspecified")
 	}
@@ -118,11 +121,16 @@ func (f *SessionFeatures) problems(at string) problems {
 	return p
 }
 
+func distinct(words []string) bool {
+	once := slices.Compact(slices.Sorted(slices.Values(words)))
+	return len(words) > 0 && len(once) == len(words)
+}
+
 func length(s string) int { return utf8.RuneCountInString(s) }
 
 func isEmail(s string) bool {
 	address, err := mail.ParseAddress(s)
-	return err == nil && address.Address == s && len(s) <= maxEmail
+	return err == nil && address.Address == s && length(s) <= maxEmail
 }
 
 func isDescriptor(s string) bool { return descriptorSuffix.MatchString(s) && hasLetter.MatchString(s) }
