@@ -63,8 +63,7 @@ func (o options) explain(err error) error {
 	if err == nil || o.redis == "" || o.real {
 		return err
 	}
-	return fmt.Errorf("%w
-The simulated Stripe is a new one at every start. If this Redis was used before, empty it (FLUSHDB), or name another", err)
+	return fmt.Errorf("%w\nThe simulated Stripe is a new one at every start. If this Redis was used before, empty it (FLUSHDB), or name another", err)
 }
 
 func parse(args []string) (options, error) {
