@@ -22,7 +22,7 @@ type Record struct {
 	Terminal []Sighting `json:"terminal,omitempty"` // the newest of each terminal status
 	Reads    []Read     `json:"reads,omitempty"`    // the answers to reads of the running payment within window of the newest of them
 	Received int64      `json:"received,omitempty"` // the greatest amount received, in minor units
-	Failures []string   `json:"failures,omitempty"` // failed attempts: the failure's charge, or the event that made none
+	Failures []string   `json:"failures,omitempty"` // failed attempts: the charge each made, or the event of one that made none
 	Doubt    int64      `json:"doubt,omitempty"`    // Unix seconds: only a read dated later can be trusted
 }
 
@@ -92,7 +92,7 @@ func (r *Record) note(s Sighting) {
 	if !s.failed() {
 		return
 	}
-	attempt := cmp.Or(s.Failure.Charge, s.Event)
+	attempt := cmp.Or(s.Failure.made(), s.Event)
 	if attempt == "" {
 		return
 	}

@@ -240,10 +240,11 @@ func TestCounted(t *testing.T) {
 		event("evt_4", 40, failure("ch_1", Failure{Code: "card_declined"})),
 		read(50, failure("ch_1", Failure{Code: "card_declined"})), // names nothing that could be counted once
 		read(60, declined("ch_2")),
+		event("evt_7", 65, unauthenticated("ch_2")), read(66, unauthenticated("ch_2")), // carries the charge of the one before
 		event("evt_5", 70, succeeded("ch_3")), event("evt_6", 80, canceled("ch_3")),
 	}
 	r := merged(facts...)
-	if want := []string{"ch_1", "ch_2", "evt_3", "evt_4"}; !reflect.DeepEqual(r.Failures, want) {
+	if want := []string{"ch_1", "ch_2", "evt_3", "evt_4", "evt_7"}; !reflect.DeepEqual(r.Failures, want) {
 		t.Errorf("failures %v, want %v", r.Failures, want)
 	}
 	if r.Received != 1000 {

@@ -75,8 +75,16 @@ func (s Snapshot) alike(o Snapshot) bool {
 		s.Customer == o.Customer && s.CaptureMethod == o.CaptureMethod && s.Charge == o.Charge
 }
 
-// authenticationFailure is the code of a failure that happens before the charge it may carry is tried.
+// authenticationFailure is the code of a failure that made no charge: one that it carries is of an earlier attempt.
 const authenticationFailure = "payment_intent_authentication_failure"
+
+// made returns the charge that the failed attempt made, if it came to one.
+func (f Failure) made() string {
+	if f.Code == authenticationFailure {
+		return ""
+	}
+	return f.Charge
+}
 
 // certainlyBefore reports whether s must have come before o, whatever their time stamps say. These three are the only
 // steps of the lifecycle that cannot be walked backwards; `processing` before a failure with the same charge is not
@@ -92,7 +100,7 @@ func (s Snapshot) certainlyBefore(o Snapshot) bool {
 }
 
 func (s Snapshot) failedWithItsCharge() bool {
-	return s.failed() && s.Charge.ID != "" && s.Failure.Charge == s.Charge.ID && s.Failure.Code != authenticationFailure
+	return s.failed() && s.Charge.ID != "" && s.Failure.made() == s.Charge.ID
 }
 
 // rank orders snapshots of one second for the best guess, from the least to the most advanced.
