@@ -76,7 +76,7 @@ func createAtOnce(w *world, all []*process, count int, order func(int) string) [
 // answers by status.
 func judge(t *testing.T, answers []created, payments map[string]string) map[int]int {
 	t.Helper()
-	tally, secrets, sessions := map[int]int{}, map[string]string{}, map[string]bool{}
+	tally, wrong, secrets, sessions := map[int]int{}, map[string]int{}, map[string]string{}, map[string]bool{}
 	for _, a := range answers {
 		if a.err != nil {
 			t.Fatal(a.err)
@@ -87,7 +87,7 @@ func judge(t *testing.T, answers []created, payments map[string]string) map[int]
 		case a.status == http.StatusConflict && v.Code == "idempotency_in_progress" && v.Retryable:
 			continue
 		case a.status != http.StatusCreated && a.status != http.StatusOK:
-			t.Errorf("%s: %d %s", a.order, a.status, a.body)
+			wrong[v.Code]++
 			continue
 		}
 		expect(t, "payment of "+a.order, v.PaymentIntent, payments[a.order])
@@ -100,6 +100,9 @@ func judge(t *testing.T, answers []created, payments map[string]string) map[int]
 			continue
 		}
 		sessions[v.CustomerSession.ClientSecret] = true
+	}
+	if len(wrong) > 0 {
+		t.Errorf("answers that are neither the payment nor a 409 that may be repeated: %v", wrong)
 	}
 	return tally
 }
