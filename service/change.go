@@ -54,7 +54,7 @@ func (s *Service) learnFrom(ctx context.Context, a Answer, err error, covers []s
 	if err != nil {
 		return err
 	}
-	if _, err := s.learn(ctx, a, covers); err != nil {
+	if _, err := s.learn(ctx, a, covers, causeAPI); err != nil {
 		return err
 	}
 	return errAgain

@@ -119,7 +119,7 @@ func (s *Service) handOut(ctx context.Context, o Order, p Payment, r CreateReque
 	if m.payErr != nil {
 		return Opened{}, m.payErr
 	}
-	p, err := s.learn(ctx, m.Answer, covers)
+	p, err := s.learn(ctx, m.Answer, covers, causeRead)
 	if err != nil {
 		return Opened{}, err
 	}

@@ -108,13 +108,13 @@ func (s *Service) Read(ctx context.Context, id PaymentID) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.learn(ctx, answer, covers)
+	_, err = s.learn(ctx, answer, covers, causeRead)
 	return err
 }
 
-// learn merges an answer of Stripe; covers are the events known when the question was asked.
-func (s *Service) learn(ctx context.Context, a Answer, covers []string) (Payment, error) {
-	p, _, err := s.change(ctx, a.ID, causeRead, func(p *Payment) error {
+// learn merges an answer of Stripe; covers are the events and answers known when the question was asked.
+func (s *Service) learn(ctx context.Context, a Answer, covers []string, cause string) (Payment, error) {
+	p, _, err := s.change(ctx, a.ID, cause, func(p *Payment) error {
 		if err := s.introduce(ctx, p, a.Intent); err != nil {
 			return err
 		}
