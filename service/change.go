@@ -129,22 +129,38 @@ func (s *Service) tryChangeAmount(ctx context.Context, id PaymentID, version, am
 	return StoredView{}, err
 }
 
-// setAmount writes the new terms into the order, then into the payment; Stripe's no takes them back.
+// setAmount writes the new terms into the order, then into the payment; Stripe's no takes them back. That comes before
+// what the no shows is learned: a success has to be held against the terms that it was paid at.
 func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error {
 	o, before, declined := t.order, t.order.Terms, false
 	o.Terms.Amount, o.Rev = amount, max(o.Rev+1, t.now.UnixMilli())
 	err := s.underLease(ctx, o, t.now, func() error {
 		answer, err := s.stripe.UpdateAmount(ctx, t.payment.ID, amount)
-		declined = refused(err)
-		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
-	}, func(latest *Order) {
-		if declined && latest.Rev == o.Rev && !latest.frozen() {
-			latest.Terms = before
+		if declined = refused(err); declined {
+			if err := s.takeBack(ctx, o, before); err != nil {
+				return err
+			}
 		}
-	})
-	if declined && errors.Is(err, errAgain) {
-		return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
+		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
+	}, func(*Order) {})
+	if !declined || !errors.Is(err, errAgain) {
+		return err
 	}
+	if t.payment, _, err = s.payments.LoadPayment(ctx, t.payment.ID); err != nil {
+		return err
+	}
+	return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
+}
+
+// takeBack gives an order the terms that it had, unless it has been won or heard of others since.
+func (s *Service) takeBack(ctx context.Context, o Order, before Terms) error {
+	_, err := s.changeOrder(ctx, o.ID, func(latest *Order, _ time.Time) error {
+		if latest.Rev != o.Rev || latest.frozen() {
+			return errUnchanged
+		}
+		latest.Terms = before
+		return nil
+	})
 	return err
 }
 
