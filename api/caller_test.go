@@ -63,26 +63,34 @@ func TestWhoMayDoWhat(t *testing.T) {
 	w := newWorld(t)
 	mine, other := w.create("shop-1"), w.create("shop-2")
 	payment := "/v1/payments/" + mine.PaymentIntent
+	mayPay := w.token(nil)
 	tests := []struct {
 		line   string
 		body   string
 		full   int
+		shop   int
 		read   int
+		token  int
 		secret int
 		others int // the client secret of another payment
 	}{
-		{"POST /v1/payments", `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, 200, 403, 403, 403},
-		{"POST " + payment + "/customer-session", "", 409, 403, 403, 403},
-		{"GET " + payment, "", 200, 200, 200, 404},
-		{"GET " + payment + "/history", "", 200, 200, 403, 403},
-		{"GET /v1/orders/shop-1", "", 200, 200, 403, 403},
-		{"GET /v1/events", "", 200, 403, 403, 403},
-		{"GET /v1/config", "", 200, 200, 200, 200},
-		{"GET /openapi.yaml", "", 200, 200, 200, 200},
+		{"POST /v1/payments", `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, 200, 200, 403, 200, 403, 403},
+		{"POST " + payment + "/customer-session", "", 409, 409, 403, 409, 403, 403},
+		{"GET " + payment, "", 200, 200, 200, 200, 200, 404},
+		{"GET " + payment + "/history", "", 200, 200, 200, 403, 403, 403},
+		{"PATCH " + payment, `{"amount":4999}`, 412, 412, 403, 403, 403, 403},
+		{"GET /v1/orders/shop-1", "", 200, 200, 200, 200, 403, 403},
+		{"POST /v1/order-tokens", `{"order_id":"shop-3","amount":4999,"currency":"eur"}`, 201, 201, 403, 403, 403, 403},
+		{"GET /v1/events", "", 200, 200, 403, 403, 403, 403},
+		{"GET /v1/config", "", 200, 200, 200, 200, 200, 200},
+		{"GET /openapi.yaml", "", 200, 200, 200, 200, 200, 200},
+		{"POST " + payment + "/cancel", "", 200, 403, 403, 403, 403, 403},
 	}
 	for _, test := range tests {
-		for token, want := range map[string]int{fullKey: test.full, readKey: test.read, mine.ClientSecret: test.secret, other.ClientSecret: test.others} {
-			answer := w.send(request{line: test.line, token: token, body: test.body})
+		for token, want := range map[string]int{
+			fullKey: test.full, shopKey: test.shop, readKey: test.read, mayPay: test.token, mine.ClientSecret: test.secret, other.ClientSecret: test.others,
+		} {
+			answer := w.send(request{line: test.line, token: token, body: test.body, header: ifMatch(`"1"`)})
 			if answer.status != want {
 				t.Errorf("%s with %.12s…: %d, want %d: %s", test.line, token, answer.status, want, answer.body)
 			}
@@ -108,6 +116,10 @@ func TestNotYoursIsNotThere(t *testing.T) {
 		"wrong secret": w.send(request{line: "GET /v1/payments/" + mine.PaymentIntent, token: mine.ClientSecret + "x"}),
 		"not there":    w.send(request{line: "GET /v1/payments/pi_nothing", token: "pi_nothing_secret_nothing"}),
 		"for a key":    w.send(request{line: "GET /v1/payments/pi_nothing", token: fullKey}),
+		"by token":     w.send(request{line: "GET /v1/payments/" + mine.PaymentIntent, token: w.token(claims{"order_id": "shop-3"})}),
+		"no order":     w.send(request{line: "GET /v1/orders/shop-3", token: w.token(claims{"order_id": "shop-3"})}),
+		"other order":  w.send(request{line: "GET /v1/orders/shop-1", token: w.token(claims{"order_id": "shop-3"})}),
+		"its session":  w.send(request{line: "POST /v1/payments/" + mine.PaymentIntent + "/customer-session", token: w.token(claims{"order_id": "shop-3"})}),
 	}
 	want := requestIDs.ReplaceAllString(answers["not there"].body, "")
 	for name, answer := range answers {
@@ -115,7 +127,9 @@ func TestNotYoursIsNotThere(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", name, answer.status, got, want)
 		}
 	}
-	for _, line := range []string{"GET /v1/payments/pi_nothing/history", "POST /v1/payments/pi_nothing/customer-session", "GET /v1/orders/nothing"} {
+	for _, line := range []string{
+		"GET /v1/payments/pi_nothing/history", "POST /v1/payments/pi_nothing/customer-session", "GET /v1/orders/nothing", "POST /v1/payments/pi_nothing/cancel",
+	} {
 		if answer := w.send(request{line: line, token: fullKey}); answer.status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", line, answer.status, answer.body)
 		}

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	fullKey        = "ksk_test_full_full_full_full_full_full_full"
+	shopKey        = "ksk_test_shop_shop_shop_shop_shop_shop_shop" // all but manage
 	readKey        = "ksk_test_read_read_read_read_read_read_read"
 	webhookSecret  = "whsec_test_kasse_kasse_kasse"
 	publishableKey = "pk_test_kasse0api0test"
@@ -45,23 +46,29 @@ type world struct {
 	api      *httptest.Server
 	client   *http.Client
 	logs     *lines
+	now      time.Time // of the clock by which order tokens are verified and minted
 	draining chan struct{}
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 	t.Helper()
 	w := &world{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, draining: make(chan struct{})}
 	t.Cleanup(w.stripe.Close)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	svc := service.New(w.newStore(), w.newGateway(), service.Options{
+	o := service.Options{
 		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: logger,
-	})
+	}
+	for _, edit := range change {
+		edit(&o)
+	}
+	svc := service.New(w.newStore(), w.newGateway(), o)
 	w.api = httptest.NewServer(api.New(svc, api.Options{
 		Keys: []api.Key{
-			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents),
+			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents, service.ScopeManage),
+			newKey("shop", shopKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents),
 			newKey("read", readKey, service.ScopeRead),
 		},
-		PublishableKey: publishableKey, Logger: logger, Draining: w.draining,
+		PublishableKey: publishableKey, Tokens: w.tokens(), Logger: logger, Draining: w.draining,
 	}))
 	t.Cleanup(w.api.Close)
 	w.client = checkedClient(t)
@@ -198,6 +205,8 @@ func (r reply) into(t *testing.T, status int, body any) {
 type opened struct {
 	PaymentIntent  string `json:"payment_intent"`
 	State          string
+	Attempt        int
+	Amount         int64
 	Version        int64
 	ClientSecret   string `json:"client_secret"`
 	PublishableKey string `json:"publishable_key"`

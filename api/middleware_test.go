@@ -28,7 +28,7 @@ func TestRequestID(t *testing.T) {
 func TestAllowNamesTheMethods(t *testing.T) {
 	w := newWorld(t)
 	for line, want := range map[string]string{
-		"GET /v1/payments": "POST", "OPTIONS /v1/payments": "POST", "PUT /v1/payments/pi_1": "GET, HEAD",
+		"GET /v1/payments": "POST", "OPTIONS /v1/payments": "POST", "PUT /v1/payments/pi_1": "GET, HEAD, PATCH",
 		"DELETE /v1/payments/pi_1/customer-session": "POST", "POST /openapi.yaml": "GET, HEAD",
 	} {
 		answer := w.send(request{line: line, bad: true})
@@ -96,7 +96,7 @@ func TestAccessLog(t *testing.T) {
 // checkSecrets looks for the secrets of a payment, and for our own, in the logs and in Redis.
 func (w *world) checkSecrets(made opened) {
 	w.t.Helper()
-	secrets := []string{made.ClientSecret, fullKey, readKey, webhookSecret, "sk_test_kasse", "_secret_"}
+	secrets := []string{made.ClientSecret, fullKey, shopKey, readKey, webhookSecret, "sk_test_kasse", "_secret_"}
 	if made.Session != nil {
 		secrets = append(secrets, made.Session.ClientSecret)
 	}

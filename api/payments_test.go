@@ -91,7 +91,7 @@ func TestCreateAgainIsTheSamePayment(t *testing.T) {
 		t.Errorf("a guest has a session: %+v", made)
 	}
 	var again opened
-	answer := w.send(request{line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":null}`, bad: true})
+	answer := w.send(request{line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":null}`})
 	answer.into(t, http.StatusOK, &again)
 	if again.PaymentIntent != made.PaymentIntent || again.ClientSecret != made.ClientSecret {
 		t.Errorf("another payment: %+v, then %+v", made, again)
@@ -113,7 +113,7 @@ func TestCustomerSession(t *testing.T) {
 	line := "POST /v1/payments/" + made.PaymentIntent + "/customer-session"
 	for _, body := range []string{"", "{}", `{"customer_session":null}`, `{"customer_session":{"redisplay_limit":5,"save":true,"save_usage":"off_session"}}`} {
 		var fresh opened
-		answer := w.send(request{line: line, token: fullKey, body: body, bad: strings.Contains(body, "null")})
+		answer := w.send(request{line: line, token: fullKey, body: body})
 		answer.into(t, http.StatusCreated, &fresh)
 		if fresh.Session == nil || fresh.Session.ClientSecret == made.Session.ClientSecret {
 			t.Errorf("%s: no fresh session in %s", body, answer.body)

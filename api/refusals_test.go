@@ -169,7 +169,7 @@ func addressRefusals() []refused {
 	} {
 		all = append(all, refused{name: line, line: line, token: fullKey, status: 404, code: "not_found"})
 	}
-	for _, line := range []string{"DELETE /v1/payments", "GET /v1/payments", "OPTIONS /v1/payments", "PATCH /v1/payments/PAYMENT", "POST /v1/config", "GET /webhooks/stripe", "OPTIONS /v1/config", "TRACE /v1/config"} {
+	for _, line := range []string{"DELETE /v1/payments", "GET /v1/payments", "OPTIONS /v1/payments", "PUT /v1/payments/PAYMENT", "GET /v1/payments/PAYMENT/cancel", "GET /v1/order-tokens", "POST /v1/config", "GET /webhooks/stripe", "OPTIONS /v1/config", "TRACE /v1/config"} {
 		all = append(all, refused{name: line, line: line, token: fullKey, status: 405, code: "method_not_allowed"})
 	}
 	return all

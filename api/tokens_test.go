@@ -1,0 +1,215 @@
+package api_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"hash"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"kasse/api"
+	"kasse/service"
+)
+
+// The secrets of the tests' tokens; the older one is about to be rotated out.
+const (
+	newSecret = "a secret of the tests, thirty-two bytes or more"
+	oldSecret = "another secret, which was the first a year ago."
+)
+
+// tokens stops the clock, so that tests can go to its bounds.
+func (w *world) tokens() api.Tokens {
+	w.now = time.Now()
+	return api.Tokens{
+		Secrets: []api.TokenSecret{{KID: "v2", Key: newSecret}, {KID: "v1", Key: oldSecret}}, Audience: "kasse", TTL: 15 * time.Minute,
+		Now: func() time.Time { return w.now },
+	}
+}
+
+// claims are of a token, or what is to be changed in those of a good one; nil takes a claim away.
+type claims map[string]any
+
+// claims returns those of a token that opens a payment for shop-1, with the terms of a moment ago.
+func (w *world) claims(changed claims) claims {
+	now := w.now.Unix()
+	all := claims{"aud": "kasse", "iat": now - 1, "exp": now + 600, "order_id": "shop-1", "amount": 4999, "currency": "eur"}
+	maps.Copy(all, changed)
+	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
+	return all
+}
+
+// sign makes a JWT without the library that the server reads it with.
+func sign(t testing.TB, header, payload, secret string, digest func() hash.Hash) string {
+	t.Helper()
+	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	mac := hmac.New(digest, []byte(secret))
+	_, _ = mac.Write([]byte(text))
+	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+const goodHeader = `{"alg":"HS256","typ":"JWT","kid":"v2"}`
+
+// token is what a backend that holds the secret signs by itself.
+func (w *world) token(changed claims) string {
+	w.t.Helper()
+	return sign(w.t, goodHeader, encode(w.t, w.claims(changed)), newSecret, sha256.New)
+}
+
+func encode(t testing.TB, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// minted is the answer to a mint.
+type minted struct {
+	Token     string
+	ExpiresAt time.Time `json:"expires_at"`
+	Rev       int64
+}
+
+func (w *world) mint(body string) minted {
+	w.t.Helper()
+	var m minted
+	answer := w.send(request{line: "POST /v1/order-tokens", token: shopKey, body: body})
+	answer.into(w.t, http.StatusCreated, &m)
+	if answer.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(answer.header.Get("Location"), "/v1/orders/shop") {
+		w.t.Errorf("headers are %v", answer.header)
+	}
+	return m
+}
+
+// TestTokenFromMintToPaid is the life of a single-page app's order.
+func TestTokenFromMintToPaid(t *testing.T) {
+	w := newWorld(t)
+	w.deliverWebhooks()
+	token := w.mint(`{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() + `","metadata":{"channel":"app"},"receipt_email":"ada@example.org"}`)
+	if life := time.Until(token.ExpiresAt); life > 15*time.Minute || life < 14*time.Minute || time.Since(time.UnixMilli(token.Rev)).Abs() > time.Minute {
+		t.Errorf("token is %+v", token)
+	}
+	if before := w.send(request{line: "GET /v1/orders/shop:1", token: token.Token}); before.body != `{"order_id":"shop:1","closed":false,"payment":null,"superseded":[]}` {
+		t.Errorf("before the create: %d %s", before.status, before.body)
+	}
+	if got := w.stripe.Count(makeIntent); got != 0 {
+		t.Errorf("the mint made %d payments", got)
+	}
+	var made, again opened
+	w.send(request{line: createLine, token: token.Token}).into(t, http.StatusCreated, &made)
+	w.send(request{line: createLine, token: token.Token, body: `{}`}).into(t, http.StatusOK, &again)
+	if again.PaymentIntent != made.PaymentIntent || made.Session == nil || made.Amount != 4999 || made.Customer == nil {
+		t.Errorf("made %+v, again %+v", made, again)
+	}
+	var fresh opened
+	w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: token.Token}).into(t, http.StatusCreated, &fresh)
+	if fresh.Session == nil || fresh.Session.ClientSecret == made.Session.ClientSecret {
+		t.Errorf("no fresh session: %+v", fresh)
+	}
+	w.bring(made.PaymentIntent, "succeeded")
+	w.reach(made.PaymentIntent, "paid")
+	for _, line := range []string{"GET /v1/payments/" + made.PaymentIntent, "GET /v1/orders/shop%3A1"} {
+		if paid := w.send(request{line: line, token: token.Token}); paid.status != http.StatusOK || !strings.Contains(paid.body, `"metadata":{"channel":"app"}`) {
+			t.Errorf("%s: %d %s", line, paid.status, paid.body)
+		}
+	}
+	w.checkSecrets(made)
+	w.checkHidden(token.Token)
+}
+
+// bring leads a payment to a status at Stripe, as a customer and a bank would.
+func (w *world) bring(id, status string) {
+	w.t.Helper()
+	if err := w.stripe.SetStatus(id, status); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// checkHidden looks for tokens' signatures, and for what signs them, in the logs and in Redis.
+func (w *world) checkHidden(tokens ...string) {
+	w.t.Helper()
+	hidden := []string{newSecret, oldSecret}
+	for _, token := range tokens {
+		if signature := token[strings.LastIndex(token, ".")+1:]; len(signature) > 20 {
+			hidden = append(hidden, signature)
+		}
+	}
+	for where, text := range map[string]string{"the log": w.logs.String(), "Redis": w.redis.Dump()} {
+		for _, secret := range hidden {
+			if strings.Contains(text, secret) {
+				w.t.Errorf("%s holds %.12s…", where, secret)
+			}
+		}
+	}
+}
+
+func TestExpiredTokenSaysSo(t *testing.T) {
+	w := newWorld(t)
+	now := w.now.Unix()
+	old := claims{"iat": now - 600, "exp": now - 1}
+	for token, want := range map[string]string{
+		w.token(old): "token_expired",
+		w.token(claims{"iat": now - 40*86400, "exp": now - 11*86400, "amount": nil, "currency": nil}):   "token_expired",
+		sign(t, goodHeader, encode(t, w.claims(old)), oldSecret, sha256.New):                            "unauthenticated",
+		sign(t, goodHeader, encode(t, w.claims(old)), newSecret, sha512.New):                            "unauthenticated",
+		w.token(claims{"iat": now - 600, "exp": now - 1, "aud": "other"}):                               "unauthenticated",
+		w.token(claims{"iat": now - 86400*3, "exp": now - 1}):                                           "unauthenticated",
+		sign(t, `{"alg":"HS256","kid":"v3"}`, encode(t, w.claims(old)), newSecret, sha256.New):          "unauthenticated",
+		sign(t, `{"alg":"none","kid":"v2"}`, encode(t, w.claims(old)), newSecret, sha256.New):           "unauthenticated",
+		sign(t, goodHeader, encode(t, w.claims(claims{"exp": now, "iat": now})), newSecret, sha256.New): "token_expired",
+	} {
+		answer := w.send(request{line: "GET /v1/orders/shop-1", token: token})
+		if answer.status != http.StatusUnauthorized || !strings.Contains(answer.body, `"code":"`+want+`"`) {
+			t.Errorf("%d %s, want %s", answer.status, answer.body, want)
+		}
+	}
+}
+
+func TestTokensThatAreGood(t *testing.T) {
+	w := newWorld(t)
+	w.create("shop-1")
+	now := w.now.Unix()
+	for name, token := range map[string]string{
+		"plain":          w.token(nil),
+		"rotated":        sign(t, `{"alg":"HS256","kid":"v1"}`, encode(t, w.claims(nil)), oldSecret, sha256.New),
+		"other typ":      sign(t, `{"alg":"HS256","kid":"v2","typ":"at+jwt","x":{"y":1}}`, encode(t, w.claims(nil)), newSecret, sha256.New),
+		"several auds":   w.token(claims{"aud": []string{"shop", "kasse"}}),
+		"unknown claims": w.token(claims{"sub": "ada", "Amount": 1, "reopen": true, "statement_descriptor_suffix": "X", "roles": []string{"admin"}}),
+		"a day":          w.token(claims{"iat": now, "exp": now + 86400}),
+		"clock ahead":    w.token(claims{"iat": now + 60, "nbf": now + 60, "rev": (now + 60) * 1000}),
+		"parts":          w.token(claims{"iat": float64(now) - 0.5, "exp": float64(now) + 600.25}),
+		"thirty days":    w.token(claims{"iat": now, "exp": now + 30*86400, "amount": nil, "currency": nil}),
+		"null terms":     w.token(claims{"exp": now + 86400*2, "amount": json.RawMessage("null"), "currency": json.RawMessage("null")}),
+		"only an amount": w.token(claims{"currency": nil}),
+		"odd session":    w.token(claims{"customer_session": claims{"later": true}}),
+	} {
+		if answer := w.send(request{line: "GET /v1/orders/shop-1", token: token}); answer.status != http.StatusOK {
+			t.Errorf("%s: %d %s", name, answer.status, answer.body)
+		}
+	}
+}
+
+func TestTokensSwitchedOff(t *testing.T) {
+	w := &world{t: t, logs: &lines{}, client: checkedClient(t)}
+	without := w.tokens()
+	without.Secrets = nil
+	w.api = httptest.NewServer(api.New(nil, api.Options{
+		Keys: []api.Key{newKey("shop", shopKey, service.ScopeWrite)}, Tokens: without, Logger: slog.New(slog.DiscardHandler),
+	}))
+	t.Cleanup(w.api.Close)
+	if answer := w.send(request{line: "POST /v1/order-tokens", token: shopKey, body: order}); answer.status != http.StatusNotFound {
+		t.Errorf("mint: %d %s", answer.status, answer.body)
+	}
+	if answer := w.send(request{line: createLine, token: w.token(nil)}); answer.status != http.StatusUnauthorized {
+		t.Errorf("create: %d %s", answer.status, answer.body)
+	}
+}
