@@ -45,6 +45,10 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 		"SavePayment": func(ctx context.Context) error {
 			return s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1"}})
 		},
+		"TakeQuota": func(ctx context.Context) error {
+			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)
+			return err
+		},
 		"TakeReads": func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
 	}
 }

@@ -39,3 +39,4 @@ func (p partition) changed() string                     { return string(p) + "ch
 func (p partition) reads() string                       { return string(p) + "reads" }
 func (p partition) meta() string                        { return string(p) + "meta" }
 func (p partition) quarantine() string                  { return string(p) + "quarantine" }
+func (p partition) limit(name string) string            { return string(p) + "limit:" + name }

@@ -22,6 +22,7 @@
 //	kasse:{oN}:meta           hash    as above
 //	kasse:{p0}:quarantine     stream  id type size sha256 reason of what Stripe signed and we could not read
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
+//	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
 package store
 
 import (

@@ -32,6 +32,7 @@ func Run(t *testing.T, connect func(t testing.TB) redis.UniversalClient) {
 	t.Run("corrupt", c.testCorrupt)
 	t.Run("reads", c.testReads)
 	t.Run("read budget", c.testBudget)
+	t.Run("quotas", c.testQuotas)
 	t.Run("quarantine", c.testQuarantine)
 	t.Run("watch", c.testWatch)
 	t.Run("feed", c.testFeed)

@@ -1,0 +1,83 @@
+package storetest
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kasse/store"
+)
+
+// testQuotas has periods of an hour, in which nothing comes back while a test runs.
+func (connect connector) testQuotas(t *testing.T) {
+	t.Run("go down one by one, then say how long to wait", func(t *testing.T) {
+		f := fresh(t, connect)
+		for _, count := range []int{1, 3, 10} {
+			name := "service:shop" + strings.Repeat("!", count)
+			for left := count - 1; left >= 0; left-- {
+				got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
+				must(t, err)
+				if got != left || wait != 0 {
+					t.Errorf("of %d: %d are left, wait %s; want %d", count, got, wait, left)
+				}
+			}
+			got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
+			must(t, err)
+			if each := time.Hour / time.Duration(count); got != 0 || wait <= each-time.Minute || wait > each {
+				t.Errorf("past %d: %d are left, wait %s; want up to %s", count, got, wait, each)
+			}
+		}
+	})
+	t.Run("are told to the unit at any rate", func(t *testing.T) {
+		f := fresh(t, connect)
+		for _, count := range []int{5, 10, 50, 1000} {
+			got, _, err := f.TakeQuota(t.Context(), "address:x", count, time.Second)
+			must(t, err)
+			if got != count-1 {
+				t.Errorf("of %d a second: %d are left after the first", count, got)
+			}
+			must(t, f.client.Del(t.Context(), f.client.Keys(t.Context(), "rate:*").Val()...).Err())
+		}
+	})
+	t.Run("are one for all stores", func(t *testing.T) {
+		const count, callers = 40, 4
+		f := fresh(t, connect)
+		var allowed atomic.Int64
+		var all sync.WaitGroup
+		for range callers {
+			all.Go(func() {
+				other := store.New(f.client, options)
+				for range count {
+					_, wait, err := other.TakeQuota(t.Context(), "frontend:order:o-1", count, time.Hour)
+					if err != nil {
+						t.Error(err)
+					}
+					if wait == 0 {
+						allowed.Add(1)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if got := allowed.Load(); got != count {
+			t.Errorf("%d were let through, want %d", got, count)
+		}
+	})
+	t.Run("of one name leave another alone, and expire", func(t *testing.T) {
+		f := fresh(t, connect)
+		for range 5 {
+			_, _, err := f.TakeQuota(t.Context(), "service:flood", 2, time.Hour)
+			must(t, err)
+		}
+		if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 || err != nil {
+			t.Errorf("%d are left, wait %s, %v", left, wait, err)
+		}
+		for _, key := range f.client.Keys(t.Context(), "rate:*").Val() {
+			if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > time.Hour {
+				t.Errorf("%s lives for %s", key, ttl)
+			}
+		}
+	})
+}
