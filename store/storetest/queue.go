@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -116,12 +117,14 @@ func (connect connector) manyTakers(t *testing.T) {
 		}
 		return len(taken)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	var all sync.WaitGroup
 	for range takers {
 		all.Go(func() {
 			other := store.New(f.client, options)
-			for count(nil) < due && t.Context().Err() == nil {
-				ids, err := other.TakeReads(t.Context(), 7, time.Hour)
+			for count(nil) < due {
+				ids, err := other.TakeReads(ctx, 7, time.Hour)
 				if err != nil || len(ids) > 7 {
 					t.Errorf("got %d reads, %v", len(ids), err)
 					return
