@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -39,9 +40,7 @@ func TestTermsByRev(t *testing.T) {
 	customer, rev := w.customer(), w.now.UnixMilli()
 	token := func(ahead int64, changed claims) string {
 		all := claims{"rev": rev + ahead, "customer": customer}
-		for name, value := range changed {
-			all[name] = value
-		}
+		maps.Copy(all, changed)
 		return w.token(all)
 	}
 	var first opened

@@ -120,9 +120,8 @@ func (k Tokens) flaw(t *claims, now time.Time) string {
 
 var errNoSuchKey = errors.New("no secret has this kid, or something is critical that is not known here")
 
-// key finds the secret by the kid. A token with a crit header asks for what we do not know, and must be refused.
-//
-// Source: RFC 7515, section 4.1.11
+// key finds the secret by the kid. A token with a crit header asks for what we do not know, and must be refused (RFC
+// 7515, section 4.1.11).
 func (k Tokens) key(t *jwt.Token) (any, error) {
 	_, critical := t.Header["crit"]
 	for _, secret := range k.Secrets {
