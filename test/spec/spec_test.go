@@ -103,26 +103,57 @@ func TestSchemasRefuse(t *testing.T) {
 		"unknown member":    {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","ammount":2}`},
 		"amount as text":    {"PaymentCreate", `{"order_id":"a","amount":"1","currency":"eur"}`},
 		"amount of nothing": {"PaymentCreate", `{"order_id":"a","amount":0,"currency":"eur"}`},
+		"no amount":         {"PaymentCreate", `{"order_id":"a","currency":"eur"}`},
+		"amount null":       {"PaymentCreate", `{"order_id":"a","amount":null,"currency":"eur"}`},
 		"our metadata key":  {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"kasse_x":"y"}}`},
+		"empty metadata":    {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":""}}`},
+		"metadata null":     {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":null}}`},
+		"brackets":          {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x[0]":"y"}}`},
+		"long address":      {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","receipt_email":"` + strings.Repeat("a", 250) + `@b.de"}`},
+		"suffix of digits":  {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","statement_descriptor_suffix":"123"}`},
+		"suffix with stars": {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","statement_descriptor_suffix":"A*B"}`},
+		"token with more":   {"PaymentCreateByToken", `{"terms":{}}`},
+		"change to null":    {"PaymentChange", `{"amount":null}`},
+		"change of more":    {"PaymentChange", `{"amount":1,"currency":"eur"}`},
+		"own reason":        {"PaymentCancel", `{"reason":"tired"}`},
 		"order id":          {"OrderID", `"../a"`},
 		"mobile surface":    {"CustomerSessionOptions", `{"surface":"mobile"}`},
+		"no filter":         {"CustomerSessionOptions", `{"allow_redisplay_filters":[]}`},
+		"filter twice":      {"CustomerSessionOptions", `{"allow_redisplay_filters":["always","always"]}`},
 		"fraction of time":  {"Timestamp", `"2026-11-23T12:00:00.5Z"`},
 		"unknown code":      {"ProblemCode", `"oops"`},
 		"view without all":  {"View", `{"payment_intent":"pi_1"}`},
 	}
-	doc := load(t)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var value any
-			if err := json.Unmarshal([]byte(test.value), &value); err != nil {
-				t.Fatal(err)
-			}
-			schema := doc.Components.Schemas[test.schema].Value
-			if schema.VisitJSON(value, openapi3.EnableJSONSchema2020()) == nil {
+			if check(t, test.schema, test.value) == nil {
 				t.Errorf("%s accepts %s", test.schema, test.value)
 			}
 		})
 	}
+}
+
+// TestAbsentMayBeNull: whoever has nothing to say of an optional member may say null.
+func TestAbsentMayBeNull(t *testing.T) {
+	for _, name := range []string{"PaymentCreateByToken", "PaymentCancel", "CustomerSessionCreate", "CustomerSessionOptions"} {
+		var members []string
+		for member := range load(t).Components.Schemas[name].Value.Properties {
+			members = append(members, fmt.Sprintf("%q:null", member))
+		}
+		if err := check(t, name, "{"+strings.Join(members, ",")+"}"); err != nil || len(members) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// check says what is wrong with a value, by a schema.
+func check(t *testing.T, schema, text string) error {
+	t.Helper()
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		t.Fatal(err)
+	}
+	return load(t).Components.Schemas[schema].Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
 }
 
 // TestEveryAnswerKeepsItsPromises checks what the contract says of all answers of a kind.
