@@ -112,16 +112,13 @@ func (s *Service) save(ctx context.Context, o Order) error {
 // handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still shows it
 // open, and at the order's terms; otherwise it is brought there first.
 func (s *Service) handOut(ctx context.Context, o Order, p Payment, r CreateRequest) (Opened, error) {
-	attempt, covers := o.last(), p.Record.Seen()
-	m := s.sideBySide(ctx, o.Terms.Customer, attempt.Session, func() (Answer, error) {
-		return s.stripe.RetrievePayment(ctx, attempt.Payment)
+	attempt := o.last()
+	m := s.sideBySide(ctx, o.Terms.Customer, attempt.Session, func() (a Answer, err error) {
+		a, p, err = s.readForRepeat(ctx, attempt.Payment, p.Record.Seen())
+		return a, err
 	})
 	if m.payErr != nil {
 		return Opened{}, m.payErr
-	}
-	p, err := s.learn(ctx, m.Answer, covers, causeRead)
-	if err != nil {
-		return Opened{}, err
 	}
 	if err := o.admit(p, r); err != nil {
 		return Opened{}, err
@@ -133,6 +130,25 @@ func (s *Service) handOut(ctx context.Context, o Order, p Payment, r CreateReque
 		return Opened{}, s.adapt(ctx, o.ID, p)
 	}
 	return m.opened(p, false)
+}
+
+// readForRepeat asks Stripe for an open payment and merges the answer, once for all who repeat its create at the same
+// moment: each answer is a fact that is written, and a thousand writers of one record stand in each other's way.
+func (s *Service) readForRepeat(ctx context.Context, id PaymentID, covers []string) (Answer, Payment, error) {
+	type result struct {
+		answer  Answer
+		payment Payment
+	}
+	shared, err, _ := s.lookups.Do("repeat "+string(id), func() (any, error) {
+		var r result
+		var err error
+		if r.answer, err = s.stripe.RetrievePayment(ctx, id); err == nil {
+			r.payment, err = s.learn(ctx, r.answer, covers, causeRead)
+		}
+		return r, err
+	})
+	r, _ := shared.(result)
+	return r.answer, r.payment, err
 }
 
 // made is what Stripe answered to a pair of calls.

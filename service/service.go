@@ -55,7 +55,7 @@ type Service struct {
 	reads      readQueue
 	quarantine quarantine
 	stripe     Stripe
-	lookups    singleflight.Group // one question to Stripe at a time for one payment that Redis does not know
+	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
 }
 
 // New wires the service.
