@@ -252,6 +252,9 @@ func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 			m.add("ORDER_TOKEN_SECRETS", tokenSecretShape)
 			return nil
 		}
+		if slices.ContainsFunc(secrets, func(s api.TokenSecret) bool { return s.KID == kid }) {
+			m.add("ORDER_TOKEN_SECRETS", "has two entries of one kid")
+		}
 		secrets = append(secrets, api.TokenSecret{KID: kid, Key: service.Secret(key)})
 	}
 	return secrets
