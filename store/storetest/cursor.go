@@ -67,6 +67,7 @@ func (connect connector) testCursor(t *testing.T) {
 		f.expired(t, old, nil)
 	})
 	t.Run("older than what is kept expires", connect.trimmed)
+	t.Run("expires where a partition it has not begun has dropped something", connect.unbegun)
 	t.Run("never expires while the feed is paged from its beginning", connect.pagedAfterTrim)
 	t.Run("that has passed all that was dropped is good", connect.quietPartition)
 }
@@ -111,6 +112,21 @@ func (connect connector) trimmed(t *testing.T) {
 	f.outlive(t)
 	want := f.put(t, ids[3])
 	f.expired(t, early, []string{want})
+}
+
+func (connect connector) unbegun(t *testing.T) {
+	f := briefly(t, connect)
+	ids := onePerPartition()
+	read := f.put(t, ids[0])
+	f.outlive(t)
+	f.put(t, ids[1])
+	page := f.page(t, "", 1)
+	if len(page.Events) != 1 || page.Events[0].ID != read {
+		t.Fatalf("got %+v, want the oldest", page.Events)
+	}
+	f.outlive(t)
+	want := f.put(t, ids[1]) // drops the one before it, which the page had no room for
+	f.expired(t, page.Next, []string{read, want})
 }
 
 func (connect connector) pagedAfterTrim(t *testing.T) {
