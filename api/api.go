@@ -9,6 +9,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -22,6 +23,8 @@ type Options struct {
 	PublishableKey string // Stripe's, handed to pages
 	Livemode       bool   // the mode of the Stripe keys
 	Tokens         Tokens
+	Limits         Limits
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
 	Logger         *slog.Logger
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
 }
@@ -38,13 +41,15 @@ type Route struct {
 
 type api struct {
 	Options
-	service *service.Service
+	service  *service.Service
+	counters *counters
+	proxies  proxies
 }
 
 // New returns the public API. Its server has to bound the time that reading a request may take.
 func New(svc *service.Service, o Options) http.Handler {
-	a := &api{Options: o, service: svc}
-	e := newEcho(o.Logger)
+	a := &api{Options: o, service: svc, counters: newCounters(o.Limits), proxies: o.TrustedProxies}
+	e := newEcho(o.Logger, a.proxies.overTLS)
 	for _, r := range a.routes() {
 		handle := a.guard(r)
 		e.Add(r.Method, echoPath(r.Path), handle)
@@ -88,14 +93,16 @@ func (a *api) routes() []Route {
 }
 
 // newEcho returns an Echo that answers every error as a problem document; the first middleware is the outermost.
-func newEcho(logger *slog.Logger) *echo.Echo {
+func newEcho(logger *slog.Logger, more ...echo.MiddlewareFunc) *echo.Echo {
 	e := echo.New()
-	e.Use(identify, accessLog(logger), answerErrors(logger), refuseUnrouted)
+	e.Use(identify, accessLog(logger), answerErrors(logger))
+	e.Use(more...)
+	e.Use(refuseUnrouted)
 	return e
 }
 
-// guard checks a request in the contract's order: ids in the path, credential, scope, query. Headers and body are
-// checked by the handler.
+// guard checks a request in the contract's order: ids in the path, credential, scope, limits, query. Headers and body
+// are checked by the handler.
 func (a *api) guard(r Route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		x := exchangeOf(c)
@@ -105,6 +112,9 @@ func (a *api) guard(r Route) echo.HandlerFunc {
 			return err
 		}
 		if err := a.admit(c, r.access); err != nil {
+			return err
+		}
+		if err := a.limitCaller(c); err != nil {
 			return err
 		}
 		if err := checkQuery(c, r.query); err != nil {

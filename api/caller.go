@@ -47,7 +47,7 @@ func (a *api) admit(c echo.Context, need access) error {
 	}
 	x := exchangeOf(c)
 	if err := a.authenticate(c.Request().Header, x); err != nil {
-		return err
+		return a.limitRefused(c, err)
 	}
 	switch {
 	case x.credential == clientSecret && !need.clientSecret:

@@ -24,6 +24,7 @@ const (
 	codeUnsupportedMediaType service.Code = "unsupported_media_type"
 	codeClaimMismatch        service.Code = "claim_mismatch"
 	codeIfMatchRequired      service.Code = "if_match_required"
+	codeRateLimited          service.Code = "rate_limited"
 )
 
 // kind is what all problems of one code have in common.
@@ -154,6 +155,9 @@ func (p problem) write(c echo.Context) error {
 	}
 	if p.retryAfter > 0 {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
+	}
+	if h.Get(echo.HeaderCacheControl) == "" {
+		h.Set(echo.HeaderCacheControl, "no-store") // caches may keep a 404 by themselves
 	}
 	p.RequestID = exchangeOf(c).requestID
 	return answer(c, p.Status, "application/problem+json", p)

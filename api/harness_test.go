@@ -61,28 +61,33 @@ func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 	for _, edit := range change {
 		edit(&o)
 	}
-	svc := service.New(w.newStore(), w.newGateway(), o)
-	w.api = httptest.NewServer(api.New(svc, api.Options{
-		Keys: []api.Key{
-			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents, service.ScopeManage),
-			newKey("shop", shopKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents),
-			newKey("read", readKey, service.ScopeRead),
-		},
-		PublishableKey: publishableKey, Tokens: w.tokens(), Logger: logger, Draining: w.draining,
-	}))
+	svc := service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(), o)
+	w.api = httptest.NewServer(api.New(svc, w.options(logger)))
 	t.Cleanup(w.api.Close)
 	w.client = checkedClient(t)
 	w.inBackground(svc.Attend)
 	return w
 }
 
+// options are an API's without limits, without origins, and without proxies.
+func (w *world) options(logger *slog.Logger) api.Options {
+	return api.Options{
+		Keys: []api.Key{
+			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents, service.ScopeManage),
+			newKey("shop", shopKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents),
+			newKey("read", readKey, service.ScopeRead),
+		},
+		PublishableKey: publishableKey, Tokens: w.tokens(), Logger: logger, Draining: w.draining,
+	}
+}
+
 func newKey(name, key string, scopes ...service.Scope) api.Key {
 	return api.Key{Name: name, Hash: sha256.Sum256([]byte(key)), Scopes: scopes}
 }
 
-func (w *world) newStore() *store.Store {
+func (w *world) newStore(url string) *store.Store {
 	w.t.Helper()
-	client, err := store.Connect("single", "redis://"+w.redis.Addr()+"/0")
+	client, err := store.Connect("single", url)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ const maxWait = 25
 func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (service.StoredView, error) {
 	ctx, caller := c.Request().Context(), exchangeOf(c).caller
 	stored, err := a.service.Status(ctx, caller, id)
+	err = a.limitHolder(c, id, err)
 	if err != nil || wait == 0 || !noneMatch(c.Request().Header, stored.Version) {
 		return stored, err
 	}

@@ -1,0 +1,142 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// Limits is how often callers may come.
+type Limits struct {
+	Service  Limit            // of one service key
+	Frontend Limit            // of the tokens of one order, and of the client secret of one payment
+	Address  Limit            // of refused credentials from one address, or one /64 of IPv6
+	Shared   SharedQuotas     // counts what changes something; nil: every process counts for itself
+	Now      func() time.Time // needed where there is a limit
+}
+
+// SharedQuotas counts for all replicas together.
+type SharedQuotas interface {
+	// TakeQuota takes one of so many requests in a period under the name, and says how many are left, or how long to wait
+	// for the next. An error means that nobody has counted; one that was counted twice does no harm.
+	TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
+}
+
+// sharedBound is how long a request waits to be counted in Redis, before this process counts it.
+const sharedBound = 250 * time.Millisecond
+
+// counted is a limit with those who have used it.
+type counted struct {
+	*quota
+	name string // in the header fields
+	what string // it limits, for people
+}
+
+// counters are the limits of the API. What is refused counts for its address only, and what is verified never does: a
+// guess must not use up the quota of who knows, nor a neighbour's mistakes that of who makes none.
+type counters struct {
+	service, frontend, address counted
+
+	shared SharedQuotas
+	away   atomic.Bool // the shared quotas, when last asked
+}
+
+func newCounters(l Limits) *counters {
+	return &counters{
+		service:  counted{newQuota(l.Service, l.Now), "service", "requests with one service key"},
+		frontend: counted{newQuota(l.Frontend, l.Now), "frontend", "requests for one order or payment"},
+		address:  counted{newQuota(l.Address, l.Now), "address", "refused credentials from one address"},
+		shared:   l.Shared,
+	}
+}
+
+// limitCaller counts a request whose credential has been verified. That of a client secret has not yet: see limitHolder.
+func (a *api) limitCaller(c echo.Context) error {
+	take := a.takeShared
+	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
+		take = takeHere // a poll costs one trip to Redis, not two
+	}
+	switch x := exchangeOf(c); x.credential {
+	case serviceKey:
+		return a.limit(c, a.counters.service, x.caller.Key, take)
+	case orderToken:
+		return a.limit(c, a.counters.frontend, "order:"+string(x.caller.Order), take)
+	}
+	return nil
+}
+
+// limitHolder counts a read by client secret, which the service has compared by now, or refused.
+func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
+	if exchangeOf(c).credential != clientSecret {
+		return err
+	}
+	if err == nil {
+		return a.limit(c, a.counters.frontend, "payment:"+string(id), takeHere)
+	}
+	var failed *service.Error
+	if errors.As(err, &failed) && failed.Code == service.CodeNotFound {
+		return a.limitRefused(c, err)
+	}
+	return err
+}
+
+// limitRefused counts a credential that was refused, and returns why it was, or that there have been too many.
+func (a *api) limitRefused(c echo.Context, refused error) error {
+	if err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere); err != nil {
+		return err
+	}
+	return refused
+}
+
+// taking is how a request is counted.
+type taking func(c echo.Context, limit counted, key string) (left int, wait time.Duration)
+
+func takeHere(_ echo.Context, limit counted, key string) (left int, wait time.Duration) {
+	return limit.take(key)
+}
+
+// takeShared counts in Redis, or here at the same figures while Redis is away.
+func (a *api) takeShared(c echo.Context, limit counted, key string) (left int, wait time.Duration) {
+	if a.counters.shared == nil {
+		return limit.take(key)
+	}
+	ctx, cancel := context.WithTimeout(c.Request().Context(), sharedBound)
+	defer cancel()
+	left, wait, err := a.counters.shared.TakeQuota(ctx, limit.name+":"+key, limit.Count, limit.Per)
+	if err != nil {
+		left, wait = limit.take(key)
+	}
+	if away := err != nil; c.Request().Context().Err() == nil && a.counters.away.Swap(away) != away {
+		a.Logger.WarnContext(ctx, "requests are counted by each process for itself, or together again", "alone", away, "error", err)
+	}
+	return left, wait
+}
+
+// limit counts the request, says so in the answer's header, and refuses it where it is one too many.
+func (a *api) limit(c echo.Context, limit counted, key string, take taking) error {
+	if limit.Count == 0 {
+		return nil
+	}
+	left, wait := take(c, limit, key)
+	h := c.Response().Header()
+	whole := limit.Per * time.Duration(limit.Count-left) / time.Duration(limit.Count)
+	h.Set("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, limit.name, left, wholeSeconds(whole)))
+	h.Set("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, limit.name, limit.Count, wholeSeconds(limit.Per)))
+	if wait == 0 {
+		return nil
+	}
+	detail := fmt.Sprintf("The limit is %d %s per %s.", limit.Count, limit.what, periods[limit.Per])
+	return &service.Error{Code: codeRateLimited, Detail: detail, RetryAfter: wait}
+}
+
+var periods = map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}
+
+func wholeSeconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"hash/maphash"
+	"sync"
+	"time"
+)
+
+// Limit is how many requests are let through in a period: all at once, or spread over it. The zero Limit lets all through.
+type Limit struct {
+	Count int
+	Per   time.Duration
+}
+
+// maxCounted is how many keys a quota remembers, of some 40 bytes each.
+const maxCounted = 1 << 16
+
+// quota counts in this process who has used how much of a limit. Of each key it keeps one number, as redis_rate does:
+// the time at which its requests will have been made up for (GCRA). A key is kept as a hash, so that the memory is bounded
+// whatever callers send.
+type quota struct {
+	Limit
+	now  func() time.Time
+	seed maphash.Seed
+
+	began time.Time
+	mu    sync.Mutex
+	used  map[uint64]time.Duration // by the hash of the key: since began, when all of its limit is there again
+}
+
+func newQuota(l Limit, now func() time.Time) *quota {
+	q := &quota{Limit: l, now: now, seed: maphash.MakeSeed(), used: map[uint64]time.Duration{}}
+	if l.Count > 0 {
+		q.began = now()
+	}
+	return q
+}
+
+// take takes one request of the key's, and says how many are left; or how long to wait for the next, where there is none.
+func (q *quota) take(key string) (left int, wait time.Duration) {
+	hash, each := maphash.String(q.seed, key), q.Per/time.Duration(q.Count)
+	whole := each * time.Duration(q.Count)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.now().Sub(q.began)
+	used, known := q.used[hash]
+	used = max(used, now) + each
+	if over := used - now - whole; over > 0 {
+		return 0, over
+	}
+	if !known && len(q.used) >= maxCounted {
+		q.forget(now)
+	}
+	q.used[hash] = used
+	return int((whole - (used - now)) / each), 0
+}
+
+// forget makes room. Whoever has his whole limit is forgotten at no loss; then anybody, an eighth at once so that a flood
+// of keys does not pay for it at every request. Such a flood lets some of its own through, and bars nobody else.
+func (q *quota) forget(now time.Duration) {
+	for hash, used := range q.used {
+		if used <= now {
+			delete(q.used, hash)
+		}
+	}
+	for hash := range q.used {
+		if len(q.used) <= maxCounted/8*7 {
+			break
+		}
+		delete(q.used, hash)
+	}
+}
