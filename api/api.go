@@ -25,6 +25,7 @@ type Options struct {
 	Tokens         Tokens
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	Origins        []string       // of pages that may call from a browser, "https://shop.example"
 	Logger         *slog.Logger
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
 }
@@ -49,7 +50,7 @@ type api struct {
 // New returns the public API. Its server has to bound the time that reading a request may take.
 func New(svc *service.Service, o Options) http.Handler {
 	a := &api{Options: o, service: svc, counters: newCounters(o.Limits), proxies: o.TrustedProxies}
-	e := newEcho(o.Logger, a.proxies.overTLS)
+	e := newEcho(o.Logger, a.proxies.overTLS, origins(o.Origins).share)
 	for _, r := range a.routes() {
 		handle := a.guard(r)
 		e.Add(r.Method, echoPath(r.Path), handle)

@@ -1,0 +1,266 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"kasse/api"
+)
+
+// flood is a request that is sent until there have been too many.
+type flood struct {
+	request
+	status int // before
+	limit  string
+	count  int
+}
+
+// floods are the kinds of requests, by who sends them and where they are counted.
+func (g *guarded) floods(made opened) map[string]flood {
+	payment := "/v1/payments/" + made.PaymentIntent
+	create, mint := `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, `{"order_id":"shop-9","amount":1,"currency":"eur"}`
+	expired := g.token(claims{"iat": g.now.Unix() - 600, "exp": g.now.Unix() - 1})
+	return map[string]flood{
+		"key creates":        {request{line: "POST /v1/payments", token: fullKey, body: create}, 200, "service", perKey},
+		"key asks a session": {request{line: "POST " + payment + "/customer-session", token: fullKey}, 409, "service", perKey},
+		"key mints":          {request{line: "POST /v1/order-tokens", token: fullKey, body: mint}, 201, "service", perKey},
+		"key changes":        {request{line: "PATCH " + payment, token: fullKey, body: `{"amount":1}`, header: ifMatch(`"1"`)}, 412, "service", perKey},
+		"key reads":          {request{line: "GET " + payment, token: fullKey}, 200, "service", perKey},
+		"key looks":          {request{line: "HEAD " + payment, token: readKey}, 200, "service", perKey},
+		"key pages":          {request{line: "GET /v1/events", token: fullKey}, 200, "service", perKey},
+		"key sends nonsense": {request{line: "POST /v1/payments", token: fullKey, body: `{`, bad: true}, 400, "service", perKey},
+		"token creates":      {request{line: "POST /v1/payments", token: g.token(nil)}, 200, "frontend", perOrder},
+		"token refreshes":    {request{line: "POST " + payment + "/customer-session", token: g.token(nil)}, 409, "frontend", perOrder},
+		"token reads":        {request{line: "GET " + payment, token: g.token(nil)}, 200, "frontend", perOrder},
+		"token strays":       {request{line: "GET /v1/orders/shop-9", token: g.token(nil)}, 404, "frontend", perOrder},
+		"secret reads":       {request{line: "GET " + payment, token: made.ClientSecret}, 200, "frontend", perOrder},
+		"no credential":      {request{line: "GET " + payment}, 401, "address", perAddress},
+		"unknown key":        {request{line: "POST /v1/payments", token: unknownKey, body: create}, 401, "address", perAddress},
+		"forged token":       {request{line: "POST /v1/payments", token: g.token(nil) + "x"}, 401, "address", perAddress},
+		"expired token":      {request{line: "POST /v1/payments", token: expired}, 401, "address", perAddress},
+		"guessed secret":     {request{line: "GET " + payment, token: made.ClientSecret + "x"}, 404, "address", perAddress},
+		"secret of nothing":  {request{line: "GET /v1/payments/pi_nothing", token: "pi_nothing_secret_nothing"}, 404, "address", perAddress},
+	}
+}
+
+var details = map[string]string{
+	"service":  fmt.Sprintf("The limit is %d requests with one service key per hour.", perKey),
+	"frontend": fmt.Sprintf("The limit is %d requests for one order or payment per hour.", perOrder),
+	"address":  fmt.Sprintf("The limit is %d refused credentials from one address per hour.", perAddress),
+}
+
+// TestLimits: each kind of request is let through as often as the limit says, and counted down; then it is refused
+// before anything is read, written or asked.
+func TestLimits(t *testing.T) {
+	names := newGuarded(t)
+	for name := range names.floods(opened{}) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := newGuarded(t)
+			var made opened
+			g.send(request{line: "POST /v1/payments", token: shopKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur"}`}).into(t, http.StatusCreated, &made)
+			f := g.floods(made)[name]
+			policy := fmt.Sprintf(`"%s";q=%d;w=3600`, f.limit, f.count)
+			for n := 1; n <= f.count; n++ {
+				answer := g.send(f.request)
+				if answer.status != f.status {
+					t.Fatalf("number %d: %d %s, want %d", n, answer.status, answer.body, f.status)
+				}
+				whole := (3600*n + f.count - 1) / f.count
+				g.hasLimit(answer, fmt.Sprintf(`"%s";r=%d;t=%d`, f.limit, f.count-n, whole), policy)
+			}
+			g.harmless(func() {
+				for range 3 {
+					answer := g.send(f.request)
+					if !strings.HasPrefix(f.line, "HEAD") {
+						g.isLimited(answer, details[f.limit])
+					}
+					g.hasLimit(answer, `"`+f.limit+`";r=0;t=3600`, policy)
+				}
+			})
+		})
+	}
+}
+
+// TestLimitsComeBefore: one too many is refused whatever its headers and body say, and after who may not come at all.
+func TestLimitsComeBefore(t *testing.T) {
+	g := newGuarded(t)
+	for range perKey {
+		g.send(request{line: "GET /v1/orders/none", token: readKey})
+		g.send(request{line: "POST /v1/order-tokens", token: fullKey, bad: true})
+	}
+	for code, r := range map[string]request{
+		"rate_limited":       {line: "POST /v1/payments?dry=1", token: fullKey, header: map[string]string{"Content-Encoding": "gzip"}, body: `{`},
+		"insufficient_scope": {line: "POST /v1/payments", token: readKey},
+		"invalid_request":    {line: "GET /v1/payments/x", token: readKey},
+		"not_found":          {line: "GET /v1/nothing", token: readKey},
+		"method_not_allowed": {line: "DELETE /v1/payments", token: readKey},
+		"unauthenticated":    {line: "GET /v1/events", token: unknownKey},
+	} {
+		r.bad = true
+		if answer := g.send(r); !strings.Contains(answer.body, `"code":"`+code+`"`) {
+			t.Errorf("%s: %s, want %s", r.line, answer.body, code)
+		}
+	}
+}
+
+// TestNobodyIsLimitedOnPublicRoutes: nor is Stripe, whose deliveries come in bursts.
+func TestNobodyIsLimitedOnPublicRoutes(t *testing.T) {
+	g := newGuarded(t)
+	body := `{"id":"evt_1"}`
+	for range 3 * perKey {
+		for line, want := range map[string]int{"GET /v1/config": 200, "GET /openapi.yaml": 200, "POST /webhooks/stripe": 400} {
+			r := request{line: line}
+			if want == 400 {
+				r.body, r.header = body, signed(body+"x")
+			}
+			if answer := g.send(r); answer.status != want || answer.header.Get("RateLimit") != "" {
+				t.Fatalf("%s: %d %v", line, answer.status, answer.header)
+			}
+		}
+	}
+}
+
+func TestOneQuotaForAllReplicas(t *testing.T) {
+	g := newGuarded(t)
+	through := 0
+	for n := range 3 * perKey {
+		g.api = g.replicas[n%2]
+		answer := g.send(request{line: "POST /v1/order-tokens", token: fullKey, body: `{"order_id":"shop-1","amount":1,"currency":"eur"}`})
+		if answer.status == http.StatusCreated {
+			through++
+		}
+	}
+	if through != perKey {
+		t.Errorf("%d were let through, want %d", through, perKey)
+	}
+}
+
+// TestFloodLeavesOthersAlone: whoever is refused, another with the same address, order or payment in mind is not.
+func TestFloodLeavesOthersAlone(t *testing.T) {
+	g := newGuarded(t)
+	made := g.create("shop-1")
+	payment := "/v1/payments/" + made.PaymentIntent
+	floods := []request{
+		{line: "POST /v1/payments", token: fullKey, body: order},
+		{line: "GET " + payment, token: fullKey},
+		{line: "GET /v1/orders/shop-7", token: g.token(claims{"order_id": "shop-7"})},
+		{line: "GET " + payment, token: g.token(claims{"order_id": "shop-7"})},
+		{line: "GET " + payment, token: made.ClientSecret + "x", header: from("192.0.2.1")},
+		{line: "POST /v1/payments", token: unknownKey, body: order, header: from("192.0.2.1")},
+		{line: "GET " + payment, token: g.token(nil) + "x", header: from("192.0.2.1")},
+	}
+	for _, r := range floods {
+		for range 5 * perKey {
+			g.send(r)
+		}
+		if last := g.send(r); last.status != http.StatusTooManyRequests {
+			t.Errorf("%s: %d %s", r.line, last.status, last.body)
+		}
+	}
+	others := map[string]struct {
+		request
+		count int
+	}{
+		"another key writes":      {request{line: "POST /v1/payments", token: shopKey, body: order}, perKey},
+		"another key reads":       {request{line: "GET " + payment, token: readKey}, perKey},
+		"another order's token":   {request{line: "GET " + payment, token: g.token(nil), header: from("192.0.2.1")}, perOrder},
+		"the secret's own holder": {request{line: "GET " + payment, token: made.ClientSecret, header: from("192.0.2.1")}, perOrder},
+	}
+	for name, other := range others {
+		for n := range other.count {
+			if answer := g.send(other.request); answer.status/100 != 2 {
+				t.Errorf("%s: number %d: %d %s", name, n+1, answer.status, answer.body)
+			}
+		}
+	}
+	if answer := g.send(request{line: "GET " + payment, header: from("192.0.2.2")}); answer.status != http.StatusUnauthorized {
+		t.Errorf("another address: %d %s", answer.status, answer.body)
+	}
+}
+
+// TestLimitsComeBack: evenly, and no more than there were.
+func TestLimitsComeBack(t *testing.T) {
+	g := newGuarded(t)
+	read := request{line: "GET /v1/orders/none", token: readKey}
+	through := func() (n int) {
+		for g.send(read).status != http.StatusTooManyRequests {
+			n++
+		}
+		return n
+	}
+	for _, step := range []struct {
+		pass time.Duration
+		want int
+	}{{0, perKey}, {time.Hour/perKey - 1, 0}, {1, 1}, {3 * time.Hour / perKey, 3}, {24 * time.Hour, perKey}} {
+		g.passed.Add(int64(step.pass))
+		if got := through(); got != step.want {
+			t.Errorf("after %s: %d were let through, want %d", step.pass, got, step.want)
+		}
+	}
+}
+
+// TestProcessCountsWhileRedisIsAway: at the same figures, and says so once; then Redis counts again.
+func TestProcessCountsWhileRedisIsAway(t *testing.T) {
+	g := newGuarded(t)
+	create := request{line: "POST /v1/payments", token: fullKey, body: order}
+	g.server.Kill()
+	for n := 1; n <= perKey; n++ {
+		answer := g.send(create)
+		if answer.status != http.StatusServiceUnavailable || !strings.Contains(answer.body, `"code":"store_unavailable"`) {
+			t.Errorf("number %d: %d %s", n, answer.status, answer.body)
+		}
+		g.hasLimit(answer, fmt.Sprintf(`"service";r=%d;t=%d`, perKey-n, (3600*n+perKey-1)/perKey), fmt.Sprintf(`"service";q=%d;w=3600`, perKey))
+	}
+	g.isLimited(g.send(create), details["service"])
+	create.token = shopKey
+	if answer := g.send(create); answer.status != http.StatusServiceUnavailable {
+		t.Errorf("another key: %d %s", answer.status, answer.body)
+	}
+	g.server.Restart()
+	create.token = fullKey
+	for deadline := time.Now().Add(20 * time.Second); g.send(create).status == http.StatusTooManyRequests && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond) // the client's pool may hold connections of before
+	}
+	log := g.logs.String()
+	if alone, together := strings.Count(log, `"alone":true`), strings.Count(log, `"alone":false`); alone != 1 || together != 1 {
+		t.Errorf("the log says %d and %d times who counts: %s", alone, together, log)
+	}
+}
+
+// hanging is a Redis that takes the question and never answers.
+type hanging struct{}
+
+func (hanging) TakeQuota(ctx context.Context, _ string, _ int, _ time.Duration) (int, time.Duration, error) {
+	<-ctx.Done()
+	return 0, 0, ctx.Err()
+}
+
+// TestHangingRedisHoldsNobody: the process counts after a moment.
+func TestHangingRedisHoldsNobody(t *testing.T) {
+	g := newGuarded(t)
+	o := g.options(discard())
+	o.Limits = g.limits(hanging{})
+	g.api = httptest.NewServer(api.New(nil, o))
+	t.Cleanup(g.api.Close)
+	answer := g.send(request{line: "POST /v1/payments", token: fullKey, body: `{`, bad: true})
+	if answer.status != http.StatusBadRequest {
+		t.Errorf("%d %s", answer.status, answer.body)
+	}
+	g.hasLimit(answer, fmt.Sprintf(`"service";r=%d;t=%d`, perKey-1, (3600+perKey-1)/perKey), fmt.Sprintf(`"service";q=%d;w=3600`, perKey))
+}
+
+func TestNoLimitsNoFields(t *testing.T) {
+	w := newWorld(t)
+	for range 100 {
+		answer := w.send(request{line: "GET /v1/orders/none", token: readKey})
+		if answer.status != http.StatusNotFound || answer.header.Get("RateLimit")+answer.header.Get("RateLimit-Policy") != "" {
+			t.Fatalf("%d %v", answer.status, answer.header)
+		}
+	}
+}
