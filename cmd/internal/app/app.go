@@ -52,9 +52,11 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
 		MaxFailures: c.MaxFailedAttempts, Logger: log,
 	})
+	limits := c.Limits
+	limits.Shared, limits.Now = a.store, time.Now
 	a.public = api.New(a.service, api.Options{
 		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: c.OrderTokens,
-		Logger: log, Draining: a.draining,
+		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining,
 	})
 	a.admin = api.Admin(a.readiness)
 	return a, nil

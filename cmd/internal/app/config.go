@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -56,6 +57,12 @@ type environment struct {
 
 	MaxFailedAttempts string `default:"10" envconfig:"MAX_FAILED_ATTEMPTS"`
 
+	RateLimitService   string `default:"1000/s" envconfig:"RATE_LIMIT_SERVICE"`
+	RateLimitFrontend  string `default:"10/s" envconfig:"RATE_LIMIT_FRONTEND"`
+	RateLimitAddress   string `default:"50/s" envconfig:"RATE_LIMIT_ADDRESS"`
+	TrustedProxies     string `envconfig:"TRUSTED_PROXIES"`
+	CORSAllowedOrigins string `envconfig:"CORS_ALLOWED_ORIGINS"`
+
 	PaymentRetention string `default:"13200h" envconfig:"PAYMENT_RETENTION"`
 	EventRetention   string `default:"720h" envconfig:"EVENT_RETENTION"`
 	LogLevel         string `default:"info" envconfig:"LOG_LEVEL"`
@@ -83,6 +90,10 @@ type Config struct {
 
 	OrderTokens       api.Tokens
 	MaxFailedAttempts int
+
+	Limits         api.Limits
+	TrustedProxies []netip.Prefix
+	Origins        []string
 
 	PaymentRetention, EventRetention time.Duration
 	LogLevel                         slog.Level
@@ -124,6 +135,8 @@ func LoadConfig() (Config, error) {
 		ServiceName: m.pattern("SERVICE_NAME", e.ServiceName, serviceName),
 
 		MaxFailedAttempts: m.number("MAX_FAILED_ATTEMPTS", e.MaxFailedAttempts, 1, 1000),
+
+		Limits: m.limits(e), TrustedProxies: m.proxies(e.TrustedProxies), Origins: m.origins(e.CORSAllowedOrigins),
 
 		PaymentRetention: m.duration("PAYMENT_RETENTION", e.PaymentRetention, 720*time.Hour),
 		EventRetention:   m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
