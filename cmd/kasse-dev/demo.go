@@ -101,27 +101,54 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 	return "Stripe says " + intent.Status + " to " + method, nil
 }
 
-// poll asks with the client secret, as the page does that Stripe returns to, until the state is there.
+// poll asks with the client secret, as the page does that Stripe returns to, until the state is there. From the second
+// time on the answer is held until there is something new.
 func (d *player) poll(ctx context.Context, want string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
+	var seen status
 	for polls := 1; ; polls++ {
-		var view struct {
-			State string
-			Next  string
-		}
-		if err := d.askKasse(ctx, d.secret, http.MethodGet, "/v1/payments/"+d.payment, nil, &view); err != nil {
+		err := d.look(ctx, &seen)
+		switch {
+		case ctx.Err() != nil:
+			return "", fmt.Errorf("still %s; %s was expected", seen.State, want)
+		case err != nil:
 			return "", err
-		}
-		if view.State == want {
-			return fmt.Sprintf("%s after %d polls (next: %s)", view.State, polls, view.Next), nil
-		}
-		select {
-		case <-ctx.Done():
-			return "", fmt.Errorf("still %s; %s was expected", view.State, want)
-		case <-time.After(50 * time.Millisecond):
+		case seen.State == want:
+			return fmt.Sprintf("%s after %d polls (next: %s)", seen.State, polls, seen.Next), nil
 		}
 	}
+}
+
+// status is what the page knows of its payment.
+type status struct {
+	State, Next string
+	etag        string
+}
+
+// look brings the status up to date, which may take as long as it is held.
+func (d *player) look(ctx context.Context, seen *status) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.kasse+"/v1/payments/"+d.payment+"?wait=25", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+d.secret)
+	if seen.etag != "" {
+		request.Header.Set("If-None-Match", seen.etag)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	switch response.StatusCode {
+	case http.StatusNotModified:
+		return nil
+	case http.StatusOK:
+		seen.etag = response.Header.Get("ETag")
+		return json.NewDecoder(response.Body).Decode(seen)
+	}
+	return fmt.Errorf("kasse answered %d", response.StatusCode)
 }
 
 func (d *player) history(ctx context.Context) (string, error) {
