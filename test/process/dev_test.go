@@ -70,7 +70,7 @@ func TestDemoFails(t *testing.T) {
 	p := demo(t, "-drop", "1")
 	expect(t, "exit code", p.command.ProcessState.ExitCode(), 1)
 	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
-	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "FAILED  the page polls") {
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "FAILED  the page polls") || !strings.Contains(last, "still pending; paid was expected") {
 		t.Errorf("the last step says %q", last)
 	}
 	expect(t, "exit code with an unknown flag", demo(t, "-dorp", "1").command.ProcessState.ExitCode(), 2)
