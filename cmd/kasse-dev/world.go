@@ -21,10 +21,10 @@ import (
 // Credentials of the development server. They open nothing else, and so need not be secret.
 const (
 	serviceKey       = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
-	secretKey        = "sk_test_kasse_dev" // the simulator takes any
+	secretKey        = "sk_test_kasse_dev"                                // the simulator takes any
 	publishableKey   = "pk_test_kasse_dev"                                // the same
 	orderTokenSecret = "a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U=" // the same
-	webhookSecret    = "whsec_kasse_dev_kasse_dev_kasse" // the same
+	webhookSecret    = "whsec_kasse_dev_kasse_dev_kasse"                  // the same
 )
 
 // world is everything that runs: Redis, Stripe, and Kasse between them.
