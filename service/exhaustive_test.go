@@ -2,6 +2,7 @@ package service
 
 import (
 	"flag"
+	"fmt"
 	"reflect"
 	"runtime/debug"
 	"slices"
@@ -77,18 +78,16 @@ func walk(t *testing.T, count *tally, now truth, history []happened) {
 // knowledge returns what may have been known of the steps when the next began: of a silent one nothing, all, or all
 // but the newest; nothing matters for an event.
 func knowledge(history []happened, next step) [][]int {
-	var events []int
-	for i, h := range history {
-		if !h.silent {
-			events = append(events, i)
+	var all []int
+	for i := range history {
+		all = append(all, i)
+	}
+	known := [][]int{nil}
+	if next.silent {
+		known = append(known, all)
+		if len(all) > 1 {
+			known = append(known, all[:len(all)-1])
 		}
-	}
-	if !next.silent || len(events) == 0 {
-		return [][]int{nil}
-	}
-	known := [][]int{nil, events}
-	if len(events) > 1 {
-		known = append(known, events[:len(events)-1])
 	}
 	return known
 }
@@ -131,7 +130,7 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 		shown := r.Show()
 		if shown.Wanted && asked < maxAsked {
 			now := m.at[len(m.at)-1] + 5 + m.skew[asked%2]
-			r = Merge(r, Read{Sighting: Sighting{At: max(now/1000, shown.NotBefore), Snapshot: end}, Covers: r.Seen()})
+			r = Merge(r, answer(max(now/1000, shown.NotBefore), end, asked, r.Seen()))
 			[]*atomic.Int64{&count.asked, &count.askedTwice}[asked].Add(1)
 			continue
 		}
@@ -140,6 +139,11 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 		}
 		return
 	}
+}
+
+// answer is one that was asked for, with the covers that service.Read takes.
+func answer(date int64, s Snapshot, asked int, covers []string) Read {
+	return Read{Sighting: Sighting{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)}, Covers: covers}
 }
 
 // everySet merges the facts in every order, by way of every set of them, and returns the one record of all.

@@ -28,7 +28,7 @@ func drawHistory(t *rapid.T) ([]happened, moments) {
 		if next.silent {
 			skew += rapid.Int64Range(0, 200).Draw(t, "latency")
 			for i := range history {
-				if !history[i].silent && rapid.Bool().Draw(t, "known") {
+				if rapid.Bool().Draw(t, "known") {
 					h.covers = append(h.covers, i)
 				}
 			}
@@ -88,7 +88,7 @@ func TestTruth(t *testing.T) {
 				// Skewed or slow, an answer may be dated before one that is known; the third is not.
 				skew := rapid.Int64Range(-200, 200).Draw(t, "skew")
 				date := max((last+skew+int64(asked)*2000)/1000, shown.NotBefore)
-				r = Merge(r, Read{Sighting: Sighting{At: date, Snapshot: history[len(history)-1].after}, Covers: r.Seen()})
+				r = Merge(r, answer(date, history[len(history)-1].after, asked, r.Seen()))
 				continue
 			}
 			end := history[len(history)-1].after
@@ -170,14 +170,15 @@ func drawFact(t *rapid.T) Fact {
 		s.Failure = &Failure{Code: rapid.SampledFrom([]string{"", "card_declined", authenticationFailure}).Draw(t, "code"), Charge: s.Charge.ID}
 	}
 	at := rapid.Int64Range(0, 5).Draw(t, "at")
-	events := []string{"evt_1", "evt_2", "evt_3", "evt_4"}
+	events, answers := []string{"evt_1", "evt_2", "evt_3", "evt_4"}, []string{"req_1", "req_2", "req_3"}
 	switch rapid.IntRange(0, 6).Draw(t, "kind") {
 	case 0:
 		return opening(at, s)
 	case 1:
 		return Doubt(at)
 	case 2, 3:
-		a := read(at, s, rapid.SliceOfN(rapid.SampledFrom(events), 0, 3).Draw(t, "covers")...)
+		a := read(at, s, rapid.SliceOfN(rapid.SampledFrom(slices.Concat(events, answers)), 0, 3).Draw(t, "covers")...)
+		a.IDs = rapid.SliceOfN(rapid.SampledFrom(answers), 0, 2).Draw(t, "ids")
 		a.CaptureBefore = rapid.Int64Range(0, 2).Draw(t, "capture before")
 		return a
 	}

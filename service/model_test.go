@@ -102,24 +102,30 @@ type moments struct{ at, skew []int64 }
 
 func (m moments) stamp(i int) int64 { return (m.at[i] + m.skew[i]) / 1000 }
 
-// facts are what Kasse may learn of a history: each step by its event or its answer. Event ids tell nothing of the
-// order.
+// facts are what Kasse may learn of a history: each step by its event or its answer.
 func facts(history []happened, m moments) []Fact {
 	var list []Fact
 	for i, h := range history {
 		s := Sighting{At: m.stamp(i), Snapshot: h.after}
 		if !h.silent {
-			s.Event, s.APIVersion = eventID(i), "2024-06-20"
+			s.Event, s.APIVersion = h.id(i), "2024-06-20"
 			list = append(list, Event{s})
 			continue
 		}
 		var covers []string
 		for _, k := range h.covers {
-			covers = append(covers, eventID(k))
+			covers = append(covers, history[k].id(k))
 		}
-		list = append(list, Read{Sighting: s, Covers: covers})
+		list = append(list, Read{Sighting: s, IDs: []string{h.id(i)}, Covers: covers})
 	}
 	return list
 }
 
-func eventID(i int) string { return fmt.Sprintf("evt_%d", (i+1)*37%101) }
+// id is that of the event or the answer; it tells nothing of the order.
+func (h happened) id(i int) string {
+	kind := "evt"
+	if h.silent {
+		kind = "req"
+	}
+	return fmt.Sprintf("%s_%d", kind, (i+1)*37%101)
+}
