@@ -1,15 +1,11 @@
 package app
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -249,109 +245,3 @@ var (
 	publishableKey = regexp.MustCompile(`^pk_(test|live)_[A-Za-z0-9_]+$`)
 	webhookSecret  = regexp.MustCompile(`^whsec_[A-Za-z0-9+/=_-]{16,}$`)
 )
-
-const tokenSecretShape = "must be kid:base64 entries, separated by commas, each secret 32 bytes or more (openssl rand -base64 32)"
-
-// tokenSecrets reads the secrets of order tokens; none is fine.
-func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
-	var secrets []api.TokenSecret
-	for entry := range strings.SplitSeq(list, ",") {
-		if entry = trim(entry); entry == "" && list == "" {
-			return nil
-		}
-		kid, encoded, _ := strings.Cut(entry, ":")
-		key, err := base64.StdEncoding.DecodeString(encoded)
-		if !tokenKID.MatchString(kid) || err != nil || len(key) < 32 {
-			m.add("ORDER_TOKEN_SECRETS", tokenSecretShape)
-			return nil
-		}
-		if slices.ContainsFunc(secrets, func(s api.TokenSecret) bool { return s.KID == kid }) {
-			m.add("ORDER_TOKEN_SECRETS", "has two entries of one kid")
-		}
-		secrets = append(secrets, api.TokenSecret{KID: kid, Key: service.Secret(key)})
-	}
-	return secrets
-}
-
-// stripeKeys checks that the keys are Stripe's, of one mode, and that a live one goes to Stripe only.
-func (m *mistakes) stripeKeys(c Config) {
-	if !secretKey.MatchString(c.StripeSecretKey.Reveal()) {
-		m.add("STRIPE_SECRET_KEY", "must be a key of Stripe's that begins with sk_test_, sk_live_, rk_test_ or rk_live_")
-	}
-	if !publishableKey.MatchString(c.StripePublishableKey) {
-		m.add("STRIPE_PUBLISHABLE_KEY", "must be a key of Stripe's that begins with pk_test_ or pk_live_")
-	}
-	if c.Livemode() != strings.HasPrefix(c.StripePublishableKey, "pk_live_") {
-		m.add("STRIPE_PUBLISHABLE_KEY", "and STRIPE_SECRET_KEY must both be live or both be test keys")
-	}
-	base, err := url.Parse(c.StripeAPIBase)
-	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		m.add("STRIPE_API_BASE", "must be an http or https URL")
-	}
-	if c.Livemode() && c.StripeAPIBase != "https://api.stripe.com" {
-		m.add("STRIPE_API_BASE", "must be https://api.stripe.com with a live key")
-	}
-}
-
-func (m *mistakes) webhookSecrets(list string) []service.Secret {
-	var secrets []service.Secret
-	for secret := range strings.SplitSeq(list, ",") {
-		if !webhookSecret.MatchString(trim(secret)) {
-			m.add("STRIPE_WEBHOOK_SECRETS", "must be one or more signing secrets that begin with whsec_, separated by commas")
-			return nil
-		}
-		secrets = append(secrets, service.Secret(trim(secret)))
-	}
-	return secrets
-}
-
-// readRPS is 10 with live keys and 5 with test keys, where Stripe's own limits are lower.
-func (m *mistakes) readRPS(value string, live bool) int {
-	switch {
-	case trim(value) != "":
-		return m.number("STRIPE_READ_RPS", value, 1, 100)
-	case live:
-		return 10
-	}
-	return 5
-}
-
-const serviceKeyShape = "must be name:sha256hex:scope+scope entries, separated by commas (kasse keygen prints one)"
-
-func (m *mistakes) serviceKeys(list string) []api.Key {
-	var keys []api.Key
-	for entry := range strings.SplitSeq(list, ",") {
-		key, ok := parseServiceKey(trim(entry))
-		if !ok {
-			m.add("SERVICE_KEYS", serviceKeyShape)
-			return nil
-		}
-		if slices.ContainsFunc(keys, func(k api.Key) bool { return k.Name == key.Name }) {
-			m.add("SERVICE_KEYS", "has two entries of one name")
-		}
-		keys = append(keys, key)
-	}
-	return keys
-}
-
-func parseServiceKey(entry string) (api.Key, bool) {
-	parts := strings.Split(entry, ":")
-	if len(parts) != 3 || !serviceName.MatchString(parts[0]) || parts[1] != strings.ToLower(parts[1]) {
-		return api.Key{}, false
-	}
-	key := api.Key{Name: parts[0]}
-	hash, err := hex.DecodeString(parts[1])
-	if err != nil || len(hash) != sha256.Size {
-		return key, false
-	}
-	copy(key.Hash[:], hash)
-	for scope := range strings.SplitSeq(parts[2], "+") {
-		switch service.Scope(scope) {
-		case service.ScopeRead, service.ScopeWrite, service.ScopeManage, service.ScopeEvents:
-			key.Scopes = append(key.Scopes, service.Scope(scope))
-		default:
-			return key, false
-		}
-	}
-	return key, true
-}
