@@ -33,15 +33,19 @@ func (s *Service) send(ctx context.Context, o Order, a Attempt, now time.Time) e
 func (s *Service) open(ctx context.Context, o Order, a Attempt, now time.Time) (Opened, error) {
 	o.Attempts[a.Number-1].Tried = now.UnixMilli()
 	var m made
+	moved := false // the order has heard of other terms since
 	err := s.underLease(ctx, o, now, func() error {
-		if err := s.supersede(ctx, o, a.Number); err != nil {
+		if err := s.tellAll(ctx, o, ""); err != nil {
 			return err
 		}
 		m = s.sideBySide(ctx, a.Terms.Customer, a.Session, func() (Answer, error) {
 			return s.stripe.OpenPayment(ctx, fmt.Sprintf("kasse:%s:%s:%d", s.Name, o.ID, a.Number), a.Form)
 		})
 		return m.payErr
-	}, func(o *Order) { o.conclude(a.Number, m) })
+	}, func(latest *Order) {
+		latest.conclude(a.Number, m)
+		moved = latest.Terms != o.Terms
+	})
 	if err != nil {
 		return Opened{}, err
 	}
@@ -49,7 +53,7 @@ func (s *Service) open(ctx context.Context, o Order, a Attempt, now time.Time) (
 	switch {
 	case err != nil:
 		return Opened{}, err
-	case p.Standing.withdrawn() || m.Stale:
+	case p.Standing.withdrawn() || m.Stale || moved:
 		return Opened{}, errAgain
 	}
 	return m.opened(p, true)
@@ -100,45 +104,51 @@ func (s *Service) search(ctx context.Context, o Order, a Attempt, now time.Time)
 	return errAgain
 }
 
-// supersede marks the payments of earlier attempts, before a later one is asked for.
-func (s *Service) supersede(ctx context.Context, o Order, number int) error {
-	for _, a := range o.Attempts[:number-1] {
-		if err := s.mark(ctx, a.Payment, func(standing *Standing) { standing.Superseded = true }); err != nil {
+// tellAll tells all payments of an order but one what the order says of them now.
+func (s *Service) tellAll(ctx context.Context, o Order, but PaymentID) error {
+	for _, id := range o.Payments() {
+		if id == but {
+			continue
+		}
+		if err := s.tell(ctx, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mark writes into a payment what its order says of it. One that is not stored yet learns it when it is.
-func (s *Service) mark(ctx context.Context, id PaymentID, edit func(*Standing)) error {
-	if id == "" {
-		return nil
-	}
-	_, _, err := s.change(ctx, id, causeAPI, func(p *Payment) error {
-		edit(&p.Standing)
-		return nil
-	})
+// tell writes into a payment what its order says of it now. One that is not stored yet asks by itself, once it is.
+func (s *Service) tell(ctx context.Context, id PaymentID) error {
+	_, _, err := s.change(ctx, id, causeAPI, func(p *Payment) error { return s.place(ctx, p) })
 	return err
 }
 
-// storeOpened stores a PaymentIntent as it was made. One that Stripe only remembers may have moved on: it is read. What
-// the order says of it is asked anew: a webhook may have stored it before the order knew it.
+// place asks the order what it says of a payment. A webhook may have stored it before the order knew it, and whoever
+// changed the order may have died before telling it.
+func (s *Service) place(ctx context.Context, p *Payment) error {
+	if p.Record.Empty() {
+		return nil
+	}
+	order, _, err := s.orders.LoadOrder(ctx, p.Standing.Order)
+	if err != nil || order.Revision == 0 {
+		return err
+	}
+	shown := p.Record.Show().Snapshot
+	p.Standing.place(order.standing(p.ID, OriginOf(shown.Metadata), shown))
+	return nil
+}
+
+// storeOpened stores a PaymentIntent as it was made. One that Stripe only remembers may have moved on: it is read.
 func (s *Service) storeOpened(ctx context.Context, a Answer) (Payment, error) {
 	p, _, err := s.change(ctx, a.ID, causeAPI, func(p *Payment) error {
 		if err := s.introduce(ctx, p, a.Intent); err != nil {
 			return err
 		}
-		order, _, err := s.orders.LoadOrder(ctx, p.Standing.Order)
-		if err != nil {
-			return err
-		}
-		p.Standing.place(order.standing(a.ID, OriginOf(a.Metadata), a.Snapshot))
 		p.Record = Merge(p.Record, Opening{Sighting{At: a.Created, Snapshot: a.Snapshot}})
 		if a.Stale {
 			p.Record = Merge(p.Record, Doubt(a.Date))
 		}
-		return nil
+		return s.place(ctx, p)
 	})
 	return p, err
 }

@@ -132,12 +132,12 @@ func (s *Service) tryChangeAmount(ctx context.Context, id PaymentID, version, am
 // setAmount writes the new terms into the order, then into the payment; Stripe's no takes them back. That comes before
 // what the no shows is learned: a success has to be held against the terms that it was paid at.
 func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error {
-	o, before, declined := t.order, t.order.Terms, false
+	o, declined := t.order, false
 	o.Terms.Amount, o.Rev = amount, max(o.Rev+1, t.now.UnixMilli())
 	err := s.underLease(ctx, o, t.now, func() error {
 		answer, err := s.stripe.UpdateAmount(ctx, t.payment.ID, amount)
 		if declined = refused(err); declined {
-			if err := s.takeBack(ctx, o, before); err != nil {
+			if err := s.takeBack(ctx, o, t.order); err != nil {
 				return err
 			}
 		}
@@ -152,13 +152,13 @@ func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error 
 	return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
 }
 
-// takeBack gives an order the terms that it had, unless it has been won or heard of others since.
-func (s *Service) takeBack(ctx context.Context, o Order, before Terms) error {
+// takeBack gives an order the terms that it had, and their age, unless it has been won or heard of others since.
+func (s *Service) takeBack(ctx context.Context, o, before Order) error {
 	_, err := s.changeOrder(ctx, o.ID, func(latest *Order, _ time.Time) error {
 		if latest.Rev != o.Rev || latest.frozen() {
 			return errUnchanged
 		}
-		latest.Terms = before
+		latest.Terms, latest.Rev = before.Terms, before.Rev
 		return nil
 	})
 	return err
@@ -209,21 +209,24 @@ func (s *Service) tryCancel(ctx context.Context, id PaymentID, reason string) (S
 // payment has gone on instead, the order is as open as before.
 func (s *Service) close(ctx context.Context, t subject, o Order, reason string) error {
 	wentOn := false
-	return s.underLease(ctx, o, t.now, func() error {
-		if err := s.mark(ctx, t.payment.ID, func(standing *Standing) { standing.Closed = true }); err != nil {
+	err := s.underLease(ctx, o, t.now, func() error {
+		if err := s.tell(ctx, t.payment.ID); err != nil {
 			return err
 		}
 		answer, err := s.stripe.CancelPayment(ctx, t.payment.ID, reason)
-		if shown := shownIn(err); shown != nil && shown.Status != Canceled {
-			wentOn = true
-			if err := s.mark(ctx, t.payment.ID, func(standing *Standing) { standing.Closed = t.order.Closed != "" }); err != nil {
-				return err
-			}
-		}
+		shown := shownIn(err)
+		wentOn = shown != nil && shown.Status != Canceled
 		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
 	}, func(latest *Order) {
 		if wentOn {
 			latest.Closed = t.order.Closed
 		}
 	})
+	if !wentOn {
+		return err
+	}
+	if told := s.tell(ctx, t.payment.ID); told != nil {
+		return told
+	}
+	return err
 }

@@ -66,22 +66,26 @@ func (s *Service) tryCreate(ctx context.Context, r CreateRequest) (Opened, error
 	if err != nil {
 		return Opened{}, err
 	}
-	if err := order.admit(p, r); err != nil {
-		return Opened{}, err
-	}
-	heard := order
-	if err := heard.hear(r, now); err != nil {
-		return Opened{}, err
-	}
+	heard, refusal := order, order.admit(p, r)
+	conflict := heard.hear(r, now)
+	news := conflict == nil && (heard.Terms != order.Terms || heard.Rev != order.Rev)
 	last := heard.last()
 	switch {
+	case refusal != nil && news && !order.frozen(): // what stands in the way of the payment does not in that of the terms
+		return Opened{}, s.save(ctx, heard)
+	case refusal != nil:
+		return Opened{}, refusal
+	case conflict != nil:
+		return Opened{}, conflict
+	case order.Winner != "": // its payment's own write was lost: Stripe says that it is paid
+		return s.handOut(ctx, order, p, r)
 	case last != nil && last.Payment == "":
 		return Opened{}, s.send(ctx, heard, *last, now)
 	case last == nil || p.canceled():
 		return s.openNext(ctx, heard, r, now)
 	case order.Closed != "":
 		return Opened{}, s.withdraw(ctx, heard, p, now)
-	case heard.Terms != order.Terms || heard.Rev != order.Rev:
+	case news:
 		return Opened{}, s.save(ctx, heard)
 	}
 	return s.handOut(ctx, heard, p, r)
@@ -112,7 +116,7 @@ func (s *Service) save(ctx context.Context, o Order) error {
 // handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still shows it
 // open, and at the order's terms; otherwise it is brought there first.
 func (s *Service) handOut(ctx context.Context, o Order, p Payment, r CreateRequest) (Opened, error) {
-	attempt := o.last()
+	attempt := o.attemptOf(p.ID)
 	m := s.sideBySide(ctx, o.Terms.Customer, attempt.Session, func() (a Answer, err error) {
 		a, p, err = s.readForRepeat(ctx, attempt.Payment, p.Record.Seen())
 		return a, err

@@ -86,15 +86,26 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 		if err != nil {
 			return p, false, err
 		}
-		if err = s.payments.SavePayment(ctx, w); err == nil {
+		err = s.payments.SavePayment(ctx, w)
+		switch {
+		case err == nil:
 			s.observe(ctx, before, w)
-			return w.Payment, true, nil
-		}
-		if !errors.Is(err, ErrConflict) {
+			return s.welcome(ctx, before, w.Payment)
+		case !errors.Is(err, ErrConflict):
 			return p, false, err
 		}
 	}
 	return Payment{}, false, &Error{Code: CodeStoreUnavailable, Detail: "The payment is being changed by too many at once.", Cause: ErrConflict}
+}
+
+// welcome asks the order once more of a payment that was stored for the first time: whoever changed the order just before
+// that found no payment to tell.
+func (s *Service) welcome(ctx context.Context, before, p Payment) (Payment, bool, error) {
+	if before.Revision > 0 || p.Standing.Foreign {
+		return p, true, nil
+	}
+	p, _, err := s.change(ctx, p.ID, causeAPI, func(p *Payment) error { return s.place(ctx, p) })
+	return p, true, err
 }
 
 // settle tells the order what its payment has come to, before the payment's own write: that it has succeeded, or failed
@@ -131,18 +142,11 @@ func (s *Service) claim(ctx context.Context, p *Payment) error {
 	if p.Standing.Result != Won {
 		return nil
 	}
-	for _, other := range order.Payments() {
-		if other == p.ID {
-			continue
-		}
-		if err := s.mark(ctx, other, func(standing *Standing) { standing.Superseded = true }); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.tellAll(ctx, order, p.ID)
 }
 
-// countFailures closes the order where its customer has failed too often.
+// countFailures closes the order where its customer has failed too often. What fails may be known late: by then the open
+// payment can be another.
 func (s *Service) countFailures(ctx context.Context, p *Payment) error {
 	order, err := s.changeOrder(ctx, p.Standing.Order, func(o *Order, _ time.Time) error {
 		if !o.countFailures(p.ID, len(p.Record.Failures), s.MaxFailures) {
@@ -150,8 +154,11 @@ func (s *Service) countFailures(ctx context.Context, p *Payment) error {
 		}
 		return nil
 	})
-	p.Standing.Closed = p.Standing.Closed || order.Closed != ""
-	return err
+	if err != nil || order.Closed == "" {
+		return err
+	}
+	p.Standing.Closed = true
+	return s.tellAll(ctx, order, p.ID)
 }
 
 // write renders the payment, and says what else belongs into the same write. Only a visible change raises the version.

@@ -120,12 +120,12 @@ func (s *Service) learn(ctx context.Context, a Answer, covers []string, cause st
 		}
 		if a.Stale {
 			p.Record = Merge(p.Record, Doubt(a.Date))
-			return nil
+			return s.place(ctx, p)
 		}
 		p.Record = Merge(p.Record, Read{
 			Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID}, Covers: covers, CaptureBefore: a.CaptureBefore,
 		})
-		return nil
+		return s.place(ctx, p)
 	})
 	return p, err
 }

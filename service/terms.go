@@ -41,7 +41,7 @@ const (
 type Attempt struct {
 	Number   int              `json:"number"`
 	Payment  PaymentID        `json:"payment,omitempty"` // none until Stripe has answered
-	Terms    Terms            `json:"terms"`             // that the payment was opened with, or brought to
+	Terms    Terms            `json:"terms"`             // that the payment was opened with
 	Session  *SessionFeatures `json:"session,omitempty"`
 	Form     string           `json:"form,omitempty"`     // what is sent to Stripe, byte for byte, until its answer is known
 	Reserved int64            `json:"reserved"`           // Unix milliseconds

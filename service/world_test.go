@@ -3,12 +3,16 @@ package service_test
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -140,6 +144,30 @@ func (w *world) payable() []service.PaymentID {
 		}
 	}
 	return ids
+}
+
+// events are Stripe's own of payments, oldest first, as they would be delivered.
+func (w *world) events() [][]byte {
+	w.t.Helper()
+	list, _ := w.ask(http.MethodGet, "/v1/events?limit=100&type=payment_intent.*", nil)["data"].([]any)
+	bodies := make([][]byte, 0, len(list))
+	for _, event := range slices.Backward(list) {
+		body, err := json.Marshal(event)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// signed signs an event as Stripe does.
+//
+// Source: https://docs.stripe.com/webhooks#verify-manually
+func signed(body []byte, at time.Time) string {
+	mac := hmac.New(sha256.New, []byte(webhookSecret))
+	_, _ = fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
+	return fmt.Sprintf("t=%d,v1=%x", at.Unix(), mac.Sum(nil))
 }
 
 // view decodes a rendered view.

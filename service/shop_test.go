@@ -1,0 +1,224 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+)
+
+// The endpoints of Stripe that stories interfere with.
+const (
+	makesPayment   = "POST /v1/payment_intents"
+	cancelsPayment = "POST /v1/payment_intents/{intent}/cancel"
+	setsAmount     = "POST /v1/payment_intents/{intent}"
+	listsPayments  = "GET /v1/payment_intents"
+)
+
+// shop is one order with one replica, whose webhooks come when the story says so.
+type shop struct {
+	*world
+	svc      *service.Service
+	meddler  *meddler
+	customer service.CustomerID
+	passed   time.Duration
+}
+
+// meddler lets a story do something just before a call of Stripe, and answer in its place.
+type meddler struct {
+	service.Stripe
+	beforeOpen, beforeCancel, beforeUpdate func()
+	loses, findsNothing                    bool // a payment that was made
+}
+
+func (m *meddler) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
+	do(&m.beforeOpen)
+	answer, err := m.Stripe.OpenPayment(ctx, key, form)
+	if m.loses {
+		return service.Answer{}, errDead
+	}
+	return answer, err
+}
+
+func (m *meddler) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {
+	do(&m.beforeCancel)
+	return m.Stripe.CancelPayment(ctx, id, reason)
+}
+
+func (m *meddler) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+	do(&m.beforeUpdate)
+	return m.Stripe.UpdateAmount(ctx, id, amount)
+}
+
+func (m *meddler) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {
+	if m.findsNothing {
+		return nil, nil //nolint:nilnil // as the port has it
+	}
+	return m.Stripe.FindPayment(ctx, order, a)
+}
+
+// do does it once.
+func do(meddle *func()) {
+	if f := *meddle; f != nil {
+		*meddle = nil
+		f()
+	}
+}
+
+func newShop(t *testing.T) *shop {
+	t.Helper()
+	s := &shop{world: newWorld(t)}
+	s.meddler = &meddler{Stripe: s.gateway()}
+	s.svc = s.replica(s.store, s.meddler)
+	s.customer = s.world.customer()
+	return s
+}
+
+// token is a create by a token of that age, in milliseconds.
+func (s *shop) token(rev, amount int64) service.CreateRequest {
+	r := s.key(amount)
+	r.Rev = rev
+	return r
+}
+
+// key is a create by a service key.
+func (s *shop) key(amount int64) service.CreateRequest { return order("order-1", s.customer, amount) }
+
+func (s *shop) creates(r service.CreateRequest) (service.Opened, service.View) {
+	s.t.Helper()
+	opened, err := s.svc.Create(s.t.Context(), r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return opened, view(s.t, opened.View)
+}
+
+// refuses creates, and gets an error of this code.
+func (s *shop) refuses(r service.CreateRequest, want service.Code) *service.Error {
+	s.t.Helper()
+	_, err := s.svc.Create(s.t.Context(), r)
+	return s.is(err, want)
+}
+
+func (s *shop) is(err error, want service.Code) *service.Error {
+	s.t.Helper()
+	var e *service.Error
+	if !errors.As(err, &e) || e.Code != want {
+		s.t.Fatalf("%v, want %s", err, want)
+	}
+	return e
+}
+
+// shows compares a payment's view.
+func (s *shop) shows(id service.PaymentID, state service.State, amount int64) service.View {
+	s.t.Helper()
+	stored, err := s.svc.Status(s.t.Context(), service.Caller{Key: "test"}, id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	v := view(s.t, stored.View)
+	if v.State != state || v.Amount != amount {
+		s.t.Fatalf("%s over %d, want %s over %d", v.State, v.Amount, state, amount)
+	}
+	return v
+}
+
+// atStripe compares Stripe's own side of a payment.
+func (s *shop) atStripe(id service.PaymentID, status service.Status, amount float64) {
+	s.t.Helper()
+	said := s.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
+	if said["status"] != string(status) || said["amount"] != amount {
+		s.t.Fatalf("at Stripe: %v over %v, want %s over %v", said["status"], said["amount"], status, amount)
+	}
+}
+
+func (s *shop) stripeCancels(id service.PaymentID) {
+	s.t.Helper()
+	s.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/cancel", url.Values{})
+}
+
+// becomes brings a payment to a status, by what its customer or the bank does.
+func (s *shop) becomes(id service.PaymentID, status service.Status) {
+	s.t.Helper()
+	if err := s.sim.SetStatus(string(id), string(status)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) fails(f stripesim.Fault) {
+	s.t.Helper()
+	if err := s.sim.AddFault(f); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// noAnswer breaks every connection to the endpoint until the faults are cleared.
+func (s *shop) noAnswer(endpoint string, after bool) {
+	s.t.Helper()
+	s.fails(stripesim.Fault{Endpoint: endpoint, Kind: stripesim.Dropped, After: after, Times: -1})
+}
+
+// noAnswerInTime lets every caller of the endpoint wait until the faults are cleared.
+func (s *shop) noAnswerInTime(endpoint string) {
+	s.t.Helper()
+	s.fails(stripesim.Fault{Endpoint: endpoint, Kind: stripesim.Timeout, Times: -1})
+}
+
+// pass moves the clocks of Redis and of Stripe.
+func (s *shop) pass(d time.Duration) {
+	s.passed += d
+	s.sim.Advance(d)
+	s.later(s.passed)
+}
+
+// attend is one pass of the worker. It returns how many payments were due.
+func (s *shop) attend() int {
+	s.t.Helper()
+	ids, err := s.store.TakeReads(s.t.Context(), 100, time.Minute)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, id := range ids {
+		if err := s.svc.Read(s.t.Context(), id); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return len(ids)
+}
+
+// reads asks Stripe for one payment.
+func (s *shop) reads(id service.PaymentID) {
+	s.t.Helper()
+	if err := s.svc.Read(s.t.Context(), id); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// order is the whole order as a service key sees it.
+func (s *shop) order() service.OrderView {
+	s.t.Helper()
+	whole, err := s.svc.Order(s.t.Context(), service.Caller{Key: "test"}, "order-1")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return whole
+}
+
+// told is what backends have heard, by type.
+func (s *shop) told() map[string]int {
+	s.t.Helper()
+	page, err := s.svc.Events(s.t.Context(), "", 500)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	count := map[string]int{}
+	for _, e := range page.Events {
+		count[e.Type]++
+	}
+	return count
+}

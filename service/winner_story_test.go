@@ -1,0 +1,194 @@
+package service_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"kasse/service"
+)
+
+// twoPayable brings about what must not happen, as a Stripe would that lists nothing of what it has made: an attempt is
+// given up, the next is handed out, and then the first turns up.
+func twoPayable(s *shop) (late, current service.PaymentID) {
+	s.t.Helper()
+	s.meddler.loses = true
+	if _, err := s.svc.Create(s.t.Context(), s.key(4200)); !errors.Is(err, errDead) {
+		s.t.Fatal(err)
+	}
+	late = s.payable()[0]
+	s.meddler.loses, s.meddler.findsNothing = false, true
+	s.pass(25 * time.Hour)
+	opened, v := s.creates(s.key(4200))
+	if v.Attempt != 2 || len(s.payable()) != 2 {
+		s.t.Fatalf("%+v", v)
+	}
+	return late, opened.ID
+}
+
+// TestWinnerStories: the first payment to succeed wins its order, whichever attempt it is.
+func TestWinnerStories(t *testing.T) {
+	for name, story := range map[string]func(*testing.T, *shop){
+		"paid once": func(t *testing.T, s *shop) {
+			s.deliverTo(s.svc)
+			opened, _ := s.creates(s.key(4200))
+			s.confirm(opened.ID, "pm_card_visa")
+			s.drained()
+			s.reads(opened.ID)
+			v := s.shows(opened.ID, service.Paid, 4200)
+			if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
+				t.Fatalf("%+v", v)
+			}
+			if told := s.told(); told["order.paid"] != 1 || len(told) != 1 {
+				t.Fatal(told)
+			}
+		},
+		"one that was given up turns up: never handed out, cancelled by the worker": func(t *testing.T, s *shop) {
+			late, current := twoPayable(s)
+			s.reads(late)
+			s.attend()
+			s.atStripe(late, service.Canceled, 4200)
+			if v := s.shows(late, service.CanceledState, 4200); !v.Superseded {
+				t.Fatalf("%+v", v)
+			}
+			if again, _ := s.creates(s.key(4200)); again.ID != current {
+				t.Fatal("another is current")
+			}
+			if told := s.told(); told["superseded.canceled"] != 1 || len(told) != 1 {
+				t.Fatal(told)
+			}
+		},
+		"a late success wins, and the open one is cancelled": func(t *testing.T, s *shop) {
+			late, current := twoPayable(s)
+			s.becomes(late, service.Succeeded)
+			s.reads(late)
+			if v := s.shows(late, service.Paid, 4200); !v.Fulfillable || v.Superseded {
+				t.Fatalf("%+v", v)
+			}
+			if v := s.shows(current, service.Pending, 4200); !v.Superseded {
+				t.Fatalf("%+v", v)
+			}
+			s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+			_, err := s.svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, current, nil)
+			s.is(err, service.CodeInvalidState)
+			s.attend()
+			s.atStripe(current, service.Canceled, 4200)
+			if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
+				t.Fatal(told)
+			}
+		},
+		"a second success is a duplicate": func(t *testing.T, s *shop) {
+			late, current := twoPayable(s)
+			for _, id := range []service.PaymentID{late, current} {
+				s.becomes(id, service.Succeeded)
+			}
+			s.reads(current)
+			s.reads(late)
+			if v := s.shows(current, service.Paid, 4200); !v.Fulfillable {
+				t.Fatalf("%+v", v)
+			}
+			if v := s.shows(late, service.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil || *v.HoldReason != service.HoldDuplicate {
+				t.Fatalf("%+v", v)
+			}
+			if told := s.told(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {
+				t.Fatal(told)
+			}
+			if whole := s.order(); view(t, whole.Payment).Payment != current {
+				t.Fatalf("%s", whole.Payment)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			story(t, newShop(t))
+		})
+	}
+}
+
+// TestWinnerHealsAfterACrashAnywhere kills the worker that hears of a late success before and after each of its calls:
+// nothing else is handed out from then on, and the order is paid once.
+func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		died := true
+		for step := 1; died; step++ {
+			t.Run(fmt.Sprintf("after=%v/call=%d", after, step), func(t *testing.T) {
+				died = false
+				s := newShop(t)
+				late, current := twoPayable(s)
+				s.becomes(late, service.Succeeded)
+				m := &mortal{Store: s.store, Stripe: s.gateway(), left: step, after: after}
+				died = errors.Is(s.replica(m, m).Read(t.Context(), late), errDead)
+				if opened, err := s.svc.Create(t.Context(), s.key(4200)); err == nil && opened.ID != current {
+					t.Fatalf("handed out %s beside %s", opened.ID, current)
+				} else if err != nil {
+					s.is(err, service.CodeOrderAlreadyPaid)
+				}
+				s.reads(late)
+				s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+				s.attend()
+				s.atStripe(current, service.Canceled, 4200)
+				if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
+					t.Fatal(told)
+				}
+			})
+		}
+	}
+}
+
+// TestFailureStories: too many failures of an order, over all its payments, close it.
+func TestFailureStories(t *testing.T) {
+	for name, story := range map[string]func(*testing.T, *shop){
+		"over several payments": func(t *testing.T, s *shop) {
+			s.deliverTo(s.svc)
+			first, _ := s.creates(s.token(1, 4200))
+			s.confirm(first.ID, "pm_card_chargeDeclined")
+			s.confirm(first.ID, "pm_card_chargeDeclined")
+			s.drained()
+			chf := s.token(2, 4200)
+			chf.Terms.Currency = "chf"
+			second, _ := s.creates(chf)
+			s.confirm(second.ID, "pm_card_chargeDeclined")
+			s.drained()
+			if second.ID == first.ID || !s.order().Closed {
+				t.Fatalf("%+v", s.order())
+			}
+			s.refuses(chf, service.CodeAttemptsExhausted)
+			s.attend()
+			s.atStripe(second.ID, service.Canceled, 4200)
+			reopened := s.key(4200)
+			reopened.Terms.Currency, reopened.Reopen = "chf", true
+			third, _ := s.creates(reopened)
+			s.confirm(third.ID, "pm_card_chargeDeclined")
+			s.drained()
+			if s.order().Closed {
+				t.Fatal("what was before is forgiven")
+			}
+		},
+		"heard late, of a payment that has been replaced: the open one is cancelled": func(t *testing.T, s *shop) {
+			first, _ := s.creates(s.token(1, 4200))
+			for range 3 {
+				s.confirm(first.ID, "pm_card_chargeDeclined")
+			}
+			late := s.events()
+			chf := s.token(2, 4200)
+			chf.Terms.Currency = "chf"
+			second, _ := s.creates(chf)
+			for _, event := range late {
+				if _, err := s.svc.Webhook(t.Context(), event, signed(event, time.Now())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.refuses(chf, service.CodeAttemptsExhausted)
+			s.attend()
+			s.atStripe(second.ID, service.Canceled, 4200)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShop(t)
+			s.svc.MaxFailures = 2
+			story(t, s)
+		})
+	}
+}
