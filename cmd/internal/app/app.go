@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"sync/atomic"
@@ -32,6 +31,7 @@ type App struct {
 	service  *service.Service
 	public   http.Handler
 	admin    http.Handler
+	bounds   bounds
 	ready    atomic.Bool   // Redis has been reached, and is ours
 	draining chan struct{} // closed when the process is asked to stop
 }
@@ -42,7 +42,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
 	}
-	a := &App{Config: c, log: log, close: client.Close, draining: make(chan struct{})}
+	a := &App{Config: c, log: log, close: client.Close, bounds: boundsFor(c), draining: make(chan struct{})}
 	a.store = store.New(client, store.Options{Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
@@ -148,39 +148,4 @@ func (a *App) drain(ctx context.Context, public, admin *server) error {
 		err = nil
 	}
 	return errors.Join(err, admin.Close())
-}
-
-// Bounds of a connection, in time and size. A create may take STRIPE_TIMEOUT and its waits, a held poll 25 s.
-const (
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second
-	writeMargin       = 45 * time.Second // over STRIPE_TIMEOUT
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-)
-
-// server is a listener and what serves on it.
-type server struct {
-	http.Server
-	listener net.Listener
-	address  string
-}
-
-func (a *App) listen(ctx context.Context, address string, handler http.Handler) (*server, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	return &server{listener: listener, address: listener.Addr().String(), Server: http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		WriteTimeout: a.StripeTimeout + writeMargin, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}}, nil
-}
-
-func (s *server) serve() error {
-	if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }

@@ -17,7 +17,7 @@ func (m mistakes) mistaken(t *testing.T, variable, value string) bool {
 		if !strings.HasPrefix(mistake.Error(), variable+" ") {
 			t.Errorf("%q: %v does not name %s", value, mistake, variable)
 		}
-		if len(value) > 3 && strings.Contains(mistake.Error(), value) {
+		if len(value) > 8 && strings.Contains(mistake.Error(), value) {
 			t.Errorf("the value is shown: %v", mistake)
 		}
 	}

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// bounds are of a connection, in time and size: nobody holds one longer, or fills more memory, by being slow.
+type bounds struct {
+	readHeader time.Duration // from the first byte of a request, or the connection's beginning
+	read       time.Duration // of a whole request
+	write      time.Duration // from the end of the header to that of the answer
+	idle       time.Duration // between requests
+	header     int           // bytes, of which net/http grants 4,096 more
+}
+
+// boundsFor leaves time for a create, which may take STRIPE_TIMEOUT and its waits, and for a held poll of 25 s.
+func boundsFor(c Config) bounds {
+	return bounds{
+		readHeader: 10 * time.Second, read: 30 * time.Second, write: c.StripeTimeout + 45*time.Second, idle: 2 * time.Minute,
+		header: 64 << 10,
+	}
+}
+
+// server is a listener and what serves on it.
+type server struct {
+	http.Server
+	listener net.Listener
+	address  string
+}
+
+func (a *App) listen(ctx context.Context, address string, handler http.Handler) (*server, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &server{listener: listener, address: listener.Addr().String(), Server: http.Server{
+		Handler: handler, ReadHeaderTimeout: a.bounds.readHeader, ReadTimeout: a.bounds.read,
+		WriteTimeout: a.bounds.write, IdleTimeout: a.bounds.idle, MaxHeaderBytes: a.bounds.header,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (s *server) serve() error {
+	if err := s.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"kasse/api"
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+)
+
+const testKey = "ksk_test_app_app_app_app_app_app_app_app_app"
+
+// running is a program with a Redis and a Stripe of its own.
+type running struct {
+	t             *testing.T
+	redis         *miniredis.Miniredis
+	stripe        *stripesim.Server
+	public, admin string // addresses
+}
+
+// run serves until the test ends; the bounds may be changed before.
+func run(t *testing.T, change func(*bounds)) *running {
+	t.Helper()
+	r := &running{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1})}
+	simulator := httptest.NewServer(r.stripe)
+	t.Cleanup(func() { r.stripe.Close(); simulator.Close() })
+	listening := make(chan struct{})
+	a, err := New(Config{
+		ListenAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ShutdownTimeout: time.Second,
+		RedisURL: service.Secret("redis://" + r.redis.Addr()), RedisMode: "single", RedisPartitions: 1,
+		StripeSecretKey: "sk_test_app", StripePublishableKey: "pk_test_app", StripeWebhookSecrets: []service.Secret{"whsec_test_app_test_app"},
+		StripeAPIBase: simulator.URL, StripeTimeout: time.Second, StripeReadRPS: 5, ServiceName: "kasse", MaxFailedAttempts: 10,
+		ServiceKeys:      []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
+		PaymentRetention: time.Hour, EventRetention: time.Hour,
+		Listening: func(public, admin string) { r.public, r.admin = public, admin; close(listening) },
+	}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(&a.bounds)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-ended, a.Close()); err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+	<-listening
+	r.awaitReady()
+	return r
+}
+
+const patience = 30 * time.Second
+
+func (r *running) awaitReady() {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); r.get(r.admin, "/readyz") != http.StatusOK; {
+		if time.Now().After(deadline) {
+			r.t.Fatal("it never became ready")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (r *running) get(address, path string) int {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://"+address+path, http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.StatusCode
+}
+
+// harmless fails the test where what it runs reaches Stripe or writes anything.
+func (r *running) harmless(attack func()) {
+	r.t.Helper()
+	written := func() (kept []string) {
+		for _, key := range r.redis.Keys() {
+			if !strings.HasPrefix(key, "rate:") {
+				kept = append(kept, key)
+			}
+		}
+		return kept
+	}
+	before, calls := fmt.Sprint(written()), len(r.stripe.Requests())
+	attack()
+	if after := fmt.Sprint(written()); after != before {
+		r.t.Errorf("Redis had %s, has %s", before, after)
+	}
+	if got := r.stripe.Requests(); len(got) != calls {
+		r.t.Errorf("Stripe was asked: %+v", got[calls:])
+	}
+}
+
+// wire is a connection without the manners of an HTTP client.
+type wire struct {
+	net.Conn
+	t      *testing.T
+	reader *bufio.Reader
+}
+
+func (r *running) connect() net.Conn {
+	r.t.Helper()
+	conn, err := new(net.Dialer).DialContext(r.t.Context(), "tcp", r.public)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return conn
+}
+
+func (r *running) dial() *wire {
+	r.t.Helper()
+	conn := r.connect()
+	r.t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	return &wire{conn, r.t, bufio.NewReader(conn)}
+}
+
+// say sends text; what the server no longer wants to read is no failure.
+func (w *wire) say(text string) error {
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// answer reads one answer and its body.
+func (w *wire) answer() (*http.Response, string) {
+	w.t.Helper()
+	response, err := http.ReadResponse(w.reader, nil)
+	if err != nil {
+		w.t.Fatalf("no answer: %v", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatalf("half an answer: %v", err)
+	}
+	return response, string(body)
+}
+
+// ends waits until the server has closed the connection, and returns what it said before.
+func (w *wire) ends() string {
+	w.t.Helper()
+	text, err := io.ReadAll(w.reader)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		w.t.Fatal("the connection stays open")
+	}
+	return string(text)
+}
