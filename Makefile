@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check fmt fmt-check lint spec arch cli redis
+.PHONY: help run demo build test check fmt fmt-check lint spec arch cli programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: ## the same, playing one order from opening to paid
 build: ## the production binary, bin/kasse
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/kasse ./cmd/kasse
 
-test: redis ## every test, on a real Redis too; with -race where there is a C compiler
+test: programs ## every test, on a real Redis too; with -race where there is a C compiler
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
 	$(GO) test ./... -shuffle=on $(RACE)
 
@@ -45,8 +45,8 @@ arch: ## the import rules and the top level
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh
 
-redis:
-	@test/setup/redis-server.sh
+programs:
+	@test/setup/install.sh
 
 # The tools have a module of their own, so that the product's go.mod names only what the product needs.
 .tools/bin/%: .tools/go.mod .tools/go.sum

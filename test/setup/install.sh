@@ -1,0 +1,35 @@
+#!/bin/sh
+# Makes sure that there are the programs that tests start: redis-server, of which many start one for themselves, and curl,
+# with which one pastes the walk of the README. Asks for root only where it has to, and only when something is missing.
+set -eu
+
+fail() {
+	echo "$1 is missing, and $2." >&2
+	echo "Install it (Redis 7.0 or newer) so that $1 is in the PATH, then try again." >&2
+	exit 1
+}
+
+# install PROGRAM APT-PACKAGE BREW-PACKAGE
+install() {
+	command -v "$1" >/dev/null && return 0
+	if command -v apt-get >/dev/null; then
+		root=""
+		if [ "$(id -u)" -ne 0 ]; then
+			command -v sudo >/dev/null || fail "$1" "installing it needs root: apt-get install $2"
+			root="sudo"
+		fi
+		echo "$1 is missing; installing it with apt-get" >&2
+		$root apt-get update -q || fail "$1" "apt-get update failed"
+		$root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$2" ||
+			fail "$1" "apt-get install $2 failed"
+	elif command -v brew >/dev/null; then
+		echo "$1 is missing; installing it with Homebrew" >&2
+		brew install "$3" || fail "$1" "brew install $3 failed"
+	else
+		fail "$1" "there is neither apt-get nor brew to install it with"
+	fi
+	command -v "$1" >/dev/null || fail "$1" "it is still not in the PATH after the installation"
+}
+
+install redis-server redis-server redis
+install curl curl curl
