@@ -30,6 +30,8 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		"STRIPE_API_BASE": "ftp://9381", "STRIPE_TIMEOUT": "9382", "STRIPE_READ_RPS": "9383",
 		"SERVICE_KEYS": "ksk_9384_kasse_kasse_kasse_kasse_kasse_kasse", "SERVICE_NAME": "Shop_9385",
 		"ORDER_TOKEN_SECRETS": "now:c2hvcnQ9386", "ORDER_TOKEN_TTL": "9387h", "MAX_FAILED_ATTEMPTS": "-9388",
+		"RATE_LIMIT_SERVICE": "9392/d", "RATE_LIMIT_FRONTEND": "9393", "RATE_LIMIT_ADDRESS": "-9394/s",
+		"TRUSTED_PROXIES": "9395", "CORS_ALLOWED_ORIGINS": "https://*.9396.example",
 		"PAYMENT_RETENTION": "93ms", "EVENT_RETENTION": "94ms", "LOG_LEVEL": "loud9389", "LOG_FORMAT": "xml9391",
 	}
 	p := w.command(mistakes, "serve")

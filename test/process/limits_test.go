@@ -1,0 +1,63 @@
+package process_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"kasse/service/stripe/stripesim"
+)
+
+// What the environment says of limits, proxies and origins arrives: one quota for all processes, each with its own while
+// Redis is away.
+func TestLimitsOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	const quota = 6
+	all := w.serve(2, map[string]string{"RATE_LIMIT_SERVICE": "6/h", "RATE_LIMIT_FRONTEND": "5/h", "RATE_LIMIT_ADDRESS": "4/h"})
+	customer := w.customer()
+	made := all[0].must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("o-1", customer)).view(t)
+	count := func(through int, credential, method, path, body string) (limited int) {
+		for n := range 4 * quota {
+			a, err := all[n%2].ask(credential, method, path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.status == http.StatusTooManyRequests {
+				limited++
+			}
+		}
+		expect(t, method+" "+path+" let through", 4*quota-limited, through)
+		return limited
+	}
+	calls := len(w.sim.Requests())
+	count(quota-1, backendKey, http.MethodPost, "/v1/payments", `{`) // one is spent
+	count(2*5, made.ClientSecret, http.MethodGet, "/v1/payments/"+made.PaymentIntent, "")
+	count(2*4, strangeKey, http.MethodGet, "/v1/events", "")
+	count(2*quota, readerKey, http.MethodGet, "/v1/orders/o-1", "")
+	w.redis.Kill()
+	count(2*quota, backendKey, http.MethodPost, "/v1/payments", `{`)
+	expect(t, "calls of Stripe", len(w.sim.Requests()), calls)
+}
+
+func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	p := w.serve(1, map[string]string{
+		"RATE_LIMIT_ADDRESS": "2/h", "TRUSTED_PROXIES": "127.0.0.0/8,::1/128", "CORS_ALLOWED_ORIGINS": "https://shop.example, https://www.shop.example",
+	})[0]
+	for _, client := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"} {
+		header := map[string]string{"X-Forwarded-For": "198.51.100.7, " + client, "X-Forwarded-Proto": "https", "Origin": "https://www.shop.example"}
+		var statuses []string
+		for range 3 {
+			a, err := call(t.Context(), p.client, http.MethodGet, p.public+"/v1/events", header, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			statuses = append(statuses, http.StatusText(a.status))
+			expect(t, "the origin that may read", a.header.Get("Access-Control-Allow-Origin"), "https://www.shop.example")
+			expect(t, "strict transport", a.header.Get("Strict-Transport-Security"), "max-age=31536000")
+		}
+		expect(t, "answers to "+client, strings.Join(statuses, ", "), "Unauthorized, Unauthorized, Too Many Requests")
+	}
+}
