@@ -207,6 +207,7 @@ func TestLimitsComeBack(t *testing.T) {
 
 // TestProcessCountsWhileRedisIsAway: at the same figures, and says so once; then Redis counts again.
 func TestProcessCountsWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
 	g := newGuarded(t)
 	create := request{line: "POST /v1/payments", token: fullKey, body: order}
 	g.server.Kill()
