@@ -98,10 +98,16 @@ func (t subject) invalidState(detail string) *Error {
 }
 
 // ChangeAmount sets the amount of an order and of its payment, in minor units, if the caller has seen the payment's
-// latest version and the customer may still choose how to pay.
+// latest version and the customer may still choose how to pay. Stripe would set it in other states too, where it must
+// not be, and is asked for the state first.
 func (s *Service) ChangeAmount(ctx context.Context, id PaymentID, version, amount int64) (StoredView, error) {
 	if amount < 1 || amount > MaxAmount {
 		return StoredView{}, amountOutOfRange()
+	}
+	if err := s.Read(ctx, id); errors.Is(err, ErrNotFound) {
+		return StoredView{}, NotFound()
+	} else if err != nil {
+		return StoredView{}, err
 	}
 	p, err := s.payment(ctx, id)
 	if err != nil {
@@ -129,20 +135,23 @@ func (s *Service) tryChangeAmount(ctx context.Context, id PaymentID, version, am
 	return StoredView{}, err
 }
 
-// setAmount writes the new terms into the order, then into the payment; Stripe's no takes them back. That comes before
-// what the no shows is learned: a success has to be held against the terms that it was paid at.
+// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's if it was. While Stripe has
+// not answered the customer may pay either; whichever was paid is the order's then.
 func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error {
-	o, declined := t.order, false
-	o.Terms.Amount, o.Rev = amount, max(o.Rev+1, t.now.UnixMilli())
+	o, done, declined := t.order, false, false
+	o.Proposed = Proposal{Amount: amount, Rev: max(o.Rev+1, t.now.UnixMilli())}
 	err := s.underLease(ctx, o, t.now, func() error {
 		answer, err := s.stripe.UpdateAmount(ctx, t.payment.ID, amount)
-		if declined = refused(err); declined {
-			if err := s.takeBack(ctx, o, t.order); err != nil {
-				return err
-			}
-		}
+		done, declined = err == nil, refused(err)
 		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
-	}, func(*Order) {})
+	}, func(latest *Order) {
+		switch {
+		case done:
+			latest.agree()
+		case declined:
+			latest.Proposed = Proposal{}
+		}
+	})
 	if !declined || !errors.Is(err, errAgain) {
 		return err
 	}
@@ -150,18 +159,6 @@ func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error 
 		return err
 	}
 	return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
-}
-
-// takeBack gives an order the terms that it had, and their age, unless it has been won or heard of others since.
-func (s *Service) takeBack(ctx context.Context, o, before Order) error {
-	_, err := s.changeOrder(ctx, o.ID, func(latest *Order, _ time.Time) error {
-		if latest.Rev != o.Rev || latest.frozen() {
-			return errUnchanged
-		}
-		latest.Terms, latest.Rev = before.Terms, before.Rev
-		return nil
-	})
-	return err
 }
 
 // cancelReasons are the reasons that Stripe takes.

@@ -67,6 +67,7 @@ func (s *Service) tryCreate(ctx context.Context, r CreateRequest) (Opened, error
 		return Opened{}, err
 	}
 	heard, refusal := order, order.admit(p, r)
+	heard.agree() // whoever proposed has died, or does not know Stripe's answer
 	conflict := heard.hear(r, now)
 	news := conflict == nil && (heard.Terms != order.Terms || heard.Rev != order.Rev)
 	last := heard.last()

@@ -56,7 +56,7 @@ func inProgress() *Error {
 // meanwhile changes nothing: errBusy. The work's own error comes first.
 func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work func() error, finish func(*Order)) error {
 	o.Lease = Lease{Owner: rand.Text(), Until: now.Add(s.StripeTimeout + leaseMargin).UnixMilli()}
-	if err := s.save(ctx, o); !errors.Is(err, errAgain) {
+	if err := s.takeLease(ctx, o); err != nil {
 		return err
 	}
 	workErr := work()
@@ -70,6 +70,20 @@ func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work f
 	})
 	if workErr != nil {
 		return workErr
+	}
+	return err
+}
+
+// takeLease writes an order with its lease. What looks like a conflict may be our own write, whose reply was lost and
+// which was sent again: then the lease is ours.
+func (s *Service) takeLease(ctx context.Context, o Order) error {
+	err := s.orders.SaveOrder(ctx, o)
+	if !errors.Is(err, ErrConflict) {
+		return err
+	}
+	latest, _, err := s.orders.LoadOrder(ctx, o.ID)
+	if err == nil && latest.Lease.Owner != o.Lease.Owner {
+		err = errBusy
 	}
 	return err
 }

@@ -22,7 +22,8 @@ var errUnchanged = errors.New("nothing to change")
 // changeOrder loads an order, edits it and writes it; whoever was faster is taken into account. It returns the order as
 // it stands afterwards, also where the edit ended with errUnchanged.
 func (s *Service) changeOrder(ctx context.Context, id OrderID, edit func(*Order, time.Time) error) (Order, error) {
-	for range conflictTries {
+	for try := range conflictTries {
+		giveWay(ctx, try)
 		o, now, err := s.orders.LoadOrder(ctx, id)
 		if err != nil {
 			return o, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"strconv"
 	"time"
@@ -67,7 +68,8 @@ const conflictTries = 50
 // change loads a payment, edits it, and writes it if that made a difference; whoever was faster is merged with. It
 // reports whether anything was written. Repeating it is always safe.
 func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit func(*Payment) error) (Payment, bool, error) {
-	for range conflictTries {
+	for try := range conflictTries {
+		giveWay(ctx, try)
 		p, now, err := s.payments.LoadPayment(ctx, id)
 		if err != nil {
 			return p, false, err
@@ -96,6 +98,13 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 		}
 	}
 	return Payment{}, false, &Error{Code: CodeStoreUnavailable, Detail: "The payment is being changed by too many at once.", Cause: ErrConflict}
+}
+
+// giveWay waits a little, and longer at each try, so that many writers of one record do not meet again.
+func giveWay(ctx context.Context, try int) {
+	if try > 0 {
+		pause(ctx, rand.N(time.Duration(try)*time.Millisecond)) //nolint:gosec // no secret
+	}
 }
 
 // welcome asks the order once more of a payment that was stored for the first time: whoever changed the order just before
@@ -132,7 +141,7 @@ func (s *Service) claim(ctx context.Context, p *Payment) error {
 		if o.Winner != "" {
 			return errUnchanged
 		}
-		o.claim(p.ID, p.Standing.Attempt)
+		o.claim(p.ID, p.Standing.Attempt, p.Record.Show().Amount)
 		return nil
 	})
 	if err != nil {
@@ -223,7 +232,7 @@ func eventType(before, after View, s Standing) string {
 	switch {
 	case before.State == "" && after.State == Pending:
 		return ""
-	case s.Result == Duplicate && after.State == Paid && before.State != Paid:
+	case s.Result == Duplicate && after.State == Paid && !before.State.won():
 		return "order.duplicate_payment"
 	case s.passedOver():
 		return "superseded." + string(after.State)

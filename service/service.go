@@ -65,8 +65,11 @@ func New(store Store, stripe Stripe, o Options) *Service {
 	}
 }
 
-// observe writes the one log line of a transition.
+// observe writes the one log line of a transition, and an alarm where Stripe contradicts itself.
 func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
+	if w.Record.Show().Impossible {
+		s.Logger.ErrorContext(ctx, "Stripe showed the payment both succeeded and canceled", "payment_intent", w.ID, "order_id", w.Standing.Order)
+	}
 	if w.History == nil {
 		return
 	}

@@ -25,7 +25,15 @@ type Order struct {
 	Winner   PaymentID `json:"winner,omitempty"`   // the first payment to succeed
 	Closed   Closure   `json:"closed,omitempty"`   // why no further attempt is opened
 	Forgiven int       `json:"forgiven,omitempty"` // failed attempts before the order was last reopened
+	Proposed Proposal  `json:"proposed,omitzero"`
 	Lease    Lease     `json:"lease,omitzero"`
+}
+
+// Proposal is an amount that Stripe is being asked to set on the order's payment. Until the answer is known the customer
+// may have paid either.
+type Proposal struct {
+	Amount int64 `json:"amount,omitempty"` // minor units
+	Rev    int64 `json:"rev,omitempty"`    // Unix milliseconds
 }
 
 // Closure is why an order takes no further attempt, unless a service key reopens it.
@@ -129,6 +137,14 @@ func (o *Order) refuse(number int) {
 	}
 }
 
+// agree makes a proposal the order's terms, unless it has heard of younger ones since.
+func (o *Order) agree() {
+	if o.Proposed.Rev > o.Rev && !o.frozen() {
+		o.Terms.Amount, o.Rev = o.Proposed.Amount, o.Proposed.Rev
+	}
+	o.Proposed = Proposal{}
+}
+
 // frozen reports whether the order's terms stand for good.
 func (o *Order) frozen() bool { return o.Winner != "" || o.Closed != "" }
 
@@ -224,9 +240,15 @@ type Origin struct {
 	Rev     int64 // Unix milliseconds
 }
 
+// maxAttempts bounds the number that a PaymentIntent may claim for itself, since a restored order has a place for each.
+const maxAttempts = 1000
+
 // OriginOf reads our own keys out of a PaymentIntent's metadata.
 func OriginOf(metadata map[string]string) Origin {
-	attempt, _ := strconv.Atoi(metadata["kasse_attempt"])
+	attempt, err := strconv.Atoi(metadata["kasse_attempt"])
+	if err != nil || attempt > maxAttempts {
+		attempt = 1
+	}
 	rev, _ := strconv.ParseInt(metadata["kasse_rev"], 10, 64)
 	return Origin{
 		Service: metadata["kasse_service"], Order: OrderID(metadata["kasse_order_id"]),

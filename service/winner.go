@@ -50,8 +50,9 @@ func (p *Payment) unwanted() bool {
 
 // claim makes the payment the order's winner if there is none yet. To claim again is a no-op, so that a crash between
 // this and the payment's own write heals at the next delivery. An attempt that waits for Stripe's answer learns it here;
-// a payment that is none of the order's attempts claims nothing.
-func (o *Order) claim(id PaymentID, attempt int) {
+// a payment that is none of the order's attempts claims nothing. Of two prices that the customer may have paid, since
+// Stripe was being asked to change it, the one that was paid is the order's.
+func (o *Order) claim(id PaymentID, attempt int, amount int64) {
 	if o.Winner != "" {
 		return
 	}
@@ -62,13 +63,20 @@ func (o *Order) claim(id PaymentID, attempt int) {
 		o.Attempts = slices.Clone(o.Attempts)
 		o.answered(attempt, id)
 	}
+	if o.Proposed.Amount == amount {
+		o.agree()
+	}
+	o.Proposed = Proposal{}
 	o.Winner = id
 }
 
-// result says how a payment that succeeded stands, once the order has a winner.
+// result says how a payment that succeeded stands; nothing where the order has no winner.
 func (o *Order) result(id PaymentID) Result {
-	if o.Winner == id {
+	switch o.Winner {
+	case id:
 		return Won
+	case "":
+		return ""
 	}
 	return Duplicate
 }

@@ -101,7 +101,15 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 	oldest := position{ms: max(w.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
 	return unavailable(savePaymentScript.Run(ctx, s.redis, keys,
 		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, readAt, s.retention(w.Final),
-		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(w.Standing.Order)).Err())
+		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing))).Err())
+}
+
+// owner is the order whose token may read the payment; one that only claims to be the order's is not among it.
+func owner(s service.Standing) service.OrderID {
+	if s.Foreign {
+		return ""
+	}
+	return s.Order
 }
 
 // retention is how long a record stays from now, in seconds; empty is for good.

@@ -207,6 +207,7 @@ func (connect connector) visibleWrite(t *testing.T) {
 	first := transition(full("pi_1"), f.now(t))
 	must(t, f.SavePayment(t.Context(), first))
 	second := transition(f.payment(t, "pi_1"), f.now(t))
+	second.Standing.Foreign = false // a foreign payment is nobody's to read by a token
 	must(t, f.SavePayment(t.Context(), second))
 
 	view, err := f.LoadView(t.Context(), "pi_1")

@@ -48,6 +48,8 @@ type environment struct {
 
 	OrderTokenSecrets     string `envconfig:"ORDER_TOKEN_SECRETS"`
 	OrderTokenSecretsFile string `envconfig:"ORDER_TOKEN_SECRETS_FILE"`
+	OrderTokenJWKSURL     string `envconfig:"ORDER_TOKEN_JWKS_URL"`
+	OrderTokenIssuer      string `envconfig:"ORDER_TOKEN_ISSUER"`
 	OrderTokenAudience    string `default:"kasse" envconfig:"ORDER_TOKEN_AUDIENCE"`
 	OrderTokenTTL         string `default:"15m" envconfig:"ORDER_TOKEN_TTL"`
 
@@ -85,6 +87,7 @@ type Config struct {
 	ServiceName string
 
 	OrderTokens       api.Tokens
+	IssuerKeysURL     string // of the shop's own issuer of order tokens; empty: it has none
 	MaxFailedAttempts int
 
 	Limits         api.Limits
@@ -130,7 +133,7 @@ func LoadConfig() (Config, error) {
 
 		ServiceName: m.pattern("SERVICE_NAME", e.ServiceName, serviceName),
 
-		MaxFailedAttempts: m.number("MAX_FAILED_ATTEMPTS", e.MaxFailedAttempts, 1, 1000),
+		MaxFailedAttempts: m.number("MAX_FAILED_ATTEMPTS", e.MaxFailedAttempts, 1, 100),
 
 		Limits: m.limits(e), TrustedProxies: m.proxies(e.TrustedProxies), Origins: m.origins(e.CORSAllowedOrigins),
 
@@ -146,8 +149,9 @@ func LoadConfig() (Config, error) {
 	c.OrderTokens = api.Tokens{
 		Secrets:  m.tokenSecrets(m.secret("ORDER_TOKEN_SECRETS", e.OrderTokenSecrets, e.OrderTokenSecretsFile)),
 		Audience: m.pattern("ORDER_TOKEN_AUDIENCE", e.OrderTokenAudience, notEmpty),
-		TTL:      m.duration("ORDER_TOKEN_TTL", e.OrderTokenTTL, time.Second), Now: time.Now,
+		TTL:      m.duration("ORDER_TOKEN_TTL", e.OrderTokenTTL, time.Second), Issuer: trim(e.OrderTokenIssuer), Now: time.Now,
 	}
+	c.IssuerKeysURL = m.issuerKeys(e.OrderTokenJWKSURL, e.OrderTokenIssuer)
 	if c.OrderTokens.TTL > 24*time.Hour {
 		m.add("ORDER_TOKEN_TTL", "must be at most 24h")
 	}
