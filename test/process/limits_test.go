@@ -17,7 +17,8 @@ func TestLimitsOfSeveralProcesses(t *testing.T) {
 	all := w.serve(2, map[string]string{"RATE_LIMIT_SERVICE": "6/h", "RATE_LIMIT_FRONTEND": "5/h", "RATE_LIMIT_ADDRESS": "4/h"})
 	customer := w.customer()
 	made := all[0].must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("o-1", customer)).view(t)
-	count := func(through int, credential, method, path, body string) (limited int) {
+	count := func(through int, credential, method, path, body string) {
+		limited := 0
 		for n := range 4 * quota {
 			a, err := all[n%2].ask(credential, method, path, body)
 			if err != nil {
@@ -28,7 +29,6 @@ func TestLimitsOfSeveralProcesses(t *testing.T) {
 			}
 		}
 		expect(t, method+" "+path+" let through", 4*quota-limited, through)
-		return limited
 	}
 	calls := len(w.sim.Requests())
 	count(quota-1, backendKey, http.MethodPost, "/v1/payments", `{`) // one is spent
