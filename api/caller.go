@@ -46,7 +46,7 @@ func (a *api) admit(c echo.Context, need access) error {
 		return nil
 	}
 	x := exchangeOf(c)
-	if err := a.authenticate(c.Request().Header, x); err != nil {
+	if err := a.authenticate(c.Request(), x); err != nil {
 		return a.limitRefused(c, err)
 	}
 	switch {
@@ -76,8 +76,8 @@ var (
 
 // authenticate tells the kinds of credentials apart by their shape, and notes who asks. Two headers are none: proxies
 // would choose.
-func (a *api) authenticate(h http.Header, x *exchange) error {
-	values := h.Values(echo.HeaderAuthorization)
+func (a *api) authenticate(r *http.Request, x *exchange) error {
+	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {
 		return unauthenticated()
 	}
@@ -91,7 +91,7 @@ func (a *api) authenticate(h http.Header, x *exchange) error {
 		}
 		x.credential, x.caller = serviceKey, caller
 	case known && jwtShape.MatchString(text):
-		claims, err := a.Tokens.verify(text)
+		claims, err := a.Tokens.verify(r.Context(), text)
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func FuzzOrderToken(f *testing.F) {
 		if signature == "" {
 			signature = base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 		}
-		got, err := tokens.verify(text + "." + signature)
+		got, err := tokens.verify(t.Context(), text+"."+signature)
 		if err != nil {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("the error holds the secret: %v", err)

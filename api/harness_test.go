@@ -43,6 +43,7 @@ type world struct {
 	t        *testing.T
 	redis    *miniredis.Miniredis
 	stripe   *stripesim.Server
+	service  *service.Service
 	api      *httptest.Server
 	client   *http.Client
 	logs     *lines
@@ -62,7 +63,7 @@ func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 		edit(&o)
 	}
 	svc := service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(), o)
-	w.api = httptest.NewServer(api.New(svc, w.options(logger)))
+	w.service, w.api = svc, httptest.NewServer(api.New(svc, w.options(logger)))
 	t.Cleanup(w.api.Close)
 	w.client = checkedClient(t)
 	w.inBackground(svc.Attend)

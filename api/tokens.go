@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -21,7 +22,16 @@ type Tokens struct {
 	Secrets  []TokenSecret // the first mints, all verify; none: there are no order tokens
 	Audience string        // the aud that a token must name
 	TTL      time.Duration // of minted tokens
+	Issuer   string        // the iss that a token must name which Keys verify
+	Keys     Keys          // of the shop's own issuer; nil: it has none
 	Now      func() time.Time
+}
+
+// Keys finds the public keys of the shop's own issuer.
+type Keys interface {
+	// Key returns the key that the token's kid names, of the type that its algorithm needs; never a shared secret. It may
+	// wait some seconds for a key that is not known yet. An error means that there is none.
+	Key(ctx context.Context, token *jwt.Token) (any, error)
 }
 
 // TokenSecret is one shared secret of 32 bytes or more, named by the kid of a token's header.
@@ -37,7 +47,10 @@ const (
 	maxTokenFuture = time.Minute         // that its clock may be ahead of ours
 )
 
+// The algorithms of tokens: that of the shared secrets, and those of an issuer's keys.
 const tokenAlgorithm = "HS256"
+
+var issuerAlgorithms = []string{"RS256", "ES256", "EdDSA"}
 
 // claims are what an order token says. Unknown ones are ignored.
 type claims struct {
@@ -82,14 +95,23 @@ func (t *claims) mayLive() time.Duration {
 }
 
 // verify returns the claims of an order token. Why one is refused is said only to those whose signature is right.
-func (k Tokens) verify(text string) (*claims, error) {
+func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 	var t claims
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{tokenAlgorithm}), jwt.WithoutClaimsValidation()) // flaw validates them
-	if _, err := parser.ParseWithClaims(text, &t, k.key); err != nil {
+	algorithms := []string{tokenAlgorithm}
+	if k.Keys != nil {
+		algorithms = append(algorithms, issuerAlgorithms...)
+	}
+	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()) // flaw validates them
+	token, err := parser.ParseWithClaims(text, &t, func(token *jwt.Token) (any, error) { return k.key(ctx, token) })
+	if err != nil {
 		return nil, unauthenticated()
 	}
 	now := k.Now()
-	if flaw := k.flaw(&t, now); flaw != "" {
+	flaw := k.flaw(&t, now)
+	if token.Method.Alg() != tokenAlgorithm && t.Issuer != k.Issuer {
+		flaw = "its iss is not the issuer whose key has signed it"
+	}
+	if flaw != "" {
 		return nil, &refusal{code: codeUnauthenticated, detail: "The order token is not valid: " + flaw + "."}
 	}
 	if !now.Before(t.ExpiresAt.Time) {
@@ -118,14 +140,19 @@ func (k Tokens) flaw(t *claims, now time.Time) string {
 	return ""
 }
 
-var errNoSuchKey = errors.New("no secret has this kid, or something is critical that is not known here")
+var errNoSuchKey = errors.New("no secret or key has this kid, or something is critical that is not known here")
 
-// key finds the secret by the kid. A token with a crit header asks for what we do not know, and must be refused (RFC
-// 7515, section 4.1.11).
-func (k Tokens) key(t *jwt.Token) (any, error) {
-	_, critical := t.Header["crit"]
+// key finds the secret or the issuer's key by the kid, each for algorithms of its own. A token with a crit header asks
+// for what we do not know, and must be refused (RFC 7515, section 4.1.11).
+func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
+	if _, critical := t.Header["crit"]; critical {
+		return nil, errNoSuchKey
+	}
+	if t.Method.Alg() != tokenAlgorithm {
+		return k.Keys.Key(ctx, t)
+	}
 	for _, secret := range k.Secrets {
-		if t.Header["kid"] == secret.KID && !critical {
+		if t.Header["kid"] == secret.KID {
 			return []byte(secret.Key.Reveal()), nil
 		}
 	}

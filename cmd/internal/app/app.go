@@ -29,6 +29,7 @@ type App struct {
 	close    func() error
 	gateway  *stripe.Gateway
 	service  *service.Service
+	issuer   *api.IssuerKeys // of the shop's own order tokens; nil: it makes none
 	public   http.Handler
 	admin    http.Handler
 	bounds   bounds
@@ -52,10 +53,13 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
 		MaxFailures: c.MaxFailedAttempts, Logger: log,
 	})
+	if c.IssuerKeysURL != "" {
+		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})
+	}
 	limits := c.Limits
 	limits.Shared, limits.Now = a.store, time.Now
 	a.public = api.New(a.service, api.Options{
-		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: c.OrderTokens,
+		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: a.orderTokens(),
 		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining,
 	})
 	a.admin = api.Admin(a.readiness)
@@ -120,6 +124,9 @@ func (a *App) Serve(ctx context.Context) error {
 // background starts what runs by itself, until the context ends.
 func (a *App) background(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { a.store.Listen(ctx); return nil })
+	if a.issuer != nil {
+		group.Go(func() error { a.issuer.Run(ctx); return nil })
+	}
 	group.Go(func() error {
 		if err := a.claimRedis(ctx); err != nil || ctx.Err() != nil {
 			return err

@@ -90,6 +90,12 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 			"v1:" + secretOf(32) + ",v1:" + secretOf(33), secretOf(32), strings.Repeat("k", 65) + ":" + secretOf(32),
 		},
 		"ORDER_TOKEN_AUDIENCE": {" "},
+		"ORDER_TOKEN_ISSUER":   {"https://login.shop.example"},
+		"ORDER_TOKEN_JWKS_URL": {
+			"https://login.shop.example/keys", "http://login.shop.example/keys", "login.shop.example/keys", "/keys", "https:///keys", "https://:443/keys", "file:///etc/hunter2", "ftp://login.shop.example/keys",
+			"https://joe:hunter2@login.shop.example/keys", "https://login.shop.example/keys#hunter2", "http://127.0.0.1.shop.example/keys", "http://localhost.shop.example/keys", "http://10.0.0.1/keys?key=hunter2",
+			"http://[fe80::1]/keys", "http://0.0.0.0/keys", "http://2130706433/keys", "https://login.shop.example:port/hunter2", "data:application/json,{}", "https://%zz/hunter2",
+		},
 		"ORDER_TOKEN_TTL":      {"15", "0s", "25h", "999ms"},
 		"MAX_FAILED_ATTEMPTS":  {"0", "ten", "1001", "off"},
 		"PAYMENT_RETENTION":    {"719h", "550d", "forever"},

@@ -1,0 +1,232 @@
+package api
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// IssuerOptions say where the keys of the shop's own issuer are.
+type IssuerOptions struct {
+	URL       string            // of its JWKS
+	Transport http.RoundTripper // nil: one of its own
+	Now       func() time.Time
+	Logger    *slog.Logger
+}
+
+// IssuerKeys are the public keys of the shop's own issuer. They are fetched by Run alone; the last good ones stay while
+// the issuer is away. keyfunc reads the keys, and does not fetch them: by itself it reads answers of any size, takes an
+// empty set for the truth, and lets one request after the other wait for a fetch of its own.
+type IssuerKeys struct {
+	IssuerOptions
+	client *http.Client
+	wanted chan struct{} // somebody has met an unknown kid
+
+	mu      sync.Mutex
+	keys    map[string]keyfunc.Keyfunc // by kid, of the last good answer
+	began   time.Time                  // the last fetch
+	running chan struct{}              // closed when the fetch ends that is under way or wanted; nil: there is none
+}
+
+// How the keys are fetched.
+const (
+	keysFresh = 15 * time.Minute // between fetches, and so how long a key that was withdrawn may still sign
+	keysRetry = 30 * time.Second // after a fetch that failed
+	keysPause = 10 * time.Second // in which unknown kids, which anybody can invent, cause one fetch at most
+	keysBound = 5 * time.Second  // of one fetch
+	maxKeys   = 256 << 10        // bytes of an answer
+)
+
+// NewIssuerKeys returns the keys of an issuer. None is known before Run has fetched them.
+func NewIssuerKeys(o IssuerOptions) *IssuerKeys {
+	if o.Transport == nil {
+		o.Transport = http.DefaultTransport.(*http.Transport).Clone() // net/http says what it is
+	}
+	return &IssuerKeys{IssuerOptions: o, wanted: make(chan struct{}, 1), client: &http.Client{
+		Transport: o.Transport, Timeout: keysBound,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys come from where the operator said
+	}}
+}
+
+// Key returns the key that the token's kid names. For a kid that is not known it waits until the keys have been fetched
+// again, if that has not just been done.
+func (k *IssuerKeys) Key(ctx context.Context, token *jwt.Token) (any, error) {
+	kid, _ := token.Header["kid"].(string) // keyfunc would try every key where there is none
+	key, known := k.find(kid)
+	if !known && kid != "" {
+		k.await(ctx)
+		key, known = k.find(kid)
+	}
+	if !known {
+		return nil, errNoSuchKey
+	}
+	public, err := key.Keyfunc(token)
+	if err != nil || !fits(token.Method.Alg(), public) {
+		return nil, errNoSuchKey
+	}
+	return public, nil
+}
+
+// fits reports whether a key is of the algorithm, and strong enough. It is the token that names the algorithm: a secret
+// is none of an issuer's, and a point of another curve would be taken for one of P-256.
+func fits(algorithm string, key any) bool {
+	switch key := key.(type) {
+	case *rsa.PublicKey:
+		return algorithm == "RS256" && key.N.BitLen() >= 2048
+	case *ecdsa.PublicKey:
+		return algorithm == "ES256" && key.Curve == elliptic.P256()
+	case ed25519.PublicKey:
+		return algorithm == "EdDSA"
+	}
+	return false
+}
+
+func (k *IssuerKeys) find(kid string) (keyfunc.Keyfunc, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, known := k.keys[kid]
+	return key, known
+}
+
+// await returns when a fetch has ended: that which is under way, or another, unless the last one was a moment ago.
+func (k *IssuerKeys) await(ctx context.Context) {
+	k.mu.Lock()
+	if k.running == nil && k.Now().Sub(k.began) >= keysPause {
+		k.running = make(chan struct{})
+		k.wanted <- struct{}{} // there is room: Run takes it before running is nil again
+	}
+	running := k.running
+	k.mu.Unlock()
+	if running == nil {
+		return
+	}
+	select {
+	case <-running:
+	case <-ctx.Done():
+	case <-time.After(keysBound + time.Second): // nobody runs
+	}
+}
+
+// Run fetches the keys until the context ends: at once, now and then, and when somebody meets an unknown kid.
+func (k *IssuerKeys) Run(ctx context.Context) {
+	for failing := true; ; {
+		k.begin()
+		keys, err := k.fetch(ctx)
+		k.end(keys)
+		next := keysFresh
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			next = keysRetry
+			k.Logger.WarnContext(ctx, "the keys of the order tokens' issuer cannot be fetched; the last ones stay", "error", err)
+		case failing:
+			k.Logger.InfoContext(ctx, "the keys of the order tokens' issuer are fetched", "keys", len(keys))
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-k.wanted:
+		case <-time.After(next):
+		}
+	}
+}
+
+func (k *IssuerKeys) begin() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.began = k.Now()
+	if k.running == nil {
+		k.running = make(chan struct{})
+	}
+	select {
+	case <-k.wanted: // it is what begins
+	default:
+	}
+}
+
+// end takes new keys, or keeps those it has where there are none.
+func (k *IssuerKeys) end(keys map[string]keyfunc.Keyfunc) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(keys) > 0 {
+		k.keys = keys
+	}
+	close(k.running)
+	k.running = nil
+}
+
+// fetch asks the issuer. No error of it holds the URL, in whose query there may be anything.
+func (k *IssuerKeys) fetch(ctx context.Context) (map[string]keyfunc.Keyfunc, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.URL, http.NoBody)
+	if err != nil {
+		return nil, errors.New("the URL cannot be read")
+	}
+	response, err := k.client.Do(request)
+	if err != nil {
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, err
+	}
+	defer response.Body.Close() //nolint:errcheck // it is only read
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the issuer answers %d", response.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxKeys+1))
+	if err != nil {
+		return nil, err
+	}
+	return readKeys(text)
+}
+
+// readKeys reads a JWKS. A key that is not for us to verify with, or that we cannot read, does not spoil the others; one
+// whose private half is there signs for everybody.
+func readKeys(text []byte) (map[string]keyfunc.Keyfunc, error) {
+	var set struct {
+		Keys []jsontext.Value `json:"keys"`
+	}
+	if len(text) > maxKeys {
+		return nil, errors.New("the issuer's answer is too long")
+	}
+	if err := json.Unmarshal(text, &set); err != nil {
+		return nil, errors.New("the issuer's answer is no JWKS")
+	}
+	keys := make(map[string]keyfunc.Keyfunc)
+	for _, raw := range set.Keys {
+		var head struct {
+			KID     string `json:"kid"`
+			Type    string `json:"kty"`
+			Use     string `json:"use"`
+			Private string `json:"d"`
+		}
+		if json.Unmarshal(raw, &head) != nil || head.KID == "" || head.Type == "oct" || head.Use == "enc" || head.Private != "" {
+			continue
+		}
+		key, err := keyfunc.NewJWKJSON([]byte(raw))
+		if _, twice := keys[head.KID]; err == nil && !twice {
+			keys[head.KID] = key
+		}
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the issuer's answer holds no key to verify with")
+	}
+	return keys, nil
+}
