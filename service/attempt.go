@@ -23,10 +23,11 @@ func (s *Service) send(ctx context.Context, o Order, a Attempt, now time.Time) e
 	if a.unclear(now) {
 		return s.search(ctx, o, a, now)
 	}
-	if _, err := s.open(ctx, o, a, now); err != nil {
-		return err
+	_, err := s.open(ctx, o, a, now)
+	if err == nil || (refused(err) && a.Terms != o.Terms) { // nobody asks any more for what was refused
+		return errAgain
 	}
-	return errAgain
+	return err
 }
 
 // open asks Stripe for the payment of a reserved attempt, under the order's lease, and stores it.

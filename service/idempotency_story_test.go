@@ -52,6 +52,14 @@ func TestIdempotencyStories(t *testing.T) {
 				t.Fatalf("%+v", v)
 			}
 		},
+		"refused by Stripe, and nobody asks for that any more: the next attempt at once": func(t *testing.T, s *shop) {
+			s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
+			s.refuses(s.token(1, 10), service.CodeStripeRateLimited)
+			if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
+				t.Fatalf("%+v", v)
+			}
+			s.refuses(s.key(10), service.CodeOrderConflict)
+		},
 		"a failure that is replayed, and the payment was made: found in the list": func(t *testing.T, s *shop) {
 			fails(s, true)
 			made := s.payable()

@@ -132,7 +132,7 @@ func (o *Order) giveUp(number int) {
 // refuse notes that Stripe will not make the attempt; its terms bind nobody if they have led to nothing else.
 func (o *Order) refuse(number int) {
 	o.giveUp(number)
-	if o.last() == nil {
+	if o.last() == nil && o.Terms == o.Attempts[number-1].Terms {
 		o.Terms = Terms{}
 	}
 }

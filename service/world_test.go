@@ -37,11 +37,19 @@ type world struct {
 	sim   *stripesim.Server
 	api   string // the simulator's base URL
 	store *store.Store
+
+	transport http.RoundTripper // to Stripe; nil: the gateway's own
+	clock     func() time.Time
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, redis: miniredis.RunT(t), sim: stripesim.New(stripesim.Options{Seed: 1})}
+	return newWorldOf(t, stripesim.Options{Seed: 1})
+}
+
+func newWorldOf(t *testing.T, o stripesim.Options) *world {
+	t.Helper()
+	w := &world{t: t, redis: miniredis.RunT(t), sim: stripesim.New(o), clock: time.Now}
 	t.Cleanup(w.sim.Close)
 	server := httptest.NewServer(w.sim)
 	t.Cleanup(server.Close)
@@ -62,7 +70,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) gateway() *stripe.Gateway {
 	return stripe.New(stripe.Options{
 		SecretKey: stripeKey, WebhookSecrets: []service.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
-		Timeout: 5 * time.Second, Now: time.Now,
+		Timeout: 5 * time.Second, Now: w.clock, Transport: w.transport,
 	})
 }
 
@@ -135,9 +143,7 @@ func (w *world) confirm(id service.PaymentID, method string) {
 func (w *world) payable() []service.PaymentID {
 	w.t.Helper()
 	var ids []service.PaymentID
-	list, _ := w.ask(http.MethodGet, "/v1/payment_intents?limit=100", nil)["data"].([]any)
-	for _, item := range list {
-		intent, _ := item.(map[string]any)
+	for _, intent := range w.list("/v1/payment_intents?limit=100") {
 		if status := intent["status"]; status != "canceled" && status != "succeeded" {
 			id, _ := intent["id"].(string)
 			ids = append(ids, service.PaymentID(id))
@@ -146,10 +152,27 @@ func (w *world) payable() []service.PaymentID {
 	return ids
 }
 
+// list reads a list to its end, newest first.
+func (w *world) list(path string) (rows []map[string]any) {
+	w.t.Helper()
+	for after := ""; ; {
+		page := w.ask(http.MethodGet, path+after, nil)
+		data, _ := page["data"].([]any)
+		for _, item := range data {
+			row, _ := item.(map[string]any)
+			rows = append(rows, row)
+		}
+		if more, _ := page["has_more"].(bool); !more {
+			return rows
+		}
+		after = fmt.Sprintf("&starting_after=%s", rows[len(rows)-1]["id"])
+	}
+}
+
 // events are Stripe's own of payments, oldest first, as they would be delivered.
 func (w *world) events() [][]byte {
 	w.t.Helper()
-	list, _ := w.ask(http.MethodGet, "/v1/events?limit=100&type=payment_intent.*", nil)["data"].([]any)
+	list := w.list("/v1/events?limit=100&type=payment_intent.*")
 	bodies := make([][]byte, 0, len(list))
 	for _, event := range slices.Backward(list) {
 		body, err := json.Marshal(event)

@@ -35,6 +35,7 @@ type cause struct {
 func newAccount(opts Options) *account {
 	ids := newMinter(opts.Seed)
 	return &account{
+		clock:     clock{base: opts.Now},
 		opts:      opts,
 		ids:       ids,
 		ownID:     "acct_1" + ids.letters(15),

@@ -2,10 +2,13 @@ package stripesim
 
 import "time"
 
-// clock is the machine's own, moved forward: every time that the simulator names or waits for is read from it.
-type clock struct{ offset time.Duration }
+// clock is the one of the Options, moved forward: every time that the simulator names or waits for is read from it.
+type clock struct {
+	base   func() time.Time
+	offset time.Duration
+}
 
-func (c *clock) now() time.Time { return time.Now().Add(c.offset) }
+func (c *clock) now() time.Time { return c.base().Add(c.offset) }
 
 // unix is a moment as Stripe writes it, in seconds; zero is null.
 type unix int64

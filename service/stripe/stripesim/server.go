@@ -21,6 +21,8 @@ type Options struct {
 	Webhooks []Webhook
 	// APIVersion is the api_version of events; empty means 2024-06-20.
 	APIVersion string
+	// Now is the clock that the simulator's moves on from; nil means the machine's. One that stands still lets a run replay to the second.
+	Now func() time.Time
 	// Logger hears of requests and deliveries, never of secrets; nil discards.
 	Logger *slog.Logger
 }
@@ -43,6 +45,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Settle <= 0 {
 		o.Settle = defaultSettle
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -1,0 +1,237 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"kasse/service"
+)
+
+// handOut judges a payment that is handed out: no other that was may still be paid, and its price is not older than what
+// was heard before it was asked for.
+func (m *model) handOut(opened service.Opened, floor int64) {
+	if !slices.Contains(m.handed, opened.ID) {
+		m.handed = append(m.handed, opened.ID)
+	}
+	open := 0
+	for _, at := range m.truths() {
+		if slices.Contains(m.handed, at.ID) && at.Status != service.Canceled {
+			open++
+		}
+		if at.ID == opened.ID && at.payable() {
+			m.judgePrice(at, floor)
+		}
+		if at.ID == opened.ID && (opened.Session == nil) != (at.Customer == "") {
+			m.Fatalf("session of %q: %v", at.Customer, opened.Session)
+		}
+	}
+	if open > 1 {
+		m.Fatalf("%d payments were handed out that are not cancelled: %+v", open, m.truths())
+	}
+}
+
+func (m *model) judgePrice(at truth, floor int64) {
+	amount := func(p price) bool { return p.hi >= floor && p.terms.Amount == at.Amount }
+	customer := func(p price) bool { return p.hi >= floor && p.terms.Customer == at.Customer }
+	if !slices.ContainsFunc(m.prices, amount) || !slices.ContainsFunc(m.prices, customer) {
+		m.Fatalf("handed out %+v, and heard of a younger price than %d", at, floor)
+	}
+}
+
+// finish ends the faults, lets everybody go on or die, brings every event, lets the worker do its work, and judges.
+func (m *model) finish() {
+	m.sim.ClearFaults()
+	m.pass(time.Minute)
+	for len(m.processes) > 0 {
+		p := m.processes[0]
+		if rapid.Bool().Draw(m.T, "dies in the end") {
+			p.kill()
+		}
+		m.steps(p, 4*longWay)
+		if !p.ended {
+			m.Fatalf("%s never ends", p.name)
+		}
+	}
+	for len(m.flying) > 0 {
+		events := rapid.Permutation(m.flying).Draw(m.T, "order")
+		m.flying = nil
+		for _, event := range events {
+			m.through(func(svc *service.Service) error {
+				_, err := svc.Webhook(context.Background(), event, signed(event, m.now()))
+				return err
+			})
+		}
+	}
+	for _, at := range m.truths() {
+		m.through(func(svc *service.Service) error { return svc.Read(context.Background(), at.ID) })
+	}
+	m.rest()
+	m.judge()
+	m.judgeLast()
+}
+
+// through does something without disturbance.
+func (m *model) through(work func(*service.Service) error) {
+	if err := work(m.calm()); err != nil {
+		m.Fatal(err)
+	}
+	m.flying = append(m.flying, m.newEvents()...)
+}
+
+func (m *model) calm() *service.Service {
+	svc := m.replica(m.store, m.gateway())
+	svc.MaxFailures = modelFailures
+	return svc
+}
+
+// rest lets the worker work until nothing is due.
+func (m *model) rest() {
+	for range 10 {
+		m.pass(time.Minute)
+		ids, err := m.store.TakeReads(context.Background(), 100, time.Second)
+		if err != nil {
+			m.Fatal(err)
+		}
+		if len(ids) == 0 {
+			return
+		}
+		for _, id := range ids {
+			m.through(func(svc *service.Service) error { return svc.Read(context.Background(), id) })
+		}
+	}
+	m.Fatal("the worker finds no rest")
+}
+
+// judge compares the order with the truth.
+func (m *model) judge() {
+	o, paid := m.order(), []truth{}
+	for _, at := range m.truths() {
+		v := m.view(at.ID)
+		if v.Status != at.Status || v.Amount != at.Amount || (v.State == service.Paid) != (at.Status == service.Succeeded) {
+			m.Fatalf("shown as %+v, and is %+v", v, at)
+		}
+		if at.Status == service.Succeeded {
+			paid = append(paid, at)
+		}
+		if wanted := o.Winner == "" && o.Closed == "" && (o.Current() == at.ID || o.Attempts[v.Attempt-1].Payment == "" && !o.Attempts[v.Attempt-1].Refused); at.payable() && !wanted {
+			m.Fatalf("still open, and %+v has no use for it: %+v", o, at)
+		}
+	}
+	if len(paid) > 1 {
+		m.Fatalf("paid more than once: %+v", paid)
+	}
+	if len(paid) == 1 {
+		m.judgeWinner(o, paid[0])
+	} else if o.Winner != "" {
+		m.Fatalf("won by %s, and not paid", o.Winner)
+	}
+	m.judgeFeed(len(paid) == 1 && m.view(paid[0].ID).Fulfillable)
+}
+
+func (m *model) view(id service.PaymentID) service.View {
+	stored, err := m.store.LoadView(context.Background(), id)
+	if err != nil {
+		m.Fatal(id, err)
+	}
+	return view(m.t, stored.View)
+}
+
+// judgeWinner: paid at a price that a backend has set, and held unless it was the order's latest.
+func (m *model) judgeWinner(o service.Order, at truth) {
+	v := m.view(at.ID)
+	if o.Winner != at.ID || v.Superseded {
+		m.Fatalf("%s has paid, won by %s: %+v", at.ID, o.Winner, v)
+	}
+	if !slices.ContainsFunc(m.prices, func(p price) bool { return p.terms.Amount == at.Amount }) {
+		m.Fatalf("paid a price that nobody has set: %+v", at)
+	}
+	latest := v.Amount == o.Terms.Amount && v.Currency == o.Terms.Currency
+	if v.Fulfillable != latest || (v.HoldReason == nil) != latest {
+		m.Fatalf("%+v, at terms %+v", v, o.Terms)
+	}
+}
+
+// judgeFeed: versions grow, what is fulfilled has been paid, and order.paid is told once.
+func (m *model) judgeFeed(fulfillable bool) {
+	page, err := m.store.LoadEvents(context.Background(), "", 500)
+	if err != nil {
+		m.Fatal(err)
+	}
+	versions, told, since := map[service.PaymentID]int64{}, 0, time.Time{}
+	for _, e := range page.Events {
+		v := view(m.t, e.Data)
+		if v.Version <= versions[v.Payment] {
+			m.Fatalf("version %d of %s after %d", v.Version, v.Payment, versions[v.Payment])
+		}
+		versions[v.Payment] = v.Version
+		if e.Type == "order.paid" {
+			told++
+		}
+		if v.Fulfillable && v.State != service.Paid {
+			m.Fatalf("fulfillable, and not paid: %+v", v)
+		}
+		if v.FulfillableAt != nil && !since.IsZero() && !v.FulfillableAt.Equal(since) {
+			m.Fatalf("fulfillable at %v, and at %v", since, v.FulfillableAt)
+		} else if v.FulfillableAt != nil {
+			since = *v.FulfillableAt
+		}
+	}
+	if told > 1 || (told == 1) != fulfillable {
+		m.Fatalf("order.paid was told %d times; fulfillable: %v", told, fulfillable)
+	}
+}
+
+// judgeLast: nothing is stuck. A last create, by a key that may reopen, hands out the one payable payment of the order,
+// or says why not.
+func (m *model) judgeLast() {
+	r := service.CreateRequest{Order: "order-1", Terms: m.order().Terms, Reopen: true}
+	if r.Terms.Amount < 50 { // Stripe never took it
+		r.Terms, r.Rev = m.terms(), m.now().UnixMilli()+1
+		r.Terms.Amount = 7000
+		if o := m.order(); o.Closed != "" || o.Winner != "" {
+			return
+		}
+	}
+	var opened service.Opened
+	var err error
+	for range 3 {
+		if opened, err = m.calm().Create(context.Background(), r); m.code(err) != service.CodeStripeUnavailable && m.code(err) != service.CodeStripeError {
+			break
+		}
+		m.pass(2 * time.Minute) // until what was tried last can be forgotten
+	}
+	m.rest()
+	var payable []truth
+	want := service.Code("")
+	for _, at := range m.truths() {
+		switch {
+		case at.payable():
+			payable = append(payable, at)
+		case at.Status == service.Succeeded:
+			want = service.CodeOrderAlreadyPaid
+		case at.Status != service.Canceled:
+			want = service.CodePaymentInProgress
+		}
+	}
+	if m.code(err) != want || (want == "" && err != nil) {
+		m.Fatalf("the last create: %v, want %q: %+v of %+v", err, want, m.order(), m.truths())
+	}
+	if want == "" && (len(payable) != 1 || payable[0].ID != opened.ID || payable[0].Amount != r.Terms.Amount) {
+		m.Fatalf("handed out %s over %d, and payable are %+v", opened.ID, r.Terms.Amount, payable)
+	}
+	if want != "" && len(payable) != 0 {
+		m.Fatalf("%s, and payable are %+v", want, payable)
+	}
+}
+
+func (m *model) code(err error) service.Code {
+	var e *service.Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,114 @@
+package service_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+	"kasse/store"
+)
+
+// truth is what Stripe knows of a payment.
+type truth struct {
+	ID       service.PaymentID
+	Status   service.Status
+	Amount   int64
+	Customer service.CustomerID
+}
+
+func (t truth) payable() bool {
+	return t.Status == service.RequiresPaymentMethod || t.Status == service.RequiresConfirmation || t.Status == service.RequiresAction
+}
+
+// noRepeats keeps the SDK from trying again by itself, which takes it a second; the model tries again.
+type noRepeats struct{}
+
+// RoundTrip makes the call.
+func (noRepeats) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		response.Header.Set("Stripe-Should-Retry", "false")
+	}
+	return response, err
+}
+
+// stillWorld is a world whose clocks stand still until they are moved.
+type stillWorld struct {
+	*world
+	millis    atomic.Int64 // the time; the simulator looks at it from goroutines of its own
+	seen      int // events of Stripe that are in flight, delivered or dropped
+	customers []service.CustomerID
+}
+
+func newStillWorld(t *testing.T) *stillWorld {
+	t.Helper()
+	w := &stillWorld{}
+	w.millis.Store(noon.UnixMilli())
+	w.world = newWorldOf(t, stripesim.Options{Seed: 1, Settle: 10_000 * time.Hour, Now: w.now})
+	w.transport, w.clock = noRepeats{}, w.now
+	return w
+}
+
+func (w *stillWorld) now() time.Time { return time.UnixMilli(w.millis.Load()) }
+
+var noon = time.Date(2024, 6, 20, 12, 0, 0, 0, time.UTC)
+
+// begin forgets all that was.
+func (w *stillWorld) begin() {
+	w.t.Helper()
+	w.sim.Reset()
+	w.redis.FlushAll()
+	w.millis.Store(noon.UnixMilli())
+	w.seen = 0
+	w.pass(0)
+	if err := w.store.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		w.t.Fatal(err)
+	}
+	w.customers = []service.CustomerID{"", w.customer(), w.customer()}
+}
+
+func (w *stillWorld) pass(d time.Duration) {
+	w.millis.Add(d.Milliseconds())
+	w.redis.SetTime(w.now())
+	w.sim.Advance(0)
+}
+
+// newEvents are those that Stripe has made since the last time.
+func (w *stillWorld) newEvents() [][]byte {
+	all := w.events()
+	fresh := all[w.seen:]
+	w.seen = len(all)
+	return fresh
+}
+
+// truths are the payments at Stripe, oldest first.
+func (w *stillWorld) truths() []truth {
+	w.t.Helper()
+	var all []truth
+	for _, intent := range slices.Backward(w.list("/v1/payment_intents?limit=100")) {
+		text := func(name string) string { value, _ := intent[name].(string); return value }
+		amount, _ := intent["amount"].(float64)
+		all = append(all, truth{service.PaymentID(text("id")), service.Status(text("status")), int64(amount), service.CustomerID(text("customer"))})
+	}
+	return all
+}
+
+// customerDoes is what a customer does with the secret of a payment; Stripe may refuse it.
+func (w *stillWorld) customerDoes(id service.PaymentID, what string) {
+	path := "/v1/payment_intents/" + string(id)
+	switch what {
+	case "agrees", "fails to agree":
+		_ = w.sim.Authenticate(string(id), what == "agrees")
+	case "bank pays", "bank refuses":
+		_ = w.sim.Settle(string(id), what == "bank pays")
+	case "Stripe cancels":
+		w.ask(http.MethodPost, path+"/cancel", url.Values{})
+	default:
+		w.ask(http.MethodPost, path+"/confirm", url.Values{"payment_method": {what}, "return_url": {"https://shop.example/"}})
+	}
+}

@@ -1,0 +1,162 @@
+package service_test
+
+import (
+	"context"
+	"time"
+
+	"kasse/service"
+)
+
+// fate is what becomes of one call to Redis or to Stripe.
+type fate int
+
+const (
+	goes       fate = iota
+	lostBefore      // it never arrives, and says so
+	lostAfter       // it is done, and its answer is lost
+	diesBefore      // the process dies before it
+	diesAfter       // the process dies after it, and before the answer
+)
+
+// process is one call of the service in a process of its own, which stands still before each of its calls to Redis and
+// to Stripe until it is let go on. So interleavings are drawn, and replay. (Sessions are no part of that: they are made
+// beside a payment, and change nothing.)
+type process struct {
+	service.Store
+	service.Stripe
+	name  string
+	at    chan string   // names the call that it stands before
+	let   chan fate     // lets it go on
+	look  chan struct{} // wakes it where it waits for another's change of the order
+	done  chan struct{}
+	call  string // that it stands before
+	dead  bool
+	ended bool
+}
+
+// begin starts work, up to its first call.
+func begin(name string, w *world, work func(*service.Service)) *process {
+	p := &process{
+		Store: w.store, name: name,
+		at: make(chan string), let: make(chan fate), look: make(chan struct{}), done: make(chan struct{}),
+	}
+	p.Stripe = w.gateway()
+	svc := w.replica(p, p)
+	svc.MaxFailures = modelFailures
+	go func() {
+		defer close(p.done)
+		work(svc)
+	}()
+	p.settle()
+	return p
+}
+
+// settle waits until the process stands before its next call, or has ended.
+func (p *process) settle() {
+	for {
+		select {
+		case p.call = <-p.at:
+			return
+		case <-p.done:
+			p.ended = true
+			return
+		case p.look <- struct{}{}:
+		}
+	}
+}
+
+// step makes the call that the process stands before.
+func (p *process) step(f fate) {
+	p.let <- f
+	p.settle()
+}
+
+// kill ends the process where it stands.
+func (p *process) kill() {
+	if !p.ended {
+		p.step(diesBefore)
+	}
+}
+
+// stand waits to be let go on, and makes the call, or not.
+func stand[T any](p *process, name string, lost error, call func() (T, error)) (T, error) {
+	var none T
+	if p.dead {
+		return none, errDead
+	}
+	p.at <- name
+	switch f := <-p.let; f {
+	case lostBefore:
+		return none, lost
+	case lostAfter:
+		_, _ = call()
+		return none, lost
+	case diesBefore:
+		p.dead = true
+		return none, errDead
+	case diesAfter:
+		p.dead = true
+		_, _ = call()
+		return none, errDead
+	case goes:
+	}
+	return call()
+}
+
+var (
+	errNoStore  = &service.Error{Code: service.CodeStoreUnavailable, Detail: "lost"}
+	errNoStripe = &service.Error{Code: service.CodeStripeTimeout, Detail: "lost"}
+)
+
+// WatchOrder gives no hints but those of settle.
+func (p *process) WatchOrder(service.OrderID) (<-chan struct{}, func()) { return p.look, func() {} }
+
+func (p *process) SaveOrder(ctx context.Context, o service.Order) error {
+	_, err := stand(p, "SaveOrder", errNoStore, func() (any, error) { return nil, p.Store.SaveOrder(ctx, o) })
+	return err
+}
+
+func (p *process) SavePayment(ctx context.Context, w service.PaymentWrite) error {
+	_, err := stand(p, "SavePayment", errNoStore, func() (any, error) { return nil, p.Store.SavePayment(ctx, w) })
+	return err
+}
+
+func (p *process) LoadOrder(ctx context.Context, id service.OrderID) (o service.Order, now time.Time, err error) {
+	_, err = stand(p, "LoadOrder", errNoStore, func() (any, error) {
+		o, now, err = p.Store.LoadOrder(ctx, id)
+		return nil, err
+	})
+	return o, now, err
+}
+
+func (p *process) LoadPayment(ctx context.Context, id service.PaymentID) (payment service.Payment, now time.Time, err error) {
+	_, err = stand(p, "LoadPayment", errNoStore, func() (any, error) {
+		payment, now, err = p.Store.LoadPayment(ctx, id)
+		return nil, err
+	})
+	return payment, now, err
+}
+
+func (p *process) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
+	return stand(p, "OpenPayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.OpenPayment(ctx, key, form) })
+}
+
+func (p *process) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
+	return stand(p, "RetrievePayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) })
+}
+
+func (p *process) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+	return stand(p, "UpdateAmount", errNoStripe, func() (service.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount) })
+}
+
+func (p *process) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {
+	return stand(p, "CancelPayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) })
+}
+
+func (p *process) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {
+	return stand(p, "FindPayment", errNoStripe, func() (*service.Answer, error) { return p.Stripe.FindPayment(ctx, order, a) })
+}
+
+func (p *process) OpenSession(_ context.Context, customer service.CustomerID, _ service.SessionFeatures) (service.Session, error) {
+	return service.Session{ClientSecret: service.Secret("for " + customer)}, nil
+}
