@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -104,11 +105,6 @@ func (s *Service) ChangeAmount(ctx context.Context, id PaymentID, version, amoun
 	if amount < 1 || amount > MaxAmount {
 		return StoredView{}, amountOutOfRange()
 	}
-	if err := s.Read(ctx, id); errors.Is(err, ErrNotFound) {
-		return StoredView{}, NotFound()
-	} else if err != nil {
-		return StoredView{}, err
-	}
 	p, err := s.payment(ctx, id)
 	if err != nil {
 		return StoredView{}, err
@@ -120,13 +116,15 @@ func (s *Service) ChangeAmount(ctx context.Context, id PaymentID, version, amoun
 
 func (s *Service) tryChangeAmount(ctx context.Context, id PaymentID, version, amount int64) (StoredView, error) {
 	t, err := s.loadSubject(ctx, id)
-	switch {
-	case err != nil:
+	if err = cmp.Or(err, t.is(version), t.waits()); err != nil {
 		return StoredView{}, err
-	case t.view.Version != version:
-		return StoredView{}, &Error{Code: CodeVersionMismatch, Detail: "The payment has changed since this version.", Payment: t.payment.View}
-	case t.order.frozen() || t.order.Current() != id || t.view.Status != RequiresPaymentMethod:
-		return StoredView{}, t.invalidState("The amount can be changed only while the order's payment waits for a payment method.")
+	}
+	if err := s.Read(ctx, id); err != nil {
+		return StoredView{}, err
+	}
+	t, err = s.loadSubject(ctx, id)
+	if err = cmp.Or(err, t.waits(), t.is(version)); err != nil {
+		return StoredView{}, err
 	}
 	err = s.setAmount(ctx, t, amount)
 	if errors.Is(err, errAgain) {
@@ -135,22 +133,36 @@ func (s *Service) tryChangeAmount(ctx context.Context, id PaymentID, version, am
 	return StoredView{}, err
 }
 
-// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's if it was. While Stripe has
-// not answered the customer may pay either; whichever was paid is the order's then.
+// is refuses whoever has not seen the latest version.
+func (t subject) is(version int64) error {
+	if t.view.Version == version {
+		return nil
+	}
+	return &Error{Code: CodeVersionMismatch, Detail: "The payment has changed since this version.", Payment: t.payment.View}
+}
+
+// waits refuses unless the payment is the order's, and the customer may still choose how to pay.
+func (t subject) waits() error {
+	if !t.order.frozen() && t.order.Current() == t.payment.ID && t.view.Status == RequiresPaymentMethod {
+		return nil
+	}
+	return t.invalidState("The amount can be changed only while the order's payment waits for a payment method.")
+}
+
+// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's unless Stripe says no: also
+// where Stripe's answer was lost, since the backend has said so.
 func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error {
-	o, done, declined := t.order, false, false
+	o, declined := t.order, false
 	o.Proposed = Proposal{Amount: amount, Rev: max(o.Rev+1, t.now.UnixMilli())}
 	err := s.underLease(ctx, o, t.now, func() error {
 		answer, err := s.stripe.UpdateAmount(ctx, t.payment.ID, amount)
-		done, declined = err == nil, refused(err)
+		declined = refused(err)
 		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
 	}, func(latest *Order) {
-		switch {
-		case done:
-			latest.agree()
-		case declined:
+		if declined {
 			latest.Proposed = Proposal{}
 		}
+		latest.agree()
 	})
 	if !declined || !errors.Is(err, errAgain) {
 		return err

@@ -137,11 +137,11 @@ func (s *Service) settle(ctx context.Context, before Payment, p *Payment) error 
 // claim makes a payment that has succeeded the order's winner, if there is none; the order's other payments then have to
 // be cancelled.
 func (s *Service) claim(ctx context.Context, p *Payment) error {
-	order, err := s.changeOrder(ctx, p.Standing.Order, func(o *Order, _ time.Time) error {
+	order, err := s.changeOrder(ctx, p.Standing.Order, func(o *Order, now time.Time) error {
 		if o.Winner != "" {
 			return errUnchanged
 		}
-		o.claim(p.ID, p.Standing.Attempt, p.Record.Show().Amount)
+		o.claim(p.ID, p.Standing.Attempt, p.Record.Show().Amount, now)
 		return nil
 	})
 	if err != nil {

@@ -29,8 +29,7 @@ type Order struct {
 	Lease    Lease     `json:"lease,omitzero"`
 }
 
-// Proposal is an amount that Stripe is being asked to set on the order's payment. Until the answer is known the customer
-// may have paid either.
+// Proposal is an amount that Stripe is being asked to set on the order's payment.
 type Proposal struct {
 	Amount int64 `json:"amount,omitempty"` // minor units
 	Rev    int64 `json:"rev,omitempty"`    // Unix milliseconds

@@ -181,7 +181,7 @@ func TestClaim(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, c := range tt.claims {
-				tt.order.claim(c.id, c.attempt, price.Amount)
+				tt.order.claim(c.id, c.attempt, price.Amount, noon)
 				if got := tt.order.result(c.id); got != c.want {
 					t.Errorf("%s: %s, want %s", c.id, got, c.want)
 				}
@@ -193,10 +193,10 @@ func TestClaim(t *testing.T) {
 	}
 	for _, o := range []*Order{order(), order("pi_1"), order("pi_1", "pi_2")} {
 		before := *o
-		if o.claim("pi_9", len(o.Attempts)+1, price.Amount); !reflect.DeepEqual(*o, before) {
+		if o.claim("pi_9", len(o.Attempts)+1, price.Amount, noon); !reflect.DeepEqual(*o, before) {
 			t.Errorf("none of the order's attempts, and yet: %+v", o)
 		}
-		if o.claim("pi_9", 1, price.Amount); !reflect.DeepEqual(*o, before) {
+		if o.claim("pi_9", 1, price.Amount, noon); !reflect.DeepEqual(*o, before) {
 			t.Errorf("another's attempt, and yet: %+v", o)
 		}
 	}

@@ -1,6 +1,9 @@
 package service
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Result is how a payment that succeeded stands to its order.
 type Result string
@@ -50,9 +53,9 @@ func (p *Payment) unwanted() bool {
 
 // claim makes the payment the order's winner if there is none yet. To claim again is a no-op, so that a crash between
 // this and the payment's own write heals at the next delivery. An attempt that waits for Stripe's answer learns it here;
-// a payment that is none of the order's attempts claims nothing. Of two prices that the customer may have paid, since
-// Stripe was being asked to change it, the one that was paid is the order's.
-func (o *Order) claim(id PaymentID, attempt int, amount int64) {
+// a payment that is none of the order's attempts claims nothing. While Stripe is being asked to change the price, the one
+// that was paid is the order's: who asks will be told that the customer was faster.
+func (o *Order) claim(id PaymentID, attempt int, amount int64, now time.Time) {
 	if o.Winner != "" {
 		return
 	}
@@ -63,7 +66,7 @@ func (o *Order) claim(id PaymentID, attempt int, amount int64) {
 		o.Attempts = slices.Clone(o.Attempts)
 		o.answered(attempt, id)
 	}
-	if o.Proposed.Amount == amount {
+	if o.Proposed.Amount == amount || !o.Lease.held(now) {
 		o.agree()
 	}
 	o.Proposed = Proposal{}
