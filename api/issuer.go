@@ -180,8 +180,7 @@ func (k *IssuerKeys) fetch(ctx context.Context) (map[string]keyfunc.Keyfunc, err
 	}
 	response, err := k.client.Do(request)
 	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*url.Error](err); ok {
 			err = failed.Err
 		}
 		return nil, err

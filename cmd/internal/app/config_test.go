@@ -96,12 +96,12 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 			"https://joe:hunter2@login.shop.example/keys", "https://login.shop.example/keys#hunter2", "http://127.0.0.1.shop.example/keys", "http://localhost.shop.example/keys", "http://10.0.0.1/keys?key=hunter2",
 			"http://[fe80::1]/keys", "http://0.0.0.0/keys", "http://2130706433/keys", "https://login.shop.example:port/hunter2", "data:application/json,{}", "https://%zz/hunter2",
 		},
-		"ORDER_TOKEN_TTL":      {"15", "0s", "25h", "999ms"},
-		"MAX_FAILED_ATTEMPTS":  {"0", "ten", "1001", "off"},
-		"PAYMENT_RETENTION":    {"719h", "550d", "forever"},
-		"EVENT_RETENTION":      {"1h", "30d", "forever"},
-		"LOG_LEVEL":            {"loud", "7"},
-		"LOG_FORMAT":           {"xml", "JSON"},
+		"ORDER_TOKEN_TTL":     {"15", "0s", "25h", "999ms"},
+		"MAX_FAILED_ATTEMPTS": {"0", "ten", "1001", "off"},
+		"PAYMENT_RETENTION":   {"719h", "550d", "forever"},
+		"EVENT_RETENTION":     {"1h", "30d", "forever"},
+		"LOG_LEVEL":           {"loud", "7"},
+		"LOG_FORMAT":          {"xml", "JSON"},
 	}
 	for variable, values := range tests {
 		for _, value := range values {
