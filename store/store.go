@@ -30,6 +30,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -86,6 +87,17 @@ func Connect(mode, url string) (redis.UniversalClient, error) {
 		return redis.NewClient(o), nil
 	}
 	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
+}
+
+// LogTo sends what go-redis has to say to the log, for all clients of the process. It is about connections, and holds no
+// data.
+func LogTo(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
+
+type driverLog struct{ *slog.Logger }
+
+// Printf is called by go-redis.
+func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
+	l.WarnContext(ctx, "redis client", "said", fmt.Sprintf(format, args...))
 }
 
 // Ping reports whether Redis answers.

@@ -69,13 +69,16 @@ func New(c Config, log *slog.Logger) (*App, error) {
 // Close ends the connections.
 func (a *App) Close() error { return a.close() }
 
-// NewLogger returns the logger that the configuration asks for, on standard error.
+// NewLogger returns the logger that the configuration asks for, on standard error. The Redis client writes to it too, in
+// the whole process.
 func NewLogger(c Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, options))
 	if c.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(os.Stderr, options))
+		log = slog.New(slog.NewTextHandler(os.Stderr, options))
 	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	store.LogTo(log)
+	return log
 }
 
 // Run serves until the context ends, then drains. It returns nil after a clean stop.
@@ -112,11 +115,13 @@ func (a *App) Serve(ctx context.Context) error {
 	group.Go(admin.serve)
 	group.Go(func() error {
 		defer stop()
+		delay := a.DrainDelay
 		select {
 		case <-ctx.Done():
 		case <-work.Done(): // something could not go on
+			delay = 0
 		}
-		return a.drain(context.WithoutCancel(ctx), public, admin)
+		return a.drain(context.WithoutCancel(ctx), delay, public, admin)
 	})
 	return group.Wait()
 }
@@ -138,15 +143,15 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 	})
 }
 
-// drain stops the servers. Readiness goes first and held polls are answered; everything else is served for DRAIN_DELAY,
+// drain stops the servers. Readiness goes first and held polls are answered; everything else is served for the delay,
 // so that load balancers notice; then running requests finish. The timeout counts from the signal.
-func (a *App) drain(ctx context.Context, public, admin *server) error {
+func (a *App) drain(ctx context.Context, delay time.Duration, public, admin *server) error {
 	a.log.InfoContext(ctx, "draining")
 	deadline, cancel := context.WithTimeout(ctx, a.ShutdownTimeout)
 	defer cancel()
 	close(a.draining)
 	select {
-	case <-time.After(a.DrainDelay):
+	case <-time.After(delay):
 	case <-deadline.Done():
 	}
 	err := public.Shutdown(deadline)

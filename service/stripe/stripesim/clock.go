@@ -2,6 +2,8 @@ package stripesim
 
 import "time"
 
+func machineClock() time.Time { return time.Now() }
+
 // clock is the one of the Options, moved forward: every time that the simulator names or waits for is read from it.
 type clock struct {
 	base   func() time.Time

@@ -47,7 +47,7 @@ func (o Options) withDefaults() Options {
 		o.Settle = defaultSettle
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = machineClock
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
