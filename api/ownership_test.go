@@ -1,0 +1,158 @@
+package api_test
+
+import (
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
+
+	"kasse/api"
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+)
+
+// watched is a world in which nothing runs by itself, so that every command that Redis gets is a request's.
+type watched struct {
+	*world
+	mu       sync.Mutex
+	commands []string // without what a connection says for itself
+}
+
+func newWatched(t *testing.T) *watched {
+	t.Helper()
+	w := &world{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
+	t.Cleanup(w.stripe.Close)
+	w.service = service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(), service.Options{
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: slog.New(slog.DiscardHandler),
+	})
+	w.api = httptest.NewServer(api.New(w.service, w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))))
+	t.Cleanup(w.api.Close)
+	watch := &watched{world: w}
+	w.redis.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
+		watch.mu.Lock()
+		defer watch.mu.Unlock()
+		if command = strings.ToUpper(command); !slices.Contains([]string{"HELLO", "CLIENT", "PING", "SUBSCRIBE", "UNSUBSCRIBE"}, command) {
+			watch.commands = append(watch.commands, command)
+		}
+		return false
+	})
+	return watch
+}
+
+// sends returns the answer, and the commands that it cost.
+func (w *watched) sends(r request) (reply, []string) {
+	w.t.Helper()
+	w.mu.Lock()
+	w.commands = nil
+	w.mu.Unlock()
+	answer := w.send(r)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return answer, w.commands
+}
+
+// TestForeignIsMissing: what is another's and what is not there cannot be told apart, by nothing that is answered, and by
+// nothing that is done for the answer.
+func TestForeignIsMissing(t *testing.T) {
+	w := newWatched(t)
+	fresh, canceled, own := w.create("shop-1"), w.create("shop-2"), w.create("shop-3")
+	if answer := w.send(request{line: "POST /v1/payments/" + canceled.PaymentIntent + "/cancel", token: fullKey}); answer.status != http.StatusOK {
+		t.Fatalf("cancel: %d %s", answer.status, answer.body)
+	}
+	token, reader := w.token(claims{"order_id": "shop-3"}), w.token(claims{"order_id": "shop-3", "amount": nil, "currency": nil})
+	absent := w.token(claims{"order_id": "shop-4"})
+	guess := func(id string) string { return id + "_secret_" + strings.Repeat("a", 25) }
+	held := map[string]string{"If-None-Match": "*"}
+	tests := map[string]struct {
+		request // ID stands for what is another's, and for what is missing
+		order   bool
+	}{
+		"payment by another's client secret":         {request: request{line: "GET /v1/payments/ID", token: own.ClientSecret}},
+		"payment by a guessed client secret":         {request: request{line: "GET /v1/payments/ID", token: guess(fresh.PaymentIntent)}},
+		"payment by another order's token":           {request: request{line: "GET /v1/payments/ID", token: token}},
+		"payment by another order's reading token":   {request: request{line: "GET /v1/payments/ID", token: reader}},
+		"payment by the token of an order not there": {request: request{line: "GET /v1/payments/ID", token: absent}},
+		"payment without its body":                   {request: request{line: "HEAD /v1/payments/ID", token: token}},
+		"payment as it was seen before":              {request: request{line: "GET /v1/payments/ID", token: token, header: held}},
+		"payment, to be held":                        {request: request{line: "GET /v1/payments/ID?wait=25", token: token, header: held}},
+		"payment, to be held, by a client secret":    {request: request{line: "GET /v1/payments/ID?wait=25", token: own.ClientSecret, header: held}},
+		"session by another order's token":           {request: request{line: "POST /v1/payments/ID/customer-session", token: token}},
+		"session by another order's reading token":   {request: request{line: "POST /v1/payments/ID/customer-session", token: reader}},
+		"session with features":                      {request: request{line: "POST /v1/payments/ID/customer-session", token: token, body: `{"customer_session":{"save":true,"save_usage":"off_session"}}`}},
+		"session by another's client secret":         {request: request{line: "POST /v1/payments/ID/customer-session", token: own.ClientSecret}},
+		"order by another order's token":             {request: request{line: "GET /v1/orders/ID", token: token}, order: true},
+		"order by another order's reading token":     {request: request{line: "GET /v1/orders/ID", token: reader}, order: true},
+		"order without its body":                     {request: request{line: "HEAD /v1/orders/ID", token: token}, order: true},
+		"order by a client secret":                   {request: request{line: "GET /v1/orders/ID", token: own.ClientSecret}, order: true},
+	}
+	for name, test := range tests {
+		missing, foreign := "pi_missing0000000000000000", []string{fresh.PaymentIntent, canceled.PaymentIntent}
+		if test.order {
+			missing, foreign = "shop-9", []string{"shop-1", "shop-2"}
+		}
+		for _, id := range foreign {
+			t.Run(name+" "+id, func(t *testing.T) {
+				w.t = t
+				w.isMissing(test.request, id, missing)
+			})
+		}
+	}
+}
+
+func (w *watched) isMissing(r request, foreign, missing string) {
+	w.t.Helper()
+	dump, calls, pattern := w.redis.Dump(), len(w.stripe.Requests()), r.line
+	r.line = strings.Replace(pattern, "ID", missing, 1)
+	want, wantCommands := w.sends(r)
+	r.line = strings.Replace(pattern, "ID", foreign, 1)
+	got, gotCommands := w.sends(r)
+	if want.status != http.StatusNotFound && want.status != http.StatusForbidden || got.status != want.status {
+		w.t.Errorf("foreign is %d, missing is %d", got.status, want.status)
+	}
+	if masked := requestIDs.ReplaceAllString(got.body, ""); masked != requestIDs.ReplaceAllString(want.body, "") || len(got.body) != len(want.body) {
+		w.t.Errorf("foreign is %s, missing is %s", got.body, want.body)
+	}
+	for _, headers := range []http.Header{got.header, want.header} {
+		headers.Del("X-Request-Id")
+		headers.Del("Date")
+	}
+	if !maps.EqualFunc(got.header, want.header, slices.Equal) {
+		w.t.Errorf("foreign has %v, missing has %v", got.header, want.header)
+	}
+	if !slices.Equal(gotCommands, wantCommands) {
+		w.t.Errorf("foreign costs %v, missing costs %v", gotCommands, wantCommands)
+	}
+	w.checkUntouched(dump, calls)
+}
+
+// TestSessionIsForThePaymentsCustomer: nobody names another, and who holds no more than a client secret gets none.
+func TestSessionIsForThePaymentsCustomer(t *testing.T) {
+	w := newWatched(t)
+	ada, bob := w.customer(), w.customer()
+	var made opened
+	w.send(request{line: createLine, token: w.token(claims{"customer": ada})}).into(t, http.StatusCreated, &made)
+	line := "POST /v1/payments/" + made.PaymentIntent + "/customer-session"
+	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	for _, token := range []string{fullKey, w.token(nil)} {
+		w.send(request{line: line, token: token, body: `{"customer":"` + bob + `"}`, bad: true}).says(t, http.StatusBadRequest, "invalid_request")
+	}
+	for _, token := range []string{made.ClientSecret, made.Session.ClientSecret} {
+		answer := w.send(request{line: line, token: token})
+		if answer.status != http.StatusForbidden && answer.status != http.StatusUnauthorized {
+			t.Errorf("%.12s…: %d %s", token, answer.status, answer.body)
+		}
+	}
+	w.checkUntouched(dump, calls)
+	w.send(request{line: line, token: w.token(claims{"customer": bob})}).into(t, http.StatusCreated, &opened{})
+	if asked := w.stripe.Requests(); !strings.Contains(asked[len(asked)-1].Body, "customer="+ada) {
+		t.Errorf("Stripe was asked for %s", asked[len(asked)-1].Body)
+	}
+}
