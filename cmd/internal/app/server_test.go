@@ -35,11 +35,17 @@ type running struct {
 // run serves until the test ends; the bounds may be changed before.
 func run(t *testing.T, change func(*bounds)) *running {
 	t.Helper()
+	return runAs(t, func(*Config) {}, change)
+}
+
+// runAs is run with another configuration.
+func runAs(t *testing.T, configure func(*Config), change func(*bounds)) *running {
+	t.Helper()
 	r := &running{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1})}
 	simulator := httptest.NewServer(r.stripe)
 	t.Cleanup(func() { r.stripe.Close(); simulator.Close() })
 	listening := make(chan struct{})
-	a, err := New(Config{
+	c := Config{
 		ListenAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ShutdownTimeout: time.Second,
 		RedisURL: service.Secret("redis://" + r.redis.Addr()), RedisMode: "single", RedisPartitions: 1,
 		StripeSecretKey: "sk_test_app", StripePublishableKey: "pk_test_app", StripeWebhookSecrets: []service.Secret{"whsec_test_app_test_app"},
@@ -47,7 +53,9 @@ func run(t *testing.T, change func(*bounds)) *running {
 		ServiceKeys:      []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
 		PaymentRetention: time.Hour, EventRetention: time.Hour,
 		Listening: func(public, admin string) { r.public, r.admin = public, admin; close(listening) },
-	}, slog.New(slog.DiscardHandler))
+	}
+	configure(&c)
+	a, err := New(c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
