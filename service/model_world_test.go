@@ -41,7 +41,7 @@ func (noRepeats) RoundTrip(r *http.Request) (*http.Response, error) {
 type stillWorld struct {
 	*world
 	millis    atomic.Int64 // the time; the simulator looks at it from goroutines of its own
-	seen      int // events of Stripe that are in flight, delivered or dropped
+	seen      int          // events of Stripe that are in flight, delivered or dropped
 	customers []service.CustomerID
 }
 
