@@ -4,21 +4,30 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 )
 
-// Secret is a value that may be used and never shown: every way of printing it gives "***".
+// Secret is a value that may be used and never shown: every way of printing it gives "***". Out of a method's reach are
+// only the verbs %p and %w, which vet refuses, and members that are not exported of a struct that is printed as a whole.
 type Secret string
 
-// String hides the value from fmt.
+// String hides the value from those who ask for text.
 func (Secret) String() string { return "***" }
 
-// GoString hides the value from %#v.
+// GoString hides the value from code generators.
 func (Secret) GoString() string { return "***" }
 
-// MarshalJSON hides the value from encoders.
+// Format hides the value from fmt, also where the verb is wrong: for %d it would show what it cannot format.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
+
+// MarshalJSON hides the value from JSON.
 func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"***"`), nil }
+
+// MarshalText hides the value from other encoders.
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // LogValue hides the value from slog.
 func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
