@@ -2,7 +2,6 @@ package service_test
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -205,7 +204,7 @@ func (m *model) judgeLast() {
 	var opened service.Opened
 	var err error
 	for range 3 {
-		if opened, err = m.calm().Create(context.Background(), r); m.code(err) != service.CodeStripeUnavailable && m.code(err) != service.CodeStripeError {
+		if opened, err = m.calm().Create(context.Background(), r); code(err) != service.CodeStripeUnavailable && code(err) != service.CodeStripeError {
 			break
 		}
 		m.pass(2 * time.Minute) // until what was tried last can be forgotten
@@ -223,7 +222,7 @@ func (m *model) judgeLast() {
 			want = service.CodePaymentInProgress
 		}
 	}
-	if m.code(err) != want || (want == "" && err != nil) {
+	if code(err) != want || (want == "" && err != nil) {
 		m.Fatalf("the last create: %v, want %q: %+v of %+v", err, want, m.order(), m.truths())
 	}
 	if want == "" && (len(payable) != 1 || payable[0].ID != opened.ID || payable[0].Amount != r.Terms.Amount) {
@@ -232,12 +231,4 @@ func (m *model) judgeLast() {
 	if want != "" && len(payable) != 0 {
 		m.Fatalf("%s, and payable are %+v", want, payable)
 	}
-}
-
-func (m *model) code(err error) service.Code {
-	var e *service.Error
-	if errors.As(err, &e) {
-		return e.Code
-	}
-	return ""
 }
