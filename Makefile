@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check fmt fmt-check lint spec arch cli programs
+.PHONY: help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ arch: ## the import rules and the top level
 
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh
+
+vuln: .tools/bin/govulncheck ## known vulnerabilities in what we call; needs the network, and is no part of check
+	@.tools/bin/govulncheck ./... 2>&1 | { \
+	  report=$$(cat); printf '%s\n' "$$report"; \
+	  case $$report in \
+	  *"No vulnerabilities found"*) ;; \
+	  *"fetching vulnerabilities"*) echo "NOT CHECKED: the database cannot be reached. GOVULNDB may name a mirror."; exit 1;; \
+	  *) exit 1;; \
+	  esac; }
 
 programs:
 	@test/setup/install.sh
