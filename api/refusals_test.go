@@ -68,6 +68,10 @@ var wrongValues = []struct {
 	{`{"order_id":"shop-2","amount":1e2,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":1.0,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":0,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":-0,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
+	{`{"order_id":"}{","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{`{"order_id":"shop-2\u0000","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{with(`"customer":"cus_}{"`), 400, "invalid_request", []string{"/customer"}},
 	{`{"order_id":"shop-2","amount":-5,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":100000000,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":1,"currency":"EUR"}`, 400, "invalid_request", []string{"/currency"}},
@@ -155,12 +159,12 @@ func headerRefusals() []refused {
 
 func addressRefusals() []refused {
 	var all []refused
-	for _, id := range []string{"x", "pi_", "pi_a-b", "pi_1%2F..", "%2e%2e", "..", ".", "pi_1%0A", "pi_%FF", "search", "pi_" + strings.Repeat("a", 251)} {
+	for _, id := range []string{"x", "pi_", "pi_a-b", "pi_1%2F..", "%2e%2e", "..", ".", "pi_1%0A", "pi_1%0D%0A", "pi_1%00", "pi_%7D%7B", "%2E%2e%2F", "pi_%FF", "search", "pi_" + strings.Repeat("a", 251)} {
 		for _, line := range []string{"GET /v1/payments/ID", "GET /v1/payments/ID/history", "POST /v1/payments/ID/customer-session"} {
 			all = append(all, refused{name: "id " + id, line: strings.Replace(line, "ID", id, 1), status: 400, code: "invalid_request", where: []string{"payment_intent"}})
 		}
 	}
-	for _, id := range []string{"..", "%2e", "a%2Fb", "-a", "a%20b", "%3A", strings.Repeat("a", 65)} {
+	for _, id := range []string{"..", "%2e", "a%2Fb", "-a", "a%20b", "%3A", "%7D%7B", "a%00", "a%0D%0Ab", strings.Repeat("a", 65)} {
 		all = append(all, refused{name: "id " + id, line: "GET /v1/orders/" + id, status: 400, code: "invalid_request", where: []string{"order_id"}})
 	}
 	for _, line := range []string{
