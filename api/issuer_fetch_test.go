@@ -63,7 +63,7 @@ func TestUnknownKidsFetchSeldom(t *testing.T) {
 	for round := range int64(3) {
 		i.pass(10 * time.Second)
 		var flood sync.WaitGroup
-		for n := range 8 {
+		for n := range 4 {
 			flood.Go(func() {
 				for m := range 8 {
 					i.isGood(i.token(ecKey(), header("ES256", "invented-"+strconv.Itoa(n*8+m)), nil), false)
