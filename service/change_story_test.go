@@ -10,68 +10,68 @@ import (
 
 // TestChangeAmountStories: a backend sets the price of an order that is open.
 func TestChangeAmountStories(t *testing.T) {
-	for name, story := range map[string]func(*testing.T, *shop){
-		"the order's price, for every token so far": func(t *testing.T, s *shop) {
+	for name, story := range map[string]func(*shop){
+		"the order's price, for every token so far": func(s *shop) {
 			opened, v := s.creates(s.token(1, 4200))
-			stored, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version, 3900)
-			if err != nil || view(t, stored.View).Amount != 3900 || stored.Version <= v.Version {
-				t.Fatalf("%v %s", err, stored.View)
+			stored, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
+			if err != nil || view(s.t, stored.View).Amount != 3900 || stored.Version <= v.Version {
+				s.t.Fatalf("%v %s", err, stored.View)
 			}
 			s.atStripe(opened.ID, service.RequiresPaymentMethod, 3900)
 			if again, v := s.creates(s.token(2, 4200)); again.ID != opened.ID || v.Amount != 3900 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.refuses(s.key(4200), service.CodeOrderConflict)
 		},
-		"a failed payment waits for its next method again": func(t *testing.T, s *shop) {
+		"a failed payment waits for its next method again": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.confirm(opened.ID, "pm_card_chargeDeclined")
 			s.reads(opened.ID)
 			failed := s.shows(opened.ID, service.Failed, 4200)
-			if _, err := s.svc.ChangeAmount(t.Context(), opened.ID, failed.Version, 5000); err != nil {
-				t.Fatal(err)
+			if _, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, failed.Version, 5000); err != nil {
+				s.t.Fatal(err)
 			}
 			s.shows(opened.ID, service.Pending, 5000)
 		},
-		"of a version that has passed: version_mismatch": func(t *testing.T, s *shop) {
+		"of a version that has passed: version_mismatch": func(s *shop) {
 			opened, v := s.creates(s.key(4200))
-			_, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version-1, 3900)
+			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version-1, 3900)
 			s.is(err, service.CodeVersionMismatch)
 			s.atStripe(opened.ID, service.RequiresPaymentMethod, 4200)
 		},
-		"in another state: invalid_state": func(t *testing.T, s *shop) {
+		"in another state: invalid_state": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.becomes(opened.ID, service.RequiresAction)
 			s.reads(opened.ID)
 			v := s.shows(opened.ID, service.ActionRequired, 4200)
-			_, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version, 3900)
+			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
 			s.is(err, service.CodeInvalidState)
 		},
-		"the customer is faster: invalid_state with the view as it is": func(t *testing.T, s *shop) {
+		"the customer is faster: invalid_state with the view as it is": func(s *shop) {
 			opened, v := s.creates(s.token(1, 4200))
 			s.meddler.beforeUpdate = func() { s.becomes(opened.ID, service.Processing) }
-			_, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version, 3900)
-			if e := s.is(err, service.CodeInvalidState); view(t, e.Payment).State != service.InProgress {
-				t.Fatalf("%s", e.Payment)
+			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
+			if e := s.is(err, service.CodeInvalidState); view(s.t, e.Payment).State != service.InProgress {
+				s.t.Fatalf("%s", e.Payment)
 			}
 			s.becomes(opened.ID, service.Succeeded)
 			s.reads(opened.ID)
 			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable {
-				t.Fatalf("the price was not changed: %+v", v)
+				s.t.Fatalf("the price was not changed: %+v", v)
 			}
 		},
-		"the customer has paid the old price: held": func(t *testing.T, s *shop) {
+		"the customer has paid the old price: held": func(s *shop) {
 			opened, v := s.creates(s.token(1, 4200))
 			s.noAnswer(setsAmount, false)
-			_, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version, 5000)
+			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 5000)
 			s.is(err, service.CodeStripeUnavailable)
 			s.becomes(opened.ID, service.Succeeded)
 			s.reads(opened.ID)
 			if v := s.shows(opened.ID, service.Paid, 4200); v.HoldReason == nil || *v.HoldReason != service.HoldAmount {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"no answer: the price is the order's, and the next create brings it about": func(t *testing.T, s *shop) {
+		"no answer: the price is the order's, and the next create brings it about": func(s *shop) {
 			for _, after := range []bool{false, true} {
 				amount := int64(3900)
 				if after {
@@ -79,69 +79,69 @@ func TestChangeAmountStories(t *testing.T) {
 				}
 				opened, v := s.creates(s.token(1, 4200))
 				s.noAnswer(setsAmount, after)
-				_, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version, amount)
+				_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, amount)
 				s.is(err, service.CodeStripeUnavailable)
 				s.sim.ClearFaults()
 				if again, v := s.creates(s.token(1, 4200)); again.ID != opened.ID || v.Amount != amount {
-					t.Fatalf("%+v", v)
+					s.t.Fatalf("%+v", v)
 				}
 			}
 		},
-		"refused by Stripe: taken back, as if it had never been said": func(t *testing.T, s *shop) {
+		"refused by Stripe: taken back, as if it had never been said": func(s *shop) {
 			opened, v := s.creates(s.token(1, 4200))
 			between := time.Now().Add(-time.Minute).UnixMilli()
-			_, err := s.svc.ChangeAmount(t.Context(), opened.ID, v.Version, 10)
+			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 10)
 			s.is(err, service.CodeAmountOutOfRange)
 			if _, v := s.creates(s.token(1, 4200)); v.Amount != 4200 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if _, v := s.creates(s.token(between, 3900)); v.Amount != 3900 {
-				t.Fatalf("a token older than the refusal: %+v", v)
+				s.t.Fatalf("a token older than the refusal: %+v", v)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			story(t, newShop(t))
+			story(newShop(t))
 		})
 	}
 }
 
 // TestCancelStories: a backend cancels an order, and perhaps thinks again.
 func TestCancelStories(t *testing.T) {
-	for name, story := range map[string]func(*testing.T, *shop){
-		"closes the order, once": func(t *testing.T, s *shop) {
+	for name, story := range map[string]func(*shop){
+		"closes the order, once": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			for range 2 {
-				stored, err := s.svc.Cancel(t.Context(), opened.ID, "requested_by_customer")
-				if err != nil || view(t, stored.View).State != service.CanceledState {
-					t.Fatalf("%v %s", err, stored.View)
+				stored, err := s.svc.Cancel(s.t.Context(), opened.ID, "requested_by_customer")
+				if err != nil || view(s.t, stored.View).State != service.CanceledState {
+					s.t.Fatalf("%v %s", err, stored.View)
 				}
 			}
 			s.atStripe(opened.ID, service.Canceled, 4200)
 			s.refuses(s.token(9, 4200), service.CodeOrderClosed)
 			s.refuses(s.key(4200), service.CodeOrderClosed)
-			if whole := s.order(); !whole.Closed || view(t, whole.Payment).Payment != opened.ID {
-				t.Fatalf("%+v", whole)
+			if whole := s.order(); !whole.Closed || view(s.t, whole.Payment).Payment != opened.ID {
+				s.t.Fatalf("%+v", whole)
 			}
 		},
-		"reopened by a service key: the next attempt": func(t *testing.T, s *shop) {
+		"reopened by a service key: the next attempt": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			if _, err := s.svc.Cancel(t.Context(), opened.ID, ""); err != nil {
-				t.Fatal(err)
+			if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
+				s.t.Fatal(err)
 			}
 			again := s.key(4200)
 			again.Reopen = true
 			second, v := s.creates(again)
 			if second.ID == opened.ID || v.Attempt != 2 || s.order().Closed || len(s.payable()) != 1 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.creates(s.token(1, 4200))
 		},
-		"no answer: closed at once, and the worker cancels": func(t *testing.T, s *shop) {
+		"no answer: closed at once, and the worker cancels": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.noAnswer(cancelsPayment, false)
-			_, err := s.svc.Cancel(t.Context(), opened.ID, "")
+			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
 			s.is(err, service.CodeStripeUnavailable)
 			s.refuses(s.token(9, 4200), service.CodeOrderClosed)
 			s.sim.ClearFaults()
@@ -149,71 +149,71 @@ func TestCancelStories(t *testing.T) {
 			s.atStripe(opened.ID, service.Canceled, 4200)
 			s.shows(opened.ID, service.CanceledState, 4200)
 		},
-		"no answer, then reopened: cancelled before the next attempt": func(t *testing.T, s *shop) {
+		"no answer, then reopened: cancelled before the next attempt": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.noAnswer(cancelsPayment, false)
-			_, err := s.svc.Cancel(t.Context(), opened.ID, "")
+			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
 			s.is(err, service.CodeStripeUnavailable)
 			s.sim.ClearFaults()
 			again := s.key(4200)
 			again.Reopen = true
 			if second, _ := s.creates(again); second.ID == opened.ID || len(s.payable()) != 1 {
-				t.Fatal(s.payable())
+				s.t.Fatal(s.payable())
 			}
 		},
-		"it went on instead: invalid_state, and the order is as open as before": func(t *testing.T, s *shop) {
+		"it went on instead: invalid_state, and the order is as open as before": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.meddler.beforeCancel = func() { s.becomes(opened.ID, service.Processing) }
-			_, err := s.svc.Cancel(t.Context(), opened.ID, "")
-			if e := s.is(err, service.CodeInvalidState); view(t, e.Payment).State != service.InProgress {
-				t.Fatalf("%s", e.Payment)
+			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
+			if e := s.is(err, service.CodeInvalidState); view(s.t, e.Payment).State != service.InProgress {
+				s.t.Fatalf("%s", e.Payment)
 			}
 			if s.order().Closed {
-				t.Fatal("closed")
+				s.t.Fatal("closed")
 			}
 			s.becomes(opened.ID, service.RequiresPaymentMethod)
 			s.pass(3 * time.Second)
 			s.reads(opened.ID)
 			if again, _ := s.creates(s.key(4200)); again.ID != opened.ID {
-				t.Fatal("the payment was given up")
+				s.t.Fatal("the payment was given up")
 			}
 		},
-		"paid: invalid_state": func(t *testing.T, s *shop) {
+		"paid: invalid_state": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.meddler.beforeCancel = func() { s.becomes(opened.ID, service.Succeeded) }
 			for range 2 {
-				_, err := s.svc.Cancel(t.Context(), opened.ID, "")
+				_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
 				s.is(err, service.CodeInvalidState)
 			}
 			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable || s.order().Closed {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"one that another has taken the place of: invalid_state": func(t *testing.T, s *shop) {
+		"one that another has taken the place of: invalid_state": func(s *shop) {
 			first, _ := s.creates(s.key(4200))
 			s.stripeCancels(first.ID)
 			s.creates(s.key(4200))
-			_, err := s.svc.Cancel(t.Context(), first.ID, "")
+			_, err := s.svc.Cancel(s.t.Context(), first.ID, "")
 			s.is(err, service.CodeInvalidState)
 		},
-		"cancelled by Stripe, then by the backend: closed": func(t *testing.T, s *shop) {
+		"cancelled by Stripe, then by the backend: closed": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.stripeCancels(opened.ID)
 			s.reads(opened.ID)
-			if _, err := s.svc.Cancel(t.Context(), opened.ID, ""); err != nil || !s.order().Closed {
-				t.Fatal(err)
+			if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil || !s.order().Closed {
+				s.t.Fatal(err)
 			}
 		},
-		"a reason that Stripe does not know": func(t *testing.T, s *shop) {
-			_, err := s.svc.Cancel(t.Context(), "pi_1", "bored")
+		"a reason that Stripe does not know": func(s *shop) {
+			_, err := s.svc.Cancel(s.t.Context(), "pi_1", "bored")
 			if e := new(service.Error); !errors.As(err, &e) || e.Code != service.CodeInvalidRequest || len(e.Fields) != 1 {
-				t.Fatal(err)
+				s.t.Fatal(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			story(t, newShop(t))
+			story(newShop(t))
 		})
 	}
 }

@@ -49,15 +49,15 @@ func (m *model) finish() {
 		p := m.processes[0]
 		if rapid.Bool().Draw(m.T, "dies in the end") {
 			p.kill()
+			m.died = true
 		}
 		m.steps(p, 4*longWay)
 		if !p.ended {
 			m.Fatalf("%s never ends", p.name)
 		}
 	}
-	for len(m.flying) > 0 {
+	for m.flying = append(m.flying, m.newEvents()...); len(m.flying) > 0; m.flying = m.newEvents() {
 		events := rapid.Permutation(m.flying).Draw(m.T, "order")
-		m.flying = nil
 		for _, event := range events {
 			m.through(func(svc *service.Service) error {
 				_, err := svc.Webhook(context.Background(), event, signed(event, m.now()))
@@ -65,6 +65,8 @@ func (m *model) finish() {
 			})
 		}
 	}
+	m.rest()
+	m.judgeTold()
 	for _, at := range m.truths() {
 		m.through(func(svc *service.Service) error { return svc.Read(context.Background(), at.ID) })
 	}
@@ -78,7 +80,6 @@ func (m *model) through(work func(*service.Service) error) {
 	if err := work(m.calm()); err != nil {
 		m.Fatal(err)
 	}
-	m.flying = append(m.flying, m.newEvents()...)
 }
 
 func (m *model) calm() *service.Service {
@@ -105,6 +106,20 @@ func (m *model) rest() {
 	m.Fatal("the worker finds no rest")
 }
 
+// judgeTold: as long as nobody dies, a payment that its order does not want is cancelled without anybody asking for it.
+func (m *model) judgeTold() {
+	o := m.order()
+	for _, at := range m.truths() {
+		if at.payable() && !m.died && slices.Contains(m.handed, at.ID) && !m.wanted(o, at.ID) {
+			m.Fatalf("nobody has told the payment that %+v has no use for it: %+v", o, at)
+		}
+	}
+}
+
+func (m *model) wanted(o service.Order, id service.PaymentID) bool {
+	return o.Winner == "" && o.Closed == "" && o.Current() == id
+}
+
 // judge compares the order with the truth.
 func (m *model) judge() {
 	o, paid := m.order(), []truth{}
@@ -116,7 +131,8 @@ func (m *model) judge() {
 		if at.Status == service.Succeeded {
 			paid = append(paid, at)
 		}
-		if wanted := o.Winner == "" && o.Closed == "" && (o.Current() == at.ID || o.Attempts[v.Attempt-1].Payment == "" && !o.Attempts[v.Attempt-1].Refused); at.payable() && !wanted {
+		awaited := o.Attempts[v.Attempt-1].Payment == "" && !o.Attempts[v.Attempt-1].Refused
+		if at.payable() && !m.wanted(o, at.ID) && (!awaited || o.Closed != "" || o.Winner != "") {
 			m.Fatalf("still open, and %+v has no use for it: %+v", o, at)
 		}
 	}

@@ -9,50 +9,50 @@ import (
 
 // TestTermsStories: the terms with the highest rev count, whoever asks, and the payment is brought to them.
 func TestTermsStories(t *testing.T) {
-	for name, story := range map[string]func(*testing.T, *shop){
-		"a younger token sets the price": func(t *testing.T, s *shop) {
+	for name, story := range map[string]func(*shop){
+		"a younger token sets the price": func(s *shop) {
 			for rev, amount := range []int64{4200, 3900, 5100, 900, 1000} {
 				s.creates(s.token(int64(rev+1), amount))
 			}
 			opened, v := s.creates(s.token(9, 10_000))
 			if v.Amount != 10_000 || v.Attempt != 1 || len(s.payable()) != 1 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.atStripe(opened.ID, service.RequiresPaymentMethod, 10_000)
 		},
-		"an older one, and one of the same age, pay today's": func(t *testing.T, s *shop) {
+		"an older one, and one of the same age, pay today's": func(s *shop) {
 			opened, _ := s.creates(s.token(5, 4200))
 			for _, r := range []service.CreateRequest{s.token(4, 100), s.token(5, 100)} {
 				again, v := s.creates(r)
 				if again.ID != opened.ID || v.Amount != 4200 {
-					t.Fatalf("%+v", v)
+					s.t.Fatalf("%+v", v)
 				}
 			}
 			s.atStripe(opened.ID, service.RequiresPaymentMethod, 4200)
 		},
-		"minting sets the price, before anybody presents the token": func(t *testing.T, s *shop) {
+		"minting sets the price, before anybody presents the token": func(s *shop) {
 			opened, _ := s.creates(s.token(1, 4200))
-			rev, err := s.svc.RecordTerms(t.Context(), s.key(5000))
+			rev, err := s.svc.RecordTerms(s.t.Context(), s.key(5000))
 			if err != nil || rev <= 1 {
-				t.Fatal(rev, err)
+				s.t.Fatal(rev, err)
 			}
 			if again, v := s.creates(s.token(2, 4200)); again.ID != opened.ID || v.Amount != 5000 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if _, v := s.creates(s.token(rev, 5000)); v.Amount != 5000 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"a key's create is of this moment": func(t *testing.T, s *shop) {
+		"a key's create is of this moment": func(s *shop) {
 			s.creates(s.token(1, 4200))
 			s.creates(s.key(4200))
 			before := time.Now().Add(-time.Minute).UnixMilli()
 			if _, v := s.creates(s.token(before, 100)); v.Amount != 4200 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.refuses(s.key(100), service.CodeOrderConflict)
 		},
-		"a token of another customer": func(_ *testing.T, s *shop) {
+		"a token of another customer": func(s *shop) {
 			s.creates(s.token(5, 4200))
 			older, other := s.token(4, 4200), s.world.customer()
 			older.Terms.Customer = other
@@ -60,66 +60,66 @@ func TestTermsStories(t *testing.T) {
 			older.Terms.Customer = ""
 			s.refuses(older, service.CodeOrderConflict)
 		},
-		"a younger token may bring another customer: the next attempt": func(t *testing.T, s *shop) {
+		"a younger token may bring another customer: the next attempt": func(s *shop) {
 			first, _ := s.creates(s.token(5, 4200))
 			younger := s.token(6, 4200)
 			younger.Terms.Customer = s.world.customer()
 			second, v := s.creates(younger)
 			if second.ID == first.ID || v.Customer == nil || *v.Customer != younger.Terms.Customer {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.refuses(s.token(5, 4200), service.CodeOrderConflict)
 		},
-		"presented while a payment is on its way, they count all the same": func(t *testing.T, s *shop) {
+		"presented while a payment is on its way, they count all the same": func(s *shop) {
 			s.deliverTo(s.svc)
 			opened, _ := s.creates(s.token(1, 4200))
 			s.becomes(opened.ID, service.Processing)
 			s.drained()
 			s.refuses(s.token(2, 5000), service.CodePaymentInProgress)
 			if err := s.sim.Settle(string(opened.ID), true); err != nil {
-				t.Fatal(err)
+				s.t.Fatal(err)
 			}
 			s.drained()
 			if v := s.shows(opened.ID, service.Paid, 4200); v.Fulfillable || *v.HoldReason != service.HoldAmount {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if told := s.told(); told["order.held"] != 1 || told["order.paid"] != 0 {
-				t.Fatal(told)
+				s.t.Fatal(told)
 			}
 		},
-		"once won they are frozen": func(t *testing.T, s *shop) {
+		"once won they are frozen": func(s *shop) {
 			opened, _ := s.creates(s.token(1, 4200))
 			s.becomes(opened.ID, service.Succeeded)
 			s.reads(opened.ID)
-			if _, err := s.svc.RecordTerms(t.Context(), s.key(100)); err != nil {
-				t.Fatal(err)
+			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(100)); err != nil {
+				s.t.Fatal(err)
 			}
-			if e := s.refuses(s.token(9, 100), service.CodeOrderAlreadyPaid); view(t, e.Payment).State != service.Paid {
-				t.Fatalf("%s", e.Payment)
+			if e := s.refuses(s.token(9, 100), service.CodeOrderAlreadyPaid); view(s.t, e.Payment).State != service.Paid {
+				s.t.Fatalf("%s", e.Payment)
 			}
 			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"once closed too": func(t *testing.T, s *shop) {
+		"once closed too": func(s *shop) {
 			opened, _ := s.creates(s.token(1, 4200))
-			if _, err := s.svc.Cancel(t.Context(), opened.ID, ""); err != nil {
-				t.Fatal(err)
+			if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
+				s.t.Fatal(err)
 			}
-			if _, err := s.svc.RecordTerms(t.Context(), s.key(100)); err != nil {
-				t.Fatal(err)
+			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(100)); err != nil {
+				s.t.Fatal(err)
 			}
 			s.refuses(s.token(9, 100), service.CodeOrderClosed)
 			again := s.key(4200)
 			again.Reopen = true
 			if _, v := s.creates(again); v.Amount != 4200 || v.Attempt != 2 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			story(t, newShop(t))
+			story(newShop(t))
 		})
 	}
 }
@@ -127,71 +127,71 @@ func TestTermsStories(t *testing.T) {
 // TestTermsCancelFirst: what an update cannot bring about takes the next attempt, which opens only after Stripe's word.
 func TestTermsCancelFirst(t *testing.T) {
 	dearer := func(s *shop) service.CreateRequest { return s.token(2, 5000) }
-	for name, story := range map[string]func(*testing.T, *shop){
-		"in another state than requires_payment_method": func(t *testing.T, s *shop) {
+	for name, story := range map[string]func(*shop){
+		"in another state than requires_payment_method": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			s.becomes(first.ID, service.RequiresAction)
 			second, v := s.creates(dearer(s))
 			if second.ID == first.ID || v.Attempt != 2 || v.Amount != 5000 || s.sim.Count(setsAmount) != 0 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.atStripe(first.ID, service.Canceled, 4200)
 			if v := s.shows(first.ID, service.CanceledState, 4200); !v.Superseded {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"another currency": func(t *testing.T, s *shop) {
+		"another currency": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			r := s.token(2, 4200)
 			r.Terms.Currency = "chf"
 			second, v := s.creates(r)
 			if second.ID == first.ID || v.Currency != "chf" || len(s.payable()) != 1 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"the customer is faster than the cancel": func(t *testing.T, s *shop) {
+		"the customer is faster than the cancel": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			s.becomes(first.ID, service.RequiresAction)
 			s.meddler.beforeCancel = func() { s.becomes(first.ID, service.Succeeded) }
-			if e := s.refuses(dearer(s), service.CodeOrderAlreadyPaid); view(t, e.Payment).Payment != first.ID {
-				t.Fatalf("%s", e.Payment)
+			if e := s.refuses(dearer(s), service.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
+				s.t.Fatalf("%s", e.Payment)
 			}
 			if v := s.shows(first.ID, service.Paid, 4200); *v.HoldReason != service.HoldAmount {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"or has a debit under way by then": func(t *testing.T, s *shop) {
+		"or has a debit under way by then": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			r := dearer(s)
 			r.Terms.Currency = "chf"
 			s.meddler.beforeCancel = func() { s.becomes(first.ID, service.Processing) }
-			if e := s.refuses(r, service.CodePaymentInProgress); view(t, e.Payment).State != service.InProgress {
-				t.Fatalf("%s", e.Payment)
+			if e := s.refuses(r, service.CodePaymentInProgress); view(s.t, e.Payment).State != service.InProgress {
+				s.t.Fatalf("%s", e.Payment)
 			}
 		},
-		"no answer: the order keeps its attempt": func(t *testing.T, s *shop) {
+		"no answer: the order keeps its attempt": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			s.becomes(first.ID, service.RequiresAction)
 			s.noAnswer(cancelsPayment, false)
 			s.refuses(dearer(s), service.CodeStripeUnavailable)
 			if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
-				t.Fatal(payable)
+				s.t.Fatal(payable)
 			}
 			s.sim.ClearFaults()
 			if second, v := s.creates(s.token(1, 4200)); second.ID == first.ID || v.Amount != 5000 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"cancelled, and the answer lost: the next try sees it": func(t *testing.T, s *shop) {
+		"cancelled, and the answer lost: the next try sees it": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			s.becomes(first.ID, service.RequiresAction)
 			s.noAnswer(cancelsPayment, true)
 			s.refuses(dearer(s), service.CodeStripeUnavailable)
 			if second, v := s.creates(dearer(s)); second.ID == first.ID || v.Attempt != 2 {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 		},
-		"no answer in time: stripe_timeout": func(t *testing.T, s *shop) {
+		"no answer in time: stripe_timeout": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			s.becomes(first.ID, service.RequiresAction)
 			hasty := s.gateway()
@@ -200,13 +200,13 @@ func TestTermsCancelFirst(t *testing.T) {
 			s.noAnswerInTime(cancelsPayment)
 			s.refuses(dearer(s), service.CodeStripeTimeout)
 			if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
-				t.Fatal(payable)
+				s.t.Fatal(payable)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			story(t, newShop(t))
+			story(newShop(t))
 		})
 	}
 }

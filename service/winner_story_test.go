@@ -29,8 +29,8 @@ func twoPayable(s *shop) (late, current service.PaymentID) {
 
 // TestWinnerStories: the first payment to succeed wins its order, whichever attempt it is.
 func TestWinnerStories(t *testing.T) {
-	for name, story := range map[string]func(*testing.T, *shop){
-		"paid once": func(t *testing.T, s *shop) {
+	for name, story := range map[string]func(*shop){
+		"paid once": func(s *shop) {
 			s.deliverTo(s.svc)
 			opened, _ := s.creates(s.key(4200))
 			s.confirm(opened.ID, "pm_card_visa")
@@ -38,47 +38,47 @@ func TestWinnerStories(t *testing.T) {
 			s.reads(opened.ID)
 			v := s.shows(opened.ID, service.Paid, 4200)
 			if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if told := s.told(); told["order.paid"] != 1 || len(told) != 1 {
-				t.Fatal(told)
+				s.t.Fatal(told)
 			}
 		},
-		"one that was given up turns up: never handed out, cancelled by the worker": func(t *testing.T, s *shop) {
+		"one that was given up turns up: never handed out, cancelled by the worker": func(s *shop) {
 			late, current := twoPayable(s)
 			s.reads(late)
 			s.attend()
 			s.atStripe(late, service.Canceled, 4200)
 			if v := s.shows(late, service.CanceledState, 4200); !v.Superseded {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if again, _ := s.creates(s.key(4200)); again.ID != current {
-				t.Fatal("another is current")
+				s.t.Fatal("another is current")
 			}
 			if told := s.told(); told["superseded.canceled"] != 1 || len(told) != 1 {
-				t.Fatal(told)
+				s.t.Fatal(told)
 			}
 		},
-		"a late success wins, and the open one is cancelled": func(t *testing.T, s *shop) {
+		"a late success wins, and the open one is cancelled": func(s *shop) {
 			late, current := twoPayable(s)
 			s.becomes(late, service.Succeeded)
 			s.reads(late)
 			if v := s.shows(late, service.Paid, 4200); !v.Fulfillable || v.Superseded {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if v := s.shows(current, service.Pending, 4200); !v.Superseded {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
-			_, err := s.svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, current, nil)
+			_, err := s.svc.RefreshSession(s.t.Context(), service.Caller{Key: "test"}, current, nil)
 			s.is(err, service.CodeInvalidState)
 			s.attend()
 			s.atStripe(current, service.Canceled, 4200)
 			if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
-				t.Fatal(told)
+				s.t.Fatal(told)
 			}
 		},
-		"a second success is a duplicate": func(t *testing.T, s *shop) {
+		"a second success is a duplicate": func(s *shop) {
 			late, current := twoPayable(s)
 			for _, id := range []service.PaymentID{late, current} {
 				s.becomes(id, service.Succeeded)
@@ -86,22 +86,22 @@ func TestWinnerStories(t *testing.T) {
 			s.reads(current)
 			s.reads(late)
 			if v := s.shows(current, service.Paid, 4200); !v.Fulfillable {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if v := s.shows(late, service.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil || *v.HoldReason != service.HoldDuplicate {
-				t.Fatalf("%+v", v)
+				s.t.Fatalf("%+v", v)
 			}
 			if told := s.told(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {
-				t.Fatal(told)
+				s.t.Fatal(told)
 			}
-			if whole := s.order(); view(t, whole.Payment).Payment != current {
-				t.Fatalf("%s", whole.Payment)
+			if whole := s.order(); view(s.t, whole.Payment).Payment != current {
+				s.t.Fatalf("%s", whole.Payment)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			story(t, newShop(t))
+			story(newShop(t))
 		})
 	}
 }
@@ -138,8 +138,8 @@ func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 
 // TestFailureStories: too many failures of an order, over all its payments, close it.
 func TestFailureStories(t *testing.T) {
-	for name, story := range map[string]func(*testing.T, *shop){
-		"over several payments": func(t *testing.T, s *shop) {
+	for name, story := range map[string]func(*shop){
+		"over several payments": func(s *shop) {
 			s.deliverTo(s.svc)
 			first, _ := s.creates(s.token(1, 4200))
 			s.confirm(first.ID, "pm_card_chargeDeclined")
@@ -151,7 +151,7 @@ func TestFailureStories(t *testing.T) {
 			s.confirm(second.ID, "pm_card_chargeDeclined")
 			s.drained()
 			if second.ID == first.ID || !s.order().Closed {
-				t.Fatalf("%+v", s.order())
+				s.t.Fatalf("%+v", s.order())
 			}
 			s.refuses(chf, service.CodeAttemptsExhausted)
 			s.attend()
@@ -162,10 +162,10 @@ func TestFailureStories(t *testing.T) {
 			s.confirm(third.ID, "pm_card_chargeDeclined")
 			s.drained()
 			if s.order().Closed {
-				t.Fatal("what was before is forgiven")
+				s.t.Fatal("what was before is forgiven")
 			}
 		},
-		"heard late, of a payment that has been replaced: the open one is cancelled": func(t *testing.T, s *shop) {
+		"heard late, of a payment that has been replaced: the open one is cancelled": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			for range 3 {
 				s.confirm(first.ID, "pm_card_chargeDeclined")
@@ -175,8 +175,8 @@ func TestFailureStories(t *testing.T) {
 			chf.Terms.Currency = "chf"
 			second, _ := s.creates(chf)
 			for _, event := range late {
-				if _, err := s.svc.Webhook(t.Context(), event, signed(event, time.Now())); err != nil {
-					t.Fatal(err)
+				if _, err := s.svc.Webhook(s.t.Context(), event, signed(event, time.Now())); err != nil {
+					s.t.Fatal(err)
 				}
 			}
 			s.refuses(chf, service.CodeAttemptsExhausted)
@@ -188,7 +188,7 @@ func TestFailureStories(t *testing.T) {
 			t.Parallel()
 			s := newShop(t)
 			s.svc.MaxFailures = 2
-			story(t, s)
+			story(s)
 		})
 	}
 }

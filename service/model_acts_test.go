@@ -1,0 +1,199 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+)
+
+// terms draws what an order may cost; each amount is drawn once, so that it names its price.
+func (m *model) terms() service.Terms {
+	t := service.Terms{Amount: int64(1000 + 10*len(m.prices)), Currency: "eur", Customer: m.customers[1], CaptureMethod: service.CaptureAutomaticAsync}
+	switch rapid.IntRange(0, 15).Draw(m.T, "terms") {
+	case 0:
+		t.Currency = "chf"
+	case 1:
+		t.Customer = m.customers[2]
+	case 2:
+		t.Customer = m.customers[0]
+	case 3:
+		t.CaptureMethod = service.CaptureManual
+	case 4:
+		t.Amount = int64(1 + len(m.prices)) // too small for Stripe
+	case 5, 6:
+		t.Amount = int64(9000 - 10*len(m.prices))
+	}
+	return t
+}
+
+// presentToken creates by a token, a new one or one that the backend has signed before.
+func (m *model) presentToken(*rapid.T) {
+	if len(m.tokens) == 0 || rapid.Bool().Draw(m.T, "new token") {
+		rev := m.now().UnixMilli() + 1000*rapid.Int64Range(-3, 3).Draw(m.T, "rev")
+		m.tokens = append(m.tokens, service.CreateRequest{Order: "order-1", Terms: m.terms(), Rev: rev})
+	}
+	r := rapid.SampledFrom(m.tokens).Draw(m.T, "token")
+	at := m.set(r.Terms, r.Rev, r.Rev)
+	m.create(fmt.Sprintf("token %d of %d", r.Rev-noon.UnixMilli(), r.Terms.Amount), r, func(err error) {
+		onItsWay := code(err) == service.CodePaymentInProgress && m.order().Closed == ""
+		m.prices[at].heard = err == nil || onItsWay
+	})
+}
+
+// createByKey creates by a service key, mostly on the order's own terms.
+func (m *model) createByKey(*rapid.T) {
+	r := service.CreateRequest{Order: "order-1", Terms: m.order().Terms, Reopen: rapid.Bool().Draw(m.T, "reopen")}
+	if (r.Terms == service.Terms{}) || rapid.IntRange(0, 9).Draw(m.T, "other terms") == 0 {
+		r.Terms = m.terms()
+	}
+	m.set(r.Terms, m.now().UnixMilli(), always)
+	m.create(fmt.Sprintf("key of %d, reopen %v", r.Terms.Amount, r.Reopen), r, func(error) {})
+}
+
+func (m *model) create(name string, r service.CreateRequest, then func(error)) {
+	floor := m.floor()
+	var opened service.Opened
+	var err error
+	m.start("create by "+name, func(svc *service.Service) { opened, err = svc.Create(context.Background(), r) }, func() {
+		m.Logf("create by %s: %s %v", name, opened.ID, err)
+		m.expect(err, service.CodeOrderConflict, service.CodeOrderAlreadyPaid, service.CodeOrderClosed, service.CodePaymentInProgress,
+			service.CodeIdempotencyInProgress, service.CodeAmountOutOfRange, service.CodeAttemptsExhausted)
+		if err == nil {
+			m.handOut(opened, floor)
+		}
+		then(err)
+	})
+}
+
+// mint records the terms of a token that is signed by the service.
+func (m *model) mint(*rapid.T) {
+	r := service.CreateRequest{Order: "order-1", Terms: m.terms()}
+	at := m.set(r.Terms, 0, always)
+	var err error
+	m.start(fmt.Sprintf("mint of %d", r.Terms.Amount), func(svc *service.Service) { r.Rev, err = svc.RecordTerms(context.Background(), r) }, func() {
+		m.expect(err)
+		if err == nil {
+			m.tokens = append(m.tokens, r)
+			m.prices[at].lo, m.prices[at].hi = r.Rev, r.Rev
+			m.prices[at].heard = m.order().Rev >= r.Rev // one that is won or closed hears nothing
+		}
+	})
+}
+
+func (m *model) changeAmount(*rapid.T) {
+	id := m.anyHanded()
+	stored, err := m.store.LoadView(context.Background(), id)
+	if err != nil {
+		m.Fatal(err)
+	}
+	terms := m.order().Terms
+	terms.Amount = m.terms().Amount
+	at := m.set(terms, m.now().UnixMilli(), always)
+	m.start(fmt.Sprintf("change of %s to %d", id, terms.Amount), func(svc *service.Service) {
+		_, err = svc.ChangeAmount(context.Background(), id, stored.Version, terms.Amount)
+	}, func() {
+		m.Logf("change to %d: %v", terms.Amount, err)
+		m.expect(err, service.CodeVersionMismatch, service.CodeInvalidState, service.CodeIdempotencyInProgress, service.CodeAmountOutOfRange)
+		m.prices[at].heard = err == nil && m.order().Winner == "" && m.order().Closed == "" // then it may have come too late
+	})
+}
+
+func (m *model) cancel(*rapid.T) {
+	id := m.anyHanded()
+	var err error
+	m.start("cancel of "+string(id), func(svc *service.Service) { _, err = svc.Cancel(context.Background(), id, "") }, func() {
+		m.Logf("cancel: %v", err)
+		m.expect(err, service.CodeInvalidState, service.CodeIdempotencyInProgress)
+	})
+}
+
+// customerActs: the customer has the secret of whatever was handed out, for good.
+func (m *model) customerActs(*rapid.T) {
+	id := m.anyHanded()
+	what := rapid.SampledFrom([]string{
+		"pm_card_chargeDeclined", "pm_card_chargeDeclined", "pm_card_authenticationRequired", "pm_sepaDebit", "pm_card_visa",
+		"agrees", "fails to agree", "bank pays", "bank refuses", "Stripe cancels",
+	}).Draw(m.T, "what")
+	m.Logf("%s: %s", id, what)
+	m.customerDoes(id, what)
+}
+
+func (m *model) anyHanded() service.PaymentID {
+	if len(m.handed) == 0 {
+		m.Skip("nothing was handed out yet")
+	}
+	return rapid.SampledFrom(m.handed).Draw(m.T, "payment")
+}
+
+// deliver brings an event, in any order, perhaps once more later; or drops it.
+func (m *model) deliver(*rapid.T) {
+	m.flying = append(m.flying, m.newEvents()...)
+	if len(m.flying) == 0 {
+		m.Skip("no event is on its way")
+	}
+	at := rapid.IntRange(0, len(m.flying)-1).Draw(m.T, "event")
+	event := m.flying[at]
+	again := rapid.IntRange(0, 9).Draw(m.T, "again")
+	if again > 1 {
+		m.flying = slices.Delete(m.flying, at, at+1)
+	}
+	if again == 9 {
+		return
+	}
+	m.bring(event)
+}
+
+func (m *model) bring(event []byte) {
+	signature := signed(event, m.now())
+	var err error
+	m.start("webhook", func(svc *service.Service) { _, err = svc.Webhook(context.Background(), event, signature) }, func() {
+		m.expect(err)
+		if err != nil {
+			m.flying = append(m.flying, event) // Stripe delivers again
+		}
+	})
+}
+
+// work is the worker's: it asks about one payment that is due.
+func (m *model) work(*rapid.T) {
+	ids, err := m.store.TakeReads(context.Background(), 1, time.Second)
+	if err != nil {
+		m.Fatal(err)
+	}
+	if len(ids) == 0 {
+		m.Skip("nothing is due")
+	}
+	m.read(ids[0])
+}
+
+func (m *model) read(id service.PaymentID) {
+	var err error
+	m.start("read of "+string(id), func(svc *service.Service) { err = svc.Read(context.Background(), id) }, func() { m.expect(err) })
+}
+
+func (m *model) letTimePass(*rapid.T) {
+	d := rapid.SampledFrom([]time.Duration{
+		300 * time.Millisecond, time.Second, 3 * time.Second, 15 * time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour,
+	}).Draw(m.T, "time")
+	m.Logf("%v pass", d)
+	m.pass(d)
+}
+
+func (m *model) fault(*rapid.T) {
+	f := stripesim.Fault{
+		Endpoint: rapid.SampledFrom([]string{makesPayment, makesPayment, listsPayments, setsAmount, cancelsPayment}).Draw(m.T, "endpoint"),
+		Kind:     rapid.SampledFrom([]stripesim.FaultKind{stripesim.RateLimited, stripesim.ServerError}).Draw(m.T, "kind"),
+		After:    rapid.Bool().Draw(m.T, "after"),
+		Times:    rapid.IntRange(1, 2).Draw(m.T, "times"),
+	}
+	m.Logf("fault: %+v", f)
+	if err := m.sim.AddFault(f); err != nil {
+		m.Fatal(err)
+	}
+}
