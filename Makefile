@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check fmt fmt-check lint spec arch cli vuln programs
+.PHONY: bench help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ spec: test/spec/node_modules/.package-lock.json ## lint openapi.yaml
 
 arch: ## the import rules and the top level
 	$(GO) test -count=1 ./test/arch
+
+bench: programs ## benchmarks of the store beside bare commands, and of a flood; benchstat reads them
+	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
 
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh
