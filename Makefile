@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: bench help run demo build test check fmt fmt-check lint spec arch cli vuln programs
+.PHONY: bench model help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ arch: ## the import rules and the top level
 
 bench: programs ## benchmarks of the store beside bare commands, and of a flood; benchstat reads them
 	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
+
+DURATION ?= 5m
+model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
+	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh
 
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh

@@ -182,7 +182,19 @@ func (m *model) letTimePass(*rapid.T) {
 		300 * time.Millisecond, time.Second, 3 * time.Second, 15 * time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour,
 	}).Draw(m.T, "time")
 	m.Logf("%v pass", d)
+	if d >= 24*time.Hour {
+		m.endTheDay()
+	}
 	m.pass(d)
+}
+
+// endTheDay ends whoever is still at work: no request lives as long as Stripe remembers its key.
+func (m *model) endTheDay() {
+	for _, p := range slices.Clone(m.processes) {
+		p.kill()
+		m.died = true
+		m.steps(p, longWay)
+	}
 }
 
 func (m *model) fault(*rapid.T) {
