@@ -71,6 +71,21 @@ func TestChangeAmountStories(t *testing.T) {
 				s.t.Fatalf("%+v", v)
 			}
 		},
+		"the lease is lost while Stripe is asked: as the order is found": func(s *shop) {
+			opened, v := s.creates(s.token(1, 4200))
+			s.meddler.afterUpdate = func() {
+				s.pass(time.Minute)
+				chf := s.token(s.now(), 4200)
+				chf.Terms.Currency = "chf"
+				if _, err := s.replica(s.store, s.gateway()).Create(s.t.Context(), chf); err != nil {
+					s.t.Error(err)
+				}
+			}
+			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
+			if e := s.is(err, service.CodeVersionMismatch); view(s.t, e.Payment).State != service.CanceledState {
+				s.t.Fatalf("%s", e.Payment)
+			}
+		},
 		"no answer: the price is the order's, and the next create brings it about": func(s *shop) {
 			for _, after := range []bool{false, true} {
 				amount := int64(3900)

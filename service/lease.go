@@ -53,7 +53,7 @@ func inProgress() *Error {
 }
 
 // underLease writes the order with a lease on it, does the work, and writes what came of it. Whoever has lost the lease
-// meanwhile changes nothing: errBusy. The work's own error comes first.
+// meanwhile changes nothing, and looks at the order again: errBusy. Otherwise the work's own error comes first.
 func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work func() error, finish func(*Order)) error {
 	o.Lease = Lease{Owner: rand.Text(), Until: now.Add(s.StripeTimeout + leaseMargin).UnixMilli()}
 	if err := s.takeLease(ctx, o); err != nil {
@@ -68,10 +68,10 @@ func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work f
 		latest.Lease = Lease{}
 		return nil
 	})
-	if workErr != nil {
-		return workErr
+	if workErr == nil || (err != nil && errors.Is(workErr, errAgain)) {
+		return err
 	}
-	return err
+	return workErr
 }
 
 // takeLease writes an order with its lease. What looks like a conflict may be our own write, whose reply was lost and

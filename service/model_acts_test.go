@@ -190,10 +190,8 @@ func (m *model) letTimePass(*rapid.T) {
 
 // endTheDay ends whoever is still at work: no request lives as long as Stripe remembers its key.
 func (m *model) endTheDay() {
-	for _, p := range slices.Clone(m.processes) {
-		p.kill()
-		m.died = true
-		m.steps(p, longWay)
+	for len(m.processes) > 0 {
+		m.kill(m.processes[0])
 	}
 }
 

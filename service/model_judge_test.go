@@ -48,8 +48,8 @@ func (m *model) finish() {
 	for len(m.processes) > 0 {
 		p := m.processes[0]
 		if rapid.Bool().Draw(m.T, "dies in the end") {
-			p.kill()
-			m.died = true
+			m.kill(p)
+			continue
 		}
 		m.steps(p, 4*longWay)
 		if !p.ended {

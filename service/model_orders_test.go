@@ -161,6 +161,13 @@ func (m *model) goOn(*rapid.T) {
 	m.drive(rapid.SampledFrom(m.processes).Draw(m.T, "process"))
 }
 
+// kill ends a process where it stands.
+func (m *model) kill(p *process) {
+	m.died = true
+	p.kill()
+	m.settled(p)
+}
+
 // end stops whoever is still at work.
 func (m *model) end() {
 	for _, p := range m.processes {

@@ -32,8 +32,9 @@ type shop struct {
 // meddler lets a story do something just before a call of Stripe, and answer in its place.
 type meddler struct {
 	service.Stripe
-	beforeOpen, beforeCancel, beforeUpdate func()
-	loses, findsNothing                    bool // a payment that was made
+	beforeOpen, beforeCancel, beforeUpdate, afterUpdate func()
+
+	loses, findsNothing bool // a payment that was made
 }
 
 func (m *meddler) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
@@ -52,6 +53,7 @@ func (m *meddler) CancelPayment(ctx context.Context, id service.PaymentID, reaso
 
 func (m *meddler) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
 	do(&m.beforeUpdate)
+	defer do(&m.afterUpdate)
 	return m.Stripe.UpdateAmount(ctx, id, amount)
 }
 
@@ -175,6 +177,9 @@ func (s *shop) pass(d time.Duration) {
 	s.sim.Advance(d)
 	s.later(s.passed)
 }
+
+// now is Redis's time, in Unix milliseconds.
+func (s *shop) now() int64 { return time.Now().Add(s.passed).UnixMilli() }
 
 // attend is one pass of the worker.
 func (s *shop) attend() {
