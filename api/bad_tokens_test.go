@@ -67,7 +67,7 @@ func badTokens(t *testing.T, w *world) map[string]string {
 func TestBadTokensAreNone(t *testing.T) {
 	w := newWorld(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
-	dump, calls, bad := w.redis.Dump(), len(w.stripe.Requests()), badTokens(t, w)
+	dump, calls, bad := w.dump(), len(w.stripe.Requests()), badTokens(t, w)
 	for name, token := range bad {
 		t.Run(name, func(t *testing.T) {
 			w.t = t
@@ -90,7 +90,7 @@ func TestBadTokensAreNone(t *testing.T) {
 // checkUntouched says that nothing was written since, and Stripe not called.
 func (w *world) checkUntouched(dump string, calls int) {
 	w.t.Helper()
-	if got := w.redis.Dump(); got != dump {
+	if got := w.dump(); got != dump {
 		w.t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
 	}
 	if got := w.stripe.Requests(); len(got) != calls {

@@ -50,7 +50,7 @@ func (w *world) checkClosed(status int, code string) {
 	if got := w.send(request{line: "GET /v1/orders/shop-1", token: w.token(nil)}); !strings.Contains(got.body, `"closed":true`) {
 		w.t.Errorf("not closed: %s", got.body)
 	}
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	newest := w.token(claims{"rev": w.now.UnixMilli() + 59_000, "amount": 1})
 	for _, r := range []request{{token: shopKey, body: shopOne}, {token: w.token(nil)}, {token: newest}} {
 		r.line = createLine

@@ -78,7 +78,7 @@ func TestChangeThatIsNone(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")
 	line, tag := "PATCH /v1/payments/"+made.PaymentIntent, fmt.Sprintf(`"%d"`, made.Version)
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	header := func(value string) refused {
 		return refused{name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 400, code: "invalid_request", where: []string{"If-Match"}}
 	}

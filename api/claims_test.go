@@ -36,7 +36,7 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 	}
 	w.send(request{line: createLine, token: token}).into(t, http.StatusOK, &opened{})
 
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, r := range []refused{
 		{body: `{"order_id":"shop-2"}`, where: []string{"/order_id"}},
 		{body: `{"amount":1}`, where: []string{"/amount"}},
@@ -73,7 +73,7 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 // TestValuesInAToken: what a body may not say, a token may not either; and it is said where.
 func TestValuesInAToken(t *testing.T) {
 	w := newWorld(t)
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, test := range []struct {
 		changed claims
 		status  int
@@ -123,7 +123,7 @@ func TestTokenWithoutTerms(t *testing.T) {
 		}
 	}
 	w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: reader}).into(t, http.StatusCreated, &fresh)
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, body := range []string{"", `{}`, shopOne, `{"amount":"x"`} {
 		w.send(request{line: createLine, token: reader, body: body, bad: true}).says(t, http.StatusForbidden, "insufficient_scope")
 	}

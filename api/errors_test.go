@@ -47,7 +47,7 @@ func TestBrokenStripe(t *testing.T) {
 }
 
 func TestBrokenRedis(t *testing.T) {
-	w := newWorld(t)
+	w := newFailingWorld(t)
 	made := w.create("shop-1")
 	w.redis.SetError("LOADING Redis is loading")
 	calls := len(w.stripe.Requests())

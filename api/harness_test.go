@@ -1,4 +1,4 @@
-// Package api_test goes through the front door: a real server, on a real store in miniredis, with the real gateway to
+// Package api_test goes through the front door: a real server, on a real store in a redis-server, with the real gateway to
 // the Stripe simulator behind it. Every request and every answer is checked against openapi.yaml.
 package api_test
 
@@ -19,13 +19,14 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"kasse/api"
 	"kasse/service"
 	"kasse/service/stripe"
 	"kasse/service/stripe/stripesim"
-	"kasse/store"
+	"kasse/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -41,7 +42,8 @@ const (
 // world is one Kasse with everything around it.
 type world struct {
 	t        *testing.T
-	redis    *miniredis.Miniredis
+	redis    *miniredis.Miniredis // of a world whose Redis is to fail; nil on a real one
+	keys     redis.UniversalClient
 	stripe   *stripesim.Server
 	service  *service.Service
 	api      *httptest.Server
@@ -51,10 +53,24 @@ type world struct {
 	draining chan struct{}
 }
 
+// newWorld is a world on a real redis-server.
 func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 	t.Helper()
-	w := &world{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, draining: make(chan struct{})}
-	t.Cleanup(w.stripe.Close)
+	return (&world{t: t}).start(storetest.RedisServer(t), change...)
+}
+
+// newFailingWorld is one on miniredis, which can be told to fail.
+func newFailingWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, redis: miniredis.RunT(t)}
+	return w.start("redis://" + w.redis.Addr() + "/0")
+}
+
+func (w *world) start(url string, change ...func(*service.Options)) *world {
+	w.t.Helper()
+	w.stripe, w.logs, w.draining = stripesim.New(stripesim.Options{Seed: 1}), &lines{}, make(chan struct{})
+	w.t.Cleanup(w.stripe.Close)
+	w.keys = w.connect(url)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := service.Options{
 		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: logger,
@@ -62,10 +78,10 @@ func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 	for _, edit := range change {
 		edit(&o)
 	}
-	svc := service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(), o)
+	svc := service.New(w.newStore(url), w.newGateway(), o)
 	w.service, w.api = svc, httptest.NewServer(api.New(svc, w.options(logger)))
-	t.Cleanup(w.api.Close)
-	w.client = checkedClient(t)
+	w.t.Cleanup(w.api.Close)
+	w.client = checkedClient(w.t)
 	w.inBackground(svc.Attend)
 	return w
 }
@@ -84,21 +100,6 @@ func (w *world) options(logger *slog.Logger) api.Options {
 
 func newKey(name, key string, scopes ...service.Scope) api.Key {
 	return api.Key{Name: name, Hash: sha256.Sum256([]byte(key)), Scopes: scopes}
-}
-
-func (w *world) newStore(url string) *store.Store {
-	w.t.Helper()
-	client, err := store.Connect("single", url)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(func() { _ = client.Close() })
-	s := store.New(client, store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour})
-	if err := s.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
-		w.t.Fatal(err)
-	}
-	w.inBackground(s.Listen)
-	return s
 }
 
 func (w *world) newGateway() *stripe.Gateway {

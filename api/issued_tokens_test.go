@@ -125,7 +125,7 @@ func TestBadIssuedTokensAreNone(t *testing.T) {
 		jwk(t, "rsa", weakKey()), jwk(t, "ec", edwardsKey()),
 	)
 	i.serve(i.issuer.URL)
-	dump, calls, bad := i.redis.Dump(), len(i.stripe.Requests()), badIssuedTokens(t, i)
+	dump, calls, bad := i.dump(), len(i.stripe.Requests()), badIssuedTokens(t, i)
 	for name, token := range bad {
 		t.Run(name, func(t *testing.T) {
 			i.t = t

@@ -82,7 +82,7 @@ func TestHeadersOfSafety(t *testing.T) {
 
 // TestErrorsHideTheirCauses: what fails below is named by a code, and its text stays in the log.
 func TestErrorsHideTheirCauses(t *testing.T) {
-	w := newWorld(t)
+	w := newFailingWorld(t)
 	w.create("shop-1")
 	w.redis.SetError("ERR hunter2 at redis://joe:hunter2@10.0.0.1")
 	t.Cleanup(func() { w.redis.SetError("") })

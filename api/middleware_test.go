@@ -100,7 +100,7 @@ func (w *world) checkSecrets(made opened) {
 	if made.Session != nil {
 		secrets = append(secrets, made.Session.ClientSecret)
 	}
-	for where, text := range map[string]string{"the log": w.logs.String(), "Redis": w.redis.Dump()} {
+	for where, text := range map[string]string{"the log": w.logs.String(), "Redis": w.dump()} {
 		for _, secret := range secrets {
 			if strings.Contains(text, secret) {
 				w.t.Errorf("%s holds %.12s…", where, secret)

@@ -109,7 +109,7 @@ func TestForeignIsMissing(t *testing.T) {
 
 func (w *watched) isMissing(r request, foreign, missing string) {
 	w.t.Helper()
-	dump, calls, pattern := w.redis.Dump(), len(w.stripe.Requests()), r.line
+	dump, calls, pattern := w.dump(), len(w.stripe.Requests()), r.line
 	r.line = strings.Replace(pattern, "ID", missing, 1)
 	want, wantCommands := w.sends(r)
 	r.line = strings.Replace(pattern, "ID", foreign, 1)
@@ -140,7 +140,7 @@ func TestSessionIsForThePaymentsCustomer(t *testing.T) {
 	var made opened
 	w.send(request{line: createLine, token: w.token(claims{"customer": ada})}).into(t, http.StatusCreated, &made)
 	line := "POST /v1/payments/" + made.PaymentIntent + "/customer-session"
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, token := range []string{fullKey, w.token(nil)} {
 		w.send(request{line: line, token: token, body: `{"customer":"` + bob + `"}`, bad: true}).says(t, http.StatusBadRequest, "invalid_request")
 	}

@@ -214,7 +214,7 @@ func queryRefusals() []refused {
 func TestBadInputChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, r := range slices.Concat(bodyRefusals(), headerRefusals(), addressRefusals(), queryRefusals()) {
 		t.Run(r.name, func(t *testing.T) {
 			r.line = strings.Replace(r.line, "PAYMENT", made.PaymentIntent, 1)
@@ -222,7 +222,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 			w.checkRefusal(r)
 		})
 	}
-	if got := w.redis.Dump(); got != dump {
+	if got := w.dump(); got != dump {
 		t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
 	}
 	if got := w.stripe.Requests(); len(got) != calls {

@@ -77,7 +77,7 @@ func TestTokenOfAnotherCustomer(t *testing.T) {
 	w := newWorld(t)
 	ada, bob := w.customer(), w.customer()
 	w.mint(`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"` + ada + `"}`)
-	dump, calls := w.redis.Dump(), len(w.stripe.Requests())
+	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, customer := range []any{bob, nil} {
 		older := w.token(claims{"customer": customer, "rev": w.now.UnixMilli() - 1000})
 		w.send(request{line: createLine, token: older}).says(t, http.StatusConflict, "order_conflict")

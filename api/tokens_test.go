@@ -143,7 +143,7 @@ func (w *world) checkHidden(tokens ...string) {
 			hidden = append(hidden, signature)
 		}
 	}
-	for where, text := range map[string]string{"the log": w.logs.String(), "Redis": w.redis.Dump()} {
+	for where, text := range map[string]string{"the log": w.logs.String(), "Redis": w.dump()} {
 		for _, secret := range hidden {
 			if strings.Contains(text, secret) {
 				w.t.Errorf("%s holds %.12s…", where, secret)

@@ -49,7 +49,7 @@ func (w *world) checkOutcome(name, body, contentType, want string) {
 }
 
 func TestWebhookIsNotTakenWithoutRedis(t *testing.T) {
-	w := newWorld(t)
+	w := newFailingWorld(t)
 	made := w.create("shop-1")
 	body := event("evt_1", made.PaymentIntent, "processing", "")
 	w.redis.SetError("LOADING Redis is loading")

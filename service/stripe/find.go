@@ -12,8 +12,9 @@ import (
 	"kasse/service"
 )
 
-// findMargin is how much earlier than the reservation a listed PaymentIntent may be dated, for clocks that differ.
-const findMargin = time.Minute
+// findMargin is how much earlier than the reservation, or later than the last try, a listed PaymentIntent may be dated:
+// clocks differ, and a try may take its time.
+const findMargin = 5 * time.Minute
 
 // listed is a page of PaymentIntents, newest first.
 //
@@ -24,11 +25,12 @@ type listed struct {
 	HasMore bool     `json:"has_more"`
 }
 
-// FindPayment lists the PaymentIntents made since the attempt was reserved, to the end, for the one that names it. (Search
+// FindPayment lists the PaymentIntents made while the attempt was tried, to the end, for the one that names it. (Search
 // lags, and must not decide.) What a list shows may be older than its date.
 func (g *Gateway) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {
 	since := time.UnixMilli(a.Reserved).Add(-findMargin).Unix()
-	query := url.Values{"created[gte]": {strconv.FormatInt(since, 10)}, "limit": {"100"}}
+	until := time.UnixMilli(max(a.Tried, a.Reserved)).Add(findMargin).Unix()
+	query := url.Values{"created[gte]": {strconv.FormatInt(since, 10)}, "created[lte]": {strconv.FormatInt(until, 10)}, "limit": {"100"}}
 	setUnlessEmpty(query, "customer", string(a.Terms.Customer))
 	for {
 		var page listed

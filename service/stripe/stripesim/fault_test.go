@@ -39,15 +39,19 @@ func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
 			if err := b.AddFault(story.fault); err != nil {
 				t.Fatal(err)
 			}
-			impatient := &http.Client{Timeout: 200 * time.Millisecond, Transport: &http.Transport{DisableKeepAlives: true}}
-			if err := create(impatient, b.url); err == nil {
+			caller := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+			impatient := *caller
+			if kind := story.fault.Kind; kind == stripesim.Timeout || kind == stripesim.Endless {
+				impatient.Timeout = 2 * time.Second // nothing else ends it
+			}
+			if err := create(&impatient, b.url); err == nil {
 				t.Error("the caller noticed nothing")
 			}
 			all := b.api.PaymentIntents.List(&stripe.PaymentIntentListParams{})
 			for all.Next() {
 			}
 			expect(t, "made", len(all.PaymentIntentList().Data), story.made)
-			if err := create(impatient, b.url); err != nil {
+			if err := create(caller, b.url); err != nil {
 				t.Errorf("the fault did not end: %v", err)
 			}
 		})
