@@ -103,6 +103,9 @@ func (a *App) Serve(ctx context.Context) error {
 		return err
 	}
 	defer admin.Close() //nolint:errcheck // the last to go
+	if len(a.WithoutEffect) > 0 {
+		a.log.WarnContext(ctx, "settings without effect: what they promise is not there yet", "variables", a.WithoutEffect)
+	}
 	if a.Listening != nil {
 		a.Listening(public.address, admin.address)
 	}

@@ -98,6 +98,9 @@ type Config struct {
 	LogLevel                         slog.Level
 	LogFormat                        string
 
+	// WithoutEffect are variables of the contract that are set, and that nothing reads yet.
+	WithoutEffect []string
+
 	// Listening is told the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)
 }
@@ -158,7 +161,21 @@ func LoadConfig() (Config, error) {
 	m.redis(c)
 	m.stripeKeys(c)
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
+	c.WithoutEffect = withoutEffect()
 	return c, errors.Join(m...)
+}
+
+// withoutEffect names the variables that are set, and that promise what is not built yet.
+func withoutEffect() (set []string) {
+	for _, name := range []string{
+		"REDIS_WAIT_REPLICAS", "REDIS_WAIT_TIMEOUT", "REDIS_DURABILITY", "REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
+		"PAYMENT_ABANDON_AFTER", "EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
+	} {
+		if os.Getenv(name) != "" {
+			set = append(set, name)
+		}
+	}
+	return set
 }
 
 func trim(value string) string { return strings.TrimSpace(value) }

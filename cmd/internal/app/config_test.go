@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +122,13 @@ func TestSecretsFromFiles(t *testing.T) {
 				t.Errorf("no such file: %v", err)
 			}
 		})
+	}
+}
+
+// TestSettingsWithoutEffect: who sets what is not built yet is told so, by name.
+func TestSettingsWithoutEffect(t *testing.T) {
+	c, err := load(t, map[string]string{"REDIS_WAIT_REPLICAS": "1"})
+	if err != nil || !slices.Equal(c.WithoutEffect, []string{"REDIS_WAIT_REPLICAS"}) {
+		t.Fatal(c.WithoutEffect, err)
 	}
 }
