@@ -127,7 +127,8 @@ func TestSecretsFromFiles(t *testing.T) {
 
 // TestSettingsWithoutEffect: who sets what is not built yet is told so, by name.
 func TestSettingsWithoutEffect(t *testing.T) {
-	c, err := load(t, map[string]string{"REDIS_WAIT_REPLICAS": "1"})
+	t.Setenv("REDIS_WAIT_REPLICAS", "1")
+	c, err := load(t, nil)
 	if err != nil || !slices.Equal(c.WithoutEffect, []string{"REDIS_WAIT_REPLICAS"}) {
 		t.Fatal(c.WithoutEffect, err)
 	}
