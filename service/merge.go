@@ -106,31 +106,27 @@ func (r *Record) note(s Sighting) {
 
 // newestOfEach keeps the newest sighting of each terminal status.
 func newestOfEach(kept []Sighting, s Sighting) []Sighting {
-	kept = slices.Clone(kept)
-	i := slices.IndexFunc(kept, func(k Sighting) bool { return k.Status == s.Status })
-	switch {
-	case i < 0:
-		kept = append(kept, s)
-	case compareEnds(kept[i], s) < 0:
-		kept[i] = s
-	}
-	slices.SortFunc(kept, compareEnds)
-	return kept
+	return keepNewer(kept, s, compareEnds, func(k Sighting) bool { return k.Status == s.Status })
 }
 
 // newestWindow adds an event and drops those older than the newest by more than the window. An event that arrives in
 // two API versions is kept in the newer one.
 func newestWindow(kept []Sighting, s Sighting) []Sighting {
+	return withinWindow(keepNewer(kept, s, compareStamps, func(k Sighting) bool { return k.Event == s.Event }))
+}
+
+// keepNewer adds a sighting, in the order of compare; of two that are the same the newer stays.
+func keepNewer(kept []Sighting, s Sighting, compare func(a, b Sighting) int, same func(Sighting) bool) []Sighting {
 	kept = slices.Clone(kept)
-	i := slices.IndexFunc(kept, func(k Sighting) bool { return k.Event == s.Event })
+	i := slices.IndexFunc(kept, same)
 	switch {
 	case i < 0:
 		kept = append(kept, s)
-	case compareStamps(kept[i], s) < 0:
+	case compare(kept[i], s) < 0:
 		kept[i] = s
 	}
-	slices.SortFunc(kept, compareStamps)
-	return withinWindow(kept)
+	slices.SortFunc(kept, compare)
+	return kept
 }
 
 // newestReads adds an answer and drops those older than the newest by more than the window. One that says what another
