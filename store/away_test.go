@@ -93,14 +93,14 @@ func silence(t *testing.T) (url string, accepted <-chan struct{}) {
 
 // TestAway has a Redis that does not answer. Everything ends with its context's deadline, and says what callers may see.
 func TestAway(t *testing.T) {
-	const deadline, late = 300 * time.Millisecond, time.Second
+	const deadline = 300 * time.Millisecond
 	killed := storetest.NewServer(t)
 	killed.Kill()
 	hung := storetest.NewServer(t)
 	silent, _ := silence(t)
 	urls := map[string]string{"silent": silent, "refusing": killed.URL()}
 	for name, url := range urls {
-		t.Run(name, func(t *testing.T) { allFail(t, store.New(connect(t, url), options), deadline, late) })
+		t.Run(name, func(t *testing.T) { allFail(t, store.New(connect(t, url), options), deadline) })
 	}
 	t.Run("gone in the middle", func(t *testing.T) {
 		s := store.New(connect(t, hung.URL()), options)
@@ -108,24 +108,20 @@ func TestAway(t *testing.T) {
 			t.Fatal(err)
 		}
 		hung.Kill()
-		allFail(t, s, deadline, late)
+		allFail(t, s, deadline)
 		hung.Restart()
 		eventually(t.Context(), t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil })
 	})
 }
 
-func allFail(t *testing.T, s *store.Store, deadline, late time.Duration) {
+func allFail(t *testing.T, s *store.Store, deadline time.Duration) {
 	t.Helper()
 	var all sync.WaitGroup
 	for name, ask := range asks(s) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
-			began := time.Now()
 			err := ask(ctx)
-			if passed := time.Since(began); passed > deadline+late {
-				t.Errorf("%s took %s, its deadline was %s", name, passed, deadline)
-			}
 			var e *service.Error
 			if !errors.As(err, &e) || e.Code != service.CodeStoreUnavailable || e.RetryAfter == 0 {
 				t.Errorf("%s: got %v, want %s", name, err, service.CodeStoreUnavailable)
@@ -137,7 +133,6 @@ func allFail(t *testing.T, s *store.Store, deadline, late time.Duration) {
 
 // TestListenEnds has a Redis that does not answer, or is not there: the end of the context has to be enough.
 func TestListenEnds(t *testing.T) {
-	const handshake = 10 * time.Second // go-redis breaks none off, and gives it 5 s
 	silent, accepted := silence(t)
 	killed := storetest.NewServer(t)
 	killed.Kill()
@@ -168,12 +163,8 @@ func TestListenEnds(t *testing.T) {
 			ended := make(chan struct{})
 			go func() { defer close(ended); s.Listen(ctx) }()
 			eventually(t.Context(), t, "the connection", test.ready)
-			began := time.Now()
 			cancel()
-			<-ended
-			if passed := time.Since(began); passed > handshake {
-				t.Errorf("it ended after %s", passed)
-			}
+			<-ended // or the test runs out of time
 			goleak.VerifyNone(t, before)
 		})
 	}
