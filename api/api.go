@@ -75,7 +75,7 @@ func (a *api) routes() []Route {
 		readOwn  = access{scope: service.ScopeRead, token: true}
 		readAny  = access{scope: service.ScopeRead, token: true, clientSecret: true}
 		wait     = []string{"wait"}
-		feedPage = []string{"after", "limit"}
+		feedPage = []string{"after", "limit", "wait"}
 	)
 	return []Route{
 		{"POST", "/v1/payments", writeOwn, nil, a.createPayment},

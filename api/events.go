@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"regexp"
+	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -28,7 +29,13 @@ func (a *api) listEvents(c echo.Context) error {
 	if len(after) > maxCursor || !cursor.MatchString(after) {
 		return badParameter("after", "must be a cursor, latest, or nothing")
 	}
-	page, err := a.service.Events(c.Request().Context(), after, limit)
+	seconds, err := intParameter(c, "wait", 0, maxWait, 0)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.held(c.Request().Context())
+	defer cancel()
+	page, err := a.service.Events(ctx, after, limit, time.Duration(seconds)*time.Second)
 	if err != nil {
 		return err
 	}

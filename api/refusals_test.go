@@ -198,6 +198,8 @@ func queryRefusals() []refused {
 		"GET /v1/events?after=nonsense":                          "after",
 		"GET /v1/events?after=" + strings.Repeat("a", 1025):      "after",
 		"GET /v1/events?After=":                                  "After",
+		"GET /v1/events?wait=26":                                 "wait",
+		"GET /v1/events?wait=-1":                                 "wait",
 		"GET /v1/orders/shop-1?%FF=1":                            "\ufffd",
 		"GET /v1/config?x":                                       "x",
 		"GET /openapi.yaml?version=2":                            "version",

@@ -23,8 +23,14 @@ func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (
 	if err != nil || wait == 0 || !noneMatch(c.Request().Header, stored.Version) {
 		return stored, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := a.held(ctx)
 	defer cancel()
+	return a.service.StatusAfter(ctx, caller, id, stored.Version, wait)
+}
+
+// held is the context of an answer that is held back: it also ends when the server drains.
+func (a *api) held(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		select {
 		case <-a.Draining:
@@ -32,7 +38,7 @@ func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (
 		case <-ctx.Done():
 		}
 	}()
-	return a.service.StatusAfter(ctx, caller, id, stored.Version, wait)
+	return ctx, cancel
 }
 
 // noneMatch reports whether If-None-Match names the version, so that the caller has it already.

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"time"
 )
 
@@ -30,9 +31,29 @@ type feed interface {
 	// within a payment. It fails with CodeInvalidRequest for what is no cursor of ours, and with CodeCursorExpired for
 	// one of another epoch or older than what is kept.
 	LoadEvents(ctx context.Context, after string, limit int) (FeedPage, error)
+	// WatchEvents returns a channel that gets a hint when events may have been appended, until the function is called.
+	// Hints may be lost.
+	WatchEvents() (<-chan struct{}, func())
 }
 
-// Events returns a page of the feed.
-func (s *Service) Events(ctx context.Context, after string, limit int) (FeedPage, error) {
-	return s.feed.LoadEvents(ctx, after, limit)
+// Events returns a page of the feed. An empty one is held back until there is an event, for as long as the caller waits
+// or until the context ends.
+func (s *Service) Events(ctx context.Context, after string, limit int, wait time.Duration) (FeedPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	appended, stop := s.feed.WatchEvents()
+	defer stop()
+	for {
+		page, err := s.feed.LoadEvents(context.WithoutCancel(ctx), after, limit)
+		if err != nil || len(page.Events) > 0 || ctx.Err() != nil {
+			return page, err
+		}
+		after = page.Next
+		select {
+		case <-ctx.Done():
+			return page, nil
+		case <-appended:
+		case <-time.After(waitReread + rand.N(waitReread/2)): //nolint:gosec // no secret
+		}
+	}
 }

@@ -44,9 +44,9 @@ func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (Stor
 	return stored, err
 }
 
-// statusReread is how often a waiting reader looks again by itself, should a hint have been lost; up to half of it more,
+// waitReread is how often a waiting reader looks again by itself, should a hint have been lost; up to half of it more,
 // so that many who began together do not come together.
-const statusReread = 5 * time.Second
+const waitReread = 5 * time.Second
 
 // StatusAfter is Status, held back while the named version is the current one, at most for so long.
 func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, version int64, wait time.Duration) (StoredView, error) {
@@ -62,7 +62,7 @@ func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, 
 		select {
 		case <-ctx.Done():
 		case <-changed:
-		case <-time.After(statusReread + rand.N(statusReread/2)): //nolint:gosec // no secret
+		case <-time.After(waitReread + rand.N(waitReread/2)): //nolint:gosec // no secret
 		}
 	}
 }

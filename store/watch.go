@@ -53,6 +53,12 @@ func (s *Store) WatchPayment(id service.PaymentID) (hints <-chan struct{}, stop 
 	return s.watch.on(s.paymentPartition(id).changed() + string(id))
 }
 
+// WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop is called.
+func (s *Store) WatchEvents() (hints <-chan struct{}, stop func()) { return s.watch.on(anyPayment) }
+
+// anyPayment is what those wait for who follow all payments; no channel is called so.
+const anyPayment = "payments"
+
 // WatchOrder returns a channel that gets a hint at each write of the order, until stop is called.
 func (s *Store) WatchOrder(id service.OrderID) (hints <-chan struct{}, stop func()) {
 	return s.watch.on(s.orderPartition(id).changed() + string(id))
@@ -62,8 +68,10 @@ func (s *Store) WatchOrder(id service.OrderID) (hints <-chan struct{}, stop func
 // end may take as long as one (5 s) where Redis does not answer.
 func (s *Store) Listen(ctx context.Context) {
 	var channels []string
+	ofPayments := map[string]bool{}
 	for n := range s.Partitions {
 		channels = append(channels, s.paymentPartitionAt(n).changed(), s.orderPartitionAt(n).changed())
+		ofPayments[s.paymentPartitionAt(n).changed()] = true
 	}
 	subscription := s.redis.Subscribe(ctx, channels...)
 	defer subscription.Close() //nolint:errcheck // nothing is lost with a subscription
@@ -77,6 +85,9 @@ func (s *Store) Listen(ctx context.Context) {
 				return
 			}
 			s.watch.wake(m.Channel + m.Payload)
+			if ofPayments[m.Channel] {
+				s.watch.wake(anyPayment)
+			}
 		}
 	}
 }

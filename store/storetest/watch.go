@@ -84,6 +84,28 @@ func (connect connector) testWatch(t *testing.T) {
 			awaitHint(t, hints)
 		}
 	})
+	t.Run("hints at every payment to those who follow all", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		ids := neighbours(1)
+		f.settled(t, ids[0])
+		hints, stop := f.WatchEvents()
+		defer stop()
+		for _, id := range []service.PaymentID{ids[0], numbered(1), numbered(2)} {
+			f.put(t, id)
+			awaitHint(t, hints)
+		}
+		quiet, stop := f.WatchEvents()
+		defer stop()
+		must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1"}))
+		order, stopOrder := f.WatchOrder("o-2")
+		defer stopOrder()
+		must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-2"}))
+		awaitHint(t, order)
+		if hinted(quiet) {
+			t.Error("a hint came of an order")
+		}
+	})
 	t.Run("makes one hint of many for those who are slow", func(t *testing.T) {
 		f := fresh(t, connect)
 		listening(t, f)
