@@ -38,5 +38,6 @@ func (p partition) events() string                      { return string(p) + "ev
 func (p partition) changed() string                     { return string(p) + "changed" }
 func (p partition) reads() string                       { return string(p) + "reads" }
 func (p partition) meta() string                        { return string(p) + "meta" }
+func (p partition) fence() string                       { return string(p) + "fence" }
 func (p partition) quarantine() string                  { return string(p) + "quarantine" }
 func (p partition) limit(name string) string            { return string(p) + "limit:" + name }

@@ -21,7 +21,8 @@ const orderOutlives = 24 * time.Hour
 // LoadOrder returns the order, with Revision 0 where it was never stored, and Redis's clock.
 func (s *Store) LoadOrder(ctx context.Context, id service.OrderID) (service.Order, time.Time, error) {
 	o := service.Order{ID: id}
-	r, err := s.load(ctx, s.orderPartition(id).order(id), &o)
+	part := s.orderPartition(id)
+	r, err := s.load(ctx, part, part.order(id), &o)
 	o.Revision = r.revision
 	return o, r.now, err
 }
@@ -33,8 +34,9 @@ func (s *Store) SaveOrder(ctx context.Context, o service.Order) error {
 		return err
 	}
 	part := s.orderPartition(o.ID)
-	return unavailable(saveOrderScript.Run(ctx, s.redis, []string{part.order(o.ID), part.meta()},
-		o.Revision, o.Revision+1, string(o.ID), state, s.orderRetention(o), part.changed()).Err())
+	_, err = s.run(ctx, saveOrderScript, part, []string{part.order(o.ID), part.meta()},
+		o.Revision, o.Revision+1, string(o.ID), state, s.orderRetention(o), part.changed())
+	return err
 }
 
 // orderRetention is how long an order stays from now, in seconds; empty is for good, as long as it can be paid.

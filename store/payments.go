@@ -29,10 +29,14 @@ type record struct {
 
 // load reads a record, and its state into v. One that cannot be read is neither shown nor taken for absent: somebody
 // would write over it.
-func (s *Store) load(ctx context.Context, key string, v any) (record, error) {
-	reply, err := loadScript.Run(ctx, s.redis, []string{key}, "rev", "state", "view", "secret").Slice()
+func (s *Store) load(ctx context.Context, part partition, key string, v any) (record, error) {
+	answer, err := s.run(ctx, loadScript, part, []string{key}, "rev", "state", "view", "secret")
 	if err != nil {
-		return record{}, unavailable(err)
+		return record{}, err
+	}
+	reply, ok := answer.([]any)
+	if !ok || len(reply) < 3 {
+		return record{}, corrupt(key, errors.New("the reply has another shape"))
 	}
 	r := record{now: clock(reply[0], reply[1])}
 	fields, _ := reply[2].([]any)
@@ -74,7 +78,8 @@ func integer(value any) int64 {
 // LoadPayment returns the payment, with Revision 0 where it was never stored, and Redis's clock.
 func (s *Store) LoadPayment(ctx context.Context, id service.PaymentID) (service.Payment, time.Time, error) {
 	p := service.Payment{ID: id}
-	r, err := s.load(ctx, s.paymentPartition(id).payment(id), &p)
+	part := s.paymentPartition(id)
+	r, err := s.load(ctx, part, part.payment(id), &p)
 	p.Revision, p.View, p.SecretHash = r.revision, r.view, r.secret
 	return p, r.now, err
 }
@@ -99,9 +104,10 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 		readAt = strconv.FormatInt(w.ReadAt.UnixMilli(), 10)
 	}
 	oldest := position{ms: max(w.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
-	return unavailable(savePaymentScript.Run(ctx, s.redis, keys,
+	_, err = s.run(ctx, savePaymentScript, part, keys,
 		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, readAt, s.retention(w.Final),
-		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing))).Err())
+		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing)))
+	return err
 }
 
 // owner is the order whose token may read the payment; one that only claims to be the order's is not among it.

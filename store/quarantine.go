@@ -21,8 +21,9 @@ const (
 func (s *Store) Quarantine(ctx context.Context, n service.Notice, body []byte) error {
 	sum := sha256.Sum256(body)
 	part := s.paymentPartitionAt(0)
-	return unavailable(quarantineScript.Run(ctx, s.redis, []string{part.quarantine(), part.meta()},
-		quarantined, cut(n.ID), cut(n.Type), len(body), hex.EncodeToString(sum[:]), cut(n.Unreadable)).Err())
+	_, err := s.run(ctx, quarantineScript, part, []string{part.quarantine(), part.meta()},
+		quarantined, cut(n.ID), cut(n.Type), len(body), hex.EncodeToString(sum[:]), cut(n.Unreadable))
+	return err
 }
 
 // cut shortens a text that somebody else chose.

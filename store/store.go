@@ -20,6 +20,7 @@
 //	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
 //	kasse:{oN}:changed        channel ids of orders that changed
 //	kasse:{oN}:meta           hash    as above
+//	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for; also kasse:{oN}:fence
 //	kasse:{p0}:quarantine     stream  id type size sha256 reason of what Stripe signed and we could not read
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
 //	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
@@ -45,6 +46,8 @@ type Options struct {
 	Partitions     int           // fixed once Redis is initialised
 	Retention      time.Duration // of finished payments
 	EventRetention time.Duration // of the stream
+	WaitReplicas   int           // that must have a change before it counts; 0: the master's word is enough
+	WaitTimeout    time.Duration // for them; at most MaxWait
 }
 
 // Store is Redis as the service needs it. Its methods may be called from many goroutines.
@@ -58,35 +61,6 @@ type Store struct {
 // New returns a store on a client; Listen has to run for hints to arrive.
 func New(client redis.UniversalClient, o Options) *Store {
 	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch()}
-}
-
-// Connect opens a client for the URL in go-redis's own syntax. The mode is single, cluster or sentinel; go-redis would
-// otherwise take a cluster with one seed for a single server.
-func Connect(mode, url string) (redis.UniversalClient, error) {
-	switch mode {
-	case "cluster":
-		o, err := redis.ParseClusterURL(url)
-		if err != nil {
-			return nil, err
-		}
-		o.ContextTimeoutEnabled = true
-		return redis.NewClusterClient(o), nil
-	case "sentinel":
-		o, err := redis.ParseFailoverURL(url)
-		if err != nil {
-			return nil, err
-		}
-		o.ContextTimeoutEnabled = true
-		return redis.NewFailoverClient(o), nil
-	case "single":
-		o, err := redis.ParseURL(url)
-		if err != nil {
-			return nil, err
-		}
-		o.ContextTimeoutEnabled = true
-		return redis.NewClient(o), nil
-	}
-	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
 }
 
 // LogTo sends what go-redis has to say to the log, for all clients of the process. It is about connections, and holds no

@@ -19,23 +19,32 @@ func TestStore(t *testing.T) {
 			return connect(t, "redis://"+miniredis.RunT(t).Addr())
 		})
 	})
-	t.Run("redis-server", func(t *testing.T) {
-		url := storetest.RedisServer(t)
-		storetest.Run(t, func(t testing.TB) redis.UniversalClient {
-			t.Helper()
-			client := connect(t, url)
-			if err := client.FlushAll(t.Context()).Err(); err != nil {
-				t.Fatal(err)
-			}
-			return client
-		})
-	})
+	t.Run("cluster", func(t *testing.T) { storetest.Run(t, emptied("cluster", storetest.NewCluster(t, 3, 0).URL())) })
+	t.Run("sentinel", func(t *testing.T) { storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL())) })
+	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t))) })
 }
 
-// connect opens a client as production does.
+// emptied returns a client of the Redis, of which it takes all that it holds.
+func emptied(mode, url string) func(testing.TB) redis.UniversalClient {
+	return func(t testing.TB) redis.UniversalClient {
+		t.Helper()
+		client := connectTo(t, mode, url)
+		if err := storetest.Empty(t.Context(), client); err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+}
+
+// connect opens a client of a single server as production does.
 func connect(t testing.TB, url string) redis.UniversalClient {
 	t.Helper()
-	client, err := store.Connect("single", url)
+	return connectTo(t, "single", url)
+}
+
+func connectTo(t testing.TB, mode, url string) redis.UniversalClient {
+	t.Helper()
+	client, err := store.Connect(mode, url)
 	if err != nil {
 		t.Fatal(err)
 	}

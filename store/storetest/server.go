@@ -12,10 +12,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // startTimeout bounds one start. A server is up within some 20 ms, on a busy machine within seconds.
@@ -33,7 +38,10 @@ func RedisServer(t testing.TB, args ...string) string {
 // It is for one goroutine.
 type Server struct {
 	t    testing.TB
+	dir  string   // of its data
+	file []string // the configuration that it begins with and rewrites, where it must have one
 	args []string
+	up   string // what it prints once it takes connections
 	port int
 	log  bytes.Buffer // what it printed; to be read once ended is closed
 
@@ -44,7 +52,16 @@ type Server struct {
 // NewServer is RedisServer for tests that also want to kill it.
 func NewServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, args: append([]string{"--dir", t.TempDir(), "--save", "", "--bind", "127.0.0.1"}, args...)}
+	s := &Server{t: t, dir: t.TempDir(), up: "Ready to accept connections"}
+	s.args = append([]string{"--dir", s.dir, "--save", "", "--bind", "127.0.0.1"}, args...)
+	s.run()
+	return s
+}
+
+// run starts the server for the first time, on a port that is free, and ends it with the test.
+func (s *Server) run() {
+	t := s.t
+	t.Helper()
 	t.Cleanup(func() {
 		s.stop()
 		if t.Failed() {
@@ -60,11 +77,13 @@ func NewServer(t testing.TB, args ...string) *Server {
 		}
 	}
 	s.check(err)
-	return s
 }
 
 // URL is the server's address, the same after a restart.
-func (s *Server) URL() string { return "redis://127.0.0.1:" + strconv.Itoa(s.port) + "/0" }
+func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
+
+// Addr is the server's host and port.
+func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 
 // Kill ends the server as a crash would: with SIGKILL, so that it writes nothing more.
 func (s *Server) Kill() {
@@ -97,7 +116,7 @@ func (s *Server) check(err error) {
 
 // start returns once the server takes connections. On an error nothing is left running.
 func (s *Server) start() error {
-	args := append([]string{"--port", strconv.Itoa(s.port)}, s.args...)
+	args := slices.Concat(s.file, []string{"--port", strconv.Itoa(s.port)}, s.args)
 	process := exec.Command("redis-server", args...)
 	output, err := process.StdoutPipe()
 	if err != nil {
@@ -129,7 +148,7 @@ func (s *Server) follow(output io.Reader, ready, ended chan<- struct{}) {
 	defer close(ended)
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		s.log.Write(append(lines.Bytes(), '\n'))
-		if ready != nil && bytes.Contains(lines.Bytes(), []byte("Ready to accept connections")) {
+		if ready != nil && bytes.Contains(lines.Bytes(), []byte(s.up)) {
 			close(ready)
 			ready = nil
 		}
@@ -156,4 +175,48 @@ func freePort(t testing.TB) int {
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// NewReplicated starts a master and a replica that has its data.
+func NewReplicated(t testing.TB, args ...string) (master, replica *Server) {
+	t.Helper()
+	master = NewServer(t, append([]string{"--repl-diskless-sync-delay", "0"}, args...)...)
+	replica = newReplica(t, master, args...)
+	eventually(t, "the replica to confirm", func() bool { return master.followed(1) })
+	return master, replica
+}
+
+func newReplica(t testing.TB, master *Server, args ...string) *Server {
+	t.Helper()
+	replica := NewServer(t, append([]string{"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 " + strconv.Itoa(master.port)}, args...)...)
+	eventually(t, "the replica to have its master's data", replica.linked)
+	return replica
+}
+
+// followed reports whether so many replicas have what the server is told now.
+func (s *Server) followed(replicas int) bool {
+	s.t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	defer client.Close()
+	pipe := client.Pipeline()
+	pipe.Publish(s.t.Context(), "storetest", "")
+	confirmed := pipe.Do(s.t.Context(), "WAIT", replicas, 100)
+	if _, err := pipe.Exec(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	count, err := confirmed.Int()
+	return err == nil && count >= replicas
+}
+
+// Freeze stops the server where it stands: its connections stay, and it answers nothing.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen server go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(signal os.Signal) {
+	s.t.Helper()
+	if err := s.process.Process.Signal(signal); err != nil {
+		s.t.Fatal(err)
+	}
 }

@@ -44,7 +44,10 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
 	}
 	a := &App{Config: c, log: log, close: client.Close, bounds: boundsFor(c), draining: make(chan struct{})}
-	a.store = store.New(client, store.Options{Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention})
+	a.store = store.New(client, store.Options{
+		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
+		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
+	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
 		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now,

@@ -33,6 +33,10 @@ type environment struct {
 	RedisMode       string `default:"single" envconfig:"REDIS_MODE"`
 	RedisPartitions string `default:"16" envconfig:"REDIS_PARTITIONS"`
 
+	RedisWaitReplicas string `default:"0" envconfig:"REDIS_WAIT_REPLICAS"`
+	RedisWaitTimeout  string `default:"500ms" envconfig:"REDIS_WAIT_TIMEOUT"`
+	RedisDurability   string `default:"warn" envconfig:"REDIS_DURABILITY"`
+
 	StripeSecretKey          string `envconfig:"STRIPE_SECRET_KEY"`
 	StripeSecretKeyFile      string `envconfig:"STRIPE_SECRET_KEY_FILE"`
 	StripePublishableKey     string `envconfig:"STRIPE_PUBLISHABLE_KEY"`
@@ -75,6 +79,10 @@ type Config struct {
 	RedisURL        service.Secret // it may hold a password
 	RedisMode       string
 	RedisPartitions int
+
+	RedisWaitReplicas int
+	RedisWaitTimeout  time.Duration
+	RedisDurability   string // require, warn or off
 
 	StripeSecretKey      service.Secret
 	StripePublishableKey string
@@ -130,6 +138,10 @@ func LoadConfig() (Config, error) {
 		RedisMode:       m.choice("REDIS_MODE", e.RedisMode, redisModes...),
 		RedisPartitions: m.number("REDIS_PARTITIONS", e.RedisPartitions, 1, 64),
 
+		RedisWaitReplicas: m.number("REDIS_WAIT_REPLICAS", e.RedisWaitReplicas, 0, 5),
+		RedisWaitTimeout:  m.duration("REDIS_WAIT_TIMEOUT", e.RedisWaitTimeout, time.Millisecond),
+		RedisDurability:   m.choice("REDIS_DURABILITY", e.RedisDurability, durabilities...),
+
 		StripePublishableKey: trim(e.StripePublishableKey),
 		StripeAPIBase:        strings.TrimRight(trim(e.StripeAPIBase), "/"),
 		StripeTimeout:        m.duration("STRIPE_TIMEOUT", e.StripeTimeout, time.Second),
@@ -158,6 +170,9 @@ func LoadConfig() (Config, error) {
 	if c.OrderTokens.TTL > 24*time.Hour {
 		m.add("ORDER_TOKEN_TTL", "must be at most 24h")
 	}
+	if c.RedisWaitTimeout > store.MaxWait {
+		m.add("REDIS_WAIT_TIMEOUT", "must be at most %s", store.MaxWait)
+	}
 	m.redis(c)
 	m.stripeKeys(c)
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
@@ -168,7 +183,7 @@ func LoadConfig() (Config, error) {
 // withoutEffect names the variables that are set, and that promise what is not built yet.
 func withoutEffect() (set []string) {
 	for _, name := range []string{
-		"REDIS_WAIT_REPLICAS", "REDIS_WAIT_TIMEOUT", "REDIS_DURABILITY", "REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
+		"REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
 		"PAYMENT_ABANDON_AFTER", "EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
 	} {
 		if os.Getenv(name) != "" {
@@ -218,7 +233,10 @@ func (m *mistakes) redis(c Config) {
 	_ = client.Close() // nothing is open
 }
 
-var redisModes = []string{"single", "cluster", "sentinel"}
+var (
+	redisModes   = []string{"single", "cluster", "sentinel"}
+	durabilities = []string{"require", "warn", "off"}
+)
 
 func (m *mistakes) duration(variable, value string, least time.Duration) time.Duration {
 	d, err := time.ParseDuration(trim(value))

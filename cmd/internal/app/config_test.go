@@ -127,9 +127,9 @@ func TestSecretsFromFiles(t *testing.T) {
 
 // TestSettingsWithoutEffect: who sets what is not built yet is told so, by name.
 func TestSettingsWithoutEffect(t *testing.T) {
-	t.Setenv("REDIS_WAIT_REPLICAS", "1")
+	t.Setenv("REDIS_AUTOPIPELINE", "1")
 	c, err := load(t, nil)
-	if err != nil || !slices.Equal(c.WithoutEffect, []string{"REDIS_WAIT_REPLICAS"}) {
+	if err != nil || !slices.Equal(c.WithoutEffect, []string{"REDIS_AUTOPIPELINE"}) {
 		t.Fatal(c.WithoutEffect, err)
 	}
 }

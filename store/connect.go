@@ -1,0 +1,78 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// exchangeBound ends one question to Redis with all its tries, also where the caller has no deadline: a server that is
+// frozen, or cut off, looks like one that is slow. MaxWait leaves room under it for a replica that is slow.
+const (
+	exchangeBound = 5 * time.Second
+	MaxWait       = 2 * time.Second
+)
+
+// Connect opens a client for the URL in go-redis's own syntax. The mode is single, cluster or sentinel; go-redis would
+// otherwise take a cluster with one seed for a single server.
+func Connect(mode, url string) (redis.UniversalClient, error) {
+	client, err := newClient(mode, url)
+	if err != nil {
+		return nil, err
+	}
+	client.AddHook(bounded{})
+	return client, nil
+}
+
+func newClient(mode, url string) (redis.UniversalClient, error) {
+	switch mode {
+	case "cluster":
+		o, err := redis.ParseClusterURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		return redis.NewClusterClient(o), nil
+	case "sentinel":
+		o, err := redis.ParseFailoverURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		return redis.NewFailoverClient(o), nil
+	case "single":
+		o, err := redis.ParseURL(url)
+		if err != nil {
+			return nil, err
+		}
+		o.ContextTimeoutEnabled = true
+		return redis.NewClient(o), nil
+	}
+	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
+}
+
+// bounded gives every question its end. go-redis bounds each try, and there are many.
+type bounded struct{}
+
+// DialHook leaves connecting as it is: it has a bound of its own, and is for all who wait.
+func (bounded) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook bounds a command.
+func (bounded) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+		defer cancel()
+		return next(ctx, cmd)
+	}
+}
+
+// ProcessPipelineHook bounds a pipeline.
+func (bounded) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+		defer cancel()
+		return next(ctx, cmds)
+	}
+}

@@ -1,0 +1,123 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Cluster is a Redis Cluster of our own processes: masters, and one replica for each if there are any. It is for one
+// goroutine.
+type Cluster struct {
+	t     testing.TB
+	nodes []*Server // masters first, as they were at the start
+}
+
+// clusterTimeout is after what time a node that is silent counts as failed.
+const clusterTimeout = 1500 * time.Millisecond
+
+// clusterSlots are all of a cluster.
+const clusterSlots = 16384
+
+// NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends with the test.
+func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
+	t.Helper()
+	c := &Cluster{t: t}
+	for range masters + replicas {
+		c.nodes = append(c.nodes, NewServer(t, append([]string{
+			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--repl-diskless-sync-delay", "0",
+			"--cluster-node-timeout", strconv.FormatInt(clusterTimeout.Milliseconds(), 10), "--cluster-replica-validity-factor", "0",
+		}, args...)...))
+	}
+	for i, node := range c.nodes {
+		node.must("CLUSTER", "SET-CONFIG-EPOCH", i+1)
+		if i < masters {
+			node.must("CLUSTER", "ADDSLOTSRANGE", i*clusterSlots/masters, (i+1)*clusterSlots/masters-1)
+		}
+	}
+	first := c.nodes[0]
+	for _, node := range c.nodes[1:] {
+		node.must("CLUSTER", "MEET", "127.0.0.1", first.port, node.busOf(first))
+	}
+	c.settled(masters)
+	for i, node := range c.nodes[masters:] {
+		node.must("CLUSTER", "REPLICATE", c.nodes[i%masters].said("CLUSTER", "MYID"))
+	}
+	c.settled(masters)
+	for i := range replicas {
+		eventually(t, "the replica to confirm", func() bool { return c.nodes[i%masters].followed(1) })
+	}
+	return c
+}
+
+// busOf is the port of another's bus, which is not told by a node that has not met it.
+func (s *Server) busOf(other *Server) string { return other.said("CONFIG", "GET", "cluster-port") }
+
+// settled waits until every node knows every other and its place, and each replica has its master's data.
+func (c *Cluster) settled(masters int) {
+	c.t.Helper()
+	for _, node := range c.nodes {
+		eventually(c.t, "the cluster to settle", func() bool {
+			state := node.said("CLUSTER", "INFO")
+			return strings.Contains(state, "cluster_state:ok") && strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", len(c.nodes))) &&
+				strings.Contains(state, fmt.Sprintf("cluster_size:%d", masters)) && node.linked()
+		})
+	}
+}
+
+// linked reports whether the server has all of its master's data, if it has a master.
+func (s *Server) linked() bool {
+	replication := s.said("INFO", "replication")
+	return strings.Contains(replication, "role:master") || strings.Contains(replication, "master_link_status:up")
+}
+
+// URL names all nodes, in go-redis's syntax.
+func (c *Cluster) URL() string {
+	var seeds []string
+	for _, node := range c.nodes[1:] {
+		seeds = append(seeds, "addr="+node.Addr())
+	}
+	return "redis://" + c.nodes[0].Addr() + "?" + strings.Join(seeds, "&")
+}
+
+// KillMaster ends the first master as a crash would.
+func (c *Cluster) KillMaster() *Server {
+	c.t.Helper()
+	c.nodes[0].Kill()
+	return c.nodes[0]
+}
+
+// said asks the server one question on a connection of its own; text of any kind, or the last of a list.
+func (s *Server) said(question ...any) string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2})
+	defer client.Close()
+	reply, err := client.Do(ctx, question...).Result()
+	if err != nil {
+		s.t.Fatalf("%v: %v", question, err)
+	}
+	if list, ok := reply.([]any); ok && len(list) > 0 {
+		reply = list[len(list)-1]
+	}
+	return fmt.Sprint(reply)
+}
+
+func (s *Server) must(command ...any) {
+	s.t.Helper()
+	s.said(command...)
+}
+
+// Empty takes all that a Redis of any kind holds.
+func Empty(ctx context.Context, client redis.UniversalClient) error {
+	if cluster, ok := client.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return master.FlushAll(ctx).Err() })
+	}
+	return client.FlushAll(ctx).Err()
+}

@@ -1,0 +1,80 @@
+package storetest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Sentinels are three sentinels over one master with two replicas, all of them our own processes. They are for one
+// goroutine.
+type Sentinels struct {
+	t         testing.TB
+	master    *Server
+	replicas  []*Server
+	sentinels []*Server
+}
+
+const (
+	sentinelQuorum = 2
+	masterName     = "kasse"
+	downAfter      = time.Second     // of silence, a master counts as failed
+	failoverPause  = 2 * time.Second // until another sentinel tries
+)
+
+// NewSentinels starts them, and returns once they all know each other. They end with the test.
+func NewSentinels(t testing.TB, args ...string) *Sentinels {
+	t.Helper()
+	c := &Sentinels{t: t, master: NewServer(t, append([]string{"--repl-diskless-sync-delay", "0"}, args...)...)}
+	for range 2 {
+		c.replicas = append(c.replicas, newReplica(t, c.master, args...))
+	}
+	eventually(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
+	for range 3 {
+		c.sentinels = append(c.sentinels, newSentinel(t, c.master))
+	}
+	for _, sentinel := range c.sentinels {
+		eventually(t, "the sentinels to know each other", func() bool {
+			known := sentinel.said("INFO", "sentinel")
+			return strings.Contains(known, "status=ok") && strings.Contains(known, "slaves=2,sentinels=3")
+		})
+	}
+	return c
+}
+
+func newSentinel(t testing.TB, master *Server) *Server {
+	t.Helper()
+	s := &Server{t: t, dir: t.TempDir(), up: "+monitor master", args: []string{"--sentinel"}}
+	settings := strings.Join([]string{
+		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", masterName, master.port, sentinelQuorum),
+		fmt.Sprintf("sentinel down-after-milliseconds %s %d", masterName, downAfter.Milliseconds()),
+		fmt.Sprintf("sentinel failover-timeout %s %d", masterName, failoverPause.Milliseconds()),
+		"bind 127.0.0.1", "dir " + s.dir,
+	}, "\n")
+	file := filepath.Join(s.dir, "sentinel.conf")
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.file = []string{file}
+	s.run()
+	return s
+}
+
+// URL names all sentinels, in go-redis's syntax.
+func (c *Sentinels) URL() string {
+	var others []string
+	for _, sentinel := range c.sentinels[1:] {
+		others = append(others, "addr="+sentinel.Addr())
+	}
+	return "redis://" + c.sentinels[0].Addr() + "/0?master_name=" + masterName + "&" + strings.Join(others, "&")
+}
+
+// KillMaster ends the master as a crash would.
+func (c *Sentinels) KillMaster() *Server {
+	c.t.Helper()
+	c.master.Kill()
+	return c.master
+}

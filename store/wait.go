@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// What a change may be built on, and what may be acknowledged, is on WaitReplicas replicas: not only what was written,
+// but also what was read before. A delivery that was written and could not be confirmed is refused; when it comes again
+// it changes nothing, and must be refused as long as the first one is not confirmed. So the records that a change begins
+// with are confirmed like writes, and no verb has to know of it.
+//
+// WAIT counts for the connection it is sent on, and after a mere read it may wait for nothing. Hence the three commands
+// travel together: the script, a write to the partition's fence, WAIT. Redis replicates in order: who has the fence has
+// all that came before it.
+
+// run runs a script on the server that holds the partition, and confirms what it read and wrote. The error is one that
+// callers may see.
+func (s *Store) run(ctx context.Context, script *redis.Script, part partition, keys []string, args ...any) (any, error) {
+	if s.WaitReplicas == 0 {
+		reply, err := script.Run(ctx, s.redis, keys, args...).Result()
+		return reply, unavailable(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+	defer cancel()
+	send := script.EvalSha
+	for try := 0; ; try++ {
+		reply, err := s.confirmed(ctx, part, func(pipe redis.Pipeliner) *redis.Cmd { return send(ctx, pipe, keys, args...) })
+		switch {
+		case redis.HasErrorPrefix(err, replyNoScript):
+			send = script.Eval
+		case try == redirects || !s.elsewhere(ctx, err):
+			return reply, unavailable(err)
+		default:
+			pause(ctx, redirectPause<<try)
+		}
+	}
+}
+
+const (
+	replyNoScript = "NOSCRIPT"
+	redirects     = 5 // after which the callers may try again: a failover takes seconds
+	redirectPause = 10 * time.Millisecond
+)
+
+// confirmed sends one question in a pipeline with the fence and WAIT. go-redis sends a pipeline again as a whole, on one
+// connection, so that they are never parted; the scripts bear that.
+func (s *Store) confirmed(ctx context.Context, part partition, ask func(redis.Pipeliner) *redis.Cmd) (any, error) {
+	server, err := s.server(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	pipe := server.Pipeline()
+	reply := ask(pipe)
+	pipe.Set(ctx, part.fence(), "", 0)
+	replicas := pipe.Do(ctx, "WAIT", s.WaitReplicas, s.WaitTimeout.Milliseconds())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	if count, err := replicas.Int(); err != nil || count < s.WaitReplicas {
+		return nil, fmt.Errorf("%w: %d of %d within %s", errUnconfirmed, count, s.WaitReplicas, s.WaitTimeout)
+	}
+	return reply.Val(), nil
+}
+
+var errUnconfirmed = errors.New("fewer replicas than REDIS_WAIT_REPLICAS confirmed")
+
+// server is the one that holds the partition. In a cluster go-redis would send WAIT, which names no key, to another.
+func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, error) {
+	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
+		return cluster.MasterForKey(ctx, part.meta())
+	}
+	return s.redis, nil
+}
+
+// elsewhere reports whether the partition of a cluster may be on another server by now: its slots moved, its server is
+// being replaced, or the connections died with it. Then it looks where. For other kinds of Redis go-redis does all this.
+func (s *Store) elsewhere(ctx context.Context, err error) bool {
+	cluster, ok := s.redis.(*redis.ClusterClient)
+	if !ok || err == nil || ctx.Err() != nil || errors.Is(err, errUnconfirmed) {
+		return false
+	}
+	said := redis.Error(nil)
+	moving := func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) }
+	if errors.As(err, &said) && !slices.ContainsFunc([]string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN"}, moving) {
+		return false
+	}
+	cluster.ReloadState(ctx)
+	return true
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
