@@ -109,10 +109,30 @@ func (a *account) succeed(pi *intent, m *method, ch *charge) {
 
 // keep saves the method with the customer where setup_future_usage asks for it. What cannot be saved stays unsaved, as at Stripe.
 func (a *account) keep(pi *intent, m *method) {
-	if pi.SetupFutureUsage != "" && pi.Customer != "" && m.Customer == "" && !families[m.Type].redirects {
+	if pi.SetupFutureUsage == "" || pi.Customer == "" || m.Customer != "" {
+		return
+	}
+	if families[m.Type].redirects {
+		m = a.generateDebit(m)
+	}
+	if m != nil {
 		m.Customer = pi.Customer
 		a.emit("payment_method.attached", m)
 	}
+}
+
+// generateDebit is what is saved of a method that cannot be: a SEPA debit of the same account; nil where Stripe makes none.
+// https://docs.stripe.com/payments/ideal/save-during-payment.
+func (a *account) generateDebit(from *method) *method {
+	if !families[from.Type].debits {
+		return nil
+	}
+	m, f := a.methodBy("pm_sepaDebit")
+	if f != nil {
+		return nil
+	}
+	m.AllowRedisplay, m.Billing = from.AllowRedisplay, from.Billing
+	return m
 }
 
 // decline records a failed charge and returns the answer of a request that caused it.
@@ -183,7 +203,9 @@ func (a *account) askCustomer(pi *intent) {
 	url := a.base + pagePath + token
 	a.pages[token] = pi.ID
 	pi.page, pi.Status = token, requiresAction
-	if pi.returnURL != "" {
+	m, _ := a.methods.find(string(pi.PaymentMethod))
+	pi.inPage = pi.returnURL == "" || (pi.stripeJS && !families[m.Type].redirects)
+	if !pi.inPage {
 		pi.NextAction = document{"type": "redirect_to_url", "redirect_to_url": document{"return_url": pi.returnURL, "url": url}}
 	} else {
 		pi.NextAction = document{"type": "use_stripe_sdk", "use_stripe_sdk": document{"type": "three_d_secure_redirect", "stripe_js": url, "source": "src_" + token}}

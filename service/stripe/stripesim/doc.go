@@ -11,8 +11,8 @@
 // payment methods that steer it. Events go through events.go, mischief.go and deliveries.go. What tests do to it is in drills.go and faults.go, and over HTTP
 // in levers.go.
 //
-// Its own are the bank pages under /authorize, and POST /v1/elements/sessions, which stands for what Stripe.js does with the client secret of a
-// CustomerSession.
+// Its own are the bank pages under /authorize; Stripe.js under /v3/, a stand-in with the part of the surface that a page with a Payment Element uses; and the
+// endpoints under /v1/elements, which stand for what Stripe.js does with the client secret of a CustomerSession.
 //
 // What it does not imitate: Connect, SetupIntents, ConfirmationTokens, mandates, Radar, balance transactions, payouts and fees; incremental authorisation and
 // multicapture; renderings for other versions than 2024-06-20 (Options.APIVersion changes what events call themselves, and before 2022-11-15 also where they

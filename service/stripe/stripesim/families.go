@@ -5,6 +5,7 @@ type family struct {
 	redirects bool   // the customer authorises on a page of the bank
 	delayed   bool   // the bank's answer comes days later, after processing
 	transfer  bool   // the customer sends money by themselves
+	debits    bool   // saving it saves a SEPA debit of the same account
 	currency  string // the only one it takes; empty: any
 }
 
@@ -14,10 +15,10 @@ var families = map[string]family{
 	"link":             {},
 	"sepa_debit":       {delayed: true, currency: "eur"},
 	"us_bank_account":  {delayed: true, currency: "usd"},
-	"ideal":            {redirects: true, currency: "eur"},
-	"bancontact":       {redirects: true, currency: "eur"},
+	"ideal":            {redirects: true, debits: true, currency: "eur"},
+	"bancontact":       {redirects: true, debits: true, currency: "eur"},
 	"eps":              {redirects: true, currency: "eur"},
-	"sofort":           {redirects: true, delayed: true, currency: "eur"},
+	"sofort":           {redirects: true, delayed: true, debits: true, currency: "eur"},
 	"customer_balance": {transfer: true},
 }
 

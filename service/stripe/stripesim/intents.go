@@ -66,6 +66,8 @@ type intent struct {
 
 	returnURL string
 	page      string // token of the bank page it waits for, while requires_action
+	stripeJS  bool   // confirmed by Stripe.js, which can show a challenge by itself
+	inPage    bool   // the bank page is shown in the shop's, which the customer does not leave
 }
 
 type automaticMethods struct {
@@ -177,6 +179,7 @@ func applyOptions(pi *intent, p params) *failure {
 	if p.has("return_url") {
 		pi.returnURL = p.text("return_url")
 	}
+	pi.stripeJS = p.boolean("use_stripe_sdk")
 	return nil
 }
 

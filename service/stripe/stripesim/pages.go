@@ -11,13 +11,30 @@ import (
 const pagePath = "/authorize/"
 
 var bankPage = template.Must(template.New("bank").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Test bank</title>
-<style>body{font:1.1rem/1.5 system-ui;max-width:26rem;margin:4rem auto;padding:0 1rem}button{font:inherit;padding:.6rem 1rem;margin-right:.5rem}</style>
-<h1>Test bank</h1>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<title>Test bank</title>
+<style>
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: 12vh auto; padding: 0 1.25rem }
+h1 { font-size: 1.5rem; margin: 0 }
+form { display: grid; gap: .75rem; margin-top: 1.5rem }
+button { font: inherit; font-weight: 600; padding: .75rem 1rem; border-radius: .5rem; border: 1px solid; background: none; color: inherit; cursor: pointer }
+button[value=success] { background: light-dark(#174ea6, #8ab4f8); color: light-dark(#fff, #10151c); border-color: transparent }
+button:focus-visible { outline: 3px solid light-dark(#174ea6, #8ab4f8); outline-offset: 2px }
+</style>
+<main><h1>Test bank</h1>
 <p>{{.Method}} payment of <strong>{{.Amount}}</strong>. No money moves.</p>
-<form method="post"><button name="outcome" value="success">Authorize test payment</button> <button name="outcome" value="failure">Fail test payment</button></form>
+<form method="post"><button name="outcome" value="success">Authorize test payment</button>
+<button name="outcome" value="failure">Fail test payment</button></form></main>
 </html>
 `))
+
+// leftPage is shown where there is no way back: to a backend's test, or in the frame that Stripe.js has opened for 3D Secure, which it tells.
+const leftPage = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Test bank</title>
+<p style="font:1rem/1.5 system-ui">Done. You can close this page.</p>
+<script>parent.postMessage("authentication over", "*")</script>
+</html>
+`
 
 // showPage answers GET /authorize/{token}.
 func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
@@ -41,7 +58,8 @@ func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		http.Error(w, "This page is no longer valid.", http.StatusGone)
 	case back == "":
-		_, _ = io.WriteString(w, "Done. You can close this page.")
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, leftPage)
 	default:
 		http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // to wherever the shop asked for: that is what a bank page does
 	}
@@ -85,7 +103,7 @@ func authenticationFailure(m *method) *failure {
 // returnURL is the shop's own address with what Stripe appends to it: https://docs.stripe.com/payments/accept-a-payment?ui=elements#web-handle-redirect.
 func returnURL(pi *intent, agreed bool) string {
 	to, err := url.Parse(pi.returnURL)
-	if err != nil || pi.returnURL == "" {
+	if err != nil || pi.returnURL == "" || pi.inPage {
 		return ""
 	}
 	outcome := "succeeded"

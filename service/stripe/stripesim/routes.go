@@ -18,6 +18,7 @@ func endpoints() []endpoint {
 		{"GET /v1/customers/{customer}/payment_methods", paging.with(shape{"type": aText, "allow_redisplay": aText}), false, (*account).listMethods},
 		{"POST /v1/customer_sessions", sessionCreation, false, (*account).createSession},
 		{"POST /v1/elements/sessions", shape{"customer_session_client_secret": aText.must()}, true, (*account).redeemSession},
+		{"POST /v1/elements/payment_methods/{method}/detach", shape{"customer_session_client_secret": aText.must()}, true, (*account).removeMethod},
 
 		{"POST /v1/payment_methods", methodCreation, true, (*account).createMethod},
 		{"GET /v1/payment_methods", paging.with(shape{"customer": aText, "type": aText}), false, (*account).listMethods},
@@ -76,6 +77,7 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	mux.HandleFunc("GET "+pagePath+"{token}", s.showPage)
 	mux.HandleFunc("POST "+pagePath+"{token}", s.leavePage)
+	mux.HandleFunc("GET "+scriptPath+"{$}", serveStripeJS)
 	mux.HandleFunc("OPTIONS /", allowOrigins)
 	mux.Handle("/", s.answering(endpoint{pattern: "unknown", shape: nil, publishable: true}))
 	return mux

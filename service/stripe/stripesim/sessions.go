@@ -146,3 +146,17 @@ func (a *account) redisplayed(s *session) []*method {
 	})
 	return append(out, saved[:min(len(saved), int(*s.features.Limit))]...)
 }
+
+// removeMethod answers POST /v1/elements/payment_methods/{method}/detach, which stands for what Stripe.js does where a customer removes a saved method. The
+// session must have been redeemed by a page, and allow it.
+func (a *account) removeMethod(c *call) (any, error) {
+	s, ok := a.sessions[c.params.text("customer_session_client_secret")]
+	if !ok || !s.redeemed || a.unix() >= s.ExpiresAt || s.features == nil || s.features.Remove != "enabled" {
+		return nil, invalid("", "customer_session_client_secret", "This customer session does not allow removing payment methods.")
+	}
+	m, ok := a.methods.find(c.PathValue("method"))
+	if !ok || m.Customer != text(s.Customer) {
+		return nil, missing("PaymentMethod", c.PathValue("method"), "payment_method").withStatus(404)
+	}
+	return a.detachMethod(c)
+}

@@ -1,0 +1,51 @@
+package stripesim
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// scriptPath is where pages load Stripe.js from, as https://js.stripe.com/v3/ is.
+const scriptPath = "/v3/"
+
+// stripejs holds the stand-in for Stripe.js. Where the real one shows the Payment Element in a frame of Stripe's, it draws into a shadow root of the page: what
+// it is given is not safe from the page, and need not be.
+//
+//go:embed stripejs
+var stripejs embed.FS
+
+// stripeJS is the script, one scope over its parts; the styles go with it, since a page's content policy knows none of Stripe's.
+var stripeJS = buildStripeJS("ask", "fields", "methods", "dom", "challenge", "element", "stripe")
+
+func buildStripeJS(parts ...string) []byte {
+	read := func(name string) string {
+		text, err := stripejs.ReadFile("stripejs/" + name)
+		if err != nil {
+			panic(err) // it is compiled in
+		}
+		return string(text)
+	}
+	styles, err := json.Marshal(read("element.css"))
+	if err != nil {
+		panic(err) // a string can be marshalled
+	}
+	var script strings.Builder
+	_, _ = fmt.Fprintf(&script, "(() => {\n'use strict';\nconst styles = %s;\n", styles)
+	for _, part := range parts {
+		script.WriteString(read(part + ".js"))
+	}
+	script.WriteString("})();\n")
+	return []byte(script.String())
+}
+
+// serveStripeJS answers GET /v3/. The script finds the simulator by the address that it was loaded from.
+func serveStripeJS(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	_, _ = w.Write(stripeJS)
+}
