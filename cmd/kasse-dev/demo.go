@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -167,23 +165,7 @@ func (d *player) history(ctx context.Context) (string, error) {
 }
 
 func (d *player) askKasse(ctx context.Context, credential, method, path string, body, into any) error {
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		content = bytes.NewReader(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, d.kasse+path, content)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+credential)
-	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	status, err := ask(request, into)
+	status, err := askJSON(ctx, method, d.kasse+path, credential, body, into)
 	if err == nil && status >= http.StatusBadRequest {
 		err = fmt.Errorf("kasse answered %d", status)
 	}
@@ -191,24 +173,9 @@ func (d *player) askKasse(ctx context.Context, credential, method, path string, 
 }
 
 func (d *player) askStripe(ctx context.Context, key, path string, form url.Values, into any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, d.stripe+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+key)
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	status, err := ask(request, into)
+	status, err := askForm(ctx, d.stripe+path, key, form, into)
 	if err == nil && status >= http.StatusBadRequest && status != http.StatusPaymentRequired {
 		err = fmt.Errorf("the simulator answered %d", status)
 	}
 	return err
-}
-
-func ask(request *http.Request, into any) (status int, err error) {
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read
-	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
 }

@@ -19,6 +19,7 @@ type options struct {
 	demo, real               bool
 	addr, adminAddr          string
 	stripeAddr, controlAddr  string
+	shopAddr                 string
 	redis                    string
 	seed                     uint64
 	duplicate, reorder, drop float64
@@ -75,6 +76,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.adminAddr, "admin-addr", ":9090", "address of the probes")
 	flags.StringVar(&o.stripeAddr, "stripe-addr", ":12111", "address of the simulated Stripe")
 	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control surface")
+	flags.StringVar(&o.shopAddr, "shop-addr", ":8091", "address of the shop whose page pays")
 	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, forgotten at the end")
 	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the simulator: of its ids, and of what it does to events") //nolint:gosec // no secret
 	flags.Float64Var(&o.duplicate, "duplicate", 0, "rate of events delivered twice")
@@ -91,6 +93,7 @@ func parse(args []string) (options, error) {
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	for name, address := range map[string]*string{
 		"addr": &o.addr, "admin-addr": &o.adminAddr, "stripe-addr": &o.stripeAddr, "control-addr": &o.controlAddr,
+		"shop-addr": &o.shopAddr,
 	} {
 		if o.demo && !given[name] {
 			*address = ":0"

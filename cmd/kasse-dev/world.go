@@ -27,13 +27,17 @@ const (
 	webhookSecret    = "whsec_kasse_dev_kasse_dev_kasse"                  // the same
 )
 
+const realStripe = "https://api.stripe.com"
+
 // world is everything that runs: Redis, Stripe, and Kasse between them.
 type world struct {
-	kasse, admin, stripe, control string // base URLs
-	ended                         chan struct{}
-	err                           error // why Kasse ended; read after ended
-	cancel                        context.CancelFunc
-	cleanups                      []func()
+	kasse, admin, stripe, control, shop string // base URLs
+	stripeJS                            string // address of Stripe.js
+	stripeKey                           string // Stripe's secret key
+	ended                               chan struct{}
+	err                                 error // why Kasse ended; read after ended
+	cancel                              context.CancelFunc
+	cleanups                            []func()
 }
 
 // start brings everything up, and returns once Kasse is ready.
@@ -59,7 +63,31 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if err != nil {
 		return w, err
 	}
-	return w, w.startKasse(ctx, sim, settings)
+	door, err := w.listen(ctx, o.shopAddr) // Kasse has to know the shop's origin, and the shop where Kasse is
+	if err != nil {
+		return w, err
+	}
+	w.shop = base(door)
+	settings["CORS_ALLOWED_ORIGINS"] = origins(w.shop, os.Getenv("CORS_ALLOWED_ORIGINS"))
+	config, err := w.startKasse(ctx, sim, settings)
+	if err != nil {
+		return w, err
+	}
+	pages, err := newShop(w, app.NewLogger(config)).handler()
+	if err != nil {
+		return w, err
+	}
+	w.serve(door, pages)
+	return w, nil
+}
+
+// origins lists those that the shop's page may come from, and what the environment lists beside them.
+func origins(shop, others string) string {
+	all := []string{shop, strings.Replace(shop, "127.0.0.1", "localhost", 1)}
+	if others != "" {
+		all = append(all, others)
+	}
+	return strings.Join(all, ",")
 }
 
 // startRedis returns the URL of a Redis, embedded unless the flag names another.
@@ -79,10 +107,7 @@ func (w *world) startRedis(o options) (string, error) {
 // own settings stay.
 func (w *world) startStripe(ctx context.Context, o options, settings map[string]string) (*stripesim.Server, error) {
 	if o.real {
-		if strings.Contains(os.Getenv("STRIPE_SECRET_KEY"), "k_live_") {
-			return nil, errors.New("STRIPE_SECRET_KEY is a live key: development uses test keys only")
-		}
-		w.stripe = "https://api.stripe.com"
+		w.stripe, w.stripeJS = realStripe, "https://js.stripe.com/v3/"
 		return nil, nil //nolint:nilnil // no simulator is what was asked for
 	}
 	sim := stripesim.New(stripesim.Options{
@@ -90,12 +115,13 @@ func (w *world) startStripe(ctx context.Context, o options, settings map[string]
 	})
 	w.cleanups = append(w.cleanups, sim.Close)
 	var err error
-	if w.stripe, err = w.serve(ctx, o.stripeAddr, sim); err != nil {
+	if w.stripe, err = w.open(ctx, o.stripeAddr, sim); err != nil {
 		return nil, err
 	}
-	if w.control, err = w.serve(ctx, o.controlAddr, sim.Control()); err != nil {
+	if w.control, err = w.open(ctx, o.controlAddr, sim.Control()); err != nil {
 		return nil, err
 	}
+	w.stripeJS = w.stripe + "/v3/"
 	settings["STRIPE_API_BASE"] = w.stripe
 	settings["STRIPE_SECRET_KEY"] = secretKey
 	settings["STRIPE_PUBLISHABLE_KEY"] = publishableKey
@@ -104,19 +130,12 @@ func (w *world) startStripe(ctx context.Context, o options, settings map[string]
 }
 
 // startKasse runs the real server on the settings, as production reads them.
-func (w *world) startKasse(ctx context.Context, sim *stripesim.Server, settings map[string]string) error {
-	for name, value := range settings {
-		if err := os.Setenv(name, value); err != nil {
-			return err
-		}
-		if err := os.Unsetenv(name + "_FILE"); err != nil {
-			return err
-		}
-	}
-	config, err := app.LoadConfig()
+func (w *world) startKasse(ctx context.Context, sim *stripesim.Server, settings map[string]string) (app.Config, error) {
+	config, err := configure(settings)
 	if err != nil {
-		return err
+		return config, err
 	}
+	w.stripeKey = config.StripeSecretKey.Reveal()
 	listening := make(chan struct{})
 	config.Listening = func(public, admin string) {
 		w.kasse, w.admin = "http://"+public, "http://"+admin
@@ -129,13 +148,30 @@ func (w *world) startKasse(ctx context.Context, sim *stripesim.Server, settings 
 	}()
 	select {
 	case <-w.ended:
-		return errors.New("kasse did not start")
+		return config, errors.New("kasse did not start")
 	case <-listening:
 	}
 	if sim != nil {
 		sim.AddWebhook(stripesim.Webhook{URL: w.kasse + "/webhooks/stripe", Secret: webhookSecret})
 	}
-	return w.awaitReady(ctx)
+	return config, w.awaitReady(ctx)
+}
+
+// configure reads the configuration from the environment with these settings in it.
+func configure(settings map[string]string) (app.Config, error) {
+	for name, value := range settings {
+		if err := os.Setenv(name, value); err != nil {
+			return app.Config{}, err
+		}
+		if err := os.Unsetenv(name + "_FILE"); err != nil {
+			return app.Config{}, err
+		}
+	}
+	config, err := app.LoadConfig()
+	if err == nil && config.Livemode() {
+		err = errors.New("STRIPE_SECRET_KEY is a live key: development uses test keys only")
+	}
+	return config, err
 }
 
 func (w *world) awaitReady(ctx context.Context) error {
@@ -167,17 +203,32 @@ func get(ctx context.Context, url string) (status int, err error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// serve answers on an address until the world ends, and returns its base URL.
-func (w *world) serve(ctx context.Context, address string, handler http.Handler) (string, error) {
+// open answers on an address until the world ends, and returns its base URL.
+func (w *world) open(ctx context.Context, address string, handler http.Handler) (string, error) {
+	listener, err := w.listen(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	w.serve(listener, handler)
+	return base(listener), nil
+}
+
+func (w *world) listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return "", fmt.Errorf("%w (choose another address; -help lists the flags)", err)
+		return nil, fmt.Errorf("%w (choose another address; -help lists the flags)", err)
 	}
+	w.cleanups = append(w.cleanups, func() { _ = listener.Close() })
+	return listener, nil
+}
+
+func (w *world) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go server.Serve(listener) //nolint:errcheck // it ends with the world
 	w.cleanups = append(w.cleanups, func() { _ = server.Close() })
-	return "http://" + listener.Addr().String(), nil
 }
+
+func base(listener net.Listener) string { return "http://" + listener.Addr().String() }
 
 // stop ends everything in reverse, and returns why Kasse ended, if that was not asked for.
 func (w *world) stop() error {

@@ -80,7 +80,7 @@ func TestDemoFails(t *testing.T) {
 func TestDevRefusesLiveKeys(t *testing.T) {
 	t.Parallel()
 	live := map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_PUBLISHABLE_KEY": "pk_live_9371", "STRIPE_WEBHOOK_SECRETS": hookSecret}
-	p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0")
+	p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0", "-shop-addr", ":0")
 	expect(t, "exit code", p.exitCode(), 1)
 	if message := p.stderr.String(); !strings.Contains(message, "live key") || strings.Contains(message, "9371") {
 		t.Errorf("it said %q", message)
@@ -90,7 +90,7 @@ func TestDevRefusesLiveKeys(t *testing.T) {
 // The walk that kasse-dev prints is pasted into a shell as it stands, and ends with a paid order.
 func TestWalk(t *testing.T) {
 	t.Parallel()
-	p := run(t, binary(t, kasseDevBinary), nil, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-control-addr", ":0")
+	p := run(t, binary(t, kasseDevBinary), nil, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-control-addr", ":0", "-shop-addr", ":0")
 	const before = "A walk to paste into another terminal:\n\n"
 	eventually(t, "the printed walk", func() error {
 		return yet(strings.HasSuffix(p.stdout.String(), "/v1/events -H \"Authorization: Bearer $KEY\"\n") || p.hasEnded())

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// askJSON asks Kasse, and reads its answer, whatever the status. Without a body nothing is sent.
+func askJSON(ctx context.Context, method, address, credential string, body, into any) (status int, err error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return 0, err
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, content)
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+credential)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	return ask(request, into)
+}
+
+// askForm asks Stripe, and reads its answer, whatever the status.
+func askForm(ctx context.Context, address, key string, form url.Values, into any) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Authorization", "Bearer "+key)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return ask(request, into)
+}
+
+func ask(request *http.Request, into any) (status int, err error) {
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	return response.StatusCode, json.NewDecoder(response.Body).Decode(into)
+}

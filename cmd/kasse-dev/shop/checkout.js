@@ -1,0 +1,125 @@
+// The checkout: gets the secrets from Kasse, mounts Stripe's Payment Element, and confirms the payment.
+import { Problem } from './kasse.js';
+import { fill, getConfig, getOrder, loadStripe, money } from './shop.js';
+
+const offline = 'We could not reach the payment service. Check your connection, then try again.';
+const dark = matchMedia('(prefers-color-scheme: dark)');
+
+/** The element in the shop's colours; it lives in a frame, where the shop's stylesheet does not reach. */
+const appearance = () => ({
+  theme: dark.matches ? 'night' : 'stripe',
+  variables: dark.matches
+    ? { colorPrimary: '#7fd6bf', colorBackground: '#1b2129', colorText: '#eef1f4', colorTextSecondary: '#a9b4bf', colorDanger: '#ffb0a8', borderRadius: '12px' }
+    : { colorPrimary: '#1d5c4d', colorBackground: '#ffffff', colorText: '#1d2527', colorTextSecondary: '#566167', colorDanger: '#b3261e', borderRadius: '12px' },
+});
+
+/** Runs the page until the signal aborts. redirect says whether cards return through return_url too: 'always' or 'if_required'. */
+export async function checkout(view, { id, connect, go, signal, redirect = 'if_required' }) {
+  document.title = 'Payment · Fjord Goods';
+  const form = view.querySelector('form');
+  const button = form.querySelector('.primary');
+  const again = form.querySelector('[data-again]');
+  const problem = form.querySelector('.problem');
+  const outcome = `/return?order=${id}`;
+  let kasse, stripe, opened, session, elements;
+  let paying = false;
+
+  const ready = (is) => {
+    form.setAttribute('aria-busy', String(!is));
+    button.setAttribute('aria-disabled', String(!is));
+    again.hidden = true;
+  };
+  /** Says what is wrong where nothing can be paid, unless the payment has simply gone on elsewhere: in another tab, or before a reload. */
+  const fail = (error) => {
+    if (signal.aborted) return;
+    if (error instanceof Problem && error.payment) return go(outcome, { replace: true });
+    problem.textContent = refusals[error.code] ?? offline;
+    form.querySelector('.skeleton').hidden = true;
+    fill(view, 'label', 'Not available');
+    again.hidden = false;
+  };
+
+  async function start() {
+    problem.textContent = '';
+    form.querySelector('.skeleton').hidden = false;
+    ready(false);
+    try {
+      kasse = await connect();
+      const [config, order, answer] = await Promise.all([getConfig(), getOrder(id), kasse.open()]);
+      const loaded = await loadStripe(config.stripe_js, answer.publishable_key);
+      if (signal.aborted) return;
+      [stripe, opened, session] = [loaded, answer, answer.customer_session];
+      fill(view, 'order', order.order_id);
+      fill(view, 'price', money(opened.amount, opened.currency));
+      mount();
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** Mounts the element. Where it does not load, its customer session may have been used or be too old: it gets another, once, for the same payment. */
+  function mount(mayRenew = Boolean(session)) {
+    elements?.getElement('payment')?.destroy();
+    elements = stripe.elements({
+      clientSecret: opened.client_secret,
+      customerSessionClientSecret: session?.client_secret,
+      appearance: appearance(),
+    });
+    const element = elements.create('payment', { layout: 'accordion' });
+    element.on('ready', () => {
+      fill(view, 'label', `Pay ${money(opened.amount, opened.currency)}`);
+      ready(true);
+    });
+    element.on('loaderror', ({ error }) => (mayRenew ? renew() : fail(error)));
+    element.mount(view.querySelector('[data-element]'));
+  }
+
+  async function renew() {
+    ready(false);
+    try {
+      session = await kasse.refreshSession(opened.payment_intent);
+      if (!signal.aborted) mount(false);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  async function pay() {
+    if (paying || button.ariaDisabled === 'true') return; // a second click pays nothing
+    paying = true;
+    button.ariaDisabled = 'true';
+    fill(view, 'label', 'Paying');
+    problem.textContent = '';
+    const { error, paymentIntent } = await stripe
+      .confirmPayment({ elements, confirmParams: { return_url: location.origin + outcome }, redirect })
+      .catch(() => ({ error: { type: 'api_error' } }));
+    if (signal.aborted) return;
+    paying = false;
+    if (error && error.code !== 'payment_intent_unexpected_state') {
+      button.ariaDisabled = 'false';
+      fill(view, 'label', `Pay ${money(opened.amount, opened.currency)}`);
+      problem.textContent = error.message ?? offline;
+      return;
+    }
+    // What the browser believes decides nothing: the next page asks Kasse, which has heard Stripe.
+    go(outcome, { state: { payment: opened.payment_intent, secret: opened.client_secret }, replace: !paymentIntent });
+  }
+
+  form.addEventListener('submit', (event) => (event.preventDefault(), pay()), { signal });
+  again.addEventListener('click', start, { signal });
+  addEventListener('online', () => again.hidden || start(), { signal });
+  dark.addEventListener('change', () => elements?.update({ appearance: appearance() }), { signal });
+  document.addEventListener('visibilitychange', () => {
+    const old = session && Date.parse(session.expires_at) < Date.now();
+    if (old && !document.hidden && !paying) renew(); // a tab that was left open over lunch
+  }, { signal });
+  signal.addEventListener('abort', () => elements?.getElement('payment')?.destroy());
+  await start();
+}
+
+/** Why an order cannot be paid, by the code of Kasse's problem. */
+const refusals = {
+  order_closed: 'This order was cancelled. Nothing was charged.',
+  attempts_exhausted: 'Too many attempts to pay this order have failed. Please write to us.',
+  order_conflict: 'This order has changed. Please go back to the cart.',
+};

@@ -1,0 +1,41 @@
+// The shop's own backend, and small things that all pages need.
+
+async function ask(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: body ? { 'Content-Type': 'application/json' } : {},
+    body: body && JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+export const getConfig = () => ask('GET', '/api/config');
+export const checkOut = (choice) => ask('POST', '/api/orders', choice);
+export const getOrder = (id) => ask('GET', `/api/orders/${id}`);
+export const getToken = async (id) => (await ask('POST', `/api/orders/${id}/token`)).token;
+
+/** Writes an amount in minor units as money. */
+export function money(amount, currency) {
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
+  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+}
+
+/** Writes the same text into every place that is marked for it. */
+export function fill(view, name, text) {
+  for (const place of view.querySelectorAll(`[data-${name}]`)) place.textContent = text;
+}
+
+let loading;
+
+/** Loads Stripe.js once. It has to come from Stripe, never from a copy; here the simulator has one of its own. */
+export function loadStripe(source, key) {
+  loading ??= new Promise((resolve, reject) => {
+    const script = Object.assign(document.createElement('script'), { src: source });
+    script.onload = () => resolve();
+    script.onerror = () => (script.remove(), (loading = undefined), reject(new Error('Stripe.js cannot be loaded')));
+    document.head.append(script);
+  });
+  return loading.then(() => window.Stripe(key));
+}
