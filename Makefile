@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: bench model help run demo build test check fmt fmt-check lint spec arch cli vuln programs
+.PHONY: bench chaos model help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,8 +22,9 @@ test: programs ## every test, on a real Redis too; with -race where there is a C
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
 	$(GO) test ./... -shuffle=on $(RACE)
 
-check: fmt-check lint spec arch cli ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, tests with -race
+check: fmt-check lint spec arch cli ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, tests with -race, a short chaos
 	@$(MAKE) --no-print-directory test RACE=-race
+	@$(MAKE) --no-print-directory chaos DURATION=0 SEED=1
 
 fmt: .tools/bin/gofumpt ## format the Go files
 	.tools/bin/gofumpt -w .
@@ -48,6 +49,10 @@ bench: programs ## benchmarks of the store beside bare commands, and of a flood;
 DURATION ?= 5m
 model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
 	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh
+
+chaos: programs ## faults under load, and every acknowledged fact asked back: DURATION=5m (0: each kind once, short), SEED=n, ROUNDS=regexp
+	@$(GO) build -o bin/chaos ./test/chaos
+	@exec bin/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROUNDS),-rounds '$(ROUNDS)')
 
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh

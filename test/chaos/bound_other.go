@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// bound leaves a Ctrl-C in the terminal to us.
+func bound() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+var workshop string // where the programs are built; it goes with the tests
+
+func TestMain(m *testing.M) {
+	var err error
+	if workshop, err = os.MkdirTemp("", "kasse-chaos-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(workshop)
+		os.Exit(code)
+	}))
+}
+
+var builtTools = sync.OnceValues(func() (tools, error) {
+	if err := lookAtSources(); err != nil {
+		return tools{}, err
+	}
+	return build(context.Background(), workshop)
+})
+
+// lookAtSources opens what the server is made of: `go test` remembers a result as long as the files are the same that the
+// test has opened, and it does not see what a compiler opens.
+func lookAtSources() error {
+	for _, root := range []string{"../../go.mod", "../../openapi.yaml", "../../api", "../../cmd", "../../service", "../../store"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				_, err = os.ReadFile(path)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var small = size{load: 2 * time.Second, rate: 15, faults: 1}
+
+// playOne plays one small round. The seed is the same always: what is tested is the oracle.
+func playOne(t *testing.T, k kind) result {
+	t.Helper()
+	built, err := builtTools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.patience = 2 * time.Second
+	r, err := play(t.Context(), filepath.Join(t.TempDir(), "round"), built, k, 1, small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("acknowledged %d, found %d, lost %d, twice %d, wrong %d: %s", r.acknowledged, r.found, r.lost, r.twice, r.wrong, strings.Join(r.reasons, "\n"))
+	return r
+}
+
+// Nothing is found where nothing is wrong, or the tests below would prove nothing.
+func TestCalm(t *testing.T) {
+	t.Parallel()
+	r := playOne(t, kind{name: "calm", servers: 2, strike: func(context.Context, *shop, moment, size) error { return nil }})
+	if r.failed() || r.tried != 1 || r.survived != 1 || r.acknowledged < 30 || r.found != r.acknowledged {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A Redis that syncs every second only loses what it acknowledged, when the power goes.
+func TestPowerCutWithoutSync(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the shim is for Linux")
+	}
+	r := playOne(t, kind{name: "careless", power: true, redis: []string{"--appendfsync", "everysec"}, strike: cutAfterAcknowledgement})
+	if r.lost == 0 || !r.failed() || r.found == r.acknowledged {
+		t.Errorf("%+v", r)
+	}
+}
+
+// cutAfterAcknowledgement takes the power when something was acknowledged since the last sync.
+func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) error {
+	syncs, known := int64(-1), 0
+	err := eventually(ctx, func() error {
+		info, err := os.Stat(s.redis.syncLog())
+		if err != nil {
+			return err
+		}
+		now := len(s.oracle.memory().events)
+		if info.Size() != syncs {
+			syncs, known = info.Size(), now
+		}
+		if now < known+3 {
+			return errors.New("nothing is acknowledged and not synced")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return cutPower(ctx, s, m, z)
+}
+
+// A server that says 200 before it has written anything is found out, though it does write two of three.
+func TestAcknowledgedBeforeWritten(t *testing.T) {
+	t.Parallel()
+	r := playOne(t, kind{name: "liar", before: func(_ context.Context, s *shop) error {
+		front, err := url.Parse("http://" + s.front.address())
+		if err != nil {
+			return err
+		}
+		honest, count := httputil.NewSingleHostReverseProxy(front), 0
+		var mu sync.Mutex
+		liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			count++
+			lie := count%3 == 0
+			mu.Unlock()
+			if lie {
+				_, _ = w.Write([]byte(`{"outcome":"applied"}`))
+				return
+			}
+			honest.ServeHTTP(w, r)
+		}))
+		t.Cleanup(liar.Close)
+		s.courier.url = liar.URL
+		return nil
+	}, strike: func(context.Context, *shop, moment, size) error { return nil }})
+	if r.lost == 0 || r.wrong == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// tamper is a fault that edits the stream of a partition that has entries, once there are some.
+func tamper(edit string) func(context.Context, *shop, moment, size) error {
+	return func(ctx context.Context, s *shop, _ moment, _ size) error {
+		return eventually(ctx, func() error {
+			done, err := s.redis.client.Eval(ctx, `
+				for _, key in ipairs(redis.call('KEYS', 'kasse:*:events')) do
+					local entries = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)
+					if entries[1] then
+						local position, fields = entries[1][1], entries[1][2]
+						`+edit+`
+						return 1
+					end
+				end
+				return 0`, nil).Int()
+			if err == nil && done == 0 {
+				err = errors.New("the stream is empty")
+			}
+			return err
+		})
+	}
+}
+
+func TestTamperedStream(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edit  string
+		count func(result) int
+	}{
+		"an entry twice": {`redis.call('XADD', key, '*', unpack(fields))`, func(r result) int { return r.twice }},
+		"a transition twice, under another id": {
+			`fields[2] = fields[2] .. '9'; redis.call('XADD', key, '*', unpack(fields))`, func(r result) int { return r.twice },
+		},
+		"an entry less": {`redis.call('XDEL', key, position)`, func(r result) int { return r.lost }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := playOne(t, kind{name: "tampered", strike: tamper(test.edit)})
+			if test.count(r) == 0 {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// A record that is gone is lost, also where nobody comes back to it.
+func TestRecordGone(t *testing.T) {
+	t.Parallel()
+	r := playOne(t, kind{name: "gone", strike: func(ctx context.Context, s *shop, m moment, _ size) error {
+		_, key, err := s.anyPayment(ctx, m.pick)
+		if err != nil {
+			return err
+		}
+		s.toRedis.change(weather{unplugged: true})
+		return errors.Join(s.redis.client.Del(ctx, key).Err(), s.reckon(ctx))
+	}})
+	if r.lost == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A seed decides the plan, and another seed another one.
+func TestPlanReplays(t *testing.T) {
+	plan := func(seed uint64, round string) plan { return newPlan(seed, round, short, 3) }
+	if !reflect.DeepEqual(plan(1, "a"), plan(1, "a")) {
+		t.Error("one seed made two plans")
+	}
+	if reflect.DeepEqual(plan(1, "a").moments, plan(2, "a").moments) || reflect.DeepEqual(plan(1, "a").moments, plan(1, "b").moments) {
+		t.Error("two seeds, or rounds, have one plan")
+	}
+	if p := plan(1, "a"); len(p.histories) != 60 || len(p.moments) != 3 || p.moments[2].at > short.load {
+		t.Errorf("%d histories, moments %v", len(p.histories), p.moments)
+	}
+}
+
+// A round that is broken off in the middle leaves no process.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	built, err := builtTools()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var all []*process
+	_, err = play(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, strike: func(_ context.Context, s *shop, _ moment, _ size) error {
+		s.redis.freeze()
+		all = append(s.processes, s.redis.process)
+		cancel()
+		return nil
+	}}, 1, small)
+	if err == nil {
+		t.Error("an interrupted round looks like one that was played")
+	}
+	for _, p := range all {
+		if !p.hasEnded() {
+			t.Errorf("%s, process %d, still runs", p.command.Path, p.command.Process.Pid)
+		}
+	}
+	if len(all) != 3 {
+		t.Errorf("%d processes, want 3", len(all))
+	}
+}

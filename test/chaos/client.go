@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// answer is what an HTTP server said.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// call sends one request. Without a whole answer it is an error.
+func call(ctx context.Context, client *http.Client, method, address string, header map[string]string, body string) (answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	for name, value := range header {
+		request.Header.Set(name, value)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, response.Header, text}, err
+}
+
+// sign makes a Stripe-Signature, as Stripe does at every delivery anew: https://docs.stripe.com/webhooks#verify-manually.
+func sign(secret string, at time.Time, body string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
+	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
+}
+
+// keyEntry is the entry of SERVICE_KEYS for a key that may do everything.
+func keyEntry(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return "chaos:" + hex.EncodeToString(sum[:]) + ":read+write+manage+events"
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// kinds of rounds, in the order of the table.
+var rounds = []kind{
+	{name: "server killed", servers: 2, strike: killServer},
+	{name: "server stopped", servers: 2, strike: stopServer},
+	{name: "rolling restart", servers: 3, single: true, strike: restartAll},
+	{name: "redis killed", strike: killRedis},
+	{name: "power cut", power: true, strike: cutPower},
+	{name: "redis away", servers: 2, single: true, strike: takeRedisAway},
+	{name: "redis slow", servers: 2, single: true, strike: slowRedis},
+	{name: "redis frozen", strike: freezeRedis},
+	{name: "redis full", strike: fillRedis},
+	{name: "redis parted", servers: 2, strike: partRedis},
+	{name: "scripts flushed", servers: 2, strike: flushScripts},
+	{name: "record corrupt", strike: corruptRecord},
+	{name: "replies lost", servers: 2, single: true, strike: loseReplies},
+	{name: "links unsteady", servers: 2, single: true, strike: shakeLinks},
+}
+
+// killServer ends a server as a crash would, and starts another.
+func killServer(ctx context.Context, s *shop, m moment, _ size) error {
+	victim := s.member(m.pick)
+	victim.kill()
+	s.retire(victim)
+	pause(ctx, m.span)
+	return s.launch(ctx)
+}
+
+// stopServer asks a server to end, under load. The balancer hears of it by its readiness, before the listener closes.
+func stopServer(ctx context.Context, s *shop, m moment, _ size) error {
+	if err := s.drain(ctx, s.member(m.pick)); err != nil {
+		return err
+	}
+	return s.launch(ctx)
+}
+
+func (s *shop) drain(ctx context.Context, victim *kasse) error {
+	ended := make(chan error, 1)
+	go func() { ended <- victim.terminate(ctx) }()
+	err := eventually(ctx, func() error {
+		if victim.ready(ctx) {
+			return errors.New("the server is still ready")
+		}
+		return nil
+	})
+	s.retire(victim)
+	return errors.Join(err, <-ended)
+}
+
+// restartAll replaces one server after the other by a new one, as a deployment does.
+func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
+	s.mu.Lock()
+	old := append([]*kasse(nil), s.fleet...)
+	s.mu.Unlock()
+	for _, k := range old {
+		if err := s.launch(ctx); err != nil {
+			return err
+		}
+		if err := s.drain(ctx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// killRedis kills Redis, which syncs at every write, and starts it again.
+func killRedis(ctx context.Context, s *shop, m moment, _ size) error {
+	s.redis.process.kill()
+	pause(ctx, m.span)
+	return s.restartRedis(ctx)
+}
+
+// cutPower takes the power from Redis.
+func cutPower(ctx context.Context, s *shop, m moment, _ size) error {
+	if _, err := s.redis.cutPower(); err != nil {
+		return err
+	}
+	pause(ctx, m.span)
+	return s.restartRedis(ctx)
+}
+
+// restartRedis starts Redis and looks at what it still has before anybody else can reach it.
+func (s *shop) restartRedis(ctx context.Context) error {
+	s.toRedis.change(weather{unplugged: true})
+	if err := s.redis.start(ctx); err != nil {
+		return err
+	}
+	s.toRedis.lead(s.redis.address)
+	return s.reckon(ctx)
+}
+
+// takeRedisAway lets nobody reach Redis for a while.
+func takeRedisAway(ctx context.Context, s *shop, _ moment, z size) error {
+	s.toRedis.change(weather{unplugged: true})
+	pause(ctx, z.away)
+	return nil
+}
+
+// slowRedis has every reply of Redis take 5 s, which is longer than the client waits.
+func slowRedis(ctx context.Context, s *shop, _ moment, z size) error {
+	s.toRedis.change(weather{latency: 5 * time.Second})
+	pause(ctx, max(z.away, 6*time.Second))
+	return nil
+}
+
+// freezeRedis stops Redis without closing its connections.
+func freezeRedis(ctx context.Context, s *shop, m moment, _ size) error {
+	s.redis.freeze()
+	defer s.redis.thaw()
+	pause(ctx, 500*time.Millisecond+4*m.span)
+	return nil
+}
+
+// fillRedis leaves Redis no memory to write with.
+func fillRedis(ctx context.Context, s *shop, m moment, _ size) error {
+	if err := s.redis.client.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
+		return err
+	}
+	pause(ctx, time.Second+m.span)
+	return s.redis.client.ConfigSet(ctx, "maxmemory", "0").Err()
+}
+
+// partRedis lets nothing pass to Redis or from it; what was under way arrives when it is over.
+func partRedis(ctx context.Context, s *shop, m moment, _ size) error {
+	s.toRedis.change(weather{parted: true})
+	pause(ctx, time.Second+4*m.span)
+	return nil
+}
+
+// flushScripts has Redis forget our scripts.
+func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
+	for range 10 {
+		if err := s.redis.client.ScriptFlush(ctx).Err(); err != nil {
+			return err
+		}
+		pause(ctx, m.span/10)
+	}
+	return nil
+}
+
+// corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others go on.
+func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
+	client := s.redis.client
+	body, key, err := s.anyPayment(ctx, m.pick)
+	if err != nil {
+		return err
+	}
+	whole, err := client.HGet(ctx, key, "state").Result()
+	if err != nil {
+		return err
+	}
+	if err := client.HSet(ctx, key, "state", whole[:len(whole)/2]).Err(); err != nil {
+		return err
+	}
+	before := s.refused.Load()
+	s.courier.send(body, 0) //nolint:contextcheck // a delivery has the courier's life
+	err = eventually(ctx, func() error {
+		if s.refused.Load() == before {
+			return errors.New("nobody notices that the record is corrupt")
+		}
+		return nil
+	})
+	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), client.HSet(ctx, key, "state", whole).Err())
+}
+
+// anyPayment picks an event that was taken, and the record of the payment that it is about; it waits until there is one.
+func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
+	err = eventually(ctx, func() error {
+		var e event
+		body = s.courier.any(pick)
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			return fmt.Errorf("no event that was taken: %w", err)
+		}
+		keys, err := s.redis.client.Keys(ctx, "kasse:{p*}:payment:"+e.Data.Object.ID).Result()
+		if err != nil || len(keys) != 1 {
+			return errors.Join(fmt.Errorf("%s has %d records", e.Data.Object.ID, len(keys)), err)
+		}
+		key = keys[0]
+		return nil
+	})
+	return body, key, err
+}
+
+// loseReplies loses one reply in twenty, of Kasse's, of Redis's and of Stripe's, for the rest of the load.
+func loseReplies(ctx context.Context, s *shop, m moment, z size) error {
+	s.storm(weather{lost: 0.05})
+	pause(ctx, z.load-m.at)
+	return nil
+}
+
+// shakeLinks resets, half-closes and stalls connections.
+func shakeLinks(ctx context.Context, s *shop, m moment, z size) error {
+	s.storm(weather{resets: 0.01, halves: 0.01, stalls: 0.02, latency: m.span / 50})
+	pause(ctx, z.load-m.at)
+	return nil
+}

@@ -1,0 +1,149 @@
+// Command chaos breaks what Kasse stands on, while it works, and then asks for every answer back that was ever given.
+//
+// Each round starts Kasse, a redis-server and a simulated Stripe of its own, on loopback, with a proxy on every link. Orders
+// come at their time, however the ones before them fare; their payments go walks whose end is known; their events come
+// late, in any order, some twice, and again until they are taken. Meanwhile the round does what it is named after. An oracle
+// keeps every 2xx, and looks for it in Redis right after the fault, before anything can be mended, and at the end in what
+// Kasse shows, tells and keeps.
+//
+// One seed decides all that this program does: the orders, their walks, the moments and the reach of the faults. It cannot
+// decide how the machine takes it.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// campaign is what the command line asks for.
+type campaign struct {
+	duration time.Duration
+	seed     uint64
+	only     *regexp.Regexp
+	at       int // rounds at once
+	size     size
+}
+
+func parse(args []string) (campaign, error) {
+	var c campaign
+	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
+	flags.DurationVar(&c.duration, "duration", 0, "begin rounds for so long, on one seed after the other; 0: one short round of each kind")
+	flags.Uint64Var(&c.seed, "seed", rand.Uint64()>>32, "the first seed")
+	flags.IntVar(&c.at, "parallel", 4, "rounds at once")
+	only := flags.String("rounds", "", "kinds of rounds, as a regular expression")
+	if err := flags.Parse(args); err != nil {
+		return c, err
+	}
+	c.size = long
+	if c.duration == 0 {
+		c.size = short
+	}
+	var err error
+	c.only, err = regexp.Compile(*only)
+	return c, err
+}
+
+// run plays the rounds and prints the table. It fails where a round did.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	c, err := parse(args)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "kasse-chaos-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	t, err := build(ctx, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "seed %d\n", c.seed)
+	table := c.play(ctx, dir, t, out)
+	table.print(out)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case table.failed():
+		return errors.New("the promise was broken")
+	}
+	return nil
+}
+
+// build compiles what the rounds start.
+func build(ctx context.Context, dir string) (tools, error) {
+	t := tools{kasse: filepath.Join(dir, "kasse"), shim: filepath.Join(dir, "fsync.so")}
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", t.kasse, "kasse/cmd/kasse").CombinedOutput(); err != nil {
+		return t, fmt.Errorf("build kasse: %w\n%s", err, out)
+	}
+	if runtime.GOOS != "linux" {
+		t.shim = ""
+		return t, nil
+	}
+	source := filepath.Join(dir, "fsync.c")
+	if err := os.WriteFile(source, fsyncSource, 0o600); err != nil {
+		return t, err
+	}
+	if out, err := exec.CommandContext(ctx, "gcc", "-shared", "-fPIC", "-O2", "-o", t.shim, source, "-ldl").CombinedOutput(); err != nil {
+		return t, fmt.Errorf("build the shim: %w\n%s", err, out)
+	}
+	return t, nil
+}
+
+// play plays every kind on one seed after the other, some at once, until the time is over.
+func (c campaign) play(ctx context.Context, dir string, t tools, out io.Writer) *table {
+	results := newTable()
+	end := time.Now().Add(c.duration)
+	slots := make(chan struct{}, c.at)
+	var all sync.WaitGroup
+	defer all.Wait()
+	for seed, first := c.seed, true; ; seed, first = seed+1, false {
+		for _, k := range rounds {
+			if !c.only.MatchString(k.name) || k.power && t.shim == "" {
+				continue
+			}
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return results
+			}
+			if !first && time.Now().After(end) || first && c.duration > 0 && time.Now().After(end) {
+				return results
+			}
+			all.Go(func() {
+				defer func() { <-slots }()
+				place := filepath.Join(dir, orderName(k.name, seed, 0))
+				r, err := play(ctx, place, t, k, seed, c.size)
+				if ctx.Err() == nil {
+					results.add(out, seed, k, r, err)
+				}
+				os.RemoveAll(place)
+			})
+		}
+		if c.duration == 0 {
+			return results
+		}
+	}
+}

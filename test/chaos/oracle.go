@@ -1,0 +1,203 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// oracle keeps all that was ever answered with 2xx, and says what became of it.
+type oracle struct {
+	mu     sync.Mutex
+	events map[string]event  // acknowledged, by id
+	opened map[string]string // the payment that a create was answered with, by order
+	shown  map[string]int64  // the highest version that a status answer had, by payment
+	told   map[string]bool   // ids of the entries that the feed has shown
+
+	found              map[string]bool   // of what was acknowledged, what was there whenever it was looked for
+	lost, twice, wrong map[string]string // with the reason
+}
+
+func newOracle() *oracle {
+	return &oracle{
+		events: map[string]event{}, opened: map[string]string{}, shown: map[string]int64{}, told: map[string]bool{}, found: map[string]bool{},
+		lost: map[string]string{}, twice: map[string]string{}, wrong: map[string]string{},
+	}
+}
+
+// delivered keeps an event that was acknowledged.
+func (o *oracle) delivered(body, outcome string) {
+	var e event
+	err := json.Unmarshal([]byte(body), &e)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch {
+	case err != nil:
+		o.wrong["event"] = err.Error()
+	case !strings.HasPrefix(e.Type, "payment_intent."):
+	case outcome == "applied" || outcome == "unchanged" || outcome == "unread":
+		o.events[e.ID] = e
+	default:
+		o.wrong[e.ID] = "an event of ours was " + outcome
+	}
+}
+
+// answered keeps the payment of an order that a create was answered with.
+func (o *oracle) answered(order, payment string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if before, known := o.opened[order]; known && before != payment {
+		o.twice[order] = "two payments: " + before + " and " + payment
+	}
+	o.opened[order] = payment
+}
+
+// saw keeps the version of a status answer.
+func (o *oracle) saw(payment string, version int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.shown[payment] = max(o.shown[payment], version)
+}
+
+// heard keeps the entries of a page of the feed.
+func (o *oracle) heard(ids []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, id := range ids {
+		o.told[id] = true
+	}
+}
+
+// complain notes what must not be.
+func (o *oracle) complain(what, why string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.wrong[what] = why
+}
+
+// doubled notes what is there twice.
+func (o *oracle) doubled(what, why string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.twice[what] = why
+}
+
+// memory is the oracle as it stood at one moment.
+func (o *oracle) memory() *oracle {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return &oracle{events: maps.Clone(o.events), opened: maps.Clone(o.opened), shown: maps.Clone(o.shown)}
+}
+
+// reckon holds what was acknowledged up to the memory against what was in Redis after it. Facts only add up there, so that
+// it does not matter what came in between. Later it might: Stripe's next event, or a question to it, covers a loss up.
+func (o *oracle) reckon(then *oracle, stored stored, chains map[string][]event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, e := range then.events {
+		o.look(id, missing(e, stored.payments[e.Data.Object.ID], chains[e.Data.Object.ID]))
+	}
+	for order, payment := range then.opened {
+		why := ""
+		if _, there := stored.payments[payment]; !there || !strings.Contains(stored.orders[order], payment) {
+			why = payment + " was opened, and Redis does not know it"
+		}
+		o.look(order, why)
+	}
+	for payment, version := range then.shown {
+		why := ""
+		if got := stored.payments[payment].View.Version; got < version {
+			why = fmt.Sprintf("version %d was shown, and Redis has %d", version, got)
+		}
+		o.look("view of "+payment, why)
+	}
+}
+
+// look notes whether a fact was there. What was lost once stays lost.
+func (o *oracle) look(fact, why string) {
+	switch _, lost := o.lost[fact]; {
+	case why != "":
+		o.lost[fact] = why
+		delete(o.found, fact)
+	case !lost:
+		o.found[fact] = true
+	}
+}
+
+// missing says why an event that was acknowledged is not in the record; empty where it is. It is, if the record names it,
+// or shows a point of the payment's life that is no earlier.
+func missing(e event, r record, chain []event) string {
+	if r.State == "" {
+		return e.Data.Object.ID + " is not in Redis"
+	}
+	shown := r.View.State
+	reached := -1
+	for i, other := range chain {
+		if other.Data.Object.state() == shown {
+			reached = i
+		}
+	}
+	at := slices.IndexFunc(chain, func(other event) bool { return other.ID == e.ID })
+	if reached >= at || strings.Contains(r.State, `"`+e.ID+`"`) {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.Data.Object.ID, shown)
+}
+
+// review looks through the stream: every transition of the histories stands in it once, in order, and the feed has shown
+// each.
+func (o *oracle) review(stored stored) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for payment, r := range stored.payments {
+		o.compare(payment, r, stored.stream[payment])
+	}
+	for payment, entries := range stored.stream {
+		if _, known := stored.payments[payment]; !known {
+			o.lost["stream of "+payment] = fmt.Sprintf("%d entries of a payment that has no record", len(entries))
+		}
+		for _, e := range entries {
+			if !o.told[e.id] {
+				o.lost["feed "+e.id] = "the stream has " + e.id + ", and the feed has not shown it"
+			}
+		}
+	}
+}
+
+// compare holds one payment's history against its part of the stream.
+func (o *oracle) compare(payment string, r record, stream []entry) {
+	var history []transition
+	if err := json.Unmarshal([]byte("["+r.History+"]"), &history); err != nil {
+		o.wrong["history of "+payment] = err.Error()
+		return
+	}
+	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
+		history = history[1:] // opening a payment is told to nobody
+	}
+	seen, before, paid := map[string]bool{}, "", 0
+	for _, e := range stream {
+		if same := e.withoutVersion(); seen[e.id] || same == before {
+			o.twice[e.id+" "+e.position] = "a transition stands twice in the stream"
+		} else {
+			before = same
+		}
+		seen[e.id] = true
+		if e.kind == "order.paid" {
+			paid++
+		}
+	}
+	for _, t := range history {
+		if id := fmt.Sprintf("%s.%d", payment, t.Version); !seen[id] {
+			o.lost["stream "+id] = fmt.Sprintf("the transition to %s is not in the stream", t.To)
+		}
+	}
+	if len(seen) > len(history) {
+		o.twice["stream of "+payment] = fmt.Sprintf("%d entries for %d transitions", len(seen), len(history))
+	}
+	if paid > 1 || (paid == 1) != r.View.Fulfillable {
+		o.wrong["order.paid of "+payment] = fmt.Sprintf("told %d times; fulfillable is %t", paid, r.View.Fulfillable)
+	}
+}

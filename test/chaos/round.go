@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// kind is a kind of round.
+type kind struct {
+	name     string
+	servers  int
+	redis    []string          // arguments of redis-server
+	env      map[string]string // settings of Kasse
+	power    bool              // Redis runs under the shim
+	single   bool              // the fault comes once, and takes its time
+	patience time.Duration     // for one payment to become right; zero: very much
+	before   func(ctx context.Context, s *shop) error
+	strike   func(ctx context.Context, s *shop, m moment, z size) error // does the fault, and ends it
+}
+
+func (k kind) shimFrom(t tools) string {
+	if k.power {
+		return t.shim
+	}
+	return ""
+}
+
+// faults is how often the fault comes.
+func (k kind) faults(z size) int {
+	if k.single {
+		return 1
+	}
+	return z.faults
+}
+
+// result is a line of the table.
+type result struct {
+	round                                                     string
+	rounds, tried, survived, acknowledged, found, lost, twice int
+	wrong, refused                                            int
+	reasons                                                   []string
+}
+
+func (r result) failed() bool { return r.lost+r.twice+r.wrong > 0 || r.survived < r.tried }
+
+// roundLimit ends a round whatever happens.
+const roundLimit = 5 * time.Minute
+
+// play runs one round and says what came out. It leaves no process behind.
+func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size) (result, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, roundLimit, errors.New("the round took too long"))
+	defer cancel()
+	p := newPlan(seed, k.name, z, k.faults(z))
+	courierLife, stopCourier := context.WithCancel(ctx)
+	defer stopCourier()
+	w, err := newWorld(courierLife, dir, t, k, p)
+	if err != nil {
+		return result{}, err
+	}
+	defer w.close()
+	defer stopCourier()
+	s := &shop{world: w, payments: map[string]string{}, patience: patience}
+	if k.patience > 0 {
+		s.patience = k.patience
+	}
+	r := result{round: k.name, rounds: 1}
+	if err := s.play(ctx, k, p, z, seed, &r); err != nil {
+		return r, err
+	}
+	return r, nil
+}
+
+// play is the course of a round: load and faults, then calm, then the reckoning.
+func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r *result) error {
+	if k.before != nil {
+		if err := k.before(ctx, s); err != nil {
+			return err
+		}
+	}
+	s.began = time.Now()
+	stop := make(chan struct{})
+	var load, feed sync.WaitGroup
+	feed.Go(func() { s.follow(ctx, stop) })
+	load.Go(func() { s.run(ctx, p.histories) })
+	for i, m := range p.moments {
+		if !pause(ctx, time.Until(s.began.Add(m.at))) {
+			break
+		}
+		r.tried++
+		err := k.strike(ctx, s, m, z)
+		s.calm()
+		if err == nil {
+			err = s.reckon(ctx)
+		}
+		if err == nil {
+			err = s.canary(ctx, orderName("canary-"+k.name, seed, i))
+		}
+		if err != nil {
+			r.reasons = append(r.reasons, fmt.Sprintf("fault %d: %v", i+1, err))
+			continue
+		}
+		r.survived++
+	}
+	load.Wait()
+	err := s.judge(ctx, func() { close(stop); feed.Wait() })
+	s.count(r)
+	return err
+}
+
+// judge waits until nothing is under way, and holds everything against the truth.
+func (s *shop) judge(ctx context.Context, endFeed func()) error {
+	err := eventually(ctx, func() error {
+		if n := s.courier.waiting.Load(); n > 0 {
+			return fmt.Errorf("%d events were not taken", n)
+		}
+		if n := s.bank.sim.Undelivered(); n > 0 {
+			return fmt.Errorf("%d events are still with Stripe", n)
+		}
+		return nil
+	})
+	if err != nil {
+		s.oracle.complain("webhooks", err.Error())
+	}
+	for _, h := range s.done {
+		if err := s.awaitState(ctx, h); err != nil {
+			s.oracle.complain(h.order, err.Error())
+			if ctx.Err() != nil {
+				break
+			}
+		}
+	}
+	err = s.judgeStripe(ctx)
+	endFeed()
+	if err != nil || ctx.Err() != nil {
+		return errors.Join(err, context.Cause(ctx))
+	}
+	if err := s.reckon(ctx); err != nil {
+		return err
+	}
+	now, err := look(ctx, s.redis.client)
+	s.oracle.review(now)
+	return err
+}
+
+// judgeStripe looks at what was made at Stripe: one payment for an order, and in the state that its walk says.
+func (s *shop) judgeStripe(ctx context.Context) error {
+	made, err := s.bank.intents(ctx)
+	if err != nil {
+		return err
+	}
+	for _, h := range s.done {
+		truth := made[h.order]
+		switch {
+		case len(truth) > 1:
+			s.oracle.doubled(h.order, fmt.Sprintf("Stripe has %d payments of one order", len(truth)))
+		case len(truth) == 0 || truth[0].state() != h.state || truth[0].AmountReceived != h.received(h.amount):
+			return fmt.Errorf("the simulator does not agree with the plan: %s is %+v, and should be %s", h.order, truth, h.state)
+		}
+	}
+	return nil
+}
+
+// count fills in the line of the table.
+func (s *shop) count(r *result) {
+	o := s.oracle
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	r.lost, r.twice, r.wrong = len(o.lost), len(o.twice), len(o.wrong)
+	r.acknowledged, r.found = len(o.events)+len(o.opened)+len(o.shown), len(o.found)
+	r.refused = int(s.refused.Load())
+	for name, list := range map[string]map[string]string{"lost": o.lost, "twice": o.twice, "wrong": o.wrong} {
+		for what, why := range list {
+			r.reasons = append(r.reasons, fmt.Sprintf("%s: %s: %s", name, what, why))
+		}
+	}
+	slices.Sort(r.reasons)
+}

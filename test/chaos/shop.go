@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// shop is the load: orders come when the plan says, however the ones before them fare; each goes its walk.
+type shop struct {
+	*world
+	began time.Time
+	all   sync.WaitGroup
+
+	patience time.Duration // for one payment to become right
+
+	mu       sync.Mutex
+	payments map[string]string // of the orders whose payment is known
+	done     []history         // that have gone their whole walk
+}
+
+// run opens every order of the plan at its time, and returns when all have gone their walk.
+func (s *shop) run(ctx context.Context, histories []history) {
+	for _, h := range histories {
+		if !pause(ctx, time.Until(s.began.Add(h.at))) {
+			break
+		}
+		s.all.Go(func() {
+			if err := s.live(ctx, h); err != nil && ctx.Err() == nil {
+				s.oracle.complain(h.order, err.Error())
+			}
+		})
+	}
+	s.all.Wait()
+}
+
+// live is one order's life.
+func (s *shop) live(ctx context.Context, h history) error {
+	payment, err := s.openPayment(ctx, h)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.payments[h.order] = payment
+	s.mu.Unlock()
+	for i, step := range h.steps {
+		if !pause(ctx, h.gaps[i]) {
+			return ctx.Err()
+		}
+		if err := s.bank.take(ctx, payment, step, h.amount); err != nil {
+			return err
+		}
+		s.poll(ctx, payment)
+	}
+	s.mu.Lock()
+	s.done = append(s.done, h)
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *shop) openPayment(ctx context.Context, h history) (string, error) {
+	if h.elsewhere {
+		return s.bank.open(ctx, h)
+	}
+	return s.create(ctx, h)
+}
+
+// create asks Kasse for a payment until it gets one. Only answers that say so may be asked again.
+func (s *shop) create(ctx context.Context, h history) (string, error) {
+	method := "automatic_async"
+	if h.manual {
+		method = "manual"
+	}
+	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q}`, h.order, h.amount, method)
+	payment := ""
+	err := eventually(ctx, func() error {
+		a, err := s.ask(ctx, http.MethodPost, "/v1/payments", body)
+		if err != nil {
+			return err
+		}
+		var said struct {
+			Payment   string `json:"payment_intent"`
+			Code      string
+			Retryable bool
+		}
+		err = json.Unmarshal(a.body, &said)
+		switch {
+		case err != nil:
+			return err
+		case a.status/100 == 2:
+			payment = said.Payment
+			s.oracle.answered(h.order, payment)
+			return nil
+		case !said.Retryable:
+			return errors.Join(errGaveUp, fmt.Errorf("a create was answered %d %s", a.status, a.body))
+		}
+		pause(ctx, 100*time.Millisecond)
+		return fmt.Errorf("a create was answered %d %s", a.status, said.Code)
+	})
+	return payment, err
+}
+
+// poll is what a page does now and then. What it was shown must not be taken back.
+func (s *shop) poll(ctx context.Context, payment string) {
+	if v, err := s.status(ctx, payment); err == nil {
+		s.oracle.saw(payment, v.Version)
+	}
+}
+
+// status asks for a status view.
+func (s *shop) status(ctx context.Context, payment string) (view, error) {
+	a, err := s.ask(ctx, http.MethodGet, "/v1/payments/"+payment, "")
+	if err != nil {
+		return view{}, err
+	}
+	if a.status != http.StatusOK {
+		return view{}, fmt.Errorf("%s: a status was answered %d %s", payment, a.status, a.body)
+	}
+	var v view
+	err = json.Unmarshal(a.body, &v)
+	return v, err
+}
+
+// follow reads the feed as a backend does, from its cursor, through all that happens, until it is told to stop.
+func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
+	cursor := ""
+	for {
+		next, count := s.followOnce(ctx, cursor)
+		if next != "" {
+			cursor = next
+		}
+		select {
+		case <-stop:
+			if next != "" && count == 0 {
+				return
+			}
+		default:
+		}
+		if count == 0 && !pause(ctx, 50*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// followOnce reads one page and returns the cursor after it, empty where there was no answer.
+func (s *shop) followOnce(ctx context.Context, cursor string) (next string, count int) {
+	a, err := s.ask(ctx, http.MethodGet, "/v1/events?limit=500&after="+url.QueryEscape(cursor), "")
+	if err != nil || a.status/100 == 5 {
+		return "", 0
+	}
+	var page struct {
+		Events []struct{ ID string }
+		Next   string
+	}
+	if err := json.Unmarshal(a.body, &page); err != nil || a.status != http.StatusOK {
+		s.oracle.complain("feed", fmt.Sprintf("answered %d %s", a.status, a.body))
+		return "", 0
+	}
+	var ids []string
+	for _, e := range page.Events {
+		ids = append(ids, e.ID)
+	}
+	s.oracle.heard(ids)
+	return page.Next, len(ids)
+}
+
+// canary is an order that is opened and paid after a fault: when it shows as paid, everything works again.
+func (s *shop) canary(ctx context.Context, name string) error {
+	h := history{walk: walk{steps: []step{pay}, state: "paid"}, order: name, amount: 4200, gaps: []time.Duration{0}}
+	if err := s.live(ctx, h); err != nil {
+		return err
+	}
+	return s.awaitState(ctx, h)
+}
+
+// awaitState waits until Kasse shows an order's payment as the walk left it.
+func (s *shop) awaitState(ctx context.Context, h history) error {
+	s.mu.Lock()
+	payment := s.payments[h.order]
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return eventually(ctx, func() error {
+		v, err := s.status(ctx, payment)
+		if err != nil {
+			return err
+		}
+		s.oracle.saw(payment, v.Version)
+		v.Version = 0
+		if want := h.end(payment); v != want {
+			return fmt.Errorf("shown is %+v, and the truth is %+v", v, want)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"io"
+	"sync"
+	"text/tabwriter"
+)
+
+//go:embed shim/fsync.c
+var fsyncSource []byte
+
+// table sums the rounds up, by kind.
+type table struct {
+	mu    sync.Mutex
+	lines map[string]*result
+	broke bool
+}
+
+func newTable() *table { return &table{lines: map[string]*result{}} }
+
+// add adds a round, and says at once what is wrong with it, and how to see it again.
+func (t *table) add(out io.Writer, seed uint64, k kind, r result, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	line := t.lines[k.name]
+	if line == nil {
+		line = &result{round: k.name}
+		t.lines[k.name] = line
+	}
+	line.rounds++
+	line.tried, line.survived = line.tried+r.tried, line.survived+r.survived
+	line.acknowledged, line.found = line.acknowledged+r.acknowledged, line.found+r.found
+	line.refused += r.refused
+	line.lost, line.twice, line.wrong = line.lost+r.lost, line.twice+r.twice, line.wrong+r.wrong
+	if err == nil && !r.failed() {
+		return
+	}
+	t.broke = true
+	fmt.Fprintf(out, "\n%s FAILED on seed %d; again: make chaos SEED=%d ROUNDS='^%s$'\n", k.name, seed, seed, k.name)
+	if err != nil {
+		fmt.Fprintln(out, "  ", err)
+	}
+	const most = 20
+	for _, reason := range r.reasons[:min(len(r.reasons), most)] {
+		fmt.Fprintln(out, "  ", reason)
+	}
+}
+
+func (t *table) failed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.broke || len(t.lines) == 0
+}
+
+// print writes the table: faults tried and survived, requests refused or unanswered, facts acknowledged and found, and what was lost, told twice, or wrong.
+func (t *table) print(out io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
+	fmt.Fprintln(w, "round\ttried\tsurvived\trefused\tacknowledged\tfound\tlost\ttwice\twrong\t")
+	for _, k := range rounds {
+		if r := t.lines[k.name]; r != nil {
+			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", r.round, r.tried, r.survived, r.refused, r.acknowledged, r.found, r.lost, r.twice, r.wrong)
+		}
+	}
+	w.Flush()
+}
