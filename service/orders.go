@@ -12,6 +12,8 @@ type orders interface {
 	LoadOrder(ctx context.Context, id OrderID) (Order, time.Time, error)
 	// SaveOrder writes the order and raises its revision; it fails with ErrConflict unless the stored one is the order's.
 	SaveOrder(ctx context.Context, o Order) error
+	// OutliveOrder lets an order that will expire stay longer than a payment of it that is written now.
+	OutliveOrder(ctx context.Context, id OrderID) error
 	// WatchOrder returns a channel that gets a hint at each write of the order, until the function is called. Hints may be lost.
 	WatchOrder(id OrderID) (<-chan struct{}, func())
 }

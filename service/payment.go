@@ -27,6 +27,7 @@ type PaymentWrite struct {
 	Event   *Announced // an entry of the stream; none when nothing is to be told
 	Now     time.Time  // by Redis's clock, when it was loaded
 	ReadAt  time.Time  // when a read is wanted; zero: none is
+	SweepAt time.Time  // when Stripe is asked although nothing is in doubt; zero: never
 	Final   bool       // the payment may expire, after its retention
 }
 
@@ -34,6 +35,8 @@ type PaymentWrite struct {
 type Announced struct {
 	ID   string // <payment>.<version>
 	Type string // order.<state>, superseded.<state>, …
+
+	Restored bool // by a rebuild: backends may have heard of it before
 }
 
 // payments keeps the payments. Every call answers with Redis's own clock, the only one that all replicas share.
@@ -66,7 +69,7 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 		if p.Record.Empty() || reflect.DeepEqual(before, p) {
 			return p, false, nil
 		}
-		w, err := p.write(now, cause)
+		w, err := s.prepare(ctx, &p, now, cause)
 		if err != nil {
 			return p, false, err
 		}
@@ -80,6 +83,23 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 		}
 	}
 	return Payment{}, false, &Error{Code: CodeStoreUnavailable, Detail: "The payment is being changed by too many at once.", Cause: ErrConflict}
+}
+
+// prepare renders a payment's write. Where the payment may expire, its order is made to outlive it first.
+func (s *Service) prepare(ctx context.Context, p *Payment, now time.Time, cause string) (PaymentWrite, error) {
+	w, err := p.write(now, cause)
+	if err != nil {
+		return w, err
+	}
+	shown, err := w.stored()
+	if err != nil {
+		return w, err
+	}
+	w.SweepAt = s.sweepAt(shown, now)
+	if w.Final && !p.Standing.Foreign {
+		err = s.orders.OutliveOrder(ctx, p.Standing.Order)
+	}
+	return w, err
 }
 
 // giveWay waits a little, and longer at each try, so that many writers of one record do not meet again.

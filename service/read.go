@@ -35,7 +35,7 @@ type reader interface {
 type readQueue interface {
 	// TakeReads returns payments whose time has come, and hides them from all replicas for so long.
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]PaymentID, error)
-	// DropRead takes a payment out of the queue that no write will.
+	// DropRead takes a payment out of every queue that no write will.
 	DropRead(ctx context.Context, id PaymentID) error
 	// AllowRead takes one of so many reads a second, shared by all replicas, or says how long to wait.
 	AllowRead(ctx context.Context, perSecond int) (time.Duration, error)
@@ -56,7 +56,9 @@ func (s *Service) Attend(ctx context.Context) {
 			s.Logger.WarnContext(ctx, "read queue", "error", err)
 		}
 		for _, id := range ids {
-			s.readOne(ctx, id)
+			if err := s.ask(ctx, id); err != nil && ctx.Err() == nil {
+				s.Logger.WarnContext(ctx, "read", "payment_intent", id, "error", err)
+			}
 		}
 		if len(ids) < readBatch {
 			pause(ctx, readPause)
@@ -64,24 +66,26 @@ func (s *Service) Attend(ctx context.Context) {
 	}
 }
 
-func (s *Service) readOne(ctx context.Context, id PaymentID) {
-	for ctx.Err() == nil {
-		wait, err := s.reads.AllowRead(ctx, s.StripeReads)
-		if err != nil {
-			s.Logger.WarnContext(ctx, "read budget", "error", err)
-			return
-		}
-		if wait == 0 {
-			break
-		}
-		pause(ctx, wait)
+// ask reads a payment when the budget allows it, and forgets one that is not ours.
+func (s *Service) ask(ctx context.Context, id PaymentID) error {
+	if err := s.allow(ctx); err != nil {
+		return err
 	}
 	err := s.Read(ctx, id)
 	if errors.Is(err, ErrNotFound) {
 		err = s.reads.DropRead(ctx, id)
 	}
-	if err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "read", "payment_intent", id, "error", err)
+	return err
+}
+
+// allow waits for a place in the budget of background reads.
+func (s *Service) allow(ctx context.Context) error {
+	for {
+		wait, err := s.reads.AllowRead(ctx, s.StripeReads)
+		if err != nil || wait == 0 {
+			return errors.Join(err, ctx.Err())
+		}
+		pause(ctx, wait)
 	}
 }
 

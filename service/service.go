@@ -23,6 +23,7 @@ type Options struct {
 	PublishableKey string        // handed to pages
 	StripeTimeout  time.Duration // bound of one call to Stripe with all its tries
 	StripeReads    int           // background reads a second, of all replicas together
+	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
 	MaxFailures    int           // failed attempts of an order; past it the order is closed
 	Logger         *slog.Logger
 }
@@ -34,6 +35,8 @@ type Store interface {
 	views
 	feed
 	readQueue
+	sweeps
+	leases
 	quarantine
 }
 
@@ -53,6 +56,8 @@ type Service struct {
 	views      views
 	feed       feed
 	reads      readQueue
+	sweeps     sweeps
+	leases     leases
 	quarantine quarantine
 	stripe     Stripe
 	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
@@ -61,7 +66,8 @@ type Service struct {
 // New wires the service.
 func New(store Store, stripe Stripe, o Options) *Service {
 	return &Service{
-		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, quarantine: store, stripe: stripe,
+		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, sweeps: store, leases: store,
+		quarantine: store, stripe: stripe,
 	}
 }
 

@@ -16,6 +16,11 @@ func (s *Service) settle(ctx context.Context, before Payment, p *Payment) error 
 			return err
 		}
 	}
+	if p.canceled() {
+		if err := s.end(ctx, p); err != nil {
+			return err
+		}
+	}
 	if p.Standing.Result == "" && stateOf(p.Record.Show().Snapshot, p.Record.Received).won() {
 		return s.claim(ctx, p)
 	}
@@ -56,4 +61,17 @@ func (s *Service) countFailures(ctx context.Context, p *Payment) error {
 	}
 	p.Standing.Closed = true
 	return s.tellAll(ctx, order, p.ID)
+}
+
+// end tells the order that a payment of it was cancelled: one that has no other may be forgotten some day.
+func (s *Service) end(ctx context.Context, p *Payment) error {
+	_, err := s.changeOrder(ctx, p.Standing.Order, func(o *Order, _ time.Time) error {
+		a := o.attemptOf(p.ID)
+		if a == nil || a.Ended {
+			return errUnchanged
+		}
+		a.Ended = true
+		return nil
+	})
+	return err
 }

@@ -55,6 +55,7 @@ type Attempt struct {
 	Tried    int64            `json:"tried,omitempty"`    // Unix milliseconds, when the form was last sent
 	Unclear  bool             `json:"unclear,omitempty"`  // Stripe replays a failure: only a list can tell what was made
 	Refused  bool             `json:"refused,omitempty"`  // there is no payment, and will be none
+	Ended    bool             `json:"ended,omitempty"`    // the payment was cancelled, unpaid
 	Failures int              `json:"failures,omitempty"` // failed attempts of the customer's on this payment
 }
 
@@ -230,6 +231,12 @@ func (a *Attempt) unclear(now time.Time) bool {
 
 // Free reports whether no attempt binds the order to its terms yet.
 func (o *Order) Free() bool { return o.last() == nil }
+
+// Ended reports whether all its payments were cancelled, and no attempt is under way.
+func (o *Order) Ended() bool {
+	running := func(a Attempt) bool { return !a.Refused && !a.Ended }
+	return !o.Free() && !slices.ContainsFunc(o.Attempts, running)
+}
 
 // Origin is what our metadata on a PaymentIntent says of where it came from.
 type Origin struct {

@@ -21,9 +21,16 @@ import (
 func asks(s *store.Store) map[string]func(context.Context) error {
 	second := func(_ any, err error) error { return err }
 	return map[string]func(context.Context) error{
-		"AllowRead":  func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
-		"Check":      func(ctx context.Context) error { return second(s.Check(ctx, store.Identity{})) },
-		"DropRead":   func(ctx context.Context) error { return s.DropRead(ctx, "pi_1") },
+		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
+		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
+		"Check":         func(ctx context.Context) error { return second(s.Check(ctx, store.Identity{})) },
+		"DropRead":      func(ctx context.Context) error { return s.DropRead(ctx, "pi_1") },
+		"FinishRebuild": func(ctx context.Context) error { return s.FinishRebuild(ctx) },
+		"GiveBackLease": func(ctx context.Context) error { return s.GiveBackLease(ctx, "nets", "me") },
+		"LoadCatchUp": func(ctx context.Context) error {
+			_, _, err := s.LoadCatchUp(ctx)
+			return err
+		},
 		"LoadEvents": func(ctx context.Context) error { return second(s.LoadEvents(ctx, "", 10)) },
 		"LoadHistory": func(ctx context.Context) error {
 			return second(s.LoadHistory(ctx, "pi_1"))
@@ -36,12 +43,15 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.LoadPayment(ctx, "pi_1")
 			return err
 		},
-		"LoadView":   func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
-		"Mark":       func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
-		"Ping":       s.Ping,
-		"Quarantine": func(ctx context.Context) error { return s.Quarantine(ctx, service.Notice{}, nil) },
-		"Remember":   func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
-		"SaveOrder":  func(ctx context.Context) error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) },
+		"LoadView":     func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
+		"Mark":         func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
+		"OutliveOrder": func(ctx context.Context) error { return s.OutliveOrder(ctx, "o-1") },
+		"Ping":         s.Ping,
+		"Quarantine":   func(ctx context.Context) error { return s.Quarantine(ctx, service.Notice{}, nil) },
+		"ReadsDue":     func(ctx context.Context) error { return second(s.ReadsDue(ctx)) },
+		"Remember":     func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
+		"SaveCatchUp":  func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },
+		"SaveOrder":    func(ctx context.Context) error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) },
 		"SavePayment": func(ctx context.Context) error {
 			return s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1"}})
 		},
@@ -49,7 +59,11 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)
 			return err
 		},
-		"TakeReads": func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
+		"TakeLease":    func(ctx context.Context) error { return second(s.TakeLease(ctx, "nets", "me", time.Second)) },
+		"TakeReads":    func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
+		"TakeRestores": func(ctx context.Context) error { return second(s.TakeRestores(ctx, 10, time.Minute)) },
+		"TakeSweeps":   func(ctx context.Context) error { return second(s.TakeSweeps(ctx, 10, time.Minute)) },
+		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1") },
 	}
 }
 

@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/binary"
 	"math"
@@ -12,7 +14,8 @@ import (
 // maxPartitions keeps a cursor, which holds a position in each partition, under the contract's 1,024 characters.
 const maxPartitions = 64
 
-// The epoch is a random name for one life of a Redis; these are rand.Text's letters.
+// The epoch is a random name for one life of a partition, and of a Redis what follows from those of all its partitions:
+// where one was lost, no cursor of before is good. These are rand.Text's letters, which base32 has too.
 const (
 	epochLength  = 8
 	epochLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -73,7 +76,7 @@ func (c cursor) expired(parts []stretch) bool {
 	if c.epoch == "" {
 		return false
 	}
-	if c.epoch != parts[0].epoch || len(c.after) != len(parts) {
+	if c.epoch != epochOf(parts) || len(c.after) != len(parts) {
 		return true
 	}
 	for n, part := range parts {
@@ -82,4 +85,14 @@ func (c cursor) expired(parts []stretch) bool {
 		}
 	}
 	return false
+}
+
+// epochOf names the life that all partitions have together.
+func epochOf(parts []stretch) string {
+	var all []byte
+	for _, part := range parts {
+		all = append(append(all, part.epoch...), ' ')
+	}
+	sum := sha256.Sum256(all)
+	return base32.StdEncoding.EncodeToString(sum[:])[:epochLength]
 }

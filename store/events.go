@@ -45,7 +45,7 @@ func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (servic
 	if after == service.Latest {
 		return service.FeedPage{Events: []service.FeedEvent{}, Next: s.behind(parts).String()}, nil
 	}
-	oldest := cursor{epoch: parts[0].epoch, after: make([]position, s.Partitions)}
+	oldest := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
 	switch {
 	case at.expired(parts):
 		return service.FeedPage{}, &service.Error{Code: service.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String()}
@@ -85,7 +85,7 @@ func (s *Store) loadInto(ctx context.Context, parts []stretch, which []int, at c
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, n := range which {
 			part := s.paymentPartitionAt(n)
-			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), part.meta()}, "("+at.position(n).String(), limit, newest)
+			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), s.meta(part)}, "("+at.position(n).String(), limit, newest)
 		}
 		return nil
 	})
@@ -126,7 +126,7 @@ func readStretch(values []any) stretch {
 
 // behind is the cursor after the newest entry of each partition.
 func (s *Store) behind(parts []stretch) cursor {
-	c := cursor{epoch: parts[0].epoch, after: make([]position, s.Partitions)}
+	c := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
 	for n, part := range parts {
 		c.after[n] = part.idle(c.after[n])
 		for _, entry := range part.entries {

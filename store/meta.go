@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -29,9 +30,10 @@ var (
 )
 
 // Check compares the marks in Redis with the identity. It fails in plain words where one differs, and with ErrUnmarked
-// where one is missing. It returns the account that is on record in all of them.
+// where one is missing, or with ErrUnfinished where a rebuild is not at its end. It returns the account that is on record
+// in all of them.
 func (s *Store) Check(ctx context.Context, want Identity) (account string, err error) {
-	marks, err := s.marks(ctx)
+	marks, rebuilding, err := s.marks(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -49,19 +51,28 @@ func (s *Store) Check(ctx context.Context, want Identity) (account string, err e
 			account = ""
 		}
 	}
-	if missing {
+	switch {
+	case slices.Contains(rebuilding, true):
+		return "", ErrUnfinished
+	case missing:
 		return "", ErrUnmarked
 	}
 	return account, nil
 }
 
-// Mark writes the identity into every partition that has no mark. Whoever is first at partition 0 decides the owner and
-// the epoch, so that of two that start at once both go on, or one is told whose this Redis is.
+// Mark writes the identity into every partition that has no mark, each with an epoch of its own: one that is lost and
+// marked again has told other events before. Whoever is first at partition 0 decides the owner, so that of two that start
+// at once both go on, or one is told whose this Redis is.
 func (s *Store) Mark(ctx context.Context, id Identity) error {
+	return s.markAll(ctx, id, func(part partition) []string { return []string{part.meta(), part.rebuild()} })
+}
+
+// markAll writes a mark under the first key of every partition that has a mark under none of them.
+func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) []string) error {
 	wanted := s.mark(id)
-	wanted.epoch = rand.Text()[:epochLength]
 	for _, part := range s.partitions() {
-		reply, err := markScript.Run(ctx, s.redis, []string{part.meta()}, wanted.fields()...).StringSlice()
+		wanted.epoch = rand.Text()[:epochLength]
+		reply, err := markScript.Run(ctx, s.redis, keys(part), wanted.fields()...).StringSlice()
 		if err != nil {
 			return unavailable(err)
 		}
@@ -79,7 +90,7 @@ func (s *Store) Mark(ctx context.Context, id Identity) error {
 // Remember writes the Stripe account into the marks that have none yet, and fails where one has another.
 func (s *Store) Remember(ctx context.Context, account string) error {
 	for _, part := range s.partitions() {
-		known, err := rememberScript.Run(ctx, s.redis, []string{part.meta()}, account).Text()
+		known, err := rememberScript.Run(ctx, s.redis, []string{s.meta(part)}, account).Text()
 		if err != nil {
 			return unavailable(err)
 		}
@@ -156,19 +167,23 @@ func (s *Store) partitions() []partition {
 	return parts
 }
 
-func (s *Store) marks(ctx context.Context) ([]mark, error) {
-	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+// marks reads the mark of every partition, and whether it is being rebuilt.
+func (s *Store) marks(ctx context.Context) (marks []mark, rebuilding []bool, err error) {
+	var metas []*redis.MapStringStringCmd
+	var begun []*redis.IntCmd
+	_, err = s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, part := range s.partitions() {
-			pipe.HGetAll(ctx, part.meta())
+			metas = append(metas, pipe.HGetAll(ctx, part.meta()))
+			begun = append(begun, pipe.Exists(ctx, part.rebuild()))
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, nil, unavailable(err)
 	}
-	marks := make([]mark, len(replies))
-	for i, reply := range replies {
-		marks[i] = markOf(reply.(*redis.MapStringStringCmd).Val())
+	for i := range metas {
+		marks = append(marks, markOf(metas[i].Val()))
+		rebuilding = append(rebuilding, begun[i].Val() > 0)
 	}
-	return marks, nil
+	return marks, rebuilding, nil
 }

@@ -91,23 +91,31 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 		return err
 	}
 	part := s.paymentPartition(w.ID)
-	keys := []string{part.payment(w.ID), part.events(), part.reads(), part.meta()}
-	view, eventID, eventType := "", "", ""
+	keys := []string{part.payment(w.ID), part.events(), part.reads(), s.meta(part), part.sweep()}
+	view, eventID, eventType, restored := "", "", "", ""
 	if w.History != nil {
 		view = string(w.View)
 	}
 	if w.Event != nil {
 		eventID, eventType = w.Event.ID, w.Event.Type
-	}
-	readAt := ""
-	if !w.ReadAt.IsZero() {
-		readAt = strconv.FormatInt(w.ReadAt.UnixMilli(), 10)
+		if w.Event.Restored {
+			restored = "true"
+		}
 	}
 	oldest := position{ms: max(w.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
 	_, err = s.run(ctx, savePaymentScript, part, keys,
-		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, readAt, s.retention(w.Final),
-		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing)))
+		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, due(w.ReadAt), s.retention(w.Final),
+		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing)),
+		due(w.SweepAt), restored)
 	return err
+}
+
+// due is a moment in Unix milliseconds; empty where there is none.
+func due(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(at.UnixMilli(), 10)
 }
 
 // owner is the order whose token may read the payment; one that only claims to be the order's is not among it.

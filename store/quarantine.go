@@ -21,7 +21,7 @@ const (
 func (s *Store) Quarantine(ctx context.Context, n service.Notice, body []byte) error {
 	sum := sha256.Sum256(body)
 	part := s.paymentPartitionAt(0)
-	_, err := s.run(ctx, quarantineScript, part, []string{part.quarantine(), part.meta()},
+	_, err := s.run(ctx, quarantineScript, part, []string{part.quarantine(), s.meta(part)},
 		quarantined, cut(n.ID), cut(n.Type), len(body), hex.EncodeToString(sum[:]), cut(n.Unreadable))
 	return err
 }

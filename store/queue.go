@@ -17,13 +17,41 @@ var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 // TakeReads returns payments whose read is due, the longest due first, and hides them from everybody for so long. Where
 // another takes them in between there are fewer.
 func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
-	shares, err := s.shareReads(ctx, limit)
+	return s.take(ctx, partition.reads, limit, hide)
+}
+
+// TakeSweeps is TakeReads for running payments that have not changed for a while.
+func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
+	return s.take(ctx, partition.sweep, limit, hide)
+}
+
+// TakeRestores is TakeReads for payments that a page asked for and that are not here.
+func (s *Store) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
+	return s.take(ctx, partition.restore, limit, hide)
+}
+
+// mostRestores bounds the payments that wait to be restored, in all partitions together: anybody can name some.
+const mostRestores = 1_000
+
+var wantRestoreScript = script("want_restore")
+
+// WantRestore notes a payment that is not here, to be asked for at Stripe; one that is here, or too many, changes nothing,
+// and takes as long.
+func (s *Store) WantRestore(ctx context.Context, id service.PaymentID) error {
+	part := s.paymentPartition(id)
+	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.payment(id), part.restore(), s.meta(part)},
+		string(id), mostRestores/s.Partitions).Err())
+}
+
+// take returns the members of a queue whose turn has come, and hides them.
+func (s *Store) take(ctx context.Context, queue func(partition) string, limit int, hide time.Duration) ([]service.PaymentID, error) {
+	shares, err := s.share(ctx, queue, limit)
 	if err != nil || len(shares) == 0 {
 		return nil, err
 	}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for part, share := range shares {
-			pipe.Eval(ctx, string(takeReadsSource), []string{part.reads()}, share, hide.Milliseconds())
+			pipe.Eval(ctx, string(takeReadsSource), []string{queue(part)}, share, hide.Milliseconds())
 		}
 		return nil
 	})
@@ -43,11 +71,11 @@ func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([
 	return ids, nil
 }
 
-// shareReads says how many of the reads that come first, due or not yet, lie in which partition.
-func (s *Store) shareReads(ctx context.Context, limit int) (map[partition]int, error) {
+// share says how many of the members that come first, due or not yet, lie in which partition.
+func (s *Store) share(ctx context.Context, queue func(partition) string, limit int) (map[partition]int, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {
-			pipe.ZRangeWithScores(ctx, s.paymentPartitionAt(n).reads(), 0, int64(limit)-1)
+			pipe.ZRangeWithScores(ctx, queue(s.paymentPartitionAt(n)), 0, int64(limit)-1)
 		}
 		return nil
 	})
@@ -60,8 +88,8 @@ func (s *Store) shareReads(ctx context.Context, limit int) (map[partition]int, e
 	}
 	var first []waiting
 	for n, reply := range replies {
-		for _, read := range reply.(*redis.ZSliceCmd).Val() {
-			first = append(first, waiting{s.paymentPartitionAt(n), read.Score})
+		for _, member := range reply.(*redis.ZSliceCmd).Val() {
+			first = append(first, waiting{s.paymentPartitionAt(n), member.Score})
 		}
 	}
 	slices.SortFunc(first, func(a, b waiting) int { return cmp.Compare(a.due, b.due) })
@@ -72,9 +100,38 @@ func (s *Store) shareReads(ctx context.Context, limit int) (map[partition]int, e
 	return shares, nil
 }
 
-// DropRead takes a payment out of the queue.
+// DropRead takes a payment out of all queues.
 func (s *Store) DropRead(ctx context.Context, id service.PaymentID) error {
-	return unavailable(s.redis.ZRem(ctx, s.paymentPartition(id).reads(), string(id)).Err())
+	part := s.paymentPartition(id)
+	_, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, queue := range []string{part.reads(), part.sweep(), part.restore()} {
+			pipe.ZRem(ctx, queue, string(id))
+		}
+		return nil
+	})
+	return unavailable(err)
+}
+
+// ReadsDue counts the reads that wait for a worker.
+func (s *Store) ReadsDue(ctx context.Context) (int, error) {
+	now, err := s.redis.Time(ctx).Result()
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for n := range s.Partitions {
+			pipe.ZCount(ctx, s.paymentPartitionAt(n).reads(), "-inf", due(now))
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	count := 0
+	for _, reply := range replies {
+		count += int(reply.(*redis.IntCmd).Val())
+	}
+	return count, nil
 }
 
 // AllowRead takes one of so many reads a second, shared by all replicas, or says how long to wait.

@@ -13,14 +13,19 @@
 // script share a slot of a Redis Cluster:
 //
 //	kasse:{pN}:payment:<pi>   hash    rev, state (merge record and standing, JSON), view (JSON), version, secret (SHA-256), history
-//	kasse:{pN}:events         stream  id type data: the transitions, trimmed by age; public
+//	kasse:{pN}:events         stream  id type data, and restored where a rebuild told it: the transitions, trimmed by age; public
 //	kasse:{pN}:changed        channel ids of payments that changed: a hint, never the state
 //	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
+//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless something happens before
+//	kasse:{pN}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
 //	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped)
+//	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
 //	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
 //	kasse:{oN}:changed        channel ids of orders that changed
-//	kasse:{oN}:meta           hash    as above
+//	kasse:{oN}:meta, :rebuild hash    as above
 //	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for; also kasse:{oN}:fence
+//	kasse:{p0}:lease:<name>   string  who does what only one replica may do; it expires
+//	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
 //	kasse:{p0}:quarantine     stream  id type size sha256 reason of what Stripe signed and we could not read
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
 //	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
@@ -56,11 +61,13 @@ type Store struct {
 	redis   redis.UniversalClient
 	limiter *redis_rate.Limiter
 	watch   *watch
+
+	rebuilding map[partition]bool // by this process
 }
 
 // New returns a store on a client; Listen has to run for hints to arrive.
 func New(client redis.UniversalClient, o Options) *Store {
-	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch()}
+	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), rebuilding: map[partition]bool{}}
 }
 
 // LogTo sends what go-redis has to say to the log, for all clients of the process. It is about connections, and holds no

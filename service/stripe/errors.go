@@ -45,7 +45,7 @@ func unreachable(err error) bool {
 func (g *Gateway) refusal(said *stripego.Error) *service.Error {
 	e := &service.Error{
 		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
-		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header),
+		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) || otherForm(said),
 		Cause: fmt.Errorf("stripe answered %d %s %s %s", said.HTTPStatusCode, said.Type, said.Code, said.Param),
 	}
 	switch {
@@ -61,6 +61,14 @@ func (g *Gateway) refusal(said *stripego.Error) *service.Error {
 		refuse(e, said)
 	}
 	return e
+}
+
+// otherForm reports whether Stripe remembers the key with another form, as after a Redis that was forgotten: what was made
+// under it can only be listed.
+//
+// Source: https://docs.stripe.com/api/idempotent_requests
+func otherForm(said *stripego.Error) bool {
+	return said.Type == stripego.ErrorTypeIdempotency && said.HTTPStatusCode == http.StatusBadRequest
 }
 
 // shown is the PaymentIntent that a refusal shows, as it is; nil where it shows none.

@@ -50,6 +50,7 @@ func say(status int, body string) http.HandlerFunc {
 
 // TestRefusals puts what Stripe says into the contract's codes; its own texts, which hold client secrets, stay out.
 func TestRefusals(t *testing.T) {
+	const otherForm = "another form under the key"
 	for _, tt := range []struct {
 		name    string
 		status  int
@@ -67,7 +68,7 @@ func TestRefusals(t *testing.T) {
 		{"a bad key", 401, `"type":"invalid_request_error"`, service.CodeStripeError, "", true},
 		{"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`, service.CodeStripeError, "", true},
 		{"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`, service.CodeIdempotencyInProgress, "", false},
-		{"another form under the key", 400, `"type":"idempotency_error"`, service.CodeStripeError, "", false},
+		{otherForm, 400, `"type":"idempotency_error"`, service.CodeStripeError, "", false},
 		{"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`, service.CodeStripeRateLimited, "", false},
 		{"a fault of theirs", 500, `"type":"api_error"`, service.CodeStripeError, "", false},
 		{"away", 503, `"type":"api_error"`, service.CodeStripeUnavailable, "", false},
@@ -79,6 +80,9 @@ func TestRefusals(t *testing.T) {
 			e, ok := errors.AsType[*service.Error](err)
 			if !ok || e.Code != tt.want || e.Refused != tt.refused || e.StripeRequestID != "req_1" {
 				t.Fatalf("%+v", err)
+			}
+			if e.Replayed != (tt.name == otherForm) {
+				t.Fatalf("what it made can be told by the same call again: %t", !e.Replayed)
 			}
 			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
 				t.Fatalf("%+v", e.Fields)

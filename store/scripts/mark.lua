@@ -1,8 +1,11 @@
--- Marks a partition as ours, unless it is marked already.
--- KEYS[1] meta
+-- Marks a partition as ours, unless it is marked already, or is being rebuilt.
+-- KEYS[1] where the mark goes, meta or rebuild  KEYS[2] the other
 -- ARGV    fields and values of the mark
 -- Returns the mark as it stands then, as HGETALL does.
-if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
-  redis.call('HSET', KEYS[1], unpack(ARGV))
+for _, key in ipairs(KEYS) do
+  if redis.call('HEXISTS', key, 'schema') == 1 then
+    return redis.call('HGETALL', key)
+  end
 end
+redis.call('HSET', KEYS[1], unpack(ARGV))
 return redis.call('HGETALL', KEYS[1])

@@ -1,5 +1,5 @@
--- Takes payments whose read is due, and hides them for a while: whoever took them may die.
--- KEYS[1] reads
+-- Takes payments whose turn has come, and hides them for a while: whoever took them may die.
+-- KEYS[1] reads, sweep or restore
 -- ARGV[1] how many at most  ARGV[2] milliseconds to hide them
 -- Returns their ids.
 local now = redis.call('TIME')

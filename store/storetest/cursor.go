@@ -59,6 +59,17 @@ func (connect connector) testCursor(t *testing.T) {
 		want := f.put(t, "pi_2")
 		f.expired(t, old, []string{want})
 	})
+	t.Run("of before a partition was lost expires", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		for _, lost := range []int{0, 7} {
+			old := f.page(t, service.Latest, 10).Next
+			must(t, f.client.Del(t.Context(), metaKey("p", lost)).Err())
+			must(t, f.Mark(t.Context(), identity))
+			_, err := f.LoadEvents(t.Context(), old, 10)
+			hasCode(t, err, service.CodeCursorExpired)
+		}
+	})
 	t.Run("of another number of partitions expires", func(t *testing.T) {
 		o := options
 		o.Partitions = 4

@@ -56,6 +56,8 @@ func (connect connector) testRetention(t *testing.T) {
 			"open":                {service.Order{Attempts: []service.Attempt{open}}, forGood},
 			"won":                 {service.Order{Attempts: []service.Attempt{open}, Winner: "pi_1"}, retention + 24*time.Hour},
 			"closed":              {service.Order{Attempts: []service.Attempt{open}, Closed: "abandoned"}, retention + 24*time.Hour},
+			"canceled":            {service.Order{Attempts: []service.Attempt{{Number: 1, Ended: true}, {Number: 2, Refused: true}}}, retention + 24*time.Hour},
+			"canceled, then open": {service.Order{Attempts: []service.Attempt{{Number: 1, Ended: true}, open}}, forGood},
 			"refused":             {service.Order{Attempts: []service.Attempt{{Number: 1, Refused: true}}}, 48 * time.Hour},
 			"refused, then again": {service.Order{Attempts: []service.Attempt{{Number: 1, Refused: true}, {Number: 2}}}, forGood},
 		}
@@ -68,5 +70,15 @@ func (connect connector) testRetention(t *testing.T) {
 				f.expires(t, orderKey("o-1"), step.want)
 			}
 		}
+	})
+	t.Run("of an order is that of its payments and more", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.OutliveOrder(t.Context(), "o-1"))
+		must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1", Attempts: []service.Attempt{{Number: 1}}}))
+		must(t, f.OutliveOrder(t.Context(), "o-1"))
+		f.expires(t, orderKey("o-1"), forGood)
+		must(t, f.client.Expire(t.Context(), orderKey("o-1"), time.Hour).Err())
+		must(t, f.OutliveOrder(t.Context(), "o-1"))
+		f.expires(t, orderKey("o-1"), retention+24*time.Hour)
 	})
 }

@@ -21,7 +21,13 @@ func (connect connector) testUnmarked(t *testing.T) {
 		"a quarantined event": func(ctx context.Context, f fixture) error {
 			return f.Quarantine(ctx, service.Notice{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
 		},
-		"the account": func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
+		"a lease": func(ctx context.Context, f fixture) error {
+			_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
+			return err
+		},
+		"a payment to restore": func(ctx context.Context, f fixture) error { return f.WantRestore(ctx, "pi_1") },
+		"how far it caught up": func(ctx context.Context, f fixture) error { return f.SaveCatchUp(ctx, time.Unix(1, 0)) },
+		"the account":          func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
 	}
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {

@@ -54,7 +54,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
-		MaxFailures: c.MaxFailedAttempts, Logger: log,
+		AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log,
 	})
 	if c.IssuerKeysURL != "" {
 		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})
@@ -145,6 +145,7 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")
 		group.Go(func() error { a.service.Attend(ctx); return nil })
+		group.Go(func() error { a.service.Reconcile(ctx); return nil })
 		return a.compareAccount(ctx)
 	})
 }

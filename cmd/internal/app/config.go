@@ -65,10 +65,11 @@ type environment struct {
 	TrustedProxies     string `envconfig:"TRUSTED_PROXIES"`
 	CORSAllowedOrigins string `envconfig:"CORS_ALLOWED_ORIGINS"`
 
-	PaymentRetention string `default:"13200h" envconfig:"PAYMENT_RETENTION"`
-	EventRetention   string `default:"720h" envconfig:"EVENT_RETENTION"`
-	LogLevel         string `default:"info" envconfig:"LOG_LEVEL"`
-	LogFormat        string `default:"json" envconfig:"LOG_FORMAT"`
+	PaymentRetention    string `default:"13200h" envconfig:"PAYMENT_RETENTION"`
+	PaymentAbandonAfter string `default:"168h" envconfig:"PAYMENT_ABANDON_AFTER"`
+	EventRetention      string `default:"720h" envconfig:"EVENT_RETENTION"`
+	LogLevel            string `default:"info" envconfig:"LOG_LEVEL"`
+	LogFormat           string `default:"json" envconfig:"LOG_FORMAT"`
 }
 
 // Config is the configuration, checked.
@@ -103,6 +104,7 @@ type Config struct {
 	Origins        []string
 
 	PaymentRetention, EventRetention time.Duration
+	PaymentAbandonAfter              time.Duration // zero: off
 	LogLevel                         slog.Level
 	LogFormat                        string
 
@@ -152,10 +154,11 @@ func LoadConfig() (Config, error) {
 
 		Limits: m.limits(e), TrustedProxies: m.proxies(e.TrustedProxies), Origins: m.origins(e.CORSAllowedOrigins),
 
-		PaymentRetention: m.duration("PAYMENT_RETENTION", e.PaymentRetention, 720*time.Hour),
-		EventRetention:   m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
-		LogLevel:         m.level("LOG_LEVEL", e.LogLevel),
-		LogFormat:        m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
+		PaymentRetention:    m.duration("PAYMENT_RETENTION", e.PaymentRetention, 720*time.Hour),
+		PaymentAbandonAfter: m.abandonAfter(e.PaymentAbandonAfter),
+		EventRetention:      m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
+		LogLevel:            m.level("LOG_LEVEL", e.LogLevel),
+		LogFormat:           m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
 	}
 	c.RedisURL = service.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
 	c.StripeSecretKey = service.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
@@ -184,7 +187,7 @@ func LoadConfig() (Config, error) {
 func withoutEffect() (set []string) {
 	for _, name := range []string{
 		"REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
-		"PAYMENT_ABANDON_AFTER", "EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
+		"EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
 	} {
 		if os.Getenv(name) != "" {
 			set = append(set, name)
@@ -242,6 +245,18 @@ func (m *mistakes) duration(variable, value string, least time.Duration) time.Du
 	d, err := time.ParseDuration(trim(value))
 	if err != nil || d < least {
 		m.add(variable, "must be a duration of at least %s, such as 90s or 72h", least)
+	}
+	return d
+}
+
+// abandonAfter is at least an hour: a customer may be slow.
+func (m *mistakes) abandonAfter(value string) time.Duration {
+	if trim(value) == "off" {
+		return 0
+	}
+	d, err := time.ParseDuration(trim(value))
+	if err != nil || d < time.Hour {
+		m.add("PAYMENT_ABANDON_AFTER", "must be a duration of at least 1h, such as 168h, or off")
 	}
 	return d
 }

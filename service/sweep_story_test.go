@@ -1,0 +1,183 @@
+package service_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"kasse/service"
+)
+
+// sweeps lets the net run until nothing is due.
+func (s *shop) sweeps() int {
+	s.t.Helper()
+	read, err := s.svc.SweepDue(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return read
+}
+
+// TestSweepStories: no webhook ever comes.
+func TestSweepStories(t *testing.T) {
+	for name, story := range map[string]func(*shop){
+		"a payment of which no event was made": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.becomes(opened.ID, service.Succeeded)
+			if s.sweeps() != 0 {
+				s.t.Fatal("it is not due yet")
+			}
+			s.pass(16 * time.Minute)
+			s.sweeps()
+			s.shows(opened.ID, service.Paid, 4200)
+			s.pass(48 * time.Hour)
+			if s.sweeps() != 0 {
+				s.t.Fatal("a final payment is read again")
+			}
+		},
+		"seldom, while nothing changes": func(s *shop) {
+			s.creates(s.key(4200))
+			read := 0
+			for range 70 {
+				s.pass(time.Minute)
+				read += s.sweeps()
+			}
+			if read != 3 {
+				s.t.Fatalf("read %d times in 70 minutes, want after about 15, 30 and 60", read)
+			}
+		},
+		"an authentication within minutes": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.becomes(opened.ID, service.RequiresAction)
+			s.reads(opened.ID)
+			s.becomes(opened.ID, service.Succeeded)
+			s.pass(2*time.Minute + time.Second)
+			s.sweeps()
+			s.shows(opened.ID, service.Paid, 4200)
+		},
+		"nobody pays: abandoned, and the order stays open": func(s *shop) {
+			s.svc.AbandonAfter = 168 * time.Hour
+			opened, _ := s.creates(s.key(4200))
+			for range 7 {
+				s.shows(opened.ID, service.Pending, 4200)
+				s.pass(24*time.Hour + time.Second)
+				s.sweeps()
+			}
+			s.shows(opened.ID, service.CanceledState, 4200)
+			if said := s.ask("GET", "/v1/payment_intents/"+string(opened.ID), nil); said["cancellation_reason"] != "abandoned" {
+				s.t.Fatalf("cancelled for %v", said["cancellation_reason"])
+			}
+			if s.order().Closed {
+				s.t.Fatal("the order is closed")
+			}
+			if _, next := s.creates(s.key(4200)); next.Attempt != 2 || next.State != service.Pending {
+				s.t.Fatalf("the next create: %+v", next)
+			}
+		},
+		"nobody pays, and nothing is abandoned": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			for range 20 {
+				s.pass(24*time.Hour + time.Second)
+				s.sweeps()
+			}
+			s.shows(opened.ID, service.Pending, 4200)
+		},
+		"paid just before it is abandoned": func(s *shop) {
+			s.svc.AbandonAfter = time.Hour
+			opened, _ := s.creates(s.key(4200))
+			s.pass(time.Hour + time.Second)
+			s.meddler.beforeCancel = func() { s.becomes(opened.ID, service.Succeeded) }
+			s.sweeps()
+			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable {
+				s.t.Fatalf("%+v", v)
+			}
+		},
+		"what was authorised waits for its capture, however long that takes": func(s *shop) {
+			s.svc.AbandonAfter = time.Hour
+			opened, _ := s.creates(s.key(4200))
+			s.becomes(opened.ID, service.RequiresCapture)
+			s.reads(opened.ID)
+			s.pass(2 * time.Hour)
+			s.sweeps()
+			s.atStripe(opened.ID, service.RequiresCapture, 4200)
+		},
+		"an order was closed, and its payment never told": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			o, _, err := s.store.LoadOrder(s.t.Context(), "order-1")
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			o.Closed = service.ClosedByCancel
+			if err := s.store.SaveOrder(s.t.Context(), o); err != nil {
+				s.t.Fatal(err)
+			}
+			s.pass(16 * time.Minute)
+			s.sweeps()
+			s.attend()
+			s.shows(opened.ID, service.CanceledState, 4200)
+			s.atStripe(opened.ID, service.Canceled, 4200)
+		},
+		"an order whose payments were all cancelled is forgotten some day, after them": func(s *shop) {
+			first, _ := s.creates(s.key(4200))
+			s.stripeCancels(first.ID)
+			s.reads(first.ID)
+			payment, order := s.expiry("payment:"+string(first.ID)), s.expiry("order:order-1")
+			if payment == 0 || order <= payment {
+				s.t.Fatalf("the payment goes in %s, the order in %s", payment, order)
+			}
+			second, _ := s.creates(s.key(4200))
+			if s.expiry("order:order-1") != 0 {
+				s.t.Fatal("an open order is forgotten")
+			}
+			s.becomes(second.ID, service.Succeeded)
+			s.reads(second.ID)
+			s.redis.FastForward(24 * time.Hour)
+			s.reads(second.ID) // a late event writes the payment again
+			if payment, order = s.expiry("payment:"+string(second.ID)), s.expiry("order:order-1"); order <= payment {
+				s.t.Fatalf("the payment goes in %s, the order in %s", payment, order)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) { story(newShop(t)) })
+	}
+}
+
+// expiry is how long the record stays whose key ends so; zero is for good.
+func (s *shop) expiry(suffix string) time.Duration {
+	s.t.Helper()
+	for _, key := range s.redis.Keys() {
+		if len(key) > len(suffix) && key[len(key)-len(suffix):] == suffix {
+			return s.redis.TTL(key)
+		}
+	}
+	s.t.Fatalf("there is no %s", suffix)
+	return 0
+}
+
+// TestDoubtsComeFirst: while a payment waits to be read that is in doubt, no sweep takes its place.
+func TestDoubtsComeFirst(t *testing.T) {
+	s := newShop(t)
+	s.creates(s.key(4200))
+	doubtful, _ := s.creates(order("order-2", s.customer, 100))
+	s.pass(time.Hour)
+	p, now, err := s.store.LoadPayment(t.Context(), doubtful.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.SavePayment(t.Context(), service.PaymentWrite{Payment: p, Now: now, ReadAt: now, SweepAt: now}); err != nil {
+		t.Fatal(err)
+	}
+	before := s.sim.Count("GET /v1/payment_intents/{intent}")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if read, err := s.svc.SweepDue(ctx); read != 0 || err == nil {
+		t.Fatalf("%d were swept, %v", read, err)
+	}
+	if after := s.sim.Count("GET /v1/payment_intents/{intent}"); after != before {
+		t.Fatalf("Stripe was asked %d times", after-before)
+	}
+	s.attend()
+	if s.pass(2 * time.Minute); s.sweeps() == 0 {
+		t.Fatal("nothing is swept once the doubt is settled")
+	}
+}

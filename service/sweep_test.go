@@ -1,0 +1,74 @@
+package service
+
+import (
+	"testing"
+	"time"
+)
+
+// readsUntil counts how often Stripe is asked about a payment that never changes, until it is as old as that.
+func readsUntil(s *Service, state State, age time.Duration) (reads int, pauses []time.Duration) {
+	opened := time.Unix(1_760_000_000, 0)
+	v := View{State: state, UpdatedAt: opened}
+	for now := opened; ; reads++ {
+		due := s.sweepAt(v, now)
+		if due.IsZero() || due.Sub(opened) > age {
+			return reads, pauses
+		}
+		pauses = append(pauses, due.Sub(now))
+		now = due
+	}
+}
+
+// TestSweepDoubles: the pauses begin as the contract says, double, and end at a day.
+func TestSweepDoubles(t *testing.T) {
+	for state, first := range map[State]time.Duration{
+		ActionRequired: 2 * time.Minute, Pending: 15 * time.Minute, Failed: 15 * time.Minute, InProgress: time.Hour, Authorized: time.Hour,
+	} {
+		_, pauses := readsUntil(&Service{}, state, 30*24*time.Hour)
+		if pauses[0] != first || pauses[1] != first || pauses[2] != 2*first {
+			t.Errorf("%s: the first pauses are %v", state, pauses[:3])
+		}
+		for i, pause := range pauses[2:] {
+			if want := min(2*pauses[i+1], 24*time.Hour); pause != want {
+				t.Errorf("%s: pause %d is %s, want %s", state, i+2, pause, want)
+			}
+		}
+		if last := pauses[len(pauses)-1]; last != 24*time.Hour {
+			t.Errorf("%s: the last pause is %s", state, last)
+		}
+	}
+	for _, state := range []State{Paid, CanceledState, PartiallyRefunded, Refunded, Disputed, ChargedBack} {
+		if reads, _ := readsUntil(&Service{}, state, 30*24*time.Hour); reads > 0 {
+			t.Errorf("%s: %d reads", state, reads)
+		}
+	}
+}
+
+// TestAbandonedOnTime: where payments are abandoned, the last read comes at that age and not up to a day later.
+func TestAbandonedOnTime(t *testing.T) {
+	for _, after := range []time.Duration{time.Hour, 100 * time.Minute, 40 * time.Hour, 168 * time.Hour} {
+		s := &Service{Options: Options{AbandonAfter: after}}
+		before, _ := readsUntil(s, Pending, after-time.Second)
+		if reads, _ := readsUntil(s, Pending, after); reads != before+1 {
+			t.Errorf("%s: %d reads before, %d then", after, before, reads)
+		}
+	}
+}
+
+// TestOpenCartsAreCheap holds the budget: so many open carts, of every age, which nobody will ever pay.
+func TestOpenCartsAreCheap(t *testing.T) {
+	const carts, budget = 100_000, 2.5 // reads a second
+	const abandoned = 168 * time.Hour
+	for name, s := range map[string]*Service{"abandoned after a week": {Options: Options{AbandonAfter: abandoned}}, "kept": {}} {
+		reads, _ := readsUntil(s, Pending, abandoned)
+		calls := reads // as many carts come as go: each makes them all within its life
+		if s.AbandonAfter > 0 {
+			calls++ // the cancellation
+		}
+		rate := carts * float64(calls) / abandoned.Seconds()
+		t.Logf("%s: %.2f calls a second", name, rate)
+		if rate >= budget {
+			t.Errorf("%s: %.2f calls a second, want less than %.1f", name, rate, budget)
+		}
+	}
+}

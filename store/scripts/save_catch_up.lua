@@ -1,0 +1,12 @@
+-- Notes up to when Stripe's events have been caught up with; it never goes back.
+-- KEYS[1] catchup  KEYS[2] meta
+-- ARGV[1] Unix seconds
+-- Returns 1, or the error NOMETA.
+if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+local known = redis.call('GET', KEYS[1])
+if not known or tonumber(known) < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[1])
+end
+return 1

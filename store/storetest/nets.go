@@ -1,0 +1,171 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/store"
+)
+
+func (connect connector) testSweeps(t *testing.T) {
+	f := fresh(t, connect)
+	at := func(id service.PaymentID, due time.Time) {
+		t.Helper()
+		p, now, err := f.LoadPayment(t.Context(), id)
+		must(t, err)
+		w := unseen(p, now)
+		w.SweepAt = due
+		must(t, f.SavePayment(t.Context(), w))
+	}
+	now := f.now(t)
+	at("pi_due", now)
+	at("pi_later", now.Add(time.Hour))
+	at("pi_final", now)
+	at("pi_final", time.Time{})
+	take := func(hide time.Duration) []service.PaymentID {
+		t.Helper()
+		ids, err := f.TakeSweeps(t.Context(), 10, hide)
+		must(t, err)
+		return ids
+	}
+	if ids := take(time.Millisecond); !slices.Equal(ids, []service.PaymentID{"pi_due"}) {
+		t.Errorf("got %v, want pi_due", ids)
+	}
+	eventually(t, "the payment that nobody finished", func() bool { return slices.Equal(take(time.Hour), []service.PaymentID{"pi_due"}) })
+	if ids := f.take(t, 10, time.Minute); len(ids) > 0 {
+		t.Errorf("%v are to be read, and are in no doubt", ids)
+	}
+	f.wantRead(t, "pi_later", now)
+	f.wantRead(t, "pi_doubt", now.Add(time.Hour))
+	if due, err := f.ReadsDue(t.Context()); due != 1 || err != nil {
+		t.Errorf("%d reads are due, %v", due, err)
+	}
+	at("pi_gone", now)
+	must(t, f.DropRead(t.Context(), "pi_gone"))
+	if ids := take(time.Hour); len(ids) > 0 {
+		t.Errorf("got %v", ids)
+	}
+}
+
+func (connect connector) testRestores(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_here")
+	for range 2 {
+		must(t, f.WantRestore(t.Context(), "pi_here"))
+		must(t, f.WantRestore(t.Context(), "pi_missing"))
+	}
+	ids, err := f.TakeRestores(t.Context(), 10, time.Minute)
+	if must(t, err); !slices.Equal(ids, []service.PaymentID{"pi_missing"}) {
+		t.Errorf("got %v, want pi_missing", ids)
+	}
+	must(t, f.DropRead(t.Context(), "pi_missing"))
+	for i := range 3_000 {
+		must(t, f.WantRestore(t.Context(), numbered(i)))
+	}
+	waiting := 0
+	for n := range partitions {
+		waiting += int(f.client.ZCard(t.Context(), fmt.Sprintf("kasse:{p%d}:restore", n)).Val())
+	}
+	if waiting > 1_000 || waiting < 900 {
+		t.Errorf("%d wait, want about 1,000", waiting)
+	}
+}
+
+func (connect connector) testLeases(t *testing.T) {
+	f := fresh(t, connect)
+	other := store.New(f.client, options)
+	take := func(s *store.Store, owner string) bool {
+		t.Helper()
+		taken, err := s.TakeLease(t.Context(), "nets", owner, time.Hour)
+		must(t, err)
+		return taken
+	}
+	for range 2 {
+		if !take(f.Store, "one") || take(other, "two") {
+			t.Error("the lease is not the first one's alone")
+		}
+	}
+	if taken, err := other.TakeLease(t.Context(), "push", "two", time.Hour); !taken || err != nil {
+		t.Errorf("another lease: %t, %v", taken, err)
+	}
+	must(t, other.GiveBackLease(t.Context(), "nets", "two"))
+	if take(other, "two") {
+		t.Error("the lease was given back by somebody else")
+	}
+	must(t, f.GiveBackLease(t.Context(), "nets", "one"))
+	if !take(other, "two") || take(f.Store, "one") {
+		t.Error("the lease was not given back")
+	}
+	ttl := f.client.PTTL(t.Context(), "kasse:{p0}:lease:nets").Val()
+	if ttl <= 0 || ttl > time.Hour {
+		t.Errorf("it ends in %s", ttl)
+	}
+}
+
+func (connect connector) testCatchUp(t *testing.T) {
+	f := fresh(t, connect)
+	done, now, err := f.LoadCatchUp(t.Context())
+	if must(t, err); !done.IsZero() || now.Sub(f.now(t)).Abs() > patience {
+		t.Errorf("got %s, %s", done, now)
+	}
+	for _, step := range []struct{ save, want int64 }{{1_760_000_000, 1_760_000_000}, {1_759_999_999, 1_760_000_000}, {1_760_000_001, 1_760_000_001}} {
+		must(t, f.SaveCatchUp(t.Context(), time.Unix(step.save, 0)))
+		if done, _, err = f.LoadCatchUp(t.Context()); err != nil || done.Unix() != step.want {
+			t.Errorf("after %d: got %d, %v", step.save, done.Unix(), err)
+		}
+	}
+}
+
+func (connect connector) testRebuild(t *testing.T) {
+	t.Run("of all", func(t *testing.T) { connect.rebuilds(t, 2*partitions, nil) })
+	t.Run("of one partition", func(t *testing.T) { connect.rebuilds(t, 1, []string{metaKey("p", 3)}) })
+}
+
+// rebuilds loses the marks of so many partitions, all where none is named, and walks through a rebuild that dies once.
+func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
+	t.Helper()
+	f := fresh(t, connect)
+	old := f.page(t, service.Latest, 1).Next
+	if marks == nil {
+		eachMeta(func(key string) { marks = append(marks, key) })
+	}
+	for _, key := range marks {
+		must(t, f.client.Del(t.Context(), key).Err())
+	}
+	here := neighbours(1)[0] // in partition 3
+	refused := func() {
+		t.Helper()
+		_, err := f.Check(t.Context(), identity)
+		if err != store.ErrUnfinished { //nolint:errorlint // it is compared so
+			t.Errorf("the check says %v, want %v", err, store.ErrUnfinished)
+		}
+		must(t, f.Mark(t.Context(), identity)) // marks nothing
+		hasCode(t, f.SavePayment(t.Context(), transition(service.Payment{ID: here}, f.now(t))), service.CodeStoreUnavailable)
+	}
+	for _, revision := range []int64{0, 1} {
+		rebuild := store.New(f.client, options)
+		if n, err := rebuild.BeginRebuild(t.Context(), identity); n != lost || err != nil {
+			t.Fatalf("%d partitions were lost, %v; want %d", n, err, lost)
+		}
+		refused()
+		must(t, rebuild.SavePayment(t.Context(), transition(service.Payment{ID: here, Revision: revision}, f.now(t))))
+		refused()
+		if revision == 0 {
+			continue // it dies, and is begun again
+		}
+		must(t, rebuild.FinishRebuild(t.Context()))
+		must(t, rebuild.FinishRebuild(t.Context()))
+	}
+	account, err := f.Check(t.Context(), identity)
+	if account != "acct_1" || err != nil {
+		t.Errorf("the check says %q, %v", account, err)
+	}
+	f.put(t, here)
+	_, err = f.LoadEvents(t.Context(), old, 10)
+	hasCode(t, err, service.CodeCursorExpired)
+	_, err = store.New(f.client, options).BeginRebuild(t.Context(), store.Identity{Service: "other"})
+	mismatch(t, err, []string{"other"})
+}
