@@ -74,17 +74,14 @@ func (a *App) compareAccount(ctx context.Context) error {
 	id := a.identity()
 	id.Account = account
 	recorded, err := a.store.Check(ctx, id)
-	var away *service.Error
-	switch {
-	case errors.As(err, &away):
+	if err == nil && recorded == "" {
+		err = a.store.Remember(ctx, account)
+	}
+	if _, away := errors.AsType[*service.Error](err); away {
 		a.log.WarnContext(ctx, "the account could not be compared", "error", err)
 		return nil
-	case err != nil:
-		return err
-	case recorded == "":
-		return a.store.Remember(ctx, account)
 	}
-	return nil
+	return err
 }
 
 // readiness is what /readyz says: Redis has been reached once, and the process is not draining.
