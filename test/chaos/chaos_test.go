@@ -110,7 +110,7 @@ func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) err
 		if info.Size() != syncs {
 			syncs, known = info.Size(), now
 		}
-		if now < known+3 {
+		if now < known+6 {
 			return errors.New("nothing is acknowledged and not synced")
 		}
 		return nil
@@ -119,6 +119,25 @@ func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) err
 		return err
 	}
 	return cutPower(ctx, s, m, z)
+}
+
+// A failover loses what the master alone had, where nobody waits for the replica.
+func TestFailoverWithoutWait(t *testing.T) {
+	t.Parallel()
+	r := playOne(t, kind{name: "hasty", replica: true, strike: func(ctx context.Context, s *shop, m moment, _ size) error {
+		s.toMaster.change(weather{parted: true})
+		before := len(s.oracle.memory().events)
+		err := eventually(ctx, func() error {
+			if len(s.oracle.memory().events) < before+6 {
+				return errors.New("nothing is acknowledged that the replica does not have")
+			}
+			return nil
+		})
+		return errors.Join(err, s.promote(ctx, m))
+	}})
+	if r.lost == 0 || !r.failed() {
+		t.Errorf("%+v", r)
+	}
 }
 
 // A server that says 200 before it has written anything is found out, though it does write two of three.

@@ -15,6 +15,7 @@ var rounds = []kind{
 	{name: "rolling restart", servers: 3, single: true, strike: restartAll},
 	{name: "redis killed", strike: killRedis},
 	{name: "power cut", power: true, strike: cutPower},
+	{name: "failover", replica: true, env: map[string]string{"REDIS_WAIT_REPLICAS": "1"}, strike: failOver},
 	{name: "redis away", servers: 2, single: true, strike: takeRedisAway},
 	{name: "redis slow", servers: 2, single: true, strike: slowRedis},
 	{name: "redis frozen", strike: freezeRedis},

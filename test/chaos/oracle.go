@@ -11,11 +11,12 @@ import (
 
 // oracle keeps all that was ever answered with 2xx, and says what became of it.
 type oracle struct {
-	mu     sync.Mutex
-	events map[string]event  // acknowledged, by id
-	opened map[string]string // the payment that a create was answered with, by order
-	shown  map[string]int64  // the highest version that a status answer had, by payment
-	told   map[string]bool   // ids of the entries that the feed has shown
+	mu       sync.Mutex
+	events   map[string]event  // acknowledged, by id
+	opened   map[string]string // the payment that a create was answered with, by order
+	shown    map[string]int64  // the highest version that a status answer had, by payment
+	fleeting bool              // a status may be shown that is not kept
+	told     map[string]bool   // ids of the entries that the feed has shown
 
 	found              map[string]bool   // of what was acknowledged, what was there whenever it was looked for
 	lost, twice, wrong map[string]string // with the reason
@@ -59,6 +60,9 @@ func (o *oracle) answered(order, payment string) {
 func (o *oracle) saw(payment string, version int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.fleeting {
+		return
+	}
 	o.shown[payment] = max(o.shown[payment], version)
 }
 

@@ -16,6 +16,7 @@ type kind struct {
 	redis    []string          // arguments of redis-server
 	env      map[string]string // settings of Kasse
 	power    bool              // Redis runs under the shim
+	replica  bool              // Redis has a replica. Only what was acknowledged has to be there, not what was shown
 	single   bool              // the fault comes once, and takes its time
 	patience time.Duration     // for one payment to become right; zero: very much
 	before   func(ctx context.Context, s *shop) error
@@ -63,6 +64,7 @@ func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size)
 	}
 	defer w.close()
 	defer stopCourier()
+	w.oracle.fleeting = k.replica
 	s := &shop{world: w, payments: map[string]string{}, patience: patience}
 	if k.patience > 0 {
 		s.patience = k.patience

@@ -21,13 +21,16 @@ type world struct {
 	tools   tools
 	env     map[string]string // settings of this kind of round
 	redis   *redisServer
+	replica *redisServer // of a round that has one
 	bank    *bank
 	oracle  *oracle
 	courier *courier
 	mailbox *httptest.Server
 	client  *http.Client // what a backend, a page and the courier use; goes through front
 
-	front, toRedis, toBank *proxy
+	redisArgs []string
+
+	front, toRedis, toBank, toMaster *proxy // toMaster is the replica's way
 
 	refused atomic.Int64 // requests that had no answer, or a 5xx: that a fault was felt
 
@@ -47,7 +50,7 @@ type kasse struct {
 
 // newWorld starts everything. On an error nothing is left running.
 func newWorld(ctx context.Context, dir string, t tools, k kind, p plan) (*world, error) {
-	w := &world{dir: dir, tools: t, env: k.env, oracle: newOracle()}
+	w := &world{dir: dir, tools: t, env: k.env, redisArgs: k.redis, oracle: newOracle()}
 	if err := w.open(ctx, k, p); err != nil {
 		w.close()
 		return nil, err
@@ -59,7 +62,7 @@ func (w *world) open(ctx context.Context, k kind, p plan) error {
 	if err := os.Mkdir(w.dir, 0o700); err != nil {
 		return err
 	}
-	proxies := []**proxy{&w.front, &w.toRedis, &w.toBank}
+	proxies := []**proxy{&w.front, &w.toRedis, &w.toBank, &w.toMaster}
 	for i, proxy := range proxies {
 		var err error
 		if *proxy, err = newProxy(p.seed + uint64(i)); err != nil {
@@ -78,6 +81,11 @@ func (w *world) open(ctx context.Context, k kind, p plan) error {
 		return err
 	}
 	w.toRedis.lead(w.redis.address)
+	if k.replica {
+		if err := w.startReplica(ctx); err != nil {
+			return err
+		}
+	}
 	for range max(k.servers, 1) {
 		if err := w.launch(ctx); err != nil {
 			return err
@@ -94,8 +102,10 @@ func (w *world) close() {
 	for _, p := range all {
 		p.kill()
 	}
-	if w.redis != nil {
-		w.redis.close()
+	for _, server := range []*redisServer{w.redis, w.replica} {
+		if server != nil {
+			server.close()
+		}
 	}
 	if w.bank != nil {
 		w.bank.close()
@@ -106,7 +116,7 @@ func (w *world) close() {
 	if w.courier != nil {
 		w.courier.all.Wait()
 	}
-	for _, p := range []*proxy{w.front, w.toRedis, w.toBank} {
+	for _, p := range []*proxy{w.front, w.toRedis, w.toBank, w.toMaster} {
 		if p != nil {
 			p.close()
 		}
@@ -211,12 +221,12 @@ func (w *world) member(pick uint64) *kasse {
 
 // calm ends all bad weather.
 func (w *world) calm() {
-	for _, p := range []*proxy{w.front, w.toRedis, w.toBank} {
+	for _, p := range []*proxy{w.front, w.toRedis, w.toBank, w.toMaster} {
 		p.change(weather{})
 	}
 }
 
-// storm is the same weather on every link.
+// storm is the same weather on every link of Kasse's.
 func (w *world) storm(bad weather) {
 	for _, p := range []*proxy{w.front, w.toRedis, w.toBank} {
 		p.change(bad)

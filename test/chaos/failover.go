@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// startReplica starts a copy of Redis. It follows by a link that can be parted, too.
+func (w *world) startReplica(ctx context.Context) error {
+	host, port, err := net.SplitHostPort(w.toMaster.address())
+	if err != nil {
+		return err
+	}
+	w.toMaster.lead(w.redis.address)
+	dir := filepath.Join(w.dir, fmt.Sprintf("replica-%d", started.Load()))
+	w.replica, err = newRedis(ctx, dir, "", append(w.redisArgs, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")...)
+	if err != nil {
+		return err
+	}
+	return eventually(ctx, func() error {
+		info, err := w.replica.client.Info(ctx, "replication").Result()
+		if err == nil && !strings.Contains(info, "master_link_status:up") {
+			err = errors.New("the replica has not caught up")
+		}
+		return err
+	})
+}
+
+// failOver parts the replica from its master for half a second under load, kills the master, and makes the replica the
+// master, as a sentinel does. What was on its way to the replica never arrives.
+func failOver(ctx context.Context, s *shop, m moment, _ size) error {
+	s.toMaster.change(weather{parted: true})
+	pause(ctx, 500*time.Millisecond)
+	return s.promote(ctx, m)
+}
+
+// promote replaces the master that the replica has lost.
+func (s *shop) promote(ctx context.Context, m moment) error {
+	s.redis.process.kill()
+	s.toMaster.change(weather{unplugged: true})
+	pause(ctx, m.span)
+	s.toRedis.change(weather{unplugged: true})
+	if err := s.replica.client.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
+		return err
+	}
+	s.redis.close()
+	s.redis, s.replica = s.replica, nil
+	if err := s.reckon(ctx); err != nil {
+		return err
+	}
+	s.toRedis.lead(s.redis.address)
+	s.calm()
+	return s.startReplica(ctx)
+}
