@@ -11,11 +11,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a Redis Cluster of our own processes: masters, and one replica for each if there are any. It is for one
+// Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns. It is for one
 // goroutine.
 type Cluster struct {
-	t     testing.TB
-	nodes []*Server // masters first, as they were at the start
+	t       testing.TB
+	masters int
+	nodes   []*Server // masters first, as they were at the start
 }
 
 // clusterTimeout is after what time a node that is silent counts as failed.
@@ -27,7 +28,7 @@ const clusterSlots = 16384
 // NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends with the test.
 func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t}
+	c := &Cluster{t: t, masters: masters}
 	for range masters + replicas {
 		c.nodes = append(c.nodes, NewServer(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--repl-diskless-sync-delay", "0",
@@ -44,11 +45,11 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	for _, node := range c.nodes[1:] {
 		node.must("CLUSTER", "MEET", "127.0.0.1", first.port, node.busOf(first))
 	}
-	c.settled(masters)
+	c.settled()
 	for i, node := range c.nodes[masters:] {
 		node.must("CLUSTER", "REPLICATE", c.nodes[i%masters].said("CLUSTER", "MYID"))
 	}
-	c.settled(masters)
+	c.settled()
 	for i := range replicas {
 		eventually(t, "the replica to confirm", func() bool { return c.nodes[i%masters].followed(1) })
 	}
@@ -59,13 +60,13 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 func (s *Server) busOf(other *Server) string { return other.said("CONFIG", "GET", "cluster-port") }
 
 // settled waits until every node knows every other and its place, and each replica has its master's data.
-func (c *Cluster) settled(masters int) {
+func (c *Cluster) settled() {
 	c.t.Helper()
 	for _, node := range c.nodes {
 		eventually(c.t, "the cluster to settle", func() bool {
 			state := node.said("CLUSTER", "INFO")
 			return strings.Contains(state, "cluster_state:ok") && strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", len(c.nodes))) &&
-				strings.Contains(state, fmt.Sprintf("cluster_size:%d", masters)) && node.linked()
+				strings.Contains(state, fmt.Sprintf("cluster_size:%d", c.masters)) && node.linked()
 		})
 	}
 }
@@ -85,11 +86,33 @@ func (c *Cluster) URL() string {
 	return "redis://" + c.nodes[0].Addr() + "?" + strings.Join(seeds, "&")
 }
 
-// KillMaster ends the first master as a crash would.
-func (c *Cluster) KillMaster() *Server {
-	c.t.Helper()
-	c.nodes[0].Kill()
-	return c.nodes[0]
+// replicasOfFirst are those of the first master.
+func (c *Cluster) replicasOfFirst() (replicas []*Server) {
+	for i := c.masters; i < len(c.nodes); i += c.masters {
+		replicas = append(replicas, c.nodes[i])
+	}
+	return replicas
+}
+
+// CutOff parts the first master from its replicas: it serves, and what it is told now it alone has.
+func (c *Cluster) CutOff() { cutOff(c.nodes[0], c.replicasOfFirst()) }
+
+// KillMaster ends the first master as a crash would, and lets its replicas go on.
+func (c *Cluster) KillMaster() { replace(c.nodes[0], c.replicasOfFirst()) }
+
+// cutOff freezes the replicas before it closes their connections: what lies in their buffers they would still have.
+func cutOff(master *Server, replicas []*Server) {
+	for _, replica := range replicas {
+		replica.Freeze()
+	}
+	master.must("CLIENT", "KILL", "TYPE", "replica")
+}
+
+func replace(master *Server, replicas []*Server) {
+	master.Kill()
+	for _, replica := range replicas {
+		replica.Thaw()
+	}
 }
 
 // said asks the server one question on a connection of its own; text of any kind, or the last of a list.

@@ -72,9 +72,8 @@ func (c *Sentinels) URL() string {
 	return "redis://" + c.sentinels[0].Addr() + "/0?master_name=" + masterName + "&" + strings.Join(others, "&")
 }
 
-// KillMaster ends the master as a crash would.
-func (c *Sentinels) KillMaster() *Server {
-	c.t.Helper()
-	c.master.Kill()
-	return c.master
-}
+// CutOff parts the master from its replicas: it serves, and what it is told now it alone has.
+func (c *Sentinels) CutOff() { cutOff(c.master, c.replicas) }
+
+// KillMaster ends the master as a crash would, and lets its replicas go on.
+func (c *Sentinels) KillMaster() { replace(c.master, c.replicas) }

@@ -114,6 +114,9 @@ func readsKey(id service.PaymentID) string {
 	return fmt.Sprintf("kasse:{p%d}:reads", hashed(string(id)))
 }
 
+// Partition is where a payment or an order lies at the default of REDIS_PARTITIONS.
+func Partition(id string) int { return int(hashed(id)) }
+
 func hashed(id string) uint32 {
 	h := fnv.New32a()
 	h.Write([]byte(id))

@@ -1,0 +1,240 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// TestFailover kills the master under load, after it went on alone for a moment. Writes resume by themselves, what was
+// acknowledged is there, and each transition stands in the stream once.
+func TestFailover(t *testing.T) {
+	type kind interface {
+		URL() string
+		CutOff()
+		KillMaster()
+	}
+	kinds := map[string]func(testing.TB) kind{
+		"cluster":  func(t testing.TB) kind { return storetest.NewCluster(t, 3, 4) }, // the first has two: after it, one is left to wait for
+		"sentinel": func(t testing.TB) kind { return storetest.NewSentinels(t) },
+	}
+	for name, start := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			servers := start(t)
+			o := waiting(1)
+			o.WaitTimeout = 500 * time.Millisecond
+			l := &load{t: t, Store: store.New(connectTo(t, name, servers.URL()), o), done: map[service.PaymentID]moment{}}
+			if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+				t.Fatal(err)
+			}
+			l.run(t.Context(), servers.CutOff, servers.KillMaster)
+			l.judge(t.Context(), connectTo(t, name, servers.URL()))
+		})
+	}
+}
+
+// moment is before or after the master was killed.
+type moment int
+
+// load is writers that each make one order and one payment after the other, and repeat what was not acknowledged.
+type load struct {
+	*store.Store
+	t       *testing.T
+	mu      sync.Mutex
+	now     moment
+	done    map[service.PaymentID]moment // acknowledged, by when it began
+	refused int
+}
+
+const failoverWriters = 8
+
+// run kills the master once everything is under way and it has taken what nobody else has, and ends when all partitions take writes again.
+func (l *load) run(ctx context.Context, cutOff, kill func()) {
+	l.t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	all.Go(func() { l.Listen(ctx) })
+	for writer := range failoverWriters {
+		all.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				l.write(ctx, fmt.Sprintf("%d_%d", writer, n))
+			}
+		})
+	}
+	// Names are spread evenly: so many of them leave no partition out.
+	const enough = 25 * 16
+	eventually(ctx, l.t, "writes before the failover", func(context.Context) bool { return l.acknowledged(0) > enough })
+	cutOff()
+	eventually(ctx, l.t, "every writer to be refused", func(context.Context) bool { return l.refusals() >= failoverWriters })
+	kill()
+	l.mu.Lock()
+	l.now++
+	l.mu.Unlock()
+	for at := range options.Partitions {
+		l.resumes(ctx, at)
+	}
+	eventually(ctx, l.t, "writes after the failover", func(context.Context) bool { return l.acknowledged(1) > enough })
+}
+
+// resumes waits until the partitions of one number take a payment and an order again, and their hints arrive.
+func (l *load) resumes(ctx context.Context, at int) {
+	l.t.Helper()
+	payment, order := service.PaymentID(inPartition("pi_hint", at)), service.OrderID(inPartition("hint", at))
+	payments, stop := l.WatchPayment(payment)
+	defer stop()
+	orders, stop := l.WatchOrder(order)
+	defer stop()
+	hinted := map[string]bool{}
+	eventually(ctx, l.t, fmt.Sprintf("hints of partition %d", at), func(ctx context.Context) bool {
+		_ = l.once(ctx, payment) // it is tried again
+		if o, _, err := l.LoadOrder(ctx, order); err == nil {
+			_ = l.SaveOrder(ctx, o)
+		}
+		select {
+		case <-payments:
+			hinted["payment"] = true
+		default:
+		}
+		select {
+		case <-orders:
+			hinted["order"] = true
+		default:
+		}
+		return len(hinted) == 2
+	})
+}
+
+// inPartition returns a name that lies in the partition.
+func inPartition(prefix string, at int) string {
+	for n := 0; ; n++ {
+		if name := fmt.Sprintf("%s_%d", prefix, n); storetest.Partition(name) == at {
+			return name
+		}
+	}
+}
+
+func (l *load) acknowledged(when moment) (count int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, began := range l.done {
+		if began == when {
+			count++
+		}
+	}
+	return count
+}
+
+func (l *load) refusals() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refused
+}
+
+// write makes an order and its payment, and repeats both as Stripe does until they are acknowledged.
+func (l *load) write(ctx context.Context, name string) {
+	payment, order := service.PaymentID("pi_"+name), service.OrderID("o_"+name)
+	l.mu.Lock()
+	began := l.now
+	l.mu.Unlock()
+	for ctx.Err() == nil {
+		o, _, err := l.LoadOrder(ctx, order)
+		if err == nil && o.Revision == 0 {
+			err = l.SaveOrder(ctx, o)
+		}
+		if err == nil {
+			err = l.first(ctx, payment)
+		}
+		l.note(ctx, payment, began, err)
+		if err == nil {
+			return
+		}
+	}
+}
+
+// first writes the payment unless it is there: then an earlier try did, and it counts as acknowledged, too.
+func (l *load) first(ctx context.Context, id service.PaymentID) error {
+	p, now, err := l.LoadPayment(ctx, id)
+	if err != nil || p.Revision > 0 {
+		return err
+	}
+	return l.SavePayment(ctx, visible(p, now))
+}
+
+// once writes the payment, whatever it is.
+func (l *load) once(ctx context.Context, id service.PaymentID) error {
+	p, now, err := l.LoadPayment(ctx, id)
+	if err != nil {
+		return err
+	}
+	return l.SavePayment(ctx, visible(p, now))
+}
+
+func visible(p service.Payment, now time.Time) service.PaymentWrite {
+	p.View = []byte(`{}`)
+	return service.PaymentWrite{
+		Payment: p, Version: p.Revision + 1, Now: now, History: []byte(`{}`),
+		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", p.ID, p.Revision+1), Type: "order.paid"},
+	}
+}
+
+func (l *load) note(ctx context.Context, id service.PaymentID, began moment, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var e *service.Error
+	switch {
+	case err == nil:
+		l.done[id] = began
+	case errors.As(err, &e) && e.Code == service.CodeStoreUnavailable && e.RetryAfter > 0:
+		l.refused++
+	case ctx.Err() == nil && !errors.Is(err, service.ErrConflict): // its first try was written, and the reply lost
+		l.t.Errorf("%s: %v", id, err)
+	}
+}
+
+// judge looks for all that was acknowledged, with a client that has seen nothing yet.
+func (l *load) judge(ctx context.Context, client redis.UniversalClient) {
+	l.t.Helper()
+	fresh := store.New(client, options)
+	seen := map[string]int{}
+	for next := ""; ; {
+		page, err := fresh.LoadEvents(ctx, next, 500)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		for _, e := range page.Events {
+			seen[e.ID]++
+		}
+		if next = page.Next; len(page.Events) == 0 {
+			break
+		}
+	}
+	for event, times := range seen {
+		if times != 1 {
+			l.t.Errorf("%s stands in the stream %d times", event, times)
+		}
+	}
+	lost := 0
+	for id := range l.done {
+		p, _, err := fresh.LoadPayment(ctx, id)
+		if err != nil || p.Revision != 1 || seen[string(id)+".1"] != 1 {
+			lost++
+			l.t.Errorf("%s was acknowledged; its revision is %d, its event stands in the stream %d times; %v", id, p.Revision, seen[string(id)+".1"], err)
+		}
+		if o, _, err := fresh.LoadOrder(ctx, "o_"+service.OrderID(id[len("pi_"):])); err != nil || o.Revision != 1 {
+			l.t.Errorf("the order of %s has revision %d; %v", id, o.Revision, err)
+		}
+	}
+	l.t.Logf("acknowledged %d before and %d after, refused %d, lost %d", l.acknowledged(0), l.acknowledged(1), l.refused, lost)
+}
