@@ -24,8 +24,14 @@ func TestFailover(t *testing.T) {
 		KillMaster()
 	}
 	kinds := map[string]func(testing.TB) kind{
-		"cluster":  func(t testing.TB) kind { return storetest.NewCluster(t, 3, 4) }, // the first has two: after it, one is left to wait for
-		"sentinel": func(t testing.TB) kind { return storetest.NewSentinels(t) },
+		"cluster": func(t testing.TB) kind {
+			t.Helper()
+			return storetest.NewCluster(t, 3, 4) // the first has two: after it, one is left to wait for
+		},
+		"sentinel": func(t testing.TB) kind {
+			t.Helper()
+			return storetest.NewSentinels(t)
+		},
 	}
 	for name, start := range kinds {
 		t.Run(name, func(t *testing.T) {

@@ -32,6 +32,7 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	for range masters + replicas {
 		c.nodes = append(c.nodes, NewServer(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--repl-diskless-sync-delay", "0",
+			"--repl-ping-replica-period", "1", // a replica that was told nothing yet is not shown to clients
 			"--cluster-node-timeout", strconv.FormatInt(clusterTimeout.Milliseconds(), 10), "--cluster-replica-validity-factor", "0",
 		}, args...)...))
 	}
@@ -45,11 +46,11 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	for _, node := range c.nodes[1:] {
 		node.must("CLUSTER", "MEET", "127.0.0.1", first.port, node.busOf(first))
 	}
-	c.settled()
+	c.settled(0)
 	for i, node := range c.nodes[masters:] {
 		node.must("CLUSTER", "REPLICATE", c.nodes[i%masters].said("CLUSTER", "MYID"))
 	}
-	c.settled()
+	c.settled(replicas)
 	for i := range replicas {
 		eventually(t, "the replica to confirm", func() bool { return c.nodes[i%masters].followed(1) })
 	}
@@ -60,13 +61,13 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 func (s *Server) busOf(other *Server) string { return other.said("CONFIG", "GET", "cluster-port") }
 
 // settled waits until every node knows every other and its place, and each replica has its master's data.
-func (c *Cluster) settled() {
+func (c *Cluster) settled(replicas int) {
 	c.t.Helper()
 	for _, node := range c.nodes {
 		eventually(c.t, "the cluster to settle", func() bool {
-			state := node.said("CLUSTER", "INFO")
+			state, nodes := node.said("CLUSTER", "INFO"), node.said("CLUSTER", "NODES")
 			return strings.Contains(state, "cluster_state:ok") && strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", len(c.nodes))) &&
-				strings.Contains(state, fmt.Sprintf("cluster_size:%d", c.masters)) && node.linked()
+				strings.Contains(state, fmt.Sprintf("cluster_size:%d", c.masters)) && strings.Count(nodes, "slave ") == replicas && node.linked()
 		})
 	}
 }

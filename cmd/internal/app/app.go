@@ -142,6 +142,9 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		if err := a.claimRedis(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
+		if err := a.assess(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")
 		group.Go(func() error { a.service.Attend(ctx); return nil })

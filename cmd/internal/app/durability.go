@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"kasse/store"
+)
+
+// assess says in the log what Redis keeps and what it may lose, as REDIS_DURABILITY asks for it. With require it fails
+// unless every server keeps every write, and waits for a Redis that cannot be asked.
+func (a *App) assess(ctx context.Context) error {
+	if a.RedisDurability == "off" {
+		return nil
+	}
+	for {
+		servers, err := store.Inspect(ctx, a.RedisMode, a.RedisURL.Reveal())
+		if err == nil {
+			return a.judge(ctx, store.Judge(servers, a.RedisWaitReplicas))
+		}
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // asked to stop
+		}
+		a.log.WarnContext(ctx, "Redis did not say what it keeps", "error", err)
+		if a.RedisDurability != "require" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(redisPause):
+		}
+	}
+}
+
+func (a *App) judge(ctx context.Context, d store.Durability) error {
+	a.log.InfoContext(ctx, "durability", "class", d.Class, "may_lose", d.Loses)
+	if len(d.Flaws) > 0 && a.RedisDurability == "require" {
+		return errors.New("REDIS_DURABILITY is require, and Redis may lose what it acknowledged: " + strings.Join(d.Flaws, "; "))
+	}
+	for _, flaw := range d.Flaws {
+		a.log.WarnContext(ctx, "Redis may lose what it acknowledged", "server", flaw)
+	}
+	return nil
+}

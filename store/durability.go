@@ -1,0 +1,92 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Durability is what a Redis keeps of what it acknowledged, as bad as the worst of its servers: each may be the one that
+// is left.
+type Durability struct {
+	Class string   // none, unknown, every second or every write, and how many replicas are waited for
+	Loses string   // what may be lost, and when
+	Flaws []string // why it is not every write, and what to set; empty: nothing is to be mended
+}
+
+// The classes, from the worst.
+const (
+	keepsNothing = iota
+	keepsUnknown
+	keepsSeconds
+	keepsWrites
+)
+
+var classes = []struct{ name, loses string }{
+	{"none", "everything since the last snapshot, when a Redis process ends or its machine fails"},
+	{"unknown", "up to everything since the last snapshot: Redis does not say when it writes to disk"},
+	{"every second", "about two seconds of what was acknowledged, when a machine loses power; nothing when only the process ends"},
+	{"every write", "nothing that was acknowledged, as long as the disk is kept"},
+}
+
+// Judge says what the servers keep, where the store waits for so many replicas.
+func Judge(servers []Server, waitReplicas int) Durability {
+	worst := keepsWrites
+	var d Durability
+	followed := false
+	for _, s := range servers {
+		d.Flaws = append(d.Flaws, s.flaws()...)
+		followed = followed || s.Replicas > 0
+		if !s.Away {
+			worst = min(worst, s.keeps())
+		}
+	}
+	d.Class, d.Loses = classes[worst].name, classes[worst].loses
+	switch {
+	case waitReplicas > 0:
+		d.Class += fmt.Sprintf(" + %d %s", waitReplicas, plural(waitReplicas, "replica"))
+		d.Loses += "; a failover loses nothing that was acknowledged, as long as a replica that confirmed takes over"
+	case followed:
+		d.Loses += "; a failover loses what no replica had received yet (REDIS_WAIT_REPLICAS=1 waits for one)"
+	}
+	return d
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
+func (s Server) keeps() int {
+	switch {
+	case !s.AOF || s.Fsync == "no":
+		return keepsNothing
+	case s.Fsync == "":
+		return keepsUnknown
+	case s.Fsync == "always" && !s.Pauses:
+		return keepsWrites
+	}
+	return keepsSeconds
+}
+
+// flaws are what keeps the server from keeping every write, and what mends it.
+func (s Server) flaws() (flaws []string) {
+	flaw := func(is bool, format string, args ...any) {
+		if is {
+			flaws = append(flaws, s.String()+" "+fmt.Sprintf(format, args...))
+		}
+	}
+	if s.Away {
+		flaw(true, "could not be asked: see that it runs, and that it can be reached from here")
+		return flaws
+	}
+	flaw(!s.AOF, "keeps no append-only file: set appendonly yes")
+	flaw(s.AOF && s.Fsync == "", "does not say how it writes to disk (CONFIG is refused): look for appendfsync at its provider, then set REDIS_DURABILITY=off or warn")
+	flaw(s.AOF && slices.Contains([]string{"everysec", "no"}, s.Fsync), "writes to disk by appendfsync %s: set appendfsync always", s.Fsync)
+	flaw(s.AOF && s.Pauses, "does not sync while it rewrites its file: set no-appendfsync-on-rewrite no")
+	flaw(s.Failing != "", "has a disk that fails it (%s): see its log, and whether the disk is full", s.Failing)
+	flaw(s.Eviction != "noeviction", "throws payments away when its memory is full (%s): set maxmemory-policy noeviction", cmp.Or(s.Eviction, "unknown policy"))
+	return flaws
+}

@@ -1,0 +1,105 @@
+package store_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// TestDurability has real servers, well and badly set up.
+func TestDurability(t *testing.T) {
+	aof := []string{"--appendonly", "yes"}
+	always := append(aof, "--appendfsync", "always")
+	tests := map[string]struct {
+		args  []string
+		wait  int
+		class string
+		says  []string // of the flaws; none: there is no flaw
+	}{
+		"as it comes":             {nil, 0, "none", []string{"appendonly yes"}},
+		"file, every second":      {aof, 0, "every second", []string{"appendfsync always"}},
+		"file, when it likes":     {append(aof, "--appendfsync", "no"), 0, "none", []string{"appendfsync always"}},
+		"file, always":            {always, 0, "every write", nil},
+		"file, not in a rewrite":  {append(always, "--no-appendfsync-on-rewrite", "yes"), 0, "every second", []string{"no-appendfsync-on-rewrite no"}},
+		"evicts":                  {append(always, "--maxmemory-policy", "allkeys-lru"), 0, "every write", []string{"allkeys-lru", "noeviction"}},
+		"CONFIG is refused":       {append(always, "--rename-command", "CONFIG", ""), 0, "unknown", []string{"CONFIG is refused"}},
+		"CONFIG refused, no file": {[]string{"--rename-command", "CONFIG", ""}, 0, "none", []string{"appendonly yes"}},
+		"waits for a replica":     {always, 1, "every write + 1 replica", nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			servers, err := store.Inspect(t.Context(), "single", storetest.RedisServer(t, test.args...))
+			if err != nil || len(servers) != 1 {
+				t.Fatalf("got %v, %v", servers, err)
+			}
+			if s := servers[0]; s.Kind != "standalone" || !strings.HasPrefix(s.Version, "7.") || s.Used == 0 || s.Most != 0 || s.Failing != "" {
+				t.Errorf("got %+v", s)
+			}
+			d := store.Judge(servers, test.wait)
+			if d.Class != test.class || d.Loses == "" || (len(d.Flaws) == 0) != (test.says == nil) {
+				t.Errorf("got %+v, want %s", d, test.class)
+			}
+			for _, word := range test.says {
+				if !strings.Contains(strings.Join(d.Flaws, "\n"), word) {
+					t.Errorf("%q does not say %q", d.Flaws, word)
+				}
+			}
+		})
+	}
+}
+
+// TestDurabilityOfAll has several servers: the worst of them counts.
+func TestDurabilityOfAll(t *testing.T) {
+	always := []string{"--appendonly", "yes", "--appendfsync", "always"}
+	tests := map[string]struct {
+		url     func(testing.TB) string
+		servers int
+	}{
+		"cluster": {func(t testing.TB) string {
+			t.Helper()
+			return storetest.NewCluster(t, 3, 1, always...).URL()
+		}, 4},
+		"sentinel": {func(t testing.TB) string {
+			t.Helper()
+			return storetest.NewSentinels(t, always...).URL()
+		}, 3},
+	}
+	for mode, test := range tests {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			url := test.url(t)
+			if kind, err := store.Kind(t.Context(), mode, url); kind != mode || err != nil {
+				t.Errorf("it is a %s, %v", kind, err)
+			}
+			var servers []store.Server
+			eventually(t.Context(), t, "all servers", func(ctx context.Context) bool {
+				var err error
+				servers, err = store.Inspect(ctx, mode, url)
+				return err == nil && len(servers) == test.servers
+			})
+			if d := store.Judge(servers, 0); d.Class != "every write" || len(d.Flaws) > 0 || !strings.Contains(d.Loses, "failover") {
+				t.Errorf("got %+v", d)
+			}
+			replica := -1
+			for i, s := range servers {
+				if s.Replica {
+					replica = i
+				}
+			}
+			if replica < 0 {
+				t.Fatal("no replica is among them")
+			}
+			weak := connect(t, "redis://"+servers[replica].Address)
+			if err := weak.ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
+				t.Fatal(err)
+			}
+			servers, err := store.Inspect(t.Context(), mode, url)
+			if d := store.Judge(servers, 1); err != nil || d.Class != "every second + 1 replica" || len(d.Flaws) != 1 || !strings.Contains(d.Flaws[0], "replica ") {
+				t.Errorf("got %+v, %v", d, err)
+			}
+		})
+	}
+}
