@@ -31,6 +31,7 @@ const usage = `usage: kasse [command]
 
   serve        answer requests (the default)
   init         mark an empty Redis as ours
+  check        say what is wrong with the configuration, Redis and Stripe, and how to mend it
   keygen       make a service key   [-name default] [-scopes read+write]
   healthcheck  exit 0 when the server on this machine lives
 
@@ -47,6 +48,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return serve(ctx)
 	case "init":
 		return initialise(ctx, out)
+	case "check":
+		return app.Check(ctx, out)
 	case "keygen":
 		return keygen(args, out)
 	case "healthcheck":

@@ -109,6 +109,9 @@ func (a *App) Serve(ctx context.Context) error {
 	if len(a.WithoutEffect) > 0 {
 		a.log.WarnContext(ctx, "settings without effect: what they promise is not there yet", "variables", a.WithoutEffect)
 	}
+	for _, hint := range a.Unread {
+		a.log.WarnContext(ctx, "a setting may be misspelt", "hint", hint)
+	}
 	if a.Listening != nil {
 		a.Listening(public.address, admin.address)
 	}

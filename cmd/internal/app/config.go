@@ -111,6 +111,9 @@ type Config struct {
 	// WithoutEffect are variables of the contract that are set, and that nothing reads yet.
 	WithoutEffect []string
 
+	// Unread says of variables that are set, and that nothing reads, which of ours may be meant.
+	Unread []string
+
 	// Listening is told the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)
 }
@@ -179,16 +182,19 @@ func LoadConfig() (Config, error) {
 	m.redis(c)
 	m.stripeKeys(c)
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
-	c.WithoutEffect = withoutEffect()
+	c.WithoutEffect, c.Unread = withoutEffect(), unread()
 	return c, errors.Join(m...)
+}
+
+// promised are variables of the contract that nothing reads yet.
+var promised = []string{
+	"REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
+	"EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
 // withoutEffect names the variables that are set, and that promise what is not built yet.
 func withoutEffect() (set []string) {
-	for _, name := range []string{
-		"REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
-		"EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
-	} {
+	for _, name := range promised {
 		if os.Getenv(name) != "" {
 			set = append(set, name)
 		}

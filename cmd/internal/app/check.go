@@ -1,0 +1,88 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"kasse/store"
+)
+
+// checkBound ends a whole check, whatever does not answer.
+const checkBound = 40 * time.Second
+
+// checkup writes what it finds, one line each, as it goes.
+type checkup struct {
+	Config
+	out   io.Writer
+	wrong int
+}
+
+// Check looks at the configuration, at Redis and at Stripe, and writes what it finds, one line each: ok, warning or wrong,
+// and how to mend it. It changes nothing, and fails where anything is wrong.
+func Check(ctx context.Context, out io.Writer) error {
+	store.LogTo(slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithTimeout(ctx, checkBound)
+	defer cancel()
+	config, err := LoadConfig()
+	c := &checkup{Config: config, out: out}
+	if c.configuration(err) {
+		a, err := New(config, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		defer a.Close() //nolint:errcheck // the process ends
+		account := c.stripe(ctx, a)
+		c.redis(ctx, a, account)
+	}
+	if c.wrong > 0 {
+		return fmt.Errorf("%d of these things must be mended", c.wrong)
+	}
+	return nil
+}
+
+func (c *checkup) say(level, about, format string, args ...any) {
+	if level == levelWrong {
+		c.wrong++
+	}
+	_, _ = fmt.Fprintf(c.out, "%-8s %s: %s\n", level, about, fmt.Sprintf(format, args...)) // nobody is left to tell
+}
+
+const (
+	levelOK      = "ok"
+	levelWarning = "warning"
+	levelWrong   = "wrong"
+)
+
+// configuration reports whether the rest can be looked at.
+func (c *checkup) configuration(err error) bool {
+	const about = "configuration"
+	for _, hint := range c.Unread {
+		c.say(levelWarning, about, "%s", hint)
+	}
+	for _, name := range c.WithoutEffect {
+		c.say(levelWarning, about, "%s is set and has no effect yet: remove it, or do not count on it", name)
+	}
+	if err == nil {
+		mode := map[bool]string{true: "live", false: "test"}[c.Livemode()]
+		c.say(levelOK, about, "complete; service %q, %s keys, %d partitions", c.ServiceName, mode, c.RedisPartitions)
+		return true
+	}
+	for _, mistake := range each(err) {
+		c.say(levelWrong, about, "%v", mistake)
+	}
+	c.say(levelWarning, about, "Redis and Stripe are looked at once this is right")
+	return false
+}
+
+// each takes errors apart that were joined.
+func each(err error) []error {
+	var joined interface{ Unwrap() []error }
+	if errors.As(err, &joined) {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

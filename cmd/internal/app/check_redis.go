@@ -1,0 +1,112 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"kasse/service"
+	"kasse/store"
+)
+
+const aboutRedis = "redis"
+
+// What a server must be, and how full it may be, in per cent of its maxmemory.
+const (
+	oldestRedis = 7
+	nearlyFull  = 80
+	full        = 95
+)
+
+// kindOf is what Redis calls itself in each mode.
+var kindOf = map[string]string{"single": "standalone", "cluster": "cluster", "sentinel": "sentinel"}
+
+func (c *checkup) redis(ctx context.Context, a *App, account string) {
+	kind, err := store.Kind(ctx, c.RedisMode, c.RedisURL.Reveal())
+	if err != nil {
+		c.say(levelWrong, aboutRedis, "does not answer (%v): see REDIS_URL, and that Redis runs and may be reached from here", err)
+		return
+	}
+	if kind != kindOf[c.RedisMode] {
+		c.say(levelWrong, aboutRedis, "REDIS_MODE is %s, and a %s server answers: set the one, or point REDIS_URL at the other", c.RedisMode, kind)
+		return
+	}
+	servers, err := store.Inspect(ctx, c.RedisMode, c.RedisURL.Reveal())
+	if err != nil {
+		c.say(levelWrong, aboutRedis, "cannot be asked what it is (%v): its user needs INFO, and behind sentinels master_name has to be right", err)
+		return
+	}
+	for _, s := range servers {
+		c.server(s)
+	}
+	c.durability(servers)
+	c.marks(ctx, a, account)
+}
+
+func (c *checkup) server(s store.Server) {
+	if s.Away {
+		return // durability says so
+	}
+	major, _, _ := strings.Cut(s.Version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < oldestRedis {
+		c.say(levelWrong, aboutRedis, "%s is version %s: %d.0 or later is needed", s, s.Version, oldestRedis)
+	} else {
+		c.say(levelOK, aboutRedis, "%s answers, version %s", s, s.Version)
+	}
+	if s.ClusterState != "" && s.ClusterState != "ok" {
+		c.say(levelWrong, aboutRedis, "%s says that the cluster is down: see that every slot has a master (redis-cli --cluster check)", s)
+	}
+	switch used := percent(s.Used, s.Most); {
+	case used >= full:
+		c.say(levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, a full one refuses payments", s, used)
+	case used >= nearlyFull:
+		c.say(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it, a full one refuses payments", s, used)
+	}
+	spare := s.Replicas - c.RedisWaitReplicas
+	switch {
+	case s.Replica:
+	case spare < 0:
+		c.say(levelWrong, aboutRedis, "%s has %d replicas and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it", s, s.Replicas, c.RedisWaitReplicas)
+	case spare == 0 && c.RedisWaitReplicas > 0:
+		c.say(levelWarning, aboutRedis, "%s has as many replicas as REDIS_WAIT_REPLICAS, %d: once one is away nothing is acknowledged; add one", s, s.Replicas)
+	}
+}
+
+// percent is 0 where there is no limit.
+func percent(used, most int64) int64 {
+	if most == 0 {
+		return 0
+	}
+	return used * 100 / most
+}
+
+// durability says what Redis keeps. What is short of every write is wrong only where it was asked for.
+func (c *checkup) durability(servers []store.Server) {
+	d := store.Judge(servers, c.RedisWaitReplicas)
+	c.say(levelOK, "durability", "class %q: may lose %s", d.Class, d.Loses)
+	level := map[string]string{"require": levelWrong, "warn": levelWarning, "off": levelOK}[c.RedisDurability]
+	for _, flaw := range d.Flaws {
+		c.say(level, "durability", "%s", flaw)
+	}
+}
+
+// marks looks whose this Redis is.
+func (c *checkup) marks(ctx context.Context, a *App, account string) {
+	id := a.identity()
+	id.Account = account
+	recorded, err := a.store.Check(ctx, id)
+	var away *service.Error
+	switch {
+	case errors.Is(err, store.ErrUnmarked):
+		c.say(levelWarning, aboutRedis, "is not marked as ours: kasse serve does it where Stripe has no payment of %q; otherwise run kasse rebuild, or kasse init if they are to be forgotten", c.ServiceName)
+	case errors.As(err, &away):
+		c.say(levelWrong, aboutRedis, "does not answer any more (%v)", err)
+	case err != nil:
+		c.say(levelWrong, aboutRedis, "%v", err)
+	case recorded == "":
+		c.say(levelOK, aboutRedis, "is ours; the Stripe account is not on record yet")
+	default:
+		c.say(levelOK, aboutRedis, "is ours, of Stripe account %s", recorded)
+	}
+}

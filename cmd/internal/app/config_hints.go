@@ -1,0 +1,69 @@
+package app
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// mostSlips is how many letters a variable may be off a name of ours to be taken for it.
+const mostSlips = 2
+
+// unread names the variables of the environment that nothing reads and that look like ours, with what may be meant. No
+// value is part of it.
+func unread() (hints []string) {
+	known := slices.Clone(promised)
+	for field := range reflect.TypeFor[environment]().Fields() {
+		known = append(known, field.Tag.Get("envconfig"))
+	}
+	for _, entry := range os.Environ() {
+		name, _, _ := strings.Cut(entry, "=")
+		if meant := nearest(name, known); meant != "" && meant != name && !strings.HasPrefix(name, "OTEL_") {
+			hints = append(hints, fmt.Sprintf("%s is set and not read: is %s meant?", name, meant))
+		}
+	}
+	slices.Sort(hints)
+	return hints
+}
+
+// nearest is the known name that is most like this one; empty where none is. Longer and shorter forms count, but not the
+// variables that Kubernetes sets for a service called redis.
+func nearest(name string, known []string) string {
+	best, least := "", mostSlips+1
+	for _, one := range known {
+		distance := slips(name, one)
+		if strings.HasPrefix(name, one) || (strings.HasPrefix(one, name) && strings.Count(name, "_") > 0) {
+			distance = min(distance, mostSlips)
+		}
+		if distance < least {
+			best, least = one, distance
+		}
+	}
+	return best
+}
+
+// slips counts the letters that are missing, too many, wrong, or swapped with their neighbour (the optimal string
+// alignment distance).
+func slips(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			changed := last[j-1]
+			if a[i-1] != b[j-1] {
+				changed++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, changed)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
