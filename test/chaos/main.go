@@ -51,7 +51,7 @@ func parse(args []string) (campaign, error) {
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
 	flags.DurationVar(&c.duration, "duration", 0, "begin rounds for so long, on one seed after the other; 0: one short round of each kind")
 	flags.Uint64Var(&c.seed, "seed", rand.Uint64()>>32, "the first seed")
-	flags.IntVar(&c.at, "parallel", 4, "rounds at once")
+	flags.IntVar(&c.at, "parallel", 3, "rounds at once")
 	only := flags.String("rounds", "", "kinds of rounds, as a regular expression")
 	if err := flags.Parse(args); err != nil {
 		return c, err

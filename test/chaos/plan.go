@@ -18,7 +18,7 @@ type size struct {
 
 var (
 	short = size{load: 5 * time.Second, rate: 12, faults: 2, away: 3 * time.Second}
-	long  = size{load: 40 * time.Second, rate: 25, faults: 6, away: 30 * time.Second}
+	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second}
 )
 
 // step is something that happens to a payment at Stripe.

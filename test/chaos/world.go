@@ -249,11 +249,11 @@ func (w *world) ask(ctx context.Context, method, path, body string) (answer, err
 // reckon holds what was acknowledged so far against what Redis has now.
 func (w *world) reckon(ctx context.Context) error {
 	then := w.oracle.memory()
-	chains, err := w.bank.chains(ctx)
+	now, err := look(ctx, w.redis.client)
 	if err != nil {
 		return err
 	}
-	now, err := look(ctx, w.redis.client)
+	chains, err := w.bank.chains(ctx) // the last, so that they know all that Redis may show
 	if err != nil {
 		return err
 	}
