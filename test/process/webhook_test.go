@@ -186,7 +186,8 @@ func (i intent) state() string {
 		return "failed"
 	}
 	return map[string]string{
-		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing", "canceled": "canceled",
+		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing", "requires_capture": "authorized",
+		"canceled": "canceled",
 	}[i.Status]
 }
 
