@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"encoding/json"
-	"math/rand/v2"
 	"time"
 )
 
@@ -53,7 +52,7 @@ func (s *Service) Events(ctx context.Context, after string, limit int, wait time
 		case <-ctx.Done():
 			return page, nil
 		case <-appended:
-		case <-time.After(waitReread + rand.N(waitReread/2)): //nolint:gosec // no secret
+		case <-time.After(waitReread + s.Jitter(waitReread/2)):
 		}
 	}
 }

@@ -26,8 +26,8 @@ func insist[T any](ctx context.Context, s *Service, id OrderID, try func(context
 	defer cancel()
 	changed, stop := s.orders.WatchOrder(id)
 	defer stop()
-	patience := time.NewTimer(busyWait)
-	defer patience.Stop()
+	patience, cancel := context.WithTimeout(ctx, busyWait)
+	defer cancel()
 	var none T
 	for steps := 0; steps < mostSteps; {
 		done, err := try(ctx)
@@ -41,7 +41,9 @@ func insist[T any](ctx context.Context, s *Service, id OrderID, try func(context
 		select {
 		case <-changed:
 		case <-time.After(busyPoll):
-		case <-patience.C:
+		case <-patience.Done():
+		}
+		if patience.Err() != nil {
 			return none, inProgress()
 		}
 	}

@@ -25,7 +25,7 @@ var errUnchanged = errors.New("nothing to change")
 // it stands afterwards, also where the edit ended with errUnchanged.
 func (s *Service) changeOrder(ctx context.Context, id OrderID, edit func(*Order, time.Time) error) (Order, error) {
 	for try := range conflictTries {
-		giveWay(ctx, try)
+		s.giveWay(ctx, try)
 		o, now, err := s.orders.LoadOrder(ctx, id)
 		if err != nil {
 			return o, err

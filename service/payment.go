@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"reflect"
 	"time"
 )
@@ -54,7 +53,7 @@ const conflictTries = 50
 // reports whether anything was written. Repeating it is always safe.
 func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit func(*Payment) error) (Payment, bool, error) {
 	for try := range conflictTries {
-		giveWay(ctx, try)
+		s.giveWay(ctx, try)
 		p, now, err := s.payments.LoadPayment(ctx, id)
 		if err != nil {
 			return p, false, err
@@ -103,9 +102,9 @@ func (s *Service) prepare(ctx context.Context, p *Payment, now time.Time, cause 
 }
 
 // giveWay waits a little, and longer at each try, so that many writers of one record do not meet again.
-func giveWay(ctx context.Context, try int) {
+func (s *Service) giveWay(ctx context.Context, try int) {
 	if try > 0 {
-		pause(ctx, rand.N(time.Duration(try)*time.Millisecond)) //nolint:gosec // no secret
+		pause(ctx, s.Jitter(time.Duration(try)*time.Millisecond))
 	}
 }
 

@@ -11,6 +11,7 @@ package service
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -26,6 +27,7 @@ type Options struct {
 	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
 	MaxFailures    int           // failed attempts of an order; past it the order is closed
 	Logger         *slog.Logger
+	Jitter         func(most time.Duration) time.Duration // draws a pause below the bound; nil: at random
 }
 
 // Store is all that the verbs need of Redis; each part is declared beside its verb.
@@ -65,6 +67,9 @@ type Service struct {
 
 // New wires the service.
 func New(store Store, stripe Stripe, o Options) *Service {
+	if o.Jitter == nil {
+		o.Jitter = rand.N[time.Duration]
+	}
 	return &Service{
 		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, sweeps: store, leases: store,
 		quarantine: store, stripe: stripe,

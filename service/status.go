@@ -3,7 +3,6 @@ package service
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 )
 
@@ -62,7 +61,7 @@ func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, 
 		select {
 		case <-ctx.Done():
 		case <-changed:
-		case <-time.After(waitReread + rand.N(waitReread/2)): //nolint:gosec // no secret
+		case <-time.After(waitReread + s.Jitter(waitReread/2)):
 		}
 	}
 }
