@@ -13,6 +13,7 @@ type FeedEvent struct {
 	CreatedAt time.Time       `json:"created_at"`
 	Restored  bool            `json:"restored"`
 	Data      json.RawMessage `json:"data"`
+	Entry     string          `json:"-"` // id of the stream's entry
 }
 
 // FeedPage is a stretch of the feed; Next is where to go on, also where there was nothing.
@@ -55,4 +56,11 @@ func (s *Service) Events(ctx context.Context, after string, limit int, wait time
 		case <-time.After(waitReread + s.Jitter(waitReread/2)):
 		}
 	}
+}
+
+// WithoutMetadata returns the view's JSON without what the shop has attached, for where it is too large.
+func WithoutMetadata(view []byte) ([]byte, error) {
+	v, err := decodeView(view)
+	v.Metadata = map[string]string{}
+	return v.encode(), err
 }

@@ -31,7 +31,13 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)
 			return err
 		},
-		"LoadEvents": func(ctx context.Context) error { return second(s.LoadEvents(ctx, "", 10)) },
+		"LoadEvents":    func(ctx context.Context) error { return second(s.LoadEvents(ctx, "", 10)) },
+		"BuryPush":      func(ctx context.Context) error { return s.BuryPush(ctx, "e", service.Delivery{}, "") },
+		"DelayPush":     func(ctx context.Context) error { return s.DelayPush(ctx, "e", service.Delivery{}, 0) },
+		"DisablePushes": func(ctx context.Context) error { return second(s.DisablePushes(ctx, "e")) },
+		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
+		"FinishPush":    func(ctx context.Context) error { return s.FinishPush(ctx, "e", service.Delivery{}) },
+		"JoinPushes":    func(ctx context.Context) error { return s.JoinPushes(ctx, "e") },
 		"LoadHistory": func(ctx context.Context) error {
 			return second(s.LoadHistory(ctx, "pi_1"))
 		},
@@ -52,6 +58,11 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 		"Remember":     func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
 		"SaveCatchUp":  func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },
 		"SaveOrder":    func(ctx context.Context) error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) },
+		"LoadPushes":   func(ctx context.Context) error { return second(s.LoadPushes(ctx, "e")) },
+		"Replay": func(ctx context.Context) error {
+			_, _, _, err := s.Replay(ctx, nil, "", "")
+			return err
+		},
 		"SavePayment": func(ctx context.Context) error {
 			return s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1"}})
 		},

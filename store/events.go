@@ -111,17 +111,22 @@ func readStretch(values []any) stretch {
 	part.epoch, _ = values[1].(string)
 	entries, _ := values[3].([]any)
 	for _, entry := range entries {
-		pair, _ := entry.([]any)
-		id, _ := pair[0].(string)
-		fields, _ := pair[1].([]any)
-		message := redis.XMessage{ID: id, Values: map[string]any{}}
-		for i := 0; i+1 < len(fields); i += 2 {
-			name, _ := fields[i].(string)
-			message.Values[name] = fields[i+1]
-		}
-		part.entries = append(part.entries, message)
+		part.entries = append(part.entries, readEntry(entry))
 	}
 	return part
+}
+
+// readEntry reads a stream's entry as a script returns it.
+func readEntry(entry any) redis.XMessage {
+	pair, _ := entry.([]any)
+	id, _ := pair[0].(string)
+	fields, _ := pair[1].([]any)
+	message := redis.XMessage{ID: id, Values: map[string]any{}}
+	for i := 0; i+1 < len(fields); i += 2 {
+		name, _ := fields[i].(string)
+		message.Values[name] = fields[i+1]
+	}
+	return message
 }
 
 // behind is the cursor after the newest entry of each partition.
@@ -177,7 +182,7 @@ func merge(at cursor, parts []stretch, limit int) service.FeedPage {
 func feedEvent(entry redis.XMessage, at position) service.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
 	return service.FeedEvent{
-		ID: field("id"), Type: field("type"), Restored: field("restored") != "", Data: []byte(field("data")),
+		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Data: []byte(field("data")),
 		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
 	}
 }

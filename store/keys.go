@@ -46,3 +46,11 @@ func (p partition) fence() string                       { return string(p) + "fe
 func (p partition) rebuild() string                     { return string(p) + "rebuild" }
 func (p partition) quarantine() string                  { return string(p) + "quarantine" }
 func (p partition) limit(name string) string            { return string(p) + "limit:" + name }
+
+// pushKeys are what one endpoint has in a partition.
+type pushKeys struct{ share, retries, dead, group string }
+
+func (p partition) push(e service.EndpointID) pushKeys {
+	share := string(p) + "push:" + string(e)
+	return pushKeys{share: share, retries: share + ":retries", dead: share + ":dead", group: "push:" + string(e)}
+}

@@ -13,13 +13,16 @@
 // script share a slot of a Redis Cluster:
 //
 //	kasse:{pN}:payment:<pi>   hash    rev, state (merge record and standing, JSON), view (JSON), version, secret (SHA-256), history
-//	kasse:{pN}:events         stream  id type data, and restored where a rebuild told it: the transitions, trimmed by age; public
+//	kasse:{pN}:events         stream  id type data, and restored where a rebuild told it: the transitions, trimmed by age; public; its groups push:<e> are ours
 //	kasse:{pN}:changed        channel ids of payments that changed: a hint, never the state
 //	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
 //	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless something happens before
 //	kasse:{pN}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
-//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped)
+//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped), dropped (how many)
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
+//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of its URL
+//	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> of deliveries that failed, by the Unix millisecond that is due
+//	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
 //	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
 //	kasse:{oN}:changed        channel ids of orders that changed
 //	kasse:{oN}:meta, :rebuild hash    as above

@@ -48,7 +48,7 @@ if ARGV[12] ~= '' then
   if tonumber(string.match(first, '%d+')) < tonumber(string.match(ARGV[14], '%d+')) then
     -- The newest that goes is noted: a cursor that has passed it has lost nothing.
     local dropped = redis.call('XREVRANGE', KEYS[2], '(' .. ARGV[14], '-', 'COUNT', 1)[1][1]
-    redis.call('XTRIM', KEYS[2], 'MINID', ARGV[14])
+    redis.call('HINCRBY', KEYS[4], 'dropped', redis.call('XTRIM', KEYS[2], 'MINID', ARGV[14]))
     redis.call('HSET', KEYS[4], 'trimmed', dropped)
   end
 end

@@ -43,6 +43,8 @@ func Run(t *testing.T, connect func(t testing.TB) redis.UniversalClient) {
 	t.Run("feed", c.testFeed)
 	t.Run("cursor", c.testCursor)
 	t.Run("feed while writing", c.testFeedWhileWriting)
+	t.Run("pushes", c.testPushes)
+	t.Run("retries of pushes", c.testRetries)
 	t.Run("marks", c.testMarks)
 	t.Run("other identities", c.testIdentities)
 	t.Run("dump", c.testDump)

@@ -28,6 +28,14 @@ func (connect connector) testUnmarked(t *testing.T) {
 		"a payment to restore": func(ctx context.Context, f fixture) error { return f.WantRestore(ctx, "pi_1") },
 		"how far it caught up": func(ctx context.Context, f fixture) error { return f.SaveCatchUp(ctx, time.Unix(1, 0)) },
 		"the account":          func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
+		"an endpoint":          func(ctx context.Context, f fixture) error { return f.JoinPushes(ctx, shopEndpoint) },
+		"a delayed push": func(ctx context.Context, f fixture) error {
+			return f.DelayPush(ctx, shopEndpoint, service.Delivery{}, 0)
+		},
+		"a buried push": func(ctx context.Context, f fixture) error {
+			return f.BuryPush(ctx, shopEndpoint, service.Delivery{}, "")
+		},
+		"a switched-off one": func(ctx context.Context, f fixture) error { _, err := f.DisablePushes(ctx, shopEndpoint); return err },
 	}
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {

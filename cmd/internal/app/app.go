@@ -29,6 +29,7 @@ type App struct {
 	close    func() error
 	gateway  *stripe.Gateway
 	service  *service.Service
+	relay    *service.Relay
 	issuer   *api.IssuerKeys // of the shop's own order tokens; nil: it makes none
 	public   http.Handler
 	admin    http.Handler
@@ -56,6 +57,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
 		AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log,
 	})
+	a.relay = service.NewRelay(a.store, a.endpoints(), log, nil)
 	if c.IssuerKeysURL != "" {
 		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})
 	}
@@ -69,8 +71,22 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
+// endpoints are those of the configuration, as the service knows them.
+func (a *App) endpoints() []service.Endpoint {
+	all := make([]service.Endpoint, len(a.Endpoints))
+	for i, e := range a.Endpoints {
+		all[i] = e
+	}
+	return all
+}
+
 // Close ends the connections.
-func (a *App) Close() error { return a.close() }
+func (a *App) Close() error {
+	for _, e := range a.Endpoints {
+		e.Close()
+	}
+	return a.close()
+}
 
 // NewLogger returns the logger that the configuration asks for, on standard error. The Redis client writes to it too, in
 // the whole process.
@@ -148,8 +164,12 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		if err := a.assess(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
+		if err := a.relay.Join(ctx); err != nil {
+			a.log.WarnContext(ctx, "endpoints could not begin yet", "error", err) // the relay tries again
+		}
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")
+		group.Go(func() error { a.relay.Run(ctx); return nil })
 		group.Go(func() error { a.service.Attend(ctx); return nil })
 		group.Go(func() error { a.service.Reconcile(ctx); return nil })
 		return a.compareAccount(ctx)

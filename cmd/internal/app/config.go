@@ -17,6 +17,7 @@ import (
 
 	"kasse/api"
 	"kasse/service"
+	"kasse/service/push"
 	"kasse/store"
 )
 
@@ -65,6 +66,10 @@ type environment struct {
 	TrustedProxies     string `envconfig:"TRUSTED_PROXIES"`
 	CORSAllowedOrigins string `envconfig:"CORS_ALLOWED_ORIGINS"`
 
+	EventEndpoints     string `envconfig:"EVENT_ENDPOINTS"`
+	EventEndpointsFile string `envconfig:"EVENT_ENDPOINTS_FILE"`
+	EventAllowPrivate  string `default:"false" envconfig:"EVENT_ALLOW_PRIVATE"`
+
 	PaymentRetention    string `default:"13200h" envconfig:"PAYMENT_RETENTION"`
 	PaymentAbandonAfter string `default:"168h" envconfig:"PAYMENT_ABANDON_AFTER"`
 	EventRetention      string `default:"720h" envconfig:"EVENT_RETENTION"`
@@ -102,6 +107,8 @@ type Config struct {
 	Limits         api.Limits
 	TrustedProxies []netip.Prefix
 	Origins        []string
+
+	Endpoints []*push.Endpoint // that events are pushed to
 
 	PaymentRetention, EventRetention time.Duration
 	PaymentAbandonAfter              time.Duration // zero: off
@@ -181,6 +188,7 @@ func LoadConfig() (Config, error) {
 	}
 	m.redis(c)
 	m.stripeKeys(c)
+	c.Endpoints = m.endpoints(m.secret("EVENT_ENDPOINTS", e.EventEndpoints, e.EventEndpointsFile), m.choice("EVENT_ALLOW_PRIVATE", e.EventAllowPrivate, "false", "true") == "true")
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
 	c.WithoutEffect, c.Unread = withoutEffect(), unread()
 	return c, errors.Join(m...)
@@ -189,7 +197,7 @@ func LoadConfig() (Config, error) {
 // promised are variables of the contract that nothing reads yet.
 var promised = []string{
 	"REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
-	"EVENT_ENDPOINTS", "EVENT_ALLOW_PRIVATE", "OTEL_EXPORTER_OTLP_ENDPOINT",
+	"OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
 // withoutEffect names the variables that are set, and that promise what is not built yet.

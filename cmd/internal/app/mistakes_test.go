@@ -36,6 +36,13 @@ var mistaken = map[string][]string{
 		"hunter2", "v1:" + secretOf(31), "v1:" + strings.TrimRight(secretOf(32), "="), ":" + secretOf(32), "v1:hunter2!", "v 1:" + secretOf(32), "v1:" + secretOf(32) + ",",
 		"v1:" + secretOf(32) + ",v1:" + secretOf(33), secretOf(32), strings.Repeat("k", 65) + ":" + secretOf(32),
 	},
+	"EVENT_ENDPOINTS": {
+		"https://shop.example/hook", "https://shop.example/hook=whsec_hunter2", "https://shop.example/hook=whsec_" + secretOf(23), "https://shop.example/hook=whsec_" + secretOf(65),
+		"http://shop.example/hook=whsec_" + secretOf(24), "shop.example/hook=whsec_" + secretOf(24), "https:///hook=whsec_" + secretOf(24), "https://shop.example/#hunter2=whsec_" + secretOf(24),
+		"https://shop.example/hook=whsec_" + secretOf(24) + ",", "https://shop.example/hook=whsec_" + secretOf(24) + "|", "https://shop.example/hook=whsec_" + secretOf(24) + "|hunter2",
+		"https://shop.example/hook=whsec_" + secretOf(24) + ",https://shop.example/hook=whsec_" + secretOf(25), "https://joe:hunter2@:x/=whsec_" + secretOf(24), "=whsec_" + secretOf(24),
+	},
+	"EVENT_ALLOW_PRIVATE":  {"yes", "1", "True"},
 	"ORDER_TOKEN_AUDIENCE": {" "},
 	"ORDER_TOKEN_ISSUER":   {"https://login.shop.example"},
 	"ORDER_TOKEN_JWKS_URL": {

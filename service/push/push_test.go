@@ -1,0 +1,227 @@
+package push_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.uber.org/goleak"
+
+	"kasse/service"
+	"kasse/service/push"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	current  = secretOf('c')
+	previous = secretOf('p')
+)
+
+func secretOf(letter byte) service.Secret {
+	return service.Secret("whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(letter), 32))))
+}
+
+var event = service.FeedEvent{
+	ID: "pi_1.1795435291733", Type: "order.paid", CreatedAt: time.Date(2026, 11, 23, 12, 1, 31, 0, time.UTC),
+	Data: json.RawMessage(`{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}}`),
+}
+
+// receiver is a backend's endpoint.
+type receiver struct {
+	*httptest.Server
+	requests chan *http.Request
+	bodies   chan string
+}
+
+func receive(t *testing.T, answer http.HandlerFunc) *receiver {
+	t.Helper()
+	r := &receiver{requests: make(chan *http.Request, 10), bodies: make(chan string, 10)}
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		body, _ := io.ReadAll(request.Body)
+		r.requests <- request
+		r.bodies <- string(body)
+		answer(w, request)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+func status(code int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+}
+
+func endpoint(t *testing.T, url string, secrets ...service.Secret) *push.Endpoint {
+	t.Helper()
+	if len(secrets) == 0 {
+		secrets = []service.Secret{current}
+	}
+	e, err := push.New(push.Options{URL: service.Secret(url), Secrets: secrets, AllowPrivate: true, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.Close)
+	return e
+}
+
+// TestSignatures: the standard's own library verifies with either secret, and with no other.
+func TestSignatures(t *testing.T) {
+	r := receive(t, status(http.StatusNoContent))
+	if err := endpoint(t, r.URL, current, previous).Push(t.Context(), event); err != nil {
+		t.Fatal(err)
+	}
+	request, body := <-r.requests, <-r.bodies
+	for secret, good := range map[service.Secret]bool{current: true, previous: true, secretOf('x'): false} {
+		verifier, err := standardwebhooks.NewWebhook(secret.Reveal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := verifier.Verify([]byte(body), request.Header); (err == nil) != good {
+			t.Errorf("verified: %v, want %t", err, good)
+		}
+		if verifier.Verify([]byte(body+" "), request.Header) == nil {
+			t.Error("another body is verified")
+		}
+	}
+	for name, want := range map[string]string{"Webhook-Id": event.ID, "Content-Type": "application/json"} {
+		if got := request.Header.Get(name); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	const want = `{"id":"pi_1.1795435291733","type":"order.paid","created_at":"2026-11-23T12:01:31Z","restored":false,` +
+		`"data":{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"\u003cb\u003e"}},"timestamp":"2026-11-23T12:01:31Z","truncated":false}`
+	if body != want {
+		t.Errorf("the body is %s", body)
+	}
+}
+
+// TestAnswers: any 2xx is success; whatever else is a failure that tells nothing of the URL.
+func TestAnswers(t *testing.T) {
+	const hidden = "/hunter2?token=hunter2"
+	for code, good := range map[int]bool{200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false, 410: false, 429: false, 500: false, 503: false} {
+		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/elsewhere")
+			w.Header().Set("Retry-After", "120")
+			w.WriteHeader(code)
+		})
+		e := endpoint(t, r.URL+hidden)
+		err := e.Push(t.Context(), event)
+		if len(r.requests) != 1 {
+			t.Errorf("%d: %d requests", code, len(r.requests))
+		}
+		var f *service.PushFailure
+		if good && err != nil || !good && !errors.As(err, &f) {
+			t.Errorf("%d: %v", code, err)
+		}
+		if f != nil && (f.Gone != (code == http.StatusGone) || f.RetryAfter != 2*time.Minute || strings.Contains(f.Error(), "hunter2")) {
+			t.Errorf("%d: %+v", code, f)
+		}
+		if strings.Contains(e.Name(), "hunter2") || strings.Contains(string(e.ID()), "hunter2") {
+			t.Errorf("its name is %s", e.Name())
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	for value, want := range map[string]time.Duration{
+		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0, "99999999999999999999": 0,
+		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat): time.Hour, time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat): 0,
+	} {
+		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", value)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		})
+		var f *service.PushFailure
+		if err := endpoint(t, r.URL).Push(t.Context(), event); !errors.As(err, &f) || f.RetryAfter > want || f.RetryAfter < want-2*time.Minute {
+			t.Errorf("%q: %+v", value, f)
+		}
+	}
+}
+
+// TestHangingReceivers are cut off: one that never answers, and one whose answer never ends.
+func TestHangingReceivers(t *testing.T) {
+	release := make(chan struct{})
+	for name, answer := range map[string]http.HandlerFunc{
+		"no answer": func(_ http.ResponseWriter, r *http.Request) {
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		},
+		"endless header": func(w http.ResponseWriter, _ *http.Request) {
+			for range 2_000 {
+				w.Header().Add("X-More", strings.Repeat("x", 100))
+			}
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		r := receive(t, answer)
+		if err := endpoint(t, r.URL+"/hunter2").Push(ctx, event); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
+	}
+	close(release)
+	endless := receive(t, func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 4096)); err != nil {
+				return
+			}
+		}
+	})
+	if err := endpoint(t, endless.URL).Push(t.Context(), event); err != nil {
+		t.Errorf("its status was 200: %v", err)
+	}
+}
+
+// TestLargeBodies: what the shop has attached is left out before a body of 20 KB.
+func TestLargeBodies(t *testing.T) {
+	r := receive(t, status(http.StatusOK))
+	large := event
+	metadata := map[string]string{}
+	for i := range 20 {
+		metadata[strings.Repeat("k", 38)+string(rune('a'+i))] = strings.Repeat("ü<", 250)
+	}
+	view, err := json.Marshal(service.View{Payment: "pi_1", Order: "shop-1", Metadata: metadata})
+	if err != nil {
+		t.Fatal(err)
+	}
+	large.Data = view
+	if err := endpoint(t, r.URL).Push(t.Context(), large); err != nil {
+		t.Fatal(err)
+	}
+	body := <-r.bodies
+	var got struct {
+		Truncated bool
+		Data      struct {
+			Order    string            `json:"order_id"`
+			Metadata map[string]string `json:"metadata"`
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil || !got.Truncated || got.Data.Order != "shop-1" || len(got.Data.Metadata) != 0 || len(body) >= 20<<10 {
+		t.Errorf("%d bytes, %v, %+v", len(body), err, got)
+	}
+}
+
+// TestUnreachable: what cannot be reached is a failure that tells nothing of the URL; the environment's proxy is not asked.
+func TestUnreachable(t *testing.T) {
+	proxy := receive(t, status(http.StatusOK))
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("HTTPS_PROXY", proxy.URL)
+	closed := receive(t, status(http.StatusOK))
+	closed.Close()
+	for _, url := range []string{closed.URL, "http://nothing.invalid", strings.Replace(receive(t, status(http.StatusOK)).URL, "http:", "https:", 1)} {
+		err := endpoint(t, url+"/hunter2?hunter2").Push(t.Context(), event)
+		if err == nil || strings.Contains(err.Error(), "hunter2") || len(proxy.requests) > 0 {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+-- Lets entries be pushed once more, as retries that are due.
+-- KEYS[1] meta  KEYS[2] retries
+-- ARGV    scores and members, taking turns
+-- Returns 1, or the error NOMETA.
+if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+redis.call('ZADD', KEYS[2], unpack(ARGV))
+return 1

@@ -1,0 +1,12 @@
+-- Lets an endpoint's share of a partition begin, from now, unless it has begun.
+-- KEYS[1] events  KEYS[2] meta  KEYS[3] push
+-- ARGV[1] group
+-- Returns 1, 0 if it has begun before, or the error NOMETA.
+if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '$', 'MKSTREAM')
+if made.err and not string.find(made.err, 'BUSYGROUP') then
+  return made
+end
+return redis.call('HSETNX', KEYS[3], 'passed', redis.call('XLEN', KEYS[1]) + (redis.call('HGET', KEYS[2], 'dropped') or 0))

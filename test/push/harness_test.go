@@ -1,0 +1,264 @@
+// Package push_test pushes events over real HTTP, from streams in a real redis-server, by several relays at once.
+package push_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
+
+	"kasse/service"
+	"kasse/service/push"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds every wait for something that must happen; it is spent only where it does not.
+const patience = 60 * time.Second
+
+var (
+	options = store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour}
+	secret  = service.Secret("whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 32)))
+)
+
+// world is a Redis with streams, and whoever pushes from them.
+type world struct {
+	t      testing.TB
+	redis  string
+	client redis.UniversalClient
+	store  *store.Store
+	logs   *lines
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, redis: storetest.RedisServer(t), logs: &lines{}}
+	w.client, w.store = w.connect()
+	if err := w.store.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) connect() (redis.UniversalClient, *store.Store) {
+	w.t.Helper()
+	client, err := store.Connect("single", w.redis)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { client.Close() })
+	return client, store.New(client, options)
+}
+
+// relay pushes to the endpoints as one replica does, until stop is called.
+func (w *world) relay(endpoints ...service.Endpoint) (stop func()) {
+	w.t.Helper()
+	_, own := w.connect()
+	r := service.NewRelay(own, endpoints, slog.New(slog.NewTextHandler(w.logs, nil)), nil)
+	if err := r.Join(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { own.Listen(ctx) })
+	running.Go(func() { r.Run(ctx) })
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	w.t.Cleanup(stop)
+	return stop
+}
+
+func (w *world) endpoint(url string) *push.Endpoint {
+	w.t.Helper()
+	e, err := push.New(push.Options{URL: service.Secret(url), Secrets: []service.Secret{secret}, AllowPrivate: true, Now: time.Now})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(e.Close)
+	return e
+}
+
+// put appends so many events of each payment, and returns their ids.
+func (w *world) put(payments, each int) (ids []string) {
+	w.t.Helper()
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for i := range payments {
+		all.Go(func() {
+			for range each {
+				id, err := put(w.t.Context(), w.store, service.PaymentID(fmt.Sprintf("pi_%d", i)))
+				if err != nil {
+					w.t.Error(err)
+					return
+				}
+				mu.Lock()
+				ids = append(ids, id)
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return ids
+}
+
+func put(ctx context.Context, s *store.Store, id service.PaymentID) (string, error) {
+	p, now, err := s.LoadPayment(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	version := now.UnixMilli() + p.Revision + 1
+	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":"order-%s","version":%d,"metadata":{"channel":"web"}}`, id, id, version)
+	w := service.PaymentWrite{
+		Payment: p, Version: version, Now: now, History: fmt.Appendf(nil, `{"version":%d}`, version),
+		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated"},
+	}
+	return w.Event.ID, s.SavePayment(ctx, w)
+}
+
+// shop is a backend's endpoint that notes what it was pushed, in its order.
+type shop struct {
+	*httptest.Server
+	mu     sync.Mutex
+	tries  map[string]int // by event
+	order  []string       // of first tries
+	answer func(id string, try int, r *http.Request) int
+}
+
+func newShop(t testing.TB, answer func(id string, try int, r *http.Request) int) *shop {
+	t.Helper()
+	s := &shop{tries: map[string]int{}, answer: answer}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func always(status int) func(string, int, *http.Request) int {
+	return func(string, int, *http.Request) int { return status }
+}
+
+// ServeHTTP takes a push.
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	var event struct{ ID string }
+	_ = json.Unmarshal(body, &event)
+	if event.ID == "" || event.ID != r.Header.Get("webhook-id") {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	s.tries[event.ID]++
+	try := s.tries[event.ID]
+	if try == 1 {
+		s.order = append(s.order, event.ID)
+	}
+	s.mu.Unlock()
+	w.WriteHeader(s.answer(event.ID, try, r))
+}
+
+func (s *shop) seen(id string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tries[id]
+}
+
+func (s *shop) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tries)
+}
+
+// awaitAll waits until the shop has been pushed every event.
+func (s *shop) awaitAll(t testing.TB, ids []string) {
+	t.Helper()
+	eventually(t, "all events", func() error {
+		missing := 0
+		for _, id := range ids {
+			if s.seen(id) == 0 {
+				missing++
+			}
+		}
+		if missing > 0 {
+			return fmt.Errorf("%d of %d are missing", missing, len(ids))
+		}
+		return nil
+	})
+}
+
+// inOrder fails the test where an event of a payment was first pushed after a newer one.
+func (s *shop) inOrder(t testing.TB) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	newest := map[string]string{}
+	for _, id := range s.order {
+		payment, version, _ := strings.Cut(id, ".")
+		if version <= newest[payment] {
+			t.Errorf("%s comes after version %s", id, newest[payment])
+		}
+		newest[payment] = version
+	}
+}
+
+// awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried again and given up.
+func (w *world) awaitStanding(e *push.Endpoint, retries, dead int64) {
+	w.t.Helper()
+	eventually(w.t, "the standing of "+e.Name(), func() error {
+		s, err := w.store.LoadPushes(w.t.Context(), e.ID())
+		if err == nil && (s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
+			err = fmt.Errorf("it is %+v", s)
+		}
+		return err
+	})
+}
+
+func eventually(t testing.TB, what string, met func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		err := met()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// lines is a log that may be written and read at once.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write takes the next line.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+var errNotYet = errors.New("not yet")

@@ -1,0 +1,163 @@
+package push_test
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Three replicas share the work: every event is pushed, once, and those of a payment in order.
+func TestReplicasShareTheWork(t *testing.T) {
+	w := newWorld(t)
+	s := newShop(t, always(http.StatusOK))
+	e := w.endpoint(s.URL)
+	for range 3 {
+		w.relay(e)
+	}
+	ids := w.put(40, 25)
+	s.awaitAll(t, ids)
+	w.awaitStanding(e, 0, 0)
+	s.inOrder(t)
+	for _, id := range ids {
+		if tries := s.seen(id); tries != 1 {
+			t.Errorf("%s was pushed %d times", id, tries)
+		}
+	}
+}
+
+// A failure is tried again after five seconds, under the same id, and holds nobody up: not even its own payment.
+func TestRetryHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t)
+	s := newShop(t, func(id string, try int, _ *http.Request) int {
+		if try == 1 && strings.HasPrefix(id, "pi_0.") {
+			return http.StatusInternalServerError
+		}
+		return http.StatusNoContent
+	})
+	e := w.endpoint(s.URL)
+	w.relay(e)
+	w.relay(e)
+	ids := w.put(3, 4)
+	s.awaitAll(t, ids)
+	s.inOrder(t)
+	w.awaitStanding(e, 0, 0)
+	for _, id := range ids {
+		want := 1
+		if strings.HasPrefix(id, "pi_0.") {
+			want = 2
+		}
+		if tries := s.seen(id); tries != want {
+			t.Errorf("%s was pushed %d times, want %d", id, tries, want)
+		}
+	}
+}
+
+// What an endpoint asks for by Retry-After is waited for, and stands in Redis.
+func TestRetryAfterIsRespected(t *testing.T) {
+	w := newWorld(t)
+	s := newShop(t, nil)
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})
+	e := w.endpoint(s.URL)
+	w.relay(e)
+	w.put(1, 1)
+	w.awaitStanding(e, 1, 0)
+	for _, key := range w.client.Keys(t.Context(), "kasse:{p*}:push:*:retries").Val() {
+		for _, z := range w.client.ZRangeWithScores(t.Context(), key, 0, -1).Val() {
+			if due := time.UnixMilli(int64(z.Score)); time.Until(due) < 50*time.Minute || time.Until(due) > time.Hour {
+				t.Errorf("it is due in %s", time.Until(due))
+			}
+		}
+	}
+}
+
+// A receiver that hangs slows nobody else, and one that is quick gets all while it hangs.
+func TestHangingReceiverSlowsNobody(t *testing.T) {
+	w := newWorld(t)
+	release := make(chan struct{})
+	var hanging atomic.Int64
+	hung := newShop(t, func(_ string, _ int, r *http.Request) int {
+		hanging.Add(1)
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+		return http.StatusOK
+	})
+	quick := newShop(t, always(http.StatusOK))
+	defer close(release)
+	w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL))
+	ids := w.put(100, 5)
+	quick.awaitAll(t, ids)
+	quick.inOrder(t)
+	if n := hanging.Load(); n == 0 || n > 32 {
+		t.Errorf("%d requests hang", n)
+	}
+}
+
+// 410 disables the endpoint, for all replicas and for good. Enabled again it goes on from where it stopped.
+func TestGoneDisables(t *testing.T) {
+	w := newWorld(t)
+	var gone atomic.Bool
+	gone.Store(true)
+	s := newShop(t, func(string, int, *http.Request) int {
+		if gone.Load() {
+			return http.StatusGone
+		}
+		return http.StatusOK
+	})
+	e := w.endpoint(s.URL + "/hunter2")
+	stop := w.relay(e)
+	first := w.put(1, 1)
+	eventually(t, "the end", func() error {
+		standing, err := w.store.LoadPushes(t.Context(), e.ID())
+		if err == nil && !standing.Disabled {
+			err = errNotYet
+		}
+		return err
+	})
+	stop()
+	tries := s.seen(first[0])
+	w.relay(e)
+	rest := w.put(10, 3)
+	gone.Store(false)
+	if s.seen(first[0]) != tries || s.count() != 1 {
+		t.Error("a disabled endpoint is pushed to")
+	}
+	if _, err := w.store.EnablePushes(t.Context(), e.ID()); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitAll(t, rest)
+	w.awaitStanding(e, 0, 0)
+	if s.seen(first[0]) <= tries {
+		t.Error("what was refused has not come again")
+	}
+	if log := w.logs.String(); !strings.Contains(log, "disabled") || strings.Contains(log, "hunter2") {
+		t.Errorf("the log says %s", log)
+	}
+}
+
+// Deliveries under way when a process stops are finished, and noted: nobody makes them again.
+func TestStopFinishesWhatIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	arrived, release := make(chan struct{}, 1), make(chan struct{})
+	s := newShop(t, func(string, int, *http.Request) int {
+		arrived <- struct{}{}
+		<-release
+		return http.StatusOK
+	})
+	e := w.endpoint(s.URL)
+	stop := w.relay(e)
+	ids := w.put(1, 1)
+	<-arrived
+	go close(release)
+	stop()
+	w.awaitStanding(e, 0, 0)
+	if s.seen(ids[0]) != 1 {
+		t.Errorf("pushed %d times", s.seen(ids[0]))
+	}
+}
