@@ -2,10 +2,15 @@ package push_test
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service"
 )
 
 // Three replicas share the work: every event is pushed, once, and those of a payment in order.
@@ -159,5 +164,47 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	w.awaitStanding(e, 0, 0)
 	if s.seen(ids[0]) != 1 {
 		t.Errorf("pushed %d times", s.seen(ids[0]))
+	}
+}
+
+// After the tenth try in vain an event is given up, and a note of it kept. A replay pushes it again.
+func TestDeadLettersAndReplay(t *testing.T) {
+	w := newWorld(t)
+	var open atomic.Bool
+	s := newShop(t, func(string, int, *http.Request) int {
+		if open.Load() {
+			return http.StatusOK
+		}
+		return http.StatusInternalServerError
+	})
+	e := w.endpoint(s.URL)
+	w.relay(e)
+	ids := w.put(1, 1)
+	w.awaitStanding(e, 1, 0)
+	w.skipTries(9)
+	w.awaitStanding(e, 0, 1)
+	if tries := s.seen(ids[0]); tries != 2 {
+		t.Errorf("pushed %d times", tries)
+	}
+	open.Store(true)
+	count, _, done, err := w.store.Replay(t.Context(), []service.EndpointID{e.ID()}, "", "order.updated")
+	if err != nil || count != 1 || !done {
+		t.Fatalf("%d, %t, %v", count, done, err)
+	}
+	w.awaitStanding(e, 0, 1)
+	if tries := s.seen(ids[0]); tries != 3 {
+		t.Errorf("pushed %d times", tries)
+	}
+}
+
+// skipTries makes the retries due at once, as if so many tries had been made.
+func (w *world) skipTries(tries int) {
+	w.t.Helper()
+	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
+		for _, member := range w.client.ZRange(w.t.Context(), key, 0, -1).Val() {
+			entry, _, _ := strings.Cut(member, " ")
+			w.client.ZAdd(w.t.Context(), key, redis.Z{Member: entry + " " + strconv.Itoa(tries)})
+			w.client.ZRem(w.t.Context(), key, member)
+		}
 	}
 }
