@@ -84,13 +84,16 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"GET /v1/events", "", 200, 200, 403, 403, 403, 403},
 		{"GET /v1/config", "", 200, 200, 200, 200, 200, 200},
 		{"GET /openapi.yaml", "", 200, 200, 200, 200, 200, 200},
+		{"POST " + payment + "/capture", "", 409, 403, 403, 403, 403, 403},
+		{"POST " + payment + "/refunds", "", 409, 403, 403, 403, 403, 403},
+		{"GET " + payment + "/refunds", "", 200, 200, 200, 403, 403, 403},
 		{"POST " + payment + "/cancel", "", 200, 403, 403, 403, 403, 403},
 	}
 	for _, test := range tests {
 		for token, want := range map[string]int{
 			fullKey: test.full, shopKey: test.shop, readKey: test.read, mayPay: test.token, mine.ClientSecret: test.secret, other.ClientSecret: test.others,
 		} {
-			answer := w.send(request{line: test.line, token: token, body: test.body, header: ifMatch(`"1"`)})
+			answer := w.send(request{line: test.line, token: token, body: test.body, header: map[string]string{"If-Match": `"1"`, "Idempotency-Key": "key"}})
 			if answer.status != want {
 				t.Errorf("%s with %.12s…: %d, want %d: %s", test.line, token, answer.status, want, answer.body)
 			}
@@ -129,6 +132,7 @@ func TestNotYoursIsNotThere(t *testing.T) {
 	}
 	for _, line := range []string{
 		"GET /v1/payments/pi_nothing/history", "POST /v1/payments/pi_nothing/customer-session", "GET /v1/orders/nothing", "POST /v1/payments/pi_nothing/cancel",
+		"POST /v1/payments/pi_nothing/capture", "GET /v1/payments/pi_nothing/refunds",
 	} {
 		if answer := w.send(request{line: line, token: fullKey}); answer.status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", line, answer.status, answer.body)

@@ -25,6 +25,8 @@ const (
 	codeClaimMismatch        service.Code = "claim_mismatch"
 	codeIfMatchRequired      service.Code = "if_match_required"
 	codeRateLimited          service.Code = "rate_limited"
+
+	codeIdempotencyKeyRequired service.Code = "idempotency_key_required"
 )
 
 // kind is what all problems of one code have in common.

@@ -79,12 +79,13 @@ func intParameter(c echo.Context, name string, low, high, absent int) (int, erro
 
 var idempotencyKey = regexp.MustCompile(`^[!-~]{1,255}$`)
 
-// checkIdempotencyKey refuses a malformed Idempotency-Key; a good one is accepted everywhere, and needed nowhere yet.
+const headerIdempotencyKey = "Idempotency-Key"
+
+// checkIdempotencyKey refuses a malformed Idempotency-Key; a good one is accepted everywhere, and needed for refunds.
 func checkIdempotencyKey(h http.Header) error {
-	const name = "Idempotency-Key"
-	keys := h.Values(name)
+	keys := h.Values(headerIdempotencyKey)
 	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
-		flaws := []flaw{{Header: name, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
+		flaws := []flaw{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
 		return &refusal{service.CodeInvalidRequest, "A header is not valid.", flaws}
 	}
 	return nil

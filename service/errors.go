@@ -24,6 +24,8 @@ const (
 	CodeUnsupportedCurrency   Code = "unsupported_currency"
 	CodeCustomerNotFound      Code = "customer_not_found"
 	CodeVersionMismatch       Code = "version_mismatch"
+	CodeIdempotencyKeyReused  Code = "idempotency_key_reused"
+	CodeRefundExceedsPayment  Code = "refund_exceeds_payment"
 	CodeAttemptsExhausted     Code = "attempts_exhausted"
 	CodeInternal              Code = "internal"
 	CodeStripeError           Code = "stripe_error"

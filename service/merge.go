@@ -24,6 +24,11 @@ type Record struct {
 	Received int64      `json:"received,omitempty"` // the greatest amount received, in minor units
 	Failures []string   `json:"failures,omitempty"` // failed attempts: the charge each made, or the event of one that made none
 	Doubt    int64      `json:"doubt,omitempty"`    // Unix seconds: only a read dated later can be trusted
+
+	Refunds  map[RefundID]Refund     `json:"refunds,omitempty"`  // each at its furthest status
+	Returned []Returned              `json:"returned,omitempty"` // how much is given back, within window of the newest word
+	Disputes map[DisputeID][]Dispute `json:"disputes,omitempty"` // the sightings of each within window of its newest
+	Ledger   *Ledger                 `json:"ledger,omitempty"`   // the newest list of refunds and disputes
 }
 
 // Read is a PaymentIntent as Stripe itself showed it when asked.
@@ -34,7 +39,8 @@ type Read struct {
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorisation
 }
 
-// Fact is one thing learned of a PaymentIntent: an Event, an Opening, a Read or a Doubt.
+// Fact is one thing learned of a PaymentIntent: an Event, an Opening, a Read or a Doubt; or of money given back: a
+// RefundSeen, a Returned, a DisputeSeen or a Ledger.
 type Fact interface{ mergeInto(r *Record) }
 
 // Event is what a webhook or the list of events said.
@@ -162,7 +168,7 @@ func (r *Record) Seen() []string {
 	for _, a := range r.Reads {
 		ids = append(ids, a.IDs...)
 	}
-	return ids
+	return append(ids, r.returnsSeen()...)
 }
 
 // Shown is the one snapshot that the record stands for.
@@ -175,14 +181,25 @@ type Shown struct {
 
 // Show picks the snapshot to show, all of whose fields belong together. The record must not be empty.
 func (r *Record) Show() Shown {
-	if shown, finished := r.showTerminal(); finished {
-		return shown
+	shown, finished := r.showTerminal()
+	if !finished {
+		shown = r.showRunning()
+		shown.doubt(r.doubt(), r.lastRead())
 	}
-	shown := r.showRunning()
-	if doubt := r.doubt(); doubt > 0 && !r.readSince(doubt+2*window) {
-		shown.Wanted, shown.NotBefore = true, doubt+2*window
+	if r.missesRefunds() || r.mistakesRelease(shown.Amount, max(shown.AmountReceived, r.Received)) {
+		shown.Wanted = true
+	}
+	if notBefore := r.doubtsDispute(); notBefore > 0 {
+		shown.Wanted, shown.NotBefore = true, max(shown.NotBefore, notBefore)
 	}
 	return shown
+}
+
+// doubt asks for an answer that is surely newer than one whose date may be wrong.
+func (s *Shown) doubt(at int64, last *Read) {
+	if at > 0 && (last == nil || last.At < at+2*window) {
+		s.Wanted, s.NotBefore = true, at+2*window
+	}
 }
 
 // doubt returns the newest date that an answer may have borne wrongly, zero where there is none. Answers within the
@@ -195,11 +212,6 @@ func (r *Record) doubt() int64 {
 		}
 	}
 	return r.Doubt
-}
-
-func (r *Record) readSince(at int64) bool {
-	last := r.lastRead()
-	return last != nil && last.At >= at
 }
 
 // lastRead returns the newest answer, nil before the first. (That all cover each other cannot be.)

@@ -171,7 +171,7 @@ func drawFact(t *rapid.T) Fact {
 	}
 	at := rapid.Int64Range(0, 5).Draw(t, "at")
 	events, answers := []string{"evt_1", "evt_2", "evt_3", "evt_4"}, []string{"req_1", "req_2", "req_3"}
-	switch rapid.IntRange(0, 6).Draw(t, "kind") {
+	switch rapid.IntRange(0, 10).Draw(t, "kind") {
 	case 0:
 		return opening(at, s)
 	case 1:
@@ -181,10 +181,28 @@ func drawFact(t *rapid.T) Fact {
 		a.IDs = rapid.SliceOfN(rapid.SampledFrom(answers), 0, 2).Draw(t, "ids")
 		a.CaptureBefore = rapid.Int64Range(0, 2).Draw(t, "capture before")
 		return a
+	case 4, 5, 6, 7:
+		return drawReturned(t, at, rapid.SampledFrom(append(events, "")).Draw(t, "event"))
 	}
 	e := event(rapid.SampledFrom(events).Draw(t, "event"), at, s)
 	e.APIVersion = rapid.SampledFrom([]string{"2020-08-27", "2024-06-20"}).Draw(t, "version")
 	return e
+}
+
+// drawReturned makes a fact about money given back.
+func drawReturned(t *rapid.T, at int64, event string) Fact {
+	amount := rapid.Int64Range(1, 2).Draw(t, "returned")
+	switch rapid.IntRange(0, 3).Draw(t, "return") {
+	case 0:
+		return Returned{At: at, Event: event, Amount: amount}
+	case 1:
+		return Ledger{At: at, Covers: rapid.SliceOfN(rapid.SampledFrom([]string{"evt_1", "evt_2"}), 0, 2).Draw(t, "listed")}
+	case 2:
+		status := rapid.SampledFrom([]RefundStatus{"pending", "requires_action", "succeeded", "canceled", "failed"}).Draw(t, "refund")
+		return RefundSeen{rapid.SampledFrom([]RefundID{"re_1", "re_2"}).Draw(t, "id"), Refund{Status: status, Amount: amount, Created: at}}
+	}
+	status := rapid.SampledFrom([]string{"needs_response", "won", "lost", "brand_new"}).Draw(t, "dispute")
+	return DisputeSeen{rapid.SampledFrom([]DisputeID{"dp_1", "dp_2"}).Draw(t, "id"), Dispute{At: at, Event: event, Status: status, Amount: amount}}
 }
 
 // drawFacts keeps to the one promise that Stripe does make: what an event says in one API version never changes.

@@ -16,6 +16,8 @@ type Payment struct {
 	Livemode   bool      `json:"livemode,omitempty"`
 	Record     Record    `json:"record"`
 	Standing   Standing  `json:"standing"`
+
+	Calls []RefundCall `json:"calls,omitempty"` // of backends to give money back, oldest first
 }
 
 // PaymentWrite is one compare-and-set of a payment, with all that has to happen in the same write.

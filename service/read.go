@@ -18,15 +18,22 @@ type Intent struct {
 // Answer is a PaymentIntent in an answer of Stripe.
 type Answer struct {
 	Intent
-	RequestID     string // of the answer, Stripe's "req_…"
-	Date          int64  // Unix seconds, of the answer
-	Stale         bool   // a replay, or the answer to a repeated call: it may be older than its date
-	CaptureBefore int64  // Unix seconds, the end of an authorisation; zero where there is none
+	RequestID     string   // of the answer, Stripe's "req_…"
+	Date          int64    // Unix seconds, of the answer
+	Stale         bool     // a replay, or the answer to a repeated call: it may be older than its date
+	CaptureBefore int64    // Unix seconds, the end of an authorisation; zero where there is none
+	Returns       *Returns // only in the answer to a read, and after money came
+}
+
+// Returns is all that was given back of a payment, or is claimed back, as Stripe listed it.
+type Returns struct {
+	Refunds  []RefundSeen
+	Disputes []DisputeSeen // dated by whoever merges them
 }
 
 // reader asks Stripe for the truth.
 type reader interface {
-	// RetrievePayment fails with CodeNotFound where Stripe knows no such PaymentIntent.
+	// RetrievePayment answers with the Returns too. It fails with CodeNotFound where Stripe knows no such PaymentIntent.
 	RetrievePayment(ctx context.Context, id PaymentID) (Answer, error)
 }
 
@@ -35,6 +42,8 @@ type reader interface {
 type readQueue interface {
 	// TakeReads returns payments whose time has come, and hides them from all replicas for so long.
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]PaymentID, error)
+	// WantRead puts a payment into the queue that has no record.
+	WantRead(ctx context.Context, id PaymentID) error
 	// DropRead takes a payment out of every queue that no write will.
 	DropRead(ctx context.Context, id PaymentID) error
 	// AllowRead takes one of so many reads a second, shared by all replicas, or says how long to wait.
@@ -129,9 +138,25 @@ func (s *Service) learn(ctx context.Context, a Answer, covers []string, cause st
 		p.Record = Merge(p.Record, Read{
 			Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID}, Covers: covers, CaptureBefore: a.CaptureBefore,
 		})
+		p.Record = a.Returns.merge(p.Record, a.Date, covers)
 		return s.place(ctx, p)
 	})
 	return p, err
+}
+
+// merge adds the facts of a list that was made at a date, in Unix seconds, with some events known.
+func (l *Returns) merge(r Record, date int64, covers []string) Record {
+	if l == nil {
+		return r
+	}
+	for _, refund := range l.Refunds {
+		r = Merge(r, refund)
+	}
+	for _, dispute := range l.Disputes {
+		dispute.At = date
+		r = Merge(r, dispute)
+	}
+	return Merge(r, Ledger{At: date, Covers: covers})
 }
 
 // introduce gives a payment that is seen for the first time its place in its order. A PaymentIntent whose metadata does

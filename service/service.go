@@ -46,6 +46,8 @@ type Store interface {
 type Stripe interface {
 	opener
 	changer
+	capturer
+	refunder
 	reader
 	parser
 }

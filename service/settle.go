@@ -6,8 +6,9 @@ import (
 )
 
 // settle tells the order what its payment has come to, before the payment's own write: that it has succeeded, or failed
-// once more. To tell it again is a no-op.
+// once more; and the calls of backends what has come of them. To tell it again is a no-op.
 func (s *Service) settle(ctx context.Context, before Payment, p *Payment) error {
+	p.matchRefunds()
 	if p.Standing.Foreign || p.Record.Empty() {
 		return nil
 	}

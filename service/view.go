@@ -98,14 +98,8 @@ type View struct {
 	Dispute          *DisputeView      `json:"dispute"`
 }
 
-// FailureView is the last failed attempt, in Stripe's codes and our own words.
-type FailureView struct {
-	Code        *string `json:"code"`
-	DeclineCode *string `json:"decline_code"`
-	Message     string  `json:"message"`
-}
-
-// DisputeView is the newest dispute of a payment; its amount is in minor units.
+// DisputeView is the most telling dispute of a payment: a lost one, or else an open one, or else the newest. Its amount is
+// in minor units.
 type DisputeView struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
@@ -125,17 +119,19 @@ func PublicPart(view []byte) []byte {
 // view renders the record and its standing; version and time of change are the caller's to set.
 func (p *Payment) view() View {
 	shown := p.Record.Show()
-	state := stateOf(shown.Snapshot, p.Record.Received)
-	hold := p.hold(shown.Snapshot, state)
+	received := max(shown.AmountReceived, p.Record.Received)
+	refunded, disputes := p.Record.refunded(shown.Amount, received), p.Record.disputes()
+	state := stateSince(stateOf(shown.Snapshot, received), received, refunded, disputes)
+	hold := p.hold(shown.Snapshot, state, refunded)
 	advice, running := guide[state]
 	v := View{
 		Payment: p.ID, Order: p.Standing.Order, Attempt: p.Standing.Attempt, Superseded: p.Standing.passedOver(),
 		Status: shown.Status, State: state, Next: "none", Final: !running,
 		Fulfillable: state.won() && hold == "", FulfillableAt: moment(p.Standing.FulfillableAt), HoldReason: optional(hold),
-		Amount: shown.Amount, AmountReceived: max(shown.AmountReceived, p.Record.Received), AmountCapturable: shown.AmountCapturable,
+		Amount: shown.Amount, AmountReceived: received, AmountCapturable: shown.AmountCapturable, AmountRefunded: refunded,
 		Currency: shown.Currency, Failure: explain(shown.Failure), CaptureBefore: p.captureBefore(state),
 		Livemode: p.Livemode, CreatedAt: time.Unix(p.Record.Created, 0).UTC(),
-		Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata),
+		Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata), Dispute: mostTelling(disputes),
 	}
 	if running {
 		v.Next, v.PollAfter = advice.next, &advice.poll
@@ -170,9 +166,35 @@ func stateOf(s Snapshot, received int64) State {
 	return Pending
 }
 
+// stateSince names the state of a payment after what was given back, or is claimed back, of the money received. The first
+// of the disputes is the most telling. Amounts are in minor units.
+func stateSince(state State, received, refunded int64, disputes []DisputeSeen) State {
+	switch {
+	case state != Paid:
+		return state
+	case len(disputes) > 0 && disputes[0].lost():
+		return ChargedBack
+	case len(disputes) > 0 && disputes[0].open():
+		return Disputed
+	case refunded > 0 && refunded >= received:
+		return Refunded
+	case refunded > 0:
+		return PartiallyRefunded
+	}
+	return Paid
+}
+
+func mostTelling(disputes []DisputeSeen) *DisputeView {
+	if len(disputes) == 0 {
+		return nil
+	}
+	d := disputes[0]
+	return &DisputeView{ID: string(d.ID), Status: d.Status, Amount: d.Amount}
+}
+
 // hold says why a payment that came in must not be fulfilled, or nothing. With manual capture the backend chose the
-// sum, and reads it in amount_received.
-func (p *Payment) hold(s Snapshot, state State) Hold {
+// sum, and reads it in amount_received. A part given back holds it too: only the shop knows what that was for.
+func (p *Payment) hold(s Snapshot, state State, refunded int64) Hold {
 	if !state.won() {
 		return ""
 	}
@@ -186,6 +208,10 @@ func (p *Payment) hold(s Snapshot, state State) Hold {
 		return HoldAmount
 	case p.Standing.Result != Won:
 		return HoldDuplicate
+	case refunded > 0:
+		return HoldRefunded
+	case state == Disputed, state == ChargedBack:
+		return HoldDisputed
 	}
 	return ""
 }
@@ -196,37 +222,6 @@ func (p *Payment) captureBefore(state State) *time.Time {
 		return nil
 	}
 	return moment(read.CaptureBefore)
-}
-
-// failureTexts are our own English, for developers; shops show their own text by code and decline_code.
-var failureTexts = map[string]string{
-	"card_declined":                          "The card was declined.",
-	"expired_card":                           "The card has expired.",
-	"incorrect_cvc":                          "The card's security code is wrong.",
-	"incorrect_number":                       "The card number is wrong.",
-	"insufficient_funds":                     "The account has too little money.",
-	"processing_error":                       "The card could not be processed; the same card may work again.",
-	"authentication_required":                "The card's bank asks the customer to authenticate.",
-	authenticationFailure:                    "The customer did not pass the bank's authentication.",
-	"payment_intent_payment_attempt_failed":  "The payment attempt failed.",
-	"payment_intent_payment_attempt_expired": "The payment attempt ran out of time.",
-	"payment_method_provider_decline":        "The payment method's provider declined.",
-	"payment_method_customer_decline":        "The customer declined at the payment method's own page.",
-}
-
-// explain puts a failure into the words of the contract.
-func explain(f *Failure) *FailureView {
-	if f == nil {
-		return nil
-	}
-	text, known := failureTexts[f.DeclineCode]
-	if !known {
-		text, known = failureTexts[f.Code]
-	}
-	if !known {
-		text = "The payment attempt failed; code and decline_code say why."
-	}
-	return &FailureView{Code: optional(f.Code), DeclineCode: optional(f.DeclineCode), Message: text}
 }
 
 // shopMetadata leaves out the keys that are ours.

@@ -23,9 +23,12 @@ type Notice struct {
 	Created    int64 // Unix seconds
 	APIVersion string
 	Livemode   bool
-	Connected  bool    // of a Connect account
-	Intent     *Intent // of a payment_intent.* event
-	Unreadable string  // why it could not be decoded; empty where it could
+	Connected  bool      // of a Connect account
+	Intent     *Intent   // of a payment_intent.* event
+	Payment    PaymentID // that an event about money given back belongs to
+	Returned   []Fact    // what such an event says
+	Disputed   bool      // it is about a dispute
+	Unreadable string    // why it could not be decoded; empty where it could
 }
 
 // parser checks and decodes webhooks.
@@ -58,16 +61,20 @@ func (s *Service) take(ctx context.Context, n Notice, body []byte) (Outcome, err
 	switch {
 	case n.Unreadable != "":
 		return Quarantined, s.quarantine.Quarantine(ctx, n, body)
-	case n.Intent == nil || n.Connected || n.Livemode != s.Livemode:
+	case n.Connected || n.Livemode != s.Livemode:
 		return Ignored, nil
+	case n.Intent != nil:
+		return s.outcome(s.change(ctx, n.Intent.ID, n.cause(), func(p *Payment) error { return s.hear(ctx, p, n) }))
+	case n.Payment != "" && len(n.Returned) > 0:
+		return s.takeReturned(ctx, n)
 	}
-	_, written, err := s.change(ctx, n.Intent.ID, n.Type+" "+n.ID, func(p *Payment) error {
-		if err := s.introduce(ctx, p, *n.Intent); err != nil {
-			return err
-		}
-		p.Record = Merge(p.Record, n.fact())
-		return nil
-	})
+	return Ignored, nil
+}
+
+// cause is what the history says of a change by the event.
+func (n Notice) cause() string { return n.Type + " " + n.ID }
+
+func (s *Service) outcome(_ Payment, written bool, err error) (Outcome, error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Ignored, nil
@@ -77,6 +84,38 @@ func (s *Service) take(ctx context.Context, n Notice, body []byte) (Outcome, err
 		return Unchanged, nil
 	}
 	return Applied, nil
+}
+
+// hear merges what an event says of a PaymentIntent. Of one that is first seen when its money has come, some may have
+// gone back already: such events say nothing while there is no record.
+func (s *Service) hear(ctx context.Context, p *Payment, n Notice) error {
+	unknown := p.Revision == 0
+	if err := s.introduce(ctx, p, *n.Intent); err != nil {
+		return err
+	}
+	p.Record = Merge(p.Record, n.fact())
+	if unknown && n.Intent.AmountReceived > 0 {
+		p.Record = Merge(p.Record, Returned{At: n.Created, Event: n.ID, Amount: n.Intent.AmountReceived})
+	}
+	return nil
+}
+
+// takeReturned merges what an event says of money given back. It bears none of our metadata, and counts where the payment
+// has a record. A dispute of another payment asks for a read; a refund is left, as every read lists the refunds.
+func (s *Service) takeReturned(ctx context.Context, n Notice) (Outcome, error) {
+	outcome, err := s.outcome(s.change(ctx, n.Payment, n.cause(), func(p *Payment) error {
+		if p.Revision == 0 {
+			return ErrNotFound
+		}
+		for _, fact := range n.Returned {
+			p.Record = Merge(p.Record, fact)
+		}
+		return nil
+	}))
+	if outcome == Ignored && n.Disputed {
+		return Unchanged, s.reads.WantRead(ctx, n.Payment)
+	}
+	return outcome, err
 }
 
 // fact is what the event says of the PaymentIntent. Its type matters only for the opening, which never overwrites.

@@ -38,6 +38,7 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
 		"FinishPush":    func(ctx context.Context) error { return s.FinishPush(ctx, "e", service.Delivery{}) },
 		"JoinPushes":    func(ctx context.Context) error { return s.JoinPushes(ctx, "e") },
+		"WantRead":      func(ctx context.Context) error { return s.WantRead(ctx, "pi_1") },
 		"LoadHistory": func(ctx context.Context) error {
 			return second(s.LoadHistory(ctx, "pi_1"))
 		},

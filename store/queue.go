@@ -12,6 +12,8 @@ import (
 	"kasse/service"
 )
 
+var wantReadScript = script("want_read")
+
 var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 
 // TakeReads returns payments whose read is due, the longest due first, and hides them from everybody for so long. Where
@@ -98,6 +100,12 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 		shares[w.part]++
 	}
 	return shares, nil
+}
+
+// WantRead puts a payment into the queue, due at once, unless it is there.
+func (s *Store) WantRead(ctx context.Context, id service.PaymentID) error {
+	part := s.paymentPartition(id)
+	return unavailable(wantReadScript.Run(ctx, s.redis, []string{part.reads(), part.meta()}, string(id)).Err())
 }
 
 // DropRead takes a payment out of all queues.

@@ -94,6 +94,11 @@ var fieldOf = map[string]string{
 	"statement_descriptor_suffix": "/statement_descriptor_suffix", "setup_future_usage": "/setup_future_usage", "capture_method": "/capture_method",
 }
 
+// unexpectedState are the refusals that say: the customer, a bank or another backend was faster.
+var unexpectedState = map[stripego.ErrorCode]bool{
+	stripego.ErrorCodePaymentIntentUnexpectedState: true, stripego.ErrorCodeChargeAlreadyCaptured: true, stripego.ErrorCodeChargeExpiredForCapture: true,
+}
+
 // refuse translates a no for good: nothing was made, and the same request will be refused again.
 func refuse(e *service.Error, said *stripego.Error) {
 	e.Refused = true
@@ -104,6 +109,12 @@ func refuse(e *service.Error, said *stripego.Error) {
 		e.Fields = []service.FieldError{{Pointer: "/customer", Detail: "does not exist at Stripe"}}
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "intent":
 		e.Code, e.Detail = service.CodeNotFound, "Stripe knows no such PaymentIntent."
+	case said.Code == stripego.ErrorCodeChargeAlreadyRefunded:
+		e.Code, e.Detail = service.CodeRefundExceedsPayment, "More has been given back already than would leave this."
+	case said.Code == stripego.ErrorCodeChargeDisputed:
+		e.Code, e.Detail = service.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
+	case unexpectedState[said.Code]:
+		e.Code, e.Detail = service.CodeInvalidState, "The payment is no longer in a state in which this can be done."
 	case said.Code == stripego.ErrorCodeAmountTooSmall, said.Code == stripego.ErrorCodeAmountTooLarge, said.Param == "amount":
 		e.Code, e.Detail = service.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
 		e.Fields = []service.FieldError{{Pointer: "/amount", Detail: "is below or above what Stripe charges in this currency"}}

@@ -60,17 +60,26 @@ type header struct {
 	Type string `json:"type"`
 }
 
-// event is what we read of an event.
+// event is what we read of an event about an object of Stripe's.
 //
 // Source: https://docs.stripe.com/api/events/object
-type event struct {
+type event[T any] struct {
 	Account    string `json:"account"`
 	APIVersion string `json:"api_version"`
 	Created    int64  `json:"created"`
 	Livemode   bool   `json:"livemode"`
 	Data       struct {
-		Object *intent `json:"object"`
+		Object *T `json:"object"`
 	} `json:"data"`
+}
+
+// object is one that an event may be about.
+type object[T any] interface {
+	*T
+	// unreadable says why the object makes no sense; nil where it does.
+	unreadable() error
+	// tell adds to the notice what the object says.
+	tell(n *service.Notice)
 }
 
 // decodeEvent never fails: what makes no sense is a notice that says why. Its texts are our own, since those of a
@@ -80,25 +89,36 @@ func decodeEvent(body []byte) service.Notice {
 	if err := json.Unmarshal(body, &h); err != nil {
 		return service.Notice{Unreadable: "the body is no JSON object with an id and a type"}
 	}
-	n := service.Notice{ID: h.ID, Type: h.Type}
-	if !strings.HasPrefix(h.Type, "payment_intent.") {
-		return n
+	switch {
+	case strings.HasPrefix(h.Type, "payment_intent."):
+		return decodeAbout[intent](h, body)
+	case h.Type == "charge.refunded":
+		return decodeAbout[charge](h, body)
+	case strings.HasPrefix(h.Type, "refund."), h.Type == "charge.refund.updated":
+		return decodeAbout[refund](h, body)
+	case strings.HasPrefix(h.Type, "charge.dispute."):
+		return decodeAbout[dispute](h, body)
 	}
-	var e event
+	return service.Notice{ID: h.ID, Type: h.Type}
+}
+
+func decodeAbout[T any, P object[T]](h header, body []byte) service.Notice {
+	n := service.Notice{ID: h.ID, Type: h.Type}
+	var e event[T]
 	if err := json.Unmarshal(body, &e); err != nil {
 		n.Unreadable = "a member of the event is of another type than Stripe documents"
 		return n
 	}
-	if err := e.unreadable(h); err != nil {
+	n.Created, n.APIVersion, n.Livemode, n.Connected = e.Created, e.APIVersion, e.Livemode, e.Account != ""
+	if err := unreadable[T, P](h, e); err != nil {
 		n.Unreadable = err.Error()
 		return n
 	}
-	seen := e.Data.Object.translate()
-	n.Created, n.APIVersion, n.Livemode, n.Connected, n.Intent = e.Created, e.APIVersion, e.Livemode, e.Account != "", &seen
+	P(e.Data.Object).tell(&n)
 	return n
 }
 
-func (e *event) unreadable(h header) error {
+func unreadable[T any, P object[T]](h header, e event[T]) error {
 	switch {
 	case !strings.HasPrefix(h.ID, "evt_"):
 		return errors.New("the event has no id")
@@ -107,5 +127,5 @@ func (e *event) unreadable(h header) error {
 	case e.Data.Object == nil:
 		return errors.New("the event has no object")
 	}
-	return e.Data.Object.unreadable()
+	return P(e.Data.Object).unreadable()
 }

@@ -127,6 +127,11 @@ func (g *Gateway) CancelPayment(ctx context.Context, id service.PaymentID, reaso
 	return g.post(ctx, intentPath(id)+"/cancel", "", values)
 }
 
+// CapturePayment takes so much of what was authorised, in minor units; the rest is released.
+func (g *Gateway) CapturePayment(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+	return g.post(ctx, intentPath(id)+"/capture", "", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
+}
+
 // post makes a call that is answered with a PaymentIntent. The answer to a call that was sent more than once may be an
 // old one.
 func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (service.Answer, error) {
@@ -138,13 +143,21 @@ func (g *Gateway) post(ctx context.Context, path, key string, values url.Values)
 	return a.translate(repeated, g.Now), nil
 }
 
-// RetrievePayment asks for a PaymentIntent. Its charge is expanded, since only that says until when it can be captured.
+// RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured, and
+// what was given back of it.
 func (g *Gateway) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
 	var a answer
-	if _, err := g.call(ctx, http.MethodGet, intentPath(id), "", url.Values{"expand[0]": {"latest_charge"}}, &a); err != nil {
+	query := url.Values{"expand[0]": {"latest_charge"}, "expand[1]": {"latest_charge.refunds"}}
+	if _, err := g.call(ctx, http.MethodGet, intentPath(id), "", query, &a); err != nil {
 		return service.Answer{}, err
 	}
-	return a.translate(false, g.Now), nil
+	answered := a.translate(false, g.Now)
+	if a.AmountReceived == 0 {
+		return answered, nil
+	}
+	var err error
+	answered.Returns, err = g.returns(ctx, &a.intent)
+	return answered, err
 }
 
 func intentPath(id service.PaymentID) string { return "/v1/payment_intents/" + string(id) }

@@ -42,9 +42,11 @@ type lastError struct {
 	DeclineCode string `json:"decline_code"`
 }
 
-// expandable is an object that Stripe gives as its id or, if asked, whole.
+// expandable is an object that Stripe gives as its id or, if asked, whole. What it holds beside the id is of a charge.
 type expandable struct {
-	ID                   string `json:"id"`
+	ID                   string  `json:"id"`
+	Disputed             bool    `json:"disputed"`
+	Refunds              refunds `json:"refunds"`
 	PaymentMethodDetails struct {
 		Card struct {
 			CaptureBefore int64 `json:"capture_before"`
@@ -84,6 +86,11 @@ func (p *intent) unreadable() error {
 		return errors.New("the PaymentIntent has an unknown status")
 	}
 	return nil
+}
+
+func (p *intent) tell(n *service.Notice) {
+	seen := p.translate()
+	n.Intent = &seen
 }
 
 func (p *intent) translate() service.Intent {

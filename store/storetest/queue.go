@@ -67,6 +67,18 @@ func (connect connector) testReads(t *testing.T) {
 			t.Errorf("it came back after %s, want %s", passed, hide)
 		}
 	})
+	t.Run("are wanted of what has no record, once", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.WantRead(t.Context(), "pi_1"))
+		due := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val()
+		must(t, f.WantRead(t.Context(), "pi_1"))
+		if again := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val(); due == 0 || again != due {
+			t.Errorf("due at %f, and then at %f", due, again)
+		}
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []service.PaymentID{"pi_1"}) {
+			t.Errorf("got %v", ids)
+		}
+	})
 	t.Run("are dropped", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.wantRead(t, "pi_1", f.now(t))

@@ -1,0 +1,39 @@
+package service
+
+// FailureView is the last failed attempt, in Stripe's codes and our own words.
+type FailureView struct {
+	Code        *string `json:"code"`
+	DeclineCode *string `json:"decline_code"`
+	Message     string  `json:"message"`
+}
+
+// failureTexts are our own English, for developers; shops show their own text by code and decline_code.
+var failureTexts = map[string]string{
+	"card_declined":                          "The card was declined.",
+	"expired_card":                           "The card has expired.",
+	"incorrect_cvc":                          "The card's security code is wrong.",
+	"incorrect_number":                       "The card number is wrong.",
+	"insufficient_funds":                     "The account has too little money.",
+	"processing_error":                       "The card could not be processed; the same card may work again.",
+	"authentication_required":                "The card's bank asks the customer to authenticate.",
+	authenticationFailure:                    "The customer did not pass the bank's authentication.",
+	"payment_intent_payment_attempt_failed":  "The payment attempt failed.",
+	"payment_intent_payment_attempt_expired": "The payment attempt ran out of time.",
+	"payment_method_provider_decline":        "The payment method's provider declined.",
+	"payment_method_customer_decline":        "The customer declined at the payment method's own page.",
+}
+
+// explain puts a failure into the words of the contract.
+func explain(f *Failure) *FailureView {
+	if f == nil {
+		return nil
+	}
+	text, known := failureTexts[f.DeclineCode]
+	if !known {
+		text, known = failureTexts[f.Code]
+	}
+	if !known {
+		text = "The payment attempt failed; code and decline_code say why."
+	}
+	return &FailureView{Code: optional(f.Code), DeclineCode: optional(f.DeclineCode), Message: text}
+}

@@ -1,0 +1,235 @@
+package service
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// books is Stripe's own side of the money of one payment, after it came: what was given back, and what is disputed.
+type books struct {
+	received int64 // of 1,000
+	refunds  map[RefundID]Refund
+	disputes map[DisputeID]Dispute
+	old      bool // before 2024-10-28 no event names a new refund
+}
+
+func (b books) clone() books {
+	b.refunds, b.disputes = maps.Clone(b.refunds), maps.Clone(b.disputes)
+	return b
+}
+
+// returned is the charge's amount_refunded.
+func (b books) returned() (sum int64) {
+	for _, r := range b.refunds {
+		if r.Status.counts() {
+			sum += r.Amount
+		}
+	}
+	return sum
+}
+
+// entry is one thing that can happen to the money, and what Stripe tells of it.
+type entry struct {
+	name string
+	can  func(books) bool
+	does func(*books) // tells of what it has touched
+	id   string       // of the refund or dispute
+	made bool         // the refund is new
+	list bool         // nothing happens: all is listed
+}
+
+func refunding(id RefundID, amount int64, status RefundStatus) entry {
+	return entry{
+		name: fmt.Sprintf("%s of %d %s", id, amount, status), id: string(id), made: true,
+		can:  func(b books) bool { return b.refunds[id].Status == "" && b.returned()+amount <= 1000 },
+		does: func(b *books) { b.refunds[id] = Refund{Status: status, Amount: amount, Created: 1} },
+	}
+}
+
+func refundMoves(id RefundID, from, to RefundStatus) entry {
+	return entry{
+		name: fmt.Sprintf("%s %s", id, to), id: string(id),
+		can: func(b books) bool { return b.refunds[id].Status == from },
+		does: func(b *books) {
+			r := b.refunds[id]
+			r.Status = to
+			b.refunds[id] = r
+		},
+	}
+}
+
+func disputeMoves(id DisputeID, to string, from ...string) entry {
+	return entry{
+		name: fmt.Sprintf("%s %s", id, to), id: string(id),
+		can:  func(b books) bool { return slices.Contains(from, b.disputes[id].Status) },
+		does: func(b *books) { b.disputes[id] = Dispute{Status: to, Amount: 1000, Created: 1} },
+	}
+}
+
+var entries = []entry{
+	refunding("re_a", 400, "pending"),
+	refunding("re_b", 400, "succeeded"),
+	refundMoves("re_a", "pending", "succeeded"),
+	refundMoves("re_a", "succeeded", "failed"),
+	refundMoves("re_a", "pending", "canceled"),
+	refundMoves("re_b", "succeeded", "failed"),
+	disputeMoves("dp_a", "warning_needs_response", ""),
+	disputeMoves("dp_a", "needs_response", "", "warning_needs_response"),
+	disputeMoves("dp_a", "under_review", "needs_response"),
+	disputeMoves("dp_a", "won", "under_review", "needs_response"),
+	disputeMoves("dp_a", "lost", "under_review", "needs_response"),
+	disputeMoves("dp_b", "needs_response", ""),
+	{name: "all listed", list: true, can: func(books) bool { return true }, does: func(*books) {}},
+}
+
+// entered is an entry in its place, with the books after it.
+type entered struct {
+	entry
+	after  books
+	covers int // of a list: how many of the entries before it were known when it began
+}
+
+// TestReturnsExhaustive has every history of refunds and disputes in every order, like TestExhaustive: with the events of
+// new and of old API versions, after a full and after a partial capture, whose release is a Refund too.
+func TestReturnsExhaustive(t *testing.T) {
+	for _, start := range []books{
+		{received: 1000}, {received: 1000, old: true}, {received: 600}, {received: 600, old: true},
+	} {
+		start.refunds, start.disputes = map[RefundID]Refund{}, map[DisputeID]Dispute{}
+		if start.received < 1000 {
+			start.refunds["re_release"] = Refund{Status: "succeeded", Amount: 1000 - start.received}
+		}
+		t.Run(fmt.Sprintf("%d old %v", start.received, start.old), func(t *testing.T) {
+			t.Parallel()
+			var count tally
+			walkBooks(t, &count, start, nil)
+			t.Logf("%d histories, %d deliveries; a read asked for in %d, a second in %d",
+				count.histories.Load(), count.deliveries.Load(), count.asked.Load(), count.askedTwice.Load())
+		})
+	}
+}
+
+func walkBooks(t *testing.T, count *tally, now books, history []entered) {
+	t.Helper()
+	if len(history) > 0 {
+		for _, m := range allMoments(make([]happened, len(history))) {
+			count.histories.Add(1)
+			judgeBooks(t, count, now, history, m)
+		}
+	}
+	if len(history) == longestHistory()-1 || t.Failed() {
+		return
+	}
+	for _, next := range entries {
+		if !next.can(now) {
+			continue
+		}
+		after := now.clone()
+		next.does(&after)
+		known := []int{len(history)}
+		if next.list && len(history) > 0 {
+			known = []int{0, len(history) - 1, len(history)}
+		}
+		for _, covers := range slices.Compact(known) {
+			walkBooks(t, count, after, append(slices.Clip(history), entered{next, after, covers}))
+		}
+	}
+}
+
+// money is what a payment comes to.
+type money struct {
+	refunded int64
+	state    State
+}
+
+func (b books) truth() money {
+	var disputes []DisputeSeen
+	var r Record
+	for id, d := range b.disputes {
+		r = Merge(r, DisputeSeen{id, d})
+	}
+	disputes = r.disputes()
+	refunded := b.returned() - (1000 - b.received)
+	return money{refunded, stateSince(Paid, b.received, refunded, disputes)}
+}
+
+func judgeBooks(t *testing.T, count *tally, now books, history []entered, m moments) {
+	t.Helper()
+	paid := succeeded("ch_1")
+	paid.AmountReceived = now.received
+	r := everySet(t, count, append(bookFacts(history, m), event("evt_paid", 1, paid)))
+	if now.received < 1000 { // the hint of the release may be all that was said of it
+		r = Merge(r, Returned{At: 1, Event: "evt_release", Amount: 1000 - now.received})
+	}
+	for asked := 0; ; asked++ {
+		shown := r.Show()
+		if shown.Wanted && asked < maxAsked {
+			at := max((m.at[len(m.at)-1]+5+m.skew[asked%2])/1000, shown.NotBefore)
+			r = now.list().merge(r, at, r.Seen())
+			count.asked.Add(1)
+			continue
+		}
+		p := Payment{Record: r, Standing: Standing{Result: Won}}
+		v := p.view()
+		if got := (money{v.AmountRefunded, v.State}); shown.Wanted || got != now.truth() {
+			var b strings.Builder
+			for i, h := range history {
+				fmt.Fprintf(&b, "%s at %d s, covers %d\n", h.name, m.stamp(i), h.covers)
+			}
+			t.Errorf("%safter %d reads shown %+v, wanted %v; in truth %+v\n%+v", b.String(), asked, got, shown.Wanted, now.truth(), r)
+		}
+		return
+	}
+}
+
+// list is what Stripe answers to whoever asks.
+func (b books) list() *Returns {
+	var l Returns
+	for id, r := range b.refunds {
+		l.Refunds = append(l.Refunds, RefundSeen{id, r})
+	}
+	for id, d := range b.disputes {
+		l.Disputes = append(l.Disputes, DisputeSeen{id, d})
+	}
+	return &l
+}
+
+// bookFacts are what Kasse may learn of a history, in one fact each.
+func bookFacts(history []entered, m moments) (list []Fact) {
+	for i, h := range history {
+		at, eventID := m.stamp(i), fmt.Sprintf("evt_%d", (i+1)*37%101)
+		refund, isRefund := h.after.refunds[RefundID(h.id)]
+		dispute, isDispute := h.after.disputes[DisputeID(h.id)]
+		switch {
+		case h.list:
+			list = append(list, answeredList{h, at, coveredBy(history[:h.covers])})
+		case isDispute:
+			dispute.At, dispute.Event = at, eventID
+			list = append(list, DisputeSeen{DisputeID(h.id), dispute})
+		case h.made && h.after.old:
+			list = append(list, Returned{At: at, Event: eventID, Amount: h.after.returned()})
+		case isRefund:
+			list = append(list, RefundSeen{RefundID(h.id), refund})
+		}
+	}
+	return list
+}
+
+func coveredBy(history []entered) (ids []string) {
+	for i := range history {
+		ids = append(ids, fmt.Sprintf("evt_%d", (i+1)*37%101))
+	}
+	return ids
+}
+
+// answeredList is the answer to a read, as one fact: its parts are merged in one write.
+type answeredList struct {
+	entered
+	at     int64
+	covers []string
+}
+
+func (f answeredList) mergeInto(r *Record) { *r = f.after.list().merge(*r, f.at, f.covers) }

@@ -1,0 +1,115 @@
+package service_test
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/store"
+)
+
+// hears delivers Stripe's events of some types, oldest first.
+func (s *shop) hears(types string, want service.Outcome) {
+	s.t.Helper()
+	events := s.list("/v1/events?limit=100&type=" + types)
+	if len(events) == 0 {
+		s.t.Fatalf("no events of %s", types)
+	}
+	for _, event := range slices.Backward(events) {
+		body, err := json.Marshal(event)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		outcome, err := s.svc.Webhook(s.t.Context(), body, signed(body, time.Now()))
+		if err != nil || outcome != want {
+			s.t.Fatalf("%s: %s %v, want %s", event["type"], outcome, err, want)
+		}
+	}
+}
+
+// loseRedis begins with an empty one.
+func (s *shop) loseRedis() {
+	s.t.Helper()
+	s.redis.FlushAll()
+	if err := s.store.Mark(s.t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestReturnsBeforeThePayment: events about money given back bear none of our metadata. Of a payment that has no record a
+// refund is left, and a dispute asks for a read, which brings the payment, its order and its refunds.
+func TestReturnsBeforeThePayment(t *testing.T) {
+	s := newShop(t)
+	made, _ := s.creates(s.key(1000))
+	s.becomes(made.ID, service.Succeeded)
+	if _, err := s.sim.Refund(string(made.ID), 300); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sim.OpenDispute(string(made.ID), "", false); err != nil {
+		t.Fatal(err)
+	}
+	s.loseRedis()
+	s.hears("charge.refunded", service.Ignored)
+	s.hears("refund.created", service.Ignored)
+	s.attend()
+	if _, err := s.store.LoadView(t.Context(), made.ID); !errors.Is(err, service.ErrNotFound) {
+		t.Fatalf("restored by a refund: %v", err)
+	}
+	s.hears("charge.dispute.created", service.Unchanged)
+	s.attend()
+	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
+		t.Fatalf("%+v", v)
+	}
+}
+
+// TestFirstSeenPaid: a payment that is first seen when its money has come may have been refunded before.
+func TestFirstSeenPaid(t *testing.T) {
+	s := newShop(t)
+	made, _ := s.creates(s.key(1000))
+	s.becomes(made.ID, service.Succeeded)
+	if _, err := s.sim.Refund(string(made.ID), 0); err != nil {
+		t.Fatal(err)
+	}
+	s.loseRedis()
+	s.hears("charge.refunded", service.Ignored)
+	s.hears("payment_intent.succeeded", service.Applied)
+	s.shows(made.ID, service.Paid, 1000)
+	s.attend()
+	s.shows(made.ID, service.Refunded, 1000)
+}
+
+// TestForeignReturns: refunds and disputes of payments that are not ours leave nothing behind.
+func TestForeignReturns(t *testing.T) {
+	s := newShop(t)
+	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{"amount": {"1000"}, "currency": {"eur"}})
+	name, _ := said["id"].(string)
+	id := service.PaymentID(name)
+	s.becomes(id, service.Succeeded)
+	if _, err := s.sim.Refund(string(id), 100); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sim.OpenDispute(string(id), "", false); err != nil {
+		t.Fatal(err)
+	}
+	before := s.redis.Dump()
+	s.hears("refund.created", service.Ignored)
+	s.hears("charge.refunded", service.Ignored)
+	s.hears("charge.dispute.created", service.Unchanged)
+	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
+		t.Fatalf("%v %v", ids, err)
+	}
+	if err := s.svc.Read(t.Context(), id); !errors.Is(err, service.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if err := s.store.DropRead(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.redis.Dump(); got != before {
+		t.Fatalf("Redis was\n%s\nand is\n%s", before, got)
+	}
+}

@@ -1,0 +1,217 @@
+package stripe
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	stripego "github.com/stripe/stripe-go/v79"
+
+	"kasse/service"
+)
+
+// refund is what we read of a Refund.
+//
+// Source: https://docs.stripe.com/api/refunds/object
+type refund struct {
+	ID            string            `json:"id"`
+	Object        string            `json:"object"`
+	Amount        int64             `json:"amount"`
+	Created       int64             `json:"created"`
+	Metadata      map[string]string `json:"metadata"`
+	PaymentIntent expandable        `json:"payment_intent"`
+	Reason        string            `json:"reason"`
+	Status        string            `json:"status"`
+}
+
+func (r *refund) unreadable() error {
+	switch {
+	case r.Object != "refund":
+		return errors.New("the object is no refund")
+	case r.ID == "":
+		return errors.New("the refund has no id")
+	case !service.RefundStatus(r.Status).Known():
+		return errors.New("the refund has an unknown status")
+	}
+	return about(r.PaymentIntent)
+}
+
+// about says why the PaymentIntent that an object names makes no sense. That it names none is fine: it is not for us.
+func about(intent expandable) error {
+	if intent.ID != "" && !service.PaymentID(intent.ID).Valid() {
+		return errors.New("the PaymentIntent has no valid id")
+	}
+	return nil
+}
+
+func (r *refund) tell(n *service.Notice) {
+	n.Payment, n.Returned = service.PaymentID(r.PaymentIntent.ID), []service.Fact{r.translate()}
+}
+
+func (r *refund) translate() service.RefundSeen {
+	return service.RefundSeen{ID: service.RefundID(r.ID), Refund: service.Refund{
+		Status: service.RefundStatus(r.Status), Amount: r.Amount, Reason: r.Reason, Created: r.Created, Call: r.Metadata[refundCall],
+	}}
+}
+
+// refunds is a list of Refunds, newest first.
+type refunds struct {
+	Data    []refund `json:"data"`
+	HasMore bool     `json:"has_more"`
+}
+
+// charge is what we read of a Charge. Its refunds are in it only in old API versions.
+//
+// Source: https://docs.stripe.com/api/charges/object
+type charge struct {
+	Object         string     `json:"object"`
+	AmountRefunded int64      `json:"amount_refunded"`
+	Captured       bool       `json:"captured"`
+	PaymentIntent  expandable `json:"payment_intent"`
+	Refunds        refunds    `json:"refunds"`
+}
+
+func (c *charge) unreadable() error {
+	if c.Object != "charge" {
+		return errors.New("the object is no charge")
+	}
+	return about(c.PaymentIntent)
+}
+
+// tell leaves out the release of a charge that was never captured: that is no money given back.
+func (c *charge) tell(n *service.Notice) {
+	if !c.Captured {
+		return
+	}
+	n.Payment = service.PaymentID(c.PaymentIntent.ID)
+	n.Returned = []service.Fact{service.Returned{At: n.Created, Event: n.ID, Amount: c.AmountRefunded}}
+	for _, r := range c.Refunds.Data {
+		if r.unreadable() == nil {
+			n.Returned = append(n.Returned, r.translate())
+		}
+	}
+}
+
+// dispute is what we read of a Dispute. Its status is taken as it is: those of tomorrow change no state.
+//
+// Source: https://docs.stripe.com/api/disputes/object
+type dispute struct {
+	ID            string     `json:"id"`
+	Object        string     `json:"object"`
+	Amount        int64      `json:"amount"`
+	Created       int64      `json:"created"`
+	PaymentIntent expandable `json:"payment_intent"`
+	Status        string     `json:"status"`
+}
+
+func (d *dispute) unreadable() error {
+	switch {
+	case d.Object != "dispute":
+		return errors.New("the object is no dispute")
+	case d.ID == "", d.Status == "":
+		return errors.New("the dispute has no id or no status")
+	}
+	return about(d.PaymentIntent)
+}
+
+func (d *dispute) tell(n *service.Notice) {
+	seen := d.translate()
+	seen.At, seen.Event = n.Created, n.ID
+	n.Payment, n.Returned, n.Disputed = service.PaymentID(d.PaymentIntent.ID), []service.Fact{seen}, true
+}
+
+func (d *dispute) translate() service.DisputeSeen {
+	return service.DisputeSeen{ID: service.DisputeID(d.ID), Dispute: service.Dispute{Status: d.Status, Amount: d.Amount, Created: d.Created}}
+}
+
+// returns lists what was given back of a PaymentIntent, or is claimed back. The refunds come with the charge, unless they
+// are too many.
+func (g *Gateway) returns(ctx context.Context, p *intent) (*service.Returns, error) {
+	list := &service.Returns{}
+	found := p.LatestCharge.Refunds.Data
+	if p.LatestCharge.Refunds.HasMore {
+		var err error
+		if found, err = every[refund](ctx, g, "/v1/refunds", p.ID); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range found {
+		if r.unreadable() == nil {
+			list.Refunds = append(list.Refunds, r.translate())
+		}
+	}
+	if !p.LatestCharge.Disputed {
+		return list, nil
+	}
+	disputes, err := every[dispute](ctx, g, "/v1/disputes", p.ID)
+	for _, d := range disputes {
+		if d.unreadable() == nil {
+			list.Disputes = append(list.Disputes, d.translate())
+		}
+	}
+	return list, err
+}
+
+// page is a page of a list at Stripe, newest first.
+//
+// Source: https://docs.stripe.com/api/pagination
+type page[T any] struct {
+	stripego.APIResource
+	Data    []T  `json:"data"`
+	HasMore bool `json:"has_more"`
+}
+
+// every lists all objects of a kind that belong to a PaymentIntent.
+func every[T any, P interface {
+	*T
+	id() string
+}](ctx context.Context, g *Gateway, path, intent string) ([]T, error) {
+	query := url.Values{"payment_intent": {intent}, "limit": {"100"}}
+	var all []T
+	for {
+		var next page[T]
+		if _, err := g.call(ctx, http.MethodGet, path, "", query, &next); err != nil {
+			return nil, err
+		}
+		all = append(all, next.Data...)
+		if !next.HasMore || len(next.Data) == 0 {
+			return all, nil
+		}
+		query.Set("starting_after", P(&next.Data[len(next.Data)-1]).id())
+	}
+}
+
+func (r *refund) id() string { return r.ID }
+
+func (d *dispute) id() string { return d.ID }
+
+// refundCall is the key of a refund's metadata that names the call that made it.
+const refundCall = "kasse_refund"
+
+// RefundForm renders what will be sent to give back so much, in minor units.
+func (g *Gateway) RefundForm(id service.PaymentID, call string, amount int64, reason string) string {
+	f := url.Values{"payment_intent": {string(id)}, "amount": {strconv.FormatInt(amount, 10)}, "metadata[" + refundCall + "]": {call}}
+	setUnlessEmpty(f, "reason", reason)
+	return f.Encode()
+}
+
+// OpenRefund makes a Refund, or gets the one that the same key made.
+func (g *Gateway) OpenRefund(ctx context.Context, idempotencyKey, body string) (service.RefundSeen, error) {
+	values, err := url.ParseQuery(body)
+	if err != nil {
+		return service.RefundSeen{}, err
+	}
+	var made struct {
+		stripego.APIResource
+		refund
+	}
+	if _, err := g.call(ctx, http.MethodPost, "/v1/refunds", idempotencyKey, values, &made); err != nil {
+		return service.RefundSeen{}, err
+	}
+	if err := made.unreadable(); err != nil {
+		return service.RefundSeen{}, &service.Error{Code: service.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: err}
+	}
+	return made.translate(), nil
+}
