@@ -94,7 +94,7 @@ func TestValuesInAToken(t *testing.T) {
 		{claims{"description": strings.Repeat("ä", 1001)}, 400, "invalid_request", []string{"/description"}},
 		{claims{"receipt_email": "ada"}, 400, "invalid_request", []string{"/receipt_email"}},
 		{claims{"metadata": claims{"kasse_order_id": "shop-2", "": "x", "empty": ""}}, 400, "invalid_request", []string{"/metadata", "/metadata/empty", "/metadata/kasse_order_id"}},
-		{claims{"customer_session": claims{"surface": "mobile"}}, 400, "invalid_request", []string{"/customer_session/surface"}},
+		{claims{"customer_session": claims{"surface": "watch"}}, 400, "invalid_request", []string{"/customer_session/surface"}},
 		{claims{"customer_session": claims{"redisplay_limit": 0, "save_usage": "on_session"}}, 400, "invalid_request", []string{"/customer_session/redisplay_limit", "/customer_session/save_usage"}},
 		{claims{"amount": nil}, 403, "insufficient_scope", nil},
 		{claims{"currency": nil}, 403, "insufficient_scope", nil},

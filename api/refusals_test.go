@@ -111,7 +111,11 @@ var wrongValues = []struct {
 		with(`"customer_session":{"allow_redisplay_filters":["never"],"redisplay_limit":11,"save":true,"save_usage":"x"}`), 400, "invalid_request",
 		[]string{"/customer_session/allow_redisplay_filters/0", "/customer_session/redisplay_limit", "/customer_session/save_usage"},
 	},
-	{with(`"customer_session":{"surface":"mobile"}`), 400, "invalid_request", []string{"/customer_session/surface"}},
+	{with(`"customer_session":{"surface":"watch"}`), 400, "invalid_request", []string{"/customer_session/surface"}},
+	{
+		with(`"customer_session":{"surface":"mobile","redisplay_limit":3,"save":true,"save_usage":"on_session"}`), 400, "invalid_request",
+		[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
+	},
 	{with(`"customer_session":{"surface":""}`), 400, "invalid_request", []string{"/customer_session/surface"}},
 }
 

@@ -5,6 +5,12 @@ import (
 	"time"
 )
 
+// Where the page or the app is that a CustomerSession is for.
+const (
+	SurfaceWeb    = "web"
+	SurfaceMobile = "mobile" // Stripe's native SDKs
+)
+
 // SessionFeatures are the features of Stripe's Payment Element that a CustomerSession switches on.
 //
 // Source: https://docs.stripe.com/api/customer_sessions/create
@@ -14,8 +20,8 @@ type SessionFeatures struct {
 	RedisplayOnly  []string `json:"allow_redisplay_filters,omitempty"`
 	Save           bool     `json:"save,omitempty"` // offer to save a new method
 	SaveUsage      string   `json:"save_usage,omitempty"`
-	Remove         bool     `json:"remove,omitempty"` // offer to remove a saved one
-	Surface        string   `json:"surface,omitempty"`
+	Remove         bool     `json:"remove,omitempty"`  // offer to remove a saved one
+	Surface        string   `json:"surface,omitempty"` // web, unless said otherwise
 }
 
 // ShowsSaved reports whether the saved methods are shown.

@@ -117,7 +117,9 @@ func (f *SessionFeatures) problems(at string) problems {
 	}
 	p.check(slices.Contains(setupUsages, f.SaveUsage), at+"/save_usage", "must be on_session or off_session")
 	p.check(f.SaveUsage == "" || f.Save, at+"/save_usage", "needs save")
-	p.check(f.Surface == "" || f.Surface == "web", at+"/surface", "must be web")
+	p.check(f.Surface == "" || f.Surface == SurfaceWeb || f.Surface == SurfaceMobile, at+"/surface", "must be web or mobile")
+	p.check(f.Surface != SurfaceMobile || f.RedisplayLimit == nil, at+"/redisplay_limit", "does not exist in native apps")
+	p.check(f.Surface != SurfaceMobile || f.SaveUsage == "", at+"/save_usage", "does not exist in native apps")
 	return p
 }
 

@@ -56,16 +56,26 @@ func New(o Options) *Gateway {
 
 // call makes one call with all its tries. An empty key lets stripe-go take a fresh one.
 func (g *Gateway) call(ctx context.Context, method, path, key string, values url.Values, into stripego.LastResponseSetter) (repeated bool, err error) {
+	return g.callIn(ctx, stripego.APIVersion, method, path, key, values, into)
+}
+
+// callIn is call in an API version that need not be stripe-go's own.
+func (g *Gateway) callIn(ctx context.Context, version, method, path, key string, values url.Values, into stripego.LastResponseSetter) (repeated bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	ctx, sent := countTries(ctx)
-	params := &stripego.Params{Context: ctx}
+	params := &stripego.Params{Context: ctx, Headers: http.Header{"Stripe-Version": {version}}}
 	if key != "" {
 		params.IdempotencyKey = new(key)
 	}
 	err = g.backend.CallRaw(method, path, g.SecretKey.Reveal(), ordered(values), params, into)
 	return sent.Load() > 1, g.translateError(ctx, err)
 }
+
+// mobileVersion is the first API version with the component of native apps, which stripe-go's own does not have.
+//
+// Source: https://docs.stripe.com/changelog
+const mobileVersion = "2025-10-29.clover"
 
 // ordered renders values always in the same order, so that a form sent again is the same byte for byte.
 func ordered(values url.Values) *form.Values {
@@ -164,8 +174,11 @@ func intentPath(id service.PaymentID) string { return "/v1/payment_intents/" + s
 
 // OpenSession makes a CustomerSession for Stripe's Payment Element, under a key of its own: its secret is single-use.
 func (g *Gateway) OpenSession(ctx context.Context, customer service.CustomerID, f service.SessionFeatures) (service.Session, error) {
-	const element = "components[payment_element]"
-	const feature = element + "[features]"
+	element, version := "components[payment_element]", stripego.APIVersion
+	if f.Surface == service.SurfaceMobile {
+		element, version = "components[mobile_payment_element]", mobileVersion
+	}
+	feature := element + "[features]"
 	values := url.Values{"customer": {string(customer)}, element + "[enabled]": {"true"}}
 	values.Set(feature+"[payment_method_redisplay]", enabled(f.ShowsSaved()))
 	values.Set(feature+"[payment_method_save]", enabled(f.Save))
@@ -178,7 +191,7 @@ func (g *Gateway) OpenSession(ctx context.Context, customer service.CustomerID, 
 		values.Set(feature+"[payment_method_allow_redisplay_filters]["+strconv.Itoa(i)+"]", filter)
 	}
 	var s session
-	if _, err := g.call(ctx, http.MethodPost, "/v1/customer_sessions", "", values, &s); err != nil {
+	if _, err := g.callIn(ctx, version, http.MethodPost, "/v1/customer_sessions", "", values, &s); err != nil {
 		return service.Session{}, err
 	}
 	return service.Session{ClientSecret: s.ClientSecret, ExpiresAt: time.Unix(s.ExpiresAt, 0).UTC()}, nil

@@ -193,6 +193,9 @@ func TestForms(t *testing.T) {
 	if _, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{RedisplayLimit: &limit, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{Surface: "mobile", Remove: true}); err != nil {
+		t.Fatal(err)
+	}
 	want := []string{
 		"POST /v1/payment_intents kasse:kasse:order-1:2 amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
 			"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2&metadata[kasse_order_id]=order-1" +
@@ -205,7 +208,12 @@ func TestForms(t *testing.T) {
 			"&components[payment_element][features][payment_method_remove]=disabled" +
 			"&components[payment_element][features][payment_method_save]=enabled" +
 			"&components[payment_element][features][payment_method_save_usage]=off_session&customer=cus_1",
+		"POST /v1/customer_sessions fresh components[mobile_payment_element][enabled]=true" +
+			"&components[mobile_payment_element][features][payment_method_redisplay]=enabled" +
+			"&components[mobile_payment_element][features][payment_method_remove]=enabled" +
+			"&components[mobile_payment_element][features][payment_method_save]=disabled&customer=cus_1",
 	}
+	var versions []string
 	var got []string
 	for _, r := range *seen {
 		body, _ := io.ReadAll(r.Body)
@@ -214,6 +222,10 @@ func TestForms(t *testing.T) {
 			key = "fresh"
 		}
 		got = append(got, r.Method+" "+r.URL.Path+" "+key+" "+string(body))
+		versions = append(versions, r.Header.Get("Stripe-Version"))
+	}
+	if diff := cmp.Diff([]string{"2024-06-20", "2024-06-20", "2025-10-29.clover"}, versions); diff != "" {
+		t.Error(diff)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatal(diff)

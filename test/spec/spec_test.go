@@ -117,7 +117,7 @@ func TestSchemasRefuse(t *testing.T) {
 		"change of more":    {"PaymentChange", `{"amount":1,"currency":"eur"}`},
 		"own reason":        {"PaymentCancel", `{"reason":"tired"}`},
 		"order id":          {"OrderID", `"../a"`},
-		"mobile surface":    {"CustomerSessionOptions", `{"surface":"mobile"}`},
+		"another surface":   {"CustomerSessionOptions", `{"surface":"watch"}`},
 		"no filter":         {"CustomerSessionOptions", `{"allow_redisplay_filters":[]}`},
 		"filter twice":      {"CustomerSessionOptions", `{"allow_redisplay_filters":["always","always"]}`},
 		"fraction of time":  {"Timestamp", `"2026-11-23T12:00:00.5Z"`},

@@ -41,14 +41,22 @@ var (
 		"payment_method_redisplay_limit": anInteger, "payment_method_remove": onOff, "payment_method_save": onOff,
 		"payment_method_save_usage": oneOf("off_session", "on_session"),
 	}
+	mobileShape = shape{
+		"payment_method_allow_redisplay_filters": listOf("always", "limited", "unspecified"), "payment_method_redisplay": onOff,
+		"payment_method_remove": onOff, "payment_method_save": onOff, "payment_method_save_allow_redisplay_override": oneOf("always", "limited", "unspecified"),
+	}
 	sessionCreation = shape{
 		"customer": aText.must(), "expand": aList,
 		"components": aShape(shape{
 			"buy_button": aShape(enabledOnly), "pricing_table": aShape(enabledOnly),
-			"payment_element": aShape(enabledOnly.with(shape{"features": aShape(featureShape)})),
+			"payment_element":        aShape(enabledOnly.with(shape{"features": aShape(featureShape)})),
+			"mobile_payment_element": aShape(enabledOnly.with(shape{"features": aShape(mobileShape)})),
 		}).must(),
 	}
 )
+
+// mobileSince is the first API version with the component of native apps.
+const mobileSince = "2025-10-29"
 
 const redisplayMax = 10 // Stripe's own ceiling, and 3 its default
 
@@ -62,10 +70,14 @@ func (a *account) createSession(c *call) (any, error) {
 	if _, ok := a.customers.find(owner); !ok {
 		return nil, missing("customer", owner, "customer")
 	}
+	if components.has("mobile_payment_element") && c.Header.Get("Stripe-Version") < mobileSince {
+		return nil, invalid("parameter_unknown", "components[mobile_payment_element]", "Received unknown parameter: components[mobile_payment_element]")
+	}
 	chosen, f := chooseFeatures(components.child("payment_element"))
 	if f != nil {
 		return nil, f
 	}
+	mobile := components.child("mobile_payment_element")
 	s := &session{
 		Object: "customer_session", ClientSecret: "cuss_secret_" + a.ids.letters(47), Created: a.unix(), Customer: owner, features: chosen,
 		ExpiresAt: unix(a.now().Add(sessionLife).Unix()),
@@ -74,6 +86,13 @@ func (a *account) createSession(c *call) (any, error) {
 			"payment_element": document{"enabled": components.child("payment_element").boolean("enabled"), "features": chosen},
 			"pricing_table":   document{"enabled": components.child("pricing_table").boolean("enabled")},
 		},
+	}
+	if mobile.boolean("enabled") {
+		s.features = mobileFeatures(mobile.child("features"))
+		s.Components["mobile_payment_element"] = document{"enabled": true, "features": document{
+			"payment_method_allow_redisplay_filters": s.features.Filters, "payment_method_redisplay": s.features.Redisplay,
+			"payment_method_remove": s.features.Remove, "payment_method_save": s.features.Save, "payment_method_save_allow_redisplay_override": nil,
+		}}
 	}
 	a.sessions[s.ClientSecret] = s
 	return s, nil
@@ -86,6 +105,22 @@ func anyEnabled(components params) bool {
 		}
 	}
 	return false
+}
+
+// mobileFeatures fills in Stripe's defaults. A native app shows all saved methods that it may.
+func mobileFeatures(given params) *features {
+	all := int64(redisplayMax)
+	out := &features{
+		Filters: given.list("payment_method_allow_redisplay_filters"), Redisplay: either(given.text("payment_method_redisplay"), "disabled"),
+		Remove: either(given.text("payment_method_remove"), "disabled"), Save: either(given.text("payment_method_save"), "disabled"),
+	}
+	if out.Filters == nil {
+		out.Filters = []string{"always"}
+	}
+	if out.Redisplay == "enabled" {
+		out.Limit = &all
+	}
+	return out
 }
 
 // chooseFeatures fills in Stripe's defaults; nil where the Payment Element is off.
