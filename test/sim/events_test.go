@@ -28,12 +28,22 @@ func (s *stripe) announce(p *intent, kind string) {
 	}
 }
 
+// announceReturn makes the event of a Refund.
+func (s *stripe) announceReturn(p *intent, kind string, seen service.RefundSeen) {
+	s.events = append(s.events, &event{payment: p, Notice: service.Notice{
+		ID: fmt.Sprintf("evt_%03d", (len(s.events)+1)*37%997), Type: kind, Created: s.clock(), APIVersion: "2024-06-20",
+		Payment: p.id, Returned: []service.Fact{seen},
+	}})
+}
+
 func (s *stripe) notice(id string) (service.Notice, error) {
 	for _, e := range s.events {
 		if e.ID == id {
 			n := e.Notice
-			shown := *e.Intent
-			n.Intent = &shown
+			if e.Intent != nil {
+				shown := *e.Intent
+				n.Intent = &shown
+			}
 			return n, nil
 		}
 	}
@@ -42,6 +52,9 @@ func (s *stripe) notice(id string) (service.Notice, error) {
 
 // fact is what an event says, as the service merges it.
 func (e *event) fact() service.Fact {
+	if e.Intent == nil {
+		return e.Returned[0]
+	}
 	seen := service.Sighting{At: e.Created, Event: e.ID, APIVersion: e.APIVersion, Snapshot: e.Intent.Snapshot}
 	if e.Type == "payment_intent.created" {
 		return service.Opening{Sighting: seen}

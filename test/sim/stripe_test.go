@@ -14,13 +14,15 @@ import (
 //
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 type stripe struct {
-	world    *world
-	intents  []*intent // oldest first
-	events   []*event  // oldest first
-	keys     map[string]kept
-	requests int
-	charges  int
-	sessions int
+	world   *world
+	intents []*intent // oldest first
+	events  []*event  // oldest first
+	keys    map[string]kept
+
+	refundKeys map[string]keptRefund
+	requests   int
+	charges    int
+	sessions   int
 }
 
 // intent is a PaymentIntent, with all that it has ever been.
@@ -35,6 +37,7 @@ type intent struct {
 	shown   int64 // age of the youngest price that it was handed out at, in Unix milliseconds
 	strange bool  // made by somebody else
 	asked   bool  // Stripe was asked about it
+	refunds []service.RefundSeen
 }
 
 // payable reports whether the customer could pay now.
@@ -230,7 +233,9 @@ func (s *stripe) retrieve(id service.PaymentID) (service.Answer, error) {
 	if p == nil {
 		return service.Answer{}, missing()
 	}
-	return s.answer(p), nil
+	a := s.answer(p)
+	a.Returns = p.returns()
+	return a, nil
 }
 
 // refuse says no, and shows the payment as it is.

@@ -64,7 +64,7 @@ func newWorld(seed uint64, m mutant) *world {
 		redisSkew: pick(w, 0, 0, time.Second, -time.Second, 2*time.Minute, -2*time.Minute),
 	}
 	w.hints = &hints{waiting: map[string][]chan struct{}{}, lose: func() bool { return w.fault(0.2) }}
-	w.redis, w.stripe = newRedis(w), &stripe{world: w, keys: map[string]kept{}}
+	w.redis, w.stripe = newRedis(w), &stripe{world: w, keys: map[string]kept{}, refundKeys: map[string]keptRefund{}}
 	w.redis.skew = w.mood.redisSkew
 	for n := range w.mood.orders {
 		w.orders = append(w.orders, newOrder(service.OrderID(fmt.Sprintf("order-%d", n+1))))
