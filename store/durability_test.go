@@ -74,12 +74,7 @@ func TestDurabilityOfAll(t *testing.T) {
 			if kind, err := store.Kind(t.Context(), mode, url); kind != mode || err != nil {
 				t.Errorf("it is a %s, %v", kind, err)
 			}
-			var servers []store.Server
-			eventually(t.Context(), t, "all servers", func(ctx context.Context) bool {
-				var err error
-				servers, err = store.Inspect(ctx, mode, url)
-				return err == nil && len(servers) == test.servers
-			})
+			servers := inspected(t, mode, url, test.servers)
 			if d := store.Judge(servers, 0); d.Class != "every write" || len(d.Flaws) > 0 || !strings.Contains(d.Loses, "failover") {
 				t.Errorf("got %+v", d)
 			}
@@ -96,10 +91,21 @@ func TestDurabilityOfAll(t *testing.T) {
 			if err := weak.ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
 				t.Fatal(err)
 			}
-			servers, err := store.Inspect(t.Context(), mode, url)
-			if d := store.Judge(servers, 1); err != nil || d.Class != "every second + 1 replica" || len(d.Flaws) != 1 || !strings.Contains(d.Flaws[0], "replica ") {
-				t.Errorf("got %+v, %v", d, err)
+			d := store.Judge(inspected(t, mode, url, test.servers), 1)
+			if d.Class != "every second + 1 replica" || len(d.Flaws) != 1 || !strings.Contains(d.Flaws[0], "replica ") {
+				t.Errorf("got %+v", d)
 			}
 		})
 	}
+}
+
+// inspected waits until so many servers are seen: each node of a cluster learns by itself of the others' replicas.
+func inspected(t *testing.T, mode, url string, count int) (servers []store.Server) {
+	t.Helper()
+	eventually(t.Context(), t, "all servers", func(ctx context.Context) bool {
+		var err error
+		servers, err = store.Inspect(ctx, mode, url)
+		return err == nil && len(servers) == count
+	})
+	return servers
 }

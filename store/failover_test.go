@@ -37,19 +37,53 @@ func TestFailover(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			servers := start(t)
-			o := waiting(1)
-			o.WaitTimeout = 500 * time.Millisecond
-			l := &load{t: t, Store: store.New(connectTo(t, name, servers.URL()), o), done: map[service.PaymentID]moment{}}
-			if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
-				t.Fatal(err)
-			}
-			l.run(t.Context(), servers.CutOff, servers.KillMaster)
+			l := newLoad(t, name, servers.URL())
+			l.run(t.Context(), func() {
+				servers.CutOff()
+				eventually(t.Context(), t, "every writer to be refused", func(context.Context) bool { return l.refusals() >= failoverWriters })
+				servers.KillMaster()
+			})
 			l.judge(t.Context(), connectTo(t, name, servers.URL()))
 		})
 	}
 }
 
-// moment is before or after the master was killed.
+// TestSlotsMove moves slots to another master of a cluster under load. A key that is on its way is refused; afterwards all
+// goes on, with WAIT at the new master.
+func TestSlotsMove(t *testing.T) {
+	t.Parallel()
+	cluster := storetest.NewCluster(t, 2, 2)
+	l := newLoad(t, "cluster", cluster.URL())
+	moved := 0
+	l.run(t.Context(), func() {
+		for at := range options.Partitions {
+			for _, key := range []string{fmt.Sprintf("kasse:{p%d}:meta", at), fmt.Sprintf("kasse:{o%d}:meta", at)} {
+				if moved < 4 && cluster.Owns(key) {
+					cluster.MoveSlot(key)
+					moved++
+				}
+			}
+		}
+	})
+	if moved != 4 {
+		t.Errorf("%d slots were moved", moved)
+	}
+	l.judge(t.Context(), connectTo(t, "cluster", cluster.URL()))
+}
+
+// newLoad returns a load on an empty Redis, of which one replica is waited for.
+func newLoad(t *testing.T, mode, url string) *load {
+	t.Helper()
+	o := waiting(1)
+	o.WaitTimeout = 500 * time.Millisecond
+	l := &load{t: t, Store: store.New(connectTo(t, mode, url), o), done: map[service.PaymentID]moment{}}
+	if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// moment is before or after harm was done.
 type moment int
 
 // load is writers that each make one order and one payment after the other, and repeat what was not acknowledged.
@@ -64,8 +98,8 @@ type load struct {
 
 const failoverWriters = 8
 
-// run kills the master once everything is under way and it has taken what nobody else has, and ends when all partitions take writes again.
-func (l *load) run(ctx context.Context, cutOff, kill func()) {
+// run does harm once everything is under way, and ends when all partitions take writes again.
+func (l *load) run(ctx context.Context, harm func()) {
 	l.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -81,17 +115,15 @@ func (l *load) run(ctx context.Context, cutOff, kill func()) {
 	}
 	// Names are spread evenly: so many of them leave no partition out.
 	const enough = 25 * 16
-	eventually(ctx, l.t, "writes before the failover", func(context.Context) bool { return l.acknowledged(0) > enough })
-	cutOff()
-	eventually(ctx, l.t, "every writer to be refused", func(context.Context) bool { return l.refusals() >= failoverWriters })
-	kill()
+	eventually(ctx, l.t, "writes before", func(context.Context) bool { return l.acknowledged(0) > enough })
+	harm()
 	l.mu.Lock()
 	l.now++
 	l.mu.Unlock()
 	for at := range options.Partitions {
 		l.resumes(ctx, at)
 	}
-	eventually(ctx, l.t, "writes after the failover", func(context.Context) bool { return l.acknowledged(1) > enough })
+	eventually(ctx, l.t, "writes after", func(context.Context) bool { return l.acknowledged(1) > enough })
 }
 
 // resumes waits until the partitions of one number take a payment and an order again, and their hints arrive.

@@ -145,3 +145,27 @@ func Empty(ctx context.Context, client redis.UniversalClient) error {
 	}
 	return client.FlushAll(ctx).Err()
 }
+
+// MoveSlot moves the slot of a key from the first master to the second, as redis-cli --cluster reshard does.
+func (c *Cluster) MoveSlot(key string) {
+	c.t.Helper()
+	from, to := c.nodes[0], c.nodes[1]
+	slot := from.said("CLUSTER", "KEYSLOT", key)
+	to.must("CLUSTER", "SETSLOT", slot, "IMPORTING", from.said("CLUSTER", "MYID"))
+	from.must("CLUSTER", "SETSLOT", slot, "MIGRATING", to.said("CLUSTER", "MYID"))
+	for from.said("CLUSTER", "COUNTKEYSINSLOT", slot) != "0" {
+		if one := from.said("CLUSTER", "GETKEYSINSLOT", slot, 1); one != "[]" {
+			from.must("MIGRATE", "127.0.0.1", to.port, one, 0, patience.Milliseconds())
+		}
+	}
+	for _, node := range []*Server{to, from} {
+		node.must("CLUSTER", "SETSLOT", slot, "NODE", to.said("CLUSTER", "MYID"))
+	}
+}
+
+// Owns reports whether the first master has the slot of a key.
+func (c *Cluster) Owns(key string) bool {
+	c.t.Helper()
+	slot, err := strconv.Atoi(c.nodes[0].said("CLUSTER", "KEYSLOT", key))
+	return err == nil && slot < clusterSlots/c.masters
+}

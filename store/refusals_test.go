@@ -1,0 +1,133 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// TestRefusals has servers that answer and do not do what they are told. All of it is for the moment: callers may come
+// again, and hear nothing of Redis's own words.
+func TestRefusals(t *testing.T) {
+	tests := map[string]struct {
+		says   string
+		refuse func(t *testing.T) redis.UniversalClient
+	}{
+		"out of memory": {"OOM", func(t *testing.T) redis.UniversalClient {
+			t.Helper()
+			client := marked(t, storetest.RedisServer(t))
+			return set(t, client, "maxmemory", "1")
+		}},
+		"too few replicas": {"NOREPLICAS", func(t *testing.T) redis.UniversalClient {
+			t.Helper()
+			client := marked(t, storetest.RedisServer(t))
+			return set(t, client, "min-replicas-to-write", "1")
+		}},
+		"disk that fails": {"MISCONF", func(t *testing.T) redis.UniversalClient {
+			t.Helper()
+			client := marked(t, storetest.RedisServer(t, "--save", "3600 1000"))
+			dir, err := client.ConfigGet(t.Context(), "dir").Result()
+			if err == nil {
+				err = os.RemoveAll(dir["dir"])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			eventually(t.Context(), t, "the snapshot to fail", func(ctx context.Context) bool {
+				_ = client.BgSave(ctx) // it is on its way
+				said, err := client.Info(ctx, "persistence").Result()
+				return err == nil && strings.Contains(said, "rdb_last_bgsave_status:err")
+			})
+			return client
+		}},
+		"read-only": {"READONLY", func(t *testing.T) redis.UniversalClient {
+			t.Helper()
+			master, replica := storetest.NewReplicated(t)
+			marked(t, master.URL())
+			client := connect(t, replica.URL())
+			eventually(t.Context(), t, "the marks at the replica", func(ctx context.Context) bool {
+				_, err := store.New(client, options).Check(ctx, store.Identity{Service: "kasse"})
+				return err == nil
+			})
+			return client
+		}},
+		"replica without its master": {"MASTERDOWN", func(t *testing.T) redis.UniversalClient {
+			t.Helper()
+			master, replica := storetest.NewReplicated(t)
+			marked(t, master.URL())
+			client := set(t, connect(t, replica.URL()), "replica-serve-stale-data", "no")
+			master.Kill()
+			eventually(t.Context(), t, "the replica to notice", func(ctx context.Context) bool {
+				return client.Get(ctx, "any").Err() != redis.Nil //nolint:errorlint // it is compared so
+			})
+			return client
+		}},
+		"cluster without all its slots": {"CLUSTERDOWN", func(t *testing.T) redis.UniversalClient {
+			t.Helper()
+			cluster := storetest.NewCluster(t, 3, 0)
+			client := connectTo(t, "cluster", cluster.URL())
+			if err := store.New(client, options).Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+				t.Fatal(err)
+			}
+			cluster.KillMaster()
+			return client
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			client := test.refuse(t)
+			for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
+				eventually(t.Context(), t, test.says, func(ctx context.Context) bool { return refused(ctx, t, s, test.says) })
+			}
+		})
+	}
+}
+
+// refused reports whether a write was refused in these words, and fails the test unless callers may come again. A cluster
+// takes its time to notice.
+func refused(ctx context.Context, t *testing.T, s *store.Store, words string) bool {
+	t.Helper()
+	said := false
+	for at := range options.Partitions {
+		id := service.PaymentID(inPartition("pi_refused", at))
+		p, now, err := s.LoadPayment(ctx, id)
+		if err == nil {
+			err = s.SavePayment(ctx, visible(p, now))
+		}
+		var e *service.Error
+		if err != nil && (!errors.As(err, &e) || e.Code != service.CodeStoreUnavailable || e.RetryAfter < time.Second || strings.Contains(e.Detail, words)) {
+			t.Fatalf("got %v", err)
+		}
+		if said = said || (err != nil && strings.Contains(err.Error(), words)); said {
+			break
+		}
+	}
+	return said
+}
+
+func marked(t *testing.T, url string) redis.UniversalClient {
+	t.Helper()
+	client := connect(t, url)
+	if err := store.New(client, options).Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+func set(t *testing.T, client redis.UniversalClient, name, value string) redis.UniversalClient {
+	t.Helper()
+	if err := client.ConfigSet(t.Context(), name, value).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
