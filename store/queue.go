@@ -105,7 +105,8 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 // WantRead puts a payment into the queue, due at once, unless it is there.
 func (s *Store) WantRead(ctx context.Context, id service.PaymentID) error {
 	part := s.paymentPartition(id)
-	return unavailable(wantReadScript.Run(ctx, s.redis, []string{part.reads(), part.meta()}, string(id)).Err())
+	_, err := s.run(ctx, wantReadScript, part, []string{part.reads(), part.meta()}, string(id))
+	return err
 }
 
 // DropRead takes a payment out of all queues.

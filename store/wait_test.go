@@ -45,7 +45,8 @@ func TestWaitReplicas(t *testing.T) {
 		"an order": func(s *store.Store) error {
 			return s.SaveOrder(ctx, service.Order{ID: "o-1", Revision: orderRevision(ctx, t, s)})
 		},
-		"a quarantined event": func(s *store.Store) error { return s.Quarantine(ctx, service.Notice{ID: "evt_1"}, nil) },
+		"a read that an event asks for": func(s *store.Store) error { return s.WantRead(ctx, "pi_3") },
+		"a quarantined event":           func(s *store.Store) error { return s.Quarantine(ctx, service.Notice{ID: "evt_1"}, nil) },
 	}
 	for name, change := range changes {
 		for range 2 { // scripts are unknown to Redis, then known
@@ -67,6 +68,7 @@ func TestWaitReplicas(t *testing.T) {
 	unconfirmed(t, "what a change of an order begins with", err)
 	unconfirmed(t, "a write", s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_2"}}))
 	unconfirmed(t, "a write of an order", s.SaveOrder(ctx, service.Order{ID: "o-2"}))
+	unconfirmed(t, "a read that an event asks for", s.WantRead(ctx, "pi_3"))
 	unconfirmed(t, "a quarantined event", s.Quarantine(ctx, service.Notice{ID: "evt_2"}, nil))
 	if _, err := s.LoadView(ctx, "pi_2"); !errors.Is(err, service.ErrNotFound) {
 		t.Errorf("a status needs no replica: %v", err)

@@ -1,0 +1,46 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// TestFrozen has a server that stands still with its connections open, and callers without a deadline of their own: each
+// question ends by itself, also one that waits for replicas.
+func TestFrozen(t *testing.T) {
+	t.Parallel()
+	server := storetest.NewServer(t)
+	client := connect(t, server.URL())
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	server.Freeze()
+	t.Cleanup(server.Thaw)
+	ended := make(chan string)
+	asked := 0
+	for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
+		for name, ask := range asks(s) {
+			asked++
+			go func() {
+				var e *service.Error
+				if err := ask(context.WithoutCancel(t.Context())); !errors.As(err, &e) || e.Code != service.CodeStoreUnavailable {
+					t.Errorf("%s: got %v", name, err)
+				}
+				ended <- name
+			}()
+		}
+	}
+	for range asked {
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			t.Fatal("a question hangs")
+		}
+	}
+}
