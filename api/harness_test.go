@@ -26,10 +26,15 @@ import (
 	"kasse/service"
 	"kasse/service/stripe"
 	"kasse/service/stripe/stripesim"
+	"kasse/store"
 	"kasse/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain silences go-redis: some of these tests take Redis away from it.
+func TestMain(m *testing.M) {
+	store.LogTo(slog.New(slog.DiscardHandler))
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	fullKey        = "ksk_test_full_full_full_full_full_full_full"
