@@ -4,11 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: bench chaos model help run demo build test check fmt fmt-check lint spec arch cli vuln programs
-=======
-.PHONY: bench model sim help run demo build test check fmt fmt-check lint spec arch cli vuln programs
->>>>>>> 8bb71e2 (sim: replicas of the service on a Redis and a Stripe that know the truth, one step after the other)
+.PHONY: bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,15 +50,15 @@ DURATION ?= 5m
 model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
 	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh
 
-<<<<<<< HEAD
 chaos: programs ## faults under load, and every acknowledged fact asked back: DURATION=5m (0: each kind once, short), SEED=n, ROUNDS=regexp
 	@$(GO) build -o bin/chaos ./test/chaos
 	@exec bin/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROUNDS),-rounds '$(ROUNDS)')
-=======
-SEED ?=
+
 sim: ## the simulation on new seeds, for DURATION=5m; or step by step on SEED=N
 	$(GO) test ./test/sim -v -count=1 -timeout 0 -run TestSimulation -args $(if $(SEED),-seed $(SEED),-duration $(DURATION))
->>>>>>> 8bb71e2 (sim: replicas of the service on a Redis and a Stripe that know the truth, one step after the other)
+
+fuzz: ## every fuzz target, each for DURATION=5m
+	DURATION=$(DURATION) GO="$(GO)" test/fuzz/run.sh
 
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh

@@ -30,7 +30,11 @@ func (g *Gateway) translateError(ctx context.Context, err error) error {
 			RetryAfter: time.Second, Cause: errors.New("no connection"),
 		}
 	}
-	return &service.Error{Code: service.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: errors.New("unreadable answer")}
+	return unreadableAnswer(errors.New("unreadable answer"))
+}
+
+func unreadableAnswer(why error) error {
+	return &service.Error{Code: service.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: why}
 }
 
 // unreachable reports whether the call failed below HTTP. http.Client wraps such errors, and only such.

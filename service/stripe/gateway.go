@@ -150,7 +150,7 @@ func (g *Gateway) post(ctx context.Context, path, key string, values url.Values)
 	if err != nil {
 		return service.Answer{}, err
 	}
-	return a.translate(repeated, g.Now), nil
+	return a.read(repeated, g.Now)
 }
 
 // RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured, and
@@ -161,11 +161,10 @@ func (g *Gateway) RetrievePayment(ctx context.Context, id service.PaymentID) (se
 	if _, err := g.call(ctx, http.MethodGet, intentPath(id), "", query, &a); err != nil {
 		return service.Answer{}, err
 	}
-	answered := a.translate(false, g.Now)
-	if a.AmountReceived == 0 {
-		return answered, nil
+	answered, err := a.read(false, g.Now)
+	if err != nil || a.AmountReceived == 0 {
+		return answered, err
 	}
-	var err error
 	answered.Returns, err = g.returns(ctx, &a.intent)
 	return answered, err
 }

@@ -140,6 +140,14 @@ func (a *answer) translate(repeated bool, now func() time.Time) service.Answer {
 	}
 }
 
+// read is translate for an answer that may be none of Stripe's: a proxy on the way can say 200 too.
+func (a *answer) read(repeated bool, now func() time.Time) (service.Answer, error) {
+	if err := a.unreadable(); err != nil {
+		return service.Answer{}, unreadableAnswer(err)
+	}
+	return a.translate(repeated, now), nil
+}
+
 // date is when Stripe answered, in Unix seconds by its clock.
 func date(h http.Header, now func() time.Time) int64 {
 	at, err := http.ParseTime(h.Get("Date"))

@@ -14,7 +14,8 @@ type order struct {
 	id     service.OrderID
 	prices []*price
 	tokens []service.CreateRequest // that a backend has signed
-	closed bool                    // a cancel was answered with success, and nobody has reopened since
+
+	refunds []service.RefundRequest // that it has asked for
 }
 
 func newOrder(id service.OrderID) *order { return &order{id: id} }
@@ -119,7 +120,7 @@ func (w *world) backendAsks() bool {
 		return true
 	}
 	pick(w,
-		w.presentToken, w.presentToken, w.presentToken, w.createByKey, w.createByKey, w.mint, w.changeAmount, w.cancelPayment, w.ask,
+		w.presentToken, w.presentToken, w.presentToken, w.createByKey, w.createByKey, w.mint, w.changeAmount, w.cancelPayment, w.ask, w.captureOrRefund, w.captureOrRefund,
 	)(o)
 	return true
 }
@@ -183,9 +184,6 @@ const clockJumps = 60_000
 func (w *world) create(o *order, name string, r service.CreateRequest, p *price) {
 	floor := o.floor()
 	var opened service.Opened
-	if r.Reopen {
-		o.closed = false
-	}
 	w.begin(fmt.Sprintf("create of %s by %s over %d rev %d", r.Order, name, r.Terms.Amount, r.Rev), func(ctx context.Context, at *replica) (err error) {
 		opened, err = at.Create(ctx, r)
 		return err
@@ -256,6 +254,45 @@ func (w *world) cancelPayment(o *order) {
 			w.broke("%s was answered as cancelled, and is %s", p.id, p.Status)
 		}
 	})
+}
+
+// captureOrRefund takes money that was authorised, or gives back some that has come; a call is repeated now and then.
+func (w *world) captureOrRefund(o *order) {
+	p := w.handed(o)
+	switch {
+	case p == nil:
+	case p.Status == service.RequiresCapture:
+		amount := w.partOf(p.AmountCapturable)
+		w.begin(fmt.Sprintf("capture of %d of %s", amount, p.id), func(ctx context.Context, at *replica) error {
+			_, err := at.Capture(ctx, p.id, &amount)
+			return err
+		}, func(err error) { w.expect(err, service.CodeInvalidState, service.CodeAmountOutOfRange) })
+	case p.Status == service.Succeeded:
+		w.refund(o, p)
+	}
+}
+
+func (w *world) refund(o *order, p *intent) {
+	if len(o.refunds) == 0 || w.happens(0.5) {
+		amount := w.partOf(p.AmountReceived)
+		o.refunds = append(o.refunds, service.RefundRequest{Payment: p.id, Caller: "shop", Key: fmt.Sprintf("key-%d", len(o.refunds)+1), Amount: &amount})
+	}
+	r := pick(w, o.refunds...)
+	w.begin(fmt.Sprintf("refund %s of %d of %s", r.Key, *r.Amount, r.Payment), func(ctx context.Context, at *replica) error {
+		_, err := at.Refund(ctx, r)
+		return err
+	}, func(err error) {
+		w.expect(err, service.CodeInvalidState, service.CodeRefundExceedsPayment)
+		w.judgeRefunds()
+	})
+}
+
+// partOf is all of an amount, or a part of it.
+func (w *world) partOf(amount int64) int64 {
+	if w.happens(0.5) {
+		return amount
+	}
+	return 1 + w.draw.Int64N(amount)
 }
 
 // ask reads what backends and pages read, and compares it with what was.

@@ -12,15 +12,14 @@ type event struct {
 	payment *intent
 	flying  bool // a delivery is under way
 	acked   bool
+	ignored bool // it was acknowledged when its payment had no record
 }
 
-// announce makes an event. Its id tells nothing of its place.
+// announce makes an event of a payment.
 func (s *stripe) announce(p *intent, kind string) {
 	shown := p.show()
-	e := &event{payment: p, Notice: service.Notice{
-		ID: fmt.Sprintf("evt_%03d", (len(s.events)+1)*37%997), Type: kind, Created: s.clock(), APIVersion: "2024-06-20", Intent: &shown,
-	}}
-	s.events = append(s.events, e)
+	e := s.newEvent(p, kind)
+	e.Intent = &shown
 	if s.world.fault(0.02) { // Stripe makes some twice
 		twin := *e
 		twin.ID += "b"
@@ -28,21 +27,21 @@ func (s *stripe) announce(p *intent, kind string) {
 	}
 }
 
-// announceReturn makes the event of a Refund.
-func (s *stripe) announceReturn(p *intent, kind string, seen service.RefundSeen) {
-	s.events = append(s.events, &event{payment: p, Notice: service.Notice{
+// newEvent makes one without content. Its id tells nothing of its place.
+func (s *stripe) newEvent(p *intent, kind string) *event {
+	e := &event{payment: p, Notice: service.Notice{
 		ID: fmt.Sprintf("evt_%03d", (len(s.events)+1)*37%997), Type: kind, Created: s.clock(), APIVersion: "2024-06-20",
-		Payment: p.id, Returned: []service.Fact{seen},
-	}})
+	}}
+	s.events = append(s.events, e)
+	return e
 }
 
 func (s *stripe) notice(id string) (service.Notice, error) {
 	for _, e := range s.events {
 		if e.ID == id {
 			n := e.Notice
-			if e.Intent != nil {
-				shown := *e.Intent
-				n.Intent = &shown
+			if n.Intent != nil {
+				n.Intent = new(*e.Intent)
 			}
 			return n, nil
 		}
@@ -50,14 +49,14 @@ func (s *stripe) notice(id string) (service.Notice, error) {
 	return service.Notice{}, &service.Error{Code: service.CodeInvalidSignature, Detail: "no such event"}
 }
 
-// fact is what an event says, as the service merges it.
-func (e *event) fact() service.Fact {
+// facts are what an event says, as the service merges it.
+func (e *event) facts() []service.Fact {
 	if e.Intent == nil {
-		return e.Returned[0]
+		return e.Returned
 	}
 	seen := service.Sighting{At: e.Created, Event: e.ID, APIVersion: e.APIVersion, Snapshot: e.Intent.Snapshot}
 	if e.Type == "payment_intent.created" {
-		return service.Opening{Sighting: seen}
+		return []service.Fact{service.Opening{Sighting: seen}}
 	}
-	return service.Event{Sighting: seen}
+	return []service.Fact{service.Event{Sighting: seen}}
 }

@@ -97,7 +97,7 @@ func (w *world) judgeStream(before, after storedPayment, write service.PaymentWr
 // moment is set once.
 func (w *world) judgeFulfillable(before storedPayment, v service.View) {
 	truth, o := w.stripe.intent(v.Payment), w.stored(v.Order)
-	if v.Fulfillable && (truth.Status != service.Succeeded || truth.AmountReceived != v.Amount || o.Terms.Amount != v.Amount || o.Terms.Currency != v.Currency || o.Winner != v.Payment) {
+	if v.Fulfillable && (truth.Status != service.Succeeded || (truth.AmountReceived != v.Amount && truth.CaptureMethod != service.CaptureManual) || o.Terms.Amount != v.Amount || o.Terms.Currency != v.Currency || o.Winner != v.Payment) {
 		w.broke("%+v may be fulfilled, and at Stripe it is %+v, of %+v", v, truth.Snapshot, o)
 	}
 	if before.view == nil {
@@ -115,7 +115,7 @@ func (w *world) judgeFulfillable(before storedPayment, v service.View) {
 // judgeFacts: what was acknowledged is in the record, so that merging it once more changes nothing.
 func (w *world) judgeFacts(id service.PaymentID) {
 	for _, e := range w.stripe.events {
-		if e.payment.id == id && e.acked {
+		if e.payment.id == id && e.acked && !e.ignored {
 			w.judgeFact(e)
 		}
 	}
@@ -128,13 +128,19 @@ func (w *world) judgeFact(e *event) {
 		return
 	}
 	before, _ := json.Marshal(p.Record)
-	after, _ := json.Marshal(service.Merge(p.Record, e.fact()))
+	for _, fact := range e.facts() {
+		p.Record = service.Merge(p.Record, fact)
+	}
+	after, _ := json.Marshal(p.Record)
 	if !bytes.Equal(before, after) {
 		w.broke("%s was acknowledged, and is not in the record:\n%s\n%s", e.ID, before, after)
 	}
 }
 
 func (w *world) judgeAcknowledged(e *event, result service.Outcome) {
+	if e.ignored = result == service.Ignored && e.Intent == nil; e.ignored {
+		return // a read will list it
+	}
 	if result != service.Applied && result != service.Unchanged {
 		w.broke("%s of %s is %s", e.ID, e.payment.id, result)
 		return
@@ -189,5 +195,19 @@ func (w *world) judgePrice(p *intent) {
 	o := w.order(p.origin.Order)
 	if age := o.age(p.Amount); age > 0 && age < p.shown {
 		w.broke("%s was handed out at a price of %d, and goes back to %d of %d", p.id, p.shown, p.Amount, age)
+	}
+}
+
+// judgeRefunds: a call gives money back once, and never more than has come.
+func (w *world) judgeRefunds() {
+	made := map[string]service.RefundID{}
+	for _, r := range w.stripe.refunds {
+		if other, twice := made[r.Call]; twice && r.Call != "" {
+			w.broke("%s and %s are one call", other, r.ID)
+		}
+		made[r.Call] = r.ID
+		if w.stripe.given(r.payment) > r.payment.AmountReceived {
+			w.broke("more of %s is given back than has come", r.payment.id)
+		}
 	}
 }

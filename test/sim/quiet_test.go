@@ -24,6 +24,9 @@ func (w *world) quieten() {
 	}
 	for _, p := range w.stripe.intents {
 		p.asked = false
+		if _, running := w.redis.sweeps[p.id]; running {
+			w.redis.sweeps.put(p.id, w.redis.now()) // how long it waits by itself has tests of its own
+		}
 	}
 	w.until("every payment is swept", w.swept)
 	for _, o := range w.orders {
@@ -92,7 +95,7 @@ func (w *world) judgeEnd(o *order) {
 	stored, paid := w.stored(o.id), 0
 	for _, p := range w.stripe.of(o.id) {
 		v := w.viewOf(w.redis.payments[p.id].view)
-		if v.Status != p.Status || v.Amount != p.Amount || v.AmountReceived != p.AmountReceived || (v.State == service.Paid) != (p.Status == service.Succeeded) {
+		if v.Status != p.Status || v.Amount != p.Amount || v.AmountReceived != p.AmountReceived || v.AmountRefunded != w.stripe.given(p) || v.State != w.stateOf(p) {
 			w.broke("all is quiet, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
 			return
 		}
@@ -112,6 +115,23 @@ func (w *world) judgeEnd(o *order) {
 	if (paid > 0) != (stored.Winner != "") || paid > 1 {
 		w.broke("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
 	}
+}
+
+// stateOf is how a payment is to be shown.
+func (w *world) stateOf(p *intent) service.State {
+	given := w.stripe.given(p)
+	switch {
+	case p.Status == service.Succeeded && given >= p.AmountReceived:
+		return service.Refunded
+	case p.Status == service.Succeeded && given > 0:
+		return service.PartiallyRefunded
+	case p.Status == service.RequiresPaymentMethod && p.Failure != nil:
+		return service.Failed
+	}
+	return map[service.Status]service.State{
+		service.RequiresPaymentMethod: service.Pending, service.RequiresAction: service.ActionRequired, service.Processing: service.InProgress,
+		service.RequiresCapture: service.Authorized, service.Succeeded: service.Paid, service.Canceled: service.CanceledState,
+	}[p.Status]
 }
 
 // createLast: nothing is stuck. A create by a key that may reopen hands out the one payment of the order that can be

@@ -19,10 +19,12 @@ type stripe struct {
 	events  []*event  // oldest first
 	keys    map[string]kept
 
+	refunds    []*refund // oldest first
 	refundKeys map[string]keptRefund
-	requests   int
-	charges    int
-	sessions   int
+
+	requests int
+	charges  int
+	sessions int
 }
 
 // intent is a PaymentIntent, with all that it has ever been.
@@ -37,7 +39,6 @@ type intent struct {
 	shown   int64 // age of the youngest price that it was handed out at, in Unix milliseconds
 	strange bool  // made by somebody else
 	asked   bool  // Stripe was asked about it
-	refunds []service.RefundSeen
 }
 
 // payable reports whether the customer could pay now.
@@ -234,7 +235,9 @@ func (s *stripe) retrieve(id service.PaymentID) (service.Answer, error) {
 		return service.Answer{}, missing()
 	}
 	a := s.answer(p)
-	a.Returns = p.returns()
+	if p.AmountReceived > 0 {
+		a.Returns = s.returns(p)
+	}
 	return a, nil
 }
 

@@ -109,6 +109,8 @@ func (w *world) step() {
 		w.redis.skew += w.upTo(3*time.Second) - 1500*time.Millisecond // a failover, to a machine whose clock is another
 	case w.happens(w.mood.customers) && w.customerActs():
 	case w.happens(w.mood.backends) && w.backendAsks():
+	case len(w.stripe.refunds) > 0 && w.happens(0.02):
+		w.stripe.refundActs(pick(w, w.stripe.refunds...))
 	case w.happens(w.mood.deliveries) && w.deliver():
 	case w.letGo():
 	case w.happens(0.3) && w.backendAsks():

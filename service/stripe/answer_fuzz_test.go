@@ -1,0 +1,96 @@
+package stripe
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	stripego "github.com/stripe/stripe-go/v79"
+
+	"kasse/service"
+)
+
+// heard is a network that gives the same answer to every request.
+type heard struct {
+	status int
+	body   string
+}
+
+// RoundTrip makes no request.
+func (h heard) RoundTrip(r *http.Request) (*http.Response, error) {
+	header := http.Header{"Request-Id": {"req_1"}, "Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Stripe-Should-Retry": {"false"}}
+	return &http.Response{
+		StatusCode: h.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r,
+		Body: io.NopCloser(strings.NewReader(h.body)), ContentLength: int64(len(h.body)),
+	}, nil
+}
+
+// hears returns a gateway that asks once: stripe-go waits before it asks again.
+func hears(h heard) *Gateway {
+	g := New(Options{SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon }})
+	g.backend = stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
+		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(h), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
+		LeveledLogger: &stripego.LeveledLogger{Level: stripego.LevelNull},
+	})
+	return g
+}
+
+// FuzzAnswer: whatever Stripe or a proxy on the way answers, nothing panics, a PaymentIntent that comes out can be stored,
+// and an error has a code of ours and nothing of the body.
+func FuzzAnswer(f *testing.F) {
+	for _, body := range []string{
+		intentBody, "{}", "", "null", "[]", "\x00", `{"object":"list","data":[` + intentBody + `],"has_more":false}`,
+		strings.Replace(intentBody, `"pi_1"`, `"pi_1/../customers"`, 1), strings.Replace(intentBody, "requires_payment_method", "paused", 1),
+		`{"error":{"type":"card_error","code":"card_declined","message":"` + secretInIntent + `","payment_intent":` + intentBody + `}}`,
+		`{"error":{"type":"invalid_request_error","param":"customer","code":"resource_missing"}}`, `{"error":"no"}`, `{"error":null}`,
+		`{"error":{"payment_intent":{"id":null}}}`, `<html>`, intentBody[:100], `{"client_secret":"cuss_1","expires_at":1}`,
+	} {
+		for _, status := range []int{200, 301, 400, 402, 404, 409, 429, 500, 503} {
+			f.Add(status, body)
+		}
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			t.Skip("net/http gives no such answer")
+		}
+		g := hears(heard{status, body})
+		for _, ask := range []func() (service.Answer, error){
+			func() (service.Answer, error) { return g.RetrievePayment(t.Context(), "pi_1") },
+			func() (service.Answer, error) { return g.OpenPayment(t.Context(), "key", "amount=1000") },
+			func() (service.Answer, error) {
+				found, err := g.FindPayment(t.Context(), "shop-1", service.Attempt{Number: 1})
+				if found == nil {
+					found = &service.Answer{Intent: service.Intent{ID: "pi_none", Snapshot: service.Snapshot{Status: service.Canceled}}}
+				}
+				return *found, err
+			},
+			func() (service.Answer, error) {
+				_, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{})
+				return service.Answer{Intent: service.Intent{ID: "pi_none", Snapshot: service.Snapshot{Status: service.Canceled}}}, err
+			},
+		} {
+			answer, err := ask()
+			judgeAnswer(t, body, answer, err)
+		}
+	})
+}
+
+func judgeAnswer(t *testing.T, body string, answer service.Answer, err error) {
+	t.Helper()
+	if err == nil {
+		if !answer.ID.Valid() || !answer.Status.Known() {
+			t.Fatalf("%q is taken for %+v", body, answer.Intent)
+		}
+		return
+	}
+	e, ok := errors.AsType[*service.Error](err)
+	if !ok || e.Code == "" || strings.Contains(err.Error(), "do_not_tell") {
+		t.Fatalf("%q becomes %v", body, err)
+	}
+	if e.Intent != nil && (!e.Intent.ID.Valid() || !e.Intent.Status.Known()) {
+		t.Fatalf("%q shows %+v", body, e.Intent.Intent)
+	}
+}

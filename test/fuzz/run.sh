@@ -1,0 +1,14 @@
+#!/bin/sh
+# Fuzzes every target of the repository for DURATION, one after the other. What fails is kept under testdata of its
+# package, where every later run of the tests plays it again.
+set -eu
+
+go="${GO:-go}"
+duration="${DURATION:-1m}"
+targets="$(grep -rlE '^func Fuzz' --include='*_test.go' . | sort)"
+for file in $targets; do
+	for target in $(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$file"); do
+		echo "=== $target of $(dirname "$file"), for $duration"
+		"$go" test "$(dirname "$file")" -run '^$' -fuzz "^$target\$" -fuzztime "$duration" -parallel "${PARALLEL:-2}"
+	done
+done
