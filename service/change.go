@@ -15,6 +15,8 @@ type changer interface {
 	UpdateAmount(ctx context.Context, id PaymentID, amount int64) (Answer, error)
 	// CancelPayment cancels for a reason of Stripe's, or for none.
 	CancelPayment(ctx context.Context, id PaymentID, reason string) (Answer, error)
+	// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why.
+	NoteClosed(ctx context.Context, id PaymentID, why Closure) error
 }
 
 // adapt brings an open payment to the order's terms: by its amount, in requires_payment_method; otherwise it is cancelled,
@@ -204,6 +206,9 @@ func (s *Service) tryCancel(ctx context.Context, id PaymentID, reason string) (S
 	case t.view.State == InProgress:
 		return StoredView{}, t.invalidState("The bank is processing the payment: it can no longer be cancelled, and its answer has to be awaited.")
 	case t.view.State == CanceledState && t.order.Closed != "":
+		if err := s.tell(ctx, id); err != nil {
+			return StoredView{}, err
+		}
 		return s.views.LoadView(ctx, id)
 	}
 	o := t.order

@@ -3,4 +3,14 @@ package service
 import "context"
 
 // SweepDue is one pass of the sweep.
-func (s *Service) SweepDue(ctx context.Context) (int, error) { return s.sweep(ctx) }
+func (s *Service) SweepDue(ctx context.Context) (int, error) {
+	var t Tally
+	err := s.sweep(ctx, &t)
+	return t.Read, err
+}
+
+// CatchUp is one pass of the catch-up.
+func (s *Service) CatchUp(ctx context.Context) error { return s.catchUpOnce(ctx) }
+
+// RestoreNext is one turn of the restore queue.
+func (s *Service) RestoreNext(ctx context.Context) error { return s.restoreNext(ctx) }

@@ -88,9 +88,15 @@ func (s *Service) change(ctx context.Context, id PaymentID, cause string, edit f
 
 // prepare renders a payment's write. Where the payment may expire, its order is made to outlive it first.
 func (s *Service) prepare(ctx context.Context, p *Payment, now time.Time, cause string) (PaymentWrite, error) {
+	if s.rebuilding {
+		cause = causeRebuild
+	}
 	w, err := p.write(now, cause)
 	if err != nil {
 		return w, err
+	}
+	if w.Event != nil {
+		w.Event.Restored = s.rebuilding
 	}
 	shown, err := w.stored()
 	if err != nil {

@@ -113,6 +113,9 @@ func (s *Service) Read(ctx context.Context, id PaymentID) error {
 		}
 		return nil
 	}
+	if p.unnoted() {
+		return s.noteClosed(ctx, p)
+	}
 	answer, err := s.stripe.RetrievePayment(ctx, id)
 	var e *Error
 	if errors.As(err, &e) && e.Code == CodeNotFound {
@@ -125,23 +128,48 @@ func (s *Service) Read(ctx context.Context, id PaymentID) error {
 	return err
 }
 
-// learn merges an answer of Stripe; covers are the events and answers known when the question was asked.
-func (s *Service) learn(ctx context.Context, a Answer, covers []string, cause string) (Payment, error) {
-	p, _, err := s.change(ctx, a.ID, cause, func(p *Payment) error {
-		if err := s.introduce(ctx, p, a.Intent); err != nil {
-			return err
-		}
-		if a.Stale {
-			p.Record = Merge(p.Record, Doubt(a.Date))
-			return s.place(ctx, p)
-		}
-		p.Record = Merge(p.Record, Read{
-			Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID}, Covers: covers, CaptureBefore: a.CaptureBefore,
-		})
-		p.Record = a.Returns.merge(p.Record, a.Date, covers)
+// noteClosed tells Stripe that the order was closed with this payment: a rebuild learns it from nobody else. Where Stripe
+// refuses, it stays so.
+func (s *Service) noteClosed(ctx context.Context, p Payment) error {
+	o, _, err := s.orders.LoadOrder(ctx, p.Standing.Order)
+	if err != nil {
+		return err
+	}
+	if o.Closed != "" {
+		err = s.stripe.NoteClosed(ctx, p.ID, o.Closed)
+	}
+	if err != nil && !refused(err) {
+		return err
+	}
+	if err != nil {
+		s.Logger.WarnContext(ctx, "Stripe does not note that the order was closed", "payment_intent", p.ID, "error", err)
+	}
+	_, _, err = s.change(ctx, p.ID, causeAPI, func(p *Payment) error {
+		p.Standing.Noted = o.Closed != ""
 		return s.place(ctx, p)
 	})
+	return err
+}
+
+// learn merges an answer of Stripe; covers are the events and answers known when the question was asked.
+func (s *Service) learn(ctx context.Context, a Answer, covers []string, cause string) (Payment, error) {
+	p, _, err := s.change(ctx, a.ID, cause, func(p *Payment) error { return s.absorb(ctx, p, a, covers) })
 	return p, err
+}
+
+func (s *Service) absorb(ctx context.Context, p *Payment, a Answer, covers []string) error {
+	if err := s.introduce(ctx, p, a.Intent); err != nil {
+		return err
+	}
+	if a.Stale {
+		p.Record = Merge(p.Record, Doubt(a.Date))
+		return s.place(ctx, p)
+	}
+	p.Record = Merge(p.Record, Read{
+		Sighting: Sighting{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID}, Covers: covers, CaptureBefore: a.CaptureBefore,
+	})
+	p.Record = a.Returns.merge(p.Record, a.Date, covers)
+	return s.place(ctx, p)
 }
 
 // merge adds the facts of a list that was made at a date, in Unix seconds, with some events known.
@@ -176,7 +204,7 @@ func (s *Service) introduce(ctx context.Context, p *Payment, intent Intent) erro
 		if o.Revision > 0 {
 			return errUnchanged
 		}
-		o.restore(intent.ID, origin, intent.Snapshot)
+		o.rebuild([]Listed{{Intent: intent}})
 		return nil
 	})
 	if err != nil {
@@ -184,6 +212,7 @@ func (s *Service) introduce(ctx context.Context, p *Payment, intent Intent) erro
 	}
 	p.Livemode, p.Record.Created = intent.Livemode, intent.Created
 	p.Standing = order.standing(intent.ID, origin, intent.Snapshot)
+	p.Standing.Noted = origin.Closed != ""
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,8 @@ const (
 	leaseLasts = 30 * time.Second
 	leaseRenew = 10 * time.Second
 	leaseRetry = 3 * time.Second
-	leaseSlack = 5 * time.Second // of one's own view of the lease behind Redis's
+	leasePoll  = 250 * time.Millisecond // of a command that waits for it
+	leaseSlack = 5 * time.Second        // of one's own view of the lease behind Redis's
 )
 
 var (
@@ -92,13 +94,14 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 func (s *Service) holdNets(ctx context.Context) error {
 	s.Logger.InfoContext(ctx, "this replica reconciles")
 	var nets errgroup.Group
+	nets.Go(func() error { s.again(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
+	nets.Go(func() error { s.again(ctx, "restore", restoreEvery, s.restoreNext); return nil })
 	nets.Go(func() error { s.again(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
 	return nets.Wait()
 }
 
 func (s *Service) sweepOnce(ctx context.Context) error {
-	_, err := s.sweep(ctx)
-	return err
+	return s.sweep(ctx, &Tally{})
 }
 
 // again does the work again and again, with a pause after each time, until the context ends.
@@ -109,4 +112,92 @@ func (s *Service) again(ctx context.Context, name string, every time.Duration, w
 		}
 		pause(ctx, every)
 	}
+}
+
+// leaseWait is how long a command waits for the lease.
+const leaseWait = 10 * time.Second
+
+// insistExclusively is exclusively for somebody who waits: another process may be about to end.
+func (s *Service) insistExclusively(ctx context.Context, work func(context.Context) error) error {
+	patience, cancel := context.WithTimeout(ctx, leaseWait)
+	defer cancel()
+	for {
+		err := s.exclusively(ctx, work)
+		if !errors.Is(err, errLeaseHeld) {
+			return err
+		}
+		if pause(patience, leasePoll); patience.Err() != nil {
+			return errors.Join(ctx.Err(), errLeaseHeld)
+		}
+	}
+}
+
+// ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in doubt by
+// that has been read, and fails where one could not be.
+func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, t *Tally) error {
+	return s.insistExclusively(ctx, func(ctx context.Context) error {
+		done, now, err := s.catchUps.LoadCatchUp(ctx)
+		if err != nil {
+			return err
+		}
+		from := now.Add(-since)
+		if err := s.catchUp(ctx, from, t); err != nil {
+			return err
+		}
+		if done.IsZero() || !from.After(done) { // otherwise there is a gap, which the next pass has to look at
+			err = s.catchUps.SaveCatchUp(ctx, now)
+		}
+		return errors.Join(err, s.sweep(ctx, t), s.markDoubts(ctx, t), s.clear(ctx, t))
+	})
+}
+
+// markDoubts marks what was in doubt before.
+func (s *Service) markDoubts(ctx context.Context, t *Tally) error {
+	for {
+		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			t.mark(id)
+		}
+	}
+}
+
+// clear asks Stripe about every marked payment until it is in no doubt.
+func (s *Service) clear(ctx context.Context, t *Tally) error {
+	var failed error
+	for id := range t.marked {
+		failed = errors.Join(failed, s.clearOne(ctx, id, t))
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return failed
+}
+
+// clearTries bounds the questions about one payment: its customer may be paying at this moment.
+const clearTries = 5
+
+func (s *Service) clearOne(ctx context.Context, id PaymentID, t *Tally) error {
+	for range clearTries {
+		p, now, err := s.payments.LoadPayment(ctx, id)
+		switch {
+		case err != nil:
+			return err
+		case p.Record.Empty(): // a dispute of a payment that is not here
+			return s.ask(ctx, id)
+		}
+		due := p.readAt(now)
+		if due.IsZero() {
+			return nil
+		}
+		pause(ctx, due.Sub(now))
+		if err := s.ask(ctx, id); err != nil {
+			return fmt.Errorf("%s could not be read: %w", id, err)
+		}
+		t.Read++
+		t.tell()
+	}
+	return fmt.Errorf("%s is still in doubt", id)
 }

@@ -97,7 +97,7 @@ func (o *Order) revive(p Payment) {
 		return
 	}
 	shown := p.Record.Show().Snapshot
-	o.restore(p.ID, OriginOf(shown.Metadata), shown)
+	o.rebuild([]Listed{{Intent: Intent{ID: p.ID, Snapshot: shown}}})
 	if p.Standing.Result == Won {
 		o.Winner = p.ID
 	}

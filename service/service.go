@@ -38,6 +38,8 @@ type Store interface {
 	feed
 	readQueue
 	sweeps
+	catchUps
+	restores
 	leases
 	quarantine
 }
@@ -49,6 +51,8 @@ type Stripe interface {
 	capturer
 	refunder
 	reader
+	lister
+	relister
 	parser
 }
 
@@ -61,9 +65,12 @@ type Service struct {
 	feed       feed
 	reads      readQueue
 	sweeps     sweeps
+	catchUps   catchUps
+	restores   restores
 	leases     leases
 	quarantine quarantine
 	stripe     Stripe
+	rebuilding bool               // set before any goroutine: what is told may have been told before
 	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
 }
 
@@ -73,7 +80,7 @@ func New(store Store, stripe Stripe, o Options) *Service {
 		o.Jitter = rand.N[time.Duration]
 	}
 	return &Service{
-		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, sweeps: store, leases: store,
+		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, sweeps: store, catchUps: store, restores: store, leases: store,
 		quarantine: store, stripe: stripe,
 	}
 }

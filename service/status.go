@@ -26,7 +26,7 @@ type views interface {
 }
 
 // Status returns the view of a payment that the caller may see. A holder of its client secret gets the public part. A
-// service key that asks for a payment missing from Redis waits for one read of Stripe; nobody else reaches Stripe.
+// service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is asked for later.
 func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (StoredView, error) {
 	stored, err := s.views.LoadView(ctx, id)
 	if errors.Is(err, ErrNotFound) && caller.Key != "" {
@@ -35,7 +35,7 @@ func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (Stor
 		}
 	}
 	if errors.Is(err, ErrNotFound) || (err == nil && !caller.sees(stored)) {
-		return StoredView{}, NotFound()
+		return StoredView{}, s.hide(ctx, caller, id)
 	}
 	if err == nil && caller.Secret != "" {
 		stored.View = PublicPart(stored.View)
@@ -46,6 +46,17 @@ func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (Stor
 // waitReread is how often a waiting reader looks again by itself, should a hint have been lost; up to half of it more,
 // so that many who began together do not come together.
 const waitReread = 5 * time.Second
+
+// hide answers who may not see a payment as who asks for one that does not exist, at the same cost. It may be that Redis
+// has lost it: then it is asked for later, and slowly, since anybody can name payments that do not exist.
+func (s *Service) hide(ctx context.Context, caller Caller, id PaymentID) error {
+	if caller.Key == "" {
+		if err := s.restores.WantRestore(ctx, id); err != nil {
+			return err
+		}
+	}
+	return NotFound()
+}
 
 // StatusAfter is Status, held back while the named version is the current one, at most for so long.
 func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, version int64, wait time.Duration) (StoredView, error) {

@@ -46,32 +46,35 @@ const (
 	sweepPause = time.Second // between looks for what is due
 )
 
-// sweep asks Stripe about every payment whose time has come, and cancels those that nobody has paid for too long. It
-// returns how many it has read, and the first error; what failed comes back by itself.
-func (s *Service) sweep(ctx context.Context) (read int, failed error) {
+// sweep asks Stripe about every payment whose time has come, and cancels those that nobody has paid for too long. Where
+// it fails it ends after a few; what failed comes back by itself.
+func (s *Service) sweep(ctx context.Context, t *Tally) error {
 	for {
 		ids, err := s.sweeps.TakeSweeps(ctx, sweepBatch, readHide)
 		if err != nil || len(ids) == 0 {
-			return read, errors.Join(failed, err)
+			return err
 		}
+		var failed error
 		for _, id := range ids {
-			err := s.letDoubtsPass(ctx)
-			if err == nil {
-				err = s.ask(ctx, id)
-			}
-			if err == nil {
-				err = s.abandon(ctx, id)
-			}
-			if err != nil {
-				failed = errors.Join(failed, err)
-				continue
-			}
-			read++
+			failed = errors.Join(failed, s.unlessAlone(ctx, s.sweepOne(ctx, id), id))
+			t.Read++
+			t.mark(id)
+			t.tell()
 		}
 		if failed != nil {
-			return read, failed
+			return failed
 		}
 	}
+}
+
+func (s *Service) sweepOne(ctx context.Context, id PaymentID) error {
+	if err := s.letDoubtsPass(ctx); err != nil {
+		return err
+	}
+	if err := s.ask(ctx, id); err != nil {
+		return err
+	}
+	return s.abandon(ctx, id)
 }
 
 // letDoubtsPass waits while payments are in doubt: they come first.

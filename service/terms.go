@@ -244,6 +244,7 @@ type Origin struct {
 	Order   OrderID
 	Attempt int
 	Rev     int64 // Unix milliseconds
+	Closed  Closure
 }
 
 // maxAttempts bounds the number that a PaymentIntent may claim for itself, since a restored order has a place for each.
@@ -258,8 +259,16 @@ func OriginOf(metadata map[string]string) Origin {
 	rev, _ := strconv.ParseInt(metadata["kasse_rev"], 10, 64)
 	return Origin{
 		Service: metadata["kasse_service"], Order: OrderID(metadata["kasse_order_id"]),
-		Attempt: max(attempt, 1), Rev: rev,
+		Attempt: max(attempt, 1), Rev: rev, Closed: closureOf(metadata["kasse_closed"]),
 	}
+}
+
+// closureOf reads why an order was closed; a word that we do not know closes it too.
+func closureOf(text string) Closure {
+	if text == "" || Closure(text) == ClosedByFailures {
+		return Closure(text)
+	}
+	return ClosedByCancel
 }
 
 // standing returns what the order says of a PaymentIntent that claims to be one of its attempts. It is one if the
@@ -281,12 +290,27 @@ func (a *Attempt) expects(s Snapshot) bool {
 	return a.Payment == "" && a.Terms.Amount == s.Amount && a.Terms.Currency == s.Currency && a.Terms.Customer == s.Customer
 }
 
-// restore fills the record of an order that is known only from one of its payments.
-func (o *Order) restore(id PaymentID, origin Origin, s Snapshot) {
-	o.Terms = Terms{Amount: s.Amount, Currency: s.Currency, Customer: s.Customer, CaptureMethod: s.CaptureMethod, SetupFutureUsage: s.SetupFutureUsage}
-	o.Rev = origin.Rev
-	for number := 1; number < origin.Attempt; number++ {
-		o.Attempts = append(o.Attempts, Attempt{Number: number, Refused: true})
+// rebuild fills the record of an order from its payments, which come by their attempts. Of those that claim to be the same
+// attempt the first is it. The first to succeed has won; closed is the order whose last payment says so.
+func (o *Order) rebuild(payments []Listed) {
+	var first int64
+	for _, p := range payments {
+		origin := OriginOf(p.Metadata)
+		if origin.Attempt <= len(o.Attempts) {
+			continue
+		}
+		for number := len(o.Attempts) + 1; number < origin.Attempt; number++ {
+			o.Attempts = append(o.Attempts, Attempt{Number: number, Refused: true})
+		}
+		o.Terms = Terms{
+			Amount: p.Amount, Currency: p.Currency, Customer: p.Customer, CaptureMethod: p.CaptureMethod, SetupFutureUsage: p.SetupFutureUsage,
+		}
+		o.Rev, o.Closed = max(o.Rev, origin.Rev), origin.Closed
+		o.Attempts = append(o.Attempts, Attempt{
+			Number: origin.Attempt, Payment: p.ID, Terms: o.Terms, Ended: stateOf(p.Snapshot, p.AmountReceived) == CanceledState,
+		})
+		if p.Succeeded > 0 && (o.Winner == "" || p.Succeeded < first) {
+			o.Winner, first = p.ID, p.Succeeded
+		}
 	}
-	o.Attempts = append(o.Attempts, Attempt{Number: origin.Attempt, Payment: id, Terms: o.Terms})
 }

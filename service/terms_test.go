@@ -3,6 +3,7 @@ package service
 import (
 	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -149,16 +150,51 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// TestRestore fills an order that is known only from one of its payments: the ones before cannot be known.
-func TestRestore(t *testing.T) {
-	o := &Order{ID: "order-1"}
-	o.restore("pi_3", Origin{Attempt: 3, Rev: 5}, asked())
-	if o.Terms != price || o.Rev != 5 || o.Current() != "pi_3" || o.last().Number != 3 || len(o.Payments()) != 1 {
-		t.Errorf("%+v", o)
+// listedAs is a payment as a list shows it, that claims to be an attempt.
+func listedAs(id PaymentID, attempt int, status Status, succeeded int64, closed string) Listed {
+	p := Listed{Intent: Intent{ID: id, Snapshot: asked()}, Succeeded: succeeded}
+	p.Status, p.Metadata = status, map[string]string{
+		"kasse_attempt": strconv.Itoa(attempt), "kasse_rev": strconv.Itoa(attempt + 2), "kasse_closed": closed,
 	}
-	want := Standing{Order: "order-1", Attempt: 3}
-	if got := o.standing("pi_3", Origin{Attempt: 3}, asked()); got != want {
-		t.Errorf("%+v", got)
+	return p
+}
+
+// TestRebuild fills an order that is known only from its payments.
+func TestRebuild(t *testing.T) {
+	const open, over = RequiresPaymentMethod, Canceled
+	for _, tt := range []struct {
+		name     string
+		payments []Listed
+		attempts []PaymentID // "" was refused, as far as anybody can know
+		winner   PaymentID
+		closed   Closure
+		ended    bool
+	}{
+		{"from one", []Listed{listedAs("pi_3", 3, open, 0, "")}, []PaymentID{"", "", "pi_3"}, "", "", false},
+		{"from all", []Listed{listedAs("pi_1", 1, over, 0, ""), listedAs("pi_2", 2, open, 0, "")}, []PaymentID{"pi_1", "pi_2"}, "", "", false},
+		{"the first success has won", []Listed{listedAs("pi_1", 1, Succeeded, 20, ""), listedAs("pi_2", 2, Succeeded, 10, "")}, []PaymentID{"pi_1", "pi_2"}, "pi_2", "", false},
+		{"one of two that claim to be the same", []Listed{listedAs("pi_1", 1, open, 0, ""), listedAs("pi_x", 1, open, 0, "")}, []PaymentID{"pi_1"}, "", "", false},
+		{"closed with its last", []Listed{listedAs("pi_1", 1, over, 0, "canceled")}, []PaymentID{"pi_1"}, "", ClosedByCancel, true},
+		{"closed for its failures", []Listed{listedAs("pi_1", 1, over, 0, "attempts_exhausted")}, []PaymentID{"pi_1"}, "", ClosedByFailures, true},
+		{"closed once, and opened again", []Listed{listedAs("pi_1", 1, over, 0, "canceled"), listedAs("pi_2", 2, over, 0, "")}, []PaymentID{"pi_1", "pi_2"}, "", "", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := &Order{ID: "order-1"}
+			o.rebuild(tt.payments)
+			var attempts []PaymentID
+			for i, a := range o.Attempts {
+				attempts = append(attempts, a.Payment)
+				if a.Number != i+1 || a.Refused != (a.Payment == "") {
+					t.Errorf("%+v", a)
+				}
+			}
+			if !slices.Equal(attempts, tt.attempts) || o.Winner != tt.winner || o.Closed != tt.closed || o.Ended() != tt.ended {
+				t.Errorf("%+v", o)
+			}
+			if o.Terms != price || o.Rev != int64(len(o.Attempts))+2 {
+				t.Errorf("%+v of %d", o.Terms, o.Rev)
+			}
+		})
 	}
 }
 

@@ -20,6 +20,8 @@ type historyEntry struct {
 const (
 	causeRead = "read"
 	causeAPI  = "api"
+
+	causeRebuild = "rebuild"
 )
 
 // write renders the payment, and says what else belongs into the same write. Only a visible change raises the version.
@@ -68,7 +70,7 @@ func (p *Payment) render(now time.Time) View {
 func (p *Payment) readAt(now time.Time) time.Time {
 	shown := p.Record.Show()
 	switch {
-	case p.unwanted():
+	case p.unwanted(), p.unnoted():
 		return now
 	case !shown.Wanted:
 		return time.Time{}

@@ -22,6 +22,7 @@ type Standing struct {
 	Foreign       bool    `json:"foreign,omitempty"`        // names the order, and is none of its attempts
 	Superseded    bool    `json:"superseded,omitempty"`     // another payment has taken its place
 	Closed        bool    `json:"closed,omitempty"`         // the order was closed under it
+	Noted         bool    `json:"noted,omitempty"`          // Stripe's metadata says that the order was closed
 	Result        Result  `json:"result,omitempty"`         // set once the payment has succeeded
 	Terms         *Terms  `json:"terms,omitempty"`          // the order's, frozen when it was won
 	FulfillableAt int64   `json:"fulfillable_at,omitempty"` // Unix seconds, set once
@@ -49,6 +50,12 @@ func (p *Payment) unwanted() bool {
 	}
 	state := stateOf(p.Record.Show().Snapshot, p.Record.Received)
 	return state.payable() || state == Authorized
+}
+
+// unnoted reports whether Stripe has still to be told that the order was closed with this payment.
+func (p *Payment) unnoted() bool {
+	s := p.Standing
+	return s.Closed && !s.Noted && !s.Superseded && !s.Foreign && s.Result == "" && p.canceled()
 }
 
 // claim makes the payment the order's winner if there is none yet. To claim again is a no-op, so that a crash between

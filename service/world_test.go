@@ -60,10 +60,16 @@ func newWorldOf(t *testing.T, o stripesim.Options) *world {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	w.store = store.New(client, store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour})
-	if err := w.store.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
-		t.Fatal(err)
-	}
+	w.marks()
 	return w
+}
+
+// marks marks an empty Redis as ours.
+func (w *world) marks() {
+	w.t.Helper()
+	if err := w.store.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // gateway is a gateway of one replica.

@@ -25,6 +25,7 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
 		"Check":         func(ctx context.Context) error { return second(s.Check(ctx, store.Identity{})) },
 		"DropRead":      func(ctx context.Context) error { return s.DropRead(ctx, "pi_1") },
+		"DropRestore":   func(ctx context.Context) error { return s.DropRestore(ctx, "pi_1") },
 		"FinishRebuild": func(ctx context.Context) error { return s.FinishRebuild(ctx) },
 		"GiveBackLease": func(ctx context.Context) error { return s.GiveBackLease(ctx, "nets", "me") },
 		"LoadCatchUp": func(ctx context.Context) error {

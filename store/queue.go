@@ -121,6 +121,11 @@ func (s *Store) DropRead(ctx context.Context, id service.PaymentID) error {
 	return unavailable(err)
 }
 
+// DropRestore takes a payment out of those that wait to be restored.
+func (s *Store) DropRestore(ctx context.Context, id service.PaymentID) error {
+	return unavailable(s.redis.ZRem(ctx, s.paymentPartition(id).restore(), string(id)).Err())
+}
+
 // ReadsDue counts the reads that wait for a worker.
 func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 	now, err := s.redis.Time(ctx).Result()

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"kasse/cmd/internal/app"
 )
@@ -32,6 +33,8 @@ const usage = `usage: kasse [command]
   serve        answer requests (the default)
   init         mark an empty Redis as ours
   check        say what is wrong with the configuration, Redis and Stripe, and how to mend it
+  rebuild      restore what Redis has lost from Stripe   [-since PAYMENT_RETENTION]
+  reconcile    look at Stripe for what no webhook has told, once   [-since 72h]
   keygen       make a service key   [-name default] [-scopes read+write]
   healthcheck  exit 0 when the server on this machine lives
 
@@ -50,6 +53,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return initialise(ctx, out)
 	case "check":
 		return app.Check(ctx, out)
+	case "reconcile":
+		return long(ctx, args, out, app.ReconcileSince, (*app.App).Reconcile)
+	case "rebuild":
+		return long(ctx, args, out, 0, (*app.App).Rebuild)
 	case "keygen":
 		return keygen(args, out)
 	case "healthcheck":
@@ -84,6 +91,25 @@ func initialise(ctx context.Context, out io.Writer) error {
 		_, err = fmt.Fprintln(out, "This Redis is now marked as ours. Start kasse.")
 	}
 	return err
+}
+
+// long runs a command that may take long, and that looks back so far.
+func long(ctx context.Context, args []string, out io.Writer, since time.Duration, command func(*app.App, context.Context, time.Duration, io.Writer) error) error {
+	flags := flag.NewFlagSet("kasse", flag.ContinueOnError)
+	flags.DurationVar(&since, "since", since, "how far to look back, such as 72h; 0: PAYMENT_RETENTION")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || since < 0 {
+		return flag.ErrHelp
+	}
+	config, err := app.LoadConfig()
+	if err != nil {
+		return err
+	}
+	a, err := app.New(config, app.NewLogger(config))
+	if err != nil {
+		return err
+	}
+	defer a.Close() //nolint:errcheck // the process ends
+	return command(a, ctx, since, out)
 }
 
 func keygen(args []string, out io.Writer) error {

@@ -142,6 +142,14 @@ func (g *Gateway) CapturePayment(ctx context.Context, id service.PaymentID, amou
 	return g.post(ctx, intentPath(id)+"/capture", "", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
 }
 
+// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why. Stripe takes that in every state.
+//
+// Source: https://docs.stripe.com/api/payment_intents/update
+func (g *Gateway) NoteClosed(ctx context.Context, id service.PaymentID, why service.Closure) error {
+	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_closed]": {string(why)}})
+	return err
+}
+
 // post makes a call that is answered with a PaymentIntent. The answer to a call that was sent more than once may be an
 // old one.
 func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (service.Answer, error) {

@@ -45,6 +45,7 @@ type lastError struct {
 // expandable is an object that Stripe gives as its id or, if asked, whole. What it holds beside the id is of a charge.
 type expandable struct {
 	ID                   string  `json:"id"`
+	Created              int64   `json:"created"`
 	Disputed             bool    `json:"disputed"`
 	Refunds              refunds `json:"refunds"`
 	PaymentMethodDetails struct {

@@ -61,7 +61,7 @@ func (connect connector) testRestores(t *testing.T) {
 	if must(t, err); !slices.Equal(ids, []service.PaymentID{"pi_missing"}) {
 		t.Errorf("got %v, want pi_missing", ids)
 	}
-	must(t, f.DropRead(t.Context(), "pi_missing"))
+	must(t, f.DropRestore(t.Context(), "pi_missing"))
 	for i := range 3_000 {
 		must(t, f.WantRestore(t.Context(), numbered(i)))
 	}

@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,6 +16,33 @@ type balancer struct {
 	targets []string
 	next    int
 	taken   []string // bodies of all deliveries, as they came
+
+	random *rand.Rand // decides which are lost; nil: none is
+	share  float64
+	gone   int
+}
+
+// lose takes so many of all deliveries from now on, and tells nobody: Stripe thinks that they have arrived.
+func (b *balancer) lose(seed uint64, share float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.random, b.share = rand.New(rand.NewPCG(seed, 0)), share
+}
+
+func (b *balancer) lost() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gone
+}
+
+func (b *balancer) loses() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.random == nil || b.random.Float64() >= b.share {
+		return false
+	}
+	b.gone++
+	return true
 }
 
 func (b *balancer) add(target string) {
@@ -51,6 +79,10 @@ func (b *balancer) deliveries() []string {
 // ServeHTTP passes one delivery on. Where nobody takes it, Stripe tries again.
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
+	if b.loses() {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
 	target := b.turn(string(body))
 	if err != nil || target == "" {
 		w.WriteHeader(http.StatusBadGateway)

@@ -31,6 +31,8 @@ func (a *App) claimRedis(ctx context.Context) error {
 			return nil //nolint:nilerr // asked to stop
 		case errors.Is(err, store.ErrUnmarked):
 			return a.markNew(ctx)
+		case errors.Is(err, store.ErrUnfinished):
+			return a.explain(err)
 		case !errors.As(err, &away):
 			return err
 		}
@@ -51,16 +53,25 @@ func (a *App) markNew(ctx context.Context) error {
 		return fmt.Errorf("this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init if they are to be forgotten", a.ServiceName)
 	}
 	a.log.InfoContext(ctx, "marking an empty Redis as ours")
-	return a.store.Mark(ctx, a.identity())
+	return a.mark(ctx)
+}
+
+// mark marks an empty Redis, unless somebody has begun to rebuild it meanwhile.
+func (a *App) mark(ctx context.Context) error {
+	if err := a.store.Mark(ctx, a.identity()); err != nil {
+		return err
+	}
+	_, err := a.store.Check(ctx, a.identity())
+	return a.explain(err)
 }
 
 // Init marks an empty Redis as ours, whatever Stripe has. It reports whether it was ours already.
 func (a *App) Init(ctx context.Context) (already bool, err error) {
 	_, err = a.store.Check(ctx, a.identity())
 	if !errors.Is(err, store.ErrUnmarked) {
-		return err == nil, err
+		return err == nil, a.explain(err)
 	}
-	return false, a.store.Mark(ctx, a.identity())
+	return false, a.mark(ctx)
 }
 
 // compareAccount checks that the key belongs to the account whose payments Redis holds. Another one ends the process;

@@ -1,0 +1,44 @@
+package app
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"kasse/service"
+)
+
+// Rebuild restores payments and orders from Stripe after Redis was lost, as far back as it is told, or PAYMENT_RETENTION.
+// Until it has ended nobody else writes, and kasse serve refuses to start.
+func (a *App) Rebuild(ctx context.Context, since time.Duration, out io.Writer) error {
+	if since == 0 {
+		since = a.PaymentRetention
+	}
+	id := a.identity()
+	account, err := a.gateway.Account(ctx)
+	if err != nil {
+		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
+	}
+	id.Account = account
+	lost, err := a.store.BeginRebuild(ctx, id)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	p := newProgress(out)
+	p.end("%d of %d partitions were lost. Asking Stripe for the payments of %q.", lost, 2*a.RedisPartitions, a.ServiceName)
+	r := service.Recovery{Tell: func(r service.Recovery) {
+		if r.Restored == 0 {
+			p.show("%d payments listed", r.Payments)
+			return
+		}
+		p.show("%d of %d payments restored, %d of them read one by one", r.Restored, r.Payments, r.Read)
+	}}
+	if err := a.service.Rebuild(ctx, since, &r); err != nil {
+		return interrupted(ctx, err)
+	}
+	if err := a.store.FinishRebuild(ctx); err != nil {
+		return interrupted(ctx, err)
+	}
+	p.end("Done: %d orders with %d payments are here, %d of them read one by one. Start kasse.", r.Orders, r.Payments, r.Read)
+	return nil
+}

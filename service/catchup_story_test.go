@@ -1,0 +1,172 @@
+package service_test
+
+import (
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/stripe/stripesim"
+)
+
+const listsEvents = "GET /v1/events"
+
+func (s *shop) catchesUp() {
+	s.t.Helper()
+	if err := s.svc.CatchUp(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// TestCatchUpStories: no webhook ever comes.
+func TestCatchUpStories(t *testing.T) {
+	for name, story := range map[string]func(*shop){
+		"what no webhook has brought": func(s *shop) {
+			paid, _ := s.creates(s.key(4200))
+			declined, _ := s.creates(order("order-2", s.customer, 100))
+			s.becomes(paid.ID, service.Succeeded)
+			s.becomes(declined.ID, service.RequiresPaymentMethod)
+			s.catchesUp()
+			s.attend()
+			s.shows(declined.ID, service.Failed, 100)
+			if v := s.shows(paid.ID, service.Paid, 4200); !v.Fulfillable || s.told()["order.paid"] != 1 {
+				s.t.Fatalf("%+v, told %v", v, s.told())
+			}
+		},
+		"from where the last pass ended, less an hour": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.catchesUp()
+			s.pass(2 * time.Hour)
+			s.becomes(opened.ID, service.Succeeded)
+			s.pass(50 * time.Minute)
+			s.catchesUp()
+			s.shows(opened.ID, service.Paid, 4200)
+			s.pass(100 * time.Hour) // Kasse was off for longer than the first pass would look back
+			second, _ := s.creates(order("order-2", s.customer, 100))
+			s.becomes(second.ID, service.Succeeded)
+			s.pass(100 * time.Hour)
+			s.catchesUp()
+			s.shows(second.ID, service.Paid, 100)
+		},
+		"a pass that fails is made again": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.catchesUp()
+			s.pass(100 * time.Hour)
+			s.becomes(opened.ID, service.Succeeded)
+			s.pass(100 * time.Hour)
+			s.fails(stripesim.Fault{Endpoint: "GET /v1/disputes", Kind: stripesim.ServerError, Times: -1})
+			if err := s.svc.CatchUp(s.t.Context()); err == nil {
+				s.t.Fatal("it is taken for complete")
+			}
+			s.sim.ClearFaults()
+			s.catchesUp()
+			s.shows(opened.ID, service.Paid, 4200)
+		},
+		"more events than one page has": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.becomes(opened.ID, service.Succeeded)
+			for range 120 {
+				s.ask("POST", "/v1/payment_intents", map[string][]string{"amount": {"100"}, "currency": {"eur"}})
+			}
+			before := s.sim.Count(listsEvents)
+			s.catchesUp()
+			s.shows(opened.ID, service.Paid, 4200)
+			if pages := s.sim.Count(listsEvents) - before; pages != 2 {
+				s.t.Fatalf("%d pages were read", pages)
+			}
+		},
+		"one record that cannot be read keeps nothing else away": func(s *shop) {
+			broken, _ := s.creates(s.key(4200))
+			whole, _ := s.creates(order("order-2", s.customer, 100))
+			s.becomes(whole.ID, service.Succeeded)
+			s.becomes(broken.ID, service.Succeeded)
+			for _, key := range s.redis.Keys() {
+				if len(key) > len(broken.ID) && key[len(key)-len(broken.ID):] == string(broken.ID) {
+					s.redis.HSet(key, "state", "{")
+				}
+			}
+			s.catchesUp()
+			s.shows(whole.ID, service.Paid, 100)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { story(newShop(t)) })
+	}
+}
+
+// TestRestoreStories: a page asks for a payment that Redis has lost.
+func TestRestoreStories(t *testing.T) {
+	for name, story := range map[string]func(*shop){
+		"ours comes back": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.redis.FlushAll()
+			s.marks()
+			s.misses(opened.ID, opened.ClientSecret)
+			s.restores()
+			v, err := s.svc.Status(s.t.Context(), service.Caller{Secret: opened.ClientSecret}, opened.ID)
+			if err != nil || view(s.t, v.View).Amount != 4200 {
+				s.t.Fatalf("%s, %v", v.View, err)
+			}
+			s.pass(time.Hour)
+			if s.sweeps() != 1 {
+				s.t.Fatal("it is not swept")
+			}
+			before := s.sim.Count(readsPayment)
+			if s.restores(); s.sim.Count(readsPayment) != before {
+				s.t.Fatal("it is restored again")
+			}
+		},
+		"what Stripe does not know is forgotten": func(s *shop) {
+			s.misses("pi_nobody", "pi_nobody_secret_x")
+			before := s.sim.Count(readsPayment)
+			for range 3 {
+				s.restores()
+			}
+			if asked := s.sim.Count(readsPayment) - before; asked != 1 {
+				s.t.Fatalf("Stripe was asked %d times", asked)
+			}
+		},
+		"what is another's leads to no question": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.misses(opened.ID, "wrong")
+			before := s.sim.Count(readsPayment)
+			if s.restores(); s.sim.Count(readsPayment) != before {
+				s.t.Fatal("Stripe was asked")
+			}
+		},
+		"while Stripe is away it is not forgotten": func(s *shop) {
+			opened, _ := s.creates(s.key(4200))
+			s.redis.FlushAll()
+			s.marks()
+			s.misses(opened.ID, opened.ClientSecret)
+			s.noAnswer(readsPayment, false)
+			if err := s.svc.RestoreNext(s.t.Context()); err == nil {
+				s.t.Fatal("no error")
+			}
+			s.sim.ClearFaults()
+			s.pass(2 * time.Minute)
+			s.restores()
+			s.shows(opened.ID, service.Pending, 4200)
+		},
+	} {
+		t.Run(name, func(t *testing.T) { story(newShop(t)) })
+	}
+}
+
+const readsPayment = "GET /v1/payment_intents/{intent}"
+
+// misses asks as a page does, and gets its 404 without a question to Stripe.
+func (s *shop) misses(id service.PaymentID, secret service.Secret) {
+	s.t.Helper()
+	before := s.sim.Count(readsPayment)
+	_, err := s.svc.Status(s.t.Context(), service.Caller{Secret: secret}, id)
+	s.is(err, service.CodeNotFound)
+	if s.sim.Count(readsPayment) != before {
+		s.t.Fatal("Stripe was asked")
+	}
+}
+
+func (s *shop) restores() {
+	s.t.Helper()
+	if err := s.svc.RestoreNext(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}

@@ -1,0 +1,142 @@
+package stripe
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	stripego "github.com/stripe/stripe-go/v79"
+
+	"kasse/service"
+)
+
+// pageOf is a page of one of Stripe's lists, newest first.
+//
+// Source: https://docs.stripe.com/api/pagination
+type pageOf[T any] struct {
+	stripego.APIResource
+	Data    []T  `json:"data"`
+	HasMore bool `json:"has_more"`
+}
+
+const pageSize = "100" // the most that Stripe gives
+
+// readPage asks for a page of what was made since a moment, after the row of that id.
+func readPage[T any](ctx context.Context, g *Gateway, path string, query url.Values, since time.Time, after string) (*pageOf[T], error) {
+	query.Set("created[gte]", strconv.FormatInt(since.Unix(), 10))
+	query.Set("limit", pageSize)
+	setUnlessEmpty(query, "starting_after", after)
+	page := &pageOf[T]{}
+	_, err := g.call(ctx, http.MethodGet, path, "", query, page)
+	return page, err
+}
+
+// next names the last row, where there are more behind it.
+func (p *pageOf[T]) next(id func(T) string) string {
+	if !p.HasMore || len(p.Data) == 0 {
+		return ""
+	}
+	return id(p.Data[len(p.Data)-1])
+}
+
+// countedTypes are the events that can change a payment; Stripe takes 20 at most.
+//
+// Source: https://docs.stripe.com/api/events/types and https://docs.stripe.com/api/events/list
+var countedTypes = []string{
+	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.partially_funded",
+	"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
+	"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "refund.failed",
+	"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated", "charge.dispute.funds_withdrawn", "charge.dispute.updated",
+}
+
+// ListEvents returns a page of the events since a moment that can change a payment. They have the shape of webhooks.
+func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string) (service.Page[service.Notice], error) {
+	return g.listEvents(ctx, countedTypes, since, after)
+}
+
+func (g *Gateway) listEvents(ctx context.Context, types []string, since time.Time, after string) (service.Page[service.Notice], error) {
+	query := url.Values{}
+	for i, kind := range types {
+		query.Set("types["+strconv.Itoa(i)+"]", kind)
+	}
+	page, err := readPage[json.RawMessage](ctx, g, "/v1/events", query, since, after)
+	if err != nil {
+		return service.Page[service.Notice]{}, err
+	}
+	var notices []service.Notice
+	for _, body := range page.Data {
+		notices = append(notices, decodeEvent(body))
+	}
+	return service.Page[service.Notice]{Items: notices, Next: page.next(idOf)}, nil
+}
+
+// idOf reads the id of a row that is kept as it came; empty where it has none, which ends the list.
+func idOf(row json.RawMessage) string {
+	var h header
+	_ = json.Unmarshal(row, &h) // a row that cannot be read has no id
+	return h.ID
+}
+
+// givenBack is what we read of a row of the refunds or the disputes.
+//
+// Source: https://docs.stripe.com/api/refunds/list and https://docs.stripe.com/api/disputes/list
+type givenBack struct {
+	ID            string     `json:"id"`
+	Status        string     `json:"status"`
+	Created       int64      `json:"created"`
+	PaymentIntent expandable `json:"payment_intent"`
+}
+
+// ListRefunds returns a page of the refunds since a moment.
+func (g *Gateway) ListRefunds(ctx context.Context, since time.Time, after string) (service.Page[service.GivenBack], error) {
+	return g.listGivenBack(ctx, "/v1/refunds", since, after)
+}
+
+// ListDisputes returns a page of the disputes since a moment.
+func (g *Gateway) ListDisputes(ctx context.Context, since time.Time, after string) (service.Page[service.GivenBack], error) {
+	return g.listGivenBack(ctx, "/v1/disputes", since, after)
+}
+
+func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Time, after string) (service.Page[service.GivenBack], error) {
+	page, err := readPage[givenBack](ctx, g, path, url.Values{}, since, after)
+	if err != nil {
+		return service.Page[service.GivenBack]{}, err
+	}
+	found := service.Page[service.GivenBack]{Next: page.next(func(row givenBack) string { return row.ID })}
+	for _, row := range page.Data {
+		if id := service.PaymentID(row.PaymentIntent.ID); id.Valid() { // a charge may be of no PaymentIntent
+			found.Items = append(found.Items, service.GivenBack{ID: row.ID, Status: row.Status, Payment: id, Created: row.Created})
+		}
+	}
+	return found, nil
+}
+
+// ListPayments returns a page of the PaymentIntents made since a moment.
+func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after string) (service.Page[service.Listed], error) {
+	page, err := readPage[intent](ctx, g, "/v1/payment_intents", url.Values{"expand[0]": {"data.latest_charge"}}, since, after)
+	if err != nil {
+		return service.Page[service.Listed]{}, err
+	}
+	found := service.Page[service.Listed]{Next: page.next(func(row intent) string { return row.ID })}
+	for i := range page.Data {
+		row := &page.Data[i]
+		if origin := service.OriginOf(row.Metadata); origin.Service != g.Service || row.unreadable() != nil {
+			continue // not ours; what is ours we have read before
+		}
+		listed := service.Listed{Intent: row.translate(), Date: date(page.LastResponse.Header, g.Now)}
+		if row.AmountReceived > 0 {
+			listed.Succeeded = cmp.Or(row.LatestCharge.Created, row.Created)
+		}
+		found.Items = append(found.Items, listed)
+	}
+	return found, nil
+}
+
+// ListSuccesses returns a page of the events of payments that succeeded.
+func (g *Gateway) ListSuccesses(ctx context.Context, since time.Time, after string) (service.Page[service.Notice], error) {
+	return g.listEvents(ctx, []string{"payment_intent.succeeded"}, since, after)
+}

@@ -1,0 +1,226 @@
+package process_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service/stripe/stripesim"
+)
+
+// lead opens so many payments and leads each through a life.
+func (w *world) lead(p *process, count int) []view {
+	w.t.Helper()
+	customer := w.customer()
+	opened := make([]view, count)
+	var work sync.WaitGroup
+	for i := range opened {
+		work.Go(func() {
+			opened[i] = w.createPatiently(p, fmt.Sprintf("net-%d", i), customer)
+			lives[i%len(lives)](w, opened[i])
+		})
+	}
+	work.Wait()
+	return opened
+}
+
+// runs runs a command that must succeed, and returns what it said.
+func (w *world) runs(args ...string) string {
+	w.t.Helper()
+	p := w.command(nil, args...)
+	if code := p.command.ProcessState.ExitCode(); code != 0 {
+		w.t.Fatalf("kasse %v ended with %d: %s", args, code, p.stderr.String())
+	}
+	return p.stdout.String()
+}
+
+// deaf runs a server that gets no webhooks, and that is stopped before its nets can have seen anything.
+func (w *world) deaf(live func(*process)) {
+	w.t.Helper()
+	p := w.serve(1, nil)[0]
+	w.balancer.set()
+	live(p)
+	p.terminate()
+	expect(w.t, "exit code", p.exitCode(), 0)
+}
+
+// Three in ten webhooks are lost on the way. One pass of reconciliation, and every state is right.
+func TestReconcileAfterLostWebhooks(t *testing.T) {
+	t.Parallel()
+	seed := seeded(t)
+	w := newWorld(t, stripesim.Options{Seed: seed, Settle: time.Hour})
+	p := w.serve(1, nil)[0]
+	w.balancer.lose(seed, 0.3)
+	opened := w.lead(p, 48)
+	w.no(w.sim.Drain(t.Context()))
+	if lost := w.balancer.lost(); lost == 0 {
+		t.Fatal("no webhook was lost")
+	}
+	p.terminate()
+	expect(t, "exit code", p.exitCode(), 0)
+	said := w.runs("reconcile", "-since", "1h")
+	if !strings.Contains(said, "Done:") {
+		t.Errorf("it said %q", said)
+	}
+	all := w.serve(1, nil)
+	w.no(w.compare(all, opened))
+}
+
+// Stripe makes no event of anything. The sweep finds it out, payment by payment, once each is due.
+func TestSweepWithoutEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{Settle: time.Hour, Drop: 1})
+	var opened []view
+	w.deaf(func(p *process) { opened = w.lead(p, 24) })
+	redis := w.openRedis()
+	w.makeDue(redis)
+	w.runs("reconcile")
+	w.no(w.compare(w.serve(1, nil), opened))
+}
+
+// makeDue lets the time pass until every payment is swept.
+func (w *world) makeDue(client *redis.Client) {
+	w.t.Helper()
+	for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:sweep").Val() {
+		for _, id := range client.ZRange(w.t.Context(), key, 0, -1).Val() {
+			w.no(client.ZAdd(w.t.Context(), key, redis.Z{Member: id}).Err())
+		}
+	}
+}
+
+// shown is what a backend sees of every order, but for what a rebuild cannot know: when each change was seen.
+func (w *world) shown(p *process, opened []view) map[string]string {
+	w.t.Helper()
+	all := map[string]string{}
+	for _, v := range opened {
+		var order map[string]any
+		p.must(http.StatusOK, readerKey, http.MethodGet, "/v1/orders/"+v.OrderID, "").decode(w.t, &order)
+		views := []any{order["payment"]}
+		superseded, _ := order["superseded"].([]any)
+		for _, payment := range append(views, superseded...) {
+			payment, _ := payment.(map[string]any)
+			payment["fulfillable_at"] = payment["fulfillable_at"] != nil
+			delete(payment, "version")
+			delete(payment, "updated_at")
+		}
+		text, _ := json.Marshal(order)
+		all[v.OrderID] = string(text)
+	}
+	return all
+}
+
+// Redis is lost. Nothing is sold until a rebuild has ended, also not after one that was killed; then all is as before.
+func TestRebuildAfterALoss(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{Settle: time.Hour})
+	p := w.serve(1, nil)[0]
+	opened := w.lead(p, 36)
+	for i, v := range opened[:4] { // those that are open still
+		if i%len(lives) == 0 {
+			p.must(http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/cancel", `{"reason":"abandoned"}`)
+		}
+	}
+	w.no(w.sim.Drain(t.Context()))
+	redis := w.openRedis()
+	eventually(t, "what waits to be read", func() error { return yet(w.waitingReads(redis) == 0) })
+	before := w.shown(p, opened)
+	latest := p.must(http.StatusOK, backendKey, http.MethodGet, "/v1/events?after=latest", "")
+	var page struct{ Next string }
+	latest.decode(t, &page)
+
+	w.wipe()
+	w.refuses(nil, "not initialised", "kasse rebuild")
+	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
+
+	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
+	killed := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
+	eventually(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > 0) })
+	stopped := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
+	expect(t, "exit code of a second one beside it", stopped.exitCode(), 1)
+	if said := stopped.stderr.String(); !strings.Contains(said, "lease") {
+		t.Errorf("the second one said %q", said)
+	}
+	killed.kill()
+	w.sim.ClearFaults()
+	w.refuses(nil, "rebuild", "kasse rebuild")
+	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
+	redis.Del(t.Context(), "kasse:{p0}:lease:nets") // 30 seconds later
+
+	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
+	asked := w.sim.Count("GET /v1/refunds")
+	signalled := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
+	eventually(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
+	signalled.terminate()
+	expect(t, "exit code after SIGTERM", signalled.exitCode(), 1)
+	if said := signalled.stderr.String(); !strings.Contains(said, "interrupted") {
+		t.Errorf("after SIGTERM it said %q", said)
+	}
+	w.sim.ClearFaults()
+
+	w.runs("rebuild")
+	w.sameOrders(before, w.shown(p, opened)) // the server that ran all the time
+	w.runs("rebuild")                        // of a whole Redis
+	second := w.serve(1, nil)[0]
+	w.sameOrders(before, w.shown(second, opened))
+	p.must(http.StatusGone, backendKey, http.MethodGet, "/v1/events?after="+page.Next, "")
+	var feed struct {
+		Events []struct {
+			ID       string
+			Restored bool
+		}
+	}
+	p.must(http.StatusOK, backendKey, http.MethodGet, "/v1/events?limit=500", "").decode(t, &feed)
+	if len(feed.Events) == 0 {
+		t.Error("the feed is empty")
+	}
+	for _, event := range feed.Events {
+		expect(t, event.ID+" is told as restored", event.Restored, true)
+	}
+}
+
+func (w *world) sameOrders(before, after map[string]string) {
+	w.t.Helper()
+	for id, was := range before {
+		if after[id] != was {
+			w.t.Errorf("%s was\n%s, is\n%s", id, was, after[id])
+		}
+	}
+}
+
+// Of two processes one holds the nets; when it is killed, or told to go, the other takes over.
+func TestOneHoldsTheNets(t *testing.T) {
+	t.Parallel()
+	const holds = "this replica reconciles"
+	w := newWorld(t, stripesim.Options{})
+	all := w.serve(2, nil)
+	holder := func() (found *process) {
+		for _, p := range all {
+			if !p.hasEnded() && strings.Contains(p.stderr.String(), holds) {
+				if found != nil {
+					t.Error("two processes hold the nets")
+				}
+				found = p
+			}
+		}
+		return found
+	}
+	eventually(t, "a holder", func() error { return yet(holder() != nil) })
+	command := w.command(nil, "reconcile")
+	expect(t, "exit code of a command beside it", command.command.ProcessState.ExitCode(), 1)
+	if said := command.stderr.String(); !strings.Contains(said, "lease") {
+		t.Errorf("it said %q", said)
+	}
+	holder().kill()
+	eventually(t, "another holder", func() error { return yet(holder() != nil) })
+	last := holder()
+	all = append(all, w.serve(1, nil)...)
+	last.terminate()
+	expect(t, "exit code", last.exitCode(), 0)
+	eventually(t, "the third to hold them", func() error { return yet(holder() != nil) })
+}
