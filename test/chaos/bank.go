@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -109,9 +111,33 @@ func (b *bank) take(ctx context.Context, payment string, s step, amount int64) e
 	case part:
 		form := url.Values{"amount_to_capture": {strconv.FormatInt(amount/2, 10)}}
 		return b.ask(ctx, http.MethodPost, "/v1/payment_intents/"+payment+"/capture", form, &intent{})
+	case refund, half:
+		_, err := b.sim.Refund(payment, map[step]int64{half: amount / 2}[s])
+		return err
+	case unrefund:
+		id, err := b.newest(ctx, "/v1/refunds", payment)
+		return errors.Join(err, b.sim.MoveRefund(id, "failed"))
+	case dispute:
+		_, err := b.sim.OpenDispute(payment, "", false)
+		return err
+	case win, lose:
+		id, err := b.newest(ctx, "/v1/disputes", payment)
+		return errors.Join(err, b.sim.MoveDispute(id, map[step]string{win: "won", lose: "lost"}[s]))
 	default:
 		return b.sim.SetStatus(payment, statuses[s])
 	}
+}
+
+// newest is the newest refund or dispute of a payment.
+func (b *bank) newest(ctx context.Context, list, payment string) (string, error) {
+	var page struct{ Data []struct{ ID string } }
+	if err := b.ask(ctx, http.MethodGet, list+"?limit=1&payment_intent="+payment, nil, &page); err != nil {
+		return "", err
+	}
+	if len(page.Data) == 0 {
+		return "", fmt.Errorf("%s of %s: there are none", list, payment)
+	}
+	return page.Data[0].ID, nil
 }
 
 // event is one of Stripe's, as far as it matters here.
@@ -119,16 +145,26 @@ type event struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
 	Data struct {
-		Object intent `json:"object"`
+		Object object `json:"object"`
 	} `json:"data"`
 }
+
+// object is a PaymentIntent, or a charge, refund or dispute of one.
+type object struct {
+	intent
+	Kind    string `json:"object"`
+	Payment string `json:"payment_intent"`
+}
+
+// payment is the one that the event is about.
+func (e event) payment() string { return cmp.Or(e.Data.Object.Payment, e.Data.Object.ID) }
 
 // chains are the states that each payment went through, by its events, oldest first.
 func (b *bank) chains(ctx context.Context) (map[string][]event, error) {
 	all, err := pages[event](ctx, b, "/v1/events?limit=100&type=payment_intent.*", func(e event) string { return e.ID })
 	chains := map[string][]event{}
 	for _, e := range slices.Backward(all) {
-		chains[e.Data.Object.ID] = append(chains[e.Data.Object.ID], e)
+		chains[e.payment()] = append(chains[e.payment()], e)
 	}
 	return chains, err
 }

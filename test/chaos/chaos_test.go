@@ -92,7 +92,9 @@ func TestPowerCutWithoutSync(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the shim is for Linux")
 	}
-	r := playOne(t, kind{name: "careless", power: true, redis: []string{"--appendfsync", "everysec"}, strike: cutAfterAcknowledgement})
+	r := playOne(t, kind{
+		name: "careless", power: true, redis: []string{"--appendfsync", "everysec"}, env: map[string]string{"REDIS_DURABILITY": "warn"}, strike: cutAfterAcknowledgement,
+	})
 	if r.lost == 0 || !r.failed() || r.found == r.acknowledged {
 		t.Errorf("%+v", r)
 	}

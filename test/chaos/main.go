@@ -137,7 +137,7 @@ func (c campaign) play(ctx context.Context, dir string, t tools, out io.Writer) 
 				place := filepath.Join(dir, orderName(k.name, seed, 0))
 				r, err := play(ctx, place, t, k, seed, c.size)
 				if ctx.Err() == nil {
-					results.add(out, seed, k, r, err)
+					results.add(out, seed, c.size, k, r, err)
 				}
 				os.RemoveAll(place)
 			})

@@ -38,7 +38,7 @@ func (o *oracle) delivered(body, outcome string) {
 	switch {
 	case err != nil:
 		o.wrong["event"] = err.Error()
-	case !strings.HasPrefix(e.Type, "payment_intent."):
+	case outcome == "ignored" && !strings.HasPrefix(e.Type, "payment_intent."): // there was no record: a read will list it
 	case outcome == "applied" || outcome == "unchanged" || outcome == "unread":
 		o.events[e.ID] = e
 	default:
@@ -102,7 +102,7 @@ func (o *oracle) reckon(then *oracle, stored stored, chains map[string][]event) 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, e := range then.events {
-		o.look(id, missing(e, stored.payments[e.Data.Object.ID], chains[e.Data.Object.ID]))
+		o.look(id, missing(e, stored.payments[e.payment()], chains[e.payment()]))
 	}
 	for order, payment := range then.opened {
 		why := ""
@@ -131,24 +131,47 @@ func (o *oracle) look(fact, why string) {
 	}
 }
 
-// missing says why an event that was acknowledged is not in the record; empty where it is. It is, if the record names it,
-// or shows a point of the payment's life that is no earlier.
+// missing says why an event that was acknowledged is not in the record; empty where it is.
 func missing(e event, r record, chain []event) string {
-	if r.State == "" {
-		return e.Data.Object.ID + " is not in Redis"
-	}
-	shown := r.View.State
-	reached := -1
-	for i, other := range chain {
-		if other.Data.Object.state() == shown {
-			reached = i
-		}
-	}
-	at := slices.IndexFunc(chain, func(other event) bool { return other.ID == e.ID })
-	if reached >= at || strings.Contains(r.State, `"`+e.ID+`"`) {
+	kind := e.Data.Object.Kind
+	switch {
+	case r.State == "" && kind == "dispute": // it asked for a read, and is not ours
+		return ""
+	case r.State == "":
+		return e.payment() + " is not in Redis"
+	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && r.reached(e, chain), kind == "refund" && r.refunded(e.Data.Object):
+		return ""
+	case kind == "charge": // it names no refund; that there is one is told by the refund's own events
+		return ""
+	case kind == "dispute" && strings.Contains(r.State, `"`+e.Data.Object.ID+`"`):
 		return ""
 	}
-	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.Data.Object.ID, shown)
+	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.payment(), r.View.State)
+}
+
+// reached reports whether the record shows a point of the payment's life that is no earlier than the event.
+func (r record) reached(e event, chain []event) bool {
+	at := slices.IndexFunc(chain, func(other event) bool { return other.ID == e.ID })
+	for i, other := range chain {
+		if i >= at && other.Data.Object.state() == succeeded(r.View.State) {
+			return true
+		}
+	}
+	return false
+}
+
+// refundRank orders a refund's statuses as it goes through them.
+var refundRank = []string{"", "pending", "requires_action", "succeeded", "canceled", "failed"}
+
+// refunded reports whether the record has the refund at least as far as the event has.
+func (r record) refunded(re object) bool {
+	var state struct {
+		Record struct {
+			Refunds map[string]struct{ Status string }
+		}
+	}
+	err := json.Unmarshal([]byte(r.State), &state)
+	return err == nil && slices.Index(refundRank, state.Record.Refunds[re.ID].Status) >= slices.Index(refundRank, re.Status)
 }
 
 // review looks through the stream: every transition of the histories stands in it once, in order, and the feed has shown
@@ -201,7 +224,7 @@ func (o *oracle) compare(payment string, r record, stream []entry) {
 	if len(seen) > len(history) {
 		o.twice["stream of "+payment] = fmt.Sprintf("%d entries for %d transitions", len(seen), len(history))
 	}
-	if paid > 1 || (paid == 1) != r.View.Fulfillable {
-		o.wrong["order.paid of "+payment] = fmt.Sprintf("told %d times; fulfillable is %t", paid, r.View.Fulfillable)
+	if paid > 1 || (paid == 1) != (r.View.FulfillableAt != "") {
+		o.wrong["order.paid of "+payment] = fmt.Sprintf("told %d times; fulfillable_at is %q", paid, r.View.FulfillableAt)
 	}
 }

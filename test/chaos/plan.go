@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,11 +15,12 @@ type size struct {
 	rate   int           // of them a second
 	faults int           // of those kinds that come more than once
 	away   time.Duration // how long Redis stays away
+	again  string        // the DURATION that plays it on one seed
 }
 
 var (
-	short = size{load: 5 * time.Second, rate: 12, faults: 2, away: 3 * time.Second}
-	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second}
+	short = size{load: 5 * time.Second, rate: 12, faults: 2, away: 3 * time.Second, again: "0"}
+	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second, again: "1s"}
 )
 
 // step is something that happens to a payment at Stripe.
@@ -38,6 +40,12 @@ const (
 	authorize step = "authorize"
 	capture   step = "capture"
 	part      step = "capture half"
+	refund    step = "refund" // what is left
+	half      step = "refund half"
+	unrefund  step = "refund fails"
+	dispute   step = "dispute"
+	win       step = "win"
+	lose      step = "lose"
 )
 
 // walk is a life of a payment, and what it has to look like in the end.
@@ -69,17 +77,46 @@ var walks = []walk{
 	{steps: []step{authorize, part}, state: "paid", manual: true},
 	{steps: []step{authorize, cancel}, state: "canceled", manual: true},
 	{steps: []step{decline, authorize, capture}, state: "paid", manual: true},
+	{steps: []step{pay, refund}, state: "refunded"},
+	{steps: []step{pay, half}, state: "partially_refunded"},
+	{steps: []step{pay, half, refund}, state: "refunded"},
+	{steps: []step{debit, settle, refund, unrefund}, state: "paid"},
+	{steps: []step{authorize, capture, refund}, state: "refunded", manual: true},
+	{steps: []step{authorize, part, refund}, state: "refunded", manual: true},
+	{steps: []step{pay, dispute}, state: "disputed"},
+	{steps: []step{pay, dispute, win}, state: "paid"},
+	{steps: []step{pay, dispute, lose}, state: "charged_back"},
+}
+
+// succeeded is the contract's word for what a payment was before money went back.
+func succeeded(state string) string {
+	switch state {
+	case "refunded", "partially_refunded", "disputed", "charged_back":
+		return "paid"
+	}
+	return state
 }
 
 // received is how much of an amount has come in after the walk, in minor units.
 func (w walk) received(amount int64) int64 {
 	switch {
-	case w.state != "paid":
+	case succeeded(w.state) != "paid":
 		return 0
-	case w.steps[len(w.steps)-1] == part:
+	case slices.Contains(w.steps, part):
 		return amount / 2
 	}
 	return amount
+}
+
+// refunded is how much has gone back.
+func (w walk) refunded(amount int64) int64 {
+	switch w.state {
+	case "refunded":
+		return w.received(amount)
+	case "partially_refunded":
+		return amount / 2
+	}
+	return 0
 }
 
 // history is one order: when it is opened, and what becomes of it.
@@ -95,7 +132,8 @@ type history struct {
 // end is what Kasse has to show after the walk.
 func (h history) end(payment string) view {
 	return view{
-		Payment: payment, Order: h.order, State: h.state, Amount: h.amount, AmountReceived: h.received(h.amount), Fulfillable: h.state == "paid",
+		Payment: payment, Order: h.order, State: h.state, Amount: h.amount, AmountReceived: h.received(h.amount), AmountRefunded: h.refunded(h.amount),
+		Fulfillable: h.state == "paid",
 	}
 }
 

@@ -159,7 +159,7 @@ func (s *shop) judgeStripe(ctx context.Context) error {
 		switch {
 		case len(truth) > 1:
 			s.oracle.doubled(h.order, fmt.Sprintf("Stripe has %d payments of one order", len(truth)))
-		case len(truth) == 0 || truth[0].state() != h.state || truth[0].AmountReceived != h.received(h.amount):
+		case len(truth) == 0 || truth[0].state() != succeeded(h.state) || truth[0].AmountReceived != h.received(h.amount):
 			return fmt.Errorf("the simulator does not agree with the plan: %s is %+v, and should be %s", h.order, truth, h.state)
 		}
 	}

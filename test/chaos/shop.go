@@ -191,7 +191,7 @@ func (s *shop) awaitState(ctx context.Context, h history) error {
 			return err
 		}
 		s.oracle.saw(payment, v.Version)
-		v.Version = 0
+		v.Version, v.FulfillableAt = 0, ""
 		if want := h.end(payment); v != want {
 			return fmt.Errorf("shown is %+v, and the truth is %+v", v, want)
 		}

@@ -19,6 +19,7 @@ type view struct {
 	AmountReceived int64  `json:"amount_received"`
 	AmountRefunded int64  `json:"amount_refunded"`
 	Fulfillable    bool   `json:"fulfillable"`
+	FulfillableAt  string `json:"fulfillable_at"`
 }
 
 // record is a payment as Redis has it.

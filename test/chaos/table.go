@@ -21,7 +21,7 @@ type table struct {
 func newTable() *table { return &table{lines: map[string]*result{}} }
 
 // add adds a round, and says at once what is wrong with it, and how to see it again.
-func (t *table) add(out io.Writer, seed uint64, k kind, r result, err error) {
+func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	line := t.lines[k.name]
@@ -35,10 +35,11 @@ func (t *table) add(out io.Writer, seed uint64, k kind, r result, err error) {
 	line.refused += r.refused
 	line.lost, line.twice, line.wrong = line.lost+r.lost, line.twice+r.twice, line.wrong+r.wrong
 	if err == nil && !r.failed() {
+		fmt.Fprintf(out, "seed %d, %s: %d of %d faults survived, %d of %d facts found\n", seed, k.name, r.survived, r.tried, r.found, r.acknowledged)
 		return
 	}
 	t.broke = true
-	fmt.Fprintf(out, "\n%s FAILED on seed %d; again: make chaos SEED=%d ROUNDS='^%s$'\n", k.name, seed, seed, k.name)
+	fmt.Fprintf(out, "\n%s FAILED on seed %d; again: make chaos SEED=%d DURATION=%s ROUNDS='^%s$'\n", k.name, seed, seed, z.again, k.name)
 	if err != nil {
 		fmt.Fprintln(out, "  ", err)
 	}

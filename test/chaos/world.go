@@ -130,7 +130,7 @@ func (w *world) close() {
 func (w *world) settings() []string {
 	env := []string{
 		"PATH=" + os.Getenv("PATH"), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
-		"REDIS_URL=redis://" + w.toRedis.address() + "/0", "REDIS_PARTITIONS=4",
+		"REDIS_URL=redis://" + w.toRedis.address() + "/0", "REDIS_PARTITIONS=4", "REDIS_DURABILITY=require",
 		"STRIPE_API_BASE=http://" + w.toBank.address(), "STRIPE_SECRET_KEY=" + stripeKey, "STRIPE_PUBLISHABLE_KEY=" + publishableKey,
 		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(backendKey),
 		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_ADDRESS=off",
