@@ -148,6 +148,8 @@ func (s *Service) storeOpened(ctx context.Context, a Answer) (Payment, error) {
 		p.Record = Merge(p.Record, Opening{Sighting{At: a.Created, Snapshot: a.Snapshot}})
 		if a.Stale {
 			p.Record = Merge(p.Record, Doubt(a.Date))
+		} else {
+			p.Record.Unlisted = false // it was made just now: whatever came before its record was of that moment
 		}
 		return s.place(ctx, p)
 	})

@@ -29,6 +29,7 @@ type Record struct {
 	Returned []Returned              `json:"returned,omitempty"` // how much is given back, within window of the newest word
 	Disputes map[DisputeID][]Dispute `json:"disputes,omitempty"` // the sightings of each within window of its newest
 	Ledger   *Ledger                 `json:"ledger,omitempty"`   // the newest list of refunds and disputes
+	Unlisted bool                    `json:"unlisted,omitempty"` // events about money given back may have come before there was a record
 }
 
 // Read is a PaymentIntent as Stripe itself showed it when asked.
@@ -186,7 +187,8 @@ func (r *Record) Show() Shown {
 		shown = r.showRunning()
 		shown.doubt(r.doubt(), r.lastRead())
 	}
-	if r.missesRefunds() || r.mistakesRelease(shown.Amount, max(shown.AmountReceived, r.Received)) {
+	received := max(shown.AmountReceived, r.Received)
+	if r.missesRefunds() || r.mistakesRelease(shown.Amount, received) || r.Unlisted && received > 0 && r.Ledger == nil {
 		shown.Wanted = true
 	}
 	if notBefore := r.doubtsDispute(); notBefore > 0 {

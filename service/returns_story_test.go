@@ -83,6 +83,29 @@ func TestFirstSeenPaid(t *testing.T) {
 	s.shows(made.ID, service.Refunded, 1000)
 }
 
+// TestReturnsBeforeTheOpening: what was said of money given back before there was a record is asked for once money is known
+// to have come, also where the payment was first seen by its opening. (That write forgets the read that a dispute asked for.)
+func TestReturnsBeforeTheOpening(t *testing.T) {
+	s := newShop(t)
+	made, _ := s.creates(s.key(1000))
+	s.becomes(made.ID, service.Succeeded)
+	if _, err := s.sim.Refund(string(made.ID), 300); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sim.OpenDispute(string(made.ID), "", false); err != nil {
+		t.Fatal(err)
+	}
+	s.loseRedis()
+	s.hears("refund.created", service.Ignored)
+	s.hears("charge.dispute.created", service.Unchanged)
+	s.hears("payment_intent.created", service.Applied)
+	s.hears("payment_intent.succeeded", service.Applied)
+	s.attend()
+	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
+		t.Fatalf("%+v", v)
+	}
+}
+
 // TestForeignReturns: refunds and disputes of payments that are not ours leave nothing behind.
 func TestForeignReturns(t *testing.T) {
 	s := newShop(t)

@@ -86,17 +86,15 @@ func (s *Service) outcome(_ Payment, written bool, err error) (Outcome, error) {
 	return Applied, nil
 }
 
-// hear merges what an event says of a PaymentIntent. Of one that is first seen when its money has come, some may have
-// gone back already: such events say nothing while there is no record.
+// hear merges what an event says of a PaymentIntent. Of one that is first seen so, events about money given back may have
+// come before: they say nothing while there is no record.
 func (s *Service) hear(ctx context.Context, p *Payment, n Notice) error {
 	unknown := p.Revision == 0
 	if err := s.introduce(ctx, p, *n.Intent); err != nil {
 		return err
 	}
 	p.Record = Merge(p.Record, n.fact())
-	if unknown && n.Intent.AmountReceived > 0 {
-		p.Record = Merge(p.Record, Returned{At: n.Created, Event: n.ID, Amount: n.Intent.AmountReceived})
-	}
+	p.Record.Unlisted = p.Record.Unlisted || unknown
 	return nil
 }
 

@@ -112,10 +112,14 @@ const patience = 90 * time.Second
 func eventually(ctx context.Context, met func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var err error
 	for {
-		err := met()
-		if err == nil || errors.Is(err, errGaveUp) {
-			return err
+		now := met()
+		if now == nil || errors.Is(now, errGaveUp) {
+			return now
+		}
+		if err == nil || ctx.Err() == nil { // the last try was cut off, and tells nothing
+			err = now
 		}
 		if !pause(ctx, 10*time.Millisecond) {
 			return fmt.Errorf("%w: %w", err, context.Cause(ctx))
