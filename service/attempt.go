@@ -149,7 +149,7 @@ func (s *Service) storeOpened(ctx context.Context, a Answer) (Payment, error) {
 		if a.Stale {
 			p.Record = Merge(p.Record, Doubt(a.Date))
 		} else {
-			p.Record.Unlisted = false // it was made just now: whatever came before its record was of that moment
+			p.Record.Unlisted = false // it was made just now, and nobody could pay it before this answer
 		}
 		return s.place(ctx, p)
 	})

@@ -1,18 +1,21 @@
 package process_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	diff "github.com/google/go-cmp/cmp"
 
 	"kasse/service/stripe/stripesim"
 )
@@ -21,7 +24,7 @@ import (
 const (
 	stories     = 80
 	tellings    = 8  // of each story, as so many payments
-	storySteps  = 5  // at most
+	storySteps  = 7  // at most
 	connections = 64 // at once
 )
 
@@ -78,8 +81,17 @@ func (c *stoppedClock) release() { c.at.Store(0) }
 
 // story is a payment at Stripe that has come to rest.
 type story struct {
-	steps []string
-	truth truth
+	steps    []string
+	truth    truth
+	refunds  []returned // oldest first
+	disputes []returned
+}
+
+// returned is a refund or a dispute.
+type returned struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	Amount int64  `json:"amount"`
 }
 
 // truth is a PaymentIntent as far as a view shows it.
@@ -100,6 +112,9 @@ func (t truth) state() string {
 	return t.intent.state()
 }
 
+// manual is requires_payment_method where the shop captures.
+const manual = "manual"
+
 // act is something that may happen to a payment in a status.
 type act struct {
 	name string
@@ -113,12 +128,12 @@ func bring(name, status string) act {
 
 var cancelIt = bring("cancel", "canceled")
 
-// acts are what may happen next, by status.
-var acts = map[string][]act{
+// running are what may happen next while money has not come, by status.
+var running = map[string][]act{
 	"requires_payment_method": {
 		bring("pay", "succeeded"), bring("decline", "requires_payment_method"), bring("challenge", "requires_action"), bring("debit", "processing"), cancelIt,
 	},
-	"requires_payment_method, manual": {
+	manual: {
 		bring("authorize", "requires_capture"), bring("decline", "requires_payment_method"), bring("challenge", "requires_action"), cancelIt,
 	},
 	"requires_action": {
@@ -133,6 +148,84 @@ var acts = map[string][]act{
 	"requires_capture": {bring("capture", "succeeded"), {"capture a part", capturePart}, cancelIt},
 }
 
+// acts are what may happen next.
+func (s story) acts(manually bool) []act {
+	status := s.truth.Status
+	if manually && status == "requires_payment_method" {
+		status = manual
+	}
+	if status != "succeeded" {
+		return running[status]
+	}
+	var possible []act
+	if left := s.truth.AmountReceived - s.refunded(); left > 0 && len(s.disputes) == 0 {
+		possible = append(possible, giveBack("refund a part", min(left, 700)), giveBack("refund the rest", left))
+	}
+	for _, re := range s.refunds {
+		if re.Status == "succeeded" && s.refunded() > 0 {
+			possible = append(possible, act{"a refund fails", func(w *world, _ string) error { return w.sim.MoveRefund(re.ID, "failed") }})
+			break
+		}
+	}
+	for _, d := range s.disputes {
+		if d.Status == "needs_response" || d.Status == "under_review" {
+			for _, to := range []string{"won", "lost", "under_review"} {
+				possible = append(possible, act{"dispute " + to, func(w *world, _ string) error { return w.sim.MoveDispute(d.ID, to) }})
+			}
+		}
+	}
+	if len(s.disputes) == 0 {
+		possible = append(possible, complain("dispute", false), complain("inquiry", true))
+	}
+	return possible
+}
+
+func giveBack(name string, amount int64) act {
+	return act{name, func(w *world, payment string) error { _, err := w.sim.Refund(payment, amount); return err }}
+}
+
+func complain(name string, inquiry bool) act {
+	return act{name, func(w *world, payment string) error { _, err := w.sim.OpenDispute(payment, "", inquiry); return err }}
+}
+
+// refunded is how much has gone back of the money that came: not the release of what was not captured, for which Stripe
+// makes a refund too.
+func (s story) refunded() (sum int64) {
+	released := s.truth.Amount - s.truth.AmountReceived
+	for _, re := range s.refunds {
+		switch {
+		case released > 0 && re.Amount == released:
+			released = 0
+		case re.Status != "failed" && re.Status != "canceled":
+			sum += re.Amount
+		}
+	}
+	return sum
+}
+
+// state is the contract's word for it.
+func (s story) state() string {
+	state := s.truth.state()
+	if state != "paid" {
+		return state
+	}
+	for _, d := range s.disputes {
+		switch d.Status {
+		case "lost":
+			return "charged_back"
+		case "needs_response", "under_review":
+			return "disputed"
+		}
+	}
+	switch refunded := s.refunded(); {
+	case refunded == 0:
+		return state
+	case refunded < s.truth.AmountReceived:
+		return "partially_refunded"
+	}
+	return "refunded"
+}
+
 func capturePart(w *world, payment string) error {
 	var pi intent
 	w.askStripe(http.MethodPost, "/v1/payment_intents/"+payment+"/capture", stripeKey, url.Values{"amount_to_capture": {"1000"}}, &pi)
@@ -142,35 +235,47 @@ func capturePart(w *world, payment string) error {
 // liveStory makes a payment and lets it live, a second or none from step to step.
 func (w *world) liveStory(random *rand.Rand, clock *stoppedClock, number int) story {
 	w.t.Helper()
-	manual := random.IntN(3) == 0
+	manually := random.IntN(3) == 0
 	form := url.Values{
 		"amount": {"4200"}, "currency": {"eur"}, "automatic_payment_methods[enabled]": {"true"},
 		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {fmt.Sprintf("conv-%d", number)}, "metadata[kasse_attempt]": {"1"},
 		"metadata[kasse_rev]": {"1700000000000"}, "metadata[colour]": {"red"},
 	}
-	if manual {
-		form.Set("capture_method", "manual")
+	if manually {
+		form.Set("capture_method", manual)
 	}
-	var pi truth
-	w.askStripe(http.MethodPost, "/v1/payment_intents", stripeKey, form, &pi)
-	s := story{truth: pi}
+	var s story
+	w.askStripe(http.MethodPost, "/v1/payment_intents", stripeKey, form, &s.truth)
 	for range 1 + random.IntN(storySteps) {
-		possible := acts[s.truth.Status]
-		if manual && s.truth.Status == "requires_payment_method" {
-			possible = acts["requires_payment_method, manual"]
-		}
+		possible := s.acts(manually)
 		if len(possible) == 0 {
 			break
 		}
 		clock.at.Add(random.Int64N(2))
 		next := possible[random.IntN(len(possible))]
 		s.steps = append(s.steps, next.name)
-		w.no(next.do(w, pi.ID))
-		s.truth = truth{}
-		w.askStripe(http.MethodGet, "/v1/payment_intents/"+pi.ID, stripeKey, nil, &s.truth)
+		w.no(next.do(w, s.truth.ID))
+		s = w.lookUp(s)
 	}
 	return s
 }
+
+// lookUp asks Stripe what has become of a story.
+func (w *world) lookUp(s story) story {
+	w.t.Helper()
+	now := story{steps: s.steps}
+	w.askStripe(http.MethodGet, "/v1/payment_intents/"+s.truth.ID, stripeKey, nil, &now.truth)
+	for list, into := range map[string]*[]returned{"/v1/refunds": &now.refunds, "/v1/disputes": &now.disputes} {
+		var page struct{ Data []returned }
+		w.askStripe(http.MethodGet, list+"?limit=100&payment_intent="+s.truth.ID, stripeKey, nil, &page)
+		slices.Reverse(page.Data)
+		*into = page.Data
+	}
+	return now
+}
+
+// counts are the types of events that an endpoint of ours is subscribed to.
+var counts = regexp.MustCompile(`^(payment_intent\.|charge\.refunded$|charge\.refund\.updated$|refund\.|charge\.dispute\.)`)
 
 // eventsByPayment are all events that an endpoint of ours gets, as they would be delivered, oldest first.
 func (w *world) eventsByPayment() map[string][]string {
@@ -181,15 +286,23 @@ func (w *world) eventsByPayment() map[string][]string {
 			Data    []json.RawMessage
 			HasMore bool `json:"has_more"`
 		}
-		w.askStripe(http.MethodGet, "/v1/events?limit=100&type=payment_intent.*"+after, stripeKey, nil, &page)
+		w.askStripe(http.MethodGet, "/v1/events?limit=100"+after, stripeKey, nil, &page)
 		for _, text := range page.Data {
 			var e struct {
-				ID   string
-				Data struct{ Object intent }
+				ID, Type string
+				Data     struct {
+					Object struct {
+						ID      string
+						Payment string `json:"payment_intent"`
+					}
+				}
 			}
 			answer{body: text}.decode(w.t, &e)
-			all[e.Data.Object.ID] = append([]string{string(text)}, all[e.Data.Object.ID]...)
 			after = "&starting_after=" + e.ID
+			if counts.MatchString(e.Type) {
+				payment := cmp.Or(e.Data.Object.Payment, e.Data.Object.ID)
+				all[payment] = append([]string{string(text)}, all[payment]...)
+			}
 		}
 		if !page.HasMore {
 			return all
@@ -272,30 +385,54 @@ func (w *world) agree(s story, events []string) {
 		}
 		shown := map[string]any{}
 		answer{body: []byte(unrename(string(a.body)))}.decode(w.t, &shown)
-		for _, moment := range []string{"version", "updated_at"} {
-			delete(shown, moment)
-		}
-		if shown["fulfillable_at"] != nil {
-			shown["fulfillable_at"] = "once"
-		}
+		s.forgetMoments(shown)
 		if first == nil {
 			first = shown
 			w.isTrue(s, shown)
 		}
-		if difference := cmp.Diff(first, shown); difference != "" {
-			w.t.Errorf("%v: telling %d differs from the first: %s\n%s", s.steps, telling, difference, strings.Join(events, "\n"))
+		if difference := diff.Diff(first, shown); difference != "" {
+			w.t.Errorf("%v: telling %d differs from the first: %s\n%s", s.steps, telling, difference, summary(events))
 		}
 	}
+}
+
+// forgetMoments drops what tells when Kasse heard of something. Whether there was a moment at which the order could be
+// fulfilled depends on that too, where the money has gone back since: it may have heard of both at once.
+func (s story) forgetMoments(shown map[string]any) {
+	for _, moment := range []string{"version", "updated_at"} {
+		delete(shown, moment)
+	}
+	if shown["fulfillable_at"] != nil {
+		shown["fulfillable_at"] = "once"
+	}
+	if len(s.refunds)+len(s.disputes) > 0 {
+		delete(shown, "fulfillable_at")
+	}
+}
+
+// summary is what a failure tells of a story's events.
+func summary(events []string) string {
+	var lines strings.Builder
+	for _, body := range events {
+		var e struct {
+			ID, Type string
+			Created  int64
+			Data     struct{ Object struct{ Status string } }
+		}
+		_ = json.Unmarshal([]byte(body), &e)
+		fmt.Fprintln(&lines, e.Created, e.Type, e.Data.Object.Status, e.ID)
+	}
+	return lines.String()
 }
 
 // isTrue holds a view against what Stripe has.
 func (w *world) isTrue(s story, shown map[string]any) {
 	w.t.Helper()
-	state := s.truth.state()
+	state := s.state()
 	want := map[string]any{
 		"payment_intent": s.truth.ID, "order_id": s.truth.Metadata["kasse_order_id"], "status": s.truth.Status, "state": state,
 		"amount": float64(s.truth.Amount), "amount_received": float64(s.truth.AmountReceived), "amount_capturable": float64(s.truth.AmountCapturable),
-		"amount_refunded": 0.0, "fulfillable": state == "paid", "failure.code": nil, "failure.decline_code": nil,
+		"amount_refunded": float64(s.refunded()), "fulfillable": state == "paid", "failure.code": nil, "failure.decline_code": nil,
 	}
 	if e := s.truth.Failure; e != nil {
 		want["failure.code"], want["failure.decline_code"] = textOrNil(e.Code), textOrNil(e.DeclineCode)
@@ -309,7 +446,7 @@ func (w *world) isTrue(s story, shown map[string]any) {
 			got[name] = shown[name]
 		}
 	}
-	if difference := cmp.Diff(want, got); difference != "" {
+	if difference := diff.Diff(want, got); difference != "" {
 		w.t.Errorf("%v is not the truth: %s", s.steps, difference)
 	}
 }
