@@ -22,7 +22,7 @@ test: programs ## every test, on a real Redis too; with -race where there is a C
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
 	$(GO) test ./... -shuffle=on $(RACE)
 
-check: fmt-check lint spec arch cli ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, tests with -race, a short chaos
+check: fmt-check lint spec arch cli examples ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, examples, tests with -race, a short chaos
 	@$(MAKE) --no-print-directory test RACE=-race
 	@$(MAKE) --no-print-directory chaos DURATION=0 SEED=1
 
@@ -45,6 +45,16 @@ arch: ## the import rules and the top level
 
 bench: programs ## benchmarks of the store beside bare commands, and of a flood; benchstat reads them
 	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
+	$(GO) test ./test/push -run '^$$' -bench . -cpu 1 -benchtime 20000x $(BENCH)
+
+.PHONY: examples pushes
+examples: programs examples/consumer-ts/node_modules/.package-lock.json ## the example consumers against real servers; npm's standardwebhooks verifies what is pushed
+	npm run --silent --prefix examples/consumer-ts build
+	$(GO) vet -tags npm ./test/process
+	$(GO) test -count=1 -tags npm ./test/process -run TestConsumer
+
+pushes: programs ## 10,000 events pushed while servers and the receiver are killed
+	$(GO) test -count=1 -v ./test/process -run TestKillWhilePushing -args -deliveries=10000
 
 DURATION ?= 5m
 model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
@@ -79,6 +89,10 @@ programs:
 .tools/bin/%: .tools/go.mod .tools/go.sum
 	@echo "Building the tools; the first time this takes a minute or two."
 	cd .tools && $(GO) build -o bin/ tool
+	@touch $@
+
+examples/consumer-ts/node_modules/.package-lock.json: examples/consumer-ts/package-lock.json
+	npm ci --silent --prefix examples/consumer-ts
 	@touch $@
 
 test/spec/node_modules/.package-lock.json: test/spec/package-lock.json

@@ -36,6 +36,9 @@ const usage = `usage: kasse [command]
   rebuild      restore what Redis has lost from Stripe   [-since PAYMENT_RETENTION]
   reconcile    look at Stripe for what no webhook has told, once   [-since 72h]
   keygen       make a service key   [-name default] [-scopes read+write]
+  events replay     push past events again   [-after cursor] [-type order.paid]
+  events endpoints  how far the deliveries to each endpoint are
+  events enable ID  let an endpoint that answered 410 go on
   healthcheck  exit 0 when the server on this machine lives
 
 The configuration comes from the environment; README.md has the table.
@@ -59,6 +62,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return long(ctx, args, out, 0, (*app.App).Rebuild)
 	case "keygen":
 		return keygen(args, out)
+	case "events":
+		err := events(ctx, args, out)
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(os.Stderr, usage)
+		}
+		return err
 	case "healthcheck":
 		return healthcheck(ctx)
 	}

@@ -45,23 +45,25 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	kasseBinary    = sync.OnceValues(func() (string, error) { return build("kasse") })
-	kasseDevBinary = sync.OnceValues(func() (string, error) { return build("kasse-dev") })
+	kasseBinary    = sync.OnceValues(func() (string, error) { return build("kasse/cmd/kasse") })
+	kasseDevBinary = sync.OnceValues(func() (string, error) { return build("kasse/cmd/kasse-dev") })
+	consumerBinary = sync.OnceValues(func() (string, error) { return build("kasse/examples/consumer-go") })
+	receiverBinary = sync.OnceValues(func() (string, error) { return build("kasse/test/push/receiver") })
 )
 
 // build compiles a program, with the race detector where the test itself has it.
-func build(name string) (string, error) {
+func build(pkg string) (string, error) {
 	if err := lookAtSources(); err != nil {
 		return "", err
 	}
-	path := filepath.Join(binaries, name)
+	path := filepath.Join(binaries, filepath.Base(pkg))
 	args := []string{"build", "-o", path}
 	if raceDetector {
 		args = append(args, "-race")
 	}
-	output, err := exec.Command("go", append(args, "kasse/cmd/"+name)...).CombinedOutput()
+	output, err := exec.Command("go", append(args, pkg)...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build %s: %w\n%s", name, err, output)
+		return "", fmt.Errorf("build %s: %w\n%s", pkg, err, output)
 	}
 	return path, nil
 }
@@ -69,7 +71,7 @@ func build(name string) (string, error) {
 // lookAtSources opens what the programs are made of: `go test` remembers a result as long as the files are the same that
 // the test has opened, and it does not see what a compiler opens.
 func lookAtSources() error {
-	for _, root := range []string{"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service", "../../store"} {
+	for _, root := range []string{"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service", "../../store", "../../examples/consumer-go", "../push/receiver"} {
 		err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err

@@ -63,6 +63,17 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 	}
 }
 
+// TestPushedExamples: what we send is in the document too.
+func TestPushedExamples(t *testing.T) {
+	pushed := load(t).Webhooks["event"].Post
+	checkExamples(t, "push", pushed.RequestBody.Value.Content, openapi3.VisitAsRequest())
+	for _, missing := range []string{`{}`, `{"timestamp":"2026-11-23T12:01:31Z","truncated":false}`} {
+		if check(t, "PushedEvent", missing) == nil {
+			t.Errorf("PushedEvent accepts %s", missing)
+		}
+	}
+}
+
 // checkExamples also asks for at least one example wherever there is JSON, since they are test data.
 func checkExamples(t *testing.T, where string, content openapi3.Content, direction openapi3.SchemaValidationOption) {
 	t.Helper()
