@@ -40,10 +40,11 @@ func (k kind) faults(z size) int {
 
 // result is a line of the table.
 type result struct {
-	round                                                     string
-	rounds, tried, survived, acknowledged, found, lost, twice int
-	wrong, refused                                            int
-	reasons                                                   []string
+	round                    string
+	tried, survived, refused int
+	acknowledged, found      int
+	lost, twice, wrong       int
+	reasons                  []string // of what was lost, twice or wrong
 }
 
 func (r result) failed() bool { return r.lost+r.twice+r.wrong > 0 || r.survived < r.tried }
@@ -69,7 +70,7 @@ func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size)
 	if k.patience > 0 {
 		s.patience = k.patience
 	}
-	r := result{round: k.name, rounds: 1}
+	r := result{round: k.name}
 	if err := s.play(ctx, k, p, z, seed, &r); err != nil {
 		return r, err
 	}

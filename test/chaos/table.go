@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"text/tabwriter"
 )
 
 //go:embed shim/fsync.c
@@ -29,7 +28,6 @@ func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err er
 		line = &result{round: k.name}
 		t.lines[k.name] = line
 	}
-	line.rounds++
 	line.tried, line.survived = line.tried+r.tried, line.survived+r.survived
 	line.acknowledged, line.found = line.acknowledged+r.acknowledged, line.found+r.found
 	line.refused += r.refused
@@ -55,16 +53,17 @@ func (t *table) failed() bool {
 	return t.broke || len(t.lines) == 0
 }
 
-// print writes the table: faults tried and survived, requests refused or unanswered, facts acknowledged and found, and what was lost, told twice, or wrong.
+// print writes the table: faults tried and survived; requests refused or unanswered; facts acknowledged and found; and what
+// was lost, stood twice, or was wrong.
 func (t *table) print(out io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', tabwriter.AlignRight|tabwriter.Debug)
-	fmt.Fprintln(w, "round\ttried\tsurvived\trefused\tacknowledged\tfound\tlost\ttwice\twrong\t")
+	fmt.Fprintln(out, "\n| round           | tried | survived | refused | acknowledged |  found | lost | twice | wrong |")
+	fmt.Fprintln(out, "|-----------------|------:|---------:|--------:|-------------:|-------:|-----:|------:|------:|")
 	for _, k := range rounds {
 		if r := t.lines[k.name]; r != nil {
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", r.round, r.tried, r.survived, r.refused, r.acknowledged, r.found, r.lost, r.twice, r.wrong)
+			fmt.Fprintf(out, "| %-15s | %5d | %8d | %7d | %12d | %6d | %4d | %5d | %5d |\n",
+				r.round, r.tried, r.survived, r.refused, r.acknowledged, r.found, r.lost, r.twice, r.wrong)
 		}
 	}
-	w.Flush()
 }
