@@ -25,6 +25,8 @@ type call struct {
 	do      func() (any, error) // its effect on Redis or on Stripe; only the scheduler runs it
 	patient time.Duration       // after which the caller gives up
 
+	seen   bool // by the scheduler
+	slow   int  // the step before which it stands still
 	done   bool // it has arrived, and its answer is under way
 	gone   bool // nobody waits for the answer any more
 	value  any

@@ -17,6 +17,11 @@ type event struct {
 
 // announce makes an event of a payment.
 func (s *stripe) announce(p *intent, kind string) {
+	if s.world.fault(0.02) { // and fails to make some at all
+		s.world.note("  Stripe makes no event of it: %s of %s", kind, p.id)
+		p.silent = true
+		return
+	}
 	shown := p.show()
 	e := s.newEvent(p, kind)
 	e.Intent = &shown

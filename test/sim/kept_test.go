@@ -5,4 +5,7 @@ package sim_test
 var keptSeeds = []struct {
 	seed   uint64
 	caught string
-}{}
+}{
+	{274677998504150, "the end waited for a sweep that comes a day later"},
+	{212159246511498, "the end took a read that was under way before for one that it had asked for"},
+}

@@ -7,11 +7,10 @@ import "testing"
 type mutant struct {
 	paymentsWithoutCAS bool // the last write of a payment wins
 	ordersWithoutCAS   bool
-	leasesRunOut       bool // at once
 	forgetReads        bool // a doubt is written, and never asked about
+	forgetSweeps       bool // nobody is asked about again
 	forgetStream       bool
 	forgetKeys         bool // an idempotency key makes a payment each time
-	replaysUnmarked    bool // an old answer looks like a new one
 	forgetWrites       bool // some writes are acknowledged, and not made
 }
 
@@ -20,6 +19,8 @@ func TestMutantsAreCaught(t *testing.T) {
 	for name, m := range map[string]mutant{
 		"payments without compare-and-set": {paymentsWithoutCAS: true},
 		"orders without compare-and-set":   {ordersWithoutCAS: true},
+		"sweeps that are forgotten":        {forgetSweeps: true},
+		"doubts that are forgotten":        {forgetReads: true},
 		"transitions that are forgotten":   {forgetStream: true},
 		"idempotency keys forgotten":       {forgetKeys: true},
 		"writes that are forgotten":        {forgetWrites: true},

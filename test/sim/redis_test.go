@@ -76,7 +76,9 @@ func (r *redis) savePayment(w service.PaymentWrite) error {
 	before := *stored
 	stored.revision, stored.state, stored.secret, stored.order = stored.revision+1, state, w.SecretHash, w.Standing.Order
 	r.payments[w.ID] = stored
-	r.sweeps.put(w.ID, w.SweepAt)
+	if !r.world.mutant.forgetSweeps {
+		r.sweeps.put(w.ID, w.SweepAt)
+	}
 	if !r.world.mutant.forgetReads {
 		r.reads.put(w.ID, w.ReadAt)
 	}
@@ -100,9 +102,6 @@ func (r *redis) loadOrder(id service.OrderID) (service.Order, error) {
 	}
 	err := json.Unmarshal(stored.state, &o)
 	o.Revision = stored.revision
-	if r.world.mutant.leasesRunOut {
-		o.Lease.Until = 0
-	}
 	return o, err
 }
 

@@ -181,7 +181,7 @@ func (w *world) choose() (c *call, gone bool) {
 		c = slices.MinFunc(w.standing, func(a, b *call) int { return a.sent.Compare(b.sent) })
 		return c, c.gone
 	}
-	busy := slices.DeleteFunc(slices.Clone(w.standing), (*call).looks)
+	busy := slices.DeleteFunc(slices.Clone(w.standing), func(c *call) bool { return c.looks() || w.dawdles(c) })
 	switch {
 	case len(w.redis.reads) > 0 && w.happens(0.5), w.happens(0.05):
 		c = pick(w, w.standing...)
@@ -191,11 +191,22 @@ func (w *world) choose() (c *call, gone bool) {
 		return nil, false
 	}
 	if w.happens(w.mood.stubborn) {
-		if at := slices.IndexFunc(w.standing, func(c *call) bool { return c.actor == w.last }); at >= 0 {
-			c = w.standing[at]
+		if at := slices.IndexFunc(busy, func(c *call) bool { return c.actor == w.last }); at >= 0 {
+			c = busy[at]
 		}
 	}
 	return c, c.gone
+}
+
+// dawdles reports whether a call is one of the few that take much longer than others: the more happens meanwhile.
+func (w *world) dawdles(c *call) bool {
+	if !c.seen {
+		c.seen = true
+		if w.fault(0.05) {
+			c.slow = w.steps + w.draw.IntN(100)
+		}
+	}
+	return w.steps < c.slow
 }
 
 // arrive lets a call take effect.
