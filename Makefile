@@ -40,6 +40,17 @@ lint: .tools/bin/golangci-lint ## the linters of .golangci.yml
 spec: test/spec/node_modules/.package-lock.json ## lint openapi.yaml
 	npm run --silent --prefix test/spec lint
 
+.PHONY: e2e
+check: e2e
+e2e: test/e2e/node_modules/.package-lock.json ## a browser pays: the shop's page of kasse-dev in headless Chromium
+	@test/setup/install.sh browser
+	CGO_ENABLED=0 $(GO) build -trimpath -o test/e2e/.built/kasse-dev ./cmd/kasse-dev
+	cd test/e2e && KASSE_DEV=.built/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node --test-reporter=spec all.test.mjs
+
+test/e2e/node_modules/.package-lock.json: test/e2e/package-lock.json
+	npm ci --silent --prefix test/e2e
+	@touch $@
+
 arch: ## the import rules and the top level
 	$(GO) test -count=1 ./test/arch
 

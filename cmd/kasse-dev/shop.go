@@ -60,16 +60,16 @@ func (s *shop) handler() (http.Handler, error) {
 	}), nil
 }
 
-// guard sets what protects the page. Its policy allows its own files, Kasse, and what Stripe.js needs:
+// guard sets what protects the page. Its policy allows its own files, Kasse, and what Stripe.js needs, which sets style attributes beside:
 // https://docs.stripe.com/security/guide#content-security-policy. The return URL holds a client secret, so nobody is sent a Referer.
 func (s *shop) guard(h http.Header) {
-	scripts, frames := s.stripe, s.stripe
+	scripts, styles, frames := s.stripe, "'self'", s.stripe
 	if s.stripe == realStripe {
-		scripts = "https://js.stripe.com https://*.js.stripe.com"
+		scripts, styles = "https://js.stripe.com https://*.js.stripe.com", "'self'; style-src-attr 'unsafe-inline'"
 		frames = scripts + " https://hooks.stripe.com"
 	}
-	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %s; style-src 'self'; img-src 'self'; connect-src 'self' %s %s; "+
-		"frame-src %s; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", scripts, s.kasse, s.stripe, frames))
+	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %s; style-src %s; img-src 'self'; connect-src 'self' %s %s; "+
+		"frame-src %s; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", scripts, styles, s.kasse, s.stripe, frames))
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")

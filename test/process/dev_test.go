@@ -79,11 +79,17 @@ func TestDemoFails(t *testing.T) {
 
 func TestDevRefusesLiveKeys(t *testing.T) {
 	t.Parallel()
-	live := map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_PUBLISHABLE_KEY": "pk_live_9371", "STRIPE_WEBHOOK_SECRETS": hookSecret}
-	p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0", "-shop-addr", ":0")
-	expect(t, "exit code", p.exitCode(), 1)
-	if message := p.stderr.String(); !strings.Contains(message, "live key") || strings.Contains(message, "9371") {
-		t.Errorf("it said %q", message)
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("rk_live_9371"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_SECRET_KEY_FILE": file} {
+		live := map[string]string{name: value, "STRIPE_PUBLISHABLE_KEY": "pk_live_9371", "STRIPE_WEBHOOK_SECRETS": hookSecret}
+		p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0", "-shop-addr", ":0")
+		expect(t, "exit code", p.exitCode(), 1)
+		if message := p.stderr.String(); !strings.Contains(message, "live key") || strings.Contains(message, "9371") {
+			t.Errorf("with %s it said %q", name, message)
+		}
 	}
 }
 

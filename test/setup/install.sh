@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure that there are the programs that tests start: redis-server, of which many start one for themselves, and curl,
-# with which one pastes the walk of the README. Asks for root only where it has to, and only when something is missing.
+# with which one pastes the walk of the README. With "browser" also Chromium. Asks for root only where it has to, and only
+# when something is missing.
 set -eu
 
 fail() {
@@ -33,3 +34,6 @@ install() {
 
 install redis-server redis-server redis
 install curl curl curl
+case "${1:-}" in
+browser) [ -x "${CHROMIUM:-}" ] || install chromium chromium chromium ;;
+esac

@@ -25,8 +25,9 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   let paying = false;
 
   const ready = (is) => {
-    form.setAttribute('aria-busy', String(!is));
-    button.setAttribute('aria-disabled', String(!is));
+    form.ariaBusy = String(!is);
+    button.ariaDisabled = String(!is);
+    button.hidden = false;
     again.hidden = true;
   };
   /** Says what is wrong where nothing can be paid, unless the payment has simply gone on elsewhere: in another tab, or before a reload. */
@@ -35,22 +36,25 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
     if (error instanceof Problem && error.payment) return go(outcome, { replace: true });
     problem.textContent = refusals[error.code] ?? offline;
     form.querySelector('.skeleton').hidden = true;
-    fill(view, 'label', 'Not available');
+    button.hidden = true;
     again.hidden = false;
   };
 
   async function start() {
     problem.textContent = '';
+    fill(view, 'label', 'Loading');
     form.querySelector('.skeleton').hidden = false;
     ready(false);
     try {
+      const { amount, currency } = await getOrder(id);
+      fill(view, 'order', id);
+      fill(view, 'price', money(amount, currency));
       kasse = await connect();
-      const [config, order, answer] = await Promise.all([getConfig(), getOrder(id), kasse.open()]);
+      const [config, answer] = await Promise.all([getConfig(), kasse.open()]);
       const loaded = await loadStripe(config.stripe_js, answer.publishable_key);
       if (signal.aborted) return;
       [stripe, opened, session] = [loaded, answer, answer.customer_session];
-      fill(view, 'order', order.order_id);
-      fill(view, 'price', money(opened.amount, opened.currency));
+      fill(view, 'price', money(opened.amount, opened.currency)); // what Kasse says is what is paid
       mount();
     } catch (error) {
       fail(error);
@@ -117,8 +121,9 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   await start();
 }
 
-/** Why an order cannot be paid, by the code of Kasse's problem. */
+/** Why an order cannot be paid, by the code of Kasse's problem, or of the shop's own. */
 const refusals = {
+  no_such_order: 'We do not know this order. Please go back to the cart.',
   order_closed: 'This order was cancelled. Nothing was charged.',
   attempts_exhausted: 'Too many attempts to pay this order have failed. Please write to us.',
   order_conflict: 'This order has changed. Please go back to the cart.',

@@ -50,10 +50,13 @@ export class Kasse {
   async *follow(payment, { secret, signal, trouble = () => {} }) {
     let etag;
     for (let failures = 0; !signal.aborted; ) {
+      const call = new AbortController();
+      const limit = AbortSignal.any([signal, call.signal, AbortSignal.timeout(40_000)]); // a dead connection may hang for longer
+      addEventListener('offline', () => call.abort(), { signal: limit });
       try {
         await untilVisible(signal);
         const headers = etag ? { 'If-None-Match': etag } : {};
-        const response = await this.#ask('GET', `/v1/payments/${payment}?wait=25`, { secret, signal, headers });
+        const response = await this.#ask('GET', `/v1/payments/${payment}?wait=25`, { secret, headers, signal: limit });
         failures = 0;
         trouble(false);
         if (response.status === 304) continue;
@@ -66,6 +69,8 @@ export class Kasse {
         if (error instanceof Problem && !error.retryable) throw error;
         trouble(true);
         await pause(error.retryAfter ?? Math.min(2 ** failures++, 30), signal);
+      } finally {
+        call.abort();
       }
     }
   }

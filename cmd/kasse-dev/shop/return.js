@@ -18,12 +18,12 @@ export function takeSecret() {
 }
 
 /** Runs the page until the signal aborts. */
-export async function comeBack(view, { id, connect, go, signal }) {
+export async function comeBack(view, { id, connect, signal }) {
   const outcome = view.querySelector('.outcome');
   fill(view, 'order', id);
   const order = await getOrder(id).catch(() => ({}));
   if (signal.aborted) return;
-  show(outcome, screens.pending(order), go, id);
+  show(outcome, screens.pending(), id);
 
   const trouble = (is) => {
     view.querySelector('.trouble').textContent = is ? 'No connection at the moment. Your payment is safe; we keep asking.' : '';
@@ -31,14 +31,15 @@ export async function comeBack(view, { id, connect, go, signal }) {
   try {
     const kasse = await connect();
     const { payment, secret } = await whatToAsk(kasse, id);
-    if (!payment) return show(outcome, screens.open(order), go, id);
+    if (!payment) return show(outcome, screens.open(order), id);
     for await (const status of kasse.follow(payment, { secret, signal, trouble })) {
       fill(view, 'price', money(status.amount, status.currency));
       view.querySelector('[data-price]').parentElement.hidden = false;
-      show(outcome, (screens[status.state] ?? screens.settled)(order, status), go, id);
+      show(outcome, (screens[status.state] ?? screens.settled)(order, status), id);
     }
   } catch (error) {
-    if (!signal.aborted) show(outcome, error instanceof Problem ? screens.unknown() : screens.unreachable(), go, id);
+    const unknown = error instanceof Problem || error.code === 'no_such_order';
+    if (!signal.aborted) show(outcome, unknown ? screens.unknown() : screens.unreachable(), id);
   }
 }
 
@@ -49,7 +50,7 @@ async function whatToAsk(kasse, id) {
   return { payment: payment?.payment_intent };
 }
 
-function show(outcome, screen, go, id) {
+function show(outcome, screen, id) {
   const title = outcome.querySelector('h1');
   if (title.textContent === screen.title) return;
   outcome.dataset.state = screen.tone;

@@ -7,7 +7,7 @@ async function ask(method, path, body) {
     body: body && JSON.stringify(body),
   });
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
+  if (!response.ok) throw Object.assign(new Error(answer.error), { code: response.status === 404 ? 'no_such_order' : undefined });
   return answer;
 }
 

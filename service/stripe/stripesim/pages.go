@@ -14,7 +14,7 @@ var bankPage = template.Must(template.New("bank").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <title>Test bank</title>
 <style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: 12vh auto; padding: 0 1.25rem }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: max(1.5rem, 8vh) auto; padding: 0 1.25rem }
 h1 { font-size: 1.5rem; margin: 0 }
 form { display: grid; gap: .75rem; margin-top: 1.5rem }
 button { font: inherit; font-weight: 600; padding: .75rem 1rem; border-radius: .5rem; border: 1px solid; background: none; color: inherit; cursor: pointer }
@@ -22,7 +22,7 @@ button[value=success] { background: light-dark(#174ea6, #8ab4f8); color: light-d
 button:focus-visible { outline: 3px solid light-dark(#174ea6, #8ab4f8); outline-offset: 2px }
 </style>
 <main><h1>Test bank</h1>
-<p>{{.Method}} payment of <strong>{{.Amount}}</strong>. No money moves.</p>
+<p>Confirm the payment of <strong>{{.Amount}}</strong> by {{.Method}}. No money moves.</p>
 <form method="post"><button name="outcome" value="success">Authorize test payment</button>
 <button name="outcome" value="failure">Fail test payment</button></form></main>
 </html>

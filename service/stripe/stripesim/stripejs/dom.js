@@ -22,6 +22,7 @@ function makeField(name, changed) {
     id, name, type: 'text', autocomplete: kind.autocomplete, inputmode: kind.inputmode, placeholder: kind.placeholder, spellcheck: 'false',
     'aria-required': 'true', oninput: () => { retype(input, kind); field.complain(''); changed(); },
     onblur: () => { if (input.value) field.complain(kind.flaw(input.value)); },
+    onkeydown: (event) => { if (event.key === 'Enter') input.getRootNode().host.closest('form')?.requestSubmit(); },
   });
   const field = {
     name, input, code: kind.code,

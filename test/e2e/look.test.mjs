@@ -1,0 +1,187 @@
+// How the page looks and sounds: every end state in light and dark, wide and narrow; by keyboard alone; without motion. The screenshots are
+// for people: test/e2e/screenshots, which git ignores.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test, describe } from 'node:test';
+import { axe, cards, folder, onItsWay, paid, refused, shopper, world } from './harness.mjs';
+
+const checker = readFileSync(axe, 'utf8');
+
+/** Takes the page's pictures, and lets axe look at it, as it stands. */
+async function look(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    for (const width of [360, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${name} is ${overflow} px too wide for ${width}`);
+      await page.screenshot({ path: `${folder}${name}-${colorScheme}-${width}.png`, fullPage: true });
+    }
+    await page.evaluate(checker);
+    const { violations, passes } = await page.evaluate(() => window.axe.run());
+    assert.ok(passes.length > 5, 'axe has looked');
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`), [], `${name}, ${colorScheme}`);
+  }
+}
+
+describe('looks', { concurrency: 2 }, () => {
+  const w = world();
+
+  test('cart, payment, complaint, decline, paid', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.page.goto(w.shop + '/');
+    await ada.page.getByText('€42.00').waitFor();
+    await look(ada.page, 'cart');
+    await ada.checkOut();
+    await look(ada.page, 'payment');
+    await ada.choose('New card');
+    await ada.pay();
+    await ada.says('incomplete');
+    await look(ada.page, 'complaint');
+    await ada.card(cards.declined);
+    await ada.pay();
+    await ada.says('declined');
+    await look(ada.page, 'declined');
+    await ada.choose('Visa');
+    await ada.pay();
+    await ada.shows(paid);
+    await look(ada.page, 'paid');
+  });
+
+  test('debit, processing, failed', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.checkOut();
+    await ada.method('SEPA Direct Debit', { iban: 'DE62370400440532013001' });
+    await look(ada.page, 'debit');
+    await ada.pay();
+    await ada.shows(onItsWay);
+    await look(ada.page, 'processing');
+    await ada.context.setOffline(true);
+    await ada.page.getByText('No connection at the moment').waitFor();
+    await look(ada.page, 'offline');
+    await ada.context.setOffline(false);
+    await w.settle(ada.order, true);
+    await ada.shows(refused);
+    await look(ada.page, 'failed');
+  });
+
+  test('loading, not available, waiting, canceled, unknown', async (t) => {
+    const ada = await shopper(t, w);
+    let release;
+    let held = new Promise((resolve) => (release = resolve));
+    await ada.page.route('**/v1/payments', async (route) => (await held, route.abort()), { times: 1 });
+    await ada.toPayment();
+    await ada.page.getByRole('button', { name: 'Loading' }).waitFor();
+    await look(ada.page, 'loading');
+    release();
+    await ada.says('Check your connection');
+    await look(ada.page, 'unavailable');
+    await ada.page.getByRole('button', { name: 'Try again' }).click();
+    await ada.payable();
+    await ada.method('iDEAL');
+    await ada.pay();
+    await ada.shows('Test bank');
+    await look(ada.page, 'bank');
+    await ada.page.goto(`${w.shop}/return?order=${ada.order}`);
+    await ada.shows('Waiting for your bank');
+    await look(ada.page, 'waiting');
+    await w.cancel(ada.order);
+    await ada.shows('This payment was cancelled');
+    await look(ada.page, 'canceled');
+    await ada.page.goto(`${w.shop}/return?order=nothing`);
+    await ada.shows('We do not know this payment');
+    await look(ada.page, 'unknown');
+    await ada.page.goto(`${w.shop}/checkout?order=nothing`);
+    await ada.says('We do not know this order');
+    await ada.page.route('**/api/config', (route) => route.abort());
+    await ada.page.goto(`${w.shop}/return?order=nothing`);
+    await ada.shows('We cannot reach the shop');
+    await look(ada.page, 'unreachable');
+  });
+
+  test('a shop that charges when it sends: authorised, then paid', async (t) => {
+    const ada = await shopper(t, w);
+    const order = `later-${Date.now()}`;
+    const { payment_intent: id, client_secret: secret } = await w.open({ order_id: order, amount: 4200, currency: 'eur', capture_method: 'manual' });
+    await w.lever(`/payments/${id}/status`, { status: 'requires_capture' });
+    await ada.page.goto(`${w.shop}/return?order=${order}&payment_intent=${id}&payment_intent_client_secret=${secret}`);
+    await ada.shows('Your order is placed');
+    await look(ada.page, 'authorized');
+    await w.lever(`/payments/${id}/status`, { status: 'succeeded' });
+    await ada.shows(paid);
+    await w.paidOnce(order);
+  });
+
+  test('3-D Secure in its dialog', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.checkOut();
+    await ada.card(cards.challenge);
+    await ada.pay();
+    await ada.challenge().getByText('No money moves').waitFor();
+    await look(ada.page, 'challenge');
+    await ada.bank('Authorize', ada.challenge());
+    await ada.shows(paid);
+  });
+
+  /** What has the focus, through shadow roots, and whether one sees that it has. */
+  const focused = (page) => page.evaluate(() => {
+    let at = document.activeElement;
+    while (at.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+    const ring = [at, at.parentElement].some((node) => {
+      const { outlineStyle, outlineWidth } = getComputedStyle(node);
+      return outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2;
+    });
+    return { name: at.labels?.[0]?.textContent || at.getAttribute('aria-label') || at.textContent.trim(), ring };
+  });
+
+  test('by keyboard alone, and one sees where one is', async (t) => {
+    const ada = await shopper(t, w);
+    const { keyboard } = ada.page;
+    const tabTo = async (name) => {
+      for (let i = 0; i < 15; i++) {
+        await keyboard.press('Tab');
+        const at = await focused(ada.page);
+        assert.ok(at.ring, `${at.name} shows no focus`);
+        if (at.name.startsWith(name)) return;
+      }
+      assert.fail(`${name} cannot be reached by Tab`);
+    };
+    await ada.page.goto(w.shop + '/');
+    await ada.page.getByText('€42.00').waitFor();
+    await tabTo('Check out');
+    await keyboard.press('Enter');
+    await ada.payable();
+    await tabTo('Visa');
+    await tabTo('Remove');
+    await keyboard.press('Shift+Tab');
+    await keyboard.press('ArrowDown');
+    assert.equal((await focused(ada.page)).name, 'New card');
+    await tabTo('Card number');
+    await keyboard.type('4242 4242 4242 4242');
+    await tabTo('Expiration date');
+    await keyboard.type('1240');
+    await tabTo('Security code');
+    await keyboard.type('123');
+    await tabTo('Save payment details');
+    await keyboard.press('Space');
+    await tabTo('Pay €42.00');
+    await keyboard.press('Shift+Tab');
+    await keyboard.press('Shift+Tab');
+    await keyboard.press('Enter'); // in a field, as in any form
+    await ada.shows(paid);
+    assert.equal((await focused(ada.page)).name, paid, 'the news has the focus, so that it is read out');
+    assert.equal(await ada.page.title(), `${paid} · Fjord Goods`);
+    await w.paidOnce(new URL(ada.page.url()).searchParams.get('order'));
+  });
+
+  test('nothing moves for those who ask for that', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.page.route('**/v1/payments', () => {}); // never answered: the page goes on waiting
+    await ada.toPayment();
+    await ada.page.locator('.skeleton').waitFor();
+    const moving = () => ada.page.evaluate(() => document.getAnimations().length);
+    assert.ok((await moving()) > 0, 'the skeleton shimmers');
+    await ada.page.emulateMedia({ reducedMotion: 'reduce' });
+    assert.equal(await moving(), 0);
+  });
+});
