@@ -102,7 +102,7 @@ func (o *oracle) reckon(then *oracle, stored stored, chains map[string][]event) 
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, e := range then.events {
-		o.look(id, missing(e, stored.payments[e.payment()], chains[e.payment()]))
+		o.look(id, missing(e, stored, chains[e.payment()]))
 	}
 	for order, payment := range then.opened {
 		why := ""
@@ -132,10 +132,10 @@ func (o *oracle) look(fact, why string) {
 }
 
 // missing says why an event that was acknowledged is not in the record; empty where it is.
-func missing(e event, r record, chain []event) string {
-	kind := e.Data.Object.Kind
+func missing(e event, s stored, chain []event) string {
+	kind, r := e.Data.Object.Kind, s.payments[e.payment()]
 	switch {
-	case r.State == "" && kind == "dispute": // it asked for a read, and is not ours
+	case kind == "dispute" && (s.reads[e.payment()] || strings.Contains(r.State, `"unlisted":true`)): // Stripe will be asked
 		return ""
 	case r.State == "":
 		return e.payment() + " is not in Redis"

@@ -105,8 +105,9 @@ func tail(path string) string {
 // errGaveUp ends an eventually early: the condition can no longer be met.
 var errGaveUp = errors.New("in vain")
 
-// patience is the deadline of every wait. It is generous, since the machine may be busy; only a broken run meets it.
-const patience = 90 * time.Second
+// patience is the deadline of every wait. It is generous, since the machine may be busy, and since Kasse repeats a question to
+// Stripe that failed after a minute; only a broken run meets it.
+const patience = 150 * time.Second
 
 // eventually waits for a condition, which gives its reason while it is not met.
 func eventually(ctx context.Context, met func() error) error {

@@ -50,7 +50,7 @@ type result struct {
 func (r result) failed() bool { return r.lost+r.twice+r.wrong > 0 || r.survived < r.tried }
 
 // roundLimit ends a round whatever happens.
-const roundLimit = 5 * time.Minute
+const roundLimit = 8 * time.Minute
 
 // play runs one round and says what came out. It leaves no process behind.
 func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size) (result, error) {

@@ -58,12 +58,12 @@ type stored struct {
 	payments map[string]record
 	orders   map[string]string
 	stream   map[string][]entry // by payment
-	waiting  int64              // payments that Stripe is to be asked about
+	reads    map[string]bool    // payments that Stripe is to be asked about
 }
 
 // look reads all of Redis.
 func look(ctx context.Context, client *redis.Client) (stored, error) {
-	s := stored{payments: map[string]record{}, orders: map[string]string{}, stream: map[string][]entry{}}
+	s := stored{payments: map[string]record{}, orders: map[string]string{}, stream: map[string][]entry{}, reads: map[string]bool{}}
 	for walk := client.Scan(ctx, 0, "kasse:*", 1000).Iterator(); ; {
 		if !walk.Next(ctx) {
 			return s, walk.Err()
@@ -98,8 +98,10 @@ func (s *stored) add(ctx context.Context, client *redis.Client, key string) erro
 	case "events":
 		return s.addStream(ctx, client, key)
 	case "reads":
-		waiting, err := client.ZCard(ctx, key).Result()
-		s.waiting += waiting
+		wanted, err := client.ZRange(ctx, key, 0, -1).Result()
+		for _, payment := range wanted {
+			s.reads[payment] = true
+		}
 		return err
 	}
 	return nil
