@@ -7,7 +7,7 @@ RACE ?= $(shell test/setup/race.sh)
 .PHONY: bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the server with an embedded Redis and a simulated Stripe
 	$(GO) run ./cmd/kasse-dev

@@ -3,3 +3,4 @@ import './methods.test.mjs';
 import './once.test.mjs';
 import './trouble.test.mjs';
 import './look.test.mjs';
+import './readme.test.mjs';

@@ -1,0 +1,85 @@
+// The README's TypeScript, as it stands there: it type-checks, and it pays.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test, describe } from 'node:test';
+import ts from 'typescript';
+import { shopper, until, world } from './harness.mjs';
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const snippet = /```ts\n([\s\S]*?)```/.exec(readme)[1];
+
+/** What tsc --strict says of a text, in a project that has @stripe/stripe-js and the browser's types. */
+function complaints(text) {
+  const name = new URL('snippet.ts', import.meta.url).pathname; // beside node_modules; it is never written
+  const options = {
+    strict: true, noEmit: true, noUncheckedIndexedAccess: true, noImplicitReturns: true, skipLibCheck: true, types: [],
+    target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler,
+    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+  };
+  const host = ts.createCompilerHost(options);
+  const { getSourceFile, fileExists, readFile } = host;
+  host.fileExists = (file) => file === name || fileExists(file);
+  host.readFile = (file) => (file === name ? text : readFile(file));
+  host.getSourceFile = (file, version) => (file === name ? ts.createSourceFile(file, text, version) : getSourceFile(file, version));
+  const found = ts.getPreEmitDiagnostics(ts.createProgram([name], options, host));
+  return found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+}
+
+describe('the README', () => {
+  const w = world();
+
+  test('type-checks, and would not with a mistake in it', () => {
+    assert.deepEqual(complaints(snippet), []);
+    const wrong = snippet.replace('payment.client_secret,', 'payment.secret,').replace('.mount(where)', '.mount(1)');
+    assert.deepEqual(complaints(wrong).map((text) => text.split('\n')[0]), [
+      "Property 'secret' does not exist on type 'Payment'.",
+      "Argument of type 'number' is not assignable to parameter of type 'string | HTMLElement'.",
+    ]);
+  });
+
+  test('pays', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.toPayment();
+    await ada.payable();
+    const { outputText } = ts.transpileModule(
+      snippet.replace('https://pay.shop.example', w.kasse).replace('@stripe/stripe-js', './loader.js'),
+      { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } },
+    );
+    const serve = (path, body) => ada.page.route(w.shop + path, (route) => route.fulfill({ body, contentType: 'text/javascript' }));
+    await serve('/readme.js', outputText);
+    await serve('/loader.js', `export const loadStripe = async (key) => window.Stripe(key);`); // as the package does, with Stripe's own
+    await ada.page.evaluate(async (order) => {
+      window.readme = await import('/readme.js');
+      const { getToken } = await import('/shop.js');
+      const payment = await window.readme.openPayment(await getToken(order));
+      document.querySelector('#view').innerHTML = '<div id="payment"></div>';
+      const { stripe, elements } = await window.readme.mountPayment(payment, '#payment');
+      window.confirmNow = () => window.readme.confirmPayment(stripe, elements, location.origin + '/return?order=' + order);
+      window.seen = [];
+      (async () => {
+        for await (const { state } of window.readme.follow(payment.payment_intent, payment.client_secret)) window.seen.push(state);
+        window.seen.push('over');
+      })();
+    }, ada.order);
+
+    const sees = (state) => until(state, () => ada.page.evaluate((wanted) => window.seen.includes(wanted), state));
+    await sees('pending');
+    await ada.choose('SEPA Direct Debit');
+    assert.equal(await ada.page.evaluate(() => window.confirmNow()), 'The IBAN you entered is incomplete or invalid.');
+    await ada.method('SEPA Direct Debit', { iban: 'DE89370400440532013000' });
+    assert.equal(await ada.page.evaluate(() => window.confirmNow()), undefined);
+    await sees('processing');
+    assert.equal(await ada.page.evaluate(() => window.confirmNow()), undefined, 'confirmed already, as in another tab');
+    await w.settle(ada.order);
+    await sees('over');
+    assert.deepEqual(await ada.page.evaluate(() => window.seen), ['pending', 'processing', 'paid', 'over']);
+
+    const taken = await ada.page.evaluate(() => {
+      history.pushState(null, '', '/return?order=7&payment_intent=pi_1&payment_intent_client_secret=pi_1_secret_2&redirect_status=succeeded');
+      return [window.readme.takeSecret(), location.search, window.readme.takeSecret()];
+    });
+    assert.deepEqual(taken, [{ payment: 'pi_1', secret: 'pi_1_secret_2' }, '?order=7', undefined]);
+    await w.paidOnce(ada.order);
+    await ada.page.goto(`${w.shop}/return?order=${ada.order}`);
+  });
+});
