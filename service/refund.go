@@ -86,7 +86,7 @@ func (s *Service) tryRefund(ctx context.Context, r RefundRequest) (RefundMade, e
 	if err != nil {
 		return RefundMade{}, err
 	}
-	call := p.refundCall(r.name())
+	call := p.recall(r)
 	switch {
 	case call != nil && !call.sameAs(r):
 		return RefundMade{}, &Error{Code: CodeIdempotencyKeyReused, Detail: "This Idempotency-Key was used for another refund of the payment."}

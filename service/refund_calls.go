@@ -35,6 +35,26 @@ func (p *Payment) refundCall(name string) *RefundCall {
 	return nil
 }
 
+// recall returns the call that is repeated, nil where it is none: from what is kept of it, or from the refund that it
+// made, where Redis was lost since.
+func (p *Payment) recall(r RefundRequest) *RefundCall {
+	if call := p.refundCall(r.name()); call != nil {
+		return call
+	}
+	for id, refund := range p.Record.Refunds {
+		if refund.Call != r.name() {
+			continue
+		}
+		view := RefundSeen{id, refund}.view()
+		call := &RefundCall{Name: refund.Call, Reason: refund.Reason, Answered: &view}
+		if r.Amount != nil { // whether it was asked for by its amount is not known
+			call.Amount = refund.Amount
+		}
+		return call
+	}
+	return nil
+}
+
 // hidesRefund reports whether there may be a refund at Stripe that we do not know and that sending the call of that name
 // would not tell: another call whose outcome is not known, or this one where Stripe has forgotten its key or replays a
 // failure.

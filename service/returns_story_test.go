@@ -136,3 +136,35 @@ func TestForeignReturns(t *testing.T) {
 		t.Fatalf("Redis was\n%s\nand is\n%s", before, got)
 	}
 }
+
+// TestRefundOutlivesRedis: a refund bears the name of its call, so that a repeat is known when Redis was lost, and Stripe
+// has forgotten the key.
+func TestRefundOutlivesRedis(t *testing.T) {
+	s := newShop(t)
+	made, _ := s.creates(s.key(1000))
+	s.becomes(made.ID, service.Succeeded)
+	s.reads(made.ID)
+	amount := int64(300)
+	ask := service.RefundRequest{Payment: made.ID, Caller: "shop", Key: "refund-1", Amount: &amount}
+	first, err := s.svc.Refund(t.Context(), ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.loseRedis()
+	s.pass(48 * time.Hour)
+	again, err := s.svc.Refund(t.Context(), ask)
+	if err != nil || !again.Replayed || again.Refund.ID != first.Refund.ID {
+		t.Fatalf("%+v %v", again, err)
+	}
+	ask.Amount = nil
+	if again, err = s.svc.Refund(t.Context(), ask); err != nil || again.Refund.ID != first.Refund.ID {
+		t.Fatalf("%+v %v", again, err)
+	}
+	other := int64(200)
+	ask.Amount = &other
+	_, err = s.svc.Refund(t.Context(), ask)
+	s.is(err, service.CodeIdempotencyKeyReused)
+	if v := s.shows(made.ID, service.PartiallyRefunded, 1000); v.AmountRefunded != 300 {
+		t.Fatalf("%+v", v)
+	}
+}
