@@ -103,7 +103,7 @@ func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	case errors.As(err, &away):
 		c.say(levelWrong, aboutRedis, "does not answer any more (%v)", err)
 	case err != nil:
-		c.say(levelWrong, aboutRedis, "%v", err)
+		c.say(levelWrong, aboutRedis, "%v", a.explain(err))
 	case recorded == "":
 		c.say(levelOK, aboutRedis, "is ours; the Stripe account is not on record yet")
 	default:
