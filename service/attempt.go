@@ -35,12 +35,12 @@ func (s *Service) open(ctx context.Context, o Order, a Attempt, now time.Time) (
 	o.Attempts[a.Number-1].Tried = now.UnixMilli()
 	var m made
 	moved := false // the order has heard of other terms since
-	err := s.underLease(ctx, o, now, func() error {
+	err := s.underLease(ctx, o, now, func(leased context.Context) error {
 		if err := s.tellAll(ctx, o, ""); err != nil {
 			return err
 		}
-		m = s.sideBySide(ctx, a.Terms.Customer, a.Session, func() (Answer, error) {
-			return s.stripe.OpenPayment(ctx, fmt.Sprintf("kasse:%s:%s:%d", s.Name, o.ID, a.Number), a.Form)
+		m = s.sideBySide(leased, a.Terms.Customer, a.Session, func() (Answer, error) {
+			return s.stripe.OpenPayment(leased, fmt.Sprintf("kasse:%s:%s:%d", s.Name, o.ID, a.Number), a.Form)
 		})
 		return m.payErr
 	}, func(latest *Order) {
@@ -80,8 +80,8 @@ const forgetAfter = time.Minute
 // not, some time after the last try, was not made, and the next attempt may be opened.
 func (s *Service) search(ctx context.Context, o Order, a Attempt, now time.Time) error {
 	var found *Answer
-	err := s.underLease(ctx, o, now, func() (err error) {
-		found, err = s.stripe.FindPayment(ctx, o.ID, a)
+	err := s.underLease(ctx, o, now, func(leased context.Context) (err error) {
+		found, err = s.stripe.FindPayment(leased, o.ID, a)
 		return err
 	}, func(o *Order) {
 		switch {

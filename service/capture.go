@@ -43,7 +43,7 @@ func (s *Service) tryCapture(ctx context.Context, id PaymentID, amount *int64) (
 	if err := t.captures(sum); err != nil {
 		return StoredView{}, err
 	}
-	return StoredView{}, s.underLease(ctx, t.order, t.now, func() error { return s.capture(ctx, t, sum) }, func(*Order) {})
+	return StoredView{}, s.underLease(ctx, t.order, t.now, func(leased context.Context) error { return s.capture(ctx, leased, t, sum) }, func(*Order) {})
 }
 
 // captures refuses what cannot be captured.
@@ -62,8 +62,8 @@ func (t subject) captures(sum int64) error {
 }
 
 // capture asks Stripe. Where that refuses without showing the payment it is asked for the truth.
-func (s *Service) capture(ctx context.Context, t subject, sum int64) error {
-	answer, err := s.stripe.CapturePayment(ctx, t.payment.ID, sum)
+func (s *Service) capture(ctx, leased context.Context, t subject, sum int64) error {
+	answer, err := s.stripe.CapturePayment(leased, t.payment.ID, sum)
 	if !refused(err) || shownIn(err) != nil {
 		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
 	}

@@ -11,8 +11,9 @@ import (
 // changer is what a change of mind asks of Stripe. Its answers are reads; a refusal shows the PaymentIntent as it is in
 // the error's Intent.
 type changer interface {
-	// UpdateAmount sets the amount, in minor units.
-	UpdateAmount(ctx context.Context, id PaymentID, amount int64) (Answer, error)
+	// UpdateAmount sets the amount, in minor units, and notes the age of the terms, in Unix milliseconds: an order that is
+	// rebuilt from Stripe must not take an older price for younger.
+	UpdateAmount(ctx context.Context, id PaymentID, amount, rev int64) (Answer, error)
 	// CancelPayment cancels for a reason of Stripe's, or for none.
 	CancelPayment(ctx context.Context, id PaymentID, reason string) (Answer, error)
 	// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why.
@@ -34,16 +35,16 @@ func (s *Service) adapt(ctx context.Context, id OrderID, p Payment) error {
 	if shown.Status != RequiresPaymentMethod || !attempt.fitsButForAmount(o.Terms, shown) {
 		return s.withdraw(ctx, o, p, now)
 	}
-	return s.underLease(ctx, o, now, func() error {
-		answer, err := s.stripe.UpdateAmount(ctx, p.ID, o.Terms.Amount)
+	return s.underLease(ctx, o, now, func(leased context.Context) error {
+		answer, err := s.stripe.UpdateAmount(leased, p.ID, o.Terms.Amount, o.Rev)
 		return s.learnFrom(ctx, answer, err, p.Record.Seen())
 	}, func(*Order) {})
 }
 
 // withdraw cancels the order's open payment at Stripe, under the order's lease.
 func (s *Service) withdraw(ctx context.Context, o Order, p Payment, now time.Time) error {
-	return s.underLease(ctx, o, now, func() error {
-		answer, err := s.stripe.CancelPayment(ctx, p.ID, "")
+	return s.underLease(ctx, o, now, func(leased context.Context) error {
+		answer, err := s.stripe.CancelPayment(leased, p.ID, "")
 		return s.learnFrom(ctx, answer, err, p.Record.Seen())
 	}, func(*Order) {})
 }
@@ -156,8 +157,8 @@ func (t subject) waits() error {
 func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error {
 	o, declined := t.order, false
 	o.Proposed = Proposal{Amount: amount, Rev: max(o.Rev+1, t.now.UnixMilli())}
-	err := s.underLease(ctx, o, t.now, func() error {
-		answer, err := s.stripe.UpdateAmount(ctx, t.payment.ID, amount)
+	err := s.underLease(ctx, o, t.now, func(leased context.Context) error {
+		answer, err := s.stripe.UpdateAmount(leased, t.payment.ID, amount, o.Proposed.Rev)
 		declined = refused(err)
 		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
 	}, func(latest *Order) {
@@ -223,11 +224,11 @@ func (s *Service) tryCancel(ctx context.Context, id PaymentID, reason string) (S
 // payment has gone on instead, the order is as open as before.
 func (s *Service) close(ctx context.Context, t subject, o Order, reason string) error {
 	wentOn := false
-	err := s.underLease(ctx, o, t.now, func() error {
+	err := s.underLease(ctx, o, t.now, func(leased context.Context) error {
 		if err := s.tell(ctx, t.payment.ID); err != nil {
 			return err
 		}
-		answer, err := s.stripe.CancelPayment(ctx, t.payment.ID, reason)
+		answer, err := s.stripe.CancelPayment(leased, t.payment.ID, reason)
 		shown := shownIn(err)
 		wentOn = shown != nil && shown.Status != Canceled
 		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())

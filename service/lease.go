@@ -54,14 +54,17 @@ func inProgress() *Error {
 	return &Error{Code: CodeIdempotencyInProgress, Detail: "Another change of this order is in progress.", RetryAfter: time.Second}
 }
 
-// underLease writes the order with a lease on it, does the work, and writes what came of it. Whoever has lost the lease
-// meanwhile changes nothing, and looks at the order again: errBusy. Otherwise the work's own error comes first.
-func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work func() error, finish func(*Order)) error {
+// underLease writes the order with a lease on it, does the work, and writes what came of it. Stripe is asked with the
+// context that the work is given, which ends before the lease does. Whoever has lost the lease meanwhile changes nothing,
+// and looks at the order again: errBusy. Otherwise the work's own error comes first.
+func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work func(leased context.Context) error, finish func(*Order)) error {
+	leased, cancel := context.WithTimeout(ctx, s.StripeTimeout)
+	defer cancel()
 	o.Lease = Lease{Owner: rand.Text(), Until: now.Add(s.StripeTimeout + leaseMargin).UnixMilli()}
 	if err := s.takeLease(ctx, o); err != nil {
 		return err
 	}
-	workErr := work()
+	workErr := work(leased)
 	_, err := s.changeOrder(ctx, o.ID, func(latest *Order, _ time.Time) error {
 		if latest.Lease.Owner != o.Lease.Owner {
 			return errBusy

@@ -145,8 +145,8 @@ func (p *process) RetrievePayment(ctx context.Context, id service.PaymentID) (se
 	return stand(p, "RetrievePayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) })
 }
 
-func (p *process) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
-	return stand(p, "UpdateAmount", errNoStripe, func() (service.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount) })
+func (p *process) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
+	return stand(p, "UpdateAmount", errNoStripe, func() (service.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount, rev) })
 }
 
 func (p *process) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {

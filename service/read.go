@@ -162,6 +162,9 @@ func (s *Service) absorb(ctx context.Context, p *Payment, a Answer, covers []str
 		return err
 	}
 	if a.Stale {
+		if p.Record.Empty() { // nothing else is known
+			p.Record = Merge(p.Record, Opening{Sighting{At: a.Created, Snapshot: a.Snapshot}})
+		}
 		p.Record = Merge(p.Record, Doubt(a.Date))
 		return s.place(ctx, p)
 	}

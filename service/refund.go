@@ -107,21 +107,19 @@ func (s *Service) tryRefund(ctx context.Context, r RefundRequest) (RefundMade, e
 		o.revive(p)
 	}
 	var made RefundMade
-	err = s.underLease(ctx, o, now, func() (err error) {
-		made, err = s.giveBack(ctx, r)
+	err = s.underLease(ctx, o, now, func(leased context.Context) (err error) {
+		made, err = s.giveBack(ctx, leased, r)
 		return err
 	}, func(*Order) {})
 	return made, err
 }
 
 // giveBack makes the refund at Stripe, under the lease of the order. Whatever may have been made before is looked for
-// first, so that what is left is known. All of it ends before the lease does.
-func (s *Service) giveBack(ctx context.Context, r RefundRequest) (RefundMade, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.StripeTimeout)
-	defer cancel()
+// first, so that what is left is known.
+func (s *Service) giveBack(ctx, leased context.Context, r RefundRequest) (RefundMade, error) {
 	p, now, err := s.payments.LoadPayment(ctx, r.Payment)
 	if err == nil && p.hidesRefund(r.name(), now) {
-		if err = s.Read(ctx, r.Payment); err == nil {
+		if err = s.Read(leased, r.Payment); err == nil {
 			p, now, err = s.payments.LoadPayment(ctx, r.Payment)
 		}
 	}
@@ -135,7 +133,7 @@ func (s *Service) giveBack(ctx context.Context, r RefundRequest) (RefundMade, er
 	if err != nil {
 		return RefundMade{}, err
 	}
-	seen, err := s.stripe.OpenRefund(ctx, "kasse:"+s.Name+":refund:"+r.name(), form)
+	seen, err := s.stripe.OpenRefund(leased, "kasse:"+s.Name+":refund:"+r.name(), form)
 	if err != nil {
 		return RefundMade{}, s.concludeRefund(ctx, r, err)
 	}

@@ -51,10 +51,10 @@ func (m *meddler) CancelPayment(ctx context.Context, id service.PaymentID, reaso
 	return m.Stripe.CancelPayment(ctx, id, reason)
 }
 
-func (m *meddler) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+func (m *meddler) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
 	do(&m.beforeUpdate)
 	defer do(&m.afterUpdate)
-	return m.Stripe.UpdateAmount(ctx, id, amount)
+	return m.Stripe.UpdateAmount(ctx, id, amount, rev)
 }
 
 func (m *meddler) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {

@@ -99,15 +99,15 @@ func (s *Service) abandon(ctx context.Context, id PaymentID) error {
 	if err != nil || s.AbandonAfter == 0 || p.Standing.Foreign || !view.State.payable() || now.Sub(view.UpdatedAt) < s.AbandonAfter {
 		return err
 	}
+	if err := s.allow(ctx); err != nil {
+		return err
+	}
 	o, now, err := s.orders.LoadOrder(ctx, p.Standing.Order)
 	if err != nil || o.Revision == 0 || o.Lease.held(now) {
 		return err
 	}
-	if err := s.allow(ctx); err != nil {
-		return err
-	}
-	err = s.underLease(ctx, o, now, func() error {
-		answer, err := s.stripe.CancelPayment(ctx, id, "abandoned")
+	err = s.underLease(ctx, o, now, func(leased context.Context) error {
+		answer, err := s.stripe.CancelPayment(leased, id, "abandoned")
 		return s.learnFrom(ctx, answer, err, p.Record.Seen())
 	}, func(*Order) {})
 	if errors.Is(err, errAgain) || errors.Is(err, errBusy) {

@@ -125,9 +125,10 @@ func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) 
 	return g.post(ctx, "/v1/payment_intents", idempotencyKey, values)
 }
 
-// UpdateAmount sets the amount of a PaymentIntent, in minor units. No event is made for it: the answer is how we know.
-func (g *Gateway) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
-	return g.post(ctx, intentPath(id), "", url.Values{"amount": {strconv.FormatInt(amount, 10)}})
+// UpdateAmount sets the amount of a PaymentIntent, in minor units, and the age of its terms, in Unix milliseconds. No
+// event is made for it: the answer is how we know.
+func (g *Gateway) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
+	return g.post(ctx, intentPath(id), "", url.Values{"amount": {strconv.FormatInt(amount, 10)}, "metadata[kasse_rev]": {strconv.FormatInt(rev, 10)}})
 }
 
 // CancelPayment cancels a PaymentIntent, for a reason of Stripe's or for none.

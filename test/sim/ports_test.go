@@ -101,9 +101,9 @@ func (r *replica) OpenSession(ctx context.Context, customer service.CustomerID, 
 	return toStripe(ctx, r, "OpenSession", string(customer), func() (service.Session, error) { return r.world.stripe.session(), nil })
 }
 
-func (r *replica) UpdateAmount(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+func (r *replica) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
 	about := fmt.Sprintf("%s to %d", id, amount)
-	return toStripe(ctx, r, "UpdateAmount", about, func() (service.Answer, error) { return r.world.stripe.updateAmount(id, amount) })
+	return toStripe(ctx, r, "UpdateAmount", about, func() (service.Answer, error) { return r.world.stripe.updateAmount(id, amount, rev) })
 }
 
 func (r *replica) CancelPayment(ctx context.Context, id service.PaymentID, _ string) (service.Answer, error) {

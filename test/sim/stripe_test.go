@@ -3,6 +3,7 @@ package sim_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -202,7 +203,7 @@ func (s *stripe) session() service.Session {
 }
 
 // updateAmount makes no event, and clears the last error.
-func (s *stripe) updateAmount(id service.PaymentID, amount int64) (service.Answer, error) {
+func (s *stripe) updateAmount(id service.PaymentID, amount, rev int64) (service.Answer, error) {
 	p := s.intent(id)
 	switch {
 	case p == nil:
@@ -212,7 +213,8 @@ func (s *stripe) updateAmount(id service.PaymentID, amount int64) (service.Answe
 	case !p.payable():
 		return service.Answer{}, s.refuse(p)
 	}
-	p.Amount, p.Failure = amount, nil
+	p.Amount, p.Failure, p.Metadata = amount, nil, maps.Clone(p.Metadata)
+	p.Metadata["kasse_rev"] = strconv.FormatInt(rev, 10)
 	s.world.judgePrice(p)
 	s.happened(p, "")
 	return s.answer(p), nil
