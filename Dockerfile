@@ -1,14 +1,16 @@
 # syntax=docker/dockerfile:1
 
-FROM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
+ARG TARGETOS TARGETARCH
+# Go stamps the commit, its time and whether anything was changed, since .git and all that it tracks are here.
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /kasse ./cmd/kasse
+    CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH go build -trimpath -ldflags="-s -w" -o /kasse ./cmd/kasse
 
-# Nothing but the program and the certificates it trusts Stripe by: no shell, no package to patch.
+# Nothing but the program and the certificates it trusts Stripe by: no shell, no package to patch, nothing to write to.
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /kasse /kasse
@@ -16,6 +18,12 @@ USER 65532:65532
 
 # The public API; metrics and probes, which stay inside.
 EXPOSE 8080 9090
+
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="kasse" \
+      org.opencontainers.image.description="A headless payments service between shops and Stripe" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION"
 
 # Give it more than SHUTDOWN_TIMEOUT (25 s) to end: docker stop --time 30.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["/kasse", "healthcheck"]

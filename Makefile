@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
+.PHONY: image bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: ## the same, playing one order from opening to paid
 
 build: ## the production binary, bin/kasse
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/kasse ./cmd/kasse
+
+image: ## the container image, kasse; needs a container engine
+	docker build --build-arg VERSION=$$(git describe --tags --always --dirty) --build-arg REVISION=$$(git rev-parse HEAD) -t kasse .
 
 test: programs ## every test, on a real Redis too; with -race where there is a C compiler
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
