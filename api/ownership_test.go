@@ -111,6 +111,7 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 	w.t.Helper()
 	dump, calls, pattern := w.dump(), len(w.stripe.Requests()), r.line
 	r.line = strings.Replace(pattern, "ID", missing, 1)
+	w.sends(r) // Redis has to learn the script
 	want, wantCommands := w.sends(r)
 	r.line = strings.Replace(pattern, "ID", foreign, 1)
 	got, gotCommands := w.sends(r)
@@ -130,7 +131,17 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 	if !slices.Equal(gotCommands, wantCommands) {
 		w.t.Errorf("foreign costs %v, missing costs %v", gotCommands, wantCommands)
 	}
+	w.forgetQuestions()
 	w.checkUntouched(dump, calls)
+}
+
+// forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked for.
+func (w *watched) forgetQuestions() {
+	for _, key := range w.redis.Keys() {
+		if strings.HasSuffix(key, ":restore") || strings.HasSuffix(key, ":strangers") {
+			w.redis.Del(key)
+		}
+	}
 }
 
 // TestSessionIsForThePaymentsCustomer: nobody names another, and who holds no more than a client secret gets none.

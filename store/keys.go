@@ -39,6 +39,7 @@ func (p partition) changed() string                     { return string(p) + "ch
 func (p partition) reads() string                       { return string(p) + "reads" }
 func (p partition) sweep() string                       { return string(p) + "sweep" }
 func (p partition) restore() string                     { return string(p) + "restore" }
+func (p partition) strangers() string                   { return string(p) + "strangers" }
 func (p partition) catchUp() string                     { return string(p) + "catchup" }
 func (p partition) lease(name string) string            { return string(p) + "lease:" + name }
 func (p partition) meta() string                        { return string(p) + "meta" }

@@ -37,11 +37,11 @@ const mostRestores = 1_000
 
 var wantRestoreScript = script("want_restore")
 
-// WantRestore notes a payment that is not here, to be asked for at Stripe; one that is here, or too many, changes nothing,
-// and takes as long.
+// WantRestore notes a payment that is not here, to be asked for at Stripe. One that is here, or one too many, is not
+// noted, and takes as long.
 func (s *Store) WantRestore(ctx context.Context, id service.PaymentID) error {
 	part := s.paymentPartition(id)
-	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.payment(id), part.restore(), s.meta(part)},
+	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.payment(id), part.restore(), s.meta(part), part.strangers()},
 		string(id), mostRestores/s.Partitions).Err())
 }
 

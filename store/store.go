@@ -18,6 +18,7 @@
 //	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
 //	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless something happens before
 //	kasse:{pN}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
+//	kasse:{pN}:strangers      string  how often a page asked for what it may not see, or what is not here
 //	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped), dropped (how many)
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
 //	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of its URL
