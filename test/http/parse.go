@@ -1,0 +1,129 @@
+// Package http reads .http files, as editors send them, for a test that sends them to Kasse.
+//
+// Understood are: requests apart by lines of ###, comments of # and //, `@variable = value`, a request line, headers, a
+// body, {{variable}}, {{$guid}}, and of a named request's answer {{name.response.body.$.a.b}} and
+// {{name.response.headers.Name}}. Whatever else stands between braces is an error, not an empty text.
+package http
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Request is one request of a file, its variables not yet replaced.
+type Request struct {
+	Line   int    // of its title, from 1
+	Title  string // what follows ###
+	Name   string // of `# @name`, by which later ones speak of its answer
+	Status int    // of `# @expect`
+	Until  Wanted // of `# @until`
+
+	Method, URL string
+	Headers     [][2]string
+	Body        string
+}
+
+// Wanted is a member of the answer's body and the value that it has to reach; without a member anything is right.
+type Wanted struct{ Member, Value string }
+
+// File is a file that was read.
+type File struct {
+	Variables map[string]string
+	Requests  []Request
+}
+
+// Parse reads a file. Every request has to say which status is expected.
+func Parse(text string) (File, error) {
+	f := File{Variables: map[string]string{}}
+	var part []string
+	start := 1
+	for i, line := range append(strings.Split(text, "\n"), "###") {
+		if !strings.HasPrefix(line, "###") {
+			part = append(part, strings.TrimRight(line, "\r"))
+			continue
+		}
+		if err := f.add(start, part); err != nil {
+			return f, err
+		}
+		part, start = []string{line}, i+1
+	}
+	return f, nil
+}
+
+// add reads what stands between two separators: at most one request, after variables and comments.
+func (f *File) add(start int, lines []string) error {
+	r := Request{Line: start}
+	for i, line := range lines {
+		comment, isComment := comment(line)
+		name, value, isVariable := strings.Cut(line, "=")
+		switch {
+		case isComment:
+			if err := r.note(comment); err != nil {
+				return fmt.Errorf("line %d: %w", start+i, err)
+			}
+		case strings.TrimSpace(line) == "":
+		case strings.HasPrefix(line, "@") && isVariable:
+			f.Variables[strings.TrimSpace(name[1:])] = strings.TrimSpace(value)
+		default:
+			if err := r.read(lines[i:]); err != nil {
+				return fmt.Errorf("line %d: %w", start+i, err)
+			}
+			f.Requests = append(f.Requests, r)
+			return nil
+		}
+	}
+	return nil
+}
+
+func comment(line string) (text string, is bool) {
+	for _, sign := range []string{"###", "#", "//"} {
+		if text, is = strings.CutPrefix(line, sign); is {
+			return strings.TrimSpace(text), true
+		}
+	}
+	return "", false
+}
+
+// note reads a comment: the title is the first, and what begins with @ is for us.
+func (r *Request) note(text string) (err error) {
+	kind, rest, _ := strings.Cut(text, " ")
+	switch kind {
+	case "@name":
+		r.Name = rest
+	case "@expect":
+		r.Status, err = strconv.Atoi(rest)
+	case "@until":
+		r.Until.Member, r.Until.Value, _ = strings.Cut(rest, " ")
+	default:
+		if r.Title == "" {
+			r.Title = text
+		}
+	}
+	return err
+}
+
+// read takes a request line, headers, and after an empty line the body. The lines of a form are joined.
+func (r *Request) read(lines []string) error {
+	method, address, found := strings.Cut(lines[0], " ")
+	if !found || r.Status == 0 {
+		return fmt.Errorf("%q is no request line, or no status is expected", lines[0])
+	}
+	r.Method, r.URL = method, strings.TrimSpace(address)
+	for i, line := range lines[1:] {
+		if line == "" {
+			r.Body = strings.TrimSpace(strings.Join(lines[i+2:], "\n"))
+			break
+		}
+		name, value, found := strings.Cut(line, ":")
+		if !found {
+			return fmt.Errorf("%q is no header", line)
+		}
+		r.Headers = append(r.Headers, [2]string{http.CanonicalHeaderKey(name), strings.TrimSpace(value)})
+		if strings.Contains(value, "x-www-form-urlencoded") {
+			defer func() { r.Body = strings.ReplaceAll(r.Body, "\n", "") }()
+		}
+	}
+	return nil
+}
