@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: image bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
+.PHONY: image clients breaking bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,13 @@ fuzz: ## every fuzz target, each for DURATION=5m
 
 cli: ## Stripe's own command line tool against the simulator
 	test/cli/run.sh
+
+clients: ## clients in TypeScript and Go from openapi.yaml, and a payment with each
+	GO="$(GO)" test/clients/run.sh
+
+check: breaking clients
+breaking: ## does openapi.yaml break a client of the last release?
+	GO="$(GO)" test/clients/breaking.sh
 
 vuln: .tools/bin/govulncheck ## known vulnerabilities in what we call; needs the network, and is no part of check
 	@.tools/bin/govulncheck ./... 2>&1 | { \
