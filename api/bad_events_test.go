@@ -30,10 +30,6 @@ func TestBadEvents(t *testing.T) {
 	ours := intentOf(made.PaymentIntent, "succeeded", `"kasse_service":"kasse"`)
 	dump := w.dump()
 	for _, tt := range []struct{ name, body, want string }{
-		{"no object", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false}`, "quarantined"},
-		{"data is null", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false,"data":null}`, "quarantined"},
-		{"object is null", eventAbout("payment_intent.succeeded", "null", ""), "quarantined"},
-		{"a deep one", eventAbout("payment_intent.succeeded", strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000), ""), "quarantined"},
 		{"a thin one", `{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered","created":"2026-11-23T12:00:00Z","related_object":{"id":"mtr_1"}}`, "ignored"},
 		{"of a Connect account", eventAbout("payment_intent.succeeded", ours, `,"account":"acct_1"`), "ignored"},
 		{"of the other mode", strings.Replace(eventAbout("payment_intent.succeeded", ours, ""), `"livemode":false`, `"livemode":true`, 1), "ignored"},
@@ -41,24 +37,17 @@ func TestBadEvents(t *testing.T) {
 		{"of another shop", eventAbout("payment_intent.succeeded", intentOf("pi_other", "succeeded", `"kasse_service":"bakery"`), ""), "ignored"},
 		{"a refund of another shop", eventAbout("refund.created", `{"id":"re_1","object":"refund","status":"succeeded","amount":1,"payment_intent":"pi_other"}`, ""), "ignored"},
 		{"an early fraud warning", eventAbout("radar.early_fraud_warning.created", `{"id":"issfr_1","object":"radar.early_fraud_warning","payment_intent":"`+made.PaymentIntent+`"}`, ""), "ignored"},
+		{"no object", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false}`, "quarantined"},
+		{"data is null", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false,"data":null}`, "quarantined"},
+		{"object is null", eventAbout("payment_intent.succeeded", "null", ""), "quarantined"},
+		{"a deep one", eventAbout("payment_intent.succeeded", strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000), ""), "quarantined"},
 	} {
 		w.checkOutcome(tt.name, tt.body, "application/json; charset=utf-8", tt.want)
-		if tt.want == "ignored" && withoutQuarantine(w.dump()) != withoutQuarantine(dump) {
+		if tt.want == "ignored" && w.dump() != dump {
 			t.Errorf("%s leaves something behind", tt.name)
 		}
 	}
 	w.checkOutcome("request is text", eventAbout("payment_intent.succeeded", ours, `,"request":"req_1"`), "application/json", "applied")
-}
-
-// withoutQuarantine leaves out the one key that bad events may change.
-func withoutQuarantine(dump string) string {
-	var kept []string
-	for line := range strings.Lines(dump) {
-		if !strings.Contains(line, "quarantine") {
-			kept = append(kept, line)
-		}
-	}
-	return strings.Join(kept, "")
 }
 
 // TestStatusDecides: an event's type and its object's status disagree.

@@ -50,6 +50,7 @@ func (w *world) checkClosed(status int, code string) {
 	if got := w.send(request{line: "GET /v1/orders/shop-1", token: w.token(nil)}); !strings.Contains(got.body, `"closed":true`) {
 		w.t.Errorf("not closed: %s", got.body)
 	}
+	w.rested()
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	newest := w.token(claims{"rev": w.now.UnixMilli() + 59_000, "amount": 1})
 	for _, r := range []request{{token: shopKey, body: shopOne}, {token: w.token(nil)}, {token: newest}} {
@@ -61,6 +62,25 @@ func (w *world) checkClosed(status int, code string) {
 	}
 	w.send(request{line: createLine, token: newest, body: `{"reopen":true}`}).says(w.t, http.StatusUnprocessableEntity, "claim_mismatch")
 	w.checkUntouched(dump, calls)
+}
+
+// rested waits until the worker has nothing left to ask or to tell Stripe.
+func (w *world) rested() {
+	w.t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for {
+		waiting := int64(0)
+		for _, key := range w.keys.Keys(w.t.Context(), "*:reads").Val() {
+			waiting += w.keys.ZCard(w.t.Context(), key).Val()
+		}
+		switch {
+		case waiting == 0:
+			return
+		case time.Now().After(deadline):
+			w.t.Fatalf("%d payments wait for the worker", waiting)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // checkReopened opens the next attempt of shop-1, at the price that it had.
