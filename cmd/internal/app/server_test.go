@@ -110,9 +110,20 @@ func (r *running) asked() []stripesim.Request {
 	return slices.DeleteFunc(r.stripe.Requests(), func(q stripesim.Request) bool { return q.Path == "/v1/account" })
 }
 
+// awaitCatchUp waits until the server has looked, at its start, for what it may have missed.
+func (r *running) awaitCatchUp() {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); !r.redis.Exists("kasse:{p0}:catchup"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatal("it does not catch up")
+		}
+	}
+}
+
 // harmless fails the test where what it runs reaches Stripe or writes anything.
 func (r *running) harmless(attack func()) {
 	r.t.Helper()
+	r.awaitCatchUp()
 	written := func() (kept []string) {
 		for _, key := range r.redis.Keys() {
 			if !strings.HasPrefix(key, "rate:") {
