@@ -17,7 +17,7 @@ type Dependency struct {
 // Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's outage;
 // /readyz asks the function, and answers 503 unless it says ready.
 func Admin(ready func() (ready bool, deps []Dependency)) http.Handler {
-	e := newEcho(slog.New(slog.DiscardHandler)) // probes come every second
+	e := newEcho(slog.New(slog.DiscardHandler), nil) // probes come every second
 	for path, handle := range map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)} {
 		e.GET(path, handle)
 		e.HEAD(path, handle)

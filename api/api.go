@@ -7,10 +7,12 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -28,6 +30,13 @@ type Options struct {
 	Origins        []string       // of pages that may call from a browser, "https://shop.example"
 	Logger         *slog.Logger
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
+	Observer       Observer        // may be nil
+}
+
+// Observer is told of every request when it has been answered, in the request's own context. The method is one of HTTP's,
+// or OTHER; the route is a pattern of the contract, empty where there is none.
+type Observer interface {
+	Answered(ctx context.Context, method, route string, status int, took time.Duration)
 }
 
 // Route is an operation of the contract.
@@ -50,7 +59,7 @@ type api struct {
 // New returns the public API. Its server has to bound the time that reading a request may take.
 func New(svc *service.Service, o Options) http.Handler {
 	a := &api{Options: o, service: svc, counters: newCounters(o.Limits), proxies: o.TrustedProxies}
-	e := newEcho(o.Logger, a.proxies.overTLS, origins(o.Origins).share)
+	e := newEcho(o.Logger, o.Observer, a.proxies.overTLS, origins(o.Origins).share)
 	for _, r := range a.routes() {
 		handle := a.guard(r)
 		e.Add(r.Method, echoPath(r.Path), handle)
@@ -97,9 +106,9 @@ func (a *api) routes() []Route {
 }
 
 // newEcho returns an Echo that answers every error as a problem document; the first middleware is the outermost.
-func newEcho(logger *slog.Logger, more ...echo.MiddlewareFunc) *echo.Echo {
+func newEcho(logger *slog.Logger, observer Observer, more ...echo.MiddlewareFunc) *echo.Echo {
 	e := echo.New()
-	e.Use(identify, accessLog(logger), answerErrors(logger))
+	e.Use(identify, accessLog(logger, observer), answerErrors(logger))
 	e.Use(more...)
 	e.Use(refuseUnrouted)
 	return e

@@ -48,20 +48,34 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// accessLog writes one line a request. It names the route's pattern and never the URL, in whose query anything may be.
-func accessLog(logger *slog.Logger) echo.MiddlewareFunc {
+// accessLog writes one line a request, and tells the observer. It names the route's pattern and never the URL, in whose
+// query anything may be.
+func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
 			err := next(c)
 			took := time.Since(began) //nolint:forbidigo // as above
-			x := exchangeOf(c)
-			logger.InfoContext(c.Request().Context(), "request",
-				"method", c.Request().Method, "route", x.route, "status", c.Response().Status, "duration", took,
-				"request_id", x.requestID, "credential", x.credential, "key", x.caller.Key, "code", x.code)
+			x, ctx := exchangeOf(c), c.Request().Context()
+			logger.LogAttrs(ctx, slog.LevelInfo, "request",
+				slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int("status", c.Response().Status),
+				slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),
+				slog.String("credential", x.credential), slog.String("key", x.caller.Key), slog.String("code", string(x.code)))
+			if observer != nil {
+				observer.Answered(ctx, knownMethod(c.Request().Method), x.route, c.Response().Status, took)
+			}
 			return err
 		}
 	}
+}
+
+// knownMethod keeps what a stranger may write there out of labels.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "OTHER"
 }
 
 // answerErrors turns what a handler returns, or panics with, into a problem document.

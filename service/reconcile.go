@@ -107,7 +107,11 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 // again does the work again and again, with a pause after each time, until the context ends.
 func (s *Service) again(ctx context.Context, name string, every time.Duration, work func(context.Context) error) {
 	for ctx.Err() == nil {
-		if err := work(ctx); err != nil && ctx.Err() == nil {
+		err := work(ctx)
+		switch {
+		case err == nil:
+			s.observer().Reconciled(name)
+		case ctx.Err() == nil:
 			s.Logger.WarnContext(ctx, "reconciliation", "net", name, "error", err)
 		}
 		pause(ctx, every)

@@ -27,6 +27,7 @@ type Options struct {
 	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
 	MaxFailures    int           // failed attempts of an order; past it the order is closed
 	Logger         *slog.Logger
+	Observer       Observer                               // may be nil
 	Jitter         func(most time.Duration) time.Duration // draws a pause below the bound; nil: at random
 }
 
@@ -95,6 +96,7 @@ func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
 	}
 	from, _ := before.stored()
 	to, _ := w.stored()
+	s.observer().Moved(from.State, to.State)
 	s.Logger.InfoContext(ctx, "transition", "payment_intent", w.ID, "order_id", w.Standing.Order,
 		"from", from.State, "to", to.State, "version", w.Version)
 }

@@ -48,10 +48,14 @@ type quarantine interface {
 func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (Outcome, error) {
 	n, err := s.stripe.ParseEvent(body, signature)
 	if err != nil {
+		s.observer().Heard("", BadSignature, 0)
 		return "", err
 	}
 	outcome, err := s.take(ctx, n, body)
-	if err == nil {
+	if err != nil {
+		s.observer().Heard(n.Type, NotStored, 0)
+	} else {
+		s.observer().Heard(n.Type, outcome, n.Created)
 		s.Logger.DebugContext(ctx, "webhook", "event", n.ID, "type", n.Type, "outcome", outcome)
 	}
 	return outcome, err

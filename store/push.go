@@ -171,48 +171,6 @@ func (s *Store) switchPushes(ctx context.Context, e service.EndpointID, off stri
 	return changed, nil
 }
 
-// PushStanding is how far the deliveries to an endpoint are, over all partitions.
-type PushStanding struct {
-	Joined   bool // in all partitions
-	Disabled bool
-	Pending  int64 // under way
-	Retries  int64
-	Dead     int64
-}
-
-// LoadPushes returns how far the deliveries to an endpoint are.
-func (s *Store) LoadPushes(ctx context.Context, e service.EndpointID) (PushStanding, error) {
-	standing := PushStanding{Joined: true}
-	for n := range s.Partitions {
-		part := s.paymentPartitionAt(n)
-		push := part.push(e)
-		share, err := s.redis.HMGet(ctx, push.share, "passed", "disabled").Result()
-		if err != nil {
-			return standing, unavailable(err)
-		}
-		if share[0] == nil {
-			standing.Joined = false
-			continue
-		}
-		standing.Disabled = standing.Disabled || share[1] != nil
-		pending, err := s.redis.XPending(ctx, part.events(), push.group).Result()
-		if err != nil {
-			return standing, unavailable(err)
-		}
-		standing.Pending += pending.Count
-		retries, err := s.redis.ZCard(ctx, push.retries).Result()
-		if err != nil {
-			return standing, unavailable(err)
-		}
-		dead, err := s.redis.XLen(ctx, push.dead).Result()
-		if err != nil {
-			return standing, unavailable(err)
-		}
-		standing.Retries, standing.Dead = standing.Retries+retries, standing.Dead+dead
-	}
-	return standing, nil
-}
-
 // Replay lets the events of a page be pushed once more to the endpoints, all or those of one type, as retries that are due
 // in the events' own order. It returns how many there are, and the cursor to go on from; done says that this was the last
 // page. An endpoint that has not begun keeps them until it does.

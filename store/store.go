@@ -57,6 +57,7 @@ type Options struct {
 	EventRetention time.Duration // of the stream
 	WaitReplicas   int           // that must have a change before it counts; 0: the master's word is enough
 	WaitTimeout    time.Duration // for them; at most MaxWait
+	Observer       Observer      // may be nil
 }
 
 // Store is Redis as the service needs it. Its methods may be called from many goroutines.
@@ -71,6 +72,9 @@ type Store struct {
 
 // New returns a store on a client; Listen has to run for hints to arrive.
 func New(client redis.UniversalClient, o Options) *Store {
+	if o.Observer != nil {
+		client.AddHook(observed{o.Observer})
+	}
 	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), rebuilding: map[partition]bool{}}
 }
 

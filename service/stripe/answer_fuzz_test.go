@@ -32,7 +32,7 @@ func (h heard) RoundTrip(r *http.Request) (*http.Response, error) {
 func hears(h heard) *Gateway {
 	g := New(Options{SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon }})
 	g.backend = stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
-		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(h), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
+		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(Options{Transport: h, Now: time.Now}), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
 		LeveledLogger: &stripego.LeveledLogger{Level: stripego.LevelNull},
 	})
 	return g

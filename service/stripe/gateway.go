@@ -31,6 +31,15 @@ type Options struct {
 	Timeout        time.Duration    // of one call with all its tries
 	Now            func() time.Time
 	Transport      http.RoundTripper // nil: a transport of the gateway's own
+	Observer       Observer          // may be nil
+	// Wrap may look at every try on its way out, and at its answer; nil: nobody does.
+	Wrap func(http.RoundTripper) http.RoundTripper
+}
+
+// Observer is told of every try of every call: the operation, as Operation names it, the status of the answer, 0 where
+// there was none, and how long the answer's header took.
+type Observer interface {
+	Asked(operation string, status int, took time.Duration)
 }
 
 // Gateway answers what the service asks of Stripe. Its methods may be called from many goroutines.
@@ -46,7 +55,7 @@ const tries = 3
 func New(o Options) *Gateway {
 	backend := stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
 		URL:               new(o.BaseURL),
-		HTTPClient:        newHTTPClient(o.Transport),
+		HTTPClient:        newHTTPClient(o),
 		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // its debug log has whole bodies
 		MaxNetworkRetries: new(int64(tries - 1)),
 		EnableTelemetry:   new(false),

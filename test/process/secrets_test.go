@@ -83,6 +83,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	w.no(w.sim.Drain(t.Context()))
 	dump := storetest.DumpAll(t.Context(), w.openRedis())
 	for _, p := range s.all {
+		s.answers = append(s.answers, p.scrape())
 		p.terminate()
 		expect(t, "exit code", p.exitCode(), 0)
 	}

@@ -34,6 +34,7 @@ type App struct {
 	public   http.Handler
 	admin    http.Handler
 	bounds   bounds
+	metrics  *metrics
 	ready    atomic.Bool   // Redis has been reached, and is ours
 	draining chan struct{} // closed when the process is asked to stop
 }
@@ -44,20 +45,21 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
 	}
-	a := &App{Config: c, log: log, close: client.Close, bounds: boundsFor(c), draining: make(chan struct{})}
+	a := &App{Config: c, log: log, close: client.Close, bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{})}
 	a.store = store.New(client, store.Options{
 		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
 		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
+		Observer: a.metrics,
 	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
-		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now,
+		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now, Observer: a.metrics,
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
-		AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log,
+		AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log, Observer: a.metrics,
 	})
-	a.relay = service.NewRelay(a.store, a.endpoints(), log, nil)
+	a.relay = service.NewRelay(a.store, a.endpoints(), log, a.metrics)
 	if c.IssuerKeysURL != "" {
 		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})
 	}
@@ -65,9 +67,10 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	limits.Shared, limits.Now = a.store, time.Now
 	a.public = api.New(a.service, api.Options{
 		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: a.orderTokens(),
-		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining,
+		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining, Observer: a.metrics,
 	})
-	a.admin = api.Admin(a.readiness)
+	a.metrics.watch(a)
+	a.admin = a.metrics.handler(api.Admin(a.readiness))
 	return a, nil
 }
 

@@ -197,3 +197,22 @@ func (w *wire) ends() string {
 	}
 	return string(text)
 }
+
+// scrape is what Prometheus sees.
+func (r *running) scrape() string {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://"+r.admin+"/metrics", http.NoBody)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		r.t.Fatal(response.Status, err)
+	}
+	return string(body)
+}

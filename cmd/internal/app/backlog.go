@@ -1,0 +1,152 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"kasse/store"
+)
+
+// scrapeBound ends the questions that one scrape asks Redis. What is not known then is not shown.
+const scrapeBound = 2 * time.Second
+
+// backlog shows what lies in Redis, or in this process, when Prometheus asks. What lies in Redis is the same for all
+// replicas: take the maximum, not the sum.
+type backlog struct {
+	app   *App
+	descs []*prometheus.Desc
+
+	scraping sync.Mutex // the values below are one scrape's
+	out      chan<- prometheus.Metric
+}
+
+var errUndescribed = errors.New("no such metric was described")
+
+// described are the metrics of the backlog.
+var described = []definition{
+	{"kasse_waiters", "gauge", nil, "Held polls, creates that wait for another, and one for each endpoint, in this process."},
+	{"kasse_redis_pool_connections", "gauge", []string{"state"}, "Connections to Redis; used and idle."},
+	{"kasse_redis_pool_hits_total", "counter", nil, "Times that a free connection was found."},
+	{"kasse_redis_pool_misses_total", "counter", nil, "Times that none was."},
+	{"kasse_redis_pool_timeouts_total", "counter", nil, "Times that waiting for a connection took too long."},
+	{"kasse_redis_pool_stale_total", "counter", nil, "Connections that were found broken, or too old."},
+	{"kasse_redis_up", "gauge", nil, "1 where Redis answered this scrape in time; without an answer the metrics that it knows are missing."},
+	{"kasse_redis_memory_used_bytes", "gauge", []string{"server"}, "Memory that a master uses."},
+	{"kasse_redis_memory_max_bytes", "gauge", []string{"server"}, "Memory that a master may use; 0 where it has no bound."},
+	{"kasse_stripe_reads_budget", "gauge", nil, "Background reads that all replicas may make at this moment."},
+	{"kasse_reconcile_reads_due", "gauge", nil, "Payments that are in doubt, and whose read is due: the ambiguous backlog."},
+	{"kasse_reconcile_sweep_backlog", "gauge", nil, "Running payments whose sweep is due."},
+	{"kasse_reconcile_restore_queue", "gauge", nil, "Payments that pages asked for and that are not in Redis."},
+	{"kasse_reconcile_caught_up_age_seconds", "gauge", nil, "Since when Stripe's events have been caught up with; missing before the first time."},
+	{"kasse_webhook_quarantined", "gauge", nil, "Signed events that are kept because they could not be read."},
+	{"kasse_push_depth", "gauge", []string{"endpoint", "state"}, "Events on their way to an endpoint: pending (first tries), retries, or dead (given up)."},
+	{"kasse_push_age_seconds", "gauge", []string{"endpoint"}, "Age of the oldest event whose first try is under way, or of the retry that is due next, whichever is more; 0 where there is none."},
+	{"kasse_push_disabled", "gauge", []string{"endpoint"}, "1 where an endpoint answered 410 and gets nothing until it is enabled."},
+}
+
+func (m *metrics) watch(a *App) {
+	b := &backlog{app: a}
+	for _, d := range described {
+		b.descs = append(b.descs, prometheus.NewDesc(d.name, d.help, d.labels, nil))
+	}
+	m.registry.MustRegister(b)
+	m.all = append(m.all, described...)
+}
+
+// Describe names the metrics.
+func (b *backlog) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range b.descs {
+		out <- d
+	}
+}
+
+// Collect asks this process and Redis.
+func (b *backlog) Collect(out chan<- prometheus.Metric) {
+	b.scraping.Lock()
+	defer b.scraping.Unlock()
+	b.out = out
+	b.ofProcess()
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeBound)
+	defer cancel()
+	up := 0.0
+	if b.ofRedis(ctx) == nil {
+		up = 1
+	}
+	b.show("kasse_redis_up", up)
+}
+
+func (b *backlog) show(name string, value float64, labels ...string) {
+	at := slices.IndexFunc(described, func(d definition) bool { return d.name == name })
+	if at < 0 {
+		b.out <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(errUndescribed), errUndescribed)
+		return
+	}
+	kind := prometheus.GaugeValue
+	if described[at].kind == "counter" {
+		kind = prometheus.CounterValue
+	}
+	b.out <- prometheus.MustNewConstMetric(b.descs[at], kind, value, labels...)
+}
+
+func (b *backlog) ofProcess() {
+	pool := b.app.store.Pool()
+	b.show("kasse_waiters", float64(b.app.store.Waiters()))
+	b.show("kasse_redis_pool_connections", float64(pool.Total-min(pool.Idle, pool.Total)), "used")
+	b.show("kasse_redis_pool_connections", float64(pool.Idle), "idle")
+	b.show("kasse_redis_pool_hits_total", float64(pool.Hits))
+	b.show("kasse_redis_pool_misses_total", float64(pool.Misses))
+	b.show("kasse_redis_pool_timeouts_total", float64(pool.Timeouts))
+	b.show("kasse_redis_pool_stale_total", float64(pool.Stale))
+}
+
+func (b *backlog) ofRedis(ctx context.Context) error {
+	waiting, err := b.app.store.LoadBacklog(ctx, b.app.StripeReadRPS)
+	if err != nil {
+		return err
+	}
+	b.show("kasse_stripe_reads_budget", float64(waiting.Budget))
+	b.show("kasse_reconcile_reads_due", float64(waiting.Reads))
+	b.show("kasse_reconcile_sweep_backlog", float64(waiting.Sweeps))
+	b.show("kasse_reconcile_restore_queue", float64(waiting.Restores))
+	b.show("kasse_webhook_quarantined", float64(waiting.Quarantined))
+	if waiting.CaughtUp >= 0 {
+		b.show("kasse_reconcile_caught_up_age_seconds", waiting.CaughtUp.Seconds())
+	}
+	for _, server := range b.app.store.LoadMemory(ctx) {
+		b.show("kasse_redis_memory_used_bytes", float64(server.Used), server.Address)
+		b.show("kasse_redis_memory_max_bytes", float64(server.Most), server.Address)
+	}
+	return b.ofEndpoints(ctx)
+}
+
+// ofEndpoints shows the endpoints by name; those of one host share it.
+func (b *backlog) ofEndpoints(ctx context.Context) error {
+	byName := map[string]store.PushStanding{}
+	for _, e := range b.app.Endpoints {
+		standing, err := b.app.store.LoadPushes(ctx, e.ID())
+		if err != nil {
+			return err
+		}
+		byName[e.Name()] = byName[e.Name()].And(standing)
+	}
+	for name, standing := range byName {
+		b.show("kasse_push_depth", float64(standing.Pending), name, "pending")
+		b.show("kasse_push_depth", float64(standing.Retries), name, "retries")
+		b.show("kasse_push_depth", float64(standing.Dead), name, "dead")
+		age, disabled := 0.0, 0.0
+		if !standing.Oldest.IsZero() {
+			age = max(time.Since(standing.Oldest).Seconds(), 0)
+		}
+		if standing.Disabled {
+			disabled = 1
+		}
+		b.show("kasse_push_age_seconds", age, name)
+		b.show("kasse_push_disabled", disabled, name)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"kasse/service"
+)
+
+// metrics is what Prometheus is told, in a registry of its own. Its labels are bounded: by the contract's routes, states
+// and outcomes, by the operations of Stripe and commands of Redis that this program knows, and by its endpoints. None is an
+// id. It is the Observer of every package that has one.
+type metrics struct {
+	registry *prometheus.Registry
+	all      []definition // that are ours; Go's and the process's come beside them
+
+	requests    *prometheus.HistogramVec
+	webhooks    *prometheus.CounterVec
+	webhookLag  prometheus.Histogram
+	transitions *prometheus.CounterVec
+	stripe      *prometheus.HistogramVec
+	redis       *prometheus.HistogramVec
+	redisErrors *prometheus.CounterVec
+	reconciled  *prometheus.GaugeVec
+	pushes      *prometheus.CounterVec
+	pushDelay   *prometheus.HistogramVec
+	pushWaiting *prometheus.GaugeVec
+	pushLost    *prometheus.CounterVec
+}
+
+// definition is a metric as docs/metrics.md lists it.
+type definition struct {
+	name, kind string
+	labels     []string
+	help       string
+}
+
+// Bounds of the histograms, in seconds. A request may be a poll that is held for 25 s; an event may come three days late.
+var (
+	requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50}
+	redisBuckets   = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}
+	lagBuckets     = []float64{1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 72 * 3600}
+)
+
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry()}
+	m.requests = m.histogram("http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.", requestBuckets, "method", "route", "code")
+	m.webhooks = m.counter("kasse_webhook_events_total", "Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type", "outcome")
+	m.webhookLag = m.histogram("kasse_webhook_lag_seconds", "From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets).WithLabelValues().(prometheus.Histogram)
+	m.transitions = m.counter("kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.", "from", "to")
+	m.stripe = m.histogram("kasse_stripe_request_duration_seconds", "Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op", "code")
+	m.redis = m.histogram("kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets, "command")
+	m.redisErrors = m.counter("kasse_redis_errors_total", "Exchanges with Redis that failed.", "command")
+	m.reconciled = m.gauge("kasse_reconcile_last_success_timestamp_seconds", "When this replica last came through a net; only the replica that reconciles moves on.", "net")
+	m.pushes = m.counter("kasse_push_attempts_total", "Tries to push an event: delivered, failed, dead (the last try) or gone (410).", "endpoint", "outcome")
+	m.pushDelay = m.histogram("kasse_push_delay_seconds", "From the change of a payment to the delivery of its event.", lagBuckets, "endpoint")
+	m.pushWaiting = m.gauge("kasse_push_waiting", "Events that no replica has begun to push.", "endpoint")
+	m.pushLost = m.counter("kasse_push_lost_total", "Events that EVENT_RETENTION dropped before they were pushed.", "endpoint")
+	build := m.gauge("build_info", "1; the labels say which build this is.", "version", "revision", "go_version")
+	build.WithLabelValues(buildLabels()...).Set(1)
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	vec := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(vec)
+	m.all = append(m.all, definition{name, "counter", labels, help})
+	return vec
+}
+
+func (m *metrics) gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(vec)
+	m.all = append(m.all, definition{name, "gauge", labels, help})
+	return vec
+}
+
+func (m *metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	vec := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, labels)
+	m.registry.MustRegister(vec)
+	m.all = append(m.all, definition{name, "histogram", labels, help})
+	return vec
+}
+
+// buildLabels are what the Go tool stamped into the program.
+func buildLabels() []string {
+	version, revision := "unknown", "unknown"
+	if build, ok := debug.ReadBuildInfo(); ok {
+		version = build.Main.Version
+		for _, setting := range build.Settings {
+			if setting.Key == "vcs.revision" {
+				revision = setting.Value
+			}
+		}
+	}
+	return []string{version, revision, runtime.Version()}
+}
+
+// handler shows the metrics on the admin port, beside the probes.
+func (m *metrics) handler(probes http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4}))
+	mux.Handle("/", probes)
+	return mux
+}
+
+// codes are the labels of statuses, so that none is made for each request.
+var codes = func() (all [600]string) {
+	for status := range all {
+		all[status] = strconv.Itoa(status)
+	}
+	all[0] = "none"
+	return all
+}()
+
+// code is the label of a status; 0 is no answer.
+func code(status int) string {
+	if status < 0 || status >= len(codes) {
+		return "other"
+	}
+	return codes[status]
+}
+
+// Answered counts a request.
+func (m *metrics) Answered(_ context.Context, method, route string, status int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	m.requests.WithLabelValues(method, route, code(status)).Observe(took.Seconds())
+}
+
+// Heard counts a delivery of Stripe's.
+func (m *metrics) Heard(kind string, outcome service.Outcome, created int64) {
+	m.webhooks.WithLabelValues(eventLabel(kind), string(outcome)).Inc()
+	if created > 0 && outcome != service.NotStored {
+		m.webhookLag.Observe(max(time.Since(time.Unix(created, 0)).Seconds(), 0))
+	}
+}
+
+// eventTypes are Stripe's that have a label of their own: those that can change a payment.
+//
+// Source: https://docs.stripe.com/api/events/types
+var eventTypes = func() map[string]bool {
+	known := map[string]bool{}
+	for family, names := range map[string]string{
+		"payment_intent.": "amount_capturable_updated canceled created partially_funded payment_failed processing requires_action succeeded",
+		"charge.":         "refunded refund.updated dispute.created dispute.updated dispute.closed dispute.funds_reinstated dispute.funds_withdrawn",
+		"refund.":         "created updated failed",
+	} {
+		for name := range strings.FieldsSeq(names) {
+			known[family+name] = true
+		}
+	}
+	return known
+}()
+
+func eventLabel(kind string) string {
+	if eventTypes[kind] {
+		return kind
+	}
+	return "other"
+}
+
+// Moved counts a visible change of a payment.
+func (m *metrics) Moved(from, to service.State) {
+	if from == "" {
+		from = "none"
+	}
+	m.transitions.WithLabelValues(string(from), string(to)).Inc()
+}
+
+// Reconciled notes when a net was last gone through.
+func (m *metrics) Reconciled(net string) { m.reconciled.WithLabelValues(net).SetToCurrentTime() }
+
+// Asked counts a try of a call of Stripe's.
+func (m *metrics) Asked(operation string, status int, took time.Duration) {
+	m.stripe.WithLabelValues(operation, code(status)).Observe(took.Seconds())
+}
+
+// Exchanged counts an exchange with Redis.
+func (m *metrics) Exchanged(_ context.Context, command string, _ time.Time, took time.Duration, failed bool) {
+	m.redis.WithLabelValues(command).Observe(took.Seconds())
+	if failed {
+		m.redisErrors.WithLabelValues(command).Inc()
+	}
+}
+
+// Pushed counts a try to push an event.
+func (m *metrics) Pushed(endpoint, outcome string, appended time.Time) {
+	m.pushes.WithLabelValues(endpoint, outcome).Inc()
+	if outcome == "delivered" {
+		m.pushDelay.WithLabelValues(endpoint).Observe(max(time.Since(appended).Seconds(), 0))
+	}
+}
+
+// Backlog notes how many events nobody has begun to push.
+func (m *metrics) Backlog(endpoint string, waiting int) {
+	m.pushWaiting.WithLabelValues(endpoint).Set(float64(waiting))
+}
+
+// Lost counts events that were dropped before they were pushed.
+func (m *metrics) Lost(endpoint string, count int) {
+	m.pushLost.WithLabelValues(endpoint).Add(float64(count))
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service"
+)
+
+// Backlog is what waits in Redis for any of the replicas.
+type Backlog struct {
+	Reads       int64         // payments in doubt, whose read is due
+	Sweeps      int64         // running payments, whose sweep is due
+	Restores    int64         // payments that pages asked for and that are not here
+	Quarantined int64         // events that are kept as unreadable
+	Budget      int           // background reads that may be made at this moment
+	CaughtUp    time.Duration // since when Stripe's events have been caught up with; negative: they never were
+}
+
+// LoadBacklog counts what waits, in two round trips. The rate is that of AllowRead.
+func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error) {
+	b := Backlog{CaughtUp: -1}
+	done, now, err := s.LoadCatchUp(ctx)
+	if err != nil {
+		return b, err
+	}
+	if !done.IsZero() {
+		b.CaughtUp = max(now.Sub(done), 0)
+	}
+	budget, err := s.limiter.AllowN(ctx, s.paymentPartitionAt(0).reads(), redis_rate.PerSecond(perSecond), 0)
+	if err != nil {
+		return b, unavailable(err)
+	}
+	b.Budget = budget.Remaining
+	pipe := s.redis.Pipeline()
+	var reads, sweeps, restores []*redis.IntCmd
+	for n := range s.Partitions {
+		part := s.paymentPartitionAt(n)
+		reads = append(reads, pipe.ZCount(ctx, part.reads(), "-inf", due(now)))
+		sweeps = append(sweeps, pipe.ZCount(ctx, part.sweep(), "-inf", due(now)))
+		restores = append(restores, pipe.ZCard(ctx, part.restore()))
+	}
+	quarantined := pipe.XLen(ctx, s.paymentPartitionAt(0).quarantine())
+	if _, err := pipe.Exec(ctx); err != nil {
+		return b, unavailable(err)
+	}
+	b.Reads, b.Sweeps, b.Restores, b.Quarantined = sum(reads), sum(sweeps), sum(restores), quarantined.Val()
+	return b, nil
+}
+
+func sum(counts []*redis.IntCmd) (total int64) {
+	for _, count := range counts {
+		total += count.Val()
+	}
+	return total
+}
+
+// Memory is what a master of the Redis uses, and may use.
+type Memory struct {
+	Address    string
+	Used, Most int64 // bytes; Most is 0 where there is no bound
+}
+
+// LoadMemory asks every master; one that does not say is left out.
+func (s *Store) LoadMemory(ctx context.Context) []Memory {
+	var mu sync.Mutex
+	var all []Memory
+	ask := func(ctx context.Context, address string, client redis.Cmdable) {
+		text, err := client.Info(ctx, "memory").Result()
+		if err != nil {
+			return
+		}
+		said := info(text)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, Memory{address, integer(said["used_memory"]), integer(said["maxmemory"])})
+	}
+	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
+		_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+			ask(ctx, node.Options().Addr, node)
+			return nil
+		})
+		return all
+	}
+	ask(ctx, "master", s.redis)
+	return all
+}
+
+// PushStanding is how far the deliveries to an endpoint are, over all partitions.
+type PushStanding struct {
+	Joined   bool // in all partitions
+	Disabled bool
+	Pending  int64 // under way
+	Retries  int64
+	Dead     int64
+	Oldest   time.Time // when an event under way was appended; of retries those that are due next are looked at; zero: there is none
+}
+
+// And is the standing of two endpoints together.
+func (p PushStanding) And(o PushStanding) PushStanding {
+	sum := PushStanding{
+		Joined: p.Joined && o.Joined, Disabled: p.Disabled || o.Disabled,
+		Pending: p.Pending + o.Pending, Retries: p.Retries + o.Retries, Dead: p.Dead + o.Dead, Oldest: p.Oldest,
+	}
+	if sum.Oldest.IsZero() || (!o.Oldest.IsZero() && o.Oldest.Before(sum.Oldest)) {
+		sum.Oldest = o.Oldest
+	}
+	return sum
+}
+
+// LoadPushes returns how far the deliveries to an endpoint are, in one round trip.
+func (s *Store) LoadPushes(ctx context.Context, e service.EndpointID) (PushStanding, error) {
+	standing := PushStanding{Joined: true}
+	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for n := range s.Partitions {
+			part := s.paymentPartitionAt(n)
+			push := part.push(e)
+			pipe.HMGet(ctx, push.share, "passed", "disabled")
+			pipe.XPending(ctx, part.events(), push.group)
+			pipe.ZCard(ctx, push.retries)
+			pipe.ZRange(ctx, push.retries, 0, 0)
+			pipe.XLen(ctx, push.dead)
+		}
+		return nil
+	})
+	if err != nil && !redis.HasErrorPrefix(err, replyNoGroup) {
+		return standing, unavailable(err)
+	}
+	for ; len(replies) >= 5; replies = replies[5:] {
+		standing.add(replies)
+	}
+	return standing, nil
+}
+
+// add counts a partition; one in which the endpoint has not begun says nothing more.
+func (p *PushStanding) add(replies []redis.Cmder) {
+	share := replies[0].(*redis.SliceCmd).Val()
+	if len(share) < 2 || share[0] == nil {
+		p.Joined = false
+		return
+	}
+	p.Disabled = p.Disabled || share[1] != nil
+	if pending := replies[1].(*redis.XPendingCmd).Val(); pending != nil {
+		p.Pending += pending.Count
+		p.Oldest = older(p.Oldest, pending.Lower)
+	}
+	p.Retries += replies[2].(*redis.IntCmd).Val()
+	if next := replies[3].(*redis.StringSliceCmd).Val(); len(next) > 0 {
+		p.Oldest = older(p.Oldest, next[0])
+	}
+	p.Dead += replies[4].(*redis.IntCmd).Val()
+}
+
+// older is the earlier of a time and that of a stream id; each may be missing.
+func older(at time.Time, id string) time.Time {
+	if id == "" {
+		return at
+	}
+	ms, _, _ := strings.Cut(id, "-")
+	if of := time.UnixMilli(integer(ms)); at.IsZero() || of.Before(at) {
+		return of
+	}
+	return at
+}

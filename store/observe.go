@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Observer is told of every exchange with Redis with all its tries, in the context of whoever asked: the command, or
+// "pipeline", when it began, how long it took, and whether it failed. Answers that our scripts give on purpose are no
+// failures.
+type Observer interface {
+	Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
+}
+
+// observed tells the Observer.
+type observed struct{ Observer }
+
+// DialHook leaves connecting as it is.
+func (observed) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// ProcessHook tells of a command.
+func (o observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
+		err := next(ctx, cmd)
+		o.Exchanged(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
+		return err
+	}
+}
+
+// ProcessPipelineHook tells of a pipeline.
+func (o observed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		began := time.Now() //nolint:forbidigo // as above
+		err := next(ctx, cmds)
+		o.Exchanged(ctx, "pipeline", began, time.Since(began), broken(err)) //nolint:forbidigo // as above
+		return err
+	}
+}
+
+// broken reports whether Redis did not do what it was asked.
+func broken(err error) bool {
+	return err != nil && !errors.Is(err, redis.Nil) && !errors.Is(err, context.Canceled) &&
+		!redis.HasErrorPrefix(err, replyConflict) && !redis.HasErrorPrefix(err, "NOSCRIPT")
+}
+
+// Waiters counts those who wait for a hint: held polls, creates behind another, and one for each endpoint.
+func (s *Store) Waiters() (count int) {
+	s.watch.mu.Lock()
+	defer s.watch.mu.Unlock()
+	for _, all := range s.watch.waiting {
+		count += len(all)
+	}
+	return count
+}
+
+// Pool is what the connections of this process have come to.
+type Pool struct {
+	Hits, Misses, Timeouts, Stale uint32 // since the start
+	Total, Idle                   uint32 // now
+}
+
+// Pool returns the state of the connections.
+func (s *Store) Pool() Pool {
+	p := s.redis.PoolStats()
+	return Pool{Hits: p.Hits, Misses: p.Misses, Timeouts: p.Timeouts, Stale: p.StaleConns, Total: p.TotalConns, Idle: p.IdleConns}
+}

@@ -1,0 +1,147 @@
+package process_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"kasse/service/stripe/stripesim"
+)
+
+// scrape is what Prometheus sees of the process.
+func (p *process) scrape() string {
+	p.t.Helper()
+	a, err := call(p.t.Context(), p.client, http.MethodGet, p.admin+"/metrics", nil, "")
+	if err != nil || a.status != http.StatusOK {
+		p.t.Fatalf("/metrics: %d, %v", a.status, err)
+	}
+	return string(a.body)
+}
+
+// metric is the sum of a metric's lines that hold all of the labels, as `outcome="applied"`.
+func (p *process) metric(name string, labels ...string) (sum float64, found bool) {
+	p.t.Helper()
+next:
+	for line := range strings.Lines(p.scrape()) {
+		rest, ours := strings.CutPrefix(line, name)
+		if !ours || (rest[0] != '{' && rest[0] != ' ') {
+			continue
+		}
+		for _, label := range labels {
+			if !strings.Contains(rest, label) {
+				continue next
+			}
+		}
+		value, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndex(rest, " "):]), 64)
+		if err != nil {
+			p.t.Fatal(line, err)
+		}
+		sum, found = sum+value, true
+	}
+	return sum, found
+}
+
+// An operator sees on the admin port what has happened, and nobody sees it on the public one.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	p := w.serve(1, nil)[0]
+	v := w.createPatiently(p, "measured", w.customer())
+	w.pay(v, "pm_card_visa_chargeDeclined")
+	p.awaitState(v, "failed")
+	w.pay(v, "pm_card_visa")
+	p.awaitState(v, "paid")
+	w.no(w.sim.Drain(t.Context()))
+	event := ""
+	for _, body := range w.balancer.deliveries() {
+		if strings.Contains(body, `"type": "payment_intent.succeeded"`) {
+			event = body
+		}
+	}
+	for _, delivery := range []struct {
+		body, secret string
+		status       int
+	}{{event, strangeHook, http.StatusBadRequest}, {event, hookSecret, http.StatusOK}, {event[:len(event)/2], hookSecret, http.StatusOK}} {
+		a, err := p.deliver(delivery.body, delivery.secret)
+		w.no(err)
+		expect(t, "delivery", a.status, delivery.status)
+	}
+	eventually(t, "a catch-up", func() error {
+		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `net="catch-up"`)
+		return yet(value > 0)
+	})
+	for _, want := range []struct {
+		name   string
+		labels []string
+		least  float64
+	}{
+		{"http_server_request_duration_seconds_count", []string{`method="POST"`, `route="/v1/payments"`, `code="201"`}, 1},
+		{"http_server_request_duration_seconds_count", []string{`method="POST"`, `route="/webhooks/stripe"`, `code="200"`}, 3},
+		{"kasse_webhook_events_total", []string{`type="payment_intent.succeeded"`, `outcome="applied"`}, 1},
+		{"kasse_webhook_events_total", []string{`type="payment_intent.payment_failed"`, `outcome="applied"`}, 1},
+		{"kasse_webhook_events_total", []string{`outcome="bad_signature"`}, 1},
+		{"kasse_webhook_events_total", []string{`outcome="quarantined"`}, 1},
+		{"kasse_webhook_events_total", []string{`outcome="unchanged"`}, 1},
+		{"kasse_webhook_lag_seconds_count", nil, 3},
+		{"kasse_webhook_quarantined", nil, 1},
+		{"kasse_transitions_total", []string{`from="none"`, `to="pending"`}, 1},
+		{"kasse_transitions_total", []string{`to="failed"`}, 1},
+		{"kasse_transitions_total", []string{`to="paid"`}, 1},
+		{"kasse_stripe_request_duration_seconds_count", []string{`op="POST /v1/payment_intents"`, `code="200"`}, 1},
+		{"kasse_stripe_request_duration_seconds_count", []string{`op="POST /v1/customer_sessions"`, `code="200"`}, 1},
+		{"kasse_stripe_reads_budget", nil, 1},
+		{"kasse_redis_command_duration_seconds_count", nil, 10},
+		{"kasse_redis_up", nil, 1},
+		{"kasse_redis_pool_connections", nil, 1},
+		{"kasse_redis_memory_used_bytes", nil, 1},
+		{"kasse_reconcile_reads_due", nil, 0},
+		{"kasse_reconcile_sweep_backlog", nil, 0},
+		{"kasse_reconcile_restore_queue", nil, 0},
+		{"kasse_reconcile_caught_up_age_seconds", nil, 0},
+		{"kasse_waiters", nil, 0},
+		{"build_info", []string{`version="`}, 1},
+	} {
+		if value, found := p.metric(want.name, want.labels...); !found || value < want.least {
+			t.Errorf("%s%v is %v (found: %t), want at least %v", want.name, want.labels, value, found, want.least)
+		}
+	}
+	if id := regexp.MustCompile(`\b(pi|evt|cus|re|dp|ch)_[A-Za-z0-9]{6,}`).FindString(p.scrape()); id != "" {
+		t.Errorf("there is an id among the metrics: %s", id)
+	}
+	expect(t, "/metrics on the public port", p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status, http.StatusNotFound)
+	w.redis.Kill()
+	if value, found := p.metric("kasse_redis_up"); !found || value != 0 {
+		t.Errorf("kasse_redis_up without Redis is %v", value)
+	}
+	w.redis.Restart()
+}
+
+// Held polls and undelivered events can be seen.
+func TestMetricsOfWhatWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	p := w.serve(1, map[string]string{
+		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": "http://127.0.0.1:1/nobody=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	})[0]
+	before, _ := p.metric("kasse_waiters")
+	v := w.createPatiently(p, "waits", w.customer())
+	poll := p.held(v)
+	eventually(t, "the poll among the waiters", func() error {
+		now, _ := p.metric("kasse_waiters")
+		return yet(now > before)
+	})
+	w.pay(v, "pm_card_visa")
+	expect(t, "answer to the poll", (<-poll).status, http.StatusOK)
+	eventually(t, "a failed push", func() error {
+		failed, _ := p.metric("kasse_push_attempts_total", `outcome="failed"`)
+		depth, _ := p.metric("kasse_push_depth", `state="retries"`)
+		age, _ := p.metric("kasse_push_age_seconds", `endpoint="http://127.0.0.1:1"`)
+		if failed == 0 || depth == 0 || age <= 0 {
+			return fmt.Errorf("failed %v, retries %v, age %v", failed, depth, age)
+		}
+		return nil
+	})
+}
