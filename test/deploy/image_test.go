@@ -1,0 +1,224 @@
+// Package deploy_test looks at what Kasse is deployed by as far as that goes without a container engine or a cluster: with
+// BuildKit's own linter, kustomize's own build, Kubernetes' own types and Compose's own loader. It has a module of its
+// own, since the product needs none of them.
+//
+// Not looked at: whether the base images exist, and whether a cluster takes the manifests.
+package deploy_test
+
+import (
+	"bytes"
+	"context"
+	"debug/buildinfo"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/moby/buildkit/client/llb"
+	"github.com/moby/buildkit/client/llb/sourceresolver"
+	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
+	"github.com/opencontainers/go-digest"
+)
+
+const root = "../.."
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// unseen stands for the registry: every image is one of which nothing is known but the platform.
+type unseen struct{}
+
+func (unseen) ResolveImageConfig(_ context.Context, ref string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+	config := []byte(`{"architecture":"` + runtime.GOARCH + `","os":"linux","config":{}}`)
+	return ref, digest.FromBytes(config), config, nil
+}
+
+func lint(t *testing.T, dockerfile []byte) []string {
+	t.Helper()
+	source := llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", dockerfile)
+	source.Definition = &llb.Definition{}
+	result, err := dockerfile2llb.DockerfileLint(t.Context(), dockerfile, dockerfile2llb.ConvertOpt{SourceMap: source, MetaResolver: unseen{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	if result.Error != nil {
+		said = append(said, result.Error.Message)
+	}
+	for _, warning := range result.Warnings {
+		said = append(said, warning.RuleName+": "+warning.Detail)
+	}
+	return said
+}
+
+func TestDockerfile(t *testing.T) {
+	if said := lint(t, read(t, "Dockerfile")); len(said) > 0 {
+		t.Errorf("BuildKit's linter says: %s", strings.Join(said, "\n"))
+	}
+	bad := "FROM golang:1.26 as build\nENV A b\nRUNN true\n"
+	if said := lint(t, []byte(bad)); len(said) == 0 {
+		t.Error("the linter finds nothing wrong with a bad one")
+	}
+}
+
+func stages(t *testing.T) []instructions.Stage {
+	t.Helper()
+	parsed, err := parser.Parse(bytes.NewReader(read(t, "Dockerfile")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, err := instructions.Parse(parsed.AST, nil)
+	if err != nil || len(all) != 2 {
+		t.Fatal(len(all), err)
+	}
+	return all
+}
+
+// TestImage: the shipped stage is a program, certificates, a number for a user, and the question after its health.
+func TestImage(t *testing.T) {
+	var user, healthcheck, entrypoint string
+	shipped := stages(t)[1]
+	for _, command := range shipped.Commands {
+		switch c := command.(type) {
+		case *instructions.UserCommand:
+			user = c.User
+		case *instructions.HealthCheckCommand:
+			healthcheck = strings.Join(c.Health.Test, " ")
+		case *instructions.EntrypointCommand:
+			entrypoint = strings.Join(c.CmdLine, " ")
+		case *instructions.RunCommand:
+			t.Error("something is run in an image that has no shell")
+		}
+	}
+	if got := strings.Join([]string{shipped.BaseName, user, healthcheck, entrypoint}, ", "); got != "scratch, 65532:65532, CMD /kasse healthcheck, /kasse" {
+		t.Errorf("the image is %s", got)
+	}
+}
+
+// TestBuildSteps runs the steps of the build stage in a clean clone, less what .dockerignore keeps out.
+func TestBuildSteps(t *testing.T) {
+	sent, work := filepath.Join(t.TempDir(), "sent"), t.TempDir()
+	run(t, ".", "git", "clone", "--quiet", "--no-hardlinks", root, sent)
+	for _, name := range []string{".env", "bin/kasse", "test/spec/node_modules/a/b", "a/b.test"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(sent, name)), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(sent, name), []byte("secret"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ignore(t, sent)
+	program := filepath.Join(work, "kasse")
+	src := filepath.Join(work, "src")
+	if err := os.Mkdir(src, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range stages(t)[0].Commands {
+		switch c := command.(type) {
+		case *instructions.CopyCommand:
+			for _, from := range c.SourcePaths {
+				if from == "." {
+					from = "./."
+				}
+				run(t, sent, "cp", "-a", from, src)
+			}
+		case *instructions.RunCommand:
+			run(t, src, "sh", "-c", strings.ReplaceAll(strings.Join(c.CmdLine, " "), " /kasse ", " "+program+" "))
+		}
+	}
+	inspect(t, program, strings.TrimSpace(run(t, sent, "git", "rev-parse", "HEAD")))
+}
+
+// ignore takes away what is not sent to the engine.
+func ignore(t *testing.T, folder string) {
+	t.Helper()
+	patterns, err := ignorefile.ReadAll(bytes.NewReader(read(t, ".dockerignore")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	matcher, err := patternmatcher.New(patterns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		name, _ := filepath.Rel(folder, path)
+		if err != nil || name == "." {
+			return err
+		}
+		if ignored, err := matcher.MatchesOrParentMatches(name); err != nil || !ignored {
+			if text, _ := os.ReadFile(path); string(text) == "secret" {
+				t.Errorf("%s is sent", name)
+			}
+			return err
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return filepath.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inspect: the program is stamped with the commit, needs nothing of the machine, and runs.
+func inspect(t *testing.T, program, commit string) {
+	t.Helper()
+	info, err := buildinfo.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamped := map[string]string{}
+	for _, setting := range info.Settings {
+		stamped[setting.Key] = setting.Value
+	}
+	if stamped["vcs.revision"] != commit || stamped["vcs.modified"] != "false" {
+		t.Errorf("the program is stamped with %q, modified %q; the commit is %s", stamped["vcs.revision"], stamped["vcs.modified"], commit)
+	}
+	if runtime.GOOS == "linux" {
+		file, err := elf.Open(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close() //nolint:errcheck // it was read
+		for _, part := range file.Progs {
+			if part.Type == elf.PT_INTERP {
+				t.Error("the program is not static")
+			}
+		}
+	}
+	if printed := run(t, "/", program, "keygen"); !strings.HasPrefix(printed, "ksk_") {
+		t.Errorf("keygen printed %q", printed)
+	}
+}
+
+// run runs a command as in the image: without the settings of whoever runs the test.
+func run(t *testing.T, folder, name string, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, args...)
+	command.Dir = folder
+	command.Env = append(os.Environ(), "TARGETOS="+runtime.GOOS, "TARGETARCH="+runtime.GOARCH, "GOFLAGS=")
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, stderr.String())
+	}
+	return string(output)
+}
