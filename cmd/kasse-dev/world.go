@@ -59,9 +59,7 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if settings["REDIS_URL"], err = w.startRedis(o); err != nil {
 		return w, err
 	}
-	if o.redis == "" {
-		settings["REDIS_DURABILITY"] = "off" // the embedded one keeps nothing, and cannot be asked
-	}
+	settings["REDIS_DURABILITY"] = "off" // nothing of it has to last, and the embedded one cannot be asked
 	sim, err := w.startStripe(ctx, o, settings)
 	if err != nil {
 		return w, err
