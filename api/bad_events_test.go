@@ -4,10 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"kasse/service"
 )
 
 var foreignEvents = flag.Int("strangers", 5_000, "events of payments that are not ours")
@@ -50,18 +53,46 @@ func TestBadEvents(t *testing.T) {
 	w.checkOutcome("request is text", eventAbout("payment_intent.succeeded", ours, `,"request":"req_1"`), "application/json", "applied")
 }
 
+// oddities notes what a service finds odd.
+type oddities struct {
+	mu   sync.Mutex
+	seen []service.Oddity
+}
+
+func (o *oddities) Odd(what service.Oddity) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen = append(o.seen, what)
+}
+
+func (o *oddities) Heard(string, service.Outcome, int64) {}
+func (o *oddities) Moved(service.State, service.State)   {}
+func (o *oddities) Reconciled(string)                    {}
+
+func (o *oddities) check(t *testing.T, want ...service.Oddity) {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !slices.Equal(o.seen, want) {
+		t.Errorf("counted %q, want %q", o.seen, want)
+	}
+}
+
 // TestStatusDecides: an event's type and its object's status disagree.
 func TestStatusDecides(t *testing.T) {
-	w := newWorld(t)
+	odd := &oddities{}
+	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
 	made := w.create("shop-1")
 	object := strings.Replace(intentOf(made.PaymentIntent, "processing", `"kasse_service":"kasse"`), `"amount_received":4999`, `"amount_received":0`, 1)
 	w.checkOutcome("a success that is none", eventAbout("payment_intent.succeeded", object, ""), "application/json", "applied")
 	w.reach(made.PaymentIntent, "processing")
+	odd.check(t, service.OddStatus)
 }
 
 // TestForeignClaimsOurOrder: somebody makes a PaymentIntent with our metadata. It is recorded, and its order is as before.
 func TestForeignClaimsOurOrder(t *testing.T) {
-	w := newWorld(t)
+	odd := &oddities{}
+	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	claim := intentOf("pi_claims", "succeeded", `"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"`)
@@ -77,6 +108,7 @@ func TestForeignClaimsOurOrder(t *testing.T) {
 	if view := w.send(request{line: "GET /v1/payments/pi_claims", token: fullKey}); !strings.Contains(view.body, `"superseded":true`) || !strings.Contains(view.body, `"fulfillable":false`) {
 		t.Errorf("the claim is %s", view.body)
 	}
+	odd.check(t, service.OddForeign)
 }
 
 // TestStrangersLeaveNothing: one Stripe account may serve several systems.

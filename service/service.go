@@ -91,6 +91,10 @@ func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
 	if w.Record.Show().Impossible {
 		s.Logger.ErrorContext(ctx, "Stripe showed the payment both succeeded and canceled", "payment_intent", w.ID, "order_id", w.Standing.Order)
 	}
+	if before.Revision == 0 && w.Standing.Foreign {
+		s.observer().Odd(OddForeign)
+		s.Logger.WarnContext(ctx, "a PaymentIntent names an order that does not know it", "payment_intent", w.ID, "order_id", w.Standing.Order)
+	}
 	if w.History == nil {
 		return
 	}

@@ -56,9 +56,18 @@ func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (O
 		s.observer().Heard(n.Type, NotStored, 0)
 	} else {
 		s.observer().Heard(n.Type, outcome, n.Created)
+		s.noteOddity(ctx, n, outcome)
 		s.Logger.DebugContext(ctx, "webhook", "event", n.ID, "type", n.Type, "outcome", outcome)
 	}
 	return outcome, err
+}
+
+// noteOddity counts an event of ours whose type and status disagree.
+func (s *Service) noteOddity(ctx context.Context, n Notice, outcome Outcome) {
+	if outcome != Ignored && n.disagrees() {
+		s.observer().Odd(OddStatus)
+		s.Logger.WarnContext(ctx, "an event's type and its status disagree; the status decides", "event", n.ID, "type", n.Type, "status", n.Intent.Status)
+	}
 }
 
 func (s *Service) take(ctx context.Context, n Notice, body []byte) (Outcome, error) {

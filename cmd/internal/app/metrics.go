@@ -26,6 +26,7 @@ type metrics struct {
 	requests    *prometheus.HistogramVec
 	webhooks    *prometheus.CounterVec
 	webhookLag  prometheus.Histogram
+	oddities    *prometheus.CounterVec
 	transitions *prometheus.CounterVec
 	stripe      *prometheus.HistogramVec
 	redis       *prometheus.HistogramVec
@@ -56,6 +57,7 @@ func newMetrics() *metrics {
 	m.requests = m.histogram("http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.", requestBuckets, "method", "route", "code")
 	m.webhooks = m.counter("kasse_webhook_events_total", "Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type", "outcome")
 	m.webhookLag = m.histogram("kasse_webhook_lag_seconds", "From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets).WithLabelValues().(prometheus.Histogram)
+	m.oddities = m.counter("kasse_oddities_total", "What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that names an order that does not know it.", "what")
 	m.transitions = m.counter("kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.", "from", "to")
 	m.stripe = m.histogram("kasse_stripe_request_duration_seconds", "Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op", "code")
 	m.redis = m.histogram("kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets, "command")
@@ -178,6 +180,9 @@ func (m *metrics) Moved(from, to service.State) {
 	}
 	m.transitions.WithLabelValues(string(from), string(to)).Inc()
 }
+
+// Odd counts what should not be.
+func (m *metrics) Odd(what service.Oddity) { m.oddities.WithLabelValues(string(what)).Inc() }
 
 // Reconciled notes when a net was last gone through.
 func (m *metrics) Reconciled(net string) { m.reconciled.WithLabelValues(net).SetToCurrentTime() }
