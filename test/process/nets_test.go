@@ -139,7 +139,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
 
 	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
-	killed := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
+	killed := run(t, binary(t, kasseBinary), w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"}), "rebuild")
 	eventually(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > 0) })
 	stopped := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
 	expect(t, "exit code of a second one beside it", stopped.exitCode(), 1)
@@ -154,7 +154,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 
 	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
 	asked := w.sim.Count("GET /v1/refunds")
-	signalled := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
+	signalled := run(t, binary(t, kasseBinary), w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"}), "rebuild")
 	eventually(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
 	signalled.terminate()
 	expect(t, "exit code after SIGTERM", signalled.exitCode(), 1)

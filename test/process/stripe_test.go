@@ -183,7 +183,7 @@ func TestMemoryIsFlatWhileStripeMisbehaves(t *testing.T) {
 	for round := range 6 {
 		ask(8 * (round + 1))
 	}
-	const slack = 64 << 20 // of the garbage collector, and of the race detector
+	const slack = 512 << 20 // of the garbage collector, and of the race detector; unbounded it would be gigabytes
 	if after := p.resident(); after > before+slack {
 		t.Errorf("%d bytes before, %d after", before, after)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"testing/synctest"
 	"time"
 
 	"kasse/service"
@@ -77,6 +78,7 @@ func (w *world) judgeRest(p *intent) {
 // swept reports whether Stripe was asked about every payment that is not final, and what it said is written. How long a
 // payment waits for that by itself has tests of its own; here it is at once, unless somebody has taken it.
 func (w *world) swept() bool {
+	synctest.Wait() // until everybody stands before a call, or sleeps
 	all := true
 	for _, p := range w.stripe.intents {
 		due, running := w.redis.sweeps[p.id]
