@@ -61,6 +61,7 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 		"SaveCatchUp":  func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },
 		"SaveOrder":    func(ctx context.Context) error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) },
 		"LoadPushes":   func(ctx context.Context) error { return second(s.LoadPushes(ctx, "e")) },
+		"LoadBacklog":  func(ctx context.Context) error { return second(s.LoadBacklog(ctx, 1)) },
 		"Replay": func(ctx context.Context) error {
 			_, _, _, err := s.Replay(ctx, nil, "", "")
 			return err
