@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // kinds of rounds, in the order of the table.
@@ -148,6 +150,22 @@ func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
 	return nil
 }
 
+// cutRecord takes half of a record away and returns it as it was; nothing where that has been done.
+var cutRecord = redis.NewScript(`
+local state = redis.call('HGET', KEYS[1], 'state')
+if not pcall(cjson.decode, state) then
+  return false
+end
+redis.call('HSET', KEYS[1], 'state', string.sub(state, 1, math.floor(#state / 2)))
+return state`)
+
+// mendRecord brings a record back, unless somebody has written it since.
+var mendRecord = redis.NewScript(`
+if not pcall(cjson.decode, redis.call('HGET', KEYS[1], 'state')) then
+  redis.call('HSET', KEYS[1], 'state', ARGV[1])
+end
+return 1`)
+
 // corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others go on.
 func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	client := s.redis.client
@@ -155,22 +173,21 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	if err != nil {
 		return err
 	}
-	whole, err := client.HGet(ctx, key, "state").Result()
-	if err != nil {
-		return err
-	}
-	if err := client.HSet(ctx, key, "state", whole[:len(whole)/2]).Err(); err != nil {
-		return err
-	}
-	before := s.refused.Load()
-	s.courier.send(body, 0) //nolint:contextcheck // a delivery has the courier's life
+	whole, before := "", s.refused.Load()
 	err = eventually(ctx, func() error {
+		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
+		case err == nil: // also where somebody who had loaded it before has written it whole again
+			whole = state
+			s.courier.send(body, 0) //nolint:contextcheck // a delivery has the courier's life
+		case !errors.Is(err, redis.Nil):
+			return err
+		}
 		if s.refused.Load() == before {
 			return errors.New("nobody notices that the record is corrupt")
 		}
 		return nil
 	})
-	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), client.HSet(ctx, key, "state", whole).Err())
+	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), mendRecord.Run(ctx, client, []string{key}, whole).Err())
 }
 
 // anyPayment picks an event that was taken, and the record of the payment that it is about; it waits until there is one.
@@ -178,6 +195,7 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, e
 	err = eventually(ctx, func() error {
 		var e event
 		body = s.courier.any(pick)
+		pick++ // of a refund or a dispute there is no record
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
 			return fmt.Errorf("no event that was taken: %w", err)
 		}
