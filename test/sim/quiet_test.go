@@ -89,6 +89,8 @@ func (w *world) swept() bool {
 			w.redis.sweeps.put(p.id, w.redis.now())
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return all && len(w.redis.reads) == 0 && !slices.ContainsFunc(w.standing, func(c *call) bool { return !c.looks() })
 }
 
