@@ -14,6 +14,7 @@ type FeedEvent struct {
 	Restored  bool            `json:"restored"`
 	Data      json.RawMessage `json:"data"`
 	Entry     string          `json:"-"` // id of the stream's entry
+	Trace     string          `json:"-"` // traceparent of what caused it, by W3C's Trace Context; empty: it was not traced
 }
 
 // FeedPage is a stretch of the feed; Next is where to go on, also where there was nothing.

@@ -182,7 +182,7 @@ func merge(at cursor, parts []stretch, limit int) service.FeedPage {
 func feedEvent(entry redis.XMessage, at position) service.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
 	return service.FeedEvent{
-		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Data: []byte(field("data")),
+		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Trace: field("trace"), Data: []byte(field("data")),
 		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
 	}
 }

@@ -92,7 +92,7 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 	}
 	part := s.paymentPartition(w.ID)
 	keys := []string{part.payment(w.ID), part.events(), part.reads(), s.meta(part), part.sweep()}
-	view, eventID, eventType, restored := "", "", "", ""
+	view, eventID, eventType, restored, trace := "", "", "", "", ""
 	if w.History != nil {
 		view = string(w.View)
 	}
@@ -101,12 +101,15 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 		if w.Event.Restored {
 			restored = "true"
 		}
+		if s.TraceParent != nil {
+			trace = s.TraceParent(ctx)
+		}
 	}
 	oldest := position{ms: max(w.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
 	_, err = s.run(ctx, savePaymentScript, part, keys,
 		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, due(w.ReadAt), s.retention(w.Final),
 		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing)),
-		due(w.SweepAt), restored)
+		due(w.SweepAt), restored, trace)
 	return err
 }
 

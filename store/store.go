@@ -13,7 +13,7 @@
 // script share a slot of a Redis Cluster:
 //
 //	kasse:{pN}:payment:<pi>   hash    rev, state (merge record and standing, JSON), view (JSON), version, secret (SHA-256), history
-//	kasse:{pN}:events         stream  id type data, and restored where a rebuild told it: the transitions, trimmed by age; public; its groups push:<e> are ours
+//	kasse:{pN}:events         stream  id type data, restored where a rebuild told it, trace where its cause was traced: the transitions, trimmed by age; public; its groups push:<e> are ours
 //	kasse:{pN}:changed        channel ids of payments that changed: a hint, never the state
 //	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
 //	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless something happens before
@@ -58,6 +58,8 @@ type Options struct {
 	WaitReplicas   int           // that must have a change before it counts; 0: the master's word is enough
 	WaitTimeout    time.Duration // for them; at most MaxWait
 	Observer       Observer      // may be nil
+	// TraceParent names the trace of whoever asks, as the traceparent of W3C's Trace Context; nil: there are none.
+	TraceParent func(context.Context) string
 }
 
 // Store is Redis as the service needs it. Its methods may be called from many goroutines.

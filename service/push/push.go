@@ -156,6 +156,9 @@ func (e *Endpoint) request(ctx context.Context, event service.FeedEvent) (*http.
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "Kasse")
+	if event.Trace != "" {
+		request.Header.Set("traceparent", event.Trace)
+	}
 	request.Header.Set(standardwebhooks.HeaderWebhookID, event.ID)
 	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
 	request.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))

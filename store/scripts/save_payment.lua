@@ -7,6 +7,7 @@
 -- ARGV[12] event id; '' nothing to tell, and ARGV[13] event type  ARGV[14] oldest stream id to keep, as <ms>-0
 -- ARGV[15] order id
 -- ARGV[16] next sweep due at, Unix milliseconds; '' the payment is final  ARGV[17] 'true' where the event is told by a rebuild
+-- ARGV[18] traceparent of the event's cause; '' none
 -- Returns 1, or the error CONFLICT or NOMETA.
 if redis.call('HEXISTS', KEYS[4], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
@@ -38,11 +39,13 @@ if ARGV[8] ~= '' then
   redis.call('PUBLISH', ARGV[11], ARGV[3])
 end
 if ARGV[12] ~= '' then
-  if ARGV[17] == '' then
-    redis.call('XADD', KEYS[2], '*', 'id', ARGV[12], 'type', ARGV[13], 'data', ARGV[8])
-  else
-    redis.call('XADD', KEYS[2], '*', 'id', ARGV[12], 'type', ARGV[13], 'data', ARGV[8], 'restored', ARGV[17])
+  local fields = {'id', ARGV[12], 'type', ARGV[13], 'data', ARGV[8]}
+  for name, value in pairs({restored = ARGV[17], trace = ARGV[18]}) do
+    if value ~= '' then
+      fields[#fields + 1], fields[#fields + 2] = name, value
+    end
   end
+  redis.call('XADD', KEYS[2], '*', unpack(fields))
   -- XREVRANGE below the first entry would walk through all of them, so the first is looked at before.
   local first = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1][1]
   if tonumber(string.match(first, '%d+')) < tonumber(string.match(ARGV[14], '%d+')) then

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +34,7 @@ type App struct {
 	admin    http.Handler
 	bounds   bounds
 	metrics  *metrics
+	tracing  *tracing      // nil: nothing is traced
 	ready    atomic.Bool   // Redis has been reached, and is ours
 	draining chan struct{} // closed when the process is asked to stop
 }
@@ -46,14 +46,19 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
 	}
 	a := &App{Config: c, log: log, close: client.Close, bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{})}
+	if c.Traced {
+		if a.tracing, err = newTracing(c, log); err != nil {
+			return nil, errors.Join(errors.New("traces (OTEL_…) cannot be set up"), a.Close())
+		}
+	}
 	a.store = store.New(client, store.Options{
 		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
 		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
-		Observer: a.metrics,
+		Observer: a.metrics, TraceParent: a.traceParent,
 	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
-		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now, Observer: a.metrics,
+		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now, Observer: a.metrics, Wrap: a.traceCalls,
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
@@ -69,6 +74,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: a.orderTokens(),
 		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining, Observer: a.metrics,
 	})
+	a.public = a.traceRequests(a.public)
 	a.metrics.watch(a)
 	a.admin = a.metrics.handler(api.Admin(a.readiness))
 	return a, nil
@@ -78,7 +84,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 func (a *App) endpoints() []service.Endpoint {
 	all := make([]service.Endpoint, len(a.Endpoints))
 	for i, e := range a.Endpoints {
-		all[i] = e
+		all[i] = a.tracePushes(e)
 	}
 	return all
 }
@@ -88,19 +94,10 @@ func (a *App) Close() error {
 	for _, e := range a.Endpoints {
 		e.Close()
 	}
-	return a.close()
-}
-
-// NewLogger returns the logger that the configuration asks for, on standard error. The Redis client writes to it too, in
-// the whole process.
-func NewLogger(c Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.LogLevel}
-	log := slog.New(slog.NewJSONHandler(os.Stderr, options))
-	if c.LogFormat == "text" {
-		log = slog.New(slog.NewTextHandler(os.Stderr, options))
+	if a.tracing != nil {
+		a.tracing.close()
 	}
-	store.LogTo(log)
-	return log
+	return a.close()
 }
 
 // Run serves until the context ends, then drains. It returns nil after a clean stop.
@@ -115,6 +112,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 
 // Serve opens both listeners, works until the context ends or something cannot go on, and drains.
 func (a *App) Serve(ctx context.Context) error {
+	switchLevel := a.switchable()
 	public, err := a.listen(ctx, a.ListenAddr, a.public)
 	if err != nil {
 		return err
@@ -139,6 +137,7 @@ func (a *App) Serve(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	group, work := errgroup.WithContext(work)
 	a.background(work, group)
+	group.Go(func() error { switchLevel(work); return nil })
 	group.Go(public.serve)
 	group.Go(admin.serve)
 	group.Go(func() error {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -75,6 +76,7 @@ type environment struct {
 	EventRetention      string `default:"720h" envconfig:"EVENT_RETENTION"`
 	LogLevel            string `default:"info" envconfig:"LOG_LEVEL"`
 	LogFormat           string `default:"json" envconfig:"LOG_FORMAT"`
+	OTLPEndpoint        string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 }
 
 // Config is the configuration, checked.
@@ -111,9 +113,10 @@ type Config struct {
 	Endpoints []*push.Endpoint // that events are pushed to
 
 	PaymentRetention, EventRetention time.Duration
-	PaymentAbandonAfter              time.Duration // zero: off
-	LogLevel                         slog.Level
+	PaymentAbandonAfter              time.Duration  // zero: off
+	LogLevel                         *slog.LevelVar // that SIGUSR1 switches
 	LogFormat                        string
+	Traced                           bool // spans are sent to where OpenTelemetry's own variables say
 
 	// WithoutEffect are variables of the contract that are set, and that nothing reads yet.
 	WithoutEffect []string
@@ -169,6 +172,7 @@ func LoadConfig() (Config, error) {
 		EventRetention:      m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
 		LogLevel:            m.level("LOG_LEVEL", e.LogLevel),
 		LogFormat:           m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
+		Traced:              m.traced(e.OTLPEndpoint),
 	}
 	c.RedisURL = service.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
 	c.StripeSecretKey = service.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
@@ -197,7 +201,6 @@ func LoadConfig() (Config, error) {
 // promised are variables of the contract that nothing reads yet.
 var promised = []string{
 	"REDIS_AUTOPIPELINE", "REDIS_CLIENT_CACHE",
-	"OTEL_EXPORTER_OTLP_ENDPOINT",
 }
 
 // withoutEffect names the variables that are set, and that promise what is not built yet.
@@ -297,12 +300,23 @@ func (m *mistakes) pattern(variable, value string, pattern *regexp.Regexp) strin
 	return trim(value)
 }
 
-func (m *mistakes) level(variable, value string) slog.Level {
+func (m *mistakes) level(variable, value string) *slog.LevelVar {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(trim(value))); err != nil {
 		m.add(variable, "must be debug, info, warn or error")
 	}
-	return level
+	shared := new(slog.LevelVar)
+	shared.Set(level)
+	return shared
+}
+
+// traced reports whether there is a collector.
+func (m *mistakes) traced(value string) bool {
+	at, err := url.Parse(trim(value))
+	if trim(value) != "" && (err != nil || at.Hostname() == "" || (at.Scheme != "http" && at.Scheme != "https")) {
+		m.add("OTEL_EXPORTER_OTLP_ENDPOINT", "must be an http or https URL")
+	}
+	return trim(value) != ""
 }
 
 var (

@@ -116,8 +116,8 @@ func (m *metrics) handler(probes http.Handler) http.Handler {
 	return mux
 }
 
-// codes are the labels of statuses, so that none is made for each request.
-var codes = func() (all [600]string) {
+// statuses are the labels of statuses, so that none is made for each request.
+var statuses = func() (all [600]string) {
 	for status := range all {
 		all[status] = strconv.Itoa(status)
 	}
@@ -127,18 +127,19 @@ var codes = func() (all [600]string) {
 
 // code is the label of a status; 0 is no answer.
 func code(status int) string {
-	if status < 0 || status >= len(codes) {
+	if status < 0 || status >= len(statuses) {
 		return "other"
 	}
-	return codes[status]
+	return statuses[status]
 }
 
 // Answered counts a request.
-func (m *metrics) Answered(_ context.Context, method, route string, status int, took time.Duration) {
+func (m *metrics) Answered(ctx context.Context, method, route string, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
 	m.requests.WithLabelValues(method, route, code(status)).Observe(took.Seconds())
+	answered(ctx, method, route, status)
 }
 
 // Heard counts a delivery of Stripe's.
@@ -193,11 +194,12 @@ func (m *metrics) Asked(operation string, status int, took time.Duration) {
 }
 
 // Exchanged counts an exchange with Redis.
-func (m *metrics) Exchanged(_ context.Context, command string, _ time.Time, took time.Duration, failed bool) {
+func (m *metrics) Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	m.redis.WithLabelValues(command).Observe(took.Seconds())
 	if failed {
 		m.redisErrors.WithLabelValues(command).Inc()
 	}
+	exchanged(ctx, command, began, took, failed)
 }
 
 // Pushed counts a try to push an event.

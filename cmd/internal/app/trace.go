@@ -1,0 +1,177 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"kasse/service"
+	"kasse/service/stripe"
+)
+
+// flushBound ends the sending of the last spans when the process stops.
+const flushBound = 2 * time.Second
+
+// tracing makes spans, where OTEL_EXPORTER_OTLP_ENDPOINT is set. They go by the patterns of routes, and hold neither paths
+// nor commands nor texts of errors, in which ids and secrets may be: that is why the instrumentations of OpenTelemetry for
+// net/http and go-redis, which write these down, are not used.
+type tracing struct {
+	provider   *sdktrace.TracerProvider
+	tracer     trace.Tracer
+	propagator propagation.TraceContext
+}
+
+// newTracing opens no connection. The exporter, the sampler and the resource read OpenTelemetry's own variables.
+func newTracing(c Config, log *slog.Logger) (*tracing, error) {
+	ctx := context.Background()
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, err
+	}
+	what, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", c.ServiceName)), resource.WithFromEnv(), resource.WithTelemetrySDK())
+	if err != nil {
+		return nil, err
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("traces", "error", err) }))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(what))
+	return &tracing{provider: provider, tracer: provider.Tracer("kasse")}, nil
+}
+
+// close sends what is left, if that is quickly done.
+func (t *tracing) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), flushBound)
+	defer cancel()
+	if err := t.provider.Shutdown(ctx); err != nil {
+		otel.Handle(err)
+	}
+}
+
+// serve gives every request a span, in the trace that its caller names.
+func (t *tracing) serve(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
+		defer span.End()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// answered names the span of a request by its route, which is known at its end.
+func answered(ctx context.Context, method, route string, status int) {
+	span := trace.SpanFromContext(ctx)
+	if !span.IsRecording() {
+		return
+	}
+	span.SetName(method + " " + route)
+	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, "")
+	}
+}
+
+// exchanged makes a span of an exchange with Redis that has ended, for whoever is traced; what runs by itself is not.
+func exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() {
+		return
+	}
+	_, span := parent.TracerProvider().Tracer("kasse").Start(ctx, "redis "+command, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(began),
+		trace.WithAttributes(attribute.String("db.system.name", "redis"), attribute.String("db.operation.name", command)))
+	if failed {
+		span.SetStatus(codes.Error, "")
+	}
+	span.End(trace.WithTimestamp(began.Add(took)))
+}
+
+// calls gives every try of a call of Stripe's a span, and tells Stripe of the trace.
+func (t *tracing) calls(next http.RoundTripper) http.RoundTripper { return &tracedCalls{t, next} }
+
+type tracedCalls struct {
+	*tracing
+	next http.RoundTripper
+}
+
+// RoundTrip makes one try.
+func (c *tracedCalls) RoundTrip(r *http.Request) (*http.Response, error) {
+	operation := stripe.Operation(r)
+	ctx, span := c.tracer.Start(r.Context(), "stripe "+operation, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname())))
+	defer span.End()
+	r = r.Clone(ctx)
+	c.propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	response, err := c.next.RoundTrip(r)
+	if err != nil {
+		span.SetStatus(codes.Error, "no answer")
+		return nil, err
+	}
+	span.SetAttributes(attribute.Int("http.response.status_code", response.StatusCode))
+	return response, nil
+}
+
+const traceparent = "traceparent"
+
+// current is the traceparent of whoever asks; empty where there is none.
+func (t *tracing) current(ctx context.Context) string {
+	header := propagation.MapCarrier{}
+	t.propagator.Inject(ctx, header)
+	return header[traceparent]
+}
+
+// tracedEndpoint makes a span of every push, in the trace that changed the payment.
+type tracedEndpoint struct {
+	service.Endpoint
+	*tracing
+}
+
+// Push sends the event once, in the trace of its own span.
+func (e tracedEndpoint) Push(ctx context.Context, event service.FeedEvent) error {
+	ctx = e.propagator.Extract(ctx, propagation.MapCarrier{traceparent: event.Trace})
+	ctx, span := e.tracer.Start(ctx, "push "+event.Type, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("server.address", e.Name())))
+	defer span.End()
+	event.Trace = e.current(ctx)
+	err := e.Endpoint.Push(ctx, event)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error()) // in our words, without anything of the URL
+	}
+	return err
+}
+
+// Where nothing is traced, what follows hands everything on as it is.
+
+func (a *App) traceRequests(next http.Handler) http.Handler {
+	if a.tracing == nil {
+		return next
+	}
+	return a.tracing.serve(next)
+}
+
+func (a *App) traceCalls(next http.RoundTripper) http.RoundTripper {
+	if a.tracing == nil {
+		return next
+	}
+	return a.tracing.calls(next)
+}
+
+func (a *App) tracePushes(next service.Endpoint) service.Endpoint {
+	if a.tracing == nil {
+		return next
+	}
+	return tracedEndpoint{next, a.tracing}
+}
+
+func (a *App) traceParent(ctx context.Context) string {
+	if a.tracing == nil {
+		return ""
+	}
+	return a.tracing.current(ctx)
+}
