@@ -13,6 +13,7 @@ key=sk_test_1234567890
 npm ci --no-audit --no-fund --silent
 work=$(mktemp -d)
 export XDG_CONFIG_HOME="$work" # the CLI keeps notes there
+export STRIPE_CLI_TELEMETRY_OPTOUT=1 # with it, it panicked now and then after its work was done
 go build -o "$work/sim" .
 "$work/sim" >"$work/address" &
 sim=$!
