@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"kasse/test/internal/town"
 )
 
 var workshop string // where the programs are built; it goes with the tests
@@ -102,7 +104,7 @@ func TestPowerCutWithoutSync(t *testing.T) {
 // cutAfterAcknowledgement takes the power when something was acknowledged since the last sync.
 func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) error {
 	syncs, known := int64(-1), 0
-	err := eventually(ctx, func() error {
+	err := town.Eventually(ctx, func() error {
 		info, err := os.Stat(s.redis.syncLog())
 		if err != nil {
 			return err
@@ -128,7 +130,7 @@ func TestFailoverWithoutWait(t *testing.T) {
 	r := playOne(t, kind{name: "hasty", replica: true, strike: func(ctx context.Context, s *shop, m moment, _ size) error {
 		s.toMaster.change(weather{parted: true})
 		before := len(s.oracle.memory().events)
-		err := eventually(ctx, func() error {
+		err := town.Eventually(ctx, func() error {
 			if len(s.oracle.memory().events) < before+6 {
 				return errors.New("nothing is acknowledged that the replica does not have")
 			}
@@ -163,7 +165,7 @@ func TestAcknowledgedBeforeWritten(t *testing.T) {
 			honest.ServeHTTP(w, r)
 		}))
 		t.Cleanup(liar.Close)
-		s.courier.url = liar.URL
+		s.courier.URL = liar.URL
 		return nil
 	}, strike: func(context.Context, *shop, moment, size) error { return nil }})
 	if r.lost == 0 || r.wrong == 0 {
@@ -174,8 +176,8 @@ func TestAcknowledgedBeforeWritten(t *testing.T) {
 // tamper is a fault that edits the stream of a partition that has entries, once there are some.
 func tamper(edit string) func(context.Context, *shop, moment, size) error {
 	return func(ctx context.Context, s *shop, _ moment, _ size) error {
-		return eventually(ctx, func() error {
-			done, err := s.redis.client.Eval(ctx, `
+		return town.Eventually(ctx, func() error {
+			done, err := s.redis.Client.Eval(ctx, `
 				for _, key in ipairs(redis.call('KEYS', 'kasse:*:events')) do
 					local entries = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)
 					if entries[1] then
@@ -224,7 +226,7 @@ func TestRecordGone(t *testing.T) {
 			return err
 		}
 		s.toRedis.change(weather{unplugged: true})
-		return errors.Join(s.redis.client.Del(ctx, key).Err(), s.reckon(ctx))
+		return errors.Join(s.redis.Client.Del(ctx, key).Err(), s.reckon(ctx))
 	}})
 	if r.lost == 0 {
 		t.Errorf("%+v", r)
@@ -253,10 +255,10 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var all []*process
+	var all []*town.Process
 	_, err = play(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, strike: func(_ context.Context, s *shop, _ moment, _ size) error {
 		s.redis.freeze()
-		all = append(s.processes, s.redis.process)
+		all = append(s.processes, s.redis.Process)
 		cancel()
 		return nil
 	}}, 1, small)
@@ -264,8 +266,8 @@ func TestInterrupted(t *testing.T) {
 		t.Error("an interrupted round looks like one that was played")
 	}
 	for _, p := range all {
-		if !p.hasEnded() {
-			t.Errorf("%s, process %d, still runs", p.command.Path, p.command.Process.Pid)
+		if !p.HasEnded() {
+			t.Errorf("the process of %s still runs", p.Log)
 		}
 	}
 	if len(all) != 3 {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"kasse/test/internal/town"
 )
 
 // startReplica starts a copy of Redis. It follows by a link that can be parted, too.
@@ -16,14 +18,15 @@ func (w *world) startReplica(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.toMaster.lead(w.redis.address)
-	dir := filepath.Join(w.dir, fmt.Sprintf("replica-%d", started.Load()))
+	w.toMaster.lead(w.redis.Address)
+	w.replicas++
+	dir := filepath.Join(w.dir, fmt.Sprintf("replica-%d", w.replicas))
 	w.replica, err = newRedis(ctx, dir, "", append(w.redisArgs, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")...)
 	if err != nil {
 		return err
 	}
-	return eventually(ctx, func() error {
-		info, err := w.replica.client.Info(ctx, "replication").Result()
+	return town.Eventually(ctx, func() error {
+		info, err := w.replica.Client.Info(ctx, "replication").Result()
 		if err == nil && !strings.Contains(info, "master_link_status:up") {
 			err = errors.New("the replica has not caught up")
 		}
@@ -35,25 +38,25 @@ func (w *world) startReplica(ctx context.Context) error {
 // master, as a sentinel does. What was on its way to the replica never arrives.
 func failOver(ctx context.Context, s *shop, m moment, _ size) error {
 	s.toMaster.change(weather{parted: true})
-	pause(ctx, 500*time.Millisecond)
+	town.Pause(ctx, 500*time.Millisecond)
 	return s.promote(ctx, m)
 }
 
 // promote replaces the master that the replica has lost.
 func (s *shop) promote(ctx context.Context, m moment) error {
-	s.redis.process.kill()
+	s.redis.Process.Kill()
 	s.toMaster.change(weather{unplugged: true})
-	pause(ctx, m.span)
+	town.Pause(ctx, m.span)
 	s.toRedis.change(weather{unplugged: true})
-	if err := s.replica.client.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
+	if err := s.replica.Client.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
 		return err
 	}
-	s.redis.close()
+	s.redis.Close()
 	s.redis, s.replica = s.replica, nil
 	if err := s.reckon(ctx); err != nil {
 		return err
 	}
-	s.toRedis.lead(s.redis.address)
+	s.toRedis.lead(s.redis.Address)
 	s.calm()
 	return s.startReplica(ctx)
 }

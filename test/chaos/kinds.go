@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/test/internal/town"
 )
 
 // kinds of rounds, in the order of the table.
@@ -32,9 +34,9 @@ var rounds = []kind{
 // killServer ends a server as a crash would, and starts another.
 func killServer(ctx context.Context, s *shop, m moment, _ size) error {
 	victim := s.member(m.pick)
-	victim.kill()
+	victim.Kill()
 	s.retire(victim)
-	pause(ctx, m.span)
+	town.Pause(ctx, m.span)
 	return s.launch(ctx)
 }
 
@@ -46,11 +48,11 @@ func stopServer(ctx context.Context, s *shop, m moment, _ size) error {
 	return s.launch(ctx)
 }
 
-func (s *shop) drain(ctx context.Context, victim *kasse) error {
+func (s *shop) drain(ctx context.Context, victim *town.Kasse) error {
 	ended := make(chan error, 1)
-	go func() { ended <- victim.terminate(ctx) }()
-	err := eventually(ctx, func() error {
-		if victim.ready(ctx) {
+	go func() { ended <- victim.Terminate(ctx) }()
+	err := town.Eventually(ctx, func() error {
+		if victim.Ready(ctx) {
 			return errors.New("the server is still ready")
 		}
 		return nil
@@ -62,7 +64,7 @@ func (s *shop) drain(ctx context.Context, victim *kasse) error {
 // restartAll replaces one server after the other by a new one, as a deployment does.
 func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
 	s.mu.Lock()
-	old := append([]*kasse(nil), s.fleet...)
+	old := append([]*town.Kasse(nil), s.fleet...)
 	s.mu.Unlock()
 	for _, k := range old {
 		if err := s.launch(ctx); err != nil {
@@ -77,8 +79,8 @@ func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
 
 // killRedis kills Redis, which syncs at every write, and starts it again.
 func killRedis(ctx context.Context, s *shop, m moment, _ size) error {
-	s.redis.process.kill()
-	pause(ctx, m.span)
+	s.redis.Process.Kill()
+	town.Pause(ctx, m.span)
 	return s.restartRedis(ctx)
 }
 
@@ -87,31 +89,31 @@ func cutPower(ctx context.Context, s *shop, m moment, _ size) error {
 	if _, err := s.redis.cutPower(); err != nil {
 		return err
 	}
-	pause(ctx, m.span)
+	town.Pause(ctx, m.span)
 	return s.restartRedis(ctx)
 }
 
 // restartRedis starts Redis and looks at what it still has before anybody else can reach it.
 func (s *shop) restartRedis(ctx context.Context) error {
 	s.toRedis.change(weather{unplugged: true})
-	if err := s.redis.start(ctx); err != nil {
+	if err := s.redis.Start(ctx); err != nil {
 		return err
 	}
-	s.toRedis.lead(s.redis.address)
+	s.toRedis.lead(s.redis.Address)
 	return s.reckon(ctx)
 }
 
 // takeRedisAway lets nobody reach Redis for a while.
 func takeRedisAway(ctx context.Context, s *shop, _ moment, z size) error {
 	s.toRedis.change(weather{unplugged: true})
-	pause(ctx, z.away)
+	town.Pause(ctx, z.away)
 	return nil
 }
 
 // slowRedis has every reply of Redis take 5 s, which is longer than the client waits.
 func slowRedis(ctx context.Context, s *shop, _ moment, z size) error {
 	s.toRedis.change(weather{latency: 5 * time.Second})
-	pause(ctx, max(z.away, 6*time.Second))
+	town.Pause(ctx, max(z.away, 6*time.Second))
 	return nil
 }
 
@@ -119,33 +121,33 @@ func slowRedis(ctx context.Context, s *shop, _ moment, z size) error {
 func freezeRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	s.redis.freeze()
 	defer s.redis.thaw()
-	pause(ctx, 500*time.Millisecond+4*m.span)
+	town.Pause(ctx, 500*time.Millisecond+4*m.span)
 	return nil
 }
 
 // fillRedis leaves Redis no memory to write with.
 func fillRedis(ctx context.Context, s *shop, m moment, _ size) error {
-	if err := s.redis.client.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
+	if err := s.redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
 		return err
 	}
-	pause(ctx, time.Second+m.span)
-	return s.redis.client.ConfigSet(ctx, "maxmemory", "0").Err()
+	town.Pause(ctx, time.Second+m.span)
+	return s.redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 }
 
 // partRedis lets nothing pass to Redis or from it; what was under way arrives when it is over.
 func partRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	s.toRedis.change(weather{parted: true})
-	pause(ctx, time.Second+4*m.span)
+	town.Pause(ctx, time.Second+4*m.span)
 	return nil
 }
 
 // flushScripts has Redis forget our scripts.
 func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
 	for range 10 {
-		if err := s.redis.client.ScriptFlush(ctx).Err(); err != nil {
+		if err := s.redis.Client.ScriptFlush(ctx).Err(); err != nil {
 			return err
 		}
-		pause(ctx, m.span/10)
+		town.Pause(ctx, m.span/10)
 	}
 	return nil
 }
@@ -168,17 +170,17 @@ return 1`)
 
 // corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others go on.
 func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
-	client := s.redis.client
+	client := s.redis.Client
 	body, key, err := s.anyPayment(ctx, m.pick)
 	if err != nil {
 		return err
 	}
 	whole, before := "", s.refused.Load()
-	err = eventually(ctx, func() error {
+	err = town.Eventually(ctx, func() error {
 		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
 		case err == nil: // also where somebody who had loaded it before has written it whole again
 			whole = state
-			s.courier.send(body, 0) //nolint:contextcheck // a delivery has the courier's life
+			s.courier.Send(body, 0) //nolint:contextcheck // a delivery has the courier's life
 		case !errors.Is(err, redis.Nil):
 			return err
 		}
@@ -192,14 +194,14 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 
 // anyPayment picks an event that was taken, and the record of the payment that it is about; it waits until there is one.
 func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
-	err = eventually(ctx, func() error {
-		var e event
-		body = s.courier.any(pick)
+	err = town.Eventually(ctx, func() error {
+		var e town.Event
+		body = s.anyEvent(pick)
 		pick++ // of a refund or a dispute there is no record
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
 			return fmt.Errorf("no event that was taken: %w", err)
 		}
-		keys, err := s.redis.client.Keys(ctx, "kasse:{p*}:payment:"+e.Data.Object.ID).Result()
+		keys, err := s.redis.Client.Keys(ctx, "kasse:{p*}:payment:"+e.Data.Object.ID).Result()
 		if err != nil || len(keys) != 1 {
 			return errors.Join(fmt.Errorf("%s has %d records", e.Data.Object.ID, len(keys)), err)
 		}
@@ -212,13 +214,13 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, e
 // loseReplies loses one reply in twenty, of Kasse's, of Redis's and of Stripe's, for the rest of the load.
 func loseReplies(ctx context.Context, s *shop, m moment, z size) error {
 	s.storm(weather{lost: 0.05})
-	pause(ctx, z.load-m.at)
+	town.Pause(ctx, z.load-m.at)
 	return nil
 }
 
 // shakeLinks resets, half-closes and stalls connections.
 func shakeLinks(ctx context.Context, s *shop, m moment, z size) error {
 	s.storm(weather{resets: 0.01, halves: 0.01, stalls: 0.02, latency: m.span / 50})
-	pause(ctx, z.load-m.at)
+	town.Pause(ctx, z.load-m.at)
 	return nil
 }

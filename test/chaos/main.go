@@ -27,6 +27,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"kasse/test/internal/town"
 )
 
 func main() {
@@ -109,10 +111,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // build compiles what the rounds start. Without a C compiler, or elsewhere than on Linux, there is no shim.
 func build(ctx context.Context, dir string) (tools, error) {
-	t := tools{kasse: filepath.Join(dir, "kasse")}
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", t.kasse, "kasse/cmd/kasse").CombinedOutput(); err != nil {
-		return t, fmt.Errorf("build kasse: %w\n%s", err, out)
+	kasse, err := town.Build(ctx, dir)
+	if err != nil {
+		return tools{}, err
 	}
+	t := tools{kasse: kasse}
 	compiler, err := exec.LookPath("cc")
 	if err != nil || runtime.GOOS != "linux" {
 		return t, nil //nolint:nilerr // the rounds that need it say so

@@ -7,16 +7,18 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"kasse/test/internal/town"
 )
 
 // oracle keeps all that was ever answered with 2xx, and says what became of it.
 type oracle struct {
 	mu       sync.Mutex
-	events   map[string]event  // acknowledged, by id
-	opened   map[string]string // the payment that a create was answered with, by order
-	shown    map[string]int64  // the highest version that a status answer had, by payment
-	fleeting bool              // a status may be shown that is not kept
-	told     map[string]bool   // ids of the entries that the feed has shown
+	events   map[string]town.Event // acknowledged, by id
+	opened   map[string]string     // the payment that a create was answered with, by order
+	shown    map[string]int64      // the highest version that a status answer had, by payment
+	fleeting bool                  // a status may be shown that is not kept
+	told     map[string]bool       // ids of the entries that the feed has shown
 
 	found              map[string]bool   // of what was acknowledged, what was there whenever it was looked for
 	lost, twice, wrong map[string]string // with the reason
@@ -24,14 +26,14 @@ type oracle struct {
 
 func newOracle() *oracle {
 	return &oracle{
-		events: map[string]event{}, opened: map[string]string{}, shown: map[string]int64{}, told: map[string]bool{}, found: map[string]bool{},
+		events: map[string]town.Event{}, opened: map[string]string{}, shown: map[string]int64{}, told: map[string]bool{}, found: map[string]bool{},
 		lost: map[string]string{}, twice: map[string]string{}, wrong: map[string]string{},
 	}
 }
 
 // delivered keeps an event that was acknowledged.
 func (o *oracle) delivered(body, outcome string) {
-	var e event
+	var e town.Event
 	err := json.Unmarshal([]byte(body), &e)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -98,22 +100,22 @@ func (o *oracle) memory() *oracle {
 
 // reckon holds what was acknowledged up to the memory against what was in Redis after it. Facts only add up there, so that
 // it does not matter what came in between. Later it might: Stripe's next event, or a question to it, covers a loss up.
-func (o *oracle) reckon(then *oracle, stored stored, chains map[string][]event) {
+func (o *oracle) reckon(then *oracle, stored town.Stored, chains map[string][]town.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, e := range then.events {
-		o.look(id, missing(e, stored, chains[e.payment()]))
+		o.look(id, missing(e, stored, chains[e.About()]))
 	}
 	for order, payment := range then.opened {
 		why := ""
-		if _, there := stored.payments[payment]; !there || !strings.Contains(stored.orders[order], payment) {
+		if _, there := stored.Payments[payment]; !there || !strings.Contains(stored.Orders[order], payment) {
 			why = payment + " was opened, and Redis does not know it"
 		}
 		o.look(order, why)
 	}
 	for payment, version := range then.shown {
 		why := ""
-		if got := stored.payments[payment].View.Version; got < version {
+		if got := stored.Payments[payment].View.Version; got < version {
 			why = fmt.Sprintf("version %d was shown, and Redis has %d", version, got)
 		}
 		o.look("view of "+payment, why)
@@ -132,28 +134,28 @@ func (o *oracle) look(fact, why string) {
 }
 
 // missing says why an event that was acknowledged is not in the record; empty where it is.
-func missing(e event, s stored, chain []event) string {
-	kind, r := e.Data.Object.Kind, s.payments[e.payment()]
+func missing(e town.Event, s town.Stored, chain []town.Event) string {
+	kind, r := e.Data.Object.Kind, s.Payments[e.About()]
 	switch {
-	case kind == "dispute" && (s.reads[e.payment()] || strings.Contains(r.State, `"unlisted":true`)): // Stripe will be asked
+	case kind == "dispute" && (s.Reads[e.About()] || strings.Contains(r.State, `"unlisted":true`)): // Stripe will be asked
 		return ""
 	case r.State == "":
-		return e.payment() + " is not in Redis"
-	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && r.reached(e, chain), kind == "refund" && r.refunded(e.Data.Object):
+		return e.About() + " is not in Redis"
+	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" && refunded(r, e.Data.Object):
 		return ""
 	case kind == "charge": // it names no refund; that there is one is told by the refund's own events
 		return ""
 	case kind == "dispute" && strings.Contains(r.State, `"`+e.Data.Object.ID+`"`):
 		return ""
 	}
-	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.payment(), r.View.State)
+	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.About(), r.View.State)
 }
 
 // reached reports whether the record shows a point of the payment's life that is no earlier than the event.
-func (r record) reached(e event, chain []event) bool {
-	at := slices.IndexFunc(chain, func(other event) bool { return other.ID == e.ID })
+func reached(r town.Record, e town.Event, chain []town.Event) bool {
+	at := slices.IndexFunc(chain, func(other town.Event) bool { return other.ID == e.ID })
 	for i, other := range chain {
-		if i >= at && other.Data.Object.state() == succeeded(r.View.State) {
+		if i >= at && other.Data.Object.State() == town.Succeeded(r.View.State) {
 			return true
 		}
 	}
@@ -164,7 +166,7 @@ func (r record) reached(e event, chain []event) bool {
 var refundRank = []string{"", "pending", "requires_action", "succeeded", "canceled", "failed"}
 
 // refunded reports whether the record has the refund at least as far as the event has.
-func (r record) refunded(re object) bool {
+func refunded(r town.Record, re town.Object) bool {
 	var state struct {
 		Record struct {
 			Refunds map[string]struct{ Status string }
@@ -174,57 +176,12 @@ func (r record) refunded(re object) bool {
 	return err == nil && slices.Index(refundRank, state.Record.Refunds[re.ID].Status) >= slices.Index(refundRank, re.Status)
 }
 
-// review looks through the stream: every transition of the histories stands in it once, in order, and the feed has shown
-// each.
-func (o *oracle) review(stored stored) {
+// review looks through the stream.
+func (o *oracle) review(stored town.Stored) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for payment, r := range stored.payments {
-		o.compare(payment, r, stored.stream[payment])
-	}
-	for payment, entries := range stored.stream {
-		if _, known := stored.payments[payment]; !known {
-			o.lost["stream of "+payment] = fmt.Sprintf("%d entries of a payment that has no record", len(entries))
-		}
-		for _, e := range entries {
-			if !o.told[e.id] {
-				o.lost["feed "+e.id] = "the stream has " + e.id + ", and the feed has not shown it"
-			}
-		}
-	}
-}
-
-// compare holds one payment's history against its part of the stream.
-func (o *oracle) compare(payment string, r record, stream []entry) {
-	var history []transition
-	if err := json.Unmarshal([]byte("["+r.History+"]"), &history); err != nil {
-		o.wrong["history of "+payment] = err.Error()
-		return
-	}
-	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
-		history = history[1:] // opening a payment is told to nobody
-	}
-	seen, before, paid := map[string]bool{}, "", 0
-	for _, e := range stream {
-		if same := e.withoutVersion(); seen[e.id] || same == before {
-			o.twice[e.id+" "+e.position] = "a transition stands twice in the stream"
-		} else {
-			before = same
-		}
-		seen[e.id] = true
-		if e.kind == "order.paid" {
-			paid++
-		}
-	}
-	for _, t := range history {
-		if id := fmt.Sprintf("%s.%d", payment, t.Version); !seen[id] {
-			o.lost["stream "+id] = fmt.Sprintf("the transition to %s is not in the stream", t.To)
-		}
-	}
-	if len(seen) > len(history) {
-		o.twice["stream of "+payment] = fmt.Sprintf("%d entries for %d transitions", len(seen), len(history))
-	}
-	if paid > 1 || (paid == 1) != (r.View.FulfillableAt != "") {
-		o.wrong["order.paid of "+payment] = fmt.Sprintf("told %d times; fulfillable_at is %q", paid, r.View.FulfillableAt)
-	}
+	found := stored.Review(o.told)
+	maps.Copy(o.lost, found.Lost)
+	maps.Copy(o.twice, found.Twice)
+	maps.Copy(o.wrong, found.Wrong)
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"kasse/test/internal/town"
 )
 
 // shop is the load: orders come when the plan says, however the ones before them fare; each goes its walk.
@@ -21,18 +23,18 @@ type shop struct {
 
 	mu       sync.Mutex
 	payments map[string]string // of the orders whose payment is known
-	done     []history         // that have gone their whole walk
+	done     []town.History    // that have gone their whole walk
 }
 
 // run opens every order of the plan at its time, and returns when all have gone their walk.
-func (s *shop) run(ctx context.Context, histories []history) {
+func (s *shop) run(ctx context.Context, histories []town.History) {
 	for _, h := range histories {
-		if !pause(ctx, time.Until(s.began.Add(h.at))) {
+		if !town.Pause(ctx, time.Until(s.began.Add(h.At))) {
 			break
 		}
 		s.all.Go(func() {
 			if err := s.live(ctx, h); err != nil && ctx.Err() == nil {
-				s.oracle.complain(h.order, err.Error())
+				s.oracle.complain(h.Order, err.Error())
 			}
 		})
 	}
@@ -40,19 +42,19 @@ func (s *shop) run(ctx context.Context, histories []history) {
 }
 
 // live is one order's life.
-func (s *shop) live(ctx context.Context, h history) error {
+func (s *shop) live(ctx context.Context, h town.History) error {
 	payment, err := s.openPayment(ctx, h)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
-	s.payments[h.order] = payment
+	s.payments[h.Order] = payment
 	s.mu.Unlock()
-	for i, step := range h.steps {
-		if !pause(ctx, h.gaps[i]) {
+	for i, step := range h.Steps {
+		if !town.Pause(ctx, h.Gaps[i]) {
 			return ctx.Err()
 		}
-		if err := s.bank.take(ctx, payment, step, h.amount); err != nil {
+		if err := s.bank.Take(ctx, payment, step, h.Amount); err != nil {
 			return err
 		}
 		s.poll(ctx, payment)
@@ -63,22 +65,22 @@ func (s *shop) live(ctx context.Context, h history) error {
 	return nil
 }
 
-func (s *shop) openPayment(ctx context.Context, h history) (string, error) {
-	if h.elsewhere {
-		return s.bank.open(ctx, h)
+func (s *shop) openPayment(ctx context.Context, h town.History) (string, error) {
+	if h.Elsewhere {
+		return s.bank.Open(ctx, h)
 	}
 	return s.create(ctx, h)
 }
 
 // create asks Kasse for a payment until it gets one. Only answers that say so may be asked again.
-func (s *shop) create(ctx context.Context, h history) (string, error) {
+func (s *shop) create(ctx context.Context, h town.History) (string, error) {
 	method := "automatic_async"
-	if h.manual {
+	if h.Manual {
 		method = "manual"
 	}
-	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q}`, h.order, h.amount, method)
+	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q}`, h.Order, h.Amount, method)
 	payment := ""
-	err := eventually(ctx, func() error {
+	err := town.Eventually(ctx, func() error {
 		a, err := s.ask(ctx, http.MethodPost, "/v1/payments", body)
 		if err != nil {
 			return err
@@ -88,19 +90,19 @@ func (s *shop) create(ctx context.Context, h history) (string, error) {
 			Code      string
 			Retryable bool
 		}
-		err = json.Unmarshal(a.body, &said)
+		err = json.Unmarshal(a.Body, &said)
 		switch {
 		case err != nil:
 			return err
-		case a.status/100 == 2:
+		case a.Status/100 == 2:
 			payment = said.Payment
-			s.oracle.answered(h.order, payment)
+			s.oracle.answered(h.Order, payment)
 			return nil
 		case !said.Retryable:
-			return errors.Join(errGaveUp, fmt.Errorf("a create was answered %d %s", a.status, a.body))
+			return errors.Join(town.ErrGaveUp, fmt.Errorf("a create was answered %d %s", a.Status, a.Body))
 		}
-		pause(ctx, 100*time.Millisecond)
-		return fmt.Errorf("a create was answered %d %s", a.status, said.Code)
+		town.Pause(ctx, 100*time.Millisecond)
+		return fmt.Errorf("a create was answered %d %s", a.Status, said.Code)
 	})
 	return payment, err
 }
@@ -113,16 +115,16 @@ func (s *shop) poll(ctx context.Context, payment string) {
 }
 
 // status asks for a status view.
-func (s *shop) status(ctx context.Context, payment string) (view, error) {
+func (s *shop) status(ctx context.Context, payment string) (town.View, error) {
 	a, err := s.ask(ctx, http.MethodGet, "/v1/payments/"+payment, "")
 	if err != nil {
-		return view{}, err
+		return town.View{}, err
 	}
-	if a.status != http.StatusOK {
-		return view{}, fmt.Errorf("%s: a status was answered %d %s", payment, a.status, a.body)
+	if a.Status != http.StatusOK {
+		return town.View{}, fmt.Errorf("%s: a status was answered %d %s", payment, a.Status, a.Body)
 	}
-	var v view
-	err = json.Unmarshal(a.body, &v)
+	var v town.View
+	err = json.Unmarshal(a.Body, &v)
 	return v, err
 }
 
@@ -141,7 +143,7 @@ func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
 			}
 		default:
 		}
-		if count == 0 && !pause(ctx, 50*time.Millisecond) {
+		if count == 0 && !town.Pause(ctx, 50*time.Millisecond) {
 			return
 		}
 	}
@@ -150,15 +152,15 @@ func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
 // followOnce reads one page and returns the cursor after it, empty where there was no answer.
 func (s *shop) followOnce(ctx context.Context, cursor string) (next string, count int) {
 	a, err := s.ask(ctx, http.MethodGet, "/v1/events?limit=500&after="+url.QueryEscape(cursor), "")
-	if err != nil || a.status/100 == 5 {
+	if err != nil || a.Status/100 == 5 {
 		return "", 0
 	}
 	var page struct {
 		Events []struct{ ID string }
 		Next   string
 	}
-	if err := json.Unmarshal(a.body, &page); err != nil || a.status != http.StatusOK {
-		s.oracle.complain("feed", fmt.Sprintf("answered %d %s", a.status, a.body))
+	if err := json.Unmarshal(a.Body, &page); err != nil || a.Status != http.StatusOK {
+		s.oracle.complain("feed", fmt.Sprintf("answered %d %s", a.Status, a.Body))
 		return "", 0
 	}
 	var ids []string
@@ -171,7 +173,7 @@ func (s *shop) followOnce(ctx context.Context, cursor string) (next string, coun
 
 // canary is an order that is opened and paid after a fault: when it shows as paid, everything works again.
 func (s *shop) canary(ctx context.Context, name string) error {
-	h := history{walk: walk{steps: []step{pay}, state: "paid"}, order: name, amount: 4200, gaps: []time.Duration{0}}
+	h := town.History{Walk: town.Walk{Steps: []town.Step{town.Pay}, State: "paid"}, Order: name, Amount: 4200, Gaps: []time.Duration{0}}
 	if err := s.live(ctx, h); err != nil {
 		return err
 	}
@@ -179,20 +181,20 @@ func (s *shop) canary(ctx context.Context, name string) error {
 }
 
 // awaitState waits until Kasse shows an order's payment as the walk left it.
-func (s *shop) awaitState(ctx context.Context, h history) error {
+func (s *shop) awaitState(ctx context.Context, h town.History) error {
 	s.mu.Lock()
-	payment := s.payments[h.order]
+	payment := s.payments[h.Order]
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	return eventually(ctx, func() error {
+	return town.Eventually(ctx, func() error {
 		v, err := s.status(ctx, payment)
 		if err != nil {
 			return err
 		}
 		s.oracle.saw(payment, v.Version)
 		v.Version, v.FulfillableAt = 0, ""
-		if want := h.end(payment); v != want {
+		if want := h.End(payment); v != want {
 			return fmt.Errorf("shown is %+v, and the truth is %+v", v, want)
 		}
 		return nil

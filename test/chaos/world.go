@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"kasse/test/internal/town"
 )
 
 // world is what one round runs in: Redis, Stripe, some processes of Kasse, and a proxy on each link between them.
@@ -22,9 +19,9 @@ type world struct {
 	env     map[string]string // settings of this kind of round
 	redis   *redisServer
 	replica *redisServer // of a round that has one
-	bank    *bank
+	bank    *town.Bank
 	oracle  *oracle
-	courier *courier
+	courier *town.Courier
 	mailbox *httptest.Server
 	client  *http.Client // what a backend, a page and the courier use; goes through front
 
@@ -34,19 +31,16 @@ type world struct {
 
 	refused atomic.Int64 // requests that had no answer, or a 5xx: that a fault was felt
 
+	replicas int // of Redis, so far
+
 	mu        sync.Mutex
-	fleet     []*kasse
-	processes []*process // also those that have ended
+	events    []string // bodies of those that were taken
+	fleet     []*town.Kasse
+	processes []*town.Process // also those that have ended
 }
 
 // tools are what this program builds before it begins.
 type tools struct{ kasse, shim string }
-
-// kasse is one server process.
-type kasse struct {
-	*process
-	public, admin string // addresses
-}
 
 // newWorld starts everything. On an error nothing is left running.
 func newWorld(ctx context.Context, dir string, t tools, k kind, p plan) (*world, error) {
@@ -69,18 +63,18 @@ func (w *world) open(ctx context.Context, k kind, p plan) error {
 			return err
 		}
 	}
-	w.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}, Timeout: postTimeout}
-	w.courier = &courier{
-		url: "http://" + w.front.address(), client: w.client, oracle: w.oracle, refused: &w.refused, stop: ctx, dice: rand.New(rand.NewPCG(p.seed, 0)),
-	}
+	w.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}, Timeout: town.PostTimeout}
+	w.courier = (&town.Courier{
+		URL: "http://" + w.front.address(), Client: w.client, Stop: ctx, Taken: w.taken, Refused: func(int, error) { w.refused.Add(1) },
+	}).Roll(p.seed)
 	w.mailbox = httptest.NewServer(w.courier)
-	w.bank = newBank(p.seed, w.mailbox.URL)
-	w.toBank.lead(w.bank.http.Listener.Addr().String())
+	w.bank = town.NewBank(p.seed, w.mailbox.URL)
+	w.toBank.lead(w.bank.HTTP.Listener.Addr().String())
 	var err error
 	if w.redis, err = newRedis(ctx, filepath.Join(w.dir, "redis"), k.shimFrom(w.tools), k.redis...); err != nil {
 		return err
 	}
-	w.toRedis.lead(w.redis.address)
+	w.toRedis.lead(w.redis.Address)
 	if k.replica {
 		if err := w.startReplica(ctx); err != nil {
 			return err
@@ -100,21 +94,21 @@ func (w *world) close() {
 	all := w.processes
 	w.mu.Unlock()
 	for _, p := range all {
-		p.kill()
+		p.Kill()
 	}
 	for _, server := range []*redisServer{w.redis, w.replica} {
 		if server != nil {
-			server.close()
+			server.Close()
 		}
 	}
 	if w.bank != nil {
-		w.bank.close()
+		w.bank.Close()
 	}
 	if w.mailbox != nil {
 		w.mailbox.Close()
 	}
 	if w.courier != nil {
-		w.courier.all.Wait()
+		w.courier.Wait()
 	}
 	for _, p := range []*proxy{w.front, w.toRedis, w.toBank, w.toMaster} {
 		if p != nil {
@@ -126,39 +120,21 @@ func (w *world) close() {
 	}
 }
 
-// settings is the environment of a server.
-func (w *world) settings() []string {
-	env := []string{
-		"PATH=" + os.Getenv("PATH"), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
-		"REDIS_URL=redis://" + w.toRedis.address() + "/0", "REDIS_PARTITIONS=4", "REDIS_DURABILITY=require",
-		"STRIPE_API_BASE=http://" + w.toBank.address(), "STRIPE_SECRET_KEY=" + stripeKey, "STRIPE_PUBLISHABLE_KEY=" + publishableKey,
-		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(backendKey),
-		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_ADDRESS=off",
-	}
-	for name, value := range w.env {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
-
-// listening is the log line that names the addresses.
-var listening = regexp.MustCompile(`"listening","public":"([0-9.]+:[0-9]+)","admin":"([0-9.]+:[0-9]+)"`)
-
 // launch starts a server, and lets it have a share of the work once it is ready.
 func (w *world) launch(ctx context.Context) error {
-	p, err := start(w.dir, w.tools.kasse, w.settings(), "serve")
+	settings := town.Settings("redis://"+w.toRedis.address()+"/0", "http://"+w.toBank.address(), w.env)
+	p, err := town.Start(w.dir, w.tools.kasse, settings, "serve")
 	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	w.processes = append(w.processes, p)
 	w.mu.Unlock()
-	addresses, err := p.said(ctx, listening)
-	if err != nil {
+	k := &town.Kasse{Process: p}
+	if err := k.AwaitListening(ctx); err != nil {
 		return err
 	}
-	k := &kasse{process: p, public: addresses[1], admin: addresses[2]}
-	if err := w.awaitReady(ctx, k); err != nil {
+	if err := k.AwaitReady(ctx); err != nil {
 		return err
 	}
 	w.mu.Lock()
@@ -168,29 +144,10 @@ func (w *world) launch(ctx context.Context) error {
 	return nil
 }
 
-func (w *world) awaitReady(ctx context.Context, k *kasse) error {
-	return eventually(ctx, func() error {
-		if k.hasEnded() {
-			return errors.Join(errGaveUp, fmt.Errorf("the server ended: %s", tail(k.log)))
-		}
-		if !k.ready(ctx) {
-			return errors.New("the server is not ready")
-		}
-		return nil
-	})
-}
-
-func (k *kasse) ready(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	a, err := call(ctx, http.DefaultClient, http.MethodGet, "http://"+k.admin+"/readyz", nil, "")
-	return err == nil && a.status == http.StatusOK
-}
-
 // retire takes a server out of the balance.
-func (w *world) retire(k *kasse) {
+func (w *world) retire(k *town.Kasse) {
 	w.mu.Lock()
-	rest := []*kasse{}
+	rest := []*town.Kasse{}
 	for _, other := range w.fleet {
 		if other != k {
 			rest = append(rest, other)
@@ -207,13 +164,13 @@ func (w *world) balance() {
 	defer w.mu.Unlock()
 	var targets []string
 	for _, k := range w.fleet {
-		targets = append(targets, k.public)
+		targets = append(targets, k.Public)
 	}
 	w.front.lead(targets...)
 }
 
 // member picks a server of the fleet.
-func (w *world) member(pick uint64) *kasse {
+func (w *world) member(pick uint64) *town.Kasse {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.fleet[pick%uint64(len(w.fleet))]
@@ -233,14 +190,32 @@ func (w *world) storm(bad weather) {
 	}
 }
 
+// taken hears of a delivery that was acknowledged.
+func (w *world) taken(body, outcome string) {
+	w.oracle.delivered(body, outcome)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, body)
+}
+
+// anyEvent picks an event that was taken before; empty where there is none.
+func (w *world) anyEvent(pick uint64) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.events) == 0 {
+		return ""
+	}
+	return w.events[pick%uint64(len(w.events))]
+}
+
 // ask is a question of the backend's.
-func (w *world) ask(ctx context.Context, method, path, body string) (answer, error) {
-	header := map[string]string{"Authorization": "Bearer " + backendKey}
+func (w *world) ask(ctx context.Context, method, path, body string) (town.Answer, error) {
+	header := map[string]string{"Authorization": "Bearer " + town.BackendKey}
 	if body != "" {
 		header["Content-Type"] = "application/json"
 	}
-	a, err := call(ctx, w.client, method, "http://"+w.front.address()+path, header, body)
-	if err != nil || a.status/100 == 5 {
+	a, err := town.Call(ctx, w.client, method, "http://"+w.front.address()+path, header, body)
+	if err != nil || a.Status/100 == 5 {
 		w.refused.Add(1)
 	}
 	return a, err
@@ -249,11 +224,11 @@ func (w *world) ask(ctx context.Context, method, path, body string) (answer, err
 // reckon holds what was acknowledged so far against what Redis has now.
 func (w *world) reckon(ctx context.Context) error {
 	then := w.oracle.memory()
-	now, err := look(ctx, w.redis.client)
+	now, err := town.Look(ctx, w.redis.Client)
 	if err != nil {
 		return err
 	}
-	chains, err := w.bank.chains(ctx) // the last, so that they know all that Redis may show
+	chains, err := w.bank.Chains(ctx) // the last, so that they know all that Redis may show
 	if err != nil {
 		return err
 	}

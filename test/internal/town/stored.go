@@ -1,4 +1,4 @@
-package main
+package town
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// view is the part of a status view that is looked at.
-type view struct {
+// View is the part of a status view that is looked at.
+type View struct {
 	Payment        string `json:"payment_intent"`
 	Order          string `json:"order_id"`
 	State          string `json:"state"`
@@ -22,9 +22,9 @@ type view struct {
 	FulfillableAt  string `json:"fulfillable_at"`
 }
 
-// record is a payment as Redis has it.
-type record struct {
-	View    view
+// Record is a payment as Redis has it.
+type Record struct {
+	View    View
 	State   string // of the merge; the ids of events stand in it
 	History string // entries, separated by commas
 }
@@ -36,34 +36,34 @@ type transition struct {
 	To      string  `json:"to"`
 }
 
-// entry is one of the stream.
-type entry struct {
-	position, id, kind, data string
+// Entry is one of the stream.
+type Entry struct {
+	Position, ID, Kind, Data string
 }
 
 // withoutVersion is what the entry tells but for when.
-func (e entry) withoutVersion() string {
+func (e Entry) withoutVersion() string {
 	var view map[string]any
-	if err := json.Unmarshal([]byte(e.data), &view); err != nil {
-		return e.data
+	if err := json.Unmarshal([]byte(e.Data), &view); err != nil {
+		return e.Data
 	}
 	delete(view, "version")
 	delete(view, "updated_at")
 	text, _ := json.Marshal(view)
-	return e.kind + string(text)
+	return e.Kind + string(text)
 }
 
-// stored is all that Redis has of ours, as Kasse's own way does not show it: it might mend on the way.
-type stored struct {
-	payments map[string]record
-	orders   map[string]string
-	stream   map[string][]entry // by payment
-	reads    map[string]bool    // payments that Stripe is to be asked about
+// Stored is all that Redis has of ours, as Kasse's own way does not show it: it might mend on the way.
+type Stored struct {
+	Payments map[string]Record
+	Orders   map[string]string
+	Stream   map[string][]Entry // by payment
+	Reads    map[string]bool    // payments that Stripe is to be asked about
 }
 
-// look reads all of Redis.
-func look(ctx context.Context, client *redis.Client) (stored, error) {
-	s := stored{payments: map[string]record{}, orders: map[string]string{}, stream: map[string][]entry{}, reads: map[string]bool{}}
+// Look reads all of Redis.
+func Look(ctx context.Context, client *redis.Client) (Stored, error) {
+	s := Stored{Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{}, Reads: map[string]bool{}}
 	for walk := client.Scan(ctx, 0, "kasse:*", 1000).Iterator(); ; {
 		if !walk.Next(ctx) {
 			return s, walk.Err()
@@ -74,7 +74,7 @@ func look(ctx context.Context, client *redis.Client) (stored, error) {
 	}
 }
 
-func (s *stored) add(ctx context.Context, client *redis.Client, key string) error {
+func (s *Stored) add(ctx context.Context, client *redis.Client, key string) error {
 	_, rest, _ := strings.Cut(key, "}:")
 	kind, id, _ := strings.Cut(rest, ":")
 	switch kind {
@@ -83,37 +83,37 @@ func (s *stored) add(ctx context.Context, client *redis.Client, key string) erro
 		if err != nil {
 			return err
 		}
-		r := record{State: fields["state"], History: fields["history"]}
-		s.payments[id] = r
+		r := Record{State: fields["state"], History: fields["history"]}
+		s.Payments[id] = r
 		if fields["view"] == "" {
 			return nil
 		}
 		err = json.Unmarshal([]byte(fields["view"]), &r.View)
-		s.payments[id] = r
+		s.Payments[id] = r
 		return err
 	case "order":
 		state, err := client.HGet(ctx, key, "state").Result()
-		s.orders[id] = state
+		s.Orders[id] = state
 		return err
 	case "events":
 		return s.addStream(ctx, client, key)
 	case "reads":
 		wanted, err := client.ZRange(ctx, key, 0, -1).Result()
 		for _, payment := range wanted {
-			s.reads[payment] = true
+			s.Reads[payment] = true
 		}
 		return err
 	}
 	return nil
 }
 
-func (s *stored) addStream(ctx context.Context, client *redis.Client, key string) error {
+func (s *Stored) addStream(ctx context.Context, client *redis.Client, key string) error {
 	messages, err := client.XRange(ctx, key, "-", "+").Result()
 	for _, m := range messages {
 		text := func(field string) string { value, _ := m.Values[field].(string); return value }
-		e := entry{position: m.ID, id: text("id"), kind: text("type"), data: text("data")}
-		payment, _, _ := strings.Cut(e.id, ".")
-		s.stream[payment] = append(s.stream[payment], e)
+		e := Entry{Position: m.ID, ID: text("id"), Kind: text("type"), Data: text("data")}
+		payment, _, _ := strings.Cut(e.ID, ".")
+		s.Stream[payment] = append(s.Stream[payment], e)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package town
 
 import (
 	"context"
@@ -12,29 +12,29 @@ import (
 	"time"
 )
 
-// answer is what an HTTP server said.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
+// Answer is what an HTTP server said.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
-// call sends one request. Without a whole answer it is an error.
-func call(ctx context.Context, client *http.Client, method, address string, header map[string]string, body string) (answer, error) {
+// Call sends one request. Without a whole answer it is an error.
+func Call(ctx context.Context, client *http.Client, method, address string, header map[string]string, body string) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	for name, value := range header {
 		request.Header.Set(name, value)
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return answer{}, err
+		return Answer{}, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header, text}, err
+	return Answer{response.StatusCode, response.Header, text}, err
 }
 
 // sign makes a Stripe-Signature, as Stripe does at every delivery anew: https://docs.stripe.com/webhooks#verify-manually.
@@ -47,5 +47,5 @@ func sign(secret string, at time.Time, body string) string {
 // keyEntry is the entry of SERVICE_KEYS for a key that may do everything.
 func keyEntry(key string) string {
 	sum := sha256.Sum256([]byte(key))
-	return "chaos:" + hex.EncodeToString(sum[:]) + ":read+write+manage+events"
+	return "backend:" + hex.EncodeToString(sum[:]) + ":read+write+manage+events"
 }

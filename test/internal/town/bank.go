@@ -1,0 +1,201 @@
+package town
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"kasse/service/stripe/stripesim"
+)
+
+const (
+	stripeKey      = "sk_test_town1234567890"
+	publishableKey = "pk_test_town1234567890"
+	hookSecret     = "whsec_town_abcdef_1234567890"
+	BackendKey     = "ksk_town_backend_abcdefghijklmnopqrstuvwxyz1234"
+)
+
+// Bank is the simulated Stripe, which knows the truth. No fault touches our own way to it.
+type Bank struct {
+	Sim    *stripesim.Server
+	HTTP   *httptest.Server
+	client *http.Client
+}
+
+// subscribed are the events that an endpoint for Kasse is subscribed to.
+var subscribed = []string{"payment_intent.*", "charge.refunded", "charge.refund.updated", "refund.*", "charge.dispute.*"}
+
+// NewBank starts a Stripe that sends its events to the mailbox. Some it makes twice, under another id.
+func NewBank(seed uint64, mailbox string) *Bank {
+	sim := stripesim.New(stripesim.Options{
+		Seed: seed, Duplicate: 0.2, Settle: time.Hour, Webhooks: []stripesim.Webhook{{URL: mailbox, Secret: hookSecret, Events: subscribed}},
+	})
+	server := httptest.NewServer(sim)
+	return &Bank{Sim: sim, HTTP: server, client: server.Client()}
+}
+
+// Close ends it.
+func (b *Bank) Close() {
+	b.Sim.Close()
+	b.HTTP.Close()
+}
+
+// ask calls the simulator's API, and decodes its answer.
+func (b *Bank) ask(ctx context.Context, method, path string, form url.Values, into any) error {
+	header := map[string]string{"Authorization": "Bearer " + stripeKey, "Content-Type": "application/x-www-form-urlencoded"}
+	a, err := Call(ctx, b.client, method, b.HTTP.URL+path, header, form.Encode())
+	if err != nil {
+		return err
+	}
+	if a.Status != http.StatusOK {
+		return fmt.Errorf("the simulator answered %d to %s: %s", a.Status, path, a.Body)
+	}
+	return json.Unmarshal(a.Body, into)
+}
+
+// Intent is a PaymentIntent as Stripe shows it.
+type Intent struct {
+	ID             string            `json:"id"`
+	Status         string            `json:"status"`
+	Amount         int64             `json:"amount"`
+	AmountReceived int64             `json:"amount_received"`
+	Metadata       map[string]string `json:"metadata"`
+	LastError      *struct{}         `json:"last_payment_error"`
+}
+
+// State is the contract's word for it.
+func (i Intent) State() string {
+	if i.Status == "requires_payment_method" && i.LastError != nil {
+		return "failed"
+	}
+	return map[string]string{
+		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing", "requires_capture": "authorized",
+		"succeeded": "paid", "canceled": "canceled",
+	}[i.Status]
+}
+
+// Open makes a PaymentIntent for an order, as a replica of Kasse would that lost all memory of it.
+func (b *Bank) Open(ctx context.Context, h History) (string, error) {
+	method := "automatic_async"
+	if h.Manual {
+		method = "manual"
+	}
+	var pi Intent
+	err := b.ask(ctx, http.MethodPost, "/v1/payment_intents", url.Values{
+		"amount": {strconv.FormatInt(h.Amount, 10)}, "currency": {"eur"}, "capture_method": {method}, "automatic_payment_methods[enabled]": {"true"},
+		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {h.Order}, "metadata[kasse_attempt]": {"1"}, "metadata[kasse_rev]": {"1700000000000"},
+	}, &pi)
+	return pi.ID, err
+}
+
+// statuses are what a step brings a payment to.
+var statuses = map[Step]string{
+	Pay: "succeeded", Decline: "requires_payment_method", Challenge: "requires_action", Debit: "processing", Cancel: "canceled", Authorize: "requires_capture",
+	Capture: "succeeded",
+}
+
+// Take does one step of a walk.
+func (b *Bank) Take(ctx context.Context, payment string, s Step, amount int64) error {
+	switch s {
+	case Agree, Disagree:
+		return b.Sim.Authenticate(payment, s == Agree)
+	case Settle, Bounce:
+		return b.Sim.Settle(payment, s == Settle)
+	case Part:
+		form := url.Values{"amount_to_capture": {strconv.FormatInt(amount/2, 10)}}
+		return b.ask(ctx, http.MethodPost, "/v1/payment_intents/"+payment+"/capture", form, &Intent{})
+	case Refund, Half:
+		_, err := b.Sim.Refund(payment, map[Step]int64{Half: amount / 2}[s])
+		return err
+	case Unrefund:
+		id, err := b.newest(ctx, "/v1/refunds", payment)
+		return errors.Join(err, b.Sim.MoveRefund(id, "failed"))
+	case Dispute:
+		_, err := b.Sim.OpenDispute(payment, "", false)
+		return err
+	case Win, Lose:
+		id, err := b.newest(ctx, "/v1/disputes", payment)
+		return errors.Join(err, b.Sim.MoveDispute(id, map[Step]string{Win: "won", Lose: "lost"}[s]))
+	default:
+		return b.Sim.SetStatus(payment, statuses[s])
+	}
+}
+
+// newest is the newest refund or dispute of a payment.
+func (b *Bank) newest(ctx context.Context, list, payment string) (string, error) {
+	var page struct{ Data []struct{ ID string } }
+	if err := b.ask(ctx, http.MethodGet, list+"?limit=1&payment_intent="+payment, nil, &page); err != nil {
+		return "", err
+	}
+	if len(page.Data) == 0 {
+		return "", fmt.Errorf("%s of %s: there are none", list, payment)
+	}
+	return page.Data[0].ID, nil
+}
+
+// Event is one of Stripe's, as far as it matters here.
+type Event struct {
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Data struct {
+		Object Object `json:"object"`
+	} `json:"data"`
+}
+
+// Object is a PaymentIntent, or a charge, refund or dispute of one.
+type Object struct {
+	Intent
+	Kind    string `json:"object"`
+	Payment string `json:"payment_intent"`
+}
+
+// About is the payment that the event is about.
+func (e Event) About() string { return cmp.Or(e.Data.Object.Payment, e.Data.Object.ID) }
+
+// Chains are the states that each payment went through, by its events, oldest first.
+func (b *Bank) Chains(ctx context.Context) (map[string][]Event, error) {
+	all, err := pages[Event](ctx, b, "/v1/events?limit=100&type=payment_intent.*", func(e Event) string { return e.ID })
+	chains := map[string][]Event{}
+	for _, e := range slices.Backward(all) {
+		chains[e.About()] = append(chains[e.About()], e)
+	}
+	return chains, err
+}
+
+// Intents are all PaymentIntents, by order.
+func (b *Bank) Intents(ctx context.Context) (map[string][]Intent, error) {
+	all, err := pages[Intent](ctx, b, "/v1/payment_intents?limit=100", func(i Intent) string { return i.ID })
+	orders := map[string][]Intent{}
+	for _, pi := range all {
+		order := pi.Metadata["kasse_order_id"]
+		orders[order] = append(orders[order], pi)
+	}
+	return orders, err
+}
+
+// pages reads a whole list, newest first.
+func pages[T any](ctx context.Context, b *Bank, path string, id func(T) string) ([]T, error) {
+	var all []T
+	for after := ""; ; {
+		var page struct {
+			Data    []T
+			HasMore bool `json:"has_more"`
+		}
+		if err := b.ask(ctx, http.MethodGet, path+after, nil, &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Data...)
+		if !page.HasMore {
+			return all, nil
+		}
+		after = "&starting_after=" + id(all[len(all)-1])
+	}
+}

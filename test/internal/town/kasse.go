@@ -1,0 +1,76 @@
+package town
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+// Kasse is one server process.
+type Kasse struct {
+	*Process
+	Public, Admin string // addresses
+}
+
+// Build compiles Kasse into the directory, and returns the program.
+func Build(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "kasse")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "kasse/cmd/kasse").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build kasse: %w\n%s", err, out)
+	}
+	return program, nil
+}
+
+// Settings is the environment of a server on that Redis and that Stripe, with changes.
+func Settings(redisURL, stripeURL string, changes map[string]string) []string {
+	env := []string{
+		"PATH=" + os.Getenv("PATH"), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
+		"REDIS_URL=" + redisURL, "REDIS_PARTITIONS=4", "REDIS_DURABILITY=require",
+		"STRIPE_API_BASE=" + stripeURL, "STRIPE_SECRET_KEY=" + stripeKey, "STRIPE_PUBLISHABLE_KEY=" + publishableKey,
+		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(BackendKey),
+		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_ADDRESS=off",
+	}
+	for name, value := range changes {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// listening is the log line that names the addresses.
+var listening = regexp.MustCompile(`"listening","public":"([0-9.]+:[0-9]+)","admin":"([0-9.]+:[0-9]+)"`)
+
+// AwaitListening waits until the server names its addresses.
+func (k *Kasse) AwaitListening(ctx context.Context) error {
+	found, err := k.Said(ctx, listening)
+	if err == nil {
+		k.Public, k.Admin = found[1], found[2]
+	}
+	return err
+}
+
+// AwaitReady waits until the server is ready.
+func (k *Kasse) AwaitReady(ctx context.Context) error {
+	return Eventually(ctx, func() error {
+		if k.HasEnded() {
+			return errors.Join(ErrGaveUp, fmt.Errorf("the server ended: %s", Tail(k.Log)))
+		}
+		if !k.Ready(ctx) {
+			return errors.New("the server is not ready")
+		}
+		return nil
+	})
+}
+
+// Ready asks the server once.
+func (k *Kasse) Ready(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	a, err := Call(ctx, http.DefaultClient, http.MethodGet, "http://"+k.Admin+"/readyz", nil, "")
+	return err == nil && a.Status == http.StatusOK
+}

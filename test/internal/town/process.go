@@ -1,0 +1,142 @@
+package town
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Process is a program that this one started. It is ended by its id.
+type Process struct {
+	command *exec.Cmd
+	Log     string        // the file with all that it printed
+	ended   chan struct{} // closed when it has ended
+}
+
+var started atomic.Int64 // processes so far: no two logs have one name
+
+// Start runs a program in the directory with nothing but the environment that it is given.
+func Start(dir, program string, env []string, args ...string) (*Process, error) {
+	p := &Process{ended: make(chan struct{})}
+	p.Log = filepath.Join(dir, fmt.Sprintf("%s-%d.log", filepath.Base(program), started.Add(1)))
+	out, err := os.Create(p.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	p.command = exec.Command(program, args...)
+	p.command.Dir, p.command.Env, p.command.Stdout, p.command.Stderr = dir, env, out, out
+	p.command.SysProcAttr = bound()
+	if err := p.command.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.ended)
+		_ = p.command.Wait() // exitCode says how
+	}()
+	return p, nil
+}
+
+// Said waits for a line of the log, and returns its groups.
+func (p *Process) Said(ctx context.Context, line *regexp.Regexp) ([]string, error) {
+	var found []string
+	err := Eventually(ctx, func() error {
+		text, err := os.ReadFile(p.Log)
+		if err != nil {
+			return err
+		}
+		if found = line.FindStringSubmatch(string(text)); found != nil {
+			return nil
+		}
+		if p.HasEnded() {
+			return errors.Join(ErrGaveUp, fmt.Errorf("%s ended: %s", p.command.Path, Tail(p.Log)))
+		}
+		return fmt.Errorf("%s has not said %s", p.command.Path, line)
+	})
+	return found, err
+}
+
+// HasEnded reports whether the program runs no more.
+func (p *Process) HasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Signal sends one signal; a process that has ended hears nothing.
+func (p *Process) Signal(s syscall.Signal) { _ = p.command.Process.Signal(s) }
+
+// Kill ends the process as a crash would, and waits for its end.
+func (p *Process) Kill() {
+	p.Signal(syscall.SIGKILL)
+	<-p.ended
+}
+
+// Terminate asks the process to stop, and fails unless it ends well.
+func (p *Process) Terminate(ctx context.Context) error {
+	p.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		return fmt.Errorf("process %d did not end: %w", p.command.Process.Pid, ctx.Err())
+	}
+	if code := p.command.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("process %d ended with %d: %s", p.command.Process.Pid, code, Tail(p.Log))
+	}
+	return nil
+}
+
+// Tail is the end of a log.
+func Tail(path string) string {
+	const most = 2000
+	text, _ := os.ReadFile(path)
+	return string(text[max(0, len(text)-most):])
+}
+
+// ErrGaveUp ends an Eventually early: the condition can no longer be met.
+var ErrGaveUp = errors.New("in vain")
+
+// Patience is the deadline of every wait. It is generous, since the machine may be busy, and since Kasse repeats a question to
+// Stripe that failed after a minute; only a broken run meets it.
+const Patience = 150 * time.Second
+
+// Eventually waits for a condition, which gives its reason while it is not met.
+func Eventually(ctx context.Context, met func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	var err error
+	for {
+		now := met()
+		if now == nil || errors.Is(now, ErrGaveUp) {
+			return now
+		}
+		if err == nil || ctx.Err() == nil { // the last try was cut off, and tells nothing
+			err = now
+		}
+		if !Pause(ctx, 10*time.Millisecond) {
+			return fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
+	}
+}
+
+// Pause waits, and reports whether the context still lasts.
+func Pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

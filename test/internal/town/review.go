@@ -1,0 +1,84 @@
+package town
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// Findings are what must not be, each with the reason.
+type Findings struct{ Lost, Twice, Wrong map[string]string }
+
+// Review looks through the stream: every transition of the histories stands in it once, in order, and was told.
+func (s Stored) Review(told map[string]bool) Findings {
+	f := Findings{map[string]string{}, map[string]string{}, map[string]string{}}
+	for payment, r := range s.Payments {
+		f.compare(payment, r, s.Stream[payment])
+	}
+	for payment, entries := range s.Stream {
+		if _, known := s.Payments[payment]; !known {
+			f.Lost["stream of "+payment] = fmt.Sprintf("%d entries of a payment that has no record", len(entries))
+		}
+		for _, e := range entries {
+			if !told[e.ID] {
+				f.Lost["feed "+e.ID] = "the stream has " + e.ID + ", and the feed has not shown it"
+			}
+		}
+	}
+	return f
+}
+
+// compare holds one payment's history against its part of the stream.
+func (f Findings) compare(payment string, r Record, stream []Entry) {
+	var history []transition
+	if err := json.Unmarshal([]byte("["+r.History+"]"), &history); err != nil {
+		f.Wrong["history of "+payment] = err.Error()
+		return
+	}
+	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
+		history = history[1:] // opening a payment is told to nobody
+	}
+	seen, before, paid := map[string]bool{}, "", 0
+	for _, e := range stream {
+		if same := e.withoutVersion(); seen[e.ID] || same == before {
+			f.Twice[e.ID+" "+e.Position] = "a transition stands twice in the stream"
+		} else {
+			before = same
+		}
+		seen[e.ID] = true
+		if e.Kind == "order.paid" {
+			paid++
+		}
+	}
+	for _, t := range history {
+		if id := fmt.Sprintf("%s.%d", payment, t.Version); !seen[id] {
+			f.Lost["stream "+id] = fmt.Sprintf("the transition to %s is not in the stream", t.To)
+		}
+	}
+	if len(seen) > len(history) {
+		f.Twice["stream of "+payment] = fmt.Sprintf("%d entries for %d transitions", len(seen), len(history))
+	}
+	if paid > 1 || (paid == 1) != (r.View.FulfillableAt != "") {
+		f.Wrong["order.paid of "+payment] = fmt.Sprintf("told %d times; fulfillable_at is %q", paid, r.View.FulfillableAt)
+	}
+}
+
+// Review looks at what was made at Stripe: one payment for an order, and in the state that its walk says. It fails where
+// the simulator does not agree with the histories.
+func (b *Bank) Review(ctx context.Context, histories []History) (Findings, error) {
+	f := Findings{Twice: map[string]string{}}
+	made, err := b.Intents(ctx)
+	if err != nil {
+		return f, err
+	}
+	for _, h := range histories {
+		truth := made[h.Order]
+		switch {
+		case len(truth) > 1:
+			f.Twice[h.Order] = fmt.Sprintf("Stripe has %d payments of one order", len(truth))
+		case len(truth) == 0 || truth[0].State() != Succeeded(h.State) || truth[0].AmountReceived != h.Received(h.Amount):
+			return f, fmt.Errorf("the simulator does not agree with the plan: %s is %+v, and should be %s", h.Order, truth, h.State)
+		}
+	}
+	return f, nil
+}
