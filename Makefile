@@ -94,6 +94,10 @@ check: breaking clients
 breaking: ## does openapi.yaml break a client of the last release?
 	GO="$(GO)" test/clients/breaking.sh
 
+.PHONY: tables
+tables: ## write what the documents say of the code anew: settings, metrics, events, error codes
+	$(GO) test -count=1 ./api ./service ./cmd/internal/app -run 'Test[A-Z][a-z]+Page$$' -args -update
+
 vuln: .tools/bin/govulncheck ## known vulnerabilities in what we call; needs the network, and is no part of check
 	@.tools/bin/govulncheck ./... 2>&1 | { \
 	  report=$$(cat); printf '%s\n' "$$report"; \

@@ -43,10 +43,11 @@ func (p *pageOf[T]) next(id func(T) string) string {
 	return id(p.Data[len(p.Data)-1])
 }
 
-// countedTypes are the events that can change a payment; Stripe takes 20 at most.
+// EventTypes are Stripe's events that can change a payment: those to tick at a webhook endpoint, and those that are listed,
+// of which Stripe takes 20 at most.
 //
 // Source: https://docs.stripe.com/api/events/types and https://docs.stripe.com/api/events/list
-var countedTypes = []string{
+var EventTypes = []string{
 	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.partially_funded",
 	"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
 	"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "refund.failed",
@@ -55,7 +56,7 @@ var countedTypes = []string{
 
 // ListEvents returns a page of the events since a moment that can change a payment. They have the shape of webhooks.
 func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string) (service.Page[service.Notice], error) {
-	return g.listEvents(ctx, countedTypes, since, after)
+	return g.listEvents(ctx, EventTypes, since, after)
 }
 
 func (g *Gateway) listEvents(ctx context.Context, types []string, since time.Time, after string) (service.Page[service.Notice], error) {

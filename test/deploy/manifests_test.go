@@ -218,24 +218,6 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestEvents: whoever forwards Stripe's events forwards all that Kasse reads.
-func TestEvents(t *testing.T) {
-	_, list, _ := strings.Cut(string(read(t, "service/stripe/list.go")), "var countedTypes = []string{")
-	list, _, _ = strings.Cut(list, "}")
-	var events []string
-	for _, match := range regexp.MustCompile(`"([a-z_.]+)"`).FindAllStringSubmatch(list, -1) {
-		events = append(events, match[1])
-	}
-	if len(events) < 10 {
-		t.Fatalf("only %v are known", events)
-	}
-	for _, file := range []string{"compose.yaml", "README.md", "docs/stripe.md"} {
-		if !strings.Contains(string(read(t, file)), strings.Join(events, ",")) {
-			t.Errorf("%s does not forward %s", file, strings.Join(events, ","))
-		}
-	}
-}
-
 // TestNames: every variable that is set anywhere is one that Kasse reads.
 func TestNames(t *testing.T) {
 	known := map[string]bool{"GOMEMLIMIT": true} // the Go runtime's

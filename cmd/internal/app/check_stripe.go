@@ -56,19 +56,12 @@ func (c *checkup) clock(ahead time.Duration) {
 // webhookPath is the end of the address that Stripe has to be given.
 const webhookPath = "/webhooks/stripe"
 
-// neededEvents are those without which a state is wrong until a sweep reads it; the others tell of money given back.
-//
-// Source: https://docs.stripe.com/api/events/types
-var (
-	neededEvents = []string{
-		"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.payment_failed",
-		"payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
-	}
-	moneyBackEvents = []string{
-		"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "charge.dispute.created", "charge.dispute.updated",
-		"charge.dispute.closed", "charge.dispute.funds_reinstated", "charge.dispute.funds_withdrawn",
-	}
-)
+// neededEvents are those of stripe.EventTypes without which a state is wrong until a sweep reads it; without the others money
+// that comes in parts, or is given back, is told late.
+var neededEvents = []string{
+	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.payment_failed",
+	"payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
+}
 
 func (c *checkup) endpoints(ctx context.Context, a *App) {
 	all, err := a.gateway.Endpoints(ctx)
@@ -94,13 +87,13 @@ func (c *checkup) endpoints(ctx context.Context, a *App) {
 
 func (c *checkup) endpoint(e stripe.Endpoint) {
 	address, _, _ := strings.Cut(e.URL, "?") // what follows may be a secret
-	switch missing, moneyBack := missing(e.Events, neededEvents), missing(e.Events, moneyBackEvents); {
+	switch missing, late := missing(e.Events, neededEvents), missing(e.Events, stripe.EventTypes); {
 	case e.Status != "enabled":
 		c.say(levelWrong, aboutStripe, "the webhook endpoint %s is %s: switch it on", address, e.Status)
 	case len(missing) > 0:
 		c.say(levelWrong, aboutStripe, "the webhook endpoint %s misses events: tick %s", address, strings.Join(missing, " "))
-	case len(moneyBack) > 0:
-		c.say(levelWarning, aboutStripe, "the webhook endpoint %s tells late of money given back: tick %s", address, strings.Join(moneyBack, " "))
+	case len(late) > 0:
+		c.say(levelWarning, aboutStripe, "the webhook endpoint %s tells late of some payments, such as those given back: tick %s", address, strings.Join(late, " "))
 	case e.APIVersion != "" && e.APIVersion < oldestAPIVersion:
 		c.say(levelWarning, aboutStripe, "the webhook endpoint %s is on API version %s, whose events leave more doubts that cost a read each: use %s or later", address, e.APIVersion, oldestAPIVersion)
 	default:

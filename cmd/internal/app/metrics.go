@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"kasse/service"
+	"kasse/service/stripe"
 )
 
 // metrics is what Prometheus is told, in a registry of its own. Its labels are bounded: by the contract's routes, states
@@ -150,25 +151,9 @@ func (m *metrics) Heard(kind string, outcome service.Outcome, created int64) {
 	}
 }
 
-// eventTypes are Stripe's that have a label of their own: those that can change a payment.
-//
-// Source: https://docs.stripe.com/api/events/types
-var eventTypes = func() map[string]bool {
-	known := map[string]bool{}
-	for family, names := range map[string]string{
-		"payment_intent.": "amount_capturable_updated canceled created partially_funded payment_failed processing requires_action succeeded",
-		"charge.":         "refunded refund.updated dispute.created dispute.updated dispute.closed dispute.funds_reinstated dispute.funds_withdrawn",
-		"refund.":         "created updated failed",
-	} {
-		for name := range strings.FieldsSeq(names) {
-			known[family+name] = true
-		}
-	}
-	return known
-}()
-
+// eventLabel is the type of an event that can change a payment; others share a label.
 func eventLabel(kind string) string {
-	if eventTypes[kind] {
+	if slices.Contains(stripe.EventTypes, kind) {
 		return kind
 	}
 	return "other"

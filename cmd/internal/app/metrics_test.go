@@ -2,7 +2,6 @@ package app
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,8 +15,6 @@ import (
 	"kasse/service"
 )
 
-var update = flag.Bool("update", false, "write docs/metrics.md anew")
-
 // definitions are the metrics of a whole program.
 func definitions(t *testing.T) []definition {
 	t.Helper()
@@ -27,27 +24,6 @@ func definitions(t *testing.T) []definition {
 	}
 	t.Cleanup(func() { _ = a.Close() })
 	return a.metrics.all
-}
-
-// The table of metrics is written by the program that shows them.
-func TestMetricsTable(t *testing.T) {
-	const path = "../../../docs/metrics.md"
-	var table strings.Builder
-	table.WriteString("# Metrics\n\nOn the admin port under `/metrics`, beside Go's own (`go_…`, `process_…`). Written by " +
-		"`go test ./cmd/internal/app -run MetricsTable -update`.\nNo label holds an id. What lies in Redis is the same for all replicas: take " +
-		"the maximum, not the sum.\n\n| name | type | labels | meaning |\n|---|---|---|---|\n")
-	for _, d := range definitions(t) {
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s |\n", d.name, d.kind, strings.Join(d.labels, ", "), d.help)
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(table.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	written, err := os.ReadFile(path)
-	if err != nil || string(written) != table.String() {
-		t.Errorf("%s is not what the program shows (%v): go test ./cmd/internal/app -run MetricsTable -update", path, err)
-	}
 }
 
 var metricName = regexp.MustCompile(`\b(kasse_[a-z_]+|http_server_[a-z_]+|build_info)\b`)

@@ -1,0 +1,60 @@
+package service
+
+import (
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"kasse/test/page"
+)
+
+// TestEventsPage: docs/events.md lists every type that a change between any two views can have.
+func TestEventsPage(t *testing.T) {
+	source, err := os.ReadFile("view.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var states []State
+	for _, match := range regexp.MustCompile(`(?m)^\t\w+ +State = "(\w+)"$`).FindAllStringSubmatch(string(source), -1) {
+		states = append(states, State(match[1]))
+	}
+	types := map[string]bool{}
+	for _, from := range append([]State{""}, states...) {
+		for _, to := range states {
+			for _, kind := range typesOf(from, to) {
+				types[kind] = true
+			}
+		}
+	}
+	var rows [][]string
+	for _, state := range states { // as a payment comes through them, and what is none of them after that
+		if kind := "order." + string(state); types[kind] {
+			rows = append(rows, []string{"`" + kind + "`"})
+			delete(types, kind)
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(types)) {
+		rows = append(rows, []string{"`" + kind + "`"})
+	}
+	page.Table(t, "../docs/events.md", "| type | when |", rows)
+}
+
+// typesOf are the types of a change between two states, whatever else the views and the order say.
+func typesOf(from, to State) (kinds []string) {
+	hold := HoldAmount
+	for _, after := range []View{{State: to}, {State: to, FulfillableAt: moment(1)}, {State: to, HoldReason: &hold}, {State: to, AmountRefunded: 1}} {
+		for _, standing := range []Standing{{}, {Result: Won}, {Result: Duplicate}, {Superseded: true}} {
+			kind := eventType(View{State: from}, after, standing)
+			if strings.HasPrefix(kind, "superseded.") {
+				kind = "superseded.<state>"
+			}
+			if kind != "" {
+				kinds = append(kinds, kind)
+			}
+		}
+	}
+	return kinds
+}

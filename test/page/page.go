@@ -1,0 +1,84 @@
+// Package page keeps what the documents say of the code: names, defaults and lists are written by the tests of the package
+// that owns them, and only what they mean is written by hand. Run with -update (make tables), such a test writes its part of
+// the document; without, it fails where the two differ.
+package page
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the tables of the documents anew")
+
+// Table keeps the rows under a header such as "| code | status |". Where the header has more columns than a row has cells,
+// the others are prose: they stay as they are in the document, by the first cell, and a row without them fails.
+func Table(t *testing.T, document, header string, rows [][]string) {
+	t.Helper()
+	text := read(t, document)
+	_, after, found := strings.Cut(text, header+"\n|"+strings.Repeat("---|", columns(header))+"\n")
+	if !found {
+		t.Fatalf("%s has no table %s", document, header)
+	}
+	written, rest := "", after
+	for strings.HasPrefix(rest, "|") {
+		line, below, _ := strings.Cut(rest, "\n")
+		written, rest = written+line+"\n", below
+	}
+	prose := map[string][]string{}
+	for line := range strings.Lines(written) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		prose[strings.TrimSpace(cells[0])] = cells
+	}
+	var table strings.Builder
+	for _, row := range rows {
+		known := prose[row[0]]
+		for i := len(row); i < columns(header); i++ {
+			if i >= len(known) || strings.TrimSpace(known[i]) == "" {
+				t.Errorf("%s does not say what %s means", document, row[0])
+				row = append(row, "")
+				continue
+			}
+			row = append(row, strings.TrimSpace(known[i]))
+		}
+		table.WriteString("| " + strings.Join(row, " | ") + " |\n")
+	}
+	keep(t, document, text, strings.TrimSuffix(text, after)+table.String()+rest)
+}
+
+// List keeps every text in the document that fits the pattern; there has to be one.
+func List(t *testing.T, document string, pattern *regexp.Regexp, want string) {
+	t.Helper()
+	text := read(t, document)
+	if !pattern.MatchString(text) {
+		t.Fatalf("%s has nothing like %s", document, pattern)
+	}
+	keep(t, document, text, pattern.ReplaceAllLiteralString(text, want))
+}
+
+func columns(header string) int { return strings.Count(header, "|") - 1 }
+
+func read(t *testing.T, document string) string {
+	t.Helper()
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func keep(t *testing.T, document, text, want string) {
+	t.Helper()
+	if text == want {
+		return
+	}
+	if !*update {
+		t.Errorf("%s is not what the code says: run make tables, and look at the difference", document)
+		return
+	}
+	if err := os.WriteFile(document, []byte(want), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
