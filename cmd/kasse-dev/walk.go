@@ -25,10 +25,11 @@ CUSTOMER=$(curl -s $STRIPE/v1/customers -u sk_test_kasse_dev: -d email=ada@examp
 curl -s $STRIPE/v1/payment_methods/pm_card_visa/attach -u sk_test_kasse_dev: -d customer=$CUSTOMER
 
 # The backend opens a payment for an order; the page gets both client secrets.
-curl -s $KASSE/v1/payments -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
-  -d '{"order_id":"order-1","amount":4200,"currency":"eur","customer":"'$CUSTOMER'"}' | tee payment.json
-PAYMENT=$(grep -o 'pi_[A-Za-z0-9]*' payment.json | head -n 1)
-SECRET=$(grep -o 'pi_[A-Za-z0-9]*_secret_[A-Za-z0-9]*' payment.json)
+OPENED=$(curl -s $KASSE/v1/payments -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+  -d '{"order_id":"order-1","amount":4200,"currency":"eur","customer":"'$CUSTOMER'"}')
+echo "$OPENED"
+PAYMENT=$(echo "$OPENED" | grep -o 'pi_[A-Za-z0-9]*' | head -n 1)
+SECRET=$(echo "$OPENED" | grep -o 'pi_[A-Za-z0-9]*_secret_[A-Za-z0-9]*')
 
 # The customer pays. A real page does this with Stripe.js.
 curl -s $STRIPE/v1/payment_intents/$PAYMENT/confirm -u pk_test_kasse_dev: -d client_secret=$SECRET \

@@ -109,7 +109,7 @@ func TestWalk(t *testing.T) {
 		t.Fatal("there is no curl, which the walk uses: apt-get install curl, or brew install curl")
 	}
 	shell := exec.Command("bash", "-e")
-	shell.Dir, shell.Stdin = t.TempDir(), strings.NewReader(walk)
+	shell.Dir, shell.Stdin = t.TempDir(), strings.NewReader(walk+"ls >left; echo \"$OPENED\" >opened.json\n")
 	shell.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + shell.Dir}
 	output, err := shell.CombinedOutput()
 	if err != nil || strings.Contains(string(output), "urn:kasse:problem") || strings.Contains(string(output), `"error"`) {
@@ -125,7 +125,11 @@ func TestWalk(t *testing.T) {
 	p.public = regexp.MustCompile(`Kasse +(http\S+)`).FindStringSubmatch(introduction)[1]
 	p.admin = strings.TrimSuffix(regexp.MustCompile(`Probes +(http\S+)`).FindStringSubmatch(introduction)[1], "/readyz")
 	expect(t, "/readyz", p.probe("/readyz"), http.StatusOK)
-	text, err := os.ReadFile(filepath.Join(shell.Dir, "payment.json"))
+	left, leftErr := os.ReadFile(filepath.Join(shell.Dir, "left"))
+	if strings.TrimSpace(string(left)) != "left" {
+		t.Errorf("it leaves %s, %v", left, leftErr) // where it is pasted
+	}
+	text, err := os.ReadFile(filepath.Join(shell.Dir, "opened.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
