@@ -26,7 +26,7 @@ func (c *checkup) stripe(ctx context.Context, a *App) string {
 		c.say(levelWrong, aboutStripe, "STRIPE_SECRET_KEY is not a key that Stripe knows (any more): take it anew from the Dashboard")
 		return ""
 	case errors.Is(err, stripe.ErrNotAllowed):
-		c.say(levelWarning, aboutStripe, "the restricted key may not read its account, which keeps Redis apart from other accounts: give it read access to the account")
+		c.say(levelWarning, aboutStripe, "the restricted key may not read its account, which keeps Redis apart from other accounts: give it read access where the Dashboard offers it (docs/stripe.md)")
 	case err != nil:
 		c.say(levelWrong, aboutStripe, "%s does not answer (%v): see that this machine may reach it", c.StripeAPIBase, err)
 		return ""
