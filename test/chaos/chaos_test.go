@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -37,28 +36,11 @@ func TestMain(m *testing.M) {
 }
 
 var builtTools = sync.OnceValues(func() (tools, error) {
-	if err := lookAtSources(); err != nil {
+	if err := town.LookAtSources("../.."); err != nil {
 		return tools{}, err
 	}
 	return build(context.Background(), workshop)
 })
-
-// lookAtSources opens what the server is made of: `go test` remembers a result as long as the files are the same that the
-// test has opened, and it does not see what a compiler opens.
-func lookAtSources() error {
-	for _, root := range []string{"../../go.mod", "../../openapi.yaml", "../../api", "../../cmd", "../../service", "../../store"} {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && !entry.IsDir() {
-				_, err = os.ReadFile(path)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 var small = size{load: 2 * time.Second, rate: 15, faults: 1}
 

@@ -96,6 +96,13 @@ func (b *Bank) Open(ctx context.Context, h History) (string, error) {
 	return pi.ID, err
 }
 
+// Customer makes a customer of the shop.
+func (b *Bank) Customer(ctx context.Context) (string, error) {
+	var customer struct{ ID string }
+	err := b.ask(ctx, http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer)
+	return customer.ID, err
+}
+
 // statuses are what a step brings a payment to.
 var statuses = map[Step]string{
 	Pay: "succeeded", Decline: "requires_payment_method", Challenge: "requires_action", Debit: "processing", Cancel: "canceled", Authorize: "requires_capture",

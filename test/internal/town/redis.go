@@ -12,6 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// ClientName tells our own connections from Kasse's.
+const ClientName = "town"
+
 // Redis is a redis-server with a directory of its own. After a new start it has another port.
 type Redis struct {
 	Dir     string
@@ -64,7 +67,7 @@ func (s *Redis) startOnce(ctx context.Context) error {
 	if s.Client != nil {
 		s.Client.Close()
 	}
-	s.Client = redis.NewClient(&redis.Options{Addr: s.Address})
+	s.Client = redis.NewClient(&redis.Options{Addr: s.Address, ClientName: ClientName})
 	return nil
 }
 

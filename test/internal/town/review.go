@@ -28,15 +28,31 @@ func (s Stored) Review(told map[string]bool) Findings {
 	return f
 }
 
+// told are the transitions that the record names, but for the opening, which is told to nobody.
+func (r Record) told() (history []transition, err error) {
+	err = json.Unmarshal([]byte("["+r.History+"]"), &history)
+	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
+		history = history[1:]
+	}
+	return history, err
+}
+
+// Transitions counts those that the records name, and that have to stand in the stream.
+func (s Stored) Transitions() int {
+	count := 0
+	for _, r := range s.Payments {
+		history, _ := r.told() // Review says what is wrong with it
+		count += len(history)
+	}
+	return count
+}
+
 // compare holds one payment's history against its part of the stream.
 func (f Findings) compare(payment string, r Record, stream []Entry) {
-	var history []transition
-	if err := json.Unmarshal([]byte("["+r.History+"]"), &history); err != nil {
+	history, err := r.told()
+	if err != nil {
 		f.Wrong["history of "+payment] = err.Error()
 		return
-	}
-	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
-		history = history[1:] // opening a payment is told to nobody
 	}
 	seen, before, paid := map[string]bool{}, "", 0
 	for _, e := range stream {

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/test/internal/town"
+)
+
+// measure looks at the server's metrics, and at Redis.
+func (w *world) measure(ctx context.Context) (reading, error) {
+	r := reading{}
+	a, err := town.Call(ctx, w.scraper, http.MethodGet, "http://"+w.kasse.Admin+"/metrics", nil, "")
+	if err != nil || a.Status != http.StatusOK {
+		return r, fmt.Errorf("metrics: %d: %w", a.Status, err)
+	}
+	r.addMetrics(a.Body)
+	return r, r.addRedis(ctx, w.redis.Client)
+}
+
+// shown are the metrics that are lines of the table, without their labels.
+var shown = map[string]string{
+	"go_goroutines": goroutines, "process_open_fds": openFiles, "process_resident_memory_bytes": resident, "go_memstats_heap_inuse_bytes": heap,
+	"kasse_waiters": waiters, "go_gc_duration_seconds_count": collections,
+}
+
+// addMetrics reads Prometheus's text format.
+func (r reading) addMetrics(text []byte) {
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		series, value, _ := strings.Cut(lines.Text(), " ")
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			continue
+		}
+		name, labels, _ := strings.Cut(series, "{")
+		switch {
+		case shown[name] != "":
+			r[shown[name]] += number
+		case name == "kasse_push_depth" && strings.Contains(labels, `state="pending"`):
+			r[pending] += number
+		}
+	}
+}
+
+// kinds are the keys of Redis, by their names; the first that fits counts. Of lists the members count: where there are none,
+// there is no list.
+var kinds = []struct {
+	name          *regexp.Regexp
+	line, members string // of the table: one of them
+}{
+	{regexp.MustCompile(`^kasse:\{p\d+\}:payment:`), payments, ""},
+	{regexp.MustCompile(`^kasse:\{o\d+\}:order:`), orders, ""},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:events$`), "", entries},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:sweep$`), "", sweeps},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:reads$`), "", reads},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:restore$`), "", restores},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:push:[^:]+:retries$`), "", retries},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:push:[^:]+:dead$`), "", dead},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:quarantine$`), "", quarantined},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:lease:`), leases, ""},
+	{regexp.MustCompile(`^rate:`), limits, ""},
+	{regexp.MustCompile(``), otherKeys, ""},
+}
+
+// addRedis counts the keys, and the connections that are not ours.
+func (r reading) addRedis(ctx context.Context, client *redis.Client) error {
+	for _, k := range kinds {
+		r[k.line+k.members] = 0
+	}
+	var cursor uint64
+	for {
+		keys, next, err := client.Scan(ctx, cursor, "*", 1000).Result()
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if err := r.addKey(ctx, client, key); err != nil {
+				return err
+			}
+		}
+		if cursor = next; cursor == 0 {
+			break
+		}
+	}
+	list, err := client.ClientList(ctx).Result()
+	for line := range strings.Lines(list) {
+		if !strings.Contains(line, " name="+town.ClientName+" ") {
+			r[connections]++
+		}
+	}
+	return err
+}
+
+// addKey counts one key.
+func (r reading) addKey(ctx context.Context, client *redis.Client, key string) error {
+	for _, k := range kinds {
+		if !k.name.MatchString(key) {
+			continue
+		}
+		var count *redis.IntCmd
+		switch k.members {
+		case "":
+			r[k.line]++
+			return nil
+		case entries, dead, quarantined:
+			count = client.XLen(ctx, key)
+		default:
+			count = client.ZCard(ctx, key)
+		}
+		r[k.members] += float64(count.Val())
+		return count.Err()
+	}
+	return nil
+}
+
+// least keeps the lower of each.
+func (r reading) least(other reading) { r.keep(other, math.Min) }
+
+// peak keeps the higher.
+func (r reading) peak(other reading) { r.keep(other, math.Max) }
+
+func (r reading) keep(other reading, better func(a, b float64) float64) {
+	for name, value := range other {
+		if known, ok := r[name]; ok {
+			value = better(known, value)
+		}
+		r[name] = value
+	}
+}
+
+const (
+	watchEvery = time.Second
+	tellEvery  = 5 // looks
+)
+
+// watch looks on while something is done, says now and then how it goes, and returns the peaks.
+func (w *world) watch(ctx context.Context, out io.Writer, do func()) reading {
+	peak, done, began := reading{}, make(chan struct{}), time.Now()
+	go func() { defer close(done); do() }()
+	for looks := 1; ; looks++ {
+		select {
+		case <-done:
+			return peak
+		case <-time.After(watchEvery):
+		}
+		r, err := w.measure(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				w.books.complain("%v", err)
+			}
+			continue
+		}
+		peak.peak(r)
+		if looks%tellEvery == 0 {
+			b := &w.books
+			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d hung up %3d failed  %4.0f goroutines %4.0f files %5.1f MB\n",
+				time.Since(began).Round(time.Second), r[orders], b.asked.Load(), b.hungUp.Load(), b.failed.Load(), r[goroutines], r[openFiles], r[resident]/mega)
+		}
+	}
+}
+
+const (
+	restEvery   = 50 * time.Millisecond // between looks at rest
+	collectEach = 2                     // garbage collections that a look at rest lasts: what the first finds, the second frees
+	leastLooks  = 20
+)
+
+// rest looks at the idle server until its memory has been tidied up, which to be looked at brings about, and returns the
+// lowest of each figure: something always comes and goes by itself.
+func (w *world) rest(ctx context.Context) (reading, error) {
+	first, err := w.measure(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lowest := reading{}
+	for looks := 0; looks < leastLooks; {
+		if !town.Pause(ctx, restEvery) {
+			return nil, ctx.Err()
+		}
+		r, err := w.measure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r[collections] >= first[collections]+collectEach {
+			lowest.least(r)
+			looks++
+		}
+	}
+	return lowest, nil
+}
+
+// settle waits until nothing is wrong with the reading at rest, for as long as its patience lasts, and returns the last.
+func (w *world) settle(ctx context.Context, wrong func(reading) []string) (reading, error) {
+	for end := time.Now().Add(w.patience); ; {
+		w.hangUpAll()
+		r, err := w.rest(ctx)
+		if err != nil || len(wrong(r)) == 0 || time.Now().After(end) {
+			return r, err
+		}
+	}
+}
+
+// hangUpAll closes the connections to the server, and those that it holds open, where nothing is under way on them.
+func (w *world) hangUpAll() {
+	w.client.CloseIdleConnections()
+	for _, server := range []*http.Server{w.bank.HTTP.Config, w.endpoint.Config} {
+		server.SetKeepAlivesEnabled(false)
+		server.SetKeepAlivesEnabled(true)
+	}
+}
