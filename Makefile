@@ -4,7 +4,7 @@ GO ?= go
 RACE ?= $(shell test/setup/race.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: image clients breaking bench chaos model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
+.PHONY: image clients breaking bench chaos soak model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,10 @@ test: programs ## every test, on a real Redis too; with -race where there is a C
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
 	$(GO) test ./... -shuffle=on $(RACE)
 
-check: fmt-check lint spec arch cli examples ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, examples, tests with -race, a short chaos
+check: fmt-check lint spec arch cli examples ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, examples, tests with -race, a short chaos and soak
 	@$(MAKE) --no-print-directory test RACE=-race
 	@$(MAKE) --no-print-directory chaos DURATION=0 SEED=1
+	@$(MAKE) --no-print-directory soak DURATION=60s SEED=1
 
 fmt: .tools/bin/gofumpt ## format the Go files
 	.tools/bin/gofumpt -w .
@@ -77,6 +78,11 @@ model: ## the model-based tests of payments and orders on new seeds, for DURATIO
 chaos: programs ## faults under load, and every acknowledged fact asked back: DURATION=5m (0: each kind once, short), SEED=n, ROUNDS=regexp
 	@$(GO) build -o bin/chaos ./test/chaos
 	@exec bin/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROUNDS),-rounds '$(ROUNDS)')
+
+soak: DURATION = 30m
+soak: programs ## a load of all kinds, for DURATION=30m; then all that was taken for it is given back: SEED=n, RATE=5 orders a second
+	@$(GO) build -o bin/soak ./test/soak
+	@exec bin/soak -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(RATE),-rate $(RATE))
 
 sim: ## the simulation on new seeds, for DURATION=5m; or step by step on SEED=N
 	$(GO) test ./test/sim -v -count=1 -timeout 0 -run TestSimulation -args $(if $(SEED),-seed $(SEED),-duration $(DURATION))

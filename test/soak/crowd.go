@@ -86,7 +86,7 @@ func (c *customer) live(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.world.done = append(c.world.done, c.history)
+	c.done = append(c.done, c.history)
 	c.mu.Unlock()
 	_, err = c.ask(ctx, http.MethodGet, "/v1/orders/"+c.history.Order, town.BackendKey, "")
 	if err == nil && c.dice.IntN(4) == 0 {
@@ -121,7 +121,7 @@ func (c *customer) open(ctx context.Context) (err error) {
 	if h.Manual {
 		method = "manual"
 	}
-	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q,"customer":%q}`, h.Order, h.Amount, method, c.world.customer)
+	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q,"customer":%q}`, h.Order, h.Amount, method, c.customer)
 	credential := town.BackendKey
 	if c.dice.IntN(2) == 0 {
 		if credential, err = c.token(ctx, body); err != nil {

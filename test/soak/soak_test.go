@@ -31,7 +31,7 @@ func TestLeaksAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := campaign{duration: 2 * time.Second, warmUp: 3 * time.Second, patience: town.Patience, rate: 8, seed: 1, mischief: leak(t)}
+	c := campaign{duration: 2 * time.Second, warmUp: 3 * time.Second, patience: town.Patience, rate: 8, seed: 1, mischief: leak(t.Cleanup)}
 	var out strings.Builder
 	err = c.play(t.Context(), dir, program, &out)
 	t.Log(out.String(), err)
@@ -52,8 +52,8 @@ func TestLeaksAreFound(t *testing.T) {
 	}
 }
 
-// leak leaves connections open, keys that do not expire, and a view that is not true.
-func leak(t *testing.T) func(context.Context, *world) error {
+// leak leaves connections open until the cleanup, keys that do not expire, and a view that is not true.
+func leak(cleanup func(func())) func(context.Context, *world) error {
 	return func(ctx context.Context, w *world) error {
 		w.patience = 0 // it will not go away
 		for i := range leaked {
@@ -61,10 +61,10 @@ func leak(t *testing.T) func(context.Context, *world) error {
 			if err != nil {
 				return err
 			}
-			t.Cleanup(func() { conn.Close() })
+			cleanup(func() { conn.Close() })
 			_, err = io.WriteString(conn, "GET /v1/config HTTP/1.1\r\nHost: kasse\r\n\r\n")
 			mine := redis.NewClient(&redis.Options{Addr: w.redis.Address})
-			t.Cleanup(func() { mine.Close() })
+			cleanup(func() { mine.Close() })
 			err = errors.Join(err, mine.Set(ctx, fmt.Sprintf("rate:kasse:{p0}:limit:leaked-%d", i), 1, 0).Err())
 			if err != nil {
 				return err
