@@ -1,0 +1,142 @@
+package app_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kasse/store/storetest"
+)
+
+const (
+	pollers     = 500
+	webhookRate = 50 // a second, in an open loop
+	webhookTime = 5 * time.Second
+)
+
+// BenchmarkWebhooksBesidePolls measures what a webhook feels while 500 pages ask for their status, on pools of two
+// connections to a real Redis: 99th percentiles without the pages and with them, and their ratio. Where the pages ask again
+// as soon as they are answered, they take the machine's cores, too, and not the pools alone.
+func BenchmarkWebhooksBesidePolls(b *testing.B) {
+	for name, pause := range map[string]time.Duration{"once a second": time.Second, "four times a second": time.Second / 4, "at once again": 0} {
+		b.Run(name, func(b *testing.B) {
+			url := kasse(b, storetest.RedisServer(b)+"?pool_size=2", "off")
+			hooks := &stripeHooks{url: url}
+			for range pollers {
+				hooks.send() // so that there are payments to look at
+			}
+			for b.Loop() {
+				calm := hooks.measure(b, nil)
+				var polls atomic.Int64
+				polled := hooks.measure(b, func(ctx context.Context) { poll(ctx, url, pause, &polls) })
+				b.ReportMetric(float64(calm.Microseconds()), "calm-p99-µs")
+				b.ReportMetric(float64(polled.Microseconds()), "polled-p99-µs")
+				b.ReportMetric(float64(polled)/float64(calm), "ratio")
+				b.ReportMetric(float64(hooks.refused.Load()), "refused")
+				b.ReportMetric(float64(polls.Load())/webhookTime.Seconds(), "polls/s")
+			}
+		})
+	}
+}
+
+// stripeHooks are Stripe's webhooks, each of another payment.
+type stripeHooks struct {
+	url           string
+	sent, refused atomic.Int64
+}
+
+func benchPayment(n int64) string { return fmt.Sprintf("pi_bench%d", n) }
+
+// send delivers that a payment was opened, and returns how long that took.
+func (h *stripeHooks) send() time.Duration {
+	n := h.sent.Add(1)
+	now := time.Now()
+	body := fmt.Sprintf(`{"id":"evt_bench%d","object":"event","type":"payment_intent.created","created":%d,"livemode":false,"data":{"object":{`+
+		`"id":%q,"object":"payment_intent","status":"requires_payment_method","amount":4200,"currency":"eur","livemode":false,"created":%d,`+
+		`"client_secret":"%s_secret_bench","metadata":{"kasse_service":"kasse","kasse_order_id":"order-%d","kasse_attempt":"1","kasse_rev":"1700000000000"}}}}`,
+		n, now.Unix(), benchPayment(n), now.Unix(), benchPayment(n), n)
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	fmt.Fprintf(mac, "%d.%s", now.Unix(), body)
+	request, err := http.NewRequest(http.MethodPost, h.url+"/webhooks/stripe", strings.NewReader(body))
+	if err != nil {
+		h.refused.Add(1)
+		return 0
+	}
+	request.Header.Set("Stripe-Signature", fmt.Sprintf("t=%d,v1=%s", now.Unix(), hex.EncodeToString(mac.Sum(nil))))
+	response, err := client.Do(request)
+	if err != nil {
+		h.refused.Add(1)
+		return 0
+	}
+	defer response.Body.Close()
+	if said, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || !strings.Contains(string(said), "applied") {
+		h.refused.Add(1)
+	}
+	return time.Since(now)
+}
+
+// measure delivers at a steady rate for a while, beside whatever else goes on, and returns the 99th percentile.
+func (h *stripeHooks) measure(b *testing.B, beside func(context.Context)) time.Duration {
+	b.Helper()
+	ctx, cancel := context.WithTimeout(b.Context(), webhookTime)
+	defer cancel()
+	var all sync.WaitGroup
+	if beside != nil {
+		all.Go(func() { beside(ctx) })
+	}
+	var mu sync.Mutex
+	var took []time.Duration
+	openLoop(ctx, webhookRate, func() {
+		one := h.send()
+		mu.Lock()
+		defer mu.Unlock()
+		took = append(took, one)
+	})
+	all.Wait()
+	slices.Sort(took)
+	return took[len(took)*99/100]
+}
+
+var pages = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: pollers}}
+
+// poll has every page ask for its payment's status until the context ends, and counts the answers.
+func poll(ctx context.Context, url string, pause time.Duration, answers *atomic.Int64) {
+	var all sync.WaitGroup
+	for n := range pollers {
+		all.Go(func() {
+			payment := benchPayment(int64(n) + 1)
+			for wait := pause * time.Duration(n) / pollers; ctx.Err() == nil; wait = pause {
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(wait):
+				}
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/v1/payments/"+payment, nil)
+				if err != nil {
+					return
+				}
+				request.Header.Set("Authorization", "Bearer "+payment+"_secret_bench")
+				response, err := pages.Do(request)
+				if err != nil {
+					continue
+				}
+				_, _ = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if response.StatusCode == http.StatusOK {
+					answers.Add(1)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
