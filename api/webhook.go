@@ -13,6 +13,7 @@ import (
 func (a *api) receiveStripeEvent(c echo.Context) error {
 	signature := c.Request().Header.Get("Stripe-Signature")
 	if signature == "" {
+		a.service.Unsigned()
 		return invalidSignature("The delivery is not signed.", "is required")
 	}
 	body, err := readBody(c, maxWebhookBody)

@@ -62,6 +62,9 @@ func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (O
 	return outcome, err
 }
 
+// Unsigned is told of a delivery without a signature, which is refused.
+func (s *Service) Unsigned() { s.observer().Heard("", BadSignature, 0) }
+
 // noteOddity counts an event of ours whose type and status disagree.
 func (s *Service) noteOddity(ctx context.Context, n Notice, outcome Outcome) {
 	if outcome != Ignored && n.disagrees() {

@@ -101,18 +101,6 @@ type PushStanding struct {
 	Oldest   time.Time // when an event under way was appended; of retries those that are due next are looked at; zero: there is none
 }
 
-// And is the standing of two endpoints together.
-func (p PushStanding) And(o PushStanding) PushStanding {
-	sum := PushStanding{
-		Joined: p.Joined && o.Joined, Disabled: p.Disabled || o.Disabled,
-		Pending: p.Pending + o.Pending, Retries: p.Retries + o.Retries, Dead: p.Dead + o.Dead, Oldest: p.Oldest,
-	}
-	if sum.Oldest.IsZero() || (!o.Oldest.IsZero() && o.Oldest.Before(sum.Oldest)) {
-		sum.Oldest = o.Oldest
-	}
-	return sum
-}
-
 // LoadPushes returns how far the deliveries to an endpoint are, in one round trip.
 func (s *Store) LoadPushes(ctx context.Context, e service.EndpointID) (PushStanding, error) {
 	standing := PushStanding{Joined: true}

@@ -107,8 +107,18 @@ func newClient(allowPrivate bool) *http.Client {
 // ID names the endpoint in Redis.
 func (e *Endpoint) ID() service.EndpointID { return e.id }
 
-// Name is the URL's scheme and host.
+// Name is the URL's scheme and host, with the number that Number gave.
 func (e *Endpoint) Name() string { return e.name }
+
+// Number gives those of one scheme and host names of their own: the first keeps its, the second is "https://shop.example#2".
+func Number(endpoints []*Endpoint) {
+	count := map[string]int{}
+	for _, e := range endpoints {
+		if count[e.name]++; count[e.name] > 1 {
+			e.name += "#" + strconv.Itoa(count[e.name])
+		}
+	}
+}
 
 // Close ends the connections that are kept.
 func (e *Endpoint) Close() { e.client.CloseIdleConnections() }

@@ -130,6 +130,20 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestNames: endpoints of one host are told apart, the first of each keeps its name, and none shows a path.
+func TestNames(t *testing.T) {
+	var all []*push.Endpoint
+	for _, url := range []string{"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example", "https://a.example?4"} {
+		all = append(all, endpoint(t, url))
+	}
+	push.Number(all)
+	for i, want := range []string{"https://a.example", "https://b.example", "https://a.example#2", "http://a.example", "https://a.example#3"} {
+		if all[i].Name() != want {
+			t.Errorf("the name is %s, want %s", all[i].Name(), want)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0, "99999999999999999999": 0,

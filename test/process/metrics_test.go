@@ -3,6 +3,8 @@ package process_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -48,7 +50,9 @@ next:
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
-	p := w.serve(1, nil)[0]
+	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(backend.Close)
+	p := w.serve(1, map[string]string{"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backend.URL + "=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})[0]
 	v := w.createPatiently(p, "measured", w.customer())
 	w.pay(v, "pm_card_visa_chargeDeclined")
 	p.awaitState(v, "failed")
@@ -71,6 +75,10 @@ func TestMetrics(t *testing.T) {
 	}
 	eventually(t, "a catch-up", func() error {
 		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `net="catch-up"`)
+		return yet(value > 0)
+	})
+	eventually(t, "a push", func() error {
+		value, _ := p.metric("kasse_push_attempts_total", `outcome="delivered"`)
 		return yet(value > 0)
 	})
 	for _, want := range []struct {
@@ -112,11 +120,26 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("there is an id among the metrics: %s", id)
 	}
 	expect(t, "/metrics on the public port", p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status, http.StatusNotFound)
+	seen := p.scrape()
 	w.redis.Kill()
 	if value, found := p.metric("kasse_redis_up"); !found || value != 0 {
 		t.Errorf("kasse_redis_up without Redis is %v", value)
 	}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\|").FindAllStringSubmatch(documented(t), -1) {
+		if line := "# TYPE " + row[1] + " " + row[2] + "\n"; !strings.Contains(seen+p.scrape(), line) {
+			t.Errorf("docs/metrics.md has the %s %s, and the server does not", row[2], row[1])
+		}
+	}
 	w.redis.Restart()
+}
+
+func documented(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil || strings.Count(string(page), "\n| `") < 30 {
+		t.Fatal(err, string(page))
+	}
+	return string(page)
 }
 
 // Held polls and undelivered events can be seen.

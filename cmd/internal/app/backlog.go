@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"kasse/store"
 )
 
 // scrapeBound ends the questions that one scrape asks Redis. What is not known then is not shown.
@@ -124,17 +122,13 @@ func (b *backlog) ofRedis(ctx context.Context) error {
 	return b.ofEndpoints(ctx)
 }
 
-// ofEndpoints shows the endpoints by name; those of one host share it.
 func (b *backlog) ofEndpoints(ctx context.Context) error {
-	byName := map[string]store.PushStanding{}
 	for _, e := range b.app.Endpoints {
+		name := e.Name()
 		standing, err := b.app.store.LoadPushes(ctx, e.ID())
 		if err != nil {
 			return err
 		}
-		byName[e.Name()] = byName[e.Name()].And(standing)
-	}
-	for name, standing := range byName {
 		b.show("kasse_push_depth", float64(standing.Pending), name, "pending")
 		b.show("kasse_push_depth", float64(standing.Retries), name, "retries")
 		b.show("kasse_push_depth", float64(standing.Dead), name, "dead")

@@ -30,5 +30,6 @@ func (m *mistakes) endpoints(list string, allowPrivate bool) []*push.Endpoint {
 		}
 		all = append(all, e)
 	}
+	push.Number(all)
 	return all
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"kasse/service"
+	"kasse/service/push"
 	"kasse/service/stripe"
 )
 
@@ -72,6 +73,28 @@ func newMetrics() *metrics {
 	build.WithLabelValues(buildLabels()...).Set(1)
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// beginAtZero shows what alerts look at before there is anything to count: to Prometheus a series that begins at 1 has not
+// increased.
+func (m *metrics) beginAtZero(endpoints []*push.Endpoint) {
+	for _, kind := range stripe.EventTypes {
+		for _, outcome := range []service.Outcome{service.Applied, service.Unchanged, service.Ignored, service.Quarantined, service.NotStored} {
+			m.webhooks.WithLabelValues(kind, string(outcome))
+		}
+	}
+	for _, outcome := range []service.Outcome{service.Ignored, service.Quarantined, service.NotStored, service.BadSignature} {
+		m.webhooks.WithLabelValues(eventLabel(""), string(outcome))
+	}
+	for _, what := range []service.Oddity{service.OddStatus, service.OddForeign} {
+		m.oddities.WithLabelValues(string(what))
+	}
+	for _, e := range endpoints {
+		for _, outcome := range []string{"delivered", "failed", "dead", "gone"} {
+			m.pushes.WithLabelValues(e.Name(), outcome)
+		}
+		m.pushLost.WithLabelValues(e.Name())
+	}
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

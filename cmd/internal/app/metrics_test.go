@@ -83,9 +83,11 @@ func TestLabelsAreBounded(t *testing.T) {
 		t.Errorf("%d lines for types of Stripe's that we do not know", count)
 	}
 	r := run(t, nil)
+	known := strings.Count(r.scrape(), "kasse_webhook_events_total{")
 	for i := range 50 {
-		for _, method := range []string{"GET", fmt.Sprintf("MADE%dUP", i)} {
-			request, err := http.NewRequestWithContext(t.Context(), method, fmt.Sprintf("http://%s/made/up/%d", r.public, i), http.NoBody)
+		forged := fmt.Sprintf(`{"id":"evt_%d","object":"event","type":"made.up_%d"}`, i, i)
+		for _, made := range [][3]string{{"GET", fmt.Sprintf("/made/up/%d", i)}, {fmt.Sprintf("MADE%dUP", i), "/made/up"}, {"POST", "/webhooks/stripe", forged}} {
+			request, err := http.NewRequestWithContext(t.Context(), made[0], "http://"+r.public+made[1], strings.NewReader(made[2]))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,8 +98,37 @@ func TestLabelsAreBounded(t *testing.T) {
 			response.Body.Close()
 		}
 	}
-	if count := strings.Count(r.scrape(), "http_server_request_duration_seconds_count{"); count != 2 {
-		t.Errorf("%d lines for paths and methods that do not exist: want one each for GET and OTHER", count)
+	said := r.scrape()
+	if count := strings.Count(said, "http_server_request_duration_seconds_count{"); count != 3 {
+		t.Errorf("%d lines for paths and methods that do not exist: want one each for GET and OTHER, and one for the webhooks", count)
+	}
+	if count := strings.Count(said, "kasse_webhook_events_total{"); count != known {
+		t.Errorf("%d lines for webhooks, before they were made up %d", count, known)
+	}
+	if !strings.Contains(said, `kasse_webhook_events_total{outcome="bad_signature",type="other"} 50`) {
+		t.Error("deliveries without a signature are not counted as bad ones")
+	}
+}
+
+// Endpoints of one host are told apart, by nothing of their paths; and what alerts look at is there from the beginning.
+func TestEndpointLabels(t *testing.T) {
+	var m mistakes
+	secret := "=whsec_" + secretOf(32)
+	list := "http://127.0.0.1:1/hunter2" + secret + ",http://127.0.0.1:2" + secret + ",http://127.0.0.1:1/?key=hunter2" + secret
+	endpoints := m.endpoints(list, true)
+	said := runAs(t, func(c *Config) { c.Endpoints = endpoints }, nil).scrape()
+	for _, name := range []string{"http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1#2"} {
+		for _, want := range []string{
+			`kasse_push_depth{endpoint="%s",state="dead"} 0`, `kasse_push_age_seconds{endpoint="%s"} 0`, `kasse_push_disabled{endpoint="%s"} 0`,
+			`kasse_push_attempts_total{endpoint="%s",outcome="dead"} 0`, `kasse_push_lost_total{endpoint="%s"} 0`,
+		} {
+			if line := fmt.Sprintf(want, name); !strings.Contains(said, line) {
+				t.Errorf("there is no %s", line)
+			}
+		}
+	}
+	if strings.Contains(said, "hunter2") {
+		t.Error("a path is a label")
 	}
 }
 
