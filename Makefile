@@ -7,7 +7,7 @@ RACE ?= $(shell test/setup/race.sh)
 .PHONY: image clients breaking bench chaos soak model sim fuzz help run demo build test check fmt fmt-check lint spec arch cli vuln programs
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the server with an embedded Redis and a simulated Stripe
 	$(GO) run ./cmd/kasse-dev
@@ -103,6 +103,11 @@ breaking: ## does openapi.yaml break a client of the last release?
 .PHONY: tables
 tables: ## write what the documents say of the code anew: settings, metrics, events, error codes
 	$(GO) test -count=1 ./api ./service ./cmd/internal/app -run 'Test[A-Z][a-z]+Page$$' -args -update
+
+check: deploy-check
+.PHONY: deploy-check
+deploy-check: .tools/bin/golangci-lint ## what Kasse is deployed by: Dockerfile and its build steps, Compose, Kubernetes, alerts, dashboard; needs no engine
+	cd test/deploy && $(GO) vet ./... && ../../.tools/bin/golangci-lint run && $(GO) test -count=1 ./...
 
 vuln: .tools/bin/govulncheck ## known vulnerabilities in what we call; needs the network, and is no part of check
 	@.tools/bin/govulncheck ./... 2>&1 | { \

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -106,13 +107,20 @@ func TestManifests(t *testing.T) {
 	if from := container.EnvFrom[0].ConfigMapRef.Name; from != c.settings.Name {
 		t.Errorf("the settings come from %s, and are called %s", from, c.settings.Name)
 	}
+	if spread := pod.Spec.TopologySpreadConstraints[0]; spread.TopologyKey != corev1.LabelHostname || spread.MaxSkew != 1 {
+		t.Errorf("the pods are spread over %s by %d", spread.TopologyKey, spread.MaxSkew)
+	}
+	live, ready, start := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet, container.StartupProbe.HTTPGet
+	if live.Path != "/livez" || ready.Path != "/readyz" || start.Path != "/livez" {
+		t.Errorf("the probes ask %s, %s and %s", live.Path, ready.Path, start.Path)
+	}
 	var ports []string
 	for _, port := range container.Ports {
 		ports = append(ports, port.Name)
 	}
 	for _, port := range []string{
-		c.service.Spec.Ports[0].TargetPort.String(), container.LivenessProbe.HTTPGet.Port.String(), container.ReadinessProbe.HTTPGet.Port.String(),
-		container.StartupProbe.HTTPGet.Port.String(), c.network.Spec.Ingress[0].Ports[0].Port.String(), c.network.Spec.Ingress[1].Ports[0].Port.String(),
+		c.service.Spec.Ports[0].TargetPort.String(), live.Port.String(), ready.Port.String(), start.Port.String(),
+		c.network.Spec.Ingress[0].Ports[0].Port.String(), c.network.Spec.Ingress[1].Ports[0].Port.String(),
 	} {
 		if !slices.Contains(ports, port) {
 			t.Errorf("the container has no port %s", port)
@@ -144,6 +152,20 @@ func TestPodIsShut(t *testing.T) {
 	}
 }
 
+// TestResources: what the autoscaler and the scheduler reckon with is there, and Go hears of the limit before it is killed.
+func TestResources(t *testing.T) {
+	container := render(t).deployment.Spec.Template.Spec.Containers[0]
+	requests, limit := container.Resources.Requests, container.Resources.Limits.Memory()
+	if requests.Cpu().IsZero() || requests.Memory().IsZero() || limit.Cmp(*requests.Memory()) < 0 {
+		t.Errorf("the container wants %v and gets %s at most", requests, limit)
+	}
+	at := slices.IndexFunc(container.Env, func(e corev1.EnvVar) bool { return e.Name == "GOMEMLIMIT" })
+	soft, err := resource.ParseQuantity(strings.TrimSuffix(container.Env[at].Value, "B")) // Go writes MiB for Mi
+	if err != nil || soft.Cmp(*limit) >= 0 {
+		t.Errorf("GOMEMLIMIT is %s, the limit %s (%v)", soft.String(), limit, err)
+	}
+}
+
 // TestTimes: a pod is given longer than the server takes, and the server longer than the drain.
 func TestTimes(t *testing.T) {
 	c := render(t)
@@ -163,15 +185,24 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestSecrets: the files that are read are those that the README makes of them.
+// TestSecrets: the files that are read are those that the README makes of them, and what may be a file is not a setting.
 func TestSecrets(t *testing.T) {
 	var mounted []string
-	container := render(t).deployment.Spec.Template.Spec.Containers[0]
+	c := render(t)
+	for name := range c.settings.Data {
+		if bytes.Contains(read(t, "cmd/internal/app/config.go"), []byte(`"`+name+`_FILE"`)) {
+			t.Errorf("the ConfigMap holds %s", name)
+		}
+	}
+	container := c.deployment.Spec.Template.Spec.Containers[0]
 	for _, variable := range container.Env {
 		switch {
 		case strings.HasSuffix(variable.Name, "_FILE"):
 			mounted = append(mounted, strings.TrimPrefix(variable.Value, container.VolumeMounts[0].MountPath+"/"))
 		case variable.ValueFrom != nil:
+			if variable.Name != "STRIPE_PUBLISHABLE_KEY" {
+				t.Errorf("%s is a secret, and no file", variable.Name)
+			}
 			mounted = append(mounted, variable.ValueFrom.SecretKeyRef.Key)
 		}
 	}
@@ -200,6 +231,9 @@ func compose(t *testing.T) *types.Project {
 	return project
 }
 
+// pinned is an image with a tag that names a version, and at least its minor one.
+var pinned = regexp.MustCompile(`^[a-z./-]+:v?\d+\.\d+[\w.-]*$`)
+
 func TestCompose(t *testing.T) {
 	project := compose(t)
 	redis := strings.Join(project.Services["redis"].Command, " ")
@@ -212,41 +246,69 @@ func TestCompose(t *testing.T) {
 	if !kasse.ReadOnly || !slices.Equal(kasse.CapDrop, []string{"ALL"}) || len(kasse.Ports) != 1 || kasse.Ports[0].HostIP != "127.0.0.1" {
 		t.Errorf("kasse is open: %+v", kasse)
 	}
+	for name, service := range project.Services {
+		if service.Build == nil && !pinned.MatchString(service.Image) {
+			t.Errorf("%s runs whatever %s is that day", name, service.Image)
+		}
+	}
 	stripe := project.Services["stripe"]
 	if !slices.Equal(stripe.Profiles, []string{"stripe"}) || !slices.Contains(stripe.Command, "http://kasse:8080/webhooks/stripe") {
 		t.Errorf("the Stripe CLI is %+v", stripe)
 	}
 }
 
-// TestNames: every variable that is set anywhere is one that Kasse reads.
+// unknown are the variables that are set, or spoken of, and that nothing reads.
+func unknown(read map[string]bool, named map[string][]string) (found []string) {
+	for where, names := range named {
+		for _, name := range names {
+			if !read[name] {
+				found = append(found, where+" names "+name)
+			}
+		}
+	}
+	return found
+}
+
+// TestNames: every variable that is set anywhere, or that a comment or a page for operators names, is one that Kasse reads.
 func TestNames(t *testing.T) {
-	known := map[string]bool{"GOMEMLIMIT": true} // the Go runtime's
+	others := []string{"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY"} // the Go runtime's, the Go tool's, the Stripe CLI's
+	known := map[string]bool{}
 	for _, match := range regexp.MustCompile(`envconfig:"([A-Z0-9_]+)"`).FindAllStringSubmatch(string(read(t, "cmd/internal/app/config.go")), -1) {
 		known[match[1]] = true
 	}
 	if len(known) < 30 {
 		t.Fatalf("only %d variables are known", len(known))
 	}
-	set := map[string][]string{"compose.yaml": slices.Collect(maps.Keys(compose(t).Services["kasse"].Environment))}
+	for _, name := range others {
+		known[name] = true
+	}
 	c := render(t)
-	set[manifests] = slices.Collect(maps.Keys(c.settings.Data))
+	named := map[string][]string{
+		"the kasse of compose.yaml": slices.Collect(maps.Keys(compose(t).Services["kasse"].Environment)),
+		"the ConfigMap":             slices.Collect(maps.Keys(c.settings.Data)),
+	}
 	for _, variable := range c.deployment.Spec.Template.Spec.Containers[0].Env {
-		set[manifests] = append(set[manifests], variable.Name)
+		named["the Deployment"] = append(named["the Deployment"], variable.Name)
 	}
-	for _, match := range regexp.MustCompile(`(?m)^(?:# )?([A-Z][A-Z0-9_]+)=`).FindAllStringSubmatch(string(read(t, ".env.example")), -1) {
-		set[".env.example"] = append(set[".env.example"], match[1])
+	files, err := filepath.Glob(filepath.Join(root, manifests, "*"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for where, names := range set {
-		if len(names) < 3 {
-			t.Errorf("%s sets only %v", where, names)
+	for _, file := range append(files, "compose.yaml", ".env.example", "Dockerfile", "docs/runbook.md", rulesFile) {
+		file = strings.TrimPrefix(file, root+"/")
+		named[file] = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`).FindAllString(string(read(t, file)), -1)
+	}
+	for _, where := range []string{"the kasse of compose.yaml", "the ConfigMap", "the Deployment", ".env.example", "docs/runbook.md"} {
+		if len(named[where]) < 5 {
+			t.Errorf("%s names only %v", where, named[where])
 		}
-		for _, name := range names {
-			if !known[name] {
-				t.Errorf("%s sets %s, which nothing reads", where, name)
-			}
-		}
 	}
-	if bytes.Contains(read(t, "Dockerfile"), []byte("\nENV ")) {
-		t.Error("the Dockerfile sets something, and the tests do not look at it")
+	for _, flaw := range unknown(known, named) {
+		t.Error(flaw + ", which nothing reads")
+	}
+	for where, names := range named {
+		if found := unknown(known, map[string][]string{where: append(names, "REDIS_ADDRESS")}); len(found) != 1 {
+			t.Errorf("%s may name anything: %v", where, found)
+		}
 	}
 }

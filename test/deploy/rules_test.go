@@ -1,0 +1,348 @@
+package deploy_test
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/promqltest"
+	"github.com/prometheus/prometheus/rules"
+	"go.yaml.in/yaml/v2"
+)
+
+const (
+	rulesFile = "deploy/prometheus/kasse.rules.yaml"
+	dashboard = "deploy/grafana/kasse.json"
+)
+
+var language = parser.NewParser(parser.Options{})
+
+// alerts are the rules as Prometheus reads them: an unknown field, a bad expression or a bad template fails.
+func alerts(t *testing.T) (all []rulefmt.Rule) {
+	t.Helper()
+	groups, errs := rulefmt.Parse(read(t, rulesFile), false, model.UTF8Validation, language, slog.New(slog.DiscardHandler))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, group := range groups.Groups {
+		all = append(all, group.Rules...)
+	}
+	return all
+}
+
+// ruleTests is a file of promtool's, as far as ours uses the format.
+type ruleTests struct {
+	Rules    []string       `yaml:"rule_files"`
+	Interval model.Duration `yaml:"evaluation_interval"`
+	Tests    []scenario     `yaml:"tests"`
+}
+
+type scenario struct {
+	Name     string         `yaml:"name"`
+	Interval model.Duration `yaml:"interval"`
+	Series   []struct {
+		Series string `yaml:"series"`
+		Values string `yaml:"values"`
+	} `yaml:"input_series"`
+	Questions []question `yaml:"promql_expr_test"`
+}
+
+type question struct {
+	Expression string         `yaml:"expr"`
+	At         model.Duration `yaml:"eval_time"`
+	Samples    []struct {
+		Labels string  `yaml:"labels"`
+		Value  float64 `yaml:"value"`
+	} `yaml:"exp_samples"`
+}
+
+// scenarios are those of the file that operators give to promtool.
+func scenarios(t *testing.T) ruleTests {
+	t.Helper()
+	var file ruleTests
+	if err := yaml.UnmarshalStrict(read(t, strings.Replace(rulesFile, ".yaml", ".test.yaml", 1)), &file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// TestAlerts does what promtool test rules does: Prometheus's own engine evaluates the rules over the series, minute by
+// minute, and then answers the questions.
+func TestAlerts(t *testing.T) {
+	file := scenarios(t)
+	if !slices.Equal(file.Rules, []string{filepath.Base(rulesFile)}) {
+		t.Fatalf("the rules that are tested are %v", file.Rules)
+	}
+	for _, s := range file.Tests {
+		t.Run(s.Name, func(t *testing.T) {
+			for _, wrong := range s.play(t, time.Duration(file.Interval)) {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+// TestAlertsBite: a scenario whose expectation is not met is found out, in either direction.
+func TestAlertsBite(t *testing.T) {
+	file := scenarios(t)
+	s := file.Tests[1]
+	quiet, loud := s.Questions[0], s.Questions[1]
+	quiet.Samples, loud.Samples = loud.Samples, quiet.Samples
+	s.Questions = []question{quiet, loud}
+	if wrong := s.play(t, time.Duration(file.Interval)); len(wrong) != 2 {
+		t.Errorf("%s, with what is expected exchanged: %v", s.Name, wrong)
+	}
+}
+
+// play returns what is not as expected.
+func (s scenario) play(t *testing.T, every time.Duration) (wrong []string) {
+	t.Helper()
+	var load strings.Builder
+	fmt.Fprintf(&load, "load %s\n", s.Interval)
+	for _, one := range s.Series {
+		fmt.Fprintf(&load, "  %s %s\n", one.Series, one.Values)
+	}
+	suite, err := promqltest.NewLazyLoader(load.String(), promqltest.LazyLoaderOpts{EnableAtModifier: true, EnableNegativeOffset: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer suite.Close()
+	groups := loadRules(t, suite)
+	last := slices.MaxFunc(s.Questions, func(a, b question) int { return cmp.Compare(a.At, b.At) }).At
+	for at := time.Duration(0); at <= time.Duration(last); at += every {
+		now := time.Unix(0, 0).UTC().Add(at)
+		suite.WithSamplesTill(now, func(err error) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, group := range groups {
+				group.Eval(suite.Context(), now)
+			}
+		})
+	}
+	for _, q := range s.Questions {
+		got, want := q.ask(t, suite), q.want(t)
+		if !slices.Equal(got, want) {
+			wrong = append(wrong, fmt.Sprintf("%s after %s is %v, want %v", q.Expression, q.At, got, want))
+		}
+	}
+	return wrong
+}
+
+func loadRules(t *testing.T, suite *promqltest.LazyLoader) map[string]*rules.Group {
+	t.Helper()
+	manager := rules.NewManager(&rules.ManagerOptions{
+		QueryFunc: rules.EngineQueryFunc(suite.QueryEngine(), suite.Storage()), AppendableV2: suite.Storage(), Context: t.Context(),
+		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, Logger: slog.New(slog.DiscardHandler), Parser: language,
+	})
+	groups, errs := manager.LoadGroups(time.Minute, labels.EmptyLabels(), "", nil, false, filepath.Join(root, rulesFile))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, group := range groups {
+		for _, rule := range group.Rules() {
+			rule.(*rules.AlertingRule).SetRestored(true) // or it writes no ALERTS
+		}
+	}
+	return groups
+}
+
+func (q question) ask(t *testing.T, suite *promqltest.LazyLoader) (samples []string) {
+	t.Helper()
+	query, err := suite.QueryEngine().NewInstantQuery(t.Context(), suite.Storage(), nil, q.Expression, time.Unix(0, 0).Add(time.Duration(q.At)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer query.Close()
+	vector, err := query.Exec(t.Context()).Vector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sample := range vector {
+		samples = append(samples, fmt.Sprint(sample.Metric, sample.F))
+	}
+	slices.Sort(samples)
+	return samples
+}
+
+func (q question) want(t *testing.T) (samples []string) {
+	t.Helper()
+	for _, sample := range q.Samples {
+		metric, err := language.ParseMetric(sample.Labels)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples = append(samples, fmt.Sprint(metric, sample.Value))
+	}
+	slices.Sort(samples)
+	return samples
+}
+
+// TestEveryAlert: each fires in a scenario, and stays quiet on a good day that has all that it asks for; its runbook_url is
+// a heading of the runbook, and each heading is an alert's.
+func TestEveryAlert(t *testing.T) {
+	file := scenarios(t)
+	fired := map[string]bool{}
+	for _, s := range file.Tests {
+		for _, q := range s.Questions {
+			for _, sample := range q.Samples {
+				metric, _ := language.ParseMetric(sample.Labels)
+				fired[metric.Get("alertname")] = true
+			}
+		}
+	}
+	goodDay := map[string]bool{}
+	for _, series := range file.Tests[0].Series {
+		metric, _ := language.ParseMetric(series.Series)
+		goodDay[metric.Get("__name__")] = true
+	}
+	headings := map[string]bool{}
+	for _, match := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(string(read(t, "docs/runbook.md")), -1) {
+		headings["docs/runbook.md#"+strings.ToLower(match[1])] = true
+	}
+	for _, alert := range alerts(t) {
+		if !fired[alert.Alert] {
+			t.Errorf("no scenario lets %s fire", alert.Alert)
+		}
+		for _, selector := range parse(t, alert.Expr).selectors {
+			if !goodDay[selector.Name] {
+				t.Errorf("the good day has no %s, which %s asks for", selector.Name, alert.Alert)
+			}
+		}
+		url := alert.Annotations["runbook_url"]
+		if !strings.HasSuffix(url, "#"+strings.ToLower(alert.Alert)) || !headings[url] {
+			t.Errorf("%s leads to %q", alert.Alert, url)
+		}
+		delete(headings, url)
+		if alert.Annotations["summary"] == "" || !slices.Contains([]string{"page", "ticket"}, alert.Labels["severity"]) {
+			t.Errorf("%s: %v, %v", alert.Alert, alert.Labels, alert.Annotations)
+		}
+	}
+	if len(headings) > 0 {
+		t.Errorf("no alert leads to %v", headings)
+	}
+}
+
+// parsed is what an expression asks for.
+type parsed struct {
+	selectors []*parser.VectorSelector
+	grouping  []string
+}
+
+func parse(t *testing.T, expression string) (p parsed) {
+	t.Helper()
+	expression = strings.ReplaceAll(expression, "$__rate_interval", "5m") // Grafana's
+	tree, err := language.ParseExpr(expression)
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	parser.Inspect(tree, func(node parser.Node, _ []parser.Node) error {
+		switch n := node.(type) {
+		case *parser.VectorSelector:
+			p.selectors = append(p.selectors, n)
+		case *parser.AggregateExpr:
+			p.grouping = append(p.grouping, n.Grouping...)
+		}
+		return nil
+	})
+	return p
+}
+
+// exported are the labels of each series that the page of metrics promises; another test compares the page with the program.
+func exported(t *testing.T) map[string][]string {
+	t.Helper()
+	series := map[string][]string{}
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| (.*?) \\|").FindAllStringSubmatch(string(read(t, "docs/metrics.md")), -1) {
+		name, names := row[1], strings.Split(row[3], ", ")
+		if row[2] != "histogram" {
+			series[name] = names
+			continue
+		}
+		series[name+"_count"], series[name+"_sum"], series[name+"_bucket"] = names, names, append(names, "le")
+	}
+	if len(series) < 30 {
+		t.Fatalf("only %d series are known", len(series))
+	}
+	return series
+}
+
+// flaws are the names that an expression uses and that no server exports, and those that others export too.
+func flaws(t *testing.T, series map[string][]string, expression string) (found []string) {
+	t.Helper()
+	p := parse(t, expression)
+	known := []string{"job", "instance"} // Prometheus's own
+	for _, selector := range p.selectors {
+		names, is := series[selector.Name]
+		if !is {
+			found = append(found, "no metric "+selector.Name)
+		}
+		known = append(known, names...)
+		ours := strings.HasPrefix(selector.Name, "kasse_")
+		for _, matcher := range selector.LabelMatchers {
+			ours = ours || matcher.String() == `job="kasse"`
+			if name := matcher.Name; name != "__name__" && name != "job" && !slices.Contains(names, name) {
+				found = append(found, selector.Name+" has no label "+name)
+			}
+		}
+		if !ours {
+			found = append(found, selector.Name+" may be of any program: job=\"kasse\" is missing")
+		}
+	}
+	for _, name := range p.grouping {
+		if !slices.Contains(known, name) {
+			found = append(found, "nothing has a label "+name)
+		}
+	}
+	return found
+}
+
+// TestExpressions: every metric and label that an alert or the dashboard names is exported.
+func TestExpressions(t *testing.T) {
+	series, expressions := exported(t), map[string]string{}
+	for _, alert := range alerts(t) {
+		expressions[alert.Alert] = alert.Expr
+	}
+	var board struct {
+		Panels []struct {
+			Title   string `json:"title"`
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
+	}
+	if err := json.Unmarshal(read(t, dashboard), &board); err != nil {
+		t.Fatal(err)
+	}
+	for _, panel := range board.Panels {
+		for i, target := range panel.Targets {
+			expressions[fmt.Sprintf("panel %q, %d", panel.Title, i)] = target.Expr
+		}
+	}
+	if len(expressions) < 30 {
+		t.Fatalf("only %d expressions were found", len(expressions))
+	}
+	for where, expression := range expressions {
+		for _, flaw := range flaws(t, series, expression) {
+			t.Errorf("%s: %s", where, flaw)
+		}
+	}
+	for _, bad := range []string{
+		`kasse_invented_total`, `kasse_waiters{endpoint="a"}`, `sum by (order) (kasse_waiters)`, `build_info`, `kasse_webhook_lag_seconds`,
+	} {
+		if len(flaws(t, series, bad)) == 0 {
+			t.Errorf("nothing is found wrong with %s", bad)
+		}
+	}
+}
