@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,9 +109,12 @@ func (a *api) routes() []Route {
 // newEcho returns an Echo that answers every error as a problem document; the first middleware is the outermost.
 func newEcho(logger *slog.Logger, observer Observer, more ...echo.MiddlewareFunc) *echo.Echo {
 	e := echo.New()
-	e.Use(identify, accessLog(logger, observer), answerErrors(logger))
-	e.Use(more...)
-	e.Use(refuseUnrouted)
+	handle := func(c echo.Context) error { return c.Handler()(c) }
+	chain := append([]echo.MiddlewareFunc{identify, accessLog(logger, observer), answerErrors(logger)}, append(more, refuseUnrouted)...)
+	for _, around := range slices.Backward(chain) {
+		handle = around(handle)
+	}
+	e.Use(func(echo.HandlerFunc) echo.HandlerFunc { return handle }) // Echo would put them together for each request
 	return e
 }
 

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -26,16 +25,26 @@ type access struct {
 	clientSecret bool          // whether the holder of a client secret may come
 }
 
+// Values of headers that many answers have. They are shared, and never changed.
+var (
+	varyByCaller    = []string{"Authorization, Origin"}
+	noStore         = []string{"no-store"}
+	privateNoCache  = []string{"private, no-cache"}
+	noSniff         = []string{"nosniff"}
+	varyByOrigin    = []string{echo.HeaderOrigin}
+	applicationJSON = []string{echo.MIMEApplicationJSON}
+)
+
 // forbidCaching keeps answers that depend on the caller out of shared caches, and those that may hold secrets out of all.
 func (a access) forbidCaching(c echo.Context) {
 	if a.scope == "" {
 		return
 	}
 	h := c.Response().Header()
-	h.Set(echo.HeaderVary, "Authorization, Origin")
-	h.Set(echo.HeaderCacheControl, "no-store")
+	h[echo.HeaderVary] = varyByCaller
+	h[echo.HeaderCacheControl] = noStore
 	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
-		h.Set(echo.HeaderCacheControl, "private, no-cache")
+		h[echo.HeaderCacheControl] = privateNoCache
 	}
 }
 
@@ -68,11 +77,17 @@ const (
 	clientSecret = "client_secret"
 )
 
-// The shapes of credentials: a service key, and a JWT.
-var (
-	keyShape = regexp.MustCompile(`^ksk_[A-Za-z0-9_-]{32,}$`)
-	jwtShape = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
-)
+// isServiceKey reports whether the text has the shape of a service key.
+func isServiceKey(text string) bool {
+	rest, found := strings.CutPrefix(text, "ksk_")
+	return found && service.Made(rest, 32, len(rest), "_-")
+}
+
+// isJWT reports whether the text has the shape of a JWT.
+func isJWT(text string) bool {
+	return strings.Count(text, ".") == 2 && !strings.Contains(text, "..") && !strings.HasPrefix(text, ".") && !strings.HasSuffix(text, ".") &&
+		service.Made(text, 5, len(text), "_-.")
+}
 
 // authenticate tells the kinds of credentials apart by their shape, and notes who asks. Two headers are none: proxies
 // would choose.
@@ -84,13 +99,13 @@ func (a *api) authenticate(r *http.Request, x *exchange) error {
 	scheme, text, _ := strings.Cut(values[0], " ")
 	_, isClientSecret := service.ClientSecretOf(service.Secret(text))
 	switch known := strings.EqualFold(scheme, "Bearer"); {
-	case known && keyShape.MatchString(text):
+	case known && isServiceKey(text):
 		caller, found := a.holder(text)
 		if !found {
 			return unauthenticated()
 		}
 		x.credential, x.caller = serviceKey, caller
-	case known && jwtShape.MatchString(text):
+	case known && isJWT(text):
 		claims, err := a.Tokens.verify(r.Context(), text)
 		if err != nil {
 			return err

@@ -29,7 +29,7 @@ func (o origins) share(next echo.HandlerFunc) echo.HandlerFunc {
 		if r.URL.Path != "/v1" && !strings.HasPrefix(r.URL.Path, "/v1/") {
 			return next(c)
 		}
-		h.Set(echo.HeaderVary, echo.HeaderOrigin) // also for others: a cache must not hand them this page's answer
+		h[echo.HeaderVary] = varyByOrigin // also for others: a cache must not hand them this page's answer
 		given := r.Header.Values(echo.HeaderOrigin)
 		if len(given) != 1 || !slices.Contains(o, given[0]) {
 			return next(c)

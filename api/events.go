@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"kasse/service"
 )
 
 // Events in one page.
@@ -33,9 +35,7 @@ func (a *api) listEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := a.held(c.Request().Context())
-	defer cancel()
-	page, err := a.service.Events(ctx, after, limit, time.Duration(seconds)*time.Second)
+	page, err := a.service.Events(c.Request().Context(), after, limit, service.Patience{For: time.Duration(seconds) * time.Second, Released: a.Draining})
 	if err != nil {
 		return err
 	}

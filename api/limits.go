@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -36,8 +37,19 @@ const sharedBound = 250 * time.Millisecond
 // counted is a limit with those who have used it.
 type counted struct {
 	*quota
-	name string // in the header fields
-	what string // it limits, for people
+	name   string   // in the header fields
+	what   string   // it limits, for people
+	policy []string // as the header says it
+}
+
+// As net/http writes them; HTTP makes no difference.
+const (
+	headerRateLimit       = "Ratelimit"
+	headerRateLimitPolicy = "Ratelimit-Policy"
+)
+
+func newCounted(l Limit, now func() time.Time, name, what string) counted {
+	return counted{newQuota(l, now), name, what, []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, l.Count, wholeSeconds(l.Per))}}
 }
 
 // counters are the limits of the API. What is refused counts for its address only, and what is verified never does: a
@@ -51,9 +63,9 @@ type counters struct {
 
 func newCounters(l Limits) *counters {
 	return &counters{
-		service:  counted{newQuota(l.Service, l.Now), "service", "requests with one service key"},
-		frontend: counted{newQuota(l.Frontend, l.Now), "frontend", "requests for one order or payment"},
-		address:  counted{newQuota(l.Address, l.Now), "address", "refused credentials from one address"},
+		service:  newCounted(l.Service, l.Now, "service", "requests with one service key"),
+		frontend: newCounted(l.Frontend, l.Now, "frontend", "requests for one order or payment"),
+		address:  newCounted(l.Address, l.Now, "address", "refused credentials from one address"),
 		shared:   l.Shared,
 	}
 }
@@ -128,8 +140,8 @@ func (a *api) limit(c echo.Context, limit counted, key string, take taking) erro
 	left, wait := take(c, limit, key)
 	h := c.Response().Header()
 	whole := limit.Per * time.Duration(limit.Count-left) / time.Duration(limit.Count)
-	h.Set("RateLimit", fmt.Sprintf(`"%s";r=%d;t=%d`, limit.name, left, wholeSeconds(whole)))
-	h.Set("RateLimit-Policy", fmt.Sprintf(`"%s";q=%d;w=%d`, limit.name, limit.Count, wholeSeconds(limit.Per)))
+	h[headerRateLimit] = []string{`"` + limit.name + `";r=` + strconv.Itoa(left) + `;t=` + strconv.Itoa(wholeSeconds(whole))}
+	h[headerRateLimitPolicy] = limit.policy
 	if wait == 0 {
 		return nil
 	}

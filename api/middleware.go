@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -27,24 +26,28 @@ type exchange struct {
 	code       service.Code // of the problem that was answered
 }
 
-const exchangeKey = "exchange"
+// inExchange is Echo's context of a request with what is known of it.
+type inExchange struct {
+	echo.Context
+	exchange
+}
 
 // exchangeOf returns the request's exchange, which identify has put there.
-func exchangeOf(c echo.Context) *exchange { return c.Get(exchangeKey).(*exchange) }
+func exchangeOf(c echo.Context) *exchange { return &c.(*inExchange).exchange }
 
-var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+func isRequestID(text string) bool { return service.Made(text, 1, 64, "._-") }
 
 // identify gives the request a name, its caller's own if it has the right shape, and sets what every answer carries.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if !requestID.MatchString(id) {
+		if !isRequestID(id) {
 			id = rand.Text()
 		}
-		c.Set(exchangeKey, &exchange{requestID: id, credential: noCredential})
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		c.Response().Header().Set(echo.HeaderXContentTypeOptions, "nosniff")
-		return next(c)
+		h := c.Response().Header()
+		h.Set(echo.HeaderXRequestID, id)
+		h[echo.HeaderXContentTypeOptions] = noSniff
+		return next(&inExchange{c, exchange{requestID: id, credential: noCredential}})
 	}
 }
 

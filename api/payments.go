@@ -164,11 +164,16 @@ func (a *api) getPayment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(headerETag, etag(stored.Version))
-	if noneMatch(c.Request().Header, stored.Version) {
+	tag := etag(stored.Version)
+	h := c.Response().Header()
+	h[headerETag] = []string{tag}
+	if noneMatch(c.Request().Header, tag) {
 		return c.NoContent(http.StatusNotModified)
 	}
-	return c.JSONBlob(http.StatusOK, stored.View)
+	h[echo.HeaderContentType] = applicationJSON
+	c.Response().WriteHeader(http.StatusOK)
+	_, err = c.Response().Write(stored.View)
+	return err
 }
 
 func (a *api) getPaymentHistory(c echo.Context) error {
@@ -184,6 +189,6 @@ func (a *api) getPaymentHistory(c echo.Context) error {
 // paymentID returns the payment that the path names; guard has checked it.
 func paymentID(c echo.Context) service.PaymentID { return service.PaymentID(c.Param("payment_intent")) }
 
-const headerETag = "ETag"
+const headerETag = "Etag" // as net/http writes it
 
-func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }

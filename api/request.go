@@ -46,6 +46,9 @@ func badParameter(name, detail string) error {
 
 // checkQuery refuses parameters that the route does not know, or that are given twice.
 func checkQuery(c echo.Context, known []string) error {
+	if c.Request().URL.RawQuery == "" {
+		return nil
+	}
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return &refusal{code: service.CodeInvalidRequest, detail: "The query string is malformed."}
@@ -66,7 +69,7 @@ func checkQuery(c echo.Context, known []string) error {
 
 // intParameter reads a query parameter that is a plain decimal number between two bounds.
 func intParameter(c echo.Context, name string, low, high, absent int) (int, error) {
-	if !c.QueryParams().Has(name) {
+	if c.Request().URL.RawQuery == "" || !c.QueryParams().Has(name) {
 		return absent, nil
 	}
 	text := c.QueryParam(name)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -20,33 +19,18 @@ func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (
 	ctx, caller := c.Request().Context(), exchangeOf(c).caller
 	stored, err := a.service.Status(ctx, caller, id)
 	err = a.limitHolder(c, id, err)
-	if err != nil || wait == 0 || !noneMatch(c.Request().Header, stored.Version) {
+	if err != nil || wait == 0 || !noneMatch(c.Request().Header, etag(stored.Version)) {
 		return stored, err
 	}
-	ctx, cancel := a.held(ctx)
-	defer cancel()
-	return a.service.StatusAfter(ctx, caller, id, stored.Version, wait)
+	return a.service.StatusAfter(ctx, caller, id, stored.Version, service.Patience{For: wait, Released: a.Draining})
 }
 
-// held is the context of an answer that is held back: it also ends when the server drains.
-func (a *api) held(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-a.Draining:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, cancel
-}
-
-// noneMatch reports whether If-None-Match names the version, so that the caller has it already.
-func noneMatch(h http.Header, version int64) bool {
+// noneMatch reports whether If-None-Match names what is there, so that the caller has it already.
+func noneMatch(h http.Header, there string) bool {
 	for _, line := range h.Values("If-None-Match") {
 		for tag := range strings.SplitSeq(line, ",") {
 			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || tag == etag(version) {
+			if tag == "*" || tag == there {
 				return true
 			}
 		}

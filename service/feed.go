@@ -37,25 +37,18 @@ type feed interface {
 	WatchEvents() (<-chan struct{}, func())
 }
 
-// Events returns a page of the feed. An empty one is held back until there is an event, for as long as the caller waits
-// or until the context ends.
-func (s *Service) Events(ctx context.Context, after string, limit int, wait time.Duration) (FeedPage, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+// Events returns a page of the feed. An empty one is held back until there is an event.
+func (s *Service) Events(ctx context.Context, after string, limit int, p Patience) (FeedPage, error) {
 	appended, stop := s.feed.WatchEvents()
 	defer stop()
+	w := s.hold(p, appended)
+	defer w.end()
 	for {
 		page, err := s.feed.LoadEvents(context.WithoutCancel(ctx), after, limit)
-		if err != nil || len(page.Events) > 0 || ctx.Err() != nil {
+		if err != nil || len(page.Events) > 0 || !w.more(ctx) {
 			return page, err
 		}
 		after = page.Next
-		select {
-		case <-ctx.Done():
-			return page, nil
-		case <-appended:
-		case <-time.After(waitReread + s.Jitter(waitReread/2)):
-		}
 	}
 }
 

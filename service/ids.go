@@ -1,6 +1,6 @@
 package service
 
-import "regexp"
+import "strings"
 
 // PaymentID is a PaymentIntent's id, "pi_…".
 type PaymentID string
@@ -11,19 +11,35 @@ type OrderID string
 // CustomerID is a Stripe customer's id, "cus_…".
 type CustomerID string
 
-// Stripe's own ids are letters, digits and underscores; anything else in a path of theirs would reach another
-// endpoint, and in a key of ours another slot.
-var (
-	paymentID  = regexp.MustCompile(`^pi_[A-Za-z0-9_]{1,250}$`)
-	orderID    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$`)
-	customerID = regexp.MustCompile(`^cus_[A-Za-z0-9_]{1,250}$`)
-)
-
-// Valid reports whether the id has the shape of a PaymentIntent's.
-func (id PaymentID) Valid() bool { return paymentID.MatchString(string(id)) }
-
-// Valid reports whether the id has the shape the contract gives to orders.
-func (id OrderID) Valid() bool { return orderID.MatchString(string(id)) }
+// Valid reports whether the id has the shape of a PaymentIntent's. Stripe's own ids are letters, digits and underscores;
+// anything else in a path of theirs would reach another endpoint, and in a key of ours another slot.
+func (id PaymentID) Valid() bool { return stripeID(string(id), "pi_") }
 
 // Valid reports whether the id has the shape of a Stripe customer's.
-func (id CustomerID) Valid() bool { return customerID.MatchString(string(id)) }
+func (id CustomerID) Valid() bool { return stripeID(string(id), "cus_") }
+
+func stripeID(id, prefix string) bool {
+	rest, found := strings.CutPrefix(id, prefix)
+	return found && Made(rest, 1, 250, "_")
+}
+
+// Valid reports whether the id has the shape the contract gives to orders.
+func (id OrderID) Valid() bool {
+	return Made(string(id), 1, 64, "._:-") && !strings.ContainsRune("._:-", rune(id[0]))
+}
+
+// Made reports whether a text is made of letters and digits of ASCII and those other characters, between so few and so
+// many of them. It is asked at every request, where a regular expression would take longer than all the rest.
+func Made(text string, least, most int, others string) bool {
+	if len(text) < least || len(text) > most {
+		return false
+	}
+	for i := range len(text) {
+		c := text[i]
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -217,7 +217,7 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	if !maps.Equal(told, s.told()) {
 		t.Fatalf("told twice: %v, then %v", told, s.told())
 	}
-	page, err := s.svc.Events(t.Context(), "", 500, 0)
+	page, err := s.svc.Events(t.Context(), "", 500, service.Patience{})
 	if err != nil {
 		t.Fatal(err)
 	}

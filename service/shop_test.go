@@ -216,7 +216,7 @@ func (s *shop) order() service.OrderView {
 // told is what backends have heard, by type.
 func (s *shop) told() map[string]int {
 	s.t.Helper()
-	page, err := s.svc.Events(s.t.Context(), "", 500, 0)
+	page, err := s.svc.Events(s.t.Context(), "", 500, service.Patience{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

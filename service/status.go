@@ -3,15 +3,22 @@ package service
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // StoredView is a view as it was rendered when it last changed.
 type StoredView struct {
 	View       []byte
+	Public     []byte // the part that the holder of its client secret may see; nil: it has not been cut out yet
 	Version    int64
 	Order      OrderID
 	SecretHash string
+}
+
+func (v StoredView) public() []byte {
+	if v.Public == nil {
+		return PublicPart(v.View)
+	}
+	return v.Public
 }
 
 // views reads what was rendered ahead, in one trip.
@@ -38,14 +45,10 @@ func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (Stor
 		return StoredView{}, s.hide(ctx, caller, id)
 	}
 	if err == nil && caller.Secret != "" {
-		stored.View = PublicPart(stored.View)
+		stored.View = stored.public()
 	}
 	return stored, err
 }
-
-// waitReread is how often a waiting reader looks again by itself, should a hint have been lost; up to half of it more,
-// so that many who began together do not come together.
-const waitReread = 5 * time.Second
 
 // hide answers who may not see a payment as who asks for one that does not exist, at the same cost. It may be that Redis
 // has lost it: then it is asked for later, and slowly, since anybody can name payments that do not exist.
@@ -58,21 +61,16 @@ func (s *Service) hide(ctx context.Context, caller Caller, id PaymentID) error {
 	return NotFound()
 }
 
-// StatusAfter is Status, held back while the named version is the current one, at most for so long.
-func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, version int64, wait time.Duration) (StoredView, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+// StatusAfter is Status, held back while the named version is the current one.
+func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, version int64, p Patience) (StoredView, error) {
 	changed, stop := s.views.WatchPayment(id)
 	defer stop()
+	w := s.hold(p, changed)
+	defer w.end()
 	for {
 		stored, err := s.Status(context.WithoutCancel(ctx), caller, id)
-		if err != nil || stored.Version != version || ctx.Err() != nil {
+		if err != nil || stored.Version != version || !w.more(ctx) {
 			return stored, err
-		}
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		case <-time.After(waitReread + s.Jitter(waitReread/2)):
 		}
 	}
 }

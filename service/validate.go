@@ -51,7 +51,7 @@ func invalid(p problems) *Error {
 
 func (r CreateRequest) validate() error {
 	var p problems
-	p.check(r.Order.Valid(), "/order_id", "must match %s", orderID)
+	p.check(r.Order.Valid(), "/order_id", "must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
 	p = append(p, r.Terms.problems()...)
 	p.check(length(r.Description) <= maxDescription, "/description", "must have at most %d characters", maxDescription)
 	p.check(r.ReceiptEmail == "" || isEmail(r.ReceiptEmail), "/receipt_email", "must be an e-mail address of at most %d characters", maxEmail)
@@ -86,7 +86,7 @@ func amountOutOfRange() *Error {
 func (t Terms) problems() problems {
 	var p problems
 	p.check(currencyCode.MatchString(t.Currency), "/currency", "must be a lower-case ISO 4217 code")
-	p.check(t.Customer == "" || t.Customer.Valid(), "/customer", "must match %s", customerID)
+	p.check(t.Customer == "" || t.Customer.Valid(), "/customer", "must match ^cus_[A-Za-z0-9_]{1,250}$")
 	p.check(t.CaptureMethod.Valid(), "/capture_method", "must be automatic_async, automatic or manual")
 	p.check(slices.Contains(setupUsages, t.SetupFutureUsage), "/setup_future_usage", "must be on_session or off_session")
 	return p

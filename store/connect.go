@@ -43,14 +43,19 @@ func newClient(mode, url string) (redis.UniversalClient, error) {
 		o.ContextTimeoutEnabled = true
 		return redis.NewFailoverClient(o), nil
 	case "single":
-		o, err := redis.ParseURL(url)
-		if err != nil {
-			return nil, err
-		}
-		o.ContextTimeoutEnabled = true
-		return redis.NewClient(o), nil
+		return newSingleClient(url, nil)
 	}
 	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
+}
+
+func newSingleClient(url string, kept redis.Cache) (*redis.Client, error) {
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	o.ContextTimeoutEnabled = true
+	o.ClientSideCache = kept
+	return redis.NewClient(o), nil
 }
 
 // bounded gives every question its end. go-redis bounds each try, and there are many.

@@ -82,7 +82,7 @@ func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest 
 
 // loadInto reads the stretches of some partitions.
 func (s *Store) loadInto(ctx context.Context, parts []stretch, which []int, at cursor, limit int, newest bool) error {
-	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, n := range which {
 			part := s.paymentPartitionAt(n)
 			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), s.meta(part)}, "("+at.position(n).String(), limit, newest)

@@ -7,6 +7,9 @@ import (
 	"kasse/service"
 )
 
+// keyPrefix begins every key.
+const keyPrefix = "kasse:{"
+
 // partition is one slice of the keys; everything in it shares a slot of a Redis Cluster.
 type partition string
 
@@ -19,11 +22,11 @@ func (s *Store) orderPartition(id service.OrderID) partition {
 }
 
 func (s *Store) paymentPartitionAt(n int) partition {
-	return partition("kasse:{p" + strconv.Itoa(n) + "}:")
+	return partition(keyPrefix + "p" + strconv.Itoa(n) + "}:")
 }
 
 func (s *Store) orderPartitionAt(n int) partition {
-	return partition("kasse:{o" + strconv.Itoa(n) + "}:")
+	return partition(keyPrefix + "o" + strconv.Itoa(n) + "}:")
 }
 
 func (s *Store) hash(id string) int {

@@ -110,6 +110,7 @@ func (s *Store) SavePayment(ctx context.Context, w service.PaymentWrite) error {
 		w.Revision, w.Revision+1, string(w.ID), state, w.SecretHash, due(w.ReadAt), s.retention(w.Final),
 		view, w.Version, w.History, part.changed(), eventID, eventType, oldest.String(), string(owner(w.Standing)),
 		due(w.SweepAt), restored, trace)
+	s.forgetView(w.ID) // also where the reply was lost
 	return err
 }
 
@@ -140,7 +141,15 @@ func (s *Store) retention(final bool) string {
 // LoadView returns the view as it was rendered last; service.ErrNotFound where there is none.
 func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.StoredView, error) {
 	key := s.paymentPartition(id).payment(id)
-	values, err := s.redis.HMGet(ctx, key, "view", "version", "secret", "order").Result()
+	load := func(ctx context.Context) (service.StoredView, error) { return s.readView(ctx, key) }
+	if s.Readers.cache == nil {
+		return load(ctx)
+	}
+	return s.Readers.cache.view(ctx, key, load)
+}
+
+func (s *Store) readView(ctx context.Context, key string) (service.StoredView, error) {
+	values, err := s.Readers.views.HMGet(ctx, key, "view", "version", "secret", "order").Result()
 	if err != nil {
 		return service.StoredView{}, unavailable(err)
 	}
@@ -158,9 +167,17 @@ func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.Sto
 	return service.StoredView{View: []byte(view), Version: version, SecretHash: secret, Order: service.OrderID(order)}, nil
 }
 
+// forgetView drops what is kept of a payment that has changed: who has written it reads what was written, and who got a
+// hint what came after it, without waiting for Redis's word.
+func (s *Store) forgetView(id service.PaymentID) {
+	if s.Readers.cache != nil {
+		s.Readers.cache.forget(s.paymentPartition(id).payment(id))
+	}
+}
+
 // LoadHistory returns the JSON array of visible changes, oldest first; service.ErrNotFound where there is no payment.
 func (s *Store) LoadHistory(ctx context.Context, id service.PaymentID) ([]byte, error) {
-	entries, err := s.redis.HGet(ctx, s.paymentPartition(id).payment(id), "history").Result()
+	entries, err := s.Readers.views.HGet(ctx, s.paymentPartition(id).payment(id), "history").Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return nil, service.ErrNotFound

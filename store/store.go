@@ -58,6 +58,7 @@ type Options struct {
 	WaitReplicas   int           // that must have a change before it counts; 0: the master's word is enough
 	WaitTimeout    time.Duration // for them; at most MaxWait
 	Observer       Observer      // may be nil
+	Readers        *Readers      // for what is polled; nil: they share the store's client
 	// TraceParent names the trace of whoever asks, as the traceparent of W3C's Trace Context; nil: there are none.
 	TraceParent func(context.Context) string
 }
@@ -76,6 +77,12 @@ type Store struct {
 func New(client redis.UniversalClient, o Options) *Store {
 	if o.Observer != nil {
 		client.AddHook(observed{o.Observer})
+	}
+	switch {
+	case o.Readers == nil:
+		o.Readers = &Readers{client: client, views: client}
+	case o.Observer != nil:
+		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), rebuilding: map[partition]bool{}}
 }

@@ -84,10 +84,11 @@ func (s *Store) Listen(ctx context.Context) {
 			if !open {
 				return
 			}
-			s.watch.wake(m.Channel + m.Payload)
 			if ofPayments[m.Channel] {
+				s.forgetView(service.PaymentID(m.Payload))
 				s.watch.wake(anyPayment)
 			}
+			s.watch.wake(m.Channel + m.Payload)
 		}
 	}
 }

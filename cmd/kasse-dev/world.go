@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,7 +60,8 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if settings["REDIS_URL"], err = w.startRedis(o); err != nil {
 		return w, err
 	}
-	settings["REDIS_DURABILITY"] = "off" // nothing of it has to last, and the embedded one cannot be asked
+	settings["REDIS_DURABILITY"] = "off"                               // nothing of it has to last, and the embedded one cannot be asked
+	settings["REDIS_CLIENT_CACHE"] = strconv.FormatBool(o.redis != "") // the embedded one cannot tell what has changed
 	sim, err := w.startStripe(ctx, o, settings)
 	if err != nil {
 		return w, err

@@ -45,7 +45,11 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
 	}
-	a := &App{Config: c, log: log, close: client.Close, bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{})}
+	readers, err := store.ConnectReaders(c.RedisMode, c.RedisURL.Reveal(), c.RedisLevers)
+	if err != nil {
+		return nil, errors.Join(errors.New("no connections for readers"), client.Close()) // as above
+	}
+	a := &App{Config: c, log: log, close: func() error { return errors.Join(client.Close(), readers.Close()) }, bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{})}
 	if c.Traced {
 		if a.tracing, err = newTracing(c, log); err != nil {
 			return nil, errors.Join(errors.New("traces (OTEL_…) cannot be set up"), a.Close())
@@ -54,7 +58,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.store = store.New(client, store.Options{
 		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
 		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
-		Observer: a.metrics, TraceParent: a.traceParent,
+		Observer: a.metrics, Readers: readers, TraceParent: a.traceParent,
 	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
@@ -124,9 +128,6 @@ func (a *App) Serve(ctx context.Context) error {
 		return err
 	}
 	defer admin.Close() //nolint:errcheck // the last to go
-	if len(a.WithoutEffect) > 0 {
-		a.log.WarnContext(ctx, "settings without effect: what they promise is not there yet", "variables", a.WithoutEffect)
-	}
 	for _, hint := range a.Unread {
 		a.log.WarnContext(ctx, "a setting may be misspelt", "hint", hint)
 	}

@@ -63,9 +63,6 @@ func (c *checkup) configuration(err error) bool {
 	for _, hint := range c.Unread {
 		c.say(levelWarning, about, "%s", hint)
 	}
-	for _, name := range c.WithoutEffect {
-		c.say(levelWarning, about, "%s is set and has no effect yet: remove it, or do not count on it", name)
-	}
 	if err == nil {
 		mode := map[bool]string{true: "live", false: "test"}[c.Livemode()]
 		c.say(levelOK, about, "complete; service %q, %s keys, %d partitions", c.ServiceName, mode, c.RedisPartitions)

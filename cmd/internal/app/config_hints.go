@@ -14,7 +14,7 @@ const mostSlips = 2
 // unread names the variables of the environment that nothing reads and that look like ours, with what may be meant. No
 // value is part of it.
 func unread() (hints []string) {
-	known := slices.Clone(promised)
+	var known []string
 	for field := range reflect.TypeFor[environment]().Fields() {
 		known = append(known, field.Tag.Get("envconfig"))
 	}

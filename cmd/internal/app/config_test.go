@@ -130,12 +130,3 @@ func TestSecretsFromFiles(t *testing.T) {
 		})
 	}
 }
-
-// TestSettingsWithoutEffect: who sets what is not built yet is told so, by name.
-func TestSettingsWithoutEffect(t *testing.T) {
-	t.Setenv("REDIS_AUTOPIPELINE", "1")
-	c, err := load(t, nil)
-	if err != nil || !slices.Equal(c.WithoutEffect, []string{"REDIS_AUTOPIPELINE"}) {
-		t.Fatal(c.WithoutEffect, err)
-	}
-}

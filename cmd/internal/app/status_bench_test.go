@@ -3,6 +3,7 @@ package app
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"kasse/api"
 	"kasse/service"
 	"kasse/service/stripe/stripesim"
+	"kasse/store"
 	"kasse/store/storetest"
 )
 
@@ -23,17 +25,25 @@ func (d discarded) Header() http.Header       { return d.header }
 func (discarded) Write(p []byte) (int, error) { return len(p), nil }
 func (discarded) WriteHeader(int)             {}
 
-// BenchmarkStatus is a status read through all of the stack but net/http's server, with metrics and the log's line, on a
-// real Redis. Its allocations are what to look at.
+// BenchmarkStatus is a status read by client secret through all of the stack but net/http's server, with limits, metrics
+// and the log's line, on a real Redis, with each lever of go-redis. Its allocations are what to look at.
 func BenchmarkStatus(b *testing.B) {
+	for name, levers := range map[string]store.Levers{"plain": {}, "autopipeline": {AutoPipeline: true}, "cache": {ClientCache: true}} {
+		b.Run(name, func(b *testing.B) { benchmarkStatus(b, levers) })
+	}
+}
+
+func benchmarkStatus(b *testing.B, levers store.Levers) {
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	simulator := httptest.NewServer(sim)
 	b.Cleanup(func() { simulator.Close(); sim.Close() })
+	limit := api.Limit{Count: 1_000_000, Per: time.Second}
 	a, err := New(Config{
-		RedisURL: service.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour,
+		RedisURL: service.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour, RedisLevers: levers,
 		StripeSecretKey: "sk_test_app", StripeAPIBase: simulator.URL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5, ServiceName: "kasse", MaxFailedAttempts: 10,
 		ServiceKeys: []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
-	}, slog.New(slog.DiscardHandler))
+		Limits:      api.Limits{Service: limit, Frontend: limit, Address: limit, Now: time.Now},
+	}, slog.New(correlated{slog.NewJSONHandler(io.Discard, nil)}))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -48,12 +58,13 @@ func BenchmarkStatus(b *testing.B) {
 	a.public.ServeHTTP(answer, create)
 	var opened struct {
 		PaymentIntent string `json:"payment_intent"`
+		ClientSecret  string `json:"client_secret"`
 	}
 	if err := json.Unmarshal(answer.Body.Bytes(), &opened); err != nil || answer.Code != http.StatusCreated {
 		b.Fatal(answer.Code, answer.Body, err)
 	}
 	read := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/payments/"+opened.PaymentIntent, nil)
-	read.Header.Set("Authorization", "Bearer "+testKey)
+	read.Header.Set("Authorization", "Bearer "+opened.ClientSecret)
 	b.ReportAllocs()
 	for b.Loop() {
 		a.public.ServeHTTP(discarded{http.Header{}}, read)

@@ -1,0 +1,225 @@
+package store
+
+import (
+	"context"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kasse/service"
+)
+
+const (
+	cacheAge    = 30 * time.Second // after which a view is read again, should Redis's word have been lost
+	cacheShards = 64
+	shardViews  = 512 // 32,768 in all, some 60 MiB at most
+)
+
+// cache keeps views, ready to be served, until Redis says that they have changed. The saying is go-redis's client-side
+// caching, which calls a Cache: it asks Redis to be told of what it has read, hears that on any of its connections, and knows
+// when a connection's end has made it deaf. Its own Cache keeps replies as bytes, and reading those again costs half as
+// much as asking for them.
+//
+// Redis's word takes some 5 ms. Whoever has written something, or got a hint, does not wait for it: see forget. What changes
+// while it is being read is not kept, and those who read the same at the same time read it once.
+type cache struct {
+	now    func() time.Time
+	seed   maphash.Seed
+	shards [cacheShards]cacheShard
+
+	hits, misses atomic.Int64
+
+	mu     sync.Mutex
+	tokens uint64
+	asked  map[uint64]string // keys of which Redis will tell, by the token of the question that is out
+}
+
+type cacheShard struct {
+	mu      sync.RWMutex
+	changes int // that were heard of
+	reading map[string]*reading
+	kept    map[string]keptView
+}
+
+// reading is a read that is under way.
+type reading struct {
+	before int  // changes when it began
+	told   bool // Redis tells of the key from now on
+	done   chan struct{}
+	view   service.StoredView
+	err    error
+}
+
+type keptView struct {
+	view  service.StoredView
+	until time.Time
+}
+
+func newCache(now func() time.Time) *cache {
+	c := &cache{now: now, seed: maphash.MakeSeed(), asked: map[uint64]string{}}
+	for i := range c.shards {
+		c.shards[i].reading, c.shards[i].kept = map[string]*reading{}, map[string]keptView{}
+	}
+	return c
+}
+
+func (c *cache) shard(key string) *cacheShard {
+	return &c.shards[maphash.String(c.seed, key)%cacheShards]
+}
+
+// view returns what is kept of a key, or what is read now.
+func (c *cache) view(ctx context.Context, key string, load func(context.Context) (service.StoredView, error)) (service.StoredView, error) {
+	s := c.shard(key)
+	s.mu.RLock()
+	found, ok := s.kept[key]
+	s.mu.RUnlock()
+	if ok && c.now().Before(found.until) {
+		c.hits.Add(1)
+		return found.view, nil
+	}
+	c.misses.Add(1)
+	r, first := s.begin(key)
+	if first {
+		go func() { // others wait for it, too
+			r.view, r.err = load(context.WithoutCancel(ctx))
+			s.end(key, r, c.now().Add(cacheAge))
+		}()
+	}
+	select {
+	case <-r.done:
+		return r.view, r.err
+	case <-ctx.Done():
+		return service.StoredView{}, unavailable(ctx.Err())
+	}
+}
+
+// begin joins a read since whose beginning nothing has changed, or begins one.
+func (s *cacheShard) begin(key string) (r *reading, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r = s.reading[key]; r != nil && r.before == s.changes {
+		return r, false
+	}
+	r = &reading{before: s.changes, done: make(chan struct{})}
+	s.reading[key] = r
+	return r, true
+}
+
+// end keeps what was read, if Redis will tell of its change and has told of none so far.
+func (s *cacheShard) end(key string, r *reading, until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reading[key] == r {
+		delete(s.reading, key)
+	}
+	if r.err == nil && r.told && r.before == s.changes {
+		s.makeRoom()
+		r.view.Public = service.PublicPart(r.view.View)
+		s.kept[key] = keptView{r.view, until}
+	}
+	close(r.done)
+}
+
+// makeRoom drops any few of the views where there are too many.
+func (s *cacheShard) makeRoom() {
+	for key := range s.kept {
+		if len(s.kept) < shardViews {
+			return
+		}
+		delete(s.kept, key)
+	}
+}
+
+// forget drops what is kept of a key that has changed.
+func (c *cache) forget(key string) {
+	s := c.shard(key)
+	s.mu.Lock()
+	s.changes++
+	delete(s.kept, key)
+	s.mu.Unlock()
+}
+
+func (c *cache) forgetAll() {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		s.changes++
+		clear(s.kept)
+		s.mu.Unlock()
+	}
+}
+
+// What follows is called by go-redis, which names our keys behind something of its own.
+
+func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 0):] }
+
+// Get finds nothing: what is kept is found before go-redis is asked.
+func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
+
+// Reserve is called before something is read. Whoever is first has waited here for the others already.
+func (c *cache) Reserve(_ string, names []string) (token uint64, shouldFetch bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tokens++
+	c.asked[c.tokens] = ours(names[0])
+	return c.tokens, true
+}
+
+// FulfillOwned is called when something was read of which Redis will tell.
+func (c *cache) FulfillOwned(_ string, token, _ uint64, _ []byte) bool {
+	key := c.answered(token)
+	s := c.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.reading[key]; r != nil {
+		r.told = true
+	}
+	return true
+}
+
+// Cancel is called when it was not.
+func (c *cache) Cancel(_ string, token uint64) bool { return c.answered(token) != "" }
+
+func (c *cache) answered(token uint64) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := c.asked[token]
+	delete(c.asked, token)
+	return key
+}
+
+// DeleteByRedisKey is called when a key has changed.
+func (c *cache) DeleteByRedisKey(name string) int {
+	c.forget(ours(name))
+	return 1
+}
+
+// DeleteByCacheKey is called when a reply could not be read; none was kept.
+func (c *cache) DeleteByCacheKey(string) bool { return false }
+
+// EvictByConn is called when Redis will no longer tell of what one of the connections has read. Which views that were is
+// not noted: it is rare.
+func (c *cache) EvictByConn(uint64) int {
+	c.forgetAll()
+	return 0
+}
+
+// Flush is called when everything has changed.
+func (c *cache) Flush() int {
+	c.forgetAll()
+	return 0
+}
+
+// state returns what the cache has come to.
+func (c *cache) state() Kept {
+	k := Kept{Hits: c.hits.Load(), Misses: c.misses.Load()}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.RLock()
+		k.Views += len(s.kept)
+		s.mu.RUnlock()
+	}
+	return k
+}

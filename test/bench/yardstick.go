@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/redis/go-redis/v9"
+)
+
+// yardstick serves the bare program of a kind until the context ends.
+func yardstick(ctx context.Context, kind string, args []string) error {
+	client := redis.NewClient(&redis.Options{Addr: args[0]})
+	defer client.Close()
+	handlers := map[string]func() http.Handler{
+		"status": func() http.Handler { return bareStatus(client) },
+	}
+	handler, known := handlers[kind]
+	if !known {
+		return fmt.Errorf("no such yardstick: %s", kind)
+	}
+	listener, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // on loopback
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening on", listener.Addr())
+	server := &http.Server{Handler: handler()} //nolint:gosec // it is asked by us alone
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// bareKey is where the yardstick finds what Kasse would answer.
+func bareKey(id string) string { return "bare:" + id }
+
+// bareStatus is an Echo handler with one plain GET, and no authentication.
+func bareStatus(client *redis.Client) http.Handler {
+	e := echo.New()
+	e.GET("/v1/payments/:payment_intent", func(c echo.Context) error {
+		view, err := client.Get(c.Request().Context(), bareKey(c.Param("payment_intent"))).Bytes()
+		if err != nil {
+			return err
+		}
+		return c.JSONBlob(http.StatusOK, view)
+	})
+	return e
+}
