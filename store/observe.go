@@ -57,14 +57,22 @@ func (s *Store) Waiters() (count int) {
 	return count
 }
 
-// Pool is what the connections of this process have come to.
+// Pool is what connections of this process have come to.
 type Pool struct {
 	Hits, Misses, Timeouts, Stale uint32 // since the start
 	Total, Idle                   uint32 // now
 }
 
-// Pool returns the state of the connections.
-func (s *Store) Pool() Pool {
-	p := s.redis.PoolStats()
+// Pools returns the state of the connections, by those who use them: writers, and readers where these have their own.
+func (s *Store) Pools() map[string]Pool {
+	all := map[string]Pool{"writers": poolOf(s.redis)}
+	if s.Readers.client != s.redis {
+		all["readers"] = poolOf(s.Readers.client)
+	}
+	return all
+}
+
+func poolOf(client redis.UniversalClient) Pool {
+	p := client.PoolStats()
 	return Pool{Hits: p.Hits, Misses: p.Misses, Timeouts: p.Timeouts, Stale: p.StaleConns, Total: p.TotalConns, Idle: p.IdleConns}
 }

@@ -11,28 +11,30 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestStore runs the suite on every kind of Redis; the names of the subtests say which one ran.
+// TestStore runs the suite on every kind of Redis; the names of the subtests say which one ran, and with what readers.
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
-		storetest.Run(t, func(t testing.TB) redis.UniversalClient {
+		storetest.Run(t, func(t testing.TB) (redis.UniversalClient, *store.Readers) {
 			t.Helper()
-			return connect(t, "redis://"+miniredis.RunT(t).Addr())
+			return connect(t, "redis://"+miniredis.RunT(t).Addr()), nil
 		})
 	})
-	t.Run("cluster", func(t *testing.T) { storetest.Run(t, emptied("cluster", storetest.NewCluster(t, 3, 0).URL())) })
-	t.Run("sentinel", func(t *testing.T) { storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL())) })
-	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t))) })
+	piped, cached := store.Levers{AutoPipeline: true}, store.Levers{ClientCache: true}
+	t.Run("cluster, pipelined", func(t *testing.T) { storetest.Run(t, emptied("cluster", storetest.NewCluster(t, 3, 0).URL(), piped)) })
+	t.Run("sentinel, pipelined", func(t *testing.T) { storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), piped)) })
+	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), store.Levers{})) })
+	t.Run("redis-server, cached", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), cached)) })
 }
 
-// emptied returns a client of the Redis, of which it takes all that it holds.
-func emptied(mode, url string) func(testing.TB) redis.UniversalClient {
-	return func(t testing.TB) redis.UniversalClient {
+// emptied returns a client of the Redis, of which it takes all that it holds, and readers.
+func emptied(mode, url string, levers store.Levers) func(testing.TB) (redis.UniversalClient, *store.Readers) {
+	return func(t testing.TB) (redis.UniversalClient, *store.Readers) {
 		t.Helper()
 		client := connectTo(t, mode, url)
 		if err := storetest.Empty(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}
-		return client
+		return client, readers(t, mode, url, levers)
 	}
 }
 

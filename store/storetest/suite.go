@@ -15,13 +15,14 @@ import (
 	"kasse/store"
 )
 
-// connector returns a client of a Redis that holds nothing. The client ends with the test.
-type connector func(t testing.TB) redis.UniversalClient
+// connector returns a client of a Redis that holds nothing, and connections for readers; nil: they share the client. They
+// end with the test.
+type connector func(t testing.TB) (redis.UniversalClient, *store.Readers)
 
 // Run is what every kind of Redis must pass. Connect is called once or more in a test, each time for a Redis that holds
 // nothing; one server may serve all tests, which run one after the other. Commands name the keys of one partition only,
 // so that the suite runs on a Redis Cluster as it stands.
-func Run(t *testing.T, connect func(t testing.TB) redis.UniversalClient) {
+func Run(t *testing.T, connect func(t testing.TB) (redis.UniversalClient, *store.Readers)) {
 	t.Helper()
 	c := connector(connect)
 	t.Run("payments", c.testPayments)
@@ -74,7 +75,8 @@ type fixture struct {
 // unmarked returns a store on an empty Redis.
 func unmarked(t testing.TB, connect connector, o store.Options) fixture {
 	t.Helper()
-	client := connect(t)
+	client, readers := connect(t)
+	o.Readers = readers
 	return fixture{store.New(client, o), client}
 }
 

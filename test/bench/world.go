@@ -61,7 +61,7 @@ func (w *world) kasse(ctx context.Context, changes map[string]string) (server, e
 	}
 	w.ends = append(w.ends, p.Kill)
 	k := &town.Kasse{Process: p}
-	if err := k.Addresses(ctx); err != nil {
+	if err := k.AwaitListening(ctx); err != nil {
 		return server{}, err
 	}
 	return server{k.Public, p.PID()}, k.AwaitReady(ctx)

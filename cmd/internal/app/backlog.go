@@ -28,11 +28,14 @@ var errUndescribed = errors.New("no such metric was described")
 // described are the metrics of the backlog.
 var described = []definition{
 	{"kasse_waiters", "gauge", nil, "Held polls, creates that wait for another, and one for each endpoint, in this process."},
-	{"kasse_redis_pool_connections", "gauge", []string{"state"}, "Connections to Redis; used and idle."},
-	{"kasse_redis_pool_hits_total", "counter", nil, "Times that a free connection was found."},
-	{"kasse_redis_pool_misses_total", "counter", nil, "Times that none was."},
-	{"kasse_redis_pool_timeouts_total", "counter", nil, "Times that waiting for a connection took too long."},
-	{"kasse_redis_pool_stale_total", "counter", nil, "Connections that were found broken, or too old."},
+	{"kasse_redis_pool_connections", "gauge", []string{"pool", "state"}, "Connections to Redis; used and idle. Readers (status reads and the feed) have a pool of their own."},
+	{"kasse_redis_pool_hits_total", "counter", []string{"pool"}, "Times that a free connection was found."},
+	{"kasse_redis_pool_misses_total", "counter", []string{"pool"}, "Times that none was."},
+	{"kasse_redis_pool_timeouts_total", "counter", []string{"pool"}, "Times that waiting for a connection took too long."},
+	{"kasse_redis_pool_stale_total", "counter", []string{"pool"}, "Connections that were found broken, or too old."},
+	{"kasse_redis_cache_hits_total", "counter", nil, "Status reads that were answered from memory (REDIS_CLIENT_CACHE)."},
+	{"kasse_redis_cache_misses_total", "counter", nil, "Status reads that were not."},
+	{"kasse_redis_cache_views", "gauge", nil, "Views in memory."},
 	{"kasse_redis_up", "gauge", nil, "1 where Redis answered this scrape in time; without an answer the metrics that it knows are missing."},
 	{"kasse_redis_memory_used_bytes", "gauge", []string{"server"}, "Memory that a master uses."},
 	{"kasse_redis_memory_max_bytes", "gauge", []string{"server"}, "Memory that a master may use; 0 where it has no bound."},
@@ -92,14 +95,19 @@ func (b *backlog) show(name string, value float64, labels ...string) {
 }
 
 func (b *backlog) ofProcess() {
-	pool := b.app.store.Pool()
 	b.show("kasse_waiters", float64(b.app.store.Waiters()))
-	b.show("kasse_redis_pool_connections", float64(pool.Total-min(pool.Idle, pool.Total)), "used")
-	b.show("kasse_redis_pool_connections", float64(pool.Idle), "idle")
-	b.show("kasse_redis_pool_hits_total", float64(pool.Hits))
-	b.show("kasse_redis_pool_misses_total", float64(pool.Misses))
-	b.show("kasse_redis_pool_timeouts_total", float64(pool.Timeouts))
-	b.show("kasse_redis_pool_stale_total", float64(pool.Stale))
+	for name, pool := range b.app.store.Pools() {
+		b.show("kasse_redis_pool_connections", float64(pool.Total-min(pool.Idle, pool.Total)), name, "used")
+		b.show("kasse_redis_pool_connections", float64(pool.Idle), name, "idle")
+		b.show("kasse_redis_pool_hits_total", float64(pool.Hits), name)
+		b.show("kasse_redis_pool_misses_total", float64(pool.Misses), name)
+		b.show("kasse_redis_pool_timeouts_total", float64(pool.Timeouts), name)
+		b.show("kasse_redis_pool_stale_total", float64(pool.Stale), name)
+	}
+	kept := b.app.store.Kept()
+	b.show("kasse_redis_cache_hits_total", float64(kept.Hits))
+	b.show("kasse_redis_cache_misses_total", float64(kept.Misses))
+	b.show("kasse_redis_cache_views", float64(kept.Views))
 }
 
 func (b *backlog) ofRedis(ctx context.Context) error {

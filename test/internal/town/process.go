@@ -82,6 +82,22 @@ func (p *Process) Kill() {
 	<-p.ended
 }
 
+// PID is the number that the system knows the process by.
+func (p *Process) PID() int { return p.command.Process.Pid }
+
+// Wait waits for the process's own end, and fails unless it ends well.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.ended:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if code := p.command.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("process %d ended with %d: %s", p.command.Process.Pid, code, Tail(p.Log))
+	}
+	return nil
+}
+
 // Terminate asks the process to stop, and fails unless it ends well.
 func (p *Process) Terminate(ctx context.Context) error {
 	p.Signal(syscall.SIGTERM)

@@ -1,0 +1,199 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// readers opens connections for readers as production does.
+func readers(t testing.TB, mode, url string, levers store.Levers) *store.Readers {
+	t.Helper()
+	r, err := store.ConnectReaders(mode, url, levers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// process is a store as a process has it: with a cache of its own, and listening.
+func process(t *testing.T, url string) *store.Store {
+	t.Helper()
+	o := options
+	o.Readers = readers(t, "single", url, store.Levers{ClientCache: true})
+	s := store.New(connect(t, url), o)
+	if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func shows(t *testing.T, s *store.Store, id service.PaymentID) int64 {
+	t.Helper()
+	v, err := s.LoadView(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Version
+}
+
+// awaitKept reads until the view is kept.
+func awaitKept(t *testing.T, s *store.Store, id service.PaymentID) {
+	t.Helper()
+	await(t, "the view to be kept", func() bool {
+		before := s.Kept().Hits
+		shows(t, s, id)
+		return s.Kept().Hits > before
+	})
+}
+
+func await(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !met(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("in vain: " + what)
+		}
+	}
+}
+
+// write writes the next version of a payment.
+func write(t *testing.T, s *store.Store, id service.PaymentID) int64 {
+	t.Helper()
+	p, now, err := s.LoadPayment(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := service.PaymentWrite{Payment: p, Now: now, Version: p.Revision + 1, History: []byte(`{}`)}
+	w.View = fmt.Appendf(nil, `{"version":%d,"customer":null}`, w.Version)
+	if err := s.SavePayment(t.Context(), w); err != nil {
+		t.Fatal(err)
+	}
+	return w.Version
+}
+
+// TestCacheOfViews: who writes reads it at once; others are told by Redis; nobody goes on with what he cannot hear the end of.
+func TestCacheOfViews(t *testing.T) {
+	server := storetest.NewServer(t)
+	one, other := process(t, server.URL()), process(t, server.URL())
+	const id = "pi_cached"
+	write(t, one, id)
+	for range 20 {
+		awaitKept(t, one, id)
+		if written := write(t, one, id); shows(t, one, id) != written {
+			t.Fatal("who has written reads what was before")
+		}
+		awaitKept(t, one, id)
+		written := write(t, other, id)
+		await(t, "the other's change", func() bool { return shows(t, one, id) == written })
+	}
+
+	awaitKept(t, one, id)
+	client := connect(t, server.URL())
+	for _, kind := range []string{"normal", "pubsub"} {
+		if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written := write(t, store.New(client, options), id)
+	await(t, "a change while the connections were cut", func() bool { return shows(t, one, id) == written })
+
+	awaitKept(t, one, id)
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the loss of everything", func() bool {
+		_, err := one.LoadView(t.Context(), id)
+		return err != nil
+	})
+}
+
+// TestCacheWithoutTracking: where Redis refuses to tell, nothing is kept.
+func TestCacheWithoutTracking(t *testing.T) {
+	server := storetest.NewServer(t)
+	client := connect(t, server.URL())
+	if err := client.Do(t.Context(), "ACL", "SETUSER", "default", "-client|tracking").Err(); err != nil {
+		t.Fatal(err)
+	}
+	s := process(t, server.URL())
+	const id = "pi_untold"
+	for range 50 {
+		if written := write(t, store.New(client, options), id); shows(t, s, id) != written {
+			t.Fatal("an old view was served")
+		}
+	}
+	if kept := s.Kept(); kept.Hits != 0 || kept.Views != 0 {
+		t.Errorf("%+v", kept)
+	}
+}
+
+// TestReadersUseUpNothing: all connections of those who read are taken for good, and changes are written all the same.
+func TestReadersUseUpNothing(t *testing.T) {
+	server := storetest.NewServer(t)
+	for name, levers := range map[string]store.Levers{"plain": {}, "pipelined": {AutoPipeline: true}, "cached": {ClientCache: true}} {
+		t.Run(name, func(t *testing.T) {
+			o := options
+			o.Readers = readers(t, "single", "redis://"+mute(t)+"/0?pool_size=2&max_retries=-1", levers)
+			s := store.New(connect(t, server.URL()+"?pool_size=2"), o)
+			if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, hangUp := context.WithCancel(t.Context())
+			var storm sync.WaitGroup
+			var ended atomic.Int32
+			for n := range 500 {
+				storm.Go(func() {
+					defer ended.Add(1)
+					_, _ = s.LoadView(ctx, service.PaymentID(fmt.Sprint("pi_storm", n)))
+				})
+			}
+			for range 20 {
+				write(t, s, service.PaymentID("pi_"+name))
+			}
+			if ended.Load() == 500 {
+				t.Error("nobody was waiting while it was written")
+			}
+			hangUp()
+			storm.Wait()
+		})
+	}
+}
+
+// mute returns the address of a server that takes connections and says nothing.
+func mute(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var taken []net.Conn
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			taken = append(taken, conn)
+			mu.Unlock()
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range taken {
+			conn.Close()
+		}
+	})
+	return listener.Addr().String()
+}
