@@ -32,7 +32,7 @@ func ConnectReaders(mode, url string, l Levers) (*Readers, error) {
 	r := &Readers{}
 	var err error
 	if l.ClientCache && mode == "single" {
-		r.cache = newCache(time.Now)
+		r.cache = newCache(time.Now) //nolint:forbidigo // it says how long something was kept, and dates nothing
 		r.client, err = newSingleClient(url, r.cache)
 	} else {
 		r.client, err = newClient(mode, url)

@@ -46,12 +46,14 @@ func shows(t *testing.T, s *store.Store, id service.PaymentID) int64 {
 	return v.Version
 }
 
+const cached service.PaymentID = "pi_cached"
+
 // awaitKept reads until the view is kept.
-func awaitKept(t *testing.T, s *store.Store, id service.PaymentID) {
+func awaitKept(t *testing.T, s *store.Store) {
 	t.Helper()
 	await(t, "the view to be kept", func() bool {
 		before := s.Kept().Hits
-		shows(t, s, id)
+		shows(t, s, cached)
 		return s.Kept().Hits > before
 	})
 }
@@ -84,19 +86,19 @@ func write(t *testing.T, s *store.Store, id service.PaymentID) int64 {
 func TestCacheOfViews(t *testing.T) {
 	server := storetest.NewServer(t)
 	one, other := process(t, server.URL()), process(t, server.URL())
-	const id = "pi_cached"
+	const id = cached
 	write(t, one, id)
 	for range 20 {
-		awaitKept(t, one, id)
+		awaitKept(t, one)
 		if written := write(t, one, id); shows(t, one, id) != written {
 			t.Fatal("who has written reads what was before")
 		}
-		awaitKept(t, one, id)
+		awaitKept(t, one)
 		written := write(t, other, id)
 		await(t, "the other's change", func() bool { return shows(t, one, id) == written })
 	}
 
-	awaitKept(t, one, id)
+	awaitKept(t, one)
 	client := connect(t, server.URL())
 	for _, kind := range []string{"normal", "pubsub"} {
 		if err := client.Do(t.Context(), "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes").Err(); err != nil {
@@ -106,7 +108,7 @@ func TestCacheOfViews(t *testing.T) {
 	written := write(t, store.New(client, options), id)
 	await(t, "a change while the connections were cut", func() bool { return shows(t, one, id) == written })
 
-	awaitKept(t, one, id)
+	awaitKept(t, one)
 	if err := client.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type link struct {
 }
 
 func dial(address string) (*link, error) {
-	conn, err := net.Dial("tcp", address) //nolint:noctx // on loopback
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
@@ -101,11 +101,14 @@ func (l load) quantile(share float64) time.Duration {
 	return l.latencies[min(int(share*float64(len(l.latencies))), len(l.latencies)-1)]
 }
 
+// connections of a load.
+const connections = 64
+
 // next gives the n-th request of a connection, and the status that it must be answered with.
 type next func(connection, n int) (request []byte, status int)
 
-// closedLoop asks on so many connections, on each as soon as it has been answered, for so long.
-func closedLoop(ctx context.Context, address string, connections int, length time.Duration, give next) (load, error) {
+// closedLoop asks on 64 connections, on each as soon as it has been answered, for so long.
+func closedLoop(ctx context.Context, address string, length time.Duration, give next) (load, error) {
 	links := make([]*link, connections)
 	for i := range links {
 		var err error
@@ -153,7 +156,7 @@ func keepAsking(ctx context.Context, l *link, connection int, give next) (latenc
 
 // openLoop asks so many times a second, whatever the answers take, and counts each latency from the moment at which its
 // request was due: one that could not be sent in time has waited all the same.
-func openLoop(ctx context.Context, address string, connections, rate int, length time.Duration, give next) (load, error) {
+func openLoop(ctx context.Context, address string, rate int, length time.Duration, give next) (load, error) {
 	due := make(chan time.Time, rate)
 	go func() {
 		defer close(due)

@@ -43,6 +43,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{"status", status},
+	{"webhooks", webhooks},
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {

@@ -53,7 +53,8 @@ func (b *bench) load(name string, l load, more ...metric) {
 	b.line(name, l.count(), append([]metric{
 		{"ns/op", float64(l.took.Nanoseconds()) / float64(max(l.count(), 1))},
 		{"req/s", l.rate()},
-		{"p50-µs", micros(l.quantile(.5))}, {"p99-µs", micros(l.quantile(.99))},
+		{"p50-µs", micros(l.quantile(.5))},
+		{"p99-µs", micros(l.quantile(.99))},
 	}, more...)...)
 }
 

@@ -8,10 +8,7 @@ import (
 	"time"
 )
 
-const (
-	pollers  = 64
-	payments = 10_000
-)
+const payments = 10_000
 
 // poll is the request of a page that holds the client secret.
 func poll(n int, more string) []byte {
@@ -20,18 +17,17 @@ func poll(n int, more string) []byte {
 
 // atRandom asks for any of the payments, on each connection in an order of its own.
 func atRandom(requests [][]byte, status int) next {
-	dice := make([]*rand.Rand, pollers)
+	dice := make([]*rand.Rand, connections)
 	for i := range dice {
-		dice[i] = rand.New(rand.NewPCG(uint64(i), 1)) //nolint:gosec // which is read next
+		dice[i] = rand.New(rand.NewPCG(uint64(i), 1))
 	}
 	return func(connection, _ int) ([]byte, int) { return requests[dice[connection].IntN(len(requests))], status }
 }
 
-
 // inTurn asks for each of the payments once.
 func inTurn(requests [][]byte, status int) next {
 	return func(connection, n int) ([]byte, int) {
-		if at := connection + n*pollers; at < len(requests) {
+		if at := connection + n*connections; at < len(requests) {
 			return requests[at], status
 		}
 		return nil, 0
@@ -71,10 +67,10 @@ func status(ctx context.Context, b *bench) error {
 	}
 	reads := func(requests [][]byte, status int) func(string) (load, error) {
 		return func(address string) (load, error) {
-			if _, err := closedLoop(ctx, address, pollers, time.Hour, inTurn(requests, status)); err != nil { // to warm up
+			if _, err := closedLoop(ctx, address, time.Hour, inTurn(requests, status)); err != nil { // to warm up
 				return load{}, err
 			}
-			return closedLoop(ctx, address, pollers, b.length, atRandom(requests, status))
+			return closedLoop(ctx, address, b.length, atRandom(requests, status))
 		}
 	}
 	for range b.rounds {

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"kasse/test/internal/town"
@@ -36,8 +38,8 @@ func (b *bench) newWorld(ctx context.Context, redisArgs ...string) (*world, erro
 
 // close ends all that was started.
 func (w *world) close() {
-	for i := len(w.ends) - 1; i >= 0; i-- {
-		w.ends[i]()
+	for _, end := range slices.Backward(w.ends) {
+		end()
 	}
 }
 
@@ -47,9 +49,7 @@ func (w *world) settings(changes map[string]string) []string {
 		"STRIPE_WEBHOOK_SECRETS": hookSecret, "REDIS_DURABILITY": "off", "REDIS_PARTITIONS": "16",
 		"RATE_LIMIT_SERVICE": "999999/s", "RATE_LIMIT_FRONTEND": "10000/s", "RATE_LIMIT_ADDRESS": "10000/s",
 	}
-	for name, value := range changes {
-		settings[name] = value
-	}
+	maps.Copy(settings, changes)
 	return town.Settings("redis://"+w.redis.Address+"/0", "http://127.0.0.1:1", settings)
 }
 
@@ -104,8 +104,7 @@ func (w *world) bare(ctx context.Context, kind string, args ...string) (server, 
 
 // seed opens so many payments by their webhooks.
 func (w *world) seed(ctx context.Context, kasse server, from, count int) error {
-	const connections = 64
-	l, err := closedLoop(ctx, kasse.address, connections, time.Hour, func(connection, n int) ([]byte, int) {
+	l, err := closedLoop(ctx, kasse.address, time.Hour, func(connection, n int) ([]byte, int) {
 		number := from + connection + n*connections
 		if number >= from+count {
 			return nil, 0

@@ -15,19 +15,18 @@ import (
 func yardstick(ctx context.Context, kind string, args []string) error {
 	client := redis.NewClient(&redis.Options{Addr: args[0]})
 	defer client.Close()
-	handlers := map[string]func() http.Handler{
-		"status": func() http.Handler { return bareStatus(client) },
-	}
-	handler, known := handlers[kind]
+	handler, known := map[string]func(*redis.Client) http.Handler{
+		"status": bareStatus, "webhook-bare": bareWebhook, "webhook-construct": constructWebhook,
+	}[kind]
 	if !known {
 		return fmt.Errorf("no such yardstick: %s", kind)
 	}
-	listener, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // on loopback
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Println("listening on", listener.Addr())
-	server := &http.Server{Handler: handler()} //nolint:gosec // it is asked by us alone
+	server := &http.Server{Handler: handler(client)}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
