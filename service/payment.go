@@ -30,6 +30,8 @@ type PaymentWrite struct {
 	ReadAt  time.Time  // when a read is wanted; zero: none is
 	SweepAt time.Time  // when Stripe is asked although nothing is in doubt; zero: never
 	Final   bool       // the payment may expire, after its retention
+
+	before, after View // what was shown, and what is
 }
 
 // Announced is a transition that backends are told of; its data is the view.
@@ -98,11 +100,7 @@ func (s *Service) prepare(ctx context.Context, p *Payment, now time.Time, cause 
 	if w.Event != nil {
 		w.Event.Restored = s.rebuilding
 	}
-	shown, err := w.stored()
-	if err != nil {
-		return w, err
-	}
-	w.SweepAt = s.sweepAt(shown, now)
+	w.SweepAt = s.sweepAt(w.after, now)
 	if w.Final && !p.Standing.Foreign {
 		err = s.orders.OutliveOrder(ctx, p.Standing.Order)
 	}

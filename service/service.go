@@ -98,9 +98,8 @@ func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
 	if w.History == nil {
 		return
 	}
-	from, _ := before.stored()
-	to, _ := w.stored()
-	s.observer().Moved(from.State, to.State)
+	from, to := w.before.State, w.after.State
+	s.observer().Moved(from, to)
 	s.Logger.InfoContext(ctx, "transition", "payment_intent", w.ID, "order_id", w.Standing.Order,
-		"from", from.State, "to", to.State, "version", w.Version)
+		"from", from, "to", to, "version", w.Version)
 }

@@ -32,13 +32,13 @@ func (p *Payment) write(now time.Time, cause string) (PaymentWrite, error) {
 	}
 	after := p.render(now)
 	after.Version, after.UpdatedAt = before.Version, before.UpdatedAt
-	w := PaymentWrite{Payment: *p, Now: now, Version: before.Version, ReadAt: p.readAt(now), Final: after.Final}
+	w := PaymentWrite{Payment: *p, Now: now, Version: before.Version, ReadAt: p.readAt(now), Final: after.Final, before: before, after: after}
 	if bytes.Equal(after.encode(), p.View) {
 		return w, nil
 	}
 	after.Version = max(before.Version+1, now.UnixMilli())
 	after.UpdatedAt = time.Unix(now.Unix(), 0).UTC()
-	w.Version, w.View = after.Version, after.encode()
+	w.Version, w.View, w.after = after.Version, after.encode(), after
 	if kind := eventType(before, after, p.Standing); kind != "" {
 		w.Event = &Announced{ID: string(p.ID) + "." + strconv.FormatInt(after.Version, 10), Type: kind}
 	}

@@ -1,11 +1,12 @@
 package stripe
 
 import (
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	"github.com/stripe/stripe-go/v79/webhook"
 

@@ -3,10 +3,11 @@ package stripe
 import (
 	"cmp"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 
 	stripego "github.com/stripe/stripe-go/v79"
 
