@@ -24,6 +24,7 @@ const (
 	resident    = "resident memory"
 	waiters     = "held requests"
 	connections = "Redis connections"
+	views       = "views in memory"
 	payments    = "payments"
 	orders      = "orders"
 	entries     = "events in the streams"
@@ -42,7 +43,9 @@ const (
 
 const (
 	mega      = 1 << 20
-	pipelines = 10 // connections: go-redis's DefaultPipelinePoolSize
+	pipelines = 20      // connections: go-redis's DefaultPipelinePoolSize, of writers and of readers
+	mostViews = 1 << 15 // that the server keeps in memory
+	viewBytes = 4 << 10 // of each
 )
 
 // rule says how much of something there may be at rest.
@@ -57,8 +60,9 @@ type rule struct {
 func none(truth) float64 { return 0 }
 
 // rules are the lines of the table. The slack of goroutines and files is that of a scrape and of a background read; go-redis
-// opens connections for pipelines, ten at most, when it needs them, and keeps them. That of memory is what the collector and the allocator leave, and two tables of callers with 65,536 lines each;
-// that of other keys a count of strangers in each partition.
+// opens connections for pipelines when it needs them, and keeps them. That of memory is what the collector and the allocator
+// leave, and two tables of callers with 65,536 lines each; views that are kept take what they take. Other keys are a count
+// of strangers in each partition.
 var rules = []rule{
 	{name: goroutines, factor: 1, slack: 10},
 	{name: openFiles, factor: 1, slack: 10 + pipelines},
@@ -66,6 +70,7 @@ var rules = []rule{
 	{name: resident, bytes: true, factor: 1.5, slack: 16 * mega},
 	{name: waiters, factor: 1},
 	{name: connections, factor: 1, slack: 2 + pipelines},
+	{name: views, slack: mostViews},
 	{name: payments, exact: func(t truth) float64 { return float64(t.orders) }},
 	{name: orders, exact: func(t truth) float64 { return float64(t.orders) }},
 	{name: entries, exact: func(t truth) float64 { return float64(t.entries) }},
@@ -98,6 +103,9 @@ func judge(base, peak, end reading, t truth) []figure {
 			f.least, f.most = r.exact(t), r.exact(t)
 		case r.exact == nil && base != nil:
 			f.most = math.Ceil(f.base*r.factor + r.slack)
+			if r.bytes {
+				f.most += viewBytes * max(0, end[views]-base[views])
+			}
 		}
 		all = append(all, f)
 	}

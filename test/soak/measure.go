@@ -32,11 +32,12 @@ func (w *world) measure(ctx context.Context) (reading, error) {
 // shown are the metrics that are lines of the table, without their labels.
 var shown = map[string]string{
 	"go_goroutines": goroutines, "process_open_fds": openFiles, "process_resident_memory_bytes": resident, "go_memstats_heap_inuse_bytes": heap,
-	"kasse_waiters": waiters, "go_gc_duration_seconds_count": collections,
+	"kasse_waiters": waiters, "go_gc_duration_seconds_count": collections, "kasse_redis_cache_views": views,
 }
 
 // addMetrics reads Prometheus's text format.
 func (r reading) addMetrics(text []byte) {
+	r[views] = 0 // where there is no cache
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		series, value, _ := strings.Cut(lines.Text(), " ")
 		number, err := strconv.ParseFloat(value, 64)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,8 +110,11 @@ func TestJudge(t *testing.T) {
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
 			for what, by := range map[string]float64{"a leak": 200, "a leak of one for an order": 500} {
-				if r.bytes {
+				switch {
+				case r.bytes:
 					by *= 256 << 10
+				case r.name == views: // some are kept
+					by += mostViews
 				}
 				expectComplaint(t, what, judge(calm, calm, calm.with(r.name, calm[r.name]+by), now), r.name)
 			}
@@ -126,6 +130,26 @@ func TestJudge(t *testing.T) {
 			gone := calm.with(r.name, 0)
 			delete(gone, r.name)
 			expectComplaint(t, "not measured", judge(calm, calm, gone, now), r.name)
+		})
+	}
+}
+
+// Views that are kept may take memory, and what is more is still found.
+func TestJudgeOfViews(t *testing.T) {
+	base := reading{heap: 10 * mega, views: 100}
+	for name, test := range map[string]struct {
+		heap float64
+		fits bool
+	}{
+		"of the views": {heap: 55 * mega, fits: true},
+		"of more":      {heap: 65 * mega},
+	} {
+		t.Run(name, func(t *testing.T) {
+			figures := judge(base, base, reading{heap: test.heap, views: 10_100}, truth{})
+			at := slices.IndexFunc(figures, func(f figure) bool { return f.name == heap })
+			if c := figures[at].complaint(); (c == "") != test.fits {
+				t.Error(c)
+			}
 		})
 	}
 }
