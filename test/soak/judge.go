@@ -45,7 +45,7 @@ const (
 	mega      = 1 << 20
 	pipelines = 20      // connections: go-redis's DefaultPipelinePoolSize, of writers and of readers
 	mostViews = 1 << 15 // that the server keeps in memory
-	viewBytes = 4 << 10 // of each
+	viewBytes = 6 << 10 // of each, with what go-redis notes of it
 )
 
 // rule says how much of something there may be at rest.

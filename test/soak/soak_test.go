@@ -141,8 +141,8 @@ func TestJudgeOfViews(t *testing.T) {
 		heap float64
 		fits bool
 	}{
-		"of the views": {heap: 55 * mega, fits: true},
-		"of more":      {heap: 65 * mega},
+		"of the views": {heap: 75 * mega, fits: true},
+		"of more":      {heap: 85 * mega},
 	} {
 		t.Run(name, func(t *testing.T) {
 			figures := judge(base, base, reading{heap: test.heap, views: 10_100}, truth{})
