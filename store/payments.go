@@ -150,10 +150,11 @@ func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.Sto
 }
 
 func (s *Store) readView(ctx context.Context, key string) (service.StoredView, error) {
-	values, err := s.Readers.views.HMGet(ctx, key, "view", "version", "secret", "order").Result()
-	if err != nil {
+	question := redis.NewSliceCmd(ctx, "hmget", key, "view", "version", "secret", "order")
+	if err := s.reading.ask(ctx, question); err != nil {
 		return service.StoredView{}, unavailable(err)
 	}
+	values := question.Val()
 	view, ok := values[0].(string)
 	if !ok {
 		return service.StoredView{}, service.ErrNotFound
@@ -178,14 +179,14 @@ func (s *Store) forgetView(id service.PaymentID) {
 
 // LoadHistory returns the JSON array of visible changes, oldest first; service.ErrNotFound where there is no payment.
 func (s *Store) LoadHistory(ctx context.Context, id service.PaymentID) ([]byte, error) {
-	entries, err := s.Readers.views.HGet(ctx, s.paymentPartition(id).payment(id), "history").Result()
-	switch {
+	question := redis.NewStringCmd(ctx, "hget", s.paymentPartition(id).payment(id), "history")
+	switch err := s.reading.ask(ctx, question); {
 	case errors.Is(err, redis.Nil):
 		return nil, service.ErrNotFound
 	case err != nil:
 		return nil, unavailable(err)
 	}
-	return []byte("[" + entries + "]"), nil
+	return []byte("[" + question.Val() + "]"), nil
 }
 
 // corrupt is a record that cannot be read. It is not overwritten: somebody has to look.

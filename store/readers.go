@@ -1,37 +1,24 @@
 package store
 
 import (
-	"context"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
-// Levers are two young features of go-redis, for what is read again and again.
-type Levers struct {
-	AutoPipeline bool // questions that are asked at the same time go in one pipeline
-	ClientCache  bool // views are kept here until Redis says that they have changed; of a single server's database 0 only
-}
-
 // Readers are connections of their own for those who read what was rendered: a storm of polls cannot use up those of
 // webhooks and creates.
 type Readers struct {
 	client redis.UniversalClient
-	views  asker
 	cache  *cache // nil: nothing is kept
 }
 
-// asker asks what a poll asks.
-type asker interface {
-	HGet(ctx context.Context, key, field string) *redis.StringCmd
-	HMGet(ctx context.Context, key string, fields ...string) *redis.SliceCmd
-}
-
-// ConnectReaders opens a client for the URL as Connect does.
-func ConnectReaders(mode, url string, l Levers) (*Readers, error) {
+// ConnectReaders opens a client for the URL as Connect does. Where it may keep views, it keeps them until Redis says that
+// they have changed; that is for a single server's database 0.
+func ConnectReaders(mode, url string, keep bool) (*Readers, error) {
 	r := &Readers{}
 	var err error
-	if l.ClientCache && mode == "single" {
+	if keep && mode == "single" {
 		r.cache = newCache(time.Now) //nolint:forbidigo // it says how long something was kept, and dates nothing
 		r.client, err = newSingleClient(url, r.cache)
 	} else {
@@ -41,21 +28,7 @@ func ConnectReaders(mode, url string, l Levers) (*Readers, error) {
 		return nil, err
 	}
 	r.client.AddHook(bounded{})
-	r.views = r.client
-	if l.AutoPipeline && r.cache == nil {
-		r.views, err = autoPipeline(r.client)
-	}
-	return r, err
-}
-
-func autoPipeline(client redis.UniversalClient) (asker, error) {
-	switch c := client.(type) {
-	case *redis.Client:
-		return c.AutoPipeline()
-	case *redis.ClusterClient:
-		return c.AutoPipeline()
-	}
-	return client, nil
+	return r, nil
 }
 
 // Close ends the connections.

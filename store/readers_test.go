@@ -15,9 +15,9 @@ import (
 )
 
 // readers opens connections for readers as production does.
-func readers(t testing.TB, mode, url string, levers store.Levers) *store.Readers {
+func readers(t testing.TB, mode, url string, keep bool) *store.Readers {
 	t.Helper()
-	r, err := store.ConnectReaders(mode, url, levers)
+	r, err := store.ConnectReaders(mode, url, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func readers(t testing.TB, mode, url string, levers store.Levers) *store.Readers
 func process(t *testing.T, url string) *store.Store {
 	t.Helper()
 	o := options
-	o.Readers = readers(t, "single", url, store.Levers{ClientCache: true})
+	o.Readers = readers(t, "single", url, true)
 	s := store.New(connect(t, url), o)
 	if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
@@ -140,10 +140,11 @@ func TestCacheWithoutTracking(t *testing.T) {
 // TestReadersUseUpNothing: all connections of those who read are taken for good, and changes are written all the same.
 func TestReadersUseUpNothing(t *testing.T) {
 	server := storetest.NewServer(t)
-	for name, levers := range map[string]store.Levers{"plain": {}, "pipelined": {AutoPipeline: true}, "cached": {ClientCache: true}} {
+	for name, levers := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
 		t.Run(name, func(t *testing.T) {
 			o := options
-			o.Readers = readers(t, "single", "redis://"+mute(t)+"/0?pool_size=2&max_retries=-1", levers)
+			o.AutoPipeline = levers.pipelined
+			o.Readers = readers(t, "single", "redis://"+mute(t)+"/0?pool_size=2&max_retries=-1", levers.keep)
 			s := store.New(connect(t, server.URL()+"?pool_size=2"), o)
 			if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 				t.Fatal(err)

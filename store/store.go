@@ -59,6 +59,7 @@ type Options struct {
 	WaitTimeout    time.Duration // for them; at most MaxWait
 	Observer       Observer      // may be nil
 	Readers        *Readers      // for what is polled; nil: they share the store's client
+	AutoPipeline   bool          // questions that are asked at the same time go in one pipeline
 	// TraceParent names the trace of whoever asks, as the traceparent of W3C's Trace Context; nil: there are none.
 	TraceParent func(context.Context) string
 }
@@ -67,6 +68,8 @@ type Options struct {
 type Store struct {
 	Options
 	redis   redis.UniversalClient
+	writing door
+	reading door
 	limiter *redis_rate.Limiter
 	watch   *watch
 
@@ -80,11 +83,15 @@ func New(client redis.UniversalClient, o Options) *Store {
 	}
 	switch {
 	case o.Readers == nil:
-		o.Readers = &Readers{client: client, views: client}
+		o.Readers = &Readers{client: client}
 	case o.Observer != nil:
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
-	return &Store{Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), rebuilding: map[partition]bool{}}
+	return &Store{
+		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), rebuilding: map[partition]bool{},
+		writing: newDoor(client, o.AutoPipeline, o.Observer),
+		reading: newDoor(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer), // what is read again is kept
+	}
 }
 
 // LogTo sends what go-redis has to say to the log, for all clients of the process. It is about connections, and holds no

@@ -11,30 +11,36 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestStore runs the suite on every kind of Redis; the names of the subtests say which one ran, and with what readers.
+// TestStore runs the suite on every kind of Redis, and with each lever; the names of the subtests say which ran.
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
-		storetest.Run(t, func(t testing.TB) (redis.UniversalClient, *store.Readers) {
+		storetest.Run(t, func(t testing.TB) storetest.Redis {
 			t.Helper()
-			return connect(t, "redis://"+miniredis.RunT(t).Addr()), nil
+			return storetest.Redis{UniversalClient: connect(t, "redis://"+miniredis.RunT(t).Addr()), Levered: true}
 		})
 	})
-	piped, cached := store.Levers{AutoPipeline: true}, store.Levers{ClientCache: true}
-	t.Run("cluster, pipelined", func(t *testing.T) { storetest.Run(t, emptied("cluster", storetest.NewCluster(t, 3, 0).URL(), piped)) })
-	t.Run("sentinel, pipelined", func(t *testing.T) { storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), piped)) })
-	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), store.Levers{})) })
-	t.Run("redis-server, cached", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), cached)) })
+	const plain, pipelined, keeps, keepsNot = false, true, true, false
+	t.Run("cluster, pipelined", func(t *testing.T) {
+		storetest.Run(t, emptied("cluster", storetest.NewCluster(t, 3, 0).URL(), pipelined, keepsNot))
+	})
+	t.Run("sentinel, pipelined", func(t *testing.T) {
+		storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), pipelined, keepsNot))
+	})
+	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), plain, keepsNot)) })
+	t.Run("redis-server, pipelined, cached", func(t *testing.T) {
+		storetest.Run(t, emptied("single", storetest.RedisServer(t), pipelined, keeps))
+	})
 }
 
-// emptied returns a client of the Redis, of which it takes all that it holds, and readers.
-func emptied(mode, url string, levers store.Levers) func(testing.TB) (redis.UniversalClient, *store.Readers) {
-	return func(t testing.TB) (redis.UniversalClient, *store.Readers) {
+// emptied returns a way to the Redis, of which it takes all that it holds.
+func emptied(mode, url string, pipelined, keep bool) func(testing.TB) storetest.Redis {
+	return func(t testing.TB) storetest.Redis {
 		t.Helper()
 		client := connectTo(t, mode, url)
 		if err := storetest.Empty(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}
-		return client, readers(t, mode, url, levers)
+		return storetest.Redis{UniversalClient: client, Readers: readers(t, mode, url, keep), Levered: pipelined}
 	}
 }
 

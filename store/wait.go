@@ -23,7 +23,7 @@ import (
 // callers may see.
 func (s *Store) run(ctx context.Context, script *redis.Script, part partition, keys []string, args ...any) (any, error) {
 	if s.WaitReplicas == 0 {
-		reply, err := script.Run(ctx, s.redis, keys, args...).Result()
+		reply, err := s.writing.script(ctx, script, keys, args...)
 		return reply, unavailable(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, exchangeBound)

@@ -9,7 +9,7 @@ import (
 
 // testDump checks what other tests rely on when they look for secrets.
 func (connect connector) testDump(t *testing.T) {
-	client, _ := connect(t)
+	client := connect(t).UniversalClient
 	ctx := t.Context()
 	must(t, client.Set(ctx, "string", "s", 0).Err())
 	must(t, client.HSet(ctx, "hash", "b", "2", "a", "1").Err())

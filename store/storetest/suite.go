@@ -15,14 +15,20 @@ import (
 	"kasse/store"
 )
 
-// connector returns a client of a Redis that holds nothing, and connections for readers; nil: they share the client. They
-// end with the test.
-type connector func(t testing.TB) (redis.UniversalClient, *store.Readers)
+// Redis is how the suite reaches one.
+type Redis struct {
+	redis.UniversalClient
+	Readers *store.Readers // nil: readers share the client
+	Levered bool           // questions that are asked at the same time go in one pipeline
+}
+
+// connector returns the way to a Redis that holds nothing. It ends with the test.
+type connector func(t testing.TB) Redis
 
 // Run is what every kind of Redis must pass. Connect is called once or more in a test, each time for a Redis that holds
 // nothing; one server may serve all tests, which run one after the other. Commands name the keys of one partition only,
 // so that the suite runs on a Redis Cluster as it stands.
-func Run(t *testing.T, connect func(t testing.TB) (redis.UniversalClient, *store.Readers)) {
+func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Helper()
 	c := connector(connect)
 	t.Run("payments", c.testPayments)
@@ -75,9 +81,9 @@ type fixture struct {
 // unmarked returns a store on an empty Redis.
 func unmarked(t testing.TB, connect connector, o store.Options) fixture {
 	t.Helper()
-	client, readers := connect(t)
-	o.Readers = readers
-	return fixture{store.New(client, o), client}
+	r := connect(t)
+	o.Readers, o.AutoPipeline = r.Readers, r.Levered
+	return fixture{store.New(r.UniversalClient, o), r.UniversalClient}
 }
 
 // fresh returns a store on a Redis that holds nothing but our marks.

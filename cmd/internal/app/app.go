@@ -45,7 +45,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
 	}
-	readers, err := store.ConnectReaders(c.RedisMode, c.RedisURL.Reveal(), c.RedisLevers)
+	readers, err := store.ConnectReaders(c.RedisMode, c.RedisURL.Reveal(), c.RedisClientCache)
 	if err != nil {
 		return nil, errors.Join(errors.New("no connections for readers"), client.Close()) // as above
 	}
@@ -58,7 +58,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.store = store.New(client, store.Options{
 		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
 		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
-		Observer: a.metrics, Readers: readers, TraceParent: a.traceParent,
+		Observer: a.metrics, Readers: readers, AutoPipeline: c.RedisAutoPipeline, TraceParent: a.traceParent,
 	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,

@@ -17,7 +17,6 @@ import (
 	"kasse/api"
 	"kasse/service"
 	"kasse/service/stripe/stripesim"
-	"kasse/store"
 	"kasse/store/storetest"
 )
 
@@ -40,14 +39,14 @@ type opened struct {
 }
 
 // benched is a whole server but for its listeners, on a real Redis, with a payment.
-func benched(b *testing.B, levers store.Levers) (*App, opened) {
+func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	b.Helper()
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	simulator := httptest.NewServer(sim)
 	b.Cleanup(func() { simulator.Close(); sim.Close() })
 	limit := api.Limit{Count: 1_000_000, Per: time.Second}
 	a, err := New(Config{
-		RedisURL: service.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour, RedisLevers: levers,
+		RedisURL: service.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour, RedisAutoPipeline: pipelined, RedisClientCache: cached,
 		StripeSecretKey: "sk_test_app", StripeAPIBase: simulator.URL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5, ServiceName: "kasse", MaxFailedAttempts: 10,
 		StripeWebhookSecrets: []service.Secret{benchSecret},
 		ServiceKeys:          []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
@@ -77,9 +76,9 @@ const benchSecret = "whsec_bench_1234567890"
 // BenchmarkStatus is a status read by client secret through all of the stack but net/http's server, with limits, metrics
 // and the log's line, on a real Redis, with each lever of go-redis. Its allocations are what to look at.
 func BenchmarkStatus(b *testing.B) {
-	for name, levers := range map[string]store.Levers{"plain": {}, "autopipeline": {AutoPipeline: true}, "cache": {ClientCache: true}} {
+	for name, levers := range map[string][2]bool{"plain": {}, "autopipeline": {true, false}, "cache": {false, true}} {
 		b.Run(name, func(b *testing.B) {
-			a, made := benched(b, levers)
+			a, made := benched(b, levers[0], levers[1])
 			read := httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/v1/payments/"+made.PaymentIntent, nil)
 			read.Header.Set("Authorization", "Bearer "+made.ClientSecret)
 			b.ReportAllocs()
@@ -93,7 +92,7 @@ func BenchmarkStatus(b *testing.B) {
 // BenchmarkWebhook is an event that changes a payment, likewise: of 1,000 payments in turn, since a history grows.
 func BenchmarkWebhook(b *testing.B) {
 	const payments = 1000
-	a, _ := benched(b, store.Levers{})
+	a, _ := benched(b, false, false)
 	deliver := func(n int, kind, status string) {
 		body := fmt.Appendf(nil, `{"id":"evt_%[1]d%[3]s","object":"event","api_version":"2024-06-20","created":%[2]d,"livemode":false,"type":"payment_intent.%[3]s","data":{"object":{"id":"pi_%[5]d","object":"payment_intent",`+
 			`"amount":4200,"amount_details":{"tip":{}},"automatic_payment_methods":{"enabled":true},"capture_method":"automatic_async","client_secret":"pi_%[5]d_secret_1","created":%[6]d,"currency":"eur",`+

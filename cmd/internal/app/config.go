@@ -86,7 +86,8 @@ type Config struct {
 	RedisWaitReplicas int
 	RedisWaitTimeout  time.Duration
 	RedisDurability   string // require, warn or off
-	RedisLevers       store.Levers
+
+	RedisAutoPipeline, RedisClientCache bool
 
 	StripeSecretKey      service.Secret
 	StripePublishableKey string
@@ -142,9 +143,8 @@ func LoadConfig() (Config, error) {
 		RedisWaitReplicas: m.number("REDIS_WAIT_REPLICAS", e.RedisWaitReplicas, 0, 5),
 		RedisWaitTimeout:  m.duration("REDIS_WAIT_TIMEOUT", e.RedisWaitTimeout, time.Millisecond),
 		RedisDurability:   m.choice("REDIS_DURABILITY", e.RedisDurability, durabilities...),
-		RedisLevers: store.Levers{
-			AutoPipeline: m.flag("REDIS_AUTOPIPELINE", e.RedisAutoPipeline), ClientCache: m.flag("REDIS_CLIENT_CACHE", e.RedisClientCache),
-		},
+		RedisAutoPipeline: m.flag("REDIS_AUTOPIPELINE", e.RedisAutoPipeline),
+		RedisClientCache:  m.flag("REDIS_CLIENT_CACHE", e.RedisClientCache),
 
 		StripePublishableKey: trim(e.StripePublishableKey),
 		StripeAPIBase:        strings.TrimRight(trim(e.StripeAPIBase), "/"),

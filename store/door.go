@@ -1,0 +1,75 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// door is how single questions reach Redis: each by itself, or all of a moment in one pipeline.
+type door struct {
+	client   redis.UniversalClient
+	pipeline *redis.AutoPipeliner // nil: each by itself
+	observer Observer             // may be nil
+}
+
+// queued is how many questions may wait for a pipeline. Each waits for exchangeBound at most.
+const queued = 16_384
+
+func newDoor(client redis.UniversalClient, pipelined bool, observer Observer) door {
+	d := door{client: client, observer: observer}
+	if !pipelined {
+		return d
+	}
+	options := redis.DefaultBlockingAutoPipelineOptions()
+	options.MaxQueuedCommands = queued
+	var err error
+	switch c := client.(type) {
+	case *redis.Client:
+		d.pipeline, err = c.AsyncAutoPipelineWithOptions(options)
+	case *redis.ClusterClient:
+		d.pipeline, err = c.AsyncAutoPipelineWithOptions(options)
+	}
+	if err != nil {
+		panic(err) // the options are ours
+	}
+	return d
+}
+
+// ask asks one question, whose answer is then in cmd. Whoever waits for a pipeline does so no longer than for an exchange;
+// it may run later than that, as a question whose reply was lost may have run.
+func (d door) ask(ctx context.Context, cmd redis.Cmder) error {
+	if d.pipeline == nil {
+		return d.client.Process(ctx, cmd)
+	}
+	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+	defer cancel()
+	began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
+	err := d.pipeline.Submit(ctx, cmd).WaitContext(ctx)
+	if d.observer != nil {
+		d.observer.Exchanged(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
+	}
+	return err
+}
+
+// script runs a script.
+func (d door) script(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
+	words := make([]any, 0, 3+len(keys)+len(args))
+	words = append(words, "evalsha", script.Hash(), len(keys))
+	for _, key := range keys {
+		words = append(words, key)
+	}
+	cmd := redis.NewCmd(ctx, append(words, args...)...)
+	if len(keys) > 0 {
+		cmd.SetFirstKeyPos(3)
+	}
+	err := d.ask(ctx, cmd)
+	if redis.HasErrorPrefix(err, replyNoScript) {
+		return script.Eval(ctx, d.client, keys, args...).Result()
+	}
+	if err != nil {
+		return nil, err // the answer may still be on its way
+	}
+	return cmd.Val(), nil
+}
