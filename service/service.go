@@ -100,6 +100,6 @@ func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
 	}
 	from, to := w.before.State, w.after.State
 	s.observer().Moved(from, to)
-	s.Logger.InfoContext(ctx, "transition", "payment_intent", w.ID, "order_id", w.Standing.Order,
-		"from", from, "to", to, "version", w.Version)
+	s.Logger.LogAttrs(ctx, slog.LevelInfo, "transition", slog.String("payment_intent", string(w.ID)), slog.String("order_id", string(w.Standing.Order)),
+		slog.String("from", string(from)), slog.String("to", string(to)), slog.Int64("version", w.Version))
 }

@@ -33,7 +33,7 @@ func (p *Payment) write(now time.Time, cause string) (PaymentWrite, error) {
 	after := p.render(now)
 	after.Version, after.UpdatedAt = before.Version, before.UpdatedAt
 	w := PaymentWrite{Payment: *p, Now: now, Version: before.Version, ReadAt: p.readAt(now), Final: after.Final, before: before, after: after}
-	if bytes.Equal(after.encode(), p.View) {
+	if before.State == after.State && bytes.Equal(after.encode(), p.View) {
 		return w, nil
 	}
 	after.Version = max(before.Version+1, now.UnixMilli())

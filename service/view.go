@@ -2,9 +2,10 @@ package service
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"time"
+
+	json "github.com/go-json-experiment/json/v1"
 )
 
 // State is what an order needs to know of a payment.

@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -61,72 +60,85 @@ type header struct {
 	Type string `json:"type"`
 }
 
-// event is what we read of an event about an object of Stripe's.
+// event is what we read of an event.
 //
 // Source: https://docs.stripe.com/api/events/object
-type event[T any] struct {
+type event struct {
+	header
 	Account    string `json:"account"`
 	APIVersion string `json:"api_version"`
 	Created    int64  `json:"created"`
 	Livemode   bool   `json:"livemode"`
 	Data       struct {
-		Object *T `json:"object"`
+		Object json.RawMessage `json:"object"`
 	} `json:"data"`
 }
 
+const mistyped = "a member of the event is of another type than Stripe documents"
+
+// decodeEvent never fails: what makes no sense is a notice that says why. Its texts are our own, since those of a
+// decoder quote the body.
+func decodeEvent(body []byte) service.Notice {
+	var e event
+	broken := json.Unmarshal(body, &e)
+	if broken != nil { // it may be about something else
+		e = event{}
+		if err := json.Unmarshal(body, &e.header); err != nil {
+			return service.Notice{Unreadable: "the body is no JSON object with an id and a type"}
+		}
+	}
+	n := service.Notice{ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != ""}
+	about := aboutOf(e.Type)
+	switch {
+	case about == nil:
+		return service.Notice{ID: e.ID, Type: e.Type}
+	case broken != nil:
+		n.Unreadable = mistyped
+	default:
+		n.Unreadable = e.tell(&n, about)
+	}
+	return n
+}
+
+// tell adds what the event says of its object to the notice, or returns why it makes no sense.
+func (e event) tell(n *service.Notice, about object) (unreadable string) {
+	switch {
+	case !strings.HasPrefix(e.ID, "evt_"):
+		return "the event has no id"
+	case e.Created <= 0:
+		return "the event has no time"
+	case len(e.Data.Object) == 0 || string(e.Data.Object) == "null":
+		return "the event has no object"
+	}
+	if err := json.Unmarshal(e.Data.Object, about); err != nil {
+		return mistyped
+	}
+	if err := about.unreadable(); err != nil {
+		return err.Error()
+	}
+	about.tell(n)
+	return ""
+}
+
 // object is one that an event may be about.
-type object[T any] interface {
-	*T
+type object interface {
 	// unreadable says why the object makes no sense; nil where it does.
 	unreadable() error
 	// tell adds to the notice what the object says.
 	tell(n *service.Notice)
 }
 
-// decodeEvent never fails: what makes no sense is a notice that says why. Its texts are our own, since those of a
-// decoder quote the body.
-func decodeEvent(body []byte) service.Notice {
-	var h header
-	if err := json.Unmarshal(body, &h); err != nil {
-		return service.Notice{Unreadable: "the body is no JSON object with an id and a type"}
-	}
+// aboutOf returns what an event of the type is about, to be decoded into; nil where that is nothing of ours.
+func aboutOf(kind string) object {
 	switch {
-	case strings.HasPrefix(h.Type, "payment_intent."):
-		return decodeAbout[intent](h, body)
-	case h.Type == "charge.refunded":
-		return decodeAbout[charge](h, body)
-	case strings.HasPrefix(h.Type, "refund."), h.Type == "charge.refund.updated":
-		return decodeAbout[refund](h, body)
-	case strings.HasPrefix(h.Type, "charge.dispute."):
-		return decodeAbout[dispute](h, body)
+	case strings.HasPrefix(kind, "payment_intent."):
+		return new(intent)
+	case kind == "charge.refunded":
+		return new(charge)
+	case strings.HasPrefix(kind, "refund."), kind == "charge.refund.updated":
+		return new(refund)
+	case strings.HasPrefix(kind, "charge.dispute."):
+		return new(dispute)
 	}
-	return service.Notice{ID: h.ID, Type: h.Type}
-}
-
-func decodeAbout[T any, P object[T]](h header, body []byte) service.Notice {
-	n := service.Notice{ID: h.ID, Type: h.Type}
-	var e event[T]
-	if err := json.Unmarshal(body, &e); err != nil {
-		n.Unreadable = "a member of the event is of another type than Stripe documents"
-		return n
-	}
-	n.Created, n.APIVersion, n.Livemode, n.Connected = e.Created, e.APIVersion, e.Livemode, e.Account != ""
-	if err := unreadable[T, P](h, e); err != nil {
-		n.Unreadable = err.Error()
-		return n
-	}
-	P(e.Data.Object).tell(&n)
-	return n
-}
-
-func unreadable[T any, P object[T]](h header, e event[T]) error {
-	switch {
-	case !strings.HasPrefix(h.ID, "evt_"):
-		return errors.New("the event has no id")
-	case e.Created <= 0:
-		return errors.New("the event has no time")
-	case e.Data.Object == nil:
-		return errors.New("the event has no object")
-	}
-	return P(e.Data.Object).unreadable()
+	return nil
 }

@@ -37,7 +37,7 @@ var rules = []rule{
 	},
 	{
 		pkg: "kasse/service",
-		may: []string{"golang.org/x/sync"},
+		may: []string{"golang.org/x/sync", "github.com/go-json-experiment/json"},
 		why: "the domain is rules over plain values, to be tested without a network; what it needs of the world it asks for by an interface of its own",
 		bans: map[string]string{
 			goRedis:  "what is stored is the service's to say, how it is stored is store's",
