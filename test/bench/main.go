@@ -44,6 +44,10 @@ type scenario struct {
 var scenarios = []scenario{
 	{"status", status},
 	{"webhooks", webhooks},
+	{"create", create},
+	{"waiting", waiting},
+	{"start", start},
+	{"million", million},
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {

@@ -15,10 +15,19 @@ import (
 func yardstick(ctx context.Context, kind string, args []string) error {
 	client := redis.NewClient(&redis.Options{Addr: args[0]})
 	defer client.Close()
-	handler, known := map[string]func(*redis.Client) http.Handler{
-		"status": bareStatus, "webhook-bare": bareWebhook, "webhook-construct": constructWebhook,
-	}[kind]
-	if !known {
+	var handler http.Handler
+	switch kind {
+	case "status":
+		handler = bareStatus(client)
+	case "webhook-bare":
+		handler = bareWebhook(client)
+	case "webhook-construct":
+		handler = constructWebhook(client)
+	case "create":
+		handler = bareCreate(args[1], args[2])
+	case "wait":
+		handler = bareWait()
+	default:
 		return fmt.Errorf("no such yardstick: %s", kind)
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -26,7 +35,7 @@ func yardstick(ctx context.Context, kind string, args []string) error {
 		return err
 	}
 	fmt.Println("listening on", listener.Addr())
-	server := &http.Server{Handler: handler(client)}
+	server := &http.Server{Handler: handler}
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()

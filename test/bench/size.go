@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kasse/test/internal/town"
+)
+
+func lines(text string) iter.Seq[string] { return strings.Lines(text) }
+
+// hot is how many payments are read and changed, however many there are.
+const hot = 1_000
+
+// million compares a Redis with a million payments with one of a thousand, and says how much memory they take.
+func million(ctx context.Context, b *bench) error {
+	for name, count := range map[string]int{"Thousand": hot, "Million": 1_000_000} {
+		if err := b.size(ctx, name, count); err != nil {
+			return err
+		}
+	}
+	b.figure("1,000,000 payments by 1,000: status reads of 1,000 of them", "≥ 0.9 ×", "%s", b.ratio("Million/status req/s", "Thousand/status req/s"))
+	b.figure("… without REDIS_CLIENT_CACHE", "≥ 0.9 ×", "%s", b.ratio("Million/uncached req/s", "Thousand/uncached req/s"))
+	b.figure("… webhooks about them", "≥ 0.9 ×", "%s", b.ratio("Million/webhook req/s", "Thousand/webhook req/s"))
+	b.figure("… Redis memory of a payment and its order", "≤ 2.5 KB", "%.2f KB", b.median("Million/memory B/payment")/1000)
+	b.figure("… of an entry of the stream", "≤ 700 B", "%.0f B", b.median("Million/memory B/entry"))
+	return nil
+}
+
+func (b *bench) size(ctx context.Context, name string, count int) error {
+	w, err := b.newWorld(ctx, "--appendonly", "no")
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.mark(ctx); err != nil {
+		return err
+	}
+	kasse, err := w.kasse(ctx, nil)
+	if err != nil {
+		return err
+	}
+	uncached, err := w.kasse(ctx, map[string]string{"REDIS_CLIENT_CACHE": "false"})
+	if err != nil {
+		return err
+	}
+	empty, err := w.used(ctx)
+	if err != nil {
+		return err
+	}
+	if err := w.seed(ctx, kasse, 0, count); err != nil {
+		return err
+	}
+	full, err := w.used(ctx)
+	if err != nil {
+		return err
+	}
+	requests := make([][]byte, hot)
+	for n := range requests {
+		requests[n] = poll(n*(count/hot), "")
+	}
+	changes := 0
+	for range b.rounds {
+		for what, at := range map[string]server{"status": kasse, "uncached": uncached} {
+			err := w.measure(name+"/"+what, at, func(address string) (load, error) {
+				return closedLoop(ctx, address, b.length, atRandom(requests, http.StatusOK))
+			})
+			if err != nil {
+				return err
+			}
+		}
+		bodies := make([][]byte, int(most*b.length.Seconds()))
+		for i := range bodies {
+			pass := changes / hot
+			status := []string{"requires_action", "processing"}[pass%2]
+			bodies[i] = delivery(event(changes%hot*(count/hot), status, status, time.Unix(opened+10*int64(pass+1), 0)))
+			changes++
+		}
+		err := w.measure(name+"/webhook", kasse, func(address string) (load, error) {
+			return closedLoop(ctx, address, b.length, each(bodies, http.StatusOK))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	entry, err := w.entry(ctx)
+	if err != nil {
+		return err
+	}
+	w.line(name+"/memory", count, metric{"B/payment", float64(full-empty) / float64(count)}, metric{"B/entry", entry})
+	return nil
+}
+
+// used is the memory that Redis uses for data, in bytes.
+func (w *world) used(ctx context.Context) (bytes int64, err error) {
+	text, err := w.redis.Client.Info(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	for line := range lines(text) {
+		if _, err := fmt.Sscanf(line, "used_memory_dataset:%d", &bytes); err == nil {
+			return bytes, nil
+		}
+	}
+	return 0, fmt.Errorf("Redis does not say what it uses: %s", text)
+}
+
+// entry is the memory of an entry of the streams, in bytes.
+func (w *world) entry(ctx context.Context) (float64, error) {
+	var bytes, entries int64
+	for n := range 16 {
+		key := fmt.Sprintf("kasse:{p%d}:events", n)
+		size, err := w.redis.Client.MemoryUsage(ctx, key, 0).Result()
+		if err != nil {
+			return 0, err
+		}
+		length, err := w.redis.Client.XLen(ctx, key).Result()
+		if err != nil {
+			return 0, err
+		}
+		bytes, entries = bytes+size, entries+length
+	}
+	return float64(bytes) / float64(max(entries, 1)), nil
+}
+
+// start measures how long the process takes until it is ready, and what it holds when it is idle.
+func start(ctx context.Context, b *bench) error {
+	w, err := b.newWorld(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.mark(ctx); err != nil {
+		return err
+	}
+	const admin = "127.0.0.1:39191"
+	for round := range b.rounds {
+		began := time.Now()
+		p, err := town.Start(w.dir, w.program, w.settings(map[string]string{"ADMIN_ADDR": admin}))
+		if err != nil {
+			return err
+		}
+		k := &town.Kasse{Process: p, Admin: admin}
+		for !k.Ready(ctx) && ctx.Err() == nil && !p.HasEnded() {
+			time.Sleep(time.Millisecond)
+		}
+		ready := time.Since(began)
+		time.Sleep(settling)
+		b.line("Start/kasse", round+1, metric{"ready-ms", float64(ready.Microseconds()) / 1000}, metric{"idle-MB", float64(resident(p.PID())) / 1e6})
+		p.Kill()
+	}
+	if info, err := os.Stat(w.program); err == nil {
+		fmt.Fprintf(os.Stderr, "%s has %.1f MB\n", filepath.Base(w.program), float64(info.Size())/1e6)
+	}
+	b.figure("process: ready after start", "≤ 150 ms", "%.0f ms", b.median("Start/kasse ready-ms"))
+	b.figure("… memory when idle", "≤ 35 MB", "%.0f MB", b.median("Start/kasse idle-MB"))
+	return nil
+}

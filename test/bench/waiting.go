@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	crowd      = 10_000 // who wait
+	changeRate = 200    // changes a second
+)
+
+// room is a crowd that waits: each on a connection of its own, and again as soon as it has been answered.
+type room struct {
+	links    []*link
+	work     sync.WaitGroup
+	left     atomic.Bool
+	failed   atomic.Pointer[error]
+	answered func(n int, at time.Time) // a change was seen by the n-th
+}
+
+// ask gives what the n-th of them asks, who has seen the tag last.
+type ask func(n int, tag []byte) []byte
+
+// enter makes so many wait.
+func enter(address string, count int, ask ask, answered func(n int, at time.Time)) (*room, error) {
+	r := &room{answered: answered}
+	for n := range count {
+		l, err := dial(address)
+		if err != nil {
+			r.leave()
+			return nil, err
+		}
+		r.links = append(r.links, l)
+		r.work.Go(func() {
+			if err := r.wait(l, n, ask); err != nil && !r.left.Load() {
+				r.failed.Store(&err)
+			}
+		})
+	}
+	return r, nil
+}
+
+func (r *room) wait(l *link, n int, ask ask) error {
+	for !r.left.Load() {
+		status, err := l.ask(ask(n, l.etag))
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusOK:
+			r.answered(n, time.Now())
+		case status != http.StatusNotModified:
+			return fmt.Errorf("answered %d: %s", status, l.body)
+		}
+	}
+	return nil
+}
+
+// leave ends all connections.
+func (r *room) leave() {
+	r.left.Store(true)
+	for _, l := range r.links {
+		l.close()
+	}
+	r.work.Wait()
+}
+
+func (r *room) err() error {
+	if err := r.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// pollOf waits for the n-th payment, bareOf on the n-th channel.
+func pollOf(n int, tag []byte) []byte {
+	path, more := "", ""
+	if len(tag) > 0 {
+		path, more = "?wait=25", "If-None-Match: "+string(tag)+"\r\n"
+	}
+	return fmt.Appendf(nil, "GET /v1/payments/%s%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n), path, clientSecret(n), more)
+}
+
+func bareOf(n int, _ []byte) []byte {
+	return fmt.Appendf(nil, "GET /wait/%d HTTP/1.1\r\nHost: bare\r\n\r\n", n)
+}
+
+// waiting is a crowd of which each waits for a payment of his own while 200 a second change, and then for one payment.
+func waiting(ctx context.Context, b *bench) error {
+	w, err := b.newWorld(ctx, "--appendfsync", "everysec")
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if err := w.mark(ctx); err != nil {
+		return err
+	}
+	first, err := w.kasse(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := w.seed(ctx, first, 0, crowd); err != nil {
+		return err
+	}
+	order := &deliveries{}
+	for range b.rounds {
+		if err := w.waitEach(ctx, order); err != nil {
+			return err
+		}
+	}
+	for range b.rounds {
+		if err := w.waitTogether(ctx, order); err != nil {
+			return err
+		}
+	}
+	b.figure("10,000 waiting on 10,000 payments, 200 changes/s: p99 from webhook to answer", "< 100 ms", "%.1f ms", b.median("Waiting/kasse p99-µs")/1000)
+	b.figure("… memory of a waiter by the bare one's", "≤ 1.5 ×", "%s", b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"))
+	b.figure("… Redis reads a change", "≤ 1", "%.2f", b.median("Waiting/kasse reads/change"))
+	b.figure("10,000 waiting on one payment: from the webhook to the last answer", "≤ 1.5 ×", "%s", b.ratio("Broadcast/kasse ms", "Broadcast/bare ms"))
+	return nil
+}
+
+// waitEach measures a crowd of which each waits for a payment of his own.
+func (w *world) waitEach(ctx context.Context, order *deliveries) error {
+	bare, err := w.bare(ctx, "wait")
+	if err != nil {
+		return err
+	}
+	empty := resident(bare.pid)
+	all, err := enter(bare.address, crowd, bareOf, func(int, time.Time) {})
+	if err != nil {
+		return err
+	}
+	time.Sleep(settling)
+	w.line("Waiting/bare", crowd, metric{"B/waiter", float64(resident(bare.pid)-empty) / crowd})
+	all.leave()
+
+	kasse, err := w.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s"})
+	if err != nil {
+		return err
+	}
+	empty = resident(kasse.pid)
+	var sent [crowd]atomic.Int64 // when the change was delivered that its waiter has not seen yet
+	var mu sync.Mutex
+	var seen []time.Duration
+	all, err = enter(kasse.address, crowd, pollOf, func(n int, at time.Time) {
+		if when := sent[n].Swap(0); when > 0 {
+			mu.Lock()
+			seen = append(seen, at.Sub(time.Unix(0, when)))
+			mu.Unlock()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer all.leave()
+	time.Sleep(settling)
+	memory := float64(resident(kasse.pid)-empty) / crowd
+	changes := int(changeRate * w.length.Seconds())
+	bodies := make([][]byte, changes)
+	about := make([]int, changes)
+	for i := range bodies {
+		n := int(order.changes.Add(1)) - 1
+		bodies[i], about[i] = delivery(order.change(n)), n%payments
+	}
+	before, err := w.reads(ctx)
+	if err != nil {
+		return err
+	}
+	var given atomic.Int64
+	_, err = openLoop(ctx, kasse.address, changeRate, w.length, func(int, int) ([]byte, int) {
+		i := int(given.Add(1)) - 1
+		sent[about[i]].Store(time.Now().UnixNano())
+		return bodies[i], http.StatusOK
+	})
+	if err != nil {
+		return err
+	}
+	time.Sleep(settling)
+	after, err := w.reads(ctx)
+	if err != nil {
+		return err
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if err := errors.Join(all.err()); err != nil || len(seen) < changes {
+		return fmt.Errorf("%d of %d changes were seen: %w", len(seen), changes, err)
+	}
+	slices.Sort(seen)
+	w.load("Waiting/kasse", load{w.length, seen}, metric{"B/waiter", memory}, metric{"reads/change", float64(after-before) / float64(changes)})
+	return nil
+}
+
+// settling is how long everything gets to come to rest.
+const settling = 2 * time.Second
+
+// reads are the status reads that Redis has answered so far.
+func (w *world) reads(ctx context.Context) (int64, error) {
+	text, err := w.redis.Client.Info(ctx, "commandstats").Result()
+	if err != nil {
+		return 0, err
+	}
+	var calls int64
+	for line := range lines(text) {
+		if _, err := fmt.Sscanf(line, "cmdstat_hmget:calls=%d", &calls); err == nil {
+			break
+		}
+	}
+	return calls, nil
+}
+
+// waitTogether measures a crowd that waits for one payment.
+func (w *world) waitTogether(ctx context.Context, order *deliveries) error {
+	bare, err := w.bare(ctx, "wait")
+	if err != nil {
+		return err
+	}
+	kasse, err := w.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "off"})
+	if err != nil {
+		return err
+	}
+	n := int(order.changes.Add(1)) - 1
+	one := n % payments
+	err = w.broadcast("Broadcast/bare", bare.address, bareOf, 0, []byte("POST /change/0 HTTP/1.1\r\nHost: bare\r\nContent-Length: 0\r\n\r\n"))
+	if err != nil {
+		return err
+	}
+	return w.broadcast("Broadcast/kasse", kasse.address, pollOf, one, delivery(order.change(n)))
+}
+
+// broadcast measures how long it takes from a change to the last of the crowd's answers.
+func (w *world) broadcast(name, address string, ask ask, one int, change []byte) error {
+	var told atomic.Int64
+	done := make(chan time.Time, 1)
+	begun := atomic.Bool{}
+	all, err := enter(address, crowd, func(_ int, tag []byte) []byte { return ask(one, tag) }, func(_ int, at time.Time) {
+		if begun.Load() && told.Add(1) == crowd {
+			done <- at
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer all.leave()
+	time.Sleep(settling)
+	sender, err := dial(address)
+	if err != nil {
+		return err
+	}
+	defer sender.close()
+	begun.Store(true)
+	began := time.Now()
+	if status, err := sender.ask(change); err != nil || status != http.StatusOK {
+		return fmt.Errorf("the change was answered %d: %s %w", status, sender.body, err)
+	}
+	select {
+	case at := <-done:
+		w.line(name, crowd, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
+	case <-time.After(time.Minute):
+		return fmt.Errorf("%s: only %d were told: %w", name, told.Load(), all.err())
+	}
+	return nil
+}
