@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,8 @@ const (
 // when a connection's end has made it deaf. Its own Cache keeps replies as bytes, and reading those again costs half as
 // much as asking for them.
 //
-// Redis's word takes some 5 ms. Whoever has written something, or got a hint, does not wait for it: see forget. What changes
-// while it is being read is not kept, and those who read the same at the same time read it once.
+// Redis's word takes some 5 ms. Whoever has written something, or got a hint, does not wait for it: see forget. What is
+// forgotten while it is being read is not kept, and those who read the same at the same time read it once.
 type cache struct {
 	now    func() time.Time
 	seed   maphash.Seed
@@ -38,15 +39,16 @@ type cache struct {
 
 type cacheShard struct {
 	mu      sync.RWMutex
-	changes int // that were heard of
+	forgot  int // times that something was
 	reading map[string]*reading
 	kept    map[string]keptView
 }
 
 // reading is a read that is under way.
 type reading struct {
-	before int  // changes when it began
-	told   bool // Redis tells of the key from now on
+	before int  // what had been forgotten when it began
+	told   bool // Redis tells of the key from now on, on this connection
+	by     uint64
 	done   chan struct{}
 	view   service.StoredView
 	err    error
@@ -55,6 +57,7 @@ type reading struct {
 type keptView struct {
 	view  service.StoredView
 	until time.Time
+	by    uint64 // the connection that it was read on, and that Redis will tell of its change on
 }
 
 func newCache(now func() time.Time) *cache {
@@ -95,14 +98,14 @@ func (c *cache) view(ctx context.Context, key string, load func(context.Context)
 	}
 }
 
-// begin joins a read since whose beginning nothing has changed, or begins one.
+// begin joins a read since whose beginning nothing was forgotten, or begins one.
 func (s *cacheShard) begin(key string) (r *reading, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r = s.reading[key]; r != nil && r.before == s.changes {
+	if r = s.reading[key]; r != nil && r.before == s.forgot {
 		return r, false
 	}
-	r = &reading{before: s.changes, done: make(chan struct{})}
+	r = &reading{before: s.forgot, done: make(chan struct{})}
 	s.reading[key] = r
 	return r, true
 }
@@ -114,10 +117,10 @@ func (s *cacheShard) end(key string, r *reading, until time.Time) {
 	if s.reading[key] == r {
 		delete(s.reading, key)
 	}
-	if r.err == nil && r.told && r.before == s.changes {
+	if r.err == nil && r.told && r.before == s.forgot {
 		s.makeRoom()
 		r.view.Public = service.PublicPart(r.view.View)
-		s.kept[key] = keptView{r.view, until}
+		s.kept[key] = keptView{r.view, until, r.by}
 	}
 	close(r.done)
 }
@@ -136,7 +139,7 @@ func (s *cacheShard) makeRoom() {
 func (c *cache) forget(key string) {
 	s := c.shard(key)
 	s.mu.Lock()
-	s.changes++
+	s.forgot++
 	delete(s.kept, key)
 	s.mu.Unlock()
 }
@@ -145,7 +148,7 @@ func (c *cache) forgetAll() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.changes++
+		s.forgot++
 		clear(s.kept)
 		s.mu.Unlock()
 	}
@@ -168,13 +171,13 @@ func (c *cache) Reserve(_ string, names []string) (token uint64, shouldFetch boo
 }
 
 // FulfillOwned is called when something was read of which Redis will tell.
-func (c *cache) FulfillOwned(_ string, token, _ uint64, _ []byte) bool {
+func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool {
 	key := c.answered(token)
 	s := c.shard(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.reading[key]; r != nil {
-		r.told = true
+		r.told, r.by = true, connection
 	}
 	return true
 }
@@ -190,20 +193,38 @@ func (c *cache) answered(token uint64) string {
 	return key
 }
 
-// DeleteByRedisKey is called when a key has changed.
+// DeleteByRedisKey is called when a key has changed since it was read. What is being read has not, unless its answer has
+// been there already: Redis tells of a change after the answer, on the same connection.
 func (c *cache) DeleteByRedisKey(name string) int {
-	c.forget(ours(name))
+	key := ours(name)
+	s := c.shard(key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.kept, key)
+	if r := s.reading[key]; r != nil {
+		r.told = false
+	}
 	return 1
 }
 
 // DeleteByCacheKey is called when a reply could not be read; none was kept.
 func (c *cache) DeleteByCacheKey(string) bool { return false }
 
-// EvictByConn is called when Redis will no longer tell of what one of the connections has read. Which views that were is
-// not noted: it is rare.
-func (c *cache) EvictByConn(uint64) int {
-	c.forgetAll()
+// EvictByConn is called when Redis will no longer tell of what one of the connections has read.
+func (c *cache) EvictByConn(connection uint64) int {
+	for i := range c.shards {
+		c.shards[i].forgetOf(connection)
+	}
 	return 0
+}
+
+func (s *cacheShard) forgetOf(connection uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.kept, func(_ string, v keptView) bool { return v.by == connection })
+	for _, r := range s.reading {
+		r.told = r.told && r.by != connection
+	}
 }
 
 // Flush is called when everything has changed.

@@ -46,7 +46,8 @@ func TestCacheKeepsUntilToldOtherwise(t *testing.T) {
 		"the key changes":         {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + someKey) }, false},
 		"a hint comes":            {true, func(c *cache, _ *time.Time) { c.forget(someKey) }, false},
 		"everything changes":      {true, func(c *cache, _ *time.Time) { c.Flush() }, false},
-		"a connection ends":       {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false},
+		"its connection ends":     {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false},
+		"another connection ends": {true, func(c *cache, _ *time.Time) { c.EvictByConn(2) }, true},
 		"it has grown old":        {true, func(_ *cache, now *time.Time) { *now = now.Add(cacheAge) }, false},
 		"Redis will tell nothing": {false, func(*cache, *time.Time) {}, false},
 	}
@@ -69,7 +70,7 @@ func TestCacheKeepsUntilToldOtherwise(t *testing.T) {
 func TestCacheKeepsNothingDoubtful(t *testing.T) {
 	for name, change := range map[string]func(*cache){
 		"told": func(c *cache) { c.DeleteByRedisKey("space:" + someKey) }, "hint": func(c *cache) { c.forget(someKey) },
-		"deaf": func(c *cache) { c.EvictByConn(7) }, "flushed": func(c *cache) { c.Flush() },
+		"deaf": func(c *cache) { c.EvictByConn(1) }, "flushed": func(c *cache) { c.Flush() },
 	} {
 		c := newCache(time.Now)
 		asked(t, c, func(ctx context.Context) (service.StoredView, error) {

@@ -78,11 +78,12 @@ func (l *lines) note(one *line, sent []byte) {
 // writes, although pools of two would be shared soon.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
-	for name, levers := range map[string]store.Levers{"plain": {}, "pipelined": {AutoPipeline: true}, "cached": {ClientCache: true}} {
+	for name, levers := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
 		t.Run(name, func(t *testing.T) {
 			l, url := newLines(t, server)
 			o := options
-			o.Readers = readers(t, "single", url+"?pool_size=2", levers)
+			o.AutoPipeline = levers.pipelined
+			o.Readers = readers(t, "single", url+"?pool_size=2", levers.keep)
 			s := store.New(connect(t, url+"?pool_size=2"), o)
 			if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 				t.Fatal(err)

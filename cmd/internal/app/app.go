@@ -9,8 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -107,15 +105,8 @@ func (a *App) Close() error {
 	return a.close()
 }
 
-// heapGrowth is by how many per cent the heap may grow between two collections, unless GOGC says otherwise: what lives is
-// small, and each request leaves some 30 KB.
-const heapGrowth = 300
-
 // Run serves until the context ends, then drains. It returns nil after a clean stop.
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(heapGrowth)
-	}
 	a, err := New(c, log)
 	if err != nil {
 		return err
@@ -149,6 +140,7 @@ func (a *App) Serve(ctx context.Context) error {
 	group, work := errgroup.WithContext(work)
 	a.background(work, group)
 	group.Go(func() error { switchLevel(work); return nil })
+	group.Go(func() error { collectLater(work); return nil })
 	group.Go(public.serve)
 	group.Go(admin.serve)
 	group.Go(func() error {
