@@ -58,9 +58,10 @@ test/e2e/node_modules/.package-lock.json: test/e2e/package-lock.json
 arch: ## the import rules and the top level
 	$(GO) test -count=1 ./test/arch
 
-bench: programs ## benchmarks of the store beside bare commands, and of a flood; benchstat reads them
+bench: programs ## benchmarks of the parts, then of the whole beside bare programs, some 25 minutes: BENCH='-count 5', LOAD='-run status -rounds 5 -time 3s'; benchstat reads them
 	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
 	$(GO) test ./test/push -run '^$$' -bench . -cpu 1 -benchtime 20000x $(BENCH)
+	$(GO) run ./test/bench $(LOAD)
 
 .PHONY: examples pushes
 examples: programs examples/consumer-ts/node_modules/.package-lock.json ## the example consumers against real servers; npm's standardwebhooks verifies what is pushed

@@ -54,7 +54,7 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 	if err != nil {
 		return err
 	}
-	if err := w.seed(ctx, kasse, 0, count); err != nil {
+	if err := w.seed(ctx, kasse, count); err != nil {
 		return err
 	}
 	full, err := w.used(ctx)
@@ -108,7 +108,7 @@ func (w *world) used(ctx context.Context) (bytes int64, err error) {
 			return bytes, nil
 		}
 	}
-	return 0, fmt.Errorf("Redis does not say what it uses: %s", text)
+	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
 }
 
 // entry is the memory of an entry of the streams, in bytes.

@@ -55,7 +55,7 @@ func status(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	if err := w.seed(ctx, at["kasse"], 0, payments); err != nil {
+	if err := w.seed(ctx, at["kasse"], payments); err != nil {
 		return err
 	}
 	if at["bare"], err = w.bare(ctx, "status"); err != nil {

@@ -105,7 +105,7 @@ func waiting(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	if err := w.seed(ctx, first, 0, crowd); err != nil {
+	if err := w.seed(ctx, first, crowd); err != nil {
 		return err
 	}
 	order := &deliveries{}
@@ -193,14 +193,14 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 		return fmt.Errorf("%d of %d changes were seen: %w", len(seen), changes, err)
 	}
 	slices.Sort(seen)
-	w.load("Waiting/kasse", load{w.length, seen}, metric{"B/waiter", memory}, metric{"reads/change", float64(after-before) / float64(changes)})
+	w.load("Waiting/kasse", load{w.length, seen}, metric{"B/waiter", memory}, metric{"reads/change", float64(after-before-int64(changes)) / float64(changes)})
 	return nil
 }
 
 // settling is how long everything gets to come to rest.
 const settling = 2 * time.Second
 
-// reads are the status reads that Redis has answered so far.
+// reads are the records that Redis has read so far: one for each webhook, and those of the crowd.
 func (w *world) reads(ctx context.Context) (int64, error) {
 	text, err := w.redis.Client.Info(ctx, "commandstats").Result()
 	if err != nil {

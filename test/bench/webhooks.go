@@ -74,7 +74,7 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 	if at["kasse"], err = w.kasse(ctx, nil); err != nil {
 		return err
 	}
-	if err := w.seed(ctx, at["kasse"], 0, payments); err != nil {
+	if err := w.seed(ctx, at["kasse"], payments); err != nil {
 		return err
 	}
 	for _, kind := range []string{"bare", "construct"} {

@@ -103,10 +103,10 @@ func (w *world) bare(ctx context.Context, kind string, args ...string) (server, 
 }
 
 // seed opens so many payments by their webhooks.
-func (w *world) seed(ctx context.Context, kasse server, from, count int) error {
+func (w *world) seed(ctx context.Context, kasse server, count int) error {
 	l, err := closedLoop(ctx, kasse.address, time.Hour, func(connection, n int) ([]byte, int) {
-		number := from + connection + n*connections
-		if number >= from+count {
+		number := connection + n*connections
+		if number >= count {
 			return nil, 0
 		}
 		return delivery(event(number, "created", "requires_payment_method", time.Unix(opened, 0))), 200

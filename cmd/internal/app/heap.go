@@ -42,5 +42,5 @@ func collectLater(ctx context.Context) {
 func growth(live uint64) int {
 	const step = 50
 	percent := heapRoom * 100 / max(live, 1)
-	return int(min(max(percent/step*step, heapRatio), 10*heapRatio)) //nolint:gosec // at most a thousand
+	return int(min(max(percent/step*step, heapRatio), 10*heapRatio))
 }
