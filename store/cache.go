@@ -15,7 +15,7 @@ import (
 const (
 	cacheAge    = 30 * time.Second // after which a view is read again, should Redis's word have been lost
 	cacheShards = 64
-	shardViews  = 512 // 32,768 in all, some 60 MiB at most
+	shardViews  = 256 // 16,384 in all, some 60 MiB with all that belongs to them
 )
 
 // cache keeps views, ready to be served, until Redis says that they have changed. The saying is go-redis's client-side
