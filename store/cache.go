@@ -15,7 +15,8 @@ import (
 const (
 	cacheAge    = 30 * time.Second // after which a view is read again, should Redis's word have been lost
 	cacheShards = 64
-	shardViews  = 256 // 16,384 in all, some 60 MiB with all that belongs to them
+	shardViews  = 256     // 16,384 in all, some 60 MiB with all that belongs to them
+	largestView = 4 << 10 // bytes; one with more, which are a shop's metadata, is not kept
 )
 
 // cache keeps views, ready to be served, until Redis says that they have changed. The saying is go-redis's client-side
@@ -46,12 +47,15 @@ type cacheShard struct {
 
 // reading is a read that is under way.
 type reading struct {
-	before int  // what had been forgotten when it began
-	told   bool // Redis tells of the key from now on, on this connection
-	by     uint64
-	done   chan struct{}
-	view   service.StoredView
-	err    error
+	before  int       // what had been forgotten when it began
+	until   time.Time // that it may be kept
+	crowded bool      // another one was under way: whose answers Redis tells of is not known
+	told    bool      // Redis tells of the key from now on, on this connection
+	by      uint64
+	changed bool // Redis has told of a change
+	done    chan struct{}
+	view    service.StoredView
+	err     error
 }
 
 type keptView struct {
@@ -83,11 +87,11 @@ func (c *cache) view(ctx context.Context, key string, load func(context.Context)
 		return found.view, nil
 	}
 	c.misses.Add(1)
-	r, first := s.begin(key)
+	r, first := s.begin(key, c.now().Add(cacheAge))
 	if first {
 		go func() { // others wait for it, too
 			r.view, r.err = load(context.WithoutCancel(ctx))
-			s.end(key, r, c.now().Add(cacheAge))
+			s.end(key, r)
 		}()
 	}
 	select {
@@ -99,28 +103,29 @@ func (c *cache) view(ctx context.Context, key string, load func(context.Context)
 }
 
 // begin joins a read since whose beginning nothing was forgotten, or begins one.
-func (s *cacheShard) begin(key string) (r *reading, first bool) {
+func (s *cacheShard) begin(key string, until time.Time) (r *reading, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r = s.reading[key]; r != nil && r.before == s.forgot {
-		return r, false
+	other := s.reading[key]
+	if other != nil && other.before == s.forgot {
+		return other, false
 	}
-	r = &reading{before: s.forgot, done: make(chan struct{})}
+	r = &reading{before: s.forgot, until: until, crowded: other != nil, done: make(chan struct{})}
 	s.reading[key] = r
 	return r, true
 }
 
 // end keeps what was read, if Redis will tell of its change and has told of none so far.
-func (s *cacheShard) end(key string, r *reading, until time.Time) {
+func (s *cacheShard) end(key string, r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reading[key] == r {
 		delete(s.reading, key)
 	}
-	if r.err == nil && r.told && r.before == s.forgot {
+	if r.err == nil && r.told && !r.crowded && !r.changed && r.before == s.forgot && len(r.view.View) <= largestView {
 		s.makeRoom()
 		r.view.Public = service.PublicPart(r.view.View)
-		s.kept[key] = keptView{r.view, until, r.by}
+		s.kept[key] = keptView{r.view, r.until, r.by}
 	}
 	close(r.done)
 }
@@ -161,12 +166,16 @@ func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 
 // Get finds nothing: what is kept is found before go-redis is asked.
 func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
 
-// Reserve is called before something is read. Whoever is first has waited here for the others already.
-func (c *cache) Reserve(_ string, names []string) (token uint64, shouldFetch bool) {
+// Reserve is called before something is read. Whoever is first has waited here for the others already. What is no view is
+// not kept.
+func (c *cache) Reserve(question string, names []string) (token uint64, shouldFetch bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tokens++
-	c.asked[c.tokens] = ours(names[0])
+	c.asked[c.tokens] = ""
+	if strings.Contains(question, askView) {
+		c.asked[c.tokens] = ours(names[0])
+	}
 	return c.tokens, true
 }
 
@@ -183,7 +192,10 @@ func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool 
 }
 
 // Cancel is called when it was not.
-func (c *cache) Cancel(_ string, token uint64) bool { return c.answered(token) != "" }
+func (c *cache) Cancel(_ string, token uint64) bool {
+	c.answered(token)
+	return true
+}
 
 func (c *cache) answered(token uint64) string {
 	c.mu.Lock()
@@ -193,8 +205,8 @@ func (c *cache) answered(token uint64) string {
 	return key
 }
 
-// DeleteByRedisKey is called when a key has changed since it was read. What is being read has not, unless its answer has
-// been there already: Redis tells of a change after the answer, on the same connection.
+// DeleteByRedisKey is called when a key has changed since it was read. What is being read may be older, too: of its change
+// go-redis may hear before it says that the answer is there.
 func (c *cache) DeleteByRedisKey(name string) int {
 	key := ours(name)
 	s := c.shard(key)
@@ -202,7 +214,7 @@ func (c *cache) DeleteByRedisKey(name string) int {
 	defer s.mu.Unlock()
 	delete(s.kept, key)
 	if r := s.reading[key]; r != nil {
-		r.told = false
+		r.changed = true
 	}
 	return 1
 }

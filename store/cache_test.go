@@ -14,7 +14,7 @@ import (
 // reply is a read that gives what it is told, of which Redis tells from then on, if told.
 func (c *cache) reply(key string, version int64, told bool) func(context.Context) (service.StoredView, error) {
 	return func(context.Context) (service.StoredView, error) {
-		token, _ := c.Reserve("", []string{"space:" + key})
+		token, _ := c.Reserve("space:"+askView+key, []string{"space:" + key})
 		if told {
 			c.FulfillOwned("", token, 1, nil)
 		} else {
@@ -123,7 +123,8 @@ func TestCacheReadsOnce(t *testing.T) {
 	asked(t, c, c.reply(someKey, 2, true), 2)
 	close(goOn)
 	work.Wait()
-	asked(t, c, never, 2)
+	asked(t, c, c.reply(someKey, 3, true), 3)
+	asked(t, c, never, 3)
 }
 
 func TestCacheIsBounded(t *testing.T) {
@@ -139,5 +140,61 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 	if len(c.asked) > 0 || len(c.shard(someKey).reading) > 0 {
 		t.Error("reads that have ended are remembered")
+	}
+}
+
+// What Redis tells while an answer is on its way may be about that answer: go-redis may say so before it hands the answer
+// on. And the word on something else of the same key is none on the view.
+func TestCacheHearsInAnyOrder(t *testing.T) {
+	view := service.StoredView{View: []byte(`{"customer":null}`), Version: 1}
+	name := "space:" + someKey
+	for what, meanwhile := range map[string]func(c *cache){
+		"told before the answer": func(c *cache) {
+			token, _ := c.Reserve(askView, []string{name})
+			c.DeleteByRedisKey(name)
+			c.FulfillOwned(askView, token, 1, nil)
+		},
+		"a history was read": func(c *cache) {
+			token, _ := c.Reserve("hget", []string{name})
+			c.FulfillOwned("hget", token, 1, nil)
+		},
+	} {
+		c := newCache(time.Now)
+		asked(t, c, func(context.Context) (service.StoredView, error) {
+			meanwhile(c)
+			return view, nil
+		}, 1)
+		if c.state().Views != 0 {
+			t.Errorf("%s: the view is kept", what)
+		}
+	}
+}
+
+// Of two reads at once, of which the second begins after something was forgotten, neither is kept: it is not known which of
+// them Redis has answered on which connection.
+func TestCacheKeepsNothingCrowded(t *testing.T) {
+	c := newCache(time.Now)
+	asked(t, c, func(ctx context.Context) (service.StoredView, error) {
+		c.forget(someKey)
+		asked(t, c, c.reply(someKey, 2, true), 2) //nolint:contextcheck // it asks in the name of the test
+		return c.reply(someKey, 1, true)(ctx)
+	}, 1)
+	if c.state().Views != 0 {
+		t.Error("one of them is kept")
+	}
+	asked(t, c, c.reply(someKey, 3, true), 3)
+	asked(t, c, c.reply(someKey, 4, true), 3)
+}
+
+func TestCacheKeepsNothingLarge(t *testing.T) {
+	c := newCache(time.Now)
+	large := func(ctx context.Context) (service.StoredView, error) {
+		v, err := c.reply(someKey, 1, true)(ctx)
+		v.View = append(make([]byte, largestView), v.View...)
+		return v, err
+	}
+	asked(t, c, large, 1)
+	if c.state().Views != 0 {
+		t.Error("it is kept")
 	}
 }

@@ -61,13 +61,23 @@ func newSingleClient(url string, kept redis.Cache) (*redis.Client, error) {
 // bounded gives every question its end. go-redis bounds each try, and there are many.
 type bounded struct{}
 
+// nobody marks what go-redis asks by itself: a pipeline, for those who wait at a door and are observed there.
+type nobody struct{}
+
+func bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx == context.Background() {
+		ctx = context.WithValue(ctx, nobody{}, true)
+	}
+	return context.WithTimeout(ctx, exchangeBound)
+}
+
 // DialHook leaves connecting as it is: it has a bound of its own, and is for all who wait.
 func (bounded) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook bounds a command.
 func (bounded) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+		ctx, cancel := bound(ctx)
 		defer cancel()
 		return next(ctx, cmd)
 	}
@@ -76,7 +86,7 @@ func (bounded) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook bounds a pipeline.
 func (bounded) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+		ctx, cancel := bound(ctx)
 		defer cancel()
 		return next(ctx, cmds)
 	}

