@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // createBody is the body of a create.
@@ -182,7 +182,7 @@ func (a *api) getPaymentHistory(c echo.Context) error {
 		return err
 	}
 	return answerJSON(c, http.StatusOK, struct {
-		History jsontext.Value `json:"history"`
+		History []payment.HistoryView `json:"history"`
 	}{history})
 }
 

@@ -1,85 +1,79 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"errors"
+
+	"kasse/service/payment"
 )
 
-// capturer takes money that was authorised.
+// capturer takes money that was authorized.
 type capturer interface {
-	// CapturePayment takes so much, in minor units, and releases the rest. Its answer is a read; a refusal may show the
+	// CapturePayment takes the amount, in minor units, and releases the rest. Its answer is a read; a refusal may show the
 	// PaymentIntent as it is in the error's Intent.
-	CapturePayment(ctx context.Context, id PaymentID, amount int64) (Answer, error)
+	CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error)
 }
 
-// Capture takes so much of an authorised payment, in minor units, or all of it where none is named; the rest is released.
-// To capture the same again is no error.
-func (s *Service) Capture(ctx context.Context, id PaymentID, amount *int64) (StoredView, error) {
-	if amount != nil && (*amount < 1 || *amount > MaxAmount) {
-		return StoredView{}, amountOutOfRange()
+// Capture takes an amount of an authorized payment, in minor units, or all that can be captured where none is named; the
+// rest is released. To capture the same again is no error.
+func (s *Service) Capture(ctx context.Context, id payment.ID, amount *int64) (payment.StoredView, error) {
+	if amount != nil && (*amount < 1 || *amount > payment.MaxAmount) {
+		return payment.StoredView{}, payment.AmountOutOfRange()
 	}
-	p, err := s.payment(ctx, id)
-	if err != nil {
-		return StoredView{}, err
-	}
-	return insist(ctx, s, p.Standing.Order, func(ctx context.Context) (StoredView, error) {
-		return s.tryCapture(ctx, id, amount)
+	return changePayment(ctx, s, id, func(ctx context.Context, t *target, l *lease) (payment.StoredView, next, error) {
+		view, _ := t.order.View(t.id)
+		if view.State.Won() && (amount == nil || view.AmountReceived == *amount) {
+			return t.stored(), done, nil
+		}
+		sum := view.AmountCapturable
+		if amount != nil {
+			sum = *amount
+		}
+		if err := t.mayCapture(view, sum); err != nil {
+			return payment.StoredView{}, done, err
+		}
+		return payment.StoredView{}, again, s.capture(ctx, t, l, sum)
 	})
 }
 
-func (s *Service) tryCapture(ctx context.Context, id PaymentID, amount *int64) (StoredView, error) {
-	t, err := s.loadSubject(ctx, id)
-	if err != nil {
-		return StoredView{}, err
-	}
-	sum := t.view.Amount
-	if amount != nil {
-		sum = *amount
-	}
-	if t.view.State.won() && t.view.AmountReceived == sum {
-		return s.views.LoadView(ctx, id)
-	}
-	if err := t.captures(sum); err != nil {
-		return StoredView{}, err
-	}
-	return StoredView{}, s.underLease(ctx, t.order, t.now, func(leased context.Context) error { return s.capture(ctx, leased, t, sum) }, func(*Order) {})
-}
-
-// captures refuses what cannot be captured.
-func (t subject) captures(sum int64) error {
+// mayCapture refuses what cannot be captured.
+func (t *target) mayCapture(view payment.View, sum int64) error {
 	switch {
-	case t.view.State.won():
+	case view.State.Won():
 		return t.invalidState("Another amount has been captured already.")
-	case t.view.State != Authorized:
+	case view.State != payment.Authorized:
 		return t.invalidState("There is nothing to capture: the payment is not authorized.")
-	case t.order.Current() != t.payment.ID || t.payment.Standing.withdrawn():
+	case t.order.Current() != t.id || view.Superseded || t.order.Closed != "":
 		return t.invalidState("The order no longer wants this payment; it is cancelled by itself.")
-	case sum > t.view.AmountCapturable:
-		return amountOutOfRange()
+	case sum > view.AmountCapturable:
+		return payment.AboveCapturable(sum, view.AmountCapturable)
 	}
 	return nil
 }
 
-// capture asks Stripe. Where that refuses without showing the payment it is asked for the truth.
-func (s *Service) capture(ctx, leased context.Context, t subject, sum int64) error {
-	answer, err := s.stripe.CapturePayment(leased, t.payment.ID, sum)
-	if !refused(err) || shownIn(err) != nil {
-		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
+// capture asks Stripe, under the order's lease. Where Stripe refuses without showing the payment, the payment is read.
+func (s *Service) capture(ctx context.Context, t *target, l *lease, sum int64) error {
+	if err := s.take(ctx, t, l); err != nil {
+		return err
 	}
-	return s.explainRefusal(ctx, t.payment.ID, err)
+	err := s.changeAtStripe(ctx, t, l, func(leased context.Context) (payment.Answer, error) {
+		return s.stripe.CapturePayment(leased, t.id, sum)
+	})
+	if !payment.Refused(err) || shownIn(err) != nil {
+		return err
+	}
+	return s.explainRefusal(ctx, t, err)
 }
 
 // explainRefusal reads a payment that Stripe has refused to change, so that the refusal shows how it stands now.
-func (s *Service) explainRefusal(ctx context.Context, id PaymentID, refusal error) error {
-	var e *Error
+func (s *Service) explainRefusal(ctx context.Context, t *target, refusal error) error {
+	var e *payment.Error
 	if !errors.As(refusal, &e) {
 		return refusal
 	}
-	if err := s.Read(ctx, id); err != nil {
+	if err := s.readTarget(ctx, t); err != nil {
 		return err
 	}
-	p, _, err := s.payments.LoadPayment(ctx, id)
-	e.Payment = p.View
-	return cmp.Or(err, refusal)
+	e.Payment = t.order.Render(t.id)
+	return refusal
 }

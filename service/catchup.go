@@ -4,28 +4,16 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"kasse/service/payment"
 )
-
-// Page is a stretch of a list of Stripe's, newest first; Next is where to go on, empty at the end.
-type Page[T any] struct {
-	Items []T
-	Next  string
-}
-
-// GivenBack is a refund or a dispute as a list names it.
-type GivenBack struct {
-	ID      string // "re_…", "dp_…"
-	Status  string // verbatim
-	Payment PaymentID
-	Created int64 // Unix seconds
-}
 
 // lister reads Stripe's lists from a moment on, each page after the row that the page before named.
 type lister interface {
 	// ListEvents gives the events that can change a payment.
-	ListEvents(ctx context.Context, since time.Time, after string) (Page[Notice], error)
-	ListRefunds(ctx context.Context, since time.Time, after string) (Page[GivenBack], error)
-	ListDisputes(ctx context.Context, since time.Time, after string) (Page[GivenBack], error)
+	ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error)
+	ListRefunds(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error)
+	ListDisputes(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error)
 }
 
 // catchUps keeps up to when Stripe's events have been caught up with.
@@ -50,27 +38,30 @@ type Tally struct {
 	Applied int // events that no webhook had brought
 	Read    int // payments that Stripe was asked about
 
-	marked map[PaymentID]bool // that the pass has to read
-	Tell   func(Tally)        // hears of progress; may be nil
+	marked map[payment.ID]bool // that the pass has to read
+	Report func(Tally)         // called at progress; may be nil
 }
 
-func (t *Tally) tell() {
-	if t.Tell != nil {
-		t.Tell(*t)
+func (t *Tally) report() {
+	if t.Report != nil {
+		t.Report(*t)
 	}
 }
 
-func (t *Tally) mark(id PaymentID) {
+func (t *Tally) mark(id payment.ID) {
 	if t.marked == nil {
-		t.marked = map[PaymentID]bool{}
+		t.marked = map[payment.ID]bool{}
 	}
 	t.marked[id] = true
 }
 
 // readList reads a list to its end, within the budget of background reads.
-func readList[T any](ctx context.Context, s *Service, list func(context.Context, time.Time, string) (Page[T], error), since time.Time, each func(T) error) error {
+func readList[T any](
+	ctx context.Context, s *Service, list func(context.Context, time.Time, string) (payment.Page[T], error),
+	since time.Time, each func(T) error,
+) error {
 	for after := ""; ; {
-		if err := s.allow(ctx); err != nil {
+		if err := s.waitReadBudget(ctx); err != nil {
 			return err
 		}
 		page, err := list(ctx, since, after)
@@ -109,80 +100,62 @@ func (s *Service) catchUpOnce(ctx context.Context) error {
 	return s.catchUps.SaveCatchUp(ctx, now)
 }
 
-// catchUp takes all events since a moment the way that webhooks go. Then it looks for new refunds and disputes, of which
+// catchUp applies all events since a moment as webhooks are applied. Then it looks for new refunds and disputes, of which
 // events may never have been made.
 func (s *Service) catchUp(ctx context.Context, since time.Time, t *Tally) error {
-	err := readList(ctx, s, s.stripe.ListEvents, since, func(n Notice) error { return s.takeListed(ctx, n, t) })
+	err := readList(ctx, s, s.stripe.ListEvents, since, func(e payment.StripeEvent) error { return s.applyListed(ctx, e, t) })
 	if err != nil {
 		return err
 	}
-	return s.lookForGivenBack(ctx, since, t)
+	return s.readNewReversals(ctx, since, t)
 }
 
-// takeListed takes one event. What is wrong with a single payment must not keep those of all others away.
-func (s *Service) takeListed(ctx context.Context, n Notice, t *Tally) error {
+// applyListed applies one event. An error of a single payment must not keep the events of all others away.
+func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tally) error {
 	t.Events++
-	t.tell()
-	if n.Unreadable != "" {
-		s.Logger.WarnContext(ctx, "an event of Stripe's list cannot be read", "event", n.ID, "type", n.Type, "reason", n.Unreadable)
+	t.report()
+	if e.Unreadable != "" {
+		s.Logger.WarnContext(ctx, "an event of Stripe's list cannot be decoded",
+			"event", e.ID, "type", e.Type, "reason", e.Unreadable)
 		return nil
 	}
-	outcome, err := s.take(ctx, n, nil)
+	outcome, err := s.applyEvent(ctx, e, nil)
 	if outcome == Applied {
 		t.Applied++
-		t.mark(n.subject())
+		t.mark(e.Subject())
 	}
-	return s.unlessAlone(ctx, err, n.subject())
+	return s.tolerateRecordError(ctx, err, e.Subject())
 }
 
-// unlessAlone logs an error that is of one payment's record only, and returns any other.
-func (s *Service) unlessAlone(ctx context.Context, err error, id PaymentID) error {
-	var e *Error
-	if errors.As(err, &e) && e.Code == CodeInternal {
-		s.Logger.ErrorContext(ctx, "reconciliation", "payment_intent", id, "error", err)
+// tolerateRecordError logs an error that concerns the record of one payment only, and returns any other.
+func (s *Service) tolerateRecordError(ctx context.Context, err error, id payment.ID) error {
+	var e *payment.Error
+	if errors.As(err, &e) && e.Code == payment.CodeInternal {
+		s.Logger.ErrorContext(ctx, "the record of a payment cannot be used; it is left out", "payment_intent", id, "error", err)
 		return nil
 	}
 	return err
 }
 
-// lookForGivenBack reads every payment of which a list shows a refund or a dispute that is not known yet.
-func (s *Service) lookForGivenBack(ctx context.Context, since time.Time, t *Tally) error {
-	look := func(ofStrangers bool) func(GivenBack) error {
-		return func(g GivenBack) error {
-			p, _, err := s.payments.LoadPayment(ctx, g.Payment)
-			if err != nil {
-				return s.unlessAlone(ctx, err, g.Payment)
-			}
-			if (p.Revision == 0 && !ofStrangers) || p.Record.knows(g) {
-				return nil
-			}
-			t.Read++
-			t.tell()
-			return s.unlessAlone(ctx, s.ask(ctx, g.Payment), g.Payment)
+// readNewReversals reads every payment of which a list shows a refund or a dispute that is not known yet. A payment that is
+// not known here may be one of another system; it is read once a day at most.
+func (s *Service) readNewReversals(ctx context.Context, since time.Time, t *Tally) error {
+	look := func(g payment.ListedReversal) error {
+		target, err := s.find(ctx, g.Payment)
+		switch {
+		case errors.Is(err, payment.ErrNotFound):
+			return s.reads.WantRead(ctx, g.Payment)
+		case err != nil:
+			return s.tolerateRecordError(ctx, err, g.Payment)
+		case target.payment().Record.Knows(g):
+			return nil
 		}
+		t.Read++
+		t.report()
+		return s.tolerateRecordError(ctx, s.readWithinBudget(ctx, g.Payment), g.Payment)
 	}
-	if err := readList(ctx, s, s.stripe.ListRefunds, since, look(false)); err != nil {
+	if err := readList(ctx, s, s.stripe.ListRefunds, since, look); err != nil {
 		return err
 	}
-	return readList(ctx, s, s.stripe.ListDisputes, since, look(true))
-}
-
-// knows reports whether the record has the refund or dispute as it is. One that a list of all did not show, although it
-// was there by then, is not of the charge that counts.
-func (r *Record) knows(g GivenBack) bool {
-	if refund, seen := r.Refunds[RefundID(g.ID)]; seen {
-		return refund.Status == RefundStatus(g.Status)
-	}
-	if kept := r.Disputes[DisputeID(g.ID)]; len(kept) > 0 {
-		return kept[len(kept)-1].Status == g.Status
-	}
-	return r.Ledger != nil && g.Created < r.Ledger.At-window
-}
-
-// subject is the payment that the event is about.
-func (n Notice) subject() PaymentID {
-	if n.Intent != nil {
-		return n.Intent.ID
-	}
-	return n.Payment
+	return readList(ctx, s, s.stripe.ListDisputes, since, look)
 }

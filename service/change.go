@@ -6,174 +6,148 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"kasse/service/payment"
 )
 
-// changer is what a change of mind asks of Stripe. Its answers are reads; a refusal shows the PaymentIntent as it is in
-// the error's Intent.
+// changer is what a change of an open payment asks of Stripe. Its answers are reads; a refusal shows the PaymentIntent as
+// it is in the error's Intent.
 type changer interface {
 	// UpdateAmount sets the amount, in minor units, and notes the age of the terms, in Unix milliseconds: an order that is
-	// rebuilt from Stripe must not take an older price for younger.
-	UpdateAmount(ctx context.Context, id PaymentID, amount, rev int64) (Answer, error)
+	// restored from Stripe must not take an older price for newer.
+	UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error)
 	// CancelPayment cancels for a reason of Stripe's, or for none.
-	CancelPayment(ctx context.Context, id PaymentID, reason string) (Answer, error)
+	CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error)
 	// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why.
-	NoteClosed(ctx context.Context, id PaymentID, why Closure) error
+	NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error
 }
 
-// adapt brings an open payment to the order's terms: by its amount, in requires_payment_method; otherwise it is cancelled,
-// and the next attempt opens only after Stripe's word. Then the order is looked at again.
-func (s *Service) adapt(ctx context.Context, id OrderID, p Payment) error {
-	o, now, err := s.orders.LoadOrder(ctx, id)
+// invalidState is the error for a change that the payment's state does not allow.
+func (t *target) invalidState(detail string) *payment.Error {
+	return &payment.Error{Code: payment.CodeInvalidState, Detail: detail, Payment: t.order.Render(t.id)}
+}
+
+// state is the state of the payment in question.
+func (t *target) state() payment.State {
+	if a := t.order.Attempt(t.id); a != nil {
+		return a.State
+	}
+	return ""
+}
+
+// stored is the view of the payment in question.
+func (t *target) stored() payment.StoredView {
+	v := payment.StoredView{View: t.order.Render(t.id), Order: t.order.ID}
+	if a := t.order.Attempt(t.id); a != nil {
+		v.Version = a.Version
+	}
+	return v
+}
+
+// changePayment runs a change of one payment until it is done: try gets the order as it stands, and leased to nobody else.
+func changePayment[T any](
+	ctx context.Context, s *Service, id payment.ID, try func(context.Context, *target, *lease) (T, next, error),
+) (T, error) {
+	return changePaymentUnleased(ctx, s, id, func(ctx context.Context, t *target, l *lease) (T, next, error) {
+		if t.order.Lease.HeldByOther(l.owner, t.now) {
+			var none T
+			return none, busy, nil
+		}
+		return try(ctx, t, l)
+	})
+}
+
+// changePaymentUnleased is changePayment where try itself looks at the lease.
+func changePaymentUnleased[T any](
+	ctx context.Context, s *Service, id payment.ID, try func(context.Context, *target, *lease) (T, next, error),
+) (T, error) {
+	var none T
+	t, err := s.payment(ctx, id)
 	if err != nil {
-		return err
+		return none, err
 	}
-	attempt := o.last()
-	if o.Lease.held(now) || attempt == nil || attempt.Payment != p.ID {
-		return errBusy
-	}
-	shown := p.Record.Show().Snapshot
-	if shown.Status != RequiresPaymentMethod || !attempt.fitsButForAmount(o.Terms, shown) {
-		return s.withdraw(ctx, o, p, now)
-	}
-	return s.underLease(ctx, o, now, func(leased context.Context) error {
-		answer, err := s.stripe.UpdateAmount(leased, p.ID, o.Terms.Amount, o.Rev)
-		return s.learnFrom(ctx, answer, err, p.Record.Seen())
-	}, func(*Order) {})
-}
-
-// withdraw cancels the order's open payment at Stripe, under the order's lease.
-func (s *Service) withdraw(ctx context.Context, o Order, p Payment, now time.Time) error {
-	return s.underLease(ctx, o, now, func(leased context.Context) error {
-		answer, err := s.stripe.CancelPayment(leased, p.ID, "")
-		return s.learnFrom(ctx, answer, err, p.Record.Seen())
-	}, func(*Order) {})
-}
-
-// learnFrom merges the answer to a change, also the PaymentIntent that a refusal shows: the customer may have been
-// faster. Either way the order has to be looked at again.
-func (s *Service) learnFrom(ctx context.Context, a Answer, err error, covers []string) error {
-	if shown := shownIn(err); shown != nil {
-		a, err = *shown, nil
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := s.learn(ctx, a, covers, causeAPI); err != nil {
-		return err
-	}
-	return errAgain
-}
-
-// shownIn returns the PaymentIntent that a refusal of Stripe showed, nil where there is none.
-func shownIn(err error) *Answer {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Intent
-	}
-	return nil
-}
-
-// subject is a payment that somebody wants to change, with its order.
-type subject struct {
-	payment Payment
-	view    View
-	order   Order
-	now     time.Time // by Redis's clock
-}
-
-// loadSubject loads what a change needs; errBusy while another is changing the order.
-func (s *Service) loadSubject(ctx context.Context, id PaymentID) (subject, error) {
-	p, _, err := s.payments.LoadPayment(ctx, id)
-	if err != nil {
-		return subject{}, err
-	}
-	view, err := p.stored()
-	if err != nil {
-		return subject{}, err
-	}
-	o, now, err := s.orders.LoadOrder(ctx, p.Standing.Order)
-	if err == nil && o.Lease.held(now) {
-		err = errBusy
-	}
-	return subject{payment: p, view: view, order: o, now: now}, err
-}
-
-func (t subject) invalidState(detail string) *Error {
-	return &Error{Code: CodeInvalidState, Detail: detail, Payment: t.payment.View}
+	l := newLease()
+	result, err := retryOrderChange(ctx, s, t.ref.Order, func(ctx context.Context) (T, next, error) {
+		if err := s.load(ctx, t); err != nil {
+			return none, done, err
+		}
+		result, n, err := try(ctx, t, l)
+		if errors.Is(err, errBusy) {
+			return none, busy, nil
+		}
+		return result, n, err
+	})
+	s.end(context.WithoutCancel(ctx), t, l)
+	return result, err
 }
 
 // ChangeAmount sets the amount of an order and of its payment, in minor units, if the caller has seen the payment's
 // latest version and the customer may still choose how to pay. Stripe would set it in other states too, where it must
 // not be, and is asked for the state first.
-func (s *Service) ChangeAmount(ctx context.Context, id PaymentID, version, amount int64) (StoredView, error) {
-	if amount < 1 || amount > MaxAmount {
-		return StoredView{}, amountOutOfRange()
+func (s *Service) ChangeAmount(ctx context.Context, id payment.ID, version, amount int64) (payment.StoredView, error) {
+	if amount < 1 || amount > payment.MaxAmount {
+		return payment.StoredView{}, payment.AmountOutOfRange()
 	}
-	p, err := s.payment(ctx, id)
-	if err != nil {
-		return StoredView{}, err
-	}
-	return insist(ctx, s, p.Standing.Order, func(ctx context.Context) (StoredView, error) {
-		return s.tryChangeAmount(ctx, id, version, amount)
+	return changePayment(ctx, s, id, func(ctx context.Context, t *target, l *lease) (payment.StoredView, next, error) {
+		err := cmp.Or(t.hasVersion(version), t.awaitsMethod())
+		if err == nil {
+			err = s.readTarget(ctx, t)
+		}
+		if err = cmp.Or(err, t.awaitsMethod(), t.hasVersion(version)); err != nil {
+			return payment.StoredView{}, done, err
+		}
+		if err := s.setAmount(ctx, t, l, amount); err != nil {
+			return payment.StoredView{}, done, err
+		}
+		return t.stored(), done, nil
 	})
 }
 
-func (s *Service) tryChangeAmount(ctx context.Context, id PaymentID, version, amount int64) (StoredView, error) {
-	t, err := s.loadSubject(ctx, id)
-	if err = cmp.Or(err, t.is(version), t.waits()); err != nil {
-		return StoredView{}, err
-	}
-	if err := s.Read(ctx, id); err != nil {
-		return StoredView{}, err
-	}
-	t, err = s.loadSubject(ctx, id)
-	if err = cmp.Or(err, t.waits(), t.is(version)); err != nil {
-		return StoredView{}, err
-	}
-	err = s.setAmount(ctx, t, amount)
-	if errors.Is(err, errAgain) {
-		return s.views.LoadView(ctx, id)
-	}
-	return StoredView{}, err
-}
-
-// is refuses whoever has not seen the latest version.
-func (t subject) is(version int64) error {
-	if t.view.Version == version {
+// hasVersion refuses a caller that has not seen the latest version.
+func (t *target) hasVersion(version int64) error {
+	if a := t.order.Attempt(t.id); a != nil && a.Version == version {
 		return nil
 	}
-	return &Error{Code: CodeVersionMismatch, Detail: "The payment has changed since this version.", Payment: t.payment.View}
+	return &payment.Error{
+		Code: payment.CodeVersionMismatch, Detail: "The payment has changed since this version.", Payment: t.order.Render(t.id),
+	}
 }
 
-// waits refuses unless the payment is the order's, and the customer may still choose how to pay.
-func (t subject) waits() error {
-	if !t.order.frozen() && t.order.Current() == t.payment.ID && t.view.Status == RequiresPaymentMethod {
+// awaitsMethod refuses unless the payment is the order's, and the customer may still choose how to pay.
+func (t *target) awaitsMethod() error {
+	view, shown := t.order.View(t.id)
+	if shown && !t.order.Frozen() && t.order.Current() == t.id && !view.Superseded &&
+		view.Status == payment.RequiresPaymentMethod {
 		return nil
 	}
 	return t.invalidState("The amount can be changed only while the order's payment waits for a payment method.")
 }
 
-// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's unless Stripe says no: also
-// where Stripe's answer was lost, since the backend has said so.
-func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error {
-	o, declined := t.order, false
-	o.Proposed = Proposal{Amount: amount, Rev: max(o.Rev+1, t.now.UnixMilli())}
-	err := s.underLease(ctx, o, t.now, func(leased context.Context) error {
-		answer, err := s.stripe.UpdateAmount(leased, t.payment.ID, amount, o.Proposed.Rev)
-		declined = refused(err)
-		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
-	}, func(latest *Order) {
-		if declined {
-			latest.Proposed = Proposal{}
-		}
-		latest.agree()
-	})
-	if !declined || !errors.Is(err, errAgain) {
+// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's unless Stripe refuses: also
+// where Stripe's answer was lost, since the backend has decided it.
+func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int64) error {
+	proposal := payment.Proposal{Amount: amount, Rev: max(t.order.Rev+1, t.now.UnixMilli())}
+	if err := s.take(ctx, t, l, payment.AmountProposed{Proposal: proposal}); err != nil {
 		return err
 	}
-	if t.payment, _, err = s.payments.LoadPayment(ctx, t.payment.ID); err != nil {
+	knownBefore := t.knownBefore()
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	answer, err := s.stripe.UpdateAmount(leased, t.id, amount, proposal.Rev)
+	declined := payment.Refused(err)
+	fact := answerFact(answer, err, knownBefore)
+	held, saveErr := s.release(ctx, t, l, payment.CauseAPI, payment.ProposalSettled{Declined: declined}, fact)
+	switch {
+	case saveErr != nil:
+		return saveErr
+	case fact == nil:
 		return err
+	case !held:
+		return errBusy
+	case declined:
+		return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
 	}
-	return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
+	return nil
 }
 
 // cancelReasons are the reasons that Stripe takes.
@@ -182,66 +156,71 @@ func (s *Service) setAmount(ctx context.Context, t subject, amount int64) error 
 var cancelReasons = []string{"", "duplicate", "fraudulent", "requested_by_customer", "abandoned"}
 
 // Cancel cancels the order's payment for a reason of Stripe's, or for none, and closes the order.
-func (s *Service) Cancel(ctx context.Context, id PaymentID, reason string) (StoredView, error) {
+func (s *Service) Cancel(ctx context.Context, id payment.ID, reason string) (payment.StoredView, error) {
 	if !slices.Contains(cancelReasons, reason) {
-		return StoredView{}, invalid(problems{{Pointer: "/reason", Detail: "must be duplicate, fraudulent, requested_by_customer or abandoned"}})
+		return payment.StoredView{}, payment.Invalid(payment.Problems{{
+			Pointer: "/reason", Detail: "must be duplicate, fraudulent, requested_by_customer or abandoned",
+		}})
 	}
-	p, err := s.payment(ctx, id)
-	if err != nil {
-		return StoredView{}, err
-	}
-	return insist(ctx, s, p.Standing.Order, func(ctx context.Context) (StoredView, error) {
-		return s.tryCancel(ctx, id, reason)
+	return changePayment(ctx, s, id, func(ctx context.Context, t *target, l *lease) (payment.StoredView, next, error) {
+		n, err := s.cancelStep(ctx, t, l, reason)
+		return t.stored(), n, err
 	})
 }
 
-func (s *Service) tryCancel(ctx context.Context, id PaymentID, reason string) (StoredView, error) {
-	t, err := s.loadSubject(ctx, id)
-	switch {
-	case err != nil:
-		return StoredView{}, err
-	case t.order.Current() != id:
-		return StoredView{}, t.invalidState("The order stands for another payment; this one is cancelled by itself.")
-	case t.view.State.won():
-		return StoredView{}, t.invalidState("The payment has succeeded: refund it instead.")
-	case t.view.State == InProgress:
-		return StoredView{}, t.invalidState("The bank is processing the payment: it can no longer be cancelled, and its answer has to be awaited.")
-	case t.view.State == CanceledState && t.order.Closed != "":
-		if err := s.tell(ctx, id); err != nil {
-			return StoredView{}, err
-		}
-		return s.views.LoadView(ctx, id)
+// cancelStep does what is next on the way to a cancelled payment of a closed order.
+func (s *Service) cancelStep(ctx context.Context, t *target, l *lease, reason string) (next, error) {
+	switch state := t.state(); {
+	case t.order.Current() != t.id:
+		return done, t.invalidState("The order stands for another payment; this one is cancelled by itself.")
+	case state.Won():
+		return done, t.invalidState("The payment has succeeded: refund it instead.")
+	case state == payment.InProgress:
+		return done, t.invalidState(
+			"The bank is processing the payment: it can no longer be cancelled, and its answer has to be awaited.")
+	case state == payment.CanceledState && t.order.Closed != "":
+		return done, nil
+	case state == payment.CanceledState:
+		return again, s.saveClosed(ctx, t)
 	}
-	o := t.order
-	o.Closed = ClosedByCancel
-	if t.view.State == CanceledState {
-		return StoredView{}, s.save(ctx, o)
-	}
-	return StoredView{}, s.close(ctx, t, o, reason)
+	return again, s.close(ctx, t, l, reason)
 }
 
-// close closes the order before its payment is cancelled: should the answer be lost, the worker cancels again. Where the
-// payment has gone on instead, the order is as open as before.
-func (s *Service) close(ctx context.Context, t subject, o Order, reason string) error {
-	wentOn := false
-	err := s.underLease(ctx, o, t.now, func(leased context.Context) error {
-		if err := s.tell(ctx, t.payment.ID); err != nil {
-			return err
+// saveClosed closes an order whose payment is cancelled already.
+func (s *Service) saveClosed(ctx context.Context, t *target) error {
+	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		if o.Lease.Held(now) {
+			return nil, errBusy
 		}
-		answer, err := s.stripe.CancelPayment(leased, t.payment.ID, reason)
-		shown := shownIn(err)
-		wentOn = shown != nil && shown.Status != Canceled
-		return s.learnFrom(ctx, answer, err, t.payment.Record.Seen())
-	}, func(latest *Order) {
-		if wentOn {
-			latest.Closed = t.order.Closed
-		}
+		return payment.OrderClosed{Why: payment.ClosedByCancel}, nil
 	})
-	if !wentOn {
+	return err
+}
+
+// close closes the order before its payment is cancelled: should the answer be lost, the read worker cancels again. Where
+// the payment has gone on instead, the order is as open as before.
+func (s *Service) close(ctx context.Context, t *target, l *lease, reason string) error {
+	before := t.order.Closed
+	if err := s.take(ctx, t, l, payment.OrderClosed{Why: payment.ClosedByCancel}); err != nil {
 		return err
 	}
-	if told := s.tell(ctx, t.payment.ID); told != nil {
-		return told
+	knownBefore := t.knownBefore()
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	answer, err := s.stripe.CancelPayment(leased, t.id, reason)
+	fact := answerFact(answer, err, knownBefore)
+	var undo payment.Fact
+	if shown := shownIn(err); shown != nil && shown.Status != payment.Canceled {
+		undo = payment.OrderClosed{Why: before}
 	}
-	return err
+	held, saveErr := s.release(ctx, t, l, payment.CauseAPI, undo, fact)
+	switch {
+	case saveErr != nil:
+		return saveErr
+	case fact == nil:
+		return err
+	case !held:
+		return errBusy
+	}
+	return nil
 }

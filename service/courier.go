@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kasse/service/payment"
 )
 
 // pushSchedule is Standard Webhooks': the pauses after the first try, the second, and so on; ten tries in three days.
@@ -118,7 +120,7 @@ func (c *courier) begin(ctx, working context.Context, l *lane, work PushWork) {
 }
 
 // follow delivers what has come of one payment, one after the other, until nothing is left.
-func (c *courier) follow(ctx context.Context, l *lane, id PaymentID) {
+func (c *courier) follow(ctx context.Context, l *lane, id payment.ID) {
 	for more := true; more; more = l.done(id) {
 		working, d := l.head(id)
 		select {

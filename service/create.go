@@ -3,174 +3,244 @@ package service
 import (
 	"context"
 	"errors"
+	"time"
 
 	"golang.org/x/sync/errgroup"
-)
 
-// CreateRequest is an order to be paid, as a backend or a token that a backend signed asks for it.
-type CreateRequest struct {
-	Order                     OrderID
-	Terms                     Terms
-	Rev                       int64 // age of a token's terms, in Unix milliseconds; zero: a service key's, of this moment
-	Description               string
-	ReceiptEmail              string
-	StatementDescriptorSuffix string
-	Metadata                  map[string]string
-	Session                   SessionFeatures
-	Reopen                    bool // a service key opens a closed order again
-}
+	"kasse/service/payment"
+)
 
 // Opened is a payment that the customer may pay now.
 type Opened struct {
-	ID           PaymentID
+	ID           payment.ID
 	View         []byte
 	Version      int64
-	ClientSecret Secret
-	Session      *Session // nil without a customer
-	New          bool     // made by this call
+	ClientSecret payment.Secret
+	Session      *payment.Session // nil without a customer
+	New          bool             // made by this call
 }
 
 // opener is what create asks of Stripe.
 type opener interface {
-	// PaymentForm renders what will be sent for an attempt; it is kept and sent again byte for byte.
-	PaymentForm(r CreateRequest, terms Terms, attempt int, rev int64) string
-	// OpenPayment sends the form. Its error has Refused set where Stripe said no for good, and Replayed where it says no
-	// more; after any other the same call has to be made again.
-	OpenPayment(ctx context.Context, idempotencyKey, form string) (Answer, error)
-	// FindPayment lists the PaymentIntents made since a moment, with the customer if there is one, for the attempt of the
-	// order; nil where there is none.
-	FindPayment(ctx context.Context, order OrderID, a Attempt) (*Answer, error)
-	// OpenSession makes a CustomerSession; it fails with CodeCustomerNotFound.
-	OpenSession(ctx context.Context, customer CustomerID, features SessionFeatures) (Session, error)
+	// PaymentForm renders what is sent for an attempt. It is kept and sent again byte for byte.
+	PaymentForm(r payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string
+	// OpenPayment sends the form. Its error has Refused set where Stripe has made nothing for good, Replayed where Stripe
+	// only repeats an old failure, and Mismatch where it remembers the key with another form. After any other error the
+	// same call has to be made again.
+	OpenPayment(ctx context.Context, idempotencyKey, form string) (payment.Answer, error)
+	// FindPayments lists the PaymentIntents of the order that were made in a period, newest first; of one customer where
+	// one is given. The list is complete, and each answer may be older than its date.
+	FindPayments(
+		ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
+	) ([]payment.Answer, error)
+	// OpenSession makes a CustomerSession. It fails with CodeCustomerNotFound.
+	OpenSession(ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures) (payment.Session, error)
 }
 
 // Create opens a payment for the order, or hands out the one that is open, at the order's terms. A create that meets
 // another in progress waits for it.
-func (s *Service) Create(ctx context.Context, r CreateRequest) (Opened, error) {
-	if err := r.validate(); err != nil {
+func (s *Service) Create(ctx context.Context, r payment.CreateRequest) (Opened, error) {
+	if err := r.Validate(); err != nil {
 		return Opened{}, err
 	}
-	return insist(ctx, s, r.Order, func(ctx context.Context) (Opened, error) { return s.tryCreate(ctx, r) })
+	l := newLease()
+	t := &target{ref: payment.Ref{Order: r.Order}}
+	opened, err := retryOrderChange(ctx, s, r.Order, func(ctx context.Context) (Opened, next, error) {
+		if !l.taken { // what other calls have written meanwhile counts
+			t.loaded, t.id = false, ""
+		}
+		return s.createStep(ctx, t, l, r)
+	})
+	s.end(context.WithoutCancel(ctx), t, l)
+	return opened, err
 }
 
-// tryCreate looks at the order as it stands, and does the one thing that has to be done next.
-func (s *Service) tryCreate(ctx context.Context, r CreateRequest) (Opened, error) {
-	order, now, err := s.orders.LoadOrder(ctx, r.Order)
+// createStep looks at the order as it stands, and carries out the one step that is next.
+func (s *Service) createStep(ctx context.Context, t *target, l *lease, r payment.CreateRequest) (Opened, next, error) {
+	if !t.loaded {
+		if err := s.load(ctx, t); err != nil {
+			return Opened{}, done, err
+		}
+	}
+	step := t.order.NextStep(r, l.owner, t.now)
+	var opened Opened
+	var n next
+	var err error
+	switch step.Kind {
+	case payment.StepWait:
+		return Opened{}, busy, nil
+	case payment.StepRefuse:
+		return Opened{}, done, step.Err
+	case payment.StepSave:
+		n, err = again, s.saveFact(ctx, t, step.Fact)
+	case payment.StepList:
+		n, err = again, s.listUnknown(ctx, t, l, step.Fact)
+	case payment.StepSearch:
+		n, err = again, s.search(ctx, t, l, step.Attempt)
+	case payment.StepResend:
+		opened, n, err = s.resend(ctx, t, l, step)
+	case payment.StepOpen:
+		opened, n, err = s.openNext(ctx, t, l, r, step.Fact)
+	case payment.StepWithdraw:
+		n, err = again, s.withdraw(ctx, t, l, step.Payment, step.Fact)
+	case payment.StepHandOut:
+		opened, n, err = s.handOut(ctx, t, l, step.Payment, r)
+	}
+	if errors.Is(err, errBusy) {
+		t.loaded = false
+		return Opened{}, busy, nil
+	}
+	return opened, n, err
+}
+
+// saveFact writes a fact that needs no lease.
+func (s *Service) saveFact(ctx context.Context, t *target, fact payment.Fact) error {
+	first := true
+	_, err := s.apply(ctx, t, payment.CauseAPI, func(*payment.Order, time.Time) (payment.Fact, error) {
+		if !first { // the step was for the order as it was
+			return nil, nil //nolint:nilnil // nothing happened to the order
+		}
+		first = false
+		return fact, nil
+	})
+	return err
+}
+
+// openNext reserves the next attempt, with the form that is sent, and asks Stripe for it.
+func (s *Service) openNext(
+	ctx context.Context, t *target, l *lease, r payment.CreateRequest, terms payment.Fact,
+) (Opened, next, error) {
+	planned := t.order
+	if terms != nil {
+		planned, _ = t.order.Apply(terms, t.now)
+	}
+	number := len(planned.Attempts) + 1
+	form := s.stripe.PaymentForm(r, planned.Terms, number, planned.Rev)
+	revision := t.order.Revision
+	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		if o.Revision != revision {
+			return nil, errBusy // the form is for the order as it was
+		}
+		until := now.Add(s.StripeTimeout + leaseMargin)
+		return payment.All{
+			terms, payment.Reserved{Form: form, Session: r.Session}, payment.Leased{Owner: l.owner, Until: until},
+		}, nil
+	})
 	if err != nil {
-		return Opened{}, err
+		return Opened{}, done, err
 	}
-	if order.Lease.held(now) {
-		return Opened{}, errBusy
-	}
-	p, err := s.current(ctx, order)
+	l.taken = true
+	return s.open(ctx, t, l, number)
+}
+
+// resend sends the form of a reserved attempt again, of which Stripe's answer is not known.
+func (s *Service) resend(ctx context.Context, t *target, l *lease, step payment.Step) (Opened, next, error) {
+	err := s.take(ctx, t, l, step.Fact, payment.Tried{Number: step.Attempt.Number})
 	if err != nil {
-		return Opened{}, err
+		return Opened{}, done, err
 	}
-	heard, refusal := order, order.admit(p, r)
-	heard.agree() // whoever proposed has died, or does not know Stripe's answer
-	conflict := heard.hear(r, now)
-	news := conflict == nil && (heard.Terms != order.Terms || heard.Rev != order.Rev)
-	last := heard.last()
-	switch {
-	case refusal != nil && news && !order.frozen(): // what stands in the way of the payment does not in that of the terms
-		return Opened{}, s.save(ctx, heard)
-	case refusal != nil:
-		return Opened{}, refusal
-	case conflict != nil:
-		return Opened{}, conflict
-	case order.Winner != "": // its payment's own write was lost: Stripe says that it is paid
-		return s.handOut(ctx, order, p, r)
-	case last != nil && last.Payment == "":
-		return Opened{}, s.send(ctx, heard, *last, now)
-	case last == nil || p.canceled():
-		return s.openNext(ctx, heard, r, now)
-	case order.Closed != "":
-		return Opened{}, s.withdraw(ctx, heard, p, now)
-	case news:
-		return Opened{}, s.save(ctx, heard)
+	_, _, err = s.open(ctx, t, l, step.Attempt.Number)
+	if payment.Refused(err) && step.Attempt.Terms != t.order.Terms { // what was refused is no longer asked for
+		err = nil
 	}
-	return s.handOut(ctx, heard, p, r)
+	return Opened{}, again, err
 }
 
-// current loads the payment that the order stands for, an empty one where there is none.
-func (s *Service) current(ctx context.Context, o Order) (Payment, error) {
-	id := o.Current()
-	if id == "" {
-		return Payment{}, nil
-	}
-	p, _, err := s.payments.LoadPayment(ctx, id)
-	return p, err
-}
-
-// save writes an order that needs no lease; then it has to be looked at again.
-func (s *Service) save(ctx context.Context, o Order) error {
-	err := s.orders.SaveOrder(ctx, o)
-	switch {
-	case errors.Is(err, ErrConflict):
-		return errBusy
-	case err != nil:
-		return err
-	}
-	return errAgain
-}
-
-// handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still shows it
-// open, and at the order's terms; otherwise it is brought there first.
-func (s *Service) handOut(ctx context.Context, o Order, p Payment, r CreateRequest) (Opened, error) {
-	attempt := o.attemptOf(p.ID)
-	m := s.sideBySide(ctx, o.Terms.Customer, attempt.Session, func() (a Answer, err error) {
-		a, p, err = s.readForRepeat(ctx, attempt.Payment, p.Record.Seen())
-		return a, err
+// open asks Stripe for the payment of a reserved attempt, under the order's lease, and saves what came of it.
+func (s *Service) open(ctx context.Context, t *target, l *lease, number int) (Opened, next, error) {
+	a := t.order.Attempts[number-1]
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	m := s.openWithSession(leased, a.Terms.Customer, a.Session, func() (payment.Answer, error) {
+		return s.stripe.OpenPayment(leased, payment.IdempotencyKey(s.Name, t.order.ID, number), a.Form)
 	})
 	if m.payErr != nil {
-		return Opened{}, m.payErr
+		return Opened{}, again, s.concludeFailed(ctx, t, l, number, m.payErr)
 	}
-	if err := o.admit(p, r); err != nil {
-		return Opened{}, err
+	seen := payment.Seen{
+		Intent: m.Intent, Facts: []payment.RecordFact{m.CreationFact()}, Complete: !m.Stale,
+		Key: payment.IdempotencyKey(s.Name, t.order.ID, number),
 	}
-	switch shown := p.Record.Show().Snapshot; {
-	case p.canceled():
-		return Opened{}, errAgain
-	case !attempt.fits(o.Terms, shown):
-		return Opened{}, s.adapt(ctx, o.ID, p)
+	if m.Stale { // Stripe only remembers it, so that it may have moved on
+		seen.Facts = append(seen.Facts, payment.StaleResponse(m.Date))
 	}
-	return m.opened(p, false)
+	t.id = m.ID
+	held, err := s.concludeOpened(ctx, t, l, seen)
+	current := t.order.Attempt(m.ID)
+	switch {
+	case errors.Is(err, errForeign):
+		return Opened{}, again, s.cancelUnattached(ctx, m.ID)
+	case err != nil:
+		return Opened{}, done, err
+	case !held || m.Stale || current == nil || current.Superseded || t.order.Closed != "" || t.order.Terms != a.Terms:
+		return Opened{}, again, nil
+	}
+	return m.opened(t, true)
 }
 
-// readForRepeat asks Stripe for an open payment and merges the answer, once for all who repeat its create at the same
-// moment: each answer is a fact that is written, and a thousand writers of one record stand in each other's way.
-func (s *Service) readForRepeat(ctx context.Context, id PaymentID, covers []string) (Answer, Payment, error) {
-	type result struct {
-		answer  Answer
-		payment Payment
-	}
-	shared, err, _ := s.lookups.Do("repeat "+string(id), func() (any, error) {
-		var r result
-		var err error
-		if r.answer, err = s.stripe.RetrievePayment(ctx, id); err == nil {
-			r.payment, err = s.learn(ctx, r.answer, covers, causeRead)
+// concludeOpened saves the payment that was made. Where the lease was lost, what Stripe has made is a fact all the same.
+func (s *Service) concludeOpened(ctx context.Context, t *target, l *lease, seen payment.Seen) (held bool, err error) {
+	origin := payment.OriginOf(seen.Intent.Metadata)
+	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
+		held = o.Lease.Owner == l.owner
+		if o.Place(seen.Intent.ID, origin) == payment.Foreign {
+			return nil, errForeign
 		}
-		return r, err
+		o.WithoutPointer()
+		return payment.All{seen, payment.Released{Owner: l.owner}}, nil
 	})
-	r, _ := shared.(result)
-	return r.answer, r.payment, err
+	if err == nil {
+		l.taken = false
+	}
+	return held, err
 }
 
-// made is what Stripe answered to a pair of calls.
-type made struct {
-	Answer
-	session    *Session
+// cancelUnattached cancels a payment that was just made for an attempt which has another payment: Redis had forgotten that
+// one, and Stripe the key. Nobody has its secret yet.
+func (s *Service) cancelUnattached(ctx context.Context, id payment.ID) error {
+	if _, err := s.stripe.CancelPayment(ctx, id, "duplicate"); err != nil && shownIn(err) == nil {
+		return err
+	}
+	return nil
+}
+
+// concludeFailed saves Stripe's answer to an attempt that came to nothing. An unknown outcome leaves the attempt as it was
+// reserved, to be sent again. It returns the failure, or nil where the order has to be looked at again.
+func (s *Service) concludeFailed(ctx context.Context, t *target, l *lease, number int, failure error) error {
+	e, _ := errors.AsType[*payment.Error](failure)
+	var fact payment.Fact
+	switch {
+	case payment.Refused(failure):
+		fact = payment.AttemptRefused{Number: number}
+	case e != nil && (e.Replayed || e.Mismatch):
+		fact = payment.AttemptUnclear{Number: number, Mismatch: e.Mismatch}
+	}
+	if _, err := s.release(ctx, t, l, payment.CauseAPI, fact); err != nil {
+		return err
+	}
+	if e != nil && e.Mismatch { // what was made under the key can be listed at once
+		return nil
+	}
+	return failure
+}
+
+// opening is what Stripe answered to a pair of calls.
+type opening struct {
+	payment.Answer
+	session    *payment.Session
 	payErr     error
 	sessionErr error
 }
 
-// sideBySide asks for the PaymentIntent and a CustomerSession at the same time. Neither cancels the other: a
+// openWithSession asks for the PaymentIntent and a CustomerSession at the same time. Neither cancels the other: a
 // PaymentIntent that was made has to be known.
-func (s *Service) sideBySide(ctx context.Context, customer CustomerID, features *SessionFeatures, pay func() (Answer, error)) made {
-	var m made
+func (s *Service) openWithSession(
+	ctx context.Context, customer payment.CustomerID, f *payment.SessionFeatures, pay func() (payment.Answer, error),
+) opening {
+	var m opening
 	var both errgroup.Group
 	both.Go(func() error {
-		m.session, m.sessionErr = s.newSession(ctx, customer, features)
+		m.session, m.sessionErr = s.newSession(ctx, customer, f)
 		return nil
 	})
 	m.Answer, m.payErr = pay()
@@ -179,15 +249,12 @@ func (s *Service) sideBySide(ctx context.Context, customer CustomerID, features 
 }
 
 // opened is the answer to a create. A session that failed is the answer too; the repeat heals it.
-func (m made) opened(p Payment, fresh bool) (Opened, error) {
+func (m opening) opened(t *target, fresh bool) (Opened, next, error) {
 	if m.sessionErr != nil {
-		return Opened{}, m.sessionErr
+		return Opened{}, done, m.sessionErr
 	}
-	view, err := p.stored()
-	return Opened{ID: p.ID, View: p.View, Version: view.Version, ClientSecret: m.ClientSecret, Session: m.session, New: fresh}, err
-}
-
-// canceled reports whether the payment came to nothing and made way for the next.
-func (p *Payment) canceled() bool {
-	return !p.Record.Empty() && stateOf(p.Record.Show().Snapshot, p.Record.Received) == CanceledState
+	view, _ := t.order.View(m.ID)
+	return Opened{
+		ID: m.ID, View: t.order.Render(m.ID), Version: view.Version, ClientSecret: m.ClientSecret, Session: m.session, New: fresh,
+	}, done, nil
 }

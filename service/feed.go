@@ -2,59 +2,32 @@ package service
 
 import (
 	"context"
-	"encoding/json"
-	"time"
+
+	"kasse/service/payment"
 )
-
-// FeedEvent is one transition as backends are told of it.
-type FeedEvent struct {
-	ID        string          `json:"id"`
-	Type      string          `json:"type"`
-	CreatedAt time.Time       `json:"created_at"`
-	Restored  bool            `json:"restored"`
-	Data      json.RawMessage `json:"data"`
-	Entry     string          `json:"-"` // id of the stream's entry
-	Trace     string          `json:"-"` // traceparent of what caused it, by W3C's Trace Context; empty: it was not traced
-}
-
-// FeedPage is a stretch of the feed; Next is where to go on, also where there was nothing.
-type FeedPage struct {
-	Events []FeedEvent `json:"events"`
-	Next   string      `json:"next"`
-}
-
-// Latest is the cursor behind the newest event.
-const Latest = "latest"
 
 // feed reads the streams of all partitions as one.
 type feed interface {
-	// LoadEvents returns at most limit events after the cursor: empty is the oldest kept, Latest the newest. In order
-	// within a payment. It fails with CodeInvalidRequest for what is no cursor of ours, and with CodeCursorExpired for
-	// one of another epoch or older than what is kept.
-	LoadEvents(ctx context.Context, after string, limit int) (FeedPage, error)
+	// LoadEvents returns at most limit events after the cursor: empty is the oldest kept, payment.Latest the newest. They
+	// are in order within an order. It fails with CodeInvalidRequest for what is no cursor of ours, and with
+	// CodeCursorExpired for one of another epoch or older than what is kept.
+	LoadEvents(ctx context.Context, after string, limit int) (payment.FeedPage, error)
 	// WatchEvents returns a channel that gets a hint when events may have been appended, until the function is called.
 	// Hints may be lost.
 	WatchEvents() (<-chan struct{}, func())
 }
 
 // Events returns a page of the feed. An empty one is held back until there is an event.
-func (s *Service) Events(ctx context.Context, after string, limit int, p Patience) (FeedPage, error) {
+func (s *Service) Events(ctx context.Context, after string, limit int, o WaitOptions) (payment.FeedPage, error) {
 	appended, stop := s.feed.WatchEvents()
 	defer stop()
-	w := s.hold(p, appended)
+	w := s.hold(o, appended)
 	defer w.end()
 	for {
 		page, err := s.feed.LoadEvents(context.WithoutCancel(ctx), after, limit)
-		if err != nil || len(page.Events) > 0 || !w.more(ctx) {
+		if err != nil || len(page.Events) > 0 || !w.wait(ctx) {
 			return page, err
 		}
 		after = page.Next
 	}
-}
-
-// WithoutMetadata returns the view's JSON without what the shop has attached, for where it is too large.
-func WithoutMetadata(view []byte) ([]byte, error) {
-	v, err := decodeView(view)
-	v.Metadata = map[string]string{}
-	return v.encode(), err
 }

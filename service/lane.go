@@ -4,12 +4,14 @@ import (
 	"context"
 	"strings"
 	"sync"
+
+	"kasse/service/payment"
 )
 
 // lane is what a process has in its hands of one partition: for each payment a queue, whose first is being delivered.
 type lane struct {
 	mu      sync.Mutex
-	queues  map[PaymentID][]Delivery
+	queues  map[payment.ID][]Delivery
 	entries map[string]bool
 	ctx     context.Context // of the deliveries under way, which end together
 	cancel  context.CancelFunc
@@ -23,19 +25,19 @@ func (l *lane) held() int {
 }
 
 // accept queues deliveries but those that are in its hands already, and returns the payments that somebody has to follow.
-func (l *lane) accept(ctx context.Context, all []Delivery) (begin []PaymentID) {
+func (l *lane) accept(ctx context.Context, all []Delivery) (begin []payment.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx == nil {
 		l.ctx, l.cancel = context.WithCancel(ctx)
-		l.queues, l.entries = map[PaymentID][]Delivery{}, map[string]bool{}
+		l.queues, l.entries = map[payment.ID][]Delivery{}, map[string]bool{}
 	}
 	for _, d := range all {
 		if l.entries[d.Event.Entry] {
 			continue
 		}
-		payment, _, _ := strings.Cut(d.Event.ID, ".")
-		id := PaymentID(payment)
+		intent, _, _ := strings.Cut(d.Event.ID, ".")
+		id := payment.ID(intent)
 		if len(l.queues[id]) == 0 {
 			begin = append(begin, id)
 		}
@@ -46,14 +48,14 @@ func (l *lane) accept(ctx context.Context, all []Delivery) (begin []PaymentID) {
 }
 
 // head returns the payment's delivery to be made now, and the context to make it in.
-func (l *lane) head(id PaymentID) (context.Context, Delivery) {
+func (l *lane) head(id payment.ID) (context.Context, Delivery) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ctx, l.queues[id][0]
 }
 
 // done takes the payment's first delivery out of the queue, and reports whether there is another.
-func (l *lane) done(id PaymentID) (more bool) {
+func (l *lane) done(id payment.ID) (more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.entries, l.queues[id][0].Event.Entry)

@@ -5,23 +5,31 @@ import (
 	"crypto/rand"
 	"errors"
 	"time"
+
+	"kasse/service/payment"
 )
 
 const (
 	leaseMargin = 5 * time.Second        // of a lease over the call to Stripe that it covers
-	busyWait    = 5 * time.Second        // for another's change of the same order
+	busyWait    = 5 * time.Second        // for another change of the same order
 	busyPoll    = 500 * time.Millisecond // between looks at the order, should a hint be lost
-	mostSteps   = 10                     // that one call may take to bring an order where it belongs
+	mostSteps   = 12                     // that one call may take to bring an order where it belongs
 )
 
-var (
-	errBusy  = errors.New("order is being changed by another")
-	errAgain = errors.New("order has moved on: look at it again")
+// next says how a try of an order's change goes on.
+type next int
+
+const (
+	done  next = iota // the result stands
+	again             // the order has moved on: look at it again
+	busy              // another call is changing the order: wait for it
 )
 
-// insist tries a change of an order for as long as others are changing it, up to busyWait. It goes on when the caller
-// hangs up: something may be on its way at Stripe.
-func insist[T any](ctx context.Context, s *Service, id OrderID, try func(context.Context) (T, error)) (T, error) {
+// retryOrderChange runs try until it is done. It waits for other changes of the order, up to busyWait. It goes on when the
+// caller hangs up, since a call may be on its way to Stripe.
+func retryOrderChange[T any](
+	ctx context.Context, s *Service, id payment.OrderID, try func(context.Context) (T, next, error),
+) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), busyWait+2*s.StripeTimeout)
 	defer cancel()
 	changed, stop := s.orders.WatchOrder(id)
@@ -30,13 +38,15 @@ func insist[T any](ctx context.Context, s *Service, id OrderID, try func(context
 	defer cancel()
 	var none T
 	for steps := 0; steps < mostSteps; {
-		done, err := try(ctx)
+		result, n, err := try(ctx)
 		switch {
-		case errors.Is(err, errAgain):
+		case err != nil:
+			return none, err
+		case n == done:
+			return result, nil
+		case n == again:
 			steps++
 			continue
-		case !errors.Is(err, errBusy):
-			return done, err
 		}
 		select {
 		case <-changed:
@@ -50,45 +60,81 @@ func insist[T any](ctx context.Context, s *Service, id OrderID, try func(context
 	return none, inProgress()
 }
 
-func inProgress() *Error {
-	return &Error{Code: CodeIdempotencyInProgress, Detail: "Another change of this order is in progress.", RetryAfter: time.Second}
+func inProgress() *payment.Error {
+	return &payment.Error{
+		Code: payment.CodeIdempotencyInProgress, Detail: "Another change of this order is in progress.", RetryAfter: time.Second,
+	}
 }
 
-// underLease writes the order with a lease on it, does the work, and writes what came of it. Stripe is asked with the
-// context that the work is given, which ends before the lease does. Whoever has lost the lease meanwhile changes nothing,
-// and looks at the order again: errBusy. Otherwise the work's own error comes first.
-func (s *Service) underLease(ctx context.Context, o Order, now time.Time, work func(leased context.Context) error, finish func(*Order)) error {
-	leased, cancel := context.WithTimeout(ctx, s.StripeTimeout)
-	defer cancel()
-	o.Lease = Lease{Owner: rand.Text(), Until: now.Add(s.StripeTimeout + leaseMargin).UnixMilli()}
-	if err := s.takeLease(ctx, o); err != nil {
-		return err
-	}
-	workErr := work(leased)
-	_, err := s.changeOrder(ctx, o.ID, func(latest *Order, _ time.Time) error {
-		if latest.Lease.Owner != o.Lease.Owner {
-			return errBusy
+// lease is one call's right to change an order at Stripe. It lies in the order.
+type lease struct {
+	owner string
+	taken bool // by a write of this call, and not released by one
+}
+
+func newLease() *lease { return &lease{owner: rand.Text()} }
+
+// errBusy says that another call has the order's lease.
+var errBusy = errors.New("the order is leased by another call")
+
+// take writes the lease into the order, together with other facts. Stripe may be asked until the lease's end less
+// leaseMargin.
+func (s *Service) take(ctx context.Context, t *target, l *lease, facts ...payment.Fact) error {
+	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		if o.Lease.HeldByOther(l.owner, now) {
+			return nil, errBusy
 		}
-		finish(latest)
-		latest.Lease = Lease{}
-		return nil
+		until := now.Add(s.StripeTimeout + leaseMargin)
+		return append(payment.All{payment.Leased{Owner: l.owner, Until: until}}, facts...), nil
 	})
-	if workErr == nil || (err != nil && errors.Is(workErr, errAgain)) {
-		return err
-	}
-	return workErr
+	l.taken = l.taken || err == nil
+	return err
 }
 
-// takeLease writes an order with its lease. What looks like a conflict may be our own write, whose reply was lost and
-// which was sent again: then the lease is ours.
-func (s *Service) takeLease(ctx context.Context, o Order) error {
-	err := s.orders.SaveOrder(ctx, o)
-	if !errors.Is(err, ErrConflict) {
-		return err
+// release writes facts, and ends the lease if it is still this call's. It reports whether it was.
+func (s *Service) release(ctx context.Context, t *target, l *lease, cause string, facts ...payment.Fact) (held bool, err error) {
+	_, err = s.apply(ctx, t, cause, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
+		held = o.Lease.Owner == l.owner
+		return append(payment.All(facts), payment.Released{Owner: l.owner}), nil
+	})
+	if err == nil {
+		l.taken = false
 	}
-	latest, _, err := s.orders.LoadOrder(ctx, o.ID)
-	if err == nil && latest.Lease.Owner != o.Lease.Owner {
-		err = errBusy
+	return held, err
+}
+
+// end releases a lease that is still taken, where the call has failed. Where Redis does not answer, it ends by itself.
+func (s *Service) end(ctx context.Context, t *target, l *lease) {
+	if !l.taken {
+		return
 	}
-	return err
+	if _, err := s.release(ctx, t, l, payment.CauseAPI); err != nil {
+		s.Logger.WarnContext(ctx, "an order's lease could not be released; it ends by itself",
+			"order_id", t.ref.Order, "error", err)
+	}
+}
+
+// stripeContext bounds a call to Stripe under a lease, so that it ends before the lease does.
+func (s *Service) stripeContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.StripeTimeout)
+}
+
+// shownIn returns the PaymentIntent that a refusal of Stripe showed, nil where there is none.
+func shownIn(err error) *payment.Answer {
+	if e, ok := errors.AsType[*payment.Error](err); ok {
+		return e.Intent
+	}
+	return nil
+}
+
+// answerFact is what an answer of Stripe's to a change shows: of its PaymentIntent, or of the one that a refusal shows.
+// Nil where it shows none.
+func answerFact(a payment.Answer, err error, knownBefore []string) payment.Fact {
+	if shown := shownIn(err); shown != nil {
+		a, err = *shown, nil
+	}
+	if err != nil || a.ID == "" {
+		return nil
+	}
+	return payment.Seen{Intent: a.Intent, Facts: a.ReadFacts(knownBefore), Charged: a.Charged}
 }

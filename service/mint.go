@@ -3,21 +3,23 @@ package service
 import (
 	"context"
 	"time"
+
+	"kasse/service/payment"
 )
 
 // RecordTerms makes the terms of a token that is being minted the order's, and returns their age, in Unix milliseconds.
 // Once the order is won or closed its terms are frozen, and nothing is recorded.
-func (s *Service) RecordTerms(ctx context.Context, r CreateRequest) (rev int64, err error) {
-	if err := r.validate(); err != nil {
+func (s *Service) RecordTerms(ctx context.Context, r payment.CreateRequest) (rev int64, err error) {
+	if err := r.Validate(); err != nil {
 		return 0, err
 	}
-	_, err = s.changeOrder(ctx, r.Order, func(o *Order, now time.Time) error {
+	t := &target{ref: payment.Ref{Order: r.Order}}
+	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
 		rev = max(o.Rev+1, now.UnixMilli())
-		if o.frozen() {
-			return errUnchanged
+		if o.Frozen() {
+			return nil, nil //nolint:nilnil // nothing happens to the order
 		}
-		o.Terms, o.Rev = r.Terms, rev
-		return nil
+		return payment.TermsSet{Terms: r.Terms, Rev: rev}, nil
 	})
 	return rev, err
 }

@@ -3,81 +3,255 @@ package service
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kasse/service/payment"
 )
 
-// orders keeps the orders. Every call answers with Redis's own clock.
+// orders keeps the orders, each with all its payments. Every call returns Redis's own clock, the only one that all
+// replicas share.
 type orders interface {
-	// LoadOrder returns the order, with Revision 0 where it was never stored.
-	LoadOrder(ctx context.Context, id OrderID) (Order, time.Time, error)
-	// SaveOrder writes the order and raises its revision; it fails with ErrConflict unless the stored one is the order's.
-	SaveOrder(ctx context.Context, o Order) error
-	// OutliveOrder lets an order that will expire stay longer than a payment of it that is written now.
-	OutliveOrder(ctx context.Context, id OrderID) error
-	// WatchOrder returns a channel that gets a hint at each write of the order, until the function is called. Hints may be lost.
-	WatchOrder(id OrderID) (<-chan struct{}, func())
+	// LoadOrder returns the order with its current payment and the payments in question, as far as it has them. An order
+	// that was never stored has no revision.
+	LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error)
+	// SaveOrder writes the order and all that follows from the change, or nothing: it fails with payment.ErrConflict unless
+	// the stored revision is the order's, and then returns the order as it stands, with the payments in question.
+	SaveOrder(ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID) (payment.Saved, error)
+	// FindOrder returns the order that the payment's pointer leads to; false where there is no pointer.
+	FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error)
+	// SavePointer lets a pointer lead from the payment to the order until a moment. A pointer never changes its order.
+	SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error
+	// WatchOrder returns a channel that gets a hint at each write of the order, until the function is called. Hints may be
+	// lost.
+	WatchOrder(id payment.OrderID) (<-chan struct{}, func())
 }
 
-// errUnchanged ends a change of an order that has nothing to write.
-var errUnchanged = errors.New("nothing to change")
+// conflictTries bounds how often one write is tried again after another one of the same order.
+const conflictTries = 50
 
-// changeOrder loads an order, edits it and writes it; whoever was faster is taken into account. It returns the order as
-// it stands afterwards, also where the edit ended with errUnchanged.
-func (s *Service) changeOrder(ctx context.Context, id OrderID, edit func(*Order, time.Time) error) (Order, error) {
-	for try := range conflictTries {
-		s.giveWay(ctx, try)
-		o, now, err := s.orders.LoadOrder(ctx, id)
-		if err != nil {
-			return o, err
-		}
-		if err := edit(&o, now); err != nil {
-			if errors.Is(err, errUnchanged) {
-				err = nil
-			}
-			return o, err
-		}
-		if err := s.orders.SaveOrder(ctx, o); !errors.Is(err, ErrConflict) {
-			o.Revision++
-			return o, err
-		}
+// errForeign says that a PaymentIntent claims an attempt that has another payment.
+var errForeign = errors.New("the PaymentIntent claims an attempt that has another payment")
+
+// target is what a use case works on: an order, and one of its payments.
+type target struct {
+	ref       payment.Ref
+	id        payment.ID // the payment in question; empty: the order itself
+	order     payment.Order
+	now       time.Time // by Redis's clock, when the order was loaded or saved last
+	loaded    bool
+	noPointer bool // no pointer leads from the payment to the order
+	also      []payment.ID
+	changes   payment.Changes // of the last write
+}
+
+// ids are the payments that are loaded with the order.
+func (t *target) ids() []payment.ID {
+	ids := slices.Clone(t.also)
+	if t.id != "" {
+		ids = append(ids, t.id)
 	}
-	return Order{}, &Error{Code: CodeStoreUnavailable, Detail: "The order is being changed by too many at once.", Cause: ErrConflict}
+	return ids
 }
 
-// OrderView is an order as callers see it; the views are rendered JSON.
-type OrderView struct {
-	ID         OrderID
-	Closed     bool
-	Payment    []byte // the current payment or the winner; nil where there is none yet
-	Superseded [][]byte
-}
+// payment is the payment in question; nil where the order does not hold it.
+func (t *target) payment() *payment.Payment { return t.order.Loaded[t.id] }
 
-// Order returns an order with all its payments. One whose terms are known and that nobody has opened yet has none.
-func (s *Service) Order(ctx context.Context, caller Caller, id OrderID) (OrderView, error) {
-	if caller.Key == "" && caller.Order != id {
-		return OrderView{}, NotFound()
-	}
-	o, _, err := s.orders.LoadOrder(ctx, id)
+// holds reports whether the order holds the payment in question.
+func (t *target) holds() bool { return t.order.Attempt(t.id) != nil }
+
+// load loads the target's order.
+func (s *Service) load(ctx context.Context, t *target) error {
+	o, now, err := s.orders.LoadOrder(ctx, t.ref, t.ids()...)
 	if err != nil {
-		return OrderView{}, err
+		return err
 	}
-	if o.Revision == 0 {
-		return OrderView{}, NotFound()
+	s.set(t, o, now)
+	return nil
+}
+
+func (s *Service) set(t *target, o payment.Order, now time.Time) {
+	t.order, t.now, t.loaded = o, now, true
+	t.order.Rules = s.rules()
+	if t.noPointer {
+		t.order.WithoutPointer()
 	}
-	view := OrderView{ID: id, Closed: o.Closed != ""}
-	for _, payment := range o.Payments() {
-		stored, err := s.views.LoadView(ctx, payment)
-		if errors.Is(err, ErrNotFound) {
+}
+
+// decision says what happened to an order, given the order as it stands. No fact: nothing.
+type decision func(o *payment.Order, now time.Time) (payment.Fact, error)
+
+// apply applies a fact to an order and saves it. Where another write came first the decision is made again, on the order
+// as it stands then. It reports whether anything was written. Repeating it is always safe.
+func (s *Service) apply(ctx context.Context, t *target, cause string, decide decision) (written bool, err error) {
+	for try := range conflictTries {
+		s.backoff(ctx, try)
+		if !t.loaded {
+			if err := s.load(ctx, t); err != nil {
+				return false, err
+			}
+		}
+		fact, err := decide(&t.order, t.now)
+		if err != nil || fact == nil {
+			return false, err
+		}
+		if s.rebuilding {
+			cause, fact = payment.CauseRebuild, payment.Restored{Fact: fact}
+		}
+		next, changes := t.order.Apply(payment.Caused{Cause: cause, Fact: fact}, t.now)
+		if len(changes.Needs) > 0 {
+			t.also, t.loaded = append(t.also, changes.Needs...), false
 			continue
 		}
-		if err != nil {
-			return view, err
+		written, err := s.save(ctx, t, next, changes)
+		if !errors.Is(err, payment.ErrConflict) {
+			return written, err
 		}
-		if payment == o.Current() {
-			view.Payment = stored.View
-			continue
-		}
-		view.Superseded = append(view.Superseded, stored.View)
 	}
-	return view, nil
+	return false, &payment.Error{
+		Code: payment.CodeStoreUnavailable, Detail: "The order is being changed by too many at once.",
+		Cause: payment.ErrConflict,
+	}
+}
+
+// save writes an order with its changes, and the pointers beside it. Both are written before anyone learns of either.
+func (s *Service) save(ctx context.Context, t *target, next payment.Order, c payment.Changes) (bool, error) {
+	var pointers errgroup.Group
+	for _, p := range c.Pointers {
+		pointers.Go(func() error { return s.orders.SavePointer(ctx, p.Payment, next.ID, p.Until) })
+	}
+	saved, err := s.orders.SaveOrder(ctx, next, c, t.ids()...)
+	if pointerErr := pointers.Wait(); err == nil {
+		err = pointerErr
+	}
+	if saved.Order.ID != "" {
+		s.set(t, saved.Order, saved.Now)
+	}
+	if err != nil {
+		return false, err
+	}
+	t.changes, t.noPointer = c, false
+	if saved.Written {
+		s.observe(ctx, next.ID, c)
+	}
+	return saved.Written, nil
+}
+
+// backoff waits a little, and longer at each try, so that many writers of one order do not meet again.
+func (s *Service) backoff(ctx context.Context, try int) {
+	if try > 0 {
+		pause(ctx, s.Jitter(time.Duration(try)*time.Millisecond))
+	}
+}
+
+// find loads the order of a payment by the payment's pointer. It fails with payment.ErrNotFound where there is none.
+func (s *Service) find(ctx context.Context, id payment.ID) (*target, error) {
+	order, found, err := s.orders.FindOrder(ctx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case !found:
+		return nil, payment.ErrNotFound
+	}
+	t := &target{ref: payment.Ref{Order: order}, id: id}
+	return t, s.loadOwn(ctx, t)
+}
+
+// loadOwn loads the order of a payment, or the payment by itself where the order has counted it as foreign. It fails with
+// payment.ErrNotFound where neither is stored.
+func (s *Service) loadOwn(ctx context.Context, t *target) error {
+	if err := s.load(ctx, t); err != nil || t.holds() {
+		return err
+	}
+	if t.ref.Foreign == "" {
+		foreign := &target{ref: payment.Ref{Order: t.ref.Order, Foreign: t.id}, id: t.id}
+		if err := s.load(ctx, foreign); err != nil {
+			return err
+		}
+		if foreign.holds() {
+			*t = *foreign
+			return nil
+		}
+	}
+	return payment.ErrNotFound
+}
+
+// locate loads the order that a PaymentIntent belongs to. Metadata says where to look first. Where that order does not
+// hold the payment, or there is no metadata, the pointer decides. It fails with payment.ErrNotFound for a PaymentIntent
+// that is not ours.
+func (s *Service) locate(ctx context.Context, intent payment.Intent) (*target, error) {
+	origin := payment.OriginOf(intent.Metadata)
+	if origin.Service != s.Name || !origin.Order.Valid() {
+		return s.find(ctx, intent.ID)
+	}
+	t := &target{ref: payment.Ref{Order: origin.Order}, id: intent.ID}
+	var pointed payment.OrderID
+	var found bool
+	var both errgroup.Group
+	both.Go(func() (err error) {
+		pointed, found, err = s.orders.FindOrder(ctx, intent.ID)
+		return err
+	})
+	err := s.load(ctx, t)
+	if pointerErr := both.Wait(); err == nil {
+		err = pointerErr
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !t.holds() && found && pointed != origin.Order:
+		t = &target{ref: payment.Ref{Order: pointed}, id: intent.ID}
+		return t, s.load(ctx, t)
+	}
+	if t.noPointer = !found; t.noPointer {
+		t.order.WithoutPointer()
+	}
+	return t, nil
+}
+
+// merge merges what Stripe showed of a PaymentIntent into its order. It fails with payment.ErrNotFound where the
+// PaymentIntent is not ours.
+func (s *Service) merge(ctx context.Context, t *target, cause string, seen payment.Seen) (written bool, err error) {
+	origin := payment.OriginOf(seen.Intent.Metadata)
+	written, err = s.apply(ctx, t, cause, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		switch o.Place(seen.Intent.ID, origin) {
+		case payment.Known:
+			return seen, nil
+		case payment.Foreign:
+			return nil, errForeign
+		case payment.Attachable:
+		}
+		if origin.Service != s.Name || origin.Order != o.ID || seen.Intent.Livemode != s.Livemode {
+			return nil, payment.ErrNotFound
+		}
+		if o.Stored() || seen.ByEvent {
+			return seen, nil
+		}
+		return o.RestoreFact(seen, now), nil
+	})
+	if errors.Is(err, errForeign) {
+		return s.mergeForeign(ctx, t, cause, seen)
+	}
+	return written, err
+}
+
+// mergeForeign keeps a payment apart that names an order and is none of its attempts.
+func (s *Service) mergeForeign(ctx context.Context, t *target, cause string, seen payment.Seen) (bool, error) {
+	_, err := s.apply(ctx, &target{ref: t.ref, order: t.order, now: t.now, loaded: true}, cause,
+		func(*payment.Order, time.Time) (payment.Fact, error) { return payment.ForeignSeen{Payment: t.id}, nil })
+	if err != nil {
+		return false, err
+	}
+	*t = target{ref: payment.Ref{Order: t.ref.Order, Foreign: t.id}, id: t.id, noPointer: t.noPointer}
+	if err := s.load(ctx, t); err != nil {
+		return false, err
+	}
+	if !t.order.Stored() {
+		s.observer().Anomaly(AnomalyForeign)
+		s.Logger.WarnContext(ctx, "a PaymentIntent names an order that has another payment for the attempt",
+			"payment_intent", t.id, "order_id", t.ref.Order)
+	}
+	return s.apply(ctx, t, cause, func(*payment.Order, time.Time) (payment.Fact, error) { return seen, nil })
 }

@@ -1,26 +1,21 @@
 package service
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
-)
 
-// Listed is a PaymentIntent as a list shows it. That may be older than the list's date.
-type Listed struct {
-	Intent
-	Date      int64 // Unix seconds, of the list
-	Succeeded int64 // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
-}
+	"kasse/service/payment"
+)
 
 // relister reads what a rebuild starts from.
 type relister interface {
 	// ListPayments gives the PaymentIntents made since a moment, newest first. (Search lags, and must not decide.)
-	ListPayments(ctx context.Context, since time.Time, after string) (Page[Listed], error)
+	ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error)
 	// ListSuccesses gives the events of payments that succeeded since a moment; Stripe keeps them for 30 days.
-	ListSuccesses(ctx context.Context, since time.Time, after string) (Page[Notice], error)
+	ListSuccesses(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error)
 }
 
 // Recovery counts what a rebuild has come to. It belongs to one goroutine.
@@ -30,12 +25,12 @@ type Recovery struct {
 	Payments int // that are ours
 	Restored int // of these looked after so far
 	Read     int // of these read one by one
-	Tell     func(Recovery)
+	Report   func(Recovery)
 }
 
-func (r *Recovery) tell() {
-	if r.Tell != nil {
-		r.Tell(*r)
+func (r *Recovery) report() {
+	if r.Report != nil {
+		r.Report(*r)
 	}
 }
 
@@ -47,7 +42,7 @@ func (r *Recovery) tell() {
 // each change was seen; and of an order that was closed, with what its last payment had failed.
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true
-	return s.insistExclusively(ctx, func(ctx context.Context) error {
+	return s.waitExclusively(ctx, func(ctx context.Context) error {
 		_, now, err := s.catchUps.LoadCatchUp(ctx)
 		if err != nil {
 			return err
@@ -70,15 +65,15 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 }
 
 // listOrders lists all our payments, by order.
-func (s *Service) listOrders(ctx context.Context, since time.Time, r *Recovery) (map[OrderID][]Listed, error) {
-	orders := map[OrderID][]Listed{}
-	err := readList(ctx, s, s.stripe.ListPayments, since, func(p Listed) error {
+func (s *Service) listOrders(ctx context.Context, since time.Time, r *Recovery) (map[payment.OrderID][]payment.Listed, error) {
+	orders := map[payment.OrderID][]payment.Listed{}
+	err := readList(ctx, s, s.stripe.ListPayments, since, func(p payment.Listed) error {
 		r.Listed++
-		if origin := OriginOf(p.Metadata); origin.Service == s.Name && origin.Order.Valid() && p.Livemode == s.Livemode {
+		if origin := payment.OriginOf(p.Metadata); origin.Service == s.Name && origin.Order.Valid() && p.Livemode == s.Livemode {
 			orders[origin.Order] = append(orders[origin.Order], p)
 			r.Payments++
 		}
-		r.tell()
+		r.report()
 		return nil
 	})
 	r.Orders = len(orders)
@@ -90,11 +85,11 @@ func (s *Service) listOrders(ctx context.Context, since time.Time, r *Recovery) 
 
 // dateSuccesses finds out when those payments succeeded whose order has another success: the first has won it. A charge
 // may be older than its success, by days where a bank had to answer, so that an event says more.
-func (s *Service) dateSuccesses(ctx context.Context, orders map[OrderID][]Listed) error {
-	at := map[PaymentID]int64{}
+func (s *Service) dateSuccesses(ctx context.Context, orders map[payment.OrderID][]payment.Listed) error {
+	at := map[payment.ID]int64{}
 	oldest := time.Time{}
 	for _, payments := range orders {
-		won := slices.DeleteFunc(slices.Clone(payments), func(p Listed) bool { return p.Succeeded == 0 })
+		won := slices.DeleteFunc(slices.Clone(payments), func(p payment.Listed) bool { return p.Succeeded == 0 })
 		if len(won) < 2 {
 			continue
 		}
@@ -108,12 +103,12 @@ func (s *Service) dateSuccesses(ctx context.Context, orders map[OrderID][]Listed
 	if len(at) == 0 {
 		return nil
 	}
-	err := readList(ctx, s, s.stripe.ListSuccesses, oldest, func(n Notice) error {
-		if n.Intent == nil {
+	err := readList(ctx, s, s.stripe.ListSuccesses, oldest, func(e payment.StripeEvent) error {
+		if e.Intent == nil {
 			return nil
 		}
-		if _, asked := at[n.Intent.ID]; asked && n.Intent.Status == Succeeded {
-			at[n.Intent.ID] = n.Created
+		if _, asked := at[e.Intent.ID]; asked && e.Intent.Status == payment.Succeeded {
+			at[e.Intent.ID] = e.Created
 		}
 		return nil
 	})
@@ -129,97 +124,87 @@ func (s *Service) dateSuccesses(ctx context.Context, orders map[OrderID][]Listed
 
 // listReturned lists the payments of which something was given back, or is claimed back: a list of payments does not
 // show that.
-func (s *Service) listReturned(ctx context.Context, since time.Time) (map[PaymentID]bool, error) {
-	returned := map[PaymentID]bool{}
-	note := func(g GivenBack) error { returned[g.Payment] = true; return nil }
+func (s *Service) listReturned(ctx context.Context, since time.Time) (map[payment.ID]bool, error) {
+	returned := map[payment.ID]bool{}
+	note := func(g payment.ListedReversal) error { returned[g.Payment] = true; return nil }
 	if err := readList(ctx, s, s.stripe.ListRefunds, since, note); err != nil {
 		return nil, err
 	}
 	return returned, readList(ctx, s, s.stripe.ListDisputes, since, note)
 }
 
-// rebuildOrder restores an order that has no record from all its payments, and then each of these.
-func (s *Service) rebuildOrder(ctx context.Context, id OrderID, payments []Listed, returned map[PaymentID]bool, r *Recovery) error {
-	slices.SortFunc(payments, compareListed)
-	_, err := s.changeOrder(ctx, id, func(o *Order, _ time.Time) error {
-		if o.Revision > 0 {
-			return errUnchanged
-		}
-		o.rebuild(payments)
-		return nil
-	})
-	if err != nil {
+// rebuildOrder restores an order that is not stored from all its payments, or adopts those that it has forgotten. The list
+// is enough for a payment that has ended and of which nothing was given back. Any other is read.
+func (s *Service) rebuildOrder(
+	ctx context.Context, id payment.OrderID, listed []payment.Listed, reversed map[payment.ID]bool, r *Recovery,
+) error {
+	slices.SortFunc(listed, payment.CompareListed)
+	t := &target{ref: payment.Ref{Order: id}}
+	for _, p := range listed {
+		t.also = append(t.also, p.ID)
+	}
+	if err := s.load(ctx, t); err != nil {
 		return err
 	}
-	for _, p := range payments {
-		if err := s.rebuildPayment(ctx, p, returned[p.ID], r); err != nil {
+	facts := payment.All{payment.Rebuilt{Payments: listed, Complete: true}}
+	for _, p := range listed {
+		seen, err := s.rebuildPayment(ctx, t, p, reversed[p.ID], r)
+		if err != nil {
 			return err
 		}
+		if seen != nil {
+			facts = append(facts, payment.Adopted{Seen: *seen, Known: true})
+		}
 		r.Restored++
-		r.tell()
+		r.report()
 	}
-	return nil
-}
-
-// compareListed orders the payments of an order by their attempts. Of two that claim the same, the one comes first that
-// succeeded, and then the older one.
-func compareListed(a, b Listed) int {
-	return cmp.Or(
-		cmp.Compare(OriginOf(a.Metadata).Attempt, OriginOf(b.Metadata).Attempt),
-		cmp.Compare(btoi(b.Succeeded > 0), btoi(a.Succeeded > 0)), cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID),
-	)
-}
-
-// rebuildPayment stores a payment that has no record. The list is enough for one that is at its end, and of which nothing
-// was given back. Any other is read, and so is one whose record says something else than the list.
-func (s *Service) rebuildPayment(ctx context.Context, p Listed, returned bool, r *Recovery) error {
-	known, _, err := s.payments.LoadPayment(ctx, p.ID)
-	if err != nil {
+	if err := s.saveFactAlways(ctx, t, facts); err != nil {
 		return err
 	}
+	return s.rebuildForeign(ctx, t, listed)
+}
+
+// rebuildPayment returns what Stripe shows of a listed payment; nil where the record shows the same as the list.
+func (s *Service) rebuildPayment(
+	ctx context.Context, t *target, p payment.Listed, reversed bool, r *Recovery,
+) (*payment.Seen, error) {
+	known := t.order.Loaded[p.ID]
 	switch {
-	case known.Revision > 0 && known.Record.Show().alike(p.Snapshot) && !returned:
-		return nil
-	case p.Status.terminal() && !returned && known.Revision == 0:
-		_, _, err = s.change(ctx, p.ID, causeRebuild, func(kept *Payment) error { return s.restorePayment(ctx, kept, p) })
-		return err
+	case known != nil && known.Record.ShowsSame(p.Snapshot) && !reversed:
+		return nil, nil //nolint:nilnil // nothing new
+	case p.Status.Terminal() && !reversed && known == nil:
+		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
+		return &payment.Seen{Intent: p.Intent, Facts: []payment.RecordFact{read}, Charged: p.Succeeded}, nil
 	}
-	if err := s.allow(ctx); err != nil {
-		return err
+	var knownBefore []string
+	if known != nil {
+		knownBefore = known.Record.KnownIDs()
+	}
+	if err := s.waitReadBudget(ctx); err != nil {
+		return nil, err
 	}
 	r.Read++
 	answer, err := s.stripe.RetrievePayment(ctx, p.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, _, err = s.change(ctx, p.ID, causeRebuild, func(kept *Payment) error {
-		if err := s.absorb(ctx, kept, answer, known.Record.Seen()); err != nil {
+	return &payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(knownBefore), Charged: p.Succeeded}, nil
+}
+
+// rebuildForeign restores the payments that claim an attempt which has another payment.
+func (s *Service) rebuildForeign(ctx context.Context, t *target, listed []payment.Listed) error {
+	for _, p := range listed {
+		if t.order.Attempt(p.ID) != nil {
+			continue
+		}
+		foreign := &target{ref: t.ref, id: p.ID, noPointer: true}
+		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
+		_, err := s.merge(ctx, foreign, payment.CauseRebuild, payment.Seen{
+			Intent: p.Intent, Facts: []payment.RecordFact{read}, Charged: p.Succeeded,
+		})
+		if err != nil && !errors.Is(err, payment.ErrNotFound) {
 			return err
 		}
-		return s.redate(ctx, kept, p)
-	})
-	return err
-}
-
-// restorePayment fills an empty record from a list. An end is one, however old the list may be.
-func (s *Service) restorePayment(ctx context.Context, kept *Payment, p Listed) error {
-	if err := s.introduce(ctx, kept, p.Intent); err != nil {
-		return err
-	}
-	kept.Record = Merge(kept.Record, Read{Sighting: Sighting{At: p.Date, Snapshot: p.Snapshot}})
-	return s.redate(ctx, kept, p)
-}
-
-// redate asks the order about a payment, and says since when the order may be fulfilled: since the payment succeeded, as
-// far as Stripe tells.
-func (s *Service) redate(ctx context.Context, p *Payment, from Listed) error {
-	order, _, err := s.orders.LoadOrder(ctx, p.Standing.Order)
-	if err != nil || order.Winner != p.ID || p.Standing.Foreign {
-		return err
-	}
-	p.Standing.Result, p.Standing.Terms = Won, &order.Terms
-	if p.view().Fulfillable && p.Standing.FulfillableAt == 0 {
-		p.Standing.FulfillableAt = from.Succeeded
 	}
 	return nil
 }

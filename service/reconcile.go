@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"kasse/service/payment"
 )
 
 // leases lets one replica at a time do what must not be done by two.
@@ -37,9 +39,9 @@ var (
 // restores what pages ask for. Of all replicas one does it at a time; another goes on when that one ends, or dies.
 func (s *Service) Reconcile(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := s.exclusively(ctx, s.holdNets)
+		err := s.exclusively(ctx, s.runNets)
 		if err != nil && !errors.Is(err, errLeaseHeld) && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "reconciliation", "error", err)
+			s.Logger.WarnContext(ctx, "catch-up and sweep could not run; they are tried again", "error", err)
 		}
 		pause(ctx, leaseRetry)
 	}
@@ -90,13 +92,13 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 	}
 }
 
-// holdNets runs all nets until the context ends.
-func (s *Service) holdNets(ctx context.Context) error {
-	s.Logger.InfoContext(ctx, "this replica reconciles")
+// runNets runs all nets until the context ends.
+func (s *Service) runNets(ctx context.Context) error {
+	s.Logger.InfoContext(ctx, "this replica runs catch-up and sweep")
 	var nets errgroup.Group
-	nets.Go(func() error { s.again(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
-	nets.Go(func() error { s.again(ctx, "restore", restoreEvery, s.restoreNext); return nil })
-	nets.Go(func() error { s.again(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
+	nets.Go(func() error { s.repeat(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
+	nets.Go(func() error { s.repeat(ctx, "restore", restoreEvery, s.restoreNext); return nil })
+	nets.Go(func() error { s.repeat(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
 	return nets.Wait()
 }
 
@@ -104,15 +106,15 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 	return s.sweep(ctx, &Tally{})
 }
 
-// again does the work again and again, with a pause after each time, until the context ends.
-func (s *Service) again(ctx context.Context, name string, every time.Duration, work func(context.Context) error) {
+// repeat does the work again and again, with a pause after each time, until the context ends.
+func (s *Service) repeat(ctx context.Context, name string, every time.Duration, work func(context.Context) error) {
 	for ctx.Err() == nil {
 		err := work(ctx)
 		switch {
 		case err == nil:
 			s.observer().Reconciled(name)
 		case ctx.Err() == nil:
-			s.Logger.WarnContext(ctx, "reconciliation", "net", name, "error", err)
+			s.Logger.WarnContext(ctx, name+" failed; it is tried again", "error", err)
 		}
 		pause(ctx, every)
 	}
@@ -121,8 +123,8 @@ func (s *Service) again(ctx context.Context, name string, every time.Duration, w
 // leaseWait is how long a command waits for the lease.
 const leaseWait = 10 * time.Second
 
-// insistExclusively is exclusively for somebody who waits: another process may be about to end.
-func (s *Service) insistExclusively(ctx context.Context, work func(context.Context) error) error {
+// waitExclusively is exclusively for somebody who waits: another process may be about to end.
+func (s *Service) waitExclusively(ctx context.Context, work func(context.Context) error) error {
 	patience, cancel := context.WithTimeout(ctx, leaseWait)
 	defer cancel()
 	for {
@@ -139,7 +141,7 @@ func (s *Service) insistExclusively(ctx context.Context, work func(context.Conte
 // ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in doubt by
 // that has been read, and fails where one could not be.
 func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, t *Tally) error {
-	return s.insistExclusively(ctx, func(ctx context.Context) error {
+	return s.waitExclusively(ctx, func(ctx context.Context) error {
 		done, now, err := s.catchUps.LoadCatchUp(ctx)
 		if err != nil {
 			return err
@@ -151,7 +153,7 @@ func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, t *Tal
 		if done.IsZero() || !from.After(done) { // otherwise there is a gap, which the next pass has to look at
 			err = s.catchUps.SaveCatchUp(ctx, now)
 		}
-		return errors.Join(err, s.sweep(ctx, t), s.markDoubts(ctx, t), s.clear(ctx, t))
+		return errors.Join(err, s.sweep(ctx, t), s.markDoubts(ctx, t), s.readMarked(ctx, t))
 	})
 }
 
@@ -169,10 +171,10 @@ func (s *Service) markDoubts(ctx context.Context, t *Tally) error {
 }
 
 // clear asks Stripe about every marked payment until it is in no doubt.
-func (s *Service) clear(ctx context.Context, t *Tally) error {
+func (s *Service) readMarked(ctx context.Context, t *Tally) error {
 	var failed error
 	for id := range t.marked {
-		failed = errors.Join(failed, s.clearOne(ctx, id, t))
+		failed = errors.Join(failed, s.readUntilCertain(ctx, id, t))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -180,28 +182,28 @@ func (s *Service) clear(ctx context.Context, t *Tally) error {
 	return failed
 }
 
-// clearTries bounds the questions about one payment: its customer may be paying at this moment.
-const clearTries = 5
+// certainTries bounds the questions about one payment: its customer may be paying at this moment.
+const certainTries = 5
 
-func (s *Service) clearOne(ctx context.Context, id PaymentID, t *Tally) error {
-	for range clearTries {
-		p, now, err := s.payments.LoadPayment(ctx, id)
+func (s *Service) readUntilCertain(ctx context.Context, id payment.ID, t *Tally) error {
+	for range certainTries {
+		found, err := s.find(ctx, id)
 		switch {
+		case errors.Is(err, payment.ErrNotFound): // a refund or dispute of a payment that is not here
+			return s.readWithinBudget(ctx, id)
 		case err != nil:
 			return err
-		case p.Record.Empty(): // a dispute of a payment that is not here
-			return s.ask(ctx, id)
 		}
-		due := p.readAt(now)
+		due := found.order.ReadDue(id, found.now)
 		if due.IsZero() {
 			return nil
 		}
-		pause(ctx, due.Sub(now))
-		if err := s.ask(ctx, id); err != nil {
+		pause(ctx, due.Sub(found.now))
+		if err := s.readWithinBudget(ctx, id); err != nil {
 			return fmt.Errorf("%s could not be read: %w", id, err)
 		}
 		t.Read++
-		t.tell()
+		t.report()
 	}
 	return fmt.Errorf("%s is still in doubt", id)
 }

@@ -3,48 +3,26 @@ package service
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"slices"
 	"time"
+
+	"kasse/service/payment"
 )
 
 // refunder gives money back.
 type refunder interface {
-	// RefundForm renders what will be sent; it is kept and sent again byte for byte. The call's name goes into the metadata.
-	RefundForm(id PaymentID, call string, amount int64, reason string) string
-	// OpenRefund sends the form. Its error has Refused set where Stripe said no for good, and Replayed where it says no
-	// more; after any other the same call has to be made again.
-	OpenRefund(ctx context.Context, idempotencyKey, form string) (RefundSeen, error)
-}
-
-// RefundRequest is a backend's call to give money back.
-type RefundRequest struct {
-	Payment PaymentID
-	Caller  string // the service key's name
-	Key     string // the caller's idempotency key
-	Amount  *int64 // minor units; nil: all that is left
-	Reason  string // one of Stripe's, or none
-}
-
-// RefundView is a refund as backends see it; its amount is in minor units.
-type RefundView struct {
-	ID        RefundID     `json:"id"`
-	Amount    int64        `json:"amount"`
-	Status    RefundStatus `json:"status"`
-	Reason    *string      `json:"reason"`
-	CreatedAt time.Time    `json:"created_at"`
-}
-
-func (f RefundSeen) view() RefundView {
-	return RefundView{ID: f.ID, Amount: f.Amount, Status: f.Status, Reason: optional(f.Reason), CreatedAt: time.Unix(f.Created, 0).UTC()}
+	// RefundForm renders what is sent. It is kept and sent again byte for byte. The call's name goes into the metadata.
+	RefundForm(id payment.ID, call string, amount int64, reason string) string
+	// OpenRefund sends the form. Its error has Refused set where Stripe has made nothing for good, and Replayed where
+	// Stripe only repeats an old failure. After any other error the same call has to be made again.
+	OpenRefund(ctx context.Context, idempotencyKey, form string) (payment.RefundSeen, error)
 }
 
 // RefundMade is the answer to a call.
 type RefundMade struct {
-	Refund   RefundView
-	Payment  StoredView
+	Refund   payment.RefundView
+	Payment  payment.StoredView
 	Replayed bool // the call was made before
 }
 
@@ -53,166 +31,147 @@ type RefundMade struct {
 // Source: https://docs.stripe.com/api/refunds/create
 var refundReasons = []string{"", "duplicate", "fraudulent", "requested_by_customer"}
 
-// Refund gives back so much of a payment, once for one idempotency key of the caller's.
-func (s *Service) Refund(ctx context.Context, r RefundRequest) (RefundMade, error) {
+// Refund gives back an amount of a payment, once for one idempotency key of the caller.
+func (s *Service) Refund(ctx context.Context, r payment.RefundRequest) (RefundMade, error) {
 	if !slices.Contains(refundReasons, r.Reason) {
-		return RefundMade{}, invalid(problems{{Pointer: "/reason", Detail: "must be duplicate, fraudulent or requested_by_customer"}})
+		return RefundMade{}, payment.Invalid(payment.Problems{{
+			Pointer: "/reason", Detail: "must be duplicate, fraudulent or requested_by_customer",
+		}})
 	}
-	if r.Amount != nil && (*r.Amount < 1 || *r.Amount > MaxAmount) {
-		return RefundMade{}, amountOutOfRange()
+	if r.Amount != nil && (*r.Amount < 1 || *r.Amount > payment.MaxAmount) {
+		return RefundMade{}, payment.AmountOutOfRange()
 	}
-	p, err := s.payment(ctx, r.Payment)
-	if err != nil {
-		return RefundMade{}, err
-	}
-	return insist(ctx, s, p.Standing.Order, func(ctx context.Context) (RefundMade, error) { return s.tryRefund(ctx, r) })
+	return changePaymentUnleased(ctx, s, r.Payment, func(ctx context.Context, t *target, l *lease) (RefundMade, next, error) {
+		return s.refundStep(ctx, t, l, r)
+	})
 }
 
 // Refunds returns what was given back of a payment, or was to be, oldest first.
-func (s *Service) Refunds(ctx context.Context, id PaymentID) ([]RefundView, error) {
-	p, err := s.payment(ctx, id)
+func (s *Service) Refunds(ctx context.Context, id payment.ID) ([]payment.RefundView, error) {
+	t, err := s.payment(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	list := []RefundView{}
-	for _, f := range p.refunds() {
-		list = append(list, f.view())
+	list := []payment.RefundView{}
+	for _, f := range t.payment().Refunds() {
+		list = append(list, f.View())
 	}
 	return list, nil
 }
 
-func (s *Service) tryRefund(ctx context.Context, r RefundRequest) (RefundMade, error) {
-	p, _, err := s.payments.LoadPayment(ctx, r.Payment)
-	if err != nil {
-		return RefundMade{}, err
+// refundStep answers a repeated call, refuses what cannot be given back, or makes the refund.
+func (s *Service) refundStep(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, next, error) {
+	p := t.payment()
+	if p == nil {
+		return RefundMade{}, done, payment.NotFound()
 	}
-	call := p.recall(r)
+	call := p.Recall(r)
 	switch {
-	case call != nil && !call.sameAs(r):
-		return RefundMade{}, &Error{Code: CodeIdempotencyKeyReused, Detail: "This Idempotency-Key was used for another refund of the payment."}
+	case call != nil && !call.SameAs(r):
+		return RefundMade{}, done, &payment.Error{
+			Code: payment.CodeIdempotencyKeyReused, Detail: "This Idempotency-Key was used for another refund of the payment.",
+		}
 	case call != nil && call.Answered != nil:
-		return s.refundMade(ctx, p, *call.Answered, true)
-	case !p.received():
-		return RefundMade{}, &Error{Code: CodeInvalidState, Detail: "There is nothing to give back: no money has come.", Payment: p.View}
+		return RefundMade{Refund: *call.Answered, Payment: t.stored(), Replayed: true}, done, nil
+	case !p.HasMoney():
+		return RefundMade{}, done, t.invalidState("There is nothing to give back: no money has come.")
+	case call == nil && !p.MayHideRefund(r.Name(), t.now) && p.Left() < max(r.Asked(), 1):
+		return RefundMade{}, done, t.exceeded()
+	case t.order.Lease.HeldByOther(l.owner, t.now):
+		return RefundMade{}, busy, nil
 	}
-	o, now, err := s.orders.LoadOrder(ctx, p.Standing.Order)
-	switch {
-	case err != nil:
+	made, err := s.giveBack(ctx, t, l, r)
+	return made, done, err
+}
+
+// exceeded refuses to give back more than is left.
+func (t *target) exceeded() *payment.Error {
+	return &payment.Error{
+		Code: payment.CodeRefundExceedsPayment, Detail: "More would be given back than is left of the payment.",
+		Payment: t.order.Render(t.id),
+	}
+}
+
+// giveBack makes the refund at Stripe, under the order's lease. Where Stripe may have a refund that is not known here, the
+// payment is read first, so that what is left is known.
+func (s *Service) giveBack(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, error) {
+	if err := s.take(ctx, t, l); err != nil {
 		return RefundMade{}, err
-	case call == nil && !p.hidesRefund(r.name(), now) && p.left() < max(r.asked(), 1):
-		return RefundMade{}, p.exceeded()
-	case o.Lease.held(now):
-		return RefundMade{}, errBusy
-	case o.Revision == 0:
-		o.revive(p)
 	}
-	var made RefundMade
-	err = s.underLease(ctx, o, now, func(leased context.Context) (err error) {
-		made, err = s.giveBack(ctx, leased, r)
-		return err
-	}, func(*Order) {})
+	made, err := s.giveBackLeased(ctx, t, l, r)
+	s.end(ctx, t, l)
 	return made, err
 }
 
-// giveBack makes the refund at Stripe, under the lease of the order. Whatever may have been made before is looked for
-// first, so that what is left is known.
-func (s *Service) giveBack(ctx, leased context.Context, r RefundRequest) (RefundMade, error) {
-	p, now, err := s.payments.LoadPayment(ctx, r.Payment)
-	if err == nil && p.hidesRefund(r.name(), now) {
-		if err = s.Read(leased, r.Payment); err == nil {
-			p, now, err = s.payments.LoadPayment(ctx, r.Payment)
+func (s *Service) giveBackLeased(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, error) {
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	if t.payment().MayHideRefund(r.Name(), t.now) {
+		if err := s.readTarget(leased, t); err != nil {
+			return RefundMade{}, err
 		}
 	}
+	if call := t.payment().RefundCall(r.Name()); call != nil && call.Answered != nil {
+		return RefundMade{Refund: *call.Answered, Payment: t.stored(), Replayed: true}, nil
+	}
+	form, err := s.reserveRefund(ctx, t, r)
 	if err != nil {
 		return RefundMade{}, err
 	}
-	if call := p.refundCall(r.name()); call != nil && call.Answered != nil {
-		return s.refundMade(ctx, p, *call.Answered, true)
+	seen, err := s.stripe.OpenRefund(leased, "kasse:"+s.Name+":refund:"+r.Name(), form)
+	if err != nil {
+		return RefundMade{}, s.concludeFailedRefund(ctx, t, l, r, err)
 	}
-	form, err := s.reserveRefund(ctx, r, now)
+	seen.Call = r.Name()
+	_, err = s.release(ctx, t, l, payment.CauseAPI, payment.Reversed{Payment: t.id, Facts: []payment.RecordFact{seen}})
 	if err != nil {
 		return RefundMade{}, err
 	}
-	seen, err := s.stripe.OpenRefund(leased, "kasse:"+s.Name+":refund:"+r.name(), form)
-	if err != nil {
-		return RefundMade{}, s.concludeRefund(ctx, r, err)
-	}
-	seen.Call = r.name()
-	p, _, err = s.change(ctx, r.Payment, causeAPI, func(p *Payment) error {
-		p.Record = Merge(p.Record, seen)
-		return nil
-	})
-	if err != nil {
-		return RefundMade{}, err
-	}
-	return s.refundMade(ctx, p, seen.view(), false)
+	return RefundMade{Refund: seen.View(), Payment: t.stored()}, nil
 }
 
-// reserveRefund notes the call with the form that is sent, before it is.
-func (s *Service) reserveRefund(ctx context.Context, r RefundRequest, now time.Time) (form string, err error) {
-	_, _, err = s.change(ctx, r.Payment, causeAPI, func(p *Payment) error {
-		p.Calls = slices.Clone(p.Calls)
-		call := p.refundCall(r.name())
-		if call == nil {
-			p.dropDoneCalls()
-			p.Calls = append(p.Calls, RefundCall{Name: r.name(), Amount: r.asked(), Reason: r.Reason, First: now.UnixMilli()})
-			call = &p.Calls[len(p.Calls)-1]
+// reserveRefund notes the call with the form that is sent, before it is sent.
+func (s *Service) reserveRefund(ctx context.Context, t *target, r payment.RefundRequest) (form string, err error) {
+	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
+		p := o.Loaded[t.id]
+		if p == nil {
+			return nil, payment.NotFound()
 		}
-		if call.Form == "" {
-			if p.left() < max(r.asked(), 1) {
-				return p.exceeded()
+		form = ""
+		if call := p.RefundCall(r.Name()); call != nil {
+			form = call.Form
+		}
+		if form == "" {
+			left := p.Left()
+			if left < max(r.Asked(), 1) {
+				return nil, t.exceeded()
 			}
-			call.Form = s.stripe.RefundForm(p.ID, call.Name, cmp.Or(r.asked(), p.left()), r.Reason)
+			form = s.stripe.RefundForm(t.id, r.Name(), cmp.Or(r.Asked(), left), r.Reason)
 		}
-		call.Tried, call.Refused = now.UnixMilli(), false
-		form = call.Form
-		return nil
+		return payment.RefundReserved{Payment: t.id, Request: r, Form: form}, nil
 	})
 	return form, err
 }
 
-// concludeRefund notes Stripe's word on a call that failed. An unknown outcome leaves it as it was, to be sent again.
-func (s *Service) concludeRefund(ctx context.Context, r RefundRequest, failure error) error {
-	e, ok := errors.AsType[*Error](failure)
+// concludeFailedRefund saves Stripe's answer to a call that failed. An unknown outcome leaves the call as it was, to be
+// sent again.
+func (s *Service) concludeFailedRefund(
+	ctx context.Context, t *target, l *lease, r payment.RefundRequest, failure error,
+) error {
+	e, ok := errors.AsType[*payment.Error](failure)
 	if !ok || (!e.Refused && !e.Replayed) {
 		return failure
 	}
-	p, _, err := s.change(ctx, r.Payment, causeAPI, func(p *Payment) error {
-		p.Calls = slices.Clone(p.Calls)
-		if call := p.refundCall(r.name()); call != nil && call.Answered == nil {
-			call.Refused, call.Unclear = e.Refused, e.Replayed
-			if e.Refused {
-				call.Form = ""
-			}
-		}
-		return nil
-	})
-	switch {
-	case err != nil:
+	fact := payment.RefundFailed{Payment: t.id, Name: r.Name(), Refused: e.Refused, Replayed: e.Replayed}
+	if _, err := s.release(ctx, t, l, payment.CauseAPI, fact); err != nil {
 		return err
-	case !e.Refused:
+	}
+	if !e.Refused {
 		return failure
-	case e.Code == CodeAmountOutOfRange:
-		exceeded := p.exceeded()
+	}
+	if e.Code == payment.CodeAmountOutOfRange {
+		exceeded := t.exceeded()
 		e.Code, e.Detail, e.Fields = exceeded.Code, exceeded.Detail, nil
 	}
-	return s.explainRefusal(ctx, r.Payment, e)
-}
-
-func (s *Service) refundMade(ctx context.Context, p Payment, refund RefundView, replayed bool) (RefundMade, error) {
-	stored, err := s.views.LoadView(ctx, p.ID)
-	return RefundMade{Refund: refund, Payment: stored, Replayed: replayed}, err
-}
-
-// name is what the call is known by, to us and at Stripe; the caller's key is nobody else's business.
-func (r RefundRequest) name() string {
-	sum := sha256.Sum256([]byte(r.Caller + "\x00" + string(r.Payment) + "\x00" + r.Key))
-	return hex.EncodeToString(sum[:])
-}
-
-func (r RefundRequest) asked() int64 {
-	if r.Amount == nil {
-		return 0
-	}
-	return *r.Amount
+	return s.explainRefusal(ctx, t, e)
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"kasse/service/payment"
 )
 
 // EndpointID names an endpoint in Redis: a hash of its URL, which may hold credentials.
@@ -16,7 +18,7 @@ type Endpoint interface {
 	// Name is for logs: scheme and host, nothing else of the URL.
 	Name() string
 	// Push sends the event once. It fails with a PushFailure, whose text may be shown.
-	Push(ctx context.Context, e FeedEvent) error
+	Push(ctx context.Context, e payment.FeedEvent) error
 }
 
 // PushFailure is why an endpoint did not take an event.
@@ -31,7 +33,7 @@ func (f *PushFailure) Error() string { return f.Reason }
 
 // Delivery is an event on its way to an endpoint.
 type Delivery struct {
-	Event FeedEvent
+	Event payment.FeedEvent
 	Retry bool // taken from the retries, not from the stream
 	Tries int  // made so far
 }

@@ -1,20 +1,22 @@
-// Package service is what Kasse knows of payments: how Stripe's events merge, what an order may do, what callers are
-// told. It knows neither HTTP nor Redis nor Stripe's wire format.
+// Package service has the use cases of Kasse and its background workers. The rules are in service/payment. It knows neither
+// HTTP nor Redis nor Stripe's wire format.
 //
-// One invariant holds all of it: what is stored of a payment is a function of the set of facts seen, never of the order
-// in which they came. So a webhook may come twice, late or before its own create, and two replicas may work at once:
-// everybody loads, merges, and writes by compare-and-set, and whoever loses starts again from what the other wrote.
-// (Locks would have to be held over calls to Stripe, and a process that dies holding one leaves a payment half
-// changed.) Only the opening of payments runs under a lease, because it must not be done twice at Stripe.
+// One invariant holds everything: what is stored of an order is a function of the set of facts seen, never of their arrival.
+// So a webhook may come twice, late or before its own create, and two replicas may work at once. Every use case loads the
+// order, applies a fact (payment.Order.Apply), and saves by compare-and-set; where another write came first it begins again
+// from what that one wrote. Locks would have to be held over calls to Stripe, and a process that dies holding one leaves a
+// payment half changed. Only changes at Stripe run under a lease of the order, because they must not be made twice.
 package service
 
 import (
-	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"kasse/service/payment"
 )
 
 // Options is what the service has to be told.
@@ -26,6 +28,7 @@ type Options struct {
 	StripeReads    int           // background reads a second, of all replicas together
 	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
 	MaxFailures    int           // failed attempts of an order; past it the order is closed
+	Retention      time.Duration // of finished orders
 	Logger         *slog.Logger
 	Observer       Observer                               // may be nil
 	Jitter         func(most time.Duration) time.Duration // draws a pause below the bound; nil: at random
@@ -33,11 +36,11 @@ type Options struct {
 
 // Store is all that the verbs need of Redis; each part is declared beside its verb.
 type Store interface {
-	payments
 	orders
 	views
 	feed
 	readQueue
+	attentionQueue
 	sweeps
 	catchUps
 	restores
@@ -60,18 +63,19 @@ type Stripe interface {
 // Service answers what callers ask for. Its methods may be called from many goroutines.
 type Service struct {
 	Options
-	payments   payments
 	orders     orders
 	views      views
 	feed       feed
 	reads      readQueue
+	attention  attentionQueue
 	sweeps     sweeps
 	catchUps   catchUps
 	restores   restores
 	leases     leases
 	quarantine quarantine
 	stripe     Stripe
-	rebuilding bool               // set before any goroutine: what is told may have been told before
+	rebuilding bool               // set before any goroutine: what is announced may have been announced before
+	lowest     atomic.Int64       // nanoseconds, the lowest retention that was ever in use with this Redis
 	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
 }
 
@@ -81,25 +85,20 @@ func New(store Store, stripe Stripe, o Options) *Service {
 		o.Jitter = rand.N[time.Duration]
 	}
 	return &Service{
-		Options: o, payments: store, orders: store, views: store, feed: store, reads: store, sweeps: store, catchUps: store, restores: store, leases: store,
+		Options: o, orders: store, views: store, feed: store, reads: store, attention: store, sweeps: store, catchUps: store, restores: store, leases: store,
 		quarantine: store, stripe: stripe,
 	}
 }
 
-// observe writes the one log line of a transition, and an alarm where Stripe contradicts itself.
-func (s *Service) observe(ctx context.Context, before Payment, w PaymentWrite) {
-	if w.Record.Show().Impossible {
-		s.Logger.ErrorContext(ctx, "Stripe showed the payment both succeeded and canceled", "payment_intent", w.ID, "order_id", w.Standing.Order)
+// SetLowestRetention sets the lowest PAYMENT_RETENTION that was ever in use with this Redis. Until then it is this process's.
+func (s *Service) SetLowestRetention(lowest time.Duration) { s.lowest.Store(int64(lowest)) }
+
+func (s *Service) rules() payment.Rules {
+	lowest := s.Retention
+	if noted := time.Duration(s.lowest.Load()); noted > 0 {
+		lowest = min(lowest, noted)
 	}
-	if before.Revision == 0 && w.Standing.Foreign {
-		s.observer().Odd(OddForeign)
-		s.Logger.WarnContext(ctx, "a PaymentIntent names an order that does not know it", "payment_intent", w.ID, "order_id", w.Standing.Order)
+	return payment.Rules{
+		MaxFailures: s.MaxFailures, AbandonAfter: s.AbandonAfter, Retention: s.Retention, LowestRetention: lowest,
 	}
-	if w.History == nil {
-		return
-	}
-	from, to := w.before.State, w.after.State
-	s.observer().Moved(from, to)
-	s.Logger.LogAttrs(ctx, slog.LevelInfo, "transition", slog.String("payment_intent", string(w.ID)), slog.String("order_id", string(w.Standing.Order)),
-		slog.String("from", string(from)), slog.String("to", string(to)), slog.Int64("version", w.Version))
 }

@@ -3,104 +3,137 @@ package service
 import (
 	"context"
 	"errors"
+
+	"kasse/service/payment"
 )
 
-// StoredView is a view as it was rendered when it last changed.
-type StoredView struct {
-	View       []byte
-	Public     []byte // the part that the holder of its client secret may see; nil: it has not been cut out yet
-	Version    int64
-	Order      OrderID
-	SecretHash string
-}
-
-func (v StoredView) public() []byte {
-	if v.Public == nil {
-		return PublicPart(v.View)
-	}
-	return v.Public
-}
-
-// views reads what was rendered ahead, in one trip.
+// views reads rendered views.
 type views interface {
-	// LoadView fails with ErrNotFound where there is no such payment.
-	LoadView(ctx context.Context, id PaymentID) (StoredView, error)
-	// LoadHistory returns the entries, oldest first; it fails with ErrNotFound where there is no such payment.
-	LoadHistory(ctx context.Context, id PaymentID) ([]byte, error)
+	// LoadView fails with payment.ErrNotFound where there is no such payment.
+	LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error)
+	// LoadViews returns the views of an order's payments, nil for one that has none.
+	LoadViews(ctx context.Context, order payment.OrderID, ids []payment.ID) ([][]byte, error)
+	// LoadHistory returns the entries, oldest first. It fails with payment.ErrNotFound where there is no such payment.
+	LoadHistory(ctx context.Context, id payment.ID) ([]payment.HistoryEntry, error)
 	// WatchPayment returns a channel that gets a hint at each visible change of the payment, until the function is called.
 	// Hints may be lost.
-	WatchPayment(id PaymentID) (<-chan struct{}, func())
+	WatchPayment(id payment.ID) (<-chan struct{}, func())
 }
 
-// Status returns the view of a payment that the caller may see. A holder of its client secret gets the public part. A
-// service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is asked for later.
-func (s *Service) Status(ctx context.Context, caller Caller, id PaymentID) (StoredView, error) {
+// Status returns the view of a payment that the caller may see. The holder of its client secret gets the public part. A
+// service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is restored later.
+func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (payment.StoredView, error) {
 	stored, err := s.views.LoadView(ctx, id)
-	if errors.Is(err, ErrNotFound) && caller.Key != "" {
+	if errors.Is(err, payment.ErrNotFound) && caller.Key != "" {
 		if err = s.lookUp(ctx, id); err == nil {
 			stored, err = s.views.LoadView(ctx, id)
 		}
 	}
-	if errors.Is(err, ErrNotFound) || (err == nil && !caller.sees(stored)) {
-		return StoredView{}, s.hide(ctx, caller, id)
+	if errors.Is(err, payment.ErrNotFound) || (err == nil && !caller.sees(stored)) {
+		return payment.StoredView{}, s.maskNotFound(ctx, caller, id)
 	}
 	if err == nil && caller.Secret != "" {
-		stored.View = stored.public()
+		stored.View = stored.PublicJSON()
 	}
 	return stored, err
 }
 
-// hide answers who may not see a payment as who asks for one that does not exist, at the same cost. It may be that Redis
-// has lost it: then it is asked for later, and slowly, since anybody can name payments that do not exist.
-func (s *Service) hide(ctx context.Context, caller Caller, id PaymentID) error {
+// maskNotFound answers a caller that may not see a payment like one that asks for a missing payment, at the same cost.
+// Redis may have lost the payment: then it is restored later, and slowly, since anybody can name payments that do not
+// exist.
+func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID) error {
 	if caller.Key == "" {
 		if err := s.restores.WantRestore(ctx, id); err != nil {
 			return err
 		}
 	}
-	return NotFound()
+	return payment.NotFound()
 }
 
 // StatusAfter is Status, held back while the named version is the current one.
-func (s *Service) StatusAfter(ctx context.Context, caller Caller, id PaymentID, version int64, p Patience) (StoredView, error) {
+func (s *Service) StatusAfter(
+	ctx context.Context, caller Caller, id payment.ID, version int64, o WaitOptions,
+) (payment.StoredView, error) {
 	changed, stop := s.views.WatchPayment(id)
 	defer stop()
-	w := s.hold(p, changed)
+	w := s.hold(o, changed)
 	defer w.end()
 	for {
 		stored, err := s.Status(context.WithoutCancel(ctx), caller, id)
-		if err != nil || stored.Version != version || !w.more(ctx) {
+		if err != nil || stored.Version != version || !w.wait(ctx) {
 			return stored, err
 		}
 	}
 }
 
-// payment loads a payment for the holder of a service key, from Stripe where Redis does not know it.
-func (s *Service) payment(ctx context.Context, id PaymentID) (Payment, error) {
-	p, _, err := s.payments.LoadPayment(ctx, id)
-	if err == nil && p.Revision == 0 {
+// payment loads a payment with its order for the holder of a service key, from Stripe where Redis does not know it.
+func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
+	t, err := s.find(ctx, id)
+	if errors.Is(err, payment.ErrNotFound) {
 		if err = s.lookUp(ctx, id); err == nil {
-			p, _, err = s.payments.LoadPayment(ctx, id)
+			t, err = s.find(ctx, id)
 		}
 	}
-	if errors.Is(err, ErrNotFound) {
-		return p, NotFound()
+	if errors.Is(err, payment.ErrNotFound) {
+		return nil, payment.NotFound()
 	}
-	return p, err
+	return t, err
 }
 
 // lookUp asks Stripe for a payment that Redis does not know, and stores it if it is ours.
-func (s *Service) lookUp(ctx context.Context, id PaymentID) error {
+func (s *Service) lookUp(ctx context.Context, id payment.ID) error {
 	ctx = context.WithoutCancel(ctx) // others may be waiting for the same answer
 	_, err, _ := s.lookups.Do(string(id), func() (any, error) { return nil, s.Read(ctx, id) })
 	return err
 }
 
-// History returns the JSON array of a payment's visible changes, oldest first.
-func (s *Service) History(ctx context.Context, id PaymentID) ([]byte, error) {
-	history, err := s.views.LoadHistory(ctx, id)
-	if errors.Is(err, ErrNotFound) {
-		return nil, NotFound()
+// History returns a payment's visible changes, oldest first.
+func (s *Service) History(ctx context.Context, id payment.ID) ([]payment.HistoryView, error) {
+	entries, err := s.views.LoadHistory(ctx, id)
+	if errors.Is(err, payment.ErrNotFound) {
+		return nil, payment.NotFound()
 	}
-	return history, err
+	list := make([]payment.HistoryView, 0, len(entries))
+	for _, entry := range entries {
+		list = append(list, entry.View())
+	}
+	return list, err
+}
+
+// OrderView is an order as callers see it; the views are rendered JSON.
+type OrderView struct {
+	ID         payment.OrderID
+	Closed     bool
+	Payment    []byte // the current payment or the winner; nil where there is none yet
+	Superseded [][]byte
+}
+
+// Order returns an order with all its payments. One whose terms are known and that has not been opened yet has none.
+func (s *Service) Order(ctx context.Context, caller Caller, id payment.OrderID) (OrderView, error) {
+	if caller.Key == "" && caller.Order != id {
+		return OrderView{}, payment.NotFound()
+	}
+	o, _, err := s.orders.LoadOrder(ctx, payment.Ref{Order: id})
+	if err != nil {
+		return OrderView{}, err
+	}
+	if !o.Stored() {
+		return OrderView{}, payment.NotFound()
+	}
+	ids := o.Payments()
+	rendered, err := s.views.LoadViews(ctx, id, ids)
+	if err != nil {
+		return OrderView{}, err
+	}
+	view := OrderView{ID: id, Closed: o.Closed != ""}
+	for i, p := range ids {
+		switch {
+		case rendered[i] == nil:
+		case p == o.Current():
+			view.Payment = rendered[i]
+		default:
+			view.Superseded = append(view.Superseded, rendered[i])
+		}
+	}
+	return view, nil
 }

@@ -3,6 +3,9 @@ package service
 import (
 	"context"
 	"errors"
+	"time"
+
+	"kasse/service/payment"
 )
 
 // Outcome is what became of a webhook.
@@ -16,83 +19,67 @@ const (
 	Quarantined Outcome = "quarantined"
 )
 
-// Notice is a verified event of Stripe, decoded as far as we need it.
-type Notice struct {
-	ID         string // "evt_…"
-	Type       string
-	Created    int64 // Unix seconds
-	APIVersion string
-	Livemode   bool
-	Connected  bool      // of a Connect account
-	Intent     *Intent   // of a payment_intent.* event
-	Payment    PaymentID // that an event about money given back belongs to
-	Returned   []Fact    // what such an event says
-	Disputed   bool      // it is about a dispute
-	Unreadable string    // why it could not be decoded; empty where it could
-}
-
 // parser checks and decodes webhooks.
 type parser interface {
-	// ParseEvent fails with CodeInvalidSignature unless one of the secrets signed the body within the last 300 s. What is
-	// signed and makes no sense is an Unreadable notice, not an error.
-	ParseEvent(body []byte, signature string) (Notice, error)
+	// ParseEvent fails with CodeInvalidSignature unless one of the secrets signed the body within the last 300 s. A signed
+	// body that makes no sense is an Unreadable event, not an error.
+	ParseEvent(body []byte, signature string) (payment.StripeEvent, error)
 }
 
-// quarantine keeps what was signed by Stripe and could not be understood, without its body.
+// quarantine keeps what was signed by Stripe and could not be decoded, without its body.
 type quarantine interface {
-	Quarantine(ctx context.Context, n Notice, body []byte) error
+	Quarantine(ctx context.Context, e payment.StripeEvent, body []byte) error
 }
 
 // Webhook verifies, merges and stores one delivery. It never calls Stripe. Where it fails nothing is acknowledged, and
 // Stripe delivers again.
 func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (Outcome, error) {
-	n, err := s.stripe.ParseEvent(body, signature)
+	e, err := s.stripe.ParseEvent(body, signature)
 	if err != nil {
-		s.observer().Heard("", BadSignature, 0)
+		s.observer().WebhookHandled("", BadSignature, 0)
 		return "", err
 	}
-	outcome, err := s.take(ctx, n, body)
+	outcome, err := s.applyEvent(ctx, e, body)
 	if err != nil {
-		s.observer().Heard(n.Type, NotStored, 0)
+		s.observer().WebhookHandled(e.Type, NotStored, 0)
 	} else {
-		s.observer().Heard(n.Type, outcome, n.Created)
-		s.noteOddity(ctx, n, outcome)
-		s.Logger.DebugContext(ctx, "webhook", "event", n.ID, "type", n.Type, "outcome", outcome)
+		s.observer().WebhookHandled(e.Type, outcome, e.Created)
+		s.noteMismatch(ctx, e, outcome)
+		s.Logger.DebugContext(ctx, "webhook", "event", e.ID, "type", e.Type, "outcome", outcome)
 	}
 	return outcome, err
 }
 
-// Unsigned is told of a delivery without a signature, which is refused.
-func (s *Service) Unsigned() { s.observer().Heard("", BadSignature, 0) }
+// Unsigned counts a delivery without a signature, which is refused.
+func (s *Service) Unsigned() { s.observer().WebhookHandled("", BadSignature, 0) }
 
-// noteOddity counts an event of ours whose type and status disagree.
-func (s *Service) noteOddity(ctx context.Context, n Notice, outcome Outcome) {
-	if outcome != Ignored && n.disagrees() {
-		s.observer().Odd(OddStatus)
-		s.Logger.WarnContext(ctx, "an event's type and its status disagree; the status decides", "event", n.ID, "type", n.Type, "status", n.Intent.Status)
+// noteMismatch counts an event of ours whose type and status contradict each other.
+func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outcome Outcome) {
+	if outcome != Ignored && e.Disagrees() {
+		s.observer().Anomaly(AnomalyStatus)
+		s.Logger.WarnContext(ctx, "an event's type and its status disagree; the status decides",
+			"event", e.ID, "type", e.Type, "status", e.Intent.Status)
 	}
 }
 
-func (s *Service) take(ctx context.Context, n Notice, body []byte) (Outcome, error) {
+// applyEvent stores what an event shows.
+func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
-	case n.Unreadable != "":
-		return Quarantined, s.quarantine.Quarantine(ctx, n, body)
-	case n.Connected || n.Livemode != s.Livemode:
+	case e.Unreadable != "":
+		return Quarantined, s.quarantine.Quarantine(ctx, e, body)
+	case e.Connected || e.Livemode != s.Livemode:
 		return Ignored, nil
-	case n.Intent != nil:
-		return s.outcome(s.change(ctx, n.Intent.ID, n.cause(), func(p *Payment) error { return s.hear(ctx, p, n) }))
-	case n.Payment != "" && len(n.Returned) > 0:
-		return s.takeReturned(ctx, n)
+	case e.Intent != nil:
+		return outcomeOf(s.mergeEvent(ctx, e))
+	case e.Payment != "" && len(e.Reversals) > 0:
+		return s.mergeReversals(ctx, e)
 	}
 	return Ignored, nil
 }
 
-// cause is what the history says of a change by the event.
-func (n Notice) cause() string { return n.Type + " " + n.ID }
-
-func (s *Service) outcome(_ Payment, written bool, err error) (Outcome, error) {
+func outcomeOf(written bool, err error) (Outcome, error) {
 	switch {
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, payment.ErrNotFound):
 		return Ignored, nil
 	case err != nil:
 		return "", err
@@ -102,41 +89,31 @@ func (s *Service) outcome(_ Payment, written bool, err error) (Outcome, error) {
 	return Applied, nil
 }
 
-// hear merges what an event says of a PaymentIntent. Of one that is first seen so, events about money given back may have
-// come before: they say nothing while there is no record.
-func (s *Service) hear(ctx context.Context, p *Payment, n Notice) error {
-	unknown := p.Revision == 0
-	if err := s.introduce(ctx, p, *n.Intent); err != nil {
-		return err
+// mergeEvent merges what an event shows of a PaymentIntent.
+func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (written bool, err error) {
+	t, err := s.locate(ctx, *e.Intent)
+	if err != nil {
+		return false, err
 	}
-	p.Record = Merge(p.Record, n.fact())
-	p.Record.Unlisted = p.Record.Unlisted || unknown
-	return nil
+	return s.merge(ctx, t, e.Cause(), payment.Seen{
+		Intent: *e.Intent, Facts: []payment.RecordFact{e.Fact()}, Key: e.Key, ByEvent: true,
+	})
 }
 
-// takeReturned merges what an event says of money given back. It bears none of our metadata, and counts where the payment
-// has a record. A dispute of another payment asks for a read; a refund is left, as every read lists the refunds.
-func (s *Service) takeReturned(ctx context.Context, n Notice) (Outcome, error) {
-	outcome, err := s.outcome(s.change(ctx, n.Payment, n.cause(), func(p *Payment) error {
-		if p.Revision == 0 {
-			return ErrNotFound
+// mergeReversals merges what an event shows of money given back. It has none of our metadata, and counts where the payment
+// is known. For any other payment a read is wanted, once.
+func (s *Service) mergeReversals(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
+	t, err := s.find(ctx, e.Payment)
+	if errors.Is(err, payment.ErrNotFound) {
+		return Unchanged, s.reads.WantRead(ctx, e.Payment)
+	}
+	if err != nil {
+		return "", err
+	}
+	return outcomeOf(s.apply(ctx, t, e.Cause(), func(o *payment.Order, _ time.Time) (payment.Fact, error) {
+		if o.Attempt(e.Payment) == nil {
+			return nil, payment.ErrNotFound
 		}
-		for _, fact := range n.Returned {
-			p.Record = Merge(p.Record, fact)
-		}
-		return nil
+		return payment.Reversed{Payment: e.Payment, Facts: e.Reversals}, nil
 	}))
-	if outcome == Ignored && n.Disputed {
-		return Unchanged, s.reads.WantRead(ctx, n.Payment)
-	}
-	return outcome, err
-}
-
-// fact is what the event says of the PaymentIntent. Its type matters only for the opening, which never overwrites.
-func (n Notice) fact() Fact {
-	seen := Sighting{At: n.Created, Event: n.ID, APIVersion: n.APIVersion, Snapshot: n.Intent.Snapshot}
-	if n.Type == "payment_intent.created" {
-		return Opening{seen}
-	}
-	return Event{seen}
 }

@@ -32,7 +32,7 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 	if !done.IsZero() {
 		b.CaughtUp = max(now.Sub(done), 0)
 	}
-	budget, err := s.limiter.AllowN(ctx, s.paymentPartitionAt(0).reads(), redis_rate.PerSecond(perSecond), 0)
+	budget, err := s.limiter.AllowN(ctx, s.partitionAt(0).reads(), redis_rate.PerSecond(perSecond), 0)
 	if err != nil {
 		return b, unavailable(err)
 	}
@@ -40,12 +40,12 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 	pipe := s.redis.Pipeline()
 	var reads, sweeps, restores []*redis.IntCmd
 	for n := range s.Partitions {
-		part := s.paymentPartitionAt(n)
+		part := s.partitionAt(n)
 		reads = append(reads, pipe.ZCount(ctx, part.reads(), "-inf", due(now)))
 		sweeps = append(sweeps, pipe.ZCount(ctx, part.sweep(), "-inf", due(now)))
 		restores = append(restores, pipe.ZCard(ctx, part.restore()))
 	}
-	quarantined := pipe.XLen(ctx, s.paymentPartitionAt(0).quarantine())
+	quarantined := pipe.XLen(ctx, s.partitionAt(0).quarantine())
 	if _, err := pipe.Exec(ctx); err != nil {
 		return b, unavailable(err)
 	}
@@ -106,7 +106,7 @@ func (s *Store) LoadPushes(ctx context.Context, e service.EndpointID) (PushStand
 	standing := PushStanding{Joined: true}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {
-			part := s.paymentPartitionAt(n)
+			part := s.partitionAt(n)
 			push := part.push(e)
 			pipe.HMGet(ctx, push.share, "passed", "disabled")
 			pipe.XPending(ctx, part.events(), push.group)

@@ -9,23 +9,27 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 const (
-	cacheAge    = 30 * time.Second // after which a view is read again, should Redis's word have been lost
+	cacheAge    = 30 * time.Second // after which a view is read again, should an invalidation have been lost
 	cacheShards = 64
-	shardViews  = 256     // 16,384 in all, some 60 MiB with all that belongs to them
-	largestView = 4 << 10 // bytes; one with more, which are a shop's metadata, is not kept
+	shardViews  = 256     // 16,384 in all, some 60 MiB with their overhead
+	largestView = 4 << 10 // bytes; a larger one, with much metadata, is not kept
 )
 
-// cache keeps views, ready to be served, until Redis says that they have changed. The saying is go-redis's client-side
-// caching, which calls a Cache: it asks Redis to be told of what it has read, hears that on any of its connections, and knows
-// when a connection's end has made it deaf. Its own Cache keeps replies as bytes, and reading those again costs half as
-// much as asking for them.
+// cache keeps rendered views until Redis reports that their order has changed. Invalidation uses Redis client-side caching:
+// go-redis calls our Cache when a key has changed and when a tracking connection closes. go-redis's own cache keeps replies
+// as bytes, and decoding those again costs half as much as asking for them.
 //
-// Redis's word takes some 5 ms. Whoever has written something, or got a hint, does not wait for it: see forget. What is
-// forgotten while it is being read is not kept, and those who read the same at the same time read it once.
+// An invalidation takes some 5 ms. A writer of this process, and the receiver of a hint, do not wait for it: see forget. A
+// view that is forgotten while it is being read is not kept. Readers of the same view at the same time share one read.
+//
+// A kept view goes through these states:
+//
+//	reading ── tracked by Redis, nothing changed ──> kept ── changed, forgotten, old, connection closed ──> gone
+//	   └────── not tracked, overlapped, or changed meanwhile ──> gone
 type cache struct {
 	now    func() time.Time
 	seed   maphash.Seed
@@ -35,52 +39,58 @@ type cache struct {
 
 	mu     sync.Mutex
 	tokens uint64
-	asked  map[uint64]string // keys of which Redis will tell, by the token of the question that is out
+	asked  map[uint64]viewKey // of reads whose tracking go-redis has not confirmed yet, by its token
 }
+
+// viewKey names a view: the key of its order, and the field in it.
+type viewKey struct{ order, field string }
 
 type cacheShard struct {
-	mu      sync.RWMutex
-	forgot  int // times that something was
-	reading map[string]*reading
-	kept    map[string]keptView
+	mu         sync.RWMutex
+	generation int // raised by every forget
+	reading    map[viewKey]*reading
+	kept       map[string]map[string]keptView // by order and field
+	count      int
 }
 
-// reading is a read that is under way.
+// reading is a read that is in flight.
 type reading struct {
-	before  int       // what had been forgotten when it began
-	until   time.Time // that it may be kept
-	crowded bool      // another one was under way: whose answers Redis tells of is not known
-	told    bool      // Redis tells of the key from now on, on this connection
-	by      uint64
-	changed bool // Redis has told of a change
-	done    chan struct{}
-	view    service.StoredView
-	err     error
+	generation int       // of the shard, when the read began
+	until      time.Time // that the view may be kept
+	overlapped bool      // another read of this key was in flight, so a tracking confirmation cannot be attributed to either
+	tracked    bool      // Redis reports changes of the key on this connection
+	connection uint64
+	changed    bool // Redis has reported a change
+	done       chan struct{}
+	view       payment.StoredView
+	err        error
 }
 
 type keptView struct {
-	view  service.StoredView
-	until time.Time
-	by    uint64 // the connection that it was read on, and that Redis will tell of its change on
+	view       payment.StoredView
+	until      time.Time
+	connection uint64 // on which Redis reports a change of the key
 }
 
 func newCache(now func() time.Time) *cache {
-	c := &cache{now: now, seed: maphash.MakeSeed(), asked: map[uint64]string{}}
+	c := &cache{now: now, seed: maphash.MakeSeed(), asked: map[uint64]viewKey{}}
 	for i := range c.shards {
-		c.shards[i].reading, c.shards[i].kept = map[string]*reading{}, map[string]keptView{}
+		c.shards[i].reading, c.shards[i].kept = map[viewKey]*reading{}, map[string]map[string]keptView{}
 	}
 	return c
 }
 
-func (c *cache) shard(key string) *cacheShard {
-	return &c.shards[maphash.String(c.seed, key)%cacheShards]
+func (c *cache) shard(order string) *cacheShard {
+	return &c.shards[maphash.String(c.seed, order)%cacheShards]
 }
 
-// view returns what is kept of a key, or what is read now.
-func (c *cache) view(ctx context.Context, key string, load func(context.Context) (service.StoredView, error)) (service.StoredView, error) {
-	s := c.shard(key)
+// view returns the kept view of a key, or reads it.
+func (c *cache) view(
+	ctx context.Context, key viewKey, load func(context.Context) (payment.StoredView, error),
+) (payment.StoredView, error) {
+	s := c.shard(key.order)
 	s.mu.RLock()
-	found, ok := s.kept[key]
+	found, ok := s.kept[key.order][key.field]
 	s.mu.RUnlock()
 	if ok && c.now().Before(found.until) {
 		c.hits.Add(1)
@@ -98,54 +108,73 @@ func (c *cache) view(ctx context.Context, key string, load func(context.Context)
 	case <-r.done:
 		return r.view, r.err
 	case <-ctx.Done():
-		return service.StoredView{}, unavailable(ctx.Err())
+		return payment.StoredView{}, unavailable(ctx.Err())
 	}
 }
 
-// begin joins a read since whose beginning nothing was forgotten, or begins one.
-func (s *cacheShard) begin(key string, until time.Time) (r *reading, first bool) {
+// begin joins a read of the current generation, or begins one.
+func (s *cacheShard) begin(key viewKey, until time.Time) (r *reading, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	other := s.reading[key]
-	if other != nil && other.before == s.forgot {
+	if other != nil && other.generation == s.generation {
 		return other, false
 	}
-	r = &reading{before: s.forgot, until: until, crowded: other != nil, done: make(chan struct{})}
+	r = &reading{generation: s.generation, until: until, overlapped: other != nil, done: make(chan struct{})}
 	s.reading[key] = r
 	return r, true
 }
 
-// end keeps what was read, if Redis will tell of its change and has told of none so far.
-func (s *cacheShard) end(key string, r *reading) {
+// end keeps the view that was read, if Redis reports its changes and has reported none so far.
+func (s *cacheShard) end(key viewKey, r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.reading[key] == r {
 		delete(s.reading, key)
 	}
-	if r.err == nil && r.told && !r.crowded && !r.changed && r.before == s.forgot && len(r.view.View) <= largestView {
+	certain := r.tracked && !r.overlapped && !r.changed && r.generation == s.generation
+	if r.err == nil && certain && len(r.view.View) <= largestView {
 		s.makeRoom()
-		r.view.Public = service.PublicPart(r.view.View)
-		s.kept[key] = keptView{r.view, r.until, r.by}
+		r.view.Public = payment.PublicPart(r.view.View)
+		s.keep(key, keptView{r.view, r.until, r.connection})
 	}
 	close(r.done)
 }
 
-// makeRoom drops any few of the views where there are too many.
+func (s *cacheShard) keep(key viewKey, v keptView) {
+	views := s.kept[key.order]
+	if views == nil {
+		views = map[string]keptView{}
+		s.kept[key.order] = views
+	}
+	if _, replaced := views[key.field]; !replaced {
+		s.count++
+	}
+	views[key.field] = v
+}
+
+// drop drops the views of an order.
+func (s *cacheShard) drop(order string) {
+	s.count -= len(s.kept[order])
+	delete(s.kept, order)
+}
+
+// makeRoom drops the views of any few orders where there are too many.
 func (s *cacheShard) makeRoom() {
-	for key := range s.kept {
-		if len(s.kept) < shardViews {
+	for order := range s.kept {
+		if s.count < shardViews {
 			return
 		}
-		delete(s.kept, key)
+		s.drop(order)
 	}
 }
 
-// forget drops what is kept of a key that has changed.
-func (c *cache) forget(key string) {
-	s := c.shard(key)
+// forget drops the views of an order that has changed.
+func (c *cache) forget(order string) {
+	s := c.shard(order)
 	s.mu.Lock()
-	s.forgot++
-	delete(s.kept, key)
+	s.generation++
+	s.drop(order)
 	s.mu.Unlock()
 }
 
@@ -153,51 +182,52 @@ func (c *cache) forgetAll() {
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.Lock()
-		s.forgot++
+		s.generation++
 		clear(s.kept)
+		s.count = 0
 		s.mu.Unlock()
 	}
 }
 
-// What follows is called by go-redis, which names our keys behind something of its own.
+// go-redis calls the methods below. It puts a namespace of its own before our keys.
 
 func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 0):] }
 
-// Get finds nothing: what is kept is found before go-redis is asked.
+// Get finds nothing: kept views are looked up before go-redis is asked.
 func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
 
-// Reserve is called before something is read. Whoever is first has waited here for the others already. What is no view is
-// not kept.
+// Reserve is called before a read. Other readers of the view wait in view. A reply that is no view is not kept.
 func (c *cache) Reserve(question string, names []string) (token uint64, shouldFetch bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tokens++
-	c.asked[c.tokens] = ""
-	if strings.Contains(question, askView) {
-		c.asked[c.tokens] = ours(names[0])
+	c.asked[c.tokens] = viewKey{}
+	if _, field, isView := strings.Cut(question, viewPrefix); isView {
+		id, _, _ := strings.Cut(field, "\r\n") // the command in Redis's protocol
+		c.asked[c.tokens] = viewKey{ours(names[0]), viewPrefix + id}
 	}
 	return c.tokens, true
 }
 
-// FulfillOwned is called when something was read of which Redis will tell.
+// FulfillOwned is called when a reply has come whose changes Redis reports.
 func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool {
 	key := c.answered(token)
-	s := c.shard(key)
+	s := c.shard(key.order)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.reading[key]; r != nil {
-		r.told, r.by = true, connection
+		r.tracked, r.connection = true, connection
 	}
 	return true
 }
 
-// Cancel is called when it was not.
+// Cancel is called when no reply has come, or Redis does not report its changes.
 func (c *cache) Cancel(_ string, token uint64) bool {
 	c.answered(token)
 	return true
 }
 
-func (c *cache) answered(token uint64) string {
+func (c *cache) answered(token uint64) viewKey {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := c.asked[token]
@@ -205,53 +235,60 @@ func (c *cache) answered(token uint64) string {
 	return key
 }
 
-// DeleteByRedisKey is called when a key has changed since it was read. What is being read may be older, too: of its change
-// go-redis may hear before it says that the answer is there.
+// DeleteByRedisKey is called when a key has changed since it was read. A read in flight may be older, too: go-redis may
+// report the change before it hands out the reply.
 func (c *cache) DeleteByRedisKey(name string) int {
-	key := ours(name)
-	s := c.shard(key)
+	order := ours(name)
+	s := c.shard(order)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.kept, key)
-	if r := s.reading[key]; r != nil {
-		r.changed = true
+	s.drop(order)
+	for key, r := range s.reading {
+		r.changed = r.changed || key.order == order
 	}
 	return 1
 }
 
-// DeleteByCacheKey is called when a reply could not be read; none was kept.
+// DeleteByCacheKey is called when a reply could not be decoded; none was kept.
 func (c *cache) DeleteByCacheKey(string) bool { return false }
 
-// EvictByConn is called when Redis will no longer tell of what one of the connections has read.
+// EvictByConn is called when a connection has closed on which Redis reported changes.
 func (c *cache) EvictByConn(connection uint64) int {
 	for i := range c.shards {
-		c.shards[i].forgetOf(connection)
+		c.shards[i].forgetConnection(connection)
 	}
 	return 0
 }
 
-func (s *cacheShard) forgetOf(connection uint64) {
+func (s *cacheShard) forgetConnection(connection uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.kept, func(_ string, v keptView) bool { return v.by == connection })
+	for order, views := range s.kept {
+		s.count -= len(views)
+		maps.DeleteFunc(views, func(_ string, v keptView) bool { return v.connection == connection })
+		s.count += len(views)
+		if len(views) == 0 {
+			delete(s.kept, order)
+		}
+	}
 	for _, r := range s.reading {
-		r.told = r.told && r.by != connection
+		r.tracked = r.tracked && r.connection != connection
 	}
 }
 
-// Flush is called when everything has changed.
+// Flush is called when all keys may have changed.
 func (c *cache) Flush() int {
 	c.forgetAll()
 	return 0
 }
 
-// state returns what the cache has come to.
-func (c *cache) state() Kept {
-	k := Kept{Hits: c.hits.Load(), Misses: c.misses.Load()}
+// stats counts hits, misses and kept views.
+func (c *cache) stats() CacheStats {
+	k := CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load()}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.mu.RLock()
-		k.Views += len(s.kept)
+		k.Views += s.count
 		s.mu.RUnlock()
 	}
 	return k

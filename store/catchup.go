@@ -14,7 +14,7 @@ var saveCatchUpScript = script("save_catch_up")
 // LoadCatchUp returns up to when Stripe's events have been caught up with, zero where they never were, and Redis's clock.
 func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	pipe := s.redis.Pipeline()
-	stored := pipe.Get(ctx, s.paymentPartitionAt(0).catchUp())
+	stored := pipe.Get(ctx, s.partitionAt(0).catchUp())
 	clock := pipe.Time(ctx)
 	_, _ = pipe.Exec(ctx) // each reply has its own error
 	if err := errors.Join(ignoreNil(stored.Err()), clock.Err()); err != nil {
@@ -28,7 +28,7 @@ func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error
 
 // SaveCatchUp notes up to when Stripe's events have been caught up with; it never goes back.
 func (s *Store) SaveCatchUp(ctx context.Context, done time.Time) error {
-	part := s.paymentPartitionAt(0)
+	part := s.partitionAt(0)
 	return unavailable(saveCatchUpScript.Run(ctx, s.redis, []string{part.catchUp(), s.meta(part)}, done.Unix()).Err())
 }
 

@@ -8,7 +8,7 @@ import (
 	"encoding/binary"
 	"math"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // maxPartitions keeps a cursor, which holds a position in each partition, under the contract's 1,024 characters.
@@ -40,7 +40,7 @@ func (c cursor) String() string {
 // parseCursor reads what a caller holds. The number of positions may be that of an earlier life. There is one text for a
 // cursor: whatever would be written otherwise is none of ours.
 func parseCursor(text string) (cursor, bool) {
-	if text == "" || text == service.Latest {
+	if text == "" || text == payment.Latest {
 		return cursor{}, true
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(text)
@@ -72,7 +72,7 @@ func (c cursor) position(partition int) position {
 
 // expired reports whether the cursor is of another life, or whether an entry behind it has been dropped. A position of
 // zero is before everything, and never expires.
-func (c cursor) expired(parts []stretch) bool {
+func (c cursor) expired(parts []partitionPage) bool {
 	if c.epoch == "" {
 		return false
 	}
@@ -88,7 +88,7 @@ func (c cursor) expired(parts []stretch) bool {
 }
 
 // epochOf names the life that all partitions have together.
-func epochOf(parts []stretch) string {
+func epochOf(parts []partitionPage) string {
 	var all []byte
 	for _, part := range parts {
 		all = append(append(all, part.epoch...), ' ')

@@ -11,7 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
@@ -20,8 +20,8 @@ var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
 // A replica that takes over with a clock so far behind would write entries that such a cursor has passed.
 const idleMargin = time.Hour
 
-// stretch is what one partition answered.
-type stretch struct {
+// partitionPage is what one partition answered.
+type partitionPage struct {
 	now     int64 // Unix milliseconds
 	epoch   string
 	dropped position // of the newest entry that is no longer kept; zero: all are
@@ -30,40 +30,40 @@ type stretch struct {
 
 // LoadEvents returns at most limit events after the cursor, in order within a payment. A page that is not full was all
 // there was.
-func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (service.FeedPage, error) {
+func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (payment.FeedPage, error) {
 	at, known := parseCursor(after)
 	if !known {
-		return service.FeedPage{}, &service.Error{
-			Code: service.CodeInvalidRequest, Detail: "The cursor is none of ours.",
-			Fields: []service.FieldError{{Parameter: "after", Detail: "must be empty, latest, or a cursor that an earlier page gave"}},
+		return payment.FeedPage{}, &payment.Error{
+			Code: payment.CodeInvalidRequest, Detail: "The cursor is none of ours.",
+			Fields: []payment.FieldError{{Parameter: "after", Detail: "must be empty, latest, or a cursor that an earlier page gave"}},
 		}
 	}
-	parts, err := s.loadStretches(ctx, at, limit, after == service.Latest)
+	parts, err := s.loadPages(ctx, at, limit, after == payment.Latest)
 	if err != nil {
-		return service.FeedPage{}, err
+		return payment.FeedPage{}, err
 	}
-	if after == service.Latest {
-		return service.FeedPage{Events: []service.FeedEvent{}, Next: s.behind(parts).String()}, nil
+	if after == payment.Latest {
+		return payment.FeedPage{Events: []payment.FeedEvent{}, Next: s.behind(parts).String()}, nil
 	}
 	oldest := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
 	switch {
 	case at.expired(parts):
-		return service.FeedPage{}, &service.Error{Code: service.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String()}
+		return payment.FeedPage{}, &payment.Error{Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String()}
 	case at.epoch == "":
 		at = oldest
 	}
 	return merge(at, parts, limit), nil
 }
 
-// loadStretches asks every partition for its share of a page, in one round trip. Where that does not fill the page, a
+// loadPages asks every partition for its share of a page, in one round trip. Where that does not fill the page, a
 // second one asks those that may have more: to ask all of them for a whole page would read many for each that is given.
-func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest bool) ([]stretch, error) {
+func (s *Store) loadPages(ctx context.Context, at cursor, limit int, newest bool) ([]partitionPage, error) {
 	share := limit/s.Partitions + 1
 	all := make([]int, s.Partitions)
 	for n := range all {
 		all[n] = n
 	}
-	parts := make([]stretch, s.Partitions)
+	parts := make([]partitionPage, s.Partitions)
 	if err := s.loadInto(ctx, parts, all, at, share, newest); err != nil || newest {
 		return parts, err
 	}
@@ -80,11 +80,11 @@ func (s *Store) loadStretches(ctx context.Context, at cursor, limit int, newest 
 	return parts, s.loadInto(ctx, parts, more, at, share+missing, false)
 }
 
-// loadInto reads the stretches of some partitions.
-func (s *Store) loadInto(ctx context.Context, parts []stretch, which []int, at cursor, limit int, newest bool) error {
+// loadInto reads the partitionPagees of some partitions.
+func (s *Store) loadInto(ctx context.Context, parts []partitionPage, which []int, at cursor, limit int, newest bool) error {
 	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, n := range which {
-			part := s.paymentPartitionAt(n)
+			part := s.partitionAt(n)
 			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), s.meta(part)}, "("+at.position(n).String(), limit, newest)
 		}
 		return nil
@@ -97,13 +97,13 @@ func (s *Store) loadInto(ctx context.Context, parts []stretch, which []int, at c
 		if err != nil {
 			return unavailable(err)
 		}
-		parts[which[i]] = readStretch(values)
+		parts[which[i]] = readPage(values)
 	}
 	return nil
 }
 
-func readStretch(values []any) stretch {
-	var part stretch
+func readPage(values []any) partitionPage {
+	var part partitionPage
 	if dropped, ok := values[2].(string); ok {
 		part.dropped = parsePosition(dropped)
 	}
@@ -130,7 +130,7 @@ func readEntry(entry any) redis.XMessage {
 }
 
 // behind is the cursor after the newest entry of each partition.
-func (s *Store) behind(parts []stretch) cursor {
+func (s *Store) behind(parts []partitionPage) cursor {
 	c := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
 	for n, part := range parts {
 		c.after[n] = part.idle(c.after[n])
@@ -142,7 +142,7 @@ func (s *Store) behind(parts []stretch) cursor {
 }
 
 // idle moves a position up to what a partition with no entries behind it can be trusted to have passed.
-func (p stretch) idle(at position) position {
+func (p partitionPage) idle(at position) position {
 	if passed := p.now - idleMargin.Milliseconds(); passed > at.ms {
 		return position{ms: passed}
 	}
@@ -150,7 +150,7 @@ func (p stretch) idle(at position) position {
 }
 
 // merge takes the oldest entries of all partitions, and moves the cursor behind them.
-func merge(at cursor, parts []stretch, limit int) service.FeedPage {
+func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 	type candidate struct {
 		partition int
 		at        position
@@ -170,7 +170,7 @@ func merge(at cursor, parts []stretch, limit int) service.FeedPage {
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return a.at.compare(b.at) })
 	all = all[:min(len(all), limit)]
-	page := service.FeedPage{Events: make([]service.FeedEvent, 0, len(all))}
+	page := payment.FeedPage{Events: make([]payment.FeedEvent, 0, len(all))}
 	for _, c := range all {
 		page.Events = append(page.Events, feedEvent(c.entry, c.at))
 		at.after[c.partition] = c.at
@@ -179,9 +179,9 @@ func merge(at cursor, parts []stretch, limit int) service.FeedPage {
 	return page
 }
 
-func feedEvent(entry redis.XMessage, at position) service.FeedEvent {
+func feedEvent(entry redis.XMessage, at position) payment.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
-	return service.FeedEvent{
+	return payment.FeedEvent{
 		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Trace: field("trace"), Data: []byte(field("data")),
 		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
 	}

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // keyPrefix begins every key.
@@ -13,20 +14,25 @@ const keyPrefix = "kasse:{"
 // partition is one slice of the keys; everything in it shares a slot of a Redis Cluster.
 type partition string
 
-func (s *Store) paymentPartition(id service.PaymentID) partition {
-	return s.paymentPartitionAt(s.hash(string(id)))
+// paymentPartition is the partition of a payment's pointer.
+func (s *Store) paymentPartition(id payment.ID) partition { return s.partitionAt(s.hash(string(id))) }
+
+// orderPartition is the partition of an order with all its payments.
+func (s *Store) orderPartition(id payment.OrderID) partition {
+	return s.partitionAt(s.hash(string(id)))
 }
 
-func (s *Store) orderPartition(id service.OrderID) partition {
-	return s.orderPartitionAt(s.hash(string(id)))
-}
-
-func (s *Store) paymentPartitionAt(n int) partition {
+func (s *Store) partitionAt(n int) partition {
 	return partition(keyPrefix + "p" + strconv.Itoa(n) + "}:")
 }
 
-func (s *Store) orderPartitionAt(n int) partition {
-	return partition(keyPrefix + "o" + strconv.Itoa(n) + "}:")
+// orderKey is the partition and the key of an order, or of a foreign payment that names it.
+func (s *Store) orderKey(ref payment.Ref) (partition, string) {
+	part := s.orderPartition(ref.Order)
+	if ref.Foreign != "" {
+		return part, part.foreign(ref.Foreign)
+	}
+	return part, part.order(ref.Order)
 }
 
 func (s *Store) hash(id string) int {
@@ -35,21 +41,24 @@ func (s *Store) hash(id string) int {
 	return int(h.Sum32() % uint32(s.Partitions)) //nolint:gosec // 1 to 64
 }
 
-func (p partition) payment(id service.PaymentID) string { return string(p) + "payment:" + string(id) }
-func (p partition) order(id service.OrderID) string     { return string(p) + "order:" + string(id) }
-func (p partition) events() string                      { return string(p) + "events" }
-func (p partition) changed() string                     { return string(p) + "changed" }
-func (p partition) reads() string                       { return string(p) + "reads" }
-func (p partition) sweep() string                       { return string(p) + "sweep" }
-func (p partition) restore() string                     { return string(p) + "restore" }
-func (p partition) strangers() string                   { return string(p) + "strangers" }
-func (p partition) catchUp() string                     { return string(p) + "catchup" }
-func (p partition) lease(name string) string            { return string(p) + "lease:" + name }
-func (p partition) meta() string                        { return string(p) + "meta" }
-func (p partition) fence() string                       { return string(p) + "fence" }
-func (p partition) rebuild() string                     { return string(p) + "rebuild" }
-func (p partition) quarantine() string                  { return string(p) + "quarantine" }
-func (p partition) limit(name string) string            { return string(p) + "limit:" + name }
+func (p partition) pointer(id payment.ID) string    { return string(p) + "pi:" + string(id) }
+func (p partition) foreign(id payment.ID) string    { return string(p) + "foreign:" + string(id) }
+func (p partition) attention() string               { return string(p) + "attention" }
+func (p partition) notOurs(id payment.ID) string    { return string(p) + "notours:" + string(id) }
+func (p partition) order(id payment.OrderID) string { return string(p) + "order:" + string(id) }
+func (p partition) events() string                  { return string(p) + "events" }
+func (p partition) changed() string                 { return string(p) + "changed" }
+func (p partition) reads() string                   { return string(p) + "reads" }
+func (p partition) sweep() string                   { return string(p) + "sweep" }
+func (p partition) restore() string                 { return string(p) + "restore" }
+func (p partition) masked() string                  { return string(p) + "masked" }
+func (p partition) catchUp() string                 { return string(p) + "catchup" }
+func (p partition) lease(name string) string        { return string(p) + "lease:" + name }
+func (p partition) meta() string                    { return string(p) + "meta" }
+func (p partition) fence() string                   { return string(p) + "fence" }
+func (p partition) rebuild() string                 { return string(p) + "rebuild" }
+func (p partition) quarantine() string              { return string(p) + "quarantine" }
+func (p partition) limit(name string) string        { return string(p) + "limit:" + name }
 
 // pushKeys are what one endpoint has in a partition.
 type pushKeys struct{ share, retries, dead, group string }

@@ -12,12 +12,12 @@ var (
 
 // TakeLease takes the lease of that name for its owner, or renews it, for so long; false says that another holds it.
 func (s *Store) TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
-	part := s.paymentPartitionAt(0)
+	part := s.partitionAt(0)
 	taken, err := takeLeaseScript.Run(ctx, s.redis, []string{part.lease(name), s.meta(part)}, owner, lasts.Milliseconds()).Bool()
 	return taken, unavailable(err)
 }
 
 // GiveBackLease ends the lease of that name, if it is the owner's.
 func (s *Store) GiveBackLease(ctx context.Context, name, owner string) error {
-	return unavailable(giveBackLeaseScript.Run(ctx, s.redis, []string{s.paymentPartitionAt(0).lease(name)}, owner).Err())
+	return unavailable(giveBackLeaseScript.Run(ctx, s.redis, []string{s.partitionAt(0).lease(name)}, owner).Err())
 }

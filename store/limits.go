@@ -12,7 +12,7 @@ import (
 // left, or how long to wait for the next. go-redis may send it twice where a reply is lost: then one more is counted than
 // came.
 func (s *Store) TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error) {
-	key := s.paymentPartitionAt(s.hash(name)).limit(name)
+	key := s.partitionAt(s.hash(name)).limit(name)
 	result, err := s.limiter.Allow(ctx, key, redis_rate.Limit{Rate: count, Burst: count, Period: per})
 	if err != nil {
 		return 0, 0, unavailable(err)

@@ -12,7 +12,7 @@ import (
 )
 
 // schema is the version of the layout that the package comment describes.
-const schema = "1"
+const schema = "2"
 
 // Identity says whose payments a Redis holds. It is written once into every partition.
 type Identity struct {
@@ -23,6 +23,9 @@ type Identity struct {
 
 // ErrUnmarked says that at least one partition of this Redis is not marked as ours: it is new, or it was wiped.
 var ErrUnmarked = errors.New("this Redis is not initialised")
+
+// ErrOtherSchema says that this Redis was written in another layout.
+var ErrOtherSchema = errors.New("another layout")
 
 var (
 	markScript     = script("mark")
@@ -80,7 +83,7 @@ func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) [
 		if err := found.compare(wanted); err != nil {
 			return err
 		}
-		if part == s.paymentPartitionAt(0) {
+		if part == s.partitionAt(0) {
 			wanted = found
 		}
 	}
@@ -142,7 +145,9 @@ func (m mark) compare(wanted mark) error {
 	modes := map[string]string{"true": "live", "false": "test"}
 	switch {
 	case m.schema != wanted.schema:
-		return fmt.Errorf("this Redis was written in layout %q and this program reads layout %q: run the version that wrote it, or %s", m.schema, wanted.schema, elsewhere)
+		return fmt.Errorf("%w: this Redis was written in layout %q and this program reads layout %q: run kasse rebuild -discard, which "+
+			"removes Kasse's keys and restores them from Stripe, or run the version that wrote it, or %s",
+			ErrOtherSchema, m.schema, wanted.schema, elsewhere)
 	case m.livemode != wanted.livemode:
 		return fmt.Errorf("this Redis holds %s payments and the Stripe keys are %s keys: %s", modes[m.livemode], modes[wanted.livemode], elsewhere)
 	case m.service != wanted.service:
@@ -160,9 +165,9 @@ func otherAccount(recorded, ours string) error {
 }
 
 func (s *Store) partitions() []partition {
-	parts := make([]partition, 0, 2*s.Partitions)
+	parts := make([]partition, 0, s.Partitions)
 	for n := range s.Partitions {
-		parts = append(parts, s.paymentPartitionAt(n), s.orderPartitionAt(n))
+		parts = append(parts, s.partitionAt(n))
 	}
 	return parts
 }

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"time"
 
+	json "github.com/go-json-experiment/json/v1"
+
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 var (
@@ -31,7 +34,7 @@ func (s *Store) PartitionCount() int { return s.Partitions }
 // JoinPushes lets an endpoint begin, from now; one that has begun goes on from where it stopped.
 func (s *Store) JoinPushes(ctx context.Context, e service.EndpointID) error {
 	for n := range s.Partitions {
-		if err := s.joinPush(ctx, s.paymentPartitionAt(n), e); err != nil {
+		if err := s.joinPush(ctx, s.partitionAt(n), e); err != nil {
 			return err
 		}
 	}
@@ -64,7 +67,7 @@ func (s *Store) ClaimPushes(ctx context.Context, c service.PushClaim) []service.
 			values, err = pushTakeScript.Run(ctx, s.redis, keys, args...).Slice()
 		}
 		if err != nil && redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
-			err = s.joinPush(ctx, s.paymentPartitionAt(n), c.Endpoint)
+			err = s.joinPush(ctx, s.partitionAt(n), c.Endpoint)
 		}
 		works[n] = readWork(values)
 		works[n].Err = unavailable(err)
@@ -73,7 +76,7 @@ func (s *Store) ClaimPushes(ctx context.Context, c service.PushClaim) []service.
 }
 
 func (s *Store) takePush(n int, c service.PushClaim, share service.PushShare) (keys []string, args []any) {
-	part := s.paymentPartitionAt(n)
+	part := s.partitionAt(n)
 	push := part.push(c.Endpoint)
 	return []string{part.events(), part.meta(), push.share, push.retries},
 		[]any{push.group, c.Owner, c.Lease.Milliseconds(), share.Held, share.First, share.Retries, c.Hide.Milliseconds()}
@@ -111,10 +114,13 @@ func delivery(entry redis.XMessage) service.Delivery {
 // retry is a delivery among the retries, as it is there after so many tries.
 func retry(d service.Delivery, tries int) string { return d.Event.Entry + " " + strconv.Itoa(tries) }
 
-// pushPartition is where a delivery lies: with its payment.
+// pushPartition is where a delivery lies: with its order.
 func (s *Store) pushPartition(d service.Delivery) partition {
-	payment, _, _ := strings.Cut(d.Event.ID, ".")
-	return s.paymentPartition(service.PaymentID(payment))
+	var named struct {
+		Order payment.OrderID `json:"order_id"`
+	}
+	_ = json.Unmarshal(d.Event.Data, &named) // it is a view of ours
+	return s.orderPartition(named.Order)
 }
 
 // FinishPush takes a delivery that has been made off the endpoint's list.
@@ -161,7 +167,7 @@ func (s *Store) EnablePushes(ctx context.Context, e service.EndpointID) (bool, e
 
 func (s *Store) switchPushes(ctx context.Context, e service.EndpointID, off string) (changed bool, err error) {
 	for n := range s.Partitions {
-		part := s.paymentPartitionAt(n)
+		part := s.partitionAt(n)
 		made, err := pushSwitchScript.Run(ctx, s.redis, []string{part.meta(), part.push(e).share}, off).Bool()
 		if err != nil {
 			return changed, unavailable(err)

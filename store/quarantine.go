@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"strings"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 var quarantineScript = script("quarantine")
@@ -18,9 +18,9 @@ const (
 )
 
 // Quarantine keeps what is known of a signed event that makes no sense; never its body, which may hold client secrets.
-func (s *Store) Quarantine(ctx context.Context, n service.Notice, body []byte) error {
+func (s *Store) Quarantine(ctx context.Context, n payment.StripeEvent, body []byte) error {
 	sum := sha256.Sum256(body)
-	part := s.paymentPartitionAt(0)
+	part := s.partitionAt(0)
 	_, err := s.run(ctx, quarantineScript, part, []string{part.quarantine(), s.meta(part)},
 		quarantined, cut(n.ID), cut(n.Type), len(body), hex.EncodeToString(sum[:]), cut(n.Unreadable))
 	return err

@@ -9,7 +9,7 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 var wantReadScript = script("want_read")
@@ -18,17 +18,17 @@ var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 
 // TakeReads returns payments whose read is due, the longest due first, and hides them from everybody for so long. Where
 // another takes them in between there are fewer.
-func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
+func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return s.take(ctx, partition.reads, limit, hide)
 }
 
 // TakeSweeps is TakeReads for running payments that have not changed for a while.
-func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
+func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return s.take(ctx, partition.sweep, limit, hide)
 }
 
 // TakeRestores is TakeReads for payments that a page asked for and that are not here.
-func (s *Store) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]service.PaymentID, error) {
+func (s *Store) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return s.take(ctx, partition.restore, limit, hide)
 }
 
@@ -39,14 +39,43 @@ var wantRestoreScript = script("want_restore")
 
 // WantRestore notes a payment that is not here, to be asked for at Stripe. One that is here, or one too many, is not
 // noted, and takes as long.
-func (s *Store) WantRestore(ctx context.Context, id service.PaymentID) error {
+func (s *Store) WantRestore(ctx context.Context, id payment.ID) error {
 	part := s.paymentPartition(id)
-	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.payment(id), part.restore(), s.meta(part), part.strangers()},
+	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.pointer(id), part.restore(), s.meta(part), part.masked()},
 		string(id), mostRestores/s.Partitions).Err())
 }
 
-// take returns the members of a queue whose turn has come, and hides them.
-func (s *Store) take(ctx context.Context, queue func(partition) string, limit int, hide time.Duration) ([]service.PaymentID, error) {
+// TakeOrders is TakeReads for orders that a worker has to look at.
+func (s *Store) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
+	members, err := s.takeMembers(ctx, partition.attention, limit, hide)
+	ids := make([]payment.OrderID, 0, len(members))
+	for _, member := range members {
+		ids = append(ids, payment.OrderID(member))
+	}
+	return ids, err
+}
+
+// DropOrder takes an order out of those that a worker has to look at.
+func (s *Store) DropOrder(ctx context.Context, id payment.OrderID) error {
+	return unavailable(s.redis.ZRem(ctx, s.orderPartition(id).attention(), string(id)).Err())
+}
+
+// take is takeMembers for payments. One that lies in the queues of two partitions is returned once.
+func (s *Store) take(ctx context.Context, queue func(partition) string, limit int, hide time.Duration) ([]payment.ID, error) {
+	members, err := s.takeMembers(ctx, queue, limit, hide)
+	var ids []payment.ID
+	for _, member := range members {
+		if id := payment.ID(member); !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
+}
+
+// takeMembers returns the members of a queue whose time has come, and hides them.
+func (s *Store) takeMembers(
+	ctx context.Context, queue func(partition) string, limit int, hide time.Duration,
+) ([]string, error) {
 	shares, err := s.share(ctx, queue, limit)
 	if err != nil || len(shares) == 0 {
 		return nil, err
@@ -60,24 +89,22 @@ func (s *Store) take(ctx context.Context, queue func(partition) string, limit in
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	var ids []service.PaymentID
+	var members []string
 	for _, reply := range replies {
 		due, err := reply.(*redis.Cmd).StringSlice()
 		if err != nil {
 			return nil, unavailable(err)
 		}
-		for _, id := range due {
-			ids = append(ids, service.PaymentID(id))
-		}
+		members = append(members, due...)
 	}
-	return ids, nil
+	return members, nil
 }
 
 // share says how many of the members that come first, due or not yet, lie in which partition.
 func (s *Store) share(ctx context.Context, queue func(partition) string, limit int) (map[partition]int, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {
-			pipe.ZRangeWithScores(ctx, queue(s.paymentPartitionAt(n)), 0, int64(limit)-1)
+			pipe.ZRangeWithScores(ctx, queue(s.partitionAt(n)), 0, int64(limit)-1)
 		}
 		return nil
 	})
@@ -91,7 +118,7 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 	var first []waiting
 	for n, reply := range replies {
 		for _, member := range reply.(*redis.ZSliceCmd).Val() {
-			first = append(first, waiting{s.paymentPartitionAt(n), member.Score})
+			first = append(first, waiting{s.partitionAt(n), member.Score})
 		}
 	}
 	slices.SortFunc(first, func(a, b waiting) int { return cmp.Compare(a.due, b.due) })
@@ -102,27 +129,33 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 	return shares, nil
 }
 
-// WantRead puts a payment into the queue, due at once, unless it is there.
-func (s *Store) WantRead(ctx context.Context, id service.PaymentID) error {
+// WantRead puts a payment into the queue, due at once, unless it is there, or was found not to be ours today.
+func (s *Store) WantRead(ctx context.Context, id payment.ID) error {
 	part := s.paymentPartition(id)
-	_, err := s.run(ctx, wantReadScript, part, []string{part.reads(), part.meta()}, string(id))
+	_, err := s.run(ctx, wantReadScript, part, []string{part.reads(), part.meta(), part.notOurs(id)}, string(id))
 	return err
 }
 
-// DropRead takes a payment out of all queues.
-func (s *Store) DropRead(ctx context.Context, id service.PaymentID) error {
-	part := s.paymentPartition(id)
+// notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask for a read again.
+const notOursFor = 24 * time.Hour
+
+// DropRead takes a payment out of all queues. It may lie in those of its order's partition, which is not known any more.
+func (s *Store) DropRead(ctx context.Context, id payment.ID) error {
 	_, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, queue := range []string{part.reads(), part.sweep(), part.restore()} {
-			pipe.ZRem(ctx, queue, string(id))
+		for _, part := range s.partitions() {
+			pipe.ZRem(ctx, part.reads(), string(id))
+			pipe.ZRem(ctx, part.sweep(), string(id))
 		}
+		own := s.paymentPartition(id)
+		pipe.ZRem(ctx, own.restore(), string(id))
+		pipe.Set(ctx, own.notOurs(id), "", notOursFor)
 		return nil
 	})
 	return unavailable(err)
 }
 
 // DropRestore takes a payment out of those that wait to be restored.
-func (s *Store) DropRestore(ctx context.Context, id service.PaymentID) error {
+func (s *Store) DropRestore(ctx context.Context, id payment.ID) error {
 	return unavailable(s.redis.ZRem(ctx, s.paymentPartition(id).restore(), string(id)).Err())
 }
 
@@ -134,7 +167,7 @@ func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 	}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {
-			pipe.ZCount(ctx, s.paymentPartitionAt(n).reads(), "-inf", due(now))
+			pipe.ZCount(ctx, s.partitionAt(n).reads(), "-inf", due(now))
 		}
 		return nil
 	})
@@ -150,7 +183,7 @@ func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 
 // AllowRead takes one of so many reads a second, shared by all replicas, or says how long to wait.
 func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, error) {
-	result, err := s.limiter.Allow(ctx, s.paymentPartitionAt(0).reads(), redis_rate.PerSecond(perSecond))
+	result, err := s.limiter.Allow(ctx, s.partitionAt(0).reads(), redis_rate.PerSecond(perSecond))
 	if err != nil {
 		return 0, unavailable(err)
 	}

@@ -34,16 +34,16 @@ func ConnectReaders(mode, url string, keep bool) (*Readers, error) {
 // Close ends the connections.
 func (r *Readers) Close() error { return r.client.Close() }
 
-// Kept is what the cache of views has come to.
-type Kept struct {
+// CacheStats is what the cache of views has come to.
+type CacheStats struct {
 	Hits, Misses int64 // since the start
 	Views        int   // now
 }
 
-// Kept returns the state of the cache; zero where there is none.
-func (s *Store) Kept() Kept {
+// CacheStats returns the state of the cache; zero where there is none.
+func (s *Store) CacheStats() CacheStats {
 	if s.Readers.cache == nil {
-		return Kept{}
+		return CacheStats{}
 	}
-	return s.Readers.cache.state()
+	return s.Readers.cache.stats()
 }

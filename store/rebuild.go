@@ -3,6 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // ErrUnfinished says that a rebuild of this Redis was begun and has not ended.
@@ -47,4 +52,56 @@ func (s *Store) meta(part partition) string {
 		return part.rebuild()
 	}
 	return part.meta()
+}
+
+// Discard removes Kasse's keys of another layout, and returns how many there were; none where the layout is this program's.
+// The quotas of callers stay.
+func (s *Store) Discard(ctx context.Context) (count int, err error) {
+	marks, _, err := s.marks(ctx)
+	if err != nil {
+		return 0, err
+	}
+	other := func(m mark) bool { return m.schema != "" && m.schema != schema }
+	if !slices.ContainsFunc(marks, other) {
+		return 0, nil
+	}
+	var mu sync.Mutex
+	remove := func(ctx context.Context, node redis.Cmdable) error {
+		keys := node.Scan(ctx, 0, keyPrefix+"*", discardBatch).Iterator()
+		for keys.Next(ctx) {
+			if err := node.Unlink(ctx, keys.Val()).Err(); err != nil {
+				return err
+			}
+			mu.Lock()
+			count++
+			mu.Unlock()
+		}
+		return keys.Err()
+	}
+	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
+		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return remove(ctx, node) })
+	} else {
+		err = remove(ctx, s.redis)
+	}
+	return count, unavailable(err)
+}
+
+// discardBatch is how many keys one SCAN looks at.
+const discardBatch = 1_000
+
+var lowestRetentionScript = script("lowest_retention")
+
+// NoteRetention notes the PAYMENT_RETENTION in use, and returns the lowest that was ever in use: an order younger than that
+// cannot have been taken by retention.
+func (s *Store) NoteRetention(ctx context.Context) (lowest time.Duration, err error) {
+	lowest = s.Retention
+	for _, part := range s.partitions() {
+		keys := []string{s.meta(part)}
+		seconds, err := lowestRetentionScript.Run(ctx, s.redis, keys, int64(s.Retention/time.Second)).Int64()
+		if err != nil {
+			return 0, unavailable(err)
+		}
+		lowest = min(lowest, time.Duration(seconds)*time.Second)
+	}
+	return lowest, nil
 }

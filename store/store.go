@@ -1,38 +1,48 @@
-// Package store keeps payments and orders in Redis. It is the only user of go-redis.
+// Package store keeps orders in Redis, each with all its payments. It is the only user of go-redis.
 //
-// One invariant: a record and everything that follows from it (its view, version, history, the entry in the stream, its
-// place in the queue of reads) change in one script, or not at all. The script compares the record's revision first, so
-// that a write whose reply was lost, and that is sent again, finds the revision moved on and does nothing. That is why
-// go-redis may retry, and why there is no marker of events already seen: such a marker makes the retry of a lost first
-// delivery look like a duplicate, and the event is dropped.
+// One invariant: an order and everything that follows from a change of it (views, versions, history, entries of the stream,
+// places in the queues) change in one script, or not at all. The script compares the order's revision first, so that a write
+// whose reply was lost, and that is sent again, finds the revision moved on and does nothing. That is why go-redis may retry,
+// and why there is no marker of events already seen: such a marker makes the retry of a lost first delivery look like a
+// duplicate, and the event is dropped.
 //
 // Every script that writes checks the partition's meta first. A Redis that was wiped has none, and must not sell orders
 // again that were paid.
 //
-// Keys, N being the FNV-1a hash of the payment's or order's id modulo the number of partitions, so that the keys of one
-// script share a slot of a Redis Cluster:
+// Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys of one script share a slot
+// of a Redis Cluster; M is the same of the PaymentIntent's id:
 //
-//	kasse:{pN}:payment:<pi>   hash    rev, state (merge record and standing, JSON), view (JSON), version, secret (SHA-256), history
-//	kasse:{pN}:events         stream  id type data, restored where a rebuild told it, trace where its cause was traced: the transitions, trimmed by age; public; its groups push:<e> are ours
-//	kasse:{pN}:changed        channel ids of payments that changed: a hint, never the state
-//	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due
-//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless something happens before
-//	kasse:{pN}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
-//	kasse:{pN}:strangers      string  how often a page asked for what it may not see, or what is not here
-//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped), dropped (how many)
+//	kasse:{pN}:order:<id>     hash    rev, order (JSON: terms, attempts, winner, closed, lease, form being sent), current (id), and
+//	                                  for each payment record:<pi> (JSON: merge record, history, refund calls) and view:<pi> (version and
+//	                                  SHA-256 of the client secret in the first line, then JSON)
+//	kasse:{pN}:foreign:<pi>   hash    the same for a payment that names an order and is none of its attempts; it expires
+//	kasse:{pM}:pi:<pi>        string  pointer: the order that the payment names; it ends after the order
+//	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its cause was traced:
+//	                                  the transitions, trimmed by age; public; its groups push:<e> are ours
+//	kasse:{pN}:changed        channel <order id> and the payments whose view changed: a hint, never the state
+//	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due; one without a
+//	                                  pointer lies in partition M
+//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless they change before
+//	kasse:{pN}:attention      zset    orders that a worker has to look at, by the Unix millisecond that is due
+//	kasse:{pM}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
+//	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not here
+//	kasse:{pM}:notours:<pi>   string  empty: a payment that was read and is not ours; for a day
+//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest ever, in seconds), trimmed
+//	                                  (the newest event dropped), dropped (how many)
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
-//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of its URL
+//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of
+//	                                  its URL
 //	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> of deliveries that failed, by the Unix millisecond that is due
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
-//	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
-//	kasse:{oN}:changed        channel ids of orders that changed
-//	kasse:{oN}:meta, :rebuild hash    as above
-//	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for; also kasse:{oN}:fence
-//	kasse:{p0}:lease:<name>   string  who does what only one replica may do; it expires
+//	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for
+//	kasse:{p0}:lease:<name>   string  the process that does what only one replica may do; it expires
 //	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
-//	kasse:{p0}:quarantine     stream  id type size sha256 reason of what Stripe signed and we could not read
+//	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be decoded
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
 //	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
+//
+// Two fields hold an order of one attempt beside the head: a status read then takes one field and decodes nothing, and a
+// webhook writes only what it changed.
 package store
 
 import (
@@ -47,7 +57,7 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Options is what the store has to be told.
@@ -67,11 +77,12 @@ type Options struct {
 // Store is Redis as the service needs it. Its methods may be called from many goroutines.
 type Store struct {
 	Options
-	redis   redis.UniversalClient
-	writing door
-	reading door
-	limiter *redis_rate.Limiter
-	watch   *watch
+	redis    redis.UniversalClient
+	writing  commandRunner
+	reading  commandRunner
+	limiter  *redis_rate.Limiter
+	watch    *watch
+	pointers pointers
 
 	rebuilding map[partition]bool // by this process
 }
@@ -88,9 +99,9 @@ func New(client redis.UniversalClient, o Options) *Store {
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	return &Store{
-		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), rebuilding: map[partition]bool{},
-		writing: newDoor(client, o.AutoPipeline, o.Observer),
-		reading: newDoor(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer), // what is read again is kept
+		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
+		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
+		reading: newCommandRunner(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer), // what is read again is kept
 	}
 }
 
@@ -132,11 +143,11 @@ func unavailable(err error) error {
 	case err == nil:
 		return nil
 	case redis.HasErrorPrefix(err, replyConflict):
-		return service.ErrConflict
+		return payment.ErrConflict
 	case strings.Contains(err.Error(), replyWrongType): // a script's error may begin with where it happened
-		return &service.Error{Code: service.CodeInternal, Detail: "A stored record cannot be read.", Cause: err}
+		return &payment.Error{Code: payment.CodeInternal, Detail: "A stored record cannot be read.", Cause: err}
 	case redis.HasErrorPrefix(err, replyNoMeta):
 		err = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
 	}
-	return &service.Error{Code: service.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.", RetryAfter: time.Second, Cause: err}
+	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.", RetryAfter: time.Second, Cause: err}
 }

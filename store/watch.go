@@ -2,13 +2,14 @@ package store
 
 import (
 	"context"
+	"strings"
 	"sync"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// watch wakes those who wait for a record, on the one subscription of the process. It carries hints only: Redis drops
-// messages when a reader is slow and while it reconnects, so whoever waits also looks again from time to time.
+// watch wakes those who wait for a change, on the one subscription of the process. It carries hints only: Redis drops
+// messages when a reader is slow and while it reconnects, so every waiter also looks again from time to time.
 type watch struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]bool // by channel and id
@@ -49,29 +50,27 @@ func (w *watch) wake(key string) {
 }
 
 // WatchPayment returns a channel that gets a hint at each visible change of the payment, until stop is called.
-func (s *Store) WatchPayment(id service.PaymentID) (hints <-chan struct{}, stop func()) {
-	return s.watch.on(s.paymentPartition(id).changed() + string(id))
+func (s *Store) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func()) {
+	return s.watch.on("payment " + string(id))
 }
 
 // WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop is called.
 func (s *Store) WatchEvents() (hints <-chan struct{}, stop func()) { return s.watch.on(anyPayment) }
 
-// anyPayment is what those wait for who follow all payments; no channel is called so.
+// anyPayment is the key of those who follow all payments; no payment or order has it.
 const anyPayment = "payments"
 
 // WatchOrder returns a channel that gets a hint at each write of the order, until stop is called.
-func (s *Store) WatchOrder(id service.OrderID) (hints <-chan struct{}, stop func()) {
-	return s.watch.on(s.orderPartition(id).changed() + string(id))
+func (s *Store) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func()) {
+	return s.watch.on("order " + string(id))
 }
 
 // Listen passes hints on until the context ends. go-redis reconnects by itself; it breaks no handshake off, so that the
 // end may take as long as one (5 s) where Redis does not answer.
 func (s *Store) Listen(ctx context.Context) {
 	var channels []string
-	ofPayments := map[string]bool{}
-	for n := range s.Partitions {
-		channels = append(channels, s.paymentPartitionAt(n).changed(), s.orderPartitionAt(n).changed())
-		ofPayments[s.paymentPartitionAt(n).changed()] = true
+	for _, part := range s.partitions() {
+		channels = append(channels, part.changed())
 	}
 	subscription := s.redis.Subscribe(ctx, channels...)
 	defer subscription.Close() //nolint:errcheck // nothing is lost with a subscription
@@ -84,11 +83,24 @@ func (s *Store) Listen(ctx context.Context) {
 			if !open {
 				return
 			}
-			if ofPayments[m.Channel] {
-				s.forgetView(service.PaymentID(m.Payload))
-				s.watch.wake(anyPayment)
-			}
-			s.watch.wake(m.Channel + m.Payload)
+			s.pass(m.Payload)
 		}
 	}
+}
+
+// pass wakes those who wait for what a hint names: an order, and the payments of it whose view has changed.
+func (s *Store) pass(payload string) {
+	order, changed, visible := strings.Cut(payload, " ")
+	s.watch.wake("order " + order)
+	if !visible {
+		return
+	}
+	_, key := s.orderKey(payment.Ref{Order: payment.OrderID(order)})
+	s.forgetView(key)
+	for id := range strings.SplitSeq(changed, " ") {
+		_, foreign := s.orderKey(payment.Ref{Order: payment.OrderID(order), Foreign: payment.ID(id)})
+		s.forgetView(foreign)
+		s.watch.wake("payment " + id)
+	}
+	s.watch.wake(anyPayment)
 }

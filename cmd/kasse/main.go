@@ -33,7 +33,7 @@ const usage = `usage: kasse [command]
   serve        answer requests (the default)
   init         mark an empty Redis as ours
   check        say what is wrong with the configuration, Redis and Stripe, and how to mend it
-  rebuild      restore what Redis has lost from Stripe   [-since PAYMENT_RETENTION]
+  rebuild      restore what Redis has lost from Stripe   [-since PAYMENT_RETENTION] [-discard]
   reconcile    look at Stripe for what no webhook has told, once   [-since 72h]
   keygen       make a service key   [-name default] [-scopes read+write]
   events replay     push past events again   [-after cursor] [-type order.paid]
@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	case "reconcile":
 		return long(ctx, args, out, app.ReconcileSince, (*app.App).Reconcile)
 	case "rebuild":
-		return long(ctx, args, out, 0, (*app.App).Rebuild)
+		return rebuild(ctx, args, out)
 	case "keygen":
 		return keygen(args, out)
 	case "events":
@@ -119,6 +119,22 @@ func long(ctx context.Context, args []string, out io.Writer, since time.Duration
 	}
 	defer a.Close() //nolint:errcheck // the process ends
 	return command(a, ctx, since, out)
+}
+
+// rebuild restores what Redis has lost. With -discard it first removes Kasse's keys of another layout.
+func rebuild(ctx context.Context, args []string, out io.Writer) error {
+	discard := false
+	rest := args[:0:0]
+	for _, arg := range args {
+		if arg == "-discard" || arg == "--discard" {
+			discard = true
+			continue
+		}
+		rest = append(rest, arg)
+	}
+	return long(ctx, rest, out, 0, func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
+		return a.Rebuild(ctx, since, discard, out)
+	})
 }
 
 func keygen(args []string, out io.Writer) error {

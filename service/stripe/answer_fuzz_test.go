@@ -10,7 +10,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v79"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // heard is a network that gives the same answer to every request.
@@ -57,19 +57,19 @@ func FuzzAnswer(f *testing.F) {
 			t.Skip("net/http gives no such answer")
 		}
 		g := hears(heard{status, body})
-		for _, ask := range []func() (service.Answer, error){
-			func() (service.Answer, error) { return g.RetrievePayment(t.Context(), "pi_1") },
-			func() (service.Answer, error) { return g.OpenPayment(t.Context(), "key", "amount=1000") },
-			func() (service.Answer, error) {
-				found, err := g.FindPayment(t.Context(), "shop-1", service.Attempt{Number: 1})
+		for _, ask := range []func() (payment.Answer, error){
+			func() (payment.Answer, error) { return g.RetrievePayment(t.Context(), "pi_1") },
+			func() (payment.Answer, error) { return g.OpenPayment(t.Context(), "key", "amount=1000") },
+			func() (payment.Answer, error) {
+				found, err := g.FindPayment(t.Context(), "shop-1", payment.Attempt{Number: 1})
 				if found == nil {
-					found = &service.Answer{Intent: service.Intent{ID: "pi_none", Snapshot: service.Snapshot{Status: service.Canceled}}}
+					found = &payment.Answer{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}}
 				}
 				return *found, err
 			},
-			func() (service.Answer, error) {
-				_, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{})
-				return service.Answer{Intent: service.Intent{ID: "pi_none", Snapshot: service.Snapshot{Status: service.Canceled}}}, err
+			func() (payment.Answer, error) {
+				_, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{})
+				return payment.Answer{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}}, err
 			},
 		} {
 			answer, err := ask()
@@ -78,7 +78,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-func judgeAnswer(t *testing.T, body string, answer service.Answer, err error) {
+func judgeAnswer(t *testing.T, body string, answer payment.Answer, err error) {
 	t.Helper()
 	if err == nil {
 		if !answer.ID.Valid() || !answer.Status.Known() {
@@ -86,7 +86,7 @@ func judgeAnswer(t *testing.T, body string, answer service.Answer, err error) {
 		}
 		return
 	}
-	e, ok := errors.AsType[*service.Error](err)
+	e, ok := errors.AsType[*payment.Error](err)
 	if !ok || e.Code == "" || strings.Contains(err.Error(), "do_not_tell") {
 		t.Fatalf("%q becomes %v", body, err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v79"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // translateError puts what Stripe or the network said into our words. The texts of stripe-go stop here: they hold whole
@@ -23,10 +23,10 @@ func (g *Gateway) translateError(ctx context.Context, err error) error {
 	case errors.As(err, &said):
 		return g.refusal(said)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &service.Error{Code: service.CodeStripeTimeout, Detail: "Stripe did not answer in time. The same request can be sent again."}
+		return &payment.Error{Code: payment.CodeStripeTimeout, Detail: "Stripe did not answer in time. The same request can be sent again."}
 	case unreachable(err):
-		return &service.Error{
-			Code: service.CodeStripeUnavailable, Detail: "Stripe cannot be reached. The same request can be sent again.",
+		return &payment.Error{
+			Code: payment.CodeStripeUnavailable, Detail: "Stripe cannot be reached. The same request can be sent again.",
 			RetryAfter: time.Second, Cause: errors.New("no connection"),
 		}
 	}
@@ -34,7 +34,7 @@ func (g *Gateway) translateError(ctx context.Context, err error) error {
 }
 
 func unreadableAnswer(why error) error {
-	return &service.Error{Code: service.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: why}
+	return &payment.Error{Code: payment.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: why}
 }
 
 // unreachable reports whether the call failed below HTTP. http.Client wraps such errors, and only such.
@@ -46,21 +46,21 @@ func unreachable(err error) bool {
 // refusal translates an error that Stripe itself answered.
 //
 // Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-codes
-func (g *Gateway) refusal(said *stripego.Error) *service.Error {
-	e := &service.Error{
+func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
+	e := &payment.Error{
 		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
-		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) || otherForm(said),
+		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) || otherForm(said), Mismatch: otherForm(said),
 		Cause: fmt.Errorf("stripe answered %d %s %s %s", said.HTTPStatusCode, said.Type, said.Code, said.Param),
 	}
 	switch {
 	case said.HTTPStatusCode == http.StatusConflict:
-		e.Code, e.Detail, e.RetryAfter = service.CodeIdempotencyInProgress, "Stripe is still working on an earlier try.", time.Second
+		e.Code, e.Detail, e.RetryAfter = payment.CodeIdempotencyInProgress, "Stripe is still working on an earlier try.", time.Second
 	case said.HTTPStatusCode == http.StatusTooManyRequests:
-		e.Code, e.Detail, e.RetryAfter = service.CodeStripeRateLimited, "Stripe asks for fewer requests.", time.Second
+		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeRateLimited, "Stripe asks for fewer requests.", time.Second
 	case said.HTTPStatusCode == http.StatusServiceUnavailable:
-		e.Code, e.Detail, e.RetryAfter = service.CodeStripeUnavailable, "Stripe is not available.", time.Second
+		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeUnavailable, "Stripe is not available.", time.Second
 	case said.HTTPStatusCode >= http.StatusInternalServerError, said.Type == stripego.ErrorTypeIdempotency:
-		e.Code, e.Detail = service.CodeStripeError, "Stripe failed. The same request can be sent again."
+		e.Code, e.Detail = payment.CodeStripeError, "Stripe failed. The same request can be sent again."
 	default:
 		refuse(e, said)
 	}
@@ -76,7 +76,7 @@ func otherForm(said *stripego.Error) bool {
 }
 
 // shown is the PaymentIntent that a refusal shows, as it is; nil where it shows none.
-func (g *Gateway) shown(said *stripego.Error) *service.Answer {
+func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
 	var body struct {
 		Error struct {
 			PaymentIntent *intent `json:"payment_intent"`
@@ -87,7 +87,7 @@ func (g *Gateway) shown(said *stripego.Error) *service.Answer {
 		return nil
 	}
 	header := said.LastResponse.Header
-	return &service.Answer{
+	return &payment.Answer{
 		Intent: body.Error.PaymentIntent.translate(), RequestID: requestID(header), Date: date(header, g.Now), Stale: replayed(header),
 	}
 }
@@ -104,31 +104,31 @@ var unexpectedState = map[stripego.ErrorCode]bool{
 }
 
 // refuse translates a no for good: nothing was made, and the same request will be refused again.
-func refuse(e *service.Error, said *stripego.Error) {
+func refuse(e *payment.Error, said *stripego.Error) {
 	e.Refused = true
 	field, ours := fieldOf[said.Param]
 	switch {
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "customer":
-		e.Code, e.Detail = service.CodeCustomerNotFound, "Stripe knows no such customer."
-		e.Fields = []service.FieldError{{Pointer: "/customer", Detail: "does not exist at Stripe"}}
+		e.Code, e.Detail = payment.CodeCustomerNotFound, "Stripe knows no such customer."
+		e.Fields = []payment.FieldError{{Pointer: "/customer", Detail: "does not exist at Stripe"}}
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "intent":
-		e.Code, e.Detail = service.CodeNotFound, "Stripe knows no such PaymentIntent."
+		e.Code, e.Detail = payment.CodeNotFound, "Stripe knows no such PaymentIntent."
 	case said.Code == stripego.ErrorCodeChargeAlreadyRefunded:
-		e.Code, e.Detail = service.CodeRefundExceedsPayment, "More has been given back already than would leave this."
+		e.Code, e.Detail = payment.CodeRefundExceedsPayment, "More has been given back already than would leave this."
 	case said.Code == stripego.ErrorCodeChargeDisputed:
-		e.Code, e.Detail = service.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
+		e.Code, e.Detail = payment.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
 	case unexpectedState[said.Code]:
-		e.Code, e.Detail = service.CodeInvalidState, "The payment is no longer in a state in which this can be done."
+		e.Code, e.Detail = payment.CodeInvalidState, "The payment is no longer in a state in which this can be done."
 	case said.Code == stripego.ErrorCodeAmountTooSmall, said.Code == stripego.ErrorCodeAmountTooLarge, said.Param == "amount":
-		e.Code, e.Detail = service.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
-		e.Fields = []service.FieldError{{Pointer: "/amount", Detail: "is below or above what Stripe charges in this currency"}}
+		e.Code, e.Detail = payment.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
+		e.Fields = []payment.FieldError{{Pointer: "/amount", Detail: "is below or above what Stripe charges in this currency"}}
 	case said.Param == "currency":
-		e.Code, e.Detail = service.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
-		e.Fields = []service.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}
+		e.Code, e.Detail = payment.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
+		e.Fields = []payment.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}
 	case ours:
-		e.Code, e.Detail = service.CodeInvalidRequest, "Stripe does not take a value of the request."
-		e.Fields = []service.FieldError{{Pointer: field, Detail: "is refused by Stripe"}}
+		e.Code, e.Detail = payment.CodeInvalidRequest, "Stripe does not take a value of the request."
+		e.Fields = []payment.FieldError{{Pointer: field, Detail: "is refused by Stripe"}}
 	default:
-		e.Code, e.Detail = service.CodeStripeError, "Stripe refused the request."
+		e.Code, e.Detail = payment.CodeStripeError, "Stripe refused the request."
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stripe/stripe-go/v79/webhook"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // tolerance is how far a signature's time may be from ours, in either direction.
@@ -18,9 +18,9 @@ import (
 const tolerance = 300 * time.Second
 
 // ParseEvent checks the signature of a webhook over its raw bytes, and decodes it as far as we need it.
-func (g *Gateway) ParseEvent(body []byte, signature string) (service.Notice, error) {
+func (g *Gateway) ParseEvent(body []byte, signature string) (payment.StripeEvent, error) {
 	if err := g.verify(body, signature); err != nil {
-		return service.Notice{}, &service.Error{Code: service.CodeInvalidSignature, Detail: "The Stripe-Signature header does not fit the body, the secrets, or the time.", Cause: err}
+		return payment.StripeEvent{}, &payment.Error{Code: payment.CodeInvalidSignature, Detail: "The Stripe-Signature header does not fit the body, the secrets, or the time.", Cause: err}
 	}
 	return decodeEvent(body), nil
 }
@@ -65,33 +65,51 @@ type header struct {
 // Source: https://docs.stripe.com/api/events/object
 type event struct {
 	header
-	Account    string `json:"account"`
-	APIVersion string `json:"api_version"`
-	Created    int64  `json:"created"`
-	Livemode   bool   `json:"livemode"`
+	Account    string  `json:"account"`
+	APIVersion string  `json:"api_version"`
+	Created    int64   `json:"created"`
+	Livemode   bool    `json:"livemode"`
+	Request    request `json:"request"`
 	Data       struct {
 		Object json.RawMessage `json:"object"`
 	} `json:"data"`
+}
+
+// request is the API call that caused an event. Versions before 2017-05-25 give its id alone.
+//
+// Source: https://docs.stripe.com/api/events/object
+type request struct {
+	IdempotencyKey string `json:"idempotency_key"`
+}
+
+// UnmarshalJSON takes either form, and null as no call.
+func (r *request) UnmarshalJSON(text []byte) error {
+	if len(text) == 0 || text[0] != '{' {
+		return nil
+	}
+	type whole request
+	return json.Unmarshal(text, (*whole)(r))
 }
 
 const mistyped = "a member of the event is of another type than Stripe documents"
 
 // decodeEvent never fails: what makes no sense is a notice that says why. Its texts are our own, since those of a
 // decoder quote the body.
-func decodeEvent(body []byte) service.Notice {
+func decodeEvent(body []byte) payment.StripeEvent {
 	var e event
 	broken := json.Unmarshal(body, &e)
 	if broken != nil { // it may be about something else
 		e = event{}
 		if err := json.Unmarshal(body, &e.header); err != nil {
-			return service.Notice{Unreadable: "the body is no JSON object with an id and a type"}
+			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 		}
 	}
-	n := service.Notice{ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != ""}
+	n := payment.StripeEvent{ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "",
+		Key: e.Request.IdempotencyKey}
 	about := aboutOf(e.Type)
 	switch {
 	case about == nil:
-		return service.Notice{ID: e.ID, Type: e.Type}
+		return payment.StripeEvent{ID: e.ID, Type: e.Type}
 	case broken != nil:
 		n.Unreadable = mistyped
 	default:
@@ -101,7 +119,7 @@ func decodeEvent(body []byte) service.Notice {
 }
 
 // tell adds what the event says of its object to the notice, or returns why it makes no sense.
-func (e event) tell(n *service.Notice, about object) (unreadable string) {
+func (e event) tell(n *payment.StripeEvent, about object) (unreadable string) {
 	switch {
 	case !strings.HasPrefix(e.ID, "evt_"):
 		return "the event has no id"
@@ -125,7 +143,7 @@ type object interface {
 	// unreadable says why the object makes no sense; nil where it does.
 	unreadable() error
 	// tell adds to the notice what the object says.
-	tell(n *service.Notice)
+	tell(n *payment.StripeEvent)
 }
 
 // aboutOf returns what an event of the type is about, to be decoded into; nil where that is nothing of ours.

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stripe/stripe-go/v79/webhook"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -20,7 +20,7 @@ const (
 )
 
 func verifier() *Gateway {
-	return New(Options{WebhookSecrets: []service.Secret{newSecret, oldSecret}, Now: func() time.Time { return noon }})
+	return New(Options{WebhookSecrets: []payment.Secret{newSecret, oldSecret}, Now: func() time.Time { return noon }})
 }
 
 // sign gives the header as Stripe sends it.
@@ -53,8 +53,8 @@ func TestSignatures(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := verifier().ParseEvent([]byte(body), tt.header)
-			e, _ := err.(*service.Error) //nolint:errorlint // it is returned as it is
-			if (err == nil) != tt.ok || (!tt.ok && (e == nil || e.Code != service.CodeInvalidSignature)) {
+			e, _ := err.(*payment.Error) //nolint:errorlint // it is returned as it is
+			if (err == nil) != tt.ok || (!tt.ok && (e == nil || e.Code != payment.CodeInvalidSignature)) {
 				t.Fatal(err)
 			}
 		})
@@ -70,39 +70,39 @@ func paymentEvent(members string) string {
 
 // TestEventsOfAnyVersion reads what Stripe's versions have in common, and what differs between them.
 func TestEventsOfAnyVersion(t *testing.T) {
-	base := service.Snapshot{Status: service.Succeeded, Amount: 1000, Currency: "eur"}
-	with := func(edit func(*service.Snapshot)) service.Snapshot {
+	base := payment.Snapshot{Status: payment.Succeeded, Amount: 1000, Currency: "eur"}
+	with := func(edit func(*payment.Snapshot)) payment.Snapshot {
 		s := base
 		edit(&s)
 		return s
 	}
 	for _, tt := range []struct {
 		name, members string
-		want          service.Snapshot
+		want          payment.Snapshot
 	}{
-		{"a charge", `,"latest_charge":"ch_1"`, with(func(s *service.Snapshot) { s.Charge.ID = "ch_1" })},
-		{"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`, with(func(s *service.Snapshot) { s.Charge.ID = "ch_1" })},
+		{"a charge", `,"latest_charge":"ch_1"`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" })},
+		{"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" })},
 		{"no charge", `,"latest_charge":null`, base},
-		{"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`, with(func(s *service.Snapshot) { s.Charge.ID = "ch_2" })},
+		{"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_2" })},
 		{"before 2022-11-15: an empty list", `,"charges":{"data":[]}`, base},
-		{"neither: unknown, not none", ``, with(func(s *service.Snapshot) { s.Charge.Unknown = true })},
-		{"a customer", `,"latest_charge":null,"customer":"cus_1"`, with(func(s *service.Snapshot) { s.Customer = "cus_1" })},
-		{"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`, with(func(s *service.Snapshot) { s.Customer = "cus_1" })},
+		{"neither: unknown, not none", ``, with(func(s *payment.Snapshot) { s.Charge.Unknown = true })},
+		{"a customer", `,"latest_charge":null,"customer":"cus_1"`, with(func(s *payment.Snapshot) { s.Customer = "cus_1" })},
+		{"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`, with(func(s *payment.Snapshot) { s.Customer = "cus_1" })},
 		{
 			"a failure", `,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
-			with(func(s *service.Snapshot) {
-				s.Failure = &service.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
+			with(func(s *payment.Snapshot) {
+				s.Failure = &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
 			}),
 		},
 		{
 			"money", `,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
-			with(func(s *service.Snapshot) {
+			with(func(s *payment.Snapshot) {
 				s.AmountReceived, s.AmountCapturable, s.CaptureMethod, s.SetupFutureUsage = 900, 100, "manual", "off_session"
 			}),
 		},
 		{
 			"metadata, and members that nobody knows", `,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
-			with(func(s *service.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
+			with(func(s *payment.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -193,23 +193,23 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 	}
 	const refund = `{"id":"re_1","object":"refund","amount":500,"charge":"ch_1","created":1600000000,"currency":"eur","payment_intent":"pi_1","reason":"duplicate","status":"pending","metadata":{"kasse_refund":"abc"}}`
 	const dispute = `{"id":"dp_1","object":"dispute","amount":1000,"charge":"ch_1","created":1600000000,"payment_intent":{"id":"pi_1","object":"payment_intent"},"status":"needs_response"}`
-	seen := service.RefundSeen{ID: "re_1", Refund: service.Refund{Status: "pending", Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc"}}
-	returned := service.Returned{At: 1700000000, Event: "evt_1", Amount: 500}
-	disputed := service.DisputeSeen{ID: "dp_1", Dispute: service.Dispute{At: 1700000000, Event: "evt_1", Status: "needs_response", Amount: 1000, Created: 1600000000}}
+	seen := payment.RefundSeen{ID: "re_1", Refund: payment.Refund{Status: "pending", Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc"}}
+	returned := payment.RefundedTotal{At: 1700000000, Event: "evt_1", Amount: 500}
+	disputed := payment.DisputeSeen{ID: "dp_1", Dispute: payment.Dispute{At: 1700000000, Event: "evt_1", Status: "needs_response", Amount: 1000, Created: 1600000000}}
 	for _, tt := range []struct {
 		name, body string
-		want       []service.Fact
+		want       []payment.RecordFact
 		unreadable bool
 	}{
-		{"a refund", about("refund.created", refund), []service.Fact{seen}, false},
-		{"a refund, as it was called", about("charge.refund.updated", refund), []service.Fact{seen}, false},
-		{"a refund of tomorrow", about("refund.brand_new", refund), []service.Fact{seen}, false},
-		{"a charge", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1"}`), []service.Fact{returned}, false},
-		{"a charge with its refunds", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1","refunds":{"data":[`+refund+`]}}`), []service.Fact{returned, seen}, false},
+		{"a refund", about("refund.created", refund), []payment.RecordFact{seen}, false},
+		{"a refund, as it was called", about("charge.refund.updated", refund), []payment.RecordFact{seen}, false},
+		{"a refund of tomorrow", about("refund.brand_new", refund), []payment.RecordFact{seen}, false},
+		{"a charge", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1"}`), []payment.RecordFact{returned}, false},
+		{"a charge with its refunds", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1","refunds":{"data":[`+refund+`]}}`), []payment.RecordFact{returned, seen}, false},
 		{"a charge that was never captured", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":false,"payment_intent":"pi_1"}`), nil, false},
-		{"a dispute", about("charge.dispute.created", dispute), []service.Fact{disputed}, false},
-		{"a dispute, its money", about("charge.dispute.funds_withdrawn", dispute), []service.Fact{disputed}, false},
-		{"a charge of no PaymentIntent", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`), []service.Fact{returned}, false},
+		{"a dispute", about("charge.dispute.created", dispute), []payment.RecordFact{disputed}, false},
+		{"a dispute, its money", about("charge.dispute.funds_withdrawn", dispute), []payment.RecordFact{disputed}, false},
+		{"a charge of no PaymentIntent", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`), []payment.RecordFact{returned}, false},
 		{"an early fraud warning", about("radar.early_fraud_warning.created", `{"object":"radar.early_fraud_warning","payment_intent":"pi_1"}`), nil, false},
 		{"a refund with a status of tomorrow", about("refund.updated", strings.Replace(refund, "pending", "lost", 1)), nil, true},
 		{"a refund that is a charge", about("refund.updated", strings.Replace(refund, `"refund","amount"`, `"charge","amount"`, 1)), nil, true},
@@ -222,7 +222,7 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 			if (n.Unreadable != "") != tt.unreadable || n.Intent != nil {
 				t.Fatalf("%+v", n)
 			}
-			if diff := cmp.Diff(tt.want, n.Returned); diff != "" {
+			if diff := cmp.Diff(tt.want, n.Reversals); diff != "" {
 				t.Fatal(diff)
 			}
 		})

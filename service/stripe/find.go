@@ -7,49 +7,42 @@ import (
 	"strconv"
 	"time"
 
-	stripego "github.com/stripe/stripe-go/v79"
-
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// findMargin is how much earlier than the reservation, or later than the last try, a listed PaymentIntent may be dated:
-// clocks differ, and a try may take its time.
-const findMargin = 5 * time.Minute
-
-// listed is a page of PaymentIntents, newest first.
-//
-// Source: https://docs.stripe.com/api/payment_intents/list
-type listed struct {
-	stripego.APIResource
-	Data    []intent `json:"data"`
-	HasMore bool     `json:"has_more"`
-}
-
-// FindPayment lists the PaymentIntents made while the attempt was tried, to the end, for the one that names it. (Search
-// lags, and must not decide.) What a list shows may be older than its date.
-func (g *Gateway) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {
-	since := time.UnixMilli(a.Reserved).Add(-findMargin).Unix()
-	until := time.UnixMilli(max(a.Tried, a.Reserved)).Add(findMargin).Unix()
-	query := url.Values{"created[gte]": {strconv.FormatInt(since, 10)}, "created[lte]": {strconv.FormatInt(until, 10)}, "limit": {"100"}}
-	setUnlessEmpty(query, "customer", string(a.Terms.Customer))
+// FindPayments lists the PaymentIntents of an order that were made in a period, newest first; of one customer where one is
+// given. It reads Stripe's list to the end, since Search lags and must not decide. A listed PaymentIntent may be older than
+// the list's date.
+func (g *Gateway) FindPayments(
+	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
+) ([]payment.Answer, error) {
+	query := url.Values{
+		"created[gte]": {strconv.FormatInt(since.Unix(), 10)}, "created[lte]": {strconv.FormatInt(until.Unix(), 10)},
+		"limit": {pageSize},
+	}
+	setUnlessEmpty(query, "customer", string(customer))
+	var found []payment.Answer
 	for {
-		var page listed
+		var page pageOf[intent]
 		if _, err := g.call(ctx, http.MethodGet, "/v1/payment_intents", "", query, &page); err != nil {
 			return nil, err
 		}
 		for i := range page.Data {
-			if g.names(&page.Data[i], order, a.Number) {
-				return &service.Answer{Intent: page.Data[i].translate(), Date: date(page.LastResponse.Header, g.Now), Stale: true}, nil
+			if g.names(&page.Data[i], order) {
+				found = append(found, payment.Answer{
+					Intent: page.Data[i].translate(), Date: date(page.LastResponse.Header, g.Now), Stale: true,
+				})
 			}
 		}
 		if !page.HasMore || len(page.Data) == 0 {
-			return nil, nil //nolint:nilnil // that there is none is an answer
+			return found, nil
 		}
 		query.Set("starting_after", page.Data[len(page.Data)-1].ID)
 	}
 }
 
-func (g *Gateway) names(p *intent, order service.OrderID, attempt int) bool {
-	origin := service.OriginOf(p.Metadata)
-	return origin.Service == g.Service && origin.Order == order && origin.Attempt == attempt && p.unreadable() == nil
+// names reports whether a PaymentIntent can be read and names the order.
+func (g *Gateway) names(p *intent, order payment.OrderID) bool {
+	origin := payment.OriginOf(p.Metadata)
+	return origin.Service == g.Service && origin.Order == order && p.unreadable() == nil
 }

@@ -19,13 +19,13 @@ import (
 	stripego "github.com/stripe/stripe-go/v79"
 	"github.com/stripe/stripe-go/v79/form"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Options is what the gateway has to be told.
 type Options struct {
-	SecretKey      service.Secret   // "sk_…" or "rk_…"
-	WebhookSecrets []service.Secret // "whsec_…"; every one is tried
+	SecretKey      payment.Secret   // "sk_…" or "rk_…"
+	WebhookSecrets []payment.Secret // "whsec_…"; every one is tried
 	BaseURL        string           // STRIPE_API_BASE
 	Service        string           // SERVICE_NAME, written into metadata
 	Timeout        time.Duration    // of one call with all its tries
@@ -98,7 +98,7 @@ func ordered(values url.Values) *form.Values {
 }
 
 // PaymentForm renders what will be sent for an attempt of an order, at the order's terms.
-func (g *Gateway) PaymentForm(r service.CreateRequest, terms service.Terms, attempt int, rev int64) string {
+func (g *Gateway) PaymentForm(r payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string {
 	f := url.Values{}
 	f.Set("amount", strconv.FormatInt(terms.Amount, 10))
 	f.Set("currency", terms.Currency)
@@ -126,73 +126,73 @@ func setUnlessEmpty(f url.Values, key, value string) {
 }
 
 // OpenPayment makes a PaymentIntent, or gets the one that the same key made.
-func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) (service.Answer, error) {
+func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) (payment.Answer, error) {
 	values, err := url.ParseQuery(body)
 	if err != nil {
-		return service.Answer{}, err
+		return payment.Answer{}, err
 	}
 	return g.post(ctx, "/v1/payment_intents", idempotencyKey, values)
 }
 
 // UpdateAmount sets the amount of a PaymentIntent, in minor units, and the age of its terms, in Unix milliseconds. No
 // event is made for it: the answer is how we know.
-func (g *Gateway) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
+func (g *Gateway) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
 	return g.post(ctx, intentPath(id), "", url.Values{"amount": {strconv.FormatInt(amount, 10)}, "metadata[kasse_rev]": {strconv.FormatInt(rev, 10)}})
 }
 
 // CancelPayment cancels a PaymentIntent, for a reason of Stripe's or for none.
-func (g *Gateway) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {
+func (g *Gateway) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
 	values := url.Values{}
 	setUnlessEmpty(values, "cancellation_reason", reason)
 	return g.post(ctx, intentPath(id)+"/cancel", "", values)
 }
 
 // CapturePayment takes so much of what was authorised, in minor units; the rest is released.
-func (g *Gateway) CapturePayment(ctx context.Context, id service.PaymentID, amount int64) (service.Answer, error) {
+func (g *Gateway) CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error) {
 	return g.post(ctx, intentPath(id)+"/capture", "", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
 }
 
 // NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why. Stripe takes that in every state.
 //
 // Source: https://docs.stripe.com/api/payment_intents/update
-func (g *Gateway) NoteClosed(ctx context.Context, id service.PaymentID, why service.Closure) error {
+func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
 	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_closed]": {string(why)}})
 	return err
 }
 
 // post makes a call that is answered with a PaymentIntent. The answer to a call that was sent more than once may be an
 // old one.
-func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (service.Answer, error) {
+func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (payment.Answer, error) {
 	var a answer
 	repeated, err := g.call(ctx, http.MethodPost, path, key, values, &a)
 	if err != nil {
-		return service.Answer{}, err
+		return payment.Answer{}, err
 	}
 	return a.read(repeated, g.Now)
 }
 
 // RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured, and
 // what was given back of it.
-func (g *Gateway) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
+func (g *Gateway) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
 	var a answer
 	query := url.Values{"expand[0]": {"latest_charge"}, "expand[1]": {"latest_charge.refunds"}}
 	if _, err := g.call(ctx, http.MethodGet, intentPath(id), "", query, &a); err != nil {
-		return service.Answer{}, err
+		return payment.Answer{}, err
 	}
 	answered, err := a.read(false, g.Now)
 	if err != nil || a.AmountReceived == 0 {
 		return answered, err
 	}
-	answered.Returns, err = g.returns(ctx, &a.intent)
+	answered.Reversals, err = g.reversals(ctx, &a.intent)
 	return answered, err
 }
 
-func intentPath(id service.PaymentID) string { return "/v1/payment_intents/" + string(id) }
+func intentPath(id payment.ID) string { return "/v1/payment_intents/" + string(id) }
 
 // OpenSession makes a CustomerSession for Stripe's Payment Element, under a key of its own: its secret is single-use.
-func (g *Gateway) OpenSession(ctx context.Context, customer service.CustomerID, f service.SessionFeatures) (service.Session, error) {
+func (g *Gateway) OpenSession(ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures) (payment.Session, error) {
 	element, version := "components[payment_element]", stripego.APIVersion
-	if f.Surface == service.SurfaceMobile {
+	if f.Surface == payment.SurfaceMobile {
 		element, version = "components[mobile_payment_element]", mobileVersion
 	}
 	feature := element + "[features]"
@@ -209,9 +209,9 @@ func (g *Gateway) OpenSession(ctx context.Context, customer service.CustomerID, 
 	}
 	var s session
 	if _, err := g.callIn(ctx, version, http.MethodPost, "/v1/customer_sessions", "", values, &s); err != nil {
-		return service.Session{}, err
+		return payment.Session{}, err
 	}
-	return service.Session{ClientSecret: s.ClientSecret, ExpiresAt: time.Unix(s.ExpiresAt, 0).UTC()}, nil
+	return payment.Session{ClientSecret: s.ClientSecret, ExpiresAt: time.Unix(s.ExpiresAt, 0).UTC()}, nil
 }
 
 func enabled(on bool) string {
@@ -231,7 +231,7 @@ func (g *Gateway) Account(ctx context.Context) (string, error) {
 	return a.ID, err
 }
 
-// AnyPayment reports whether Stripe has a PaymentIntent of this service. Search lags by a minute or so.
+// AnyPayment reports whether Stripe has a PaymentIntent of this payment. Search lags by a minute or so.
 //
 // Source: https://docs.stripe.com/search
 func (g *Gateway) AnyPayment(ctx context.Context) (bool, error) {

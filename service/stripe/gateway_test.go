@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 const secretInIntent = "pi_1_secret_do_not_tell"
@@ -55,29 +55,29 @@ func TestRefusals(t *testing.T) {
 		name    string
 		status  int
 		said    string // the members of the error
-		want    service.Code
+		want    payment.Code
 		pointer string
 		refused bool
 	}{
-		{"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`, service.CodeCustomerNotFound, "/customer", true},
-		{"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`, service.CodeNotFound, "", true},
-		{"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`, service.CodeAmountOutOfRange, "/amount", true},
-		{"no such currency", 400, `"type":"invalid_request_error","param":"currency"`, service.CodeUnsupportedCurrency, "/currency", true},
-		{"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`, service.CodeInvalidRequest, "/receipt_email", true},
-		{"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`, service.CodeStripeError, "", true},
-		{"a bad key", 401, `"type":"invalid_request_error"`, service.CodeStripeError, "", true},
-		{"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`, service.CodeStripeError, "", true},
-		{"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`, service.CodeIdempotencyInProgress, "", false},
-		{otherForm, 400, `"type":"idempotency_error"`, service.CodeStripeError, "", false},
-		{"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`, service.CodeStripeRateLimited, "", false},
-		{"a fault of theirs", 500, `"type":"api_error"`, service.CodeStripeError, "", false},
-		{"away", 503, `"type":"api_error"`, service.CodeStripeUnavailable, "", false},
+		{"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`, payment.CodeCustomerNotFound, "/customer", true},
+		{"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`, payment.CodeNotFound, "", true},
+		{"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`, payment.CodeAmountOutOfRange, "/amount", true},
+		{"no such currency", 400, `"type":"invalid_request_error","param":"currency"`, payment.CodeUnsupportedCurrency, "/currency", true},
+		{"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`, payment.CodeInvalidRequest, "/receipt_email", true},
+		{"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`, payment.CodeStripeError, "", true},
+		{"a bad key", 401, `"type":"invalid_request_error"`, payment.CodeStripeError, "", true},
+		{"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`, payment.CodeStripeError, "", true},
+		{"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`, payment.CodeIdempotencyInProgress, "", false},
+		{otherForm, 400, `"type":"idempotency_error"`, payment.CodeStripeError, "", false},
+		{"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`, payment.CodeStripeRateLimited, "", false},
+		{"a fault of theirs", 500, `"type":"api_error"`, payment.CodeStripeError, "", false},
+		{"away", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			body := `{"error":{` + tt.said + `,"message":"about ` + secretInIntent + `","payment_intent":` + intentBody + `}}`
 			g, _ := stripeThat(t, 5*time.Second, say(tt.status, body))
 			_, err := g.OpenPayment(t.Context(), "key", "amount=1000")
-			e, ok := errors.AsType[*service.Error](err)
+			e, ok := errors.AsType[*payment.Error](err)
 			if !ok || e.Code != tt.want || e.Refused != tt.refused || e.StripeRequestID != "req_1" {
 				t.Fatalf("%+v", err)
 			}
@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
 				t.Fatalf("%+v", e.Fields)
 			}
-			if e.Intent == nil || e.Intent.Status != service.RequiresPaymentMethod {
+			if e.Intent == nil || e.Intent.Status != payment.RequiresPaymentMethod {
 				t.Fatalf("the PaymentIntent of the refusal: %+v", e.Intent)
 			}
 			if text := fmt.Sprintf("%v %+v", err, e.Cause); strings.Contains(text, "_secret_") {
@@ -104,22 +104,22 @@ func TestMisbehaviour(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		handle http.HandlerFunc
-		want   service.Code
+		want   payment.Code
 	}{
-		{itHangs, hang, service.CodeStripeTimeout},
-		{"a proxy's page", say(http.StatusBadGateway, "<html>"+secretInIntent), service.CodeStripeError},
-		{"half an answer", say(http.StatusOK, intentBody[:60]), service.CodeStripeError},
+		{itHangs, hang, payment.CodeStripeTimeout},
+		{"a proxy's page", say(http.StatusBadGateway, "<html>"+secretInIntent), payment.CodeStripeError},
+		{"half an answer", say(http.StatusOK, intentBody[:60]), payment.CodeStripeError},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://example.com/", http.StatusFound)
-		}, service.CodeStripeError},
-		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, service.CodeStripeUnavailable},
+		}, payment.CodeStripeError},
+		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, payment.CodeStripeUnavailable},
 		{"an endless answer", func(w http.ResponseWriter, r *http.Request) {
 			for chunk := make([]byte, 64<<10); r.Context().Err() == nil; {
 				if _, err := w.Write(chunk); err != nil {
 					return
 				}
 			}
-		}, service.CodeStripeError},
+		}, payment.CodeStripeError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,7 +129,7 @@ func TestMisbehaviour(t *testing.T) {
 			}
 			g, _ := stripeThat(t, patience, tt.handle)
 			_, err := g.RetrievePayment(context.WithoutCancel(t.Context()), "pi_1")
-			e, ok := errors.AsType[*service.Error](err)
+			e, ok := errors.AsType[*payment.Error](err)
 			if !ok || e.Code != tt.want || e.Refused || strings.Contains(fmt.Sprintf("%v", err), "_secret_") {
 				t.Fatalf("%+v", err)
 			}
@@ -183,17 +183,17 @@ func TestForms(t *testing.T) {
 		}
 		say(http.StatusOK, intentBody)(w, r)
 	})
-	form := g.PaymentForm(service.CreateRequest{
+	form := g.PaymentForm(payment.CreateRequest{
 		Order: "order-1", Description: "a & b", Metadata: map[string]string{"size": "m", "colour": "red"},
-	}, service.Terms{Amount: 1000, Currency: "eur", Customer: "cus_1", CaptureMethod: "automatic_async"}, 2, 1700000000000)
+	}, payment.Terms{Amount: 1000, Currency: "eur", Customer: "cus_1", CaptureMethod: "automatic_async"}, 2, 1700000000000)
 	if _, err := g.OpenPayment(t.Context(), "kasse:kasse:order-1:2", form); err != nil {
 		t.Fatal(err)
 	}
 	limit := 5
-	if _, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{RedisplayLimit: &limit, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}); err != nil {
+	if _, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{RedisplayLimit: &limit, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.OpenSession(t.Context(), "cus_1", service.SessionFeatures{Surface: "mobile", Remove: true}); err != nil {
+	if _, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{Surface: "mobile", Remove: true}); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{

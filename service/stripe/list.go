@@ -11,7 +11,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v79"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // pageOf is a page of one of Stripe's lists, newest first.
@@ -55,24 +55,24 @@ var EventTypes = []string{
 }
 
 // ListEvents returns a page of the events since a moment that can change a payment. They have the shape of webhooks.
-func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string) (service.Page[service.Notice], error) {
+func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
 	return g.listEvents(ctx, EventTypes, since, after)
 }
 
-func (g *Gateway) listEvents(ctx context.Context, types []string, since time.Time, after string) (service.Page[service.Notice], error) {
+func (g *Gateway) listEvents(ctx context.Context, types []string, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
 	query := url.Values{}
 	for i, kind := range types {
 		query.Set("types["+strconv.Itoa(i)+"]", kind)
 	}
 	page, err := readPage[json.RawMessage](ctx, g, "/v1/events", query, since, after)
 	if err != nil {
-		return service.Page[service.Notice]{}, err
+		return payment.Page[payment.StripeEvent]{}, err
 	}
-	var notices []service.Notice
+	var notices []payment.StripeEvent
 	for _, body := range page.Data {
 		notices = append(notices, decodeEvent(body))
 	}
-	return service.Page[service.Notice]{Items: notices, Next: page.next(idOf)}, nil
+	return payment.Page[payment.StripeEvent]{Items: notices, Next: page.next(idOf)}, nil
 }
 
 // idOf reads the id of a row that is kept as it came; empty where it has none, which ends the list.
@@ -93,42 +93,42 @@ type givenBack struct {
 }
 
 // ListRefunds returns a page of the refunds since a moment.
-func (g *Gateway) ListRefunds(ctx context.Context, since time.Time, after string) (service.Page[service.GivenBack], error) {
+func (g *Gateway) ListRefunds(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/refunds", since, after)
 }
 
 // ListDisputes returns a page of the disputes since a moment.
-func (g *Gateway) ListDisputes(ctx context.Context, since time.Time, after string) (service.Page[service.GivenBack], error) {
+func (g *Gateway) ListDisputes(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/disputes", since, after)
 }
 
-func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Time, after string) (service.Page[service.GivenBack], error) {
+func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
 	page, err := readPage[givenBack](ctx, g, path, url.Values{}, since, after)
 	if err != nil {
-		return service.Page[service.GivenBack]{}, err
+		return payment.Page[payment.ListedReversal]{}, err
 	}
-	found := service.Page[service.GivenBack]{Next: page.next(func(row givenBack) string { return row.ID })}
+	found := payment.Page[payment.ListedReversal]{Next: page.next(func(row givenBack) string { return row.ID })}
 	for _, row := range page.Data {
-		if id := service.PaymentID(row.PaymentIntent.ID); id.Valid() { // a charge may be of no PaymentIntent
-			found.Items = append(found.Items, service.GivenBack{ID: row.ID, Status: row.Status, Payment: id, Created: row.Created})
+		if id := payment.ID(row.PaymentIntent.ID); id.Valid() { // a charge may be of no PaymentIntent
+			found.Items = append(found.Items, payment.ListedReversal{ID: row.ID, Status: row.Status, Payment: id, Created: row.Created})
 		}
 	}
 	return found, nil
 }
 
 // ListPayments returns a page of the PaymentIntents made since a moment.
-func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after string) (service.Page[service.Listed], error) {
+func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error) {
 	page, err := readPage[intent](ctx, g, "/v1/payment_intents", url.Values{"expand[0]": {"data.latest_charge"}}, since, after)
 	if err != nil {
-		return service.Page[service.Listed]{}, err
+		return payment.Page[payment.Listed]{}, err
 	}
-	found := service.Page[service.Listed]{Next: page.next(func(row intent) string { return row.ID })}
+	found := payment.Page[payment.Listed]{Next: page.next(func(row intent) string { return row.ID })}
 	for i := range page.Data {
 		row := &page.Data[i]
-		if origin := service.OriginOf(row.Metadata); origin.Service != g.Service || row.unreadable() != nil {
+		if origin := payment.OriginOf(row.Metadata); origin.Service != g.Service || row.unreadable() != nil {
 			continue // not ours; what is ours we have read before
 		}
-		listed := service.Listed{Intent: row.translate(), Date: date(page.LastResponse.Header, g.Now)}
+		listed := payment.Listed{Intent: row.translate(), Date: date(page.LastResponse.Header, g.Now)}
 		if row.AmountReceived > 0 {
 			listed.Succeeded = cmp.Or(row.LatestCharge.Created, row.Created)
 		}
@@ -138,6 +138,6 @@ func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after strin
 }
 
 // ListSuccesses returns a page of the events of payments that succeeded.
-func (g *Gateway) ListSuccesses(ctx context.Context, since time.Time, after string) (service.Page[service.Notice], error) {
+func (g *Gateway) ListSuccesses(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
 	return g.listEvents(ctx, []string{"payment_intent.succeeded"}, since, after)
 }

@@ -11,7 +11,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v79"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // intent is what we read of a PaymentIntent, in any API version.
@@ -25,7 +25,7 @@ type intent struct {
 	AmountReceived   int64                        `json:"amount_received"`
 	CaptureMethod    string                       `json:"capture_method"`
 	Charges          *struct{ Data []expandable } `json:"charges"` // until 2022-11-15, newest first
-	ClientSecret     service.Secret               `json:"client_secret"`
+	ClientSecret     payment.Secret               `json:"client_secret"`
 	Created          int64                        `json:"created"`
 	Currency         string                       `json:"currency"`
 	Customer         expandable                   `json:"customer"`
@@ -81,26 +81,26 @@ func (c *latestCharge) UnmarshalJSON(text []byte) error {
 func (p *intent) unreadable() error {
 	switch {
 	case p.Object != "payment_intent":
-		return errors.New("the object is no payment_intent")
-	case !service.PaymentID(p.ID).Valid():
+		return errors.New("the object is not a payment_intent")
+	case !payment.ID(p.ID).Valid():
 		return errors.New("the PaymentIntent has no valid id")
-	case !service.Status(p.Status).Known():
+	case !payment.Status(p.Status).Known():
 		return errors.New("the PaymentIntent has an unknown status")
 	}
 	return nil
 }
 
-func (p *intent) tell(n *service.Notice) {
+func (p *intent) tell(n *payment.StripeEvent) {
 	seen := p.translate()
 	n.Intent = &seen
 }
 
-func (p *intent) translate() service.Intent {
-	return service.Intent{
-		ID: service.PaymentID(p.ID), Created: p.Created, Livemode: p.Livemode, ClientSecret: p.ClientSecret,
-		Snapshot: service.Snapshot{
-			Status: service.Status(p.Status), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
-			Currency: p.Currency, Customer: service.CustomerID(p.Customer.ID), CaptureMethod: service.CaptureMethod(p.CaptureMethod),
+func (p *intent) translate() payment.Intent {
+	return payment.Intent{
+		ID: payment.ID(p.ID), Created: p.Created, Livemode: p.Livemode, ClientSecret: p.ClientSecret,
+		Snapshot: payment.Snapshot{
+			Status: payment.Status(p.Status), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
+			Currency: p.Currency, Customer: payment.CustomerID(p.Customer.ID), CaptureMethod: payment.CaptureMethod(p.CaptureMethod),
 			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata,
 		},
 	}
@@ -108,23 +108,23 @@ func (p *intent) translate() service.Intent {
 
 // charge is the latest charge. A version without the member had the list of charges instead; without either it is
 // unknown.
-func (p *intent) charge() service.Charge {
+func (p *intent) charge() payment.Charge {
 	switch {
 	case p.LatestCharge.present:
-		return service.Charge{ID: p.LatestCharge.ID}
+		return payment.Charge{ID: p.LatestCharge.ID}
 	case p.Charges != nil && len(p.Charges.Data) > 0:
-		return service.Charge{ID: p.Charges.Data[0].ID}
+		return payment.Charge{ID: p.Charges.Data[0].ID}
 	case p.Charges != nil:
-		return service.Charge{}
+		return payment.Charge{}
 	}
-	return service.Charge{Unknown: true}
+	return payment.Charge{Unknown: true}
 }
 
-func (e *lastError) translate() *service.Failure {
+func (e *lastError) translate() *payment.Failure {
 	if e == nil {
 		return nil
 	}
-	return &service.Failure{Code: e.Code, DeclineCode: e.DeclineCode, Charge: e.Charge}
+	return &payment.Failure{Code: e.Code, DeclineCode: e.DeclineCode, Charge: e.Charge}
 }
 
 // answer is a PaymentIntent with the HTTP answer that it came in.
@@ -134,18 +134,26 @@ type answer struct {
 }
 
 // translate dates the answer. A replay, and the answer to a call that was sent more than once, may be older than that.
-func (a *answer) translate(repeated bool, now func() time.Time) service.Answer {
-	return service.Answer{
+func (a *answer) translate(repeated bool, now func() time.Time) payment.Answer {
+	return payment.Answer{
 		Intent: a.intent.translate(), RequestID: requestID(a.LastResponse.Header), Date: date(a.LastResponse.Header, now),
 		Stale:         repeated || replayed(a.LastResponse.Header),
-		CaptureBefore: a.LatestCharge.PaymentMethodDetails.Card.CaptureBefore,
+		CaptureBefore: a.LatestCharge.PaymentMethodDetails.Card.CaptureBefore, Charged: a.charged(),
 	}
 }
 
+// charged is when the charge that received money was made, in Unix seconds; zero where there is none, or it is not expanded.
+func (p *intent) charged() int64 {
+	if p.AmountReceived == 0 {
+		return 0
+	}
+	return p.LatestCharge.Created
+}
+
 // read is translate for an answer that may be none of Stripe's: a proxy on the way can say 200 too.
-func (a *answer) read(repeated bool, now func() time.Time) (service.Answer, error) {
+func (a *answer) read(repeated bool, now func() time.Time) (payment.Answer, error) {
 	if err := a.unreadable(); err != nil {
-		return service.Answer{}, unreadableAnswer(err)
+		return payment.Answer{}, unreadableAnswer(err)
 	}
 	return a.translate(repeated, now), nil
 }
@@ -169,6 +177,6 @@ func replayed(h http.Header) bool { return h.Get("Idempotent-Replayed") == "true
 // Source: https://docs.stripe.com/api/customer_sessions/object
 type session struct {
 	stripego.APIResource
-	ClientSecret service.Secret `json:"client_secret"`
+	ClientSecret payment.Secret `json:"client_secret"`
 	ExpiresAt    int64          `json:"expires_at"`
 }

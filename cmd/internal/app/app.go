@@ -66,7 +66,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
-		AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log, Observer: a.metrics,
+		Retention: c.PaymentRetention, AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log, Observer: a.metrics,
 	})
 	a.relay = service.NewRelay(a.store, a.endpoints(), log, a.metrics)
 	if c.IssuerKeysURL != "" {
@@ -166,6 +166,9 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		if err := a.claimRedis(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
+		if err := a.noteRetention(ctx); err != nil {
+			return err
+		}
 		if err := a.assess(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
@@ -175,7 +178,7 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")
 		group.Go(func() error { a.relay.Run(ctx); return nil })
-		group.Go(func() error { a.service.Attend(ctx); return nil })
+		group.Go(func() error { a.service.RunReadWorker(ctx); return nil })
 		group.Go(func() error { a.service.Reconcile(ctx); return nil })
 		return a.compareAccount(ctx)
 	})

@@ -104,7 +104,7 @@ func (b *backlog) ofProcess() {
 		b.show("kasse_redis_pool_timeouts_total", float64(pool.Timeouts), name)
 		b.show("kasse_redis_pool_stale_total", float64(pool.Stale), name)
 	}
-	kept := b.app.store.Kept()
+	kept := b.app.store.CacheStats()
 	b.show("kasse_redis_cache_hits_total", float64(kept.Hits))
 	b.show("kasse_redis_cache_misses_total", float64(kept.Misses))
 	b.show("kasse_redis_cache_views", float64(kept.Views))

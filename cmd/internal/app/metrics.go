@@ -28,7 +28,7 @@ type metrics struct {
 	requests    *prometheus.HistogramVec
 	webhooks    *prometheus.CounterVec
 	webhookLag  prometheus.Histogram
-	oddities    *prometheus.CounterVec
+	anomalies   *prometheus.CounterVec
 	transitions *prometheus.CounterVec
 	stripe      *prometheus.HistogramVec
 	redis       *prometheus.HistogramVec
@@ -59,7 +59,7 @@ func newMetrics() *metrics {
 	m.requests = m.histogram("http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.", requestBuckets, "method", "route", "code")
 	m.webhooks = m.counter("kasse_webhook_events_total", "Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type", "outcome")
 	m.webhookLag = m.histogram("kasse_webhook_lag_seconds", "From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets).WithLabelValues().(prometheus.Histogram)
-	m.oddities = m.counter("kasse_oddities_total", "What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that names an order that does not know it.", "what")
+	m.anomalies = m.counter("kasse_anomalies_total", "What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that claims an attempt which has another payment.", "what")
 	m.transitions = m.counter("kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.", "from", "to")
 	m.stripe = m.histogram("kasse_stripe_request_duration_seconds", "Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op", "code")
 	m.redis = m.histogram("kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets, "command")
@@ -86,8 +86,8 @@ func (m *metrics) beginAtZero(endpoints []*push.Endpoint) {
 	for _, outcome := range []service.Outcome{service.Ignored, service.Quarantined, service.NotStored, service.BadSignature} {
 		m.webhooks.WithLabelValues(eventLabel(""), string(outcome))
 	}
-	for _, what := range []service.Oddity{service.OddStatus, service.OddForeign} {
-		m.oddities.WithLabelValues(string(what))
+	for _, what := range []service.Anomaly{service.AnomalyStatus, service.AnomalyForeign} {
+		m.anomalies.WithLabelValues(string(what))
 	}
 	for _, e := range endpoints {
 		for _, outcome := range []string{"delivered", "failed", "dead", "gone"} {
@@ -166,8 +166,8 @@ func (m *metrics) Answered(ctx context.Context, method, route string, status int
 	answered(ctx, method, route, status)
 }
 
-// Heard counts a delivery of Stripe's.
-func (m *metrics) Heard(kind string, outcome service.Outcome, created int64) {
+// WebhookHandled counts a delivery of Stripe's.
+func (m *metrics) WebhookHandled(kind string, outcome service.Outcome, created int64) {
 	m.webhooks.WithLabelValues(eventLabel(kind), string(outcome)).Inc()
 	if created > 0 && outcome != service.NotStored {
 		m.webhookLag.Observe(max(time.Since(time.Unix(created, 0)).Seconds(), 0))
@@ -182,16 +182,16 @@ func eventLabel(kind string) string {
 	return "other"
 }
 
-// Moved counts a visible change of a payment.
-func (m *metrics) Moved(from, to service.State) {
+// StateChanged counts a visible change of a payment.
+func (m *metrics) StateChanged(from, to service.State) {
 	if from == "" {
 		from = "none"
 	}
 	m.transitions.WithLabelValues(string(from), string(to)).Inc()
 }
 
-// Odd counts what should not be.
-func (m *metrics) Odd(what service.Oddity) { m.oddities.WithLabelValues(string(what)).Inc() }
+// Anomaly counts what should not be.
+func (m *metrics) Anomaly(what service.Anomaly) { m.anomalies.WithLabelValues(string(what)).Inc() }
 
 // Reconciled notes when a net was last gone through.
 func (m *metrics) Reconciled(net string) { m.reconciled.WithLabelValues(net).SetToCurrentTime() }

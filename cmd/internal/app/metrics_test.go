@@ -77,7 +77,7 @@ func names(matches [][]string) (all []string) {
 func TestLabelsAreBounded(t *testing.T) {
 	m := newMetrics()
 	for i := range 1000 {
-		m.Heard(fmt.Sprintf("invoice.made_up_%d", i), service.Ignored, 0)
+		m.WebhookHandled(fmt.Sprintf("invoice.made_up_%d", i), service.Ignored, 0)
 	}
 	if count := lines(m, "kasse_webhook_events_total{"); count != 1 {
 		t.Errorf("%d lines for types of Stripe's that we do not know", count)

@@ -8,9 +8,10 @@ import (
 	"kasse/service"
 )
 
-// Rebuild restores payments and orders from Stripe after Redis was lost, as far back as it is told, or PAYMENT_RETENTION.
-// Until it has ended nobody else writes, and kasse serve refuses to start.
-func (a *App) Rebuild(ctx context.Context, since time.Duration, out io.Writer) error {
+// Rebuild restores payments and orders from Stripe after Redis was lost, as far back as since, or PAYMENT_RETENTION where it
+// is zero. Until it has ended no other process writes, and kasse serve refuses to start. Where discard is set, Kasse's keys
+// of another layout are removed first.
+func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, out io.Writer) error {
 	if since == 0 {
 		since = a.PaymentRetention
 	}
@@ -20,13 +21,23 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, out io.Writer) e
 		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
 	}
 	id.Account = account
+	p := newProgress(out)
+	if discard {
+		count, err := a.store.Discard(ctx)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		p.end("%d keys of another layout were removed.", count)
+	}
 	lost, err := a.store.BeginRebuild(ctx, id)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	p := newProgress(out)
-	p.end("%d of %d partitions were lost. Asking Stripe for the payments of %q.", lost, 2*a.RedisPartitions, a.ServiceName)
-	r := service.Recovery{Tell: func(r service.Recovery) {
+	if err := a.noteRetention(ctx); err != nil {
+		return interrupted(ctx, err)
+	}
+	p.end("%d of %d partitions were lost. Asking Stripe for the payments of %q.", lost, a.RedisPartitions, a.ServiceName)
+	r := service.Recovery{Report: func(r service.Recovery) {
 		if r.Restored == 0 {
 			p.show("%d payments listed", r.Payments)
 			return

@@ -20,8 +20,11 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, out io.Writer)
 	if _, err := a.store.Check(ctx, a.identity()); err != nil {
 		return a.explain(err)
 	}
+	if err := a.noteRetention(ctx); err != nil {
+		return err
+	}
 	p := newProgress(out)
-	t := service.Tally{Tell: func(t service.Tally) {
+	t := service.Tally{Report: func(t service.Tally) {
 		p.show("%d events looked at, %d had been missed; %d payments read", t.Events, t.Applied, t.Read)
 	}}
 	if err := a.service.ReconcileOnce(ctx, since, &t); err != nil {

@@ -56,6 +56,15 @@ func (a *App) markNew(ctx context.Context) error {
 	return a.mark(ctx)
 }
 
+// noteRetention notes PAYMENT_RETENTION in Redis. The service learns the lowest that was ever in use.
+func (a *App) noteRetention(ctx context.Context) error {
+	lowest, err := a.store.NoteRetention(ctx)
+	if err == nil {
+		a.service.SetLowestRetention(lowest)
+	}
+	return err
+}
+
 // mark marks an empty Redis, unless somebody has begun to rebuild it meanwhile.
 func (a *App) mark(ctx context.Context) error {
 	if err := a.store.Mark(ctx, a.identity()); err != nil {

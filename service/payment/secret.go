@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"crypto/sha256"
@@ -44,8 +44,8 @@ func (s Secret) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// matches compares the value with a stored hash in constant time; an empty hash matches nothing.
-func (s Secret) matches(hash string) bool {
+// Matches compares the value with a stored hash in constant time; an empty hash matches nothing.
+func (s Secret) Matches(hash string) bool {
 	sum := sha256.Sum256([]byte(s))
 	var own [2 * sha256.Size]byte
 	hex.Encode(own[:], sum[:])
@@ -53,7 +53,7 @@ func (s Secret) matches(hash string) bool {
 }
 
 // ClientSecretOf returns the PaymentIntent that a client secret, "pi_…_secret_…", opens.
-func ClientSecretOf(s Secret) (PaymentID, bool) {
+func ClientSecretOf(s Secret) (ID, bool) {
 	id, rest, ok := strings.Cut(string(s), "_secret_")
-	return PaymentID(id), ok && rest != "" && PaymentID(id).Valid()
+	return ID(id), ok && rest != "" && ID(id).Valid()
 }

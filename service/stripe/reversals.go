@@ -9,7 +9,7 @@ import (
 
 	stripego "github.com/stripe/stripe-go/v79"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // refund is what we read of a Refund.
@@ -29,30 +29,28 @@ type refund struct {
 func (r *refund) unreadable() error {
 	switch {
 	case r.Object != "refund":
-		return errors.New("the object is no refund")
+		return errors.New("the object is not a refund")
 	case r.ID == "":
 		return errors.New("the refund has no id")
-	case !service.RefundStatus(r.Status).Known():
-		return errors.New("the refund has an unknown status")
 	}
 	return about(r.PaymentIntent)
 }
 
 // about says why the PaymentIntent that an object names makes no sense. That it names none is fine: it is not for us.
 func about(intent expandable) error {
-	if intent.ID != "" && !service.PaymentID(intent.ID).Valid() {
+	if intent.ID != "" && !payment.ID(intent.ID).Valid() {
 		return errors.New("the PaymentIntent has no valid id")
 	}
 	return nil
 }
 
-func (r *refund) tell(n *service.Notice) {
-	n.Payment, n.Returned = service.PaymentID(r.PaymentIntent.ID), []service.Fact{r.translate()}
+func (r *refund) tell(n *payment.StripeEvent) {
+	n.Payment, n.Reversals = payment.ID(r.PaymentIntent.ID), []payment.RecordFact{r.translate()}
 }
 
-func (r *refund) translate() service.RefundSeen {
-	return service.RefundSeen{ID: service.RefundID(r.ID), Refund: service.Refund{
-		Status: service.RefundStatus(r.Status), Amount: r.Amount, Reason: r.Reason, Created: r.Created, Call: r.Metadata[refundCall],
+func (r *refund) translate() payment.RefundSeen {
+	return payment.RefundSeen{ID: payment.RefundID(r.ID), Refund: payment.Refund{
+		Status: payment.RefundStatus(r.Status), Amount: r.Amount, Reason: r.Reason, Created: r.Created, Call: r.Metadata[refundCall],
 	}}
 }
 
@@ -75,26 +73,26 @@ type charge struct {
 
 func (c *charge) unreadable() error {
 	if c.Object != "charge" {
-		return errors.New("the object is no charge")
+		return errors.New("the object is not a charge")
 	}
 	return about(c.PaymentIntent)
 }
 
 // tell leaves out the release of a charge that was never captured: that is no money given back.
-func (c *charge) tell(n *service.Notice) {
+func (c *charge) tell(n *payment.StripeEvent) {
 	if !c.Captured {
 		return
 	}
-	n.Payment = service.PaymentID(c.PaymentIntent.ID)
-	n.Returned = []service.Fact{service.Returned{At: n.Created, Event: n.ID, Amount: c.AmountRefunded}}
+	n.Payment = payment.ID(c.PaymentIntent.ID)
+	n.Reversals = []payment.RecordFact{payment.RefundedTotal{At: n.Created, Event: n.ID, Amount: c.AmountRefunded}}
 	for _, r := range c.Refunds.Data {
 		if r.unreadable() == nil {
-			n.Returned = append(n.Returned, r.translate())
+			n.Reversals = append(n.Reversals, r.translate())
 		}
 	}
 }
 
-// dispute is what we read of a Dispute. Its status is taken as it is: those of tomorrow change no state.
+// dispute is what Kasse reads of a Dispute. Its status is taken as it is; service/payment decides what an unknown one means.
 //
 // Source: https://docs.stripe.com/api/disputes/object
 type dispute struct {
@@ -109,27 +107,27 @@ type dispute struct {
 func (d *dispute) unreadable() error {
 	switch {
 	case d.Object != "dispute":
-		return errors.New("the object is no dispute")
-	case d.ID == "", d.Status == "":
-		return errors.New("the dispute has no id or no status")
+		return errors.New("the object is not a dispute")
+	case d.ID == "":
+		return errors.New("the dispute has no id")
 	}
 	return about(d.PaymentIntent)
 }
 
-func (d *dispute) tell(n *service.Notice) {
+func (d *dispute) tell(n *payment.StripeEvent) {
 	seen := d.translate()
 	seen.At, seen.Event = n.Created, n.ID
-	n.Payment, n.Returned, n.Disputed = service.PaymentID(d.PaymentIntent.ID), []service.Fact{seen}, true
+	n.Payment, n.Reversals = payment.ID(d.PaymentIntent.ID), []payment.RecordFact{seen}
 }
 
-func (d *dispute) translate() service.DisputeSeen {
-	return service.DisputeSeen{ID: service.DisputeID(d.ID), Dispute: service.Dispute{Status: d.Status, Amount: d.Amount, Created: d.Created}}
+func (d *dispute) translate() payment.DisputeSeen {
+	return payment.DisputeSeen{ID: payment.DisputeID(d.ID), Dispute: payment.Dispute{Status: d.Status, Amount: d.Amount, Created: d.Created}}
 }
 
-// returns lists what was given back of a PaymentIntent, or is claimed back. The refunds come with the charge, unless they
+// reversals lists what was given back of a PaymentIntent, or is claimed back. The refunds come with the charge, unless they
 // are too many.
-func (g *Gateway) returns(ctx context.Context, p *intent) (*service.Returns, error) {
-	list := &service.Returns{}
+func (g *Gateway) reversals(ctx context.Context, p *intent) (*payment.Reversals, error) {
+	list := &payment.Reversals{}
 	found := p.LatestCharge.Refunds.Data
 	if p.LatestCharge.Refunds.HasMore {
 		var err error
@@ -191,27 +189,27 @@ func (d *dispute) id() string { return d.ID }
 const refundCall = "kasse_refund"
 
 // RefundForm renders what will be sent to give back so much, in minor units.
-func (g *Gateway) RefundForm(id service.PaymentID, call string, amount int64, reason string) string {
+func (g *Gateway) RefundForm(id payment.ID, call string, amount int64, reason string) string {
 	f := url.Values{"payment_intent": {string(id)}, "amount": {strconv.FormatInt(amount, 10)}, "metadata[" + refundCall + "]": {call}}
 	setUnlessEmpty(f, "reason", reason)
 	return f.Encode()
 }
 
 // OpenRefund makes a Refund, or gets the one that the same key made.
-func (g *Gateway) OpenRefund(ctx context.Context, idempotencyKey, body string) (service.RefundSeen, error) {
+func (g *Gateway) OpenRefund(ctx context.Context, idempotencyKey, body string) (payment.RefundSeen, error) {
 	values, err := url.ParseQuery(body)
 	if err != nil {
-		return service.RefundSeen{}, err
+		return payment.RefundSeen{}, err
 	}
 	var made struct {
 		stripego.APIResource
 		refund
 	}
 	if _, err := g.call(ctx, http.MethodPost, "/v1/refunds", idempotencyKey, values, &made); err != nil {
-		return service.RefundSeen{}, err
+		return payment.RefundSeen{}, err
 	}
 	if err := made.unreadable(); err != nil {
-		return service.RefundSeen{}, &service.Error{Code: service.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: err}
+		return payment.RefundSeen{}, &payment.Error{Code: payment.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: err}
 	}
 	return made.translate(), nil
 }

@@ -7,27 +7,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// door is how single questions reach Redis: each by itself, or all of a moment in one pipeline.
-type door struct {
+// commandRunner sends commands one by one, or batched in an automatic pipeline.
+type commandRunner struct {
 	client   redis.UniversalClient
-	pipeline *redis.AutoPipeliner // nil: each by itself
+	pipeline *redis.AutoPipeliner // nil: one by one
 	observer Observer             // may be nil
 }
 
 const (
-	queued    = 16_384 // questions that may wait for a pipeline, each for exchangeBound at most
+	queued    = 16_384 // commands that may wait for a pipeline, each for exchangeBound at most
 	pipelines = 4      // at once: a connection that hangs holds up those of one
 )
 
-func newDoor(client redis.UniversalClient, pipelined bool, observer Observer) door {
-	d := door{client: client, observer: observer}
+func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Observer) commandRunner {
+	d := commandRunner{client: client, observer: observer}
 	if !pipelined {
 		return d
 	}
 	options := redis.DefaultBlockingAutoPipelineOptions()
 	options.MaxQueuedCommands = queued
-	options.MaxConcurrentBatches, options.Unordered = pipelines, true // nobody asks a second question before the first is answered
-	if single, ok := client.(*redis.Client); ok {                     // on a cluster one dead master would hold up the questions to all
+	options.MaxConcurrentBatches, options.Unordered = pipelines, true // no caller sends a second command before the first reply
+	if single, ok := client.(*redis.Client); ok {                     // on a cluster one dead master would hold up the commands to all
 		var err error
 		if d.pipeline, err = single.AsyncAutoPipelineWithOptions(options); err != nil {
 			panic(err) // the options are ours
@@ -36,9 +36,9 @@ func newDoor(client redis.UniversalClient, pipelined bool, observer Observer) do
 	return d
 }
 
-// ask asks one question, whose answer is then in cmd. Whoever waits for a pipeline does so no longer than for an exchange;
-// it may run later than that, as a question whose reply was lost may have run.
-func (d door) ask(ctx context.Context, cmd redis.Cmder) error {
+// run sends one command, whose reply is then in cmd. A caller waits for a pipeline no longer than exchangeBound. The command
+// may run later than that, as a command whose reply was lost may have run.
+func (d commandRunner) run(ctx context.Context, cmd redis.Cmder) error {
 	if d.pipeline == nil {
 		return d.client.Process(ctx, cmd)
 	}
@@ -56,7 +56,7 @@ func (d door) ask(ctx context.Context, cmd redis.Cmder) error {
 }
 
 // script runs a script.
-func (d door) script(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
+func (d commandRunner) script(ctx context.Context, script *redis.Script, keys []string, args ...any) (any, error) {
 	words := make([]any, 0, 3+len(keys)+len(args))
 	words = append(words, "evalsha", script.Hash(), len(keys))
 	for _, key := range keys {
@@ -66,7 +66,7 @@ func (d door) script(ctx context.Context, script *redis.Script, keys []string, a
 	if len(keys) > 0 {
 		cmd.SetFirstKeyPos(3)
 	}
-	err := d.ask(ctx, cmd)
+	err := d.run(ctx, cmd)
 	if redis.HasErrorPrefix(err, replyNoScript) {
 		return script.Eval(ctx, d.client, keys, args...).Result()
 	}

@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"fmt"
@@ -36,21 +36,24 @@ var (
 // currencyCode is what an ISO 4217 code looks like at Stripe.
 var currencyCode = regexp.MustCompile(`^[a-z]{3}$`)
 
-// problems collects what is wrong with an input, each with a JSON pointer.
-type problems []FieldError
+// Problems collects what is wrong with an input, each with a JSON pointer.
+type Problems []FieldError
 
-func (p *problems) check(ok bool, pointer, format string, args ...any) {
+func (p *Problems) check(ok bool, pointer, format string, args ...any) {
 	if !ok {
 		*p = append(*p, FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 	}
 }
 
-func invalid(p problems) *Error {
+// Invalid is the error for a request with such problems.
+func Invalid(p Problems) *Error {
 	return &Error{Code: CodeInvalidRequest, Detail: "The request has values that are missing or out of their type or pattern.", Fields: p}
 }
 
-func (r CreateRequest) validate() error {
-	var p problems
+// Validate returns what is wrong with a create: CodeInvalidRequest with a pointer for each field, CodeAmountOutOfRange or
+// CodeUnsupportedCurrency.
+func (r CreateRequest) Validate() error {
+	var p Problems
 	p.check(r.Order.Valid(), "/order_id", "must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
 	p = append(p, r.Terms.problems()...)
 	p.check(length(r.Description) <= maxDescription, "/description", "must have at most %d characters", maxDescription)
@@ -58,18 +61,18 @@ func (r CreateRequest) validate() error {
 	p.check(r.StatementDescriptorSuffix == "" || isDescriptor(r.StatementDescriptorSuffix), "/statement_descriptor_suffix",
 		`must have 1 to 22 ASCII characters, at least one letter, and none of < > \ ' " *`)
 	p = append(p, metadataProblems(r.Metadata)...)
-	p = append(p, r.Session.problems("/customer_session")...)
+	p = append(p, r.Session.Problems("/customer_session")...)
 	if len(p) > 0 {
-		return invalid(p)
+		return Invalid(p)
 	}
 	return r.Terms.impossible()
 }
 
 // impossible refuses terms that are well-formed, and that Stripe takes from nobody.
 func (t Terms) impossible() error {
-	var p problems
+	var p Problems
 	if t.Amount < 1 || t.Amount > MaxAmount {
-		return amountOutOfRange()
+		return AmountOutOfRange()
 	}
 	if p.check(KnownCurrency(t.Currency), "/currency", "is none that Stripe charges in"); len(p) > 0 {
 		return &Error{Code: CodeUnsupportedCurrency, Detail: "No payment can have this currency.", Fields: p}
@@ -77,14 +80,22 @@ func (t Terms) impossible() error {
 	return nil
 }
 
-func amountOutOfRange() *Error {
-	var p problems
+// AmountOutOfRange is the error for an amount that no payment can have.
+func AmountOutOfRange() *Error {
+	var p Problems
 	p.check(false, "/amount", "must be from 1 to %d, in minor units", MaxAmount)
 	return &Error{Code: CodeAmountOutOfRange, Detail: "No payment can have this amount.", Fields: p}
 }
 
-func (t Terms) problems() problems {
-	var p problems
+// AboveCapturable is the error for a capture of more than can be captured. Both sums are in minor units.
+func AboveCapturable(asked, capturable int64) *Error {
+	var p Problems
+	p.check(false, "/amount", "is %d, and at most %d can be captured, in minor units", asked, capturable)
+	return &Error{Code: CodeAmountOutOfRange, Detail: "More would be captured than was authorized.", Fields: p}
+}
+
+func (t Terms) problems() Problems {
+	var p Problems
 	p.check(currencyCode.MatchString(t.Currency), "/currency", "must be a lower-case ISO 4217 code")
 	p.check(t.Customer == "" || t.Customer.Valid(), "/customer", "must match ^cus_[A-Za-z0-9_]{1,250}$")
 	p.check(t.CaptureMethod.Valid(), "/capture_method", "must be automatic_async, automatic or manual")
@@ -92,8 +103,8 @@ func (t Terms) problems() problems {
 	return p
 }
 
-func metadataProblems(metadata map[string]string) problems {
-	var p problems
+func metadataProblems(metadata map[string]string) Problems {
+	var p Problems
 	p.check(len(metadata) <= maxMetadata, "/metadata", "must have at most %d keys", maxMetadata)
 	for _, key := range slices.Sorted(maps.Keys(metadata)) {
 		value := metadata[key]
@@ -105,8 +116,9 @@ func metadataProblems(metadata map[string]string) problems {
 	return p
 }
 
-func (f *SessionFeatures) problems(at string) problems {
-	var p problems
+// Problems returns what is wrong with the features, each with its JSON pointer under the given one.
+func (f *SessionFeatures) Problems(at string) Problems {
+	var p Problems
 	if f == nil {
 		return p
 	}
@@ -117,6 +129,7 @@ func (f *SessionFeatures) problems(at string) problems {
 	}
 	p.check(slices.Contains(setupUsages, f.SaveUsage), at+"/save_usage", "must be on_session or off_session")
 	p.check(f.SaveUsage == "" || f.Save, at+"/save_usage", "needs save")
+	p.check(!f.Save || f.SaveUsage != "" || f.Surface == SurfaceMobile, at+"/save", "needs save_usage")
 	p.check(f.Surface == "" || f.Surface == SurfaceWeb || f.Surface == SurfaceMobile, at+"/surface", "must be web or mobile")
 	p.check(f.Surface != SurfaceMobile || f.RedisplayLimit == nil, at+"/redisplay_limit", "does not exist in native apps")
 	p.check(f.Surface != SurfaceMobile || f.SaveUsage == "", at+"/save_usage", "does not exist in native apps")

@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"cmp"
@@ -31,9 +31,10 @@ func (s Status) Known() bool {
 	return false
 }
 
-func (s Status) terminal() bool { return s == Succeeded || s == Canceled }
+// Terminal reports whether a payment with the status has ended.
+func (s Status) Terminal() bool { return s == Succeeded || s == Canceled }
 
-// Snapshot is what one event or one answer of Stripe said of a PaymentIntent. Amounts are in minor units.
+// Snapshot is a PaymentIntent as one event or one answer of Stripe showed it. Amounts are in minor units.
 type Snapshot struct {
 	Status           Status            `json:"status"`
 	Amount           int64             `json:"amount"`
@@ -67,29 +68,34 @@ type Failure struct {
 // failed reports whether the snapshot shows a failed attempt that waits for another.
 func (s Snapshot) failed() bool { return s.Status == RequiresPaymentMethod && s.Failure != nil }
 
-// alike reports whether two snapshots would be shown alike. The metadata is left out: it says nothing of the money.
-func (s Snapshot) alike(o Snapshot) bool {
+// sameVisibleState reports whether two snapshots show the same. The metadata is left out: it carries no money.
+func (s Snapshot) sameVisibleState(o Snapshot) bool {
 	sameFailure := (s.Failure == nil) == (o.Failure == nil) && (s.Failure == nil || *s.Failure == *o.Failure)
 	return sameFailure && s.Status == o.Status && s.Amount == o.Amount && s.Currency == o.Currency &&
 		s.AmountCapturable == o.AmountCapturable && s.AmountReceived == o.AmountReceived &&
 		s.Customer == o.Customer && s.CaptureMethod == o.CaptureMethod && s.Charge == o.Charge
 }
 
-// authenticationFailure is the code of a failure that made no charge: one that it carries is of an earlier attempt.
+// authenticationFailures are the codes of failures that made no charge: a charge that such a failure carries belongs to an
+// earlier attempt.
+//
+// Source: https://docs.stripe.com/error-codes; authentication_failure since API 2026-08-26
+var authenticationFailures = map[string]bool{authenticationFailure: true, "authentication_failure": true}
+
 const authenticationFailure = "payment_intent_authentication_failure"
 
-// made returns the charge that the failed attempt made, if it came to one.
-func (f Failure) made() string {
-	if f.Code == authenticationFailure {
+// ownCharge returns the charge that the failed attempt made; empty where it made none.
+func (f Failure) ownCharge() string {
+	if authenticationFailures[f.Code] {
 		return ""
 	}
 	return f.Charge
 }
 
-// certainlyBefore reports whether s must have come before o, whatever their time stamps say. These three are the only
-// steps of the lifecycle that cannot be walked backwards; `processing` before a failure with the same charge is not
-// one, since an attempt may start while the old charge still stands.
-func (s Snapshot) certainlyBefore(o Snapshot) bool {
+// mustPrecede reports whether s came before o, whatever their time stamps are. These three are the only steps of the
+// lifecycle that cannot be walked backwards. `processing` before a failure with the same charge is not one, since an
+// attempt may start while the old charge still stands.
+func (s Snapshot) mustPrecede(o Snapshot) bool {
 	if !s.Charge.Unknown && s.Charge.ID == "" && o.Charge.ID != "" {
 		return true
 	}
@@ -100,7 +106,7 @@ func (s Snapshot) certainlyBefore(o Snapshot) bool {
 }
 
 func (s Snapshot) failedWithItsCharge() bool {
-	return s.failed() && s.Charge.ID != "" && s.Failure.made() == s.Charge.ID
+	return s.failed() && s.Charge.ID != "" && s.Failure.ownCharge() == s.Charge.ID
 }
 
 // rank orders snapshots of one second for the best guess, from the least to the most advanced.
@@ -120,44 +126,46 @@ func (s Snapshot) rank() int {
 	return 0
 }
 
-// Sighting is a snapshot with the moment and the event that it was seen in.
-type Sighting struct {
+// Observation is a snapshot with the moment and the event of its sighting.
+type Observation struct {
 	At         int64  `json:"at"`              // Unix seconds by Stripe's clock: an event's created, or an answer's Date
 	Event      string `json:"event,omitempty"` // "evt_…"; none for an answer
 	APIVersion string `json:"api,omitempty"`
 	Snapshot
 }
 
-func (s Sighting) seenAt() int64 { return s.At }
+func (s Observation) seenAt() int64 { return s.At }
 
-// compareStamps orders sightings by (created, event id, API version). What an event says never changes; answers of one
-// second may differ, and only those that say the same are equal.
-func compareStamps(a, b Sighting) int {
-	order := cmp.Or(cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion))
+// compareStamps orders observations by (created, event id, API version). An event never changes what it shows. Answers of
+// one second may differ, and only those that show the same are equal.
+func compareStamps(a, b Observation) int {
+	order := cmp.Or(
+		cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion),
+	)
 	if order != 0 || a.Event != "" {
 		return order
 	}
 	return strings.Compare(a.canonical(), b.canonical())
 }
 
-// compareEnds orders sightings of one end of a payment; an answer says more than an event of the same second.
-func compareEnds(a, b Sighting) int {
+// compareEnds orders observations of one end of a payment. An answer outranks an event of the same second.
+func compareEnds(a, b Observation) int {
 	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(btoi(a.Event == ""), btoi(b.Event == "")), compareStamps(a, b))
 }
 
-// compareReads orders answers like guesses; only those that say the same are equal.
+// compareReads orders reads like guesses. Only those that show the same are equal.
 func compareReads(a, b Read) int {
-	return cmp.Or(compareGuesses(a.Sighting, b.Sighting), compareStamps(a.Sighting, b.Sighting))
+	return cmp.Or(compareGuesses(a.Observation, b.Observation), compareStamps(a.Observation, b.Observation))
 }
 
 // canonical gives an arbitrary but fixed order to answers that nothing else tells apart.
-func (s Sighting) canonical() string {
+func (s Observation) canonical() string {
 	text, _ := json.Marshal(s) //nolint:errchkjson // strings and numbers only
 	return string(text)
 }
 
-// compareGuesses orders sightings by how likely each is to be the newest: (created, has a charge, rank, event id).
-func compareGuesses(a, b Sighting) int {
+// compareGuesses orders observations by how likely each is to be the newest: (created, has a charge, rank, event id).
+func compareGuesses(a, b Observation) int {
 	return cmp.Or(
 		cmp.Compare(a.At, b.At),
 		cmp.Compare(btoi(a.Charge.ID != ""), btoi(b.Charge.ID != "")),

@@ -1,4 +1,4 @@
-package service
+package payment
 
 // FailureView is the last failed attempt, in Stripe's codes and our own words.
 type FailureView struct {
@@ -17,6 +17,10 @@ var failureTexts = map[string]string{
 	"processing_error":                       "The card could not be processed; the same card may work again.",
 	"authentication_required":                "The card's bank asks the customer to authenticate.",
 	authenticationFailure:                    "The customer did not pass the bank's authentication.",
+	"authentication_failure":                 "The customer did not pass the bank's authentication.",
+	"expired_payment_method":                 "The payment method has expired.",
+	"incorrect_postal_code":                  "The postal code does not match the card's.",
+	"payment_method_restricted":              "The payment method cannot be used for this payment.",
 	"payment_intent_payment_attempt_failed":  "The payment attempt failed.",
 	"payment_intent_payment_attempt_expired": "The payment attempt ran out of time.",
 	"payment_method_provider_decline":        "The payment method's provider declined.",
@@ -36,4 +40,9 @@ func explain(f *Failure) *FailureView {
 		text = "The payment attempt failed; code and decline_code say why."
 	}
 	return &FailureView{Code: optional(f.Code), DeclineCode: optional(f.DeclineCode), Message: text}
+}
+
+// sameMeaning reports whether two failures are the same to a caller.
+func (f *FailureView) sameMeaning(o *FailureView) bool {
+	return f == o || (f != nil && o != nil && equal(f.Code, o.Code) && equal(f.DeclineCode, o.DeclineCode))
 }

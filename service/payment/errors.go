@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"errors"
@@ -46,7 +46,8 @@ type Error struct {
 	Payment         []byte  // the view of the payment that stands in the way
 	Oldest          string  // the cursor to go on from, of CodeCursorExpired
 	Intent          *Answer // the PaymentIntent, where Stripe's refusal showed it
-	Replayed        bool    // the failure is one that Stripe remembers: to send the same again is of no use
+	Replayed        bool    // the failure is one that Stripe remembers: sending the same again is useless
+	Mismatch        bool    // Stripe remembers the idempotency key with another form
 	Refused         bool    // Stripe took the call and said no: nothing was made
 	Cause           error   // for the log
 }
@@ -81,8 +82,8 @@ func NotFound() *Error {
 	return &Error{Code: CodeNotFound, Detail: "There is nothing here that this credential may see."}
 }
 
-// refused reports whether Stripe said no for good, so that nothing was made.
-func refused(err error) bool {
+// Refused reports whether Stripe said no for good, so that nothing was made.
+func Refused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Refused
 }

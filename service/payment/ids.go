@@ -1,9 +1,9 @@
-package service
+package payment
 
 import "strings"
 
-// PaymentID is a PaymentIntent's id, "pi_…".
-type PaymentID string
+// ID is a PaymentIntent's id, "pi_…".
+type ID string
 
 // OrderID is the shop's own name for what it sells.
 type OrderID string
@@ -13,7 +13,7 @@ type CustomerID string
 
 // Valid reports whether the id has the shape of a PaymentIntent's. Stripe's own ids are letters, digits and underscores;
 // anything else in a path of theirs would reach another endpoint, and in a key of ours another slot.
-func (id PaymentID) Valid() bool { return stripeID(string(id), "pi_") }
+func (id ID) Valid() bool { return stripeID(string(id), "pi_") }
 
 // Valid reports whether the id has the shape of a Stripe customer's.
 func (id CustomerID) Valid() bool { return stripeID(string(id), "cus_") }

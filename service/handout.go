@@ -1,0 +1,152 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still shows it
+// open, and at the order's terms; otherwise it is brought there first.
+func (s *Service) handOut(ctx context.Context, t *target, l *lease, id payment.ID, r payment.CreateRequest) (Opened, next, error) {
+	t.id = id
+	a := t.order.Attempt(id)
+	features := &r.Session
+	m := s.openWithSession(ctx, a.Terms.Customer, features, func() (payment.Answer, error) {
+		answer, order, now, err := s.readForRepeat(ctx, t)
+		if err == nil {
+			s.set(t, order, now)
+		}
+		return answer, err
+	})
+	if m.payErr != nil {
+		return Opened{}, done, m.payErr
+	}
+	if err := t.order.CheckCreate(r); err != nil {
+		return Opened{}, done, err
+	}
+	a = t.order.Attempt(id)
+	fits, setAmount := t.order.AfterRead(id)
+	switch {
+	case t.order.Lease.HeldByOther(l.owner, t.now):
+		t.loaded = false
+		return Opened{}, busy, nil
+	case a == nil || a.State == payment.CanceledState || a.Superseded || t.order.Current() != id:
+		return Opened{}, again, nil
+	case fits:
+		return m.opened(t, false)
+	case setAmount:
+		return Opened{}, again, s.adaptAmount(ctx, t, l)
+	}
+	return Opened{}, again, s.withdraw(ctx, t, l, id, nil)
+}
+
+// readForRepeat asks Stripe for an open payment and merges the answer, once for all who repeat its create at the same
+// moment: each answer is a fact that is written, and a thousand writers of one order delay each other.
+func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer, payment.Order, time.Time, error) {
+	type result struct {
+		answer payment.Answer
+		order  payment.Order
+		now    time.Time
+	}
+	var knownBefore []string
+	if p := t.payment(); p != nil {
+		knownBefore = p.Record.KnownIDs()
+	}
+	id, ref := t.id, t.ref
+	from := *t
+	shared, err, _ := s.lookups.Do("repeat "+string(id), func() (any, error) {
+		answer, err := s.stripe.RetrievePayment(ctx, id)
+		if err != nil {
+			return result{}, err
+		}
+		own := &target{ref: ref, id: id, order: from.order, now: from.now, loaded: true}
+		seen := payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(knownBefore), Charged: answer.Charged}
+		_, err = s.merge(ctx, own, payment.CauseRead, seen)
+		return result{answer, own.order, own.now}, err
+	})
+	r, _ := shared.(result)
+	return r.answer, r.order, r.now, err
+}
+
+// adaptAmount sets the order's amount on its payment, under the order's lease.
+func (s *Service) adaptAmount(ctx context.Context, t *target, l *lease) error {
+	if err := s.take(ctx, t, l); err != nil {
+		return err
+	}
+	return s.changeAtStripe(ctx, t, l, func(leased context.Context) (payment.Answer, error) {
+		return s.stripe.UpdateAmount(leased, t.id, t.order.Terms.Amount, t.order.Rev)
+	})
+}
+
+// withdraw cancels the order's payment so that another attempt can follow. Before Stripe is asked the payment is marked
+// superseded, so that no event calls an order canceled that goes on. The lease stays with the caller.
+func (s *Service) withdraw(ctx context.Context, t *target, l *lease, id payment.ID, terms payment.Fact) error {
+	t.id = id
+	if err := s.take(ctx, t, l, terms, payment.Withdrawn{Payment: id}); err != nil {
+		return err
+	}
+	knownBefore := t.knownBefore()
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	answer, err := s.stripe.CancelPayment(leased, id, "")
+	fact := answerFact(answer, err, knownBefore)
+	if fact == nil {
+		if _, releaseErr := s.release(ctx, t, l, payment.CauseAPI); releaseErr != nil {
+			return releaseErr
+		}
+		return err
+	}
+	return s.concludeWithdrawal(ctx, t, l, fact)
+}
+
+// concludeWithdrawal saves Stripe's answer to a withdrawal. The lease goes on where the payment was cancelled. Where it went
+// on instead, the end of the lease clears the mark.
+func (s *Service) concludeWithdrawal(ctx context.Context, t *target, l *lease, fact payment.Fact) error {
+	keep := false
+	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		next, _ := o.Apply(fact, now)
+		a := next.Attempt(t.id)
+		keep = o.Lease.Owner == l.owner && a != nil && a.State == payment.CanceledState
+		if keep {
+			until := now.Add(s.StripeTimeout + leaseMargin)
+			return payment.All{fact, payment.Leased{Owner: l.owner, Until: until}}, nil
+		}
+		return payment.All{fact, payment.Released{Owner: l.owner}}, nil
+	})
+	if err == nil {
+		l.taken = keep
+	}
+	return err
+}
+
+// knownBefore returns the ids of the events and answers that a call of Stripe begun now includes.
+func (t *target) knownBefore() []string {
+	if p := t.payment(); p != nil {
+		return p.Record.KnownIDs()
+	}
+	return nil
+}
+
+// changeAtStripe makes one change of the target's payment, whose answer is a read, and saves what came of it with the end
+// of the lease. A refusal that shows the payment is an answer.
+func (s *Service) changeAtStripe(
+	ctx context.Context, t *target, l *lease, change func(context.Context) (payment.Answer, error), also ...payment.Fact,
+) error {
+	knownBefore := t.knownBefore()
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	answer, err := change(leased)
+	fact := answerFact(answer, err, knownBefore)
+	held, saveErr := s.release(ctx, t, l, payment.CauseAPI, append([]payment.Fact{fact}, also...)...)
+	switch {
+	case saveErr != nil:
+		return saveErr
+	case fact == nil:
+		return err
+	case !held:
+		return errBusy
+	}
+	return nil
+}

@@ -1,0 +1,349 @@
+package payment
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Changes is what a fact changed visibly, and the work that follows from it. All of it is written together.
+type Changes struct {
+	Now       time.Time      // by Redis's clock, of the fact
+	Needs     []ID           // payments that have to be loaded before the fact can be applied; nothing else is set then
+	Views     []RenderedView // of the payments that look different now, oldest attempt first
+	Events    []Announcement // for backends, in their order
+	Reads     []Due          // payments that Stripe has to be asked about, or told to cancel
+	Sweeps    []Due          // payments that Stripe is asked about unless they change before
+	Attention time.Time      // when a worker has to look at the order itself; zero: never
+	Pointers  []Pointer      // that lead from a payment to the order, to be written
+	Expires   time.Duration  // after which the order may be forgotten; zero: never
+}
+
+// RenderedView is a view that has changed.
+type RenderedView struct {
+	Payment    ID
+	JSON       []byte
+	Version    int64
+	SecretHash string
+	From, To   State // From is empty at the first view
+
+	Contradictory bool // Stripe showed the payment both succeeded and canceled
+}
+
+// Announcement is a transition for backends. Its data is the view.
+type Announcement struct {
+	ID       string // <payment>.<version>
+	Type     string // order.<state>, superseded.<state>, …
+	Data     []byte
+	Restored bool // it may have been announced before a loss
+}
+
+// Due is a payment with the moment at which something is to be done about it; zero: nothing.
+type Due struct {
+	Payment ID
+	At      time.Time
+}
+
+// Pointer leads from a payment to its order, until a moment.
+type Pointer struct {
+	Payment ID
+	Until   time.Time
+}
+
+// Apply returns the order with the fact in it, and what changed visibly. It is pure: the order that it was called on stays
+// as it was. What follows from the fact for the other payments of the order is in the result, too.
+func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
+	before := o
+	o = o.clone()
+	f.applyTo(&o, now)
+	if len(o.pass.needs) == 0 {
+		o.settle(now)
+		o.needVisiblyChanged(before)
+	}
+	if len(o.pass.needs) > 0 {
+		return before, Changes{Needs: o.pass.needs}
+	}
+	c := o.announce(&before, now)
+	c.Now = now
+	o.plan(&before, &c, now)
+	return o, c
+}
+
+// settle derives what follows from the facts: states, failures, winner, and which payments are superseded.
+func (o *Order) settle(now time.Time) {
+	for id, p := range o.Loaded {
+		a := o.Attempt(id)
+		if a == nil || p.Record.Empty() {
+			continue
+		}
+		p.matchRefunds()
+		a.State, a.Failures = p.state(), len(p.Record.Failures)
+	}
+	if o.Foreign != "" {
+		return
+	}
+	if o.failures() > o.Rules.MaxFailures && !o.Frozen() {
+		o.close(ClosedByFailures)
+	}
+	if o.Winner == "" {
+		o.chooseWinner(now)
+	}
+	o.markSuperseded(now)
+	if w := o.Loaded[o.Winner]; w != nil && o.FulfillableAt == 0 && o.fulfillable(w) {
+		o.FulfillableAt = now.Unix()
+		if at := o.pass.succeeded[w.ID]; at > 0 && o.pass.restored {
+			o.FulfillableAt = at
+		}
+	}
+	o.fulfilExpired()
+}
+
+// chooseWinner makes the first payment that has succeeded the order's winner. While Stripe is being asked to set another
+// amount, the amount that was paid is the order's.
+func (o *Order) chooseWinner(now time.Time) {
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		p := o.Loaded[a.Payment]
+		if p == nil || !a.State.Won() {
+			continue
+		}
+		if o.Proposed.Amount == p.Record.Resolve().Amount || !o.Lease.Held(now) {
+			o.acceptProposal()
+		}
+		o.Proposed = Proposal{}
+		o.Winner = a.Payment
+		return
+	}
+}
+
+// markSuperseded marks every payment but the one that the order stands for. That one may be marked as well: it is being
+// cancelled so that another may follow. Once it has ended and nobody is at work on the order, or once it goes on instead,
+// the mark is cleared.
+func (o *Order) markSuperseded(now time.Time) {
+	current := o.Current()
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		switch {
+		case a.Payment == "":
+		case a.Payment != current:
+			a.Superseded = true
+		case o.Winner != "":
+			a.Superseded = false
+		case a.Superseded && !o.Lease.Held(now) && (a.State == CanceledState || a.State == InProgress):
+			a.Superseded = false
+		}
+	}
+}
+
+// fulfillable reports whether nothing holds a payment that came in.
+func (o *Order) fulfillable(p *Payment) bool {
+	a := o.Attempt(p.ID)
+	return a != nil && o.view(a, p).Fulfillable
+}
+
+// fulfilExpired dates the fulfilment of an order that retention has taken by the charge, and notes that it was announced.
+func (o *Order) fulfilExpired() {
+	p := o.Loaded[o.Winner]
+	if !o.pass.expired || p == nil {
+		return
+	}
+	o.FulfillableAt = max(o.pass.succeeded[p.ID], 1)
+	v := o.view(o.Attempt(p.ID), p)
+	o.LastWord = Word{p.ID, Paid, v.Fulfillable}
+}
+
+// needVisiblyChanged names the payments whose row shows something else than before and that are not loaded.
+func (o *Order) needVisiblyChanged(before Order) {
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		if i >= len(before.Attempts) || a.Payment == "" || o.Loaded[a.Payment] != nil || a.Version == 0 {
+			continue
+		}
+		if a.Superseded != before.Attempts[i].Superseded {
+			o.need(a.Payment)
+		}
+	}
+	if id := o.Current(); o.Attempt(id) != nil && o.Loaded[id] == nil && o.Attempt(id).Version > 0 {
+		o.need(id)
+	}
+}
+
+// announce gives a new version to every payment that looks different, and the events for backends: first those of
+// superseded payments, then those of the order.
+func (o *Order) announce(before *Order, now time.Time) (c Changes) {
+	version := max(o.Version+1, now.UnixMilli())
+	var superseded, ofOrder []Announcement
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		p := o.Loaded[a.Payment]
+		if p == nil || p.Record.Empty() {
+			continue
+		}
+		was, is := before.shown(a.Payment), o.view(a, p)
+		if was.State != "" && was.sameMeaning(is) {
+			continue
+		}
+		a.Version, a.UpdatedAt, o.Version = version, now.Unix(), version
+		is = o.view(a, p)
+		p.History = append(slices.Clip(p.History), HistoryEntry{
+			Version: version, From: was.State, To: is.State, At: now.Unix(), Cause: o.pass.cause,
+		})
+		c.Views = append(c.Views, RenderedView{
+			Payment: p.ID, JSON: is.encode(), Version: version, SecretHash: p.SecretHash, From: was.State, To: is.State,
+			Contradictory: p.Record.Resolve().Contradictory,
+		})
+		switch kind := o.eventType(was, is); {
+		case kind == "":
+		case is.Superseded && kind != duplicateEvent:
+			superseded = append(superseded, o.announcement(kind, is))
+		default:
+			ofOrder = append(ofOrder, o.announcement(kind, is))
+			o.noteWord(kind, is)
+		}
+	}
+	if last := o.lastWord(&c, version); last != nil {
+		ofOrder = append(ofOrder, *last)
+	}
+	c.Events = slices.Concat(superseded, ofOrder)
+	return c
+}
+
+// shown is the view of a payment as it was last shown; a zero one before the first.
+func (o *Order) shown(id ID) View {
+	a, p := o.Attempt(id), o.Loaded[id]
+	if a == nil || p == nil || a.Version == 0 {
+		return View{}
+	}
+	v := o.view(a, p)
+	v.State = a.State // a state that other rules would name differently today counts as a change
+	return v
+}
+
+func (o *Order) announcement(kind string, v View) Announcement {
+	return Announcement{
+		ID: string(v.Payment) + "." + strconv.FormatInt(v.Version, 10), Type: kind, Data: v.encode(), Restored: o.pass.restored,
+	}
+}
+
+// noteWord keeps the order's last word. A second success is about another payment than the one that the order stands for.
+func (o *Order) noteWord(kind string, v View) {
+	if kind != duplicateEvent {
+		o.LastWord = Word{v.Payment, v.State, v.Fulfillable}
+	}
+}
+
+// lastWord makes the order's last word true: it announces the payment that the order stands for, where the last event does
+// not say what is shown. While the payment is being withdrawn, or an attempt is unknown, the word has to wait.
+func (o *Order) lastWord(c *Changes, version int64) *Announcement {
+	id := o.Current()
+	a, p := o.Attempt(id), o.Loaded[id]
+	if o.Foreign != "" || a == nil || p == nil || p.Record.Empty() || a.Superseded || o.hasUnknownAttempt() {
+		return nil
+	}
+	v := o.view(a, p)
+	word := Word{id, v.State, v.Fulfillable}
+	if o.LastWord == word || (o.LastWord == Word{} && v.State == Pending) {
+		return nil
+	}
+	kind := "order." + string(v.State)
+	switch {
+	case o.LastWord.Payment != id && v.State == Pending:
+		kind = "order.reopened"
+	case v.State == Paid && v.HoldReason != nil:
+		kind = "order.held"
+	case o.LastWord.Payment == id && o.LastWord.State == v.State, v.State == Paid:
+		kind = "order.updated"
+	}
+	o.LastWord = word
+	if a.Version != version { // it looks as before, and its event needs an id of its own
+		a.Version, o.Version = version, version
+		v = o.view(a, p)
+		c.Views = append(c.Views, RenderedView{
+			Payment: id, JSON: v.encode(), Version: version, SecretHash: p.SecretHash, From: v.State, To: v.State,
+		})
+	}
+	last := o.announcement(kind, v)
+	return &last
+}
+
+// plan adds the work that follows: reads, sweeps, attention, pointers and the end of the order.
+func (o *Order) plan(before *Order, c *Changes, now time.Time) {
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		p := o.Loaded[a.Payment]
+		if p == nil || p.Record.Empty() {
+			continue
+		}
+		c.Reads = append(c.Reads, Due{a.Payment, o.readAt(a, p, now)})
+		c.Sweeps = append(c.Sweeps, Due{a.Payment, o.sweepAt(a, now)})
+		o.planPointer(a, c, now)
+	}
+	for _, id := range o.pass.wantReads {
+		if o.Loaded[id] == nil {
+			c.Reads = append(c.Reads, Due{id, now})
+		}
+	}
+	c.Attention = o.attentionAt(now)
+	c.Expires = o.expires()
+}
+
+// pointerSlack is how much longer a pointer stays than its order.
+const pointerSlack = 30 * 24 * time.Hour
+
+// planPointer writes a pointer that is missing, and renews one that could end before the order does.
+func (o *Order) planPointer(a *Attempt, c *Changes, now time.Time) {
+	missing := o.pass.noPointer && a.Payment == o.pass.announceID
+	needed := now.Add(o.Rules.Retention + orderOutlives).Unix()
+	if a.PointerUntil > needed && !missing {
+		return
+	}
+	until := now.Add(o.Rules.Retention + orderOutlives + pointerSlack)
+	a.PointerUntil = until.Unix()
+	c.Pointers = append(c.Pointers, Pointer{a.Payment, until})
+}
+
+// attentionAt returns when a worker has to look at the order itself: an attempt is unknown, or Stripe's answer to one is.
+func (o *Order) attentionAt(now time.Time) time.Time {
+	if o.hasUnknownAttempt() {
+		return o.afterLease(now)
+	}
+	last := o.last()
+	if last == nil || !last.pending() {
+		return time.Time{}
+	}
+	tried, searched := time.UnixMilli(last.Tried), time.UnixMilli(last.Searched)
+	if last.Searched < last.Tried {
+		return later(o.afterLease(now), tried.Add(searchAfter))
+	}
+	if last.MayAbandon(now) {
+		return o.afterLease(now)
+	}
+	pause := min(max(searched.Sub(tried), searchAfter), time.Hour)
+	return later(o.afterLease(now), searched.Add(pause))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+const (
+	// orderOutlives is how much longer an order stays than PAYMENT_RETENTION.
+	orderOutlives = 24 * time.Hour
+	// refusedKept is how long an order stays that Stripe refused: as long as Stripe may remember the key of its attempt,
+	// and a day more.
+	refusedKept = 48 * time.Hour
+)
+
+// expires returns after which time without a change the order may be forgotten; zero while it can be paid.
+func (o *Order) expires() time.Duration {
+	switch {
+	case o.Foreign != "", o.Winner != "", o.Closed != "", o.allCanceled():
+		return o.Rules.Retention + orderOutlives
+	case o.unbound():
+		return refusedKept
+	}
+	return 0
+}

@@ -1,0 +1,300 @@
+package payment
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Fact is one thing that happened to an order.
+type Fact interface{ applyTo(o *Order, now time.Time) }
+
+// All applies facts one after the other.
+type All []Fact
+
+func (f All) applyTo(o *Order, now time.Time) {
+	for _, fact := range f {
+		if fact != nil {
+			fact.applyTo(o, now)
+		}
+	}
+}
+
+// Caused is a fact with its cause, for the history.
+type Caused struct {
+	Cause string
+	Fact
+}
+
+func (f Caused) applyTo(o *Order, now time.Time) {
+	o.pass.cause = f.Cause
+	f.Fact.applyTo(o, now)
+}
+
+// Restored is a fact of an order that was lost. Its events may have been announced before.
+type Restored struct{ Fact }
+
+func (f Restored) applyTo(o *Order, now time.Time) {
+	o.pass.restored = true
+	f.Fact.applyTo(o, now)
+}
+
+// Seen is a fact: Stripe showed a PaymentIntent that is, or claims to be, an attempt of the order.
+type Seen struct {
+	Intent   Intent
+	Facts    []RecordFact
+	Key      string // idempotency key of the call that made the PaymentIntent; empty where it is not known
+	ByEvent  bool   // an event showed it, so that earlier events about money given back may have been missed
+	Complete bool   // it is the answer to the create call: nobody could pay it before
+	Charged  int64  // Unix seconds, when its charge was made; zero: not known
+}
+
+func (f Seen) applyTo(o *Order, now time.Time) {
+	origin := OriginOf(f.Intent.Metadata)
+	a := o.Attempt(f.Intent.ID)
+	if a == nil {
+		a = o.attach(f.Intent.ID, origin, f.Intent.Snapshot)
+	}
+	if a == nil {
+		return
+	}
+	if f.Key != "" && f.Key == IdempotencyKey(origin.Service, o.ID, a.Number) {
+		a.Ours = true
+	}
+	p, created := o.needOrCreate(f.Intent)
+	if p == nil {
+		return
+	}
+	if p.SecretHash == "" {
+		p.SecretHash = f.Intent.ClientSecret.Hash()
+	}
+	if p.Record.Empty() && isStale(f.Facts) {
+		p.Record = Merge(p.Record, Creation{Observation{At: f.Intent.Created, Snapshot: f.Intent.Snapshot}})
+	}
+	for _, fact := range f.Facts {
+		p.Record = Merge(p.Record, fact)
+	}
+	switch {
+	case created && f.ByEvent:
+		p.Record.Unlisted = true
+	case f.Complete:
+		p.Record.Unlisted = false
+	}
+	if origin.Closed != "" {
+		p.ClosedNoted = true
+	}
+	o.pass.announceID = p.ID
+	if f.Charged > 0 {
+		if o.pass.succeeded == nil {
+			o.pass.succeeded = map[ID]int64{}
+		}
+		o.pass.succeeded[p.ID] = f.Charged
+	}
+	if o.Foreign == "" {
+		o.recoverTerms(a, origin.Rev, f.Intent.Snapshot, now)
+	}
+}
+
+// isStale reports whether the facts are those of an answer that may be older than its date.
+func isStale(facts []RecordFact) bool {
+	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, stale := f.(StaleResponse); return stale })
+}
+
+// IdempotencyKey is the key under which the PaymentIntent of an attempt is made at Stripe.
+func IdempotencyKey(service string, order OrderID, attempt int) string {
+	return "kasse:" + service + ":" + string(order) + ":" + strconv.Itoa(attempt)
+}
+
+// Reversed is a fact: money of a payment was given back, or is claimed back.
+type Reversed struct {
+	Payment ID
+	Facts   []RecordFact
+}
+
+func (f Reversed) applyTo(o *Order, _ time.Time) {
+	p := o.need(f.Payment)
+	if p == nil {
+		return
+	}
+	for _, fact := range f.Facts {
+		p.Record = Merge(p.Record, fact)
+	}
+}
+
+// TermsSet is a fact: the order has other terms, with their age in Unix milliseconds.
+type TermsSet struct {
+	Terms Terms
+	Rev   int64
+}
+
+func (f TermsSet) applyTo(o *Order, _ time.Time) { o.Terms, o.Rev = f.Terms, f.Rev }
+
+// Leased is a fact: the owner has the lease, until a moment of Redis's clock.
+type Leased struct {
+	Owner string
+	Until time.Time
+}
+
+func (f Leased) applyTo(o *Order, _ time.Time) {
+	o.Lease = Lease{Owner: f.Owner, Until: f.Until.UnixMilli()}
+}
+
+// Released is a fact: the owner has done its work. Another owner's lease stays.
+type Released struct{ Owner string }
+
+func (f Released) applyTo(o *Order, _ time.Time) {
+	if o.Lease.Owner == f.Owner {
+		o.Lease = Lease{}
+	}
+}
+
+// Reserved is a fact: the next attempt is about to be sent to Stripe with the form. A closed order is open again.
+type Reserved struct {
+	Form    string
+	Session SessionFeatures
+}
+
+func (f Reserved) applyTo(o *Order, now time.Time) {
+	o.reopen()
+	o.Attempts = append(o.Attempts, Attempt{
+		Number: len(o.Attempts) + 1, Terms: o.Terms, Session: &f.Session, Form: f.Form, Ours: true,
+		Reserved: now.UnixMilli(), Tried: now.UnixMilli(),
+	})
+}
+
+// Tried is a fact: the form of the attempt is sent again.
+type Tried struct{ Number int }
+
+func (f Tried) applyTo(o *Order, now time.Time) {
+	if a := o.attemptNumber(f.Number); a != nil {
+		a.Tried = now.UnixMilli()
+	}
+}
+
+// SessionChosen is a fact: the newest create asked for these features of the session.
+type SessionChosen struct {
+	Payment ID
+	Session SessionFeatures
+}
+
+func (f SessionChosen) applyTo(o *Order, _ time.Time) {
+	if a := o.Attempt(f.Payment); a != nil {
+		a.Session = &f.Session
+	}
+}
+
+// AttemptRefused is a fact: Stripe will make no payment for the attempt. Its terms bind nobody if they have led to nothing
+// else.
+type AttemptRefused struct{ Number int }
+
+func (f AttemptRefused) applyTo(o *Order, _ time.Time) {
+	a := o.attemptNumber(f.Number)
+	if a == nil || a.Payment != "" {
+		return
+	}
+	a.abandonAttempt()
+	if o.last() == nil && o.Terms == a.Terms {
+		o.Terms = Terms{}
+	}
+}
+
+// AttemptUnclear is a fact: Stripe replays a failure of the attempt, or remembers its key with another form.
+type AttemptUnclear struct {
+	Number   int
+	Mismatch bool
+}
+
+func (f AttemptUnclear) applyTo(o *Order, _ time.Time) {
+	if a := o.attemptNumber(f.Number); a != nil && a.Payment == "" {
+		a.Unclear, a.Mismatch = true, a.Mismatch || f.Mismatch
+	}
+}
+
+// AttemptSearched is a fact: Stripe's list does not show a payment of the attempt.
+type AttemptSearched struct{ Number int }
+
+func (f AttemptSearched) applyTo(o *Order, now time.Time) {
+	a := o.attemptNumber(f.Number)
+	switch {
+	case a == nil || !a.pending():
+	case a.MayAbandon(now):
+		a.abandonAttempt()
+	default:
+		a.Searched = now.UnixMilli()
+	}
+}
+
+// AttemptsListed is a fact: Stripe's list of the order's PaymentIntents is complete. Numbers that are still unknown have
+// none.
+type AttemptsListed struct{}
+
+func (AttemptsListed) applyTo(o *Order, _ time.Time) {
+	for i := range o.Attempts {
+		if o.Attempts[i].Unknown {
+			o.Attempts[i].abandonAttempt()
+		}
+	}
+}
+
+// Withdrawn is a fact: another attempt is to follow, so that the payment is about to be cancelled.
+type Withdrawn struct{ Payment ID }
+
+func (f Withdrawn) applyTo(o *Order, _ time.Time) {
+	if a := o.Attempt(f.Payment); a != nil {
+		a.Superseded, a.Ours = true, true
+	}
+}
+
+// OrderClosed is a fact: the order takes no further attempt. An empty reason takes the closing back.
+type OrderClosed struct{ Why Closure }
+
+func (f OrderClosed) applyTo(o *Order, _ time.Time) {
+	if f.Why == "" {
+		o.Closed, o.KnownAtClosing = "", 0
+		return
+	}
+	o.close(f.Why)
+	if a := o.Attempt(o.Current()); a != nil {
+		a.Ours = true // somebody with our key asks for its end
+	}
+}
+
+// ClosureNoted is a fact: Stripe's metadata says that the order was closed with the payment, or Stripe refuses to note it.
+type ClosureNoted struct{ Payment ID }
+
+func (f ClosureNoted) applyTo(o *Order, _ time.Time) {
+	if p := o.need(f.Payment); p != nil {
+		p.ClosedNoted = true
+	}
+}
+
+// AmountProposed is a fact: Stripe is being asked to set the amount.
+type AmountProposed struct{ Proposal }
+
+func (f AmountProposed) applyTo(o *Order, _ time.Time) { o.Proposed = f.Proposal }
+
+// ProposalSettled is a fact: the proposed amount counts, or Stripe declined it.
+type ProposalSettled struct{ Declined bool }
+
+func (f ProposalSettled) applyTo(o *Order, _ time.Time) {
+	if f.Declined {
+		o.Proposed = Proposal{}
+	}
+	o.acceptProposal()
+}
+
+// ForeignSeen is a fact: a payment names the order and is none of its attempts.
+type ForeignSeen struct{ Payment ID }
+
+// maxForeign bounds the ids of foreign payments that an order keeps.
+const maxForeign = 50
+
+func (f ForeignSeen) applyTo(o *Order, _ time.Time) {
+	if slices.Contains(o.ForeignIDs, f.Payment) {
+		return
+	}
+	o.ForeignCount++
+	if len(o.ForeignIDs) < maxForeign {
+		o.ForeignIDs = append(slices.Clone(o.ForeignIDs), f.Payment)
+	}
+}

@@ -1,0 +1,176 @@
+package payment
+
+import (
+	"cmp"
+	"slices"
+)
+
+// window is the precision of Stripe's time stamps, in seconds. Inside it time stamps say nothing about order.
+const window = 1
+
+// maxFailures bounds the failed attempts kept of one payment. The smallest ids stay, so that a bounded union is still a
+// union.
+const maxFailures = 100
+
+// Record is what is known of one PaymentIntent. It is a function of the set of facts seen, never of their arrival. Every
+// field is a maximum, a union, or a window under a maximum, so merging is associative, commutative and idempotent.
+type Record struct {
+	Created        int64            `json:"created,omitempty"`  // Unix seconds, of the PaymentIntent
+	Creation       *Observation     `json:"creation,omitempty"` // answer of the create call or payment_intent.created; fills, never overwrites
+	Recent         []Observation    `json:"recent,omitempty"`   // non-terminal events within window of the newest of them
+	Terminal       []Observation    `json:"terminal,omitempty"` // the newest of each terminal status
+	Reads          []Read           `json:"reads,omitempty"`    // non-terminal reads within window of the newest of them
+	Received       int64            `json:"received,omitempty"` // the greatest amount received, in minor units
+	Failures       []string         `json:"failures,omitempty"` // failed attempts: the charge of each, or the event id of one without a charge
+	StaleAt        int64            `json:"stale,omitempty"`    // Unix seconds: only a read dated later can be trusted
+	Refunds        Refunds          `json:"refunds,omitempty"`  // each at its furthest status
+	RefundedTotals []RefundedTotal  `json:"refunded,omitempty"` // sums given back, within window of the newest
+	Disputes       DisputeHistories `json:"disputes,omitempty"` // the observations of each within window of its newest
+	Listing        *RefundListing   `json:"listing,omitempty"`  // the newest list of refunds and disputes
+
+	// Unlisted is set where the record began with an event: refunds and disputes may have been reported before it existed.
+	Unlisted bool `json:"unlisted,omitempty"`
+}
+
+// Read is a PaymentIntent as Stripe showed it in the answer to a call.
+type Read struct {
+	Observation
+	IDs           []string `json:"ids,omitempty"`            // of the answer, and of others that showed the same in the same second
+	KnownBefore   []string `json:"known,omitempty"`          // events and answers known before the call, and so included in the answer
+	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorization
+}
+
+// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read or a StaleResponse; or of money given
+// back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing.
+type RecordFact interface{ mergeInto(r *Record) }
+
+// Event is a snapshot from a webhook or from the list of events.
+type Event struct{ Observation }
+
+// Creation is the PaymentIntent as it was made.
+type Creation struct{ Observation }
+
+// StaleResponse is the Date, in Unix seconds, of an answer that may be older than its date: a replay, or the answer to a
+// call that was sent twice.
+type StaleResponse int64
+
+// Merge returns the record with the fact in it. The record that it was given stays as it was.
+func Merge(r Record, f RecordFact) Record {
+	f.mergeInto(&r)
+	return r
+}
+
+// Empty reports whether nothing that can be shown has been seen yet.
+func (r *Record) Empty() bool {
+	return r.Creation == nil && len(r.Recent) == 0 && len(r.Terminal) == 0 && len(r.Reads) == 0
+}
+
+func (e Event) mergeInto(r *Record) {
+	r.accumulate(e.Observation)
+	switch {
+	case e.Status.Terminal():
+		r.Terminal = newestOfEach(r.Terminal, e.Observation)
+	default:
+		r.Recent = newestWindow(r.Recent, e.Observation)
+	}
+}
+
+func (c Creation) mergeInto(r *Record) {
+	r.accumulate(c.Observation)
+	if r.Creation == nil || compareStamps(*r.Creation, c.Observation) < 0 {
+		r.Creation = &c.Observation
+	}
+}
+
+func (a Read) mergeInto(r *Record) {
+	r.accumulate(a.Observation)
+	switch {
+	case a.Status.Terminal():
+		r.Terminal = newestOfEach(r.Terminal, a.Observation)
+	default:
+		r.Reads = newestReads(r.Reads, a)
+	}
+}
+
+func (at StaleResponse) mergeInto(r *Record) { r.StaleAt = max(r.StaleAt, int64(at)) }
+
+// accumulate merges the parts that only grow: the sum received and the set of failed attempts.
+func (r *Record) accumulate(s Observation) {
+	r.Received = max(r.Received, s.AmountReceived)
+	if !s.failed() {
+		return
+	}
+	attempt := cmp.Or(s.Failure.ownCharge(), s.Event)
+	if attempt == "" {
+		return
+	}
+	at, known := slices.BinarySearch(r.Failures, attempt)
+	if known {
+		return
+	}
+	r.Failures = slices.Insert(slices.Clone(r.Failures), at, attempt)
+	r.Failures = r.Failures[:min(len(r.Failures), maxFailures)]
+}
+
+// newestOfEach keeps the newest observation of each terminal status.
+func newestOfEach(kept []Observation, s Observation) []Observation {
+	return keepNewer(kept, s, compareEnds, func(k Observation) bool { return k.Status == s.Status })
+}
+
+// newestWindow adds an event and drops those older than the newest by more than the window. An event that arrives in two
+// API versions is kept in the newer one.
+func newestWindow(kept []Observation, s Observation) []Observation {
+	return withinWindow(keepNewer(kept, s, compareStamps, func(k Observation) bool { return k.Event == s.Event }))
+}
+
+// keepNewer adds an observation in the order of compare. Of two that are the same the newer stays.
+func keepNewer(
+	kept []Observation, s Observation, compare func(a, b Observation) int, same func(Observation) bool,
+) []Observation {
+	kept = slices.Clone(kept)
+	i := slices.IndexFunc(kept, same)
+	switch {
+	case i < 0:
+		kept = append(kept, s)
+	case compare(kept[i], s) < 0:
+		kept[i] = s
+	}
+	slices.SortFunc(kept, compare)
+	return kept
+}
+
+// newestReads adds a read and drops those older than the newest by more than the window. A read that shows what another
+// has shown only adds to what that one includes.
+func newestReads(kept []Read, a Read) []Read {
+	kept = slices.Clone(kept)
+	i := slices.IndexFunc(kept, func(k Read) bool { return compareReads(k, a) == 0 })
+	if i < 0 {
+		i, kept = len(kept), append(kept, a)
+	}
+	kept[i].IDs, kept[i].KnownBefore = union(kept[i].IDs, a.IDs), union(kept[i].KnownBefore, a.KnownBefore)
+	kept[i].CaptureBefore = max(kept[i].CaptureBefore, a.CaptureBefore)
+	slices.SortFunc(kept, compareReads)
+	return withinWindow(kept)
+}
+
+func union(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
+}
+
+// withinWindow drops what is older than the last, the newest, by more than the window: it can never come back.
+func withinWindow[T interface{ seenAt() int64 }](kept []T) []T {
+	newest := kept[len(kept)-1].seenAt()
+	return slices.DeleteFunc(kept, func(k T) bool { return k.seenAt() < newest-window })
+}
+
+// KnownIDs returns the ids of the events and answers that a read begun now includes.
+func (r *Record) KnownIDs() []string {
+	ids := make([]string, 0, len(r.Recent)+len(r.Reads))
+	for _, s := range r.Recent {
+		ids = append(ids, s.Event)
+	}
+	for _, a := range r.Reads {
+		ids = append(ids, a.IDs...)
+	}
+	return append(ids, r.knownReversals()...)
+}

@@ -1,0 +1,43 @@
+package payment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// CreateRequest is an order to be paid, as a backend or a token that a backend signed asks for it.
+type CreateRequest struct {
+	Order                     OrderID
+	Terms                     Terms
+	Rev                       int64 // age of a token's terms, in Unix milliseconds; zero: a service key's, of this moment
+	Description               string
+	ReceiptEmail              string
+	StatementDescriptorSuffix string
+	Metadata                  map[string]string
+	Session                   SessionFeatures
+	Reopen                    bool // a service key opens a closed order again
+}
+
+// RefundRequest is a backend's call to give money back.
+type RefundRequest struct {
+	Payment ID
+	Caller  string // the service key's name
+	Key     string // the caller's idempotency key
+	Amount  *int64 // minor units; nil: all that is left
+	Reason  string // one of Stripe's, or none
+}
+
+// Name identifies the call here and at Stripe: hex SHA-256 of key name, payment and the caller's key, so that the caller's
+// key itself is stored nowhere.
+func (r RefundRequest) Name() string {
+	sum := sha256.Sum256([]byte(r.Caller + "\x00" + string(r.Payment) + "\x00" + r.Key))
+	return hex.EncodeToString(sum[:])
+}
+
+// Asked is the amount that the caller names, in minor units; zero: all that is left.
+func (r RefundRequest) Asked() int64 {
+	if r.Amount == nil {
+		return 0
+	}
+	return *r.Amount
+}

@@ -1,0 +1,142 @@
+package payment
+
+import "slices"
+
+// Resolved is the one snapshot that a record stands for. All its fields come from one observation.
+type Resolved struct {
+	Observation
+	NeedsRead     bool  // only Stripe can say whether the snapshot is right
+	NotBefore     int64 // Unix seconds by Stripe's clock: an answer dated earlier settles nothing
+	Contradictory bool  // both succeeded and canceled were seen
+}
+
+// Resolve picks the snapshot to show. The record must not be empty.
+//
+//	known                                      | shown                              | needs a read
+//	-------------------------------------------|------------------------------------|--------------------
+//	a terminal snapshot                        | the newest of them                 | if both ends were seen
+//	only the creation                          | it                                 | no
+//	events newer than the last read, all alike | that                               | no
+//	one of them certainly after the others     | that one                           | no
+//	otherwise                                  | the best guess                     | yes
+//
+// A stale response, unknown refunds and ambiguous disputes ask for a read in every row.
+func (r *Record) Resolve() Resolved {
+	shown, finished := r.resolveTerminal()
+	if !finished {
+		shown = r.resolveRunning()
+		shown.requireReadAfter(r.untrustedUntil(), r.lastRead())
+	}
+	received := max(shown.AmountReceived, r.Received)
+	unlisted := r.Unlisted && received > 0 && r.Listing == nil
+	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, received) {
+		shown.NeedsRead = true
+	}
+	if notBefore := r.ambiguousDisputesUntil(); notBefore > 0 {
+		shown.NeedsRead, shown.NotBefore = true, max(shown.NotBefore, notBefore)
+	}
+	return shown
+}
+
+// requireReadAfter asks for a read that is surely newer than an answer whose date, in Unix seconds, may be wrong.
+func (s *Resolved) requireReadAfter(at int64, last *Read) {
+	if at > 0 && (last == nil || last.At < at+2*window) {
+		s.NeedsRead, s.NotBefore = true, at+2*window
+	}
+}
+
+// untrustedUntil returns the newest date, in Unix seconds, that an answer may have had wrongly; zero where there is none.
+// Answers within the window that differ are untrusted too, unless one was asked for when the others were known.
+func (r *Record) untrustedUntil() int64 {
+	last := r.lastRead()
+	for _, a := range r.Reads {
+		if !a.sameVisibleState(last.Snapshot) && !r.supersededByRead(a) {
+			return max(r.StaleAt, last.At)
+		}
+	}
+	return r.StaleAt
+}
+
+// lastRead returns the newest read, nil before the first. Reads cannot all supersede each other.
+func (r *Record) lastRead() *Read {
+	var last *Read
+	for i := range r.Reads {
+		if last == nil || !r.supersededByRead(r.Reads[i]) {
+			last = &r.Reads[i]
+		}
+	}
+	return last
+}
+
+// supersededByRead reports whether the read was known when another was asked for, and so is older.
+func (r *Record) supersededByRead(a Read) bool {
+	for _, later := range r.Reads {
+		unknown := func(id string) bool { return !slices.Contains(later.KnownBefore, id) }
+		if len(a.IDs) > 0 && !slices.ContainsFunc(a.IDs, unknown) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolveTerminal shows the end of the payment, once one is seen.
+func (r *Record) resolveTerminal() (Resolved, bool) {
+	if len(r.Terminal) == 0 {
+		return Resolved{}, false
+	}
+	last := r.Terminal[len(r.Terminal)-1]
+	contradictory := len(r.Terminal) > 1
+	return Resolved{
+		Observation: last, Contradictory: contradictory, NeedsRead: contradictory && last.Event != "", NotBefore: last.At,
+	}, true
+}
+
+// resolveRunning shows a payment that has not ended.
+func (r *Record) resolveRunning() Resolved {
+	open, read := r.afterReads(), r.lastRead()
+	switch {
+	case len(open) == 0 && read != nil:
+		return Resolved{Observation: read.Observation}
+	case len(open) == 0:
+		return Resolved{Observation: *r.Creation}
+	}
+	if read != nil && open[len(open)-1].At <= read.At+window {
+		open = append(open, read.Observation)
+		if !sameVisibleStates(open) {
+			return Resolved{Observation: slices.MaxFunc(open, compareGuesses), NeedsRead: true}
+		}
+	}
+	if last, certain := certainlyLast(open); certain {
+		return Resolved{Observation: last}
+	}
+	return Resolved{Observation: slices.MaxFunc(open, compareGuesses), NeedsRead: true}
+}
+
+// afterReads returns the recent events that no read includes. A read includes what was known when it began, and whatever
+// is older than it by more than the window.
+func (r *Record) afterReads() []Observation {
+	return slices.DeleteFunc(slices.Clone(r.Recent), func(s Observation) bool {
+		includes := func(a Read) bool { return s.At < a.At-window || slices.Contains(a.KnownBefore, s.Event) }
+		return slices.ContainsFunc(r.Reads, includes)
+	})
+}
+
+func sameVisibleStates(list []Observation) bool {
+	return !slices.ContainsFunc(list, func(s Observation) bool { return !s.sameVisibleState(list[0].Snapshot) })
+}
+
+// certainlyLast returns the observation that all others equal or certainly precede.
+func certainlyLast(list []Observation) (Observation, bool) {
+	for _, last := range slices.Backward(list) {
+		mayFollow := func(s Observation) bool {
+			return !s.sameVisibleState(last.Snapshot) && !s.mustPrecede(last.Snapshot)
+		}
+		if !slices.ContainsFunc(list, mayFollow) {
+			return last, true
+		}
+	}
+	return Observation{}, false
+}
+
+// ShowsSame reports whether the record stands for the same as a snapshot.
+func (r *Record) ShowsSame(s Snapshot) bool { return !r.Empty() && r.Resolve().sameVisibleState(s) }

@@ -1,0 +1,133 @@
+package payment
+
+import "time"
+
+// Intent is a PaymentIntent as Stripe showed it, in our words.
+type Intent struct {
+	ID           ID
+	Created      int64 // Unix seconds
+	Livemode     bool
+	ClientSecret Secret
+	Snapshot
+}
+
+// Answer is a PaymentIntent in an answer of Stripe.
+type Answer struct {
+	Intent
+	RequestID     string     // of the answer, Stripe's "req_…"
+	Date          int64      // Unix seconds, of the answer
+	Stale         bool       // a replay, or the answer to a repeated call: it may be older than its date
+	CaptureBefore int64      // Unix seconds, the end of an authorization; zero where there is none
+	Charged       int64      // Unix seconds, when the charge that received money was made; zero: none did, or not known
+	Reversals     *Reversals // only in the answer to a read, and after money came
+}
+
+// Reversals are all refunds and disputes of a payment, as Stripe listed them.
+type Reversals struct {
+	Refunds  []RefundSeen
+	Disputes []DisputeSeen // without a time: the answer's Date is theirs
+}
+
+// ReadFacts returns what an answer to a read says, given the ids of the events and answers known before the call.
+func (a Answer) ReadFacts(knownBefore []string) []RecordFact {
+	if a.Stale {
+		return []RecordFact{StaleResponse(a.Date)}
+	}
+	facts := []RecordFact{Read{
+		Observation: Observation{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID},
+		KnownBefore: knownBefore, CaptureBefore: a.CaptureBefore,
+	}}
+	if a.Reversals == nil {
+		return facts
+	}
+	for _, refund := range a.Reversals.Refunds {
+		facts = append(facts, refund)
+	}
+	for _, dispute := range a.Reversals.Disputes {
+		dispute.At = a.Date
+		facts = append(facts, dispute)
+	}
+	return append(facts, RefundListing{At: a.Date, KnownBefore: knownBefore})
+}
+
+// CreationFact is the PaymentIntent of the answer as it was made.
+func (a Answer) CreationFact() RecordFact {
+	return Creation{Observation{At: a.Created, Snapshot: a.Snapshot}}
+}
+
+// StripeEvent is a verified event of Stripe, decoded as far as Kasse needs it.
+type StripeEvent struct {
+	ID         string // "evt_…"
+	Type       string
+	Created    int64 // Unix seconds
+	APIVersion string
+	Livemode   bool
+	Connected  bool    // of another account, through Connect
+	Key        string  // idempotency key of the call that caused the event; empty where Stripe does not say
+	Intent     *Intent // of a payment_intent.* event
+	Payment    ID      // that an event about money given back belongs to
+	Reversals  []RecordFact
+	Unreadable string // why it could not be decoded; empty where it could
+}
+
+// Subject is the payment that the event is about; empty where there is none.
+func (e StripeEvent) Subject() ID {
+	if e.Intent != nil {
+		return e.Intent.ID
+	}
+	return e.Payment
+}
+
+// Cause is the entry of the history for a change by the event.
+func (e StripeEvent) Cause() string { return e.Type + " " + e.ID }
+
+// Fact is what the event shows of the PaymentIntent. Its type matters only for the creation, which never overwrites.
+func (e StripeEvent) Fact() RecordFact {
+	seen := Observation{At: e.Created, Event: e.ID, APIVersion: e.APIVersion, Snapshot: e.Intent.Snapshot}
+	if e.Type == "payment_intent.created" {
+		return Creation{seen}
+	}
+	return Event{seen}
+}
+
+// statusOf is the status that an event's type implies for its object.
+//
+// Source: https://docs.stripe.com/api/events/types
+var statusOf = map[string]Status{
+	"payment_intent.succeeded": Succeeded, "payment_intent.canceled": Canceled, "payment_intent.processing": Processing,
+	"payment_intent.requires_action": RequiresAction, "payment_intent.payment_failed": RequiresPaymentMethod,
+}
+
+// Disagrees reports whether the event's type and its object contradict each other.
+func (e StripeEvent) Disagrees() bool {
+	status, implied := statusOf[e.Type]
+	return implied && e.Intent != nil && e.Intent.Status != status
+}
+
+// Page is a part of one of Stripe's lists, newest first. Next is where to go on; empty at the end.
+type Page[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Listed is a PaymentIntent as a list shows it. That may be older than the list's date.
+type Listed struct {
+	Intent
+	Date      int64 // Unix seconds, of the list
+	Succeeded int64 // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
+}
+
+// ListedReversal is a refund or a dispute as a list names it.
+type ListedReversal struct {
+	ID      string // "re_…", "dp_…"
+	Status  string // verbatim
+	Payment ID
+	Created int64 // Unix seconds
+}
+
+// Saved is the outcome of a save: the order as it stands in Redis, and Redis's time in Unix microseconds precision.
+type Saved struct {
+	Order   Order
+	Now     time.Time
+	Written bool // false where the change made no difference
+}

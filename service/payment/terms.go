@@ -1,0 +1,79 @@
+package payment
+
+import "time"
+
+// Terms are what an order costs and for whom. Other fields of a repeated create are ignored.
+type Terms struct {
+	Amount           int64         `json:"amount"` // minor units
+	Currency         string        `json:"currency"`
+	Customer         CustomerID    `json:"customer,omitempty"`
+	CaptureMethod    CaptureMethod `json:"capture_method,omitempty"`
+	SetupFutureUsage string        `json:"setup_future_usage,omitempty"`
+}
+
+// Terms returns the terms that the PaymentIntent shows.
+func (s Snapshot) Terms() Terms {
+	return Terms{
+		Amount: s.Amount, Currency: s.Currency, Customer: s.Customer, CaptureMethod: s.CaptureMethod,
+		SetupFutureUsage: s.SetupFutureUsage,
+	}
+}
+
+// keyRevs is how precisely the moment of a service key's create is kept, so that repeats need not write.
+const keyRevs = time.Second
+
+// applyTerms applies the terms of a create. Terms of a service key are of this moment and must equal the order's, if it
+// has any, unless the create may reopen the order. Terms of a token win only if they are newer; the token's customer must
+// match the result.
+func (o *Order) applyTerms(r CreateRequest, mayReopen bool, now time.Time) error {
+	bound := o.Terms != Terms{}
+	switch {
+	case r.Rev == 0 && r.Reopen && mayReopen && o.Winner == "" && o.Terms != r.Terms:
+		o.Terms, o.Rev = r.Terms, max(o.Rev+1, now.UnixMilli())
+	case r.Rev == 0 && bound && o.Terms != r.Terms:
+		return orderConflict()
+	case r.Rev == 0 && now.UnixMilli()-o.Rev >= keyRevs.Milliseconds():
+		o.Terms, o.Rev = r.Terms, now.UnixMilli()
+	case r.Rev == 0 && !bound:
+		o.Terms = r.Terms
+	case !o.Frozen() && (r.Rev > o.Rev || (!bound && r.Rev == o.Rev)):
+		o.Terms, o.Rev = r.Terms, r.Rev
+	}
+	if r.Terms.Customer != o.Terms.Customer || (o.Terms == Terms{}) {
+		return orderConflict()
+	}
+	return nil
+}
+
+func orderConflict() *Error {
+	return &Error{
+		Code:   CodeOrderConflict,
+		Detail: "The order has other terms (amount, currency, customer, capture_method or setup_future_usage).",
+	}
+}
+
+// acceptProposal applies the pending amount unless newer terms have arrived.
+func (o *Order) acceptProposal() {
+	if o.Proposed.Rev > o.Rev && !o.Frozen() {
+		o.Terms.Amount, o.Rev = o.Proposed.Amount, o.Proposed.Rev
+	}
+	o.Proposed = Proposal{}
+}
+
+// maxAhead is how far in the future terms may be dated: a date beyond it is no moment at which they were set.
+const maxAhead = time.Minute
+
+// recoverTerms applies the terms that a payment of the order shows, where Redis has forgotten them: their age must be
+// newer than the order's, and not of the future. A copy of our metadata on another PaymentIntent has the age of the
+// original, and changes nothing.
+func (o *Order) recoverTerms(a *Attempt, rev int64, s Snapshot, now time.Time) {
+	if rev == 0 || rev <= o.Rev || time.UnixMilli(rev).After(now.Add(maxAhead)) {
+		return
+	}
+	usage := a.Terms.SetupFutureUsage // what was asked for; the customer's page may set another on the PaymentIntent
+	known := a.Terms != Terms{}
+	o.Terms, o.Rev = s.Terms(), rev
+	if known {
+		o.Terms.SetupFutureUsage = usage
+	}
+}

@@ -1,0 +1,327 @@
+package payment
+
+import (
+	"bytes"
+	"maps"
+	"strings"
+	"time"
+
+	json "github.com/go-json-experiment/json/v1"
+)
+
+// State is what an order needs to know of a payment.
+type State string
+
+// The states of the contract.
+const (
+	Pending           State = "pending"
+	ActionRequired    State = "action_required"
+	InProgress        State = "processing"
+	Failed            State = "failed"
+	Authorized        State = "authorized"
+	Paid              State = "paid"
+	CanceledState     State = "canceled"
+	PartiallyRefunded State = "partially_refunded"
+	Refunded          State = "refunded"
+	Disputed          State = "disputed"
+	ChargedBack       State = "charged_back"
+)
+
+// Payable reports whether the customer may pay now.
+func (s State) Payable() bool { return s == Pending || s == ActionRequired || s == Failed }
+
+// InFlight reports whether the money is on its way.
+func (s State) InFlight() bool { return s == InProgress || s == Authorized }
+
+// Won reports whether the money came, whatever happened to it since.
+func (s State) Won() bool {
+	switch s {
+	case Paid, PartiallyRefunded, Refunded, Disputed, ChargedBack:
+		return true
+	case Pending, ActionRequired, InProgress, Failed, Authorized, CanceledState:
+	}
+	return false
+}
+
+// guidance is what a page should do in a state, and how often it should ask.
+type guidance struct {
+	next string
+	poll int // milliseconds; 0: the state is final
+}
+
+var guide = map[State]guidance{
+	Pending:        {"pay", 2_000},
+	ActionRequired: {"authenticate", 2_000},
+	InProgress:     {"wait", 60_000},
+	Failed:         {"retry", 2_000},
+	Authorized:     {"wait", 60_000},
+}
+
+// Hold is why a payment that came in must not be fulfilled.
+type Hold string
+
+// The reasons of the contract.
+const (
+	HoldAmount    Hold = "amount_mismatch"
+	HoldCurrency  Hold = "currency_mismatch"
+	HoldDuplicate Hold = "duplicate_payment"
+	HoldRefunded  Hold = "refunded"
+	HoldDisputed  Hold = "disputed"
+)
+
+// PublicView is the part of the status view that the holder of a client secret may see. Amounts are in minor units.
+type PublicView struct {
+	Payment          ID           `json:"payment_intent"`
+	Order            OrderID      `json:"order_id"`
+	Attempt          int          `json:"attempt"`
+	Superseded       bool         `json:"superseded"`
+	Status           Status       `json:"status"`
+	State            State        `json:"state"`
+	Next             string       `json:"next"`
+	Final            bool         `json:"final"`
+	Fulfillable      bool         `json:"fulfillable"`
+	FulfillableAt    *time.Time   `json:"fulfillable_at"`
+	HoldReason       *Hold        `json:"hold_reason"`
+	Amount           int64        `json:"amount"`
+	AmountReceived   int64        `json:"amount_received"`
+	AmountCapturable int64        `json:"amount_capturable"`
+	AmountRefunded   int64        `json:"amount_refunded"`
+	Currency         string       `json:"currency"`
+	Failure          *FailureView `json:"failure"`
+	CaptureBefore    *time.Time   `json:"capture_before"`
+	Livemode         bool         `json:"livemode"`
+	Version          int64        `json:"version"`
+	CreatedAt        time.Time    `json:"created_at"`
+	UpdatedAt        time.Time    `json:"updated_at"`
+	PollAfter        *int         `json:"poll_after_ms"`
+}
+
+// privateView is the part of the status view for service keys and order tokens only. Its first member is customer.
+type privateView struct {
+	Customer *CustomerID       `json:"customer"`
+	Metadata map[string]string `json:"metadata"`
+	Dispute  *DisputeView      `json:"dispute"`
+}
+
+// View is the status view of the contract. Its JSON is stored and served as it is.
+type View struct {
+	PublicView
+	privateView
+}
+
+// DisputeView is the most important dispute of a payment: a lost one, else an open one, else the newest. Its amount is in
+// minor units.
+type DisputeView struct {
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	Amount int64  `json:"amount"`
+}
+
+// privateStart begins the private part of a rendered view. It cannot stand inside a JSON string, where its quotation marks
+// would be escaped.
+var privateStart = []byte(`,"customer":`)
+
+// PublicPart returns the JSON of the PublicView in a rendered View.
+func PublicPart(view []byte) []byte {
+	cut := max(bytes.Index(view, privateStart), 0)
+	return append(view[:cut:cut], '}')
+}
+
+// view renders a payment of the order. Version and time of change are those of the last visible change.
+func (o *Order) view(a *Attempt, p *Payment) View {
+	shown := p.Record.Resolve()
+	received := max(shown.AmountReceived, p.Record.Received)
+	refunded, disputes := p.Record.refunded(shown.Amount, received), p.Record.disputes()
+	state := stateSince(stateOf(shown.Snapshot, received), received, refunded, disputes)
+	hold := o.hold(p, shown.Snapshot, state, refunded)
+	advice, running := guide[state]
+	v := View{
+		PublicView: PublicView{
+			Payment: p.ID, Order: o.ID, Attempt: a.Number, Superseded: a.Superseded,
+			Status: shown.Status, State: state, Next: "none", Final: !running,
+			Fulfillable: state.Won() && hold == "", HoldReason: optional(hold),
+			Amount: shown.Amount, AmountReceived: received, AmountCapturable: shown.AmountCapturable,
+			AmountRefunded: refunded, Currency: shown.Currency, Failure: explain(shown.Failure),
+			CaptureBefore: p.captureBefore(state), Livemode: p.Livemode, Version: a.Version,
+			CreatedAt: time.Unix(p.Record.Created, 0).UTC(), UpdatedAt: time.Unix(a.UpdatedAt, 0).UTC(),
+		},
+		privateView: privateView{
+			Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata), Dispute: mostImportant(disputes),
+		},
+	}
+	if o.Foreign == "" && o.Winner == p.ID {
+		v.FulfillableAt = moment(o.FulfillableAt)
+	}
+	if running {
+		v.Next, v.PollAfter = advice.next, &advice.poll
+	}
+	return v
+}
+
+// View returns the view of a loaded payment; false where it is not loaded or has nothing to show.
+func (o *Order) View(id ID) (View, bool) {
+	a, p := o.Attempt(id), o.Loaded[id]
+	if a == nil || p == nil || p.Record.Empty() {
+		return View{}, false
+	}
+	return o.view(a, p), true
+}
+
+// Render returns the JSON of a loaded payment's view; nil where there is nothing to show.
+func (o *Order) Render(id ID) []byte {
+	v, ok := o.View(id)
+	if !ok {
+		return nil
+	}
+	return v.encode()
+}
+
+// stateOf names the state of a payment of which so much was received, in minor units.
+func stateOf(s Snapshot, received int64) State {
+	switch s.Status {
+	case RequiresPaymentMethod:
+		if s.failed() {
+			return Failed
+		}
+		return Pending
+	case RequiresConfirmation:
+		return Pending
+	case RequiresAction:
+		return ActionRequired
+	case Processing:
+		return InProgress
+	case RequiresCapture:
+		return Authorized
+	case Succeeded:
+		return Paid
+	case Canceled:
+		if received > 0 {
+			return Paid
+		}
+		return CanceledState
+	}
+	return Pending
+}
+
+// stateSince names the state of a payment after what was given back, or is claimed back, of the money received. The first
+// of the disputes is the most telling. Amounts are in minor units.
+func stateSince(state State, received, refunded int64, disputes []DisputeSeen) State {
+	switch {
+	case state != Paid:
+		return state
+	case len(disputes) > 0 && disputes[0].lost():
+		return ChargedBack
+	case len(disputes) > 0 && disputes[0].open():
+		return Disputed
+	case refunded > 0 && refunded >= received:
+		return Refunded
+	case refunded > 0:
+		return PartiallyRefunded
+	}
+	return Paid
+}
+
+func mostImportant(disputes []DisputeSeen) *DisputeView {
+	if len(disputes) == 0 {
+		return nil
+	}
+	d := disputes[0]
+	return &DisputeView{ID: string(d.ID), Status: d.Status, Amount: d.Amount}
+}
+
+// hold says why a payment that came in must not be fulfilled; empty where it may. With manual capture the backend chose the
+// sum, and reads it in amount_received. A part given back holds the payment too: only the shop knows what that was for.
+func (o *Order) hold(p *Payment, s Snapshot, state State, refunded int64) Hold {
+	if !state.Won() {
+		return ""
+	}
+	switch {
+	case o.Foreign == "" && s.Currency != o.Terms.Currency:
+		return HoldCurrency
+	case o.Foreign == "" && s.Amount != o.Terms.Amount:
+		return HoldAmount
+	case s.CaptureMethod != CaptureManual && p.Record.Received != s.Amount:
+		return HoldAmount
+	case o.Foreign != "" || o.Winner != p.ID:
+		return HoldDuplicate
+	case refunded > 0:
+		return HoldRefunded
+	case state == Disputed, state == ChargedBack:
+		return HoldDisputed
+	}
+	return ""
+}
+
+func (p *Payment) captureBefore(state State) *time.Time {
+	read := p.Record.lastRead()
+	if state != Authorized || read == nil {
+		return nil
+	}
+	return moment(read.CaptureBefore)
+}
+
+// shopMetadata leaves out the keys that are ours.
+func shopMetadata(all map[string]string) map[string]string {
+	shop := map[string]string{}
+	for key, value := range all {
+		if !strings.HasPrefix(key, reservedMetadata) {
+			shop[key] = value
+		}
+	}
+	return shop
+}
+
+// reservedMetadata begins the metadata keys that are ours.
+const reservedMetadata = "kasse_"
+
+// encode returns the view's JSON: the public members, then the private ones. It cannot fail, since a view holds strings,
+// numbers and times only.
+func (v View) encode() []byte {
+	public, _ := json.Marshal(v.PublicView)   //nolint:errchkjson // see above
+	private, _ := json.Marshal(v.privateView) //nolint:errchkjson // see above
+	return append(append(public[:len(public)-1], ','), private[1:]...)
+}
+
+// sameMeaning reports whether two views show the same to a caller, their version and time of change apart.
+func (v View) sameMeaning(o View) bool {
+	a, b := v.PublicView, o.PublicView
+	same := a.Payment == b.Payment && a.Order == b.Order && a.Attempt == b.Attempt && a.Superseded == b.Superseded &&
+		a.Status == b.Status && a.State == b.State && a.Fulfillable == b.Fulfillable && a.Livemode == b.Livemode &&
+		a.Amount == b.Amount && a.AmountReceived == b.AmountReceived && a.AmountCapturable == b.AmountCapturable &&
+		a.AmountRefunded == b.AmountRefunded && a.Currency == b.Currency
+	return same && equal(a.FulfillableAt, b.FulfillableAt) && equal(a.HoldReason, b.HoldReason) &&
+		equal(a.CaptureBefore, b.CaptureBefore) && a.Failure.sameMeaning(b.Failure) && equal(v.Customer, o.Customer) &&
+		equal(v.Dispute, o.Dispute) && maps.Equal(v.Metadata, o.Metadata)
+}
+
+func equal[T comparable](a, b *T) bool { return a == b || (a != nil && b != nil && *a == *b) }
+
+// DecodeView reads a rendered view.
+func DecodeView(text []byte) (View, error) {
+	var v View
+	err := json.Unmarshal(text, &v)
+	return v, err
+}
+
+// WithoutMetadata returns the view's JSON without the shop's metadata, for where it is too large.
+func WithoutMetadata(view []byte) ([]byte, error) {
+	v, err := DecodeView(view)
+	v.Metadata = map[string]string{}
+	return v.encode(), err
+}
+
+func optional[T ~string](value T) *T {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+// moment gives Unix seconds as the contract writes a time; zero is none.
+func moment(unix int64) *time.Time {
+	if unix == 0 {
+		return nil
+	}
+	at := time.Unix(unix, 0).UTC()
+	return &at
+}

@@ -1,0 +1,87 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// findMargin is how much earlier or later than expected a listed PaymentIntent may be dated: clocks differ, and a try may
+// take its time.
+const findMargin = 5 * time.Minute
+
+// mismatchBack is how far back a PaymentIntent is searched that Stripe made under a key which is forgotten here: as long as
+// Stripe surely remembers the key, and an hour.
+const mismatchBack = 25 * time.Hour
+
+// searchRetry is when a create may ask again about an attempt whose outcome is not known.
+const searchRetry = time.Minute
+
+// search looks for the payment of an attempt in Stripe's list. What is found is adopted. What is not, was not made, once
+// nobody can make it any more.
+func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Attempt) error {
+	if err := s.take(ctx, t, l); err != nil {
+		return err
+	}
+	since, until := time.UnixMilli(a.Reserved).Add(-findMargin), time.UnixMilli(max(a.Tried, a.Reserved)).Add(findMargin)
+	customer := a.Terms.Customer
+	if a.Mismatch {
+		since, customer = time.UnixMilli(a.Reserved).Add(-mismatchBack), ""
+	}
+	found, err := s.findPayments(ctx, t.ref.Order, customer, since, until)
+	if err != nil {
+		_, releaseErr := s.release(ctx, t, l, payment.CauseAPI)
+		if releaseErr != nil {
+			return releaseErr
+		}
+		return err
+	}
+	if _, err := s.release(ctx, t, l, payment.CauseRead, adopted(found), payment.AttemptSearched{Number: a.Number}); err != nil {
+		return err
+	}
+	if row := t.order.Attempts[a.Number-1]; row.Payment == "" && !row.Refused {
+		return &payment.Error{
+			Code:       payment.CodeStripeUnavailable,
+			Detail:     "It is not known yet whether Stripe has made the payment. The same request can be sent again.",
+			RetryAfter: searchRetry,
+		}
+	}
+	return nil
+}
+
+// findPayments is FindPayments under the bound of one call to Stripe.
+func (s *Service) findPayments(
+	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
+) ([]payment.Answer, error) {
+	leased, cancel := s.stripeContext(ctx)
+	defer cancel()
+	return s.stripe.FindPayments(leased, order, customer, since, until)
+}
+
+// adopted are the facts of listed PaymentIntents. Each that claims an attempt without a payment becomes that attempt.
+func adopted(found []payment.Answer) payment.Fact {
+	var facts payment.All
+	for _, a := range found {
+		facts = append(facts, payment.Adopted{Seen: payment.Seen{Intent: a.Intent, Facts: []payment.RecordFact{payment.StaleResponse(a.Date)}}})
+	}
+	return facts
+}
+
+// listUnknown looks for the attempts of an order of which nothing is known but that a later one exists. Numbers that
+// Stripe's list does not show have no payment.
+func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms payment.Fact) error {
+	if err := s.take(ctx, t, l, terms); err != nil {
+		return err
+	}
+	since, until := t.order.UnknownPeriod(t.now)
+	found, err := s.findPayments(ctx, t.ref.Order, "", since.Add(-findMargin), until.Add(findMargin))
+	facts := []payment.Fact{adopted(found), payment.AttemptsListed{}}
+	if err != nil {
+		facts = nil
+	}
+	if _, releaseErr := s.release(ctx, t, l, payment.CauseRead, facts...); releaseErr != nil {
+		return releaseErr
+	}
+	return err
+}

@@ -1,0 +1,11 @@
+-- Lets a pointer lead from a payment to its order. A pointer never changes its order, and never ends sooner.
+-- KEYS[1] pointer  KEYS[2] meta
+-- ARGV[1] order id  ARGV[2] Unix milliseconds at which it ends
+-- Returns the order that the pointer leads to, or the error NOMETA.
+if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+redis.call('SET', KEYS[1], ARGV[1], 'NX')
+redis.call('PEXPIREAT', KEYS[1], ARGV[2], 'NX')
+redis.call('PEXPIREAT', KEYS[1], ARGV[2], 'GT')
+return redis.call('GET', KEYS[1])

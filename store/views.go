@@ -1,0 +1,198 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+
+	json "github.com/go-json-experiment/json/v1"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
+)
+
+// viewPrefix begins the field of an order that holds the view of a payment.
+const viewPrefix = "view:"
+
+// viewField is what is stored of a view: its version and the hash of the payment's client secret in the first line, then
+// the JSON.
+func viewField(version int64, secretHash string, view []byte) string {
+	return strconv.FormatInt(version, 10) + " " + secretHash + "\n" + string(view)
+}
+
+func readViewField(text string) (payment.StoredView, error) {
+	head, view, _ := strings.Cut(text, "\n")
+	number, hash, _ := strings.Cut(head, " ")
+	version, err := positive(number)
+	return payment.StoredView{View: []byte(view), Version: version, SecretHash: hash}, err
+}
+
+// LoadView returns the view as it was rendered last; payment.ErrNotFound where there is none.
+func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {
+	order, found, err := s.pointed(ctx, id)
+	if err != nil {
+		return payment.StoredView{}, err
+	}
+	if !found {
+		return payment.StoredView{}, payment.ErrNotFound
+	}
+	view, err := s.loadView(ctx, payment.Ref{Order: order}, id)
+	if !errors.Is(err, payment.ErrNotFound) {
+		view.Order = order
+		return view, err
+	}
+	return s.loadView(ctx, payment.Ref{Order: order, Foreign: id}, id) // without an order whose token may read it
+}
+
+func (s *Store) loadView(ctx context.Context, ref payment.Ref, id payment.ID) (payment.StoredView, error) {
+	_, key := s.orderKey(ref)
+	field := viewPrefix + string(id)
+	load := func(ctx context.Context) (payment.StoredView, error) { return s.readView(ctx, key, field) }
+	if s.Readers.cache == nil {
+		return load(ctx)
+	}
+	return s.Readers.cache.view(ctx, viewKey{key, field}, load)
+}
+
+func (s *Store) readView(ctx context.Context, key, field string) (payment.StoredView, error) {
+	question := redis.NewStringCmd(ctx, "hget", key, field)
+	switch err := s.reading.run(ctx, question); {
+	case errors.Is(err, redis.Nil):
+		return payment.StoredView{}, payment.ErrNotFound
+	case err != nil:
+		return payment.StoredView{}, unavailable(err)
+	}
+	view, err := readViewField(question.Val())
+	if err != nil {
+		return view, corrupt(key, err)
+	}
+	return view, nil
+}
+
+// LoadViews returns the views of an order's payments, nil for one that has none.
+func (s *Store) LoadViews(ctx context.Context, order payment.OrderID, ids []payment.ID) ([][]byte, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	_, key := s.orderKey(payment.Ref{Order: order})
+	words := []any{"hmget", key}
+	for _, id := range ids {
+		words = append(words, viewPrefix+string(id))
+	}
+	question := redis.NewSliceCmd(ctx, words...)
+	if err := s.reading.run(ctx, question); err != nil {
+		return nil, unavailable(err)
+	}
+	views := make([][]byte, len(ids))
+	for i, value := range question.Val() {
+		text, stored := value.(string)
+		if !stored {
+			continue
+		}
+		view, err := readViewField(text)
+		if err != nil {
+			return nil, corrupt(key, err)
+		}
+		views[i] = view.View
+	}
+	return views, nil
+}
+
+// LoadHistory returns the visible changes of a payment, oldest first; payment.ErrNotFound where there is no payment.
+func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.HistoryEntry, error) {
+	order, found, err := s.pointed(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, payment.ErrNotFound
+	}
+	for _, ref := range []payment.Ref{{Order: order}, {Order: order, Foreign: id}} {
+		_, key := s.orderKey(ref)
+		question := redis.NewStringCmd(ctx, "hget", key, "record:"+string(id))
+		switch err := s.reading.run(ctx, question); {
+		case errors.Is(err, redis.Nil):
+			continue
+		case err != nil:
+			return nil, unavailable(err)
+		}
+		var p payment.Payment
+		if err := json.Unmarshal([]byte(question.Val()), &p); err != nil {
+			return nil, corrupt(key, err)
+		}
+		return p.History, nil
+	}
+	return nil, payment.ErrNotFound
+}
+
+// forgetView drops the kept views of an order that has changed: the writer then reads what it wrote, and the receiver of a
+// hint what came after it, without waiting for Redis's invalidation.
+func (s *Store) forgetView(key string) {
+	if s.Readers.cache != nil {
+		s.Readers.cache.forget(key)
+	}
+}
+
+// pointers keeps pointers in memory. A pointer never changes, so that a kept one stays true until the order is gone.
+type pointers struct {
+	mu   sync.RWMutex
+	kept map[payment.ID]payment.OrderID
+}
+
+// mostPointers bounds the kept pointers, some 10 MB.
+const mostPointers = 50_000
+
+func (p *pointers) get(id payment.ID) (payment.OrderID, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	order, found := p.kept[id]
+	return order, found
+}
+
+func (p *pointers) put(id payment.ID, order payment.OrderID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for old := range p.kept {
+		if len(p.kept) < mostPointers {
+			break
+		}
+		delete(p.kept, old)
+	}
+	p.kept[id] = order
+}
+
+// pointed returns the order of a payment for a reader, from memory if it is known there.
+func (s *Store) pointed(ctx context.Context, id payment.ID) (payment.OrderID, bool, error) {
+	if order, found := s.pointers.get(id); found {
+		return order, true, nil
+	}
+	order, found, err := s.pointer(ctx, s.reading, s.paymentPartition(id), id)
+	if found {
+		s.pointers.put(id, order)
+	}
+	return order, found, err
+}
+
+// pointer reads a pointer. Its absence is believed only in a partition that is marked as ours: a Redis that was wiped has
+// no pointers, and its payments are not unknown.
+func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, id payment.ID) (payment.OrderID, bool, error) {
+	question := redis.NewStringCmd(ctx, "get", part.pointer(id))
+	err := run.run(ctx, question)
+	switch {
+	case err == nil:
+		return payment.OrderID(question.Val()), true, nil
+	case !errors.Is(err, redis.Nil):
+		return "", false, unavailable(err)
+	}
+	marked := redis.NewBoolCmd(ctx, "hexists", s.meta(part), "schema")
+	if err := run.run(ctx, marked); err != nil {
+		return "", false, unavailable(err)
+	}
+	if !marked.Val() {
+		return "", false, unavailable(errors.New(replyNoMeta))
+	}
+	return "", false, nil
+}
