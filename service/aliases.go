@@ -90,6 +90,14 @@ const (
 	Refunded                  = payment.Refunded
 	Disputed                  = payment.Disputed
 	ChargedBack               = payment.ChargedBack
+	HoldAmount                = payment.HoldAmount
+	HoldDuplicate             = payment.HoldDuplicate
+	HoldRefunded              = payment.HoldRefunded
+	HoldDisputed              = payment.HoldDisputed
+	HoldCurrency              = payment.HoldCurrency
+	ClosedByCancel            = payment.ClosedByCancel
+	ClosedByFailures          = payment.ClosedByFailures
+	MaxAmount                 = payment.MaxAmount
 )
 
 // Functions and errors of service/payment, likewise.

@@ -144,7 +144,8 @@ func (s *Service) readNewReversals(ctx context.Context, since time.Time, t *Tall
 		target, err := s.find(ctx, g.Payment)
 		switch {
 		case errors.Is(err, payment.ErrNotFound):
-			return s.reads.WantRead(ctx, g.Payment)
+			_, err := s.reads.WantRead(ctx, g.Payment)
+			return err
 		case err != nil:
 			return s.tolerateRecordError(ctx, err, g.Payment)
 		case target.payment().Record.Knows(g):

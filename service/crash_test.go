@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // errDead is what a process that has died says: nothing arrives, nothing is answered.
@@ -18,12 +20,15 @@ var errDead = errors.New("the process has died")
 type mortal struct {
 	service.Store
 	service.Stripe
+	mu    sync.Mutex
 	left  int
 	after bool // the last call is done, and its answer lost
 }
 
 // step reports whether the call goes out, and whether its answer arrives.
 func (m *mortal) step() (out, back bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.left--
 	return m.left > 0 || (m.left == 0 && m.after), m.left > 0
 }
@@ -41,38 +46,27 @@ func through[T any](m *mortal, call func() (T, error)) (T, error) {
 	return result, err
 }
 
-func (m *mortal) SaveOrder(ctx context.Context, o service.Order) error {
-	_, err := through(m, func() (any, error) { return nil, m.Store.SaveOrder(ctx, o) })
+func (m *mortal) SaveOrder(
+	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
+) (payment.Saved, error) {
+	return through(m, func() (payment.Saved, error) { return m.Store.SaveOrder(ctx, o, c, ids...) })
+}
+
+func (m *mortal) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error {
+	_, err := through(m, func() (any, error) { return nil, m.Store.SavePointer(ctx, id, order, until) })
 	return err
 }
 
-func (m *mortal) SavePayment(ctx context.Context, w service.PaymentWrite) error {
-	_, err := through(m, func() (any, error) { return nil, m.Store.SavePayment(ctx, w) })
-	return err
-}
-
-func (m *mortal) LoadOrder(ctx context.Context, id service.OrderID) (service.Order, time.Time, error) {
+func (m *mortal) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error) {
 	type loaded struct {
-		service.Order
+		payment.Order
 		time.Time
 	}
 	l, err := through(m, func() (loaded, error) {
-		o, now, err := m.Store.LoadOrder(ctx, id)
+		o, now, err := m.Store.LoadOrder(ctx, ref, ids...)
 		return loaded{o, now}, err
 	})
 	return l.Order, l.Time, err
-}
-
-func (m *mortal) LoadPayment(ctx context.Context, id service.PaymentID) (service.Payment, time.Time, error) {
-	type loaded struct {
-		service.Payment
-		time.Time
-	}
-	l, err := through(m, func() (loaded, error) {
-		p, now, err := m.Store.LoadPayment(ctx, id)
-		return loaded{p, now}, err
-	})
-	return l.Payment, l.Time, err
 }
 
 func (m *mortal) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {

@@ -84,13 +84,15 @@ func (s *Service) adaptAmount(ctx context.Context, t *target, l *lease) error {
 // superseded, so that no event calls an order canceled that goes on. The lease stays with the caller.
 func (s *Service) withdraw(ctx context.Context, t *target, l *lease, id payment.ID, terms payment.Fact) error {
 	t.id = id
+	a := t.order.Attempt(id)
+	again := a != nil && a.Superseded
 	if err := s.take(ctx, t, l, terms, payment.Withdrawn{Payment: id}); err != nil {
 		return err
 	}
 	knownBefore := t.knownBefore()
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
-	answer, err := s.stripe.CancelPayment(leased, id, "")
+	answer, err := s.cancelOnce(leased, id, again)
 	fact := answerFact(answer, err, knownBefore)
 	if fact == nil {
 		if _, releaseErr := s.release(ctx, t, l, payment.CauseAPI); releaseErr != nil {
@@ -99,6 +101,17 @@ func (s *Service) withdraw(ctx context.Context, t *target, l *lease, id payment.
 		return err
 	}
 	return s.concludeWithdrawal(ctx, t, l, fact)
+}
+
+// cancelOnce cancels a payment at Stripe. Where an earlier call may have done that, it looks first.
+func (s *Service) cancelOnce(ctx context.Context, id payment.ID, again bool) (payment.Answer, error) {
+	if again {
+		answer, err := s.stripe.RetrievePayment(ctx, id)
+		if err != nil || answer.Status == payment.Canceled {
+			return answer, err
+		}
+	}
+	return s.stripe.CancelPayment(ctx, id, "")
 }
 
 // concludeWithdrawal saves Stripe's answer to a withdrawal. The lease goes on where the payment was cancelled. Where it went

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // handOut judges a payment that is handed out: no other that was may still be paid, and its price is not older than what
@@ -116,7 +117,7 @@ func (m *model) judgeTold() {
 	}
 }
 
-func (m *model) wanted(o service.Order, id service.PaymentID) bool {
+func (m *model) wanted(o payment.Order, id service.PaymentID) bool {
 	return o.Winner == "" && o.Closed == "" && o.Current() == id
 }
 
@@ -156,7 +157,7 @@ func (m *model) view(id service.PaymentID) service.View {
 }
 
 // judgeWinner: paid at a price that a backend has set, and held unless it was the order's latest.
-func (m *model) judgeWinner(o service.Order, at truth) {
+func (m *model) judgeWinner(o payment.Order, at truth) {
 	v := m.view(at.ID)
 	if o.Winner != at.ID || v.Superseded {
 		m.Fatalf("%s has paid, won by %s: %+v", at.ID, o.Winner, v)

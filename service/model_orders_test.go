@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 const (
@@ -176,8 +177,8 @@ func (m *model) end() {
 }
 
 // order is the order as it is stored.
-func (m *model) order() service.Order {
-	o, _, err := m.store.LoadOrder(context.Background(), "order-1")
+func (m *model) order() payment.Order {
+	o, _, err := m.store.LoadOrder(context.Background(), payment.Ref{Order: "order-1"})
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -2,9 +2,11 @@ package service_test
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // fate is what becomes of one call to Redis or to Stripe.
@@ -25,6 +27,7 @@ type process struct {
 	service.Store
 	service.Stripe
 	name  string
+	mu    sync.Mutex
 	at    chan string   // names the call that it stands before
 	let   chan fate     // lets it go on
 	look  chan struct{} // wakes it where it waits for another's change of the order
@@ -81,6 +84,8 @@ func (p *process) kill() {
 // stand waits to be let go on, and makes the call, or not.
 func stand[T any](p *process, name string, lost error, call func() (T, error)) (T, error) {
 	var none T
+	p.mu.Lock() // calls that are made side by side are made one after the other
+	defer p.mu.Unlock()
 	if p.dead {
 		return none, errDead
 	}
@@ -111,30 +116,33 @@ var (
 // WatchOrder gives no hints but those of settle.
 func (p *process) WatchOrder(service.OrderID) (<-chan struct{}, func()) { return p.look, func() {} }
 
-func (p *process) SaveOrder(ctx context.Context, o service.Order) error {
-	_, err := stand(p, "SaveOrder", errNoStore, func() (any, error) { return nil, p.Store.SaveOrder(ctx, o) })
+func (p *process) SaveOrder(
+	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
+) (payment.Saved, error) {
+	return stand(p, "SaveOrder", errNoStore, func() (payment.Saved, error) { return p.Store.SaveOrder(ctx, o, c, ids...) })
+}
+
+func (p *process) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error {
+	_, err := stand(p, "SavePointer", errNoStore, func() (any, error) {
+		return nil, p.Store.SavePointer(ctx, id, order, until)
+	})
 	return err
 }
 
-func (p *process) SavePayment(ctx context.Context, w service.PaymentWrite) error {
-	_, err := stand(p, "SavePayment", errNoStore, func() (any, error) { return nil, p.Store.SavePayment(ctx, w) })
-	return err
-}
-
-func (p *process) LoadOrder(ctx context.Context, id service.OrderID) (o service.Order, now time.Time, err error) {
+func (p *process) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (o payment.Order, now time.Time, err error) {
 	_, err = stand(p, "LoadOrder", errNoStore, func() (any, error) {
-		o, now, err = p.Store.LoadOrder(ctx, id)
+		o, now, err = p.Store.LoadOrder(ctx, ref, ids...)
 		return nil, err
 	})
 	return o, now, err
 }
 
-func (p *process) LoadPayment(ctx context.Context, id service.PaymentID) (payment service.Payment, now time.Time, err error) {
-	_, err = stand(p, "LoadPayment", errNoStore, func() (any, error) {
-		payment, now, err = p.Store.LoadPayment(ctx, id)
+func (p *process) FindOrder(ctx context.Context, id payment.ID) (order payment.OrderID, found bool, err error) {
+	_, err = stand(p, "FindOrder", errNoStore, func() (any, error) {
+		order, found, err = p.Store.FindOrder(ctx, id)
 		return nil, err
 	})
-	return payment, now, err
+	return order, found, err
 }
 
 func (p *process) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
@@ -153,8 +161,12 @@ func (p *process) CancelPayment(ctx context.Context, id service.PaymentID, reaso
 	return stand(p, "CancelPayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) })
 }
 
-func (p *process) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {
-	return stand(p, "FindPayment", errNoStripe, func() (*service.Answer, error) { return p.Stripe.FindPayment(ctx, order, a) })
+func (p *process) FindPayments(
+	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
+) ([]payment.Answer, error) {
+	return stand(p, "FindPayments", errNoStripe, func() ([]payment.Answer, error) {
+		return p.Stripe.FindPayments(ctx, order, customer, since, until)
+	})
 }
 
 func (p *process) OpenSession(_ context.Context, customer service.CustomerID, _ service.SessionFeatures) (service.Session, error) {

@@ -18,8 +18,8 @@ type reader interface {
 type readQueue interface {
 	// TakeReads returns payments whose time has come, and hides them from all replicas for a while.
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
-	// WantRead puts a payment without a record into the queue; once a day for one that was not ours.
-	WantRead(ctx context.Context, id payment.ID) error
+	// WantRead puts a payment without a record into the queue. It reports false for one that was found not to be ours today.
+	WantRead(ctx context.Context, id payment.ID) (bool, error)
 	// DropRead takes a payment out of every queue, and remembers for a day that it is not ours.
 	DropRead(ctx context.Context, id payment.ID) error
 	// AllowRead takes one of the reads of this second, shared by all replicas, or returns how long to wait.

@@ -54,13 +54,16 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.loseRedis()
-	s.hears("charge.refunded", service.Ignored)
-	s.hears("refund.created", service.Ignored)
-	s.attend()
+	s.hears("charge.refunded", service.Unchanged)
+	s.hears("refund.created", service.Unchanged)
 	if _, err := s.store.LoadView(t.Context(), made.ID); !errors.Is(err, service.ErrNotFound) {
-		t.Fatalf("restored by a refund: %v", err)
+		t.Fatalf("restored by a refund, without a read: %v", err)
 	}
-	s.hears("charge.dispute.created", service.Unchanged)
+	s.attend()
+	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
+		t.Fatalf("%+v", v)
+	}
+	s.hears("charge.dispute.created", service.Applied)
 	s.attend()
 	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
@@ -76,7 +79,7 @@ func TestFirstSeenPaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.loseRedis()
-	s.hears("charge.refunded", service.Ignored)
+	s.hears("charge.refunded", service.Unchanged)
 	s.hears("payment_intent.succeeded", service.Applied)
 	s.shows(made.ID, service.Paid, 1000)
 	s.attend()
@@ -96,7 +99,7 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.loseRedis()
-	s.hears("refund.created", service.Ignored)
+	s.hears("refund.created", service.Unchanged)
 	s.hears("charge.dispute.created", service.Unchanged)
 	s.hears("payment_intent.created", service.Applied)
 	s.hears("payment_intent.succeeded", service.Applied)
@@ -106,7 +109,8 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 	}
 }
 
-// TestForeignReturns: refunds and disputes of payments that are not ours leave nothing behind.
+// TestForeignReturns: refunds and disputes of payments that are not ours ask for one read, and leave nothing behind but the
+// note that they are not ours.
 func TestForeignReturns(t *testing.T) {
 	s := newShop(t)
 	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{"amount": {"1000"}, "currency": {"eur"}})
@@ -120,8 +124,8 @@ func TestForeignReturns(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.redis.Dump()
-	s.hears("refund.created", service.Ignored)
-	s.hears("charge.refunded", service.Ignored)
+	s.hears("refund.created", service.Unchanged)
+	s.hears("charge.refunded", service.Unchanged)
 	s.hears("charge.dispute.created", service.Unchanged)
 	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
 		t.Fatalf("%v %v", ids, err)
@@ -132,6 +136,12 @@ func TestForeignReturns(t *testing.T) {
 	if err := s.store.DropRead(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
+	s.hears("refund.created", service.Ignored)
+	s.hears("charge.dispute.created", service.Ignored)
+	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 0 {
+		t.Fatalf("read again on the same day: %v %v", ids, err)
+	}
+	s.redis.FastForward(25 * time.Hour)
 	if got := s.redis.Dump(); got != before {
 		t.Fatalf("Redis was\n%s\nand is\n%s", before, got)
 	}

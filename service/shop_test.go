@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
 
@@ -57,11 +58,13 @@ func (m *meddler) UpdateAmount(ctx context.Context, id service.PaymentID, amount
 	return m.Stripe.UpdateAmount(ctx, id, amount, rev)
 }
 
-func (m *meddler) FindPayment(ctx context.Context, order service.OrderID, a service.Attempt) (*service.Answer, error) {
+func (m *meddler) FindPayments(
+	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
+) ([]payment.Answer, error) {
 	if m.findsNothing {
-		return nil, nil //nolint:nilnil // as the port has it
+		return nil, nil
 	}
-	return m.Stripe.FindPayment(ctx, order, a)
+	return m.Stripe.FindPayments(ctx, order, customer, since, until)
 }
 
 // do does it once.
@@ -190,6 +193,15 @@ func (s *shop) attend() {
 	}
 	for _, id := range ids {
 		if err := s.svc.Read(s.t.Context(), id); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	orders, err := s.store.TakeOrders(s.t.Context(), 100, time.Minute)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, id := range orders {
+		if err := s.svc.AttendOrder(s.t.Context(), id); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // sweeps lets the net run until nothing is due.
@@ -103,12 +104,14 @@ func TestSweepStories(t *testing.T) {
 		},
 		"an order was closed, and its payment never told": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			o, _, err := s.store.LoadOrder(s.t.Context(), "order-1")
+			o, now, err := s.store.LoadOrder(s.t.Context(), payment.Ref{Order: "order-1"})
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			o.Closed = service.ClosedByCancel
-			if err := s.store.SaveOrder(s.t.Context(), o); err != nil {
+			o.Rules.MaxFailures = 10
+			closed, changes := o.Apply(payment.OrderClosed{Why: payment.ClosedByCancel}, now)
+			changes.Reads = nil // as if the queue had lost it
+			if _, err := s.store.SaveOrder(s.t.Context(), closed, changes); err != nil {
 				s.t.Fatal(err)
 			}
 			s.pass(16 * time.Minute)
@@ -121,9 +124,9 @@ func TestSweepStories(t *testing.T) {
 			first, _ := s.creates(s.key(4200))
 			s.stripeCancels(first.ID)
 			s.reads(first.ID)
-			payment, order := s.expiry("payment:"+string(first.ID)), s.expiry("order:order-1")
-			if payment == 0 || order <= payment {
-				s.t.Fatalf("the payment goes in %s, the order in %s", payment, order)
+			pointer, order := s.expiry("pi:"+string(first.ID)), s.expiry("order:order-1")
+			if order == 0 || pointer <= order {
+				s.t.Fatalf("the pointer goes in %s, the order in %s", pointer, order)
 			}
 			second, _ := s.creates(s.key(4200))
 			if s.expiry("order:order-1") != 0 {
@@ -132,9 +135,10 @@ func TestSweepStories(t *testing.T) {
 			s.becomes(second.ID, service.Succeeded)
 			s.reads(second.ID)
 			s.redis.FastForward(24 * time.Hour)
-			s.reads(second.ID) // a late event writes the payment again
-			if payment, order = s.expiry("payment:"+string(second.ID)), s.expiry("order:order-1"); order <= payment {
-				s.t.Fatalf("the payment goes in %s, the order in %s", payment, order)
+			s.reads(second.ID) // a late event writes the order again
+			pointer, order = s.expiry("pi:"+string(second.ID)), s.expiry("order:order-1")
+			if order == 0 || pointer <= order {
+				s.t.Fatalf("the pointer goes in %s, the order in %s", pointer, order)
 			}
 		},
 	} {
@@ -160,11 +164,15 @@ func TestDoubtsComeFirst(t *testing.T) {
 	s.creates(s.key(4200))
 	doubtful, _ := s.creates(order("order-2", s.customer, 100))
 	s.pass(time.Hour)
-	p, now, err := s.store.LoadPayment(t.Context(), doubtful.ID)
+	o, now, err := s.store.LoadOrder(t.Context(), payment.Ref{Order: "order-2"}, doubtful.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.store.SavePayment(t.Context(), service.PaymentWrite{Payment: p, Now: now, ReadAt: now, SweepAt: now}); err != nil {
+	o.Rules.MaxFailures = 10
+	again, changes := o.Apply(payment.SessionChosen{Payment: doubtful.ID, Session: payment.SessionFeatures{Remove: true}}, now)
+	changes.Reads = []payment.Due{{Payment: doubtful.ID, At: now}}
+	changes.Sweeps = changes.Reads
+	if _, err := s.store.SaveOrder(t.Context(), again, changes); err != nil {
 		t.Fatal(err)
 	}
 	before := s.sim.Count("GET /v1/payment_intents/{intent}")

@@ -100,12 +100,21 @@ func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (writte
 	})
 }
 
+// wantRead asks for a read of a payment that is not known, unless it was found today not to be ours.
+func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) {
+	wanted, err := s.reads.WantRead(ctx, id)
+	if err != nil || !wanted {
+		return Ignored, err
+	}
+	return Unchanged, nil
+}
+
 // mergeReversals merges what an event shows of money given back. It has none of our metadata, and counts where the payment
 // is known. For any other payment a read is wanted, once.
 func (s *Service) mergeReversals(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	t, err := s.find(ctx, e.Payment)
 	if errors.Is(err, payment.ErrNotFound) {
-		return Unchanged, s.reads.WantRead(ctx, e.Payment)
+		return s.wantRead(ctx, e.Payment)
 	}
 	if err != nil {
 		return "", err

@@ -130,10 +130,10 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 }
 
 // WantRead puts a payment into the queue, due at once, unless it is there, or was found not to be ours today.
-func (s *Store) WantRead(ctx context.Context, id payment.ID) error {
+func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
-	_, err := s.run(ctx, wantReadScript, part, []string{part.reads(), part.meta(), part.notOurs(id)}, string(id))
-	return err
+	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), part.meta(), part.notOurs(id)}, string(id))
+	return reply != int64(-1), err
 }
 
 // notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask for a read again.

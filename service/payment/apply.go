@@ -117,8 +117,8 @@ func (o *Order) chooseWinner(now time.Time) {
 }
 
 // markSuperseded marks every payment but the one that the order stands for. That one may be marked as well: it is being
-// cancelled so that another may follow. Once it has ended and nobody is at work on the order, or once it goes on instead,
-// the mark is cleared.
+// cancelled so that another may follow. The mark is cleared once it goes on instead, or once it has ended and no other has
+// followed for a while.
 func (o *Order) markSuperseded(now time.Time) {
 	current := o.Current()
 	for i := range o.Attempts {
@@ -129,10 +129,19 @@ func (o *Order) markSuperseded(now time.Time) {
 			a.Superseded = true
 		case o.Winner != "":
 			a.Superseded = false
-		case a.Superseded && !o.Lease.Held(now) && (a.State == CanceledState || a.State == InProgress):
+		case a.Superseded && !o.Lease.Held(now) && (a.State == InProgress || o.withdrawalEnded(a, now)):
 			a.Superseded = false
 		}
 	}
+}
+
+// withdrawalGrace is how long after a withdrawal the next attempt may follow without an order.canceled in between: the
+// answer of Stripe may have been lost, and the customer tries again.
+const withdrawalGrace = time.Minute
+
+// withdrawalEnded reports whether a withdrawn payment was cancelled, and no other has followed for a while.
+func (o *Order) withdrawalEnded(a *Attempt, now time.Time) bool {
+	return a.State == CanceledState && now.Sub(time.UnixMilli(a.WithdrawnAt)) >= withdrawalGrace
 }
 
 // fulfillable reports whether nothing holds a payment that came in.
@@ -248,7 +257,7 @@ func (o *Order) lastWord(c *Changes, version int64) *Announcement {
 	kind := "order." + string(v.State)
 	switch {
 	case o.LastWord.Payment != id && v.State == Pending:
-		kind = "order.reopened"
+		kind = reopenedEvent
 	case v.State == Paid && v.HoldReason != nil:
 		kind = "order.held"
 	case o.LastWord.Payment == id && o.LastWord.State == v.State, v.State == Paid:

@@ -24,6 +24,7 @@ type Attempt struct {
 
 	State        State `json:"state,omitempty"` // as last shown
 	Superseded   bool  `json:"superseded,omitempty"`
+	WithdrawnAt  int64 `json:"withdrawn,omitempty"` // Unix milliseconds, when it was superseded to be cancelled
 	Failures     int   `json:"failures,omitempty"` // failed attempts of the customer on this payment
 	Version      int64 `json:"version,omitempty"`  // of the view
 	UpdatedAt    int64 `json:"updated,omitempty"`  // Unix seconds, of the view

@@ -1,7 +1,10 @@
 package payment
 
-// duplicateEvent announces a second success of an order.
-const duplicateEvent = "order.duplicate_payment"
+// Events that are not named after a state.
+const (
+	duplicateEvent = "order.duplicate_payment" // a second success of an order
+	reopenedEvent  = "order.reopened"          // another attempt, after backends got an event about an earlier one
+)
 
 // eventType names the event of a visible change; empty where backends get none. Opening a payment is no event by itself.
 // While an attempt of the order is unknown, only successes are announced.

@@ -239,9 +239,9 @@ func (AttemptsListed) applyTo(o *Order, _ time.Time) {
 // Withdrawn is a fact: another attempt is to follow, so that the payment is about to be cancelled.
 type Withdrawn struct{ Payment ID }
 
-func (f Withdrawn) applyTo(o *Order, _ time.Time) {
+func (f Withdrawn) applyTo(o *Order, now time.Time) {
 	if a := o.Attempt(f.Payment); a != nil {
-		a.Superseded, a.Ours = true, true
+		a.Superseded, a.Ours, a.WithdrawnAt = true, true, now.UnixMilli()
 	}
 }
 

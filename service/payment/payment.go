@@ -103,8 +103,10 @@ func (o *Order) UnnotedClosure(id ID) bool {
 func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	shown := p.Record.Resolve()
 	switch {
-	case o.unwanted(a), o.isCurrent(a) && a.Superseded:
+	case o.unwanted(a):
 		return o.afterLease(now)
+	case o.isCurrent(a) && a.Superseded:
+		return later(o.afterLease(now), time.UnixMilli(a.WithdrawnAt).Add(withdrawalGrace))
 	case o.UnnotedClosure(a.Payment):
 		return now
 	case !shown.NeedsRead:

@@ -37,17 +37,22 @@ func (a Answer) ReadFacts(knownBefore []string) []RecordFact {
 		Observation: Observation{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID},
 		KnownBefore: knownBefore, CaptureBefore: a.CaptureBefore,
 	}}
-	if a.Reversals == nil {
-		return facts
+	return append(facts, a.Reversals.facts(a.Date, knownBefore)...)
+}
+
+// facts are the rows of a list that was made at a date, in Unix seconds, with some events known before the call.
+func (l *Reversals) facts(date int64, knownBefore []string) (facts []RecordFact) {
+	if l == nil {
+		return nil
 	}
-	for _, refund := range a.Reversals.Refunds {
+	for _, refund := range l.Refunds {
 		facts = append(facts, refund)
 	}
-	for _, dispute := range a.Reversals.Disputes {
-		dispute.At = a.Date
+	for _, dispute := range l.Disputes {
+		dispute.At = date
 		facts = append(facts, dispute)
 	}
-	return append(facts, RefundListing{At: a.Date, KnownBefore: knownBefore})
+	return append(facts, RefundListing{At: date, KnownBefore: knownBefore})
 }
 
 // CreationFact is the PaymentIntent of the answer as it was made.

@@ -1,12 +1,12 @@
 -- Puts a payment into the queue of reads, due at once, unless it is there, or was found not to be ours.
 -- KEYS[1] reads  KEYS[2] meta  KEYS[3] mark of a payment that is not ours
 -- ARGV[1] payment
--- Returns how many were added, or the error NOMETA.
+-- Returns how many were added, -1 for one that is not ours, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
-  return 0
+  return -1
 end
 local now = redis.call('TIME')
 return redis.call('ZADD', KEYS[1], 'NX', now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])

@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"bytes"
@@ -41,7 +41,7 @@ func drawHistory(t *rapid.T) ([]happened, moments) {
 
 // drawMore adds what else may be learned of a history: the opening, doubts, an event under a second id or in a second
 // API version.
-func drawMore(t *rapid.T, list []Fact) []Fact {
+func drawMore(t *rapid.T, list []RecordFact) []RecordFact {
 	for _, f := range slices.Clone(list) {
 		e, isEvent := f.(Event)
 		if !isEvent {
@@ -63,7 +63,7 @@ func drawMore(t *rapid.T, list []Fact) []Fact {
 }
 
 // blindEvents tells the events as an API version without latest_charge does.
-func blindEvents(list []Fact) {
+func blindEvents(list []RecordFact) {
 	for i, f := range list {
 		if e, isEvent := f.(Event); isEvent {
 			e.APIVersion, e.Snapshot = "2020-08-27", blind(e.Snapshot)
@@ -83,20 +83,20 @@ func TestTruth(t *testing.T) {
 		r := merged(rapid.Permutation(drawMore(t, list)).Draw(t, "order")...)
 		last := m.at[len(m.at)-1]
 		for asked := 0; ; asked++ {
-			shown := r.Show()
-			if shown.Wanted && asked <= maxAsked {
+			shown := r.Resolve()
+			if shown.NeedsRead && asked <= maxAsked {
 				// Skewed or slow, an answer may be dated before one that is known; the third is not.
 				skew := rapid.Int64Range(-200, 200).Draw(t, "skew")
 				date := max((last+skew+int64(asked)*2000)/1000, shown.NotBefore)
-				r = Merge(r, answer(date, history[len(history)-1].after, asked, r.Seen()))
+				r = Merge(r, answer(date, history[len(history)-1].after, asked, r.KnownIDs()))
 				continue
 			}
 			end := history[len(history)-1].after
 			if shown.Charge.Unknown {
 				end.Charge = shown.Charge
 			}
-			if shown.Wanted || shown.Impossible || !reflect.DeepEqual(shown.Snapshot, end) {
-				t.Fatalf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.Wanted, end)
+			if shown.NeedsRead || shown.Contradictory || !reflect.DeepEqual(shown.Snapshot, end) {
+				t.Fatalf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.NeedsRead, end)
 			}
 			return
 		}
@@ -110,19 +110,17 @@ func TestViewIsOfTheSet(t *testing.T) {
 		list := drawMore(t, facts(history, m))
 		var views [2]View
 		for i := range views {
-			p := Payment{ID: "pi_1", Standing: Standing{Order: "order-1", Result: Won}}
+			o := openOrder("pi_1")
 			for _, f := range rapid.Permutation(list).Draw(t, "order") {
-				p.Record = Merge(p.Record, f)
-				w, err := p.write(noon, "cause")
-				if err != nil {
-					t.Fatal(err)
+				before, version := o.Render("pi_1"), o.Version
+				next, changes := o.Apply(seenAs("pi_1", 1, f), noon)
+				visible := len(changes.Views) > 0
+				if len(changes.Needs) > 0 || visible != (next.Version > version) || visible == bytes.Equal(next.Render("pi_1"), before) {
+					t.Fatalf("visible %v, version %d after %d, needs %v", visible, next.Version, version, changes.Needs)
 				}
-				if visible := !bytes.Equal(w.View, p.View); visible != (w.History != nil) || visible != (w.Version > versionOf(p)) {
-					t.Fatalf("visible %v, history %s, version %d after %d", visible, w.History, w.Version, versionOf(p))
-				}
-				p = w.Payment
+				o = next
 			}
-			views[i], _ = decodeView(p.View)
+			views[i], _ = o.View("pi_1")
 			views[i].Version, views[i].UpdatedAt = 0, time.Time{}
 		}
 		if !reflect.DeepEqual(views[0], views[1]) {
@@ -131,33 +129,28 @@ func TestViewIsOfTheSet(t *testing.T) {
 	})
 }
 
-func versionOf(p Payment) int64 {
-	v, _ := p.stored()
-	return v.Version
-}
-
 // TestDoubtOfTruth lets every answer of the history be a replay, older than its date by any number of steps. Doubted,
 // none may be merged; the end is right, or asks.
 func TestDoubtOfTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history, m := drawHistory(t)
-		list := []Fact{opening(10, newTruth().Snapshot)}
+		list := []RecordFact{opening(10, newTruth().Snapshot)}
 		for i, f := range facts(history, m) {
 			if _, isRead := f.(Read); isRead && rapid.Bool().Draw(t, "replay") {
-				f = Doubt(m.stamp(i))
+				f = StaleResponse(m.stamp(i))
 			}
 			list = append(list, f)
 		}
 		r := merged(rapid.Permutation(list).Draw(t, "order")...)
 		end := history[len(history)-1].after
-		if shown := r.Show(); !shown.Wanted && !reflect.DeepEqual(shown.Snapshot, end) {
+		if shown := r.Resolve(); !shown.NeedsRead && !reflect.DeepEqual(shown.Snapshot, end) {
 			t.Fatalf("%s\n%+v\nshown without a doubt %+v\nin truth %+v", story(history, m), list, shown.Snapshot, end)
 		}
 	})
 }
 
 // drawFact makes facts that need not be of any history: whatever Stripe says, merging has to be a function of the set.
-func drawFact(t *rapid.T) Fact {
+func drawFact(t *rapid.T) RecordFact {
 	charges := []Charge{{}, {Unknown: true}, {ID: "ch_1"}, {ID: "ch_2"}}
 	s := Snapshot{
 		Status:         rapid.SampledFrom([]Status{RequiresPaymentMethod, RequiresConfirmation, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled}).Draw(t, "status"),
@@ -175,7 +168,7 @@ func drawFact(t *rapid.T) Fact {
 	case 0:
 		return opening(at, s)
 	case 1:
-		return Doubt(at)
+		return StaleResponse(at)
 	case 2, 3:
 		a := read(at, s, rapid.SliceOfN(rapid.SampledFrom(slices.Concat(events, answers)), 0, 3).Draw(t, "covers")...)
 		a.IDs = rapid.SliceOfN(rapid.SampledFrom(answers), 0, 2).Draw(t, "ids")
@@ -190,13 +183,13 @@ func drawFact(t *rapid.T) Fact {
 }
 
 // drawReturned makes a fact about money given back.
-func drawReturned(t *rapid.T, at int64, event string) Fact {
+func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	amount := rapid.Int64Range(1, 2).Draw(t, "returned")
 	switch rapid.IntRange(0, 3).Draw(t, "return") {
 	case 0:
-		return Returned{At: at, Event: event, Amount: amount}
+		return RefundedTotal{At: at, Event: event, Amount: amount}
 	case 1:
-		return Ledger{At: at, Covers: rapid.SliceOfN(rapid.SampledFrom([]string{"evt_1", "evt_2"}), 0, 2).Draw(t, "listed")}
+		return RefundListing{At: at, KnownBefore: rapid.SliceOfN(rapid.SampledFrom([]string{"evt_1", "evt_2"}), 0, 2).Draw(t, "listed")}
 	case 2:
 		status := rapid.SampledFrom([]RefundStatus{"pending", "requires_action", "succeeded", "canceled", "failed"}).Draw(t, "refund")
 		return RefundSeen{rapid.SampledFrom([]RefundID{"re_1", "re_2"}).Draw(t, "id"), Refund{Status: status, Amount: amount, Created: at}}
@@ -206,8 +199,8 @@ func drawReturned(t *rapid.T, at int64, event string) Fact {
 }
 
 // drawFacts keeps to the one promise that Stripe does make: what an event says in one API version never changes.
-func drawFacts(t *rapid.T) []Fact {
-	return rapid.SliceOfNDistinct(rapid.Custom(drawFact), 1, 12, func(f Fact) string {
+func drawFacts(t *rapid.T) []RecordFact {
+	return rapid.SliceOfNDistinct(rapid.Custom(drawFact), 1, 12, func(f RecordFact) string {
 		if e, isEvent := f.(Event); isEvent {
 			return e.Event + e.APIVersion
 		}
@@ -234,9 +227,9 @@ func mergeIsOfTheSet(t *rapid.T) {
 	if want.Empty() {
 		return
 	}
-	p := Payment{ID: "pi_1", Record: want}
-	q := Payment{ID: "pi_1", Record: got}
-	if a, b := p.view().encode(), q.view().encode(); string(a) != string(b) || !json.Valid(PublicPart(a)) {
+	p := &Payment{ID: "pi_1", Record: want}
+	q := &Payment{ID: "pi_1", Record: got}
+	if a, b := won(p).view(&Attempt{}, p).encode(), won(q).view(&Attempt{}, q).encode(); string(a) != string(b) || !json.Valid(PublicPart(a)) {
 		t.Fatalf("views differ, or are no JSON:\n%s\n%s", a, b)
 	}
 }
@@ -277,7 +270,7 @@ func TestMergeLeavesItsInputs(t *testing.T) {
 		first := Merge(r, f)
 		was := text(t, first)
 		if second := Merge(r, g); !second.Empty() {
-			second.Show()
+			second.Resolve()
 		}
 		if got := text(t, r); got != before {
 			t.Fatalf("the record was\n%s\nand is\n%s", before, got)

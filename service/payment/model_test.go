@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"fmt"
@@ -103,10 +103,10 @@ type moments struct{ at, skew []int64 }
 func (m moments) stamp(i int) int64 { return (m.at[i] + m.skew[i]) / 1000 }
 
 // facts are what Kasse may learn of a history: each step by its event or its answer.
-func facts(history []happened, m moments) []Fact {
-	var list []Fact
+func facts(history []happened, m moments) []RecordFact {
+	var list []RecordFact
 	for i, h := range history {
-		s := Sighting{At: m.stamp(i), Snapshot: h.after}
+		s := Observation{At: m.stamp(i), Snapshot: h.after}
 		if !h.silent {
 			s.Event, s.APIVersion = h.id(i), "2024-06-20"
 			list = append(list, Event{s})
@@ -116,7 +116,7 @@ func facts(history []happened, m moments) []Fact {
 		for _, k := range h.covers {
 			covers = append(covers, history[k].id(k))
 		}
-		list = append(list, Read{Sighting: s, IDs: []string{h.id(i)}, Covers: covers})
+		list = append(list, Read{Observation: s, IDs: []string{h.id(i)}, KnownBefore: covers})
 	}
 	return list
 }

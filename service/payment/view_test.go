@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"bytes"
@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// winner is a payment of an order that it has won.
-func winner(facts ...Fact) Payment {
+// winnerView is the view of a payment of an order that it has won.
+func winnerView(facts ...RecordFact) View {
 	r := merged(facts...)
 	r.Created = 1_700_000_000
-	return Payment{ID: "pi_1", Record: r, Standing: Standing{
-		Order: "order-1", Attempt: 1, Result: Won, Terms: &Terms{Amount: 1000, Currency: "eur"},
-	}}
+	p := &Payment{ID: "pi_1", Record: r}
+	return won(p).view(&Attempt{Number: 1}, p)
 }
 
 // TestStates is the table of the contract.
@@ -42,21 +41,20 @@ func TestStates(t *testing.T) {
 		{"canceled with money received", kept, Paid, "none", 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := winner(event("evt_1", 10, tt.snapshot))
-			v := p.view()
+			v := winnerView(event("evt_1", 10, tt.snapshot))
 			if v.State != tt.state || v.Next != tt.next || v.Status != tt.snapshot.Status || v.Final != (tt.poll == 0) {
 				t.Errorf("state %s, next %s, status %s, final %v", v.State, v.Next, v.Status, v.Final)
 			}
 			if tt.poll == 0 && v.PollAfter != nil || tt.poll != 0 && (v.PollAfter == nil || *v.PollAfter != tt.poll) {
 				t.Errorf("poll after %v, want %d", v.PollAfter, tt.poll)
 			}
-			if won := tt.state == Paid; v.State.won() != won {
-				t.Errorf("won %v", v.State.won())
+			if won := tt.state == Paid; v.State.Won() != won {
+				t.Errorf("won %v", v.State.Won())
 			}
 		})
 	}
 	for _, state := range []State{PartiallyRefunded, Refunded, Disputed, ChargedBack} {
-		if _, running := guide[state]; running || !state.won() || state.payable() || state.inProgress() {
+		if _, running := guide[state]; running || !state.Won() || state.Payable() || state.InFlight() {
 			t.Errorf("%s is the end of a payment that was won", state)
 		}
 	}
@@ -64,8 +62,8 @@ func TestStates(t *testing.T) {
 
 // TestMoneyOnceReceivedStays: a canceled event that does not tell of the money received does not undo it.
 func TestMoneyOnceReceivedStays(t *testing.T) {
-	p := winner(event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")))
-	if v := p.view(); v.State != Paid || v.AmountReceived != 1000 || v.Status != Canceled {
+	v := winnerView(event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")))
+	if v.State != Paid || v.AmountReceived != 1000 || v.Status != Canceled {
 		t.Errorf("state %s, received %d, status %s", v.State, v.AmountReceived, v.Status)
 	}
 }
@@ -80,7 +78,7 @@ func TestHoldReasons(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		snapshot Snapshot
-		standing func(*Standing)
+		order    func(*Order)
 		want     Hold
 	}{
 		{name: "all is well", snapshot: succeeded("ch_1")},
@@ -91,16 +89,16 @@ func TestHoldReasons(t *testing.T) {
 		{name: "not all received", snapshot: short, want: HoldAmount},
 		{name: "with manual capture the backend chose the sum", snapshot: manual},
 		{name: "with manual capture too the amount is the order's", snapshot: costing(manual, 1001), want: HoldAmount},
-		{name: "a second success", snapshot: succeeded("ch_1"), standing: func(s *Standing) { s.Result = Duplicate }, want: HoldDuplicate},
-		{name: "none of the order's", snapshot: succeeded("ch_1"), standing: func(s *Standing) { s.Result, s.Foreign = "", true }, want: HoldDuplicate},
-		{name: "superseded, and yet first", snapshot: succeeded("ch_1"), standing: func(s *Standing) { s.Superseded = true }},
+		{name: "a second success", snapshot: succeeded("ch_1"), order: func(o *Order) { o.Winner = "pi_2" }, want: HoldDuplicate},
+		{name: "none of the order's", snapshot: succeeded("ch_1"), order: func(o *Order) { o.Foreign = "pi_1" }, want: HoldDuplicate},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := winner(event("evt_1", 10, tt.snapshot))
-			if tt.standing != nil {
-				tt.standing(&p.Standing)
+			p := &Payment{ID: "pi_1", Record: merged(event("evt_1", 10, tt.snapshot))}
+			o := won(p)
+			if tt.order != nil {
+				tt.order(o)
 			}
-			v := p.view()
+			v := o.view(&Attempt{Number: 1}, p)
 			if got := value(v.HoldReason); got != tt.want || v.Fulfillable != (v.State == Paid && tt.want == "") {
 				t.Errorf("hold %q, fulfillable %v; want %q", got, v.Fulfillable, tt.want)
 			}
@@ -123,17 +121,16 @@ func TestCaptureBefore(t *testing.T) {
 	earlier.CaptureBefore = 1_700_500_000
 	for _, tt := range []struct {
 		name  string
-		facts []Fact
+		facts []RecordFact
 		want  int64
 	}{
-		{"no read yet", []Fact{event("evt_1", 10, authorized("ch_1"))}, 0},
-		{"a read", []Fact{asked, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
-		{"the later end of two that were told at once", []Fact{asked, earlier}, 1_700_600_000},
-		{"whichever was told first", []Fact{earlier, asked}, 1_700_600_000},
-		{"captured since", []Fact{asked, event("evt_1", 20, succeeded("ch_1"))}, 0},
+		{"no read yet", []RecordFact{event("evt_1", 10, authorized("ch_1"))}, 0},
+		{"a read", []RecordFact{asked, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
+		{"the later end of two that were told at once", []RecordFact{asked, earlier}, 1_700_600_000},
+		{"whichever was told first", []RecordFact{earlier, asked}, 1_700_600_000},
+		{"captured since", []RecordFact{asked, event("evt_1", 20, succeeded("ch_1"))}, 0},
 	} {
-		p := winner(tt.facts...)
-		if got := p.view().CaptureBefore; !reflect.DeepEqual(got, moment(tt.want)) {
+		if got := winnerView(tt.facts...).CaptureBefore; !reflect.DeepEqual(got, moment(tt.want)) {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}
@@ -190,9 +187,11 @@ func TestPublicPart(t *testing.T) {
 		s := declined("ch_1")
 		s.Customer, s.Metadata = "cus_secret", map[string]string{hostile: hostile, "customer": hostile, "kasse_order_id": "order-1"}
 		s.Failure.Code, s.Failure.DeclineCode, s.Currency = hostile, hostile, hostile
-		p := winner(event("evt_1", 10, s))
-		p.Standing.Order = OrderID(hostile)
-		text := p.view().encode()
+		p := &Payment{ID: "pi_1", Record: merged(event("evt_1", 10, s))}
+		o := won(p)
+		o.ID = OrderID(hostile)
+		view := o.view(&Attempt{Number: 1}, p)
+		text := view.encode()
 		if got := keys(t, text); !slices.Equal(got, members) {
 			t.Fatalf("members %v", got)
 		}
@@ -204,8 +203,8 @@ func TestPublicPart(t *testing.T) {
 		if !json.Valid(public) || bytes.Contains(public, []byte("cus_secret")) || !bytes.Equal(text, before) {
 			t.Errorf("%q: public %s", hostile, public)
 		}
-		v, err := decodeView(text)
-		if err != nil || !reflect.DeepEqual(v, p.view()) {
+		v, err := DecodeView(text)
+		if err != nil || !reflect.DeepEqual(v, view) {
 			t.Errorf("%q: read back as %+v, %v", hostile, v, err)
 		}
 		if _, ours := v.Metadata["kasse_order_id"]; ours || v.Metadata["customer"] != hostile {
@@ -216,8 +215,7 @@ func TestPublicPart(t *testing.T) {
 
 // TestAbsentIsNull: an absent value is null, times have whole seconds and Z.
 func TestAbsentIsNull(t *testing.T) {
-	p := winner(opening(10, pending()))
-	v := p.view()
+	v := winnerView(opening(10, pending()))
 	v.Version, v.UpdatedAt = 7, time.Unix(1_700_000_001, 0).UTC()
 	want := `{"payment_intent":"pi_1","order_id":"order-1","attempt":1,"superseded":false,"status":"requires_payment_method",` +
 		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":1000,` +

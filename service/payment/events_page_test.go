@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"maps"
@@ -21,7 +21,7 @@ func TestEventsPage(t *testing.T) {
 	for _, match := range regexp.MustCompile(`(?m)^\t\w+ +State = "(\w+)"$`).FindAllStringSubmatch(string(source), -1) {
 		states = append(states, State(match[1]))
 	}
-	types := map[string]bool{}
+	types := map[string]bool{reopenedEvent: true}
 	for _, from := range append([]State{""}, states...) {
 		for _, to := range states {
 			for _, kind := range typesOf(from, to) {
@@ -39,20 +39,28 @@ func TestEventsPage(t *testing.T) {
 	for _, kind := range slices.Sorted(maps.Keys(types)) {
 		rows = append(rows, []string{"`" + kind + "`"})
 	}
-	page.Table(t, "../docs/events.md", "| type | when |", rows)
+	page.Table(t, "../../docs/events.md", "| type | when |", rows)
 }
 
 // typesOf are the types of a change between two states, whatever else the views and the order say.
 func typesOf(from, to State) (kinds []string) {
 	hold := HoldAmount
-	for _, after := range []View{{State: to}, {State: to, FulfillableAt: moment(1)}, {State: to, HoldReason: &hold}, {State: to, AmountRefunded: 1}} {
-		for _, standing := range []Standing{{}, {Result: Won}, {Result: Duplicate}, {Superseded: true}} {
-			kind := eventType(View{State: from}, after, standing)
-			if strings.HasPrefix(kind, "superseded.") {
-				kind = "superseded.<state>"
-			}
-			if kind != "" {
-				kinds = append(kinds, kind)
+	view := func(state State) View { return View{PublicView: PublicView{Payment: "pi_1", State: state}} }
+	held, fulfillable, refunded, won := view(to), view(to), view(to), view(to)
+	held.HoldReason, fulfillable.FulfillableAt, refunded.AmountRefunded = &hold, moment(1), 1
+	won.Dispute = &DisputeView{Status: disputeWon}
+	for _, after := range []View{view(to), held, fulfillable, refunded, won} {
+		for _, superseded := range []bool{false, true} {
+			after.Superseded = superseded
+			for _, winner := range []ID{"", "pi_1", "pi_2"} {
+				o := Order{Winner: winner}
+				kind := o.eventType(view(from), after)
+				if strings.HasPrefix(kind, "superseded.") {
+					kind = "superseded.<state>"
+				}
+				if kind != "" {
+					kinds = append(kinds, kind)
+				}
 			}
 		}
 	}

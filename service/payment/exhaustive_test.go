@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"flag"
@@ -122,20 +122,20 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 	t.Helper()
 	list := facts(history, m)
 	if len(list) < 4 { // beyond, the opening would double the time
-		list = append(list, Opening{Sighting{At: 10, Snapshot: newTruth().Snapshot}})
+		list = append(list, Creation{Observation{At: 10, Snapshot: newTruth().Snapshot}})
 	}
 	r := everySet(t, count, list)
 	end := history[len(history)-1].after
 	for asked := 0; ; asked++ {
-		shown := r.Show()
-		if shown.Wanted && asked < maxAsked {
+		shown := r.Resolve()
+		if shown.NeedsRead && asked < maxAsked {
 			now := m.at[len(m.at)-1] + 5 + m.skew[asked%2]
-			r = Merge(r, answer(max(now/1000, shown.NotBefore), end, asked, r.Seen()))
+			r = Merge(r, answer(max(now/1000, shown.NotBefore), end, asked, r.KnownIDs()))
 			[]*atomic.Int64{&count.asked, &count.askedTwice}[asked].Add(1)
 			continue
 		}
-		if shown.Wanted || shown.Impossible || !reflect.DeepEqual(shown.Snapshot, end) {
-			t.Errorf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.Wanted, end)
+		if shown.NeedsRead || shown.Contradictory || !reflect.DeepEqual(shown.Snapshot, end) {
+			t.Errorf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.NeedsRead, end)
 		}
 		return
 	}
@@ -143,11 +143,11 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 
 // answer is one that was asked for, with the covers that service.Read takes.
 func answer(date int64, s Snapshot, asked int, covers []string) Read {
-	return Read{Sighting: Sighting{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)}, Covers: covers}
+	return Read{Observation: Observation{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)}, KnownBefore: covers}
 }
 
 // everySet merges the facts in every order, by way of every set of them, and returns the one record of all.
-func everySet(t *testing.T, count *tally, list []Fact) Record {
+func everySet(t *testing.T, count *tally, list []RecordFact) Record {
 	t.Helper()
 	records := make([]Record, 1<<len(list))
 	for set := 1; set < len(records); set++ {

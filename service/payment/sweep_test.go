@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"testing"
@@ -6,11 +6,12 @@ import (
 )
 
 // readsUntil counts how often Stripe is asked about a payment that never changes, until it is as old as that.
-func readsUntil(s *Service, state State, age time.Duration) (reads int, pauses []time.Duration) {
+func readsUntil(abandonAfter time.Duration, state State, age time.Duration) (reads int, pauses []time.Duration) {
 	opened := time.Unix(1_760_000_000, 0)
-	v := View{State: state, UpdatedAt: opened}
+	o := Order{Rules: Rules{AbandonAfter: abandonAfter}}
+	a := &Attempt{State: state, UpdatedAt: opened.Unix()}
 	for now := opened; ; reads++ {
-		due := s.sweepAt(v, now)
+		due := o.sweepAt(a, now)
 		if due.IsZero() || due.Sub(opened) > age {
 			return reads, pauses
 		}
@@ -24,7 +25,7 @@ func TestSweepDoubles(t *testing.T) {
 	for state, first := range map[State]time.Duration{
 		ActionRequired: 2 * time.Minute, Pending: 15 * time.Minute, Failed: 15 * time.Minute, InProgress: time.Hour, Authorized: time.Hour,
 	} {
-		_, pauses := readsUntil(&Service{}, state, 30*24*time.Hour)
+		_, pauses := readsUntil(0, state, 30*24*time.Hour)
 		if pauses[0] != first || pauses[1] != first || pauses[2] != 2*first {
 			t.Errorf("%s: the first pauses are %v", state, pauses[:3])
 		}
@@ -38,7 +39,7 @@ func TestSweepDoubles(t *testing.T) {
 		}
 	}
 	for _, state := range []State{Paid, CanceledState, PartiallyRefunded, Refunded, Disputed, ChargedBack} {
-		if reads, _ := readsUntil(&Service{}, state, 30*24*time.Hour); reads > 0 {
+		if reads, _ := readsUntil(0, state, 30*24*time.Hour); reads > 0 {
 			t.Errorf("%s: %d reads", state, reads)
 		}
 	}
@@ -47,9 +48,8 @@ func TestSweepDoubles(t *testing.T) {
 // TestAbandonedOnTime: where payments are abandoned, the last read comes at that age and not up to a day later.
 func TestAbandonedOnTime(t *testing.T) {
 	for _, after := range []time.Duration{time.Hour, 100 * time.Minute, 40 * time.Hour, 168 * time.Hour} {
-		s := &Service{Options: Options{AbandonAfter: after}}
-		before, _ := readsUntil(s, Pending, after-time.Second)
-		if reads, _ := readsUntil(s, Pending, after); reads != before+1 {
+		before, _ := readsUntil(after, Pending, after-time.Second)
+		if reads, _ := readsUntil(after, Pending, after); reads != before+1 {
 			t.Errorf("%s: %d reads before, %d then", after, before, reads)
 		}
 	}
@@ -59,10 +59,10 @@ func TestAbandonedOnTime(t *testing.T) {
 func TestOpenCartsAreCheap(t *testing.T) {
 	const carts, budget = 100_000, 2.5 // reads a second
 	const abandoned = 168 * time.Hour
-	for name, s := range map[string]*Service{"abandoned after a week": {Options: Options{AbandonAfter: abandoned}}, "kept": {}} {
-		reads, _ := readsUntil(s, Pending, abandoned)
+	for name, after := range map[string]time.Duration{"abandoned after a week": abandoned, "kept": 0} {
+		reads, _ := readsUntil(after, Pending, abandoned)
 		calls := reads // as many carts come as go: each makes them all within its life
-		if s.AbandonAfter > 0 {
+		if after > 0 {
 			calls++ // the cancellation
 		}
 		rate := carts * float64(calls) / abandoned.Seconds()

@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"fmt"
@@ -162,32 +162,44 @@ func judgeBooks(t *testing.T, count *tally, now books, history []entered, m mome
 	paid.AmountReceived = now.received
 	r := everySet(t, count, append(bookFacts(history, m), event("evt_paid", 1, paid)))
 	if now.received < 1000 { // the hint of the release may be all that was said of it
-		r = Merge(r, Returned{At: 1, Event: "evt_release", Amount: 1000 - now.received})
+		r = Merge(r, RefundedTotal{At: 1, Event: "evt_release", Amount: 1000 - now.received})
 	}
 	for asked := 0; ; asked++ {
-		shown := r.Show()
-		if shown.Wanted && asked < maxAsked {
+		shown := r.Resolve()
+		if shown.NeedsRead && asked < maxAsked {
 			at := max((m.at[len(m.at)-1]+5+m.skew[asked%2])/1000, shown.NotBefore)
-			r = now.list().merge(r, at, r.Seen())
+			r = mergeAll(r, now.list().facts(at, r.KnownIDs()))
 			count.asked.Add(1)
 			continue
 		}
-		p := Payment{Record: r, Standing: Standing{Result: Won}}
-		v := p.view()
-		if got := (money{v.AmountRefunded, v.State}); shown.Wanted || got != now.truth() {
+		p := &Payment{Record: r}
+		v := won(p).view(&Attempt{}, p)
+		if got := (money{v.AmountRefunded, v.State}); shown.NeedsRead || got != now.truth() {
 			var b strings.Builder
 			for i, h := range history {
 				fmt.Fprintf(&b, "%s at %d s, covers %d\n", h.name, m.stamp(i), h.covers)
 			}
-			t.Errorf("%safter %d reads shown %+v, wanted %v; in truth %+v\n%+v", b.String(), asked, got, shown.Wanted, now.truth(), r)
+			t.Errorf("%safter %d reads shown %+v, wanted %v; in truth %+v\n%+v", b.String(), asked, got, shown.NeedsRead, now.truth(), r)
 		}
 		return
 	}
 }
 
+// won is an order that the payment has won.
+func won(p *Payment) *Order {
+	return &Order{ID: "order-1", Winner: p.ID, Terms: Terms{Amount: 1000, Currency: "eur"}, Loaded: map[ID]*Payment{p.ID: p}}
+}
+
+func mergeAll(r Record, facts []RecordFact) Record {
+	for _, f := range facts {
+		r = Merge(r, f)
+	}
+	return r
+}
+
 // list is what Stripe answers to whoever asks.
-func (b books) list() *Returns {
-	var l Returns
+func (b books) list() *Reversals {
+	var l Reversals
 	for id, r := range b.refunds {
 		l.Refunds = append(l.Refunds, RefundSeen{id, r})
 	}
@@ -198,7 +210,7 @@ func (b books) list() *Returns {
 }
 
 // bookFacts are what Kasse may learn of a history, in one fact each.
-func bookFacts(history []entered, m moments) (list []Fact) {
+func bookFacts(history []entered, m moments) (list []RecordFact) {
 	for i, h := range history {
 		at, eventID := m.stamp(i), fmt.Sprintf("evt_%d", (i+1)*37%101)
 		refund, isRefund := h.after.refunds[RefundID(h.id)]
@@ -210,7 +222,7 @@ func bookFacts(history []entered, m moments) (list []Fact) {
 			dispute.At, dispute.Event = at, eventID
 			list = append(list, DisputeSeen{DisputeID(h.id), dispute})
 		case h.made && h.after.old:
-			list = append(list, Returned{At: at, Event: eventID, Amount: h.after.returned()})
+			list = append(list, RefundedTotal{At: at, Event: eventID, Amount: h.after.returned()})
 		case isRefund:
 			list = append(list, RefundSeen{RefundID(h.id), refund})
 		}
@@ -232,4 +244,4 @@ type answeredList struct {
 	covers []string
 }
 
-func (f answeredList) mergeInto(r *Record) { *r = f.after.list().merge(*r, f.at, f.covers) }
+func (f answeredList) mergeInto(r *Record) { *r = mergeAll(*r, f.after.list().facts(f.at, f.covers)) }

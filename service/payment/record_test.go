@@ -1,4 +1,4 @@
-package service
+package payment
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 // shownTest is one rule of what is shown. It holds in every order of the facts.
 type shownTest struct {
 	name       string
-	facts      []Fact
+	facts      []RecordFact
 	want       Snapshot
 	wanted     bool  // a read is asked for
 	notBefore  int64 // Unix seconds
@@ -24,46 +24,46 @@ func (tt shownTest) run(t *testing.T) {
 		if !reflect.DeepEqual(r, reference) {
 			t.Fatalf("order %v:\n got %+v\nwant %+v", order, r, reference)
 		}
-		shown := r.Show()
+		shown := r.Resolve()
 		if !reflect.DeepEqual(shown.Snapshot, tt.want) {
 			t.Fatalf("order %v:\nshown %+v\n want %+v", order, shown.Snapshot, tt.want)
 		}
-		if shown.Wanted != tt.wanted || shown.Impossible != tt.impossible || (shown.Wanted && shown.NotBefore != tt.notBefore) {
+		if shown.NeedsRead != tt.wanted || shown.Contradictory != tt.impossible || (shown.NeedsRead && shown.NotBefore != tt.notBefore) {
 			t.Fatalf("order %v: wanted %v not before %d, impossible %v; want %v, %d, %v", order,
-				shown.Wanted, shown.NotBefore, shown.Impossible, tt.wanted, tt.notBefore, tt.impossible)
+				shown.NeedsRead, shown.NotBefore, shown.Contradictory, tt.wanted, tt.notBefore, tt.impossible)
 		}
 	}
 }
 
 func TestShownWithoutDoubt(t *testing.T) {
 	for _, tt := range []shownTest{
-		{name: "the opening alone", facts: []Fact{opening(10, pending())}, want: pending()},
+		{name: "the opening alone", facts: []RecordFact{opening(10, pending())}, want: pending()},
 		{
 			name: "the opening never overwrites, however new", want: action(""),
-			facts: []Fact{event("evt_1", 10, action("")), opening(99, pending())},
+			facts: []RecordFact{event("evt_1", 10, action("")), opening(99, pending())},
 		},
 		{
 			name: "of two openings the later", want: costing(pending(), 2),
-			facts: []Fact{opening(10, costing(pending(), 1)), opening(11, costing(pending(), 2))},
+			facts: []RecordFact{opening(10, costing(pending(), 1)), opening(11, costing(pending(), 2))},
 		},
 		{
 			name: "all alike", want: action(""),
-			facts: []Fact{event("evt_1", 10, action("")), event("evt_2", 11, action(""))},
+			facts: []RecordFact{event("evt_1", 10, action("")), event("evt_2", 11, action(""))},
 		},
 		{
 			name: "two seconds apart the newer", want: afterUpdate(),
-			facts: []Fact{event("evt_1", 10, processing("ch_1")), event("evt_2", 12, afterUpdate())},
+			facts: []RecordFact{event("evt_1", 10, processing("ch_1")), event("evt_2", 12, afterUpdate())},
 		},
 		{
 			name: "one event in two API versions is one event", want: declined("ch_1"),
-			facts: []Fact{
+			facts: []RecordFact{
 				event("evt_1", 10, declined("ch_1")),
-				Event{Sighting{At: 10, Event: "evt_1", APIVersion: "2020-08-27", Snapshot: blind(declined("ch_1"))}},
+				Event{Observation{At: 10, Event: "evt_1", APIVersion: "2020-08-27", Snapshot: blind(declined("ch_1"))}},
 			},
 		},
 		{
 			name: "one event under two ids is alike", want: declined("ch_1"),
-			facts: []Fact{event("evt_1", 10, declined("ch_1")), event("evt_2", 10, declined("ch_1"))},
+			facts: []RecordFact{event("evt_1", 10, declined("ch_1")), event("evt_2", 10, declined("ch_1"))},
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -75,39 +75,39 @@ func TestShownTerminal(t *testing.T) {
 	for _, tt := range []shownTest{
 		{
 			name: "an older terminal outlives newer others", want: succeeded("ch_1"),
-			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 99, processing("ch_1"))},
+			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 99, processing("ch_1"))},
 		},
 		{
 			name: "a terminal ends every doubt", want: canceled(""),
-			facts: []Fact{event("evt_1", 10, canceled("")), event("evt_2", 10, action("")), event("evt_3", 10, pending()), Doubt(50)},
+			facts: []RecordFact{event("evt_1", 10, canceled("")), event("evt_2", 10, action("")), event("evt_3", 10, pending()), StaleResponse(50)},
 		},
 		{
 			name: "of one terminal status the newest", want: costing(succeeded("ch_1"), 1001),
-			facts: []Fact{event("evt_1", 11, costing(succeeded("ch_1"), 1001)), event("evt_2", 10, succeeded("ch_1")), opening(12, manual)},
+			facts: []RecordFact{event("evt_1", 11, costing(succeeded("ch_1"), 1001)), event("evt_2", 10, succeeded("ch_1")), opening(12, manual)},
 		},
 		{
 			name: "both ends cannot be", want: canceled("ch_1"), wanted: true, notBefore: 11, impossible: true,
-			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1"))},
+			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1"))},
 		},
 		{
 			name: "both ends of one second", want: canceled("ch_1"), wanted: true, notBefore: 10, impossible: true,
-			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 10, canceled("ch_1"))},
+			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 10, canceled("ch_1"))},
 		},
 		{
 			name: "a read of the same second decides between both ends", want: succeeded("ch_1"), impossible: true,
-			facts: []Fact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")), read(11, succeeded("ch_1"))},
+			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")), read(11, succeeded("ch_1"))},
 		},
 		{
 			name: "an older read does not", want: canceled("ch_1"), wanted: true, notBefore: 11, impossible: true,
-			facts: []Fact{event("evt_2", 11, canceled("ch_1")), read(10, succeeded("ch_1"))},
+			facts: []RecordFact{event("evt_2", 11, canceled("ch_1")), read(10, succeeded("ch_1"))},
 		},
 		{
 			name: "a terminal read is the end", want: canceled(""),
-			facts: []Fact{read(10, canceled("")), event("evt_2", 12, action(""))},
+			facts: []RecordFact{read(10, canceled("")), event("evt_2", 12, action(""))},
 		},
 		{
 			name: "a later running read does not displace it", want: succeeded("ch_1"),
-			facts: []Fact{read(10, succeeded("ch_1")), read(99, processing("ch_1"), "evt_1"), event("evt_1", 98, processing("ch_1"))},
+			facts: []RecordFact{read(10, succeeded("ch_1")), read(99, processing("ch_1"), "evt_1"), event("evt_1", 98, processing("ch_1"))},
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -131,8 +131,8 @@ func TestCertain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, at := range []int64{9, 10, 11} { // the time stamps cannot be right in the last
-				shownTest{facts: []Fact{event("evt_a", at, tt.before), event("evt_b", 10, tt.after)}, want: tt.after}.run(t)
-				shownTest{facts: []Fact{event("evt_b", at, tt.before), event("evt_a", 10, tt.after)}, want: tt.after}.run(t)
+				shownTest{facts: []RecordFact{event("evt_a", at, tt.before), event("evt_b", 10, tt.after)}, want: tt.after}.run(t)
+				shownTest{facts: []RecordFact{event("evt_b", at, tt.before), event("evt_a", 10, tt.after)}, want: tt.after}.run(t)
 			}
 		})
 	}
@@ -159,9 +159,9 @@ func TestUncertain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, at := range []int64{9, 10, 11} {
-				for order := range permutations([]Fact{event("evt_a", at, tt.a), event("evt_b", 10, tt.b)}) {
-					if r := merged(order...); !r.Show().Wanted {
-						t.Errorf("%v: shown without a doubt: %+v", order, r.Show().Snapshot)
+				for order := range permutations([]RecordFact{event("evt_a", at, tt.a), event("evt_b", 10, tt.b)}) {
+					if r := merged(order...); !r.Resolve().NeedsRead {
+						t.Errorf("%v: shown without a doubt: %+v", order, r.Resolve().Snapshot)
 					}
 				}
 			}
@@ -171,16 +171,16 @@ func TestUncertain(t *testing.T) {
 
 // TestCertainAfterAllOthers lets one event be certainly after the others only together.
 func TestCertainAfterAllOthers(t *testing.T) {
-	three := []Fact{event("evt_3", 10, action("")), event("evt_2", 10, declined("ch_1")), event("evt_1", 10, action("ch_1"))}
+	three := []RecordFact{event("evt_3", 10, action("")), event("evt_2", 10, declined("ch_1")), event("evt_1", 10, action("ch_1"))}
 	for _, tt := range []shownTest{
 		{name: "each before the last, if not before each other", facts: three, want: action("ch_1")},
 		{
 			name: "one of them is not", want: declined("ch_1"), wanted: true,
-			facts: append([]Fact{event("evt_0", 10, processing("ch_1"))}, three...),
+			facts: append([]RecordFact{event("evt_0", 10, processing("ch_1"))}, three...),
 		},
 		{
 			name: "the capture after all attempts", want: authorized("ch_2"),
-			facts: append([]Fact{event("evt_0", 10, authorized("ch_2"))}, three...),
+			facts: append([]RecordFact{event("evt_0", 10, authorized("ch_2"))}, three...),
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -194,25 +194,25 @@ func TestBestGuess(t *testing.T) {
 	for i, worse := range blindly[:len(blindly)-1] {
 		better := blindly[i+1]
 		t.Run(fmt.Sprintf("%s under %s", worse.Status, better.Status), shownTest{
-			facts: []Fact{event("evt_b", 10, worse), event("evt_a", 10, better)}, want: better, wanted: true,
+			facts: []RecordFact{event("evt_b", 10, worse), event("evt_a", 10, better)}, want: better, wanted: true,
 		}.run)
 	}
 	for _, tt := range []shownTest{
 		{
 			name: "the capture over a processing", want: authorized("ch_1"), wanted: true,
-			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, authorized("ch_1"))},
+			facts: []RecordFact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, authorized("ch_1"))},
 		},
 		{
 			name: "the newer second over everything", want: action("ch_1"), wanted: true,
-			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 11, action("ch_1"))},
+			facts: []RecordFact{event("evt_b", 10, processing("ch_1")), event("evt_a", 11, action("ch_1"))},
 		},
 		{
 			name: "a charge over a rank", want: afterUpdate(), wanted: true,
-			facts: []Fact{event("evt_b", 10, blind(processing(""))), event("evt_a", 10, afterUpdate())},
+			facts: []RecordFact{event("evt_b", 10, blind(processing(""))), event("evt_a", 10, afterUpdate())},
 		},
 		{
 			name: "the event id over nothing", want: processing("ch_1"), wanted: true,
-			facts: []Fact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, processing("ch_2"))},
+			facts: []RecordFact{event("evt_b", 10, processing("ch_1")), event("evt_a", 10, processing("ch_2"))},
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -226,15 +226,15 @@ func TestWindow(t *testing.T) {
 		want  int
 	}{{0, 2}, {1, 2}, {2, 1}, {100, 1}} {
 		r := merged(event("evt_1", 10, processing("ch_1")), event("evt_2", 10+tt.apart, declined("ch_1")))
-		if len(r.Recent) != tt.want || r.Show().Wanted != (tt.want == 2) {
-			t.Errorf("%d s apart: kept %d, wanted %v", tt.apart, len(r.Recent), r.Show().Wanted)
+		if len(r.Recent) != tt.want || r.Resolve().NeedsRead != (tt.want == 2) {
+			t.Errorf("%d s apart: kept %d, wanted %v", tt.apart, len(r.Recent), r.Resolve().NeedsRead)
 		}
 	}
 }
 
 // TestCounted checks what only ever grows.
 func TestCounted(t *testing.T) {
-	facts := []Fact{
+	facts := []RecordFact{
 		event("evt_1", 10, declined("ch_1")), event("evt_2", 20, declined("ch_1")), // one attempt, told twice
 		event("evt_3", 30, failure("ch_1", Failure{Code: "card_declined"})), // none made a charge: each event is one
 		event("evt_4", 40, failure("ch_1", Failure{Code: "card_declined"})),

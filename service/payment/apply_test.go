@@ -1,0 +1,412 @@
+package payment
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// TestAnnouncements is the table of the events of one payment, fact by fact.
+func TestAnnouncements(t *testing.T) {
+	e := event
+	for _, tt := range []struct {
+		name  string
+		order Order
+		facts []RecordFact // of pi_1
+		want  []string     // "": no event
+	}{
+		{"opening is no event", openOrder("pi_1"), []RecordFact{opening(10, pending())}, []string{""}},
+		{"a first state that is not pending is one", openOrder("pi_1"), []RecordFact{e("1", 10, action(""))}, []string{"order.action_required"}},
+		{
+			"each change of state", openOrder("pi_1"),
+			[]RecordFact{
+				opening(10, pending()), e("1", 20, action("")), e("2", 30, declined("ch_1")), e("3", 40, processing("ch_2")),
+				e("4", 50, canceled("ch_2")),
+			},
+			[]string{"", "order.action_required", "order.failed", "order.processing", "order.canceled"},
+		},
+		{"authorized", openOrder("pi_1"), []RecordFact{e("1", 10, authorized("ch_1"))}, []string{"order.authorized"}},
+		{
+			"paid once", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, succeeded("ch_1")), e("1", 10, succeeded("ch_1")), e("2", 11, succeeded("ch_1"))},
+			[]string{"order.paid", "", ""},
+		},
+		{
+			"a visible change within a state", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, declined("ch_1")), e("2", 20, unauthenticated("ch_1"))},
+			[]string{"order.failed", "order.updated"},
+		},
+		{
+			"an update of the amount", openOrder("pi_1"),
+			[]RecordFact{opening(10, pending()), read(20, costing(pending(), 1200))}, []string{"", "order.updated"},
+		},
+		{
+			"held", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, processing("ch_1")), e("2", 20, costing(succeeded("ch_1"), 900))},
+			[]string{"order.processing", "order.held"},
+		},
+		{
+			"superseded", openOrder("pi_1", "pi_2"), []RecordFact{opening(10, pending()), e("1", 20, canceled(""))},
+			[]string{"", "superseded.canceled"},
+		},
+		{
+			"superseded, and yet the first success", openOrder("pi_1", "pi_2"), []RecordFact{e("1", 20, succeeded("ch_1"))},
+			[]string{"order.paid"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var facts []Fact
+			for _, f := range tt.facts {
+				facts = append(facts, seenAs("pi_1", 1, f))
+			}
+			_, events := follow(tt.order, facts...)
+			for i, want := range tt.want {
+				if got := events[i]; (want == "" && len(got) > 0) || (want != "" && !reflect.DeepEqual(got, []string{want})) {
+					t.Errorf("fact %d: announced %v, want %q", i, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestOrdersAnnounce is the table of the rules that concern more than one payment of an order.
+func TestOrdersAnnounce(t *testing.T) {
+	first := func(f RecordFact) Fact { return seenAs("pi_1", 1, f) }
+	second := func(f RecordFact) Fact { return seenAs("pi_2", 2, f) }
+	for _, tt := range []struct {
+		name  string
+		order Order
+		facts []Fact
+		want  [][]string
+	}{
+		{
+			"a second success", openOrder("pi_1", "pi_2"),
+			[]Fact{second(event("1", 10, succeeded("ch_2"))), first(event("2", 20, action(""))), first(event("3", 30, succeeded("ch_1")))},
+			[][]string{{"order.paid"}, {"superseded.action_required"}, {"order.duplicate_payment"}},
+		},
+		{
+			"withdrawn: the order is never called canceled while it goes on", openOrder("pi_1"),
+			[]Fact{
+				first(event("1", 10, action(""))),
+				All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
+				first(event("2", 20, canceled(""))),
+				Reserved{Form: "form"},
+				All{second(opening(30, pending())), Released{"me"}},
+			},
+			[][]string{{"order.action_required"}, {"superseded.action_required"}, {"superseded.canceled"}, {}, {"order.reopened"}},
+		},
+		{
+			"withdrawn, and its process died: the order is canceled", openOrder("pi_1"),
+			[]Fact{
+				first(opening(10, pending())),
+				All{Leased{"me", noon.Add(2500 * time.Millisecond)}, Withdrawn{"pi_1"}},
+				first(event("2", 20, canceled(""))),
+				first(read(40, canceled(""))),
+				later62{first(read(60, canceled("")))},
+			},
+			[][]string{{}, {"superseded.pending"}, {"superseded.canceled"}, {}, {"order.canceled"}},
+		},
+		{
+			"withdrawn, and the bank was faster: the mark is cleared", openOrder("pi_1"),
+			[]Fact{
+				first(opening(10, pending())),
+				All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
+				All{first(read(20, processing("ch_1"))), Released{"me"}},
+			},
+			[][]string{{}, {"superseded.pending"}, {"order.processing"}},
+		},
+		{
+			"opened again after a cancel", openOrder("pi_1"),
+			[]Fact{first(event("1", 10, canceled(""))), Reserved{Form: "form"}, second(opening(30, pending()))},
+			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.reopened"}},
+		},
+		{
+			"opened again in another state: that one", openOrder("pi_1"),
+			[]Fact{first(event("1", 10, canceled(""))), Reserved{Form: "form"}, second(event("2", 30, declined("ch_2")))},
+			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.failed"}},
+		},
+		{
+			"closing does not supersede", openOrder("pi_1"),
+			[]Fact{first(opening(10, pending())), OrderClosed{ClosedByCancel}, first(event("1", 20, canceled("")))},
+			[][]string{{}, {}, {"order.canceled"}},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o, events := follow(tt.order, tt.facts...)
+			for i := range tt.want {
+				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(events[i], tt.want[i])) {
+					t.Errorf("fact %d: announced %v, want %v", i, events[i], tt.want[i])
+				}
+			}
+			wordIsTrue(t, o)
+		})
+	}
+}
+
+// later62 is a fact of 62 seconds later.
+type later62 struct{ Fact }
+
+func (f later62) applyTo(o *Order, now time.Time) {
+	f.Fact.applyTo(o, now)
+	o.Attempts[0].WithdrawnAt -= 62_000
+}
+
+// wordIsTrue fails the test unless the last order.* event says what the order shows.
+func wordIsTrue(t *testing.T, o Order) {
+	t.Helper()
+	v, shown := o.View(o.Current())
+	word := Word{v.Payment, v.State, v.Fulfillable}
+	if o.LastWord == (Word{}) && (!shown || v.State == Pending) {
+		return
+	}
+	if o.LastWord != word {
+		t.Errorf("the last word is %+v, the order shows %+v", o.LastWord, word)
+	}
+}
+
+// TestForgottenAttempts is what an order makes of payments that Redis has forgotten: rules 4 and 5 of the aggregate.
+func TestForgottenAttempts(t *testing.T) {
+	dated := func(s Seen, rev string, amount int64) Seen {
+		s.Intent.Metadata["kasse_rev"] = rev
+		s.Intent.Amount = amount
+		return s
+	}
+	paid := func(id ID, attempt int, amount int64) Seen {
+		s := costing(succeeded("ch_"+string(id)), amount)
+		s.AmountReceived = amount
+		return seenAs(id, attempt, event("evt_"+string(id), 100, s))
+	}
+	for _, tt := range []struct {
+		name    string
+		order   Order
+		facts   []Fact
+		want    [][]string
+		amount  int64 // of the order's terms
+		current ID
+		unknown int
+	}{
+		{
+			"the next attempt is paid", openOrder("pi_1"),
+			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 1000), "1", 1000)},
+			[][]string{{}, {"superseded.pending", "order.paid"}}, 1000, "pi_2", 0,
+		},
+		{
+			"its newer terms are the order's", openOrder("pi_1"),
+			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 800), "2", 800)},
+			[][]string{{}, {"superseded.pending", "order.paid"}}, 800, "pi_2", 0,
+		},
+		{
+			"a copy of our metadata on a cheaper payment changes no terms", openOrder("pi_1"),
+			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 1), "1", 1)},
+			[][]string{{}, {"superseded.pending", "order.held"}}, 1000, "pi_2", 0,
+		},
+		{
+			"terms of the future change nothing", openOrder("pi_1"),
+			[]Fact{dated(paid("pi_1", 1, 1), "9999999999999", 1)}, [][]string{{"order.held"}}, 1000, "pi_1", 0,
+		},
+		{
+			"a forgotten new price of a known attempt", openOrder("pi_1"),
+			[]Fact{dated(paid("pi_1", 1, 1200), "5", 1200)}, [][]string{{"order.paid"}}, 1200, "pi_1", 0,
+		},
+		{
+			"while an attempt is unknown only successes are announced", openOrder("pi_1"),
+			[]Fact{
+				seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))),
+				paid("pi_3", 3, 1000),
+			},
+			[][]string{{}, {}, {"order.paid"}}, 1000, "pi_3", 1,
+		},
+		{
+			"once it is known the last word becomes true", openOrder("pi_1"),
+			[]Fact{
+				seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))), AttemptsListed{},
+			},
+			[][]string{{}, {}, {"order.processing"}}, 1000, "pi_3", 0,
+		},
+		{
+			"a success on an order that is won", openOrder("pi_1"),
+			[]Fact{paid("pi_1", 1, 1000), paid("pi_2", 2, 1000)},
+			[][]string{{"order.paid"}, {"order.duplicate_payment"}}, 1000, "pi_1", 0,
+		},
+		{
+			"a closed order is open again", func() Order { o := openOrder("pi_1"); o.close(ClosedByCancel); return o }(),
+			[]Fact{seenAs("pi_1", 1, event("1", 10, canceled(""))), seenAs("pi_2", 2, opening(20, pending()))},
+			[][]string{{"order.canceled"}, {"superseded.canceled", "order.reopened"}}, 1000, "pi_2", 0,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o, events := follow(tt.order, tt.facts...)
+			for i := range tt.want {
+				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(events[i], tt.want[i])) {
+					t.Errorf("fact %d: announced %v, want %v", i, events[i], tt.want[i])
+				}
+			}
+			unknown := 0
+			for _, a := range o.Attempts {
+				unknown += btoi(a.Unknown)
+			}
+			if o.Terms.Amount != tt.amount || o.Current() != tt.current || unknown != tt.unknown || o.Closed != "" {
+				t.Errorf("amount %d, current %s, %d unknown, closed %q", o.Terms.Amount, o.Current(), unknown, o.Closed)
+			}
+		})
+	}
+}
+
+// TestNotLoadedIsNotEmpty: a fact about a payment that the order holds and that was not loaded changes nothing, and names
+// the payment.
+func TestNotLoadedIsNotEmpty(t *testing.T) {
+	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("1", 10, action(""))))
+	o.Loaded = map[ID]*Payment{}
+	for name, f := range map[string]Fact{
+		"seen":     seenAs("pi_1", 1, event("2", 20, succeeded("ch_1"))),
+		"reversed": Reversed{Payment: "pi_1", Facts: []RecordFact{RefundedTotal{At: 1, Event: "evt_1", Amount: 1}}},
+		"refund":   RefundReserved{Payment: "pi_1"},
+		"another":  seenAs("pi_2", 2, opening(20, pending())),
+	} {
+		next, changes := o.Apply(f, noon)
+		if !reflect.DeepEqual(changes.Needs, []ID{"pi_1"}) || len(changes.Views) > 0 || len(next.Loaded) > 0 {
+			t.Errorf("%s: needs %v, views %v", name, changes.Needs, changes.Views)
+		}
+	}
+}
+
+// TestApplyLeavesItsOrder: the order that Apply is called on stays as it was.
+func TestApplyLeavesItsOrder(t *testing.T) {
+	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, opening(10, pending())))
+	before, _ := json.Marshal(o)
+	record, _ := json.Marshal(o.Loaded["pi_1"])
+	for _, f := range []Fact{
+		seenAs("pi_1", 1, event("1", 20, succeeded("ch_1"))), seenAs("pi_2", 2, event("2", 20, declined("ch_2"))),
+		Reserved{}, Withdrawn{"pi_1"}, OrderClosed{ClosedByCancel}, SessionChosen{"pi_1", SessionFeatures{Save: true}},
+		RefundReserved{Payment: "pi_1", Form: "form"}, ClosureNoted{"pi_1"}, ForeignSeen{"pi_9"},
+	} {
+		o.Apply(f, noon)
+		after, _ := json.Marshal(o)
+		if recordAfter, _ := json.Marshal(o.Loaded["pi_1"]); string(after) != string(before) || string(recordAfter) != string(record) {
+			t.Fatalf("%T changed the order it was applied to:\n%s\n%s", f, before, after)
+		}
+	}
+}
+
+// TestAnnouncementsOfMoneyGivenBack names the ways back to paid.
+func TestAnnouncementsOfMoneyGivenBack(t *testing.T) {
+	then, amount := moment(10), HoldAmount
+	shown := func(state State, refunded int64, fulfillable *time.Time, hold *Hold, dispute string) View {
+		v := View{PublicView: PublicView{State: state, AmountRefunded: refunded, FulfillableAt: fulfillable, HoldReason: hold}}
+		if dispute != "" {
+			v.Dispute = &DisputeView{Status: dispute}
+		}
+		return v
+	}
+	for _, tt := range []struct {
+		before, after View
+		want          string
+	}{
+		{shown(Disputed, 0, then, nil, "under_review"), shown(Paid, 0, then, nil, "won"), "order.dispute_won"},
+		{shown(ChargedBack, 0, then, nil, "lost"), shown(Paid, 0, then, nil, "won"), "order.dispute_won"},
+		{shown(Disputed, 0, then, nil, "needs_response"), shown(Paid, 0, then, nil, "prevented"), "order.updated"},
+		{shown(ChargedBack, 0, then, nil, "lost"), shown(Disputed, 0, then, nil, "appeal_under_review"), "order.disputed"},
+		{shown(Refunded, 1, then, nil, ""), shown(Paid, 0, then, nil, ""), "order.refund_failed"},
+		{shown(PartiallyRefunded, 1, then, nil, ""), shown(Paid, 0, then, nil, ""), "order.refund_failed"},
+		{shown(Paid, 0, then, nil, ""), shown(PartiallyRefunded, 1, then, nil, ""), "order.partially_refunded"},
+		{shown(PartiallyRefunded, 1, then, nil, ""), shown(PartiallyRefunded, 2, then, nil, ""), "order.partially_refunded"},
+		{shown(Paid, 0, nil, &amount, ""), shown(Paid, 0, then, nil, ""), "order.paid"},
+		{shown(Disputed, 0, nil, &amount, "under_review"), shown(Paid, 0, nil, &amount, "won"), "order.dispute_won"},
+	} {
+		o := Order{Winner: tt.after.Payment}
+		if got := o.eventType(tt.before, tt.after); got != tt.want {
+			t.Errorf("%s to %s: %s, want %s", tt.before.State, tt.after.State, got, tt.want)
+		}
+	}
+}
+
+// TestVersionGrows: the greater of the last one + 1 and the clock, in milliseconds; one version for all views of a write.
+func TestVersionGrows(t *testing.T) {
+	o := openOrder("pi_1")
+	for _, tt := range []struct {
+		now  time.Time
+		fact RecordFact
+		want int64 // 0: nothing visible changed
+	}{
+		{noon, opening(10, pending()), noon.UnixMilli()},
+		{noon, event("evt_1", 20, action("")), noon.UnixMilli() + 1},
+		{noon.Add(-time.Hour), event("evt_2", 30, declined("ch_1")), noon.UnixMilli() + 2},
+		{noon.Add(time.Second), event("evt_3", 30, declined("ch_1")), 0},
+		{noon.Add(time.Minute), event("evt_4", 40, succeeded("ch_2")), noon.UnixMilli() + 60_000},
+	} {
+		before := o
+		next, changes := o.Apply(seenAs("pi_1", 1, tt.fact), tt.now)
+		o = next
+		if tt.want == 0 {
+			if len(changes.Views)+len(changes.Events) > 0 || o.Version != before.Version {
+				t.Errorf("nothing visible changed, and yet: %+v", changes)
+			}
+			continue
+		}
+		v, err := DecodeView(changes.Views[0].JSON)
+		if err != nil || changes.Views[0].Version != tt.want || v.Version != tt.want || v.UpdatedAt.Unix() != tt.now.Unix() {
+			t.Errorf("version %d, in the view %d, updated %v, %v; want %d", changes.Views[0].Version, v.Version, v.UpdatedAt, err, tt.want)
+		}
+	}
+	o = openOrder("pi_1")
+	o, _ = follow(o, seenAs("pi_1", 1, opening(10, pending())))
+	_, changes := o.Apply(seenAs("pi_2", 2, opening(20, pending())), noon)
+	if len(changes.Views) != 2 || changes.Views[0].Version != changes.Views[1].Version {
+		t.Errorf("one write, several versions: %+v", changes.Views)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	o, _ := follow(openOrder("pi_1"),
+		Caused{"api", seenAs("pi_1", 1, opening(10, pending()))},
+		Caused{"payment_intent.requires_action evt_1", seenAs("pi_1", 1, event("evt_1", 20, action("")))})
+	for i, want := range []string{
+		`{"version":1718884800987,"from":null,"to":"pending","at":"2024-06-20T12:00:00Z","cause":"api"}`,
+		`{"version":1718884801987,"from":"pending","to":"action_required","at":"2024-06-20T12:00:01Z","cause":"payment_intent.requires_action evt_1"}`,
+	} {
+		if got, _ := json.Marshal(o.Loaded["pi_1"].History[i].View()); string(got) != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// TestReadIsAskedFor in the same write that finds the doubt, and no more in the one that ends it.
+func TestReadIsAskedFor(t *testing.T) {
+	at := noon.Unix()
+	o := openOrder("pi_1")
+	for i, tt := range []struct {
+		fact RecordFact
+		want time.Time
+	}{
+		{event("evt_1", at, processing("ch_1")), time.Time{}},
+		{event("evt_2", at, declined("ch_1")), noon.Add(time.Second)},
+		{StaleResponse(at + 60), time.Unix(at+62, 0)},
+		{event("evt_3", at, succeeded("ch_1")), time.Time{}},
+	} {
+		next, changes := o.Apply(seenAs("pi_1", 1, tt.fact), noon.Add(time.Duration(i)*time.Second))
+		o = next
+		if got := changes.Reads[0].At; !got.Equal(tt.want) {
+			t.Errorf("fact %d: read at %v, want %v", i, got, tt.want)
+		}
+		if final := i == 3; changes.Sweeps[0].At.IsZero() != final || (changes.Expires > 0) != final {
+			t.Errorf("fact %d: swept at %v, expires after %v", i, changes.Sweeps[0].At, changes.Expires)
+		}
+	}
+}
+
+// TestFulfillableOnce sets the moment with the first fulfillable view, and keeps it.
+func TestFulfillableOnce(t *testing.T) {
+	o := openOrder("pi_1")
+	for i, fulfillable := range []bool{true, false} {
+		fact := event("evt_1", 20, succeeded("ch_1"))
+		if i == 1 {
+			fact = event("evt_2", 30, costing(succeeded("ch_1"), 999))
+		}
+		o, _ = o.Apply(seenAs("pi_1", 1, fact), noon.Add(time.Duration(i)*time.Second))
+		v, _ := o.View("pi_1")
+		if v.Fulfillable != fulfillable || v.FulfillableAt == nil || v.FulfillableAt.Unix() != noon.Unix() {
+			t.Errorf("fact %d: fulfillable %v at %v", i, v.Fulfillable, v.FulfillableAt)
+		}
+	}
+}
