@@ -25,10 +25,10 @@ type Attempt struct {
 	State        State `json:"state,omitempty"` // as last shown
 	Superseded   bool  `json:"superseded,omitempty"`
 	WithdrawnAt  int64 `json:"withdrawn,omitempty"` // Unix milliseconds, when it was superseded to be cancelled
-	Failures     int   `json:"failures,omitempty"` // failed attempts of the customer on this payment
-	Version      int64 `json:"version,omitempty"`  // of the view
-	UpdatedAt    int64 `json:"updated,omitempty"`  // Unix seconds, of the view
-	PointerUntil int64 `json:"pointer,omitempty"`  // Unix seconds, the end of the pointer that leads to the order
+	Failures     int   `json:"failures,omitempty"`  // failed attempts of the customer on this payment
+	Version      int64 `json:"version,omitempty"`   // of the view
+	UpdatedAt    int64 `json:"updated,omitempty"`   // Unix seconds, of the view
+	PointerUntil int64 `json:"pointer,omitempty"`   // Unix seconds, the end of the pointer that leads to the order
 }
 
 // keyKept is how long Stripe surely remembers an idempotency key, and keyForgotten after how long it surely does not.

@@ -204,7 +204,9 @@ func TestLargeBodies(t *testing.T) {
 	for i := range 20 {
 		metadata[strings.Repeat("k", 38)+string(rune('a'+i))] = strings.Repeat("ü<", 250)
 	}
-	view, err := json.Marshal(service.View{Payment: "pi_1", Order: "shop-1", Metadata: metadata})
+	shown := service.View{}
+	shown.Payment, shown.Order, shown.Metadata = "pi_1", "shop-1", metadata
+	view, err := json.Marshal(shown)
 	if err != nil {
 		t.Fatal(err)
 	}

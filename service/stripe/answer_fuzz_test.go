@@ -61,11 +61,11 @@ func FuzzAnswer(f *testing.F) {
 			func() (payment.Answer, error) { return g.RetrievePayment(t.Context(), "pi_1") },
 			func() (payment.Answer, error) { return g.OpenPayment(t.Context(), "key", "amount=1000") },
 			func() (payment.Answer, error) {
-				found, err := g.FindPayment(t.Context(), "shop-1", payment.Attempt{Number: 1})
-				if found == nil {
-					found = &payment.Answer{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}}
+				found, err := g.FindPayments(t.Context(), "shop-1", "", time.Unix(0, 0), time.Unix(1, 0))
+				if len(found) == 0 {
+					found = []payment.Answer{{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}}}
 				}
-				return *found, err
+				return found[0], err
 			},
 			func() (payment.Answer, error) {
 				_, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{})

@@ -196,6 +196,13 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 	seen := payment.RefundSeen{ID: "re_1", Refund: payment.Refund{Status: "pending", Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc"}}
 	returned := payment.RefundedTotal{At: 1700000000, Event: "evt_1", Amount: 500}
 	disputed := payment.DisputeSeen{ID: "dp_1", Dispute: payment.Dispute{At: 1700000000, Event: "evt_1", Status: "needs_response", Amount: 1000, Created: 1600000000}}
+	withStatus := func(status payment.RefundStatus) payment.RefundSeen {
+		other := seen
+		other.Status = status
+		return other
+	}
+	withoutStatus := disputed
+	withoutStatus.Status = ""
 	for _, tt := range []struct {
 		name, body string
 		want       []payment.RecordFact
@@ -211,9 +218,10 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 		{"a dispute, its money", about("charge.dispute.funds_withdrawn", dispute), []payment.RecordFact{disputed}, false},
 		{"a charge of no PaymentIntent", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`), []payment.RecordFact{returned}, false},
 		{"an early fraud warning", about("radar.early_fraud_warning.created", `{"object":"radar.early_fraud_warning","payment_intent":"pi_1"}`), nil, false},
-		{"a refund with a status of tomorrow", about("refund.updated", strings.Replace(refund, "pending", "lost", 1)), nil, true},
+		{"a refund with a status of tomorrow", about("refund.updated", strings.Replace(refund, "pending", "lost", 1)), []payment.RecordFact{withStatus("lost")}, false},
+		{"a refund without a status", about("refund.updated", strings.Replace(refund, `"pending"`, "null", 1)), []payment.RecordFact{withStatus("")}, false},
 		{"a refund that is a charge", about("refund.updated", strings.Replace(refund, `"refund","amount"`, `"charge","amount"`, 1)), nil, true},
-		{"a dispute without a status", about("charge.dispute.updated", strings.Replace(dispute, "needs_response", "", 1)), nil, true},
+		{"a dispute without a status", about("charge.dispute.updated", strings.Replace(dispute, "needs_response", "", 1)), []payment.RecordFact{withoutStatus}, false},
 		{"an id for a path", about("charge.dispute.updated", strings.Replace(dispute, `"pi_1"`, `"pi_1/../x"`, 1)), nil, true},
 		{"an amount that is text", about("refund.updated", strings.Replace(refund, `500`, `"500"`, 1)), nil, true},
 	} {
