@@ -13,12 +13,13 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
 
-// asks is every method of the store that asks Redis.
-func asks(s *store.Store) map[string]func(context.Context) error {
+// calls is every method of the store that sends a command to Redis.
+func calls(s *store.Store) map[string]func(context.Context) error {
 	second := func(_ any, err error) error { return err }
 	return map[string]func(context.Context) error{
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
@@ -44,30 +45,34 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 			return second(s.LoadHistory(ctx, "pi_1"))
 		},
 		"LoadOrder": func(ctx context.Context) error {
-			_, _, err := s.LoadOrder(ctx, "o-1")
+			_, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o-1"})
 			return err
 		},
-		"LoadPayment": func(ctx context.Context) error {
-			_, _, err := s.LoadPayment(ctx, "pi_1")
+		"FindOrder": func(ctx context.Context) error {
+			_, _, err := s.FindOrder(ctx, "pi_1")
 			return err
 		},
-		"LoadView":     func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
-		"Mark":         func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
-		"OutliveOrder": func(ctx context.Context) error { return s.OutliveOrder(ctx, "o-1") },
-		"Ping":         s.Ping,
-		"Quarantine":   func(ctx context.Context) error { return s.Quarantine(ctx, service.Notice{}, nil) },
-		"ReadsDue":     func(ctx context.Context) error { return second(s.ReadsDue(ctx)) },
-		"Remember":     func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
-		"SaveCatchUp":  func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },
-		"SaveOrder":    func(ctx context.Context) error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) },
-		"LoadPushes":   func(ctx context.Context) error { return second(s.LoadPushes(ctx, "e")) },
-		"LoadBacklog":  func(ctx context.Context) error { return second(s.LoadBacklog(ctx, 1)) },
+		"LoadViews":     func(ctx context.Context) error { return second(s.LoadViews(ctx, "o-1", []payment.ID{"pi_1"})) },
+		"SavePointer":   func(ctx context.Context) error { return s.SavePointer(ctx, "pi_1", "o-1", time.Unix(1, 0)) },
+		"Discard":       func(ctx context.Context) error { return second(s.Discard(ctx)) },
+		"NoteRetention": func(ctx context.Context) error { return second(s.NoteRetention(ctx)) },
+		"TakeOrders":    func(ctx context.Context) error { return second(s.TakeOrders(ctx, 10, time.Minute)) },
+		"DropOrder":     func(ctx context.Context) error { return s.DropOrder(ctx, "o-1") },
+		"LoadView":      func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
+		"Mark":          func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
+		"Ping":          s.Ping,
+		"Quarantine":    func(ctx context.Context) error { return s.Quarantine(ctx, payment.StripeEvent{}, nil) },
+		"ReadsDue":      func(ctx context.Context) error { return second(s.ReadsDue(ctx)) },
+		"Remember":      func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
+		"SaveCatchUp":   func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },
+		"SaveOrder": func(ctx context.Context) error {
+			return second(s.SaveOrder(ctx, payment.Order{ID: "o-1"}, payment.Changes{}))
+		},
+		"LoadPushes":  func(ctx context.Context) error { return second(s.LoadPushes(ctx, "e")) },
+		"LoadBacklog": func(ctx context.Context) error { return second(s.LoadBacklog(ctx, 1)) },
 		"Replay": func(ctx context.Context) error {
 			_, _, _, err := s.Replay(ctx, nil, "", "")
 			return err
-		},
-		"SavePayment": func(ctx context.Context) error {
-			return s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1"}})
 		},
 		"TakeQuota": func(ctx context.Context) error {
 			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)
@@ -81,9 +86,9 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 	}
 }
 
-// TestAsksIsComplete keeps the table above so: a method that fails has to be in it.
-func TestAsksIsComplete(t *testing.T) {
-	known := asks(nil)
+// TestTableOfCallsIsComplete keeps the table above complete: a method that returns an error has to be in it.
+func TestTableOfCallsIsComplete(t *testing.T) {
+	known := calls(nil)
 	kind := reflect.TypeFor[*store.Store]()
 	for method := range kind.Methods() {
 		results := method.Type.NumOut()
@@ -94,7 +99,7 @@ func TestAsksIsComplete(t *testing.T) {
 	}
 }
 
-// silence listens and never answers: the connection is made, and every question waits.
+// silence listens and never answers: the connection is made, and every command waits.
 func silence(t *testing.T) (url string, accepted <-chan struct{}) {
 	t.Helper()
 	first := make(chan struct{})
@@ -119,8 +124,9 @@ func silence(t *testing.T) (url string, accepted <-chan struct{}) {
 	return "redis://" + listener.Addr().String(), first
 }
 
-// TestAway has a Redis that does not answer. Everything ends with its context's deadline, and says what callers may see.
-func TestAway(t *testing.T) {
+// TestCallsEndWhileRedisIsUnreachable has a Redis that does not answer. Every call ends with its context's deadline, and with an error
+// that callers may see.
+func TestCallsEndWhileRedisIsUnreachable(t *testing.T) {
 	const deadline = 300 * time.Millisecond
 	killed := storetest.NewServer(t)
 	killed.Kill()
@@ -145,14 +151,14 @@ func TestAway(t *testing.T) {
 func allFail(t *testing.T, s *store.Store, deadline time.Duration) {
 	t.Helper()
 	var all sync.WaitGroup
-	for name, ask := range asks(s) {
+	for name, ask := range calls(s) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
 			err := ask(ctx)
-			var e *service.Error
-			if !errors.As(err, &e) || e.Code != service.CodeStoreUnavailable || e.RetryAfter == 0 {
-				t.Errorf("%s: got %v, want %s", name, err, service.CodeStoreUnavailable)
+			var e *payment.Error
+			if !errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable || e.RetryAfter == 0 {
+				t.Errorf("%s: got %v, want %s", name, err, payment.CodeStoreUnavailable)
 			}
 		})
 	}
@@ -179,7 +185,7 @@ func TestListenEnds(t *testing.T) {
 		}},
 		"refusing": {connect(t, killed.URL()), func(context.Context) bool { return true }},
 		"answering": {answering, func(ctx context.Context) bool {
-			return len(answering.PubSubChannels(ctx, "*").Val()) == 2*options.Partitions
+			return len(answering.PubSubChannels(ctx, "*").Val()) == options.Partitions
 		}},
 	}
 	for name, test := range tests {
@@ -210,15 +216,12 @@ func TestListenReconnects(t *testing.T) {
 	all.Go(func() { s.Listen(ctx) })
 	defer all.Wait()
 	defer cancel()
-	hints, stop := s.WatchOrder("o-1")
+	hints, stop := s.WatchOrder("o_1")
 	defer stop()
 	hinted := func(ctx context.Context) bool {
 		err := s.Mark(ctx, store.Identity{}) // the server keeps nothing
 		if err == nil {
-			var o service.Order
-			if o, _, err = s.LoadOrder(ctx, "o-1"); err == nil {
-				err = s.SaveOrder(ctx, o)
-			}
+			_, _, err = write(ctx, s, "pi_1")
 		}
 		select {
 		case <-hints:

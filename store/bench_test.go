@@ -2,36 +2,39 @@ package store_test
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
 
-// BenchmarkStore sets what the store does beside the bare command that moves the same bytes, on one server in one run:
-// the difference is the price of the script and of the encoding.
+// BenchmarkStore compares the store's calls with the bare command that moves the same bytes, on one server in one run. The
+// difference is the price of the script and of the encoding.
 func BenchmarkStore(b *testing.B) {
 	client := connect(b, storetest.RedisServer(b))
 	s := store.New(client, options)
 	ctx := b.Context()
 	must(b, s.Mark(ctx, store.Identity{Service: "kasse"}))
-	var written service.Payment
+	id, order := payment.ID("pi_read"), payment.OrderID("o_read")
+	must(b, s.SavePointer(ctx, id, order, time.Now().Add(options.Retention)))
+	var view []byte
 	for range 3 { // a payment as it is when it is paid: three lines of history
-		w := paid(b, s, "pi_read")
-		must(b, s.SavePayment(ctx, w))
-		written = w.Payment
+		o, c := paid(b, s, order, id)
+		_, err := s.SaveOrder(ctx, o, c)
+		must(b, err)
+		view = c.Views[0].JSON
 	}
-	keys, err := client.Keys(ctx, "kasse:*:payment:pi_read").Result()
+	keys, err := client.Keys(ctx, "kasse:*:order:o_read").Result()
 	if err != nil || len(keys) != 1 {
 		b.Fatal(keys, err)
 	}
-	must(b, client.Set(ctx, "bare", written.View, 0).Err())
+	must(b, client.Set(ctx, "bare", view, 0).Err())
 	run := func(name string, do func() error) {
 		b.Run(name, func(b *testing.B) {
 			must(b, client.ConfigResetStat(ctx).Err())
@@ -43,31 +46,34 @@ func BenchmarkStore(b *testing.B) {
 		})
 	}
 	run("GET", func() error { return client.Get(ctx, "bare").Err() })
-	run("LoadView", func() error { _, err := s.LoadView(ctx, "pi_read"); return err })
+	run("LoadView", func() error { _, err := s.LoadView(ctx, id); return err })
 	run("HGETALL", func() error { return client.HGetAll(ctx, keys[0]).Err() })
-	run("LoadPayment", func() error { _, _, err := s.LoadPayment(ctx, "pi_read"); return err })
-	run("SET", func() error { return client.Set(ctx, "bare", written.View, 0).Err() })
-	fresh, saved := paid(b, s, "pi_write"), 0
-	for _, shows := range []bool{false, true} {
-		name := "SavePayment unseen"
-		if shows {
-			name = "SavePayment visible"
-		}
+	ref := payment.Ref{Order: order}
+	run("LoadOrder", func() error { _, _, err := s.LoadOrder(ctx, ref, id); return err })
+	run("FindOrder", func() error { _, _, err := s.FindOrder(ctx, id); return err })
+	run("SET", func() error { return client.Set(ctx, "bare", view, 0).Err() })
+	until, saved := time.Now().Add(options.Retention), 0
+	run("SavePointer", func() error {
+		saved++
+		return s.SavePointer(ctx, payment.ID("pi_"+strconv.Itoa(saved)), order, until)
+	})
+	first, changes := paid(b, s, "o_write", "pi_write")
+	unseen := changes
+	unseen.Views, unseen.Events = nil, nil
+	for name, c := range map[string]payment.Changes{"SaveOrder unseen": unseen, "SaveOrder visible": changes} {
 		run(name, func() error {
-			w := fresh
+			o := first
 			saved++
-			w.ID = service.PaymentID(fmt.Sprintf("pi_%d", saved))
-			if !shows {
-				w.History, w.Event = nil, nil
-			}
-			return s.SavePayment(ctx, w)
+			o.ID = payment.OrderID("o_" + strconv.Itoa(saved))
+			_, err := s.SaveOrder(ctx, o, c)
+			return err
 		})
 	}
 	run("LoadEvents of 100", func() error { _, err := s.LoadEvents(ctx, "", 100); return err })
 	run("TakeReads of none", func() error { _, err := s.TakeReads(ctx, 50, 0); return err })
 }
 
-// busy is how long Redis itself worked on what it was asked, in microseconds; what a script calls is in the script's time.
+// busy is how long Redis itself worked on the commands, in microseconds. A script's time includes that of its commands.
 func busy(ctx context.Context, b *testing.B, client redis.UniversalClient) (micros float64) {
 	b.Helper()
 	stats, err := client.InfoMap(ctx, "commandstats").Result()
@@ -89,34 +95,36 @@ func busy(ctx context.Context, b *testing.B, client redis.UniversalClient) (micr
 	return micros
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// paid is the next write of a payment, as large as real ones are.
-func paid(b *testing.B, s *store.Store, id service.PaymentID) service.PaymentWrite {
+// paid is the next write of an order with one payment, as large as real ones are.
+func paid(
+	b *testing.B, s *store.Store, order payment.OrderID, id payment.ID,
+) (payment.Order, payment.Changes) {
 	b.Helper()
-	p, now, err := s.LoadPayment(b.Context(), id)
+	o, now, err := s.LoadOrder(b.Context(), payment.Ref{Order: order}, id)
 	if err != nil {
 		b.Fatal(err)
 	}
-	seen := service.Sighting{
+	o, c := storetest.Transition(o, id, now)
+	seen := payment.Observation{
 		At: 1_760_000_000, Event: "evt_1QGxyz2eZvKYlo2C0abcdefg", APIVersion: "2024-06-20",
-		Snapshot: service.Snapshot{
-			Status: service.Succeeded, Amount: 1_999, AmountReceived: 1_999, Currency: "eur", Customer: "cus_QyZabcdefghijk",
-			CaptureMethod: service.CaptureAutomaticAsync, Charge: service.Charge{ID: "ch_3QGxyz2eZvKYlo2C0abcdefg"},
-			Metadata: map[string]string{"kasse_service": "kasse", "kasse_order_id": "o-1", "kasse_attempt": "1", "kasse_rev": "1760000000123"},
+		Snapshot: payment.Snapshot{
+			Status: payment.Succeeded, Amount: 1_999, AmountReceived: 1_999, Currency: "eur", Customer: "cus_QyZabcdefghijk",
+			CaptureMethod: payment.CaptureAutomaticAsync, Charge: payment.Charge{ID: "ch_3QGxyz2eZvKYlo2C0abcdefg"},
+			Metadata: map[string]string{
+				"kasse_service": "kasse", "kasse_order_id": string(order), "kasse_attempt": "1", "kasse_rev": "1760000000123",
+			},
 		},
 	}
-	p.Record = service.Record{Created: seen.At, Opening: &seen, Terminal: []service.Sighting{seen}, Received: 1_999}
-	p.Standing = service.Standing{Order: "o-1", Attempt: 1, Result: service.Won, Terms: &service.Terms{Amount: 1_999, Currency: "eur"}}
-	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":"o-1","attempt":1,"superseded":false,"status":"succeeded","state":"paid","next":"none","final":true,"fulfillable":true,"fulfillable_at":"2025-10-09T08:53:20Z","hold_reason":null,"amount":1999,"amount_received":1999,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,"livemode":false,"version":1760000000123,"created_at":"2025-10-09T08:53:20Z","updated_at":"2025-10-09T08:53:20Z","poll_after_ms":null,"customer":"cus_QyZabcdefghijk","metadata":{},"dispute":null}`, id)
-	return service.PaymentWrite{
-		Payment: p, Version: now.UnixMilli() + p.Revision, Now: now, Final: true,
-		History: []byte(`{"version":1760000000123,"from":"pending","to":"paid","at":"2025-10-09T08:53:20Z","cause":"payment_intent.succeeded evt_1QGxyz2eZvKYlo2C0abcdefg"}`),
-		Event:   &service.Announced{ID: string(id) + ".1760000000123", Type: "order.paid"},
+	o.Terms = payment.Terms{Amount: 1_999, Currency: "eur", Customer: "cus_QyZabcdefghijk"}
+	o.Rev, o.Winner, o.FulfillableAt = 1_760_000_000_123, id, seen.At
+	o.LastWord = payment.Word{Payment: id, State: payment.Paid, Fulfillable: true}
+	a, p := o.Attempt(id), o.Loaded[id]
+	a.Terms, a.State, a.UpdatedAt, a.Ours = o.Terms, payment.Paid, seen.At, true
+	p.SecretHash = strings.Repeat("ab", 32)
+	p.Record = payment.Record{
+		Created: seen.At, Creation: &seen, Terminal: []payment.Observation{seen}, Received: seen.AmountReceived,
 	}
+	c.Views[0].JSON = o.Render(id)
+	c.Events[0].Data, c.Expires = c.Views[0].JSON, options.Retention
+	return o, c
 }

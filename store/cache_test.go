@@ -8,83 +8,127 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// reply is a read that gives what it is told, of which Redis tells from then on, if told.
-func (c *cache) reply(key string, version int64, told bool) func(context.Context) (service.StoredView, error) {
-	return func(context.Context) (service.StoredView, error) {
-		token, _ := c.Reserve("space:"+askView+key, []string{"space:" + key})
-		if told {
+// reply is a read that returns a version, and whose changes Redis reports from then on, if tracked.
+func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Context) (payment.StoredView, error) {
+	return func(context.Context) (payment.StoredView, error) {
+		token, _ := c.Reserve(question(key), []string{"space:" + key.order})
+		if tracked {
 			c.FulfillOwned("", token, 1, nil)
 		} else {
 			c.Cancel("", token)
 		}
-		return service.StoredView{View: []byte(`{"a":1,"customer":null}`), Version: version}, nil
+		return payment.StoredView{View: []byte(`{"a":1,"customer":null}`), Version: version}, nil
 	}
 }
 
-const someKey = keyPrefix + "p0}:payment:pi_1"
+// question is the cache key of go-redis for the read of a view: the command in Redis's protocol.
+func question(key viewKey) string {
+	return fmt.Sprintf("space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(key.order), key.order, len(key.field), key.field)
+}
 
-// asked fails the test unless the view has the version, whether it is kept or read.
-func asked(t *testing.T, c *cache, load func(context.Context) (service.StoredView, error), want int64) {
+const someOrder = keyPrefix + "p0}:order:o-1"
+
+// Two payments of one order, and one of another.
+var (
+	someKey    = viewKey{someOrder, viewPrefix + "pi_1"}
+	siblingKey = viewKey{someOrder, viewPrefix + "pi_2"}
+	otherKey   = viewKey{keyPrefix + "p0}:order:o-2", viewPrefix + "pi_3"}
+)
+
+// shows fails the test unless the view of the key has the version, whether it is kept or read.
+func (c *cache) shows(t *testing.T, key viewKey, load func(context.Context) (payment.StoredView, error), want int64) {
 	t.Helper()
-	v, err := c.view(t.Context(), someKey, load)
+	v, err := c.view(t.Context(), key, load)
 	if err != nil || v.Version != want {
-		t.Errorf("version %d, %v, want %d", v.Version, err, want)
+		t.Errorf("%s: version %d, %v, want %d", key.field, v.Version, err, want)
 	}
 }
 
-func TestCacheKeepsUntilToldOtherwise(t *testing.T) {
+// asked is shows for someKey.
+func asked(t *testing.T, c *cache, load func(context.Context) (payment.StoredView, error), want int64) {
+	t.Helper()
+	c.shows(t, someKey, load, want)
+}
+
+// TestReserveKnowsViews runs against go-redis: the text that it asks the cache about has to name the view.
+func TestReserveKnowsViews(t *testing.T) {
+	c := newCache(time.Now)
+	for text, want := range map[string]viewKey{
+		question(someKey):    someKey,
+		question(siblingKey): siblingKey,
+		"space:*3\r\n$4\r\nhget\r\n$1\r\nx\r\n$11\r\nrecord:pi_1\r\n": {},
+		"space:*2\r\n$3\r\nget\r\n$1\r\nx\r\n":                        {},
+	} {
+		token, fetch := c.Reserve(text, []string{"space:" + someOrder})
+		if got := c.asked[token]; got != want || !fetch {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	}
+}
+
+func TestCacheKeepsUntilChanged(t *testing.T) {
 	tests := map[string]struct {
-		told   bool
-		change func(*cache, *time.Time)
-		kept   bool
+		tracked bool
+		change  func(*cache, *time.Time)
+		kept    bool // of this order
+		other   bool // of another
 	}{
-		"nothing happens":         {true, func(*cache, *time.Time) {}, true},
-		"another key changes":     {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + keyPrefix + "p0}:payment:pi_2") }, true},
-		"the key changes":         {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + someKey) }, false},
-		"a hint comes":            {true, func(c *cache, _ *time.Time) { c.forget(someKey) }, false},
-		"everything changes":      {true, func(c *cache, _ *time.Time) { c.Flush() }, false},
-		"its connection ends":     {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false},
-		"another connection ends": {true, func(c *cache, _ *time.Time) { c.EvictByConn(2) }, true},
-		"it has grown old":        {true, func(_ *cache, now *time.Time) { *now = now.Add(cacheAge) }, false},
-		"Redis will tell nothing": {false, func(*cache, *time.Time) {}, false},
+		"nothing happens":         {true, func(*cache, *time.Time) {}, true, true},
+		"another order changes":   {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + otherKey.order) }, true, false},
+		"the order changes":       {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + someOrder) }, false, true},
+		"a hint comes":            {true, func(c *cache, _ *time.Time) { c.forget(someOrder) }, false, true},
+		"everything changes":      {true, func(c *cache, _ *time.Time) { c.Flush() }, false, false},
+		"its connection ends":     {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false, false},
+		"another connection ends": {true, func(c *cache, _ *time.Time) { c.EvictByConn(2) }, true, true},
+		"it has grown old":        {true, func(_ *cache, now *time.Time) { *now = now.Add(cacheAge) }, false, false},
+		"Redis does not track":    {false, func(*cache, *time.Time) {}, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			now := time.Unix(1, 0)
 			c := newCache(func() time.Time { return now })
-			asked(t, c, c.reply(someKey, 1, test.told), 1)
-			test.change(c, &now)
-			want := int64(2)
-			if test.kept {
-				want = 1
+			all := []viewKey{someKey, siblingKey, otherKey}
+			for _, key := range all {
+				c.shows(t, key, c.reply(key, 1, test.tracked), 1)
 			}
-			asked(t, c, c.reply(someKey, 2, true), want)
+			test.change(c, &now)
+			views := map[bool]int64{false: 2, true: 1}
+			for _, key := range all {
+				want := views[test.kept]
+				if key == otherKey {
+					want = views[test.other]
+				}
+				c.shows(t, key, c.reply(key, 2, true), want)
+			}
+			if n := c.stats().Views; n != len(all) {
+				t.Errorf("%d views are counted, want %d", n, len(all))
+			}
 		})
 	}
 }
 
-// What changes while it is being read is not kept, whichever way that is heard; a failure is not kept either.
-func TestCacheKeepsNothingDoubtful(t *testing.T) {
+// A view that changes while it is being read is not kept, however that is reported. A failure is not kept either.
+func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	for name, change := range map[string]func(*cache){
-		"told": func(c *cache) { c.DeleteByRedisKey("space:" + someKey) }, "hint": func(c *cache) { c.forget(someKey) },
-		"deaf": func(c *cache) { c.EvictByConn(1) }, "flushed": func(c *cache) { c.Flush() },
+		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) }, "hint": func(c *cache) { c.forget(someOrder) },
+		"closed": func(c *cache) { c.EvictByConn(1) }, "flushed": func(c *cache) { c.Flush() },
 	} {
 		c := newCache(time.Now)
-		asked(t, c, func(ctx context.Context) (service.StoredView, error) {
+		asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
 			v, err := c.reply(someKey, 1, true)(ctx)
 			change(c)
 			return v, err
 		}, 1)
-		if state := c.state(); state.Views != 0 {
+		if kept := c.stats(); kept.Views != 0 {
 			t.Errorf("%s: it was kept", name)
 		}
 	}
 	c := newCache(time.Now)
 	failure := errors.New("away")
-	if _, err := c.view(t.Context(), someKey, func(ctx context.Context) (service.StoredView, error) {
+	if _, err := c.view(t.Context(), someKey, func(ctx context.Context) (payment.StoredView, error) {
 		v, _ := c.reply(someKey, 1, true)(ctx)
 		return v, failure
 	}); !errors.Is(err, failure) {
@@ -93,11 +137,12 @@ func TestCacheKeepsNothingDoubtful(t *testing.T) {
 	asked(t, c, c.reply(someKey, 2, true), 2)
 }
 
-// Those who read the same at once read it once; but who comes after a change does not get what was asked before it.
+// Readers of the same view at the same time share one read. A reader that comes after a change does not share a read from
+// before it.
 func TestCacheReadsOnce(t *testing.T) {
 	c := newCache(time.Now)
 	began, goOn := make(chan struct{}), make(chan struct{})
-	slow := func(ctx context.Context) (service.StoredView, error) {
+	slow := func(ctx context.Context) (payment.StoredView, error) {
 		close(began)
 		<-goOn
 		return c.reply(someKey, 1, true)(ctx)
@@ -105,8 +150,8 @@ func TestCacheReadsOnce(t *testing.T) {
 	var work sync.WaitGroup
 	work.Go(func() { asked(t, c, slow, 1) })
 	<-began
-	never := func(context.Context) (service.StoredView, error) {
-		return service.StoredView{}, errors.New("it was read twice")
+	never := func(context.Context) (payment.StoredView, error) {
+		return payment.StoredView{}, errors.New("it was read twice")
 	}
 	for range 8 {
 		work.Go(func() { asked(t, c, never, 1) })
@@ -114,12 +159,13 @@ func TestCacheReadsOnce(t *testing.T) {
 	for c.misses.Load() < 9 { // all of them wait
 		time.Sleep(time.Millisecond)
 	}
-	hasty, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	if _, err := c.view(hasty, someKey, never); err == nil {
-		t.Error("who has hung up got an answer")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.view(canceled, someKey, never); err == nil {
+		t.Error("a canceled reader got an answer")
 	}
-	c.forget(someKey)
+	c.shows(t, siblingKey, c.reply(siblingKey, 7, true), 7) // another payment of the order is another read
+	c.forget(someOrder)
 	asked(t, c, c.reply(someKey, 2, true), 2)
 	close(goOn)
 	work.Wait()
@@ -130,71 +176,77 @@ func TestCacheReadsOnce(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	c := newCache(time.Now)
 	for n := range 2 * cacheShards * shardViews {
-		key := fmt.Sprint(keyPrefix, "p0}:payment:pi_", n)
+		key := viewKey{fmt.Sprint(keyPrefix, "p0}:order:o-", n/2), fmt.Sprint(viewPrefix, "pi_", n)}
 		if _, err := c.view(t.Context(), key, c.reply(key, 1, true)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if views := c.state().Views; views > cacheShards*shardViews || views < cacheShards*shardViews/2 {
+	if views := c.stats().Views; views > cacheShards*shardViews || views < cacheShards*shardViews/2 {
 		t.Errorf("%d views are kept", views)
 	}
-	if len(c.asked) > 0 || len(c.shard(someKey).reading) > 0 {
-		t.Error("reads that have ended are remembered")
+	if len(c.asked) > 0 || len(c.shard(someOrder).reading) > 0 {
+		t.Error("reads that have ended are kept")
 	}
 }
 
-// What Redis tells while an answer is on its way may be about that answer: go-redis may say so before it hands the answer
-// on. And the word on something else of the same key is none on the view.
-func TestCacheHearsInAnyOrder(t *testing.T) {
-	view := service.StoredView{View: []byte(`{"customer":null}`), Version: 1}
-	name := "space:" + someKey
+// A change that Redis reports while a reply is on its way may be a change of that reply: go-redis may report it before it
+// hands out the reply. And a tracking confirmation of another field of the key is none of the view.
+func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
+	view := payment.StoredView{View: []byte(`{"customer":null}`), Version: 1}
+	name := "space:" + someOrder
 	for what, meanwhile := range map[string]func(c *cache){
-		"told before the answer": func(c *cache) {
-			token, _ := c.Reserve(askView, []string{name})
+		"reported before the reply": func(c *cache) {
+			token, _ := c.Reserve(question(someKey), []string{name})
 			c.DeleteByRedisKey(name)
-			c.FulfillOwned(askView, token, 1, nil)
+			c.FulfillOwned("", token, 1, nil)
 		},
 		"a history was read": func(c *cache) {
-			token, _ := c.Reserve("hget", []string{name})
-			c.FulfillOwned("hget", token, 1, nil)
+			token, _ := c.Reserve(question(viewKey{someOrder, "record:pi_1"}), []string{name})
+			c.FulfillOwned("", token, 1, nil)
+		},
+		"the view of another payment was read": func(c *cache) {
+			token, _ := c.Reserve(question(siblingKey), []string{name})
+			c.FulfillOwned("", token, 1, nil)
 		},
 	} {
 		c := newCache(time.Now)
-		asked(t, c, func(context.Context) (service.StoredView, error) {
+		asked(t, c, func(context.Context) (payment.StoredView, error) {
 			meanwhile(c)
 			return view, nil
 		}, 1)
-		if c.state().Views != 0 {
+		if c.stats().Views != 0 {
 			t.Errorf("%s: the view is kept", what)
 		}
 	}
 }
 
-// Of two reads at once, of which the second begins after something was forgotten, neither is kept: it is not known which of
-// them Redis has answered on which connection.
-func TestCacheKeepsNothingCrowded(t *testing.T) {
+// Of two reads at once, of which the second begins after a change, neither is kept: it is not known which of them Redis has
+// answered on which connection. Reads of two payments of one order do not overlap.
+func TestCacheSkipsOverlappingReads(t *testing.T) {
 	c := newCache(time.Now)
-	asked(t, c, func(ctx context.Context) (service.StoredView, error) {
-		c.forget(someKey)
-		asked(t, c, c.reply(someKey, 2, true), 2) //nolint:contextcheck // it asks in the name of the test
+	asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
+		c.forget(someOrder)
+		asked(t, c, c.reply(someKey, 2, true), 2)               //nolint:contextcheck // it reads for the test
+		c.shows(t, siblingKey, c.reply(siblingKey, 2, true), 2) //nolint:contextcheck // as above
 		return c.reply(someKey, 1, true)(ctx)
 	}, 1)
-	if c.state().Views != 0 {
-		t.Error("one of them is kept")
+	if c.stats().Views != 1 {
+		t.Error("one of them is kept, or the other payment's is not")
 	}
+	c.shows(t, siblingKey, c.reply(siblingKey, 3, true), 2)
 	asked(t, c, c.reply(someKey, 3, true), 3)
 	asked(t, c, c.reply(someKey, 4, true), 3)
 }
 
-func TestCacheKeepsNothingLarge(t *testing.T) {
+func TestCacheSkipsLargeViews(t *testing.T) {
 	c := newCache(time.Now)
-	large := func(ctx context.Context) (service.StoredView, error) {
+	large := func(ctx context.Context) (payment.StoredView, error) {
 		v, err := c.reply(someKey, 1, true)(ctx)
 		v.View = append(make([]byte, largestView), v.View...)
 		return v, err
 	}
 	asked(t, c, large, 1)
-	if c.state().Views != 0 {
+	if c.stats().Views != 0 {
 		t.Error("it is kept")
 	}
 }

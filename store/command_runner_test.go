@@ -11,19 +11,19 @@ import (
 	"kasse/store/storetest"
 )
 
-// heard notes what it is told of.
-type heard struct {
+// exchanges notes what it observes.
+type exchanges struct {
 	mu       sync.Mutex
 	commands []string
 }
 
-func (h *heard) Exchanged(_ context.Context, command string, _ time.Time, _ time.Duration, _ bool) {
+func (h *exchanges) Exchanged(_ context.Context, command string, _ time.Time, _ time.Duration, _ bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.commands = append(h.commands, command)
 }
 
-func (h *heard) count(command string) (count int) {
+func (h *exchanges) count(command string) (count int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, one := range h.commands {
@@ -34,23 +34,23 @@ func (h *heard) count(command string) (count int) {
 	return count
 }
 
-// TestDoorTellsOnce: a question that went in a pipeline is observed once, as what was asked.
-func TestDoorTellsOnce(t *testing.T) {
+// TestPipelineIsObservedOnce: a command that went in a pipeline is observed once, by its own name.
+func TestPipelineIsObservedOnce(t *testing.T) {
 	url := storetest.RedisServer(t)
 	for _, pipelined := range []bool{false, true} {
-		h := &heard{}
+		h := &exchanges{}
 		o := options
 		o.AutoPipeline, o.Observer, o.Readers = pipelined, h, readers(t, "single", url, false)
 		s := store.New(connect(t, url), o)
-		_, _ = s.LoadView(t.Context(), "pi_door")
-		if got := h.count("hmget"); got != 1 {
+		_, _ = s.LoadView(t.Context(), "pi_1")
+		if got := h.count("get"); got != 1 {
 			t.Errorf("pipelined %t: it was observed %d times", pipelined, got)
 		}
 	}
 }
 
-// TestDoorIsShutToWhoHasGone: who has hung up before asking asks nothing.
-func TestDoorIsShutToWhoHasGone(t *testing.T) {
+// TestPipelineRejectsCanceledContext: a command whose context has ended is not sent.
+func TestPipelineRejectsCanceledContext(t *testing.T) {
 	url := storetest.RedisServer(t)
 	o := options
 	o.AutoPipeline = true
@@ -58,10 +58,10 @@ func TestDoorIsShutToWhoHasGone(t *testing.T) {
 	if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
 	}
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
-	if err := s.WantRead(gone, "pi_gone"); err == nil {
-		t.Error("it was asked")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.WantRead(canceled, "pi_canceled"); err == nil {
+		t.Error("it was sent")
 	}
 	if due, err := s.ReadsDue(t.Context()); err != nil || due != 0 {
 		t.Error(due, err)

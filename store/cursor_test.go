@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // FuzzCursor throws texts at the reader of cursors. Whatever it takes for one of ours is written the same way again, so
@@ -21,12 +21,12 @@ func FuzzCursor(f *testing.F) {
 		f.Add(c.String())
 		f.Add(c.String() + "A")
 	}
-	for _, text := range []string{"", service.Latest, "=", "%", "ABCD2345", strings.Repeat("A", 2_000), strings.Repeat("_", 40)} {
+	for _, text := range []string{"", payment.Latest, "=", "%", "ABCD2345", strings.Repeat("A", 2_000), strings.Repeat("_", 40)} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c, known := parseCursor(text)
-		if !known || text == "" || text == service.Latest {
+		if !known || text == "" || text == payment.Latest {
 			return
 		}
 		if c.String() != text {

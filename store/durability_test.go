@@ -17,7 +17,7 @@ func TestDurability(t *testing.T) {
 		args  []string
 		wait  int
 		class string
-		says  []string // of the flaws; none: there is no flaw
+		names []string // of the flaws; none: there is no flaw
 	}{
 		"as it comes":             {nil, 0, "none", []string{"appendonly yes"}},
 		"file, every second":      {aof, 0, "every second", []string{"appendfsync always"}},
@@ -39,12 +39,12 @@ func TestDurability(t *testing.T) {
 				t.Errorf("got %+v", s)
 			}
 			d := store.Judge(servers, test.wait)
-			if d.Class != test.class || d.Loses == "" || (len(d.Flaws) == 0) != (test.says == nil) {
+			if d.Class != test.class || d.Loses == "" || (len(d.Flaws) == 0) != (test.names == nil) {
 				t.Errorf("got %+v, want %s", d, test.class)
 			}
-			for _, word := range test.says {
+			for _, word := range test.names {
 				if !strings.Contains(strings.Join(d.Flaws, "\n"), word) {
-					t.Errorf("%q does not say %q", d.Flaws, word)
+					t.Errorf("%q lacks %q", d.Flaws, word)
 				}
 			}
 		})

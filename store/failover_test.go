@@ -10,7 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
@@ -57,11 +57,9 @@ func TestSlotsMove(t *testing.T) {
 	moved := 0
 	l.run(t.Context(), func() {
 		for at := range options.Partitions {
-			for _, key := range []string{fmt.Sprintf("kasse:{p%d}:meta", at), fmt.Sprintf("kasse:{o%d}:meta", at)} {
-				if moved < 4 && cluster.Owns(key) {
-					cluster.MoveSlot(key)
-					moved++
-				}
+			if key := fmt.Sprintf("kasse:{p%d}:meta", at); moved < 4 && cluster.Owns(key) {
+				cluster.MoveSlot(key)
+				moved++
 			}
 		}
 	})
@@ -76,7 +74,7 @@ func newLoad(t *testing.T, mode, url string) *load {
 	t.Helper()
 	o := waiting(1)
 	o.WaitTimeout = 500 * time.Millisecond
-	l := &load{t: t, Store: store.New(connectTo(t, mode, url), o), done: map[service.PaymentID]moment{}}
+	l := &load{t: t, Store: store.New(connectTo(t, mode, url), o), done: map[payment.ID]moment{}}
 	if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
 	}
@@ -86,13 +84,13 @@ func newLoad(t *testing.T, mode, url string) *load {
 // moment is before or after harm was done.
 type moment int
 
-// load is writers that each make one order and one payment after the other, and repeat what was not acknowledged.
+// load is writers that each write one order with its payment after the other, and repeat what was not acknowledged.
 type load struct {
 	*store.Store
 	t       *testing.T
 	mu      sync.Mutex
 	now     moment
-	done    map[service.PaymentID]moment // acknowledged, by when it began
+	done    map[payment.ID]moment // acknowledged, by when it began
 	refused int
 }
 
@@ -126,20 +124,18 @@ func (l *load) run(ctx context.Context, harm func()) {
 	eventually(ctx, l.t, "writes after", func(context.Context) bool { return l.acknowledged(1) > enough })
 }
 
-// resumes waits until the partitions of one number take a payment and an order again, and their hints arrive.
+// resumes waits until a partition takes orders again, and their hints arrive.
 func (l *load) resumes(ctx context.Context, at int) {
 	l.t.Helper()
-	payment, order := service.PaymentID(inPartition("pi_hint", at)), service.OrderID(inPartition("hint", at))
-	payments, stop := l.WatchPayment(payment)
+	order := inPartition("o_hint", at)
+	id := payment.ID("pi" + order[1:])
+	payments, stop := l.WatchPayment(id)
 	defer stop()
-	orders, stop := l.WatchOrder(order)
+	orders, stop := l.WatchOrder(payment.OrderID(order))
 	defer stop()
 	hinted := map[string]bool{}
 	eventually(ctx, l.t, fmt.Sprintf("hints of partition %d", at), func(ctx context.Context) bool {
-		_ = l.once(ctx, payment) // it is tried again
-		if o, _, err := l.LoadOrder(ctx, order); err == nil {
-			_ = l.SaveOrder(ctx, o)
-		}
+		_, _, _ = write(ctx, l.Store, id) // it is tried again
 		select {
 		case <-payments:
 			hinted["payment"] = true
@@ -180,63 +176,48 @@ func (l *load) refusals() int {
 	return l.refused
 }
 
-// write makes an order and its payment, and repeats both as Stripe does until they are acknowledged.
+// write writes an order with its payment, and repeats it as Stripe does until it is acknowledged.
 func (l *load) write(ctx context.Context, name string) {
-	payment, order := service.PaymentID("pi_"+name), service.OrderID("o_"+name)
+	id := payment.ID("pi_" + name)
 	l.mu.Lock()
 	began := l.now
 	l.mu.Unlock()
 	for ctx.Err() == nil {
-		o, _, err := l.LoadOrder(ctx, order)
-		if err == nil && o.Revision == 0 {
-			err = l.SaveOrder(ctx, o)
-		}
-		if err == nil {
-			err = l.first(ctx, payment)
-		}
-		l.note(ctx, payment, began, err)
+		err := l.first(ctx, id)
+		l.note(ctx, id, began, err)
 		if err == nil {
 			return
 		}
 	}
 }
 
-// first writes the payment unless it is there: then an earlier try did, and it counts as acknowledged, too.
-func (l *load) first(ctx context.Context, id service.PaymentID) error {
-	p, now, err := l.LoadPayment(ctx, id)
-	if err != nil || p.Revision > 0 {
+// first writes the payment unless it is there: then an earlier try did, and it counts as acknowledged, too. Its pointer is
+// written before.
+func (l *load) first(ctx context.Context, id payment.ID) error {
+	order := storetest.OrderOf(id)
+	o, now, err := l.LoadOrder(ctx, payment.Ref{Order: order}, id)
+	if err == nil {
+		err = l.SavePointer(ctx, id, order, now.Add(time.Hour))
+	}
+	if err != nil || o.Stored() {
 		return err
 	}
-	return l.SavePayment(ctx, visible(p, now))
+	o, c := storetest.Transition(o, id, now)
+	c.Events[0].ID = string(id) + ".1" // the same at each try
+	_, err = l.SaveOrder(ctx, o, c)
+	return err
 }
 
-// once writes the payment, whatever it is.
-func (l *load) once(ctx context.Context, id service.PaymentID) error {
-	p, now, err := l.LoadPayment(ctx, id)
-	if err != nil {
-		return err
-	}
-	return l.SavePayment(ctx, visible(p, now))
-}
-
-func visible(p service.Payment, now time.Time) service.PaymentWrite {
-	p.View = []byte(`{}`)
-	return service.PaymentWrite{
-		Payment: p, Version: p.Revision + 1, Now: now, History: []byte(`{}`),
-		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", p.ID, p.Revision+1), Type: "order.paid"},
-	}
-}
-
-func (l *load) note(ctx context.Context, id service.PaymentID, began moment, err error) {
+func (l *load) note(ctx context.Context, id payment.ID, began moment, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var e *service.Error
+	var e *payment.Error
 	switch {
 	case err == nil:
 		l.done[id] = began
-	case errors.As(err, &e) && e.Code == service.CodeStoreUnavailable && e.RetryAfter > 0:
+	case errors.As(err, &e) && e.Code == payment.CodeStoreUnavailable && e.RetryAfter > 0:
 		l.refused++
-	case ctx.Err() == nil && !errors.Is(err, service.ErrConflict): // its first try was written, and the reply lost
+	case ctx.Err() == nil:
 		l.t.Errorf("%s: %v", id, err)
 	}
 }
@@ -265,13 +246,14 @@ func (l *load) judge(ctx context.Context, client redis.UniversalClient) {
 	}
 	lost := 0
 	for id := range l.done {
-		p, _, err := fresh.LoadPayment(ctx, id)
-		if err != nil || p.Revision != 1 || seen[string(id)+".1"] != 1 {
+		event := string(id) + ".1"
+		o, _, err := fresh.LoadOrder(ctx, payment.Ref{Order: storetest.OrderOf(id)}, id)
+		if err != nil || counter(o) != "1" || o.Loaded[id] == nil || seen[event] != 1 {
 			lost++
-			l.t.Errorf("%s was acknowledged; its revision is %d, its event stands in the stream %d times; %v", id, p.Revision, seen[string(id)+".1"], err)
+			l.t.Errorf("%s was acknowledged; its revision is %q, its event stands in the stream %d times; %v", id, o.Revision, seen[event], err)
 		}
-		if o, _, err := fresh.LoadOrder(ctx, "o_"+service.OrderID(id[len("pi_"):])); err != nil || o.Revision != 1 {
-			l.t.Errorf("the order of %s has revision %d; %v", id, o.Revision, err)
+		if order, found, err := fresh.FindOrder(ctx, id); !found || order != storetest.OrderOf(id) || err != nil {
+			l.t.Errorf("the pointer of %s leads to %q, found %t; %v", id, order, found, err)
 		}
 	}
 	l.t.Logf("acknowledged %d before and %d after, refused %d, lost %d", l.acknowledged(0), l.acknowledged(1), l.refused, lost)

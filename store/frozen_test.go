@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
 
-// TestFrozen has a server that stands still with its connections open, and callers without a deadline of their own: each
-// question ends by itself, also one that waits for replicas.
-func TestFrozen(t *testing.T) {
+// TestCallsEndWhileRedisIsFrozen has a server that stands still with its connections open, and callers without a deadline of
+// their own: each call ends by itself, also one that waits for replicas.
+func TestCallsEndWhileRedisIsFrozen(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewServer(t)
 	client := connect(t, server.URL())
@@ -25,11 +25,11 @@ func TestFrozen(t *testing.T) {
 	ended := make(chan string)
 	asked := 0
 	for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
-		for name, ask := range asks(s) {
+		for name, ask := range calls(s) {
 			asked++
 			go func() {
-				var e *service.Error
-				if err := ask(context.WithoutCancel(t.Context())); !errors.As(err, &e) || e.Code != service.CodeStoreUnavailable {
+				var e *payment.Error
+				if err := ask(context.WithoutCancel(t.Context())); !errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable {
 					t.Errorf("%s: got %v", name, err)
 				}
 				ended <- name
@@ -40,7 +40,7 @@ func TestFrozen(t *testing.T) {
 		select {
 		case <-ended:
 		case <-time.After(20 * time.Second):
-			t.Fatal("a question hangs")
+			t.Fatal("a call hangs")
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
@@ -100,12 +99,10 @@ func (b *backend) handle(stream string, messages []redis.XMessage) {
 func TestConsumerGroupReadsTheStreams(t *testing.T) {
 	client := connect(t, storetest.RedisServer(t))
 	s := store.New(client, options)
-	if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
-		t.Fatal(err)
-	}
+	must(t, s.Mark(t.Context(), store.Identity{Service: "kasse"}))
 	var want []string
 	for i := range 300 {
-		want = append(want, putEvent(t.Context(), t, s, service.PaymentID(fmt.Sprintf("pi_%d", i%60))))
+		want = append(want, putEvent(t, s, payment.ID(fmt.Sprintf("pi_%d", i%60))))
 	}
 	first, second := &backend{t: t, client: client, name: "first"}, &backend{t: t, client: client, name: "second"}
 	first.join()
@@ -142,21 +139,9 @@ func ordered(t *testing.T, ids []string) {
 	}
 }
 
-// putEvent appends a transition of the payment, and returns the event's id.
-func putEvent(ctx context.Context, t testing.TB, s *store.Store, id service.PaymentID) string {
+// putEvent writes a transition of the payment, and returns the event's id.
+func putEvent(t testing.TB, s *store.Store, id payment.ID) string {
 	t.Helper()
-	p, now, err := s.LoadPayment(ctx, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := now.UnixMilli() + p.Revision + 1
-	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"version":%d}`, id, version)
-	w := service.PaymentWrite{
-		Payment: p, Version: version, Now: now, History: fmt.Appendf(nil, `{"version":%d}`, version),
-		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated"},
-	}
-	if err := s.SavePayment(ctx, w); err != nil {
-		t.Fatal(err)
-	}
-	return w.Event.ID
+	_, c := mustWrite(t, s, id)
+	return c.Events[0].ID
 }

@@ -10,12 +10,12 @@ import (
 	"sync"
 	"testing"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
 
-// lines stands before a server, and notes what each connection is used for.
+// lines is a proxy of a server that notes what each connection is used for.
 type lines struct {
 	server string
 
@@ -70,27 +70,27 @@ func (l *lines) note(one *line, sent []byte) {
 	has := func(text string) bool { return bytes.Contains(sent, []byte(text)) }
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.polled = one.polled || has("\r\nhmget\r\n") || has("\r\nhget\r\n") || has("reads one partition's stretch of the feed")
+	one.polled = one.polled || has("\r\nhmget\r\n") || has("\r\nhget\r\n") || has("\r\nget\r\n") || has("reads one partition's")
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }
 
-// TestPollsHaveTheirOwnConnections: all that pages and backends ask again and again is asked on connections on which nobody
-// writes, although pools of two would be shared soon.
+// TestPollsHaveTheirOwnConnections: what pages and backends poll is read on connections on which nothing is written,
+// although pools of two would be shared soon.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
-	for name, levers := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
+	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
 		t.Run(name, func(t *testing.T) {
 			l, url := newLines(t, server)
 			o := options
-			o.AutoPipeline = levers.pipelined
-			o.Readers = readers(t, "single", url+"?pool_size=2", levers.keep)
+			o.AutoPipeline = test.pipelined
+			o.Readers = readers(t, "single", url+"?pool_size=2", test.keep)
 			s := store.New(connect(t, url+"?pool_size=2"), o)
 			if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 				t.Fatal(err)
 			}
 			for n := range 20 {
-				id := service.PaymentID(fmt.Sprintf("pi_%s_%d", name, n))
-				write(t, s, id)
+				id := payment.ID(fmt.Sprintf("pi_%s_%d", name, n))
+				mustWrite(t, s, id)
 				if err := s.DropRead(t.Context(), id); err != nil { // in a pipeline, which go-redis sends on other connections
 					t.Fatal(err)
 				}
@@ -117,12 +117,13 @@ func TestPollsHaveTheirOwnConnections(t *testing.T) {
 }
 
 // poll asks what pages and backends ask.
-func poll(t *testing.T, s *store.Store, id service.PaymentID) {
+func poll(t *testing.T, s *store.Store, id payment.ID) {
 	t.Helper()
 	_, view := s.LoadView(t.Context(), id)
+	_, views := s.LoadViews(t.Context(), storetest.OrderOf(id), []payment.ID{id})
 	_, history := s.LoadHistory(t.Context(), id)
 	_, events := s.LoadEvents(t.Context(), "", 10)
-	if err := errors.Join(view, history, events); err != nil {
+	if err := errors.Join(view, views, history, events); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,16 +15,17 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
 
-// proxy stands before a server and can swallow the reply to a script: the server has run it, and the client sees its
+// proxy forwards to a server and can swallow the reply to a script: the server has run it, and the client sees its
 // connection end.
 type proxy struct {
 	server   string
-	swallow  atomic.Bool // the reply to the next script
+	swallow  atomic.Bool  // the reply to the next script
+	after    atomic.Value // func(): called once, after a reply was swallowed and before the connection ends
 	swallows atomic.Int32
 }
 
@@ -69,6 +72,9 @@ func (p *proxy) serve(client net.Conn) {
 		n, err := server.Read(buffer)
 		if mute.Load() {
 			p.swallows.Add(1)
+			if after, is := p.after.Swap(func() {}).(func()); is {
+				after()
+			}
 			return
 		}
 		if _, writeErr := client.Write(buffer[:n]); err != nil || writeErr != nil {
@@ -77,7 +83,7 @@ func (p *proxy) serve(client net.Conn) {
 	}
 }
 
-// watching looks at what is written before it is.
+// watching passes what is written to look before it writes it.
 type watching struct {
 	io.Writer
 	look func([]byte)
@@ -122,44 +128,63 @@ func TestLostReply(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	// Redis knows the scripts from here on, so that what is lost is the reply to a write.
-	for _, err := range []error{
-		s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_0"}}), s.SaveOrder(ctx, service.Order{ID: "o-0"}),
-		s.Quarantine(ctx, service.Notice{ID: "evt_0"}, nil),
-	} {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Run("of a payment", func(t *testing.T) {
-		for revision := range int64(3) {
-			loaded, now, err := s.LoadPayment(ctx, "pi_1")
-			if err != nil || loaded.Revision != revision {
-				t.Fatalf("revision %d, want %d; %v", loaded.Revision, revision, err)
+	// Redis knows the scripts from here on, so that the lost reply is one to a write.
+	mustWrite(t, s, "pi_0")
+	must(t, s.Quarantine(ctx, payment.StripeEvent{ID: "evt_0"}, nil))
+	must(t, s.WantRead(ctx, "pi_0"))
+	t.Run("of an order", func(t *testing.T) {
+		must(t, s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour)))
+		for round := range 3 {
+			o, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
+			if err != nil || (round > 0 && counter(o) != strconv.Itoa(round)) {
+				t.Fatalf("revision %q, want %d; %v", o.Revision, round, err)
 			}
-			loaded.View = []byte(`{}`)
-			err = lose(t, func() error {
-				return s.SavePayment(ctx, service.PaymentWrite{
-					Payment: loaded, Version: revision + 1, Now: now, History: []byte(`{}`), Event: &service.Announced{ID: "pi_1.1", Type: "order.paid"},
-				})
-			})
-			if !errors.Is(err, service.ErrConflict) {
-				t.Errorf("got %v: whoever repeats a write has to look at the record again", err)
+			o, c := storetest.Transition(o, "pi_1", now)
+			var saved payment.Saved
+			err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c); return err })
+			if err != nil || !saved.Written || counter(saved.Order) != strconv.Itoa(round+1) || saved.Now.Before(now) {
+				t.Errorf("got %+v, %v: one's own revision means that the reply was lost", saved, err)
+			}
+			stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
+			if err != nil || stored.Revision != saved.Order.Revision || len(stored.Loaded["pi_1"].History) != round+1 {
+				t.Errorf("revision %q, want %q; %v", stored.Revision, saved.Order.Revision, err)
 			}
 		}
-		keys, _ := direct.Keys(ctx, "kasse:*:events").Result()
-		if len(keys) != 1 || lengths(t, keys[0]) != 3 {
-			t.Errorf("streams %v; want one with 3 entries", keys)
+		stream := fmt.Sprintf("kasse:{p%d}:events", storetest.Partition("o_1"))
+		if n := lengths(t, stream); n != 3 {
+			t.Errorf("%d entries in the stream, want 3", n)
 		}
 	})
-	t.Run("of an order", func(t *testing.T) {
-		err := lose(t, func() error { return s.SaveOrder(ctx, service.Order{ID: "o-1"}) })
-		if o, _, loadErr := s.LoadOrder(ctx, "o-1"); !errors.Is(err, service.ErrConflict) || o.Revision != 1 || loadErr != nil {
-			t.Errorf("got %v; revision %d, %v", err, o.Revision, loadErr)
+	t.Run("of an order that another process wrote next", func(t *testing.T) {
+		o, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}, "pi_2")
+		must(t, err)
+		o, c := storetest.Transition(o, "pi_2", now)
+		p.after.Store(func() { mustWrite(t, store.New(direct, options), "pi_2") })
+		var saved payment.Saved
+		err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c, "pi_2"); return err })
+		if !errors.Is(err, payment.ErrConflict) || counter(saved.Order) != "2" || len(saved.Order.Loaded["pi_2"].History) != 2 {
+			t.Errorf("got %+v, %v", saved, err)
 		}
+		if stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}); err != nil || stored.Revision != saved.Order.Revision {
+			t.Errorf("revision %q, the conflict returned %q; %v", stored.Revision, saved.Order.Revision, err)
+		}
+	})
+	t.Run("of a pointer", func(t *testing.T) {
+		err := lose(t, func() error { return s.SavePointer(ctx, "pi_3", "o_3", time.Now().Add(time.Hour)) })
+		if order, found, findErr := s.FindOrder(ctx, "pi_3"); err != nil || !found || order != "o_3" || findErr != nil {
+			t.Errorf("got %v; it leads to %q, found %t, %v", err, order, found, findErr)
+		}
+	})
+	t.Run("of a wanted read", func(t *testing.T) {
+		must(t, lose(t, func() error { return s.WantRead(ctx, "pi_3") }))
+		if n := direct.ZCard(ctx, fmt.Sprintf("kasse:{p%d}:reads", storetest.Partition("pi_3"))).Val(); n != 1 {
+			t.Errorf("%d reads, want 1", n)
+		}
+		must(t, s.DropRead(ctx, "pi_3"))
+		must(t, s.DropRead(ctx, "pi_0"))
 	})
 	t.Run("of a quarantined event", func(t *testing.T) {
-		if err := lose(t, func() error { return s.Quarantine(ctx, service.Notice{ID: "evt_1"}, nil) }); err != nil {
+		if err := lose(t, func() error { return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil) }); err != nil {
 			t.Error(err)
 		}
 		if n := lengths(t, "kasse:{p0}:quarantine"); n != 2 {
@@ -167,14 +192,8 @@ func TestLostReply(t *testing.T) {
 		}
 	})
 	t.Run("of reads that were taken", func(t *testing.T) {
-		loaded, now, err := s.LoadPayment(ctx, "pi_read")
-		if err == nil {
-			err = s.SavePayment(ctx, service.PaymentWrite{Payment: loaded, Now: now, ReadAt: now})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = lose(t, func() error {
+		must(t, s.WantRead(ctx, "pi_read"))
+		err := lose(t, func() error {
 			ids, err := s.TakeReads(ctx, 10, 200*time.Millisecond)
 			if len(ids) > 0 {
 				t.Errorf("got %v twice", ids)

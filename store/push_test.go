@@ -29,7 +29,7 @@ func TestTrimmedInHand(t *testing.T) {
 		return works[0]
 	}
 	for range 3 {
-		putEvent(t.Context(), t, s, "pi_1")
+		putEvent(t, s, "pi_1")
 	}
 	if work := claim("dead", 0); len(work.First) != 3 {
 		t.Fatalf("took %d", len(work.First))
@@ -47,7 +47,7 @@ func TestTrimmedInHand(t *testing.T) {
 	if err != nil || standing.Pending != 0 {
 		t.Errorf("%+v, %v", standing, err)
 	}
-	want := putEvent(t.Context(), t, s, "pi_1")
+	want := putEvent(t, s, "pi_1")
 	if work := claim("alive", time.Hour); len(work.First) != 1 || work.First[0].Event.ID != want {
 		t.Errorf("after that: %+v", work)
 	}

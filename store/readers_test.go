@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
@@ -37,7 +37,7 @@ func process(t *testing.T, url string) *store.Store {
 	return s
 }
 
-func shows(t *testing.T, s *store.Store, id service.PaymentID) int64 {
+func shows(t *testing.T, s *store.Store, id payment.ID) int64 {
 	t.Helper()
 	v, err := s.LoadView(t.Context(), id)
 	if err != nil {
@@ -46,15 +46,15 @@ func shows(t *testing.T, s *store.Store, id service.PaymentID) int64 {
 	return v.Version
 }
 
-const cached service.PaymentID = "pi_cached"
+const cached payment.ID = "pi_cached"
 
 // awaitKept reads until the view is kept.
 func awaitKept(t *testing.T, s *store.Store) {
 	t.Helper()
 	await(t, "the view to be kept", func() bool {
-		before := s.Kept().Hits
+		before := s.CacheStats().Hits
 		shows(t, s, cached)
-		return s.Kept().Hits > before
+		return s.CacheStats().Hits > before
 	})
 }
 
@@ -67,34 +67,27 @@ func await(t *testing.T, what string, met func() bool) {
 	}
 }
 
-// write writes the next version of a payment.
-func write(t *testing.T, s *store.Store, id service.PaymentID) int64 {
+// next writes the next version of a payment, and returns it.
+func next(t *testing.T, s *store.Store, id payment.ID) int64 {
 	t.Helper()
-	p, now, err := s.LoadPayment(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := service.PaymentWrite{Payment: p, Now: now, Version: p.Revision + 1, History: []byte(`{}`)}
-	w.View = fmt.Appendf(nil, `{"version":%d,"customer":null}`, w.Version)
-	if err := s.SavePayment(t.Context(), w); err != nil {
-		t.Fatal(err)
-	}
-	return w.Version
+	_, c := mustWrite(t, s, id)
+	return c.Views[0].Version
 }
 
-// TestCacheOfViews: who writes reads it at once; others are told by Redis; nobody goes on with what he cannot hear the end of.
+// TestCacheOfViews: the process that writes reads its own write at once; others are notified by Redis; a view is dropped
+// with the connection on which its changes are reported.
 func TestCacheOfViews(t *testing.T) {
 	server := storetest.NewServer(t)
 	one, other := process(t, server.URL()), process(t, server.URL())
 	const id = cached
-	write(t, one, id)
+	next(t, one, id)
 	for range 20 {
 		awaitKept(t, one)
-		if written := write(t, one, id); shows(t, one, id) != written {
-			t.Fatal("who has written reads what was before")
+		if written := next(t, one, id); shows(t, one, id) != written {
+			t.Fatal("the writer reads what was before")
 		}
 		awaitKept(t, one)
-		written := write(t, other, id)
+		written := next(t, other, id)
 		await(t, "the other's change", func() bool { return shows(t, one, id) == written })
 	}
 
@@ -105,7 +98,7 @@ func TestCacheOfViews(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	written := write(t, store.New(client, options), id)
+	written := next(t, store.New(client, options), id)
 	await(t, "a change while the connections were cut", func() bool { return shows(t, one, id) == written })
 
 	awaitKept(t, one)
@@ -118,7 +111,7 @@ func TestCacheOfViews(t *testing.T) {
 	})
 }
 
-// TestCacheWithoutTracking: where Redis refuses to tell, nothing is kept.
+// TestCacheWithoutTracking: where Redis refuses to report changes, no view is kept.
 func TestCacheWithoutTracking(t *testing.T) {
 	server := storetest.NewServer(t)
 	client := connect(t, server.URL())
@@ -126,25 +119,25 @@ func TestCacheWithoutTracking(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := process(t, server.URL())
-	const id = "pi_untold"
+	const id = "pi_untracked"
 	for range 50 {
-		if written := write(t, store.New(client, options), id); shows(t, s, id) != written {
+		if written := next(t, store.New(client, options), id); shows(t, s, id) != written {
 			t.Fatal("an old view was served")
 		}
 	}
-	if kept := s.Kept(); kept.Hits != 0 || kept.Views != 0 {
+	if kept := s.CacheStats(); kept.Hits != 0 || kept.Views != 0 {
 		t.Errorf("%+v", kept)
 	}
 }
 
-// TestReadersUseUpNothing: all connections of those who read are taken for good, and changes are written all the same.
+// TestReadersUseUpNothing: all connections of readers are taken for good, and changes are written all the same.
 func TestReadersUseUpNothing(t *testing.T) {
 	server := storetest.NewServer(t)
-	for name, levers := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
+	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
 		t.Run(name, func(t *testing.T) {
 			o := options
-			o.AutoPipeline = levers.pipelined
-			o.Readers = readers(t, "single", "redis://"+mute(t)+"/0?pool_size=2&max_retries=-1", levers.keep)
+			o.AutoPipeline = test.pipelined
+			o.Readers = readers(t, "single", "redis://"+mute(t)+"/0?pool_size=2&max_retries=-1", test.keep)
 			s := store.New(connect(t, server.URL()+"?pool_size=2"), o)
 			if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 				t.Fatal(err)
@@ -155,14 +148,14 @@ func TestReadersUseUpNothing(t *testing.T) {
 			for n := range 500 {
 				storm.Go(func() {
 					defer ended.Add(1)
-					_, _ = s.LoadView(ctx, service.PaymentID(fmt.Sprint("pi_storm", n)))
+					_, _ = s.LoadView(ctx, payment.ID(fmt.Sprint("pi_storm", n)))
 				})
 			}
 			for range 20 {
-				write(t, s, service.PaymentID("pi_"+name))
+				mustWrite(t, s, payment.ID("pi_"+name))
 			}
 			if ended.Load() == 500 {
-				t.Error("nobody was waiting while it was written")
+				t.Error("no reader was waiting while it was written")
 			}
 			hangUp()
 			storm.Wait()
@@ -170,7 +163,7 @@ func TestReadersUseUpNothing(t *testing.T) {
 	}
 }
 
-// mute returns the address of a server that takes connections and says nothing.
+// mute returns the address of a server that takes connections and sends nothing.
 func mute(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

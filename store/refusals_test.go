@@ -10,16 +10,16 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
 
-// TestRefusals has servers that answer and do not do what they are told. All of it is for the moment: callers may come
-// again, and hear nothing of Redis's own words.
+// TestRefusals has servers that answer, and refuse. Each refusal is temporary: callers may come again, and see none of
+// Redis's own words.
 func TestRefusals(t *testing.T) {
 	tests := map[string]struct {
-		says   string
+		reply  string
 		refuse func(t *testing.T) redis.UniversalClient
 	}{
 		"out of memory": {"OOM", func(t *testing.T) redis.UniversalClient {
@@ -44,8 +44,8 @@ func TestRefusals(t *testing.T) {
 			}
 			eventually(t.Context(), t, "the snapshot to fail", func(ctx context.Context) bool {
 				_ = client.BgSave(ctx) // it is on its way
-				said, err := client.Info(ctx, "persistence").Result()
-				return err == nil && strings.Contains(said, "rdb_last_bgsave_status:err")
+				text, err := client.Info(ctx, "persistence").Result()
+				return err == nil && strings.Contains(text, "rdb_last_bgsave_status:err")
 			})
 			return client
 		}},
@@ -87,7 +87,7 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			client := test.refuse(t)
 			for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
-				eventually(t.Context(), t, test.says, func(ctx context.Context) bool { return refused(ctx, t, s, test.says) })
+				eventually(t.Context(), t, test.reply, func(ctx context.Context) bool { return refused(ctx, t, s, test.reply) })
 			}
 		})
 	}
@@ -97,22 +97,19 @@ func TestRefusals(t *testing.T) {
 // takes its time to notice.
 func refused(ctx context.Context, t *testing.T, s *store.Store, words string) bool {
 	t.Helper()
-	said := false
+	found := false
 	for at := range options.Partitions {
-		id := service.PaymentID(inPartition("pi_refused", at))
-		p, now, err := s.LoadPayment(ctx, id)
-		if err == nil {
-			err = s.SavePayment(ctx, visible(p, now))
-		}
-		var e *service.Error
-		if err != nil && (!errors.As(err, &e) || e.Code != service.CodeStoreUnavailable || e.RetryAfter < time.Second || strings.Contains(e.Detail, words)) {
+		id := payment.ID("pi" + inPartition("o_refused", at)[1:])
+		_, _, err := write(ctx, s, id)
+		var e *payment.Error
+		if err != nil && (!errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable || e.RetryAfter < time.Second || strings.Contains(e.Detail, words)) {
 			t.Fatalf("got %v", err)
 		}
-		if said = said || (err != nil && strings.Contains(err.Error(), words)); said {
+		if found = found || (err != nil && strings.Contains(err.Error(), words)); found {
 			break
 		}
 	}
-	return said
+	return found
 }
 
 func marked(t *testing.T, url string) redis.UniversalClient {

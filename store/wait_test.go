@@ -9,7 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
 )
@@ -21,11 +21,11 @@ func waiting(replicas int) store.Options {
 	return o
 }
 
-// unconfirmed fails the test unless the error tells callers to come again, and the log why.
+// unconfirmed fails the test unless the error asks callers to come again, and names the reason for the log.
 func unconfirmed(t *testing.T, what string, err error) {
 	t.Helper()
-	var e *service.Error
-	if !errors.As(err, &e) || e.Code != service.CodeStoreUnavailable || e.RetryAfter == 0 || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
+	var e *payment.Error
+	if !errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable || e.RetryAfter == 0 || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
 		t.Errorf("%s: got %v", what, err)
 	}
 }
@@ -39,14 +39,12 @@ func TestWaitReplicas(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes := map[string]func(s *store.Store) error{
-		"a payment": func(s *store.Store) error {
-			return s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1", Revision: revision(ctx, t, s, "pi_1")}})
-		},
-		"an order": func(s *store.Store) error {
-			return s.SaveOrder(ctx, service.Order{ID: "o-1", Revision: orderRevision(ctx, t, s)})
+		"an order": func(s *store.Store) error { _, _, err := write(ctx, s, "pi_1"); return err },
+		"a pointer": func(s *store.Store) error {
+			return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour))
 		},
 		"a read that an event asks for": func(s *store.Store) error { return s.WantRead(ctx, "pi_3") },
-		"a quarantined event":           func(s *store.Store) error { return s.Quarantine(ctx, service.Notice{ID: "evt_1"}, nil) },
+		"a quarantined event":           func(s *store.Store) error { return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil) },
 	}
 	for name, change := range changes {
 		for range 2 { // scripts are unknown to Redis, then known
@@ -58,45 +56,41 @@ func TestWaitReplicas(t *testing.T) {
 			}
 		}
 	}
-	_, _, err := two.LoadPayment(ctx, "pi_1")
-	unconfirmed(t, "a payment of two replicas", err)
+	_, _, err := two.LoadOrder(ctx, payment.Ref{Order: "o_1"})
+	unconfirmed(t, "an order of two replicas", err)
 
+	stored, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
+	must(t, err)
+	stale, c := storetest.Transition(stored, "pi_1", now)
+	stale.Revision = "1-AAAAAAAAAAA"
+	if saved, err := s.SaveOrder(ctx, stale, c); !errors.Is(err, payment.ErrConflict) || saved.Order.Revision != stored.Revision {
+		t.Errorf("a conflict: got %+v, %v", saved, err)
+	}
 	replica.Kill()
-	_, _, err = s.LoadPayment(ctx, "pi_1")
-	unconfirmed(t, "what a change begins with", err)
-	_, _, err = s.LoadOrder(ctx, "o-1")
-	unconfirmed(t, "what a change of an order begins with", err)
-	unconfirmed(t, "a write", s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_2"}}))
-	unconfirmed(t, "a write of an order", s.SaveOrder(ctx, service.Order{ID: "o-2"}))
+	_, err = s.SaveOrder(ctx, stale, c)
+	unconfirmed(t, "the order that a conflict returns", err)
+	_, _, err = s.LoadOrder(ctx, payment.Ref{Order: "o_1"})
+	unconfirmed(t, "the order that a change begins with", err)
+	o, c := storetest.Transition(payment.Order{ID: "o_2"}, "pi_2", now)
+	saved, err := s.SaveOrder(ctx, o, c)
+	if unconfirmed(t, "a write", err); saved.Written || saved.Order.ID != "" {
+		t.Errorf("got %+v of a write that is not confirmed", saved)
+	}
+	unconfirmed(t, "a pointer", s.SavePointer(ctx, "pi_2", "o_2", now.Add(time.Hour)))
 	unconfirmed(t, "a read that an event asks for", s.WantRead(ctx, "pi_3"))
-	unconfirmed(t, "a quarantined event", s.Quarantine(ctx, service.Notice{ID: "evt_2"}, nil))
-	if _, err := s.LoadView(ctx, "pi_2"); !errors.Is(err, service.ErrNotFound) {
+	unconfirmed(t, "a quarantined event", s.Quarantine(ctx, payment.StripeEvent{ID: "evt_2"}, nil))
+	if view, err := s.LoadView(ctx, "pi_2"); err != nil || view.Version != c.Views[0].Version {
+		t.Errorf("a status needs no replica: %v", err)
+	}
+	if _, err := s.LoadView(ctx, "pi_4"); !errors.Is(err, payment.ErrNotFound) {
 		t.Errorf("a status needs no replica: %v", err)
 	}
 
 	replica.Restart()
 	eventually(ctx, t, "the write to be confirmed when it is looked at again", func(ctx context.Context) bool {
-		p, _, err := s.LoadPayment(ctx, "pi_2")
-		return err == nil && p.Revision == 1
+		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"})
+		return err == nil && counter(o) == "1"
 	})
-}
-
-func revision(ctx context.Context, t *testing.T, s *store.Store, id service.PaymentID) int64 {
-	t.Helper()
-	p, _, err := s.LoadPayment(ctx, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p.Revision
-}
-
-func orderRevision(ctx context.Context, t *testing.T, s *store.Store) int64 {
-	t.Helper()
-	o, _, err := s.LoadOrder(ctx, "o-1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return o.Revision
 }
 
 // TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not count as confirmed, even
@@ -109,13 +103,15 @@ func TestWaitHasSomethingToWaitFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	replica.Freeze()
-	unconfirmed(t, "the first delivery", s.SavePayment(ctx, service.PaymentWrite{Payment: service.Payment{ID: "pi_1"}}))
+	o, c := storetest.Transition(payment.Order{ID: "o_1"}, "pi_1", time.Unix(1_760_000_000, 0))
+	_, err := s.SaveOrder(ctx, o, c)
+	unconfirmed(t, "the first delivery", err)
 	for range 2 {
 		if err := client.Del(ctx, fences(ctx, t, client)...).Err(); err != nil {
 			t.Fatal(err)
 		}
 		another := store.New(connect(t, master.URL()), waiting(1)) // on a connection that has written nothing
-		_, _, err := another.LoadPayment(ctx, "pi_1")
+		_, _, err := another.LoadOrder(ctx, payment.Ref{Order: "o_1"})
 		unconfirmed(t, "the next, which changes nothing", err)
 		if n := len(fences(ctx, t, client)); n != 1 {
 			t.Errorf("%d fences, want 1: a later Redis has nothing to wait for", n)
@@ -123,8 +119,8 @@ func TestWaitHasSomethingToWaitFor(t *testing.T) {
 	}
 	replica.Thaw()
 	eventually(ctx, t, "the replica to catch up", func(ctx context.Context) bool {
-		p, _, err := s.LoadPayment(ctx, "pi_1")
-		return err == nil && p.Revision == 1
+		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"})
+		return err == nil && counter(o) == "1"
 	})
 }
 

@@ -6,68 +6,105 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
+
+// damage is what may happen to the key of an order.
+type damage func(ctx context.Context, client redis.UniversalClient, key string) error
+
+func setField(field, value string) damage {
+	return func(ctx context.Context, client redis.UniversalClient, key string) error {
+		return client.HSet(ctx, key, field, value).Err()
+	}
+}
+
+func removeField(fields ...string) damage {
+	return func(ctx context.Context, client redis.UniversalClient, key string) error {
+		return client.HDel(ctx, key, fields...).Err()
+	}
+}
+
+func anotherType(ctx context.Context, client redis.UniversalClient, key string) error {
+	return client.Set(ctx, key, "text", 0).Err()
+}
 
 // testCorrupt has records that cannot be read. Somebody has to look: they are neither shown nor overwritten.
 func (connect connector) testCorrupt(t *testing.T) {
-	set := func(field, value string) func(ctx context.Context, client redis.UniversalClient, key string) error {
-		return func(ctx context.Context, client redis.UniversalClient, key string) error {
-			return client.HSet(ctx, key, field, value).Err()
-		}
-	}
-	remove := func(field string) func(ctx context.Context, client redis.UniversalClient, key string) error {
-		return func(ctx context.Context, client redis.UniversalClient, key string) error {
-			return client.HDel(ctx, key, field).Err()
-		}
-	}
-	damages := map[string]func(ctx context.Context, client redis.UniversalClient, key string) error{
-		"state cut off": set("state", `{"rec`),
-		"state no JSON": set("state", "\xff\x00"),
-		"state gone":    remove("state"),
-		"revision odd":  set("rev", "1x"),
-		"revision zero": set("rev", "0"),
-		"revision gone": remove("rev"),
-		"another's type": func(ctx context.Context, client redis.UniversalClient, key string) error {
-			return client.Set(ctx, key, "text", 0).Err()
-		},
+	damages := map[string]damage{
+		"order cut off":  setField("order", `{"rev`),
+		"order no JSON":  setField("order", "\xff\x00"),
+		"order gone":     removeField("order"),
+		"revision gone":  removeField("rev"),
+		"revision empty": setField("rev", ""),
+		"record cut off": setField("record:pi_1", `{"rec`),
+		"record no JSON": setField("record:pi_1", "\xff\x00"),
+		"record gone":    removeField("record:pi_1"),
+		"all but a view": removeField("order", "rev", "record:pi_1", "current"),
+		"another's type": anotherType,
 	}
 	for name, damage := range damages {
-		t.Run("payment, "+name, func(t *testing.T) {
-			f := fresh(t, connect)
-			f.put(t, "pi_1")
-			must(t, damage(t.Context(), f.client, paymentKey("pi_1")))
-			before := DumpAll(t.Context(), f.client)
-			_, _, err := f.LoadPayment(t.Context(), "pi_1")
-			hasCode(t, err, service.CodeInternal)
-			if err := f.SavePayment(t.Context(), transition(service.Payment{ID: "pi_1"}, f.now(t))); err == nil {
-				t.Error("a first write went over it")
+		t.Run(name, func(t *testing.T) {
+			for _, ref := range []payment.Ref{{Order: "o_1"}, {Order: "o_1", Foreign: "pi_1"}} {
+				f := fresh(t, connect)
+				key := orderKey("o_1")
+				if ref.Foreign == "" {
+					f.put(t, "pi_1")
+				} else {
+					f.putForeign(t, ref)
+					key = foreignKey("o_1", "pi_1")
+				}
+				must(t, damage(t.Context(), f.client, key))
+				before := DumpAll(t.Context(), f.client)
+				_, _, err := f.LoadOrder(t.Context(), ref, "pi_1")
+				hasCode(t, err, payment.CodeInternal)
+				o, c := Transition(payment.Order{ID: "o_1", Foreign: ref.Foreign}, "pi_1", f.now(t))
+				_, err = f.SaveOrder(t.Context(), o, c, "pi_1")
+				hasCode(t, err, payment.CodeInternal)
+				unchanged(t, before, DumpAll(t.Context(), f.client))
 			}
-			unchanged(t, before, DumpAll(t.Context(), f.client))
-		})
-		t.Run("order, "+name, func(t *testing.T) {
-			f := fresh(t, connect)
-			must(t, f.SaveOrder(t.Context(), fullOrder("o-1")))
-			must(t, damage(t.Context(), f.client, orderKey("o-1")))
-			before := DumpAll(t.Context(), f.client)
-			_, _, err := f.LoadOrder(t.Context(), "o-1")
-			hasCode(t, err, service.CodeInternal)
-			if err := f.SaveOrder(t.Context(), service.Order{ID: "o-1"}); err == nil {
-				t.Error("a first write went over it")
-			}
-			unchanged(t, before, DumpAll(t.Context(), f.client))
 		})
 	}
+	t.Run("record of another payment", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.putIn(t, "o_1", "pi_1")
+		f.putIn(t, "o_1", "pi_2")
+		must(t, setField("record:pi_1", `{"rec`)(t.Context(), f.client, orderKey("o_1")))
+		if o := f.order(t, "o_1"); o.Loaded["pi_2"] == nil {
+			t.Error("the current payment is not loaded")
+		}
+		_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
+		hasCode(t, err, payment.CodeInternal)
+	})
 	t.Run("view", func(t *testing.T) {
+		for _, text := range []string{"", "text", "0 \n{}", "-1 \n{}", "1x ab\n{}", " ab\n{}"} {
+			f := fresh(t, connect)
+			f.put(t, "pi_1")
+			must(t, setField("view:pi_1", text)(t.Context(), f.client, orderKey("o_1")))
+			_, err := f.LoadView(t.Context(), "pi_1")
+			hasCode(t, err, payment.CodeInternal)
+			_, err = f.LoadViews(t.Context(), "o_1", []payment.ID{"pi_1"})
+			hasCode(t, err, payment.CodeInternal)
+		}
+	})
+	t.Run("history", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
-		must(t, f.client.HSet(t.Context(), paymentKey("pi_1"), "version", "").Err())
-		_, err := f.LoadView(t.Context(), "pi_1")
-		hasCode(t, err, service.CodeInternal)
-		must(t, f.client.Set(t.Context(), paymentKey("pi_1"), "text", 0).Err())
-		_, err = f.LoadView(t.Context(), "pi_1")
-		hasCode(t, err, service.CodeInternal)
-		_, err = f.LoadHistory(t.Context(), "pi_1")
-		hasCode(t, err, service.CodeInternal)
+		must(t, setField("record:pi_1", `{"rec`)(t.Context(), f.client, orderKey("o_1")))
+		_, err := f.LoadHistory(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeInternal)
+		must(t, anotherType(t.Context(), f.client, orderKey("o_1")))
+		for range 2 {
+			_, err = f.LoadView(t.Context(), "pi_1")
+			hasCode(t, err, payment.CodeInternal)
+			_, err = f.LoadHistory(t.Context(), "pi_1")
+			hasCode(t, err, payment.CodeInternal)
+		}
+	})
+	t.Run("pointer", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.client.HSet(t.Context(), pointerKey("pi_1"), "a", "b").Err())
+		_, _, err := f.FindOrder(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeInternal)
+		hasCode(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)), payment.CodeInternal)
 	})
 }

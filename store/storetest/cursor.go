@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // cursorShape and maxCursor are the contract's; Go's regexp counts to 1,000 only.
@@ -45,7 +45,7 @@ func (connect connector) testCursor(t *testing.T) {
 			base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)), base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
 		} {
 			_, err := f.LoadEvents(t.Context(), bad, 10)
-			e := hasCode(t, err, service.CodeInvalidRequest)
+			e := hasCode(t, err, payment.CodeInvalidRequest)
 			if len(e.Fields) != 1 || e.Fields[0].Parameter != "after" {
 				t.Errorf("%q: the error names %+v", bad, e.Fields)
 			}
@@ -63,17 +63,17 @@ func (connect connector) testCursor(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
 		for _, lost := range []int{0, 7} {
-			old := f.page(t, service.Latest, 10).Next
-			must(t, f.client.Del(t.Context(), metaKey("p", lost)).Err())
+			old := f.page(t, payment.Latest, 10).Next
+			must(t, f.client.Del(t.Context(), metaKey(lost)).Err())
 			must(t, f.Mark(t.Context(), identity))
 			_, err := f.LoadEvents(t.Context(), old, 10)
-			hasCode(t, err, service.CodeCursorExpired)
+			hasCode(t, err, payment.CodeCursorExpired)
 		}
 	})
 	t.Run("of another number of partitions expires", func(t *testing.T) {
 		o := options
 		o.Partitions = 4
-		old := freshWith(t, connect, o).page(t, service.Latest, 10).Next
+		old := freshWith(t, connect, o).page(t, payment.Latest, 10).Next
 		f := fresh(t, connect)
 		f.expired(t, old, nil)
 	})
@@ -87,7 +87,7 @@ func (connect connector) testCursor(t *testing.T) {
 func (f fixture) expired(t testing.TB, cursor string, kept []string) {
 	t.Helper()
 	_, err := f.LoadEvents(t.Context(), cursor, 10)
-	e := hasCode(t, err, service.CodeCursorExpired)
+	e := hasCode(t, err, payment.CodeCursorExpired)
 	wellFormed(t, e.Oldest)
 	if got, _ := f.rest(t, e.Oldest, 10); !slices.Equal(got, kept) {
 		t.Errorf("from the oldest: got %v, want %v", got, kept)
@@ -161,11 +161,11 @@ func (connect connector) quietPartition(t *testing.T) {
 	ids := neighbours(2)
 	f.put(t, ids[0])
 	_, read := f.rest(t, "", 10)
-	cursors := []string{read, f.page(t, service.Latest, 10).Next}
+	cursors := []string{read, f.page(t, payment.Latest, 10).Next}
 	for range 3 {
 		f.outlive(t)
 		for _, id := range onePerPartition() { // the others drop what both have passed
-			if hashed(string(id)) != hashed(string(ids[0])) {
+			if hashed(string(OrderOf(id))) != hashed(string(OrderOf(ids[0]))) {
 				f.put(t, id)
 			}
 		}

@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
-func (f fixture) page(t testing.TB, after string, limit int) service.FeedPage {
+func (f fixture) page(t testing.TB, after string, limit int) payment.FeedPage {
 	t.Helper()
 	page, err := f.LoadEvents(t.Context(), after, limit)
 	must(t, err)
@@ -45,21 +45,30 @@ func (f fixture) rest(t testing.TB, after string, limit int) (ids []string, next
 // endless is more events than any test writes.
 const endless = 10_000
 
-// shape of what a payment is called in tests that write to all partitions.
-func numbered(i int) service.PaymentID { return service.PaymentID(fmt.Sprintf("pi_%d", i)) }
+// numbered names payments whose orders lie in all partitions.
+func numbered(i int) payment.ID { return payment.ID(fmt.Sprintf("pi_%d", i)) }
 
 func (connect connector) testFeed(t *testing.T) {
-	t.Run("tells what happened, and when", func(t *testing.T) {
+	t.Run("shows what happened, and when", func(t *testing.T) {
 		f := fresh(t, connect)
 		before := f.now(t).Truncate(time.Second)
-		w := transition(service.Payment{ID: "pi_1"}, f.now(t))
-		must(t, f.SavePayment(t.Context(), w))
+		o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", f.now(t))
+		c.Events[0].Restored = true
+		o = f.save(t, o, c)
 		page := f.page(t, "", 10)
 		if len(page.Events) != 1 {
 			t.Fatalf("%d events, want 1", len(page.Events))
 		}
 		e := page.Events[0]
-		if e.ID != w.Event.ID || e.Type != w.Event.Type || string(e.Data) != string(w.View) || e.Restored {
+		if want := c.Events[0]; e.ID != want.ID || e.Type != want.Type || string(e.Data) != string(want.Data) || !e.Restored {
+			t.Errorf("got %+v", e)
+		}
+		if e.Trace != "" {
+			t.Errorf("trace %q, and nothing was traced", e.Trace)
+		}
+		o, c = Transition(o, "pi_1", f.now(t))
+		f.save(t, o, c)
+		if e := f.page(t, "", 10).Events[1]; e.Restored {
 			t.Errorf("got %+v", e)
 		}
 		if e.CreatedAt.Before(before) || e.CreatedAt.After(f.now(t)) || e.CreatedAt.Location() != time.UTC {
@@ -106,11 +115,11 @@ func (connect connector) testFeed(t *testing.T) {
 	})
 	t.Run("begins with the newest", func(t *testing.T) {
 		f := fresh(t, connect)
-		empty := f.page(t, service.Latest, 10)
+		empty := f.page(t, payment.Latest, 10)
 		for i := range 40 {
 			f.put(t, numbered(i))
 		}
-		latest := f.page(t, service.Latest, 10)
+		latest := f.page(t, payment.Latest, 10)
 		if len(empty.Events)+len(latest.Events) != 0 {
 			t.Error("want empty pages")
 		}
@@ -176,15 +185,16 @@ func (f fixture) scatter(t testing.TB, seed, count int) (ids []string) {
 	t.Helper()
 	own := store.New(f.client, options)
 	for i := 0; len(ids) < count; i++ {
-		p, now, err := own.LoadPayment(t.Context(), numbered((seed*31+i)%50))
-		w := transition(p, now)
+		id := numbered((seed*31 + i) % 50)
+		o, now, err := own.LoadOrder(t.Context(), payment.Ref{Order: OrderOf(id)}, id)
+		o, c := Transition(o, id, now)
 		if err == nil {
-			err = own.SavePayment(t.Context(), w)
+			_, err = own.SaveOrder(t.Context(), o, c)
 		}
 		switch {
 		case err == nil:
-			ids = append(ids, w.Event.ID)
-		case !errors.Is(err, service.ErrConflict):
+			ids = append(ids, c.Events[0].ID)
+		case !errors.Is(err, payment.ErrConflict):
 			t.Error(err)
 			return ids
 		}

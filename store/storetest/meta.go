@@ -7,17 +7,16 @@ import (
 	"sync"
 	"testing"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
-func metaKey(half string, n int) string { return fmt.Sprintf("kasse:{%s%d}:meta", half, n) }
+func metaKey(n int) string { return fmt.Sprintf("kasse:{p%d}:meta", n) }
 
 // eachMeta calls for the mark of every partition.
 func eachMeta(do func(key string)) {
 	for n := range partitions {
-		do(metaKey("p", n))
-		do(metaKey("o", n))
+		do(metaKey(n))
 	}
 }
 
@@ -30,7 +29,9 @@ func (connect connector) testMarks(t *testing.T) {
 		epochs := map[string]bool{}
 		eachMeta(func(key string) {
 			mark := f.client.HGetAll(t.Context(), key).Val()
-			want := map[string]string{"schema": "1", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16", "epoch": mark["epoch"]}
+			want := map[string]string{
+				"schema": "2", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16", "epoch": mark["epoch"],
+			}
 			if fmt.Sprint(mark) != fmt.Sprint(want) || mark["epoch"] == "" || epochs[mark["epoch"]] {
 				t.Errorf("%s is %v, want %v, and an epoch of its own", key, mark, want)
 			}
@@ -55,7 +56,7 @@ func (connect connector) testMarks(t *testing.T) {
 	t.Run("are left alone by a second mark", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
-		must(t, f.client.HSet(t.Context(), metaKey("p", 0), "trimmed", "1-1").Err())
+		must(t, f.client.HSet(t.Context(), metaKey(0), "trimmed", "1-1").Err())
 		before := DumpAll(t.Context(), f.client)
 		must(t, f.Mark(t.Context(), identity))
 		must(t, f.Mark(t.Context(), store.Identity{Service: "kasse"}))
@@ -86,7 +87,7 @@ func (connect connector) testMarks(t *testing.T) {
 		if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
 			t.Errorf("got %q, %v", account, err)
 		}
-		must(t, f.client.HSet(t.Context(), metaKey("p", 0), "account", "acct_1").Err())
+		must(t, f.client.HSet(t.Context(), metaKey(0), "account", "acct_1").Err())
 		if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
 			t.Errorf("known in one partition only: got %q, %v", account, err)
 		}
@@ -108,7 +109,7 @@ func (connect connector) testIdentities(t *testing.T) {
 	tests := map[string]struct {
 		want       store.Identity
 		partitions int
-		says       []string
+		names      []string
 	}{
 		"livemode":        {store.Identity{Account: "acct_1", Service: "kasse", Livemode: true}, partitions, []string{"test", "live"}},
 		"service":         {store.Identity{Account: "acct_1", Service: "other"}, partitions, []string{"SERVICE_NAME", "kasse", "other"}},
@@ -124,20 +125,20 @@ func (connect connector) testIdentities(t *testing.T) {
 			o.Partitions = test.partitions
 			other := store.New(f.client, o)
 			_, err := other.Check(t.Context(), test.want)
-			mismatch(t, err, test.says)
-			mismatch(t, other.Mark(t.Context(), test.want), test.says)
+			mismatch(t, err, test.names)
+			mismatch(t, other.Mark(t.Context(), test.want), test.names)
 			unchanged(t, before, DumpAll(t.Context(), f.client))
 		})
 	}
 	t.Run("schema", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.client.HSet(t.Context(), metaKey("o", 7), "schema", "99").Err())
+		must(t, f.client.HSet(t.Context(), metaKey(7), "schema", "99").Err())
 		_, err := f.Check(t.Context(), identity)
 		mismatch(t, err, []string{"99"})
 	})
 	t.Run("mismatch counts before what is missing", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.client.Del(t.Context(), metaKey("p", 0)).Err())
+		must(t, f.client.Del(t.Context(), metaKey(0)).Err())
 		_, err := f.Check(t.Context(), store.Identity{Service: "other"})
 		mismatch(t, err, []string{"other"})
 	})
@@ -155,7 +156,7 @@ func (connect connector) testIdentities(t *testing.T) {
 				owners++
 			}
 			if (err == nil) != (errs[i] == nil) || (err == nil) != (errs[i+3] == nil) {
-				t.Errorf("%s: marking said %v and %v, the check %v", name, errs[i], errs[i+3], err)
+				t.Errorf("%s: marking gave %v and %v, the check %v", name, errs[i], errs[i+3], err)
 			}
 		}
 		if owners != 1 {
@@ -171,19 +172,19 @@ func isUnmarked(t testing.TB, err error) {
 	}
 }
 
-// mismatch fails the test unless the error tells an operator in plain words what differs. It is none of the service's:
-// to try again would not help.
-func mismatch(t testing.TB, err error, says []string) {
+// mismatch fails the test unless the error names for an operator what differs. It has no code for callers: to try again
+// would not help.
+func mismatch(t testing.TB, err error, names []string) {
 	t.Helper()
-	var coded *service.Error
+	var coded *payment.Error
 	if err == nil || errors.Is(err, store.ErrUnmarked) || errors.As(err, &coded) {
 		t.Errorf("got %v, want a mismatch", err)
 		return
 	}
 	plain(t, err.Error())
-	for _, word := range says {
+	for _, word := range names {
 		if !strings.Contains(err.Error(), word) {
-			t.Errorf("%q does not say %q", err, word)
+			t.Errorf("%q lacks %q", err, word)
 		}
 	}
 }

@@ -2,124 +2,244 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-func fullOrder(id service.OrderID) service.Order {
-	yes, limit := true, 3
-	terms := service.Terms{Amount: 1_999, Currency: "eur", Customer: "cus_1", CaptureMethod: service.CaptureManual, SetupFutureUsage: "on_session"}
-	return service.Order{
-		ID: id, Terms: terms, Rev: 1_760_000_000_123, Winner: "pi_1", Closed: "requested_by_customer",
-		Attempts: []service.Attempt{
-			{Number: 1, Terms: terms, Refused: true, Reserved: 1_760_000_000_123},
-			{
-				Number: 2, Payment: "pi_1", Terms: terms, Form: "amount=1999&metadata[note]=%3Cb%3E&x=\"\\", Reserved: 1_760_000_000_124,
-				Session: &service.SessionFeatures{Redisplay: &yes, RedisplayLimit: &limit, RedisplayOnly: []string{"always"}, Save: true, SaveUsage: "on_session", Remove: true, Surface: "web"},
-			},
-		},
-		Lease: service.Lease{Owner: "somebody", Until: 1_760_000_000_125},
+// stored compares orders by what Redis holds of them, the revision apart.
+var stored = cmp.Options{
+	cmpopts.IgnoreUnexported(payment.Order{}), cmpopts.IgnoreFields(payment.Order{}, "Revision", "Raw", "Rules"),
+	cmpopts.IgnoreFields(payment.Payment{}, "Raw"), cmpopts.EquateEmpty(),
+}
+
+func sameOrder(t testing.TB, want, got payment.Order) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, stored); diff != "" {
+		t.Errorf("the orders differ:\n%s", diff)
 	}
 }
 
-func (f fixture) order(t testing.TB, id service.OrderID) service.Order {
-	t.Helper()
-	o, _, err := f.LoadOrder(t.Context(), id)
-	must(t, err)
-	return o
+// fullPayment is a payment with every member set, and texts that a careless encoding would change.
+func fullPayment(id payment.ID) *payment.Payment {
+	status := payment.RefundStatus("succeeded")
+	snapshot := payment.Snapshot{
+		Status: payment.RequiresPaymentMethod, Amount: 99_999_999, AmountCapturable: 1, AmountReceived: 2, Currency: "eur",
+		Customer: "cus_1", CaptureMethod: payment.CaptureManual, SetupFutureUsage: "off_session",
+		Charge:  payment.Charge{ID: "ch_1"},
+		Failure: &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"},
+		Metadata: map[string]string{
+			"note": "<b>Grüße & \"quotes\"\\\n\u2028\x00", "kasse_order_id": "o-1", "number": "9007199254740993",
+		},
+	}
+	seen := payment.Observation{At: 1_760_000_000, Event: "evt_1", APIVersion: "2024-06-20", Snapshot: snapshot}
+	read := payment.Read{
+		Observation: seen, IDs: []string{"req_1"}, KnownBefore: []string{"evt_1"}, CaptureBefore: 1_760_600_000,
+	}
+	return &payment.Payment{
+		ID: id, SecretHash: strings.Repeat("ab", 32), Livemode: true, ClosedNoted: true,
+		History: []payment.HistoryEntry{{Version: 1, From: payment.Pending, To: payment.Paid, At: 2, Cause: "evt_1 \"\\"}},
+		Calls: []payment.RefundCall{
+			{Name: "n", Amount: 5, Reason: "duplicate", Form: "a=%3Cb%3E&c=\"\\", Tried: 3, First: 2, Unclear: true},
+			{Name: "m", Refused: true}, {Name: "k", Answered: &payment.RefundView{ID: "re_1", Amount: 1, Status: &status}},
+		},
+		Record: payment.Record{
+			Created: 1_760_000_000, Creation: &seen, Recent: []payment.Observation{seen},
+			Terminal: []payment.Observation{seen}, Reads: []payment.Read{read}, Received: 1 << 60, Failures: []string{"ch_1"},
+			StaleAt: 1_760_000_001, Unlisted: true,
+			RefundedTotals: []payment.RefundedTotal{{At: 1, Event: "evt_3", Amount: 2}},
+			Listing:        &payment.RefundListing{At: 1, KnownBefore: []string{"evt_2"}},
+			Refunds:        payment.Refunds{"re_1": {Status: status, Amount: 1, Reason: "duplicate", Created: 1, Call: "ab"}},
+			Disputes:       payment.DisputeHistories{"dp_1": {{At: 1, Event: "evt_2", Status: "won", Amount: 2, Created: 3}}},
+		},
+	}
+}
+
+// fullOrder is an order with every member set, and with two payments.
+func fullOrder(id payment.OrderID) payment.Order {
+	yes, limit := true, 3
+	terms := payment.Terms{
+		Amount: 1_999, Currency: "eur", Customer: "cus_1", CaptureMethod: payment.CaptureManual, SetupFutureUsage: "on_session",
+	}
+	session := payment.SessionFeatures{
+		Redisplay: &yes, RedisplayLimit: &limit, RedisplayOnly: []string{"always"}, Save: true, SaveUsage: "on_session",
+		Remove: true, Surface: "web",
+	}
+	return payment.Order{
+		ID: id, Terms: terms, Rev: 1_760_000_000_123, Winner: "pi_2", Closed: payment.ClosedByCancel,
+		Proposed: payment.Proposal{Amount: 5, Rev: 1_760_000_000_130},
+		Attempts: []payment.Attempt{
+			{Number: 1, Terms: terms, Refused: true, Reserved: 1_760_000_000_123, Unclear: true, Mismatch: true, Searched: 9},
+			{
+				Number: 2, Payment: "pi_2", Terms: terms, Form: "amount=1999&metadata[note]=%3Cb%3E&x=\"\\",
+				Reserved: 1_760_000_000_124, Tried: 1_760_000_000_125, Session: &session, Ours: true, State: payment.Paid,
+				Superseded: true, Failures: 2, Version: 1_760_000_000_200, UpdatedAt: 1_760_000_000, PointerUntil: 1_800_000_000,
+			},
+			{Number: 3, Unknown: true},
+			{Number: 4, Payment: "pi_4", Version: 1_760_000_000_201},
+		},
+		Lease:          payment.Lease{Owner: "somebody", Until: 1_760_000_000_125},
+		KnownAtClosing: 4, FailuresBeforeReopen: 1, FulfillableAt: 1_760_000_001, Version: 1_760_000_000_201,
+		LastWord:   payment.Word{Payment: "pi_2", State: payment.Paid, Fulfillable: true},
+		ForeignIDs: []payment.ID{"pi_f"}, ForeignCount: 51,
+		Loaded: map[payment.ID]*payment.Payment{"pi_2": fullPayment("pi_2"), "pi_4": fullPayment("pi_4")},
+	}
 }
 
 func (connect connector) testOrders(t *testing.T) {
 	t.Run("come back as they were saved", func(t *testing.T) {
 		f := fresh(t, connect)
 		want := fullOrder("o-1")
-		must(t, f.SaveOrder(t.Context(), want))
-		want.Revision = 1
-		if diff := cmp.Diff(want, f.order(t, "o-1")); diff != "" {
-			t.Errorf("saved and loaded differ:\n%s", diff)
+		saved := f.save(t, want, payment.Changes{Now: f.now(t)})
+		sameOrder(t, want, saved)
+		got := f.order(t, "o-1", "pi_4")
+		sameOrder(t, want, got)
+		if got.Revision != saved.Revision || string(got.Raw) != string(saved.Raw) {
+			t.Errorf("revision %q, %q was saved; order %s, saved %s", got.Revision, saved.Revision, got.Raw, saved.Raw)
 		}
 	})
-	t.Run("that were never saved have revision 0", func(t *testing.T) {
+	t.Run("that were never saved have no revision", func(t *testing.T) {
 		f := fresh(t, connect)
-		if diff := cmp.Diff(service.Order{ID: "o-1"}, f.order(t, "o-1")); diff != "" {
-			t.Error(diff)
+		o := f.order(t, "o-1", "pi_1")
+		if sameOrder(t, payment.Order{ID: "o-1"}, o); o.Revision != "" || o.Stored() {
+			t.Errorf("revision %q", o.Revision)
 		}
+		_, err := f.LoadView(t.Context(), "pi_1")
+		notFound(t, err)
+		_, err = f.LoadHistory(t.Context(), "pi_1")
+		notFound(t, err)
 	})
-	t.Run("with odd ids do not meet", func(t *testing.T) {
+	t.Run("with odd ids do not meet", connect.oddIDs)
+	t.Run("keep large metadata", func(t *testing.T) {
 		f := fresh(t, connect)
-		ids := []service.OrderID{"0", "a:b", "a:order:b", "A..-_:", "o-1", service.OrderID(strings.Repeat("9", 64))}
-		for i, id := range ids {
-			must(t, f.SaveOrder(t.Context(), service.Order{ID: id, Rev: int64(i) + 1}))
-			if n, err := f.client.Exists(t.Context(), orderKey(id)).Result(); n != 1 || err != nil {
-				t.Errorf("%s is not where it belongs: %v", id, err)
-			}
+		o := fullOrder("o-1")
+		for i := range 20 {
+			key := fmt.Sprintf("%02d%s", i, strings.Repeat("k", 38))
+			o.Loaded["pi_2"].Record.Creation.Metadata[key] = strings.Repeat("€", 500)
 		}
-		for i, id := range ids {
-			if o := f.order(t, id); o.Rev != int64(i)+1 {
-				t.Errorf("%s has the terms of another: %d", id, o.Rev)
-			}
-		}
+		f.save(t, o, payment.Changes{Now: f.now(t)})
+		sameOrder(t, o, f.order(t, "o-1", "pi_4"))
 	})
-	t.Run("of a stale revision conflict and change nothing", func(t *testing.T) {
+	t.Run("are written after a flush of the scripts", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.SaveOrder(t.Context(), fullOrder("o-1")))
-		before := DumpAll(t.Context(), f.client)
-		conflict(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1"}))
-		conflict(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1", Revision: 2}))
-		conflict(t, f.SaveOrder(t.Context(), service.Order{ID: "o-2", Revision: 1}))
-		unchanged(t, before, DumpAll(t.Context(), f.client))
+		f.put(t, "pi_1")
+		must(t, f.client.ScriptFlush(t.Context()).Err())
+		f.put(t, "pi_1")
+		if p := f.order(t, "o_1").Loaded["pi_1"]; len(p.History) != 2 {
+			t.Errorf("%d changes, want 2", len(p.History))
+		}
 	})
-	t.Run("have one winner of many claims at once", connect.manyClaims)
-	t.Run("tell Redis's clock", func(t *testing.T) {
+	t.Run("come with Redis's clock", func(t *testing.T) {
 		f := fresh(t, connect)
 		before := f.now(t)
-		_, at, err := f.LoadOrder(t.Context(), "o-1")
+		_, at := f.load(t, payment.Ref{Order: "o-1"})
+		o, c := leased(payment.Order{ID: "o-1"}, at)
+		saved, err := f.SaveOrder(t.Context(), o, c)
 		must(t, err)
-		if at.Before(before) || f.now(t).Before(at) {
-			t.Errorf("%v is before %v, or after now", at, before)
+		if at.Before(before) || saved.Now.Before(at) || f.now(t).Before(saved.Now) {
+			t.Errorf("loaded at %v, saved at %v, between %v and %v", at, saved.Now, before, f.now(t))
 		}
 	})
 }
 
-// manyClaims lets many set the winner of an order where it has none, as those who saw a payment succeed do.
-func (connect connector) manyClaims(t *testing.T) {
+// oddIDs has ids that would meet in one key if it were put together carelessly.
+func (connect connector) oddIDs(t *testing.T) {
 	f := fresh(t, connect)
-	const claimants = 20
-	var all sync.WaitGroup
-	winners := make([]service.PaymentID, claimants)
-	for i := range claimants {
-		all.Go(func() {
-			for {
-				o, _, err := f.LoadOrder(t.Context(), "o-1")
-				if err == nil && o.Winner == "" {
-					o.Winner = service.PaymentID("pi_" + strings.Repeat("x", i+1))
-				}
-				if err == nil {
-					err = f.SaveOrder(t.Context(), o)
-				}
-				if !errors.Is(err, service.ErrConflict) {
-					if err != nil {
-						t.Error(err)
-					}
-					winners[i] = o.Winner
-					return
-				}
+	orders := []payment.OrderID{"0", "a:b", "a:order:b", "A..-_:", "o-1", payment.OrderID(strings.Repeat("9", 64))}
+	payments := []payment.ID{"pi__", "pi_" + payment.ID(strings.Repeat("Z", 250)), "pi_0", "pi_00", "pi_order", "pi_view"}
+	for i, order := range orders {
+		f.putIn(t, order, payments[i])
+		for _, key := range []string{orderKey(order), pointerKey(payments[i])} {
+			if n, err := f.client.Exists(t.Context(), key).Result(); n != 1 || err != nil {
+				t.Errorf("%s is missing: %v", key, err)
 			}
-		})
-	}
-	all.Wait()
-	o := f.order(t, "o-1")
-	if o.Revision != claimants {
-		t.Errorf("revision %d, want %d", o.Revision, claimants)
-	}
-	for _, winner := range winners {
-		if winner != o.Winner {
-			t.Errorf("somebody was told that %s won; the order says %s", winner, o.Winner)
 		}
+	}
+	for i, order := range orders {
+		id := payments[i]
+		o := f.order(t, order)
+		if o.ID != order || !slices.Equal(o.Payments(), []payment.ID{id}) || len(o.Loaded[id].History) != 1 {
+			t.Errorf("%s is %+v", order, o)
+		}
+		view, err := f.LoadView(t.Context(), id)
+		if must(t, err); view.Order != order || !strings.Contains(string(view.View), fmt.Sprintf("%q", id)) {
+			t.Errorf("%s of %s: view %s", id, view.Order, view.View)
+		}
+	}
+}
+
+// testOrderLoads has an order with many payments, of which a load returns a few.
+func (connect connector) testOrderLoads(t *testing.T) {
+	f := fresh(t, connect)
+	ids := []payment.ID{"pi_1", "pi_2", "pi_3", "pi_4"}
+	for _, id := range ids {
+		f.putIn(t, "o-1", id)
+	}
+	loaded := func(t testing.TB, o payment.Order, want ...payment.ID) {
+		t.Helper()
+		var got []payment.ID
+		for id, p := range o.Loaded {
+			if got = append(got, id); p.ID != id || len(p.History) == 0 || len(p.Raw) == 0 {
+				t.Errorf("%s is %+v", id, p)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("loaded %v, want %v", got, want)
+		}
+		if !slices.Equal(o.Payments(), ids) {
+			t.Errorf("the order has %v, want %v", o.Payments(), ids)
+		}
+	}
+	t.Run("return the current payment", func(t *testing.T) { loaded(t, f.order(t, "o-1"), "pi_4") })
+	t.Run("return those in question, too", func(t *testing.T) {
+		loaded(t, f.order(t, "o-1", "pi_2"), "pi_2", "pi_4")
+		loaded(t, f.order(t, "o-1", "pi_4", "pi_1", "pi_1"), "pi_1", "pi_4")
+	})
+	t.Run("leave out what the order does not hold", func(t *testing.T) {
+		loaded(t, f.order(t, "o-1", "pi_5"), "pi_4")
+	})
+	t.Run("leave out the others when one is written", func(t *testing.T) {
+		o, c := Transition(f.order(t, "o-1", "pi_2"), "pi_2", f.now(t))
+		loaded(t, f.save(t, o, c), "pi_2", "pi_4")
+		loaded(t, f.order(t, "o-1", "pi_1", "pi_2", "pi_3"), ids...)
+	})
+	t.Run("return the winner as the current one", func(t *testing.T) {
+		o := f.order(t, "o-1", "pi_1")
+		o.Winner = "pi_1"
+		f.save(t, o, payment.Changes{Now: f.now(t)})
+		loaded(t, f.order(t, "o-1"), "pi_1")
+	})
+	t.Run("of a conflict return the same", func(t *testing.T) {
+		stale := f.order(t, "o-1", "pi_1", "pi_2", "pi_3", "pi_4")
+		o, c := leased(stale, f.now(t))
+		f.save(t, o, c)
+		o, c = Transition(stale, "pi_3", f.now(t))
+		saved, err := f.SaveOrder(t.Context(), o, c, "pi_3", "pi_5")
+		conflict(t, err)
+		loaded(t, saved.Order, "pi_1", "pi_3")
+		fresh := f.order(t, "o-1", "pi_3", "pi_5")
+		if sameOrder(t, fresh, saved.Order); saved.Order.Revision != fresh.Revision || saved.Written || saved.Now.IsZero() {
+			t.Errorf("revision %q, want %q; %+v", saved.Order.Revision, fresh.Revision, saved)
+		}
+	})
+}
+
+func notFound(t testing.TB, err error) {
+	t.Helper()
+	if !errors.Is(err, payment.ErrNotFound) {
+		t.Errorf("got %v, want %v", err, payment.ErrNotFound)
+	}
+}
+
+func conflict(t testing.TB, err error) {
+	t.Helper()
+	if !errors.Is(err, payment.ErrConflict) {
+		t.Errorf("got %v, want %v", err, payment.ErrConflict)
 	}
 }

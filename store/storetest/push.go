@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 const shopEndpoint = service.EndpointID("0123456789abcdef")
@@ -119,7 +120,7 @@ func (connect connector) testPushes(t *testing.T) {
 	t.Run("report a Redis that is not ours", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		for _, work := range f.ClaimPushes(t.Context(), service.PushClaim{Endpoint: shopEndpoint, Shares: make([]service.PushShare, partitions)}) {
-			hasCode(t, work.Err, service.CodeStoreUnavailable)
+			hasCode(t, work.Err, payment.CodeStoreUnavailable)
 		}
 	})
 	t.Run("keep endpoints apart", func(t *testing.T) {
@@ -249,13 +250,13 @@ func (connect connector) testRetries(t *testing.T) {
 }
 
 // trim writes one more event of the payment, which drops all before it, and returns its id.
-func (f fixture) trim(t testing.TB, id service.PaymentID) string {
+func (f fixture) trim(t testing.TB, id payment.ID) string {
 	t.Helper()
 	written := f.now(t)
 	eventually(t, "a later millisecond", func() bool { return f.now(t).UnixMilli() > written.UnixMilli() })
-	late := transition(f.payment(t, id), f.now(t).Add(eventRetention))
-	must(t, f.SavePayment(t.Context(), late))
-	return late.Event.ID
+	o, late := Transition(f.order(t, OrderOf(id)), id, f.now(t).Add(eventRetention))
+	f.save(t, o, late)
+	return late.Events[0].ID
 }
 
 // stands checks how far the deliveries are.

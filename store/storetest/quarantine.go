@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 const quarantineKey = "kasse:{p0}:quarantine"
@@ -19,7 +19,7 @@ func (connect connector) testQuarantine(t *testing.T) {
 	body := []byte(`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`)
 	t.Run("keeps what is known of an event, and not its body", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.Quarantine(t.Context(), service.Notice{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}, body))
+		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}, body))
 		entries, err := f.client.XRange(t.Context(), quarantineKey, "-", "+").Result()
 		must(t, err)
 		sum := sha256.Sum256(body)
@@ -41,9 +41,9 @@ func (connect connector) testQuarantine(t *testing.T) {
 	t.Run("takes the same delivery once", func(t *testing.T) {
 		f := fresh(t, connect)
 		for range 3 {
-			must(t, f.Quarantine(t.Context(), service.Notice{ID: "evt_1", Unreadable: "odd"}, body))
+			must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, body))
 		}
-		must(t, f.Quarantine(t.Context(), service.Notice{ID: "evt_2", Unreadable: "odd"}, body))
+		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_2", Unreadable: "odd"}, body))
 		if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != 2 {
 			t.Errorf("%d entries, want 2", n)
 		}
@@ -51,7 +51,7 @@ func (connect connector) testQuarantine(t *testing.T) {
 	t.Run("cuts long texts", func(t *testing.T) {
 		f := fresh(t, connect)
 		long := strings.Repeat("ü", 100_000)
-		must(t, f.Quarantine(t.Context(), service.Notice{ID: long, Type: long, Unreadable: long}, body))
+		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: long, Type: long, Unreadable: long}, body))
 		for _, text := range DumpAll(t.Context(), f.client) {
 			if len(text) > 2_000 {
 				t.Errorf("an entry has %d bytes", len(text))
@@ -68,7 +68,7 @@ func (connect connector) testQuarantine(t *testing.T) {
 			return nil
 		})
 		must(t, err)
-		must(t, f.Quarantine(t.Context(), service.Notice{ID: "evt_new", Unreadable: "odd"}, body))
+		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_new", Unreadable: "odd"}, body))
 		if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != kept {
 			t.Errorf("%d are kept, want %d", n, kept)
 		}

@@ -8,21 +8,20 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
 // wantRead writes the payment with a read that is due then; a zero time wants none.
-func (f fixture) wantRead(t testing.TB, id service.PaymentID, due time.Time) {
+func (f fixture) wantRead(t testing.TB, id payment.ID, due time.Time) {
 	t.Helper()
-	p, now, err := f.LoadPayment(t.Context(), id)
-	must(t, err)
-	w := unseen(p, now)
-	w.ReadAt = due
-	must(t, f.SavePayment(t.Context(), w))
+	o, now := f.load(t, payment.Ref{Order: OrderOf(id)}, id)
+	o, c := Unseen(o, id, now)
+	c.Reads = []payment.Due{{Payment: id, At: due}}
+	f.save(t, o, c)
 }
 
-func (f fixture) take(t testing.TB, limit int, hide time.Duration) []service.PaymentID {
+func (f fixture) take(t testing.TB, limit int, hide time.Duration) []payment.ID {
 	t.Helper()
 	ids, err := f.TakeReads(t.Context(), limit, hide)
 	must(t, err)
@@ -38,7 +37,7 @@ func (connect connector) testReads(t *testing.T) {
 		f.wantRead(t, "pi_1", f.now(t))
 		f.wantRead(t, "pi_2", f.now(t))
 		f.wantRead(t, "pi_1", time.Time{})
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []service.PaymentID{"pi_2"}) {
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_2"}) {
 			t.Errorf("got %v, want pi_2", ids)
 		}
 	})
@@ -47,13 +46,52 @@ func (connect connector) testReads(t *testing.T) {
 		due := f.now(t).Add(300 * time.Millisecond).Truncate(time.Millisecond) // the queue counts in these
 		f.wantRead(t, "pi_later", f.now(t).Add(time.Hour))
 		f.wantRead(t, "pi_soon", due)
-		var ids []service.PaymentID
+		var ids []payment.ID
 		eventually(t, "the read that is due", func() bool { ids = f.take(t, 10, time.Minute); return len(ids) > 0 })
-		if !slices.Equal(ids, []service.PaymentID{"pi_soon"}) || f.now(t).Before(due) {
+		if !slices.Equal(ids, []payment.ID{"pi_soon"}) || f.now(t).Before(due) {
 			t.Errorf("got %v, %s after it was due", ids, f.now(t).Sub(due))
 		}
 	})
-	t.Run("come back where nobody finished them", func(t *testing.T) {
+	t.Run("are not wanted of a payment that was dropped, for a day", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, f.DropRead(t.Context(), "pi_1"))
+		must(t, f.WantRead(t.Context(), "pi_1"))
+		if ids := f.take(t, 10, time.Minute); len(ids) != 0 {
+			t.Errorf("got %v", ids)
+		}
+		mark := fmt.Sprintf("kasse:{p%d}:notours:pi_1", hashed("pi_1"))
+		f.expires(t, mark, 24*time.Hour)
+		must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
+		must(t, f.WantRead(t.Context(), "pi_1"))
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+			t.Errorf("got %v", ids)
+		}
+	})
+	t.Run("in the queues of two partitions are returned once", func(t *testing.T) {
+		f := fresh(t, connect)
+		if hashed("o_1") == hashed("pi_1") {
+			t.Fatal("the test needs two partitions")
+		}
+		must(t, f.WantRead(t.Context(), "pi_1"))
+		f.wantRead(t, "pi_1", f.now(t))
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+			t.Errorf("got %v", ids)
+		}
+	})
+	t.Run("of several payments get in and out by one write", func(t *testing.T) {
+		f := fresh(t, connect)
+		now := f.now(t)
+		o, c := Unseen(f.order(t, "o-1"), "pi_1", now)
+		c.Reads = []payment.Due{{Payment: "pi_1", At: now}, {Payment: "pi_2", At: now}, {Payment: "pi_3", At: now}}
+		o, c2 := Unseen(f.save(t, o, c), "pi_1", now)
+		c2.Reads = []payment.Due{{Payment: "pi_2"}, {Payment: "pi_3", At: now.Add(time.Hour)}}
+		f.save(t, o, c2)
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+			t.Errorf("got %v, want pi_1", ids)
+		}
+	})
+	t.Run("come back where they were not finished", func(t *testing.T) {
 		const hide = 300 * time.Millisecond
 		f := fresh(t, connect)
 		f.wantRead(t, "pi_1", f.now(t))
@@ -61,7 +99,7 @@ func (connect connector) testReads(t *testing.T) {
 		if ids := f.take(t, 10, hide); len(ids) != 1 {
 			t.Fatalf("got %v", ids)
 		}
-		var ids []service.PaymentID
+		var ids []payment.ID
 		eventually(t, "the hidden read", func() bool { ids = f.take(t, 10, hide); return len(ids) > 0 })
 		if passed := f.now(t).Sub(taken); passed < hide-time.Millisecond {
 			t.Errorf("it came back after %s, want %s", passed, hide)
@@ -75,28 +113,31 @@ func (connect connector) testReads(t *testing.T) {
 		if again := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val(); due == 0 || again != due {
 			t.Errorf("due at %f, and then at %f", due, again)
 		}
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []service.PaymentID{"pi_1"}) {
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 			t.Errorf("got %v", ids)
 		}
 	})
 	t.Run("are dropped", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.wantRead(t, "pi_1", f.now(t))
+		must(t, f.WantRead(t.Context(), "pi_1"))
 		must(t, f.DropRead(t.Context(), "pi_1"))
 		must(t, f.DropRead(t.Context(), "pi_1"))
-		if n := f.client.ZCard(t.Context(), readsKey("pi_1")).Val(); n != 0 {
-			t.Errorf("%d are left", n)
+		for _, key := range []string{readsKey("o_1"), readsKey("pi_1")} {
+			if n := f.client.ZCard(t.Context(), key).Val(); n != 0 {
+				t.Errorf("%d are left in %s", n, key)
+			}
 		}
 	})
 	t.Run("are found by a taker of one, the oldest first", func(t *testing.T) {
 		f := fresh(t, connect)
 		now := f.now(t)
 		for i := range 30 {
-			f.wantRead(t, service.PaymentID(fmt.Sprintf("pi_%02d", i)), now.Add(-time.Duration(i)*time.Second))
+			f.wantRead(t, payment.ID(fmt.Sprintf("pi_%02d", i)), now.Add(-time.Duration(i)*time.Second))
 		}
 		for i := range 30 {
-			want := service.PaymentID(fmt.Sprintf("pi_%02d", 29-i))
-			if ids := f.take(t, 1, time.Minute); !slices.Equal(ids, []service.PaymentID{want}) {
+			want := payment.ID(fmt.Sprintf("pi_%02d", 29-i))
+			if ids := f.take(t, 1, time.Minute); !slices.Equal(ids, []payment.ID{want}) {
 				t.Errorf("got %v, want %s", ids, want)
 			}
 		}
@@ -117,11 +158,11 @@ func (connect connector) manyTakers(t *testing.T) {
 	f := fresh(t, connect)
 	const due, takers = 120, 6
 	for i := range due {
-		f.wantRead(t, service.PaymentID(fmt.Sprintf("pi_%d", i)), f.now(t))
+		f.wantRead(t, payment.ID(fmt.Sprintf("pi_%d", i)), f.now(t))
 	}
 	var mu sync.Mutex
-	taken := map[service.PaymentID]int{}
-	count := func(ids []service.PaymentID) int {
+	taken := map[payment.ID]int{}
+	count := func(ids []payment.ID) int {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, id := range ids {
@@ -174,7 +215,7 @@ func (connect connector) testBudget(t *testing.T) {
 			t.Errorf("%d reads were allowed, want %d to %d", allowed, perSecond, most)
 		}
 		if wait > time.Second/perSecond {
-			t.Errorf("told to wait %s, want at most %s", wait, time.Second/perSecond)
+			t.Errorf("have to wait %s, want at most %s", wait, time.Second/perSecond)
 		}
 		eventually(t, "the budget to fill", func() bool {
 			wait, err := stores[1].AllowRead(t.Context(), perSecond)

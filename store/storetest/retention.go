@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // forGood is what TTL answers for a key that does not expire.
@@ -23,62 +23,80 @@ func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 }
 
 func (connect connector) testRetention(t *testing.T) {
-	t.Run("of payments", func(t *testing.T) {
+	t.Run("is that of the last change", func(t *testing.T) {
 		f := fresh(t, connect)
 		steps := []struct {
-			final bool
-			shows bool
-			want  time.Duration
+			expires time.Duration
+			shows   bool
+			want    time.Duration
 		}{
-			{false, true, forGood}, {true, true, retention}, {true, false, retention}, {false, false, forGood}, {true, true, retention},
+			{0, true, forGood},
+			{retention, true, retention},
+			{retention, false, retention},
+			{0, false, forGood},
+			{48 * time.Hour, true, 48 * time.Hour},
+			{retention, true, retention},
 		}
 		for i, step := range steps {
-			p := f.payment(t, "pi_1")
-			w := unseen(p, f.now(t))
+			o, c := Unseen(f.order(t, "o_1"), "pi_1", f.now(t))
 			if step.shows {
-				w = transition(p, f.now(t))
+				o, c = Transition(f.order(t, "o_1"), "pi_1", f.now(t))
 			}
-			w.Final = step.final
-			must(t, f.SavePayment(t.Context(), w))
+			c.Expires = step.expires
+			f.save(t, o, c)
 			t.Logf("step %d", i)
-			f.expires(t, paymentKey("pi_1"), step.want)
+			f.expires(t, orderKey("o_1"), step.want)
 		}
 	})
-	t.Run("of orders", func(t *testing.T) {
+	t.Run("takes an order with all its payments", func(t *testing.T) {
 		f := fresh(t, connect)
-		terms := service.Terms{Amount: 1, Currency: "eur"}
-		open := service.Attempt{Number: 1, Payment: "pi_1", Terms: terms}
-		steps := map[string]struct {
-			order service.Order
-			want  time.Duration
-		}{
-			"reserved":            {service.Order{Attempts: []service.Attempt{{Number: 1, Terms: terms}}}, forGood},
-			"open":                {service.Order{Attempts: []service.Attempt{open}}, forGood},
-			"won":                 {service.Order{Attempts: []service.Attempt{open}, Winner: "pi_1"}, retention + 24*time.Hour},
-			"closed":              {service.Order{Attempts: []service.Attempt{open}, Closed: "abandoned"}, retention + 24*time.Hour},
-			"canceled":            {service.Order{Attempts: []service.Attempt{{Number: 1, Ended: true}, {Number: 2, Refused: true}}}, retention + 24*time.Hour},
-			"canceled, then open": {service.Order{Attempts: []service.Attempt{{Number: 1, Ended: true}, open}}, forGood},
-			"refused":             {service.Order{Attempts: []service.Attempt{{Number: 1, Refused: true}}}, 48 * time.Hour},
-			"refused, then again": {service.Order{Attempts: []service.Attempt{{Number: 1, Refused: true}, {Number: 2}}}, forGood},
+		f.putIn(t, "o_1", "pi_1")
+		f.putIn(t, "o_1", "pi_2")
+		must(t, f.client.Del(t.Context(), orderKey("o_1")).Err()) // as when it expires
+		if o := f.order(t, "o_1", "pi_1"); o.Stored() || len(o.Loaded) != 0 {
+			t.Errorf("got %+v", o)
 		}
-		// All are states of one order, so that each has to undo what another left.
-		for range 2 {
-			for name, step := range steps {
-				step.order.ID, step.order.Revision = "o-1", f.order(t, "o-1").Revision
-				must(t, f.SaveOrder(t.Context(), step.order))
-				t.Log(name)
-				f.expires(t, orderKey("o-1"), step.want)
-			}
+		f.pointed(t, "pi_1", "o_1")
+		f.putIn(t, "o_1", "pi_1")
+		if p := f.order(t, "o_1", "pi_1").Loaded["pi_1"]; len(p.History) != 1 {
+			t.Errorf("history %v", p.History)
 		}
 	})
-	t.Run("of an order is that of its payments and more", func(t *testing.T) {
-		f := fresh(t, connect)
-		must(t, f.OutliveOrder(t.Context(), "o-1"))
-		must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1", Attempts: []service.Attempt{{Number: 1}}}))
-		must(t, f.OutliveOrder(t.Context(), "o-1"))
-		f.expires(t, orderKey("o-1"), forGood)
-		must(t, f.client.Expire(t.Context(), orderKey("o-1"), time.Hour).Err())
-		must(t, f.OutliveOrder(t.Context(), "o-1"))
-		f.expires(t, orderKey("o-1"), retention+24*time.Hour)
-	})
+	t.Run("follows the rules of orders", connect.retentionRules)
+}
+
+// retentionRules saves what the rules make of orders. All are states of one order, so that each undoes what another left.
+func (connect connector) retentionRules(t *testing.T) {
+	f := fresh(t, connect)
+	terms := payment.Terms{Amount: 1, Currency: "eur"}
+	open := payment.Attempt{Number: 1, Payment: "pi_1", Terms: terms, State: payment.Pending}
+	canceled := payment.Attempt{Number: 1, Payment: "pi_1", State: payment.CanceledState}
+	refused := func(number int) payment.Attempt { return payment.Attempt{Number: number, Refused: true} }
+	second := open
+	second.Number, second.Payment = 2, "pi_2"
+	steps := map[string]struct {
+		order payment.Order
+		want  time.Duration
+	}{
+		"reserved":            {payment.Order{Attempts: []payment.Attempt{{Number: 1, Terms: terms}}}, forGood},
+		"open":                {payment.Order{Attempts: []payment.Attempt{open}}, forGood},
+		"won":                 {payment.Order{Attempts: []payment.Attempt{open}, Winner: "pi_1"}, retention + 24*time.Hour},
+		"closed":              {payment.Order{Attempts: []payment.Attempt{open}, Closed: "canceled"}, retention + 24*time.Hour},
+		"canceled":            {payment.Order{Attempts: []payment.Attempt{canceled, refused(2)}}, retention + 24*time.Hour},
+		"canceled, then open": {payment.Order{Attempts: []payment.Attempt{canceled, second}}, forGood},
+		"refused":             {payment.Order{Attempts: []payment.Attempt{refused(1)}}, 48 * time.Hour},
+		"refused, then again": {payment.Order{Attempts: []payment.Attempt{refused(1), {Number: 2}}}, forGood},
+	}
+	for round := range 2 {
+		for name, step := range steps {
+			stored, now := f.load(t, payment.Ref{Order: "o-1"})
+			step.order.ID, step.order.Revision = "o-1", stored.Revision
+			step.order.Rules = payment.Rules{MaxFailures: 5, Retention: retention}
+			fact := payment.Leased{Owner: name, Until: now.Add(time.Duration(round+1) * time.Hour)}
+			o, c := step.order.Apply(fact, now)
+			f.save(t, o, c)
+			t.Log(name)
+			f.expires(t, orderKey("o-1"), step.want)
+		}
+	}
 }

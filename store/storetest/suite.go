@@ -5,21 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
 // Redis is how the suite reaches one.
 type Redis struct {
 	redis.UniversalClient
-	Readers *store.Readers // nil: readers share the client
-	Levered bool           // questions that are asked at the same time go in one pipeline
+	Readers      *store.Readers // nil: readers share the client
+	AutoPipeline bool           // commands of one moment go in one pipeline
 }
 
 // connector returns the way to a Redis that holds nothing. It ends with the test.
@@ -31,9 +33,12 @@ type connector func(t testing.TB) Redis
 func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Helper()
 	c := connector(connect)
-	t.Run("payments", c.testPayments)
-	t.Run("payment writes", c.testPaymentWrites)
 	t.Run("orders", c.testOrders)
+	t.Run("order loads", c.testOrderLoads)
+	t.Run("order writes", c.testOrderWrites)
+	t.Run("pointers", c.testPointers)
+	t.Run("views", c.testViews)
+	t.Run("foreign payments", c.testForeign)
 	t.Run("unmarked", c.testUnmarked)
 	t.Run("retention", c.testRetention)
 	t.Run("corrupt", c.testCorrupt)
@@ -41,9 +46,12 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("read budget", c.testBudget)
 	t.Run("sweeps", c.testSweeps)
 	t.Run("restores", c.testRestores)
+	t.Run("attention", c.testAttention)
 	t.Run("leases", c.testLeases)
 	t.Run("catch-up", c.testCatchUp)
 	t.Run("rebuild", c.testRebuild)
+	t.Run("discard", c.testDiscard)
+	t.Run("lowest retention", c.testLowestRetention)
 	t.Run("quotas", c.testQuotas)
 	t.Run("quarantine", c.testQuarantine)
 	t.Run("watch", c.testWatch)
@@ -82,7 +90,7 @@ type fixture struct {
 func unmarked(t testing.TB, connect connector, o store.Options) fixture {
 	t.Helper()
 	r := connect(t)
-	o.Readers, o.AutoPipeline = r.Readers, r.Levered
+	o.Readers, o.AutoPipeline = r.Readers, r.AutoPipeline
 	return fixture{store.New(r.UniversalClient, o), r.UniversalClient}
 }
 
@@ -102,29 +110,38 @@ func freshWith(t testing.TB, connect connector, o store.Options) fixture {
 // now is Redis's clock.
 func (f fixture) now(t testing.TB) time.Time {
 	t.Helper()
-	_, now, err := f.LoadPayment(t.Context(), "pi_of_nobody")
+	_, now, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_absent"})
 	must(t, err)
 	return now
 }
 
-// paymentKey and orderKey spell out where a record lies. A store that computes another place loses what is stored.
-func paymentKey(id service.PaymentID) string {
-	return fmt.Sprintf("kasse:{p%d}:payment:%s", hashed(string(id)), id)
+// OrderOf is the order of a payment in tests that name only payments: pi_1 is the payment of o_1.
+func OrderOf(id payment.ID) payment.OrderID {
+	return payment.OrderID("o" + strings.TrimPrefix(string(id), "pi"))
 }
 
-func orderKey(id service.OrderID) string {
-	return fmt.Sprintf("kasse:{o%d}:order:%s", hashed(string(id)), id)
+// The keys below are spelled out. A store that computes another place loses what is stored.
+
+func orderKey(id payment.OrderID) string {
+	return fmt.Sprintf("kasse:{p%d}:order:%s", hashed(string(id)), id)
 }
 
-func eventsKey(id service.PaymentID) string {
-	return fmt.Sprintf("kasse:{p%d}:events", hashed(string(id)))
+func foreignKey(order payment.OrderID, id payment.ID) string {
+	return fmt.Sprintf("kasse:{p%d}:foreign:%s", hashed(string(order)), id)
 }
 
-func readsKey(id service.PaymentID) string {
-	return fmt.Sprintf("kasse:{p%d}:reads", hashed(string(id)))
+func pointerKey(id payment.ID) string {
+	return fmt.Sprintf("kasse:{p%d}:pi:%s", hashed(string(id)), id)
 }
 
-// Partition is where a payment or an order lies at the default of REDIS_PARTITIONS.
+// eventsKey is the stream of the order of a payment.
+func eventsKey(id payment.ID) string {
+	return fmt.Sprintf("kasse:{p%d}:events", hashed(string(OrderOf(id))))
+}
+
+func readsKey(name string) string { return fmt.Sprintf("kasse:{p%d}:reads", hashed(name)) }
+
+// Partition is where an order, or the pointer of a payment, lies at the default of REDIS_PARTITIONS.
 func Partition(id string) int { return int(hashed(id)) }
 
 func hashed(id string) uint32 {
@@ -133,58 +150,112 @@ func hashed(id string) uint32 {
 	return h.Sum32() % partitions
 }
 
-// neighbours returns payments of one partition.
-func neighbours(count int) []service.PaymentID {
-	var ids []service.PaymentID
+// neighbours returns payments whose orders lie in partition 3.
+func neighbours(count int) []payment.ID {
+	var ids []payment.ID
 	for i := 0; len(ids) < count; i++ {
-		if id := service.PaymentID(fmt.Sprintf("pi_neighbour_%d", i)); hashed(string(id)) == 3 {
+		if id := payment.ID(fmt.Sprintf("pi_neighbour_%d", i)); hashed(string(OrderOf(id))) == 3 {
 			ids = append(ids, id)
 		}
 	}
 	return ids
 }
 
-// onePerPartition returns a payment of every partition.
-func onePerPartition() map[uint32]service.PaymentID {
-	ids := map[uint32]service.PaymentID{}
+// onePerPartition returns a payment for every partition, in which its order lies.
+func onePerPartition() map[uint32]payment.ID {
+	ids := map[uint32]payment.ID{}
 	for i := 0; len(ids) < partitions; i++ {
-		id := service.PaymentID(fmt.Sprintf("pi_alone_%d", i))
-		ids[hashed(string(id))] = id
+		id := payment.ID(fmt.Sprintf("pi_alone_%d", i))
+		ids[hashed(string(OrderOf(id)))] = id
 	}
 	return ids
 }
 
-// transition is a write that shows: it has a view, a line of history, and an event.
-func transition(p service.Payment, now time.Time) service.PaymentWrite {
-	version := now.UnixMilli() + p.Revision + 1
-	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"version":%d}`, p.ID, version)
-	return service.PaymentWrite{
-		Payment: p, Version: version, Now: now,
-		History: fmt.Appendf(nil, `{"version":%d}`, version),
-		Event:   &service.Announced{ID: fmt.Sprintf("%s.%d", p.ID, version), Type: "order.updated"},
+// withPayment returns the order with a record of the payment that may be changed, and with its attempt. The order that it
+// was given stays as it was.
+func withPayment(o payment.Order, id payment.ID) (payment.Order, *payment.Payment, *payment.Attempt) {
+	o.Attempts, o.Loaded = slices.Clone(o.Attempts), maps.Clone(o.Loaded)
+	if o.Attempt(id) == nil {
+		o.Attempts = append(o.Attempts, payment.Attempt{Number: len(o.Attempts) + 1, Payment: id})
 	}
+	p := &payment.Payment{ID: id}
+	if known := o.Loaded[id]; known != nil {
+		*p = *known
+	}
+	if o.Loaded == nil {
+		o.Loaded = map[payment.ID]*payment.Payment{}
+	}
+	o.Loaded[id] = p
+	return o, p, o.Attempt(id)
 }
 
-// unseen is a write that changes nothing visible.
-func unseen(p service.Payment, now time.Time) service.PaymentWrite {
-	return service.PaymentWrite{Payment: p, Now: now}
+// Transition is a write that shows: it gives the payment a view and a line of history, and announces an event.
+func Transition(o payment.Order, id payment.ID, now time.Time) (payment.Order, payment.Changes) {
+	o, p, a := withPayment(o, id)
+	version := max(o.Version+1, now.UnixMilli())
+	o.Version, a.Version = version, version
+	p.History = append(slices.Clone(p.History), payment.HistoryEntry{
+		Version: version, To: payment.Pending, At: now.Unix(), Cause: payment.CauseAPI,
+	})
+	view := payment.RenderedView{Payment: id, Version: version, SecretHash: p.SecretHash, To: payment.Pending}
+	view.JSON = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":%q,"version":%d,"customer":null}`, id, o.ID, version)
+	event := payment.Announcement{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated", Data: view.JSON}
+	return o, payment.Changes{Now: now, Views: []payment.RenderedView{view}, Events: []payment.Announcement{event}}
 }
 
-// put writes one transition of the payment, and returns the event's id.
-func (f fixture) put(t testing.TB, id service.PaymentID) string {
+// Unseen is a write that changes the record of a payment, and nothing visible.
+func Unseen(o payment.Order, id payment.ID, now time.Time) (payment.Order, payment.Changes) {
+	o, p, _ := withPayment(o, id)
+	p.Record.StaleAt++
+	return o, payment.Changes{Now: now}
+}
+
+// leased is a write of the order alone, as a lease is.
+func leased(o payment.Order, now time.Time) (payment.Order, payment.Changes) {
+	o.Lease = payment.Lease{Owner: "owner", Until: o.Lease.Until + 1}
+	return o, payment.Changes{Now: now}
+}
+
+func (f fixture) load(t testing.TB, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time) {
 	t.Helper()
-	p, now, err := f.LoadPayment(t.Context(), id)
+	o, now, err := f.LoadOrder(t.Context(), ref, ids...)
 	must(t, err)
-	w := transition(p, now)
-	must(t, f.SavePayment(t.Context(), w))
-	return w.Event.ID
+	return o, now
 }
 
-func (f fixture) payment(t testing.TB, id service.PaymentID) service.Payment {
+func (f fixture) order(t testing.TB, id payment.OrderID, ids ...payment.ID) payment.Order {
 	t.Helper()
-	p, _, err := f.LoadPayment(t.Context(), id)
+	o, _ := f.load(t, payment.Ref{Order: id}, ids...)
+	return o
+}
+
+// save saves what must be written, and returns the order as it is then.
+func (f fixture) save(t testing.TB, o payment.Order, c payment.Changes) payment.Order {
+	t.Helper()
+	saved, err := f.SaveOrder(t.Context(), o, c)
 	must(t, err)
-	return p
+	if !saved.Written {
+		t.Fatal("nothing was written")
+	}
+	return saved.Order
+}
+
+// put writes one transition of the payment and, with its first, the pointer to its order. It returns the event's id.
+func (f fixture) put(t testing.TB, id payment.ID) string {
+	t.Helper()
+	return f.putIn(t, OrderOf(id), id)
+}
+
+// putIn is put for a payment of the order.
+func (f fixture) putIn(t testing.TB, order payment.OrderID, id payment.ID) string {
+	t.Helper()
+	o, now := f.load(t, payment.Ref{Order: order}, id)
+	if o.Attempt(id) == nil {
+		must(t, f.SavePointer(t.Context(), id, order, now.Add(retention)))
+	}
+	o, c := Transition(o, id, now)
+	f.save(t, o, c)
+	return c.Events[0].ID
 }
 
 func must(t testing.TB, err error) {
@@ -194,10 +265,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// hasCode fails the test unless the error is the service's, with the code.
-func hasCode(t testing.TB, err error, code service.Code) *service.Error {
+// hasCode fails the test unless the error is one that callers may see, with the code.
+func hasCode(t testing.TB, err error, code payment.Code) *payment.Error {
 	t.Helper()
-	var e *service.Error
+	var e *payment.Error
 	if !errors.As(err, &e) || e.Code != code {
 		t.Fatalf("got error %v, want %s", err, code)
 	}

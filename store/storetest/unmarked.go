@@ -6,20 +6,30 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
 // testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
 func (connect connector) testUnmarked(t *testing.T) {
 	writes := map[string]func(ctx context.Context, f fixture) error{
-		"a payment": func(ctx context.Context, f fixture) error {
-			w := transition(service.Payment{ID: "pi_1"}, time.Unix(1_760_000_000, 0))
-			w.ReadAt = w.Now
-			return f.SavePayment(ctx, w)
+		"an order with a payment": func(ctx context.Context, f fixture) error {
+			o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", time.Unix(1_760_000_000, 0))
+			c.Reads = []payment.Due{{Payment: "pi_1", At: c.Now}}
+			_, err := f.SaveOrder(ctx, o, c)
+			return err
 		},
-		"an order": func(ctx context.Context, f fixture) error { return f.SaveOrder(ctx, service.Order{ID: "o-1"}) },
+		"an order": func(ctx context.Context, f fixture) error {
+			o, c := leased(payment.Order{ID: "o-1"}, time.Unix(1_760_000_000, 0))
+			_, err := f.SaveOrder(ctx, o, c)
+			return err
+		},
+		"a pointer": func(ctx context.Context, f fixture) error {
+			return f.SavePointer(ctx, "pi_1", "o_1", time.Unix(4_000_000_000, 0))
+		},
+		"a retention": func(ctx context.Context, f fixture) error { _, err := f.NoteRetention(ctx); return err },
 		"a quarantined event": func(ctx context.Context, f fixture) error {
-			return f.Quarantine(ctx, service.Notice{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
+			return f.Quarantine(ctx, payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
 		},
 		"a lease": func(ctx context.Context, f fixture) error {
 			_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
@@ -41,32 +51,39 @@ func (connect connector) testUnmarked(t *testing.T) {
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {
 			f := unmarked(t, connect, options)
-			hasCode(t, write(t.Context(), f), service.CodeStoreUnavailable)
+			hasCode(t, write(t.Context(), f), payment.CodeStoreUnavailable)
 			unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))
 		})
 	}
 	t.Run("has no feed", func(t *testing.T) {
 		f := unmarked(t, connect, options)
-		for _, after := range []string{"", service.Latest} {
+		for _, after := range []string{"", payment.Latest} {
 			_, err := f.LoadEvents(t.Context(), after, 10)
-			hasCode(t, err, service.CodeStoreUnavailable)
+			hasCode(t, err, payment.CodeStoreUnavailable)
 		}
 	})
 	t.Run("in part counts as unmarked", func(t *testing.T) {
-		for _, partial := range []string{"epoch", "account", "trimmed"} {
+		for _, partial := range []string{"epoch", "account", "trimmed", "retention"} {
 			f := unmarked(t, connect, options)
 			for n := range partitions {
-				for _, half := range []string{"p", "o"} {
-					must(t, f.client.HSet(t.Context(), metaKey(half, n), partial, "1").Err())
-				}
+				must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
 			}
 			if _, err := f.Check(t.Context(), identity); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
 				t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
 			}
 			for _, write := range writes {
-				hasCode(t, write(t.Context(), f), service.CodeStoreUnavailable)
+				hasCode(t, write(t.Context(), f), payment.CodeStoreUnavailable)
 			}
 		}
+	})
+	t.Run("has no views, and no payment is unknown", func(t *testing.T) {
+		f := unmarked(t, connect, options)
+		_, err := f.LoadView(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+		_, err = f.LoadHistory(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+		_, _, err = f.FindOrder(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
 	})
 	t.Run("hands out no reads", func(t *testing.T) {
 		f := unmarked(t, connect, options)

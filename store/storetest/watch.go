@@ -8,10 +8,10 @@ import (
 
 	"go.uber.org/goleak"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// listening runs Listen until the test ends, and returns once it has subscribed: hints are not kept for latecomers.
+// listening runs Listen until the test ends, and returns once it has subscribed: earlier hints are lost.
 func listening(t testing.TB, f fixture) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -60,7 +60,7 @@ func (connect connector) testWatch(t *testing.T) {
 			t.Error("a hint came to another payment")
 		}
 	})
-	t.Run("keeps quiet where nothing visible changed", func(t *testing.T) {
+	t.Run("gives no hint where nothing visible changed", func(t *testing.T) {
 		f := fresh(t, connect)
 		listening(t, f)
 		ids := neighbours(2)
@@ -68,21 +68,25 @@ func (connect connector) testWatch(t *testing.T) {
 		f.settled(t, ids[1])
 		hints, stop := f.WatchPayment(ids[0])
 		defer stop()
-		must(t, f.SavePayment(t.Context(), unseen(f.payment(t, ids[0]), f.now(t))))
+		o, c := Unseen(f.order(t, OrderOf(ids[0])), ids[0], f.now(t))
+		f.save(t, o, c)
 		f.settled(t, ids[1])
 		if hinted(hints) {
 			t.Error("a hint came")
 		}
 	})
+	t.Run("hints at the payments of an order whose view changed", connect.hintsOfOne)
 	t.Run("hints at every write of an order", func(t *testing.T) {
 		f := fresh(t, connect)
 		listening(t, f)
 		hints, stop := f.WatchOrder("o-1")
 		defer stop()
-		for revision := range int64(3) {
-			must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1", Revision: revision}))
+		for range 3 {
+			f.lease(t, "o-1")
 			awaitHint(t, hints)
 		}
+		f.putIn(t, "o-1", "pi_1")
+		awaitHint(t, hints)
 	})
 	t.Run("hints at every payment to those who follow all", func(t *testing.T) {
 		f := fresh(t, connect)
@@ -91,16 +95,16 @@ func (connect connector) testWatch(t *testing.T) {
 		f.settled(t, ids[0])
 		hints, stop := f.WatchEvents()
 		defer stop()
-		for _, id := range []service.PaymentID{ids[0], numbered(1), numbered(2)} {
+		for _, id := range []payment.ID{ids[0], numbered(1), numbered(2)} {
 			f.put(t, id)
 			awaitHint(t, hints)
 		}
 		quiet, stop := f.WatchEvents()
 		defer stop()
-		must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-1"}))
+		f.lease(t, "o-1")
 		order, stopOrder := f.WatchOrder("o-2")
 		defer stopOrder()
-		must(t, f.SaveOrder(t.Context(), service.Order{ID: "o-2"}))
+		f.lease(t, "o-2")
 		awaitHint(t, order)
 		if hinted(quiet) {
 			t.Error("a hint came of an order")
@@ -143,7 +147,7 @@ func (connect connector) testWatch(t *testing.T) {
 		t.Run("while it runs", func(t *testing.T) {
 			listening(t, f)
 			for i := range 100 {
-				_, stop := f.WatchPayment(service.PaymentID(fmt.Sprintf("pi_%d", i)))
+				_, stop := f.WatchPayment(payment.ID(fmt.Sprintf("pi_%d", i)))
 				stop()
 			}
 		})
@@ -156,8 +160,49 @@ func (connect connector) testWatch(t *testing.T) {
 	})
 }
 
-// settled returns when all hints for earlier writes in the payment's partition have been passed on: they come in order.
-func (f fixture) settled(t testing.TB, id service.PaymentID) {
+// lease writes the order alone.
+func (f fixture) lease(t testing.TB, id payment.OrderID) {
+	t.Helper()
+	o, c := leased(f.order(t, id), f.now(t))
+	f.save(t, o, c)
+}
+
+// hintsOfOne has an order with two payments: waiters of one sleep on while only the other changes.
+func (connect connector) hintsOfOne(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	order := OrderOf(neighbours(1)[0])
+	f.putIn(t, order, "pi_1")
+	f.putIn(t, order, "pi_2")
+	f.settled(t, neighbours(2)[1])
+	one, stop := f.WatchPayment("pi_1")
+	defer stop()
+	two, stop := f.WatchPayment("pi_2")
+	defer stop()
+	all, stop := f.WatchOrder(order)
+	defer stop()
+	f.putIn(t, order, "pi_2")
+	awaitHint(t, two)
+	awaitHint(t, all)
+	f.lease(t, order)
+	awaitHint(t, all)
+	f.settled(t, neighbours(2)[1])
+	if hinted(one) || hinted(two) {
+		t.Error("a hint came, and the payment looks as before")
+	}
+	o, first := Transition(f.order(t, order, "pi_1"), "pi_1", f.now(t))
+	o, second := Transition(o, "pi_2", f.now(t))
+	first.Views = append(first.Views, second.Views...)
+	f.save(t, o, first)
+	awaitHint(t, one)
+	awaitHint(t, two)
+	f.putForeign(t, payment.Ref{Order: order, Foreign: "pi_1"}) // a name of both kinds, so that the hint is seen
+	awaitHint(t, one)
+}
+
+// settled returns when all hints for earlier writes in the partition of the payment's order have been passed on: they come
+// in order.
+func (f fixture) settled(t testing.TB, id payment.ID) {
 	t.Helper()
 	hints, stop := f.WatchPayment(id)
 	defer stop()

@@ -6,35 +6,34 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
 func (connect connector) testSweeps(t *testing.T) {
 	f := fresh(t, connect)
-	at := func(id service.PaymentID, due time.Time) {
+	at := func(id payment.ID, due time.Time) {
 		t.Helper()
-		p, now, err := f.LoadPayment(t.Context(), id)
-		must(t, err)
-		w := unseen(p, now)
-		w.SweepAt = due
-		must(t, f.SavePayment(t.Context(), w))
+		o, now := f.load(t, payment.Ref{Order: OrderOf(id)}, id)
+		o, c := Unseen(o, id, now)
+		c.Sweeps = []payment.Due{{Payment: id, At: due}}
+		f.save(t, o, c)
 	}
 	now := f.now(t)
 	at("pi_due", now)
 	at("pi_later", now.Add(time.Hour))
 	at("pi_final", now)
 	at("pi_final", time.Time{})
-	take := func(hide time.Duration) []service.PaymentID {
+	take := func(hide time.Duration) []payment.ID {
 		t.Helper()
 		ids, err := f.TakeSweeps(t.Context(), 10, hide)
 		must(t, err)
 		return ids
 	}
-	if ids := take(time.Millisecond); !slices.Equal(ids, []service.PaymentID{"pi_due"}) {
+	if ids := take(time.Millisecond); !slices.Equal(ids, []payment.ID{"pi_due"}) {
 		t.Errorf("got %v, want pi_due", ids)
 	}
-	eventually(t, "the payment that nobody finished", func() bool { return slices.Equal(take(time.Hour), []service.PaymentID{"pi_due"}) })
+	eventually(t, "the payment that was not finished", func() bool { return slices.Equal(take(time.Hour), []payment.ID{"pi_due"}) })
 	if ids := f.take(t, 10, time.Minute); len(ids) > 0 {
 		t.Errorf("%v are to be read, and are in no doubt", ids)
 	}
@@ -58,7 +57,7 @@ func (connect connector) testRestores(t *testing.T) {
 		must(t, f.WantRestore(t.Context(), "pi_missing"))
 	}
 	ids, err := f.TakeRestores(t.Context(), 10, time.Minute)
-	if must(t, err); !slices.Equal(ids, []service.PaymentID{"pi_missing"}) {
+	if must(t, err); !slices.Equal(ids, []payment.ID{"pi_missing"}) {
 		t.Errorf("got %v, want pi_missing", ids)
 	}
 	must(t, f.DropRestore(t.Context(), "pi_missing"))
@@ -71,6 +70,44 @@ func (connect connector) testRestores(t *testing.T) {
 	}
 	if waiting > 1_000 || waiting < 900 {
 		t.Errorf("%d wait, want about 1,000", waiting)
+	}
+}
+
+func (f fixture) takeOrders(t testing.TB, limit int) []payment.OrderID {
+	t.Helper()
+	ids, err := f.TakeOrders(t.Context(), limit, time.Hour)
+	must(t, err)
+	return ids
+}
+
+func (connect connector) testAttention(t *testing.T) {
+	f := fresh(t, connect)
+	now := f.now(t)
+	at := func(id payment.OrderID, due time.Time) {
+		t.Helper()
+		o, c := leased(f.order(t, id), now)
+		c.Attention = due
+		f.save(t, o, c)
+	}
+	at("o-due", now)
+	at("o-first", now.Add(-time.Second))
+	at("o-later", now.Add(time.Hour))
+	at("o-settled", now)
+	at("o-settled", time.Time{})
+	if ids := f.takeOrders(t, 1); !slices.Equal(ids, []payment.OrderID{"o-first"}) {
+		t.Errorf("got %v, want o-first", ids)
+	}
+	if ids := f.takeOrders(t, 10); !slices.Equal(ids, []payment.OrderID{"o-due"}) {
+		t.Errorf("got %v, want o-due", ids)
+	}
+	if ids := f.takeOrders(t, 10); len(ids) != 0 {
+		t.Errorf("got %v, and all are hidden", ids)
+	}
+	at("o-due", now)
+	must(t, f.DropOrder(t.Context(), "o-due"))
+	must(t, f.DropOrder(t.Context(), "o-due"))
+	if ids := f.takeOrders(t, 10); len(ids) != 0 {
+		t.Errorf("got %v", ids)
 	}
 }
 
@@ -93,7 +130,7 @@ func (connect connector) testLeases(t *testing.T) {
 	}
 	must(t, other.GiveBackLease(t.Context(), "nets", "two"))
 	if take(other, "two") {
-		t.Error("the lease was given back by somebody else")
+		t.Error("the lease was given back by another")
 	}
 	must(t, f.GiveBackLease(t.Context(), "nets", "one"))
 	if !take(other, "two") || take(f.Store, "one") {
@@ -120,15 +157,15 @@ func (connect connector) testCatchUp(t *testing.T) {
 }
 
 func (connect connector) testRebuild(t *testing.T) {
-	t.Run("of all", func(t *testing.T) { connect.rebuilds(t, 2*partitions, nil) })
-	t.Run("of one partition", func(t *testing.T) { connect.rebuilds(t, 1, []string{metaKey("p", 3)}) })
+	t.Run("of all", func(t *testing.T) { connect.rebuilds(t, partitions, nil) })
+	t.Run("of one partition", func(t *testing.T) { connect.rebuilds(t, 1, []string{metaKey(3)}) })
 }
 
 // rebuilds loses the marks of so many partitions, all where none is named, and walks through a rebuild that dies once.
 func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 	t.Helper()
 	f := fresh(t, connect)
-	old := f.page(t, service.Latest, 1).Next
+	old := f.page(t, payment.Latest, 1).Next
 	if marks == nil {
 		eachMeta(func(key string) { marks = append(marks, key) })
 	}
@@ -136,24 +173,37 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		must(t, f.client.Del(t.Context(), key).Err())
 	}
 	here := neighbours(1)[0] // in partition 3
+	ref := payment.Ref{Order: OrderOf(here)}
+	save := func(s *store.Store) error {
+		o, now, err := s.LoadOrder(t.Context(), ref, here)
+		must(t, err)
+		o, c := Transition(o, here, now)
+		_, err = s.SaveOrder(t.Context(), o, c)
+		return err
+	}
 	refused := func() {
 		t.Helper()
 		_, err := f.Check(t.Context(), identity)
 		if err != store.ErrUnfinished { //nolint:errorlint // it is compared so
-			t.Errorf("the check says %v, want %v", err, store.ErrUnfinished)
+			t.Errorf("the check gives %v, want %v", err, store.ErrUnfinished)
 		}
 		must(t, f.Mark(t.Context(), identity)) // marks nothing
-		hasCode(t, f.SavePayment(t.Context(), transition(service.Payment{ID: here}, f.now(t))), service.CodeStoreUnavailable)
+		hasCode(t, save(f.Store), payment.CodeStoreUnavailable)
 	}
-	for _, revision := range []int64{0, 1} {
+	for round := range 2 {
 		rebuild := store.New(f.client, options)
 		if n, err := rebuild.BeginRebuild(t.Context(), identity); n != lost || err != nil {
 			t.Fatalf("%d partitions were lost, %v; want %d", n, err, lost)
 		}
 		refused()
-		must(t, rebuild.SavePayment(t.Context(), transition(service.Payment{ID: here, Revision: revision}, f.now(t))))
+		must(t, save(rebuild))
+		for n := range partitions { // pointers and reads may lie in any partition
+			id := payment.ID(fmt.Sprintf("pi_rebuilt_%d_%d", round, n))
+			must(t, rebuild.SavePointer(t.Context(), id, ref.Order, f.now(t).Add(retention)))
+			must(t, rebuild.WantRead(t.Context(), id))
+		}
 		refused()
-		if revision == 0 {
+		if round == 0 {
 			continue // it dies, and is begun again
 		}
 		must(t, rebuild.FinishRebuild(t.Context()))
@@ -161,11 +211,11 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 	}
 	account, err := f.Check(t.Context(), identity)
 	if account != "acct_1" || err != nil {
-		t.Errorf("the check says %q, %v", account, err)
+		t.Errorf("the check gives %q, %v", account, err)
 	}
 	f.put(t, here)
 	_, err = f.LoadEvents(t.Context(), old, 10)
-	hasCode(t, err, service.CodeCursorExpired)
+	hasCode(t, err, payment.CodeCursorExpired)
 	_, err = store.New(f.client, options).BeginRebuild(t.Context(), store.Identity{Service: "other"})
 	mismatch(t, err, []string{"other"})
 }

@@ -1,0 +1,262 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kasse/service/payment"
+	"kasse/store"
+)
+
+func (connect connector) testOrderWrites(t *testing.T) {
+	t.Run("of a stale revision conflict and change nothing", connect.staleWrites)
+	t.Run("come first only where the order is absent", func(t *testing.T) {
+		f := fresh(t, connect)
+		absent := f.order(t, "o-1")
+		absent.Revision = "1-AAAAAAAAAAA"
+		o, c := leased(absent, f.now(t))
+		saved, err := f.SaveOrder(t.Context(), o, c)
+		if conflict(t, err); saved.Order.Stored() {
+			t.Errorf("the conflict returned revision %q of no order", saved.Order.Revision)
+		}
+		o.Revision = ""
+		f.save(t, o, c)
+		_, err = f.SaveOrder(t.Context(), o, c)
+		conflict(t, err)
+	})
+	t.Run("have revisions of their own", func(t *testing.T) {
+		first := fresh(t, connect)
+		o, c := leased(payment.Order{ID: "o-1"}, first.now(t))
+		one := first.save(t, o, c)
+		second := fresh(t, connect) // as after a failover to an older state
+		other := second.save(t, o, c)
+		if one.Revision == other.Revision || one.Revision[:2] != other.Revision[:2] {
+			t.Errorf("%q and %q, want the same counter and other random bytes", one.Revision, other.Revision)
+		}
+		_, err := second.SaveOrder(t.Context(), one, c)
+		must(t, err) // it makes no difference, and asks Redis nothing
+		o, c = leased(one, second.now(t))
+		_, err = second.SaveOrder(t.Context(), o, c)
+		conflict(t, err)
+	})
+	t.Run("of many at once are each counted", connect.manyWriters)
+	t.Run("have one winner of many claims at once", connect.manyClaims)
+	t.Run("that make no difference write nothing", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		before := DumpAll(t.Context(), f.client)
+		o := f.order(t, "o_1")
+		saved, err := f.SaveOrder(t.Context(), o, payment.Changes{Now: f.now(t)})
+		if must(t, err); saved.Written || saved.Order.Revision != o.Revision {
+			t.Errorf("written %t, revision %q", saved.Written, saved.Order.Revision)
+		}
+		unchanged(t, before, DumpAll(t.Context(), f.client))
+	})
+	t.Run("that show nothing change the record and the revision only", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		before := fieldsOf(t, f, "o_1")
+		entries := f.client.XLen(t.Context(), eventsKey("pi_1")).Val()
+		o, c := Unseen(f.order(t, "o_1"), "pi_1", f.now(t))
+		o = f.save(t, o, c)
+		after := fieldsOf(t, f, "o_1")
+		before["rev"], before["record:pi_1"] = o.Revision, after["record:pi_1"]
+		if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("more than that changed:\n%s", diff)
+		}
+		if n := f.client.XLen(t.Context(), eventsKey("pi_1")).Val(); n != entries {
+			t.Errorf("the stream grew from %d to %d", entries, n)
+		}
+	})
+	t.Run("that show write everything", connect.visibleWrite)
+	t.Run("of two payments are one version", connect.writeOfTwo)
+	t.Run("that announce nothing append nothing", func(t *testing.T) {
+		f := fresh(t, connect)
+		must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
+		o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
+		c.Events = nil
+		f.save(t, o, c)
+		if n := f.client.Exists(t.Context(), eventsKey("pi_1")).Val(); n != 0 {
+			t.Error("there is a stream")
+		}
+		if view, err := f.LoadView(t.Context(), "pi_1"); err != nil || view.Version != c.Views[0].Version {
+			t.Errorf("view %+v, %v", view, err)
+		}
+	})
+}
+
+// staleWrites has revisions of before, none, and some that look like the stored one.
+func (connect connector) staleWrites(t *testing.T) {
+	f := fresh(t, connect)
+	o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
+	old := f.save(t, o, c)
+	f.put(t, "pi_1")
+	stored := f.order(t, "o_1").Revision
+	before := DumpAll(t.Context(), f.client)
+	for _, revision := range []string{
+		"", old.Revision, "0", "1", "2", "2-", stored + "A", stored[:len(stored)-1], " " + stored, strings.ToLower(stored) + "\x00",
+	} {
+		stale := old
+		stale.Revision = revision
+		o, c := Transition(stale, "pi_1", f.now(t))
+		saved, err := f.SaveOrder(t.Context(), o, c)
+		conflict(t, err)
+		if saved.Written || saved.Order.Revision != stored || len(saved.Order.Loaded["pi_1"].History) != 2 {
+			t.Errorf("%q: got %+v", revision, saved)
+		}
+	}
+	unchanged(t, before, DumpAll(t.Context(), f.client))
+}
+
+// manyWriters lets each of many change one payment until its change is in. A conflict returns the order to go on with.
+func (connect connector) manyWriters(t *testing.T) {
+	f := fresh(t, connect)
+	const writers, each = 8, 10
+	var all sync.WaitGroup
+	for range writers {
+		all.Go(func() {
+			own := store.New(f.client, options)
+			o, now, err := own.LoadOrder(t.Context(), payment.Ref{Order: "o_1"})
+			for written := 0; written < each && err == nil; {
+				next, c := Transition(o, "pi_1", now)
+				var saved payment.Saved
+				saved, err = own.SaveOrder(t.Context(), next, c)
+				if err == nil {
+					written++
+				}
+				if errors.Is(err, payment.ErrConflict) {
+					err = nil
+				}
+				o, now = saved.Order, saved.Now
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	o := f.order(t, "o_1")
+	if counter, _, _ := strings.Cut(o.Revision, "-"); counter != fmt.Sprint(writers*each) {
+		t.Errorf("revision %q, want the counter %d", o.Revision, writers*each)
+	}
+	if n := len(o.Loaded["pi_1"].History); n != writers*each {
+		t.Errorf("%d changes, want %d", n, writers*each)
+	}
+	if n := f.client.XLen(t.Context(), eventsKey("pi_1")).Val(); n != writers*each {
+		t.Errorf("%d entries in the stream, want %d", n, writers*each)
+	}
+}
+
+// manyClaims lets many set the winner of an order where it has none, as those do that saw a payment succeed.
+func (connect connector) manyClaims(t *testing.T) {
+	f := fresh(t, connect)
+	const claimants = 20
+	var all sync.WaitGroup
+	winners := make([]payment.ID, claimants)
+	for i := range claimants {
+		all.Go(func() {
+			for {
+				o, now, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o-1"})
+				if err == nil && o.Winner == "" {
+					o.Winner = payment.ID("pi_" + strings.Repeat("x", i+1))
+				}
+				o, c := leased(o, now)
+				if err == nil {
+					_, err = f.SaveOrder(t.Context(), o, c)
+				}
+				if !errors.Is(err, payment.ErrConflict) {
+					if err != nil {
+						t.Error(err)
+					}
+					winners[i] = o.Winner
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	o := f.order(t, "o-1")
+	if o.Lease.Until != claimants {
+		t.Errorf("%d writes count, want %d", o.Lease.Until, claimants)
+	}
+	for _, winner := range winners {
+		if winner != o.Winner {
+			t.Errorf("one claim saved %s as the winner; the order says %s", winner, o.Winner)
+		}
+	}
+}
+
+func fieldsOf(t testing.TB, f fixture, id payment.OrderID) map[string]string {
+	t.Helper()
+	fields, err := f.client.HGetAll(t.Context(), orderKey(id)).Result()
+	must(t, err)
+	return fields
+}
+
+func (connect connector) visibleWrite(t *testing.T) {
+	f := fresh(t, connect)
+	must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
+	o := f.order(t, "o_1")
+	o.Loaded["pi_1"] = fullPayment("pi_1")
+	o.Loaded["pi_1"].History = nil
+	o, first := Transition(o, "pi_1", f.now(t))
+	o, second := Transition(f.save(t, o, first), "pi_1", f.now(t))
+	second.Events[0].Restored = true
+	o = f.save(t, o, second)
+
+	view, err := f.LoadView(t.Context(), "pi_1")
+	must(t, err)
+	view.Public = nil // it is cut out ahead where views are kept
+	last := second.Views[0]
+	want := payment.StoredView{View: last.JSON, Version: last.Version, Order: "o_1", SecretHash: strings.Repeat("ab", 32)}
+	if diff := cmp.Diff(want, view); diff != "" {
+		t.Errorf("view:\n%s", diff)
+	}
+	history, err := f.LoadHistory(t.Context(), "pi_1")
+	must(t, err)
+	if diff := cmp.Diff(o.Loaded["pi_1"].History, history); diff != "" || len(history) != 2 || history[1].Version != last.Version {
+		t.Errorf("history:\n%s", diff)
+	}
+	entries, err := f.client.XRange(t.Context(), eventsKey("pi_1"), "-", "+").Result()
+	if must(t, err); len(entries) != 2 {
+		t.Fatalf("%d entries in the stream, want 2", len(entries))
+	}
+	for i, c := range []payment.Changes{first, second} {
+		e := c.Events[0]
+		want := map[string]any{"id": e.ID, "type": e.Type, "data": string(c.Views[0].JSON)}
+		if e.Restored {
+			want["restored"] = "true"
+		}
+		if diff := cmp.Diff(want, entries[i].Values); diff != "" {
+			t.Errorf("entry %d:\n%s", i, diff)
+		}
+	}
+}
+
+// writeOfTwo changes two payments of an order at once: both views, and the events in the order that was asked for.
+func (connect connector) writeOfTwo(t *testing.T) {
+	f := fresh(t, connect)
+	f.putIn(t, "o_1", "pi_1")
+	f.putIn(t, "o_1", "pi_2")
+	o, one := Transition(f.order(t, "o_1", "pi_1"), "pi_1", f.now(t))
+	o, two := Transition(o, "pi_2", f.now(t))
+	one.Views, one.Events = append(one.Views, two.Views...), append(two.Events, one.Events...)
+	f.save(t, o, one)
+	entries, err := f.client.XRevRangeN(t.Context(), eventsKey("pi_1"), "+", "-", 2).Result()
+	must(t, err)
+	if entries[1].Values["id"] != one.Events[0].ID || entries[0].Values["id"] != one.Events[1].ID {
+		t.Errorf("the newest entries are %v", entries)
+	}
+	views, err := f.LoadViews(t.Context(), "o_1", []payment.ID{"pi_1", "pi_2"})
+	must(t, err)
+	for i, view := range one.Views {
+		if string(views[i]) != string(view.JSON) {
+			t.Errorf("view %d is %s, want %s", i, views[i], view.JSON)
+		}
+	}
+}
