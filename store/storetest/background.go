@@ -200,7 +200,7 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		for n := range partitions { // pointers and reads may lie in any partition
 			id := payment.ID(fmt.Sprintf("pi_rebuilt_%d_%d", round, n))
 			must(t, rebuild.SavePointer(t.Context(), id, ref.Order, f.now(t).Add(retention)))
-			must(t, rebuild.WantRead(t.Context(), id))
+			must(t, errOf(rebuild.WantRead(t.Context(), id)))
 		}
 		refused()
 		if round == 0 {

@@ -54,16 +54,16 @@ func (connect connector) testReads(t *testing.T) {
 	})
 	t.Run("are not wanted of a payment that was dropped, for a day", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		must(t, f.DropRead(t.Context(), "pi_1"))
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		if ids := f.take(t, 10, time.Minute); len(ids) != 0 {
 			t.Errorf("got %v", ids)
 		}
 		mark := fmt.Sprintf("kasse:{p%d}:notours:pi_1", hashed("pi_1"))
 		f.expires(t, mark, 24*time.Hour)
 		must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 			t.Errorf("got %v", ids)
 		}
@@ -73,7 +73,7 @@ func (connect connector) testReads(t *testing.T) {
 		if hashed("o_1") == hashed("pi_1") {
 			t.Fatal("the test needs two partitions")
 		}
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		f.wantRead(t, "pi_1", f.now(t))
 		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 			t.Errorf("got %v", ids)
@@ -107,9 +107,9 @@ func (connect connector) testReads(t *testing.T) {
 	})
 	t.Run("are wanted of what has no record, once", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		due := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val()
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		if again := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val(); due == 0 || again != due {
 			t.Errorf("due at %f, and then at %f", due, again)
 		}
@@ -120,7 +120,7 @@ func (connect connector) testReads(t *testing.T) {
 	t.Run("are dropped", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.wantRead(t, "pi_1", f.now(t))
-		must(t, f.WantRead(t.Context(), "pi_1"))
+		must(t, errOf(f.WantRead(t.Context(), "pi_1")))
 		must(t, f.DropRead(t.Context(), "pi_1"))
 		must(t, f.DropRead(t.Context(), "pi_1"))
 		for _, key := range []string{readsKey("o_1"), readsKey("pi_1")} {
@@ -224,3 +224,6 @@ func (connect connector) testBudget(t *testing.T) {
 		})
 	})
 }
+
+// errOf is the error of a call that returns something else, too.
+func errOf[T any](_ T, err error) error { return err }
