@@ -53,23 +53,23 @@ func TestBadEvents(t *testing.T) {
 	w.checkOutcome("request is text", eventAbout("payment_intent.succeeded", ours, `,"request":"req_1"`), "application/json", "applied")
 }
 
-// oddities notes what a service finds odd.
-type oddities struct {
+// anomalies collects the anomalies that a service reports.
+type anomalies struct {
 	mu   sync.Mutex
-	seen []service.Oddity
+	seen []service.Anomaly
 }
 
-func (o *oddities) Odd(what service.Oddity) {
+func (o *anomalies) Anomaly(what service.Anomaly) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen = append(o.seen, what)
 }
 
-func (o *oddities) Heard(string, service.Outcome, int64) {}
-func (o *oddities) Moved(service.State, service.State)   {}
-func (o *oddities) Reconciled(string)                    {}
+func (o *anomalies) WebhookHandled(string, service.Outcome, int64) {}
+func (o *anomalies) StateChanged(service.State, service.State)     {}
+func (o *anomalies) Reconciled(string)                             {}
 
-func (o *oddities) check(t *testing.T, want ...service.Oddity) {
+func (o *anomalies) check(t *testing.T, want ...service.Anomaly) {
 	t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,18 +80,18 @@ func (o *oddities) check(t *testing.T, want ...service.Oddity) {
 
 // TestStatusDecides: an event's type and its object's status disagree.
 func TestStatusDecides(t *testing.T) {
-	odd := &oddities{}
+	odd := &anomalies{}
 	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
 	made := w.create("shop-1")
 	object := strings.Replace(intentOf(made.PaymentIntent, "processing", `"kasse_service":"kasse"`), `"amount_received":4999`, `"amount_received":0`, 1)
 	w.checkOutcome("a success that is none", eventAbout("payment_intent.succeeded", object, ""), "application/json", "applied")
 	w.reach(made.PaymentIntent, "processing")
-	odd.check(t, service.OddStatus)
+	odd.check(t, service.AnomalyStatus)
 }
 
 // TestForeignClaimsOurOrder: somebody makes a PaymentIntent with our metadata. It is recorded, and its order is as before.
 func TestForeignClaimsOurOrder(t *testing.T) {
-	odd := &oddities{}
+	odd := &anomalies{}
 	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
 	w.deliverWebhooks()
 	made := w.create("shop-1")
@@ -108,7 +108,7 @@ func TestForeignClaimsOurOrder(t *testing.T) {
 	if view := w.send(request{line: "GET /v1/payments/pi_claims", token: fullKey}); !strings.Contains(view.body, `"superseded":true`) || !strings.Contains(view.body, `"fulfillable":false`) {
 		t.Errorf("the claim is %s", view.body)
 	}
-	odd.check(t, service.OddForeign)
+	odd.check(t, service.AnomalyForeign)
 }
 
 // TestStrangersLeaveNothing: one Stripe account may serve several systems.

@@ -78,7 +78,7 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	w.keys = w.connect(url)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: logger,
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour, Logger: logger,
 	}
 	for _, edit := range change {
 		edit(&o)
@@ -87,7 +87,7 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	w.service, w.api = svc, httptest.NewServer(api.New(svc, w.options(logger)))
 	w.t.Cleanup(w.api.Close)
 	w.client = checkedClient(w.t)
-	w.inBackground(svc.Attend)
+	w.inBackground(svc.RunReadWorker)
 	return w
 }
 

@@ -40,7 +40,7 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
 		"FinishPush":    func(ctx context.Context) error { return s.FinishPush(ctx, "e", service.Delivery{}) },
 		"JoinPushes":    func(ctx context.Context) error { return s.JoinPushes(ctx, "e") },
-		"WantRead":      func(ctx context.Context) error { return s.WantRead(ctx, "pi_1") },
+		"WantRead":      func(ctx context.Context) error { return second(s.WantRead(ctx, "pi_1")) },
 		"LoadHistory": func(ctx context.Context) error {
 			return second(s.LoadHistory(ctx, "pi_1"))
 		},

@@ -60,7 +60,7 @@ func TestPipelineRejectsCanceledContext(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := s.WantRead(canceled, "pi_canceled"); err == nil {
+	if _, err := s.WantRead(canceled, "pi_canceled"); err == nil {
 		t.Error("it was sent")
 	}
 	if due, err := s.ReadsDue(t.Context()); err != nil || due != 0 {

@@ -161,15 +161,22 @@ func (s *Store) encodeOrder(o payment.Order, c payment.Changes) (fields []any, s
 	return fields, saved, nil
 }
 
+// keepAttention leaves the order where it is in the queue of attention: a foreign payment knows nothing of its order.
+const keepAttention = "keep"
+
 // saveArgs are the arguments of save_order.lua.
 func (s *Store) saveArgs(
 	ctx context.Context, o, saved payment.Order, c payment.Changes, fields []any, ids []payment.ID,
 ) []any {
 	part, _ := s.orderKey(o.Ref())
 	oldest := position{ms: max(c.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
+	attention := due(c.Attention)
+	if o.Foreign != "" {
+		attention = keepAttention
+	}
 	args := []any{
 		o.Revision, saved.Revision, string(o.ID), part.changed(), hint(o.ID, c.Views), milliseconds(c.Expires), oldest.String(),
-		due(c.Attention), len(ids),
+		attention, len(ids),
 	}
 	for _, id := range ids {
 		args = append(args, string(id))

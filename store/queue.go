@@ -132,7 +132,7 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 // WantRead puts a payment into the queue, due at once, unless it is there, or was found not to be ours today.
 func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
-	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), part.meta(), part.notOurs(id)}, string(id))
+	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
 	return reply != int64(-1), err
 }
 

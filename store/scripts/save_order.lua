@@ -3,7 +3,7 @@
 -- ARGV    in this order, each list after its length:
 --   revision it was loaded with ('' there was none), its next, order id, channel, payload of the hint ('' no hint),
 --   milliseconds until it may expire ('' never), oldest stream id to keep as <ms>-0,
---   Unix milliseconds at which a worker looks at the order ('' never),
+--   Unix milliseconds at which a worker looks at the order ('' never, 'keep' as before: a foreign payment is saved),
 --   payments in question; fields and values to set; payments and Unix milliseconds of their reads ('' none is wanted);
 --   payments and Unix milliseconds of their sweeps ('' final); stream entries, each as its length, fields and values
 -- Returns {'saved', seconds, microseconds}; {'conflict', …} with the reply of load_order where another write came first; or
@@ -48,7 +48,7 @@ for _, queue in ipairs({KEYS[4], KEYS[5]}) do
 end
 if ARGV[8] == '' then
   redis.call('ZREM', KEYS[6], ARGV[3])
-else
+elseif ARGV[8] ~= 'keep' then
   redis.call('ZADD', KEYS[6], ARGV[8], ARGV[3])
 end
 local events = list()

@@ -14,9 +14,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
+	"kasse/test/internal/town"
 )
 
 var deliveries = flag.Int("deliveries", 2_000, "events that are pushed while servers and the receiver are killed")
@@ -87,7 +88,7 @@ func TestKillWhilePushing(t *testing.T) {
 func (w *world) writeEvents(writer, count int) (ids []string) {
 	s := store.New(w.openRedis(), store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour})
 	for i := range count {
-		id, err := writeEvent(w.t.Context(), s, service.PaymentID(fmt.Sprintf("pi_%d_%d", writer, i%50)))
+		id, err := town.WriteEvent(w.t.Context(), s, payment.ID(fmt.Sprintf("pi_%d_%d", writer, i%50)))
 		if err != nil {
 			w.t.Error(err)
 			return ids
@@ -95,20 +96,6 @@ func (w *world) writeEvents(writer, count int) (ids []string) {
 		ids = append(ids, id)
 	}
 	return ids
-}
-
-func writeEvent(ctx context.Context, s *store.Store, id service.PaymentID) (string, error) {
-	p, now, err := s.LoadPayment(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	version := now.UnixMilli() + p.Revision + 1
-	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"version":%d}`, id, version)
-	write := service.PaymentWrite{
-		Payment: p, Version: version, Now: now, History: fmt.Appendf(nil, `{"version":%d}`, version),
-		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated"},
-	}
-	return write.Event.ID, s.SavePayment(ctx, write)
 }
 
 // received counts what the receiver has noted, by event. A line that a kill cut short was not answered.

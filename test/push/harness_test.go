@@ -21,9 +21,11 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/internal/town"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -100,7 +102,7 @@ func (w *world) put(payments, each int) (ids []string) {
 	for i := range payments {
 		all.Go(func() {
 			for range each {
-				id, err := put(w.t.Context(), w.store, service.PaymentID(fmt.Sprintf("pi_%d", i)))
+				id, err := town.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", i)))
 				if err != nil {
 					w.t.Error(err)
 					return
@@ -113,20 +115,6 @@ func (w *world) put(payments, each int) (ids []string) {
 	}
 	all.Wait()
 	return ids
-}
-
-func put(ctx context.Context, s *store.Store, id service.PaymentID) (string, error) {
-	p, now, err := s.LoadPayment(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	version := now.UnixMilli() + p.Revision + 1
-	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":"order-%s","version":%d,"metadata":{"channel":"web"}}`, id, id, version)
-	w := service.PaymentWrite{
-		Payment: p, Version: version, Now: now, History: fmt.Appendf(nil, `{"version":%d}`, version),
-		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated"},
-	}
-	return w.Event.ID, s.SavePayment(ctx, w)
 }
 
 // shop is a backend's endpoint that notes what it was pushed, in its order.
