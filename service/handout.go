@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"kasse/service/payment"
 )
 
@@ -57,11 +59,24 @@ func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer,
 	id, ref := t.id, t.ref
 	from := *t
 	shared, err, _ := s.lookups.Do("repeat "+string(id), func() (any, error) {
+		var answer payment.Answer
+		var pointed bool
+		var both errgroup.Group
+		both.Go(func() (err error) { // the create that has made the payment may have died before it wrote the pointer
+			_, pointed, err = s.orders.FindOrder(ctx, id)
+			return err
+		})
 		answer, err := s.stripe.RetrievePayment(ctx, id)
+		if pointerErr := both.Wait(); err == nil {
+			err = pointerErr
+		}
 		if err != nil {
 			return result{}, err
 		}
-		own := &target{ref: ref, id: id, order: from.order, now: from.now, loaded: true}
+		own := &target{ref: ref, id: id, order: from.order, now: from.now, loaded: true, noPointer: !pointed}
+		if own.noPointer {
+			own.order.WithoutPointer()
+		}
 		seen := payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(knownBefore), Charged: answer.Charged}
 		_, err = s.merge(ctx, own, payment.CauseRead, seen)
 		return result{answer, own.order, own.now}, err

@@ -11,7 +11,7 @@ import (
 // there are few, and they are asked for slowly.
 type restores interface {
 	// WantRestore notes one that is not here; it costs the same where it is, or where there is no room.
-	WantRestore(ctx context.Context, id payment.ID) error
+	WantRestore(ctx context.Context, id payment.ID, reads int) error
 	// TakeRestores returns some, the longest wanted first, and hides them from all replicas for so long.
 	TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
 	DropRestore(ctx context.Context, id payment.ID) error

@@ -30,7 +30,7 @@ func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (pay
 		}
 	}
 	if errors.Is(err, payment.ErrNotFound) || (err == nil && !caller.sees(stored)) {
-		return payment.StoredView{}, s.maskNotFound(ctx, caller, id)
+		return payment.StoredView{}, s.maskNotFound(ctx, caller, id, stored.Reads)
 	}
 	if err == nil && caller.Secret != "" {
 		stored.View = stored.PublicJSON()
@@ -41,9 +41,9 @@ func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (pay
 // maskNotFound answers a caller that may not see a payment like one that asks for a missing payment, at the same cost.
 // Redis may have lost the payment: then it is restored later, and slowly, since anybody can name payments that do not
 // exist.
-func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID) error {
+func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID, reads int) error {
 	if caller.Key == "" {
-		if err := s.restores.WantRestore(ctx, id); err != nil {
+		if err := s.restores.WantRestore(ctx, id, reads); err != nil {
 			return err
 		}
 	}

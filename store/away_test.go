@@ -82,7 +82,7 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"TakeReads":    func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
 		"TakeRestores": func(ctx context.Context) error { return second(s.TakeRestores(ctx, 10, time.Minute)) },
 		"TakeSweeps":   func(ctx context.Context) error { return second(s.TakeSweeps(ctx, 10, time.Minute)) },
-		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1") },
+		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1", 0) },
 	}
 }
 

@@ -106,7 +106,9 @@ func (c *cache) view(
 	}
 	select {
 	case <-r.done:
-		return r.view, r.err
+		view := r.view
+		view.Reads = 1
+		return view, r.err
 	case <-ctx.Done():
 		return payment.StoredView{}, unavailable(ctx.Err())
 	}

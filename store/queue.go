@@ -39,7 +39,10 @@ var wantRestoreScript = script("want_restore")
 
 // WantRestore notes a payment that is not here, to be asked for at Stripe. One that is here, or one too many, is not
 // noted, and takes as long.
-func (s *Store) WantRestore(ctx context.Context, id payment.ID) error {
+func (s *Store) WantRestore(ctx context.Context, id payment.ID, reads int) error {
+	if err := s.padReads(ctx, id, reads); err != nil {
+		return err
+	}
 	part := s.paymentPartition(id)
 	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.pointer(id), part.restore(), s.meta(part), part.masked()},
 		string(id), mostRestores/s.Partitions).Err())

@@ -137,6 +137,11 @@ const (
 	replyWrongType = "WRONGTYPE"
 )
 
+var (
+	errNoMeta  = errors.New(replyNoMeta)
+	errNotOurs = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
+)
+
 // unavailable turns what Redis says into what callers may see.
 func unavailable(err error) error {
 	switch {
@@ -146,8 +151,8 @@ func unavailable(err error) error {
 		return payment.ErrConflict
 	case strings.Contains(err.Error(), replyWrongType): // a script's error may begin with where it happened
 		return &payment.Error{Code: payment.CodeInternal, Detail: "A stored record cannot be read.", Cause: err}
-	case redis.HasErrorPrefix(err, replyNoMeta):
-		err = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
+	case errors.Is(err, errNoMeta), redis.HasErrorPrefix(err, replyNoMeta):
+		err = errNotOurs
 	}
 	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.", RetryAfter: time.Second, Cause: err}
 }

@@ -32,19 +32,42 @@ func readViewField(text string) (payment.StoredView, error) {
 
 // LoadView returns the view as it was rendered last; payment.ErrNotFound where there is none.
 func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {
+	_, inMemory := s.pointers.get(id)
 	order, found, err := s.pointed(ctx, id)
 	if err != nil {
 		return payment.StoredView{}, err
 	}
 	if !found {
-		return payment.StoredView{}, payment.ErrNotFound
+		return payment.StoredView{Reads: missReads}, payment.ErrNotFound
 	}
 	view, err := s.loadView(ctx, payment.Ref{Order: order}, id)
-	if !errors.Is(err, payment.ErrNotFound) {
+	if errors.Is(err, payment.ErrNotFound) { // without an order whose token may read it
+		view, err = s.loadView(ctx, payment.Ref{Order: order, Foreign: id}, id)
+	} else {
 		view.Order = order
-		return view, err
 	}
-	return s.loadView(ctx, payment.Ref{Order: order, Foreign: id}, id) // without an order whose token may read it
+	if !inMemory {
+		view.Reads++
+	}
+	return view, err
+}
+
+// missReads is how many reads of Redis a missing payment takes: its pointer, and the mark of the partition. A payment that
+// is here takes as many, if neither its pointer nor its view is in memory.
+const missReads = 2
+
+// padReads makes up for the reads that a caller was spared by memory, so that a payment that is not the caller's takes as
+// many as a missing one.
+func (s *Store) padReads(ctx context.Context, id payment.ID, made int) error {
+	part := s.paymentPartition(id)
+	for _, question := range []redis.Cmder{
+		redis.NewStringCmd(ctx, "hget", part.meta(), "schema"), redis.NewStringCmd(ctx, "get", part.pointer(id)),
+	}[min(made, missReads):] {
+		if err := s.reading.run(ctx, question); ignoreNil(err) != nil {
+			return unavailable(err)
+		}
+	}
+	return nil
 }
 
 func (s *Store) loadView(ctx context.Context, ref payment.Ref, id payment.ID) (payment.StoredView, error) {
@@ -52,7 +75,9 @@ func (s *Store) loadView(ctx context.Context, ref payment.Ref, id payment.ID) (p
 	field := viewPrefix + string(id)
 	load := func(ctx context.Context) (payment.StoredView, error) { return s.readView(ctx, key, field) }
 	if s.Readers.cache == nil {
-		return load(ctx)
+		view, err := load(ctx)
+		view.Reads = 1
+		return view, err
 	}
 	return s.Readers.cache.view(ctx, viewKey{key, field}, load)
 }
@@ -187,12 +212,11 @@ func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, 
 	case !errors.Is(err, redis.Nil):
 		return "", false, unavailable(err)
 	}
-	marked := redis.NewBoolCmd(ctx, "hexists", s.meta(part), "schema")
-	if err := run.run(ctx, marked); err != nil {
+	switch err := run.run(ctx, redis.NewStringCmd(ctx, "hget", s.meta(part), "schema")); {
+	case errors.Is(err, redis.Nil):
+		return "", false, unavailable(errNoMeta)
+	case err != nil:
 		return "", false, unavailable(err)
-	}
-	if !marked.Val() {
-		return "", false, unavailable(errors.New(replyNoMeta))
 	}
 	return "", false, nil
 }

@@ -32,6 +32,7 @@ type StoredView struct {
 	Version    int64
 	Order      OrderID // whose token may read it; empty for a foreign payment
 	SecretHash string
+	Reads      int // of Redis, that it took to load the view: none where it was in memory
 }
 
 // PublicJSON returns the JSON of the PublicView.

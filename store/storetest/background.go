@@ -53,8 +53,8 @@ func (connect connector) testRestores(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_here")
 	for range 2 {
-		must(t, f.WantRestore(t.Context(), "pi_here"))
-		must(t, f.WantRestore(t.Context(), "pi_missing"))
+		must(t, f.WantRestore(t.Context(), "pi_here", 2))
+		must(t, f.WantRestore(t.Context(), "pi_missing", 2))
 	}
 	ids, err := f.TakeRestores(t.Context(), 10, time.Minute)
 	if must(t, err); !slices.Equal(ids, []payment.ID{"pi_missing"}) {
@@ -62,7 +62,7 @@ func (connect connector) testRestores(t *testing.T) {
 	}
 	must(t, f.DropRestore(t.Context(), "pi_missing"))
 	for i := range 3_000 {
-		must(t, f.WantRestore(t.Context(), numbered(i)))
+		must(t, f.WantRestore(t.Context(), numbered(i), 2))
 	}
 	waiting := 0
 	for n := range partitions {
