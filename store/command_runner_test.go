@@ -66,7 +66,7 @@ func TestPipelineRejectsCanceledContext(t *testing.T) {
 	if due, err := s.ReadsDue(t.Context()); err != nil || due != 0 {
 		t.Error(due, err)
 	}
-	if err := s.WantRead(t.Context(), "pi_here"); err != nil && !errors.Is(err, context.Canceled) {
+	if _, err := s.WantRead(t.Context(), "pi_here"); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -21,6 +21,15 @@ func (f fixture) wantRead(t testing.TB, id payment.ID, due time.Time) {
 	f.save(t, o, c)
 }
 
+// want wants a read of a payment that has no record. It checks whether the payment may be ours.
+func (f fixture) want(t testing.TB, id payment.ID, ours bool) {
+	t.Helper()
+	wanted, err := f.WantRead(t.Context(), id)
+	if must(t, err); wanted != ours {
+		t.Errorf("wanting a read of %s gives %t, want %t", id, wanted, ours)
+	}
+}
+
 func (f fixture) take(t testing.TB, limit int, hide time.Duration) []payment.ID {
 	t.Helper()
 	ids, err := f.TakeReads(t.Context(), limit, hide)
