@@ -44,7 +44,11 @@ func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView
 		view.Order = order
 		return view, err
 	}
-	return s.loadView(ctx, payment.Ref{Order: order, Foreign: id}, id) // without an order whose token may read it
+	view, err = s.loadView(ctx, payment.Ref{Order: order, Foreign: id}, id) // without an order whose token may read it
+	if errors.Is(err, payment.ErrNotFound) {
+		return view, s.absent(ctx, s.reading, s.orderPartition(order))
+	}
+	return view, err
 }
 
 func (s *Store) loadView(ctx context.Context, ref payment.Ref, id payment.ID) (payment.StoredView, error) {
@@ -125,7 +129,7 @@ func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.Histo
 		}
 		return p.History, nil
 	}
-	return nil, payment.ErrNotFound
+	return nil, s.absent(ctx, s.reading, s.orderPartition(order))
 }
 
 // forgetView drops the kept views of an order that has changed: the writer then reads what it wrote, and the receiver of a
@@ -187,12 +191,21 @@ func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, 
 	case !errors.Is(err, redis.Nil):
 		return "", false, unavailable(err)
 	}
-	marked := redis.NewBoolCmd(ctx, "hexists", s.meta(part), "schema")
-	if err := run.run(ctx, marked); err != nil {
-		return "", false, unavailable(err)
-	}
-	if !marked.Val() {
-		return "", false, unavailable(errors.New(replyNoMeta))
+	if err := s.absent(ctx, run, part); !errors.Is(err, payment.ErrNotFound) {
+		return "", false, err
 	}
 	return "", false, nil
+}
+
+// absent returns payment.ErrNotFound if the partition is marked as ours: what was not found there is not stored. A partition
+// that was wiped has no mark, and is an error.
+func (s *Store) absent(ctx context.Context, run commandRunner, part partition) error {
+	marked := redis.NewBoolCmd(ctx, "hexists", s.meta(part), "schema")
+	if err := run.run(ctx, marked); err != nil {
+		return unavailable(err)
+	}
+	if !marked.Val() {
+		return unavailable(errors.New(replyNoMeta))
+	}
+	return payment.ErrNotFound
 }
