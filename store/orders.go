@@ -63,19 +63,18 @@ func readOrder(ref payment.Ref, reply []any, ids []payment.ID) (payment.Order, e
 	}
 	o := payment.Order{ID: ref.Order, Foreign: ref.Foreign, Loaded: map[payment.ID]*payment.Payment{}}
 	raw := text(1)
-	if raw == "" {
-		if text(0) != "" {
-			return o, errors.New("it has a revision and nothing else")
-		}
+	switch _, exists := reply[0].(string); {
+	case !exists && raw == "":
 		return o, nil
+	case text(0) == "":
+		return o, errors.New("it has no revision")
+	case raw == "":
+		return o, errors.New("it has a revision and no order")
 	}
 	if err := json.Unmarshal([]byte(raw), &o); err != nil {
 		return o, err
 	}
 	o.Revision, o.Raw = text(0), []byte(raw)
-	if o.Revision == "" {
-		return o, errors.New("it has no revision")
-	}
 	all := append([]payment.ID{payment.ID(text(2))}, ids...)
 	for i, id := range all {
 		record := text(3 + i)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ func (s *Store) meta(part partition) string {
 }
 
 // Discard removes Kasse's keys of another layout, and returns how many there were; none where the layout is this program's.
-// The quotas of callers stay.
+// The quotas of callers stay. Marks go last: should Discard end too soon, the next one finds what is left.
 func (s *Store) Discard(ctx context.Context) (count int, err error) {
 	marks, _, err := s.marks(ctx)
 	if err != nil {
@@ -65,10 +66,23 @@ func (s *Store) Discard(ctx context.Context) (count int, err error) {
 	if !slices.ContainsFunc(marks, other) {
 		return 0, nil
 	}
+	records, err := s.removeKeys(ctx, func(key string) bool { return !strings.HasSuffix(key, "}:meta") })
+	if err != nil {
+		return records, err
+	}
+	others, err := s.removeKeys(ctx, func(string) bool { return true })
+	return records + others, err
+}
+
+// removeKeys removes those of Kasse's keys that match, of all masters, and returns how many there were.
+func (s *Store) removeKeys(ctx context.Context, match func(key string) bool) (count int, err error) {
 	var mu sync.Mutex
 	remove := func(ctx context.Context, node redis.Cmdable) error {
 		keys := node.Scan(ctx, 0, keyPrefix+"*", discardBatch).Iterator()
 		for keys.Next(ctx) {
+			if !match(keys.Val()) {
+				continue
+			}
 			if err := node.Unlink(ctx, keys.Val()).Err(); err != nil {
 				return err
 			}

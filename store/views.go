@@ -49,6 +49,9 @@ func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView
 	if !inMemory {
 		view.Reads++
 	}
+	if errors.Is(err, payment.ErrNotFound) {
+		err = s.absent(ctx, s.reading, s.orderPartition(order))
+	}
 	return view, err
 }
 
@@ -150,7 +153,7 @@ func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.Histo
 		}
 		return p.History, nil
 	}
-	return nil, payment.ErrNotFound
+	return nil, s.absent(ctx, s.reading, s.orderPartition(order))
 }
 
 // forgetView drops the kept views of an order that has changed: the writer then reads what it wrote, and the receiver of a
@@ -212,11 +215,20 @@ func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, 
 	case !errors.Is(err, redis.Nil):
 		return "", false, unavailable(err)
 	}
-	switch err := run.run(ctx, redis.NewStringCmd(ctx, "hget", s.meta(part), "schema")); {
-	case errors.Is(err, redis.Nil):
-		return "", false, unavailable(errNoMeta)
-	case err != nil:
-		return "", false, unavailable(err)
+	if err := s.absent(ctx, run, part); !errors.Is(err, payment.ErrNotFound) {
+		return "", false, err
 	}
 	return "", false, nil
+}
+
+// absent returns payment.ErrNotFound if the partition is marked as ours: what was not found there is not stored. A partition
+// that was wiped has no mark, and is an error.
+func (s *Store) absent(ctx context.Context, run commandRunner, part partition) error {
+	switch err := run.run(ctx, redis.NewStringCmd(ctx, "hget", s.meta(part), "schema")); {
+	case errors.Is(err, redis.Nil):
+		return unavailable(errNoMeta)
+	case err != nil:
+		return unavailable(err)
+	}
+	return payment.ErrNotFound
 }

@@ -3,9 +3,12 @@
 -- KEYS[1] order
 -- ARGV    ids of the payments in question
 -- Returns {seconds, microseconds, revision, order, id of the current payment, its record, record of each in question}; false
--- stands for what is missing.
+-- stands for what is missing. A revision of '' is that of an order that has other fields, and no revision.
 local now = redis.call('TIME')
 local head = redis.call('HMGET', KEYS[1], 'rev', 'order', 'current')
+if not head[1] and redis.call('EXISTS', KEYS[1]) == 1 then
+  head[1] = '' -- it has no revision: readers take that for an error
+end
 local reply = {now[1], now[2], head[1], head[2], head[3]}
 local fields = {'record:' .. (head[3] or '')}
 for _, id in ipairs(ARGV) do

@@ -23,7 +23,15 @@ local stored = redis.call('HGET', KEYS[1], 'rev')
 if stored == ARGV[2] then
   return {'saved', now[1], now[2]} -- it was written, and the reply was lost
 end
-if (stored or '') ~= ARGV[1] then
+local moved = stored == '' or stored ~= ARGV[1]
+if not stored then
+  local damaged = redis.call('EXISTS', KEYS[1]) == 1
+  moved = damaged or ARGV[1] ~= ''
+  if damaged then
+    stored = '' -- it has no revision: readers take that for an error
+  end
+end
+if moved then
   local head = redis.call('HMGET', KEYS[1], 'order', 'current')
   local reply = {'conflict', now[1], now[2], stored, head[1], head[2]}
   local fields = {'record:' .. (head[2] or '')}

@@ -85,6 +85,23 @@ func (connect connector) testUnmarked(t *testing.T) {
 		_, _, err = f.FindOrder(t.Context(), "pi_1")
 		hasCode(t, err, payment.CodeStoreUnavailable)
 	})
+	t.Run("has no views any more, and no payment is unknown", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		f.view(t, "pi_1") // its pointer is kept from now on
+		lost := []string{orderKey("o_1"), metaKey(Partition("o_1"))}
+		for _, key := range lost {
+			must(t, f.client.Del(t.Context(), key).Err())
+		}
+		eventually(t, "the loss to be noticed", func() bool {
+			_, err := f.LoadView(t.Context(), "pi_1")
+			return err != nil
+		})
+		_, err := f.LoadView(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+		_, err = f.LoadHistory(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+	})
 	t.Run("hands out no reads", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		if ids, err := f.TakeReads(t.Context(), 10, time.Minute); len(ids) > 0 || err != nil {
