@@ -8,87 +8,109 @@ import (
 	"strings"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// errDead is what a replica that has crashed hears of every call. Whatever it still does reaches nobody.
+// errDead is the result of every call of a replica that has crashed.
 var errDead = errors.New("the replica has crashed")
 
-// call is one call of the service to Redis or to Stripe. It stands until the scheduler lets it arrive, and then again
-// until the scheduler lets its answer arrive: so whatever may happen in between does.
+// call is one call of the service to Redis or to Stripe. It is pending until the scheduler lets it arrive, and again until
+// the scheduler lets its answer arrive. Anything may happen in between.
 type call struct {
 	replica *replica
 	actor   *actor
 	name    string // of the method
-	about   string // what it is about, for the trace
+	about   string // its subject, for the trace
 	sent    time.Time
 	do      func() (any, error) // its effect on Redis or on Stripe; only the scheduler runs it
-	patient time.Duration       // after which the caller gives up
+	timeout time.Duration       // after which the caller gives up
 
-	seen   bool // by the scheduler
-	slow   int  // the step before which it stands still
-	done   bool // it has arrived, and its answer is under way
-	gone   bool // nobody waits for the answer any more
-	value  any
-	err    error
-	answer chan struct{}
+	seen      bool // the scheduler has drawn whether it is slow
+	slowUntil int  // the step before which it does not move
+	done      bool // it has arrived, and its answer is under way
+	abandoned bool // its caller has given up
+	value     any
+	err       error
+	answer    chan struct{}
 }
 
 // toStripe reports whether the call is one to Stripe.
-func (c *call) toStripe() bool { return c.patient == stripeTimeout }
+func (c *call) toStripe() bool { return c.timeout == stripeTimeout }
 
-// writes reports whether the call changes anything: only then it matters whether it arrives when nobody waits for it.
+// writes reports whether the call changes anything. Only then it matters whether it arrives after its caller gave up.
 func (c *call) writes() bool {
-	return !strings.HasPrefix(c.name, "Load") && c.name != "RetrievePayment" && c.name != "FindPayment" && !c.looks()
+	for _, prefix := range []string{"Load", "List", "Find", "RetrievePayment"} {
+		if strings.HasPrefix(c.name, prefix) {
+			return false
+		}
+	}
+	return !c.polls()
 }
 
-// looks reports whether the call is one of those that are made again and again, and mostly find nothing to do.
-func (c *call) looks() bool {
-	return slices.Contains([]string{"TakeReads", "TakeSweeps", "ReadsDue", "AllowRead", "TakeLease"}, c.name)
+// polls reports whether the call is one that workers repeat, and that mostly finds nothing to do.
+func (c *call) polls() bool {
+	return slices.Contains(
+		[]string{"TakeReads", "TakeSweeps", "TakeOrders", "TakeRestores", "ReadsDue", "AllowRead", "TakeLease"}, c.name)
 }
 
-// compareCalls puts the calls that stand into an order that does not depend on which goroutine came first.
+// compareCalls orders pending calls independently of which goroutine came first.
 func compareCalls(a, b *call) int {
 	return cmp.Or(cmp.Compare(a.actor.number, b.actor.number), cmp.Compare(a.sent.UnixNano(), b.sent.UnixNano()),
 		cmp.Compare(a.name, b.name), cmp.Compare(a.about, b.about))
 }
 
-// through stands before a call until it is answered, or until the caller's patience has ended.
-func through[T any](ctx context.Context, r *replica, patient time.Duration, name, about string, do func() (T, error)) (T, error) {
+// through makes a call, and blocks until it is answered or its timeout has passed.
+func through[T any](
+	ctx context.Context, r *replica, timeout time.Duration, name, about string, do func() (T, error),
+) (T, error) {
 	var none T
-	ctx, cancel := context.WithTimeout(ctx, patient)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c := &call{
-		replica: r, actor: actorOf(ctx), name: name, about: about, sent: time.Now(), patient: patient, answer: make(chan struct{}),
-		do: func() (any, error) { return do() },
+		replica: r, actor: actorOf(ctx), name: name, about: about, sent: time.Now(), timeout: timeout,
+		answer: make(chan struct{}), do: func() (any, error) { return do() },
 	}
-	if !r.world.stand(c) {
+	if !r.world.enqueue(c) {
 		return none, errDead
 	}
 	select {
 	case <-c.answer:
 	case <-ctx.Done():
-		return none, r.world.giveUp(c)
+		return none, r.world.abandon(c)
 	}
 	value, _ := c.value.(T)
 	return value, c.err
 }
 
-// stand adds a call to those that stand, unless its replica has crashed.
-func (w *world) stand(c *call) bool {
+func toRedis[T any](ctx context.Context, r *replica, name, about string, do func() (T, error)) (T, error) {
+	return through(ctx, r, redisTimeout, name, about, do)
+}
+
+// changeRedis is toRedis for a call that returns nothing.
+func changeRedis(ctx context.Context, r *replica, name, about string, do func()) error {
+	_, err := toRedis(ctx, r, name, about, func() (any, error) { do(); return nil, nil })
+	return err
+}
+
+func toStripe[T any](ctx context.Context, r *replica, name, about string, do func() (T, error)) (T, error) {
+	return through(ctx, r, stripeTimeout, name, about, do)
+}
+
+// enqueue adds a call to the pending ones, unless its replica has crashed.
+func (w *world) enqueue(c *call) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !c.replica.dead {
-		w.standing = append(w.standing, c)
+		w.pending = append(w.pending, c)
 	}
 	return !c.replica.dead
 }
 
-// giveUp is the end of a caller's patience. The call may be on its way all the same.
-func (w *world) giveUp(c *call) error {
+// abandon notes that the caller has given up. The call may be on its way all the same.
+func (w *world) abandon(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c.gone = true
+	c.abandoned = true
 	if c.replica.dead {
 		return errDead
 	}
@@ -97,19 +119,22 @@ func (w *world) giveUp(c *call) error {
 
 func (c *call) timedOut() error {
 	if c.toStripe() {
-		return &service.Error{Code: service.CodeStripeTimeout, Detail: "the simulated Stripe did not answer"}
+		return &payment.Error{Code: payment.CodeStripeTimeout, Detail: "the simulated Stripe did not answer"}
 	}
-	return storeAway()
+	return redisAway()
 }
 
-func storeAway() error {
-	return &service.Error{Code: service.CodeStoreUnavailable, Detail: "the simulated Redis did not answer", RetryAfter: time.Second}
+func redisAway() error {
+	return &payment.Error{
+		Code: payment.CodeStoreUnavailable, Detail: "the simulated Redis did not answer", RetryAfter: time.Second,
+	}
 }
 
-// actor is whoever makes calls: a request, a delivery, or a worker.
+// actor is a request, a delivery or a worker: whatever makes calls.
 type actor struct {
 	number int
 	name   string
+	create bool // it is a request to create
 }
 
 type actorKey struct{}

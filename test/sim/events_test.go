@@ -2,22 +2,25 @@ package sim_test
 
 import (
 	"fmt"
+	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // event is one that Stripe has made, and delivers until it is acknowledged.
 type event struct {
-	service.Notice
-	payment *intent
-	flying  bool // a delivery is under way
-	acked   bool
-	ignored bool // it was acknowledged when its payment had no record
+	payment.StripeEvent
+	payment  *intent
+	inFlight bool // a delivery is under way
+	acked    bool
+	ackedAt  time.Time
+	losses   int  // of Redis, when the delivery that was acknowledged began
+	ignored  bool // it was acknowledged when its payment had no record
 }
 
-// announce makes an event of a payment.
+// announce makes an event of a PaymentIntent.
 func (s *stripe) announce(p *intent, kind string) {
-	if s.world.fault(0.02) { // and fails to make some at all
+	if s.world.settings.silentFault && s.world.fault(0.02) {
 		s.world.note("  Stripe makes no event of it: %s of %s", kind, p.id)
 		p.silent = true
 		return
@@ -32,36 +35,37 @@ func (s *stripe) announce(p *intent, kind string) {
 	}
 }
 
-// newEvent makes one without content. Its id tells nothing of its place.
+// newEvent makes one without content. Its id shows nothing of its place.
 func (s *stripe) newEvent(p *intent, kind string) *event {
-	e := &event{payment: p, Notice: service.Notice{
+	e := &event{payment: p, StripeEvent: payment.StripeEvent{
 		ID: fmt.Sprintf("evt_%03d", (len(s.events)+1)*37%997), Type: kind, Created: s.clock(), APIVersion: "2024-06-20",
 	}}
 	s.events = append(s.events, e)
 	return e
 }
 
-func (s *stripe) notice(id string) (service.Notice, error) {
+// parse returns the event of an id, as a webhook or a list shows it.
+func (s *stripe) parse(id string) (payment.StripeEvent, error) {
 	for _, e := range s.events {
 		if e.ID == id {
-			n := e.Notice
-			if n.Intent != nil {
-				n.Intent = new(*e.Intent)
-			}
-			return n, nil
+			return e.show(), nil
 		}
 	}
-	return service.Notice{}, &service.Error{Code: service.CodeInvalidSignature, Detail: "no such event"}
+	return payment.StripeEvent{}, &payment.Error{Code: payment.CodeInvalidSignature, Detail: "no such event"}
 }
 
-// facts are what an event says, as the service merges it.
-func (e *event) facts() []service.Fact {
+func (e *event) show() payment.StripeEvent {
+	shown := e.StripeEvent
+	if shown.Intent != nil {
+		shown.Intent = new(*e.Intent)
+	}
+	return shown
+}
+
+// facts are what an event shows, as the service merges it.
+func (e *event) facts() []payment.RecordFact {
 	if e.Intent == nil {
-		return e.Returned
+		return e.Reversals
 	}
-	seen := service.Sighting{At: e.Created, Event: e.ID, APIVersion: e.APIVersion, Snapshot: e.Intent.Snapshot}
-	if e.Type == "payment_intent.created" {
-		return []service.Fact{service.Opening{Sighting: seen}}
-	}
-	return []service.Fact{service.Event{Sighting: seen}}
+	return []payment.RecordFact{e.Fact()}
 }

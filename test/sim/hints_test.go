@@ -5,34 +5,29 @@ import (
 	"sync"
 )
 
-// hints are Redis's channels: whoever waits for a record is told that it has changed, unless the hint is lost.
+// hints are Redis's channels: a waiting reader gets a hint at each change of its order or payment, unless it is lost.
 type hints struct {
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}
 	lose    func() bool
 }
 
-func (h *hints) on(id string) (hint <-chan struct{}, stop func()) {
+// watch returns the hints of an id; empty: of every id.
+func (h *hints) watch(id string) (hint <-chan struct{}, stop func()) {
 	mine := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.waiting[id] = append(h.waiting[id], mine)
-	return mine, func() { h.off(id, mine) }
+	return mine, func() { h.stop(id, mine) }
 }
 
-func (h *hints) off(id string, mine chan struct{}) {
+func (h *hints) stop(id string, mine chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var others []chan struct{}
-	for _, c := range h.waiting[id] {
-		if c != mine {
-			others = append(others, c)
-		}
-	}
-	h.waiting[id] = others
+	h.waiting[id] = slices.DeleteFunc(slices.Clone(h.waiting[id]), func(c chan struct{}) bool { return c == mine })
 }
 
-func (h *hints) give(id string) {
+func (h *hints) publish(id string) {
 	if h.lose() {
 		return
 	}

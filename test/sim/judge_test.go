@@ -6,30 +6,60 @@ import (
 	"slices"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // stored is an order as it lies in Redis.
-func (w *world) stored(id service.OrderID) service.Order {
-	o, err := w.redis.loadOrder(id)
+func (w *world) stored(id payment.OrderID) payment.Order {
+	o, err := w.redis.loadOrder(payment.Ref{Order: id}, nil)
 	if err != nil {
 		w.broke("%s cannot be read: %v", id, err)
 	}
 	return o
 }
 
-func (w *world) viewOf(text []byte) (v service.View) {
-	if err := json.Unmarshal(text, &v); err != nil {
+// storedView is the view of a payment as callers get it; zero where there is none.
+func (w *world) storedView(id payment.ID) payment.StoredView {
+	v, _ := w.redis.loadView(id)
+	return v
+}
+
+func (w *world) viewOf(text []byte) payment.View {
+	if text == nil {
+		return payment.View{}
+	}
+	v, err := payment.DecodeView(text)
+	if err != nil {
 		w.broke("a view cannot be read: %v in %s", err, text)
 	}
 	return v
 }
 
-// judgeTruth looks at Stripe after each change there: of all the payments of an order that customers have the secret of,
-// one at most is not cancelled.
+// viewIn is the view of a payment in an order; zero where there is none.
+func (w *world) viewIn(o *storedOrder, id payment.ID) payment.View {
+	if o == nil {
+		return payment.View{}
+	}
+	return w.viewOf(o.views[id].View)
+}
+
+// row decodes the order itself; a zero one where there is none.
+func (w *world) row(o *storedOrder) (row payment.Order) {
+	if o == nil {
+		return row
+	}
+	if err := json.Unmarshal(o.order, &row); err != nil {
+		w.broke("an order cannot be read: %v", err)
+	}
+	return row
+}
+
+// judgeTruth looks at Stripe after each change there: of all PaymentIntents of an order that were handed out, one at most
+// is not cancelled.
 func (w *world) judgeTruth(p *intent) {
-	var alive []service.PaymentID
+	var alive []payment.ID
 	for _, other := range w.stripe.of(p.origin.Order) {
-		if other.handed && other.Status != service.Canceled {
+		if other.handed && other.Status != payment.Canceled {
 			alive = append(alive, other.id)
 		}
 	}
@@ -38,98 +68,131 @@ func (w *world) judgeTruth(p *intent) {
 	}
 }
 
-// judgeWrite looks at a payment after each write.
-func (w *world) judgeWrite(before, after storedPayment, write service.PaymentWrite) {
-	w.judgeStream(before, after, write)
-	v := w.viewOf(after.view)
-	truth := w.stripe.intent(write.ID)
-	if truth == nil {
-		w.broke("%s is stored, and Stripe knows nothing of it", write.ID)
+// judgeSave looks at an order, or a foreign payment, after each write.
+func (w *world) judgeSave(write orderWrite, before, after *storedOrder) {
+	was, is := w.row(before), w.row(after)
+	w.judgeViews(write, before, after)
+	w.judgeEvents(write, before, after)
+	if write.ref.Foreign != "" {
 		return
 	}
-	if !slices.ContainsFunc(truth.was, func(s service.Snapshot) bool {
-		return s.Status == v.Status && s.Amount == v.Amount && s.AmountCapturable == v.AmountCapturable && s.AmountReceived <= v.AmountReceived
+	w.judgeOrder(write.ref.Order, was, is)
+	w.judgeLastWord(write.ref.Order, after)
+	for _, id := range is.Payments() {
+		w.judgeFacts(id, after)
+	}
+}
+
+// judgeViews: a view changes only with its version. All changed views get one version, which is newer than every other
+// version of the order. Each is true, or was.
+func (w *world) judgeViews(write orderWrite, before, after *storedOrder) {
+	var version, newest int64
+	for id, v := range after.views {
+		var known payment.StoredView
+		if before != nil {
+			known = before.views[id]
+		}
+		newest = max(newest, known.Version)
+		switch {
+		case known.Version != v.Version && version != 0 && version != v.Version:
+			w.broke("one write of %s gives two versions", write.ref.Order)
+		case known.Version != v.Version:
+			version = v.Version
+		case !bytes.Equal(known.View, v.View):
+			w.broke("the view of %s changes without its version", id)
+		}
+	}
+	if version > 0 && version <= newest {
+		w.broke("%s goes from version %d to %d", write.ref.Order, newest, version)
+	}
+	for _, rendered := range write.changes.Views {
+		w.judgeView(write, before, after, rendered)
+	}
+}
+
+func (w *world) judgeView(write orderWrite, before, after *storedOrder, rendered payment.RenderedView) {
+	was, v := w.viewIn(before, rendered.Payment), w.viewIn(after, rendered.Payment)
+	truth := w.stripe.intent(rendered.Payment)
+	if truth == nil {
+		w.broke("%s is stored, and Stripe does not know it", rendered.Payment)
+		return
+	}
+	if !slices.ContainsFunc(truth.was, func(s payment.Snapshot) bool {
+		return s.Status == v.Status && s.Amount == v.Amount && s.AmountCapturable == v.AmountCapturable &&
+			s.AmountReceived <= v.AmountReceived
 	}) {
-		w.broke("%s is shown as it never was: %s", write.ID, after.view)
+		w.broke("%s is shown as it never was: %s", v.Payment, rendered.JSON)
 	}
 	if v.AmountReceived > truth.AmountReceived {
-		w.broke("%s has received %d, and shows %d", write.ID, truth.AmountReceived, v.AmountReceived)
-	}
-	w.judgeFulfillable(before, v)
-	w.judgeFacts(write.ID)
-}
-
-// judgeStream: versions only grow, each visible change has one, and the newest entry of the stream is the view as it is
-// stored; only an opening is not told.
-func (w *world) judgeStream(before, after storedPayment, write service.PaymentWrite) {
-	if (write.History == nil) != (before.version == after.version) || after.version < before.version {
-		w.broke("%s goes from version %d to %d", write.ID, before.version, after.version)
-	}
-	if write.History == nil && !bytes.Equal(before.view, after.view) {
-		w.broke("the view of %s changes silently", write.ID)
-	}
-	var newest *service.FeedEvent
-	told, seen := 0, int64(0)
-	for i, e := range w.redis.stream {
-		v := w.viewOf(e.Data)
-		if v.Order == write.Standing.Order && e.Type == "order.paid" {
-			told++
-		}
-		if v.Payment != write.ID {
-			continue
-		}
-		if newest = &w.redis.stream[i]; v.Version <= seen {
-			w.broke("%s is told of version %d after %d", write.ID, v.Version, seen)
-		}
-		seen = v.Version
-	}
-	switch v := w.viewOf(after.view); {
-	case told > 1:
-		w.broke("order.paid is told %d times of %s", told, write.Standing.Order)
-	case newest == nil && (v.State != service.Pending || bytes.Count(after.history, []byte(`"version"`)) > 1):
-		w.broke("nobody is told of %s", after.view)
-	case newest != nil && !bytes.Equal(newest.Data, after.view):
-		w.broke("stored is %s, told was %s", after.view, newest.Data)
-	}
-}
-
-// judgeFulfillable: what may be fulfilled has been paid, in full, at the price that stood when the order was won, and the
-// moment is set once.
-func (w *world) judgeFulfillable(before storedPayment, v service.View) {
-	truth, o := w.stripe.intent(v.Payment), w.stored(v.Order)
-	if v.Fulfillable && (truth.Status != service.Succeeded || (truth.AmountReceived != v.Amount && truth.CaptureMethod != service.CaptureManual) || o.Terms.Amount != v.Amount || o.Terms.Currency != v.Currency || o.Winner != v.Payment) {
-		w.broke("%+v may be fulfilled, and at Stripe it is %+v, of %+v", v, truth.Snapshot, o)
-	}
-	if before.view == nil {
-		return
-	}
-	was := w.viewOf(before.view)
-	if was.FulfillableAt != nil && (v.FulfillableAt == nil || !was.FulfillableAt.Equal(*v.FulfillableAt)) {
-		w.broke("%s could be fulfilled at %v, and now at %v", v.Payment, was.FulfillableAt, v.FulfillableAt)
+		w.broke("%s has received %d, and shows %d", v.Payment, truth.AmountReceived, v.AmountReceived)
 	}
 	if was.AmountReceived > 0 && v.AmountReceived < was.AmountReceived {
 		w.broke("%s was paid, and is shown as %s", v.Payment, v.State)
 	}
+	if was.FulfillableAt != nil && (v.FulfillableAt == nil || !was.FulfillableAt.Equal(*v.FulfillableAt)) {
+		w.broke("%s could be fulfilled at %v, and now at %v", v.Payment, was.FulfillableAt, v.FulfillableAt)
+	}
+	w.judgeHistory(v, after)
+	if write.ref.Foreign == "" {
+		w.judgeFulfillable(v, w.row(after))
+	} else if v.Fulfillable || v.FulfillableAt != nil {
+		w.broke("%s is none of the order's payments, and may be fulfilled", v.Payment)
+	}
 }
 
-// judgeFacts: what was acknowledged is in the record, so that merging it once more changes nothing.
-func (w *world) judgeFacts(id service.PaymentID) {
+// judgeHistory: the newest entry of the history is the change, unless only an event needed an id of its own.
+func (w *world) judgeHistory(v payment.View, after *storedOrder) {
+	var p payment.Payment
+	if err := json.Unmarshal(after.records[v.Payment], &p); err != nil {
+		w.broke("the record of %s cannot be read: %v", v.Payment, err)
+		return
+	}
+	if len(p.History) == 0 {
+		w.broke("%s has no history", v.Payment)
+		return
+	}
+	last := p.History[len(p.History)-1]
+	if last.To != v.State || last.Version > v.Version {
+		w.broke("%s is %s at %d, and its history ends with %+v", v.Payment, v.State, v.Version, last)
+	}
+}
+
+// judgeFulfillable: a payment that may be fulfilled has been paid, in full, at the order's price.
+func (w *world) judgeFulfillable(v payment.View, o payment.Order) {
+	truth := w.stripe.intent(v.Payment)
+	paidInFull := truth.AmountReceived == v.Amount || truth.CaptureMethod == payment.CaptureManual
+	atPrice := o.Terms.Amount == v.Amount && o.Terms.Currency == v.Currency
+	if v.Fulfillable && (truth.Status != payment.Succeeded || !paidInFull || !atPrice || o.Winner != v.Payment) {
+		w.broke("%+v may be fulfilled, and at Stripe it is %+v, of %+v", v, truth.Snapshot, o)
+	}
+	if v.Fulfillable && truth.copied {
+		w.broke("%s may be fulfilled, and somebody else has made it", v.Payment)
+	}
+}
+
+// judgeFacts: every event that was acknowledged is in the record, so that merging it once more changes nothing.
+func (w *world) judgeFacts(id payment.ID, o *storedOrder) {
 	for _, e := range w.stripe.events {
-		if e.payment.id == id && e.acked && !e.ignored {
-			w.judgeFact(e)
+		if e.payment.id == id && e.acked && !e.ignored && e.losses == w.losses {
+			w.judgeFact(e, o)
 		}
 	}
 }
 
-func (w *world) judgeFact(e *event) {
-	p, err := w.redis.loadPayment(e.payment.id)
-	if err != nil || p.Revision == 0 {
-		w.broke("%s was acknowledged, and there is no %s: %v", e.ID, e.payment.id, err)
+func (w *world) judgeFact(e *event, o *storedOrder) {
+	id := e.payment.id
+	if o == nil || o.records[id] == nil {
+		w.broke("%s was acknowledged, and there is no record of %s", e.ID, id)
+		return
+	}
+	var p payment.Payment
+	if err := json.Unmarshal(o.records[id], &p); err != nil {
+		w.broke("the record of %s cannot be read: %v", id, err)
 		return
 	}
 	before, _ := json.Marshal(p.Record)
 	for _, fact := range e.facts() {
-		p.Record = service.Merge(p.Record, fact)
+		p.Record = payment.Merge(p.Record, fact)
 	}
 	after, _ := json.Marshal(p.Record)
 	if !bytes.Equal(before, after) {
@@ -137,77 +200,31 @@ func (w *world) judgeFact(e *event) {
 	}
 }
 
+// judgeAcknowledged: an event is acknowledged once it is stored, and a pointer leads to its order.
 func (w *world) judgeAcknowledged(e *event, result service.Outcome) {
-	if e.ignored = result == service.Ignored && e.Intent == nil; e.ignored {
+	if e.ignored = result == service.Unchanged && e.Intent == nil && w.holder(e.payment.id) == nil; e.ignored {
 		return // a read will list it
 	}
 	if result != service.Applied && result != service.Unchanged {
 		w.broke("%s of %s is %s", e.ID, e.payment.id, result)
 		return
 	}
-	w.judgeFact(e)
-}
-
-// judgeOrder: there is one winner, it has paid, and nobody has paid before it.
-func (w *world) judgeOrder(before, after service.Order) {
-	if before.Winner != "" && after.Winner != before.Winner {
-		w.broke("%s was won by %s, and now by %q", after.ID, before.Winner, after.Winner)
-	}
-	if before.Winner != "" && before.Terms != after.Terms {
-		w.broke("the terms of %s change after it was won", after.ID)
-	}
-	if after.Winner == "" {
+	if e.losses != w.losses {
 		return
 	}
-	winner := w.stripe.intent(after.Winner)
-	for _, p := range w.stripe.of(after.ID) {
-		if winner.paid == 0 || (p.paid > 0 && p.paid < winner.paid && !p.strange) {
-			w.broke("%s is won by %s: %+v", after.ID, after.Winner, winner.Snapshot)
-		}
+	w.judgeFact(e, w.holder(e.payment.id))
+	if _, found := w.redis.ofPayment(e.payment.id).pointers[e.payment.id]; !found {
+		w.broke("%s was acknowledged, and no pointer leads from %s", e.ID, e.payment.id)
 	}
 }
 
-// judgeOpened: a payment that is handed out is of its order, its secret is its own, and its price is not older than what
-// was heard before it was asked for.
-func (w *world) judgeOpened(o *order, opened service.Opened, floor int64) {
-	p := w.stripe.intent(opened.ID)
-	if p == nil || p.origin.Order != o.id || opened.ClientSecret.Reveal() != string(p.id)+"_secret_x" {
-		w.broke("%s is answered with %q", o.id, opened.ID)
-		return
-	}
-	p.handed, p.shown = true, max(p.shown, o.age(p.Amount))
-	w.judgeTruth(p)
-	if !p.payable() {
-		return // the customer was faster
-	}
-	amount := func(s *price) bool { return s.hi >= floor && s.terms.Amount == p.Amount }
-	customer := func(s *price) bool { return s.hi >= floor && s.terms.Customer == p.Customer }
-	if !slices.ContainsFunc(o.prices, amount) || !slices.ContainsFunc(o.prices, customer) {
-		w.broke("%s is handed out at %d for %q, and a younger price than %d was heard", p.id, p.Amount, p.Customer, floor)
-	}
-	if (opened.Session == nil) != (p.Customer == "") {
-		w.broke("the session of %q is %v", p.Customer, opened.Session)
-	}
-}
-
-// judgePrice: whoever has seen a price is never asked for an older one.
-func (w *world) judgePrice(p *intent) {
-	o := w.order(p.origin.Order)
-	if age := o.age(p.Amount); age > 0 && age < p.shown {
-		w.broke("%s was handed out at a price of %d, and goes back to %d of %d", p.id, p.shown, p.Amount, age)
-	}
-}
-
-// judgeRefunds: a call gives money back once, and never more than has come.
-func (w *world) judgeRefunds() {
-	made := map[string]service.RefundID{}
-	for _, r := range w.stripe.refunds {
-		if other, twice := made[r.Call]; twice && r.Call != "" {
-			w.broke("%s and %s are one call", other, r.ID)
-		}
-		made[r.Call] = r.ID
-		if w.stripe.given(r.payment) > r.payment.AmountReceived {
-			w.broke("more of %s is given back than has come", r.payment.id)
+// holder is the order, or the foreign payment, that has the record of a payment; nil where there is none.
+func (w *world) holder(id payment.ID) *storedOrder {
+	order := w.stripe.intent(id).origin.Order
+	for _, ref := range []payment.Ref{{Order: order}, {Order: order, Foreign: id}} {
+		if o := w.redis.find(ref); o != nil && o.records[id] != nil {
+			return o
 		}
 	}
+	return nil
 }

@@ -3,11 +3,11 @@ package sim_test
 import (
 	"fmt"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// happened notes what a payment has become, and makes the event of it, if there is one.
-func (s *stripe) happened(p *intent, kind string) {
+// changed notes what a PaymentIntent has become, and makes the event of it, if there is one.
+func (s *stripe) changed(p *intent, kind string) {
 	p.was = append(p.was, p.show().Snapshot)
 	if kind != "" {
 		s.announce(p, kind)
@@ -17,74 +17,79 @@ func (s *stripe) happened(p *intent, kind string) {
 
 func (s *stripe) charge(p *intent) {
 	s.charges++
-	p.Charge.ID = fmt.Sprintf("ch_%d", s.charges)
+	p.Charge.ID, p.charged = fmt.Sprintf("ch_%d", s.charges), s.clock()
 }
 
 func (s *stripe) needsAction(p *intent) {
-	p.Status, p.Failure = service.RequiresAction, nil
-	s.happened(p, "payment_intent.requires_action")
+	p.Status, p.Failure = payment.RequiresAction, nil
+	s.changed(p, "payment_intent.requires_action")
 }
 
 func (s *stripe) fail(p *intent, code string) {
-	p.Status = service.RequiresPaymentMethod
-	p.Failure = &service.Failure{Code: code, Charge: p.Charge.ID}
-	s.happened(p, "payment_intent.payment_failed")
+	p.Status = payment.RequiresPaymentMethod
+	p.Failure = &payment.Failure{Code: code, Charge: p.Charge.ID}
+	s.changed(p, "payment_intent.payment_failed")
 }
 
 func (s *stripe) process(p *intent) {
-	p.Status, p.Failure = service.Processing, nil
-	s.happened(p, "payment_intent.processing")
+	p.Status, p.Failure = payment.Processing, nil
+	s.changed(p, "payment_intent.processing")
 }
 
-// accept is the bank's yes: the money comes, or is set aside for a manual capture.
+// accept is the bank's consent: the money comes, or is reserved for a manual capture.
 func (s *stripe) accept(p *intent) {
 	p.Failure = nil
-	if p.CaptureMethod == service.CaptureManual && p.Status != service.RequiresCapture {
-		p.Status, p.AmountCapturable = service.RequiresCapture, p.Amount
-		s.happened(p, "payment_intent.amount_capturable_updated")
+	if p.CaptureMethod == payment.CaptureManual && p.Status != payment.RequiresCapture {
+		p.Status, p.AmountCapturable = payment.RequiresCapture, p.Amount
+		s.changed(p, "payment_intent.amount_capturable_updated")
 		return
 	}
 	s.receive(p, p.Amount)
 }
 
 func (s *stripe) receive(p *intent, amount int64) {
-	p.Status, p.AmountReceived, p.AmountCapturable = service.Succeeded, amount, 0
+	p.Status, p.AmountReceived, p.AmountCapturable = payment.Succeeded, amount, 0
 	for _, other := range s.intents {
 		p.paid = max(p.paid, other.paid)
 	}
 	p.paid++
-	s.happened(p, "payment_intent.succeeded")
+	s.changed(p, "payment_intent.succeeded")
 }
 
 func (s *stripe) end(p *intent) {
-	p.Status, p.Failure, p.AmountCapturable = service.Canceled, nil, 0
-	s.happened(p, "payment_intent.canceled")
+	p.Status, p.Failure, p.AmountCapturable = payment.Canceled, nil, 0
+	s.changed(p, "payment_intent.canceled")
 }
 
-// authenticationFailure is a failure that made no charge.
+// authenticationFailure is the code of a failure that made no charge.
 const authenticationFailure = "payment_intent_authentication_failure"
 
-// act is one thing that a customer or a bank may do to a payment.
+// act is one thing that a customer or a bank may do to a PaymentIntent.
 type act struct {
 	name string
-	from []service.Status
+	from []payment.Status
 	do   func(*stripe, *intent)
 }
 
-var waiting = []service.Status{service.RequiresPaymentMethod}
+var (
+	unpaid   = []payment.Status{payment.RequiresPaymentMethod}
+	inAction = []payment.Status{payment.RequiresAction}
+	inDebit  = []payment.Status{payment.Processing}
+	expiring = []payment.Status{payment.RequiresPaymentMethod, payment.RequiresAction, payment.RequiresCapture}
+)
 
 var acts = []act{
-	{"pays", waiting, func(s *stripe, p *intent) { s.charge(p); s.accept(p) }},
-	{"is declined", waiting, func(s *stripe, p *intent) { s.charge(p); s.fail(p, "card_declined") }},
-	{"is declined before a charge", waiting, func(s *stripe, p *intent) { s.fail(p, "payment_method_provider_decline") }},
-	{"has to authenticate", waiting, (*stripe).needsAction},
-	{"has to authenticate too", waiting, (*stripe).needsAction},
-	{"sends a debit", waiting, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},
-	{"authenticates", []service.Status{service.RequiresAction}, func(s *stripe, p *intent) { s.charge(p); s.accept(p) }},
-	{"authenticates a debit", []service.Status{service.RequiresAction}, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},
-	{"fails to authenticate", []service.Status{service.RequiresAction}, func(s *stripe, p *intent) { s.fail(p, authenticationFailure) }},
-	{"gets its debit", []service.Status{service.Processing}, (*stripe).accept},
-	{"gets no debit", []service.Status{service.Processing}, func(s *stripe, p *intent) { s.fail(p, "payment_intent_payment_attempt_failed") }},
-	{"lets it run out", []service.Status{service.RequiresPaymentMethod, service.RequiresAction, service.RequiresCapture}, (*stripe).end},
-	{"is captured", []service.Status{service.RequiresCapture}, (*stripe).accept},
+	{"pays", unpaid, func(s *stripe, p *intent) { s.charge(p); s.accept(p) }},
+	{"is declined", unpaid, func(s *stripe, p *intent) { s.charge(p); s.fail(p, "card_declined") }},
+	{"is declined before a charge", unpaid, func(s *stripe, p *intent) { s.fail(p, "payment_method_provider_decline") }},
+	{"has to authenticate", unpaid, (*stripe).needsAction},
+	{"has to authenticate too", unpaid, (*stripe).needsAction},
+	{"sends a debit", unpaid, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},
+	{"authenticates", inAction, func(s *stripe, p *intent) { s.charge(p); s.accept(p) }},
+	{"authenticates a debit", inAction, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},
+	{"fails to authenticate", inAction, func(s *stripe, p *intent) { s.fail(p, authenticationFailure) }},
+	{"gets its debit", inDebit, (*stripe).accept},
+	{"gets no debit", inDebit, func(s *stripe, p *intent) { s.fail(p, "payment_intent_payment_attempt_failed") }},
+	{"lets it expire", expiring, (*stripe).end},
+	{"is captured", []payment.Status{payment.RequiresCapture}, (*stripe).accept},
 }

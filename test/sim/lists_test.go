@@ -2,50 +2,94 @@ package sim_test
 
 import (
 	"context"
+	"slices"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// What follows is not simulated: Stripe lists nothing, so that only webhooks and the sweep tell what became of a payment,
-// and no page asks for one that is not here. It answers at once.
+// pageSize is small, so that lists have several pages.
+const pageSize = 7
 
-func (r *replica) LoadCatchUp(context.Context) (done, now time.Time, err error) {
-	return time.Time{}, r.world.redis.now(), nil
+// page returns the part of a list, newest first, that follows the row of an id.
+func page[T any](newestFirst []T, idOf func(T) string, after string) payment.Page[T] {
+	from := 0
+	if after != "" {
+		from = slices.IndexFunc(newestFirst, func(row T) bool { return idOf(row) == after }) + 1
+	}
+	rest := newestFirst[from:]
+	if len(rest) <= pageSize {
+		return payment.Page[T]{Items: rest}
+	}
+	return payment.Page[T]{Items: rest[:pageSize], Next: idOf(rest[pageSize-1])}
 }
 
-func (r *replica) SaveCatchUp(context.Context, time.Time) error { return nil }
-
-func (r *replica) WantRestore(context.Context, service.PaymentID) error { return nil }
-
-func (r *replica) TakeRestores(context.Context, int, time.Duration) ([]service.PaymentID, error) {
-	return nil, nil
+// ListEvents lists nothing in worlds where only webhooks and the sweep show what became of a payment.
+func (r *replica) ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
+	return toStripe(ctx, r, "ListEvents", after, func() (payment.Page[payment.StripeEvent], error) {
+		var rows []payment.StripeEvent
+		for _, e := range slices.Backward(r.world.stripe.events) {
+			if r.world.settings.catchUp && e.Created >= since.Unix() {
+				rows = append(rows, e.show())
+			}
+		}
+		return page(rows, func(e payment.StripeEvent) string { return e.ID }, after), nil
+	})
 }
 
-func (r *replica) DropRestore(context.Context, service.PaymentID) error { return nil }
-
-func (r *replica) ListEvents(context.Context, time.Time, string) (service.Page[service.Notice], error) {
-	return service.Page[service.Notice]{}, nil
+// ListSuccesses is ListEvents for payments that succeeded.
+func (r *replica) ListSuccesses(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.StripeEvent], error) {
+	return toStripe(ctx, r, "ListSuccesses", after, func() (payment.Page[payment.StripeEvent], error) {
+		var rows []payment.StripeEvent
+		for _, e := range slices.Backward(r.world.stripe.events) {
+			if e.Type == "payment_intent.succeeded" && e.Created >= since.Unix() {
+				rows = append(rows, e.show())
+			}
+		}
+		return page(rows, func(e payment.StripeEvent) string { return e.ID }, after), nil
+	})
 }
 
-func (r *replica) ListSuccesses(context.Context, time.Time, string) (service.Page[service.Notice], error) {
-	return service.Page[service.Notice]{}, nil
+func (r *replica) ListRefunds(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.ListedReversal], error) {
+	return toStripe(ctx, r, "ListRefunds", after, func() (payment.Page[payment.ListedReversal], error) {
+		var rows []payment.ListedReversal
+		for _, f := range slices.Backward(r.world.stripe.refunds) {
+			if r.world.settings.catchUp && f.Created >= since.Unix() {
+				rows = append(rows, payment.ListedReversal{
+					ID: string(f.ID), Status: string(f.Status), Payment: f.payment.id, Created: f.Created,
+				})
+			}
+		}
+		return page(rows, func(g payment.ListedReversal) string { return g.ID }, after), nil
+	})
 }
 
-func (r *replica) ListRefunds(context.Context, time.Time, string) (service.Page[service.GivenBack], error) {
-	return service.Page[service.GivenBack]{}, nil
+// ListDisputes lists none: there are none in the simulation.
+func (r *replica) ListDisputes(
+	ctx context.Context, _ time.Time, after string,
+) (payment.Page[payment.ListedReversal], error) {
+	return toStripe(ctx, r, "ListDisputes", after, func() (p payment.Page[payment.ListedReversal], _ error) {
+		return p, nil
+	})
 }
 
-func (r *replica) ListDisputes(context.Context, time.Time, string) (service.Page[service.GivenBack], error) {
-	return service.Page[service.GivenBack]{}, nil
-}
-
-func (r *replica) ListPayments(context.Context, time.Time, string) (service.Page[service.Listed], error) {
-	return service.Page[service.Listed]{}, nil
-}
-
-// NoteClosed changes nothing that anybody is shown.
-func (r *replica) NoteClosed(ctx context.Context, id service.PaymentID, why service.Closure) error {
-	_, err := toStripe(ctx, r, "NoteClosed", string(id)+" "+string(why), func() (any, error) { return nil, nil })
-	return err
+func (r *replica) ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error) {
+	return toStripe(ctx, r, "ListPayments", after, func() (payment.Page[payment.Listed], error) {
+		var rows []payment.Listed
+		for _, p := range slices.Backward(r.world.stripe.intents) {
+			if p.created < since.Unix() {
+				continue
+			}
+			listed := payment.Listed{Intent: p.show(), Date: r.world.stripe.clock()}
+			if p.Status == payment.Succeeded {
+				listed.Succeeded = p.charged
+			}
+			rows = append(rows, listed)
+		}
+		return page(rows, func(p payment.Listed) string { return string(p.ID) }, after), nil
+	})
 }

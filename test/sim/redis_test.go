@@ -1,150 +1,280 @@
 package sim_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// redis keeps what the service writes, with the compare-and-set of the store's scripts. Nothing in it is ever lost.
+// redis keeps what the service writes, with the compare-and-set of the store's scripts. Each of its partitions lies on a
+// server of its own.
 type redis struct {
 	world       *world
 	skew        time.Duration // of its clock
-	payments    map[service.PaymentID]*storedPayment
-	orders      map[service.OrderID]*storedOrder
-	stream      []service.FeedEvent
-	reads       queue
-	sweeps      queue
-	leases      map[string]holder
+	parts       []*partition
 	quarantined int
+	writes      int // in all, for unique revisions
 }
 
-type storedPayment struct {
-	revision int64
-	state    []byte
-	view     []byte
-	version  int64
-	secret   string
-	order    service.OrderID
-	history  []byte
+// partition is what one server holds. Stored values are immutable, so that a copy of the maps is a copy of the state.
+type partition struct {
+	orders    map[payment.Ref]*storedOrder
+	pointers  map[payment.ID]payment.OrderID
+	stream    []entry
+	reads     queue[payment.ID]
+	sweeps    queue[payment.ID]
+	restores  queue[payment.ID]
+	attention queue[payment.OrderID]
+	notOurs   map[payment.ID]time.Time // until when
+	leases    map[string]holder
+	caughtUp  time.Time
 }
 
+// storedOrder is an order, or a foreign payment, as it lies in Redis.
 type storedOrder struct {
-	revision int64
-	state    []byte
+	revision string
+	order    []byte // JSON
+	current  payment.ID
+	records  map[payment.ID][]byte
+	views    map[payment.ID]payment.StoredView
+	expires  time.Time // zero: never
 }
 
-func newRedis(w *world) *redis {
-	return &redis{
-		world: w, payments: map[service.PaymentID]*storedPayment{}, orders: map[service.OrderID]*storedOrder{},
-		reads: queue{}, sweeps: queue{}, leases: map[string]holder{},
+// entry is one entry of the stream.
+type entry struct {
+	payment.Announcement
+	view payment.View
+}
+
+func newRedis(w *world, parts int) *redis {
+	r := &redis{world: w}
+	for range parts {
+		r.parts = append(r.parts, &partition{
+			orders: map[payment.Ref]*storedOrder{}, pointers: map[payment.ID]payment.OrderID{},
+			reads: queue[payment.ID]{}, sweeps: queue[payment.ID]{}, restores: queue[payment.ID]{},
+			attention: queue[payment.OrderID]{}, notOurs: map[payment.ID]time.Time{}, leases: map[string]holder{},
+		})
+	}
+	return r
+}
+
+// clone returns a copy of the state.
+func (p *partition) clone() *partition {
+	return &partition{
+		orders: maps.Clone(p.orders), pointers: maps.Clone(p.pointers), stream: slices.Clone(p.stream),
+		reads: maps.Clone(p.reads), sweeps: maps.Clone(p.sweeps), restores: maps.Clone(p.restores),
+		attention: maps.Clone(p.attention), notOurs: maps.Clone(p.notOurs), leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
 	}
 }
 
 // now is Redis's own clock.
 func (r *redis) now() time.Time { return time.Now().Add(r.skew).Truncate(time.Microsecond) }
 
-func (r *redis) loadPayment(id service.PaymentID) (service.Payment, error) {
-	p := service.Payment{ID: id}
-	stored := r.payments[id]
-	if stored == nil {
-		return p, nil
-	}
-	err := json.Unmarshal(stored.state, &p)
-	p.Revision, p.View, p.SecretHash = stored.revision, slices.Clone(stored.view), stored.secret
-	return p, err
+// at is the partition of an order's or a payment's id.
+func (r *redis) at(id string) *partition {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id))
+	return r.parts[int(h.Sum32())%len(r.parts)]
 }
 
-func (r *redis) savePayment(w service.PaymentWrite) error {
-	stored := r.payments[w.ID]
-	if stored == nil {
-		stored = &storedPayment{}
-	}
-	if stored.revision != w.Revision && !r.world.mutant.paymentsWithoutCAS {
-		return service.ErrConflict
-	}
-	state, err := json.Marshal(w.Payment)
-	if err != nil {
-		return err
-	}
-	if r.world.mutant.forgetWrites && r.world.happens(0.05) {
+func (r *redis) ofOrder(id payment.OrderID) *partition { return r.at(string(id)) }
+func (r *redis) ofPayment(id payment.ID) *partition    { return r.at(string(id)) }
+
+// find returns what is stored of an order; nil where there is nothing, or where it has expired.
+func (r *redis) find(ref payment.Ref) *storedOrder {
+	stored := r.ofOrder(ref.Order).orders[ref]
+	if stored == nil || (!stored.expires.IsZero() && !r.now().Before(stored.expires)) {
 		return nil
 	}
-	before := *stored
-	stored.revision, stored.state, stored.secret, stored.order = stored.revision+1, state, w.SecretHash, w.Standing.Order
-	r.payments[w.ID] = stored
-	if !r.world.mutant.forgetSweeps {
-		r.sweeps.put(w.ID, w.SweepAt)
-	}
-	if !r.world.mutant.forgetReads {
-		r.reads.put(w.ID, w.ReadAt)
-	}
-	if w.History != nil {
-		stored.view, stored.version = slices.Clone(w.View), w.Version
-		stored.history = append(append(slices.Clone(stored.history), ','), w.History...)
-		r.world.hints.give(string(w.ID))
-	}
-	if w.Event != nil && !r.world.mutant.forgetStream {
-		r.stream = append(r.stream, service.FeedEvent{ID: w.Event.ID, Type: w.Event.Type, CreatedAt: r.now(), Data: slices.Clone(w.View)})
-	}
-	r.world.judgeWrite(before, *stored, w)
-	return nil
+	return stored
 }
 
-func (r *redis) loadOrder(id service.OrderID) (service.Order, error) {
-	o := service.Order{ID: id}
-	stored := r.orders[id]
+// loadOrder returns an order with its current payment and the payments in question.
+func (r *redis) loadOrder(ref payment.Ref, ids []payment.ID) (payment.Order, error) {
+	o := payment.Order{ID: ref.Order, Foreign: ref.Foreign, Loaded: map[payment.ID]*payment.Payment{}}
+	stored := r.find(ref)
 	if stored == nil {
 		return o, nil
 	}
-	err := json.Unmarshal(stored.state, &o)
-	o.Revision = stored.revision
-	return o, err
+	if err := json.Unmarshal(stored.order, &o); err != nil {
+		return o, err
+	}
+	o.Revision, o.Raw = stored.revision, slices.Clone(stored.order)
+	for _, id := range append([]payment.ID{stored.current}, ids...) {
+		record := stored.records[id]
+		if a := o.Attempt(id); record == nil && a != nil && a.Version > 0 {
+			return o, fmt.Errorf("the record of %s is missing", id)
+		}
+		if record == nil {
+			continue
+		}
+		p := &payment.Payment{ID: id, Raw: slices.Clone(record)}
+		if err := json.Unmarshal(record, p); err != nil {
+			return o, err
+		}
+		o.Loaded[id] = p
+	}
+	return o, nil
 }
 
-func (r *redis) saveOrder(o service.Order) error {
-	before, err := r.loadOrder(o.ID)
+// orderWrite is what one save writes.
+type orderWrite struct {
+	ref      payment.Ref
+	over     string // the revision that it was loaded with
+	revision string
+	order    []byte // nil: unchanged
+	records  map[payment.ID][]byte
+	saved    payment.Order // as it stands once it is written
+	changes  payment.Changes
+	ids      []payment.ID // payments in question
+}
+
+// encodeOrder returns what differs from what was loaded; false where nothing does.
+func (r *redis) encodeOrder(o payment.Order, c payment.Changes, ids []payment.ID) (w orderWrite, changed bool, err error) {
+	w = orderWrite{ref: o.Ref(), over: o.Revision, records: map[payment.ID][]byte{}, saved: o, changes: c, ids: ids}
+	text, err := json.Marshal(o)
 	if err != nil {
-		return err
+		return w, false, err
 	}
-	if before.Revision != o.Revision && !r.world.mutant.ordersWithoutCAS {
-		return service.ErrConflict
+	if !bytes.Equal(text, o.Raw) {
+		w.order = text
 	}
-	state, err := json.Marshal(o)
-	if err != nil {
-		return err
+	w.saved.Raw, w.saved.Loaded = text, map[payment.ID]*payment.Payment{}
+	for id, p := range o.Loaded {
+		text, err := json.Marshal(p)
+		if err != nil {
+			return w, false, err
+		}
+		if !bytes.Equal(text, p.Raw) {
+			w.records[id] = text
+		}
+		own := *p
+		own.Raw = text
+		w.saved.Loaded[id] = &own
 	}
-	r.orders[o.ID] = &storedOrder{revision: before.Revision + 1, state: state}
-	r.world.hints.give(string(o.ID))
-	r.world.judgeOrder(before, o)
-	return nil
+	return w, w.order != nil || len(w.records) > 0 || len(c.Views) > 0 || len(c.Events) > 0, nil
 }
 
-func (r *redis) loadView(id service.PaymentID) (service.StoredView, error) {
-	stored := r.payments[id]
-	if stored == nil {
-		return service.StoredView{}, service.ErrNotFound
+// nextRevision is unique to its write.
+func (r *redis) nextRevision(last string) string {
+	counter, _, _ := strings.Cut(last, "-")
+	n, _ := strconv.Atoi(counter)
+	if r.world.mutant.repeatRevisions {
+		return strconv.Itoa(n + 1)
 	}
-	return service.StoredView{View: slices.Clone(stored.view), Version: stored.version, Order: stored.order, SecretHash: stored.secret}, nil
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	r.writes++
+	return fmt.Sprintf("%d-%d", n+1, r.writes)
 }
 
-func (r *redis) loadHistory(id service.PaymentID) ([]byte, error) {
-	stored := r.payments[id]
-	if stored == nil {
-		return nil, service.ErrNotFound
+// saveOrder does what save_order.lua does.
+func (r *redis) saveOrder(w orderWrite) (payment.Saved, error) {
+	before, revision := r.find(w.ref), ""
+	if before != nil {
+		revision = before.revision
 	}
-	return append(append([]byte("["), stored.history[1:]...), ']'), nil
+	saved := payment.Saved{Order: w.saved, Now: r.now(), Written: true}
+	saved.Order.Revision = w.revision
+	if revision == w.revision {
+		return saved, nil // it was written, and the reply was lost
+	}
+	if revision != w.over && !r.world.mutant.withoutCAS {
+		latest, err := r.loadOrder(w.ref, w.ids)
+		if err != nil {
+			return payment.Saved{}, err
+		}
+		return payment.Saved{Order: latest, Now: r.now()}, payment.ErrConflict
+	}
+	if r.world.mutant.forgetWrites && r.world.happens(0.05) {
+		return saved, nil
+	}
+	after := r.written(before, w)
+	part := r.ofOrder(w.ref.Order)
+	part.orders[w.ref] = after
+	r.enqueue(part, w)
+	for _, e := range w.changes.Events {
+		v, err := payment.DecodeView(e.Data)
+		if err != nil {
+			return payment.Saved{}, err
+		}
+		if !r.world.mutant.forgetStream {
+			part.stream = append(slices.Clip(part.stream), entry{e, v})
+		}
+	}
+	r.world.hints.publish(string(w.ref.Order))
+	for _, v := range w.changes.Views {
+		r.world.hints.publish(string(v.Payment))
+	}
+	r.world.judgeSave(w, before, after)
+	r.world.keepState()
+	return saved, nil
 }
 
-// loadEvents has the number of the last entry that was read for a cursor.
-func (r *redis) loadEvents(after string, limit int) (service.FeedPage, error) {
-	from, _ := strconv.Atoi(after)
-	if after == service.Latest {
-		from = len(r.stream)
+// written returns the order as it lies in Redis after the write.
+func (r *redis) written(before *storedOrder, w orderWrite) *storedOrder {
+	after := &storedOrder{records: map[payment.ID][]byte{}, views: map[payment.ID]payment.StoredView{}}
+	if before != nil {
+		*after = *before
+		after.records, after.views = maps.Clone(before.records), maps.Clone(before.views)
 	}
-	to := min(len(r.stream), from+limit)
-	return service.FeedPage{Events: slices.Clone(r.stream[from:to]), Next: strconv.Itoa(to)}, nil
+	after.revision = w.revision
+	if w.order != nil {
+		after.order, after.current = w.order, w.saved.Current()
+	}
+	if !r.world.mutant.splitWrites || !r.world.happens(0.1) {
+		maps.Copy(after.records, w.records)
+	}
+	for _, v := range w.changes.Views {
+		after.views[v.Payment] = payment.StoredView{View: v.JSON, Version: v.Version, SecretHash: v.SecretHash}
+	}
+	if after.expires = (time.Time{}); w.changes.Expires > 0 {
+		after.expires = r.now().Add(w.changes.Expires)
+	}
+	return after
+}
+
+// enqueue puts the payments and the order of a write into the queues, or takes them out.
+func (r *redis) enqueue(part *partition, w orderWrite) {
+	if !r.world.mutant.forgetReads {
+		for _, d := range w.changes.Reads {
+			part.reads.put(d.Payment, d.At)
+		}
+	}
+	if !r.world.mutant.forgetSweeps {
+		for _, d := range w.changes.Sweeps {
+			part.sweeps.put(d.Payment, d.At)
+		}
+	}
+	if !r.world.mutant.forgetAttention {
+		part.attention.put(w.ref.Order, w.changes.Attention)
+	}
+}
+
+// loadView returns a view by its payment's pointer.
+func (r *redis) loadView(id payment.ID) (payment.StoredView, error) {
+	order, found := r.ofPayment(id).pointers[id]
+	if !found {
+		return payment.StoredView{}, payment.ErrNotFound
+	}
+	for _, ref := range []payment.Ref{{Order: order}, {Order: order, Foreign: id}} {
+		stored := r.find(ref)
+		if stored == nil || stored.views[id].View == nil {
+			continue
+		}
+		view := stored.views[id]
+		if ref.Foreign == "" {
+			view.Order = order
+		}
+		return view, nil
+	}
+	return payment.StoredView{}, payment.ErrNotFound
 }

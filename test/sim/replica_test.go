@@ -16,11 +16,14 @@ const (
 	redisTimeout  = 5 * time.Second
 )
 
-// mostFailures is low, so that orders are closed for their customer's failures.
-const mostFailures = 2
+// maxFailures is low, so that orders are closed for their customer's failures.
+const maxFailures = 2
 
-// replica is one process of the service. It implements service.Store and service.Stripe: every call stands before the
-// world until it is let go.
+// retention is that of finished orders.
+const retention = 13200 * time.Hour
+
+// replica is one process of the service. It implements service.Store and service.Stripe: every call is pending until the
+// scheduler lets it go.
 type replica struct {
 	world *world
 	name  string
@@ -28,32 +31,41 @@ type replica struct {
 	ctx    context.Context // ends with the process
 	cancel context.CancelFunc
 	dead   bool // guarded by the world
+
+	catchUpBegan time.Time // by the clock of the world
 }
 
-// startReplica starts a process with its worker.
-func (w *world) startReplica() {
-	w.born++
-	r := &replica{world: w, name: fmt.Sprintf("replica %d", w.born)}
+// newReplica makes a process without its workers.
+func (w *world) newReplica() *replica {
+	w.started++
+	r := &replica{world: w, name: fmt.Sprintf("replica %d", w.started)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.Service = service.New(r, r, service.Options{
-		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: mostFailures, AbandonAfter: 168 * time.Hour,
-		Logger: slog.New(slog.DiscardHandler), Jitter: w.jitter,
+		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: maxFailures, Retention: retention,
+		AbandonAfter: 168 * time.Hour, Logger: slog.New(slog.DiscardHandler), Jitter: w.jitter,
 	})
+	r.SetLowestRetention(retention)
 	w.replicas = append(w.replicas, r)
-	attends, reconciles := as(r.ctx, w.newActor(r.name+" attends")), as(r.ctx, w.newActor(r.name+" reconciles"))
-	go r.Attend(attends)
-	go r.Reconcile(reconciles)
+	return r
 }
 
-// crash ends a process where it stands. Of its calls those that are on their way may still arrive.
+// startReplica starts a process with its workers.
+func (w *world) startReplica() {
+	r := w.newReplica()
+	reads, nets := as(r.ctx, w.newActor(r.name+" reads")), as(r.ctx, w.newActor(r.name+" nets"))
+	go r.RunReadWorker(reads)
+	go r.Reconcile(nets)
+}
+
+// crash ends a process. Those of its calls that are on their way may still arrive.
 func (w *world) crash(r *replica) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.dead = true
 	r.cancel()
-	for _, c := range w.standing {
-		if c.replica == r && !c.gone {
-			c.gone, c.err = true, errDead
+	for _, c := range w.pending {
+		if c.replica == r && !c.abandoned {
+			c.abandoned, c.err = true, errDead
 			close(c.answer)
 		}
 	}

@@ -1,10 +1,11 @@
-// Package sim_test plays the service in a world of its own: the service's own code, in several replicas, on a Redis and
-// a Stripe that know the truth, under a clock of their own. A scheduler lets one thing happen after the other: a call
-// arrives, or its answer, or neither; a replica crashes; a customer pays; an event comes, late, twice, before others;
-// time passes. After each step what was promised is compared with what is.
+// Package sim_test runs the service in a deterministic simulation: the service's own code, in several replicas, on an
+// in-memory Redis and an in-memory Stripe, under a simulated clock. A scheduler executes one action at a time: a call
+// arrives, its answer arrives or is lost, a replica crashes, a customer pays, an event is delivered late, twice or out of
+// order, Redis goes back to an earlier state, its clock jumps, time passes. After each action the judge compares the
+// invariants with what Stripe knows.
 //
-// One invariant: a world is a function of its seed. Whatever is drawn is drawn by the scheduler, and the service's
-// goroutines run while it waits for all of them to stand still. So a seed that fails replays step by step, and is kept.
+// One invariant: a world is a function of its seed. Only the scheduler draws random numbers, and it waits until all
+// goroutines of the service are blocked. So a failing seed replays step by step.
 package sim_test
 
 import (
@@ -21,15 +22,15 @@ import (
 )
 
 var (
-	seedFlag     = flag.Uint64("seed", 0, "play this seed alone, and print all of its steps")
-	durationFlag = flag.Duration("duration", 0, "play new seeds for so long")
+	seedFlag     = flag.Uint64("seed", 0, "run this seed alone, and print all of its steps")
+	durationFlag = flag.Duration("duration", 0, "run new seeds for this long")
 )
 
-// fixedSeeds is how many worlds every check plays. They are always the same.
+// fixedSeeds is how many worlds every check runs. They are always the same.
 const fixedSeeds = 50
 
-// play runs one world, and returns it.
-func play(t *testing.T, seed uint64, m mutant) *world {
+// runWorld runs one world, and returns it.
+func runWorld(t *testing.T, seed uint64, m mutant) *world {
 	t.Helper()
 	var w *world
 	synctest.Test(t, func(*testing.T) {
@@ -42,24 +43,24 @@ func play(t *testing.T, seed uint64, m mutant) *world {
 func TestSimulation(t *testing.T) {
 	switch {
 	case *seedFlag != 0:
-		w := play(t, *seedFlag, mutant{})
+		w := runWorld(t, *seedFlag, mutant{})
 		_, _ = fmt.Fprintln(os.Stdout, strings.Join(w.trace, "\n"))
 		if w.failure != nil {
 			t.Fatal(w.failure)
 		}
 	case *durationFlag != 0:
-		playNew(t, *durationFlag)
+		runNewSeeds(t, *durationFlag)
 	default:
-		playAll(t, func(n uint64) (seed uint64, more bool) { return n, n <= fixedSeeds })
+		runSeeds(t, func(n uint64) (seed uint64, more bool) { return n, n <= fixedSeeds })
 	}
 }
 
-// playNew plays seeds that nobody has played, as far as anybody knows.
-func playNew(t *testing.T, d time.Duration) {
+// runNewSeeds runs seeds from a random start.
+func runNewSeeds(t *testing.T, d time.Duration) {
 	t.Helper()
 	first, end := rand.Uint64()>>16, time.Now().Add(d)
 	next := time.Now()
-	playAll(t, func(n uint64) (seed uint64, more bool) {
+	runSeeds(t, func(n uint64) (seed uint64, more bool) {
 		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Minute)
 			_, _ = fmt.Fprintf(os.Stdout, "%d worlds since seed %d, %v left\n", n-1, first, end.Sub(now).Round(time.Second))
@@ -68,8 +69,8 @@ func playNew(t *testing.T, d time.Duration) {
 	})
 }
 
-// playAll plays seeds on all processors until there are no more, or one fails. It is called from one goroutine at a time.
-func playAll(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
+// runSeeds runs seeds on all processors until there are no more, or one fails. It calls draw from one goroutine.
+func runSeeds(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 	t.Helper()
 	seeds, failed := make(chan uint64), atomic.Bool{}
 	go func() {
@@ -83,10 +84,10 @@ func playAll(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 		}
 	}()
 	for n := range runtime.GOMAXPROCS(0) {
-		t.Run(fmt.Sprintf("player %d", n+1), func(t *testing.T) {
+		t.Run(fmt.Sprintf("runner %d", n+1), func(t *testing.T) {
 			t.Parallel()
 			for seed := range seeds {
-				if w := play(t, seed, mutant{}); w.failure != nil {
+				if w := runWorld(t, seed, mutant{}); w.failure != nil {
 					failed.Store(true)
 					t.Error(w.report())
 				}
@@ -95,19 +96,19 @@ func playAll(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 	}
 }
 
-// TestKeptSeeds plays what has failed before.
+// TestKeptSeeds runs the seeds that have failed before.
 func TestKeptSeeds(t *testing.T) {
 	for _, kept := range keptSeeds {
-		if w := play(t, kept.seed, mutant{}); w.failure != nil {
+		if w := runWorld(t, kept.seed, mutant{}); w.failure != nil {
 			t.Errorf("%s\n%s", kept.caught, w.report())
 		}
 	}
 }
 
-// TestSeedsReplay: the same seed makes the same steps, or a failing seed would be of no use.
-func TestSeedsReplay(t *testing.T) {
+// TestSameSeedReplaysTheSameSteps: otherwise a failing seed would be of no use.
+func TestSameSeedReplaysTheSameSteps(t *testing.T) {
 	for seed := range uint64(10) {
-		a, b := play(t, seed, mutant{}), play(t, seed, mutant{})
+		a, b := runWorld(t, seed, mutant{}), runWorld(t, seed, mutant{})
 		if a.hash == b.hash {
 			continue
 		}
@@ -115,7 +116,7 @@ func TestSeedsReplay(t *testing.T) {
 		for at < min(len(a.trace), len(b.trace)) && a.trace[at] == b.trace[at] {
 			at++
 		}
-		t.Fatalf("seed %d parts at line %d:\n%s\n%s", seed, at, line(a.trace, at), line(b.trace, at))
+		t.Fatalf("seed %d differs at line %d:\n%s\n%s", seed, at, line(a.trace, at), line(b.trace, at))
 	}
 }
 

@@ -8,20 +8,20 @@ import (
 	"strconv"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
-// stripe knows the truth: what has become of every payment, by the rules of Stripe's lifecycle page.
+// stripe knows the truth: every PaymentIntent with its state, by the rules of Stripe's lifecycle page.
 //
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 type stripe struct {
 	world   *world
 	intents []*intent // oldest first
 	events  []*event  // oldest first
-	keys    map[string]kept
+	keys    map[string]remembered
 
 	refunds    []*refund // oldest first
-	refundKeys map[string]keptRefund
+	refundKeys map[string]rememberedRefund
 
 	requests int
 	charges  int
@@ -30,44 +30,43 @@ type stripe struct {
 
 // intent is a PaymentIntent, with all that it has ever been.
 type intent struct {
-	service.Snapshot
-	id      service.PaymentID
-	origin  service.Origin
-	created int64 // Unix seconds
-	was     []service.Snapshot
-	paid    int   // its place among all that succeeded, from 1; 0: it has not
-	handed  bool  // a customer has its secret
-	shown   int64 // age of the youngest price that it was handed out at, in Unix milliseconds
-	strange bool  // made by somebody else
-	asked   bool  // Stripe was asked about it
-	silent  bool  // an event of it was never made
+	payment.Snapshot
+	id       payment.ID
+	origin   payment.Origin
+	created  int64 // Unix seconds
+	charged  int64 // Unix seconds, when its latest charge was made
+	was      []payment.Snapshot
+	paid     int   // its place among all that succeeded, from 1; 0: it has not
+	handed   bool  // a customer has its secret
+	shownAge int64 // age of the newest price that it was handed out at, in Unix milliseconds
+	copied   bool  // made by somebody else, with a copy of our metadata
+	asked    bool  // Stripe was asked about it
+	silent   bool  // an event of it was never made
+
+	withdrawnBy *actor // the create that has cancelled it, so that another attempt may follow
 }
 
 // payable reports whether the customer could pay now.
 func (p *intent) payable() bool {
-	return p.Status == service.RequiresPaymentMethod || p.Status == service.RequiresConfirmation || p.Status == service.RequiresAction
+	return p.Status == payment.RequiresPaymentMethod || p.Status == payment.RequiresConfirmation ||
+		p.Status == payment.RequiresAction
 }
 
-// kept is what Stripe remembers of an idempotency key.
-type kept struct {
+// remembered is what Stripe remembers of an idempotency key.
+type remembered struct {
 	form   string
-	at     time.Time
-	answer service.Answer
-	err    *service.Error
+	until  time.Time
+	answer payment.Answer
+	err    *payment.Error
 }
-
-// keysKept is how long Stripe remembers a key at least.
-//
-// Source: https://docs.stripe.com/api/idempotent_requests
-const keysKept = 24 * time.Hour
 
 // form is what is sent for an attempt.
 type form struct {
-	Terms    service.Terms     `json:"terms"`
+	Terms    payment.Terms     `json:"terms"`
 	Metadata map[string]string `json:"metadata"`
 }
 
-func formOf(c service.CreateRequest, terms service.Terms, attempt int, rev int64) string {
+func formOf(c payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string {
 	text, _ := json.Marshal(form{Terms: terms, Metadata: map[string]string{
 		"kasse_service": "kasse", "kasse_order_id": string(c.Order),
 		"kasse_attempt": strconv.Itoa(attempt), "kasse_rev": strconv.FormatInt(rev, 10),
@@ -80,7 +79,7 @@ func (s *stripe) clock() int64 {
 	return time.Now().Add(s.world.upTo(400*time.Millisecond) - 200*time.Millisecond).Unix()
 }
 
-func (s *stripe) intent(id service.PaymentID) *intent {
+func (s *stripe) intent(id payment.ID) *intent {
 	for _, p := range s.intents {
 		if p.id == id {
 			return p
@@ -89,70 +88,79 @@ func (s *stripe) intent(id service.PaymentID) *intent {
 	return nil
 }
 
-// of returns the payments that name an order, oldest first.
-func (s *stripe) of(id service.OrderID) []*intent {
+// of returns the PaymentIntents that name an order, oldest first.
+func (s *stripe) of(id payment.OrderID) []*intent {
 	return slices.DeleteFunc(slices.Clone(s.intents), func(p *intent) bool { return p.origin.Order != id })
 }
 
-// show copies a payment as it is now.
-func (p *intent) show() service.Intent {
+// show copies a PaymentIntent as it is now.
+func (p *intent) show() payment.Intent {
 	snapshot := p.Snapshot
 	if p.Failure != nil {
 		snapshot.Failure = new(*p.Failure)
 	}
-	return service.Intent{ID: p.id, Created: p.created, ClientSecret: service.Secret(string(p.id) + "_secret_x"), Snapshot: snapshot}
+	return payment.Intent{
+		ID: p.id, Created: p.created, ClientSecret: payment.Secret(string(p.id) + "_secret_x"), Snapshot: snapshot,
+	}
 }
 
-func (s *stripe) answer(p *intent) service.Answer {
+func (s *stripe) answer(p *intent) payment.Answer {
 	s.requests++
 	p.asked = true
-	return service.Answer{Intent: p.show(), RequestID: fmt.Sprintf("req_%d", s.requests), Date: s.clock()}
+	a := payment.Answer{Intent: p.show(), RequestID: fmt.Sprintf("req_%d", s.requests), Date: s.clock()}
+	if p.AmountReceived > 0 {
+		a.Charged = p.charged
+	}
+	return a
 }
 
-// open makes a payment, or answers what it has answered to the key before.
-func (s *stripe) open(key, text string) (service.Answer, error) {
-	if k, known := s.keys[key]; known && time.Since(k.at) < keysKept && !s.world.mutant.forgetKeys {
+// open makes a PaymentIntent, or gives the answer that it has given to the key before.
+func (s *stripe) open(key, text string) (payment.Answer, error) {
+	if k, known := s.keys[key]; known && time.Now().Before(k.until) && !s.world.mutant.forgetKeys {
 		return s.replay(k, text)
 	}
 	var f form
 	if err := json.Unmarshal([]byte(text), &f); err != nil {
-		return service.Answer{}, err
+		return payment.Answer{}, err
 	}
-	k := kept{form: text, at: time.Now(), err: refusal(f.Terms)}
-	failed := &service.Error{Code: service.CodeStripeError, Detail: "a failure that Stripe remembers"}
+	// Source: https://docs.stripe.com/api/idempotent_requests, "after they're at least 24 hours old"
+	k := remembered{form: text, until: time.Now().Add(24*time.Hour + s.world.upTo(time.Hour)), err: refusal(f.Terms)}
+	failed := &payment.Error{Code: payment.CodeStripeError, Detail: "a failure that Stripe remembers"}
 	switch {
 	case k.err != nil:
 	case s.world.fault(0.03):
 		k.err = failed
 	case s.world.fault(0.03):
-		s.make(f, false)
+		s.make(f, key)
 		k.err = failed
 	default:
-		k.answer = s.answer(s.make(f, false))
+		k.answer = s.answer(s.make(f, key))
 	}
 	s.keys[key] = k
 	if k.err != nil {
-		return service.Answer{}, k.err
+		return payment.Answer{}, k.err
 	}
 	return k.answer, nil
 }
 
-// replay answers what was answered before, under a new date.
-func (s *stripe) replay(k kept, text string) (service.Answer, error) {
+// replay gives an earlier answer, under a new date.
+func (s *stripe) replay(k remembered, text string) (payment.Answer, error) {
 	if k.form != text {
-		return service.Answer{}, &service.Error{Code: service.CodeStripeError, Detail: "the key was used for another form"}
+		return payment.Answer{}, &payment.Error{
+			Code: payment.CodeStripeError, Detail: "the key was used for another form", Replayed: true, Mismatch: true,
+		}
 	}
 	if k.err != nil {
 		e := *k.err
 		e.Replayed = true
-		return service.Answer{}, &e
+		return payment.Answer{}, &e
 	}
-	return s.repeated(k.answer).(service.Answer), nil
+	return s.repeated(k.answer).(payment.Answer), nil
 }
 
-// repeated is what a client hears that has sent its call again: what was answered at first, under a new date.
+// repeated is the answer to a call that a client has sent again: the first answer, under a new date.
 func (s *stripe) repeated(value any) any {
-	a, ok := value.(service.Answer)
+	a, ok := value.(payment.Answer)
 	if !ok {
 		return value
 	}
@@ -164,92 +172,102 @@ func (s *stripe) repeated(value any) any {
 // tooSmall is what Stripe does not charge, in minor units.
 const tooSmall = 50
 
-func refusal(t service.Terms) *service.Error {
+func refusal(t payment.Terms) *payment.Error {
 	if t.Amount < tooSmall {
-		return &service.Error{Code: service.CodeAmountOutOfRange, Detail: "too small", Refused: true}
+		return &payment.Error{Code: payment.CodeAmountOutOfRange, Detail: "too small", Refused: true}
 	}
 	return nil
 }
 
-func (s *stripe) make(f form, strange bool) *intent {
+// make makes a PaymentIntent under an idempotency key; empty for one of somebody else.
+func (s *stripe) make(f form, key string) *intent {
 	p := &intent{
-		id: service.PaymentID(fmt.Sprintf("pi_%d", len(s.intents)+1)), created: s.clock(), strange: strange, origin: service.OriginOf(f.Metadata),
-		Snapshot: service.Snapshot{
-			Status: service.RequiresPaymentMethod, Amount: f.Terms.Amount, Currency: f.Terms.Currency, Customer: f.Terms.Customer,
-			CaptureMethod: f.Terms.CaptureMethod, SetupFutureUsage: f.Terms.SetupFutureUsage, Metadata: f.Metadata,
+		id: payment.ID(fmt.Sprintf("pi_%d", len(s.intents)+1)), created: s.clock(), copied: key == "",
+		origin: payment.OriginOf(f.Metadata),
+		Snapshot: payment.Snapshot{
+			Status: payment.RequiresPaymentMethod, Amount: f.Terms.Amount, Currency: f.Terms.Currency,
+			Customer: f.Terms.Customer, CaptureMethod: f.Terms.CaptureMethod,
+			SetupFutureUsage: f.Terms.SetupFutureUsage, Metadata: f.Metadata,
 		},
 	}
 	s.intents = append(s.intents, p)
-	s.world.note("  Stripe makes %s for %s attempt %d over %d", p.id, p.origin.Order, p.origin.Attempt, p.Amount)
-	s.happened(p, "payment_intent.created")
+	s.world.note("  Stripe makes %s for %s attempt %d over %d %s of %q", p.id, p.origin.Order, p.origin.Attempt, p.Amount,
+		p.Currency, p.Customer)
+	s.changed(p, "payment_intent.created")
+	for _, e := range s.events {
+		if e.payment == p {
+			e.Key = key
+		}
+	}
 	return p
 }
 
-// find lists what names the attempt. What a list shows may be older than its date.
-func (s *stripe) find(order service.OrderID, a service.Attempt) *service.Answer {
-	for _, p := range s.intents {
-		if p.origin.Order == order && p.origin.Attempt == a.Number && !p.strange {
-			found := s.answer(p)
-			found.Stale = true
-			return &found
-		}
-	}
-	return nil
-}
-
-func (s *stripe) session() service.Session {
+func (s *stripe) session() payment.Session {
 	s.sessions++
-	return service.Session{ClientSecret: service.Secret(fmt.Sprintf("cuss_%d", s.sessions)), ExpiresAt: time.Now().Add(30 * time.Minute)}
+	return payment.Session{
+		ClientSecret: payment.Secret(fmt.Sprintf("cuss_%d", s.sessions)), ExpiresAt: time.Now().Add(30 * time.Minute),
+	}
 }
 
 // updateAmount makes no event, and clears the last error.
-func (s *stripe) updateAmount(id service.PaymentID, amount, rev int64) (service.Answer, error) {
+func (s *stripe) updateAmount(id payment.ID, amount, rev int64) (payment.Answer, error) {
 	p := s.intent(id)
 	switch {
 	case p == nil:
-		return service.Answer{}, missing()
+		return payment.Answer{}, missing()
 	case amount < tooSmall:
-		return service.Answer{}, refusal(service.Terms{Amount: amount})
+		return payment.Answer{}, refusal(payment.Terms{Amount: amount})
 	case !p.payable():
-		return service.Answer{}, s.refuse(p)
+		return payment.Answer{}, s.refuse(p)
 	}
 	p.Amount, p.Failure, p.Metadata = amount, nil, maps.Clone(p.Metadata)
 	p.Metadata["kasse_rev"] = strconv.FormatInt(rev, 10)
 	s.world.judgePrice(p)
-	s.happened(p, "")
+	s.changed(p, "")
 	return s.answer(p), nil
 }
 
-func (s *stripe) cancel(id service.PaymentID) (service.Answer, error) {
+func (s *stripe) cancel(id payment.ID, by *actor) (payment.Answer, error) {
 	p := s.intent(id)
 	switch {
 	case p == nil:
-		return service.Answer{}, missing()
-	case !p.payable() && p.Status != service.RequiresCapture:
-		return service.Answer{}, s.refuse(p)
+		return payment.Answer{}, missing()
+	case !p.payable() && p.Status != payment.RequiresCapture:
+		return payment.Answer{}, s.refuse(p)
 	}
+	p.withdrawnBy = by
 	s.end(p)
 	return s.answer(p), nil
 }
 
-func (s *stripe) retrieve(id service.PaymentID) (service.Answer, error) {
+func (s *stripe) noteClosed(id payment.ID, why payment.Closure) error {
 	p := s.intent(id)
 	if p == nil {
-		return service.Answer{}, missing()
+		return missing()
+	}
+	p.Metadata = maps.Clone(p.Metadata)
+	p.Metadata["kasse_closed"] = string(why)
+	return nil
+}
+
+func (s *stripe) retrieve(id payment.ID) (payment.Answer, error) {
+	p := s.intent(id)
+	if p == nil {
+		return payment.Answer{}, missing()
 	}
 	a := s.answer(p)
 	if p.AmountReceived > 0 {
-		a.Returns = s.returns(p)
+		a.Reversals = s.reversals(p)
 	}
 	return a, nil
 }
 
-// refuse says no, and shows the payment as it is.
+// refuse answers with an error, and shows the PaymentIntent as it is.
 func (s *stripe) refuse(p *intent) error {
 	shown := s.answer(p)
-	return &service.Error{Code: service.CodeStripeError, Detail: "unexpected state", Refused: true, Intent: &shown}
+	return &payment.Error{Code: payment.CodeStripeError, Detail: "unexpected state", Refused: true, Intent: &shown}
 }
 
 func missing() error {
-	return &service.Error{Code: service.CodeNotFound, Detail: "no such PaymentIntent", Refused: true}
+	return &payment.Error{Code: payment.CodeNotFound, Detail: "no such PaymentIntent", Refused: true}
 }

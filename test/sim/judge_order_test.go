@@ -1,0 +1,201 @@
+package sim_test
+
+import (
+	"fmt"
+	"slices"
+
+	"kasse/service"
+	"kasse/service/payment"
+)
+
+// judgeOrder: the winner stays, its terms are frozen, it has paid, and no other payment of the order has paid before it.
+func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
+	if before.Winner != "" && after.Winner != before.Winner {
+		w.broke("%s was won by %s, and now by %q", id, before.Winner, after.Winner)
+	}
+	if before.Winner != "" && before.Terms != after.Terms {
+		w.broke("the terms of %s change after it was won", id)
+	}
+	for _, a := range after.Attempts {
+		if p := w.stripe.intent(a.Payment); p != nil && (p.origin.Order != id || p.origin.Attempt != a.Number) {
+			w.broke("%s is attempt %d of %s, and claims to be %d of %s", a.Payment, a.Number, id, p.origin.Attempt, p.origin.Order)
+		}
+	}
+	if after.Winner == "" {
+		return
+	}
+	winner := w.stripe.intent(after.Winner)
+	for _, p := range w.stripe.of(id) {
+		if winner.paid == 0 || (p.paid > 0 && p.paid < winner.paid && !p.copied) {
+			w.broke("%s is won by %s: %+v", id, after.Winner, winner.Snapshot)
+		}
+	}
+}
+
+// judgeEvents: every visible change is announced once, in the write that makes it, with the view as it is stored. An
+// opening is not announced, and while an attempt is unknown only successes are. Events about superseded payments come
+// first. An order is announced as paid once.
+func (w *world) judgeEvents(write orderWrite, before, after *storedOrder) {
+	announced := map[payment.ID]bool{}
+	ofOrder := false
+	for _, e := range write.changes.Events {
+		v := w.viewOf(e.Data)
+		if announced[v.Payment] {
+			w.broke("one write announces %s twice", v.Payment)
+		}
+		announced[v.Payment] = true
+		if stored := after.views[v.Payment]; string(stored.View) != string(e.Data) ||
+			e.ID != fmt.Sprintf("%s.%d", v.Payment, stored.Version) {
+			w.broke("%s is announced as %s, and stored is %s", e.ID, e.Data, stored.View)
+		}
+		if superseded := isSuperseded(e.Type); superseded && ofOrder {
+			w.broke("%s is announced after an event of the order", e.ID)
+		} else {
+			ofOrder = ofOrder || !superseded
+		}
+		w.judgeCanceled(write, e, v, w.row(before))
+		w.judgeID(e)
+	}
+	unknown := slices.ContainsFunc(w.row(after).Attempts, func(a payment.Attempt) bool { return a.Unknown })
+	for _, v := range write.changes.Views {
+		opening := w.viewIn(before, v.Payment).State == "" && v.To == payment.Pending
+		if !announced[v.Payment] && !opening && (!unknown || v.To.Won()) {
+			w.broke("a change of %s is not announced: %s", v.Payment, v.JSON)
+		}
+	}
+	w.judgeStream(write.ref.Order)
+}
+
+func isSuperseded(kind string) bool { return len(kind) > 11 && kind[:11] == "superseded." }
+
+// judgeStream looks at the surviving events of an order: the versions of each payment grow, and the order is announced as
+// paid once at most.
+func (w *world) judgeStream(id payment.OrderID) {
+	newest, paid := map[payment.ID]int64{}, 0
+	for _, e := range w.redis.ofOrder(id).stream {
+		if e.view.Order != id {
+			continue
+		}
+		if e.Type == "order.paid" {
+			paid++
+		}
+		if e.view.Version <= newest[e.view.Payment] {
+			w.broke("%s is announced at version %d after %d", e.view.Payment, e.view.Version, newest[e.view.Payment])
+		}
+		newest[e.view.Payment] = e.view.Version
+	}
+	if paid > 1 {
+		w.broke("order.paid is sent %d times for %s", paid, id)
+	}
+}
+
+// judgeID: an id names one event for good, also where Redis has lost it since. Only where the clock of Redis goes back, too,
+// a version may come twice.
+func (w *world) judgeID(e payment.Announcement) {
+	if w.settings.clockJumps > 0 {
+		return
+	}
+	text := e.Type + " " + string(e.Data)
+	if other, known := w.announced[e.ID]; known && other != text {
+		w.broke("the id %s names two events:\n%s\n%s", e.ID, other, text)
+	}
+	w.announced[e.ID] = text
+}
+
+// judgeCanceled: order.canceled is not sent of an order that goes on: while the create that cancelled the payment is at
+// work on the next attempt, or once a later attempt was handed out.
+func (w *world) judgeCanceled(write orderWrite, e payment.Announcement, v payment.View, before payment.Order) {
+	if e.Type != "order.canceled" || w.losses > 0 {
+		return
+	}
+	p := w.stripe.intent(v.Payment)
+	if p.withdrawnBy != nil && w.running(p.withdrawnBy) && p.withdrawnBy.create && before.Lease.Held(write.changes.Now) {
+		w.broke("order.canceled is sent of %s while %s goes on", v.Payment, p.withdrawnBy.name)
+	}
+	for _, later := range w.stripe.of(write.ref.Order) {
+		if later.handed && !later.copied && later.origin.Attempt > p.origin.Attempt && later.Status != payment.Canceled {
+			w.broke("order.canceled is sent of %s, and %s can be paid", v.Payment, later.id)
+		}
+	}
+}
+
+// judgeLastWord: payment, state and fulfillable of the order's last order.* event are those of its current payment. Without
+// any event it is pending. It may differ while the payment is being withdrawn, or while an attempt is unknown.
+func (w *world) judgeLastWord(id payment.OrderID, stored *storedOrder) {
+	o := w.row(stored)
+	current := o.Attempt(o.Current())
+	unknown := slices.ContainsFunc(o.Attempts, func(a payment.Attempt) bool { return a.Unknown })
+	if current == nil || current.Superseded || unknown {
+		return
+	}
+	w.judgeWord(id, w.viewIn(stored, o.Current()))
+}
+
+func (w *world) judgeWord(id payment.OrderID, v payment.View) {
+	var last *entry
+	for i, e := range w.redis.ofOrder(id).stream {
+		if e.view.Order == id && !isSuperseded(e.Type) && e.Type != "order.duplicate_payment" {
+			last = &w.redis.ofOrder(id).stream[i]
+		}
+	}
+	switch {
+	case last == nil && v.State != payment.Pending && v.State != "":
+		w.broke("%s is %s, and no event says so", v.Payment, v.State)
+	case last == nil:
+	case last.view.Payment != v.Payment, last.view.State != v.State, last.view.Fulfillable != v.Fulfillable:
+		w.broke("the last event of %s is %s of %s, %s, fulfillable %t; %s is %s, fulfillable %t",
+			id, last.Type, last.view.Payment, last.view.State, last.view.Fulfillable, v.Payment, v.State, v.Fulfillable)
+	}
+}
+
+// judgeOpened: a payment that is handed out is of its order, its secret is its own, a pointer leads to it, and its price is
+// not older than what was applied before the create began.
+func (w *world) judgeOpened(o *order, opened service.Opened, floor int64, losses int) {
+	p := w.stripe.intent(opened.ID)
+	if p == nil || p.origin.Order != o.id || p.copied || opened.ClientSecret.Reveal() != string(p.id)+"_secret_x" {
+		w.broke("%s is answered with %q", o.id, opened.ID)
+		return
+	}
+	p.handed = true
+	w.judgeTruth(p)
+	if losses != w.losses {
+		return
+	}
+	p.shownAge = max(p.shownAge, o.age(p.Amount))
+	if w.redis.ofPayment(p.id).pointers[p.id] != o.id {
+		w.broke("%s is handed out, and no pointer leads from it", p.id)
+	}
+	if !p.payable() {
+		return // the customer was faster
+	}
+	amount := func(s *price) bool { return s.hi >= floor && s.terms.Amount == p.Amount }
+	customer := func(s *price) bool { return s.hi >= floor && s.terms.Customer == p.Customer }
+	if !slices.ContainsFunc(o.prices, amount) || !slices.ContainsFunc(o.prices, customer) {
+		w.broke("%s is handed out at %d for %q, and a newer price than %d was applied", p.id, p.Amount, p.Customer, floor)
+	}
+	if (opened.Session == nil) != (p.Customer == "") {
+		w.broke("the session of %q is %v", p.Customer, opened.Session)
+	}
+}
+
+// judgePrice: a customer that has seen a price is never asked for an older one.
+func (w *world) judgePrice(p *intent) {
+	o := w.order(p.origin.Order)
+	if age := o.age(p.Amount); age > 0 && age < p.shownAge {
+		w.broke("%s was handed out at a price of %d, and goes back to %d of %d", p.id, p.shownAge, p.Amount, age)
+	}
+}
+
+// judgeRefunds: a call gives money back once, and never more than has come.
+func (w *world) judgeRefunds() {
+	made := map[string]payment.RefundID{}
+	for _, r := range w.stripe.refunds {
+		if other, twice := made[r.Call]; twice && r.Call != "" {
+			w.broke("%s and %s are one call", other, r.ID)
+		}
+		made[r.Call] = r.ID
+		if w.stripe.given(r.payment) > r.payment.AmountReceived {
+			w.broke("more of %s is given back than has come", r.payment.id)
+		}
+	}
+}

@@ -1,0 +1,86 @@
+package sim_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kasse/service"
+	"kasse/service/payment"
+)
+
+// createLast: no order is stuck. A create by a key that may reopen hands out the one payment of the order that can be
+// paid, or says why not.
+func (w *world) createLast(o *order) {
+	if w.failure != nil {
+		return
+	}
+	r, possible := w.lastRequest(o)
+	if !possible {
+		return
+	}
+	var opened service.Opened
+	var last error
+	for range 4 {
+		w.begin(fmt.Sprintf("last create of %s over %d", o.id, r.Terms.Amount), func(ctx context.Context, at *replica) (err error) {
+			opened, err = at.Create(ctx, r)
+			return err
+		}, func(err error) { last = err })
+		w.until("the last create ends", func() bool { return len(w.begun) == 0 })
+		code := codeOf(last)
+		if code != payment.CodeStripeUnavailable && code != payment.CodeStripeError && code != payment.CodeIdempotencyInProgress {
+			break
+		}
+		w.elapse(2 * time.Minute) // until what was tried last can be given up
+	}
+	w.until("every event is acknowledged", w.delivered)
+	w.until("nothing is to be read", w.settled)
+	if w.failure == nil {
+		w.judgeLast(o, opened, last, r.Terms.Amount)
+	}
+}
+
+// lastRequest is a create at the order's terms; false where there is none that Stripe would take.
+func (w *world) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
+	stored := w.stored(o.id)
+	if stored.Proposed.Rev > stored.Rev && stored.Winner == "" && stored.Closed == "" {
+		stored.Terms.Amount, stored.Rev = stored.Proposed.Amount, stored.Proposed.Rev // its outcome is unknown, so that it counts
+	}
+	r = payment.CreateRequest{Order: o.id, Terms: stored.Terms, Reopen: true}
+	switch {
+	case stored.Terms == payment.Terms{}:
+		r.Terms = payment.Terms{Amount: 7000, Currency: "eur", CaptureMethod: payment.CaptureAutomaticAsync}
+	case stored.Terms.Amount < tooSmall && stored.Closed == "" && stored.Winner == "":
+		r.Rev, r.Terms.Amount = stored.Rev+1, 7000
+	case stored.Terms.Amount < tooSmall:
+		return r, false
+	}
+	return r, true
+}
+
+func (w *world) judgeLast(o *order, opened service.Opened, err error, amount int64) {
+	var payable []*intent
+	want := payment.Code("")
+	for _, p := range w.stripe.of(o.id) {
+		switch {
+		case p.copied, p.Status == payment.Canceled:
+		case p.payable():
+			payable = append(payable, p)
+		case p.Status == payment.Succeeded:
+			want = payment.CodeOrderAlreadyPaid
+		default:
+			want = payment.CodePaymentInProgress
+		}
+	}
+	switch {
+	case codeOf(err) != want || (want == "" && err != nil):
+		w.broke("the last create of %s: %v, not %q", o.id, err, want)
+	case want == "" && (len(payable) != 1 || payable[0].id != opened.ID || payable[0].Amount != amount):
+		w.broke("the last create of %s hands out %s over %d, and %d can be paid", o.id, opened.ID, amount, len(payable))
+	case want != "" && len(payable) != 0:
+		w.broke("the last create of %s: %s, and %s can be paid", o.id, want, payable[0].id)
+	default:
+		stored := w.stored(o.id)
+		w.judgeWord(o.id, w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current()))
+	}
+}

@@ -1,0 +1,151 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kasse/service"
+	"kasse/service/payment"
+)
+
+// operation is a request or a delivery under way at a replica.
+type operation struct {
+	*actor
+	replica *replica
+	err     error
+	ended   chan struct{}
+	then    func(err error) // judges the result
+}
+
+// maxOperations bounds the operations under way.
+const maxOperations = 5
+
+// begin sends an operation to a replica.
+func (w *world) begin(name string, work func(context.Context, *replica) error, then func(error)) {
+	r := pick(w, w.replicas...)
+	a := w.newActor("")
+	a.name = fmt.Sprintf("%s #%d", name, a.number)
+	op := &operation{actor: a, replica: r, ended: make(chan struct{}), then: then}
+	w.begun = append(w.begun, op)
+	w.note("%s begins at %s", a.name, r.name)
+	ctx := as(r.ctx, a)
+	go func() {
+		op.err = work(ctx, r)
+		close(op.ended)
+	}()
+	w.last = a
+}
+
+// conclude judges the operations that have ended.
+func (w *world) conclude() {
+	w.begun = slices.DeleteFunc(w.begun, func(op *operation) bool {
+		select {
+		case <-op.ended:
+		default:
+			return false
+		}
+		if op.replica.dead {
+			w.note("%s dies", op.name)
+			op.then(errDead)
+			return true
+		}
+		w.note("%s ends: %s", op.name, outcome(op.err))
+		op.then(op.err)
+		return true
+	})
+}
+
+// running reports whether an actor is an operation under way whose process lives.
+func (w *world) running(a *actor) bool {
+	return slices.ContainsFunc(w.begun, func(op *operation) bool { return op.actor == a && !op.replica.dead })
+}
+
+// customerActs lets a customer pay, or fail to. Customers keep the secrets of all PaymentIntents that were handed out. It
+// reports whether there was one that could act.
+func (w *world) customerActs() bool {
+	var alive []*intent
+	for _, p := range w.stripe.intents {
+		if p.handed && p.Status != payment.Canceled && p.Status != payment.Succeeded {
+			alive = append(alive, p)
+		}
+	}
+	if len(alive) == 0 {
+		return false
+	}
+	p := pick(w, alive...)
+	possible := slices.DeleteFunc(slices.Clone(acts), func(a act) bool { return !slices.Contains(a.from, p.Status) })
+	a := pick(w, possible...)
+	w.note("the customer of %s %s", p.id, a.name)
+	a.do(w.stripe, p)
+	return true
+}
+
+// copyMetadata lets somebody with a key of ours make a cheaper PaymentIntent with the metadata of one of ours, and pay it
+// perhaps. It reports whether there was one to copy.
+func (w *world) copyMetadata() bool {
+	of := slices.DeleteFunc(slices.Clone(w.stripe.intents), func(p *intent) bool { return !p.handed || p.copied })
+	if len(of) == 0 {
+		return false
+	}
+	original := pick(w, of...)
+	terms := original.Terms()
+	terms.Amount, terms.Customer, terms.CaptureMethod = 60, "", payment.CaptureAutomatic
+	p := w.stripe.make(form{Terms: terms, Metadata: original.Metadata}, "")
+	if w.happens(0.7) {
+		w.note("somebody pays %s, which has the metadata of %s", p.id, original.id)
+		w.stripe.charge(p)
+		w.stripe.accept(p)
+	}
+	return true
+}
+
+// deliver brings an event, in any order, perhaps one that was acknowledged before. It reports whether there was one.
+func (w *world) deliver() bool {
+	due := slices.DeleteFunc(slices.Clone(w.stripe.events), func(e *event) bool { return e.inFlight || e.acked })
+	if w.fault(0.05) {
+		due = slices.DeleteFunc(slices.Clone(w.stripe.events), func(e *event) bool { return e.inFlight })
+	}
+	if len(due) == 0 || len(w.begun) >= maxOperations {
+		return false
+	}
+	w.bring(pick(w, due...))
+	return true
+}
+
+func (w *world) bring(e *event) {
+	e.inFlight = true
+	losses := w.losses
+	var result service.Outcome
+	w.begin(fmt.Sprintf("%s %s of %s", e.Type, e.ID, e.payment.id), func(ctx context.Context, at *replica) (err error) {
+		result, err = at.Webhook(ctx, []byte(e.ID), "")
+		return err
+	}, func(err error) {
+		e.inFlight = false
+		w.expect(err)
+		if err == nil {
+			e.acked, e.ackedAt, e.losses = true, time.Now(), losses
+			w.judgeAcknowledged(e, result)
+		}
+	})
+}
+
+// expect accepts no error, one that asks to try again, or one of these.
+func (w *world) expect(err error, codes ...payment.Code) {
+	again := []payment.Code{
+		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable,
+		payment.CodeStripeRateLimited, payment.CodeStripeError, payment.CodeIdempotencyInProgress,
+	}
+	if err != nil && !errors.Is(err, errDead) && !slices.Contains(append(again, codes...), codeOf(err)) {
+		w.broke("a caller is answered %v", err)
+	}
+}
+
+func codeOf(err error) payment.Code {
+	if e, ok := errors.AsType[*payment.Error](err); ok {
+		return e.Code
+	}
+	return ""
+}

@@ -1,0 +1,180 @@
+package sim_test
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// queue holds ids by the Unix millisecond at which each is due.
+type queue[ID ~string] map[ID]int64
+
+// put makes an id wait until a moment, or takes it out where there is none.
+func (q queue[ID]) put(id ID, at time.Time) {
+	delete(q, id)
+	if !at.IsZero() {
+		q[id] = at.UnixMilli()
+	}
+}
+
+// due returns the ids whose time has come, the longest due first.
+func (q queue[ID]) due(now time.Time) []ID {
+	var due []ID
+	for id, at := range q {
+		if at <= now.UnixMilli() {
+			due = append(due, id)
+		}
+	}
+	slices.SortFunc(due, func(a, b ID) int { return cmp.Or(cmp.Compare(q[a], q[b]), strings.Compare(string(a), string(b))) })
+	return due
+}
+
+// take returns ids that are due in any partition, and hides them: the process that took them may die.
+func take[ID ~string](r *redis, of func(*partition) queue[ID], limit int, hide time.Duration) []ID {
+	var taken []ID
+	for _, part := range r.parts {
+		for _, id := range of(part).due(r.now()) {
+			if len(taken) == limit {
+				break
+			}
+			of(part).put(id, r.now().Add(hide))
+			if !slices.Contains(taken, id) {
+				taken = append(taken, id)
+			}
+		}
+	}
+	return taken
+}
+
+func reads(p *partition) queue[payment.ID]          { return p.reads }
+func sweeps(p *partition) queue[payment.ID]         { return p.sweeps }
+func restores(p *partition) queue[payment.ID]       { return p.restores }
+func attention(p *partition) queue[payment.OrderID] { return p.attention }
+
+func (r *replica) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return toRedis(ctx, r, "TakeReads", "", func() ([]payment.ID, error) {
+		return take(r.world.redis, reads, limit, hide), nil
+	})
+}
+
+func (r *replica) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return toRedis(ctx, r, "TakeSweeps", "", func() ([]payment.ID, error) {
+		return take(r.world.redis, sweeps, limit, hide), nil
+	})
+}
+
+func (r *replica) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return toRedis(ctx, r, "TakeRestores", "", func() ([]payment.ID, error) {
+		return take(r.world.redis, restores, limit, hide), nil
+	})
+}
+
+func (r *replica) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
+	return toRedis(ctx, r, "TakeOrders", "", func() ([]payment.OrderID, error) {
+		return take(r.world.redis, attention, limit, hide), nil
+	})
+}
+
+func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
+	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.world.redis.ofOrder(id).attention, id) })
+}
+
+// WantRead puts a payment without a record into the queue, unless it is there, or was found not to be ours today.
+func (r *replica) WantRead(ctx context.Context, id payment.ID) error {
+	return changeRedis(ctx, r, "WantRead", string(id), func() {
+		part := r.world.redis.ofPayment(id)
+		if _, waits := part.reads[id]; !waits && !r.world.redis.now().Before(part.notOurs[id]) {
+			part.reads.put(id, r.world.redis.now())
+		}
+	})
+}
+
+// DropRead takes a payment out of all queues, and remembers for a day that it is not ours.
+func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
+	return changeRedis(ctx, r, "DropRead", string(id), func() {
+		for _, part := range r.world.redis.parts {
+			delete(part.reads, id)
+			delete(part.sweeps, id)
+			delete(part.restores, id)
+		}
+		r.world.redis.ofPayment(id).notOurs[id] = r.world.redis.now().Add(24 * time.Hour)
+	})
+}
+
+func (r *replica) WantRestore(ctx context.Context, id payment.ID) error {
+	return changeRedis(ctx, r, "WantRestore", string(id), func() {
+		part := r.world.redis.ofPayment(id)
+		if _, here := part.pointers[id]; !here && part.restores[id] == 0 {
+			part.restores.put(id, r.world.redis.now())
+		}
+	})
+}
+
+func (r *replica) DropRestore(ctx context.Context, id payment.ID) error {
+	return changeRedis(ctx, r, "DropRestore", string(id), func() { delete(r.world.redis.ofPayment(id).restores, id) })
+}
+
+func (r *replica) ReadsDue(ctx context.Context) (int, error) {
+	return toRedis(ctx, r, "ReadsDue", "", func() (due int, _ error) {
+		for _, part := range r.world.redis.parts {
+			due += len(part.reads.due(r.world.redis.now()))
+		}
+		return due, nil
+	})
+}
+
+func (r *replica) AllowRead(ctx context.Context, _ int) (time.Duration, error) {
+	return toRedis(ctx, r, "AllowRead", "", func() (time.Duration, error) {
+		if r.world.happens(0.1) {
+			return 200 * time.Millisecond, nil
+		}
+		return 0, nil
+	})
+}
+
+// holder has a lease until a moment by Redis's clock.
+type holder struct {
+	owner string
+	until time.Time
+}
+
+func (r *replica) TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
+	return toRedis(ctx, r, "TakeLease", name, func() (bool, error) {
+		redis := r.world.redis
+		held, taken := redis.parts[0].leases[name]
+		if taken && held.owner != owner && redis.now().Before(held.until) {
+			return false, nil
+		}
+		redis.parts[0].leases[name] = holder{owner, redis.now().Add(lasts)}
+		return true, nil
+	})
+}
+
+func (r *replica) GiveBackLease(ctx context.Context, name, owner string) error {
+	return changeRedis(ctx, r, "GiveBackLease", name, func() {
+		if leases := r.world.redis.parts[0].leases; leases[name].owner == owner {
+			delete(leases, name)
+		}
+	})
+}
+
+func (r *replica) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
+	d, err := toRedis(ctx, r, "LoadCatchUp", "", func() (dated[time.Time], error) {
+		r.catchUpBegan = time.Now()
+		return dated[time.Time]{r.world.redis.parts[0].caughtUp, r.world.redis.now()}, nil
+	})
+	return d.value, d.now, err
+}
+
+func (r *replica) SaveCatchUp(ctx context.Context, done time.Time) error {
+	return changeRedis(ctx, r, "SaveCatchUp", done.Format(time.TimeOnly), func() {
+		r.world.caughtUp = r.catchUpBegan
+		if part := r.world.redis.parts[0]; part.caughtUp.Before(done.Truncate(time.Second)) {
+			part.caughtUp = done.Truncate(time.Second)
+		}
+	})
+}

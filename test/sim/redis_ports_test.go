@@ -1,0 +1,118 @@
+package sim_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// dated is a value with Redis's clock.
+type dated[T any] struct {
+	value T
+	now   time.Time
+}
+
+func (r *replica) LoadOrder(
+	ctx context.Context, ref payment.Ref, ids ...payment.ID,
+) (payment.Order, time.Time, error) {
+	d, err := toRedis(ctx, r, "LoadOrder", fmt.Sprint(ref.Order, " ", ref.Foreign, ids), func() (dated[payment.Order], error) {
+		o, err := r.world.redis.loadOrder(ref, ids)
+		return dated[payment.Order]{o, r.world.redis.now()}, r.world.corrupt(err)
+	})
+	return d.value, d.now, err
+}
+
+func (r *replica) SaveOrder(
+	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
+) (payment.Saved, error) {
+	w, changed, err := r.world.redis.encodeOrder(o, c, ids)
+	if err != nil {
+		return payment.Saved{}, err
+	}
+	if !changed {
+		return payment.Saved{Order: o, Now: c.Now}, nil
+	}
+	w.revision = r.world.redis.nextRevision(o.Revision)
+	return toRedis(ctx, r, "SaveOrder", fmt.Sprint(o.ID, " ", o.Foreign), func() (payment.Saved, error) {
+		saved, err := r.world.redis.saveOrder(w)
+		return saved, r.world.corrupt(err)
+	})
+}
+
+// corrupt fails the world for an order that cannot be read: nothing but the service writes here.
+func (w *world) corrupt(err error) error {
+	if err == nil || errors.Is(err, payment.ErrConflict) {
+		return err
+	}
+	w.broke("an order cannot be read: %v", err)
+	return &payment.Error{Code: payment.CodeInternal, Detail: "A stored record cannot be read.", Cause: err}
+}
+
+type found struct {
+	order payment.OrderID
+	ok    bool
+}
+
+func (r *replica) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error) {
+	f, err := toRedis(ctx, r, "FindOrder", string(id), func() (found, error) {
+		order, ok := r.world.redis.ofPayment(id).pointers[id]
+		return found{order, ok}, nil
+	})
+	return f.order, f.ok, err
+}
+
+func (r *replica) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, _ time.Time) error {
+	return changeRedis(ctx, r, "SavePointer", string(id), func() {
+		part := r.world.redis.ofPayment(id)
+		if _, known := part.pointers[id]; !known && !r.world.mutant.forgetPointers {
+			part.pointers[id] = order
+			r.world.keepState()
+		}
+	})
+}
+
+func (r *replica) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func()) {
+	return r.world.hints.watch(string(id))
+}
+
+func (r *replica) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func()) {
+	return r.world.hints.watch(string(id))
+}
+
+// WatchEvents gets a hint at every write, as the store's does at every change of a payment.
+func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.world.hints.watch("") }
+
+func (r *replica) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {
+	return toRedis(ctx, r, "LoadView", string(id), func() (payment.StoredView, error) {
+		return r.world.redis.loadView(id)
+	})
+}
+
+func (r *replica) LoadViews(ctx context.Context, order payment.OrderID, ids []payment.ID) ([][]byte, error) {
+	return toRedis(ctx, r, "LoadViews", string(order), func() ([][]byte, error) {
+		views := make([][]byte, len(ids))
+		if stored := r.world.redis.find(payment.Ref{Order: order}); stored != nil {
+			for i, id := range ids {
+				views[i] = stored.views[id].View
+			}
+		}
+		return views, nil
+	})
+}
+
+// LoadHistory is not simulated: histories are judged at each write.
+func (r *replica) LoadHistory(context.Context, payment.ID) ([]payment.HistoryEntry, error) {
+	return nil, payment.ErrNotFound
+}
+
+// LoadEvents is not simulated: the stream is judged at each write.
+func (r *replica) LoadEvents(context.Context, string, int) (payment.FeedPage, error) {
+	return payment.FeedPage{}, nil
+}
+
+func (r *replica) Quarantine(ctx context.Context, e payment.StripeEvent, _ []byte) error {
+	return changeRedis(ctx, r, "Quarantine", e.ID, func() { r.world.redis.quarantined++ })
+}

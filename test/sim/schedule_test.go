@@ -1,0 +1,137 @@
+package sim_test
+
+import (
+	"reflect"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// letGo lets one pending call arrive, or its answer. It reports whether there was one.
+func (w *world) letGo() bool {
+	c, abandoned := w.choose()
+	if c == nil {
+		return false
+	}
+	w.last = c.actor
+	switch {
+	case c.done:
+		w.reply(c)
+	case abandoned && w.happens(0.5):
+		w.remove(c)
+		w.note("%s: %s %s never arrives", c.actor.name, c.name, c.about)
+	case abandoned:
+		w.arrive(c)
+		w.remove(c)
+	case w.fault(0.03):
+		w.refuseCall(c)
+	default:
+		w.arrive(c)
+		if w.happens(0.8) {
+			w.reply(c)
+		}
+	}
+	synctest.Wait()
+	return true
+}
+
+// choose picks a pending call, and says whether its caller has given up.
+func (w *world) choose() (c *call, abandoned bool) {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	slices.SortFunc(w.pending, compareCalls)
+	w.pending = slices.DeleteFunc(w.pending, func(c *call) bool {
+		return c.abandoned && (c.done || w.calm || !c.writes() || time.Since(c.sent) > c.timeout)
+	})
+	switch {
+	case len(w.pending) == 0:
+		return nil, false
+	case w.calm:
+		c = slices.MinFunc(w.pending, func(a, b *call) int { return a.sent.Compare(b.sent) })
+		return c, c.abandoned
+	}
+	busy := slices.DeleteFunc(slices.Clone(w.pending), func(c *call) bool { return c.polls() || w.isSlow(c) })
+	switch {
+	case w.hasWork() && w.happens(0.5), w.happens(0.05):
+		c = pick(w, w.pending...)
+	case len(busy) > 0:
+		c = pick(w, busy...)
+	default:
+		return nil, false
+	}
+	if w.happens(w.settings.stubborn) {
+		if at := slices.IndexFunc(busy, func(c *call) bool { return c.actor == w.last }); at >= 0 {
+			c = busy[at]
+		}
+	}
+	return c, c.abandoned
+}
+
+// hasWork reports whether a queue has work for a worker.
+func (w *world) hasWork() bool {
+	return slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return len(p.reads)+len(p.attention) > 0 })
+}
+
+// isSlow reports whether a call is one of the few that take much longer than others: more happens meanwhile.
+func (w *world) isSlow(c *call) bool {
+	if !c.seen {
+		c.seen = true
+		if w.fault(0.05) {
+			c.slowUntil = w.steps + w.draw.IntN(100)
+		}
+	}
+	return w.steps < c.slowUntil
+}
+
+// arrive lets a call take effect.
+func (w *world) arrive(c *call) {
+	c.value, c.err = c.do()
+	c.done = true
+	w.noteCall(c)
+}
+
+// reply lets the answer of a call arrive; or it is lost, or the client has sent the call again.
+func (w *world) reply(c *call) {
+	switch {
+	case w.fault(0.03):
+		w.note("%s: the answer to %s %s is lost", c.actor.name, c.name, c.about)
+		c.value, c.err = nil, c.timedOut()
+	case !c.toStripe() && w.fault(0.02):
+		c.value, c.err = c.do()
+		w.note("%s: %s %s is sent again: %s", c.actor.name, c.name, c.about, outcome(c.err))
+	case c.toStripe() && c.writes() && c.err == nil && w.fault(0.03):
+		w.note("%s: %s %s was sent again: an old answer", c.actor.name, c.name, c.about)
+		c.value = w.stripe.repeated(c.value)
+	}
+	w.remove(c)
+	close(c.answer)
+}
+
+// refuseCall answers in place of Redis or Stripe.
+func (w *world) refuseCall(c *call) {
+	c.err = redisAway()
+	if c.toStripe() {
+		code := pick(w, payment.CodeStripeRateLimited, payment.CodeStripeUnavailable, payment.CodeStripeError,
+			payment.CodeIdempotencyInProgress)
+		c.err = &payment.Error{Code: code, Detail: "a fault", RetryAfter: time.Second}
+	}
+	w.note("%s: %s %s fails: %s", c.actor.name, c.name, c.about, outcome(c.err))
+	w.remove(c)
+	close(c.answer)
+}
+
+func (w *world) remove(c *call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pending = slices.DeleteFunc(w.pending, func(other *call) bool { return other == c })
+}
+
+// noteCall leaves out polls that found nothing, of which there are many.
+func (w *world) noteCall(c *call) {
+	if ids := reflect.ValueOf(c.value); !c.polls() || (ids.Kind() == reflect.Slice && ids.Len() > 0) {
+		w.note("%s: %s %s: %s", c.actor.name, c.name, c.about, outcome(c.err))
+	}
+}

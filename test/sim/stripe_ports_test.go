@@ -1,0 +1,92 @@
+package sim_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"kasse/service/payment"
+)
+
+func (r *replica) PaymentForm(c payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string {
+	return formOf(c, terms, attempt, rev)
+}
+
+func (r *replica) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
+	return toStripe(ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.world.stripe.open(key, form) })
+}
+
+// FindPayments lists what names the order. What a list shows may be older than its date.
+func (r *replica) FindPayments(
+	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
+) ([]payment.Answer, error) {
+	return toStripe(ctx, r, "FindPayments", string(order), func() (found []payment.Answer, _ error) {
+		for _, p := range slices.Backward(r.world.stripe.of(order)) {
+			if p.created >= since.Unix() && p.created <= until.Unix() && (customer == "" || customer == p.Customer) {
+				a := r.world.stripe.answer(p)
+				a.Stale, a.Charged = true, 0
+				found = append(found, a)
+			}
+		}
+		return found, nil
+	})
+}
+
+func (r *replica) OpenSession(
+	ctx context.Context, customer payment.CustomerID, _ payment.SessionFeatures,
+) (payment.Session, error) {
+	return toStripe(ctx, r, "OpenSession", string(customer), func() (payment.Session, error) {
+		return r.world.stripe.session(), nil
+	})
+}
+
+func (r *replica) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
+	about := fmt.Sprintf("%s to %d", id, amount)
+	return toStripe(ctx, r, "UpdateAmount", about, func() (payment.Answer, error) {
+		return r.world.stripe.updateAmount(id, amount, rev)
+	})
+}
+
+func (r *replica) CancelPayment(ctx context.Context, id payment.ID, _ string) (payment.Answer, error) {
+	return toStripe(ctx, r, "CancelPayment", string(id), func() (payment.Answer, error) {
+		return r.world.stripe.cancel(id, actorOf(ctx))
+	})
+}
+
+func (r *replica) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
+	_, err := toStripe(ctx, r, "NoteClosed", string(id)+" "+string(why), func() (any, error) {
+		return nil, r.world.stripe.noteClosed(id, why)
+	})
+	return err
+}
+
+func (r *replica) CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error) {
+	about := fmt.Sprintf("%d of %s", amount, id)
+	return toStripe(ctx, r, "CapturePayment", about, func() (payment.Answer, error) {
+		return r.world.stripe.capture(id, amount)
+	})
+}
+
+func (r *replica) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
+	return toStripe(ctx, r, "RetrievePayment", string(id), func() (payment.Answer, error) {
+		return r.world.stripe.retrieve(id)
+	})
+}
+
+func (r *replica) RefundForm(id payment.ID, call string, amount int64, reason string) string {
+	text, _ := json.Marshal(refundForm{id, call, amount, reason})
+	return string(text)
+}
+
+func (r *replica) OpenRefund(ctx context.Context, key, form string) (payment.RefundSeen, error) {
+	return toStripe(ctx, r, "OpenRefund", key[len(key)-8:], func() (payment.RefundSeen, error) {
+		return r.world.stripe.openRefund(key, form)
+	})
+}
+
+// ParseEvent takes the event's id for its body. Signatures and bytes are the gateway's, which has tests of its own.
+func (r *replica) ParseEvent(body []byte, _ string) (payment.StripeEvent, error) {
+	return r.world.stripe.parse(string(body))
+}
