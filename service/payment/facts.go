@@ -135,8 +135,8 @@ type Leased struct {
 	Until time.Time
 }
 
-func (f Leased) applyTo(o *Order, _ time.Time) {
-	o.Lease = Lease{Owner: f.Owner, Until: f.Until.UnixMilli()}
+func (f Leased) applyTo(o *Order, now time.Time) {
+	o.Lease = Lease{Owner: f.Owner, Taken: now.UnixMilli(), Until: f.Until.UnixMilli()}
 }
 
 // Released is a fact: the owner has done its work. Another owner's lease stays.

@@ -89,11 +89,15 @@ const (
 // Lease is the right to change an order at Stripe, for as long as one call may take.
 type Lease struct {
 	Owner string `json:"owner,omitempty"`
+	Taken int64  `json:"taken,omitempty"` // Unix milliseconds by Redis's clock
 	Until int64  `json:"until,omitempty"` // Unix milliseconds by Redis's clock
 }
 
-// Held reports whether the lease is in force.
-func (l Lease) Held(now time.Time) bool { return l.Owner != "" && now.UnixMilli() < l.Until }
+// Held reports whether the lease is in force. Where Redis's clock has gone back behind the moment at which the lease was
+// taken, it is not: otherwise a process that has died would lock the order for as long as the clock went back.
+func (l Lease) Held(now time.Time) bool {
+	return l.Owner != "" && l.Taken <= now.UnixMilli() && now.UnixMilli() < l.Until
+}
 
 // HeldByOther reports whether somebody else than the owner holds the lease.
 func (l Lease) HeldByOther(owner string, now time.Time) bool { return l.Held(now) && l.Owner != owner }
