@@ -83,13 +83,18 @@ func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.world.redis.ofOrder(id).attention, id) })
 }
 
-// WantRead puts a payment without a record into the queue, unless it is there, or was found not to be ours today.
-func (r *replica) WantRead(ctx context.Context, id payment.ID) error {
-	return changeRedis(ctx, r, "WantRead", string(id), func() {
+// WantRead puts a payment without a record into the queue, unless it is there. It reports false for one that was found not
+// to be ours today.
+func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
+	return toRedis(ctx, r, "WantRead", string(id), func() (bool, error) {
 		part := r.world.redis.ofPayment(id)
-		if _, waits := part.reads[id]; !waits && !r.world.redis.now().Before(part.notOurs[id]) {
+		if r.world.redis.now().Before(part.notOurs[id]) {
+			return false, nil
+		}
+		if _, waits := part.reads[id]; !waits {
 			part.reads.put(id, r.world.redis.now())
 		}
+		return true, nil
 	})
 }
 

@@ -254,7 +254,7 @@ func (r *redis) enqueue(part *partition, w orderWrite) {
 			part.sweeps.put(d.Payment, d.At)
 		}
 	}
-	if !r.world.mutant.forgetAttention {
+	if w.ref.Foreign == "" && !r.world.mutant.forgetAttention {
 		part.attention.put(w.ref.Order, w.changes.Attention)
 	}
 }
