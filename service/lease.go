@@ -74,14 +74,15 @@ type lease struct {
 
 func newLease() *lease { return &lease{owner: rand.Text()} }
 
-// errBusy says that another call has the order's lease.
-var errBusy = errors.New("the order is leased by another call")
+// errBusy says that another call has the order's lease, or has changed the order since it was loaded.
+var errBusy = errors.New("the order is leased or was changed by another call")
 
 // take writes the lease into the order, together with other facts. Stripe may be asked until the lease's end less
-// leaseMargin.
+// leaseMargin. It fails with errBusy where another write came first, since the facts are for the order as it was loaded.
 func (s *Service) take(ctx context.Context, t *target, l *lease, facts ...payment.Fact) error {
+	revision := t.order.Revision
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
-		if o.Lease.HeldByOther(l.owner, now) {
+		if o.Revision != revision || o.Lease.HeldByOther(l.owner, now) {
 			return nil, errBusy
 		}
 		until := now.Add(s.StripeTimeout + leaseMargin)
