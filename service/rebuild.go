@@ -161,7 +161,24 @@ func (s *Service) rebuildOrder(
 	if err := s.saveFactAlways(ctx, t, facts); err != nil {
 		return err
 	}
+	if err := s.rebuildPointers(ctx, t); err != nil {
+		return err
+	}
 	return s.rebuildForeign(ctx, t, listed)
+}
+
+// rebuildPointers writes the pointers that the order's payments should have: they lie in other partitions, and may be lost
+// by themselves.
+func (s *Service) rebuildPointers(ctx context.Context, t *target) error {
+	for _, a := range t.order.Attempts {
+		if a.PointerUntil == 0 {
+			continue
+		}
+		if err := s.orders.SavePointer(ctx, a.Payment, t.ref.Order, time.Unix(a.PointerUntil, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rebuildPayment returns what Stripe shows of a listed payment; nil where the record shows the same as the list.
