@@ -49,10 +49,7 @@ func (w *world) recover() {
 		w.until("a catch-up has ended", func() bool { return w.caughtUp.After(begun) })
 		return
 	}
-	for _, r := range slices.Clone(w.replicas) {
-		w.crash(r)
-	}
-	synctest.Wait()
+	w.crashAll()
 	w.elapse(time.Minute) // until their leases have ended
 	r := w.newReplica()
 	w.begin("rebuild", func(ctx context.Context, at *replica) error {
@@ -66,6 +63,22 @@ func (w *world) recover() {
 	w.until("the rebuild ends", func() bool { return len(w.begun) == 0 })
 	w.crash(r)
 	synctest.Wait()
+	w.startReplica()
+}
+
+func (w *world) crashAll() {
+	for _, r := range slices.Clone(w.replicas) {
+		w.crash(r)
+	}
+	synctest.Wait()
+	w.conclude()
+}
+
+// stopFor lets time pass in which no replica runs.
+func (w *world) stopFor(d time.Duration) {
+	w.note("no replica runs for %v", d)
+	w.crashAll()
+	w.elapse(d)
 	w.startReplica()
 }
 
