@@ -202,7 +202,8 @@ func (w *world) judgeFact(e *event, o *storedOrder) {
 
 // judgeAcknowledged: an event is acknowledged once it is stored, and a pointer leads to its order.
 func (w *world) judgeAcknowledged(e *event, result service.Outcome) {
-	if e.ignored = result == service.Unchanged && e.Intent == nil && w.holder(e.payment.id) == nil; e.ignored {
+	unlocated := w.holder(e.payment.id) == nil || w.losses > 0 // there may be no pointer
+	if e.ignored = result == service.Unchanged && e.Intent == nil && unlocated; e.ignored {
 		return // a read will list it
 	}
 	if result != service.Applied && result != service.Unchanged {
