@@ -202,6 +202,13 @@ func (w *world) judgeEnd(o *order) {
 // judgeShown: what is shown of a payment is what Stripe knows of it.
 func (w *world) judgeShown(p *intent) {
 	holder := w.holder(p.id)
+	switch {
+	case holder == nil && p.copied && p.silent:
+		return
+	case holder == nil:
+		w.broke("all is quiet, and %s is not known: %+v", p.id, p.Snapshot)
+		return
+	}
 	v := w.viewIn(holder, p.id)
 	if v.Status != p.Status || v.Amount != p.Amount || v.Currency != p.Currency || v.AmountReceived != p.AmountReceived ||
 		v.AmountRefunded != w.stripe.given(p) || v.State != w.stateOf(p) {

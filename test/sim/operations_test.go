@@ -18,6 +18,7 @@ type operation struct {
 	err     error
 	ended   chan struct{}
 	then    func(err error) // judges the result
+	losses  int             // of Redis, when it began
 }
 
 // maxOperations bounds the operations under way.
@@ -28,7 +29,7 @@ func (w *world) begin(name string, work func(context.Context, *replica) error, t
 	r := pick(w, w.replicas...)
 	a := w.newActor("")
 	a.name = fmt.Sprintf("%s #%d", name, a.number)
-	op := &operation{actor: a, replica: r, ended: make(chan struct{}), then: then}
+	op := &operation{actor: a, replica: r, ended: make(chan struct{}), then: then, losses: w.losses}
 	w.begun = append(w.begun, op)
 	w.note("%s begins at %s", a.name, r.name)
 	ctx := as(r.ctx, a)
@@ -47,6 +48,7 @@ func (w *world) conclude() {
 		default:
 			return false
 		}
+		w.concluding = op
 		if op.replica.dead {
 			w.note("%s dies", op.name)
 			op.then(errDead)
@@ -132,11 +134,15 @@ func (w *world) bring(e *event) {
 	})
 }
 
-// expect accepts no error, one that asks to try again, or one of these.
+// expect accepts no error, one that asks to try again, or one of these. A payment may be missing where Redis went back
+// meanwhile.
 func (w *world) expect(err error, codes ...payment.Code) {
 	again := []payment.Code{
 		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable,
 		payment.CodeStripeRateLimited, payment.CodeStripeError, payment.CodeIdempotencyInProgress,
+	}
+	if w.concluding.losses != w.losses {
+		again = append(again, payment.CodeNotFound)
 	}
 	if err != nil && !errors.Is(err, errDead) && !slices.Contains(append(again, codes...), codeOf(err)) {
 		w.broke("a caller is answered %v", err)

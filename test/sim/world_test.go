@@ -16,23 +16,24 @@ import (
 
 // world is some orders, the replicas that work on them, and a scheduler that executes one action at a time.
 type world struct {
-	seed     uint64
-	draw     *rand.Rand // the scheduler's
-	mutant   mutant
-	settings settings
-	redis    *redis
-	stripe   *stripe
-	hints    *hints
-	orders   []*order
-	begun    []*operation // requests and deliveries under way
-	started  int          // replicas
-	actors   int
-	steps    int
-	calm     bool // faults have ended
-	trace    []string
-	hash     uint64
-	failure  error // the first invariant that does not hold
-	last     *actor
+	seed       uint64
+	draw       *rand.Rand // the scheduler's
+	mutant     mutant
+	settings   settings
+	redis      *redis
+	stripe     *stripe
+	hints      *hints
+	orders     []*order
+	begun      []*operation // requests and deliveries under way
+	concluding *operation   // that has ended, and is judged now
+	started    int          // replicas
+	actors     int
+	steps      int
+	calm       bool // faults have ended
+	trace      []string
+	hash       uint64
+	failure    error // the first invariant that does not hold
+	last       *actor
 
 	states       []state           // of Redis, oldest first, that it may go back to
 	losses       int               // how often Redis went back
