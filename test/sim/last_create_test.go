@@ -38,7 +38,7 @@ func (w *world) createLast(o *order) {
 		w.elapse(2 * time.Minute) // until what was tried last can be given up
 	}
 	w.until("every event is acknowledged", w.delivered)
-	w.until("nothing is to be read", w.settled)
+	w.until("all is settled", w.settled)
 	if w.failure == nil {
 		w.judgeLast(o, opened, last, r.Terms.Amount)
 	}
