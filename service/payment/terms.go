@@ -65,9 +65,12 @@ const maxAhead = time.Minute
 
 // recoverTerms applies the terms that a payment of the order shows, where Redis has forgotten them: their age must be
 // newer than the order's, and not of the future. A copy of our metadata on another PaymentIntent has the age of the
-// original, and changes nothing.
+// original, and changes nothing. Once the order is won, only its winner can show what it was paid for.
 func (o *Order) recoverTerms(a *Attempt, rev int64, s Snapshot, now time.Time) {
 	if rev == 0 || rev <= o.Rev || time.UnixMilli(rev).After(now.Add(maxAhead)) {
+		return
+	}
+	if o.Winner != "" && o.Winner != a.Payment {
 		return
 	}
 	usage := a.Terms.SetupFutureUsage // what was asked for; the customer's page may set another on the PaymentIntent
