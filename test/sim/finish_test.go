@@ -185,6 +185,9 @@ func (w *world) judgeEnd(o *order) {
 	if (paid > 0) != (stored.Winner != "") || paid > 1 {
 		w.broke("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
 	}
+	if stored.Winner != "" && !w.showsTerms(stored) && stored.Rev <= payment.OriginOf(w.stripe.intent(stored.Winner).Metadata).Rev {
+		w.broke("%s was won by %s, and has other, older terms: %+v", o.id, stored.Winner, stored.Terms)
+	}
 	current := w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current())
 	if current.Superseded {
 		w.broke("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)

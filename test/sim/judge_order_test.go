@@ -13,7 +13,7 @@ func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
 	if before.Winner != "" && after.Winner != before.Winner {
 		w.broke("%s was won by %s, and now by %q", id, before.Winner, after.Winner)
 	}
-	if before.Winner != "" && before.Terms != after.Terms {
+	if before.Winner != "" && before.Terms != after.Terms && (w.losses == 0 || !w.showsTerms(after)) {
 		w.broke("the terms of %s change after it was won", id)
 	}
 	for _, a := range after.Attempts {
@@ -30,6 +30,12 @@ func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
 			w.broke("%s is won by %s: %+v", id, after.Winner, winner.Snapshot)
 		}
 	}
+}
+
+// showsTerms reports whether the winner has the order's terms at Stripe, so that forgotten terms were found again.
+func (w *world) showsTerms(o payment.Order) bool {
+	p := w.stripe.intent(o.Winner)
+	return p.Amount == o.Terms.Amount && p.Currency == o.Terms.Currency && p.Customer == o.Terms.Customer
 }
 
 // judgeEvents: every visible change is announced once, in the write that makes it, with the view as it is stored. An
