@@ -151,7 +151,8 @@ func (r *replica) TakeLease(ctx context.Context, name, owner string, lasts time.
 	return toRedis(ctx, r, "TakeLease", name, func() (bool, error) {
 		redis := r.world.redis
 		held, taken := redis.parts[0].leases[name]
-		if taken && held.owner != owner && redis.now().Before(held.until) {
+		left := held.until.Sub(redis.now())
+		if taken && held.owner != owner && left > 0 && left <= lasts {
 			return false, nil
 		}
 		redis.parts[0].leases[name] = holder{owner, redis.now().Add(lasts)}
