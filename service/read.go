@@ -20,6 +20,8 @@ type readQueue interface {
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
 	// WantRead puts a payment without a record into the queue. It reports false for one that was found not to be ours today.
 	WantRead(ctx context.Context, id payment.ID) (bool, error)
+	// EndWantedRead takes a payment out of the queue that WantRead has put it into. What the order's own saves want stays.
+	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error
 	// DropRead takes a payment out of every queue, and remembers for a day that it is not ours.
 	DropRead(ctx context.Context, id payment.ID) error
 	// AllowRead takes one of the reads of this second, shared by all replicas, or returns how long to wait.
@@ -57,11 +59,14 @@ func (s *Service) readWithinBudget(ctx context.Context, id payment.ID) error {
 	if err := s.waitReadBudget(ctx); err != nil {
 		return err
 	}
-	err := s.Read(ctx, id)
-	if errors.Is(err, payment.ErrNotFound) {
-		err = s.reads.DropRead(ctx, id)
+	order, err := s.read(ctx, id)
+	switch {
+	case errors.Is(err, payment.ErrNotFound):
+		return s.reads.DropRead(ctx, id)
+	case err != nil:
+		return err
 	}
-	return err
+	return s.reads.EndWantedRead(ctx, id, order)
 }
 
 // waitReadBudget waits for a place in the budget of background reads.
@@ -78,14 +83,20 @@ func (s *Service) waitReadBudget(ctx context.Context) error {
 // Read asks Stripe for one payment and merges the answer. A payment that its order no longer wants is cancelled instead,
 // with the same kind of answer. It fails with payment.ErrNotFound where the payment is not ours.
 func (s *Service) Read(ctx context.Context, id payment.ID) error {
+	_, err := s.read(ctx, id)
+	return err
+}
+
+// read is Read, and returns the order of the payment.
+func (s *Service) read(ctx context.Context, id payment.ID) (payment.OrderID, error) {
 	t, err := s.find(ctx, id)
-	if errors.Is(err, payment.ErrNotFound) {
+	switch {
+	case errors.Is(err, payment.ErrNotFound):
 		return s.readUnknown(ctx, id)
+	case err != nil:
+		return "", err
 	}
-	if err != nil {
-		return err
-	}
-	return s.readTarget(ctx, t)
+	return t.ref.Order, s.readTarget(ctx, t)
 }
 
 // readTarget is Read for a payment whose order is loaded. The target then has the answer in it.
@@ -113,19 +124,19 @@ func (s *Service) readTarget(ctx context.Context, t *target) error {
 }
 
 // readUnknown reads a payment that no pointer leads from.
-func (s *Service) readUnknown(ctx context.Context, id payment.ID) error {
+func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.OrderID, error) {
 	answer, err := s.retrieve(ctx, id)
 	if err != nil {
-		return err
+		return "", err
 	}
 	t, err := s.locate(ctx, answer.Intent)
 	if err != nil {
-		return err
+		return "", err
 	}
 	_, err = s.merge(ctx, t, payment.CauseRead, payment.Seen{
 		Intent: answer.Intent, Facts: answer.ReadFacts(t.knownBefore()), Charged: answer.Charged,
 	})
-	return err
+	return t.ref.Order, err
 }
 
 // retrieve fails with payment.ErrNotFound where Stripe knows no such PaymentIntent.
