@@ -98,6 +98,14 @@ func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	})
 }
 
+func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
+	return changeRedis(ctx, r, "EndWantedRead", string(id), func() {
+		if own := r.world.redis.ofPayment(id); own != r.world.redis.ofOrder(order) {
+			delete(own.reads, id)
+		}
+	})
+}
+
 // DropRead takes a payment out of all queues, and remembers for a day that it is not ours.
 func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 	return changeRedis(ctx, r, "DropRead", string(id), func() {
