@@ -118,7 +118,7 @@ func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 	})
 }
 
-func (r *replica) WantRestore(ctx context.Context, id payment.ID) error {
+func (r *replica) WantRestore(ctx context.Context, id payment.ID, _ int) error {
 	return changeRedis(ctx, r, "WantRestore", string(id), func() {
 		part := r.world.redis.ofPayment(id)
 		if _, here := part.pointers[id]; !here && part.restores[id] == 0 {
