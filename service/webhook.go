@@ -119,10 +119,14 @@ func (s *Service) mergeReversals(ctx context.Context, e payment.StripeEvent) (Ou
 	if err != nil {
 		return "", err
 	}
-	return outcomeOf(s.apply(ctx, t, e.Cause(), func(o *payment.Order, _ time.Time) (payment.Fact, error) {
-		if o.Attempt(e.Payment) == nil {
+	written, err := s.apply(ctx, t, e.Cause(), func(o *payment.Order, _ time.Time) (payment.Fact, error) {
+		if o.Attempt(e.Payment) == nil { // Redis has gone back since the order was found
 			return nil, payment.ErrNotFound
 		}
 		return payment.Reversed{Payment: e.Payment, Facts: e.Reversals}, nil
-	}))
+	})
+	if errors.Is(err, payment.ErrNotFound) {
+		return s.wantRead(ctx, e.Payment)
+	}
+	return outcomeOf(written, err)
 }
