@@ -3,6 +3,7 @@ package sim_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"kasse/service"
@@ -71,6 +72,7 @@ func (w *world) judgeTruth(p *intent) {
 // judgeSave looks at an order, or a foreign payment, after each write.
 func (w *world) judgeSave(write orderWrite, before, after *storedOrder) {
 	was, is := w.row(before), w.row(after)
+	w.noteOrder(write, is)
 	w.judgeViews(write, before, after)
 	w.judgeEvents(write, before, after)
 	if write.ref.Foreign != "" {
@@ -81,6 +83,33 @@ func (w *world) judgeSave(write orderWrite, before, after *storedOrder) {
 	for _, id := range is.Payments() {
 		w.judgeFacts(id, after)
 	}
+}
+
+// noteOrder writes a line of the trace for what a write has made of an order.
+func (w *world) noteOrder(write orderWrite, o payment.Order) {
+	text := fmt.Sprintf("  %s %s over %d rev %d", write.ref.Order, write.ref.Foreign, o.Terms.Amount, o.Rev)
+	for _, a := range o.Attempts {
+		text += fmt.Sprintf(" [%d %s %s", a.Number, a.Payment, a.State)
+		for _, mark := range []struct {
+			name string
+			is   bool
+		}{
+			{"superseded", a.Superseded}, {"unknown", a.Unknown}, {"refused", a.Refused}, {"mismatch", a.Mismatch},
+			{"unclear", a.Unclear},
+		} {
+			if mark.is {
+				text += " " + mark.name
+			}
+		}
+		text += "]"
+	}
+	if o.Winner != "" || o.Closed != "" {
+		text += fmt.Sprintf(" won by %q, closed %q", o.Winner, o.Closed)
+	}
+	for _, e := range write.changes.Events {
+		text += " " + e.Type + " of " + e.ID
+	}
+	w.note("%s", text)
 }
 
 // judgeViews: a view changes only with its version. All changed views get one version, which is newer than every other
