@@ -195,7 +195,7 @@ func (c *cache) forgetAll() {
 
 func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 0):] }
 
-// Get finds nothing: kept views are looked up before go-redis is asked.
+// Get finds nothing: kept views are looked up before go-redis reads.
 func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
 
 // Reserve is called before a read. Other readers of the view wait in view. A reply that is no view is not kept.

@@ -46,7 +46,9 @@ type failAfter struct{ left int }
 
 func (*failAfter) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (*failAfter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+func (*failAfter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
 
 func (f *failAfter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

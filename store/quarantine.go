@@ -26,7 +26,7 @@ func (s *Store) Quarantine(ctx context.Context, n payment.StripeEvent, body []by
 	return err
 }
 
-// cut shortens a text that somebody else chose.
+// cut shortens a text of unknown length, and makes it valid UTF-8.
 func cut(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), quarantinedText)], "")
 }

@@ -2,7 +2,7 @@
 //
 // One invariant: an order and everything that follows from a change of it (views, versions, history, entries of the stream,
 // places in the queues) change in one script, or not at all. The script compares the order's revision first, so that a write
-// whose reply was lost, and that is sent again, finds the revision moved on and does nothing. That is why go-redis may retry,
+// whose reply was lost, and that is sent again, finds its own revision and does nothing. That is why go-redis may retry,
 // and why there is no marker of events already seen: such a marker makes the retry of a lost first delivery look like a
 // duplicate, and the event is dropped.
 //
@@ -20,12 +20,12 @@
 //	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its cause was traced:
 //	                                  the transitions, trimmed by age; public; its groups push:<e> are ours
 //	kasse:{pN}:changed        channel <order id> and the payments whose view changed: a hint, never the state
-//	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due; one without a
-//	                                  pointer lies in partition M
-//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless they change before
+//	kasse:{pN}:reads          zset    payments to be read at Stripe, by the Unix millisecond that is due; one without a pointer
+//	                                  lies in partition M
+//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond of their read unless they change before
 //	kasse:{pN}:attention      zset    orders that a worker has to look at, by the Unix millisecond that is due
-//	kasse:{pM}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
-//	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not here
+//	kasse:{pM}:restore        zset    payments that a page asked for and that are not stored, by the Unix millisecond of that
+//	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not stored
 //	kasse:{pM}:notours:<pi>   string  empty: a payment that was read and is not ours; for a day
 //	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest ever, in seconds), trimmed
 //	                                  (the newest event dropped), dropped (how many)
@@ -60,17 +60,17 @@ import (
 	"kasse/service/payment"
 )
 
-// Options is what the store has to be told.
+// Options are the settings of the store.
 type Options struct {
 	Partitions     int           // fixed once Redis is initialised
 	Retention      time.Duration // of finished payments
 	EventRetention time.Duration // of the stream
-	WaitReplicas   int           // that must have a change before it counts; 0: the master's word is enough
+	WaitReplicas   int           // that must have a change before it counts; 0: the master is enough
 	WaitTimeout    time.Duration // for them; at most MaxWait
 	Observer       Observer      // may be nil
 	Readers        *Readers      // for what is polled; nil: they share the store's client
-	AutoPipeline   bool          // questions that are asked at the same time go in one pipeline
-	// TraceParent names the trace of whoever asks, as the traceparent of W3C's Trace Context; nil: there are none.
+	AutoPipeline   bool          // commands of one moment go in one pipeline
+	// TraceParent returns the trace of a call, as the traceparent of W3C's Trace Context; nil: there are none.
 	TraceParent func(context.Context) string
 }
 
@@ -99,13 +99,15 @@ func New(client redis.UniversalClient, o Options) *Store {
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	return &Store{
-		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
+		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(),
+		pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
 		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
-		reading: newCommandRunner(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer), // what is read again is kept
+		// With a cache few reads reach Redis.
+		reading: newCommandRunner(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer),
 	}
 }
 
-// LogTo sends what go-redis has to say to the log, for all clients of the process. It is about connections, and holds no
+// LogTo sends the messages of go-redis to the log, for all clients of the process. They are about connections, and hold no
 // data.
 func LogTo(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
 
@@ -113,7 +115,7 @@ type driverLog struct{ *slog.Logger }
 
 // Printf is called by go-redis.
 func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
-	l.WarnContext(ctx, "redis client", "said", fmt.Sprintf(format, args...))
+	l.WarnContext(ctx, "redis client", "message", fmt.Sprintf(format, args...))
 }
 
 // Ping reports whether Redis answers.
@@ -142,7 +144,7 @@ var (
 	errNotOurs = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
 )
 
-// unavailable turns what Redis says into what callers may see.
+// unavailable turns an error of Redis into one that callers may see.
 func unavailable(err error) error {
 	switch {
 	case err == nil:
@@ -154,5 +156,8 @@ func unavailable(err error) error {
 	case errors.Is(err, errNoMeta), redis.HasErrorPrefix(err, replyNoMeta):
 		err = errNotOurs
 	}
-	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.", RetryAfter: time.Second, Cause: err}
+	return &payment.Error{
+		Code: payment.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.",
+		RetryAfter: time.Second, Cause: err,
+	}
 }

@@ -206,7 +206,9 @@ func (s *Store) pointed(ctx context.Context, id payment.ID) (payment.OrderID, bo
 
 // pointer reads a pointer. Its absence is believed only in a partition that is marked as ours: a Redis that was wiped has
 // no pointers, and its payments are not unknown.
-func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, id payment.ID) (payment.OrderID, bool, error) {
+func (s *Store) pointer(
+	ctx context.Context, run commandRunner, part partition, id payment.ID,
+) (payment.OrderID, bool, error) {
 	question := redis.NewStringCmd(ctx, "get", part.pointer(id))
 	err := run.run(ctx, question)
 	switch {
