@@ -44,6 +44,22 @@ func (connect connector) testViews(t *testing.T) {
 		_, err = f.LoadHistory(t.Context(), "pi_1")
 		notFound(t, err)
 	})
+	t.Run("count the reads that they took", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		missing, err := f.LoadView(t.Context(), "pi_absent")
+		notFound(t, err)
+		if cold := f.view(t, "pi_1"); cold.Reads != missing.Reads || missing.Reads != 2 {
+			t.Errorf("%d reads of a payment, %d of a missing one, want 2", cold.Reads, missing.Reads)
+		}
+		if warm := f.view(t, "pi_1"); warm.Reads > 1 { // none where the view is kept
+			t.Errorf("%d reads with the pointer in memory", warm.Reads)
+		}
+		must(t, f.WantRestore(t.Context(), "pi_1", 1))
+		if ids, err := f.TakeRestores(t.Context(), 10, retention); len(ids) != 0 || err != nil {
+			t.Errorf("%v wait to be restored, %v", ids, err)
+		}
+	})
 	t.Run("of an order come in the order of the question", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.putIn(t, "o-1", "pi_1")
