@@ -98,7 +98,8 @@ type PushStanding struct {
 	Pending  int64 // under way
 	Retries  int64
 	Dead     int64
-	// Oldest is when an event under way was appended; zero: there is none. Of retries only the next due ones count.
+	// Oldest is when an event under way was appended; zero: there is none. Of retries only the next
+	// due ones count.
 	Oldest time.Time
 }
 

@@ -53,7 +53,8 @@ func asked(t *testing.T, c *cache, load func(context.Context) (payment.StoredVie
 	c.shows(t, someKey, load, want)
 }
 
-// TestReserveKnowsViews runs against go-redis: the text that it asks the cache about has to name the view.
+// Reserve finds the view in go-redis's text of a command. That the text is right is shown by
+// TestCacheOfViews, on a real server.
 func TestReserveKnowsViews(t *testing.T) {
 	c := newCache(time.Now)
 	for text, want := range map[string]viewKey{
@@ -110,7 +111,8 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 	}
 }
 
-// A view that changes while it is being read is not kept, however that is reported. A failure is not kept either.
+// A view that changes while it is being read is not kept, however that is reported. A failure is
+// not kept either.
 func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	for name, change := range map[string]func(*cache){
 		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) }, "hint": func(c *cache) { c.forget(someOrder) },
@@ -137,8 +139,8 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	asked(t, c, c.reply(someKey, 2, true), 2)
 }
 
-// Readers of the same view at the same time share one read. A reader that comes after a change does not share a read from
-// before it.
+// Readers of the same view at the same time share one read. A reader that comes after a change does
+// not share a read from before it.
 func TestCacheReadsOnce(t *testing.T) {
 	c := newCache(time.Now)
 	began, goOn := make(chan struct{}), make(chan struct{})
@@ -189,8 +191,9 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// A change that Redis reports while a reply is on its way may be a change of that reply: go-redis may report it before it
-// hands out the reply. And a tracking confirmation of another field of the key is none of the view.
+// A change that Redis reports while a reply is on its way may be a change of that reply: go-redis
+// may report it before it hands out the reply. And a tracking confirmation of another field of the
+// key is none of the view.
 func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 	view := payment.StoredView{View: []byte(`{"customer":null}`), Version: 1}
 	name := "space:" + someOrder
@@ -220,8 +223,9 @@ func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 	}
 }
 
-// Of two reads at once, of which the second begins after a change, neither is kept: it is not known which of them Redis has
-// answered on which connection. Reads of two payments of one order do not overlap.
+// Of two reads at once, of which the second begins after a change, neither is kept: it is not known
+// which of them Redis has answered on which connection. Reads of two payments of one order do not
+// overlap.
 func TestCacheSkipsOverlappingReads(t *testing.T) {
 	c := newCache(time.Now)
 	asked(t, c, func(ctx context.Context) (payment.StoredView, error) {

@@ -36,8 +36,9 @@ func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Obs
 	return d
 }
 
-// run sends one command, whose reply is then in cmd. A caller waits for a pipeline no longer than exchangeBound. The command
-// may run later than that, as a command whose reply was lost may have run.
+// run sends one command, whose reply is then in cmd. A caller waits for a pipeline no longer than
+// exchangeBound. The command may run later than that, as a command whose reply was lost may have
+// run.
 func (d commandRunner) run(ctx context.Context, cmd redis.Cmder) error {
 	if d.pipeline == nil {
 		return d.client.Process(ctx, cmd)

@@ -12,8 +12,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestDiscardGoesOnWhereItEnded has a Discard whose connection fails after each number of keys. The next one finishes it:
-// nothing of the old layout is left to be taken for data of the new one.
+// TestDiscardGoesOnWhereItEnded has a Discard whose connection fails after each number of keys. The
+// next one finishes it: nothing of the old layout is left to be taken for data of the new one.
 func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	url := storetest.RedisServer(t)
 	client := connect(t, url)

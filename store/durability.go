@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Durability is what a Redis keeps of what it acknowledged, as bad as the worst of its servers: each may be the one that
-// is left.
+// Durability is what a Redis keeps of what it acknowledged, as bad as the worst of its servers:
+// each may be the one that is left.
 type Durability struct {
 	Class string   // none, unknown, every second or every write, and how many replicas are waited for
 	Loses string   // what may be lost, and when

@@ -99,7 +99,8 @@ func TestDurabilityOfAll(t *testing.T) {
 	}
 }
 
-// inspected waits until so many servers are seen: each node of a cluster learns by itself of the others' replicas.
+// inspected waits until so many servers are seen: each node of a cluster learns by itself of the
+// others' replicas.
 func inspected(t *testing.T, mode, url string, count int) (servers []store.Server) {
 	t.Helper()
 	eventually(t.Context(), t, "all servers", func(ctx context.Context) bool {

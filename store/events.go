@@ -16,8 +16,9 @@ import (
 
 var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
 
-// idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its cursor does not expire.
-// A replica that takes over with a clock so far behind would write entries that such a cursor has passed.
+// idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its
+// cursor does not expire. A replica that takes over with a clock so far behind would write entries
+// that such a cursor has passed.
 const idleMargin = time.Hour
 
 // partitionPage is what one partition answered.
@@ -28,8 +29,8 @@ type partitionPage struct {
 	entries []redis.XMessage
 }
 
-// LoadEvents returns at most limit events after the cursor, in order within an order. A page that is not full was all
-// there was.
+// LoadEvents returns at most limit events after the cursor, in order within an order. A page that
+// is not full was all there was.
 func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (payment.FeedPage, error) {
 	at, known := parseCursor(after)
 	if !known {
@@ -59,8 +60,9 @@ func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (paymen
 	return merge(at, parts, limit), nil
 }
 
-// loadPages reads from every partition its share of a page, in one round trip. Where that does not fill the page, a second
-// one reads from those that may have more. To read a whole page from each would read many entries for each that is returned.
+// loadPages reads from every partition its share of a page, in one round trip. Where that does not
+// fill the page, a second one reads from those that may have more. To read a whole page from each
+// would read many entries for each that is returned.
 func (s *Store) loadPages(ctx context.Context, at cursor, limit int, newest bool) ([]partitionPage, error) {
 	share := limit/s.Partitions + 1
 	all := make([]int, s.Partitions)
@@ -207,7 +209,8 @@ func (p position) compare(o position) int {
 	return cmp.Or(cmp.Compare(p.ms, o.ms), cmp.Compare(p.seq, o.seq))
 }
 
-// before is the position that everything from p on comes after. Only a position can expire; the beginning cannot.
+// before is the position that everything from p on comes after. Only a position can expire; the
+// beginning cannot.
 func (p position) before() position {
 	if p.seq > 0 {
 		return position{p.ms, p.seq - 1}

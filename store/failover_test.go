@@ -15,8 +15,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestFailover kills the master under load, after it went on alone for a moment. Writes resume by themselves, what was
-// acknowledged is there, and each transition stands in the stream once.
+// TestFailover kills the master under load, after it went on alone for a moment. Writes resume by
+// themselves, what was acknowledged is there, and each transition stands in the stream once.
 func TestFailover(t *testing.T) {
 	type kind interface {
 		URL() string
@@ -48,8 +48,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestSlotsMove moves slots to another master of a cluster under load. A key that is on its way is refused; afterwards all
-// goes on, with WAIT at the new master.
+// TestSlotsMove moves slots to another master of a cluster under load. A key that is on its way is
+// refused; afterwards all goes on, with WAIT at the new master.
 func TestSlotsMove(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t, 2, 2)
@@ -84,7 +84,8 @@ func newLoad(t *testing.T, mode, url string) *load {
 // moment is before or after harm was done.
 type moment int
 
-// load is writers that each write one order with its payment after the other, and repeat what was not acknowledged.
+// load is writers that each write one order with its payment after the other, and repeat what was
+// not acknowledged.
 type load struct {
 	*store.Store
 	t       *testing.T
@@ -191,8 +192,8 @@ func (l *load) write(ctx context.Context, name string) {
 	}
 }
 
-// first writes the payment unless it is there: then an earlier try did, and it counts as acknowledged, too. Its pointer is
-// written before.
+// first writes the payment unless it is there: then an earlier try did, and it counts as
+// acknowledged, too. Its pointer is written before.
 func (l *load) first(ctx context.Context, id payment.ID) error {
 	order := storetest.OrderOf(id)
 	o, now, err := l.LoadOrder(ctx, payment.Ref{Order: order}, id)

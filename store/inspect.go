@@ -14,7 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server describes one server of a Redis by its own replies. Managed servers refuse CONFIG: their settings stay unknown.
+// Server describes one server of a Redis by its own replies. Managed servers refuse CONFIG: their
+// settings stay unknown.
 type Server struct {
 	Address      string
 	Away         bool // others name it, and it did not answer; nothing else is known then
@@ -35,8 +36,8 @@ type Server struct {
 // inspectBound ends the inspection of one server.
 const inspectBound = 3 * time.Second
 
-// Kind returns what the first server that answers under the URL is: standalone, cluster or sentinel. It does not depend on
-// the mode that is configured.
+// Kind returns what the first server that answers under the URL is: standalone, cluster or
+// sentinel. It does not depend on the mode that is configured.
 func Kind(ctx context.Context, mode, url string) (string, error) {
 	all, err := seeds(mode, url)
 	if err != nil {
@@ -95,8 +96,8 @@ func ask[T any](
 	return question(ctx, client)
 }
 
-// Inspect inspects every server of the Redis, and fails where none answers. In a cluster, and behind sentinels, these are the
-// masters and their replicas: each may have to take over.
+// Inspect inspects every server of the Redis, and fails where none answers. In a cluster, and
+// behind sentinels, these are the masters and their replicas: each may have to take over.
 func Inspect(ctx context.Context, mode, url string) ([]Server, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
@@ -195,7 +196,8 @@ func info(text string) map[string]string {
 	return fields
 }
 
-// followers are the addresses of the replicas that are up to their master: slave0:ip=…,port=…,state=online,….
+// followers are the addresses of the replicas that are up to their master:
+// slave0:ip=…,port=…,state=online,….
 func followers(replication map[string]string) (addresses []string) {
 	for n := 0; ; n++ {
 		line, there := replication["slave"+strconv.Itoa(n)]

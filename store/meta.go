@@ -21,7 +21,8 @@ type Identity struct {
 	Service  string
 }
 
-// ErrUnmarked is the error of a Redis with a partition that is not marked as ours: it is new, or it was wiped.
+// ErrUnmarked is the error of a Redis with a partition that is not marked as ours: it is new, or it
+// was wiped.
 var ErrUnmarked = errors.New("this Redis is not initialised")
 
 // ErrOtherSchema is the error of a Redis that was written in another layout.
@@ -32,9 +33,9 @@ var (
 	rememberScript = script("remember")
 )
 
-// Check compares the marks in Redis with the identity. It fails in plain words where one differs, and with ErrUnmarked
-// where one is missing, or with ErrUnfinished where a rebuild is not at its end. It returns the account that is on record
-// in all of them.
+// Check compares the marks in Redis with the identity. It fails in plain words where one differs,
+// and with ErrUnmarked where one is missing, or with ErrUnfinished where a rebuild is not at its
+// end. It returns the account that is on record in all of them.
 func (s *Store) Check(ctx context.Context, want Identity) (account string, err error) {
 	marks, rebuilding, err := s.marks(ctx)
 	if err != nil {
@@ -63,9 +64,10 @@ func (s *Store) Check(ctx context.Context, want Identity) (account string, err e
 	return account, nil
 }
 
-// Mark writes the identity into every partition that has no mark, each with an epoch of its own: the events of a partition
-// that is lost and marked again are others than before. The first mark of partition 0 decides the owner. Of two processes
-// that start at once both go on, or one fails with the identity of the other.
+// Mark writes the identity into every partition that has no mark, each with an epoch of its own:
+// the events of a partition that is lost and marked again are others than before. The first mark of
+// partition 0 decides the owner. Of two processes that start at once both go on, or one fails with
+// the identity of the other.
 func (s *Store) Mark(ctx context.Context, id Identity) error {
 	return s.markAll(ctx, id, func(part partition) []string { return []string{part.meta(), part.rebuild()} })
 }
@@ -90,7 +92,8 @@ func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) [
 	return nil
 }
 
-// Remember writes the Stripe account into the marks that have none yet, and fails where one has another.
+// Remember writes the Stripe account into the marks that have none yet, and fails where one has
+// another.
 func (s *Store) Remember(ctx context.Context, account string) error {
 	for _, part := range s.partitions() {
 		known, err := rememberScript.Run(ctx, s.redis, []string{s.meta(part)}, account).Text()
@@ -104,8 +107,8 @@ func (s *Store) Remember(ctx context.Context, account string) error {
 	return nil
 }
 
-// mark is the identity in a partition's meta. Without a schema there is no mark, whatever else is there: a mark is written as
-// a whole.
+// mark is the identity in a partition's meta. Without a schema there is no mark, whatever else is
+// there: a mark is written as a whole.
 type mark struct {
 	schema, account, livemode, service, partitions, epoch string
 }

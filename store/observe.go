@@ -8,8 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Observer observes every exchange with Redis with all its tries, in the context of its caller: the command, or "pipeline",
-// when it began, how long it took, and whether it failed. Replies that our scripts give on purpose are not failures.
+// Observer observes every exchange with Redis with all its tries, in the context of its caller: the
+// command, or "pipeline", when it began, how long it took, and whether it failed. Replies that our
+// scripts give on purpose are not failures.
 type Observer interface {
 	Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
 }
@@ -52,7 +53,8 @@ func broken(err error) bool {
 		!redis.HasErrorPrefix(err, replyConflict) && !redis.HasErrorPrefix(err, "NOSCRIPT")
 }
 
-// Waiters counts the channels that wait for a hint: held polls, creates behind another, and one for each endpoint.
+// Waiters counts the channels that wait for a hint: held polls, creates behind another, and one for
+// each endpoint.
 func (s *Store) Waiters() (count int) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
@@ -68,7 +70,8 @@ type Pool struct {
 	Total, Idle                   uint32 // now
 }
 
-// Pools returns the state of the connections by their users: writers, and readers where these have their own.
+// Pools returns the state of the connections by their users: writers, and readers where these have
+// their own.
 func (s *Store) Pools() map[string]Pool {
 	all := map[string]Pool{"writers": poolOf(s.redis)}
 	if s.Readers.client != s.redis {

@@ -65,7 +65,8 @@ func (l *lines) serve(client net.Conn) {
 	_, _ = io.Copy(client, server)
 }
 
-// note looks at what is asked: views, histories and the feed, or the scripts that write, and those that read for them.
+// note looks at what is asked: views, histories and the feed, or the scripts that write, and those
+// that read for them.
 func (l *lines) note(one *line, sent []byte) {
 	has := func(text string) bool { return bytes.Contains(sent, []byte(text)) }
 	l.mu.Lock()
@@ -74,8 +75,8 @@ func (l *lines) note(one *line, sent []byte) {
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }
 
-// TestPollsHaveTheirOwnConnections: what pages and backends poll is read on connections on which nothing is written,
-// although pools of two would be shared soon.
+// TestPollsHaveTheirOwnConnections: what pages and backends poll is read on connections on which
+// nothing is written, although pools of two would be shared soon.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
 	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {

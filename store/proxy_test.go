@@ -20,8 +20,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// proxy forwards to a server and can swallow the reply to a script: the server has run it, and the client sees its
-// connection end.
+// proxy forwards to a server and can swallow the reply to a script: the server has run it, and the
+// client sees its connection end.
 type proxy struct {
 	server   string
 	swallow  atomic.Bool  // the reply to the next script

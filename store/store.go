@@ -1,16 +1,17 @@
 // Package store keeps orders in Redis, each with all its payments. It is the only user of go-redis.
 //
-// One invariant: an order and everything that follows from a change of it (views, versions, history, entries of the stream,
-// places in the queues) change in one script, or not at all. The script compares the order's revision first, so that a write
-// whose reply was lost, and that is sent again, finds its own revision and does nothing. That is why go-redis may retry,
-// and why there is no marker of events already seen: such a marker makes the retry of a lost first delivery look like a
-// duplicate, and the event is dropped.
+// One invariant: an order and everything that follows from a change of it (views, versions,
+// history, entries of the stream, places in the queues) change in one script, or not at all. The
+// script compares the order's revision first, so that a write whose reply was lost, and that is
+// sent again, finds its own revision and does nothing. That is why go-redis may retry, and why
+// there is no marker of events already seen: such a marker makes the retry of a lost first delivery
+// look like a duplicate, and the event is dropped.
 //
-// Every script that writes checks the partition's meta first. A Redis that was wiped has none, and must not sell orders
-// again that were paid.
+// Every script that writes checks the partition's meta first. A Redis that was wiped has none, and
+// must not sell orders again that were paid.
 //
-// Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys of one script share a slot
-// of a Redis Cluster; M is the same of the PaymentIntent's id:
+// Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys
+// of one script share a slot of a Redis Cluster; M is the same of the PaymentIntent's id:
 //
 //	kasse:{pN}:order:<id>     hash    rev, order (JSON: terms, attempts, winner, closed, lease, form being sent), current (id), and
 //	                                  for each payment record:<pi> (JSON: merge record, history, refund calls) and view:<pi> (version and
@@ -41,8 +42,8 @@
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
 //	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
 //
-// Two fields hold an order of one attempt beside the head: a status read then takes one field and decodes nothing, and a
-// webhook writes only what it changed.
+// Two fields hold an order of one attempt beside the head: a status read then takes one field and
+// decodes nothing, and a webhook writes only what it changed.
 package store
 
 import (
@@ -70,7 +71,8 @@ type Options struct {
 	Observer       Observer      // may be nil
 	Readers        *Readers      // for what is polled; nil: they share the store's client
 	AutoPipeline   bool          // commands of one moment go in one pipeline
-	// TraceParent returns the trace of a call, as the traceparent of W3C's Trace Context; nil: there are none.
+	// TraceParent returns the trace of a call, as the traceparent of W3C's Trace Context; nil:
+	// there are none.
 	TraceParent func(context.Context) string
 }
 
@@ -107,8 +109,8 @@ func New(client redis.UniversalClient, o Options) *Store {
 	}
 }
 
-// LogTo sends the messages of go-redis to the log, for all clients of the process. They are about connections, and hold no
-// data.
+// LogTo sends the messages of go-redis to the log, for all clients of the process. They are about
+// connections, and hold no data.
 func LogTo(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
 
 type driverLog struct{ *slog.Logger }

@@ -14,7 +14,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestStore runs the suite on every kind of Redis, and with each optimization; the names of the subtests say which ran.
+// TestStore runs the suite on every kind of Redis, and with each optimization; the names of the
+// subtests say which ran.
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		storetest.Run(t, func(t testing.TB) storetest.Redis {
@@ -66,8 +67,8 @@ func connectTo(t testing.TB, mode, url string) redis.UniversalClient {
 // options are the defaults of the configuration.
 var options = store.Options{Partitions: 16, Retention: 13_200 * time.Hour, EventRetention: 720 * time.Hour}
 
-// write writes one transition of the payment and, with its first, the pointer to its order. It returns the order as it was
-// saved, and the changes.
+// write writes one transition of the payment and, with its first, the pointer to its order. It
+// returns the order as it was saved, and the changes.
 func write(ctx context.Context, s *store.Store, id payment.ID) (payment.Order, payment.Changes, error) {
 	order := storetest.OrderOf(id)
 	o, now, err := s.LoadOrder(ctx, payment.Ref{Order: order}, id)

@@ -10,17 +10,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A change is built on, and acknowledged with, only what is on WaitReplicas replicas: what was written, and what was read
-// before. A delivery that was written and could not be confirmed is refused. When it comes again it changes nothing, and
-// must be refused as long as the first one is not confirmed. So the orders that a change begins with are confirmed like
-// writes, and no caller has to know of it.
+// A change is built on, and acknowledged with, only what is on WaitReplicas replicas: what was
+// written, and what was read before. A delivery that was written and could not be confirmed is
+// refused. When it comes again it changes nothing, and must be refused as long as the first one is
+// not confirmed. So the orders that a change begins with are confirmed like writes, and no caller
+// has to know of it.
 //
-// WAIT counts for the connection it is sent on, and after a read it may wait for nothing. Hence three commands go together:
-// the script, a write to the partition's fence, WAIT. Redis replicates in order: a replica that has the fence has all that
-// came before it.
+// WAIT counts for the connection it is sent on, and after a read it may wait for nothing. Hence
+// three commands go together: the script, a write to the partition's fence, WAIT. Redis replicates
+// in order: a replica that has the fence has all that came before it.
 
-// run runs a script on the server that holds the partition, and confirms all that it read and wrote. The error is one that
-// callers may see.
+// run runs a script on the server that holds the partition, and confirms all that it read and
+// wrote. The error is one that callers may see.
 func (s *Store) run(ctx context.Context, script *redis.Script, part partition, keys []string, args ...any) (any, error) {
 	if s.WaitReplicas == 0 {
 		reply, err := s.writing.script(ctx, script, keys, args...)
@@ -50,8 +51,8 @@ const (
 	redirectPause = 10 * time.Millisecond
 )
 
-// confirmed sends one command in a pipeline with the fence and WAIT. go-redis sends a pipeline again as a whole, on one
-// connection, so that they are never parted. The scripts may run twice.
+// confirmed sends one command in a pipeline with the fence and WAIT. go-redis sends a pipeline
+// again as a whole, on one connection, so that they are never parted. The scripts may run twice.
 func (s *Store) confirmed(ctx context.Context, part partition, add func(redis.Pipeliner) *redis.Cmd) (any, error) {
 	server, err := s.server(ctx, part)
 	if err != nil {
@@ -72,7 +73,8 @@ func (s *Store) confirmed(ctx context.Context, part partition, add func(redis.Pi
 
 var errUnconfirmed = errors.New("fewer replicas than REDIS_WAIT_REPLICAS confirmed")
 
-// server is the one that holds the partition. In a cluster go-redis would send WAIT, which names no key, to another.
+// server is the one that holds the partition. In a cluster go-redis would send WAIT, which names no
+// key, to another.
 func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, error) {
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, part.meta())
@@ -80,8 +82,9 @@ func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, erro
 	return s.redis, nil
 }
 
-// maybeMoved reports whether the partition of a cluster may be on another server by now: its slots moved, its server is
-// being replaced, or the connections ended with it. Then it looks up where. For other kinds of Redis go-redis does all this.
+// maybeMoved reports whether the partition of a cluster may be on another server by now: its slots
+// moved, its server is being replaced, or the connections ended with it. Then it looks up where.
+// For other kinds of Redis go-redis does all this.
 func (s *Store) maybeMoved(ctx context.Context, err error) bool {
 	cluster, ok := s.redis.(*redis.ClusterClient)
 	if !ok || err == nil || ctx.Err() != nil || errors.Is(err, errUnconfirmed) {

@@ -21,7 +21,8 @@ func waiting(replicas int) store.Options {
 	return o
 }
 
-// unconfirmed fails the test unless the error asks callers to come again, and names the reason for the log.
+// unconfirmed fails the test unless the error asks callers to come again, and names the reason for
+// the log.
 func unconfirmed(t *testing.T, what string, err error) {
 	t.Helper()
 	var e *payment.Error
@@ -94,8 +95,9 @@ func TestWaitReplicas(t *testing.T) {
 	})
 }
 
-// TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not count as confirmed, even
-// though nothing is written any more. Redis 7.0 waits after a read, too, later ones do not: hence the fence.
+// TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not
+// count as confirmed, even though nothing is written any more. Redis 7.0 waits after a read, too,
+// later ones do not: hence the fence.
 func TestWaitHasSomethingToWaitFor(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())

@@ -8,8 +8,9 @@ import (
 	"kasse/service/payment"
 )
 
-// watch wakes waiters for a change, on the one subscription of the process. It carries hints only: Redis drops messages when
-// a reader is slow and while it reconnects, so every waiter also looks again from time to time.
+// watch wakes waiters for a change, on the one subscription of the process. It carries hints only:
+// Redis drops messages when a reader is slow and while it reconnects, so every waiter also looks
+// again from time to time.
 type watch struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]bool // by channel and id
@@ -49,12 +50,14 @@ func (w *watch) wake(key string) {
 	}
 }
 
-// WatchPayment returns a channel that gets a hint at each visible change of the payment, until stop is called.
+// WatchPayment returns a channel that gets a hint at each visible change of the payment, until stop
+// is called.
 func (s *Store) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func()) {
 	return s.watch.on("payment " + string(id))
 }
 
-// WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop is called.
+// WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop
+// is called.
 func (s *Store) WatchEvents() (hints <-chan struct{}, stop func()) { return s.watch.on(anyPayment) }
 
 // anyPayment is the key of waiters for all payments; no payment or order has it.
@@ -65,8 +68,8 @@ func (s *Store) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func
 	return s.watch.on("order " + string(id))
 }
 
-// Listen passes hints on until the context ends. go-redis reconnects by itself. It does not break off a handshake, so that
-// the end may take as long as one (5 s) where Redis does not answer.
+// Listen passes hints on until the context ends. go-redis reconnects by itself. It does not break
+// off a handshake, so that the end may take as long as one (5 s) where Redis does not answer.
 func (s *Store) Listen(ctx context.Context) {
 	var channels []string
 	for _, part := range s.partitions() {

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns. It is for one
-// goroutine.
+// Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns.
+// It is for one goroutine.
 type Cluster struct {
 	t       testing.TB
 	masters int
@@ -25,7 +25,8 @@ const clusterTimeout = 1500 * time.Millisecond
 // clusterSlots are all of a cluster.
 const clusterSlots = 16384
 
-// NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends with the test.
+// NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends
+// with the test.
 func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, masters: masters}
@@ -60,7 +61,8 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 // busOf is the port of another's bus, which is not told by a node that has not met it.
 func (s *Server) busOf(other *Server) string { return other.said("CONFIG", "GET", "cluster-port") }
 
-// settled waits until every node knows every other and its place, and each replica has its master's data.
+// settled waits until every node knows every other and its place, and each replica has its master's
+// data.
 func (c *Cluster) settled(replicas int) {
 	c.t.Helper()
 	for _, node := range c.nodes {
@@ -101,7 +103,8 @@ func (c *Cluster) CutOff() { cutOff(c.nodes[0], c.replicasOfFirst()) }
 // KillMaster ends the first master as a crash would, and lets its replicas go on.
 func (c *Cluster) KillMaster() { replace(c.nodes[0], c.replicasOfFirst()) }
 
-// cutOff freezes the replicas before it closes their connections: what lies in their buffers they would still have.
+// cutOff freezes the replicas before it closes their connections: what lies in their buffers they
+// would still have.
 func cutOff(master *Server, replicas []*Server) {
 	for _, replica := range replicas {
 		replica.Freeze()
@@ -116,7 +119,8 @@ func replace(master *Server, replicas []*Server) {
 	}
 }
 
-// said asks the server one question on a connection of its own; text of any kind, or the last of a list.
+// said asks the server one question on a connection of its own; text of any kind, or the last of a
+// list.
 func (s *Server) said(question ...any) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
@@ -146,7 +150,8 @@ func Empty(ctx context.Context, client redis.UniversalClient) error {
 	return client.FlushAll(ctx).Err()
 }
 
-// MoveSlot moves the slot of a key from the first master to the second, as redis-cli --cluster reshard does.
+// MoveSlot moves the slot of a key from the first master to the second, as redis-cli --cluster
+// reshard does.
 func (c *Cluster) MoveSlot(key string) {
 	c.t.Helper()
 	from, to := c.nodes[0], c.nodes[1]

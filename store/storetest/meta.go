@@ -172,8 +172,8 @@ func isUnmarked(t testing.TB, err error) {
 	}
 }
 
-// mismatch fails the test unless the error names for an operator what differs. It has no code for callers: to try again
-// would not help.
+// mismatch fails the test unless the error names for an operator what differs. It has no code for
+// callers: to try again would not help.
 func mismatch(t testing.TB, err error, names []string) {
 	t.Helper()
 	var coded *payment.Error

@@ -65,7 +65,8 @@ func (connect connector) testRetention(t *testing.T) {
 	t.Run("follows the rules of orders", connect.retentionRules)
 }
 
-// retentionRules saves what the rules make of orders. All are states of one order, so that each undoes what another left.
+// retentionRules saves what the rules make of orders. All are states of one order, so that each
+// undoes what another left.
 func (connect connector) retentionRules(t *testing.T) {
 	f := fresh(t, connect)
 	terms := payment.Terms{Amount: 1, Currency: "eur"}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Sentinels are three sentinels over one master with two replicas, all of them our own processes. They are for one
-// goroutine.
+// Sentinels are three sentinels over one master with two replicas, all of them our own processes.
+// They are for one goroutine.
 type Sentinels struct {
 	t         testing.TB
 	master    *Server

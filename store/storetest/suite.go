@@ -27,9 +27,10 @@ type Redis struct {
 // connector returns the way to a Redis that holds nothing. It ends with the test.
 type connector func(t testing.TB) Redis
 
-// Run is what every kind of Redis must pass. Connect is called once or more in a test, each time for a Redis that holds
-// nothing; one server may serve all tests, which run one after the other. Commands name the keys of one partition only,
-// so that the suite runs on a Redis Cluster as it stands.
+// Run is what every kind of Redis must pass. Connect is called once or more in a test, each time
+// for a Redis that holds nothing; one server may serve all tests, which run one after the other.
+// Commands name the keys of one partition only, so that the suite runs on a Redis Cluster as it
+// stands.
 func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Helper()
 	c := connector(connect)
@@ -171,8 +172,8 @@ func onePerPartition() map[uint32]payment.ID {
 	return ids
 }
 
-// withPayment returns the order with a record of the payment that may be changed, and with its attempt. The order that it
-// was given stays as it was.
+// withPayment returns the order with a record of the payment that may be changed, and with its
+// attempt. The order that it was given stays as it was.
 func withPayment(o payment.Order, id payment.ID) (payment.Order, *payment.Payment, *payment.Attempt) {
 	o.Attempts, o.Loaded = slices.Clone(o.Attempts), maps.Clone(o.Loaded)
 	if o.Attempt(id) == nil {
@@ -189,7 +190,8 @@ func withPayment(o payment.Order, id payment.ID) (payment.Order, *payment.Paymen
 	return o, p, o.Attempt(id)
 }
 
-// Transition is a write that shows: it gives the payment a view and a line of history, and announces an event.
+// Transition is a write that shows: it gives the payment a view and a line of history, and
+// announces an event.
 func Transition(o payment.Order, id payment.ID, now time.Time) (payment.Order, payment.Changes) {
 	o, p, a := withPayment(o, id)
 	version := max(o.Version+1, now.UnixMilli())
@@ -240,7 +242,8 @@ func (f fixture) save(t testing.TB, o payment.Order, c payment.Changes) payment.
 	return saved.Order
 }
 
-// put writes one transition of the payment and, with its first, the pointer to its order. It returns the event's id.
+// put writes one transition of the payment and, with its first, the pointer to its order. It
+// returns the event's id.
 func (f fixture) put(t testing.TB, id payment.ID) string {
 	t.Helper()
 	return f.putIn(t, OrderOf(id), id)

@@ -90,7 +90,8 @@ func (connect connector) testViews(t *testing.T) {
 	})
 }
 
-// testForeign has payments that name an order and are none of its attempts. They are kept apart, and never touch it.
+// testForeign has payments that name an order and are none of its attempts. They are kept apart,
+// and never touch it.
 func (connect connector) testForeign(t *testing.T) {
 	ref := payment.Ref{Order: "o_1", Foreign: "pi_f"}
 	t.Run("are kept beside their order", func(t *testing.T) {

@@ -113,7 +113,8 @@ func (connect connector) staleWrites(t *testing.T) {
 	unchanged(t, before, DumpAll(t.Context(), f.client))
 }
 
-// manyWriters lets each of many change one payment until its change is in. A conflict returns the order to go on with.
+// manyWriters lets each of many change one payment until its change is in. A conflict returns the
+// order to go on with.
 func (connect connector) manyWriters(t *testing.T) {
 	f := fresh(t, connect)
 	const writers, each = 8, 10
@@ -152,7 +153,8 @@ func (connect connector) manyWriters(t *testing.T) {
 	}
 }
 
-// manyClaims lets many set the winner of an order where it has none, as those do that saw a payment succeed.
+// manyClaims lets many set the winner of an order where it has none, as those do that saw a payment
+// succeed.
 func (connect connector) manyClaims(t *testing.T) {
 	f := fresh(t, connect)
 	const claimants = 20
@@ -238,7 +240,8 @@ func (connect connector) visibleWrite(t *testing.T) {
 	}
 }
 
-// writeOfTwo changes two payments of an order at once: both views, and the events in the order that was asked for.
+// writeOfTwo changes two payments of an order at once: both views, and the events in the order that
+// was asked for.
 func (connect connector) writeOfTwo(t *testing.T) {
 	f := fresh(t, connect)
 	f.putIn(t, "o_1", "pi_1")
