@@ -59,7 +59,7 @@ type cacheShard struct {
 type reading struct {
 	generation int       // of the shard, when the read began
 	until      time.Time // that the view may be kept
-	overlapped bool      // another read of this key was in flight, so a tracking confirmation cannot be attributed to either
+	overlapped bool      // another read was in flight: a tracking confirmation cannot be attributed to either
 	tracked    bool      // Redis reports changes of the key on this connection
 	connection uint64
 	changed    bool // Redis has reported a change

@@ -26,7 +26,8 @@ func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Con
 
 // question is the cache key of go-redis for the read of a view: the command in Redis's protocol.
 func question(key viewKey) string {
-	return fmt.Sprintf("space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(key.order), key.order, len(key.field), key.field)
+	const command = "space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
+	return fmt.Sprintf(command, len(key.order), key.order, len(key.field), key.field)
 }
 
 const someOrder = keyPrefix + "p0}:order:o-1"
@@ -70,6 +71,11 @@ func TestReserveKnowsViews(t *testing.T) {
 	}
 }
 
+// reported is a change that Redis reports of an order.
+func reported(order string) func(*cache, *time.Time) {
+	return func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + order) }
+}
+
 func TestCacheKeepsUntilChanged(t *testing.T) {
 	tests := map[string]struct {
 		tracked bool
@@ -78,8 +84,8 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 		other   bool // of another
 	}{
 		"nothing happens":         {true, func(*cache, *time.Time) {}, true, true},
-		"another order changes":   {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + otherKey.order) }, true, false},
-		"the order changes":       {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + someOrder) }, false, true},
+		"another order changes":   {true, reported(otherKey.order), true, false},
+		"the order changes":       {true, reported(someOrder), false, true},
 		"a hint comes":            {true, func(c *cache, _ *time.Time) { c.forget(someOrder) }, false, true},
 		"everything changes":      {true, func(c *cache, _ *time.Time) { c.Flush() }, false, false},
 		"its connection ends":     {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false, false},
@@ -115,8 +121,10 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 // not kept either.
 func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	for name, change := range map[string]func(*cache){
-		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) }, "hint": func(c *cache) { c.forget(someOrder) },
-		"closed": func(c *cache) { c.EvictByConn(1) }, "flushed": func(c *cache) { c.Flush() },
+		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) },
+		"hint":     func(c *cache) { c.forget(someOrder) },
+		"closed":   func(c *cache) { c.EvictByConn(1) },
+		"flushed":  func(c *cache) { c.Flush() },
 	} {
 		c := newCache(time.Now)
 		asked(t, c, func(ctx context.Context) (payment.StoredView, error) {

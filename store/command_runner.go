@@ -26,8 +26,10 @@ func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Obs
 	}
 	options := redis.DefaultBlockingAutoPipelineOptions()
 	options.MaxQueuedCommands = queued
-	options.MaxConcurrentBatches, options.Unordered = pipelines, true // no caller sends a second command before the first reply
-	if single, ok := client.(*redis.Client); ok {                     // on a cluster one dead master would hold up the commands to all
+	options.MaxConcurrentBatches = pipelines
+	options.Unordered = true // no caller sends a second command before the first reply
+	// On a cluster one dead master would hold up the commands to all.
+	if single, ok := client.(*redis.Client); ok {
 		var err error
 		if d.pipeline, err = single.AsyncAutoPipelineWithOptions(options); err != nil {
 			panic(err) // the options are ours

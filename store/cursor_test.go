@@ -21,7 +21,9 @@ func FuzzCursor(f *testing.F) {
 		f.Add(c.String())
 		f.Add(c.String() + "A")
 	}
-	for _, text := range []string{"", payment.Latest, "=", "%", "ABCD2345", strings.Repeat("A", 2_000), strings.Repeat("_", 40)} {
+	for _, text := range []string{
+		"", payment.Latest, "=", "%", "ABCD2345", strings.Repeat("A", 2_000), strings.Repeat("_", 40),
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

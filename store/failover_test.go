@@ -40,7 +40,9 @@ func TestFailover(t *testing.T) {
 			l := newLoad(t, name, servers.URL())
 			l.run(t.Context(), func() {
 				servers.CutOff()
-				eventually(t.Context(), t, "every writer to be refused", func(context.Context) bool { return l.refusals() >= failoverWriters })
+				eventually(t.Context(), t, "every writer to be refused", func(context.Context) bool {
+					return l.refusals() >= failoverWriters
+				})
 				servers.KillMaster()
 			})
 			l.judge(t.Context(), connectTo(t, name, servers.URL()))
@@ -251,11 +253,13 @@ func (l *load) judge(ctx context.Context, client redis.UniversalClient) {
 		o, _, err := fresh.LoadOrder(ctx, payment.Ref{Order: storetest.OrderOf(id)}, id)
 		if err != nil || counter(o) != "1" || o.Loaded[id] == nil || seen[event] != 1 {
 			lost++
-			l.t.Errorf("%s was acknowledged; its revision is %q, its event stands in the stream %d times; %v", id, o.Revision, seen[event], err)
+			l.t.Errorf("%s was acknowledged; its revision is %q, its event stands in the stream %d times; %v",
+				id, o.Revision, seen[event], err)
 		}
 		if order, found, err := fresh.FindOrder(ctx, id); !found || order != storetest.OrderOf(id) || err != nil {
 			l.t.Errorf("the pointer of %s leads to %q, found %t; %v", id, order, found, err)
 		}
 	}
-	l.t.Logf("acknowledged %d before and %d after, refused %d, lost %d", l.acknowledged(0), l.acknowledged(1), l.refused, lost)
+	l.t.Logf("acknowledged %d before and %d after, refused %d, lost %d",
+		l.acknowledged(0), l.acknowledged(1), l.refused, lost)
 }

@@ -149,8 +149,9 @@ func (m mark) compare(wanted mark) error {
 	modes := map[string]string{"true": "live", "false": "test"}
 	switch {
 	case m.schema != wanted.schema:
-		return fmt.Errorf("%w: this Redis was written in layout %q and this program reads layout %q: run kasse rebuild -discard, which "+
-			"removes Kasse's keys and restores them from Stripe, or run the version that wrote it, or %s",
+		return fmt.Errorf("%w: this Redis was written in layout %q and this program reads layout %q: "+
+			"run kasse rebuild -discard, which removes Kasse's keys and restores them from Stripe, "+
+			"or run the version that wrote it, or %s",
 			ErrOtherSchema, m.schema, wanted.schema, elsewhere)
 	case m.livemode != wanted.livemode:
 		return fmt.Errorf("this Redis holds %s payments and the Stripe keys are %s keys: %s",

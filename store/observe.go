@@ -82,5 +82,8 @@ func (s *Store) Pools() map[string]Pool {
 
 func poolOf(client redis.UniversalClient) Pool {
 	p := client.PoolStats()
-	return Pool{Hits: p.Hits, Misses: p.Misses, Timeouts: p.Timeouts, Stale: p.StaleConns, Total: p.TotalConns, Idle: p.IdleConns}
+	return Pool{
+		Hits: p.Hits, Misses: p.Misses, Timeouts: p.Timeouts, Stale: p.StaleConns,
+		Total: p.TotalConns, Idle: p.IdleConns,
+	}
 }

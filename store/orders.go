@@ -178,7 +178,8 @@ func (s *Store) saveArgs(
 		attention = keepAttention
 	}
 	args := []any{
-		o.Revision, saved.Revision, string(o.ID), part.changed(), hint(o.ID, c.Views), milliseconds(c.Expires), oldest.String(),
+		o.Revision, saved.Revision, string(o.ID), part.changed(), hint(o.ID, c.Views),
+		milliseconds(c.Expires), oldest.String(),
 		attention, len(ids),
 	}
 	for _, id := range ids {
@@ -246,7 +247,8 @@ func (s *Store) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, 
 // SavePointer lets a pointer lead from the payment to the order until a moment.
 func (s *Store) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error {
 	part := s.paymentPartition(id)
-	_, err := s.run(ctx, savePointerScript, part, []string{part.pointer(id), s.meta(part)}, string(order), until.UnixMilli())
+	keys := []string{part.pointer(id), s.meta(part)}
+	_, err := s.run(ctx, savePointerScript, part, keys, string(order), until.UnixMilli())
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,7 +72,8 @@ func (l *lines) note(one *line, sent []byte) {
 	has := func(text string) bool { return bytes.Contains(sent, []byte(text)) }
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.polled = one.polled || has("\r\nhmget\r\n") || has("\r\nhget\r\n") || has("\r\nget\r\n") || has("reads one partition's")
+	polls := []string{"\r\nhmget\r\n", "\r\nhget\r\n", "\r\nget\r\n", "reads one partition's"}
+	one.polled = one.polled || slices.ContainsFunc(polls, has)
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }
 
@@ -79,7 +81,7 @@ func (l *lines) note(one *line, sent []byte) {
 // nothing is written, although pools of two would be shared soon.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
-	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
+	for name, test := range optimizations {
 		t.Run(name, func(t *testing.T) {
 			l, url := newLines(t, server)
 			o := options

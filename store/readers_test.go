@@ -134,7 +134,7 @@ func TestCacheWithoutTracking(t *testing.T) {
 // all the same.
 func TestReadersUseUpNothing(t *testing.T) {
 	server := storetest.NewServer(t)
-	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
+	for name, test := range optimizations {
 		t.Run(name, func(t *testing.T) {
 			o := options
 			o.AutoPipeline = test.pipelined

@@ -13,32 +13,36 @@
 // Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys
 // of one script share a slot of a Redis Cluster; M is the same of the PaymentIntent's id:
 //
-//	kasse:{pN}:order:<id>     hash    rev, order (JSON: terms, attempts, winner, closed, lease, form being sent), current (id), and
-//	                                  for each payment record:<pi> (JSON: merge record, history, refund calls) and view:<pi> (version and
-//	                                  SHA-256 of the client secret in the first line, then JSON)
+//	kasse:{pN}:order:<id>     hash    rev, order (JSON: terms, attempts, winner, closed, lease, form being sent),
+//	                                  current (id), and for each payment record:<pi> (JSON: merge record, history,
+//	                                  refund calls) and view:<pi> (version and SHA-256 of the client secret in the
+//	                                  first line, then JSON)
 //	kasse:{pN}:foreign:<pi>   hash    the same for a payment that names an order and is none of its attempts; it expires
 //	kasse:{pM}:pi:<pi>        string  pointer: the order that the payment names; it ends after the order
-//	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its cause was traced:
-//	                                  the transitions, trimmed by age; public; its groups push:<e> are ours
+//	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its
+//	                                  cause was traced: the transitions, trimmed by age; public; its groups
+//	                                  push:<e> are ours
 //	kasse:{pN}:changed        channel <order id> and the payments whose view changed: a hint, never the state
-//	kasse:{pN}:reads          zset    payments to be read at Stripe, by the Unix millisecond that is due; one without a pointer
-//	                                  lies in partition M
+//	kasse:{pN}:reads          zset    payments to be read at Stripe, by the Unix millisecond that is due; one
+//	                                  without a pointer lies in partition M
 //	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond of their read unless they change before
 //	kasse:{pN}:attention      zset    orders that a worker has to look at, by the Unix millisecond that is due
-//	kasse:{pM}:restore        zset    payments that a page asked for and that are not stored, by the Unix millisecond of that
+//	kasse:{pM}:restore        zset    payments that a page asked for and that are not stored, by the Unix
+//	                                  millisecond of that
 //	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not stored
 //	kasse:{pM}:notours:<pi>   string  empty: a payment that was read and is not ours; for a day
-//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest ever, in seconds), trimmed
-//	                                  (the newest event dropped), dropped (how many)
+//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest
+//	                                  ever, in seconds), trimmed (the newest event dropped), dropped (how many)
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
-//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of
-//	                                  its URL
+//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped),
+//	                                  disabled; <e> is a hash of its URL
 //	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> of deliveries that failed, by the Unix millisecond that is due
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
 //	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for
 //	kasse:{p0}:lease:<name>   string  the process that does what only one replica may do; it expires
 //	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
-//	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be decoded
+//	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be
+//	                                  decoded
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
 //	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
 //

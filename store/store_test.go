@@ -30,10 +30,17 @@ func TestStore(t *testing.T) {
 	t.Run("sentinel, pipelined", func(t *testing.T) {
 		storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), pipelined, keepsNot))
 	})
-	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), plain, keepsNot)) })
+	t.Run("redis-server", func(t *testing.T) {
+		storetest.Run(t, emptied("single", storetest.RedisServer(t), plain, keepsNot))
+	})
 	t.Run("redis-server, pipelined, cached", func(t *testing.T) {
 		storetest.Run(t, emptied("single", storetest.RedisServer(t), pipelined, keeps))
 	})
+}
+
+// optimizations are the combinations of automatic pipelines and the cache of views.
+var optimizations = map[string]struct{ pipelined, keep bool }{
+	"plain": {}, "pipelined": {pipelined: true}, "cached": {pipelined: true, keep: true},
 }
 
 // emptied returns a way to the Redis, of which it takes all that it holds.

@@ -22,7 +22,9 @@ import (
 
 // run runs a script on the server that holds the partition, and confirms all that it read and
 // wrote. The error is one that callers may see.
-func (s *Store) run(ctx context.Context, script *redis.Script, part partition, keys []string, args ...any) (any, error) {
+func (s *Store) run(
+	ctx context.Context, script *redis.Script, part partition, keys []string, args ...any,
+) (any, error) {
 	if s.WaitReplicas == 0 {
 		reply, err := s.writing.script(ctx, script, keys, args...)
 		return reply, unavailable(err)

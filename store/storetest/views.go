@@ -73,7 +73,8 @@ func (connect connector) testViews(t *testing.T) {
 		if views, err = f.LoadViews(t.Context(), "o-1", nil); len(views) != 0 || err != nil {
 			t.Errorf("got %s, %v", views, err)
 		}
-		if views, err = f.LoadViews(t.Context(), "o-absent", []payment.ID{"pi_1"}); len(views) != 1 || views[0] != nil || err != nil {
+		views, err = f.LoadViews(t.Context(), "o-absent", []payment.ID{"pi_1"})
+		if len(views) != 1 || views[0] != nil || err != nil {
 			t.Errorf("got %s, %v", views, err)
 		}
 	})

@@ -99,7 +99,7 @@ func (connect connector) staleWrites(t *testing.T) {
 	stored := f.order(t, "o_1").Revision
 	before := DumpAll(t.Context(), f.client)
 	for _, revision := range []string{
-		"", old.Revision, "0", "1", "2", "2-", stored + "A", stored[:len(stored)-1], " " + stored, strings.ToLower(stored) + "\x00",
+		"", old.Revision, "0", "1", "2", "2-", stored + "A", stored[:len(stored)-1], " " + stored, stored + "\x00",
 	} {
 		stale := old
 		stale.Revision = revision
@@ -221,7 +221,8 @@ func (connect connector) visibleWrite(t *testing.T) {
 	}
 	history, err := f.LoadHistory(t.Context(), "pi_1")
 	must(t, err)
-	if diff := cmp.Diff(o.Loaded["pi_1"].History, history); diff != "" || len(history) != 2 || history[1].Version != last.Version {
+	diff := cmp.Diff(o.Loaded["pi_1"].History, history)
+	if diff != "" || len(history) != 2 || history[1].Version != last.Version {
 		t.Errorf("history:\n%s", diff)
 	}
 	entries, err := f.client.XRange(t.Context(), eventsKey("pi_1"), "-", "+").Result()
