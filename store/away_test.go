@@ -86,7 +86,8 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 	}
 }
 
-// TestTableOfCallsIsComplete keeps the table above complete: a method that returns an error has to be in it.
+// TestTableOfCallsIsComplete keeps the table above complete: a method that returns an error has to
+// be in it.
 func TestTableOfCallsIsComplete(t *testing.T) {
 	known := calls(nil)
 	kind := reflect.TypeFor[*store.Store]()
@@ -124,8 +125,8 @@ func silence(t *testing.T) (url string, accepted <-chan struct{}) {
 	return "redis://" + listener.Addr().String(), first
 }
 
-// TestCallsEndWhileRedisIsUnreachable has a Redis that does not answer. Every call ends with its context's deadline, and with an error
-// that callers may see.
+// TestCallsEndWhileRedisIsUnreachable has a Redis that does not answer. Every call ends with its
+// context's deadline, and with an error that callers may see.
 func TestCallsEndWhileRedisIsUnreachable(t *testing.T) {
 	const deadline = 300 * time.Millisecond
 	killed := storetest.NewServer(t)
@@ -165,7 +166,8 @@ func allFail(t *testing.T, s *store.Store, deadline time.Duration) {
 	all.Wait()
 }
 
-// TestListenEnds has a Redis that does not answer, or is not there: the end of the context has to be enough.
+// TestListenEnds has a Redis that does not answer, or is not there: the end of the context has to
+// be enough.
 func TestListenEnds(t *testing.T) {
 	silent, accepted := silence(t)
 	killed := storetest.NewServer(t)
@@ -204,8 +206,8 @@ func TestListenEnds(t *testing.T) {
 	}
 }
 
-// TestListenReconnects has a Redis that comes late, cuts the subscription off, and starts again. Hints of that moment are
-// lost, later ones come.
+// TestListenReconnects has a Redis that comes late, cuts the subscription off, and starts again.
+// Hints of that moment are lost, later ones come.
 func TestListenReconnects(t *testing.T) {
 	server := storetest.NewServer(t)
 	client := connect(t, server.URL())

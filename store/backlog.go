@@ -16,7 +16,7 @@ import (
 type Backlog struct {
 	Reads       int64         // payments in doubt, whose read is due
 	Sweeps      int64         // running payments, whose sweep is due
-	Restores    int64         // payments that pages asked for and that are not here
+	Restores    int64         // payments that pages asked for and that are not stored
 	Quarantined int64         // events that are kept as unreadable
 	Budget      int           // background reads that may be made at this moment
 	CaughtUp    time.Duration // since when Stripe's events have been caught up with; negative: they never were
@@ -66,7 +66,7 @@ type Memory struct {
 	Used, Most int64 // bytes; Most is 0 where there is no bound
 }
 
-// LoadMemory asks every master; one that does not say is left out.
+// LoadMemory returns the memory of every master. One that does not answer is left out.
 func (s *Store) LoadMemory(ctx context.Context) []Memory {
 	var mu sync.Mutex
 	var all []Memory
@@ -75,10 +75,10 @@ func (s *Store) LoadMemory(ctx context.Context) []Memory {
 		if err != nil {
 			return
 		}
-		said := info(text)
+		fields := info(text)
 		mu.Lock()
 		defer mu.Unlock()
-		all = append(all, Memory{address, integer(said["used_memory"]), integer(said["maxmemory"])})
+		all = append(all, Memory{address, integer(fields["used_memory"]), integer(fields["maxmemory"])})
 	}
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
 		_ = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
@@ -98,7 +98,9 @@ type PushStanding struct {
 	Pending  int64 // under way
 	Retries  int64
 	Dead     int64
-	Oldest   time.Time // when an event under way was appended; of retries those that are due next are looked at; zero: there is none
+	// Oldest is when an event under way was appended; zero: there is none. Of retries only the next
+	// due ones count.
+	Oldest time.Time
 }
 
 // LoadPushes returns how far the deliveries to an endpoint are, in one round trip.
@@ -125,7 +127,7 @@ func (s *Store) LoadPushes(ctx context.Context, e service.EndpointID) (PushStand
 	return standing, nil
 }
 
-// add counts a partition; one in which the endpoint has not begun says nothing more.
+// add counts a partition. One in which the endpoint has not begun has nothing else to count.
 func (p *PushStanding) add(replies []redis.Cmder) {
 	share := replies[0].(*redis.SliceCmd).Val()
 	if len(share) < 2 || share[0] == nil {

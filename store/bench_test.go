@@ -14,8 +14,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// BenchmarkStore compares the store's calls with the bare command that moves the same bytes, on one server in one run. The
-// difference is the price of the script and of the encoding.
+// BenchmarkStore compares the store's calls with the bare command that moves the same bytes, on one
+// server in one run. The difference is the price of the script and of the encoding.
 func BenchmarkStore(b *testing.B) {
 	client := connect(b, storetest.RedisServer(b))
 	s := store.New(client, options)
@@ -73,7 +73,8 @@ func BenchmarkStore(b *testing.B) {
 	run("TakeReads of none", func() error { _, err := s.TakeReads(ctx, 50, 0); return err })
 }
 
-// busy is how long Redis itself worked on the commands, in microseconds. A script's time includes that of its commands.
+// busy is how long Redis itself worked on the commands, in microseconds. A script's time includes
+// that of its commands.
 func busy(ctx context.Context, b *testing.B, client redis.UniversalClient) (micros float64) {
 	b.Helper()
 	stats, err := client.InfoMap(ctx, "commandstats").Result()

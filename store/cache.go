@@ -19,12 +19,14 @@ const (
 	largestView = 4 << 10 // bytes; a larger one, with much metadata, is not kept
 )
 
-// cache keeps rendered views until Redis reports that their order has changed. Invalidation uses Redis client-side caching:
-// go-redis calls our Cache when a key has changed and when a tracking connection closes. go-redis's own cache keeps replies
-// as bytes, and decoding those again costs half as much as asking for them.
+// cache keeps rendered views until Redis reports that their order has changed. Invalidation uses
+// Redis client-side caching: go-redis calls our Cache when a key has changed and when a tracking
+// connection closes. go-redis's own cache keeps replies as bytes, and decoding those again costs
+// half as much as asking for them.
 //
-// An invalidation takes some 5 ms. A writer of this process, and the receiver of a hint, do not wait for it: see forget. A
-// view that is forgotten while it is being read is not kept. Readers of the same view at the same time share one read.
+// An invalidation takes some 5 ms. A writer of this process, and the receiver of a hint, do not
+// wait for it: see forget. A view that is forgotten while it is being read is not kept. Readers of
+// the same view at the same time share one read.
 //
 // A kept view goes through these states:
 //
@@ -57,7 +59,7 @@ type cacheShard struct {
 type reading struct {
 	generation int       // of the shard, when the read began
 	until      time.Time // that the view may be kept
-	overlapped bool      // another read of this key was in flight, so a tracking confirmation cannot be attributed to either
+	overlapped bool      // another read was in flight: a tracking confirmation cannot be attributed to either
 	tracked    bool      // Redis reports changes of the key on this connection
 	connection uint64
 	changed    bool // Redis has reported a change
@@ -195,10 +197,11 @@ func (c *cache) forgetAll() {
 
 func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 0):] }
 
-// Get finds nothing: kept views are looked up before go-redis is asked.
+// Get finds nothing: kept views are looked up before go-redis reads.
 func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
 
-// Reserve is called before a read. Other readers of the view wait in view. A reply that is no view is not kept.
+// Reserve is called before a read. Other readers of the view wait in view. A reply that is no view
+// is not kept.
 func (c *cache) Reserve(question string, names []string) (token uint64, shouldFetch bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -237,8 +240,8 @@ func (c *cache) answered(token uint64) viewKey {
 	return key
 }
 
-// DeleteByRedisKey is called when a key has changed since it was read. A read in flight may be older, too: go-redis may
-// report the change before it hands out the reply.
+// DeleteByRedisKey is called when a key has changed since it was read. A read in flight may be
+// older, too: go-redis may report the change before it hands out the reply.
 func (c *cache) DeleteByRedisKey(name string) int {
 	order := ours(name)
 	s := c.shard(order)

@@ -26,7 +26,8 @@ func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Con
 
 // question is the cache key of go-redis for the read of a view: the command in Redis's protocol.
 func question(key viewKey) string {
-	return fmt.Sprintf("space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(key.order), key.order, len(key.field), key.field)
+	const command = "space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
+	return fmt.Sprintf(command, len(key.order), key.order, len(key.field), key.field)
 }
 
 const someOrder = keyPrefix + "p0}:order:o-1"
@@ -53,7 +54,8 @@ func asked(t *testing.T, c *cache, load func(context.Context) (payment.StoredVie
 	c.shows(t, someKey, load, want)
 }
 
-// TestReserveKnowsViews runs against go-redis: the text that it asks the cache about has to name the view.
+// Reserve finds the view in go-redis's text of a command. That the text is right is shown by
+// TestCacheOfViews, on a real server.
 func TestReserveKnowsViews(t *testing.T) {
 	c := newCache(time.Now)
 	for text, want := range map[string]viewKey{
@@ -69,6 +71,11 @@ func TestReserveKnowsViews(t *testing.T) {
 	}
 }
 
+// reported is a change that Redis reports of an order.
+func reported(order string) func(*cache, *time.Time) {
+	return func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + order) }
+}
+
 func TestCacheKeepsUntilChanged(t *testing.T) {
 	tests := map[string]struct {
 		tracked bool
@@ -77,8 +84,8 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 		other   bool // of another
 	}{
 		"nothing happens":         {true, func(*cache, *time.Time) {}, true, true},
-		"another order changes":   {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + otherKey.order) }, true, false},
-		"the order changes":       {true, func(c *cache, _ *time.Time) { c.DeleteByRedisKey("space:" + someOrder) }, false, true},
+		"another order changes":   {true, reported(otherKey.order), true, false},
+		"the order changes":       {true, reported(someOrder), false, true},
 		"a hint comes":            {true, func(c *cache, _ *time.Time) { c.forget(someOrder) }, false, true},
 		"everything changes":      {true, func(c *cache, _ *time.Time) { c.Flush() }, false, false},
 		"its connection ends":     {true, func(c *cache, _ *time.Time) { c.EvictByConn(1) }, false, false},
@@ -110,11 +117,14 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 	}
 }
 
-// A view that changes while it is being read is not kept, however that is reported. A failure is not kept either.
+// A view that changes while it is being read is not kept, however that is reported. A failure is
+// not kept either.
 func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	for name, change := range map[string]func(*cache){
-		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) }, "hint": func(c *cache) { c.forget(someOrder) },
-		"closed": func(c *cache) { c.EvictByConn(1) }, "flushed": func(c *cache) { c.Flush() },
+		"reported": func(c *cache) { c.DeleteByRedisKey("space:" + someOrder) },
+		"hint":     func(c *cache) { c.forget(someOrder) },
+		"closed":   func(c *cache) { c.EvictByConn(1) },
+		"flushed":  func(c *cache) { c.Flush() },
 	} {
 		c := newCache(time.Now)
 		asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
@@ -137,8 +147,8 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	asked(t, c, c.reply(someKey, 2, true), 2)
 }
 
-// Readers of the same view at the same time share one read. A reader that comes after a change does not share a read from
-// before it.
+// Readers of the same view at the same time share one read. A reader that comes after a change does
+// not share a read from before it.
 func TestCacheReadsOnce(t *testing.T) {
 	c := newCache(time.Now)
 	began, goOn := make(chan struct{}), make(chan struct{})
@@ -189,8 +199,9 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// A change that Redis reports while a reply is on its way may be a change of that reply: go-redis may report it before it
-// hands out the reply. And a tracking confirmation of another field of the key is none of the view.
+// A change that Redis reports while a reply is on its way may be a change of that reply: go-redis
+// may report it before it hands out the reply. And a tracking confirmation of another field of the
+// key is none of the view.
 func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 	view := payment.StoredView{View: []byte(`{"customer":null}`), Version: 1}
 	name := "space:" + someOrder
@@ -220,8 +231,9 @@ func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 	}
 }
 
-// Of two reads at once, of which the second begins after a change, neither is kept: it is not known which of them Redis has
-// answered on which connection. Reads of two payments of one order do not overlap.
+// Of two reads at once, of which the second begins after a change, neither is kept: it is not known
+// which of them Redis has answered on which connection. Reads of two payments of one order do not
+// overlap.
 func TestCacheSkipsOverlappingReads(t *testing.T) {
 	c := newCache(time.Now)
 	asked(t, c, func(ctx context.Context) (payment.StoredView, error) {

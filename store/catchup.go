@@ -11,7 +11,8 @@ import (
 
 var saveCatchUpScript = script("save_catch_up")
 
-// LoadCatchUp returns up to when Stripe's events have been caught up with, zero where they never were, and Redis's clock.
+// LoadCatchUp returns up to when Stripe's events have been caught up with, zero where they never
+// were, and Redis's clock.
 func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	pipe := s.redis.Pipeline()
 	stored := pipe.Get(ctx, s.partitionAt(0).catchUp())

@@ -26,8 +26,10 @@ func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Obs
 	}
 	options := redis.DefaultBlockingAutoPipelineOptions()
 	options.MaxQueuedCommands = queued
-	options.MaxConcurrentBatches, options.Unordered = pipelines, true // no caller sends a second command before the first reply
-	if single, ok := client.(*redis.Client); ok {                     // on a cluster one dead master would hold up the commands to all
+	options.MaxConcurrentBatches = pipelines
+	options.Unordered = true // no caller sends a second command before the first reply
+	// On a cluster one dead master would hold up the commands to all.
+	if single, ok := client.(*redis.Client); ok {
 		var err error
 		if d.pipeline, err = single.AsyncAutoPipelineWithOptions(options); err != nil {
 			panic(err) // the options are ours
@@ -36,8 +38,9 @@ func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Obs
 	return d
 }
 
-// run sends one command, whose reply is then in cmd. A caller waits for a pipeline no longer than exchangeBound. The command
-// may run later than that, as a command whose reply was lost may have run.
+// run sends one command, whose reply is then in cmd. A caller waits for a pipeline no longer than
+// exchangeBound. The command may run later than that, as a command whose reply was lost may have
+// run.
 func (d commandRunner) run(ctx context.Context, cmd redis.Cmder) error {
 	if d.pipeline == nil {
 		return d.client.Process(ctx, cmd)

@@ -8,15 +8,16 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// exchangeBound ends one question to Redis with all its tries, also where the caller has no deadline: a server that is
-// frozen, or cut off, looks like one that is slow. MaxWait leaves room under it for a replica that is slow.
+// exchangeBound ends one command with all its tries, also where the caller has no deadline: a
+// server that is frozen, or cut off, looks like one that is slow. MaxWait leaves room under it for
+// a replica that is slow.
 const (
 	exchangeBound = 5 * time.Second
 	MaxWait       = 2 * time.Second
 )
 
-// Connect opens a client for the URL in go-redis's own syntax. The mode is single, cluster or sentinel; go-redis would
-// otherwise take a cluster with one seed for a single server.
+// Connect opens a client for the URL in go-redis's own syntax. The mode is single, cluster or
+// sentinel; go-redis would otherwise take a cluster with one seed for a single server.
 func Connect(mode, url string) (redis.UniversalClient, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
@@ -58,20 +59,21 @@ func newSingleClient(url string, kept redis.Cache) (*redis.Client, error) {
 	return redis.NewClient(o), nil
 }
 
-// bounded gives every question its end. go-redis bounds each try, and there are many.
+// bounded ends every command after exchangeBound. go-redis bounds each try, and there are many.
 type bounded struct{}
 
-// nobody marks what go-redis asks by itself: a pipeline, for those who wait at a door and are observed there.
-type nobody struct{}
+// sentByPipeline marks the context of an automatic pipeline, which go-redis sends by itself. Its
+// commands are observed one by one in commandRunner.
+type sentByPipeline struct{}
 
 func bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	if ctx == context.Background() {
-		ctx = context.WithValue(ctx, nobody{}, true)
+		ctx = context.WithValue(ctx, sentByPipeline{}, true)
 	}
 	return context.WithTimeout(ctx, exchangeBound)
 }
 
-// DialHook leaves connecting as it is: it has a bound of its own, and is for all who wait.
+// DialHook leaves connecting as it is: it has a bound of its own, and serves all callers.
 func (bounded) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 // ProcessHook bounds a command.

@@ -11,11 +11,13 @@ import (
 	"kasse/service/payment"
 )
 
-// maxPartitions keeps a cursor, which holds a position in each partition, under the contract's 1,024 characters.
+// maxPartitions keeps a cursor, which holds a position in each partition, under the contract's
+// 1,024 characters.
 const maxPartitions = 64
 
-// The epoch is a random name for one life of a partition, and of a Redis what follows from those of all its partitions:
-// where one was lost, no cursor of before is good. These are rand.Text's letters, which base32 has too.
+// The epoch is a random name for one life of a partition, and of a Redis what follows from those of
+// all its partitions: where one was lost, no cursor of before is good. These are rand.Text's
+// letters, which base32 has too.
 const (
 	epochLength  = 8
 	epochLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -27,7 +29,8 @@ type cursor struct {
 	after []position
 }
 
-// String gives the cursor as callers hold it: base64url of the epoch, and of each position its milliseconds and number.
+// String gives the cursor as callers hold it: base64url of the epoch, and of each position its
+// milliseconds and number.
 func (c cursor) String() string {
 	raw := []byte(c.epoch)
 	for _, p := range c.after {
@@ -37,8 +40,8 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// parseCursor reads what a caller holds. The number of positions may be that of an earlier life. There is one text for a
-// cursor: whatever would be written otherwise is none of ours.
+// parseCursor reads what a caller holds. The number of positions may be that of an earlier life.
+// There is one text for a cursor: whatever would be written otherwise is none of ours.
 func parseCursor(text string) (cursor, bool) {
 	if text == "" || text == payment.Latest {
 		return cursor{}, true
@@ -70,8 +73,8 @@ func (c cursor) position(partition int) position {
 	return position{}
 }
 
-// expired reports whether the cursor is of another life, or whether an entry behind it has been dropped. A position of
-// zero is before everything, and never expires.
+// expired reports whether the cursor is of another life, or whether an entry behind it has been
+// dropped. A position of zero is before everything, and never expires.
 func (c cursor) expired(parts []partitionPage) bool {
 	if c.epoch == "" {
 		return false

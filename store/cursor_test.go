@@ -8,8 +8,8 @@ import (
 	"kasse/service/payment"
 )
 
-// FuzzCursor throws texts at the reader of cursors. Whatever it takes for one of ours is written the same way again, so
-// that a cursor cannot be grown, and is as the contract says.
+// FuzzCursor throws texts at the reader of cursors. Whatever it takes for one of ours is written
+// the same way again, so that a cursor cannot be grown, and is as the contract says.
 func FuzzCursor(f *testing.F) {
 	shape := regexp.MustCompile(`^[A-Za-z0-9_.~-]+$`)
 	for _, partitions := range []int{1, 16, maxPartitions} {
@@ -21,7 +21,9 @@ func FuzzCursor(f *testing.F) {
 		f.Add(c.String())
 		f.Add(c.String() + "A")
 	}
-	for _, text := range []string{"", payment.Latest, "=", "%", "ABCD2345", strings.Repeat("A", 2_000), strings.Repeat("_", 40)} {
+	for _, text := range []string{
+		"", payment.Latest, "=", "%", "ABCD2345", strings.Repeat("A", 2_000), strings.Repeat("_", 40),
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

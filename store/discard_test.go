@@ -12,8 +12,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestDiscardGoesOnWhereItEnded has a Discard whose connection fails after each number of keys. The next one finishes it:
-// nothing of the old layout is left to be taken for data of the new one.
+// TestDiscardGoesOnWhereItEnded has a Discard whose connection fails after each number of keys. The
+// next one finishes it: nothing of the old layout is left to be taken for data of the new one.
 func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	url := storetest.RedisServer(t)
 	client := connect(t, url)
@@ -46,7 +46,9 @@ type failAfter struct{ left int }
 
 func (*failAfter) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (*failAfter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+func (*failAfter) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
 
 func (f *failAfter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

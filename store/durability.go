@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Durability is what a Redis keeps of what it acknowledged, as bad as the worst of its servers: each may be the one that
-// is left.
+// Durability is what a Redis keeps of what it acknowledged, as bad as the worst of its servers:
+// each may be the one that is left.
 type Durability struct {
 	Class string   // none, unknown, every second or every write, and how many replicas are waited for
 	Loses string   // what may be lost, and when
@@ -25,11 +25,14 @@ const (
 var classes = []struct{ name, loses string }{
 	{"none", "everything since the last snapshot, when a Redis process ends or its machine fails"},
 	{"unknown", "up to everything since the last snapshot: Redis does not say when it writes to disk"},
-	{"every second", "about two seconds of what was acknowledged, when a machine loses power; nothing when only the process ends"},
+	{
+		"every second",
+		"about two seconds of what was acknowledged, when a machine loses power; nothing when only the process ends",
+	},
 	{"every write", "nothing that was acknowledged, as long as the disk is kept"},
 }
 
-// Judge says what the servers keep, where the store waits for so many replicas.
+// Judge returns what the servers keep, where the store waits for so many replicas.
 func Judge(servers []Server, waitReplicas int) Durability {
 	worst := keepsWrites
 	var d Durability
@@ -83,10 +86,13 @@ func (s Server) flaws() (flaws []string) {
 		return flaws
 	}
 	flaw(!s.AOF, "keeps no append-only file: set appendonly yes")
-	flaw(s.AOF && s.Fsync == "", "does not say how it writes to disk (CONFIG is refused): look for appendfsync at its provider, then set REDIS_DURABILITY=off or warn")
-	flaw(s.AOF && slices.Contains([]string{"everysec", "no"}, s.Fsync), "writes to disk by appendfsync %s: set appendfsync always", s.Fsync)
+	flaw(s.AOF && s.Fsync == "", "does not say how it writes to disk (CONFIG is refused): "+
+		"look for appendfsync at its provider, then set REDIS_DURABILITY=off or warn")
+	flaw(s.AOF && slices.Contains([]string{"everysec", "no"}, s.Fsync),
+		"writes to disk by appendfsync %s: set appendfsync always", s.Fsync)
 	flaw(s.AOF && s.Pauses, "does not sync while it rewrites its file: set no-appendfsync-on-rewrite no")
 	flaw(s.Failing != "", "has a disk that fails it (%s): see its log, and whether the disk is full", s.Failing)
-	flaw(s.Eviction != "noeviction", "throws payments away when its memory is full (%s): set maxmemory-policy noeviction", cmp.Or(s.Eviction, "unknown policy"))
+	flaw(s.Eviction != "noeviction", "throws payments away when its memory is full (%s): set maxmemory-policy noeviction",
+		cmp.Or(s.Eviction, "unknown policy"))
 	return flaws
 }

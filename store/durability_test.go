@@ -19,15 +19,30 @@ func TestDurability(t *testing.T) {
 		class string
 		names []string // of the flaws; none: there is no flaw
 	}{
-		"as it comes":             {nil, 0, "none", []string{"appendonly yes"}},
-		"file, every second":      {aof, 0, "every second", []string{"appendfsync always"}},
-		"file, when it likes":     {append(aof, "--appendfsync", "no"), 0, "none", []string{"appendfsync always"}},
-		"file, always":            {always, 0, "every write", nil},
-		"file, not in a rewrite":  {append(always, "--no-appendfsync-on-rewrite", "yes"), 0, "every second", []string{"no-appendfsync-on-rewrite no"}},
-		"evicts":                  {append(always, "--maxmemory-policy", "allkeys-lru"), 0, "every write", []string{"allkeys-lru", "noeviction"}},
-		"CONFIG is refused":       {append(always, "--rename-command", "CONFIG", ""), 0, "unknown", []string{"CONFIG is refused"}},
-		"CONFIG refused, no file": {[]string{"--rename-command", "CONFIG", ""}, 0, "none", []string{"appendonly yes"}},
-		"waits for a replica":     {always, 1, "every write + 1 replica", nil},
+		"as it comes":        {nil, 0, "none", []string{"appendonly yes"}},
+		"file, every second": {aof, 0, "every second", []string{"appendfsync always"}},
+		"file, when it likes": {
+			append(aof, "--appendfsync", "no"), 0, "none",
+			[]string{"appendfsync always"},
+		},
+		"file, always": {always, 0, "every write", nil},
+		"file, not in a rewrite": {
+			append(always, "--no-appendfsync-on-rewrite", "yes"), 0, "every second",
+			[]string{"no-appendfsync-on-rewrite no"},
+		},
+		"evicts": {
+			append(always, "--maxmemory-policy", "allkeys-lru"), 0, "every write",
+			[]string{"allkeys-lru", "noeviction"},
+		},
+		"CONFIG is refused": {
+			append(always, "--rename-command", "CONFIG", ""), 0, "unknown",
+			[]string{"CONFIG is refused"},
+		},
+		"CONFIG refused, no file": {
+			[]string{"--rename-command", "CONFIG", ""}, 0, "none",
+			[]string{"appendonly yes"},
+		},
+		"waits for a replica": {always, 1, "every write + 1 replica", nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -35,7 +50,8 @@ func TestDurability(t *testing.T) {
 			if err != nil || len(servers) != 1 {
 				t.Fatalf("got %v, %v", servers, err)
 			}
-			if s := servers[0]; s.Kind != "standalone" || !strings.HasPrefix(s.Version, "7.") || s.Used == 0 || s.Most != 0 || s.Failing != "" {
+			s := servers[0]
+			if s.Kind != "standalone" || !strings.HasPrefix(s.Version, "7.") || s.Used == 0 || s.Most != 0 || s.Failing != "" {
 				t.Errorf("got %+v", s)
 			}
 			d := store.Judge(servers, test.wait)
@@ -75,7 +91,8 @@ func TestDurabilityOfAll(t *testing.T) {
 				t.Errorf("it is a %s, %v", kind, err)
 			}
 			servers := inspected(t, mode, url, test.servers)
-			if d := store.Judge(servers, 0); d.Class != "every write" || len(d.Flaws) > 0 || !strings.Contains(d.Loses, "failover") {
+			d := store.Judge(servers, 0)
+			if d.Class != "every write" || len(d.Flaws) > 0 || !strings.Contains(d.Loses, "failover") {
 				t.Errorf("got %+v", d)
 			}
 			replica := -1
@@ -91,7 +108,7 @@ func TestDurabilityOfAll(t *testing.T) {
 			if err := weak.ConfigSet(t.Context(), "appendfsync", "everysec").Err(); err != nil {
 				t.Fatal(err)
 			}
-			d := store.Judge(inspected(t, mode, url, test.servers), 1)
+			d = store.Judge(inspected(t, mode, url, test.servers), 1)
 			if d.Class != "every second + 1 replica" || len(d.Flaws) != 1 || !strings.Contains(d.Flaws[0], "replica ") {
 				t.Errorf("got %+v", d)
 			}
@@ -99,7 +116,8 @@ func TestDurabilityOfAll(t *testing.T) {
 	}
 }
 
-// inspected waits until so many servers are seen: each node of a cluster learns by itself of the others' replicas.
+// inspected waits until so many servers are seen: each node of a cluster learns by itself of the
+// others' replicas.
 func inspected(t *testing.T, mode, url string, count int) (servers []store.Server) {
 	t.Helper()
 	eventually(t.Context(), t, "all servers", func(ctx context.Context) bool {

@@ -16,8 +16,9 @@ import (
 
 var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
 
-// idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its cursor does not expire.
-// A replica that takes over with a clock so far behind would write entries that such a cursor has passed.
+// idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its
+// cursor does not expire. A replica that takes over with a clock so far behind would write entries
+// that such a cursor has passed.
 const idleMargin = time.Hour
 
 // partitionPage is what one partition answered.
@@ -28,14 +29,16 @@ type partitionPage struct {
 	entries []redis.XMessage
 }
 
-// LoadEvents returns at most limit events after the cursor, in order within a payment. A page that is not full was all
-// there was.
+// LoadEvents returns at most limit events after the cursor, in order within an order. A page that
+// is not full was all there was.
 func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (payment.FeedPage, error) {
 	at, known := parseCursor(after)
 	if !known {
 		return payment.FeedPage{}, &payment.Error{
 			Code: payment.CodeInvalidRequest, Detail: "The cursor is none of ours.",
-			Fields: []payment.FieldError{{Parameter: "after", Detail: "must be empty, latest, or a cursor that an earlier page gave"}},
+			Fields: []payment.FieldError{{
+				Parameter: "after", Detail: "must be empty, latest, or a cursor that an earlier page gave",
+			}},
 		}
 	}
 	parts, err := s.loadPages(ctx, at, limit, after == payment.Latest)
@@ -48,15 +51,18 @@ func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (paymen
 	oldest := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
 	switch {
 	case at.expired(parts):
-		return payment.FeedPage{}, &payment.Error{Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String()}
+		return payment.FeedPage{}, &payment.Error{
+			Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String(),
+		}
 	case at.epoch == "":
 		at = oldest
 	}
 	return merge(at, parts, limit), nil
 }
 
-// loadPages asks every partition for its share of a page, in one round trip. Where that does not fill the page, a
-// second one asks those that may have more: to ask all of them for a whole page would read many for each that is given.
+// loadPages reads from every partition its share of a page, in one round trip. Where that does not
+// fill the page, a second one reads from those that may have more. To read a whole page from each
+// would read many entries for each that is returned.
 func (s *Store) loadPages(ctx context.Context, at cursor, limit int, newest bool) ([]partitionPage, error) {
 	share := limit/s.Partitions + 1
 	all := make([]int, s.Partitions)
@@ -80,12 +86,15 @@ func (s *Store) loadPages(ctx context.Context, at cursor, limit int, newest bool
 	return parts, s.loadInto(ctx, parts, more, at, share+missing, false)
 }
 
-// loadInto reads the partitionPagees of some partitions.
-func (s *Store) loadInto(ctx context.Context, parts []partitionPage, which []int, at cursor, limit int, newest bool) error {
+// loadInto reads the pages of some partitions.
+func (s *Store) loadInto(
+	ctx context.Context, parts []partitionPage, which []int, at cursor, limit int, newest bool,
+) error {
 	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, n := range which {
 			part := s.partitionAt(n)
-			pipe.Eval(ctx, string(loadEventsSource), []string{part.events(), s.meta(part)}, "("+at.position(n).String(), limit, newest)
+			keys := []string{part.events(), s.meta(part)}
+			pipe.Eval(ctx, string(loadEventsSource), keys, "("+at.position(n).String(), limit, newest)
 		}
 		return nil
 	})
@@ -182,7 +191,8 @@ func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 func feedEvent(entry redis.XMessage, at position) payment.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
 	return payment.FeedEvent{
-		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Trace: field("trace"), Data: []byte(field("data")),
+		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "",
+		Trace: field("trace"), Data: []byte(field("data")),
 		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
 	}
 }
@@ -199,7 +209,8 @@ func (p position) compare(o position) int {
 	return cmp.Or(cmp.Compare(p.ms, o.ms), cmp.Compare(p.seq, o.seq))
 }
 
-// before is the position that everything from p on comes after. Only a position can expire; the beginning cannot.
+// before is the position that everything from p on comes after. Only a position can expire; the
+// beginning cannot.
 func (p position) before() position {
 	if p.seq > 0 {
 		return position{p.ms, p.seq - 1}

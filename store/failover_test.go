@@ -15,8 +15,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestFailover kills the master under load, after it went on alone for a moment. Writes resume by themselves, what was
-// acknowledged is there, and each transition stands in the stream once.
+// TestFailover kills the master under load, after it went on alone for a moment. Writes resume by
+// themselves, what was acknowledged is there, and each transition stands in the stream once.
 func TestFailover(t *testing.T) {
 	type kind interface {
 		URL() string
@@ -40,7 +40,9 @@ func TestFailover(t *testing.T) {
 			l := newLoad(t, name, servers.URL())
 			l.run(t.Context(), func() {
 				servers.CutOff()
-				eventually(t.Context(), t, "every writer to be refused", func(context.Context) bool { return l.refusals() >= failoverWriters })
+				eventually(t.Context(), t, "every writer to be refused", func(context.Context) bool {
+					return l.refusals() >= failoverWriters
+				})
 				servers.KillMaster()
 			})
 			l.judge(t.Context(), connectTo(t, name, servers.URL()))
@@ -48,8 +50,8 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestSlotsMove moves slots to another master of a cluster under load. A key that is on its way is refused; afterwards all
-// goes on, with WAIT at the new master.
+// TestSlotsMove moves slots to another master of a cluster under load. A key that is on its way is
+// refused; afterwards all goes on, with WAIT at the new master.
 func TestSlotsMove(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.NewCluster(t, 2, 2)
@@ -84,7 +86,8 @@ func newLoad(t *testing.T, mode, url string) *load {
 // moment is before or after harm was done.
 type moment int
 
-// load is writers that each write one order with its payment after the other, and repeat what was not acknowledged.
+// load is writers that each write one order with its payment after the other, and repeat what was
+// not acknowledged.
 type load struct {
 	*store.Store
 	t       *testing.T
@@ -191,8 +194,8 @@ func (l *load) write(ctx context.Context, name string) {
 	}
 }
 
-// first writes the payment unless it is there: then an earlier try did, and it counts as acknowledged, too. Its pointer is
-// written before.
+// first writes the payment unless it is there: then an earlier try did, and it counts as
+// acknowledged, too. Its pointer is written before.
 func (l *load) first(ctx context.Context, id payment.ID) error {
 	order := storetest.OrderOf(id)
 	o, now, err := l.LoadOrder(ctx, payment.Ref{Order: order}, id)
@@ -250,11 +253,13 @@ func (l *load) judge(ctx context.Context, client redis.UniversalClient) {
 		o, _, err := fresh.LoadOrder(ctx, payment.Ref{Order: storetest.OrderOf(id)}, id)
 		if err != nil || counter(o) != "1" || o.Loaded[id] == nil || seen[event] != 1 {
 			lost++
-			l.t.Errorf("%s was acknowledged; its revision is %q, its event stands in the stream %d times; %v", id, o.Revision, seen[event], err)
+			l.t.Errorf("%s was acknowledged; its revision is %q, its event stands in the stream %d times; %v",
+				id, o.Revision, seen[event], err)
 		}
 		if order, found, err := fresh.FindOrder(ctx, id); !found || order != storetest.OrderOf(id) || err != nil {
 			l.t.Errorf("the pointer of %s leads to %q, found %t; %v", id, order, found, err)
 		}
 	}
-	l.t.Logf("acknowledged %d before and %d after, refused %d, lost %d", l.acknowledged(0), l.acknowledged(1), l.refused, lost)
+	l.t.Logf("acknowledged %d before and %d after, refused %d, lost %d",
+		l.acknowledged(0), l.acknowledged(1), l.refused, lost)
 }

@@ -11,8 +11,9 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestCallsEndWhileRedisIsFrozen has a server that stands still with its connections open, and callers without a deadline of
-// their own: each call ends by itself, also one that waits for replicas.
+// TestCallsEndWhileRedisIsFrozen has a server that stands still with its connections open, and
+// callers without a deadline of their own: each call ends by itself, also one that waits for
+// replicas.
 func TestCallsEndWhileRedisIsFrozen(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewServer(t)

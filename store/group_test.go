@@ -94,8 +94,9 @@ func (b *backend) handle(stream string, messages []redis.XMessage) {
 	}
 }
 
-// TestConsumerGroupReadsTheStreams is the documented way round the feed: two consumers share the work, one dies with
-// events in its hands, and the other takes them over. Every event is handled once.
+// TestConsumerGroupReadsTheStreams is the documented way round the feed: two consumers share the
+// work, one dies with events in its hands, and the other takes them over. Every event is handled
+// once.
 func TestConsumerGroupReadsTheStreams(t *testing.T) {
 	client := connect(t, storetest.RedisServer(t))
 	s := store.New(client, options)

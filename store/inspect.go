@@ -14,10 +14,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Server is what one server of a Redis says of itself, as far as it may be asked: managed ones refuse CONFIG.
+// Server describes one server of a Redis by its own replies. Managed servers refuse CONFIG: their
+// settings stay unknown.
 type Server struct {
 	Address      string
-	Away         bool // it is named by others, and did not answer; nothing else is known then
+	Away         bool // others name it, and it did not answer; nothing else is known then
 	Replica      bool
 	Kind         string // standalone, cluster or sentinel
 	Version      string // as 7.0.15
@@ -32,11 +33,11 @@ type Server struct {
 	ClusterState string // ok or fail, of a cluster
 }
 
-// inspectBound ends the questions to one server.
+// inspectBound ends the inspection of one server.
 const inspectBound = 3 * time.Second
 
-// Kind asks the first server that answers under the URL what it is: standalone, cluster or sentinel. Whatever the mode is
-// set to, that is what is there.
+// Kind returns what the first server that answers under the URL is: standalone, cluster or
+// sentinel. It does not depend on the mode that is configured.
 func Kind(ctx context.Context, mode, url string) (string, error) {
 	all, err := seeds(mode, url)
 	if err != nil {
@@ -44,7 +45,10 @@ func Kind(ctx context.Context, mode, url string) (string, error) {
 	}
 	for _, seed := range all {
 		var text string
-		if text, err = ask(ctx, seed, func(ctx context.Context, c *redis.Client) (string, error) { return c.Info(ctx, "server").Result() }); err == nil {
+		text, err = ask(ctx, seed, func(ctx context.Context, c *redis.Client) (string, error) {
+			return c.Info(ctx, "server").Result()
+		})
+		if err == nil {
 			return cmp.Or(info(text)["redis_mode"], "standalone"), nil
 		}
 	}
@@ -69,7 +73,9 @@ func seeds(mode, url string) ([]*redis.Options, error) {
 			return nil, err
 		}
 		for _, address := range o.SentinelAddrs {
-			all = append(all, &redis.Options{Addr: address, Username: o.SentinelUsername, Password: o.SentinelPassword, TLSConfig: o.TLSConfig})
+			all = append(all, &redis.Options{
+				Addr: address, Username: o.SentinelUsername, Password: o.SentinelPassword, TLSConfig: o.TLSConfig,
+			})
 		}
 	default:
 		o, err := redis.ParseURL(url)
@@ -78,24 +84,26 @@ func seeds(mode, url string) ([]*redis.Options, error) {
 	return all, nil
 }
 
-// ask opens a client for one question.
-func ask[T any](ctx context.Context, o *redis.Options, question func(context.Context, *redis.Client) (T, error)) (T, error) {
+// ask opens a client, calls the function with it, and closes it.
+func ask[T any](
+	ctx context.Context, o *redis.Options, question func(context.Context, *redis.Client) (T, error),
+) (T, error) {
 	o.ContextTimeoutEnabled, o.MaxRetries, o.DialerRetries = true, -1, 1
 	client := redis.NewClient(o)
-	defer client.Close() //nolint:errcheck // it was only asked
+	defer client.Close() //nolint:errcheck // it was only read from
 	ctx, cancel := context.WithTimeout(ctx, inspectBound)
 	defer cancel()
 	return question(ctx, client)
 }
 
-// Inspect asks every server of the Redis, and fails where not one can be asked. In a cluster, and behind sentinels, these
-// are the masters and their replicas: each may have to take over.
+// Inspect inspects every server of the Redis, and fails where none answers. In a cluster, and
+// behind sentinels, these are the masters and their replicas: each may have to take over.
 func Inspect(ctx context.Context, mode, url string) ([]Server, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close() //nolint:errcheck // it was only asked
+	defer client.Close() //nolint:errcheck // it was only read from
 	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
 	defer cancel()
 	switch mode {
@@ -126,7 +134,7 @@ func inspectCluster(ctx context.Context, client *redis.ClusterClient) ([]Server,
 	return all, err
 }
 
-// inspectSentinels asks the master that the sentinels name, and the replicas that it knows.
+// inspectSentinels inspects the master that the sentinels name, and the replicas that it knows.
 func inspectSentinels(ctx context.Context, client redis.UniversalClient, url string) ([]Server, error) {
 	o, err := redis.ParseFailoverURL(url)
 	if err != nil {
@@ -150,19 +158,20 @@ func inspectSentinels(ctx context.Context, client redis.UniversalClient, url str
 	return all, nil
 }
 
-// inspect asks one server, also which replicas it has.
+// inspect inspects one server. It also returns the addresses of its replicas.
 func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error) {
 	text, err := client.Info(ctx).Result()
 	if err != nil {
 		return Server{}, nil, err
 	}
-	said := info(text)
+	fields := info(text)
 	s := Server{
-		Kind: said["redis_mode"], Version: said["redis_version"], Replica: said["role"] == "slave", AOF: said["aof_enabled"] == "1",
-		Eviction: said["maxmemory_policy"], Used: integer(said["used_memory"]), Most: integer(said["maxmemory"]),
+		Kind: fields["redis_mode"], Version: fields["redis_version"], Replica: fields["role"] == "slave",
+		AOF: fields["aof_enabled"] == "1", Eviction: fields["maxmemory_policy"],
+		Used: integer(fields["used_memory"]), Most: integer(fields["maxmemory"]),
 	}
 	for _, job := range []string{"aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"} {
-		if status := said[job]; status != "" && status != "ok" {
+		if status := fields[job]; status != "" && status != "ok" {
 			s.Failing = job
 		}
 	}
@@ -172,25 +181,26 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 		state, _ := client.ClusterInfo(ctx).Result()
 		s.ClusterState = info(state)["cluster_state"]
 	}
-	replicas := followers(said)
+	replicas := followers(fields)
 	s.Replicas = len(replicas)
 	return s, replicas, nil
 }
 
 // info reads lines of name:value.
 func info(text string) map[string]string {
-	said := map[string]string{}
+	fields := map[string]string{}
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		said[name] = value
+		fields[name] = value
 	}
-	return said
+	return fields
 }
 
-// followers are the addresses of the replicas that are up to their master: slave0:ip=…,port=…,state=online,….
-func followers(said map[string]string) (addresses []string) {
+// followers are the addresses of the replicas that are up to their master:
+// slave0:ip=…,port=…,state=online,….
+func followers(replication map[string]string) (addresses []string) {
 	for n := 0; ; n++ {
-		line, there := said["slave"+strconv.Itoa(n)]
+		line, there := replication["slave"+strconv.Itoa(n)]
 		if !there {
 			return addresses
 		}
@@ -201,7 +211,7 @@ func followers(said map[string]string) (addresses []string) {
 	}
 }
 
-// setting is empty where the server does not say.
+// setting returns a setting of the server; empty where it refuses.
 func setting(ctx context.Context, client redis.Cmdable, name string) string {
 	values, err := client.ConfigGet(ctx, name).Result()
 	if err != nil {

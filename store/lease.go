@@ -10,10 +10,12 @@ var (
 	giveBackLeaseScript = script("give_back_lease")
 )
 
-// TakeLease takes the lease of that name for its owner, or renews it, for so long; false says that another holds it.
+// TakeLease takes the lease of that name for its owner, or renews it, for so long. It returns false
+// if another holds it.
 func (s *Store) TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
 	part := s.partitionAt(0)
-	taken, err := takeLeaseScript.Run(ctx, s.redis, []string{part.lease(name), s.meta(part)}, owner, lasts.Milliseconds()).Bool()
+	keys := []string{part.lease(name), s.meta(part)}
+	taken, err := takeLeaseScript.Run(ctx, s.redis, keys, owner, lasts.Milliseconds()).Bool()
 	return taken, unavailable(err)
 }
 

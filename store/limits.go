@@ -8,10 +8,12 @@ import (
 	"github.com/go-redis/redis_rate/v10"
 )
 
-// TakeQuota takes one of so many requests in a period under the name, of all replicas together, and says how many are
-// left, or how long to wait for the next. go-redis may send it twice where a reply is lost: then one more is counted than
-// came.
-func (s *Store) TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error) {
+// TakeQuota takes one of so many requests in a period under the name, of all replicas together. It
+// returns how many are left, or how long to wait for the next. go-redis may send it twice where a
+// reply is lost: then one more is counted than came.
+func (s *Store) TakeQuota(
+	ctx context.Context, name string, count int, per time.Duration,
+) (left int, wait time.Duration, err error) {
 	key := s.partitionAt(s.hash(name)).limit(name)
 	result, err := s.limiter.Allow(ctx, key, redis_rate.Limit{Rate: count, Burst: count, Period: per})
 	if err != nil {

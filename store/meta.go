@@ -14,17 +14,18 @@ import (
 // schema is the version of the layout that the package comment describes.
 const schema = "2"
 
-// Identity says whose payments a Redis holds. It is written once into every partition.
+// Identity is whose payments a Redis holds. It is written once into every partition.
 type Identity struct {
-	Account  string // Stripe's, "acct_…"; empty while Stripe has not told
+	Account  string // Stripe's, "acct_…"; empty while it is not known
 	Livemode bool
 	Service  string
 }
 
-// ErrUnmarked says that at least one partition of this Redis is not marked as ours: it is new, or it was wiped.
+// ErrUnmarked is the error of a Redis with a partition that is not marked as ours: it is new, or it
+// was wiped.
 var ErrUnmarked = errors.New("this Redis is not initialised")
 
-// ErrOtherSchema says that this Redis was written in another layout.
+// ErrOtherSchema is the error of a Redis that was written in another layout.
 var ErrOtherSchema = errors.New("another layout")
 
 var (
@@ -32,9 +33,9 @@ var (
 	rememberScript = script("remember")
 )
 
-// Check compares the marks in Redis with the identity. It fails in plain words where one differs, and with ErrUnmarked
-// where one is missing, or with ErrUnfinished where a rebuild is not at its end. It returns the account that is on record
-// in all of them.
+// Check compares the marks in Redis with the identity. It fails in plain words where one differs,
+// and with ErrUnmarked where one is missing, or with ErrUnfinished where a rebuild is not at its
+// end. It returns the account that is on record in all of them.
 func (s *Store) Check(ctx context.Context, want Identity) (account string, err error) {
 	marks, rebuilding, err := s.marks(ctx)
 	if err != nil {
@@ -63,9 +64,10 @@ func (s *Store) Check(ctx context.Context, want Identity) (account string, err e
 	return account, nil
 }
 
-// Mark writes the identity into every partition that has no mark, each with an epoch of its own: one that is lost and
-// marked again has told other events before. Whoever is first at partition 0 decides the owner, so that of two that start
-// at once both go on, or one is told whose this Redis is.
+// Mark writes the identity into every partition that has no mark, each with an epoch of its own:
+// the events of a partition that is lost and marked again are others than before. The first mark of
+// partition 0 decides the owner. Of two processes that start at once both go on, or one fails with
+// the identity of the other.
 func (s *Store) Mark(ctx context.Context, id Identity) error {
 	return s.markAll(ctx, id, func(part partition) []string { return []string{part.meta(), part.rebuild()} })
 }
@@ -90,7 +92,8 @@ func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) [
 	return nil
 }
 
-// Remember writes the Stripe account into the marks that have none yet, and fails where one has another.
+// Remember writes the Stripe account into the marks that have none yet, and fails where one has
+// another.
 func (s *Store) Remember(ctx context.Context, account string) error {
 	for _, part := range s.partitions() {
 		known, err := rememberScript.Run(ctx, s.redis, []string{s.meta(part)}, account).Text()
@@ -104,8 +107,8 @@ func (s *Store) Remember(ctx context.Context, account string) error {
 	return nil
 }
 
-// mark is what a partition's meta says of its owner. Without a schema it is none, whatever else is there: a mark is
-// written whole.
+// mark is the identity in a partition's meta. Without a schema there is no mark, whatever else is
+// there: a mark is written as a whole.
 type mark struct {
 	schema, account, livemode, service, partitions, epoch string
 }
@@ -119,7 +122,8 @@ func (s *Store) mark(id Identity) mark {
 
 func (m mark) fields() []any {
 	return []any{
-		"schema", m.schema, "account", m.account, "livemode", m.livemode, "service", m.service, "partitions", m.partitions, "epoch", m.epoch,
+		"schema", m.schema, "account", m.account, "livemode", m.livemode, "service", m.service,
+		"partitions", m.partitions, "epoch", m.epoch,
 	}
 }
 
@@ -139,21 +143,25 @@ func markOf(fields map[string]string) mark {
 	}
 }
 
-// compare says in an operator's words what differs from the mark that is wanted.
+// compare returns an error for operators that names the first difference from the mark that is wanted.
 func (m mark) compare(wanted mark) error {
 	const elsewhere = "point REDIS_URL at another Redis"
 	modes := map[string]string{"true": "live", "false": "test"}
 	switch {
 	case m.schema != wanted.schema:
-		return fmt.Errorf("%w: this Redis was written in layout %q and this program reads layout %q: run kasse rebuild -discard, which "+
-			"removes Kasse's keys and restores them from Stripe, or run the version that wrote it, or %s",
+		return fmt.Errorf("%w: this Redis was written in layout %q and this program reads layout %q: "+
+			"run kasse rebuild -discard, which removes Kasse's keys and restores them from Stripe, "+
+			"or run the version that wrote it, or %s",
 			ErrOtherSchema, m.schema, wanted.schema, elsewhere)
 	case m.livemode != wanted.livemode:
-		return fmt.Errorf("this Redis holds %s payments and the Stripe keys are %s keys: %s", modes[m.livemode], modes[wanted.livemode], elsewhere)
+		return fmt.Errorf("this Redis holds %s payments and the Stripe keys are %s keys: %s",
+			modes[m.livemode], modes[wanted.livemode], elsewhere)
 	case m.service != wanted.service:
-		return fmt.Errorf("this Redis belongs to the service %q and SERVICE_NAME is %q: %s", m.service, wanted.service, elsewhere)
+		return fmt.Errorf("this Redis belongs to the service %q and SERVICE_NAME is %q: %s",
+			m.service, wanted.service, elsewhere)
 	case m.partitions != wanted.partitions:
-		return fmt.Errorf("this Redis was initialised with %s partitions and REDIS_PARTITIONS is %s: set it back, it cannot be changed later", m.partitions, wanted.partitions)
+		return fmt.Errorf("this Redis was initialised with %s partitions and REDIS_PARTITIONS is %s: "+
+			"set it back, it cannot be changed later", m.partitions, wanted.partitions)
 	case m.account != "" && wanted.account != "" && m.account != wanted.account:
 		return otherAccount(m.account, wanted.account)
 	}
@@ -161,7 +169,8 @@ func (m mark) compare(wanted mark) error {
 }
 
 func otherAccount(recorded, ours string) error {
-	return fmt.Errorf("this Redis belongs to the Stripe account %s and the Stripe keys to %s: point REDIS_URL at another Redis", recorded, ours)
+	return fmt.Errorf("this Redis belongs to the Stripe account %s and the Stripe keys to %s: "+
+		"point REDIS_URL at another Redis", recorded, ours)
 }
 
 func (s *Store) partitions() []partition {

@@ -8,23 +8,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Observer is told of every exchange with Redis with all its tries, in the context of whoever asked: the command, or
-// "pipeline", when it began, how long it took, and whether it failed. Answers that our scripts give on purpose are no
-// failures.
+// Observer observes every exchange with Redis with all its tries, in the context of its caller: the
+// command, or "pipeline", when it began, how long it took, and whether it failed. Replies that our
+// scripts give on purpose are not failures.
 type Observer interface {
 	Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
 }
 
-// observed tells the Observer.
+// observed reports exchanges to the Observer.
 type observed struct{ Observer }
 
 // DialHook leaves connecting as it is.
 func (observed) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-// ProcessHook tells of a command.
+// ProcessHook reports a command.
 func (o observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if ctx.Value(nobody{}) != nil {
+		if ctx.Value(sentByPipeline{}) != nil {
 			return next(ctx, cmd)
 		}
 		began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
@@ -34,10 +34,10 @@ func (o observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook tells of a pipeline.
+// ProcessPipelineHook reports a pipeline.
 func (o observed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if ctx.Value(nobody{}) != nil {
+		if ctx.Value(sentByPipeline{}) != nil {
 			return next(ctx, cmds)
 		}
 		began := time.Now() //nolint:forbidigo // as above
@@ -47,13 +47,14 @@ func (o observed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// broken reports whether Redis did not do what it was asked.
+// broken reports whether Redis did not carry out a command.
 func broken(err error) bool {
 	return err != nil && !errors.Is(err, redis.Nil) && !errors.Is(err, context.Canceled) &&
 		!redis.HasErrorPrefix(err, replyConflict) && !redis.HasErrorPrefix(err, "NOSCRIPT")
 }
 
-// Waiters counts those who wait for a hint: held polls, creates behind another, and one for each endpoint.
+// Waiters counts the channels that wait for a hint: held polls, creates behind another, and one for
+// each endpoint.
 func (s *Store) Waiters() (count int) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()
@@ -63,13 +64,14 @@ func (s *Store) Waiters() (count int) {
 	return count
 }
 
-// Pool is what connections of this process have come to.
+// Pool is the state of a pool of connections of this process.
 type Pool struct {
 	Hits, Misses, Timeouts, Stale uint32 // since the start
 	Total, Idle                   uint32 // now
 }
 
-// Pools returns the state of the connections, by those who use them: writers, and readers where these have their own.
+// Pools returns the state of the connections by their users: writers, and readers where these have
+// their own.
 func (s *Store) Pools() map[string]Pool {
 	all := map[string]Pool{"writers": poolOf(s.redis)}
 	if s.Readers.client != s.redis {
@@ -80,5 +82,8 @@ func (s *Store) Pools() map[string]Pool {
 
 func poolOf(client redis.UniversalClient) Pool {
 	p := client.PoolStats()
-	return Pool{Hits: p.Hits, Misses: p.Misses, Timeouts: p.Timeouts, Stale: p.StaleConns, Total: p.TotalConns, Idle: p.IdleConns}
+	return Pool{
+		Hits: p.Hits, Misses: p.Misses, Timeouts: p.Timeouts, Stale: p.StaleConns,
+		Total: p.TotalConns, Idle: p.IdleConns,
+	}
 }

@@ -22,9 +22,10 @@ var (
 	savePointerScript = script("save_pointer")
 )
 
-// LoadOrder returns the order with its current payment and the payments in question, as far as it has them, and Redis's
-// clock. An order that was never stored has no revision. A record that cannot be read is an error: it is neither shown nor
-// taken for absent, since a later write would overwrite it.
+// LoadOrder returns the order with its current payment and the payments in question, as far as it
+// has them, and Redis's clock. An order that was never stored has no revision. A record that cannot
+// be read is an error: it is neither shown nor taken for absent, since a later write would
+// overwrite it.
 func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error) {
 	part, key := s.orderKey(ref)
 	args := make([]any, len(ids))
@@ -52,7 +53,8 @@ const loadedHead = 5
 
 var errReplyFormat = errors.New("unexpected reply format")
 
-// readOrder reads revision, order, id of the current payment, its record, and a record for each payment in question.
+// readOrder reads revision, order, id of the current payment, its record, and a record for each
+// payment in question.
 func readOrder(ref payment.Ref, reply []any, ids []payment.ID) (payment.Order, error) {
 	text := func(i int) string {
 		if i >= len(reply) {
@@ -94,8 +96,8 @@ func readOrder(ref payment.Ref, reply []any, ids []payment.ID) (payment.Order, e
 	return o, nil
 }
 
-// SaveOrder writes the order and all that follows from the change, in one script. Where another write came first it writes
-// nothing, and returns payment.ErrConflict with the order as it stands.
+// SaveOrder writes the order and all that follows from the change, in one script. Where another
+// write came first it writes nothing, and returns payment.ErrConflict with the order as it stands.
 func (s *Store) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
 ) (payment.Saved, error) {
@@ -131,7 +133,8 @@ func (s *Store) SaveOrder(
 	return payment.Saved{Order: latest, Now: now}, payment.ErrConflict
 }
 
-// encodeOrder returns the fields that differ from what was loaded, and the order as it stands once they are written.
+// encodeOrder returns the fields that differ from what was loaded, and the order as it stands once
+// they are written.
 func (s *Store) encodeOrder(o payment.Order, c payment.Changes) (fields []any, saved payment.Order, err error) {
 	raw, err := json.Marshal(o)
 	if err != nil {
@@ -160,7 +163,8 @@ func (s *Store) encodeOrder(o payment.Order, c payment.Changes) (fields []any, s
 	return fields, saved, nil
 }
 
-// keepAttention leaves the order where it is in the queue of attention: a foreign payment knows nothing of its order.
+// keepAttention leaves the order where it is in the queue of attention: a foreign payment knows
+// nothing of its order.
 const keepAttention = "keep"
 
 // saveArgs are the arguments of save_order.lua.
@@ -174,7 +178,8 @@ func (s *Store) saveArgs(
 		attention = keepAttention
 	}
 	args := []any{
-		o.Revision, saved.Revision, string(o.ID), part.changed(), hint(o.ID, c.Views), milliseconds(c.Expires), oldest.String(),
+		o.Revision, saved.Revision, string(o.ID), part.changed(), hint(o.ID, c.Views),
+		milliseconds(c.Expires), oldest.String(),
 		attention, len(ids),
 	}
 	for _, id := range ids {
@@ -222,8 +227,8 @@ func milliseconds(d time.Duration) string {
 	return strconv.FormatInt(d.Milliseconds(), 10)
 }
 
-// nextRevision is unique to its write: a counter and 8 random bytes. So a server that failed over to an older state cannot
-// be taken for the newer one.
+// nextRevision is unique to its write: a counter and 8 random bytes. So a server that failed over
+// to an older state cannot be taken for the newer one.
 func nextRevision(last string) string {
 	counter, _, _ := strings.Cut(last, "-")
 	n, _ := strconv.ParseUint(counter, 10, 64) // none before the first
@@ -232,8 +237,8 @@ func nextRevision(last string) string {
 	return strconv.FormatUint(n+1, 10) + "-" + base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// FindOrder returns the order that the payment's pointer leads to; false where there is no pointer. The absence of a
-// pointer is believed only where the partition is marked as ours.
+// FindOrder returns the order that the payment's pointer leads to; false where there is no pointer.
+// The absence of a pointer is believed only where the partition is marked as ours.
 func (s *Store) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error) {
 	part := s.paymentPartition(id)
 	return s.pointer(ctx, s.writing, part, id)
@@ -242,7 +247,8 @@ func (s *Store) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, 
 // SavePointer lets a pointer lead from the payment to the order until a moment.
 func (s *Store) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error {
 	part := s.paymentPartition(id)
-	_, err := s.run(ctx, savePointerScript, part, []string{part.pointer(id), s.meta(part)}, string(order), until.UnixMilli())
+	keys := []string{part.pointer(id), s.meta(part)}
+	_, err := s.run(ctx, savePointerScript, part, keys, string(order), until.UnixMilli())
 	return err
 }
 

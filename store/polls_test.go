@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -65,20 +66,22 @@ func (l *lines) serve(client net.Conn) {
 	_, _ = io.Copy(client, server)
 }
 
-// note looks at what is asked: views, histories and the feed, or the scripts that write, and those that read for them.
+// note looks at what is asked: views, histories and the feed, or the scripts that write, and those
+// that read for them.
 func (l *lines) note(one *line, sent []byte) {
 	has := func(text string) bool { return bytes.Contains(sent, []byte(text)) }
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	one.polled = one.polled || has("\r\nhmget\r\n") || has("\r\nhget\r\n") || has("\r\nget\r\n") || has("reads one partition's")
+	polls := []string{"\r\nhmget\r\n", "\r\nhget\r\n", "\r\nget\r\n", "reads one partition's"}
+	one.polled = one.polled || slices.ContainsFunc(polls, has)
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }
 
-// TestPollsHaveTheirOwnConnections: what pages and backends poll is read on connections on which nothing is written,
-// although pools of two would be shared soon.
+// TestPollsHaveTheirOwnConnections: what pages and backends poll is read on connections on which
+// nothing is written, although pools of two would be shared soon.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
-	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
+	for name, test := range optimizations {
 		t.Run(name, func(t *testing.T) {
 			l, url := newLines(t, server)
 			o := options

@@ -20,8 +20,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// proxy forwards to a server and can swallow the reply to a script: the server has run it, and the client sees its
-// connection end.
+// proxy forwards to a server and can swallow the reply to a script: the server has run it, and the
+// client sees its connection end.
 type proxy struct {
 	server   string
 	swallow  atomic.Bool  // the reply to the next script
@@ -163,11 +163,12 @@ func TestLostReply(t *testing.T) {
 		p.after.Store(func() { mustWrite(t, store.New(direct, options), "pi_2") })
 		var saved payment.Saved
 		err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c, "pi_2"); return err })
-		if !errors.Is(err, payment.ErrConflict) || counter(saved.Order) != "2" || len(saved.Order.Loaded["pi_2"].History) != 2 {
+		latest := saved.Order
+		if !errors.Is(err, payment.ErrConflict) || counter(latest) != "2" || len(latest.Loaded["pi_2"].History) != 2 {
 			t.Errorf("got %+v, %v", saved, err)
 		}
-		if stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}); err != nil || stored.Revision != saved.Order.Revision {
-			t.Errorf("revision %q, the conflict returned %q; %v", stored.Revision, saved.Order.Revision, err)
+		if stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}); err != nil || stored.Revision != latest.Revision {
+			t.Errorf("revision %q, the conflict returned %q; %v", stored.Revision, latest.Revision, err)
 		}
 	})
 	t.Run("of a pointer", func(t *testing.T) {

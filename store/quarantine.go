@@ -17,7 +17,8 @@ const (
 	quarantinedText = 255
 )
 
-// Quarantine keeps what is known of a signed event that makes no sense; never its body, which may hold client secrets.
+// Quarantine keeps what is known of a signed event that makes no sense; never its body, which may
+// hold client secrets.
 func (s *Store) Quarantine(ctx context.Context, n payment.StripeEvent, body []byte) error {
 	sum := sha256.Sum256(body)
 	part := s.partitionAt(0)
@@ -26,7 +27,7 @@ func (s *Store) Quarantine(ctx context.Context, n payment.StripeEvent, body []by
 	return err
 }
 
-// cut shortens a text that somebody else chose.
+// cut shortens a text of unknown length, and makes it valid UTF-8.
 func cut(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), quarantinedText)], "")
 }

@@ -16,8 +16,8 @@ var wantReadScript = script("want_read")
 
 var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 
-// TakeReads returns payments whose read is due, the longest due first, and hides them from everybody for so long. Where
-// another takes them in between there are fewer.
+// TakeReads returns payments whose read is due, the longest due first, and hides them from all
+// replicas for so long. Where another replica takes some in between, there are fewer.
 func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return s.take(ctx, partition.reads, limit, hide)
 }
@@ -27,25 +27,26 @@ func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) (
 	return s.take(ctx, partition.sweep, limit, hide)
 }
 
-// TakeRestores is TakeReads for payments that a page asked for and that are not here.
+// TakeRestores is TakeReads for payments that a page asked for and that are not stored.
 func (s *Store) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return s.take(ctx, partition.restore, limit, hide)
 }
 
-// mostRestores bounds the payments that wait to be restored, in all partitions together: anybody can name some.
+// mostRestores bounds the payments that wait to be restored, in all partitions together: any caller
+// can name some.
 const mostRestores = 1_000
 
 var wantRestoreScript = script("want_restore")
 
-// WantRestore notes a payment that is not here, to be asked for at Stripe. One that is here, or one too many, is not
-// noted, and takes as long.
+// WantRestore notes a payment that is not stored, to be read at Stripe. One that is stored, or one
+// too many, is not noted, and takes as long.
 func (s *Store) WantRestore(ctx context.Context, id payment.ID, reads int) error {
 	if err := s.padReads(ctx, id, reads); err != nil {
 		return err
 	}
 	part := s.paymentPartition(id)
-	return unavailable(wantRestoreScript.Run(ctx, s.redis, []string{part.pointer(id), part.restore(), s.meta(part), part.masked()},
-		string(id), mostRestores/s.Partitions).Err())
+	keys := []string{part.pointer(id), part.restore(), s.meta(part), part.masked()}
+	return unavailable(wantRestoreScript.Run(ctx, s.redis, keys, string(id), mostRestores/s.Partitions).Err())
 }
 
 // TakeOrders is TakeReads for orders that a worker has to look at.
@@ -64,7 +65,9 @@ func (s *Store) DropOrder(ctx context.Context, id payment.OrderID) error {
 }
 
 // take is takeMembers for payments. One that lies in the queues of two partitions is returned once.
-func (s *Store) take(ctx context.Context, queue func(partition) string, limit int, hide time.Duration) ([]payment.ID, error) {
+func (s *Store) take(
+	ctx context.Context, queue func(partition) string, limit int, hide time.Duration,
+) ([]payment.ID, error) {
 	members, err := s.takeMembers(ctx, queue, limit, hide)
 	var ids []payment.ID
 	for _, member := range members {
@@ -103,7 +106,7 @@ func (s *Store) takeMembers(
 	return members, nil
 }
 
-// share says how many of the members that come first, due or not yet, lie in which partition.
+// share returns for each partition how many of the first limit members, due or not yet, it holds.
 func (s *Store) share(ctx context.Context, queue func(partition) string, limit int) (map[partition]int, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {
@@ -132,13 +135,15 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 	return shares, nil
 }
 
-// WantRead puts a payment into the queue, due at once, unless it is there, or was found not to be ours today.
+// WantRead puts a payment into the queue, due at once, unless it is there. It returns false, and
+// queues nothing, for a payment that was found not to be ours within the last day.
 func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
 	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
 	return reply != int64(-1), err
 }
 
+<<<<<<< HEAD
 // EndWantedRead takes a payment out of the queue of its own partition, where WantRead has put it. Where that is the partition
 // of its order, too, the order's saves decide.
 func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
@@ -150,9 +155,14 @@ func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.
 }
 
 // notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask for a read again.
+=======
+// notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask
+// for a read again.
+>>>>>>> storetest
 const notOursFor = 24 * time.Hour
 
-// DropRead takes a payment out of all queues. It may lie in those of its order's partition, which is not known any more.
+// DropRead takes a payment out of all queues. It may lie in those of its order's partition, which
+// is not known any more.
 func (s *Store) DropRead(ctx context.Context, id payment.ID) error {
 	_, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, part := range s.partitions() {
@@ -194,7 +204,8 @@ func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 	return count, nil
 }
 
-// AllowRead takes one of so many reads a second, shared by all replicas, or says how long to wait.
+// AllowRead takes one of so many reads a second, shared by all replicas. Where none is left it
+// returns how long to wait.
 func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, error) {
 	result, err := s.limiter.Allow(ctx, s.partitionAt(0).reads(), redis_rate.PerSecond(perSecond))
 	if err != nil {

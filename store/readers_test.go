@@ -74,8 +74,8 @@ func next(t *testing.T, s *store.Store, id payment.ID) int64 {
 	return c.Views[0].Version
 }
 
-// TestCacheOfViews: the process that writes reads its own write at once; others are notified by Redis; a view is dropped
-// with the connection on which its changes are reported.
+// TestCacheOfViews: the process that writes reads its own write at once; others are notified by
+// Redis; a view is dropped with the connection on which its changes are reported.
 func TestCacheOfViews(t *testing.T) {
 	server := storetest.NewServer(t)
 	one, other := process(t, server.URL()), process(t, server.URL())
@@ -130,10 +130,11 @@ func TestCacheWithoutTracking(t *testing.T) {
 	}
 }
 
-// TestReadersUseUpNothing: all connections of readers are taken for good, and changes are written all the same.
+// TestReadersUseUpNothing: all connections of readers are taken for good, and changes are written
+// all the same.
 func TestReadersUseUpNothing(t *testing.T) {
 	server := storetest.NewServer(t)
-	for name, test := range map[string]struct{ pipelined, keep bool }{"plain": {}, "pipelined": {pipelined: true}, "cached": {true, true}} {
+	for name, test := range optimizations {
 		t.Run(name, func(t *testing.T) {
 			o := options
 			o.AutoPipeline = test.pipelined

@@ -11,16 +11,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrUnfinished says that a rebuild of this Redis was begun and has not ended.
+// ErrUnfinished is the error of a Redis whose rebuild has begun and not ended.
 var ErrUnfinished = errors.New("a rebuild of this Redis has begun, and not ended")
 
 var finishRebuildScript = script("finish_rebuild")
 
-// BeginRebuild marks every partition that has no mark as being rebuilt: this store may write there then, and no other
-// that has not begun a rebuild too. It must be called before any goroutine uses the store. It returns how many partitions
-// had been lost.
+// BeginRebuild marks every partition that has no mark as being rebuilt. This store may write there
+// then, and no other that has not begun a rebuild too. It must be called before any goroutine uses
+// the store. It returns how many partitions had been lost.
 func (s *Store) BeginRebuild(ctx context.Context, id Identity) (lost int, err error) {
-	if err := s.markAll(ctx, id, func(part partition) []string { return []string{part.rebuild(), part.meta()} }); err != nil {
+	keys := func(part partition) []string { return []string{part.rebuild(), part.meta()} }
+	if err := s.markAll(ctx, id, keys); err != nil {
 		return 0, err
 	}
 	parts := s.partitions()
@@ -36,7 +37,8 @@ func (s *Store) BeginRebuild(ctx context.Context, id Identity) (lost int, err er
 	return len(s.rebuilding), nil
 }
 
-// FinishRebuild opens what was rebuilt to everybody. Until it has been through all partitions Check still refuses.
+// FinishRebuild opens the rebuilt partitions to all processes. Until it has been through all of
+// them Check still refuses.
 func (s *Store) FinishRebuild(ctx context.Context) error {
 	for _, part := range s.partitions() {
 		if err := finishRebuildScript.Run(ctx, s.redis, []string{part.rebuild(), part.meta()}).Err(); err != nil {
@@ -46,8 +48,9 @@ func (s *Store) FinishRebuild(ctx context.Context) error {
 	return nil
 }
 
-// meta is the key of the mark without which a script does not write: in a partition that this process rebuilds one that
-// no other looks at, so that nothing is sold before all is back.
+// meta is the key of the mark without which a script does not write. In a partition that this
+// process rebuilds it is a mark of the rebuild's own, which other processes ignore, so that nothing
+// is sold before all is back.
 func (s *Store) meta(part partition) string {
 	if s.rebuilding[part] {
 		return part.rebuild()
@@ -55,8 +58,9 @@ func (s *Store) meta(part partition) string {
 	return part.meta()
 }
 
-// Discard removes Kasse's keys of another layout, and returns how many there were; none where the layout is this program's.
-// The quotas of callers stay. Marks go last: should Discard end too soon, the next one finds what is left.
+// Discard removes Kasse's keys of another layout, and returns how many there were; none where the
+// layout is this program's. The quotas of callers stay. Marks go last: should Discard end too soon,
+// the next one finds what is left.
 func (s *Store) Discard(ctx context.Context) (count int, err error) {
 	marks, _, err := s.marks(ctx)
 	if err != nil {
@@ -105,8 +109,8 @@ const discardBatch = 1_000
 
 var lowestRetentionScript = script("lowest_retention")
 
-// NoteRetention notes the PAYMENT_RETENTION in use, and returns the lowest that was ever in use: an order younger than that
-// cannot have been taken by retention.
+// NoteRetention notes the PAYMENT_RETENTION in use, and returns the lowest that was ever in use: an
+// order younger than that cannot have been taken by retention.
 func (s *Store) NoteRetention(ctx context.Context) (lowest time.Duration, err error) {
 	lowest = s.Retention
 	for _, part := range s.partitions() {

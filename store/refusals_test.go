@@ -15,8 +15,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestRefusals has servers that answer, and refuse. Each refusal is temporary: callers may come again, and see none of
-// Redis's own words.
+// TestRefusals has servers that answer, and refuse. Each refusal is temporary: callers may come
+// again, and see none of Redis's own words.
 func TestRefusals(t *testing.T) {
 	tests := map[string]struct {
 		reply  string
@@ -93,8 +93,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// refused reports whether a write was refused in these words, and fails the test unless callers may come again. A cluster
-// takes its time to notice.
+// refused reports whether a write was refused in these words, and fails the test unless callers may
+// come again. A cluster takes its time to notice.
 func refused(ctx context.Context, t *testing.T, s *store.Store, words string) bool {
 	t.Helper()
 	found := false
@@ -102,7 +102,8 @@ func refused(ctx context.Context, t *testing.T, s *store.Store, words string) bo
 		id := payment.ID("pi" + inPartition("o_refused", at)[1:])
 		_, _, err := write(ctx, s, id)
 		var e *payment.Error
-		if err != nil && (!errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable || e.RetryAfter < time.Second || strings.Contains(e.Detail, words)) {
+		temporary := errors.As(err, &e) && e.Code == payment.CodeStoreUnavailable && e.RetryAfter >= time.Second
+		if err != nil && (!temporary || strings.Contains(e.Detail, words)) {
 			t.Fatalf("got %v", err)
 		}
 		if found = found || (err != nil && strings.Contains(err.Error(), words)); found {

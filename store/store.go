@@ -1,48 +1,53 @@
 // Package store keeps orders in Redis, each with all its payments. It is the only user of go-redis.
 //
-// One invariant: an order and everything that follows from a change of it (views, versions, history, entries of the stream,
-// places in the queues) change in one script, or not at all. The script compares the order's revision first, so that a write
-// whose reply was lost, and that is sent again, finds the revision moved on and does nothing. That is why go-redis may retry,
-// and why there is no marker of events already seen: such a marker makes the retry of a lost first delivery look like a
-// duplicate, and the event is dropped.
+// One invariant: an order and everything that follows from a change of it (views, versions,
+// history, entries of the stream, places in the queues) change in one script, or not at all. The
+// script compares the order's revision first, so that a write whose reply was lost, and that is
+// sent again, finds its own revision and does nothing. That is why go-redis may retry, and why
+// there is no marker of events already seen: such a marker makes the retry of a lost first delivery
+// look like a duplicate, and the event is dropped.
 //
-// Every script that writes checks the partition's meta first. A Redis that was wiped has none, and must not sell orders
-// again that were paid.
+// Every script that writes checks the partition's meta first. A Redis that was wiped has none, and
+// must not sell orders again that were paid.
 //
-// Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys of one script share a slot
-// of a Redis Cluster; M is the same of the PaymentIntent's id:
+// Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys
+// of one script share a slot of a Redis Cluster; M is the same of the PaymentIntent's id:
 //
-//	kasse:{pN}:order:<id>     hash    rev, order (JSON: terms, attempts, winner, closed, lease, form being sent), current (id), and
-//	                                  for each payment record:<pi> (JSON: merge record, history, refund calls) and view:<pi> (version and
-//	                                  SHA-256 of the client secret in the first line, then JSON)
+//	kasse:{pN}:order:<id>     hash    rev, order (JSON: terms, attempts, winner, closed, lease, form being sent),
+//	                                  current (id), and for each payment record:<pi> (JSON: merge record, history,
+//	                                  refund calls) and view:<pi> (version and SHA-256 of the client secret in the
+//	                                  first line, then JSON)
 //	kasse:{pN}:foreign:<pi>   hash    the same for a payment that names an order and is none of its attempts; it expires
 //	kasse:{pM}:pi:<pi>        string  pointer: the order that the payment names; it ends after the order
-//	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its cause was traced:
-//	                                  the transitions, trimmed by age; public; its groups push:<e> are ours
+//	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its
+//	                                  cause was traced: the transitions, trimmed by age; public; its groups
+//	                                  push:<e> are ours
 //	kasse:{pN}:changed        channel <order id> and the payments whose view changed: a hint, never the state
-//	kasse:{pN}:reads          zset    payments that Stripe has to be asked about, by the Unix millisecond that is due; one without a
-//	                                  pointer lies in partition M
-//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond at which Stripe is asked unless they change before
+//	kasse:{pN}:reads          zset    payments to be read at Stripe, by the Unix millisecond that is due; one
+//	                                  without a pointer lies in partition M
+//	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond of their read unless they change before
 //	kasse:{pN}:attention      zset    orders that a worker has to look at, by the Unix millisecond that is due
-//	kasse:{pM}:restore        zset    payments that a page asked for and that are not here, by the Unix millisecond of the question
-//	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not here
+//	kasse:{pM}:restore        zset    payments that a page asked for and that are not stored, by the Unix
+//	                                  millisecond of that
+//	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not stored
 //	kasse:{pM}:notours:<pi>   string  empty: a payment that was read and is not ours; for a day
-//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest ever, in seconds), trimmed
-//	                                  (the newest event dropped), dropped (how many)
+//	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest
+//	                                  ever, in seconds), trimmed (the newest event dropped), dropped (how many)
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
-//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of
-//	                                  its URL
+//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped),
+//	                                  disabled; <e> is a hash of its URL
 //	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> of deliveries that failed, by the Unix millisecond that is due
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
 //	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for
 //	kasse:{p0}:lease:<name>   string  the process that does what only one replica may do; it expires
 //	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
-//	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be decoded
+//	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be
+//	                                  decoded
 //	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
 //	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
 //
-// Two fields hold an order of one attempt beside the head: a status read then takes one field and decodes nothing, and a
-// webhook writes only what it changed.
+// Two fields hold an order of one attempt beside the head: a status read then takes one field and
+// decodes nothing, and a webhook writes only what it changed.
 package store
 
 import (
@@ -60,17 +65,18 @@ import (
 	"kasse/service/payment"
 )
 
-// Options is what the store has to be told.
+// Options are the settings of the store.
 type Options struct {
 	Partitions     int           // fixed once Redis is initialised
 	Retention      time.Duration // of finished payments
 	EventRetention time.Duration // of the stream
-	WaitReplicas   int           // that must have a change before it counts; 0: the master's word is enough
+	WaitReplicas   int           // that must have a change before it counts; 0: the master is enough
 	WaitTimeout    time.Duration // for them; at most MaxWait
 	Observer       Observer      // may be nil
 	Readers        *Readers      // for what is polled; nil: they share the store's client
-	AutoPipeline   bool          // questions that are asked at the same time go in one pipeline
-	// TraceParent names the trace of whoever asks, as the traceparent of W3C's Trace Context; nil: there are none.
+	AutoPipeline   bool          // commands of one moment go in one pipeline
+	// TraceParent returns the trace of a call, as the traceparent of W3C's Trace Context; nil:
+	// there are none.
 	TraceParent func(context.Context) string
 }
 
@@ -99,21 +105,23 @@ func New(client redis.UniversalClient, o Options) *Store {
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	return &Store{
-		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(), pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
+		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(),
+		pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
 		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
-		reading: newCommandRunner(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer), // what is read again is kept
+		// With a cache few reads reach Redis.
+		reading: newCommandRunner(o.Readers.client, o.AutoPipeline && o.Readers.cache == nil, o.Observer),
 	}
 }
 
-// LogTo sends what go-redis has to say to the log, for all clients of the process. It is about connections, and holds no
-// data.
+// LogTo sends the messages of go-redis to the log, for all clients of the process. They are about
+// connections, and hold no data.
 func LogTo(log *slog.Logger) { redis.SetLogger(driverLog{log}) }
 
 type driverLog struct{ *slog.Logger }
 
 // Printf is called by go-redis.
 func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
-	l.WarnContext(ctx, "redis client", "said", fmt.Sprintf(format, args...))
+	l.WarnContext(ctx, "redis client", "message", fmt.Sprintf(format, args...))
 }
 
 // Ping reports whether Redis answers.
@@ -142,7 +150,7 @@ var (
 	errNotOurs = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
 )
 
-// unavailable turns what Redis says into what callers may see.
+// unavailable turns an error of Redis into one that callers may see.
 func unavailable(err error) error {
 	switch {
 	case err == nil:
@@ -154,5 +162,8 @@ func unavailable(err error) error {
 	case errors.Is(err, errNoMeta), redis.HasErrorPrefix(err, replyNoMeta):
 		err = errNotOurs
 	}
-	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.", RetryAfter: time.Second, Cause: err}
+	return &payment.Error{
+		Code: payment.CodeStoreUnavailable, Detail: "The store cannot be reached or refuses to write.",
+		RetryAfter: time.Second, Cause: err,
+	}
 }

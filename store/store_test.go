@@ -14,7 +14,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestStore runs the suite on every kind of Redis, and with each optimization; the names of the subtests say which ran.
+// TestStore runs the suite on every kind of Redis, and with each optimization; the names of the
+// subtests say which ran.
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		storetest.Run(t, func(t testing.TB) storetest.Redis {
@@ -29,10 +30,17 @@ func TestStore(t *testing.T) {
 	t.Run("sentinel, pipelined", func(t *testing.T) {
 		storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), pipelined, keepsNot))
 	})
-	t.Run("redis-server", func(t *testing.T) { storetest.Run(t, emptied("single", storetest.RedisServer(t), plain, keepsNot)) })
+	t.Run("redis-server", func(t *testing.T) {
+		storetest.Run(t, emptied("single", storetest.RedisServer(t), plain, keepsNot))
+	})
 	t.Run("redis-server, pipelined, cached", func(t *testing.T) {
 		storetest.Run(t, emptied("single", storetest.RedisServer(t), pipelined, keeps))
 	})
+}
+
+// optimizations are the combinations of automatic pipelines and the cache of views.
+var optimizations = map[string]struct{ pipelined, keep bool }{
+	"plain": {}, "pipelined": {pipelined: true}, "cached": {pipelined: true, keep: true},
 }
 
 // emptied returns a way to the Redis, of which it takes all that it holds.
@@ -66,8 +74,8 @@ func connectTo(t testing.TB, mode, url string) redis.UniversalClient {
 // options are the defaults of the configuration.
 var options = store.Options{Partitions: 16, Retention: 13_200 * time.Hour, EventRetention: 720 * time.Hour}
 
-// write writes one transition of the payment and, with its first, the pointer to its order. It returns the order as it was
-// saved, and the changes.
+// write writes one transition of the payment and, with its first, the pointer to its order. It
+// returns the order as it was saved, and the changes.
 func write(ctx context.Context, s *store.Store, id payment.ID) (payment.Order, payment.Changes, error) {
 	order := storetest.OrderOf(id)
 	o, now, err := s.LoadOrder(ctx, payment.Ref{Order: order}, id)

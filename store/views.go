@@ -17,8 +17,8 @@ import (
 // viewPrefix begins the field of an order that holds the view of a payment.
 const viewPrefix = "view:"
 
-// viewField is what is stored of a view: its version and the hash of the payment's client secret in the first line, then
-// the JSON.
+// viewField is what is stored of a view: its version and the hash of the payment's client secret in
+// the first line, then the JSON.
 func viewField(version int64, secretHash string, view []byte) string {
 	return strconv.FormatInt(version, 10) + " " + secretHash + "\n" + string(view)
 }
@@ -55,12 +55,13 @@ func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView
 	return view, err
 }
 
-// missReads is how many reads of Redis a missing payment takes: its pointer, and the mark of the partition. A payment that
-// is here takes as many, if neither its pointer nor its view is in memory.
+// missReads is how many reads of Redis a missing payment takes: its pointer, and the mark of the
+// partition. A payment that is here takes as many, if neither its pointer nor its view is in
+// memory.
 const missReads = 2
 
-// padReads makes up for the reads that a caller was spared by memory, so that a payment that is not the caller's takes as
-// many as a missing one.
+// padReads makes up for the reads that a caller was spared by memory, so that a payment that is not
+// the caller's takes as many as a missing one.
 func (s *Store) padReads(ctx context.Context, id payment.ID, made int) error {
 	part := s.paymentPartition(id)
 	for _, question := range []redis.Cmder{
@@ -129,7 +130,8 @@ func (s *Store) LoadViews(ctx context.Context, order payment.OrderID, ids []paym
 	return views, nil
 }
 
-// LoadHistory returns the visible changes of a payment, oldest first; payment.ErrNotFound where there is no payment.
+// LoadHistory returns the visible changes of a payment, oldest first; payment.ErrNotFound where
+// there is no payment.
 func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.HistoryEntry, error) {
 	order, found, err := s.pointed(ctx, id)
 	if err != nil {
@@ -156,15 +158,16 @@ func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.Histo
 	return nil, s.absent(ctx, s.reading, s.orderPartition(order))
 }
 
-// forgetView drops the kept views of an order that has changed: the writer then reads what it wrote, and the receiver of a
-// hint what came after it, without waiting for Redis's invalidation.
+// forgetView drops the kept views of an order that has changed: the writer then reads what it
+// wrote, and the receiver of a hint what came after it, without waiting for Redis's invalidation.
 func (s *Store) forgetView(key string) {
 	if s.Readers.cache != nil {
 		s.Readers.cache.forget(key)
 	}
 }
 
-// pointers keeps pointers in memory. A pointer never changes, so that a kept one stays true until the order is gone.
+// pointers keeps pointers in memory. A pointer never changes, so that a kept one stays true until
+// the order is gone.
 type pointers struct {
 	mu   sync.RWMutex
 	kept map[payment.ID]payment.OrderID
@@ -204,9 +207,11 @@ func (s *Store) pointed(ctx context.Context, id payment.ID) (payment.OrderID, bo
 	return order, found, err
 }
 
-// pointer reads a pointer. Its absence is believed only in a partition that is marked as ours: a Redis that was wiped has
-// no pointers, and its payments are not unknown.
-func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, id payment.ID) (payment.OrderID, bool, error) {
+// pointer reads a pointer. Its absence is believed only in a partition that is marked as ours: a
+// Redis that was wiped has no pointers, and its payments are not unknown.
+func (s *Store) pointer(
+	ctx context.Context, run commandRunner, part partition, id payment.ID,
+) (payment.OrderID, bool, error) {
 	question := redis.NewStringCmd(ctx, "get", part.pointer(id))
 	err := run.run(ctx, question)
 	switch {
@@ -221,8 +226,8 @@ func (s *Store) pointer(ctx context.Context, run commandRunner, part partition, 
 	return "", false, nil
 }
 
-// absent returns payment.ErrNotFound if the partition is marked as ours: what was not found there is not stored. A partition
-// that was wiped has no mark, and is an error.
+// absent returns payment.ErrNotFound if the partition is marked as ours: what was not found there
+// is not stored. A partition that was wiped has no mark, and is an error.
 func (s *Store) absent(ctx context.Context, run commandRunner, part partition) error {
 	switch err := run.run(ctx, redis.NewStringCmd(ctx, "hget", s.meta(part), "schema")); {
 	case errors.Is(err, redis.Nil):

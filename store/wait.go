@@ -10,18 +10,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// What a change may be built on, and what may be acknowledged, is on WaitReplicas replicas: not only what was written,
-// but also what was read before. A delivery that was written and could not be confirmed is refused; when it comes again
-// it changes nothing, and must be refused as long as the first one is not confirmed. So the records that a change begins
-// with are confirmed like writes, and no verb has to know of it.
+// A change is built on, and acknowledged with, only what is on WaitReplicas replicas: what was
+// written, and what was read before. A delivery that was written and could not be confirmed is
+// refused. When it comes again it changes nothing, and must be refused as long as the first one is
+// not confirmed. So the orders that a change begins with are confirmed like writes, and no caller
+// has to know of it.
 //
-// WAIT counts for the connection it is sent on, and after a mere read it may wait for nothing. Hence the three commands
-// travel together: the script, a write to the partition's fence, WAIT. Redis replicates in order: who has the fence has
-// all that came before it.
+// WAIT counts for the connection it is sent on, and after a read it may wait for nothing. Hence
+// three commands go together: the script, a write to the partition's fence, WAIT. Redis replicates
+// in order: a replica that has the fence has all that came before it.
 
-// run runs a script on the server that holds the partition, and confirms what it read and wrote. The error is one that
-// callers may see.
-func (s *Store) run(ctx context.Context, script *redis.Script, part partition, keys []string, args ...any) (any, error) {
+// run runs a script on the server that holds the partition, and confirms all that it read and
+// wrote. The error is one that callers may see.
+func (s *Store) run(
+	ctx context.Context, script *redis.Script, part partition, keys []string, args ...any,
+) (any, error) {
 	if s.WaitReplicas == 0 {
 		reply, err := s.writing.script(ctx, script, keys, args...)
 		return reply, unavailable(err)
@@ -30,11 +33,13 @@ func (s *Store) run(ctx context.Context, script *redis.Script, part partition, k
 	defer cancel()
 	send := script.EvalSha
 	for try := 0; ; try++ {
-		reply, err := s.confirmed(ctx, part, func(pipe redis.Pipeliner) *redis.Cmd { return send(ctx, pipe, keys, args...) })
+		reply, err := s.confirmed(ctx, part, func(pipe redis.Pipeliner) *redis.Cmd {
+			return send(ctx, pipe, keys, args...)
+		})
 		switch {
 		case redis.HasErrorPrefix(err, replyNoScript):
 			send = script.Eval
-		case try == redirects || !s.elsewhere(ctx, err):
+		case try == redirects || !s.maybeMoved(ctx, err):
 			return reply, unavailable(err)
 		default:
 			pause(ctx, redirectPause<<try)
@@ -48,15 +53,15 @@ const (
 	redirectPause = 10 * time.Millisecond
 )
 
-// confirmed sends one question in a pipeline with the fence and WAIT. go-redis sends a pipeline again as a whole, on one
-// connection, so that they are never parted; the scripts bear that.
-func (s *Store) confirmed(ctx context.Context, part partition, ask func(redis.Pipeliner) *redis.Cmd) (any, error) {
+// confirmed sends one command in a pipeline with the fence and WAIT. go-redis sends a pipeline
+// again as a whole, on one connection, so that they are never parted. The scripts may run twice.
+func (s *Store) confirmed(ctx context.Context, part partition, add func(redis.Pipeliner) *redis.Cmd) (any, error) {
 	server, err := s.server(ctx, part)
 	if err != nil {
 		return nil, err
 	}
 	pipe := server.Pipeline()
-	reply := ask(pipe)
+	reply := add(pipe)
 	pipe.Set(ctx, part.fence(), "", 0)
 	replicas := pipe.Do(ctx, "WAIT", s.WaitReplicas, s.WaitTimeout.Milliseconds())
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -70,7 +75,8 @@ func (s *Store) confirmed(ctx context.Context, part partition, ask func(redis.Pi
 
 var errUnconfirmed = errors.New("fewer replicas than REDIS_WAIT_REPLICAS confirmed")
 
-// server is the one that holds the partition. In a cluster go-redis would send WAIT, which names no key, to another.
+// server is the one that holds the partition. In a cluster go-redis would send WAIT, which names no
+// key, to another.
 func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, error) {
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, part.meta())
@@ -78,21 +84,25 @@ func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, erro
 	return s.redis, nil
 }
 
-// elsewhere reports whether the partition of a cluster may be on another server by now: its slots moved, its server is
-// being replaced, or the connections died with it. Then it looks where. For other kinds of Redis go-redis does all this.
-func (s *Store) elsewhere(ctx context.Context, err error) bool {
+// maybeMoved reports whether the partition of a cluster may be on another server by now: its slots
+// moved, its server is being replaced, or the connections ended with it. Then it looks up where.
+// For other kinds of Redis go-redis does all this.
+func (s *Store) maybeMoved(ctx context.Context, err error) bool {
 	cluster, ok := s.redis.(*redis.ClusterClient)
 	if !ok || err == nil || ctx.Err() != nil || errors.Is(err, errUnconfirmed) {
 		return false
 	}
-	said := redis.Error(nil)
+	reply := redis.Error(nil)
 	moving := func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) }
-	if errors.As(err, &said) && !slices.ContainsFunc([]string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN"}, moving) {
+	if errors.As(err, &reply) && !slices.ContainsFunc(movedReplies, moving) {
 		return false
 	}
 	cluster.ReloadState(ctx)
 	return true
 }
+
+// movedReplies are the errors of a cluster's server that does not hold a partition, or not now.
+var movedReplies = []string{"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "READONLY", "LOADING", "MASTERDOWN"}
 
 func pause(ctx context.Context, d time.Duration) {
 	select {

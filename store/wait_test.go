@@ -21,11 +21,13 @@ func waiting(replicas int) store.Options {
 	return o
 }
 
-// unconfirmed fails the test unless the error asks callers to come again, and names the reason for the log.
+// unconfirmed fails the test unless the error asks callers to come again, and names the reason for
+// the log.
 func unconfirmed(t *testing.T, what string, err error) {
 	t.Helper()
 	var e *payment.Error
-	if !errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable || e.RetryAfter == 0 || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
+	temporary := errors.As(err, &e) && e.Code == payment.CodeStoreUnavailable && e.RetryAfter > 0
+	if !temporary || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
 		t.Errorf("%s: got %v", what, err)
 	}
 }
@@ -44,7 +46,9 @@ func TestWaitReplicas(t *testing.T) {
 			return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour))
 		},
 		"a read that an event asks for": func(s *store.Store) error { _, err := s.WantRead(ctx, "pi_3"); return err },
-		"a quarantined event":           func(s *store.Store) error { return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil) },
+		"a quarantined event": func(s *store.Store) error {
+			return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil)
+		},
 	}
 	for name, change := range changes {
 		for range 2 { // scripts are unknown to Redis, then known
@@ -63,7 +67,8 @@ func TestWaitReplicas(t *testing.T) {
 	must(t, err)
 	stale, c := storetest.Transition(stored, "pi_1", now)
 	stale.Revision = "1-AAAAAAAAAAA"
-	if saved, err := s.SaveOrder(ctx, stale, c); !errors.Is(err, payment.ErrConflict) || saved.Order.Revision != stored.Revision {
+	saved, err := s.SaveOrder(ctx, stale, c)
+	if !errors.Is(err, payment.ErrConflict) || saved.Order.Revision != stored.Revision {
 		t.Errorf("a conflict: got %+v, %v", saved, err)
 	}
 	replica.Kill()
@@ -72,7 +77,7 @@ func TestWaitReplicas(t *testing.T) {
 	_, _, err = s.LoadOrder(ctx, payment.Ref{Order: "o_1"})
 	unconfirmed(t, "the order that a change begins with", err)
 	o, c := storetest.Transition(payment.Order{ID: "o_2"}, "pi_2", now)
-	saved, err := s.SaveOrder(ctx, o, c)
+	saved, err = s.SaveOrder(ctx, o, c)
 	if unconfirmed(t, "a write", err); saved.Written || saved.Order.ID != "" {
 		t.Errorf("got %+v of a write that is not confirmed", saved)
 	}
@@ -94,8 +99,9 @@ func TestWaitReplicas(t *testing.T) {
 	})
 }
 
-// TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not count as confirmed, even
-// though nothing is written any more. Redis 7.0 waits after a read, too, later ones do not: hence the fence.
+// TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not
+// count as confirmed, even though nothing is written any more. Redis 7.0 waits after a read, too,
+// later ones do not: hence the fence.
 func TestWaitHasSomethingToWaitFor(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())

@@ -8,8 +8,9 @@ import (
 	"kasse/service/payment"
 )
 
-// watch wakes those who wait for a change, on the one subscription of the process. It carries hints only: Redis drops
-// messages when a reader is slow and while it reconnects, so every waiter also looks again from time to time.
+// watch wakes waiters for a change, on the one subscription of the process. It carries hints only:
+// Redis drops messages when a reader is slow and while it reconnects, so every waiter also looks
+// again from time to time.
 type watch struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]bool // by channel and id
@@ -49,15 +50,17 @@ func (w *watch) wake(key string) {
 	}
 }
 
-// WatchPayment returns a channel that gets a hint at each visible change of the payment, until stop is called.
+// WatchPayment returns a channel that gets a hint at each visible change of the payment, until stop
+// is called.
 func (s *Store) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func()) {
 	return s.watch.on("payment " + string(id))
 }
 
-// WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop is called.
+// WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop
+// is called.
 func (s *Store) WatchEvents() (hints <-chan struct{}, stop func()) { return s.watch.on(anyPayment) }
 
-// anyPayment is the key of those who follow all payments; no payment or order has it.
+// anyPayment is the key of waiters for all payments; no payment or order has it.
 const anyPayment = "payments"
 
 // WatchOrder returns a channel that gets a hint at each write of the order, until stop is called.
@@ -65,8 +68,8 @@ func (s *Store) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func
 	return s.watch.on("order " + string(id))
 }
 
-// Listen passes hints on until the context ends. go-redis reconnects by itself; it breaks no handshake off, so that the
-// end may take as long as one (5 s) where Redis does not answer.
+// Listen passes hints on until the context ends. go-redis reconnects by itself. It does not break
+// off a handshake, so that the end may take as long as one (5 s) where Redis does not answer.
 func (s *Store) Listen(ctx context.Context) {
 	var channels []string
 	for _, part := range s.partitions() {
@@ -88,7 +91,7 @@ func (s *Store) Listen(ctx context.Context) {
 	}
 }
 
-// pass wakes those who wait for what a hint names: an order, and the payments of it whose view has changed.
+// pass wakes the waiters of an order, and of its payments whose view has changed, that a hint names.
 func (s *Store) pass(payload string) {
 	order, changed, visible := strings.Cut(payload, " ")
 	s.watch.wake("order " + order)

@@ -1,4 +1,4 @@
--- Reads one partition's stretch of the feed.
+-- Reads one partition's part of the feed.
 -- KEYS[1] events  KEYS[2] meta
 -- ARGV[1] first stream id, XRANGE's syntax  ARGV[2] how many at most  ARGV[3] '1' for only the newest
 -- Returns {Unix milliseconds, epoch, id of the newest entry dropped, or false, entries}, or the error NOMETA.

@@ -1,5 +1,5 @@
--- Reads an order, its current payment and the payments in question, together with Redis's clock, which dates whatever is
--- written next.
+-- Reads an order, its current payment and the payments in question, together with Redis's clock, which dates the next
+-- write.
 -- KEYS[1] order
 -- ARGV    ids of the payments in question
 -- Returns {seconds, microseconds, revision, order, id of the current payment, its record, record of each in question}; false

@@ -1,4 +1,4 @@
--- Takes payments whose turn has come, and hides them for a while: whoever took them may die.
+-- Takes members that are due, and hides them for a while: the process that takes them may die.
 -- KEYS[1] reads, sweep or restore
 -- ARGV[1] how many at most  ARGV[2] milliseconds to hide them
 -- Returns their ids.

@@ -1,6 +1,6 @@
--- Notes a payment that somebody asked for and that is not here, unless too many are noted already. Whoever asks must not
--- learn from the time that it takes whether the payment is here: the same is done and written in any case.
--- KEYS[1] pointer of the payment  KEYS[2] restore  KEYS[3] meta  KEYS[4] how often was asked
+-- Notes a payment that a page asked for and that is not stored, unless too many are noted already. The time that this takes
+-- must not show whether the payment is stored: the same is done and written in any case.
+-- KEYS[1] pointer of the payment  KEYS[2] restore  KEYS[3] meta  KEYS[4] count of calls
 -- ARGV[1] id  ARGV[2] how many at most
 -- Returns 1, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[3], 'schema') == 0 then

@@ -33,7 +33,9 @@ func (connect connector) testSweeps(t *testing.T) {
 	if ids := take(time.Millisecond); !slices.Equal(ids, []payment.ID{"pi_due"}) {
 		t.Errorf("got %v, want pi_due", ids)
 	}
-	eventually(t, "the payment that was not finished", func() bool { return slices.Equal(take(time.Hour), []payment.ID{"pi_due"}) })
+	eventually(t, "the payment that was not finished", func() bool {
+		return slices.Equal(take(time.Hour), []payment.ID{"pi_due"})
+	})
 	if ids := f.take(t, 10, time.Minute); len(ids) > 0 {
 		t.Errorf("%v are to be read, and are in no doubt", ids)
 	}
@@ -148,7 +150,9 @@ func (connect connector) testCatchUp(t *testing.T) {
 	if must(t, err); !done.IsZero() || now.Sub(f.now(t)).Abs() > patience {
 		t.Errorf("got %s, %s", done, now)
 	}
-	for _, step := range []struct{ save, want int64 }{{1_760_000_000, 1_760_000_000}, {1_759_999_999, 1_760_000_000}, {1_760_000_001, 1_760_000_001}} {
+	for _, step := range []struct{ save, want int64 }{
+		{1_760_000_000, 1_760_000_000}, {1_759_999_999, 1_760_000_000}, {1_760_000_001, 1_760_000_001},
+	} {
 		must(t, f.SaveCatchUp(t.Context(), time.Unix(step.save, 0)))
 		if done, _, err = f.LoadCatchUp(t.Context()); err != nil || done.Unix() != step.want {
 			t.Errorf("after %d: got %d, %v", step.save, done.Unix(), err)
@@ -161,7 +165,8 @@ func (connect connector) testRebuild(t *testing.T) {
 	t.Run("of one partition", func(t *testing.T) { connect.rebuilds(t, 1, []string{metaKey(3)}) })
 }
 
-// rebuilds loses the marks of so many partitions, all where none is named, and walks through a rebuild that dies once.
+// rebuilds loses the marks of so many partitions, all where none is named, and walks through a
+// rebuild that dies once.
 func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 	t.Helper()
 	f := fresh(t, connect)

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns. It is for one
-// goroutine.
+// Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns.
+// It is for one goroutine.
 type Cluster struct {
 	t       testing.TB
 	masters int
@@ -25,15 +25,17 @@ const clusterTimeout = 1500 * time.Millisecond
 // clusterSlots are all of a cluster.
 const clusterSlots = 16384
 
-// NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends with the test.
+// NewCluster starts a Redis Cluster, and returns once all its nodes say that it is well. It ends
+// with the test.
 func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, masters: masters}
 	for range masters + replicas {
 		c.nodes = append(c.nodes, NewServer(t, append([]string{
 			"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(freePort(t)), "--repl-diskless-sync-delay", "0",
-			"--repl-ping-replica-period", "1", // a replica that was told nothing yet is not shown to clients
-			"--cluster-node-timeout", strconv.FormatInt(clusterTimeout.Milliseconds(), 10), "--cluster-replica-validity-factor", "0",
+			"--repl-ping-replica-period", "1", // a replica that has received nothing yet is not shown to clients
+			"--cluster-node-timeout", strconv.FormatInt(clusterTimeout.Milliseconds(), 10),
+			"--cluster-replica-validity-factor", "0",
 		}, args...)...))
 	}
 	for i, node := range c.nodes {
@@ -48,7 +50,7 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	}
 	c.settled(0)
 	for i, node := range c.nodes[masters:] {
-		node.must("CLUSTER", "REPLICATE", c.nodes[i%masters].said("CLUSTER", "MYID"))
+		node.must("CLUSTER", "REPLICATE", c.nodes[i%masters].reply("CLUSTER", "MYID"))
 	}
 	c.settled(replicas)
 	for i := range replicas {
@@ -57,24 +59,27 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	return c
 }
 
-// busOf is the port of another's bus, which is not told by a node that has not met it.
-func (s *Server) busOf(other *Server) string { return other.said("CONFIG", "GET", "cluster-port") }
+// busOf is the port of another's bus. A node that has not met the other does not know it.
+func (s *Server) busOf(other *Server) string { return other.reply("CONFIG", "GET", "cluster-port") }
 
-// settled waits until every node knows every other and its place, and each replica has its master's data.
+// settled waits until every node knows every other and its place, and each replica has its master's
+// data.
 func (c *Cluster) settled(replicas int) {
 	c.t.Helper()
 	for _, node := range c.nodes {
 		eventually(c.t, "the cluster to settle", func() bool {
-			state, nodes := node.said("CLUSTER", "INFO"), node.said("CLUSTER", "NODES")
-			return strings.Contains(state, "cluster_state:ok") && strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", len(c.nodes))) &&
-				strings.Contains(state, fmt.Sprintf("cluster_size:%d", c.masters)) && strings.Count(nodes, "slave ") == replicas && node.linked()
+			state, nodes := node.reply("CLUSTER", "INFO"), node.reply("CLUSTER", "NODES")
+			return strings.Contains(state, "cluster_state:ok") &&
+				strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", len(c.nodes))) &&
+				strings.Contains(state, fmt.Sprintf("cluster_size:%d", c.masters)) &&
+				strings.Count(nodes, "slave ") == replicas && node.linked()
 		})
 	}
 }
 
 // linked reports whether the server has all of its master's data, if it has a master.
 func (s *Server) linked() bool {
-	replication := s.said("INFO", "replication")
+	replication := s.reply("INFO", "replication")
 	return strings.Contains(replication, "role:master") || strings.Contains(replication, "master_link_status:up")
 }
 
@@ -95,13 +100,14 @@ func (c *Cluster) replicasOfFirst() (replicas []*Server) {
 	return replicas
 }
 
-// CutOff parts the first master from its replicas: it serves, and what it is told now it alone has.
+// CutOff parts the first master from its replicas: it serves, and it alone has what is written now.
 func (c *Cluster) CutOff() { cutOff(c.nodes[0], c.replicasOfFirst()) }
 
 // KillMaster ends the first master as a crash would, and lets its replicas go on.
 func (c *Cluster) KillMaster() { replace(c.nodes[0], c.replicasOfFirst()) }
 
-// cutOff freezes the replicas before it closes their connections: what lies in their buffers they would still have.
+// cutOff freezes the replicas before it closes their connections: what lies in their buffers they
+// would still have.
 func cutOff(master *Server, replicas []*Server) {
 	for _, replica := range replicas {
 		replica.Freeze()
@@ -116,56 +122,60 @@ func replace(master *Server, replicas []*Server) {
 	}
 }
 
-// said asks the server one question on a connection of its own; text of any kind, or the last of a list.
-func (s *Server) said(question ...any) string {
+// reply sends one command on a connection of its own, and returns the reply as text: of a list its
+// last.
+func (s *Server) reply(command ...any) string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr(), Protocol: 2})
 	defer client.Close()
-	reply, err := client.Do(ctx, question...).Result()
+	answer, err := client.Do(ctx, command...).Result()
 	if err != nil {
-		s.t.Fatalf("%v: %v", question, err)
+		s.t.Fatalf("%v: %v", command, err)
 	}
-	if list, ok := reply.([]any); ok && len(list) > 0 {
-		reply = list[len(list)-1]
+	if list, ok := answer.([]any); ok && len(list) > 0 {
+		answer = list[len(list)-1]
 	}
-	return fmt.Sprint(reply)
+	return fmt.Sprint(answer)
 }
 
 func (s *Server) must(command ...any) {
 	s.t.Helper()
-	s.said(command...)
+	s.reply(command...)
 }
 
 // Empty takes all that a Redis of any kind holds.
 func Empty(ctx context.Context, client redis.UniversalClient) error {
 	if cluster, ok := client.(*redis.ClusterClient); ok {
-		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error { return master.FlushAll(ctx).Err() })
+		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+			return master.FlushAll(ctx).Err()
+		})
 	}
 	return client.FlushAll(ctx).Err()
 }
 
-// MoveSlot moves the slot of a key from the first master to the second, as redis-cli --cluster reshard does.
+// MoveSlot moves the slot of a key from the first master to the second, as redis-cli --cluster
+// reshard does.
 func (c *Cluster) MoveSlot(key string) {
 	c.t.Helper()
 	from, to := c.nodes[0], c.nodes[1]
-	slot := from.said("CLUSTER", "KEYSLOT", key)
-	to.must("CLUSTER", "SETSLOT", slot, "IMPORTING", from.said("CLUSTER", "MYID"))
-	from.must("CLUSTER", "SETSLOT", slot, "MIGRATING", to.said("CLUSTER", "MYID"))
-	for from.said("CLUSTER", "COUNTKEYSINSLOT", slot) != "0" {
-		if one := from.said("CLUSTER", "GETKEYSINSLOT", slot, 1); one != "[]" {
+	slot := from.reply("CLUSTER", "KEYSLOT", key)
+	to.must("CLUSTER", "SETSLOT", slot, "IMPORTING", from.reply("CLUSTER", "MYID"))
+	from.must("CLUSTER", "SETSLOT", slot, "MIGRATING", to.reply("CLUSTER", "MYID"))
+	for from.reply("CLUSTER", "COUNTKEYSINSLOT", slot) != "0" {
+		if one := from.reply("CLUSTER", "GETKEYSINSLOT", slot, 1); one != "[]" {
 			from.must("MIGRATE", "127.0.0.1", to.port, one, 0, patience.Milliseconds())
 		}
 	}
 	for _, node := range []*Server{to, from} {
-		node.must("CLUSTER", "SETSLOT", slot, "NODE", to.said("CLUSTER", "MYID"))
+		node.must("CLUSTER", "SETSLOT", slot, "NODE", to.reply("CLUSTER", "MYID"))
 	}
 }
 
 // Owns reports whether the first master has the slot of a key.
 func (c *Cluster) Owns(key string) bool {
 	c.t.Helper()
-	slot, err := strconv.Atoi(c.nodes[0].said("CLUSTER", "KEYSLOT", key))
+	slot, err := strconv.Atoi(c.nodes[0].reply("CLUSTER", "KEYSLOT", key))
 	return err == nil && slot < clusterSlots/c.masters
 }

@@ -28,7 +28,8 @@ func anotherType(ctx context.Context, client redis.UniversalClient, key string) 
 	return client.Set(ctx, key, "text", 0).Err()
 }
 
-// testCorrupt has records that cannot be read. Somebody has to look: they are neither shown nor overwritten.
+// testCorrupt has records that cannot be read. They are neither shown nor overwritten: an operator
+// has to look.
 func (connect connector) testCorrupt(t *testing.T) {
 	damages := map[string]damage{
 		"order cut off":  setField("order", `{"rev`),

@@ -41,8 +41,10 @@ func (connect connector) testCursor(t *testing.T) {
 		good := f.page(t, "", 1).Next
 		raw, _ := base64.RawURLEncoding.DecodeString(good)
 		for _, bad := range []string{
-			"0", "oldest", "LATEST", "latest ", "=", "%20", "..", "A", "AA", "____", good + "A", good + "AAAA", good + "=", good + "\n", good[1:], good[:len(good)-4],
-			base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)), base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
+			"0", "oldest", "LATEST", "latest ", "=", "%20", "..", "A", "AA", "____",
+			good + "A", good + "AAAA", good + "=", good + "\n", good[1:], good[:len(good)-4],
+			base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)),
+			base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
 		} {
 			_, err := f.LoadEvents(t.Context(), bad, 10)
 			e := hasCode(t, err, payment.CodeInvalidRequest)

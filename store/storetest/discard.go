@@ -19,7 +19,7 @@ func (f fixture) old(t testing.TB) (keys, kept []string) {
 	for n := range partitions {
 		for _, half := range []string{"p", "o"} {
 			part := fmt.Sprintf("kasse:{%s%d}:", half, n)
-			mark := []any{"schema", "1", "account", "acct_1", "livemode", "false", "service", "kasse", "partitions", "16", "epoch", "x"}
+			mark := []any{"schema", "1", "account", "acct_1", "livemode", "false", "service", "kasse", "partitions", "16"}
 			must(t, f.client.HSet(ctx, part+"meta", mark...).Err())
 			keys = append(keys, part+"meta")
 		}
@@ -90,7 +90,7 @@ func (connect connector) testDiscard(t *testing.T) {
 	})
 }
 
-// otherSchema fails the test unless the error tells an operator what to run.
+// otherSchema fails the test unless the error names for an operator what to run.
 func otherSchema(t testing.TB, err error) {
 	t.Helper()
 	if !errors.Is(err, store.ErrOtherSchema) {

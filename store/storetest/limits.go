@@ -30,7 +30,7 @@ func (connect connector) testQuotas(t *testing.T) {
 			}
 		}
 	})
-	t.Run("are told to the unit at any rate", func(t *testing.T) {
+	t.Run("are exact to the unit at any rate", func(t *testing.T) {
 		f := fresh(t, connect)
 		for _, count := range []int{5, 10, 50, 1000} {
 			got, _, err := f.TakeQuota(t.Context(), "address:x", count, time.Second)

@@ -30,7 +30,8 @@ func (connect connector) testMarks(t *testing.T) {
 		eachMeta(func(key string) {
 			mark := f.client.HGetAll(t.Context(), key).Val()
 			want := map[string]string{
-				"schema": "2", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16", "epoch": mark["epoch"],
+				"schema": "2", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16",
+				"epoch": mark["epoch"],
 			}
 			if fmt.Sprint(mark) != fmt.Sprint(want) || mark["epoch"] == "" || epochs[mark["epoch"]] {
 				t.Errorf("%s is %v, want %v, and an epoch of its own", key, mark, want)
@@ -106,14 +107,16 @@ func (connect connector) testMarks(t *testing.T) {
 }
 
 func (connect connector) testIdentities(t *testing.T) {
+	live, otherService, otherAccount := identity, identity, identity
+	live.Livemode, otherService.Service, otherAccount.Account = true, "other", "acct_2"
 	tests := map[string]struct {
 		want       store.Identity
 		partitions int
 		names      []string
 	}{
-		"livemode":        {store.Identity{Account: "acct_1", Service: "kasse", Livemode: true}, partitions, []string{"test", "live"}},
-		"service":         {store.Identity{Account: "acct_1", Service: "other"}, partitions, []string{"SERVICE_NAME", "kasse", "other"}},
-		"account":         {store.Identity{Account: "acct_2", Service: "kasse"}, partitions, []string{"acct_1", "acct_2"}},
+		"livemode":        {live, partitions, []string{"test", "live"}},
+		"service":         {otherService, partitions, []string{"SERVICE_NAME", "kasse", "other"}},
+		"account":         {otherAccount, partitions, []string{"acct_1", "acct_2"}},
 		"more partitions": {identity, 32, []string{"REDIS_PARTITIONS", "16", "32"}},
 		"less partitions": {identity, 8, []string{"REDIS_PARTITIONS", "16", "8"}},
 	}
@@ -172,8 +175,8 @@ func isUnmarked(t testing.TB, err error) {
 	}
 }
 
-// mismatch fails the test unless the error names for an operator what differs. It has no code for callers: to try again
-// would not help.
+// mismatch fails the test unless the error names for an operator what differs. It has no code for
+// callers: to try again would not help.
 func mismatch(t testing.TB, err error, names []string) {
 	t.Helper()
 	var coded *payment.Error

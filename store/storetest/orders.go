@@ -65,7 +65,8 @@ func fullPayment(id payment.ID) *payment.Payment {
 func fullOrder(id payment.OrderID) payment.Order {
 	yes, limit := true, 3
 	terms := payment.Terms{
-		Amount: 1_999, Currency: "eur", Customer: "cus_1", CaptureMethod: payment.CaptureManual, SetupFutureUsage: "on_session",
+		Amount: 1_999, Currency: "eur", Customer: "cus_1", CaptureMethod: payment.CaptureManual,
+		SetupFutureUsage: "on_session",
 	}
 	session := payment.SessionFeatures{
 		Redisplay: &yes, RedisplayLimit: &limit, RedisplayOnly: []string{"always"}, Save: true, SaveUsage: "on_session",
@@ -84,7 +85,7 @@ func fullOrder(id payment.OrderID) payment.Order {
 			{Number: 3, Unknown: true},
 			{Number: 4, Payment: "pi_4", Version: 1_760_000_000_201},
 		},
-		Lease:          payment.Lease{Owner: "somebody", Until: 1_760_000_000_125},
+		Lease:          payment.Lease{Owner: "owner", Until: 1_760_000_000_125},
 		KnownAtClosing: 4, FailuresBeforeReopen: 1, FulfillableAt: 1_760_000_001, Version: 1_760_000_000_201,
 		LastWord:   payment.Word{Payment: "pi_2", State: payment.Paid, Fulfillable: true},
 		ForeignIDs: []payment.ID{"pi_f"}, ForeignCount: 51,

@@ -66,7 +66,8 @@ func (connect connector) testPointers(t *testing.T) {
 	t.Run("outlive their order", connect.pointerOutlives)
 }
 
-// pointerOutlives saves what the rules make of a payment that Stripe shows: the order expires, and its pointer after it.
+// pointerOutlives saves what the rules make of a payment that Stripe shows: the order expires, and
+// its pointer after it.
 func (connect connector) pointerOutlives(t *testing.T) {
 	f := fresh(t, connect)
 	o, now := f.load(t, payment.Ref{Order: "o-1"})

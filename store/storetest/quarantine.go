@@ -19,12 +19,14 @@ func (connect connector) testQuarantine(t *testing.T) {
 	body := []byte(`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`)
 	t.Run("keeps what is known of an event, and not its body", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}, body))
+		event := payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}
+		must(t, f.Quarantine(t.Context(), event, body))
 		entries, err := f.client.XRange(t.Context(), quarantineKey, "-", "+").Result()
 		must(t, err)
 		sum := sha256.Sum256(body)
 		want := map[string]any{
-			"id": "evt_1", "type": "payment_intent.succeeded", "size": fmt.Sprint(len(body)), "sha256": hex.EncodeToString(sum[:]), "reason": "odd",
+			"id": "evt_1", "type": "payment_intent.succeeded", "size": fmt.Sprint(len(body)),
+			"sha256": hex.EncodeToString(sum[:]), "reason": "odd",
 		}
 		if len(entries) != 1 {
 			t.Fatalf("%d entries, want 1", len(entries))

@@ -65,7 +65,8 @@ func (connect connector) testRetention(t *testing.T) {
 	t.Run("follows the rules of orders", connect.retentionRules)
 }
 
-// retentionRules saves what the rules make of orders. All are states of one order, so that each undoes what another left.
+// retentionRules saves what the rules make of orders. All are states of one order, so that each
+// undoes what another left.
 func (connect connector) retentionRules(t *testing.T) {
 	f := fresh(t, connect)
 	terms := payment.Terms{Amount: 1, Currency: "eur"}
@@ -73,6 +74,7 @@ func (connect connector) retentionRules(t *testing.T) {
 	canceled := payment.Attempt{Number: 1, Payment: "pi_1", State: payment.CanceledState}
 	refused := func(number int) payment.Attempt { return payment.Attempt{Number: number, Refused: true} }
 	second := open
+	const kept = retention + 24*time.Hour
 	second.Number, second.Payment = 2, "pi_2"
 	steps := map[string]struct {
 		order payment.Order
@@ -80,9 +82,9 @@ func (connect connector) retentionRules(t *testing.T) {
 	}{
 		"reserved":            {payment.Order{Attempts: []payment.Attempt{{Number: 1, Terms: terms}}}, forGood},
 		"open":                {payment.Order{Attempts: []payment.Attempt{open}}, forGood},
-		"won":                 {payment.Order{Attempts: []payment.Attempt{open}, Winner: "pi_1"}, retention + 24*time.Hour},
-		"closed":              {payment.Order{Attempts: []payment.Attempt{open}, Closed: "canceled"}, retention + 24*time.Hour},
-		"canceled":            {payment.Order{Attempts: []payment.Attempt{canceled, refused(2)}}, retention + 24*time.Hour},
+		"won":                 {payment.Order{Attempts: []payment.Attempt{open}, Winner: "pi_1"}, kept},
+		"closed":              {payment.Order{Attempts: []payment.Attempt{open}, Closed: "canceled"}, kept},
+		"canceled":            {payment.Order{Attempts: []payment.Attempt{canceled, refused(2)}}, kept},
 		"canceled, then open": {payment.Order{Attempts: []payment.Attempt{canceled, second}}, forGood},
 		"refused":             {payment.Order{Attempts: []payment.Attempt{refused(1)}}, 48 * time.Hour},
 		"refused, then again": {payment.Order{Attempts: []payment.Attempt{refused(1), {Number: 2}}}, forGood},

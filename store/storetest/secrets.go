@@ -10,9 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DumpAll returns every key's whole content as text, for tests that look for secrets, or compare before and after.
-// Times to live are left out: they run. It panics where Redis does not answer, since a dump with holes would hide what
-// a test looks for.
+// DumpAll returns every key's whole content as text, for tests that look for secrets, or compare
+// before and after. Times to live are left out: they run. It panics where Redis does not answer,
+// since a dump with holes would hide what a test looks for.
 func DumpAll(ctx context.Context, client redis.UniversalClient) map[string]string {
 	dump := map[string]string{}
 	for _, key := range allKeys(ctx, client) {

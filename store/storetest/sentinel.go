@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Sentinels are three sentinels over one master with two replicas, all of them our own processes. They are for one
-// goroutine.
+// Sentinels are three sentinels over one master with two replicas, all of them our own processes.
+// They are for one goroutine.
 type Sentinels struct {
 	t         testing.TB
 	master    *Server
@@ -38,7 +38,7 @@ func NewSentinels(t testing.TB, args ...string) *Sentinels {
 	}
 	for _, sentinel := range c.sentinels {
 		eventually(t, "the sentinels to know each other", func() bool {
-			known := sentinel.said("INFO", "sentinel")
+			known := sentinel.reply("INFO", "sentinel")
 			return strings.Contains(known, "status=ok") && strings.Contains(known, "slaves=2,sentinels=3")
 		})
 	}
@@ -72,7 +72,7 @@ func (c *Sentinels) URL() string {
 	return "redis://" + c.sentinels[0].Addr() + "/0?master_name=" + masterName + "&" + strings.Join(others, "&")
 }
 
-// CutOff parts the master from its replicas: it serves, and what it is told now it alone has.
+// CutOff parts the master from its replicas: it serves, and it alone has what is written now.
 func (c *Sentinels) CutOff() { cutOff(c.master, c.replicas) }
 
 // KillMaster ends the master as a crash would, and lets its replicas go on.

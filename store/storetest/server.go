@@ -65,10 +65,10 @@ func (s *Server) run() {
 	t.Cleanup(func() {
 		s.stop()
 		if t.Failed() {
-			t.Logf("redis-server on port %d said:\n%s", s.port, &s.log)
+			t.Logf("redis-server on port %d printed:\n%s", s.port, &s.log)
 		}
 	})
-	// Somebody else may take the port between our asking for a free one and Redis binding it.
+	// Another process may take the port between our asking for a free one and Redis binding it.
 	var err error
 	for range 5 {
 		s.port = freePort(t)
@@ -107,7 +107,8 @@ func (s *Server) Restart() {
 func (s *Server) check(err error) {
 	s.t.Helper()
 	if errors.Is(err, exec.ErrNotFound) {
-		s.t.Fatal("there is no redis-server in the PATH: apt-get install redis-server, or brew install redis; `make test` does it for you")
+		s.t.Fatal("there is no redis-server in the PATH: apt-get install redis-server, or brew install redis; " +
+			"`make test` does it for you")
 	}
 	if err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
@@ -143,7 +144,7 @@ func (s *Server) start() error {
 }
 
 // follow keeps the server's output until it ends. That the server is up is read there and not found out
-// by connecting, since whoever answers on the port may be another.
+// by connecting, since another process may answer on the port.
 func (s *Server) follow(output io.Reader, ready, ended chan<- struct{}) {
 	defer close(ended)
 	for lines := bufio.NewScanner(output); lines.Scan(); {
@@ -166,7 +167,7 @@ func (s *Server) stop() {
 	s.ended = nil
 }
 
-// freePort finds a port of the loopback interface that nobody listens on at the moment.
+// freePort finds a port of the loopback interface that no process listens on at the moment.
 func freePort(t testing.TB) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -188,12 +189,13 @@ func NewReplicated(t testing.TB, args ...string) (master, replica *Server) {
 
 func newReplica(t testing.TB, master *Server, args ...string) *Server {
 	t.Helper()
-	replica := NewServer(t, append([]string{"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 " + strconv.Itoa(master.port)}, args...)...)
+	own := []string{"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 " + strconv.Itoa(master.port)}
+	replica := NewServer(t, append(own, args...)...)
 	eventually(t, "the replica to have its master's data", replica.linked)
 	return replica
 }
 
-// followed reports whether so many replicas have what the server is told now.
+// followed reports whether so many replicas have what is written to the server now.
 func (s *Server) followed(replicas int) bool {
 	s.t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr()})

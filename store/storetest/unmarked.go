@@ -45,8 +45,11 @@ func (connect connector) testUnmarked(t *testing.T) {
 		"a buried push": func(ctx context.Context, f fixture) error {
 			return f.BuryPush(ctx, shopEndpoint, service.Delivery{}, "")
 		},
-		"a switched-off one": func(ctx context.Context, f fixture) error { _, err := f.DisablePushes(ctx, shopEndpoint); return err },
-		"a read":             func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
+		"a switched-off one": func(ctx context.Context, f fixture) error {
+			_, err := f.DisablePushes(ctx, shopEndpoint)
+			return err
+		},
+		"a read": func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
 	}
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {

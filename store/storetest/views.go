@@ -44,6 +44,22 @@ func (connect connector) testViews(t *testing.T) {
 		_, err = f.LoadHistory(t.Context(), "pi_1")
 		notFound(t, err)
 	})
+	t.Run("count the reads that they took", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.put(t, "pi_1")
+		missing, err := f.LoadView(t.Context(), "pi_absent")
+		notFound(t, err)
+		if cold := f.view(t, "pi_1"); cold.Reads != missing.Reads || missing.Reads != 2 {
+			t.Errorf("%d reads of a payment, %d of a missing one, want 2", cold.Reads, missing.Reads)
+		}
+		if warm := f.view(t, "pi_1"); warm.Reads > 1 { // none where the view is kept
+			t.Errorf("%d reads with the pointer in memory", warm.Reads)
+		}
+		must(t, f.WantRestore(t.Context(), "pi_1", 1))
+		if ids, err := f.TakeRestores(t.Context(), 10, retention); len(ids) != 0 || err != nil {
+			t.Errorf("%v wait to be restored, %v", ids, err)
+		}
+	})
 	t.Run("of an order come in the order of the question", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.putIn(t, "o-1", "pi_1")
@@ -57,7 +73,8 @@ func (connect connector) testViews(t *testing.T) {
 		if views, err = f.LoadViews(t.Context(), "o-1", nil); len(views) != 0 || err != nil {
 			t.Errorf("got %s, %v", views, err)
 		}
-		if views, err = f.LoadViews(t.Context(), "o-absent", []payment.ID{"pi_1"}); len(views) != 1 || views[0] != nil || err != nil {
+		views, err = f.LoadViews(t.Context(), "o-absent", []payment.ID{"pi_1"})
+		if len(views) != 1 || views[0] != nil || err != nil {
 			t.Errorf("got %s, %v", views, err)
 		}
 	})
@@ -74,7 +91,8 @@ func (connect connector) testViews(t *testing.T) {
 	})
 }
 
-// testForeign has payments that name an order and are none of its attempts. They are kept apart, and never touch it.
+// testForeign has payments that name an order and are none of its attempts. They are kept apart,
+// and never touch it.
 func (connect connector) testForeign(t *testing.T) {
 	ref := payment.Ref{Order: "o_1", Foreign: "pi_f"}
 	t.Run("are kept beside their order", func(t *testing.T) {

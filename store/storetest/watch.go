@@ -11,7 +11,8 @@ import (
 	"kasse/service/payment"
 )
 
-// listening runs Listen until the test ends, and returns once it has subscribed: earlier hints are lost.
+// listening runs Listen until the test ends, and returns once it has subscribed: earlier hints are
+// lost.
 func listening(t testing.TB, f fixture) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -200,8 +201,8 @@ func (connect connector) hintsOfOne(t *testing.T) {
 	awaitHint(t, one)
 }
 
-// settled returns when all hints for earlier writes in the partition of the payment's order have been passed on: they come
-// in order.
+// settled returns when all hints for earlier writes in the partition of the payment's order have
+// been passed on: they come in order.
 func (f fixture) settled(t testing.TB, id payment.ID) {
 	t.Helper()
 	hints, stop := f.WatchPayment(id)
