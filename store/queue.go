@@ -143,7 +143,6 @@ func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return reply != int64(-1), err
 }
 
-<<<<<<< HEAD
 // EndWantedRead takes a payment out of the queue of its own partition, where WantRead has put it. Where that is the partition
 // of its order, too, the order's saves decide.
 func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
@@ -154,11 +153,8 @@ func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.
 	return unavailable(s.redis.ZRem(ctx, part.reads(), string(id)).Err())
 }
 
-// notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask for a read again.
-=======
 // notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask
 // for a read again.
->>>>>>> storetest
 const notOursFor = 24 * time.Hour
 
 // DropRead takes a payment out of all queues. It may lie in those of its order's partition, which
