@@ -55,12 +55,16 @@ func (a *account) checkConfirmation(pi *intent, p params) *failure {
 // attempt tries the intent's method. Only what ends before the customer or a bank is asked further comes back as an error.
 func (a *account) attempt(pi *intent, p params) (any, error) {
 	m, _ := a.methods.find(string(pi.PaymentMethod))
-	a.forget(pi)
+	a.clearAction(pi)
 	pi.LastPaymentError = nil
 	family := families[m.Type]
 	switch {
 	case family.transfer:
 		a.awaitTransfer(pi)
+	case family.voucher:
+		a.issueVoucher(pi, m)
+	case wantsMicrodeposits(pi, m):
+		a.awaitDeposits(pi)
 	case (m.act.challenge || family.redirects) && (p.boolean("error_on_requires_action") || p.boolean("off_session")):
 		return nil, a.decline(pi, m, needsCustomer)
 	case m.act.challenge || family.redirects:
@@ -75,7 +79,7 @@ func (a *account) attempt(pi *intent, p params) (any, error) {
 
 // proceed goes on once the customer has agreed: to the network, or to a bank that takes its time.
 func (a *account) proceed(pi *intent, m *method) *failure {
-	a.forget(pi)
+	a.clearAction(pi)
 	switch {
 	case families[m.Type].delayed:
 		a.process(pi, m)
@@ -101,14 +105,17 @@ func (a *account) succeed(pi *intent, m *method, ch *charge) {
 	pi.Status, pi.AmountReceived, pi.AmountCapturable = succeeded, ch.AmountCaptured, 0
 	pi.Processing = nil
 	a.emit("payment_intent.succeeded", pi)
-	a.keep(pi, m)
+	a.saveMethod(pi, m)
+	if m.act.review != "" {
+		a.openReview(ch, m.act.review)
+	}
 	if m.act.dispute != "" {
-		a.openDispute(ch, m.act.dispute, m.act.inquiry)
+		a.openDispute(ch, m.act.dispute, m.act.caseType())
 	}
 }
 
 // keep saves the method with the customer where setup_future_usage asks for it. What cannot be saved stays unsaved, as at Stripe.
-func (a *account) keep(pi *intent, m *method) {
+func (a *account) saveMethod(pi *intent, m *method) {
 	if pi.SetupFutureUsage == "" || pi.Customer == "" || m.Customer != "" {
 		return
 	}
@@ -155,7 +162,7 @@ func (a *account) failCharge(pi *intent, m *method, ch *charge, d *decline) *fai
 
 // fail puts the intent back to where another method can be tried.
 func (a *account) fail(pi *intent, f *failure) {
-	a.forget(pi)
+	a.clearAction(pi)
 	pi.Status, pi.LastPaymentError, pi.PaymentMethod, pi.Processing = requiresPaymentMethod, f, "", nil
 	a.emit("payment_intent.payment_failed", pi)
 }
@@ -192,9 +199,10 @@ func (a *account) settleCharge(ch *charge, d *decline) {
 }
 
 // forget drops what an earlier confirmation left open.
-func (a *account) forget(pi *intent) {
+func (a *account) clearAction(pi *intent) {
 	delete(a.pages, pi.page)
-	pi.page, pi.NextAction = "", nil
+	pi.page, pi.NextAction, pi.elsewhere = "", nil, false
+	pi.turn++
 }
 
 // askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a redirect method.

@@ -1,11 +1,14 @@
 package stripesim_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stripe/stripe-go/v79"
 
@@ -25,7 +28,6 @@ func TestBankPages(t *testing.T) {
 		{"pm_ideal", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_ideal", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
 		{"pm_bancontact", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
-		{"pm_sofort", "success", "pending", stripe.PaymentIntentStatusProcessing, ""},
 	} {
 		t.Run(story.method+" "+story.answer, func(t *testing.T) {
 			b := start(t, stripesim.Options{})
@@ -46,6 +48,30 @@ func TestBankPages(t *testing.T) {
 			b.arrived()
 		})
 	}
+}
+
+// Sofort has ended: nobody is offered it, and a payment by it from before can still end and be read.
+func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
+	b := start(t, stripesim.Options{Settle: time.Hour})
+	pi := must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith("pm_ideal")))(t)
+	if slices.Contains(pi.PaymentMethodTypes, "sofort") {
+		t.Errorf("offered: %v", pi.PaymentMethodTypes)
+	}
+	for i, form := range []string{terms + "&payment_method_types[]=sofort", terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort"} {
+		if res, body := b.ask(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", form, res.StatusCode, body)
+		}
+	}
+	if err := b.PayWith(pi.ID, "pm_sofort"); err != nil {
+		t.Fatal(err)
+	}
+	back := visitBank(t, b.get(pi.ID).NextAction.RedirectToURL.URL, "success")
+	expect(t, "redirect_status", back.Query().Get("redirect_status"), "pending")
+	b.SettleAll()
+	paid := b.get(pi.ID)
+	expect(t, "status", paid.Status, stripe.PaymentIntentStatusSucceeded)
+	expect(t, "method", paid.LatestCharge.PaymentMethodDetails.Type, "sofort")
+	b.arrived()
 }
 
 // visitBank opens the page, presses a button, and returns where the bank sends the customer.

@@ -61,7 +61,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // serve answers one request from reading it to rendering it.
-func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work faultPlan) answer {
 	c, f := s.readCall(r, reqID, body)
 	if f == nil && c.publishable && !ep.publishable {
 		f = secretKeyRequired()
@@ -76,7 +76,7 @@ func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID 
 }
 
 // execute does the work and renders its result under one lock.
-func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work workOrder) answer {
+func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work faultPlan) answer {
 	work.pause(ctx, s.done)
 	if work.refusal != nil && !work.first {
 		return refuse(work.refusal, c.reqID)
@@ -93,16 +93,17 @@ func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work workOrd
 
 func (a *account) perform(ep endpoint, c *call) answer {
 	a.base = "http://" + c.Host
-	a.cause = cause{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
-	defer func() { a.cause = cause{} }()
+	a.eventRequest = eventRequest{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
+	defer func() { a.eventRequest = eventRequest{} }()
 	result, err := ep.do(a, c)
 	if err != nil {
-		return refuse(asFailure(err), c.reqID)
+		return a.presentFailure(c, asFailure(err))
 	}
 	return a.present(c, result)
 }
 
-// present renders a result with what the request wants expanded and without what its key may not see.
+// present renders a result in the request's API version, expanded as the request asks, and without the members that
+// its key may not see.
 func (a *account) present(c *call, result any) answer {
 	if list := c.params.list("expand"); len(list) > 0 {
 		expanded, f := a.expand(result, list)
@@ -114,15 +115,40 @@ func (a *account) present(c *call, result any) answer {
 	if pi, ok := result.(*intent); ok && c.publishable {
 		result = pi.publicView()
 	}
-	body, err := render(result)
+	body, err := a.renderFor(c, result)
 	if err != nil {
 		return refuse(serverError(), c.reqID)
 	}
 	return answer{status: http.StatusOK, body: body, origin: c.reqID}
 }
 
+// presentFailure renders a refusal; the objects in it have the request's API version.
+func (a *account) presentFailure(c *call, f *failure) answer {
+	f.RequestLogURL = requestLogURL(c.reqID)
+	body, err := a.renderFor(c, map[string]*failure{"error": f})
+	if err != nil {
+		return refuse(serverError(), c.reqID)
+	}
+	return answer{status: f.status, body: body, origin: c.reqID}
+}
+
+// renderFor renders 2026-10-28.endive for a request that asks for it or a newer version, and 2024-06-20 for all others.
+func (a *account) renderFor(c *call, value any) ([]byte, error) {
+	version := nativeVersion
+	if asked := c.Header.Get("Stripe-Version"); asked >= latestVersion {
+		version = asked
+	}
+	rendered, err := a.inVersion(value, version)
+	if err != nil {
+		return nil, err
+	}
+	return render(rendered)
+}
+
+func requestLogURL(reqID string) string { return "https://dashboard.stripe.com/test/logs/" + reqID }
+
 func refuse(f *failure, reqID string) answer {
-	f.RequestLogURL = "https://dashboard.stripe.com/test/logs/" + reqID
+	f.RequestLogURL = requestLogURL(reqID)
 	body, err := render(map[string]*failure{"error": f})
 	if err != nil {
 		body = []byte(`{"error": {"type": "api_error"}}`)

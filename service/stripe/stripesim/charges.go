@@ -100,6 +100,31 @@ func (a *account) retrieveCharge(c *call) (any, error) {
 	return ch, nil
 }
 
+// updateCharge answers POST /v1/charges/{charge}.
+func (a *account) updateCharge(c *call) (any, error) {
+	ch, ok := a.charges.find(c.PathValue("charge"))
+	if !ok {
+		return nil, missing("charge", c.PathValue("charge"), "id").withStatus(404)
+	}
+	metadata, f := c.params.mergeMetadata(ch.Metadata)
+	if f != nil {
+		return nil, f
+	}
+	ch.Metadata = metadata
+	for name, field := range map[string]*text{
+		"customer": &ch.Customer, "description": &ch.Description, "receipt_email": &ch.ReceiptEmail, "transfer_group": &ch.TransferGroup,
+	} {
+		if c.params.has(name) {
+			*field = text(c.params.text(name))
+		}
+	}
+	if c.params.has("shipping") {
+		ch.Shipping = shippingOf(c.params.child("shipping"))
+	}
+	a.emit("charge.updated", ch)
+	return ch, nil
+}
+
 // listCharges answers GET /v1/charges.
 func (a *account) listCharges(c *call) (any, error) {
 	return pageOf(c, a.charges.newestFirst(func(ch *charge) bool {

@@ -61,14 +61,14 @@ var (
 		"amount": anInteger, "application_fee_amount": anInteger, "capture_method": oneOf("automatic", "automatic_async", manual), "currency": aText,
 		"customer": aText, "description": aText, "metadata": aHash, "payment_method": aText, "payment_method_configuration": aText,
 		"payment_method_data": aHash, "payment_method_options": aHash, "payment_method_types": aList, "receipt_email": aText,
-		"setup_future_usage": oneOf("", "off_session", "on_session"), "shipping": aHash, "statement_descriptor": aText, "statement_descriptor_suffix": aText,
+		"setup_future_usage": oneOf("", "off_session", "on_session"), "shipping": aShape(shippingShape), "statement_descriptor": aText, "statement_descriptor_suffix": aText,
 		"transfer_data": aHash, "transfer_group": aText, "expand": aList,
 	}
 	confirmation = shape{
 		"capture_method": oneOf("automatic", "automatic_async", manual), "client_secret": aText, "confirmation_token": aText,
 		"error_on_requires_action": aBoolean, "expand": aList, "mandate": aText, "mandate_data": aHash, "off_session": anything, "payment_method": aText,
 		"payment_method_data": aHash, "payment_method_options": aHash, "payment_method_types": aList, "radar_options": aHash, "receipt_email": aText,
-		"return_url": aText, "setup_future_usage": oneOf("", "off_session", "on_session"), "shipping": aHash, "use_stripe_sdk": aBoolean,
+		"return_url": aText, "setup_future_usage": oneOf("", "off_session", "on_session"), "shipping": aShape(shippingShape), "use_stripe_sdk": aBoolean,
 	}
 	creation = creationShape()
 )

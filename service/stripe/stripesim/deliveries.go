@@ -37,7 +37,7 @@ func (h *hook) MarshalJSON() ([]byte, error) {
 		events = []string{"*"}
 	}
 	return json.Marshal(document{
-		"id": h.ID, "object": "webhook_endpoint", "api_version": nil, "application": nil, "created": h.Created, "description": nil, "enabled_events": events,
+		"id": h.ID, "object": "webhook_endpoint", "api_version": text(h.APIVersion), "application": nil, "created": h.Created, "description": nil, "enabled_events": events,
 		"livemode": false, "metadata": document{}, "status": "enabled", "url": h.URL,
 	})
 }
@@ -61,6 +61,15 @@ type delivery struct {
 	hook     *hook
 	began    time.Time
 	failures int
+	thin     *thinEvent // sent in place of what the endpoint takes; else nil
+}
+
+// payload is the body of the request.
+func (d *delivery) payload() any {
+	if d.thin != nil {
+		return d.thin
+	}
+	return d.hook.payload(d.event)
 }
 
 // outbox holds what can be posted now, and counts all that has not arrived yet.
@@ -80,7 +89,7 @@ func (a *account) send(e *event, delay time.Duration) {
 		if delay == 0 {
 			a.outbox.ready = append(a.outbox.ready, d)
 		} else {
-			a.agenda.add(appointment{at: a.now().Add(delay), delivery: d})
+			a.scheduler.add(timer{at: a.now().Add(delay), delivery: d})
 		}
 	}
 }
@@ -131,13 +140,13 @@ func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 		home.outbox.undelivered--
 		return
 	}
-	home.agenda.add(appointment{at: home.now().Add(backoff), delivery: d})
+	home.scheduler.add(timer{at: home.now().Add(backoff), delivery: d})
 }
 
 // postEvent sends the event once. Anything but 2xx is a failure, a redirect too.
 func (s *Server) postEvent(d *delivery) error {
 	s.mu.Lock()
-	body, err := render(d.event)
+	body, err := render(d.payload())
 	at := s.account.now()
 	s.mu.Unlock()
 	if err != nil {
@@ -197,7 +206,7 @@ func (s *Server) Drain(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%d deliveries outstanding: %w", s.account.outbox.undelivered, err)
 		}
-		if s.account.hurry() {
+		if s.account.releaseLate() {
 			s.changed.Broadcast()
 		}
 		s.changed.Wait()
@@ -206,16 +215,16 @@ func (s *Server) Drain(ctx context.Context) error {
 }
 
 // hurry makes first deliveries that were put off due now; retries keep their backoff.
-func (a *account) hurry() bool {
-	var rest agenda
-	for _, next := range a.agenda {
+func (a *account) releaseLate() bool {
+	var rest scheduler
+	for _, next := range a.scheduler {
 		if next.delivery != nil && next.delivery.failures == 0 {
 			a.outbox.ready = append(a.outbox.ready, next.delivery)
 		} else {
 			rest = append(rest, next)
 		}
 	}
-	hurried := len(rest) < len(a.agenda)
-	a.agenda = rest
+	hurried := len(rest) < len(a.scheduler)
+	a.scheduler = rest
 	return hurried
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // details is the member of a PaymentMethod that is named after its type.
-func (m magic) details() document {
+func (m testMethod) details() document {
 	switch m.kind {
 	case "card":
 		return m.card()
@@ -29,11 +29,13 @@ func (m magic) details() document {
 		return document{"bank": "raiffeisen_bankengruppe_osterreich"}
 	case "sofort":
 		return document{"country": "DE"}
+	case "boleto":
+		return document{"tax_id": "00000000000000"}
 	}
 	return document{}
 }
 
-func (m magic) card() document {
+func (m testMethod) card() document {
 	return document{
 		"brand": m.brand, "checks": document{"address_line1_check": nil, "address_postal_code_check": nil, "cvc_check": "pass"}, "country": "US",
 		"display_brand": m.brand, "exp_month": 8, "exp_year": 2034, "fingerprint": m.fingerprint(), "funding": "credit", "generated_from": nil,
@@ -42,7 +44,7 @@ func (m magic) card() document {
 	}
 }
 
-func (m magic) last4() string {
+func (m testMethod) last4() string {
 	if len(m.number) < 4 {
 		return "0000"
 	}
@@ -50,7 +52,7 @@ func (m magic) last4() string {
 }
 
 // fingerprint is the same for the same number, as Stripe's is within an account.
-func (m magic) fingerprint() string {
+func (m testMethod) fingerprint() string {
 	sum := sha256.Sum256([]byte(m.number))
 	return hex.EncodeToString(sum[:8])
 }
@@ -101,6 +103,14 @@ func usedDetails(m *method) document {
 		return pick("bank", "verified_name")
 	case "link":
 		return pick("country")
+	case "boleto":
+		return pick("tax_id")
+	case "konbini":
+		return pick("store")
+	case "multibanco":
+		return pick("entity", "reference")
+	case "oxxo":
+		return pick("number")
 	}
 	return document{}
 }

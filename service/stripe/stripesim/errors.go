@@ -82,6 +82,11 @@ func rateLimited() *failure {
 	}
 }
 
+// permissionMissing is the answer to a restricted key that may not read an expanded property.
+func permissionMissing(property string) *failure {
+	return invalid("", "expand", textPermission, property).withStatus(http.StatusForbidden)
+}
+
 func lockTimeout() *failure {
 	return &failure{
 		status: http.StatusTooManyRequests, Type: typeRequest, Code: "lock_timeout", DocURL: docURL("lock_timeout"),

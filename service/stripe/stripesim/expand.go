@@ -1,6 +1,9 @@
 package stripesim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // expandDepth is Stripe's own limit: https://docs.stripe.com/expand.
 const expandDepth = 4
@@ -15,6 +18,9 @@ func (a *account) expand(result any, paths []string) (any, *failure) {
 		steps := strings.Split(path, ".")
 		if len(steps) > expandDepth {
 			return nil, invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", expandDepth, path)
+		}
+		if slices.Contains(a.unexpandable, steps[len(steps)-1]) {
+			return nil, permissionMissing(path)
 		}
 		if !a.expandPath(tree, steps) {
 			return nil, invalid("", "expand", "This property cannot be expanded (%s).", path)
@@ -93,6 +99,8 @@ func (a *account) lookup(id string) any {
 		return found(a.refunds, id)
 	case "dp":
 		return found(a.disputes, id)
+	case "prv":
+		return found(a.reviews, id)
 	}
 	return nil
 }

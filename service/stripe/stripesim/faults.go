@@ -94,7 +94,7 @@ func checkEndpoint(endpoint string) error {
 }
 
 // workOrder is how one request is to be served.
-type workOrder struct {
+type faultPlan struct {
 	fault   Fault
 	delay   time.Duration
 	refusal *failure
@@ -102,12 +102,12 @@ type workOrder struct {
 }
 
 // workOrder draws the fault for a request. The caller holds the lock.
-func (s *Server) workOrder(ep endpoint) workOrder {
+func (s *Server) faultPlan(ep endpoint) faultPlan {
 	delay, own := s.latency[ep.pattern]
 	if !own {
 		delay = s.latency[""]
 	}
-	work := workOrder{fault: s.drawFault(ep), delay: delay}
+	work := faultPlan{fault: s.drawFault(ep), delay: delay}
 	work.first = work.fault.After
 	switch work.fault.Kind {
 	case RateLimited:
@@ -141,7 +141,7 @@ func (s *Server) drawFault(ep endpoint) Fault {
 }
 
 // pause is the latency of the work.
-func (o workOrder) pause(ctx, server context.Context) {
+func (o faultPlan) pause(ctx, server context.Context) {
 	if o.delay <= 0 {
 		return
 	}
@@ -155,16 +155,16 @@ func (o workOrder) pause(ctx, server context.Context) {
 }
 
 // lost says that the request never reached the work; a timeout is over when the caller, or the server, gives up.
-func (o workOrder) lost(ctx, server context.Context) bool {
+func (o faultPlan) lost(ctx, server context.Context) bool {
 	return !o.fault.After && o.unanswered(ctx, server)
 }
 
 // lostAfter says that the work was done and nobody hears of it.
-func (o workOrder) lostAfter(ctx, server context.Context) bool {
+func (o faultPlan) lostAfter(ctx, server context.Context) bool {
 	return o.fault.After && o.unanswered(ctx, server)
 }
 
-func (o workOrder) unanswered(ctx, server context.Context) bool {
+func (o faultPlan) unanswered(ctx, server context.Context) bool {
 	if o.fault.Kind == Timeout {
 		select {
 		case <-ctx.Done():
@@ -175,7 +175,7 @@ func (o workOrder) unanswered(ctx, server context.Context) bool {
 }
 
 // write sends the body, or what the fault makes of it.
-func (o workOrder) write(ctx context.Context, w http.ResponseWriter, done answer) {
+func (o faultPlan) write(ctx context.Context, w http.ResponseWriter, done answer) {
 	switch o.fault.Kind {
 	case Endless:
 		w.WriteHeader(done.status)

@@ -32,7 +32,7 @@ func (s *Server) answering(ep endpoint) http.Handler {
 	})
 }
 
-func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work faultPlan) answer {
 	switch {
 	case ep.do == nil:
 		return refuse(unrecognized(r), reqID)
@@ -58,7 +58,7 @@ func (s *Server) writeHeader(w http.ResponseWriter, r *http.Request, reqID strin
 	h.Set("Content-Type", "application/json")
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
 	h.Set("Request-Id", reqID)
-	h.Set("Stripe-Version", either(r.Header.Get("Stripe-Version"), defaultAPIVersion))
+	h.Set("Stripe-Version", either(r.Header.Get("Stripe-Version"), nativeVersion))
 	if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost {
 		h.Set("Idempotency-Key", key)
 		h.Set("Original-Request", done.origin)

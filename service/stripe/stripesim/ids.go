@@ -22,6 +22,15 @@ func (m *minter) letters(n int) string {
 	return b.String()
 }
 
+// digits is the shape of voucher numbers and references.
+func (m *minter) digits(n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteByte(base62[m.random.IntN(10)])
+	}
+	return b.String()
+}
+
 // long is the shape of what belongs to a payment: pi_3…, ch_3…, evt_3…, 24 letters.
 func (m *minter) long(prefix string) string { return prefix + "_3" + m.letters(23) }
 

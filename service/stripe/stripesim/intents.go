@@ -68,6 +68,8 @@ type intent struct {
 	page      string // token of the bank page it waits for, while requires_action
 	stripeJS  bool   // confirmed by Stripe.js, which can show a challenge by itself
 	inPage    bool   // the bank page is shown in the shop's, which the customer does not leave
+	elsewhere bool   // the customer acts outside of the page, while requires_action
+	turn      int    // grows whenever an attempt begins or ends, so that a timer of an earlier one does nothing
 }
 
 type automaticMethods struct {
@@ -171,10 +173,16 @@ func applyOptions(pi *intent, p params) *failure {
 		pi.CaptureMethod = p.text("capture_method")
 	}
 	if p.has("shipping") {
-		pi.Shipping = p.child("shipping").document()
+		pi.Shipping = shippingOf(p.child("shipping"))
+	}
+	if id := p.text("payment_method_configuration"); id != "" {
+		if !strings.HasPrefix(id, "pmc_") {
+			return missing("payment_method_configuration", id, "payment_method_configuration")
+		}
+		pi.MethodConfiguration = document{"id": id, "parent": nil}
 	}
 	if p.has("payment_method_options") {
-		pi.PaymentMethodOptions = p.child("payment_method_options").document()
+		pi.PaymentMethodOptions = methodOptions(p.child("payment_method_options"))
 	}
 	if p.has("return_url") {
 		pi.returnURL = p.text("return_url")
@@ -183,10 +191,30 @@ func applyOptions(pi *intent, p params) *failure {
 	return nil
 }
 
+// shippingShape is that of create, update and confirm: a name and an address are needed.
+var shippingShape = shape{
+	"address": aShape(shape{
+		"city": aText, "country": aText, "line1": aText, "line2": aText, "postal_code": aText, "state": aText,
+	}).must(),
+	"carrier": aText, "name": aText.must(), "phone": aText, "tracking_number": aText,
+}
+
+// shippingOf shows every member that Stripe shows; nil for an empty parameter, which takes the address away.
+func shippingOf(given params) document {
+	if given == nil {
+		return nil
+	}
+	out := document{"address": billing(params{"address": given["address"]})["address"]}
+	for _, name := range []string{"carrier", "name", "phone", "tracking_number"} {
+		out[name] = text(given.text(name))
+	}
+	return out
+}
+
 // applyMethod resolves payment_method and payment_method_data; either one puts the intent back before its confirmation.
 func (a *account) applyMethod(pi *intent, p params) *failure {
 	for _, kind := range p.list("payment_method_types") {
-		if _, known := families[kind]; !known {
+		if family, known := families[kind]; !known || family.ended {
 			return invalid("", "payment_method_types", "The payment method type \"%s\" is invalid.", kind)
 		}
 		pi.PaymentMethodTypes = p.list("payment_method_types")
@@ -202,7 +230,8 @@ func (a *account) applyMethod(pi *intent, p params) *failure {
 		return invalid("payment_intent_incompatible_payment_method", "payment_method", textWrongType, m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
 	}
 	pi.PaymentMethod = text(m.ID)
-	pi.Status, pi.NextAction, pi.page = requiresConfirmation, nil, ""
+	pi.Status, pi.NextAction, pi.page, pi.elsewhere = requiresConfirmation, nil, "", false
+	pi.turn++
 	return nil
 }
 

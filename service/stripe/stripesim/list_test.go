@@ -132,8 +132,8 @@ func TestTheOtherLists(t *testing.T) {
 		status, body := b.read(path)
 		expect(t, "http status of "+path, status, 200)
 		contains(t, body, want)
-		for _, complaint := range complaints("GET", strings.Split(path, "?")[0], status, []byte(body)) {
-			t.Errorf("%s: %s", path, complaint)
+		for _, problem := range answerErrors("GET", strings.Split(path, "?")[0], status, []byte(body)) {
+			t.Errorf("%s: %s", path, problem)
 		}
 	}
 	_, body := b.read("/v1/payment_intents?limit=0")

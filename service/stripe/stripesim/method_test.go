@@ -35,12 +35,12 @@ func TestMethodsByNumber(t *testing.T) {
 			}
 			res, body := b.ask(form, intents, terms+"&confirm=true&return_url=https://shop.example/"+data.String())
 			contains(t, body, want)
-			for _, complaint := range complaints("POST", intents, res.StatusCode, []byte(body)) {
-				t.Error(complaint)
+			for _, problem := range answerErrors("POST", intents, res.StatusCode, []byte(body)) {
+				t.Error(problem)
 			}
 			res, body = b.ask("alone "+form, "/v1/payment_methods", form)
-			for _, complaint := range complaints("POST", "/v1/payment_methods", res.StatusCode, []byte(body)) {
-				t.Error(complaint)
+			for _, problem := range answerErrors("POST", "/v1/payment_methods", res.StatusCode, []byte(body)) {
+				t.Error(problem)
 			}
 		})
 	}

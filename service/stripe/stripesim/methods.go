@@ -73,13 +73,13 @@ func (a *account) methodBy(id string) (*method, *failure) {
 	if m, ok := a.methods.find(id); ok {
 		return m, nil
 	}
-	magic, ok := magicMethods[id]
+	known, ok := testMethods[id]
 	if !ok {
 		return nil, missing("PaymentMethod", id, "payment_method")
 	}
 	m := &method{
 		ID: "pm_1" + a.ids.letters(23), AllowRedisplay: "unspecified", Billing: billing(nil), Created: a.unix(), Metadata: map[string]string{},
-		Type: magic.kind, details: magic.details(), act: magic.act,
+		Type: known.kind, details: known.details(), act: known.act,
 	}
 	a.methods.add(m)
 	return m, nil

@@ -47,7 +47,7 @@ func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 	}
 	m, _ := s.account.methods.find(string(pi.PaymentMethod))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = bankPage.Execute(w, map[string]string{"Method": m.Type, "Amount": price(pi.Amount, pi.Currency)})
+	_ = bankPage.Execute(w, map[string]string{"Method": families[m.Type].label, "Amount": price(pi.Amount, pi.Currency)})
 }
 
 // leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and goes back to the shop.
@@ -91,11 +91,15 @@ func (a *account) authenticate(pi *intent, agreed bool) {
 		_ = a.proceed(pi, m)
 		return
 	}
-	a.fail(pi, authenticationFailure(m))
+	a.fail(pi, authenticationFailure(m, notAuthenticated))
 }
 
-func authenticationFailure(m *method) *failure {
-	f := invalid("payment_intent_authentication_failure", "", textNotAuthenticated)
+// notAuthenticated is the code of a customer who does not agree.
+const notAuthenticated = "payment_intent_authentication_failure"
+
+// authenticationFailure makes no charge, whichever of its two codes it has.
+func authenticationFailure(m *method, code string) *failure {
+	f := invalid(code, "", textNotAuthenticated)
 	f.PaymentMethod = m
 	return f
 }

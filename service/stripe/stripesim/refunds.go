@@ -47,22 +47,36 @@ func (a *account) createRefund(c *call) (any, error) {
 	if c.params.has("amount") {
 		amount = c.params.integer("amount")
 	}
-	switch {
-	case left == 0:
-		return nil, invalid("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
-	case amount < 1:
-		return nil, invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.")
-	case amount > left:
-		return nil, invalid("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)", price(amount, ch.Currency), price(left, ch.Currency))
+	if f := checkRefund(ch, amount, left); f != nil {
+		return nil, f
 	}
 	metadata, f := c.params.mergeMetadata(nil)
 	if f != nil {
 		return nil, f
 	}
+	plan := a.nextRefund()
+	if plan.refusal != nil {
+		refused := *plan.refusal
+		return nil, &refused
+	}
 	re := a.newRefund(ch, amount)
 	re.Reason, re.Metadata = text(c.params.text("reason")), metadata
-	a.giveBack(ch, re)
+	a.giveBack(ch, re, plan.status)
 	return re, nil
+}
+
+// checkRefund refuses an amount that is not left of the charge, or that its currency does not have.
+func checkRefund(ch *charge, amount, left int64) *failure {
+	switch {
+	case left == 0:
+		return invalid("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
+	case amount < 1:
+		return invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.")
+	case amount > left:
+		return invalid("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)",
+			price(amount, ch.Currency), price(left, ch.Currency))
+	}
+	return checkUnit(amount, ch.Currency, "amount")
 }
 
 // refundable is the charge that the parameters name, if there is money on it.
@@ -102,17 +116,26 @@ func (a *account) refundedOf(ch *charge) int64 {
 	return ch.AmountRefunded - (ch.Amount - ch.AmountCaptured)
 }
 
-// giveBack starts a refund in the way its payment method has.
-func (a *account) giveBack(ch *charge, re *refund) {
+// giveBack starts a refund: in the given status, or where that is nil in the way its payment method has.
+func (a *account) giveBack(ch *charge, re *refund, planned *text) {
 	m, _ := a.methods.find(string(ch.PaymentMethod))
 	ch.AmountRefunded += re.Amount
 	ch.Refunded = ch.AmountRefunded == ch.Amount
 	re.Status = "succeeded"
-	if m.act.refund == "pending" {
+	switch {
+	case planned != nil:
+		re.Status = *planned
+	case m.act.refund == "pending":
 		re.Status = "pending"
 	}
 	a.emit("refund.created", re)
 	a.emit("charge.refunded", ch)
+	if ch.Refunded {
+		a.closeReviewOf(ch, refundedReason(re))
+	}
+	if planned != nil {
+		return
+	}
 	switch m.act.refund {
 	case "pending":
 		a.after(a.opts.Settle, func() { a.moveRefund(re, "succeeded", "pending") })
@@ -121,7 +144,16 @@ func (a *account) giveBack(ch *charge, re *refund) {
 	}
 }
 
-// moveRefund brings a refund to another status if it is in one of those given; money that did not arrive is on the charge again.
+// refundedReason is why a review of the refunded charge closes.
+func refundedReason(re *refund) string {
+	if re.Reason == "fraudulent" {
+		return "refunded_as_fraud"
+	}
+	return "refunded"
+}
+
+// moveRefund brings a refund to another status if it is in one of those given. Money that did not arrive is on the
+// charge again.
 func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	if !slices.Contains(from, re.Status) {
 		return false
@@ -134,12 +166,20 @@ func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	}
 	if to == "failed" {
 		re.FailureReason = "expired_or_canceled_card"
+		if a.sendsRefundFailed() {
+			a.emit("refund.failed", re)
+		}
 	}
 	a.reportRefund(re)
 	return true
 }
 
-// reportRefund tells of a change in both of the ways that 2024-06-20 has.
+// sendsRefundFailed says whether any API version in use has the event.
+func (a *account) sendsRefundFailed() bool {
+	return slices.ContainsFunc(a.versionsInUse(), func(version string) bool { return version >= refundEvents })
+}
+
+// reportRefund sends both of the events that a changed refund has.
 func (a *account) reportRefund(re *refund) {
 	a.emit("charge.refund.updated", re)
 	a.emit("refund.updated", re)

@@ -10,6 +10,9 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
+// noDecimals is the code for an amount that its currency does not have.
+const noDecimals = "invalid_charge_amount_no_decimal_compatible"
+
 func TestRefusals(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for i, story := range []struct{ path, form, code, param string }{
@@ -22,7 +25,16 @@ func TestRefusals(t *testing.T) {
 		{intents, "amount=0&currency=eur", "parameter_invalid_integer", "amount"},
 		{intents, "amount=49&currency=eur", "amount_too_small", "amount"},
 		{intents, "amount=100000000&currency=eur", "amount_too_large", "amount"},
+		{intents, "amount=1000000000000&currency=idr", "amount_too_large", "amount"},
+		{intents, "amount=10000000000&currency=cop", "amount_too_large", "amount"},
+		{intents, "amount=1000000000&currency=inr", "amount_too_large", "amount"},
+		{intents, "amount=5125&currency=kwd", noDecimals, "amount"},
+		{intents, "amount=550&currency=isk", noDecimals, "amount"},
+		{intents, "amount=501&currency=ugx", noDecimals, "amount"},
 		{intents, "amount=2000&currency=xxx", "", "currency"},
+		{intents, terms + "&shipping[name]=Ada", "parameter_missing", "shipping[address]"},
+		{intents, terms + "&shipping[name]=Ada&shipping[address][planet]=Mars", "parameter_unknown", "shipping[address][planet]"},
+		{intents, terms + "&payment_method_configuration=nothing", "resource_missing", "payment_method_configuration"},
 		{intents, terms + "&capture_method=later", "", "capture_method"},
 		{intents, terms + "&customer=cus_nobody", "resource_missing", "customer"},
 		{intents, terms + "&receipt_email=nobody", "email_invalid", "receipt_email"},
@@ -37,6 +49,7 @@ func TestRefusals(t *testing.T) {
 		{"/v1/customer_sessions", "customer=cus_nobody", "parameter_missing", "components"},
 		{"/v1/customer_sessions", "customer=cus_nobody&components[payment_element][enabled]=true", "resource_missing", "customer"},
 		{"/v1/customer_sessions", "customer=cus_nobody&components[payment_element][features][x]=1", "parameter_unknown", "components[payment_element][features][x]"},
+		{"/v1/customer_sessions", "customer=cus_nobody&components[mobile_payment_element][enabled]=true&components[mobile_payment_element][features][payment_method_save_usage]=on_session", "parameter_unknown", "components[mobile_payment_element][features][payment_method_save_usage]"},
 		{"/v1/nothing", "", "", ""},
 	} {
 		t.Run(fmt.Sprint(story.path, " ", story.form), func(t *testing.T) {

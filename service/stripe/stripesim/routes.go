@@ -32,11 +32,13 @@ func endpoints() []endpoint {
 		{"GET /v1/payment_intents/{intent}", only.with(shape{"client_secret": aText}), true, (*account).retrieveIntent},
 		{"POST /v1/payment_intents/{intent}", intentTerms, false, (*account).updateIntent},
 		{"POST /v1/payment_intents/{intent}/confirm", confirmation, true, (*account).confirmIntent},
+		{"POST /v1/payment_intents/{intent}/verify_microdeposits", depositShape, true, (*account).verifyDeposits},
 		{"POST /v1/payment_intents/{intent}/capture", captureShape, false, (*account).captureIntent},
 		{"POST /v1/payment_intents/{intent}/cancel", cancelShape, false, (*account).cancelIntent},
 
 		{"GET /v1/charges", paging.with(shape{"customer": aText, "payment_intent": aText, "transfer_group": aText, "created": aRange}), false, (*account).listCharges},
 		{"GET /v1/charges/{charge}", only, false, (*account).retrieveCharge},
+		{"POST /v1/charges/{charge}", chargeTerms, false, (*account).updateCharge},
 
 		{"POST /v1/refunds", refundShape, false, (*account).createRefund},
 		{"GET /v1/refunds", paging.with(shape{"charge": aText, "payment_intent": aText, "created": aRange}), false, (*account).listRefunds},
@@ -49,6 +51,10 @@ func endpoints() []endpoint {
 		{"POST /v1/disputes/{dispute}", only.with(shape{"evidence": aHash, "metadata": aHash, "submit": aBoolean}), false, (*account).updateDispute},
 		{"POST /v1/disputes/{dispute}/close", only, false, (*account).closeDispute},
 
+		{"GET /v1/reviews", paging.with(shape{"created": aRange}), false, (*account).listReviews},
+		{"GET /v1/reviews/{review}", only, false, (*account).retrieveReview},
+		{"POST /v1/reviews/{review}/approve", only, false, (*account).approveReview},
+
 		{"GET /v1/events", paging.with(shape{"created": aRange, "type": aText, "types": aList, "delivery_success": aBoolean}), false, (*account).listEvents},
 		{"GET /v1/events/{event}", only, false, (*account).retrieveEvent},
 		{"GET /v1/webhook_endpoints", paging, false, (*account).listHooks},
@@ -60,6 +66,10 @@ var (
 	captureShape = only.with(shape{
 		"amount_to_capture": anInteger, "application_fee_amount": anInteger, "final_capture": aBoolean, "metadata": aHash, "statement_descriptor": aText,
 		"statement_descriptor_suffix": aText, "transfer_data": aHash,
+	})
+	chargeTerms = only.with(shape{
+		"customer": aText, "description": aText, "fraud_details": aHash, "metadata": aHash, "receipt_email": aText,
+		"shipping": aHash, "transfer_group": aText,
 	})
 	cancelShape = only.with(shape{"cancellation_reason": oneOf("abandoned", "duplicate", "fraudulent", "requested_by_customer")})
 	fundShape   = only.with(shape{"amount": anInteger.must(), "currency": aText.must(), "reference": aText})
@@ -77,11 +87,21 @@ func (s *Server) routes() *http.ServeMux {
 	}
 	mux.HandleFunc("GET "+pagePath+"{token}", s.showPage)
 	mux.HandleFunc("POST "+pagePath+"{token}", s.leavePage)
-	mux.HandleFunc("GET "+scriptPath+"{$}", serveStripeJS)
+	for _, path := range scriptPaths {
+		mux.HandleFunc("GET "+path, serveStripeJS)
+	}
 	mux.HandleFunc("OPTIONS /", allowOrigins)
 	mux.Handle("/", s.answering(endpoint{pattern: "unknown", shape: nil, publishable: true}))
 	return mux
 }
 
-// listHooks answers GET /v1/webhook_endpoints. As at Stripe, a list does not show the secrets.
-func (a *account) listHooks(c *call) (any, error) { return pageOf(c, a.hooks) }
+// listHooks answers GET /v1/webhook_endpoints. As at Stripe, the list shows no secrets, and no destination of thin events.
+func (a *account) listHooks(c *call) (any, error) {
+	var out []*hook
+	for _, h := range a.hooks {
+		if !h.Thin {
+			out = append(out, h)
+		}
+	}
+	return pageOf(c, out)
+}

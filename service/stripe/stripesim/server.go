@@ -31,17 +31,18 @@ type Options struct {
 type Webhook struct {
 	URL    string   `json:"url"`
 	Secret string   `json:"secret"`
-	Events []string `json:"events,omitempty"` // types it wants; empty means all
+	Events []string `json:"events,omitempty"` // types that it is sent; empty means all
+	// APIVersion is the version of the events it is sent; empty means the account's.
+	APIVersion string `json:"api_version,omitempty"`
+	// Thin sends it thin events, which name an object and do not show it.
+	Thin bool `json:"thin,omitempty"`
 }
 
-const (
-	defaultAPIVersion = "2024-06-20"
-	defaultSettle     = 3 * time.Second
-)
+const defaultSettle = 3 * time.Second
 
 func (o Options) withDefaults() Options {
 	if o.APIVersion == "" {
-		o.APIVersion = defaultAPIVersion
+		o.APIVersion = nativeVersion
 	}
 	if o.Settle <= 0 {
 		o.Settle = defaultSettle
@@ -62,14 +63,14 @@ type Server struct {
 	log  *slog.Logger
 	post *http.Client
 
-	mu      sync.Mutex // guards everything below, and what hangs from it
-	account *account
-	faults  []*Fault
-	latency map[string]time.Duration
-	journal journal
-	closed  bool
-	changed *sync.Cond    // a delivery is ready, or done, or the server closed
-	rescind chan struct{} // has room for one: the agenda has a new first appointment
+	mu          sync.Mutex // guards everything below, and what hangs from it
+	account     *account
+	faults      []*Fault
+	latency     map[string]time.Duration
+	requestLog  requestLog
+	closed      bool
+	changed     *sync.Cond    // a delivery is ready, or done, or the server closed
+	rescheduled chan struct{} // has room for one: the agenda has a new first appointment
 
 	stop context.CancelFunc
 	done context.Context
@@ -80,11 +81,11 @@ type Server struct {
 func New(opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
-		opts:    opts,
-		log:     opts.Logger,
-		post:    deliveryClient(),
-		latency: map[string]time.Duration{},
-		rescind: make(chan struct{}, 1),
+		opts:        opts,
+		log:         opts.Logger,
+		post:        deliveryClient(),
+		latency:     map[string]time.Duration{},
+		rescheduled: make(chan struct{}, 1),
 	}
 	s.changed = sync.NewCond(&s.mu)
 	s.done, s.stop = context.WithCancel(context.Background())
@@ -93,7 +94,7 @@ func New(opts Options) *Server {
 	for _, hook := range opts.Webhooks {
 		s.account.addHook(hook)
 	}
-	s.wait.Go(s.keepAppointments)
+	s.wait.Go(s.runScheduler)
 	for range deliveryWorkers {
 		s.wait.Go(s.deliver)
 	}
@@ -129,10 +130,10 @@ func (s *Server) Close() {
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hooks, mischief := s.account.hooks, s.account.mischief
+	hooks, eventFaults := s.account.hooks, s.account.eventFaults
 	s.account = newAccount(s.opts)
-	s.account.hooks, s.account.mischief = hooks, mischief
-	s.faults, s.journal = nil, journal{}
+	s.account.hooks, s.account.eventFaults = hooks, eventFaults
+	s.faults, s.requestLog = nil, requestLog{}
 	clear(s.latency)
 	s.touch()
 }
@@ -150,7 +151,7 @@ func (s *Server) locked(work func(*account) error) error {
 func (s *Server) touch() {
 	s.changed.Broadcast()
 	select {
-	case s.rescind <- struct{}{}:
+	case s.rescheduled <- struct{}{}:
 	default:
 	}
 }

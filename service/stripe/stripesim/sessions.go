@@ -31,6 +31,8 @@ type features struct {
 	Remove    string   `json:"payment_method_remove"`
 	Save      string   `json:"payment_method_save"`
 	SaveUsage text     `json:"payment_method_save_usage"`
+
+	saveAs text // payment_method_save_allow_redisplay_override, of the mobile component only
 }
 
 var (
@@ -91,7 +93,7 @@ func (a *account) createSession(c *call) (any, error) {
 		s.features = mobileFeatures(mobile.child("features"))
 		s.Components["mobile_payment_element"] = document{"enabled": true, "features": document{
 			"payment_method_allow_redisplay_filters": s.features.Filters, "payment_method_redisplay": s.features.Redisplay,
-			"payment_method_remove": s.features.Remove, "payment_method_save": s.features.Save, "payment_method_save_allow_redisplay_override": nil,
+			"payment_method_remove": s.features.Remove, "payment_method_save": s.features.Save, "payment_method_save_allow_redisplay_override": s.features.saveAs,
 		}}
 	}
 	a.sessions[s.ClientSecret] = s
@@ -113,6 +115,7 @@ func mobileFeatures(given params) *features {
 	out := &features{
 		Filters: given.list("payment_method_allow_redisplay_filters"), Redisplay: either(given.text("payment_method_redisplay"), "disabled"),
 		Remove: either(given.text("payment_method_remove"), "disabled"), Save: either(given.text("payment_method_save"), "disabled"),
+		saveAs: text(given.text("payment_method_save_allow_redisplay_override")),
 	}
 	if out.Filters == nil {
 		out.Filters = []string{"always"}
@@ -177,7 +180,8 @@ func (a *account) redisplayed(s *session) []*method {
 		return out
 	}
 	saved := a.methods.newestFirst(func(m *method) bool {
-		return m.Customer == text(s.Customer) && slices.Contains(s.features.Filters, m.AllowRedisplay)
+		return m.Customer == text(s.Customer) && families[m.Type].shown &&
+			slices.Contains(s.features.Filters, m.AllowRedisplay)
 	})
 	return append(out, saved[:min(len(saved), int(*s.features.Limit))]...)
 }

@@ -102,8 +102,8 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		in.t.Errorf("delivery: %v", err)
 	}
-	for _, complaint := range misfits(event.Data.Object) {
-		in.t.Errorf("%s: %s", event.Type, complaint)
+	for _, problem := range schemaErrors(event.Data.Object) {
+		in.t.Errorf("%s: %s", event.Type, problem)
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()

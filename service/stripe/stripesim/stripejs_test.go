@@ -17,13 +17,15 @@ import (
 func TestServesStripeJS(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	page := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res := must(page.Get(b.url + "/v3/"))(t)
-	script := must(io.ReadAll(res.Body))(t)
-	_ = res.Body.Close()
-	expect(t, "http status", res.StatusCode, http.StatusOK)
-	expect(t, "type", res.Header.Get("Content-Type"), "text/javascript; charset=utf-8")
-	if !strings.Contains(string(script), "window.Stripe = function Stripe(") || !strings.Contains(string(script), ":host {") {
-		t.Error("the script lacks its surface or its styles")
+	for _, path := range []string{"/v3/", "/endive/stripe.js"} {
+		res := must(page.Get(b.url + path))(t)
+		script := must(io.ReadAll(res.Body))(t)
+		_ = res.Body.Close()
+		expect(t, "http status", res.StatusCode, http.StatusOK)
+		expect(t, "type", res.Header.Get("Content-Type"), "text/javascript; charset=utf-8")
+		if !strings.Contains(string(script), "window.Stripe = function Stripe(") || !strings.Contains(string(script), ":host {") {
+			t.Errorf("%s lacks its surface or its styles", path)
+		}
 	}
 }
 

@@ -44,5 +44,10 @@ const (
 		"query for other fields."
 	textEmpty = "You passed an empty string for '%s'. We assume empty values are an attempt to unset a parameter; however '%s' cannot be unset. You should " +
 		"remove '%s' from your request or supply a non-empty value."
+	textExpired    = "The latest payment attempt for this PaymentIntent has expired. Provide a new payment method to attempt it again."
+	textNoBalance  = "Insufficient funds in your Stripe balance to refund this amount."
+	textUnit       = "Invalid amount: %d. Amounts in %s must be a multiple of %d, such as %d."
+	textPermission = "The provided key does not have the required permissions to expand %s. Please see https://docs.stripe.com/keys#limit-access " +
+		"for the permissions of restricted keys."
 	textLongMetadata = "Metadata values can have up to 500 characters, but you passed in a value that is %d characters."
 )

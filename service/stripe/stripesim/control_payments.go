@@ -1,14 +1,13 @@
 package stripesim
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 )
 
 // drills are payment methods, each of which leads to a status when it is tried.
-var drills = map[status]string{
+var methodFor = map[status]string{
 	succeeded:             "pm_card_visa",
 	requiresCapture:       "pm_card_visa",
 	processing:            "pm_sepaDebit",
@@ -20,7 +19,7 @@ var drills = map[status]string{
 // SetStatus brings a payment to a status by the transitions that lead there, with their events: a payment method of the fitting kind is tried, an open bank
 // page answered, a debit settled, an authorisation captured. requires_payment_method means a declined attempt. What no transition can do is an error.
 func (s *Server) SetStatus(paymentIntent, to string) error {
-	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.bring(pi, status(to)) })
+	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.moveTo(pi, status(to)) })
 }
 
 // Authenticate answers the bank page or 3D Secure challenge that a payment waits for.
@@ -34,13 +33,30 @@ func (s *Server) Authenticate(paymentIntent string, agreed bool) error {
 	})
 }
 
-// Settle is the bank's answer to a payment in processing.
+// FailAuthentication is the bank's refusal at a page or 3D Secure challenge, with a code of Stripe's for it:
+// "payment_intent_authentication_failure" or, as since 2026-08-26, "authentication_failure".
+func (s *Server) FailAuthentication(paymentIntent, code string) error {
+	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
+		if pi.page == "" {
+			return unexpectedState(pi, "%s waits for no bank page", pi)
+		}
+		a.fail(pi, authenticationFailure(a.methodInUse(pi), either(code, notAuthenticated)))
+		return nil
+	})
+}
+
+// Settle ends the waiting of a payment: the bank's answer to one in processing; the payment of a voucher, the arrival
+// of a transfer, or their expiry, in requires_action.
 func (s *Server) Settle(paymentIntent string, paid bool) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
-		if !pi.in(processing) {
+		switch {
+		case pi.waitsElsewhere():
+			a.finishElsewhere(pi, paid)
+		case pi.in(processing):
+			a.answerDebit(pi, paid)
+		default:
 			return unexpectedState(pi, "%s is with no bank", pi)
 		}
-		a.answerDebit(pi, paid)
 		return nil
 	})
 }
@@ -48,73 +64,7 @@ func (s *Server) Settle(paymentIntent string, paid bool) error {
 // SettleAll settles every debit and refund that is under way, as its payment method has it, without moving the clock.
 func (s *Server) SettleAll() {
 	_ = s.locked(func(a *account) error {
-		a.hastenWork()
-		return nil
-	})
-}
-
-// OpenDispute disputes a payment's charge and returns the dispute's id. reason is Stripe's, such as "fraudulent"; an inquiry moves no money.
-func (s *Server) OpenDispute(paymentIntent, reason string, inquiry bool) (id string, err error) {
-	err = s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
-		if !pi.in(succeeded) {
-			return unexpectedState(pi, "%s has no charge to dispute", pi)
-		}
-		ch, _ := a.charges.find(string(pi.LatestCharge))
-		id = a.openDispute(ch, either(reason, "fraudulent"), inquiry).ID
-		return nil
-	})
-	return id, err
-}
-
-// MoveDispute brings an open dispute to "won", "lost" or "under_review"; an inquiry closes, however it is decided.
-func (s *Server) MoveDispute(dispute, to string) error {
-	return s.locked(func(a *account) error {
-		d, ok := a.disputes.find(dispute)
-		switch {
-		case !ok:
-			return missing("dispute", dispute, "dispute")
-		case !d.open():
-			return invalid("", "", "This dispute is already closed.")
-		case to == "under_review":
-			a.review(d)
-		case to == "won", to == "lost":
-			a.decide(d, to == "won")
-		default:
-			return invalid("", "to", "Invalid outcome: %s", to)
-		}
-		return nil
-	})
-}
-
-// Refund gives back part of a payment, or with amount 0 what is left of it, as somebody in Stripe's dashboard would. It returns the refund's id.
-func (s *Server) Refund(paymentIntent string, amount int64) (id string, err error) {
-	form := params{"payment_intent": paymentIntent}
-	if amount != 0 {
-		form["amount"] = fmt.Sprint(amount)
-	}
-	err = s.locked(func(a *account) error {
-		made, err := a.createRefund(&call{params: form})
-		if err == nil {
-			id = made.(object).id() //nolint:forcetypeassert // createRefund makes nothing else
-		}
-		return err
-	})
-	return id, err
-}
-
-// MoveRefund brings a refund that has not failed to "pending", "requires_action", "succeeded", "failed" or "canceled".
-func (s *Server) MoveRefund(refund, to string) error {
-	return s.locked(func(a *account) error {
-		re, ok := a.refunds.find(refund)
-		if !ok {
-			return missing("refund", refund, "refund")
-		}
-		if !slices.Contains([]string{"pending", "requires_action", "succeeded", "failed", "canceled"}, to) {
-			return invalid("", "to", "Invalid status: %s", to)
-		}
-		if !a.moveRefund(re, text(to), "pending", "requires_action", "succeeded") {
-			return invalid("", "", "Refund %s has a status of %s.", re.ID, re.Status)
-		}
+		a.settleNow()
 		return nil
 	})
 }
@@ -150,7 +100,7 @@ func (s *Server) Now() time.Time {
 func (s *Server) Advance(d time.Duration) {
 	_ = s.locked(func(a *account) error {
 		a.offset += max(0, d)
-		a.keepDue()
+		a.runDue()
 		return nil
 	})
 }
@@ -158,7 +108,7 @@ func (s *Server) Advance(d time.Duration) {
 // SetRates changes how often events are delivered twice, delivered late, or never made, from the next event on.
 func (s *Server) SetRates(duplicate, reorder, drop float64) {
 	_ = s.locked(func(a *account) error {
-		a.mischief.Duplicate, a.mischief.Reorder, a.mischief.Drop = duplicate, reorder, drop
+		a.eventFaults.Duplicate, a.eventFaults.Reorder, a.eventFaults.Drop = duplicate, reorder, drop
 		return nil
 	})
 }
@@ -184,13 +134,16 @@ func (s *Server) withIntent(id string, work func(*account, *intent) *failure) er
 }
 
 // bring is SetStatus.
-func (a *account) bring(pi *intent, to status) *failure {
+func (a *account) moveTo(pi *intent, to status) *failure {
 	switch {
 	case pi.in(to) && (to != requiresPaymentMethod || pi.failed()):
 		return nil
 	case pi.page != "" && to != canceled:
 		a.authenticate(pi, to != requiresPaymentMethod)
-		return a.bring(pi, to)
+		return a.moveTo(pi, to)
+	case pi.waitsElsewhere() && to != canceled && to != requiresAction:
+		a.finishElsewhere(pi, to != requiresPaymentMethod)
+		return a.moveTo(pi, to)
 	case pi.in(processing) && (to == succeeded || to == requiresPaymentMethod):
 		a.answerDebit(pi, to == succeeded)
 	case pi.in(requiresCapture) && to == succeeded:
@@ -198,7 +151,7 @@ func (a *account) bring(pi *intent, to status) *failure {
 	case to == canceled && !pi.in(succeeded, processing):
 		a.cancel(pi, "")
 	case pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction):
-		return a.tryFor(pi, to)
+		return a.attemptUntil(pi, to)
 	}
 	if !pi.in(to) {
 		return unexpectedState(pi, "%s cannot become %s", pi, to)
@@ -207,10 +160,10 @@ func (a *account) bring(pi *intent, to status) *failure {
 }
 
 // tryFor attempts the payment with a method that leads to the status.
-func (a *account) tryFor(pi *intent, to status) *failure {
-	name, ok := drills[to]
+func (a *account) attemptUntil(pi *intent, to status) *failure {
+	name, ok := methodFor[to]
 	if !ok {
-		return invalid("", "status", "Invalid status: %s; must be one of %v or canceled", to, slices.Sorted(maps.Keys(drills)))
+		return invalid("", "status", "Invalid status: %s; must be one of %v or canceled", to, slices.Sorted(maps.Keys(methodFor)))
 	}
 	m, f := a.methodBy(name)
 	if f != nil {
@@ -225,7 +178,7 @@ func (a *account) tryFor(pi *intent, to status) *failure {
 		return nil
 	}
 	_, _ = a.attempt(pi, nil)
-	return a.bring(pi, to)
+	return a.moveTo(pi, to)
 }
 
 // answerDebit settles a payment in processing one way or the other, whatever its method had in mind.

@@ -19,32 +19,32 @@ type Request struct {
 }
 
 // journalSize is how many requests are remembered; counts go on.
-const journalSize = 10000
+const requestLogSize = 10000
 
 // journal is what a test asks about the requests of the service it tests.
-type journal struct {
+type requestLog struct {
 	entries []*Request
 	counts  map[string]int
 }
 
 // admit gives the request its id, writes it down, and draws the fault that it meets.
-func (s *Server) admit(ep endpoint, r *http.Request, body []byte) (*Request, workOrder) {
+func (s *Server) admit(ep endpoint, r *http.Request, body []byte) (*Request, faultPlan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry := &Request{
 		ID: s.account.ids.short("req"), At: s.account.now(), Endpoint: ep.pattern, Path: r.URL.RequestURI(), Body: string(body),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
 	}
-	s.journal.add(entry)
-	return entry, s.workOrder(ep)
+	s.requestLog.add(entry)
+	return entry, s.faultPlan(ep)
 }
 
-func (j *journal) add(entry *Request) {
+func (j *requestLog) add(entry *Request) {
 	if j.counts == nil {
 		j.counts = map[string]int{}
 	}
 	j.counts[entry.Endpoint]++
-	if len(j.entries) == journalSize {
+	if len(j.entries) == requestLogSize {
 		j.entries = slices.Delete(j.entries, 0, 1)
 	}
 	j.entries = append(j.entries, entry)
@@ -61,8 +61,8 @@ func (s *Server) note(entry *Request, done answer) {
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Request, len(s.journal.entries))
-	for i, entry := range s.journal.entries {
+	out := make([]Request, len(s.requestLog.entries))
+	for i, entry := range s.requestLog.entries {
 		out[i] = *entry
 	}
 	return out
@@ -72,7 +72,7 @@ func (s *Server) Requests() []Request {
 func (s *Server) Count(endpoint string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.journal.counts[endpoint]
+	return s.requestLog.counts[endpoint]
 }
 
 // Endpoints are the routes of the API, as faults, latency and counts name them.

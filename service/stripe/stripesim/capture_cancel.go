@@ -19,6 +19,9 @@ func (a *account) captureIntent(c *call) (any, error) {
 	if amount > pi.AmountCapturable {
 		return nil, invalid("amount_too_large", "amount_to_capture", textOverCapture, amount, pi.AmountCapturable)
 	}
+	if f := checkUnit(amount, pi.Currency, "amount_to_capture"); f != nil {
+		return nil, f
+	}
 	metadata, f := c.params.mergeMetadata(pi.Metadata)
 	if f != nil {
 		return nil, f
@@ -62,7 +65,7 @@ func (a *account) cancelIntent(c *call) (any, error) {
 
 // cancel ends an unpaid intent. An authorisation is voided: its charge counts as refunded and was never captured.
 func (a *account) cancel(pi *intent, reason string) {
-	a.forget(pi)
+	a.clearAction(pi)
 	if pi.Status == requiresCapture {
 		ch, _ := a.charges.find(string(pi.LatestCharge))
 		a.release(ch, ch.Amount, "")

@@ -6,17 +6,17 @@ import (
 )
 
 // appointment is something that will happen at a moment of the simulator's clock: work of its own, or a delivery that falls due.
-type appointment struct {
+type timer struct {
 	at       time.Time
 	do       func()
 	delivery *delivery
 }
 
 // agenda holds the appointments, the earliest first.
-type agenda []appointment
+type scheduler []timer
 
-func (g *agenda) add(next appointment) {
-	at, _ := slices.BinarySearchFunc(*g, next, func(a, b appointment) int {
+func (g *scheduler) add(next timer) {
+	at, _ := slices.BinarySearchFunc(*g, next, func(a, b timer) int {
 		if a.at.After(b.at) {
 			return 1
 		}
@@ -26,7 +26,7 @@ func (g *agenda) add(next appointment) {
 }
 
 // due takes out what has fallen due.
-func (g *agenda) due(now time.Time) []appointment {
+func (g *scheduler) due(now time.Time) []timer {
 	n := 0
 	for n < len(*g) && !(*g)[n].at.After(now) {
 		n++
@@ -38,53 +38,53 @@ func (g *agenda) due(now time.Time) []appointment {
 
 // after plans work of the account's own.
 func (a *account) after(d time.Duration, do func()) {
-	a.agenda.add(appointment{at: a.now().Add(d), do: do})
+	a.scheduler.add(timer{at: a.now().Add(d), do: do})
 }
 
 // hastenWork does the work that is due within the time things take to settle, now. Authorisations that expire in days are left alone.
-func (a *account) hastenWork() {
+func (a *account) settleNow() {
 	until := a.now().Add(a.opts.Settle)
-	var rest agenda
+	var rest scheduler
 	var now []func()
-	for _, next := range a.agenda {
+	for _, next := range a.scheduler {
 		if next.do != nil && !next.at.After(until) {
 			now = append(now, next.do)
 		} else {
 			rest = append(rest, next)
 		}
 	}
-	a.agenda = rest
+	a.scheduler = rest
 	for _, do := range now {
 		do()
 	}
 }
 
 // keepDue does what has fallen due, and says how long it is to the next appointment.
-func (a *account) keepDue() time.Duration {
+func (a *account) runDue() time.Duration {
 	for {
-		due := a.agenda.due(a.now())
+		due := a.scheduler.due(a.now())
 		if len(due) == 0 {
 			break
 		}
-		for _, appointment := range due {
-			if appointment.delivery != nil {
-				a.outbox.ready = append(a.outbox.ready, appointment.delivery)
+		for _, timer := range due {
+			if timer.delivery != nil {
+				a.outbox.ready = append(a.outbox.ready, timer.delivery)
 			} else {
-				appointment.do()
+				timer.do()
 			}
 		}
 	}
-	if len(a.agenda) == 0 {
+	if len(a.scheduler) == 0 {
 		return time.Hour
 	}
-	return a.agenda[0].at.Sub(a.now())
+	return a.scheduler[0].at.Sub(a.now())
 }
 
 // keepAppointments runs until the server closes.
-func (s *Server) keepAppointments() {
+func (s *Server) runScheduler() {
 	for {
 		s.mu.Lock()
-		next := s.account.keepDue()
+		next := s.account.runDue()
 		s.changed.Broadcast()
 		s.mu.Unlock()
 		timer := time.NewTimer(next)
@@ -92,7 +92,7 @@ func (s *Server) keepAppointments() {
 		case <-s.done.Done():
 			timer.Stop()
 			return
-		case <-s.rescind:
+		case <-s.rescheduled:
 			timer.Stop()
 		case <-timer.C:
 		}

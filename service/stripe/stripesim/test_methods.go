@@ -6,12 +6,12 @@ import (
 )
 
 // magic is a payment method that Stripe knows by name: https://docs.stripe.com/testing.
-type magic struct {
+type testMethod struct {
 	kind, brand, number string // number: a card's, an IBAN's, or an account's
 	act                 behaviour
 }
 
-var magicMethods = map[string]magic{
+var testMethods = map[string]testMethod{
 	"pm_card_visa":            {"card", "visa", "4242424242424242", behaviour{}},
 	"pm_card_visa_debit":      {"card", "visa", "4000056655665556", behaviour{}},
 	"pm_card_mastercard":      {"card", "mastercard", "5555555555554444", behaviour{}},
@@ -42,6 +42,7 @@ var magicMethods = map[string]magic{
 	"pm_card_createDispute":                   {"card", "visa", "4000000000000259", behaviour{dispute: "fraudulent"}},
 	"pm_card_createDisputeProductNotReceived": {"card", "visa", "4000000000002685", behaviour{dispute: "product_not_received"}},
 	"pm_card_createDisputeInquiry":            {"card", "visa", "4000000000001976", behaviour{dispute: "fraudulent", inquiry: true}},
+	"pm_card_riskLevelElevated":               {"card", "visa", "4000000000009235", behaviour{review: "rule"}},
 	"pm_card_pendingRefund":                   {"card", "visa", "4000000000007726", behaviour{refund: "pending"}},
 	"pm_card_refundFail":                      {"card", "visa", "4000000000005126", behaviour{refund: "fails"}},
 
@@ -50,6 +51,13 @@ var magicMethods = map[string]magic{
 	"pm_bancontact": {"bancontact", "", "", behaviour{}},
 	"pm_eps":        {"eps", "", "", behaviour{}},
 	"pm_sofort":     {"sofort", "", "", behaviour{}},
+
+	// The names of these are the simulator's own.
+	"pm_customerBalance": {"customer_balance", "", "", behaviour{}},
+	"pm_boleto":          {"boleto", "", "", behaviour{}},
+	"pm_konbini":         {"konbini", "", "", behaviour{}},
+	"pm_multibanco":      {"multibanco", "", "", behaviour{}},
+	"pm_oxxo":            {"oxxo", "", "", behaviour{}},
 
 	"pm_sepaDebit":        {"sepa_debit", "AT", "AT611904300234573201", behaviour{refund: "pending"}},
 	"pm_sepaDebit_failed": {"sepa_debit", "AT", "AT861904300235473202", behaviour{decline: debitFailed, attaches: true}},
@@ -70,12 +78,12 @@ var magicMethods = map[string]magic{
 }
 
 // byNumber finds a magic method by the number that a form in a browser would send. Of several names for one number any will do: they act alike.
-var byNumber = func() map[string]magic {
-	out := map[string]magic{
+var byNumber = func() map[string]testMethod {
+	out := map[string]testMethod{
 		"card4000002500003155":           {"card", "visa", "4000002500003155", behaviour{challenge: true}},
 		"sepa_debitAT321904300235473204": {"sepa_debit", "AT", "AT321904300235473204", behaviour{refund: "pending"}},
 	}
-	for _, m := range magicMethods {
+	for _, m := range testMethods {
 		if m.number != "" {
 			out[m.kind+m.number] = m
 		}
@@ -85,7 +93,7 @@ var byNumber = func() map[string]magic {
 
 // describe is the details of a method of a type, from the form that a browser or a backend sends, and what the number in it makes the method do.
 func describe(kind string, given params) (document, behaviour, *failure) {
-	m := magic{kind: kind}
+	m := testMethod{kind: kind}
 	for _, name := range []string{"number", "iban", "account_number"} {
 		if number := digits(given.text(name)); number != "" {
 			known, ok := byNumber[kind+number]
@@ -96,7 +104,7 @@ func describe(kind string, given params) (document, behaviour, *failure) {
 		}
 	}
 	if token, ok := strings.CutPrefix(given.text("token"), "tok_"); ok {
-		m = magicMethods["pm_card_"+token]
+		m = testMethods["pm_card_"+token]
 	}
 	if m.number == "" && (kind == "card" || kind == "sepa_debit") {
 		return nil, behaviour{}, invalid("parameter_missing", kind, "Missing required param: %s.", kind)
