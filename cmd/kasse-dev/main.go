@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,7 +25,11 @@ type options struct {
 	seed                     uint64
 	duplicate, reorder, drop float64
 	settle                   time.Duration
+	stripeVersion            string
 }
+
+// stripeVersions are the API versions whose events the simulator sends.
+var stripeVersions = []string{"2024-06-20", "2026-10-28.endive"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -83,8 +88,13 @@ func parse(args []string) (options, error) {
 	flags.Float64Var(&o.reorder, "reorder", 0, "rate of events delivered out of order")
 	flags.Float64Var(&o.drop, "drop", 0, "rate of events never made at all")
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
+	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
+		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))
 	if err := flags.Parse(args); err != nil {
 		return o, flag.ErrHelp
+	}
+	if !slices.Contains(stripeVersions, o.stripeVersion) {
+		return o, fmt.Errorf("-stripe-version is %s: it must be %s", o.stripeVersion, strings.Join(stripeVersions, " or "))
 	}
 	if o.demo && o.real {
 		return o, errors.New("-demo plays on the simulator: leave out -real")

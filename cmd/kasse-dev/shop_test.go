@@ -65,7 +65,7 @@ func TestStripeJSComesFromStripe(t *testing.T) {
 	}
 	w.kasse = "http://127.0.0.1:8080"
 	answer, _ := visit(t, w, "/api/config")
-	if got := strings.TrimSpace(answer.Body.String()); got != `{"kasse":"http://127.0.0.1:8080","stripe_js":"https://js.stripe.com/v3/"}` {
-		t.Errorf("the page is told %s", got)
+	if got := strings.TrimSpace(answer.Body.String()); got != `{"kasse":"http://127.0.0.1:8080","stripe_js":"https://js.stripe.com/endive/stripe.js"}` {
+		t.Errorf("the page gets %s", got)
 	}
 }

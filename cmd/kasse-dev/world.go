@@ -30,6 +30,9 @@ const (
 
 const realStripe = "https://api.stripe.com"
 
+// realStripeJS is Stripe.js of the newest release train, as @stripe/stripe-js 10.2.1 loads it.
+const realStripeJS = "https://js.stripe.com/endive/stripe.js"
+
 // world is everything that runs: Redis, Stripe, and Kasse between them.
 type world struct {
 	kasse, admin, stripe, control, shop string // base URLs
@@ -110,11 +113,12 @@ func (w *world) startRedis(o options) (string, error) {
 // own settings stay.
 func (w *world) startStripe(ctx context.Context, o options, settings map[string]string) (*stripesim.Server, error) {
 	if o.real {
-		w.stripe, w.stripeJS = realStripe, "https://js.stripe.com/v3/"
+		w.stripe, w.stripeJS = realStripe, realStripeJS
 		return nil, nil //nolint:nilnil // no simulator is what was asked for
 	}
 	sim := stripesim.New(stripesim.Options{
 		Seed: o.seed, Duplicate: o.duplicate, Reorder: o.reorder, Drop: o.drop, Settle: o.settle,
+		APIVersion: o.stripeVersion,
 	})
 	w.cleanups = append(w.cleanups, sim.Close)
 	var err error
