@@ -1,6 +1,7 @@
 package stripesim
 
-// account is the state: what one Stripe account holds, its clock, and what is still to happen. It has no lock of its own; the Server's guards it.
+// account is the state of one Stripe account: its objects, its clock, and its timers. It has no
+// lock of its own; the Server's guards it.
 type account struct {
 	clock
 	opts         Options
@@ -31,7 +32,7 @@ type account struct {
 	unexpandable []string     // properties that the key may not read
 }
 
-// cause is the request whose work is being done; zero while the simulator acts by itself.
+// eventRequest is the API request that caused an event; zero while the simulator acts by itself.
 type eventRequest struct {
 	ID  text `json:"id"`
 	Key text `json:"idempotency_key"`
@@ -63,9 +64,10 @@ func newAccount(opts Options) *account {
 // retrieveAccount answers GET /v1/account.
 func (a *account) retrieveAccount(*call) (any, error) {
 	return document{
-		"id":                a.ownID,
-		"object":            "account",
-		"business_profile":  document{"mcc": nil, "name": "Kasse Test Shop", "product_description": nil, "support_email": nil, "support_phone": nil, "url": nil},
+		"id":     a.ownID,
+		"object": "account",
+		"business_profile": document{"mcc": nil, "name": "Kasse Test Shop", "product_description": nil, "support_email": nil,
+			"support_phone": nil, "url": nil},
 		"business_type":     nil,
 		"capabilities":      document{"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active"},
 		"charges_enabled":   true,

@@ -24,7 +24,8 @@ func TestBankPages(t *testing.T) {
 	}{
 		{"pm_card_authenticationRequired", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_card_authenticationRequired", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
-		{"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed, stripe.ErrorCodeCardDeclined},
+		{"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed,
+			stripe.ErrorCodeCardDeclined},
 		{"pm_ideal", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_ideal", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
 		{"pm_bancontact", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
@@ -50,14 +51,15 @@ func TestBankPages(t *testing.T) {
 	}
 }
 
-// Sofort has ended: nobody is offered it, and a payment by it from before can still end and be read.
+// Sofort has ended: it is not offered, and an earlier payment by it can still end and be read.
 func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: time.Hour})
 	pi := must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith("pm_ideal")))(t)
 	if slices.Contains(pi.PaymentMethodTypes, "sofort") {
 		t.Errorf("offered: %v", pi.PaymentMethodTypes)
 	}
-	for i, form := range []string{terms + "&payment_method_types[]=sofort", terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort"} {
+	for i, form := range []string{terms + "&payment_method_types[]=sofort",
+		terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort"} {
 		if res, body := b.ask(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", form, res.StatusCode, body)
 		}
@@ -77,7 +79,8 @@ func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 // visitBank opens the page, presses a button, and returns where the bank sends the customer.
 func visitBank(t *testing.T, page, answer string) *url.URL {
 	t.Helper()
-	bank := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	bank := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	shown := must(bank.Get(page))(t)
 	html := must(io.ReadAll(shown.Body))(t)
 	_ = shown.Body.Close()
@@ -93,7 +96,8 @@ func visitBank(t *testing.T, page, answer string) *url.URL {
 	return must(left.Location())(t)
 }
 
-// A page confirms and looks up its own payment with the publishable key and the client secret, and may do nothing else.
+// A page confirms and looks up its own payment with the publishable key and the client secret, and
+// may do nothing else.
 func TestPublishableKey(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	page := sdk(b.url, publishableKey, http.DefaultTransport)
@@ -118,7 +122,8 @@ func TestPublishableKey(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	for key, want := range map[string]int{"": 401, "sk_live_1234567890": 401, "nonsense": 401, "rk_test_1": 200, secretKey: 200, publishableKey: 403} {
+	for key, want := range map[string]int{"": 401, "sk_live_1234567890": 401, "nonsense": 401, "rk_test_1": 200,
+		secretKey: 200, publishableKey: 403} {
 		req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/v1/account", nil))(t)
 		if key != "" {
 			req.SetBasicAuth(key, "")

@@ -1,6 +1,7 @@
 package stripesim
 
-// captureIntent answers POST /v1/payment_intents/{intent}/capture. What is not captured is released, and Stripe writes the release down as a Refund.
+// captureIntent answers POST /v1/payment_intents/{intent}/capture. The part that is not captured is
+// released, and Stripe makes a Refund for it.
 func (a *account) captureIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {
@@ -14,7 +15,8 @@ func (a *account) captureIntent(c *call) (any, error) {
 		amount = c.params.integer("amount_to_capture")
 	}
 	if amount < 1 {
-		return nil, invalid("parameter_invalid_integer", "amount_to_capture", "This value must be greater than or equal to 1.")
+		return nil, invalid("parameter_invalid_integer", "amount_to_capture",
+			"This value must be greater than or equal to 1.")
 	}
 	if amount > pi.AmountCapturable {
 		return nil, invalid("amount_too_large", "amount_to_capture", textOverCapture, amount, pi.AmountCapturable)
@@ -63,7 +65,8 @@ func (a *account) cancelIntent(c *call) (any, error) {
 	return pi, nil
 }
 
-// cancel ends an unpaid intent. An authorisation is voided: its charge counts as refunded and was never captured.
+// cancel ends an unpaid intent. It voids an authorisation: the charge then counts as refunded and
+// was never captured.
 func (a *account) cancel(pi *intent, reason string) {
 	a.clearAction(pi)
 	if pi.Status == requiresCapture {
@@ -76,7 +79,7 @@ func (a *account) cancel(pi *intent, reason string) {
 	a.emit("payment_intent.canceled", pi)
 }
 
-// expire ends an authorisation that nobody captured in time.
+// expire ends an authorisation that was not captured in time.
 func (a *account) expire(pi *intent, ch *charge) {
 	if !pi.in(requiresCapture) || pi.LatestCharge != text(ch.ID) {
 		return
@@ -88,7 +91,7 @@ func (a *account) expire(pi *intent, ch *charge) {
 	a.emit("payment_intent.canceled", pi)
 }
 
-// release gives back what was only authorised.
+// release gives back money that was only authorised.
 func (a *account) release(ch *charge, amount int64, reason text) {
 	ch.AmountRefunded += amount
 	re := a.newRefund(ch, amount)

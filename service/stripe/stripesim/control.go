@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Control is the control surface: JSON over HTTP, for a listener of its own, since whoever reaches it rules the simulator. GET / lists its routes.
+// Control is the control surface: JSON over HTTP. GET / lists its routes. It needs a listener of
+// its own, since every caller can change any object.
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
 	controlRoutes := s.controlRoutes()
@@ -22,7 +23,7 @@ func (s *Server) Control() http.Handler {
 	return mux
 }
 
-// lever is one route of the control surface.
+// controlRoute is one route of the control surface.
 type controlRoute struct {
 	Route  string `json:"route"`
 	Takes  any    `json:"takes,omitempty"` // an example of its body
@@ -30,7 +31,8 @@ type controlRoute struct {
 	handle func(*http.Request) (any, error)
 }
 
-// pulled makes a lever whose body is an In: strict JSON, or nothing where every member is optional.
+// routeWithBody makes a route whose body is an In: strict JSON, or nothing where every member is
+// optional.
 func routeWithBody[In any](route, does string, example In, handle func(*http.Request, In) (any, error)) controlRoute {
 	return controlRoute{Route: route, Takes: example, Does: does, handle: func(r *http.Request) (any, error) {
 		var in In
@@ -43,12 +45,12 @@ func routeWithBody[In any](route, does string, example In, handle func(*http.Req
 	}}
 }
 
-// plainLever makes a lever without a body.
+// plainRoute makes a route without a body.
 func plainRoute(route, does string, handle func() (any, error)) controlRoute {
 	return controlRoute{Route: route, Does: does, handle: func(*http.Request) (any, error) { return handle() }}
 }
 
-// ServeHTTP pulls the lever: 404 for an id that names nothing, 400 for what cannot be done.
+// ServeHTTP runs the handler: 404 for an unknown id, 400 for an action that is not possible.
 func (l controlRoute) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	result, err := l.handle(r)
@@ -74,7 +76,7 @@ func reply(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(body)
 }
 
-// span is a duration as people write it: 200ms, 24h.
+// span is a duration in Go's notation, such as 200ms or 24h.
 type span time.Duration
 
 // MarshalText writes the duration as UnmarshalText reads it.

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// PayWith attempts a payment with a payment method, such as pm_sofort, whether it is offered or not: so a payment
-// looks whose method has ended since, or that the shop's account does not offer any more.
+// PayWith attempts a payment with a payment method, such as pm_sofort, whether it is offered or
+// not: so a payment looks whose method has ended since, or that the shop's account does not offer
+// any more.
 func (s *Server) PayWith(paymentIntent, method string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.payWith(pi, method) })
 }
@@ -41,8 +42,9 @@ var actionMethods = map[string]string{
 	"use_stripe_sdk":             "pm_card_authenticationRequired",
 }
 
-// StartAction brings a payment to requires_action with a next_action of the given type. For a voucher, life is how
-// long it can be paid, or zero for Stripe's own time. A type that Stripe does not have is shown as it is.
+// StartAction brings a payment to requires_action with a next_action of the given type. For a
+// voucher, life is how long it can be paid, or zero for Stripe's own time. A type that Stripe does
+// not have is shown as it is.
 func (s *Server) StartAction(paymentIntent, action string, life time.Duration) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.startAction(pi, action, life) })
 }
@@ -89,8 +91,9 @@ func (a *account) limitVoucher(pi *intent, action string, life time.Duration) {
 	pi.PaymentMethodOptions = options
 }
 
-// Decline attempts a payment with a card that is declined with a code of Stripe's, such as expired_payment_method,
-// and a decline code, which may be empty. The authentication failures make no charge; all other codes make one.
+// Decline attempts a payment with a card that is declined with a code of Stripe's, such as
+// expired_payment_method, and a decline code, which may be empty. The authentication failures make
+// no charge; all other codes make one.
 func (s *Server) Decline(paymentIntent, code, declineCode string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		if !pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction) {
@@ -110,8 +113,9 @@ func (s *Server) Decline(paymentIntent, code, declineCode string) error {
 	})
 }
 
-// UpdateCharge changes the receipt of a payment's latest charge, with charge.updated, as Stripe does when the balance
-// transaction of an asynchronous capture is there. An empty URL takes the receipt away.
+// UpdateCharge changes the receipt of a payment's latest charge, with charge.updated, as Stripe
+// does when the balance transaction of an asynchronous capture is there. An empty URL takes the
+// receipt away.
 func (s *Server) UpdateCharge(paymentIntent, receiptURL string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		ch, ok := a.charges.find(string(pi.LatestCharge))

@@ -1,7 +1,7 @@
 package stripesim
 
-// OpenDispute disputes a payment's charge and returns the dispute's id. reason is Stripe's, such as "fraudulent"; an
-// inquiry moves no money.
+// OpenDispute disputes a payment's charge and returns the dispute's id. reason is Stripe's, such as
+// "fraudulent"; an inquiry moves no money.
 func (s *Server) OpenDispute(paymentIntent, reason string, inquiry bool) (id string, err error) {
 	kind := "chargeback"
 	if inquiry {
@@ -10,8 +10,8 @@ func (s *Server) OpenDispute(paymentIntent, reason string, inquiry bool) (id str
 	return s.dispute(paymentIntent, reason, kind)
 }
 
-// PreventDispute reports a dispute that was prevented: by blocking it or, where resolution is set, by giving the
-// money back before it became a chargeback. It returns the dispute's id.
+// PreventDispute reports a dispute that was prevented: by blocking it or, where resolution is set,
+// by giving the money back before it became a chargeback. It returns the dispute's id.
 func (s *Server) PreventDispute(paymentIntent, reason string, resolution bool) (id string, err error) {
 	kind := "block"
 	if resolution {
@@ -32,9 +32,9 @@ func (s *Server) dispute(paymentIntent, reason, kind string) (id string, err err
 	return id, err
 }
 
-// MoveDispute brings an open dispute to "won", "lost", "under_review" or "prevented", and a lost one to
-// "appeal_needs_response" or from there to "appeal_under_review", with the events. An inquiry that is won or lost
-// closes.
+// MoveDispute brings an open dispute to "won", "lost", "under_review" or "prevented", and a lost
+// one to "appeal_needs_response" or from there to "appeal_under_review", with the events. An
+// inquiry that is won or lost closes.
 func (s *Server) MoveDispute(dispute, to string) error {
 	return s.locked(func(a *account) error {
 		d, ok := a.disputes.find(dispute)

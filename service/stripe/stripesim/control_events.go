@@ -34,8 +34,9 @@ func (s *Server) SetAPIVersion(version string) error {
 	})
 }
 
-// SetEventOrigin sets the context and the account that further events have. contextID is an account's id, "own" for the
-// simulator's own, "null", or empty for none; accountID is that of a Connect event, or empty.
+// SetEventOrigin sets the context and the account that further events have. contextID is an
+// account's id, "own" for the simulator's own, "null", or empty for none; accountID is that of a
+// Connect event, or empty.
 func (s *Server) SetEventOrigin(contextID, accountID string) {
 	_ = s.locked(func(a *account) error {
 		a.origin = eventOrigin{Context: contextID, Account: accountID}
@@ -43,8 +44,9 @@ func (s *Server) SetEventOrigin(contextID, accountID string) {
 	})
 }
 
-// SendEvent sends an event about an object as it is now, with some of its members set to other values, and returns the
-// event's id. The object itself does not change. kind is the event's type; members may be nil.
+// SendEvent sends an event about an object as it is now, with some of its members set to other
+// values, and returns the event's id. The object itself does not change. kind is the event's type;
+// members may be nil.
 func (s *Server) SendEvent(id, kind string, members map[string]any) (event string, err error) {
 	err = s.withObject(id, func(a *account, about object) error {
 		e := a.newEvent(kind, &altered{about, members})
@@ -59,8 +61,8 @@ func (s *Server) SendEvent(id, kind string, members map[string]any) (event strin
 	return event, err
 }
 
-// SendThinEvent sends every endpoint a thin event about an object, also those that take snapshots, and returns its id.
-// kind is the type without its v1., such as payment_intent.succeeded.
+// SendThinEvent sends every endpoint a thin event about an object, also those that take snapshots,
+// and returns its id. kind is the type without its v1., such as payment_intent.succeeded.
 func (s *Server) SendThinEvent(id, kind string) (event string, err error) {
 	err = s.withObject(id, func(a *account, about object) error {
 		e := a.newEvent(kind, about)
@@ -89,7 +91,8 @@ func (s *Server) withObject(id string, work func(*account, object) error) error 
 	})
 }
 
-// ForceStatus gives a payment, refund or dispute any status, known to Stripe or not; empty is null. No event is sent.
+// ForceStatus gives a payment, refund or dispute any status, known to Stripe or not; empty is null.
+// No event is sent.
 func (s *Server) ForceStatus(id, to string) error {
 	return s.withObject(id, func(_ *account, about object) error {
 		switch is := about.(type) {
@@ -106,8 +109,8 @@ func (s *Server) ForceStatus(id, to string) error {
 	})
 }
 
-// DenyExpansion makes expanding these properties fail as it does for a restricted key without the permission; none
-// ends that.
+// DenyExpansion makes expanding these properties fail as it does for a restricted key without the
+// permission; none ends that.
 func (s *Server) DenyExpansion(properties ...string) {
 	_ = s.locked(func(a *account) error {
 		a.unexpandable = properties

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// drills are payment methods, each of which leads to a status when it is tried.
+// methodFor are payment methods by the status that an attempt with them leads to.
 var methodFor = map[status]string{
 	succeeded:             "pm_card_visa",
 	requiresCapture:       "pm_card_visa",
@@ -16,8 +16,10 @@ var methodFor = map[status]string{
 	requiresConfirmation:  "pm_card_visa",
 }
 
-// SetStatus brings a payment to a status by the transitions that lead there, with their events: a payment method of the fitting kind is tried, an open bank
-// page answered, a debit settled, an authorisation captured. requires_payment_method means a declined attempt. What no transition can do is an error.
+// SetStatus brings a payment to a status by the transitions that lead there, with their events: it
+// attempts a fitting payment method, answers an open bank page, settles a debit, pays a voucher or
+// captures an authorisation. requires_payment_method means a declined attempt. A status that no
+// transition reaches is an error.
 func (s *Server) SetStatus(paymentIntent, to string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.moveTo(pi, status(to)) })
 }
@@ -33,8 +35,9 @@ func (s *Server) Authenticate(paymentIntent string, agreed bool) error {
 	})
 }
 
-// FailAuthentication is the bank's refusal at a page or 3D Secure challenge, with a code of Stripe's for it:
-// "payment_intent_authentication_failure" or, as since 2026-08-26, "authentication_failure".
+// FailAuthentication is the bank's refusal at a page or 3D Secure challenge, with a code of
+// Stripe's for it: "payment_intent_authentication_failure" or, as since 2026-08-26,
+// "authentication_failure".
 func (s *Server) FailAuthentication(paymentIntent, code string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		if pi.page == "" {
@@ -45,8 +48,8 @@ func (s *Server) FailAuthentication(paymentIntent, code string) error {
 	})
 }
 
-// Settle ends the waiting of a payment: the bank's answer to one in processing; the payment of a voucher, the arrival
-// of a transfer, or their expiry, in requires_action.
+// Settle ends the waiting of a payment: the bank's answer to one in processing; the payment of a
+// voucher, the arrival of a transfer, or their expiry, in requires_action.
 func (s *Server) Settle(paymentIntent string, paid bool) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		switch {
@@ -61,7 +64,8 @@ func (s *Server) Settle(paymentIntent string, paid bool) error {
 	})
 }
 
-// SettleAll settles every debit and refund that is under way, as its payment method has it, without moving the clock.
+// SettleAll settles every debit and refund that is under way, as its payment method has it, without
+// moving the clock.
 func (s *Server) SettleAll() {
 	_ = s.locked(func(a *account) error {
 		a.settleNow()
@@ -69,7 +73,8 @@ func (s *Server) SettleAll() {
 	})
 }
 
-// SaveMethod attaches a payment method, such as pm_card_visa, to a customer and returns its id. allowRedisplay is always, limited or unspecified.
+// SaveMethod attaches a payment method, such as pm_card_visa, to a customer and returns its id.
+// allowRedisplay is always, limited or unspecified.
 func (s *Server) SaveMethod(customer, method, allowRedisplay string) (id string, err error) {
 	err = s.locked(func(a *account) error {
 		if _, ok := a.customers.find(customer); !ok {
@@ -96,7 +101,7 @@ func (s *Server) Now() time.Time {
 	return s.account.now()
 }
 
-// Advance moves the simulator's clock forward; what falls due by that happens at once.
+// Advance moves the simulator's clock forward and runs the timers that fall due by that.
 func (s *Server) Advance(d time.Duration) {
 	_ = s.locked(func(a *account) error {
 		a.offset += max(0, d)
@@ -105,7 +110,8 @@ func (s *Server) Advance(d time.Duration) {
 	})
 }
 
-// SetRates changes how often events are delivered twice, delivered late, or never made, from the next event on.
+// SetRates changes how often events are delivered twice, delivered late, or never made, from the
+// next event on.
 func (s *Server) SetRates(duplicate, reorder, drop float64) {
 	_ = s.locked(func(a *account) error {
 		a.eventFaults.Duplicate, a.eventFaults.Reorder, a.eventFaults.Drop = duplicate, reorder, drop
@@ -113,7 +119,7 @@ func (s *Server) SetRates(duplicate, reorder, drop float64) {
 	})
 }
 
-// Undelivered is how many deliveries have not arrived yet.
+// Undelivered is the number of deliveries that have not arrived yet.
 func (s *Server) Undelivered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +139,7 @@ func (s *Server) withIntent(id string, work func(*account, *intent) *failure) er
 	})
 }
 
-// bring is SetStatus.
+// moveTo is SetStatus.
 func (a *account) moveTo(pi *intent, to status) *failure {
 	switch {
 	case pi.in(to) && (to != requiresPaymentMethod || pi.failed()):
@@ -159,11 +165,12 @@ func (a *account) moveTo(pi *intent, to status) *failure {
 	return nil
 }
 
-// tryFor attempts the payment with a method that leads to the status.
+// attemptUntil attempts the payment with a method that leads to the status.
 func (a *account) attemptUntil(pi *intent, to status) *failure {
 	name, ok := methodFor[to]
 	if !ok {
-		return invalid("", "status", "Invalid status: %s; must be one of %v or canceled", to, slices.Sorted(maps.Keys(methodFor)))
+		return invalid("", "status", "Invalid status: %s; must be one of %v or canceled", to,
+			slices.Sorted(maps.Keys(methodFor)))
 	}
 	m, f := a.methodBy(name)
 	if f != nil {
@@ -181,7 +188,8 @@ func (a *account) attemptUntil(pi *intent, to status) *failure {
 	return a.moveTo(pi, to)
 }
 
-// answerDebit settles a payment in processing one way or the other, whatever its method had in mind.
+// answerDebit settles a payment in processing one way or the other, whatever its payment method
+// would do.
 func (a *account) answerDebit(pi *intent, paid bool) {
 	ch, _ := a.charges.find(string(pi.LatestCharge))
 	if paid {

@@ -11,8 +11,8 @@ type refundPlan struct {
 	refusal *failure // the answer in place of a refund; nil makes one
 }
 
-// Refund gives back part of a payment, or with amount 0 what is left of it, as Stripe's dashboard does. It returns the
-// refund's id.
+// Refund gives back part of a payment, or with amount 0 what is left of it, as Stripe's dashboard
+// does. It returns the refund's id.
 func (s *Server) Refund(paymentIntent string, amount int64) (id string, err error) {
 	form := params{"payment_intent": paymentIntent}
 	if amount != 0 {
@@ -28,8 +28,8 @@ func (s *Server) Refund(paymentIntent string, amount int64) (id string, err erro
 	return id, err
 }
 
-// MoveRefund brings a refund that has not failed to "pending", "requires_action", "succeeded", "failed" or "canceled",
-// with its events.
+// MoveRefund brings a refund that has not failed to "pending", "requires_action", "succeeded",
+// "failed" or "canceled", with its events.
 func (s *Server) MoveRefund(refund, to string) error {
 	return s.locked(func(a *account) error {
 		re, ok := a.refunds.find(refund)
@@ -47,7 +47,8 @@ func (s *Server) MoveRefund(refund, to string) error {
 	})
 }
 
-// PlanRefund makes the next refund that is asked for begin in any status, known to Stripe or not; empty is null.
+// PlanRefund makes the next refund that is asked for begin in any status, known to Stripe or not;
+// empty is null.
 func (s *Server) PlanRefund(status string) {
 	_ = s.locked(func(a *account) error {
 		begins := text(status)
@@ -56,8 +57,8 @@ func (s *Server) PlanRefund(status string) {
 	})
 }
 
-// RefuseRefund makes the next refund that is asked for fail with a code of Stripe's. balance_insufficient is the
-// refusal of an account whose balance does not cover the refund.
+// RefuseRefund makes the next refund that is asked for fail with a code of Stripe's.
+// balance_insufficient is the refusal of an account whose balance does not cover the refund.
 func (s *Server) RefuseRefund(code string) {
 	_ = s.locked(func(a *account) error {
 		a.refundPlans = append(a.refundPlans, refundPlan{refusal: refundRefusal(code)})

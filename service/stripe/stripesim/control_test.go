@@ -115,7 +115,8 @@ func TestControlOfNewStatuses(t *testing.T) {
 	post(400, "/disputes/"+dp, m{"status": "in_orbit"})
 	post(200, "/disputes/"+dp, m{"status": "in_orbit", "force": true})
 	thin := post(200, "/objects/"+dp+"/event", m{"type": "charge.dispute.updated", "thin": true})["id"]
-	sent := post(200, "/objects/"+pi.ID+"/event", m{"type": "payment_intent.succeeded", "set": m{"status": "requires_robot"}})["id"]
+	sent := post(200, "/objects/"+pi.ID+"/event",
+		m{"type": "payment_intent.succeeded", "set": m{"status": "requires_robot"}})["id"]
 	var ids []any
 	for _, e := range in.taken(b, "") {
 		ids = append(ids, e["id"])

@@ -16,7 +16,7 @@ import (
 const (
 	deliveryWorkers = 8                      // posts under way at once, over all endpoints
 	deliveryTimeout = 10 * time.Second       // after which an endpoint has failed
-	firstBackoff    = 250 * time.Millisecond // doubled at every failure; Stripe's begins at minutes, which no test would wait for
+	firstBackoff    = 250 * time.Millisecond // doubled at every failure; Stripe's is minutes
 	longestBackoff  = time.Hour
 	deliveryLife    = 72 * time.Hour // Stripe's: https://docs.stripe.com/webhooks#automatic-retries
 )
@@ -37,7 +37,8 @@ func (h *hook) MarshalJSON() ([]byte, error) {
 		events = []string{"*"}
 	}
 	return json.Marshal(document{
-		"id": h.ID, "object": "webhook_endpoint", "api_version": text(h.APIVersion), "application": nil, "created": h.Created, "description": nil, "enabled_events": events,
+		"id": h.ID, "object": "webhook_endpoint", "api_version": text(h.APIVersion), "application": nil, "created": h.Created,
+		"description": nil, "enabled_events": events,
 		"livemode": false, "metadata": document{}, "status": "enabled", "url": h.URL,
 	})
 }
@@ -72,13 +73,13 @@ func (d *delivery) payload() any {
 	return d.hook.payload(d.event)
 }
 
-// outbox holds what can be posted now, and counts all that has not arrived yet.
+// outbox holds the deliveries that can be posted now, and counts all that have not arrived yet.
 type outbox struct {
 	ready       []*delivery
 	undelivered int
 }
 
-// send plans an event's delivery to every endpoint that wants it.
+// send plans an event's delivery to every endpoint that is sent its type.
 func (a *account) send(e *event, delay time.Duration) {
 	for _, h := range a.hooks {
 		if !h.wants(e.Type) {
@@ -94,7 +95,7 @@ func (a *account) send(e *event, delay time.Duration) {
 	}
 }
 
-// deliver is one worker.
+// deliver is one delivery worker.
 func (s *Server) deliver() {
 	for {
 		d, home := s.takeDelivery()
@@ -106,7 +107,7 @@ func (s *Server) deliver() {
 	}
 }
 
-// takeDelivery waits for something to post; nil once the server is closed.
+// takeDelivery waits for a delivery to post; nil once the server is closed.
 func (s *Server) takeDelivery() (*delivery, *account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +124,8 @@ func (s *Server) takeDelivery() (*delivery, *account) {
 	}
 }
 
-// settleDelivery crosses a delivery off, or plans its next try. home is the account it came from, which a reset may have replaced.
+// settleDelivery removes a delivery that arrived, or plans its next attempt. home is the account it
+// came from, which a reset may have replaced.
 func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,8 +190,8 @@ func deliveryClient() *http.Client {
 	}
 }
 
-// Drain hurries late events along and waits until every event has arrived at every endpoint, retries included, or ctx ends. Debits and refunds that settle
-// later are not waited for: see SettleAll.
+// Drain makes late events due and waits until every event has arrived at every endpoint, retries
+// included, or ctx ends. It does not wait for debits and refunds that settle later: see SettleAll.
 func (s *Server) Drain(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		s.mu.Lock()
@@ -214,7 +216,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	return nil
 }
 
-// hurry makes first deliveries that were put off due now; retries keep their backoff.
+// releaseLate makes delayed first deliveries due now; retries keep their backoff.
 func (a *account) releaseLate() bool {
 	var rest scheduler
 	for _, next := range a.scheduler {

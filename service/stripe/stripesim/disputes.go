@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// dispute is a customer's bank asking for the money back.
+// dispute is a Dispute: a customer's bank asks for the money back.
 type dispute struct {
 	ID                   string            `json:"id"`
 	Object               string            `json:"object"`
@@ -27,25 +27,29 @@ type dispute struct {
 
 func (d *dispute) id() string { return d.ID }
 
-// inquiry says whether the dispute is of the early kind, which moves no money.
+// inquiry reports whether the dispute is an early warning, which moves no money.
 func (d *dispute) inquiry() bool { return strings.HasPrefix(d.Status, "warning_") }
 
-// open says whether the dispute still waits for a decision.
+// open reports whether the dispute still waits for a decision.
 func (d *dispute) open() bool {
 	return strings.HasSuffix(d.Status, "needs_response") || strings.HasSuffix(d.Status, "under_review")
 }
 
-// evidenceNames are the members of dispute_evidence: https://docs.stripe.com/api/disputes/evidence_object.
-var evidenceNames = strings.Fields(`access_activity_log billing_address cancellation_policy cancellation_policy_disclosure cancellation_rebuttal
-	customer_communication customer_email_address customer_name customer_purchase_ip customer_signature duplicate_charge_documentation
-	duplicate_charge_explanation duplicate_charge_id product_description receipt refund_policy refund_policy_disclosure refund_refusal_explanation service_date
-	service_documentation shipping_address shipping_carrier shipping_date shipping_documentation shipping_tracking_number uncategorized_file uncategorized_text`)
+// evidenceNames are the members of dispute_evidence:
+// https://docs.stripe.com/api/disputes/evidence_object.
+var evidenceNames = strings.Fields(`
+	access_activity_log billing_address cancellation_policy cancellation_policy_disclosure
+	cancellation_rebuttal customer_communication customer_email_address customer_name
+	customer_purchase_ip customer_signature duplicate_charge_documentation duplicate_charge_explanation
+	duplicate_charge_id product_description receipt refund_policy refund_policy_disclosure
+	refund_refusal_explanation service_date service_documentation shipping_address shipping_carrier
+	shipping_date shipping_documentation shipping_tracking_number uncategorized_file uncategorized_text`)
 
 // answerDays is how long the shop has to submit evidence.
 const answerDays = 9
 
-// openDispute disputes a charge. kind is the case type: chargeback, inquiry, block or resolution. The last two have
-// been prevented when they appear.
+// openDispute disputes a charge. kind is the case type: chargeback, inquiry, block or resolution.
+// The last two have been prevented when they appear.
 func (a *account) openDispute(ch *charge, reason, kind string) *dispute {
 	prevented := kind == "block" || kind == "resolution"
 	d := &dispute{
@@ -90,7 +94,8 @@ func firstStatus(kind string) string {
 	return "needs_response"
 }
 
-// chargedBack says whether a dispute has taken the charge's money, so that none is left to refund.
+// chargedBack reports whether a dispute has taken the charge's money, so that none is left to
+// refund.
 func (a *account) chargedBack(ch *charge) bool {
 	return slices.ContainsFunc(a.disputes.rows, func(d *dispute) bool {
 		return d.Charge == ch.ID && !d.IsChargeRefundable && d.Status != "won" && d.Status != "prevented"
@@ -160,8 +165,8 @@ func (a *account) retrieveDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// updateDispute answers POST /v1/disputes/{dispute}. Stripe's test mode lets the words winning_evidence and losing_evidence decide:
-// https://docs.stripe.com/testing#evidence.
+// updateDispute answers POST /v1/disputes/{dispute}. Stripe's test mode lets the words
+// winning_evidence and losing_evidence decide: https://docs.stripe.com/testing#evidence.
 func (a *account) updateDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -194,7 +199,7 @@ func (a *account) updateDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// closeDispute answers POST /v1/disputes/{dispute}/close, by which the shop gives in.
+// closeDispute answers POST /v1/disputes/{dispute}/close, with which the shop accepts the dispute.
 func (a *account) closeDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -210,6 +215,7 @@ func (a *account) closeDispute(c *call) (any, error) {
 // listDisputes answers GET /v1/disputes.
 func (a *account) listDisputes(c *call) (any, error) {
 	return pageOf(c, a.disputes.newestFirst(func(d *dispute) bool {
-		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) && c.params.within(d.Created)
+		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) &&
+			c.params.within(d.Created)
 	}))
 }

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// mischief decides the fate of every event from the seed and the event's number, so that a run replays whatever the goroutines do.
+// eventFaults decides from the seed and an event's number what happens to it, so that a run replays
+// regardless of goroutine order.
 type eventFaults struct {
 	Seed                     uint64
 	Duplicate, Reorder, Drop float64
 	made                     uint64
 }
 
-// fate is what becomes of one event.
+// deliveryPlan is what happens to one event.
 type deliveryPlan struct {
 	dropped  bool          // never made: neither delivered nor listed
 	repeated bool          // delivered twice

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// event is a snapshot of an object at the moment of a change, as GET /v1/events shows it: in the account's API version.
+// event is a snapshot of an object at the moment of a change, as GET /v1/events shows it: in the
+// account's API version.
 type event struct {
 	ID              string       `json:"id"`
 	Object          string       `json:"object"`
@@ -71,7 +72,8 @@ func (a *account) newEvent(kind string, about object) *event {
 	return e
 }
 
-// versionsInUse are the account's API version and those of the endpoints that have one of their own.
+// versionsInUse are the account's API version and those of the endpoints that have one of their
+// own.
 func (a *account) versionsInUse() []string {
 	out := []string{a.apiVersion}
 	for _, h := range a.hooks {
@@ -105,8 +107,8 @@ func (e *event) inVersion(version string) *event {
 
 // eventOrigin is what further events say of where they come from.
 type eventOrigin struct {
-	// Context is the account of an organisation's event destination: an account's id, "own" for the simulator's,
-	// "null", or empty for none.
+	// Context is the account of an organisation's event destination: an account's id, "own" for the
+	// simulator's, "null", or empty for none.
 	Context string `json:"context"`
 	// Account is the connected account of a Connect event; empty for none.
 	Account string `json:"account"`
@@ -138,11 +140,18 @@ func (a *account) retrieveEvent(c *call) (any, error) {
 	return e, nil
 }
 
+// listedTypes is how many types one list can ask for.
+// Source: https://docs.stripe.com/api/events/list#list_events-types
+const listedTypes = 20
+
 // listEvents answers GET /v1/events.
 func (a *account) listEvents(c *call) (any, error) {
 	types := c.params.list("types")
 	if c.params.has("type") && types != nil {
 		return nil, invalid("", "type", "You may only specify one of these parameters: type, types.")
+	}
+	if len(types) > listedTypes {
+		return nil, invalid("", "types", "Array types may have at most %d elements.", listedTypes)
 	}
 	return pageOf(c, a.events.newestFirst(func(e *event) bool {
 		return c.params.within(e.Created) &&

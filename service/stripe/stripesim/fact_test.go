@@ -105,7 +105,8 @@ func TestFactsOfEventsRefundsAndSessions(t *testing.T) {
 		{refundObject, "destination_details.type", `card`},
 		{refundObject, "reason", `null`},
 	})
-	_, session := b.ask("session", "/v1/customer_sessions", "customer="+b.customer().ID+"&components[payment_element][enabled]=true")
+	_, session := b.ask("session", "/v1/customer_sessions",
+		"customer="+b.customer().ID+"&components[payment_element][enabled]=true")
 	checkFacts(t, session, []fact{
 		{sessionObject, "client_secret", `cuss_secret_[A-Za-z0-9]{47}`},
 		{sessionObject, "components.buy_button.enabled", `false`},
@@ -125,7 +126,8 @@ func TestHeaders(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	res, _ := b.ask("key", intents, terms)
 	for name, want := range map[string]string{
-		"Request-Id": `req_[A-Za-z0-9]{14}`, "Stripe-Version": `2024-06-20`, "Idempotency-Key": `key`, "Content-Type": `application/json`, "Date": `.* GMT`,
+		"Request-Id": `req_[A-Za-z0-9]{14}`, "Stripe-Version": `2024-06-20`, "Idempotency-Key": `key`,
+		"Content-Type": `application/json`, "Date": `.* GMT`,
 	} {
 		if got := res.Header.Get(name); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			t.Errorf("%s is %q, want %s", name, got, want)
@@ -160,7 +162,8 @@ func checkFacts(t *testing.T, body string, facts []fact) {
 	}
 }
 
-// inText walks to a member and writes it as JSON does, a string without its quotes; <nil> where there is none.
+// inText walks to a member and writes it as JSON does, a string without its quotes; <nil> where
+// there is none.
 func inText(at any, steps []string) string {
 	for _, step := range steps {
 		switch is := at.(type) {

@@ -13,18 +13,21 @@ type family struct {
 	currency  string // the only one it takes; empty: any
 }
 
-// families are the types that this simulator can pay with. Sofort ended on 2025-03-31; old payments still show it.
-// Sources: https://docs.stripe.com/payments/payment-methods/payment-method-support, and for the types that are shown
-// again https://docs.stripe.com/payments/existing-customers?platform=web&ui=elements
+// families are the types that this simulator can pay with. Sofort ended on 2025-03-31; old payments
+// still show it.
+// Sources: https://docs.stripe.com/payments/payment-methods/payment-method-support, and for the
+// types that are shown again
+// https://docs.stripe.com/payments/existing-customers?platform=web&ui=elements
 var families = map[string]family{
-	"card":             {label: "card", shown: true},
-	"link":             {label: "Link", shown: true},
-	"sepa_debit":       {label: "SEPA Direct Debit", delayed: true, shown: true, currency: "eur"},
-	"us_bank_account":  {label: "US bank account", delayed: true, shown: true, currency: "usd"},
-	"ideal":            {label: "iDEAL | Wero", redirects: true, debits: true, shown: true, currency: "eur"},
-	"bancontact":       {label: "Bancontact", redirects: true, debits: true, shown: true, currency: "eur"},
-	"eps":              {label: "EPS", redirects: true, currency: "eur"},
-	"sofort":           {label: "Sofort", redirects: true, delayed: true, debits: true, shown: true, ended: true, currency: "eur"},
+	"card":            {label: "card", shown: true},
+	"link":            {label: "Link", shown: true},
+	"sepa_debit":      {label: "SEPA Direct Debit", delayed: true, shown: true, currency: "eur"},
+	"us_bank_account": {label: "US bank account", delayed: true, shown: true, currency: "usd"},
+	"ideal":           {label: "iDEAL | Wero", redirects: true, debits: true, shown: true, currency: "eur"},
+	"bancontact":      {label: "Bancontact", redirects: true, debits: true, shown: true, currency: "eur"},
+	"eps":             {label: "EPS", redirects: true, currency: "eur"},
+	"sofort": {label: "Sofort", redirects: true, delayed: true, debits: true, shown: true, ended: true,
+		currency: "eur"},
 	"customer_balance": {label: "bank transfer", transfer: true},
 	"boleto":           {label: "Boleto", voucher: true, currency: "brl"},
 	"konbini":          {label: "Konbini", voucher: true, currency: "jpy"},
@@ -34,7 +37,8 @@ var families = map[string]family{
 
 // automaticOrder is the order in which automatic payment methods are offered.
 var automaticOrder = []string{
-	"card", "bancontact", "eps", "ideal", "sepa_debit", "us_bank_account", "boleto", "konbini", "multibanco", "oxxo", "link",
+	"card", "bancontact", "eps", "ideal", "sepa_debit", "us_bank_account", "boleto", "konbini", "multibanco", "oxxo",
+	"link",
 }
 
 // automaticTypes are the types offered for a currency.
@@ -72,18 +76,22 @@ func (b behaviour) caseType() string {
 type decline struct{ code, reason, message string }
 
 var (
-	genericDecline    = &decline{"card_declined", "generic_decline", "Your card was declined."}
-	noFunds           = &decline{"card_declined", "insufficient_funds", "Your card has insufficient funds."}
-	lostCard          = &decline{"card_declined", "lost_card", "Your card was declined."}
-	stolenCard        = &decline{"card_declined", "stolen_card", "Your card was declined."}
-	fraudulent        = &decline{"card_declined", "fraudulent", "Your card was declined."}
-	expiredCard       = &decline{"expired_card", "", "Your card has expired."}
-	incorrectCVC      = &decline{"incorrect_cvc", "", "Your card's security code is incorrect."}
-	processingError   = &decline{"processing_error", "", "An error occurred while processing your card. Try again in a little bit."}
-	needsCustomer     = &decline{"authentication_required", "authentication_required", "Your card was declined. This transaction requires authentication."}
-	debitFailed       = &decline{"payment_intent_payment_attempt_failed", "generic_decline", "The payment failed."}
-	accountClosed     = &decline{"account_closed", "", "The customer's bank account has been closed."}
-	accountMissing    = &decline{"no_account", "", "The bank account could not be located."}
-	accountEmpty      = &decline{"insufficient_funds", "", "The customer's account has insufficient funds to cover this payment."}
-	debitUnauthorised = &decline{"debit_not_authorized", "", "The customer has notified their bank that this payment was unauthorized."}
+	genericDecline  = &decline{"card_declined", "generic_decline", "Your card was declined."}
+	noFunds         = &decline{"card_declined", "insufficient_funds", "Your card has insufficient funds."}
+	lostCard        = &decline{"card_declined", "lost_card", "Your card was declined."}
+	stolenCard      = &decline{"card_declined", "stolen_card", "Your card was declined."}
+	fraudulent      = &decline{"card_declined", "fraudulent", "Your card was declined."}
+	expiredCard     = &decline{"expired_card", "", "Your card has expired."}
+	incorrectCVC    = &decline{"incorrect_cvc", "", "Your card's security code is incorrect."}
+	processingError = &decline{"processing_error", "",
+		"An error occurred while processing your card. Try again in a little bit."}
+	needsCustomer = &decline{"authentication_required", "authentication_required",
+		"Your card was declined. This transaction requires authentication."}
+	debitFailed    = &decline{"payment_intent_payment_attempt_failed", "generic_decline", "The payment failed."}
+	accountClosed  = &decline{"account_closed", "", "The customer's bank account has been closed."}
+	accountMissing = &decline{"no_account", "", "The bank account could not be located."}
+	accountEmpty   = &decline{"insufficient_funds", "",
+		"The customer's account has insufficient funds to cover this payment."}
+	debitUnauthorised = &decline{"debit_not_authorized", "",
+		"The customer has notified their bank that this payment was unauthorized."}
 )

@@ -89,7 +89,8 @@ func TestFaultsAreCounted(t *testing.T) {
 	for i, want := range []int{200, 500, 500, 200, 200} {
 		expect(t, "http status", got[i], want)
 	}
-	if b.AddFault(stripesim.Fault{Kind: "gremlins"}) == nil || b.AddFault(stripesim.Fault{Kind: stripesim.Slow, Endpoint: "GET /nowhere"}) == nil {
+	if b.AddFault(stripesim.Fault{Kind: "gremlins"}) == nil ||
+		b.AddFault(stripesim.Fault{Kind: stripesim.Slow, Endpoint: "GET /nowhere"}) == nil {
 		t.Error("a fault that nothing can meet was taken")
 	}
 }
@@ -112,7 +113,8 @@ func TestCloseReleasesHeldRequests(t *testing.T) {
 }
 
 func TestEveryStatusCanBeReached(t *testing.T) {
-	for _, to := range []string{"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture", "succeeded", "canceled"} {
+	for _, to := range []string{"requires_payment_method", "requires_confirmation", "requires_action", "processing",
+		"requires_capture", "succeeded", "canceled"} {
 		t.Run(to, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Hour})
 			pi := b.open()

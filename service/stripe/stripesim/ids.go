@@ -11,7 +11,7 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 type minter struct{ random *rand.Rand }
 
 func newMinter(seed uint64) *minter {
-	return &minter{rand.New(rand.NewPCG(seed, 0x6b61737365))} //nolint:gosec // ids must replay from a seed; nothing here is secret
+	return &minter{rand.New(rand.NewPCG(seed, 0x6b61737365))} //nolint:gosec // ids replay from a seed
 }
 
 func (m *minter) letters(n int) string {

@@ -2,8 +2,9 @@ package stripesim
 
 import "maps"
 
-// The members that 2026-10-28.endive has and 2024-06-20 has not, with the value they have while nothing is set, and
-// those that it has no longer. Source: npm's stripe 23.1.0; test/stripe-types lists its members in testdata.
+// The members that 2026-10-28.endive has and 2024-06-20 has not, with the value they have while
+// nothing is set, and those that it has no longer. Source: npm's stripe 23.1.0; test/stripe-types
+// lists its members in testdata.
 var (
 	addedMembers = map[string]document{
 		"payment_intent": {

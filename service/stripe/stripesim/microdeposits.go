@@ -5,8 +5,10 @@ import (
 	"time"
 )
 
-// Microdeposits prove an account when its bank cannot be asked: small sums arrive, and the customer names them.
-// Source: https://docs.stripe.com/payments/ach-direct-debit/accept-a-payment#verification-with-microdeposits
+// Microdeposits prove an account when its bank cannot be asked: small sums arrive, and the customer
+// names them.
+// Source:
+// https://docs.stripe.com/payments/ach-direct-debit/accept-a-payment#verification-with-microdeposits
 
 const depositAction = "verify_with_microdeposits"
 
@@ -20,7 +22,7 @@ var (
 	depositShape  = only.with(shape{"amounts": aList, "client_secret": aText, "descriptor_code": aText})
 )
 
-// wantsMicrodeposits says whether the payment method's options ask for them.
+// wantsMicrodeposits reports whether the payment method's options ask for them.
 func wantsMicrodeposits(pi *intent, m *method) bool {
 	options, _ := pi.PaymentMethodOptions["us_bank_account"].(document)
 	return m.Type == "us_bank_account" && options["verification_method"] == "microdeposits"

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// maximum is the greatest amount of a PaymentIntent in minor units: eight digits, but for the currencies of maximums.
+// maximum is the greatest amount of a PaymentIntent in minor units: eight digits, but for the
+// currencies of maximums.
 // Source: https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount
 const maximum = 99999999
 
@@ -14,22 +15,29 @@ const maximum = 99999999
 // Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 var maximums = map[string]int64{"cop": 9999999999, "idr": 999999999999, "inr": 999999999}
 
-// minimums are the least amounts of that page, in minor units. A currency that it does not name has none here, and the
-// minimum of an account's settlement currency is not converted.
+// minimums are the least amounts of that page, in minor units. A currency that it does not name has
+// none here, and the minimum of an account's settlement currency is not converted.
 var minimums = map[string]int64{
-	"usd": 50, "aed": 200, "ars": 50, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "cop": 50, "czk": 1500, "dkk": 250, "eur": 50, "gbp": 30,
-	"hkd": 400, "huf": 17500, "idr": 50, "ils": 50, "inr": 50, "jpy": 50, "krw": 50, "mxn": 1000, "myr": 200, "nok": 300, "nzd": 50,
+	"usd": 50, "aed": 200, "ars": 50, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "cop": 50, "czk": 1500, "dkk": 250,
+	"eur": 50, "gbp": 30,
+	"hkd": 400, "huf": 17500, "idr": 50, "ils": 50, "inr": 50, "jpy": 50, "krw": 50, "mxn": 1000, "myr": 200, "nok": 300,
+	"nzd": 50,
 	"php": 50, "pln": 200, "ron": 200, "rub": 50, "sek": 300, "sgd": 50, "thb": 1000, "zar": 50,
 }
 
-// currencies are those Stripe presents prices in: https://docs.stripe.com/currencies#presentment-currencies.
-var currencies = strings.Fields(`usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf chf clp cny cop crc
-	cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp
-	lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek
-	sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw`)
+// currencies are those Stripe presents prices in:
+// https://docs.stripe.com/currencies#presentment-currencies.
+var currencies = strings.Fields(`
+	usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd
+	cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd
+	hkd hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad
+	mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln
+	pyg qar ron rsd rub rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs
+	uah ugx uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw`)
 
-// decimals are the digits of a currency's minor unit at Stripe. They differ from ISO 4217 for ISK and UGX, which have
-// two here, and for MGA, which has none. Source: https://docs.stripe.com/currencies#zero-decimal and #special-cases
+// decimals are the digits of a currency's minor unit at Stripe. They differ from ISO 4217 for ISK
+// and UGX, which have two here, and for MGA, which has none. Source:
+// https://docs.stripe.com/currencies#zero-decimal and #special-cases
 var decimals = decimalsOf(map[int]string{
 	0: "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf",
 	3: "bhd jod kwd omr tnd",
@@ -63,8 +71,8 @@ func step(currency string) int64 {
 	return 1
 }
 
-// checkUnit refuses an amount that its currency does not have. Stripe's page on ISK names the code; that the other
-// currencies answer with it too is assumed.
+// checkUnit refuses an amount that its currency does not have. Stripe's page on ISK names the code;
+// that the other currencies answer with it too is assumed.
 // Source: https://support.stripe.com/questions/deprecation-of-fractional-isk-charges-and-refunds
 func checkUnit(amount int64, currency, param string) *failure {
 	unit := step(currency)

@@ -26,11 +26,13 @@ func (re *refund) id() string { return re.ID }
 
 func (a *account) newRefund(ch *charge, amount int64) *refund {
 	re := &refund{
-		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(ch.ID), Created: a.unix(), Currency: ch.Currency, Metadata: map[string]string{},
+		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(ch.ID), Created: a.unix(), Currency: ch.Currency,
+		Metadata:      map[string]string{},
 		PaymentIntent: ch.PaymentIntent,
 	}
 	if _, card := ch.PaymentMethodDetails["card"]; card {
-		re.DestinationDetails = document{"type": "card", "card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"}}
+		re.DestinationDetails = document{"type": "card",
+			"card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"}}
 	}
 	a.refunds.add(re)
 	return re
@@ -93,7 +95,8 @@ func (a *account) refundable(p params) (*charge, *failure) {
 		id = either(id, string(pi.LatestCharge))
 	}
 	if id == "" {
-		return nil, invalid("parameter_missing", "payment_intent", "One of the following params should be provided for this request: payment_intent or charge.")
+		return nil, invalid("parameter_missing", "payment_intent",
+			"One of the following params should be provided for this request: payment_intent or charge.")
 	}
 	ch, ok := a.charges.find(id)
 	switch {
@@ -111,12 +114,13 @@ func nothingToRefund(paymentIntent text, param string) *failure {
 	return invalid("", param, "This PaymentIntent (%s) does not have a successful charge to refund.", paymentIntent)
 }
 
-// refundedOf is what was given back of the captured money; releases are not.
+// refundedOf is the captured money that was given back, without releases.
 func (a *account) refundedOf(ch *charge) int64 {
 	return ch.AmountRefunded - (ch.Amount - ch.AmountCaptured)
 }
 
-// giveBack starts a refund: in the given status, or where that is nil in the way its payment method has.
+// giveBack starts a refund: in the given status, or where that is nil in the way its payment method
+// has.
 func (a *account) giveBack(ch *charge, re *refund, planned *text) {
 	m, _ := a.methods.find(string(ch.PaymentMethod))
 	ch.AmountRefunded += re.Amount
@@ -152,8 +156,8 @@ func refundedReason(re *refund) string {
 	return "refunded"
 }
 
-// moveRefund brings a refund to another status if it is in one of those given. Money that did not arrive is on the
-// charge again.
+// moveRefund brings a refund to another status if it is in one of those given. Money that did not
+// arrive is on the charge again.
 func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	if !slices.Contains(from, re.Status) {
 		return false
@@ -174,7 +178,7 @@ func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	return true
 }
 
-// sendsRefundFailed says whether any API version in use has the event.
+// sendsRefundFailed reports whether any API version in use has the event.
 func (a *account) sendsRefundFailed() bool {
 	return slices.ContainsFunc(a.versionsInUse(), func(version string) bool { return version >= refundEvents })
 }
@@ -232,7 +236,8 @@ func (a *account) cancelRefund(c *call) (any, error) {
 // listRefunds answers GET /v1/refunds.
 func (a *account) listRefunds(c *call) (any, error) {
 	return pageOf(c, a.refunds.newestFirst(func(re *refund) bool {
-		return c.params.matches("payment_intent", string(re.PaymentIntent)) && c.params.matches("charge", string(re.Charge)) &&
+		return c.params.matches("payment_intent", string(re.PaymentIntent)) &&
+			c.params.matches("charge", string(re.Charge)) &&
 			c.params.within(re.Created)
 	}))
 }

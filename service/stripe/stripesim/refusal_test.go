@@ -19,7 +19,8 @@ func TestRefusals(t *testing.T) {
 		{intents, "currency=eur", "parameter_missing", "amount"},
 		{intents, "amount=2000", "parameter_missing", "currency"},
 		{intents, terms + "&colour=red", "parameter_unknown", "colour"},
-		{intents, terms + "&automatic_payment_methods[enabled]=true&automatic_payment_methods[x]=1", "parameter_unknown", "automatic_payment_methods[x]"},
+		{intents, terms + "&automatic_payment_methods[enabled]=true&automatic_payment_methods[x]=1", "parameter_unknown",
+			"automatic_payment_methods[x]"},
 		{intents, "amount=20.5&currency=eur", "parameter_invalid_integer", "amount"},
 		{intents, "amount=&currency=eur", "parameter_invalid_empty", "amount"},
 		{intents, "amount=0&currency=eur", "parameter_invalid_integer", "amount"},
@@ -33,7 +34,8 @@ func TestRefusals(t *testing.T) {
 		{intents, "amount=501&currency=ugx", noDecimals, "amount"},
 		{intents, "amount=2000&currency=xxx", "", "currency"},
 		{intents, terms + "&shipping[name]=Ada", "parameter_missing", "shipping[address]"},
-		{intents, terms + "&shipping[name]=Ada&shipping[address][planet]=Mars", "parameter_unknown", "shipping[address][planet]"},
+		{intents, terms + "&shipping[name]=Ada&shipping[address][planet]=Mars", "parameter_unknown",
+			"shipping[address][planet]"},
 		{intents, terms + "&payment_method_configuration=nothing", "resource_missing", "payment_method_configuration"},
 		{intents, terms + "&capture_method=later", "", "capture_method"},
 		{intents, terms + "&customer=cus_nobody", "resource_missing", "customer"},
@@ -47,9 +49,12 @@ func TestRefusals(t *testing.T) {
 		{"/v1/refunds", "amount=1", "parameter_missing", "payment_intent"},
 		{"/v1/refunds", "payment_intent=pi_nothing", "resource_missing", "payment_intent"},
 		{"/v1/customer_sessions", "customer=cus_nobody", "parameter_missing", "components"},
-		{"/v1/customer_sessions", "customer=cus_nobody&components[payment_element][enabled]=true", "resource_missing", "customer"},
-		{"/v1/customer_sessions", "customer=cus_nobody&components[payment_element][features][x]=1", "parameter_unknown", "components[payment_element][features][x]"},
-		{"/v1/customer_sessions", "customer=cus_nobody&components[mobile_payment_element][enabled]=true&components[mobile_payment_element][features][payment_method_save_usage]=on_session", "parameter_unknown", "components[mobile_payment_element][features][payment_method_save_usage]"},
+		{"/v1/customer_sessions", "customer=cus_nobody&components[payment_element][enabled]=true", "resource_missing",
+			"customer"},
+		{"/v1/customer_sessions", "customer=cus_nobody&components[payment_element][features][x]=1", "parameter_unknown",
+			"components[payment_element][features][x]"},
+		{"/v1/customer_sessions",
+			"customer=cus_nobody&components[mobile_payment_element][enabled]=true&components[mobile_payment_element][features][payment_method_save_usage]=on_session", "parameter_unknown", "components[mobile_payment_element][features][payment_method_save_usage]"},
 		{"/v1/nothing", "", "", ""},
 	} {
 		t.Run(fmt.Sprint(story.path, " ", story.form), func(t *testing.T) {
@@ -60,7 +65,8 @@ func TestRefusals(t *testing.T) {
 			if err := json.Unmarshal([]byte(body), &answer); err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff([]string{"invalid_request_error", story.code, story.param}, []string{answer.Error.Type, answer.Error.Code, answer.Error.Param}); diff != "" {
+			if diff := cmp.Diff([]string{"invalid_request_error", story.code, story.param},
+				[]string{answer.Error.Type, answer.Error.Code, answer.Error.Param}); diff != "" {
 				t.Errorf("%s\n%s", answer.Error.Message, diff)
 			}
 			if res.StatusCode != 400 && res.StatusCode != 404 {

@@ -29,7 +29,8 @@ func TestReviews(t *testing.T) {
 	_, err := b.api.Reviews.Approve(id, nil)
 	refusal(t, err)
 	expect(t, "review afterwards", must(b.api.PaymentIntents.Get(pi.ID, p))(t).Review.Open, false)
-	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "review.opened", "review.closed")
+	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "review.opened",
+		"review.closed")
 }
 
 // Money that goes back closes a review, with the reason.

@@ -22,9 +22,11 @@ type review struct {
 
 func (r *review) id() string { return r.ID }
 
-// closedReasons are those of https://docs.stripe.com/api/radar/reviews/object#review_object-closed_reason.
+// closedReasons are those of
+// https://docs.stripe.com/api/radar/reviews/object#review_object-closed_reason.
 var closedReasons = []string{
-	"acknowledged", "approved", "canceled", "disputed", "payment_never_settled", "redacted", "refunded", "refunded_as_fraud",
+	"acknowledged", "approved", "canceled", "disputed", "payment_never_settled", "redacted", "refunded",
+	"refunded_as_fraud",
 }
 
 // openReview puts a charge under review; reason is "rule" or "manual".
@@ -90,7 +92,8 @@ func (a *account) listReviews(c *call) (any, error) {
 	return pageOf(c, a.reviews.newestFirst(func(r *review) bool { return r.Open && c.params.within(r.Created) }))
 }
 
-// OpenReview puts a payment's latest charge under review and returns the review's id. reason is "rule" or "manual".
+// OpenReview puts a payment's latest charge under review and returns the review's id. reason is
+// "rule" or "manual".
 func (s *Server) OpenReview(paymentIntent, reason string) (id string, err error) {
 	err = s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		ch, ok := a.charges.find(string(pi.LatestCharge))

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// appointment is something that will happen at a moment of the simulator's clock: work of its own, or a delivery that falls due.
+// timer is due at a time of the simulator's clock: work of the account's, or a delivery.
 type timer struct {
 	at       time.Time
 	do       func()
 	delivery *delivery
 }
 
-// agenda holds the appointments, the earliest first.
+// scheduler holds the timers, the earliest first.
 type scheduler []timer
 
 func (g *scheduler) add(next timer) {
@@ -25,7 +25,7 @@ func (g *scheduler) add(next timer) {
 	*g = slices.Insert(*g, at, next)
 }
 
-// due takes out what has fallen due.
+// due removes and returns the timers that are due.
 func (g *scheduler) due(now time.Time) []timer {
 	n := 0
 	for n < len(*g) && !(*g)[n].at.After(now) {
@@ -41,7 +41,8 @@ func (a *account) after(d time.Duration, do func()) {
 	a.scheduler.add(timer{at: a.now().Add(d), do: do})
 }
 
-// hastenWork does the work that is due within the time things take to settle, now. Authorisations that expire in days are left alone.
+// settleNow does the work that is due within the time that debits and refunds take to settle.
+// Authorisations and vouchers, which expire after days, stay.
 func (a *account) settleNow() {
 	until := a.now().Add(a.opts.Settle)
 	var rest scheduler
@@ -59,7 +60,7 @@ func (a *account) settleNow() {
 	}
 }
 
-// keepDue does what has fallen due, and says how long it is to the next appointment.
+// runDue runs the timers that are due, and returns the time until the next one.
 func (a *account) runDue() time.Duration {
 	for {
 		due := a.scheduler.due(a.now())
@@ -80,7 +81,7 @@ func (a *account) runDue() time.Duration {
 	return a.scheduler[0].at.Sub(a.now())
 }
 
-// keepAppointments runs until the server closes.
+// runScheduler runs timers until the server closes.
 func (s *Server) runScheduler() {
 	for {
 		s.mu.Lock()

@@ -16,10 +16,12 @@ import (
 	"github.com/stripe/stripe-mock/spec"
 )
 
-// newer are members that Stripe's schema has dropped since 2024-06-20, and that its answers of that version still carry.
+// newer are members that Stripe's schema has dropped since 2024-06-20, and that its answers of that
+// version still carry.
 var newer = map[string]bool{"source": true, "order": true, "dispute": true, "destination": true}
 
-// published is Stripe's own description of its API, as stripe-mock carries it: 2024-09-30, the nearest there is to 2024-06-20.
+// published is Stripe's own description of its API, as stripe-mock carries it: 2024-09-30, the
+// nearest there is to 2024-06-20.
 var published = sync.OnceValue(func() *spec.Spec {
 	var s spec.Spec
 	if err := json.Unmarshal(embedded.OpenAPISpec, &s); err != nil {
@@ -51,7 +53,8 @@ func (c schemaCheck) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// complaints are the ways in which an answer does not fit its schema. Paths that are the simulator's own have none.
+// complaints are the ways in which an answer does not fit its schema. Paths that are the
+// simulator's own have none.
 func answerErrors(method, path string, status int, body []byte) []string {
 	operation := operationFor(method, path)
 	if operation == nil {
@@ -72,7 +75,8 @@ func answerErrors(method, path string, status int, body []byte) []string {
 
 var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
 
-// operationFor finds the operation of a path; one without placeholders comes first, so that /search is not taken for an id.
+// operationFor finds the operation of a path; one without placeholders comes first, so that /search
+// is not taken for an id.
 func operationFor(method, path string) *spec.Operation {
 	verb := spec.HTTPVerb(strings.ToLower(method))
 	if exact := published().Paths[spec.Path(path)][verb]; exact != nil {
@@ -95,7 +99,8 @@ func schemaErrors(object map[string]any) []string {
 	return v.found
 }
 
-// validator collects what does not fit. It knows the part of JSON Schema that Stripe's description uses.
+// validator collects what does not fit. It knows the part of JSON Schema that Stripe's description
+// uses.
 type validator struct{ found []string }
 
 func (v *validator) say(at, message string, args ...any) {
@@ -120,7 +125,8 @@ func (v *validator) check(at string, s *spec.Schema, value any) {
 	}
 }
 
-// checkAny takes the alternative that fits best: an object is compared with the schema of its own name.
+// checkAny takes the alternative that fits best: an object is compared with the schema of its own
+// name.
 func (v *validator) checkAny(at string, alternatives []*spec.Schema, value any) {
 	var least []string
 	for i, alternative := range alternatives {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// thinEvent is the notification that a destination with thin payloads is sent. It names an object and shows none.
+// thinEvent is the notification that a destination with thin payloads is sent. It names an object
+// and shows none.
 // Source: https://docs.stripe.com/event-destinations#thin-events, and npm's stripe 23.1.0.
 type thinEvent struct {
 	ID            string         `json:"id"`
@@ -77,7 +78,8 @@ func objectType(about object) string {
 func (e *event) thin() *thinEvent {
 	sum := sha256.Sum256([]byte(e.ID))
 	out := &thinEvent{
-		ID: "evt_test_65" + hex.EncodeToString(sum[:24]), Object: "v2.core.event", Context: e.Context, Livemode: e.Livemode, RelatedObject: &e.about,
+		ID: "evt_test_65" + hex.EncodeToString(sum[:24]), Object: "v2.core.event", Context: e.Context, Livemode: e.Livemode,
+		RelatedObject: &e.about,
 		SnapshotEvent: e.ID, Type: "v1." + strings.TrimPrefix(e.Type, "v1."),
 		Created: time.Unix(int64(e.Created), 0).UTC().Format("2006-01-02T15:04:05.000Z"),
 	}

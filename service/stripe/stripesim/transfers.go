@@ -1,6 +1,7 @@
 package stripesim
 
-// transferTypes are the bank transfers of a currency: https://docs.stripe.com/payments/bank-transfers.
+// transferTypes are the bank transfers of a currency:
+// https://docs.stripe.com/payments/bank-transfers.
 var transferTypes = map[string]string{
 	"eur": "eu_bank_transfer", "gbp": "gb_bank_transfer", "jpy": "jp_bank_transfer", "mxn": "mx_bank_transfer",
 	"usd": "us_bank_transfer",
@@ -17,8 +18,8 @@ func (a *account) awaitTransfer(pi *intent) {
 	})
 }
 
-// fundCash answers POST /v1/test_helpers/customers/{customer}/fund_cash_balance: the customer's money arrives and goes
-// to the payment that waits for it.
+// fundCash answers POST /v1/test_helpers/customers/{customer}/fund_cash_balance: the customer's
+// money arrives and goes to the payment that waits for it.
 func (a *account) fundCash(c *call) (any, error) {
 	cu, f := a.customerOf(c)
 	if f != nil {

@@ -133,7 +133,8 @@ func TestForcedStatuses(t *testing.T) {
 // The failure codes of 2026-08-26, and which of all make a charge.
 func TestDeclinesByCode(t *testing.T) {
 	for code, charged := range map[string]bool{
-		"expired_payment_method": true, "incorrect_postal_code": true, "payment_method_restricted": true, "authentication_failure": false,
+		"expired_payment_method": true, "incorrect_postal_code": true, "payment_method_restricted": true,
+		"authentication_failure":                false,
 		"payment_intent_authentication_failure": false,
 	} {
 		t.Run(code, func(t *testing.T) {

@@ -3,7 +3,6 @@ package stripesim_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stripe/stripe-go/v79/webhook"
 
@@ -38,8 +36,8 @@ func (in *rawInbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in.bodies = append(in.bodies, body)
 }
 
-// startRaw is start without the checks that know 2024-06-20 only: the endpoint has an API version of its own, or
-// takes thin events.
+// startRaw is start without the checks that know 2024-06-20 only: the endpoint has an API version
+// of its own, or takes thin events.
 func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*bench, *rawInbox) {
 	t.Helper()
 	in := &rawInbox{t: t}
@@ -58,7 +56,8 @@ func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*be
 	return &bench{Server: sim, t: t, url: server.URL, api: sdk(server.URL, secretKey, transport)}, in
 }
 
-// taken waits for every event and returns the bodies of a type, or all for an empty one, oldest first.
+// taken waits for every event and returns the bodies of a type, or all for an empty one, oldest
+// first.
 func (in *rawInbox) taken(b *bench, kind string) []map[string]any {
 	in.t.Helper()
 	if err := b.Drain(in.t.Context()); err != nil {
@@ -114,7 +113,8 @@ func playAll(b *bench) {
 	for _, to := range []string{"processing", "requires_capture", "canceled", "requires_action"} {
 		do(b.SetStatus(b.open().ID, to))
 	}
-	for _, action := range []string{"multibanco_display_details", "display_bank_transfer_instructions", "verify_with_microdeposits"} {
+	for _, action := range []string{"multibanco_display_details", "display_bank_transfer_instructions",
+		"verify_with_microdeposits"} {
 		waiting := b.open()
 		do(b.StartAction(waiting.ID, action, 0))
 		do(b.Settle(waiting.ID, true))
@@ -124,7 +124,8 @@ func playAll(b *bench) {
 	b.SettleAll()
 }
 
-// Every event has the shape of the newest API version where the account, or the endpoint, is of that.
+// Every event has the shape of the newest API version where the account, or the endpoint, is of
+// that.
 func TestNewestEvents(t *testing.T) {
 	for name, story := range map[string]struct {
 		opts stripesim.Options
@@ -144,10 +145,13 @@ func TestNewestEvents(t *testing.T) {
 			}
 			slices.Sort(types)
 			for _, kind := range []string{
-				"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated", "charge.dispute.funds_withdrawn",
-				"charge.dispute.updated", "charge.failed", "charge.pending", "charge.refund.updated", "charge.refunded", "charge.succeeded",
+				"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated",
+				"charge.dispute.funds_withdrawn",
+				"charge.dispute.updated", "charge.failed", "charge.pending", "charge.refund.updated", "charge.refunded",
+				"charge.succeeded",
 				"charge.updated", "payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
-				"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
+				"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action",
+				"payment_intent.succeeded",
 				"payment_method.attached", "refund.created", "refund.failed", "refund.updated", "review.closed", "review.opened",
 			} {
 				if !slices.Contains(types, kind) {
@@ -177,14 +181,17 @@ func TestNewestAnswers(t *testing.T) {
 		return must(io.ReadAll(res.Body))(t)
 	}
 	for _, path := range []string{
-		"/v1/payment_intents/" + pi.ID, "/v1/payment_intents/" + pi.ID + "?expand[]=latest_charge.refunds&expand[]=review&expand[]=payment_method",
-		"/v1/payment_intents", "/v1/refunds/" + re, "/v1/refunds/" + re + "?expand[]=charge", "/v1/disputes/" + id, "/v1/reviews",
+		"/v1/payment_intents/" + pi.ID,
+		"/v1/payment_intents/" + pi.ID + "?expand[]=latest_charge.refunds&expand[]=review&expand[]=payment_method",
+		"/v1/payment_intents", "/v1/refunds/" + re, "/v1/refunds/" + re + "?expand[]=charge", "/v1/disputes/" + id,
+		"/v1/reviews",
 		"/v1/customers/" + cu.ID, "/v1/events",
 	} {
 		checkNewest(t, ask(http.MethodGet, path, ""))
 	}
-	session := ask(http.MethodPost, "/v1/customer_sessions", "customer="+cu.ID+"&components[mobile_payment_element][enabled]=true"+
-		"&components[mobile_payment_element][features][payment_method_save_allow_redisplay_override]=limited")
+	session := ask(http.MethodPost, "/v1/customer_sessions",
+		"customer="+cu.ID+"&components[mobile_payment_element][enabled]=true"+
+			"&components[mobile_payment_element][features][payment_method_save_allow_redisplay_override]=limited")
 	checkNewest(t, session)
 	if !bytes.Contains(session, []byte(`"payment_method_save_allow_redisplay_override": "limited"`)) {
 		t.Errorf("the override is not shown: %s", session)
@@ -211,83 +218,4 @@ func TestStatusesBefore2019(t *testing.T) {
 	}
 	expect(t, "status", in.object(b, "payment_intent.payment_failed")["status"], any("requires_source"))
 	expect(t, "status of a read", string(b.get(pi.ID).Status), "requires_payment_method")
-}
-
-// Thin events name the object, and a destination of its own is no webhook endpoint.
-func TestThinEvents(t *testing.T) {
-	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{Thin: true})
-	b.SetEventOrigin("own", "")
-	pi := b.pay("pm_card_visa")
-	taken := in.taken(b, "v1.payment_intent.succeeded")
-	if len(taken) != 1 {
-		t.Fatalf("%d thin events", len(taken))
-	}
-	e := taken[0]
-	checkThin(t, e)
-	related := e["related_object"].(map[string]any)
-	expect(t, "related object", related["id"], any(pi.ID))
-	expect(t, "its url", related["url"], any("/v1/payment_intents/"+pi.ID))
-	expect(t, "its type", related["type"], any("payment_intent"))
-	account := must(b.api.Accounts.Get())(t)
-	expect(t, "context", e["context"], any(account.ID))
-	if _, err := b.api.Events.Get(e["snapshot_event"].(string), nil); err != nil {
-		t.Errorf("its snapshot: %v", err)
-	}
-	_, hooks := b.read("/v1/webhook_endpoints")
-	contains(t, hooks, `"data": []`)
-}
-
-// checkThin holds a thin event against the newest declarations, which have related_object in those of each type.
-func checkThin(t *testing.T, e map[string]any) {
-	t.Helper()
-	bare := map[string]any{}
-	for name, value := range e {
-		if name != "related_object" {
-			bare[name] = value
-		}
-	}
-	checkNewest(t, must(json.Marshal(bare))(t))
-	if _, err := time.Parse(time.RFC3339, e["created"].(string)); err != nil {
-		t.Errorf("created: %v", err)
-	}
-	if e["data"] != nil {
-		t.Errorf("it has data: %v", e)
-	}
-}
-
-// A thin event can also reach an endpoint that takes snapshots, and events can say anything of an object.
-func TestEventsOnDemand(t *testing.T) {
-	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
-	pi := b.open()
-	must(b.SendThinEvent(pi.ID, "payment_intent.processing"))(t)
-	thin := in.taken(b, "v1.payment_intent.processing")
-	if len(thin) != 1 {
-		t.Fatalf("%d thin events", len(thin))
-	}
-	checkThin(t, thin[0])
-	for i, c := range []struct{ context, account, shown string }{
-		{"", "", `"context" absent, "account" absent`}, {"null", "", `"context" null, "account" absent`},
-		{"acct_1other", "", `"context" "acct_1other", "account" absent`}, {"", "acct_1con", `"context" absent, "account" "acct_1con"`},
-	} {
-		b.SetEventOrigin(c.context, c.account)
-		must(b.SendEvent(pi.ID, "payment_intent.processing", map[string]any{"status": "requires_robot"}))(t)
-		seen := in.taken(b, "payment_intent.processing")
-		if len(seen) != i+1 {
-			t.Fatalf("%d events", len(seen))
-		}
-		last := seen[i]
-		expect(t, "origin", shown(last, "context")+", "+shown(last, "account"), c.shown)
-		expect(t, "status", last["data"].(map[string]any)["object"].(map[string]any)["status"], any("requires_robot"))
-	}
-	expect(t, "status of a read", string(b.get(pi.ID).Status), "requires_payment_method")
-}
-
-// shown writes a member of an event, and says where it is absent.
-func shown(e map[string]any, name string) string {
-	value, there := e[name]
-	if !there {
-		return fmt.Sprintf("%q absent", name)
-	}
-	raw, _ := json.Marshal(value)
-	return fmt.Sprintf("%q %s", name, raw)
 }

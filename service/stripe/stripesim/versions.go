@@ -8,7 +8,8 @@ import (
 
 // API versions by their names. A version is older than another if its name sorts first.
 const (
-	// nativeVersion is the version in which objects are stored, and answered unless a request asks for a newer one.
+	// nativeVersion is the version in which objects are stored, and answered unless a request asks
+	// for a newer one.
 	nativeVersion = "2024-06-20"
 	// latestVersion is the newest version rendered. Its shapes are those of npm's stripe 23.1.0.
 	latestVersion = "2026-10-28.endive"
@@ -18,7 +19,8 @@ const (
 	// chargesMoved is the version that replaced a payment's list of charges by latest_charge.
 	// Source: https://docs.stripe.com/upgrades#2022-11-15
 	chargesMoved = "2022-11-15"
-	// refundEvents is the version since which a failed refund has an event of its own, refund.failed.
+	// refundEvents is the version since which a failed refund has an event of its own,
+	// refund.failed.
 	// Source: https://docs.stripe.com/changelog/acacia/2024-10-28/expanded-refund-webhook-support
 	refundEvents = "2024-10-28"
 )
@@ -32,8 +34,8 @@ func checkVersion(version string) error {
 	return fmt.Errorf("%q is not an API version; %s and %s are", version, nativeVersion, latestVersion)
 }
 
-// inVersion renders a value as the API version shows it. Versions between 2022-11-15 and 2026-10-28.endive are rendered
-// as 2024-06-20 is.
+// inVersion renders a value as the API version shows it. Versions between 2022-11-15 and
+// 2026-10-28.endive are rendered as 2024-06-20 is.
 func (a *account) inVersion(value any, version string) (any, error) {
 	if version >= chargesMoved && version < latestVersion {
 		return value, nil
@@ -94,7 +96,8 @@ func (a *account) addCharges(pi map[string]any) {
 	}
 }
 
-// useSources shows a payment as versions before 2019-02-11 do. Such an event has the newer members, too.
+// useSources shows a payment as versions before 2019-02-11 do. Such an event has the newer members,
+// too.
 // Source: https://docs.stripe.com/upgrades#2019-02-11
 func useSources(pi map[string]any) {
 	switch pi["status"] {

@@ -11,9 +11,11 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// vouchers are the types of payment method that are paid elsewhere, with the member that says until when.
+// vouchers are the types of payment method that are paid elsewhere, with the member that says until
+// when.
 var vouchers = []struct{ kind, currency, expires string }{
-	{"boleto", "brl", "expires_at"}, {"konbini", "jpy", "expires_at"}, {"multibanco", "eur", "expires_at"}, {"oxxo", "mxn", "expires_after"},
+	{"boleto", "brl", "expires_at"}, {"konbini", "jpy", "expires_at"}, {"multibanco", "eur", "expires_at"},
+	{"oxxo", "mxn", "expires_after"},
 }
 
 // issue confirms a payment by a voucher and returns it with its next_action.
@@ -58,7 +60,8 @@ func TestVoucherIsPaid(t *testing.T) {
 			expect(t, "method", string(paid.LatestCharge.PaymentMethodDetails.Type), v.kind)
 			b.Advance(90 * 24 * time.Hour)
 			expect(t, "status after its time", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
-			wantEvents(t, b, "payment_intent.created", "payment_intent.requires_action", "charge.succeeded", "payment_intent.succeeded")
+			wantEvents(t, b, "payment_intent.created", "payment_intent.requires_action", "charge.succeeded",
+				"payment_intent.succeeded")
 		})
 	}
 }
@@ -102,9 +105,10 @@ func TestVoucherByEmail(t *testing.T) {
 		t.Run(email, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Minute})
 			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new("mxn") })
-			_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm", "return_url=https://shop.example&payment_method_data[type]=oxxo"+
-				"&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]="+email+
-				"&payment_method_options[oxxo][expires_after_days]=1")
+			_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm",
+				"return_url=https://shop.example&payment_method_data[type]=oxxo"+
+					"&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]="+email+
+					"&payment_method_options[oxxo][expires_after_days]=1")
 			contains(t, body, `"requires_action"`)
 			b.Advance(time.Minute)
 			expect(t, "status", string(b.get(pi.ID).Status), want)
@@ -120,8 +124,9 @@ func TestVoucherByEmail(t *testing.T) {
 func TestMicrodeposits(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: time.Hour})
 	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new("usd") })
-	_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm", "return_url=https://shop.example&payment_method=pm_usBankAccount_success"+
-		"&payment_method_options[us_bank_account][verification_method]=microdeposits")
+	_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm",
+		"return_url=https://shop.example&payment_method=pm_usBankAccount_success"+
+			"&payment_method_options[us_bank_account][verification_method]=microdeposits")
 	contains(t, body, `"requires_action"`)
 	b.action(pi.ID, "verify_with_microdeposits")
 	_, wrong := b.ask("wrong", intents+"/"+pi.ID+"/verify_microdeposits", "amounts[]=32&amounts[]=46")
@@ -137,7 +142,8 @@ func TestMicrodeposits(t *testing.T) {
 func TestActionsOnDemand(t *testing.T) {
 	b, _ := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	for action, currency := range map[string]string{
-		"oxxo_display_details": "mxn", "boleto_display_details": "brl", "konbini_display_details": "jpy", "multibanco_display_details": "eur",
+		"oxxo_display_details": "mxn", "boleto_display_details": "brl", "konbini_display_details": "jpy",
+		"multibanco_display_details":         "eur",
 		"display_bank_transfer_instructions": "eur", "verify_with_microdeposits": "usd", "dance_in_public": "eur",
 		"redirect_to_url": "eur", "use_stripe_sdk": "eur",
 	} {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// voucher is a way of paying in which the customer gets details from Stripe and pays elsewhere, days later.
+// voucher is a way of paying in which the customer gets details from Stripe and pays elsewhere,
+// days later.
 type voucher struct {
 	action  string // type of the next_action
 	life    int    // days until it expires, unless the payment method's options say otherwise
@@ -15,7 +16,8 @@ type voucher struct {
 	details func(*account, *intent) document
 }
 
-// vouchers are the families that work so, by the type of the payment method. A voucher's URL leads nowhere here.
+// vouchers are the families that work so, by the type of the payment method. A voucher's URL leads
+// nowhere here.
 // Source: https://docs.stripe.com/payments/vouchers, and npm's stripe 23.1.0 for the members.
 var vouchers = map[string]voucher{
 	"boleto":     {"boleto_display_details", 3, "expires_at", (*account).boletoDetails},
@@ -62,8 +64,9 @@ func (a *account) issueVoucher(pi *intent, m *method) {
 	a.payVoucher(pi, m)
 }
 
-// payVoucher plans what Stripe's test mode does for an e-mail address with a certain beginning. For one without it
-// pays after three minutes; for none the voucher waits for Server.Settle, or expires.
+// payVoucher plans what Stripe's test mode does for an e-mail address with a certain beginning. For
+// one without it pays after three minutes; for none the voucher waits for Server.Settle, or
+// expires.
 // Source: https://docs.stripe.com/payments/oxxo/accept-a-payment#test-integration
 func (a *account) payVoucher(pi *intent, m *method) {
 	email, _ := m.Billing["email"].(string)
@@ -92,7 +95,8 @@ func (a *account) finishAfter(pi *intent, d time.Duration, paid bool) {
 	})
 }
 
-// voucherExpiry reads payment_method_options[TYPE][expires_at], a number of seconds, or [expires_after_days].
+// voucherExpiry reads payment_method_options[TYPE][expires_at], a number of seconds, or
+// [expires_after_days].
 func (a *account) voucherExpiry(pi *intent, kind string, v voucher) time.Time {
 	options, _ := pi.PaymentMethodOptions[kind].(document)
 	if seconds, err := strconv.ParseInt(fmt.Sprint(options["expires_at"]), 10, 64); err == nil {
@@ -126,7 +130,8 @@ func (a *account) waitElsewhere(pi *intent, action string, details document) {
 	a.emit("payment_intent.requires_action", pi)
 }
 
-// waitsElsewhere says whether the customer has to pay a voucher, send money or read a bank statement.
+// waitsElsewhere reports whether the customer has to pay a voucher, send money or read a bank
+// statement.
 func (pi *intent) waitsElsewhere() bool { return pi.in(requiresAction) && pi.elsewhere }
 
 func (a *account) methodInUse(pi *intent) *method {
