@@ -66,8 +66,10 @@ func (a *account) retrieveAccount(*call) (any, error) {
 	return document{
 		"id":     a.ownID,
 		"object": "account",
-		"business_profile": document{"mcc": nil, "name": "Kasse Test Shop", "product_description": nil, "support_email": nil,
-			"support_phone": nil, "url": nil},
+		"business_profile": document{
+			"mcc": nil, "name": "Kasse Test Shop", "product_description": nil, "support_email": nil,
+			"support_phone": nil, "url": nil,
+		},
 		"business_type":     nil,
 		"capabilities":      document{"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active"},
 		"charges_enabled":   true,

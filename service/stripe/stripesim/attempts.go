@@ -224,11 +224,15 @@ func (a *account) askCustomer(pi *intent) {
 	m, _ := a.methods.find(string(pi.PaymentMethod))
 	pi.inPage = pi.returnURL == "" || (pi.stripeJS && !families[m.Type].redirects)
 	if !pi.inPage {
-		pi.NextAction = document{"type": "redirect_to_url",
-			"redirect_to_url": document{"return_url": pi.returnURL, "url": url}}
+		pi.NextAction = document{
+			"type":            "redirect_to_url",
+			"redirect_to_url": document{"return_url": pi.returnURL, "url": url},
+		}
 	} else {
-		pi.NextAction = document{"type": "use_stripe_sdk",
-			"use_stripe_sdk": document{"type": "three_d_secure_redirect", "stripe_js": url, "source": "src_" + token}}
+		pi.NextAction = document{
+			"type":           "use_stripe_sdk",
+			"use_stripe_sdk": document{"type": "three_d_secure_redirect", "stripe_js": url, "source": "src_" + token},
+		}
 	}
 	a.emit("payment_intent.requires_action", pi)
 }

@@ -24,8 +24,10 @@ func TestBankPages(t *testing.T) {
 	}{
 		{"pm_card_authenticationRequired", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_card_authenticationRequired", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
-		{"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed,
-			stripe.ErrorCodeCardDeclined},
+		{
+			"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed,
+			stripe.ErrorCodeCardDeclined,
+		},
 		{"pm_ideal", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_ideal", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
 		{"pm_bancontact", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
@@ -58,8 +60,10 @@ func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 	if slices.Contains(pi.PaymentMethodTypes, "sofort") {
 		t.Errorf("offered: %v", pi.PaymentMethodTypes)
 	}
-	for i, form := range []string{terms + "&payment_method_types[]=sofort",
-		terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort"} {
+	for i, form := range []string{
+		terms + "&payment_method_types[]=sofort",
+		terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort",
+	} {
 		if res, body := b.ask(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", form, res.StatusCode, body)
 		}
@@ -79,8 +83,10 @@ func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 // visitBank opens the page, presses a button, and returns where the bank sends the customer.
 func visitBank(t *testing.T, page, answer string) *url.URL {
 	t.Helper()
-	bank := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	bank := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	shown := must(bank.Get(page))(t)
 	html := must(io.ReadAll(shown.Body))(t)
 	_ = shown.Body.Close()
@@ -122,8 +128,10 @@ func TestPublishableKey(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	for key, want := range map[string]int{"": 401, "sk_live_1234567890": 401, "nonsense": 401, "rk_test_1": 200,
-		secretKey: 200, publishableKey: 403} {
+	for key, want := range map[string]int{
+		"": 401, "sk_live_1234567890": 401, "nonsense": 401, "rk_test_1": 200,
+		secretKey: 200, publishableKey: 403,
+	} {
 		req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/v1/account", nil))(t)
 		if key != "" {
 			req.SetBasicAuth(key, "")

@@ -63,7 +63,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // serve answers one request.
 func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte,
-	work faultPlan) answer {
+	work faultPlan,
+) answer {
 	c, f := s.readCall(r, reqID, body)
 	if f == nil && c.publishable && !ep.publishable {
 		f = secretKeyRequired()

@@ -99,7 +99,17 @@ func TestControlOfNewStatuses(t *testing.T) {
 	post(200, "/expansion", m{"deny": []string{"review"}})
 	status, _ := b.read(intents + "/" + pi.ID + "?expand[]=review")
 	expect(t, "http status", status, http.StatusForbidden)
+}
 
+// The routes for refunds, disputes and single events.
+func TestControlOfMoneyAndEvents(t *testing.T) {
+	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
+	pull := b.controller()
+	post := func(want int, path string, body any) map[string]any {
+		t.Helper()
+		return pull(want, "POST", path, body)
+	}
+	pi := b.pay("pm_card_visa")
 	post(200, "/next_refund", m{"refuse": "balance_insufficient"})
 	post(400, "/payments/"+pi.ID+"/refund", m{"amount": 100})
 	post(200, "/next_refund", m{"status": nil})

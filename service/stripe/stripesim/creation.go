@@ -51,8 +51,10 @@ func (a *account) newIntent(p params) *intent {
 	}
 	auto := p.child("automatic_payment_methods")
 	if !p.has("payment_method_types") && (auto == nil || auto.boolean("enabled")) {
-		pi.AutomaticPaymentMethods = &automaticMethods{AllowRedirects: either(auto.text("allow_redirects"), "always"),
-			Enabled: true}
+		pi.AutomaticPaymentMethods = &automaticMethods{
+			AllowRedirects: either(auto.text("allow_redirects"), "always"),
+			Enabled:        true,
+		}
 		pi.MethodConfiguration = document{"id": "pmc_1" + a.ownID[len("acct_1"):], "parent": nil}
 	} else if !p.has("payment_method_types") {
 		pi.PaymentMethodTypes = []string{"card"}

@@ -20,8 +20,10 @@ func TestShippingAndConfiguration(t *testing.T) {
 		}
 	})
 	expect(t, "configuration", pi.PaymentMethodConfigurationDetails.ID, "pmc_1shop")
-	want := &stripe.ShippingDetails{Name: "Ada", Address: &stripe.Address{Line1: "Hauptstr. 1", Country: "DE"},
-		TrackingNumber: "7"}
+	want := &stripe.ShippingDetails{
+		Name: "Ada", Address: &stripe.Address{Line1: "Hauptstr. 1", Country: "DE"},
+		TrackingNumber: "7",
+	}
 	got := b.get(pi.ID).Shipping
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("shipping (-want +got):\n%s", diff)
@@ -50,8 +52,10 @@ func TestChargeIsUpdated(t *testing.T) {
 func TestRedisplayedTypes(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	cu := b.customer()
-	for _, method := range []string{"pm_card_visa", "pm_link", "pm_sepaDebit", "pm_usBankAccount_success", "pm_oxxo",
-		"pm_boleto"} {
+	for _, method := range []string{
+		"pm_card_visa", "pm_link", "pm_sepaDebit", "pm_usBankAccount_success", "pm_oxxo",
+		"pm_boleto",
+	} {
 		must(b.SaveMethod(cu.ID, method, "always"))(t)
 	}
 	p := sessionParams(cu.ID)

@@ -42,8 +42,10 @@ func TestSavedMethods(t *testing.T) {
 	for all.Next() {
 	}
 	expect(t, "saved", len(all.PaymentMethodList().Data), 2)
-	cards := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{Customer: new(cu.ID),
-		Type: new("card")})
+	cards := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{
+		Customer: new(cu.ID),
+		Type:     new("card"),
+	})
 	for cards.Next() {
 		expect(t, "the card", cards.PaymentMethod().ID, pm.ID)
 	}

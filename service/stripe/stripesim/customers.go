@@ -44,8 +44,10 @@ func (a *account) createCustomer(c *call) (any, error) {
 	cu := &customer{
 		ID: a.ids.short("cus"), Object: "customer", Created: a.unix(), InvoicePrefix: text(strings.ToUpper(a.ids.letters(8))),
 		Metadata: map[string]string{},
-		InvoiceSettings: document{"custom_fields": nil, "default_payment_method": nil, "footer": nil,
-			"rendering_options": nil},
+		InvoiceSettings: document{
+			"custom_fields": nil, "default_payment_method": nil, "footer": nil,
+			"rendering_options": nil,
+		},
 		PreferredLocales: []string{}, TaxExempt: "none",
 	}
 	if f := cu.apply(c.params); f != nil {
@@ -66,8 +68,10 @@ func (a *account) createCustomer(c *call) (any, error) {
 }
 
 func (cu *customer) apply(p params) *failure {
-	for name, field := range map[string]*text{"description": &cu.Description, "email": &cu.Email, "name": &cu.Name,
-		"phone": &cu.Phone} {
+	for name, field := range map[string]*text{
+		"description": &cu.Description, "email": &cu.Email, "name": &cu.Name,
+		"phone": &cu.Phone,
+	} {
 		if p.has(name) {
 			*field = text(p.text(name))
 		}

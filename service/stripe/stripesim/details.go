@@ -83,7 +83,7 @@ func chargeDetails(m *method, ch *charge) document {
 		"overcapture":    document{"maximum_amount_capturable": ch.Amount, "status": "unavailable"},
 		"three_d_secure": nil, "wallet": nil,
 	}
-	for _, name := range strings.Fields("brand checks country exp_month exp_year fingerprint funding last4") {
+	for name := range strings.FieldsSeq("brand checks country exp_month exp_year fingerprint funding last4") {
 		card[name] = m.details[name]
 	}
 	if !ch.Captured && ch.Status == "succeeded" {

@@ -72,8 +72,10 @@ func (a *account) expandMember(at map[string]any, name string, rest []string) bo
 func (a *account) refundsOf(charge map[string]any) any {
 	id, _ := charge["id"].(string)
 	rows := a.refunds.newestFirst(func(r *refund) bool { return r.Charge == text(id) })
-	tree, err := plain(document{"object": "list", "data": rows, "has_more": false,
-		"url": "/v1/charges/" + id + "/refunds"})
+	tree, err := plain(document{
+		"object": "list", "data": rows, "has_more": false,
+		"url": "/v1/charges/" + id + "/refunds",
+	})
 	if err != nil {
 		return nil
 	}

@@ -26,8 +26,10 @@ var families = map[string]family{
 	"ideal":           {label: "iDEAL | Wero", redirects: true, debits: true, shown: true, currency: "eur"},
 	"bancontact":      {label: "Bancontact", redirects: true, debits: true, shown: true, currency: "eur"},
 	"eps":             {label: "EPS", redirects: true, currency: "eur"},
-	"sofort": {label: "Sofort", redirects: true, delayed: true, debits: true, shown: true, ended: true,
-		currency: "eur"},
+	"sofort": {
+		label: "Sofort", redirects: true, delayed: true, debits: true, shown: true, ended: true,
+		currency: "eur",
+	},
 	"customer_balance": {label: "bank transfer", transfer: true},
 	"boleto":           {label: "Boleto", voucher: true, currency: "brl"},
 	"konbini":          {label: "Konbini", voucher: true, currency: "jpy"},
@@ -83,15 +85,23 @@ var (
 	fraudulent      = &decline{"card_declined", "fraudulent", "Your card was declined."}
 	expiredCard     = &decline{"expired_card", "", "Your card has expired."}
 	incorrectCVC    = &decline{"incorrect_cvc", "", "Your card's security code is incorrect."}
-	processingError = &decline{"processing_error", "",
-		"An error occurred while processing your card. Try again in a little bit."}
-	needsCustomer = &decline{"authentication_required", "authentication_required",
-		"Your card was declined. This transaction requires authentication."}
+	processingError = &decline{
+		"processing_error", "",
+		"An error occurred while processing your card. Try again in a little bit.",
+	}
+	needsCustomer = &decline{
+		"authentication_required", "authentication_required",
+		"Your card was declined. This transaction requires authentication.",
+	}
 	debitFailed    = &decline{"payment_intent_payment_attempt_failed", "generic_decline", "The payment failed."}
 	accountClosed  = &decline{"account_closed", "", "The customer's bank account has been closed."}
 	accountMissing = &decline{"no_account", "", "The bank account could not be located."}
-	accountEmpty   = &decline{"insufficient_funds", "",
-		"The customer's account has insufficient funds to cover this payment."}
-	debitUnauthorised = &decline{"debit_not_authorized", "",
-		"The customer has notified their bank that this payment was unauthorized."}
+	accountEmpty   = &decline{
+		"insufficient_funds", "",
+		"The customer's account has insufficient funds to cover this payment.",
+	}
+	debitUnauthorised = &decline{
+		"debit_not_authorized", "",
+		"The customer has notified their bank that this payment was unauthorized.",
+	}
 )

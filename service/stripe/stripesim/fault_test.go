@@ -113,8 +113,10 @@ func TestCloseReleasesHeldRequests(t *testing.T) {
 }
 
 func TestEveryStatusCanBeReached(t *testing.T) {
-	for _, to := range []string{"requires_payment_method", "requires_confirmation", "requires_action", "processing",
-		"requires_capture", "succeeded", "canceled"} {
+	for _, to := range []string{
+		"requires_payment_method", "requires_confirmation", "requires_action", "processing",
+		"requires_capture", "succeeded", "canceled",
+	} {
 		t.Run(to, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Hour})
 			pi := b.open()

@@ -33,7 +33,8 @@ func (s *Server) answering(ep endpoint) http.Handler {
 }
 
 func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte,
-	work faultPlan) answer {
+	work faultPlan,
+) answer {
 	switch {
 	case ep.do == nil:
 		return refuse(unrecognized(r), reqID)

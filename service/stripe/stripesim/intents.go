@@ -110,8 +110,10 @@ func (pi *intent) publicView() any {
 // apply sets the parameters that create, update and confirm have in common. A refusal leaves the
 // intent partly changed, so the caller passes a copy.
 func (a *account) apply(pi *intent, p params) *failure {
-	for _, set := range []func(*intent, params) *failure{a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod,
-		applyOptions} {
+	for _, set := range []func(*intent, params) *failure{
+		a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod,
+		applyOptions,
+	} {
 		if f := set(pi, p); f != nil {
 			return f
 		}

@@ -59,8 +59,10 @@ func TestListsAreFiltered(t *testing.T) {
 	expect(t, "by time",
 		first(&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}}), young.ID)
 
-	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{"customer.created",
-		"charge.*"})})
+	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{
+		"customer.created",
+		"charge.*",
+	})})
 	for events.Next() {
 	}
 	expect(t, "events", len(events.EventList().Data), 1)
@@ -83,8 +85,10 @@ func TestSearch(t *testing.T) {
 		`-metadata['kasse_order_id']:'it\'s 2' AND amount>=2000 AND currency:'eur'`:  2,
 		`status:'requires_payment_method' AND amount<2000`:                           0,
 	} {
-		found := b.api.PaymentIntents.Search(&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{Query: query,
-			Limit: stripe.Int64(2)}})
+		found := b.api.PaymentIntents.Search(&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{
+			Query: query,
+			Limit: stripe.Int64(2),
+		}})
 		n := 0
 		for found.Next() {
 			n++

@@ -18,8 +18,10 @@ func (b *bench) pay(method string) *stripe.PaymentIntent {
 func TestRefunds(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
-	part := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(500),
-		Reason: new("duplicate")}))(t)
+	part := must(b.api.Refunds.New(&stripe.RefundParams{
+		PaymentIntent: new(pi.ID), Amount: stripe.Int64(500),
+		Reason: new("duplicate"),
+	}))(t)
 	expect(t, "status", part.Status, stripe.RefundStatusSucceeded)
 	_, err := b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(1501)})
 	expect(t, "param", refusal(t, err).Param, "amount")

@@ -31,8 +31,10 @@ func (a *account) newRefund(ch *charge, amount int64) *refund {
 		PaymentIntent: ch.PaymentIntent,
 	}
 	if _, card := ch.PaymentMethodDetails["card"]; card {
-		re.DestinationDetails = document{"type": "card",
-			"card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"}}
+		re.DestinationDetails = document{
+			"type": "card",
+			"card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"},
+		}
 	}
 	a.refunds.add(re)
 	return re

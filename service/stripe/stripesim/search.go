@@ -131,8 +131,10 @@ func resultsPage(c *call, found []*intent) (any, error) {
 		start = min(n, len(found))
 	}
 	end := min(start+limit, len(found))
-	out := &results{Object: "search_result", Data: append([]*intent{}, found[start:end]...), HasMore: end < len(found),
-		URL: c.URL.Path}
+	out := &results{
+		Object: "search_result", Data: append([]*intent{}, found[start:end]...), HasMore: end < len(found),
+		URL: c.URL.Path,
+	}
 	if out.HasMore {
 		out.NextPage = text(strconv.Itoa(end))
 	}

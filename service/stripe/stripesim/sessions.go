@@ -184,8 +184,10 @@ func (a *account) redeemSession(c *call) (any, error) {
 		return nil, invalid("", "customer_session_client_secret", "This customer session has expired.")
 	}
 	s.redeemed = true
-	return document{"object": "elements_session", "customer": s.Customer, "components": s.Components,
-		"payment_methods": a.redisplayed(s)}, nil
+	return document{
+		"object": "elements_session", "customer": s.Customer, "components": s.Components,
+		"payment_methods": a.redisplayed(s),
+	}, nil
 }
 
 // redisplayed are the saved methods that the session lets a page show, the last one first.

@@ -50,8 +50,10 @@ func start(t *testing.T, opts stripesim.Options) *bench {
 		server.Close()
 		shop.Close()
 	})
-	return &bench{Server: sim, t: t, url: server.URL, inbox: in,
-		api: sdk(server.URL, secretKey, schemaCheck{t, transport})}
+	return &bench{
+		Server: sim, t: t, url: server.URL, inbox: in,
+		api: sdk(server.URL, secretKey, schemaCheck{t, transport}),
+	}
 }
 
 // sdk is stripe-go without its own retries, so that a test sees every answer.
@@ -135,8 +137,10 @@ func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.Paymen
 }
 
 func confirmWith(method string) *stripe.PaymentIntentConfirmParams {
-	return &stripe.PaymentIntentConfirmParams{PaymentMethod: new(method),
-		ReturnURL: new("https://shop.example/done?order=7")}
+	return &stripe.PaymentIntentConfirmParams{
+		PaymentMethod: new(method),
+		ReturnURL:     new("https://shop.example/done?order=7"),
+	}
 }
 
 func (b *bench) get(id string) *stripe.PaymentIntent {

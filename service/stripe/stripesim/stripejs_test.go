@@ -34,8 +34,10 @@ func TestServesStripeJS(t *testing.T) {
 // bank's page is gone to either way.
 func TestChallengeInThePage(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	for method, want := range map[string]string{"pm_card_threeDSecureRequired": "use_stripe_sdk",
-		"pm_ideal": "redirect_to_url"} {
+	for method, want := range map[string]string{
+		"pm_card_threeDSecureRequired": "use_stripe_sdk",
+		"pm_ideal":                     "redirect_to_url",
+	} {
 		pi := b.open()
 		confirm := confirmWith(method)
 		confirm.UseStripeSDK = new(true)
@@ -78,8 +80,10 @@ func TestSavedRedirect(t *testing.T) {
 		if err := b.Authenticate(pi.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		saved := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{Customer: new(owner.ID),
-			Type: new("sepa_debit")})
+		saved := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{
+			Customer: new(owner.ID),
+			Type:     new("sepa_debit"),
+		})
 		count := 0
 		for saved.Next() {
 			count++

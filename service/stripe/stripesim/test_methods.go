@@ -20,10 +20,14 @@ var testMethods = map[string]testMethod{
 	"pm_card_bypassPending":   {"card", "visa", "4000000000000077", behaviour{}},
 	"pm_card_bypassPendingUS": {"card", "visa", "4000000000000077", behaviour{}},
 
-	"pm_card_chargeDeclined": {"card", "visa", "4000000000000002",
-		behaviour{decline: genericDecline}},
-	"pm_card_visa_chargeDeclined": {"card", "visa", "4000000000000002",
-		behaviour{decline: genericDecline}},
+	"pm_card_chargeDeclined": {
+		"card", "visa", "4000000000000002",
+		behaviour{decline: genericDecline},
+	},
+	"pm_card_visa_chargeDeclined": {
+		"card", "visa", "4000000000000002",
+		behaviour{decline: genericDecline},
+	},
 	"pm_card_chargeDeclinedInsufficientFunds":      {"card", "visa", "4000000000009995", behaviour{decline: noFunds}},
 	"pm_card_visa_chargeDeclinedInsufficientFunds": {"card", "visa", "4000000000009995", behaviour{decline: noFunds}},
 	"pm_card_visa_chargeDeclinedLostCard":          {"card", "visa", "4000000000009987", behaviour{decline: lostCard}},
@@ -32,27 +36,45 @@ var testMethods = map[string]testMethod{
 	"pm_card_radarBlock":                           {"card", "visa", "4100000000000019", behaviour{decline: fraudulent}},
 	"pm_card_chargeDeclinedExpiredCard":            {"card", "visa", "4000000000000069", behaviour{decline: expiredCard}},
 	"pm_card_chargeDeclinedIncorrectCvc":           {"card", "visa", "4000000000000127", behaviour{decline: incorrectCVC}},
-	"pm_card_chargeDeclinedProcessingError": {"card", "visa", "4000000000000119",
-		behaviour{decline: processingError}},
-	"pm_card_chargeCustomerFail": {"card", "visa", "4000000000000341",
-		behaviour{decline: genericDecline, attaches: true}},
+	"pm_card_chargeDeclinedProcessingError": {
+		"card", "visa", "4000000000000119",
+		behaviour{decline: processingError},
+	},
+	"pm_card_chargeCustomerFail": {
+		"card", "visa", "4000000000000341",
+		behaviour{decline: genericDecline, attaches: true},
+	},
 
-	"pm_card_authenticationRequired": {"card", "visa", "4000002760003184",
-		behaviour{challenge: true}},
-	"pm_card_threeDSecureRequired": {"card", "visa", "4000000000003220",
-		behaviour{challenge: true}},
-	"pm_card_threeDSecure2Required": {"card", "visa", "4000000000003220",
-		behaviour{challenge: true}},
-	"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": {"card", "visa", "4000008260003178",
-		behaviour{challenge: true, decline: noFunds, attaches: true}},
-	"pm_card_threeDSecureRequiredChargeDeclined": {"card", "visa", "4000008400001629",
-		behaviour{challenge: true, decline: genericDecline, attaches: true}},
+	"pm_card_authenticationRequired": {
+		"card", "visa", "4000002760003184",
+		behaviour{challenge: true},
+	},
+	"pm_card_threeDSecureRequired": {
+		"card", "visa", "4000000000003220",
+		behaviour{challenge: true},
+	},
+	"pm_card_threeDSecure2Required": {
+		"card", "visa", "4000000000003220",
+		behaviour{challenge: true},
+	},
+	"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": {
+		"card", "visa", "4000008260003178",
+		behaviour{challenge: true, decline: noFunds, attaches: true},
+	},
+	"pm_card_threeDSecureRequiredChargeDeclined": {
+		"card", "visa", "4000008400001629",
+		behaviour{challenge: true, decline: genericDecline, attaches: true},
+	},
 
 	"pm_card_createDispute": {"card", "visa", "4000000000000259", behaviour{dispute: "fraudulent"}},
-	"pm_card_createDisputeProductNotReceived": {"card", "visa", "4000000000002685",
-		behaviour{dispute: "product_not_received"}},
-	"pm_card_createDisputeInquiry": {"card", "visa", "4000000000001976",
-		behaviour{dispute: "fraudulent", inquiry: true}},
+	"pm_card_createDisputeProductNotReceived": {
+		"card", "visa", "4000000000002685",
+		behaviour{dispute: "product_not_received"},
+	},
+	"pm_card_createDisputeInquiry": {
+		"card", "visa", "4000000000001976",
+		behaviour{dispute: "fraudulent", inquiry: true},
+	},
 	"pm_card_riskLevelElevated": {"card", "visa", "4000000000009235", behaviour{review: "rule"}},
 	"pm_card_pendingRefund":     {"card", "visa", "4000000000007726", behaviour{refund: "pending"}},
 	"pm_card_refundFail":        {"card", "visa", "4000000000005126", behaviour{refund: "fails"}},
@@ -81,14 +103,22 @@ var testMethods = map[string]testMethod{
 
 	"pm_usBankAccount_success":    {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
 	"pm_usBankAccount_processing": {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
-	"pm_usBankAccount_accountClosed": {"us_bank_account", "", "000111111113",
-		behaviour{decline: accountClosed, attaches: true}},
-	"pm_usBankAccount_noAccount": {"us_bank_account", "", "000111111116",
-		behaviour{decline: accountMissing, attaches: true}},
-	"pm_usBankAccount_insufficientFunds": {"us_bank_account", "", "000222222227",
-		behaviour{decline: accountEmpty, attaches: true}},
-	"pm_usBankAccount_debitNotAuthorized": {"us_bank_account", "", "000333333335",
-		behaviour{decline: debitUnauthorised, attaches: true}},
+	"pm_usBankAccount_accountClosed": {
+		"us_bank_account", "", "000111111113",
+		behaviour{decline: accountClosed, attaches: true},
+	},
+	"pm_usBankAccount_noAccount": {
+		"us_bank_account", "", "000111111116",
+		behaviour{decline: accountMissing, attaches: true},
+	},
+	"pm_usBankAccount_insufficientFunds": {
+		"us_bank_account", "", "000222222227",
+		behaviour{decline: accountEmpty, attaches: true},
+	},
+	"pm_usBankAccount_debitNotAuthorized": {
+		"us_bank_account", "", "000333333335",
+		behaviour{decline: debitUnauthorised, attaches: true},
+	},
 	"pm_usBankAccount_dispute": {"us_bank_account", "", "000666666661", behaviour{dispute: "general"}},
 }
 

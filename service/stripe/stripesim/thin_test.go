@@ -64,7 +64,8 @@ func TestEventsOnDemand(t *testing.T) {
 	}
 	checkThin(t, thin[0])
 	for i, c := range []struct{ context, account, shown string }{
-		{"", "", `"context" absent, "account" absent`}, {"null", "", `"context" null, "account" absent`},
+		{"", "", `"context" absent, "account" absent`},
+		{"null", "", `"context" null, "account" absent`},
 		{"acct_1other", "", `"context" "acct_1other", "account" absent`},
 		{"", "acct_1con", `"context" absent, "account" "acct_1con"`},
 	} {

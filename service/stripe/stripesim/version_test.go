@@ -113,8 +113,10 @@ func playAll(b *bench) {
 	for _, to := range []string{"processing", "requires_capture", "canceled", "requires_action"} {
 		do(b.SetStatus(b.open().ID, to))
 	}
-	for _, action := range []string{"multibanco_display_details", "display_bank_transfer_instructions",
-		"verify_with_microdeposits"} {
+	for _, action := range []string{
+		"multibanco_display_details", "display_bank_transfer_instructions",
+		"verify_with_microdeposits",
+	} {
 		waiting := b.open()
 		do(b.StartAction(waiting.ID, action, 0))
 		do(b.Settle(waiting.ID, true))

@@ -14,7 +14,9 @@ import (
 // vouchers are the types of payment method that are paid elsewhere, with the member that says until
 // when.
 var vouchers = []struct{ kind, currency, expires string }{
-	{"boleto", "brl", "expires_at"}, {"konbini", "jpy", "expires_at"}, {"multibanco", "eur", "expires_at"},
+	{"boleto", "brl", "expires_at"},
+	{"konbini", "jpy", "expires_at"},
+	{"multibanco", "eur", "expires_at"},
 	{"oxxo", "mxn", "expires_after"},
 }
 
