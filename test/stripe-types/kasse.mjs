@@ -1,4 +1,5 @@
-// What Kasse does with each value that it knows. A value of Stripe's types that is not here is new: the check fails until
+// What Kasse does with each value that it knows. A value of Stripe's types that is not here is
+// new: the check fails until
 // somebody has decided.
 
 const ignored = 'ignored';
@@ -66,7 +67,8 @@ const held = 'closed: the payment stays held until money is given back';
 
 export const closedReasons = {
   approved: 'closed: the payment is released',
-  acknowledged: held, canceled: held, disputed: held, payment_never_settled: held, redacted: held, refunded: held, refunded_as_fraud: held,
+  acknowledged: held, canceled: held, disputed: held, payment_never_settled: held, redacted: held, refunded: held,
+  refunded_as_fraud: held,
 };
 
 export const openedReasons = { manual: 'shown as `review.reason`', rule: 'shown as `review.reason`' };
@@ -85,14 +87,19 @@ export const cancellationReasons = {
   automatic: read, expired: read, failed_invoice: read, void_invoice: read,
 };
 
-export const captureMethods = { automatic: 'a term of the order', automatic_async: 'a term of the order; the default', manual: 'a term of the order' };
+export const captureMethods = {
+  automatic: 'a term of the order', automatic_async: 'a term of the order; the default', manual: 'a term of the order',
+};
 
-export const futureUsages = { off_session: 'a term of the order; `save_usage`', on_session: 'a term of the order; `save_usage`' };
+export const futureUsages = {
+  off_session: 'a term of the order; `save_usage`', on_session: 'a term of the order; `save_usage`',
+};
 
 export const components = {
   payment_element: '`"surface": "web"`',
   mobile_payment_element: '`"surface": "mobile"`',
-  active_entitlements: 'not used', buy_button: 'not used', customer_portal: 'not used', customer_sheet: 'not used', pricing_table: 'not used',
+  active_entitlements: 'not used', buy_button: 'not used', customer_portal: 'not used', customer_sheet: 'not used',
+  pricing_table: 'not used',
 };
 
 export const webFeatures = {
@@ -115,12 +122,16 @@ export const mobileFeatures = {
 const notSent = 'not sent';
 
 export const creation = {
-  amount: '`amount`', currency: '`currency`', customer: '`customer`', capture_method: '`capture_method`', description: '`description`',
-  metadata: '`metadata`, and Kasse\'s own keys', receipt_email: '`receipt_email`', setup_future_usage: '`setup_future_usage`',
+  amount: '`amount`', currency: '`currency`', customer: '`customer`', capture_method: '`capture_method`',
+  description: '`description`',
+  metadata: '`metadata`, and Kasse\'s own keys', receipt_email: '`receipt_email`',
+  setup_future_usage: '`setup_future_usage`',
   shipping: '`shipping`', statement_descriptor_suffix: '`statement_descriptor_suffix`',
-  payment_method_configuration: '`payment_method_configuration`', automatic_payment_methods: 'always `enabled`', expand: notSent,
+  payment_method_configuration: '`payment_method_configuration`', automatic_payment_methods: 'always `enabled`',
+  expand: notSent,
   allowed_payment_method_types: notSent, amount_details: notSent, application_fee_amount: notSent, confirm: notSent,
-  confirmation_method: notSent, confirmation_token: notSent, customer_account: notSent, error_on_requires_action: notSent,
+  confirmation_method: notSent, confirmation_token: notSent, customer_account: notSent,
+  error_on_requires_action: notSent,
   excluded_payment_method_types: notSent, hooks: notSent, mandate: notSent, mandate_data: notSent, off_session: notSent,
   on_behalf_of: notSent, payment_details: notSent, payment_method: notSent, payment_method_data: notSent,
   payment_method_options: notSent, radar_options: notSent, return_url: notSent, statement_descriptor: notSent,
@@ -135,10 +146,13 @@ const optional = 'changes the view; optional, `kasse check` names it';
 export const eventFamilies = ['payment_intent', 'charge', 'refund', 'review', 'radar'];
 
 export const events = {
-  'payment_intent.amount_capturable_updated': needed, 'payment_intent.canceled': needed, 'payment_intent.created': needed,
-  'payment_intent.payment_failed': needed, 'payment_intent.processing': needed, 'payment_intent.requires_action': needed,
+  'payment_intent.amount_capturable_updated': needed, 'payment_intent.canceled': needed,
+  'payment_intent.created': needed,
+  'payment_intent.payment_failed': needed, 'payment_intent.processing': needed,
+  'payment_intent.requires_action': needed,
   'payment_intent.succeeded': needed, 'payment_intent.partially_funded': wanted,
-  'charge.refunded': wanted, 'charge.refund.updated': wanted, 'refund.created': wanted, 'refund.failed': wanted, 'refund.updated': wanted,
+  'charge.refunded': wanted, 'charge.refund.updated': wanted, 'refund.created': wanted, 'refund.failed': wanted,
+  'refund.updated': wanted,
   'charge.dispute.closed': wanted, 'charge.dispute.created': wanted, 'charge.dispute.funds_reinstated': wanted,
   'charge.dispute.funds_withdrawn': wanted, 'charge.dispute.updated': wanted,
   'charge.failed': optional, 'charge.succeeded': optional, 'charge.updated': optional, 'review.closed': optional, 'review.opened': optional,
@@ -148,7 +162,8 @@ export const events = {
 
 /** Answers of Stripe's to Kasse's own calls, by their code. All others are 502 `stripe_error`. */
 export const refusals = {
-  amount_too_large: '422 `amount_out_of_range`', amount_too_small: '422 `amount_out_of_range`', invalid_charge_amount: '422 `amount_out_of_range`',
+  amount_too_large: '422 `amount_out_of_range`', amount_too_small: '422 `amount_out_of_range`',
+  invalid_charge_amount: '422 `amount_out_of_range`',
   balance_insufficient: '409 `balance_insufficient`', charge_already_captured: '409 `invalid_state`',
   charge_already_refunded: '422 `refund_exceeds_payment`', charge_disputed: '409 `invalid_state`',
   charge_expired_for_capture: '409 `invalid_state`', payment_intent_unexpected_state: '409 `invalid_state`',

@@ -18,7 +18,10 @@ const objects = {
 const longest = 30;
 
 /** The types of payment method that the simulator has: the members of others are left out. */
-const methods = new Set(['bancontact', 'boleto', 'card', 'customer_balance', 'eps', 'ideal', 'konbini', 'link', 'multibanco', 'oxxo', 'sepa_debit', 'sofort', 'us_bank_account']);
+const methods = new Set([
+  'bancontact', 'boleto', 'card', 'customer_balance', 'eps', 'ideal', 'konbini', 'link', 'multibanco', 'oxxo', 'sepa_debit',
+  'sofort', 'us_bank_account',
+]);
 const byMethod = (members) => 'sepa_debit' in members && 'klarna' in members;
 
 /** Members that the simulator repeats as they were sent to it. */
@@ -33,12 +36,17 @@ function trim(type) {
 }
 
 function trimMembers(members) {
-  const kept = Object.entries(members).filter(([name, type]) => !byMethod(members) || methods.has(name) || type.required || !type.members);
-  return Object.fromEntries(kept.map(([name, { members: inner, ...type }]) => [name, trim(repeated.has(name) || !inner ? type : { ...type, members: inner })]));
+  const keeps = (name, type) => !byMethod(members) || methods.has(name) || type.required || !type.members;
+  const out = {};
+  for (const [name, type] of Object.entries(members)) {
+    if (keeps(name, type)) out[name] = trim(repeated.has(name) ? { ...type, members: undefined } : type);
+  }
+  return out;
 }
 
 /** One line an object, so that a newer package shows as a readable difference. */
 export function shapes() {
-  const lines = Object.entries(objects).map(([name, [file, type]]) => `  ${JSON.stringify(name)}: ${JSON.stringify(trimMembers(shapeOf(file, type)))}`);
+  const line = ([name, [file, type]]) => `  "${name}": ${JSON.stringify(trimMembers(shapeOf(file, type)))}`;
+  const lines = Object.entries(objects).map(line);
   return `{\n${lines.join(',\n')}\n}\n`;
 }

@@ -53,7 +53,12 @@ const keywords = new Map([
 ]);
 
 /** Other names of the package that stand for a plain value. */
-const shared = { Metadata: { kinds: ['object'] }, Address: { kinds: ['object'] }, OtherString: { kinds: [], open: true }, Decimal: { kinds: ['string'] } };
+const shared = {
+  Address: { kinds: ['object'] },
+  Decimal: { kinds: ['string'] },
+  Metadata: { kinds: ['object'] },
+  OtherString: { kinds: [], open: true },
+};
 
 function literal(node) {
   if (node.literal.kind === ts.SyntaxKind.NullKeyword) return { kinds: ['null'] };

@@ -22,7 +22,8 @@ type Options struct {
 	Settle time.Duration
 	// Webhooks are the endpoints that get events from the start.
 	Webhooks []Webhook
-	// APIVersion is the api_version of events; empty means 2024-06-20.
+	// APIVersion is the API version of events, for endpoints that have none of their own; empty
+	// means 2024-06-20.
 	APIVersion string
 	// Now is the clock that the simulator's is derived from; nil means the machine's. A fixed one
 	// lets a run replay to the second.
