@@ -44,6 +44,18 @@ lint: .tools/bin/golangci-lint ## the linters of .golangci.yml
 spec: test/spec/node_modules/.package-lock.json ## lint openapi.yaml
 	npm run --silent --prefix test/spec lint
 
+.PHONY: stripe-types stripe-types-check
+check: stripe-types-check
+stripe-types: test/stripe-types/node_modules/.package-lock.json ## docs/stripe-types.md from the newest Stripe package: what Kasse does with each value
+	npm run --silent --prefix test/stripe-types generate
+
+stripe-types-check: test/stripe-types/node_modules/.package-lock.json
+	npm run --silent --prefix test/stripe-types check
+
+test/stripe-types/node_modules/.package-lock.json: test/stripe-types/package-lock.json
+	npm ci --silent --prefix test/stripe-types
+	@touch $@
+
 .PHONY: e2e
 check: e2e
 e2e: test/e2e/node_modules/.package-lock.json ## a browser pays: the shop's page of kasse-dev in headless Chromium

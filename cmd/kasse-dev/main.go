@@ -1,4 +1,5 @@
-// Kasse-dev is the whole of Kasse on a laptop, offline: the real server on an embedded Redis and a simulated Stripe.
+// Kasse-dev is the whole of Kasse on a laptop, offline: the real server on an embedded Redis and a
+// simulated Stripe.
 package main
 
 import (
@@ -9,12 +10,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// options are the flags. Addresses without a host are on loopback.
+// options are the flags. An address without a host is on loopback.
 type options struct {
 	demo, real               bool
 	addr, adminAddr          string
@@ -24,7 +26,11 @@ type options struct {
 	seed                     uint64
 	duplicate, reorder, drop float64
 	settle                   time.Duration
+	stripeVersion            string
 }
+
+// stripeVersions are the API versions whose events the simulator sends.
+var stripeVersions = []string{"2024-06-20", "2026-10-28.endive"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -59,12 +65,14 @@ func run(ctx context.Context, args []string) error {
 	return o.explain(w.stop())
 }
 
-// explain adds what goes wrong at the second start with one real Redis: it remembers what the simulator has forgotten.
+// explain adds the likely cause of a failed second start with a real Redis: its payments are
+// unknown to the new simulator.
 func (o options) explain(err error) error {
 	if err == nil || o.redis == "" || o.real {
 		return err
 	}
-	return fmt.Errorf("%w\nThe simulated Stripe is a new one at every start. If this Redis was used before, empty it (FLUSHDB), or name another", err)
+	return fmt.Errorf("%w\nThe simulated Stripe is a new one at every start. "+
+		"If this Redis was used before, empty it (FLUSHDB), or name another", err)
 }
 
 func parse(args []string) (options, error) {
@@ -78,13 +86,19 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control surface")
 	flags.StringVar(&o.shopAddr, "shop-addr", ":8091", "address of the shop whose page pays")
 	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, forgotten at the end")
-	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), "seed of the simulator: of its ids, and of what it does to events") //nolint:gosec // no secret
+	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), //nolint:gosec // no secret
+		"seed of the simulator: of its ids, and of what it does to events")
 	flags.Float64Var(&o.duplicate, "duplicate", 0, "rate of events delivered twice")
 	flags.Float64Var(&o.reorder, "reorder", 0, "rate of events delivered out of order")
 	flags.Float64Var(&o.drop, "drop", 0, "rate of events never made at all")
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
+	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
+		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))
 	if err := flags.Parse(args); err != nil {
 		return o, flag.ErrHelp
+	}
+	if !slices.Contains(stripeVersions, o.stripeVersion) {
+		return o, fmt.Errorf("-stripe-version is %s: it must be %s", o.stripeVersion, strings.Join(stripeVersions, " or "))
 	}
 	if o.demo && o.real {
 		return o, errors.New("-demo plays on the simulator: leave out -real")

@@ -24,7 +24,8 @@ func visit(t *testing.T, w *world, path string) (answer *httptest.ResponseRecord
 
 // TestReturnURLStaysSecret: Stripe sends the customer back with a client secret in the address. It goes to no other site, and not into the log.
 func TestReturnURLStaysSecret(t *testing.T) {
-	answer, log := visit(t, &world{stripe: "http://127.0.0.1:1"}, "/return?order=7&payment_intent_client_secret=pi_1_secret_2")
+	answer, log := visit(t, &world{stripe: "http://127.0.0.1:1"},
+		"/return?order=7&payment_intent_client_secret=pi_1_secret_2")
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "<main") {
 		t.Errorf("the return page answered %d", answer.Code)
 	}
@@ -65,7 +66,7 @@ func TestStripeJSComesFromStripe(t *testing.T) {
 	}
 	w.kasse = "http://127.0.0.1:8080"
 	answer, _ := visit(t, w, "/api/config")
-	if got := strings.TrimSpace(answer.Body.String()); got != `{"kasse":"http://127.0.0.1:8080","stripe_js":"https://js.stripe.com/v3/"}` {
-		t.Errorf("the page is told %s", got)
+	if got := strings.TrimSpace(answer.Body.String()); got != `{"kasse":"http://127.0.0.1:8080","stripe_js":"https://js.stripe.com/endive/stripe.js"}` {
+		t.Errorf("the page gets %s", got)
 	}
 }

@@ -30,6 +30,9 @@ const (
 
 const realStripe = "https://api.stripe.com"
 
+// realStripeJS is Stripe.js of the newest release train, as @stripe/stripe-js 10.2.1 loads it.
+const realStripeJS = "https://js.stripe.com/endive/stripe.js"
+
 // world is everything that runs: Redis, Stripe, and Kasse between them.
 type world struct {
 	kasse, admin, stripe, control, shop string // base URLs
@@ -66,11 +69,11 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if err != nil {
 		return w, err
 	}
-	door, err := w.listen(ctx, o.shopAddr) // Kasse has to know the shop's origin, and the shop where Kasse is
+	listener, err := w.listen(ctx, o.shopAddr) // Kasse needs the shop's origin
 	if err != nil {
 		return w, err
 	}
-	w.shop = base(door)
+	w.shop = base(listener)
 	settings["CORS_ALLOWED_ORIGINS"] = origins(w.shop, os.Getenv("CORS_ALLOWED_ORIGINS"))
 	config, err := w.startKasse(ctx, sim, settings)
 	if err != nil {
@@ -80,11 +83,12 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if err != nil {
 		return w, err
 	}
-	w.serve(door, pages)
+	w.serve(listener, pages)
 	return w, nil
 }
 
-// origins lists those that the shop's page may come from, and what the environment lists beside them.
+// origins lists those that the shop's page may come from, and what the environment lists beside
+// them.
 func origins(shop, others string) string {
 	all := []string{shop, strings.Replace(shop, "127.0.0.1", "localhost", 1)}
 	if others != "" {
@@ -106,15 +110,16 @@ func (w *world) startRedis(o options) (string, error) {
 	return "redis://" + redis.Addr() + "/0", nil
 }
 
-// startStripe starts the simulator and its control surface, and points the settings at it. With -real the environment's
-// own settings stay.
+// startStripe starts the simulator and its control surface, and points the settings at it. With
+// -real the environment's own settings stay.
 func (w *world) startStripe(ctx context.Context, o options, settings map[string]string) (*stripesim.Server, error) {
 	if o.real {
-		w.stripe, w.stripeJS = realStripe, "https://js.stripe.com/v3/"
+		w.stripe, w.stripeJS = realStripe, realStripeJS
 		return nil, nil //nolint:nilnil // no simulator is what was asked for
 	}
 	sim := stripesim.New(stripesim.Options{
 		Seed: o.seed, Duplicate: o.duplicate, Reorder: o.reorder, Drop: o.drop, Settle: o.settle,
+		APIVersion: o.stripeVersion,
 	})
 	w.cleanups = append(w.cleanups, sim.Close)
 	var err error
@@ -226,7 +231,10 @@ func (w *world) listen(ctx context.Context, address string) (net.Listener, error
 }
 
 func (w *world) serve(listener net.Listener, handler http.Handler) {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
 	go server.Serve(listener) //nolint:errcheck // it ends with the world
 	w.cleanups = append(w.cleanups, func() { _ = server.Close() })
 }

@@ -92,16 +92,13 @@ describe('paying', { concurrency: 2 }, () => {
     });
   }
 
-  test('at the bank, by Sofort, which then takes its time', async (t) => {
+  test('Sofort has ended and is not offered', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();
-    await ada.method('Sofort');
-    await ada.pay();
-    await ada.bank('Authorize');
-    await ada.shows(onItsWay);
-    await w.settle(ada.order);
-    await ada.shows(paid);
-    await w.paidOnce(ada.order);
+    await ada.payable();
+    const offered = await ada.page.getByRole('radio').evaluateAll((radios) => radios.map((radio) => radio.labels[0].textContent));
+    assert.ok(offered.some((label) => label.startsWith('iDEAL')), `offered: ${offered}`);
+    assert.ok(!offered.some((label) => /sofort/i.test(label)), `offered: ${offered}`);
   });
 
   test('at the bank, which says no: the next try is the same payment', async (t) => {
@@ -208,17 +205,13 @@ describe('paying', { concurrency: 2 }, () => {
     await w.paidOnce(ada.order);
   });
 
-  for (const name of ['iDEAL', 'Bancontact', 'Sofort']) {
+  for (const name of ['iDEAL', 'Bancontact']) {
     test(`what is saved of ${name} is a debit, which pays the next time`, async (t) => {
       const ada = await shopper(t, w);
       await ada.checkOut();
       await ada.method(name, { save: true });
       await ada.pay();
       await ada.bank('Authorize');
-      if (name === 'Sofort') {
-        await ada.shows(onItsWay);
-        await w.settle(ada.order);
-      }
       await ada.shows(paid);
       await ada.checkOut();
       await ada.choose('SEPA Direct Debit ••••');

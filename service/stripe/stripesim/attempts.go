@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// confirmIntent answers POST /v1/payment_intents/{intent}/confirm, from a backend or from a page that knows the client secret.
+// confirmIntent answers POST /v1/payment_intents/{intent}/confirm, from a backend or from a page
+// that knows the client secret.
 func (a *account) confirmIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {
@@ -28,7 +29,8 @@ func (a *account) confirmIntent(c *call) (any, error) {
 
 func notConfirmable(pi *intent) *failure {
 	if pi.in(succeeded) {
-		return unexpectedState(pi, "You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
+		return unexpectedState(pi,
+			"You cannot confirm this PaymentIntent because it has already succeeded after being previously confirmed.")
 	}
 	return unexpectedState(pi, textNotConfirmable, pi.Status)
 }
@@ -44,23 +46,31 @@ func (a *account) checkConfirmation(pi *intent, p params) *failure {
 		return invalid("", "return_url", textReturnURL)
 	}
 	if families[m.Type].redirects && pi.returnURL == "" {
-		return invalid("", "return_url", "You must provide a `return_url` when confirming using payment_method_types[]=%s.", m.Type)
+		return invalid("", "return_url", "You must provide a `return_url` when confirming using payment_method_types[]=%s.",
+			m.Type)
 	}
 	if only := families[m.Type].currency; only != "" && only != pi.Currency {
-		return invalid("", "currency", "The currency provided (%s) is invalid for one or more payment methods specified on this Payment Intent: %s.", pi.Currency, m.Type)
+		return invalid("", "currency",
+			"The currency provided (%s) is invalid for one or more payment methods specified on this Payment Intent: %s.",
+			pi.Currency, m.Type)
 	}
 	return nil
 }
 
-// attempt tries the intent's method. Only what ends before the customer or a bank is asked further comes back as an error.
+// attempt tries the intent's method. Only what ends before the customer or a bank is asked further
+// comes back as an error.
 func (a *account) attempt(pi *intent, p params) (any, error) {
 	m, _ := a.methods.find(string(pi.PaymentMethod))
-	a.forget(pi)
+	a.clearAction(pi)
 	pi.LastPaymentError = nil
 	family := families[m.Type]
 	switch {
 	case family.transfer:
 		a.awaitTransfer(pi)
+	case family.voucher:
+		a.issueVoucher(pi, m)
+	case wantsMicrodeposits(pi, m):
+		a.awaitDeposits(pi)
 	case (m.act.challenge || family.redirects) && (p.boolean("error_on_requires_action") || p.boolean("off_session")):
 		return nil, a.decline(pi, m, needsCustomer)
 	case m.act.challenge || family.redirects:
@@ -75,7 +85,7 @@ func (a *account) attempt(pi *intent, p params) (any, error) {
 
 // proceed goes on once the customer has agreed: to the network, or to a bank that takes its time.
 func (a *account) proceed(pi *intent, m *method) *failure {
-	a.forget(pi)
+	a.clearAction(pi)
 	switch {
 	case families[m.Type].delayed:
 		a.process(pi, m)
@@ -101,14 +111,18 @@ func (a *account) succeed(pi *intent, m *method, ch *charge) {
 	pi.Status, pi.AmountReceived, pi.AmountCapturable = succeeded, ch.AmountCaptured, 0
 	pi.Processing = nil
 	a.emit("payment_intent.succeeded", pi)
-	a.keep(pi, m)
+	a.saveMethod(pi, m)
+	if m.act.review != "" {
+		a.openReview(ch, m.act.review)
+	}
 	if m.act.dispute != "" {
-		a.openDispute(ch, m.act.dispute, m.act.inquiry)
+		a.openDispute(ch, m.act.dispute, m.act.caseType())
 	}
 }
 
-// keep saves the method with the customer where setup_future_usage asks for it. What cannot be saved stays unsaved, as at Stripe.
-func (a *account) keep(pi *intent, m *method) {
+// keep saves the method with the customer where setup_future_usage asks for it. What cannot be
+// saved stays unsaved, as at Stripe.
+func (a *account) saveMethod(pi *intent, m *method) {
 	if pi.SetupFutureUsage == "" || pi.Customer == "" || m.Customer != "" {
 		return
 	}
@@ -121,8 +135,8 @@ func (a *account) keep(pi *intent, m *method) {
 	}
 }
 
-// generateDebit is what is saved of a method that cannot be: a SEPA debit of the same account; nil where Stripe makes none.
-// https://docs.stripe.com/payments/ideal/save-during-payment.
+// generateDebit is what is saved of a method that cannot be: a SEPA debit of the same account; nil
+// where Stripe makes none. https://docs.stripe.com/payments/ideal/save-during-payment.
 func (a *account) generateDebit(from *method) *method {
 	if !families[from.Type].debits {
 		return nil
@@ -155,14 +169,15 @@ func (a *account) failCharge(pi *intent, m *method, ch *charge, d *decline) *fai
 
 // fail puts the intent back to where another method can be tried.
 func (a *account) fail(pi *intent, f *failure) {
-	a.forget(pi)
+	a.clearAction(pi)
 	pi.Status, pi.LastPaymentError, pi.PaymentMethod, pi.Processing = requiresPaymentMethod, f, "", nil
 	a.emit("payment_intent.payment_failed", pi)
 }
 
 func cardError(m *method, d *decline) *failure {
 	return &failure{
-		status: http.StatusPaymentRequired, Type: typeCard, Code: d.code, DeclineCode: d.reason, DocURL: docURL(d.code), Message: d.message, PaymentMethod: m,
+		status: http.StatusPaymentRequired, Type: typeCard, Code: d.code, DeclineCode: d.reason, DocURL: docURL(d.code),
+		Message: d.message, PaymentMethod: m,
 	}
 }
 
@@ -175,7 +190,8 @@ func (a *account) process(pi *intent, m *method) {
 	a.after(a.opts.Settle, func() { a.settleCharge(ch, m.act.decline) })
 }
 
-// settleCharge is the bank's answer to a debit; d is nil where it paid. A charge that was settled before stays as it is.
+// settleCharge is the bank's answer to a debit; d is nil where it paid. A charge that was settled
+// before stays as it is.
 func (a *account) settleCharge(ch *charge, d *decline) {
 	pi, _ := a.intents.find(string(ch.PaymentIntent))
 	if ch.Status != "pending" || pi.Status != processing {
@@ -192,12 +208,14 @@ func (a *account) settleCharge(ch *charge, d *decline) {
 }
 
 // forget drops what an earlier confirmation left open.
-func (a *account) forget(pi *intent) {
+func (a *account) clearAction(pi *intent) {
 	delete(a.pages, pi.page)
-	pi.page, pi.NextAction = "", nil
+	pi.page, pi.NextAction, pi.elsewhere = "", nil, false
+	pi.turn++
 }
 
-// askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a redirect method.
+// askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a
+// redirect method.
 func (a *account) askCustomer(pi *intent) {
 	token := strings.ToLower(a.ids.letters(24))
 	url := a.base + pagePath + token
@@ -206,9 +224,15 @@ func (a *account) askCustomer(pi *intent) {
 	m, _ := a.methods.find(string(pi.PaymentMethod))
 	pi.inPage = pi.returnURL == "" || (pi.stripeJS && !families[m.Type].redirects)
 	if !pi.inPage {
-		pi.NextAction = document{"type": "redirect_to_url", "redirect_to_url": document{"return_url": pi.returnURL, "url": url}}
+		pi.NextAction = document{
+			"type":            "redirect_to_url",
+			"redirect_to_url": document{"return_url": pi.returnURL, "url": url},
+		}
 	} else {
-		pi.NextAction = document{"type": "use_stripe_sdk", "use_stripe_sdk": document{"type": "three_d_secure_redirect", "stripe_js": url, "source": "src_" + token}}
+		pi.NextAction = document{
+			"type":           "use_stripe_sdk",
+			"use_stripe_sdk": document{"type": "three_d_secure_redirect", "stripe_js": url, "source": "src_" + token},
+		}
 	}
 	a.emit("payment_intent.requires_action", pi)
 }

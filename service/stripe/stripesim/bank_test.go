@@ -1,11 +1,14 @@
 package stripesim_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stripe/stripe-go/v79"
 
@@ -21,11 +24,13 @@ func TestBankPages(t *testing.T) {
 	}{
 		{"pm_card_authenticationRequired", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_card_authenticationRequired", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
-		{"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed, stripe.ErrorCodeCardDeclined},
+		{
+			"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed,
+			stripe.ErrorCodeCardDeclined,
+		},
 		{"pm_ideal", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
 		{"pm_ideal", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
 		{"pm_bancontact", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
-		{"pm_sofort", "success", "pending", stripe.PaymentIntentStatusProcessing, ""},
 	} {
 		t.Run(story.method+" "+story.answer, func(t *testing.T) {
 			b := start(t, stripesim.Options{})
@@ -48,10 +53,40 @@ func TestBankPages(t *testing.T) {
 	}
 }
 
+// Sofort has ended: it is not offered, and an earlier payment by it can still end and be read.
+func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
+	b := start(t, stripesim.Options{Settle: time.Hour})
+	pi := must(b.api.PaymentIntents.Confirm(b.open().ID, confirmWith("pm_ideal")))(t)
+	if slices.Contains(pi.PaymentMethodTypes, "sofort") {
+		t.Errorf("offered: %v", pi.PaymentMethodTypes)
+	}
+	for i, form := range []string{
+		terms + "&payment_method_types[]=sofort",
+		terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort",
+	} {
+		if res, body := b.ask(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", form, res.StatusCode, body)
+		}
+	}
+	if err := b.PayWith(pi.ID, "pm_sofort"); err != nil {
+		t.Fatal(err)
+	}
+	back := visitBank(t, b.get(pi.ID).NextAction.RedirectToURL.URL, "success")
+	expect(t, "redirect_status", back.Query().Get("redirect_status"), "pending")
+	b.SettleAll()
+	paid := b.get(pi.ID)
+	expect(t, "status", paid.Status, stripe.PaymentIntentStatusSucceeded)
+	expect(t, "method", paid.LatestCharge.PaymentMethodDetails.Type, "sofort")
+	b.arrived()
+}
+
 // visitBank opens the page, presses a button, and returns where the bank sends the customer.
 func visitBank(t *testing.T, page, answer string) *url.URL {
 	t.Helper()
-	bank := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	bank := &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	shown := must(bank.Get(page))(t)
 	html := must(io.ReadAll(shown.Body))(t)
 	_ = shown.Body.Close()
@@ -67,7 +102,8 @@ func visitBank(t *testing.T, page, answer string) *url.URL {
 	return must(left.Location())(t)
 }
 
-// A page confirms and looks up its own payment with the publishable key and the client secret, and may do nothing else.
+// A page confirms and looks up its own payment with the publishable key and the client secret, and
+// may do nothing else.
 func TestPublishableKey(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	page := sdk(b.url, publishableKey, http.DefaultTransport)
@@ -92,7 +128,10 @@ func TestPublishableKey(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	for key, want := range map[string]int{"": 401, "sk_live_1234567890": 401, "nonsense": 401, "rk_test_1": 200, secretKey: 200, publishableKey: 403} {
+	for key, want := range map[string]int{
+		"": 401, "sk_live_1234567890": 401, "nonsense": 401, "rk_test_1": 200,
+		secretKey: 200, publishableKey: 403,
+	} {
 		req := must(http.NewRequestWithContext(t.Context(), http.MethodGet, b.url+"/v1/account", nil))(t)
 		if key != "" {
 			req.SetBasicAuth(key, "")

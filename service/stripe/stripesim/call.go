@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxBody is far above any request of Stripe's API that this simulator knows.
+// maxBody is the limit of a request's body in bytes, far above any request of Stripe's API.
 const maxBody = 1 << 20
 
 // endpoint is one route of the API.
@@ -20,7 +20,7 @@ type endpoint struct {
 	do          func(*account, *call) (any, error)
 }
 
-// call is one request on its way through the simulator.
+// call is one request with its parsed parameters.
 type call struct {
 	*http.Request
 	params      params
@@ -28,7 +28,7 @@ type call struct {
 	publishable bool
 }
 
-// answer is a finished response; it is what an idempotency key replays.
+// answer is a finished response. An idempotency key replays it.
 type answer struct {
 	status int
 	body   []byte
@@ -36,7 +36,8 @@ type answer struct {
 	replay bool
 }
 
-// readCall checks the key and reads the parameters. The query counts only where there is no body, as at Stripe's GET endpoints.
+// readCall checks the key and reads the parameters. The query counts only where there is no body,
+// as at Stripe's GET endpoints.
 func (s *Server) readCall(r *http.Request, reqID string, body []byte) (*call, *failure) {
 	publishable, f := authenticate(r)
 	if f != nil {
@@ -54,14 +55,16 @@ func (s *Server) readCall(r *http.Request, reqID string, body []byte) (*call, *f
 	return &call{Request: r, params: given, reqID: reqID, publishable: publishable}, nil
 }
 
-// readBody takes the body whole, so that it can be compared, recorded and parsed.
+// readBody reads the whole body, to compare, log and parse it.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	return bytes.TrimSpace(body), err
 }
 
-// serve answers one request from reading it to rendering it.
-func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+// serve answers one request.
+func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte,
+	work faultPlan,
+) answer {
 	c, f := s.readCall(r, reqID, body)
 	if f == nil && c.publishable && !ep.publishable {
 		f = secretKeyRequired()
@@ -76,7 +79,7 @@ func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID 
 }
 
 // execute does the work and renders its result under one lock.
-func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work workOrder) answer {
+func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work faultPlan) answer {
 	work.pause(ctx, s.done)
 	if work.refusal != nil && !work.first {
 		return refuse(work.refusal, c.reqID)
@@ -93,16 +96,17 @@ func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work workOrd
 
 func (a *account) perform(ep endpoint, c *call) answer {
 	a.base = "http://" + c.Host
-	a.cause = cause{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
-	defer func() { a.cause = cause{} }()
+	a.eventRequest = eventRequest{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
+	defer func() { a.eventRequest = eventRequest{} }()
 	result, err := ep.do(a, c)
 	if err != nil {
-		return refuse(asFailure(err), c.reqID)
+		return a.presentFailure(c, asFailure(err))
 	}
 	return a.present(c, result)
 }
 
-// present renders a result with what the request wants expanded and without what its key may not see.
+// present renders a result in the request's API version, expanded as the request asks, and without
+// the members that its key may not see.
 func (a *account) present(c *call, result any) answer {
 	if list := c.params.list("expand"); len(list) > 0 {
 		expanded, f := a.expand(result, list)
@@ -114,15 +118,41 @@ func (a *account) present(c *call, result any) answer {
 	if pi, ok := result.(*intent); ok && c.publishable {
 		result = pi.publicView()
 	}
-	body, err := render(result)
+	body, err := a.renderFor(c, result)
 	if err != nil {
 		return refuse(serverError(), c.reqID)
 	}
 	return answer{status: http.StatusOK, body: body, origin: c.reqID}
 }
 
+// presentFailure renders a refusal; the objects in it have the request's API version.
+func (a *account) presentFailure(c *call, f *failure) answer {
+	f.RequestLogURL = requestLogURL(c.reqID)
+	body, err := a.renderFor(c, map[string]*failure{"error": f})
+	if err != nil {
+		return refuse(serverError(), c.reqID)
+	}
+	return answer{status: f.status, body: body, origin: c.reqID}
+}
+
+// renderFor renders 2026-10-28.endive for a request that asks for it or a newer version, and
+// 2024-06-20 for all others.
+func (a *account) renderFor(c *call, value any) ([]byte, error) {
+	version := nativeVersion
+	if asked := c.Header.Get("Stripe-Version"); asked >= latestVersion {
+		version = asked
+	}
+	rendered, err := a.inVersion(value, version)
+	if err != nil {
+		return nil, err
+	}
+	return render(rendered)
+}
+
+func requestLogURL(reqID string) string { return "https://dashboard.stripe.com/test/logs/" + reqID }
+
 func refuse(f *failure, reqID string) answer {
-	f.RequestLogURL = "https://dashboard.stripe.com/test/logs/" + reqID
+	f.RequestLogURL = requestLogURL(reqID)
 	body, err := render(map[string]*failure{"error": f})
 	if err != nil {
 		body = []byte(`{"error": {"type": "api_error"}}`)
@@ -130,7 +160,8 @@ func refuse(f *failure, reqID string) answer {
 	return answer{status: f.status, body: body, origin: reqID}
 }
 
-// authenticate accepts test keys only, in either of Stripe's two ways, and says whether the key is a publishable one.
+// authenticate accepts test keys only, in either of Stripe's two ways, and reports whether the key
+// is a publishable one.
 func authenticate(r *http.Request) (publishable bool, f *failure) {
 	key, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {

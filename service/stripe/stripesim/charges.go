@@ -53,16 +53,20 @@ type charge struct {
 
 func (ch *charge) id() string { return ch.ID }
 
-// newCharge opens a charge for an intent, in the given status; the caller finishes and reports it.
+// newCharge opens a charge for an intent, in the given status. The caller finishes it and emits its
+// event.
 func (a *account) newCharge(pi *intent, m *method, state string) *charge {
 	prefix := "py"
 	if m.Type == "card" {
 		prefix = "ch"
 	}
 	ch := &charge{
-		ID: a.ids.long(prefix), Object: "charge", Amount: pi.Amount, BillingDetails: m.Billing, CalculatedStatementDescriptor: "KASSE TEST SHOP",
-		Created: a.unix(), Currency: pi.Currency, Customer: pi.Customer, Description: pi.Description, FraudDetails: document{}, Metadata: pi.Metadata,
-		PaymentIntent: text(pi.ID), PaymentMethod: text(m.ID), RadarOptions: document{}, ReceiptEmail: pi.ReceiptEmail, Shipping: pi.Shipping,
+		ID: a.ids.long(prefix), Object: "charge", Amount: pi.Amount, BillingDetails: m.Billing,
+		CalculatedStatementDescriptor: "KASSE TEST SHOP",
+		Created:                       a.unix(), Currency: pi.Currency, Customer: pi.Customer, Description: pi.Description,
+		FraudDetails: document{}, Metadata: pi.Metadata,
+		PaymentIntent: text(pi.ID), PaymentMethod: text(m.ID), RadarOptions: document{}, ReceiptEmail: pi.ReceiptEmail,
+		Shipping:                  pi.Shipping,
 		StatementDescriptorSuffix: pi.StatementDescriptorSuffix, Status: state, TransferGroup: pi.TransferGroup,
 	}
 	ch.PaymentMethodDetails = chargeDetails(m, ch)
@@ -77,7 +81,8 @@ func (ch *charge) approve(m *method, captured bool) {
 		ch.AmountCaptured = ch.Amount
 	}
 	ch.Outcome = document{
-		"network_status": "approved_by_network", "reason": nil, "risk_level": "normal", "risk_score": 20, "seller_message": "Payment complete.", "type": "authorized",
+		"network_status": "approved_by_network", "reason": nil, "risk_level": "normal", "risk_score": 20,
+		"seller_message": "Payment complete.", "type": "authorized",
 	}
 	ch.ReceiptURL = text("https://pay.stripe.com/receipts/payment/" + ch.ID)
 	ch.PaymentMethodDetails = chargeDetails(m, ch)
@@ -100,10 +105,37 @@ func (a *account) retrieveCharge(c *call) (any, error) {
 	return ch, nil
 }
 
+// updateCharge answers POST /v1/charges/{charge}.
+func (a *account) updateCharge(c *call) (any, error) {
+	ch, ok := a.charges.find(c.PathValue("charge"))
+	if !ok {
+		return nil, missing("charge", c.PathValue("charge"), "id").withStatus(404)
+	}
+	metadata, f := c.params.mergeMetadata(ch.Metadata)
+	if f != nil {
+		return nil, f
+	}
+	ch.Metadata = metadata
+	for name, field := range map[string]*text{
+		"customer": &ch.Customer, "description": &ch.Description, "receipt_email": &ch.ReceiptEmail,
+		"transfer_group": &ch.TransferGroup,
+	} {
+		if c.params.has(name) {
+			*field = text(c.params.text(name))
+		}
+	}
+	if c.params.has("shipping") {
+		ch.Shipping = shippingOf(c.params.child("shipping"))
+	}
+	a.emit("charge.updated", ch)
+	return ch, nil
+}
+
 // listCharges answers GET /v1/charges.
 func (a *account) listCharges(c *call) (any, error) {
 	return pageOf(c, a.charges.newestFirst(func(ch *charge) bool {
-		return c.params.matches("payment_intent", string(ch.PaymentIntent)) && c.params.matches("customer", string(ch.Customer)) &&
+		return c.params.matches("payment_intent", string(ch.PaymentIntent)) &&
+			c.params.matches("customer", string(ch.Customer)) &&
 			c.params.matches("transfer_group", string(ch.TransferGroup)) && c.params.within(ch.Created)
 	}))
 }

@@ -4,7 +4,8 @@ import "time"
 
 func machineClock() time.Time { return time.Now() }
 
-// clock is the one of the Options, moved forward: every time that the simulator names or waits for is read from it.
+// clock is the clock of the Options, moved forward. Every time that the simulator shows or waits
+// for comes from it.
 type clock struct {
 	base   func() time.Time
 	offset time.Duration
@@ -12,10 +13,10 @@ type clock struct {
 
 func (c *clock) now() time.Time { return c.base().Add(c.offset) }
 
-// unix is a moment as Stripe writes it, in seconds; zero is null.
+// unix is a time as Stripe writes it, in seconds; zero is null.
 type unix int64
 
 func (c *clock) unix() unix { return unix(c.now().Unix()) }
 
-// MarshalJSON writes null for a moment that has not come.
+// MarshalJSON writes null for zero.
 func (u unix) MarshalJSON() ([]byte, error) { return nullOr(int64(u), u == 0) }

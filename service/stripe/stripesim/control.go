@@ -9,47 +9,51 @@ import (
 	"time"
 )
 
-// Control is the control surface: JSON over HTTP, for a listener of its own, since whoever reaches it rules the simulator. GET / lists its routes.
+// Control is the control surface: JSON over HTTP. GET / lists its routes. It needs a listener of
+// its own, since every caller can change any object.
 func (s *Server) Control() http.Handler {
 	mux := http.NewServeMux()
-	levers := s.levers()
-	for _, l := range levers {
+	controlRoutes := s.controlRoutes()
+	for _, l := range controlRoutes {
 		mux.Handle(l.Route, l)
 	}
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, document{"routes": levers}) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, document{"routes": controlRoutes})
+	})
 	return mux
 }
 
-// lever is one route of the control surface.
-type lever struct {
-	Route string `json:"route"`
-	Takes any    `json:"takes,omitempty"` // an example of its body
-	Does  string `json:"does"`
-	pull  func(*http.Request) (any, error)
+// controlRoute is one route of the control surface.
+type controlRoute struct {
+	Route  string `json:"route"`
+	Takes  any    `json:"takes,omitempty"` // an example of its body
+	Does   string `json:"does"`
+	handle func(*http.Request) (any, error)
 }
 
-// pulled makes a lever whose body is an In: strict JSON, or nothing where every member is optional.
-func pulled[In any](route, does string, example In, pull func(*http.Request, In) (any, error)) lever {
-	return lever{Route: route, Takes: example, Does: does, pull: func(r *http.Request) (any, error) {
+// routeWithBody makes a route whose body is an In: strict JSON, or nothing where every member is
+// optional.
+func routeWithBody[In any](route, does string, example In, handle func(*http.Request, In) (any, error)) controlRoute {
+	return controlRoute{Route: route, Takes: example, Does: does, handle: func(r *http.Request) (any, error) {
 		var in In
 		dec := json.NewDecoder(r.Body)
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("body: %w", err)
 		}
-		return pull(r, in)
+		return handle(r, in)
 	}}
 }
 
-// plainLever makes a lever without a body.
-func plainLever(route, does string, pull func() (any, error)) lever {
-	return lever{Route: route, Does: does, pull: func(*http.Request) (any, error) { return pull() }}
+// plainRoute makes a route without a body.
+func plainRoute(route, does string, handle func() (any, error)) controlRoute {
+	return controlRoute{Route: route, Does: does, handle: func(*http.Request) (any, error) { return handle() }}
 }
 
-// ServeHTTP pulls the lever: 404 for an id that names nothing, 400 for what cannot be done.
-func (l lever) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP runs the handler: 404 for an unknown id, 400 for an action that is not possible.
+func (l controlRoute) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	result, err := l.pull(r)
+	result, err := l.handle(r)
 	if err == nil {
 		reply(w, http.StatusOK, result)
 		return
@@ -72,7 +76,7 @@ func reply(w http.ResponseWriter, status int, value any) {
 	_, _ = w.Write(body)
 }
 
-// span is a duration as people write it: 200ms, 24h.
+// span is a duration in Go's notation, such as 200ms or 24h.
 type span time.Duration
 
 // MarshalText writes the duration as UnmarshalText reads it.

@@ -34,19 +34,24 @@ func TestSavedMethods(t *testing.T) {
 	cu := b.customer()
 	pm := must(b.api.PaymentMethods.Attach("pm_card_visa", &stripe.PaymentMethodAttachParams{Customer: new(cu.ID)}))(t)
 	must(b.SaveMethod(cu.ID, "pm_sepaDebit", "always"))(t)
-	_, err := b.api.PaymentMethods.Attach("pm_card_chargeDeclined", &stripe.PaymentMethodAttachParams{Customer: new(cu.ID)})
+	_, err := b.api.PaymentMethods.Attach("pm_card_chargeDeclined",
+		&stripe.PaymentMethodAttachParams{Customer: new(cu.ID)})
 	expect(t, "http status of a bad card", refusal(t, err).HTTPStatusCode, 402)
 
 	all := b.api.PaymentMethods.List(&stripe.PaymentMethodListParams{Customer: new(cu.ID)})
 	for all.Next() {
 	}
 	expect(t, "saved", len(all.PaymentMethodList().Data), 2)
-	cards := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{Customer: new(cu.ID), Type: new("card")})
+	cards := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{
+		Customer: new(cu.ID),
+		Type:     new("card"),
+	})
 	for cards.Next() {
 		expect(t, "the card", cards.PaymentMethod().ID, pm.ID)
 	}
 	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Customer = new(cu.ID) })
-	expect(t, "status", must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(pm.ID)))(t).Status, stripe.PaymentIntentStatusSucceeded)
+	expect(t, "status", must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith(pm.ID)))(t).Status,
+		stripe.PaymentIntentStatusSucceeded)
 	_, err = b.api.PaymentIntents.Confirm(b.open().ID, confirmWith(pm.ID))
 	expect(t, "param for a stranger", refusal(t, err).Param, "payment_method")
 	must(b.api.PaymentMethods.Detach(pm.ID, nil))(t)
@@ -68,8 +73,10 @@ func sessionParams(customer string) *stripe.CustomerSessionParams {
 		Components: &stripe.CustomerSessionComponentsParams{PaymentElement: &stripe.CustomerSessionComponentsPaymentElementParams{
 			Enabled: new(true),
 			Features: &stripe.CustomerSessionComponentsPaymentElementFeaturesParams{
-				PaymentMethodAllowRedisplayFilters: stripe.StringSlice([]string{"always", "limited"}), PaymentMethodRedisplay: new("enabled"),
-				PaymentMethodRedisplayLimit: stripe.Int64(1), PaymentMethodRemove: new("disabled"), PaymentMethodSave: new("enabled"),
+				PaymentMethodAllowRedisplayFilters: stripe.StringSlice([]string{"always", "limited"}),
+				PaymentMethodRedisplay:             new("enabled"),
+				PaymentMethodRedisplayLimit:        stripe.Int64(1), PaymentMethodRemove: new("disabled"),
+				PaymentMethodSave:      new("enabled"),
 				PaymentMethodSaveUsage: new("on_session"),
 			},
 		}},
@@ -107,7 +114,8 @@ func TestCustomerSession(t *testing.T) {
 func (b *bench) redeem(secret string) (status int, shown []string) {
 	b.t.Helper()
 	page := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res := must(page.PostForm(b.url+"/v1/elements/sessions?key="+publishableKey, url.Values{"customer_session_client_secret": {secret}}))(b.t)
+	res := must(page.PostForm(b.url+"/v1/elements/sessions?key="+publishableKey,
+		url.Values{"customer_session_client_secret": {secret}}))(b.t)
 	defer func() { _ = res.Body.Close() }()
 	var answer struct {
 		Methods []struct{ ID string } `json:"payment_methods"`

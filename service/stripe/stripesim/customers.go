@@ -2,7 +2,7 @@ package stripesim
 
 import "strings"
 
-// customer is a Customer. Sources, subscriptions and tax have no part in this simulator.
+// customer is a Customer, without sources, subscriptions and tax.
 type customer struct {
 	ID               string            `json:"id"`
 	Object           string            `json:"object"`
@@ -32,16 +32,22 @@ type customer struct {
 func (cu *customer) id() string { return cu.ID }
 
 var customerFields = shape{
-	"address": aHash, "balance": anInteger, "description": aText, "email": aText, "expand": aList, "invoice_prefix": aText, "invoice_settings": aHash,
-	"metadata": aHash, "name": aText, "payment_method": aText, "phone": aText, "preferred_locales": aList, "shipping": aHash, "source": aText,
+	"address": aHash, "balance": anInteger, "description": aText, "email": aText, "expand": aList, "invoice_prefix": aText,
+	"invoice_settings": aHash,
+	"metadata":         aHash, "name": aText, "payment_method": aText, "phone": aText, "preferred_locales": aList,
+	"shipping": aHash, "source": aText,
 	"tax": aHash, "tax_exempt": oneOf("", "exempt", "none", "reverse"), "test_clock": aText,
 }
 
 // createCustomer answers POST /v1/customers.
 func (a *account) createCustomer(c *call) (any, error) {
 	cu := &customer{
-		ID: a.ids.short("cus"), Object: "customer", Created: a.unix(), InvoicePrefix: text(strings.ToUpper(a.ids.letters(8))), Metadata: map[string]string{},
-		InvoiceSettings:  document{"custom_fields": nil, "default_payment_method": nil, "footer": nil, "rendering_options": nil},
+		ID: a.ids.short("cus"), Object: "customer", Created: a.unix(), InvoicePrefix: text(strings.ToUpper(a.ids.letters(8))),
+		Metadata: map[string]string{},
+		InvoiceSettings: document{
+			"custom_fields": nil, "default_payment_method": nil, "footer": nil,
+			"rendering_options": nil,
+		},
 		PreferredLocales: []string{}, TaxExempt: "none",
 	}
 	if f := cu.apply(c.params); f != nil {
@@ -62,7 +68,10 @@ func (a *account) createCustomer(c *call) (any, error) {
 }
 
 func (cu *customer) apply(p params) *failure {
-	for name, field := range map[string]*text{"description": &cu.Description, "email": &cu.Email, "name": &cu.Name, "phone": &cu.Phone} {
+	for name, field := range map[string]*text{
+		"description": &cu.Description, "email": &cu.Email, "name": &cu.Name,
+		"phone": &cu.Phone,
+	} {
 		if p.has(name) {
 			*field = text(p.text(name))
 		}
@@ -112,7 +121,8 @@ func (a *account) updateCustomer(c *call) (any, error) {
 	return cu, nil
 }
 
-// deleteCustomer answers DELETE /v1/customers/{customer}. The simulator forgets a deleted customer, where Stripe keeps a stub.
+// deleteCustomer answers DELETE /v1/customers/{customer}. The simulator forgets a deleted customer,
+// where Stripe keeps a stub.
 func (a *account) deleteCustomer(c *call) (any, error) {
 	cu, f := a.customerOf(c)
 	if f != nil {
@@ -123,7 +133,7 @@ func (a *account) deleteCustomer(c *call) (any, error) {
 	return deletedCustomer(cu.ID), nil
 }
 
-// deletedCustomer is what is left of a customer.
+// deletedCustomer is the object that remains of a deleted customer.
 func deletedCustomer(id string) document {
 	return document{"id": id, "object": "customer", "deleted": true}
 }

@@ -16,7 +16,7 @@ import (
 const (
 	deliveryWorkers = 8                      // posts under way at once, over all endpoints
 	deliveryTimeout = 10 * time.Second       // after which an endpoint has failed
-	firstBackoff    = 250 * time.Millisecond // doubled at every failure; Stripe's begins at minutes, which no test would wait for
+	firstBackoff    = 250 * time.Millisecond // doubled at every failure; Stripe's is minutes
 	longestBackoff  = time.Hour
 	deliveryLife    = 72 * time.Hour // Stripe's: https://docs.stripe.com/webhooks#automatic-retries
 )
@@ -37,7 +37,8 @@ func (h *hook) MarshalJSON() ([]byte, error) {
 		events = []string{"*"}
 	}
 	return json.Marshal(document{
-		"id": h.ID, "object": "webhook_endpoint", "api_version": nil, "application": nil, "created": h.Created, "description": nil, "enabled_events": events,
+		"id": h.ID, "object": "webhook_endpoint", "api_version": text(h.APIVersion), "application": nil, "created": h.Created,
+		"description": nil, "enabled_events": events,
 		"livemode": false, "metadata": document{}, "status": "enabled", "url": h.URL,
 	})
 }
@@ -61,15 +62,24 @@ type delivery struct {
 	hook     *hook
 	began    time.Time
 	failures int
+	thin     *thinEvent // sent in place of what the endpoint takes; else nil
 }
 
-// outbox holds what can be posted now, and counts all that has not arrived yet.
+// payload is the body of the request.
+func (d *delivery) payload() any {
+	if d.thin != nil {
+		return d.thin
+	}
+	return d.hook.payload(d.event)
+}
+
+// outbox holds the deliveries that can be posted now, and counts all that have not arrived yet.
 type outbox struct {
 	ready       []*delivery
 	undelivered int
 }
 
-// send plans an event's delivery to every endpoint that wants it.
+// send plans an event's delivery to every endpoint that is sent its type.
 func (a *account) send(e *event, delay time.Duration) {
 	for _, h := range a.hooks {
 		if !h.wants(e.Type) {
@@ -80,12 +90,12 @@ func (a *account) send(e *event, delay time.Duration) {
 		if delay == 0 {
 			a.outbox.ready = append(a.outbox.ready, d)
 		} else {
-			a.agenda.add(appointment{at: a.now().Add(delay), delivery: d})
+			a.scheduler.add(timer{at: a.now().Add(delay), delivery: d})
 		}
 	}
 }
 
-// deliver is one worker.
+// deliver is one delivery worker.
 func (s *Server) deliver() {
 	for {
 		d, home := s.takeDelivery()
@@ -97,7 +107,7 @@ func (s *Server) deliver() {
 	}
 }
 
-// takeDelivery waits for something to post; nil once the server is closed.
+// takeDelivery waits for a delivery to post; nil once the server is closed.
 func (s *Server) takeDelivery() (*delivery, *account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -114,7 +124,8 @@ func (s *Server) takeDelivery() (*delivery, *account) {
 	}
 }
 
-// settleDelivery crosses a delivery off, or plans its next try. home is the account it came from, which a reset may have replaced.
+// settleDelivery removes a delivery that arrived, or plans its next attempt. home is the account it
+// came from, which a reset may have replaced.
 func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,13 +142,13 @@ func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 		home.outbox.undelivered--
 		return
 	}
-	home.agenda.add(appointment{at: home.now().Add(backoff), delivery: d})
+	home.scheduler.add(timer{at: home.now().Add(backoff), delivery: d})
 }
 
 // postEvent sends the event once. Anything but 2xx is a failure, a redirect too.
 func (s *Server) postEvent(d *delivery) error {
 	s.mu.Lock()
-	body, err := render(d.event)
+	body, err := render(d.payload())
 	at := s.account.now()
 	s.mu.Unlock()
 	if err != nil {
@@ -179,8 +190,8 @@ func deliveryClient() *http.Client {
 	}
 }
 
-// Drain hurries late events along and waits until every event has arrived at every endpoint, retries included, or ctx ends. Debits and refunds that settle
-// later are not waited for: see SettleAll.
+// Drain makes late events due and waits until every event has arrived at every endpoint, retries
+// included, or ctx ends. It does not wait for debits and refunds that settle later: see SettleAll.
 func (s *Server) Drain(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() {
 		s.mu.Lock()
@@ -197,7 +208,7 @@ func (s *Server) Drain(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%d deliveries outstanding: %w", s.account.outbox.undelivered, err)
 		}
-		if s.account.hurry() {
+		if s.account.releaseLate() {
 			s.changed.Broadcast()
 		}
 		s.changed.Wait()
@@ -205,17 +216,17 @@ func (s *Server) Drain(ctx context.Context) error {
 	return nil
 }
 
-// hurry makes first deliveries that were put off due now; retries keep their backoff.
-func (a *account) hurry() bool {
-	var rest agenda
-	for _, next := range a.agenda {
+// releaseLate makes delayed first deliveries due now; retries keep their backoff.
+func (a *account) releaseLate() bool {
+	var rest scheduler
+	for _, next := range a.scheduler {
 		if next.delivery != nil && next.delivery.failures == 0 {
 			a.outbox.ready = append(a.outbox.ready, next.delivery)
 		} else {
 			rest = append(rest, next)
 		}
 	}
-	hurried := len(rest) < len(a.agenda)
-	a.agenda = rest
+	hurried := len(rest) < len(a.scheduler)
+	a.scheduler = rest
 	return hurried
 }

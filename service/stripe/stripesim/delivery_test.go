@@ -55,7 +55,8 @@ func TestEndpointsChooseTheirEvents(t *testing.T) {
 	}
 }
 
-// misbehave pays ten times under the seed and counts the events that reached the shop, and their deliveries.
+// misbehave pays ten times under the seed and counts the events that reached the shop, and their
+// deliveries.
 func misbehave(t *testing.T, opts stripesim.Options) (made, taken int) {
 	t.Helper()
 	b := start(t, opts)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// dispute is a customer's bank asking for the money back.
+// dispute is a Dispute: a customer's bank asks for the money back.
 type dispute struct {
 	ID                   string            `json:"id"`
 	Object               string            `json:"object"`
@@ -27,53 +27,78 @@ type dispute struct {
 
 func (d *dispute) id() string { return d.ID }
 
-// inquiry says whether the dispute is of the early kind, which moves no money.
+// inquiry reports whether the dispute is an early warning, which moves no money.
 func (d *dispute) inquiry() bool { return strings.HasPrefix(d.Status, "warning_") }
 
-// open says whether the dispute still waits for a decision.
+// open reports whether the dispute still waits for a decision.
 func (d *dispute) open() bool {
 	return strings.HasSuffix(d.Status, "needs_response") || strings.HasSuffix(d.Status, "under_review")
 }
 
-// evidenceNames are the members of dispute_evidence: https://docs.stripe.com/api/disputes/evidence_object.
-var evidenceNames = strings.Fields(`access_activity_log billing_address cancellation_policy cancellation_policy_disclosure cancellation_rebuttal
-	customer_communication customer_email_address customer_name customer_purchase_ip customer_signature duplicate_charge_documentation
-	duplicate_charge_explanation duplicate_charge_id product_description receipt refund_policy refund_policy_disclosure refund_refusal_explanation service_date
-	service_documentation shipping_address shipping_carrier shipping_date shipping_documentation shipping_tracking_number uncategorized_file uncategorized_text`)
+// evidenceNames are the members of dispute_evidence:
+// https://docs.stripe.com/api/disputes/evidence_object.
+var evidenceNames = strings.Fields(`
+	access_activity_log billing_address cancellation_policy cancellation_policy_disclosure
+	cancellation_rebuttal customer_communication customer_email_address customer_name
+	customer_purchase_ip customer_signature duplicate_charge_documentation duplicate_charge_explanation
+	duplicate_charge_id product_description receipt refund_policy refund_policy_disclosure
+	refund_refusal_explanation service_date service_documentation shipping_address shipping_carrier
+	shipping_date shipping_documentation shipping_tracking_number uncategorized_file uncategorized_text`)
 
 // answerDays is how long the shop has to submit evidence.
 const answerDays = 9
 
-func (a *account) openDispute(ch *charge, reason string, inquiry bool) *dispute {
+// openDispute disputes a charge. kind is the case type: chargeback, inquiry, block or resolution.
+// The last two have been prevented when they appear.
+func (a *account) openDispute(ch *charge, reason, kind string) *dispute {
+	prevented := kind == "block" || kind == "resolution"
 	d := &dispute{
-		ID: "dp_1" + a.ids.letters(23), Object: "dispute", Amount: ch.AmountCaptured, BalanceTransactions: []document{}, Charge: ch.ID, Created: a.unix(),
-		Currency: ch.Currency, Evidence: document{}, IsChargeRefundable: inquiry, Metadata: map[string]string{}, PaymentIntent: ch.PaymentIntent, Reason: reason,
-		Status:          "needs_response",
-		EvidenceDetails: document{"due_by": a.unix() + answerDays*24*60*60, "has_evidence": false, "past_due": false, "submission_count": 0},
+		ID: "dp_1" + a.ids.letters(23), Object: "dispute", Amount: ch.AmountCaptured, BalanceTransactions: []document{},
+		Charge: ch.ID, Created: a.unix(), Currency: ch.Currency, Evidence: document{},
+		IsChargeRefundable: kind == "inquiry" || kind == "block", Metadata: map[string]string{},
+		PaymentIntent: ch.PaymentIntent, Reason: reason, Status: firstStatus(kind),
+		EvidenceDetails: document{
+			"due_by": a.unix() + answerDays*24*60*60, "has_evidence": false, "past_due": false, "submission_count": 0,
+		},
 	}
 	for _, name := range evidenceNames {
 		d.Evidence[name] = nil
 	}
-	kind := "chargeback"
-	if inquiry {
-		d.Status, kind = "warning_needs_response", "inquiry"
-	}
 	if card, ok := ch.PaymentMethodDetails["card"].(document); ok {
-		d.PaymentMethodDetails = document{"type": "card", "card": document{"brand": card["brand"], "case_type": kind, "network_reason_code": "83"}}
+		d.PaymentMethodDetails = document{
+			"type": "card", "card": document{"brand": card["brand"], "case_type": kind, "network_reason_code": "83"},
+		}
 	}
-	ch.Disputed = true
+	ch.Disputed = !prevented
 	a.disputes.add(d)
 	a.emit("charge.dispute.created", d)
-	if !inquiry {
+	switch kind {
+	case "chargeback":
 		a.emit("charge.dispute.funds_withdrawn", d)
+		a.closeReviewOf(ch, "disputed")
+	case "resolution":
+		if left := ch.AmountCaptured - a.refundedOf(ch); left > 0 {
+			a.giveBack(ch, a.newRefund(ch, left), nil)
+		}
 	}
 	return d
 }
 
-// chargedBack says whether a dispute has taken the charge's money, so that none is left to refund.
+func firstStatus(kind string) string {
+	switch kind {
+	case "inquiry":
+		return "warning_needs_response"
+	case "block", "resolution":
+		return "prevented"
+	}
+	return "needs_response"
+}
+
+// chargedBack reports whether a dispute has taken the charge's money, so that none is left to
+// refund.
 func (a *account) chargedBack(ch *charge) bool {
 	return slices.ContainsFunc(a.disputes.rows, func(d *dispute) bool {
-		return d.Charge == ch.ID && !d.IsChargeRefundable && d.Status != "won"
+		return d.Charge == ch.ID && !d.IsChargeRefundable && d.Status != "won" && d.Status != "prevented"
 	})
 }
 
@@ -94,11 +119,30 @@ func (a *account) decide(d *dispute, won bool) {
 	}
 }
 
-// review is what follows submitted evidence.
-func (a *account) review(d *dispute) {
-	if d.inquiry() {
+// prevent ends a dispute before it is a chargeback. Its money, if it was withdrawn, comes back.
+func (a *account) prevent(d *dispute) {
+	withdrawn := !d.inquiry()
+	d.Status = "prevented"
+	a.emit("charge.dispute.closed", d)
+	if withdrawn {
+		a.emit("charge.dispute.funds_reinstated", d)
+	}
+}
+
+// appeal brings a lost dispute to a stage of its appeal.
+func (a *account) appeal(d *dispute, to string) {
+	d.Status = to
+	a.emit("charge.dispute.updated", d)
+}
+
+// submit is what follows submitted evidence.
+func (a *account) submit(d *dispute) {
+	switch {
+	case d.inquiry():
 		d.Status = "warning_under_review"
-	} else {
+	case strings.HasPrefix(d.Status, "appeal_"):
+		d.Status = "appeal_under_review"
+	default:
 		d.Status = "under_review"
 	}
 	a.emit("charge.dispute.updated", d)
@@ -121,8 +165,8 @@ func (a *account) retrieveDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// updateDispute answers POST /v1/disputes/{dispute}. Stripe's test mode lets the words winning_evidence and losing_evidence decide:
-// https://docs.stripe.com/testing#evidence.
+// updateDispute answers POST /v1/disputes/{dispute}. Stripe's test mode lets the words
+// winning_evidence and losing_evidence decide: https://docs.stripe.com/testing#evidence.
 func (a *account) updateDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -145,7 +189,7 @@ func (a *account) updateDispute(c *call) (any, error) {
 		return d, nil
 	}
 	d.EvidenceDetails["submission_count"] = 1
-	a.review(d)
+	a.submit(d)
 	switch d.Evidence["uncategorized_text"] {
 	case text("winning_evidence"):
 		a.decide(d, true)
@@ -155,7 +199,7 @@ func (a *account) updateDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// closeDispute answers POST /v1/disputes/{dispute}/close, by which the shop gives in.
+// closeDispute answers POST /v1/disputes/{dispute}/close, with which the shop accepts the dispute.
 func (a *account) closeDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -171,6 +215,7 @@ func (a *account) closeDispute(c *call) (any, error) {
 // listDisputes answers GET /v1/disputes.
 func (a *account) listDisputes(c *call) (any, error) {
 	return pageOf(c, a.disputes.newestFirst(func(d *dispute) bool {
-		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) && c.params.within(d.Created)
+		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) &&
+			c.params.within(d.Created)
 	}))
 }

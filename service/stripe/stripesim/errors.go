@@ -35,11 +35,12 @@ const (
 
 func invalid(code, param, message string, args ...any) *failure {
 	return &failure{
-		status: http.StatusBadRequest, Type: typeRequest, Code: code, DocURL: docURL(code), Param: param, Message: fmt.Sprintf(message, args...),
+		status: http.StatusBadRequest, Type: typeRequest, Code: code, DocURL: docURL(code), Param: param,
+		Message: fmt.Sprintf(message, args...),
 	}
 }
 
-// missing is the answer for an id that names nothing: 404 where it stands in the path, 400 where it is a parameter.
+// missing is the answer for an unknown id: 404 if it stands in the path, 400 if it is a parameter.
 func missing(kind, id, param string) *failure {
 	return invalid("resource_missing", param, "No such %s: '%s'", kind, id)
 }
@@ -63,7 +64,7 @@ func docURL(code string) string {
 	return "https://stripe.com/docs/error-codes/" + strings.ReplaceAll(code, "_", "-")
 }
 
-// asFailure turns any error into one that can be sent; what is not ours is Stripe's generic 500.
+// asFailure turns any error into a failure; an error that is none becomes Stripe's generic 500.
 func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -82,9 +83,15 @@ func rateLimited() *failure {
 	}
 }
 
+// permissionMissing is the answer to a restricted key that may not read an expanded property.
+func permissionMissing(property string) *failure {
+	return invalid("", "expand", textPermission, property).withStatus(http.StatusForbidden)
+}
+
 func lockTimeout() *failure {
 	return &failure{
 		status: http.StatusTooManyRequests, Type: typeRequest, Code: "lock_timeout", DocURL: docURL("lock_timeout"),
-		Message: "This object cannot be accessed right now because another API request or Stripe process is currently accessing it.",
+		Message: "This object cannot be accessed right now because another API request or Stripe process is currently " +
+			"accessing it.",
 	}
 }

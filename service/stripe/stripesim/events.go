@@ -6,17 +6,23 @@ import (
 	"strings"
 )
 
-// event is a snapshot of an object at the moment of a change.
+// event is a snapshot of an object at the moment of a change, as GET /v1/events shows it: in the
+// account's API version.
 type event struct {
-	ID              string    `json:"id"`
-	Object          string    `json:"object"`
-	APIVersion      string    `json:"api_version"`
-	Created         unix      `json:"created"`
-	Data            eventData `json:"data"`
-	Livemode        bool      `json:"livemode"`
-	PendingWebhooks int       `json:"pending_webhooks"`
-	Request         cause     `json:"request"`
-	Type            string    `json:"type"`
+	ID              string       `json:"id"`
+	Object          string       `json:"object"`
+	Account         text         `json:"account,omitempty"`
+	APIVersion      string       `json:"api_version"`
+	Context         *text        `json:"context,omitempty"`
+	Created         unix         `json:"created"`
+	Data            eventData    `json:"data"`
+	Livemode        bool         `json:"livemode"`
+	PendingWebhooks int          `json:"pending_webhooks"`
+	Request         eventRequest `json:"request"`
+	Type            string       `json:"type"`
+
+	snapshots map[string]json.RawMessage // of the object, by the API versions that the endpoints have
+	about     relatedObject
 }
 
 type eventData struct {
@@ -25,59 +31,104 @@ type eventData struct {
 
 func (e *event) id() string { return e.ID }
 
-// emit makes an event of what just happened to an object, unless its fate is never to be made.
+// emit makes an event of a change of an object, unless the fault rates drop it.
 func (a *account) emit(kind string, about object) {
-	fate := a.mischief.next()
-	if fate.dropped {
+	plan := a.eventFaults.next()
+	if plan.dropped {
 		return
 	}
-	snapshot, err := json.Marshal(a.asOf(about))
-	if err != nil {
+	e := a.newEvent(kind, about)
+	if e == nil {
 		return
 	}
-	e := a.record(kind, snapshot)
-	a.send(e, fate.delay)
+	a.publish(e)
+	a.send(e, plan.delay)
 	switch {
-	case fate.twin:
-		a.send(a.record(kind, snapshot), 0)
-	case fate.repeated:
+	case plan.twin:
+		if twin := a.newEvent(kind, about); twin != nil {
+			a.publish(twin)
+			a.send(twin, 0)
+		}
+	case plan.repeated:
 		a.send(e, 0)
 	}
 }
 
-func (a *account) record(kind string, snapshot json.RawMessage) *event {
+// newEvent makes an event of the object as it is now; nil if it cannot be rendered.
+func (a *account) newEvent(kind string, about object) *event {
 	e := &event{
-		ID: a.ids.long("evt"), Object: "event", APIVersion: a.opts.APIVersion, Created: a.unix(), Data: eventData{Object: snapshot}, Request: a.cause, Type: kind,
+		ID: a.ids.long("evt"), Object: "event", APIVersion: a.apiVersion, Created: a.unix(), Request: a.eventRequest,
+		Type: kind, snapshots: map[string]json.RawMessage{}, about: relatedTo(about),
 	}
+	for _, version := range a.versionsInUse() {
+		snapshot, err := a.snapshot(about, version)
+		if err != nil {
+			return nil
+		}
+		e.snapshots[version] = snapshot
+	}
+	e.Data.Object = e.snapshots[a.apiVersion]
+	a.addOrigin(e)
+	return e
+}
+
+// versionsInUse are the account's API version and those of the endpoints that have one of their
+// own.
+func (a *account) versionsInUse() []string {
+	out := []string{a.apiVersion}
 	for _, h := range a.hooks {
-		if h.wants(kind) {
+		if h.APIVersion != "" && !slices.Contains(out, h.APIVersion) {
+			out = append(out, h.APIVersion)
+		}
+	}
+	return out
+}
+
+// publish puts an event among those that GET /v1/events lists.
+func (a *account) publish(e *event) {
+	for _, h := range a.hooks {
+		if h.wants(e.Type) {
 			e.PendingWebhooks++
 		}
 	}
 	a.events.add(e)
-	return e
 }
 
-// chargesMoved is the API version that took a payment's list of charges away and put latest_charge in its place.
-const chargesMoved = "2022-11-15"
+// inVersion is the event for an endpoint of the API version.
+func (e *event) inVersion(version string) *event {
+	snapshot, known := e.snapshots[version]
+	if !known || version == e.APIVersion {
+		return e
+	}
+	out := *e
+	out.APIVersion, out.Data = version, eventData{Object: snapshot}
+	return &out
+}
 
-// asOf renders an object for the endpoint's API version. The one difference imitated is where a PaymentIntent shows its charges.
-func (a *account) asOf(about object) any {
-	pi, ok := about.(*intent)
-	if !ok || a.opts.APIVersion >= chargesMoved {
-		return about
+// eventOrigin is what further events say of where they come from.
+type eventOrigin struct {
+	// Context is the account of an organisation's event destination: an account's id, "own" for the
+	// simulator's, "null", or empty for none.
+	Context string `json:"context"`
+	// Account is the connected account of a Connect event; empty for none.
+	Account string `json:"account"`
+}
+
+func (a *account) addOrigin(e *event) {
+	e.Account, e.Context = text(a.origin.Account), a.contextFor(a.origin.Context)
+}
+
+func (a *account) contextFor(name string) *text {
+	value := text(name)
+	switch name {
+	case "":
+		return nil
+	case "own":
+		value = text(a.ownID)
+	case "null":
+		value = ""
 	}
-	tree, err := plain(pi)
-	if err != nil {
-		return about
-	}
-	old, _ := tree.(map[string]any)
-	delete(old, "latest_charge")
-	data := a.charges.newestFirst(func(ch *charge) bool { return ch.PaymentIntent == text(pi.ID) })
-	old["charges"] = document{
-		"object": "list", "data": append([]*charge{}, data...), "has_more": false, "total_count": len(data), "url": "/v1/charges?payment_intent=" + pi.ID,
-	}
-	return old
+	return &value
 }
 
 // retrieveEvent answers GET /v1/events/{event}.
@@ -89,14 +140,22 @@ func (a *account) retrieveEvent(c *call) (any, error) {
 	return e, nil
 }
 
+// listedTypes is how many types one list can ask for.
+// Source: https://docs.stripe.com/api/events/list#list_events-types
+const listedTypes = 20
+
 // listEvents answers GET /v1/events.
 func (a *account) listEvents(c *call) (any, error) {
 	types := c.params.list("types")
 	if c.params.has("type") && types != nil {
 		return nil, invalid("", "type", "You may only specify one of these parameters: type, types.")
 	}
+	if len(types) > listedTypes {
+		return nil, invalid("", "types", "Array types may have at most %d elements.", listedTypes)
+	}
 	return pageOf(c, a.events.newestFirst(func(e *event) bool {
-		return c.params.within(e.Created) && (!c.params.has("type") || matchesType(c.params.text("type"), e.Type)) &&
+		return c.params.within(e.Created) &&
+			(!c.params.has("type") || matchesType(c.params.text("type"), e.Type)) &&
 			(types == nil || slices.Contains(types, e.Type))
 	}))
 }

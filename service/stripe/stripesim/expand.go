@@ -1,11 +1,15 @@
 package stripesim
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // expandDepth is Stripe's own limit: https://docs.stripe.com/expand.
 const expandDepth = 4
 
-// expand replaces ids by the objects they name, along paths such as latest_charge.refunds or data.customer.
+// expand replaces ids by the objects they name, along paths such as latest_charge.refunds or
+// data.customer.
 func (a *account) expand(result any, paths []string) (any, *failure) {
 	tree, err := plain(result)
 	if err != nil {
@@ -14,7 +18,11 @@ func (a *account) expand(result any, paths []string) (any, *failure) {
 	for _, path := range paths {
 		steps := strings.Split(path, ".")
 		if len(steps) > expandDepth {
-			return nil, invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", expandDepth, path)
+			return nil, invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", expandDepth,
+				path)
+		}
+		if slices.Contains(a.unexpandable, steps[len(steps)-1]) {
+			return nil, permissionMissing(path)
 		}
 		if !a.expandPath(tree, steps) {
 			return nil, invalid("", "expand", "This property cannot be expanded (%s).", path)
@@ -64,7 +72,10 @@ func (a *account) expandMember(at map[string]any, name string, rest []string) bo
 func (a *account) refundsOf(charge map[string]any) any {
 	id, _ := charge["id"].(string)
 	rows := a.refunds.newestFirst(func(r *refund) bool { return r.Charge == text(id) })
-	tree, err := plain(document{"object": "list", "data": rows, "has_more": false, "url": "/v1/charges/" + id + "/refunds"})
+	tree, err := plain(document{
+		"object": "list", "data": rows, "has_more": false,
+		"url": "/v1/charges/" + id + "/refunds",
+	})
 	if err != nil {
 		return nil
 	}
@@ -93,6 +104,8 @@ func (a *account) lookup(id string) any {
 		return found(a.refunds, id)
 	case "dp":
 		return found(a.disputes, id)
+	case "prv":
+		return found(a.reviews, id)
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ const (
 
 func TestFactsOfAnOpenIntent(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	hold(t, b, intents+"/"+b.open().ID, []fact{
+	checkObject(t, b, intents+"/"+b.open().ID, []fact{
 		{intentObject, "id", `pi_[A-Za-z0-9]{24}`},
 		{intentObject, "client_secret", `pi_[A-Za-z0-9]{24}_secret_[A-Za-z0-9]{25}`},
 		{intentObject, "amount_details.tip", `{}`},
@@ -55,7 +55,7 @@ func TestFactsOfADecline(t *testing.T) {
 	pi := b.open()
 	_, err := b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa_chargeDeclined"))
 	refusal(t, err)
-	hold(t, b, intents+"/"+pi.ID, []fact{
+	checkObject(t, b, intents+"/"+pi.ID, []fact{
 		{lifecycle, "status", `requires_payment_method`},
 		{lifecycle, "payment_method", `null`},
 		{declineCodes, "last_payment_error.code", `card_declined`},
@@ -71,7 +71,7 @@ func TestFactsOfADecline(t *testing.T) {
 
 func TestFactsOfAnAuthorisation(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	hold(t, b, "/v1/charges/"+b.authorise().LatestCharge.ID, []fact{
+	checkObject(t, b, "/v1/charges/"+b.authorise().LatestCharge.ID, []fact{
 		{placeHold, "captured", `false`},
 		{placeHold, "paid", `true`},
 		{placeHold, "status", `succeeded`},
@@ -87,7 +87,7 @@ func TestFactsOfABankPage(t *testing.T) {
 	if _, err := b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_ideal")); err != nil {
 		t.Fatal(err)
 	}
-	hold(t, b, intents+"/"+pi.ID, []fact{
+	checkObject(t, b, intents+"/"+pi.ID, []fact{
 		{redirectResult, "next_action.type", `redirect_to_url`},
 		{redirectResult, "next_action.redirect_to_url.url", `http://.*`},
 		{redirectResult, "next_action.redirect_to_url.return_url", `https://shop\.example/done\?order=7`},
@@ -99,14 +99,15 @@ func TestFactsOfEventsRefundsAndSessions(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
 	_, refund := b.ask("refund", "/v1/refunds", "payment_intent="+pi.ID)
-	judge(t, refund, []fact{
+	checkFacts(t, refund, []fact{
 		{refundObject, "id", `re_[A-Za-z0-9]{24}`},
 		{refundObject, "status", `succeeded`},
 		{refundObject, "destination_details.type", `card`},
 		{refundObject, "reason", `null`},
 	})
-	_, session := b.ask("session", "/v1/customer_sessions", "customer="+b.customer().ID+"&components[payment_element][enabled]=true")
-	judge(t, session, []fact{
+	_, session := b.ask("session", "/v1/customer_sessions",
+		"customer="+b.customer().ID+"&components[payment_element][enabled]=true")
+	checkFacts(t, session, []fact{
 		{sessionObject, "client_secret", `cuss_secret_[A-Za-z0-9]{47}`},
 		{sessionObject, "components.buy_button.enabled", `false`},
 		{sessionObject, "components.payment_element.features.payment_method_redisplay", `disabled`},
@@ -114,7 +115,7 @@ func TestFactsOfEventsRefundsAndSessions(t *testing.T) {
 		{sessionObject, "components.payment_element.features.payment_method_save_usage", `null`},
 	})
 	_, events := b.read("/v1/events?limit=1&type=charge.succeeded")
-	judge(t, events, []fact{
+	checkFacts(t, events, []fact{
 		{eventObject, "data.0.api_version", `2024-06-20`},
 		{eventObject, "data.0.request.id", `req_[A-Za-z0-9]{14}`},
 		{eventObject, "data.0.data.object.object", `charge`},
@@ -125,7 +126,8 @@ func TestHeaders(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	res, _ := b.ask("key", intents, terms)
 	for name, want := range map[string]string{
-		"Request-Id": `req_[A-Za-z0-9]{14}`, "Stripe-Version": `2024-06-20`, "Idempotency-Key": `key`, "Content-Type": `application/json`, "Date": `.* GMT`,
+		"Request-Id": `req_[A-Za-z0-9]{14}`, "Stripe-Version": `2024-06-20`, "Idempotency-Key": `key`,
+		"Content-Type": `application/json`, "Date": `.* GMT`,
 	} {
 		if got := res.Header.Get(name); !regexp.MustCompile("^" + want + "$").MatchString(got) {
 			t.Errorf("%s is %q, want %s", name, got, want)
@@ -140,13 +142,13 @@ func TestHeaders(t *testing.T) {
 }
 
 // hold reads an object and judges it.
-func hold(t *testing.T, b *bench, path string, facts []fact) {
+func checkObject(t *testing.T, b *bench, path string, facts []fact) {
 	t.Helper()
 	_, body := b.read(path)
-	judge(t, body, facts)
+	checkFacts(t, body, facts)
 }
 
-func judge(t *testing.T, body string, facts []fact) {
+func checkFacts(t *testing.T, body string, facts []fact) {
 	t.Helper()
 	var object any
 	if err := json.Unmarshal([]byte(body), &object); err != nil {
@@ -160,7 +162,8 @@ func judge(t *testing.T, body string, facts []fact) {
 	}
 }
 
-// inText walks to a member and writes it as JSON does, a string without its quotes; <nil> where there is none.
+// inText walks to a member and writes it as JSON does, a string without its quotes; <nil> where
+// there is none.
 func inText(at any, steps []string) string {
 	for _, step := range steps {
 		switch is := at.(type) {

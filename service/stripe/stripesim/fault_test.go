@@ -1,13 +1,10 @@
 package stripesim_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -92,7 +89,8 @@ func TestFaultsAreCounted(t *testing.T) {
 	for i, want := range []int{200, 500, 500, 200, 200} {
 		expect(t, "http status", got[i], want)
 	}
-	if b.AddFault(stripesim.Fault{Kind: "gremlins"}) == nil || b.AddFault(stripesim.Fault{Kind: stripesim.Slow, Endpoint: "GET /nowhere"}) == nil {
+	if b.AddFault(stripesim.Fault{Kind: "gremlins"}) == nil ||
+		b.AddFault(stripesim.Fault{Kind: stripesim.Slow, Endpoint: "GET /nowhere"}) == nil {
 		t.Error("a fault that nothing can meet was taken")
 	}
 }
@@ -114,57 +112,11 @@ func TestCloseReleasesHeldRequests(t *testing.T) {
 	}
 }
 
-func TestControlSurface(t *testing.T) {
-	b := start(t, stripesim.Options{})
-	control := httptest.NewServer(b.Control())
-	t.Cleanup(control.Close)
-	pull := func(want int, method, path string, body any) map[string]any {
-		t.Helper()
-		raw := must(json.Marshal(body))(t)
-		req := must(http.NewRequestWithContext(t.Context(), method, control.URL+path, bytes.NewReader(raw)))(t)
-		res := must((&http.Transport{DisableKeepAlives: true}).RoundTrip(req))(t)
-		defer func() { _ = res.Body.Close() }()
-		expect(t, "http status of "+path, res.StatusCode, want)
-		var out map[string]any
-		_ = json.NewDecoder(res.Body).Decode(&out)
-		return out
-	}
-	type m = map[string]any
-	if n := len(pull(200, "GET", "/", nil)["routes"].([]any)); n < 20 {
-		t.Errorf("GET / lists %d routes", n)
-	}
-	cu, pi := b.customer(), b.open()
-	pull(200, "POST", "/customers/"+cu.ID+"/payment_methods", m{"payment_method": "pm_card_visa"})
-	pull(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "requires_action"})
-	pull(200, "POST", "/payments/"+pi.ID+"/authenticate", m{"fail": true})
-	pull(200, "POST", "/payments/"+pi.ID+"/status", m{"status": "processing"})
-	pull(200, "POST", "/payments/"+pi.ID+"/settle", nil)
-	re := pull(200, "POST", "/payments/"+pi.ID+"/refund", m{"amount": 500})
-	pull(200, "POST", "/refunds/"+re["id"].(string), m{"status": "failed"})
-	dp := pull(200, "POST", "/payments/"+pi.ID+"/dispute", m{"reason": "fraudulent"})
-	pull(200, "POST", "/disputes/"+dp["id"].(string), m{"status": "lost"})
-	pull(400, "POST", "/payments/"+pi.ID+"/status", m{"status": "canceled"})
-	pull(404, "POST", "/payments/pi_nothing/status", m{"status": "canceled"})
-	pull(400, "POST", "/faults", m{"kind": "slow", "deelay": "1s"})
-	pull(200, "POST", "/faults", m{"kind": "slow", "delay": "1ms", "endpoint": "GET /v1/account"})
-	pull(200, "POST", "/latency", m{"delay": "1ms"})
-	pull(200, "POST", "/rates", m{"duplicate": 0.5})
-	pull(200, "POST", "/clock", m{"advance": "24h"})
-	pull(200, "POST", "/settle", nil)
-	pull(200, "POST", "/drain", m{"timeout": "5s"})
-	pull(200, "POST", "/webhooks", m{"url": "http://127.0.0.1:1/", "secret": "whsec_x"})
-	if made := pull(200, "GET", "/stats", nil)["objects"].(m)["payment_intents"]; made != 1.0 {
-		t.Errorf("stats count %v payments", made)
-	}
-	pull(200, "DELETE", "/faults", nil)
-	pull(200, "DELETE", "/webhooks", nil)
-	pull(200, "POST", "/reset", nil)
-	status, _ := b.read("/v1/payment_intents/" + pi.ID)
-	expect(t, "http status after a reset", status, http.StatusNotFound)
-}
-
 func TestEveryStatusCanBeReached(t *testing.T) {
-	for _, to := range []string{"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture", "succeeded", "canceled"} {
+	for _, to := range []string{
+		"requires_payment_method", "requires_confirmation", "requires_action", "processing",
+		"requires_capture", "succeeded", "canceled",
+	} {
 		t.Run(to, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Hour})
 			pi := b.open()

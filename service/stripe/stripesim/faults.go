@@ -12,7 +12,7 @@ import (
 // FaultKind names a way in which an answer goes wrong.
 type FaultKind string
 
-// The ways.
+// The kinds of faults.
 const (
 	RateLimited FaultKind = "rate_limited" // 429 before anything else; no idempotency key remembers it
 	LockTimeout FaultKind = "lock_timeout" // 429 of the kind that SDKs repeat
@@ -24,11 +24,11 @@ const (
 	Truncated   FaultKind = "truncated"    // a body that stops half-way
 )
 
-// Fault is what some of the next requests meet.
+// Fault is a fault that some of the next requests meet.
 type Fault struct {
 	Endpoint string        `json:"endpoint,omitempty"` // a route as Endpoints names it; empty: any
 	Kind     FaultKind     `json:"kind"`
-	After    bool          `json:"after,omitempty"` // the work is done first, and only its answer is lost: ServerError, Timeout, Dropped
+	After    bool          `json:"after,omitempty"` // the work is done, its answer lost
 	Skip     int           `json:"skip,omitempty"`  // requests let through before the first that fails
 	Times    int           `json:"times,omitempty"` // requests that fail; 0 means 1, negative means all
 	Delay    time.Duration `json:"delay,omitempty"` // of Slow, in nanoseconds
@@ -36,8 +36,8 @@ type Fault struct {
 
 var faultKinds = []FaultKind{RateLimited, LockTimeout, ServerError, Timeout, Dropped, Slow, Endless, Truncated}
 
-// AddFault puts a fault behind those there are; a request meets the first that fits it. An unknown kind or endpoint is an error, since such a fault would
-// never be met and its test would pass for nothing.
+// AddFault adds a fault behind the present ones; a request meets the first that fits it. An unknown
+// kind or endpoint is an error: such a fault would never be met, and its test would prove nothing.
 func (s *Server) AddFault(f Fault) error {
 	if !slices.Contains(faultKinds, f.Kind) {
 		return fmt.Errorf("unknown kind of fault %q; there are %v", f.Kind, faultKinds)
@@ -62,7 +62,7 @@ func (s *Server) ClearFaults() {
 	clear(s.latency)
 }
 
-// Faults are the faults that still wait for a request.
+// Faults returns the faults that still wait for a request.
 func (s *Server) Faults() []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,7 +75,8 @@ func (s *Server) Faults() []Fault {
 	return out
 }
 
-// SetLatency makes an endpoint, or every one that has none of its own where the name is empty, take at least so long. Zero ends it.
+// SetLatency sets the least duration of an endpoint, or of all endpoints without their own if the
+// name is empty. Zero ends it.
 func (s *Server) SetLatency(endpoint string, d time.Duration) error {
 	if err := checkEndpoint(endpoint); err != nil {
 		return err
@@ -93,8 +94,8 @@ func checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// workOrder is how one request is to be served.
-type workOrder struct {
+// faultPlan is the fault and the latency of one request.
+type faultPlan struct {
 	fault   Fault
 	delay   time.Duration
 	refusal *failure
@@ -102,12 +103,12 @@ type workOrder struct {
 }
 
 // workOrder draws the fault for a request. The caller holds the lock.
-func (s *Server) workOrder(ep endpoint) workOrder {
+func (s *Server) faultPlan(ep endpoint) faultPlan {
 	delay, own := s.latency[ep.pattern]
 	if !own {
 		delay = s.latency[""]
 	}
-	work := workOrder{fault: s.drawFault(ep), delay: delay}
+	work := faultPlan{fault: s.drawFault(ep), delay: delay}
 	work.first = work.fault.After
 	switch work.fault.Kind {
 	case RateLimited:
@@ -140,8 +141,8 @@ func (s *Server) drawFault(ep endpoint) Fault {
 	return Fault{}
 }
 
-// pause is the latency of the work.
-func (o workOrder) pause(ctx, server context.Context) {
+// pause waits for the latency.
+func (o faultPlan) pause(ctx, server context.Context) {
 	if o.delay <= 0 {
 		return
 	}
@@ -154,17 +155,18 @@ func (o workOrder) pause(ctx, server context.Context) {
 	}
 }
 
-// lost says that the request never reached the work; a timeout is over when the caller, or the server, gives up.
-func (o workOrder) lost(ctx, server context.Context) bool {
+// lost reports that the request never reaches the work. A timeout lasts until the caller or the
+// server ends.
+func (o faultPlan) lost(ctx, server context.Context) bool {
 	return !o.fault.After && o.unanswered(ctx, server)
 }
 
-// lostAfter says that the work was done and nobody hears of it.
-func (o workOrder) lostAfter(ctx, server context.Context) bool {
+// lostAfter reports that the work was done and its answer is lost.
+func (o faultPlan) lostAfter(ctx, server context.Context) bool {
 	return o.fault.After && o.unanswered(ctx, server)
 }
 
-func (o workOrder) unanswered(ctx, server context.Context) bool {
+func (o faultPlan) unanswered(ctx, server context.Context) bool {
 	if o.fault.Kind == Timeout {
 		select {
 		case <-ctx.Done():
@@ -174,8 +176,8 @@ func (o workOrder) unanswered(ctx, server context.Context) bool {
 	return o.fault.Kind == Timeout || o.fault.Kind == Dropped
 }
 
-// write sends the body, or what the fault makes of it.
-func (o workOrder) write(ctx context.Context, w http.ResponseWriter, done answer) {
+// write sends the body, damaged as the fault has it.
+func (o faultPlan) write(ctx context.Context, w http.ResponseWriter, done answer) {
 	switch o.fault.Kind {
 	case Endless:
 		w.WriteHeader(done.status)

@@ -10,7 +10,7 @@ import (
 // ServeHTTP is the Stripe API under /v1, and the bank pages under /authorize.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// answering is the way of every request: recorded, let down by a fault or served, and answered.
+// answering handles every request: it logs it, applies a fault or serves it, and answers.
 func (s *Server) answering(ep endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := readBody(w, r)
@@ -32,7 +32,9 @@ func (s *Server) answering(ep endpoint) http.Handler {
 	})
 }
 
-func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte, work workOrder) answer {
+func (s *Server) answer(ctx context.Context, ep endpoint, r *http.Request, reqID string, body []byte,
+	work faultPlan,
+) answer {
 	switch {
 	case ep.do == nil:
 		return refuse(unrecognized(r), reqID)
@@ -46,7 +48,8 @@ func unrecognized(r *http.Request) *failure {
 	return invalid("", "", textUnknownURL, r.Method, r.URL.Path).withStatus(http.StatusNotFound)
 }
 
-// writeHeader sends Stripe's headers. Date is the simulator's clock, since clients take it for the age of what they read.
+// writeHeader sends Stripe's headers. Date comes from the simulator's clock, since clients derive
+// the age of a read from it.
 func (s *Server) writeHeader(w http.ResponseWriter, r *http.Request, reqID string, done answer) {
 	s.mu.Lock()
 	now := s.account.now()
@@ -58,7 +61,7 @@ func (s *Server) writeHeader(w http.ResponseWriter, r *http.Request, reqID strin
 	h.Set("Content-Type", "application/json")
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
 	h.Set("Request-Id", reqID)
-	h.Set("Stripe-Version", either(r.Header.Get("Stripe-Version"), defaultAPIVersion))
+	h.Set("Stripe-Version", either(r.Header.Get("Stripe-Version"), nativeVersion))
 	if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost {
 		h.Set("Idempotency-Key", key)
 		h.Set("Original-Request", done.origin)
@@ -71,7 +74,7 @@ func (s *Server) writeHeader(w http.ResponseWriter, r *http.Request, reqID strin
 	}
 }
 
-// allowOrigins answers the preflight of a page in a browser.
+// allowOrigins answers the preflight request of a page in a browser.
 func allowOrigins(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// keyLife is how long Stripe keeps an idempotency key: https://docs.stripe.com/api/idempotent_requests.
+// keyLife is how long Stripe keeps an idempotency key:
+// https://docs.stripe.com/api/idempotent_requests.
 const keyLife = 24 * time.Hour
 
-// keyed is what an idempotency key stands for: the request it first came with, and its answer once there is one.
+// keyed is the entry of an idempotency key: the first request with it, and its answer once there is
+// one.
 type keyed struct {
 	print   [sha256.Size]byte
 	path    string
@@ -19,7 +21,8 @@ type keyed struct {
 	answer  answer
 }
 
-// once runs a POST at most once for its idempotency key. Requests refused before they got here leave no trace, as at Stripe.
+// once runs a POST at most once for its idempotency key. Requests that are refused earlier leave no
+// trace, as at Stripe.
 func (s *Server) once(c *call, run func() answer) answer {
 	key := c.Header.Get("Idempotency-Key")
 	if c.Method != http.MethodPost || key == "" {
@@ -42,7 +45,7 @@ func (s *Server) once(c *call, run func() answer) answer {
 	return done
 }
 
-// claim finds the key's entry or makes one; settled says that its answer is there to be replayed.
+// claim finds the key's entry or makes one; settled reports that its answer can be replayed.
 func (s *Server) claim(key string, c *call) (entry *keyed, settled bool, f *failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +76,8 @@ func keyInUse(key string) *failure {
 	return invalid("idempotency_key_in_use", "", textKeyInUse, key).withStatus(http.StatusConflict)
 }
 
-// fingerprint covers the parameters, not their order or encoding: maps are marshalled by sorted key.
+// fingerprint covers the parameters, not their order or encoding: maps are marshalled by sorted
+// key.
 func fingerprint(c *call) [sha256.Size]byte {
 	raw, err := json.Marshal(c.params)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// ask posts a form with an idempotency key, without the SDK, so that status, headers and bytes can be compared.
+// ask posts a form with an idempotency key, without the SDK, so that status, headers and bytes can
+// be compared.
 func (b *bench) ask(key, path, form string) (*http.Response, string) {
 	b.t.Helper()
 	req := must(http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+path, strings.NewReader(form)))(b.t)
@@ -64,8 +65,10 @@ func TestIdempotencyKeySavesFailuresOfTheWorkOnly(t *testing.T) {
 	right, _ := b.ask("typo", intents, terms)
 	expect(t, "http status of the mended form", right.StatusCode, http.StatusOK)
 
-	_, card := b.ask("declined", intents, terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")
-	replay, same := b.ask("declined", intents, terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")
+	_, card := b.ask("declined", intents,
+		terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")
+	replay, same := b.ask("declined", intents,
+		terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")
 	expect(t, "declined body", same, card)
 	expect(t, "replayed", replay.Header.Get("Idempotent-Replayed"), "true")
 }

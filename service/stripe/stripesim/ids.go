@@ -11,13 +11,22 @@ const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 type minter struct{ random *rand.Rand }
 
 func newMinter(seed uint64) *minter {
-	return &minter{rand.New(rand.NewPCG(seed, 0x6b61737365))} //nolint:gosec // ids must replay from a seed; nothing here is secret
+	return &minter{rand.New(rand.NewPCG(seed, 0x6b61737365))} //nolint:gosec // ids replay from a seed
 }
 
 func (m *minter) letters(n int) string {
 	var b strings.Builder
 	for range n {
 		b.WriteByte(base62[m.random.IntN(len(base62))])
+	}
+	return b.String()
+}
+
+// digits is the shape of voucher numbers and references.
+func (m *minter) digits(n int) string {
+	var b strings.Builder
+	for range n {
+		b.WriteByte(base62[m.random.IntN(10)])
 	}
 	return b.String()
 }

@@ -21,7 +21,8 @@ const (
 
 const manual = "manual" // the capture method that leaves a payment authorised
 
-// intent is a PaymentIntent. Exported fields are Stripe's, in Stripe's order; the others are what Stripe knows and does not show.
+// intent is a PaymentIntent. Exported fields are Stripe's, in Stripe's order; the others are
+// internal.
 type intent struct {
 	ID                        string            `json:"id"`
 	Object                    string            `json:"object"`
@@ -68,6 +69,8 @@ type intent struct {
 	page      string // token of the bank page it waits for, while requires_action
 	stripeJS  bool   // confirmed by Stripe.js, which can show a challenge by itself
 	inPage    bool   // the bank page is shown in the shop's, which the customer does not leave
+	elsewhere bool   // the customer acts outside of the page, while requires_action
+	turn      int    // grows whenever an attempt begins or ends, so that a timer of an earlier one does nothing
 }
 
 type automaticMethods struct {
@@ -77,16 +80,18 @@ type automaticMethods struct {
 
 func (pi *intent) id() string { return pi.ID }
 
-// in says whether the status is one of those given.
+// in reports whether the status is one of those given.
 func (pi *intent) in(states ...status) bool { return slices.Contains(states, pi.Status) }
 
-// failed says whether the last attempt at the payment did.
+// failed reports whether the last attempt at the payment failed.
 func (pi *intent) failed() bool { return pi.LastPaymentError != nil }
 
-// hidden are the members that a publishable key does not get to see.
+// hidden are the members that a publishable key may not see.
 var hidden = []string{
-	"amount_capturable", "amount_received", "application", "application_fee_amount", "customer", "invoice", "latest_charge", "metadata", "on_behalf_of",
-	"payment_method_options", "review", "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
+	"amount_capturable", "amount_received", "application", "application_fee_amount", "customer", "invoice",
+	"latest_charge", "metadata", "on_behalf_of",
+	"payment_method_options", "review", "statement_descriptor", "statement_descriptor_suffix", "transfer_data",
+	"transfer_group",
 }
 
 // publicView is the intent as Stripe.js receives it.
@@ -102,9 +107,13 @@ func (pi *intent) publicView() any {
 	return view
 }
 
-// apply sets what create, update and confirm have in common. A refusal leaves the intent half changed, so the caller gives it a copy.
+// apply sets the parameters that create, update and confirm have in common. A refusal leaves the
+// intent partly changed, so the caller passes a copy.
 func (a *account) apply(pi *intent, p params) *failure {
-	for _, set := range []func(*intent, params) *failure{a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod, applyOptions} {
+	for _, set := range []func(*intent, params) *failure{
+		a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod,
+		applyOptions,
+	} {
 		if f := set(pi, p); f != nil {
 			return f
 		}
@@ -148,15 +157,18 @@ const suffixLength = 22
 
 func applyTexts(pi *intent, p params) *failure {
 	for name, field := range map[string]*text{
-		"description": &pi.Description, "receipt_email": &pi.ReceiptEmail, "setup_future_usage": &pi.SetupFutureUsage, "transfer_group": &pi.TransferGroup,
+		"description": &pi.Description, "receipt_email": &pi.ReceiptEmail, "setup_future_usage": &pi.SetupFutureUsage,
+		"transfer_group":       &pi.TransferGroup,
 		"statement_descriptor": &pi.StatementDescriptor, "statement_descriptor_suffix": &pi.StatementDescriptorSuffix,
 	} {
 		if p.has(name) {
 			*field = text(p.text(name))
 		}
 	}
-	if suffix := string(pi.StatementDescriptorSuffix); len(suffix) > suffixLength || strings.ContainsAny(suffix, `<>\'"*`) {
-		return invalid("", "statement_descriptor_suffix", "The statement descriptor suffix must have at most %d characters, and none of <>\\'\"*.", suffixLength)
+	if suffix := string(pi.StatementDescriptorSuffix); len(suffix) > suffixLength ||
+		strings.ContainsAny(suffix, `<>\'"*`) {
+		return invalid("", "statement_descriptor_suffix",
+			"The statement descriptor suffix must have at most %d characters, and none of <>\\'\"*.", suffixLength)
 	}
 	if email := pi.ReceiptEmail; email != "" && !strings.Contains(string(email), "@") {
 		return invalid("email_invalid", "receipt_email", "Invalid email address: %s", email)
@@ -171,10 +183,16 @@ func applyOptions(pi *intent, p params) *failure {
 		pi.CaptureMethod = p.text("capture_method")
 	}
 	if p.has("shipping") {
-		pi.Shipping = p.child("shipping").document()
+		pi.Shipping = shippingOf(p.child("shipping"))
+	}
+	if id := p.text("payment_method_configuration"); id != "" {
+		if !strings.HasPrefix(id, "pmc_") {
+			return missing("payment_method_configuration", id, "payment_method_configuration")
+		}
+		pi.MethodConfiguration = document{"id": id, "parent": nil}
 	}
 	if p.has("payment_method_options") {
-		pi.PaymentMethodOptions = p.child("payment_method_options").document()
+		pi.PaymentMethodOptions = methodOptions(p.child("payment_method_options"))
 	}
 	if p.has("return_url") {
 		pi.returnURL = p.text("return_url")
@@ -183,10 +201,11 @@ func applyOptions(pi *intent, p params) *failure {
 	return nil
 }
 
-// applyMethod resolves payment_method and payment_method_data; either one puts the intent back before its confirmation.
+// applyMethod resolves payment_method and payment_method_data; either one puts the intent back
+// before its confirmation.
 func (a *account) applyMethod(pi *intent, p params) *failure {
 	for _, kind := range p.list("payment_method_types") {
-		if _, known := families[kind]; !known {
+		if family, known := families[kind]; !known || family.ended {
 			return invalid("", "payment_method_types", "The payment method type \"%s\" is invalid.", kind)
 		}
 		pi.PaymentMethodTypes = p.list("payment_method_types")
@@ -199,14 +218,17 @@ func (a *account) applyMethod(pi *intent, p params) *failure {
 		return invalid("", "payment_method", textForeignMethod, m.ID)
 	}
 	if !slices.Contains(pi.PaymentMethodTypes, m.Type) {
-		return invalid("payment_intent_incompatible_payment_method", "payment_method", textWrongType, m.Type, strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
+		return invalid("payment_intent_incompatible_payment_method", "payment_method", textWrongType, m.Type,
+			strings.Join(pi.PaymentMethodTypes, ", "), m.Type)
 	}
 	pi.PaymentMethod = text(m.ID)
-	pi.Status, pi.NextAction, pi.page = requiresConfirmation, nil, ""
+	pi.Status, pi.NextAction, pi.page, pi.elsewhere = requiresConfirmation, nil, "", false
+	pi.turn++
 	return nil
 }
 
-// retrieveIntent answers GET /v1/payment_intents/{intent}; a publishable key must know the client secret.
+// retrieveIntent answers GET /v1/payment_intents/{intent}; a publishable key needs the client
+// secret.
 func (a *account) retrieveIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {
@@ -215,7 +237,7 @@ func (a *account) retrieveIntent(c *call) (any, error) {
 	return pi, nil
 }
 
-// intentOf finds the intent that the path names, for a caller who may have it.
+// intentOf finds the intent of the path, if the caller may have it.
 func (a *account) intentOf(c *call) (*intent, *failure) {
 	pi, ok := a.intents.find(c.PathValue("intent"))
 	if !ok {
@@ -238,14 +260,16 @@ func (a *account) listIntents(c *call) (any, error) {
 	}))
 }
 
-// updateIntent answers POST /v1/payment_intents/{intent}. It clears last_payment_error and makes no event.
+// updateIntent answers POST /v1/payment_intents/{intent}. It clears last_payment_error and makes no
+// event.
 func (a *account) updateIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {
 		return nil, f
 	}
 	if !pi.in(requiresPaymentMethod, requiresConfirmation, requiresAction) {
-		if name := firstOf(c.params, "amount", "currency", "customer", "payment_method", "payment_method_data", "capture_method", "setup_future_usage"); name != "" {
+		if name := firstOf(c.params, "amount", "currency", "customer", "payment_method", "payment_method_data",
+			"capture_method", "setup_future_usage"); name != "" {
 			return nil, unexpectedState(pi, textNotUpdatable, name, pi.Status, name)
 		}
 	}

@@ -2,6 +2,7 @@ package stripesim_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -55,9 +56,13 @@ func TestListsAreFiltered(t *testing.T) {
 		return all.PaymentIntent().ID
 	}
 	expect(t, "by customer", first(&stripe.PaymentIntentListParams{Customer: new(cu.ID)}), old.ID)
-	expect(t, "by time", first(&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}}), young.ID)
+	expect(t, "by time",
+		first(&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}}), young.ID)
 
-	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{"customer.created", "charge.*"})})
+	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{
+		"customer.created",
+		"charge.*",
+	})})
 	for events.Next() {
 	}
 	expect(t, "events", len(events.EventList().Data), 1)
@@ -80,7 +85,10 @@ func TestSearch(t *testing.T) {
 		`-metadata['kasse_order_id']:'it\'s 2' AND amount>=2000 AND currency:'eur'`:  2,
 		`status:'requires_payment_method' AND amount<2000`:                           0,
 	} {
-		found := b.api.PaymentIntents.Search(&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{Query: query, Limit: stripe.Int64(2)}})
+		found := b.api.PaymentIntents.Search(&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{
+			Query: query,
+			Limit: stripe.Int64(2),
+		}})
 		n := 0
 		for found.Next() {
 			n++
@@ -132,8 +140,8 @@ func TestTheOtherLists(t *testing.T) {
 		status, body := b.read(path)
 		expect(t, "http status of "+path, status, 200)
 		contains(t, body, want)
-		for _, complaint := range complaints("GET", strings.Split(path, "?")[0], status, []byte(body)) {
-			t.Errorf("%s: %s", path, complaint)
+		for _, problem := range answerErrors("GET", strings.Split(path, "?")[0], status, []byte(body)) {
+			t.Errorf("%s: %s", path, problem)
 		}
 	}
 	_, body := b.read("/v1/payment_intents?limit=0")
@@ -142,4 +150,15 @@ func TestTheOtherLists(t *testing.T) {
 	contains(t, body, `"resource_missing"`)
 	requests := b.Requests()
 	expect(t, "last path", requests[len(requests)-1].Path, "/v1/payment_intents?starting_after=pi_nothing")
+}
+
+// One list asks for 20 types of events at most.
+func TestListedEventTypes(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	for n, want := range map[int]int{20: http.StatusOK, 21: http.StatusBadRequest} {
+		status, body := b.read("/v1/events?" + strings.Repeat("types[]=charge.updated&", n))
+		if status != want {
+			t.Errorf("%d types: %d %s", n, status, body)
+		}
+	}
 }

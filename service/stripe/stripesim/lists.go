@@ -10,7 +10,7 @@ type list struct {
 	URL     string `json:"url"`
 }
 
-// paging is understood by every list.
+// paging are the parameters of every list.
 var paging = shape{"limit": anInteger, "starting_after": aText, "ending_before": aText, "expand": aList}
 
 const (
@@ -29,7 +29,7 @@ func (p params) limit() (int, *failure) {
 	return int(n), nil
 }
 
-// pageOf cuts the page that the request's cursor names out of rows, which are newest first.
+// pageOf cuts the page at the request's cursor out of rows, which are newest first.
 func pageOf[T object](c *call, rows []T) (*list, error) {
 	limit, f := c.params.limit()
 	if f != nil {
@@ -75,7 +75,8 @@ func position[T object](rows []T, id string) int {
 	return -1
 }
 
-// within says whether a moment lies in the range that the parameter created gives; an absent one holds every moment.
+// within reports whether a time lies in the range of the parameter created; an absent one includes
+// every time.
 func (p params) within(at unix) bool {
 	if exact := p.text("created"); exact != "" {
 		return strconv.FormatInt(int64(at), 10) == exact
@@ -87,5 +88,5 @@ func (p params) within(at unix) bool {
 		(!bounds.has("lte") || when <= bounds.integer("lte"))
 }
 
-// matches says whether a value is the one asked for; an absent parameter asks for nothing.
+// matches reports whether a value is the one asked for; an absent parameter matches all.
 func (p params) matches(name, value string) bool { return !p.has(name) || p.text(name) == value }

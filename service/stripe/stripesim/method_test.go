@@ -35,17 +35,18 @@ func TestMethodsByNumber(t *testing.T) {
 			}
 			res, body := b.ask(form, intents, terms+"&confirm=true&return_url=https://shop.example/"+data.String())
 			contains(t, body, want)
-			for _, complaint := range complaints("POST", intents, res.StatusCode, []byte(body)) {
-				t.Error(complaint)
+			for _, problem := range answerErrors("POST", intents, res.StatusCode, []byte(body)) {
+				t.Error(problem)
 			}
 			res, body = b.ask("alone "+form, "/v1/payment_methods", form)
-			for _, complaint := range complaints("POST", "/v1/payment_methods", res.StatusCode, []byte(body)) {
-				t.Error(complaint)
+			for _, problem := range answerErrors("POST", "/v1/payment_methods", res.StatusCode, []byte(body)) {
+				t.Error(problem)
 			}
 		})
 	}
 	for form, want := range map[string]string{
-		"type=card&card[number]=4111111111111112": "incorrect_number", "type=card": "parameter_missing", "type=shells": `"param": "type"`,
+		"type=card&card[number]=4111111111111112": "incorrect_number", "type=card": "parameter_missing",
+		"type=shells":                          `"param": "type"`,
 		"type=sepa_debit&sepa_debit[iban]=DE1": "sepa_debit[iban]",
 	} {
 		_, body := b.ask("wrong "+form, "/v1/payment_methods", form)
@@ -66,7 +67,8 @@ func TestBankTransfer(t *testing.T) {
 		b.ask("", "/v1/test_helpers/customers/"+cu.ID+"/fund_cash_balance", "amount=1000&currency=jpy")
 	}
 	expect(t, "status", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
-	wantEvents(t, b, "customer.created", "payment_intent.created", "payment_intent.requires_action", "payment_intent.partially_funded", "charge.succeeded",
+	wantEvents(t, b, "customer.created", "payment_intent.created", "payment_intent.requires_action",
+		"payment_intent.partially_funded", "charge.succeeded",
 		"payment_intent.succeeded")
 }
 

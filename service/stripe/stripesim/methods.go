@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// method is a PaymentMethod. What depends on its type lies in details and is shown under the type's name.
+// method is a PaymentMethod. details is the member that is named after its type.
 type method struct {
 	ID             string
 	AllowRedisplay string
@@ -23,12 +23,13 @@ func (m *method) id() string { return m.ID }
 // MarshalJSON writes Stripe's object, with the member that is named after the type.
 func (m *method) MarshalJSON() ([]byte, error) {
 	return json.Marshal(document{
-		"id": m.ID, "object": "payment_method", "allow_redisplay": m.AllowRedisplay, "billing_details": m.Billing, "created": m.Created, "customer": m.Customer,
+		"id": m.ID, "object": "payment_method", "allow_redisplay": m.AllowRedisplay, "billing_details": m.Billing,
+		"created": m.Created, "customer": m.Customer,
 		"livemode": false, "metadata": m.Metadata, "type": m.Type, m.Type: m.details,
 	})
 }
 
-// billing fills up what the caller gave to the members that Stripe always shows.
+// billing adds the members that Stripe always shows to those that the caller gave.
 func billing(given params) document {
 	out := document{"email": nil, "name": nil, "phone": nil}
 	address := document{"city": nil, "country": nil, "line1": nil, "line2": nil, "postal_code": nil, "state": nil}
@@ -46,7 +47,7 @@ func billing(given params) document {
 	return out
 }
 
-// newMethod makes a method as the caller describes it, in the form of payment_method_data.
+// newMethod makes a method from the parameters of payment_method_data.
 func (a *account) newMethod(p params) (*method, *failure) {
 	kind := p.text("type")
 	if _, known := families[kind]; !known {
@@ -61,31 +62,35 @@ func (a *account) newMethod(p params) (*method, *failure) {
 		return nil, f
 	}
 	m := &method{
-		ID: "pm_1" + a.ids.letters(23), AllowRedisplay: either(p.text("allow_redisplay"), "unspecified"), Billing: billing(p.child("billing_details")),
+		ID: "pm_1" + a.ids.letters(23), AllowRedisplay: either(p.text("allow_redisplay"), "unspecified"),
+		Billing: billing(p.child("billing_details")),
 		Created: a.unix(), Metadata: metadata, Type: kind, details: details, act: act,
 	}
 	a.methods.add(m)
 	return m, nil
 }
 
-// methodBy finds a method by its id. One of Stripe's magic ids makes a new method at each use, as it does at Stripe.
+// methodBy finds a method by its id. A test method's name makes a new method at each use, as at
+// Stripe.
 func (a *account) methodBy(id string) (*method, *failure) {
 	if m, ok := a.methods.find(id); ok {
 		return m, nil
 	}
-	magic, ok := magicMethods[id]
+	known, ok := testMethods[id]
 	if !ok {
 		return nil, missing("PaymentMethod", id, "payment_method")
 	}
 	m := &method{
-		ID: "pm_1" + a.ids.letters(23), AllowRedisplay: "unspecified", Billing: billing(nil), Created: a.unix(), Metadata: map[string]string{},
-		Type: magic.kind, details: magic.details(), act: magic.act,
+		ID: "pm_1" + a.ids.letters(23), AllowRedisplay: "unspecified", Billing: billing(nil), Created: a.unix(),
+		Metadata: map[string]string{},
+		Type:     known.kind, details: known.details(), act: known.act,
 	}
 	a.methods.add(m)
 	return m, nil
 }
 
-// methodFrom is the method that a request to a PaymentIntent names or describes; nil where it does neither.
+// methodFrom is the method that a request to a PaymentIntent names or describes; nil if it does
+// neither.
 func (a *account) methodFrom(p params) (*method, *failure) {
 	if data := p.child("payment_method_data"); data != nil {
 		return a.newMethod(data)
@@ -161,7 +166,8 @@ func (a *account) detachMethod(c *call) (any, error) {
 		return nil, f
 	}
 	if m.Customer == "" {
-		return nil, invalid("", "", "The payment method you provided is not attached to a customer so detachment is impossible.")
+		return nil, invalid("", "",
+			"The payment method you provided is not attached to a customer so detachment is impossible.")
 	}
 	m.Customer = ""
 	a.emit("payment_method.detached", m)
@@ -175,7 +181,8 @@ func (a *account) listMethods(c *call) (any, error) {
 		return nil, missing("customer", owner, "customer")
 	}
 	return pageOf(c, a.methods.newestFirst(func(m *method) bool {
-		return owner != "" && m.Customer == text(owner) && c.params.matches("type", m.Type) && c.params.matches("allow_redisplay", m.AllowRedisplay)
+		return owner != "" && m.Customer == text(owner) && c.params.matches("type", m.Type) &&
+			c.params.matches("allow_redisplay", m.AllowRedisplay)
 	}))
 }
 
@@ -183,7 +190,8 @@ var methodCreation = methodShape()
 
 func methodShape() shape {
 	s := shape{
-		"type": aText.must(), "allow_redisplay": oneOf("always", "limited", "unspecified"), "billing_details": aHash, "metadata": aHash, "radar_options": aHash,
+		"type": aText.must(), "allow_redisplay": oneOf("always", "limited", "unspecified"), "billing_details": aHash,
+		"metadata": aHash, "radar_options": aHash,
 		"expand": aList,
 	}
 	for kind := range families {
@@ -192,5 +200,5 @@ func methodShape() shape {
 	return s
 }
 
-// digits strips a card number or IBAN of the blanks people write in it.
+// digits removes the blanks from a card number or IBAN.
 func digits(s string) string { return strings.ReplaceAll(s, " ", "") }

@@ -18,7 +18,10 @@ func (b *bench) pay(method string) *stripe.PaymentIntent {
 func TestRefunds(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
-	part := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(500), Reason: new("duplicate")}))(t)
+	part := must(b.api.Refunds.New(&stripe.RefundParams{
+		PaymentIntent: new(pi.ID), Amount: stripe.Int64(500),
+		Reason: new("duplicate"),
+	}))(t)
 	expect(t, "status", part.Status, stripe.RefundStatusSucceeded)
 	_, err := b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(1501)})
 	expect(t, "param", refusal(t, err).Param, "amount")
@@ -37,7 +40,8 @@ func TestRefunds(t *testing.T) {
 	expect(t, "refunds", len(all.RefundList().Data), 2)
 	charge := must(b.api.Charges.Get(pi.LatestCharge.ID, nil))(t)
 	expect(t, "refunded", charge.Refunded, true)
-	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "refund.created", "charge.refunded", "refund.created", "charge.refunded",
+	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "refund.created",
+		"charge.refunded", "refund.created", "charge.refunded",
 		"charge.refund.updated", "refund.updated")
 }
 
@@ -84,7 +88,8 @@ func TestDisputes(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, "status", must(b.api.Disputes.Get(id, nil))(t).Status, stripe.DisputeStatusWon)
-	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "charge.dispute.created", "charge.dispute.funds_withdrawn",
+	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.succeeded", "charge.dispute.created",
+		"charge.dispute.funds_withdrawn",
 		"charge.dispute.updated", "charge.dispute.closed", "charge.dispute.funds_reinstated")
 }
 

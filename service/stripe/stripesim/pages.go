@@ -7,18 +7,21 @@ import (
 	"net/url"
 )
 
-// pagePath is where the simulator's bank pages live; the token after it is the only credential they ask for.
+// pagePath is the path of the simulator's bank pages. The token after it is the only credential.
 const pagePath = "/authorize/"
 
 var bankPage = template.Must(template.New("bank").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
 <title>Test bank</title>
 <style>
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 24rem; margin: max(1.5rem, 8vh) auto; padding: 0 1.25rem }
 h1 { font-size: 1.5rem; margin: 0 }
 form { display: grid; gap: .75rem; margin-top: 1.5rem }
-button { font: inherit; font-weight: 600; padding: .75rem 1rem; border-radius: .5rem; border: 1px solid; background: none; color: inherit; cursor: pointer }
-button[value=success] { background: light-dark(#174ea6, #8ab4f8); color: light-dark(#fff, #10151c); border-color: transparent }
+button { font: inherit; font-weight: 600; padding: .75rem 1rem; border-radius: .5rem; border: 1px solid;
+  background: none; color: inherit; cursor: pointer }
+button[value=success] { background: light-dark(#174ea6, #8ab4f8); color: light-dark(#fff, #10151c);
+  border-color: transparent }
 button:focus-visible { outline: 3px solid light-dark(#174ea6, #8ab4f8); outline-offset: 2px }
 </style>
 <main><h1>Test bank</h1>
@@ -28,7 +31,8 @@ button:focus-visible { outline: 3px solid light-dark(#174ea6, #8ab4f8); outline-
 </html>
 `))
 
-// leftPage is shown where there is no way back: to a backend's test, or in the frame that Stripe.js has opened for 3D Secure, which it tells.
+// leftPage is shown if there is no return URL: to a backend's test, or in the frame that Stripe.js
+// opens for 3D Secure, which gets a message.
 const leftPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Test bank</title>
 <p style="font:1rem/1.5 system-ui">Done. You can close this page.</p>
@@ -47,10 +51,11 @@ func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 	}
 	m, _ := s.account.methods.find(string(pi.PaymentMethod))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = bankPage.Execute(w, map[string]string{"Method": m.Type, "Amount": price(pi.Amount, pi.Currency)})
+	_ = bankPage.Execute(w, map[string]string{"Method": families[m.Type].label, "Amount": price(pi.Amount, pi.Currency)})
 }
 
-// leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and goes back to the shop.
+// leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and
+// returns to the shop.
 func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	back, ok := s.answerPage(r.PathValue("token"), r.PostFormValue("outcome") != "failure")
@@ -61,11 +66,12 @@ func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = io.WriteString(w, leftPage)
 	default:
-		http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // to wherever the shop asked for: that is what a bank page does
+		http.Redirect(w, r, back, http.StatusSeeOther) //nolint:gosec // the shop chooses the address
 	}
 }
 
-// answerPage returns where the customer goes then; ok is false for a page that was answered before, or whose payment went another way.
+// answerPage returns the shop's address. ok is false for a page that was answered before, or whose
+// payment has moved on.
 func (s *Server) answerPage(token string, agreed bool) (back string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +84,7 @@ func (s *Server) answerPage(token string, agreed bool) (back string, ok bool) {
 	return returnURL(pi, agreed), true
 }
 
-// waitingAt is the intent that still waits at a page.
+// waitingAt is the intent that waits at a page.
 func (a *account) waitingAt(token string) (*intent, bool) {
 	pi, ok := a.intents.find(a.pages[token])
 	return pi, ok && pi.page == token
@@ -91,16 +97,21 @@ func (a *account) authenticate(pi *intent, agreed bool) {
 		_ = a.proceed(pi, m)
 		return
 	}
-	a.fail(pi, authenticationFailure(m))
+	a.fail(pi, authenticationFailure(m, notAuthenticated))
 }
 
-func authenticationFailure(m *method) *failure {
-	f := invalid("payment_intent_authentication_failure", "", textNotAuthenticated)
+// notAuthenticated is the code of a customer who does not agree.
+const notAuthenticated = "payment_intent_authentication_failure"
+
+// authenticationFailure makes no charge, whichever of its two codes it has.
+func authenticationFailure(m *method, code string) *failure {
+	f := invalid(code, "", textNotAuthenticated)
 	f.PaymentMethod = m
 	return f
 }
 
-// returnURL is the shop's own address with what Stripe appends to it: https://docs.stripe.com/payments/accept-a-payment?ui=elements#web-handle-redirect.
+// returnURL is the shop's own address with Stripe's parameters:
+// https://docs.stripe.com/payments/accept-a-payment?ui=elements#web-handle-redirect.
 func returnURL(pi *intent, agreed bool) string {
 	to, err := url.Parse(pi.returnURL)
 	if err != nil || pi.returnURL == "" || pi.inPage {

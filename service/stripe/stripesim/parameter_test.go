@@ -13,14 +13,18 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// leftOut are parameters of billing, and of the payment methods that this simulator cannot pay with: a client that sends them expects what it would not get.
+// leftOut are parameters of billing, and of the payment methods that this simulator cannot pay
+// with: a client that sends them expects what it would not get.
 var leftOut = map[string]bool{
-	"POST /v1/payment_methods": true, "promotion_code": true, "next_invoice_sequence": true, "coupon": true, "bank_account": true, "default_card": true,
-	"cash_balance": true, "default_alipay_account": true, "card": true, "default_bank_account": true, "default_source": true, "tax_id_data": true,
+	"POST /v1/payment_methods": true, "promotion_code": true, "next_invoice_sequence": true, "coupon": true,
+	"bank_account": true, "default_card": true,
+	"cash_balance": true, "default_alipay_account": true, "card": true, "default_bank_account": true,
+	"default_source": true, "tax_id_data": true,
 	"test_clock": true,
 }
 
-// Every parameter that Stripe's schema has for an endpoint is known to the simulator, so that no client need be changed for it.
+// Every parameter that Stripe's schema has for an endpoint is known to the simulator, so that no
+// client need be changed for it.
 func TestNoPublishedParameterIsUnknown(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for _, endpoint := range stripesim.Endpoints() {

@@ -9,10 +9,12 @@ import (
 	"strings"
 )
 
-// params is a form as a tree: metadata[k]=v, expand[]=x and components[payment_element][enabled]=true become maps and lists. Leaves are strings.
+// params is a form as a tree: metadata[k]=v, expand[]=x and
+// components[payment_element][enabled]=true become maps and lists. Leaves are strings.
 type params map[string]any
 
-// parseParams reads Stripe's bracket syntax. What cannot be a tree, such as a=1&a[b]=2, is refused.
+// parseParams reads Stripe's bracket syntax. A form that is no tree, such as a=1&a[b]=2, is
+// refused.
 func parseParams(form url.Values) (params, *failure) {
 	tree := params{}
 	for _, name := range slices.Sorted(maps.Keys(form)) {
@@ -80,7 +82,7 @@ func (p params) integer(name string) int64 {
 
 func (p params) boolean(name string) bool { return p.text(name) == "true" }
 
-// document is the tree as it came, for parts that are kept and shown but not interpreted.
+// document is the tree as it came, for parts that are stored and shown but not interpreted.
 func (p params) document() document {
 	out := document{}
 	for name, value := range p {
@@ -100,7 +102,8 @@ const (
 	metadataLength = 500
 )
 
-// mergeMetadata applies a metadata parameter as Stripe does: keys are set one by one, an empty value removes its key, an empty hash removes them all.
+// mergeMetadata applies a metadata parameter as Stripe does: keys are set one by one, an empty
+// value removes its key, an empty hash removes them all.
 func (p params) mergeMetadata(into map[string]string) (map[string]string, *failure) {
 	out := maps.Clone(into)
 	if out == nil || p.has("metadata") && p.child("metadata") == nil {
@@ -112,7 +115,8 @@ func (p params) mergeMetadata(into map[string]string) (map[string]string, *failu
 		case !ok:
 			return nil, invalid("", "metadata", "Metadata values must be strings, but for key `%s` you passed in a hash.", key)
 		case len(key) > metadataName:
-			return nil, invalid("", "metadata", "Metadata keys can have up to 40 characters, but you passed in the key `%s`.", key)
+			return nil, invalid("", "metadata", "Metadata keys can have up to 40 characters, but you passed in the key `%s`.",
+				key)
 		case len(text) > metadataLength:
 			return nil, invalid("", fmt.Sprintf("metadata[%s]", key), textLongMetadata, len(text))
 		case text == "":

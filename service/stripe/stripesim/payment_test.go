@@ -41,7 +41,8 @@ func TestDeclinedThenPaid(t *testing.T) {
 		t.Error("an update must clear last_payment_error")
 	}
 	must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_mastercard")))(t)
-	wantEvents(t, b, "payment_intent.created", "charge.failed", "payment_intent.payment_failed", "charge.succeeded", "payment_intent.succeeded")
+	wantEvents(t, b, "payment_intent.created", "charge.failed", "payment_intent.payment_failed", "charge.succeeded",
+		"payment_intent.succeeded")
 }
 
 func TestDebitsSettle(t *testing.T) {
@@ -62,9 +63,11 @@ func TestDebitsSettle(t *testing.T) {
 			b.Advance(time.Hour)
 			expect(t, "status", b.get(pi.ID).Status, story.end)
 			if story.end == stripe.PaymentIntentStatusSucceeded {
-				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing", "charge.succeeded", "payment_intent.succeeded")
+				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing", "charge.succeeded",
+					"payment_intent.succeeded")
 			} else {
-				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing", "charge.failed", "payment_intent.payment_failed")
+				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing", "charge.failed",
+					"payment_intent.payment_failed")
 			}
 		})
 	}
@@ -74,7 +77,8 @@ func TestPartialCaptureReleasesTheRest(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.authorise()
 	expect(t, "capturable", pi.AmountCapturable, 2000)
-	captured := must(b.api.PaymentIntents.Capture(pi.ID, &stripe.PaymentIntentCaptureParams{AmountToCapture: stripe.Int64(1200)}))(t)
+	captured := must(b.api.PaymentIntents.Capture(pi.ID,
+		&stripe.PaymentIntentCaptureParams{AmountToCapture: stripe.Int64(1200)}))(t)
 	expect(t, "received", captured.AmountReceived, 1200)
 	charge := b.get(pi.ID).LatestCharge
 	expect(t, "refunded", charge.AmountRefunded, 800)
@@ -83,7 +87,8 @@ func TestPartialCaptureReleasesTheRest(t *testing.T) {
 
 	_, err := b.api.PaymentIntents.Capture(pi.ID, nil)
 	expect(t, "code", refusal(t, err).Code, stripe.ErrorCodePaymentIntentUnexpectedState)
-	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated", "refund.created", "charge.captured", "payment_intent.succeeded")
+	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated",
+		"refund.created", "charge.captured", "payment_intent.succeeded")
 }
 
 func TestVoidIsARefundOfNothing(t *testing.T) {
@@ -92,7 +97,8 @@ func TestVoidIsARefundOfNothing(t *testing.T) {
 	void := must(b.api.PaymentIntents.Cancel(pi.ID, nil))(t)
 	expect(t, "status", void.Status, stripe.PaymentIntentStatusCanceled)
 	expect(t, "received", void.AmountReceived, 0)
-	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated", "refund.created", "charge.refunded", "payment_intent.canceled")
+	wantEvents(t, b, "payment_intent.created", "charge.succeeded", "payment_intent.amount_capturable_updated",
+		"refund.created", "charge.refunded", "payment_intent.canceled")
 	for _, e := range b.inbox.events() {
 		if e.Type == "charge.refunded" {
 			expect(t, "captured", e.GetObjectValue("captured"), "false")

@@ -26,11 +26,15 @@ func (re *refund) id() string { return re.ID }
 
 func (a *account) newRefund(ch *charge, amount int64) *refund {
 	re := &refund{
-		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(ch.ID), Created: a.unix(), Currency: ch.Currency, Metadata: map[string]string{},
+		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(ch.ID), Created: a.unix(), Currency: ch.Currency,
+		Metadata:      map[string]string{},
 		PaymentIntent: ch.PaymentIntent,
 	}
 	if _, card := ch.PaymentMethodDetails["card"]; card {
-		re.DestinationDetails = document{"type": "card", "card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"}}
+		re.DestinationDetails = document{
+			"type": "card",
+			"card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"},
+		}
 	}
 	a.refunds.add(re)
 	return re
@@ -47,22 +51,36 @@ func (a *account) createRefund(c *call) (any, error) {
 	if c.params.has("amount") {
 		amount = c.params.integer("amount")
 	}
-	switch {
-	case left == 0:
-		return nil, invalid("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
-	case amount < 1:
-		return nil, invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.")
-	case amount > left:
-		return nil, invalid("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)", price(amount, ch.Currency), price(left, ch.Currency))
+	if f := checkRefund(ch, amount, left); f != nil {
+		return nil, f
 	}
 	metadata, f := c.params.mergeMetadata(nil)
 	if f != nil {
 		return nil, f
 	}
+	plan := a.nextRefund()
+	if plan.refusal != nil {
+		refused := *plan.refusal
+		return nil, &refused
+	}
 	re := a.newRefund(ch, amount)
 	re.Reason, re.Metadata = text(c.params.text("reason")), metadata
-	a.giveBack(ch, re)
+	a.giveBack(ch, re, plan.status)
 	return re, nil
+}
+
+// checkRefund refuses an amount that is not left of the charge, or that its currency does not have.
+func checkRefund(ch *charge, amount, left int64) *failure {
+	switch {
+	case left == 0:
+		return invalid("charge_already_refunded", "", "Charge %s has already been refunded.", ch.ID)
+	case amount < 1:
+		return invalid("parameter_invalid_integer", "amount", "This value must be greater than or equal to 1.")
+	case amount > left:
+		return invalid("", "amount", "Refund amount (%s) is greater than unrefunded amount on charge (%s)",
+			price(amount, ch.Currency), price(left, ch.Currency))
+	}
+	return checkUnit(amount, ch.Currency, "amount")
 }
 
 // refundable is the charge that the parameters name, if there is money on it.
@@ -79,7 +97,8 @@ func (a *account) refundable(p params) (*charge, *failure) {
 		id = either(id, string(pi.LatestCharge))
 	}
 	if id == "" {
-		return nil, invalid("parameter_missing", "payment_intent", "One of the following params should be provided for this request: payment_intent or charge.")
+		return nil, invalid("parameter_missing", "payment_intent",
+			"One of the following params should be provided for this request: payment_intent or charge.")
 	}
 	ch, ok := a.charges.find(id)
 	switch {
@@ -97,22 +116,32 @@ func nothingToRefund(paymentIntent text, param string) *failure {
 	return invalid("", param, "This PaymentIntent (%s) does not have a successful charge to refund.", paymentIntent)
 }
 
-// refundedOf is what was given back of the captured money; releases are not.
+// refundedOf is the captured money that was given back, without releases.
 func (a *account) refundedOf(ch *charge) int64 {
 	return ch.AmountRefunded - (ch.Amount - ch.AmountCaptured)
 }
 
-// giveBack starts a refund in the way its payment method has.
-func (a *account) giveBack(ch *charge, re *refund) {
+// giveBack starts a refund: in the given status, or where that is nil in the way its payment method
+// has.
+func (a *account) giveBack(ch *charge, re *refund, planned *text) {
 	m, _ := a.methods.find(string(ch.PaymentMethod))
 	ch.AmountRefunded += re.Amount
 	ch.Refunded = ch.AmountRefunded == ch.Amount
 	re.Status = "succeeded"
-	if m.act.refund == "pending" {
+	switch {
+	case planned != nil:
+		re.Status = *planned
+	case m.act.refund == "pending":
 		re.Status = "pending"
 	}
 	a.emit("refund.created", re)
 	a.emit("charge.refunded", ch)
+	if ch.Refunded {
+		a.closeReviewOf(ch, refundedReason(re))
+	}
+	if planned != nil {
+		return
+	}
 	switch m.act.refund {
 	case "pending":
 		a.after(a.opts.Settle, func() { a.moveRefund(re, "succeeded", "pending") })
@@ -121,7 +150,16 @@ func (a *account) giveBack(ch *charge, re *refund) {
 	}
 }
 
-// moveRefund brings a refund to another status if it is in one of those given; money that did not arrive is on the charge again.
+// refundedReason is why a review of the refunded charge closes.
+func refundedReason(re *refund) string {
+	if re.Reason == "fraudulent" {
+		return "refunded_as_fraud"
+	}
+	return "refunded"
+}
+
+// moveRefund brings a refund to another status if it is in one of those given. Money that did not
+// arrive is on the charge again.
 func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	if !slices.Contains(from, re.Status) {
 		return false
@@ -134,12 +172,20 @@ func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	}
 	if to == "failed" {
 		re.FailureReason = "expired_or_canceled_card"
+		if a.sendsRefundFailed() {
+			a.emit("refund.failed", re)
+		}
 	}
 	a.reportRefund(re)
 	return true
 }
 
-// reportRefund tells of a change in both of the ways that 2024-06-20 has.
+// sendsRefundFailed reports whether any API version in use has the event.
+func (a *account) sendsRefundFailed() bool {
+	return slices.ContainsFunc(a.versionsInUse(), func(version string) bool { return version >= refundEvents })
+}
+
+// reportRefund sends both of the events that a changed refund has.
 func (a *account) reportRefund(re *refund) {
 	a.emit("charge.refund.updated", re)
 	a.emit("refund.updated", re)
@@ -192,7 +238,8 @@ func (a *account) cancelRefund(c *call) (any, error) {
 // listRefunds answers GET /v1/refunds.
 func (a *account) listRefunds(c *call) (any, error) {
 	return pageOf(c, a.refunds.newestFirst(func(re *refund) bool {
-		return c.params.matches("payment_intent", string(re.PaymentIntent)) && c.params.matches("charge", string(re.Charge)) &&
+		return c.params.matches("payment_intent", string(re.PaymentIntent)) &&
+			c.params.matches("charge", string(re.Charge)) &&
 			c.params.within(re.Created)
 	}))
 }

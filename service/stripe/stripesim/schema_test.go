@@ -16,10 +16,12 @@ import (
 	"github.com/stripe/stripe-mock/spec"
 )
 
-// newer are members that Stripe's schema has dropped since 2024-06-20, and that its answers of that version still carry.
+// newer are members that Stripe's schema has dropped since 2024-06-20, and that its answers of that
+// version still carry.
 var newer = map[string]bool{"source": true, "order": true, "dispute": true, "destination": true}
 
-// published is Stripe's own description of its API, as stripe-mock carries it: 2024-09-30, the nearest there is to 2024-06-20.
+// published is Stripe's own description of its API, as stripe-mock carries it: 2024-09-30, the
+// nearest there is to 2024-06-20.
 var published = sync.OnceValue(func() *spec.Spec {
 	var s spec.Spec
 	if err := json.Unmarshal(embedded.OpenAPISpec, &s); err != nil {
@@ -45,14 +47,15 @@ func (c schemaCheck) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	_ = res.Body.Close()
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	for _, complaint := range complaints(r.Method, r.URL.Path, res.StatusCode, body) {
-		c.t.Errorf("%s %s, %d: %s", r.Method, r.URL.Path, res.StatusCode, complaint)
+	for _, problem := range answerErrors(r.Method, r.URL.Path, res.StatusCode, body) {
+		c.t.Errorf("%s %s, %d: %s", r.Method, r.URL.Path, res.StatusCode, problem)
 	}
 	return res, nil
 }
 
-// complaints are the ways in which an answer does not fit its schema. Paths that are the simulator's own have none.
-func complaints(method, path string, status int, body []byte) []string {
+// complaints are the ways in which an answer does not fit its schema. Paths that are the
+// simulator's own have none.
+func answerErrors(method, path string, status int, body []byte) []string {
 	operation := operationFor(method, path)
 	if operation == nil {
 		return nil
@@ -67,12 +70,13 @@ func complaints(method, path string, status int, body []byte) []string {
 	}
 	v := validator{}
 	v.check("", response.Content["application/json"].Schema, value)
-	return v.complaints
+	return v.found
 }
 
 var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
 
-// operationFor finds the operation of a path; one without placeholders comes first, so that /search is not taken for an id.
+// operationFor finds the operation of a path; one without placeholders comes first, so that /search
+// is not taken for an id.
 func operationFor(method, path string) *spec.Operation {
 	verb := spec.HTTPVerb(strings.ToLower(method))
 	if exact := published().Paths[spec.Path(path)][verb]; exact != nil {
@@ -88,18 +92,19 @@ func operationFor(method, path string) *spec.Operation {
 }
 
 // misfits are the ways in which an object does not fit the schema of its own name.
-func misfits(object map[string]any) []string {
+func schemaErrors(object map[string]any) []string {
 	name, _ := object["object"].(string)
 	v := validator{}
 	v.check(name, published().Components.Schemas[name], object)
-	return v.complaints
+	return v.found
 }
 
-// validator collects what does not fit. It knows the part of JSON Schema that Stripe's description uses.
-type validator struct{ complaints []string }
+// validator collects what does not fit. It knows the part of JSON Schema that Stripe's description
+// uses.
+type validator struct{ found []string }
 
 func (v *validator) say(at, message string, args ...any) {
-	v.complaints = append(v.complaints, at+": "+fmt.Sprintf(message, args...))
+	v.found = append(v.found, at+": "+fmt.Sprintf(message, args...))
 }
 
 func (v *validator) check(at string, s *spec.Schema, value any) {
@@ -120,20 +125,21 @@ func (v *validator) check(at string, s *spec.Schema, value any) {
 	}
 }
 
-// checkAny takes the alternative that fits best: an object is compared with the schema of its own name.
+// checkAny takes the alternative that fits best: an object is compared with the schema of its own
+// name.
 func (v *validator) checkAny(at string, alternatives []*spec.Schema, value any) {
 	var least []string
 	for i, alternative := range alternatives {
 		attempt := validator{}
 		attempt.check(at, alternative, value)
-		if len(attempt.complaints) == 0 {
+		if len(attempt.found) == 0 {
 			return
 		}
-		if i == 0 || len(attempt.complaints) < len(least) {
-			least = attempt.complaints
+		if i == 0 || len(attempt.found) < len(least) {
+			least = attempt.found
 		}
 	}
-	v.complaints = append(v.complaints, least...)
+	v.found = append(v.found, least...)
 }
 
 func (v *validator) checkType(at string, s *spec.Schema, value any) {

@@ -15,7 +15,8 @@ type results struct {
 	URL      string    `json:"url"`
 }
 
-// clause is the part of Stripe's query language that is known here: field:'value', metadata['key']:'value', amount>5, joined by AND.
+// clause is the supported part of Stripe's query language: field:'value', metadata['key']:'value',
+// amount>5, joined by AND.
 var clause = regexp.MustCompile(`^\s*(-?)(?:metadata\[(?:'([^']*)'|"([^"]*)")\]|(\w+))\s*(:|>=|<=|>|<)\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(-?\w+))\s*`)
 
 // condition is one clause of a query.
@@ -51,7 +52,8 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\'`, `'`, `\"`, `"`, `\\`, `\`).Replace(s)
 }
 
-// holds says whether the condition is met; known is false for a field that Stripe does not search PaymentIntents by.
+// holds reports whether the condition is met; known is false for a field by which Stripe does not
+// search PaymentIntents.
 func (q condition) holds(pi *intent) (met, known bool) {
 	if q.metadata {
 		value, there := pi.Metadata[q.field]
@@ -90,7 +92,8 @@ func (q condition) compares(value int64) bool {
 	return value == bound
 }
 
-// searchIntents answers GET /v1/payment_intents/search. Its index is never behind, where Stripe's may be by a minute.
+// searchIntents answers GET /v1/payment_intents/search. Its index is never behind, where Stripe's
+// may be by a minute.
 func (a *account) searchIntents(c *call) (any, error) {
 	conditions, f := parseQuery(c.params.text("query"))
 	if f != nil {
@@ -98,7 +101,8 @@ func (a *account) searchIntents(c *call) (any, error) {
 	}
 	for _, q := range conditions {
 		if _, known := q.holds(&intent{}); !known {
-			return nil, invalid("", "query", "Field `%s` is an unsupported search field for resource `payment_intents`.", q.field)
+			return nil, invalid("", "query", "Field `%s` is an unsupported search field for resource `payment_intents`.",
+				q.field)
 		}
 	}
 	found := a.intents.newestFirst(func(pi *intent) bool {
@@ -127,7 +131,10 @@ func resultsPage(c *call, found []*intent) (any, error) {
 		start = min(n, len(found))
 	}
 	end := min(start+limit, len(found))
-	out := &results{Object: "search_result", Data: append([]*intent{}, found[start:end]...), HasMore: end < len(found), URL: c.URL.Path}
+	out := &results{
+		Object: "search_result", Data: append([]*intent{}, found[start:end]...), HasMore: end < len(found),
+		URL: c.URL.Path,
+	}
 	if out.HasMore {
 		out.NextPage = text(strconv.Itoa(end))
 	}

@@ -8,22 +8,27 @@ import (
 	"time"
 )
 
-// Options says how a Server behaves; the zero value is a calm one that nobody listens to.
+// Options configures a Server. The zero value sends no events and makes no faults.
 type Options struct {
-	// Seed decides ids and the fate of every event: the same seed and the same calls replay the same run. Servers of one seed make the same ids, so where
-	// something outlives the server, a database for one, every run needs a seed of its own.
+	// Seed decides ids and the faults of every event: the same seed and the same calls replay the
+	// same run. Servers of one seed make the same ids, so a test with a database that outlives the
+	// server needs a seed of its own for every run.
 	Seed uint64
-	// Duplicate, Reorder and Drop are the rates, 0 to 1, of events delivered twice, late, or never made at all.
+	// Duplicate, Reorder and Drop are the rates, 0 to 1, of events delivered twice, late, or never
+	// made at all.
 	Duplicate, Reorder, Drop float64
-	// Settle is how long bank debits stay in processing and asynchronous refunds in pending, on the simulator's clock; zero means 3 s.
+	// Settle is how long bank debits stay in processing and asynchronous refunds in pending, on the
+	// simulator's clock; zero means 3 s.
 	Settle time.Duration
-	// Webhooks are the endpoints that events are sent to from the start.
+	// Webhooks are the endpoints that get events from the start.
 	Webhooks []Webhook
-	// APIVersion is the api_version of events; empty means 2024-06-20.
+	// APIVersion is the API version of events, for endpoints that have none of their own; empty
+	// means 2024-06-20.
 	APIVersion string
-	// Now is the clock that the simulator's moves on from; nil means the machine's. One that stands still lets a run replay to the second.
+	// Now is the clock that the simulator's is derived from; nil means the machine's. A fixed one
+	// lets a run replay to the second.
 	Now func() time.Time
-	// Logger hears of requests and deliveries, never of secrets; nil discards.
+	// Logger logs requests and deliveries, never secrets; nil discards.
 	Logger *slog.Logger
 }
 
@@ -31,17 +36,18 @@ type Options struct {
 type Webhook struct {
 	URL    string   `json:"url"`
 	Secret string   `json:"secret"`
-	Events []string `json:"events,omitempty"` // types it wants; empty means all
+	Events []string `json:"events,omitempty"` // types that it is sent; empty means all
+	// APIVersion is the version of the events it is sent; empty means the account's.
+	APIVersion string `json:"api_version,omitempty"`
+	// Thin sends it thin events, which name an object and do not show it.
+	Thin bool `json:"thin,omitempty"`
 }
 
-const (
-	defaultAPIVersion = "2024-06-20"
-	defaultSettle     = 3 * time.Second
-)
+const defaultSettle = 3 * time.Second
 
 func (o Options) withDefaults() Options {
 	if o.APIVersion == "" {
-		o.APIVersion = defaultAPIVersion
+		o.APIVersion = nativeVersion
 	}
 	if o.Settle <= 0 {
 		o.Settle = defaultSettle
@@ -62,14 +68,14 @@ type Server struct {
 	log  *slog.Logger
 	post *http.Client
 
-	mu      sync.Mutex // guards everything below, and what hangs from it
-	account *account
-	faults  []*Fault
-	latency map[string]time.Duration
-	journal journal
-	closed  bool
-	changed *sync.Cond    // a delivery is ready, or done, or the server closed
-	rescind chan struct{} // has room for one: the agenda has a new first appointment
+	mu          sync.Mutex // guards the fields below and the objects they refer to
+	account     *account
+	faults      []*Fault
+	latency     map[string]time.Duration
+	requestLog  requestLog
+	closed      bool
+	changed     *sync.Cond    // a delivery is ready, or done, or the server closed
+	rescheduled chan struct{} // capacity 1: the scheduler has a new first timer
 
 	stop context.CancelFunc
 	done context.Context
@@ -80,11 +86,11 @@ type Server struct {
 func New(opts Options) *Server {
 	opts = opts.withDefaults()
 	s := &Server{
-		opts:    opts,
-		log:     opts.Logger,
-		post:    deliveryClient(),
-		latency: map[string]time.Duration{},
-		rescind: make(chan struct{}, 1),
+		opts:        opts,
+		log:         opts.Logger,
+		post:        deliveryClient(),
+		latency:     map[string]time.Duration{},
+		rescheduled: make(chan struct{}, 1),
 	}
 	s.changed = sync.NewCond(&s.mu)
 	s.done, s.stop = context.WithCancel(context.Background())
@@ -93,28 +99,29 @@ func New(opts Options) *Server {
 	for _, hook := range opts.Webhooks {
 		s.account.addHook(hook)
 	}
-	s.wait.Go(s.keepAppointments)
+	s.wait.Go(s.runScheduler)
 	for range deliveryWorkers {
 		s.wait.Go(s.deliver)
 	}
 	return s
 }
 
-// AddWebhook registers another endpoint; it is sent the events made from now on.
+// AddWebhook registers another endpoint for the events made from now on.
 func (s *Server) AddWebhook(hook Webhook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.addHook(hook)
 }
 
-// RemoveWebhooks forgets every endpoint; what is already on its way to one still goes there.
+// RemoveWebhooks removes every endpoint; deliveries under way still arrive.
 func (s *Server) RemoveWebhooks() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.hooks = nil
 }
 
-// Close stops deliveries and timers and waits for them. Requests that a fault holds end too.
+// Close stops deliveries and timers and waits for them. It also ends the requests that a fault
+// holds.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -125,19 +132,20 @@ func (s *Server) Close() {
 	s.post.CloseIdleConnections()
 }
 
-// Reset forgets every object, event, idempotency key, fault and appointment, and begins again from the seed, ids included. Endpoints and rates stay.
+// Reset removes every object, event, idempotency key, fault and timer, and begins again from the
+// seed, ids included. Endpoints and rates stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hooks, mischief := s.account.hooks, s.account.mischief
+	hooks, eventFaults := s.account.hooks, s.account.eventFaults
 	s.account = newAccount(s.opts)
-	s.account.hooks, s.account.mischief = hooks, mischief
-	s.faults, s.journal = nil, journal{}
+	s.account.hooks, s.account.eventFaults = hooks, eventFaults
+	s.faults, s.requestLog = nil, requestLog{}
 	clear(s.latency)
 	s.touch()
 }
 
-// locked runs work on the account and wakes whoever waits for what it changed.
+// locked runs work on the account and wakes the delivery workers and the scheduler.
 func (s *Server) locked(work func(*account) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,11 +154,11 @@ func (s *Server) locked(work func(*account) error) error {
 	return err
 }
 
-// touch wakes the delivery workers and the keeper of appointments. The caller holds the lock.
+// touch wakes the delivery workers and the scheduler. The caller holds the lock.
 func (s *Server) touch() {
 	s.changed.Broadcast()
 	select {
-	case s.rescind <- struct{}{}:
+	case s.rescheduled <- struct{}{}:
 	default:
 	}
 }

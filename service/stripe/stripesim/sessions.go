@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// sessionLife is how long the client secret of a CustomerSession can be redeemed; Stripe says 30 minutes:
+// sessionLife is how long the client secret of a CustomerSession can be redeemed:
 // https://docs.stripe.com/payments/accept-a-payment-deferred?platform=web&type=payment#enable-saved-payment-methods.
 const sessionLife = 30 * time.Minute
 
-// session is a CustomerSession: leave for one page to see and change a customer's saved payment methods.
+// session is a CustomerSession: a page may show and change a customer's saved payment methods with
+// it.
 type session struct {
 	Object       string   `json:"object"`
 	ClientSecret string   `json:"client_secret"`
@@ -31,19 +32,24 @@ type features struct {
 	Remove    string   `json:"payment_method_remove"`
 	Save      string   `json:"payment_method_save"`
 	SaveUsage text     `json:"payment_method_save_usage"`
+
+	saveAs text // payment_method_save_allow_redisplay_override, of the mobile component only
 }
 
 var (
 	onOff        = oneOf("disabled", "enabled")
 	enabledOnly  = shape{"enabled": aBoolean.must()}
 	featureShape = shape{
-		"payment_method_allow_redisplay_filters": listOf("always", "limited", "unspecified"), "payment_method_redisplay": onOff,
-		"payment_method_redisplay_limit": anInteger, "payment_method_remove": onOff, "payment_method_save": onOff,
+		"payment_method_allow_redisplay_filters": listOf("always", "limited", "unspecified"),
+		"payment_method_redisplay":               onOff,
+		"payment_method_redisplay_limit":         anInteger, "payment_method_remove": onOff, "payment_method_save": onOff,
 		"payment_method_save_usage": oneOf("off_session", "on_session"),
 	}
 	mobileShape = shape{
-		"payment_method_allow_redisplay_filters": listOf("always", "limited", "unspecified"), "payment_method_redisplay": onOff,
-		"payment_method_remove": onOff, "payment_method_save": onOff, "payment_method_save_allow_redisplay_override": oneOf("always", "limited", "unspecified"),
+		"payment_method_allow_redisplay_filters": listOf("always", "limited", "unspecified"),
+		"payment_method_redisplay":               onOff,
+		"payment_method_remove":                  onOff, "payment_method_save": onOff,
+		"payment_method_save_allow_redisplay_override": oneOf("always", "limited", "unspecified"),
 	}
 	sessionCreation = shape{
 		"customer": aText.must(), "expand": aList,
@@ -71,7 +77,8 @@ func (a *account) createSession(c *call) (any, error) {
 		return nil, missing("customer", owner, "customer")
 	}
 	if components.has("mobile_payment_element") && c.Header.Get("Stripe-Version") < mobileSince {
-		return nil, invalid("parameter_unknown", "components[mobile_payment_element]", "Received unknown parameter: components[mobile_payment_element]")
+		return nil, invalid("parameter_unknown", "components[mobile_payment_element]",
+			"Received unknown parameter: components[mobile_payment_element]")
 	}
 	chosen, f := chooseFeatures(components.child("payment_element"))
 	if f != nil {
@@ -79,7 +86,8 @@ func (a *account) createSession(c *call) (any, error) {
 	}
 	mobile := components.child("mobile_payment_element")
 	s := &session{
-		Object: "customer_session", ClientSecret: "cuss_secret_" + a.ids.letters(47), Created: a.unix(), Customer: owner, features: chosen,
+		Object: "customer_session", ClientSecret: "cuss_secret_" + a.ids.letters(47), Created: a.unix(), Customer: owner,
+		features:  chosen,
 		ExpiresAt: unix(a.now().Add(sessionLife).Unix()),
 		Components: document{
 			"buy_button":      document{"enabled": components.child("buy_button").boolean("enabled")},
@@ -91,7 +99,8 @@ func (a *account) createSession(c *call) (any, error) {
 		s.features = mobileFeatures(mobile.child("features"))
 		s.Components["mobile_payment_element"] = document{"enabled": true, "features": document{
 			"payment_method_allow_redisplay_filters": s.features.Filters, "payment_method_redisplay": s.features.Redisplay,
-			"payment_method_remove": s.features.Remove, "payment_method_save": s.features.Save, "payment_method_save_allow_redisplay_override": nil,
+			"payment_method_remove": s.features.Remove, "payment_method_save": s.features.Save,
+			"payment_method_save_allow_redisplay_override": s.features.saveAs,
 		}}
 	}
 	a.sessions[s.ClientSecret] = s
@@ -111,8 +120,11 @@ func anyEnabled(components params) bool {
 func mobileFeatures(given params) *features {
 	all := int64(redisplayMax)
 	out := &features{
-		Filters: given.list("payment_method_allow_redisplay_filters"), Redisplay: either(given.text("payment_method_redisplay"), "disabled"),
-		Remove: either(given.text("payment_method_remove"), "disabled"), Save: either(given.text("payment_method_save"), "disabled"),
+		Filters:   given.list("payment_method_allow_redisplay_filters"),
+		Redisplay: either(given.text("payment_method_redisplay"), "disabled"),
+		Remove:    either(given.text("payment_method_remove"), "disabled"),
+		Save:      either(given.text("payment_method_save"), "disabled"),
+		saveAs:    text(given.text("payment_method_save_allow_redisplay_override")),
 	}
 	if out.Filters == nil {
 		out.Filters = []string{"always"}
@@ -131,22 +143,26 @@ func chooseFeatures(element params) (*features, *failure) {
 	given := element.child("features")
 	const name = "components[payment_element][features]"
 	out := &features{
-		Filters: given.list("payment_method_allow_redisplay_filters"), Redisplay: either(given.text("payment_method_redisplay"), "disabled"),
-		Remove: either(given.text("payment_method_remove"), "disabled"), Save: either(given.text("payment_method_save"), "disabled"),
+		Filters:   given.list("payment_method_allow_redisplay_filters"),
+		Redisplay: either(given.text("payment_method_redisplay"), "disabled"),
+		Remove:    either(given.text("payment_method_remove"), "disabled"),
+		Save:      either(given.text("payment_method_save"), "disabled"),
 		SaveUsage: text(given.text("payment_method_save_usage")),
 	}
 	if out.Filters == nil {
 		out.Filters = []string{"always"}
 	}
 	if out.Save == "enabled" && out.SaveUsage == "" {
-		return nil, invalid("parameter_missing", name+"[payment_method_save_usage]", "You must provide `payment_method_save_usage` when `payment_method_save` is enabled.")
+		return nil, invalid("parameter_missing", name+"[payment_method_save_usage]",
+			"You must provide `payment_method_save_usage` when `payment_method_save` is enabled.")
 	}
 	limit := int64(3)
 	if given.has("payment_method_redisplay_limit") {
 		limit = given.integer("payment_method_redisplay_limit")
 	}
 	if limit < 1 || limit > redisplayMax {
-		return nil, invalid("parameter_invalid_integer", name+"[payment_method_redisplay_limit]", "This value must be between 1 and %d.", redisplayMax)
+		return nil, invalid("parameter_invalid_integer", name+"[payment_method_redisplay_limit]",
+			"This value must be between 1 and %d.", redisplayMax)
 	}
 	if out.Redisplay == "enabled" {
 		out.Limit = &limit
@@ -154,8 +170,9 @@ func chooseFeatures(element params) (*features, *failure) {
 	return out, nil
 }
 
-// redeemSession answers POST /v1/elements/sessions, which stands for what Stripe.js does with a client secret and is not part of Stripe's public API. A secret
-// works once, so that a service that hands out an old one is found out.
+// redeemSession answers POST /v1/elements/sessions. It stands for the call of Stripe.js with a
+// client secret, and is not part of Stripe's public API. A secret works once, so that a service
+// that returns an old one fails its test.
 func (a *account) redeemSession(c *call) (any, error) {
 	s, ok := a.sessions[c.params.text("customer_session_client_secret")]
 	switch {
@@ -167,7 +184,10 @@ func (a *account) redeemSession(c *call) (any, error) {
 		return nil, invalid("", "customer_session_client_secret", "This customer session has expired.")
 	}
 	s.redeemed = true
-	return document{"object": "elements_session", "customer": s.Customer, "components": s.Components, "payment_methods": a.redisplayed(s)}, nil
+	return document{
+		"object": "elements_session", "customer": s.Customer, "components": s.Components,
+		"payment_methods": a.redisplayed(s),
+	}, nil
 }
 
 // redisplayed are the saved methods that the session lets a page show, the last one first.
@@ -177,17 +197,20 @@ func (a *account) redisplayed(s *session) []*method {
 		return out
 	}
 	saved := a.methods.newestFirst(func(m *method) bool {
-		return m.Customer == text(s.Customer) && slices.Contains(s.features.Filters, m.AllowRedisplay)
+		return m.Customer == text(s.Customer) && families[m.Type].shown &&
+			slices.Contains(s.features.Filters, m.AllowRedisplay)
 	})
 	return append(out, saved[:min(len(saved), int(*s.features.Limit))]...)
 }
 
-// removeMethod answers POST /v1/elements/payment_methods/{method}/detach, which stands for what Stripe.js does where a customer removes a saved method. The
-// session must have been redeemed by a page, and allow it.
+// removeMethod answers POST /v1/elements/payment_methods/{method}/detach. It stands for the call of
+// Stripe.js when a customer removes a saved method. The session must have been redeemed by a page,
+// and allow it.
 func (a *account) removeMethod(c *call) (any, error) {
 	s, ok := a.sessions[c.params.text("customer_session_client_secret")]
 	if !ok || !s.redeemed || a.unix() >= s.ExpiresAt || s.features == nil || s.features.Remove != "enabled" {
-		return nil, invalid("", "customer_session_client_secret", "This customer session does not allow removing payment methods.")
+		return nil, invalid("", "customer_session_client_secret",
+			"This customer session does not allow removing payment methods.")
 	}
 	m, ok := a.methods.find(c.PathValue("method"))
 	if !ok || m.Customer != text(s.Customer) {

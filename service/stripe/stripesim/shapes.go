@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// shape lists the parameters that an endpoint knows. Everything else is refused, as Stripe refuses it.
+// shape lists the parameters of an endpoint. All others are refused, as at Stripe.
 type shape map[string]rule
 
-// rule checks one parameter's value; name is its full name, such as automatic_payment_methods[enabled].
+// rule checks one parameter's value; name is its full name, such as
+// automatic_payment_methods[enabled].
 type rule struct {
 	required bool
 	check    func(name string, value any) *failure
@@ -100,7 +101,8 @@ func oneOf(values ...string) rule {
 			return nil
 		}
 		last := len(values) - 1
-		return invalid("", name, "Invalid %s: must be one of %s, or %s", name, strings.Join(values[:last], ", "), values[last])
+		return invalid("", name, "Invalid %s: must be one of %s, or %s", name, strings.Join(values[:last], ", "),
+			values[last])
 	}}
 }
 
@@ -130,7 +132,7 @@ func aShape(s shape) rule {
 	}}
 }
 
-// aRange is a moment, or bounds of one: created=1, created[gte]=1.
+// aRange is a time, or bounds of one: created=1, created[gte]=1.
 var aRange = rule{check: func(name string, value any) *failure {
 	given, ok := value.(params)
 	if !ok {

@@ -50,14 +50,18 @@ func start(t *testing.T, opts stripesim.Options) *bench {
 		server.Close()
 		shop.Close()
 	})
-	return &bench{Server: sim, t: t, url: server.URL, inbox: in, api: sdk(server.URL, secretKey, schemaCheck{t, transport})}
+	return &bench{
+		Server: sim, t: t, url: server.URL, inbox: in,
+		api: sdk(server.URL, secretKey, schemaCheck{t, transport}),
+	}
 }
 
 // sdk is stripe-go without its own retries, so that a test sees every answer.
 func sdk(url, key string, transport http.RoundTripper) *client.API {
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
-		URL: new(url), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second}, MaxNetworkRetries: stripe.Int64(0),
-		EnableTelemetry: new(false), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
+		URL: new(url), HTTPClient: &http.Client{Transport: transport, Timeout: 10 * time.Second},
+		MaxNetworkRetries: stripe.Int64(0),
+		EnableTelemetry:   new(false), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
 	})
 	return client.New(key, &stripe.Backends{API: backend})
 }
@@ -102,8 +106,8 @@ func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		in.t.Errorf("delivery: %v", err)
 	}
-	for _, complaint := range misfits(event.Data.Object) {
-		in.t.Errorf("%s: %s", event.Type, complaint)
+	for _, problem := range schemaErrors(event.Data.Object) {
+		in.t.Errorf("%s: %s", event.Type, problem)
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -121,7 +125,8 @@ func (in *inbox) events() []stripe.Event {
 	return append([]stripe.Event{}, in.taken...)
 }
 
-// open makes a PaymentIntent over 20.00 with automatic methods, in euro so that every family can pay it.
+// open makes a PaymentIntent over 20.00 with automatic methods, in euro so that every family can
+// pay it.
 func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.PaymentIntent {
 	b.t.Helper()
 	p := &stripe.PaymentIntentParams{Amount: stripe.Int64(2000), Currency: new("eur")}
@@ -132,7 +137,10 @@ func (b *bench) open(change ...func(*stripe.PaymentIntentParams)) *stripe.Paymen
 }
 
 func confirmWith(method string) *stripe.PaymentIntentConfirmParams {
-	return &stripe.PaymentIntentConfirmParams{PaymentMethod: new(method), ReturnURL: new("https://shop.example/done?order=7")}
+	return &stripe.PaymentIntentConfirmParams{
+		PaymentMethod: new(method),
+		ReturnURL:     new("https://shop.example/done?order=7"),
+	}
 }
 
 func (b *bench) get(id string) *stripe.PaymentIntent {

@@ -8,16 +8,19 @@ import (
 	"strings"
 )
 
-// scriptPath is where pages load Stripe.js from, as https://js.stripe.com/v3/ is.
-const scriptPath = "/v3/"
+// scriptPaths are where pages load Stripe.js from, as at https://js.stripe.com: the oldest address,
+// and that of the newest release train.
+var scriptPaths = []string{"/v3/{$}", "/endive/stripe.js"}
 
-// stripejs holds the stand-in for Stripe.js. Where the real one shows the Payment Element in a frame of Stripe's, it draws into a shadow root of the page: what
-// it is given is not safe from the page, and need not be.
+// stripejs holds the stand-in for Stripe.js. Where the real one shows the Payment Element in a
+// frame of Stripe's, it draws into a shadow root of the page: what it is given is not safe from the
+// page, and need not be.
 //
 //go:embed stripejs
 var stripejs embed.FS
 
-// stripeJS is the script, one scope over its parts; the styles go with it, since a page's content policy knows none of Stripe's.
+// stripeJS is the script: its parts in one scope, with the styles in it, since the page's content
+// policy allows no others.
 var stripeJS = buildStripeJS("ask", "fields", "methods", "dom", "challenge", "element", "stripe")
 
 func buildStripeJS(parts ...string) []byte {
@@ -41,7 +44,8 @@ func buildStripeJS(parts ...string) []byte {
 	return []byte(script.String())
 }
 
-// serveStripeJS answers GET /v3/. The script finds the simulator by the address that it was loaded from.
+// serveStripeJS answers GET /v3/ and GET /endive/stripe.js. The script finds the simulator by the
+// address that it was loaded from.
 func serveStripeJS(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")

@@ -17,20 +17,27 @@ import (
 func TestServesStripeJS(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	page := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	res := must(page.Get(b.url + "/v3/"))(t)
-	script := must(io.ReadAll(res.Body))(t)
-	_ = res.Body.Close()
-	expect(t, "http status", res.StatusCode, http.StatusOK)
-	expect(t, "type", res.Header.Get("Content-Type"), "text/javascript; charset=utf-8")
-	if !strings.Contains(string(script), "window.Stripe = function Stripe(") || !strings.Contains(string(script), ":host {") {
-		t.Error("the script lacks its surface or its styles")
+	for _, path := range []string{"/v3/", "/endive/stripe.js"} {
+		res := must(page.Get(b.url + path))(t)
+		script := must(io.ReadAll(res.Body))(t)
+		_ = res.Body.Close()
+		expect(t, "http status", res.StatusCode, http.StatusOK)
+		expect(t, "type", res.Header.Get("Content-Type"), "text/javascript; charset=utf-8")
+		if !strings.Contains(string(script), "window.Stripe = function Stripe(") ||
+			!strings.Contains(string(script), ":host {") {
+			t.Errorf("%s lacks its surface or its styles", path)
+		}
 	}
 }
 
-// A card that asks for 3D Secure is authenticated in the page, where Stripe.js has confirmed it; a bank's page is gone to either way.
+// A card that asks for 3D Secure is authenticated in the page, where Stripe.js has confirmed it; a
+// bank's page is gone to either way.
 func TestChallengeInThePage(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	for method, want := range map[string]string{"pm_card_threeDSecureRequired": "use_stripe_sdk", "pm_ideal": "redirect_to_url"} {
+	for method, want := range map[string]string{
+		"pm_card_threeDSecureRequired": "use_stripe_sdk",
+		"pm_ideal":                     "redirect_to_url",
+	} {
 		pi := b.open()
 		confirm := confirmWith(method)
 		confirm.UseStripeSDK = new(true)
@@ -73,7 +80,10 @@ func TestSavedRedirect(t *testing.T) {
 		if err := b.Authenticate(pi.ID, true); err != nil {
 			t.Fatal(err)
 		}
-		saved := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{Customer: new(owner.ID), Type: new("sepa_debit")})
+		saved := b.api.Customers.ListPaymentMethods(&stripe.CustomerListPaymentMethodsParams{
+			Customer: new(owner.ID),
+			Type:     new("sepa_debit"),
+		})
 		count := 0
 		for saved.Next() {
 			count++
@@ -82,7 +92,8 @@ func TestSavedRedirect(t *testing.T) {
 	}
 }
 
-// A page removes a saved method with the session that it has redeemed, where that allows it, and nobody else's.
+// A page removes a saved method with the session that it has redeemed, if that allows it and the
+// method is of the same customer.
 func TestRemovalByThePage(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	owner, other := b.customer(), b.customer()

@@ -2,10 +2,10 @@ package stripesim
 
 import "slices"
 
-// object is anything that has one of Stripe's ids.
+// object is an object with one of Stripe's ids.
 type object interface{ id() string }
 
-// table holds the objects of one type in the order they were made.
+// table holds the objects of one type in the order of their creation.
 type table[T object] struct {
 	byID map[string]T
 	rows []T
@@ -23,7 +23,7 @@ func (t *table[T]) find(id string) (T, bool) {
 	return row, ok
 }
 
-// newestFirst is how Stripe lists: by creation, the last one first.
+// newestFirst lists as Stripe does: by creation, the last one first.
 func (t *table[T]) newestFirst(keep func(T) bool) []T {
 	var out []T
 	for _, v := range slices.Backward(t.rows) {

@@ -17,7 +17,7 @@ type number int64
 // MarshalJSON writes null for zero.
 func (n number) MarshalJSON() ([]byte, error) { return nullOr(int64(n), n == 0) }
 
-// document is a part of an object that the simulator carries about and does not interpret.
+// document is a part of an object that the simulator stores and does not interpret.
 type document map[string]any
 
 func nullOr(value any, null bool) ([]byte, error) {
@@ -27,7 +27,8 @@ func nullOr(value any, null bool) ([]byte, error) {
 	return json.Marshal(value)
 }
 
-// render writes a value as Stripe does: indented by two spaces, with <, > and & as they are, and a newline at the end.
+// render writes a value as Stripe does: indented by two spaces, with <, > and & as they are, and a
+// newline at the end.
 func render(value any) ([]byte, error) {
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

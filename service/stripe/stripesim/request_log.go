@@ -10,41 +10,42 @@ import (
 type Request struct {
 	ID             string    `json:"id"`                        // the Request-Id it was answered with
 	At             time.Time `json:"at"`                        // on the simulator's clock
-	Endpoint       string    `json:"endpoint"`                  // a route, such as "POST /v1/payment_intents/{intent}/confirm"
+	Endpoint       string    `json:"endpoint"`                  // a route, such as "POST /v1/refunds"
 	Path           string    `json:"path"`                      // with its query
 	IdempotencyKey string    `json:"idempotency_key,omitempty"` // as it came
 	Body           string    `json:"body,omitempty"`            // byte for byte as it came; it may hold client secrets
-	Status         int       `json:"status"`                    // zero while it runs, or where a fault left it without an answer
+	Status         int       `json:"status"`                    // zero while it has no answer
 	Replayed       bool      `json:"replayed,omitempty"`        // answered from its idempotency key
 }
 
-// journalSize is how many requests are remembered; counts go on.
-const journalSize = 10000
+// requestLogSize is the number of requests that are kept; the counts go on.
+const requestLogSize = 10000
 
-// journal is what a test asks about the requests of the service it tests.
-type journal struct {
+// requestLog keeps the requests of the service under test.
+type requestLog struct {
 	entries []*Request
 	counts  map[string]int
 }
 
-// admit gives the request its id, writes it down, and draws the fault that it meets.
-func (s *Server) admit(ep endpoint, r *http.Request, body []byte) (*Request, workOrder) {
+// admit gives the request its id, logs it, and draws its fault.
+func (s *Server) admit(ep endpoint, r *http.Request, body []byte) (*Request, faultPlan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry := &Request{
-		ID: s.account.ids.short("req"), At: s.account.now(), Endpoint: ep.pattern, Path: r.URL.RequestURI(), Body: string(body),
+		ID: s.account.ids.short("req"), At: s.account.now(), Endpoint: ep.pattern, Path: r.URL.RequestURI(),
+		Body:           string(body),
 		IdempotencyKey: r.Header.Get("Idempotency-Key"),
 	}
-	s.journal.add(entry)
-	return entry, s.workOrder(ep)
+	s.requestLog.add(entry)
+	return entry, s.faultPlan(ep)
 }
 
-func (j *journal) add(entry *Request) {
+func (j *requestLog) add(entry *Request) {
 	if j.counts == nil {
 		j.counts = map[string]int{}
 	}
 	j.counts[entry.Endpoint]++
-	if len(j.entries) == journalSize {
+	if len(j.entries) == requestLogSize {
 		j.entries = slices.Delete(j.entries, 0, 1)
 	}
 	j.entries = append(j.entries, entry)
@@ -57,22 +58,23 @@ func (s *Server) note(entry *Request, done answer) {
 	s.log.Debug("request", "id", entry.ID, "endpoint", entry.Endpoint, "status", entry.Status, "replayed", entry.Replayed)
 }
 
-// Requests are the requests that the API received, the oldest first, 10,000 at most.
+// Requests returns the requests that the API received, the oldest first, 10,000 at most.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := make([]Request, len(s.journal.entries))
-	for i, entry := range s.journal.entries {
+	out := make([]Request, len(s.requestLog.entries))
+	for i, entry := range s.requestLog.entries {
 		out[i] = *entry
 	}
 	return out
 }
 
-// Count is how many requests an endpoint received since the start or the last Reset, whatever became of them. endpoint is a route as Endpoints names it.
+// Count is the number of requests that an endpoint received since the start or the last Reset,
+// whatever their outcome. endpoint is a route as Endpoints names it.
 func (s *Server) Count(endpoint string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.journal.counts[endpoint]
+	return s.requestLog.counts[endpoint]
 }
 
 // Endpoints are the routes of the API, as faults, latency and counts name them.

@@ -5,15 +5,16 @@ import (
 	"time"
 )
 
-// mischief decides the fate of every event from the seed and the event's number, so that a run replays whatever the goroutines do.
-type mischief struct {
+// eventFaults decides from the seed and an event's number what happens to it, so that a run replays
+// regardless of goroutine order.
+type eventFaults struct {
 	Seed                     uint64
 	Duplicate, Reorder, Drop float64
 	made                     uint64
 }
 
-// fate is what becomes of one event.
-type fate struct {
+// deliveryPlan is what happens to one event.
+type deliveryPlan struct {
 	dropped  bool          // never made: neither delivered nor listed
 	repeated bool          // delivered twice
 	twin     bool          // made twice, under two ids
@@ -25,12 +26,12 @@ const (
 	maxDelay  = 2 * time.Second // of a reordered event
 )
 
-func (m *mischief) next() fate {
+func (m *eventFaults) next() deliveryPlan {
 	m.made++
 	random := rand.New(rand.NewPCG(m.Seed, m.made)) //nolint:gosec // a run must replay from its seed
 	dropped, twice, late := random.Float64() < m.Drop, random.Float64() < m.Duplicate, random.Float64() < m.Reorder
 	twin := twice && random.Float64() < twinShare
-	f := fate{dropped: dropped, repeated: twice && !twin, twin: twin}
+	f := deliveryPlan{dropped: dropped, repeated: twice && !twin, twin: twin}
 	if late {
 		f.delay = time.Duration(random.Int64N(int64(maxDelay)))
 	}

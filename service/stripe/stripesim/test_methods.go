@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// magic is a payment method that Stripe knows by name: https://docs.stripe.com/testing.
-type magic struct {
+// testMethod is a payment method of Stripe's test mode: https://docs.stripe.com/testing.
+type testMethod struct {
 	kind, brand, number string // number: a card's, an IBAN's, or an account's
 	act                 behaviour
 }
 
-var magicMethods = map[string]magic{
+var testMethods = map[string]testMethod{
 	"pm_card_visa":            {"card", "visa", "4242424242424242", behaviour{}},
 	"pm_card_visa_debit":      {"card", "visa", "4000056655665556", behaviour{}},
 	"pm_card_mastercard":      {"card", "mastercard", "5555555555554444", behaviour{}},
@@ -20,8 +20,14 @@ var magicMethods = map[string]magic{
 	"pm_card_bypassPending":   {"card", "visa", "4000000000000077", behaviour{}},
 	"pm_card_bypassPendingUS": {"card", "visa", "4000000000000077", behaviour{}},
 
-	"pm_card_chargeDeclined":                       {"card", "visa", "4000000000000002", behaviour{decline: genericDecline}},
-	"pm_card_visa_chargeDeclined":                  {"card", "visa", "4000000000000002", behaviour{decline: genericDecline}},
+	"pm_card_chargeDeclined": {
+		"card", "visa", "4000000000000002",
+		behaviour{decline: genericDecline},
+	},
+	"pm_card_visa_chargeDeclined": {
+		"card", "visa", "4000000000000002",
+		behaviour{decline: genericDecline},
+	},
 	"pm_card_chargeDeclinedInsufficientFunds":      {"card", "visa", "4000000000009995", behaviour{decline: noFunds}},
 	"pm_card_visa_chargeDeclinedInsufficientFunds": {"card", "visa", "4000000000009995", behaviour{decline: noFunds}},
 	"pm_card_visa_chargeDeclinedLostCard":          {"card", "visa", "4000000000009987", behaviour{decline: lostCard}},
@@ -30,26 +36,61 @@ var magicMethods = map[string]magic{
 	"pm_card_radarBlock":                           {"card", "visa", "4100000000000019", behaviour{decline: fraudulent}},
 	"pm_card_chargeDeclinedExpiredCard":            {"card", "visa", "4000000000000069", behaviour{decline: expiredCard}},
 	"pm_card_chargeDeclinedIncorrectCvc":           {"card", "visa", "4000000000000127", behaviour{decline: incorrectCVC}},
-	"pm_card_chargeDeclinedProcessingError":        {"card", "visa", "4000000000000119", behaviour{decline: processingError}},
-	"pm_card_chargeCustomerFail":                   {"card", "visa", "4000000000000341", behaviour{decline: genericDecline, attaches: true}},
+	"pm_card_chargeDeclinedProcessingError": {
+		"card", "visa", "4000000000000119",
+		behaviour{decline: processingError},
+	},
+	"pm_card_chargeCustomerFail": {
+		"card", "visa", "4000000000000341",
+		behaviour{decline: genericDecline, attaches: true},
+	},
 
-	"pm_card_authenticationRequired":                                {"card", "visa", "4000002760003184", behaviour{challenge: true}},
-	"pm_card_threeDSecureRequired":                                  {"card", "visa", "4000000000003220", behaviour{challenge: true}},
-	"pm_card_threeDSecure2Required":                                 {"card", "visa", "4000000000003220", behaviour{challenge: true}},
-	"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": {"card", "visa", "4000008260003178", behaviour{challenge: true, decline: noFunds, attaches: true}},
-	"pm_card_threeDSecureRequiredChargeDeclined":                    {"card", "visa", "4000008400001629", behaviour{challenge: true, decline: genericDecline, attaches: true}},
+	"pm_card_authenticationRequired": {
+		"card", "visa", "4000002760003184",
+		behaviour{challenge: true},
+	},
+	"pm_card_threeDSecureRequired": {
+		"card", "visa", "4000000000003220",
+		behaviour{challenge: true},
+	},
+	"pm_card_threeDSecure2Required": {
+		"card", "visa", "4000000000003220",
+		behaviour{challenge: true},
+	},
+	"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": {
+		"card", "visa", "4000008260003178",
+		behaviour{challenge: true, decline: noFunds, attaches: true},
+	},
+	"pm_card_threeDSecureRequiredChargeDeclined": {
+		"card", "visa", "4000008400001629",
+		behaviour{challenge: true, decline: genericDecline, attaches: true},
+	},
 
-	"pm_card_createDispute":                   {"card", "visa", "4000000000000259", behaviour{dispute: "fraudulent"}},
-	"pm_card_createDisputeProductNotReceived": {"card", "visa", "4000000000002685", behaviour{dispute: "product_not_received"}},
-	"pm_card_createDisputeInquiry":            {"card", "visa", "4000000000001976", behaviour{dispute: "fraudulent", inquiry: true}},
-	"pm_card_pendingRefund":                   {"card", "visa", "4000000000007726", behaviour{refund: "pending"}},
-	"pm_card_refundFail":                      {"card", "visa", "4000000000005126", behaviour{refund: "fails"}},
+	"pm_card_createDispute": {"card", "visa", "4000000000000259", behaviour{dispute: "fraudulent"}},
+	"pm_card_createDisputeProductNotReceived": {
+		"card", "visa", "4000000000002685",
+		behaviour{dispute: "product_not_received"},
+	},
+	"pm_card_createDisputeInquiry": {
+		"card", "visa", "4000000000001976",
+		behaviour{dispute: "fraudulent", inquiry: true},
+	},
+	"pm_card_riskLevelElevated": {"card", "visa", "4000000000009235", behaviour{review: "rule"}},
+	"pm_card_pendingRefund":     {"card", "visa", "4000000000007726", behaviour{refund: "pending"}},
+	"pm_card_refundFail":        {"card", "visa", "4000000000005126", behaviour{refund: "fails"}},
 
 	"pm_link":       {"link", "", "", behaviour{}},
 	"pm_ideal":      {"ideal", "", "", behaviour{}},
 	"pm_bancontact": {"bancontact", "", "", behaviour{}},
 	"pm_eps":        {"eps", "", "", behaviour{}},
 	"pm_sofort":     {"sofort", "", "", behaviour{}},
+
+	// The names of these are the simulator's own.
+	"pm_customerBalance": {"customer_balance", "", "", behaviour{}},
+	"pm_boleto":          {"boleto", "", "", behaviour{}},
+	"pm_konbini":         {"konbini", "", "", behaviour{}},
+	"pm_multibanco":      {"multibanco", "", "", behaviour{}},
+	"pm_oxxo":            {"oxxo", "", "", behaviour{}},
 
 	"pm_sepaDebit":        {"sepa_debit", "AT", "AT611904300234573201", behaviour{refund: "pending"}},
 	"pm_sepaDebit_failed": {"sepa_debit", "AT", "AT861904300235473202", behaviour{decline: debitFailed, attaches: true}},
@@ -60,22 +101,35 @@ var magicMethods = map[string]magic{
 	"pm_failed_de":        {"sepa_debit", "DE", "DE62370400440532013001", behaviour{decline: debitFailed, attaches: true}},
 	"pm_disputed_de":      {"sepa_debit", "DE", "DE35370400440532013002", behaviour{dispute: "general"}},
 
-	"pm_usBankAccount_success":            {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
-	"pm_usBankAccount_processing":         {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
-	"pm_usBankAccount_accountClosed":      {"us_bank_account", "", "000111111113", behaviour{decline: accountClosed, attaches: true}},
-	"pm_usBankAccount_noAccount":          {"us_bank_account", "", "000111111116", behaviour{decline: accountMissing, attaches: true}},
-	"pm_usBankAccount_insufficientFunds":  {"us_bank_account", "", "000222222227", behaviour{decline: accountEmpty, attaches: true}},
-	"pm_usBankAccount_debitNotAuthorized": {"us_bank_account", "", "000333333335", behaviour{decline: debitUnauthorised, attaches: true}},
-	"pm_usBankAccount_dispute":            {"us_bank_account", "", "000666666661", behaviour{dispute: "general"}},
+	"pm_usBankAccount_success":    {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
+	"pm_usBankAccount_processing": {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
+	"pm_usBankAccount_accountClosed": {
+		"us_bank_account", "", "000111111113",
+		behaviour{decline: accountClosed, attaches: true},
+	},
+	"pm_usBankAccount_noAccount": {
+		"us_bank_account", "", "000111111116",
+		behaviour{decline: accountMissing, attaches: true},
+	},
+	"pm_usBankAccount_insufficientFunds": {
+		"us_bank_account", "", "000222222227",
+		behaviour{decline: accountEmpty, attaches: true},
+	},
+	"pm_usBankAccount_debitNotAuthorized": {
+		"us_bank_account", "", "000333333335",
+		behaviour{decline: debitUnauthorised, attaches: true},
+	},
+	"pm_usBankAccount_dispute": {"us_bank_account", "", "000666666661", behaviour{dispute: "general"}},
 }
 
-// byNumber finds a magic method by the number that a form in a browser would send. Of several names for one number any will do: they act alike.
-var byNumber = func() map[string]magic {
-	out := map[string]magic{
+// byNumber finds a test method by the number that a form in a browser sends. Several names for one
+// number act alike, so any of them will do.
+var byNumber = func() map[string]testMethod {
+	out := map[string]testMethod{
 		"card4000002500003155":           {"card", "visa", "4000002500003155", behaviour{challenge: true}},
 		"sepa_debitAT321904300235473204": {"sepa_debit", "AT", "AT321904300235473204", behaviour{refund: "pending"}},
 	}
-	for _, m := range magicMethods {
+	for _, m := range testMethods {
 		if m.number != "" {
 			out[m.kind+m.number] = m
 		}
@@ -83,9 +137,10 @@ var byNumber = func() map[string]magic {
 	return out
 }()
 
-// describe is the details of a method of a type, from the form that a browser or a backend sends, and what the number in it makes the method do.
+// describe returns the details of a method of a type, from the form of a browser or a backend, and
+// the behaviour that the number in it selects.
 func describe(kind string, given params) (document, behaviour, *failure) {
-	m := magic{kind: kind}
+	m := testMethod{kind: kind}
 	for _, name := range []string{"number", "iban", "account_number"} {
 		if number := digits(given.text(name)); number != "" {
 			known, ok := byNumber[kind+number]
@@ -96,7 +151,7 @@ func describe(kind string, given params) (document, behaviour, *failure) {
 		}
 	}
 	if token, ok := strings.CutPrefix(given.text("token"), "tok_"); ok {
-		m = magicMethods["pm_card_"+token]
+		m = testMethods["pm_card_"+token]
 	}
 	if m.number == "" && (kind == "card" || kind == "sepa_debit") {
 		return nil, behaviour{}, invalid("parameter_missing", kind, "Missing required param: %s.", kind)

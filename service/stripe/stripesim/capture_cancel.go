@@ -1,6 +1,7 @@
 package stripesim
 
-// captureIntent answers POST /v1/payment_intents/{intent}/capture. What is not captured is released, and Stripe writes the release down as a Refund.
+// captureIntent answers POST /v1/payment_intents/{intent}/capture. The part that is not captured is
+// released, and Stripe makes a Refund for it.
 func (a *account) captureIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {
@@ -14,10 +15,14 @@ func (a *account) captureIntent(c *call) (any, error) {
 		amount = c.params.integer("amount_to_capture")
 	}
 	if amount < 1 {
-		return nil, invalid("parameter_invalid_integer", "amount_to_capture", "This value must be greater than or equal to 1.")
+		return nil, invalid("parameter_invalid_integer", "amount_to_capture",
+			"This value must be greater than or equal to 1.")
 	}
 	if amount > pi.AmountCapturable {
 		return nil, invalid("amount_too_large", "amount_to_capture", textOverCapture, amount, pi.AmountCapturable)
+	}
+	if f := checkUnit(amount, pi.Currency, "amount_to_capture"); f != nil {
+		return nil, f
 	}
 	metadata, f := c.params.mergeMetadata(pi.Metadata)
 	if f != nil {
@@ -60,9 +65,10 @@ func (a *account) cancelIntent(c *call) (any, error) {
 	return pi, nil
 }
 
-// cancel ends an unpaid intent. An authorisation is voided: its charge counts as refunded and was never captured.
+// cancel ends an unpaid intent. It voids an authorisation: the charge then counts as refunded and
+// was never captured.
 func (a *account) cancel(pi *intent, reason string) {
-	a.forget(pi)
+	a.clearAction(pi)
 	if pi.Status == requiresCapture {
 		ch, _ := a.charges.find(string(pi.LatestCharge))
 		a.release(ch, ch.Amount, "")
@@ -73,7 +79,7 @@ func (a *account) cancel(pi *intent, reason string) {
 	a.emit("payment_intent.canceled", pi)
 }
 
-// expire ends an authorisation that nobody captured in time.
+// expire ends an authorisation that was not captured in time.
 func (a *account) expire(pi *intent, ch *charge) {
 	if !pi.in(requiresCapture) || pi.LatestCharge != text(ch.ID) {
 		return
@@ -85,7 +91,7 @@ func (a *account) expire(pi *intent, ch *charge) {
 	a.emit("payment_intent.canceled", pi)
 }
 
-// release gives back what was only authorised.
+// release gives back money that was only authorised.
 func (a *account) release(ch *charge, amount int64, reason text) {
 	ch.AmountRefunded += amount
 	re := a.newRefund(ch, amount)

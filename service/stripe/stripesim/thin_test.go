@@ -1,0 +1,93 @@
+package stripesim_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"kasse/service/stripe/stripesim"
+)
+
+// Thin events name the object, and a destination of its own is no webhook endpoint.
+func TestThinEvents(t *testing.T) {
+	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{Thin: true})
+	b.SetEventOrigin("own", "")
+	pi := b.pay("pm_card_visa")
+	taken := in.taken(b, "v1.payment_intent.succeeded")
+	if len(taken) != 1 {
+		t.Fatalf("%d thin events", len(taken))
+	}
+	e := taken[0]
+	checkThin(t, e)
+	related := e["related_object"].(map[string]any)
+	expect(t, "related object", related["id"], any(pi.ID))
+	expect(t, "its url", related["url"], any("/v1/payment_intents/"+pi.ID))
+	expect(t, "its type", related["type"], any("payment_intent"))
+	account := must(b.api.Accounts.Get())(t)
+	expect(t, "context", e["context"], any(account.ID))
+	if _, err := b.api.Events.Get(e["snapshot_event"].(string), nil); err != nil {
+		t.Errorf("its snapshot: %v", err)
+	}
+	_, hooks := b.read("/v1/webhook_endpoints")
+	contains(t, hooks, `"data": []`)
+}
+
+// checkThin holds a thin event against the newest declarations, which have related_object in those
+// of each type.
+func checkThin(t *testing.T, e map[string]any) {
+	t.Helper()
+	bare := map[string]any{}
+	for name, value := range e {
+		if name != "related_object" {
+			bare[name] = value
+		}
+	}
+	checkNewest(t, must(json.Marshal(bare))(t))
+	if _, err := time.Parse(time.RFC3339, e["created"].(string)); err != nil {
+		t.Errorf("created: %v", err)
+	}
+	if e["data"] != nil {
+		t.Errorf("it has data: %v", e)
+	}
+}
+
+// A thin event can also reach an endpoint that takes snapshots, and events can say anything of an
+// object.
+func TestEventsOnDemand(t *testing.T) {
+	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
+	pi := b.open()
+	must(b.SendThinEvent(pi.ID, "payment_intent.processing"))(t)
+	thin := in.taken(b, "v1.payment_intent.processing")
+	if len(thin) != 1 {
+		t.Fatalf("%d thin events", len(thin))
+	}
+	checkThin(t, thin[0])
+	for i, c := range []struct{ context, account, shown string }{
+		{"", "", `"context" absent, "account" absent`},
+		{"null", "", `"context" null, "account" absent`},
+		{"acct_1other", "", `"context" "acct_1other", "account" absent`},
+		{"", "acct_1con", `"context" absent, "account" "acct_1con"`},
+	} {
+		b.SetEventOrigin(c.context, c.account)
+		must(b.SendEvent(pi.ID, "payment_intent.processing", map[string]any{"status": "requires_robot"}))(t)
+		seen := in.taken(b, "payment_intent.processing")
+		if len(seen) != i+1 {
+			t.Fatalf("%d events", len(seen))
+		}
+		last := seen[i]
+		expect(t, "origin", shown(last, "context")+", "+shown(last, "account"), c.shown)
+		expect(t, "status", last["data"].(map[string]any)["object"].(map[string]any)["status"], any("requires_robot"))
+	}
+	expect(t, "status of a read", string(b.get(pi.ID).Status), "requires_payment_method")
+}
+
+// shown writes a member of an event, and says where it is absent.
+func shown(e map[string]any, name string) string {
+	value, there := e[name]
+	if !there {
+		return fmt.Sprintf("%q absent", name)
+	}
+	raw, _ := json.Marshal(value)
+	return fmt.Sprintf("%q %s", name, raw)
+}
