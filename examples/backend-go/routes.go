@@ -1,0 +1,181 @@
+package main
+
+import (
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"log"
+	"net/http"
+	"strings"
+
+	kasse "kasse/clients/go"
+)
+
+type backend struct {
+	kasse    *kasse.Client
+	verifier *kasse.Verifier
+	db       *sql.DB
+}
+
+type product struct {
+	price   kasse.Amount // in cents of a euro; no price comes from a browser
+	capture kasse.CaptureMethod
+}
+
+var products = map[string]product{
+	"kettle":  {4200, kasse.CaptureMethodAutomaticAsync},
+	"bicycle": {129900, kasse.CaptureMethodManual}, // the money is taken when it is ready
+}
+
+// routes is the whole surface. Put your own login before it: the first three belong to the order's customer, capture and
+// refunds to your staff. The last is Kasse's, which signs.
+func (b *backend) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /orders", b.createOrder)
+	mux.HandleFunc("GET /orders/{order}", b.showOrder)
+	mux.HandleFunc("POST /orders/{order}/token", b.mintToken)
+	mux.HandleFunc("POST /orders/{order}/capture", b.capture)
+	mux.HandleFunc("POST /orders/{order}/refunds", b.refund)
+	mux.HandleFunc("POST /kasse/events", b.receiveEvent)
+	return mux
+}
+
+func (b *backend) createOrder(w http.ResponseWriter, r *http.Request) {
+	var body struct{ Product string }
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&body)
+	item, sold := products[body.Product]
+	if err != nil || !sold {
+		refuse(w, http.StatusBadRequest, `send {"product": "kettle"} or {"product": "bicycle"}`)
+		return
+	}
+	id := "order-" + strings.ToLower(rand.Text()[:12])
+	_, err = b.db.ExecContext(r.Context(), "INSERT INTO orders (id, product, amount, currency) VALUES (?, ?, ?, 'eur')", id, body.Product, item.price)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, http.StatusCreated, map[string]any{"order_id": id, "amount": item.price, "currency": "eur"})
+}
+
+// mintToken gives the order's page what it opens its payment with. Ask again when it has expired.
+func (b *backend) mintToken(w http.ResponseWriter, r *http.Request) {
+	terms := kasse.PaymentCreate{OrderID: r.PathValue("order"), Currency: "eur"}
+	var name string
+	err := b.db.QueryRowContext(r.Context(), "SELECT amount, product FROM orders WHERE id = ?", terms.OrderID).Scan(&terms.Amount, &name)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	terms.CaptureMethod = new(products[name].capture)
+	token, err := b.kasse.MintOrderToken(r.Context(), terms)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, http.StatusCreated, token)
+}
+
+func (b *backend) showOrder(w http.ResponseWriter, r *http.Request) {
+	var seen struct {
+		OrderID string `json:"order_id"`
+		State   string `json:"state"` // of the newest payment; new while there is none
+		Shipped int    `json:"shipped"`
+	}
+	err := b.db.QueryRowContext(r.Context(), `SELECT id,
+		coalesce((SELECT state FROM payments WHERE order_id = orders.id ORDER BY version DESC LIMIT 1), 'new'),
+		(SELECT count(*) FROM shipments WHERE order_id = orders.id)
+		FROM orders WHERE id = ?`, r.PathValue("order")).Scan(&seen.OrderID, &seen.State, &seen.Shipped)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, http.StatusOK, seen)
+}
+
+func (b *backend) capture(w http.ResponseWriter, r *http.Request) {
+	payment, err := b.paymentOf(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	view, err := b.kasse.CapturePayment(r.Context(), payment, kasse.PaymentCapture{})
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, http.StatusOK, map[string]any{"state": view.State})
+}
+
+// refund gives back an amount, or all that is left. Whoever asks names the refund, so that a second click is no second one.
+func (b *backend) refund(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		RefundID string        `json:"refund_id"`
+		Amount   *kasse.Amount `json:"amount"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&body); err != nil || body.RefundID == "" {
+		refuse(w, http.StatusBadRequest, `send {"refund_id": "…", "amount": 1000}; the same refund_id is the same refund`)
+		return
+	}
+	payment, err := b.paymentOf(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	made, err := b.kasse.RefundPayment(r.Context(), payment, r.PathValue("order")+"/"+body.RefundID, kasse.RefundCreate{Amount: body.Amount})
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	reply(w, http.StatusCreated, map[string]any{"refund": made.Refund.ID, "state": made.Payment.State})
+}
+
+// paymentOf asks Kasse which payment the order has now.
+func (b *backend) paymentOf(r *http.Request) (kasse.PaymentID, error) {
+	order, err := b.kasse.Order(r.Context(), r.PathValue("order"))
+	if err != nil {
+		return "", err
+	}
+	if order.Payment == nil {
+		return "", sql.ErrNoRows
+	}
+	return order.Payment.PaymentIntent, nil
+}
+
+// receiveEvent answers 2xx only when what the event asks for is in the database; with anything else it comes again.
+func (b *backend) receiveEvent(w http.ResponseWriter, r *http.Request) {
+	event, err := b.verifier.Event(r)
+	if err != nil {
+		refuse(w, http.StatusUnauthorized, err.Error())
+		return
+	}
+	if err := b.handleAll(r.Context(), []kasse.Event{{Type: event.Type, Data: event.Data}}, ""); err != nil {
+		fail(w, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// fail answers for an error: Kasse's refusals by their code, so that the caller can decide by it.
+func fail(w http.ResponseWriter, err error) {
+	refused, isRefused := errors.AsType[*kasse.Error](err)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || errors.Is(err, kasse.ProblemCodeNotFound):
+		refuse(w, http.StatusNotFound, "there is no such order, or nothing was paid for it")
+	case isRefused && refused.Code != "" && !refused.Retryable:
+		reply(w, http.StatusConflict, map[string]any{"error": refused.Detail, "code": refused.Code})
+	default:
+		log.Print(err)
+		refuse(w, http.StatusServiceUnavailable, "try again")
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, message string) {
+	reply(w, status, map[string]any{"error": message})
+}
+
+func reply(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // the caller has gone
+}
