@@ -80,6 +80,10 @@ backends: examples/backend-node/node_modules/.package-lock.json .tools/bin/golan
 	.tools/bin/golangci-lint run --build-tags backends ./test/process/...
 	$(GO) test -count=1 -tags backends ./test/process -run TestBackend
 
+.PHONY: apps
+apps: ## the code of docs/apps.md: React Native type-checked, Kotlin compiled and run; needs Debian's kotlin and OkHttp
+	GO="$(GO)" test/apps/run.sh
+
 DURATION ?= 5m
 model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
 	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh

@@ -5,6 +5,7 @@ package process_test
 import (
 	"maps"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -90,8 +91,9 @@ func backendStory(t *testing.T, command ...string) {
 	}
 	s.await(kettle.OrderID, "partially_refunded", 1)
 	s.refusedByKasse()
+	walked := s.walks()
 
-	want := map[string]int{kettle.OrderID: 1, bicycle: 1, late.OrderID: 1, last.OrderID: 1}
+	want := map[string]int{kettle.OrderID: 1, bicycle: 1, late.OrderID: 1, last.OrderID: 1, walked: 1}
 	if got := s.shippings(); !maps.Equal(got, want) {
 		t.Errorf("it ships %v, want %v", got, want)
 	}
@@ -193,6 +195,31 @@ func (s *shop) refusesForgeries(paid view) {
 		expect(s.t, "answer to an event that is "+name, test.got, test.status)
 	}
 	s.await(paid.OrderID, "partially_refunded", 1)
+}
+
+// walks pastes the walk of examples/README.md into a shell, with the addresses of this test.
+func (s *shop) walks() (order string) {
+	s.t.Helper()
+	page, err := os.ReadFile("../../examples/README.md")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, walk, _ := strings.Cut(string(page), "SHOP=http://127.0.0.1:8093\n")
+	walk, _, found := strings.Cut(walk, "   ```\n")
+	if !found {
+		s.t.Fatal("examples/README.md has no walk")
+	}
+	walk = strings.NewReplacer("http://127.0.0.1:8080", s.target.Load().String(), "http://127.0.0.1:12111", s.stripe).Replace(walk)
+	shell := exec.Command("bash", "-e")
+	shell.Stdin = strings.NewReader("SHOP=http://" + s.address + "\n" + walk + "\necho; echo walked $ORDER\n")
+	output, err := shell.CombinedOutput()
+	_, order, _ = strings.Cut(string(output), "\nwalked ")
+	order = strings.TrimSpace(order)
+	if err != nil || order == "" || !strings.Contains(string(output), "partially_refunded") {
+		s.t.Fatalf("the walk of examples/README.md: %v\n%s", err, output)
+	}
+	s.await(order, "partially_refunded", 1)
+	return order
 }
 
 // refusedByKasse looks at what is read with a key that Kasse does not take.
