@@ -13,16 +13,18 @@ import (
 
 // Options change how a Client talks to Kasse. The zero value is right for most backends.
 type Options struct {
-	// HTTPClient sends the requests; nil means http.DefaultClient. Redirects are not followed. Leave its Timeout at 0:
-	// Kasse holds answers to Follow and Feed for up to 25 s, and the Timeout below takes that into account.
+	// HTTPClient sends the requests; nil means http.DefaultClient. Redirects are not followed.
+	// Leave its Timeout at 0: Kasse holds answers to Follow and Feed for up to 25 s, and the
+	// Timeout below takes that into account.
 	HTTPClient *http.Client
-	// Tries is the most requests that one call makes; 0 means 3. Follow and Feed go on until their context ends.
+	// Tries is the most requests that one call sends; 0 means 3. Follow and Feed retry without
+	// limit.
 	Tries int
-	// Timeout bounds one request, beside the time for which Kasse is asked to hold it; 0 means 30 s.
+	// Timeout bounds one request, in addition to the requested long-poll time; 0 means 30 s.
 	Timeout time.Duration
 }
 
-// Client calls Kasse with one credential. It may be used by several goroutines at once.
+// Client calls Kasse with one credential. It is safe for concurrent use.
 type Client struct {
 	base      string
 	authorize func(*http.Request) // a function, so that printing a Client shows no credential
@@ -31,11 +33,12 @@ type Client struct {
 	timeout   time.Duration
 }
 
-// credentials are the three shapes that Kasse takes: a service key, a client secret, an order token.
+// credentials matches the three kinds that Kasse accepts: service key, client secret, order token.
 var credentials = regexp.MustCompile(`^(ksk_[A-Za-z0-9_-]{32,}|pi_\w+_secret_\w+|[\w-]+\.[\w-]+\.[\w-]+)$`)
 
-// New returns a client of the Kasse at baseURL, such as https://pay.shop.internal. The credential is a service key;
-// with an order token or a client secret the client can do what their holder may do. An error never shows it.
+// New returns a client of the Kasse at baseURL, such as https://pay.shop.internal. The credential
+// is usually a service key. An order token or a client secret works too, with the rights of its
+// holder. No error contains the credential.
 func New(baseURL, credential string, o Options) (*Client, error) {
 	address, err := url.Parse(baseURL)
 	if err != nil || address.Host == "" || address.Scheme != "http" && address.Scheme != "https" {
@@ -45,7 +48,7 @@ func New(baseURL, credential string, o Options) (*Client, error) {
 		return nil, errors.New("kasse: the base URL must have no query and no user")
 	}
 	if !credentials.MatchString(credential) {
-		return nil, errors.New("kasse: the credential is neither a service key (ksk_…) nor an order token nor a client secret")
+		return nil, errors.New("kasse: the credential is not a service key (ksk_…), an order token or a client secret")
 	}
 	sender := *cmp.Or(o.HTTPClient, http.DefaultClient)
 	sender.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -58,10 +61,10 @@ func New(baseURL, credential string, o Options) (*Client, error) {
 	}, nil
 }
 
-// ids are the names of payments and orders. Anything else could reach another path.
+// ids matches the ids of payments and orders. Other text could reach another path.
 var ids = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,255}$`)
 
-// pathOf returns the path of a payment or order, and of what lies below it.
+// pathOf returns the path of a payment or an order, followed by below.
 func pathOf(collection, id, below string) (string, error) {
 	if !ids.MatchString(id) {
 		return "", fmt.Errorf("kasse: %q is not the id of one of %s", id, collection)

@@ -32,7 +32,8 @@ func startDev(t *testing.T) *dev {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build kasse-dev: %v\n%s", err, output)
 	}
-	command := exec.Command(program, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0", "-duplicate", "0.3")
+	command := exec.Command(program, "-duplicate", "0.3",
+		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
 	printed, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -70,8 +71,11 @@ func (d *dev) as(credential string) *kasse.Client {
 // pay confirms at the simulated Stripe, as a page does with Stripe.js.
 func (d *dev) pay(opened *kasse.OpenedPayment, method string) {
 	d.t.Helper()
-	form := url.Values{"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"}}
-	request, err := http.NewRequest(http.MethodPost, d.stripe+"/v1/payment_intents/"+opened.PaymentIntent+"/confirm", strings.NewReader(form.Encode()))
+	address := d.stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
+	form := url.Values{
+		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
+	}
+	request, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -133,7 +137,8 @@ func (d *dev) in(test func(*dev)) func(*testing.T) {
 
 func testCard(d *dev) {
 	t, ctx := d.t, d.t.Context()
-	terms := kasse.PaymentCreate{OrderID: "card", Amount: 4200, Currency: "eur", Metadata: &map[string]string{"cart": "c1"}}
+	terms := kasse.PaymentCreate{OrderID: "card", Amount: 4200, Currency: "eur"}
+	terms.Metadata = &map[string]string{"cart": "c1"}
 	opened := must(d.client.CreatePayment(ctx, terms))(t)
 	changed := must(d.client.ChangeAmount(ctx, must(d.client.Payment(ctx, opened.PaymentIntent))(t), 4300))(t)
 	if same := must(d.client.WaitForChange(ctx, changed, 0))(t); same != changed {
@@ -170,7 +175,8 @@ func testToken(d *dev) {
 	opened := must(page.CreatePayment(ctx, kasse.PaymentCreate{OrderID: "token", Amount: 900, Currency: "usd"}))(t)
 	d.pay(opened, "pm_card_visa_chargeDeclined")
 	holder := d.as(opened.ClientSecret)
-	if failed := d.until(holder, opened.PaymentIntent, kasse.StateFailed); failed.Next != kasse.NextRetry || failed.Failure == nil {
+	failed := d.until(holder, opened.PaymentIntent, kasse.StateFailed)
+	if failed.Next != kasse.NextRetry || failed.Failure == nil {
 		t.Errorf("the view is %+v", failed)
 	}
 	d.pay(opened, "pm_card_visa")
@@ -182,10 +188,13 @@ func testToken(d *dev) {
 
 func testCapture(d *dev) {
 	t, ctx := d.t, d.t.Context()
-	opened := must(d.client.CreatePayment(ctx, kasse.PaymentCreate{OrderID: "bicycle", Amount: 9000, Currency: "eur", CaptureMethod: new(kasse.CaptureMethodManual)}))(t)
+	terms := kasse.PaymentCreate{OrderID: "bicycle", Amount: 9000, Currency: "eur"}
+	terms.CaptureMethod = new(kasse.CaptureMethodManual)
+	opened := must(d.client.CreatePayment(ctx, terms))(t)
 	d.pay(opened, "pm_card_visa")
 	d.until(d.client, opened.PaymentIntent, kasse.StateAuthorized)
-	captured := must(d.client.CapturePayment(ctx, opened.PaymentIntent, kasse.PaymentCapture{Amount: new(kasse.Amount(8000))}))(t)
+	part := kasse.PaymentCapture{Amount: new(kasse.Amount(8000))}
+	captured := must(d.client.CapturePayment(ctx, opened.PaymentIntent, part))(t)
 	if captured.AmountReceived != 8000 {
 		t.Errorf("the view is %+v", captured)
 	}
@@ -195,7 +204,8 @@ func testCancel(d *dev) {
 	t, ctx := d.t, d.t.Context()
 	terms := kasse.PaymentCreate{OrderID: "regretted", Amount: 100, Currency: "eur"}
 	opened := must(d.client.CreatePayment(ctx, terms))(t)
-	canceled := must(d.client.CancelPayment(ctx, opened.PaymentIntent, kasse.PaymentCancel{Reason: new(kasse.CancelReasonAbandoned)}))(t)
+	abandoned := kasse.PaymentCancel{Reason: new(kasse.CancelReasonAbandoned)}
+	canceled := must(d.client.CancelPayment(ctx, opened.PaymentIntent, abandoned))(t)
 	if canceled.State != kasse.StateCanceled {
 		t.Errorf("the view is %+v", canceled)
 	}
@@ -208,7 +218,7 @@ func testCancel(d *dev) {
 	}
 }
 
-// testFeed reads from the oldest event, stops, and goes on from the stored cursor with what is new.
+// testFeed reads from the oldest event, stops, and resumes from the stored cursor.
 func testFeed(d *dev) {
 	t, ctx := d.t, d.t.Context()
 	d.payOrder("earlier")
@@ -239,11 +249,13 @@ func testFeed(d *dev) {
 
 func (d *dev) payOrder(id kasse.OrderID) {
 	d.t.Helper()
-	opened := must(d.client.CreatePayment(d.t.Context(), kasse.PaymentCreate{OrderID: id, Amount: 100, Currency: "eur"}))(d.t)
+	terms := kasse.PaymentCreate{OrderID: id, Amount: 100, Currency: "eur"}
+	opened := must(d.client.CreatePayment(d.t.Context(), terms))(d.t)
 	d.pay(opened, "pm_card_visa")
 }
 
-// awaitPaid reads the feed up to the order.paid of one order, and returns the cursor behind it. Another must not be paid.
+// awaitPaid reads the feed up to the order.paid of one order, and returns the cursor behind it.
+// Another must not be paid.
 func (d *dev) awaitPaid(cursor kasse.Cursor, wanted, unwanted kasse.OrderID) kasse.Cursor {
 	d.t.Helper()
 	for page, err := range d.client.Feed(d.t.Context(), cursor) {
@@ -276,8 +288,11 @@ func testRefusals(d *dev) {
 	}
 	_, err := d.client.CreatePayment(ctx, kasse.PaymentCreate{OrderID: "bad order", Amount: 1, Currency: "eur"})
 	refused, ok := errors.AsType[*kasse.Error](err)
-	if !ok || refused.Code != kasse.ProblemCodeInvalidRequest || refused.Errors == nil || *(*refused.Errors)[0].Pointer != "/order_id" {
-		t.Errorf("a bad order id gives %v", err)
+	if !ok || refused.Code != kasse.ProblemCodeInvalidRequest || refused.Errors == nil {
+		t.Fatalf("a bad order id gives %v", err)
+	}
+	if pointer := (*refused.Errors)[0].Pointer; *pointer != "/order_id" {
+		t.Errorf("the mistake is at %s", *pointer)
 	}
 	if strings.Contains(fmt.Sprint(err), serviceKey) {
 		t.Errorf("the error shows the key: %v", err)

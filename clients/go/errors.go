@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Error is an answer that refuses a request. Code is empty where something between Kasse and the caller answered.
+// Error is a response that refuses a request. Code is empty if the response came from a proxy and
+// not from Kasse.
 type Error struct {
 	Problem
-	RetryAfter time.Duration // the pause that the answer asks for; 0 where it asks for none
+	RetryAfter time.Duration // from the Retry-After header; 0 without one
 }
 
 // Error names the code, the status, the reason and the request.
@@ -40,7 +41,7 @@ func (e *Error) worthRetrying() bool {
 	return e.Status == http.StatusTooManyRequests || e.Status >= http.StatusInternalServerError
 }
 
-// refusal makes an Error of an answer that is no success.
+// refusal converts an unsuccessful response into an Error.
 func refusal(r *http.Response, body []byte) *Error {
 	refused := &Error{RetryAfter: retryAfter(r.Header)}
 	if json.Unmarshal(body, &refused.Problem) != nil || refused.Code == "" {
@@ -51,14 +52,14 @@ func refusal(r *http.Response, body []byte) *Error {
 	return refused
 }
 
-// retryAfter reads the header as seconds, as Kasse sends it, or as the date that a proxy may send. A date counts from the
-// answer's own Date, so that the clock of this machine does not matter.
+// retryAfter parses the header. Kasse sends seconds; a proxy may send a date, which is compared
+// with the response's own Date header, so that the local clock does not matter.
 func retryAfter(h http.Header) time.Duration {
-	asked := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(asked); err == nil {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.Atoi(value); err == nil {
 		return time.Duration(max(seconds, 0)) * time.Second
 	}
-	until, err := http.ParseTime(asked)
+	until, err := http.ParseTime(value)
 	if err != nil {
 		return 0
 	}

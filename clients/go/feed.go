@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// FromNow is a cursor for Feed that leaves out what has happened before.
+// FromNow is a cursor for Feed that skips all past events.
 const FromNow Cursor = "latest"
 
-// Feed yields the pages of the feed that follow a cursor; the empty cursor begins with the oldest event kept. Handle the
-// page's events and store its Next in one transaction: it is the cursor to begin with after a restart. A page may have
-// no events. Events come at least once, so that fulfilment needs a unique key of the shop's own.
+// Feed yields the pages of the feed after a cursor. The empty cursor starts at the oldest event
+// kept. Handle the page's events and store its Next in one transaction: Next is the cursor to
+// resume from after a restart. A page may have no events. Delivery is at least once, so fulfilment
+// needs a unique key in the shop's database.
 //
-// Feed never ends by itself. It goes on through failures of the network and of Kasse, and ends with an error where Kasse
-// refuses for good or the context ends. After ProblemCodeCursorExpired begin again from the error's Oldest, and ask for
-// each order that still waits for an event.
+// Feed retries network errors and retryable answers without limit. It ends with an error when Kasse
+// refuses the request or the context ends. After ProblemCodeCursorExpired resume from the error's
+// Oldest, and read each open order with Client.Order.
 func (c *Client) Feed(ctx context.Context, after Cursor) iter.Seq2[*EventPage, error] {
 	return func(yield func(*EventPage, error) bool) {
 		var pause backoff
@@ -50,7 +51,7 @@ func (c *Client) Feed(ctx context.Context, after Cursor) iter.Seq2[*EventPage, e
 func feedRequest(after Cursor) request {
 	query := url.Values{"after": {after}}
 	hold := longestHold
-	if after == FromNow { // the cursor itself is the answer
+	if after == FromNow { // the first page only brings the cursor
 		hold = 0
 	}
 	query.Set("wait", strconv.Itoa(int(hold/time.Second)))

@@ -9,20 +9,22 @@ import (
 	"time"
 )
 
-// longestHold is the most that Kasse holds an answer. Source: openapi.yaml, the parameter wait.
+// longestHold is the longest wait that Kasse accepts. Source: openapi.yaml, the parameter wait.
 const longestHold = 25 * time.Second
 
-// afterNothing is the pause after an answer without news: a server that shuts down answers at once.
+// afterNothing is the pause after an unchanged response: a server that shuts down ends long polls
+// at once.
 const afterNothing = 500 * time.Millisecond
 
-// WaitForChange returns the payment's newest view as soon as it differs from seen, and seen itself where nothing has
-// changed within the time: whole seconds, at most 25.
+// WaitForChange returns the payment's view as soon as its version differs from that of seen. It
+// returns seen itself if nothing changes within wait, which is truncated to whole seconds and to 25
+// s.
 func (c *Client) WaitForChange(ctx context.Context, seen *View, wait time.Duration) (*View, error) {
 	r, err := statusRequest(seen.PaymentIntent, seen.Version, wait)
 	if err != nil {
 		return nil, err
 	}
-	view := *seen // a 304 leaves it as it is
+	view := *seen // unchanged by a 304
 	if err := c.call(ctx, r, &view); err != nil {
 		return nil, err
 	}
@@ -32,9 +34,10 @@ func (c *Client) WaitForChange(ctx context.Context, seen *View, wait time.Durati
 	return &view, nil
 }
 
-// Follow yields the payment's view now and at each change, and ends after a final one. It goes on through failures of the
-// network and of Kasse, and ends with an error where Kasse refuses for good or the context ends. A payment that failed
-// is not final, and a debit is processing for days: stop the loop when you have seen what you waited for.
+// Follow yields the payment's current view and then each change, and ends after a final view. It
+// retries network errors and retryable answers without limit, and ends with an error when Kasse
+// refuses the request or the context ends. A failed payment is not final, and a debit stays in
+// processing for days: break out of the loop when you have the state you need.
 func (c *Client) Follow(ctx context.Context, id PaymentID) iter.Seq2[*View, error] {
 	return func(yield func(*View, error) bool) {
 		var version Version
@@ -70,7 +73,7 @@ func (c *Client) Follow(ctx context.Context, id PaymentID) iter.Seq2[*View, erro
 	}
 }
 
-// outlast pauses after a failure that may pass, and returns an error where a loop has to end.
+// outlast pauses after a transient failure. It returns an error if the loop has to end.
 func (c *Client) outlast(ctx context.Context, failure error, pause *backoff) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -81,7 +84,8 @@ func (c *Client) outlast(ctx context.Context, failure error, pause *backoff) err
 	return pause.wait(ctx, failure)
 }
 
-// statusRequest asks for the payment's view: at once where no version is known, else at its next change.
+// statusRequest builds a GET of the payment's view. With a known version (not 0) it is a long poll
+// for the next change.
 func statusRequest(id PaymentID, version Version, wait time.Duration) (request, error) {
 	path, err := pathOf("payments", id, "")
 	if err != nil || version == 0 {

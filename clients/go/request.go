@@ -12,18 +12,20 @@ import (
 	"time"
 )
 
-// mostBytes bounds an answer: a page of 500 events with all the metadata that Stripe keeps is half of it.
+// mostBytes bounds a response body. A page of 500 events with the largest metadata has about half
+// of it.
 const mostBytes = 16 << 20
 
-// request is one call, which may be sent several times.
+// request is one API call. It may be sent several times.
 type request struct {
 	method, path string
 	header       map[string]string
 	body         any           // nil: none
-	hold         time.Duration // for which Kasse is asked to hold the answer
+	hold         time.Duration // requested long-poll time, added to the timeout
 }
 
-// call sends the request until it succeeds, is refused for good, or has been sent so many times as Options.Tries says.
+// call sends the request until it succeeds, fails permanently, or has been sent Options.Tries
+// times.
 func (c *Client) call(ctx context.Context, r request, into any) error {
 	var pause backoff
 	for try := 1; ; try++ {
@@ -37,7 +39,8 @@ func (c *Client) call(ctx context.Context, r request, into any) error {
 	}
 }
 
-// send sends the request once, and decodes a success. It reports false for a 304, which changes nothing of into.
+// send sends the request once and decodes a 2xx response into into. For a 304 it returns false and
+// leaves into unchanged.
 func (c *Client) send(ctx context.Context, r request, into any) (changed bool, err error) {
 	var body []byte
 	if r.body != nil {
@@ -79,7 +82,7 @@ func (c *Client) send(ctx context.Context, r request, into any) (changed bool, e
 	return true, nil
 }
 
-// noAnswer is a failure of the network: whether the request was carried out is not known.
+// noAnswer is a network error. Kasse may or may not have processed the request.
 type noAnswer struct{ cause error }
 
 // Error names the cause.
@@ -100,8 +103,9 @@ func transient(err error) bool {
 // backoff counts failures in a row.
 type backoff struct{ failures int }
 
-// wait pauses for as long as the refusal asks, or else for a second, doubled at each failure up to 30, less up to a
-// quarter at random. It returns why the context has ended, if it ends first.
+// wait pauses for the refusal's Retry-After. Without one it pauses for 1 s, doubled at each failure
+// up to 30 s, minus up to a quarter of random jitter. It returns the cause if the context ends
+// first.
 func (b *backoff) wait(ctx context.Context, failure error) error {
 	pause := time.Second << min(b.failures, 5)
 	pause = min(pause, 30*time.Second)
@@ -113,7 +117,7 @@ func (b *backoff) wait(ctx context.Context, failure error) error {
 	return sleep(ctx, pause)
 }
 
-// sleep returns nil after the pause, or why the context has ended before.
+// sleep returns nil after the pause, or the cause if the context ends first.
 func sleep(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

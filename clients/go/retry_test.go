@@ -17,7 +17,7 @@ import (
 
 const serviceKey = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
 
-// inProcess carries requests to a handler without a network, so that synctest can turn the clock.
+// inProcess calls a handler without a network, so that synctest controls the clock.
 type inProcess struct{ handler http.HandlerFunc }
 
 // RoundTrip fails where the handler panics with http.ErrAbortHandler, as a closed connection would.
@@ -32,7 +32,7 @@ func (p inProcess) RoundTrip(r *http.Request) (answer *http.Response, err error)
 	return recorder.Result(), nil
 }
 
-// script answers one request after the other by its functions, and notes when they came.
+// script answers each request with its next function, and records the time and URL of each.
 type script struct {
 	t       *testing.T
 	begun   time.Time
@@ -44,7 +44,8 @@ type script struct {
 func (s *script) client() *kasse.Client {
 	s.t.Helper()
 	s.begun = time.Now()
-	client, err := kasse.New("https://pay.shop.example", serviceKey, kasse.Options{HTTPClient: &http.Client{Transport: inProcess{s.serve}}})
+	o := kasse.Options{HTTPClient: &http.Client{Transport: inProcess{s.serve}}}
+	client, err := kasse.New("https://pay.shop.example", serviceKey, o)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -68,7 +69,8 @@ func problem(status int, code string, retryable bool, header ...string) http.Han
 		}
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(status)
-		_, _ = fmt.Fprintf(w, `{"code":%q,"status":%d,"detail":"why","retryable":%t,"request_id":"r1"}`, code, status, retryable)
+		const body = `{"code":%q,"status":%d,"detail":"why","retryable":%t,"request_id":"r1"}`
+		_, _ = fmt.Fprintf(w, body, code, status, retryable)
 	}
 }
 
@@ -81,7 +83,7 @@ func answer(status int, text string) http.HandlerFunc {
 
 func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
-// within fails unless the times lie in these bounds, each a pair in seconds.
+// within fails unless each request came within its bounds, in seconds since the start.
 func (s *script) within(bounds ...[2]float64) {
 	s.t.Helper()
 	if len(s.at) != len(bounds) {
@@ -95,7 +97,9 @@ func (s *script) within(bounds ...[2]float64) {
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {
-	dated := problem(503, "store_unavailable", true, "Date", "Fri, 27 Nov 2026 20:00:00 GMT", "Retry-After", "Fri, 27 Nov 2026 20:00:09 GMT")
+	dated := problem(503, "store_unavailable", true,
+		"Date", "Fri, 27 Nov 2026 20:00:00 GMT", "Retry-After", "Fri, 27 Nov 2026 20:00:09 GMT")
+	opened := answer(201, `{"order_id":"o1","client_secret":"pi_1_secret_2"}`)
 	for name, test := range map[string]struct {
 		first http.HandlerFunc
 		again [2]float64
@@ -109,10 +113,11 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := script{t: t, answers: []http.HandlerFunc{test.first, answer(201, `{"order_id":"o1","client_secret":"pi_1_secret_2"}`)}}
-				opened, err := s.client().CreatePayment(t.Context(), kasse.PaymentCreate{OrderID: "o1", Amount: 1, Currency: "eur"})
-				if err != nil || opened.OrderID != "o1" {
-					t.Errorf("the create gave %v, %v", opened, err)
+				s := script{t: t, answers: []http.HandlerFunc{test.first, opened}}
+				terms := kasse.PaymentCreate{OrderID: "o1", Amount: 1, Currency: "eur"}
+				payment, err := s.client().CreatePayment(t.Context(), terms)
+				if err != nil || payment.OrderID != "o1" {
+					t.Errorf("the create gave %v, %v", payment, err)
 				}
 				s.within([2]float64{0, 0}, test.again)
 			})
@@ -135,7 +140,8 @@ func TestRefusalsAreNotRepeated(t *testing.T) {
 			if !errors.Is(err, test.code) || errors.Is(err, kasse.ProblemCodeInternal) {
 				t.Errorf("the error is %v, want %v", err, test.code)
 			}
-			if refused, ok := errors.AsType[*kasse.Error](err); !ok || refused.Status != test.status || refused.RequestID != "r1" {
+			refused, ok := errors.AsType[*kasse.Error](err)
+			if !ok || refused.Status != test.status || refused.RequestID != "r1" {
 				t.Errorf("the error is %#v", err)
 			}
 			s.within([2]float64{0, 0})
@@ -170,7 +176,8 @@ func TestContextEndsPause(t *testing.T) {
 	})
 }
 
-// TestFollowOutlastsFailures also looks at what is asked: the first question without wait, the others with the last version.
+// TestFollowOutlastsFailures also checks the requests: the first without wait, the others with the
+// last version.
 func TestFollowOutlastsFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		unchanged := func(w http.ResponseWriter, r *http.Request) {
@@ -181,7 +188,8 @@ func TestFollowOutlastsFailures(t *testing.T) {
 		}
 		s := script{t: t, answers: []http.HandlerFunc{
 			hangUp, answer(200, `{"version":7,"state":"pending"}`), unchanged,
-			problem(429, "rate_limited", true, "Retry-After", "4"), answer(200, `{"version":8,"state":"paid","final":true}`),
+			problem(429, "rate_limited", true, "Retry-After", "4"),
+			answer(200, `{"version":8,"state":"paid","final":true}`),
 		}}
 		var states []kasse.State
 		for view, err := range s.client().Follow(t.Context(), "pi_1") {
@@ -194,7 +202,7 @@ func TestFollowOutlastsFailures(t *testing.T) {
 			t.Errorf("the states are %v", states)
 		}
 		if s.paths[0] != "https://pay.shop.example/v1/payments/pi_1" || s.paths[2] != s.paths[0]+"?wait=25" {
-			t.Errorf("asked was %v", s.paths)
+			t.Errorf("the requests are %v", s.paths)
 		}
 		s.within([2]float64{0, 0}, [2]float64{0.75, 1}, [2]float64{0.75, 1}, [2]float64{1.25, 1.5}, [2]float64{5.25, 5.5})
 	})
@@ -219,7 +227,7 @@ func TestFeedGoesOnFromCursor(t *testing.T) {
 			}
 		}
 		if pages != 1 || !strings.Contains(s.paths[0], "after=k0") || !strings.Contains(s.paths[3], "after=k1") {
-			t.Errorf("%d pages, asked was %v", pages, s.paths)
+			t.Errorf("%d pages by the requests %v", pages, s.paths)
 		}
 		s.within([2]float64{0, 0}, [2]float64{0, 0}, [2]float64{0.5, 0.5}, [2]float64{1.25, 1.5})
 	})
@@ -228,9 +236,13 @@ func TestFeedGoesOnFromCursor(t *testing.T) {
 func TestMistakesOfTheCaller(t *testing.T) {
 	secret := "ksk_too_short_hunter2"
 	for _, test := range []struct{ base, credential string }{
-		{"pay.shop.example", serviceKey}, {"https://user:pw@pay.shop.example", serviceKey}, {"https://pay.shop.example", secret}, {"https://pay.shop.example", ""},
+		{"pay.shop.example", serviceKey},
+		{"https://user:pw@pay.shop.example", serviceKey},
+		{"https://pay.shop.example", secret},
+		{"https://pay.shop.example", ""},
 	} {
-		if _, err := kasse.New(test.base, test.credential, kasse.Options{}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		_, err := kasse.New(test.base, test.credential, kasse.Options{})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("New(%q, …) gives %v", test.base, err)
 		}
 	}

@@ -14,11 +14,11 @@ import (
 // mostPushed bounds the body of a pushed event, which stays under 20 KB. Source: docs/events.md.
 const mostPushed = 64 << 10
 
-// Verifier checks that Kasse has sent an event. It may be used by several goroutines at once.
+// Verifier checks the signature of pushed events. It is safe for concurrent use.
 type Verifier struct{ webhooks []*standardwebhooks.Webhook }
 
-// NewVerifier takes the secrets of the endpoint in EVENT_ENDPOINTS (whsec_…); several while they are rotated. An error
-// never shows them.
+// NewVerifier takes the endpoint's secrets in EVENT_ENDPOINTS (whsec_…): one, or several during a
+// rotation. No error contains them.
 func NewVerifier(secrets ...string) (*Verifier, error) {
 	v := &Verifier{}
 	for _, secret := range secrets {
@@ -34,11 +34,12 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	return v, nil
 }
 
-// ErrNotSigned means that the event was not signed with any of the secrets within the last five minutes. Answer 401.
+// ErrNotSigned means that no secret signed the event within the last five minutes. Answer 401.
 var ErrNotSigned = errors.New("kasse: the event is not signed by Kasse")
 
-// Event reads and verifies a pushed event. Answer with 2xx only when what the event asks for is stored: with anything
-// else it comes again. The error is ErrNotSigned, or says that the body could not be read.
+// Event reads and verifies a pushed event. Answer 2xx only after the event's effect is stored;
+// after any other answer Kasse delivers it again. The error is ErrNotSigned, or an error of reading
+// or decoding the body.
 func (v *Verifier) Event(r *http.Request) (*PushedEvent, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, mostPushed))
 	if err != nil {
@@ -47,7 +48,7 @@ func (v *Verifier) Event(r *http.Request) (*PushedEvent, error) {
 	return v.Verify(body, r.Header)
 }
 
-// Verify is Event for a body that has been read, byte for byte as it came.
+// Verify is Event for a body that has already been read. The bytes must be unchanged.
 func (v *Verifier) Verify(body []byte, header http.Header) (*PushedEvent, error) {
 	for _, webhook := range v.webhooks {
 		if webhook.Verify(body, header) != nil {

@@ -27,13 +27,16 @@ func openDatabase(ctx context.Context, path string) (*sql.DB, error) {
 	return db, err
 }
 
-// handle does the shop's work for one event, within the transaction. It reports whether the order is to be shipped now.
+// handle applies one event within the transaction. It reports whether the order has to be shipped
+// now.
 //
-// Only the unique key of shipments decides that: not the version, and not whether the event was seen before. Events come
-// more than once, by the feed and pushed, and a retry may come after newer ones.
+// Only the unique key of shipments decides that. Neither the version nor a list of known event ids
+// can: the same event arrives by feed and by push, each may repeat it, and a retry may arrive after
+// newer events.
 func handle(ctx context.Context, t *sql.Tx, kind string, view kasse.View) (ship bool, err error) {
 	if kind == "order.paid" {
-		done, err := t.ExecContext(ctx, "INSERT INTO shipments (order_id) SELECT id FROM orders WHERE id = ? ON CONFLICT DO NOTHING", view.OrderID)
+		done, err := t.ExecContext(ctx, `INSERT INTO shipments (order_id)
+			SELECT id FROM orders WHERE id = ? ON CONFLICT DO NOTHING`, view.OrderID)
 		if err != nil {
 			return false, err
 		}
@@ -44,15 +47,16 @@ func handle(ctx context.Context, t *sql.Tx, kind string, view kasse.View) (ship 
 		ship = rows == 1
 	}
 	if strings.HasPrefix(kind, "order.") { // superseded.… is about the order's other payments
-		_, err = t.ExecContext(ctx, `INSERT INTO payments (id, order_id, version, state) VALUES (?, ?, ?, ?) ON CONFLICT (id)
-			DO UPDATE SET version = excluded.version, state = excluded.state WHERE excluded.version > payments.version`,
+		_, err = t.ExecContext(ctx, `INSERT INTO payments (id, order_id, version, state) VALUES (?, ?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state
+			WHERE excluded.version > payments.version`,
 			view.PaymentIntent, view.OrderID, view.Version, view.State)
 	}
 	return ship, err
 }
 
-// handleAll handles events in one transaction with the cursor behind them, if they have one, and then ships. A real shop
-// inserts a job instead.
+// handleAll applies events and stores the cursor after them in one transaction, then ships. Pushed
+// events have no cursor. A real shop inserts a shipping job in the same transaction.
 func (b *backend) handleAll(ctx context.Context, events []kasse.Event, cursor kasse.Cursor) error {
 	t, err := b.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -83,7 +87,8 @@ func (b *backend) handleAll(ctx context.Context, events []kasse.Event, cursor ka
 	return nil
 }
 
-// followFeed handles the feed from the stored cursor on, until the context ends or Kasse refuses the key.
+// followFeed applies the feed from the stored cursor on. It returns when the context ends or Kasse
+// refuses the key.
 func (b *backend) followFeed(ctx context.Context) error {
 	var cursor kasse.Cursor
 	err := b.db.QueryRowContext(ctx, "SELECT cursor FROM feed").Scan(&cursor)
@@ -97,9 +102,9 @@ func (b *backend) followFeed(ctx context.Context) error {
 		case !isRefused:
 			return err
 		case refused.Code != kasse.ProblemCodeCursorExpired || refused.Oldest == nil:
-			return fmt.Errorf("the feed ends, is KASSE_KEY right? %w", err)
+			return fmt.Errorf("the feed was refused, check KASSE_KEY: %w", err)
 		}
-		log.Print("the cursor has expired; all open orders are looked up")
+		log.Print("feed: the cursor has expired, looking up all open orders")
 		if err := b.lookUpOpenOrders(ctx); err != nil {
 			return err
 		}
@@ -119,7 +124,7 @@ func (b *backend) follow(ctx context.Context, cursor kasse.Cursor) error {
 	return nil
 }
 
-// lookUpOpenOrders asks for each order that is not shipped, since the events of some are no longer kept.
+// lookUpOpenOrders reads each unshipped order from Kasse, because some of their events may be gone.
 func (b *backend) lookUpOpenOrders(ctx context.Context) error {
 	rows, err := b.db.QueryContext(ctx, "SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM shipments)")
 	if err != nil {
@@ -139,7 +144,7 @@ func (b *backend) lookUpOpenOrders(ctx context.Context) error {
 	for _, id := range open {
 		order, err := b.kasse.Order(ctx, id)
 		if errors.Is(err, kasse.ProblemCodeNotFound) || err == nil && order.Payment == nil {
-			continue // nobody has begun to pay it
+			continue // its page has not opened a payment yet
 		}
 		if err != nil {
 			return err

@@ -1,5 +1,6 @@
-// Backend-go is a shop's backend beside Kasse. It makes orders, mints the tokens of their pages, captures and refunds, and
-// ships each paid order once, however often and by whichever way it learns of the payment. Copy what you need.
+// Backend-go is a shop's backend beside Kasse. It creates orders, mints order tokens, captures and
+// refunds. It receives events from the feed and by push, and ships each paid order exactly once.
+// Copy the parts that you need.
 //
 //	KASSE_URL       http://127.0.0.1:8080
 //	KASSE_KEY       ksk_…, with the scopes read+write+manage+events
@@ -35,7 +36,7 @@ func main() {
 func run(ctx context.Context) error {
 	client, clientErr := kasse.New(os.Getenv("KASSE_URL"), os.Getenv("KASSE_KEY"), kasse.Options{})
 	if clientErr != nil {
-		clientErr = fmt.Errorf("set KASSE_URL to Kasse's address, set KASSE_KEY to a service key from `kasse keygen`: %w", clientErr)
+		clientErr = fmt.Errorf("set KASSE_URL to Kasse's address, set KASSE_KEY to a key of `kasse keygen`: %w", clientErr)
 	}
 	verifier, verifierErr := kasse.NewVerifier(os.Getenv("WEBHOOK_SECRET"))
 	if verifierErr != nil {
@@ -61,7 +62,7 @@ func run(ctx context.Context) error {
 	go func() { ended <- b.followFeed(ctx) }()
 	go func() { ended <- server.Serve(listener) }()
 	err = <-ended
-	_ = server.Close() // what was pushed and not answered comes again
+	_ = server.Close() // Kasse pushes unanswered events again
 	if ctx.Err() != nil {
 		return nil
 	}

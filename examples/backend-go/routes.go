@@ -19,17 +19,17 @@ type backend struct {
 }
 
 type product struct {
-	price   kasse.Amount // in cents of a euro; no price comes from a browser
+	price   kasse.Amount // euro cents; a price never comes from a browser
 	capture kasse.CaptureMethod
 }
 
 var products = map[string]product{
 	"kettle":  {4200, kasse.CaptureMethodAutomaticAsync},
-	"bicycle": {129900, kasse.CaptureMethodManual}, // the money is taken when it is ready
+	"bicycle": {129900, kasse.CaptureMethodManual}, // captured when the bicycle is ready
 }
 
-// routes is the whole surface. Put your own login before it: the first three belong to the order's customer, capture and
-// refunds to your staff. The last is Kasse's, which signs.
+// routes has no login: add your own. The first three routes are for the order's customer, capture
+// and refunds for your staff. Kasse calls the last one, and signs its requests.
 func (b *backend) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /orders", b.createOrder)
@@ -50,7 +50,8 @@ func (b *backend) createOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := "order-" + strings.ToLower(rand.Text()[:12])
-	_, err = b.db.ExecContext(r.Context(), "INSERT INTO orders (id, product, amount, currency) VALUES (?, ?, ?, 'eur')", id, body.Product, item.price)
+	_, err = b.db.ExecContext(r.Context(),
+		"INSERT INTO orders (id, product, amount, currency) VALUES (?, ?, ?, 'eur')", id, body.Product, item.price)
 	if err != nil {
 		fail(w, err)
 		return
@@ -58,11 +59,13 @@ func (b *backend) createOrder(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusCreated, map[string]any{"order_id": id, "amount": item.price, "currency": "eur"})
 }
 
-// mintToken gives the order's page what it opens its payment with. Ask again when it has expired.
+// mintToken returns a token with which the order's page opens its payment. The page requests
+// another when it has expired.
 func (b *backend) mintToken(w http.ResponseWriter, r *http.Request) {
 	terms := kasse.PaymentCreate{OrderID: r.PathValue("order"), Currency: "eur"}
 	var name string
-	err := b.db.QueryRowContext(r.Context(), "SELECT amount, product FROM orders WHERE id = ?", terms.OrderID).Scan(&terms.Amount, &name)
+	row := b.db.QueryRowContext(r.Context(), "SELECT amount, product FROM orders WHERE id = ?", terms.OrderID)
+	err := row.Scan(&terms.Amount, &name)
 	if err != nil {
 		fail(w, err)
 		return
@@ -79,7 +82,7 @@ func (b *backend) mintToken(w http.ResponseWriter, r *http.Request) {
 func (b *backend) showOrder(w http.ResponseWriter, r *http.Request) {
 	var seen struct {
 		OrderID string `json:"order_id"`
-		State   string `json:"state"` // of the newest payment; new while there is none
+		State   string `json:"state"` // of the newest payment; "new" without one
 		Shipped int    `json:"shipped"`
 	}
 	err := b.db.QueryRowContext(r.Context(), `SELECT id,
@@ -107,14 +110,15 @@ func (b *backend) capture(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"state": view.State})
 }
 
-// refund gives back an amount, or all that is left. Whoever asks names the refund, so that a second click is no second one.
+// refund refunds an amount, or all that is left. The caller names the refund, so that a double
+// click makes one refund.
 func (b *backend) refund(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		RefundID string        `json:"refund_id"`
 		Amount   *kasse.Amount `json:"amount"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&body); err != nil || body.RefundID == "" {
-		refuse(w, http.StatusBadRequest, `send {"refund_id": "…", "amount": 1000}; the same refund_id is the same refund`)
+		refuse(w, http.StatusBadRequest, `send {"refund_id": "…", "amount": 1000}`)
 		return
 	}
 	payment, err := b.paymentOf(r)
@@ -122,7 +126,8 @@ func (b *backend) refund(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	made, err := b.kasse.RefundPayment(r.Context(), payment, r.PathValue("order")+"/"+body.RefundID, kasse.RefundCreate{Amount: body.Amount})
+	key := r.PathValue("order") + "/" + body.RefundID
+	made, err := b.kasse.RefundPayment(r.Context(), payment, key, kasse.RefundCreate{Amount: body.Amount})
 	if err != nil {
 		fail(w, err)
 		return
@@ -130,7 +135,7 @@ func (b *backend) refund(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusCreated, map[string]any{"refund": made.Refund.ID, "state": made.Payment.State})
 }
 
-// paymentOf asks Kasse which payment the order has now.
+// paymentOf returns the order's current payment.
 func (b *backend) paymentOf(r *http.Request) (kasse.PaymentID, error) {
 	order, err := b.kasse.Order(r.Context(), r.PathValue("order"))
 	if err != nil {
@@ -142,7 +147,8 @@ func (b *backend) paymentOf(r *http.Request) (kasse.PaymentID, error) {
 	return order.Payment.PaymentIntent, nil
 }
 
-// receiveEvent answers 2xx only when what the event asks for is in the database; with anything else it comes again.
+// receiveEvent answers 2xx only after the transaction has committed. After any other answer Kasse
+// pushes the event again.
 func (b *backend) receiveEvent(w http.ResponseWriter, r *http.Request) {
 	event, err := b.verifier.Event(r)
 	if err != nil {
@@ -156,7 +162,7 @@ func (b *backend) receiveEvent(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// fail answers for an error: Kasse's refusals by their code, so that the caller can decide by it.
+// fail answers a failed request. Kasse's refusals keep their code.
 func fail(w http.ResponseWriter, err error) {
 	refused, isRefused := errors.AsType[*kasse.Error](err)
 	switch {
@@ -177,5 +183,5 @@ func refuse(w http.ResponseWriter, status int, message string) {
 func reply(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value) // the caller has gone
+	_ = json.NewEncoder(w).Encode(value) // fails only if the caller has disconnected
 }

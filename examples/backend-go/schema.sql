@@ -5,9 +5,9 @@ CREATE TABLE IF NOT EXISTS orders (
 CREATE TABLE IF NOT EXISTS payments (
   id TEXT PRIMARY KEY, order_id TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL
 );
--- The unique key that makes fulfilment happen once.
+-- Its primary key makes fulfilment happen once.
 CREATE TABLE IF NOT EXISTS shipments (
   order_id TEXT PRIMARY KEY REFERENCES orders (id), shipped_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 );
--- Where the feed goes on.
+-- The cursor to resume the feed from.
 CREATE TABLE IF NOT EXISTS feed (id INTEGER PRIMARY KEY CHECK (id = 1), cursor TEXT NOT NULL);

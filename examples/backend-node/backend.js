@@ -1,5 +1,6 @@
-// A shop's backend beside Kasse. It makes orders, mints the tokens of their pages, captures and refunds, and ships each paid
-// order once, however often and by whichever way it learns of the payment. Copy what you need.
+// A shop's backend beside Kasse. It creates orders, mints order tokens, captures and refunds. It
+// receives events from the feed and by push, and ships each paid order exactly once. Copy the parts
+// that you need.
 //
 //   KASSE_URL       http://127.0.0.1:8080
 //   KASSE_KEY       ksk_…, with the scopes read+write+manage+events
@@ -23,12 +24,12 @@ const db = new Database(process.env.DATABASE ?? "shop.db");
 db.pragma("journal_mode = WAL");
 db.exec(readFileSync(new URL("schema.sql", import.meta.url), "utf8"));
 
-const products = { // prices in cents of a euro; no price comes from a browser
+const products = { // euro cents; a price never comes from a browser
   kettle: { amount: 4200, currency: "eur" },
-  bicycle: { amount: 129900, currency: "eur", capture_method: "manual" }, // taken when it is ready
+  bicycle: { amount: 129900, currency: "eur", capture_method: "manual" }, // captured when it is ready
 };
 
-/** Reads the environment, or ends with one message that lists every mistake and shows no value. */
+/** Reads the environment, or exits with one message that lists every mistake and contains no value. */
 function settings() {
   const wanted = {
     KASSE_URL: [/^https?:\/\/[^/?@]+\/?$/, "Kasse's address, such as http://127.0.0.1:8080"],
@@ -43,20 +44,25 @@ function settings() {
   return process.env;
 }
 
-const addShipment = db.prepare("INSERT INTO shipments (order_id) SELECT id FROM orders WHERE id = ? ON CONFLICT DO NOTHING");
-const saveView = db.prepare(`INSERT INTO payments (id, order_id, version, state) VALUES (@payment_intent, @order_id, @version, @state)
-  ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state WHERE excluded.version > payments.version`);
+const addShipment = db.prepare(`INSERT INTO shipments (order_id)
+  SELECT id FROM orders WHERE id = ? ON CONFLICT DO NOTHING`);
+const saveView = db.prepare(`INSERT INTO payments (id, order_id, version, state)
+  VALUES (@payment_intent, @order_id, @version, @state)
+  ON CONFLICT (id) DO UPDATE SET version = excluded.version, state = excluded.state
+  WHERE excluded.version > payments.version`);
 const saveCursor = db.prepare("INSERT OR REPLACE INTO feed (id, cursor) VALUES (1, ?)");
 
 /**
- * Does the shop's work for one event, within a transaction. Returns whether the order is to be shipped now.
+ * Applies one event within a transaction. Returns whether the order has to be shipped now.
  *
- * Only the unique key of shipments decides that: not the version, and not whether the event was seen before. Events come
- * more than once, by the feed and pushed, and a retry may come after newer ones.
+ * Only the unique key of shipments decides that. Neither the version nor a list of known event ids
+ * can: the same event arrives by feed and by push, each may repeat it, and a retry may arrive after
+ * newer events.
  */
 function handle(type, { payment_intent, order_id, version, state }) {
   const ship = type === "order.paid" && addShipment.run(order_id).changes === 1;
-  if (type.startsWith("order.")) saveView.run({ payment_intent, order_id, version, state }); // superseded.…: other payments
+  // superseded.… is about the order's other payments.
+  if (type.startsWith("order.")) saveView.run({ payment_intent, order_id, version, state });
   return ship;
 }
 
@@ -66,12 +72,12 @@ const commit = db.transaction((events, cursor) => {
   return ship;
 });
 
-/** Handles events in one transaction, and then ships. A real shop inserts a job instead. */
+/** Applies events in one transaction, then ships. A real shop inserts a shipping job in the same transaction. */
 function handleAll(events, cursor) {
   for (const order of commit(events, cursor)) console.log("ship", order);
 }
 
-/** Handles the feed from the stored cursor on, and ends where Kasse refuses the key. */
+/** Applies the feed from the stored cursor on. Rejects when Kasse refuses the key. */
 async function followFeed() {
   let cursor = db.prepare("SELECT cursor FROM feed").pluck().get() ?? "";
   for (;;) {
@@ -81,27 +87,28 @@ async function followFeed() {
       cursor = page.next;
     } catch (error) {
       if (error.code !== "cursor_expired") throw error;
-      console.error("the cursor has expired; all open orders are looked up");
+      console.error("feed: the cursor has expired, looking up all open orders");
       await lookUpOpenOrders();
       cursor = error.oldest;
     }
   }
 }
 
-/** Asks for each order that is not shipped, since the events of some are no longer kept. */
+/** Reads each unshipped order from Kasse, because some of their events may be gone. */
 async function lookUpOpenOrders() {
   for (const id of db.prepare("SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM shipments)").pluck().all()) {
     const order = await kasse.call("GET", `/v1/orders/${id}`).catch((error) => {
-      if (error.code !== "not_found") throw error; // nobody has begun to pay it
+      if (error.code !== "not_found") throw error; // its page has not opened a payment yet
     });
-    if (order?.payment) handleAll([{ type: order.payment.fulfillable ? "order.paid" : "order.updated", data: order.payment }]);
+    const view = order?.payment;
+    if (view) handleAll([{ type: view.fulfillable ? "order.paid" : "order.updated", data: view }]);
   }
 }
 
-/** Refuses a caller of this backend. */
+/** An error answer to a caller of this backend. */
 const refuse = (status, message) => new HTTPException(status, { message });
 
-/** Finds an order, or refuses. */
+/** Returns an order of the database, or throws a 404. */
 function find(id) {
   const order = db.prepare("SELECT id AS order_id, product, amount, currency FROM orders WHERE id = ?").get(id);
   if (!order) throw refuse(404, "there is no such order");
@@ -116,7 +123,8 @@ async function paymentOf(id) {
 
 const readJSON = (c) => c.req.json().then((body) => body ?? {}, () => ({}));
 
-// Put your own login before these: the first three belong to the order's customer, capture and refunds to your staff.
+// There is no login: add your own. The first three routes are for the order's customer, capture and
+// refunds for your staff.
 const app = new Hono();
 app.use(bodyLimit({ maxSize: 64 * 1024 }));
 
@@ -125,21 +133,25 @@ app.post("/orders", async (c) => {
   if (!Object.hasOwn(products, product)) throw refuse(400, 'send {"product": "kettle"} or {"product": "bicycle"}');
   const { amount, currency } = products[product];
   const order_id = "order-" + randomUUID();
-  db.prepare("INSERT INTO orders (id, product, amount, currency) VALUES (?, ?, ?, ?)").run(order_id, product, amount, currency);
+  db.prepare("INSERT INTO orders (id, product, amount, currency) VALUES (?, ?, ?, ?)")
+    .run(order_id, product, amount, currency);
   return c.json({ order_id, amount, currency }, 201);
 });
 
 app.get("/orders/:order", (c) => {
   const { order_id } = find(c.req.param("order"));
-  const state = db.prepare("SELECT state FROM payments WHERE order_id = ? ORDER BY version DESC LIMIT 1").pluck().get(order_id);
+  const newest = db.prepare("SELECT state FROM payments WHERE order_id = ? ORDER BY version DESC LIMIT 1");
+  const state = newest.pluck().get(order_id);
   const shipped = db.prepare("SELECT count(*) FROM shipments WHERE order_id = ?").pluck().get(order_id);
   return c.json({ order_id, state: state ?? "new", shipped });
 });
 
-// What the order's page opens its payment with. It asks again when the token has expired.
+// Returns a token with which the order's page opens its payment. The page requests another when it
+// has expired.
 app.post("/orders/:order/token", async (c) => {
   const { order_id, product, amount, currency } = find(c.req.param("order"));
-  return c.json(await kasse.call("POST", "/v1/order-tokens", { ...products[product], order_id, amount, currency }), 201);
+  const terms = { ...products[product], order_id, amount, currency };
+  return c.json(await kasse.call("POST", "/v1/order-tokens", terms), 201);
 });
 
 app.post("/orders/:order/capture", async (c) => {
@@ -147,21 +159,21 @@ app.post("/orders/:order/capture", async (c) => {
   return c.json({ state });
 });
 
-// Gives back an amount, or all that is left. Whoever asks names the refund, so that a second click is no second one.
+// Refunds an amount, or all that is left. The caller names the refund, so that a double click makes
+// one refund.
 app.post("/orders/:order/refunds", async (c) => {
   const { refund_id, amount } = await readJSON(c);
-  if (typeof refund_id !== "string" || !refund_id) {
-    throw refuse(400, 'send {"refund_id": "…", "amount": 1000}; the same refund_id is the same refund');
-  }
+  if (typeof refund_id !== "string" || !refund_id) throw refuse(400, 'send {"refund_id": "…", "amount": 1000}');
   const order = c.req.param("order");
   const path = `/v1/payments/${await paymentOf(order)}/refunds`;
   const { refund, payment } = await kasse.call("POST", path, { amount }, { idempotencyKey: `${order}/${refund_id}` });
   return c.json({ refund: refund.id, state: payment.state }, 201);
 });
 
-// Answers 2xx only when what the event asks for is in the database; with anything else it comes again.
+// Answers 2xx only after the transaction has committed. After any other answer Kasse pushes the
+// event again.
 app.post("/kasse/events", async (c) => {
-  const body = await c.req.text(); // the bytes as they came, since they are signed
+  const body = await c.req.text(); // unchanged, because the bytes are signed
   let event;
   try {
     event = verifier.verify(body, c.req.header());
@@ -184,7 +196,7 @@ const server = serve({ fetch: app.fetch, hostname, port: Number(port) }, ({ addr
   console.log(`listening on http://${address}:${port}`);
 });
 server.on("error", (error) => stop(`listen on ADDR: ${error.message}`));
-followFeed().catch((error) => stop(`the feed ends, is KASSE_KEY right? ${error.message}`));
+followFeed().catch((error) => stop(`the feed was refused, check KASSE_KEY: ${error.message}`));
 
 function stop(reason) {
   console.error("backend:", reason);

@@ -1,9 +1,9 @@
 // Calls Kasse.
 
-/** Kasse's answer where it is no success. Decide by code; detail is for developers. */
+/** An unsuccessful response. Decide by code; detail is for developers. */
 export class Refused extends Error {
   constructor(status, problem) {
-    super(`${problem.code ?? "not from Kasse"} (${status}): ${problem.detail ?? ""} [request ${problem.request_id ?? "unknown"}]`);
+    super(`${problem.code ?? "not from Kasse"} (${status}): ${problem.detail} [request ${problem.request_id}]`);
     this.status = status;
     this.code = problem.code ?? "";
     this.detail = problem.detail ?? "";
@@ -21,7 +21,7 @@ export class Kasse {
     this.#key = key;
   }
 
-  /** Sends a request, again where that may help: each is safe to repeat. */
+  /** Sends a request, and retries it: every request is safe to repeat. */
   async call(method, path, body, { idempotencyKey, tries = 3 } = {}) {
     const headers = { Authorization: `Bearer ${this.#key}`, "Content-Type": "application/json" };
     if (idempotencyKey) headers["Idempotency-Key"] = idempotencyKey;
@@ -32,15 +32,15 @@ export class Kasse {
           method,
           headers,
           body: body && JSON.stringify(body),
-          redirect: "error", // or the key would go along to wherever it leads
-          signal: AbortSignal.timeout(60_000), // Kasse holds the feed for up to 25 s
+          redirect: "error", // a redirect would send the key elsewhere
+          signal: AbortSignal.timeout(60_000), // the feed is a long poll of up to 25 s
         });
         if (response.ok) return await response.json();
         const refused = new Refused(response.status, await response.json().catch(() => ({})));
         if (!refused.retryable || attempt >= tries) throw refused;
         pause = Number(response.headers.get("Retry-After")) || pause;
       } catch (error) {
-        if (error instanceof Refused || attempt >= tries) throw error; // what is left is no answer
+        if (error instanceof Refused || attempt >= tries) throw error; // otherwise it is a network error
       }
       await new Promise((resolve) => setTimeout(resolve, pause * 1000));
     }

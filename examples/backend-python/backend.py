@@ -1,5 +1,6 @@
-"""A shop's backend beside Kasse. It makes orders, mints the tokens of their pages, captures and refunds, and ships each
-paid order once, however often and by whichever way it learns of the payment. Copy what you need.
+"""A shop's backend beside Kasse. It creates orders, mints order tokens, captures and refunds.
+
+It receives events from the feed and by push, and ships each paid order exactly once. Copy the parts that you need.
 
     KASSE_URL       http://127.0.0.1:8080
     KASSE_KEY       ksk_…, with the scopes read+write+manage+events
@@ -21,14 +22,14 @@ import threading
 import kasse
 
 DATABASE = os.environ.get("DATABASE", "shop.db")
-PRODUCTS = {  # prices in cents of a euro; no price comes from a browser
+PRODUCTS = {  # euro cents; a price never comes from a browser
     "kettle": {"amount": 4200, "currency": "eur"},
-    "bicycle": {"amount": 129900, "currency": "eur", "capture_method": "manual"},  # taken when it is ready
+    "bicycle": {"amount": 129900, "currency": "eur", "capture_method": "manual"},  # captured when it is ready
 }
 
 
 def settings():
-    """Reads the environment, or ends with one message that lists every mistake and shows no value."""
+    """Reads the environment, or exits with one message that lists every mistake and contains no value."""
     wanted = {
         "KASSE_URL": (r"https?://[^/?@]+/?", "Kasse's address, such as http://127.0.0.1:8080"),
         "KASSE_KEY": (r"ksk_[A-Za-z0-9_-]{32,}", "a service key from `kasse keygen`: ksk_…"),
@@ -50,14 +51,14 @@ def transaction():
         yield db
         db.execute("COMMIT")
     finally:
-        db.close()  # without the commit, nothing has happened
+        db.close()  # rolls back without the commit
 
 
 def handle(db, kind, view):
-    """Does the shop's work for one event, within the transaction. Returns whether the order is to be shipped now.
+    """Applies one event within the transaction. Returns whether the order has to be shipped now.
 
-    Only the unique key of shipments decides that: not the version, and not whether the event was seen before. Events come
-    more than once, by the feed and pushed, and a retry may come after newer ones.
+    Only the unique key of shipments decides that. Neither the version nor a list of known event ids can: the same event
+    arrives by feed and by push, each may repeat it, and a retry may arrive after newer events.
     """
     ship = False
     if kind == "order.paid":
@@ -72,7 +73,7 @@ def handle(db, kind, view):
 
 
 def handle_all(events, cursor=None):
-    """Handles events in one transaction, and then ships. A real shop inserts a job instead."""
+    """Applies events in one transaction, then ships. A real shop inserts a shipping job in the same transaction."""
     with transaction() as db:
         ship = [view["order_id"] for kind, view in events if handle(db, kind, view)]
         if cursor is not None:
@@ -82,7 +83,7 @@ def handle_all(events, cursor=None):
 
 
 def follow_feed(client):
-    """Handles the feed from the stored cursor on, and ends where Kasse refuses the key."""
+    """Applies the feed from the stored cursor on. Exits when Kasse refuses the key."""
     with transaction() as db:
         cursor = (db.execute("SELECT cursor FROM feed").fetchone() or [""])[0]
     while True:
@@ -90,8 +91,8 @@ def follow_feed(client):
             page = client.call("GET", f"/v1/events?wait=25&after={cursor}", tries=0)
         except kasse.Refused as refused:
             if refused.code != "cursor_expired":
-                sys.exit(f"backend: the feed ends, is KASSE_KEY right? {refused}")
-            print("the cursor has expired; all open orders are looked up", file=sys.stderr, flush=True)
+                sys.exit(f"backend: the feed was refused, check KASSE_KEY: {refused}")
+            print("feed: the cursor has expired, looking up all open orders", file=sys.stderr, flush=True)
             look_up_open_orders(client)
             cursor = refused.oldest
             continue
@@ -100,14 +101,14 @@ def follow_feed(client):
 
 
 def look_up_open_orders(client):
-    """Asks for each order that is not shipped, since the events of some are no longer kept."""
+    """Reads each unshipped order from Kasse, because some of their events may be gone."""
     with transaction() as db:
         rows = db.execute("SELECT id FROM orders WHERE id NOT IN (SELECT order_id FROM shipments)").fetchall()
     for (order,) in rows:
         try:
             view = client.call("GET", f"/v1/orders/{order}")["payment"]
         except kasse.Refused as refused:
-            if refused.code != "not_found":  # nobody has begun to pay it
+            if refused.code != "not_found":  # its page has not opened a payment yet
                 raise
             continue
         if view:
@@ -135,15 +136,17 @@ def create_order(client, body):
 
 def show_order(client, body, order):
     with transaction() as db:
-        row = db.execute("SELECT coalesce((SELECT state FROM payments WHERE order_id = orders.id ORDER BY version DESC LIMIT 1), 'new'),"
-                         " (SELECT count(*) FROM shipments WHERE order_id = orders.id) FROM orders WHERE id = ?", (order,)).fetchone()
+        row = db.execute(
+            "SELECT (SELECT state FROM payments WHERE order_id = orders.id ORDER BY version DESC LIMIT 1),"
+            " (SELECT count(*) FROM shipments WHERE order_id = orders.id)"
+            " FROM orders WHERE id = ?", (order,)).fetchone()
     if row is None:
         raise Refusal(404, "there is no such order")
-    return 200, {"order_id": order, "state": row[0], "shipped": row[1]}
+    return 200, {"order_id": order, "state": row[0] or "new", "shipped": row[1]}
 
 
 def mint_token(client, body, order):
-    """Gives the order's page what it opens its payment with. Ask again when it has expired."""
+    """Returns a token with which the order's page opens its payment. The page requests another when it has expired."""
     with transaction() as db:
         row = db.execute("SELECT product, amount, currency FROM orders WHERE id = ?", (order,)).fetchone()
     if row is None:
@@ -158,9 +161,9 @@ def capture(client, body, order):
 
 
 def refund(client, body, order):
-    """Gives back an amount, or all that is left. Whoever asks names the refund, so that a second click is no second one."""
+    """Refunds an amount, or all that is left. The caller names the refund, so that a double click makes one refund."""
     if not isinstance(body.get("refund_id"), str) or not body["refund_id"]:
-        raise Refusal(400, 'send {"refund_id": "…", "amount": 1000}; the same refund_id is the same refund')
+        raise Refusal(400, 'send {"refund_id": "…", "amount": 1000}')
     made = client.call("POST", f"/v1/payments/{payment_of(client, order)}/refunds", {"amount": body.get("amount")},
                        idempotency_key=f"{order}/{body['refund_id']}")
     return 201, {"refund": made["refund"]["id"], "state": made["payment"]["state"]}
@@ -173,7 +176,8 @@ def payment_of(client, order):
     return payment["payment_intent"]
 
 
-# Put your own login before these: the first three belong to the order's customer, the last two to your staff.
+# There is no login: add your own. The first three are for the order's customer, the last two for
+# your staff.
 ROUTES = [
     ("POST", re.compile(r"/orders"), create_order),
     ("GET", re.compile(r"/orders/([\w.:-]+)"), show_order),
@@ -216,7 +220,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(json.dumps(value).encode())
 
     def dispatch(self, body):
-        """A pushed event is answered 2xx only when what it asks for is in the database; else it comes again."""
+        """Answers a pushed event with 2xx only after the transaction has committed; otherwise Kasse pushes it again."""
         if (self.command, self.path) == ("POST", "/kasse/events"):
             event = kasse.verify(self.secret, self.headers, body)
             handle_all([(event["type"], event["data"])])

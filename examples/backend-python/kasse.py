@@ -9,11 +9,11 @@ import urllib.request
 
 
 class NotSigned(ValueError):
-    """The event was not signed by Kasse within the last five minutes: answer 401."""
+    """Kasse did not sign the event within the last five minutes: answer 401."""
 
 
 def verify(secret, headers, body, now=None):
-    """Returns the event in body, which are the bytes as they came. https://www.standardwebhooks.com"""
+    """Returns the event in body, the unchanged bytes of the request. https://www.standardwebhooks.com"""
     event_id, sent, given = (headers.get(f"webhook-{name}") or "" for name in ("id", "timestamp", "signature"))
     if not (sent.isdecimal() and len(sent) < 12 and abs((now or time.time()) - int(sent)) <= 300):
         raise NotSigned("the timestamp is missing or more than five minutes off")
@@ -28,7 +28,7 @@ def verify(secret, headers, body, now=None):
 
 
 class Refused(Exception):
-    """Kasse's answer where it is no success. Decide by code; detail is for developers."""
+    """An unsuccessful response. Decide by code; detail is for developers."""
 
     def __init__(self, status, problem):
         self.status, self.code, self.detail = status, problem.get("code", ""), problem.get("detail", "not from Kasse")
@@ -39,7 +39,7 @@ class Refused(Exception):
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_):
-        return None  # or the key would go along to wherever it leads
+        return None  # a redirect would send the key elsewhere
 
 
 class Client:
@@ -48,7 +48,7 @@ class Client:
         self._opener = urllib.request.build_opener(NoRedirects)
 
     def call(self, method, path, body=None, idempotency_key=None, tries=3):
-        """Sends a request, again where that may help: each is safe to repeat. tries=0 is without end."""
+        """Sends a request, and retries it: every request is safe to repeat. tries=0 retries without limit."""
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         if idempotency_key:
             headers["Idempotency-Key"] = idempotency_key
@@ -59,7 +59,7 @@ class Client:
             pause = min(2 ** min(attempt - 1, 5), 30)
             request = urllib.request.Request(self._url + path, data, headers, method=method)
             try:
-                with self._opener.open(request, timeout=60) as answer:  # Kasse holds the feed for up to 25 s
+                with self._opener.open(request, timeout=60) as answer:  # the feed is a long poll of up to 25 s
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 refused = refusal(error)

@@ -25,6 +25,7 @@ $GO build -o generated/pay .
 
 work=$(mktemp -d)
 (cd ../.. && $GO build -o "$work/kasse-dev" ./cmd/kasse-dev)
+: >"$work/printed" # before grep looks for it
 "$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM

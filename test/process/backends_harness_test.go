@@ -23,14 +23,14 @@ import (
 
 const devKey = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
 
-// shop is one example backend, and the kasse-dev that it works with. The backend reaches Kasse through front, so that a test
-// can hold the feed back, and can put another kasse-dev in the place of the first.
+// shop is one example backend and its kasse-dev. The backend reaches Kasse through the proxy front,
+// so that a test can block the feed, and can replace the kasse-dev.
 type shop struct {
 	t       *testing.T
 	command []string // starts the backend
 	env     map[string]string
 	backend *process
-	earlier string // what stopped backends have printed
+	earlier string // output of stopped backends
 	address string // of the backend; it stays when the backend starts again
 
 	dev    *process
@@ -38,7 +38,7 @@ type shop struct {
 	front  *httptest.Server
 	target atomic.Pointer[url.URL]
 	noFeed atomic.Bool            // the feed is answered 503
-	cursor atomic.Pointer[string] // of the last question for the feed; nil: none since it was taken away
+	cursor atomic.Pointer[string] // of the last feed request; nil: none since it was reset
 	client *http.Client
 }
 
@@ -54,7 +54,7 @@ func newShop(t *testing.T, command []string) *shop {
 	return s
 }
 
-// ServeHTTP passes a request of the backend on.
+// ServeHTTP forwards a request to the current kasse-dev.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1/events" {
 		s.cursor.Store(new(r.URL.Query().Get("after")))
@@ -91,27 +91,27 @@ func (s *shop) startBackend(changes map[string]string) {
 	s.backend = p
 }
 
-// killBackend ends it as a crash would, and keeps what it has printed.
+// killBackend sends SIGKILL, and keeps the output.
 func (s *shop) killBackend() {
 	s.backend.kill()
 	s.earlier += s.backend.stdout.String()
 }
 
-// awaitCursor waits until the backend asks for the feed, and reports whether it does so from a cursor.
+// awaitCursor waits for a feed request, and reports whether it has a cursor.
 func (s *shop) awaitCursor() bool {
 	s.t.Helper()
-	eventually(s.t, "a question for the feed", func() error { return yet(s.cursor.Load() != nil) })
+	eventually(s.t, "a feed request", func() error { return yet(s.cursor.Load() != nil) })
 	return *s.cursor.Load() != ""
 }
 
-// startKasse starts a kasse-dev of its own Redis and Stripe, in the place of an earlier one.
+// startKasse starts a kasse-dev with a Redis and a Stripe of its own, and stops the previous one.
 func (s *shop) startKasse(env map[string]string) {
 	s.t.Helper()
 	if s.dev != nil {
 		s.dev.kill()
 	}
-	s.dev = run(s.t, binary(s.t, kasseDevBinary), env, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0",
-		"-duplicate", "0.3", "-reorder", "0.3")
+	s.dev = run(s.t, binary(s.t, kasseDevBinary), env, "-duplicate", "0.3", "-reorder", "0.3",
+		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
 	address := func(name string) string {
 		found := regexp.MustCompile(`(?m)^` + name + ` +(http\S+)$`).FindStringSubmatch(s.dev.stdout.String())
 		if found == nil {
@@ -135,13 +135,17 @@ func (s *shop) startKasse(env map[string]string) {
 
 // pushes is the environment of a kasse-dev that pushes to the backend.
 func (s *shop) pushes() map[string]string {
-	return map[string]string{"EVENT_ENDPOINTS": "http://" + s.address + "/kasse/events=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true"}
+	return map[string]string{
+		"EVENT_ENDPOINTS":     "http://" + s.address + "/kasse/events=" + endpointSecret,
+		"EVENT_ALLOW_PRIVATE": "true",
+	}
 }
 
-// ask sends the backend a request, and returns its answer, which must have the status.
+// ask sends a request to the backend, requires the status, and returns the decoded body.
 func (s *shop) ask(status int, method, path, body string) map[string]any {
 	s.t.Helper()
-	a, err := call(s.t.Context(), s.client, method, "http://"+s.address+path, map[string]string{"Content-Type": "application/json"}, body)
+	header := map[string]string{"Content-Type": "application/json"}
+	a, err := call(s.t.Context(), s.client, method, "http://"+s.address+path, header, body)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -155,12 +159,14 @@ func (s *shop) ask(status int, method, path, body string) map[string]any {
 	return value
 }
 
-// order makes an order at the backend and opens its payment, as its page does.
+// order creates an order at the backend, and opens its payment with the order token.
 func (s *shop) order(product string) view {
 	s.t.Helper()
-	id := s.ask(http.StatusCreated, http.MethodPost, "/orders", fmt.Sprintf(`{"product":%q}`, product))["order_id"].(string)
+	made := s.ask(http.StatusCreated, http.MethodPost, "/orders", fmt.Sprintf(`{"product":%q}`, product))
+	id := made["order_id"].(string)
 	token := s.ask(http.StatusCreated, http.MethodPost, "/orders/"+id+"/token", "")["token"].(string)
-	a, err := call(s.t.Context(), s.client, http.MethodPost, s.front.URL+"/v1/payments", map[string]string{"Authorization": "Bearer " + token}, "")
+	header := map[string]string{"Authorization": "Bearer " + token}
+	a, err := call(s.t.Context(), s.client, http.MethodPost, s.front.URL+"/v1/payments", header, "")
 	if err != nil || a.status != http.StatusCreated {
 		s.t.Fatalf("the page's create was answered %d, %v: %s", a.status, err, a.body)
 	}
@@ -170,15 +176,20 @@ func (s *shop) order(product string) view {
 // pay confirms at the simulated Stripe, as the page does with Stripe.js.
 func (s *shop) pay(opened view, method string) {
 	s.t.Helper()
-	form := url.Values{"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"}}
-	header := map[string]string{"Authorization": "Bearer pk_test_kasse_dev", "Content-Type": "application/x-www-form-urlencoded"}
-	a, err := call(s.t.Context(), s.client, http.MethodPost, s.stripe+"/v1/payment_intents/"+opened.PaymentIntent+"/confirm", header, form.Encode())
+	address := s.stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
+	form := url.Values{
+		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
+	}
+	header := map[string]string{
+		"Authorization": "Bearer pk_test_kasse_dev", "Content-Type": "application/x-www-form-urlencoded",
+	}
+	a, err := call(s.t.Context(), s.client, http.MethodPost, address, header, form.Encode())
 	if err != nil || a.status != http.StatusOK && a.status != http.StatusPaymentRequired {
 		s.t.Fatalf("the confirmation was answered %d, %v: %s", a.status, err, a.body)
 	}
 }
 
-// await waits until the backend knows the order's state, and whether it is shipped.
+// await waits until the backend shows the state and the number of shipments.
 func (s *shop) await(order, state string, shipped int) {
 	s.t.Helper()
 	eventually(s.t, order+" as "+state, func() error {
@@ -190,7 +201,7 @@ func (s *shop) await(order, state string, shipped int) {
 	})
 }
 
-// push posts an event to the backend, signed with a secret at a time, and returns the status of the answer.
+// push posts a signed event to the backend, and returns the response status.
 func (s *shop) push(secret string, at time.Time, kind string, data map[string]any) int {
 	s.t.Helper()
 	body, err := json.Marshal(map[string]any{"id": "pi_test.1", "type": kind, "data": data})
@@ -216,7 +227,7 @@ func (s *shop) push(secret string, at time.Time, kind string, data map[string]an
 	return a.status
 }
 
-// shippings counts how often the backend has printed that it ships, by order.
+// shippings counts the printed shipments of each order.
 func (s *shop) shippings() map[string]int {
 	count := map[string]int{}
 	for line := range strings.Lines(s.earlier + s.backend.stdout.String()) {

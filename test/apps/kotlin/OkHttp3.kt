@@ -1,5 +1,5 @@
-// OkHttp 4 made properties of these functions. Debian has OkHttp 3, so that the code of docs/apps.md, in the syntax of today,
-// is compiled with the properties from here.
+// OkHttp 4 turned these functions into properties, and docs/apps.md uses the properties. Debian has
+// OkHttp 3: with it, they come from here.
 import okhttp3.Response
 import okhttp3.ResponseBody
 

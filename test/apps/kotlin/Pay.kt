@@ -1,5 +1,5 @@
-// Plays an app against kasse-dev: opens an order's payment, pays at the simulated Stripe, and follows it until it is paid.
-// Arguments: the addresses of Kasse and of Stripe.
+// Runs the code of docs/apps.md against kasse-dev: opens a payment, pays at the simulated Stripe,
+// and follows it until paid. Arguments: the base URLs of Kasse and of Stripe.
 import kotlin.concurrent.thread
 import kotlin.system.exitProcess
 import okhttp3.FormBody
@@ -23,19 +23,24 @@ fun post(url: String, credential: String, body: RequestBody): JSONObject {
     }
 }
 
-/** Is what the shop's backend does. */
+/** Mints an order token, as the shop's backend does. */
 fun mint(kasse: String, order: String, customer: String): String {
-    val terms = """{"order_id":"$order","amount":4200,"currency":"eur","customer":"$customer","customer_session":{"surface":"mobile","save":true}}"""
-    return post("$kasse/v1/order-tokens", SERVICE_KEY, RequestBody.create(MediaType.parse("application/json"), terms)).getString("token")
+    val session = JSONObject().put("surface", "mobile").put("save", true)
+    val terms = JSONObject().put("order_id", order).put("amount", 4200).put("currency", "eur")
+        .put("customer", customer).put("customer_session", session)
+    val body = RequestBody.create(MediaType.parse("application/json"), terms.toString())
+    return post("$kasse/v1/order-tokens", SERVICE_KEY, body).getString("token")
 }
 
 fun main(args: Array<String>) {
     val (address, stripe) = args
-    val customer = post("$stripe/v1/customers", "sk_test_kasse_dev", FormBody.Builder().add("email", "ada@example.com").build()).getString("id")
+    val ada = FormBody.Builder().add("email", "ada@example.com").build()
+    val customer = post("$stripe/v1/customers", "sk_test_kasse_dev", ada).getString("id")
     val token = mint(address, "kotlin-1", customer)
     val kasse = Kasse(client, HttpUrl.parse("$address/")!!)
     val opened = kasse.openPayment(token)
-    check(opened.getString("customer") == customer && opened.getJSONObject("customer_session").getString("client_secret").startsWith("cuss_"))
+    check(opened.getString("customer") == customer)
+    check(opened.getJSONObject("customer_session").getString("client_secret").startsWith("cuss_"))
     val payment = opened.getString("payment_intent")
     val secret = opened.getString("client_secret")
 
@@ -43,7 +48,8 @@ fun main(args: Array<String>) {
     kasse.follow(payment, secret) { status ->
         seen += status.getString("state")
         if (seen.size == 1) thread {
-            val form = FormBody.Builder().add("client_secret", secret).add("payment_method", "pm_card_visa").add("return_url", "https://shop.example")
+            val form = FormBody.Builder().add("client_secret", secret).add("payment_method", "pm_card_visa")
+                .add("return_url", "https://shop.example")
             post("$stripe/v1/payment_intents/$payment/confirm", "pk_test_kasse_dev", form.build())
         }
     }
@@ -55,13 +61,13 @@ fun main(args: Array<String>) {
         check(e.status == 409 && e.code == "order_already_paid" && e.payment!!.getString("state") == "paid") { "$e" }
     }
 
-    val waiting = kasse.openPayment(mint(address, "kotlin-2", customer)) // nobody pays it
+    val waiting = kasse.openPayment(mint(address, "kotlin-2", customer)) // stays unpaid
     kasse.follow(waiting.getString("payment_intent"), waiting.getString("client_secret")) {
         thread {
-            Thread.sleep(1000) // so that a call is held, mostly
+            Thread.sleep(1000) // so that stop usually meets a long poll
             kasse.stop()
         }
     }
     println("ok  Kotlin: $payment is paid")
-    exitProcess(0) // OkHttp's threads would keep the process for a minute
+    exitProcess(0) // OkHttp's threads keep the process alive for a minute
 }
