@@ -201,6 +201,24 @@ func (s *shop) await(order, state string, shipped int) {
 	})
 }
 
+// awaitKasse waits until Kasse shows the state of the order.
+func (s *shop) awaitKasse(order, state string) {
+	s.t.Helper()
+	header := map[string]string{"Authorization": "Bearer " + devKey}
+	eventually(s.t, order+" as "+state+" at Kasse", func() error {
+		a, err := call(s.t.Context(), s.client, http.MethodGet, s.front.URL+"/v1/orders/"+order, header, "")
+		if err != nil {
+			return err
+		}
+		var seen struct{ Payment view }
+		a.decode(s.t, &seen)
+		if seen.Payment.State != state {
+			return fmt.Errorf("it is %q", seen.Payment.State)
+		}
+		return nil
+	})
+}
+
 // push posts a signed event to the backend, and returns the response status.
 func (s *shop) push(secret string, at time.Time, kind string, data map[string]any) int {
 	s.t.Helper()
