@@ -84,6 +84,18 @@ examples: programs examples/consumer-ts/node_modules/.package-lock.json ## the e
 pushes: programs ## 10,000 events pushed while servers and the receiver are killed
 	$(GO) test -count=1 -v ./test/process -run TestKillWhilePushing -args -deliveries=10000
 
+.PHONY: backends
+backends: examples/backend-node/node_modules/.package-lock.json .tools/bin/golangci-lint ## the Go client, and the example backends in Go, Node and Python, against real servers; needs python3
+	cd clients/go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run && $(GO) test -count=1 ./...
+	cd examples/backend-go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run
+	cd examples/backend-python && python3 -B -m unittest
+	.tools/bin/golangci-lint run --build-tags backends ./test/process/...
+	$(GO) test -count=1 -tags backends ./test/process -run TestBackend
+
+.PHONY: apps
+apps: ## the code of docs/apps.md: React Native type-checked, Kotlin compiled and run; needs Debian's kotlin and OkHttp
+	GO="$(GO)" test/apps/run.sh
+
 DURATION ?= 5m
 model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
 	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh
@@ -142,6 +154,10 @@ programs:
 
 examples/consumer-ts/node_modules/.package-lock.json: examples/consumer-ts/package-lock.json
 	npm ci --silent --prefix examples/consumer-ts
+	@touch $@
+
+examples/backend-node/node_modules/.package-lock.json: examples/backend-node/package-lock.json
+	npm ci --silent --prefix examples/backend-node
 	@touch $@
 
 test/spec/node_modules/.package-lock.json: test/spec/package-lock.json

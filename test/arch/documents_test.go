@@ -13,7 +13,7 @@ import (
 // of make; and a run of tests.
 var (
 	namedTest   = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
-	namedFile   = regexp.MustCompile("`((?:api|cmd|deploy|docs|examples|service|store|test)/[\\w./-]+)`")
+	namedFile   = regexp.MustCompile("`((?:api|clients|cmd|deploy|docs|examples|service|store|test)/[\\w./-]+)`")
 	namedLink   = regexp.MustCompile(`\]\(([^):#]*)(?:#([^)]+))?\)`)
 	namedTarget = regexp.MustCompile("(?m)(?:`|^)make ([a-z0-9-]+)")
 	namedRun    = regexp.MustCompile("go test ([^`\n]*)")

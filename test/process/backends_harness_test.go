@@ -1,0 +1,257 @@
+//go:build backends
+
+package process_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+const devKey = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
+
+// shop is one example backend and its kasse-dev. The backend reaches Kasse through the proxy front,
+// so that a test can block the feed, and can replace the kasse-dev.
+type shop struct {
+	t       *testing.T
+	command []string // starts the backend
+	env     map[string]string
+	backend *process
+	earlier string // output of stopped backends
+	address string // of the backend; it stays when the backend starts again
+
+	dev    *process
+	stripe string // base URL of the simulator
+	front  *httptest.Server
+	target atomic.Pointer[url.URL]
+	noFeed atomic.Bool            // the feed is answered 503
+	cursor atomic.Pointer[string] // of the last feed request; nil: none since it was reset
+	client *http.Client
+}
+
+func newShop(t *testing.T, command []string) *shop {
+	t.Helper()
+	s := &shop{t: t, command: command, client: newClient(t), address: "127.0.0.1:0"}
+	s.front = httptest.NewServer(s)
+	t.Cleanup(s.front.Close)
+	s.env = map[string]string{
+		"KASSE_URL": s.front.URL, "KASSE_KEY": devKey, "WEBHOOK_SECRET": endpointSecret,
+		"DATABASE": filepath.Join(t.TempDir(), "shop.db"),
+	}
+	return s
+}
+
+// ServeHTTP forwards a request to the current kasse-dev.
+func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/v1/events" {
+		s.cursor.Store(new(r.URL.Query().Get("after")))
+	}
+	target := s.target.Load()
+	if target == nil || s.noFeed.Load() && r.URL.Path == "/v1/events" {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "<html>not now</html>", http.StatusServiceUnavailable)
+		return
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	proxy.ServeHTTP(w, r)
+}
+
+// startBackend starts the backend with changes of its environment, and waits for its address.
+func (s *shop) startBackend(changes map[string]string) {
+	s.t.Helper()
+	env := maps.Clone(s.env)
+	env["ADDR"] = s.address
+	maps.Copy(env, changes)
+	p := run(s.t, s.command[0], env, s.command[1:]...)
+	eventually(s.t, "the address of the backend", func() error {
+		if p.hasEnded() {
+			s.t.Fatalf("it ended: %s", p.stderr.String())
+		}
+		found := regexp.MustCompile(`listening on http://(\S+)`).FindStringSubmatch(p.stdout.String())
+		if found == nil {
+			return errNotYet
+		}
+		s.address = found[1]
+		return nil
+	})
+	s.backend = p
+}
+
+// killBackend sends SIGKILL, and keeps the output.
+func (s *shop) killBackend() {
+	s.backend.kill()
+	s.earlier += s.backend.stdout.String()
+}
+
+// awaitCursor waits for a feed request, and reports whether it has a cursor.
+func (s *shop) awaitCursor() bool {
+	s.t.Helper()
+	eventually(s.t, "a feed request", func() error { return yet(s.cursor.Load() != nil) })
+	return *s.cursor.Load() != ""
+}
+
+// startKasse starts a kasse-dev with a Redis and a Stripe of its own, and stops the previous one.
+func (s *shop) startKasse(env map[string]string) {
+	s.t.Helper()
+	if s.dev != nil {
+		s.dev.kill()
+	}
+	s.dev = run(s.t, binary(s.t, kasseDevBinary), env, "-duplicate", "0.3", "-reorder", "0.3",
+		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
+	address := func(name string) string {
+		found := regexp.MustCompile(`(?m)^` + name + ` +(http\S+)$`).FindStringSubmatch(s.dev.stdout.String())
+		if found == nil {
+			return ""
+		}
+		return found[1]
+	}
+	eventually(s.t, "kasse-dev's addresses", func() error {
+		if s.dev.hasEnded() {
+			s.t.Fatalf("it ended: %s", s.dev.stderr.String())
+		}
+		return yet(strings.Contains(s.dev.stdout.String(), "\nA walk "))
+	})
+	s.stripe = address("Stripe")
+	target, err := url.Parse(address("Kasse"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.target.Store(target)
+}
+
+// pushes is the environment of a kasse-dev that pushes to the backend.
+func (s *shop) pushes() map[string]string {
+	return map[string]string{
+		"EVENT_ENDPOINTS":     "http://" + s.address + "/kasse/events=" + endpointSecret,
+		"EVENT_ALLOW_PRIVATE": "true",
+	}
+}
+
+// ask sends a request to the backend, requires the status, and returns the decoded body.
+func (s *shop) ask(status int, method, path, body string) map[string]any {
+	s.t.Helper()
+	header := map[string]string{"Content-Type": "application/json"}
+	a, err := call(s.t.Context(), s.client, method, "http://"+s.address+path, header, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if a.status != status {
+		s.t.Fatalf("%s %s with %s answered %d, want %d: %s", method, path, body, a.status, status, a.body)
+	}
+	var value map[string]any
+	if len(a.body) > 0 {
+		a.decode(s.t, &value)
+	}
+	return value
+}
+
+// order creates an order at the backend, and opens its payment with the order token.
+func (s *shop) order(product string) view {
+	s.t.Helper()
+	made := s.ask(http.StatusCreated, http.MethodPost, "/orders", fmt.Sprintf(`{"product":%q}`, product))
+	id := made["order_id"].(string)
+	token := s.ask(http.StatusCreated, http.MethodPost, "/orders/"+id+"/token", "")["token"].(string)
+	header := map[string]string{"Authorization": "Bearer " + token}
+	a, err := call(s.t.Context(), s.client, http.MethodPost, s.front.URL+"/v1/payments", header, "")
+	if err != nil || a.status != http.StatusCreated {
+		s.t.Fatalf("the page's create was answered %d, %v: %s", a.status, err, a.body)
+	}
+	return a.view(s.t)
+}
+
+// pay confirms at the simulated Stripe, as the page does with Stripe.js.
+func (s *shop) pay(opened view, method string) {
+	s.t.Helper()
+	address := s.stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
+	form := url.Values{
+		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
+	}
+	header := map[string]string{
+		"Authorization": "Bearer pk_test_kasse_dev", "Content-Type": "application/x-www-form-urlencoded",
+	}
+	a, err := call(s.t.Context(), s.client, http.MethodPost, address, header, form.Encode())
+	if err != nil || a.status != http.StatusOK && a.status != http.StatusPaymentRequired {
+		s.t.Fatalf("the confirmation was answered %d, %v: %s", a.status, err, a.body)
+	}
+}
+
+// await waits until the backend shows the state and the number of shipments.
+func (s *shop) await(order, state string, shipped int) {
+	s.t.Helper()
+	eventually(s.t, order+" as "+state, func() error {
+		seen := s.ask(http.StatusOK, http.MethodGet, "/orders/"+order, "")
+		if seen["state"] != state || seen["shipped"] != float64(shipped) {
+			return fmt.Errorf("it is %v", seen)
+		}
+		return nil
+	})
+}
+
+// awaitKasse waits until Kasse shows the state of the order.
+func (s *shop) awaitKasse(order, state string) {
+	s.t.Helper()
+	header := map[string]string{"Authorization": "Bearer " + devKey}
+	eventually(s.t, order+" as "+state+" at Kasse", func() error {
+		a, err := call(s.t.Context(), s.client, http.MethodGet, s.front.URL+"/v1/orders/"+order, header, "")
+		if err != nil {
+			return err
+		}
+		var seen struct{ Payment view }
+		a.decode(s.t, &seen)
+		if seen.Payment.State != state {
+			return fmt.Errorf("it is %q", seen.Payment.State)
+		}
+		return nil
+	})
+}
+
+// push posts a signed event to the backend, and returns the response status.
+func (s *shop) push(secret string, at time.Time, kind string, data map[string]any) int {
+	s.t.Helper()
+	body, err := json.Marshal(map[string]any{"id": "pi_test.1", "type": kind, "data": data})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	signer, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	signature, err := signer.Sign("pi_test.1", at, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	header := map[string]string{
+		"Content-Type": "application/json", "webhook-id": "pi_test.1",
+		"webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": signature,
+	}
+	a, err := call(s.t.Context(), s.client, http.MethodPost, "http://"+s.address+"/kasse/events", header, string(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return a.status
+}
+
+// shippings counts the printed shipments of each order.
+func (s *shop) shippings() map[string]int {
+	count := map[string]int{}
+	for line := range strings.Lines(s.earlier + s.backend.stdout.String()) {
+		if order, found := strings.CutPrefix(strings.TrimSpace(line), "ship "); found {
+			count[order]++
+		}
+	}
+	return count
+}
