@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -77,6 +78,18 @@ func (o *sessionOptions) features() *service.SessionFeatures {
 	}
 }
 
+// checkSession refuses a session that Stripe would refuse: on the web, save needs save_usage. The order would keep these
+// features, and would stay unpayable. The rules that concern one member, and the reverse of this one, are the service's.
+func checkSession(f *service.SessionFeatures) error {
+	if f == nil || !f.Save || f.SaveUsage != "" || f.Surface == service.SurfaceMobile {
+		return nil
+	}
+	return &refusal{
+		service.CodeInvalidRequest, "The customer session cannot have these features together.",
+		[]flaw{{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"}},
+	}
+}
+
 // session is a customer session as it is answered.
 type session struct {
 	ClientSecret string    `json:"client_secret"`
@@ -120,13 +133,21 @@ func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 			return service.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
 		}
 		present, err := decodeMembers(c, &body)
-		if err != nil {
-			return service.CreateRequest{}, err
+		if err == nil {
+			err = claims.compare(body, present)
 		}
-		return claims.request(), claims.compare(body, present)
+		return claims.request(), cmp.Or(err, checkSession(claims.Session))
 	}
-	err := decode(c, &body, "order_id", "amount", "currency")
-	return body.request(), err
+	return a.keyRequest(c)
+}
+
+// keyRequest is the create that the body of a service key asks for.
+func (a *api) keyRequest(c echo.Context) (service.CreateRequest, error) {
+	var body createBody
+	if err := decode(c, &body, "order_id", "amount", "currency"); err != nil {
+		return service.CreateRequest{}, err
+	}
+	return body.request(), checkSession(body.Session.features())
 }
 
 // openedPayment appends what the page needs in order to pay to the rendered view.
@@ -144,8 +165,12 @@ func (a *api) createCustomerSession(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	features := body.Session.features()
+	if err := checkSession(features); err != nil {
+		return err
+	}
 	id := paymentID(c)
-	made, err := a.service.RefreshSession(c.Request().Context(), exchangeOf(c).caller, id, body.Session.features())
+	made, err := a.service.RefreshSession(c.Request().Context(), exchangeOf(c).caller, id, features)
 	if err != nil {
 		return err
 	}

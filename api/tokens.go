@@ -212,11 +212,10 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	if len(a.Tokens.Secrets) == 0 {
 		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
-	var body createBody
-	if err := decode(c, &body, "order_id", "amount", "currency"); err != nil {
+	request, err := a.keyRequest(c)
+	if err != nil {
 		return err
 	}
-	request := body.request()
 	rev, err := a.service.RecordTerms(c.Request().Context(), request)
 	if err != nil {
 		return err
