@@ -46,7 +46,7 @@ type Route struct {
 	Path   string // as openapi.yaml writes it, "/v1/payments/{payment_intent}"
 
 	access access
-	query  []string // the query parameters that it takes
+	query  parameters
 	handle echo.HandlerFunc
 }
 
@@ -84,25 +84,27 @@ func (a *api) routes() []Route {
 		writeOwn = access{scope: service.ScopeWrite, token: true}
 		readOwn  = access{scope: service.ScopeRead, token: true}
 		readAny  = access{scope: service.ScopeRead, token: true, clientSecret: true}
-		wait     = []string{"wait"}
-		feedPage = []string{"after", "limit", "wait"}
+		none     = parameters{}
+		wait     = parameters{names: []string{"wait"}}
+		feedPage = parameters{names: []string{"after", "limit", "wait"}}
+		ignored  = parameters{ignored: true} // platforms add their own to the address that Stripe is given
 	)
 	return []Route{
-		{"POST", "/v1/payments", writeOwn, nil, a.createPayment},
-		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, nil, a.createCustomerSession},
+		{"POST", "/v1/payments", writeOwn, none, a.createPayment},
+		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, none, a.createCustomerSession},
 		{"GET", "/v1/payments/{payment_intent}", readAny, wait, a.getPayment},
-		{"PATCH", "/v1/payments/{payment_intent}", write, nil, a.changePayment},
-		{"POST", "/v1/payments/{payment_intent}/cancel", manage, nil, a.cancelPayment},
-		{"POST", "/v1/payments/{payment_intent}/capture", manage, nil, a.capturePayment},
-		{"POST", "/v1/payments/{payment_intent}/refunds", manage, nil, a.createRefund},
-		{"GET", "/v1/payments/{payment_intent}/refunds", read, nil, a.listRefunds},
-		{"GET", "/v1/payments/{payment_intent}/history", read, nil, a.getPaymentHistory},
-		{"GET", "/v1/orders/{order_id}", readOwn, nil, a.getOrder},
-		{"POST", "/v1/order-tokens", write, nil, a.mintOrderToken},
+		{"PATCH", "/v1/payments/{payment_intent}", write, none, a.changePayment},
+		{"POST", "/v1/payments/{payment_intent}/cancel", manage, none, a.cancelPayment},
+		{"POST", "/v1/payments/{payment_intent}/capture", manage, none, a.capturePayment},
+		{"POST", "/v1/payments/{payment_intent}/refunds", manage, none, a.createRefund},
+		{"GET", "/v1/payments/{payment_intent}/refunds", read, none, a.listRefunds},
+		{"GET", "/v1/payments/{payment_intent}/history", read, none, a.getPaymentHistory},
+		{"GET", "/v1/orders/{order_id}", readOwn, none, a.getOrder},
+		{"POST", "/v1/order-tokens", write, none, a.mintOrderToken},
 		{"GET", "/v1/events", events, feedPage, a.listEvents},
-		{"GET", "/v1/config", anybody, nil, a.getConfig},
-		{"POST", "/webhooks/stripe", anybody, nil, a.receiveStripeEvent},
-		{"GET", "/openapi.yaml", anybody, nil, getOpenAPI},
+		{"GET", "/v1/config", anybody, none, a.getConfig},
+		{"POST", "/webhooks/stripe", anybody, ignored, a.receiveStripeEvent},
+		{"GET", "/openapi.yaml", anybody, none, getOpenAPI},
 	}
 }
 

@@ -218,7 +218,6 @@ func queryRefusals() []refused {
 		"GET /openapi.yaml?version=2":                            "version",
 		"POST /v1/payments?dry_run=true":                         "dry_run",
 		"POST /v1/payments/PAYMENT/customer-session?client=none": "client",
-		"POST /webhooks/stripe?account=2":                        "account",
 	} {
 		all = append(all, refused{name: query[:min(len(query), 60)], line: query, token: fullKey, status: 400, code: "invalid_request", where: []string{name}})
 	}

@@ -44,9 +44,15 @@ func badParameter(name, detail string) error {
 	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []flaw{{Parameter: name, Detail: detail}}}
 }
 
+// parameters are the query parameters that a route takes.
+type parameters struct {
+	names   []string
+	ignored bool // the query string is not looked at, whatever it is
+}
+
 // checkQuery refuses parameters that the route does not know, or that are given twice.
-func checkQuery(c echo.Context, known []string) error {
-	if c.Request().URL.RawQuery == "" {
+func checkQuery(c echo.Context, known parameters) error {
+	if c.Request().URL.RawQuery == "" || known.ignored {
 		return nil
 	}
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
@@ -55,7 +61,7 @@ func checkQuery(c echo.Context, known []string) error {
 	}
 	var flaws []flaw
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if !slices.Contains(known, name) {
+		if !slices.Contains(known.names, name) {
 			flaws = append(flaws, flaw{Parameter: name, Detail: "is unknown"})
 		} else if len(query[name]) > 1 {
 			flaws = append(flaws, flaw{Parameter: name, Detail: "is there more than once"})

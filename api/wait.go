@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -23,17 +21,4 @@ func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (
 		return stored, err
 	}
 	return a.service.StatusAfter(ctx, caller, id, stored.Version, service.Patience{For: wait, Released: a.Draining})
-}
-
-// noneMatch reports whether If-None-Match names what is there, so that the caller has it already.
-func noneMatch(h http.Header, there string) bool {
-	for _, line := range h.Values("If-None-Match") {
-		for tag := range strings.SplitSeq(line, ",") {
-			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || tag == there {
-				return true
-			}
-		}
-	}
-	return false
 }
