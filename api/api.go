@@ -104,7 +104,7 @@ func (a *api) routes() []Route {
 		{"GET", "/v1/events", events, feedPage, a.listEvents},
 		{"GET", "/v1/config", anybody, none, a.getConfig},
 		{"POST", "/webhooks/stripe", anybody, ignored, a.receiveStripeEvent},
-		{"GET", "/openapi.yaml", anybody, none, getOpenAPI},
+		{"GET", "/openapi.yaml", anybody, none, a.getOpenAPI},
 	}
 }
 

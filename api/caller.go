@@ -29,6 +29,7 @@ type access struct {
 var (
 	varyByCaller    = []string{"Authorization, Origin"}
 	noStore         = []string{"no-store"}
+	publicNoCache   = []string{"public, no-cache"}
 	privateNoCache  = []string{"private, no-cache"}
 	noSniff         = []string{"nosniff"}
 	varyByOrigin    = []string{echo.HeaderOrigin}

@@ -56,6 +56,7 @@ func newCounted(l Limit, now func() time.Time, name, what string) counted {
 // guess must not use up the quota of who knows, nor a neighbour's mistakes that of who makes none.
 type counters struct {
 	service, frontend, address counted
+	contract                   counted // openapi.yaml for one address
 
 	shared SharedQuotas
 	away   atomic.Bool // the shared quotas, when last asked
@@ -66,6 +67,7 @@ func newCounters(l Limits) *counters {
 		service:  newCounted(l.Service, l.Now, "service", "requests with one service key"),
 		frontend: newCounted(l.Frontend, l.Now, "frontend", "requests for one order or payment"),
 		address:  newCounted(l.Address, l.Now, "address", "refused credentials from one address"),
+		contract: newCounted(l.Address, l.Now, "address", "requests for the contract from one address"),
 		shared:   l.Shared,
 	}
 }
@@ -100,12 +102,15 @@ func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error
 	return err
 }
 
-// limitRefused counts a credential that was refused, and returns why it was, or that there have been too many.
+// limitRefused counts a credential that was refused, and returns why it was, or that there have been too many. An expired
+// token is always answered as such: its page then asks for another, and would not after 429.
 func (a *api) limitRefused(c echo.Context, refused error) error {
-	if err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere); err != nil {
-		return err
+	err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere)
+	var r *refusal
+	if err == nil || (errors.As(refused, &r) && r.code == codeTokenExpired) {
+		return refused
 	}
-	return refused
+	return err
 }
 
 // taking is how a request is counted.
