@@ -60,7 +60,7 @@ type api struct {
 // New returns the public API. Its server has to bound the time that reading a request may take.
 func New(svc *service.Service, o Options) http.Handler {
 	a := &api{Options: o, service: svc, counters: newCounters(o.Limits), proxies: o.TrustedProxies}
-	e := newEcho(o.Logger, o.Observer, a.proxies.overTLS, origins(o.Origins).share)
+	e := newEcho(o.Logger, o.Observer, a.proxies.overTLS, newOrigins(o.Origins, o.Logger).share)
 	for _, r := range a.routes() {
 		handle := a.guard(r)
 		e.Add(r.Method, echoPath(r.Path), handle)

@@ -19,6 +19,7 @@ const (
 	codeUnauthenticated      service.Code = "unauthenticated"
 	codeTokenExpired         service.Code = "token_expired"
 	codeInsufficientScope    service.Code = "insufficient_scope"
+	codeOriginNotAllowed     service.Code = "origin_not_allowed"
 	codeMethodNotAllowed     service.Code = "method_not_allowed"
 	codeBodyTooLarge         service.Code = "body_too_large"
 	codeUnsupportedMediaType service.Code = "unsupported_media_type"
@@ -44,6 +45,7 @@ var kinds = map[service.Code]kind{
 	"unauthenticated":          {401, "A valid credential is needed.", false},
 	"token_expired":            {401, "The token has expired.", false},
 	"insufficient_scope":       {403, "The credential may not do this.", false},
+	"origin_not_allowed":       {403, "The page's origin is not listed.", false},
 	"not_found":                {404, "There is nothing here.", false},
 	"method_not_allowed":       {405, "The method is not allowed here.", false},
 	"order_conflict":           {409, "The order already has other terms.", false},

@@ -136,12 +136,19 @@ func isJSON(contentType []string) bool {
 		(len(params) == 0 || (len(params) == 1 && given && strings.EqualFold(charset, "utf-8")))
 }
 
+// readBody reads the body up to the limit, in bytes. One that says by its Content-Length that it is larger is refused
+// before any of it has been read.
 func readBody(c echo.Context, limit int64) ([]byte, error) {
+	tooLarge := &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
+	if c.Request().ContentLength > limit {
+		c.Response().Header().Set(echo.HeaderConnection, "close") // what follows would be read as the next request
+		return nil, tooLarge
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit))
-	var tooLarge *http.MaxBytesError
+	var cut *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
+	case errors.As(err, &cut):
+		return nil, tooLarge
 	case err != nil:
 		return nil, &refusal{code: service.CodeInvalidRequest, detail: "The body could not be read to its end."}
 	}
