@@ -19,7 +19,7 @@ import (
 // convert, and takes an empty variable for a required one.
 type environment struct {
 	ListenAddr      string `default:":8080" envconfig:"LISTEN_ADDR"`
-	AdminAddr       string `default:":9090" envconfig:"ADMIN_ADDR"`
+	AdminAddr       string `default:"127.0.0.1:9090" envconfig:"ADMIN_ADDR"`
 	DrainDelay      string `default:"3s" envconfig:"DRAIN_DELAY"`
 	ShutdownTimeout string `default:"25s" envconfig:"SHUTDOWN_TIMEOUT"`
 
