@@ -47,8 +47,12 @@ type Route struct {
 
 	access access
 	query  parameters
+	audit  string // the operation's name in the audit log; empty: it moves no money and changes no order
 	handle echo.HandlerFunc
 }
+
+// Audit returns the operation's name in the audit log; empty where the operation moves no money and changes no order.
+func (r Route) Audit() string { return r.audit }
 
 type api struct {
 	Options
@@ -90,21 +94,21 @@ func (a *api) routes() []Route {
 		ignored  = parameters{ignored: true} // platforms add their own to the address that Stripe is given
 	)
 	return []Route{
-		{"POST", "/v1/payments", writeOwn, none, a.createPayment},
-		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, none, a.createCustomerSession},
-		{"GET", "/v1/payments/{payment_intent}", readAny, wait, a.getPayment},
-		{"PATCH", "/v1/payments/{payment_intent}", write, none, a.changePayment},
-		{"POST", "/v1/payments/{payment_intent}/cancel", manage, none, a.cancelPayment},
-		{"POST", "/v1/payments/{payment_intent}/capture", manage, none, a.capturePayment},
-		{"POST", "/v1/payments/{payment_intent}/refunds", manage, none, a.createRefund},
-		{"GET", "/v1/payments/{payment_intent}/refunds", read, none, a.listRefunds},
-		{"GET", "/v1/payments/{payment_intent}/history", read, none, a.getPaymentHistory},
-		{"GET", "/v1/orders/{order_id}", readOwn, none, a.getOrder},
-		{"POST", "/v1/order-tokens", write, none, a.mintOrderToken},
-		{"GET", "/v1/events", events, feedPage, a.listEvents},
-		{"GET", "/v1/config", anybody, none, a.getConfig},
-		{"POST", "/webhooks/stripe", anybody, ignored, a.receiveStripeEvent},
-		{"GET", "/openapi.yaml", anybody, none, a.getOpenAPI},
+		{"POST", "/v1/payments", writeOwn, none, "createPayment", a.createPayment},
+		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, none, "", a.createCustomerSession},
+		{"GET", "/v1/payments/{payment_intent}", readAny, wait, "", a.getPayment},
+		{"PATCH", "/v1/payments/{payment_intent}", write, none, "changePayment", a.changePayment},
+		{"POST", "/v1/payments/{payment_intent}/cancel", manage, none, "cancelPayment", a.cancelPayment},
+		{"POST", "/v1/payments/{payment_intent}/capture", manage, none, "capturePayment", a.capturePayment},
+		{"POST", "/v1/payments/{payment_intent}/refunds", manage, none, "createRefund", a.createRefund},
+		{"GET", "/v1/payments/{payment_intent}/refunds", read, none, "", a.listRefunds},
+		{"GET", "/v1/payments/{payment_intent}/history", read, none, "", a.getPaymentHistory},
+		{"GET", "/v1/orders/{order_id}", readOwn, none, "", a.getOrder},
+		{"POST", "/v1/order-tokens", write, none, "mintOrderToken", a.mintOrderToken},
+		{"GET", "/v1/events", events, feedPage, "", a.listEvents},
+		{"GET", "/v1/config", anybody, none, "", a.getConfig},
+		{"POST", "/webhooks/stripe", anybody, ignored, "", a.receiveStripeEvent},
+		{"GET", "/openapi.yaml", anybody, none, "", a.getOpenAPI},
 	}
 }
 
@@ -123,7 +127,7 @@ func newEcho(logger *slog.Logger, observer Observer, more ...echo.MiddlewareFunc
 // guard checks a request in the contract's order: ids in the path, credential, scope, limits, query. Headers and body
 // are checked by the handler.
 func (a *api) guard(r Route) echo.HandlerFunc {
-	return func(c echo.Context) error {
+	return a.audited(r, func(c echo.Context) error {
 		x := exchangeOf(c)
 		x.route = r.Path
 		r.access.forbidCaching(c)
@@ -140,7 +144,7 @@ func (a *api) guard(r Route) echo.HandlerFunc {
 			return err
 		}
 		return r.handle(c)
-	}
+	})
 }
 
 var braces = strings.NewReplacer("/{", "/:", "}", "")

@@ -29,6 +29,7 @@ func (a *api) changePayment(c echo.Context) error {
 	if err := decode(c, &body, "amount"); err != nil {
 		return err
 	}
+	exchangeOf(c).subject.setAmount(&body.Amount)
 	return answerView(c)(a.changeAmount(c.Request().Context(), exchangeOf(c).caller, paymentID(c), tags, body.Amount))
 }
 
@@ -46,6 +47,7 @@ func answerView(c echo.Context) func(service.StoredView, error) error {
 		if err != nil {
 			return err
 		}
+		exchangeOf(c).subject.setView(stored.View)
 		c.Response().Header().Set(headerETag, etag(stored.Version))
 		return c.JSONBlob(http.StatusOK, stored.View)
 	}

@@ -23,6 +23,7 @@ type exchange struct {
 	credential string // its kind
 	caller     service.Caller
 	claims     *claims      // of the order token, verified
+	subject    subject      // what an audited request is about
 	code       service.Code // of the problem that was answered
 }
 

@@ -105,6 +105,8 @@ func newSession(s *service.Session) *session {
 
 func (a *api) createPayment(c echo.Context) error {
 	request, err := a.createRequest(c)
+	about := &exchangeOf(c).subject
+	about.setTerms(request)
 	if err != nil {
 		return err
 	}
@@ -112,6 +114,8 @@ func (a *api) createPayment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	about.payment, about.amount = opened.ID, 0 // an older token pays today's price
+	about.setView(opened.View)
 	text, err := a.openedPayment(opened)
 	if err != nil {
 		return err
@@ -144,10 +148,8 @@ func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 // keyRequest is the create that the body of a service key asks for.
 func (a *api) keyRequest(c echo.Context) (service.CreateRequest, error) {
 	var body createBody
-	if err := decode(c, &body, "order_id", "amount", "currency"); err != nil {
-		return service.CreateRequest{}, err
-	}
-	return body.request(), checkSession(body.Session.features())
+	err := decode(c, &body, "order_id", "amount", "currency")
+	return body.request(), cmp.Or(err, checkSession(body.Session.features()))
 }
 
 // openedPayment appends what the page needs in order to pay to the rendered view.

@@ -27,6 +27,7 @@ func (a *api) capturePayment(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	exchangeOf(c).subject.setAmount(body.Amount)
 	return answerView(c)(a.service.Capture(c.Request().Context(), paymentID(c), body.Amount))
 }
 
@@ -39,6 +40,8 @@ func (a *api) createRefund(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	about := &exchangeOf(c).subject
+	about.setAmount(body.Amount)
 	id := paymentID(c)
 	made, err := a.service.Refund(c.Request().Context(), service.RefundRequest{
 		Payment: id, Caller: exchangeOf(c).caller.Key, Key: key, Amount: body.Amount, Reason: string(body.Reason),
@@ -46,6 +49,8 @@ func (a *api) createRefund(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	about.refund, about.amount = made.Refund.ID, made.Refund.Amount
+	about.setView(made.Payment.View)
 	if made.Replayed {
 		c.Response().Header().Set("Idempotent-Replayed", "true")
 	}

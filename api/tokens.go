@@ -158,6 +158,7 @@ func (a *api) mintOrderToken(c echo.Context) error {
 		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
 	request, err := a.keyRequest(c)
+	exchangeOf(c).subject.setTerms(request)
 	if err = cmp.Or(err, a.Tokens.checkMint(request)); err != nil {
 		return err
 	}
