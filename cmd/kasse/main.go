@@ -9,20 +9,21 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
-	"time"
-
-	"kasse/cmd/internal/app"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	if errors.Is(err, flag.ErrHelp) {
+	var wrong *usageError
+	switch {
+	case errors.Is(err, flag.ErrHelp): // it has been printed
+	case errors.As(err, &wrong):
+		fmt.Fprintln(os.Stderr, "kasse:", err)
 		os.Exit(2)
-	}
-	if err != nil {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "kasse:", err)
 		os.Exit(1)
 	}
@@ -37,117 +38,96 @@ func stopSignals() []os.Signal {
 	return signals
 }
 
-const usage = `usage: kasse [command]
+// usageError is a mistake in how a command is called; the exit code is 2.
+type usageError struct{ text string }
 
-  serve        answer requests (the default)
-  init         mark an empty Redis as ours
-  check        say what is wrong with the configuration, Redis and Stripe, and how to mend it
-  rebuild      restore what Redis has lost from Stripe   [-since PAYMENT_RETENTION]
-  reconcile    look at Stripe for what no webhook has told, once   [-since 72h]
-  keygen       make a service key   [-name default] [-scopes read+write]
-  events replay     push past events again   [-after cursor] [-type order.paid]
-  events endpoints  how far the deliveries to each endpoint are
-  events enable ID  let an endpoint that answered 410 go on
-  healthcheck  exit 0 when the server on this machine lives
+func (e *usageError) Error() string { return e.text }
 
-The configuration comes from the environment; README.md has the table.
-`
-
+// run finds the command that the arguments name, and runs it. Without arguments it serves. Help goes to out, and is
+// flag.ErrHelp; an unknown command is a usageError that names it.
 func run(ctx context.Context, args []string, out io.Writer) error {
-	command := "serve"
-	if len(args) > 0 {
-		command, args = args[0], args[1:]
+	if len(args) == 0 {
+		return serve(ctx, nil, out)
 	}
-	switch command {
-	case "serve":
-		return serve(ctx)
-	case "init":
-		return initialise(ctx, out)
-	case "check":
-		return app.Check(ctx, out)
-	case "reconcile":
-		return long(ctx, args, out, app.ReconcileSince, (*app.App).Reconcile)
-	case "rebuild":
-		return long(ctx, args, out, 0, (*app.App).Rebuild)
-	case "keygen":
-		return keygen(args, out)
-	case "events":
-		err := events(ctx, args, out)
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(os.Stderr, usage)
+	name, rest := args[0], args[1:]
+	switch name {
+	case "help":
+		if len(rest) > 0 {
+			return run(ctx, append(rest, "-help"), out)
 		}
-		return err
-	case "healthcheck":
-		return healthcheck(ctx)
+		return printUsage(out)
+	case "-h", "-help", "--help":
+		return printUsage(out)
+	case "-version", "--version":
+		name = "version"
+	case "events":
+		if len(rest) == 0 {
+			return &usageError{"events needs one of: " + strings.Join(eventCommands(), ", ") + "; kasse --help lists all commands"}
+		}
+		if !strings.HasPrefix(rest[0], "-") {
+			name, rest = name+" "+rest[0], rest[1:]
+		} else {
+			return printUsage(out)
+		}
 	}
-	fmt.Fprint(os.Stderr, usage)
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(ctx, rest, out)
+		}
+	}
+	return &usageError{fmt.Sprintf("unknown command %q: kasse --help lists all commands", name)}
+}
+
+// printUsage lists the commands.
+func printUsage(out io.Writer) error {
+	lines := "usage: kasse [command] [flags]\n\n"
+	for _, c := range commands() {
+		lines += fmt.Sprintf("  %-17s %s\n", c.name, c.summary)
+	}
+	lines += "\nkasse COMMAND --help lists the flags of a command. The configuration comes from the environment; README.md has the table.\n"
+	if _, err := io.WriteString(out, lines); err != nil {
+		return err
+	}
 	return flag.ErrHelp
 }
 
-func serve(ctx context.Context) error {
-	config, err := app.LoadConfig()
-	if err != nil {
-		return err
+// newFlags returns the flags of a command, which takes the arguments that are named, such as "ID".
+func newFlags(name, arguments string, out io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors go to standard error by main
+	flags.Usage = func() {
+		flags.SetOutput(out)
+		defer flags.SetOutput(io.Discard)
+		summary := ""
+		for _, c := range commands() {
+			if c.name == name {
+				summary = c.summary
+			}
+		}
+		line := "usage: kasse " + name
+		flags.VisitAll(func(*flag.Flag) { line = "usage: kasse " + name + " [flags]" })
+		_, _ = fmt.Fprintf(out, "%s\n\n%s\n\n", strings.TrimSpace(line+" "+arguments), summary)
+		flags.PrintDefaults()
 	}
-	return app.Run(ctx, config, app.NewLogger(config))
+	return flags
 }
 
-func initialise(ctx context.Context, out io.Writer) error {
-	config, err := app.LoadConfig()
-	if err != nil {
+// parse reads the flags of a command, and refuses any number of arguments but the wanted one. Help is flag.ErrHelp; every
+// other mistake is a usageError that names the command.
+func parse(flags *flag.FlagSet, args []string, wanted int) error {
+	usage := flags.Usage
+	flags.Usage = func() {} // flag calls it for mistakes too
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		usage()
 		return err
+	case err != nil:
+		return &usageError{fmt.Sprintf("%s: %v; kasse %s --help lists the flags", flags.Name(), err, flags.Name())}
+	case flags.NArg() > wanted:
+		return &usageError{fmt.Sprintf("%s: unexpected argument %q", flags.Name(), flags.Arg(wanted))}
+	case flags.NArg() < wanted:
+		return &usageError{fmt.Sprintf("%s: an argument is missing; kasse %s --help names it", flags.Name(), flags.Name())}
 	}
-	a, err := app.New(config, app.NewLogger(config))
-	if err != nil {
-		return err
-	}
-	defer a.Close() //nolint:errcheck // the process ends
-	already, err := a.Init(ctx)
-	if err == nil && already {
-		_, err = fmt.Fprintln(out, "This Redis is marked as ours already.")
-	} else if err == nil {
-		_, err = fmt.Fprintln(out, "This Redis is now marked as ours. Start kasse.")
-	}
-	return err
-}
-
-// long runs a command that may take long, and that looks back so far.
-func long(ctx context.Context, args []string, out io.Writer, since time.Duration, command func(*app.App, context.Context, time.Duration, io.Writer) error) error {
-	flags := flag.NewFlagSet("kasse", flag.ContinueOnError)
-	flags.DurationVar(&since, "since", since, "how far to look back, such as 72h; 0: PAYMENT_RETENTION")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || since < 0 {
-		return flag.ErrHelp
-	}
-	config, err := app.LoadConfig()
-	if err != nil {
-		return err
-	}
-	a, err := app.New(config, app.NewLogger(config))
-	if err != nil {
-		return err
-	}
-	defer a.Close() //nolint:errcheck // the process ends
-	return command(a, ctx, since, out)
-}
-
-func keygen(args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("keygen", flag.ContinueOnError)
-	name := flags.String("name", "default", "of the key, for logs and limits")
-	scopes := flags.String("scopes", "read+write", "of read, write, manage and events")
-	if err := flags.Parse(args); err != nil {
-		return flag.ErrHelp
-	}
-	key, entry, err := app.Keygen(*name, *scopes)
-	if err == nil {
-		_, err = fmt.Fprintf(out, "%s\n%s\n", key, entry)
-	}
-	return err
-}
-
-func healthcheck(ctx context.Context) error {
-	config, err := app.LoadConfig()
-	if err != nil {
-		return err
-	}
-	return app.Healthcheck(ctx, config.AdminAddr)
+	return nil
 }
