@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -49,14 +50,12 @@ func TestAuditLog(t *testing.T) {
 	t.Cleanup(w.api.Close)
 	w.deliverWebhooks()
 	n := 0
-	send := func(r request, want auditLine) reply {
+	send := func(r request, want auditLine) {
 		t.Helper()
 		n++
 		id := fmt.Sprintf("audit-%d", n)
 		header := map[string]string{"X-Request-Id": id, "X-Forwarded-For": "192.0.2.7"}
-		for name, value := range r.header {
-			header[name] = value
-		}
+		maps.Copy(header, r.header)
 		r.header, r.bad = header, true
 		answer := w.send(r)
 		want.Level, want.Msg, want.Audit, want.RequestID = "INFO", "audit", true, id
@@ -70,7 +69,6 @@ func TestAuditLog(t *testing.T) {
 		if len(got) != 1 || got[0] != want {
 			t.Errorf("%s: %d\n%+v, want\n%+v", r.line, answer.status, got, want)
 		}
-		return answer
 	}
 	var made, manual opened
 	token := w.token(claims{"order_id": "shop-2", "capture_method": "manual"})

@@ -39,14 +39,24 @@ type claims struct {
 func (t *claims) members() []claim {
 	const date = "must be a number of seconds"
 	return []claim{
-		{"iss", &t.Issuer, "must be a string"}, {"sub", &t.Subject, "must be a string"}, {"jti", &t.ID, "must be a string"},
+		{"iss", &t.Issuer, "must be a string"},
+		{"sub", &t.Subject, "must be a string"},
+		{"jti", &t.ID, "must be a string"},
 		{"aud", &t.Audience, "must be a string or an array of strings"},
-		{"exp", &t.ExpiresAt, date}, {"nbf", &t.NotBefore, date}, {"iat", &t.IssuedAt, date},
-		{"order_id", &t.Order, "must be a string"}, {"amount", &t.Amount, "must be an integer"}, {"currency", &t.Currency, "must be a string"},
-		{"customer", &t.Customer, "must be a string"}, {"capture_method", &t.CaptureMethod, "must be a string"},
-		{"setup_future_usage", &t.SetupFutureUsage, "must be a string"}, {"description", &t.Description, "must be a string"},
-		{"receipt_email", &t.ReceiptEmail, "must be a string"}, {"metadata", &t.Metadata, "must be an object"},
-		{"customer_session", &t.Session, "must be an object"}, {"rev", &t.Rev, "must be an integer"},
+		{"exp", &t.ExpiresAt, date},
+		{"nbf", &t.NotBefore, date},
+		{"iat", &t.IssuedAt, date},
+		{"order_id", &t.Order, "must be a string"},
+		{"amount", &t.Amount, "must be an integer"},
+		{"currency", &t.Currency, "must be a string"},
+		{"customer", &t.Customer, "must be a string"},
+		{"capture_method", &t.CaptureMethod, "must be a string"},
+		{"setup_future_usage", &t.SetupFutureUsage, "must be a string"},
+		{"description", &t.Description, "must be a string"},
+		{"receipt_email", &t.ReceiptEmail, "must be a string"},
+		{"metadata", &t.Metadata, "must be an object"},
+		{"customer_session", &t.Session, "must be an object"},
+		{"rev", &t.Rev, "must be an integer"},
 	}
 }
 

@@ -400,7 +400,7 @@ func TestRefundsThatAreNone(t *testing.T) {
 func TestRefundAcrossARotatedKey(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
-	made := w.paid("shop-1")
+	made := w.paid("shop-2")
 	ids := map[string]bool{}
 	for _, token := range []string{fullKey, rotatedKey, fullKey, rotatedKey} {
 		answer := w.send(request{

@@ -53,7 +53,7 @@ func (w *world) checkOutcome(name, body, contentType, want string) {
 func TestWebhookWhateverItsAddress(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")
-	body := event("evt_1", made.PaymentIntent, "processing", "")
+	body := event("evt_1", made.PaymentIntent, "requires_action", "")
 	w.checkOutcome("plain", body, "application/json", "applied")
 	for _, query := range []string{"?", "?x-vercel-protection-bypass=hunter2", "?a=1&a=2", "?wait=99&after=x", "?%zz", "?a;b", "?" + strings.Repeat("x", 4000)} {
 		for name, value := range map[string]string{

@@ -80,12 +80,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // printUsage lists the commands.
 func printUsage(out io.Writer) error {
-	lines := "usage: kasse [command] [flags]\n\n"
+	var text strings.Builder
+	text.WriteString("usage: kasse [command] [flags]\n\n")
 	for _, c := range commands() {
-		lines += fmt.Sprintf("  %-17s %s\n", c.name, c.summary)
+		fmt.Fprintf(&text, "  %-17s %s\n", c.name, c.summary)
 	}
-	lines += "\nkasse COMMAND --help lists the flags of a command. The configuration comes from the environment; README.md has the table.\n"
-	if _, err := io.WriteString(out, lines); err != nil {
+	text.WriteString("\nkasse COMMAND --help lists the flags of a command.\nThe configuration comes from the environment; README.md has the table.\n")
+	if _, err := io.WriteString(out, text.String()); err != nil {
 		return err
 	}
 	return flag.ErrHelp

@@ -116,11 +116,15 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 		},
 		"evicts": {newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "allkeys-lru")...), nil, 1, []string{"wrong    redis: … (allkeys-lru) … noeviction"}},
 		"evicts what expires": {
-			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "volatile-ttl")...), map[string]string{"REDIS_DURABILITY": "off"}, 1,
+			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "volatile-ttl")...),
+			map[string]string{"REDIS_DURABILITY": "off"},
+			1,
 			[]string{"wrong    redis: … (volatile-ttl) … noeviction"},
 		},
 		"TLS where there is none": {
-			careless, map[string]string{"REDIS_URL": strings.Replace(careless.redis.URL(), "redis://", "rediss://", 1)}, 1,
+			careless,
+			map[string]string{"REDIS_URL": strings.Replace(careless.redis.URL(), "redis://", "rediss://", 1)},
+			1,
 			[]string{"wrong    redis: … answers without TLS … rediss://"},
 		},
 		"nearly full": {newWorld(t, stripesim.Options{}, "--maxmemory", "1000000"), nil, 1, []string{"wrong    redis: … of maxmemory"}},
