@@ -51,7 +51,8 @@ type Route struct {
 	handle echo.HandlerFunc
 }
 
-// Audit returns the operation's name in the audit log; empty where the operation moves no money and changes no order.
+// Audit returns the operation's name in the audit log; empty where the operation moves no money and
+// changes no order.
 func (r Route) Audit() string { return r.audit }
 
 type api struct {

@@ -13,7 +13,8 @@ import (
 	"kasse/service"
 )
 
-// subject is what a request is about, as far as it is known: what the body or the token names, then what the answer shows.
+// subject is what a request is about, as far as it is known: what the body or the token names, then
+// what the answer shows.
 type subject struct {
 	order    service.OrderID
 	payment  service.PaymentID
@@ -70,8 +71,8 @@ func (s *subject) setView(view jsontext.Value) {
 	}
 }
 
-// audited writes one line for each request to the route, whatever came of it: who asked for what, and the result. A route
-// that moves no money and changes no order has none.
+// audited writes one line for each request to the route, whatever came of it: who asked for what,
+// and the result. A route that moves no money and changes no order has none.
 func (a *api) audited(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	if r.audit == "" {
 		return next
@@ -102,9 +103,11 @@ func (a *api) logAudit(c echo.Context, operation, result string) {
 		s.order = x.caller.Order
 	}
 	attrs := []slog.Attr{
-		slog.Bool("audit", true), slog.String("operation", operation), slog.String("result", result), slog.String("credential", x.credential),
-		slog.String("key", x.caller.Key), slog.String("order_id", string(s.order)), slog.String("payment_intent", string(s.payment)),
-		slog.Int64("amount", s.amount), slog.String("currency", s.currency), slog.String("request_id", x.requestID),
+		slog.Bool("audit", true), slog.String("operation", operation), slog.String("result", result),
+		slog.String("credential", x.credential), slog.String("key", x.caller.Key),
+		slog.String("order_id", string(s.order)), slog.String("payment_intent", string(s.payment)),
+		slog.Int64("amount", s.amount), slog.String("currency", s.currency),
+		slog.String("request_id", x.requestID),
 	}
 	if s.refund != "" {
 		attrs = append(attrs, slog.String("refund", string(s.refund)))

@@ -87,7 +87,8 @@ func TestBadTokensAreNone(t *testing.T) {
 	}
 }
 
-// TestBadClaimsAreNamed: what is wrong with the claims is said with pointers, to those who can sign and to no others.
+// TestBadClaimsAreNamed: what is wrong with the claims is said with pointers, to those who can sign
+// and to no others.
 func TestBadClaimsAreNamed(t *testing.T) {
 	w := newWorld(t)
 	now, good := w.now.Unix(), encode(t, w.claims(nil))

@@ -117,8 +117,8 @@ func TestChangeThatIsNone(t *testing.T) {
 	w.send(request{line: "PATCH /v1/payments/pi_nothing", token: shopKey, body: `{"amount":1}`, header: ifMatch(tag)}).says(t, http.StatusNotFound, "not_found")
 }
 
-// TestChangeByEveryFormOfIfMatch: a list, "*", and an ETag as proxies rewrite it allow the change; each change has a
-// version of its own.
+// TestChangeByEveryFormOfIfMatch: a list, "*", and an ETag as proxies rewrite it allow the change;
+// each change has a version of its own.
 func TestChangeByEveryFormOfIfMatch(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")

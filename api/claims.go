@@ -67,9 +67,9 @@ type claim struct {
 	detail string // of the error where it is of another type
 }
 
-// readClaims reads the payload of a token whose signature has been verified, as strictly as bodies are read.
-// (encoding/json, which the JWT library uses, would take the last of two amounts, and "Amount" for one.) It returns every
-// claim that is of a wrong type.
+// readClaims reads the payload of a token whose signature has been verified, as strictly as bodies
+// are read. (encoding/json, which the JWT library uses, would take the last of two amounts, and
+// "Amount" for one.) It returns every claim that is of a wrong type.
 func readClaims(payload []byte) (*claims, []flaw) {
 	type plain claims
 	t := new(claims)
@@ -131,8 +131,8 @@ func (t *claims) mayLive() time.Duration {
 	return maxTokenLife
 }
 
-// check returns what is wrong with the claims that say whose token it is and when it counts, but for its expiry. The
-// issuer is the one that has to be named; empty: the token needs none.
+// check returns what is wrong with the claims that say whose token it is and when it counts, but
+// for its expiry. The issuer is the one that has to be named; empty: the token needs none.
 func (t *claims) check(audience, issuer string, now time.Time) []flaw {
 	var flaws []flaw
 	need := func(ok bool, pointer, detail string) {
@@ -145,7 +145,8 @@ func (t *claims) check(audience, issuer string, now time.Time) []flaw {
 	need(issuer == "" || t.Issuer == issuer, "/iss", "is not the issuer whose key has signed the token")
 	need(t.Order.Valid(), "/order_id", "is missing or malformed")
 	need(t.NotBefore == nil || !t.NotBefore.After(latest), "/nbf", "is in the future")
-	need(t.Rev == nil || (*t.Rev >= 1 && *t.Rev <= latest.UnixMilli()), "/rev", "is in the future, or is not a number of milliseconds")
+	need(t.Rev == nil || (*t.Rev >= 1 && *t.Rev <= latest.UnixMilli()), "/rev",
+		"is in the future, or is not a number of milliseconds")
 	need(t.ExpiresAt != nil, "/exp", "is required")
 	need(t.IssuedAt != nil, "/iat", "is required")
 	if t.ExpiresAt == nil || t.IssuedAt == nil {
@@ -162,7 +163,8 @@ func (t *claims) request() service.CreateRequest {
 	r := service.CreateRequest{
 		Order: t.Order, Rev: t.age(), Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,
 		Terms: service.Terms{
-			Amount: *t.Amount, Currency: *t.Currency, Customer: t.Customer, CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
+			Amount: *t.Amount, Currency: *t.Currency, Customer: t.Customer,
+			CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
 		},
 	}
 	if r.Terms.CaptureMethod == "" {

@@ -12,9 +12,9 @@ import (
 	"kasse/service"
 )
 
-// entityTags is the value of an If-Match or If-None-Match header. Tags are kept without quotes, without the mark W/ of
-// weak ones, and without a compression suffix: a proxy that compresses an answer rewrites its ETag in one of these ways,
-// and the version that it names is still ours.
+// entityTags is the value of an If-Match or If-None-Match header. Tags are kept without quotes,
+// without the mark W/ of weak ones, and without a compression suffix: a proxy that compresses an
+// answer rewrites its ETag in one of these ways, and the version that it names is still ours.
 type entityTags struct {
 	any       bool // "*"
 	opaque    []string
@@ -26,8 +26,8 @@ type entityTags struct {
 // Source: Apache mod_deflate (DeflateAlterETag, "-gzip") and mod_brotli ("-br"), Jetty's GzipHandler ("--gzip").
 var compressionSuffix = regexp.MustCompile(`(--?|;)(gzip|br|zstd|deflate)$`)
 
-// parseEntityTags reads a list of entity tags, over several lines of the header too (RFC 9110, section 8.8.3). A malformed
-// member is skipped up to the next comma.
+// parseEntityTags reads a list of entity tags, over several lines of the header too (RFC 9110,
+// section 8.8.3). A malformed member is skipped up to the next comma.
 func parseEntityTags(lines []string) entityTags {
 	var tags entityTags
 	for rest := strings.Join(lines, ","); ; {
@@ -70,8 +70,8 @@ func (t entityTags) includes(etag string) bool {
 	return t.any || slices.Contains(t.opaque, strings.Trim(etag, `"`))
 }
 
-// noneMatch reports whether If-None-Match names the current ETag, so that the caller has the answer already. Malformed
-// members match nothing.
+// noneMatch reports whether If-None-Match names the current ETag, so that the caller has the answer
+// already. Malformed members match nothing.
 func noneMatch(h http.Header, etag string) bool {
 	lines := h[headerIfNoneMatch]
 	if len(lines) == 0 || (len(lines) == 1 && lines[0] == etag) {
@@ -100,12 +100,16 @@ func neededIfMatch(h http.Header) (entityTags, error) {
 	return tags, nil
 }
 
-// anyVersionTries bounds how often a change with "If-Match: *" starts again since the payment has changed meanwhile.
+// anyVersionTries bounds how often a change with "If-Match: *" starts again since the payment has
+// changed meanwhile.
 const anyVersionTries = 3
 
-// changeAmount changes the amount of a payment whose version the tags include. The service compares one version; for a
-// list or "*" the current one is looked up first. A tag that is no version of ours is one that has passed.
-func (a *api) changeAmount(ctx context.Context, caller service.Caller, id service.PaymentID, tags entityTags, amount int64) (service.StoredView, error) {
+// changeAmount changes the amount of a payment whose version the tags include. The service compares
+// one version; for a list or "*" the current one is looked up first. A tag that is no version of
+// ours is one that has passed.
+func (a *api) changeAmount(
+	ctx context.Context, caller service.Caller, id service.PaymentID, tags entityTags, amount int64,
+) (service.StoredView, error) {
 	if len(tags.opaque) == 1 {
 		return a.service.ChangeAmount(ctx, id, versionOf(tags.opaque[0]), amount)
 	}

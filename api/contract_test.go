@@ -179,8 +179,8 @@ func TestRoutesAreTheContract(t *testing.T) {
 	}
 }
 
-// TestContractHasNoDefaults: clients that are generated fill in a default of a request, which then overrides the token's
-// claim, or they make its member required.
+// TestContractHasNoDefaults: clients that are generated fill in a default of a request, which then
+// overrides the token's claim, or they make its member required.
 func TestContractHasNoDefaults(t *testing.T) {
 	for number, line := range strings.Split(string(spec.OpenAPI), "\n") {
 		if strings.HasPrefix(strings.TrimSpace(line), "default:") || strings.Contains(line, ", default:") {
@@ -189,8 +189,8 @@ func TestContractHasNoDefaults(t *testing.T) {
 	}
 }
 
-// TestContractNamesAreDistinct: a generator of Go writes one name in capitals for a schema and for a security scheme, and
-// one that meets both of them generates nothing.
+// TestContractNamesAreDistinct: a generator of Go writes one name in capitals for a schema and for
+// a security scheme, and one that meets both of them generates nothing.
 func TestContractNamesAreDistinct(t *testing.T) {
 	components := contract(t).Components
 	seen := map[string]string{}

@@ -22,8 +22,8 @@ const (
 	corsMaxAge  = "7200" // seconds; Chromium remembers a preflight no longer
 )
 
-// origins are the pages that may call from a browser, compared byte for byte. They stop no request: one from anywhere is
-// answered, and the browser keeps the answer from pages that are not listed.
+// origins are the pages that may call from a browser, compared byte for byte. They stop no request:
+// one from anywhere is answered, and the browser keeps the answer from pages that are not listed.
 type origins struct {
 	listed []string
 	logger *slog.Logger
@@ -57,9 +57,8 @@ func (o *origins) share(next echo.HandlerFunc) echo.HandlerFunc {
 			h.Set(echo.HeaderAccessControlExposeHeaders, corsExposed)
 		}
 		err := next(c)
-		isPreflight := r.Method == http.MethodOptions && len(given) > 0 && r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
 		switch {
-		case !isPreflight || !errors.Is(err, echo.ErrMethodNotAllowed): // no route takes OPTIONS
+		case !isPreflight(r) || !errors.Is(err, echo.ErrMethodNotAllowed): // no route takes OPTIONS
 			return err
 		case !listed:
 			h.Del(echo.HeaderAllow)
@@ -72,13 +71,21 @@ func (o *origins) share(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// isPreflight reports whether a browser asks for a page whether it may send a request.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && len(r.Header.Values(echo.HeaderOrigin)) > 0 &&
+		r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
+}
+
 // refuse says that a page's origin is not listed, and where to list it. The log has each origin once.
 func (o *origins) refuse(ctx context.Context, origin string) error {
 	origin = origin[:min(len(origin), maxOrigin)]
 	if o.isNew(origin) {
-		o.logger.WarnContext(ctx, "CORS: a page's origin is not listed in CORS_ALLOWED_ORIGINS; its requests are refused by the browser", "origin", origin)
+		o.logger.WarnContext(ctx,
+			"CORS: a page's origin is not listed in CORS_ALLOWED_ORIGINS; the browser refuses its requests", "origin", origin)
 	}
-	detail := fmt.Sprintf("The origin %q is not listed in CORS_ALLOWED_ORIGINS. An entry is the origin exactly as the browser sends it.", origin)
+	detail := fmt.Sprintf("The origin %q is not listed in CORS_ALLOWED_ORIGINS. "+
+		"An entry is the origin exactly as the browser sends it.", origin)
 	return &refusal{codeOriginNotAllowed, detail, []flaw{{Header: echo.HeaderOrigin, Detail: "is not listed"}}}
 }
 

@@ -117,8 +117,8 @@ func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
 	}
 }
 
-// TestPreflightOfAStrangerSaysWhy: the origin and the setting are named, in the answer and once in the log. Made-up origins
-// do not fill the log.
+// TestPreflightOfAStrangerSaysWhy: the origin and the setting are named, in the answer and once in
+// the log. Made-up origins do not fill the log.
 func TestPreflightOfAStrangerSaysWhy(t *testing.T) {
 	g := newGuarded(t)
 	preflight := func(origin string) reply {

@@ -151,7 +151,8 @@ func TestBadIssuedTokensAreNone(t *testing.T) {
 	}
 }
 
-// TestKeysWithOneKID: a kid is distinct only among keys of one type, and a key says the algorithm by either of its names.
+// TestKeysWithOneKID: a kid is distinct only among keys of one type, and a key says the algorithm
+// by either of its names.
 func TestKeysWithOneKID(t *testing.T) {
 	other := must(rsa.GenerateKey(rand.Reader, 2048))
 	for _, algorithm := range []string{"", "EdDSA", "Ed25519"} {

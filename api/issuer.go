@@ -63,15 +63,15 @@ func NewIssuerKeys(o IssuerOptions) *IssuerKeys {
 	}}
 }
 
-// issuerKey is one public key of the issuer. Several may have one kid, since the kid is only to be distinct among keys of
-// one type (RFC 7517, section 4.5).
+// issuerKey is one public key of the issuer. Several may have one kid, since the kid is only to be
+// distinct among keys of one type (RFC 7517, section 4.5).
 type issuerKey struct {
 	public    any
 	algorithm string // that the issuer allows it for; empty: every one of its type
 }
 
-// Key returns the keys that the token's kid names. For a kid that is not known, or not for this algorithm, it waits until
-// the keys have been fetched again, if that has not just been done.
+// Key returns the keys that the token's kid names. For a kid that is not known, or not for this
+// algorithm, it waits until the keys have been fetched again, if that has not just been done.
 func (k *IssuerKeys) Key(ctx context.Context, token *jwt.Token) (any, error) {
 	kid, _ := token.Header["kid"].(string)
 	if kid == "" {
@@ -99,8 +99,9 @@ func (k *IssuerKeys) find(kid, algorithm string) (found jwt.VerificationKeySet) 
 	return found
 }
 
-// verifies reports whether a key is for the algorithm, and strong enough. It is the token that names the algorithm: a
-// secret is none of an issuer's, and a point of another curve would be taken for one of P-256.
+// verifies reports whether a key is for the algorithm, and strong enough. It is the token that
+// names the algorithm: a secret is none of an issuer's, and a point of another curve would be taken
+// for one of P-256.
 func (k issuerKey) verifies(algorithm string) bool {
 	algorithm = knownAlgorithm(algorithm)
 	if k.algorithm != "" && k.algorithm != algorithm {
@@ -242,8 +243,8 @@ func readKeys(ctx context.Context, text []byte) (map[string][]issuerKey, error) 
 	return keys, nil
 }
 
-// readKey reads one key. keyfunc refuses a key with an algorithm that it does not know, such as Ed25519, and so does not
-// see it.
+// readKey reads one key. keyfunc refuses a key with an algorithm that it does not know, such as
+// Ed25519, and so does not see it.
 func readKey(ctx context.Context, raw jsontext.Value) (kid string, key issuerKey, ok bool) {
 	var head struct {
 		KID       string `json:"kid"`
@@ -253,8 +254,8 @@ func readKey(ctx context.Context, raw jsontext.Value) (kid string, key issuerKey
 		Private   string `json:"d"`
 	}
 	var members map[string]jsontext.Value
-	if json.Unmarshal(raw, &head) != nil || head.KID == "" || head.Type == "oct" || head.Use == "enc" || head.Private != "" ||
-		json.Unmarshal(raw, &members) != nil {
+	if json.Unmarshal(raw, &head) != nil || json.Unmarshal(raw, &members) != nil ||
+		head.KID == "" || head.Type == "oct" || head.Use == "enc" || head.Private != "" {
 		return "", issuerKey{}, false
 	}
 	delete(members, "alg")

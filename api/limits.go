@@ -102,8 +102,9 @@ func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error
 	return err
 }
 
-// limitRefused counts a credential that was refused, and returns why it was, or that there have been too many. An expired
-// token is always answered as such: its page then asks for another, and would not after 429.
+// limitRefused counts a credential that was refused, and returns why it was, or that there have
+// been too many. An expired token is always answered as such: its page then asks for another, and
+// would not after 429.
 func (a *api) limitRefused(c echo.Context, refused error) error {
 	err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere)
 	var r *refusal

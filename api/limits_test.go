@@ -107,8 +107,8 @@ func TestLimitsComeBefore(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenSaysSoOverTheLimit: the page of an expired token asks for another one, also where its address has used up
-// what it may get wrong.
+// TestExpiredTokenSaysSoOverTheLimit: the page of an expired token asks for another one, also where
+// its address has used up what it may get wrong.
 func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
 	g := newGuarded(t)
 	expired := g.token(claims{"iat": g.now.Unix() - 600, "exp": g.now.Unix() - 1})
@@ -121,7 +121,8 @@ func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
 	g.send(request{line: createLine, token: expired}).says(t, http.StatusUnauthorized, "token_expired")
 }
 
-// TestContractIsLimited: it is the largest answer that anybody may ask for. Who asks too often for it uses up nothing else.
+// TestContractIsLimited: it is the largest answer that anybody may ask for. Who asks too often for
+// it uses up nothing else.
 func TestContractIsLimited(t *testing.T) {
 	g := newGuarded(t)
 	for n := range perAddress {

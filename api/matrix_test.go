@@ -57,8 +57,8 @@ func operations(t *testing.T) (all []operation) {
 	return all
 }
 
-// TestEveryOperationSaysWhoMayCallIt: the contract's own default stands for no operation. One that anybody may call says
-// so, and one for service keys names the scope.
+// TestEveryOperationSaysWhoMayCallIt: the contract's own default stands for no operation. One that
+// anybody may call says so, and one for service keys names the scope.
 func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	for _, op := range operations(t) {
 		if op.Security == nil {
@@ -76,8 +76,8 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	}
 }
 
-// expects returns the code of the refusal that openapi.yaml gives the credential, for a payment or an order that is its
-// own or another's; empty where the request reaches the operation.
+// expects returns the code of the refusal that openapi.yaml gives the credential, for a payment or
+// an order that is its own or another's; empty where the request reaches the operation.
 func (op operation) expects(c credential, target string) string {
 	if len(*op.Security) == 0 {
 		return ""
@@ -107,7 +107,8 @@ func (op operation) expects(c credential, target string) string {
 // request is one that the contract allows: with the examples of its parameters, and the first of its bodies.
 func (op operation) request(t *testing.T, c credential, payment, order string) request {
 	t.Helper()
-	r := request{line: op.method + " " + strings.NewReplacer("{payment_intent}", payment, "{order_id}", order).Replace(op.path), header: map[string]string{}, bad: true}
+	path := strings.NewReplacer("{payment_intent}", payment, "{order_id}", order).Replace(op.path)
+	r := request{line: op.method + " " + path, header: map[string]string{}, bad: true}
 	if strings.Contains(r.line, "{") {
 		t.Fatalf("%s has a parameter that the matrix does not know", r.line)
 	}
@@ -209,9 +210,9 @@ func (m *matrix) check(in func(want string) bool) {
 	}
 }
 
-// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for an order that is its own and
-// for another's, answers as the contract's security says. Who is refused writes nothing, and Stripe is not asked. A new
-// operation is part of it by itself.
+// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for an
+// order that is its own and for another's, answers as the contract's security says. Who is refused
+// writes nothing, and Stripe is not asked. A new operation is part of it by itself.
 func TestAuthorizationMatrix(t *testing.T) {
 	m := newMatrix(t)
 	refused := func(want string) bool { return want != "" && want != "not_found" } // a question about another's may be noted

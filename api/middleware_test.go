@@ -41,8 +41,8 @@ func TestAllowNamesTheMethods(t *testing.T) {
 	}
 }
 
-// TestLargeBodyIsRefusedUnread: the answer to a Content-Length over the limit comes before any of the body was sent, and
-// the connection ends, since what follows is not a request.
+// TestLargeBodyIsRefusedUnread: the answer to a Content-Length over the limit comes before any of
+// the body was sent, and the connection ends, since what follows is not a request.
 func TestLargeBodyIsRefusedUnread(t *testing.T) {
 	w := newWorld(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent

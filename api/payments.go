@@ -78,8 +78,9 @@ func (o *sessionOptions) features() *service.SessionFeatures {
 	}
 }
 
-// checkSession refuses a session that Stripe would refuse: on the web, save needs save_usage. The order would keep these
-// features, and would stay unpayable. The rules that concern one member, and the reverse of this one, are the service's.
+// checkSession refuses a session that Stripe would refuse: on the web, save needs save_usage. The
+// order would keep these features, and would stay unpayable. The rules that concern one member, and
+// the reverse of this one, are the service's.
 func checkSession(f *service.SessionFeatures) error {
 	if f == nil || !f.Save || f.SaveUsage != "" || f.Surface == service.SurfaceMobile {
 		return nil

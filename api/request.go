@@ -136,8 +136,8 @@ func isJSON(contentType []string) bool {
 		(len(params) == 0 || (len(params) == 1 && given && strings.EqualFold(charset, "utf-8")))
 }
 
-// readBody reads the body up to the limit, in bytes. One that says by its Content-Length that it is larger is refused
-// before any of it has been read.
+// readBody reads the body up to the limit, in bytes. One that says by its Content-Length that it is
+// larger is refused before any of it has been read.
 func readBody(c echo.Context, limit int64) ([]byte, error) {
 	tooLarge := &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
 	if c.Request().ContentLength > limit {

@@ -30,8 +30,9 @@ type Tokens struct {
 
 // Keys finds the public keys of the shop's own issuer.
 type Keys interface {
-	// Key returns the keys that the token's kid names (a jwt.VerificationKeySet) and whose type its algorithm needs; never a
-	// shared secret. It may wait some seconds for a key that is not known yet. An error means that there is none.
+	// Key returns the keys that the token's kid names (a jwt.VerificationKeySet) and whose type its
+	// algorithm needs; never a shared secret. It may wait some seconds for a key that is not known
+	// yet. An error means that there is none.
 	Key(ctx context.Context, token *jwt.Token) (any, error)
 }
 
@@ -46,7 +47,8 @@ const tokenAlgorithm = "HS256"
 
 var issuerAlgorithms = []string{"RS256", "ES256", "EdDSA", algorithmEd25519}
 
-// algorithmEd25519 is the newer name of EdDSA with the one curve that is used (RFC 9864). The JWT library does not know it.
+// algorithmEd25519 is the newer name of EdDSA with the one curve that is used (RFC 9864). The JWT
+// library does not know it.
 const algorithmEd25519 = "Ed25519"
 
 // ed25519Method verifies tokens that use the newer name.
@@ -72,8 +74,8 @@ func (p *signedPayload) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// verify returns the claims of an order token: the signature first, then the claims. Why one is refused is said only to
-// those whose signature is right, with a pointer to the claim.
+// verify returns the claims of an order token: the signature first, then the claims. Why one is
+// refused is said only to those whose signature is right, with a pointer to the claim.
 func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 	algorithms := []string{tokenAlgorithm}
 	if k.Keys != nil {
@@ -94,7 +96,8 @@ func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 		flaws = t.check(k.Audience, issuer, now)
 	}
 	if len(flaws) > 0 {
-		return nil, &refusal{codeUnauthenticated, "The order token has claims that are missing, of a wrong type or not valid.", flaws}
+		const detail = "The order token has claims that are missing, of a wrong type or not valid."
+		return nil, &refusal{codeUnauthenticated, detail, flaws}
 	}
 	if !now.Before(t.ExpiresAt.Time) {
 		return nil, &refusal{code: codeTokenExpired, detail: "The order token has expired: ask the backend for another."}
@@ -178,25 +181,32 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	}{token, expires, rev})
 }
 
-// maxMintedToken is the longest token that is minted, in bytes. It travels in a header, and many proxies take 8 KiB for all
-// of them.
+// maxMintedToken is the longest token that is minted, in bytes. It travels in a header, and many
+// proxies take 8 KiB for all of them.
 const maxMintedToken = 6 << 10
 
-// checkMint refuses a token that could not say all that was asked for, or that is too long, before any terms are recorded.
+// checkMint refuses a token that could not say all that was asked for, or that is too long, before
+// any terms are recorded.
 func (k Tokens) checkMint(r service.CreateRequest) error {
 	var flaws []flaw
 	if r.StatementDescriptorSuffix != "" {
-		flaws = append(flaws, flaw{Pointer: "/statement_descriptor_suffix", Detail: "is not for a token to say: open the payment with the service key"})
+		flaws = append(flaws, flaw{
+			Pointer: "/statement_descriptor_suffix",
+			Detail:  "is not for a token to say: open the payment with the service key",
+		})
 	}
 	if r.Reopen {
-		flaws = append(flaws, flaw{Pointer: "/reopen", Detail: "is not for a token to say: reopen the order with the service key"})
+		flaws = append(flaws, flaw{
+			Pointer: "/reopen", Detail: "is not for a token to say: reopen the order with the service key",
+		})
 	}
 	if len(flaws) > 0 {
 		return &refusal{service.CodeInvalidRequest, "An order token cannot say all of this.", flaws}
 	}
 	token, _, err := k.mint(r, k.Now().UnixMilli())
 	if err == nil && len(token) > maxMintedToken {
-		detail := fmt.Sprintf("makes a token of %d bytes, and it may have %d: it travels in a header", len(token), maxMintedToken)
+		detail := fmt.Sprintf("makes a token of %d bytes, and it may have %d: it travels in a header",
+			len(token), maxMintedToken)
 		flaws = []flaw{{Pointer: longestMember(r), Detail: detail}}
 		return &refusal{service.CodeInvalidRequest, "The order token would be too long.", flaws}
 	}
@@ -215,8 +225,9 @@ func longestMember(r service.CreateRequest) string {
 	return "/metadata"
 }
 
-// mint signs a token with the first secret. The rev comes from Redis's clock; where that is ahead of ours, the token gets
-// our time instead. It then counts as older than the order's terms, and they are the ones that it says.
+// mint signs a token with the first secret. The rev comes from Redis's clock; where that is ahead
+// of ours, the token gets our time instead. It then counts as older than the order's terms, and
+// they are the ones that it says.
 func (k Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
 	now := k.Now().UTC().Truncate(time.Second)

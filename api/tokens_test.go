@@ -230,8 +230,8 @@ func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
 	}
 }
 
-// TestMintWhileRedisIsAhead: a token that is minted is taken, also where Redis's clock is ahead of ours, and says the terms
-// that were recorded.
+// TestMintWhileRedisIsAhead: a token that is minted is taken, also where Redis's clock is ahead of
+// ours, and says the terms that were recorded.
 func TestMintWhileRedisIsAhead(t *testing.T) {
 	w := newWorld(t)
 	w.now = time.Now().Add(-5 * time.Minute)

@@ -55,8 +55,8 @@ func forms(tag string) []string {
 	return all
 }
 
-// TestWaitHoldsWhatProxiesRewrote: an ETag that a proxy has rewritten names the version, and its question is held. Without
-// that, each answer comes at once, and the page asks again at once.
+// TestWaitHoldsWhatProxiesRewrote: an ETag that a proxy has rewritten names the version, and its
+// question is held. Without that, each answer comes at once, and the page asks again at once.
 func TestWaitHoldsWhatProxiesRewrote(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")

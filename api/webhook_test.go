@@ -48,8 +48,9 @@ func (w *world) checkOutcome(name, body, contentType, want string) {
 	}
 }
 
-// TestWebhookWhateverItsAddress: platforms add a query string of their own, and credentials in the URL that Stripe was
-// given come as a header. Neither keeps a delivery out, and neither lets one in that is not signed.
+// TestWebhookWhateverItsAddress: platforms add a query string of their own, and credentials in the
+// URL that Stripe was given come as a header. Neither keeps a delivery out, and neither lets one in
+// that is not signed.
 func TestWebhookWhateverItsAddress(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")

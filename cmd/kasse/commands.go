@@ -78,7 +78,10 @@ func reconcile(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // lookBack runs a command that may take long, and that looks back so far.
-func lookBack(ctx context.Context, name string, args []string, out io.Writer, since time.Duration, run func(*app.App, context.Context, time.Duration, io.Writer) error) error {
+func lookBack(
+	ctx context.Context, name string, args []string, out io.Writer, since time.Duration,
+	run func(*app.App, context.Context, time.Duration, io.Writer) error,
+) error {
 	flags := newFlags(name, "", out)
 	flags.DurationVar(&since, "since", since, "how far to look back, such as 72h; 0: PAYMENT_RETENTION")
 	if err := parse(flags, args, 0); err != nil {
@@ -106,7 +109,8 @@ func withApp(run func(*app.App) error) error {
 
 func keygen(_ context.Context, args []string, out io.Writer) error {
 	flags := newFlags("keygen", "", out)
-	name := flags.String("name", "default", "of the key, for logs and limits; a second key of one name replaces the first without a pause")
+	name := flags.String("name", "default",
+		"of the key, for logs and limits; a second key of one name replaces the first without a pause")
 	scopes := flags.String("scopes", "read+write", "of read, write, manage and events")
 	if err := parse(flags, args, 0); err != nil {
 		return err

@@ -26,7 +26,8 @@ func replayEvents(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if *kind != "" && !app.KnownEventType(*kind) {
-		return &usageError{"events replay: -type " + *kind + " is no type of event; docs/events.md lists them: " + strings.Join(app.EventTypes(), ", ")}
+		return &usageError{"events replay: -type " + *kind + " is no type of event; there are " +
+			strings.Join(app.EventTypes(), ", ")}
 	}
 	return withApp(func(a *app.App) error { return a.Replay(ctx, *after, *kind, out) })
 }

@@ -62,7 +62,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		name = "version"
 	case "events":
 		if len(rest) == 0 {
-			return &usageError{"events needs one of: " + strings.Join(eventCommands(), ", ") + "; kasse --help lists all commands"}
+			return &usageError{"events needs one of: " + strings.Join(eventCommands(), ", ") +
+				"; kasse --help lists all commands"}
 		}
 		if !strings.HasPrefix(rest[0], "-") {
 			name, rest = name+" "+rest[0], rest[1:]
@@ -85,7 +86,8 @@ func printUsage(out io.Writer) error {
 	for _, c := range commands() {
 		fmt.Fprintf(&text, "  %-17s %s\n", c.name, c.summary)
 	}
-	text.WriteString("\nkasse COMMAND --help lists the flags of a command.\nThe configuration comes from the environment; README.md has the table.\n")
+	text.WriteString("\nkasse COMMAND --help lists the flags of a command.\n" +
+		"The configuration comes from the environment; README.md has the table.\n")
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return err
 	}
@@ -113,8 +115,8 @@ func newFlags(name, arguments string, out io.Writer) *flag.FlagSet {
 	return flags
 }
 
-// parse reads the flags of a command, and refuses any number of arguments but the wanted one. Help is flag.ErrHelp; every
-// other mistake is a usageError that names the command.
+// parse reads the flags of a command, and refuses any number of arguments but the wanted one. Help
+// is flag.ErrHelp; every other mistake is a usageError that names the command.
 func parse(flags *flag.FlagSet, args []string, wanted int) error {
 	usage := flags.Usage
 	flags.Usage = func() {} // flag calls it for mistakes too

@@ -231,8 +231,8 @@ func compose(t *testing.T) *types.Project {
 	return project
 }
 
-// TestAdminPortIsReached: the admin port is on loopback where nothing is set, and there neither a kubelet nor Prometheus
-// reaches it. Nowhere is it published.
+// TestAdminPortIsReached: the admin port is on loopback where nothing is set, and there neither a
+// kubelet nor Prometheus reaches it. Nowhere is it published.
 func TestAdminPortIsReached(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]
 	var set string

@@ -108,8 +108,8 @@ func TestKeygen(t *testing.T) {
 	}
 }
 
-// TestCommandLine: help is printed and exits 0, for each command too; a mistake is named and exits 2, before anything is
-// read, connected or written.
+// TestCommandLine: help is printed and exits 0, for each command too; a mistake is named and exits
+// 2, before anything is read, connected or written.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})

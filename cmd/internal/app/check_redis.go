@@ -97,13 +97,14 @@ func percent(used, most int64) int64 {
 // noEviction is the one policy of maxmemory under which Redis keeps what it was given.
 const noEviction = "noeviction"
 
-// durability says what Redis keeps. What is short of every write is wrong only where it was asked for; that payments are
-// thrown away while Redis runs is always wrong.
+// durability says what Redis keeps. What is short of every write is wrong only where it was asked
+// for; that payments are thrown away while Redis runs is always wrong.
 func (c *checkup) durability(servers []store.Server) {
 	servers = slices.Clone(servers)
 	for i, s := range servers {
 		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
-			c.say(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s", s, s.Eviction, noEviction)
+			c.say(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s",
+				s, s.Eviction, noEviction)
 			servers[i].Eviction = noEviction // it is said once
 		}
 	}

@@ -80,8 +80,8 @@ func (m *mistakes) readRPS(value string, live bool) int {
 
 const serviceKeyShape = "must be name:sha256hex:scope+scope entries, separated by commas (kasse keygen prints one)"
 
-// serviceKeys reads the service keys. A name may have several, so that one can be replaced without a pause: limits and the
-// idempotency of refunds go by the name.
+// serviceKeys reads the service keys. A name may have several, so that one can be replaced without
+// a pause: limits and the idempotency of refunds go by the name.
 func (m *mistakes) serviceKeys(list string) []api.Key {
 	var keys []api.Key
 	for entry := range strings.SplitSeq(list, ",") {

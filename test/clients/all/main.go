@@ -1,6 +1,7 @@
-// All makes one payment with the client that ogen generated from openapi.yaml: the backend mints a token, the page opens the
-// payment, the customer pays at the simulated Stripe, and the backend reads the order until it is paid. ogen 1.24.0 leaves
-// createPayment out (see ogen.yml), so that the page opens the payment without it.
+// All makes one payment with the client that ogen generated from openapi.yaml: the backend mints a
+// token, the page opens the payment, the customer pays at the simulated Stripe, and the backend
+// reads the order until it is paid. ogen 1.24.0 leaves createPayment out (see ogen.yml), so that
+// the page opens the payment without it.
 //
 //	all KASSE STRIPE
 package main
