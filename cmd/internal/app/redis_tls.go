@@ -64,7 +64,7 @@ func speaksTLS(ctx context.Context, address string) bool {
 	if err != nil {
 		return false
 	}
-	defer conn.Close() //nolint:errcheck // it was only asked
+	defer conn.Close()                                                //nolint:errcheck // it was only asked
 	asking := tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // as above
 	return asking.HandshakeContext(ctx) == nil
 }
