@@ -133,7 +133,11 @@ func (a *api) takeShared(c echo.Context, limit counted, key string) (left int, w
 		left, wait = limit.take(key)
 	}
 	if away := err != nil; c.Request().Context().Err() == nil && a.counters.away.Swap(away) != away {
-		a.Logger.WarnContext(ctx, "requests are counted by each process for itself, or together again", "alone", away, "error", err)
+		if away {
+			a.Logger.WarnContext(ctx, "rate limits: shared store unavailable, counting per process", "error", err)
+		} else {
+			a.Logger.InfoContext(ctx, "rate limits: shared store available again")
+		}
 	}
 	return left, wait
 }
