@@ -1,9 +1,9 @@
 // Package api is Kasse over HTTP: it turns requests into calls of the service, and what comes back into answers.
 //
-// One invariant holds all of it: whatever goes wrong, here or below, leaves through one door (errors.go) as a problem
-// document with a code of the contract, and nothing without a code shows its text. Who may do what stands in the route
-// table; who may see what is the service's to say, since a client secret is checked against the payment's own record.
-// Echo stays inside: outside there is an http.Handler.
+// Every error, here or below, is answered in one place (errors.go): as a problem document with a code
+// of the contract. An error without a code never shows its text. The route table says who may do what.
+// The service decides who may see what, since it compares a client secret with the payment's record.
+// Echo stays inside: the package offers an http.Handler.
 package api
 
 import (
@@ -20,7 +20,7 @@ import (
 	"kasse/service"
 )
 
-// Options is what the API has to be told.
+// Options configure the API.
 type Options struct {
 	Keys           []Key
 	PublishableKey string // Stripe's, handed to pages
@@ -34,7 +34,7 @@ type Options struct {
 	Observer       Observer        // may be nil
 }
 
-// Observer is told of every request when it has been answered, in the request's own context. The method is one of HTTP's,
+// Observer is called for every request when it has been answered, in the request's own context. The method is one of HTTP's,
 // or OTHER; the route is a pattern of the contract, empty where there is none.
 type Observer interface {
 	Answered(ctx context.Context, method, route string, status int, took time.Duration)
@@ -129,7 +129,7 @@ func newEcho(logger *slog.Logger, observer Observer, more ...echo.MiddlewareFunc
 // are checked by the handler.
 func (a *api) guard(r Route) echo.HandlerFunc {
 	return a.audited(r, func(c echo.Context) error {
-		x := exchangeOf(c)
+		x := infoOf(c)
 		x.route = r.Path
 		r.access.forbidCaching(c)
 		if err := checkPathIDs(c); err != nil {

@@ -86,7 +86,7 @@ func (a *api) audited(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 			result = string(problemOf(err).Code)
 		}
 		if failed, ok := errors.AsType[*service.Error](err); ok {
-			exchangeOf(c).subject.setView(failed.Payment)
+			infoOf(c).subject.setView(failed.Payment)
 		}
 		return err
 	}
@@ -94,7 +94,7 @@ func (a *api) audited(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 
 // logAudit writes the line. The client's address is there only where the request was refused.
 func (a *api) logAudit(c echo.Context, operation, result string) {
-	x := exchangeOf(c)
+	x := infoOf(c)
 	s := x.subject
 	if s.payment == "" {
 		s.setPath(paymentID(c))

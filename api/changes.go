@@ -16,8 +16,8 @@ type amountBody struct {
 
 // cancelBody is the body that cancels a payment.
 type cancelBody struct {
-	Reason  word    `json:"reason"`
-	Unknown unknown `json:",embed"`
+	Reason  nonEmptyString `json:"reason"`
+	Unknown unknown        `json:",embed"`
 }
 
 func (a *api) changePayment(c echo.Context) error {
@@ -29,8 +29,8 @@ func (a *api) changePayment(c echo.Context) error {
 	if err := decode(c, &body, "amount"); err != nil {
 		return err
 	}
-	exchangeOf(c).subject.setAmount(&body.Amount)
-	return answerView(c)(a.changeAmount(c.Request().Context(), exchangeOf(c).caller, paymentID(c), tags, body.Amount))
+	infoOf(c).subject.setAmount(&body.Amount)
+	return answerView(c)(a.changeAmount(c.Request().Context(), infoOf(c).caller, paymentID(c), tags, body.Amount))
 }
 
 func (a *api) cancelPayment(c echo.Context) error {
@@ -47,7 +47,7 @@ func answerView(c echo.Context) func(service.StoredView, error) error {
 		if err != nil {
 			return err
 		}
-		exchangeOf(c).subject.setView(stored.View)
+		infoOf(c).subject.setView(stored.View)
 		c.Response().Header().Set(headerETag, etag(stored.Version))
 		return c.JSONBlob(http.StatusOK, stored.View)
 	}

@@ -70,7 +70,7 @@ type claim struct {
 // readClaims reads the payload of a token whose signature has been verified, as strictly as bodies
 // are read. (encoding/json, which the JWT library uses, would take the last of two amounts, and
 // "Amount" for one.) It returns every claim that is of a wrong type.
-func readClaims(payload []byte) (*claims, []flaw) {
+func readClaims(payload []byte) (*claims, []fieldError) {
 	type plain claims
 	t := new(claims)
 	if json.Unmarshal(payload, (*plain)(t)) == nil {
@@ -78,29 +78,29 @@ func readClaims(payload []byte) (*claims, []flaw) {
 	}
 	var present map[string]jsontext.Value
 	if err := json.Unmarshal(payload, &present); err != nil {
-		return nil, []flaw{payloadFlaw(err)}
+		return nil, []fieldError{payloadError(err)}
 	}
-	var flaws []flaw
+	var fieldErrors []fieldError
 	for _, c := range t.members() {
 		if err := json.Unmarshal(present[c.name], c.into); present[c.name] != nil && err != nil {
-			flaws = append(flaws, c.flaw(err))
+			fieldErrors = append(fieldErrors, c.fieldError(err))
 		}
 	}
-	return t, flaws
+	return t, fieldErrors
 }
 
-// payloadFlaw says why a payload is not an object of claims.
-func payloadFlaw(err error) flaw {
+// payloadError says why a payload is not an object of claims.
+func payloadError(err error) fieldError {
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax) {
-		return flaw{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}
+		return fieldError{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}
 	}
-	return flaw{Detail: "the claims must be a JSON object in UTF-8"}
+	return fieldError{Detail: "the claims must be a JSON object in UTF-8"}
 }
 
-// flaw names the claim, or the member inside it, that could not be read.
-func (c claim) flaw(err error) flaw {
-	found := flaw{Pointer: "/" + c.name, Detail: c.detail}
+// fieldError names the claim, or the member inside it, that could not be read.
+func (c claim) fieldError(err error) fieldError {
+	found := fieldError{Pointer: "/" + c.name, Detail: c.detail}
 	var inside *json.SemanticError
 	if errors.As(err, &inside) && inside.JSONPointer != "" {
 		found.Pointer += string(inside.JSONPointer)
@@ -133,11 +133,11 @@ func (t *claims) mayLive() time.Duration {
 
 // check returns what is wrong with the claims that say whose token it is and when it counts, but
 // for its expiry. The issuer is the one that has to be named; empty: the token needs none.
-func (t *claims) check(audience, issuer string, now time.Time) []flaw {
-	var flaws []flaw
+func (t *claims) check(audience, issuer string, now time.Time) []fieldError {
+	var fieldErrors []fieldError
 	need := func(ok bool, pointer, detail string) {
 		if !ok {
-			flaws = append(flaws, flaw{Pointer: pointer, Detail: detail})
+			fieldErrors = append(fieldErrors, fieldError{Pointer: pointer, Detail: detail})
 		}
 	}
 	latest := now.Add(maxTokenFuture)
@@ -150,12 +150,12 @@ func (t *claims) check(audience, issuer string, now time.Time) []flaw {
 	need(t.ExpiresAt != nil, "/exp", "is required")
 	need(t.IssuedAt != nil, "/iat", "is required")
 	if t.ExpiresAt == nil || t.IssuedAt == nil {
-		return flaws
+		return fieldErrors
 	}
 	need(!t.IssuedAt.After(latest), "/iat", "is in the future")
 	need(t.IssuedAt.UnixMilli() >= 1, "/iat", "is too long ago")
 	need(t.ExpiresAt.Sub(t.IssuedAt.Time) <= t.mayLive(), "/exp", "is too long after iat")
-	return flaws
+	return fieldErrors
 }
 
 // request is the create that a token stands for which opens a payment.

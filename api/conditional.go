@@ -89,13 +89,13 @@ const (
 func neededIfMatch(h http.Header) (entityTags, error) {
 	lines := h[headerIfMatch]
 	if len(lines) == 0 {
-		flaws := []flaw{{Header: headerIfMatch, Detail: "must be the ETag of the payment as you have seen it"}}
-		return entityTags{}, &refusal{codeIfMatchRequired, "The change has to name the version that it changes.", flaws}
+		fieldErrors := []fieldError{{Header: headerIfMatch, Detail: "must be the ETag of the payment as you have seen it"}}
+		return entityTags{}, &refusal{codeIfMatchRequired, "The change has to name the version that it changes.", fieldErrors}
 	}
 	tags := parseEntityTags(lines)
 	if tags.malformed || tags.any == (len(tags.opaque) > 0) {
-		flaws := []flaw{{Header: headerIfMatch, Detail: `must be an ETag of the payment in its quotes, a list of them, or *`}}
-		return entityTags{}, &refusal{service.CodeInvalidRequest, "A header is not valid.", flaws}
+		fieldErrors := []fieldError{{Header: headerIfMatch, Detail: `must be an ETag of the payment in its quotes, a list of them, or *`}}
+		return entityTags{}, &refusal{service.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return tags, nil
 }

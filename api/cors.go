@@ -86,7 +86,7 @@ func (o *origins) refuse(ctx context.Context, origin string) error {
 	}
 	detail := fmt.Sprintf("The origin %q is not listed in CORS_ALLOWED_ORIGINS. "+
 		"An entry is the origin exactly as the browser sends it.", origin)
-	return &refusal{codeOriginNotAllowed, detail, []flaw{{Header: echo.HeaderOrigin, Detail: "is not listed"}}}
+	return &refusal{codeOriginNotAllowed, detail, []fieldError{{Header: echo.HeaderOrigin, Detail: "is not listed"}}}
 }
 
 // isNew reports whether the origin is refused for the first time; false for every one over the bound.

@@ -141,7 +141,7 @@ func (k *IssuerKeys) await(ctx context.Context) {
 	select {
 	case <-running:
 	case <-ctx.Done():
-	case <-time.After(keysBound + time.Second): // nobody runs
+	case <-time.After(keysBound + time.Second): // Run is not running
 	}
 }
 

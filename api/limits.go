@@ -27,7 +27,7 @@ type Limits struct {
 // SharedQuotas counts for all replicas together.
 type SharedQuotas interface {
 	// TakeQuota takes one of so many requests in a period under the name, and says how many are left, or how long to wait
-	// for the next. An error means that nobody has counted; one that was counted twice does no harm.
+	// for the next. An error means that it was not counted; a request that is counted twice does no harm.
 	TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
 }
 
@@ -78,7 +78,7 @@ func (a *api) limitCaller(c echo.Context) error {
 	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
 		take = takeHere // a poll costs one trip to Redis, not two
 	}
-	switch x := exchangeOf(c); x.credential {
+	switch x := infoOf(c); x.credential {
 	case serviceKey:
 		return a.limit(c, a.counters.service, x.caller.Key, take)
 	case orderToken:
@@ -89,7 +89,7 @@ func (a *api) limitCaller(c echo.Context) error {
 
 // limitHolder counts a read by client secret, which the service has compared by now, or refused.
 func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
-	if exchangeOf(c).credential != clientSecret {
+	if infoOf(c).credential != clientSecret {
 		return err
 	}
 	if err == nil {

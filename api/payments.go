@@ -16,15 +16,15 @@ import (
 
 // createBody is the body of a create.
 type createBody struct {
-	Order                     word              `json:"order_id"`
+	Order                     nonEmptyString    `json:"order_id"`
 	Amount                    int64             `json:"amount"` // minor units
-	Currency                  word              `json:"currency"`
-	Customer                  word              `json:"customer"`
-	CaptureMethod             word              `json:"capture_method"`
-	SetupFutureUsage          word              `json:"setup_future_usage"`
+	Currency                  nonEmptyString    `json:"currency"`
+	Customer                  nonEmptyString    `json:"customer"`
+	CaptureMethod             nonEmptyString    `json:"capture_method"`
+	SetupFutureUsage          nonEmptyString    `json:"setup_future_usage"`
 	Description               string            `json:"description"`
-	ReceiptEmail              word              `json:"receipt_email"`
-	StatementDescriptorSuffix word              `json:"statement_descriptor_suffix"`
+	ReceiptEmail              nonEmptyString    `json:"receipt_email"`
+	StatementDescriptorSuffix nonEmptyString    `json:"statement_descriptor_suffix"`
 	Metadata                  map[string]string `json:"metadata"`
 	Session                   *sessionOptions   `json:"customer_session"`
 	Reopen                    bool              `json:"reopen"`
@@ -39,14 +39,14 @@ type sessionBody struct {
 
 // sessionOptions are the features of a customer session.
 type sessionOptions struct {
-	Redisplay      *bool    `json:"redisplay"`
-	RedisplayLimit *int     `json:"redisplay_limit"`
-	RedisplayOnly  []string `json:"allow_redisplay_filters"`
-	Save           bool     `json:"save"`
-	SaveUsage      word     `json:"save_usage"`
-	Remove         bool     `json:"remove"`
-	Surface        word     `json:"surface"`
-	Unknown        unknown  `json:",embed"`
+	Redisplay      *bool          `json:"redisplay"`
+	RedisplayLimit *int           `json:"redisplay_limit"`
+	RedisplayOnly  []string       `json:"allow_redisplay_filters"`
+	Save           bool           `json:"save"`
+	SaveUsage      nonEmptyString `json:"save_usage"`
+	Remove         bool           `json:"remove"`
+	Surface        nonEmptyString `json:"surface"`
+	Unknown        unknown        `json:",embed"`
 }
 
 func (b createBody) request() service.CreateRequest {
@@ -87,7 +87,7 @@ func checkSession(f *service.SessionFeatures) error {
 	}
 	return &refusal{
 		service.CodeInvalidRequest, "The customer session cannot have these features together.",
-		[]flaw{{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"}},
+		[]fieldError{{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"}},
 	}
 }
 
@@ -106,7 +106,7 @@ func newSession(s *service.Session) *session {
 
 func (a *api) createPayment(c echo.Context) error {
 	request, err := a.createRequest(c)
-	about := &exchangeOf(c).subject
+	about := &infoOf(c).subject
 	about.setTerms(request)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (a *api) createPayment(c echo.Context) error {
 // createRequest is what the body of a service key asks for, or what a token says.
 func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 	var body createBody
-	if claims := exchangeOf(c).claims; claims != nil {
+	if claims := infoOf(c).claims; claims != nil {
 		if !claims.opens() {
 			return service.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
 		}
@@ -173,7 +173,7 @@ func (a *api) createCustomerSession(c echo.Context) error {
 		return err
 	}
 	id := paymentID(c)
-	made, err := a.service.RefreshSession(c.Request().Context(), exchangeOf(c).caller, id, features)
+	made, err := a.service.RefreshSession(c.Request().Context(), infoOf(c).caller, id, features)
 	if err != nil {
 		return err
 	}

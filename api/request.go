@@ -41,7 +41,7 @@ func checkPathIDs(c echo.Context) error {
 }
 
 func badParameter(name, detail string) error {
-	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []flaw{{Parameter: name, Detail: detail}}}
+	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []fieldError{{Parameter: name, Detail: detail}}}
 }
 
 // parameters are the query parameters that a route takes.
@@ -59,16 +59,16 @@ func checkQuery(c echo.Context, known parameters) error {
 	if err != nil {
 		return &refusal{code: service.CodeInvalidRequest, detail: "The query string is malformed."}
 	}
-	var flaws []flaw
+	var fieldErrors []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if !slices.Contains(known.names, name) {
-			flaws = append(flaws, flaw{Parameter: name, Detail: "is unknown"})
+			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is unknown"})
 		} else if len(query[name]) > 1 {
-			flaws = append(flaws, flaw{Parameter: name, Detail: "is there more than once"})
+			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is there more than once"})
 		}
 	}
-	if len(flaws) > 0 {
-		return &refusal{service.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", flaws}
+	if len(fieldErrors) > 0 {
+		return &refusal{service.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", fieldErrors}
 	}
 	return nil
 }
@@ -94,8 +94,8 @@ const headerIdempotencyKey = "Idempotency-Key"
 func checkIdempotencyKey(h http.Header) error {
 	keys := h.Values(headerIdempotencyKey)
 	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
-		flaws := []flaw{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
-		return &refusal{service.CodeInvalidRequest, "A header is not valid.", flaws}
+		fieldErrors := []fieldError{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
+		return &refusal{service.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func readJSON(c echo.Context) ([]byte, error) {
 }
 
 func unsupported(header, detail string) error {
-	return &refusal{codeUnsupportedMediaType, "The body must be application/json.", []flaw{{Header: header, Detail: detail}}}
+	return &refusal{codeUnsupportedMediaType, "The body must be application/json.", []fieldError{{Header: header, Detail: detail}}}
 }
 
 func isJSON(contentType []string) bool {

@@ -74,8 +74,8 @@ func (p *signedPayload) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// verify returns the claims of an order token: the signature first, then the claims. Why one is
-// refused is said only to those whose signature is right, with a pointer to the claim.
+// verify returns the claims of an order token. It verifies the signature first, then the claims. Only
+// a token whose signature is right gets the reason of a refusal, with a pointer to the claim.
 func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 	algorithms := []string{tokenAlgorithm}
 	if k.Keys != nil {
@@ -87,17 +87,17 @@ func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 	if err != nil {
 		return nil, unauthenticated()
 	}
-	t, flaws := readClaims(signed.text)
+	t, fieldErrors := readClaims(signed.text)
 	now, issuer := k.Now(), ""
 	if token.Method.Alg() != tokenAlgorithm {
 		issuer = k.Issuer
 	}
-	if len(flaws) == 0 {
-		flaws = t.check(k.Audience, issuer, now)
+	if len(fieldErrors) == 0 {
+		fieldErrors = t.check(k.Audience, issuer, now)
 	}
-	if len(flaws) > 0 {
+	if len(fieldErrors) > 0 {
 		const detail = "The order token has claims that are missing, of a wrong type or not valid."
-		return nil, &refusal{codeUnauthenticated, detail, flaws}
+		return nil, &refusal{codeUnauthenticated, detail, fieldErrors}
 	}
 	if !now.Before(t.ExpiresAt.Time) {
 		return nil, &refusal{code: codeTokenExpired, detail: "The order token has expired: ask the backend for another."}
@@ -127,7 +127,7 @@ func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
 // compare refuses a body that says anything else than the token: the browser has no say.
 func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error {
 	said, asked := t.request(), b.request()
-	var flaws []flaw
+	var fieldErrors []fieldError
 	for _, member := range []struct {
 		pointer jsontext.Pointer
 		same    bool
@@ -146,11 +146,11 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/reopen", !asked.Reopen},
 	} {
 		if present[member.pointer] && !member.same {
-			flaws = append(flaws, flaw{Pointer: string(member.pointer), Detail: "differs from the token"})
+			fieldErrors = append(fieldErrors, fieldError{Pointer: string(member.pointer), Detail: "differs from the token"})
 		}
 	}
-	if len(flaws) > 0 {
-		return &refusal{codeClaimMismatch, "The body may only repeat what the token says.", flaws}
+	if len(fieldErrors) > 0 {
+		return &refusal{codeClaimMismatch, "The body may only repeat what the token says.", fieldErrors}
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (a *api) mintOrderToken(c echo.Context) error {
 		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
 	request, err := a.keyRequest(c)
-	exchangeOf(c).subject.setTerms(request)
+	infoOf(c).subject.setTerms(request)
 	if err = cmp.Or(err, a.Tokens.checkMint(request)); err != nil {
 		return err
 	}
@@ -188,27 +188,27 @@ const maxMintedToken = 6 << 10
 // checkMint refuses a token that could not say all that was asked for, or that is too long, before
 // any terms are recorded.
 func (k Tokens) checkMint(r service.CreateRequest) error {
-	var flaws []flaw
+	var fieldErrors []fieldError
 	if r.StatementDescriptorSuffix != "" {
-		flaws = append(flaws, flaw{
+		fieldErrors = append(fieldErrors, fieldError{
 			Pointer: "/statement_descriptor_suffix",
 			Detail:  "is not for a token to say: open the payment with the service key",
 		})
 	}
 	if r.Reopen {
-		flaws = append(flaws, flaw{
+		fieldErrors = append(fieldErrors, fieldError{
 			Pointer: "/reopen", Detail: "is not for a token to say: reopen the order with the service key",
 		})
 	}
-	if len(flaws) > 0 {
-		return &refusal{service.CodeInvalidRequest, "An order token cannot say all of this.", flaws}
+	if len(fieldErrors) > 0 {
+		return &refusal{service.CodeInvalidRequest, "An order token cannot say all of this.", fieldErrors}
 	}
 	token, _, err := k.mint(r, k.Now().UnixMilli())
 	if err == nil && len(token) > maxMintedToken {
 		detail := fmt.Sprintf("makes a token of %d bytes, and it may have %d: it travels in a header",
 			len(token), maxMintedToken)
-		flaws = []flaw{{Pointer: longestMember(r), Detail: detail}}
-		return &refusal{service.CodeInvalidRequest, "The order token would be too long.", flaws}
+		fieldErrors = []fieldError{{Pointer: longestMember(r), Detail: detail}}
+		return &refusal{service.CodeInvalidRequest, "The order token would be too long.", fieldErrors}
 	}
 	return err
 }

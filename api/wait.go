@@ -14,7 +14,7 @@ const maxWait = 25
 // status returns the payment. While it is the version that the caller has, the answer is held: until there is another,
 // for as long as the caller waits, or until the server drains.
 func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (service.StoredView, error) {
-	ctx, caller := c.Request().Context(), exchangeOf(c).caller
+	ctx, caller := c.Request().Context(), infoOf(c).caller
 	stored, err := a.service.Status(ctx, caller, id)
 	err = a.limitHolder(c, id, err)
 	if err != nil || wait == 0 || !noneMatch(c.Request().Header, etag(stored.Version)) {

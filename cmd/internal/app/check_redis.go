@@ -105,7 +105,7 @@ func (c *checkup) durability(servers []store.Server) {
 		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
 			c.say(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s",
 				s, s.Eviction, noEviction)
-			servers[i].Eviction = noEviction // it is said once
+			servers[i].Eviction = noEviction // one finding, one line
 		}
 	}
 	d := store.Judge(servers, c.RedisWaitReplicas)

@@ -118,7 +118,7 @@ type Config struct {
 	// Unread says of variables that are set, and that nothing reads, which of ours may be meant.
 	Unread []string
 
-	// Listening is told the addresses once both listeners are open; it may be nil.
+	// Listening is called with the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)
 }
 
