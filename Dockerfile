@@ -16,7 +16,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /kasse /kasse
 USER 65532:65532
 
-# The public API; metrics and probes, which stay inside.
+# The public API; metrics and probes, which stay inside: publish 8080 only. Others than this container must reach the probes.
+ENV ADMIN_ADDR=:9090
 EXPOSE 8080 9090
 
 ARG VERSION=unknown REVISION=unknown

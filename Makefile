@@ -121,6 +121,10 @@ cli: ## Stripe's own command line tool against the simulator
 clients: ## clients in TypeScript and Go from openapi.yaml, and a payment with each
 	GO="$(GO)" test/clients/run.sh
 
+.PHONY: clients-all
+clients-all: ## the same with other generators: orval and kubb with Zod, @hey-api/openapi-ts, ogen; no part of check
+	GO="$(GO)" test/clients/all/run.sh
+
 check: breaking clients
 breaking: ## does openapi.yaml break a client of the last release?
 	GO="$(GO)" test/clients/breaking.sh

@@ -28,10 +28,10 @@ func TestAccessIsTheContract(t *testing.T) {
 			got = append(got, "serviceKey"+string(r.access.scope))
 		}
 		if r.access.token {
-			got = append(got, "orderToken")
+			got = append(got, "orderTokenAuth")
 		}
 		if r.access.clientSecret {
-			got = append(got, "clientSecret")
+			got = append(got, "clientSecretAuth")
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s %s takes %v, the contract says %v", r.Method, r.Path, got, want)

@@ -8,7 +8,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// Dependency is what was last heard of something outside that the server needs.
+// Dependency is the last known state of something outside that the server needs.
 type Dependency struct {
 	Name string
 	OK   bool
@@ -37,7 +37,7 @@ type readiness struct {
 	Dependencies map[string]string `json:"dependencies"`
 }
 
-// readinessBy words what the function says. A server that was ready and no longer is has been told to stop.
+// readinessBy renders the function's result. A server that was ready and is no longer is draining.
 func readinessBy(ready func() (bool, []Dependency)) echo.HandlerFunc {
 	var wasReady atomic.Bool
 	return func(c echo.Context) error {

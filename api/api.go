@@ -1,9 +1,9 @@
 // Package api is Kasse over HTTP: it turns requests into calls of the service, and what comes back into answers.
 //
-// One invariant holds all of it: whatever goes wrong, here or below, leaves through one door (errors.go) as a problem
-// document with a code of the contract, and nothing without a code shows its text. Who may do what stands in the route
-// table; who may see what is the service's to say, since a client secret is checked against the payment's own record.
-// Echo stays inside: outside there is an http.Handler.
+// Every error, here or below, is answered in one place (errors.go): as a problem document with a code
+// of the contract. An error without a code never shows its text. The route table says who may do what.
+// The service decides who may see what, since it compares a client secret with the payment's record.
+// Echo stays inside: the package offers an http.Handler.
 package api
 
 import (
@@ -20,7 +20,7 @@ import (
 	"kasse/service"
 )
 
-// Options is what the API has to be told.
+// Options configure the API.
 type Options struct {
 	Keys           []Key
 	PublishableKey string // Stripe's, handed to pages
@@ -34,7 +34,7 @@ type Options struct {
 	Observer       Observer        // may be nil
 }
 
-// Observer is told of every request when it has been answered, in the request's own context. The method is one of HTTP's,
+// Observer is called for every request when it has been answered, in the request's own context. The method is one of HTTP's,
 // or OTHER; the route is a pattern of the contract, empty where there is none.
 type Observer interface {
 	Answered(ctx context.Context, method, route string, status int, took time.Duration)
@@ -46,9 +46,14 @@ type Route struct {
 	Path   string // as openapi.yaml writes it, "/v1/payments/{payment_intent}"
 
 	access access
-	query  []string // the query parameters that it takes
+	query  parameters
+	audit  string // the operation's name in the audit log; empty: it moves no money and changes no order
 	handle echo.HandlerFunc
 }
+
+// Audit returns the operation's name in the audit log; empty where the operation moves no money and
+// changes no order.
+func (r Route) Audit() string { return r.audit }
 
 type api struct {
 	Options
@@ -60,7 +65,7 @@ type api struct {
 // New returns the public API. Its server has to bound the time that reading a request may take.
 func New(svc *service.Service, o Options) http.Handler {
 	a := &api{Options: o, service: svc, counters: newCounters(o.Limits), proxies: o.TrustedProxies}
-	e := newEcho(o.Logger, o.Observer, a.proxies.overTLS, origins(o.Origins).share)
+	e := newEcho(o.Logger, o.Observer, a.proxies.overTLS, newOrigins(o.Origins, o.Logger).share)
 	for _, r := range a.routes() {
 		handle := a.guard(r)
 		e.Add(r.Method, echoPath(r.Path), handle)
@@ -84,25 +89,27 @@ func (a *api) routes() []Route {
 		writeOwn = access{scope: service.ScopeWrite, token: true}
 		readOwn  = access{scope: service.ScopeRead, token: true}
 		readAny  = access{scope: service.ScopeRead, token: true, clientSecret: true}
-		wait     = []string{"wait"}
-		feedPage = []string{"after", "limit", "wait"}
+		none     = parameters{}
+		wait     = parameters{names: []string{"wait"}}
+		feedPage = parameters{names: []string{"after", "limit", "wait"}}
+		ignored  = parameters{ignored: true} // platforms add their own to the address that Stripe is given
 	)
 	return []Route{
-		{"POST", "/v1/payments", writeOwn, nil, a.createPayment},
-		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, nil, a.createCustomerSession},
-		{"GET", "/v1/payments/{payment_intent}", readAny, wait, a.getPayment},
-		{"PATCH", "/v1/payments/{payment_intent}", write, nil, a.changePayment},
-		{"POST", "/v1/payments/{payment_intent}/cancel", manage, nil, a.cancelPayment},
-		{"POST", "/v1/payments/{payment_intent}/capture", manage, nil, a.capturePayment},
-		{"POST", "/v1/payments/{payment_intent}/refunds", manage, nil, a.createRefund},
-		{"GET", "/v1/payments/{payment_intent}/refunds", read, nil, a.listRefunds},
-		{"GET", "/v1/payments/{payment_intent}/history", read, nil, a.getPaymentHistory},
-		{"GET", "/v1/orders/{order_id}", readOwn, nil, a.getOrder},
-		{"POST", "/v1/order-tokens", write, nil, a.mintOrderToken},
-		{"GET", "/v1/events", events, feedPage, a.listEvents},
-		{"GET", "/v1/config", anybody, nil, a.getConfig},
-		{"POST", "/webhooks/stripe", anybody, nil, a.receiveStripeEvent},
-		{"GET", "/openapi.yaml", anybody, nil, getOpenAPI},
+		{"POST", "/v1/payments", writeOwn, none, "createPayment", a.createPayment},
+		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, none, "", a.createCustomerSession},
+		{"GET", "/v1/payments/{payment_intent}", readAny, wait, "", a.getPayment},
+		{"PATCH", "/v1/payments/{payment_intent}", write, none, "changePayment", a.changePayment},
+		{"POST", "/v1/payments/{payment_intent}/cancel", manage, none, "cancelPayment", a.cancelPayment},
+		{"POST", "/v1/payments/{payment_intent}/capture", manage, none, "capturePayment", a.capturePayment},
+		{"POST", "/v1/payments/{payment_intent}/refunds", manage, none, "createRefund", a.createRefund},
+		{"GET", "/v1/payments/{payment_intent}/refunds", read, none, "", a.listRefunds},
+		{"GET", "/v1/payments/{payment_intent}/history", read, none, "", a.getPaymentHistory},
+		{"GET", "/v1/orders/{order_id}", readOwn, none, "", a.getOrder},
+		{"POST", "/v1/order-tokens", write, none, "mintOrderToken", a.mintOrderToken},
+		{"GET", "/v1/events", events, feedPage, "", a.listEvents},
+		{"GET", "/v1/config", anybody, none, "", a.getConfig},
+		{"POST", "/webhooks/stripe", anybody, ignored, "", a.receiveStripeEvent},
+		{"GET", "/openapi.yaml", anybody, none, "", a.getOpenAPI},
 	}
 }
 
@@ -121,8 +128,8 @@ func newEcho(logger *slog.Logger, observer Observer, more ...echo.MiddlewareFunc
 // guard checks a request in the contract's order: ids in the path, credential, scope, limits, query. Headers and body
 // are checked by the handler.
 func (a *api) guard(r Route) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		x := exchangeOf(c)
+	return a.audited(r, func(c echo.Context) error {
+		x := infoOf(c)
 		x.route = r.Path
 		r.access.forbidCaching(c)
 		if err := checkPathIDs(c); err != nil {
@@ -138,7 +145,7 @@ func (a *api) guard(r Route) echo.HandlerFunc {
 			return err
 		}
 		return r.handle(c)
-	}
+	})
 }
 
 var braces = strings.NewReplacer("/{", "/:", "}", "")

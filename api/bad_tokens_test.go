@@ -87,6 +87,49 @@ func TestBadTokensAreNone(t *testing.T) {
 	}
 }
 
+// TestBadClaimsAreNamed: what is wrong with the claims is said with pointers, to those who can sign
+// and to no others.
+func TestBadClaimsAreNamed(t *testing.T) {
+	w := newWorld(t)
+	now, good := w.now.Unix(), encode(t, w.claims(nil))
+	for _, test := range []struct {
+		changed claims
+		where   []string
+	}{
+		{claims{"amount": "4999"}, []string{"/amount"}},
+		{claims{"amount": 49.99, "currency": 978, "rev": "now"}, []string{"/amount", "/currency", "/rev"}},
+		{claims{"exp": "tomorrow", "iat": []int{}, "nbf": true}, []string{"/exp", "/iat", "/nbf"}},
+		{claims{"aud": []any{"kasse", 1}}, []string{"/aud"}},
+		{claims{"order_id": 1, "customer": 2, "capture_method": 3, "setup_future_usage": 4}, []string{"/order_id", "/customer", "/capture_method", "/setup_future_usage"}},
+		{claims{"description": 1, "receipt_email": claims{}, "iss": 1, "sub": 1, "jti": 1}, []string{"/description", "/receipt_email", "/iss", "/sub", "/jti"}},
+		{claims{"metadata": "web"}, []string{"/metadata"}},
+		{claims{"metadata": claims{"a/b": 1}}, []string{"/metadata/a~1b"}},
+		{claims{"customer_session": "web"}, []string{"/customer_session"}},
+		{claims{"customer_session": claims{"save": "yes"}}, []string{"/customer_session/save"}},
+		{claims{"customer_session": claims{"allow_redisplay_filters": []any{"always", 1}}}, []string{"/customer_session/allow_redisplay_filters/1"}},
+		{claims{"aud": "other", "order_id": "..", "exp": nil, "iat": nil, "rev": 0}, []string{"/aud", "/order_id", "/exp", "/iat", "/rev"}},
+		{claims{"exp": now + 86400*2}, []string{"/exp"}},
+		{claims{"iat": now + 61, "nbf": now + 61}, []string{"/iat", "/nbf"}},
+	} {
+		t.Run(encode(t, test.changed), func(t *testing.T) {
+			w.t = t
+			payload := encode(t, w.claims(test.changed))
+			w.checkRefusal(refused{
+				line: createLine, token: sign(t, goodHeader, payload, newSecret, sha256.New), status: http.StatusUnauthorized, code: "unauthenticated", where: test.where,
+			})
+			w.checkRefusal(refused{line: createLine, token: sign(t, goodHeader, payload, oldSecret, sha256.New), status: http.StatusUnauthorized, code: "unauthenticated"})
+		})
+	}
+	w.t = t
+	for payload, where := range map[string][]string{
+		strings.TrimSuffix(good, "}") + `,"amount":1}`: {"/amount"}, `[]`: {""}, `null`: {""}, strings.Replace(good, "shop-1", "shop\xff", 1): {""},
+	} {
+		w.checkRefusal(refused{
+			line: createLine, token: sign(t, goodHeader, payload, newSecret, sha256.New), status: http.StatusUnauthorized, code: "unauthenticated", where: where,
+		})
+	}
+}
+
 // checkUntouched says that nothing was written since, and Stripe not called.
 func (w *world) checkUntouched(dump string, calls int) {
 	w.t.Helper()

@@ -29,6 +29,7 @@ type access struct {
 var (
 	varyByCaller    = []string{"Authorization, Origin"}
 	noStore         = []string{"no-store"}
+	publicNoCache   = []string{"public, no-cache"}
 	privateNoCache  = []string{"private, no-cache"}
 	noSniff         = []string{"nosniff"}
 	varyByOrigin    = []string{echo.HeaderOrigin}
@@ -54,7 +55,7 @@ func (a *api) admit(c echo.Context, need access) error {
 	if need.scope == "" {
 		return nil
 	}
-	x := exchangeOf(c)
+	x := infoOf(c)
 	if err := a.authenticate(c.Request(), x); err != nil {
 		return a.limitRefused(c, err)
 	}
@@ -91,7 +92,7 @@ func isJWT(text string) bool {
 
 // authenticate tells the kinds of credentials apart by their shape, and notes who asks. Two headers are none: proxies
 // would choose.
-func (a *api) authenticate(r *http.Request, x *exchange) error {
+func (a *api) authenticate(r *http.Request, x *requestInfo) error {
 	values := r.Header.Values(echo.HeaderAuthorization)
 	if len(values) != 1 {
 		return unauthenticated()

@@ -165,3 +165,25 @@ func TestOrderOfChecks(t *testing.T) {
 		}
 	}
 }
+
+// TestRefundAcrossARotatedKey: a service key is replaced by a second one of its name. A refund that
+// was sent with the old key and is repeated with the new one is made once.
+func TestRefundAcrossARotatedKey(t *testing.T) {
+	w := newWorld(t)
+	w.deliverWebhooks()
+	made := w.paid("shop-2")
+	ids := map[string]bool{}
+	for _, token := range []string{fullKey, rotatedKey, fullKey, rotatedKey} {
+		answer := w.send(request{
+			line: "POST /v1/payments/" + made.PaymentIntent + "/refunds", token: token, body: `{"amount":1000}`, header: map[string]string{"Idempotency-Key": "one"},
+		})
+		var given givenBack
+		if answer.into(t, http.StatusCreated, &given); given.Payment.AmountRefunded != 1000 {
+			t.Errorf("given back: %s", answer.body)
+		}
+		ids[given.Refund.ID] = true
+	}
+	if len(ids) != 1 {
+		t.Errorf("there are %d refunds", len(ids))
+	}
+}

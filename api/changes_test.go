@@ -82,19 +82,23 @@ func TestChangeThatIsNone(t *testing.T) {
 	header := func(value string) refused {
 		return refused{name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 400, code: "invalid_request", where: []string{"If-Match"}}
 	}
+	passed := func(value string) refused {
+		return refused{name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 412, code: "version_mismatch"}
+	}
 	body := func(text string, status int, code string, where ...string) refused {
 		return refused{name: "body " + text, line: line, body: text, header: ifMatch(tag), status: status, code: code, where: where}
 	}
 	for _, r := range []refused{
 		{name: "no If-Match", line: line, body: `{"amount":1}`, status: 428, code: "if_match_required", where: []string{"If-Match"}},
 		{name: "no If-Match, nothing else right", line: line, body: `{`, header: map[string]string{"Content-Type": "text/plain"}, status: 428, code: "if_match_required", where: []string{"If-Match"}},
-		header(""), header("*"), header("1"), header(strings.Trim(tag, `"`)), header("W/" + tag), header(tag + ", " + tag), header(`"1", ` + tag), header(`"01"`), header(`"+1"`), header(`"1`), header(`""1""`), header(`"x"`),
-		header(`"99999999999999999999"`), header(" "),
+		header(""), header(" "), header(","), header("1"), header(strings.Trim(tag, `"`)), header(`"1`), header(`""1""`), header(`w/` + tag), header(tag + " " + tag),
+		header(tag + ", *"), header("*, " + tag), header("**"), header("* x"), header(tag + ", 1"), header(tag + "x"), header("\"1 2\""),
+		passed(`"x"`), passed(`"01"`), passed(`"+1"`), passed(`"-1"`), passed(`""`), passed(`"1"`), passed(`W/"1-gzip"`), passed(`"1", "2"`), passed(`"99999999999999999999"`),
+		passed(tag[:len(tag)-1] + `-x"`), passed(tag[:len(tag)-1] + `-gzip-gzip-gzip"`), passed(`"a,b", "gzip"`),
 		body(``, 400, "invalid_request", "/amount"), body(`{}`, 400, "invalid_request", "/amount"), body(`{"amount":null}`, 400, "invalid_request", "/amount"),
 		body(`{"amount":"1"}`, 400, "invalid_request", "/amount"), body(`{"amount":1.5}`, 400, "invalid_request", "/amount"), body(`{"amount":1,"currency":"usd"}`, 400, "invalid_request", "/currency"),
 		body(`{"amount":1,"amount":2}`, 400, "invalid_json", "/amount"), body(`[1]`, 400, "invalid_request"), body(`{"amount":0}`, 422, "amount_out_of_range", "/amount"),
 		body(`{"amount":-1}`, 422, "amount_out_of_range", "/amount"), body(`{"amount":100000000}`, 422, "amount_out_of_range", "/amount"), body(`{"amount":9007199254740993}`, 422, "amount_out_of_range", "/amount"),
-		{name: "wrong version", line: line, body: `{"amount":1}`, header: ifMatch(`"1"`), status: 412, code: "version_mismatch"},
 		{name: "not there", line: "PATCH /v1/payments/pi-x", body: `{"amount":1}`, header: ifMatch(tag), status: 400, code: "invalid_request", where: []string{"payment_intent"}},
 		{name: "unknown reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel", body: `{"reason":"tired"}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/reason"}},
 		{name: "empty reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel", body: `{"reason":""}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/reason"}},
@@ -111,6 +115,27 @@ func TestChangeThatIsNone(t *testing.T) {
 	w.t = t
 	w.checkUntouched(dump, calls)
 	w.send(request{line: "PATCH /v1/payments/pi_nothing", token: shopKey, body: `{"amount":1}`, header: ifMatch(tag)}).says(t, http.StatusNotFound, "not_found")
+}
+
+// TestChangeByEveryFormOfIfMatch: a list, "*", and an ETag as proxies rewrite it allow the change;
+// each change has a version of its own.
+func TestChangeByEveryFormOfIfMatch(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	for n := range forms(etagOf(made)) {
+		value, amount := forms(etagOf(made))[n], 5000+n
+		if strings.HasPrefix(value, "x") {
+			continue // what is not a tag is refused here
+		}
+		answer := w.send(request{
+			line: "PATCH /v1/payments/" + made.PaymentIntent, token: shopKey, body: fmt.Sprintf(`{"amount":%d}`, amount), header: ifMatch(value),
+		})
+		var changed opened
+		if answer.into(t, http.StatusOK, &changed); changed.Amount != int64(amount) || changed.Version <= made.Version {
+			t.Errorf("If-Match: %s: %s", value, answer.body)
+		}
+		made.Version = changed.Version
+	}
 }
 
 // TestChangeByState: the price changes only while the payment waits for a payment method, and a failed one may be tried

@@ -96,6 +96,8 @@ func TestValuesInAToken(t *testing.T) {
 		{claims{"metadata": claims{"kasse_order_id": "shop-2", "": "x", "empty": ""}}, 400, "invalid_request", []string{"/metadata", "/metadata/empty", "/metadata/kasse_order_id"}},
 		{claims{"customer_session": claims{"surface": "watch"}}, 400, "invalid_request", []string{"/customer_session/surface"}},
 		{claims{"customer_session": claims{"redisplay_limit": 0, "save_usage": "on_session"}}, 400, "invalid_request", []string{"/customer_session/redisplay_limit", "/customer_session/save_usage"}},
+		{claims{"customer_session": claims{"save": true}}, 400, "invalid_request", []string{"/customer_session/save_usage"}},
+		{claims{"customer_session": claims{"save_usage": "on_session"}}, 400, "invalid_request", []string{"/customer_session/save_usage"}},
 		{claims{"amount": nil}, 403, "insufficient_scope", nil},
 		{claims{"currency": nil}, 403, "insufficient_scope", nil},
 		{claims{"currency": json.RawMessage("null")}, 403, "insufficient_scope", nil},

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -15,6 +17,19 @@ func (a *api) getConfig(c echo.Context) error {
 	}{a.PublishableKey, a.Livemode})
 }
 
-func getOpenAPI(c echo.Context) error {
+// specETag is the ETag of openapi.yaml: a hash of it, so that all replicas of one version have the same.
+var specETag = fmt.Sprintf(`"%x"`, sha256.Sum256(spec.OpenAPI))
+
+// getOpenAPI answers with the contract. It is the largest answer that needs no credential, and so
+// it is limited for each address, at the figure of refused credentials.
+func (a *api) getOpenAPI(c echo.Context) error {
+	if err := a.limit(c, a.counters.contract, a.proxies.client(c.Request()), takeHere); err != nil {
+		return err
+	}
+	c.Response().Header()[headerETag] = []string{specETag}
+	c.Response().Header()[echo.HeaderCacheControl] = publicNoCache
+	if noneMatch(c.Request().Header, specETag) {
+		return c.NoContent(http.StatusNotModified)
+	}
 	return c.Blob(http.StatusOK, "application/yaml", spec.OpenAPI)
 }

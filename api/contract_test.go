@@ -179,6 +179,36 @@ func TestRoutesAreTheContract(t *testing.T) {
 	}
 }
 
+// TestContractHasNoDefaults: clients that are generated fill in a default of a request, which then
+// overrides the token's claim, or they make its member required.
+func TestContractHasNoDefaults(t *testing.T) {
+	for number, line := range strings.Split(string(spec.OpenAPI), "\n") {
+		if strings.HasPrefix(strings.TrimSpace(line), "default:") || strings.Contains(line, ", default:") {
+			t.Errorf("line %d: %s", number+1, line)
+		}
+	}
+}
+
+// TestContractNamesAreDistinct: a generator of Go writes one name in capitals for a schema and for
+// a security scheme, and one that meets both of them generates nothing.
+func TestContractNamesAreDistinct(t *testing.T) {
+	components := contract(t).Components
+	seen := map[string]string{}
+	note := func(kind, name string) {
+		goName := strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+		if other, there := seen[goName]; there {
+			t.Errorf("the %s %s and the %s have one name in Go", kind, name, other)
+		}
+		seen[goName] = kind + " " + name
+	}
+	for name := range components.Schemas {
+		note("schema", name)
+	}
+	for name := range components.SecuritySchemes {
+		note("security scheme", name)
+	}
+}
+
 // recorder is a testing.TB that remembers a failure.
 type recorder struct {
 	testing.TB

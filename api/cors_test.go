@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
 	for _, origin := range strangers {
 		g.passed.Add(int64(time.Hour)) // who has no credential is limited too
 		origin = strings.TrimSuffix(origin, "\t") + strings.Repeat("x", strings.Count(origin, "\t"))
-		for line, want := range map[string]int{"GET /v1/config": 200, "GET /v1/payments/" + made.PaymentIntent: 401, "OPTIONS /v1/payments": 405} {
+		for line, want := range map[string]int{"GET /v1/config": 200, "GET /v1/payments/" + made.PaymentIntent: 401, "OPTIONS /v1/payments": 403} {
 			answer := g.send(request{line: line, bad: true, header: map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"}})
 			if found := corsHeaders(answer.header); answer.status != want || len(found) > 0 {
 				t.Errorf("%q: %s: %d %v", origin, line, answer.status, found)
@@ -114,6 +115,38 @@ func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
 	if answer := g.send(request{line: "GET /v1/config"}); answer.status != 200 || len(corsHeaders(answer.header)) > 0 || answer.header.Get("Vary") != "Origin" {
 		t.Errorf("without an origin: %d %v", answer.status, answer.header)
 	}
+}
+
+// TestPreflightOfAStrangerSaysWhy: the origin and the setting are named, in the answer and once in
+// the log. Made-up origins do not fill the log.
+func TestPreflightOfAStrangerSaysWhy(t *testing.T) {
+	g := newGuarded(t)
+	preflight := func(origin string) reply {
+		header := map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"}
+		return g.send(request{line: "OPTIONS /v1/payments", bad: true, header: header}).says(t, http.StatusForbidden, "origin_not_allowed")
+	}
+	for range 3 {
+		for _, origin := range []string{"https://www.shop.example", "null", "http://localhost:3000"} {
+			answer := preflight(origin)
+			var problem struct{ Detail string }
+			answer.into(t, http.StatusForbidden, &problem)
+			if !strings.Contains(problem.Detail, `"`+origin+`" is not listed in CORS_ALLOWED_ORIGINS`) || answer.header.Get("Allow") != "" {
+				t.Errorf("%s: %s %v", origin, answer.body, answer.header)
+			}
+		}
+	}
+	if lines := strings.Count(g.logs.String(), "CORS_ALLOWED_ORIGINS"); lines != 3 || !strings.Contains(g.logs.String(), `"origin":"https://www.shop.example"`) {
+		t.Errorf("the log has %d lines: %s", lines, g.logs)
+	}
+	for n := range 200 {
+		preflight("https://" + strings.Repeat("x", 2000) + strconv.Itoa(n) + ".example")
+		preflight("https://" + strconv.Itoa(n) + ".example")
+	}
+	if lines := strings.Count(g.logs.String(), "CORS_ALLOWED_ORIGINS"); lines != 100 {
+		t.Errorf("the log has %d lines", lines)
+	}
+	without := map[string]string{"Access-Control-Request-Method": "POST"}
+	g.send(request{line: "OPTIONS /v1/payments", bad: true, header: without}).says(t, http.StatusMethodNotAllowed, "method_not_allowed")
 }
 
 func TestTwoOriginsAreNone(t *testing.T) {

@@ -12,15 +12,15 @@ import (
 	"kasse/service"
 )
 
-// word is a string that, where it is given, is not empty.
-type word string
+// nonEmptyString is a string that, where it is given, is not empty.
+type nonEmptyString string
 
 // unknown takes the members that an object may not have; every object of a body embeds one.
 type unknown map[string]unknownMember
 
 type unknownMember struct{}
 
-// decode is the one door for bodies: it reads the JSON object that the request carries into a struct, and finds all
+// decode reads every body: it puts the JSON object that the request carries into a struct, and finds all
 // that is of a wrong type, unknown or missing. null stands for absent, and an empty body for an empty object.
 func decode(c echo.Context, into any, required ...string) error {
 	_, err := decodeMembers(c, into, required...)
@@ -48,8 +48,8 @@ func invalidJSON(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
-		flaws := []flaw{{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}}
-		return &refusal{codeInvalidJSON, "The body holds the same key twice.", flaws}
+		fieldErrors := []fieldError{{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}}
+		return &refusal{codeInvalidJSON, "The body holds the same key twice.", fieldErrors}
 	case errors.As(err, &syntax):
 		return &refusal{code: codeInvalidJSON, detail: fmt.Sprintf("The body is not valid JSON at byte %d.", syntax.ByteOffset)}
 	}
@@ -58,17 +58,17 @@ func invalidJSON(err error) error {
 
 // decoder notes what is wrong with the values of a body, and goes on.
 type decoder struct {
-	present   map[jsontext.Pointer]bool // the members that are there and not null
-	flaws     []flaw
-	notObject bool // the body as a whole
+	present     map[jsontext.Pointer]bool // the members that are there and not null
+	fieldErrors []fieldError
+	notObject   bool // the body as a whole
 }
 
-// maxFlaws bounds an answer; whoever makes so many mistakes has made one.
-const maxFlaws = 100
+// maxFieldErrors bounds an answer.
+const maxFieldErrors = 100
 
-func (d *decoder) flaw(at jsontext.Pointer, detail string) {
-	if len(d.flaws) < maxFlaws {
-		d.flaws = append(d.flaws, flaw{Pointer: string(at), Detail: detail})
+func (d *decoder) addError(at jsontext.Pointer, detail string) {
+	if len(d.fieldErrors) < maxFieldErrors {
+		d.fieldErrors = append(d.fieldErrors, fieldError{Pointer: string(at), Detail: detail})
 	}
 }
 
@@ -79,13 +79,13 @@ func (d *decoder) verdict(required []string) error {
 	}
 	for _, name := range required {
 		if pointer := jsontext.Pointer("/" + name); !d.present[pointer] {
-			d.flaw(pointer, "is required")
+			d.addError(pointer, "is required")
 		}
 	}
-	if len(d.flaws) == 0 {
+	if len(d.fieldErrors) == 0 {
 		return nil
 	}
-	return &refusal{service.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.", d.flaws}
+	return &refusal{service.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.", d.fieldErrors}
 }
 
 // expectations are the JSON values that the kinds of Go values in a body are read from.
@@ -126,17 +126,17 @@ func (d *decoder) value(in *jsontext.Decoder, into any) error {
 	}
 	switch err := json.Unmarshal(text, into); {
 	case isUnknown:
-		d.flaw(in.StackPointer(), "is unknown")
+		d.addError(in.StackPointer(), "is unknown")
 	case err != nil || kind == jsontext.KindNull:
-		d.flaw(in.StackPointer(), want.detail)
-	case isEmptyWord(into):
-		d.flaw(in.StackPointer(), "must not be empty")
+		d.addError(in.StackPointer(), want.detail)
+	case isEmptyString(into):
+		d.addError(in.StackPointer(), "must not be empty")
 	}
 	return nil
 }
 
-func isEmptyWord(value any) bool {
-	w, ok := value.(*word)
+func isEmptyString(value any) bool {
+	w, ok := value.(*nonEmptyString)
 	return ok && *w == ""
 }
 

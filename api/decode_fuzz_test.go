@@ -35,7 +35,7 @@ func FuzzBody(f *testing.F) {
 		err := decode(jsonRequest(text), &body, "order_id", "amount", "currency")
 		if err != nil {
 			var refused *refusal
-			if !errors.As(err, &refused) || kinds[refused.code].status < 400 || kinds[refused.code].status > 499 {
+			if !errors.As(err, &refused) || problemTypes[refused.code].status < 400 || problemTypes[refused.code].status > 499 {
 				t.Fatalf("%q is no refusal: %v", text, err)
 			}
 			return

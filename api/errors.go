@@ -19,6 +19,7 @@ const (
 	codeUnauthenticated      service.Code = "unauthenticated"
 	codeTokenExpired         service.Code = "token_expired"
 	codeInsufficientScope    service.Code = "insufficient_scope"
+	codeOriginNotAllowed     service.Code = "origin_not_allowed"
 	codeMethodNotAllowed     service.Code = "method_not_allowed"
 	codeBodyTooLarge         service.Code = "body_too_large"
 	codeUnsupportedMediaType service.Code = "unsupported_media_type"
@@ -29,21 +30,22 @@ const (
 	codeIdempotencyKeyRequired service.Code = "idempotency_key_required"
 )
 
-// kind is what all problems of one code have in common.
-type kind struct {
+// problemType is what all problems of one code have in common.
+type problemType struct {
 	status    int
 	title     string
 	retryable bool // the same request may succeed later, as it is
 }
 
-// kinds is the contract's list of codes.
-var kinds = map[service.Code]kind{
+// problemTypes is the contract's list of codes.
+var problemTypes = map[service.Code]problemType{
 	"invalid_json":             {400, "The body is not valid JSON.", false},
 	"invalid_request":          {400, "The request is not valid.", false},
 	"invalid_signature":        {400, "The signature is not valid.", false},
 	"unauthenticated":          {401, "A valid credential is needed.", false},
 	"token_expired":            {401, "The token has expired.", false},
 	"insufficient_scope":       {403, "The credential may not do this.", false},
+	"origin_not_allowed":       {403, "The page's origin is not listed.", false},
 	"not_found":                {404, "There is nothing here.", false},
 	"method_not_allowed":       {405, "The method is not allowed here.", false},
 	"order_conflict":           {409, "The order already has other terms.", false},
@@ -74,8 +76,8 @@ var kinds = map[service.Code]kind{
 	"stripe_timeout":           {504, "Stripe did not answer in time.", true},
 }
 
-// flaw is one thing that is wrong with a request, and where.
-type flaw struct {
+// fieldError is one thing that is wrong with a request, and where.
+type fieldError struct {
 	Pointer   string `json:"pointer,omitzero"` // into the body
 	Parameter string `json:"parameter,omitzero"`
 	Header    string `json:"header,omitzero"`
@@ -84,9 +86,9 @@ type flaw struct {
 
 // refusal is an error that HTTP finds by itself, before the service is asked.
 type refusal struct {
-	code   service.Code
-	detail string
-	flaws  []flaw
+	code        service.Code
+	detail      string
+	fieldErrors []fieldError
 }
 
 func (r *refusal) Error() string { return string(r.code) + ": " + r.detail }
@@ -100,7 +102,7 @@ type problem struct {
 	Code            service.Code   `json:"code"`
 	Retryable       bool           `json:"retryable"`
 	RequestID       string         `json:"request_id"`
-	Errors          []flaw         `json:"errors,omitzero"`
+	Errors          []fieldError   `json:"errors,omitzero"`
 	DeclineCode     string         `json:"decline_code,omitzero"`
 	StripeRequestID string         `json:"stripe_request_id,omitzero"`
 	Payment         jsontext.Value `json:"payment,omitzero"`
@@ -109,11 +111,11 @@ type problem struct {
 	retryAfter time.Duration
 }
 
-func newProblem(code service.Code, detail string, flaws []flaw) problem {
-	k := kinds[code]
+func newProblem(code service.Code, detail string, fieldErrors []fieldError) problem {
+	t := problemTypes[code]
 	return problem{
-		Type: "urn:kasse:problem:" + string(code), Title: k.title, Status: k.status, Detail: detail,
-		Code: code, Retryable: k.retryable, Errors: flaws,
+		Type: "urn:kasse:problem:" + string(code), Title: t.title, Status: t.status, Detail: detail,
+		Code: code, Retryable: t.retryable, Errors: fieldErrors,
 	}
 }
 
@@ -124,8 +126,8 @@ func problemOf(err error) problem {
 	var failed *service.Error
 	switch {
 	case errors.As(err, &refused):
-		return newProblem(refused.code, refused.detail, refused.flaws)
-	case errors.As(err, &failed) && failed.Code != service.CodeInternal && kinds[failed.Code].status != 0:
+		return newProblem(refused.code, refused.detail, refused.fieldErrors)
+	case errors.As(err, &failed) && failed.Code != service.CodeInternal && problemTypes[failed.Code].status != 0:
 		return serviceProblem(failed)
 	case errors.Is(err, echo.ErrNotFound):
 		return newProblem(service.CodeNotFound, "There is no such path.", nil)
@@ -136,11 +138,11 @@ func problemOf(err error) problem {
 }
 
 func serviceProblem(e *service.Error) problem {
-	var flaws []flaw
+	var fieldErrors []fieldError
 	for _, f := range e.Fields {
-		flaws = append(flaws, flaw{Pointer: f.Pointer, Parameter: f.Parameter, Detail: f.Detail})
+		fieldErrors = append(fieldErrors, fieldError{Pointer: f.Pointer, Parameter: f.Parameter, Detail: f.Detail})
 	}
-	p := newProblem(e.Code, e.Detail, flaws)
+	p := newProblem(e.Code, e.Detail, fieldErrors)
 	p.DeclineCode, p.StripeRequestID, p.Oldest = e.DeclineCode, e.StripeRequestID, e.Oldest
 	p.Payment, p.retryAfter = e.Payment, e.RetryAfter
 	return p
@@ -161,6 +163,6 @@ func (p problem) write(c echo.Context) error {
 	if h.Get(echo.HeaderCacheControl) == "" {
 		h.Set(echo.HeaderCacheControl, "no-store") // caches may keep a 404 by themselves
 	}
-	p.RequestID = exchangeOf(c).requestID
+	p.RequestID = infoOf(c).requestID
 	return answer(c, p.Status, "application/problem+json", p)
 }

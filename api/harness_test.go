@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 
 const (
 	fullKey        = "ksk_test_full_full_full_full_full_full_full"
+	rotatedKey     = "ksk_test_full_next_next_next_next_next_next" // of the same name
 	shopKey        = "ksk_test_shop_shop_shop_shop_shop_shop_shop" // all but manage
 	readKey        = "ksk_test_read_read_read_read_read_read_read"
 	webhookSecret  = "whsec_test_kasse_kasse_kasse"
@@ -96,6 +97,7 @@ func (w *world) options(logger *slog.Logger) api.Options {
 	return api.Options{
 		Keys: []api.Key{
 			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents, service.ScopeManage),
+			newKey("full", rotatedKey, service.ScopeRead, service.ScopeManage),
 			newKey("shop", shopKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents),
 			newKey("read", readKey, service.ScopeRead),
 		},

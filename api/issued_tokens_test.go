@@ -1,6 +1,8 @@
 package api_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -122,7 +124,7 @@ func TestBadIssuedTokensAreNone(t *testing.T) {
 		jwk(t, "rsa", rsaKey(), "alg", "RS256"), jwk(t, "ec", ecKey()), jwk(t, "ed", edwardsKey()), jwk(t, "ec384", ec384Key()), jwk(t, "weak", weakKey()),
 		map[string]string{"kty": "oct", "kid": "oct", "k": base64url([]byte(newSecret))}, jwk(t, "encrypt", ecKey(), "use", "enc"), jwk(t, "other", rsaKey(), "alg", "PS256"),
 		jwk(t, "private", edwardsKey(), "d", base64url(edwardsKey()[:32])), jwk(t, "", rsaKey()), map[string]string{"kty": "later", "kid": "v2"},
-		jwk(t, "rsa", weakKey()), jwk(t, "ec", edwardsKey()),
+		jwk(t, "rsa", weakKey()),
 	)
 	i.serve(i.issuer.URL)
 	dump, calls, bad := i.dump(), len(i.stripe.Requests()), badIssuedTokens(t, i)
@@ -145,6 +147,37 @@ func TestBadIssuedTokensAreNone(t *testing.T) {
 	} {
 		if got := i.reads(token); got != http.StatusNotFound && got != http.StatusOK {
 			t.Errorf("a good token among them gets %d", got)
+		}
+	}
+}
+
+// TestKeysWithOneKID: a kid is distinct only among keys of one type, and a key says the algorithm
+// by either of its names.
+func TestKeysWithOneKID(t *testing.T) {
+	other := must(rsa.GenerateKey(rand.Reader, 2048))
+	for _, algorithm := range []string{"", "EdDSA", "Ed25519"} {
+		i := newIssued(t)
+		edwards := jwk(t, "one", edwardsKey())
+		if algorithm != "" {
+			edwards["alg"] = algorithm
+		}
+		i.issuer.publish(jwk(t, "one", rsaKey()), jwk(t, "one", ecKey(), "alg", "ES256"), edwards, jwk(t, "one", other), jwk(t, "fixed", edwardsKey(), "alg", "Ed448"))
+		i.serve(i.issuer.URL)
+		for _, token := range []string{
+			i.token(rsaKey(), header("RS256", "one"), nil), i.token(other, header("RS256", "one"), nil), i.token(ecKey(), header("ES256", "one"), nil),
+			i.token(edwardsKey(), header("EdDSA", "one"), nil), i.token(edwardsKey(), header("Ed25519", "one"), nil),
+		} {
+			if got := i.reads(token); got != http.StatusNotFound {
+				t.Errorf("a key of algorithm %q: a good token gets %d", algorithm, got)
+			}
+		}
+		for _, token := range []string{
+			i.token(ecKey(), header("RS256", "one"), nil), i.token(edwardsKey(), header("ES256", "one"), nil), i.token(rsaKey(), header("Ed25519", "one"), nil),
+			i.token(edwardsKey(), header("ed25519", "one"), nil), i.token(edwardsKey(), header("Ed448", "one"), nil), i.token(edwardsKey(), header("EdDSA", "fixed"), nil),
+		} {
+			if got := i.reads(token); got != http.StatusUnauthorized {
+				t.Errorf("a key of algorithm %q: a bad token gets %d", algorithm, got)
+			}
 		}
 	}
 }

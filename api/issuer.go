@@ -38,9 +38,9 @@ type IssuerKeys struct {
 	wanted chan struct{} // somebody has met an unknown kid
 
 	mu      sync.Mutex
-	keys    map[string]keyfunc.Keyfunc // by kid, of the last good answer
-	began   time.Time                  // the last fetch
-	running chan struct{}              // closed when the fetch ends that is under way or wanted; nil: there is none
+	keys    map[string][]issuerKey // by kid, of the last good answer
+	began   time.Time              // the last fetch
+	running chan struct{}          // closed when the fetch ends that is under way or wanted; nil: there is none
 }
 
 // How the keys are fetched.
@@ -63,29 +63,51 @@ func NewIssuerKeys(o IssuerOptions) *IssuerKeys {
 	}}
 }
 
-// Key returns the key that the token's kid names. For a kid that is not known it waits until the keys have been fetched
-// again, if that has not just been done.
-func (k *IssuerKeys) Key(ctx context.Context, token *jwt.Token) (any, error) {
-	kid, _ := token.Header["kid"].(string) // keyfunc would try every key where there is none
-	key, known := k.find(kid)
-	if !known && kid != "" {
-		k.await(ctx)
-		key, known = k.find(kid)
-	}
-	if !known {
-		return nil, errNoSuchKey
-	}
-	public, err := key.Keyfunc(token)
-	if err != nil || !fits(token.Method.Alg(), public) {
-		return nil, errNoSuchKey
-	}
-	return public, nil
+// issuerKey is one public key of the issuer. Several may have one kid, since the kid is only to be
+// distinct among keys of one type (RFC 7517, section 4.5).
+type issuerKey struct {
+	public    any
+	algorithm string // that the issuer allows it for; empty: every one of its type
 }
 
-// fits reports whether a key is of the algorithm, and strong enough. It is the token that names the algorithm: a secret
-// is none of an issuer's, and a point of another curve would be taken for one of P-256.
-func fits(algorithm string, key any) bool {
-	switch key := key.(type) {
+// Key returns the keys that the token's kid names. For a kid that is not known, or not for this
+// algorithm, it waits until the keys have been fetched again, if that has not just been done.
+func (k *IssuerKeys) Key(ctx context.Context, token *jwt.Token) (any, error) {
+	kid, _ := token.Header["kid"].(string)
+	if kid == "" {
+		return nil, errNoSuchKey
+	}
+	found := k.find(kid, token.Method.Alg())
+	if len(found.Keys) == 0 {
+		k.await(ctx)
+		found = k.find(kid, token.Method.Alg())
+	}
+	if len(found.Keys) == 0 {
+		return nil, errNoSuchKey
+	}
+	return found, nil
+}
+
+func (k *IssuerKeys) find(kid, algorithm string) (found jwt.VerificationKeySet) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, key := range k.keys[kid] {
+		if key.verifies(algorithm) {
+			found.Keys = append(found.Keys, key.public)
+		}
+	}
+	return found
+}
+
+// verifies reports whether a key is for the algorithm, and strong enough. It is the token that
+// names the algorithm: a secret is none of an issuer's, and a point of another curve would be taken
+// for one of P-256.
+func (k issuerKey) verifies(algorithm string) bool {
+	algorithm = knownAlgorithm(algorithm)
+	if k.algorithm != "" && k.algorithm != algorithm {
+		return false
+	}
+	switch key := k.public.(type) {
 	case *rsa.PublicKey:
 		return algorithm == "RS256" && key.N.BitLen() >= 2048
 	case *ecdsa.PublicKey:
@@ -96,11 +118,12 @@ func fits(algorithm string, key any) bool {
 	return false
 }
 
-func (k *IssuerKeys) find(kid string) (keyfunc.Keyfunc, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key, known := k.keys[kid]
-	return key, known
+// knownAlgorithm returns the older name of an algorithm that has two.
+func knownAlgorithm(name string) string {
+	if name == algorithmEd25519 {
+		return "EdDSA"
+	}
+	return name
 }
 
 // await returns when a fetch has ended: that which is under way, or another, unless the last one was a moment ago.
@@ -118,7 +141,7 @@ func (k *IssuerKeys) await(ctx context.Context) {
 	select {
 	case <-running:
 	case <-ctx.Done():
-	case <-time.After(keysBound + time.Second): // nobody runs
+	case <-time.After(keysBound + time.Second): // Run is not running
 	}
 }
 
@@ -162,7 +185,7 @@ func (k *IssuerKeys) begin() {
 }
 
 // end takes new keys, or keeps those it has where there are none.
-func (k *IssuerKeys) end(keys map[string]keyfunc.Keyfunc) {
+func (k *IssuerKeys) end(keys map[string][]issuerKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(keys) > 0 {
@@ -173,7 +196,7 @@ func (k *IssuerKeys) end(keys map[string]keyfunc.Keyfunc) {
 }
 
 // fetch asks the issuer. No error of it holds the URL, in whose query there may be anything.
-func (k *IssuerKeys) fetch(ctx context.Context) (map[string]keyfunc.Keyfunc, error) {
+func (k *IssuerKeys) fetch(ctx context.Context) (map[string][]issuerKey, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.URL, http.NoBody)
 	if err != nil {
 		return nil, errors.New("the URL cannot be read")
@@ -193,12 +216,12 @@ func (k *IssuerKeys) fetch(ctx context.Context) (map[string]keyfunc.Keyfunc, err
 	if err != nil {
 		return nil, err
 	}
-	return readKeys(text)
+	return readKeys(ctx, text)
 }
 
 // readKeys reads a JWKS. A key that is not for us to verify with, or that we cannot read, does not spoil the others; one
 // whose private half is there signs for everybody.
-func readKeys(text []byte) (map[string]keyfunc.Keyfunc, error) {
+func readKeys(ctx context.Context, text []byte) (map[string][]issuerKey, error) {
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`
 	}
@@ -208,24 +231,45 @@ func readKeys(text []byte) (map[string]keyfunc.Keyfunc, error) {
 	if err := json.Unmarshal(text, &set); err != nil {
 		return nil, errors.New("the issuer's answer is no JWKS")
 	}
-	keys := make(map[string]keyfunc.Keyfunc)
+	keys := make(map[string][]issuerKey)
 	for _, raw := range set.Keys {
-		var head struct {
-			KID     string `json:"kid"`
-			Type    string `json:"kty"`
-			Use     string `json:"use"`
-			Private string `json:"d"`
-		}
-		if json.Unmarshal(raw, &head) != nil || head.KID == "" || head.Type == "oct" || head.Use == "enc" || head.Private != "" {
-			continue
-		}
-		key, err := keyfunc.NewJWKJSON([]byte(raw))
-		if _, twice := keys[head.KID]; err == nil && !twice {
-			keys[head.KID] = key
+		if kid, key, ok := readKey(ctx, raw); ok {
+			keys[kid] = append(keys[kid], key)
 		}
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("the issuer's answer holds no key to verify with")
 	}
 	return keys, nil
+}
+
+// readKey reads one key. keyfunc refuses a key with an algorithm that it does not know, such as
+// Ed25519, and so does not see it.
+func readKey(ctx context.Context, raw jsontext.Value) (kid string, key issuerKey, ok bool) {
+	var head struct {
+		KID       string `json:"kid"`
+		Type      string `json:"kty"`
+		Use       string `json:"use"`
+		Algorithm string `json:"alg"`
+		Private   string `json:"d"`
+	}
+	var members map[string]jsontext.Value
+	if json.Unmarshal(raw, &head) != nil || json.Unmarshal(raw, &members) != nil ||
+		head.KID == "" || head.Type == "oct" || head.Use == "enc" || head.Private != "" {
+		return "", issuerKey{}, false
+	}
+	delete(members, "alg")
+	plain, err := json.Marshal(members)
+	if err != nil {
+		return "", issuerKey{}, false
+	}
+	parsed, err := keyfunc.NewJWKJSON(plain)
+	if err != nil {
+		return "", issuerKey{}, false
+	}
+	all, err := parsed.Storage().KeyReadAll(ctx)
+	if err != nil || len(all) != 1 {
+		return "", issuerKey{}, false
+	}
+	return head.KID, issuerKey{all[0].Key(), knownAlgorithm(head.Algorithm)}, true
 }

@@ -27,7 +27,7 @@ type Limits struct {
 // SharedQuotas counts for all replicas together.
 type SharedQuotas interface {
 	// TakeQuota takes one of so many requests in a period under the name, and says how many are left, or how long to wait
-	// for the next. An error means that nobody has counted; one that was counted twice does no harm.
+	// for the next. An error means that it was not counted; a request that is counted twice does no harm.
 	TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
 }
 
@@ -56,6 +56,7 @@ func newCounted(l Limit, now func() time.Time, name, what string) counted {
 // guess must not use up the quota of who knows, nor a neighbour's mistakes that of who makes none.
 type counters struct {
 	service, frontend, address counted
+	contract                   counted // openapi.yaml for one address
 
 	shared SharedQuotas
 	away   atomic.Bool // the shared quotas, when last asked
@@ -66,6 +67,7 @@ func newCounters(l Limits) *counters {
 		service:  newCounted(l.Service, l.Now, "service", "requests with one service key"),
 		frontend: newCounted(l.Frontend, l.Now, "frontend", "requests for one order or payment"),
 		address:  newCounted(l.Address, l.Now, "address", "refused credentials from one address"),
+		contract: newCounted(l.Address, l.Now, "address", "requests for the contract from one address"),
 		shared:   l.Shared,
 	}
 }
@@ -76,7 +78,7 @@ func (a *api) limitCaller(c echo.Context) error {
 	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
 		take = takeHere // a poll costs one trip to Redis, not two
 	}
-	switch x := exchangeOf(c); x.credential {
+	switch x := infoOf(c); x.credential {
 	case serviceKey:
 		return a.limit(c, a.counters.service, x.caller.Key, take)
 	case orderToken:
@@ -87,7 +89,7 @@ func (a *api) limitCaller(c echo.Context) error {
 
 // limitHolder counts a read by client secret, which the service has compared by now, or refused.
 func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
-	if exchangeOf(c).credential != clientSecret {
+	if infoOf(c).credential != clientSecret {
 		return err
 	}
 	if err == nil {
@@ -100,12 +102,16 @@ func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error
 	return err
 }
 
-// limitRefused counts a credential that was refused, and returns why it was, or that there have been too many.
+// limitRefused counts a credential that was refused, and returns why it was, or that there have
+// been too many. An expired token is always answered as such: its page then asks for another, and
+// would not after 429.
 func (a *api) limitRefused(c echo.Context, refused error) error {
-	if err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere); err != nil {
-		return err
+	err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere)
+	var r *refusal
+	if err == nil || (errors.As(refused, &r) && r.code == codeTokenExpired) {
+		return refused
 	}
-	return refused
+	return err
 }
 
 // taking is how a request is counted.
@@ -127,7 +133,11 @@ func (a *api) takeShared(c echo.Context, limit counted, key string) (left int, w
 		left, wait = limit.take(key)
 	}
 	if away := err != nil; c.Request().Context().Err() == nil && a.counters.away.Swap(away) != away {
-		a.Logger.WarnContext(ctx, "requests are counted by each process for itself, or together again", "alone", away, "error", err)
+		if away {
+			a.Logger.WarnContext(ctx, "rate limits: shared store unavailable, counting per process", "error", err)
+		} else {
+			a.Logger.InfoContext(ctx, "rate limits: shared store available again")
+		}
 	}
 	return left, wait
 }

@@ -24,7 +24,6 @@ type flood struct {
 func (g *guarded) floods(made opened) map[string]flood {
 	payment := "/v1/payments/" + made.PaymentIntent
 	create, mint := `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, `{"order_id":"shop-9","amount":1,"currency":"eur"}`
-	expired := g.token(claims{"iat": g.now.Unix() - 600, "exp": g.now.Unix() - 1})
 	return map[string]flood{
 		"key creates":        {request{line: "POST /v1/payments", token: fullKey, body: create}, 200, "service", perKey},
 		"key asks a session": {request{line: "POST " + payment + "/customer-session", token: fullKey}, 409, "service", perKey},
@@ -42,7 +41,6 @@ func (g *guarded) floods(made opened) map[string]flood {
 		"no credential":      {request{line: "GET " + payment}, 401, "address", perAddress},
 		"unknown key":        {request{line: "POST /v1/payments", token: unknownKey, body: create}, 401, "address", perAddress},
 		"forged token":       {request{line: "POST /v1/payments", token: g.token(nil) + "x"}, 401, "address", perAddress},
-		"expired token":      {request{line: "POST /v1/payments", token: expired}, 401, "address", perAddress},
 		"guessed secret":     {request{line: "GET " + payment, token: made.ClientSecret + "x"}, 404, "address", perAddress},
 		"secret of nothing":  {request{line: "GET /v1/payments/pi_nothing", token: "pi_nothing_secret_nothing"}, 404, "address", perAddress},
 	}
@@ -109,12 +107,42 @@ func TestLimitsComeBefore(t *testing.T) {
 	}
 }
 
+// TestExpiredTokenSaysSoOverTheLimit: the page of an expired token asks for another one, also where
+// its address has used up what it may get wrong.
+func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
+	g := newGuarded(t)
+	expired := g.token(claims{"iat": g.now.Unix() - 600, "exp": g.now.Unix() - 1})
+	for range 3 * perAddress {
+		for _, line := range []string{createLine, "GET /v1/orders/shop-1", "POST /v1/payments/pi_1/customer-session"} {
+			g.send(request{line: line, token: expired}).says(t, http.StatusUnauthorized, "token_expired")
+		}
+	}
+	g.isLimited(g.send(request{line: createLine, token: expired + "x"}), details["address"])
+	g.send(request{line: createLine, token: expired}).says(t, http.StatusUnauthorized, "token_expired")
+}
+
+// TestContractIsLimited: it is the largest answer that anybody may ask for. Who asks too often for
+// it uses up nothing else.
+func TestContractIsLimited(t *testing.T) {
+	g := newGuarded(t)
+	for n := range perAddress {
+		if answer := g.send(request{line: "GET /openapi.yaml"}); answer.status != http.StatusOK {
+			t.Errorf("number %d: %d", n, answer.status)
+		}
+	}
+	g.isLimited(g.send(request{line: "GET /openapi.yaml"}), fmt.Sprintf("The limit is %d requests for the contract from one address per hour.", perAddress))
+	if answer := g.send(request{line: "GET /openapi.yaml", header: from("192.0.2.7")}); answer.status != http.StatusOK {
+		t.Errorf("another address: %d", answer.status)
+	}
+	g.send(request{line: createLine, token: unknownKey}).says(t, http.StatusUnauthorized, "unauthenticated")
+}
+
 // TestNobodyIsLimitedOnPublicRoutes: nor is Stripe, whose deliveries come in bursts.
 func TestNobodyIsLimitedOnPublicRoutes(t *testing.T) {
 	g := newGuarded(t)
 	body := `{"id":"evt_1"}`
 	for range 3 * perKey {
-		for line, want := range map[string]int{"GET /v1/config": 200, "GET /openapi.yaml": 200, "POST /webhooks/stripe": 400} {
+		for line, want := range map[string]int{"GET /v1/config": 200, "POST /webhooks/stripe": 400} {
 			r := request{line: line}
 			if want == 400 {
 				r.body, r.header = body, signed(body+"x")
@@ -229,7 +257,7 @@ func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 		time.Sleep(10 * time.Millisecond) // the client's pool may hold connections of before
 	}
 	log := g.logs.String()
-	if alone, together := strings.Count(log, `"alone":true`), strings.Count(log, `"alone":false`); alone != 1 || together != 1 {
+	if alone, together := strings.Count(log, "counting per process"), strings.Count(log, "available again"); alone != 1 || together != 1 {
 		t.Errorf("the log says %d and %d times who counts: %s", alone, together, log)
 	}
 }

@@ -15,25 +15,26 @@ import (
 	"kasse/service"
 )
 
-// exchange is what is known of one request while it is answered. It holds nothing that may not be logged, but for the
+// requestInfo is what is known of one request while it is answered. It holds nothing that may not be logged, but for the
 // caller, whose secret hides itself.
-type exchange struct {
+type requestInfo struct {
 	requestID  string
 	route      string // the pattern; empty where there is no such route
 	credential string // its kind
 	caller     service.Caller
 	claims     *claims      // of the order token, verified
+	subject    subject      // what an audited request is about
 	code       service.Code // of the problem that was answered
 }
 
-// inExchange is Echo's context of a request with what is known of it.
-type inExchange struct {
+// contextWithInfo is Echo's context of a request with what is known of it.
+type contextWithInfo struct {
 	echo.Context
-	exchange
+	requestInfo
 }
 
-// exchangeOf returns the request's exchange, which identify has put there.
-func exchangeOf(c echo.Context) *exchange { return &c.(*inExchange).exchange }
+// infoOf returns what is known of the request; identify has put it there.
+func infoOf(c echo.Context) *requestInfo { return &c.(*contextWithInfo).requestInfo }
 
 func isRequestID(text string) bool { return service.Made(text, 1, 64, "._-") }
 
@@ -47,7 +48,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		h.Set(echo.HeaderXRequestID, id)
 		h[echo.HeaderXContentTypeOptions] = noSniff
-		return next(&inExchange{c, exchange{requestID: id, credential: noCredential}})
+		return next(&contextWithInfo{c, requestInfo{requestID: id, credential: noCredential}})
 	}
 }
 
@@ -59,7 +60,7 @@ func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 			began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
 			err := next(c)
 			took := time.Since(began) //nolint:forbidigo // as above
-			x, ctx := exchangeOf(c), c.Request().Context()
+			x, ctx := infoOf(c), c.Request().Context()
 			logger.LogAttrs(ctx, slog.LevelInfo, "request",
 				slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int("status", c.Response().Status),
 				slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),
@@ -90,9 +91,9 @@ func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
 				return nil
 			}
 			p := problemOf(err)
-			exchangeOf(c).code = p.Code
+			infoOf(c).code = p.Code
 			if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
-				logFailure(c.Request().Context(), logger, exchangeOf(c), err)
+				logFailure(c.Request().Context(), logger, infoOf(c), err)
 			}
 			return p.write(c)
 		}
@@ -124,7 +125,7 @@ func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 }
 
 // logFailure writes why a request failed that is not its caller's fault. A caller who hung up is none.
-func logFailure(ctx context.Context, logger *slog.Logger, x *exchange, err error) {
+func logFailure(ctx context.Context, logger *slog.Logger, x *requestInfo, err error) {
 	level, attrs := slog.LevelWarn, []any{"request_id", x.requestID, "route", x.route, "error", err}
 	if x.code == service.CodeInternal {
 		level = slog.LevelError

@@ -4,7 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -34,6 +37,33 @@ func TestAllowNamesTheMethods(t *testing.T) {
 		answer := w.send(request{line: line, bad: true})
 		if got := answer.header.Get("Allow"); answer.status != http.StatusMethodNotAllowed || got != want {
 			t.Errorf("%s: %d, Allow %q, want %q", line, answer.status, got, want)
+		}
+	}
+}
+
+// TestLargeBodyIsRefusedUnread: the answer to a Content-Length over the limit comes before any of
+// the body was sent, and the connection ends, since what follows is not a request.
+func TestLargeBodyIsRefusedUnread(t *testing.T) {
+	w := newWorld(t)
+	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
+	for _, line := range []string{
+		"POST /v1/payments", "POST /v1/order-tokens", "POST " + payment + "/customer-session", "POST " + payment + "/cancel", "POST " + payment + "/capture",
+		"POST " + payment + "/refunds", "PATCH " + payment, "POST /webhooks/stripe",
+	} {
+		for _, length := range []string{"262145", "1000000000000"} {
+			for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
+				conn, err := net.Dial("tcp", w.api.Listener.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nIdempotency-Key: 1\r\n"+
+					"If-Match: \"1\"\r\nStripe-Signature: t=1,v1=00\r\n%sContent-Length: %s\r\n\r\n", line, fullKey, expect, length)
+				text, err := io.ReadAll(conn)
+				if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 413 ") || !strings.Contains(string(text), `"code":"body_too_large"`) {
+					t.Errorf("%s, %s bytes: %v %s", line, length, err, text)
+				}
+				_ = conn.Close()
+			}
 		}
 	}
 }

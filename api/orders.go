@@ -18,7 +18,7 @@ type order struct {
 }
 
 func (a *api) getOrder(c echo.Context) error {
-	found, err := a.service.Order(c.Request().Context(), exchangeOf(c).caller, service.OrderID(c.Param("order_id")))
+	found, err := a.service.Order(c.Request().Context(), infoOf(c).caller, service.OrderID(c.Param("order_id")))
 	if err != nil {
 		return err
 	}

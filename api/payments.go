@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"strconv"
 	"time"
@@ -15,15 +16,15 @@ import (
 
 // createBody is the body of a create.
 type createBody struct {
-	Order                     word              `json:"order_id"`
+	Order                     nonEmptyString    `json:"order_id"`
 	Amount                    int64             `json:"amount"` // minor units
-	Currency                  word              `json:"currency"`
-	Customer                  word              `json:"customer"`
-	CaptureMethod             word              `json:"capture_method"`
-	SetupFutureUsage          word              `json:"setup_future_usage"`
+	Currency                  nonEmptyString    `json:"currency"`
+	Customer                  nonEmptyString    `json:"customer"`
+	CaptureMethod             nonEmptyString    `json:"capture_method"`
+	SetupFutureUsage          nonEmptyString    `json:"setup_future_usage"`
 	Description               string            `json:"description"`
-	ReceiptEmail              word              `json:"receipt_email"`
-	StatementDescriptorSuffix word              `json:"statement_descriptor_suffix"`
+	ReceiptEmail              nonEmptyString    `json:"receipt_email"`
+	StatementDescriptorSuffix nonEmptyString    `json:"statement_descriptor_suffix"`
 	Metadata                  map[string]string `json:"metadata"`
 	Session                   *sessionOptions   `json:"customer_session"`
 	Reopen                    bool              `json:"reopen"`
@@ -38,14 +39,14 @@ type sessionBody struct {
 
 // sessionOptions are the features of a customer session.
 type sessionOptions struct {
-	Redisplay      *bool    `json:"redisplay"`
-	RedisplayLimit *int     `json:"redisplay_limit"`
-	RedisplayOnly  []string `json:"allow_redisplay_filters"`
-	Save           bool     `json:"save"`
-	SaveUsage      word     `json:"save_usage"`
-	Remove         bool     `json:"remove"`
-	Surface        word     `json:"surface"`
-	Unknown        unknown  `json:",embed"`
+	Redisplay      *bool          `json:"redisplay"`
+	RedisplayLimit *int           `json:"redisplay_limit"`
+	RedisplayOnly  []string       `json:"allow_redisplay_filters"`
+	Save           bool           `json:"save"`
+	SaveUsage      nonEmptyString `json:"save_usage"`
+	Remove         bool           `json:"remove"`
+	Surface        nonEmptyString `json:"surface"`
+	Unknown        unknown        `json:",embed"`
 }
 
 func (b createBody) request() service.CreateRequest {
@@ -77,6 +78,19 @@ func (o *sessionOptions) features() *service.SessionFeatures {
 	}
 }
 
+// checkSession refuses a session that Stripe would refuse: on the web, save needs save_usage. The
+// order would keep these features, and would stay unpayable. The rules that concern one member, and
+// the reverse of this one, are the service's.
+func checkSession(f *service.SessionFeatures) error {
+	if f == nil || !f.Save || f.SaveUsage != "" || f.Surface == service.SurfaceMobile {
+		return nil
+	}
+	return &refusal{
+		service.CodeInvalidRequest, "The customer session cannot have these features together.",
+		[]fieldError{{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"}},
+	}
+}
+
 // session is a customer session as it is answered.
 type session struct {
 	ClientSecret string    `json:"client_secret"`
@@ -92,6 +106,8 @@ func newSession(s *service.Session) *session {
 
 func (a *api) createPayment(c echo.Context) error {
 	request, err := a.createRequest(c)
+	about := &infoOf(c).subject
+	about.setTerms(request)
 	if err != nil {
 		return err
 	}
@@ -99,6 +115,8 @@ func (a *api) createPayment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	about.payment, about.amount = opened.ID, 0 // an older token pays today's price
+	about.setView(opened.View)
 	text, err := a.openedPayment(opened)
 	if err != nil {
 		return err
@@ -115,18 +133,24 @@ func (a *api) createPayment(c echo.Context) error {
 // createRequest is what the body of a service key asks for, or what a token says.
 func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 	var body createBody
-	if claims := exchangeOf(c).claims; claims != nil {
+	if claims := infoOf(c).claims; claims != nil {
 		if !claims.opens() {
 			return service.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
 		}
 		present, err := decodeMembers(c, &body)
-		if err != nil {
-			return service.CreateRequest{}, err
+		if err == nil {
+			err = claims.compare(body, present)
 		}
-		return claims.request(), claims.compare(body, present)
+		return claims.request(), cmp.Or(err, checkSession(claims.Session))
 	}
+	return a.keyRequest(c)
+}
+
+// keyRequest is the create that the body of a service key asks for.
+func (a *api) keyRequest(c echo.Context) (service.CreateRequest, error) {
+	var body createBody
 	err := decode(c, &body, "order_id", "amount", "currency")
-	return body.request(), err
+	return body.request(), cmp.Or(err, checkSession(body.Session.features()))
 }
 
 // openedPayment appends what the page needs in order to pay to the rendered view.
@@ -144,8 +168,12 @@ func (a *api) createCustomerSession(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	features := body.Session.features()
+	if err := checkSession(features); err != nil {
+		return err
+	}
 	id := paymentID(c)
-	made, err := a.service.RefreshSession(c.Request().Context(), exchangeOf(c).caller, id, body.Session.features())
+	made, err := a.service.RefreshSession(c.Request().Context(), infoOf(c).caller, id, features)
 	if err != nil {
 		return err
 	}

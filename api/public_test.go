@@ -25,6 +25,15 @@ func TestContractIsServed(t *testing.T) {
 	if head := w.send(request{line: "HEAD /openapi.yaml"}); head.status != http.StatusOK {
 		t.Errorf("HEAD: %d", head.status)
 	}
+	tag := answer.header.Get("ETag")
+	for _, value := range forms(tag) {
+		if again := w.send(request{line: "GET /openapi.yaml", header: ifNoneMatch(value)}); again.status != http.StatusNotModified || again.header.Get("ETag") != tag {
+			t.Errorf("If-None-Match: %s: %d %v", value, again.status, again.header)
+		}
+	}
+	if other := w.send(request{line: "GET /openapi.yaml", header: ifNoneMatch(`"1"`)}); other.status != http.StatusOK {
+		t.Errorf("another version: %d", other.status)
+	}
 }
 
 func TestProbes(t *testing.T) {

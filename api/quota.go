@@ -55,8 +55,9 @@ func (q *quota) take(key string) (left int, wait time.Duration) {
 	return int((whole - (used - now)) / each), 0
 }
 
-// forget makes room. Whoever has his whole limit is forgotten at no loss; then anybody, an eighth at once so that a flood
-// of keys does not pay for it at every request. Such a flood lets some of its own through, and bars nobody else.
+// forget makes room. It drops the keys that have their whole limit, at no loss. Then it drops any keys,
+// an eighth at once, so that a flood of keys does not cost this at every request. Such a flood lets
+// some of its own requests through, and blocks no other key.
 func (q *quota) forget(now time.Duration) {
 	for hash, used := range q.used {
 		if used <= now {

@@ -17,9 +17,9 @@ type captureBody struct {
 
 // refundBody is the body that gives money back.
 type refundBody struct {
-	Amount  *int64  `json:"amount"` // minor units; nil: all that is left
-	Reason  word    `json:"reason"`
-	Unknown unknown `json:",embed"`
+	Amount  *int64         `json:"amount"` // minor units; nil: all that is left
+	Reason  nonEmptyString `json:"reason"`
+	Unknown unknown        `json:",embed"`
 }
 
 func (a *api) capturePayment(c echo.Context) error {
@@ -27,6 +27,7 @@ func (a *api) capturePayment(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	infoOf(c).subject.setAmount(body.Amount)
 	return answerView(c)(a.service.Capture(c.Request().Context(), paymentID(c), body.Amount))
 }
 
@@ -39,13 +40,17 @@ func (a *api) createRefund(c echo.Context) error {
 	if err := decode(c, &body); err != nil {
 		return err
 	}
+	about := &infoOf(c).subject
+	about.setAmount(body.Amount)
 	id := paymentID(c)
 	made, err := a.service.Refund(c.Request().Context(), service.RefundRequest{
-		Payment: id, Caller: exchangeOf(c).caller.Key, Key: key, Amount: body.Amount, Reason: string(body.Reason),
+		Payment: id, Caller: infoOf(c).caller.Key, Key: key, Amount: body.Amount, Reason: string(body.Reason),
 	})
 	if err != nil {
 		return err
 	}
+	about.refund, about.amount = made.Refund.ID, made.Refund.Amount
+	about.setView(made.Payment.View)
 	if made.Replayed {
 		c.Response().Header().Set("Idempotent-Replayed", "true")
 	}
@@ -67,11 +72,11 @@ func (a *api) listRefunds(c echo.Context) error {
 	}{list})
 }
 
-// neededIdempotencyKey returns the caller's idempotency key; without one a repeat could not be told from a second refund.
+// neededIdempotencyKey returns the caller's idempotency key; without one a repeat would look like a second refund.
 func neededIdempotencyKey(h http.Header) (string, error) {
 	if h.Get(headerIdempotencyKey) == "" {
-		flaws := []flaw{{Header: headerIdempotencyKey, Detail: "must be there, the same in every try of one refund"}}
-		return "", &refusal{codeIdempotencyKeyRequired, "The refund has to bear a key of yours.", flaws}
+		fieldErrors := []fieldError{{Header: headerIdempotencyKey, Detail: "must be there, the same in every try of one refund"}}
+		return "", &refusal{codeIdempotencyKeyRequired, "The refund has to bear a key of yours.", fieldErrors}
 	}
 	return h.Get(headerIdempotencyKey), nil
 }

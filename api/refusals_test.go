@@ -21,6 +21,7 @@ type refused struct {
 
 const (
 	createLine  = "POST /v1/payments"
+	mintLine    = "POST /v1/order-tokens"
 	sessionLine = "POST /v1/payments/PAYMENT/customer-session"
 	order       = `{"order_id":"shop-2","amount":100,"currency":"eur"}`
 )
@@ -116,6 +117,10 @@ var wrongValues = []struct {
 		with(`"customer_session":{"surface":"mobile","redisplay_limit":3,"save":true,"save_usage":"on_session"}`), 400, "invalid_request",
 		[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
 	},
+	{with(`"customer_session":{"save":true}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
+	{with(`"customer":"cus_1","customer_session":{"save":true,"save_usage":null,"surface":"web"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
+	{with(`"customer_session":{"save":false,"save_usage":"on_session"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
+	{with(`"customer_session":{"save_usage":"on_session"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
 	{with(`"customer_session":{"surface":""}`), 400, "invalid_request", []string{"/customer_session/surface"}},
 }
 
@@ -135,6 +140,10 @@ func bodyRefusals() []refused {
 		refused{name: "huge session", line: sessionLine, token: fullKey, body: huge, status: 413, code: "body_too_large"},
 		refused{name: "huge webhook", line: "POST /webhooks/stripe", body: strings.Repeat(" ", 256<<10+1), header: signed(""), status: 413, code: "body_too_large"},
 		refused{name: "session value", line: sessionLine, token: fullKey, body: `{"customer_session":{"save_usage":"off_session"},"amount":1}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
+		refused{name: "session save", line: sessionLine, token: fullKey, body: `{"customer_session":{"save":true}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
+		refused{name: "session save_usage", line: sessionLine, token: fullKey, body: `{"customer_session":{"save_usage":"on_session"}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
+		refused{name: "mint save", line: mintLine, token: fullKey, body: with(`"customer_session":{"save":true}`), status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
+		refused{name: "mint save_usage", line: mintLine, token: fullKey, body: with(`"customer_session":{"save_usage":"on_session"}`), status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
 		refused{name: "session limit", line: sessionLine, token: fullKey, body: `{"customer_session":{"redisplay_limit":0}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/redisplay_limit"}},
 	)
 }
@@ -209,7 +218,6 @@ func queryRefusals() []refused {
 		"GET /openapi.yaml?version=2":                            "version",
 		"POST /v1/payments?dry_run=true":                         "dry_run",
 		"POST /v1/payments/PAYMENT/customer-session?client=none": "client",
-		"POST /webhooks/stripe?account=2":                        "account",
 	} {
 		all = append(all, refused{name: query[:min(len(query), 60)], line: query, token: fullKey, status: 400, code: "invalid_request", where: []string{name}})
 	}

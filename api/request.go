@@ -41,28 +41,34 @@ func checkPathIDs(c echo.Context) error {
 }
 
 func badParameter(name, detail string) error {
-	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []flaw{{Parameter: name, Detail: detail}}}
+	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []fieldError{{Parameter: name, Detail: detail}}}
+}
+
+// parameters are the query parameters that a route takes.
+type parameters struct {
+	names   []string
+	ignored bool // the query string is not looked at, whatever it is
 }
 
 // checkQuery refuses parameters that the route does not know, or that are given twice.
-func checkQuery(c echo.Context, known []string) error {
-	if c.Request().URL.RawQuery == "" {
+func checkQuery(c echo.Context, known parameters) error {
+	if c.Request().URL.RawQuery == "" || known.ignored {
 		return nil
 	}
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return &refusal{code: service.CodeInvalidRequest, detail: "The query string is malformed."}
 	}
-	var flaws []flaw
+	var fieldErrors []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
-		if !slices.Contains(known, name) {
-			flaws = append(flaws, flaw{Parameter: name, Detail: "is unknown"})
+		if !slices.Contains(known.names, name) {
+			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is unknown"})
 		} else if len(query[name]) > 1 {
-			flaws = append(flaws, flaw{Parameter: name, Detail: "is there more than once"})
+			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is there more than once"})
 		}
 	}
-	if len(flaws) > 0 {
-		return &refusal{service.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", flaws}
+	if len(fieldErrors) > 0 {
+		return &refusal{service.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", fieldErrors}
 	}
 	return nil
 }
@@ -88,8 +94,8 @@ const headerIdempotencyKey = "Idempotency-Key"
 func checkIdempotencyKey(h http.Header) error {
 	keys := h.Values(headerIdempotencyKey)
 	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
-		flaws := []flaw{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
-		return &refusal{service.CodeInvalidRequest, "A header is not valid.", flaws}
+		fieldErrors := []fieldError{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
+		return &refusal{service.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return nil
 }
@@ -117,7 +123,7 @@ func readJSON(c echo.Context) ([]byte, error) {
 }
 
 func unsupported(header, detail string) error {
-	return &refusal{codeUnsupportedMediaType, "The body must be application/json.", []flaw{{Header: header, Detail: detail}}}
+	return &refusal{codeUnsupportedMediaType, "The body must be application/json.", []fieldError{{Header: header, Detail: detail}}}
 }
 
 func isJSON(contentType []string) bool {
@@ -130,12 +136,19 @@ func isJSON(contentType []string) bool {
 		(len(params) == 0 || (len(params) == 1 && given && strings.EqualFold(charset, "utf-8")))
 }
 
+// readBody reads the body up to the limit, in bytes. One that says by its Content-Length that it is
+// larger is refused before any of it has been read.
 func readBody(c echo.Context, limit int64) ([]byte, error) {
+	tooLarge := &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
+	if c.Request().ContentLength > limit {
+		c.Response().Header().Set(echo.HeaderConnection, "close") // what follows would be read as the next request
+		return nil, tooLarge
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(c.Response().Writer, c.Request().Body, limit))
-	var tooLarge *http.MaxBytesError
+	var cut *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return nil, &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
+	case errors.As(err, &cut):
+		return nil, tooLarge
 	case err != nil:
 		return nil, &refusal{code: service.CodeInvalidRequest, detail: "The body could not be read to its end."}
 	}

@@ -1,15 +1,16 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
@@ -29,8 +30,9 @@ type Tokens struct {
 
 // Keys finds the public keys of the shop's own issuer.
 type Keys interface {
-	// Key returns the key that the token's kid names, of the type that its algorithm needs; never a shared secret. It may
-	// wait some seconds for a key that is not known yet. An error means that there is none.
+	// Key returns the keys that the token's kid names (a jwt.VerificationKeySet) and whose type its
+	// algorithm needs; never a shared secret. It may wait some seconds for a key that is not known
+	// yet. An error means that there is none.
 	Key(ctx context.Context, token *jwt.Token) (any, error)
 }
 
@@ -40,104 +42,67 @@ type TokenSecret struct {
 	Key service.Secret
 }
 
-// Bounds of a token's times.
-const (
-	maxTokenLife   = 24 * time.Hour
-	maxReaderLife  = 30 * 24 * time.Hour // of one without terms, which opens and changes nothing
-	maxTokenFuture = time.Minute         // that its clock may be ahead of ours
-)
-
 // The algorithms of tokens: that of the shared secrets, and those of an issuer's keys.
 const tokenAlgorithm = "HS256"
 
-var issuerAlgorithms = []string{"RS256", "ES256", "EdDSA"}
+var issuerAlgorithms = []string{"RS256", "ES256", "EdDSA", algorithmEd25519}
 
-// claims are what an order token says. Unknown ones are ignored.
-type claims struct {
-	jwt.RegisteredClaims
-	Order            service.OrderID          `json:"order_id"`
-	Amount           *int64                   `json:"amount,omitempty"` // minor units
-	Currency         *string                  `json:"currency,omitempty"`
-	Customer         service.CustomerID       `json:"customer,omitempty"`
-	CaptureMethod    service.CaptureMethod    `json:"capture_method,omitempty"`
-	SetupFutureUsage string                   `json:"setup_future_usage,omitempty"`
-	Description      string                   `json:"description,omitempty"`
-	ReceiptEmail     string                   `json:"receipt_email,omitempty"`
-	Metadata         map[string]string        `json:"metadata,omitempty"`
-	Session          *service.SessionFeatures `json:"customer_session,omitempty"`
-	Rev              *int64                   `json:"rev,omitempty"` // Unix milliseconds
+// algorithmEd25519 is the newer name of EdDSA with the one curve that is used (RFC 9864). The JWT
+// library does not know it.
+const algorithmEd25519 = "Ed25519"
+
+// ed25519Method verifies tokens that use the newer name.
+type ed25519Method struct{ *jwt.SigningMethodEd25519 }
+
+// Alg returns the name.
+func (ed25519Method) Alg() string { return algorithmEd25519 }
+
+func init() {
+	jwt.RegisterSigningMethod(algorithmEd25519, func() jwt.SigningMethod { return ed25519Method{jwt.SigningMethodEdDSA} })
 }
 
-// UnmarshalJSON reads claims as strictly as bodies are read. encoding/json, which the library uses, would take the last
-// of two amounts, and "Amount" for one.
-func (t *claims) UnmarshalJSON(text []byte) error {
-	type plain claims
-	return json.Unmarshal(text, (*plain)(t))
+// signedPayload keeps the claims of a token as they are signed. The parser would read them before it verifies the
+// signature.
+type signedPayload struct {
+	jwt.RegisteredClaims // stays empty, and is not validated
+	text                 []byte
 }
 
-// opens reports whether the token says what the order costs; one that does not only reads and refreshes.
-func (t *claims) opens() bool { return t.Amount != nil && t.Currency != nil }
-
-// age returns the rev of the token's terms, in Unix milliseconds.
-func (t *claims) age() int64 {
-	if t.Rev == nil {
-		return t.IssuedAt.UnixMilli()
-	}
-	return *t.Rev
+// UnmarshalJSON keeps the text.
+func (p *signedPayload) UnmarshalJSON(text []byte) error {
+	p.text = slices.Clone(text)
+	return nil
 }
 
-// mayLive returns how long after its iat the token may expire.
-func (t *claims) mayLive() time.Duration {
-	if t.Amount == nil && t.Currency == nil {
-		return maxReaderLife
-	}
-	return maxTokenLife
-}
-
-// verify returns the claims of an order token. Why one is refused is said only to those whose signature is right.
+// verify returns the claims of an order token. It verifies the signature first, then the claims. Only
+// a token whose signature is right gets the reason of a refusal, with a pointer to the claim.
 func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
-	var t claims
 	algorithms := []string{tokenAlgorithm}
 	if k.Keys != nil {
 		algorithms = append(algorithms, issuerAlgorithms...)
 	}
-	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()) // flaw validates them
-	token, err := parser.ParseWithClaims(text, &t, func(token *jwt.Token) (any, error) { return k.key(ctx, token) })
+	var signed signedPayload
+	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()) // check validates them
+	token, err := parser.ParseWithClaims(text, &signed, func(token *jwt.Token) (any, error) { return k.key(ctx, token) })
 	if err != nil {
 		return nil, unauthenticated()
 	}
-	now := k.Now()
-	flaw := k.flaw(&t, now)
-	if token.Method.Alg() != tokenAlgorithm && t.Issuer != k.Issuer {
-		flaw = "its iss is not the issuer whose key has signed it"
+	t, fieldErrors := readClaims(signed.text)
+	now, issuer := k.Now(), ""
+	if token.Method.Alg() != tokenAlgorithm {
+		issuer = k.Issuer
 	}
-	if flaw != "" {
-		return nil, &refusal{code: codeUnauthenticated, detail: "The order token is not valid: " + flaw + "."}
+	if len(fieldErrors) == 0 {
+		fieldErrors = t.check(k.Audience, issuer, now)
+	}
+	if len(fieldErrors) > 0 {
+		const detail = "The order token has claims that are missing, of a wrong type or not valid."
+		return nil, &refusal{codeUnauthenticated, detail, fieldErrors}
 	}
 	if !now.Before(t.ExpiresAt.Time) {
 		return nil, &refusal{code: codeTokenExpired, detail: "The order token has expired: ask the backend for another."}
 	}
-	return &t, nil
-}
-
-// flaw says what is wrong with the claims, but for their age; nothing where they are as they should be.
-func (k Tokens) flaw(t *claims, now time.Time) string {
-	latest := now.Add(maxTokenFuture)
-	switch {
-	case !slices.Contains(t.Audience, k.Audience):
-		return "its aud does not name this service"
-	case !t.Order.Valid():
-		return "its order_id is missing or malformed"
-	case t.ExpiresAt == nil || t.IssuedAt == nil:
-		return "it needs exp and iat"
-	case t.ExpiresAt.Sub(t.IssuedAt.Time) > t.mayLive():
-		return "its exp is too long after its iat"
-	case t.IssuedAt.After(latest) || (t.NotBefore != nil && t.NotBefore.After(latest)):
-		return "its iat or nbf is in the future"
-	case t.age() < 1 || t.age() > latest.UnixMilli():
-		return "its rev is in the future, or is no number of milliseconds"
-	}
-	return ""
+	return t, nil
 }
 
 var errNoSuchKey = errors.New("no secret or key has this kid, or something is critical that is not known here")
@@ -159,27 +124,10 @@ func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return nil, errNoSuchKey
 }
 
-// request is the create that a token stands for which opens a payment.
-func (t *claims) request() service.CreateRequest {
-	r := service.CreateRequest{
-		Order: t.Order, Rev: t.age(), Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,
-		Terms: service.Terms{
-			Amount: *t.Amount, Currency: *t.Currency, Customer: t.Customer, CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
-		},
-	}
-	if r.Terms.CaptureMethod == "" {
-		r.Terms.CaptureMethod = service.CaptureAutomaticAsync
-	}
-	if t.Session != nil {
-		r.Session = *t.Session
-	}
-	return r
-}
-
 // compare refuses a body that says anything else than the token: the browser has no say.
 func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error {
 	said, asked := t.request(), b.request()
-	var flaws []flaw
+	var fieldErrors []fieldError
 	for _, member := range []struct {
 		pointer jsontext.Pointer
 		same    bool
@@ -198,11 +146,11 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/reopen", !asked.Reopen},
 	} {
 		if present[member.pointer] && !member.same {
-			flaws = append(flaws, flaw{Pointer: string(member.pointer), Detail: "differs from the token"})
+			fieldErrors = append(fieldErrors, fieldError{Pointer: string(member.pointer), Detail: "differs from the token"})
 		}
 	}
-	if len(flaws) > 0 {
-		return &refusal{codeClaimMismatch, "The body may only repeat what the token says.", flaws}
+	if len(fieldErrors) > 0 {
+		return &refusal{codeClaimMismatch, "The body may only repeat what the token says.", fieldErrors}
 	}
 	return nil
 }
@@ -212,11 +160,11 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	if len(a.Tokens.Secrets) == 0 {
 		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
-	var body createBody
-	if err := decode(c, &body, "order_id", "amount", "currency"); err != nil {
+	request, err := a.keyRequest(c)
+	infoOf(c).subject.setTerms(request)
+	if err = cmp.Or(err, a.Tokens.checkMint(request)); err != nil {
 		return err
 	}
-	request := body.request()
 	rev, err := a.service.RecordTerms(c.Request().Context(), request)
 	if err != nil {
 		return err
@@ -233,8 +181,55 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	}{token, expires, rev})
 }
 
-// mint signs a token with the first secret.
+// maxMintedToken is the longest token that is minted, in bytes. It travels in a header, and many
+// proxies take 8 KiB for all of them.
+const maxMintedToken = 6 << 10
+
+// checkMint refuses a token that could not say all that was asked for, or that is too long, before
+// any terms are recorded.
+func (k Tokens) checkMint(r service.CreateRequest) error {
+	var fieldErrors []fieldError
+	if r.StatementDescriptorSuffix != "" {
+		fieldErrors = append(fieldErrors, fieldError{
+			Pointer: "/statement_descriptor_suffix",
+			Detail:  "is not for a token to say: open the payment with the service key",
+		})
+	}
+	if r.Reopen {
+		fieldErrors = append(fieldErrors, fieldError{
+			Pointer: "/reopen", Detail: "is not for a token to say: reopen the order with the service key",
+		})
+	}
+	if len(fieldErrors) > 0 {
+		return &refusal{service.CodeInvalidRequest, "An order token cannot say all of this.", fieldErrors}
+	}
+	token, _, err := k.mint(r, k.Now().UnixMilli())
+	if err == nil && len(token) > maxMintedToken {
+		detail := fmt.Sprintf("makes a token of %d bytes, and it may have %d: it travels in a header",
+			len(token), maxMintedToken)
+		fieldErrors = []fieldError{{Pointer: longestMember(r), Detail: detail}}
+		return &refusal{service.CodeInvalidRequest, "The order token would be too long.", fieldErrors}
+	}
+	return err
+}
+
+// longestMember points to the member that makes a token long.
+func longestMember(r service.CreateRequest) string {
+	metadata := 0
+	for key, value := range r.Metadata {
+		metadata += len(key) + len(value)
+	}
+	if len(r.Description) > metadata {
+		return "/description"
+	}
+	return "/metadata"
+}
+
+// mint signs a token with the first secret. The rev comes from Redis's clock; where that is ahead
+// of ours, the token gets our time instead. It then counts as older than the order's terms, and
+// they are the ones that it says.
 func (k Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
+	rev = min(rev, k.Now().UnixMilli())
 	now := k.Now().UTC().Truncate(time.Second)
 	expires = now.Add(k.TTL)
 	unsigned := jwt.NewWithClaims(jwt.GetSigningMethod(tokenAlgorithm), claims{

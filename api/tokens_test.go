@@ -198,6 +198,53 @@ func TestTokensThatAreGood(t *testing.T) {
 	}
 }
 
+// TestMintRefusesWhatATokenCannotSay: nothing is dropped in silence, and nothing is recorded.
+func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
+	w := newWorld(t)
+	dump := w.dump()
+	much := strings.Repeat("ü", 500)
+	long := with(`"metadata":{"a":"` + much + `","b":"` + much + `"},"description":"` + strings.Repeat("€", 1000) + `"`)
+	many := with(`"metadata":{"a":"` + much + `","b":"` + much + `","c":"` + much + `","d":"` + much + `","e":"` + much + `"}`)
+	for _, r := range []refused{
+		{name: "suffix", body: with(`"statement_descriptor_suffix":"BIKES"`), where: []string{"/statement_descriptor_suffix"}},
+		{name: "reopen", body: with(`"reopen":true`), where: []string{"/reopen"}},
+		{name: "both", body: with(`"reopen":true,"statement_descriptor_suffix":"BIKES"`), where: []string{"/reopen", "/statement_descriptor_suffix"}},
+		{name: "long description", body: long, where: []string{"/description"}},
+		{name: "long metadata", body: many, where: []string{"/metadata"}},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			w.t, r.line, r.token, r.status, r.code = t, mintLine, shopKey, http.StatusBadRequest, "invalid_request"
+			w.checkRefusal(r)
+		})
+	}
+	w.t = t
+	if got := w.dump(); got != dump {
+		t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
+	}
+	for _, body := range []string{
+		with(`"reopen":false,"statement_descriptor_suffix":null`), with(`"metadata":{"a":"` + strings.Repeat("x", 500) + `"},"description":"` + strings.Repeat("€", 1000) + `"`),
+	} {
+		if token := w.mint(body); len(token.Token) > 6<<10 {
+			t.Errorf("a token of %d bytes", len(token.Token))
+		}
+	}
+}
+
+// TestMintWhileRedisIsAhead: a token that is minted is taken, also where Redis's clock is ahead of
+// ours, and says the terms that were recorded.
+func TestMintWhileRedisIsAhead(t *testing.T) {
+	w := newWorld(t)
+	w.now = time.Now().Add(-5 * time.Minute)
+	var made opened
+	for _, amount := range []string{"4999", "5999"} {
+		token := w.mint(`{"order_id":"shop-1","amount":` + amount + `,"currency":"eur"}`)
+		answer := w.send(request{line: createLine, token: token.Token})
+		if err := unmarshal([]byte(answer.body), &made); err != nil || answer.status >= 300 || encode(t, made.Amount) != amount {
+			t.Errorf("%d %s, want %s", answer.status, answer.body, amount)
+		}
+	}
+}
+
 func TestTokensSwitchedOff(t *testing.T) {
 	w := &world{t: t, logs: &lines{}, client: checkedClient(t)}
 	without := w.tokens()

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,24 +14,11 @@ const maxWait = 25
 // status returns the payment. While it is the version that the caller has, the answer is held: until there is another,
 // for as long as the caller waits, or until the server drains.
 func (a *api) status(c echo.Context, id service.PaymentID, wait time.Duration) (service.StoredView, error) {
-	ctx, caller := c.Request().Context(), exchangeOf(c).caller
+	ctx, caller := c.Request().Context(), infoOf(c).caller
 	stored, err := a.service.Status(ctx, caller, id)
 	err = a.limitHolder(c, id, err)
 	if err != nil || wait == 0 || !noneMatch(c.Request().Header, etag(stored.Version)) {
 		return stored, err
 	}
 	return a.service.StatusAfter(ctx, caller, id, stored.Version, service.Patience{For: wait, Released: a.Draining})
-}
-
-// noneMatch reports whether If-None-Match names what is there, so that the caller has it already.
-func noneMatch(h http.Header, there string) bool {
-	for _, line := range h.Values("If-None-Match") {
-		for tag := range strings.SplitSeq(line, ",") {
-			tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-			if tag == "*" || tag == there {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -16,12 +16,15 @@ func TestStatusIsRevalidated(t *testing.T) {
 	line := "GET /v1/payments/" + made.PaymentIntent
 	first := w.send(request{line: line, token: made.ClientSecret})
 	tag := first.header.Get("ETag")
-	if tag != `"`+strconv.FormatInt(made.Version, 10)+`"` {
+	if tag != etagOf(made) {
 		t.Fatalf("ETag is %s", tag)
 	}
 	tests := map[string]int{
-		tag: 304, "W/" + tag: 304, "*": 304, `"1", ` + tag + ` , "2"`: 304,
-		`"1"`: 200, strings.Trim(tag, `"`): 200, "": 200, tag + "x": 200, ",": 200,
+		`"1"`: 200, strings.Trim(tag, `"`): 200, "": 200, tag + "x": 200, ",": 200, "w/" + tag: 200, "**": 200, `"*"`: 200, strings.TrimSuffix(tag, `"`): 200,
+		rewritten(tag, "-gzipx"): 200, rewritten(tag, "-"): 200, rewritten(tag, "gzip"): 200, `"-gzip"`: 200, `"1-gzip"`: 200, `"a,` + tag + `"`: 200,
+	}
+	for _, value := range forms(tag) {
+		tests[value] = 304
 	}
 	for value, want := range tests {
 		answer := w.send(request{line: line, token: made.ClientSecret, header: ifNoneMatch(value)})
@@ -40,10 +43,52 @@ func TestStatusIsRevalidated(t *testing.T) {
 	}
 }
 
+// rewritten is an ETag with something more inside its quotes.
+func rewritten(tag, suffix string) string { return strings.TrimSuffix(tag, `"`) + suffix + `"` }
+
+// forms are the headers that name an ETag, as clients send them and as proxies rewrite them.
+func forms(tag string) []string {
+	all := []string{tag, "W/" + tag, "*", `"1", ` + tag + ` , "2"`, tag + ",", `, ,` + tag, `x, ` + tag, `"a,b",W/"c",` + tag, "\"\u00e9\"\t, " + tag}
+	for _, suffix := range []string{"-gzip", "--gzip", "-br", "--br", ";gzip", ";br", "-zstd", "-deflate"} {
+		all = append(all, rewritten(tag, suffix), "W/"+rewritten(tag, suffix), `"1-gzip", `+rewritten(tag, suffix))
+	}
+	return all
+}
+
+// TestWaitHoldsWhatProxiesRewrote: an ETag that a proxy has rewritten names the version, and its
+// question is held. Without that, each answer comes at once, and the page asks again at once.
+func TestWaitHoldsWhatProxiesRewrote(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	line := "GET /v1/payments/" + made.PaymentIntent + "?wait=25"
+	answers := make(chan reply)
+	all := forms(etagOf(made))
+	for _, value := range all {
+		go func() {
+			answers <- w.send(request{line: line, token: made.ClientSecret, header: ifNoneMatch(value)})
+		}()
+	}
+	if answer := w.hold(made, "?wait=1"); answer.status != http.StatusNotModified {
+		t.Errorf("%d: %s", answer.status, answer.body)
+	}
+	select {
+	case answer := <-answers:
+		t.Errorf("one was answered at once: %d", answer.status)
+	default:
+	}
+	close(w.draining)
+	for range all {
+		if answer := <-answers; answer.status != http.StatusNotModified {
+			t.Errorf("%d: %s", answer.status, answer.body)
+		}
+	}
+}
+
+func etagOf(made opened) string { return `"` + strconv.FormatInt(made.Version, 10) + `"` }
+
 // hold asks for the status with the newest version in hand.
 func (w *world) hold(made opened, query string) reply {
-	tag := `"` + strconv.FormatInt(made.Version, 10) + `"`
-	return w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + query, token: made.ClientSecret, header: ifNoneMatch(tag)})
+	return w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + query, token: made.ClientSecret, header: ifNoneMatch(etagOf(made))})
 }
 
 // held asks the same, to be held for as long as anybody may, and gives the answer when there is one.

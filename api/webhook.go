@@ -33,6 +33,6 @@ func (a *api) receiveStripeEvent(c echo.Context) error {
 	}{outcome})
 }
 
-func invalidSignature(detail, flawDetail string) error {
-	return &refusal{service.CodeInvalidSignature, detail, []flaw{{Header: "Stripe-Signature", Detail: flawDetail}}}
+func invalidSignature(detail, fieldDetail string) error {
+	return &refusal{service.CodeInvalidSignature, detail, []fieldError{{Header: "Stripe-Signature", Detail: fieldDetail}}}
 }

@@ -48,6 +48,34 @@ func (w *world) checkOutcome(name, body, contentType, want string) {
 	}
 }
 
+// TestWebhookWhateverItsAddress: platforms add a query string of their own, and credentials in the
+// URL that Stripe was given come as a header. Neither keeps a delivery out, and neither lets one in
+// that is not signed.
+func TestWebhookWhateverItsAddress(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	body := event("evt_1", made.PaymentIntent, "requires_action", "")
+	w.checkOutcome("plain", body, "application/json", "applied")
+	for _, query := range []string{"?", "?x-vercel-protection-bypass=hunter2", "?a=1&a=2", "?wait=99&after=x", "?%zz", "?a;b", "?" + strings.Repeat("x", 4000)} {
+		for name, value := range map[string]string{
+			"X-None": "", "Authorization": "Basic c3RyaXBlOmh1bnRlcjI=", "Origin": "https://dashboard.stripe.com", "Idempotency-Key": "a b", "If-Match": "x",
+			"Content-Encoding": "identity", "X-Request-Id": "a b", "Accept": "text/html", "Prefer": "wait=1",
+		} {
+			header := signed(body)
+			header[name] = value
+			line := "POST /webhooks/stripe" + query
+			if answer := w.send(request{line: line, body: body, header: header, bad: true}); answer.status != http.StatusOK || answer.body != `{"outcome":"unchanged"}` {
+				t.Errorf("%.60s with %s: %d %s", line, name, answer.status, answer.body)
+			}
+			header["Stripe-Signature"] = "t=1,v1=00"
+			w.send(request{line: line, body: body, header: header, bad: true}).says(t, http.StatusBadRequest, "invalid_signature")
+		}
+	}
+	if log := w.logs.String(); strings.Contains(log, "hunter2") || strings.Contains(log, "c3RyaXBl") {
+		t.Error("the log holds what the address held")
+	}
+}
+
 func TestWebhookIsNotTakenWithoutRedis(t *testing.T) {
 	w := newFailingWorld(t)
 	made := w.create("shop-1")

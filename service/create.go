@@ -78,7 +78,7 @@ func (s *Service) createStep(ctx context.Context, t *target, l *lease, r payment
 	case payment.StepSearch:
 		n, err = again, s.search(ctx, t, l, step.Attempt)
 	case payment.StepResend:
-		opened, n, err = s.resend(ctx, t, l, step)
+		n, err = again, s.resend(ctx, t, l, step)
 	case payment.StepOpen:
 		opened, n, err = s.openNext(ctx, t, l, r, step.Fact)
 	case payment.StepWithdraw:
@@ -134,16 +134,15 @@ func (s *Service) openNext(
 }
 
 // resend sends the form of a reserved attempt again, of which Stripe's answer is not known.
-func (s *Service) resend(ctx context.Context, t *target, l *lease, step payment.Step) (Opened, next, error) {
-	err := s.take(ctx, t, l, step.Fact, payment.Tried{Number: step.Attempt.Number})
-	if err != nil {
-		return Opened{}, done, err
+func (s *Service) resend(ctx context.Context, t *target, l *lease, step payment.Step) error {
+	if err := s.take(ctx, t, l, step.Fact, payment.Tried{Number: step.Attempt.Number}); err != nil {
+		return err
 	}
-	_, _, err = s.open(ctx, t, l, step.Attempt.Number)
+	_, _, err := s.open(ctx, t, l, step.Attempt.Number)
 	if payment.Refused(err) && step.Attempt.Terms != t.order.Terms { // what was refused is no longer asked for
-		err = nil
+		return nil
 	}
-	return Opened{}, again, err
+	return err
 }
 
 // open asks Stripe for the payment of a reserved attempt, under the order's lease, and saves what came of it.

@@ -114,7 +114,7 @@ func (s *Service) repeat(ctx context.Context, name string, every time.Duration, 
 		case err == nil:
 			s.observer().Reconciled(name)
 		case ctx.Err() == nil:
-			s.Logger.WarnContext(ctx, name+" failed; it is tried again", "error", err)
+			s.Logger.WarnContext(ctx, "a background task failed; it is tried again", "task", name, "error", err)
 		}
 		pause(ctx, every)
 	}

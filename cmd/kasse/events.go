@@ -2,42 +2,47 @@ package main
 
 import (
 	"context"
-	"flag"
 	"io"
+	"strings"
 
 	"kasse/cmd/internal/app"
 )
 
-// events runs a command about what is pushed.
-func events(ctx context.Context, args []string, out io.Writer) error {
-	if len(args) == 0 {
-		return flag.ErrHelp
+// eventCommands are the words that may follow "events".
+func eventCommands() (names []string) {
+	for _, c := range commands() {
+		if name, found := strings.CutPrefix(c.name, "events "); found {
+			names = append(names, name)
+		}
 	}
-	flags := flag.NewFlagSet("events "+args[0], flag.ContinueOnError)
-	after, kind := new(string), new(string)
-	if args[0] == "replay" {
-		after = flags.String("after", "", "a `cursor` of the feed; without it from the oldest event kept")
-		kind = flags.String("type", "", "only events of this `type`, such as order.paid")
-	}
-	if err := flags.Parse(args[1:]); err != nil {
-		return flag.ErrHelp
-	}
-	config, err := app.LoadConfig()
-	if err != nil {
+	return names
+}
+
+func replayEvents(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("events replay", "", out)
+	after := flags.String("after", "", "a `cursor` of the feed; without it from the oldest event kept")
+	kind := flags.String("type", "", "only events of this `type`, such as order.paid")
+	if err := parse(flags, args, 0); err != nil {
 		return err
 	}
-	a, err := app.New(config, app.NewLogger(config))
-	if err != nil {
+	if *kind != "" && !app.KnownEventType(*kind) {
+		return &usageError{"events replay: -type " + *kind + " is no type of event; there are " +
+			strings.Join(app.EventTypes(), ", ")}
+	}
+	return withApp(func(a *app.App) error { return a.Replay(ctx, *after, *kind, out) })
+}
+
+func listEndpoints(ctx context.Context, args []string, out io.Writer) error {
+	if err := parse(newFlags("events endpoints", "", out), args, 0); err != nil {
 		return err
 	}
-	defer a.Close() //nolint:errcheck // the process ends
-	switch {
-	case args[0] == "replay" && flags.NArg() == 0:
-		return a.Replay(ctx, *after, *kind, out)
-	case args[0] == "endpoints" && flags.NArg() == 0:
-		return a.ListEndpoints(ctx, out)
-	case args[0] == "enable" && flags.NArg() == 1:
-		return a.EnableEndpoint(ctx, flags.Arg(0), out)
+	return withApp(func(a *app.App) error { return a.ListEndpoints(ctx, out) })
+}
+
+func enableEndpoint(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("events enable", "ID", out)
+	if err := parse(flags, args, 1); err != nil {
+		return err
 	}
-	return flag.ErrHelp
+	return withApp(func(a *app.App) error { return a.EnableEndpoint(ctx, flags.Arg(0), out) })
 }

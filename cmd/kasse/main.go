@@ -9,152 +9,128 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
-	"time"
-
-	"kasse/cmd/internal/app"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
 	err := run(ctx, os.Args[1:], os.Stdout)
 	stop()
-	if errors.Is(err, flag.ErrHelp) {
+	var wrong *usageError
+	switch {
+	case errors.Is(err, flag.ErrHelp): // it has been printed
+	case errors.As(err, &wrong):
+		fmt.Fprintln(os.Stderr, "kasse:", err)
 		os.Exit(2)
-	}
-	if err != nil {
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "kasse:", err)
 		os.Exit(1)
 	}
 }
 
-const usage = `usage: kasse [command]
+// stopSignals end a command, and make a server drain first. Under nohup SIGHUP stays ignored.
+func stopSignals() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
 
-  serve        answer requests (the default)
-  init         mark an empty Redis as ours
-  check        say what is wrong with the configuration, Redis and Stripe, and how to mend it
-  rebuild      restore what Redis has lost from Stripe   [-since PAYMENT_RETENTION] [-discard]
-  reconcile    look at Stripe for what no webhook has told, once   [-since 72h]
-  keygen       make a service key   [-name default] [-scopes read+write]
-  events replay     push past events again   [-after cursor] [-type order.paid]
-  events endpoints  how far the deliveries to each endpoint are
-  events enable ID  let an endpoint that answered 410 go on
-  healthcheck  exit 0 when the server on this machine lives
+// usageError is a mistake in how a command is called; the exit code is 2.
+type usageError struct{ text string }
 
-The configuration comes from the environment; README.md has the table.
-`
+func (e *usageError) Error() string { return e.text }
 
+// run finds the command that the arguments name, and runs it. Without arguments it serves. Help goes to out, and is
+// flag.ErrHelp; an unknown command is a usageError that names it.
 func run(ctx context.Context, args []string, out io.Writer) error {
-	command := "serve"
-	if len(args) > 0 {
-		command, args = args[0], args[1:]
+	if len(args) == 0 {
+		return serve(ctx, nil, out)
 	}
-	switch command {
-	case "serve":
-		return serve(ctx)
-	case "init":
-		return initialise(ctx, out)
-	case "check":
-		return app.Check(ctx, out)
-	case "reconcile":
-		return long(ctx, args, out, app.ReconcileSince, (*app.App).Reconcile)
-	case "rebuild":
-		return rebuild(ctx, args, out)
-	case "keygen":
-		return keygen(args, out)
-	case "events":
-		err := events(ctx, args, out)
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(os.Stderr, usage)
+	name, rest := args[0], args[1:]
+	switch name {
+	case "help":
+		if len(rest) > 0 {
+			return run(ctx, append(rest, "-help"), out)
 		}
-		return err
-	case "healthcheck":
-		return healthcheck(ctx)
+		return printUsage(out)
+	case "-h", "-help", "--help":
+		return printUsage(out)
+	case "-version", "--version":
+		name = "version"
+	case "events":
+		if len(rest) == 0 {
+			return &usageError{"events needs one of: " + strings.Join(eventCommands(), ", ") +
+				"; kasse --help lists all commands"}
+		}
+		if !strings.HasPrefix(rest[0], "-") {
+			name, rest = name+" "+rest[0], rest[1:]
+		} else {
+			return printUsage(out)
+		}
 	}
-	fmt.Fprint(os.Stderr, usage)
+	for _, c := range commands() {
+		if c.name == name {
+			return c.run(ctx, rest, out)
+		}
+	}
+	return &usageError{fmt.Sprintf("unknown command %q: kasse --help lists all commands", name)}
+}
+
+// printUsage lists the commands.
+func printUsage(out io.Writer) error {
+	var text strings.Builder
+	text.WriteString("usage: kasse [command] [flags]\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&text, "  %-17s %s\n", c.name, c.summary)
+	}
+	text.WriteString("\nkasse COMMAND --help lists the flags of a command.\n" +
+		"The configuration comes from the environment; README.md has the table.\n")
+	if _, err := io.WriteString(out, text.String()); err != nil {
+		return err
+	}
 	return flag.ErrHelp
 }
 
-func serve(ctx context.Context) error {
-	config, err := app.LoadConfig()
-	if err != nil {
-		return err
-	}
-	return app.Run(ctx, config, app.NewLogger(config))
-}
-
-func initialise(ctx context.Context, out io.Writer) error {
-	config, err := app.LoadConfig()
-	if err != nil {
-		return err
-	}
-	a, err := app.New(config, app.NewLogger(config))
-	if err != nil {
-		return err
-	}
-	defer a.Close() //nolint:errcheck // the process ends
-	already, err := a.Init(ctx)
-	if err == nil && already {
-		_, err = fmt.Fprintln(out, "This Redis is marked as ours already.")
-	} else if err == nil {
-		_, err = fmt.Fprintln(out, "This Redis is now marked as ours. Start kasse.")
-	}
-	return err
-}
-
-// long runs a command that may take long, and that looks back so far.
-func long(ctx context.Context, args []string, out io.Writer, since time.Duration, command func(*app.App, context.Context, time.Duration, io.Writer) error) error {
-	flags := flag.NewFlagSet("kasse", flag.ContinueOnError)
-	flags.DurationVar(&since, "since", since, "how far to look back, such as 72h; 0: PAYMENT_RETENTION")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || since < 0 {
-		return flag.ErrHelp
-	}
-	config, err := app.LoadConfig()
-	if err != nil {
-		return err
-	}
-	a, err := app.New(config, app.NewLogger(config))
-	if err != nil {
-		return err
-	}
-	defer a.Close() //nolint:errcheck // the process ends
-	return command(a, ctx, since, out)
-}
-
-// rebuild restores what Redis has lost. With -discard it first removes Kasse's keys of another layout.
-func rebuild(ctx context.Context, args []string, out io.Writer) error {
-	discard := false
-	rest := args[:0:0]
-	for _, arg := range args {
-		if arg == "-discard" || arg == "--discard" {
-			discard = true
-			continue
+// newFlags returns the flags of a command, which takes the arguments that are named, such as "ID".
+func newFlags(name, arguments string, out io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors go to standard error by main
+	flags.Usage = func() {
+		flags.SetOutput(out)
+		defer flags.SetOutput(io.Discard)
+		summary := ""
+		for _, c := range commands() {
+			if c.name == name {
+				summary = c.summary
+			}
 		}
-		rest = append(rest, arg)
+		line := "usage: kasse " + name
+		flags.VisitAll(func(*flag.Flag) { line = "usage: kasse " + name + " [flags]" })
+		_, _ = fmt.Fprintf(out, "%s\n\n%s\n\n", strings.TrimSpace(line+" "+arguments), summary)
+		flags.PrintDefaults()
 	}
-	return long(ctx, rest, out, 0, func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
-		return a.Rebuild(ctx, since, discard, out)
-	})
+	return flags
 }
 
-func keygen(args []string, out io.Writer) error {
-	flags := flag.NewFlagSet("keygen", flag.ContinueOnError)
-	name := flags.String("name", "default", "of the key, for logs and limits")
-	scopes := flags.String("scopes", "read+write", "of read, write, manage and events")
-	if err := flags.Parse(args); err != nil {
-		return flag.ErrHelp
-	}
-	key, entry, err := app.Keygen(*name, *scopes)
-	if err == nil {
-		_, err = fmt.Fprintf(out, "%s\n%s\n", key, entry)
-	}
-	return err
-}
-
-func healthcheck(ctx context.Context) error {
-	config, err := app.LoadConfig()
-	if err != nil {
+// parse reads the flags of a command, and refuses any number of arguments but the wanted one. Help
+// is flag.ErrHelp; every other mistake is a usageError that names the command.
+func parse(flags *flag.FlagSet, args []string, wanted int) error {
+	usage := flags.Usage
+	flags.Usage = func() {} // flag calls it for mistakes too
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		usage()
 		return err
+	case err != nil:
+		return &usageError{fmt.Sprintf("%s: %v; kasse %s --help lists the flags", flags.Name(), err, flags.Name())}
+	case flags.NArg() > wanted:
+		return &usageError{fmt.Sprintf("%s: unexpected argument %q", flags.Name(), flags.Arg(wanted))}
+	case flags.NArg() < wanted:
+		return &usageError{fmt.Sprintf("%s: an argument is missing; kasse %s --help names it", flags.Name(), flags.Name())}
 	}
-	return app.Healthcheck(ctx, config.AdminAddr)
+	return nil
 }

@@ -138,7 +138,7 @@ func (f Rebuilt) applyTo(o *Order, now time.Time) {
 			continue
 		}
 		a.Ours = true
-		o.Terms, o.Rev = p.Snapshot.Terms(), max(o.Rev, origin.Rev)
+		o.Terms, o.Rev = p.Terms(), max(o.Rev, origin.Rev)
 		o.Closed, o.KnownAtClosing = origin.Closed, len(o.Attempts)
 		if p.Succeeded > 0 && (o.Winner == "" || p.Succeeded < first) {
 			o.Winner, first = p.ID, p.Succeeded

@@ -65,7 +65,7 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	}
 	c := o.announce(&before, now)
 	c.Now = now
-	o.plan(&before, &c, now)
+	o.plan(&c, now)
 	return o, c
 }
 
@@ -276,7 +276,7 @@ func (o *Order) lastWord(c *Changes, version int64) *Announcement {
 }
 
 // plan adds the work that follows: reads, sweeps, attention, pointers and the end of the order.
-func (o *Order) plan(before *Order, c *Changes, now time.Time) {
+func (o *Order) plan(c *Changes, now time.Time) {
 	for i := range o.Attempts {
 		a := &o.Attempts[i]
 		p := o.Loaded[a.Payment]

@@ -33,7 +33,7 @@ type Attempt struct {
 
 // keyKept is how long Stripe surely remembers an idempotency key, and keyForgotten after how long it surely does not.
 //
-// Source: https://docs.stripe.com/api/idempotent_requests, "after they're at least 24 hours old"
+// Source: https://docs.stripe.com/api/idempotent_requests, "after they're at least 24 hours old".
 const (
 	keyKept      = 23 * time.Hour
 	keyForgotten = 25 * time.Hour

@@ -33,7 +33,7 @@ const (
 // disputeRank orders the statuses of Stripe for the best guess. An inquiry may become a dispute, and a lost dispute may be
 // appealed.
 //
-// Source: the types of npm stripe 23.1.0 (API 2026-10-28.endive)
+// Source: the types of npm stripe 23.1.0 (API 2026-10-28.endive).
 var disputeRank = map[string]int{
 	"warning_needs_response": 1, "warning_under_review": 2, "warning_closed": 3, "prevented": 4, "needs_response": 5,
 	"under_review": 6, disputeLost: 7, "appeal_needs_response": 8, "appeal_under_review": 9, disputeWon: 10,

@@ -79,7 +79,7 @@ func (s Snapshot) sameVisibleState(o Snapshot) bool {
 // authenticationFailures are the codes of failures that made no charge: a charge that such a failure carries belongs to an
 // earlier attempt.
 //
-// Source: https://docs.stripe.com/error-codes; authentication_failure since API 2026-08-26
+// Source: https://docs.stripe.com/error-codes; authentication_failure since API 2026-08-26.
 var authenticationFailures = map[string]bool{authenticationFailure: true, "authentication_failure": true}
 
 const authenticationFailure = "payment_intent_authentication_failure"

@@ -9,7 +9,7 @@ GO=${GO:-go}
 rm -rf generated
 mkdir -p generated/kasse
 
-./node_modules/.bin/openapi-typescript ../../openapi.yaml --default-non-nullable=false -o generated/kasse.d.ts >/dev/null
+./node_modules/.bin/openapi-typescript ../../openapi.yaml -o generated/kasse.d.ts >/dev/null
 ./node_modules/.bin/tsc -p .
 $GO tool oapi-codegen -config oapi-codegen.yaml ../../openapi.yaml
 $GO vet ./...

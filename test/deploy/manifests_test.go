@@ -231,6 +231,32 @@ func compose(t *testing.T) *types.Project {
 	return project
 }
 
+// TestAdminPortIsReached: the admin port is on loopback where nothing is set, and there neither a
+// kubelet nor Prometheus reaches it. Nowhere is it published.
+func TestAdminPortIsReached(t *testing.T) {
+	container := render(t).deployment.Spec.Template.Spec.Containers[0]
+	var set string
+	for _, variable := range container.Env {
+		if variable.Name == "ADMIN_ADDR" {
+			set = variable.Value
+		}
+	}
+	kasse := compose(t).Services["kasse"]
+	if inCompose := kasse.Environment["ADMIN_ADDR"]; set != ":9090" || inCompose == nil || *inCompose != ":9090" {
+		t.Errorf("the manifests set %q, compose.yaml sets %v", set, inCompose)
+	}
+	for _, port := range kasse.Ports {
+		if port.Target != 8080 {
+			t.Errorf("compose.yaml publishes %d", port.Target)
+		}
+	}
+	for _, port := range render(t).service.Spec.Ports {
+		if port.TargetPort.String() != "http" {
+			t.Errorf("the Service has the port %v", port.TargetPort)
+		}
+	}
+}
+
 // pinned is an image with a tag that names a version, and at least its minor one.
 var pinned = regexp.MustCompile(`^[a-z./-]+:v?\d+\.\d+[\w.-]*$`)
 

@@ -98,7 +98,8 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 		"no sentinel":         {careless, map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": careless.redis.URL() + "?master_name=kasse"}, 1, []string{"wrong    redis: REDIS_MODE is sentinel"}},
 		"nobody at REDIS_URL": {careless, map[string]string{"REDIS_URL": "redis://joe:hunter2@127.0.0.1:1/0"}, 1, []string{"wrong    redis: does not answer"}},
 		"nobody at Stripe's":  {careless, map[string]string{"STRIPE_API_BASE": "http://127.0.0.1:1"}, 1, []string{"wrong    stripe: http://127.0.0.1:1 does not answer"}},
-		"misspelt": {careless, map[string]string{"REDIS_DURABILTY": "require", "STRIPE_WEBHOOK_SECRET": "whsec_hunter2"}, 0, []string{
+		"misspelt": {careless, map[string]string{"CORS_ORIGINS": "https://hunter2.example", "REDIS_DURABILTY": "require", "STRIPE_WEBHOOK_SECRET": "whsec_hunter2"}, 0, []string{
+			"warning  configuration: CORS_ORIGINS … CORS_ALLOWED_ORIGINS",
 			"warning  configuration: REDIS_DURABILTY … REDIS_DURABILITY", "warning  configuration: STRIPE_WEBHOOK_SECRET … STRIPE_WEBHOOK_SECRETS",
 		}},
 		"mistaken": {careless, map[string]string{"SERVICE_NAME": "Hunter 2", "STRIPE_SECRET_KEY": "hunter2"}, 1, []string{
@@ -113,7 +114,19 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 			newWorld(t, stripesim.Options{Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }}), nil, 1,
 			[]string{"wrong    stripe: the clock … ahead of"},
 		},
-		"evicts":      {newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "allkeys-lru")...), nil, 0, []string{"warning  durability: … noeviction"}},
+		"evicts": {newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "allkeys-lru")...), nil, 1, []string{"wrong    redis: … (allkeys-lru) … noeviction"}},
+		"evicts what expires": {
+			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "volatile-ttl")...),
+			map[string]string{"REDIS_DURABILITY": "off"},
+			1,
+			[]string{"wrong    redis: … (volatile-ttl) … noeviction"},
+		},
+		"TLS where there is none": {
+			careless,
+			map[string]string{"REDIS_URL": strings.Replace(careless.redis.URL(), "redis://", "rediss://", 1)},
+			1,
+			[]string{"wrong    redis: … answers without TLS … rediss://"},
+		},
 		"nearly full": {newWorld(t, stripesim.Options{}, "--maxmemory", "1000000"), nil, 1, []string{"wrong    redis: … of maxmemory"}},
 		"mute":        {newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--rename-command", "CONFIG", ""), nil, 0, []string{`class "unknown"`, "CONFIG is refused"}},
 	}

@@ -85,10 +85,12 @@ func TestKeygen(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	made := w.command(nil, "keygen", "-name", "shop", "-scopes", "read+write")
 	expect(t, "exit code", made.command.ProcessState.ExitCode(), 0)
-	key, entry, _ := strings.Cut(strings.TrimSpace(made.stdout.String()), "\n")
-	if !regexp.MustCompile(`^ksk_[A-Za-z0-9_-]{43}$`).MatchString(key) || !regexp.MustCompile(`^shop:[0-9a-f]{64}:read\+write$`).MatchString(entry) {
+	printed := regexp.MustCompile(`^Key, for the backend: +(ksk_[A-Za-z0-9_-]{43})\nEntry for SERVICE_KEYS: +(shop:[0-9a-f]{64}:read\+write)\n$`).
+		FindStringSubmatch(made.stdout.String())
+	if printed == nil {
 		t.Fatalf("keygen printed %q", made.stdout.String())
 	}
+	key, entry := printed[1], printed[2]
 	file := filepath.Join(t.TempDir(), "keys")
 	if err := os.WriteFile(file, []byte(entry+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -104,7 +106,45 @@ func TestKeygen(t *testing.T) {
 		expect(t, "exit code of a bad keygen", p.command.ProcessState.ExitCode(), 1)
 		expect(t, "output of a bad keygen", p.stdout.String(), "")
 	}
-	expect(t, "exit code of an unknown command", w.command(nil, "refund-everything").command.ProcessState.ExitCode(), 2)
+}
+
+// TestCommandLine: help is printed and exits 0, for each command too; a mistake is named and exits
+// 2, before anything is read, connected or written.
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	before := w.openRedis().DBSize(t.Context()).Val()
+	help := w.command(nil, "--help")
+	expect(t, "exit code of --help", help.command.ProcessState.ExitCode(), 0)
+	names := regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)  +[a-z]`).FindAllStringSubmatch(help.stdout.String(), -1)
+	if len(names) < 11 {
+		t.Fatalf("the help lists %v", names)
+	}
+	for _, name := range names {
+		for _, args := range [][]string{append(strings.Fields(name[1]), "--help"), append(strings.Fields(name[1]), "-h"), append([]string{"help"}, strings.Fields(name[1])...)} {
+			p := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, args...)
+			if p.command.ProcessState.ExitCode() != 0 || !strings.HasPrefix(p.stdout.String(), "usage: kasse "+name[1]) || p.stderr.String() != "" {
+				t.Errorf("%v exits %d and prints %q %q", args, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String())
+			}
+		}
+	}
+	for line, want := range map[string]string{
+		"refund-everything": `unknown command "refund-everything"`, "events": "replay, endpoints, enable", "events forget": `unknown command "events forget"`, "--verbose": `unknown command "--verbose"`,
+		"serve now": `serve: unexpected argument "now"`, "serve -port 1": "serve: flag provided but not defined: -port", "events enable": "events enable: an argument is missing",
+		"events replay -type paid": "-type paid is no type", "events replay -type order.": "-type order. is no type", "reconcile -since soon": "reconcile: invalid value", "rebuild -since -1h": "rebuild: -since",
+		"version 2": `version: unexpected argument "2"`, "keygen shop": `keygen: unexpected argument "shop"`,
+	} {
+		p := w.command(nil, strings.Fields(line)...)
+		if p.command.ProcessState.ExitCode() != 2 || !strings.HasPrefix(p.stderr.String(), "kasse: ") || !strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {
+			t.Errorf("%s exits %d and prints %q %q, want %q", line, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String(), want)
+		}
+	}
+	version := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, "version")
+	expect(t, "exit code of version", version.command.ProcessState.ExitCode(), 0)
+	if !regexp.MustCompile(`^kasse \S+ \(commit [0-9a-z, ]+; go1\.\S+ \w+/\w+\)\n$`).MatchString(version.stdout.String()) {
+		t.Errorf("version prints %q", version.stdout.String())
+	}
+	expect(t, "keys in Redis", w.openRedis().DBSize(t.Context()).Val(), before)
 }
 
 func TestHealthcheck(t *testing.T) {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +52,25 @@ func TestDrainDelay(t *testing.T) {
 	if p.hasEnded() {
 		t.Error("the process ended before its delay")
 	}
+}
+
+// Each signal that asks a process to stop makes it drain: a terminal that closes sends SIGHUP.
+func TestEverySignalDrains(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		p := w.serve(1, map[string]string{"DRAIN_DELAY": "10m", "SHUTDOWN_TIMEOUT": "20m"})[0]
+		if err := p.command.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "/readyz as 503", func() error { return yet(p.probe("/readyz") == http.StatusServiceUnavailable) })
+		expect(t, "/livez after "+signal.String(), p.probe("/livez"), http.StatusOK)
+	}
+	p := w.serve(1, nil)[0]
+	if err := p.command.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "exit code", p.exitCode(), 0)
 }
 
 // After the delay the listener closes, a create that runs is finished, and the process ends well.

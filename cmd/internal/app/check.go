@@ -39,7 +39,7 @@ func Check(ctx context.Context, out io.Writer) error {
 		c.redis(ctx, a, account)
 	}
 	if c.wrong > 0 {
-		return fmt.Errorf("%d of these things must be mended", c.wrong)
+		return fmt.Errorf("%d problems found", c.wrong)
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ func (c *checkup) say(level, about, format string, args ...any) {
 	if level == levelWrong {
 		c.wrong++
 	}
-	_, _ = fmt.Fprintf(c.out, "%-8s %s: %s\n", level, about, fmt.Sprintf(format, args...)) // nobody is left to tell
+	_, _ = fmt.Fprintf(c.out, "%-8s %s: %s\n", level, about, fmt.Sprintf(format, args...)) // there is no other place for the error
 }
 
 const (

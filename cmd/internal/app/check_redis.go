@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,10 @@ var kindOf = map[string]string{"single": "standalone", "cluster": "cluster", "se
 
 func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	kind, err := store.Kind(ctx, c.RedisMode, c.RedisURL.Reveal())
+	if mismatch := c.tlsMismatch(ctx, err); mismatch != "" {
+		c.say(levelWrong, aboutRedis, "%s", mismatch)
+		return
+	}
 	if err != nil {
 		c.say(levelWrong, aboutRedis, "does not answer (%v): see REDIS_URL, and that Redis runs and may be reached from here", err)
 		return
@@ -42,6 +47,14 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	}
 	c.durability(servers)
 	c.marks(ctx, a, account)
+}
+
+// tlsMismatch is empty where there was no error.
+func (c *checkup) tlsMismatch(ctx context.Context, err error) string {
+	if err == nil {
+		return ""
+	}
+	return tlsMismatch(ctx, c.RedisURL.Reveal())
 }
 
 func (c *checkup) server(s store.Server) {
@@ -81,8 +94,20 @@ func percent(used, most int64) int64 {
 	return used * 100 / most
 }
 
-// durability says what Redis keeps. What is short of every write is wrong only where it was asked for.
+// noEviction is the one policy of maxmemory under which Redis keeps what it was given.
+const noEviction = "noeviction"
+
+// durability says what Redis keeps. What is short of every write is wrong only where it was asked
+// for; that payments are thrown away while Redis runs is always wrong.
 func (c *checkup) durability(servers []store.Server) {
+	servers = slices.Clone(servers)
+	for i, s := range servers {
+		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
+			c.say(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s",
+				s, s.Eviction, noEviction)
+			servers[i].Eviction = noEviction // one finding, one line
+		}
+	}
 	d := store.Judge(servers, c.RedisWaitReplicas)
 	c.say(levelOK, "durability", "class %q: may lose %s", d.Class, d.Loses)
 	level := map[string]string{"require": levelWrong, "warn": levelWarning, "off": levelOK}[c.RedisDurability]

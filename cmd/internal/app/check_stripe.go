@@ -57,7 +57,7 @@ func (c *checkup) clock(ahead time.Duration) {
 const webhookPath = "/webhooks/stripe"
 
 // neededEvents are those of stripe.EventTypes without which a state is wrong until a sweep reads it; without the others money
-// that comes in parts, or is given back, is told late.
+// that comes in parts, or is given back, is known late.
 var neededEvents = []string{
 	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.payment_failed",
 	"payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",

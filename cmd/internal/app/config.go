@@ -19,7 +19,7 @@ import (
 // convert, and takes an empty variable for a required one.
 type environment struct {
 	ListenAddr      string `default:":8080" envconfig:"LISTEN_ADDR"`
-	AdminAddr       string `default:":9090" envconfig:"ADMIN_ADDR"`
+	AdminAddr       string `default:"127.0.0.1:9090" envconfig:"ADMIN_ADDR"`
 	DrainDelay      string `default:"3s" envconfig:"DRAIN_DELAY"`
 	ShutdownTimeout string `default:"25s" envconfig:"SHUTDOWN_TIMEOUT"`
 
@@ -118,7 +118,7 @@ type Config struct {
 	// Unread says of variables that are set, and that nothing reads, which of ours may be meant.
 	Unread []string
 
-	// Listening is told the addresses once both listeners are open; it may be nil.
+	// Listening is called with the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)
 }
 

@@ -34,7 +34,8 @@ func nearest(name string, known []string) string {
 	best, least := "", mostSlips+1
 	for _, one := range known {
 		distance := slips(name, one)
-		if strings.HasPrefix(name, one) || (strings.HasPrefix(one, name) && strings.Count(name, "_") > 0) {
+		isShorter := strings.HasPrefix(one, name) && strings.Count(name, "_") > 0
+		if strings.HasPrefix(name, one) || isShorter || omitsWords(name, one) {
 			distance = min(distance, mostSlips)
 		}
 		if distance < least {
@@ -42,6 +43,22 @@ func nearest(name string, known []string) string {
 		}
 	}
 	return best
+}
+
+// omitsWords reports whether the name is a known one with words left out, as CORS_ORIGINS is of
+// CORS_ALLOWED_ORIGINS. The first word has to be there and one more; an S at a word's end does not
+// count.
+func omitsWords(name, known string) bool {
+	words, all := strings.Split(name, "_"), strings.Split(known, "_")
+	if len(words) < 2 || words[0] != all[0] {
+		return false
+	}
+	for _, word := range all {
+		if len(words) > 0 && strings.TrimSuffix(words[0], "S") == strings.TrimSuffix(word, "S") {
+			words = words[1:]
+		}
+	}
+	return len(words) == 0
 }
 
 // slips counts the letters that are missing, too many, wrong, or swapped with their neighbour (the optimal string

@@ -80,6 +80,8 @@ func (m *mistakes) readRPS(value string, live bool) int {
 
 const serviceKeyShape = "must be name:sha256hex:scope+scope entries, separated by commas (kasse keygen prints one)"
 
+// serviceKeys reads the service keys. A name may have several, so that one can be replaced without
+// a pause: limits and the idempotency of refunds go by the name.
 func (m *mistakes) serviceKeys(list string) []api.Key {
 	var keys []api.Key
 	for entry := range strings.SplitSeq(list, ",") {
@@ -88,8 +90,8 @@ func (m *mistakes) serviceKeys(list string) []api.Key {
 			m.add("SERVICE_KEYS", serviceKeyShape)
 			return nil
 		}
-		if slices.ContainsFunc(keys, func(k api.Key) bool { return k.Name == key.Name }) {
-			m.add("SERVICE_KEYS", "has two entries of one name")
+		if slices.ContainsFunc(keys, func(k api.Key) bool { return k.Hash == key.Hash }) {
+			m.add("SERVICE_KEYS", "has one hash twice: a key has one name, and one entry; a name may have several keys")
 		}
 		keys = append(keys, key)
 	}

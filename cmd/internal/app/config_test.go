@@ -66,6 +66,19 @@ func TestTokenSecretsInTheirOrder(t *testing.T) {
 	}
 }
 
+// TestOneNameSeveralKeys: a key is replaced by a second one of its name, for as long as both are in use.
+func TestOneNameSeveralKeys(t *testing.T) {
+	other := strings.Repeat("cd", 32)
+	c, err := load(t, map[string]string{"SERVICE_KEYS": "shop:" + someHash + ":read+write, office:" + strings.Repeat("ef", 32) + ":manage, shop:" + other + ":read"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := c.ServiceKeys
+	if len(keys) != 3 || keys[0].Name != "shop" || keys[2].Name != "shop" || keys[0].Hash == keys[2].Hash || len(keys[0].Scopes) != 2 || len(keys[2].Scopes) != 1 {
+		t.Errorf("keys are %+v", keys)
+	}
+}
+
 func TestNothingIsSet(t *testing.T) {
 	_, err := load(t, map[string]string{"STRIPE_SECRET_KEY": "", "STRIPE_PUBLISHABLE_KEY": "", "STRIPE_WEBHOOK_SECRETS": "", "SERVICE_KEYS": ""})
 	for variable := range required {

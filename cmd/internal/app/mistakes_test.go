@@ -31,7 +31,7 @@ var mistaken = map[string][]string{
 	"STRIPE_READ_RPS":        {"0", "101", "ten"},
 	"SERVICE_KEYS": {
 		"ksk_hunter2_hunter2_hunter2_hunter2_hunter2", "shop:" + someHash, "shop:" + someHash + ":", "shop:" + someHash + ":admin", "Shop:" + someHash + ":read", ":" + someHash + ":read",
-		"shop:" + strings.ToUpper(someHash) + ":read", "shop:" + someHash[2:] + ":read", "shop:" + someHash + ":read,", "shop:" + someHash + ":read,shop:" + someHash + ":write", "shop:" + someHash + ":read:write",
+		"shop:" + strings.ToUpper(someHash) + ":read", "shop:" + someHash[2:] + ":read", "shop:" + someHash + ":read,", "shop:" + someHash + ":read,shop:" + someHash + ":write", "shop:" + someHash + ":read,office:" + someHash + ":read", "shop:" + someHash + ":read:write",
 	},
 	"SERVICE_NAME": {"Shop", "shop_1", strings.Repeat("a", 33)},
 	"ORDER_TOKEN_SECRETS": {

@@ -23,7 +23,7 @@ func (a *App) identity() store.Identity {
 // claimRedis waits for Redis, and makes sure that it is ours. An unmarked one is marked only if Stripe has no payment of
 // this service: otherwise it was wiped, and would sell orders again that were paid.
 func (a *App) claimRedis(ctx context.Context) error {
-	for {
+	for tries := 1; ; tries++ {
 		_, err := a.store.Check(ctx, a.identity())
 		var away *service.Error
 		switch {
@@ -37,11 +37,22 @@ func (a *App) claimRedis(ctx context.Context) error {
 			return err
 		}
 		a.log.WarnContext(ctx, "Redis does not answer", "error", err)
+		if mismatch := a.tlsMismatchAt(ctx, tries); mismatch != "" {
+			a.log.ErrorContext(ctx, "Redis and REDIS_URL disagree about TLS", "problem", mismatch)
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(redisPause):
 		}
 	}
+}
+
+// tlsMismatchAt looks for a mismatch at the first try only.
+func (a *App) tlsMismatchAt(ctx context.Context, tries int) string {
+	if tries > 1 {
+		return ""
+	}
+	return tlsMismatch(ctx, a.RedisURL.Reveal())
 }
 
 func (a *App) markNew(ctx context.Context) error {

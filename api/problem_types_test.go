@@ -24,7 +24,7 @@ func TestKindsAreTheContract(t *testing.T) {
 			continue
 		}
 		rows++
-		code, got := strings.Trim(cells[1], " `"), kinds[service.Code(strings.Trim(cells[1], " `"))]
+		code, got := strings.Trim(cells[1], " `"), problemTypes[service.Code(strings.Trim(cells[1], " `"))]
 		if want := strings.TrimSpace(cells[2]) + strings.TrimSpace(cells[3]); strconv.Itoa(got.status)+got.title != want {
 			t.Errorf("%s is %+v, the contract says %s", code, got, want)
 		}
@@ -32,7 +32,7 @@ func TestKindsAreTheContract(t *testing.T) {
 			t.Errorf("%s cannot be sent again", code)
 		}
 	}
-	if rows != len(kinds) {
-		t.Errorf("the contract has %d codes, the table %d", rows, len(kinds))
+	if rows != len(problemTypes) {
+		t.Errorf("the contract has %d codes, the table %d", rows, len(problemTypes))
 	}
 }

@@ -1,0 +1,123 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/labstack/echo/v4"
+
+	"kasse/service"
+)
+
+// subject is what a request is about, as far as it is known: what the body or the token names, then
+// what the answer shows.
+type subject struct {
+	order    service.OrderID
+	payment  service.PaymentID
+	amount   int64 // minor units, that was asked for or that the payment has; 0: none
+	currency string
+	refund   service.RefundID
+	reopen   bool
+}
+
+// setTerms notes what a create asks for, but for what is malformed: that may be anything.
+func (s *subject) setTerms(r service.CreateRequest) {
+	s.amount, s.reopen = r.Terms.Amount, r.Reopen
+	if r.Order.Valid() {
+		s.order = r.Order
+	}
+	if service.KnownCurrency(r.Terms.Currency) {
+		s.currency = r.Terms.Currency
+	}
+}
+
+// setPath notes the payment that the path names. A client secret has the shape of an id, and is cut off.
+func (s *subject) setPath(id service.PaymentID) {
+	if id.Valid() {
+		name, _, _ := strings.Cut(string(id), "_secret_")
+		s.payment = service.PaymentID(name)
+	}
+}
+
+// setAmount notes the amount that is asked for, if one is.
+func (s *subject) setAmount(amount *int64) {
+	if amount != nil {
+		s.amount = *amount
+	}
+}
+
+// setView notes what a rendered view says; what the request has named itself stays.
+func (s *subject) setView(view jsontext.Value) {
+	var shown struct {
+		Order    service.OrderID   `json:"order_id"`
+		Payment  service.PaymentID `json:"payment_intent"`
+		Amount   int64             `json:"amount"`
+		Received int64             `json:"amount_received"`
+		Currency string            `json:"currency"`
+	}
+	if json.Unmarshal(view, &shown) != nil {
+		return // there is none
+	}
+	s.order, s.payment, s.currency = shown.Order, shown.Payment, shown.Currency
+	if s.amount == 0 {
+		s.amount = shown.Received
+	}
+	if s.amount == 0 {
+		s.amount = shown.Amount
+	}
+}
+
+// audited writes one line for each request to the route, whatever came of it: who asked for what,
+// and the result. A route that moves no money and changes no order has none.
+func (a *api) audited(r Route, next echo.HandlerFunc) echo.HandlerFunc {
+	if r.audit == "" {
+		return next
+	}
+	return func(c echo.Context) error {
+		result := string(service.CodeInternal) // unless next returns
+		defer func() { a.logAudit(c, r.audit, result) }()
+		err := next(c)
+		result = "ok"
+		if err != nil {
+			result = string(problemOf(err).Code)
+		}
+		if failed, ok := errors.AsType[*service.Error](err); ok {
+			infoOf(c).subject.setView(failed.Payment)
+		}
+		return err
+	}
+}
+
+// logAudit writes the line. The client's address is there only where the request was refused.
+func (a *api) logAudit(c echo.Context, operation, result string) {
+	x := infoOf(c)
+	s := x.subject
+	if s.payment == "" {
+		s.setPath(paymentID(c))
+	}
+	if s.order == "" {
+		s.order = x.caller.Order
+	}
+	attrs := []slog.Attr{
+		slog.Bool("audit", true), slog.String("operation", operation), slog.String("result", result),
+		slog.String("credential", x.credential), slog.String("key", x.caller.Key),
+		slog.String("order_id", string(s.order)), slog.String("payment_intent", string(s.payment)),
+		slog.Int64("amount", s.amount), slog.String("currency", s.currency),
+		slog.String("request_id", x.requestID),
+	}
+	if s.refund != "" {
+		attrs = append(attrs, slog.String("refund", string(s.refund)))
+	}
+	if s.reopen {
+		attrs = append(attrs, slog.Bool("reopen", true))
+	}
+	if result != "ok" {
+		attrs = append(attrs, slog.String("client", a.proxies.client(c.Request())))
+	}
+	ctx := context.WithoutCancel(c.Request().Context()) // a caller who has hung up has asked all the same
+	a.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
+}

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/golang-jwt/jwt/v5"
+
+	"kasse/service"
+)
+
+// Bounds of a token's times.
+const (
+	maxTokenLife   = 24 * time.Hour
+	maxReaderLife  = 30 * 24 * time.Hour // of one without terms, which opens and changes nothing
+	maxTokenFuture = time.Minute         // that its clock may be ahead of ours
+)
+
+// claims are what an order token says. Unknown ones are ignored.
+type claims struct {
+	jwt.RegisteredClaims
+	Order            service.OrderID          `json:"order_id"`
+	Amount           *int64                   `json:"amount,omitempty"` // minor units
+	Currency         *string                  `json:"currency,omitempty"`
+	Customer         service.CustomerID       `json:"customer,omitempty"`
+	CaptureMethod    service.CaptureMethod    `json:"capture_method,omitempty"`
+	SetupFutureUsage string                   `json:"setup_future_usage,omitempty"`
+	Description      string                   `json:"description,omitempty"`
+	ReceiptEmail     string                   `json:"receipt_email,omitempty"`
+	Metadata         map[string]string        `json:"metadata,omitempty"`
+	Session          *service.SessionFeatures `json:"customer_session,omitempty"`
+	Rev              *int64                   `json:"rev,omitempty"` // Unix milliseconds
+}
+
+// members are the claims with what they have to be.
+func (t *claims) members() []claim {
+	const date = "must be a number of seconds"
+	return []claim{
+		{"iss", &t.Issuer, "must be a string"},
+		{"sub", &t.Subject, "must be a string"},
+		{"jti", &t.ID, "must be a string"},
+		{"aud", &t.Audience, "must be a string or an array of strings"},
+		{"exp", &t.ExpiresAt, date},
+		{"nbf", &t.NotBefore, date},
+		{"iat", &t.IssuedAt, date},
+		{"order_id", &t.Order, "must be a string"},
+		{"amount", &t.Amount, "must be an integer"},
+		{"currency", &t.Currency, "must be a string"},
+		{"customer", &t.Customer, "must be a string"},
+		{"capture_method", &t.CaptureMethod, "must be a string"},
+		{"setup_future_usage", &t.SetupFutureUsage, "must be a string"},
+		{"description", &t.Description, "must be a string"},
+		{"receipt_email", &t.ReceiptEmail, "must be a string"},
+		{"metadata", &t.Metadata, "must be an object"},
+		{"customer_session", &t.Session, "must be an object"},
+		{"rev", &t.Rev, "must be an integer"},
+	}
+}
+
+// claim is one claim of a token.
+type claim struct {
+	name   string
+	into   any    // a pointer to where it goes
+	detail string // of the error where it is of another type
+}
+
+// readClaims reads the payload of a token whose signature has been verified, as strictly as bodies
+// are read. (encoding/json, which the JWT library uses, would take the last of two amounts, and
+// "Amount" for one.) It returns every claim that is of a wrong type.
+func readClaims(payload []byte) (*claims, []fieldError) {
+	type plain claims
+	t := new(claims)
+	if json.Unmarshal(payload, (*plain)(t)) == nil {
+		return t, nil
+	}
+	var present map[string]jsontext.Value
+	if err := json.Unmarshal(payload, &present); err != nil {
+		return nil, []fieldError{payloadError(err)}
+	}
+	var fieldErrors []fieldError
+	for _, c := range t.members() {
+		if err := json.Unmarshal(present[c.name], c.into); present[c.name] != nil && err != nil {
+			fieldErrors = append(fieldErrors, c.fieldError(err))
+		}
+	}
+	return t, fieldErrors
+}
+
+// payloadError says why a payload is not an object of claims.
+func payloadError(err error) fieldError {
+	var syntax *jsontext.SyntacticError
+	if errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax) {
+		return fieldError{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}
+	}
+	return fieldError{Detail: "the claims must be a JSON object in UTF-8"}
+}
+
+// fieldError names the claim, or the member inside it, that could not be read.
+func (c claim) fieldError(err error) fieldError {
+	found := fieldError{Pointer: "/" + c.name, Detail: c.detail}
+	var inside *json.SemanticError
+	if errors.As(err, &inside) && inside.JSONPointer != "" {
+		found.Pointer += string(inside.JSONPointer)
+		found.Detail = "is of a wrong type"
+		if inside.GoType != nil && expectations[inside.GoType.Kind()].detail != "" {
+			found.Detail = expectations[inside.GoType.Kind()].detail
+		}
+	}
+	return found
+}
+
+// opens reports whether the token says what the order costs; one that does not only reads and refreshes.
+func (t *claims) opens() bool { return t.Amount != nil && t.Currency != nil }
+
+// age returns the rev of the token's terms, in Unix milliseconds.
+func (t *claims) age() int64 {
+	if t.Rev == nil {
+		return t.IssuedAt.UnixMilli()
+	}
+	return *t.Rev
+}
+
+// mayLive returns how long after its iat the token may expire.
+func (t *claims) mayLive() time.Duration {
+	if t.Amount == nil && t.Currency == nil {
+		return maxReaderLife
+	}
+	return maxTokenLife
+}
+
+// check returns what is wrong with the claims that say whose token it is and when it counts, but
+// for its expiry. The issuer is the one that has to be named; empty: the token needs none.
+func (t *claims) check(audience, issuer string, now time.Time) []fieldError {
+	var fieldErrors []fieldError
+	need := func(ok bool, pointer, detail string) {
+		if !ok {
+			fieldErrors = append(fieldErrors, fieldError{Pointer: pointer, Detail: detail})
+		}
+	}
+	latest := now.Add(maxTokenFuture)
+	need(slices.Contains(t.Audience, audience), "/aud", "does not name this service")
+	need(issuer == "" || t.Issuer == issuer, "/iss", "is not the issuer whose key has signed the token")
+	need(t.Order.Valid(), "/order_id", "is missing or malformed")
+	need(t.NotBefore == nil || !t.NotBefore.After(latest), "/nbf", "is in the future")
+	need(t.Rev == nil || (*t.Rev >= 1 && *t.Rev <= latest.UnixMilli()), "/rev",
+		"is in the future, or is not a number of milliseconds")
+	need(t.ExpiresAt != nil, "/exp", "is required")
+	need(t.IssuedAt != nil, "/iat", "is required")
+	if t.ExpiresAt == nil || t.IssuedAt == nil {
+		return fieldErrors
+	}
+	need(!t.IssuedAt.After(latest), "/iat", "is in the future")
+	need(t.IssuedAt.UnixMilli() >= 1, "/iat", "is too long ago")
+	need(t.ExpiresAt.Sub(t.IssuedAt.Time) <= t.mayLive(), "/exp", "is too long after iat")
+	return fieldErrors
+}
+
+// request is the create that a token stands for which opens a payment.
+func (t *claims) request() service.CreateRequest {
+	r := service.CreateRequest{
+		Order: t.Order, Rev: t.age(), Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,
+		Terms: service.Terms{
+			Amount: *t.Amount, Currency: *t.Currency, Customer: t.Customer,
+			CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
+		},
+	}
+	if r.Terms.CaptureMethod == "" {
+		r.Terms.CaptureMethod = service.CaptureAutomaticAsync
+	}
+	if t.Session != nil {
+		r.Session = *t.Session
+	}
+	return r
+}

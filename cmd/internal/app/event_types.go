@@ -1,0 +1,29 @@
+package app
+
+import (
+	"slices"
+
+	"kasse/service"
+)
+
+// eventStates are the states that an event's type may name, after "order." or "superseded.".
+var eventStates = []service.State{
+	service.Pending, service.ActionRequired, service.InProgress, service.Failed, service.Authorized,
+	service.Paid, service.CanceledState, service.PartiallyRefunded, service.Refunded, service.Disputed,
+	service.ChargedBack,
+}
+
+// EventTypes are the types of the feed's events, as docs/events.md lists them.
+func EventTypes() []string {
+	types := []string{
+		"order.dispute_won", "order.duplicate_payment", "order.held", "order.refund_failed", "order.reopened", "order.updated",
+	}
+	for _, state := range eventStates {
+		types = append(types, "order."+string(state), "superseded."+string(state))
+	}
+	slices.Sort(types)
+	return types
+}
+
+// KnownEventType reports whether an event may have the type.
+func KnownEventType(kind string) bool { return slices.Contains(EventTypes(), kind) }

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"kasse/cmd/internal/app"
+)
+
+// command is a subcommand.
+type command struct {
+	name    string
+	summary string
+	run     func(ctx context.Context, args []string, out io.Writer) error
+}
+
+// commands are the subcommands in the order of the help.
+func commands() []command {
+	return []command{
+		{"serve", "answer requests (the default)", serve},
+		{"init", "mark an empty Redis as ours", initialise},
+		{"check", "say what is wrong with the configuration, Redis and Stripe, and how to mend it", check},
+		{"rebuild", "restore from Stripe what Redis has lost", rebuild},
+		{"reconcile", "look once at Stripe for what no webhook has brought", reconcile},
+		{"keygen", "make a service key", keygen},
+		{"events replay", "push past events again", replayEvents},
+		{"events endpoints", "show how far the deliveries to each endpoint are", listEndpoints},
+		{"events enable", "let an endpoint that answered 410 go on", enableEndpoint},
+		{"healthcheck", "exit 0 when the server on this machine lives", healthcheck},
+		{"version", "show the version, the commit and Go's version", version},
+	}
+}
+
+func serve(ctx context.Context, args []string, out io.Writer) error {
+	if err := parse(newFlags("serve", "", out), args, 0); err != nil {
+		return err
+	}
+	config, err := app.LoadConfig()
+	if err != nil {
+		return err
+	}
+	return app.Run(ctx, config, app.NewLogger(config))
+}
+
+func initialise(ctx context.Context, args []string, out io.Writer) error {
+	if err := parse(newFlags("init", "", out), args, 0); err != nil {
+		return err
+	}
+	return withApp(func(a *app.App) error {
+		already, err := a.Init(ctx)
+		if err != nil {
+			return err
+		}
+		text := "This Redis is now marked as ours. Start kasse."
+		if already {
+			text = "This Redis is marked as ours already."
+		}
+		_, err = fmt.Fprintln(out, text)
+		return err
+	})
+}
+
+func check(ctx context.Context, args []string, out io.Writer) error {
+	if err := parse(newFlags("check", "", out), args, 0); err != nil {
+		return err
+	}
+	return app.Check(ctx, out)
+}
+
+func rebuild(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("rebuild", "", out)
+	discard := flags.Bool("discard", false, "first remove Kasse's keys of another layout")
+	return lookBack(ctx, flags, args, out, 0, func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
+		return a.Rebuild(ctx, since, *discard, out)
+	})
+}
+
+func reconcile(ctx context.Context, args []string, out io.Writer) error {
+	return lookBack(ctx, newFlags("reconcile", "", out), args, out, app.ReconcileSince, (*app.App).Reconcile)
+}
+
+// lookBack runs a command that may take long, and that looks back so far.
+func lookBack(
+	ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer, since time.Duration,
+	run func(*app.App, context.Context, time.Duration, io.Writer) error,
+) error {
+	flags.DurationVar(&since, "since", since, "how far to look back, such as 72h; 0: PAYMENT_RETENTION")
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	if since < 0 {
+		return &usageError{flags.Name() + ": -since must not be negative"}
+	}
+	return withApp(func(a *app.App) error { return run(a, ctx, since, out) })
+}
+
+// withApp wires the program for one command.
+func withApp(run func(*app.App) error) error {
+	config, err := app.LoadConfig()
+	if err != nil {
+		return err
+	}
+	a, err := app.New(config, app.NewLogger(config))
+	if err != nil {
+		return err
+	}
+	defer a.Close() //nolint:errcheck // the process ends
+	return run(a)
+}
+
+func keygen(_ context.Context, args []string, out io.Writer) error {
+	flags := newFlags("keygen", "", out)
+	name := flags.String("name", "default",
+		"of the key, for logs and limits; a second key of one name replaces the first without a pause")
+	scopes := flags.String("scopes", "read+write", "of read, write, manage and events")
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	key, entry, err := app.Keygen(*name, *scopes)
+	if err == nil {
+		_, err = fmt.Fprintf(out, "Key, for the backend:    %s\nEntry for SERVICE_KEYS:  %s\n", key, entry)
+	}
+	return err
+}
+
+func healthcheck(ctx context.Context, args []string, out io.Writer) error {
+	if err := parse(newFlags("healthcheck", "", out), args, 0); err != nil {
+		return err
+	}
+	config, err := app.LoadConfig()
+	if err != nil {
+		return err
+	}
+	return app.Healthcheck(ctx, config.AdminAddr)
+}
+
+func version(_ context.Context, args []string, out io.Writer) error {
+	if err := parse(newFlags("version", "", out), args, 0); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(out, app.Version())
+	return err
+}

@@ -1,0 +1,4 @@
+export default {
+  input: '../../../openapi.yaml',
+  output: { path: 'generated/hey-api', module: { extension: '.js' } },
+};
