@@ -10,7 +10,9 @@ export type State = Open<Schemas['State']>;
 /** What the page should do now. */
 export type Next = Open<Schemas['Next']>;
 
-type Loosened = 'state' | 'next' | 'status' | 'hold_reason';
+// The specification of an older server lacks some of these: Omit takes names that are not there.
+type Later = 'action' | 'payment_method_details' | 'receipt_url' | 'review';
+type Loosened = 'state' | 'next' | 'status' | 'hold_reason' | 'dispute' | Later;
 
 interface Words {
   state: State;
@@ -28,7 +30,7 @@ export interface PaymentStatus extends Omit<Schemas['PublicView'], Loosened>, Wo
  * A payment's status, as backends and order tokens see it. Older servers leave out the optional
  * members.
  */
-export interface PaymentView extends PaymentStatus, Omit<Schemas['View'], keyof Schemas['PublicView'] | 'dispute'> {
+export interface PaymentView extends PaymentStatus, Omit<Schemas['View'], keyof Schemas['PublicView'] | Loosened> {
   dispute: { id: string; status: Open<Schemas['Dispute']['status']>; amount: number } | null;
   payment_method_details?: { type: string; brand: string | null; last4: string | null } | null;
   receipt_url?: string | null;
