@@ -97,6 +97,11 @@ cli: ## Stripe's own command line tool against the simulator
 clients: ## clients in TypeScript and Go from openapi.yaml, and a payment with each
 	GO="$(GO)" test/clients/run.sh
 
+.PHONY: api-docs
+api-docs: ## openapi.yaml as one static page, bin/api.html; kasse-dev serves it at /docs of its shop
+	@mkdir -p bin
+	$(GO) run ./cmd/kasse-dev/apidocs/write >bin/api.html
+
 check: clients-ts example-react
 .PHONY: clients-ts example-react
 clients-ts: programs clients/typescript/dist/index.js ## @kasse/client: build, types, size, and its tests on real servers
