@@ -98,9 +98,10 @@ clients: ## clients in TypeScript and Go from openapi.yaml, and a payment with e
 	GO="$(GO)" test/clients/run.sh
 
 .PHONY: api-docs
-api-docs: ## openapi.yaml as one static page, bin/api.html; kasse-dev serves it at /docs of its shop
+api-docs: ## openapi.yaml as one static page, bin/api.html, and as a collection for Postman and Bruno, in test/http
 	@mkdir -p bin
-	$(GO) run ./cmd/kasse-dev/apidocs/write >bin/api.html
+	$(GO) run ./cmd/kasse-dev/apidocs/write page >bin/api.html
+	$(GO) run ./cmd/kasse-dev/apidocs/write collection >test/http/kasse.postman_collection.json
 
 check: clients-ts example-react
 .PHONY: clients-ts example-react

@@ -1,5 +1,5 @@
-// Package apidocs renders openapi.yaml as one static HTML page: no scripts, and nothing of another host. kasse-dev
-// serves it at /docs, and `make api-docs` writes it to a file.
+// Package apidocs renders openapi.yaml as one static HTML page, without scripts and without anything of another host,
+// and as a collection for Postman. kasse-dev serves the page at /docs; `make api-docs` writes both to files.
 package apidocs
 
 import (
