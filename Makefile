@@ -111,6 +111,12 @@ clients-ts: programs clients/typescript/dist/index.js ## @kasse/client: build, t
 	CGO_ENABLED=0 $(GO) build -trimpath -o clients/typescript/.built/ ./cmd/kasse ./cmd/kasse-dev
 	KASSE=$$PWD/clients/typescript/.built/kasse KASSE_DEV=$$PWD/clients/typescript/.built/kasse-dev npm run --silent --prefix clients/typescript test
 
+.PHONY: clients-ts-runtimes
+clients-ts-runtimes: clients/typescript/dist/index.js ## @kasse/client in Bun, Deno and workerd, which npm installs (354 MB); no part of check
+	npm ci --silent --prefix clients/typescript/test/runtimes
+	CGO_ENABLED=0 $(GO) build -trimpath -o clients/typescript/.built/ ./cmd/kasse-dev
+	KASSE_DEV=$$PWD/clients/typescript/.built/kasse-dev npm run --silent --prefix clients/typescript/test/runtimes test
+
 .PHONY: shop-client
 shop-client: clients/typescript/dist/index.js ## write the shop's copy of the client anew: cmd/kasse-dev/shop/kasse.js
 	npm run --silent --prefix clients/typescript bundle >cmd/kasse-dev/shop/kasse.js

@@ -51,8 +51,8 @@ export async function send<Body>(settings: Settings, call: Call, credential: str
       Authorization: `Bearer ${credential}`,
     },
     ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
-    // Without it a browser adds an If-None-Match of its own, and the first answer is held too. The
-    // fetch of React Native lacks it, and adds a query parameter instead.
+    // Without it a browser adds an If-None-Match of its own, and the first answer is held too. React
+    // Native's fetch adds a query parameter instead, and older workerd refuses it: neither needs it.
     ...('cache' in Request.prototype && { cache: 'no-store' }),
   };
   try {
