@@ -69,6 +69,18 @@ describe('the example', () => {
     await page.getByLabel('Security code').fill('123');
   }
 
+  async function debit({ page, pay }) {
+    await page.getByRole('radio', { name: 'SEPA Direct Debit' }).check();
+    for (const [label, value] of [
+      ['IBAN', 'DE89370400440532013000'],
+      ['Full name', 'Ada Lovelace'],
+      ['Email', 'ada@example.com'],
+    ]) {
+      await page.getByLabel(label, { exact: true }).filter({ visible: true }).fill(value);
+    }
+    await pay();
+  }
+
   async function orderOf(id) {
     const answer = await fetch(`${dev.kasse}/v1/orders/${id}`, {
       headers: { Authorization: `Bearer ${serviceKey}` },
@@ -136,15 +148,7 @@ describe('the example', () => {
 
   test('a debit is on its way for days; a hidden tab asks nothing, and a seen one shows the end', async (t) => {
     const ada = await customer(t);
-    await ada.page.getByRole('radio', { name: 'SEPA Direct Debit' }).check();
-    for (const [label, value] of [
-      ['IBAN', 'DE89370400440532013000'],
-      ['Full name', 'Ada Lovelace'],
-      ['Email', 'ada@example.com'],
-    ]) {
-      await ada.page.getByLabel(label, { exact: true }).filter({ visible: true }).fill(value);
-    }
-    await ada.pay();
+    await debit(ada);
     await ada.says('on its way');
     const { payment } = await orderOf(ada.order);
     await hide(ada.page, true);
@@ -160,6 +164,55 @@ describe('the example', () => {
     );
     await hide(ada.page, false);
     await ada.says('your order is paid');
+  });
+
+  test('a debit that fails after the page was opened again brings the form back', async (t) => {
+    const ada = await customer(t);
+    await debit(ada);
+    await ada.says('on its way');
+    await ada.page.reload();
+    await ada.says('on its way');
+    const { payment } = await orderOf(ada.order);
+    await control(`/payments/${payment.payment_intent}/settle`, { fail: true });
+    await card(ada.page, cards.pays);
+    await ada.pay('Try again: pay €42.00');
+    await ada.says('your order is paid');
+  });
+
+  test('another price in another tab opens no second payment', async (t) => {
+    const ada = await customer(t);
+    await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor();
+    const { payment } = await orderOf(ada.order);
+    await fetch(`${dev.kasse}/v1/payments/${payment.payment_intent}`, {
+      method: 'PATCH',
+      headers: {
+        Authorization: `Bearer ${serviceKey}`,
+        'Content-Type': 'application/json',
+        'If-Match': `"${payment.version}"`,
+      },
+      body: JSON.stringify({ amount: 3900 }),
+    });
+    await ada.pay('Pay €39.00');
+    await ada.says('your order is paid');
+    const order = await orderOf(ada.order);
+    assert.deepEqual([order.payment.amount_received, order.superseded], [3900, []]);
+  });
+
+  test('another currency in another tab: the page goes on with the payment that has taken its place', async (t) => {
+    const ada = await customer(t);
+    await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor();
+    const other = await ada.page.context().newPage();
+    await other.goto(origin);
+    await other.evaluate(() =>
+      fetch('/api/orders', { method: 'POST', body: JSON.stringify({ region: 'us', guest: false }) }),
+    );
+    await other.goto(`${origin}/checkout?order=${ada.order}`);
+    await other.getByRole('button', { name: 'Pay $45.00' }).waitFor();
+    await ada.pay('Pay $45.00');
+    await ada.says('your order is paid');
+    await other.getByText('your order is paid').waitFor();
+    const order = await orderOf(ada.order);
+    assert.deepEqual([order.payment.state, order.payment.currency, order.payment.attempt], ['paid', 'usd', 2]);
   });
 
   test('a session that is used up is renewed, with the saved card still there', async (t) => {
@@ -185,8 +238,6 @@ describe('the example', () => {
       method: 'POST',
       headers: { Authorization: `Bearer ${serviceKey}` },
     });
-    await ada.says('This payment was cancelled');
-    await ada.page.reload();
     await ada.page.getByRole('alert').filter({ hasText: 'This order was cancelled' }).waitFor();
   });
 

@@ -11,7 +11,7 @@ export function Return({ order, returned }: { order: string; returned: ReturnedP
   if (error !== undefined)
     return <p role="alert">We do not know this payment. If you have paid, we will write to you.</p>;
   if (status === undefined) return <p>Checking your payment</p>;
-  if (status === null) return <p>Nobody has tried to pay this order. {again}</p>;
+  if (status === null) return <p>This order is not paid yet. {again}</p>;
   return (
     <>
       <h1>Your order</h1>

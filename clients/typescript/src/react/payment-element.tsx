@@ -5,7 +5,7 @@ import { KasseError } from '../errors.js';
 import type { PaymentStatus } from '../types.js';
 import { CheckoutForm } from './checkout-form.js';
 import { defaultTexts, outcomeText, type PaymentTexts } from './texts.js';
-import { usePayment } from './use-payment.js';
+import { isPayable, usePayment } from './use-payment.js';
 import { useStripeScript } from './use-stripe-script.js';
 
 export interface KassePaymentElementProps {
@@ -46,8 +46,8 @@ export function KassePaymentElement(props: KassePaymentElementProps) {
       return <Refusal texts={texts} error={failed} reload={reload} />;
     }
     if (!status) return <Loading texts={texts} />;
-    const payable = ['pay', 'retry', 'authenticate'].includes(status.next);
-    if (!opened || !(payable || confirming)) return <p role="status">{outcomeText(status, texts, props.locale)}</p>;
+    if (!opened || !(isPayable(status) || confirming))
+      return <p role="status">{outcomeText(status, texts, props.locale)}</p>;
     if (!stripe.loaded) return <Loading texts={texts} />;
     const form = { ...props, texts, payment, opened, status, stripe: stripe.loaded };
     return <CheckoutForm {...form} confirming={confirming} onConfirming={setConfirming} />;

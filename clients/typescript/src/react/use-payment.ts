@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from 'react';
 import { isKasseError } from '../errors.js';
 import type { Kasse } from '../kasse.js';
 import type { OpenedPayment, PaymentStatus } from '../types.js';
+import { pause } from '../wait.js';
 import { useKasse } from './provider.js';
 
 interface Seen {
@@ -30,8 +31,8 @@ const nothing: Seen = { status: undefined, opened: undefined, error: undefined, 
 
 /**
  * Opens the payment of an order and follows it. Effects that run twice, as in StrictMode, send one
- * request. Where the payment is superseded, as by another price, it opens the one that has taken
- * its place.
+ * request. Where the payment is superseded or cancelled, as by another currency in the cart, it opens
+ * the one that has taken its place.
  */
 export function usePayment(order: string): PaymentHandle {
   const kasse = useKasse(order);
@@ -61,18 +62,34 @@ export function usePayment(order: string): PaymentHandle {
   return { ...seen, reload, renewSession };
 }
 
+const betweenOpens = 2000; // milliseconds: whatever the server answers, the page opens in no hot loop
+
 async function run(kasse: Kasse, signal: AbortSignal, news: (seen: Partial<Seen>) => void): Promise<void> {
   try {
-    for (let last = ''; !signal.aborted;) {
+    while (!signal.aborted) {
       const { status, opened } = await openOrFind(kasse);
       news({ status, opened });
-      if (status.final || status.payment_intent === last) return;
-      last = status.payment_intent;
-      if (!(await followWhileCurrent(kasse, last, signal, news))) return;
+      if (status.final) return;
+      const stale = (now: PaymentStatus) => isOver(now) || (!opened && isPayable(now));
+      if (!(await followUntil(stale, kasse, status.payment_intent, signal, news))) return;
+      await pause(betweenOpens, signal);
     }
   } catch (error) {
     news({ error });
   }
+}
+
+/**
+ * Reports whether only another payment can pay the order. Unless the order is closed, opening it
+ * gives that one.
+ */
+function isOver(status: PaymentStatus): boolean {
+  return status.superseded || status.state === 'canceled';
+}
+
+/** Reports whether a form can pay the payment now. */
+export function isPayable(status: PaymentStatus): boolean {
+  return ['pay', 'retry', 'authenticate'].includes(status.next);
 }
 
 /** Opens the payment, or gives the one that is paid or under way already. */
@@ -86,8 +103,12 @@ async function openOrFind(kasse: Kasse): Promise<{ status: PaymentStatus; opened
   }
 }
 
-/** Follows a payment to its end. Reports whether another has taken its place. */
-async function followWhileCurrent(
+/**
+ * Follows a payment to its end. Reports whether it has become stale before: it is over, or it can be
+ * paid again and the secrets are missing, as after a debit that fails.
+ */
+async function followUntil(
+  stale: (status: PaymentStatus) => boolean,
   kasse: Kasse,
   payment: string,
   signal: AbortSignal,
@@ -95,7 +116,7 @@ async function followWhileCurrent(
 ): Promise<boolean> {
   const onTrouble = (trouble: unknown) => news({ trouble });
   for await (const status of kasse.follow(payment, { signal, onTrouble })) {
-    if (status.superseded) return true;
+    if (stale(status)) return true;
     news({ status });
   }
   return false;
