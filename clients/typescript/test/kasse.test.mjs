@@ -111,7 +111,7 @@ describe('a page', () => {
     );
   });
 
-  test('tells a server that is away from one that is not Kasse', async () => {
+  test('distinguishes a server that is away from one that is not Kasse', async () => {
     const getToken = () => signToken(terms(newOrder()));
     const away = createKasse({ baseUrl: 'http://127.0.0.1:1', getToken, maxRetries: 1 });
     await assert.rejects(

@@ -6,7 +6,7 @@ import { useKasse } from './provider.js';
 
 export interface StatusHandle {
   /**
-   * The newest status; undefined until the first answer, and null where nobody has opened a
+   * The newest status; undefined until the first answer, and null where there is no
    * payment.
    */
   status: PaymentStatus | null | undefined;

@@ -37,7 +37,7 @@ export interface KasseServer {
     options?: CallOptions & { customerSession?: CustomerSessionOptions },
   ): Promise<CustomerSession>;
   /**
-   * Changes the amount of a payment that nobody has paid yet (write). Throws `version_mismatch`
+   * Changes the amount of a payment that is not paid yet (write). Throws `version_mismatch`
    * where `version` is not its newest.
    */
   changeAmount(
