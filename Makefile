@@ -58,7 +58,7 @@ test/stripe-types/node_modules/.package-lock.json: test/stripe-types/package-loc
 
 .PHONY: e2e
 check: e2e
-e2e: test/e2e/node_modules/.package-lock.json ## a browser pays: the shop's page of kasse-dev in headless Chromium
+e2e: test/e2e/node_modules/.package-lock.json clients/typescript/dist/index.js ## a browser pays: the shop's page of kasse-dev in headless Chromium
 	@test/setup/install.sh browser
 	CGO_ENABLED=0 $(GO) build -trimpath -o test/e2e/.built/kasse-dev ./cmd/kasse-dev
 	cd test/e2e && KASSE_DEV=.built/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node --test-reporter=spec all.test.mjs
@@ -124,6 +124,41 @@ clients: ## clients in TypeScript and Go from openapi.yaml, and a payment with e
 .PHONY: clients-all
 clients-all: ## the same with other generators: orval and kubb with Zod, @hey-api/openapi-ts, ogen; no part of check
 	GO="$(GO)" test/clients/all/run.sh
+
+.PHONY: api-docs
+api-docs: ## openapi.yaml as one static page, bin/api.html, and as a collection for Postman and Bruno, in test/http
+	@mkdir -p bin
+	$(GO) run ./cmd/kasse-dev/apidocs/write page >bin/api.html
+	$(GO) run ./cmd/kasse-dev/apidocs/write collection >test/http/kasse.postman_collection.json
+
+check: clients-ts example-react
+.PHONY: clients-ts example-react
+clients-ts: programs clients/typescript/dist/index.js ## @kasse/client: build, types, size, and its tests on real servers
+	@npm run --silent --prefix clients/typescript bundle | diff -u cmd/kasse-dev/shop/kasse.js - || \
+		{ echo "cmd/kasse-dev/shop/kasse.js is not that of clients/typescript: run make shop-client"; exit 1; }
+	CGO_ENABLED=0 $(GO) build -trimpath -o clients/typescript/.built/ ./cmd/kasse ./cmd/kasse-dev
+	KASSE=$$PWD/clients/typescript/.built/kasse KASSE_DEV=$$PWD/clients/typescript/.built/kasse-dev npm run --silent --prefix clients/typescript test
+
+.PHONY: clients-ts-runtimes
+clients-ts-runtimes: clients/typescript/dist/index.js ## @kasse/client in Bun, Deno and workerd, which npm installs (354 MB); no part of check
+	npm ci --silent --prefix clients/typescript/test/runtimes
+	CGO_ENABLED=0 $(GO) build -trimpath -o clients/typescript/.built/ ./cmd/kasse-dev
+	KASSE_DEV=$$PWD/clients/typescript/.built/kasse-dev npm run --silent --prefix clients/typescript/test/runtimes test
+
+.PHONY: shop-client
+shop-client: clients/typescript/dist/index.js ## write the shop's copy of the client anew: cmd/kasse-dev/shop/kasse.js
+	npm run --silent --prefix clients/typescript bundle >cmd/kasse-dev/shop/kasse.js
+
+clients/typescript/dist/index.js: clients/typescript/package-lock.json openapi.yaml $(shell find clients/typescript/src -name '*.ts*' ! -name schema.ts 2>/dev/null)
+	npm ci --silent --prefix clients/typescript
+	npm run --silent --prefix clients/typescript build
+
+example-react: clients/typescript/dist/index.js ## examples/react: types, build, and a browser that pays in it
+	@test/setup/install.sh browser
+	npm ci --silent --prefix examples/react
+	npm run --silent --prefix examples/react build
+	CGO_ENABLED=0 $(GO) build -trimpath -o clients/typescript/.built/ ./cmd/kasse-dev
+	KASSE_DEV=$$PWD/clients/typescript/.built/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" npm run --silent --prefix examples/react test
 
 check: breaking clients
 breaking: ## does openapi.yaml break a client of the last release?

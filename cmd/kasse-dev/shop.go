@@ -49,6 +49,7 @@ func (s *shop) handler() (http.Handler, error) {
 	for _, page := range []string{"GET /{$}", "GET /checkout", "GET /return"} {
 		mux.HandleFunc(page, s.page)
 	}
+	mux.HandleFunc("GET /docs", docs)
 	mux.HandleFunc("GET /api/config", s.config)
 	mux.HandleFunc("POST /api/orders", s.checkOut)
 	mux.HandleFunc("GET /api/orders/{order}", s.owned(s.showOrder))

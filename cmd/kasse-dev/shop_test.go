@@ -58,6 +58,17 @@ func TestPolicyAllowsOnlyWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// TestDocsAreServed: the API's page comes with a policy of its own, under which it needs no script.
+func TestDocsAreServed(t *testing.T) {
+	answer, _ := visit(t, &world{}, "/docs")
+	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "POST /v1/payments") {
+		t.Errorf("/docs answered %d", answer.Code)
+	}
+	if policy := answer.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'unsafe-inline'") {
+		t.Errorf("its policy is %q", policy)
+	}
+}
+
 // TestStripeJSComesFromStripe: with -real the page is the same, and loads another script.
 func TestStripeJSComesFromStripe(t *testing.T) {
 	w := &world{}

@@ -69,7 +69,7 @@ describe('looks', { concurrency: 2 }, () => {
     const ada = await shopper(t, w);
     let release;
     let held = new Promise((resolve) => (release = resolve));
-    await ada.page.route('**/v1/payments', async (route) => (await held, route.abort()), { times: 1 });
+    await ada.page.route('**/v1/payments', async (route) => (await held, route.abort()), { times: 3 }); // the client tries three times
     await ada.toPayment();
     await ada.page.getByRole('button', { name: 'Loading' }).waitFor();
     await look(ada.page, 'loading');

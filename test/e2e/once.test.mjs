@@ -103,9 +103,9 @@ describe('one payment', { concurrency: 2 }, () => {
     const opens = counting(ada.page, 'POST', /\/v1\/payments$/);
     await ada.page.evaluate(async (id) => {
       const { checkout } = await import('/checkout.js');
-      const { Kasse } = await import('/kasse.js');
+      const { createKasse } = await import('/kasse.js');
       const { getConfig, getToken } = await import('/shop.js');
-      const kasse = new Kasse((await getConfig()).kasse, () => getToken(id));
+      const kasse = createKasse({ baseUrl: (await getConfig()).kasse, getToken: () => getToken(id) });
       const root = document.querySelector('#view');
       const mount = () => {
         const stop = new AbortController();

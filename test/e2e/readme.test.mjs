@@ -8,13 +8,17 @@ import { shopper, until, world } from './harness.mjs';
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const snippet = /```ts\n([\s\S]*?)```/.exec(readme)[1];
 
-/** What tsc --strict says of a text, in a project that has @stripe/stripe-js and the browser's types. */
+/**
+ * What tsc --strict says of a text, in a project that has the client, @stripe/stripe-js and the
+ * browser's types.
+ */
 function complaints(text) {
   const name = new URL('snippet.ts', import.meta.url).pathname; // beside node_modules; it is never written
   const options = {
     strict: true, noEmit: true, noUncheckedIndexedAccess: true, noImplicitReturns: true, skipLibCheck: true, types: [],
     target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler,
-    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'],
+    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'], exactOptionalPropertyTypes: true,
+    paths: { '@kasse/client': [new URL('../../clients/typescript/dist/index.d.ts', import.meta.url).pathname] },
   };
   const host = ts.createCompilerHost(options);
   const { getSourceFile, fileExists, readFile } = host;
@@ -32,7 +36,7 @@ describe('the README', () => {
     assert.deepEqual(complaints(snippet), []);
     const wrong = snippet.replace('payment.client_secret,', 'payment.secret,').replace('.mount(where)', '.mount(1)');
     assert.deepEqual(complaints(wrong).map((text) => text.split('\n')[0]), [
-      "Property 'secret' does not exist on type 'Payment'.",
+      "Property 'secret' does not exist on type 'OpenedPayment'.",
       "Argument of type 'number' is not assignable to parameter of type 'string | HTMLElement'.",
     ]);
   });
@@ -42,7 +46,11 @@ describe('the README', () => {
     await ada.toPayment();
     await ada.payable();
     const { outputText } = ts.transpileModule(
-      snippet.replace('https://pay.shop.example', w.kasse).replace('@stripe/stripe-js', './loader.js'),
+      snippet
+        .replace('https://pay.shop.example', w.kasse)
+        .replace('@kasse/client', './kasse.js')
+        .replace('@stripe/stripe-js', './loader.js')
+        .replace(/\(await fetch\('\/api\/order-token'.*\.text\(\)/, 'window.token()'),
       { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } },
     );
     const serve = (path, body) => ada.page.route(w.shop + path, (route) => route.fulfill({ body, contentType: 'text/javascript' }));
@@ -57,18 +65,20 @@ describe('the README', () => {
     ];
     await ada.page.route(`${w.kasse}/v1/payments/*?wait=25`, (route) => (troubles.shift() ?? ((last) => last.continue()))(route));
     await ada.page.evaluate(async (order) => {
-      window.readme = await import('/readme.js');
       const { getToken } = await import('/shop.js');
-      const payment = await window.readme.openPayment(await getToken(order));
+      window.token = () => getToken(order);
+      const added = 'payment_intent=pi_1&payment_intent_client_secret=pi_1_secret_2&redirect_status=succeeded';
+      history.replaceState(null, '', `/return?order=${order}&${added}`);
+      window.readme = await import('/readme.js');
       document.querySelector('#view').innerHTML = '<div id="payment"></div>';
-      const { stripe, elements } = await window.readme.mountPayment(payment, '#payment');
+      const { payment, stripe, elements } = await window.readme.mountPayment('#payment');
       window.confirmNow = () => window.readme.confirmPayment(stripe, elements, location.origin + '/return?order=' + order);
       window.seen = [];
-      (async () => {
-        for await (const { state } of window.readme.follow(payment.payment_intent, payment.client_secret)) window.seen.push(state);
-        window.seen.push('over');
-      })();
+      const show = (state) => window.seen.push(state);
+      window.readme.showStatus(payment.payment_intent, show, payment.client_secret).then(() => show('over'));
     }, ada.order);
+    const taken = await ada.page.evaluate(() => [window.readme.returned, location.search]);
+    assert.deepEqual(taken, [{ payment: 'pi_1', clientSecret: 'pi_1_secret_2' }, `?order=${ada.order}`]);
 
     const sees = (state) => until(state, () => ada.page.evaluate((wanted) => window.seen.includes(wanted), state));
     await sees('pending');
@@ -83,11 +93,6 @@ describe('the README', () => {
     await sees('over');
     assert.deepEqual(await ada.page.evaluate(() => window.seen), ['pending', 'processing', 'paid', 'over']);
 
-    const taken = await ada.page.evaluate(() => {
-      history.pushState(null, '', '/return?order=7&payment_intent=pi_1&payment_intent_client_secret=pi_1_secret_2&redirect_status=succeeded');
-      return [window.readme.takeSecret(), location.search, window.readme.takeSecret()];
-    });
-    assert.deepEqual(taken, [{ payment: 'pi_1', secret: 'pi_1_secret_2' }, '?order=7', undefined]);
     await w.paidOnce(ada.order);
     await ada.page.goto(`${w.shop}/return?order=${ada.order}`);
   });

@@ -2,7 +2,7 @@
 import { takeSecret, comeBack } from './return.js';
 import { cart } from './cart.js';
 import { checkout } from './checkout.js';
-import { Kasse } from './kasse.js';
+import { createKasse } from './kasse.js';
 import { getConfig, getToken } from './shop.js';
 
 takeSecret();
@@ -34,11 +34,11 @@ async function show() {
 
 const known = new Map();
 
-/** One Kasse for each order, with its token. */
+/** One client for each order, with its token. */
 async function kasseFor(id) {
   if (!known.has(id)) {
     const { kasse } = await getConfig();
-    known.set(id, new Kasse(kasse, () => getToken(id)));
+    known.set(id, createKasse({ baseUrl: kasse, getToken: () => getToken(id) }));
   }
   return known.get(id);
 }

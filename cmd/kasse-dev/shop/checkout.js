@@ -1,5 +1,5 @@
 // The checkout: gets the secrets from Kasse, mounts Stripe's Payment Element, and confirms the payment.
-import { Problem } from './kasse.js';
+import { isKasseError } from './kasse.js';
 import { fill, getConfig, getOrder, loadStripe, money } from './shop.js';
 
 const offline = 'We could not reach the payment service. Check your connection, then try again.';
@@ -33,7 +33,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   /** Says what is wrong where nothing can be paid, unless the payment has simply gone on elsewhere: in another tab, or before a reload. */
   const fail = (error) => {
     if (signal.aborted) return;
-    if (error instanceof Problem && error.payment) return go(outcome, { replace: true });
+    if (isKasseError(error) && error.payment) return go(outcome, { replace: true });
     problem.textContent = refusals[error.code] ?? offline;
     form.querySelector('.skeleton').hidden = true;
     button.hidden = true;
@@ -106,7 +106,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
       return;
     }
     // What the browser believes decides nothing: the next page asks Kasse, which has heard Stripe.
-    go(outcome, { state: { payment: opened.payment_intent, secret: opened.client_secret }, replace: !paymentIntent });
+    go(outcome, { state: { payment: opened.payment_intent, clientSecret: opened.client_secret }, replace: !paymentIntent });
   }
 
   form.addEventListener('submit', (event) => (event.preventDefault(), pay()), { signal });

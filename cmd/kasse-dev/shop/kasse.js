@@ -1,118 +1,280 @@
-// Kasse, as a page uses it. The page holds an order token, which its own backend has got for this one order, or the client secret that
-// Stripe has sent it back with. It never holds a service key, and never says what is to be paid.
+// Generated from clients/typescript by make clients-ts. Do not edit.
 
-/** An error that Kasse has answered: a problem document. Decide by its code. */
-export class Problem extends Error {
-  constructor(status, document, retryAfter) {
-    super(document.title ?? `HTTP ${status}`);
-    this.code = document.code ?? 'internal';
-    this.retryable = document.retryable ?? status >= 500;
-    this.retryAfter = retryAfter; // seconds
-    this.payment = document.payment; // the payment that stands in the way, where one does
+// src/errors.ts
+var KasseError = class extends Error {
+  name = "KasseError";
+  code;
+  /** HTTP status; 0 where no answer came. */
+  status;
+  /** The same request may succeed later, as it is. */
+  retryable;
+  /** Seconds to wait before the next try, where the server names them. */
+  retryAfter;
+  /** The payment that stands in the way. */
+  payment;
+  /** With `cursor_expired`: the oldest cursor that is still kept. */
+  oldest;
+  /** The bank's reason, where Stripe passes one on. */
+  declineCode;
+  /** Names the request in Kasse's log. */
+  requestId;
+  /** Members, parameters or headers that are not valid. */
+  details;
+  constructor(problem, options = {}) {
+    super(problem.detail ?? problem.title ?? problem.code, options);
+    this.code = problem.code;
+    this.status = problem.status ?? 0;
+    this.retryable = problem.retryable ?? false;
+    this.retryAfter = options.retryAfter;
+    this.payment = problem.payment;
+    this.oldest = problem.oldest;
+    this.declineCode = problem.decline_code;
+    this.requestId = problem.request_id;
+    this.details = problem.errors ?? [];
   }
+};
+function isKasseError(error, ...codes) {
+  return error instanceof KasseError && (codes.length === 0 || codes.includes(error.code));
 }
 
-export class Kasse {
-  #base;
-  #fetchToken;
-  #token;
-  #opening;
-
-  /** fetchToken asks the shop's backend for an order token: the first time, and when one has expired. */
-  constructor(base, fetchToken) {
-    this.#base = base;
-    this.#fetchToken = fetchToken;
-  }
-
-  /**
-   * Opens the order's payment, or gets the one that is open, with the secrets that Stripe.js needs. However often it is called, the order
-   * has one payment. Two calls at once share one request, as when a framework runs its effects twice.
-   */
-  open() {
-    this.#opening ??= this.#askJSON('POST', '/v1/payments').finally(() => (this.#opening = undefined));
-    return this.#opening;
-  }
-
-  /** Gets another customer session for the same payment: its secret works once, and not for long. */
-  async refreshSession(payment) {
-    return (await this.#askJSON('POST', `/v1/payments/${payment}/customer-session`)).customer_session;
-  }
-
-  /** Gets the order and its payment. */
-  order(id) {
-    return this.#askJSON('GET', `/v1/orders/${id}`);
-  }
-
-  /**
-   * Yields the payment's status now, and again whenever it changes, until it is final. Kasse holds each answer until there is news, so this
-   * asks seldom and hears at once. trouble(true) says that nothing can be heard at the moment; it goes on trying.
-   */
-  async *follow(payment, { secret, signal, trouble = () => {} }) {
-    let etag;
-    for (let failures = 0; !signal.aborted; ) {
-      const call = new AbortController();
-      const limit = AbortSignal.any([signal, call.signal, AbortSignal.timeout(40_000)]); // a dead connection may hang for longer
-      addEventListener('offline', () => call.abort(), { signal: limit });
-      try {
-        await untilVisible(signal);
-        const headers = etag ? { 'If-None-Match': etag } : {};
-        const response = await this.#ask('GET', `/v1/payments/${payment}?wait=25`, { secret, headers, signal: limit });
-        failures = 0;
-        trouble(false);
-        if (response.status === 304) continue;
-        etag = response.headers.get('ETag');
-        const status = await response.json();
-        yield status;
-        if (status.final) return;
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof Problem && !error.retryable) throw error;
-        trouble(true);
-        await pause(error.retryAfter ?? Math.min(2 ** failures++, 30), signal);
-      } finally {
-        call.abort();
-      }
-    }
-  }
-
-  async #askJSON(method, path) {
-    return (await this.#ask(method, path)).json();
-  }
-
-  async #ask(method, path, { secret, signal, headers } = {}) {
-    for (let renewed = false; ; renewed = true) {
-      const credential = secret ?? (this.#token ??= await this.#fetchToken());
-      const response = await fetch(this.#base + path, {
-        method,
-        signal,
-        headers: { ...headers, Authorization: `Bearer ${credential}` }, // never in the URL, which servers and proxies log
-        cache: 'no-store', // or the browser adds an If-None-Match of its own, and the first answer is held too
-      });
-      if (response.ok || response.status === 304) return response;
-      const after = Number(response.headers.get('Retry-After')) || undefined;
-      const problem = new Problem(response.status, await response.json().catch(() => ({})), after);
-      if (problem.code !== 'token_expired' || renewed) throw problem;
-      this.#token = undefined;
-    }
-  }
-}
-
-/** Waits so many seconds, less where the browser is online again or the page has gone on. */
-function pause(seconds, signal) {
+// src/wait.ts
+function pause(ms, signal) {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    const wake = () => (clearTimeout(timer), resolve());
-    addEventListener('online', wake, { once: true, signal });
-    signal.addEventListener('abort', wake, { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      globalThis.removeEventListener?.("online", end);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    globalThis.addEventListener?.("online", end);
+    signal?.addEventListener("abort", end);
+    if (signal?.aborted) end();
   });
 }
-
-/** Waits while nobody looks: a debit takes days, and a hidden tab need not ask. */
 async function untilVisible(signal) {
-  while (document.hidden && !signal.aborted) {
+  while (globalThis.document?.hidden && !signal?.aborted) {
     await new Promise((resolve) => {
-      document.addEventListener('visibilitychange', resolve, { once: true });
-      signal.addEventListener('abort', resolve, { once: true });
+      const end = () => {
+        document.removeEventListener("visibilitychange", end);
+        signal?.removeEventListener("abort", end);
+        resolve();
+      };
+      document.addEventListener("visibilitychange", end);
+      signal?.addEventListener("abort", end);
     });
   }
 }
+function throwIfAborted(signal) {
+  if (signal?.aborted)
+    throw signal.reason ?? Object.assign(new Error("The request was aborted."), { name: "AbortError" });
+}
+async function withDeadline(ms, outer, work) {
+  throwIfAborted(outer);
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, ms);
+  outer?.addEventListener("abort", abort);
+  globalThis.addEventListener?.("offline", abort);
+  try {
+    return await work(controller.signal);
+  } finally {
+    clearTimeout(timer);
+    outer?.removeEventListener("abort", abort);
+    globalThis.removeEventListener?.("offline", abort);
+  }
+}
+function backoff(failures, retryAfter) {
+  return retryAfter !== void 0 ? retryAfter * 1e3 : Math.min(2 ** failures, 30) * 1e3 * (1 - Math.random() / 5);
+}
+
+// src/request.ts
+function path(parts, ...ids) {
+  return String.raw(parts, ...ids.map(encodeURIComponent));
+}
+async function send(settings, call, credential) {
+  const query = Object.entries(call.query ?? {}).flatMap(
+    ([name, value]) => value === void 0 ? [] : `${name}=${encodeURIComponent(value)}`
+  );
+  const url = settings.baseUrl.replace(/\/+$/, "") + call.path + (query.length > 0 ? `?${query.join("&")}` : "");
+  const init = {
+    method: call.method,
+    headers: {
+      ...call.headers,
+      ...call.body !== void 0 && { "Content-Type": "application/json" },
+      Authorization: `Bearer ${credential}`
+    },
+    ...call.body !== void 0 && { body: JSON.stringify(call.body) },
+    // Without it a browser adds an If-None-Match of its own, and the first answer is held too. React
+    // Native's fetch adds a query parameter instead, and older workerd refuses it: neither needs it.
+    ..."cache" in Request.prototype && { cache: "no-store" }
+  };
+  try {
+    return await withDeadline(call.timeout ?? 3e4, call.signal, async (signal) => {
+      const response = await (settings.fetch ?? globalThis.fetch)(url, { ...init, signal });
+      const text = await response.text();
+      return {
+        status: response.status,
+        etag: response.headers.get("ETag") ?? void 0,
+        body: read(response, text)
+      };
+    });
+  } catch (cause) {
+    throwIfAborted(call.signal);
+    if (cause instanceof KasseError) throw cause;
+    throw new KasseError({ code: "unreachable", detail: "Kasse did not answer.", retryable: true }, { cause });
+  }
+}
+function read(response, text) {
+  if (response.status === 304) return void 0;
+  const { status } = response;
+  const retryAfter = Number(response.headers.get("Retry-After")) || void 0;
+  let body;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    body = void 0;
+  }
+  if (response.ok && body !== void 0) return body;
+  if (!response.ok && typeof body?.code === "string")
+    throw new KasseError(body, { retryAfter });
+  const passing = response.ok || status === 429 || status >= 500;
+  throw new KasseError(
+    { code: "unexpected_response", status, detail: `The answer ${status} is not Kasse's.`, retryable: passing },
+    { retryAfter }
+  );
+}
+var longestPause = 1e4;
+async function repeat(settings, signal, work) {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await work();
+    } catch (error) {
+      const passing = error instanceof KasseError && error.retryable && failures < (settings.maxRetries ?? 2);
+      const delay = passing ? backoff(failures, error.retryAfter) : Infinity;
+      if (delay > longestPause) throw error;
+      await pause(delay, signal);
+      throwIfAborted(signal);
+    }
+  }
+}
+
+// src/follow.ts
+var hold = 25;
+var spare = 15e3;
+var breath = 500;
+async function* followPayment(read2, payment, { signal, onTrouble }) {
+  let etag;
+  let version = 0;
+  let failures = 0;
+  while (!signal?.aborted) {
+    await untilVisible(signal);
+    if (signal?.aborted) return;
+    try {
+      const {
+        status,
+        etag: tag,
+        body
+      } = await read2({
+        method: "GET",
+        path: path`/v1/payments/${payment}`,
+        ...etag && { query: { wait: hold }, headers: { "If-None-Match": etag } },
+        signal,
+        timeout: hold * 1e3 + spare
+      });
+      if (failures > 0) onTrouble?.(void 0);
+      failures = 0;
+      if (status === 304 || body.version <= version) {
+        await pause(breath, signal);
+        continue;
+      }
+      [etag, version] = [tag, body.version];
+      yield body;
+      if (body.final) return;
+    } catch (error) {
+      if (signal?.aborted) return;
+      if (!passes(error)) throw error;
+      onTrouble?.(error);
+      await pause(backoff(failures++, isKasseError(error) ? error.retryAfter : void 0), signal);
+    }
+  }
+}
+function passes(error) {
+  return error?.retryable !== false;
+}
+
+// src/token.ts
+function tokenSource(getToken) {
+  let kept;
+  let current;
+  return {
+    get() {
+      kept ??= fetchToken().catch((error) => {
+        kept = void 0;
+        throw error;
+      });
+      return kept;
+    },
+    /** Forgets a token that has expired, unless another has taken its place. */
+    drop(token) {
+      if (token === current) kept = current = void 0;
+    }
+  };
+  async function fetchToken() {
+    if (!getToken)
+      throw Object.assign(new TypeError("createKasse needs getToken for this call"), { retryable: false });
+    return current = await getToken();
+  }
+}
+
+// src/kasse.ts
+function createKasse(options) {
+  const tokens = tokenSource(options.getToken);
+  let opening;
+  async function withToken(call) {
+    const token = await tokens.get();
+    try {
+      return await send(options, call, token);
+    } catch (error) {
+      if (!isKasseError(error, "token_expired")) throw error;
+      tokens.drop(token);
+      return send(options, call, await tokens.get());
+    }
+  }
+  const ask = async (call) => (await repeat(options, call.signal, () => withToken(call))).body;
+  return {
+    open() {
+      opening ??= ask({ method: "POST", path: "/v1/payments" }).finally(() => opening = void 0);
+      return opening;
+    },
+    async refreshSession(payment, { signal } = {}) {
+      return (await ask({ method: "POST", path: path`/v1/payments/${payment}/customer-session`, signal })).customer_session;
+    },
+    follow(payment, follow = {}) {
+      const { clientSecret } = follow;
+      const read2 = (call) => clientSecret ? send(options, call, clientSecret) : withToken(call);
+      return followPayment(read2, payment, follow);
+    },
+    order: (id, { signal } = {}) => ask({ method: "GET", path: path`/v1/orders/${id}`, signal })
+  };
+}
+
+// src/return.ts
+function takeReturnedPayment() {
+  const url = new URL(location.href);
+  const [payment, clientSecret, status] = ["payment_intent", "payment_intent_client_secret", "redirect_status"].map(
+    (name) => {
+      const value = url.searchParams.get(name);
+      url.searchParams.delete(name);
+      return value;
+    }
+  );
+  if (payment || clientSecret || status) history.replaceState(history.state, "", url);
+  return payment && clientSecret ? { payment, clientSecret } : void 0;
+}
+export {
+  KasseError,
+  createKasse,
+  isKasseError,
+  takeReturnedPayment
+};

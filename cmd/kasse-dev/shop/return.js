@@ -1,20 +1,14 @@
 // The page that Stripe returns to: takes the secret out of the address, asks Kasse what became of the payment, and says so.
-import { Problem } from './kasse.js';
+import { isKasseError, takeReturnedPayment } from './kasse.js';
 import { fill, getOrder, money } from './shop.js';
 
 /**
- * Takes what Stripe has put into the address, and leaves the shop's own parameters. It runs before the page asks anybody anything. The
- * secret stays in this tab's history entry, so that a reload still knows it. redirect_status is dropped: anybody can write that.
+ * Takes what Stripe has put into the address out of it, before the page asks for anything. The secret stays in this tab's history entry,
+ * so that a reload still knows it.
  */
 export function takeSecret() {
-  const url = new URL(location.href);
-  const taken = ['payment_intent', 'payment_intent_client_secret', 'redirect_status'].map((name) => {
-    const value = url.searchParams.get(name);
-    url.searchParams.delete(name);
-    return value;
-  });
-  const [payment, secret] = taken;
-  if (taken.some(Boolean)) history.replaceState(payment && secret ? { payment, secret } : null, '', url);
+  const returned = takeReturnedPayment();
+  if (returned) history.replaceState(returned, '');
 }
 
 /** Runs the page until the signal aborts. */
@@ -25,27 +19,27 @@ export async function comeBack(view, { id, connect, signal }) {
   if (signal.aborted) return;
   show(outcome, screens.pending(), id);
 
-  const trouble = (is) => {
-    view.querySelector('.trouble').textContent = is ? 'No connection at the moment. Your payment is safe; we keep asking.' : '';
+  const onTrouble = (error) => {
+    view.querySelector('.trouble').textContent = error ? 'No connection at the moment. Your payment is safe; we keep asking.' : '';
   };
   try {
     const kasse = await connect();
-    const { payment, secret } = await whatToAsk(kasse, id);
+    const { payment, clientSecret } = await whatToAsk(kasse, id);
     if (!payment) return show(outcome, screens.open(order), id);
-    for await (const status of kasse.follow(payment, { secret, signal, trouble })) {
+    for await (const status of kasse.follow(payment, { clientSecret, signal, onTrouble })) {
       fill(view, 'price', money(status.amount, status.currency));
       view.querySelector('[data-price]').parentElement.hidden = false;
       show(outcome, (screens[status.state] ?? screens.settled)(order, status), id);
     }
   } catch (error) {
-    const unknown = error instanceof Problem || error.code === 'no_such_order';
+    const unknown = error.code === 'no_such_order' || (isKasseError(error) && !error.retryable);
     if (!signal.aborted) show(outcome, unknown ? screens.unknown() : screens.unreachable(), id);
   }
 }
 
 /** The secret that Stripe has sent along; without one, as in a tab that was opened again, the order's token does as well. */
 async function whatToAsk(kasse, id) {
-  if (history.state?.secret) return history.state;
+  if (history.state?.clientSecret) return history.state;
   const { payment } = await kasse.order(id);
   return { payment: payment?.payment_intent };
 }

@@ -7,7 +7,10 @@ async function ask(method, path, body) {
     body: body && JSON.stringify(body),
   });
   const answer = await response.json();
-  if (!response.ok) throw Object.assign(new Error(answer.error), { code: response.status === 404 ? 'no_such_order' : undefined });
+  if (!response.ok) {
+    const code = response.status === 404 ? 'no_such_order' : undefined;
+    throw Object.assign(new Error(answer.error), { code, retryable: response.status >= 500 }); // the client asks for a token again only where it may help
+  }
   return answer;
 }
 

@@ -61,13 +61,11 @@ class PaymentElement {
 
   /** Asks what to show. A page that unmounts meanwhile hears no more of it. */
   async #load(generation) {
-    const { key, clientSecret, customerSessionClientSecret: session } = this.#elements;
-    const [intent, opened] = await Promise.all([retrieve(key, clientSecret), session ? openSession(key, session) : { value: null }]);
+    const { error, intent, session } = await this.#elements.load();
     if (generation !== this.#generation) return;
-    const error = intent.error ?? opened.error;
     if (error) return this.#tell('loaderror', { error });
-    this.#session = opened.value?.components.payment_element.features ?? null;
-    this.#draw(intent.value, opened.value?.payment_methods ?? []);
+    this.#session = session?.components.payment_element.features ?? null;
+    this.#draw(intent, session?.payment_methods ?? []);
     this.#tell('ready');
     this.#changed();
   }

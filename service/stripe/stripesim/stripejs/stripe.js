@@ -4,7 +4,7 @@ class IntegrationError extends Error {
 }
 
 class Elements {
-  #payment;
+  #payment; #loading;
 
   constructor(key, options) {
     if (!/^pi_\w+_secret_\w+$/.test(options?.clientSecret ?? '')) {
@@ -14,6 +14,23 @@ class Elements {
     this.clientSecret = options.clientSecret;
     this.customerSessionClientSecret = options.customerSessionClientSecret;
     this.appearance = options.appearance;
+  }
+
+  /** Loads the intent and the customer session, once: an element that is destroyed and made again uses the session no second time. */
+  load() {
+    this.#loading ??= this.#fetch().catch((error) => {
+      this.#loading = undefined;
+      return { error };
+    });
+    return this.#loading;
+  }
+
+  async #fetch() {
+    const { key, clientSecret, customerSessionClientSecret: session } = this;
+    const [intent, opened] = await Promise.all([retrieve(key, clientSecret), session ? openSession(key, session) : { value: null }]);
+    const error = intent.error ?? unusable(intent.value) ?? opened.error;
+    if (error) throw error;
+    return { intent: intent.value, session: opened.value };
   }
 
   create(type) {
@@ -26,7 +43,7 @@ class Elements {
     return type === 'payment' ? (this.#payment ?? null) : null;
   }
 
-  update({ appearance }) {
+  update({ appearance = this.appearance }) {
     this.appearance = appearance;
     this.#payment?.dress(appearance);
   }
@@ -52,6 +69,20 @@ class Elements {
   form() {
     return this.#submitted();
   }
+}
+
+/**
+ * Gives the error of an intent that no form can pay any more. Stripe.js refuses these since its version clover; here every version does:
+ * https://docs.stripe.com/changelog/clover/2025-09-30/client-secret-reuse.
+ */
+function unusable({ status, next_action: action }) {
+  const over = ['succeeded', 'canceled', 'processing', 'requires_capture'].includes(status);
+  const voucher = status === 'requires_action' && /^(boleto|oxxo|us_cash_voucher)_display_details$/.test(action?.type ?? '');
+  if (!over && !voucher) return undefined;
+  return {
+    type: 'invalid_request_error', code: 'payment_intent_unexpected_state',
+    message: `This PaymentIntent cannot be used to initialize Elements, because it has a status of ${status}.`,
+  };
 }
 
 /** The shop's address with what Stripe appends to it; the shop's own parameters stay. */
@@ -91,11 +122,17 @@ async function confirmPayment(key, { elements, confirmParams = {}, redirect = 'a
   return { paymentIntent: answer.value };
 }
 
+/** Methods that wrappers such as react-stripe-js look for, and that the simulator does not imitate. */
+const absent = (...names) => Object.fromEntries(names.map((name) => [name, () => { throw new IntegrationError(`The simulator has no ${name}.`); }]));
+
 window.Stripe = function Stripe(key) {
   if (!/^pk_test_/.test(key ?? '')) throw new IntegrationError('Please call Stripe() with your publishable key. You used an empty string, or a key of another kind.');
   return {
     elements: (options) => new Elements(key, options),
     confirmPayment: (options) => confirmPayment(key, options),
+    ...absent('createToken', 'createPaymentMethod', 'confirmCardPayment'),
+    _registerWrapper() {},
+    registerAppInfo() {},
     async retrievePaymentIntent(clientSecret) {
       const { value, error } = await retrieve(key, clientSecret);
       return error ? { error } : { paymentIntent: value };

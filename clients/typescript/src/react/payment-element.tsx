@@ -1,0 +1,75 @@
+// The whole checkout of an order: the form while it can be paid, and what became of it.
+import type { Appearance, StripeElementLocale } from '@stripe/stripe-js';
+import { useEffect, useState } from 'react';
+import { KasseError } from '../errors.js';
+import type { PaymentStatus } from '../types.js';
+import { CheckoutForm } from './checkout-form.js';
+import { defaultTexts, outcomeText, type PaymentTexts } from './texts.js';
+import { isPayable, usePayment } from './use-payment.js';
+import { useStripeScript } from './use-stripe-script.js';
+
+export interface KassePaymentElementProps {
+  /** The shop's own name for the order. */
+  order: string;
+  /** Absolute address that banks send the customer back to; `takeReturnedPayment` reads it there. */
+  returnUrl: string;
+  appearance?: Appearance;
+  locale?: StripeElementLocale;
+  /** Texts that replace the English ones. */
+  texts?: Partial<PaymentTexts>;
+  /**
+   * Is called with each status, such as to leave the page at `paid`. Ship by your backend's events,
+   * never by this.
+   */
+  onStatus?: (status: PaymentStatus) => void;
+}
+
+/**
+ * Shows Stripe's Payment Element for an order, and then the state of its payment. It has no style
+ * of its own: its class is `kasse-payment`, and `data-state` holds the payment's state.
+ */
+export function KassePaymentElement(props: KassePaymentElementProps) {
+  const payment = usePayment(props.order);
+  const { status, opened, error } = payment;
+  const stripe = useStripeScript(opened?.publishable_key);
+  const [confirming, setConfirming] = useState(false);
+  const texts = { ...defaultTexts, ...props.texts };
+  const { onStatus } = props;
+  useEffect(() => {
+    if (status) onStatus?.(status);
+  }, [status, onStatus]);
+
+  function content() {
+    const failed = error ?? stripe.error;
+    if (failed) {
+      const reload = () => (stripe.retry(), payment.reload());
+      return <Refusal texts={texts} error={failed} reload={reload} />;
+    }
+    if (!status) return <Loading texts={texts} />;
+    if (!opened || !(isPayable(status) || confirming))
+      return <p role="status">{outcomeText(status, texts, props.locale)}</p>;
+    if (!stripe.loaded) return <Loading texts={texts} />;
+    const form = { ...props, texts, payment, opened, status, stripe: stripe.loaded };
+    return <CheckoutForm {...form} confirming={confirming} onConfirming={setConfirming} />;
+  }
+  return (
+    <div className="kasse-payment" data-state={status?.state}>
+      {content()}
+      {payment.trouble !== undefined && <p role="status">{texts.trouble}</p>}
+    </div>
+  );
+}
+
+const Loading = ({ texts }: { texts: PaymentTexts }) => <p aria-busy>{texts.loading}</p>;
+
+function Refusal({ texts, error, reload }: { texts: PaymentTexts; error: unknown; reload: () => void }) {
+  const code = error instanceof KasseError ? error.code : undefined;
+  return (
+    <div>
+      <p role="alert">{texts.refused(code)}</p>
+      <button type="button" onClick={reload}>
+        {texts.reload}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,53 @@
+// The status of an order's payment, for the page that Stripe returns to.
+import { useEffect, useState } from 'react';
+import type { ReturnedPayment } from '../return.js';
+import type { PaymentStatus } from '../types.js';
+import { useKasse } from './provider.js';
+
+export interface StatusHandle {
+  /**
+   * The newest status; undefined until the first answer, and null where there is no
+   * payment.
+   */
+  status: PaymentStatus | null | undefined;
+  /** Why it cannot be followed. */
+  error: unknown;
+  /** What keeps the status from being read at the moment; it is tried again by itself. */
+  trouble: unknown;
+}
+
+const nothing: StatusHandle = { status: undefined, error: undefined, trouble: undefined };
+
+/**
+ * Follows the payment that `takeReturnedPayment` has found in the address, by its client secret.
+ * Without it, as in a tab that is opened again, it follows the order's current payment by the order
+ * token. Nothing is opened.
+ */
+export function usePaymentStatus(order: string, returned?: ReturnedPayment | undefined): StatusHandle {
+  const kasse = useKasse(order);
+  const [seen, setSeen] = useState(nothing);
+  const { payment, clientSecret } = returned ?? {};
+
+  useEffect(() => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const news = (more: Partial<StatusHandle>) => {
+      if (!signal.aborted) setSeen((old) => ({ ...old, ...more }));
+    };
+    const run = async () => {
+      const id = payment ?? (await kasse.order(order, { signal })).payment?.payment_intent;
+      if (!id) return news({ status: null });
+      for await (const status of kasse.follow(id, {
+        clientSecret,
+        signal,
+        onTrouble: (trouble) => news({ trouble }),
+      }))
+        news({ status });
+    };
+    setSeen(nothing);
+    run().catch((error: unknown) => news({ error }));
+    return () => stop.abort();
+  }, [kasse, order, payment, clientSecret]);
+
+  return seen;
+}

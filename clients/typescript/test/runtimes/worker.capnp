@@ -1,0 +1,13 @@
+using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [(name = "worker", esModule = embed "../../.built/worker.js")],
+      compatibilityDate = "2024-01-01", # before fetch took the option cache
+      globalOutbound = "network",
+    )),
+    (name = "network", network = (allow = ["local"])),
+  ],
+  sockets = [(name = "http", http = (), service = "main")],
+);

@@ -1,0 +1,11 @@
+// Offline only: the stand-in for Stripe.js of Kasse's simulator. A shop leaves this file out; the
+// client then loads Stripe's own.
+export function loadSimulatedStripe(source: string): Promise<unknown> {
+  if (source.startsWith('https://js.stripe.com/')) return Promise.resolve();
+  const script = Object.assign(document.createElement('script'), { src: source });
+  document.head.append(script);
+  return new Promise((resolve, reject) => {
+    script.onload = resolve;
+    script.onerror = () => reject(new Error('The simulator does not answer. Is kasse-dev running?'));
+  });
+}
