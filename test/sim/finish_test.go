@@ -185,14 +185,25 @@ func (w *world) judgeEnd(o *order) {
 	if (paid > 0) != (stored.Winner != "") || paid > 1 {
 		w.broke("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
 	}
-	if stored.Winner != "" && !w.showsTerms(stored) && stored.Rev <= payment.OriginOf(w.stripe.intent(stored.Winner).Metadata).Rev {
-		w.broke("%s was won by %s, and has other, older terms: %+v", o.id, stored.Winner, stored.Terms)
-	}
+	w.judgeTerms(stored)
 	current := w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current())
 	if current.Superseded {
 		w.broke("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)
 	}
 	w.judgeWord(o.id, current)
+}
+
+// judgeTerms: the terms of a won order are not older than those that its winner shows. The age on a PaymentIntent is that of
+// its amount: only the amount can be changed.
+func (w *world) judgeTerms(o payment.Order) {
+	if o.Winner == "" {
+		return
+	}
+	p := w.stripe.intent(o.Winner)
+	rev := payment.OriginOf(p.Metadata).Rev
+	if o.Rev < rev || (o.Rev == rev && o.Terms.Amount != p.Amount) {
+		w.broke("%s was won by %s at rev %d, and has older terms: %+v of rev %d", o.ID, p.id, rev, o.Terms, o.Rev)
+	}
 }
 
 // judgeShown: what is shown of a payment is what Stripe knows of it.
