@@ -37,6 +37,7 @@ type world struct {
 
 	states       []state           // of Redis, oldest first, that it may go back to
 	losses       int               // how often Redis went back
+	lostAt       time.Time         // when it did so last
 	needsRebuild bool              // what was lost is older than what a catch-up looks at
 	pointersLost bool              // and no rebuild has followed
 	caughtUp     time.Time         // when the last finished catch-up began
