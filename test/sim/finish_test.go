@@ -1,12 +1,10 @@
 package sim_test
 
 import (
-	"context"
 	"slices"
 	"testing/synctest"
 	"time"
 
-	"kasse/service"
 	"kasse/service/payment"
 )
 
@@ -36,49 +34,6 @@ func (w *world) finishWorld() {
 	for _, o := range w.orders {
 		w.createLast(o)
 	}
-}
-
-// recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
-func (w *world) recover() {
-	if w.losses == 0 || w.failure != nil {
-		return
-	}
-	if !w.settings.rebuild && !w.needsRebuild {
-		begun := time.Now()
-		w.until("a catch-up has ended", func() bool { return w.caughtUp.After(begun) })
-		return
-	}
-	w.crashAll()
-	w.elapse(time.Minute) // until their leases have ended
-	r := w.newReplica()
-	w.begin("rebuild", func(ctx context.Context, at *replica) error {
-		return at.Rebuild(ctx, retention, &service.Recovery{})
-	}, func(err error) {
-		if err != nil {
-			w.broke("the rebuild fails: %v", err)
-		}
-		w.pointersLost = false
-	})
-	w.until("the rebuild ends", func() bool { return len(w.begun) == 0 })
-	w.crash(r)
-	synctest.Wait()
-	w.startReplica()
-}
-
-func (w *world) crashAll() {
-	for _, r := range slices.Clone(w.replicas) {
-		w.crash(r)
-	}
-	synctest.Wait()
-	w.conclude()
-}
-
-// stopFor lets time pass in which no replica runs.
-func (w *world) stopFor(d time.Duration) {
-	w.note("no replica runs for %v", d)
-	w.crashAll()
-	w.elapse(d)
-	w.startReplica()
 }
 
 // until lets calls go until a condition holds.
@@ -187,6 +142,9 @@ func (w *world) judgeEnd(o *order) {
 	}
 	w.judgeTerms(stored)
 	current := w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current())
+	if paid := w.paidEvents(o.id); (current.FulfillableAt != nil) != (paid == 1) {
+		w.broke("%s could be fulfilled at %v, and order.paid was sent %d times", o.id, current.FulfillableAt, paid)
+	}
 	if current.Superseded {
 		w.broke("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)
 	}
