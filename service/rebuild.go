@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -55,8 +56,8 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 		if err != nil {
 			return err
 		}
-		for id, payments := range orders {
-			if err := s.rebuildOrder(ctx, id, payments, returned, r); err != nil {
+		for _, id := range slices.Sorted(maps.Keys(orders)) {
+			if err := s.rebuildOrder(ctx, id, orders[id], returned, r); err != nil {
 				return fmt.Errorf("order %s: %w", id, err)
 			}
 		}

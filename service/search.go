@@ -40,6 +40,9 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 	if _, err := s.release(ctx, t, l, payment.CauseRead, adopted(found), payment.AttemptSearched{Number: a.Number}); err != nil {
 		return err
 	}
+	if a.Number > len(t.order.Attempts) { // Redis has gone back behind the attempt
+		return nil
+	}
 	if row := t.order.Attempts[a.Number-1]; row.Payment == "" && !row.Refused {
 		return &payment.Error{
 			Code:       payment.CodeStripeUnavailable,

@@ -42,8 +42,8 @@ func (o *Order) attach(id ID, origin Origin, s Snapshot) *Attempt {
 			return nil
 		}
 		a.setPayment(id)
-		if (a.Terms == Terms{}) {
-			a.Terms = s.Terms()
+		if (a.Terms == Terms{}) || !a.matchesButForAmount(a.Terms, s) {
+			a.Terms = s.Terms() // it was made with another form, which Redis has forgotten
 		}
 		if (o.Terms == Terms{}) {
 			o.Terms = a.Terms

@@ -34,8 +34,8 @@ func (o *Order) applyTerms(r CreateRequest, mayReopen bool, now time.Time) error
 		return orderConflict()
 	case r.Rev == 0 && now.UnixMilli()-o.Rev >= keyRevs.Milliseconds():
 		o.Terms, o.Rev = r.Terms, now.UnixMilli()
-	case r.Rev == 0 && !bound:
-		o.Terms = r.Terms
+	case r.Rev == 0 && !bound: // an age names one set of terms
+		o.Terms, o.Rev = r.Terms, max(o.Rev+1, now.UnixMilli())
 	case !o.Frozen() && (r.Rev > o.Rev || (!bound && r.Rev == o.Rev)):
 		o.Terms, o.Rev = r.Terms, r.Rev
 	}

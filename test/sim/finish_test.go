@@ -1,12 +1,10 @@
 package sim_test
 
 import (
-	"context"
 	"slices"
 	"testing/synctest"
 	"time"
 
-	"kasse/service"
 	"kasse/service/payment"
 )
 
@@ -36,49 +34,6 @@ func (w *world) finishWorld() {
 	for _, o := range w.orders {
 		w.createLast(o)
 	}
-}
-
-// recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
-func (w *world) recover() {
-	if w.losses == 0 || w.failure != nil {
-		return
-	}
-	if !w.settings.rebuild && !w.needsRebuild {
-		begun := time.Now()
-		w.until("a catch-up has ended", func() bool { return w.caughtUp.After(begun) })
-		return
-	}
-	w.crashAll()
-	w.elapse(time.Minute) // until their leases have ended
-	r := w.newReplica()
-	w.begin("rebuild", func(ctx context.Context, at *replica) error {
-		return at.Rebuild(ctx, retention, &service.Recovery{})
-	}, func(err error) {
-		if err != nil {
-			w.broke("the rebuild fails: %v", err)
-		}
-		w.pointersLost = false
-	})
-	w.until("the rebuild ends", func() bool { return len(w.begun) == 0 })
-	w.crash(r)
-	synctest.Wait()
-	w.startReplica()
-}
-
-func (w *world) crashAll() {
-	for _, r := range slices.Clone(w.replicas) {
-		w.crash(r)
-	}
-	synctest.Wait()
-	w.conclude()
-}
-
-// stopFor lets time pass in which no replica runs.
-func (w *world) stopFor(d time.Duration) {
-	w.note("no replica runs for %v", d)
-	w.crashAll()
-	w.elapse(d)
-	w.startReplica()
 }
 
 // until lets calls go until a condition holds.
@@ -185,14 +140,28 @@ func (w *world) judgeEnd(o *order) {
 	if (paid > 0) != (stored.Winner != "") || paid > 1 {
 		w.broke("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
 	}
-	if stored.Winner != "" && !w.showsTerms(stored) && stored.Rev <= payment.OriginOf(w.stripe.intent(stored.Winner).Metadata).Rev {
-		w.broke("%s was won by %s, and has other, older terms: %+v", o.id, stored.Winner, stored.Terms)
-	}
+	w.judgeTerms(stored)
 	current := w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current())
+	if paid := w.paidEvents(o.id); (current.FulfillableAt != nil) != (paid == 1) {
+		w.broke("%s could be fulfilled at %v, and order.paid was sent %d times", o.id, current.FulfillableAt, paid)
+	}
 	if current.Superseded {
 		w.broke("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)
 	}
 	w.judgeWord(o.id, current)
+}
+
+// judgeTerms: the terms of a won order are not older than those that its winner shows. The age on a PaymentIntent is that of
+// its amount: only the amount can be changed.
+func (w *world) judgeTerms(o payment.Order) {
+	if o.Winner == "" {
+		return
+	}
+	p := w.stripe.intent(o.Winner)
+	rev := payment.OriginOf(p.Metadata).Rev
+	if o.Rev < rev || (o.Rev == rev && o.Terms.Amount != p.Amount) {
+		w.broke("%s was won by %s at rev %d, and has older terms: %+v of rev %d", o.ID, p.id, rev, o.Terms, o.Rev)
+	}
 }
 
 // judgeShown: what is shown of a payment is what Stripe knows of it.

@@ -12,7 +12,10 @@ import (
 const pageSize = 7
 
 // page returns the part of a list, newest first, that follows the row of an id.
-func page[T any](newestFirst []T, idOf func(T) string, after string) payment.Page[T] {
+func page[T any](r *replica, newestFirst []T, idOf func(T) string, after string) payment.Page[T] {
+	if r.world.mutant.forgetLists {
+		return payment.Page[T]{}
+	}
 	from := 0
 	if after != "" {
 		from = slices.IndexFunc(newestFirst, func(row T) bool { return idOf(row) == after }) + 1
@@ -33,7 +36,7 @@ func (r *replica) ListEvents(ctx context.Context, since time.Time, after string)
 				rows = append(rows, e.show())
 			}
 		}
-		return page(rows, func(e payment.StripeEvent) string { return e.ID }, after), nil
+		return page(r, rows, func(e payment.StripeEvent) string { return e.ID }, after), nil
 	})
 }
 
@@ -48,7 +51,7 @@ func (r *replica) ListSuccesses(
 				rows = append(rows, e.show())
 			}
 		}
-		return page(rows, func(e payment.StripeEvent) string { return e.ID }, after), nil
+		return page(r, rows, func(e payment.StripeEvent) string { return e.ID }, after), nil
 	})
 }
 
@@ -64,7 +67,7 @@ func (r *replica) ListRefunds(
 				})
 			}
 		}
-		return page(rows, func(g payment.ListedReversal) string { return g.ID }, after), nil
+		return page(r, rows, func(g payment.ListedReversal) string { return g.ID }, after), nil
 	})
 }
 
@@ -90,6 +93,6 @@ func (r *replica) ListPayments(ctx context.Context, since time.Time, after strin
 			}
 			rows = append(rows, listed)
 		}
-		return page(rows, func(p payment.Listed) string { return string(p.ID) }, after), nil
+		return page(r, rows, func(p payment.Listed) string { return string(p.ID) }, after), nil
 	})
 }

@@ -32,6 +32,7 @@ func (w *world) goBack() {
 	}
 	s := w.states[len(w.states)-1-back]
 	w.losses++
+	w.lostAt = time.Now()
 	kind := w.draw.IntN(6)
 	at := w.draw.IntN(len(w.redis.parts))
 	switch {

@@ -15,6 +15,7 @@ type mutant struct {
 	forgetPointers  bool
 	forgetKeys      bool // an idempotency key makes a PaymentIntent each time
 	forgetWrites    bool // some writes are acknowledged, and not made
+	forgetLists     bool // Stripe's lists are empty
 }
 
 // TestMutantsAreCaught: the simulation notices a Redis or a Stripe that breaks its promises.
@@ -30,6 +31,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		"pointers that are forgotten":    {forgetPointers: true},
 		"idempotency keys forgotten":     {forgetKeys: true},
 		"writes that are forgotten":      {forgetWrites: true},
+		"lists that are empty":           {forgetLists: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(500) {

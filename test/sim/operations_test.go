@@ -34,8 +34,9 @@ func (w *world) begin(name string, work func(context.Context, *replica) error, t
 	w.note("%s begins at %s", a.name, r.name)
 	ctx := as(r.ctx, a)
 	go func() {
+		defer close(op.ended)
+		defer w.catchPanic()
 		op.err = work(ctx, r)
-		close(op.ended)
 	}()
 	w.last = a
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -53,8 +54,21 @@ func (w *world) newReplica() *replica {
 func (w *world) startReplica() {
 	r := w.newReplica()
 	reads, nets := as(r.ctx, w.newActor(r.name+" reads")), as(r.ctx, w.newActor(r.name+" nets"))
-	go r.RunReadWorker(reads)
-	go r.Reconcile(nets)
+	go func() {
+		defer w.catchPanic()
+		r.RunReadWorker(reads)
+	}()
+	go func() {
+		defer w.catchPanic()
+		r.Reconcile(nets)
+	}()
+}
+
+// catchPanic fails the world where a goroutine of the service panics.
+func (w *world) catchPanic() {
+	if p := recover(); p != nil {
+		w.broke("a panic: %v\n%s", p, debug.Stack())
+	}
 }
 
 // crash ends a process. Those of its calls that are on their way may still arrive.

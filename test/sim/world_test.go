@@ -37,6 +37,7 @@ type world struct {
 
 	states       []state           // of Redis, oldest first, that it may go back to
 	losses       int               // how often Redis went back
+	lostAt       time.Time         // when it did so last
 	needsRebuild bool              // what was lost is older than what a catch-up looks at
 	pointersLost bool              // and no rebuild has followed
 	caughtUp     time.Time         // when the last finished catch-up began
@@ -63,6 +64,7 @@ type settings struct {
 	deliveries  float64
 	copies      float64       // how likely somebody copies our metadata to a PaymentIntent of their own
 	losses      float64       // how likely Redis goes back to an earlier state
+	outages     float64       // how likely no replica runs for a while
 	rebuild     bool          // a rebuild ends the world, as far as Redis went back
 	catchUp     bool          // Stripe lists its events
 	redisSkew   time.Duration // of Redis's clock at first
@@ -83,6 +85,7 @@ func newWorld(seed uint64, m mutant) *world {
 		redisSkew:  pick(w, 0, 0, time.Second, -time.Second, 2*time.Minute, -2*time.Minute),
 		clockJumps: pick(w, 0, 2*time.Second, 10*time.Minute),
 	}
+	s.outages = pick(w, 0, 0, 0.002)
 	s.rebuild = s.losses > 0 && w.happens(0.4)
 	s.silentFault = s.losses == 0 || s.rebuild
 	s.catchUp = s.catchUp || s.losses > 0
@@ -135,6 +138,8 @@ func (w *world) step() {
 		w.restart()
 	case w.happens(s.losses):
 		w.goBack()
+	case w.happens(s.outages):
+		w.outage()
 	case w.happens(s.pauses):
 		w.elapse(w.upTo(pick(w, time.Second, time.Second, 10*time.Second, time.Minute, 10*time.Minute)))
 	case s.clockJumps > 0 && w.fault(0.003):

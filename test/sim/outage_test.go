@@ -1,0 +1,76 @@
+package sim_test
+
+import (
+	"context"
+	"slices"
+	"testing/synctest"
+	"time"
+
+	"kasse/service"
+)
+
+func (w *world) crashAll() {
+	for _, r := range slices.Clone(w.replicas) {
+		w.crash(r)
+	}
+	synctest.Wait()
+	w.conclude()
+}
+
+// stopFor lets time pass in which no replica runs, and customers act.
+func (w *world) stopFor(d time.Duration) {
+	w.note("no replica runs for %v", d)
+	running := max(len(w.replicas), 1)
+	w.crashAll()
+	for range 1 + w.draw.IntN(4) {
+		w.elapse(d / 4)
+		if !w.calm {
+			w.customerActs()
+		}
+	}
+	w.elapse(d)
+	for range running {
+		w.startReplica()
+	}
+}
+
+// outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key. Where Redis went back before,
+// no caller comes until what was lost is back: a key is all that keeps a forgotten attempt from being made twice.
+func (w *world) outage() {
+	w.stopFor(pick(w, 10*time.Minute, 26*time.Hour))
+	if w.losses == 0 {
+		return
+	}
+	w.calm = true
+	w.until("every request ends", func() bool { return len(w.begun) == 0 })
+	w.recover()
+	w.until("all is settled", w.settled)
+	w.calm = false
+}
+
+// recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
+func (w *world) recover() {
+	if w.losses == 0 || w.failure != nil {
+		return
+	}
+	if !w.settings.rebuild && !w.needsRebuild {
+		begun := time.Now()
+		w.until("a catch-up has ended", func() bool { return w.caughtUp.After(begun) })
+		return
+	}
+	w.crashAll()
+	w.elapse(time.Minute) // until their leases have ended
+	r := w.newReplica()
+	w.begin("rebuild", func(ctx context.Context, at *replica) error {
+		return at.Rebuild(ctx, retention, &service.Recovery{})
+	}, func(err error) {
+		if err != nil {
+			w.broke("the rebuild fails: %v", err)
+		}
+		w.pointersLost = false
+	})
+	w.until("the rebuild ends", func() bool { return len(w.begun) == 0 })
+	w.crash(r)
+	synctest.Wait()
+	w.startReplica()
+}
