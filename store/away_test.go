@@ -57,6 +57,7 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"Discard":       func(ctx context.Context) error { return second(s.Discard(ctx)) },
 		"NoteRetention": func(ctx context.Context) error { return second(s.NoteRetention(ctx)) },
 		"TakeOrders":    func(ctx context.Context) error { return second(s.TakeOrders(ctx, 10, time.Minute)) },
+		"EndWantedRead": func(ctx context.Context) error { return s.EndWantedRead(ctx, "pi_1", "o-1") },
 		"DropOrder":     func(ctx context.Context) error { return s.DropOrder(ctx, "o-1") },
 		"LoadView":      func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
 		"Mark":          func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },

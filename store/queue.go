@@ -143,8 +143,8 @@ func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return reply != int64(-1), err
 }
 
-// EndWantedRead takes a payment out of the queue of its own partition, where WantRead has put it. Where that is the partition
-// of its order, too, the order's saves decide.
+// EndWantedRead takes a payment out of the queue of its own partition, where WantRead has put it.
+// Where that is the partition of its order, too, the order's saves decide.
 func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
 	part := s.paymentPartition(id)
 	if part == s.orderPartition(order) {

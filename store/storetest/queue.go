@@ -88,6 +88,29 @@ func (connect connector) testReads(t *testing.T) {
 			t.Errorf("got %v", ids)
 		}
 	})
+	t.Run("that were wanted end without the order's own", func(t *testing.T) {
+		f := fresh(t, connect)
+		f.want(t, "pi_1", true)
+		f.wantRead(t, "pi_1", f.now(t))
+		must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
+		must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
+		if n := f.client.ZCard(t.Context(), readsKey("pi_1")).Val(); n != 0 {
+			t.Errorf("%d are left where the read was wanted", n)
+		}
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+			t.Errorf("got %v, want the order's", ids)
+		}
+		same := payment.OrderID("o_same")
+		for i := 0; hashed(string(same)) != hashed("pi_1"); i++ {
+			same = payment.OrderID(fmt.Sprintf("o_same_%d", i))
+		}
+		must(t, f.EndWantedRead(t.Context(), "pi_1", same))
+		f.want(t, "pi_1", true)
+		must(t, f.EndWantedRead(t.Context(), "pi_1", same)) // the saves of the order decide
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+			t.Errorf("got %v, want pi_1", ids)
+		}
+	})
 	t.Run("of several payments get in and out by one write", func(t *testing.T) {
 		f := fresh(t, connect)
 		now := f.now(t)
