@@ -79,12 +79,11 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)
 			return err
 		},
-		"TakeLease":     func(ctx context.Context) error { return second(s.TakeLease(ctx, "nets", "me", time.Second)) },
-		"TakeReads":     func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
-		"TakeRestores":  func(ctx context.Context) error { return second(s.TakeRestores(ctx, 10, time.Minute)) },
-		"TakeSweeps":    func(ctx context.Context) error { return second(s.TakeSweeps(ctx, 10, time.Minute)) },
-		"EndWantedRead": func(ctx context.Context) error { return s.EndWantedRead(ctx, "pi_1", "o-9") },
-		"WantRestore":   func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1", 0) },
+		"TakeLease":    func(ctx context.Context) error { return second(s.TakeLease(ctx, "nets", "me", time.Second)) },
+		"TakeReads":    func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
+		"TakeRestores": func(ctx context.Context) error { return second(s.TakeRestores(ctx, 10, time.Minute)) },
+		"TakeSweeps":   func(ctx context.Context) error { return second(s.TakeSweeps(ctx, 10, time.Minute)) },
+		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1", 0) },
 	}
 }
 

@@ -213,7 +213,7 @@ func (connect connector) visibleWrite(t *testing.T) {
 
 	view, err := f.LoadView(t.Context(), "pi_1")
 	must(t, err)
-	view.Public, view.Reads = nil, 0 // the one is cut out ahead where views are kept, the other depends on what is in memory
+	view.Public, view.Reads = nil, 0 // they depend on what is kept in memory
 	last := second.Views[0]
 	want := payment.StoredView{View: last.JSON, Version: last.Version, Order: "o_1", SecretHash: strings.Repeat("ab", 32)}
 	if diff := cmp.Diff(want, view); diff != "" {
