@@ -39,7 +39,8 @@ func TestDurability(t *testing.T) {
 			[]string{"CONFIG is refused"},
 		},
 		"CONFIG refused, no file": {
-			[]string{"--rename-command", "CONFIG", ""}, 0, "none",
+			[]string{"--rename-command", "CONFIG", ""},
+			0, "none",
 			[]string{"appendonly yes"},
 		},
 		"waits for a replica": {always, 1, "every write + 1 replica", nil},

@@ -160,7 +160,7 @@ func TestLostReply(t *testing.T) {
 		o, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}, "pi_2")
 		must(t, err)
 		o, c := storetest.Transition(o, "pi_2", now)
-		p.after.Store(func() { mustWrite(t, store.New(direct, options), "pi_2") })
+		p.after.Store(func() { mustWrite(t, store.New(direct, options), "pi_2") }) //nolint:contextcheck // the test's own
 		var saved payment.Saved
 		err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c, "pi_2"); return err })
 		latest := saved.Order

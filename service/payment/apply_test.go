@@ -39,7 +39,8 @@ func TestAnnouncements(t *testing.T) {
 		},
 		{
 			"an update of the amount", openOrder("pi_1"),
-			[]RecordFact{opening(10, pending()), read(20, costing(pending(), 1200))}, []string{"", "order.updated"},
+			[]RecordFact{opening(10, pending()), read(20, costing(pending(), 1200))},
+			[]string{"", "order.updated"},
 		},
 		{
 			"held", openOrder("pi_1"),
@@ -47,11 +48,13 @@ func TestAnnouncements(t *testing.T) {
 			[]string{"order.processing", "order.held"},
 		},
 		{
-			"superseded", openOrder("pi_1", "pi_2"), []RecordFact{opening(10, pending()), e("1", 20, canceled(""))},
+			"superseded", openOrder("pi_1", "pi_2"),
+			[]RecordFact{opening(10, pending()), e("1", 20, canceled(""))},
 			[]string{"", "superseded.canceled"},
 		},
 		{
-			"superseded, and yet the first success", openOrder("pi_1", "pi_2"), []RecordFact{e("1", 20, succeeded("ch_1"))},
+			"superseded, and yet the first success", openOrder("pi_1", "pi_2"),
+			[]RecordFact{e("1", 20, succeeded("ch_1"))},
 			[]string{"order.paid"},
 		},
 	} {
@@ -189,25 +192,32 @@ func TestForgottenAttempts(t *testing.T) {
 		{
 			"the next attempt is paid", openOrder("pi_1"),
 			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 1000), "1", 1000)},
-			[][]string{{}, {"superseded.pending", "order.paid"}}, 1000, "pi_2", 0,
+			[][]string{{}, {"superseded.pending", "order.paid"}},
+			1000, "pi_2", 0,
 		},
 		{
 			"its newer terms are the order's", openOrder("pi_1"),
 			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 800), "2", 800)},
-			[][]string{{}, {"superseded.pending", "order.paid"}}, 800, "pi_2", 0,
+			[][]string{{}, {"superseded.pending", "order.paid"}},
+			800, "pi_2", 0,
 		},
 		{
 			"a copy of our metadata on a cheaper payment changes no terms", openOrder("pi_1"),
 			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 1), "1", 1)},
-			[][]string{{}, {"superseded.pending", "order.held"}}, 1000, "pi_2", 0,
+			[][]string{{}, {"superseded.pending", "order.held"}},
+			1000, "pi_2", 0,
 		},
 		{
 			"terms of the future change nothing", openOrder("pi_1"),
-			[]Fact{dated(paid("pi_1", 1, 1), "9999999999999", 1)}, [][]string{{"order.held"}}, 1000, "pi_1", 0,
+			[]Fact{dated(paid("pi_1", 1, 1), "9999999999999", 1)},
+			[][]string{{"order.held"}},
+			1000, "pi_1", 0,
 		},
 		{
 			"a forgotten new price of a known attempt", openOrder("pi_1"),
-			[]Fact{dated(paid("pi_1", 1, 1200), "5", 1200)}, [][]string{{"order.paid"}}, 1200, "pi_1", 0,
+			[]Fact{dated(paid("pi_1", 1, 1200), "5", 1200)},
+			[][]string{{"order.paid"}},
+			1200, "pi_1", 0,
 		},
 		{
 			"while an attempt is unknown only successes are announced", openOrder("pi_1"),
@@ -215,24 +225,28 @@ func TestForgottenAttempts(t *testing.T) {
 				seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))),
 				paid("pi_3", 3, 1000),
 			},
-			[][]string{{}, {}, {"order.paid"}}, 1000, "pi_3", 1,
+			[][]string{{}, {}, {"order.paid"}},
+			1000, "pi_3", 1,
 		},
 		{
 			"once it is known the last word becomes true", openOrder("pi_1"),
 			[]Fact{
 				seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))), AttemptsListed{},
 			},
-			[][]string{{}, {}, {"order.processing"}}, 1000, "pi_3", 0,
+			[][]string{{}, {}, {"order.processing"}},
+			1000, "pi_3", 0,
 		},
 		{
 			"a success on an order that is won", openOrder("pi_1"),
 			[]Fact{paid("pi_1", 1, 1000), paid("pi_2", 2, 1000)},
-			[][]string{{"order.paid"}, {"order.duplicate_payment"}}, 1000, "pi_1", 0,
+			[][]string{{"order.paid"}, {"order.duplicate_payment"}},
+			1000, "pi_1", 0,
 		},
 		{
 			"a closed order is open again", func() Order { o := openOrder("pi_1"); o.close(ClosedByCancel); return o }(),
 			[]Fact{seenAs("pi_1", 1, event("1", 10, canceled(""))), seenAs("pi_2", 2, opening(20, pending()))},
-			[][]string{{"order.canceled"}, {"superseded.canceled", "order.reopened"}}, 1000, "pi_2", 0,
+			[][]string{{"order.canceled"}, {"superseded.canceled", "order.reopened"}},
+			1000, "pi_2", 0,
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -278,8 +292,13 @@ func TestApplyLeavesItsOrder(t *testing.T) {
 	record, _ := json.Marshal(o.Loaded["pi_1"])
 	for _, f := range []Fact{
 		seenAs("pi_1", 1, event("1", 20, succeeded("ch_1"))), seenAs("pi_2", 2, event("2", 20, declined("ch_2"))),
-		Reserved{}, Withdrawn{"pi_1"}, OrderClosed{ClosedByCancel}, SessionChosen{"pi_1", SessionFeatures{Save: true}},
-		RefundReserved{Payment: "pi_1", Form: "form"}, ClosureNoted{"pi_1"}, ForeignSeen{"pi_9"},
+		Reserved{},
+		Withdrawn{"pi_1"},
+		OrderClosed{ClosedByCancel},
+		SessionChosen{"pi_1", SessionFeatures{Save: true}},
+		RefundReserved{Payment: "pi_1", Form: "form"},
+		ClosureNoted{"pi_1"},
+		ForeignSeen{"pi_9"},
 	} {
 		o.Apply(f, noon)
 		after, _ := json.Marshal(o)

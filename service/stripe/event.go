@@ -104,8 +104,10 @@ func decodeEvent(body []byte) payment.StripeEvent {
 			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 		}
 	}
-	n := payment.StripeEvent{ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "",
-		Key: e.Request.IdempotencyKey}
+	n := payment.StripeEvent{
+		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "",
+		Key: e.Request.IdempotencyKey,
+	}
 	about := aboutOf(e.Type)
 	switch {
 	case about == nil:

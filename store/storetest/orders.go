@@ -47,7 +47,8 @@ func fullPayment(id payment.ID) *payment.Payment {
 		History: []payment.HistoryEntry{{Version: 1, From: payment.Pending, To: payment.Paid, At: 2, Cause: "evt_1 \"\\"}},
 		Calls: []payment.RefundCall{
 			{Name: "n", Amount: 5, Reason: "duplicate", Form: "a=%3Cb%3E&c=\"\\", Tried: 3, First: 2, Unclear: true},
-			{Name: "m", Refused: true}, {Name: "k", Answered: &payment.RefundView{ID: "re_1", Amount: 1, Status: &status}},
+			{Name: "m", Refused: true},
+			{Name: "k", Answered: &payment.RefundView{ID: "re_1", Amount: 1, Status: &status}},
 		},
 		Record: payment.Record{
 			Created: 1_760_000_000, Creation: &seen, Recent: []payment.Observation{seen},

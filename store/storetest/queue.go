@@ -21,9 +21,10 @@ func (f fixture) wantRead(t testing.TB, id payment.ID, due time.Time) {
 	f.save(t, o, c)
 }
 
-// want wants a read of a payment that has no record. It checks whether the payment may be ours.
-func (f fixture) want(t testing.TB, id payment.ID, ours bool) {
+// want wants a read of pi_1, which has no record. It checks whether the payment may be ours.
+func (f fixture) want(t testing.TB, ours bool) {
 	t.Helper()
+	const id = "pi_1"
 	wanted, err := f.WantRead(t.Context(), id)
 	if must(t, err); wanted != ours {
 		t.Errorf("wanting a read of %s gives %t, want %t", id, wanted, ours)
@@ -63,16 +64,16 @@ func (connect connector) testReads(t *testing.T) {
 	})
 	t.Run("are not wanted of a payment that was dropped, for a day", func(t *testing.T) {
 		f := fresh(t, connect)
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		must(t, f.DropRead(t.Context(), "pi_1"))
-		f.want(t, "pi_1", false)
+		f.want(t, false)
 		if ids := f.take(t, 10, time.Minute); len(ids) != 0 {
 			t.Errorf("got %v", ids)
 		}
 		mark := fmt.Sprintf("kasse:{p%d}:notours:pi_1", hashed("pi_1"))
 		f.expires(t, mark, 24*time.Hour)
 		must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 			t.Errorf("got %v", ids)
 		}
@@ -82,7 +83,7 @@ func (connect connector) testReads(t *testing.T) {
 		if hashed("o_1") == hashed("pi_1") {
 			t.Fatal("the test needs two partitions")
 		}
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		f.wantRead(t, "pi_1", f.now(t))
 		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 			t.Errorf("got %v", ids)
@@ -90,7 +91,7 @@ func (connect connector) testReads(t *testing.T) {
 	})
 	t.Run("that were wanted end without the order's own", func(t *testing.T) {
 		f := fresh(t, connect)
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		f.wantRead(t, "pi_1", f.now(t))
 		must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
 		must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
@@ -105,7 +106,7 @@ func (connect connector) testReads(t *testing.T) {
 			same = payment.OrderID(fmt.Sprintf("o_same_%d", i))
 		}
 		must(t, f.EndWantedRead(t.Context(), "pi_1", same))
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		must(t, f.EndWantedRead(t.Context(), "pi_1", same)) // the saves of the order decide
 		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 			t.Errorf("got %v, want pi_1", ids)
@@ -139,9 +140,9 @@ func (connect connector) testReads(t *testing.T) {
 	})
 	t.Run("are wanted of what has no record, once", func(t *testing.T) {
 		f := fresh(t, connect)
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		due := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val()
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		if again := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val(); due == 0 || again != due {
 			t.Errorf("due at %f, and then at %f", due, again)
 		}
@@ -152,7 +153,7 @@ func (connect connector) testReads(t *testing.T) {
 	t.Run("are dropped", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.wantRead(t, "pi_1", f.now(t))
-		f.want(t, "pi_1", true)
+		f.want(t, true)
 		must(t, f.DropRead(t.Context(), "pi_1"))
 		must(t, f.DropRead(t.Context(), "pi_1"))
 		for _, key := range []string{readsKey("o_1"), readsKey("pi_1")} {

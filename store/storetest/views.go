@@ -98,12 +98,12 @@ func (connect connector) testForeign(t *testing.T) {
 	t.Run("are kept beside their order", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
-		before := fieldsOf(t, f, "o_1")
+		before := fieldsOf(t, f)
 		c := f.putForeign(t, ref)
 		if n := f.client.Exists(t.Context(), foreignKey("o_1", "pi_f")).Val(); n != 1 {
 			t.Error("it is not where it belongs")
 		}
-		for name, text := range fieldsOf(t, f, "o_1") {
+		for name, text := range fieldsOf(t, f) {
 			if before[name] != text {
 				t.Errorf("%s of the order is %s", name, text)
 			}

@@ -60,11 +60,11 @@ func (connect connector) testOrderWrites(t *testing.T) {
 	t.Run("that show nothing change the record and the revision only", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
-		before := fieldsOf(t, f, "o_1")
+		before := fieldsOf(t, f)
 		entries := f.client.XLen(t.Context(), eventsKey("pi_1")).Val()
 		o, c := Unseen(f.order(t, "o_1"), "pi_1", f.now(t))
 		o = f.save(t, o, c)
-		after := fieldsOf(t, f, "o_1")
+		after := fieldsOf(t, f)
 		before["rev"], before["record:pi_1"] = o.Revision, after["record:pi_1"]
 		if diff := cmp.Diff(before, after); diff != "" {
 			t.Errorf("more than that changed:\n%s", diff)
@@ -193,9 +193,10 @@ func (connect connector) manyClaims(t *testing.T) {
 	}
 }
 
-func fieldsOf(t testing.TB, f fixture, id payment.OrderID) map[string]string {
+// fieldsOf are the fields of the order o_1.
+func fieldsOf(t testing.TB, f fixture) map[string]string {
 	t.Helper()
-	fields, err := f.client.HGetAll(t.Context(), orderKey(id)).Result()
+	fields, err := f.client.HGetAll(t.Context(), orderKey("o_1")).Result()
 	must(t, err)
 	return fields
 }

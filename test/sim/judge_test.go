@@ -94,7 +94,10 @@ func (w *world) noteOrder(write orderWrite, o payment.Order) {
 			name string
 			is   bool
 		}{
-			{"superseded", a.Superseded}, {"unknown", a.Unknown}, {"refused", a.Refused}, {"mismatch", a.Mismatch},
+			{"superseded", a.Superseded},
+			{"unknown", a.Unknown},
+			{"refused", a.Refused},
+			{"mismatch", a.Mismatch},
 			{"unclear", a.Unclear},
 		} {
 			if mark.is {
