@@ -73,42 +73,6 @@ func (e CustomerSessionOptionsAllowRedisplayFilters) Valid() bool {
 	}
 }
 
-// Defines values for DisputeStatus.
-const (
-	DisputeStatusLost                 DisputeStatus = "lost"
-	DisputeStatusNeedsResponse        DisputeStatus = "needs_response"
-	DisputeStatusPrevented            DisputeStatus = "prevented"
-	DisputeStatusUnderReview          DisputeStatus = "under_review"
-	DisputeStatusWarningClosed        DisputeStatus = "warning_closed"
-	DisputeStatusWarningNeedsResponse DisputeStatus = "warning_needs_response"
-	DisputeStatusWarningUnderReview   DisputeStatus = "warning_under_review"
-	DisputeStatusWon                  DisputeStatus = "won"
-)
-
-// Valid indicates whether the value is a known member of the DisputeStatus enum.
-func (e DisputeStatus) Valid() bool {
-	switch e {
-	case DisputeStatusLost:
-		return true
-	case DisputeStatusNeedsResponse:
-		return true
-	case DisputeStatusPrevented:
-		return true
-	case DisputeStatusUnderReview:
-		return true
-	case DisputeStatusWarningClosed:
-		return true
-	case DisputeStatusWarningNeedsResponse:
-		return true
-	case DisputeStatusWarningUnderReview:
-		return true
-	case DisputeStatusWon:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for HoldReason.
 const (
 	HoldReasonAmountMismatch   HoldReason = "amount_mismatch"
@@ -186,6 +150,7 @@ const (
 	ProblemCodeOrderAlreadyPaid       ProblemCode = "order_already_paid"
 	ProblemCodeOrderClosed            ProblemCode = "order_closed"
 	ProblemCodeOrderConflict          ProblemCode = "order_conflict"
+	ProblemCodeOriginNotAllowed       ProblemCode = "origin_not_allowed"
 	ProblemCodePaymentInProgress      ProblemCode = "payment_in_progress"
 	ProblemCodeRateLimited            ProblemCode = "rate_limited"
 	ProblemCodeRefundExceedsPayment   ProblemCode = "refund_exceeds_payment"
@@ -246,6 +211,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeOrderConflict:
 		return true
+	case ProblemCodeOriginNotAllowed:
+		return true
 	case ProblemCodePaymentInProgress:
 		return true
 	case ProblemCodeRateLimited:
@@ -271,33 +238,6 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeUnsupportedMediaType:
 		return true
 	case ProblemCodeVersionMismatch:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for RefundStatus.
-const (
-	RefundStatusCanceled       RefundStatus = "canceled"
-	RefundStatusFailed         RefundStatus = "failed"
-	RefundStatusPending        RefundStatus = "pending"
-	RefundStatusRequiresAction RefundStatus = "requires_action"
-	RefundStatusSucceeded      RefundStatus = "succeeded"
-)
-
-// Valid indicates whether the value is a known member of the RefundStatus enum.
-func (e RefundStatus) Valid() bool {
-	switch e {
-	case RefundStatusCanceled:
-		return true
-	case RefundStatusFailed:
-		return true
-	case RefundStatusPending:
-		return true
-	case RefundStatusRequiresAction:
-		return true
-	case RefundStatusSucceeded:
 		return true
 	default:
 		return false
@@ -490,25 +430,25 @@ type CustomerSessionCreated struct {
 
 // CustomerSessionOptions Features of Stripe's Payment Element for a known customer. Without a customer there is no session.
 type CustomerSessionOptions struct {
-	// AllowRedisplayFilters Which of them, by the consent that was given when they were saved.
+	// AllowRedisplayFilters Which of them, by the consent that was given when they were saved; `always` without it.
 	AllowRedisplayFilters *[]CustomerSessionOptionsAllowRedisplayFilters `json:"allow_redisplay_filters,omitempty"`
 
-	// Redisplay Show the customer's saved payment methods.
+	// Redisplay Show the customer's saved payment methods; on without it.
 	Redisplay *bool `json:"redisplay,omitempty"`
 
-	// RedisplayLimit How many of them.
+	// RedisplayLimit How many of them; 3 without it.
 	RedisplayLimit *int `json:"redisplay_limit,omitempty"`
 
-	// Remove Let the customer remove saved methods.
+	// Remove Let the customer remove saved methods; off without it.
 	Remove *bool `json:"remove,omitempty"`
 
-	// Save Offer to save the method that is used.
+	// Save Offer to save the method that is used; off without it.
 	Save *bool `json:"save,omitempty"`
 
-	// SaveUsage How a method saved by that offer may be used. Needs `save`.
+	// SaveUsage How a method saved by that offer may be used. On the web `save` needs it, and it needs `save`.
 	SaveUsage *SetupFutureUsage `json:"save_usage,omitempty"`
 
-	// Surface Where the session is used.
+	// Surface Where the session is used; `web` without it.
 	Surface *Surface `json:"surface,omitempty"`
 }
 
@@ -523,12 +463,15 @@ type Dispute struct {
 	// ID The dispute's id at Stripe.
 	ID string `json:"id"`
 
-	// Status Stripe's own word. Inquiries (`warning_…`) and won disputes change no state.
-	Status DisputeStatus `json:"status"`
+	// Status Stripe's own word: `needs_response`, `under_review`, `won`, `lost`, `prevented`, `warning_needs_response`,
+	// `warning_under_review`, `warning_closed`, `appeal_needs_response` or `appeal_under_review`. Stripe may add
+	// words: an unknown one counts as open. Inquiries (`warning_…`), `prevented` and won disputes change no state;
+	// appeals of a lost dispute are `disputed`.
+	//
+	//
+	// Examples: needs_response, won
+	Status string `json:"status"`
 }
-
-// DisputeStatus Stripe's own word. Inquiries (`warning_…`) and won disputes change no state.
-type DisputeStatus string
 
 // Event defines model for Event.
 type Event struct {
@@ -749,7 +692,9 @@ type PaymentChange struct {
 // PaymentCreate An order to be paid, as a backend asks for it.
 type PaymentCreate struct {
 	// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
-	Amount        Amount         `json:"amount"`
+	Amount Amount `json:"amount"`
+
+	// CaptureMethod `automatic_async` without it.
 	CaptureMethod *CaptureMethod `json:"capture_method,omitempty"`
 
 	// Currency A lower-case ISO 4217 code. One that Stripe cannot charge is 422.
@@ -781,7 +726,9 @@ type PaymentCreate struct {
 // PaymentCreateByToken The members of a create. The holder of an order token sends none of them, or some that are equal
 // to the token's claims.
 type PaymentCreateByToken struct {
-	Amount          *Amount                 `json:"amount,omitempty"`
+	Amount *Amount `json:"amount,omitempty"`
+
+	// CaptureMethod `automatic_async` without it.
 	CaptureMethod   *CaptureMethod          `json:"capture_method,omitempty"`
 	Currency        *Currency               `json:"currency,omitempty"`
 	Customer        *CustomerID             `json:"customer,omitempty"`
@@ -820,6 +767,7 @@ type Problem struct {
 	// | `unauthenticated` | 401 | A valid credential is needed. |
 	// | `token_expired` | 401 | The token has expired. |
 	// | `insufficient_scope` | 403 | The credential may not do this. |
+	// | `origin_not_allowed` | 403 | The page's origin is not listed. |
 	// | `not_found` | 404 | There is nothing here. |
 	// | `method_not_allowed` | 405 | The method is not allowed here. |
 	// | `order_conflict` | 409 | The order already has other terms. |
@@ -888,6 +836,7 @@ type Problem struct {
 // | `unauthenticated` | 401 | A valid credential is needed. |
 // | `token_expired` | 401 | The token has expired. |
 // | `insufficient_scope` | 403 | The credential may not do this. |
+// | `origin_not_allowed` | 403 | The page's origin is not listed. |
 // | `not_found` | 404 | There is nothing here. |
 // | `method_not_allowed` | 405 | The method is not allowed here. |
 // | `order_conflict` | 409 | The order already has other terms. |
@@ -1071,12 +1020,13 @@ type Refund struct {
 	// Reason Stripe's own word, where one was given.
 	Reason *string `json:"reason"`
 
-	// Status Stripe's own word.
-	Status RefundStatus `json:"status"`
+	// Status Stripe's own word: `pending`, `requires_action`, `succeeded`, `canceled` or `failed`. Stripe may add
+	// words, and may give none: any other value counts as money on its way back.
+	//
+	//
+	// Examples: succeeded, pending
+	Status *string `json:"status"`
 }
-
-// RefundStatus Stripe's own word.
-type RefundStatus string
 
 // RefundCreate defines model for RefundCreate.
 type RefundCreate struct {
