@@ -34,13 +34,17 @@ func (w *world) stopFor(d time.Duration) {
 	}
 }
 
-// outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key. Where Redis went back before,
-// no caller comes until what was lost is back: a key is all that keeps a forgotten attempt from being made twice.
+// outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key.
 func (w *world) outage() {
 	w.stopFor(pick(w, 10*time.Minute, 26*time.Hour))
-	if w.losses == 0 {
-		return
+	if w.losses > 0 {
+		w.awaitRecovery()
 	}
+}
+
+// awaitRecovery lets nobody call until what Redis has lost is back. After a day an idempotency key no longer keeps a forgotten
+// attempt from being made twice.
+func (w *world) awaitRecovery() {
 	w.calm = true
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
 	w.recover()
