@@ -57,6 +57,9 @@ func (w *world) recover() {
 	if w.losses == 0 || w.failure != nil {
 		return
 	}
+	const catchUpFirst = 72*time.Hour - 2*time.Hour // the service's own, less what clocks differ by
+	first := w.redis.parts[0].caughtUp.IsZero()
+	w.needsRebuild = w.needsRebuild || (first && time.Since(w.began) > catchUpFirst)
 	if !w.settings.rebuild && !w.needsRebuild {
 		begun := time.Now()
 		w.until("a catch-up has ended", func() bool { return w.caughtUp.After(begun) })
