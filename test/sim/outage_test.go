@@ -50,6 +50,7 @@ func (w *world) awaitRecovery() {
 	w.recover()
 	w.until("all is settled", w.settled)
 	w.calm = false
+	w.keepState()
 }
 
 // recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
