@@ -34,7 +34,7 @@ func (s *Service) handOut(ctx context.Context, t *target, l *lease, id payment.I
 	case t.order.Lease.HeldByOther(l.owner, t.now):
 		t.loaded = false
 		return Opened{}, busy, nil
-	case a == nil || a.State == payment.CanceledState || a.Superseded || t.order.Current() != id:
+	case a == nil || a.State == payment.CanceledState || a.Superseded || t.order.Current() != id || t.order.Closed != "":
 		return Opened{}, again, nil
 	case fits:
 		return m.opened(t, false)

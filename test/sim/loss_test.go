@@ -60,6 +60,12 @@ func (w *world) goBack() {
 	}
 	w.elapse(time.Millisecond)
 	w.keepState()
+	w.states[len(w.states)-1].at = s.at  // as old as the oldest part of it
+	if time.Since(s.at) > 20*time.Hour { // Stripe may have forgotten the keys of lost attempts
+		w.crashAll()
+		w.startReplica()
+		w.awaitRecovery()
+	}
 }
 
 // outOfCatchUp reports whether an event was applied since a moment that the next catch-up would not look at: the cursor of

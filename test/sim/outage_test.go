@@ -34,18 +34,23 @@ func (w *world) stopFor(d time.Duration) {
 	}
 }
 
-// outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key. Where Redis went back before,
-// no caller comes until what was lost is back: a key is all that keeps a forgotten attempt from being made twice.
+// outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key.
 func (w *world) outage() {
 	w.stopFor(pick(w, 10*time.Minute, 26*time.Hour))
-	if w.losses == 0 {
-		return
+	if w.losses > 0 {
+		w.awaitRecovery()
 	}
+}
+
+// awaitRecovery lets nobody call until what Redis has lost is back. After a day an idempotency key no longer keeps a forgotten
+// attempt from being made twice.
+func (w *world) awaitRecovery() {
 	w.calm = true
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
 	w.recover()
 	w.until("all is settled", w.settled)
 	w.calm = false
+	w.keepState()
 }
 
 // recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
@@ -53,6 +58,9 @@ func (w *world) recover() {
 	if w.losses == 0 || w.failure != nil {
 		return
 	}
+	const catchUpFirst = 72*time.Hour - 2*time.Hour // the service's own, less what clocks differ by
+	first := w.redis.parts[0].caughtUp.IsZero()
+	w.needsRebuild = w.needsRebuild || (first && time.Since(w.began) > catchUpFirst)
 	if !w.settings.rebuild && !w.needsRebuild {
 		begun := time.Now()
 		w.until("a catch-up has ended", func() bool { return w.caughtUp.After(begun) })

@@ -17,6 +17,7 @@ import (
 // world is some orders, the replicas that work on them, and a scheduler that executes one action at a time.
 type world struct {
 	seed       uint64
+	began      time.Time
 	draw       *rand.Rand // the scheduler's
 	mutant     mutant
 	settings   settings
@@ -74,7 +75,7 @@ type settings struct {
 
 func newWorld(seed uint64, m mutant) *world {
 	w := &world{
-		seed: seed, mutant: m, draw: rand.New(rand.NewPCG(seed, 1)), jitters: rand.New(rand.NewPCG(seed, 2)),
+		seed: seed, mutant: m, began: time.Now(), draw: rand.New(rand.NewPCG(seed, 1)), jitters: rand.New(rand.NewPCG(seed, 2)),
 		announced: map[string]string{},
 	}
 	s := settings{
