@@ -126,7 +126,7 @@ func (w *world) judgeEnd(o *order) {
 	stored, paid := w.stored(o.id), 0
 	for _, p := range w.stripe.of(o.id) {
 		w.judgeShown(p)
-		if p.copied {
+		if p.copied || (p.silent && !p.handed && w.holder(p.id) == nil) { // no event names it, and nobody has its secret
 			continue
 		}
 		if p.Status == payment.Succeeded {
@@ -169,7 +169,7 @@ func (w *world) judgeTerms(o payment.Order) {
 func (w *world) judgeShown(p *intent) {
 	holder := w.holder(p.id)
 	switch {
-	case holder == nil && p.copied && p.silent:
+	case holder == nil && p.silent && !p.handed:
 		return
 	case holder == nil:
 		w.broke("all is quiet, and %s is not known: %+v", p.id, p.Snapshot)
