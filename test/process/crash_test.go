@@ -124,7 +124,7 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 	second := w.serve(1, hasty)[0]
 	customer := w.customer()
 	second.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("warm-up", customer)) // Redis knows the scripts now
-	const questions = 12
+	const questions = 6
 	var mu sync.Mutex
 	beyond := 0
 	stories := map[string]func(*testing.T){}

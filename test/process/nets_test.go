@@ -197,7 +197,7 @@ func (w *world) sameOrders(before, after map[string]string) {
 // Of two processes one holds the nets; when it is killed, or told to go, the other takes over.
 func TestOneHoldsTheNets(t *testing.T) {
 	t.Parallel()
-	const holds = "this replica reconciles"
+	const holds = "this replica runs catch-up and sweep"
 	w := newWorld(t, stripesim.Options{})
 	all := w.serve(2, nil)
 	holder := func() (found *process) {
