@@ -2,26 +2,15 @@ package service
 
 import (
 	"context"
-	"encoding/json"
-	"time"
+
+	"kasse/service/payment"
 )
 
-// FeedEvent is one transition as backends are told of it.
-type FeedEvent struct {
-	ID        string          `json:"id"`
-	Type      string          `json:"type"`
-	CreatedAt time.Time       `json:"created_at"`
-	Restored  bool            `json:"restored"`
-	Data      json.RawMessage `json:"data"`
-	Entry     string          `json:"-"` // id of the stream's entry
-	Trace     string          `json:"-"` // traceparent of what caused it, by W3C's Trace Context; empty: it was not traced
-}
+// FeedEvent is payment.FeedEvent.
+type FeedEvent = payment.FeedEvent
 
-// FeedPage is a stretch of the feed; Next is where to go on, also where there was nothing.
-type FeedPage struct {
-	Events []FeedEvent `json:"events"`
-	Next   string      `json:"next"`
-}
+// FeedPage is payment.FeedPage.
+type FeedPage = payment.FeedPage
 
 // Latest is the cursor behind the newest event.
 const Latest = "latest"
@@ -50,11 +39,4 @@ func (s *Service) Events(ctx context.Context, after string, limit int, p Patienc
 		}
 		after = page.Next
 	}
-}
-
-// WithoutMetadata returns the view's JSON without what the shop has attached, for where it is too large.
-func WithoutMetadata(view []byte) ([]byte, error) {
-	v, err := decodeView(view)
-	v.Metadata = map[string]string{}
-	return v.encode(), err
 }

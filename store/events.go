@@ -172,17 +172,17 @@ func merge(at cursor, parts []stretch, limit int) service.FeedPage {
 	all = all[:min(len(all), limit)]
 	page := service.FeedPage{Events: make([]service.FeedEvent, 0, len(all))}
 	for _, c := range all {
-		page.Events = append(page.Events, feedEvent(c.entry, c.at))
+		page.Events = append(page.Events, feedEvent(c.entry, c.at, c.partition))
 		at.after[c.partition] = c.at
 	}
 	page.Next = at.String()
 	return page
 }
 
-func feedEvent(entry redis.XMessage, at position) service.FeedEvent {
+func feedEvent(entry redis.XMessage, at position, partition int) service.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
 	return service.FeedEvent{
-		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Trace: field("trace"), Data: []byte(field("data")),
+		Entry: entry.ID, Partition: partition, ID: field("id"), Type: field("type"), Restored: field("restored") != "", Trace: field("trace"), Data: []byte(field("data")),
 		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
 	}
 }

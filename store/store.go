@@ -21,9 +21,10 @@
 //	kasse:{pN}:strangers      string  how often a page asked for what it may not see, or what is not here
 //	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, trimmed (the newest event dropped), dropped (how many)
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
-//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled; <e> is a hash of its URL
-//	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> of deliveries that failed, by the Unix millisecond that is due
+//	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped), disabled (Unix second and cause), in p0 also the circuit (failing, pause, probe); <e> is a hash of its URL
+//	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> <due> of deliveries that failed, by the Unix millisecond that is due; a claimed one by its entry's millisecond - 1e13
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
+//	kasse:{pN}:push:<e>:log   list    the last tries: time, status, duration, try, event, type, reason; the newest first
 //	kasse:{oN}:order:<id>     hash    rev, state (JSON: terms, attempts, winner, closed, lease, form being sent)
 //	kasse:{oN}:changed        channel ids of orders that changed
 //	kasse:{oN}:meta, :rebuild hash    as above
@@ -72,6 +73,8 @@ type Store struct {
 	reading door
 	limiter *redis_rate.Limiter
 	watch   *watch
+
+	appended appendWatch // of those who push
 
 	rebuilding map[partition]bool // by this process
 }

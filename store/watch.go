@@ -87,6 +87,7 @@ func (s *Store) Listen(ctx context.Context) {
 			if ofPayments[m.Channel] {
 				s.forgetView(service.PaymentID(m.Payload))
 				s.watch.wake(anyPayment)
+				s.appended.hint(m.Channel)
 			}
 			s.watch.wake(m.Channel + m.Payload)
 		}

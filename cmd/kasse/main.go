@@ -38,7 +38,11 @@ const usage = `usage: kasse [command]
   keygen       make a service key   [-name default] [-scopes read+write]
   events replay     push past events again   [-after cursor] [-type order.paid]
   events endpoints  how far the deliveries to each endpoint are
-  events enable ID  let an endpoint that answered 410 go on
+  events enable ID  let a disabled endpoint go on
+  events disable ID stop the deliveries to an endpoint; its events wait
+  events dead       list the deliveries that were given up   [-endpoint ID]
+  events redrive    send waiting and dead events to one endpoint now   [-endpoint ID] [-id EVENT]
+  events log        the last deliveries to one endpoint with status and time   [-endpoint ID]
   healthcheck  exit 0 when the server on this machine lives
 
 The configuration comes from the environment; README.md has the table.

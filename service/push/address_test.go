@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
 	"kasse/service/push"
 )
 
@@ -38,12 +37,12 @@ func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	port := r.URL[strings.LastIndex(r.URL, ":"):]
 	for _, host := range []string{"localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1.2.3"} {
-		e, err := push.New(push.Options{URL: service.Secret("https://" + host + port + "/hunter2"), Secrets: []service.Secret{current}, Now: time.Now})
+		e, err := push.New(push.Options{URL: secretText("https://" + host + port + "/hunter2"), Secrets: []push.Secret{current}, Now: time.Now})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Close)
-		err = e.Push(t.Context(), event)
+		_, err = e.Push(t.Context(), event)
 		if err == nil || !strings.Contains(err.Error(), "EVENT_ALLOW_PRIVATE") {
 			t.Errorf("%s: %v", host, err)
 		}
@@ -55,16 +54,16 @@ func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 
 func TestEndpointsThatAreNone(t *testing.T) {
 	for _, url := range []string{"", "shop.example", "https://", "https:///x", "https:opaque", "https://a.example/#f", "ftp://a.example", "file:///etc/passwd", "http://a.example"} {
-		if _, err := push.New(push.Options{URL: service.Secret(url), Secrets: []service.Secret{current}, Now: time.Now}); err == nil {
+		if _, err := push.New(push.Options{URL: secretText(url), Secrets: []push.Secret{current}, Now: time.Now}); err == nil {
 			t.Errorf("%s is taken", url)
 		}
 	}
-	for _, secret := range []service.Secret{"", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", current[6:]} {
-		if _, err := push.New(push.Options{URL: "https://a.example", Secrets: []service.Secret{current, secret}, Now: time.Now}); err == nil || strings.Contains(err.Error(), "!!!") {
+	for _, secret := range []secretText{"", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", current[6:]} {
+		if _, err := push.New(push.Options{URL: secretText("https://a.example"), Secrets: []push.Secret{current, secret}, Now: time.Now}); err == nil || strings.Contains(err.Error(), "!!!") {
 			t.Errorf("a secret that is none: %v", err)
 		}
 	}
-	if _, err := push.New(push.Options{URL: "https://a.example", Now: time.Now}); err == nil {
+	if _, err := push.New(push.Options{URL: secretText("https://a.example"), Now: time.Now}); err == nil {
 		t.Error("no secret is taken")
 	}
 }

@@ -66,11 +66,11 @@ func (w *world) connect() (redis.UniversalClient, *store.Store) {
 }
 
 // relay pushes to the endpoints as one replica does, until stop is called.
-func (w *world) relay(endpoints ...service.Endpoint) (stop func()) {
+func (w *world) relay(destinations ...push.Destination) (stop func()) {
 	w.t.Helper()
 	_, own := w.connect()
-	r := service.NewRelay(own, endpoints, slog.New(slog.NewTextHandler(w.logs, nil)), nil)
-	if err := r.Join(w.t.Context()); err != nil {
+	r := push.NewRelay(own, destinations, push.RelayOptions{Logger: slog.New(slog.NewTextHandler(w.logs, nil)), Now: time.Now})
+	if err := r.Register(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -82,9 +82,11 @@ func (w *world) relay(endpoints ...service.Endpoint) (stop func()) {
 	return stop
 }
 
-func (w *world) endpoint(url string) *push.Endpoint {
+func (w *world) endpoint(url string, types ...string) *push.Endpoint {
 	w.t.Helper()
-	e, err := push.New(push.Options{URL: service.Secret(url), Secrets: []service.Secret{secret}, AllowPrivate: true, Now: time.Now})
+	e, err := push.New(push.Options{
+		URL: service.Secret(url), Secrets: []push.Secret{secret}, Types: types, AllowPrivate: true, Now: time.Now,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -1,10 +1,16 @@
-// Package push sends one event to one endpoint of a shop's backend: signed, bounded in time and size, and never to an
-// address inside.
+// Package push delivers events to endpoints of a shop's backend.
+//
+// A Relay runs one endpoint worker for each endpoint. The worker claims entries of the streams through an Outbox and puts
+// them into one partition queue for each partition, which makes the deliveries of one order one after the other. An
+// Endpoint signs an event and posts it, bounded in time and size, and never to a private address.
+//
+// A delivery that fails waits for a retry and holds up no other. An endpoint that fails again and again opens its
+// circuit: nothing but one probe at a time is sent, at growing pauses, until one succeeds. Then all waiting retries are
+// made at once, in the order of the stream.
 //
 // One invariant: nothing of an endpoint's URL but scheme and host leaves this package, since path and query may hold
-// credentials. Addresses are checked when the connection is made, on the address that is dialled: a name that is looked
-// up before and again for the connection may give another the second time (DNS rebinding). For the same reason no proxy
-// of the environment is used, and no redirect is followed.
+// credentials. The address is checked when it is dialled: a name that is resolved twice may give another address the
+// second time (DNS rebinding). For the same reason no proxy of the environment is used, and no redirect is followed.
 package push
 
 import (
@@ -12,7 +18,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -24,31 +29,36 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 const (
-	timeout      = 15 * time.Second // of one try, the answer's body included
+	timeout      = 15 * time.Second // of one try, the response's body included
 	maxBody      = 20 << 10         // bytes of a request; Standard Webhooks recommends it
-	maxAnswer    = 64 << 10         // bytes of an answer that are read, so that the connection can be used again
+	maxAnswer    = 64 << 10         // bytes of a response that are read, so that the connection can be used again
 	connections  = 64               // kept open to an endpoint
 	keepIdle     = 90 * time.Second
 	answerHeader = 64 << 10 // bytes
 )
 
-// Options is what an endpoint has to be told.
+// Secret is a value that only Reveal shows, such as a secret of the configuration.
+type Secret interface{ Reveal() string }
+
+// Options describe an endpoint.
 type Options struct {
-	URL          service.Secret   // https, or http with AllowPrivate; path and query may hold credentials
-	Secrets      []service.Secret // "whsec_" and base64; each makes a signature, for rotation
-	AllowPrivate bool             // also http and addresses inside
+	URL          Secret   // https, or http with AllowPrivate; path and query may hold credentials
+	Secrets      []Secret // "whsec_" and base64; each makes a signature, for rotation
+	Types        []string // event types to deliver; empty: all
+	AllowPrivate bool     // also http and private addresses
 	Now          func() time.Time
 }
 
-// Endpoint is where events are pushed to. Its methods may be called from many goroutines.
+// Endpoint posts events to a URL. Its methods may be called from many goroutines.
 type Endpoint struct {
-	id      service.EndpointID
+	id      EndpointID
 	name    string
-	url     string
+	request *http.Request   // without body and signature
+	types   map[string]bool // nil: all
 	signers []*standardwebhooks.Webhook
 	client  *http.Client
 	now     func() time.Time
@@ -63,10 +73,23 @@ func New(o Options) (*Endpoint, error) {
 	case u.Scheme != "https" && (u.Scheme != "http" || !o.AllowPrivate):
 		return nil, errors.New("an endpoint must be https (or http with EVENT_ALLOW_PRIVATE)")
 	}
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, o.URL.Reveal(), http.NoBody)
+	if err != nil {
+		return nil, errors.New("an endpoint must be an absolute URL without a fragment") // the error may quote it
+	}
 	sum := sha256.Sum256([]byte(o.URL.Reveal()))
 	e := &Endpoint{
-		id: service.EndpointID(hex.EncodeToString(sum[:8])), name: u.Scheme + "://" + u.Host, url: o.URL.Reveal(), now: o.Now,
+		id: EndpointID(hex.EncodeToString(sum[:8])), name: u.Scheme + "://" + u.Host, request: request, now: o.Now,
 		client: newClient(o.AllowPrivate),
+	}
+	for _, name := range o.Types {
+		if !payment.KnownEventType(name) {
+			return nil, errors.New("an endpoint names a type of event that does not exist (docs/events.md lists them)")
+		}
+		if e.types == nil {
+			e.types = map[string]bool{}
+		}
+		e.types[name] = true
 	}
 	for _, secret := range o.Secrets {
 		signer, err := newSigner(secret)
@@ -82,7 +105,7 @@ func New(o Options) (*Endpoint, error) {
 }
 
 // newSigner takes "whsec_" and the base64 of 24 to 64 bytes, which is Standard Webhooks' shape.
-func newSigner(secret service.Secret) (*standardwebhooks.Webhook, error) {
+func newSigner(secret Secret) (*standardwebhooks.Webhook, error) {
 	key, err := decodeSecret(secret)
 	if err != nil || len(key) < 24 || len(key) > 64 {
 		return nil, errors.New("a secret must be whsec_ and the base64 of 24 to 64 bytes")
@@ -105,7 +128,7 @@ func newClient(allowPrivate bool) *http.Client {
 }
 
 // ID names the endpoint in Redis.
-func (e *Endpoint) ID() service.EndpointID { return e.id }
+func (e *Endpoint) ID() EndpointID { return e.id }
 
 // Name is the URL's scheme and host, with the number that Number gave.
 func (e *Endpoint) Name() string { return e.name }
@@ -123,35 +146,35 @@ func Number(endpoints []*Endpoint) {
 // Close ends the connections that are kept.
 func (e *Endpoint) Close() { e.client.CloseIdleConnections() }
 
-// Push sends the event once. Any 2xx is success; everything else is a *service.PushFailure.
-func (e *Endpoint) Push(ctx context.Context, event service.FeedEvent) error {
+// Wants reports whether events of this type are delivered.
+func (e *Endpoint) Wants(eventType string) bool { return e.types == nil || e.types[eventType] }
+
+// Push sends the event once. Any 2xx is success; everything else is a *Failure. The status is 0 without a response.
+func (e *Endpoint) Push(ctx context.Context, event payment.FeedEvent) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	request, err := e.request(ctx, event)
+	request, err := e.newRequest(ctx, event)
 	if err != nil {
-		return &service.PushFailure{Reason: "the request cannot be made"}
+		return 0, &Failure{Reason: "the request cannot be made"}
 	}
 	response, err := e.client.Do(request)
 	if err != nil {
-		return &service.PushFailure{Reason: reason(err)}
+		return 0, &Failure{Reason: reason(err)}
 	}
-	defer response.Body.Close()                                  //nolint:errcheck // what it says is not read
-	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)        // the status has been read, and counts
-	if response.StatusCode >= 200 && response.StatusCode < 300 { // net/http takes care of 1xx
-		return nil
+	defer response.Body.Close() //nolint:errcheck // the status has been read, and counts
+	_, _ = io.CopyN(io.Discard, response.Body, maxAnswer)
+	status = response.StatusCode
+	if status >= 200 && status < 300 { // net/http handles 1xx
+		return status, nil
 	}
-	return &service.PushFailure{
-		Reason: "answered " + strconv.Itoa(response.StatusCode), Gone: response.StatusCode == http.StatusGone,
+	return status, &Failure{
+		Reason: "answered " + strconv.Itoa(status), Gone: status == http.StatusGone,
 		RetryAfter: e.retryAfter(response.Header.Get("Retry-After")),
 	}
 }
 
-func (e *Endpoint) request(ctx context.Context, event service.FeedEvent) (*http.Request, error) {
+func (e *Endpoint) newRequest(ctx context.Context, event payment.FeedEvent) (*http.Request, error) {
 	body, err := encode(event)
-	if err != nil {
-		return nil, err
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +187,8 @@ func (e *Endpoint) request(ctx context.Context, event service.FeedEvent) (*http.
 		}
 		signatures = append(signatures, signature)
 	}
+	request := e.request.WithContext(ctx)
+	request.Header = make(http.Header, 6)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "Kasse")
 	if event.Trace != "" {
@@ -172,40 +197,29 @@ func (e *Endpoint) request(ctx context.Context, event service.FeedEvent) (*http.
 	request.Header.Set(standardwebhooks.HeaderWebhookID, event.ID)
 	request.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
 	request.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	request.ContentLength = int64(len(body))
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	return request, nil
 }
 
-// pushed is the body: the event as the feed shows it, with the member that Standard Webhooks calls timestamp.
-type pushed struct {
-	service.FeedEvent
-	Timestamp time.Time `json:"timestamp"`
-	Truncated bool      `json:"truncated"` // the shop's metadata made it too large, and was left out
-}
-
-func encode(event service.FeedEvent) ([]byte, error) {
-	body, err := json.Marshal(pushed{FeedEvent: event, Timestamp: event.CreatedAt})
-	if err != nil || len(body) < maxBody {
-		return body, err
-	}
-	event.Data, err = service.WithoutMetadata(event.Data)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(pushed{FeedEvent: event, Timestamp: event.CreatedAt, Truncated: true})
-}
-
-// retryAfter reads what the endpoint asks for: seconds, or a date.
+// retryAfter reads the header Retry-After: seconds, or a date. It returns at most maxRetryAfter.
 func (e *Endpoint) retryAfter(value string) time.Duration {
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return max(time.Duration(seconds)*time.Second, 0)
+	seconds, err := strconv.ParseUint(value, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange) || err == nil && seconds > uint64(maxRetryAfter/time.Second):
+		return maxRetryAfter
+	case err == nil:
+		return time.Duration(seconds) * time.Second //nolint:gosec // at most maxRetryAfter
 	}
-	if date, err := http.ParseTime(value); err == nil {
-		return max(date.Sub(e.now()), 0)
+	date, err := http.ParseTime(value)
+	if err != nil {
+		return 0
 	}
-	return 0
+	return min(max(date.Sub(e.now()), 0), maxRetryAfter)
 }
 
-// reason says why there was no answer, without the URL that net/http puts into its errors.
+// reason says why there was no response, without the URL that net/http puts into its errors.
 func reason(err error) string {
 	var timedOut interface{ Timeout() bool }
 	var lookup *net.DNSError

@@ -1,0 +1,299 @@
+package push
+
+import (
+	"context"
+	"crypto/rand"
+	mathrand "math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	firstSlots  = 32 // requests of first deliveries to one endpoint at the same time
+	retrySlots  = 16 // requests of retries at the same time; they use none of the first deliveries' slots
+	queueWindow = 64 // first deliveries, and retries, of a partition that one process holds
+
+	lease      = 2 * time.Second        // after which a dead owner's deliveries are another's
+	renewAfter = 700 * time.Millisecond // since the last claim of a partition with deliveries under way
+	pollAfter  = 3 * time.Second        // since the last claim where no hint arrived, and up to half as long again
+	claimPause = 20 * time.Millisecond  // between two claims at least
+	claimRetry = time.Second            // after a claim that failed
+	stopGrace  = 3 * time.Second        // for requests under way when the process stops
+)
+
+// endpointWorker delivers events to one endpoint, for one process. One goroutine claims; each order with claimed
+// deliveries has a goroutine that makes them one after the other.
+type endpointWorker struct {
+	*Relay
+	destination Destination
+	id          EndpointID
+	owner       string
+	queues      []*partitionQueue // by partition
+	first       chan struct{}     // slots
+	retry       chan struct{}     // slots of retries
+	appended    *Appended
+	wake        chan struct{} // the claiming goroutine has something to do
+	recorder    recorder
+	circuit     circuit
+	disabled    atomic.Bool
+	claimFailed bool // the last claim failed
+}
+
+func newEndpointWorker(r *Relay, d Destination) *endpointWorker {
+	w := &endpointWorker{
+		Relay: r, destination: d, id: d.ID(), owner: rand.Text(), appended: NewAppended(), wake: make(chan struct{}, 1),
+		first: make(chan struct{}, firstSlots), retry: make(chan struct{}, retrySlots),
+		recorder: recorder{outbox: r.outbox, endpoint: d.ID()},
+	}
+	for range r.outbox.PartitionCount() {
+		w.queues = append(w.queues, &partitionQueue{})
+	}
+	return w
+}
+
+// run claims and delivers until the context ends.
+func (w *endpointWorker) run(ctx context.Context) {
+	requests, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	defer w.outbox.WatchAppended(w.appended)()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		timer.Reset(w.claim(ctx, requests))
+		select {
+		case <-ctx.Done():
+		case <-w.appended.Hints():
+		case <-w.wake:
+		case <-timer.C:
+		}
+		pause(ctx, claimPause)
+	}
+	grace := time.AfterFunc(stopGrace, cut)
+	defer grace.Stop()
+	for _, q := range w.queues {
+		q.running.Wait()
+	}
+	w.release(context.WithoutCancel(ctx))
+}
+
+// claim asks the partitions that need it for work and starts it. It returns the pause until the next claim that is due by
+// time.
+func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
+	w.appended.Take(func(partition int) { w.queues[partition].appended = true })
+	now := w.now()
+	c := Claim{Endpoint: w.id, Owner: w.owner, Lease: lease}
+	for n, q := range w.queues {
+		if share, needed := w.share(n, q, now); needed {
+			c.Shares = append(c.Shares, share)
+		}
+	}
+	if len(c.Shares) > 0 {
+		w.begin(ctx, requests, c)
+	}
+	w.probe(ctx, requests)
+	next := now.Add(pollAfter)
+	for _, q := range w.queues {
+		if due := q.dueAt(); due.Before(next) {
+			next = due
+		}
+		if q.nextRetry.After(now) && q.nextRetry.Before(next) && q.elsewhere.IsZero() && !w.heldBack() {
+			next = q.nextRetry
+		}
+	}
+	if at := w.circuit.probeAt; w.circuit.open.Load() && at.After(now) && at.Before(next) {
+		next = at
+	}
+	return max(next.Sub(w.now()), 0)
+}
+
+// share returns what to ask of a partition, and whether to ask it now. Deliveries are claimed in batches: when at most
+// half of the window is in use.
+func (w *endpointWorker) share(n int, q *partitionQueue, now time.Time) (s Share, needed bool) {
+	s = Share{Partition: n}
+	s.HeldFirst, s.HeldRetries = q.held()
+	poll := !now.Before(q.dueAt())
+	if q.elsewhere.After(now) && !poll {
+		return s, false // its owner gets the hints, too
+	}
+	if w.heldBack() {
+		return s, poll
+	}
+	wanted := poll || q.appended || q.more
+	if s.HeldFirst <= queueWindow/2 {
+		s.First = queueWindow - s.HeldFirst
+		needed = wanted
+	}
+	if s.HeldRetries <= queueWindow/2 {
+		s.Retries = queueWindow - s.HeldRetries
+		needed = needed || q.more || !q.nextRetry.IsZero() && !now.Before(q.nextRetry)
+	}
+	return s, needed || poll
+}
+
+// heldBack reports whether nothing but probes may be sent.
+func (w *endpointWorker) heldBack() bool { return w.disabled.Load() || w.circuit.open.Load() }
+
+// begin claims, and starts what was claimed.
+func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
+	works := w.outbox.ClaimPushes(ctx, c)
+	now := w.now()
+	r := claimReport{disabled: w.disabled.Load()}
+	for i, share := range c.Shares {
+		q, work := w.queues[share.Partition], works[i]
+		r.add(share, work)
+		if work.OwnedElsewhere > 0 {
+			q.abandon()
+		}
+		w.start(ctx, requests, q, work.Deliveries)
+		q.observe(share, work, now)
+		if share.Partition == 0 && work.Err == nil {
+			w.followCircuit(work.Circuit, now)
+		}
+	}
+	w.report(ctx, r)
+}
+
+// observe keeps what a claim said of the partition.
+func (q *partitionQueue) observe(share Share, work Work, now time.Time) {
+	if work.Err != nil {
+		q.renewAt, q.pollAt = now.Add(claimRetry), now.Add(claimRetry)
+		return
+	}
+	q.waiting = work.Waiting
+	q.candidate = work.Waiting+work.Retries > 0 && work.OwnedElsewhere == 0
+	q.appended, q.elsewhere, q.nextRetry = false, time.Time{}, time.Time{}
+	if work.NextRetry >= 0 {
+		q.nextRetry = now.Add(work.NextRetry)
+	}
+	q.more = share.First > 0 && work.Waiting > 0 || share.Retries > 0 && work.NextRetry == 0
+	q.renewAt = now.Add(renewAfter)
+	q.pollAt = now.Add(pollAfter + mathrand.N(pollAfter/2)) //nolint:gosec // no secret
+	if work.OwnedElsewhere > 0 {
+		q.more, q.elsewhere = false, now.Add(work.OwnedElsewhere)
+		q.pollAt = q.elsewhere
+	}
+}
+
+// dueAt returns when to claim without any hint. A claim that failed delays renewals, too.
+func (q *partitionQueue) dueAt() time.Time {
+	if first, retries := q.held(); first+retries > 0 && q.renewAt.Before(q.pollAt) {
+		return q.renewAt
+	}
+	return q.pollAt
+}
+
+// start queues deliveries and starts a goroutine for each order that has none. Deliveries that the endpoint does not want
+// are finished without a request.
+func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue, all []Delivery) {
+	wanted := make([]Delivery, 0, len(all))
+	var skipped []Attempt
+	for _, d := range all {
+		if w.destination.Wants(d.Event.Type) {
+			wanted = append(wanted, d)
+		} else {
+			skipped = append(skipped, Attempt{Delivery: d, Skipped: true})
+		}
+	}
+	if len(skipped) > 0 {
+		if err := w.outbox.FinishPushes(ctx, w.id, skipped); err != nil {
+			w.log.WarnContext(ctx, "push: could not skip events; they are claimed again", "endpoint", w.destination.Name(),
+				"count", len(skipped), "error", err)
+		}
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	for _, order := range q.add(requests, wanted) {
+		q.running.Go(func() { w.follow(ctx, q, order) })
+	}
+}
+
+// follow makes the deliveries of one order, one after the other, until none is left.
+func (w *endpointWorker) follow(ctx context.Context, q *partitionQueue, order string) {
+	for more := true; more; {
+		request, d := q.head(order)
+		w.attempt(ctx, request, d) //nolint:contextcheck // the queue's own context ends when the partition is another's
+		var held int
+		if more, held = q.done(order); held == queueWindow/2 || held == 0 && w.circuit.open.Load() {
+			w.wakeUp()
+		}
+	}
+}
+
+func (w *endpointWorker) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// release gives the partitions up: a claim of nothing, without a lease. Where it fails the lease ends by itself.
+func (w *endpointWorker) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	c := Claim{Endpoint: w.id, Owner: w.owner}
+	for n := range w.queues {
+		c.Shares = append(c.Shares, Share{Partition: n})
+	}
+	_ = w.outbox.ClaimPushes(ctx, c)
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// recorder notes successful attempts. Attempts that finish while a call is under way travel together in the next one.
+type recorder struct {
+	outbox   Outbox
+	endpoint EndpointID
+	mu       sync.Mutex
+	busy     bool
+	next     *recordBatch // nil: none waits
+}
+
+type recordBatch struct {
+	attempts []Attempt
+	done     chan struct{}
+	err      error
+}
+
+// record returns when the attempt has been noted.
+func (r *recorder) record(ctx context.Context, a Attempt) error {
+	r.mu.Lock()
+	if r.next == nil {
+		r.next = &recordBatch{done: make(chan struct{})}
+	}
+	mine := r.next
+	mine.attempts = append(mine.attempts, a)
+	leads := !r.busy
+	r.busy = true
+	r.mu.Unlock()
+	if leads {
+		go r.flush(context.WithoutCancel(ctx))
+	}
+	<-mine.done
+	return mine.err
+}
+
+// flush makes calls until no attempt waits.
+func (r *recorder) flush(ctx context.Context) {
+	for {
+		r.mu.Lock()
+		batch := r.next
+		r.next, r.busy = nil, batch != nil
+		r.mu.Unlock()
+		if batch == nil {
+			return
+		}
+		call, cancel := context.WithTimeout(ctx, stopGrace)
+		batch.err = r.outbox.FinishPushes(call, r.endpoint, batch.attempts)
+		cancel()
+		close(batch.done)
+	}
+}
