@@ -21,6 +21,7 @@ import (
 // asks is every method of the store that asks Redis.
 func asks(s *store.Store) map[string]func(context.Context) error {
 	second := func(_ any, err error) error { return err }
+	third := func(_, _ any, err error) error { return err }
 	return map[string]func(context.Context) error{
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
 		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
@@ -38,10 +39,10 @@ func asks(s *store.Store) map[string]func(context.Context) error {
 		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
 		"FinishPushes":  func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },
 		"RetryPush":     func(ctx context.Context) error { return s.RetryPush(ctx, "e", push.Attempt{}, 0, false) },
-		"OpenCircuit":   func(ctx context.Context) error { return second(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
+		"OpenCircuit":   func(ctx context.Context) error { return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
 		"CloseCircuit":  func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
-		"TakeProbe":     func(ctx context.Context) error { return second(s.TakeProbe(ctx, "e", time.Second)) },
-		"DelayProbe":    func(ctx context.Context) error { return s.DelayProbe(ctx, "e", push.Pauses{}, 0) },
+		"TakeProbe":     func(ctx context.Context) error { return third(s.TakeProbe(ctx, "e", time.Second)) },
+		"DelayProbe":    func(ctx context.Context) error { return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0)) },
 		"LoadPushLog":   func(ctx context.Context) error { return second(s.LoadPushLog(ctx, "e", 10)) },
 		"Redrive":       func(ctx context.Context) error { return second(s.Redrive(ctx, "e", "")) },
 

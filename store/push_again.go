@@ -135,7 +135,7 @@ func (s *Store) Redrive(ctx context.Context, e push.EndpointID, event string) (R
 
 // probeNow makes the next probe of an open circuit due now.
 func (s *Store) probeNow(ctx context.Context, e push.EndpointID) error {
-	_, err := s.changeCircuit(ctx, e, "now")
+	_, _, err := s.changeCircuit(ctx, e, "now")
 	return err
 }
 

@@ -24,11 +24,12 @@ const (
 type circuit struct {
 	failures atomic.Int32 // in a row
 	open     atomic.Bool
-
-	// Only the claiming goroutine uses these.
-	probeAt time.Time
-	number  int // of the last probe
+	probeAt  atomic.Int64 // Unix milliseconds of the next probe
+	number   int          // of the last probe; only the claiming goroutine uses it
 }
+
+func (c *circuit) probeIn(now time.Time, d time.Duration) { c.probeAt.Store(now.Add(d).UnixMilli()) }
+func (c *circuit) nextProbe() time.Time                   { return time.UnixMilli(c.probeAt.Load()) }
 
 // succeeded closes an open circuit: one delivery was accepted.
 func (w *endpointWorker) succeeded(ctx context.Context) {
@@ -64,19 +65,18 @@ func (w *endpointWorker) failed(ctx context.Context, a Attempt, retryAfter time.
 		if !a.Probe {
 			return
 		}
-		if err := w.outbox.DelayProbe(ctx, w.id, probePauses, retryAfter); err != nil {
-			w.log.WarnContext(ctx, "push: could not delay the next probe", "endpoint", w.destination.Name(), "error", err)
-		}
+		w.delayProbe(ctx, retryAfter)
 		w.wakeUp()
 		return
 	}
 	if w.circuit.failures.Add(1) < openAfter {
 		return
 	}
-	changed, err := w.outbox.OpenCircuit(ctx, w.id, probePauses, retryAfter)
+	changed, next, err := w.outbox.OpenCircuit(ctx, w.id, probePauses, retryAfter)
 	if err != nil {
 		return // the next failure tries again
 	}
+	w.circuit.probeIn(w.now(), next)
 	if !w.circuit.open.Swap(true) && changed {
 		w.log.WarnContext(ctx, "push: circuit open, the endpoint fails; its events wait, one probe at a time is sent",
 			"endpoint", w.destination.Name(), "endpoint_id", w.id, "reason", a.Reason)
@@ -86,24 +86,26 @@ func (w *endpointWorker) failed(ctx context.Context, a Attempt, retryAfter time.
 
 // followCircuit takes over the state that another process may have changed.
 func (w *endpointWorker) followCircuit(c Circuit, now time.Time) {
-	w.circuit.probeAt = now.Add(c.ProbeIn)
+	w.circuit.probeIn(now, c.ProbeIn)
 	if w.circuit.open.Swap(c.Open) && !c.Open {
 		w.circuit.failures.Store(0)
 		for n := range w.queues {
 			w.appended.Add(n)
 		}
 	}
-	if c.Open {
-		first := w.queues[0]
-		if soon := now.Add(min(circuitPoll, max(c.ProbeIn, probeGap))); soon.Before(first.pollAt) {
-			first.pollAt = soon
-		}
+}
+
+// pollCircuit makes an open circuit be looked at soon: another process may close it.
+func (w *endpointWorker) pollCircuit(now time.Time) {
+	first := w.queues[0]
+	if soon := now.Add(circuitPoll); w.circuit.open.Load() && soon.Before(first.pollAt) {
+		first.pollAt = soon
 	}
 }
 
 // probe sends one delivery to an endpoint whose circuit is open, when a probe is due and no request is under way.
 func (w *endpointWorker) probe(ctx, requests context.Context) {
-	if !w.circuit.open.Load() || w.disabled.Load() || ctx.Err() != nil || w.now().Before(w.circuit.probeAt) {
+	if !w.circuit.open.Load() || w.disabled.Load() || ctx.Err() != nil || w.now().Before(w.circuit.nextProbe()) {
 		return
 	}
 	candidates := false
@@ -116,8 +118,9 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 	if !candidates {
 		return
 	}
-	if taken, err := w.outbox.TakeProbe(ctx, w.id, probeWithin); err != nil || !taken {
-		w.circuit.probeAt = w.now().Add(probeGap)
+	taken, next, err := w.outbox.TakeProbe(ctx, w.id, probeWithin)
+	w.circuit.probeIn(w.now(), max(next, probeGap))
+	if err != nil || !taken {
 		return
 	}
 	for range w.queues {
@@ -127,9 +130,16 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 			return
 		}
 	}
-	if err := w.outbox.DelayProbe(ctx, w.id, probePauses, 0); err != nil {
+	w.delayProbe(ctx, 0)
+}
+
+func (w *endpointWorker) delayProbe(ctx context.Context, notBefore time.Duration) {
+	next, err := w.outbox.DelayProbe(ctx, w.id, probePauses, notBefore)
+	if err != nil {
 		w.log.WarnContext(ctx, "push: could not delay the next probe", "endpoint", w.destination.Name(), "error", err)
+		return
 	}
+	w.circuit.probeIn(w.now(), next)
 }
 
 // mayProbe reports whether the partition may have a delivery for a probe.
@@ -146,8 +156,5 @@ func (w *endpointWorker) claimProbe(ctx, requests context.Context, n int) bool {
 	w.start(ctx, requests, q, work.Deliveries)
 	first, retries := q.held()
 	q.observe(share, work, w.now())
-	if n == 0 && work.Err == nil {
-		w.circuit.probeAt = w.now().Add(max(work.Circuit.ProbeIn, probeGap))
-	}
 	return first+retries > 0
 }

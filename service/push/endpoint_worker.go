@@ -82,6 +82,7 @@ func (w *endpointWorker) run(ctx context.Context) {
 func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	w.appended.Take(func(partition int) { w.queues[partition].appended = true })
 	now := w.now()
+	w.pollCircuit(now)
 	c := Claim{Endpoint: w.id, Owner: w.owner, Lease: lease}
 	for n, q := range w.queues {
 		if share, needed := w.share(n, q, now); needed {
@@ -101,7 +102,7 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 			next = q.nextRetry
 		}
 	}
-	if at := w.circuit.probeAt; w.circuit.open.Load() && at.After(now) && at.Before(next) {
+	if at := w.circuit.nextProbe(); w.circuit.open.Load() && at.After(now) && at.Before(next) {
 		next = at
 	}
 	return max(next.Sub(w.now()), 0)

@@ -95,14 +95,17 @@ type Outbox interface {
 	// endpoint asked for. It returns how many it moved.
 	PullRetriesForward(ctx context.Context, e EndpointID) (int, error)
 	// OpenCircuit opens an endpoint's circuit and reports whether that was a change. The first probe is due after the
-	// least pause, and not before notBefore has passed.
-	OpenCircuit(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) (bool, error)
+	// least pause, and not before notBefore has passed; next is how long that still is.
+	OpenCircuit(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) (
+		opened bool, next time.Duration, err error)
 	// CloseCircuit closes it and reports whether that was a change.
 	CloseCircuit(ctx context.Context, e EndpointID) (bool, error)
-	// TakeProbe reports whether the caller may make the probe that is due; no other caller may within the time.
-	TakeProbe(ctx context.Context, e EndpointID, within time.Duration) (bool, error)
-	// DelayProbe sets the next probe after one that failed. It is not before notBefore has passed.
-	DelayProbe(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) error
+	// TakeProbe reports whether the caller may make the probe that is due; no other caller may within the time. Next is
+	// the pause until one is due again.
+	TakeProbe(ctx context.Context, e EndpointID, within time.Duration) (taken bool, next time.Duration, err error)
+	// DelayProbe sets the next probe after one that failed, and returns the pause. It is not before notBefore has
+	// passed.
+	DelayProbe(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) (next time.Duration, err error)
 	// WatchAppended adds partitions to a when events may have been appended to them, until stop is called. Hints may be
 	// lost.
 	WatchAppended(a *Appended) (stop func())

@@ -18,9 +18,18 @@ func (connect connector) testCircuit(t *testing.T) {
 				t.Errorf("%s: %t, %v, want %t", what, changed, err, want)
 			}
 		}
-		open := func() (bool, error) { return f.OpenCircuit(t.Context(), shopEndpoint, pauses, 0) }
-		take := func() (bool, error) { return f.TakeProbe(t.Context(), shopEndpoint, time.Hour) }
-		delay := func() { must(t, f.DelayProbe(t.Context(), shopEndpoint, pauses, 0)) }
+		open := func() (bool, error) {
+			opened, _, err := f.OpenCircuit(t.Context(), shopEndpoint, pauses, 0)
+			return opened, err
+		}
+		take := func() (bool, error) {
+			taken, _, err := f.TakeProbe(t.Context(), shopEndpoint, time.Hour)
+			return taken, err
+		}
+		delay := func() {
+			_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 0)
+			must(t, err)
+		}
 		change("a probe of a closed circuit", false, take)
 		delay()
 		if c := f.circuit(t); c.Open {
@@ -38,7 +47,8 @@ func (connect connector) testCircuit(t *testing.T) {
 				t.Errorf("the next probe is in %s, want %s", in, want*time.Millisecond)
 			}
 		}
-		must(t, f.DelayProbe(t.Context(), shopEndpoint, pauses, 24*time.Hour))
+		_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 24*time.Hour)
+		must(t, err)
 		if in := f.circuit(t).ProbeIn; in < 23*time.Hour {
 			t.Errorf("what the endpoint asked for is not waited for: %s", in)
 		}

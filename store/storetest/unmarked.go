@@ -40,7 +40,7 @@ func (connect connector) testUnmarked(t *testing.T) {
 			return f.FinishPushes(ctx, shopEndpoint, []push.Attempt{{Status: 200}})
 		},
 		"an open circuit": func(ctx context.Context, f fixture) error {
-			_, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
+			_, _, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
 			return err
 		},
 		"a switched-off one": func(ctx context.Context, f fixture) error { _, err := f.disable(ctx, shopEndpoint); return err },

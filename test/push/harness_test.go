@@ -117,6 +117,16 @@ func (w *world) put(payments, each int) (ids []string) {
 	return ids
 }
 
+// putOne appends one event of a payment.
+func (w *world) putOne(payment int) string {
+	w.t.Helper()
+	id, err := put(w.t.Context(), w.store, service.PaymentID(fmt.Sprintf("pi_%d", payment)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
 func put(ctx context.Context, s *store.Store, id service.PaymentID) (string, error) {
 	p, now, err := s.LoadPayment(ctx, id)
 	if err != nil {
@@ -220,7 +230,7 @@ func (w *world) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
 	eventually(w.t, "the standing of "+e.Name(), func() error {
 		s, err := w.store.LoadPushes(w.t.Context(), e.ID())
-		if err == nil && (s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
+		if err == nil && (s.Waiting != 0 || s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
 			err = fmt.Errorf("it is %+v", s)
 		}
 		return err
