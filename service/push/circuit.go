@@ -155,6 +155,6 @@ func (w *endpointWorker) claimProbe(ctx, requests context.Context, n int) bool {
 	}
 	w.start(ctx, requests, q, work.Deliveries)
 	first, retries := q.held()
-	q.observe(share, work, w.now())
+	q.observe(work, w.now())
 	return first+retries > 0
 }

@@ -120,14 +120,13 @@ func (w *endpointWorker) share(n int, q *partitionQueue, now time.Time) (s Share
 	if w.heldBack() {
 		return s, poll
 	}
-	wanted := poll || q.appended || q.more
 	if s.HeldFirst <= queueWindow/2 {
 		s.First = queueWindow - s.HeldFirst
-		needed = wanted
+		needed = q.appended || q.waiting > 0
 	}
 	if s.HeldRetries <= queueWindow/2 {
 		s.Retries = queueWindow - s.HeldRetries
-		needed = needed || q.more || !q.nextRetry.IsZero() && !now.Before(q.nextRetry)
+		needed = needed || !q.nextRetry.IsZero() && !now.Before(q.nextRetry)
 	}
 	return s, needed || poll
 }
@@ -147,7 +146,7 @@ func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
 			q.abandon()
 		}
 		w.start(ctx, requests, q, work.Deliveries)
-		q.observe(share, work, now)
+		q.observe(work, now)
 		if share.Partition == 0 && work.Err == nil {
 			w.followCircuit(work.Circuit, now)
 		}
@@ -156,7 +155,7 @@ func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
 }
 
 // observe keeps what a claim said of the partition.
-func (q *partitionQueue) observe(share Share, work Work, now time.Time) {
+func (q *partitionQueue) observe(work Work, now time.Time) {
 	if work.Err != nil {
 		q.renewAt, q.pollAt = now.Add(claimRetry), now.Add(claimRetry)
 		return
@@ -167,11 +166,10 @@ func (q *partitionQueue) observe(share Share, work Work, now time.Time) {
 	if work.NextRetry >= 0 {
 		q.nextRetry = now.Add(work.NextRetry)
 	}
-	q.more = share.First > 0 && work.Waiting > 0 || share.Retries > 0 && work.NextRetry == 0
 	q.renewAt = now.Add(renewAfter)
 	q.pollAt = now.Add(pollAfter + mathrand.N(pollAfter/2)) //nolint:gosec // no secret
 	if work.OwnedElsewhere > 0 {
-		q.more, q.elsewhere = false, now.Add(work.OwnedElsewhere)
+		q.elsewhere = now.Add(work.OwnedElsewhere)
 		q.pollAt = q.elsewhere
 	}
 }

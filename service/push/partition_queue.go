@@ -26,7 +26,6 @@ type partitionQueue struct {
 // partitionState is what the last claim said of a partition. Only the claiming goroutine uses it.
 type partitionState struct {
 	appended  bool      // a hint arrived after the last claim
-	more      bool      // the last claim left deliveries that could be claimed now
 	candidate bool      // the partition has deliveries that may serve as a probe
 	elsewhere time.Time // end of another owner's lease; zero: the partition is not another's
 	nextRetry time.Time // when the next waiting retry is due; zero: none waits
