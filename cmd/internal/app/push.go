@@ -68,9 +68,9 @@ func (a *App) ListEndpoints(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(out, "%s  %s  %s; %d not claimed, %d under way, %d to be sent again (%d of them now), %d given up\n",
-			e.ID(), e.Name(), endpointState(standing), standing.Waiting, standing.Pending, standing.Retries,
-			standing.DueRetries, standing.Dead)
+		_, err = fmt.Fprintf(out, "%s  %s  %s; %d under way, %d to be tried again, %d given up; %d not begun, %d to be tried now\n",
+			e.ID(), e.Name(), endpointState(standing), standing.Pending, standing.Retries, standing.Dead,
+			standing.Waiting, standing.DueRetries)
 		if err != nil {
 			return err
 		}
