@@ -36,29 +36,6 @@ func (s *Store) PartitionCount() int { return s.Partitions }
 // pushPartition is the partition whose stream pushes read.
 func (s *Store) pushPartition(n int) partition { return s.paymentPartitionAt(n) }
 
-// scriptCall is one call of a script, for runScripts.
-type scriptCall struct {
-	keys []string
-	args []any
-}
-
-// runScripts calls a script several times in one pipeline. Each call has its own result and error.
-func (s *Store) runScripts(ctx context.Context, script *redis.Script, calls []scriptCall) []*redis.Cmd {
-	results := make([]*redis.Cmd, len(calls))
-	_, _ = s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for i, c := range calls {
-			results[i] = pipe.EvalSha(ctx, script.Hash(), c.keys, c.args...)
-		}
-		return nil
-	}) // each result has its own error
-	for i, c := range calls {
-		if redis.HasErrorPrefix(results[i].Err(), replyNoScript) {
-			results[i] = script.Eval(ctx, s.redis, c.keys, c.args...)
-		}
-	}
-	return results
-}
-
 // RegisterEndpoint makes an endpoint known: it gets the events appended from now on. A known one goes on from its position.
 func (s *Store) RegisterEndpoint(ctx context.Context, e push.EndpointID) error {
 	for n := range s.Partitions {
@@ -90,7 +67,7 @@ func (s *Store) ClaimPushes(ctx context.Context, c push.Claim) []push.Work {
 		}
 	}
 	works := make([]push.Work, len(calls))
-	for i, result := range s.runScripts(ctx, pushClaimScript, calls) {
+	for i, result := range s.pushes.run(ctx, s.redis, pushClaimScript, calls) {
 		values, err := result.Slice()
 		if redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
 			err = s.registerEndpoint(ctx, c.Shares[i].Partition, c.Endpoint)
@@ -198,7 +175,7 @@ func (s *Store) FinishPushes(ctx context.Context, e push.EndpointID, done []push
 		calls[i] = scriptCall{[]string{part.events(), part.meta(), keys.retries, keys.log}, append(args, f.lines...)}
 	}
 	var failed error
-	for _, result := range s.runScripts(ctx, pushFinishScript, calls) {
+	for _, result := range s.pushes.run(ctx, s.redis, pushFinishScript, calls) {
 		if err := result.Err(); err != nil {
 			failed = unavailable(err)
 		}

@@ -74,7 +74,8 @@ type Store struct {
 	limiter *redis_rate.Limiter
 	watch   *watch
 
-	appended appendWatch // of those who push
+	appended appendWatch  // of those who push
+	pushes   pushPipeline // of all endpoints
 
 	rebuilding map[partition]bool // by this process
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// attempt makes one try of a delivery and records its result. A delivery that is held back stays claimed in Redis, and is
-// claimed again when deliveries go on.
-func (w *endpointWorker) attempt(ctx, request context.Context, d Delivery) {
+// attempt makes one try of a delivery. It reports whether nothing is left to record; otherwise the recorder drops the
+// delivery. One that is held back stays claimed in Redis, and is claimed again when deliveries go on.
+func (w *endpointWorker) attempt(ctx, request context.Context, q *partitionQueue, d Delivery) (recorded bool) {
 	slots := w.first
 	if d.Retry {
 		slots = w.retry
@@ -16,42 +16,48 @@ func (w *endpointWorker) attempt(ctx, request context.Context, d Delivery) {
 	select {
 	case slots <- struct{}{}:
 	case <-ctx.Done():
-		return
+		return true
 	case <-request.Done():
-		return
+		return true
 	}
 	if ctx.Err() != nil || w.disabled.Load() || w.circuit.open.Load() && !d.Probe {
 		<-slots
-		return
+		return true
 	}
 	began := w.now()
 	status, err := w.destination.Push(request, d.Event)
 	<-slots
 	if err != nil && request.Err() != nil {
-		return // we canceled it: the delivery is another owner's, or comes again
+		return true // we canceled it: the delivery is another owner's, or comes again
 	}
-	w.record(context.WithoutCancel(ctx), Attempt{Delivery: d, Status: status, Took: w.now().Sub(began)}, err)
+	a := Attempt{Delivery: d, Status: status, Took: w.now().Sub(began)}
+	after := context.WithoutCancel(ctx) // the result is recorded although the process stops
+	if err == nil {
+		w.recorder.add(after, q, a)
+		w.succeeded(after)
+		w.observe("delivered", a)
+		return false
+	}
+	after, cancel := context.WithTimeout(after, stopGrace)
+	defer cancel()
+	a.Reason = err.Error()
+	outcome, unrecorded := w.recordFailure(after, a, err)
+	if unrecorded != nil {
+		w.logUnrecorded(after, 1, unrecorded)
+	}
+	w.observe(outcome, a)
+	return true
 }
 
-// record writes the result of an attempt. Where that fails, the delivery is made again.
-func (w *endpointWorker) record(ctx context.Context, a Attempt, failure error) {
-	ctx, cancel := context.WithTimeout(ctx, stopGrace)
-	defer cancel()
-	outcome, err := "delivered", error(nil)
-	if failure == nil {
-		err = w.recorder.record(ctx, a)
-		w.succeeded(ctx)
-	} else {
-		a.Reason = failure.Error()
-		outcome, err = w.recordFailure(ctx, a, failure)
-	}
-	if err != nil {
-		w.log.WarnContext(ctx, "push: could not record the result; the event may be delivered again",
-			"endpoint", w.destination.Name(), "event", a.Event.ID, "error", err)
-	}
+func (w *endpointWorker) observe(outcome string, a Attempt) {
 	if w.observer != nil {
 		w.observer.PushAttempted(w.destination.Name(), outcome, a.Event.CreatedAt)
 	}
+}
+
+func (w *endpointWorker) logUnrecorded(ctx context.Context, count int, err error) {
+	w.log.WarnContext(ctx, "push: could not record results; events may be delivered again",
+		"endpoint", w.destination.Name(), "count", count, "error", err)
 }
 
 // recordFailure decides whether a failed delivery waits for a retry, is given up, or ends all deliveries.

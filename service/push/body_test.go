@@ -72,8 +72,9 @@ func TestQueueOrder(t *testing.T) {
 	var got []string
 	for more := true; more; {
 		_, d := q.head("pi_1")
+		q.drop(d)
 		got = append(got, d.Event.Entry)
-		more, _ = q.done("pi_1")
+		more = q.next("pi_1")
 	}
 	if want := []string{"99-9", "98-1", "100-9", "100-10", "101-0"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

@@ -37,6 +37,8 @@ func (w *endpointWorker) succeeded(ctx context.Context) {
 	if !w.circuit.open.Load() {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
 	// The retries go first: no replica claims anything before the circuit is closed.
 	moved, err := w.outbox.PullRetriesForward(ctx, w.id)
 	if err != nil {
@@ -98,8 +100,8 @@ func (w *endpointWorker) followCircuit(c Circuit, now time.Time) {
 // pollCircuit makes an open circuit be looked at soon: another process may close it.
 func (w *endpointWorker) pollCircuit(now time.Time) {
 	first := w.queues[0]
-	if soon := now.Add(circuitPoll); w.circuit.open.Load() && soon.Before(first.pollAt) {
-		first.pollAt = soon
+	if soon := now.Add(circuitPoll); w.circuit.open.Load() && (first.claimAt.IsZero() || soon.Before(first.claimAt)) {
+		first.claimAt = soon
 	}
 }
 

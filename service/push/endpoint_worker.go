@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	mathrand "math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -37,15 +36,17 @@ type endpointWorker struct {
 	recorder    recorder
 	circuit     circuit
 	disabled    atomic.Bool
-	claimFailed bool // the last claim failed
+	pollAt      time.Time // when to claim everything without any hint
+	renewAt     time.Time // when to renew the leases of partitions with deliveries under way
+	claimFailed bool      // the last claim failed
 }
 
 func newEndpointWorker(r *Relay, d Destination) *endpointWorker {
 	w := &endpointWorker{
 		Relay: r, destination: d, id: d.ID(), owner: rand.Text(), appended: NewAppended(), wake: make(chan struct{}, 1),
 		first: make(chan struct{}, firstSlots), retry: make(chan struct{}, retrySlots),
-		recorder: recorder{outbox: r.outbox, endpoint: d.ID()},
 	}
+	w.recorder = recorder{worker: w}
 	for range r.outbox.PartitionCount() {
 		w.queues = append(w.queues, &partitionQueue{})
 	}
@@ -74,6 +75,7 @@ func (w *endpointWorker) run(ctx context.Context) {
 	for _, q := range w.queues {
 		q.running.Wait()
 	}
+	w.recorder.wait()
 	w.release(context.WithoutCancel(ctx))
 }
 
@@ -83,9 +85,17 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	w.appended.Take(func(partition int) { w.queues[partition].appended = true })
 	now := w.now()
 	w.pollCircuit(now)
+	poll, renew := !now.Before(w.pollAt), !now.Before(w.renewAt)
+	if poll {
+		w.pollAt = now.Add(pollAfter + mathrand.N(pollAfter/2)) //nolint:gosec // no secret
+	}
+	if renew {
+		w.renewAt = now.Add(renewAfter)
+	}
 	c := Claim{Endpoint: w.id, Owner: w.owner, Lease: lease}
 	for n, q := range w.queues {
-		if share, needed := w.share(n, q, now); needed {
+		share, needed := w.share(n, q, now)
+		if needed || poll && q.claimAt.IsZero() || renew && share.HeldFirst+share.HeldRetries > 0 {
 			c.Shares = append(c.Shares, share)
 		}
 	}
@@ -93,10 +103,13 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 		w.begin(ctx, requests, c)
 	}
 	w.probe(ctx, requests)
-	next := now.Add(pollAfter)
+	next := w.pollAt
 	for _, q := range w.queues {
-		if due := q.dueAt(); due.Before(next) {
-			next = due
+		if first, retries := q.held(); first+retries > 0 && w.renewAt.Before(next) {
+			next = w.renewAt
+		}
+		if !q.claimAt.IsZero() && q.claimAt.Before(next) {
+			next = q.claimAt
 		}
 		if q.nextRetry.After(now) && q.nextRetry.Before(next) && q.elsewhere.IsZero() && !w.heldBack() {
 			next = q.nextRetry
@@ -113,22 +126,24 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 func (w *endpointWorker) share(n int, q *partitionQueue, now time.Time) (s Share, needed bool) {
 	s = Share{Partition: n}
 	s.HeldFirst, s.HeldRetries = q.held()
-	poll := !now.Before(q.dueAt())
-	if q.elsewhere.After(now) && !poll {
-		return s, false // its owner gets the hints, too
+	if !q.claimAt.IsZero() { // hints are for another owner, too; after a failure they come too soon
+		needed = !now.Before(q.claimAt)
+		if !needed || w.heldBack() {
+			return s, needed
+		}
 	}
 	if w.heldBack() {
-		return s, poll
+		return s, false
 	}
 	if s.HeldFirst <= queueWindow/2 {
 		s.First = queueWindow - s.HeldFirst
-		needed = q.appended || q.waiting > 0
+		needed = needed || q.appended || q.waiting > 0
 	}
 	if s.HeldRetries <= queueWindow/2 {
 		s.Retries = queueWindow - s.HeldRetries
 		needed = needed || !q.nextRetry.IsZero() && !now.Before(q.nextRetry)
 	}
-	return s, needed || poll
+	return s, needed
 }
 
 // heldBack reports whether nothing but probes may be sent.
@@ -157,29 +172,19 @@ func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
 // observe keeps what a claim said of the partition.
 func (q *partitionQueue) observe(work Work, now time.Time) {
 	if work.Err != nil {
-		q.renewAt, q.pollAt = now.Add(claimRetry), now.Add(claimRetry)
+		q.claimAt = now.Add(claimRetry)
 		return
 	}
 	q.waiting = work.Waiting
 	q.candidate = work.Waiting+work.Retries > 0 && work.OwnedElsewhere == 0
-	q.appended, q.elsewhere, q.nextRetry = false, time.Time{}, time.Time{}
+	q.appended, q.elsewhere, q.nextRetry, q.claimAt = false, time.Time{}, time.Time{}, time.Time{}
 	if work.NextRetry >= 0 {
 		q.nextRetry = now.Add(work.NextRetry)
 	}
-	q.renewAt = now.Add(renewAfter)
-	q.pollAt = now.Add(pollAfter + mathrand.N(pollAfter/2)) //nolint:gosec // no secret
 	if work.OwnedElsewhere > 0 {
 		q.elsewhere = now.Add(work.OwnedElsewhere)
-		q.pollAt = q.elsewhere
+		q.claimAt = q.elsewhere
 	}
-}
-
-// dueAt returns when to claim without any hint. A claim that failed delays renewals, too.
-func (q *partitionQueue) dueAt() time.Time {
-	if first, retries := q.held(); first+retries > 0 && q.renewAt.Before(q.pollAt) {
-		return q.renewAt
-	}
-	return q.pollAt
 }
 
 // start queues deliveries and starts a goroutine for each order that has none. Deliveries that the endpoint does not want
@@ -212,11 +217,18 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 func (w *endpointWorker) follow(ctx context.Context, q *partitionQueue, order string) {
 	for more := true; more; {
 		request, d := q.head(order)
-		w.attempt(ctx, request, d) //nolint:contextcheck // the queue's own context ends when the partition is another's
-		var held int
-		if more, held = q.done(order); held == queueWindow/2 || held == 0 && w.circuit.open.Load() {
-			w.wakeUp()
+		recorded := w.attempt(ctx, request, q, d) //nolint:contextcheck // the queue's own context ends when the partition is another's
+		more = q.next(order)
+		if recorded {
+			w.drop(q, d)
 		}
+	}
+}
+
+// drop ends the hold of a delivery. The claiming goroutine may have room again.
+func (w *endpointWorker) drop(q *partitionQueue, d Delivery) {
+	if held := q.drop(d); held == queueWindow/2 || held == 0 && w.circuit.open.Load() {
+		w.wakeUp()
 	}
 }
 
@@ -244,55 +256,5 @@ func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-timer.C:
-	}
-}
-
-// recorder notes successful attempts. Attempts that finish while a call is under way travel together in the next one.
-type recorder struct {
-	outbox   Outbox
-	endpoint EndpointID
-	mu       sync.Mutex
-	busy     bool
-	next     *recordBatch // nil: none waits
-}
-
-type recordBatch struct {
-	attempts []Attempt
-	done     chan struct{}
-	err      error
-}
-
-// record returns when the attempt has been noted.
-func (r *recorder) record(ctx context.Context, a Attempt) error {
-	r.mu.Lock()
-	if r.next == nil {
-		r.next = &recordBatch{done: make(chan struct{})}
-	}
-	mine := r.next
-	mine.attempts = append(mine.attempts, a)
-	leads := !r.busy
-	r.busy = true
-	r.mu.Unlock()
-	if leads {
-		go r.flush(context.WithoutCancel(ctx))
-	}
-	<-mine.done
-	return mine.err
-}
-
-// flush makes calls until no attempt waits.
-func (r *recorder) flush(ctx context.Context) {
-	for {
-		r.mu.Lock()
-		batch := r.next
-		r.next, r.busy = nil, batch != nil
-		r.mu.Unlock()
-		if batch == nil {
-			return
-		}
-		call, cancel := context.WithTimeout(ctx, stopGrace)
-		batch.err = r.outbox.FinishPushes(call, r.endpoint, batch.attempts)
-		cancel()
-		close(batch.done)
 	}
 }

@@ -13,9 +13,9 @@ import (
 type partitionQueue struct {
 	mu      sync.Mutex
 	orders  map[string][]Delivery // by orderOf
-	first   int                   // first deliveries in orders
-	retries int                   // retries in orders
-	keys    map[string]bool       // of the deliveries in orders
+	keys    map[string]bool       // of the deliveries that are held: those in orders, and those that are being recorded
+	first   int                   // first deliveries that are held
+	retries int                   // retries that are held
 	ctx     context.Context       // of the requests under way; ends when the partition is another's
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -29,8 +29,7 @@ type partitionState struct {
 	candidate bool      // the partition has deliveries that may serve as a probe
 	elsewhere time.Time // end of another owner's lease; zero: the partition is not another's
 	nextRetry time.Time // when the next waiting retry is due; zero: none waits
-	renewAt   time.Time // when to renew the lease, if deliveries are under way
-	pollAt    time.Time // when to claim without any hint
+	claimAt   time.Time // when to claim again after a failure, or when another owner's lease ends; zero: with the others
 	waiting   int       // entries that no worker has claimed
 }
 
@@ -46,9 +45,11 @@ func (q *partitionQueue) held() (first, retries int) {
 func (q *partitionQueue) add(ctx context.Context, deliveries []Delivery) (started []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.keys == nil {
+		q.orders, q.keys = map[string][]Delivery{}, map[string]bool{}
+	}
 	if q.ctx == nil {
 		q.ctx, q.cancel = context.WithCancel(ctx)
-		q.orders, q.keys = map[string][]Delivery{}, map[string]bool{}
 	}
 	for _, d := range deliveries {
 		key := d.key()
@@ -97,25 +98,33 @@ func (q *partitionQueue) head(order string) (context.Context, Delivery) {
 	return q.ctx, q.orders[order][0]
 }
 
-// done removes the head of an order, and reports whether there is another and how many deliveries the queue still holds.
-func (q *partitionQueue) done(order string) (more bool, held int) {
+// next removes the head of an order, which is still held, and reports whether there is another.
+func (q *partitionQueue) next(order string) (more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	d := q.orders[order][0]
-	delete(q.keys, d.key())
-	q.count(d, -1)
 	rest := q.orders[order][1:]
 	if len(rest) == 0 {
 		delete(q.orders, order)
 	} else {
 		q.orders[order] = rest
 	}
-	return len(rest) > 0, q.first + q.retries
+	return len(rest) > 0
+}
+
+// drop ends the hold of a delivery, and returns how many are still held.
+func (q *partitionQueue) drop(d Delivery) (held int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if key := d.key(); q.keys[key] {
+		delete(q.keys, key)
+		q.count(d, -1)
+	}
+	return q.first + q.retries
 }
 
 // abandon cancels the requests under way and waits for their end: the partition is another owner's.
 func (q *partitionQueue) abandon() {
-	if first, retries := q.held(); first+retries == 0 {
+	if first, retries := q.held(); first+retries == 0 || q.ctx == nil {
 		return
 	}
 	q.cancel()

@@ -26,7 +26,10 @@ import (
 	"kasse/store/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	playRole()
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds every wait for something that must happen; it is spent only where it does not.
 const patience = 60 * time.Second
@@ -80,6 +83,16 @@ func (w *world) relay(destinations ...push.Destination) (stop func()) {
 	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
 	w.t.Cleanup(stop)
 	return stop
+}
+
+// relayTo pushes to endpoints at these URLs.
+func (w *world) relayTo(urls []string) (stop func()) {
+	w.t.Helper()
+	var all []push.Destination
+	for _, url := range urls {
+		all = append(all, w.endpoint(url))
+	}
+	return w.relay(all...)
 }
 
 func (w *world) endpoint(url string, types ...string) *push.Endpoint {
