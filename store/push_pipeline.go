@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,16 +33,18 @@ func (s *Store) runScripts(ctx context.Context, script *redis.Script, calls []sc
 }
 
 const (
-	groupPause    = 500 * time.Microsecond // in which calls gather
+	groupPause    = 2 * time.Millisecond   // in which calls gather
 	groupsAtOnce  = 2                      // pipelines under way: a server that hangs holds up those of one
 	groupMaxCalls = 1_000                  // in one pipeline
+	senderIdle    = 200 * time.Millisecond // after which a goroutine without calls ends
 )
 
 // pushPipeline gathers the script calls of all endpoints of a moment in one pipeline. At a low rate that saves most of the
 // cost of a claim: an event reaches the workers of all endpoints at the same time.
 type pushPipeline struct {
 	mu      sync.Mutex
-	running int
+	running int             // goroutines
+	idle    []chan struct{} // of those without calls; the last one gets the next
 	waiting []*callGroup
 }
 
@@ -61,14 +64,10 @@ func (p *pushPipeline) run(
 	g := &callGroup{script: script, calls: calls, done: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting = append(p.waiting, g)
-	starts := p.running < groupsAtOnce && len(p.waiting) == 1
-	if starts {
-		p.running++
+	if len(p.waiting) == 1 {
+		p.startSender(context.WithoutCancel(ctx), client)
 	}
 	p.mu.Unlock()
-	if starts {
-		go p.flush(context.WithoutCancel(ctx), client)
-	}
 	select {
 	case <-g.done:
 		return g.results
@@ -82,29 +81,66 @@ func (p *pushPipeline) run(
 	}
 }
 
-// flush sends what waits until nothing does.
-func (p *pushPipeline) flush(ctx context.Context, client redis.UniversalClient) {
-	pause(ctx, groupPause)
-	for {
-		p.mu.Lock()
-		groups := p.take()
-		if len(groups) == 0 {
-			p.running--
-			p.mu.Unlock()
-			return
-		}
-		p.mu.Unlock()
-		send(ctx, client, groups)
+// startSender lets a goroutine send what waits: an idle one, whose stack has grown, or a new one. The lock is held.
+func (p *pushPipeline) startSender(ctx context.Context, client redis.UniversalClient) {
+	if last := len(p.idle) - 1; last >= 0 {
+		p.idle[last] <- struct{}{}
+		p.idle = p.idle[:last]
+		return
+	}
+	if p.running < groupsAtOnce {
+		p.running++
+		go p.sendAll(ctx, client)
 	}
 }
 
-// take returns the groups of the next pipeline. The lock is held.
-func (p *pushPipeline) take() (groups []*callGroup) {
+// sendAll sends what waits, until nothing has for a while.
+func (p *pushPipeline) sendAll(ctx context.Context, client redis.UniversalClient) {
+	wake := make(chan struct{}, 1)
+	timer := time.NewTimer(senderIdle)
+	defer timer.Stop()
+	for {
+		pause(ctx, groupPause)
+		for groups := p.take(wake); len(groups) > 0; groups = p.take(wake) {
+			send(ctx, client, groups)
+		}
+		timer.Reset(senderIdle)
+		select {
+		case <-wake:
+		case <-timer.C:
+			if p.leave(wake) {
+				return
+			}
+			<-wake
+		}
+	}
+}
+
+// leave ends an idle goroutine, unless it has been given calls.
+func (p *pushPipeline) leave(wake chan struct{}) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.Index(p.idle, wake)
+	if at >= 0 {
+		p.idle = slices.Delete(p.idle, at, at+1)
+		p.running--
+	}
+	return at >= 0
+}
+
+// take returns the groups of the next pipeline. Where there are none the goroutine is idle, and wake gets a value when
+// there are.
+func (p *pushPipeline) take(wake chan struct{}) (groups []*callGroup) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	count := 0
 	for len(p.waiting) > 0 && (count == 0 || count+len(p.waiting[0].calls) <= groupMaxCalls) {
 		count += len(p.waiting[0].calls)
 		groups = append(groups, p.waiting[0])
 		p.waiting = p.waiting[1:]
+	}
+	if len(groups) == 0 {
+		p.idle = append(p.idle, wake)
 	}
 	return groups
 }

@@ -13,12 +13,15 @@ const (
 	retrySlots  = 16 // requests of retries at the same time; they use none of the first deliveries' slots
 	queueWindow = 64 // first deliveries, and retries, of a partition that one process holds
 
-	lease      = 2 * time.Second        // after which a dead owner's deliveries are another's
-	renewAfter = 700 * time.Millisecond // since the last claim of a partition with deliveries under way
-	pollAfter  = 3 * time.Second        // since the last claim where no hint arrived, and up to half as long again
-	claimPause = 20 * time.Millisecond  // between two claims at least
-	claimRetry = time.Second            // after a claim that failed
-	stopGrace  = 3 * time.Second        // for requests under way when the process stops
+	lease        = 2 * time.Second        // after which a dead owner's deliveries are another's
+	renewAfter   = 700 * time.Millisecond // since the last claim of a partition with deliveries under way
+	pollAfter    = 3 * time.Second        // since the last claim where no hint arrived, and up to half as long again
+	hintPause    = 50 * time.Millisecond  // between two claims because of hints: events of a busy moment are claimed together
+	claimPause   = 5 * time.Millisecond   // between any two claims
+	claimRetry   = time.Second            // after a claim that failed
+	followerIdle = time.Second            // after which a goroutine without an order ends
+
+	stopGrace = 3 * time.Second // for requests under way when the process stops
 )
 
 // endpointWorker delivers events to one endpoint, for one process. One goroutine claims; each order with claimed
@@ -33,6 +36,7 @@ type endpointWorker struct {
 	retry       chan struct{}     // slots of retries
 	appended    *Appended
 	wake        chan struct{} // the claiming goroutine has something to do
+	orders      chan orderRun // to goroutines that are idle
 	recorder    recorder
 	circuit     circuit
 	disabled    atomic.Bool
@@ -44,7 +48,8 @@ type endpointWorker struct {
 func newEndpointWorker(r *Relay, d Destination) *endpointWorker {
 	w := &endpointWorker{
 		Relay: r, destination: d, id: d.ID(), owner: rand.Text(), appended: NewAppended(), wake: make(chan struct{}, 1),
-		first: make(chan struct{}, firstSlots), retry: make(chan struct{}, retrySlots),
+		orders: make(chan orderRun),
+		first:  make(chan struct{}, firstSlots), retry: make(chan struct{}, retrySlots),
 	}
 	w.recorder = recorder{worker: w}
 	for range r.outbox.PartitionCount() {
@@ -61,14 +66,16 @@ func (w *endpointWorker) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
+		began := w.now()
 		timer.Reset(w.claim(ctx, requests))
 		select {
 		case <-ctx.Done():
 		case <-w.appended.Hints():
+			w.gather(ctx, hintPause-w.now().Sub(began))
 		case <-w.wake:
 		case <-timer.C:
 		}
-		pause(ctx, claimPause)
+		pause(ctx, claimPause-w.now().Sub(began))
 	}
 	grace := time.AfterFunc(stopGrace, cut)
 	defer grace.Stop()
@@ -77,6 +84,20 @@ func (w *endpointWorker) run(ctx context.Context) {
 	}
 	w.recorder.wait()
 	w.release(context.WithoutCancel(ctx))
+}
+
+// gather waits for more hints, unless there is something else to do.
+func (w *endpointWorker) gather(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-timer.C:
+	}
 }
 
 // claim asks the partitions that need it for work and starts it. It returns the pause until the next claim that is due by
@@ -209,7 +230,37 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 		return
 	}
 	for _, order := range q.add(requests, wanted) {
-		q.running.Go(func() { w.follow(ctx, q, order) })
+		q.running.Add(1)
+		select {
+		case w.orders <- orderRun{q, order}:
+		default:
+			go w.followOrders(ctx, orderRun{q, order})
+		}
+	}
+}
+
+// orderRun is an order of a partition with deliveries to make.
+type orderRun struct {
+	queue *partitionQueue
+	order string
+}
+
+// followOrders follows an order, and then others for as long as they come: a new goroutine for each would have to grow its
+// stack for every request again.
+func (w *endpointWorker) followOrders(ctx context.Context, run orderRun) {
+	idle := time.NewTimer(followerIdle)
+	defer idle.Stop()
+	for {
+		w.follow(ctx, run.queue, run.order)
+		run.queue.running.Done()
+		idle.Reset(followerIdle)
+		select {
+		case run = <-w.orders:
+		case <-idle.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -251,6 +302,9 @@ func (w *endpointWorker) release(ctx context.Context) {
 }
 
 func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

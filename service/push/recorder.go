@@ -8,7 +8,7 @@ import (
 
 // recordPause is how long a result waits for others to be recorded with it. A process that is killed delivers what it had
 // not recorded again.
-const recordPause = 5 * time.Millisecond
+const recordPause = 10 * time.Millisecond
 
 // recorder records successful attempts of one endpoint, several in one call.
 type recorder struct {
