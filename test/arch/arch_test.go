@@ -37,7 +37,7 @@ var rules = []rule{
 	},
 	{
 		pkg: "kasse/service",
-		may: []string{"golang.org/x/sync", "github.com/go-json-experiment/json"},
+		may: []string{"kasse/service/payment", "golang.org/x/sync", "github.com/go-json-experiment/json"},
 		why: "the domain is rules over plain values, to be tested without a network; what it needs of the world it asks for by an interface of its own",
 		bans: map[string]string{
 			goRedis:  "what is stored is the service's to say, how it is stored is store's",
@@ -62,7 +62,10 @@ var rules = []rule{
 	},
 	{
 		pkg: "kasse/store",
-		may: []string{"kasse/service", goRedis, "github.com/go-redis/redis_rate", "github.com/go-json-experiment/json"},
+		may: []string{
+			"kasse/service", "kasse/service/payment", "kasse/service/push", goRedis, "github.com/go-redis/redis_rate",
+			"github.com/go-json-experiment/json",
+		},
 		why: "the store keeps what the service hands it, and decides nothing",
 		bans: map[string]string{
 			"kasse/api": "the store is below the service, and the API above it",
@@ -85,11 +88,17 @@ var rules = []rule{
 		why: "it imports nothing of ours, so that it cannot share our mistakes",
 	},
 	{
+		pkg:  "kasse/service/payment",
+		may:  []string{"github.com/go-json-experiment/json"},
+		why:  "it is rules over plain values",
+		bans: map[string]string{"kasse": "everything else of ours may import it"},
+	},
+	{
 		pkg: "kasse/service/push",
-		may: []string{"kasse/service", "github.com/standard-webhooks/standard-webhooks"},
-		why: "it signs and posts what it is handed",
+		may: []string{"kasse/service/payment", "github.com/standard-webhooks/standard-webhooks"},
+		why: "it delivers events, and knows what it needs of the world by interfaces of its own",
 		bans: map[string]string{
-			"kasse/store": "what was pushed is recorded by the service",
+			"kasse/store": "the store implements the outbox; it imports the port types of push",
 			"kasse/api":   "pushing goes out, the API comes in",
 		},
 	},
