@@ -36,7 +36,8 @@ func (s *Store) PartitionCount() int { return s.Partitions }
 // pushPartition is the partition whose stream pushes read.
 func (s *Store) pushPartition(n int) partition { return s.paymentPartitionAt(n) }
 
-// RegisterEndpoint makes an endpoint known: it gets the events appended from now on. A known one goes on from its position.
+// RegisterEndpoint makes an endpoint known: it gets the events appended from now on. A known one
+// goes on from its position.
 func (s *Store) RegisterEndpoint(ctx context.Context, e push.EndpointID) error {
 	for n := range s.Partitions {
 		if err := s.registerEndpoint(ctx, n, e); err != nil {
@@ -120,8 +121,9 @@ func pushedEvent(entry any, partition int) payment.FeedEvent {
 	return feedEvent(message, parsePosition(message.ID), partition)
 }
 
-// parseRetry reads a member of the retries: stream id, finished tries, due time in Unix milliseconds, and "asked" where
-// the endpoint set that. Of the event only the stream id is filled in.
+// parseRetry reads a member of the retries: stream id, finished tries, due time in Unix
+// milliseconds, and "asked" where the endpoint set that. Of the event only the stream id is filled
+// in.
 func parseRetry(member string) push.Delivery {
 	fields := strings.Fields(member)
 	d := push.Delivery{Retry: true}
@@ -183,7 +185,8 @@ func (s *Store) FinishPushes(ctx context.Context, e push.EndpointID, done []push
 	return failed
 }
 
-// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its tries and its due time.
+// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its
+// tries and its due time.
 func (s *Store) RetryPush(
 	ctx context.Context, e push.EndpointID, a push.Attempt, delay time.Duration, asked bool,
 ) error {
@@ -217,7 +220,8 @@ func (s *Store) failPush(
 		a.Event.ID, a.Event.Type, a.Tries+1, cut(a.Reason), logLines, logLine(a)).Err())
 }
 
-// PullRetriesForward makes waiting retries due now, except those whose delay the endpoint asked for.
+// PullRetriesForward makes waiting retries due now, except those whose delay the endpoint asked
+// for.
 func (s *Store) PullRetriesForward(ctx context.Context, e push.EndpointID) (moved int, err error) {
 	return s.pullRetries(ctx, e, "")
 }
@@ -238,8 +242,8 @@ func (s *Store) pullRetries(ctx context.Context, e push.EndpointID, which string
 	return moved, err
 }
 
-// OpenCircuit opens an endpoint's circuit. It reports whether that was a change, and returns the pause until the next
-// probe.
+// OpenCircuit opens an endpoint's circuit. It reports whether that was a change, and returns the
+// pause until the next probe.
 func (s *Store) OpenCircuit(
 	ctx context.Context, e push.EndpointID, p push.Pauses, notBefore time.Duration,
 ) (opened bool, next time.Duration, err error) {
@@ -252,7 +256,8 @@ func (s *Store) CloseCircuit(ctx context.Context, e push.EndpointID) (bool, erro
 	return closed, err
 }
 
-// TakeProbe reports whether the caller may make the probe that is due. It returns the pause until the next one.
+// TakeProbe reports whether the caller may make the probe that is due. It returns the pause until
+// the next one.
 func (s *Store) TakeProbe(ctx context.Context, e push.EndpointID, within time.Duration) (
 	taken bool, next time.Duration, err error,
 ) {
@@ -279,8 +284,8 @@ func (s *Store) changeCircuit(ctx context.Context, e push.EndpointID, args ...an
 	return reply[0] == 1, time.Duration(reply[1]) * time.Millisecond, nil
 }
 
-// DisablePushes stops the deliveries to an endpoint, for all processes, until EnablePushes. It reports whether that was a
-// change.
+// DisablePushes stops the deliveries to an endpoint, for all processes, until EnablePushes. It
+// reports whether that was a change.
 func (s *Store) DisablePushes(ctx context.Context, e push.EndpointID, cause push.DisableCause) (bool, error) {
 	return s.switchPushes(ctx, e, string(cause))
 }

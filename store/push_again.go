@@ -16,9 +16,10 @@ var (
 	pushRedriveScript = script("push_redrive")
 )
 
-// Replay adds deliveries of the events of one page of the feed to the endpoints, all or those of one type, as retries that
-// are due in the events' own order. It returns how many events there are, and the cursor to go on from; done says that
-// this was the last page. An endpoint that is not registered keeps them until it is.
+// Replay adds deliveries of the events of one page of the feed to the endpoints, all or those of
+// one type, as retries that are due in the events' own order. It returns how many events there are,
+// and the cursor to go on from; done says that this was the last page. An endpoint that is not
+// registered keeps them until it is.
 func (s *Store) Replay(ctx context.Context, endpoints []push.EndpointID, after, kind string) (
 	count int, next string, done bool, err error,
 ) {
@@ -95,8 +96,8 @@ type Redriven struct {
 	Gone    int // dead letters whose event EVENT_RETENTION has dropped
 }
 
-// Redrive makes waiting retries and dead letters of one endpoint due now: all, or those of one event. An open circuit is
-// probed at once.
+// Redrive makes waiting retries and dead letters of one endpoint due now: all, or those of one
+// event. An open circuit is probed at once.
 func (s *Store) Redrive(ctx context.Context, e push.EndpointID, event string) (Redriven, error) {
 	var r Redriven
 	letters, err := s.LoadDeadLetters(ctx, e)
@@ -139,7 +140,8 @@ func (s *Store) probeNow(ctx context.Context, e push.EndpointID) error {
 	return err
 }
 
-// pullRetry makes the waiting retries of one event due now. The retries hold stream ids, so that the entries are read.
+// pullRetry makes the waiting retries of one event due now. The retries hold stream ids, so that
+// the entries are read.
 func (s *Store) pullRetry(ctx context.Context, e push.EndpointID, event string) (moved int, err error) {
 	for n := range s.Partitions {
 		part := s.pushPartition(n)
@@ -153,7 +155,8 @@ func (s *Store) pullRetry(ctx context.Context, e push.EndpointID, event string) 
 			return moved, unavailable(err)
 		}
 		for _, id := range ids {
-			count, err := pushPullScript.Run(ctx, s.redis, []string{part.meta(), keys.retries}, "all", pullAtOnce, id).Int()
+			count, err := pushPullScript.
+				Run(ctx, s.redis, []string{part.meta(), keys.retries}, "all", pullAtOnce, id).Int()
 			if err != nil {
 				return moved, unavailable(err)
 			}
@@ -164,7 +167,9 @@ func (s *Store) pullRetry(ctx context.Context, e push.EndpointID, event string) 
 }
 
 // entriesOf returns the stream ids among the members whose entry is of the event.
-func (s *Store) entriesOf(ctx context.Context, part partition, members []string, event string) (ids []string, err error) {
+func (s *Store) entriesOf(ctx context.Context, part partition, members []string, event string) (
+	ids []string, err error,
+) {
 	for batch := range slices.Chunk(members, 500) {
 		replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for _, member := range batch {

@@ -13,7 +13,8 @@ type appendWatch struct {
 	sets map[*push.Appended]bool
 }
 
-// WatchAppended adds partitions to a when events may have been appended to them, until stop is called.
+// WatchAppended adds partitions to a when events may have been appended to them, until stop is
+// called.
 func (s *Store) WatchAppended(a *push.Appended) (stop func()) {
 	w := &s.appended
 	w.mu.Lock()

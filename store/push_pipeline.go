@@ -39,8 +39,9 @@ const (
 	senderIdle    = 200 * time.Millisecond // after which a goroutine without calls ends
 )
 
-// pushPipeline gathers the script calls of all endpoints of a moment in one pipeline. At a low rate that saves most of the
-// cost of a claim: an event reaches the workers of all endpoints at the same time.
+// pushPipeline gathers the script calls of all endpoints of a moment in one pipeline. At a low rate
+// that saves most of the cost of a claim: an event reaches the workers of all endpoints at the same
+// time.
 type pushPipeline struct {
 	mu      sync.Mutex
 	running int             // goroutines
@@ -56,8 +57,8 @@ type callGroup struct {
 	done    chan struct{}
 }
 
-// run calls a script several times. Each call has its own result and error. It ends with the context, whatever becomes of
-// the calls then.
+// run calls a script several times. Each call has its own result and error. It ends with the
+// context, whatever becomes of the calls then.
 func (p *pushPipeline) run(
 	ctx context.Context, client redis.UniversalClient, script *redis.Script, calls []scriptCall,
 ) []*redis.Cmd {
@@ -81,7 +82,8 @@ func (p *pushPipeline) run(
 	}
 }
 
-// startSender lets a goroutine send what waits: an idle one, whose stack has grown, or a new one. The lock is held.
+// startSender lets a goroutine send what waits: an idle one, whose stack has grown, or a new one.
+// The lock is held.
 func (p *pushPipeline) startSender(ctx context.Context, client redis.UniversalClient) {
 	if last := len(p.idle) - 1; last >= 0 {
 		p.idle[last] <- struct{}{}
@@ -128,8 +130,8 @@ func (p *pushPipeline) leave(wake chan struct{}) bool {
 	return at >= 0
 }
 
-// take returns the groups of the next pipeline. Where there are none the goroutine is idle, and wake gets a value when
-// there are.
+// take returns the groups of the next pipeline. Where there are none the goroutine is idle, and
+// wake gets a value when there are.
 func (p *pushPipeline) take(wake chan struct{}) (groups []*callGroup) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ type PushStanding struct {
 	Retries    int64             // retries and replayed events, due or not
 	DueRetries int64             // those of Retries that may be made now
 	Dead       int64             // given up
-	Oldest     time.Time         // when an event of Pending, or the retry that is due next, was appended; zero: there is none
+	Oldest     time.Time         // when an event of Pending or the next retry was appended; zero: there is none
 	Failing    time.Time         // since when the circuit is open; zero: it is closed
 	NextProbe  time.Time         // while the circuit is open
 }
@@ -50,7 +51,8 @@ func (s *Store) LoadPushes(ctx context.Context, e push.EndpointID) (PushStanding
 		return nil
 	})
 	for _, reply := range replies {
-		if err := reply.Err(); err != nil && err != redis.Nil && !redis.HasErrorPrefix(err, replyNoGroup) { //nolint:errorlint // go-redis returns it so
+		err := reply.Err()
+		if err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, replyNoGroup) {
 			return standing, unavailable(err)
 		}
 	}
@@ -63,7 +65,8 @@ func (s *Store) LoadPushes(ctx context.Context, e push.EndpointID) (PushStanding
 	return standing, nil
 }
 
-// add counts a partition. One in which the endpoint is not registered may have replayed events all the same.
+// add counts a partition. One in which the endpoint is not registered may have replayed events all
+// the same.
 func (p *PushStanding) add(replies []redis.Cmder) {
 	p.Retries += replies[4].(*redis.IntCmd).Val()
 	p.DueRetries += replies[7].(*redis.IntCmd).Val()
@@ -131,7 +134,8 @@ func parseLogLine(line string) (p LoggedPush, ok bool) {
 	}
 	p = LoggedPush{
 		At: time.UnixMilli(integer(fields[0])).UTC(), Status: int(integer(fields[1])),
-		Took: time.Duration(integer(fields[2])) * time.Millisecond, Try: int(integer(fields[3])), Event: fields[4], Type: fields[5],
+		Took: time.Duration(integer(fields[2])) * time.Millisecond, Try: int(integer(fields[3])),
+		Event: fields[4], Type: fields[5],
 	}
 	if len(fields) == 7 {
 		p.Reason = fields[6]
@@ -139,8 +143,8 @@ func parseLogLine(line string) (p LoggedPush, ok bool) {
 	return p, true
 }
 
-// LoadPushLog returns the last tries of deliveries to an endpoint, the newest first. At most logLines of each partition are
-// kept.
+// LoadPushLog returns the last tries of deliveries to an endpoint, the newest first. At most
+// logLines of each partition are kept.
 func (s *Store) LoadPushLog(ctx context.Context, e push.EndpointID, limit int) ([]LoggedPush, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {

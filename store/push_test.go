@@ -9,8 +9,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestTrimmedInHand has deliveries whose entry is dropped while their owner is dead. Redis then knows their ids only;
-// miniredis forgets them, so that this is no part of the suite.
+// TestTrimmedInHand has deliveries whose entry is dropped while their owner is dead. Redis then
+// knows their ids only; miniredis forgets them, so that this is no part of the suite.
 func TestTrimmedInHand(t *testing.T) {
 	client := connect(t, storetest.RedisServer(t))
 	s := store.New(client, store.Options{Partitions: 1, Retention: time.Hour, EventRetention: time.Hour})
@@ -22,7 +22,9 @@ func TestTrimmedInHand(t *testing.T) {
 	}
 	claim := func(owner string, lease time.Duration) push.Work {
 		t.Helper()
-		works := s.ClaimPushes(t.Context(), push.Claim{Endpoint: "e", Owner: owner, Lease: lease, Shares: []push.Share{{First: 10}}})
+		works := s.ClaimPushes(t.Context(), push.Claim{
+			Endpoint: "e", Owner: owner, Lease: lease, Shares: []push.Share{{First: 10}},
+		})
 		if works[0].Err != nil {
 			t.Fatal(works[0].Err)
 		}

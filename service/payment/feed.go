@@ -18,7 +18,8 @@ type FeedEvent struct {
 	Trace     string          `json:"-"`    // traceparent of the cause (W3C Trace Context); empty: it was not traced
 }
 
-// FeedPage is one page of the feed. Next is the cursor of the page after it, also where Events is empty.
+// FeedPage is one page of the feed. Next is the cursor of the page after it, also where Events is
+// empty.
 type FeedPage struct {
 	Events []FeedEvent `json:"events"`
 	Next   string      `json:"next"`

@@ -10,7 +10,8 @@ import (
 	"kasse/service/push"
 )
 
-// TestAddressesInside: none of these is ever dialled; the address counts, in whatever form it is written.
+// TestAddressesInside: none of these is ever dialled; the address counts, in whatever form it is
+// written.
 func TestAddressesInside(t *testing.T) {
 	for text := range strings.FieldsSeq(`
 		0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.8.8.8 169.254.169.254 169.254.170.2 172.16.0.1
@@ -32,12 +33,15 @@ func TestAddressesInside(t *testing.T) {
 	}
 }
 
-// TestInsideIsRefusedAtTheConnection: the name of a URL says nothing; what it leads to is looked at when it is dialled.
+// TestInsideIsRefusedAtTheConnection: the name of a URL says nothing; what it leads to is looked at
+// when it is dialled.
 func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	port := r.URL[strings.LastIndex(r.URL, ":"):]
 	for _, host := range []string{"localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1.2.3"} {
-		e, err := push.New(push.Options{URL: secretText("https://" + host + port + "/hunter2"), Secrets: []push.Secret{current}, Now: time.Now})
+		e, err := push.New(push.Options{
+			URL: secretText("https://" + host + port + "/hunter2"), Secrets: []push.Secret{current}, Now: time.Now,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,13 +57,17 @@ func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 }
 
 func TestEndpointsThatAreNone(t *testing.T) {
-	for _, url := range []string{"", "shop.example", "https://", "https:///x", "https:opaque", "https://a.example/#f", "ftp://a.example", "file:///etc/passwd", "http://a.example"} {
+	for _, url := range []string{
+		"", "shop.example", "https://", "https:///x", "https:opaque", "https://a.example/#f", "ftp://a.example",
+		"file:///etc/passwd", "http://a.example",
+	} {
 		if _, err := push.New(push.Options{URL: secretText(url), Secrets: []push.Secret{current}, Now: time.Now}); err == nil {
 			t.Errorf("%s is taken", url)
 		}
 	}
 	for _, secret := range []secretText{"", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", current[6:]} {
-		if _, err := push.New(push.Options{URL: secretText("https://a.example"), Secrets: []push.Secret{current, secret}, Now: time.Now}); err == nil || strings.Contains(err.Error(), "!!!") {
+		o := push.Options{URL: secretText("https://a.example"), Secrets: []push.Secret{current, secret}, Now: time.Now}
+		if _, err := push.New(o); err == nil || strings.Contains(err.Error(), "!!!") {
 			t.Errorf("a secret that is none: %v", err)
 		}
 	}

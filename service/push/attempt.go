@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// attempt makes one try of a delivery. It reports whether nothing is left to record; otherwise the recorder drops the
-// delivery. One that is held back stays claimed in Redis, and is claimed again when deliveries go on.
+// attempt makes one try of a delivery. It reports whether nothing is left to record; otherwise the
+// recorder drops the delivery. One that is held back stays claimed in Redis, and is claimed again
+// when deliveries go on.
 func (w *endpointWorker) attempt(ctx, request context.Context, q *partitionQueue, d Delivery) (recorded bool) {
 	slots := w.first
 	if d.Retry {
@@ -60,7 +61,8 @@ func (w *endpointWorker) logUnrecorded(ctx context.Context, count int, err error
 		"endpoint", w.destination.Name(), "count", count, "error", err)
 }
 
-// recordFailure decides whether a failed delivery waits for a retry, is given up, or ends all deliveries.
+// recordFailure decides whether a failed delivery waits for a retry, is given up, or ends all
+// deliveries.
 func (w *endpointWorker) recordFailure(ctx context.Context, a Attempt, failure error) (outcome string, err error) {
 	var f *Failure
 	var retryAfter time.Duration
@@ -75,7 +77,8 @@ func (w *endpointWorker) recordFailure(ctx context.Context, a Attempt, failure e
 		changed, err := w.outbox.DisablePushes(ctx, w.id, DisabledGone)
 		w.disabled.Store(w.disabled.Load() || err == nil)
 		if changed {
-			w.log.ErrorContext(ctx, "push: the endpoint answered 410 and is disabled; kasse events enable lets it go on", details...)
+			w.log.ErrorContext(ctx,
+				"push: the endpoint answered 410 and is disabled; kasse events enable lets it go on", details...)
 		}
 		return "gone", err
 	case !a.Early && lastTry(a.Tries):

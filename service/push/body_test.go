@@ -53,7 +53,8 @@ func TestBodyIsJSON(t *testing.T) {
 	}
 }
 
-// TestQueueOrder: deliveries of one order stand in the order of the stream, behind the one that is under way.
+// TestQueueOrder: deliveries of one order stand in the order of the stream, behind the one that is
+// under way.
 func TestQueueOrder(t *testing.T) {
 	delivery := func(entry string, retry bool) Delivery {
 		return Delivery{Event: payment.FeedEvent{Entry: entry, ID: "pi_1.1"}, Retry: retry}
@@ -61,7 +62,8 @@ func TestQueueOrder(t *testing.T) {
 	var q partitionQueue
 	started := q.add(t.Context(), []Delivery{delivery("99-9", false), delivery("100-10", false)})
 	started = append(started, q.add(t.Context(), []Delivery{
-		delivery("98-1", true), delivery("100-9", true), delivery("100-9", true), delivery("100-10", false), delivery("101-0", false),
+		delivery("98-1", true), delivery("100-9", true), delivery("100-9", true), delivery("100-10", false),
+		delivery("101-0", false),
 	})...)
 	if !slices.Equal(started, []string{"pi_1"}) {
 		t.Errorf("started %v", started)
@@ -102,7 +104,8 @@ func TestAppended(t *testing.T) {
 	}
 }
 
-// TestRetryDelay: each pause is the schedule's, a tenth more or less, or what the endpoint asks for up to a day.
+// TestRetryDelay: each pause is the schedule's, a tenth more or less, or what the endpoint asks for
+// up to a day.
 func TestRetryDelay(t *testing.T) {
 	for tries, planned := range retryDelays {
 		for range 100 {

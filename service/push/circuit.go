@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// openAfter is how many tries in a row fail before the circuit opens. An endpoint that fails half of its requests at
-// random reaches ten in a row once in about 2,000 requests.
+// openAfter is how many tries in a row fail before the circuit opens. An endpoint that fails half
+// of its requests at random reaches ten in a row once in about 2,000 requests.
 const openAfter = 10
 
-// probePauses are the bounds of the pause between two probes. After an outage of d the next probe comes within about
-// d/2, and within half a minute.
+// probePauses are the bounds of the pause between two probes. After an outage of d the next probe
+// comes within about d/2, and within half a minute.
 var probePauses = Pauses{Min: 500 * time.Millisecond, Max: 30 * time.Second}
 
 const (
@@ -29,7 +29,8 @@ type circuit struct {
 }
 
 func (c *circuit) probeIn(now time.Time, d time.Duration) { c.probeAt.Store(now.Add(d).UnixMilli()) }
-func (c *circuit) nextProbe() time.Time                   { return time.UnixMilli(c.probeAt.Load()) }
+
+func (c *circuit) nextProbe() time.Time { return time.UnixMilli(c.probeAt.Load()) }
 
 // succeeded closes an open circuit: one delivery was accepted.
 func (w *endpointWorker) succeeded(ctx context.Context) {
@@ -105,7 +106,8 @@ func (w *endpointWorker) pollCircuit(now time.Time) {
 	}
 }
 
-// probe sends one delivery to an endpoint whose circuit is open, when a probe is due and no request is under way.
+// probe sends one delivery to an endpoint whose circuit is open, when a probe is due and no request
+// is under way.
 func (w *endpointWorker) probe(ctx, requests context.Context) {
 	if !w.circuit.open.Load() || w.disabled.Load() || ctx.Err() != nil || w.now().Before(w.circuit.nextProbe()) {
 		return

@@ -1,16 +1,18 @@
 // Package push delivers events to endpoints of a shop's backend.
 //
-// A Relay runs one endpoint worker for each endpoint. The worker claims entries of the streams through an Outbox and puts
-// them into one partition queue for each partition, which makes the deliveries of one order one after the other. An
-// Endpoint signs an event and posts it, bounded in time and size, and never to a private address.
+// A Relay runs one endpoint worker for each endpoint. The worker claims entries of the streams
+// through an Outbox and puts them into one partition queue for each partition, which makes the
+// deliveries of one order one after the other. An Endpoint signs an event and posts it, bounded in
+// time and size, and never to a private address.
 //
-// A delivery that fails waits for a retry and holds up no other. An endpoint that fails again and again opens its
-// circuit: nothing but one probe at a time is sent, at growing pauses, until one succeeds. Then all waiting retries are
-// made at once, in the order of the stream.
+// A delivery that fails waits for a retry and holds up no other. An endpoint that fails again and
+// again opens its circuit: nothing but one probe at a time is sent, at growing pauses, until one
+// succeeds. Then all waiting retries are made at once, in the order of the stream.
 //
-// One invariant: nothing of an endpoint's URL but scheme and host leaves this package, since path and query may hold
-// credentials. The address is checked when it is dialled: a name that is resolved twice may give another address the
-// second time (DNS rebinding). For the same reason no proxy of the environment is used, and no redirect is followed.
+// One invariant: nothing of an endpoint's URL but scheme and host leaves this package, since path
+// and query may hold credentials. The address is checked when it is dialled: a name that is
+// resolved twice may give another address the second time (DNS rebinding). For the same reason no
+// proxy of the environment is used, and no redirect is followed.
 package push
 
 import (
@@ -73,13 +75,12 @@ func New(o Options) (*Endpoint, error) {
 	case u.Scheme != "https" && (u.Scheme != "http" || !o.AllowPrivate):
 		return nil, errors.New("an endpoint must be https (or http with EVENT_ALLOW_PRIVATE)")
 	}
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, o.URL.Reveal(), http.NoBody)
-	if err != nil {
-		return nil, errors.New("an endpoint must be an absolute URL without a fragment") // the error may quote it
-	}
 	sum := sha256.Sum256([]byte(o.URL.Reveal()))
 	e := &Endpoint{
-		id: EndpointID(hex.EncodeToString(sum[:8])), name: u.Scheme + "://" + u.Host, request: request, now: o.Now,
+		id: EndpointID(hex.EncodeToString(sum[:8])), name: u.Scheme + "://" + u.Host, now: o.Now,
+		request: &http.Request{
+			Method: http.MethodPost, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		},
 		client: newClient(o.AllowPrivate),
 	}
 	for _, name := range o.Types {
@@ -133,7 +134,8 @@ func (e *Endpoint) ID() EndpointID { return e.id }
 // Name is the URL's scheme and host, with the number that Number gave.
 func (e *Endpoint) Name() string { return e.name }
 
-// Number gives those of one scheme and host names of their own: the first keeps its, the second is "https://shop.example#2".
+// Number gives those of one scheme and host names of their own: the first keeps its, the second is
+// "https://shop.example#2".
 func Number(endpoints []*Endpoint) {
 	count := map[string]int{}
 	for _, e := range endpoints {
@@ -149,7 +151,8 @@ func (e *Endpoint) Close() { e.client.CloseIdleConnections() }
 // Wants reports whether events of this type are delivered.
 func (e *Endpoint) Wants(eventType string) bool { return e.types == nil || e.types[eventType] }
 
-// Push sends the event once. Any 2xx is success; everything else is a *Failure. The status is 0 without a response.
+// Push sends the event once. Any 2xx is success; everything else is a *Failure. The status is 0
+// without a response.
 func (e *Endpoint) Push(ctx context.Context, event payment.FeedEvent) (status int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

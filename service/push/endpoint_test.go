@@ -81,7 +81,8 @@ func endpoint(t *testing.T, url string, secrets ...push.Secret) *push.Endpoint {
 // TestEverySecretSigns: the standard's own library verifies with either secret, and with no other.
 func TestEverySecretSigns(t *testing.T) {
 	r := receive(t, status(http.StatusNoContent))
-	if status, err := endpoint(t, r.URL, current, previous).Push(t.Context(), event); status != http.StatusNoContent || err != nil {
+	status, err := endpoint(t, r.URL, current, previous).Push(t.Context(), event)
+	if status != http.StatusNoContent || err != nil {
 		t.Fatal(status, err)
 	}
 	request, body := <-r.requests, <-r.bodies
@@ -103,16 +104,21 @@ func TestEverySecretSigns(t *testing.T) {
 		}
 	}
 	const want = `{"id":"pi_1.1795435291733","type":"order.paid","created_at":"2026-11-23T12:01:31Z","restored":false,` +
-		`"data":{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}},"timestamp":"2026-11-23T12:01:31Z","truncated":false}`
+		`"data":{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}},` +
+		`"timestamp":"2026-11-23T12:01:31Z","truncated":false}`
 	if body != want {
 		t.Errorf("the body is %s", body)
 	}
 }
 
-// TestOnly2xxIsSuccess: any 2xx is success; whatever else is a failure that tells nothing of the URL.
+// TestOnly2xxIsSuccess: any 2xx is success; whatever else is a failure that tells nothing of the
+// URL.
 func TestOnly2xxIsSuccess(t *testing.T) {
 	const hidden = "/hunter2?token=hunter2"
-	for code, good := range map[int]bool{200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false, 410: false, 429: false, 500: false, 503: false} {
+	for code, good := range map[int]bool{
+		200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false, 410: false,
+		429: false, 500: false, 503: false,
+	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "/elsewhere")
 			w.Header().Set("Retry-After", "120")
@@ -127,7 +133,8 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 		if good && err != nil || !good && !errors.As(err, &f) {
 			t.Errorf("%d: %v", code, err)
 		}
-		if f != nil && (f.Gone != (code == http.StatusGone) || f.RetryAfter != 2*time.Minute || strings.Contains(f.Error(), "hunter2")) {
+		if f != nil && (f.Gone != (code == http.StatusGone) || f.RetryAfter != 2*time.Minute ||
+			strings.Contains(f.Error(), "hunter2")) {
 			t.Errorf("%d: %+v", code, f)
 		}
 		if strings.Contains(e.Name(), "hunter2") || strings.Contains(string(e.ID()), "hunter2") {
@@ -136,14 +143,19 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 	}
 }
 
-// TestEndpointNames: endpoints of one host are told apart, the first of each keeps its name, and none shows a path.
+// TestEndpointNames: endpoints of one host are told apart, the first of each keeps its name, and
+// none shows a path.
 func TestEndpointNames(t *testing.T) {
 	var all []*push.Endpoint
-	for _, url := range []string{"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example", "https://a.example?4"} {
+	for _, url := range []string{
+		"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example", "https://a.example?4",
+	} {
 		all = append(all, endpoint(t, url))
 	}
 	push.Number(all)
-	for i, want := range []string{"https://a.example", "https://b.example", "https://a.example#2", "http://a.example", "https://a.example#3"} {
+	for i, want := range []string{
+		"https://a.example", "https://b.example", "https://a.example#2", "http://a.example", "https://a.example#3",
+	} {
 		if all[i].Name() != want {
 			t.Errorf("the name is %s, want %s", all[i].Name(), want)
 		}
@@ -153,16 +165,19 @@ func TestEndpointNames(t *testing.T) {
 // TestRetryAfter: seconds and dates are read, up to 24 hours however large they are.
 func TestRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
-		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0, "99999999999999999999": 24 * time.Hour, "2147483648": 24 * time.Hour, "86401": 24 * time.Hour, "86399": 86399 * time.Second,
+		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0,
+		"99999999999999999999": 24 * time.Hour, "2147483648": 24 * time.Hour, "86401": 24 * time.Hour, "86399": 86399 * time.Second,
 		time.Now().Add(48 * time.Hour).UTC().Format(http.TimeFormat): 24 * time.Hour,
-		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):      time.Hour, time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat): 0,
+		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):      time.Hour,
+		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):     0,
 	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", value)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})
 		var f *push.Failure
-		if _, err := endpoint(t, r.URL).Push(t.Context(), event); !errors.As(err, &f) || f.RetryAfter > want || f.RetryAfter < want-2*time.Minute {
+		_, err := endpoint(t, r.URL).Push(t.Context(), event)
+		if !errors.As(err, &f) || f.RetryAfter > want || f.RetryAfter < want-2*time.Minute {
 			t.Errorf("%q: %+v", value, f)
 		}
 	}
@@ -213,7 +228,8 @@ func TestLargeBodies(t *testing.T) {
 		metadata[strings.Repeat("k", 38)+string(rune('a'+i))] = strings.Repeat("ü<", 250)
 	}
 	view, err := json.Marshal(map[string]any{
-		"payment_intent": "pi_1", "order_id": "shop-1", "metadata": metadata, "receipt_url": `"metadata":{}`, "amount": 999_999_999_999,
+		"payment_intent": "pi_1", "order_id": "shop-1", "metadata": metadata, "receipt_url": `"metadata":{}`,
+		"amount": 999_999_999_999,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -232,19 +248,23 @@ func TestLargeBodies(t *testing.T) {
 			Amount   int64             `json:"amount"`
 		}
 	}
-	if err := json.Unmarshal([]byte(body), &got); err != nil || !got.Truncated || got.Data.Order != "shop-1" || got.Data.Receipt != `"metadata":{}` || got.Data.Amount != 999_999_999_999 || len(got.Data.Metadata) != 0 || len(body) >= 20<<10 {
+	if err := json.Unmarshal([]byte(body), &got); err != nil || !got.Truncated || got.Data.Order != "shop-1" ||
+		got.Data.Receipt != `"metadata":{}` || got.Data.Amount != 999_999_999_999 ||
+		len(got.Data.Metadata) != 0 || len(body) >= 20<<10 {
 		t.Errorf("%d bytes, %v, %+v", len(body), err, got)
 	}
 }
 
-// TestUnreachable: what cannot be reached is a failure that tells nothing of the URL; the environment's proxy is not asked.
+// TestUnreachable: what cannot be reached is a failure that tells nothing of the URL; the
+// environment's proxy is not asked.
 func TestUnreachable(t *testing.T) {
 	proxy := receive(t, status(http.StatusOK))
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	closed := receive(t, status(http.StatusOK))
 	closed.Close()
-	for _, url := range []string{closed.URL, "http://nothing.invalid", strings.Replace(receive(t, status(http.StatusOK)).URL, "http:", "https:", 1)} {
+	plain := strings.Replace(receive(t, status(http.StatusOK)).URL, "http:", "https:", 1)
+	for _, url := range []string{closed.URL, "http://nothing.invalid", plain} {
 		_, err := endpoint(t, url+"/hunter2?hunter2").Push(t.Context(), event)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || len(proxy.requests) > 0 {
 			t.Errorf("%s: %v", url, err)

@@ -16,7 +16,7 @@ const (
 	lease        = 2 * time.Second        // after which a dead owner's deliveries are another's
 	renewAfter   = 700 * time.Millisecond // since the last claim of a partition with deliveries under way
 	pollAfter    = 3 * time.Second        // since the last claim where no hint arrived, and up to half as long again
-	hintPause    = 50 * time.Millisecond  // between two claims because of hints: events of a busy moment are claimed together
+	hintPause    = 50 * time.Millisecond  // between two claims because of hints: a busy moment is claimed at once
 	claimPause   = 5 * time.Millisecond   // between any two claims
 	claimRetry   = time.Second            // after a claim that failed
 	followerIdle = time.Second            // after which a goroutine without an order ends
@@ -24,8 +24,8 @@ const (
 	stopGrace = 3 * time.Second // for requests under way when the process stops
 )
 
-// endpointWorker delivers events to one endpoint, for one process. One goroutine claims; each order with claimed
-// deliveries has a goroutine that makes them one after the other.
+// endpointWorker delivers events to one endpoint, for one process. One goroutine claims; each order
+// with claimed deliveries has a goroutine that makes them one after the other.
 type endpointWorker struct {
 	*Relay
 	destination Destination
@@ -100,8 +100,8 @@ func (w *endpointWorker) gather(ctx context.Context, d time.Duration) {
 	}
 }
 
-// claim asks the partitions that need it for work and starts it. It returns the pause until the next claim that is due by
-// time.
+// claim asks the partitions that need it for work and starts it. It returns the pause until the
+// next claim that is due by time.
 func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	w.appended.Take(func(partition int) { w.queues[partition].appended = true })
 	now := w.now()
@@ -142,8 +142,8 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	return max(next.Sub(w.now()), 0)
 }
 
-// share returns what to ask of a partition, and whether to ask it now. Deliveries are claimed in batches: when at most
-// half of the window is in use.
+// share returns what to ask of a partition, and whether to ask it now. Deliveries are claimed in
+// batches: when at most half of the window is in use.
 func (w *endpointWorker) share(n int, q *partitionQueue, now time.Time) (s Share, needed bool) {
 	s = Share{Partition: n}
 	s.HeldFirst, s.HeldRetries = q.held()
@@ -208,8 +208,8 @@ func (q *partitionQueue) observe(work Work, now time.Time) {
 	}
 }
 
-// start queues deliveries and starts a goroutine for each order that has none. Deliveries that the endpoint does not want
-// are finished without a request.
+// start queues deliveries and starts a goroutine for each order that has none. Deliveries that the
+// endpoint does not want are finished without a request.
 func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue, all []Delivery) {
 	wanted := make([]Delivery, 0, len(all))
 	var skipped []Attempt
@@ -245,8 +245,8 @@ type orderRun struct {
 	order string
 }
 
-// followOrders follows an order, and then others for as long as they come: a new goroutine for each would have to grow its
-// stack for every request again.
+// followOrders follows an order, and then others for as long as they come: a new goroutine for each
+// would have to grow its stack for every request again.
 func (w *endpointWorker) followOrders(ctx context.Context, run orderRun) {
 	idle := time.NewTimer(followerIdle)
 	defer idle.Stop()
@@ -268,7 +268,7 @@ func (w *endpointWorker) followOrders(ctx context.Context, run orderRun) {
 func (w *endpointWorker) follow(ctx context.Context, q *partitionQueue, order string) {
 	for more := true; more; {
 		request, d := q.head(order)
-		recorded := w.attempt(ctx, request, q, d) //nolint:contextcheck // the queue's own context ends when the partition is another's
+		recorded := w.attempt(ctx, request, q, d)
 		more = q.next(order)
 		if recorded {
 			w.drop(q, d)
@@ -290,7 +290,8 @@ func (w *endpointWorker) wakeUp() {
 	}
 }
 
-// release gives the partitions up: a claim of nothing, without a lease. Where it fails the lease ends by itself.
+// release gives the partitions up: a claim of nothing, without a lease. Where it fails the lease
+// ends by itself.
 func (w *endpointWorker) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopGrace)
 	defer cancel()

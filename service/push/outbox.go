@@ -69,45 +69,48 @@ type Circuit struct {
 	ProbeIn time.Duration // until the next probe is allowed; not negative
 }
 
-// Pauses are the bounds of the pause between two probes. Each pause is half as long again as the one before.
+// Pauses are the bounds of the pause between two probes. Each pause is half as long again as the
+// one before.
 type Pauses struct{ Min, Max time.Duration }
 
-// Outbox hands the entries of the streams to endpoints, at least once each. A partition with claimed deliveries belongs to
-// one owner; another owner gets it when the lease has ended without a claim, or when nothing claimed is left.
+// Outbox hands the entries of the streams to endpoints, at least once each. A partition with
+// claimed deliveries belongs to one owner; another owner gets it when the lease has ended without a
+// claim, or when nothing claimed is left.
 type Outbox interface {
 	// PartitionCount returns the number of partitions, 1 to 64.
 	PartitionCount() int
-	// RegisterEndpoint makes an endpoint known: it gets the events appended from now on. A known one goes on from its
-	// position.
+	// RegisterEndpoint makes an endpoint known: it gets the events appended from now on. A known
+	// one goes on from its position.
 	RegisterEndpoint(ctx context.Context, e EndpointID) error
 	// ClaimPushes returns one Work for each share, in their order. Each has its own error.
 	ClaimPushes(ctx context.Context, c Claim) []Work
 	// FinishPushes removes deliveries that succeeded or are skipped.
 	FinishPushes(ctx context.Context, e EndpointID, done []Attempt) error
-	// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its tries and its due
-	// time. asked says that the endpoint set the delay.
+	// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its
+	// tries and its due time. asked says that the endpoint set the delay.
 	RetryPush(ctx context.Context, e EndpointID, a Attempt, delay time.Duration, asked bool) error
 	// DeadLetterPush gives a delivery up and keeps a note of it.
 	DeadLetterPush(ctx context.Context, e EndpointID, a Attempt) error
 	// DisablePushes stops an endpoint for all replicas. It reports whether that was a change.
 	DisablePushes(ctx context.Context, e EndpointID, cause DisableCause) (bool, error)
-	// PullRetriesForward makes all waiting retries due now, in the order of the stream, except those whose delay the
-	// endpoint asked for. It returns how many it moved.
+	// PullRetriesForward makes all waiting retries due now, in the order of the stream, except
+	// those whose delay the endpoint asked for. It returns how many it moved.
 	PullRetriesForward(ctx context.Context, e EndpointID) (int, error)
-	// OpenCircuit opens an endpoint's circuit and reports whether that was a change. The first probe is due after the
-	// least pause, and not before notBefore has passed; next is how long that still is.
+	// OpenCircuit opens an endpoint's circuit and reports whether that was a change. The first
+	// probe is due after the least pause, and not before notBefore has passed; next is how long
+	// that still is.
 	OpenCircuit(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) (
 		opened bool, next time.Duration, err error)
 	// CloseCircuit closes it and reports whether that was a change.
 	CloseCircuit(ctx context.Context, e EndpointID) (bool, error)
-	// TakeProbe reports whether the caller may make the probe that is due; no other caller may within the time. Next is
-	// the pause until one is due again.
+	// TakeProbe reports whether the caller may make the probe that is due; no other caller may
+	// within the time. Next is the pause until one is due again.
 	TakeProbe(ctx context.Context, e EndpointID, within time.Duration) (taken bool, next time.Duration, err error)
-	// DelayProbe sets the next probe after one that failed, and returns the pause. It is not before notBefore has
-	// passed.
+	// DelayProbe sets the next probe after one that failed, and returns the pause. It is not before
+	// notBefore has passed.
 	DelayProbe(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) (next time.Duration, err error)
-	// WatchAppended adds partitions to a when events may have been appended to them, until stop is called. Hints may be
-	// lost.
+	// WatchAppended adds partitions to a when events may have been appended to them, until stop is
+	// called. Hints may be lost.
 	WatchAppended(a *Appended) (stop func())
 }
 
@@ -120,7 +123,8 @@ const (
 	DisabledByHand DisableCause = "manual" // by kasse events disable
 )
 
-// Appended is a set of partitions to which events may have been appended. Its methods may be called from many goroutines.
+// Appended is a set of partitions to which events may have been appended. Its methods may be called
+// from many goroutines.
 type Appended struct {
 	partitions atomic.Uint64
 	hints      chan struct{}

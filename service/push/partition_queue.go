@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// partitionQueue holds this process's claimed deliveries of one partition to one endpoint: a queue for each order, whose
-// first delivery is under way.
+// partitionQueue holds this process's claimed deliveries of one partition to one endpoint: a queue
+// for each order, whose first delivery is under way.
 type partitionQueue struct {
 	mu      sync.Mutex
 	orders  map[string][]Delivery // by orderOf
@@ -40,8 +40,9 @@ func (q *partitionQueue) held() (first, retries int) {
 	return q.first, q.retries
 }
 
-// add queues deliveries that it does not hold yet, and returns the orders that need a new goroutine. A delivery stands
-// behind those of its order that are older, and never before the one that is under way.
+// add queues deliveries that it does not hold yet, and returns the orders that need a new
+// goroutine. A delivery stands behind those of its order that are older, and never before the one
+// that is under way.
 func (q *partitionQueue) add(ctx context.Context, deliveries []Delivery) (started []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -75,7 +76,8 @@ func (q *partitionQueue) add(ctx context.Context, deliveries []Delivery) (starte
 	return started
 }
 
-// key tells deliveries of one stream entry apart: a retry may have been added beside the first delivery by a replay.
+// key tells deliveries of one stream entry apart: a retry may have been added beside the first
+// delivery by a replay.
 func (d Delivery) key() string {
 	if d.Retry {
 		return d.Event.Entry + " " + strconv.Itoa(d.Tries)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// recordPause is how long a result waits for others to be recorded with it. A process that is killed delivers what it had
-// not recorded again.
+// recordPause is how long a result waits for others to be recorded with it. A process that is
+// killed delivers what it had not recorded again.
 const recordPause = 10 * time.Millisecond
 
 // recorder records successful attempts of one endpoint, several in one call.

@@ -16,7 +16,8 @@ type Destination interface {
 	Name() string
 	// Wants reports whether events of this type are to be delivered; others count as delivered.
 	Wants(eventType string) bool
-	// Push sends the event once and returns the HTTP status, 0 without a response. Its error is a *Failure.
+	// Push sends the event once and returns the HTTP status, 0 without a response. Its error is a
+	// *Failure.
 	Push(ctx context.Context, e payment.FeedEvent) (status int, err error)
 }
 
@@ -32,8 +33,8 @@ func (f *Failure) Error() string { return f.Reason }
 
 // Observer counts what happens to deliveries. Endpoints are named by Name.
 type Observer interface {
-	// PushAttempted is called after each try. The outcome is delivered, failed, dead (given up) or gone (410). Appended
-	// is when the event was appended to its stream.
+	// PushAttempted is called after each try. The outcome is delivered, failed, dead (given up) or
+	// gone (410). Appended is when the event was appended to its stream.
 	PushAttempted(endpoint, outcome string, appended time.Time)
 	// PushesWaiting is called with the number of events that no worker has claimed.
 	PushesWaiting(endpoint string, count int)
@@ -48,7 +49,8 @@ type RelayOptions struct {
 	Now      func() time.Time // the process's clock
 }
 
-// Relay delivers events to the endpoints. Endpoints share nothing but Redis: one that hangs slows no other.
+// Relay delivers events to the endpoints. Endpoints share nothing but Redis: one that hangs slows
+// no other.
 type Relay struct {
 	outbox       Outbox
 	destinations []Destination

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// decodeSecret reads the key that signs; the prefix is "whsec_", the rest standard base64, padded or not.
+// decodeSecret reads the key that signs; the prefix is "whsec_", the rest standard base64, padded
+// or not.
 func decodeSecret(secret Secret) ([]byte, error) {
 	text, prefixed := strings.CutPrefix(secret.Reveal(), "whsec_")
 	if !prefixed {

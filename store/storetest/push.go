@@ -22,7 +22,8 @@ type claimed struct {
 	NextRetry            time.Duration // the soonest; negative: none waits
 }
 
-// claim asks all partitions for so many first deliveries and retries, for an owner that holds nothing.
+// claim asks all partitions for so many first deliveries and retries, for an owner that holds
+// nothing.
 func (f fixture) claim(t testing.TB, owner string, lease time.Duration, first, retries int) claimed {
 	t.Helper()
 	return f.claimShare(t, owner, lease, push.Share{First: first, Retries: retries})
@@ -113,7 +114,8 @@ func (connect connector) testPushes(t *testing.T) {
 		work := f.claim(t, "a", time.Hour, 10, 10)
 		sameIDs(t, "after", work.First, want)
 		d := work.First[0]
-		if d.Retry || d.Tries != 0 || d.Event.Type != "order.updated" || len(d.Event.Data) == 0 || d.Event.CreatedAt.IsZero() {
+		if d.Retry || d.Tries != 0 || d.Event.Type != "order.updated" || len(d.Event.Data) == 0 ||
+			d.Event.CreatedAt.IsZero() {
 			t.Errorf("got %+v", d)
 		}
 		f.finish(t, shopEndpoint, d)
@@ -172,7 +174,8 @@ func (connect connector) testPushes(t *testing.T) {
 	})
 	t.Run("report a Redis that is not ours", func(t *testing.T) {
 		f := unmarked(t, connect, options)
-		for _, work := range f.ClaimPushes(t.Context(), push.Claim{Endpoint: shopEndpoint, Shares: make([]push.Share, partitions)}) {
+		c := push.Claim{Endpoint: shopEndpoint, Shares: make([]push.Share, partitions)}
+		for _, work := range f.ClaimPushes(t.Context(), c) {
 			hasCode(t, work.Err, service.CodeStoreUnavailable)
 		}
 	})

@@ -41,7 +41,9 @@ func (connect connector) testCircuit(t *testing.T) {
 			t.Errorf("it is %+v", c)
 		}
 		change("a probe too soon", false, take)
-		for _, want := range []time.Duration{750, 1125, 1687, 2530, 3795, 5692, 8538, 12807, 19210, 28815, 43222, 60000, 60000} {
+		for _, want := range []time.Duration{
+			750, 1125, 1687, 2530, 3795, 5692, 8538, 12807, 19210, 28815, 43222, 60000, 60000,
+		} {
 			delay()
 			if in := f.circuit(t).ProbeIn; in > want*time.Millisecond || in < want*time.Millisecond/2 {
 				t.Errorf("the next probe is in %s, want %s", in, want*time.Millisecond)
@@ -53,7 +55,7 @@ func (connect connector) testCircuit(t *testing.T) {
 			t.Errorf("what the endpoint asked for is not waited for: %s", in)
 		}
 		standing, err := f.LoadPushes(t.Context(), shopEndpoint)
-		if must(t, err); standing.Failing.IsZero() || time.Until(standing.NextProbe) < 23*time.Hour {
+		if must(t, err); standing.Failing.IsZero() || standing.NextProbe.Sub(f.now(t)) < 23*time.Hour {
 			t.Errorf("it stands at %+v", standing)
 		}
 		_, err = f.Redrive(t.Context(), shopEndpoint, "")
@@ -165,8 +167,10 @@ func (f fixture) lastLogged(t testing.TB) int64 {
 }
 
 func (connect connector) testRedrive(t *testing.T) {
-	// lost leaves one event waiting for a retry, and two given up; the event of the last is trimmed.
+	// lost leaves one event waiting for a retry, and two given up; the event of the last is
+	// trimmed.
 	lost := func(t *testing.T) (f fixture, waiting, dead string) {
+		t.Helper()
 		f = withEndpoint(t, connect)
 		ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1"), f.put(t, "pi_2")}
 		for _, d := range f.claim(t, "a", 0, 10, 0).First {

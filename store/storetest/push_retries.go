@@ -70,7 +70,8 @@ func (connect connector) testRetries(t *testing.T) {
 		due := work.Retries[0].Due
 		f.retry(t, work.Retries[0], time.Second, false)
 		f.pull(t, 1)
-		if again := f.claim(t, "a", time.Hour, 0, 10).Retries; again[0].Due != due || again[0].Tries != 1 || !again[0].Early {
+		again := f.claim(t, "a", time.Hour, 0, 10).Retries
+		if again[0].Due != due || again[0].Tries != 1 || !again[0].Early {
 			t.Errorf("an early try that failed is %+v, want due at %d", again[0], due)
 		}
 	})
@@ -87,7 +88,8 @@ func (connect connector) testRetries(t *testing.T) {
 		f.stands(t, 0, 0, 1)
 		letters, err := f.LoadDeadLetters(t.Context(), shopEndpoint)
 		must(t, err)
-		if l := letters[0]; l.Event != want || l.Type != "order.updated" || l.Tries != 2 || l.Reason != "answered 500" || l.At.IsZero() {
+		if l := letters[0]; l.Event != want || l.Type != "order.updated" || l.Tries != 2 ||
+			l.Reason != "answered 500" || l.At.IsZero() {
 			t.Errorf("got %+v", l)
 		}
 	})
@@ -122,7 +124,9 @@ func (connect connector) testRetries(t *testing.T) {
 			}
 		}
 		for _, off := range []bool{true, false} {
-			change := map[bool]func(context.Context, push.EndpointID) (bool, error){true: f.disable, false: f.EnablePushes}[off]
+			change := map[bool]func(context.Context, push.EndpointID) (bool, error){
+				true: f.disable, false: f.EnablePushes,
+			}[off]
 			for _, want := range []bool{true, false} {
 				changed, err := change(t.Context(), shopEndpoint)
 				if must(t, err); changed != want {
@@ -161,7 +165,8 @@ func (connect connector) testRetries(t *testing.T) {
 		complete(t, eventIDs(f.claim(t, "a", time.Hour, 0, 100).Retries), want)
 		for kind, want := range map[string]int{"order.updated": 1, "order.paid": 0} {
 			f.put(t, "pi_1")
-			if count, next, _, err = f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, next, kind); count != want || err != nil {
+			count, next, _, err = f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, next, kind)
+			if count != want || err != nil {
 				t.Errorf("%s: %d, %v", kind, count, err)
 			}
 		}

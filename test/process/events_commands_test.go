@@ -16,7 +16,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// endpointStand is a server with one endpoint that can be made to fail, and the commands that operate it.
+// endpointStand is a server with one endpoint that can be made to fail, and the commands that
+// operate it.
 type endpointStand struct {
 	*world
 	settings map[string]string
@@ -94,7 +95,8 @@ func (s *endpointStand) exhaust() {
 	}
 }
 
-// An operator stops an endpoint, lets it go on, looks at what was sent and what was given up, and sends that again.
+// An operator stops an endpoint, lets it go on, looks at what was sent and what was given up, and
+// sends that again.
 func TestEndpointCommands(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "")
@@ -133,7 +135,8 @@ func TestEndpointCommands(t *testing.T) {
 	}
 }
 
-// A replay counts as what it is, and a type that does not exist is a mistake. Several endpoints need a choice.
+// A replay counts as what it is, and a type that does not exist is a mistake. Several endpoints
+// need a choice.
 func TestReplayIsShown(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "")

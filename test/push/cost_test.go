@@ -18,8 +18,8 @@ import (
 	"kasse/store"
 )
 
-// Benchmarks of processor time count this process, which only relays, and Redis. The receiver and the writer are processes
-// of their own: this program again, in another role.
+// Benchmarks of processor time count this process, which only relays, and Redis. The receiver and
+// the writer are processes of their own: this program again, in another role.
 const roleVariable = "KASSE_PUSH_ROLE"
 
 // playRole runs another role, if there is one, and does not return then.
@@ -59,7 +59,8 @@ func receiveAll() error {
 	}))
 }
 
-// writeAll appends so many events, at so many a second, to the streams of a Redis; "0" is as fast as it can.
+// writeAll appends so many events, at so many a second, to the streams of a Redis; "0" is as fast
+// as it can.
 func writeAll(input string) error {
 	var url string
 	var count, rate, partitions int
@@ -143,9 +144,10 @@ func (w *world) spent() spent {
 	return s
 }
 
-// costs relays to so many endpoints, and reports the processor time of a delivery. Rate is events a second; 0 has them all
-// in the streams before the relay starts.
+// costs relays to so many endpoints, and reports the processor time of a delivery. Rate is events a
+// second; 0 has them all in the streams before the relay starts.
 func costs(b *testing.B, endpoints, events, rate int) {
+	b.Helper()
 	partitions := options.Partitions
 	options.Partitions = 16
 	defer func() { options.Partitions = partitions }()

@@ -1,4 +1,5 @@
-// Package push_test pushes events over real HTTP, from streams in a real redis-server, by several relays at once.
+// Package push_test pushes events over real HTTP, from streams in a real redis-server, by several
+// relays at once.
 package push_test
 
 import (
@@ -72,7 +73,8 @@ func (w *world) connect() (redis.UniversalClient, *store.Store) {
 func (w *world) relay(destinations ...push.Destination) (stop func()) {
 	w.t.Helper()
 	_, own := w.connect()
-	r := push.NewRelay(own, destinations, push.RelayOptions{Logger: slog.New(slog.NewTextHandler(w.logs, nil)), Now: time.Now})
+	log := slog.New(slog.NewTextHandler(w.logs, nil))
+	r := push.NewRelay(own, destinations, push.RelayOptions{Logger: log, Now: time.Now})
 	if err := r.Register(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -146,7 +148,8 @@ func put(ctx context.Context, s *store.Store, id service.PaymentID) (string, err
 		return "", err
 	}
 	version := now.UnixMilli() + p.Revision + 1
-	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":"order-%s","version":%d,"metadata":{"channel":"web"}}`, id, id, version)
+	p.View = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":"order-%s","version":%d,"metadata":{"channel":"web"}}`,
+		id, id, version)
 	w := service.PaymentWrite{
 		Payment: p, Version: version, Now: now, History: fmt.Appendf(nil, `{"version":%d}`, version),
 		Event: &service.Announced{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated"},
@@ -171,9 +174,7 @@ func newShop(t testing.TB, answer func(id string, try int, r *http.Request) int)
 	return s
 }
 
-func always(status int) func(string, int, *http.Request) int {
-	return func(string, int, *http.Request) int { return status }
-}
+func accepting(string, int, *http.Request) int { return http.StatusOK }
 
 // ServeHTTP takes a push.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -238,7 +239,8 @@ func (s *shop) inOrder(t testing.TB) {
 	}
 }
 
-// awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried again and given up.
+// awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried
+// again and given up.
 func (w *world) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
 	eventually(w.t, "the standing of "+e.Name(), func() error {

@@ -46,6 +46,7 @@ func (a *acceptance) inversions() (count int) {
 
 // failing is an endpoint that answers 500 while down.
 func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
+	t.Helper()
 	a := &acceptance{}
 	return newShop(t, func(id string, _ int, _ *http.Request) int {
 		if down.Load() {
@@ -59,8 +60,9 @@ func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
 	}), a
 }
 
-// An endpoint fails for a while as events go on. Few requests reach it then; when it succeeds again all events are
-// delivered, whatever time their retries have, in order, and the log has one line for each change.
+// An endpoint fails for a while as events go on. Few requests reach it then; when it succeeds again
+// all events are delivered, whatever time their retries have, in order, and the log has one line
+// for each change.
 func TestOutage(t *testing.T) {
 	w := newWorld(t)
 	var down atomic.Bool
@@ -113,7 +115,8 @@ func (w *world) postpone(by time.Duration) {
 	}
 }
 
-// One event that is always refused keeps no other from being delivered, and does not keep the circuit open.
+// One event that is always refused keeps no other from being delivered, and does not keep the
+// circuit open.
 func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 	w := newWorld(t)
 	var down atomic.Bool
@@ -148,7 +151,7 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 // The events of an endpoint that names its types are those alone; the others count as delivered.
 func TestEndpointTypes(t *testing.T) {
 	w := newWorld(t)
-	s, other := newShop(t, always(http.StatusOK)), newShop(t, always(http.StatusOK))
+	s, other := newShop(t, accepting), newShop(t, accepting)
 	wanting, refusing := w.endpoint(s.URL, "order.paid", "order.updated"), w.endpoint(other.URL, "order.paid")
 	w.relay(wanting, refusing)
 	ids := w.put(20, 5)

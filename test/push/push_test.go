@@ -16,7 +16,7 @@ import (
 // Three replicas share the work: every event is pushed, once, and those of a payment in order.
 func TestReplicasShareTheWork(t *testing.T) {
 	w := newWorld(t)
-	s := newShop(t, always(http.StatusOK))
+	s := newShop(t, accepting)
 	e := w.endpoint(s.URL)
 	for range 3 {
 		w.relay(e)
@@ -32,7 +32,8 @@ func TestReplicasShareTheWork(t *testing.T) {
 	}
 }
 
-// A failure is tried again after five seconds, under the same id, and holds nobody up: not even its own payment.
+// A failure is tried again after five seconds, under the same id, and holds nobody up: not even its
+// own payment.
 func TestRetryHoldsNobodyUp(t *testing.T) {
 	w := newWorld(t)
 	s := newShop(t, func(id string, try int, _ *http.Request) int {
@@ -93,7 +94,7 @@ func TestHangingReceiverSlowsNobody(t *testing.T) {
 		}
 		return http.StatusOK
 	})
-	quick := newShop(t, always(http.StatusOK))
+	quick := newShop(t, accepting)
 	defer close(release)
 	w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL))
 	ids := w.put(100, 5)
@@ -104,7 +105,8 @@ func TestHangingReceiverSlowsNobody(t *testing.T) {
 	}
 }
 
-// 410 disables the endpoint, for all replicas and for good. Enabled again it goes on from where it stopped.
+// 410 disables the endpoint, for all replicas and for good. Enabled again it goes on from where it
+// stopped.
 func TestGoneDisables(t *testing.T) {
 	w := newWorld(t)
 	var gone atomic.Bool

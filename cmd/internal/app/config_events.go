@@ -9,9 +9,9 @@ import (
 	"kasse/service/push"
 )
 
-// endpoints reads where events are pushed to; none is fine. An entry is URL=whsec_a|whsec_b, and ends with
-// #order.paid+order.refunded where the endpoint wants some types only. A URL may have an "=" of its own, so that the first
-// "=whsec_" divides. It writes its commas as %2C.
+// endpoints reads where events are pushed to; none is fine. An entry is URL=whsec_a|whsec_b, and
+// ends with #order.paid+order.refunded where the endpoint wants some types only. A URL may have an
+// "=" of its own, so that the first "=whsec_" divides. It writes its commas as %2C.
 func (m *mistakes) endpoints(list string, allowPrivate bool) []*push.Endpoint {
 	const variable = "EVENT_ENDPOINTS"
 	var all []*push.Endpoint

@@ -16,17 +16,18 @@ import (
 
 var (
 	errNoEndpoints     = errors.New("EVENT_ENDPOINTS names no endpoint")
-	errUnknownEndpoint = errors.New("no endpoint of EVENT_ENDPOINTS has this id or name: kasse events endpoints lists them")
-	errWhichEndpoint   = errors.New("EVENT_ENDPOINTS names several endpoints: choose one with -endpoint ID " +
+	errUnknownEndpoint = errors.New("no endpoint of EVENT_ENDPOINTS has this id or name: " +
+		"kasse events endpoints lists them")
+	errWhichEndpoint = errors.New("EVENT_ENDPOINTS names several endpoints: choose one with -endpoint ID " +
 		"(kasse events endpoints lists them)")
 	errNotWaiting = errors.New("no waiting or dead event of this endpoint has this id: " +
 		"kasse events dead and kasse events log list ids; kasse events replay pushes delivered events again")
 	errUnknownType = errors.New("-type names a type of event that does not exist (docs/events.md lists them)")
 )
 
-// Replay adds past events to what is pushed, from a cursor of the feed on (empty: from the oldest kept), all or those of
-// one type, for all endpoints. Running servers push them; where none runs, the next one to start does. It prints progress
-// now and then.
+// Replay adds past events to what is pushed, from a cursor of the feed on (empty: from the oldest
+// kept), all or those of one type, for all endpoints. Running servers push them; where none runs,
+// the next one to start does. It prints progress now and then.
 func (a *App) Replay(ctx context.Context, after, kind string, out io.Writer) error {
 	switch {
 	case len(a.Endpoints) == 0:
@@ -58,7 +59,8 @@ func (a *App) Replay(ctx context.Context, after, kind string, out io.Writer) err
 	}
 }
 
-// ListEndpoints prints how far the deliveries to each endpoint are. Of URLs it shows scheme and host.
+// ListEndpoints prints how far the deliveries to each endpoint are. Of URLs it shows scheme and
+// host.
 func (a *App) ListEndpoints(ctx context.Context, out io.Writer) error {
 	if len(a.Endpoints) == 0 {
 		return errNoEndpoints
@@ -68,7 +70,8 @@ func (a *App) ListEndpoints(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(out, "%s  %s  %s; %d under way, %d to be tried again, %d given up; %d not begun, %d to be tried now\n",
+		_, err = fmt.Fprintf(out,
+			"%s  %s  %s; %d under way, %d to be tried again, %d given up; %d not begun, %d to be tried now\n",
 			e.ID(), e.Name(), endpointState(standing), standing.Pending, standing.Retries, standing.Dead,
 			standing.Waiting, standing.DueRetries)
 		if err != nil {
@@ -103,7 +106,8 @@ func (a *App) EnableEndpoint(ctx context.Context, id string, out io.Writer) erro
 	return printSwitch(out, e, changed, err, "is enabled", "was not disabled")
 }
 
-// DisableEndpoint stops the deliveries to an endpoint, for all servers, until it is enabled. Its events wait.
+// DisableEndpoint stops the deliveries to an endpoint, for all servers, until it is enabled. Its
+// events wait.
 func (a *App) DisableEndpoint(ctx context.Context, id string, out io.Writer) error {
 	e, err := a.endpointNamed(id)
 	if err != nil {
@@ -124,7 +128,8 @@ func printSwitch(out io.Writer, e *push.Endpoint, changed bool, err error, done,
 	return err
 }
 
-// ListDead prints the deliveries that were given up, the oldest first, of one endpoint or of all (empty).
+// ListDead prints the deliveries that were given up, the oldest first, of one endpoint or of all
+// (empty).
 func (a *App) ListDead(ctx context.Context, id string, out io.Writer) error {
 	endpoints, err := a.endpointsNamed(id)
 	if err != nil {
