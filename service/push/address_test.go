@@ -25,8 +25,9 @@ func TestAddressesInside(t *testing.T) {
 		}
 	}
 	for text := range strings.FieldsSeq(`
-		1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.0.0.1 128.0.0.1 169.253.0.1 172.15.0.1 172.32.0.1 192.0.1.1
-		192.167.0.1 198.17.0.1 198.20.0.1 223.255.255.255 ::ffff:8.8.8.8 64:ff9b::808:808 2606:4700:4700::1111 2a00:1450::1 2620:fe::fe`) {
+		1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.0.0.1 128.0.0.1 169.253.0.1
+		172.15.0.1 172.32.0.1 192.0.1.1 192.167.0.1 198.17.0.1 198.20.0.1 223.255.255.255 ::ffff:8.8.8.8
+		64:ff9b::808:808 2606:4700:4700::1111 2a00:1450::1 2620:fe::fe`) {
 		if !push.Public(netip.MustParseAddr(text)) {
 			t.Errorf("%s is taken for inside", text)
 		}
@@ -66,7 +67,8 @@ func TestEndpointsThatAreNone(t *testing.T) {
 		}
 	}
 	for _, secret := range []secretText{"", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", current[6:]} {
-		o := push.Options{URL: secretText("https://a.example"), Secrets: []push.Secret{current, secret}, Now: time.Now}
+		secrets := []push.Secret{current, secret}
+		o := push.Options{URL: secretText("https://a.example"), Secrets: secrets, Now: time.Now}
 		if _, err := push.New(o); err == nil || strings.Contains(err.Error(), "!!!") {
 			t.Errorf("a secret that is none: %v", err)
 		}

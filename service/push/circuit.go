@@ -25,7 +25,10 @@ type circuit struct {
 	failures atomic.Int32 // in a row
 	open     atomic.Bool
 	probeAt  atomic.Int64 // Unix milliseconds of the next probe
-	number   int          // of the last probe; only the claiming goroutine uses it
+
+	// Only the claiming goroutine uses these.
+	number int       // of the last probe
+	lookAt time.Time // when to look at an open circuit again: another process may close it
 }
 
 func (c *circuit) probeIn(now time.Time, d time.Duration) { c.probeAt.Store(now.Add(d).UnixMilli()) }
@@ -95,14 +98,6 @@ func (w *endpointWorker) followCircuit(c Circuit, now time.Time) {
 		for n := range w.queues {
 			w.appended.Add(n)
 		}
-	}
-}
-
-// pollCircuit makes an open circuit be looked at soon: another process may close it.
-func (w *endpointWorker) pollCircuit(now time.Time) {
-	first := w.queues[0]
-	if soon := now.Add(circuitPoll); w.circuit.open.Load() && (first.claimAt.IsZero() || soon.Before(first.claimAt)) {
-		first.claimAt = soon
 	}
 }
 

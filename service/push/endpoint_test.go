@@ -166,7 +166,8 @@ func TestEndpointNames(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
 		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0,
-		"99999999999999999999": 24 * time.Hour, "2147483648": 24 * time.Hour, "86401": 24 * time.Hour, "86399": 86399 * time.Second,
+		"99999999999999999999": 24 * time.Hour, "2147483648": 24 * time.Hour, "86401": 24 * time.Hour,
+		"86399": 86399 * time.Second,
 		time.Now().Add(48 * time.Hour).UTC().Format(http.TimeFormat): 24 * time.Hour,
 		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):      time.Hour,
 		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):     0,

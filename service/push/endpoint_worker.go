@@ -105,7 +105,6 @@ func (w *endpointWorker) gather(ctx context.Context, d time.Duration) {
 func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	w.appended.Take(func(partition int) { w.queues[partition].appended = true })
 	now := w.now()
-	w.pollCircuit(now)
 	poll, renew := !now.Before(w.pollAt), !now.Before(w.renewAt)
 	if poll {
 		w.pollAt = now.Add(pollAfter + mathrand.N(pollAfter/2)) //nolint:gosec // no secret
@@ -113,10 +112,14 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	if renew {
 		w.renewAt = now.Add(renewAfter)
 	}
+	look := w.circuit.open.Load() && !now.Before(w.circuit.lookAt)
+	if look {
+		w.circuit.lookAt = now.Add(circuitPoll)
+	}
 	c := Claim{Endpoint: w.id, Owner: w.owner, Lease: lease}
 	for n, q := range w.queues {
 		share, needed := w.share(n, q, now)
-		if needed || poll && q.claimAt.IsZero() || renew && share.HeldFirst+share.HeldRetries > 0 {
+		if needed || look && n == 0 || poll && q.claimAt.IsZero() || renew && share.HeldFirst+share.HeldRetries > 0 {
 			c.Shares = append(c.Shares, share)
 		}
 	}
@@ -124,6 +127,11 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 		w.begin(ctx, requests, c)
 	}
 	w.probe(ctx, requests)
+	return max(w.nextClaim(now).Sub(w.now()), 0)
+}
+
+// nextClaim returns when to claim again where no hint arrives before.
+func (w *endpointWorker) nextClaim(now time.Time) time.Time {
 	next := w.pollAt
 	for _, q := range w.queues {
 		if first, retries := q.held(); first+retries > 0 && w.renewAt.Before(next) {
@@ -136,10 +144,16 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 			next = q.nextRetry
 		}
 	}
-	if at := w.circuit.nextProbe(); w.circuit.open.Load() && at.After(now) && at.Before(next) {
+	if !w.circuit.open.Load() {
+		return next
+	}
+	if w.circuit.lookAt.Before(next) {
+		next = w.circuit.lookAt
+	}
+	if at := w.circuit.nextProbe(); at.After(now) && at.Before(next) {
 		next = at
 	}
-	return max(next.Sub(w.now()), 0)
+	return next
 }
 
 // share returns what to ask of a partition, and whether to ask it now. Deliveries are claimed in
@@ -236,50 +250,6 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 		default:
 			go w.followOrders(ctx, orderRun{q, order})
 		}
-	}
-}
-
-// orderRun is an order of a partition with deliveries to make.
-type orderRun struct {
-	queue *partitionQueue
-	order string
-}
-
-// followOrders follows an order, and then others for as long as they come: a new goroutine for each
-// would have to grow its stack for every request again.
-func (w *endpointWorker) followOrders(ctx context.Context, run orderRun) {
-	idle := time.NewTimer(followerIdle)
-	defer idle.Stop()
-	for {
-		w.follow(ctx, run.queue, run.order)
-		run.queue.running.Done()
-		idle.Reset(followerIdle)
-		select {
-		case run = <-w.orders:
-		case <-idle.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// follow makes the deliveries of one order, one after the other, until none is left.
-func (w *endpointWorker) follow(ctx context.Context, q *partitionQueue, order string) {
-	for more := true; more; {
-		request, d := q.head(order)
-		recorded := w.attempt(ctx, request, q, d)
-		more = q.next(order)
-		if recorded {
-			w.drop(q, d)
-		}
-	}
-}
-
-// drop ends the hold of a delivery. The claiming goroutine may have room again.
-func (w *endpointWorker) drop(q *partitionQueue, d Delivery) {
-	if held := q.drop(d); held == queueWindow/2 || held == 0 && w.circuit.open.Load() {
-		w.wakeUp()
 	}
 }
 
