@@ -97,7 +97,7 @@ func (w *endpointWorker) recordFailure(ctx context.Context, a Attempt, failure e
 	return "failed", err
 }
 
-// claimReport sums what the partitions said in one claim.
+// claimReport sums the works of one claim.
 type claimReport struct {
 	failed   error
 	lost     int

@@ -143,7 +143,7 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 	}
 }
 
-// TestEndpointNames: endpoints of one host are told apart, the first of each keeps its name, and
+// TestEndpointNames: endpoints of one host have different names, the first of each keeps its name, and
 // none shows a path.
 func TestEndpointNames(t *testing.T) {
 	var all []*push.Endpoint

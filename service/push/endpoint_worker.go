@@ -204,7 +204,7 @@ func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
 	w.report(ctx, r)
 }
 
-// observe keeps what a claim said of the partition.
+// observe keeps what a claim returned about the partition.
 func (q *partitionQueue) observe(work Work, now time.Time) {
 	if work.Err != nil {
 		q.claimAt = now.Add(claimRetry)

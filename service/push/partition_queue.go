@@ -23,7 +23,7 @@ type partitionQueue struct {
 	partitionState
 }
 
-// partitionState is what the last claim said of a partition. Only the claiming goroutine uses it.
+// partitionState is what the last claim returned about a partition. Only the claiming goroutine uses it.
 type partitionState struct {
 	appended  bool      // a hint arrived after the last claim
 	candidate bool      // the partition has deliveries that may serve as a probe

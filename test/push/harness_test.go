@@ -40,7 +40,7 @@ var (
 	secret  = service.Secret("whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 32)))
 )
 
-// world is a Redis with streams, and whoever pushes from them.
+// world is a Redis with streams, and relays that push from them.
 type world struct {
 	t      testing.TB
 	redis  string

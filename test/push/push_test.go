@@ -32,7 +32,7 @@ func TestReplicasShareTheWork(t *testing.T) {
 	}
 }
 
-// A failure is tried again after five seconds, under the same id, and holds nobody up: not even its
+// A failure is tried again after five seconds, under the same id, and holds up no other: not even its
 // own payment.
 func TestRetryHoldsNobodyUp(t *testing.T) {
 	w := newWorld(t)
@@ -81,7 +81,7 @@ func TestRetryAfterIsRespected(t *testing.T) {
 	}
 }
 
-// A receiver that hangs slows nobody else, and one that is quick gets all while it hangs.
+// A receiver that hangs slows no other, and one that is quick gets all while it hangs.
 func TestHangingReceiverSlowsNobody(t *testing.T) {
 	w := newWorld(t)
 	release := make(chan struct{})
@@ -148,7 +148,7 @@ func TestGoneDisables(t *testing.T) {
 	}
 }
 
-// Deliveries under way when a process stops are finished, and noted: nobody makes them again.
+// Deliveries under way when a process stops are finished, and recorded: they are not made again.
 func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	w := newWorld(t)
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
