@@ -72,7 +72,8 @@ arch: ## the import rules and the top level
 
 bench: programs ## benchmarks of the parts, then of the whole beside bare programs, some 25 minutes: BENCH='-count 5', LOAD='-run status -rounds 5 -time 3s'; benchstat reads them
 	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
-	$(GO) test ./test/push -run '^$$' -bench . -cpu 1 -benchtime 20000x $(BENCH)
+	$(GO) test ./test/push -run '^$$' -bench Push -cpu 1 -benchtime 20000x $(BENCH)
+	$(GO) test ./test/push -run '^$$' -bench Cost -benchtime 1x $(BENCH)
 	$(GO) run ./test/bench $(LOAD)
 
 .PHONY: examples pushes

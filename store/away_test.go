@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"kasse/service"
 	"kasse/service/payment"
+	"kasse/service/push"
 	"kasse/store"
 	"kasse/store/storetest"
 )
@@ -21,6 +21,7 @@ import (
 // calls is every method of the store that sends a command to Redis.
 func calls(s *store.Store) map[string]func(context.Context) error {
 	second := func(_ any, err error) error { return err }
+	third := func(_, _ any, err error) error { return err }
 	return map[string]func(context.Context) error{
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
 		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
@@ -34,13 +35,22 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			return err
 		},
 		"LoadEvents":    func(ctx context.Context) error { return second(s.LoadEvents(ctx, "", 10)) },
-		"BuryPush":      func(ctx context.Context) error { return s.BuryPush(ctx, "e", service.Delivery{}, "") },
-		"DelayPush":     func(ctx context.Context) error { return s.DelayPush(ctx, "e", service.Delivery{}, 0) },
-		"DisablePushes": func(ctx context.Context) error { return second(s.DisablePushes(ctx, "e")) },
+		"DisablePushes": func(ctx context.Context) error { return second(s.DisablePushes(ctx, "e", push.DisabledGone)) },
 		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
-		"FinishPush":    func(ctx context.Context) error { return s.FinishPush(ctx, "e", service.Delivery{}) },
-		"JoinPushes":    func(ctx context.Context) error { return s.JoinPushes(ctx, "e") },
-		"WantRead":      func(ctx context.Context) error { return second(s.WantRead(ctx, "pi_1")) },
+		"FinishPushes":  func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },
+		"RetryPush":     func(ctx context.Context) error { return s.RetryPush(ctx, "e", push.Attempt{}, 0, false) },
+		"OpenCircuit":   func(ctx context.Context) error { return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
+		"CloseCircuit":  func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
+		"TakeProbe":     func(ctx context.Context) error { return third(s.TakeProbe(ctx, "e", time.Second)) },
+		"DelayProbe":    func(ctx context.Context) error { return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0)) },
+		"LoadPushLog":   func(ctx context.Context) error { return second(s.LoadPushLog(ctx, "e", 10)) },
+		"Redrive":       func(ctx context.Context) error { return second(s.Redrive(ctx, "e", "")) },
+
+		"DeadLetterPush":     func(ctx context.Context) error { return s.DeadLetterPush(ctx, "e", push.Attempt{}) },
+		"LoadDeadLetters":    func(ctx context.Context) error { return second(s.LoadDeadLetters(ctx, "e")) },
+		"PullRetriesForward": func(ctx context.Context) error { return second(s.PullRetriesForward(ctx, "e")) },
+		"RegisterEndpoint":   func(ctx context.Context) error { return s.RegisterEndpoint(ctx, "e") },
+		"WantRead":           func(ctx context.Context) error { return second(s.WantRead(ctx, "pi_1")) },
 		"LoadHistory": func(ctx context.Context) error {
 			return second(s.LoadHistory(ctx, "pi_1"))
 		},

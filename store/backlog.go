@@ -2,14 +2,11 @@ package store
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
-
-	"kasse/service"
 )
 
 // Backlog is what waits in Redis for any of the replicas.
@@ -89,71 +86,4 @@ func (s *Store) LoadMemory(ctx context.Context) []Memory {
 	}
 	ask(ctx, "master", s.redis)
 	return all
-}
-
-// PushStanding is how far the deliveries to an endpoint are, over all partitions.
-type PushStanding struct {
-	Joined   bool // in all partitions
-	Disabled bool
-	Pending  int64 // under way
-	Retries  int64
-	Dead     int64
-	// Oldest is when an event under way was appended; zero: there is none. Of retries only the next
-	// due ones count.
-	Oldest time.Time
-}
-
-// LoadPushes returns how far the deliveries to an endpoint are, in one round trip.
-func (s *Store) LoadPushes(ctx context.Context, e service.EndpointID) (PushStanding, error) {
-	standing := PushStanding{Joined: true}
-	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for n := range s.Partitions {
-			part := s.partitionAt(n)
-			push := part.push(e)
-			pipe.HMGet(ctx, push.share, "passed", "disabled")
-			pipe.XPending(ctx, part.events(), push.group)
-			pipe.ZCard(ctx, push.retries)
-			pipe.ZRange(ctx, push.retries, 0, 0)
-			pipe.XLen(ctx, push.dead)
-		}
-		return nil
-	})
-	if err != nil && !redis.HasErrorPrefix(err, replyNoGroup) {
-		return standing, unavailable(err)
-	}
-	for ; len(replies) >= 5; replies = replies[5:] {
-		standing.add(replies)
-	}
-	return standing, nil
-}
-
-// add counts a partition. One in which the endpoint has not begun has nothing else to count.
-func (p *PushStanding) add(replies []redis.Cmder) {
-	share := replies[0].(*redis.SliceCmd).Val()
-	if len(share) < 2 || share[0] == nil {
-		p.Joined = false
-		return
-	}
-	p.Disabled = p.Disabled || share[1] != nil
-	if pending := replies[1].(*redis.XPendingCmd).Val(); pending != nil {
-		p.Pending += pending.Count
-		p.Oldest = older(p.Oldest, pending.Lower)
-	}
-	p.Retries += replies[2].(*redis.IntCmd).Val()
-	if next := replies[3].(*redis.StringSliceCmd).Val(); len(next) > 0 {
-		p.Oldest = older(p.Oldest, next[0])
-	}
-	p.Dead += replies[4].(*redis.IntCmd).Val()
-}
-
-// older is the earlier of a time and that of a stream id; each may be missing.
-func older(at time.Time, id string) time.Time {
-	if id == "" {
-		return at
-	}
-	ms, _, _ := strings.Cut(id, "-")
-	if of := time.UnixMilli(integer(ms)); at.IsZero() || of.Before(at) {
-		return of
-	}
-	return at
 }

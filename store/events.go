@@ -181,17 +181,17 @@ func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 	all = all[:min(len(all), limit)]
 	page := payment.FeedPage{Events: make([]payment.FeedEvent, 0, len(all))}
 	for _, c := range all {
-		page.Events = append(page.Events, feedEvent(c.entry, c.at))
+		page.Events = append(page.Events, feedEvent(c.entry, c.at, c.partition))
 		at.after[c.partition] = c.at
 	}
 	page.Next = at.String()
 	return page
 }
 
-func feedEvent(entry redis.XMessage, at position) payment.FeedEvent {
+func feedEvent(entry redis.XMessage, at position, partition int) payment.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
 	return payment.FeedEvent{
-		Entry: entry.ID, ID: field("id"), Type: field("type"), Restored: field("restored") != "",
+		Entry: entry.ID, Partition: partition, ID: field("id"), Type: field("type"), Restored: field("restored") != "",
 		Trace: field("trace"), Data: []byte(field("data")),
 		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
 	}

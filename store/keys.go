@@ -4,8 +4,8 @@ import (
 	"hash/fnv"
 	"strconv"
 
-	"kasse/service"
 	"kasse/service/payment"
+	"kasse/service/push"
 )
 
 // keyPrefix begins every key.
@@ -61,9 +61,9 @@ func (p partition) quarantine() string              { return string(p) + "quaran
 func (p partition) limit(name string) string        { return string(p) + "limit:" + name }
 
 // pushKeys are what one endpoint has in a partition.
-type pushKeys struct{ share, retries, dead, group string }
+type pushKeys struct{ share, retries, dead, log, group string }
 
-func (p partition) push(e service.EndpointID) pushKeys {
+func (p partition) push(e push.EndpointID) pushKeys {
 	share := string(p) + "push:" + string(e)
-	return pushKeys{share: share, retries: share + ":retries", dead: share + ":dead", group: "push:" + string(e)}
+	return pushKeys{share: share, retries: share + ":retries", dead: share + ":dead", log: share + ":log", group: "push:" + string(e)}
 }

@@ -2,206 +2,265 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	json "github.com/go-json-experiment/json/v1"
-
 	"github.com/redis/go-redis/v9"
 
-	"kasse/service"
 	"kasse/service/payment"
+	"kasse/service/push"
 )
 
 var (
-	pushJoinScript   = script("push_join")
-	pushTakeScript   = script("push_take")
-	pushLaterScript  = script("push_later")
-	pushAgainScript  = script("push_again")
-	pushSwitchScript = script("push_switch")
+	pushRegisterScript = script("push_register")
+	pushClaimScript    = script("push_claim")
+	pushFinishScript   = script("push_finish")
+	pushFailScript     = script("push_fail")
+	pushPullScript     = script("push_pull")
+	pushSwitchScript   = script("push_switch")
 )
 
-// deadLetters is how many are kept of one endpoint in one partition.
-const deadLetters = 1_000
+const (
+	deadLetters  = 1_000  // kept of one endpoint in one partition
+	logLines     = 50     // kept of one endpoint in one partition
+	pullAtOnce   = 10_000 // retries of one partition that one call moves at most
+	replyNoGroup = "NOGROUP"
+)
 
-// replyNoGroup is our script's, and Redis's own for a group that somebody has destroyed.
-const replyNoGroup = "NOGROUP"
-
-// PartitionCount is how many partitions payments have.
+// PartitionCount returns the number of partitions.
 func (s *Store) PartitionCount() int { return s.Partitions }
 
-// JoinPushes lets an endpoint begin, from now; one that has begun goes on from where it stopped.
-func (s *Store) JoinPushes(ctx context.Context, e service.EndpointID) error {
+// pushPartition is the partition whose stream pushes read.
+func (s *Store) pushPartition(n int) partition { return s.partitionAt(n) }
+
+// RegisterEndpoint makes an endpoint known: it gets the events appended from now on. A known one
+// goes on from its position.
+func (s *Store) RegisterEndpoint(ctx context.Context, e push.EndpointID) error {
 	for n := range s.Partitions {
-		if err := s.joinPush(ctx, s.partitionAt(n), e); err != nil {
-			return err
+		if err := s.registerEndpoint(ctx, n, e); err != nil {
+			return unavailable(err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) joinPush(ctx context.Context, part partition, e service.EndpointID) error {
-	push := part.push(e)
-	return unavailable(pushJoinScript.Run(ctx, s.redis, []string{part.events(), part.meta(), push.share}, push.group).Err())
+func (s *Store) registerEndpoint(ctx context.Context, n int, e push.EndpointID) error {
+	part := s.pushPartition(n)
+	keys := part.push(e)
+	return pushRegisterScript.Run(ctx, s.redis, []string{part.events(), part.meta(), keys.share}, keys.group).Err()
 }
 
-// ClaimPushes asks every partition for work, in one round trip. One that fails says so, and the others give theirs.
-func (s *Store) ClaimPushes(ctx context.Context, c service.PushClaim) []service.PushWork {
-	replies, _ := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for n, share := range c.Shares {
-			keys, args := s.takePush(n, c, share)
-			pipe.EvalSha(ctx, pushTakeScript.Hash(), keys, args...)
+// ClaimPushes asks partitions for deliveries, in one round trip.
+func (s *Store) ClaimPushes(ctx context.Context, c push.Claim) []push.Work {
+	calls := make([]scriptCall, len(c.Shares))
+	for i, share := range c.Shares {
+		part := s.pushPartition(share.Partition)
+		keys := part.push(c.Endpoint)
+		calls[i] = scriptCall{
+			[]string{part.events(), part.meta(), keys.share, keys.retries},
+			[]any{
+				keys.group, c.Owner, c.Lease.Milliseconds(), share.HeldFirst, share.First, share.HeldRetries, share.Retries,
+				share.Probe,
+			},
 		}
-		return nil
-	}) // each reply has its own error
-	works := make([]service.PushWork, len(c.Shares))
-	for n := range works {
-		var values []any
-		err := redis.ErrClosed
-		if n < len(replies) {
-			values, err = replies[n].(*redis.Cmd).Slice()
+	}
+	works := make([]push.Work, len(calls))
+	for i, result := range s.pushes.run(ctx, s.redis, pushClaimScript, calls) {
+		values, err := result.Slice()
+		if redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
+			err = s.registerEndpoint(ctx, c.Shares[i].Partition, c.Endpoint)
 		}
-		if err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") {
-			keys, args := s.takePush(n, c, c.Shares[n])
-			values, err = pushTakeScript.Run(ctx, s.redis, keys, args...).Slice()
-		}
-		if err != nil && redis.HasErrorPrefix(err, replyNoGroup) { // Redis was emptied, and marked again
-			err = s.joinPush(ctx, s.partitionAt(n), c.Endpoint)
-		}
-		works[n] = readWork(values)
-		works[n].Err = unavailable(err)
+		works[i] = readWork(values, c.Shares[i].Partition)
+		works[i].Err = unavailable(err)
 	}
 	return works
 }
 
-func (s *Store) takePush(n int, c service.PushClaim, share service.PushShare) (keys []string, args []any) {
-	part := s.partitionAt(n)
-	push := part.push(c.Endpoint)
-	return []string{part.events(), part.meta(), push.share, push.retries},
-		[]any{push.group, c.Owner, c.Lease.Milliseconds(), share.Held, share.First, share.Retries, c.Hide.Milliseconds()}
-}
-
-// readWork reads the reply to a claim; none is no work.
-func readWork(values []any) (w service.PushWork) {
-	if len(values) < 5 {
+// readWork reads the reply of push_claim.lua. No reply is no work.
+func readWork(values []any, partition int) push.Work {
+	w := push.Work{NextRetry: -1}
+	if len(values) < 11 {
 		return w
 	}
-	w.Taken, w.Disabled = values[0] == "taken", values[0] == "disabled"
-	lost, _ := values[1].(int64)
-	waiting, _ := values[4].(int64)
-	w.Lost, w.Waiting = int(lost), int(waiting)
-	first, _ := values[2].([]any)
-	for _, entry := range first {
-		w.First = append(w.First, delivery(readEntry(entry)))
+	number := func(i int) int64 { n, _ := values[i].(int64); return n }
+	span := func(i int) time.Duration { return time.Duration(number(i)) * time.Millisecond }
+	w.Disabled = values[1] == "disabled"
+	if values[1] == "elsewhere" {
+		w.OwnedElsewhere = max(span(2), time.Millisecond)
 	}
-	retries, _ := values[3].([]any)
+	w.Lost, w.Waiting, w.Retries = int(number(3)), int(number(6)), int(number(7))
+	if number(8) >= 0 {
+		w.NextRetry = span(8)
+	}
+	w.Circuit = push.Circuit{Open: number(9) == 1, ProbeIn: span(10)}
+	first, _ := values[4].([]any)
+	for _, entry := range first {
+		w.Deliveries = append(w.Deliveries, push.Delivery{Event: pushedEvent(entry, partition)})
+	}
+	retries, _ := values[5].([]any)
 	for _, retry := range retries {
 		pair, _ := retry.([]any)
 		member, _ := pair[0].(string)
-		d := delivery(readEntry(pair[1]))
-		_, tries, _ := strings.Cut(member, " ")
-		d.Retry, d.Tries = true, int(integer(tries))
-		w.Retries = append(w.Retries, d)
+		d := parseRetry(member)
+		d.Event, d.Early = pushedEvent(pair[1], partition), d.Due > number(0)
+		w.Deliveries = append(w.Deliveries, d)
+	}
+	if len(retries) > 0 {
+		slices.SortStableFunc(w.Deliveries, func(a, b push.Delivery) int {
+			return parsePosition(a.Event.Entry).compare(parsePosition(b.Event.Entry))
+		})
 	}
 	return w
 }
 
-func delivery(entry redis.XMessage) service.Delivery {
-	return service.Delivery{Event: feedEvent(entry, parsePosition(entry.ID))}
+func pushedEvent(entry any, partition int) payment.FeedEvent {
+	message := readEntry(entry)
+	return feedEvent(message, parsePosition(message.ID), partition)
 }
 
-// retry is a delivery among the retries, as it is there after so many tries.
-func retry(d service.Delivery, tries int) string { return d.Event.Entry + " " + strconv.Itoa(tries) }
-
-// pushPartition is where a delivery lies: with its order.
-func (s *Store) pushPartition(d service.Delivery) partition {
-	var named struct {
-		Order payment.OrderID `json:"order_id"`
+// parseRetry reads a member of the retries: stream id, finished tries, due time in Unix
+// milliseconds, and "asked" where the endpoint set that. Of the event only the stream id is filled
+// in.
+func parseRetry(member string) push.Delivery {
+	fields := strings.Fields(member)
+	d := push.Delivery{Retry: true}
+	d.Event.Entry = fields[0]
+	if len(fields) > 1 {
+		d.Tries = int(integer(fields[1]))
 	}
-	_ = json.Unmarshal(d.Event.Data, &named) // it is a view of ours
-	return s.orderPartition(named.Order)
-}
-
-// FinishPush takes a delivery that has been made off the endpoint's list.
-func (s *Store) FinishPush(ctx context.Context, e service.EndpointID, d service.Delivery) error {
-	part := s.pushPartition(d)
-	push := part.push(e)
-	if d.Retry {
-		return unavailable(s.redis.ZRem(ctx, push.retries, retry(d, d.Tries)).Err())
+	if len(fields) > 2 {
+		d.Due = integer(fields[2])
 	}
-	return unavailable(s.redis.XAck(ctx, part.events(), push.group, d.Event.Entry).Err())
+	d.Asked = len(fields) > 3
+	return d
 }
 
-// DelayPush moves a delivery that failed among the retries, to be due after so long.
-func (s *Store) DelayPush(ctx context.Context, e service.EndpointID, d service.Delivery, after time.Duration) error {
-	return s.movePush(ctx, e, d, retry(d, d.Tries+1), after, "")
-}
-
-// BuryPush moves a delivery that failed for good among the dead letters, of which the newest are kept.
-func (s *Store) BuryPush(ctx context.Context, e service.EndpointID, d service.Delivery, reason string) error {
-	return s.movePush(ctx, e, d, "", 0, reason)
-}
-
-func (s *Store) movePush(ctx context.Context, e service.EndpointID, d service.Delivery, next string, after time.Duration, reason string) error {
-	part := s.pushPartition(d)
-	push := part.push(e)
-	failed := ""
-	if d.Retry {
-		failed = retry(d, d.Tries)
+// retryMember is the member of the retries that parseRetry reads.
+func retryMember(d push.Delivery) string {
+	member := d.Event.Entry + " " + strconv.Itoa(d.Tries) + " " + strconv.FormatInt(d.Due, 10)
+	if d.Asked {
+		member += " asked"
 	}
-	return unavailable(pushLaterScript.Run(ctx, s.redis, []string{part.events(), part.meta(), push.retries, push.dead},
-		push.group, d.Event.Entry, failed, next, after.Milliseconds(), deadLetters, d.Event.ID, d.Event.Type, d.Tries+1, cut(reason)).Err())
+	return member
 }
 
-// DisablePushes stops the deliveries to an endpoint, for all processes, until EnablePushes; it reports whether that was a
-// change.
-func (s *Store) DisablePushes(ctx context.Context, e service.EndpointID) (bool, error) {
-	return s.switchPushes(ctx, e, "1")
+// FinishPushes removes deliveries that succeeded or are skipped, in one round trip.
+func (s *Store) FinishPushes(ctx context.Context, e push.EndpointID, done []push.Attempt) error {
+	type finished struct{ ids, members, lines []any }
+	parts := map[int]*finished{}
+	var order []int
+	for _, a := range done {
+		f := parts[a.Event.Partition]
+		if f == nil {
+			f = &finished{}
+			parts[a.Event.Partition] = f
+			order = append(order, a.Event.Partition)
+		}
+		if a.Retry {
+			f.members = append(f.members, retryMember(a.Delivery))
+		} else {
+			f.ids = append(f.ids, a.Event.Entry)
+		}
+		if !a.Skipped {
+			f.lines = append(f.lines, logLine(a))
+		}
+	}
+	calls := make([]scriptCall, len(order))
+	for i, n := range order {
+		part, f := s.pushPartition(n), parts[n]
+		keys := part.push(e)
+		args := append([]any{keys.group, logLines, len(f.ids)}, f.ids...)
+		args = append(append(args, len(f.members)), f.members...)
+		calls[i] = scriptCall{[]string{part.events(), part.meta(), keys.retries, keys.log}, append(args, f.lines...)}
+	}
+	var failed error
+	for _, result := range s.pushes.run(ctx, s.redis, pushFinishScript, calls) {
+		if err := result.Err(); err != nil {
+			failed = unavailable(err)
+		}
+	}
+	return failed
 }
 
-// EnablePushes lets an endpoint go on from where it stopped; it reports whether that was a change.
-func (s *Store) EnablePushes(ctx context.Context, e service.EndpointID) (bool, error) {
+// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its
+// tries and its due time.
+func (s *Store) RetryPush(
+	ctx context.Context, e push.EndpointID, a push.Attempt, delay time.Duration, asked bool,
+) error {
+	tries := strconv.Itoa(a.Tries + 1)
+	if a.Early {
+		tries = "same"
+	}
+	return s.failPush(ctx, e, a, tries, delay, asked)
+}
+
+// DeadLetterPush moves a failed delivery to the dead letters, of which the newest are kept.
+func (s *Store) DeadLetterPush(ctx context.Context, e push.EndpointID, a push.Attempt) error {
+	return s.failPush(ctx, e, a, "", 0, false)
+}
+
+func (s *Store) failPush(
+	ctx context.Context, e push.EndpointID, a push.Attempt, tries string, delay time.Duration, asked bool,
+) error {
+	part := s.pushPartition(a.Event.Partition)
+	keys := part.push(e)
+	member, mark := "", ""
+	if a.Retry {
+		member = retryMember(a.Delivery)
+	}
+	if asked {
+		mark = " asked"
+	}
+	return unavailable(pushFailScript.Run(ctx, s.redis,
+		[]string{part.events(), part.meta(), keys.retries, keys.dead, keys.log},
+		keys.group, a.Event.Entry, member, tries, delay.Milliseconds(), mark, deadLetters,
+		a.Event.ID, a.Event.Type, a.Tries+1, cut(a.Reason), logLines, logLine(a)).Err())
+}
+
+// PullRetriesForward makes waiting retries due now, except those whose delay the endpoint asked
+// for.
+func (s *Store) PullRetriesForward(ctx context.Context, e push.EndpointID) (moved int, err error) {
+	return s.pullRetries(ctx, e, "")
+}
+
+// pullRetries makes waiting retries due now; which is all, or empty.
+func (s *Store) pullRetries(ctx context.Context, e push.EndpointID, which string) (moved int, err error) {
+	calls := make([]scriptCall, s.Partitions)
+	for n := range calls {
+		part := s.pushPartition(n)
+		calls[n] = scriptCall{[]string{part.meta(), part.push(e).retries}, []any{which, pullAtOnce, ""}}
+	}
+	for _, result := range s.runScripts(ctx, pushPullScript, calls) {
+		count, failed := result.Int()
+		if moved += count; failed != nil {
+			err = unavailable(failed)
+		}
+	}
+	return moved, err
+}
+
+// DisablePushes stops the deliveries to an endpoint, for all processes, until EnablePushes. It
+// reports whether that was a change.
+func (s *Store) DisablePushes(ctx context.Context, e push.EndpointID, cause push.DisableCause) (bool, error) {
+	return s.switchPushes(ctx, e, string(cause))
+}
+
+// EnablePushes lets an endpoint go on from its position. It reports whether that was a change.
+func (s *Store) EnablePushes(ctx context.Context, e push.EndpointID) (bool, error) {
 	return s.switchPushes(ctx, e, "")
 }
 
-func (s *Store) switchPushes(ctx context.Context, e service.EndpointID, off string) (changed bool, err error) {
-	for n := range s.Partitions {
-		part := s.partitionAt(n)
-		made, err := pushSwitchScript.Run(ctx, s.redis, []string{part.meta(), part.push(e).share}, off).Bool()
+// switchPushes changes partition 0 last: workers follow that one.
+func (s *Store) switchPushes(ctx context.Context, e push.EndpointID, cause string) (changed bool, err error) {
+	for n := s.Partitions - 1; n >= 0; n-- {
+		part := s.pushPartition(n)
+		made, err := pushSwitchScript.Run(ctx, s.redis, []string{part.meta(), part.push(e).share}, cause).Bool()
 		if err != nil {
 			return changed, unavailable(err)
 		}
 		changed = changed || made
 	}
 	return changed, nil
-}
-
-// Replay lets the events of a page be pushed once more to the endpoints, all or those of one type, as retries that are due
-// in the events' own order. It returns how many there are, and the cursor to go on from; done says that this was the last
-// page. An endpoint that has not begun keeps them until it does.
-func (s *Store) Replay(ctx context.Context, endpoints []service.EndpointID, after, kind string) (count int, next string, done bool, err error) {
-	const page = 500
-	events, err := s.LoadEvents(ctx, after, page)
-	if err != nil {
-		return 0, "", false, err
-	}
-	scored := map[partition][]any{}
-	for _, e := range events.Events {
-		if kind != "" && e.Type != kind {
-			continue
-		}
-		count++
-		d := service.Delivery{Event: e}
-		part := s.pushPartition(d)
-		scored[part] = append(scored[part], parsePosition(e.Entry).ms, retry(d, 0))
-	}
-	for part, args := range scored {
-		for _, e := range endpoints {
-			if err := pushAgainScript.Run(ctx, s.redis, []string{part.meta(), part.push(e).retries}, args...).Err(); err != nil {
-				return count, "", false, unavailable(err)
-			}
-		}
-	}
-	return count, events.Next, len(events.Events) < page, nil
 }

@@ -36,8 +36,11 @@
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
 //	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped),
 //	                                  disabled; <e> is a hash of its URL
-//	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> of deliveries that failed, by the Unix millisecond that is due
+//	                                  (disabled: Unix second and cause); in p0 also the circuit
+//	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> <due> of deliveries that failed, by the Unix millisecond that
+//	                                  is due; a claimed one by its entry's millisecond
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
+//	kasse:{pN}:push:<e>:log   list    the last tries: time, status, duration, try, event, type, reason; the newest first
 //	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for
 //	kasse:{p0}:lease:<name>   string  the process that does what only one replica may do; it expires
 //	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
@@ -89,6 +92,9 @@ type Store struct {
 	limiter  *redis_rate.Limiter
 	watch    *watch
 	pointers pointers
+
+	appended appendWatch  // of those who push
+	pushes   pushPipeline // of all endpoints
 
 	rebuilding map[partition]bool // by this process
 }

@@ -86,13 +86,13 @@ func (s *Store) Listen(ctx context.Context) {
 			if !open {
 				return
 			}
-			s.pass(m.Payload)
+			s.pass(m.Channel, m.Payload)
 		}
 	}
 }
 
 // pass wakes the waiters of an order, and of its payments whose view has changed, that a hint names.
-func (s *Store) pass(payload string) {
+func (s *Store) pass(channel, payload string) {
 	order, changed, visible := strings.Cut(payload, " ")
 	s.watch.wake("order " + order)
 	if !visible {
@@ -106,4 +106,5 @@ func (s *Store) pass(payload string) {
 		s.watch.wake("payment " + id)
 	}
 	s.watch.wake(anyPayment)
+	s.appended.hint(channel)
 }

@@ -28,7 +28,11 @@ func commands() []command {
 		{"keygen", "make a service key", keygen},
 		{"events replay", "push past events again", replayEvents},
 		{"events endpoints", "show how far the deliveries to each endpoint are", listEndpoints},
-		{"events enable", "let an endpoint that answered 410 go on", enableEndpoint},
+		{"events enable", "let a disabled endpoint go on", enableEndpoint},
+		{"events disable", "stop the deliveries to an endpoint; its events wait", disableEndpoint},
+		{"events dead", "list the deliveries that were given up", listDead},
+		{"events redrive", "send waiting and dead events to one endpoint now", redrive},
+		{"events log", "show the last deliveries to one endpoint with status and time", printLog},
 		{"healthcheck", "exit 0 when the server on this machine lives", healthcheck},
 		{"version", "show the version, the commit and Go's version", version},
 	}

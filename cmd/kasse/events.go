@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"io"
 	"strings"
 
@@ -45,4 +46,45 @@ func enableEndpoint(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	return withApp(func(a *app.App) error { return a.EnableEndpoint(ctx, flags.Arg(0), out) })
+}
+
+func disableEndpoint(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("events disable", "ID", out)
+	if err := parse(flags, args, 1); err != nil {
+		return err
+	}
+	return withApp(func(a *app.App) error { return a.DisableEndpoint(ctx, flags.Arg(0), out) })
+}
+
+// endpointFlag is the flag that names one of the endpoints.
+func endpointFlag(flags *flag.FlagSet) *string {
+	return flags.String("endpoint", "", "the `id` or name of an endpoint, as kasse events endpoints shows it")
+}
+
+func listDead(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("events dead", "", out)
+	endpoint := endpointFlag(flags)
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	return withApp(func(a *app.App) error { return a.ListDead(ctx, *endpoint, out) })
+}
+
+func redrive(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("events redrive", "", out)
+	endpoint := endpointFlag(flags)
+	id := flags.String("id", "", "only the event with this `id`")
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	return withApp(func(a *app.App) error { return a.Redrive(ctx, *endpoint, *id, out) })
+}
+
+func printLog(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("events log", "", out)
+	endpoint := endpointFlag(flags)
+	if err := parse(flags, args, 0); err != nil {
+		return err
+	}
+	return withApp(func(a *app.App) error { return a.PrintPushLog(ctx, *endpoint, out) })
 }

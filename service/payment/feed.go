@@ -2,21 +2,24 @@ package payment
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
-// FeedEvent is one transition as backends receive it.
+// FeedEvent is one transition of an order as backends receive it, in the feed and by push.
 type FeedEvent struct {
 	ID        string          `json:"id"`
 	Type      string          `json:"type"`
-	CreatedAt time.Time       `json:"created_at"`
+	CreatedAt time.Time       `json:"created_at"` // UTC, whole seconds
 	Restored  bool            `json:"restored"`
-	Data      json.RawMessage `json:"data"`
-	Entry     string          `json:"-"` // id of the stream's entry
-	Trace     string          `json:"-"` // traceparent of its cause, by W3C's Trace Context; empty: it was not traced
+	Data      json.RawMessage `json:"data"` // the status view after the change
+	Entry     string          `json:"-"`    // id of the stream entry
+	Partition int             `json:"-"`    // index of the partition whose stream holds the entry, from 0
+	Trace     string          `json:"-"`    // traceparent of the cause (W3C Trace Context); empty: it was not traced
 }
 
-// FeedPage is a part of the feed. Next is where to go on, also where there was nothing.
+// FeedPage is one page of the feed. Next is the cursor of the page after it, also where Events is
+// empty.
 type FeedPage struct {
 	Events []FeedEvent `json:"events"`
 	Next   string      `json:"next"`
@@ -42,3 +45,17 @@ func (v StoredView) PublicJSON() []byte {
 	}
 	return v.Public
 }
+
+// EventTypes are all types that a FeedEvent can have.
+var EventTypes = []string{
+	"order.pending", "order.action_required", "order.processing", "order.failed", "order.authorized", "order.paid",
+	"order.canceled", "order.partially_refunded", "order.refunded", "order.disputed", "order.charged_back",
+	"order.dispute_won", "order.duplicate_payment", "order.held", "order.refund_failed", "order.reopened",
+	"order.updated",
+	"superseded.pending", "superseded.action_required", "superseded.processing", "superseded.failed",
+	"superseded.authorized", "superseded.paid", "superseded.canceled", "superseded.partially_refunded",
+	"superseded.refunded", "superseded.disputed", "superseded.charged_back",
+}
+
+// KnownEventType reports whether events of this type exist.
+func KnownEventType(name string) bool { return slices.Contains(EventTypes, name) }

@@ -17,11 +17,13 @@ func refuseInside(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// inside are the networks that IANA's registries of special-purpose addresses list as not globally reachable, multicast,
-// and those that carry another address in theirs. Of IPv6 everything outside 2000::/3 is refused besides.
+// inside are the networks that IANA's registries of special-purpose addresses list as not globally
+// reachable, multicast, and those that carry another address in theirs. Of IPv6 everything outside
+// 2000::/3 is refused besides.
 var inside = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+	"192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+	"203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 	"168.63.129.16/32", // Azure's own services, beside 169.254.169.254
 	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
 )

@@ -7,11 +7,11 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
 	"kasse/service/push"
 )
 
-// TestAddressesInside: none of these is ever dialled; the address counts, in whatever form it is written.
+// TestAddressesInside: none of these is ever dialled; the address counts, in whatever form it is
+// written.
 func TestAddressesInside(t *testing.T) {
 	for text := range strings.FieldsSeq(`
 		0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.8.8.8 169.254.169.254 169.254.170.2 172.16.0.1
@@ -25,25 +25,29 @@ func TestAddressesInside(t *testing.T) {
 		}
 	}
 	for text := range strings.FieldsSeq(`
-		1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.0.0.1 128.0.0.1 169.253.0.1 172.15.0.1 172.32.0.1 192.0.1.1
-		192.167.0.1 198.17.0.1 198.20.0.1 223.255.255.255 ::ffff:8.8.8.8 64:ff9b::808:808 2606:4700:4700::1111 2a00:1450::1 2620:fe::fe`) {
+		1.1.1.1 8.8.8.8 9.255.255.255 11.0.0.1 100.63.255.255 100.128.0.1 126.0.0.1 128.0.0.1 169.253.0.1
+		172.15.0.1 172.32.0.1 192.0.1.1 192.167.0.1 198.17.0.1 198.20.0.1 223.255.255.255 ::ffff:8.8.8.8
+		64:ff9b::808:808 2606:4700:4700::1111 2a00:1450::1 2620:fe::fe`) {
 		if !push.Public(netip.MustParseAddr(text)) {
 			t.Errorf("%s is taken for inside", text)
 		}
 	}
 }
 
-// TestInsideIsRefusedAtTheConnection: the name of a URL says nothing; what it leads to is looked at when it is dialled.
+// TestInsideIsRefusedAtTheConnection: the name of a URL says nothing; what it leads to is looked at
+// when it is dialled.
 func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	port := r.URL[strings.LastIndex(r.URL, ":"):]
 	for _, host := range []string{"localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "127.1.2.3"} {
-		e, err := push.New(push.Options{URL: service.Secret("https://" + host + port + "/hunter2"), Secrets: []service.Secret{current}, Now: time.Now})
+		e, err := push.New(push.Options{
+			URL: secretText("https://" + host + port + "/hunter2"), Secrets: []push.Secret{current}, Now: time.Now,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Close)
-		err = e.Push(t.Context(), event)
+		_, err = e.Push(t.Context(), event)
 		if err == nil || !strings.Contains(err.Error(), "EVENT_ALLOW_PRIVATE") {
 			t.Errorf("%s: %v", host, err)
 		}
@@ -54,17 +58,22 @@ func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 }
 
 func TestEndpointsThatAreNone(t *testing.T) {
-	for _, url := range []string{"", "shop.example", "https://", "https:///x", "https:opaque", "https://a.example/#f", "ftp://a.example", "file:///etc/passwd", "http://a.example"} {
-		if _, err := push.New(push.Options{URL: service.Secret(url), Secrets: []service.Secret{current}, Now: time.Now}); err == nil {
+	for _, url := range []string{
+		"", "shop.example", "https://", "https:///x", "https:opaque", "https://a.example/#f", "ftp://a.example",
+		"file:///etc/passwd", "http://a.example",
+	} {
+		if _, err := push.New(push.Options{URL: secretText(url), Secrets: []push.Secret{current}, Now: time.Now}); err == nil {
 			t.Errorf("%s is taken", url)
 		}
 	}
-	for _, secret := range []service.Secret{"", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", current[6:]} {
-		if _, err := push.New(push.Options{URL: "https://a.example", Secrets: []service.Secret{current, secret}, Now: time.Now}); err == nil || strings.Contains(err.Error(), "!!!") {
+	for _, secret := range []secretText{"", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", current[6:]} {
+		secrets := []push.Secret{current, secret}
+		o := push.Options{URL: secretText("https://a.example"), Secrets: secrets, Now: time.Now}
+		if _, err := push.New(o); err == nil || strings.Contains(err.Error(), "!!!") {
 			t.Errorf("a secret that is none: %v", err)
 		}
 	}
-	if _, err := push.New(push.Options{URL: "https://a.example", Now: time.Now}); err == nil {
+	if _, err := push.New(push.Options{URL: secretText("https://a.example"), Now: time.Now}); err == nil {
 		t.Error("no secret is taken")
 	}
 }

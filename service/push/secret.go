@@ -4,12 +4,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
-
-	"kasse/service"
 )
 
-// decodeSecret reads the key that signs; the prefix is "whsec_", the rest standard base64, padded or not.
-func decodeSecret(secret service.Secret) ([]byte, error) {
+// decodeSecret reads the key that signs; the prefix is "whsec_", the rest standard base64, padded
+// or not.
+func decodeSecret(secret Secret) ([]byte, error) {
 	text, prefixed := strings.CutPrefix(secret.Reveal(), "whsec_")
 	if !prefixed {
 		return nil, errors.New("no prefix")

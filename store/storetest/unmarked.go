@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
 	"kasse/service/payment"
+	"kasse/service/push"
 	"kasse/store"
 )
 
@@ -38,18 +38,22 @@ func (connect connector) testUnmarked(t *testing.T) {
 		"a payment to restore": func(ctx context.Context, f fixture) error { return f.WantRestore(ctx, "pi_1", 2) },
 		"how far it caught up": func(ctx context.Context, f fixture) error { return f.SaveCatchUp(ctx, time.Unix(1, 0)) },
 		"the account":          func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
-		"an endpoint":          func(ctx context.Context, f fixture) error { return f.JoinPushes(ctx, shopEndpoint) },
+		"an endpoint":          func(ctx context.Context, f fixture) error { return f.RegisterEndpoint(ctx, shopEndpoint) },
 		"a delayed push": func(ctx context.Context, f fixture) error {
-			return f.DelayPush(ctx, shopEndpoint, service.Delivery{}, 0)
+			return f.RetryPush(ctx, shopEndpoint, push.Attempt{}, 0, false)
 		},
-		"a buried push": func(ctx context.Context, f fixture) error {
-			return f.BuryPush(ctx, shopEndpoint, service.Delivery{}, "")
+		"a dead letter": func(ctx context.Context, f fixture) error {
+			return f.DeadLetterPush(ctx, shopEndpoint, push.Attempt{})
 		},
-		"a switched-off one": func(ctx context.Context, f fixture) error {
-			_, err := f.DisablePushes(ctx, shopEndpoint)
+		"a finished push": func(ctx context.Context, f fixture) error {
+			return f.FinishPushes(ctx, shopEndpoint, []push.Attempt{{Status: 200}})
+		},
+		"an open circuit": func(ctx context.Context, f fixture) error {
+			_, _, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
 			return err
 		},
-		"a read": func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
+		"a switched-off one": func(ctx context.Context, f fixture) error { _, err := f.disable(ctx, shopEndpoint); return err },
+		"a read":             func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
 	}
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {

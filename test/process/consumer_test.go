@@ -104,7 +104,7 @@ func awaitIdle(w *world, settings map[string]string) {
 	w.t.Helper()
 	eventually(w.t, "all deliveries", func() error {
 		list := w.command(settings, "events", "endpoints").stdout.String()
-		if !strings.Contains(list, "enabled; 0 under way, 0 to be tried again, 0 given up") {
+		if !strings.Contains(list, "enabled; 0 under way, 0 to be tried again, 0 given up; 0 not begun") {
 			return errors.New(list)
 		}
 		return nil

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkPush counts events a second to a quick receiver, while another endpoint's hangs. Receiver and relay share the
-// processors; -cpu 1 is one core for both.
+// BenchmarkPush counts events a second to a quick receiver, while another endpoint's hangs.
+// Receiver and relay share the processors; -cpu 1 is one core for both.
 func BenchmarkPush(b *testing.B) {
 	w := newWorld(b)
 	var got atomic.Int64

@@ -1,4 +1,5 @@
-// Package push_test pushes events over real HTTP, from streams in a real redis-server, by several relays at once.
+// Package push_test pushes events over real HTTP, from streams in a real redis-server, by several
+// relays at once.
 package push_test
 
 import (
@@ -28,7 +29,10 @@ import (
 	"kasse/test/internal/town"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	playRole()
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds every wait for something that must happen; it is spent only where it does not.
 const patience = 60 * time.Second
@@ -38,7 +42,7 @@ var (
 	secret  = service.Secret("whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 32)))
 )
 
-// world is a Redis with streams, and whoever pushes from them.
+// world is a Redis with streams, and relays that push from them.
 type world struct {
 	t      testing.TB
 	redis  string
@@ -68,11 +72,12 @@ func (w *world) connect() (redis.UniversalClient, *store.Store) {
 }
 
 // relay pushes to the endpoints as one replica does, until stop is called.
-func (w *world) relay(endpoints ...service.Endpoint) (stop func()) {
+func (w *world) relay(destinations ...push.Destination) (stop func()) {
 	w.t.Helper()
 	_, own := w.connect()
-	r := service.NewRelay(own, endpoints, slog.New(slog.NewTextHandler(w.logs, nil)), nil)
-	if err := r.Join(w.t.Context()); err != nil {
+	log := slog.New(slog.NewTextHandler(w.logs, nil))
+	r := push.NewRelay(own, destinations, push.RelayOptions{Logger: log, Now: time.Now})
+	if err := r.Register(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -84,9 +89,21 @@ func (w *world) relay(endpoints ...service.Endpoint) (stop func()) {
 	return stop
 }
 
-func (w *world) endpoint(url string) *push.Endpoint {
+// relayTo pushes to endpoints at these URLs.
+func (w *world) relayTo(urls []string) (stop func()) {
 	w.t.Helper()
-	e, err := push.New(push.Options{URL: service.Secret(url), Secrets: []service.Secret{secret}, AllowPrivate: true, Now: time.Now})
+	var all []push.Destination
+	for _, url := range urls {
+		all = append(all, w.endpoint(url))
+	}
+	return w.relay(all...)
+}
+
+func (w *world) endpoint(url string, types ...string) *push.Endpoint {
+	w.t.Helper()
+	e, err := push.New(push.Options{
+		URL: service.Secret(url), Secrets: []push.Secret{secret}, Types: types, AllowPrivate: true, Now: time.Now,
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -117,6 +134,16 @@ func (w *world) put(payments, each int) (ids []string) {
 	return ids
 }
 
+// putOne appends one event of the payment with the number.
+func (w *world) putOne(number int) string {
+	w.t.Helper()
+	id, err := town.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return id
+}
+
 // shop is a backend's endpoint that notes what it was pushed, in its order.
 type shop struct {
 	*httptest.Server
@@ -134,9 +161,7 @@ func newShop(t testing.TB, answer func(id string, try int, r *http.Request) int)
 	return s
 }
 
-func always(status int) func(string, int, *http.Request) int {
-	return func(string, int, *http.Request) int { return status }
-}
+func accepting(string, int, *http.Request) int { return http.StatusOK }
 
 // ServeHTTP takes a push.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -201,12 +226,13 @@ func (s *shop) inOrder(t testing.TB) {
 	}
 }
 
-// awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried again and given up.
+// awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried
+// again and given up.
 func (w *world) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
 	eventually(w.t, "the standing of "+e.Name(), func() error {
 		s, err := w.store.LoadPushes(w.t.Context(), e.ID())
-		if err == nil && (s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
+		if err == nil && (s.Waiting != 0 || s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
 			err = fmt.Errorf("it is %+v", s)
 		}
 		return err

@@ -16,6 +16,7 @@ import (
 
 	"kasse/api"
 	"kasse/service"
+	"kasse/service/push"
 	"kasse/service/stripe"
 	"kasse/store"
 )
@@ -28,7 +29,7 @@ type App struct {
 	close    func() error
 	gateway  *stripe.Gateway
 	service  *service.Service
-	relay    *service.Relay
+	relay    *push.Relay
 	issuer   *api.IssuerKeys // of the shop's own order tokens; nil: it makes none
 	public   http.Handler
 	admin    http.Handler
@@ -68,7 +69,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
 		Retention: c.PaymentRetention, AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Logger: log, Observer: a.metrics,
 	})
-	a.relay = service.NewRelay(a.store, a.endpoints(), log, a.metrics)
+	a.relay = push.NewRelay(a.store, a.destinations(), push.RelayOptions{Logger: log, Observer: a.metrics, Now: time.Now})
 	if c.IssuerKeysURL != "" {
 		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})
 	}
@@ -85,9 +86,9 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
-// endpoints are those of the configuration, as the service knows them.
-func (a *App) endpoints() []service.Endpoint {
-	all := make([]service.Endpoint, len(a.Endpoints))
+// destinations are the endpoints of the configuration, as the relay knows them.
+func (a *App) destinations() []push.Destination {
+	all := make([]push.Destination, len(a.Endpoints))
 	for i, e := range a.Endpoints {
 		all[i] = a.tracePushes(e)
 	}
@@ -172,8 +173,8 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		if err := a.assess(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
-		if err := a.relay.Join(ctx); err != nil {
-			a.log.WarnContext(ctx, "endpoints could not begin yet", "error", err) // the relay tries again
+		if err := a.relay.Register(ctx); err != nil {
+			a.log.WarnContext(ctx, "push: could not register the endpoints yet, retrying", "error", err) // the relay tries again
 		}
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")

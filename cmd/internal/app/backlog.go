@@ -47,7 +47,8 @@ var described = []definition{
 	{"kasse_webhook_quarantined", "gauge", nil, "Signed events that are kept because they could not be read."},
 	{"kasse_push_depth", "gauge", []string{"endpoint", "state"}, "Events on their way to an endpoint: pending (first tries), retries, or dead (given up)."},
 	{"kasse_push_age_seconds", "gauge", []string{"endpoint"}, "Age of the oldest event whose first try is under way, or of the retry that is due next, whichever is more; 0 where there is none."},
-	{"kasse_push_disabled", "gauge", []string{"endpoint"}, "1 where an endpoint answered 410 and gets nothing until it is enabled."},
+	{"kasse_push_disabled", "gauge", []string{"endpoint"}, "1 where an endpoint answered 410, or was disabled by hand, and gets nothing until it is enabled."},
+	{"kasse_push_failing_seconds", "gauge", []string{"endpoint"}, "For how long an endpoint's circuit has been open; 0 where it is closed."},
 }
 
 func (m *metrics) watch(a *App) {
@@ -144,11 +145,16 @@ func (b *backlog) ofEndpoints(ctx context.Context) error {
 		if !standing.Oldest.IsZero() {
 			age = max(time.Since(standing.Oldest).Seconds(), 0)
 		}
-		if standing.Disabled {
+		if standing.Disabled != "" {
 			disabled = 1
+		}
+		failing := 0.0
+		if !standing.Failing.IsZero() {
+			failing = max(time.Since(standing.Failing).Seconds(), 0)
 		}
 		b.show("kasse_push_age_seconds", age, name)
 		b.show("kasse_push_disabled", disabled, name)
+		b.show("kasse_push_failing_seconds", failing, name)
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	values := map[string]string{
 		"REDIS_URL": "redis://joe:hunter2@localhost:6379/0", "STRIPE_SECRET_KEY": "sk_test_hunter2", "STRIPE_WEBHOOK_SECRETS": "whsec_hunter2_hunter2_hunter2",
 		"SERVICE_KEYS": "other:" + strings.Repeat("cd", 32) + ":read", "ORDER_TOKEN_SECRETS": "v9:" + secretOf(32),
-		"EVENT_ENDPOINTS": "https://hunter2.shop.example/hooks=whsec_" + secretOf(32),
+		"EVENT_ENDPOINTS": "https://hunter2.shop.example/hooks=whsec_" + secretOf(32) + "|whsec_" + secretOf(33) + "#order.paid+superseded.paid",
 	}
 	for field := range reflect.TypeFor[environment]().Fields() {
 		variable, isFile := strings.CutSuffix(field.Tag.Get("envconfig"), "_FILE")

@@ -210,20 +210,20 @@ func (m *metrics) Exchanged(ctx context.Context, command string, began time.Time
 	exchanged(ctx, command, began, took, failed)
 }
 
-// Pushed counts a try to push an event.
-func (m *metrics) Pushed(endpoint, outcome string, appended time.Time) {
+// PushAttempted counts a try to push an event.
+func (m *metrics) PushAttempted(endpoint, outcome string, appended time.Time) {
 	m.pushes.WithLabelValues(endpoint, outcome).Inc()
 	if outcome == "delivered" {
 		m.pushDelay.WithLabelValues(endpoint).Observe(max(time.Since(appended).Seconds(), 0))
 	}
 }
 
-// Backlog notes how many events nobody has begun to push.
-func (m *metrics) Backlog(endpoint string, waiting int) {
+// PushesWaiting sets how many events no worker has claimed.
+func (m *metrics) PushesWaiting(endpoint string, waiting int) {
 	m.pushWaiting.WithLabelValues(endpoint).Set(float64(waiting))
 }
 
-// Lost counts events that were dropped before they were pushed.
-func (m *metrics) Lost(endpoint string, count int) {
+// PushesLost counts events that were trimmed before they were pushed.
+func (m *metrics) PushesLost(endpoint string, count int) {
 	m.pushLost.WithLabelValues(endpoint).Add(float64(count))
 }

@@ -119,7 +119,7 @@ func TestEndpointLabels(t *testing.T) {
 	said := runAs(t, func(c *Config) { c.Endpoints = endpoints }, nil).scrape()
 	for _, name := range []string{"http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1#2"} {
 		for _, want := range []string{
-			`kasse_push_depth{endpoint="%s",state="dead"} 0`, `kasse_push_age_seconds{endpoint="%s"} 0`, `kasse_push_disabled{endpoint="%s"} 0`,
+			`kasse_push_depth{endpoint="%s",state="dead"} 0`, `kasse_push_age_seconds{endpoint="%s"} 0`, `kasse_push_disabled{endpoint="%s"} 0`, `kasse_push_failing_seconds{endpoint="%s"} 0`,
 			`kasse_push_attempts_total{endpoint="%s",outcome="dead"} 0`, `kasse_push_lost_total{endpoint="%s"} 0`,
 		} {
 			if line := fmt.Sprintf(want, name); !strings.Contains(said, line) {

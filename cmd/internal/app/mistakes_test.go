@@ -43,6 +43,8 @@ var mistaken = map[string][]string{
 		"http://shop.example/hook=whsec_" + secretOf(24), "shop.example/hook=whsec_" + secretOf(24), "https:///hook=whsec_" + secretOf(24), "https://shop.example/#hunter2=whsec_" + secretOf(24),
 		"https://shop.example/hook=whsec_" + secretOf(24) + ",", "https://shop.example/hook=whsec_" + secretOf(24) + "|", "https://shop.example/hook=whsec_" + secretOf(24) + "|hunter2",
 		"https://shop.example/hook=whsec_" + secretOf(24) + ",https://shop.example/hook=whsec_" + secretOf(25), "https://joe:hunter2@:x/=whsec_" + secretOf(24), "=whsec_" + secretOf(24),
+		"https://shop.example/hook=whsec_" + secretOf(24) + "#", "https://shop.example/hook=whsec_" + secretOf(24) + "#order.payed",
+		"https://shop.example/hook=whsec_" + secretOf(24) + "#order.paid+", "https://shop.example/hook=whsec_" + secretOf(24) + "#order.paid|order.refunded",
 	},
 	"EVENT_ALLOW_PRIVATE":  {"yes", "1", "True"},
 	"ORDER_TOKEN_AUDIENCE": {" "},

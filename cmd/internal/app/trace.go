@@ -15,7 +15,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"kasse/service"
+	"kasse/service/payment"
+	"kasse/service/push"
 	"kasse/service/stripe"
 )
 
@@ -129,21 +130,21 @@ func (t *tracing) current(ctx context.Context) string {
 
 // tracedEndpoint makes a span of every push, in the trace that changed the payment.
 type tracedEndpoint struct {
-	service.Endpoint
+	push.Destination
 	*tracing
 }
 
 // Push sends the event once, in the trace of its own span.
-func (e tracedEndpoint) Push(ctx context.Context, event service.FeedEvent) error {
+func (e tracedEndpoint) Push(ctx context.Context, event payment.FeedEvent) (status int, err error) {
 	ctx = e.propagator.Extract(ctx, propagation.MapCarrier{traceparent: event.Trace})
 	ctx, span := e.tracer.Start(ctx, "push "+event.Type, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("server.address", e.Name())))
 	defer span.End()
 	event.Trace = e.current(ctx)
-	err := e.Endpoint.Push(ctx, event)
+	status, err = e.Destination.Push(ctx, event)
 	if err != nil {
 		span.SetStatus(codes.Error, err.Error()) // in our words, without anything of the URL
 	}
-	return err
+	return status, err
 }
 
 // Where nothing is traced, what follows hands everything on as it is.
@@ -162,7 +163,7 @@ func (a *App) traceCalls(next http.RoundTripper) http.RoundTripper {
 	return a.tracing.calls(next)
 }
 
-func (a *App) tracePushes(next service.Endpoint) service.Endpoint {
+func (a *App) tracePushes(next push.Destination) push.Destination {
 	if a.tracing == nil {
 		return next
 	}

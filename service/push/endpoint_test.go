@@ -15,7 +15,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.uber.org/goleak"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/push"
 )
 
@@ -26,11 +26,17 @@ var (
 	previous = secretOf('p')
 )
 
-func secretOf(letter byte) service.Secret {
-	return service.Secret("whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(letter), 32))))
+// secretText is a secret as the configuration has it.
+type secretText string
+
+// Reveal returns the secret.
+func (s secretText) Reveal() string { return string(s) }
+
+func secretOf(letter byte) secretText {
+	return secretText("whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat(string(letter), 32))))
 }
 
-var event = service.FeedEvent{
+var event = payment.FeedEvent{
 	ID: "pi_1.1795435291733", Type: "order.paid", CreatedAt: time.Date(2026, 11, 23, 12, 1, 31, 0, time.UTC),
 	Data: json.RawMessage(`{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}}`),
 }
@@ -59,12 +65,12 @@ func status(code int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 }
 
-func endpoint(t *testing.T, url string, secrets ...service.Secret) *push.Endpoint {
+func endpoint(t *testing.T, url string, secrets ...push.Secret) *push.Endpoint {
 	t.Helper()
 	if len(secrets) == 0 {
-		secrets = []service.Secret{current}
+		secrets = []push.Secret{current}
 	}
-	e, err := push.New(push.Options{URL: service.Secret(url), Secrets: secrets, AllowPrivate: true, Now: time.Now})
+	e, err := push.New(push.Options{URL: secretText(url), Secrets: secrets, AllowPrivate: true, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,14 +78,15 @@ func endpoint(t *testing.T, url string, secrets ...service.Secret) *push.Endpoin
 	return e
 }
 
-// TestSignatures: the standard's own library verifies with either secret, and with no other.
-func TestSignatures(t *testing.T) {
+// TestEverySecretSigns: the standard's own library verifies with either secret, and with no other.
+func TestEverySecretSigns(t *testing.T) {
 	r := receive(t, status(http.StatusNoContent))
-	if err := endpoint(t, r.URL, current, previous).Push(t.Context(), event); err != nil {
-		t.Fatal(err)
+	status, err := endpoint(t, r.URL, current, previous).Push(t.Context(), event)
+	if status != http.StatusNoContent || err != nil {
+		t.Fatal(status, err)
 	}
 	request, body := <-r.requests, <-r.bodies
-	for secret, good := range map[service.Secret]bool{current: true, previous: true, secretOf('x'): false} {
+	for secret, good := range map[secretText]bool{current: true, previous: true, secretOf('x'): false} {
 		verifier, err := standardwebhooks.NewWebhook(secret.Reveal())
 		if err != nil {
 			t.Fatal(err)
@@ -97,31 +104,37 @@ func TestSignatures(t *testing.T) {
 		}
 	}
 	const want = `{"id":"pi_1.1795435291733","type":"order.paid","created_at":"2026-11-23T12:01:31Z","restored":false,` +
-		`"data":{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"\u003cb\u003e"}},"timestamp":"2026-11-23T12:01:31Z","truncated":false}`
+		`"data":{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}},` +
+		`"timestamp":"2026-11-23T12:01:31Z","truncated":false}`
 	if body != want {
 		t.Errorf("the body is %s", body)
 	}
 }
 
-// TestAnswers: any 2xx is success; whatever else is a failure that tells nothing of the URL.
-func TestAnswers(t *testing.T) {
+// TestOnly2xxIsSuccess: any 2xx is success; whatever else is a failure that tells nothing of the
+// URL.
+func TestOnly2xxIsSuccess(t *testing.T) {
 	const hidden = "/hunter2?token=hunter2"
-	for code, good := range map[int]bool{200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false, 410: false, 429: false, 500: false, 503: false} {
+	for code, good := range map[int]bool{
+		200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false, 410: false,
+		429: false, 500: false, 503: false,
+	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Location", "/elsewhere")
 			w.Header().Set("Retry-After", "120")
 			w.WriteHeader(code)
 		})
 		e := endpoint(t, r.URL+hidden)
-		err := e.Push(t.Context(), event)
-		if len(r.requests) != 1 {
-			t.Errorf("%d: %d requests", code, len(r.requests))
+		status, err := e.Push(t.Context(), event)
+		if len(r.requests) != 1 || status != code {
+			t.Errorf("%d: %d requests, status %d", code, len(r.requests), status)
 		}
-		var f *service.PushFailure
+		var f *push.Failure
 		if good && err != nil || !good && !errors.As(err, &f) {
 			t.Errorf("%d: %v", code, err)
 		}
-		if f != nil && (f.Gone != (code == http.StatusGone) || f.RetryAfter != 2*time.Minute || strings.Contains(f.Error(), "hunter2")) {
+		if f != nil && (f.Gone != (code == http.StatusGone) || f.RetryAfter != 2*time.Minute ||
+			strings.Contains(f.Error(), "hunter2")) {
 			t.Errorf("%d: %+v", code, f)
 		}
 		if strings.Contains(e.Name(), "hunter2") || strings.Contains(string(e.ID()), "hunter2") {
@@ -130,31 +143,42 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestNames: endpoints of one host are told apart, the first of each keeps its name, and none shows a path.
-func TestNames(t *testing.T) {
+// TestEndpointNames: endpoints of one host have different names, the first of each keeps its name, and
+// none shows a path.
+func TestEndpointNames(t *testing.T) {
 	var all []*push.Endpoint
-	for _, url := range []string{"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example", "https://a.example?4"} {
+	for _, url := range []string{
+		"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example", "https://a.example?4",
+	} {
 		all = append(all, endpoint(t, url))
 	}
 	push.Number(all)
-	for i, want := range []string{"https://a.example", "https://b.example", "https://a.example#2", "http://a.example", "https://a.example#3"} {
+	for i, want := range []string{
+		"https://a.example", "https://b.example", "https://a.example#2", "http://a.example", "https://a.example#3",
+	} {
 		if all[i].Name() != want {
 			t.Errorf("the name is %s, want %s", all[i].Name(), want)
 		}
 	}
 }
 
+// TestRetryAfter: seconds and dates are read, up to 24 hours however large they are.
 func TestRetryAfter(t *testing.T) {
 	for value, want := range map[string]time.Duration{
-		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0, "99999999999999999999": 0,
-		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat): time.Hour, time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat): 0,
+		"": 0, "0": 0, "-1": 0, "7": 7 * time.Second, "soon": 0,
+		"99999999999999999999": 24 * time.Hour, "2147483648": 24 * time.Hour, "86401": 24 * time.Hour,
+		"86399": 86399 * time.Second,
+		time.Now().Add(48 * time.Hour).UTC().Format(http.TimeFormat): 24 * time.Hour,
+		time.Now().Add(time.Hour).UTC().Format(http.TimeFormat):      time.Hour,
+		time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat):     0,
 	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", value)
 			w.WriteHeader(http.StatusServiceUnavailable)
 		})
-		var f *service.PushFailure
-		if err := endpoint(t, r.URL).Push(t.Context(), event); !errors.As(err, &f) || f.RetryAfter > want || f.RetryAfter < want-2*time.Minute {
+		var f *push.Failure
+		_, err := endpoint(t, r.URL).Push(t.Context(), event)
+		if !errors.As(err, &f) || f.RetryAfter > want || f.RetryAfter < want-2*time.Minute {
 			t.Errorf("%q: %+v", value, f)
 		}
 	}
@@ -178,7 +202,7 @@ func TestHangingReceivers(t *testing.T) {
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		r := receive(t, answer)
-		if err := endpoint(t, r.URL+"/hunter2").Push(ctx, event); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := endpoint(t, r.URL+"/hunter2").Push(ctx, event); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()
@@ -191,7 +215,7 @@ func TestHangingReceivers(t *testing.T) {
 			}
 		}
 	})
-	if err := endpoint(t, endless.URL).Push(t.Context(), event); err != nil {
+	if _, err := endpoint(t, endless.URL).Push(t.Context(), event); err != nil {
 		t.Errorf("its status was 200: %v", err)
 	}
 }
@@ -204,14 +228,15 @@ func TestLargeBodies(t *testing.T) {
 	for i := range 20 {
 		metadata[strings.Repeat("k", 38)+string(rune('a'+i))] = strings.Repeat("ü<", 250)
 	}
-	shown := service.View{}
-	shown.Payment, shown.Order, shown.Metadata = "pi_1", "shop-1", metadata
-	view, err := json.Marshal(shown)
+	view, err := json.Marshal(map[string]any{
+		"payment_intent": "pi_1", "order_id": "shop-1", "metadata": metadata, "receipt_url": `"metadata":{}`,
+		"amount": 999_999_999_999,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	large.Data = view
-	if err := endpoint(t, r.URL).Push(t.Context(), large); err != nil {
+	if _, err := endpoint(t, r.URL).Push(t.Context(), large); err != nil {
 		t.Fatal(err)
 	}
 	body := <-r.bodies
@@ -220,22 +245,28 @@ func TestLargeBodies(t *testing.T) {
 		Data      struct {
 			Order    string            `json:"order_id"`
 			Metadata map[string]string `json:"metadata"`
+			Receipt  string            `json:"receipt_url"`
+			Amount   int64             `json:"amount"`
 		}
 	}
-	if err := json.Unmarshal([]byte(body), &got); err != nil || !got.Truncated || got.Data.Order != "shop-1" || len(got.Data.Metadata) != 0 || len(body) >= 20<<10 {
+	if err := json.Unmarshal([]byte(body), &got); err != nil || !got.Truncated || got.Data.Order != "shop-1" ||
+		got.Data.Receipt != `"metadata":{}` || got.Data.Amount != 999_999_999_999 ||
+		len(got.Data.Metadata) != 0 || len(body) >= 20<<10 {
 		t.Errorf("%d bytes, %v, %+v", len(body), err, got)
 	}
 }
 
-// TestUnreachable: what cannot be reached is a failure that tells nothing of the URL; the environment's proxy is not asked.
+// TestUnreachable: what cannot be reached is a failure that tells nothing of the URL; the
+// environment's proxy is not asked.
 func TestUnreachable(t *testing.T) {
 	proxy := receive(t, status(http.StatusOK))
 	t.Setenv("HTTP_PROXY", proxy.URL)
 	t.Setenv("HTTPS_PROXY", proxy.URL)
 	closed := receive(t, status(http.StatusOK))
 	closed.Close()
-	for _, url := range []string{closed.URL, "http://nothing.invalid", strings.Replace(receive(t, status(http.StatusOK)).URL, "http:", "https:", 1)} {
-		err := endpoint(t, url+"/hunter2?hunter2").Push(t.Context(), event)
+	plain := strings.Replace(receive(t, status(http.StatusOK)).URL, "http:", "https:", 1)
+	for _, url := range []string{closed.URL, "http://nothing.invalid", plain} {
+		_, err := endpoint(t, url+"/hunter2?hunter2").Push(t.Context(), event)
 		if err == nil || strings.Contains(err.Error(), "hunter2") || len(proxy.requests) > 0 {
 			t.Errorf("%s: %v", url, err)
 		}

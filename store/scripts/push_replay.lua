@@ -1,4 +1,4 @@
--- Lets entries be pushed once more, as retries that are due.
+-- Adds deliveries of past events, as retries that are due now.
 -- KEYS[1] meta  KEYS[2] retries
 -- ARGV    scores and members, taking turns
 -- Returns 1, or the error NOMETA.

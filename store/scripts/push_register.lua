@@ -1,7 +1,7 @@
--- Lets an endpoint's share of a partition begin, from now, unless it has begun.
+-- Registers an endpoint in a partition, at the end of the stream, unless it is registered.
 -- KEYS[1] events  KEYS[2] meta  KEYS[3] push
 -- ARGV[1] group
--- Returns 1, 0 if it has begun before, or the error NOMETA.
+-- Returns 1, 0 if it was registered before, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

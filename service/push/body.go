@@ -1,0 +1,94 @@
+package push
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// encode returns the body of a push: the event as the feed shows it, with the member timestamp of
+// Standard Webhooks and the member truncated. Where it has maxBody bytes or more, the shop's
+// metadata is left out of data.
+func encode(event payment.FeedEvent) ([]byte, error) {
+	if !json.Valid(event.Data) {
+		return nil, errors.New("the view of an event is not JSON")
+	}
+	body, err := appendBody(event, false)
+	if err != nil || len(body) < maxBody {
+		return body, err
+	}
+	if event.Data, err = withoutMetadata(event.Data); err != nil {
+		return nil, err
+	}
+	return appendBody(event, true)
+}
+
+func appendBody(event payment.FeedEvent, truncated bool) ([]byte, error) {
+	id, err := json.Marshal(event.ID)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := json.Marshal(event.Type)
+	if err != nil {
+		return nil, err
+	}
+	at := event.CreatedAt.AppendFormat(nil, time.RFC3339)
+	body := make([]byte, 0, len(event.Data)+len(id)+len(kind)+2*len(at)+128)
+	body = append(append(body, `{"id":`...), id...)
+	body = append(append(body, `,"type":`...), kind...)
+	body = append(append(body, `,"created_at":"`...), at...)
+	body = append(append(body, `","restored":`...), boolean(event.Restored)...)
+	body = append(append(body, `,"data":`...), event.Data...)
+	body = append(append(body, `,"timestamp":"`...), at...)
+	body = append(append(body, `","truncated":`...), boolean(truncated)...)
+	return append(body, '}'), nil
+}
+
+func boolean(value bool) string {
+	if value {
+		return "true"
+	}
+	return "false"
+}
+
+// withoutMetadata returns the view with an empty object as its member metadata.
+func withoutMetadata(view []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(view))
+	if opening, err := decoder.Token(); err != nil || opening != json.Delim('{') {
+		return nil, errors.Join(errors.New("the view of an event is not an object"), err)
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		if name == "metadata" {
+			end := int(decoder.InputOffset())
+			return bytes.Join([][]byte{view[:end-len(value)], []byte("{}"), view[end:]}, nil), nil
+		}
+	}
+	return view, nil
+}
+
+// orderOf returns the order of an event, whose deliveries stay in order: the member order_id of its
+// view. Order ids need no escapes in JSON, and only payment_intent, which cannot hold the member's
+// name, stands before it. A view without the member gives the part of the event's id before the
+// version.
+func orderOf(event payment.FeedEvent) string {
+	const member = `"order_id":"`
+	if _, rest, found := bytes.Cut(event.Data, []byte(member)); found {
+		if value, _, closed := bytes.Cut(rest, []byte{'"'}); closed {
+			return string(value)
+		}
+	}
+	id, _, _ := strings.Cut(event.ID, ".")
+	return id
+}

@@ -1,0 +1,84 @@
+package push
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// Destination is an endpoint as the relay sees it. *Endpoint is the one that uses HTTP.
+type Destination interface {
+	ID() EndpointID
+	// Name is for logs and metrics: scheme and host, nothing else of the URL.
+	Name() string
+	// Wants reports whether events of this type are to be delivered; others count as delivered.
+	Wants(eventType string) bool
+	// Push sends the event once and returns the HTTP status, 0 without a response. Its error is a
+	// *Failure.
+	Push(ctx context.Context, e payment.FeedEvent) (status int, err error)
+}
+
+// Failure is why an endpoint did not accept an event.
+type Failure struct {
+	Reason     string        // in our words; holds nothing of the URL
+	Gone       bool          // the endpoint wants no more events
+	RetryAfter time.Duration // that the endpoint asks for, at most maxRetryAfter; 0: none
+}
+
+// Error returns the reason.
+func (f *Failure) Error() string { return f.Reason }
+
+// Observer counts what happens to deliveries. Endpoints are named by Name.
+type Observer interface {
+	// PushAttempted is called after each try. The outcome is delivered, failed, dead (given up) or
+	// gone (410). Appended is when the event was appended to its stream.
+	PushAttempted(endpoint, outcome string, appended time.Time)
+	// PushesWaiting is called with the number of events that no worker has claimed.
+	PushesWaiting(endpoint string, count int)
+	// PushesLost is called with the number of events that were trimmed before they were delivered.
+	PushesLost(endpoint string, count int)
+}
+
+// RelayOptions are what a relay needs.
+type RelayOptions struct {
+	Logger   *slog.Logger
+	Observer Observer         // may be nil
+	Now      func() time.Time // the process's clock
+}
+
+// Relay delivers events to the endpoints. Endpoints share nothing but Redis: one that hangs slows
+// no other.
+type Relay struct {
+	outbox       Outbox
+	destinations []Destination
+	log          *slog.Logger
+	observer     Observer
+	now          func() time.Time
+}
+
+// NewRelay returns a relay.
+func NewRelay(outbox Outbox, destinations []Destination, o RelayOptions) *Relay {
+	return &Relay{outbox: outbox, destinations: destinations, log: o.Logger, observer: o.Observer, now: o.Now}
+}
+
+// Register makes the endpoints known: new ones get the events from now on.
+func (r *Relay) Register(ctx context.Context) error {
+	for _, d := range r.destinations {
+		if err := r.outbox.RegisterEndpoint(ctx, d.ID()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Run delivers until the context ends. Requests under way get a few seconds more.
+func (r *Relay) Run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, d := range r.destinations {
+		all.Go(func() { newEndpointWorker(r, d).run(ctx) })
+	}
+	all.Wait()
+}

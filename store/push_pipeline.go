@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// scriptCall is one call of a script, for runScripts.
+type scriptCall struct {
+	keys []string
+	args []any
+}
+
+// runScripts calls a script several times in one pipeline. Each call has its own result and error.
+func (s *Store) runScripts(ctx context.Context, script *redis.Script, calls []scriptCall) []*redis.Cmd {
+	results := make([]*redis.Cmd, len(calls))
+	_, _ = s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for i, c := range calls {
+			results[i] = pipe.EvalSha(ctx, script.Hash(), c.keys, c.args...)
+		}
+		return nil
+	}) // each result has its own error
+	for i, c := range calls {
+		if redis.HasErrorPrefix(results[i].Err(), replyNoScript) {
+			results[i] = script.Eval(ctx, s.redis, c.keys, c.args...)
+		}
+	}
+	return results
+}
+
+const (
+	groupPause    = 2 * time.Millisecond   // in which calls gather
+	groupsAtOnce  = 2                      // pipelines under way: a server that hangs holds up those of one
+	groupMaxCalls = 1_000                  // in one pipeline
+	senderIdle    = 200 * time.Millisecond // after which a goroutine without calls ends
+)
+
+// pushPipeline gathers the script calls of all endpoints of a moment in one pipeline. At a low rate
+// that saves most of the cost of a claim: an event reaches the workers of all endpoints at the same
+// time.
+type pushPipeline struct {
+	mu      sync.Mutex
+	running int             // goroutines
+	idle    []chan struct{} // of those without calls; the last one gets the next
+	waiting []*callGroup
+}
+
+// callGroup is the calls of one caller.
+type callGroup struct {
+	script  *redis.Script
+	calls   []scriptCall
+	results []*redis.Cmd
+	done    chan struct{}
+}
+
+// run calls a script several times. Each call has its own result and error. It ends with the
+// context, whatever becomes of the calls then.
+func (p *pushPipeline) run(
+	ctx context.Context, client redis.UniversalClient, script *redis.Script, calls []scriptCall,
+) []*redis.Cmd {
+	g := &callGroup{script: script, calls: calls, done: make(chan struct{})}
+	p.mu.Lock()
+	p.waiting = append(p.waiting, g)
+	if len(p.waiting) == 1 {
+		p.startSender(context.WithoutCancel(ctx), client)
+	}
+	p.mu.Unlock()
+	select {
+	case <-g.done:
+		return g.results
+	case <-ctx.Done():
+		failed := make([]*redis.Cmd, len(calls))
+		for i := range failed {
+			failed[i] = redis.NewCmd(ctx)
+			failed[i].SetErr(ctx.Err())
+		}
+		return failed
+	}
+}
+
+// startSender lets a goroutine send what waits: an idle one, whose stack has grown, or a new one.
+// The lock is held.
+func (p *pushPipeline) startSender(ctx context.Context, client redis.UniversalClient) {
+	if last := len(p.idle) - 1; last >= 0 {
+		p.idle[last] <- struct{}{}
+		p.idle = p.idle[:last]
+		return
+	}
+	if p.running < groupsAtOnce {
+		p.running++
+		go p.sendAll(ctx, client)
+	}
+}
+
+// sendAll sends what waits, until nothing has for a while.
+func (p *pushPipeline) sendAll(ctx context.Context, client redis.UniversalClient) {
+	wake := make(chan struct{}, 1)
+	timer := time.NewTimer(senderIdle)
+	defer timer.Stop()
+	for {
+		pause(ctx, groupPause)
+		for groups := p.take(wake); len(groups) > 0; groups = p.take(wake) {
+			send(ctx, client, groups)
+		}
+		timer.Reset(senderIdle)
+		select {
+		case <-wake:
+		case <-timer.C:
+			if p.leave(wake) {
+				return
+			}
+			<-wake
+		}
+	}
+}
+
+// leave ends an idle goroutine, unless it has been given calls.
+func (p *pushPipeline) leave(wake chan struct{}) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at := slices.Index(p.idle, wake)
+	if at >= 0 {
+		p.idle = slices.Delete(p.idle, at, at+1)
+		p.running--
+	}
+	return at >= 0
+}
+
+// take returns the groups of the next pipeline. Where there are none the goroutine is idle, and
+// wake gets a value when there are.
+func (p *pushPipeline) take(wake chan struct{}) (groups []*callGroup) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	count := 0
+	for len(p.waiting) > 0 && (count == 0 || count+len(p.waiting[0].calls) <= groupMaxCalls) {
+		count += len(p.waiting[0].calls)
+		groups = append(groups, p.waiting[0])
+		p.waiting = p.waiting[1:]
+	}
+	if len(groups) == 0 {
+		p.idle = append(p.idle, wake)
+	}
+	return groups
+}
+
+func send(ctx context.Context, client redis.UniversalClient, groups []*callGroup) {
+	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
+	defer cancel()
+	_, _ = client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, g := range groups {
+			g.results = make([]*redis.Cmd, len(g.calls))
+			for i, c := range g.calls {
+				g.results[i] = pipe.EvalSha(ctx, g.script.Hash(), c.keys, c.args...)
+			}
+		}
+		return nil
+	}) // each result has its own error
+	for _, g := range groups {
+		for i, c := range g.calls {
+			if redis.HasErrorPrefix(g.results[i].Err(), replyNoScript) {
+				g.results[i] = g.script.Eval(ctx, client, c.keys, c.args...)
+			}
+		}
+		close(g.done)
+	}
+}

@@ -1,0 +1,39 @@
+-- Changes the circuit of an endpoint: failing (Unix milliseconds since when it is open; absent: closed), pause
+-- (milliseconds), probe (Unix milliseconds at which the next probe is due).
+-- KEYS[1] meta  KEYS[2] push
+-- ARGV[1] open, close, take, delay, or now: the next probe is due
+-- open, delay: ARGV[2] least pause  ARGV[3] greatest pause  ARGV[4] milliseconds before which no probe is due
+-- take: ARGV[2] milliseconds for which the probe is the caller's
+-- Returns {1 where that was a change, else 0, milliseconds until the next probe}, or the error NOMETA.
+if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local circuit = redis.call('HMGET', KEYS[2], 'failing', 'pause', 'probe')
+if ARGV[1] == 'close' then
+  return {redis.call('HDEL', KEYS[2], 'failing', 'pause', 'probe') > 0 and 1 or 0, 0}
+end
+if ARGV[1] == 'now' then
+  if circuit[1] then
+    redis.call('HSET', KEYS[2], 'probe', ms)
+  end
+  return {circuit[1] and 1 or 0, 0}
+end
+if ARGV[1] == 'take' then
+  if not circuit[1] or tonumber(circuit[3]) > ms then
+    return {0, circuit[1] and circuit[3] - ms or 0}
+  end
+  redis.call('HSET', KEYS[2], 'probe', ms + ARGV[2])
+  return {1, tonumber(ARGV[2])}
+end
+if (ARGV[1] == 'open') == (circuit[1] ~= false) then
+  return {0, circuit[1] and math.max(circuit[3] - ms, 0) or 0}
+end
+local pause = tonumber(ARGV[2])
+if ARGV[1] == 'delay' then
+  pause = math.min(math.floor(circuit[2] * 3 / 2), tonumber(ARGV[3]))
+end
+local next = math.max(pause, tonumber(ARGV[4]))
+redis.call('HSET', KEYS[2], 'failing', circuit[1] or ms, 'pause', pause, 'probe', ms + next)
+return {1, next}

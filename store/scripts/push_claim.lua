@@ -1,0 +1,162 @@
+-- Claims deliveries of one partition to one endpoint. A partition with claimed deliveries belongs to one owner until its
+-- lease ends, so that the deliveries of an order stay in order.
+-- KEYS[1] events  KEYS[2] meta  KEYS[3] push  KEYS[4] retries
+-- ARGV[1] group  ARGV[2] owner  ARGV[3] lease in milliseconds
+-- ARGV[4] first deliveries that the owner holds  ARGV[5] how many more to claim at most
+-- ARGV[6] retries that the owner holds  ARGV[7] how many more to claim at most
+-- ARGV[8] number of a probe, which claims exactly one delivery, due or not; '0' no probe
+-- Returns {Unix milliseconds, standing, rest of another owner's lease in milliseconds, how many were trimmed before they
+-- were delivered, first deliveries, retries as {member, entry}, entries not claimed, retries not claimed, milliseconds
+-- until the next retry is due or -1, circuit open, milliseconds until the next probe}.
+-- Standing is owned, idle, elsewhere (another's) or disabled. Or the error NOMETA, or NOGROUP: register the endpoint.
+--
+-- A claimed retry has the score of its entry's millisecond - 1e13, which is negative; the others have the Unix
+-- millisecond that is due.
+local meta = redis.call('HMGET', KEYS[2], 'schema', 'dropped')
+if not meta[1] then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+local push = redis.call('HMGET', KEYS[3], 'owner', 'until', 'passed', 'disabled', 'failing', 'probe')
+if not push[3] then
+  return redis.error_reply('NOGROUP the endpoint is not registered here')
+end
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local last = redis.call('XLEN', KEYS[1]) + (meta[2] or 0)
+local passed = tonumber(push[3])
+local lost, first, retries = 0, {}, {}
+local all = redis.call('ZCARD', KEYS[4])
+local mine = push[1] == ARGV[2]
+local claimed = 0 -- retries
+
+local function reply(standing, rest)
+  local waiting, due = 0, -1
+  if all > 0 then
+    waiting = redis.call('ZCOUNT', KEYS[4], 0, '+inf')
+    local next = redis.call('ZRANGEBYSCORE', KEYS[4], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    due = next and math.max(math.floor(next) - ms, 0) or -1
+  end
+  return {ms, standing, rest, lost, first, retries, math.max(last - passed, 0), waiting, due,
+    push[5] and 1 or 0, push[6] and math.max(push[6] - ms, 0) or 0}
+end
+
+if push[4] then
+  return reply('disabled', 0)
+end
+if push[1] and not mine and tonumber(push[2]) > ms then
+  return reply('elsewhere', push[2] - ms)
+end
+
+-- Gives a retry out; one whose entry was trimmed is counted instead.
+local function give(member)
+  local id = string.match(member, '^%S+')
+  local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
+  if entry then
+    redis.call('ZADD', KEYS[4], string.match(id, '^%d+') - 1e13, member)
+    table.insert(retries, {member, entry})
+  else
+    redis.call('ZREM', KEYS[4], member)
+    lost = lost + 1
+  end
+end
+
+local function read(from, count)
+  local reply = redis.call('XREADGROUP', 'GROUP', ARGV[1], 'relay', 'COUNT', count, 'STREAMS', KEYS[1], from)
+  return reply and reply[1] and reply[1][2] or {}
+end
+
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1])[1]
+local function readPending(count)
+  for _, entry in ipairs(read('0', count)) do
+    if entry[2] then
+      table.insert(first, entry)
+    else
+      redis.call('XACK', KEYS[1], ARGV[1], entry[1])
+      pending = pending - 1
+      lost = lost + 1
+    end
+  end
+end
+
+local function readFresh(count)
+  local dropped = tonumber(meta[2] or 0)
+  if dropped > passed then
+    lost = lost + dropped - passed
+    passed = dropped
+  end
+  local fresh = read('>', count)
+  for _, entry in ipairs(fresh) do
+    table.insert(first, entry)
+  end
+  pending = pending + #fresh
+  passed = passed + #fresh
+  if #fresh < count then
+    passed = last
+  end
+end
+
+if all > 0 then
+  claimed = redis.call('ZCOUNT', KEYS[4], '-inf', '(0')
+end
+local room = tonumber(ARGV[7])
+-- Claimed beyond what the owner holds: an owner before it died with them, or a reply was lost, or they were held back.
+if claimed > 0 and room > 0 and (not mine or claimed > tonumber(ARGV[6])) then
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(0', 'LIMIT', 0, 1000)) do
+    give(member)
+  end
+end
+if all > claimed and room > 0 then
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], 0, ms, 'LIMIT', 0, room)) do
+    give(member)
+  end
+end
+room = tonumber(ARGV[5])
+if room > 0 then
+  if pending > 0 and (not mine or pending > tonumber(ARGV[4])) then
+    readPending(1000)
+  end
+  readFresh(room) -- also where the counters say that nothing waits: somebody may have trimmed the stream by hand
+end
+
+local probe = tonumber(ARGV[8])
+if probe > 0 then
+  if claimed > 0 then -- held back by an owner: they wait again
+    for _, member in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(0', 'LIMIT', 0, 1000)) do
+      redis.call('ZADD', KEYS[4], string.match(member, '^%S+ %S+ (%d+)') or 0, member)
+    end
+  end
+  -- Probes take an event that was not tried yet and a retry in turn, and another retry each time: one that always fails
+  -- must not keep the circuit open. A retry whose delay the endpoint asked for is left alone until it is due.
+  local untried = pending > 0 or last > passed
+  if all > 0 and (not untried or probe % 2 == 1) then
+    local from = math.floor(probe / 2) % all
+    for _, start in ipairs({from, 0}) do
+      for _, member in ipairs(redis.call('ZRANGE', KEYS[4], start, start + 99)) do
+        local due, asked = string.match(member, '^%S+ %S+ (%d+)( ?)')
+        if #retries == 0 and (asked ~= ' ' or tonumber(due) <= ms) then
+          give(member)
+        end
+      end
+    end
+  end
+  if #retries == 0 then
+    if pending > 0 then
+      readPending(1)
+    end
+    if #first == 0 then
+      readFresh(1)
+    end
+  end
+end
+
+if passed ~= tonumber(push[3]) then
+  redis.call('HSET', KEYS[3], 'passed', passed)
+end
+if pending > 0 or #retries > 0 or claimed > 0 and redis.call('ZCOUNT', KEYS[4], '-inf', '(0') > 0 then
+  redis.call('HSET', KEYS[3], 'owner', ARGV[2], 'until', ms + ARGV[3])
+  return reply('owned', 0)
+end
+if push[1] then
+  redis.call('HDEL', KEYS[3], 'owner', 'until')
+end
+return reply('idle', 0)

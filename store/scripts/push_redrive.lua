@@ -1,0 +1,19 @@
+-- Moves dead letters back to the retries, due now and with no finished try.
+-- KEYS[1] events  KEYS[2] meta  KEYS[3] retries  KEYS[4] dead
+-- ARGV    id of a dead letter, stream id of its event, taking turns
+-- Returns {how many moved, how many have no event any more}, or the error NOMETA.
+if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
+  return redis.error_reply('NOMETA this partition is not initialised')
+end
+local moved, gone = 0, 0
+for i = 1, #ARGV, 2 do
+  local letter, id = ARGV[i], ARGV[i + 1]
+  if #redis.call('XRANGE', KEYS[1], id, id) == 0 then
+    gone = gone + 1
+  elseif redis.call('XDEL', KEYS[4], letter) == 1 then
+    local at = string.match(id, '^%d+')
+    redis.call('ZADD', KEYS[3], at, id .. ' 0 ' .. at)
+    moved = moved + 1
+  end
+end
+return {moved, gone}

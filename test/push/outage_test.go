@@ -1,0 +1,164 @@
+package push_test
+
+import (
+	"flag"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+var outage = flag.Duration("outage", 2*time.Second, "how long the endpoint of TestOutage fails")
+
+// acceptance notes what an endpoint accepted, in its order, and how many requests it refused.
+type acceptance struct {
+	mu      sync.Mutex
+	ids     []string
+	refused int
+	at      time.Time // of the last one
+}
+
+func (a *acceptance) accept(id string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ids, a.at = append(a.ids, id), time.Now()
+}
+
+// inversions counts the events of an order that were accepted after a newer one.
+func (a *acceptance) inversions() (count int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	newest := map[string]string{}
+	for _, id := range a.ids {
+		order, version, _ := strings.Cut(id, ".")
+		if version < newest[order] {
+			count++
+		} else {
+			newest[order] = version
+		}
+	}
+	return count
+}
+
+// failing is an endpoint that answers 500 while down.
+func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
+	t.Helper()
+	a := &acceptance{}
+	return newShop(t, func(id string, _ int, _ *http.Request) int {
+		if down.Load() {
+			a.mu.Lock()
+			a.refused++
+			a.mu.Unlock()
+			return http.StatusInternalServerError
+		}
+		a.accept(id)
+		return http.StatusOK
+	}), a
+}
+
+// An endpoint fails for a while as events go on. Few requests reach it then; when it succeeds again
+// all events are delivered, whatever time their retries have, in order, and the log has one line
+// for each change.
+func TestOutage(t *testing.T) {
+	w := newWorld(t)
+	var down atomic.Bool
+	s, accepted := failing(t, &down)
+	e := w.endpoint(s.URL)
+	w.relay(e)
+	w.relay(e)
+	down.Store(true)
+	const rate, orders = 50, 20
+	var ids []string
+	began := time.Now()
+	back := time.Time{}
+	for n := range int((*outage + 2*time.Second).Seconds() * rate) {
+		ids = append(ids, w.putOne(n%orders))
+		if back.IsZero() && time.Since(began) > *outage {
+			w.postpone(time.Hour) // no retry's time comes in this test
+			back = time.Now()
+			down.Store(false)
+		}
+		time.Sleep(time.Until(began.Add(time.Duration(n+1) * time.Second / rate)))
+	}
+	w.awaitStanding(e, 0, 0)
+	s.awaitAll(t, ids)
+	if n := accepted.inversions(); n > 1 {
+		t.Errorf("%d events were accepted after a newer one of their order; one may be, as a probe", n)
+	}
+	s.inOrder(t)
+	if accepted.refused > 10+2*48+20 {
+		t.Errorf("%d requests were made to an endpoint that fails", accepted.refused)
+	}
+	log := w.logs.String()
+	for text, want := range map[string]int{"push: circuit open": 1, "push: circuit closed": 1} {
+		if got := strings.Count(log, text); got != want {
+			t.Errorf("%q is in the log %d times, want %d", text, got, want)
+		}
+	}
+	t.Logf("%d events, down for %s: %d refused, %d log lines, all accepted %s after the return",
+		len(ids), *outage, accepted.refused, strings.Count(log, "\n"), accepted.at.Sub(back))
+}
+
+// postpone lets no waiting retry be due before the time has passed.
+func (w *world) postpone(by time.Duration) {
+	w.t.Helper()
+	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
+		for _, z := range w.client.ZRangeWithScores(w.t.Context(), key, 0, -1).Val() {
+			if z.Score > 0 {
+				w.client.ZAddXX(w.t.Context(), key, redis.Z{Member: z.Member, Score: float64(time.Now().Add(by).UnixMilli())})
+			}
+		}
+	}
+}
+
+// One event that is always refused keeps no other from being delivered, and does not keep the
+// circuit open.
+func TestRefusedEventHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t)
+	var down atomic.Bool
+	down.Store(true)
+	s := newShop(t, func(id string, _ int, _ *http.Request) int {
+		if down.Load() || strings.HasPrefix(id, "pi_0.") {
+			return http.StatusInternalServerError
+		}
+		return http.StatusOK
+	})
+	e := w.endpoint(s.URL)
+	w.relay(e)
+	ids := w.put(12, 1)
+	eventually(t, "an open circuit", func() error {
+		standing, err := w.store.LoadPushes(t.Context(), e.ID())
+		if err == nil && standing.Failing.IsZero() {
+			err = errNotYet
+		}
+		return err
+	})
+	w.postpone(time.Hour)
+	down.Store(false)
+	ids = append(ids, w.put(12, 1)...)
+	s.awaitAll(t, ids)
+	w.awaitStanding(e, 2, 0) // both of pi_0
+	standing, err := w.store.LoadPushes(t.Context(), e.ID())
+	if err != nil || !standing.Failing.IsZero() {
+		t.Errorf("%+v, %v", standing, err)
+	}
+}
+
+// The events of an endpoint that names its types are those alone; the others count as delivered.
+func TestEndpointTypes(t *testing.T) {
+	w := newWorld(t)
+	s, other := newShop(t, accepting), newShop(t, accepting)
+	wanting, refusing := w.endpoint(s.URL, "order.paid", "order.updated"), w.endpoint(other.URL, "order.paid")
+	w.relay(wanting, refusing)
+	ids := w.put(20, 5)
+	s.awaitAll(t, ids)
+	w.awaitStanding(wanting, 0, 0)
+	w.awaitStanding(refusing, 0, 0)
+	if other.count() != 0 {
+		t.Errorf("%d events of other types came", other.count())
+	}
+}
