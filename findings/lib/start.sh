@@ -1,0 +1,70 @@
+# Sourced by each finding: prints its header, makes a temporary folder, goes there, and clears up at the end.
+# A finding exits with 0 when the package behaves as its header states, with 1 when it does not, and
+# with 2 when a program that it needs is missing.
+set -eu
+
+lib=$(cd "$(dirname "$0")/lib" && pwd)
+sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+work=$(mktemp -d)
+started=
+
+# clear_up stops what the finding started and removes its folder.
+clear_up() {
+	for pid in $started; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+	chmod -R u+w "$work" && rm -rf "$work"
+}
+trap clear_up EXIT
+trap 'exit 130' INT TERM
+cd "$work"
+
+# need names the programs without which the finding cannot run.
+need() {
+	for program; do
+		command -v "$program" >/dev/null || { echo "NOT RUN: $program is missing"; exit 2; }
+	done
+}
+
+# npm_packages installs packages with their versions. Their peers are named by the finding, where it needs them.
+npm_packages() {
+	need node npm
+	echo '{"private":true}' >package.json
+	npm install --silent --no-audit --no-fund --legacy-peer-deps "$@" >npm.log 2>&1 || { cat npm.log; exit 2; }
+}
+
+# go_modules makes a module around main.go that has the modules with their versions.
+go_modules() {
+	need go
+	{ go mod init finding && go get "$@" && go mod tidy && go build -o finding .; } >go.log 2>&1 || { cat go.log; exit 2; }
+}
+
+# compare prints the file seen and compares it with what was seen when the finding was written (standard input).
+compare() {
+	cat >expected
+	echo "seen now:"
+	sed 's/^/  /' seen
+	diff expected seen >difference || { echo "CHANGED: expected (<) and seen (>) differ"; cat difference; exit 1; }
+	echo "as stated"
+}
+
+# redis_cluster starts three masters on loopback and sets ports.
+redis_cluster() {
+	need redis-server redis-cli
+	base=$((20000 + $$ % 9000))
+	ports="$base $((base + 1)) $((base + 2))"
+	nodes=
+	for port in $ports; do
+		mkdir "$port"
+		(cd "$port" && exec redis-server --port "$port" --bind 127.0.0.1 --save '' --cluster-enabled yes >log 2>&1) &
+		started="$started $!"
+		nodes="$nodes 127.0.0.1:$port"
+	done
+	for port in $ports; do
+		until redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; do sleep 0.1; done
+	done
+	# shellcheck disable=SC2086 # one argument a node
+	redis-cli --cluster create $nodes --cluster-yes >cluster.log
+	for port in $ports; do
+		until redis-cli -p "$port" cluster info | grep -q cluster_state:ok; do sleep 0.1; done
+	done
+	export ports lib
+}
