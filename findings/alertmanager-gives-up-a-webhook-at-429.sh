@@ -31,7 +31,7 @@ END
 page() {
 	node receiver.mjs "$1" "attempts.$1" &
 	started="$started $!"
-	until [ -s "attempts.$1.port" ]; do sleep 0.1; done
+	await "[ -s attempts.$1.port ]"
 	cat >"$1.yml" <<-END
 		route: {receiver: gateway, group_wait: 0s}
 		receivers: [{name: gateway, webhook_configs: [{url: 'http://127.0.0.1:$(cat "attempts.$1.port")/'}]}]
@@ -40,9 +40,9 @@ page() {
 	root/usr/bin/$package --config.file "$1.yml" --storage.path "data.$1" --web.listen-address "$api" \
 		--cluster.listen-address= 2>"$1.log" &
 	started="$started $!"
-	until curl -fs "http://$api/-/ready" >/dev/null; do sleep 0.1; done
+	await "curl -fs http://$api/-/ready >/dev/null" || { cat "$1.log"; exit 2; }
 	curl -fs "http://$api/api/v2/alerts" -H 'Content-Type: application/json' -d '[{"labels":{"alertname":"Unpaid"}}]'
-	until eval "$2"; do sleep 0.1; done
+	await "$2" || echo "$1: waited for a minute in vain"
 }
 
 page 429 'grep -q "unrecoverable error after 1 attempts: unexpected status code 429" 429.log'

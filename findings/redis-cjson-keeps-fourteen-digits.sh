@@ -9,10 +9,7 @@
 #             a script as JSON is changed by up to 50, and no error says so. Milliseconds (13 digits) pass.
 
 . "$(dirname "$0")/lib/start.sh"
-need redis-server redis-cli
-redis-server --port 0 --unixsocket "$work/socket" --save '' >log 2>&1 &
-started=$!
-until redis-cli -s socket ping 2>/dev/null | grep -q PONG; do sleep 0.1; done
+redis_alone
 redis-cli -s socket eval "
 	redis.call('SET', 'at', 1795822800123456)
 	return {

@@ -10,7 +10,9 @@ started=
 
 # clear_up stops what the finding started and removes its folder.
 clear_up() {
-	for pid in $started; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+	for pid in $started; do
+		if kill "$pid" 2>/dev/null; then wait "$pid" 2>/dev/null || true; fi
+	done
 	chmod -R u+w "$work" && rm -rf "$work"
 }
 trap clear_up EXIT
@@ -46,25 +48,49 @@ compare() {
 	echo "as stated"
 }
 
+# await runs a command until it succeeds, for a minute at most.
+await() {
+	tries=0
+	until eval "$1"; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || return 1
+		sleep 0.1
+	done
+}
+
+# start_redis starts a server with the options, in the background, and waits until it answers; redis-cli takes its address
+# from $1. It returns 1 where the server ends, because its port is taken for example.
+start_redis() {
+	address=$1
+	shift
+	redis-server --save '' "$@" >redis.log 2>&1 &
+	server=$!
+	started="$started $server"
+	await "! kill -0 $server 2>/dev/null || redis-cli $address ping 2>/dev/null | grep -q PONG"
+	kill -0 $server 2>/dev/null
+}
+
+# redis_alone starts one server on the socket of that name.
+redis_alone() {
+	need redis-server redis-cli
+	start_redis '-s socket' --port 0 --unixsocket "$work/socket" || { cat redis.log; exit 2; }
+}
+
 # redis_cluster starts three masters on loopback and sets ports.
 redis_cluster() {
 	need redis-server redis-cli
-	base=$((20000 + $$ % 9000))
-	ports="$base $((base + 1)) $((base + 2))"
-	nodes=
-	for port in $ports; do
-		mkdir "$port"
-		(cd "$port" && exec redis-server --port "$port" --bind 127.0.0.1 --save '' --cluster-enabled yes >log 2>&1) &
-		started="$started $!"
-		nodes="$nodes 127.0.0.1:$port"
-	done
-	for port in $ports; do
-		until redis-cli -p "$port" ping 2>/dev/null | grep -q PONG; do sleep 0.1; done
+	ports= nodes= port=$((20000 + $$ % 9000))
+	for node in a b c; do
+		until start_redis "-p $port" --port $port --bind 127.0.0.1 --cluster-enabled yes --cluster-config-file $node.conf; do
+			port=$((port + 1))
+		done
+		ports="$ports $port" nodes="$nodes 127.0.0.1:$port"
+		port=$((port + 1))
 	done
 	# shellcheck disable=SC2086 # one argument a node
 	redis-cli --cluster create $nodes --cluster-yes >cluster.log
 	for port in $ports; do
-		until redis-cli -p "$port" cluster info | grep -q cluster_state:ok; do sleep 0.1; done
+		await "redis-cli -p $port cluster info | grep -q cluster_state:ok" || { cat cluster.log; exit 2; }
 	done
 	export ports lib
 }
