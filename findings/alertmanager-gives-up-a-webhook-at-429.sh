@@ -1,12 +1,15 @@
 #!/bin/sh
 # Alertmanager gives up a notification to a webhook that answers 429
 #
-# Guess (19): a webhook receiver that answers 429 with Retry-After: 1 gets the notification again within seconds.
-# Behaviour:  429 ends the attempt ("unrecoverable error after 1 attempts"); Retry-After is not read. The next attempt is
-#             at the next group_interval (5 minutes by default). A 503 is tried again within a second.
+# Guess (19): a webhook receiver that answers 429 with Retry-After: 1 gets the notification again
+#             within seconds.
+# Behaviour:  429 ends the attempt ("unrecoverable error after 1 attempts"); Retry-After is not
+#             read. The next attempt is at the next group_interval (5 minutes by default). A 503 is
+#             tried again within a second.
 # Versions:   prometheus-alertmanager 0.25.0-1+b4 (Debian 12), amd64.
-# Matters:    when many alerts fire at once a chat or pager gateway throttles, and the page about payments arrives minutes
-#             late. A gateway that wants to be asked again has to answer 503.
+# Matters:    when many alerts fire at once a chat or pager gateway throttles, and the page about
+#             payments arrives minutes late. A gateway that wants to be asked again has to answer
+#             503.
 
 . "$(dirname "$0")/lib/start.sh"
 need node curl apt-get dpkg-deb

@@ -2,12 +2,14 @@
 # One line of an .env file has another value in Node than in Go
 #
 # Guess (32): all readers but dotenv keep what follows a # without a space before it.
-# Behaviour:  node --env-file and dotenv end an unquoted value at any #; godotenv and compose-go only at " #". compose-go
-#             replaces $name in an unquoted value. Quotes make all four agree: single ones also for $.
+# Behaviour:  node --env-file and dotenv end an unquoted value at any #; godotenv and compose-go
+#             only at " #". compose-go replaces $name in an unquoted value. Quotes make all four
+#             agree: single ones also for $.
 # Versions:   dotenv 18.0.10, node 22.22.0 (npm); github.com/joho/godotenv v1.5.1,
 #             github.com/compose-spec/compose-go/v2 v2.16.2.
-# Matters:    a password with # in a URL, or a list of event types after #, is cut when the same file is read
-#             by the shop's backend in Node; nothing is logged. A cut filter means "all events".
+# Matters:    a password with # in a URL, or a list of event types after #, is cut when the same
+#             file is read by the shop's backend in Node; nothing is logged. A cut filter means "all
+#             events".
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages dotenv@18.0.10 node@22.22.0

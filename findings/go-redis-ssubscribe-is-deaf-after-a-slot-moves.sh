@@ -2,11 +2,14 @@
 # go-redis's SSubscribe gets nothing any more once the channel's slot has moved
 #
 # Guess (37): the subscription follows the slot to its new master by itself.
-# Behaviour:  Redis ends the subscription and says so ("sunsubscribe"); go-redis keeps the connection, passes its own
-#             health checks (every 3 s), subscribes nowhere and reports no error. SPUBLISH reaches 0 receivers.
-# Versions:   github.com/redis/go-redis/v9 v9.23.0, redis-server 7.0.15 (Debian), a cluster of three masters.
-# Matters:    after a cluster grows, every reader of a sharded channel waits for messages that never come, until it
-#             is restarted. rueidis v1.0.79 ends its Receive instead, so that the caller can begin again.
+# Behaviour:  Redis ends the subscription and says so ("sunsubscribe"); go-redis keeps the
+#             connection, passes its own health checks (every 3 s), subscribes nowhere and reports
+#             no error. SPUBLISH reaches 0 receivers.
+# Versions:   github.com/redis/go-redis/v9 v9.23.0, redis-server 7.0.15 (Debian), a cluster of three
+#             masters.
+# Matters:    after a cluster grows, every reader of a sharded channel waits for messages that never
+#             come, until it is restarted. rueidis v1.0.79 ends its Receive instead, so that the
+#             caller can begin again.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_cluster

@@ -2,11 +2,12 @@
 # ky waits as long as Retry-After says, whatever its timeout
 #
 # Guess (25): the timeout (10 s by default) ends the wait for a long Retry-After, with TimeoutError.
-# Behaviour:  since ky 2 the timeout is one attempt's. The wait between attempts has no bound by default
-#             (maxRetryAfter is infinite, totalTimeout is off), and Retry-After is waited for before each of two repeats.
+# Behaviour:  since ky 2 the timeout is one attempt's. The wait between attempts has no bound by
+#             default (maxRetryAfter is infinite, totalTimeout is off), and Retry-After is waited
+#             for before each of two repeats.
 # Versions:   ky 2.1.0 with node 22.22.0 (npm).
-# Matters:    a page that polls and is answered 429 with Retry-After: 60 shows a spinner for two minutes before the
-#             error. Set totalTimeout, or retry.maxRetryAfter.
+# Matters:    a page that polls and is answered 429 with Retry-After: 60 shows a spinner for two
+#             minutes before the error. Set totalTimeout, or retry.maxRetryAfter.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages ky@2.1.0 node@22.22.0
@@ -27,8 +28,8 @@ for (const options of [{ timeout: 1000 }, { totalTimeout: 1000 }, { retry: { max
   const began = performance.now();
   const error = await ky(url, options).catch((e) => e);
   const seconds = (performance.now() - began) / 1000;
-  const length = seconds >= 6 ? 'at least twice Retry-After' : 'less than Retry-After';
-  console.log(`${JSON.stringify(options)}: ${error.name}, ${requests} requests, ${seconds < 6 && seconds >= 3 ? seconds : length}`);
+  const waited = seconds >= 6 ? 'at least twice Retry-After' : seconds < 3 ? 'less than Retry-After' : seconds;
+  console.log(`${JSON.stringify(options)}: ${error.name}, ${requests} requests, ${waited}`);
 }
 server.close();
 END

@@ -3,8 +3,9 @@
 #
 # Guess (4):  5000 UGX are sent to Stripe as 500000, since Stripe takes UGX with two decimals
 #             (special cases of https://docs.stripe.com/currencies).
-# Behaviour:  5000 is sent, which Stripe reads as UGX 50; 5000 of an event is read back as 5000, so that the
-#             shop never notices. 12.341 KWD become 12350, more than the price. ISK and MGA are sent as Stripe wants.
+# Behaviour:  5000 is sent, which Stripe reads as UGX 50; 5000 of an event is read back as 5000, so
+#             that the shop never notices. 12.341 KWD become 12350, more than the price. ISK and MGA
+#             are sent as Stripe wants.
 # Versions:   @medusajs/payment-stripe 2.21.2 with @medusajs/framework 2.21.2 (npm).
 # Matters:    a shop in Uganda is paid one per cent of each order, and its books show all of it.
 

@@ -1,13 +1,16 @@
 #!/bin/sh
 # OpenTelemetry's Shutdown returns nil in Go though the last spans were lost
 #
-# Guess (23): Shutdown with a deadline of 1 s, beside a collector that answers 503 with Retry-After: 60, returns at about
-#             1 s with an error.
-# Behaviour:  the exporter sees that the wait would be longer than it may retry (a minute) and gives up after one request,
-#             at once. The batch processor reports that to the global error handler only; Shutdown returns nil.
-# Versions:   go.opentelemetry.io/otel/sdk v1.47.0, …/exporters/otlp/otlptrace/otlptracehttp v1.47.0.
-# Matters:    a program that logs the error of Shutdown says nothing, and the spans of its last seconds, those
-#             of the crash that is being looked for, are gone. Set otel.SetErrorHandler.
+# Guess (23): Shutdown with a deadline of 1 s, beside a collector that answers 503 with Retry-After:
+#             60, returns at about 1 s with an error.
+# Behaviour:  the exporter sees that the wait would be longer than it may retry (a minute) and gives
+#             up after one request, at once. The batch processor reports that to the global error
+#             handler only; Shutdown returns nil.
+# Versions:   go.opentelemetry.io/otel/sdk v1.47.0, …/exporters/otlp/otlptrace/otlptracehttp
+#             v1.47.0.
+# Matters:    a program that logs the error of Shutdown says nothing, and the spans of its last
+#             seconds, those of the crash that is being looked for, are gone. Set
+#             otel.SetErrorHandler.
 
 . "$(dirname "$0")/lib/start.sh"
 cat >main.go <<'END'

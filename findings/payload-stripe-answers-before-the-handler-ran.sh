@@ -1,12 +1,14 @@
 #!/bin/sh
 # Payload's Stripe plug-in acknowledges an event before the shop's handler has run
 #
-# Guess (8):  the route waits for the shop's handler, and answers 5xx where it fails, so that Stripe delivers again.
-# Behaviour:  the route answers 200 while the handler still runs. What becomes of the handler has no effect on the
-#             answer. A comment in its source says that this is on purpose.
+# Guess (8):  the route waits for the shop's handler, and answers 5xx where it fails, so that
+#             Stripe delivers again.
+# Behaviour:  the route answers 200 while the handler still runs. What becomes of the handler has no
+#             effect on the answer. A comment in its source says that this is on purpose.
 # Versions:   @payloadcms/plugin-stripe 3.90.2 with payload 3.90.2 and stripe 10.17.0 (npm).
-# Matters:    an event whose handler meets a database that is away for a second, or a deploy that ends the process, is
-#             lost for good: Stripe has its 200. The order stays unpaid though the money is there.
+# Matters:    an event whose handler meets a database that is away for a second, or a deploy that
+#             ends the process, is lost for good: Stripe has its 200. The order stays unpaid though
+#             the money is there.
 
 . "$(dirname "$0")/lib/start.sh"
 npm_packages @payloadcms/plugin-stripe@3.90.2 payload@3.90.2
@@ -23,12 +25,15 @@ const paid = async () => {
   stored = true;
 };
 
-const body = JSON.stringify({ id: 'evt_1', object: 'event', type: 'payment_intent.succeeded', data: { object: { id: 'pi_1' } } });
+const type = 'payment_intent.succeeded';
+const body = JSON.stringify({ id: 'evt_1', object: 'event', type, data: { object: { id: 'pi_1' } } });
 const signature = new Stripe('sk_test_1').webhooks.generateTestHeaderString({ payload: body, secret: 'whsec_1' });
 const answer = await stripeWebhooks({
   config: {},
-  pluginConfig: { stripeSecretKey: 'sk_test_1', stripeWebhooksEndpointSecret: 'whsec_1', webhooks: { 'payment_intent.succeeded': paid } },
-  req: { text: async () => body, headers: new Headers({ 'stripe-signature': signature }), payload: { logger: console } },
+  pluginConfig: { stripeSecretKey: 'sk_test_1', stripeWebhooksEndpointSecret: 'whsec_1', webhooks: { [type]: paid } },
+  req: {
+    text: async () => body, headers: new Headers({ 'stripe-signature': signature }), payload: { logger: console },
+  },
 });
 console.log(`answered ${answer.status}, stored: ${stored}`);
 await running;

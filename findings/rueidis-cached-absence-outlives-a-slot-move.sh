@@ -1,13 +1,16 @@
 #!/bin/sh
 # rueidis keeps "no such key" in its client-side cache after the key's slot has moved and the key was written
 #
-# Guess (38): after a slot has moved and another client has written the key, the next DoCache sees the new value.
-# Behaviour:  true of a key that was there: moving it removes it from its old master, which tells the cache. A key that
-#             was absent is not moved, nothing is removed, and nobody tells: "no such key" is served until the TTL given to
-#             DoCache has passed. Hits do not reach Redis, so that the client does not learn of the move by MOVED.
-# Versions:   github.com/redis/rueidis v1.0.79, redis-server 7.0.15 (Debian), a cluster of three masters.
-# Matters:    a payment, an entitlement or a feature flag that was asked for before it was written stays missing
-#             after a resharding, for as long as the cache's TTL.
+# Guess (38): after a slot has moved and another client has written the key, the next DoCache sees
+#             the new value.
+# Behaviour:  true of a key that was there: moving it removes it from its old master, which tells
+#             the cache. A key that was absent is not moved, nothing is removed, and nobody tells:
+#             "no such key" is served until the TTL given to DoCache has passed. Hits do not reach
+#             Redis, so that the client does not learn of the move by MOVED.
+# Versions:   github.com/redis/rueidis v1.0.79, redis-server 7.0.15 (Debian), a cluster of three
+#             masters.
+# Matters:    a payment, an entitlement or a feature flag that was asked for before it was written
+#             stays missing after a resharding, for as long as the cache's TTL.
 
 . "$(dirname "$0")/lib/start.sh"
 redis_cluster
@@ -29,7 +32,8 @@ func main() {
 	ctx := context.Background()
 	ports := strings.Fields(os.Getenv("ports"))
 	connect := func(plain bool) rueidis.Client {
-		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{"127.0.0.1:" + ports[0]}, DisableCache: plain})
+		address := []string{"127.0.0.1:" + ports[0]}
+		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: address, DisableCache: plain})
 		if err != nil {
 			panic(err)
 		}

@@ -58,15 +58,16 @@ await() {
 	done
 }
 
-# start_redis starts a server with the options, in the background, and waits until it answers; redis-cli takes its address
-# from $1. It returns 1 where the server ends, because its port is taken for example.
+# start_redis starts a server with the options and waits until it answers; $1 is its address for redis-cli. It returns 1
+# where the server ends, because its port is taken for example.
 start_redis() {
 	address=$1
 	shift
 	redis-server --save '' "$@" >redis.log 2>&1 &
 	server=$!
 	started="$started $server"
-	await "! kill -0 $server 2>/dev/null || redis-cli $address ping 2>/dev/null | grep -q PONG"
+	# Another server may answer at a port that is taken: only this process counts.
+	await "! kill -0 $server 2>/dev/null || redis-cli $address info server 2>/dev/null | grep -q 'process_id:$server[^0-9]'"
 	kill -0 $server 2>/dev/null
 }
 
