@@ -174,6 +174,13 @@ check: deploy-check
 deploy-check: .tools/bin/golangci-lint ## what Kasse is deployed by: Dockerfile and its build steps, Compose, Kubernetes, alerts, dashboard; needs no engine
 	cd test/deploy && $(GO) vet ./... && ../../.tools/bin/golangci-lint run && $(GO) test -count=1 ./...
 
+.PHONY: judge findings
+judge: ## the webhook handlers of public plug-ins on the simulator's events, beside Kasse, some five minutes; no part of check: UPDATE=1 writes docs/judged.md
+	@test/judge/run.sh
+
+findings: ## what public packages do against good guesses, some six minutes; needs the network, and is no part of check: FINDINGS='name…'
+	@test/findings/run.sh $(FINDINGS)
+
 vuln: .tools/bin/govulncheck ## known vulnerabilities in what we call; needs the network, and is no part of check
 	@.tools/bin/govulncheck ./... 2>&1 | { \
 	  report=$$(cat); printf '%s\n' "$$report"; \

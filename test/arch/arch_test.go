@@ -220,7 +220,7 @@ func TestProductionLinksNoFake(t *testing.T) {
 // TestTopLevel keeps the root readable at a glance. Names that begin with a dot are not looked at.
 func TestTopLevel(t *testing.T) {
 	allowed := strings.Fields(`
-		cmd api service store clients deploy docs examples test
+		cmd api service store clients deploy docs examples findings test
 		openapi.yaml spec.go go.mod go.sum Makefile Dockerfile compose.yaml
 		README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md`)
 	built := []string{"bin", "kasse", "kasse-dev"} // and ignored by git

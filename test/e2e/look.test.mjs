@@ -48,6 +48,17 @@ describe('looks', { concurrency: 2 }, () => {
     await look(ada.page, 'paid');
   });
 
+  test('amounts are in Stripe\'s minor units, not in those of Intl', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.page.goto(w.shop + '/');
+    const written = await ada.page.evaluate(async () => {
+      const { money } = await import('/shop.js');
+      return ['eur', 'huf', 'cop', 'isk', 'ugx', 'jpy', 'kwd'].map((currency) => money(100000, currency));
+    });
+    const amounts = written.map((text) => text.replace(/^\D+/, '')).join(' ');
+    assert.equal(amounts, '1,000.00 1,000.00 1,000.00 1,000.00 1,000.00 100,000 100.000');
+  });
+
   test('debit, processing, failed', async (t) => {
     const ada = await shopper(t, w);
     await ada.checkOut();

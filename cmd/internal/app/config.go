@@ -72,6 +72,7 @@ type environment struct {
 	LogLevel            string `default:"info" envconfig:"LOG_LEVEL"`
 	LogFormat           string `default:"json" envconfig:"LOG_FORMAT"`
 	OTLPEndpoint        string `envconfig:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+	OTelDisabled        string `default:"false" envconfig:"OTEL_SDK_DISABLED"`
 }
 
 // Config is the configuration, checked.
@@ -161,7 +162,7 @@ func LoadConfig() (Config, error) {
 		EventRetention:      m.duration("EVENT_RETENTION", e.EventRetention, 2*time.Hour),
 		LogLevel:            m.level("LOG_LEVEL", e.LogLevel),
 		LogFormat:           m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
-		Traced:              m.traced(e.OTLPEndpoint),
+		Traced:              m.traced(e.OTLPEndpoint, e.OTelDisabled),
 	}
 	c.RedisURL = service.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
 	c.StripeSecretKey = service.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))

@@ -143,3 +143,29 @@ func TestSecretsFromFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestTracesCanBeSwitchedOff: a collector alone turns traces on, and OTEL_SDK_DISABLED turns them off again.
+func TestTracesCanBeSwitchedOff(t *testing.T) {
+	const collector = "http://collector.example:4318"
+	tests := []struct {
+		endpoint, disabled string
+		traced             bool
+	}{
+		{"", "", false},
+		{"", "false", false},
+		{collector, "", true},
+		{collector, "false", true},
+		{collector, "False", true},
+		{collector, "true", false},
+		{collector, " TRUE ", false},
+	}
+	for _, test := range tests {
+		c, err := load(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": test.endpoint, "OTEL_SDK_DISABLED": test.disabled})
+		if err != nil {
+			t.Fatalf("%q, %q: %v", test.endpoint, test.disabled, err)
+		}
+		if c.Traced != test.traced {
+			t.Errorf("%q, %q: traced is %t", test.endpoint, test.disabled, c.Traced)
+		}
+	}
+}

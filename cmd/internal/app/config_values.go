@@ -123,13 +123,16 @@ func (m *mistakes) level(variable, value string) *slog.LevelVar {
 	return shared
 }
 
-// traced reports whether there is a collector.
-func (m *mistakes) traced(value string) bool {
-	at, err := url.Parse(trim(value))
-	if trim(value) != "" && (err != nil || at.Hostname() == "" || (at.Scheme != "http" && at.Scheme != "https")) {
+// traced reports whether there is a collector and traces are not switched off. OpenTelemetry for Go does not read
+// OTEL_SDK_DISABLED itself. Its specification takes true and false in any letter case.
+// Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+func (m *mistakes) traced(endpoint, disabled string) bool {
+	at, err := url.Parse(trim(endpoint))
+	if trim(endpoint) != "" && (err != nil || at.Hostname() == "" || (at.Scheme != "http" && at.Scheme != "https")) {
 		m.add("OTEL_EXPORTER_OTLP_ENDPOINT", "must be an http or https URL")
 	}
-	return trim(value) != ""
+	off := m.flag("OTEL_SDK_DISABLED", strings.ToLower(disabled))
+	return trim(endpoint) != "" && !off
 }
 
 var (

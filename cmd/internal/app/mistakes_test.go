@@ -62,6 +62,7 @@ var mistaken = map[string][]string{
 	"LOG_LEVEL":                   {"loud", "7"},
 	"LOG_FORMAT":                  {"xml", "JSON"},
 	"OTEL_EXPORTER_OTLP_ENDPOINT": {"collector:4318", "ftp://collector.example", "https://", "https://joe:hunter2@collector:port"},
+	"OTEL_SDK_DISABLED":           {"yes", "1"},
 	"RATE_LIMIT_SERVICE":          {"0/s", "-1/s", "010/s", "1000000/s", "1.5/s", "10", "10/d", "OFF", "hunter2/s"},
 	"RATE_LIMIT_FRONTEND":         {"0/s", "ten/s", "10/S"},
 	"RATE_LIMIT_ADDRESS":          {"0/s", "10/", "unlimited"},

@@ -19,10 +19,18 @@ export const checkOut = (choice) => ask('POST', '/api/orders', choice);
 export const getOrder = (id) => ask('GET', `/api/orders/${id}`);
 export const getToken = async (id) => (await ask('POST', `/api/orders/${id}/token`)).token;
 
-/** Writes an amount in minor units as money. */
+// Digits of a currency's minor unit at Stripe, where they are not two. The digits of Intl differ (ISK, UGX, HUF, COP), and
+// change between versions of a browser. Source: https://docs.stripe.com/currencies
+const digitsAtStripe = new Map([
+  ...'bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf'.split(' ').map((currency) => [currency, 0]),
+  ...'bhd jod kwd omr tnd'.split(' ').map((currency) => [currency, 3]),
+]);
+
+/** Writes an amount in Stripe's minor units as money. */
 export function money(amount, currency) {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency });
-  return format.format(amount / 10 ** format.resolvedOptions().maximumFractionDigits);
+  const digits = digitsAtStripe.get(currency) ?? 2;
+  const format = { style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat('en', format).format(amount / 10 ** digits);
 }
 
 /** Writes the same text into every place that is marked for it. */

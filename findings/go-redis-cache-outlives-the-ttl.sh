@@ -1,0 +1,63 @@
+#!/bin/sh
+# go-redis's client-side cache serves a key whose TTL has passed
+#
+# Guess (36): once the TTL of a key has passed, the cached value is not served.
+# Behaviour:  the cache knows no TTL, only Redis's invalidation. Redis sends it when it removes the
+#             key: at the next read by somebody, or when its background sampling comes by, which
+#             takes long where many keys have a TTL. MaxStaleness, off by default, bounds it.
+# Versions:   github.com/redis/go-redis/v9 v9.23.0 (ClientSideCacheConfig), redis-server 7.0.15
+#             (Debian).
+# Matters:    a lock, a session or a reservation that has ended still looks held to whoever asked
+#             before.
+
+. "$(dirname "$0")/lib/start.sh"
+redis_alone
+cat >main.go <<'END'
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func main() {
+	ctx := context.Background()
+	plain := redis.NewClient(&redis.Options{Network: "unix", Addr: "socket"})
+	cached := redis.NewClient(&redis.Options{
+		Network: "unix", Addr: "socket", Protocol: 3, ClientSideCacheConfig: &redis.ClientSideCacheConfig{},
+	})
+
+	// 200,000 sessions that live for a day keep Redis's background sampling from finding the lock soon.
+	const sessions = `for i = 1, 200000 do redis.call('SET', 'session:' .. i, '1', 'EX', 86400) end return 1`
+	if err := plain.Eval(ctx, sessions, nil).Err(); err != nil {
+		panic(err)
+	}
+	if err := plain.Set(ctx, "lock", "held", 200*time.Millisecond).Err(); err != nil {
+		panic(err)
+	}
+	for range 2 {
+		cached.Get(ctx, "lock")
+	}
+	time.Sleep(time.Second)
+	fmt.Println("a second after its TTL of 0.2 s, cached:", cached.Get(ctx, "lock").Val())
+	fmt.Println("without a cache it is gone:", errors.Is(plain.Get(ctx, "lock").Err(), redis.Nil))
+	for range 1000 {
+		if errors.Is(cached.Get(ctx, "lock").Err(), redis.Nil) {
+			fmt.Println("somebody's read removed it, and the cache is told")
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+END
+go_modules github.com/redis/go-redis/v9@v9.23.0
+./finding >seen
+compare <<'END'
+a second after its TTL of 0.2 s, cached: held
+without a cache it is gone: true
+somebody's read removed it, and the cache is told
+END

@@ -1,0 +1,10 @@
+import Stripe from 'stripe';
+
+const { webhooks } = new Stripe('sk_test_judge');
+
+/** Signs an event as Stripe does. */
+export function sign(event, secret = 'whsec_judge') {
+  const body = JSON.stringify(event);
+  const signature = webhooks.generateTestHeaderString({ payload: body, secret });
+  return { body, headers: { 'Content-Type': 'application/json', 'stripe-signature': signature } };
+}
