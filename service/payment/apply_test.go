@@ -414,6 +414,35 @@ func TestReadIsAskedFor(t *testing.T) {
 	}
 }
 
+// TestLeaseWantsARead: the holder of a lease may die between Stripe's answer and its save, and a change of the amount makes no
+// event. So a read waits at the lease's end, and the end of the lease takes it back.
+func TestLeaseWantsARead(t *testing.T) {
+	until := noon.Add(7 * time.Second)
+	for _, tt := range []struct {
+		shown Snapshot
+		want  time.Time
+	}{{pending(), until}, {action(""), until}, {canceled(""), time.Time{}}, {succeeded("ch_1"), time.Time{}}} {
+		o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("1", 10, tt.shown)))
+		o, taken := o.Apply(Leased{"me", until}, noon)
+		if got := taken.Reads[0].At; !got.Equal(tt.want) {
+			t.Errorf("%s, leased: read at %v, want %v", tt.shown.Status, got, tt.want)
+		}
+		if _, released := o.Apply(Released{"me"}, noon); !released.Reads[0].At.IsZero() {
+			t.Errorf("%s, released: read at %v", tt.shown.Status, released.Reads[0].At)
+		}
+		if tt.want.IsZero() {
+			continue
+		}
+		o, waiting := o.Apply(TermsSet{Terms: o.Terms, Rev: 2}, until)
+		if got := waiting.Reads[0].At; !got.Equal(until) {
+			t.Errorf("%s, its holder is dead: read at %v", tt.shown.Status, got)
+		}
+		if _, asked := o.Apply(seenAs("pi_1", 1, read(until.Unix(), tt.shown, "1")), until); !asked.Reads[0].At.IsZero() {
+			t.Errorf("%s, read: read again at %v", tt.shown.Status, asked.Reads[0].At)
+		}
+	}
+}
+
 // TestFulfillableOnce sets the moment with the first fulfillable view, and keeps it.
 func TestFulfillableOnce(t *testing.T) {
 	o := openOrder("pi_1")

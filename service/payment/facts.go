@@ -93,6 +93,14 @@ func (f Seen) applyTo(o *Order, now time.Time) {
 	if o.Foreign == "" {
 		o.recoverTerms(a, origin.Rev, f.Intent.Snapshot, now)
 	}
+	if isRead(f.Facts) && !o.Lease.Held(now) {
+		o.Lease = Lease{} // its holder has died, and this shows what it has changed
+	}
+}
+
+// isRead reports whether Stripe was asked about the payment.
+func isRead(facts []RecordFact) bool {
+	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, read := f.(Read); return read })
 }
 
 // isStale reports whether the facts are those of an answer that may be older than its date.

@@ -109,6 +109,8 @@ func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 		return later(o.afterLease(now), time.UnixMilli(a.WithdrawnAt).Add(withdrawalGrace))
 	case o.UnnotedClosure(a.Payment):
 		return now
+	case !shown.NeedsRead && o.isCurrent(a) && o.Lease.Owner != "" && !shown.Status.Terminal():
+		return o.afterLease(now) // the lease's holder may die between Stripe's answer to a change and its save
 	case !shown.NeedsRead:
 		return time.Time{}
 	}

@@ -1,0 +1,87 @@
+package service_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/payment"
+)
+
+// TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before Stripe's answer.
+// Backends must not take it for the end of an order that goes on.
+func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
+	s := newShop(t)
+	s.deliverTo(s.svc)
+	first, _ := s.creates(s.token(1, 4200))
+	s.becomes(first.ID, service.RequiresAction)
+	s.drained()
+	s.meddler.beforeCancel = func() {
+		if v := s.shows(first.ID, service.ActionRequired, 4200); !v.Superseded {
+			t.Error("Stripe is asked to cancel a payment that is not marked superseded")
+		}
+		s.stripeCancels(first.ID)
+		s.drained()
+	}
+	second, v := s.creates(s.token(2, 5000))
+	if second.ID == first.ID || v.Attempt != 2 || v.Superseded {
+		t.Fatalf("%+v", v)
+	}
+	s.drained()
+	if told := s.told(); told["order.canceled"] != 0 || told["superseded.canceled"] != 1 || told["order.reopened"] != 1 {
+		t.Errorf("announced %v", told)
+	}
+}
+
+// pointerless is a Redis whose server of the pointers does not answer.
+type pointerless struct{ service.Store }
+
+func (pointerless) SavePointer(context.Context, payment.ID, payment.OrderID, time.Time) error {
+	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The server of the pointers does not answer."}
+}
+
+// TestPointerIsWrittenBeforeTheAnswer: a payment that no pointer leads from is not handed out. The repeat writes it.
+func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
+	s := newShop(t)
+	opened, err := s.replica(pointerless{s.store}, s.gateway()).Create(t.Context(), s.key(4200))
+	if s.is(err, service.CodeStoreUnavailable); opened.ClientSecret != "" || opened.ID != "" {
+		t.Errorf("%s was handed out without a pointer", opened.ID)
+	}
+	again, v := s.creates(s.key(4200))
+	if v.Attempt != 1 || len(s.payable()) != 1 {
+		t.Fatalf("%+v", v)
+	}
+	if order, found, err := s.store.FindOrder(t.Context(), again.ID); order != "order-1" || !found || err != nil {
+		t.Errorf("the pointer leads to %q, found %t, %v", order, found, err)
+	}
+}
+
+// TestCopyOfMetadataIsNotAdopted: a PaymentIntent with the metadata of an attempt that has another payment is foreign. It
+// takes no order over, wins nothing, and is left alone.
+func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
+	s := newShop(t)
+	s.deliverTo(s.svc)
+	opened, _ := s.creates(s.key(4200))
+	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{
+		"amount": {"100"}, "currency": {"eur"}, "metadata[kasse_service]": {"kasse"},
+		"metadata[kasse_order_id]": {"order-1"}, "metadata[kasse_attempt]": {"1"},
+	})
+	name, _ := said["id"].(string)
+	cheap := service.PaymentID(name)
+	s.confirm(cheap, "pm_card_visa")
+	s.drained()
+	s.attend()
+	if whole := s.order(); view(t, whole.Payment).Payment != opened.ID || len(whole.Superseded) != 0 {
+		t.Errorf("the order stands for %s, superseded %s", whole.Payment, whole.Superseded)
+	}
+	if v := s.shows(cheap, service.Paid, 100); v.Fulfillable {
+		t.Errorf("a copy pays the order: %+v", v)
+	}
+	if told := s.told(); told["order.paid"] != 0 {
+		t.Errorf("announced %v", told)
+	}
+	s.atStripe(opened.ID, service.RequiresPaymentMethod, 4200)
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Breaks the code on purpose, in one way after the other. Each NAME.patch beside this script names the package and the test
+# that must pass without the patch and fail with it. MUTANT=NAME runs one.
+#
+# The patches are applied to a copy of the tracked files, so that the working tree stays as it is.
+set -eu
+
+go="${GO:-go}"
+here="$(cd "$(dirname "$0")" && pwd)"
+copy="$(mktemp -d)"
+trap 'rm -rf "$copy"' EXIT
+cd "$here/../.."
+git ls-files -z -- '*.go' '*.lua' '*.json' '*.yaml' '*.md' '*.dict' 'service/*' 'store/*' go.mod go.sum |
+	xargs -0 sh -c 'for f; do [ ! -e "$f" ] || printf "%s\0" "$f"; done' sh | sort -zu | tar -c --null -T - | tar -x -C "$copy"
+cd "$copy"
+export GIT_CEILING_DIRECTORIES="${copy%/*}" # git apply must not look for a repository above the copy
+
+field() { sed -n "s/^$1: *//p" "$2" | head -n 1; }
+
+complain() {
+	echo "  $*" >&2
+	faults=$((faults + 1))
+}
+
+# play runs the named test. Its result is in $passed: yes, no, or broken where nothing was tested. A pattern that matches no
+# subtest would leave its parent to pass, so a line of that depth is looked for.
+play() {
+	passed=broken depth="$(printf '%s' "$test" | tr -cd / | wc -c)"
+	if "$go" test "$package" -count=1 -v -timeout 5m -run "$test" >"$copy/output" 2>&1; then
+		if grep -Eq "^ *--- PASS: [^/ ]+(/[^/ ]+){$depth} " "$copy/output"; then passed=yes; fi
+	elif grep -Eq "^ *--- FAIL: [^/ ]+(/[^/ ]+){$depth} " "$copy/output"; then
+		passed=no
+	fi
+}
+
+faults=0 count=0
+for patch in "$here"/${MUTANT:-*}.patch; do
+	[ -e "$patch" ] || { echo "there is no mutant ${MUTANT:-}" >&2; exit 1; }
+	count=$((count + 1))
+	name="$(basename "$patch" .patch)" package="$(field Package "$patch")" test="$(field Test "$patch")"
+	echo "$name: $package $test"
+	if ! git apply --check "$patch" 2>"$copy/output"; then
+		complain "the patch no longer applies; make it anew for the code as it is:"
+		cat "$copy/output" >&2
+		continue
+	fi
+	play
+	if [ "$passed" != yes ]; then
+		complain "the test does not pass without the mutant, or there is no such test:"
+		tail -n 20 "$copy/output" >&2
+		continue
+	fi
+	git apply "$patch"
+	play
+	git apply -R "$patch"
+	case "$passed" in
+	yes) complain "the test passes with the mutant: it proves nothing" ;;
+	broken) complain "the mutant does not compile, or no test ran:"; tail -n 20 "$copy/output" >&2 ;;
+	no) echo "  caught" ;;
+	esac
+done
+[ "$faults" -eq 0 ] || { echo "$faults of $count mutants were not caught" >&2; exit 1; }
+echo "all $count mutants were caught"
