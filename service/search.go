@@ -37,7 +37,11 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 		}
 		return err
 	}
-	if _, err := s.release(ctx, t, l, payment.CauseRead, adopted(found), payment.AttemptSearched{Number: a.Number}); err != nil {
+	facts := adopted(found)
+	if a.Mismatch { // Redis has forgotten the attempt, and with it what was announced
+		facts = payment.Restored{Fact: facts}
+	}
+	if _, err := s.release(ctx, t, l, payment.CauseRead, facts, payment.AttemptSearched{Number: a.Number}); err != nil {
 		return err
 	}
 	if a.Number > len(t.order.Attempts) { // Redis has gone back behind the attempt
@@ -79,7 +83,7 @@ func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms pa
 	}
 	since, until := t.order.UnknownPeriod(t.now)
 	found, err := s.findPayments(ctx, t.ref.Order, "", since.Add(-findMargin), until.Add(findMargin))
-	facts := []payment.Fact{adopted(found), payment.AttemptsListed{}}
+	facts := []payment.Fact{payment.Restored{Fact: adopted(found)}, payment.AttemptsListed{}}
 	if err != nil {
 		facts = nil
 	}
