@@ -97,6 +97,10 @@ backends: examples/backend-node/node_modules/.package-lock.json .tools/bin/golan
 apps: ## the code of docs/apps.md: React Native type-checked, Kotlin compiled and run; needs Debian's kotlin and OkHttp
 	GO="$(GO)" test/apps/run.sh
 
+.PHONY: losses
+losses: programs ## every case of a Redis that goes back in time or loses a part, with real processes, some 5 minutes
+	$(GO) test -count=1 -v ./test/process -run 'TestRedisGoesBack|TestHalfOfRedisIsLost' -args -loss-matrix
+
 DURATION ?= 5m
 model: ## the model-based tests of payments and orders on new seeds, for DURATION=5m
 	DURATION=$(DURATION) GO="$(GO)" test/model/run.sh

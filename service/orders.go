@@ -43,6 +43,7 @@ type target struct {
 	now       time.Time // by Redis's clock, when the order was loaded or saved last
 	loaded    bool
 	noPointer bool // no pointer leads from the payment to the order
+	pointed   bool // a pointer leads from the payment to the order, so that the order was stored once
 	also      []payment.ID
 	changes   payment.Changes // of the last write
 }
@@ -166,8 +167,8 @@ func (s *Service) loadOwn(ctx context.Context, t *target) error {
 		return err
 	}
 	if t.ref.Foreign == "" {
-		foreign := &target{ref: payment.Ref{Order: t.ref.Order, Foreign: t.id}, id: t.id}
-		if err := s.load(ctx, foreign); err != nil {
+		foreign, err := s.loadForeign(ctx, t)
+		if err != nil {
 			return err
 		}
 		if foreign.holds() {
@@ -176,6 +177,12 @@ func (s *Service) loadOwn(ctx context.Context, t *target) error {
 		}
 	}
 	return payment.ErrNotFound
+}
+
+// loadForeign loads the target's payment as a foreign one of its order.
+func (s *Service) loadForeign(ctx context.Context, t *target) (*target, error) {
+	foreign := &target{ref: payment.Ref{Order: t.ref.Order, Foreign: t.id}, id: t.id}
+	return foreign, s.load(ctx, foreign)
 }
 
 // locate loads the order that a PaymentIntent belongs to. Metadata says where to look first. Where that order does not
@@ -205,11 +212,21 @@ func (s *Service) locate(ctx context.Context, intent payment.Intent) (*target, e
 		t = &target{ref: payment.Ref{Order: pointed}, id: intent.ID}
 		return t, s.load(ctx, t)
 	}
+	t.pointed = found
 	if t.noPointer = !found; t.noPointer {
 		t.order.WithoutPointer()
 	}
+	if t.lost() { // a foreign payment has a pointer, too
+		foreign, err := s.loadForeign(ctx, t)
+		if err != nil || foreign.holds() {
+			return foreign, err
+		}
+	}
 	return t, nil
 }
+
+// lost reports whether the order was stored once and is not any more.
+func (t *target) lost() bool { return t.pointed && !t.order.Stored() }
 
 // merge merges what Stripe showed of a PaymentIntent into its order. It fails with payment.ErrNotFound where the
 // PaymentIntent is not ours.
@@ -226,7 +243,7 @@ func (s *Service) merge(ctx context.Context, t *target, cause string, seen payme
 		if origin.Service != s.Name || origin.Order != o.ID || seen.Intent.Livemode != s.Livemode {
 			return nil, payment.ErrNotFound
 		}
-		if o.Stored() || seen.ByEvent {
+		if o.Stored() || (seen.ByEvent && !t.pointed) {
 			return seen, nil
 		}
 		return o.RestoreFact(seen, now), nil

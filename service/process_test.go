@@ -169,6 +169,15 @@ func (p *process) FindPayments(
 	})
 }
 
+func (p *process) FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error) {
+	key, err = stand(p, "FindCreationKey", errNoStripe, func() (string, error) {
+		var err error
+		key, known, err = p.Stripe.FindCreationKey(ctx, id, created)
+		return key, err
+	})
+	return key, known, err
+}
+
 func (p *process) OpenSession(_ context.Context, customer service.CustomerID, _ service.SessionFeatures) (service.Session, error) {
 	return service.Session{ClientSecret: service.Secret("for " + customer)}, nil
 }

@@ -12,6 +12,9 @@ import (
 type reader interface {
 	// RetrievePayment answers with the Reversals too. It fails with CodeNotFound where Stripe knows no such PaymentIntent.
 	RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error)
+	// FindCreationKey returns the idempotency key of the call that made a PaymentIntent at a moment, in Unix seconds; empty
+	// where it had none. It reports false where Stripe has no event of it any more.
+	FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error)
 }
 
 // readQueue holds the payments that Stripe has to be asked about. A save puts them in and takes them out.
@@ -133,10 +136,27 @@ func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.Order
 	if err != nil {
 		return "", err
 	}
-	_, err = s.merge(ctx, t, payment.CauseRead, payment.Seen{
-		Intent: answer.Intent, Facts: answer.ReadFacts(t.knownBefore()), Charged: answer.Charged,
-	})
+	copied, err := s.isCopy(ctx, t, answer.Intent)
+	if err != nil {
+		return "", err
+	}
+	seen := payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(t.knownBefore()), Charged: answer.Charged}
+	if copied {
+		_, err = s.mergeForeign(ctx, t, payment.CauseRead, seen)
+	} else {
+		_, err = s.merge(ctx, t, payment.CauseRead, seen)
+	}
 	return t.ref.Order, err
+}
+
+// isCopy asks Stripe whether a PaymentIntent was made by another call than the one for the attempt that it claims, where
+// the order's terms would follow it. Where Stripe has forgotten that, it is taken for the attempt.
+func (s *Service) isCopy(ctx context.Context, t *target, intent payment.Intent) (bool, error) {
+	if !t.order.WantsProof(intent, "") {
+		return false, nil
+	}
+	key, known, err := s.stripe.FindCreationKey(ctx, intent.ID, intent.Created)
+	return known && t.order.WantsProof(intent, key), err
 }
 
 // retrieve fails with payment.ErrNotFound where Stripe knows no such PaymentIntent.

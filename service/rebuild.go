@@ -147,6 +147,10 @@ func (s *Service) rebuildOrder(
 	if err := s.load(ctx, t); err != nil {
 		return err
 	}
+	listed, copies, err := s.sortOutCopies(ctx, t, listed)
+	if err != nil {
+		return err
+	}
 	facts := payment.All{payment.Rebuilt{Payments: listed, Complete: true}}
 	for _, p := range listed {
 		seen, err := s.rebuildPayment(ctx, t, p, reversed[p.ID], r)
@@ -165,7 +169,39 @@ func (s *Service) rebuildOrder(
 	if err := s.rebuildPointers(ctx, t); err != nil {
 		return err
 	}
-	return s.rebuildForeign(ctx, t, listed)
+	return s.rebuildForeign(ctx, t, append(listed, copies...))
+}
+
+// sortOutCopies takes the PaymentIntents out of the list that were made by another call than the one for the attempt that
+// they claim, where the order's terms would follow them, or where another one claims the same.
+func (s *Service) sortOutCopies(
+	ctx context.Context, t *target, listed []payment.Listed,
+) (genuine, copies []payment.Listed, err error) {
+	claims := map[int]int{}
+	for _, p := range listed {
+		claims[payment.OriginOf(p.Metadata).Attempt]++
+	}
+	for _, p := range listed {
+		origin := payment.OriginOf(p.Metadata)
+		disputed := claims[origin.Attempt] > 1 && t.order.Attempt(p.ID) == nil
+		if !disputed && !t.order.WantsProof(p.Intent, "") {
+			genuine = append(genuine, p)
+			continue
+		}
+		key, known, err := s.stripe.FindCreationKey(ctx, p.ID, p.Created)
+		if err != nil {
+			return nil, nil, err
+		}
+		if known && key != payment.IdempotencyKey(origin.Service, origin.Order, origin.Attempt) {
+			copies = append(copies, p)
+			continue
+		}
+		genuine = append(genuine, p)
+	}
+	if len(genuine) == 0 { // it is nobody's copy
+		return copies, nil, nil
+	}
+	return genuine, copies, nil
 }
 
 // rebuildPointers writes the pointers that the order's payments should have: they lie in other partitions, and may be lost
@@ -215,9 +251,9 @@ func (s *Service) rebuildForeign(ctx context.Context, t *target, listed []paymen
 		if t.order.Attempt(p.ID) != nil {
 			continue
 		}
-		foreign := &target{ref: t.ref, id: p.ID, noPointer: true}
+		foreign := &target{ref: t.ref, id: p.ID, order: t.order, now: t.now, noPointer: true}
 		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
-		_, err := s.merge(ctx, foreign, payment.CauseRebuild, payment.Seen{
+		_, err := s.mergeForeign(ctx, foreign, payment.CauseRebuild, payment.Seen{
 			Intent: p.Intent, Facts: []payment.RecordFact{read}, Charged: p.Succeeded,
 		})
 		if err != nil && !errors.Is(err, payment.ErrNotFound) {

@@ -29,7 +29,7 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 	if a.Mismatch {
 		since, customer = time.UnixMilli(a.Reserved).Add(-mismatchBack), ""
 	}
-	found, err := s.findPayments(ctx, t.ref.Order, customer, since, until)
+	found, err := s.findPayments(ctx, t, customer, since, until)
 	if err != nil {
 		_, releaseErr := s.release(ctx, t, l, payment.CauseAPI)
 		if releaseErr != nil {
@@ -37,7 +37,11 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 		}
 		return err
 	}
-	if _, err := s.release(ctx, t, l, payment.CauseRead, adopted(found), payment.AttemptSearched{Number: a.Number}); err != nil {
+	facts := adopted(found)
+	if a.Mismatch { // Redis has forgotten the attempt, and with it what was announced
+		facts = payment.Restored{Fact: facts}
+	}
+	if _, err := s.release(ctx, t, l, payment.CauseRead, facts, payment.AttemptSearched{Number: a.Number}); err != nil {
 		return err
 	}
 	if a.Number > len(t.order.Attempts) { // Redis has gone back behind the attempt
@@ -53,13 +57,23 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 	return nil
 }
 
-// findPayments is FindPayments under the bound of one call to Stripe.
+// findPayments is FindPayments for the target's order under the bound of one call to Stripe, without copies.
 func (s *Service) findPayments(
-	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
-) ([]payment.Answer, error) {
+	ctx context.Context, t *target, customer payment.CustomerID, since, until time.Time,
+) (found []payment.Answer, err error) {
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
-	return s.stripe.FindPayments(leased, order, customer, since, until)
+	listed, err := s.stripe.FindPayments(leased, t.ref.Order, customer, since, until)
+	for _, a := range listed {
+		copied, err := s.isCopy(leased, t, a.Intent)
+		if err != nil {
+			return nil, err
+		}
+		if !copied {
+			found = append(found, a)
+		}
+	}
+	return found, err
 }
 
 // adopted are the facts of listed PaymentIntents. Each that claims an attempt without a payment becomes that attempt.
@@ -78,8 +92,8 @@ func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms pa
 		return err
 	}
 	since, until := t.order.UnknownPeriod(t.now)
-	found, err := s.findPayments(ctx, t.ref.Order, "", since.Add(-findMargin), until.Add(findMargin))
-	facts := []payment.Fact{adopted(found), payment.AttemptsListed{}}
+	found, err := s.findPayments(ctx, t, "", since.Add(-findMargin), until.Add(findMargin))
+	facts := []payment.Fact{payment.Restored{Fact: adopted(found)}, payment.AttemptsListed{}}
 	if err != nil {
 		facts = nil
 	}

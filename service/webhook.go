@@ -89,10 +89,16 @@ func outcomeOf(written bool, err error) (Outcome, error) {
 	return Applied, nil
 }
 
-// mergeEvent merges what an event shows of a PaymentIntent.
+// mergeEvent merges what an event shows of a PaymentIntent. An order that is not there any more may have been taken by
+// retention, and a claim to a forgotten attempt may be a copy; only a read can tell.
 func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (written bool, err error) {
 	t, err := s.locate(ctx, *e.Intent)
-	if err != nil {
+	switch {
+	case err != nil:
+		return false, err
+	case t.lost() && t.now.Sub(time.Unix(e.Intent.Created, 0)) > t.order.Rules.LowestRetention,
+		t.order.WantsProof(*e.Intent, e.Key):
+		_, err := s.wantRead(ctx, e.Intent.ID)
 		return false, err
 	}
 	return s.merge(ctx, t, e.Cause(), payment.Seen{

@@ -23,10 +23,31 @@ func (o *Order) Place(id ID, origin Origin) Placement {
 		return Known
 	case o.Foreign != "":
 		return Attachable
+	case slices.Contains(o.ForeignIDs, id):
+		return Foreign
 	case origin.Attempt <= len(o.Attempts) && o.Attempts[origin.Attempt-1].Payment != "":
 		return Foreign
 	}
 	return Attachable
+}
+
+// WantsProof reports whether a PaymentIntent claims a forgotten attempt at other terms than the order's, so that the order's
+// would follow. A copy of our metadata does that, too: it has to be known first under which idempotency key the PaymentIntent
+// was made. The key is that of the call that caused an event, empty where it is not known.
+func (o *Order) WantsProof(intent Intent, key string) bool {
+	origin := OriginOf(intent.Metadata)
+	return o.Foreign == "" && o.Stored() && o.Place(intent.ID, origin) == Attachable && o.Terms != intent.Terms() &&
+		key != IdempotencyKey(origin.Service, o.ID, origin.Attempt)
+}
+
+// hasForgotten reports whether a PaymentIntent is about to become an attempt that the order does not expect. Earlier events
+// of it may have been put off until it was known who made it, so that it has to be read.
+func (o *Order) hasForgotten(intent Intent) bool {
+	if o.Foreign != "" || !o.Stored() || o.Attempt(intent.ID) != nil {
+		return false
+	}
+	row := o.attemptNumber(OriginOf(intent.Metadata).Attempt)
+	return row == nil || !row.pending() || o.Terms != intent.Terms()
 }
 
 // attach makes a PaymentIntent the attempt that it claims to be; nil where that attempt has another payment. A number

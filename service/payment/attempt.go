@@ -39,6 +39,11 @@ const (
 	keyForgotten = 25 * time.Hour
 )
 
+// IdempotencyKey is the key under which the PaymentIntent of an attempt is made at Stripe.
+func IdempotencyKey(service string, order OrderID, attempt int) string {
+	return "kasse:" + service + ":" + string(order) + ":" + strconv.Itoa(attempt)
+}
+
 // searchAfter is how long after its last try an attempt without an answer is searched in Stripe's list.
 const searchAfter = time.Minute
 

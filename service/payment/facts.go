@@ -2,7 +2,6 @@ package payment
 
 import (
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -51,6 +50,7 @@ type Seen struct {
 
 func (f Seen) applyTo(o *Order, now time.Time) {
 	origin := OriginOf(f.Intent.Metadata)
+	forgotten := f.ByEvent && o.hasForgotten(f.Intent)
 	a := o.Attempt(f.Intent.ID)
 	if a == nil {
 		a = o.attach(f.Intent.ID, origin, f.Intent.Snapshot)
@@ -73,6 +73,9 @@ func (f Seen) applyTo(o *Order, now time.Time) {
 	}
 	for _, fact := range f.Facts {
 		p.Record = Merge(p.Record, fact)
+	}
+	if forgotten {
+		p.Record = Merge(p.Record, StaleResponse(f.Intent.Created))
 	}
 	switch {
 	case created && f.ByEvent:
@@ -106,11 +109,6 @@ func isRead(facts []RecordFact) bool {
 // isStale reports whether the facts are those of an answer that may be older than its date.
 func isStale(facts []RecordFact) bool {
 	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, stale := f.(StaleResponse); return stale })
-}
-
-// IdempotencyKey is the key under which the PaymentIntent of an attempt is made at Stripe.
-func IdempotencyKey(service string, order OrderID, attempt int) string {
-	return "kasse:" + service + ":" + string(order) + ":" + strconv.Itoa(attempt)
 }
 
 // Reversed is a fact: money of a payment was given back, or is claimed back.

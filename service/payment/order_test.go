@@ -90,6 +90,45 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// TestWantsProof: only a claim that would move the order's terms needs to be proven.
+func TestWantsProof(t *testing.T) {
+	dear, cheap := Snapshot{Amount: price.Amount + 500}, Snapshot{Amount: 1}
+	foreign := openOrder("pi_1")
+	foreign.ForeignIDs = []ID{"pi_2"}
+	for _, tt := range []struct {
+		name    string
+		order   Order
+		id      ID
+		attempt int
+		shown   Snapshot
+		key     string
+		want    bool
+	}{
+		{"a forgotten attempt of another price", openOrder("pi_1"), "pi_2", 2, dear, "", true},
+		{"a cheap copy", openOrder("pi_1"), "pi_2", 2, cheap, "", true},
+		{"made under another key", openOrder("pi_1"), "pi_2", 2, cheap, "another", true},
+		{"made under our key", openOrder("pi_1"), "pi_2", 2, dear, "kasse:kasse:order-1:2", false},
+		{"made under the key of another attempt", openOrder("pi_1"), "pi_2", 2, dear, "kasse:kasse:order-1:1", true},
+		{"an attempt that is known", openOrder("pi_1"), "pi_1", 1, cheap, "", false},
+		{"an attempt that has another payment", openOrder("pi_1"), "pi_2", 1, cheap, "", false},
+		{"known as foreign", foreign, "pi_2", 2, cheap, "", false},
+		{"an order that is not stored", Order{ID: "order-1"}, "pi_1", 1, cheap, "", false},
+	} {
+		intent := Intent{ID: tt.id, Snapshot: tt.shown}
+		intent.Metadata = map[string]string{
+			"kasse_service": "kasse", "kasse_order_id": "order-1", "kasse_attempt": strconv.Itoa(tt.attempt),
+		}
+		if got := tt.order.WantsProof(intent, tt.key); got != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+	equal := openOrder("pi_1")
+	equal.Terms = dear.Terms()
+	if equal.WantsProof(Intent{ID: "pi_2", Snapshot: dear}, "") {
+		t.Error("a claim at the order's own terms needs a proof")
+	}
+}
+
 func TestOrigin(t *testing.T) {
 	for _, tt := range []struct {
 		attempt, rev string

@@ -2,6 +2,7 @@ package stripe
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -45,4 +46,39 @@ func (g *Gateway) FindPayments(
 func (g *Gateway) names(p *intent, order payment.OrderID) bool {
 	origin := payment.OriginOf(p.Metadata)
 	return origin.Service == g.Service && origin.Order == order && p.unreadable() == nil
+}
+
+// creationMargin is how much later than its PaymentIntent, in seconds, the event payment_intent.created may be dated.
+const creationMargin = 60
+
+// FindCreationKey returns the idempotency key of the call that made a PaymentIntent, as its payment_intent.created event
+// names it. It reports false where Stripe does not list the event, since it keeps events for 30 days, and where the event's
+// version names no key.
+func (g *Gateway) FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error) {
+	query := url.Values{
+		"type": {"payment_intent.created"}, "created[lte]": {strconv.FormatInt(created+creationMargin, 10)},
+	}
+	for after := ""; ; {
+		page, err := readPage[json.RawMessage](ctx, g, "/v1/events", query, time.Unix(created, 0), after)
+		if err != nil {
+			return "", false, err
+		}
+		for _, body := range page.Data {
+			if e := decodeEvent(body); e.Intent != nil && e.Intent.ID == id {
+				return e.Key, !namesNoKey(body), nil
+			}
+		}
+		if after = page.next(idOf); after == "" {
+			return "", false, nil
+		}
+	}
+}
+
+// namesNoKey reports whether an event is of a version before 2017-05-25, which gives the id of the call alone.
+func namesNoKey(body []byte) bool {
+	var e struct {
+		Request json.RawMessage `json:"request"`
+	}
+	_ = json.Unmarshal(body, &e) // it was decoded before
+	return len(e.Request) > 0 && e.Request[0] == '"'
 }

@@ -231,3 +231,33 @@ func TestForms(t *testing.T) {
 		t.Fatal(diff)
 	}
 }
+
+// TestFindCreationKey reads the list of events page by page until one is about the PaymentIntent.
+func TestFindCreationKey(t *testing.T) {
+	made := func(event, id, request string) string {
+		return `{"id":"` + event + `","object":"event","type":"payment_intent.created","created":1600000000,"request":` + request +
+			`,"data":{"object":` + strings.Replace(intentBody, "pi_1", id, 1) + `}}`
+	}
+	first := `{"data":[` + made("evt_1", "pi_2", `{"idempotency_key":"other"}`) + `],"has_more":true}`
+	for name, tt := range map[string]struct {
+		second, key string
+		known       bool
+	}{
+		"our key":        {made("evt_2", "pi_1", `{"id":"req_1","idempotency_key":"ours"}`), "ours", true},
+		"no key":         {made("evt_2", "pi_1", `{"id":null,"idempotency_key":null}`), "", true},
+		"an old version": {made("evt_2", "pi_1", `"req_1"`), "", false},
+		"no event of it": {made("evt_2", "pi_3", `{"idempotency_key":"other"}`), "", false},
+	} {
+		g, _ := stripeThat(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("starting_after") == "evt_1" {
+				say(http.StatusOK, `{"data":[`+tt.second+`],"has_more":false}`)(w, r)
+				return
+			}
+			say(http.StatusOK, first)(w, r)
+		})
+		key, known, err := g.FindCreationKey(t.Context(), "pi_1", 1600000000)
+		if err != nil || key != tt.key || known != tt.known {
+			t.Errorf("%s: %q %v %v, want %q %v", name, key, known, err, tt.key, tt.known)
+		}
+	}
+}

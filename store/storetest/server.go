@@ -41,7 +41,8 @@ type Server struct {
 	dir  string   // of its data
 	file []string // the configuration that it begins with and rewrites, where it must have one
 	args []string
-	up   string // what it prints once it takes connections
+	env  []string // beside the test's own
+	up   string   // what it prints once it takes connections
 	port int
 	log  bytes.Buffer // what it printed; to be read once ended is closed
 
@@ -52,11 +53,21 @@ type Server struct {
 // NewServer is RedisServer for tests that also want to kill it.
 func NewServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir(), up: "Ready to accept connections"}
-	s.args = append([]string{"--dir", s.dir, "--save", "", "--bind", "127.0.0.1"}, args...)
+	s := prepare(t, args...)
 	s.run()
 	return s
 }
+
+// prepare returns a server that has not been started.
+func prepare(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s := &Server{t: t, dir: t.TempDir(), up: "Ready to accept connections"}
+	s.args = append([]string{"--dir", s.dir, "--save", "", "--bind", "127.0.0.1"}, args...)
+	return s
+}
+
+// Dir is the directory of the server's data.
+func (s *Server) Dir() string { return s.dir }
 
 // run starts the server for the first time, on a port that is free, and ends it with the test.
 func (s *Server) run() {
@@ -119,6 +130,7 @@ func (s *Server) check(err error) {
 func (s *Server) start() error {
 	args := slices.Concat(s.file, []string{"--port", strconv.Itoa(s.port)}, s.args)
 	process := exec.Command("redis-server", args...)
+	process.Env = append(os.Environ(), s.env...)
 	output, err := process.StdoutPipe()
 	if err != nil {
 		return err

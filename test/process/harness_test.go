@@ -118,7 +118,13 @@ type world struct {
 // newWorld starts a Redis and a simulated Stripe, which sends its webhooks to the processes by turns.
 func newWorld(t *testing.T, o stripesim.Options, redisArgs ...string) *world {
 	t.Helper()
-	w := &world{t: t, redis: storetest.NewServer(t, redisArgs...), client: newClient(t), balancer: &balancer{client: newClient(t)}}
+	return newWorldOn(t, storetest.NewServer(t, redisArgs...), o)
+}
+
+// newWorldOn is newWorld on a Redis that runs already.
+func newWorldOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *world {
+	t.Helper()
+	w := &world{t: t, redis: redis, client: newClient(t), balancer: &balancer{client: newClient(t)}}
 	front := httptest.NewServer(w.balancer)
 	t.Cleanup(front.Close)
 	o.Webhooks = append(o.Webhooks, stripesim.Webhook{URL: front.URL, Secret: hookSecret})

@@ -235,8 +235,10 @@ func (w *world) judgeFact(e *event, o *storedOrder) {
 // judgeAcknowledged: an event is acknowledged once it is stored, and a pointer leads to its order.
 func (w *world) judgeAcknowledged(e *event, result service.Outcome) {
 	unlocated := w.holder(e.payment.id) == nil || w.losses > 0 // there may be no pointer
-	if e.ignored = result == service.Unchanged && e.Intent == nil && unlocated; e.ignored {
-		return // a read will list it
+	_, waits := w.redis.ofPayment(e.payment.id).reads[e.payment.id]
+	unproven := waits && e.Intent != nil && e.Key == "" // it may claim a forgotten attempt, as a copy could
+	if e.ignored = result == service.Unchanged && (e.Intent == nil && unlocated || unproven); e.ignored {
+		return // a read will show it
 	}
 	if result != service.Applied && result != service.Unchanged {
 		w.broke("%s of %s is %s", e.ID, e.payment.id, result)

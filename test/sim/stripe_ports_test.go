@@ -34,6 +34,20 @@ func (r *replica) FindPayments(
 	})
 }
 
+// FindCreationKey tells our own PaymentIntents from copies of their metadata.
+func (r *replica) FindCreationKey(ctx context.Context, id payment.ID, _ int64) (key string, known bool, err error) {
+	key, err = toStripe(ctx, r, "FindCreationKey", string(id), func() (string, error) {
+		for _, e := range r.world.stripe.events {
+			if e.Type == "payment_intent.created" && e.Intent.ID == id {
+				known = true
+				return e.Key, nil
+			}
+		}
+		return "", nil
+	})
+	return key, known, err
+}
+
 func (r *replica) OpenSession(
 	ctx context.Context, customer payment.CustomerID, _ payment.SessionFeatures,
 ) (payment.Session, error) {

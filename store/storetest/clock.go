@@ -1,0 +1,61 @@
+package storetest
+
+import (
+	_ "embed"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+//go:embed clock/clock.c
+var clockSource []byte
+
+// Clock is the time of day of a redis-server that NewTimedServer has started.
+type Clock struct {
+	t       testing.TB
+	file    string // the offset in microseconds, which the server reads at each look at its clock
+	library string // preloaded into the server
+}
+
+// NewTimedServer is NewServer with a clock that differs from the machine's by an offset. It skips
+// the test where there is no C compiler, or no Linux: the clock is a library that is preloaded into
+// redis-server.
+func NewTimedServer(t testing.TB, offset time.Duration, args ...string) (*Server, *Clock) {
+	t.Helper()
+	compiler, err := exec.LookPath("cc")
+	if err != nil {
+		t.Skip("no C compiler for the clock of redis-server")
+	}
+	dir := t.TempDir()
+	c := &Clock{t: t, file: filepath.Join(dir, "offset"), library: filepath.Join(dir, "clock.so")}
+	source := filepath.Join(dir, "clock.c")
+	if err := os.WriteFile(source, clockSource, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command(compiler, "-shared", "-fPIC", "-O2", "-o", c.library, source)
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Skipf("the clock of redis-server cannot be built here: %v\n%s", err, out)
+	}
+	c.Set(offset)
+	s := prepare(t, args...)
+	s.env = []string{"LD_PRELOAD=" + c.library, "REDIS_CLOCK=" + c.file}
+	s.run()
+	return s, c
+}
+
+// Set lets the server's clock differ from the machine's by the offset.
+func (c *Clock) Set(offset time.Duration) {
+	c.t.Helper()
+	file, err := os.OpenFile(c.file, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer file.Close()
+	micros := binary.NativeEndian.AppendUint64(nil, uint64(offset.Microseconds())) //nolint:gosec // two's complement
+	if _, err := file.WriteAt(micros, 0); err != nil {
+		c.t.Fatal(err)
+	}
+}

@@ -1,0 +1,165 @@
+package process_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// lateReturns are the ways in which an order comes back that retention has taken, or a loss.
+// Retention takes orders whose charge is older than 30 days here. An order that comes back with
+// money given or claimed back cannot be fulfilled, so that nothing is announced as paid.
+var lateReturns = map[string]struct {
+	age      time.Duration // of the charge, when the order is gone
+	pointers bool          // they are still there
+	paid     int           // how often order.paid is announced after that, always as restored
+	back     func(*lossCase)
+	state    string
+}{
+	"an old order is disputed":                 {aged, true, 0, (*lossCase).dispute, "disputed"},
+	"an old order is disputed, no pointer":     {older, false, 0, (*lossCase).dispute, "disputed"},
+	"an old order wins a dispute":              {aged, true, 0, (*lossCase).winDispute, "paid"},
+	"an old order is refunded":                 {aged, true, 0, (*lossCase).giveBack, "partially_refunded"},
+	"an old order is refunded, no pointer":     {older, false, 0, (*lossCase).giveBack, "partially_refunded"},
+	"an old order is looked up":                {older, false, 0, (*lossCase).lookUpAgain, "paid"},
+	"a young lost order is disputed":           {month / 3, true, 0, (*lossCase).dispute, "disputed"},
+	"a young lost order wins a dispute":        {month / 3, true, 1, (*lossCase).winDispute, "paid"},
+	"a young lost order is partly refunded":    {month / 3, true, 0, (*lossCase).giveBack, "partially_refunded"},
+	"a young lost order is looked up":          {month / 3, true, 1, (*lossCase).lookUpAgain, "paid"},
+	"a young lost order without its pointer":   {month / 3, false, 1, (*lossCase).lookUpAgain, "paid"},
+	"a young lost order refunded, no pointers": {month / 3, false, 0, (*lossCase).giveBack, "partially_refunded"},
+}
+
+func (c *lossCase) giveBack() {
+	_, err := c.w.sim.Refund(c.newest().PaymentIntent, 1000)
+	c.w.no(err)
+}
+
+// lookUpAgain looks the payment up until its order is there: the process may have the view in
+// memory for a moment.
+func (c *lossCase) lookUpAgain() {
+	eventually(c.w.t, "the order again", func() error {
+		c.lookUp()
+		a, err := c.process().ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
+		if err == nil && a.status != http.StatusOK {
+			err = fmt.Errorf("%d %s", a.status, a.body)
+		}
+		return err
+	})
+}
+
+func (c *lossCase) dispute() {
+	_, err := c.w.sim.OpenDispute(c.newest().PaymentIntent, "", false)
+	c.w.no(err)
+}
+
+// winDispute lets a dispute be opened and won; Kasse gets the events of both.
+func (c *lossCase) winDispute() {
+	id, err := c.w.sim.OpenDispute(c.newest().PaymentIntent, "", false)
+	c.w.no(err)
+	c.w.no(c.w.sim.MoveDispute(id, "won"))
+}
+
+// TestRetentionAndLoss: an order that retention has taken was announced as paid, and comes back
+// without a second announcement; one that is younger was lost, and is announced once, as restored.
+func TestRetentionAndLoss(t *testing.T) {
+	t.Parallel()
+	for name, test := range lateReturns {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newLossWorld(t, test.age)
+			w.own = map[string]string{"PAYMENT_RETENTION": "720h", "PAYMENT_ABANDON_AFTER": "off"}
+			w.serve()
+			c := &lossCase{w: w, order: "late", price: 4200}
+			c.step("open")
+			c.step("paid")
+			w.settled()
+			w.forget(test.age, test.pointers)
+			test.back(c)
+			if len(c.problems) > 0 {
+				t.Fatal(c.problems)
+			}
+			c.awaitOrder(test.state)
+			w.settled()
+			c.judgeLate(test.paid)
+			w.mend("reconcile")
+			w.settled()
+			c.judgeLate(test.paid)
+			w.report([]*lossCase{c})
+		})
+	}
+}
+
+// forget lets the time pass. An old order and its events expire by themselves, a young one is
+// deleted.
+func (w *lossWorld) forget(age time.Duration, pointers bool) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	for _, key := range w.client.Keys(ctx, "kasse:{p*}:events").Val() {
+		w.no(w.client.XTrimMaxLen(ctx, key, 0).Err())
+	}
+	if age < month {
+		w.deleteKeys("kasse:{p*}:order:*")
+	}
+	if age < month && !pointers {
+		w.deleteKeys("kasse:{p*}:pi:*")
+	}
+	w.advance(age)
+	now := w.client.Time(ctx).Val().Unix()
+	w.no(w.client.Set(ctx, "kasse:{p0}:catchup", now, 0).Err()) // catch-up has run all the time
+	expect(w.t, "stored orders", len(w.client.Keys(ctx, "kasse:{p*}:order:*").Val()), 0)
+	expect(w.t, "a pointer", len(w.client.Keys(ctx, "kasse:{p*}:pi:*").Val()) > 0, pointers)
+}
+
+const (
+	month = 30 * 24 * time.Hour
+	aged  = month + 10*24*time.Hour   // the pointer is still there
+	older = 2*month + 15*24*time.Hour // the pointer is not
+)
+
+// awaitOrder waits until the order's payment is in the state.
+func (c *lossCase) awaitOrder(state string) {
+	eventually(c.w.t, "the order as "+state, func() error {
+		a, err := c.process().ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
+		if err != nil || a.status != http.StatusOK {
+			return fmt.Errorf("%d %s (%v)", a.status, a.body, err)
+		}
+		var order struct{ Payment lossView }
+		a.decode(c.w.t, &order)
+		if order.Payment.State != state {
+			return fmt.Errorf("it is %s", a.body)
+		}
+		return nil
+	})
+}
+
+// judgeLate checks what was announced of an order that came back, and when it could be fulfilled:
+// at its charge.
+func (c *lossCase) judgeLate(want int) {
+	got := 0
+	var kinds []string
+	for _, e := range c.w.stream()[c.order] {
+		kinds = append(kinds, e.kind)
+		if e.kind == "order.paid" {
+			got++
+			if !e.restored {
+				c.problem("order.paid is not marked as restored")
+			}
+		}
+	}
+	if got != want {
+		c.problem("order.paid was sent %d times, want %d: %v", got, want, kinds)
+	}
+	var pi struct {
+		Charge struct{ Created int64 } `json:"latest_charge"`
+	}
+	path := "/v1/payment_intents/" + c.newest().PaymentIntent + "?expand[]=latest_charge"
+	c.w.askStripe(http.MethodGet, path, stripeKey, nil, &pi)
+	at := time.Unix(pi.Charge.Created, 0).UTC().Format(time.RFC3339)
+	if shown := c.shown(c.newest().PaymentIntent); shown.FulfillableAt != nil && *shown.FulfillableAt != at {
+		c.problem("fulfillable_at is %s, the charge is of %s", *shown.FulfillableAt, at)
+	} else if shown.FulfillableAt == nil && want > 0 {
+		c.problem("fulfillable_at is not set")
+	}
+}
