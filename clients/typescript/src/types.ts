@@ -74,8 +74,9 @@ export type CustomerSessionOptions = Schemas['CustomerSessionOptions'];
 /** A token with which a page or an app pays one order, and its expiry (RFC 3339). */
 export type OrderToken = Schemas['OrderToken'];
 
+/** A refund. `status` is Stripe's: it may be a word that is newer than this package, or null. */
 export interface Refund extends Omit<Schemas['Refund'], 'status'> {
-  status: Open<Schemas['Refund']['status']>;
+  status: Open<'pending' | 'requires_action' | 'succeeded' | 'canceled' | 'failed'> | null;
 }
 
 /** A transition of a payment. `id` is the same at each delivery, in the feed and pushed. */
