@@ -117,6 +117,10 @@ soak: programs ## a load of all kinds, for DURATION=30m; then all that was taken
 sim: ## the simulation on new seeds, for DURATION=5m; or step by step on SEED=N
 	$(GO) test ./test/sim -v -count=1 -timeout 0 -run TestSimulation -args $(if $(SEED),-seed $(SEED),-duration $(DURATION))
 
+.PHONY: orders
+orders: programs ## orders raced over HTTP while servers are killed, each compared with Stripe: new seeds for DURATION=5m
+	$(GO) test -count=1 -v -timeout 0 ./test/process -run TestOrdersEndTrue -args -duration=$(DURATION)
+
 .PHONY: mutants
 mutants: programs ## break the code on purpose in ten ways; for each a named test has to fail: MUTANT=name for one
 	GO="$(GO)" MUTANT="$(MUTANT)" test/mutants/run.sh

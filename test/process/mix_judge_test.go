@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -59,25 +60,39 @@ func (m *mix) judge(orders []*mixedOrder, alone bool) {
 			o.comeBack()
 		}
 	}
-	wrong := map[*mixedOrder]error{}
-	for end := time.Now().Add(mixPatience); ; time.Sleep(time.Second) {
+	wrong, left := map[*mixedOrder]error{}, orders
+	for end := time.Now().Add(mixPatience); time.Now().Before(end); time.Sleep(time.Second) {
 		m.no(m.sim.Drain(m.t.Context()))
-		truth := m.lookAtAll()
-		m.payments = 0
-		for _, o := range orders {
-			m.payments += len(truth.payments[o.id])
-			delete(wrong, o)
-			if err := m.compareOrder(o, truth); err != nil {
-				wrong[o] = err
-			}
-		}
-		if len(wrong) == 0 || time.Now().After(end) {
-			break
+		wrong = m.compareOrders(left)
+		switch {
+		case len(wrong) > 0:
+			left = slices.Collect(maps.Keys(wrong))
+		case len(left) == len(orders):
+			return
+		default: // all have been right: are they still?
+			left = orders
 		}
 	}
+	m.t.Errorf("%d of %d orders differ from the truth after %s", len(wrong), len(orders), mixPatience)
 	for o, err := range wrong {
 		m.t.Errorf("%s: %v\n%s", o.id, err, strings.Join(o.log, "\n"))
 	}
+}
+
+// compareOrders compares orders with the truth of this moment, and returns those that differ.
+func (m *mix) compareOrders(orders []*mixedOrder) map[*mixedOrder]error {
+	m.t.Helper()
+	wrong, truth := map[*mixedOrder]error{}, m.lookAtAll()
+	m.payments = 0
+	for _, all := range truth.payments {
+		m.payments += len(all)
+	}
+	for _, o := range orders {
+		if err := m.compareOrder(o, truth); err != nil {
+			wrong[o] = err
+		}
+	}
+	return wrong
 }
 
 // comeBack is what a caller does whose last change had no answer: a create, until there is one. So does a customer whose
