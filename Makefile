@@ -122,7 +122,7 @@ orders: programs ## orders raced over HTTP while servers are killed, each compar
 	$(GO) test -count=1 -v -timeout 0 ./test/process -run TestOrdersEndTrue -args -duration=$(DURATION)
 
 .PHONY: mutants
-mutants: programs ## break the code on purpose in ten ways; for each a named test has to fail: MUTANT=name for one
+mutants: programs ## break the code on purpose, in one way after the other; for each a named test has to fail: MUTANT=name for one
 	GO="$(GO)" MUTANT="$(MUTANT)" test/mutants/run.sh
 
 fuzz: ## every fuzz target, each for DURATION=5m

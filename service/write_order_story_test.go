@@ -66,18 +66,18 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	s.deliverTo(s.svc)
 	opened, _ := s.creates(s.key(4200))
 	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{
-		"amount": {"100"}, "currency": {"eur"}, "metadata[kasse_service]": {"kasse"},
+		"amount": {"4200"}, "currency": {"eur"}, "customer": {string(s.customer)}, "metadata[kasse_service]": {"kasse"},
 		"metadata[kasse_order_id]": {"order-1"}, "metadata[kasse_attempt]": {"1"},
 	})
 	name, _ := said["id"].(string)
-	cheap := service.PaymentID(name)
-	s.confirm(cheap, "pm_card_visa")
+	copied := service.PaymentID(name)
+	s.confirm(copied, "pm_card_visa")
 	s.drained()
 	s.attend()
 	if whole := s.order(); view(t, whole.Payment).Payment != opened.ID || len(whole.Superseded) != 0 {
 		t.Errorf("the order stands for %s, superseded %s", whole.Payment, whole.Superseded)
 	}
-	if v := s.shows(cheap, service.Paid, 100); v.Fulfillable {
+	if v := s.shows(copied, service.Paid, 4200); v.Fulfillable {
 		t.Errorf("a copy pays the order: %+v", v)
 	}
 	if told := s.told(); told["order.paid"] != 0 {
