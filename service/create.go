@@ -114,10 +114,14 @@ func (s *Service) openNext(
 	if terms != nil {
 		planned, _ = t.order.Apply(terms, t.now)
 	}
+	forgotten, err := s.adoptForgotten(ctx, t, l)
+	if err != nil || forgotten {
+		return Opened{}, again, err
+	}
 	number := len(planned.Attempts) + 1
 	form := s.stripe.PaymentForm(r, planned.Terms, number, planned.Rev)
 	revision := t.order.Revision
-	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
 		if o.Revision != revision {
 			return nil, errBusy // the form is for the order as it was
 		}

@@ -102,3 +102,36 @@ func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms pa
 	}
 	return err
 }
+
+// adoptForgotten looks for attempts of the order that Redis has forgotten, where neither catch-up has found them nor Stripe
+// would refuse their idempotency keys any more: a second payment would be made beside them. It reports whether any was
+// found.
+func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) (bool, error) {
+	if !payment.KeysForgotten(time.Unix(0, s.caughtUp.Load()), t.now) {
+		return false, nil
+	}
+	done, now, err := s.catchUps.LoadCatchUp(ctx)
+	if err != nil {
+		return false, err
+	}
+	if done.IsZero() { // there is nothing yet that could be forgotten
+		done = now
+	}
+	s.caughtUp.Store(done.UnixNano())
+	if !payment.KeysForgotten(done, now) {
+		return false, nil
+	}
+	if err := s.take(ctx, t, l); err != nil {
+		return false, err
+	}
+	known := len(t.order.Payments())
+	found, err := s.findPayments(ctx, t, "", done.Add(-catchUpMargin), now.Add(findMargin))
+	var facts payment.Fact
+	if len(found) > 0 {
+		facts = payment.Restored{Fact: adopted(found)}
+	}
+	if _, releaseErr := s.release(ctx, t, l, payment.CauseRead, facts); err == nil {
+		err = releaseErr
+	}
+	return len(t.order.Payments()) > known, err
+}

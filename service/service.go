@@ -76,6 +76,7 @@ type Service struct {
 	stripe     Stripe
 	rebuilding bool               // set before any goroutine: what is announced may have been announced before
 	lowest     atomic.Int64       // nanoseconds, the lowest retention that was ever in use with this Redis
+	caughtUp   atomic.Int64       // Unix nanoseconds by Redis's clock, the last catch-up that this process knows of
 	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
 }
 

@@ -44,6 +44,9 @@ func IdempotencyKey(service string, order OrderID, attempt int) string {
 	return "kasse:" + service + ":" + string(order) + ":" + strconv.Itoa(attempt)
 }
 
+// KeysForgotten reports whether Stripe may have forgotten the key of an attempt that was made at a moment.
+func KeysForgotten(made, now time.Time) bool { return now.Sub(made) > keyKept }
+
 // searchAfter is how long after its last try an attempt without an answer is searched in Stripe's list.
 const searchAfter = time.Minute
 

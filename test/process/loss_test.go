@@ -133,6 +133,8 @@ func (r lossRound) play(t *testing.T) {
 	w.advance(r.away)
 	if r.nets {
 		w.mend("reconcile")
+	} else { // the holder of the lease hangs
+		w.no(w.client.Set(t.Context(), "kasse:{p0}:lease:nets", "another", leaseLasts).Err())
 	}
 	w.judge(cases, "after the loss", false)
 	w.each(cases, func(c *lossCase) { lossActs[c.act](c) })
@@ -151,6 +153,8 @@ func (r lossRound) play(t *testing.T) {
 	w.awaitPushes()
 	w.report(cases)
 }
+
+const leaseLasts = 30 * time.Second
 
 // lossCases are the stories with every act, as orders of their own.
 func (w *lossWorld) lossCases() (cases []*lossCase) {
