@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"hash/fnv"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"time"
 
@@ -18,15 +16,11 @@ import (
 	"github.com/stripe/stripe-go/v79/webhook"
 )
 
-// ownScript is the script with which Kasse writes a payment.
-func ownScript() *redis.Script {
-	_, self, _, _ := runtime.Caller(0)
-	source, err := os.ReadFile(filepath.Join(filepath.Dir(self), "../../store/scripts/save_payment.lua"))
-	if err != nil {
-		panic(err)
-	}
-	return redis.NewScript(string(source))
-}
+// baseline is a script that writes one payment, its view, its history and its queues: what a webhook costs in Redis without
+// Kasse.
+//
+//go:embed baseline.lua
+var baseline string
 
 // What the yardsticks write is as long as what Kasse writes.
 const (
@@ -35,10 +29,10 @@ const (
 	bareHistory = `{"version":1795458873401,"from":"pending","to":"action_required","at":"2026-11-23T18:34:33Z","cause":"payment_intent.requires_action evt_3Bench0u31ny2requires_action"}`
 )
 
-// bareWebhook is an Echo handler that checks the signature, reads the record with one HGETALL, and writes it with Kasse's own
-// script.
+// bareWebhook is an Echo handler that checks the signature, reads the record with one HGETALL, and writes it with the
+// baseline script.
 func bareWebhook(client *redis.Client) http.Handler {
-	script := ownScript()
+	script := redis.NewScript(baseline)
 	e := echo.New()
 	e.POST("/webhooks/stripe", func(c echo.Context) error {
 		body, err := io.ReadAll(c.Request().Body)
@@ -67,9 +61,9 @@ func bareWebhook(client *redis.Client) http.Handler {
 	return e
 }
 
-// constructWebhook is one with stripe-go's ConstructEvent and a single EVALSHA, of Kasse's script on a new record.
+// constructWebhook is one with stripe-go's ConstructEvent and a single EVALSHA, of the baseline script on a new record.
 func constructWebhook(client *redis.Client) http.Handler {
-	script := ownScript()
+	script := redis.NewScript(baseline)
 	e := echo.New()
 	e.POST("/webhooks/stripe", func(c echo.Context) error {
 		body, err := io.ReadAll(c.Request().Body)
