@@ -87,19 +87,27 @@ func (a *api) limitCaller(c echo.Context) error {
 	return nil
 }
 
-// limitHolder counts a read by client secret, which the service has compared by now, or refused.
+// limitHolder counts a read by client secret, which the service has compared by now. A refused one is counted by
+// refusalBy.
 func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
-	if infoOf(c).credential != clientSecret {
+	if err != nil || infoOf(c).credential != clientSecret {
 		return err
 	}
-	if err == nil {
-		return a.limit(c, a.counters.frontend, "payment:"+string(id), takeHere)
+	return a.limit(c, a.counters.frontend, "payment:"+string(id), takeHere)
+}
+
+// refusalBy returns what is called before a question about another's payment, or a missing one, may be queued for
+// Stripe. A client secret is then a guess, and counts for its address; over the limit nothing is queued. A token has been
+// counted for its order.
+func (a *api) refusalBy(c echo.Context) service.Refusal {
+	x := infoOf(c)
+	if x.credential == orderToken {
+		return func() (string, error) { return "order:" + string(x.caller.Order), nil }
 	}
-	var failed *service.Error
-	if errors.As(err, &failed) && failed.Code == service.CodeNotFound {
-		return a.limitRefused(c, err)
+	return func() (string, error) {
+		address := a.proxies.client(c.Request())
+		return "address:" + address, a.limit(c, a.counters.address, address, takeHere)
 	}
-	return err
 }
 
 // limitRefused counts a credential that was refused, and returns why it was, or that there have

@@ -140,7 +140,7 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 // forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked for.
 func (w *watched) forgetQuestions() {
 	for _, key := range w.redis.Keys() {
-		if strings.HasSuffix(key, ":restore") || strings.HasSuffix(key, ":masked") {
+		if strings.Contains(key, ":restore") || strings.HasSuffix(key, ":masked") {
 			w.redis.Del(key)
 		}
 	}

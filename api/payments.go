@@ -139,9 +139,12 @@ func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 		}
 		present, err := decodeMembers(c, &body)
 		if err == nil {
-			err = claims.compare(body, present)
+			err = cmp.Or(claims.compare(body, present), checkSession(claims.Session))
 		}
-		return claims.request(), cmp.Or(err, checkSession(claims.Session))
+		if err != nil {
+			return claims.request(), err
+		}
+		return claims.narrowed(body.Session.features())
 	}
 	return a.keyRequest(c)
 }
@@ -165,6 +168,9 @@ func (a *api) openedPayment(o service.Opened) ([]byte, error) {
 
 func (a *api) createCustomerSession(c echo.Context) error {
 	var body sessionBody
+	if claims := infoOf(c).claims; claims != nil && !claims.refreshes() {
+		return &refusal{code: codeInsufficientScope, detail: "The order token names no customer: it only reads its order."}
+	}
 	if err := decode(c, &body); err != nil {
 		return err
 	}

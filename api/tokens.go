@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"reflect"
 	"slices"
 	"time"
 
@@ -124,7 +123,7 @@ func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return nil, errNoSuchKey
 }
 
-// compare refuses a body that says anything else than the token: the browser has no say.
+// compare refuses a body that says anything else than the token, but for a narrower session: the browser has no say.
 func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error {
 	said, asked := t.request(), b.request()
 	var fieldErrors []fieldError
@@ -142,15 +141,20 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/receipt_email", said.ReceiptEmail == asked.ReceiptEmail},
 		{"/statement_descriptor_suffix", false},
 		{"/metadata", maps.Equal(said.Metadata, asked.Metadata)},
-		{"/customer_session", reflect.DeepEqual(said.Session, asked.Session)},
 		{"/reopen", !asked.Reopen},
 	} {
 		if present[member.pointer] && !member.same {
 			fieldErrors = append(fieldErrors, fieldError{Pointer: string(member.pointer), Detail: "differs from the token"})
 		}
 	}
+	if !said.Unclaimed && b.Session != nil {
+		_, wider := said.Session.Narrow(asked.Session, "/customer_session")
+		for _, f := range wider {
+			fieldErrors = append(fieldErrors, fieldError{Pointer: f.Pointer, Detail: f.Detail})
+		}
+	}
 	if len(fieldErrors) > 0 {
-		return &refusal{codeClaimMismatch, "The body may only repeat what the token says.", fieldErrors}
+		return &refusal{codeClaimMismatch, "The body may only repeat what the token says, and narrow its session.", fieldErrors}
 	}
 	return nil
 }

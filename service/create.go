@@ -110,6 +110,10 @@ func (s *Service) saveFact(ctx context.Context, t *target, fact payment.Fact) er
 func (s *Service) openNext(
 	ctx context.Context, t *target, l *lease, r payment.CreateRequest, terms payment.Fact,
 ) (Opened, next, error) {
+	session, err := r.SessionFor(nil)
+	if err != nil {
+		return Opened{}, done, err
+	}
 	planned := t.order
 	if terms != nil {
 		planned, _ = t.order.Apply(terms, t.now)
@@ -117,13 +121,13 @@ func (s *Service) openNext(
 	number := len(planned.Attempts) + 1
 	form := s.stripe.PaymentForm(r, planned.Terms, number, planned.Rev)
 	revision := t.order.Revision
-	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
 		if o.Revision != revision {
 			return nil, errBusy // the form is for the order as it was
 		}
 		until := now.Add(s.StripeTimeout + leaseMargin)
 		return payment.All{
-			terms, payment.Reserved{Form: form, Session: r.Session}, payment.Leased{Owner: l.owner, Until: until},
+			terms, payment.Reserved{Form: form, Session: session}, payment.Leased{Owner: l.owner, Until: until},
 		}, nil
 	})
 	if err != nil {
