@@ -121,9 +121,6 @@ func (t *claims) caller() service.Caller {
 	return service.Caller{Order: t.Order, Customer: t.Customer, HasTerms: t.opens(), Session: t.Session}
 }
 
-// refreshes reports whether the token gets customer sessions. One that only reads and names no customer does not.
-func (t *claims) refreshes() bool { return t.opens() || t.Customer != "" }
-
 // age returns the rev of the token's terms, in Unix milliseconds.
 func (t *claims) age() int64 {
 	if t.Rev == nil {

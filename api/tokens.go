@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"time"
 
@@ -159,12 +158,15 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 	return nil
 }
 
-// mintOrderToken records an order's terms and signs a token for its page.
+// mintOrderToken records an order's terms and signs a token for its page. A token without terms records nothing.
 func (a *api) mintOrderToken(c echo.Context) error {
 	if len(a.Tokens.Secrets) == 0 {
 		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
-	request, err := a.keyRequest(c)
+	request, reads, err := a.mintRequest(c)
+	if err == nil && reads {
+		return a.mintReader(c, request)
+	}
 	infoOf(c).subject.setTerms(request)
 	if err = cmp.Or(err, a.Tokens.checkMint(request)); err != nil {
 		return err
@@ -177,12 +179,7 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderLocation, "/v1/orders/"+string(request.Order))
-	return answerJSON(c, http.StatusCreated, struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
-		Rev       int64     `json:"rev"`
-	}{token, expires, rev})
+	return answerToken(c, request.Order, token, expires, rev)
 }
 
 // maxMintedToken is the longest token that is minted, in bytes. It travels in a header, and many
@@ -234,17 +231,9 @@ func longestMember(r service.CreateRequest) string {
 // they are the ones that it says.
 func (k Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
-	now := k.Now().UTC().Truncate(time.Second)
-	expires = now.Add(k.TTL)
-	unsigned := jwt.NewWithClaims(jwt.GetSigningMethod(tokenAlgorithm), claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Audience: jwt.ClaimStrings{k.Audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
-		},
+	return k.sign(claims{
 		Order: r.Order, Amount: &r.Terms.Amount, Currency: &r.Terms.Currency, Customer: r.Terms.Customer,
 		CaptureMethod: r.Terms.CaptureMethod, SetupFutureUsage: r.Terms.SetupFutureUsage, Description: r.Description,
 		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Session: &r.Session, Rev: &rev,
 	})
-	unsigned.Header["kid"] = k.Secrets[0].KID
-	token, err = unsigned.SignedString([]byte(k.Secrets[0].Key.Reveal()))
-	return token, expires, err
 }
