@@ -164,7 +164,9 @@ func TestSessionIsForThePaymentsCustomer(t *testing.T) {
 		}
 	}
 	w.checkUntouched(dump, calls)
-	w.send(request{line: line, token: w.token(claims{"customer": bob})}).into(t, http.StatusCreated, &opened{})
+	w.send(request{line: line, token: w.token(claims{"customer": bob})}).says(t, http.StatusConflict, "order_conflict")
+	w.checkUntouched(dump, calls)
+	w.send(request{line: line, token: w.token(claims{"customer": ada})}).into(t, http.StatusCreated, &opened{})
 	if asked := w.stripe.Requests(); !strings.Contains(asked[len(asked)-1].Body, "customer="+ada) {
 		t.Errorf("Stripe was asked for %s", asked[len(asked)-1].Body)
 	}
