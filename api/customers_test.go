@@ -10,7 +10,7 @@ import (
 type twoCustomers struct {
 	*world
 	ada, bob, guest, adaReads, anyReads string // tokens
-	first, second                       opened // Ada's payment, Bob's
+	first, second                       opened // Ada's payment, and Bob's
 }
 
 func newTwoCustomers(t *testing.T) *twoCustomers {

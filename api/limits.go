@@ -81,8 +81,8 @@ func newCounters(l Limits) *counters {
 		service:  newCounted(l.Service, l.Now, "service", "requests with one service key"),
 		frontend: newCounted(l.Frontend, l.Now, "frontend", "requests for one order or payment"),
 		address:  newCounted(l.Address, l.Now, "address", "refused credentials from one address"),
-		stripe:   newCounted(l.Stripe, l.Now, "frontend-stripe", "creates and sessions with the tokens of one order"),
-		ceiling:  newCounted(ceiling, l.Now, "frontend-stripe-all", "creates and sessions with the tokens of all orders"),
+		stripe:   newCounted(l.Stripe, l.Now, "frontend", "creates and sessions with the tokens of one order"),
+		ceiling:  newCounted(ceiling, l.Now, "frontend", "creates and sessions with the tokens of all orders"),
 		contract: newCounted(l.Address, l.Now, "address", "requests for the contract from one address"),
 		shared:   l.Shared,
 	}
@@ -111,10 +111,10 @@ func (a *api) limitStripe(c echo.Context) error {
 	if x.credential != orderToken || c.Request().Method != http.MethodPost {
 		return nil
 	}
-	if err := a.limit(c, a.counters.stripe, "order:"+string(x.caller.Order), a.takeShared); err != nil {
+	if err := a.limit(c, a.counters.stripe, "stripe:order:"+string(x.caller.Order), a.takeShared); err != nil {
 		return err
 	}
-	return a.limit(c, a.counters.ceiling, "all", a.takeShared)
+	return a.limit(c, a.counters.ceiling, "stripe", a.takeShared)
 }
 
 // limitHolder counts a read by client secret, which the service has compared by now. A refused one is counted by

@@ -64,7 +64,7 @@ func TestCustomerOf(t *testing.T) {
 
 // TestAnotherCustomersTokenIsAConflict also where the order is paid, and the refusal shows no payment.
 func TestAnotherCustomersTokenIsAConflict(t *testing.T) {
-	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("evt_1", 10, succeeded(1000))))
+	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("evt_1", 10, succeeded("ch_1"))))
 	r := CreateRequest{Order: "order-1", Terms: price, Rev: 9}
 	r.Terms.Customer = "cus_2"
 	step := o.NextStep(r, "me", noon)
