@@ -141,6 +141,9 @@ func (a *api) guard(r Route) echo.HandlerFunc {
 		if err := a.limitCaller(c); err != nil {
 			return err
 		}
+		if err := a.limitStripe(c); err != nil {
+			return err
+		}
 		if err := checkQuery(c, r.query); err != nil {
 			return err
 		}

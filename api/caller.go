@@ -59,6 +59,7 @@ func (a *api) admit(c echo.Context, need access) error {
 	if err := a.authenticate(c.Request(), x); err != nil {
 		return a.limitRefused(c, err)
 	}
+	x.caller.Refused = a.refusalBy(c)
 	switch {
 	case x.credential == clientSecret && !need.clientSecret:
 		return &refusal{code: codeInsufficientScope, detail: "A client secret only reads its own payment."}
@@ -111,7 +112,7 @@ func (a *api) authenticate(r *http.Request, x *requestInfo) error {
 		if err != nil {
 			return err
 		}
-		x.credential, x.caller, x.claims = orderToken, service.Caller{Order: claims.Order}, claims
+		x.credential, x.caller, x.claims = orderToken, claims.caller(), claims
 	case known && isClientSecret:
 		x.credential, x.caller = clientSecret, service.Caller{Secret: service.Secret(text)}
 	default:

@@ -10,6 +10,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Bounds of a token's times.
@@ -115,6 +116,11 @@ func (c claim) fieldError(err error) fieldError {
 // opens reports whether the token says what the order costs; one that does not only reads and refreshes.
 func (t *claims) opens() bool { return t.Amount != nil && t.Currency != nil }
 
+// caller is who holds the token.
+func (t *claims) caller() service.Caller {
+	return service.Caller{Order: t.Order, Customer: t.Customer, HasTerms: t.opens(), Session: t.Session}
+}
+
 // age returns the rev of the token's terms, in Unix milliseconds.
 func (t *claims) age() int64 {
 	if t.Rev == nil {
@@ -158,6 +164,24 @@ func (t *claims) check(audience, issuer string, now time.Time) []fieldError {
 	return fieldErrors
 }
 
+// narrowed is the create that a token stands for, with the session that its page asks for; nil: with the token's own.
+func (t *claims) narrowed(asked *service.SessionFeatures) (service.CreateRequest, error) {
+	r := t.request()
+	if asked == nil {
+		return r, nil
+	}
+	if p := asked.Problems("/customer_session"); len(p) > 0 {
+		return r, payment.Invalid(p)
+	}
+	if r.Unclaimed {
+		r.Asked = asked
+		return r, nil
+	}
+	var err error
+	r.Session, err = payment.NarrowSession(r.Session, *asked)
+	return r, err
+}
+
 // request is the create that a token stands for which opens a payment.
 func (t *claims) request() service.CreateRequest {
 	r := service.CreateRequest{
@@ -170,7 +194,7 @@ func (t *claims) request() service.CreateRequest {
 	if r.Terms.CaptureMethod == "" {
 		r.Terms.CaptureMethod = service.CaptureAutomaticAsync
 	}
-	if t.Session != nil {
+	if r.Unclaimed = t.Session == nil; !r.Unclaimed {
 		r.Session = *t.Session
 	}
 	return r

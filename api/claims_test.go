@@ -49,7 +49,7 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 		{body: `{"receipt_email":"Ada@example.org"}`, where: []string{"/receipt_email"}},
 		{body: `{"metadata":{}}`, where: []string{"/metadata"}},
 		{body: `{"metadata":{"channel":"web","x":"y"}}`, where: []string{"/metadata"}},
-		{body: `{"customer_session":{}}`, where: []string{"/customer_session"}},
+		{body: `{"customer_session":{"remove":true}}`, where: []string{"/customer_session/remove"}},
 		{body: `{"statement_descriptor_suffix":"BIKES"}`, where: []string{"/statement_descriptor_suffix"}},
 		{body: `{"reopen":true}`, where: []string{"/reopen"}},
 		{body: `{"amount":1,"currency":"usd","order_id":"shop-1","reopen":true}`, where: []string{"/amount", "/currency", "/reopen"}},
@@ -116,9 +116,10 @@ func TestValuesInAToken(t *testing.T) {
 func TestTokenWithoutTerms(t *testing.T) {
 	w := newWorld(t)
 	var made, fresh opened
-	w.send(request{line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"customer":"` + w.customer() + `"}`}).into(t, http.StatusCreated, &made)
+	customer := w.customer()
+	w.send(request{line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"customer":"` + customer + `"}`}).into(t, http.StatusCreated, &made)
 	now := w.now.Unix()
-	reader := w.token(claims{"amount": nil, "currency": nil, "iat": now, "exp": now + 30*86400})
+	reader := w.token(claims{"customer": customer, "amount": nil, "currency": nil, "iat": now, "exp": now + 30*86400})
 	for _, line := range []string{"GET /v1/orders/shop-1", "GET /v1/payments/" + made.PaymentIntent} {
 		if got := w.send(request{line: line, token: reader}); got.status != http.StatusOK || strings.Contains(got.body, "_secret_") {
 			t.Errorf("%s: %d %s", line, got.status, got.body)

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // The codes that only HTTP knows; the others are the service's.
@@ -23,7 +24,7 @@ const (
 	codeMethodNotAllowed     service.Code = "method_not_allowed"
 	codeBodyTooLarge         service.Code = "body_too_large"
 	codeUnsupportedMediaType service.Code = "unsupported_media_type"
-	codeClaimMismatch        service.Code = "claim_mismatch"
+	codeClaimMismatch                     = payment.CodeClaimMismatch
 	codeIfMatchRequired      service.Code = "if_match_required"
 	codeRateLimited          service.Code = "rate_limited"
 

@@ -19,6 +19,7 @@ import (
 type Limits struct {
 	Service  Limit            // of one service key
 	Frontend Limit            // of the tokens of one order, and of the client secret of one payment
+	Stripe   Limit            // of the tokens of one order, for requests that reach Stripe
 	Address  Limit            // of refused credentials from one address, or one /64 of IPv6
 	Shared   SharedQuotas     // counts what changes something; nil: every process counts for itself
 	Now      func() time.Time // needed where there is a limit
@@ -40,7 +41,14 @@ type counted struct {
 	name   string   // in the header fields
 	what   string   // it limits, for people
 	policy []string // as the header says it
+	quiet  bool     // only a refusal has the header
 }
+
+// stripeCeiling bounds the requests with order tokens that reach Stripe, of all orders and replicas together: half of
+// what Stripe takes of one endpoint.
+//
+// Source: https://docs.stripe.com/rate-limits, 25 requests a second for each endpoint.
+var stripeCeiling = Limit{Count: 12, Per: time.Second}
 
 // As net/http writes them; HTTP makes no difference.
 const (
@@ -49,13 +57,15 @@ const (
 )
 
 func newCounted(l Limit, now func() time.Time, name, what string) counted {
-	return counted{newQuota(l, now), name, what, []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, l.Count, wholeSeconds(l.Per))}}
+	policy := []string{fmt.Sprintf(`"%s";q=%d;w=%d`, name, l.Count, wholeSeconds(l.Per))}
+	return counted{quota: newQuota(l, now), name: name, what: what, policy: policy}
 }
 
 // counters are the limits of the API. What is refused counts for its address only, and what is verified never does: a
 // guess must not use up the quota of who knows, nor a neighbour's mistakes that of who makes none.
 type counters struct {
 	service, frontend, address counted
+	stripe, ceiling            counted // of tokens, for requests that reach Stripe: of one order, and of all
 	contract                   counted // openapi.yaml for one address
 
 	shared SharedQuotas
@@ -63,13 +73,21 @@ type counters struct {
 }
 
 func newCounters(l Limits) *counters {
-	return &counters{
+	ceiling := stripeCeiling
+	if l.Stripe.Count == 0 {
+		ceiling = Limit{}
+	}
+	c := &counters{
 		service:  newCounted(l.Service, l.Now, "service", "requests with one service key"),
 		frontend: newCounted(l.Frontend, l.Now, "frontend", "requests for one order or payment"),
 		address:  newCounted(l.Address, l.Now, "address", "refused credentials from one address"),
+		stripe:   newCounted(l.Stripe, l.Now, "frontend", "creates and sessions with the tokens of one order"),
+		ceiling:  newCounted(ceiling, l.Now, "frontend", "creates and sessions with the tokens of all orders"),
 		contract: newCounted(l.Address, l.Now, "address", "requests for the contract from one address"),
 		shared:   l.Shared,
 	}
+	c.stripe.quiet, c.ceiling.quiet = true, true
+	return c
 }
 
 // limitCaller counts a request whose credential has been verified. That of a client secret has not yet: see limitHolder.
@@ -87,19 +105,39 @@ func (a *api) limitCaller(c echo.Context) error {
 	return nil
 }
 
-// limitHolder counts a read by client secret, which the service has compared by now, or refused.
-func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
-	if infoOf(c).credential != clientSecret {
+// limitStripe counts a request with an order token that reaches Stripe: a create, or a session.
+func (a *api) limitStripe(c echo.Context) error {
+	x := infoOf(c)
+	if x.credential != orderToken || c.Request().Method != http.MethodPost {
+		return nil
+	}
+	if err := a.limit(c, a.counters.stripe, "stripe:order:"+string(x.caller.Order), a.takeShared); err != nil {
 		return err
 	}
-	if err == nil {
-		return a.limit(c, a.counters.frontend, "payment:"+string(id), takeHere)
+	return a.limit(c, a.counters.ceiling, "stripe", a.takeShared)
+}
+
+// limitHolder counts a read by client secret, which the service has compared by now. A refused one is counted by
+// refusalBy.
+func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
+	if err != nil || infoOf(c).credential != clientSecret {
+		return err
 	}
-	var failed *service.Error
-	if errors.As(err, &failed) && failed.Code == service.CodeNotFound {
-		return a.limitRefused(c, err)
+	return a.limit(c, a.counters.frontend, "payment:"+string(id), takeHere)
+}
+
+// refusalBy returns what is called before a question about another's payment, or a missing one, may be queued for
+// Stripe. A client secret is then a guess, and counts for its address; over the limit nothing is queued. A token has been
+// counted for its order.
+func (a *api) refusalBy(c echo.Context) service.Refusal {
+	x := infoOf(c)
+	if x.credential == orderToken {
+		return func() (string, error) { return "order:" + string(x.caller.Order), nil }
 	}
-	return err
+	return func() (string, error) {
+		address := a.proxies.client(c.Request())
+		return "address:" + address, a.limit(c, a.counters.address, address, takeHere)
+	}
 }
 
 // limitRefused counts a credential that was refused, and returns why it was, or that there have
@@ -148,6 +186,9 @@ func (a *api) limit(c echo.Context, limit counted, key string, take taking) erro
 		return nil
 	}
 	left, wait := take(c, limit, key)
+	if limit.quiet && wait == 0 {
+		return nil
+	}
 	h := c.Response().Header()
 	whole := limit.Per * time.Duration(limit.Count-left) / time.Duration(limit.Count)
 	h[headerRateLimit] = []string{`"` + limit.name + `";r=` + strconv.Itoa(left) + `;t=` + strconv.Itoa(wholeSeconds(whole))}

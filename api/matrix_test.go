@@ -33,6 +33,7 @@ type credential struct {
 	scopes []service.Scope // of a service key
 	order  string          // that a token or a client secret is for
 	reads  bool            // a token without terms
+	former bool            // a token of another customer of the order, which has no payment of its own there
 }
 
 // operation is an operation of openapi.yaml.
@@ -98,6 +99,10 @@ func (op operation) expects(c credential, target string) string {
 			return "insufficient_scope"
 		case strings.Contains(op.path, "{") && c.order != target:
 			return "not_found"
+		case c.former && op.OperationID == "getPayment":
+			return "not_found"
+		case c.former && op.OperationID == "createCustomerSession":
+			return "order_conflict"
 		}
 		return ""
 	}
@@ -155,6 +160,8 @@ func (w *world) credentials(own, other opened) []credential {
 	return []credential{
 		{name: "order token", header: token(nil), scheme: byToken, order: "shop-1"},
 		{name: "order token, reads only", header: token(claims{"amount": nil, "currency": nil}), scheme: byToken, order: "shop-1", reads: true},
+		{name: "order token of the former customer", header: token(claims{"customer": "cus_former", "rev": 1}), scheme: byToken, order: "shop-1", former: true},
+		{name: "the former customer's token, reads only", header: token(claims{"customer": "cus_former", "amount": nil, "currency": nil}), scheme: byToken, order: "shop-1", reads: true, former: true},
 		{name: "order token of another order", header: token(claims{"order_id": "shop-2"}), scheme: byToken, order: "shop-2"},
 		{name: "client secret", header: "Bearer " + own.ClientSecret, scheme: bySecret, order: "shop-1"},
 		{name: "client secret of another payment", header: "Bearer " + other.ClientSecret, scheme: bySecret, order: "shop-2"},
@@ -202,7 +209,11 @@ func (m *matrix) check(in func(want string) bool) {
 				}
 				m.counts[want]++
 				answer := m.send(op.request(m.t, c, m.targets[order].PaymentIntent, order))
-				if code := refusalOf(m.t, answer); code != want {
+				code := refusalOf(m.t, answer)
+				if c.former && answer.status == http.StatusConflict {
+					code = codeOf(m.t, answer)
+				}
+				if code != want {
 					m.t.Errorf("%s %s with %s, of %s: %d %q, want %q: %s", op.method, op.path, c.name, order, answer.status, code, want, answer.body)
 				}
 			}
@@ -232,6 +243,12 @@ func refusalOf(t *testing.T, answer reply) string {
 	if !slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, answer.status) {
 		return ""
 	}
+	return codeOf(t, answer)
+}
+
+// codeOf returns the code of a problem.
+func codeOf(t *testing.T, answer reply) string {
+	t.Helper()
 	var problem struct{ Code string }
 	answer.into(t, answer.status, &problem)
 	return problem.Code

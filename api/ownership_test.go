@@ -140,7 +140,7 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 // forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked for.
 func (w *watched) forgetQuestions() {
 	for _, key := range w.redis.Keys() {
-		if strings.HasSuffix(key, ":restore") || strings.HasSuffix(key, ":masked") {
+		if strings.Contains(key, ":restore") || strings.HasSuffix(key, ":masked") {
 			w.redis.Del(key)
 		}
 	}
@@ -164,7 +164,9 @@ func TestSessionIsForThePaymentsCustomer(t *testing.T) {
 		}
 	}
 	w.checkUntouched(dump, calls)
-	w.send(request{line: line, token: w.token(claims{"customer": bob})}).into(t, http.StatusCreated, &opened{})
+	w.send(request{line: line, token: w.token(claims{"customer": bob})}).says(t, http.StatusConflict, "order_conflict")
+	w.checkUntouched(dump, calls)
+	w.send(request{line: line, token: w.token(claims{"customer": ada})}).into(t, http.StatusCreated, &opened{})
 	if asked := w.stripe.Requests(); !strings.Contains(asked[len(asked)-1].Body, "customer="+ada) {
 		t.Errorf("Stripe was asked for %s", asked[len(asked)-1].Body)
 	}

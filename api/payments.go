@@ -139,9 +139,12 @@ func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 		}
 		present, err := decodeMembers(c, &body)
 		if err == nil {
-			err = claims.compare(body, present)
+			err = cmp.Or(claims.compare(body, present), checkSession(claims.Session))
 		}
-		return claims.request(), cmp.Or(err, checkSession(claims.Session))
+		if err != nil {
+			return claims.request(), err
+		}
+		return claims.narrowed(body.Session.features())
 	}
 	return a.keyRequest(c)
 }

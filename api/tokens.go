@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
-	"reflect"
 	"slices"
 	"time"
 
@@ -124,7 +122,7 @@ func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return nil, errNoSuchKey
 }
 
-// compare refuses a body that says anything else than the token: the browser has no say.
+// compare refuses a body that says anything else than the token, but for a narrower session: the browser has no say.
 func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error {
 	said, asked := t.request(), b.request()
 	var fieldErrors []fieldError
@@ -142,25 +140,33 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/receipt_email", said.ReceiptEmail == asked.ReceiptEmail},
 		{"/statement_descriptor_suffix", false},
 		{"/metadata", maps.Equal(said.Metadata, asked.Metadata)},
-		{"/customer_session", reflect.DeepEqual(said.Session, asked.Session)},
 		{"/reopen", !asked.Reopen},
 	} {
 		if present[member.pointer] && !member.same {
 			fieldErrors = append(fieldErrors, fieldError{Pointer: string(member.pointer), Detail: "differs from the token"})
 		}
 	}
+	if !said.Unclaimed && b.Session != nil {
+		_, wider := said.Session.Narrow(asked.Session, "/customer_session")
+		for _, f := range wider {
+			fieldErrors = append(fieldErrors, fieldError{Pointer: f.Pointer, Detail: f.Detail})
+		}
+	}
 	if len(fieldErrors) > 0 {
-		return &refusal{codeClaimMismatch, "The body may only repeat what the token says.", fieldErrors}
+		return &refusal{codeClaimMismatch, "The body may only repeat what the token says, and narrow its session.", fieldErrors}
 	}
 	return nil
 }
 
-// mintOrderToken records an order's terms and signs a token for its page.
+// mintOrderToken records an order's terms and signs a token for its page. A token without terms records nothing.
 func (a *api) mintOrderToken(c echo.Context) error {
 	if len(a.Tokens.Secrets) == 0 {
 		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
-	request, err := a.keyRequest(c)
+	request, reads, err := a.mintRequest(c)
+	if err == nil && reads {
+		return a.mintReader(c, request)
+	}
 	infoOf(c).subject.setTerms(request)
 	if err = cmp.Or(err, a.Tokens.checkMint(request)); err != nil {
 		return err
@@ -173,12 +179,7 @@ func (a *api) mintOrderToken(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	c.Response().Header().Set(echo.HeaderLocation, "/v1/orders/"+string(request.Order))
-	return answerJSON(c, http.StatusCreated, struct {
-		Token     string    `json:"token"`
-		ExpiresAt time.Time `json:"expires_at"`
-		Rev       int64     `json:"rev"`
-	}{token, expires, rev})
+	return answerToken(c, request.Order, token, expires, rev)
 }
 
 // maxMintedToken is the longest token that is minted, in bytes. It travels in a header, and many
@@ -230,17 +231,9 @@ func longestMember(r service.CreateRequest) string {
 // they are the ones that it says.
 func (k Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
-	now := k.Now().UTC().Truncate(time.Second)
-	expires = now.Add(k.TTL)
-	unsigned := jwt.NewWithClaims(jwt.GetSigningMethod(tokenAlgorithm), claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Audience: jwt.ClaimStrings{k.Audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
-		},
+	return k.sign(claims{
 		Order: r.Order, Amount: &r.Terms.Amount, Currency: &r.Terms.Currency, Customer: r.Terms.Customer,
 		CaptureMethod: r.Terms.CaptureMethod, SetupFutureUsage: r.Terms.SetupFutureUsage, Description: r.Description,
 		ReceiptEmail: r.ReceiptEmail, Metadata: r.Metadata, Session: &r.Session, Rev: &rev,
 	})
-	unsigned.Header["kid"] = k.Secrets[0].KID
-	token, err = unsigned.SignedString([]byte(k.Secrets[0].Key.Reveal()))
-	return token, expires, err
 }

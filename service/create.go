@@ -110,6 +110,10 @@ func (s *Service) saveFact(ctx context.Context, t *target, fact payment.Fact) er
 func (s *Service) openNext(
 	ctx context.Context, t *target, l *lease, r payment.CreateRequest, terms payment.Fact,
 ) (Opened, next, error) {
+	session, err := r.SessionFor(nil)
+	if err != nil {
+		return Opened{}, done, err
+	}
 	planned := t.order
 	if terms != nil {
 		planned, _ = t.order.Apply(terms, t.now)
@@ -127,7 +131,7 @@ func (s *Service) openNext(
 		}
 		until := now.Add(s.StripeTimeout + leaseMargin)
 		return payment.All{
-			terms, payment.Reserved{Form: form, Session: r.Session}, payment.Leased{Owner: l.owner, Until: until},
+			terms, payment.Reserved{Form: form, Session: session}, payment.Leased{Owner: l.owner, Until: until},
 		}, nil
 	})
 	if err != nil {

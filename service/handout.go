@@ -14,8 +14,11 @@ import (
 func (s *Service) handOut(ctx context.Context, t *target, l *lease, id payment.ID, r payment.CreateRequest) (Opened, next, error) {
 	t.id = id
 	a := t.order.Attempt(id)
-	features := &r.Session
-	m := s.openWithSession(ctx, a.Terms.Customer, features, func() (payment.Answer, error) {
+	features, err := r.SessionFor(a)
+	if err != nil {
+		return Opened{}, done, err
+	}
+	m := s.openWithSession(ctx, a.Terms.Customer, &features, func() (payment.Answer, error) {
 		answer, order, now, err := s.readForRepeat(ctx, t)
 		if err == nil {
 			s.set(t, order, now)
@@ -27,6 +30,9 @@ func (s *Service) handOut(ctx context.Context, t *target, l *lease, id payment.I
 	}
 	if err := t.order.CheckCreate(r); err != nil {
 		return Opened{}, done, err
+	}
+	if t.order.Terms.Customer != r.Terms.Customer { // set by another create meanwhile
+		return Opened{}, again, nil
 	}
 	a = t.order.Attempt(id)
 	fits, setAmount := t.order.AfterRead(id)

@@ -63,21 +63,22 @@ type Stripe interface {
 // Service answers what callers ask for. Its methods may be called from many goroutines.
 type Service struct {
 	Options
-	orders     orders
-	views      views
-	feed       feed
-	reads      readQueue
-	attention  attentionQueue
-	sweeps     sweeps
-	catchUps   catchUps
-	restores   restores
-	leases     leases
-	quarantine quarantine
-	stripe     Stripe
-	rebuilding bool               // set before any goroutine: what is announced may have been announced before
-	lowest     atomic.Int64       // nanoseconds, the lowest retention that was ever in use with this Redis
-	caughtUp   atomic.Int64       // Unix nanoseconds by Redis's clock, the last catch-up that this process knows of
-	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
+	orders       orders
+	views        views
+	feed         feed
+	reads        readQueue
+	attention    attentionQueue
+	sweeps       sweeps
+	catchUps     catchUps
+	restores     restores
+	leases       leases
+	quarantine   quarantine
+	stripe       Stripe
+	rebuilding   bool               // set before any goroutine: what is announced may have been announced before
+	lowest       atomic.Int64       // nanoseconds, the lowest retention that was ever in use with this Redis
+	caughtUp     atomic.Int64       // Unix nanoseconds by Redis's clock, the last catch-up that this process knows of
+	lookups      singleflight.Group // one question to Stripe at a time for one payment that many ask about
+	restoreTurns atomic.Uint32      // which of the two queues comes first
 }
 
 // New wires the service.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 
 	"kasse/service/payment"
@@ -24,14 +25,15 @@ func (s *Service) newSession(
 }
 
 // RefreshSession makes a new CustomerSession for the order's current payment while it can be paid. Without features it
-// gets those of its creation. The holder of a client secret never comes here.
+// gets those of its creation. An order token may only narrow what it was given, and fails with CodeOrderConflict for a
+// payment of another customer. The holder of a client secret never comes here.
 func (s *Service) RefreshSession(
 	ctx context.Context, caller Caller, id payment.ID, features *payment.SessionFeatures,
 ) (payment.Session, error) {
 	if problems := features.Problems("/customer_session"); len(problems) > 0 {
 		return payment.Session{}, payment.Invalid(problems)
 	}
-	if _, err := s.Status(ctx, caller, id); err != nil {
+	if _, err := s.loadView(ctx, caller, id, caller.owns); err != nil {
 		return payment.Session{}, err
 	}
 	t, err := s.payment(ctx, id)
@@ -39,6 +41,9 @@ func (s *Service) RefreshSession(
 		return payment.Session{}, err
 	}
 	view, _ := t.order.View(id)
+	if err := caller.checkCustomer(view.Customer); err != nil {
+		return payment.Session{}, err
+	}
 	a := t.order.Attempt(id)
 	if t.order.Current() != id || t.order.Frozen() || !view.State.Payable() {
 		return payment.Session{}, t.invalidState(
@@ -47,12 +52,44 @@ func (s *Service) RefreshSession(
 	if view.Customer == nil {
 		return payment.Session{}, t.invalidState("The payment has no customer, and so no customer session.")
 	}
-	if features == nil {
-		features = a.Session
+	features, err = caller.sessionFeatures(a.Session, features)
+	if err != nil {
+		return payment.Session{}, err
 	}
 	session, err := s.newSession(ctx, *view.Customer, features)
 	if err != nil {
 		return payment.Session{}, err
 	}
 	return *session, nil
+}
+
+// checkCustomer fails with CodeOrderConflict unless the caller's credential is for the payment's customer; nil: a guest.
+func (c Caller) checkCustomer(customer *payment.CustomerID) error {
+	var id payment.CustomerID
+	if customer != nil {
+		id = *customer
+	}
+	if c.seesAsSecret() || !c.isFor(id) {
+		return payment.OtherCustomer()
+	}
+	return nil
+}
+
+// sessionFeatures returns the features of a session, from those of the payment's creation and those that are asked for;
+// either may be nil. An order token gets no more than its claim says, or else the payment's own, or else the defaults.
+func (c Caller) sessionFeatures(own, asked *payment.SessionFeatures) (*payment.SessionFeatures, error) {
+	if c.Order == "" {
+		return cmp.Or(asked, own), nil
+	}
+	most := cmp.Or(c.Session, own, &payment.SessionFeatures{})
+	if asked != nil {
+		narrowed, err := payment.NarrowSession(*most, *asked)
+		return &narrowed, err
+	}
+	if own != nil {
+		if narrowed, err := payment.NarrowSession(*most, *own); err == nil {
+			return &narrowed, nil
+		}
+	}
+	return most, nil
 }

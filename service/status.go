@@ -23,17 +23,25 @@ type views interface {
 // Status returns the view of a payment that the caller may see. The holder of its client secret gets the public part. A
 // service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is restored later.
 func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (payment.StoredView, error) {
+	stored, err := s.loadView(ctx, caller, id, caller.sees)
+	if err == nil && (caller.Secret != "" || caller.seesAsSecret()) {
+		stored.View = stored.PublicJSON()
+	}
+	return stored, err
+}
+
+// loadView loads the view of a payment. One that the caller may not know of is answered like a missing one.
+func (s *Service) loadView(
+	ctx context.Context, caller Caller, id payment.ID, may func(payment.StoredView) bool,
+) (payment.StoredView, error) {
 	stored, err := s.views.LoadView(ctx, id)
 	if errors.Is(err, payment.ErrNotFound) && caller.Key != "" {
 		if err = s.lookUp(ctx, id); err == nil {
 			stored, err = s.views.LoadView(ctx, id)
 		}
 	}
-	if errors.Is(err, payment.ErrNotFound) || (err == nil && !caller.sees(stored)) {
+	if errors.Is(err, payment.ErrNotFound) || (err == nil && !may(stored)) {
 		return payment.StoredView{}, s.maskNotFound(ctx, caller, id, stored.Reads)
-	}
-	if err == nil && caller.Secret != "" {
-		stored.View = stored.PublicJSON()
 	}
 	return stored, err
 }
@@ -42,10 +50,21 @@ func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (pay
 // Redis may have lost the payment: then it is restored later, and slowly, since anybody can name payments that do not
 // exist.
 func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID, reads int) error {
-	if caller.Key == "" {
-		if err := s.restores.WantRestore(ctx, id, reads); err != nil {
+	if caller.Key != "" {
+		return payment.NotFound()
+	}
+	if err := s.restores.PadReads(ctx, id, reads); err != nil {
+		return err
+	}
+	var by string
+	if caller.Refused != nil {
+		var err error
+		if by, err = caller.Refused(); err != nil {
 			return err
 		}
+	}
+	if err := s.restores.WantRestore(ctx, id, by, caller.Order != ""); err != nil {
+		return err
 	}
 	return payment.NotFound()
 }
@@ -108,7 +127,8 @@ type OrderView struct {
 	Superseded [][]byte
 }
 
-// Order returns an order with all its payments. One whose terms are known and that has not been opened yet has none.
+// Order returns an order with all its payments. One whose terms are known and that has not been opened yet has none. An
+// order token gets the payments of its own customer.
 func (s *Service) Order(ctx context.Context, caller Caller, id payment.OrderID) (OrderView, error) {
 	if caller.Key == "" && caller.Order != id {
 		return OrderView{}, payment.NotFound()
@@ -127,12 +147,13 @@ func (s *Service) Order(ctx context.Context, caller Caller, id payment.OrderID) 
 	}
 	view := OrderView{ID: id, Closed: o.Closed != ""}
 	for i, p := range ids {
+		part := caller.part(rendered[i])
 		switch {
-		case rendered[i] == nil:
+		case part == nil:
 		case p == o.Current():
-			view.Payment = rendered[i]
+			view.Payment = part
 		default:
-			view.Superseded = append(view.Superseded, rendered[i])
+			view.Superseded = append(view.Superseded, part)
 		}
 	}
 	return view, nil

@@ -69,12 +69,36 @@ func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []
 		return Quarantined, s.quarantine.Quarantine(ctx, e, body)
 	case e.Connected || e.Livemode != s.Livemode:
 		return Ignored, nil
+	case e.Ahead:
+		return Quarantined, s.quarantineAhead(ctx, e, body)
 	case e.Intent != nil:
 		return outcomeOf(s.mergeEvent(ctx, e))
 	case e.Payment != "" && len(e.Reversals) > 0:
 		return s.mergeReversals(ctx, e)
 	}
 	return Ignored, nil
+}
+
+// quarantineAhead keeps an event of the future apart: Stripe makes none, and it would outweigh all that Stripe says until
+// then. A payment of ours that it names is read instead. The read is queued first: a delivery that fails comes again.
+func (s *Service) quarantineAhead(ctx context.Context, e payment.StripeEvent, body []byte) error {
+	ours := e.Intent == nil || payment.OriginOf(e.Intent.Metadata).Service == s.Name
+	if id := e.Subject(); id != "" && !ours {
+		_, found, err := s.orders.FindOrder(ctx, id)
+		if err != nil {
+			return err
+		}
+		ours = found
+	}
+	if id := e.Subject(); id != "" && ours {
+		if _, err := s.wantRead(ctx, id); err != nil {
+			return err
+		}
+	}
+	s.Logger.WarnContext(ctx, "an event of the future was quarantined; its payment is read", "event", e.ID,
+		"type", e.Type, "payment_intent", e.Subject(), "created", e.Created)
+	e.Unreadable = "the event's time is more than 300 s ahead of ours"
+	return s.quarantine.Quarantine(ctx, e, body)
 }
 
 func outcomeOf(written bool, err error) (Outcome, error) {

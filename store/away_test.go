@@ -85,15 +85,16 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, _, err := s.Replay(ctx, nil, "", "")
 			return err
 		},
+		"PadReads": func(ctx context.Context) error { return s.PadReads(ctx, "pi_1", 0) },
 		"TakeQuota": func(ctx context.Context) error {
 			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)
 			return err
 		},
 		"TakeLease":    func(ctx context.Context) error { return second(s.TakeLease(ctx, "nets", "me", time.Second)) },
 		"TakeReads":    func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
-		"TakeRestores": func(ctx context.Context) error { return second(s.TakeRestores(ctx, 10, time.Minute)) },
+		"TakeRestores": func(ctx context.Context) error { return second(s.TakeRestores(ctx, true, 10, time.Minute)) },
 		"TakeSweeps":   func(ctx context.Context) error { return second(s.TakeSweeps(ctx, 10, time.Minute)) },
-		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1", 0) },
+		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1", "address", false) },
 	}
 }
 

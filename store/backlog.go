@@ -40,7 +40,7 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 		part := s.partitionAt(n)
 		reads = append(reads, pipe.ZCount(ctx, part.reads(), "-inf", due(now)))
 		sweeps = append(sweeps, pipe.ZCount(ctx, part.sweep(), "-inf", due(now)))
-		restores = append(restores, pipe.ZCard(ctx, part.restore()))
+		restores = append(restores, pipe.ZCard(ctx, part.restore(false)), pipe.ZCard(ctx, part.restore(true)))
 	}
 	quarantined := pipe.XLen(ctx, s.partitionAt(0).quarantine())
 	if _, err := pipe.Exec(ctx); err != nil {

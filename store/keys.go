@@ -50,15 +50,23 @@ func (p partition) events() string                  { return string(p) + "events
 func (p partition) changed() string                 { return string(p) + "changed" }
 func (p partition) reads() string                   { return string(p) + "reads" }
 func (p partition) sweep() string                   { return string(p) + "sweep" }
-func (p partition) restore() string                 { return string(p) + "restore" }
-func (p partition) masked() string                  { return string(p) + "masked" }
-func (p partition) catchUp() string                 { return string(p) + "catchup" }
-func (p partition) lease(name string) string        { return string(p) + "lease:" + name }
-func (p partition) meta() string                    { return string(p) + "meta" }
-func (p partition) fence() string                   { return string(p) + "fence" }
-func (p partition) rebuild() string                 { return string(p) + "rebuild" }
-func (p partition) quarantine() string              { return string(p) + "quarantine" }
-func (p partition) limit(name string) string        { return string(p) + "limit:" + name }
+
+// restore is the queue of payments to restore that order tokens have named, or the one of all others.
+func (p partition) restore(byToken bool) string {
+	if byToken {
+		return string(p) + "restore:token"
+	}
+	return string(p) + "restore"
+}
+
+func (p partition) masked() string           { return string(p) + "masked" }
+func (p partition) catchUp() string          { return string(p) + "catchup" }
+func (p partition) lease(name string) string { return string(p) + "lease:" + name }
+func (p partition) meta() string             { return string(p) + "meta" }
+func (p partition) fence() string            { return string(p) + "fence" }
+func (p partition) rebuild() string          { return string(p) + "rebuild" }
+func (p partition) quarantine() string       { return string(p) + "quarantine" }
+func (p partition) limit(name string) string { return string(p) + "limit:" + name }
 
 // pushKeys are what one endpoint has in a partition.
 type pushKeys struct{ share, retries, dead, log, group string }

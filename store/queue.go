@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -27,26 +29,37 @@ func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) (
 	return s.take(ctx, partition.sweep, limit, hide)
 }
 
-// TakeRestores is TakeReads for payments that a page asked for and that are not stored.
-func (s *Store) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return s.take(ctx, partition.restore, limit, hide)
+// TakeRestores is TakeReads for payments that a page asked for and that are not stored: those that
+// order tokens named, or those that client secrets did.
+func (s *Store) TakeRestores(
+	ctx context.Context, byToken bool, limit int, hide time.Duration,
+) ([]payment.ID, error) {
+	return s.take(ctx, func(part partition) string { return part.restore(byToken) }, limit, hide)
 }
 
-// mostRestores bounds the payments that wait to be restored, in all partitions together: any caller
+// Bounds of each queue of payments that wait to be restored, in all partitions together: any caller
 // can name some.
-const mostRestores = 1_000
+const (
+	mostRestores   = 1_000
+	restoresByName = 32                         // places for one address, or for the tokens of one order
+	placeTaken     = mostRestores * time.Second // for how long: one payment is restored a second
+)
 
 var wantRestoreScript = script("want_restore")
 
 // WantRestore notes a payment that is not stored, to be read at Stripe. One that is stored, or one
-// too many, is not noted, and takes as long.
-func (s *Store) WantRestore(ctx context.Context, id payment.ID, reads int) error {
-	if err := s.padReads(ctx, id, reads); err != nil {
-		return err
+// too many, of all or of those by one name, is not noted, and takes as long. Of the name only a hash
+// is stored.
+func (s *Store) WantRestore(ctx context.Context, id payment.ID, by string, byToken bool) error {
+	part, sum := s.paymentPartition(id), sha256.Sum256([]byte(by))
+	keys := []string{
+		part.pointer(id), part.restore(byToken), s.meta(part), part.masked(),
+		part.restore(byToken) + ":" + hex.EncodeToString(sum[:8]),
 	}
-	part := s.paymentPartition(id)
-	keys := []string{part.pointer(id), part.restore(), s.meta(part), part.masked()}
-	return unavailable(wantRestoreScript.Run(ctx, s.redis, keys, string(id), mostRestores/s.Partitions).Err())
+	places := (restoresByName + s.Partitions - 1) / s.Partitions
+	return unavailable(wantRestoreScript.Run(
+		ctx, s.redis, keys, string(id), mostRestores/s.Partitions, places, placeTaken.Milliseconds(),
+	).Err())
 }
 
 // TakeOrders is TakeReads for orders that a worker has to look at.
@@ -166,7 +179,8 @@ func (s *Store) DropRead(ctx context.Context, id payment.ID) error {
 			pipe.ZRem(ctx, part.sweep(), string(id))
 		}
 		own := s.paymentPartition(id)
-		pipe.ZRem(ctx, own.restore(), string(id))
+		pipe.ZRem(ctx, own.restore(false), string(id))
+		pipe.ZRem(ctx, own.restore(true), string(id))
 		pipe.Set(ctx, own.notOurs(id), "", notOursFor)
 		return nil
 	})
@@ -175,7 +189,13 @@ func (s *Store) DropRead(ctx context.Context, id payment.ID) error {
 
 // DropRestore takes a payment out of those that wait to be restored.
 func (s *Store) DropRestore(ctx context.Context, id payment.ID) error {
-	return unavailable(s.redis.ZRem(ctx, s.paymentPartition(id).restore(), string(id)).Err())
+	part := s.paymentPartition(id)
+	_, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		pipe.ZRem(ctx, part.restore(false), string(id))
+		pipe.ZRem(ctx, part.restore(true), string(id))
+		return nil
+	})
+	return unavailable(err)
 }
 
 // ReadsDue counts the reads that wait for a worker.

@@ -27,8 +27,11 @@
 //	                                  without a pointer lies in partition M
 //	kasse:{pN}:sweep          zset    running payments, by the Unix millisecond of their read unless they change before
 //	kasse:{pN}:attention      zset    orders that a worker has to look at, by the Unix millisecond that is due
-//	kasse:{pM}:restore        zset    payments that a page asked for and that are not stored, by the Unix
+//	kasse:{pM}:restore        zset    payments that a client secret asked for and that are not stored, by the Unix
 //	                                  millisecond of that
+//	kasse:{pM}:restore:token  zset    the same for order tokens
+//	kasse:{pM}:restore:<by>   zset    places that an address has taken in the queue, by the Unix millisecond of their
+//	                                  end; <by> is a hash; restore:token:<by> for the tokens of an order
 //	kasse:{pM}:masked         string  how often a page asked for what it may not see, or what is not stored
 //	kasse:{pM}:notours:<pi>   string  empty: a payment that was read and is not ours; for a day
 //	kasse:{pN}:meta           hash    schema, account, livemode, service, partitions, epoch, retention (the lowest

@@ -60,9 +60,9 @@ func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView
 // memory.
 const missReads = 2
 
-// padReads makes up for the reads that a caller was spared by memory, so that a payment that is not
+// PadReads makes up for the reads that a caller was spared by memory, so that a payment that is not
 // the caller's takes as many as a missing one.
-func (s *Store) padReads(ctx context.Context, id payment.ID, made int) error {
+func (s *Store) PadReads(ctx context.Context, id payment.ID, made int) error {
 	part := s.paymentPartition(id)
 	for _, question := range []redis.Cmder{
 		redis.NewStringCmd(ctx, "hget", part.meta(), "schema"), redis.NewStringCmd(ctx, "get", part.pointer(id)),

@@ -20,6 +20,7 @@ const (
 	CodeInvalidState          Code = "invalid_state"
 	CodeIdempotencyInProgress Code = "idempotency_in_progress"
 	CodeCursorExpired         Code = "cursor_expired"
+	CodeClaimMismatch         Code = "claim_mismatch"
 	CodeAmountOutOfRange      Code = "amount_out_of_range"
 	CodeUnsupportedCurrency   Code = "unsupported_currency"
 	CodeCustomerNotFound      Code = "customer_not_found"

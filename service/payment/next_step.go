@@ -33,6 +33,7 @@ type Step struct {
 //	------------------------------------------|----------------------------------------------------------
 //	leased to another                         | wait
 //	paid, in flight, or closed without reopen | refuse; newer terms are saved before where they still can be
+//	the same, and a token of another customer | refuse as a conflict
 //	other terms that do not win               | refuse
 //	an unknown attempt                        | list
 //	an attempt without a known answer         | resend, or search
@@ -56,6 +57,8 @@ func (o *Order) NextStep(r CreateRequest, owner string, now time.Time) Step {
 	switch {
 	case refusal != nil && news && !o.Frozen(): // an obstacle for the payment is none for the terms
 		return Step{Kind: StepSave, Fact: terms}
+	case refusal != nil && r.Rev != 0 && conflict != nil: // the token's customer has no part in the order
+		return Step{Kind: StepRefuse, Err: conflict}
 	case refusal != nil:
 		return Step{Kind: StepRefuse, Err: refusal}
 	case conflict != nil:
@@ -87,10 +90,10 @@ func (o *Order) CheckCreate(r CreateRequest) error {
 	}
 	switch {
 	case state.Won():
-		return &Error{Code: CodeOrderAlreadyPaid, Detail: "The order has been paid.", Payment: o.Render(id)}
+		return &Error{Code: CodeOrderAlreadyPaid, Detail: "The order has been paid.", Payment: o.renderFor(r, id)}
 	case state.InFlight():
 		return &Error{
-			Code: CodePaymentInProgress, Detail: "A payment of this order is on its way.", Payment: o.Render(id),
+			Code: CodePaymentInProgress, Detail: "A payment of this order is on its way.", Payment: o.renderFor(r, id),
 		}
 	case r.Reopen || o.Closed == "":
 		return nil
@@ -102,6 +105,16 @@ func (o *Order) CheckCreate(r CreateRequest) error {
 		}
 	}
 	return &Error{Code: CodeOrderClosed, Detail: "The order was closed; a service key may reopen it."}
+}
+
+// renderFor renders the payment that stands in the way of a create; nil where the create is a token's, and the payment
+// another customer's.
+func (o *Order) renderFor(r CreateRequest, id ID) []byte {
+	view := o.Render(id)
+	if r.Rev != 0 && CustomerOf(view) != r.Terms.Customer {
+		return nil
+	}
+	return view
 }
 
 // AfterRead says what a create does with a payment that has just been read: it is handed out where it fits the order's

@@ -15,7 +15,9 @@ type CreateRequest struct {
 	StatementDescriptorSuffix string
 	Metadata                  map[string]string
 	Session                   SessionFeatures
-	Reopen                    bool // a service key opens a closed order again
+	Unclaimed                 bool             // a token without the claim customer_session: see SessionFor
+	Asked                     *SessionFeatures // what the page of such a token asks for
+	Reopen                    bool             // a service key opens a closed order again
 }
 
 // RefundRequest is a backend's call to give money back.

@@ -67,6 +67,7 @@ type StripeEvent struct {
 	Created    int64 // Unix seconds
 	APIVersion string
 	Livemode   bool
+	Ahead      bool    // Created is further ahead of our clock than the tolerance of signatures
 	Connected  bool    // of another account, through Connect
 	Key        string  // idempotency key of the call that caused the event; empty where Stripe does not say
 	Intent     *Intent // of a payment_intent.* event

@@ -52,6 +52,11 @@ func orderConflict() *Error {
 	}
 }
 
+// OtherCustomer is the error for an order token that is for another customer of the order.
+func OtherCustomer() *Error {
+	return &Error{Code: CodeOrderConflict, Detail: "The order token is for another customer than this payment."}
+}
+
 // acceptProposal applies the pending amount unless newer terms have arrived.
 func (o *Order) acceptProposal() {
 	if o.Proposed.Rev > o.Rev && !o.Frozen() {

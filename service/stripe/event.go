@@ -22,7 +22,9 @@ func (g *Gateway) ParseEvent(body []byte, signature string) (payment.StripeEvent
 	if err := g.verify(body, signature); err != nil {
 		return payment.StripeEvent{}, &payment.Error{Code: payment.CodeInvalidSignature, Detail: "The Stripe-Signature header does not fit the body, the secrets, or the time.", Cause: err}
 	}
-	return decodeEvent(body), nil
+	e := decodeEvent(body)
+	e.Ahead = time.Unix(e.Created, 0).Sub(g.Now()) > tolerance
+	return e, nil
 }
 
 func (g *Gateway) verify(body []byte, signature string) error {

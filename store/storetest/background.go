@@ -55,24 +55,47 @@ func (connect connector) testRestores(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_here")
 	for range 2 {
-		must(t, f.WantRestore(t.Context(), "pi_here", 2))
-		must(t, f.WantRestore(t.Context(), "pi_missing", 2))
+		must(t, f.WantRestore(t.Context(), "pi_here", "address", false))
+		must(t, f.WantRestore(t.Context(), "pi_missing", "address", false))
 	}
-	ids, err := f.TakeRestores(t.Context(), 10, time.Minute)
+	ids, err := f.TakeRestores(t.Context(), false, 10, time.Minute)
 	if must(t, err); !slices.Equal(ids, []payment.ID{"pi_missing"}) {
 		t.Errorf("got %v, want pi_missing", ids)
 	}
 	must(t, f.DropRestore(t.Context(), "pi_missing"))
+	for i := range 500 {
+		must(t, f.WantRestore(t.Context(), numbered(i), "flood", false))
+	}
+	if waiting := f.waiting(t, "restore"); waiting > 32 || waiting < 16 {
+		t.Errorf("%d of one address wait, want about 32", waiting)
+	}
+	must(t, f.WantRestore(t.Context(), "pi_honest", "neighbour", false))
+	if waiting := f.waiting(t, "restore"); waiting > 33 || waiting < 17 {
+		t.Errorf("%d wait with another address's, want one more", waiting)
+	}
 	for i := range 3_000 {
-		must(t, f.WantRestore(t.Context(), numbered(i), 2))
+		must(t, f.WantRestore(t.Context(), numbered(i), fmt.Sprint(i), false))
 	}
-	waiting := 0
-	for n := range partitions {
-		waiting += int(f.client.ZCard(t.Context(), fmt.Sprintf("kasse:{p%d}:restore", n)).Val())
-	}
-	if waiting > 1_000 || waiting < 900 {
+	if waiting := f.waiting(t, "restore"); waiting > 1_000 || waiting < 900 {
 		t.Errorf("%d wait, want about 1,000", waiting)
 	}
+	must(t, f.WantRestore(t.Context(), "pi_token", "order:o-1", true))
+	if ids, err = f.TakeRestores(t.Context(), true, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_token"}) {
+		t.Errorf("tokens wait for %v, %v", ids, err)
+	}
+	must(t, f.DropRestore(t.Context(), "pi_token"))
+	if waiting := f.waiting(t, "restore:token"); waiting != 0 {
+		t.Errorf("%d of tokens wait", waiting)
+	}
+}
+
+// waiting counts the members of a queue in all partitions.
+func (f fixture) waiting(t testing.TB, queue string) (count int) {
+	t.Helper()
+	for n := range partitions {
+		count += int(f.client.ZCard(t.Context(), fmt.Sprintf("kasse:{p%d}:%s", n, queue)).Val())
+	}
+	return count
 }
 
 func (f fixture) takeOrders(t testing.TB, limit int) []payment.OrderID {

@@ -35,7 +35,7 @@ func (connect connector) testUnmarked(t *testing.T) {
 			_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
 			return err
 		},
-		"a payment to restore": func(ctx context.Context, f fixture) error { return f.WantRestore(ctx, "pi_1", 2) },
+		"a payment to restore": func(ctx context.Context, f fixture) error { return f.WantRestore(ctx, "pi_1", "address", false) },
 		"how far it caught up": func(ctx context.Context, f fixture) error { return f.SaveCatchUp(ctx, time.Unix(1, 0)) },
 		"the account":          func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
 		"an endpoint":          func(ctx context.Context, f fixture) error { return f.RegisterEndpoint(ctx, shopEndpoint) },

@@ -55,8 +55,9 @@ func (connect connector) testViews(t *testing.T) {
 		if warm := f.view(t, "pi_1"); warm.Reads > 1 { // none where the view is kept
 			t.Errorf("%d reads with the pointer in memory", warm.Reads)
 		}
-		must(t, f.WantRestore(t.Context(), "pi_1", 1))
-		if ids, err := f.TakeRestores(t.Context(), 10, retention); len(ids) != 0 || err != nil {
+		must(t, f.PadReads(t.Context(), "pi_1", 1))
+		must(t, f.WantRestore(t.Context(), "pi_1", "address", false))
+		if ids, err := f.TakeRestores(t.Context(), false, 10, retention); len(ids) != 0 || err != nil {
 			t.Errorf("%v wait to be restored, %v", ids, err)
 		}
 	})

@@ -47,7 +47,7 @@ func (w *world) close() {
 func (w *world) settings(changes map[string]string) []string {
 	settings := map[string]string{
 		"STRIPE_WEBHOOK_SECRETS": hookSecret, "REDIS_DURABILITY": "off", "REDIS_PARTITIONS": "16",
-		"RATE_LIMIT_SERVICE": "999999/s", "RATE_LIMIT_FRONTEND": "10000/s", "RATE_LIMIT_ADDRESS": "10000/s",
+		"RATE_LIMIT_SERVICE": "999999/s", "RATE_LIMIT_FRONTEND": "10000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "10000/s",
 	}
 	maps.Copy(settings, changes)
 	return town.Settings("redis://"+w.redis.Address+"/0", "http://127.0.0.1:1", settings)

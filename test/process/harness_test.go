@@ -154,7 +154,7 @@ func (w *world) settings(changes map[string]string) map[string]string {
 		"SERVICE_KEYS": keyEntry("backend", backendKey, "read+write+manage+events") + "," + keyEntry("reader", readerKey, "read"),
 		"LOG_LEVEL":    "debug",
 		// The tests ask far oftener than a page does.
-		"RATE_LIMIT_SERVICE": "off", "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_ADDRESS": "off",
+		"RATE_LIMIT_SERVICE": "off", "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "off",
 	}
 	maps.Copy(env, changes)
 	return env

@@ -67,8 +67,13 @@ func (r *replica) TakeSweeps(ctx context.Context, limit int, hide time.Duration)
 	})
 }
 
-func (r *replica) TakeRestores(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+func (r *replica) TakeRestores(
+	ctx context.Context, byToken bool, limit int, hide time.Duration,
+) ([]payment.ID, error) {
 	return toRedis(ctx, r, "TakeRestores", "", func() ([]payment.ID, error) {
+		if byToken { // one queue stands for both
+			return nil, nil
+		}
 		return take(r.world.redis, restores, limit, hide), nil
 	})
 }
@@ -118,7 +123,9 @@ func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 	})
 }
 
-func (r *replica) WantRestore(ctx context.Context, id payment.ID, _ int) error {
+func (r *replica) PadReads(context.Context, payment.ID, int) error { return nil }
+
+func (r *replica) WantRestore(ctx context.Context, id payment.ID, _ string, _ bool) error {
 	return changeRedis(ctx, r, "WantRestore", string(id), func() {
 		part := r.world.redis.ofPayment(id)
 		if _, here := part.pointers[id]; !here && part.restores[id] == 0 {

@@ -98,7 +98,7 @@ func (w *world) settings() []string {
 	secret := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))
 	return town.Settings("redis://"+w.redis.Address+"/0"+pool, w.bank.HTTP.URL, map[string]string{
 		"EVENT_ENDPOINTS": w.endpoint.URL + "=whsec_" + secret, "EVENT_ALLOW_PRIVATE": "true", "ORDER_TOKEN_SECRETS": "soak:" + secret,
-		"RATE_LIMIT_SERVICE": "100000/s", "RATE_LIMIT_FRONTEND": "1000/s", "RATE_LIMIT_ADDRESS": "1000/s", "TRUSTED_PROXIES": "127.0.0.1/32",
+		"RATE_LIMIT_SERVICE": "100000/s", "RATE_LIMIT_FRONTEND": "1000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "1000/s", "TRUSTED_PROXIES": "127.0.0.1/32",
 	})
 }
 

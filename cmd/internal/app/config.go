@@ -58,6 +58,7 @@ type environment struct {
 
 	RateLimitService   string `default:"1000/s" envconfig:"RATE_LIMIT_SERVICE"`
 	RateLimitFrontend  string `default:"10/s" envconfig:"RATE_LIMIT_FRONTEND"`
+	RateLimitStripe    string `default:"20/m" envconfig:"RATE_LIMIT_FRONTEND_STRIPE"`
 	RateLimitAddress   string `default:"50/s" envconfig:"RATE_LIMIT_ADDRESS"`
 	TrustedProxies     string `envconfig:"TRUSTED_PROXIES"`
 	CORSAllowedOrigins string `envconfig:"CORS_ALLOWED_ORIGINS"`

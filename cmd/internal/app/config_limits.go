@@ -17,6 +17,7 @@ func (m *mistakes) limits(e environment) api.Limits {
 	return api.Limits{
 		Service:  m.rate("RATE_LIMIT_SERVICE", e.RateLimitService),
 		Frontend: m.rate("RATE_LIMIT_FRONTEND", e.RateLimitFrontend),
+		Stripe:   m.rate("RATE_LIMIT_FRONTEND_STRIPE", e.RateLimitStripe),
 		Address:  m.rate("RATE_LIMIT_ADDRESS", e.RateLimitAddress),
 	}
 }

@@ -48,7 +48,7 @@ func kasse(b *testing.B, redis, limit string) string {
 	for name, value := range map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "REDIS_URL": redis,
 		"STRIPE_API_BASE": stripe.URL, "STRIPE_SECRET_KEY": "sk_test_bench", "STRIPE_PUBLISHABLE_KEY": "pk_test_bench",
-		"STRIPE_WEBHOOK_SECRETS": hookSecret, "RATE_LIMIT_SERVICE": limit, "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_ADDRESS": "off",
+		"STRIPE_WEBHOOK_SECRETS": hookSecret, "RATE_LIMIT_SERVICE": limit, "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "off",
 		"SERVICE_KEYS": app.KeyEntry("flood", floodKey, "read+write") + "," + app.KeyEntry("polite", politeKey, "read+write"),
 	} {
 		b.Setenv(name, value)

@@ -65,6 +65,7 @@ var mistaken = map[string][]string{
 	"OTEL_SDK_DISABLED":           {"yes", "1"},
 	"RATE_LIMIT_SERVICE":          {"0/s", "-1/s", "010/s", "1000000/s", "1.5/s", "10", "10/d", "OFF", "hunter2/s"},
 	"RATE_LIMIT_FRONTEND":         {"0/s", "ten/s", "10/S"},
+	"RATE_LIMIT_FRONTEND_STRIPE":  {"0/m", "20", "20/M"},
 	"RATE_LIMIT_ADDRESS":          {"0/s", "10/", "unlimited"},
 	"TRUSTED_PROXIES":             {"*", "0.0.0.0/0", "::/0", "10.0.0.1", "10.0.0.0/33", "10.0.0.0/8,", "proxy.hunter2.example"},
 	"CORS_ALLOWED_ORIGINS": {

@@ -52,7 +52,7 @@ func Settings(redisURL, stripeURL string, changes map[string]string) []string {
 		"REDIS_URL=" + redisURL, "REDIS_PARTITIONS=4", "REDIS_DURABILITY=require",
 		"STRIPE_API_BASE=" + stripeURL, "STRIPE_SECRET_KEY=" + stripeKey, "STRIPE_PUBLISHABLE_KEY=" + publishableKey,
 		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(BackendKey),
-		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_ADDRESS=off",
+		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_FRONTEND_STRIPE=off", "RATE_LIMIT_ADDRESS=off",
 	}
 	for name, value := range changes {
 		env = append(env, name+"="+value)

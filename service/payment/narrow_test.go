@@ -1,0 +1,74 @@
+package payment
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestNarrow: less is allowed, more is named, and what is left out never becomes more.
+func TestNarrow(t *testing.T) {
+	yes, no := true, false
+	two, five, six := 2, 5, 6
+	most := SessionFeatures{RedisplayLimit: &five, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}
+	off := SessionFeatures{Redisplay: &no, RedisplayLimit: &two, RedisplayOnly: []string{"limited"}, Surface: SurfaceMobile}
+	for _, tt := range []struct {
+		name        string
+		most, asked SessionFeatures
+		wider       []string
+	}{
+		{"the same", most, most, nil},
+		{"nothing", most, SessionFeatures{}, nil},
+		{"nothing of what is off", off, SessionFeatures{}, nil},
+		{"a subset", most, SessionFeatures{RedisplayOnly: []string{"limited"}}, nil},
+		{"no saved methods", most, SessionFeatures{Redisplay: &no}, nil},
+		{"saved methods", off, SessionFeatures{Redisplay: &yes}, []string{"/redisplay"}},
+		{"more of them", most, SessionFeatures{RedisplayLimit: &six}, []string{"/redisplay_limit"}},
+		{"more than the default", SessionFeatures{}, SessionFeatures{RedisplayLimit: &five}, []string{"/redisplay_limit"}},
+		{"other filters", most, SessionFeatures{RedisplayOnly: []string{"always", "unspecified"}}, []string{"/allow_redisplay_filters"}},
+		{"other than the default", SessionFeatures{}, SessionFeatures{RedisplayOnly: []string{"limited"}}, []string{"/allow_redisplay_filters"}},
+		{"saving for another use", most, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save_usage"}},
+		{"saving", SessionFeatures{}, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save"}},
+		{"removing", most, SessionFeatures{Remove: true}, []string{"/remove"}},
+		{"another surface", most, SessionFeatures{Surface: SurfaceMobile}, []string{"/surface"}},
+		{"web, by its name", most, SessionFeatures{Surface: SurfaceWeb}, nil},
+	} {
+		got, wider := tt.most.Narrow(tt.asked, "")
+		var where []string
+		for _, f := range wider {
+			where = append(where, f.Pointer)
+		}
+		if !slices.Equal(where, tt.wider) {
+			t.Errorf("%s: wider at %v, want %v", tt.name, where, tt.wider)
+		}
+		if _, again := tt.most.Narrow(got, ""); len(tt.wider) == 0 && len(again) > 0 {
+			t.Errorf("%s: the result %+v is wider at %v", tt.name, got, again)
+		}
+	}
+}
+
+// TestCustomerOf reads the customer out of a rendered view, and nothing that only looks like it.
+func TestCustomerOf(t *testing.T) {
+	for customer, metadata := range map[CustomerID]map[string]string{
+		"cus_1": {`,"customer":"cus_2"`: `"customer":"cus_3"`}, "": {"customer": "cus_2"},
+	} {
+		v := View{privateView: privateView{Customer: optional(customer), Metadata: metadata}}
+		v.Order = `,"customer":"cus_4"`
+		if got := CustomerOf(v.encode()); got != customer {
+			t.Errorf("got %q, want %q", got, customer)
+		}
+	}
+	if got := CustomerOf(nil); got != "" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestAnotherCustomersTokenIsAConflict also where the order is paid, and the refusal shows no payment.
+func TestAnotherCustomersTokenIsAConflict(t *testing.T) {
+	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("evt_1", 10, succeeded("ch_1"))))
+	r := CreateRequest{Order: "order-1", Terms: price, Rev: 9}
+	r.Terms.Customer = "cus_2"
+	step := o.NextStep(r, "me", noon)
+	if e, ok := step.Err.(*Error); !ok || step.Kind != StepRefuse || e.Code != CodeOrderConflict || e.Payment != nil { //nolint:errorlint // it is not wrapped
+		t.Errorf("step is %+v", step)
+	}
+}
