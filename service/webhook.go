@@ -65,9 +65,15 @@ func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outco
 // applyEvent stores what an event shows.
 func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
+	case e.Connected:
+		return Ignored, nil
 	case e.Unreadable != "":
-		return Quarantined, s.quarantine.Quarantine(ctx, e, body)
-	case e.Connected || e.Livemode != s.Livemode:
+		if err := s.quarantine.Quarantine(ctx, e, body); err != nil {
+			return Quarantined, err
+		}
+		_, err := s.requestRead(ctx, e)
+		return Quarantined, err
+	case e.Livemode != s.Livemode:
 		return Ignored, nil
 	case e.Intent != nil:
 		return outcomeOf(s.mergeEvent(ctx, e))
@@ -113,6 +119,33 @@ func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) 
 		return Ignored, err
 	}
 	return Unchanged, nil
+}
+
+// requestRead asks for a read of the payment that an event only names. Of a payment that is not known, the event's metadata
+// must say that it is ours. It returns Unchanged where a read is due already.
+func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
+	if e.Payment == "" {
+		return Ignored, nil
+	}
+	t, err := s.find(ctx, e.Payment)
+	if errors.Is(err, payment.ErrNotFound) {
+		if e.Claimed != s.Name {
+			return Ignored, nil
+		}
+		return s.wantRead(ctx, e.Payment)
+	}
+	if err != nil {
+		return "", err
+	}
+	var due bool
+	written, err := s.apply(ctx, t, e.Cause(), func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		if o.Attempt(e.Payment) == nil { // Redis has gone back since the order was found
+			return nil, payment.ErrNotFound
+		}
+		due = !o.ReadDue(e.Payment, now).IsZero()
+		return payment.ReadRequested{Payment: e.Payment, At: e.Created}, nil
+	})
+	return outcomeOf(written && !due, err)
 }
 
 // mergeReversals merges what an event shows of money given back. It has none of our metadata, and counts where the payment

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -99,7 +100,7 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	var e event
 	broken := json.Unmarshal(body, &e)
 	if broken != nil { // it may be about something else
-		e = event{}
+		e = event{Account: textOf(membersOf(body)["account"])}
 		if err := json.Unmarshal(body, &e.header); err != nil {
 			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 		}
@@ -117,7 +118,36 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	default:
 		n.Unreadable = e.tell(&n, about)
 	}
+	if n.Unreadable != "" {
+		n.Payment, n.Claimed = namedIn(body, about)
+	}
 	return n
+}
+
+// namedIn returns the PaymentIntent that an undecodable event names, and the kasse_service of its object's metadata; each
+// is empty where it cannot be read. Members that do not matter for them may have any type.
+func namedIn(body []byte, about object) (id payment.ID, service string) {
+	of := membersOf(membersOf(membersOf(body)["data"])["object"])
+	name := textOf(of["id"])
+	if _, itself := about.(*intent); !itself {
+		name = cmp.Or(textOf(of["payment_intent"]), textOf(membersOf(of["payment_intent"])["id"]))
+	}
+	if id = payment.ID(name); !id.Valid() {
+		return "", ""
+	}
+	return id, textOf(membersOf(of["metadata"])["kasse_service"])
+}
+
+// membersOf returns the members of a JSON object; none where the text is something else.
+func membersOf(text []byte) (members map[string]json.RawMessage) {
+	_ = json.Unmarshal(text, &members) // what cannot be read has no members
+	return members
+}
+
+// textOf returns a JSON string; empty where the text is something else.
+func textOf(text []byte) (value string) {
+	_ = json.Unmarshal(text, &value) // what cannot be read is empty
+	return value
 }
 
 // tell adds what the event says of its object to the notice, or returns why it makes no sense.

@@ -236,3 +236,38 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 		})
 	}
 }
+
+// TestUndecodableEventsNameTheirPayment: what an event names is read also where other members cannot be.
+func TestUndecodableEventsNameTheirPayment(t *testing.T) {
+	event := paymentEvent(`,"latest_charge":null,"metadata":{"kasse_service":"kasse"}`)
+	odd := func(old, with string) string { return strings.Replace(event, old, with, 1) }
+	of := func(object string) string {
+		return `{"id":"evt_1","type":"refund.updated","created":1,"data":{"object":` + object + `}}`
+	}
+	for _, tt := range []struct {
+		name, body string
+		id         payment.ID
+		claimed    string
+	}{
+		{"a status of tomorrow", odd(`"succeeded","amount"`, `"paused","amount"`), "pi_1", "kasse"},
+		{"an amount that is text", odd(`"amount":1000`, `"amount":"1000"`), "pi_1", "kasse"},
+		{"a time that is text", odd(`"created":1700000000`, `"created":"now"`), "pi_1", "kasse"},
+		{"metadata with numbers", odd(`"kasse_service":"kasse"`, `"kasse_service":7`), "pi_1", ""},
+		{"metadata that is a list", odd(`{"kasse_service":"kasse"}`, `[]`), "pi_1", ""},
+		{"an id for a path", odd(`"pi_1"`, `"pi_1/../x"`), "", ""},
+		{"a refund", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":"pi_1"}`), "pi_1", ""},
+		{"a refund, expanded", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":{"id":"pi_1"}}`), "pi_1", ""},
+		{"a refund of none", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":null}`), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := decodeEvent([]byte(tt.body))
+			if n.Unreadable == "" || n.Payment != tt.id || n.Claimed != tt.claimed {
+				t.Fatalf("%+v", n)
+			}
+		})
+	}
+	n := decodeEvent([]byte(odd(`"created":1700000000`, `"created":"now","account":"acct_1"`)))
+	if !n.Connected {
+		t.Fatal("the event of a Connect account is taken for our own")
+	}
+}

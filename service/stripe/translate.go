@@ -84,10 +84,22 @@ func (p *intent) unreadable() error {
 		return errors.New("the object is not a payment_intent")
 	case !payment.ID(p.ID).Valid():
 		return errors.New("the PaymentIntent has no valid id")
-	case !payment.Status(p.Status).Known():
+	case !p.status().Known():
 		return errors.New("the PaymentIntent has an unknown status")
 	}
 	return nil
+}
+
+// formerStatuses are the names that two statuses had before API 2019-02-11.
+//
+// Source: https://docs.stripe.com/changelog
+var formerStatuses = map[string]payment.Status{
+	"requires_source": payment.RequiresPaymentMethod, "requires_source_action": payment.RequiresAction,
+}
+
+// status is the PaymentIntent's status under today's name.
+func (p *intent) status() payment.Status {
+	return cmp.Or(formerStatuses[p.Status], payment.Status(p.Status))
 }
 
 func (p *intent) tell(n *payment.StripeEvent) {
@@ -99,7 +111,7 @@ func (p *intent) translate() payment.Intent {
 	return payment.Intent{
 		ID: payment.ID(p.ID), Created: p.Created, Livemode: p.Livemode, ClientSecret: p.ClientSecret,
 		Snapshot: payment.Snapshot{
-			Status: payment.Status(p.Status), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
+			Status: p.status(), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
 			Currency: p.Currency, Customer: payment.CustomerID(p.Customer.ID), CaptureMethod: payment.CaptureMethod(p.CaptureMethod),
 			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata,
 		},
