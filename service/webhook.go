@@ -62,6 +62,15 @@ func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outco
 	}
 }
 
+// noteThin counts a thin event, and warns at the first one of the process.
+func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
+	s.observer().Anomaly(AnomalyThin)
+	if s.thinSeen.CompareAndSwap(false, true) {
+		s.Logger.WarnContext(ctx, "Stripe sends thin events, which show nothing of a payment: each one costs a read; "+
+			"choose snapshot payloads for the event destination", "event", e.ID, "type", e.Type)
+	}
+}
+
 // applyEvent stores what an event shows.
 func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
@@ -75,6 +84,9 @@ func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []
 		return Quarantined, err
 	case e.Livemode != s.Livemode:
 		return Ignored, nil
+	case e.Thin:
+		s.noteThin(ctx, e)
+		return s.requestRead(ctx, e)
 	case e.Intent != nil:
 		return outcomeOf(s.mergeEvent(ctx, e))
 	case e.Payment != "" && len(e.Reversals) > 0:

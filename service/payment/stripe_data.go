@@ -68,6 +68,7 @@ type StripeEvent struct {
 	APIVersion string
 	Livemode   bool
 	Connected  bool    // of another account, through Connect
+	Thin       bool    // it names an object of ours, and shows nothing of it
 	Key        string  // idempotency key of the call that caused the event; empty where Stripe does not say
 	Intent     *Intent // of a payment_intent.* event
 	Payment    ID      // that an event about another object, or one that cannot be decoded, names

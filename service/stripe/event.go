@@ -57,8 +57,9 @@ func signedAt(signature string) (at time.Time, ok bool) {
 
 // header is the part of an event that tells whether the rest is for us.
 type header struct {
-	ID   string `json:"id"`
-	Type string `json:"type"`
+	ID     string `json:"id"`
+	Object string `json:"object"`
+	Type   string `json:"type"`
 }
 
 // event is what we read of an event.
@@ -105,6 +106,9 @@ func decodeEvent(body []byte) payment.StripeEvent {
 			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 		}
 	}
+	if e.Object == thinObject {
+		return decodeThin(body, e.header)
+	}
 	n := payment.StripeEvent{
 		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "",
 		Key: e.Request.IdempotencyKey,
@@ -120,6 +124,30 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	}
 	if n.Unreadable != "" {
 		n.Payment, n.Claimed = namedIn(body, about)
+	}
+	return n
+}
+
+// thinObject is the object of a thin event. Its created is a text, and it has no data.
+//
+// Source: https://docs.stripe.com/event-destinations#thin-events
+const thinObject = "v2.core.event"
+
+// decodeThin reads a thin event, which names an object and shows nothing of it. One whose type is none of ours has nothing
+// but its id and its type.
+func decodeThin(body []byte, h header) payment.StripeEvent {
+	n := payment.StripeEvent{ID: h.ID, Type: h.Type}
+	if aboutOf(strings.TrimPrefix(h.Type, "v1.")) == nil {
+		return n
+	}
+	of := membersOf(body)
+	n.Thin, n.Connected, n.Livemode = true, textOf(of["account"]) != "", string(of["livemode"]) == "true"
+	if at, err := time.Parse(time.RFC3339, textOf(of["created"])); err == nil {
+		n.Created = at.Unix()
+	}
+	related := membersOf(of["related_object"])
+	if id := payment.ID(textOf(related["id"])); id.Valid() && textOf(related["type"]) == "payment_intent" {
+		n.Payment = id
 	}
 	return n
 }

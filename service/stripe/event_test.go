@@ -237,6 +237,33 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 	}
 }
 
+// TestThinEvents: a thin event of a type of ours names its payment.
+func TestThinEvents(t *testing.T) {
+	thin := func(kind, more string) string {
+		return `{"id":"evt_65_1","object":"v2.core.event","type":"` + kind + `","created":"2026-11-23T12:00:00.123Z","livemode":true` + more + `}`
+	}
+	const related = `,"related_object":{"id":"pi_1","type":"payment_intent","url":"/v1/payment_intents/pi_1"}`
+	n := decodeEvent([]byte(thin("v1.payment_intent.succeeded", related)))
+	want := payment.StripeEvent{
+		ID: "evt_65_1", Type: "v1.payment_intent.succeeded", Created: noon.Unix(), Livemode: true, Thin: true, Payment: "pi_1",
+	}
+	if diff := cmp.Diff(want, n); diff != "" {
+		t.Error(diff)
+	}
+	for _, body := range []string{
+		thin("v1.refund.updated", `,"related_object":{"id":"re_1","type":"refund"}`), thin("v1.payment_intent.succeeded", ""),
+		thin("v1.payment_intent.succeeded", `,"related_object":{"id":"pi_1/..","type":"payment_intent"}`),
+		thin("v1.payment_intent.succeeded", `,"related_object":[]`),
+	} {
+		if n := decodeEvent([]byte(body)); !n.Thin || n.Payment != "" || n.Unreadable != "" {
+			t.Errorf("%s is %+v", body, n)
+		}
+	}
+	if n := decodeEvent([]byte(thin("v1.billing.meter.error_report_triggered", ""))); n.Thin {
+		t.Errorf("a meter's event is %+v", n)
+	}
+}
+
 // TestUndecodableEventsNameTheirPayment: what an event names is read also where other members cannot be.
 func TestUndecodableEventsNameTheirPayment(t *testing.T) {
 	event := paymentEvent(`,"latest_charge":null,"metadata":{"kasse_service":"kasse"}`)
