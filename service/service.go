@@ -74,10 +74,11 @@ type Service struct {
 	leases     leases
 	quarantine quarantine
 	stripe     Stripe
-	rebuilding bool               // set before any goroutine: what is announced may have been announced before
-	thinSeen   atomic.Bool        // a thin event has come
-	lowest     atomic.Int64       // nanoseconds, the lowest retention that was ever in use with this Redis
-	lookups    singleflight.Group // one question to Stripe at a time for one payment that many ask about
+	rebuilding bool                   // set before any goroutine: what is announced may have been announced before
+	account    atomic.Pointer[string] // of the Stripe key, "acct_…"; nil until it is known
+	thinSeen   atomic.Bool            // a thin event has come
+	lowest     atomic.Int64           // nanoseconds, the lowest retention that was ever in use with this Redis
+	lookups    singleflight.Group     // one question to Stripe at a time for one payment that many ask about
 }
 
 // New wires the service.

@@ -62,6 +62,16 @@ func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outco
 	}
 }
 
+// SetAccount sets the account that the Stripe key belongs to, "acct_…". Until then an event's context is not compared.
+func (s *Service) SetAccount(id string) { s.account.Store(&id) }
+
+// ofOtherAccount reports whether the event's context names another account than ours. Destinations of an organisation get
+// the events of all its accounts.
+func (s *Service) ofOtherAccount(e payment.StripeEvent) bool {
+	own := s.account.Load()
+	return e.Context != "" && own != nil && *own != "" && e.Context != *own
+}
+
 // noteThin counts a thin event, and warns at the first one of the process.
 func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 	s.observer().Anomaly(AnomalyThin)
@@ -74,7 +84,7 @@ func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 // applyEvent stores what an event shows.
 func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
-	case e.Connected:
+	case e.Connected, s.ofOtherAccount(e):
 		return Ignored, nil
 	case e.Unreadable != "":
 		if err := s.quarantine.Quarantine(ctx, e, body); err != nil {

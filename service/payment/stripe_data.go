@@ -68,6 +68,7 @@ type StripeEvent struct {
 	APIVersion string
 	Livemode   bool
 	Connected  bool    // of another account, through Connect
+	Context    string  // the account that the event is of, "acct_…"; empty where Stripe does not say
 	Thin       bool    // it names an object of ours, and shows nothing of it
 	Key        string  // idempotency key of the call that caused the event; empty where Stripe does not say
 	Intent     *Intent // of a payment_intent.* event

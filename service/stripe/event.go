@@ -68,6 +68,7 @@ type header struct {
 type event struct {
 	header
 	Account    string  `json:"account"`
+	Context    string  `json:"context"`
 	APIVersion string  `json:"api_version"`
 	Created    int64   `json:"created"`
 	Livemode   bool    `json:"livemode"`
@@ -101,7 +102,7 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	var e event
 	broken := json.Unmarshal(body, &e)
 	if broken != nil { // it may be about something else
-		e = event{Account: textOf(membersOf(body)["account"])}
+		e = event{Account: textOf(membersOf(body)["account"]), Context: textOf(membersOf(body)["context"])}
 		if err := json.Unmarshal(body, &e.header); err != nil {
 			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 		}
@@ -110,7 +111,7 @@ func decodeEvent(body []byte) payment.StripeEvent {
 		return decodeThin(body, e.header)
 	}
 	n := payment.StripeEvent{
-		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "",
+		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "", Context: e.Context,
 		Key: e.Request.IdempotencyKey,
 	}
 	about := aboutOf(e.Type)
@@ -141,6 +142,7 @@ func decodeThin(body []byte, h header) payment.StripeEvent {
 		return n
 	}
 	of := membersOf(body)
+	n.Context = textOf(of["context"])
 	n.Thin, n.Connected, n.Livemode = true, textOf(of["account"]) != "", string(of["livemode"]) == "true"
 	if at, err := time.Parse(time.RFC3339, textOf(of["created"])); err == nil {
 		n.Created = at.Unix()

@@ -259,6 +259,9 @@ func TestThinEvents(t *testing.T) {
 			t.Errorf("%s is %+v", body, n)
 		}
 	}
+	if n := decodeEvent([]byte(thin("v1.payment_intent.succeeded", related+`,"context":"acct_2"`))); n.Context != "acct_2" {
+		t.Errorf("%+v", n)
+	}
 	if n := decodeEvent([]byte(thin("v1.billing.meter.error_report_triggered", ""))); n.Thin {
 		t.Errorf("a meter's event is %+v", n)
 	}
