@@ -379,7 +379,9 @@ func (e Surface) Valid() bool {
 	}
 }
 
-// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
+// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
+// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
+// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
 type Amount = int64
 
 // CancelReason Stripe's word for why a payment was cancelled.
@@ -685,13 +687,17 @@ type PaymentCapture struct {
 
 // PaymentChange defines model for PaymentChange.
 type PaymentChange struct {
-	// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
+	// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
+	// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
+	// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
 	Amount Amount `json:"amount"`
 }
 
 // PaymentCreate An order to be paid, as a backend asks for it.
 type PaymentCreate struct {
-	// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
+	// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
+	// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
+	// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
 	Amount Amount `json:"amount"`
 
 	// CaptureMethod `automatic_async` without it.

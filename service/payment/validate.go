@@ -77,7 +77,7 @@ func (t Terms) impossible() error {
 	if p.check(KnownCurrency(t.Currency), "/currency", "is none that Stripe charges in"); len(p) > 0 {
 		return &Error{Code: CodeUnsupportedCurrency, Detail: "No payment can have this currency.", Fields: p}
 	}
-	return nil
+	return CheckAmount(t.Amount, t.Currency)
 }
 
 // AmountOutOfRange is the error for an amount that no payment can have.
