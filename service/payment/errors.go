@@ -19,6 +19,7 @@ const (
 	CodePaymentInProgress     Code = "payment_in_progress"
 	CodeInvalidState          Code = "invalid_state"
 	CodeIdempotencyInProgress Code = "idempotency_in_progress"
+	CodeBalanceInsufficient   Code = "balance_insufficient"
 	CodeCursorExpired         Code = "cursor_expired"
 	CodeAmountOutOfRange      Code = "amount_out_of_range"
 	CodeUnsupportedCurrency   Code = "unsupported_currency"

@@ -139,6 +139,8 @@ func refuse(e *payment.Error, said *stripego.Error) {
 		e.Code, e.Detail = payment.CodeNotFound, "Stripe knows no such PaymentIntent."
 	case said.Code == stripego.ErrorCodeChargeAlreadyRefunded:
 		e.Code, e.Detail = payment.CodeRefundExceedsPayment, "More has been given back already than would leave this."
+	case said.Code == stripego.ErrorCodeBalanceInsufficient:
+		e.Code, e.Detail = payment.CodeBalanceInsufficient, "Top up the balance, and repeat the refund under a new key."
 	case said.Code == stripego.ErrorCodeChargeDisputed:
 		e.Code, e.Detail = payment.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
 	case unexpectedState[said.Code]:
