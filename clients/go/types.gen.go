@@ -131,6 +131,7 @@ func (e Next) Valid() bool {
 const (
 	ProblemCodeAmountOutOfRange       ProblemCode = "amount_out_of_range"
 	ProblemCodeAttemptsExhausted      ProblemCode = "attempts_exhausted"
+	ProblemCodeBalanceInsufficient    ProblemCode = "balance_insufficient"
 	ProblemCodeBodyTooLarge           ProblemCode = "body_too_large"
 	ProblemCodeClaimMismatch          ProblemCode = "claim_mismatch"
 	ProblemCodeCursorExpired          ProblemCode = "cursor_expired"
@@ -172,6 +173,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAmountOutOfRange:
 		return true
 	case ProblemCodeAttemptsExhausted:
+		return true
+	case ProblemCodeBalanceInsufficient:
 		return true
 	case ProblemCodeBodyTooLarge:
 		return true
@@ -379,6 +382,15 @@ func (e Surface) Valid() bool {
 	}
 }
 
+// Action defines model for Action.
+type Action struct {
+	// ExpiresAt Until when the customer can act; null where Stripe names no end.
+	ExpiresAt *Timestamp `json:"expires_at"`
+
+	// Type The type of the PaymentIntent's `next_action`, Stripe's own word.
+	Type string `json:"type"`
+}
+
 // Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
 // decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
 // Stripe does not take is 422, also below its minimum and above its maximum for the currency.
@@ -540,6 +552,11 @@ type Next string
 
 // OpenedPayment The view, and what the page needs to pay.
 type OpenedPayment struct {
+	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
+	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
+	Action *Action `json:"action"`
+
 	// Amount What the PaymentIntent asks for, in minor units.
 	Amount MinorUnits `json:"amount"`
 
@@ -619,6 +636,7 @@ type OpenedPayment struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -782,6 +800,7 @@ type Problem struct {
 	// | `payment_in_progress` | 409 | The payment is in progress. |
 	// | `invalid_state` | 409 | The payment's state does not allow this. |
 	// | `idempotency_in_progress` | 409 | The same request is still in progress. |
+	// | `balance_insufficient` | 409 | The Stripe account's balance does not cover the refund. |
 	// | `cursor_expired` | 410 | The cursor is no longer valid. |
 	// | `version_mismatch` | 412 | The payment has moved on. |
 	// | `body_too_large` | 413 | The body is too large. |
@@ -851,6 +870,7 @@ type Problem struct {
 // | `payment_in_progress` | 409 | The payment is in progress. |
 // | `invalid_state` | 409 | The payment's state does not allow this. |
 // | `idempotency_in_progress` | 409 | The same request is still in progress. |
+// | `balance_insufficient` | 409 | The Stripe account's balance does not cover the refund. |
 // | `cursor_expired` | 410 | The cursor is no longer valid. |
 // | `version_mismatch` | 412 | The payment has moved on. |
 // | `body_too_large` | 413 | The body is too large. |
@@ -890,6 +910,11 @@ type ProblemDetail struct {
 
 // PublicView A payment's status, as much of it as the holder of its client secret may see.
 type PublicView struct {
+	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
+	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
+	Action *Action `json:"action"`
+
 	// Amount What the PaymentIntent asks for, in minor units.
 	Amount MinorUnits `json:"amount"`
 
@@ -951,6 +976,7 @@ type PublicView struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -1065,6 +1091,7 @@ type SetupFutureUsage string
 // |---|---|---|---|---|
 // | `pending` | not tried yet | `pay` | no | 2000 |
 // | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 // | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 // | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 // | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -1105,6 +1132,7 @@ type Transition struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -1128,6 +1156,11 @@ type Version = int64
 
 // View A payment's status, as a backend sees it.
 type View struct {
+	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
+	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
+	Action *Action `json:"action"`
+
 	// Amount What the PaymentIntent asks for, in minor units.
 	Amount MinorUnits `json:"amount"`
 
@@ -1198,6 +1231,7 @@ type View struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |

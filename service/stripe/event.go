@@ -174,6 +174,12 @@ func membersOf(text []byte) (members map[string]json.RawMessage) {
 	return members
 }
 
+// numberOf returns a JSON integer; zero where the text is something else.
+func numberOf(text []byte) (value int64) {
+	_ = json.Unmarshal(text, &value) // what cannot be read is zero
+	return value
+}
+
 // textOf returns a JSON string; empty where the text is something else.
 func textOf(text []byte) (value string) {
 	_ = json.Unmarshal(text, &value) // what cannot be read is empty

@@ -33,6 +33,7 @@ type intent struct {
 	LatestCharge     latestCharge                 `json:"latest_charge"` // since 2022-11-15
 	Livemode         bool                         `json:"livemode"`
 	Metadata         map[string]string            `json:"metadata"`
+	NextAction       json.RawMessage              `json:"next_action"`
 	SetupFutureUsage string                       `json:"setup_future_usage"`
 	Status           string                       `json:"status"`
 }
@@ -113,7 +114,7 @@ func (p *intent) translate() payment.Intent {
 		Snapshot: payment.Snapshot{
 			Status: p.status(), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
 			Currency: p.Currency, Customer: payment.CustomerID(p.Customer.ID), CaptureMethod: payment.CaptureMethod(p.CaptureMethod),
-			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata,
+			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata, Action: p.action(),
 		},
 	}
 }
@@ -130,6 +131,16 @@ func (p *intent) charge() payment.Charge {
 		return payment.Charge{}
 	}
 	return payment.Charge{Unknown: true}
+}
+
+// action is the customer's next step. Its end has one of two names, in the member that is named after the type.
+//
+// Source: https://docs.stripe.com/api/payment_intents/object#payment_intent_object-next_action
+func (p *intent) action() payment.Action {
+	of := membersOf(p.NextAction)
+	kind := textOf(of["type"])
+	details := membersOf(of[kind])
+	return payment.Action{Type: kind, ExpiresAt: cmp.Or(numberOf(details["expires_at"]), numberOf(details["expires_after"]))}
 }
 
 func (e *lastError) translate() *payment.Failure {
