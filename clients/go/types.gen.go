@@ -391,6 +391,18 @@ type Action struct {
 	Type string `json:"type"`
 }
 
+// Address defines model for Address.
+type Address struct {
+	City *string `json:"city,omitempty"`
+
+	// Country ISO 3166-1 alpha-2.
+	Country    *string `json:"country,omitempty"`
+	Line1      string  `json:"line1"`
+	Line2      *string `json:"line2,omitempty"`
+	PostalCode *string `json:"postal_code,omitempty"`
+	State      *string `json:"state,omitempty"`
+}
+
 // Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
 // decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
 // Stripe does not take is 422, also below its minimum and above its maximum for the currency.
@@ -735,12 +747,19 @@ type PaymentCreate struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
+	// PaymentMethodConfiguration Stripe's payment method configuration, which says what methods the page offers; the account's default
+	// without it. From a service key only; sent when an attempt is opened.
+	PaymentMethodConfiguration *string `json:"payment_method_configuration,omitempty"`
+
 	// ReceiptEmail Where Stripe sends its receipt.
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
 	Reopen           *bool             `json:"reopen,omitempty"`
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
+
+	// Shipping Where the goods go, for Stripe. From a service key only; sent when an attempt is opened.
+	Shipping *Shipping `json:"shipping,omitempty"`
 
 	// StatementDescriptorSuffix Appended to the account's name on the card statement: ASCII, at least one letter, none of
 	// `< > \ ' " *`. From a service key only.
@@ -765,12 +784,19 @@ type PaymentCreateByToken struct {
 	Metadata *map[string]string `json:"metadata,omitempty"`
 	OrderID  *OrderID           `json:"order_id,omitempty"`
 
+	// PaymentMethodConfiguration Stripe's payment method configuration, which says what methods the page offers; the account's default
+	// without it. From a service key only; sent when an attempt is opened.
+	PaymentMethodConfiguration *string `json:"payment_method_configuration,omitempty"`
+
 	// ReceiptEmail Where Stripe sends its receipt.
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
 	Reopen           *bool             `json:"reopen,omitempty"`
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
+
+	// Shipping Where the goods go, for Stripe. From a service key only; sent when an attempt is opened.
+	Shipping *Shipping `json:"shipping,omitempty"`
 
 	// StatementDescriptorSuffix Appended to the account's name on the card statement: ASCII, at least one letter, none of
 	// `< > \ ' " *`. From a service key only.
@@ -1084,6 +1110,15 @@ type RefundReason string
 // SetupFutureUsage Save the payment method with the customer, to be used with the customer present (`on_session`)
 // or not (`off_session`).
 type SetupFutureUsage string
+
+// Shipping defines model for Shipping.
+type Shipping struct {
+	Address        Address `json:"address"`
+	Carrier        *string `json:"carrier,omitempty"`
+	Name           string  `json:"name"`
+	Phone          *string `json:"phone,omitempty"`
+	TrackingNumber *string `json:"tracking_number,omitempty"`
+}
 
 // State What an order needs to know.
 //

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v79"
@@ -95,6 +96,7 @@ func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
 // fieldOf names our member for a parameter of Stripe's that callers set themselves.
 var fieldOf = map[string]string{
 	"description": "/description", "receipt_email": "/receipt_email", "metadata": "/metadata",
+	"shipping": "/shipping", "payment_method_configuration": "/payment_method_configuration",
 	"statement_descriptor_suffix": "/statement_descriptor_suffix", "setup_future_usage": "/setup_future_usage", "capture_method": "/capture_method",
 }
 
@@ -130,7 +132,8 @@ func amountRefused(code stripego.ErrorCode) string {
 // refuse translates a no for good: nothing was made, and the same request will be refused again.
 func refuse(e *payment.Error, said *stripego.Error) {
 	e.Refused = true
-	field, ours := fieldOf[said.Param]
+	param, _, _ := strings.Cut(said.Param, "[")
+	field, ours := fieldOf[param]
 	switch {
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "customer":
 		e.Code, e.Detail = payment.CodeCustomerNotFound, "Stripe knows no such customer."
