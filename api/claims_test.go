@@ -51,6 +51,8 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 		{body: `{"metadata":{"channel":"web","x":"y"}}`, where: []string{"/metadata"}},
 		{body: `{"customer_session":{"remove":true}}`, where: []string{"/customer_session/remove"}},
 		{body: `{"statement_descriptor_suffix":"BIKES"}`, where: []string{"/statement_descriptor_suffix"}},
+		{body: `{"shipping":{"name":"Ada","address":{"line1":"1 Row"}}}`, where: []string{"/shipping"}},
+		{body: `{"payment_method_configuration":"pmc_1"}`, where: []string{"/payment_method_configuration"}},
 		{body: `{"reopen":true}`, where: []string{"/reopen"}},
 		{body: `{"amount":1,"currency":"usd","order_id":"shop-1","reopen":true}`, where: []string{"/amount", "/currency", "/reopen"}},
 		{body: `{"amount":"4999"}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
@@ -82,7 +84,7 @@ func TestValuesInAToken(t *testing.T) {
 	}{
 		{claims{"amount": 0}, 422, "amount_out_of_range", []string{"/amount"}},
 		{claims{"amount": -1}, 422, "amount_out_of_range", []string{"/amount"}},
-		{claims{"amount": 100_000_000}, 422, "amount_out_of_range", []string{"/amount"}},
+		{claims{"amount": 1_000_000_000_000}, 422, "amount_out_of_range", []string{"/amount"}},
 		{claims{"amount": 1<<53 + 1}, 422, "amount_out_of_range", []string{"/amount"}},
 		{claims{"currency": "xxx"}, 422, "unsupported_currency", []string{"/currency"}},
 		{claims{"currency": "EUR"}, 400, "invalid_request", []string{"/currency"}},

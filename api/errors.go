@@ -55,6 +55,7 @@ var problemTypes = map[service.Code]problemType{
 	"payment_in_progress":      {409, "The payment is in progress.", false},
 	"invalid_state":            {409, "The payment's state does not allow this.", false},
 	"idempotency_in_progress":  {409, "The same request is still in progress.", true},
+	"balance_insufficient":     {409, "The Stripe account's balance does not cover the refund.", false},
 	"cursor_expired":           {410, "The cursor is no longer valid.", false},
 	"version_mismatch":         {412, "The payment has moved on.", false},
 	"body_too_large":           {413, "The body is too large.", false},
@@ -146,6 +147,9 @@ func serviceProblem(e *service.Error) problem {
 	p := newProblem(e.Code, e.Detail, fieldErrors)
 	p.DeclineCode, p.StripeRequestID, p.Oldest = e.DeclineCode, e.StripeRequestID, e.Oldest
 	p.Payment, p.retryAfter = e.Payment, e.RetryAfter
+	if e.Refused { // Stripe refuses the same request again, whatever other errors of the code may do
+		p.Retryable = false
+	}
 	return p
 }
 

@@ -26,6 +26,8 @@ type createBody struct {
 	ReceiptEmail              nonEmptyString    `json:"receipt_email"`
 	StatementDescriptorSuffix nonEmptyString    `json:"statement_descriptor_suffix"`
 	Metadata                  map[string]string `json:"metadata"`
+	Shipping                  *shippingBody     `json:"shipping"`
+	MethodConfiguration       nonEmptyString    `json:"payment_method_configuration"`
 	Session                   *sessionOptions   `json:"customer_session"`
 	Reopen                    bool              `json:"reopen"`
 	Unknown                   unknown           `json:",embed"`
@@ -58,6 +60,7 @@ func (b createBody) request() service.CreateRequest {
 		},
 		Description: b.Description, ReceiptEmail: string(b.ReceiptEmail),
 		StatementDescriptorSuffix: string(b.StatementDescriptorSuffix), Metadata: b.Metadata, Reopen: b.Reopen,
+		Shipping: b.Shipping.shipping(), MethodConfiguration: string(b.MethodConfiguration),
 	}
 	if r.Terms.CaptureMethod == "" {
 		r.Terms.CaptureMethod = service.CaptureAutomaticAsync

@@ -397,3 +397,41 @@ func TestRefundsThatAreNone(t *testing.T) {
 	w.send(request{line: "POST /v1/payments/pi_nothing/refunds", token: fullKey, header: key}).says(t, http.StatusNotFound, "not_found")
 	w.send(request{line: "GET /v1/payments/pi_nothing/refunds", token: fullKey}).says(t, http.StatusNotFound, "not_found")
 }
+
+// TestRefundThatStripeRefuses: a definite refusal is not retryable, and a repeat under its key gets it again, also where
+// another amount is left meanwhile. A new key is a new call.
+func TestRefundThatStripeRefuses(t *testing.T) {
+	for code, want := range map[string]struct {
+		status int
+		code   string
+	}{
+		"balance_insufficient": {http.StatusConflict, "balance_insufficient"},
+		"brand_new":            {http.StatusBadGateway, "stripe_error"},
+	} {
+		t.Run(code, func(t *testing.T) {
+			w := newWorld(t)
+			made := w.paidUnseen()
+			w.stripe.RefuseRefund(code)
+			refused := func() {
+				t.Helper()
+				answer := w.refund(made, "refund-1", ``).says(t, want.status, want.code)
+				if !strings.Contains(answer.body, `"retryable":false`) {
+					t.Errorf("retryable: %s", answer.body)
+				}
+			}
+			refused()
+			if _, err := w.stripe.Refund(made.PaymentIntent, 999); err != nil {
+				t.Fatal(err)
+			}
+			w.read(made)
+			refused()
+			refused()
+			w.refund(made, "refund-1", `{"amount":1000}`).says(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+			var got givenBack
+			w.refund(made, "refund-2", ``).into(t, http.StatusCreated, &got)
+			if got.Refund.Amount != 4000 {
+				t.Errorf("refunded %+v", got)
+			}
+		})
+	}
+}

@@ -74,7 +74,7 @@ var wrongValues = []struct {
 	{`{"order_id":"shop-2\u0000","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
 	{with(`"customer":"cus_}{"`), 400, "invalid_request", []string{"/customer"}},
 	{`{"order_id":"shop-2","amount":-5,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
-	{`{"order_id":"shop-2","amount":100000000,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
+	{`{"order_id":"shop-2","amount":1000000000000,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":1,"currency":"EUR"}`, 400, "invalid_request", []string{"/currency"}},
 	{`{"order_id":"shop-2","amount":1,"currency":""}`, 400, "invalid_request", []string{"/currency"}},
 	{`{"order_id":"shop-2","amount":1,"currency":"xxx"}`, 422, "unsupported_currency", []string{"/currency"}},

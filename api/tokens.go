@@ -139,6 +139,8 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/description", said.Description == asked.Description},
 		{"/receipt_email", said.ReceiptEmail == asked.ReceiptEmail},
 		{"/statement_descriptor_suffix", false},
+		{"/shipping", false},
+		{"/payment_method_configuration", false},
 		{"/metadata", maps.Equal(said.Metadata, asked.Metadata)},
 		{"/reopen", !asked.Reopen},
 	} {
@@ -190,11 +192,19 @@ const maxMintedToken = 6 << 10
 // any terms are recorded.
 func (k Tokens) checkMint(r service.CreateRequest) error {
 	var fieldErrors []fieldError
-	if r.StatementDescriptorSuffix != "" {
-		fieldErrors = append(fieldErrors, fieldError{
-			Pointer: "/statement_descriptor_suffix",
-			Detail:  "is not for a token to say: open the payment with the service key",
-		})
+	for _, member := range []struct {
+		pointer string
+		present bool
+	}{
+		{"/statement_descriptor_suffix", r.StatementDescriptorSuffix != ""},
+		{"/shipping", r.Shipping != nil},
+		{"/payment_method_configuration", r.MethodConfiguration != ""},
+	} {
+		if member.present {
+			fieldErrors = append(fieldErrors, fieldError{
+				Pointer: member.pointer, Detail: "is not for a token to say: open the payment with the service key",
+			})
+		}
 	}
 	if r.Reopen {
 		fieldErrors = append(fieldErrors, fieldError{

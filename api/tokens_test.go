@@ -207,6 +207,8 @@ func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
 	many := with(`"metadata":{"a":"` + much + `","b":"` + much + `","c":"` + much + `","d":"` + much + `","e":"` + much + `"}`)
 	for _, r := range []refused{
 		{name: "suffix", body: with(`"statement_descriptor_suffix":"BIKES"`), where: []string{"/statement_descriptor_suffix"}},
+		{name: "shipping", body: with(`"shipping":{"name":"Ada","address":{"line1":"1 Row"}}`), where: []string{"/shipping"}},
+		{name: "configuration", body: with(`"payment_method_configuration":"pmc_1"`), where: []string{"/payment_method_configuration"}},
 		{name: "reopen", body: with(`"reopen":true`), where: []string{"/reopen"}},
 		{name: "both", body: with(`"reopen":true,"statement_descriptor_suffix":"BIKES"`), where: []string{"/reopen", "/statement_descriptor_suffix"}},
 		{name: "long description", body: long, where: []string{"/description"}},

@@ -27,6 +27,9 @@ func (s *Service) Capture(ctx context.Context, id payment.ID, amount *int64) (pa
 		}
 		sum := view.AmountCapturable
 		if amount != nil {
+			if err := payment.CheckAmount(*amount, view.Currency); err != nil {
+				return payment.StoredView{}, done, err
+			}
 			sum = *amount
 		}
 		if err := t.mayCapture(view, sum); err != nil {

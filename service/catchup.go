@@ -117,7 +117,8 @@ func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tal
 	if e.Unreadable != "" {
 		s.Logger.WarnContext(ctx, "an event of Stripe's list cannot be decoded",
 			"event", e.ID, "type", e.Type, "reason", e.Unreadable)
-		return nil
+		_, err := s.requestRead(ctx, e)
+		return s.tolerateRecordError(ctx, err, e.Payment)
 	}
 	outcome, err := s.applyEvent(ctx, e, nil)
 	if outcome == Applied {

@@ -89,7 +89,7 @@ func (s *Service) ChangeAmount(ctx context.Context, id payment.ID, version, amou
 		return payment.StoredView{}, payment.AmountOutOfRange()
 	}
 	return changePayment(ctx, s, id, func(ctx context.Context, t *target, l *lease) (payment.StoredView, next, error) {
-		err := cmp.Or(t.hasVersion(version), t.awaitsMethod())
+		err := cmp.Or(payment.CheckAmount(amount, t.order.Terms.Currency), t.hasVersion(version), t.awaitsMethod())
 		if err == nil {
 			err = s.readTarget(ctx, t)
 		}

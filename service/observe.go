@@ -34,6 +34,7 @@ type Anomaly string
 const (
 	AnomalyStatus  Anomaly = "status_mismatch" // an event's type implies another status than its object, which decides
 	AnomalyForeign Anomaly = "foreign_payment" // a PaymentIntent claims an attempt that has another payment
+	AnomalyThin    Anomaly = "thin_event"      // an event shows nothing of its object, so that Stripe has to be asked
 )
 
 type unobserved struct{}

@@ -75,6 +75,8 @@ func (s *Service) refundStep(ctx context.Context, t *target, l *lease, r payment
 		return RefundMade{Refund: *call.Answered, Payment: t.stored(), Replayed: true}, done, nil
 	case !p.HasMoney():
 		return RefundMade{}, done, t.invalidState("There is nothing to give back: no money has come.")
+	case call == nil && t.checkRefund(r) != nil:
+		return RefundMade{}, done, t.checkRefund(r)
 	case call == nil && !p.MayHideRefund(r.Name(), t.now) && p.Left() < max(r.Asked(), 1):
 		return RefundMade{}, done, t.exceeded()
 	case t.order.Lease.HeldByOther(l.owner, t.now):
@@ -82,6 +84,14 @@ func (s *Service) refundStep(ctx context.Context, t *target, l *lease, r payment
 	}
 	made, err := s.giveBack(ctx, t, l, r)
 	return made, done, err
+}
+
+// checkRefund refuses an amount that the payment's currency does not have.
+func (t *target) checkRefund(r payment.RefundRequest) error {
+	if r.Amount == nil {
+		return nil
+	}
+	return payment.CheckAmount(*r.Amount, t.payment().Record.Resolve().Currency)
 }
 
 // exceeded refuses to give back more than is left.
@@ -169,9 +179,10 @@ func (s *Service) concludeFailedRefund(
 	if !e.Refused {
 		return failure
 	}
-	if e.Code == payment.CodeAmountOutOfRange {
+	err := s.explainRefusal(ctx, t, e)
+	if e.Code == payment.CodeAmountOutOfRange && t.payment().Left() < max(r.Asked(), 1) {
 		exceeded := t.exceeded()
 		e.Code, e.Detail, e.Fields = exceeded.Code, exceeded.Detail, nil
 	}
-	return s.explainRefusal(ctx, t, e)
+	return err
 }

@@ -74,11 +74,13 @@ type Service struct {
 	leases       leases
 	quarantine   quarantine
 	stripe       Stripe
-	rebuilding   bool               // set before any goroutine: what is announced may have been announced before
-	lowest       atomic.Int64       // nanoseconds, the lowest retention that was ever in use with this Redis
-	caughtUp     atomic.Int64       // Unix nanoseconds by Redis's clock, the last catch-up that this process knows of
-	lookups      singleflight.Group // one question to Stripe at a time for one payment that many ask about
-	restoreTurns atomic.Uint32      // which of the two queues comes first
+	rebuilding   bool                   // set before any goroutine: what is announced may have been announced before
+	lowest       atomic.Int64           // nanoseconds, the lowest retention that was ever in use with this Redis
+	caughtUp     atomic.Int64           // Unix nanoseconds by Redis's clock, the last catch-up that this process knows of
+	lookups      singleflight.Group     // one question to Stripe at a time for one payment that many ask about
+	restoreTurns atomic.Uint32          // which of the two queues comes first
+	account      atomic.Pointer[string] // of the Stripe key, "acct_…"; nil until it is known
+	thinSeen     atomic.Bool            // a thin event has come
 }
 
 // New wires the service.

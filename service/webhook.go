@@ -62,13 +62,41 @@ func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outco
 	}
 }
 
+// SetAccount sets the account that the Stripe key belongs to, "acct_…". Until then an event's context is not compared.
+func (s *Service) SetAccount(id string) { s.account.Store(&id) }
+
+// ofOtherAccount reports whether the event's context names another account than ours. Destinations of an organisation get
+// the events of all its accounts.
+func (s *Service) ofOtherAccount(e payment.StripeEvent) bool {
+	own := s.account.Load()
+	return e.Context != "" && own != nil && *own != "" && e.Context != *own
+}
+
+// noteThin counts a thin event, and warns at the first one of the process.
+func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
+	s.observer().Anomaly(AnomalyThin)
+	if s.thinSeen.CompareAndSwap(false, true) {
+		s.Logger.WarnContext(ctx, "Stripe sends thin events, which show nothing of a payment: each one costs a read; "+
+			"choose snapshot payloads for the event destination", "event", e.ID, "type", e.Type)
+	}
+}
+
 // applyEvent stores what an event shows.
 func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
-	case e.Unreadable != "":
-		return Quarantined, s.quarantine.Quarantine(ctx, e, body)
-	case e.Connected || e.Livemode != s.Livemode:
+	case e.Connected, s.ofOtherAccount(e):
 		return Ignored, nil
+	case e.Unreadable != "":
+		if err := s.quarantine.Quarantine(ctx, e, body); err != nil {
+			return Quarantined, err
+		}
+		_, err := s.requestRead(ctx, e)
+		return Quarantined, err
+	case e.Livemode != s.Livemode:
+		return Ignored, nil
+	case e.Thin:
+		s.noteThin(ctx, e)
+		return s.requestRead(ctx, e)
 	case e.Ahead:
 		return Quarantined, s.quarantineAhead(ctx, e, body)
 	case e.Intent != nil:
@@ -137,6 +165,33 @@ func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) 
 		return Ignored, err
 	}
 	return Unchanged, nil
+}
+
+// requestRead asks for a read of the payment that an event only names. Of a payment that is not known, the event's metadata
+// must say that it is ours. It returns Unchanged where a read is due already.
+func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
+	if e.Payment == "" {
+		return Ignored, nil
+	}
+	t, err := s.find(ctx, e.Payment)
+	if errors.Is(err, payment.ErrNotFound) {
+		if e.Claimed != s.Name {
+			return Ignored, nil
+		}
+		return s.wantRead(ctx, e.Payment)
+	}
+	if err != nil {
+		return "", err
+	}
+	var due bool
+	written, err := s.apply(ctx, t, e.Cause(), func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		if o.Attempt(e.Payment) == nil { // Redis has gone back since the order was found
+			return nil, payment.ErrNotFound
+		}
+		due = !o.ReadDue(e.Payment, now).IsZero()
+		return payment.ReadRequested{Payment: e.Payment, At: e.Created}, nil
+	})
+	return outcomeOf(written && !due, err)
 }
 
 // mergeReversals merges what an event shows of money given back. It has none of our metadata, and counts where the payment

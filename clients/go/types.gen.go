@@ -131,6 +131,7 @@ func (e Next) Valid() bool {
 const (
 	ProblemCodeAmountOutOfRange       ProblemCode = "amount_out_of_range"
 	ProblemCodeAttemptsExhausted      ProblemCode = "attempts_exhausted"
+	ProblemCodeBalanceInsufficient    ProblemCode = "balance_insufficient"
 	ProblemCodeBodyTooLarge           ProblemCode = "body_too_large"
 	ProblemCodeClaimMismatch          ProblemCode = "claim_mismatch"
 	ProblemCodeCursorExpired          ProblemCode = "cursor_expired"
@@ -172,6 +173,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeAmountOutOfRange:
 		return true
 	case ProblemCodeAttemptsExhausted:
+		return true
+	case ProblemCodeBalanceInsufficient:
 		return true
 	case ProblemCodeBodyTooLarge:
 		return true
@@ -379,7 +382,30 @@ func (e Surface) Valid() bool {
 	}
 }
 
-// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
+// Action defines model for Action.
+type Action struct {
+	// ExpiresAt Until when the customer can act; null where Stripe names no end.
+	ExpiresAt *Timestamp `json:"expires_at"`
+
+	// Type The type of the PaymentIntent's `next_action`, Stripe's own word.
+	Type string `json:"type"`
+}
+
+// Address defines model for Address.
+type Address struct {
+	City *string `json:"city,omitempty"`
+
+	// Country ISO 3166-1 alpha-2.
+	Country    *string `json:"country,omitempty"`
+	Line1      string  `json:"line1"`
+	Line2      *string `json:"line2,omitempty"`
+	PostalCode *string `json:"postal_code,omitempty"`
+	State      *string `json:"state,omitempty"`
+}
+
+// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
+// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
+// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
 type Amount = int64
 
 // CancelReason Stripe's word for why a payment was cancelled.
@@ -538,6 +564,11 @@ type Next string
 
 // OpenedPayment The view, and what the page needs to pay.
 type OpenedPayment struct {
+	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
+	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
+	Action *Action `json:"action"`
+
 	// Amount What the PaymentIntent asks for, in minor units.
 	Amount MinorUnits `json:"amount"`
 
@@ -617,6 +648,7 @@ type OpenedPayment struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -685,13 +717,17 @@ type PaymentCapture struct {
 
 // PaymentChange defines model for PaymentChange.
 type PaymentChange struct {
-	// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
+	// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
+	// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
+	// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
 	Amount Amount `json:"amount"`
 }
 
 // PaymentCreate An order to be paid, as a backend asks for it.
 type PaymentCreate struct {
-	// Amount What the customer is to pay, in the currency's minor unit. Out of range is 422.
+	// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
+	// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
+	// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
 	Amount Amount `json:"amount"`
 
 	// CaptureMethod `automatic_async` without it.
@@ -711,12 +747,19 @@ type PaymentCreate struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
+	// PaymentMethodConfiguration Stripe's payment method configuration, which says what methods the page offers; the account's default
+	// without it. From a service key only; sent when an attempt is opened.
+	PaymentMethodConfiguration *string `json:"payment_method_configuration,omitempty"`
+
 	// ReceiptEmail Where Stripe sends its receipt.
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
 	Reopen           *bool             `json:"reopen,omitempty"`
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
+
+	// Shipping Where the goods go, for Stripe. From a service key only; sent when an attempt is opened.
+	Shipping *Shipping `json:"shipping,omitempty"`
 
 	// StatementDescriptorSuffix Appended to the account's name on the card statement: ASCII, at least one letter, none of
 	// `< > \ ' " *`. From a service key only.
@@ -741,12 +784,19 @@ type PaymentCreateByToken struct {
 	Metadata *map[string]string `json:"metadata,omitempty"`
 	OrderID  *OrderID           `json:"order_id,omitempty"`
 
+	// PaymentMethodConfiguration Stripe's payment method configuration, which says what methods the page offers; the account's default
+	// without it. From a service key only; sent when an attempt is opened.
+	PaymentMethodConfiguration *string `json:"payment_method_configuration,omitempty"`
+
 	// ReceiptEmail Where Stripe sends its receipt.
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
 	Reopen           *bool             `json:"reopen,omitempty"`
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
+
+	// Shipping Where the goods go, for Stripe. From a service key only; sent when an attempt is opened.
+	Shipping *Shipping `json:"shipping,omitempty"`
 
 	// StatementDescriptorSuffix Appended to the account's name on the card statement: ASCII, at least one letter, none of
 	// `< > \ ' " *`. From a service key only.
@@ -776,6 +826,7 @@ type Problem struct {
 	// | `payment_in_progress` | 409 | The payment is in progress. |
 	// | `invalid_state` | 409 | The payment's state does not allow this. |
 	// | `idempotency_in_progress` | 409 | The same request is still in progress. |
+	// | `balance_insufficient` | 409 | The Stripe account's balance does not cover the refund. |
 	// | `cursor_expired` | 410 | The cursor is no longer valid. |
 	// | `version_mismatch` | 412 | The payment has moved on. |
 	// | `body_too_large` | 413 | The body is too large. |
@@ -845,6 +896,7 @@ type Problem struct {
 // | `payment_in_progress` | 409 | The payment is in progress. |
 // | `invalid_state` | 409 | The payment's state does not allow this. |
 // | `idempotency_in_progress` | 409 | The same request is still in progress. |
+// | `balance_insufficient` | 409 | The Stripe account's balance does not cover the refund. |
 // | `cursor_expired` | 410 | The cursor is no longer valid. |
 // | `version_mismatch` | 412 | The payment has moved on. |
 // | `body_too_large` | 413 | The body is too large. |
@@ -884,6 +936,11 @@ type ProblemDetail struct {
 
 // PublicView A payment's status, as much of it as the holder of its client secret may see.
 type PublicView struct {
+	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
+	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
+	Action *Action `json:"action"`
+
 	// Amount What the PaymentIntent asks for, in minor units.
 	Amount MinorUnits `json:"amount"`
 
@@ -945,6 +1002,7 @@ type PublicView struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -1053,12 +1111,22 @@ type RefundReason string
 // or not (`off_session`).
 type SetupFutureUsage string
 
+// Shipping defines model for Shipping.
+type Shipping struct {
+	Address        Address `json:"address"`
+	Carrier        *string `json:"carrier,omitempty"`
+	Name           string  `json:"name"`
+	Phone          *string `json:"phone,omitempty"`
+	TrackingNumber *string `json:"tracking_number,omitempty"`
+}
+
 // State What an order needs to know.
 //
 // | state | when | next | final | poll_after_ms |
 // |---|---|---|---|---|
 // | `pending` | not tried yet | `pay` | no | 2000 |
 // | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 // | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 // | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 // | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -1099,6 +1167,7 @@ type Transition struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
@@ -1122,6 +1191,11 @@ type Version = int64
 
 // View A payment's status, as a backend sees it.
 type View struct {
+	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
+	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
+	Action *Action `json:"action"`
+
 	// Amount What the PaymentIntent asks for, in minor units.
 	Amount MinorUnits `json:"amount"`
 
@@ -1192,6 +1266,7 @@ type View struct {
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
 	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
+	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
 	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
 	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |

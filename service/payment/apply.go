@@ -284,7 +284,7 @@ func (o *Order) plan(c *Changes, now time.Time) {
 			continue
 		}
 		c.Reads = append(c.Reads, Due{a.Payment, o.readAt(a, p, now)})
-		c.Sweeps = append(c.Sweeps, Due{a.Payment, o.sweepAt(a, now)})
+		c.Sweeps = append(c.Sweeps, Due{a.Payment, o.sweepAt(a, p, now)})
 		o.planPointer(a, c, now)
 	}
 	for _, id := range o.pass.wantReads {

@@ -19,6 +19,7 @@ const (
 	CodePaymentInProgress     Code = "payment_in_progress"
 	CodeInvalidState          Code = "invalid_state"
 	CodeIdempotencyInProgress Code = "idempotency_in_progress"
+	CodeBalanceInsufficient   Code = "balance_insufficient"
 	CodeCursorExpired         Code = "cursor_expired"
 	CodeClaimMismatch         Code = "claim_mismatch"
 	CodeAmountOutOfRange      Code = "amount_out_of_range"

@@ -127,6 +127,25 @@ func (f Reversed) applyTo(o *Order, _ time.Time) {
 	}
 }
 
+// ReadRequested is a fact: an event names the payment and shows nothing of it that can be decoded. At is the event's time
+// in Unix seconds; zero, or one ahead of Redis's clock, counts as now.
+type ReadRequested struct {
+	Payment ID
+	At      int64
+}
+
+func (f ReadRequested) applyTo(o *Order, now time.Time) {
+	p := o.need(f.Payment)
+	if p == nil {
+		return
+	}
+	at := now.Unix()
+	if f.At > 0 {
+		at = min(f.At, at)
+	}
+	p.Record = Merge(p.Record, Named(at))
+}
+
 // TermsSet is a fact: the order has other terms, with their age in Unix milliseconds.
 type TermsSet struct {
 	Terms Terms

@@ -2,10 +2,40 @@ package payment
 
 import "strings"
 
-// MaxAmount is the greatest amount of a payment, in minor units.
+// MaxAmount is the greatest amount of a payment, in minor units: twelve digits, which Stripe takes in IDR. Most currencies
+// have a lower maximum, which Stripe checks.
 //
 // Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
-const MaxAmount = 99_999_999
+const MaxAmount = 999_999_999_999
+
+// amountSteps are the currencies in which Stripe takes only multiples of a number of minor units.
+//
+// Source: https://docs.stripe.com/currencies#three-decimal and #special-cases
+var amountSteps = map[string]int64{
+	"bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10, // three decimals, of which the last must be 0
+	"isk": 100, "ugx": 100, // two decimals, both of which must be 0
+}
+
+// CheckAmount refuses an amount, in minor units, that Stripe does not take in the currency: one out of every range, or one
+// that is no multiple of the currency's step. The error says what would fit.
+func CheckAmount(amount int64, currency string) error {
+	if amount < 1 || amount > MaxAmount {
+		return AmountOutOfRange()
+	}
+	step := max(amountSteps[currency], 1)
+	if amount%step == 0 {
+		return nil
+	}
+	var p Problems
+	below := amount - amount%step
+	switch above := below + step; {
+	case below == 0:
+		p.check(false, "/amount", "must be a multiple of %d in %s: %d would fit", step, currency, above)
+	default:
+		p.check(false, "/amount", "must be a multiple of %d in %s: %d or %d would fit", step, currency, below, above)
+	}
+	return &Error{Code: CodeAmountOutOfRange, Detail: "Stripe does not take this amount in this currency.", Fields: p}
+}
 
 // CaptureMethod says when the money is taken, in Stripe's words.
 type CaptureMethod string

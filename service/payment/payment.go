@@ -154,22 +154,23 @@ const sweepAtLatest = 24 * time.Hour
 
 // sweepAt returns when Stripe is asked about the payment unless it is written before; zero where its state is final. The
 // pause doubles while nothing changes, since it is as long as the payment has not changed.
-func (o *Order) sweepAt(a *Attempt, now time.Time) time.Time {
+func (o *Order) sweepAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	least, running := sweepAfter[a.State]
 	if !running {
 		return time.Time{}
 	}
 	unchanged := now.Sub(time.Unix(a.UpdatedAt, 0))
 	pause := min(max(unchanged, least), sweepAtLatest)
-	if left := o.Rules.AbandonAfter - unchanged; left > 0 && a.State.Payable() {
+	if left := o.abandonAt(p, a.UpdatedAt).Sub(now); o.Rules.AbandonAfter > 0 && left > 0 && a.State.Payable() {
 		pause = min(pause, max(left, least))
 	}
 	return now.Add(pause)
 }
 
-// MayAbandonPayment reports whether nobody has paid the payment for so long that it is cancelled.
+// MayAbandonPayment reports whether nobody has paid the payment for so long that it is cancelled, and the customer has no
+// time left for an action elsewhere.
 func (o *Order) MayAbandonPayment(id ID, now time.Time) bool {
 	a := o.Attempt(id)
 	return a != nil && o.Foreign == "" && o.Rules.AbandonAfter > 0 && a.State.Payable() &&
-		now.Sub(time.Unix(a.UpdatedAt, 0)) >= o.Rules.AbandonAfter
+		!now.Before(o.abandonAt(o.Loaded[id], a.UpdatedAt))
 }

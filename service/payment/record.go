@@ -27,6 +27,8 @@ type Record struct {
 	RefundedTotals []RefundedTotal  `json:"refunded,omitempty"` // sums given back, within window of the newest
 	Disputes       DisputeHistories `json:"disputes,omitempty"` // the observations of each within window of its newest
 	Listing        *RefundListing   `json:"listing,omitempty"`  // the newest list of refunds and disputes
+	UnreadAt       int64            `json:"unread,omitempty"`   // Unix seconds, of the newest event that only names the payment
+	ReadAt         int64            `json:"read_at,omitempty"`  // Unix seconds, the Date of the newest read
 
 	// Unlisted is set where the record began with an event: refunds and disputes may have been reported before it existed.
 	Unlisted bool `json:"unlisted,omitempty"`
@@ -40,8 +42,8 @@ type Read struct {
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorization
 }
 
-// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read or a StaleResponse; or of money given
-// back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing.
+// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse or a Named; or of money
+// given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing.
 type RecordFact interface{ mergeInto(r *Record) }
 
 // Event is a snapshot from a webhook or from the list of events.
@@ -84,6 +86,7 @@ func (c Creation) mergeInto(r *Record) {
 
 func (a Read) mergeInto(r *Record) {
 	r.accumulate(a.Observation)
+	r.ReadAt = max(r.ReadAt, a.At)
 	switch {
 	case a.Status.Terminal():
 		r.Terminal = newestOfEach(r.Terminal, a.Observation)
@@ -91,6 +94,11 @@ func (a Read) mergeInto(r *Record) {
 		r.Reads = newestReads(r.Reads, a)
 	}
 }
+
+// Named is the time, in Unix seconds, of an event that names the PaymentIntent and shows nothing of it that can be decoded.
+type Named int64
+
+func (at Named) mergeInto(r *Record) { r.UnreadAt = max(r.UnreadAt, int64(at)) }
 
 func (at StaleResponse) mergeInto(r *Record) { r.StaleAt = max(r.StaleAt, int64(at)) }
 

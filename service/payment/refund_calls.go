@@ -11,13 +11,13 @@ import (
 //	state     | Form | Refused | Answered | a repeat
 //	----------|------|---------|----------|------------------------------------
 //	open      | set  | no      | nil      | sends the form again
-//	refused   | none | yes     | nil      | is a new call
+//	refused   | set  | yes     | nil      | sends the form again, which Stripe refuses again
 //	answered  | none | no      | set      | gets the refund
 type RefundCall struct {
 	Name     string      `json:"name"`             // RefundRequest.Name
 	Amount   int64       `json:"amount,omitempty"` // as asked for, in minor units; zero: all that was left
 	Reason   string      `json:"reason,omitempty"`
-	Form     string      `json:"form,omitempty"`     // what is sent to Stripe, byte for byte, until its answer is known
+	Form     string      `json:"form,omitempty"`     // what is sent to Stripe, byte for byte, until a refund is known
 	Tried    int64       `json:"tried"`              // Unix milliseconds, when the form was last sent
 	First    int64       `json:"first"`              // Unix milliseconds, when it was first sent
 	Unclear  bool        `json:"unclear,omitempty"`  // Stripe replays a failure: only a list can show what was made
@@ -161,7 +161,4 @@ func (f RefundFailed) applyTo(o *Order, _ time.Time) {
 		return
 	}
 	call.Refused, call.Unclear = f.Refused, f.Replayed
-	if f.Refused {
-		call.Form = ""
-	}
 }

@@ -14,10 +14,29 @@ type CreateRequest struct {
 	ReceiptEmail              string
 	StatementDescriptorSuffix string
 	Metadata                  map[string]string
+	Shipping                  *Shipping
+	MethodConfiguration       string // "pmc_…"; empty: the account's default
 	Session                   SessionFeatures
 	Unclaimed                 bool             // a token without the claim customer_session: see SessionFor
 	Asked                     *SessionFeatures // what the page of such a token asks for
 	Reopen                    bool             // a service key opens a closed order again
+}
+
+// Shipping is where the goods go, in Stripe's members.
+//
+// Source: https://docs.stripe.com/api/payment_intents/create#create_payment_intent-shipping
+type Shipping struct {
+	Name           string
+	Address        Address
+	Carrier        string
+	Phone          string
+	TrackingNumber string
+}
+
+// Address is a postal address, in Stripe's members.
+type Address struct {
+	Line1, Line2, City, State, PostalCode string
+	Country                               string // ISO 3166-1 alpha-2
 }
 
 // RefundRequest is a backend's call to give money back.

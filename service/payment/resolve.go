@@ -20,7 +20,8 @@ type Resolved struct {
 //	one of them certainly after the others     | that one                           | no
 //	otherwise                                  | the best guess                     | yes
 //
-// A stale response, unknown refunds and ambiguous disputes ask for a read in every row.
+// A stale response, an event that only names the payment, unknown refunds and ambiguous disputes ask for a read in every
+// row.
 func (r *Record) Resolve() Resolved {
 	shown, finished := r.resolveTerminal()
 	if !finished {
@@ -31,6 +32,9 @@ func (r *Record) Resolve() Resolved {
 	unlisted := r.Unlisted && received > 0 && r.Listing == nil
 	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, received) {
 		shown.NeedsRead = true
+	}
+	if notBefore := r.unreadUntil(received); notBefore > 0 {
+		shown.NeedsRead, shown.NotBefore = true, max(shown.NotBefore, notBefore)
 	}
 	if notBefore := r.ambiguousDisputesUntil(); notBefore > 0 {
 		shown.NeedsRead, shown.NotBefore = true, max(shown.NotBefore, notBefore)
@@ -43,6 +47,22 @@ func (s *Resolved) requireReadAfter(at int64, last *Read) {
 	if at > 0 && (last == nil || last.At < at+2*window) {
 		s.NeedsRead, s.NotBefore = true, at+2*window
 	}
+}
+
+// unreadUntil returns the moment, in Unix seconds, from which an answer includes what the newest event was about that only
+// names the payment; zero where a read has shown it. Once money has come, a read has the refunds and disputes with it.
+func (r *Record) unreadUntil(received int64) int64 {
+	read := r.ReadAt
+	if received > 0 {
+		read = 0
+		if r.Listing != nil {
+			read = r.Listing.At
+		}
+	}
+	if r.UnreadAt == 0 || read >= r.UnreadAt+2*window {
+		return 0
+	}
+	return r.UnreadAt + 2*window
 }
 
 // untrustedUntil returns the newest date, in Unix seconds, that an answer may have had wrongly; zero where there is none.

@@ -46,6 +46,7 @@ type Snapshot struct {
 	SetupFutureUsage string            `json:"setup_future_usage,omitempty"`
 	Charge           Charge            `json:"charge,omitzero"`
 	Failure          *Failure          `json:"failure,omitempty"`
+	Action           Action            `json:"action,omitzero"`
 	Metadata         map[string]string `json:"metadata,omitzero"`
 }
 
@@ -73,7 +74,8 @@ func (s Snapshot) sameVisibleState(o Snapshot) bool {
 	sameFailure := (s.Failure == nil) == (o.Failure == nil) && (s.Failure == nil || *s.Failure == *o.Failure)
 	return sameFailure && s.Status == o.Status && s.Amount == o.Amount && s.Currency == o.Currency &&
 		s.AmountCapturable == o.AmountCapturable && s.AmountReceived == o.AmountReceived &&
-		s.Customer == o.Customer && s.CaptureMethod == o.CaptureMethod && s.Charge == o.Charge
+		s.Customer == o.Customer && s.CaptureMethod == o.CaptureMethod && s.Charge == o.Charge &&
+		s.Action == o.Action
 }
 
 // authenticationFailures are the codes of failures that made no charge: a charge that such a failure carries belongs to an

@@ -69,11 +69,14 @@ type StripeEvent struct {
 	Livemode   bool
 	Ahead      bool    // Created is further ahead of our clock than the tolerance of signatures
 	Connected  bool    // of another account, through Connect
+	Context    string  // the account that the event is of, "acct_…"; empty where Stripe does not say
+	Thin       bool    // it names an object of ours, and shows nothing of it
 	Key        string  // idempotency key of the call that caused the event; empty where Stripe does not say
 	Intent     *Intent // of a payment_intent.* event
-	Payment    ID      // that an event about money given back belongs to
+	Payment    ID      // that an event about another object, or one that cannot be decoded, names
 	Reversals  []RecordFact
 	Unreadable string // why it could not be decoded; empty where it could
+	Claimed    string // kasse_service of an object that could not be decoded
 }
 
 // Subject is the payment that the event is about; empty where there is none.

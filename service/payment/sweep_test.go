@@ -11,7 +11,7 @@ func readsUntil(abandonAfter time.Duration, state State, age time.Duration) (rea
 	o := Order{Rules: Rules{AbandonAfter: abandonAfter}}
 	a := &Attempt{State: state, UpdatedAt: opened.Unix()}
 	for now := opened; ; reads++ {
-		due := o.sweepAt(a, now)
+		due := o.sweepAt(a, nil, now)
 		if due.IsZero() || due.Sub(opened) > age {
 			return reads, pauses
 		}

@@ -25,6 +25,34 @@ const (
 // descriptorSuffix is what Stripe takes on a card statement: 22 characters, at least one letter, none of <>\'"*.
 var descriptorSuffix = regexp.MustCompile(`^[^<>\\'"*\x00-\x1f\x7f-\x{10ffff}]{1,22}$`)
 
+// methodConfiguration is what a payment method configuration's id looks like.
+var methodConfiguration = regexp.MustCompile(`^pmc_[A-Za-z0-9_]{1,250}$`)
+
+// maxShipping is the most characters of one member of a shipping address.
+const maxShipping = 500
+
+func (s *Shipping) problems() Problems {
+	var p Problems
+	if s == nil {
+		return p
+	}
+	p.check(s.Name != "", "/shipping/name", "is needed")
+	p.check(s.Address.Line1 != "", "/shipping/address/line1", "is needed")
+	for _, m := range []struct{ member, value string }{
+		{"name", s.Name}, {"phone", s.Phone}, {"carrier", s.Carrier}, {"tracking_number", s.TrackingNumber},
+		{"address/line1", s.Address.Line1}, {"address/line2", s.Address.Line2}, {"address/city", s.Address.City},
+		{"address/state", s.Address.State}, {"address/postal_code", s.Address.PostalCode},
+	} {
+		p.check(length(m.value) <= maxShipping, "/shipping/"+m.member, "must have at most %d characters", maxShipping)
+	}
+	p.check(s.Address.Country == "" || countryCode.MatchString(s.Address.Country), "/shipping/address/country",
+		"must be an upper-case ISO 3166-1 alpha-2 code")
+	return p
+}
+
+// countryCode is what an ISO 3166-1 alpha-2 code looks like.
+var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
+
 var hasLetter = regexp.MustCompile(`[A-Za-z]`)
 
 // Words of Stripe's; nothing stands for its default.
@@ -61,6 +89,9 @@ func (r CreateRequest) Validate() error {
 	p.check(r.StatementDescriptorSuffix == "" || isDescriptor(r.StatementDescriptorSuffix), "/statement_descriptor_suffix",
 		`must have 1 to 22 ASCII characters, at least one letter, and none of < > \ ' " *`)
 	p = append(p, metadataProblems(r.Metadata)...)
+	p = append(p, r.Shipping.problems()...)
+	p.check(r.MethodConfiguration == "" || methodConfiguration.MatchString(r.MethodConfiguration),
+		"/payment_method_configuration", "must match %s", methodConfiguration)
 	p = append(p, r.Session.Problems("/customer_session")...)
 	if len(p) > 0 {
 		return Invalid(p)
@@ -77,7 +108,7 @@ func (t Terms) impossible() error {
 	if p.check(KnownCurrency(t.Currency), "/currency", "is none that Stripe charges in"); len(p) > 0 {
 		return &Error{Code: CodeUnsupportedCurrency, Detail: "No payment can have this currency.", Fields: p}
 	}
-	return nil
+	return CheckAmount(t.Amount, t.Currency)
 }
 
 // AmountOutOfRange is the error for an amount that no payment can have.

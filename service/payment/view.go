@@ -94,6 +94,7 @@ type PublicView struct {
 	CreatedAt        time.Time    `json:"created_at"`
 	UpdatedAt        time.Time    `json:"updated_at"`
 	PollAfter        *int         `json:"poll_after_ms"`
+	Action           *ActionView  `json:"action"`
 }
 
 // privateView is the part of the status view for service keys and order tokens only. Its first member is customer.
@@ -134,7 +135,8 @@ func (o *Order) view(a *Attempt, p *Payment) View {
 	refunded, disputes := p.Record.refunded(shown.Amount, received), p.Record.disputes()
 	state := stateSince(stateOf(shown.Snapshot, received), received, refunded, disputes)
 	hold := o.hold(p, shown.Snapshot, state, refunded)
-	advice, running := guide[state]
+	action := shown.action()
+	advice, running := guidanceOf(state, action)
 	v := View{
 		PublicView: PublicView{
 			Payment: p.ID, Order: o.ID, Attempt: a.Number, Superseded: a.Superseded,
@@ -143,7 +145,7 @@ func (o *Order) view(a *Attempt, p *Payment) View {
 			Amount: shown.Amount, AmountReceived: received, AmountCapturable: shown.AmountCapturable,
 			AmountRefunded: refunded, Currency: shown.Currency, Failure: explain(shown.Failure),
 			CaptureBefore: p.captureBefore(state), Livemode: p.Livemode, Version: a.Version,
-			CreatedAt: time.Unix(p.Record.Created, 0).UTC(), UpdatedAt: time.Unix(a.UpdatedAt, 0).UTC(),
+			CreatedAt: time.Unix(p.Record.Created, 0).UTC(), UpdatedAt: time.Unix(a.UpdatedAt, 0).UTC(), Action: action,
 		},
 		privateView: privateView{
 			Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata), Dispute: mostImportant(disputes),
@@ -289,7 +291,7 @@ func (v View) sameMeaning(o View) bool {
 		a.Status == b.Status && a.State == b.State && a.Fulfillable == b.Fulfillable && a.Livemode == b.Livemode &&
 		a.Amount == b.Amount && a.AmountReceived == b.AmountReceived && a.AmountCapturable == b.AmountCapturable &&
 		a.AmountRefunded == b.AmountRefunded && a.Currency == b.Currency
-	return same && equal(a.FulfillableAt, b.FulfillableAt) && equal(a.HoldReason, b.HoldReason) &&
+	return same && a.Action.sameMeaning(b.Action) && equal(a.FulfillableAt, b.FulfillableAt) && equal(a.HoldReason, b.HoldReason) &&
 		equal(a.CaptureBefore, b.CaptureBefore) && a.Failure.sameMeaning(b.Failure) && equal(v.Customer, o.Customer) &&
 		equal(v.Dispute, o.Dispute) && maps.Equal(v.Metadata, o.Metadata)
 }

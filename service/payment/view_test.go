@@ -156,7 +156,7 @@ func TestFailureInOurWords(t *testing.T) {
 // members of a view, in the order of the contract.
 var members = strings.Fields(`payment_intent order_id attempt superseded status state next final fulfillable fulfillable_at
 	hold_reason amount amount_received amount_capturable amount_refunded currency failure capture_before livemode version
-	created_at updated_at poll_after_ms customer metadata dispute`)
+	created_at updated_at poll_after_ms action customer metadata dispute`)
 
 // keys returns the members of a JSON object, in their order.
 func keys(t *testing.T, text []byte) []string {
@@ -220,7 +220,7 @@ func TestAbsentIsNull(t *testing.T) {
 	want := `{"payment_intent":"pi_1","order_id":"order-1","attempt":1,"superseded":false,"status":"requires_payment_method",` +
 		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":1000,` +
 		`"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,` +
-		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z","poll_after_ms":2000,` +
+		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z","poll_after_ms":2000,"action":null,` +
 		`"customer":null,"metadata":{},"dispute":null}`
 	if got := string(v.encode()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v79"
@@ -95,6 +96,7 @@ func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
 // fieldOf names our member for a parameter of Stripe's that callers set themselves.
 var fieldOf = map[string]string{
 	"description": "/description", "receipt_email": "/receipt_email", "metadata": "/metadata",
+	"shipping": "/shipping", "payment_method_configuration": "/payment_method_configuration",
 	"statement_descriptor_suffix": "/statement_descriptor_suffix", "setup_future_usage": "/setup_future_usage", "capture_method": "/capture_method",
 }
 
@@ -103,10 +105,35 @@ var unexpectedState = map[stripego.ErrorCode]bool{
 	stripego.ErrorCodePaymentIntentUnexpectedState: true, stripego.ErrorCodeChargeAlreadyCaptured: true, stripego.ErrorCodeChargeExpiredForCapture: true,
 }
 
+// noDecimals is the code for an amount that is no multiple of the currency's step. stripe-go has no name for it.
+//
+// Source: https://support.stripe.com/questions/deprecation-of-fractional-isk-charges-and-refunds
+const noDecimals stripego.ErrorCode = "invalid_charge_amount_no_decimal_compatible"
+
+// amountCodes are the refusals of an amount.
+var amountCodes = map[stripego.ErrorCode]bool{
+	stripego.ErrorCodeAmountTooSmall: true, stripego.ErrorCodeAmountTooLarge: true, stripego.ErrorCodeInvalidChargeAmount: true,
+	noDecimals: true,
+}
+
+// amountRefused says what is wrong with an amount that Stripe refuses.
+func amountRefused(code stripego.ErrorCode) string {
+	switch code {
+	case stripego.ErrorCodeAmountTooSmall:
+		return "is below the least that Stripe charges in this currency"
+	case stripego.ErrorCodeAmountTooLarge:
+		return "is above the most that Stripe charges in this currency"
+	case noDecimals:
+		return "is no multiple of what Stripe takes in this currency"
+	}
+	return "is below or above what Stripe charges in this currency"
+}
+
 // refuse translates a no for good: nothing was made, and the same request will be refused again.
 func refuse(e *payment.Error, said *stripego.Error) {
 	e.Refused = true
-	field, ours := fieldOf[said.Param]
+	param, _, _ := strings.Cut(said.Param, "[")
+	field, ours := fieldOf[param]
 	switch {
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "customer":
 		e.Code, e.Detail = payment.CodeCustomerNotFound, "Stripe knows no such customer."
@@ -115,13 +142,15 @@ func refuse(e *payment.Error, said *stripego.Error) {
 		e.Code, e.Detail = payment.CodeNotFound, "Stripe knows no such PaymentIntent."
 	case said.Code == stripego.ErrorCodeChargeAlreadyRefunded:
 		e.Code, e.Detail = payment.CodeRefundExceedsPayment, "More has been given back already than would leave this."
+	case said.Code == stripego.ErrorCodeBalanceInsufficient:
+		e.Code, e.Detail = payment.CodeBalanceInsufficient, "Top up the balance, and repeat the refund under a new key."
 	case said.Code == stripego.ErrorCodeChargeDisputed:
 		e.Code, e.Detail = payment.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
 	case unexpectedState[said.Code]:
 		e.Code, e.Detail = payment.CodeInvalidState, "The payment is no longer in a state in which this can be done."
-	case said.Code == stripego.ErrorCodeAmountTooSmall, said.Code == stripego.ErrorCodeAmountTooLarge, said.Param == "amount":
+	case amountCodes[said.Code], said.Param == "amount", said.Param == "amount_to_capture":
 		e.Code, e.Detail = payment.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
-		e.Fields = []payment.FieldError{{Pointer: "/amount", Detail: "is below or above what Stripe charges in this currency"}}
+		e.Fields = []payment.FieldError{{Pointer: "/amount", Detail: amountRefused(said.Code)}}
 	case said.Param == "currency":
 		e.Code, e.Detail = payment.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
 		e.Fields = []payment.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}

@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -58,8 +59,9 @@ func signedAt(signature string) (at time.Time, ok bool) {
 
 // header is the part of an event that tells whether the rest is for us.
 type header struct {
-	ID   string `json:"id"`
-	Type string `json:"type"`
+	ID     string `json:"id"`
+	Object string `json:"object"`
+	Type   string `json:"type"`
 }
 
 // event is what we read of an event.
@@ -68,6 +70,7 @@ type header struct {
 type event struct {
 	header
 	Account    string  `json:"account"`
+	Context    string  `json:"context"`
 	APIVersion string  `json:"api_version"`
 	Created    int64   `json:"created"`
 	Livemode   bool    `json:"livemode"`
@@ -101,13 +104,16 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	var e event
 	broken := json.Unmarshal(body, &e)
 	if broken != nil { // it may be about something else
-		e = event{}
+		e = event{Account: textOf(membersOf(body)["account"]), Context: textOf(membersOf(body)["context"])}
 		if err := json.Unmarshal(body, &e.header); err != nil {
 			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 		}
 	}
+	if e.Object == thinObject {
+		return decodeThin(body, e.header)
+	}
 	n := payment.StripeEvent{
-		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "",
+		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "", Context: e.Context,
 		Key: e.Request.IdempotencyKey,
 	}
 	about := aboutOf(e.Type)
@@ -119,7 +125,67 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	default:
 		n.Unreadable = e.tell(&n, about)
 	}
+	if n.Unreadable != "" {
+		n.Payment, n.Claimed = namedIn(body, about)
+	}
 	return n
+}
+
+// thinObject is the object of a thin event. Its created is a text, and it has no data.
+//
+// Source: https://docs.stripe.com/event-destinations#thin-events
+const thinObject = "v2.core.event"
+
+// decodeThin reads a thin event, which names an object and shows nothing of it. One whose type is none of ours has nothing
+// but its id and its type.
+func decodeThin(body []byte, h header) payment.StripeEvent {
+	n := payment.StripeEvent{ID: h.ID, Type: h.Type}
+	if aboutOf(strings.TrimPrefix(h.Type, "v1.")) == nil {
+		return n
+	}
+	of := membersOf(body)
+	n.Context = textOf(of["context"])
+	n.Thin, n.Connected, n.Livemode = true, textOf(of["account"]) != "", string(of["livemode"]) == "true"
+	if at, err := time.Parse(time.RFC3339, textOf(of["created"])); err == nil {
+		n.Created = at.Unix()
+	}
+	related := membersOf(of["related_object"])
+	if id := payment.ID(textOf(related["id"])); id.Valid() && textOf(related["type"]) == "payment_intent" {
+		n.Payment = id
+	}
+	return n
+}
+
+// namedIn returns the PaymentIntent that an undecodable event names, and the kasse_service of its object's metadata; each
+// is empty where it cannot be read. Members that do not matter for them may have any type.
+func namedIn(body []byte, about object) (id payment.ID, service string) {
+	of := membersOf(membersOf(membersOf(body)["data"])["object"])
+	name := textOf(of["id"])
+	if _, itself := about.(*intent); !itself {
+		name = cmp.Or(textOf(of["payment_intent"]), textOf(membersOf(of["payment_intent"])["id"]))
+	}
+	if id = payment.ID(name); !id.Valid() {
+		return "", ""
+	}
+	return id, textOf(membersOf(of["metadata"])["kasse_service"])
+}
+
+// membersOf returns the members of a JSON object; none where the text is something else.
+func membersOf(text []byte) (members map[string]json.RawMessage) {
+	_ = json.Unmarshal(text, &members) // what cannot be read has no members
+	return members
+}
+
+// numberOf returns a JSON integer; zero where the text is something else.
+func numberOf(text []byte) (value int64) {
+	_ = json.Unmarshal(text, &value) // what cannot be read is zero
+	return value
+}
+
+// textOf returns a JSON string; empty where the text is something else.
+func textOf(text []byte) (value string) {
+	_ = json.Unmarshal(text, &value) // what cannot be read is empty
+	return value
 }
 
 // tell adds what the event says of its object to the notice, or returns why it makes no sense.

@@ -236,3 +236,68 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 		})
 	}
 }
+
+// TestThinEvents: a thin event of a type of ours names its payment.
+func TestThinEvents(t *testing.T) {
+	thin := func(kind, more string) string {
+		return `{"id":"evt_65_1","object":"v2.core.event","type":"` + kind + `","created":"2026-11-23T12:00:00.123Z","livemode":true` + more + `}`
+	}
+	const related = `,"related_object":{"id":"pi_1","type":"payment_intent","url":"/v1/payment_intents/pi_1"}`
+	n := decodeEvent([]byte(thin("v1.payment_intent.succeeded", related)))
+	want := payment.StripeEvent{
+		ID: "evt_65_1", Type: "v1.payment_intent.succeeded", Created: noon.Unix(), Livemode: true, Thin: true, Payment: "pi_1",
+	}
+	if diff := cmp.Diff(want, n); diff != "" {
+		t.Error(diff)
+	}
+	for _, body := range []string{
+		thin("v1.refund.updated", `,"related_object":{"id":"re_1","type":"refund"}`), thin("v1.payment_intent.succeeded", ""),
+		thin("v1.payment_intent.succeeded", `,"related_object":{"id":"pi_1/..","type":"payment_intent"}`),
+		thin("v1.payment_intent.succeeded", `,"related_object":[]`),
+	} {
+		if n := decodeEvent([]byte(body)); !n.Thin || n.Payment != "" || n.Unreadable != "" {
+			t.Errorf("%s is %+v", body, n)
+		}
+	}
+	if n := decodeEvent([]byte(thin("v1.payment_intent.succeeded", related+`,"context":"acct_2"`))); n.Context != "acct_2" {
+		t.Errorf("%+v", n)
+	}
+	if n := decodeEvent([]byte(thin("v1.billing.meter.error_report_triggered", ""))); n.Thin {
+		t.Errorf("a meter's event is %+v", n)
+	}
+}
+
+// TestUndecodableEventsNameTheirPayment: what an event names is read also where other members cannot be.
+func TestUndecodableEventsNameTheirPayment(t *testing.T) {
+	event := paymentEvent(`,"latest_charge":null,"metadata":{"kasse_service":"kasse"}`)
+	odd := func(old, with string) string { return strings.Replace(event, old, with, 1) }
+	of := func(object string) string {
+		return `{"id":"evt_1","type":"refund.updated","created":1,"data":{"object":` + object + `}}`
+	}
+	for _, tt := range []struct {
+		name, body string
+		id         payment.ID
+		claimed    string
+	}{
+		{"a status of tomorrow", odd(`"succeeded","amount"`, `"paused","amount"`), "pi_1", "kasse"},
+		{"an amount that is text", odd(`"amount":1000`, `"amount":"1000"`), "pi_1", "kasse"},
+		{"a time that is text", odd(`"created":1700000000`, `"created":"now"`), "pi_1", "kasse"},
+		{"metadata with numbers", odd(`"kasse_service":"kasse"`, `"kasse_service":7`), "pi_1", ""},
+		{"metadata that is a list", odd(`{"kasse_service":"kasse"}`, `[]`), "pi_1", ""},
+		{"an id for a path", odd(`"pi_1"`, `"pi_1/../x"`), "", ""},
+		{"a refund", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":"pi_1"}`), "pi_1", ""},
+		{"a refund, expanded", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":{"id":"pi_1"}}`), "pi_1", ""},
+		{"a refund of none", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":null}`), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := decodeEvent([]byte(tt.body))
+			if n.Unreadable == "" || n.Payment != tt.id || n.Claimed != tt.claimed {
+				t.Fatalf("%+v", n)
+			}
+		})
+	}
+	n := decodeEvent([]byte(odd(`"created":1700000000`, `"created":"now","account":"acct_1"`)))
+	if !n.Connected {
+		t.Fatal("the event of a Connect account is taken for our own")
+	}
+}

@@ -109,6 +109,8 @@ func (g *Gateway) PaymentForm(r payment.CreateRequest, terms payment.Terms, atte
 	setUnlessEmpty(f, "description", r.Description)
 	setUnlessEmpty(f, "receipt_email", r.ReceiptEmail)
 	setUnlessEmpty(f, "statement_descriptor_suffix", r.StatementDescriptorSuffix)
+	setUnlessEmpty(f, "payment_method_configuration", r.MethodConfiguration)
+	setShipping(f, r.Shipping)
 	for key, value := range r.Metadata {
 		f.Set("metadata["+key+"]", value)
 	}
@@ -117,6 +119,20 @@ func (g *Gateway) PaymentForm(r payment.CreateRequest, terms payment.Terms, atte
 	f.Set("metadata[kasse_attempt]", strconv.Itoa(attempt))
 	f.Set("metadata[kasse_rev]", strconv.FormatInt(rev, 10))
 	return f.Encode()
+}
+
+func setShipping(f url.Values, s *payment.Shipping) {
+	if s == nil {
+		return
+	}
+	for name, value := range map[string]string{
+		"[name]": s.Name, "[phone]": s.Phone, "[carrier]": s.Carrier, "[tracking_number]": s.TrackingNumber,
+		"[address][line1]": s.Address.Line1, "[address][line2]": s.Address.Line2, "[address][city]": s.Address.City,
+		"[address][state]": s.Address.State, "[address][postal_code]": s.Address.PostalCode,
+		"[address][country]": s.Address.Country,
+	} {
+		setUnlessEmpty(f, "shipping"+name, value)
+	}
 }
 
 func setUnlessEmpty(f url.Values, key, value string) {

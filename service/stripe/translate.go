@@ -33,6 +33,7 @@ type intent struct {
 	LatestCharge     latestCharge                 `json:"latest_charge"` // since 2022-11-15
 	Livemode         bool                         `json:"livemode"`
 	Metadata         map[string]string            `json:"metadata"`
+	NextAction       json.RawMessage              `json:"next_action"`
 	SetupFutureUsage string                       `json:"setup_future_usage"`
 	Status           string                       `json:"status"`
 }
@@ -84,10 +85,22 @@ func (p *intent) unreadable() error {
 		return errors.New("the object is not a payment_intent")
 	case !payment.ID(p.ID).Valid():
 		return errors.New("the PaymentIntent has no valid id")
-	case !payment.Status(p.Status).Known():
+	case !p.status().Known():
 		return errors.New("the PaymentIntent has an unknown status")
 	}
 	return nil
+}
+
+// formerStatuses are the names that two statuses had before API 2019-02-11.
+//
+// Source: https://docs.stripe.com/changelog
+var formerStatuses = map[string]payment.Status{
+	"requires_source": payment.RequiresPaymentMethod, "requires_source_action": payment.RequiresAction,
+}
+
+// status is the PaymentIntent's status under today's name.
+func (p *intent) status() payment.Status {
+	return cmp.Or(formerStatuses[p.Status], payment.Status(p.Status))
 }
 
 func (p *intent) tell(n *payment.StripeEvent) {
@@ -99,9 +112,9 @@ func (p *intent) translate() payment.Intent {
 	return payment.Intent{
 		ID: payment.ID(p.ID), Created: p.Created, Livemode: p.Livemode, ClientSecret: p.ClientSecret,
 		Snapshot: payment.Snapshot{
-			Status: payment.Status(p.Status), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
+			Status: p.status(), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
 			Currency: p.Currency, Customer: payment.CustomerID(p.Customer.ID), CaptureMethod: payment.CaptureMethod(p.CaptureMethod),
-			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata,
+			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata, Action: p.action(),
 		},
 	}
 }
@@ -118,6 +131,16 @@ func (p *intent) charge() payment.Charge {
 		return payment.Charge{}
 	}
 	return payment.Charge{Unknown: true}
+}
+
+// action is the customer's next step. Its end has one of two names, in the member that is named after the type.
+//
+// Source: https://docs.stripe.com/api/payment_intents/object#payment_intent_object-next_action
+func (p *intent) action() payment.Action {
+	of := membersOf(p.NextAction)
+	kind := textOf(of["type"])
+	details := membersOf(of[kind])
+	return payment.Action{Type: kind, ExpiresAt: cmp.Or(numberOf(details["expires_at"]), numberOf(details["expires_after"]))}
 }
 
 func (e *lastError) translate() *payment.Failure {

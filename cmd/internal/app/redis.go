@@ -102,6 +102,7 @@ func (a *App) compareAccount(ctx context.Context) error {
 		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
 		return nil
 	}
+	a.service.SetAccount(account)
 	id := a.identity()
 	id.Account = account
 	recorded, err := a.store.Check(ctx, id)

@@ -1,0 +1,55 @@
+package service_test
+
+import (
+	"testing"
+
+	"kasse/service"
+	"kasse/service/payment"
+	"kasse/service/stripe/stripesim"
+)
+
+// TestAmountsOfCurrencies: what Stripe does not take in a currency is refused before Stripe is asked, and what it takes is
+// taken.
+func TestAmountsOfCurrencies(t *testing.T) {
+	s := newShop(t)
+	in := func(currency string, amount int64, capture payment.CaptureMethod) payment.CreateRequest {
+		r := order("order-"+currency, s.customer, amount)
+		r.Terms.Currency, r.Terms.CaptureMethod = currency, capture
+		return r
+	}
+	s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.Dropped, Times: -1})
+	for currency, amount := range map[string]int64{"isk": 550, "ugx": 50, "kwd": 5124, "eur": payment.MaxAmount + 1} {
+		s.refuses(in(currency, amount, payment.CaptureManual), payment.CodeAmountOutOfRange)
+	}
+	s.sim.ClearFaults()
+	for currency, amount := range map[string]int64{"isk": 50000, "ugx": 500000, "kwd": 5120} {
+		made, v := s.creates(in(currency, amount, payment.CaptureManual))
+		_, err := s.svc.ChangeAmount(t.Context(), made.ID, v.Version, amount+1)
+		s.is(err, payment.CodeAmountOutOfRange)
+		s.confirm(made.ID, "pm_card_visa")
+		s.reads(made.ID)
+		s.shows(made.ID, payment.Authorized, amount)
+		odd, part := amount-1, amount/2
+		_, err = s.svc.Capture(t.Context(), made.ID, &odd)
+		s.is(err, payment.CodeAmountOutOfRange)
+		if _, err = s.svc.Capture(t.Context(), made.ID, &amount); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.svc.Refund(t.Context(), payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "odd", Amount: &odd})
+		s.is(err, payment.CodeAmountOutOfRange)
+		if _, err = s.svc.Refund(t.Context(), payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "part", Amount: &part}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestMinimumsOfStripe: Stripe's own minimum and maximum is an answer about the amount.
+func TestMinimumsOfStripe(t *testing.T) {
+	s := newShop(t)
+	for _, amount := range []int64{49, 100_000_000} {
+		s.refuses(s.key(amount), service.CodeAmountOutOfRange)
+	}
+	r := s.key(payment.MaxAmount)
+	r.Terms.Currency = "idr"
+	s.creates(r)
+}

@@ -1,0 +1,116 @@
+package service_test
+
+import (
+	"testing"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// sends sends an event about an object, with some members set to other values, and delivers it.
+func (s *shop) sends(id, kind string, set map[string]any) {
+	s.t.Helper()
+	if _, err := s.sim.SendEvent(id, kind, set); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// dueReads takes the payments whose read is due a moment later.
+func (s *shop) dueReads() []payment.ID {
+	s.t.Helper()
+	s.pass(5 * time.Second)
+	ids, err := s.store.TakeReads(s.t.Context(), 100, time.Minute)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return ids
+}
+
+// TestUndecodableEvents: an event that cannot be decoded and names a payment of ours asks for a read, once.
+func TestUndecodableEvents(t *testing.T) {
+	for name, story := range map[string]func(*shop, payment.ID){
+		"a status of tomorrow": func(s *shop, id payment.ID) {
+			s.becomes(id, payment.Succeeded)
+			s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
+			s.hears("payment_intent.brand_new", "quarantined")
+			s.shows(id, payment.Pending, 1000)
+			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+				s.t.Fatalf("reads of %v are due", ids)
+			}
+			s.reads(id)
+			s.shows(id, payment.Paid, 1000)
+			if ids := s.dueReads(); len(ids) != 0 {
+				s.t.Fatalf("read, and due again: %v", ids)
+			}
+		},
+		"a refund whose amount is text": func(s *shop, id payment.ID) {
+			s.becomes(id, payment.Succeeded)
+			s.reads(id)
+			refund, err := s.sim.Refund(string(id), 300)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
+			s.hears("refund.brand_new", "quarantined")
+			s.shows(id, payment.Paid, 1000)
+			s.pass(5 * time.Second)
+			s.attend()
+			s.shows(id, payment.PartiallyRefunded, 1000)
+			if ids := s.dueReads(); len(ids) != 0 {
+				s.t.Fatalf("read, and due again: %v", ids)
+			}
+		},
+		"found by the catch-up": func(s *shop, id payment.ID) {
+			s.becomes(id, payment.Processing)
+			s.sends(string(id), "payment_intent.succeeded", map[string]any{"status": "paused"})
+			s.catchesUp()
+			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+				s.t.Fatalf("reads of %v are due", ids)
+			}
+		},
+		"of an order that was lost": func(s *shop, id payment.ID) {
+			s.becomes(id, payment.Succeeded)
+			s.loseRedis()
+			s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
+			s.hears("payment_intent.brand_new", "quarantined")
+			s.attend()
+			s.shows(id, payment.Paid, 1000)
+		},
+		"of another shop": func(s *shop, id payment.ID) {
+			s.loseRedis()
+			s.sends(string(id), "payment_intent.brand_new", map[string]any{
+				"status": "paused", "metadata": map[string]any{"kasse_service": "bakery"},
+			})
+			s.hears("payment_intent.brand_new", "quarantined")
+			if ids := s.dueReads(); len(ids) != 0 {
+				s.t.Fatalf("reads of %v are due", ids)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			made, _ := s.creates(s.key(1000))
+			story(s, made.ID)
+		})
+	}
+}
+
+// TestFormerStatuses: the statuses of before API 2019-02-11 have today's names, and a failed attempt counts.
+func TestFormerStatuses(t *testing.T) {
+	s := newShop(t)
+	made, _ := s.creates(s.key(1000))
+	s.sends(string(made.ID), "payment_intent.requires_action", map[string]any{"status": "requires_source_action"})
+	s.hears("payment_intent.requires_action", "applied")
+	if v := s.shows(made.ID, payment.ActionRequired, 1000); v.Status != payment.RequiresAction {
+		t.Fatalf("%+v", v)
+	}
+	s.pass(2 * time.Second)
+	s.sends(string(made.ID), "payment_intent.payment_failed", map[string]any{
+		"status": "requires_source", "latest_charge": "ch_1",
+		"last_payment_error": map[string]any{"code": "card_declined", "charge": "ch_1"},
+	})
+	s.hears("payment_intent.payment_failed", "applied")
+	if v := s.shows(made.ID, payment.Failed, 1000); v.Status != payment.RequiresPaymentMethod || v.Failure == nil {
+		t.Fatalf("%+v", v)
+	}
+}
