@@ -10,36 +10,36 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // subject is what a request is about, as far as it is known: what the body or the token names, then
 // what the answer shows.
 type subject struct {
-	order    service.OrderID
-	payment  service.PaymentID
+	order    payment.OrderID
+	payment  payment.ID
 	amount   int64 // minor units, that was asked for or that the payment has; 0: none
 	currency string
-	refund   service.RefundID
+	refund   payment.RefundID
 	reopen   bool
 }
 
 // setTerms notes what a create asks for, but for what is malformed: that may be anything.
-func (s *subject) setTerms(r service.CreateRequest) {
+func (s *subject) setTerms(r payment.CreateRequest) {
 	s.amount, s.reopen = r.Terms.Amount, r.Reopen
 	if r.Order.Valid() {
 		s.order = r.Order
 	}
-	if service.KnownCurrency(r.Terms.Currency) {
+	if payment.KnownCurrency(r.Terms.Currency) {
 		s.currency = r.Terms.Currency
 	}
 }
 
 // setPath notes the payment that the path names. A client secret has the shape of an id, and is cut off.
-func (s *subject) setPath(id service.PaymentID) {
+func (s *subject) setPath(id payment.ID) {
 	if id.Valid() {
 		name, _, _ := strings.Cut(string(id), "_secret_")
-		s.payment = service.PaymentID(name)
+		s.payment = payment.ID(name)
 	}
 }
 
@@ -53,11 +53,11 @@ func (s *subject) setAmount(amount *int64) {
 // setView notes what a rendered view says; what the request has named itself stays.
 func (s *subject) setView(view jsontext.Value) {
 	var shown struct {
-		Order    service.OrderID   `json:"order_id"`
-		Payment  service.PaymentID `json:"payment_intent"`
-		Amount   int64             `json:"amount"`
-		Received int64             `json:"amount_received"`
-		Currency string            `json:"currency"`
+		Order    payment.OrderID `json:"order_id"`
+		Payment  payment.ID      `json:"payment_intent"`
+		Amount   int64           `json:"amount"`
+		Received int64           `json:"amount_received"`
+		Currency string          `json:"currency"`
 	}
 	if json.Unmarshal(view, &shown) != nil {
 		return // there is none
@@ -78,14 +78,14 @@ func (a *api) audited(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 		return next
 	}
 	return func(c echo.Context) error {
-		result := string(service.CodeInternal) // unless next returns
+		result := string(payment.CodeInternal) // unless next returns
 		defer func() { a.logAudit(c, r.audit, result) }()
 		err := next(c)
 		result = "ok"
 		if err != nil {
 			result = string(problemOf(err).Code)
 		}
-		if failed, ok := errors.AsType[*service.Error](err); ok {
+		if failed, ok := errors.AsType[*payment.Error](err); ok {
 			infoOf(c).subject.setView(failed.Payment)
 		}
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 var foreignEvents = flag.Int("strangers", 5_000, "events of payments that are not ours")
@@ -66,7 +67,7 @@ func (o *anomalies) Anomaly(what service.Anomaly) {
 }
 
 func (o *anomalies) WebhookHandled(string, service.Outcome, int64) {}
-func (o *anomalies) StateChanged(service.State, service.State)     {}
+func (o *anomalies) StateChanged(payment.State, payment.State)     {}
 func (o *anomalies) Reconciled(string)                             {}
 
 func (o *anomalies) check(t *testing.T, want ...service.Anomaly) {

@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Key is a service key, of which only the hash is known.
@@ -82,13 +83,13 @@ const (
 // isServiceKey reports whether the text has the shape of a service key.
 func isServiceKey(text string) bool {
 	rest, found := strings.CutPrefix(text, "ksk_")
-	return found && service.Made(rest, 32, len(rest), "_-")
+	return found && payment.Made(rest, 32, len(rest), "_-")
 }
 
 // isJWT reports whether the text has the shape of a JWT.
 func isJWT(text string) bool {
 	return strings.Count(text, ".") == 2 && !strings.Contains(text, "..") && !strings.HasPrefix(text, ".") && !strings.HasSuffix(text, ".") &&
-		service.Made(text, 5, len(text), "_-.")
+		payment.Made(text, 5, len(text), "_-.")
 }
 
 // authenticate tells the kinds of credentials apart by their shape, and notes who asks. Two headers are none: proxies
@@ -99,7 +100,7 @@ func (a *api) authenticate(r *http.Request, x *requestInfo) error {
 		return unauthenticated()
 	}
 	scheme, text, _ := strings.Cut(values[0], " ")
-	_, isClientSecret := service.ClientSecretOf(service.Secret(text))
+	_, isClientSecret := payment.ClientSecretOf(payment.Secret(text))
 	switch known := strings.EqualFold(scheme, "Bearer"); {
 	case known && isServiceKey(text):
 		caller, found := a.holder(text)
@@ -114,7 +115,7 @@ func (a *api) authenticate(r *http.Request, x *requestInfo) error {
 		}
 		x.credential, x.caller, x.claims = orderToken, claims.caller(), claims
 	case known && isClientSecret:
-		x.credential, x.caller = clientSecret, service.Caller{Secret: service.Secret(text)}
+		x.credential, x.caller = clientSecret, service.Caller{Secret: payment.Secret(text)}
 	default:
 		return unauthenticated()
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // amountBody is the body that changes a payment.
@@ -42,8 +42,8 @@ func (a *api) cancelPayment(c echo.Context) error {
 }
 
 // answerView answers with the payment as it stands now.
-func answerView(c echo.Context) func(service.StoredView, error) error {
-	return func(stored service.StoredView, err error) error {
+func answerView(c echo.Context) func(payment.StoredView, error) error {
+	return func(stored payment.StoredView, err error) error {
 		if err != nil {
 			return err
 		}

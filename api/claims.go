@@ -23,16 +23,16 @@ const (
 // claims are what an order token says. Unknown ones are ignored.
 type claims struct {
 	jwt.RegisteredClaims
-	Order            service.OrderID          `json:"order_id"`
+	Order            payment.OrderID          `json:"order_id"`
 	Amount           *int64                   `json:"amount,omitempty"` // minor units
 	Currency         *string                  `json:"currency,omitempty"`
-	Customer         service.CustomerID       `json:"customer,omitempty"`
-	CaptureMethod    service.CaptureMethod    `json:"capture_method,omitempty"`
+	Customer         payment.CustomerID       `json:"customer,omitempty"`
+	CaptureMethod    payment.CaptureMethod    `json:"capture_method,omitempty"`
 	SetupFutureUsage string                   `json:"setup_future_usage,omitempty"`
 	Description      string                   `json:"description,omitempty"`
 	ReceiptEmail     string                   `json:"receipt_email,omitempty"`
 	Metadata         map[string]string        `json:"metadata,omitempty"`
-	Session          *service.SessionFeatures `json:"customer_session,omitempty"`
+	Session          *payment.SessionFeatures `json:"customer_session,omitempty"`
 	Rev              *int64                   `json:"rev,omitempty"` // Unix milliseconds
 }
 
@@ -165,7 +165,7 @@ func (t *claims) check(audience, issuer string, now time.Time) []fieldError {
 }
 
 // narrowed is the create that a token stands for, with the session that its page asks for; nil: with the token's own.
-func (t *claims) narrowed(asked *service.SessionFeatures) (service.CreateRequest, error) {
+func (t *claims) narrowed(asked *payment.SessionFeatures) (payment.CreateRequest, error) {
 	r := t.request()
 	if asked == nil {
 		return r, nil
@@ -183,16 +183,16 @@ func (t *claims) narrowed(asked *service.SessionFeatures) (service.CreateRequest
 }
 
 // request is the create that a token stands for which opens a payment.
-func (t *claims) request() service.CreateRequest {
-	r := service.CreateRequest{
+func (t *claims) request() payment.CreateRequest {
+	r := payment.CreateRequest{
 		Order: t.Order, Rev: t.age(), Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,
-		Terms: service.Terms{
+		Terms: payment.Terms{
 			Amount: *t.Amount, Currency: *t.Currency, Customer: t.Customer,
 			CaptureMethod: t.CaptureMethod, SetupFutureUsage: t.SetupFutureUsage,
 		},
 	}
 	if r.Terms.CaptureMethod == "" {
-		r.Terms.CaptureMethod = service.CaptureAutomaticAsync
+		r.Terms.CaptureMethod = payment.CaptureAutomaticAsync
 	}
 	if r.Unclaimed = t.Session == nil; !r.Unclaimed {
 		r.Session = *t.Session

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // entityTags is the value of an If-Match or If-None-Match header. Tags are kept without quotes,
@@ -95,7 +96,7 @@ func neededIfMatch(h http.Header) (entityTags, error) {
 	tags := parseEntityTags(lines)
 	if tags.malformed || tags.any == (len(tags.opaque) > 0) {
 		fieldErrors := []fieldError{{Header: headerIfMatch, Detail: `must be an ETag of the payment in its quotes, a list of them, or *`}}
-		return entityTags{}, &refusal{service.CodeInvalidRequest, "A header is not valid.", fieldErrors}
+		return entityTags{}, &refusal{payment.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return tags, nil
 }
@@ -108,23 +109,23 @@ const anyVersionTries = 3
 // one version; for a list or "*" the current one is looked up first. A tag that is no version of
 // ours is one that has passed.
 func (a *api) changeAmount(
-	ctx context.Context, caller service.Caller, id service.PaymentID, tags entityTags, amount int64,
-) (service.StoredView, error) {
+	ctx context.Context, caller service.Caller, id payment.ID, tags entityTags, amount int64,
+) (payment.StoredView, error) {
 	if len(tags.opaque) == 1 {
 		return a.service.ChangeAmount(ctx, id, versionOf(tags.opaque[0]), amount)
 	}
 	for tries := 1; ; tries++ {
 		current, err := a.service.Status(ctx, caller, id)
 		if err != nil {
-			return service.StoredView{}, err
+			return payment.StoredView{}, err
 		}
 		version := current.Version
 		if !tags.includes(etag(version)) {
 			version = 0
 		}
 		changed, err := a.service.ChangeAmount(ctx, id, version, amount)
-		var failed *service.Error
-		if tags.any && tries < anyVersionTries && errors.As(err, &failed) && failed.Code == service.CodeVersionMismatch {
+		var failed *payment.Error
+		if tags.any && tries < anyVersionTries && errors.As(err, &failed) && failed.Code == payment.CodeVersionMismatch {
 			continue
 		}
 		return changed, err

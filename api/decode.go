@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // nonEmptyString is a string that, where it is given, is not empty.
@@ -75,7 +75,7 @@ func (d *decoder) addError(at jsontext.Pointer, detail string) {
 // verdict is the error for all that was noted.
 func (d *decoder) verdict(required []string) error {
 	if d.notObject {
-		return &refusal{code: service.CodeInvalidRequest, detail: "The body must be a JSON object."}
+		return &refusal{code: payment.CodeInvalidRequest, detail: "The body must be a JSON object."}
 	}
 	for _, name := range required {
 		if pointer := jsontext.Pointer("/" + name); !d.present[pointer] {
@@ -85,7 +85,7 @@ func (d *decoder) verdict(required []string) error {
 	if len(d.fieldErrors) == 0 {
 		return nil
 	}
-	return &refusal{service.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.", d.fieldErrors}
+	return &refusal{payment.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.", d.fieldErrors}
 }
 
 // expectations are the JSON values that the kinds of Go values in a body are read from.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // FuzzBody reads whatever it is given as the body of a create: nothing may panic, what is refused has a code of the
@@ -122,7 +122,7 @@ func FuzzNumbers(f *testing.F) {
 		r.URL.RawQuery = "wait=" + strings.NewReplacer("%", "%25", "&", "%26", "+", "%2B", ";", "%3B", "#", "%23", " ", "%20").Replace(text)
 		n, err := intParameter(echo.New().NewContext(r, httptest.NewRecorder()), "wait", 0, maxWait, math.MinInt)
 		if err != nil {
-			if failed, ok := errors.AsType[*refusal](err); !ok || failed.code != service.CodeInvalidRequest {
+			if failed, ok := errors.AsType[*refusal](err); !ok || failed.code != payment.CodeInvalidRequest {
 				t.Errorf("%q is no refusal: %v", text, err)
 			}
 			return

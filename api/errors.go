@@ -10,25 +10,24 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
 	"kasse/service/payment"
 )
 
 // The codes that only HTTP knows; the others are the service's.
 const (
-	codeInvalidJSON          service.Code = "invalid_json"
-	codeUnauthenticated      service.Code = "unauthenticated"
-	codeTokenExpired         service.Code = "token_expired"
-	codeInsufficientScope    service.Code = "insufficient_scope"
-	codeOriginNotAllowed     service.Code = "origin_not_allowed"
-	codeMethodNotAllowed     service.Code = "method_not_allowed"
-	codeBodyTooLarge         service.Code = "body_too_large"
-	codeUnsupportedMediaType service.Code = "unsupported_media_type"
+	codeInvalidJSON          payment.Code = "invalid_json"
+	codeUnauthenticated      payment.Code = "unauthenticated"
+	codeTokenExpired         payment.Code = "token_expired"
+	codeInsufficientScope    payment.Code = "insufficient_scope"
+	codeOriginNotAllowed     payment.Code = "origin_not_allowed"
+	codeMethodNotAllowed     payment.Code = "method_not_allowed"
+	codeBodyTooLarge         payment.Code = "body_too_large"
+	codeUnsupportedMediaType payment.Code = "unsupported_media_type"
 	codeClaimMismatch                     = payment.CodeClaimMismatch
-	codeIfMatchRequired      service.Code = "if_match_required"
-	codeRateLimited          service.Code = "rate_limited"
+	codeIfMatchRequired      payment.Code = "if_match_required"
+	codeRateLimited          payment.Code = "rate_limited"
 
-	codeIdempotencyKeyRequired service.Code = "idempotency_key_required"
+	codeIdempotencyKeyRequired payment.Code = "idempotency_key_required"
 )
 
 // problemType is what all problems of one code have in common.
@@ -39,7 +38,7 @@ type problemType struct {
 }
 
 // problemTypes is the contract's list of codes.
-var problemTypes = map[service.Code]problemType{
+var problemTypes = map[payment.Code]problemType{
 	"invalid_json":             {400, "The body is not valid JSON.", false},
 	"invalid_request":          {400, "The request is not valid.", false},
 	"invalid_signature":        {400, "The signature is not valid.", false},
@@ -88,7 +87,7 @@ type fieldError struct {
 
 // refusal is an error that HTTP finds by itself, before the service is asked.
 type refusal struct {
-	code        service.Code
+	code        payment.Code
 	detail      string
 	fieldErrors []fieldError
 }
@@ -101,7 +100,7 @@ type problem struct {
 	Title           string         `json:"title"`
 	Status          int            `json:"status"`
 	Detail          string         `json:"detail"`
-	Code            service.Code   `json:"code"`
+	Code            payment.Code   `json:"code"`
 	Retryable       bool           `json:"retryable"`
 	RequestID       string         `json:"request_id"`
 	Errors          []fieldError   `json:"errors,omitzero"`
@@ -113,7 +112,7 @@ type problem struct {
 	retryAfter time.Duration
 }
 
-func newProblem(code service.Code, detail string, fieldErrors []fieldError) problem {
+func newProblem(code payment.Code, detail string, fieldErrors []fieldError) problem {
 	t := problemTypes[code]
 	return problem{
 		Type: "urn:kasse:problem:" + string(code), Title: t.title, Status: t.status, Detail: detail,
@@ -125,21 +124,21 @@ func newProblem(code service.Code, detail string, fieldErrors []fieldError) prob
 // the log.
 func problemOf(err error) problem {
 	var refused *refusal
-	var failed *service.Error
+	var failed *payment.Error
 	switch {
 	case errors.As(err, &refused):
 		return newProblem(refused.code, refused.detail, refused.fieldErrors)
-	case errors.As(err, &failed) && failed.Code != service.CodeInternal && problemTypes[failed.Code].status != 0:
+	case errors.As(err, &failed) && failed.Code != payment.CodeInternal && problemTypes[failed.Code].status != 0:
 		return serviceProblem(failed)
 	case errors.Is(err, echo.ErrNotFound):
-		return newProblem(service.CodeNotFound, "There is no such path.", nil)
+		return newProblem(payment.CodeNotFound, "There is no such path.", nil)
 	case errors.Is(err, echo.ErrMethodNotAllowed):
 		return newProblem(codeMethodNotAllowed, "The Allow header names the methods of this path.", nil)
 	}
-	return newProblem(service.CodeInternal, "The log holds the reason under this request_id.", nil)
+	return newProblem(payment.CodeInternal, "The log holds the reason under this request_id.", nil)
 }
 
-func serviceProblem(e *service.Error) problem {
+func serviceProblem(e *payment.Error) problem {
 	var fieldErrors []fieldError
 	for _, f := range e.Fields {
 		fieldErrors = append(fieldErrors, fieldError{Pointer: f.Pointer, Parameter: f.Parameter, Detail: f.Detail})

@@ -7,13 +7,13 @@ import (
 	"strconv"
 	"testing"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/test/page"
 )
 
 // TestErrorsPage: docs/errors.md lists the codes as they are answered.
 func TestErrorsPage(t *testing.T) {
-	codes := slices.SortedFunc(maps.Keys(problemTypes), func(a, b service.Code) int {
+	codes := slices.SortedFunc(maps.Keys(problemTypes), func(a, b payment.Code) int {
 		return cmp.Or(cmp.Compare(problemTypes[a].status, problemTypes[b].status), cmp.Compare(a, b))
 	})
 	var rows [][]string

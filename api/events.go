@@ -35,7 +35,7 @@ func (a *api) listEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	page, err := a.service.Events(c.Request().Context(), after, limit, service.Patience{For: time.Duration(seconds) * time.Second, Released: a.Draining})
+	page, err := a.service.Events(c.Request().Context(), after, limit, service.WaitOptions{For: time.Duration(seconds) * time.Second, Released: a.Draining})
 	if err != nil {
 		return err
 	}

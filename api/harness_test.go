@@ -24,6 +24,7 @@ import (
 
 	"kasse/api"
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe"
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
@@ -115,7 +116,7 @@ func (w *world) newGateway() *stripe.Gateway {
 	transport := &http.Transport{}
 	w.t.Cleanup(transport.CloseIdleConnections)
 	return stripe.New(stripe.Options{
-		SecretKey: "sk_test_kasse", WebhookSecrets: []service.Secret{webhookSecret}, BaseURL: server.URL, Service: "kasse",
+		SecretKey: "sk_test_kasse", WebhookSecrets: []payment.Secret{webhookSecret}, BaseURL: server.URL, Service: "kasse",
 		Timeout: 2 * time.Second, Now: time.Now, Transport: transport,
 	})
 }

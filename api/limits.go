@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Limits is how often callers may come.
@@ -119,7 +120,7 @@ func (a *api) limitStripe(c echo.Context) error {
 
 // limitHolder counts a read by client secret, which the service has compared by now. A refused one is counted by
 // refusalBy.
-func (a *api) limitHolder(c echo.Context, id service.PaymentID, err error) error {
+func (a *api) limitHolder(c echo.Context, id payment.ID, err error) error {
 	if err != nil || infoOf(c).credential != clientSecret {
 		return err
 	}
@@ -197,7 +198,7 @@ func (a *api) limit(c echo.Context, limit counted, key string, take taking) erro
 		return nil
 	}
 	detail := fmt.Sprintf("The limit is %d %s per %s.", limit.Count, limit.what, periods[limit.Per])
-	return &service.Error{Code: codeRateLimited, Detail: detail, RetryAfter: wait}
+	return &payment.Error{Code: codeRateLimited, Detail: detail, RetryAfter: wait}
 }
 
 var periods = map[time.Duration]string{time.Second: "second", time.Minute: "minute", time.Hour: "hour"}

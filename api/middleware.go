@@ -13,6 +13,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // requestInfo is what is known of one request while it is answered. It holds nothing that may not be logged, but for the
@@ -24,7 +25,7 @@ type requestInfo struct {
 	caller     service.Caller
 	claims     *claims      // of the order token, verified
 	subject    subject      // what an audited request is about
-	code       service.Code // of the problem that was answered
+	code       payment.Code // of the problem that was answered
 }
 
 // contextWithInfo is Echo's context of a request with what is known of it.
@@ -36,7 +37,7 @@ type contextWithInfo struct {
 // infoOf returns what is known of the request; identify has put it there.
 func infoOf(c echo.Context) *requestInfo { return &c.(*contextWithInfo).requestInfo }
 
-func isRequestID(text string) bool { return service.Made(text, 1, 64, "._-") }
+func isRequestID(text string) bool { return payment.Made(text, 1, 64, "._-") }
 
 // identify gives the request a name, its caller's own if it has the right shape, and sets what every answer carries.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
@@ -127,7 +128,7 @@ func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 // logFailure writes why a request failed that is not its caller's fault. A caller who hung up is none.
 func logFailure(ctx context.Context, logger *slog.Logger, x *requestInfo, err error) {
 	level, attrs := slog.LevelWarn, []any{"request_id", x.requestID, "route", x.route, "error", err}
-	if x.code == service.CodeInternal {
+	if x.code == payment.CodeInternal {
 		level = slog.LevelError
 	}
 	if p, ok := err.(*panicked); ok { //nolint:errorlint // it comes unwrapped from recovered

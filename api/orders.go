@@ -6,19 +6,19 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // order is an order as it is answered; its views are rendered JSON.
 type order struct {
-	ID         service.OrderID  `json:"order_id"`
+	ID         payment.OrderID  `json:"order_id"`
 	Closed     bool             `json:"closed"`
 	Payment    jsontext.Value   `json:"payment"`
 	Superseded []jsontext.Value `json:"superseded"`
 }
 
 func (a *api) getOrder(c echo.Context) error {
-	found, err := a.service.Order(c.Request().Context(), infoOf(c).caller, service.OrderID(c.Param("order_id")))
+	found, err := a.service.Order(c.Request().Context(), infoOf(c).caller, payment.OrderID(c.Param("order_id")))
 	if err != nil {
 		return err
 	}

@@ -51,19 +51,19 @@ type sessionOptions struct {
 	Unknown        unknown        `json:",embed"`
 }
 
-func (b createBody) request() service.CreateRequest {
-	r := service.CreateRequest{
-		Order: service.OrderID(b.Order),
-		Terms: service.Terms{
-			Amount: b.Amount, Currency: string(b.Currency), Customer: service.CustomerID(b.Customer),
-			CaptureMethod: service.CaptureMethod(b.CaptureMethod), SetupFutureUsage: string(b.SetupFutureUsage),
+func (b createBody) request() payment.CreateRequest {
+	r := payment.CreateRequest{
+		Order: payment.OrderID(b.Order),
+		Terms: payment.Terms{
+			Amount: b.Amount, Currency: string(b.Currency), Customer: payment.CustomerID(b.Customer),
+			CaptureMethod: payment.CaptureMethod(b.CaptureMethod), SetupFutureUsage: string(b.SetupFutureUsage),
 		},
 		Description: b.Description, ReceiptEmail: string(b.ReceiptEmail),
 		StatementDescriptorSuffix: string(b.StatementDescriptorSuffix), Metadata: b.Metadata, Reopen: b.Reopen,
 		Shipping: b.Shipping.shipping(), MethodConfiguration: string(b.MethodConfiguration),
 	}
 	if r.Terms.CaptureMethod == "" {
-		r.Terms.CaptureMethod = service.CaptureAutomaticAsync
+		r.Terms.CaptureMethod = payment.CaptureAutomaticAsync
 	}
 	if features := b.Session.features(); features != nil {
 		r.Session = *features
@@ -71,11 +71,11 @@ func (b createBody) request() service.CreateRequest {
 	return r
 }
 
-func (o *sessionOptions) features() *service.SessionFeatures {
+func (o *sessionOptions) features() *payment.SessionFeatures {
 	if o == nil {
 		return nil
 	}
-	return &service.SessionFeatures{
+	return &payment.SessionFeatures{
 		Redisplay: o.Redisplay, RedisplayLimit: o.RedisplayLimit, RedisplayOnly: o.RedisplayOnly,
 		Save: o.Save, SaveUsage: string(o.SaveUsage), Remove: o.Remove, Surface: string(o.Surface),
 	}
@@ -84,12 +84,12 @@ func (o *sessionOptions) features() *service.SessionFeatures {
 // checkSession refuses a session that Stripe would refuse: on the web, save needs save_usage. The
 // order would keep these features, and would stay unpayable. The rules that concern one member, and
 // the reverse of this one, are the service's.
-func checkSession(f *service.SessionFeatures) error {
-	if f == nil || !f.Save || f.SaveUsage != "" || f.Surface == service.SurfaceMobile {
+func checkSession(f *payment.SessionFeatures) error {
+	if f == nil || !f.Save || f.SaveUsage != "" || f.Surface == payment.SurfaceMobile {
 		return nil
 	}
 	return &refusal{
-		service.CodeInvalidRequest, "The customer session cannot have these features together.",
+		payment.CodeInvalidRequest, "The customer session cannot have these features together.",
 		[]fieldError{{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"}},
 	}
 }
@@ -100,7 +100,7 @@ type session struct {
 	ExpiresAt    time.Time `json:"expires_at"`
 }
 
-func newSession(s *service.Session) *session {
+func newSession(s *payment.Session) *session {
 	if s == nil {
 		return nil
 	}
@@ -134,11 +134,11 @@ func (a *api) createPayment(c echo.Context) error {
 }
 
 // createRequest is what the body of a service key asks for, or what a token says.
-func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
+func (a *api) createRequest(c echo.Context) (payment.CreateRequest, error) {
 	var body createBody
 	if claims := infoOf(c).claims; claims != nil {
 		if !claims.opens() {
-			return service.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
+			return payment.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
 		}
 		present, err := decodeMembers(c, &body)
 		if err == nil {
@@ -153,7 +153,7 @@ func (a *api) createRequest(c echo.Context) (service.CreateRequest, error) {
 }
 
 // keyRequest is the create that the body of a service key asks for.
-func (a *api) keyRequest(c echo.Context) (service.CreateRequest, error) {
+func (a *api) keyRequest(c echo.Context) (payment.CreateRequest, error) {
 	var body createBody
 	err := decode(c, &body, "order_id", "amount", "currency")
 	return body.request(), cmp.Or(err, checkSession(body.Session.features()))
@@ -221,7 +221,7 @@ func (a *api) getPaymentHistory(c echo.Context) error {
 }
 
 // paymentID returns the payment that the path names; guard has checked it.
-func paymentID(c echo.Context) service.PaymentID { return service.PaymentID(c.Param("payment_intent")) }
+func paymentID(c echo.Context) payment.ID { return payment.ID(c.Param("payment_intent")) }
 
 const headerETag = "Etag" // as net/http writes it
 

@@ -8,7 +8,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	spec "kasse"
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // TestKindsAreTheContract compares the table of codes with the one that openapi.yaml shows to people.
@@ -24,7 +24,7 @@ func TestKindsAreTheContract(t *testing.T) {
 			continue
 		}
 		rows++
-		code, got := strings.Trim(cells[1], " `"), problemTypes[service.Code(strings.Trim(cells[1], " `"))]
+		code, got := strings.Trim(cells[1], " `"), problemTypes[payment.Code(strings.Trim(cells[1], " `"))]
 		if want := strings.TrimSpace(cells[2]) + strings.TrimSpace(cells[3]); strconv.Itoa(got.status)+got.title != want {
 			t.Errorf("%s is %+v, the contract says %s", code, got, want)
 		}

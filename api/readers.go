@@ -11,13 +11,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
 	"kasse/service/payment"
 )
 
 // mintRequest is what a token is asked for by a service key. Without terms, and with no member that needs them, it is one
 // that only reads.
-func (a *api) mintRequest(c echo.Context) (r service.CreateRequest, reads bool, err error) {
+func (a *api) mintRequest(c echo.Context) (r payment.CreateRequest, reads bool, err error) {
 	var body createBody
 	present, err := decodeMembers(c, &body, "order_id")
 	r = body.request()
@@ -40,13 +39,13 @@ func (a *api) mintRequest(c echo.Context) (r service.CreateRequest, reads bool, 
 		}
 	}
 	if len(missing) > 0 {
-		return r, false, &refusal{service.CodeInvalidRequest, "A token with these members needs terms.", missing}
+		return r, false, &refusal{payment.CodeInvalidRequest, "A token with these members needs terms.", missing}
 	}
 	return r, false, nil
 }
 
 // mintReader signs a token that only reads its order. It is for the order's customer.
-func (a *api) mintReader(c echo.Context, r service.CreateRequest) error {
+func (a *api) mintReader(c echo.Context, r payment.CreateRequest) error {
 	problems := slices.Clone(r.Session.Problems("/customer_session"))
 	if !r.Order.Valid() {
 		problems = append(problems, payment.FieldError{Pointer: "/order_id", Detail: "is malformed"})
@@ -70,7 +69,7 @@ func (a *api) mintReader(c echo.Context, r service.CreateRequest) error {
 }
 
 // answerToken answers with a token that was minted.
-func answerToken(c echo.Context, id service.OrderID, token string, expires time.Time, rev int64) error {
+func answerToken(c echo.Context, id payment.OrderID, token string, expires time.Time, rev int64) error {
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/orders/"+string(id))
 	return answerJSON(c, http.StatusCreated, struct {
 		Token     string    `json:"token"`

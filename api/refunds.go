@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // captureBody is the body that captures a payment.
@@ -43,7 +43,7 @@ func (a *api) createRefund(c echo.Context) error {
 	about := &infoOf(c).subject
 	about.setAmount(body.Amount)
 	id := paymentID(c)
-	made, err := a.service.Refund(c.Request().Context(), service.RefundRequest{
+	made, err := a.service.Refund(c.Request().Context(), payment.RefundRequest{
 		Payment: id, Caller: infoOf(c).caller.Key, Key: key, Amount: body.Amount, Reason: string(body.Reason),
 	})
 	if err != nil {
@@ -57,7 +57,7 @@ func (a *api) createRefund(c echo.Context) error {
 	c.Response().Header().Set(headerETag, etag(made.Payment.Version))
 	c.Response().Header().Set(echo.HeaderLocation, "/v1/payments/"+string(id)+"/refunds")
 	return answerJSON(c, http.StatusCreated, struct {
-		Refund  service.RefundView `json:"refund"`
+		Refund  payment.RefundView `json:"refund"`
 		Payment jsontext.Value     `json:"payment"`
 	}{made.Refund, made.Payment.View})
 }
@@ -68,7 +68,7 @@ func (a *api) listRefunds(c echo.Context) error {
 		return err
 	}
 	return answerJSON(c, http.StatusOK, struct {
-		Refunds []service.RefundView `json:"refunds"`
+		Refunds []payment.RefundView `json:"refunds"`
 	}{list})
 }
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
 
@@ -105,7 +105,7 @@ func (w *world) settled() {
 // read asks Stripe for a payment, as the worker would.
 func (w *world) read(made opened) {
 	w.t.Helper()
-	if err := w.service.Read(w.t.Context(), service.PaymentID(made.PaymentIntent)); err != nil {
+	if err := w.service.Read(w.t.Context(), payment.ID(made.PaymentIntent)); err != nil {
 		w.t.Fatal(err)
 	}
 }

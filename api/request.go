@@ -15,13 +15,13 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // pathIDs are the shapes of the ids in paths, by the names of openapi.yaml.
 var pathIDs = map[string]func(string) bool{
-	"payment_intent": func(id string) bool { return service.PaymentID(id).Valid() },
-	"order_id":       func(id string) bool { return service.OrderID(id).Valid() },
+	"payment_intent": func(id string) bool { return payment.ID(id).Valid() },
+	"order_id":       func(id string) bool { return payment.OrderID(id).Valid() },
 }
 
 // checkPathIDs checks the ids in the path, and undoes their escapes, which Echo leaves in. No id that is valid then
@@ -41,7 +41,7 @@ func checkPathIDs(c echo.Context) error {
 }
 
 func badParameter(name, detail string) error {
-	return &refusal{service.CodeInvalidRequest, "A parameter is not valid.", []fieldError{{Parameter: name, Detail: detail}}}
+	return &refusal{payment.CodeInvalidRequest, "A parameter is not valid.", []fieldError{{Parameter: name, Detail: detail}}}
 }
 
 // parameters are the query parameters that a route takes.
@@ -57,7 +57,7 @@ func checkQuery(c echo.Context, known parameters) error {
 	}
 	query, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return &refusal{code: service.CodeInvalidRequest, detail: "The query string is malformed."}
+		return &refusal{code: payment.CodeInvalidRequest, detail: "The query string is malformed."}
 	}
 	var fieldErrors []fieldError
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -68,7 +68,7 @@ func checkQuery(c echo.Context, known parameters) error {
 		}
 	}
 	if len(fieldErrors) > 0 {
-		return &refusal{service.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", fieldErrors}
+		return &refusal{payment.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", fieldErrors}
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func checkIdempotencyKey(h http.Header) error {
 	keys := h.Values(headerIdempotencyKey)
 	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
 		fieldErrors := []fieldError{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
-		return &refusal{service.CodeInvalidRequest, "A header is not valid.", fieldErrors}
+		return &refusal{payment.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return nil
 }
@@ -150,7 +150,7 @@ func readBody(c echo.Context, limit int64) ([]byte, error) {
 	case errors.As(err, &cut):
 		return nil, tooLarge
 	case err != nil:
-		return nil, &refusal{code: service.CodeInvalidRequest, detail: "The body could not be read to its end."}
+		return nil, &refusal{code: payment.CodeInvalidRequest, detail: "The body could not be read to its end."}
 	}
 	return body, nil
 }

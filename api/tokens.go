@@ -13,7 +13,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/labstack/echo/v4"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Tokens is what order tokens are signed and verified with.
@@ -37,7 +37,7 @@ type Keys interface {
 // TokenSecret is one shared secret of 32 bytes or more, named by the kid of a token's header.
 type TokenSecret struct {
 	KID string
-	Key service.Secret
+	Key payment.Secret
 }
 
 // The algorithms of tokens: that of the shared secrets, and those of an issuer's keys.
@@ -163,7 +163,7 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 // mintOrderToken records an order's terms and signs a token for its page. A token without terms records nothing.
 func (a *api) mintOrderToken(c echo.Context) error {
 	if len(a.Tokens.Secrets) == 0 {
-		return &refusal{code: service.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
+		return &refusal{code: payment.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
 	}
 	request, reads, err := a.mintRequest(c)
 	if err == nil && reads {
@@ -190,7 +190,7 @@ const maxMintedToken = 6 << 10
 
 // checkMint refuses a token that could not say all that was asked for, or that is too long, before
 // any terms are recorded.
-func (k Tokens) checkMint(r service.CreateRequest) error {
+func (k Tokens) checkMint(r payment.CreateRequest) error {
 	var fieldErrors []fieldError
 	for _, member := range []struct {
 		pointer string
@@ -212,20 +212,20 @@ func (k Tokens) checkMint(r service.CreateRequest) error {
 		})
 	}
 	if len(fieldErrors) > 0 {
-		return &refusal{service.CodeInvalidRequest, "An order token cannot say all of this.", fieldErrors}
+		return &refusal{payment.CodeInvalidRequest, "An order token cannot say all of this.", fieldErrors}
 	}
 	token, _, err := k.mint(r, k.Now().UnixMilli())
 	if err == nil && len(token) > maxMintedToken {
 		detail := fmt.Sprintf("makes a token of %d bytes, and it may have %d: it travels in a header",
 			len(token), maxMintedToken)
 		fieldErrors = []fieldError{{Pointer: longestMember(r), Detail: detail}}
-		return &refusal{service.CodeInvalidRequest, "The order token would be too long.", fieldErrors}
+		return &refusal{payment.CodeInvalidRequest, "The order token would be too long.", fieldErrors}
 	}
 	return err
 }
 
 // longestMember points to the member that makes a token long.
-func longestMember(r service.CreateRequest) string {
+func longestMember(r payment.CreateRequest) string {
 	metadata := 0
 	for key, value := range r.Metadata {
 		metadata += len(key) + len(value)
@@ -239,7 +239,7 @@ func longestMember(r service.CreateRequest) string {
 // mint signs a token with the first secret. The rev comes from Redis's clock; where that is ahead
 // of ours, the token gets our time instead. It then counts as older than the order's terms, and
 // they are the ones that it says.
-func (k Tokens) mint(r service.CreateRequest, rev int64) (token string, expires time.Time, err error) {
+func (k Tokens) mint(r payment.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
 	return k.sign(claims{
 		Order: r.Order, Amount: &r.Terms.Amount, Currency: &r.Terms.Currency, Customer: r.Terms.Customer,

@@ -7,6 +7,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // receiveStripeEvent hands the bytes on as they came, since the signature is over them.
@@ -21,8 +22,8 @@ func (a *api) receiveStripeEvent(c echo.Context) error {
 		return err
 	}
 	outcome, err := a.service.Webhook(c.Request().Context(), body, signature)
-	var e *service.Error
-	if errors.As(err, &e) && e.Code == service.CodeInvalidSignature {
+	var e *payment.Error
+	if errors.As(err, &e) && e.Code == payment.CodeInvalidSignature {
 		return invalidSignature(e.Detail, "does not match the body")
 	}
 	if err != nil {
@@ -34,5 +35,5 @@ func (a *api) receiveStripeEvent(c echo.Context) error {
 }
 
 func invalidSignature(detail, fieldDetail string) error {
-	return &refusal{service.CodeInvalidSignature, detail, []fieldError{{Header: "Stripe-Signature", Detail: fieldDetail}}}
+	return &refusal{payment.CodeInvalidSignature, detail, []fieldError{{Header: "Stripe-Signature", Detail: fieldDetail}}}
 }

@@ -3,7 +3,6 @@ package service_test
 import (
 	"testing"
 
-	"kasse/service"
 	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
@@ -47,7 +46,7 @@ func TestAmountsOfCurrencies(t *testing.T) {
 func TestMinimumsOfStripe(t *testing.T) {
 	s := newShop(t)
 	for _, amount := range []int64{49, 100_000_000} {
-		s.refuses(s.key(amount), service.CodeAmountOutOfRange)
+		s.refuses(s.key(amount), payment.CodeAmountOutOfRange)
 	}
 	r := s.key(payment.MaxAmount)
 	r.Terms.Currency = "idr"

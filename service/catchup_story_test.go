@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
 
@@ -23,12 +24,12 @@ func TestCatchUpStories(t *testing.T) {
 		"what no webhook has brought": func(s *shop) {
 			paid, _ := s.creates(s.key(4200))
 			declined, _ := s.creates(order("order-2", s.customer, 100))
-			s.becomes(paid.ID, service.Succeeded)
-			s.becomes(declined.ID, service.RequiresPaymentMethod)
+			s.becomes(paid.ID, payment.Succeeded)
+			s.becomes(declined.ID, payment.RequiresPaymentMethod)
 			s.catchesUp()
 			s.attend()
-			s.shows(declined.ID, service.Failed, 100)
-			if v := s.shows(paid.ID, service.Paid, 4200); !v.Fulfillable || s.told()["order.paid"] != 1 {
+			s.shows(declined.ID, payment.Failed, 100)
+			if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.told()["order.paid"] != 1 {
 				s.t.Fatalf("%+v, told %v", v, s.told())
 			}
 		},
@@ -36,22 +37,22 @@ func TestCatchUpStories(t *testing.T) {
 			opened, _ := s.creates(s.key(4200))
 			s.catchesUp()
 			s.pass(2 * time.Hour)
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.pass(50 * time.Minute)
 			s.catchesUp()
-			s.shows(opened.ID, service.Paid, 4200)
+			s.shows(opened.ID, payment.Paid, 4200)
 			s.pass(100 * time.Hour) // Kasse was off for longer than the first pass would look back
 			second, _ := s.creates(order("order-2", s.customer, 100))
-			s.becomes(second.ID, service.Succeeded)
+			s.becomes(second.ID, payment.Succeeded)
 			s.pass(100 * time.Hour)
 			s.catchesUp()
-			s.shows(second.ID, service.Paid, 100)
+			s.shows(second.ID, payment.Paid, 100)
 		},
 		"a pass that fails is made again": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.catchesUp()
 			s.pass(100 * time.Hour)
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.pass(100 * time.Hour)
 			s.fails(stripesim.Fault{Endpoint: "GET /v1/disputes", Kind: stripesim.ServerError, Times: -1})
 			if err := s.svc.CatchUp(s.t.Context()); err == nil {
@@ -59,17 +60,17 @@ func TestCatchUpStories(t *testing.T) {
 			}
 			s.sim.ClearFaults()
 			s.catchesUp()
-			s.shows(opened.ID, service.Paid, 4200)
+			s.shows(opened.ID, payment.Paid, 4200)
 		},
 		"more events than one page has": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			for range 120 {
 				s.ask("POST", "/v1/payment_intents", map[string][]string{"amount": {"100"}, "currency": {"eur"}})
 			}
 			before := s.sim.Count(listsEvents)
 			s.catchesUp()
-			s.shows(opened.ID, service.Paid, 4200)
+			s.shows(opened.ID, payment.Paid, 4200)
 			if pages := s.sim.Count(listsEvents) - before; pages != 2 {
 				s.t.Fatalf("%d pages were read", pages)
 			}
@@ -77,15 +78,15 @@ func TestCatchUpStories(t *testing.T) {
 		"one record that cannot be read keeps nothing else away": func(s *shop) {
 			broken, _ := s.creates(s.key(4200))
 			whole, _ := s.creates(order("order-2", s.customer, 100))
-			s.becomes(whole.ID, service.Succeeded)
-			s.becomes(broken.ID, service.Succeeded)
+			s.becomes(whole.ID, payment.Succeeded)
+			s.becomes(broken.ID, payment.Succeeded)
 			for _, key := range s.redis.Keys() {
 				if len(key) > len(broken.ID) && key[len(key)-len(broken.ID):] == string(broken.ID) {
 					s.redis.HSet(key, "state", "{")
 				}
 			}
 			s.catchesUp()
-			s.shows(whole.ID, service.Paid, 100)
+			s.shows(whole.ID, payment.Paid, 100)
 		},
 	} {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
@@ -144,7 +145,7 @@ func TestRestoreStories(t *testing.T) {
 			s.sim.ClearFaults()
 			s.pass(2 * time.Minute)
 			s.restores()
-			s.shows(opened.ID, service.Pending, 4200)
+			s.shows(opened.ID, payment.Pending, 4200)
 		},
 	} {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
@@ -154,11 +155,11 @@ func TestRestoreStories(t *testing.T) {
 const readsPayment = "GET /v1/payment_intents/{intent}"
 
 // misses asks as a page does, and gets its 404 without a question to Stripe.
-func (s *shop) misses(id service.PaymentID, secret service.Secret) {
+func (s *shop) misses(id payment.ID, secret payment.Secret) {
 	s.t.Helper()
 	before := s.sim.Count(readsPayment)
 	_, err := s.svc.Status(s.t.Context(), service.Caller{Secret: secret}, id)
-	s.is(err, service.CodeNotFound)
+	s.is(err, payment.CodeNotFound)
 	if s.sim.Count(readsPayment) != before {
 		s.t.Fatal("Stripe was asked")
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // TestChangeAmountStories: a backend sets the price of an order that is open.
@@ -17,46 +17,46 @@ func TestChangeAmountStories(t *testing.T) {
 			if err != nil || view(s.t, stored.View).Amount != 3900 || stored.Version <= v.Version {
 				s.t.Fatalf("%v %s", err, stored.View)
 			}
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 3900)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 3900)
 			if again, v := s.creates(s.token(2, 4200)); again.ID != opened.ID || v.Amount != 3900 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.refuses(s.key(4200), service.CodeOrderConflict)
+			s.refuses(s.key(4200), payment.CodeOrderConflict)
 		},
 		"a failed payment waits for its next method again": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.confirm(opened.ID, "pm_card_chargeDeclined")
 			s.reads(opened.ID)
-			failed := s.shows(opened.ID, service.Failed, 4200)
+			failed := s.shows(opened.ID, payment.Failed, 4200)
 			if _, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, failed.Version, 5000); err != nil {
 				s.t.Fatal(err)
 			}
-			s.shows(opened.ID, service.Pending, 5000)
+			s.shows(opened.ID, payment.Pending, 5000)
 		},
 		"of a version that has passed: version_mismatch": func(s *shop) {
 			opened, v := s.creates(s.key(4200))
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version-1, 3900)
-			s.is(err, service.CodeVersionMismatch)
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 4200)
+			s.is(err, payment.CodeVersionMismatch)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 		},
 		"in another state: invalid_state": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.RequiresAction)
+			s.becomes(opened.ID, payment.RequiresAction)
 			s.reads(opened.ID)
-			v := s.shows(opened.ID, service.ActionRequired, 4200)
+			v := s.shows(opened.ID, payment.ActionRequired, 4200)
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
-			s.is(err, service.CodeInvalidState)
+			s.is(err, payment.CodeInvalidState)
 		},
 		"the customer is faster: invalid_state with the view as it is": func(s *shop) {
 			opened, v := s.creates(s.token(1, 4200))
-			s.meddler.beforeUpdate = func() { s.becomes(opened.ID, service.Processing) }
+			s.meddler.beforeUpdate = func() { s.becomes(opened.ID, payment.Processing) }
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
-			if e := s.is(err, service.CodeInvalidState); view(s.t, e.Payment).State != service.InProgress {
+			if e := s.is(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
 				s.t.Fatalf("%s", e.Payment)
 			}
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
-			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable {
+			if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
 				s.t.Fatalf("the price was not changed: %+v", v)
 			}
 		},
@@ -64,10 +64,10 @@ func TestChangeAmountStories(t *testing.T) {
 			opened, v := s.creates(s.token(1, 4200))
 			s.noAnswer(setsAmount, false)
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 5000)
-			s.is(err, service.CodeStripeUnavailable)
-			s.becomes(opened.ID, service.Succeeded)
+			s.is(err, payment.CodeStripeUnavailable)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
-			if v := s.shows(opened.ID, service.Paid, 4200); v.HoldReason == nil || *v.HoldReason != service.HoldAmount {
+			if v := s.shows(opened.ID, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldAmount {
 				s.t.Fatalf("%+v", v)
 			}
 		},
@@ -82,7 +82,7 @@ func TestChangeAmountStories(t *testing.T) {
 				}
 			}
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
-			if e := s.is(err, service.CodeVersionMismatch); view(s.t, e.Payment).State != service.CanceledState {
+			if e := s.is(err, payment.CodeVersionMismatch); view(s.t, e.Payment).State != payment.CanceledState {
 				s.t.Fatalf("%s", e.Payment)
 			}
 		},
@@ -95,7 +95,7 @@ func TestChangeAmountStories(t *testing.T) {
 				opened, v := s.creates(s.token(1, 4200))
 				s.noAnswer(setsAmount, after)
 				_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, amount)
-				s.is(err, service.CodeStripeUnavailable)
+				s.is(err, payment.CodeStripeUnavailable)
 				s.sim.ClearFaults()
 				if again, v := s.creates(s.token(1, 4200)); again.ID != opened.ID || v.Amount != amount {
 					s.t.Fatalf("%+v", v)
@@ -106,7 +106,7 @@ func TestChangeAmountStories(t *testing.T) {
 			opened, v := s.creates(s.token(1, 4200))
 			between := time.Now().Add(-time.Minute).UnixMilli()
 			_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 10)
-			s.is(err, service.CodeAmountOutOfRange)
+			s.is(err, payment.CodeAmountOutOfRange)
 			if _, v := s.creates(s.token(1, 4200)); v.Amount != 4200 {
 				s.t.Fatalf("%+v", v)
 			}
@@ -129,13 +129,13 @@ func TestCancelStories(t *testing.T) {
 			opened, _ := s.creates(s.key(4200))
 			for range 2 {
 				stored, err := s.svc.Cancel(s.t.Context(), opened.ID, "requested_by_customer")
-				if err != nil || view(s.t, stored.View).State != service.CanceledState {
+				if err != nil || view(s.t, stored.View).State != payment.CanceledState {
 					s.t.Fatalf("%v %s", err, stored.View)
 				}
 			}
-			s.atStripe(opened.ID, service.Canceled, 4200)
-			s.refuses(s.token(9, 4200), service.CodeOrderClosed)
-			s.refuses(s.key(4200), service.CodeOrderClosed)
+			s.atStripe(opened.ID, payment.Canceled, 4200)
+			s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
+			s.refuses(s.key(4200), payment.CodeOrderClosed)
 			if whole := s.order(); !whole.Closed || view(s.t, whole.Payment).Payment != opened.ID {
 				s.t.Fatalf("%+v", whole)
 			}
@@ -157,18 +157,18 @@ func TestCancelStories(t *testing.T) {
 			opened, _ := s.creates(s.key(4200))
 			s.noAnswer(cancelsPayment, false)
 			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-			s.is(err, service.CodeStripeUnavailable)
-			s.refuses(s.token(9, 4200), service.CodeOrderClosed)
+			s.is(err, payment.CodeStripeUnavailable)
+			s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 			s.sim.ClearFaults()
 			s.attend()
-			s.atStripe(opened.ID, service.Canceled, 4200)
-			s.shows(opened.ID, service.CanceledState, 4200)
+			s.atStripe(opened.ID, payment.Canceled, 4200)
+			s.shows(opened.ID, payment.CanceledState, 4200)
 		},
 		"no answer, then reopened: cancelled before the next attempt": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.noAnswer(cancelsPayment, false)
 			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-			s.is(err, service.CodeStripeUnavailable)
+			s.is(err, payment.CodeStripeUnavailable)
 			s.sim.ClearFaults()
 			again := s.key(4200)
 			again.Reopen = true
@@ -178,15 +178,15 @@ func TestCancelStories(t *testing.T) {
 		},
 		"it went on instead: invalid_state, and the order is as open as before": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.meddler.beforeCancel = func() { s.becomes(opened.ID, service.Processing) }
+			s.meddler.beforeCancel = func() { s.becomes(opened.ID, payment.Processing) }
 			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-			if e := s.is(err, service.CodeInvalidState); view(s.t, e.Payment).State != service.InProgress {
+			if e := s.is(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
 				s.t.Fatalf("%s", e.Payment)
 			}
 			if s.order().Closed {
 				s.t.Fatal("closed")
 			}
-			s.becomes(opened.ID, service.RequiresPaymentMethod)
+			s.becomes(opened.ID, payment.RequiresPaymentMethod)
 			s.pass(3 * time.Second)
 			s.reads(opened.ID)
 			if again, _ := s.creates(s.key(4200)); again.ID != opened.ID {
@@ -195,12 +195,12 @@ func TestCancelStories(t *testing.T) {
 		},
 		"paid: invalid_state": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.meddler.beforeCancel = func() { s.becomes(opened.ID, service.Succeeded) }
+			s.meddler.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
 			for range 2 {
 				_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
-				s.is(err, service.CodeInvalidState)
+				s.is(err, payment.CodeInvalidState)
 			}
-			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable || s.order().Closed {
+			if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable || s.order().Closed {
 				s.t.Fatalf("%+v", v)
 			}
 		},
@@ -209,7 +209,7 @@ func TestCancelStories(t *testing.T) {
 			s.stripeCancels(first.ID)
 			s.creates(s.key(4200))
 			_, err := s.svc.Cancel(s.t.Context(), first.ID, "")
-			s.is(err, service.CodeInvalidState)
+			s.is(err, payment.CodeInvalidState)
 		},
 		"cancelled by Stripe, then by the backend: closed": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
@@ -221,7 +221,7 @@ func TestCancelStories(t *testing.T) {
 		},
 		"a reason that Stripe does not know": func(s *shop) {
 			_, err := s.svc.Cancel(s.t.Context(), "pi_1", "bored")
-			if e := new(service.Error); !errors.As(err, &e) || e.Code != service.CodeInvalidRequest || len(e.Fields) != 1 {
+			if e := new(payment.Error); !errors.As(err, &e) || e.Code != payment.CodeInvalidRequest || len(e.Fields) != 1 {
 				s.t.Fatal(err)
 			}
 		},

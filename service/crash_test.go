@@ -69,12 +69,12 @@ func (m *mortal) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.
 	return l.Order, l.Time, err
 }
 
-func (m *mortal) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
-	return through(m, func() (service.Answer, error) { return m.Stripe.OpenPayment(ctx, key, form) })
+func (m *mortal) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
+	return through(m, func() (payment.Answer, error) { return m.Stripe.OpenPayment(ctx, key, form) })
 }
 
-func (m *mortal) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
-	return through(m, func() (service.Answer, error) { return m.Stripe.RetrievePayment(ctx, id) })
+func (m *mortal) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
+	return through(m, func() (payment.Answer, error) { return m.Stripe.RetrievePayment(ctx, id) })
 }
 
 // TestCreateHealsAfterACrashAnywhere kills a create before and after each of its calls. The next try, once the lease has
@@ -119,7 +119,7 @@ func createHeals(t *testing.T, step int, after bool) (died bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := view(t, status.View); v.State != service.Paid || !v.Fulfillable || v.FulfillableAt == nil || v.Attempt != 1 {
+	if v := view(t, status.View); v.State != payment.Paid || !v.Fulfillable || v.FulfillableAt == nil || v.Attempt != 1 {
 		t.Fatalf("after paying: %+v", v)
 	}
 	return died

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
 
-func code(err error) service.Code {
-	if e, ok := errors.AsType[*service.Error](err); ok {
+func code(err error) payment.Code {
+	if e, ok := errors.AsType[*payment.Error](err); ok {
 		return e.Code
 	}
 	return ""
@@ -42,7 +43,7 @@ func TestCreateStories(t *testing.T) {
 		if _, err := svc.Create(t.Context(), order("order-1", "", 4200)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := svc.Create(t.Context(), order("order-1", "", 4300)); code(err) != service.CodeOrderConflict {
+		if _, err := svc.Create(t.Context(), order("order-1", "", 4300)); code(err) != payment.CodeOrderConflict {
 			t.Fatal(err)
 		}
 		if n := len(w.payable()); n != 1 {
@@ -61,8 +62,8 @@ func TestCreateStories(t *testing.T) {
 		w.confirm(opened.ID, "pm_card_visa")
 		w.drained()
 		_, err = svc.Create(t.Context(), request)
-		var e *service.Error
-		if !errors.As(err, &e) || e.Code != service.CodeOrderAlreadyPaid || view(t, e.Payment).State != service.Paid {
+		var e *payment.Error
+		if !errors.As(err, &e) || e.Code != payment.CodeOrderAlreadyPaid || view(t, e.Payment).State != payment.Paid {
 			t.Fatal(err)
 		}
 	})
@@ -75,7 +76,7 @@ func TestCreateStories(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.confirm(opened.ID, "pm_card_visa")
-		if _, err = svc.Create(t.Context(), request); code(err) != service.CodeOrderAlreadyPaid {
+		if _, err = svc.Create(t.Context(), request); code(err) != payment.CodeOrderAlreadyPaid {
 			t.Fatal(err)
 		}
 	})
@@ -83,13 +84,13 @@ func TestCreateStories(t *testing.T) {
 		w := newWorld(t)
 		svc := w.replica(w.store, w.gateway())
 		request := order("order-1", "", 4200)
-		request.Terms.CaptureMethod = service.CaptureManual
+		request.Terms.CaptureMethod = payment.CaptureManual
 		opened, err := svc.Create(t.Context(), request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		w.confirm(opened.ID, "pm_card_visa")
-		if _, err = svc.Create(t.Context(), request); code(err) != service.CodePaymentInProgress {
+		if _, err = svc.Create(t.Context(), request); code(err) != payment.CodePaymentInProgress {
 			t.Fatal(err)
 		}
 	})
@@ -114,7 +115,7 @@ func TestCreateStories(t *testing.T) {
 	t.Run("refused by Stripe: the order is free again", func(t *testing.T) {
 		w := newWorld(t)
 		svc := w.replica(w.store, w.gateway())
-		if _, err := svc.Create(t.Context(), order("order-1", "cus_nobody", 4200)); code(err) != service.CodeCustomerNotFound {
+		if _, err := svc.Create(t.Context(), order("order-1", "cus_nobody", 4200)); code(err) != payment.CodeCustomerNotFound {
 			t.Fatal(err)
 		}
 		if _, err := svc.Create(t.Context(), order("order-1", w.customer(), 4300)); err != nil {
@@ -128,7 +129,7 @@ func TestCreateStories(t *testing.T) {
 		if err := w.sim.AddFault(stripesim.Fault{Endpoint: "POST /v1/customer_sessions", Kind: stripesim.ServerError, Times: 3}); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := svc.Create(t.Context(), request); code(err) != service.CodeStripeError {
+		if _, err := svc.Create(t.Context(), request); code(err) != payment.CodeStripeError {
 			t.Fatal(err)
 		}
 		opened, err := svc.Create(t.Context(), request)
@@ -153,14 +154,14 @@ func TestSessionIsForTheCurrentPayment(t *testing.T) {
 	}
 	w.confirm(opened.ID, "pm_card_visa")
 	w.drained()
-	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, opened.ID, nil); code(err) != service.CodeInvalidState {
+	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, opened.ID, nil); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)
 	}
 	alone, err := svc.Create(t.Context(), order("order-2", "", 4200))
 	if err != nil || alone.Session != nil {
 		t.Fatal(err, alone.Session)
 	}
-	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, alone.ID, nil); code(err) != service.CodeInvalidState {
+	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, alone.ID, nil); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)
 	}
 }

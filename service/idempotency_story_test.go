@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
 
@@ -23,11 +24,11 @@ func TestIdempotencyStories(t *testing.T) {
 	// The SDK asks a second time after a 500, and gets the one that Stripe has saved.
 	fails := func(s *shop, after bool) {
 		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.ServerError, After: after})
-		s.refuses(s.key(4200), service.CodeStripeError)
+		s.refuses(s.key(4200), payment.CodeStripeError)
 	}
 	unanswered := func(s *shop, after bool) {
 		s.noAnswer(makesPayment, after)
-		s.refuses(s.token(1, 4200), service.CodeStripeUnavailable)
+		s.refuses(s.token(1, 4200), payment.CodeStripeUnavailable)
 		s.sim.ClearFaults()
 	}
 	for name, story := range map[string]func(*shop){
@@ -37,7 +38,7 @@ func TestIdempotencyStories(t *testing.T) {
 			if v.Attempt != 1 || v.Amount != 5000 || len(s.payable()) != 1 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 5000)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
 			bodies, keys := s.forms()
 			for i := range bodies {
 				if bodies[i] != bodies[0] || keys[i] != "kasse:kasse:order-1:1" {
@@ -47,18 +48,18 @@ func TestIdempotencyStories(t *testing.T) {
 		},
 		"refused for now: sent again": func(s *shop) {
 			s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
-			s.refuses(s.key(4200), service.CodeStripeRateLimited)
+			s.refuses(s.key(4200), payment.CodeStripeRateLimited)
 			if _, v := s.creates(s.key(4200)); v.Attempt != 1 {
 				s.t.Fatalf("%+v", v)
 			}
 		},
 		"refused by Stripe, and nobody asks for that any more: the next attempt at once": func(s *shop) {
 			s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
-			s.refuses(s.token(1, 10), service.CodeStripeRateLimited)
+			s.refuses(s.token(1, 10), payment.CodeStripeRateLimited)
 			if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.refuses(s.key(10), service.CodeOrderConflict)
+			s.refuses(s.key(10), payment.CodeOrderConflict)
 		},
 		"a failure that is replayed, and the payment was made: found in the list": func(s *shop) {
 			fails(s, true)
@@ -70,7 +71,7 @@ func TestIdempotencyStories(t *testing.T) {
 		},
 		"a failure that is replayed, and nothing was made: the next attempt, a minute later": func(s *shop) {
 			fails(s, false)
-			if e := s.refuses(s.key(4200), service.CodeStripeUnavailable); e.RetryAfter != time.Minute {
+			if e := s.refuses(s.key(4200), payment.CodeStripeUnavailable); e.RetryAfter != time.Minute {
 				s.t.Fatal(e.RetryAfter)
 			}
 			s.pass(61 * time.Second)
@@ -109,7 +110,7 @@ func TestIdempotencyStories(t *testing.T) {
 			if opened.ID != took.ID || opened.New || v.Amount != 5000 || len(s.payable()) != 1 {
 				s.t.Fatalf("%s after %s: %+v", opened.ID, took.ID, v)
 			}
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 5000)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
 		},
 		"the lease is lost, and the order is closed meanwhile: nothing is handed out": func(s *shop) {
 			other := s.replica(s.store, s.gateway())
@@ -123,7 +124,7 @@ func TestIdempotencyStories(t *testing.T) {
 					s.t.Error(err)
 				}
 			}
-			s.refuses(s.token(1, 4200), service.CodeOrderClosed)
+			s.refuses(s.token(1, 4200), payment.CodeOrderClosed)
 			if payable := s.payable(); len(payable) != 0 {
 				s.t.Fatal(payable)
 			}
@@ -138,7 +139,7 @@ func TestIdempotencyStories(t *testing.T) {
 			if v.Amount != 5000 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 5000)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,12 +9,13 @@ import (
 	"pgregory.net/rapid"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
 
 // terms draws what an order may cost; each amount is drawn once, so that it names its price.
-func (m *model) terms() service.Terms {
-	t := service.Terms{Amount: int64(1000 + 10*len(m.prices)), Currency: "eur", Customer: m.customers[1], CaptureMethod: service.CaptureAutomaticAsync}
+func (m *model) terms() payment.Terms {
+	t := payment.Terms{Amount: int64(1000 + 10*len(m.prices)), Currency: "eur", Customer: m.customers[1], CaptureMethod: payment.CaptureAutomaticAsync}
 	switch rapid.IntRange(0, 15).Draw(m.T, "terms") {
 	case 0:
 		t.Currency = "chf"
@@ -23,7 +24,7 @@ func (m *model) terms() service.Terms {
 	case 2:
 		t.Customer = m.customers[0]
 	case 3:
-		t.CaptureMethod = service.CaptureManual
+		t.CaptureMethod = payment.CaptureManual
 	case 4:
 		t.Amount = int64(1 + len(m.prices)) // too small for Stripe
 	case 5, 6:
@@ -36,34 +37,34 @@ func (m *model) terms() service.Terms {
 func (m *model) presentToken(*rapid.T) {
 	if len(m.tokens) == 0 || rapid.Bool().Draw(m.T, "new token") {
 		rev := m.now().UnixMilli() + 1000*rapid.Int64Range(-3, 3).Draw(m.T, "rev")
-		m.tokens = append(m.tokens, service.CreateRequest{Order: "order-1", Terms: m.terms(), Rev: rev})
+		m.tokens = append(m.tokens, payment.CreateRequest{Order: "order-1", Terms: m.terms(), Rev: rev})
 	}
 	r := rapid.SampledFrom(m.tokens).Draw(m.T, "token")
 	at := m.set(r.Terms, r.Rev, r.Rev)
 	m.create(fmt.Sprintf("token %d of %d", r.Rev-noon.UnixMilli(), r.Terms.Amount), r, func(err error) {
-		onItsWay := code(err) == service.CodePaymentInProgress && m.order().Closed == ""
+		onItsWay := code(err) == payment.CodePaymentInProgress && m.order().Closed == ""
 		m.prices[at].heard = err == nil || onItsWay
 	})
 }
 
 // createByKey creates by a service key, mostly on the order's own terms.
 func (m *model) createByKey(*rapid.T) {
-	r := service.CreateRequest{Order: "order-1", Terms: m.order().Terms, Reopen: rapid.Bool().Draw(m.T, "reopen")}
-	if (r.Terms == service.Terms{}) || rapid.IntRange(0, 9).Draw(m.T, "other terms") == 0 {
+	r := payment.CreateRequest{Order: "order-1", Terms: m.order().Terms, Reopen: rapid.Bool().Draw(m.T, "reopen")}
+	if (r.Terms == payment.Terms{}) || rapid.IntRange(0, 9).Draw(m.T, "other terms") == 0 {
 		r.Terms = m.terms()
 	}
 	m.set(r.Terms, m.now().UnixMilli(), always)
 	m.create(fmt.Sprintf("key of %d, reopen %v", r.Terms.Amount, r.Reopen), r, func(error) {})
 }
 
-func (m *model) create(name string, r service.CreateRequest, then func(error)) {
+func (m *model) create(name string, r payment.CreateRequest, then func(error)) {
 	floor := m.floor()
 	var opened service.Opened
 	var err error
 	m.start("create by "+name, func(svc *service.Service) { opened, err = svc.Create(context.Background(), r) }, func() {
 		m.Logf("create by %s: %s %v", name, opened.ID, err)
-		m.expect(err, service.CodeOrderConflict, service.CodeOrderAlreadyPaid, service.CodeOrderClosed, service.CodePaymentInProgress,
-			service.CodeIdempotencyInProgress, service.CodeAmountOutOfRange, service.CodeAttemptsExhausted)
+		m.expect(err, payment.CodeOrderConflict, payment.CodeOrderAlreadyPaid, payment.CodeOrderClosed, payment.CodePaymentInProgress,
+			payment.CodeIdempotencyInProgress, payment.CodeAmountOutOfRange, payment.CodeAttemptsExhausted)
 		if err == nil {
 			m.handOut(opened, floor)
 		}
@@ -73,7 +74,7 @@ func (m *model) create(name string, r service.CreateRequest, then func(error)) {
 
 // mint records the terms of a token that is signed by the service.
 func (m *model) mint(*rapid.T) {
-	r := service.CreateRequest{Order: "order-1", Terms: m.terms()}
+	r := payment.CreateRequest{Order: "order-1", Terms: m.terms()}
 	at := m.set(r.Terms, 0, always)
 	var err error
 	m.start(fmt.Sprintf("mint of %d", r.Terms.Amount), func(svc *service.Service) { r.Rev, err = svc.RecordTerms(context.Background(), r) }, func() {
@@ -99,7 +100,7 @@ func (m *model) changeAmount(*rapid.T) {
 		_, err = svc.ChangeAmount(context.Background(), id, stored.Version, terms.Amount)
 	}, func() {
 		m.Logf("change to %d: %v", terms.Amount, err)
-		m.expect(err, service.CodeVersionMismatch, service.CodeInvalidState, service.CodeIdempotencyInProgress, service.CodeAmountOutOfRange)
+		m.expect(err, payment.CodeVersionMismatch, payment.CodeInvalidState, payment.CodeIdempotencyInProgress, payment.CodeAmountOutOfRange)
 		m.prices[at].heard = err == nil && m.order().Winner == "" && m.order().Closed == "" // then it may have come too late
 	})
 }
@@ -109,7 +110,7 @@ func (m *model) cancel(*rapid.T) {
 	var err error
 	m.start("cancel of "+string(id), func(svc *service.Service) { _, err = svc.Cancel(context.Background(), id, "") }, func() {
 		m.Logf("cancel: %v", err)
-		m.expect(err, service.CodeInvalidState, service.CodeIdempotencyInProgress)
+		m.expect(err, payment.CodeInvalidState, payment.CodeIdempotencyInProgress)
 	})
 }
 
@@ -124,7 +125,7 @@ func (m *model) customerActs(*rapid.T) {
 	m.customerDoes(id, what)
 }
 
-func (m *model) anyHanded() service.PaymentID {
+func (m *model) anyHanded() payment.ID {
 	if len(m.handed) == 0 {
 		m.Skip("nothing was handed out yet")
 	}
@@ -172,7 +173,7 @@ func (m *model) work(*rapid.T) {
 	m.read(ids[0])
 }
 
-func (m *model) read(id service.PaymentID) {
+func (m *model) read(id payment.ID) {
 	var err error
 	m.start("read of "+string(id), func(svc *service.Service) { err = svc.Read(context.Background(), id) }, func() { m.expect(err) })
 }

@@ -19,7 +19,7 @@ func (m *model) handOut(opened service.Opened, floor int64) {
 	}
 	open := 0
 	for _, at := range m.truths() {
-		if slices.Contains(m.handed, at.ID) && at.Status != service.Canceled {
+		if slices.Contains(m.handed, at.ID) && at.Status != payment.Canceled {
 			open++
 		}
 		if at.ID == opened.ID && at.payable() {
@@ -117,7 +117,7 @@ func (m *model) judgeTold() {
 	}
 }
 
-func (m *model) wanted(o payment.Order, id service.PaymentID) bool {
+func (m *model) wanted(o payment.Order, id payment.ID) bool {
 	return o.Winner == "" && o.Closed == "" && o.Current() == id
 }
 
@@ -126,10 +126,10 @@ func (m *model) judge() {
 	o, paid := m.order(), []truth{}
 	for _, at := range m.truths() {
 		v := m.view(at.ID)
-		if v.Status != at.Status || v.Amount != at.Amount || (v.State == service.Paid) != (at.Status == service.Succeeded) {
+		if v.Status != at.Status || v.Amount != at.Amount || (v.State == payment.Paid) != (at.Status == payment.Succeeded) {
 			m.Fatalf("shown as %+v, and is %+v", v, at)
 		}
-		if at.Status == service.Succeeded {
+		if at.Status == payment.Succeeded {
 			paid = append(paid, at)
 		}
 		awaited := o.Attempts[v.Attempt-1].Payment == "" && !o.Attempts[v.Attempt-1].Refused
@@ -148,7 +148,7 @@ func (m *model) judge() {
 	m.judgeFeed(len(paid) == 1 && m.view(paid[0].ID).Fulfillable)
 }
 
-func (m *model) view(id service.PaymentID) service.View {
+func (m *model) view(id payment.ID) payment.View {
 	stored, err := m.store.LoadView(context.Background(), id)
 	if err != nil {
 		m.Fatal(id, err)
@@ -177,7 +177,7 @@ func (m *model) judgeFeed(fulfillable bool) {
 	if err != nil {
 		m.Fatal(err)
 	}
-	versions, told, since := map[service.PaymentID]int64{}, 0, time.Time{}
+	versions, told, since := map[payment.ID]int64{}, 0, time.Time{}
 	for _, e := range page.Events {
 		v := view(m.t, e.Data)
 		if v.Version <= versions[v.Payment] {
@@ -187,7 +187,7 @@ func (m *model) judgeFeed(fulfillable bool) {
 		if e.Type == "order.paid" {
 			told++
 		}
-		if v.Fulfillable && v.State != service.Paid {
+		if v.Fulfillable && v.State != payment.Paid {
 			m.Fatalf("fulfillable, and not paid: %+v", v)
 		}
 		if v.FulfillableAt != nil && !since.IsZero() && !v.FulfillableAt.Equal(since) {
@@ -208,9 +208,9 @@ func (m *model) judgeLast() {
 	if o.Proposed.Rev > o.Rev && o.Winner == "" && o.Closed == "" { // nobody knows whether Stripe has set it: it counts
 		o.Terms.Amount, o.Rev = o.Proposed.Amount, o.Proposed.Rev
 	}
-	r := service.CreateRequest{Order: "order-1", Terms: o.Terms, Reopen: true}
+	r := payment.CreateRequest{Order: "order-1", Terms: o.Terms, Reopen: true}
 	switch {
-	case o.Terms == service.Terms{}: // nothing binds it
+	case o.Terms == payment.Terms{}: // nothing binds it
 		r.Terms = m.terms()
 		r.Terms.Amount = 7000
 	case o.Terms.Amount < 50 && o.Closed == "" && o.Winner == "": // Stripe never takes that: a younger token has to
@@ -221,22 +221,22 @@ func (m *model) judgeLast() {
 	var opened service.Opened
 	var err error
 	for range 3 {
-		if opened, err = m.calm().Create(context.Background(), r); code(err) != service.CodeStripeUnavailable && code(err) != service.CodeStripeError {
+		if opened, err = m.calm().Create(context.Background(), r); code(err) != payment.CodeStripeUnavailable && code(err) != payment.CodeStripeError {
 			break
 		}
 		m.pass(2 * time.Minute) // until what was tried last can be forgotten
 	}
 	m.rest()
 	var payable []truth
-	want := service.Code("")
+	want := payment.Code("")
 	for _, at := range m.truths() {
 		switch {
 		case at.payable():
 			payable = append(payable, at)
-		case at.Status == service.Succeeded:
-			want = service.CodeOrderAlreadyPaid
-		case at.Status != service.Canceled:
-			want = service.CodePaymentInProgress
+		case at.Status == payment.Succeeded:
+			want = payment.CodeOrderAlreadyPaid
+		case at.Status != payment.Canceled:
+			want = payment.CodePaymentInProgress
 		}
 	}
 	if code(err) != want || (want == "" && err != nil) {

@@ -62,16 +62,16 @@ type model struct {
 	*stillWorld
 	processes []*process
 	then      map[*process]func() // judges what a process has come to
-	tokens    []service.CreateRequest
+	tokens    []payment.CreateRequest
 	prices    []price
-	handed    []service.PaymentID
+	handed    []payment.ID
 	flying    [][]byte // events on their way
 	died      bool     // somebody, or lost an answer
 }
 
 // price is one that a backend has set. Its age lies between two bounds; once it is heard, no older price may be shown.
 type price struct {
-	terms  service.Terms
+	terms  payment.Terms
 	lo, hi int64 // Unix milliseconds
 	heard  bool
 }
@@ -79,7 +79,7 @@ type price struct {
 const always = int64(1) << 60
 
 // set notes a price that is about to be said.
-func (m *model) set(terms service.Terms, lo, hi int64) (at int) {
+func (m *model) set(terms payment.Terms, lo, hi int64) (at int) {
 	m.prices = append(m.prices, price{terms: terms, lo: lo, hi: hi})
 	return len(m.prices) - 1
 }
@@ -186,10 +186,10 @@ func (m *model) order() payment.Order {
 }
 
 // expect is satisfied with no error, one that asks to try again, or one of these.
-func (m *model) expect(err error, codes ...service.Code) {
-	var e *service.Error
-	again := []service.Code{
-		service.CodeStoreUnavailable, service.CodeStripeTimeout, service.CodeStripeUnavailable, service.CodeStripeRateLimited, service.CodeStripeError,
+func (m *model) expect(err error, codes ...payment.Code) {
+	var e *payment.Error
+	again := []payment.Code{
+		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable, payment.CodeStripeRateLimited, payment.CodeStripeError,
 	}
 	switch {
 	case err == nil, errors.Is(err, errDead):

@@ -8,21 +8,21 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
 )
 
 // truth is what Stripe knows of a payment.
 type truth struct {
-	ID       service.PaymentID
-	Status   service.Status
+	ID       payment.ID
+	Status   payment.Status
 	Amount   int64
-	Customer service.CustomerID
+	Customer payment.CustomerID
 }
 
 func (t truth) payable() bool {
-	return t.Status == service.RequiresPaymentMethod || t.Status == service.RequiresConfirmation || t.Status == service.RequiresAction
+	return t.Status == payment.RequiresPaymentMethod || t.Status == payment.RequiresConfirmation || t.Status == payment.RequiresAction
 }
 
 // noRepeats keeps the SDK from trying again by itself, which takes it a second; the model tries again.
@@ -42,7 +42,7 @@ type stillWorld struct {
 	*world
 	millis    atomic.Int64 // the time; the simulator looks at it from goroutines of its own
 	seen      int          // events of Stripe that are in flight, delivered or dropped
-	customers []service.CustomerID
+	customers []payment.CustomerID
 }
 
 func newStillWorld(t *testing.T) *stillWorld {
@@ -69,7 +69,7 @@ func (w *stillWorld) begin() {
 	if err := w.store.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.customers = []service.CustomerID{"", w.customer(), w.customer()}
+	w.customers = []payment.CustomerID{"", w.customer(), w.customer()}
 }
 
 func (w *stillWorld) pass(d time.Duration) {
@@ -93,13 +93,13 @@ func (w *stillWorld) truths() []truth {
 	for _, intent := range slices.Backward(w.list("/v1/payment_intents?limit=100")) {
 		text := func(name string) string { value, _ := intent[name].(string); return value }
 		amount, _ := intent["amount"].(float64)
-		all = append(all, truth{service.PaymentID(text("id")), service.Status(text("status")), int64(amount), service.CustomerID(text("customer"))})
+		all = append(all, truth{payment.ID(text("id")), payment.Status(text("status")), int64(amount), payment.CustomerID(text("customer"))})
 	}
 	return all
 }
 
 // customerDoes is what a customer does with the secret of a payment; Stripe may refuse it.
-func (w *stillWorld) customerDoes(id service.PaymentID, what string) {
+func (w *stillWorld) customerDoes(id payment.ID, what string) {
 	path := "/v1/payment_intents/" + string(id)
 	switch what {
 	case "agrees", "fails to agree":

@@ -109,12 +109,12 @@ func stand[T any](p *process, name string, lost error, call func() (T, error)) (
 }
 
 var (
-	errNoStore  = &service.Error{Code: service.CodeStoreUnavailable, Detail: "lost"}
-	errNoStripe = &service.Error{Code: service.CodeStripeTimeout, Detail: "lost"}
+	errNoStore  = &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "lost"}
+	errNoStripe = &payment.Error{Code: payment.CodeStripeTimeout, Detail: "lost"}
 )
 
 // WatchOrder gives no hints but those of settle.
-func (p *process) WatchOrder(service.OrderID) (<-chan struct{}, func()) { return p.look, func() {} }
+func (p *process) WatchOrder(payment.OrderID) (<-chan struct{}, func()) { return p.look, func() {} }
 
 func (p *process) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
@@ -145,20 +145,20 @@ func (p *process) FindOrder(ctx context.Context, id payment.ID) (order payment.O
 	return order, found, err
 }
 
-func (p *process) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
-	return stand(p, "OpenPayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.OpenPayment(ctx, key, form) })
+func (p *process) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
+	return stand(p, "OpenPayment", errNoStripe, func() (payment.Answer, error) { return p.Stripe.OpenPayment(ctx, key, form) })
 }
 
-func (p *process) RetrievePayment(ctx context.Context, id service.PaymentID) (service.Answer, error) {
-	return stand(p, "RetrievePayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) })
+func (p *process) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
+	return stand(p, "RetrievePayment", errNoStripe, func() (payment.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) })
 }
 
-func (p *process) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
-	return stand(p, "UpdateAmount", errNoStripe, func() (service.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount, rev) })
+func (p *process) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
+	return stand(p, "UpdateAmount", errNoStripe, func() (payment.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount, rev) })
 }
 
-func (p *process) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {
-	return stand(p, "CancelPayment", errNoStripe, func() (service.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) })
+func (p *process) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
+	return stand(p, "CancelPayment", errNoStripe, func() (payment.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) })
 }
 
 func (p *process) FindPayments(
@@ -178,6 +178,6 @@ func (p *process) FindCreationKey(ctx context.Context, id payment.ID, created in
 	return key, known, err
 }
 
-func (p *process) OpenSession(_ context.Context, customer service.CustomerID, _ service.SessionFeatures) (service.Session, error) {
-	return service.Session{ClientSecret: service.Secret("for " + customer)}, nil
+func (p *process) OpenSession(_ context.Context, customer payment.CustomerID, _ payment.SessionFeatures) (payment.Session, error) {
+	return payment.Session{ClientSecret: payment.Secret("for " + customer)}, nil
 }

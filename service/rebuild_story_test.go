@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
@@ -49,7 +50,7 @@ func (s *shop) rebuilder(g service.Stripe) (*store.Store, *service.Service) {
 }
 
 // dump is everything that a backend can see of the orders, but for what a rebuild cannot know: when each change was seen.
-func (s *shop) dump(orders ...service.OrderID) map[string]any {
+func (s *shop) dump(orders ...payment.OrderID) map[string]any {
 	s.t.Helper()
 	all := map[string]any{}
 	seen := func(text []byte) any {
@@ -101,41 +102,41 @@ func (s *shop) settled() {
 }
 
 // fates are what may have become of an order when Redis is lost. Each opens its order, and leaves it as it is.
-var fates = map[service.OrderID]func(s *shop, r service.CreateRequest){
-	"pending": func(s *shop, r service.CreateRequest) { s.creates(r) },
-	"failed": func(s *shop, r service.CreateRequest) {
+var fates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
+	"pending": func(s *shop, r payment.CreateRequest) { s.creates(r) },
+	"failed": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
-		s.becomes(opened.ID, service.RequiresPaymentMethod)
+		s.becomes(opened.ID, payment.RequiresPaymentMethod)
 	},
-	"action": func(s *shop, r service.CreateRequest) {
+	"action": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
-		s.becomes(opened.ID, service.RequiresAction)
+		s.becomes(opened.ID, payment.RequiresAction)
 	},
-	"authorized": func(s *shop, r service.CreateRequest) {
+	"authorized": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
-		s.becomes(opened.ID, service.RequiresCapture)
+		s.becomes(opened.ID, payment.RequiresCapture)
 		s.reads(opened.ID) // only then it is known until when it may be captured
 	},
-	"paid": func(s *shop, r service.CreateRequest) {
+	"paid": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
-		s.becomes(opened.ID, service.Succeeded)
+		s.becomes(opened.ID, payment.Succeeded)
 	},
-	"partly-refunded": func(s *shop, r service.CreateRequest) { s.returns(r, 1000) },
-	"refunded":        func(s *shop, r service.CreateRequest) { s.returns(r, 0) },
-	"disputed": func(s *shop, r service.CreateRequest) {
+	"partly-refunded": func(s *shop, r payment.CreateRequest) { s.returns(r, 1000) },
+	"refunded":        func(s *shop, r payment.CreateRequest) { s.returns(r, 0) },
+	"disputed": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
-		s.becomes(opened.ID, service.Succeeded)
+		s.becomes(opened.ID, payment.Succeeded)
 		if _, err := s.sim.OpenDispute(string(opened.ID), "fraudulent", false); err != nil {
 			s.t.Fatal(err)
 		}
 	},
-	"closed": func(s *shop, r service.CreateRequest) {
+	"closed": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
 		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, "requested_by_customer"); err != nil {
 			s.t.Fatal(err)
 		}
 	},
-	"closed-after-stripe": func(s *shop, r service.CreateRequest) {
+	"closed-after-stripe": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
 		s.stripeCancels(opened.ID)
 		s.reads(opened.ID)
@@ -143,13 +144,13 @@ var fates = map[service.OrderID]func(s *shop, r service.CreateRequest){
 			s.t.Fatal(err)
 		}
 	},
-	"exhausted": func(s *shop, r service.CreateRequest) {
+	"exhausted": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
 		for range s.svc.MaxFailures + 1 {
 			s.confirm(opened.ID, "pm_card_visa_chargeDeclined")
 		}
 	},
-	"reopened": func(s *shop, r service.CreateRequest) {
+	"reopened": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
 		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
 			s.t.Fatal(err)
@@ -158,34 +159,34 @@ var fates = map[service.OrderID]func(s *shop, r service.CreateRequest){
 		r.Reopen = true
 		s.creates(r)
 	},
-	"third-attempt": func(s *shop, r service.CreateRequest) {
+	"third-attempt": func(s *shop, r payment.CreateRequest) {
 		for range 2 {
 			opened, _ := s.creates(r)
 			s.stripeCancels(opened.ID)
 			s.reads(opened.ID)
 		}
 		opened, _ := s.creates(r)
-		s.becomes(opened.ID, service.Succeeded)
+		s.becomes(opened.ID, payment.Succeeded)
 	},
 }
 
 // returns pays an order and gives an amount back, 0 all of it.
-func (s *shop) returns(r service.CreateRequest, amount int64) {
+func (s *shop) returns(r payment.CreateRequest, amount int64) {
 	s.t.Helper()
 	opened, _ := s.creates(r)
-	s.becomes(opened.ID, service.Succeeded)
+	s.becomes(opened.ID, payment.Succeeded)
 	if _, err := s.sim.Refund(string(opened.ID), amount); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 // hasWon looks at two payments of an order that have both succeeded.
-func (s *shop) hasWon(winner, duplicate service.PaymentID) {
+func (s *shop) hasWon(winner, duplicate payment.ID) {
 	s.t.Helper()
-	if v := s.shows(winner, service.Paid, 4200); !v.Fulfillable || v.Superseded || view(s.t, s.order().Payment).Payment != winner {
+	if v := s.shows(winner, payment.Paid, 4200); !v.Fulfillable || v.Superseded || view(s.t, s.order().Payment).Payment != winner {
 		s.t.Fatalf("%+v", v)
 	}
-	if v := s.shows(duplicate, service.Paid, 4200); v.HoldReason == nil || *v.HoldReason != service.HoldDuplicate || v.FulfillableAt != nil {
+	if v := s.shows(duplicate, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldDuplicate || v.FulfillableAt != nil {
 		s.t.Fatalf("%+v", v)
 	}
 }
@@ -217,7 +218,7 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	if !maps.Equal(told, s.told()) {
 		t.Fatalf("told twice: %v, then %v", told, s.told())
 	}
-	page, err := s.svc.Events(t.Context(), "", 500, service.Patience{})
+	page, err := s.svc.Events(t.Context(), "", 500, service.WaitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,21 +233,21 @@ func TestRebuildStories(t *testing.T) {
 	for name, story := range map[string]func(*shop){
 		"a second success stays one": func(s *shop) {
 			late, current := twoPayable(s)
-			s.becomes(current, service.Succeeded)
+			s.becomes(current, payment.Succeeded)
 			s.reads(current)
 			s.pass(time.Minute)
-			s.becomes(late, service.Succeeded)
+			s.becomes(late, payment.Succeeded)
 			s.reads(late)
 			s.loses()
 			s.hasWon(current, late)
-			s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 		},
 		"a paid order is not sold again": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
 			s.loses()
-			s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 		},
 		"an open order goes on with the same payment": func(s *shop) {
 			opened, v := s.creates(s.key(4200))
@@ -255,9 +256,9 @@ func TestRebuildStories(t *testing.T) {
 			if again.ID != opened.ID || now.Version <= v.Version {
 				s.t.Fatalf("%+v after %+v", now, v)
 			}
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
-			s.shows(opened.ID, service.Paid, 4200)
+			s.shows(opened.ID, payment.Paid, 4200)
 		},
 		"a closed order stays closed, and may be reopened": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
@@ -266,7 +267,7 @@ func TestRebuildStories(t *testing.T) {
 			}
 			s.attend() // the worker tells Stripe
 			s.loses()
-			s.refuses(s.token(9, 4200), service.CodeOrderClosed)
+			s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 			r := s.key(4200)
 			r.Reopen = true
 			if _, v := s.creates(r); v.Attempt != 2 {
@@ -275,7 +276,7 @@ func TestRebuildStories(t *testing.T) {
 		},
 		"until its end nobody sells, and one that died is begun again": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
 			other, _ := s.creates(order("order-2", s.customer, 100))
 			s.redis.FlushAll()
@@ -284,7 +285,7 @@ func TestRebuildStories(t *testing.T) {
 				if _, err := s.svc.Create(s.t.Context(), s.key(4200)); err == nil {
 					s.t.Fatal("it was sold again")
 				}
-				s.refuses(order("order-3", s.customer, 1), service.CodeStoreUnavailable)
+				s.refuses(order("order-3", s.customer, 1), payment.CodeStoreUnavailable)
 				if _, err := s.store.Check(s.t.Context(), store.Identity{Service: "kasse"}); err == nil {
 					s.t.Fatal("it is taken for whole")
 				}
@@ -299,16 +300,16 @@ func TestRebuildStories(t *testing.T) {
 				refused()
 			}
 			s.rebuilds()
-			s.shows(opened.ID, service.Paid, 4200)
-			s.shows(other.ID, service.Pending, 100)
-			s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+			s.shows(opened.ID, payment.Paid, 4200)
+			s.shows(other.ID, payment.Pending, 100)
+			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 			if told := s.told(); told["order.paid"] != 1 {
 				s.t.Fatalf("told %v", told)
 			}
 		},
 		"what is lost of a Redis that is otherwise whole": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
 			before := s.dump("order-1")
 			for _, key := range s.redis.Keys() {
@@ -321,9 +322,9 @@ func TestRebuildStories(t *testing.T) {
 		},
 		"the first success has won, also where its charge is younger": func(s *shop) {
 			late, current := twoPayable(s)
-			s.becomes(late, service.Processing)
+			s.becomes(late, payment.Processing)
 			s.pass(time.Second)
-			s.becomes(current, service.Succeeded)
+			s.becomes(current, payment.Succeeded)
 			s.reads(current)
 			s.pass(time.Minute) // the bank has answered by now
 			s.reads(late)

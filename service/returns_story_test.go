@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
@@ -46,7 +47,7 @@ func (s *shop) loseRedis() {
 func TestReturnsBeforeThePayment(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
-	s.becomes(made.ID, service.Succeeded)
+	s.becomes(made.ID, payment.Succeeded)
 	if _, err := s.sim.Refund(string(made.ID), 300); err != nil {
 		t.Fatal(err)
 	}
@@ -56,16 +57,16 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 	s.loseRedis()
 	s.hears("charge.refunded", service.Unchanged)
 	s.hears("refund.created", service.Unchanged)
-	if _, err := s.store.LoadView(t.Context(), made.ID); !errors.Is(err, service.ErrNotFound) {
+	if _, err := s.store.LoadView(t.Context(), made.ID); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatalf("restored by a refund, without a read: %v", err)
 	}
 	s.attend()
-	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
+	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
 	s.hears("charge.dispute.created", service.Applied)
 	s.attend()
-	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
+	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
 }
@@ -74,16 +75,16 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 func TestFirstSeenPaid(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
-	s.becomes(made.ID, service.Succeeded)
+	s.becomes(made.ID, payment.Succeeded)
 	if _, err := s.sim.Refund(string(made.ID), 0); err != nil {
 		t.Fatal(err)
 	}
 	s.loseRedis()
 	s.hears("charge.refunded", service.Unchanged)
 	s.hears("payment_intent.succeeded", service.Applied)
-	s.shows(made.ID, service.Paid, 1000)
+	s.shows(made.ID, payment.Paid, 1000)
 	s.attend()
-	s.shows(made.ID, service.Refunded, 1000)
+	s.shows(made.ID, payment.Refunded, 1000)
 }
 
 // TestReturnsBeforeTheOpening: what was said of money given back before there was a record is asked for once money is known
@@ -91,7 +92,7 @@ func TestFirstSeenPaid(t *testing.T) {
 func TestReturnsBeforeTheOpening(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
-	s.becomes(made.ID, service.Succeeded)
+	s.becomes(made.ID, payment.Succeeded)
 	if _, err := s.sim.Refund(string(made.ID), 300); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 	s.hears("payment_intent.created", service.Applied)
 	s.hears("payment_intent.succeeded", service.Applied)
 	s.attend()
-	if v := s.shows(made.ID, service.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
+	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
 }
@@ -115,8 +116,8 @@ func TestForeignReturns(t *testing.T) {
 	s := newShop(t)
 	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{"amount": {"1000"}, "currency": {"eur"}})
 	name, _ := said["id"].(string)
-	id := service.PaymentID(name)
-	s.becomes(id, service.Succeeded)
+	id := payment.ID(name)
+	s.becomes(id, payment.Succeeded)
 	if _, err := s.sim.Refund(string(id), 100); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestForeignReturns(t *testing.T) {
 	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
 		t.Fatalf("%v %v", ids, err)
 	}
-	if err := s.svc.Read(t.Context(), id); !errors.Is(err, service.ErrNotFound) {
+	if err := s.svc.Read(t.Context(), id); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatal(err)
 	}
 	if err := s.store.DropRead(t.Context(), id); err != nil {
@@ -152,10 +153,10 @@ func TestForeignReturns(t *testing.T) {
 func TestRefundOutlivesRedis(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
-	s.becomes(made.ID, service.Succeeded)
+	s.becomes(made.ID, payment.Succeeded)
 	s.reads(made.ID)
 	amount := int64(300)
-	ask := service.RefundRequest{Payment: made.ID, Caller: "shop", Key: "refund-1", Amount: &amount}
+	ask := payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "refund-1", Amount: &amount}
 	first, err := s.svc.Refund(t.Context(), ask)
 	if err != nil {
 		t.Fatal(err)
@@ -173,8 +174,8 @@ func TestRefundOutlivesRedis(t *testing.T) {
 	other := int64(200)
 	ask.Amount = &other
 	_, err = s.svc.Refund(t.Context(), ask)
-	s.is(err, service.CodeIdempotencyKeyReused)
-	if v := s.shows(made.ID, service.PartiallyRefunded, 1000); v.AmountRefunded != 300 {
+	s.is(err, payment.CodeIdempotencyKeyReused)
+	if v := s.shows(made.ID, payment.PartiallyRefunded, 1000); v.AmountRefunded != 300 {
 		t.Fatalf("%+v", v)
 	}
 }

@@ -15,23 +15,24 @@ import (
 	"text/template"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 const hidden = "hunter2-hunter2-hunter2"
 
 // holder has a secret in every place where a struct may have one.
 type holder struct {
-	Secret  service.Secret
-	Pointer *service.Secret
-	List    []service.Secret
-	Named   map[string]service.Secret
+	Secret  payment.Secret
+	Pointer *payment.Secret
+	List    []payment.Secret
+	Named   map[string]payment.Secret
 	Any     any
 	Caller  service.Caller
 }
 
 func newHolder() holder {
-	secret := service.Secret(hidden)
-	return holder{secret, &secret, []service.Secret{secret}, map[string]service.Secret{"a": secret}, secret, service.Caller{Secret: secret}}
+	secret := payment.Secret(hidden)
+	return holder{secret, &secret, []payment.Secret{secret}, map[string]payment.Secret{"a": secret}, secret, service.Caller{Secret: secret}}
 }
 
 // TestSecretShowsNothing prints it in every way there is.

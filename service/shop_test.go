@@ -26,7 +26,7 @@ type shop struct {
 	*world
 	svc      *service.Service
 	meddler  *meddler
-	customer service.CustomerID
+	customer payment.CustomerID
 	passed   time.Duration
 }
 
@@ -38,21 +38,21 @@ type meddler struct {
 	loses, findsNothing bool // a payment that was made
 }
 
-func (m *meddler) OpenPayment(ctx context.Context, key, form string) (service.Answer, error) {
+func (m *meddler) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
 	do(&m.beforeOpen)
 	answer, err := m.Stripe.OpenPayment(ctx, key, form)
 	if m.loses {
-		return service.Answer{}, errDead
+		return payment.Answer{}, errDead
 	}
 	return answer, err
 }
 
-func (m *meddler) CancelPayment(ctx context.Context, id service.PaymentID, reason string) (service.Answer, error) {
+func (m *meddler) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
 	do(&m.beforeCancel)
 	return m.Stripe.CancelPayment(ctx, id, reason)
 }
 
-func (m *meddler) UpdateAmount(ctx context.Context, id service.PaymentID, amount, rev int64) (service.Answer, error) {
+func (m *meddler) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
 	do(&m.beforeUpdate)
 	defer do(&m.afterUpdate)
 	return m.Stripe.UpdateAmount(ctx, id, amount, rev)
@@ -85,16 +85,16 @@ func newShop(t *testing.T) *shop {
 }
 
 // token is a create by a token of that age, in milliseconds.
-func (s *shop) token(rev, amount int64) service.CreateRequest {
+func (s *shop) token(rev, amount int64) payment.CreateRequest {
 	r := s.key(amount)
 	r.Rev = rev
 	return r
 }
 
 // key is a create by a service key.
-func (s *shop) key(amount int64) service.CreateRequest { return order("order-1", s.customer, amount) }
+func (s *shop) key(amount int64) payment.CreateRequest { return order("order-1", s.customer, amount) }
 
-func (s *shop) creates(r service.CreateRequest) (service.Opened, service.View) {
+func (s *shop) creates(r payment.CreateRequest) (service.Opened, payment.View) {
 	s.t.Helper()
 	opened, err := s.svc.Create(s.t.Context(), r)
 	if err != nil {
@@ -104,15 +104,15 @@ func (s *shop) creates(r service.CreateRequest) (service.Opened, service.View) {
 }
 
 // refuses creates, and gets an error of this code.
-func (s *shop) refuses(r service.CreateRequest, want service.Code) *service.Error {
+func (s *shop) refuses(r payment.CreateRequest, want payment.Code) *payment.Error {
 	s.t.Helper()
 	_, err := s.svc.Create(s.t.Context(), r)
 	return s.is(err, want)
 }
 
-func (s *shop) is(err error, want service.Code) *service.Error {
+func (s *shop) is(err error, want payment.Code) *payment.Error {
 	s.t.Helper()
-	var e *service.Error
+	var e *payment.Error
 	if !errors.As(err, &e) || e.Code != want {
 		s.t.Fatalf("%v, want %s", err, want)
 	}
@@ -120,7 +120,7 @@ func (s *shop) is(err error, want service.Code) *service.Error {
 }
 
 // shows compares a payment's view.
-func (s *shop) shows(id service.PaymentID, state service.State, amount int64) service.View {
+func (s *shop) shows(id payment.ID, state payment.State, amount int64) payment.View {
 	s.t.Helper()
 	stored, err := s.svc.Status(s.t.Context(), service.Caller{Key: "test"}, id)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *shop) shows(id service.PaymentID, state service.State, amount int64) se
 }
 
 // atStripe compares Stripe's own side of a payment.
-func (s *shop) atStripe(id service.PaymentID, status service.Status, amount float64) {
+func (s *shop) atStripe(id payment.ID, status payment.Status, amount float64) {
 	s.t.Helper()
 	said := s.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
 	if said["status"] != string(status) || said["amount"] != amount {
@@ -142,13 +142,13 @@ func (s *shop) atStripe(id service.PaymentID, status service.Status, amount floa
 	}
 }
 
-func (s *shop) stripeCancels(id service.PaymentID) {
+func (s *shop) stripeCancels(id payment.ID) {
 	s.t.Helper()
 	s.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/cancel", url.Values{})
 }
 
 // becomes brings a payment to a status, by what its customer or the bank does.
-func (s *shop) becomes(id service.PaymentID, status service.Status) {
+func (s *shop) becomes(id payment.ID, status payment.Status) {
 	s.t.Helper()
 	if err := s.sim.SetStatus(string(id), string(status)); err != nil {
 		s.t.Fatal(err)
@@ -208,7 +208,7 @@ func (s *shop) attend() {
 }
 
 // reads asks Stripe for one payment.
-func (s *shop) reads(id service.PaymentID) {
+func (s *shop) reads(id payment.ID) {
 	s.t.Helper()
 	if err := s.svc.Read(s.t.Context(), id); err != nil {
 		s.t.Fatal(err)
@@ -228,7 +228,7 @@ func (s *shop) order() service.OrderView {
 // told is what backends have heard, by type.
 func (s *shop) told() map[string]int {
 	s.t.Helper()
-	page, err := s.svc.Events(s.t.Context(), "", 500, service.Patience{})
+	page, err := s.svc.Events(s.t.Context(), "", 500, service.WaitOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
 	"kasse/service/payment"
 )
 
@@ -24,13 +23,13 @@ func TestSweepStories(t *testing.T) {
 	for name, story := range map[string]func(*shop){
 		"a payment of which no event was made": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			if s.sweeps() != 0 {
 				s.t.Fatal("it is not due yet")
 			}
 			s.pass(16 * time.Minute)
 			s.sweeps()
-			s.shows(opened.ID, service.Paid, 4200)
+			s.shows(opened.ID, payment.Paid, 4200)
 			s.pass(48 * time.Hour)
 			if s.sweeps() != 0 {
 				s.t.Fatal("a final payment is read again")
@@ -49,29 +48,29 @@ func TestSweepStories(t *testing.T) {
 		},
 		"an authentication within minutes": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.RequiresAction)
+			s.becomes(opened.ID, payment.RequiresAction)
 			s.reads(opened.ID)
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.pass(2*time.Minute + time.Second)
 			s.sweeps()
-			s.shows(opened.ID, service.Paid, 4200)
+			s.shows(opened.ID, payment.Paid, 4200)
 		},
 		"nobody pays: abandoned, and the order stays open": func(s *shop) {
 			s.svc.AbandonAfter = 168 * time.Hour
 			opened, _ := s.creates(s.key(4200))
 			for range 7 {
-				s.shows(opened.ID, service.Pending, 4200)
+				s.shows(opened.ID, payment.Pending, 4200)
 				s.pass(24*time.Hour + time.Second)
 				s.sweeps()
 			}
-			s.shows(opened.ID, service.CanceledState, 4200)
+			s.shows(opened.ID, payment.CanceledState, 4200)
 			if said := s.ask("GET", "/v1/payment_intents/"+string(opened.ID), nil); said["cancellation_reason"] != "abandoned" {
 				s.t.Fatalf("cancelled for %v", said["cancellation_reason"])
 			}
 			if s.order().Closed {
 				s.t.Fatal("the order is closed")
 			}
-			if _, next := s.creates(s.key(4200)); next.Attempt != 2 || next.State != service.Pending {
+			if _, next := s.creates(s.key(4200)); next.Attempt != 2 || next.State != payment.Pending {
 				s.t.Fatalf("the next create: %+v", next)
 			}
 		},
@@ -81,26 +80,26 @@ func TestSweepStories(t *testing.T) {
 				s.pass(24*time.Hour + time.Second)
 				s.sweeps()
 			}
-			s.shows(opened.ID, service.Pending, 4200)
+			s.shows(opened.ID, payment.Pending, 4200)
 		},
 		"paid just before it is abandoned": func(s *shop) {
 			s.svc.AbandonAfter = time.Hour
 			opened, _ := s.creates(s.key(4200))
 			s.pass(time.Hour + time.Second)
-			s.meddler.beforeCancel = func() { s.becomes(opened.ID, service.Succeeded) }
+			s.meddler.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
 			s.sweeps()
-			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable {
+			if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
 				s.t.Fatalf("%+v", v)
 			}
 		},
 		"what was authorised waits for its capture, however long that takes": func(s *shop) {
 			s.svc.AbandonAfter = time.Hour
 			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, service.RequiresCapture)
+			s.becomes(opened.ID, payment.RequiresCapture)
 			s.reads(opened.ID)
 			s.pass(2 * time.Hour)
 			s.sweeps()
-			s.atStripe(opened.ID, service.RequiresCapture, 4200)
+			s.atStripe(opened.ID, payment.RequiresCapture, 4200)
 		},
 		"an order was closed, and its payment never told": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
@@ -117,8 +116,8 @@ func TestSweepStories(t *testing.T) {
 			s.pass(16 * time.Minute)
 			s.sweeps()
 			s.attend()
-			s.shows(opened.ID, service.CanceledState, 4200)
-			s.atStripe(opened.ID, service.Canceled, 4200)
+			s.shows(opened.ID, payment.CanceledState, 4200)
+			s.atStripe(opened.ID, payment.Canceled, 4200)
 		},
 		"an order whose payments were all cancelled is forgotten some day, after them": func(s *shop) {
 			first, _ := s.creates(s.key(4200))
@@ -132,7 +131,7 @@ func TestSweepStories(t *testing.T) {
 			if s.expiry("order:order-1") != 0 {
 				s.t.Fatal("an open order is forgotten")
 			}
-			s.becomes(second.ID, service.Succeeded)
+			s.becomes(second.ID, payment.Succeeded)
 			s.reads(second.ID)
 			s.redis.FastForward(24 * time.Hour)
 			s.reads(second.ID) // a late event writes the order again

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // TestTermsStories: the terms with the highest rev count, whoever asks, and the payment is brought to them.
@@ -18,17 +18,17 @@ func TestTermsStories(t *testing.T) {
 			if v.Amount != 10_000 || v.Attempt != 1 || len(s.payable()) != 1 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 10_000)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 10_000)
 		},
 		"an older one, and one of the same age, pay today's": func(s *shop) {
 			opened, _ := s.creates(s.token(5, 4200))
-			for _, r := range []service.CreateRequest{s.token(4, 100), s.token(5, 100)} {
+			for _, r := range []payment.CreateRequest{s.token(4, 100), s.token(5, 100)} {
 				again, v := s.creates(r)
 				if again.ID != opened.ID || v.Amount != 4200 {
 					s.t.Fatalf("%+v", v)
 				}
 			}
-			s.atStripe(opened.ID, service.RequiresPaymentMethod, 4200)
+			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 		},
 		"minting sets the price, before anybody presents the token": func(s *shop) {
 			opened, _ := s.creates(s.token(1, 4200))
@@ -50,15 +50,15 @@ func TestTermsStories(t *testing.T) {
 			if _, v := s.creates(s.token(before, 100)); v.Amount != 4200 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.refuses(s.key(100), service.CodeOrderConflict)
+			s.refuses(s.key(100), payment.CodeOrderConflict)
 		},
 		"a token of another customer": func(s *shop) {
 			s.creates(s.token(5, 4200))
 			older, other := s.token(4, 4200), s.world.customer()
 			older.Terms.Customer = other
-			s.refuses(older, service.CodeOrderConflict)
+			s.refuses(older, payment.CodeOrderConflict)
 			older.Terms.Customer = ""
-			s.refuses(older, service.CodeOrderConflict)
+			s.refuses(older, payment.CodeOrderConflict)
 		},
 		"a younger token may bring another customer: the next attempt": func(s *shop) {
 			first, _ := s.creates(s.token(5, 4200))
@@ -68,19 +68,19 @@ func TestTermsStories(t *testing.T) {
 			if second.ID == first.ID || v.Customer == nil || *v.Customer != younger.Terms.Customer {
 				s.t.Fatalf("%+v", v)
 			}
-			s.refuses(s.token(5, 4200), service.CodeOrderConflict)
+			s.refuses(s.token(5, 4200), payment.CodeOrderConflict)
 		},
 		"presented while a payment is on its way, they count all the same": func(s *shop) {
 			s.deliverTo(s.svc)
 			opened, _ := s.creates(s.token(1, 4200))
-			s.becomes(opened.ID, service.Processing)
+			s.becomes(opened.ID, payment.Processing)
 			s.drained()
-			s.refuses(s.token(2, 5000), service.CodePaymentInProgress)
+			s.refuses(s.token(2, 5000), payment.CodePaymentInProgress)
 			if err := s.sim.Settle(string(opened.ID), true); err != nil {
 				s.t.Fatal(err)
 			}
 			s.drained()
-			if v := s.shows(opened.ID, service.Paid, 4200); v.Fulfillable || *v.HoldReason != service.HoldAmount {
+			if v := s.shows(opened.ID, payment.Paid, 4200); v.Fulfillable || *v.HoldReason != payment.HoldAmount {
 				s.t.Fatalf("%+v", v)
 			}
 			if told := s.told(); told["order.held"] != 1 || told["order.paid"] != 0 {
@@ -89,15 +89,15 @@ func TestTermsStories(t *testing.T) {
 		},
 		"once won they are frozen": func(s *shop) {
 			opened, _ := s.creates(s.token(1, 4200))
-			s.becomes(opened.ID, service.Succeeded)
+			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
 			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(100)); err != nil {
 				s.t.Fatal(err)
 			}
-			if e := s.refuses(s.token(9, 100), service.CodeOrderAlreadyPaid); view(s.t, e.Payment).State != service.Paid {
+			if e := s.refuses(s.token(9, 100), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).State != payment.Paid {
 				s.t.Fatalf("%s", e.Payment)
 			}
-			if v := s.shows(opened.ID, service.Paid, 4200); !v.Fulfillable {
+			if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
 				s.t.Fatalf("%+v", v)
 			}
 		},
@@ -109,7 +109,7 @@ func TestTermsStories(t *testing.T) {
 			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(100)); err != nil {
 				s.t.Fatal(err)
 			}
-			s.refuses(s.token(9, 100), service.CodeOrderClosed)
+			s.refuses(s.token(9, 100), payment.CodeOrderClosed)
 			again := s.key(4200)
 			again.Reopen = true
 			if _, v := s.creates(again); v.Amount != 4200 || v.Attempt != 2 {
@@ -126,17 +126,17 @@ func TestTermsStories(t *testing.T) {
 
 // TestTermsCancelFirst: what an update cannot bring about takes the next attempt, which opens only after Stripe's word.
 func TestTermsCancelFirst(t *testing.T) {
-	dearer := func(s *shop) service.CreateRequest { return s.token(2, 5000) }
+	dearer := func(s *shop) payment.CreateRequest { return s.token(2, 5000) }
 	for name, story := range map[string]func(*shop){
 		"in another state than requires_payment_method": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, service.RequiresAction)
+			s.becomes(first.ID, payment.RequiresAction)
 			second, v := s.creates(dearer(s))
 			if second.ID == first.ID || v.Attempt != 2 || v.Amount != 5000 || s.sim.Count(setsAmount) != 0 {
 				s.t.Fatalf("%+v", v)
 			}
-			s.atStripe(first.ID, service.Canceled, 4200)
-			if v := s.shows(first.ID, service.CanceledState, 4200); !v.Superseded {
+			s.atStripe(first.ID, payment.Canceled, 4200)
+			if v := s.shows(first.ID, payment.CanceledState, 4200); !v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
 		},
@@ -151,12 +151,12 @@ func TestTermsCancelFirst(t *testing.T) {
 		},
 		"the customer is faster than the cancel": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, service.RequiresAction)
-			s.meddler.beforeCancel = func() { s.becomes(first.ID, service.Succeeded) }
-			if e := s.refuses(dearer(s), service.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
+			s.becomes(first.ID, payment.RequiresAction)
+			s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
+			if e := s.refuses(dearer(s), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
 				s.t.Fatalf("%s", e.Payment)
 			}
-			if v := s.shows(first.ID, service.Paid, 4200); *v.HoldReason != service.HoldAmount {
+			if v := s.shows(first.ID, payment.Paid, 4200); *v.HoldReason != payment.HoldAmount {
 				s.t.Fatalf("%+v", v)
 			}
 		},
@@ -164,16 +164,16 @@ func TestTermsCancelFirst(t *testing.T) {
 			first, _ := s.creates(s.token(1, 4200))
 			r := dearer(s)
 			r.Terms.Currency = "chf"
-			s.meddler.beforeCancel = func() { s.becomes(first.ID, service.Processing) }
-			if e := s.refuses(r, service.CodePaymentInProgress); view(s.t, e.Payment).State != service.InProgress {
+			s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
+			if e := s.refuses(r, payment.CodePaymentInProgress); view(s.t, e.Payment).State != payment.InProgress {
 				s.t.Fatalf("%s", e.Payment)
 			}
 		},
 		"no answer: the order keeps its attempt": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, service.RequiresAction)
+			s.becomes(first.ID, payment.RequiresAction)
 			s.noAnswer(cancelsPayment, false)
-			s.refuses(dearer(s), service.CodeStripeUnavailable)
+			s.refuses(dearer(s), payment.CodeStripeUnavailable)
 			if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
 				s.t.Fatal(payable)
 			}
@@ -184,21 +184,21 @@ func TestTermsCancelFirst(t *testing.T) {
 		},
 		"cancelled, and the answer lost: the next try sees it": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, service.RequiresAction)
+			s.becomes(first.ID, payment.RequiresAction)
 			s.noAnswer(cancelsPayment, true)
-			s.refuses(dearer(s), service.CodeStripeUnavailable)
+			s.refuses(dearer(s), payment.CodeStripeUnavailable)
 			if second, v := s.creates(dearer(s)); second.ID == first.ID || v.Attempt != 2 {
 				s.t.Fatalf("%+v", v)
 			}
 		},
 		"no answer in time: stripe_timeout": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, service.RequiresAction)
+			s.becomes(first.ID, payment.RequiresAction)
 			hasty := s.gateway()
 			hasty.Timeout = 200 * time.Millisecond
 			s.meddler.Stripe = hasty
 			s.noAnswerInTime(cancelsPayment)
-			s.refuses(dearer(s), service.CodeStripeTimeout)
+			s.refuses(dearer(s), payment.CodeStripeTimeout)
 			if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
 				s.t.Fatal(payable)
 			}

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // twoPayable brings about what must not happen, as a Stripe would that lists nothing of what it has made: an attempt is
 // given up, the next is handed out, and then the first turns up.
-func twoPayable(s *shop) (late, current service.PaymentID) {
+func twoPayable(s *shop) (late, current payment.ID) {
 	s.t.Helper()
 	s.meddler.loses = true
 	if _, err := s.svc.Create(s.t.Context(), s.key(4200)); !errors.Is(err, errDead) {
@@ -36,7 +37,7 @@ func TestWinnerStories(t *testing.T) {
 			s.confirm(opened.ID, "pm_card_visa")
 			s.drained()
 			s.reads(opened.ID)
-			v := s.shows(opened.ID, service.Paid, 4200)
+			v := s.shows(opened.ID, payment.Paid, 4200)
 			if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
@@ -48,8 +49,8 @@ func TestWinnerStories(t *testing.T) {
 			late, current := twoPayable(s)
 			s.reads(late)
 			s.attend()
-			s.atStripe(late, service.Canceled, 4200)
-			if v := s.shows(late, service.CanceledState, 4200); !v.Superseded {
+			s.atStripe(late, payment.Canceled, 4200)
+			if v := s.shows(late, payment.CanceledState, 4200); !v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
 			if again, _ := s.creates(s.key(4200)); again.ID != current {
@@ -61,34 +62,34 @@ func TestWinnerStories(t *testing.T) {
 		},
 		"a late success wins, and the open one is cancelled": func(s *shop) {
 			late, current := twoPayable(s)
-			s.becomes(late, service.Succeeded)
+			s.becomes(late, payment.Succeeded)
 			s.reads(late)
-			if v := s.shows(late, service.Paid, 4200); !v.Fulfillable || v.Superseded {
+			if v := s.shows(late, payment.Paid, 4200); !v.Fulfillable || v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
-			if v := s.shows(current, service.Pending, 4200); !v.Superseded {
+			if v := s.shows(current, payment.Pending, 4200); !v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
-			s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 			_, err := s.svc.RefreshSession(s.t.Context(), service.Caller{Key: "test"}, current, nil)
-			s.is(err, service.CodeInvalidState)
+			s.is(err, payment.CodeInvalidState)
 			s.attend()
-			s.atStripe(current, service.Canceled, 4200)
+			s.atStripe(current, payment.Canceled, 4200)
 			if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
 				s.t.Fatal(told)
 			}
 		},
 		"a second success is a duplicate": func(s *shop) {
 			late, current := twoPayable(s)
-			for _, id := range []service.PaymentID{late, current} {
-				s.becomes(id, service.Succeeded)
+			for _, id := range []payment.ID{late, current} {
+				s.becomes(id, payment.Succeeded)
 			}
 			s.reads(current)
 			s.reads(late)
-			if v := s.shows(current, service.Paid, 4200); !v.Fulfillable {
+			if v := s.shows(current, payment.Paid, 4200); !v.Fulfillable {
 				s.t.Fatalf("%+v", v)
 			}
-			if v := s.shows(late, service.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil || *v.HoldReason != service.HoldDuplicate {
+			if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil || *v.HoldReason != payment.HoldDuplicate {
 				s.t.Fatalf("%+v", v)
 			}
 			if told := s.told(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {
@@ -116,18 +117,18 @@ func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 				died = false
 				s := newShop(t)
 				late, current := twoPayable(s)
-				s.becomes(late, service.Succeeded)
+				s.becomes(late, payment.Succeeded)
 				m := &mortal{Store: s.store, Stripe: s.gateway(), left: step, after: after}
 				died = errors.Is(s.replica(m, m).Read(t.Context(), late), errDead)
 				if opened, err := s.svc.Create(t.Context(), s.key(4200)); err == nil && opened.ID != current {
 					t.Fatalf("handed out %s beside %s", opened.ID, current)
 				} else if err != nil {
-					s.is(err, service.CodeOrderAlreadyPaid)
+					s.is(err, payment.CodeOrderAlreadyPaid)
 				}
 				s.reads(late)
-				s.refuses(s.key(4200), service.CodeOrderAlreadyPaid)
+				s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 				s.attend()
-				s.atStripe(current, service.Canceled, 4200)
+				s.atStripe(current, payment.Canceled, 4200)
 				if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
 					t.Fatal(told)
 				}
@@ -153,9 +154,9 @@ func TestFailureStories(t *testing.T) {
 			if second.ID == first.ID || !s.order().Closed {
 				s.t.Fatalf("%+v", s.order())
 			}
-			s.refuses(chf, service.CodeAttemptsExhausted)
+			s.refuses(chf, payment.CodeAttemptsExhausted)
 			s.attend()
-			s.atStripe(second.ID, service.Canceled, 4200)
+			s.atStripe(second.ID, payment.Canceled, 4200)
 			reopened := s.key(4200)
 			reopened.Terms.Currency, reopened.Reopen = "chf", true
 			third, _ := s.creates(reopened)
@@ -179,9 +180,9 @@ func TestFailureStories(t *testing.T) {
 					s.t.Fatal(err)
 				}
 			}
-			s.refuses(chf, service.CodeAttemptsExhausted)
+			s.refuses(chf, payment.CodeAttemptsExhausted)
 			s.attend()
-			s.atStripe(second.ID, service.Canceled, 4200)
+			s.atStripe(second.ID, payment.Canceled, 4200)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe"
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
@@ -75,7 +76,7 @@ func (w *world) marks() {
 // gateway is a gateway of one replica.
 func (w *world) gateway() *stripe.Gateway {
 	return stripe.New(stripe.Options{
-		SecretKey: stripeKey, WebhookSecrets: []service.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
+		SecretKey: stripeKey, WebhookSecrets: []payment.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
 		Timeout: 5 * time.Second, Now: w.clock, Transport: w.transport,
 	})
 }
@@ -133,26 +134,26 @@ func (w *world) ask(method, path string, form url.Values) map[string]any {
 }
 
 // customer makes a customer at Stripe.
-func (w *world) customer() service.CustomerID {
+func (w *world) customer() payment.CustomerID {
 	w.t.Helper()
 	id, _ := w.ask(http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}})["id"].(string)
-	return service.CustomerID(id)
+	return payment.CustomerID(id)
 }
 
 // confirm pays, as the customer's page does.
-func (w *world) confirm(id service.PaymentID, method string) {
+func (w *world) confirm(id payment.ID, method string) {
 	w.t.Helper()
 	w.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/confirm", url.Values{"payment_method": {method}, "return_url": {"https://shop.example/"}})
 }
 
 // payable returns the PaymentIntents at Stripe that a customer could pay.
-func (w *world) payable() []service.PaymentID {
+func (w *world) payable() []payment.ID {
 	w.t.Helper()
-	var ids []service.PaymentID
+	var ids []payment.ID
 	for _, intent := range w.list("/v1/payment_intents?limit=100") {
 		if status := intent["status"]; status != "canceled" && status != "succeeded" {
 			id, _ := intent["id"].(string)
-			ids = append(ids, service.PaymentID(id))
+			ids = append(ids, payment.ID(id))
 		}
 	}
 	return ids
@@ -200,9 +201,9 @@ func signed(body []byte, at time.Time) string {
 }
 
 // view decodes a rendered view.
-func view(t *testing.T, text []byte) service.View {
+func view(t *testing.T, text []byte) payment.View {
 	t.Helper()
-	var v service.View
+	var v payment.View
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&v); err != nil {
@@ -212,9 +213,9 @@ func view(t *testing.T, text []byte) service.View {
 }
 
 // order is a create for so many cents.
-func order(id string, customer service.CustomerID, amount int64) service.CreateRequest {
-	return service.CreateRequest{
-		Order: service.OrderID(id),
-		Terms: service.Terms{Amount: amount, Currency: "eur", Customer: customer, CaptureMethod: service.CaptureAutomaticAsync},
+func order(id string, customer payment.CustomerID, amount int64) payment.CreateRequest {
+	return payment.CreateRequest{
+		Order: payment.OrderID(id),
+		Terms: payment.Terms{Amount: amount, Currency: "eur", Customer: customer, CaptureMethod: payment.CaptureAutomaticAsync},
 	}
 }

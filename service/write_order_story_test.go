@@ -17,10 +17,10 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)
 	first, _ := s.creates(s.token(1, 4200))
-	s.becomes(first.ID, service.RequiresAction)
+	s.becomes(first.ID, payment.RequiresAction)
 	s.drained()
 	s.meddler.beforeCancel = func() {
-		if v := s.shows(first.ID, service.ActionRequired, 4200); !v.Superseded {
+		if v := s.shows(first.ID, payment.ActionRequired, 4200); !v.Superseded {
 			t.Error("Stripe is asked to cancel a payment that is not marked superseded")
 		}
 		s.stripeCancels(first.ID)
@@ -47,7 +47,7 @@ func (pointerless) SavePointer(context.Context, payment.ID, payment.OrderID, tim
 func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
 	s := newShop(t)
 	opened, err := s.replica(pointerless{s.store}, s.gateway()).Create(t.Context(), s.key(4200))
-	if s.is(err, service.CodeStoreUnavailable); opened.ClientSecret != "" || opened.ID != "" {
+	if s.is(err, payment.CodeStoreUnavailable); opened.ClientSecret != "" || opened.ID != "" {
 		t.Errorf("%s was handed out without a pointer", opened.ID)
 	}
 	again, v := s.creates(s.key(4200))
@@ -70,18 +70,18 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 		"metadata[kasse_order_id]": {"order-1"}, "metadata[kasse_attempt]": {"1"},
 	})
 	name, _ := said["id"].(string)
-	copied := service.PaymentID(name)
+	copied := payment.ID(name)
 	s.confirm(copied, "pm_card_visa")
 	s.drained()
 	s.attend()
 	if whole := s.order(); view(t, whole.Payment).Payment != opened.ID || len(whole.Superseded) != 0 {
 		t.Errorf("the order stands for %s, superseded %s", whole.Payment, whole.Superseded)
 	}
-	if v := s.shows(copied, service.Paid, 4200); v.Fulfillable {
+	if v := s.shows(copied, payment.Paid, 4200); v.Fulfillable {
 		t.Errorf("a copy pays the order: %+v", v)
 	}
 	if told := s.told(); told["order.paid"] != 0 {
 		t.Errorf("announced %v", told)
 	}
-	s.atStripe(opened.ID, service.RequiresPaymentMethod, 4200)
+	s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 }

@@ -4,7 +4,10 @@
 package kasse
 
 import (
+	"encoding/json"
 	"time"
+
+	"github.com/oapi-codegen/runtime"
 )
 
 // Defines values for CancelReason.
@@ -683,11 +686,25 @@ type Order struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
-	// Payment The payment that won the order, or the current one; null while none was made yet.
-	Payment *View `json:"payment"`
+	// Payment The payment that won the order, or the current one; null while none was made yet, and for an
+	// order token that is for another customer. A token that only reads and names no customer gets a
+	// `PublicView`.
+	Payment *Order_Payment `json:"payment"`
 
-	// Superseded Its other payments, oldest first.
-	Superseded []View `json:"superseded"`
+	// Superseded Its other payments, oldest first. An order token gets those of its own customer.
+	Superseded []Order_Superseded_Item `json:"superseded"`
+}
+
+// Order_Payment The payment that won the order, or the current one; null while none was made yet, and for an
+// order token that is for another customer. A token that only reads and names no customer gets a
+// `PublicView`.
+type Order_Payment struct {
+	union json.RawMessage
+}
+
+// Order_Superseded_Item defines model for Order.superseded.Item.
+type Order_Superseded_Item struct {
+	union json.RawMessage
 }
 
 // OrderID The shop's own name for an order.
@@ -703,6 +720,19 @@ type OrderToken struct {
 
 	// Token A JWT. It is signed, not encrypted; its holder can read it.
 	Token string `json:"token"`
+}
+
+// OrderTokenCreate The terms that a token says; without them, a token that only reads.
+type OrderTokenCreate struct {
+	union json.RawMessage
+}
+
+// OrderTokenCreate1 defines model for OrderTokenCreate.1.
+type OrderTokenCreate1 struct {
+	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
+
+	// OrderID The shop's own name for an order.
+	OrderID OrderID `json:"order_id"`
 }
 
 // PaymentCancel defines model for PaymentCancel.
@@ -767,7 +797,7 @@ type PaymentCreate struct {
 }
 
 // PaymentCreateByToken The members of a create. The holder of an order token sends none of them, or some that are equal
-// to the token's claims.
+// to the token's claims; `customer_session` may be narrower.
 type PaymentCreateByToken struct {
 	Amount *Amount `json:"amount,omitempty"`
 
@@ -1291,4 +1321,190 @@ type View struct {
 	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
 	// nothing.
 	Version Version `json:"version"`
+}
+
+// AsView returns the union data inside the Order_Payment as a View
+func (t Order_Payment) AsView() (View, error) {
+	var body View
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromView overwrites any union data inside the Order_Payment as the provided View
+func (t *Order_Payment) FromView(v View) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeView performs a merge with any union data inside the Order_Payment, using the provided View
+func (t *Order_Payment) MergeView(v View) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPublicView returns the union data inside the Order_Payment as a PublicView
+func (t Order_Payment) AsPublicView() (PublicView, error) {
+	var body PublicView
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPublicView overwrites any union data inside the Order_Payment as the provided PublicView
+func (t *Order_Payment) FromPublicView(v PublicView) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergePublicView performs a merge with any union data inside the Order_Payment, using the provided PublicView
+func (t *Order_Payment) MergePublicView(v PublicView) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Order_Payment) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Order_Payment) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsView returns the union data inside the Order_Superseded_Item as a View
+func (t Order_Superseded_Item) AsView() (View, error) {
+	var body View
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromView overwrites any union data inside the Order_Superseded_Item as the provided View
+func (t *Order_Superseded_Item) FromView(v View) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeView performs a merge with any union data inside the Order_Superseded_Item, using the provided View
+func (t *Order_Superseded_Item) MergeView(v View) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsPublicView returns the union data inside the Order_Superseded_Item as a PublicView
+func (t Order_Superseded_Item) AsPublicView() (PublicView, error) {
+	var body PublicView
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPublicView overwrites any union data inside the Order_Superseded_Item as the provided PublicView
+func (t *Order_Superseded_Item) FromPublicView(v PublicView) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergePublicView performs a merge with any union data inside the Order_Superseded_Item, using the provided PublicView
+func (t *Order_Superseded_Item) MergePublicView(v PublicView) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t Order_Superseded_Item) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *Order_Superseded_Item) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
+}
+
+// AsPaymentCreate returns the union data inside the OrderTokenCreate as a PaymentCreate
+func (t OrderTokenCreate) AsPaymentCreate() (PaymentCreate, error) {
+	var body PaymentCreate
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromPaymentCreate overwrites any union data inside the OrderTokenCreate as the provided PaymentCreate
+func (t *OrderTokenCreate) FromPaymentCreate(v PaymentCreate) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergePaymentCreate performs a merge with any union data inside the OrderTokenCreate, using the provided PaymentCreate
+func (t *OrderTokenCreate) MergePaymentCreate(v PaymentCreate) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+// AsOrderTokenCreate1 returns the union data inside the OrderTokenCreate as a OrderTokenCreate1
+func (t OrderTokenCreate) AsOrderTokenCreate1() (OrderTokenCreate1, error) {
+	var body OrderTokenCreate1
+	err := json.Unmarshal(t.union, &body)
+	return body, err
+}
+
+// FromOrderTokenCreate1 overwrites any union data inside the OrderTokenCreate as the provided OrderTokenCreate1
+func (t *OrderTokenCreate) FromOrderTokenCreate1(v OrderTokenCreate1) error {
+	b, err := json.Marshal(v)
+	t.union = b
+	return err
+}
+
+// MergeOrderTokenCreate1 performs a merge with any union data inside the OrderTokenCreate, using the provided OrderTokenCreate1
+func (t *OrderTokenCreate) MergeOrderTokenCreate1(v OrderTokenCreate1) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+
+	merged, err := runtime.JSONMerge(t.union, b)
+	t.union = merged
+	return err
+}
+
+func (t OrderTokenCreate) MarshalJSON() ([]byte, error) {
+	b, err := t.union.MarshalJSON()
+	return b, err
+}
+
+func (t *OrderTokenCreate) UnmarshalJSON(b []byte) error {
+	err := t.union.UnmarshalJSON(b)
+	return err
 }

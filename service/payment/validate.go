@@ -39,9 +39,15 @@ func (s *Shipping) problems() Problems {
 	p.check(s.Name != "", "/shipping/name", "is needed")
 	p.check(s.Address.Line1 != "", "/shipping/address/line1", "is needed")
 	for _, m := range []struct{ member, value string }{
-		{"name", s.Name}, {"phone", s.Phone}, {"carrier", s.Carrier}, {"tracking_number", s.TrackingNumber},
-		{"address/line1", s.Address.Line1}, {"address/line2", s.Address.Line2}, {"address/city", s.Address.City},
-		{"address/state", s.Address.State}, {"address/postal_code", s.Address.PostalCode},
+		{"name", s.Name},
+		{"phone", s.Phone},
+		{"carrier", s.Carrier},
+		{"tracking_number", s.TrackingNumber},
+		{"address/line1", s.Address.Line1},
+		{"address/line2", s.Address.Line2},
+		{"address/city", s.Address.City},
+		{"address/state", s.Address.State},
+		{"address/postal_code", s.Address.PostalCode},
 	} {
 		p.check(length(m.value) <= maxShipping, "/shipping/"+m.member, "must have at most %d characters", maxShipping)
 	}

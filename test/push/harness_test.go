@@ -21,7 +21,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"kasse/service"
 	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/store"
@@ -39,7 +38,7 @@ const patience = 60 * time.Second
 
 var (
 	options = store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour}
-	secret  = service.Secret("whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 32)))
+	secret  = payment.Secret("whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 32)))
 )
 
 // world is a Redis with streams, and relays that push from them.
@@ -102,7 +101,7 @@ func (w *world) relayTo(urls []string) (stop func()) {
 func (w *world) endpoint(url string, types ...string) *push.Endpoint {
 	w.t.Helper()
 	e, err := push.New(push.Options{
-		URL: service.Secret(url), Secrets: []push.Secret{secret}, Types: types, AllowPrivate: true, Now: time.Now,
+		URL: payment.Secret(url), Secrets: []push.Secret{secret}, Types: types, AllowPrivate: true, Now: time.Now,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"kasse/api"
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
 )
@@ -46,9 +47,9 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	b.Cleanup(func() { simulator.Close(); sim.Close() })
 	limit := api.Limit{Count: 1_000_000, Per: time.Second}
 	a, err := New(Config{
-		RedisURL: service.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour, RedisAutoPipeline: pipelined, RedisClientCache: cached,
+		RedisURL: payment.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour, RedisAutoPipeline: pipelined, RedisClientCache: cached,
 		StripeSecretKey: "sk_test_app", StripeAPIBase: simulator.URL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5, ServiceName: "kasse", MaxFailedAttempts: 10,
-		StripeWebhookSecrets: []service.Secret{benchSecret},
+		StripeWebhookSecrets: []payment.Secret{benchSecret},
 		ServiceKeys:          []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
 		Limits:               api.Limits{Service: limit, Frontend: limit, Address: limit, Now: time.Now},
 	}, slog.New(correlated{slog.NewJSONHandler(nowhere{}, nil)}))

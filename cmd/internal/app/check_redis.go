@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
@@ -121,7 +121,7 @@ func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	id := a.identity()
 	id.Account = account
 	recorded, err := a.store.Check(ctx, id)
-	var away *service.Error
+	var away *payment.Error
 	switch {
 	case errors.Is(err, store.ErrUnmarked):
 		c.say(levelWarning, aboutRedis, "is not marked as ours: kasse serve does it where Stripe has no payment of %q; otherwise run kasse rebuild, or kasse init if they are to be forgotten", c.ServiceName)

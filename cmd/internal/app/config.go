@@ -10,7 +10,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"kasse/api"
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/store"
 )
@@ -81,7 +81,7 @@ type Config struct {
 	ListenAddr, AdminAddr       string
 	DrainDelay, ShutdownTimeout time.Duration
 
-	RedisURL        service.Secret // it may hold a password
+	RedisURL        payment.Secret // it may hold a password
 	RedisMode       string
 	RedisPartitions int
 
@@ -91,9 +91,9 @@ type Config struct {
 
 	RedisAutoPipeline, RedisClientCache bool
 
-	StripeSecretKey      service.Secret
+	StripeSecretKey      payment.Secret
 	StripePublishableKey string
-	StripeWebhookSecrets []service.Secret
+	StripeWebhookSecrets []payment.Secret
 	StripeAPIBase        string
 	StripeTimeout        time.Duration
 	StripeReadRPS        int
@@ -165,8 +165,8 @@ func LoadConfig() (Config, error) {
 		LogFormat:           m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
 		Traced:              m.traced(e.OTLPEndpoint, e.OTelDisabled),
 	}
-	c.RedisURL = service.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
-	c.StripeSecretKey = service.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
+	c.RedisURL = payment.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
+	c.StripeSecretKey = payment.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
 	c.StripeWebhookSecrets = m.webhookSecrets(m.secret("STRIPE_WEBHOOK_SECRETS", e.StripeWebhookSecrets, e.StripeWebhookSecretsFile))
 	c.ServiceKeys = m.serviceKeys(m.secret("SERVICE_KEYS", e.ServiceKeys, e.ServiceKeysFile))
 	c.OrderTokens = api.Tokens{

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/push"
 )
 
@@ -18,12 +18,12 @@ func (m *mistakes) endpoints(list string, allowPrivate bool) []*push.Endpoint {
 	for entry := range entries(list) {
 		address, rest, _ := strings.Cut(entry, "=whsec_")
 		secrets, types, filtered := strings.Cut(rest, "#") // base64 has no #
-		o := push.Options{URL: service.Secret(address), AllowPrivate: allowPrivate, Now: time.Now}
+		o := push.Options{URL: payment.Secret(address), AllowPrivate: allowPrivate, Now: time.Now}
 		if filtered {
 			o.Types = strings.Split(types, "+")
 		}
 		for secret := range strings.SplitSeq("whsec_"+secrets, "|") {
-			o.Secrets = append(o.Secrets, service.Secret(trim(secret)))
+			o.Secrets = append(o.Secrets, payment.Secret(trim(secret)))
 		}
 		e, err := push.New(o)
 		if err != nil {

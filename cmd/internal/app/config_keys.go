@@ -10,6 +10,7 @@ import (
 
 	"kasse/api"
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 const tokenSecretShape = "must be kid:base64 entries, separated by commas, each secret 32 bytes or more (openssl rand -base64 32)"
@@ -30,7 +31,7 @@ func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 		if slices.ContainsFunc(secrets, func(s api.TokenSecret) bool { return s.KID == kid }) {
 			m.add("ORDER_TOKEN_SECRETS", "has two entries of one kid")
 		}
-		secrets = append(secrets, api.TokenSecret{KID: kid, Key: service.Secret(key)})
+		secrets = append(secrets, api.TokenSecret{KID: kid, Key: payment.Secret(key)})
 	}
 	return secrets
 }
@@ -55,14 +56,14 @@ func (m *mistakes) stripeKeys(c Config) {
 	}
 }
 
-func (m *mistakes) webhookSecrets(list string) []service.Secret {
-	var secrets []service.Secret
+func (m *mistakes) webhookSecrets(list string) []payment.Secret {
+	var secrets []payment.Secret
 	for secret := range strings.SplitSeq(list, ",") {
 		if !webhookSecret.MatchString(trim(secret)) {
 			m.add("STRIPE_WEBHOOK_SECRETS", "must be one or more signing secrets that begin with whsec_, separated by commas")
 			return nil
 		}
-		secrets = append(secrets, service.Secret(trim(secret)))
+		secrets = append(secrets, payment.Secret(trim(secret)))
 	}
 	return secrets
 }

@@ -3,14 +3,14 @@ package app
 import (
 	"slices"
 
-	"kasse/service"
+	"kasse/service/payment"
 )
 
 // eventStates are the states that an event's type may name, after "order." or "superseded.".
-var eventStates = []service.State{
-	service.Pending, service.ActionRequired, service.InProgress, service.Failed, service.Authorized,
-	service.Paid, service.CanceledState, service.PartiallyRefunded, service.Refunded, service.Disputed,
-	service.ChargedBack,
+var eventStates = []payment.State{
+	payment.Pending, payment.ActionRequired, payment.InProgress, payment.Failed, payment.Authorized,
+	payment.Paid, payment.CanceledState, payment.PartiallyRefunded, payment.Refunded, payment.Disputed,
+	payment.ChargedBack,
 }
 
 // EventTypes are the types of the feed's events, as docs/events.md lists them.

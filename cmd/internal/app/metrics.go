@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"kasse/service"
+	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/service/stripe"
 )
@@ -183,7 +184,7 @@ func eventLabel(kind string) string {
 }
 
 // StateChanged counts a visible change of a payment.
-func (m *metrics) StateChanged(from, to service.State) {
+func (m *metrics) StateChanged(from, to payment.State) {
 	if from == "" {
 		from = "none"
 	}

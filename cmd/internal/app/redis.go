@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"kasse/api"
-	"kasse/service"
+	"kasse/service/payment"
 	"kasse/store"
 )
 
@@ -25,7 +25,7 @@ func (a *App) identity() store.Identity {
 func (a *App) claimRedis(ctx context.Context) error {
 	for tries := 1; ; tries++ {
 		_, err := a.store.Check(ctx, a.identity())
-		var away *service.Error
+		var away *payment.Error
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // asked to stop
@@ -109,7 +109,7 @@ func (a *App) compareAccount(ctx context.Context) error {
 	if err == nil && recorded == "" {
 		err = a.store.Remember(ctx, account)
 	}
-	if _, away := errors.AsType[*service.Error](err); away {
+	if _, away := errors.AsType[*payment.Error](err); away {
 		a.log.WarnContext(ctx, "the account could not be compared", "error", err)
 		return nil
 	}
