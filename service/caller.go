@@ -29,7 +29,7 @@ type Caller struct {
 	HasTerms bool                     // it names amount and currency; without them it only reads
 	Session  *payment.SessionFeatures // the most that its page may have; nil: the token does not say
 
-	Refused Refusal // nil: nothing is counted
+	Refused Refusal `json:"-"` // nil: nothing is counted
 }
 
 // Refusal is asked before a question about a payment that is missing, or not the caller's, is put on the queue of

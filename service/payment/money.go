@@ -10,7 +10,7 @@ const MaxAmount = 999_999_999_999
 
 // amountSteps are the currencies in which Stripe takes only multiples of a number of minor units.
 //
-// Source: https://docs.stripe.com/currencies#three-decimal and #special-cases
+// Source: https://docs.stripe.com/currencies#three-decimal and #special-cases.
 var amountSteps = map[string]int64{
 	"bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10, // three decimals, of which the last must be 0
 	"isk": 100, "ugx": 100, // two decimals, both of which must be 0
@@ -28,10 +28,10 @@ func CheckAmount(amount int64, currency string) error {
 	}
 	var p Problems
 	below := amount - amount%step
-	switch above := below + step; {
-	case below == 0:
+	above := below + step
+	if below == 0 {
 		p.check(false, "/amount", "must be a multiple of %d in %s: %d would fit", step, currency, above)
-	default:
+	} else {
 		p.check(false, "/amount", "must be a multiple of %d in %s: %d or %d would fit", step, currency, below, above)
 	}
 	return &Error{Code: CodeAmountOutOfRange, Detail: "Stripe does not take this amount in this currency.", Fields: p}

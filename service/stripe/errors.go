@@ -118,12 +118,12 @@ var amountCodes = map[stripego.ErrorCode]bool{
 
 // amountRefused says what is wrong with an amount that Stripe refuses.
 func amountRefused(code stripego.ErrorCode) string {
-	switch code {
-	case stripego.ErrorCodeAmountTooSmall:
+	switch {
+	case code == stripego.ErrorCodeAmountTooSmall:
 		return "is below the least that Stripe charges in this currency"
-	case stripego.ErrorCodeAmountTooLarge:
+	case code == stripego.ErrorCodeAmountTooLarge:
 		return "is above the most that Stripe charges in this currency"
-	case noDecimals:
+	case code == noDecimals:
 		return "is no multiple of what Stripe takes in this currency"
 	}
 	return "is below or above what Stripe charges in this currency"

@@ -54,7 +54,7 @@ func (c *Clock) Set(offset time.Duration) {
 		c.t.Fatal(err)
 	}
 	defer file.Close()
-	micros := binary.NativeEndian.AppendUint64(nil, uint64(offset.Microseconds())) //nolint:gosec // two's complement
+	micros := binary.NativeEndian.AppendUint64(nil, uint64(offset.Microseconds())) // two's complement
 	if _, err := file.WriteAt(micros, 0); err != nil {
 		c.t.Fatal(err)
 	}

@@ -56,14 +56,14 @@ describe('the README', () => {
     const serve = (path, body) => ada.page.route(w.shop + path, (route) => route.fulfill({ body, contentType: 'text/javascript' }));
     await serve('/readme.js', outputText);
     await serve('/loader.js', `export const loadStripe = async (key) => window.Stripe(key);`); // as the package does, with Stripe's own
-    // The first polls meet no network, a limit and a server that is going away; the loop goes on.
+    // The first reads meet no network, a limit and a server that is going away; the loop goes on.
     const cors = { 'Access-Control-Allow-Origin': w.shop, 'Access-Control-Expose-Headers': 'Retry-After' };
     const troubles = [
       (route) => route.abort('connectionrefused'),
       (route) => route.fulfill({ status: 429, headers: { ...cors, 'Retry-After': '1' }, contentType: 'application/problem+json', body: '{"code":"rate_limited"}' }),
       (route) => route.fulfill({ status: 503, headers: cors, body: '' }),
     ];
-    await ada.page.route(`${w.kasse}/v1/payments/*?wait=25`, (route) => (troubles.shift() ?? ((last) => last.continue()))(route));
+    await ada.page.route(`${w.kasse}/v1/payments/pi_*`, (route) => (troubles.shift() ?? ((last) => last.continue()))(route));
     await ada.page.evaluate(async (order) => {
       const { getToken } = await import('/shop.js');
       window.token = () => getToken(order);

@@ -108,6 +108,7 @@ func playRounds(t *testing.T, rounds map[string]lossRound) {
 }
 
 func (r lossRound) play(t *testing.T) {
+	t.Helper()
 	w := newLossWorld(t, r.away, r.redis...)
 	w.received.open(r.pushed)
 	w.serve()

@@ -259,7 +259,7 @@ func (o *mixedOrder) shop(a drawnAct) {
 		var said answer
 		said, err = call(o.t.Context(), o.client, http.MethodPost,
 			o.stripe+"/v1/payment_intents/"+v.PaymentIntent+"/confirm", header, form.Encode())
-		o.note("customer: %s on %s: %d", a.name, v.PaymentIntent, said.status)
+		o.note("customer: %s on %s: %d (%v)", a.name, v.PaymentIntent, said.status, err)
 		return
 	}
 	o.note("customer: %s on %s: %v", a.name, v.PaymentIntent, err)

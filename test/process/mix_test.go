@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -38,7 +39,10 @@ func TestOrdersEndTrue(t *testing.T) {
 			playMix(t, seed, false)
 			return
 		}
-		world := func(t *testing.T) { playMix(t, seed, seed%2 == 0) }
+		world := func(t *testing.T) {
+			t.Helper()
+			playMix(t, seed, seed%2 == 0)
+		}
 		if !t.Run(fmt.Sprintf("KASSE_TEST_SEED=%d", seed), world) || time.Now().After(end) {
 			return
 		}
@@ -119,9 +123,7 @@ func (m *mix) send(replica uint64, credential, method, path, body string, header
 	if body != "" {
 		all["Content-Type"] = "application/json"
 	}
-	for name, value := range header {
-		all[name] = value
-	}
+	maps.Copy(all, header)
 	a, err := call(m.t.Context(), m.client, method, p.public+path, all, body)
 	if err != nil {
 		a.status = 0

@@ -122,8 +122,11 @@ const (
 func (c *lossCase) awaitOrder(state string) {
 	eventually(c.w.t, "the order as "+state, func() error {
 		a, err := c.process().ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
-		if err != nil || a.status != http.StatusOK {
-			return fmt.Errorf("%d %s (%v)", a.status, a.body, err)
+		if err != nil {
+			return err
+		}
+		if a.status != http.StatusOK {
+			return fmt.Errorf("%d %s", a.status, a.body)
 		}
 		var order struct{ Payment lossView }
 		a.decode(c.w.t, &order)
