@@ -1,6 +1,7 @@
 package stripe
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,23 +111,12 @@ var unexpectedState = map[stripego.ErrorCode]bool{
 // Source: https://support.stripe.com/questions/deprecation-of-fractional-isk-charges-and-refunds
 const noDecimals stripego.ErrorCode = "invalid_charge_amount_no_decimal_compatible"
 
-// amountCodes are the refusals of an amount.
-var amountCodes = map[stripego.ErrorCode]bool{
-	stripego.ErrorCodeAmountTooSmall: true, stripego.ErrorCodeAmountTooLarge: true, stripego.ErrorCodeInvalidChargeAmount: true,
-	noDecimals: true,
-}
-
-// amountRefused says what is wrong with an amount that Stripe refuses.
-func amountRefused(code stripego.ErrorCode) string {
-	switch {
-	case code == stripego.ErrorCodeAmountTooSmall:
-		return "is below the least that Stripe charges in this currency"
-	case code == stripego.ErrorCodeAmountTooLarge:
-		return "is above the most that Stripe charges in this currency"
-	case code == noDecimals:
-		return "is no multiple of what Stripe takes in this currency"
-	}
-	return "is below or above what Stripe charges in this currency"
+// amountCodes are the refusals of an amount, and what is wrong with it.
+var amountCodes = map[stripego.ErrorCode]string{
+	stripego.ErrorCodeAmountTooSmall:      "is below the least that Stripe charges in this currency",
+	stripego.ErrorCodeAmountTooLarge:      "is above the most that Stripe charges in this currency",
+	stripego.ErrorCodeInvalidChargeAmount: "is below or above what Stripe charges in this currency",
+	noDecimals:                            "is no multiple of what Stripe takes in this currency",
 }
 
 // refuse translates a no for good: nothing was made, and the same request will be refused again.
@@ -148,9 +138,9 @@ func refuse(e *payment.Error, said *stripego.Error) {
 		e.Code, e.Detail = payment.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
 	case unexpectedState[said.Code]:
 		e.Code, e.Detail = payment.CodeInvalidState, "The payment is no longer in a state in which this can be done."
-	case amountCodes[said.Code], said.Param == "amount", said.Param == "amount_to_capture":
+	case amountCodes[said.Code] != "", said.Param == "amount", said.Param == "amount_to_capture":
 		e.Code, e.Detail = payment.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
-		e.Fields = []payment.FieldError{{Pointer: "/amount", Detail: amountRefused(said.Code)}}
+		e.Fields = []payment.FieldError{{Pointer: "/amount", Detail: cmp.Or(amountCodes[said.Code], amountCodes[stripego.ErrorCodeInvalidChargeAmount])}}
 	case said.Param == "currency":
 		e.Code, e.Detail = payment.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
 		e.Fields = []payment.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}
