@@ -9,40 +9,6 @@ import (
 	json "github.com/go-json-experiment/json/v1"
 )
 
-// State is what an order needs to know of a payment.
-type State string
-
-// The states of the contract.
-const (
-	Pending           State = "pending"
-	ActionRequired    State = "action_required"
-	InProgress        State = "processing"
-	Failed            State = "failed"
-	Authorized        State = "authorized"
-	Paid              State = "paid"
-	CanceledState     State = "canceled"
-	PartiallyRefunded State = "partially_refunded"
-	Refunded          State = "refunded"
-	Disputed          State = "disputed"
-	ChargedBack       State = "charged_back"
-)
-
-// Payable reports whether the customer may pay now.
-func (s State) Payable() bool { return s == Pending || s == ActionRequired || s == Failed }
-
-// InFlight reports whether the money is on its way.
-func (s State) InFlight() bool { return s == InProgress || s == Authorized }
-
-// Won reports whether the money came, whatever happened to it since.
-func (s State) Won() bool {
-	switch s {
-	case Paid, PartiallyRefunded, Refunded, Disputed, ChargedBack:
-		return true
-	case Pending, ActionRequired, InProgress, Failed, Authorized, CanceledState:
-	}
-	return false
-}
-
 // guidance is what a page should do in a state, and how often it should ask.
 type guidance struct {
 	next string
@@ -176,51 +142,6 @@ func (o *Order) Render(id ID) []byte {
 		return nil
 	}
 	return v.encode()
-}
-
-// stateOf names the state of a payment of which so much was received, in minor units.
-func stateOf(s Snapshot, received int64) State {
-	switch s.Status {
-	case RequiresPaymentMethod:
-		if s.failed() {
-			return Failed
-		}
-		return Pending
-	case RequiresConfirmation:
-		return Pending
-	case RequiresAction:
-		return ActionRequired
-	case Processing:
-		return InProgress
-	case RequiresCapture:
-		return Authorized
-	case Succeeded:
-		return Paid
-	case Canceled:
-		if received > 0 {
-			return Paid
-		}
-		return CanceledState
-	}
-	return Pending
-}
-
-// stateSince names the state of a payment after what was given back, or is claimed back, of the money received. The first
-// of the disputes is the most telling. Amounts are in minor units.
-func stateSince(state State, received, refunded int64, disputes []DisputeSeen) State {
-	switch {
-	case state != Paid:
-		return state
-	case len(disputes) > 0 && disputes[0].lost():
-		return ChargedBack
-	case len(disputes) > 0 && disputes[0].open():
-		return Disputed
-	case refunded > 0 && refunded >= received:
-		return Refunded
-	case refunded > 0:
-		return PartiallyRefunded
-	}
-	return Paid
 }
 
 func mostImportant(disputes []DisputeSeen) *DisputeView {
