@@ -689,22 +689,10 @@ type Order struct {
 	// Payment The payment that won the order, or the current one; null while none was made yet, and for an
 	// order token that is for another customer. A token that only reads and names no customer gets a
 	// `PublicView`.
-	Payment *Order_Payment `json:"payment"`
+	Payment *View `json:"payment"`
 
 	// Superseded Its other payments, oldest first. An order token gets those of its own customer.
-	Superseded []Order_Superseded_Item `json:"superseded"`
-}
-
-// Order_Payment The payment that won the order, or the current one; null while none was made yet, and for an
-// order token that is for another customer. A token that only reads and names no customer gets a
-// `PublicView`.
-type Order_Payment struct {
-	union json.RawMessage
-}
-
-// Order_Superseded_Item defines model for Order.superseded.Item.
-type Order_Superseded_Item struct {
-	union json.RawMessage
+	Superseded []View `json:"superseded"`
 }
 
 // OrderID The shop's own name for an order.
@@ -1321,130 +1309,6 @@ type View struct {
 	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
 	// nothing.
 	Version Version `json:"version"`
-}
-
-// AsView returns the union data inside the Order_Payment as a View
-func (t Order_Payment) AsView() (View, error) {
-	var body View
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromView overwrites any union data inside the Order_Payment as the provided View
-func (t *Order_Payment) FromView(v View) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeView performs a merge with any union data inside the Order_Payment, using the provided View
-func (t *Order_Payment) MergeView(v View) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-// AsPublicView returns the union data inside the Order_Payment as a PublicView
-func (t Order_Payment) AsPublicView() (PublicView, error) {
-	var body PublicView
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromPublicView overwrites any union data inside the Order_Payment as the provided PublicView
-func (t *Order_Payment) FromPublicView(v PublicView) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergePublicView performs a merge with any union data inside the Order_Payment, using the provided PublicView
-func (t *Order_Payment) MergePublicView(v PublicView) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-func (t Order_Payment) MarshalJSON() ([]byte, error) {
-	b, err := t.union.MarshalJSON()
-	return b, err
-}
-
-func (t *Order_Payment) UnmarshalJSON(b []byte) error {
-	err := t.union.UnmarshalJSON(b)
-	return err
-}
-
-// AsView returns the union data inside the Order_Superseded_Item as a View
-func (t Order_Superseded_Item) AsView() (View, error) {
-	var body View
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromView overwrites any union data inside the Order_Superseded_Item as the provided View
-func (t *Order_Superseded_Item) FromView(v View) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeView performs a merge with any union data inside the Order_Superseded_Item, using the provided View
-func (t *Order_Superseded_Item) MergeView(v View) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-// AsPublicView returns the union data inside the Order_Superseded_Item as a PublicView
-func (t Order_Superseded_Item) AsPublicView() (PublicView, error) {
-	var body PublicView
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromPublicView overwrites any union data inside the Order_Superseded_Item as the provided PublicView
-func (t *Order_Superseded_Item) FromPublicView(v PublicView) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergePublicView performs a merge with any union data inside the Order_Superseded_Item, using the provided PublicView
-func (t *Order_Superseded_Item) MergePublicView(v PublicView) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-func (t Order_Superseded_Item) MarshalJSON() ([]byte, error) {
-	b, err := t.union.MarshalJSON()
-	return b, err
-}
-
-func (t *Order_Superseded_Item) UnmarshalJSON(b []byte) error {
-	err := t.union.UnmarshalJSON(b)
-	return err
 }
 
 // AsPaymentCreate returns the union data inside the OrderTokenCreate as a PaymentCreate
