@@ -4,10 +4,7 @@
 package kasse
 
 import (
-	"encoding/json"
 	"time"
-
-	"github.com/oapi-codegen/runtime"
 )
 
 // Defines values for CancelReason.
@@ -710,19 +707,6 @@ type OrderToken struct {
 	Token string `json:"token"`
 }
 
-// OrderTokenCreate The terms that a token says; without them, a token that only reads.
-type OrderTokenCreate struct {
-	union json.RawMessage
-}
-
-// OrderTokenCreate1 defines model for OrderTokenCreate.1.
-type OrderTokenCreate1 struct {
-	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
-
-	// OrderID The shop's own name for an order.
-	OrderID OrderID `json:"order_id"`
-}
-
 // PaymentCancel defines model for PaymentCancel.
 type PaymentCancel struct {
 	Reason *CancelReason `json:"reason,omitempty"`
@@ -1309,66 +1293,4 @@ type View struct {
 	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
 	// nothing.
 	Version Version `json:"version"`
-}
-
-// AsPaymentCreate returns the union data inside the OrderTokenCreate as a PaymentCreate
-func (t OrderTokenCreate) AsPaymentCreate() (PaymentCreate, error) {
-	var body PaymentCreate
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromPaymentCreate overwrites any union data inside the OrderTokenCreate as the provided PaymentCreate
-func (t *OrderTokenCreate) FromPaymentCreate(v PaymentCreate) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergePaymentCreate performs a merge with any union data inside the OrderTokenCreate, using the provided PaymentCreate
-func (t *OrderTokenCreate) MergePaymentCreate(v PaymentCreate) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-// AsOrderTokenCreate1 returns the union data inside the OrderTokenCreate as a OrderTokenCreate1
-func (t OrderTokenCreate) AsOrderTokenCreate1() (OrderTokenCreate1, error) {
-	var body OrderTokenCreate1
-	err := json.Unmarshal(t.union, &body)
-	return body, err
-}
-
-// FromOrderTokenCreate1 overwrites any union data inside the OrderTokenCreate as the provided OrderTokenCreate1
-func (t *OrderTokenCreate) FromOrderTokenCreate1(v OrderTokenCreate1) error {
-	b, err := json.Marshal(v)
-	t.union = b
-	return err
-}
-
-// MergeOrderTokenCreate1 performs a merge with any union data inside the OrderTokenCreate, using the provided OrderTokenCreate1
-func (t *OrderTokenCreate) MergeOrderTokenCreate1(v OrderTokenCreate1) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-
-	merged, err := runtime.JSONMerge(t.union, b)
-	t.union = merged
-	return err
-}
-
-func (t OrderTokenCreate) MarshalJSON() ([]byte, error) {
-	b, err := t.union.MarshalJSON()
-	return b, err
-}
-
-func (t *OrderTokenCreate) UnmarshalJSON(b []byte) error {
-	err := t.union.UnmarshalJSON(b)
-	return err
 }

@@ -60,7 +60,7 @@ describe('the README', () => {
     const cors = { 'Access-Control-Allow-Origin': w.shop, 'Access-Control-Expose-Headers': 'Retry-After' };
     const troubles = [
       (route) => route.abort('connectionrefused'),
-      (route) => route.fulfill({ status: 429, headers: { ...cors, 'Retry-After': '1' }, contentType: 'application/problem+json', body: '{"code":"rate_limited"}' }),
+      (route) => route.fulfill({ status: 429, headers: { ...cors, 'Retry-After': '1' }, contentType: 'application/problem+json', body: '{"code":"rate_limited","status":429,"retryable":true}' }),
       (route) => route.fulfill({ status: 503, headers: cors, body: '' }),
     ];
     await ada.page.route(`${w.kasse}/v1/payments/pi_*`, (route) => (troubles.shift() ?? ((last) => last.continue()))(route));
