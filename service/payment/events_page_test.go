@@ -13,7 +13,7 @@ import (
 
 // TestEventsPage: docs/events.md lists every type that a change between any two views can have.
 func TestEventsPage(t *testing.T) {
-	source, err := os.ReadFile("view.go")
+	source, err := os.ReadFile("state.go")
 	if err != nil {
 		t.Fatal(err)
 	}
