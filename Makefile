@@ -23,7 +23,7 @@ image: ## the container image, kasse; needs a container engine
 
 test: programs ## every test, on a real Redis too; with -race where there is a C compiler
 	@echo "Building the tests; the first time this takes minutes, then each package reports."
-	$(GO) test ./... -shuffle=on $(RACE)
+	$(GO) test ./... -timeout 20m -shuffle=on $(RACE)
 
 check: fmt-check lint spec arch cli examples ## all that CI asks for: formatting, linters, spec, architecture, Stripe's CLI, examples, tests with -race, a short chaos and soak
 	@$(MAKE) --no-print-directory test RACE=-race

@@ -154,30 +154,30 @@ func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
 
 // cutRecord takes half of a record away and returns it as it was; nothing where that has been done.
 var cutRecord = redis.NewScript(`
-local state = redis.call('HGET', KEYS[1], 'state')
+local state = redis.call('HGET', KEYS[1], ARGV[1])
 if not pcall(cjson.decode, state) then
   return false
 end
-redis.call('HSET', KEYS[1], 'state', string.sub(state, 1, math.floor(#state / 2)))
+redis.call('HSET', KEYS[1], ARGV[1], string.sub(state, 1, math.floor(#state / 2)))
 return state`)
 
 // mendRecord brings a record back, unless somebody has written it since.
 var mendRecord = redis.NewScript(`
-if not pcall(cjson.decode, redis.call('HGET', KEYS[1], 'state')) then
-  redis.call('HSET', KEYS[1], 'state', ARGV[1])
+if not pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1])) then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 end
 return 1`)
 
 // corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others go on.
 func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	client := s.redis.Client
-	body, key, err := s.anyPayment(ctx, m.pick)
+	body, key, record, err := s.anyPayment(ctx, m.pick)
 	if err != nil {
 		return err
 	}
 	whole, before := "", s.refused.Load()
 	err = town.Eventually(ctx, func() error {
-		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
+		switch state, err := cutRecord.Run(ctx, client, []string{key}, record).Text(); {
 		case err == nil: // also where somebody who had loaded it before has written it whole again
 			whole = state
 			s.courier.Send(body, 0) //nolint:contextcheck // a delivery has the courier's life
@@ -189,11 +189,12 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 		}
 		return nil
 	})
-	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), mendRecord.Run(ctx, client, []string{key}, whole).Err())
+	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), mendRecord.Run(ctx, client, []string{key}, record, whole).Err())
 }
 
-// anyPayment picks an event that was taken, and the record of the payment that it is about; it waits until there is one.
-func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
+// anyPayment picks an event that was taken, and the key and the field of the record of the payment that it is
+// about; it waits until there is one.
+func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key, record string, err error) {
 	err = town.Eventually(ctx, func() error {
 		var e town.Event
 		body = s.anyEvent(pick)
@@ -201,14 +202,19 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, e
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
 			return fmt.Errorf("no event that was taken: %w", err)
 		}
-		keys, err := s.redis.Client.Keys(ctx, "kasse:{p*}:payment:"+e.Data.Object.ID).Result()
-		if err != nil || len(keys) != 1 {
-			return errors.Join(fmt.Errorf("%s has %d records", e.Data.Object.ID, len(keys)), err)
+		keys, err := s.redis.Client.Keys(ctx, "kasse:{p*}:order:*").Result()
+		if err != nil {
+			return err
 		}
-		key = keys[0]
-		return nil
+		record = "record:" + e.Data.Object.ID
+		for _, key = range keys {
+			if there, err := s.redis.Client.HExists(ctx, key, record).Result(); err != nil || there {
+				return err
+			}
+		}
+		return fmt.Errorf("%s has no record", e.Data.Object.ID)
 	})
-	return body, key, err
+	return body, key, record, err
 }
 
 // loseReplies loses one reply in twenty, of Kasse's, of Redis's and of Stripe's, for the rest of the load.

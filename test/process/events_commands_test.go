@@ -142,7 +142,7 @@ func TestReplayIsShown(t *testing.T) {
 	s := newEndpointStand(t, "")
 	ids := s.writeEvents(1, 10)
 	awaitIdle(s.world, s.settings)
-	s.has(s.events(1, "replay", "-type", "order.payed"), "-type names a type of event that does not exist")
+	s.has(s.events(2, "replay", "-type", "order.payed"), "-type order.payed is no type of event")
 	s.has(s.events(0, "disable", s.id), "is disabled")
 	s.has(s.events(0, "replay", "-type", "order.updated"), "10 events will be pushed again to 1 endpoints")
 	s.has(s.events(0, "endpoints"), "0 under way, 10 to be tried again, 0 given up; 0 not begun, 10 to be tried now")
@@ -158,9 +158,9 @@ func TestReplayIsShown(t *testing.T) {
 	list := s.events(0, "endpoints")
 	s.has(list, "not registered: no server has run with it; 0 under way, 10 to be tried again")
 	s.has(s.events(1, "log", "-endpoint", "nobody"), "no endpoint of EVENT_ENDPOINTS has this id")
-	s.has(s.events(2, "everything"), "usage:")
-	s.has(s.events(2, "log", "-id", "x"), "usage:")
-	s.has(s.events(2, "enable"), "usage:")
+	s.has(s.events(2, "everything"), "unknown command")
+	s.has(s.events(2, "log", "-id", "x"), "--help lists the flags")
+	s.has(s.events(2, "enable"), "an argument is missing")
 }
 
 // An endpoint gets the types that it names; the others count as delivered.

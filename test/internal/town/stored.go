@@ -3,6 +3,7 @@ package town
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -78,22 +79,14 @@ func (s *Stored) add(ctx context.Context, client *redis.Client, key string) erro
 	_, rest, _ := strings.Cut(key, "}:")
 	kind, id, _ := strings.Cut(rest, ":")
 	switch kind {
-	case "payment":
-		fields, err := client.HGetAll(ctx, key).Result()
-		if err != nil {
-			return err
-		}
-		r := Record{State: fields["state"], History: fields["history"]}
-		s.Payments[id] = r
-		if fields["view"] == "" {
-			return nil
-		}
-		err = json.Unmarshal([]byte(fields["view"]), &r.View)
-		s.Payments[id] = r
-		return err
 	case "order":
-		state, err := client.HGet(ctx, key, "state").Result()
-		s.Orders[id] = state
+		fields, err := client.HGetAll(ctx, key).Result()
+		s.Orders[id] = fields["order"]
+		for field, text := range fields {
+			if payment, isRecord := strings.CutPrefix(field, "record:"); isRecord {
+				err = errors.Join(err, s.addRecord(payment, text, fields["view:"+payment]))
+			}
+		}
 		return err
 	case "events":
 		return s.addStream(ctx, client, key)
@@ -105,6 +98,38 @@ func (s *Stored) add(ctx context.Context, client *redis.Client, key string) erro
 		return err
 	}
 	return nil
+}
+
+// addRecord adds a payment by its record, and its view, which follows a line of its own.
+func (s *Stored) addRecord(payment, text, view string) error {
+	var stored struct {
+		Record  json.RawMessage
+		History []struct {
+			V    int64
+			F, T string
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &stored); err != nil {
+		return err
+	}
+	r := Record{State: string(stored.Record)}
+	for _, h := range stored.History {
+		from := &h.F
+		if h.F == "" {
+			from = nil
+		}
+		entry, err := json.Marshal(transition{h.V, from, h.T})
+		if err != nil {
+			return err
+		}
+		r.History = strings.TrimPrefix(r.History+","+string(entry), ",")
+	}
+	var err error
+	if _, body, there := strings.Cut(view, "\n"); there {
+		err = json.Unmarshal([]byte(body), &r.View)
+	}
+	s.Payments[payment] = r
+	return err
 }
 
 func (s *Stored) addStream(ctx context.Context, client *redis.Client, key string) error {
