@@ -103,7 +103,6 @@ func (s *Stored) add(ctx context.Context, client *redis.Client, key string) erro
 // addRecord adds a payment by its record, and its view, which follows a line of its own.
 func (s *Stored) addRecord(payment, text, view string) error {
 	var stored struct {
-		Record  json.RawMessage
 		History []struct {
 			V    int64
 			F, T string
@@ -112,7 +111,7 @@ func (s *Stored) addRecord(payment, text, view string) error {
 	if err := json.Unmarshal([]byte(text), &stored); err != nil {
 		return err
 	}
-	r := Record{State: string(stored.Record)}
+	r := Record{State: text}
 	for _, h := range stored.History {
 		from := &h.F
 		if h.F == "" {
