@@ -62,7 +62,7 @@ func none(truth) float64 { return 0 }
 // rules are the lines of the table. The slack of goroutines and files is that of a scrape and of a background read; go-redis
 // opens connections for pipelines when it needs them, and keeps them. That of memory is what the collector and the allocator
 // leave, and two tables of callers with 65,536 lines each; views that are kept take what they take. Other keys are a count
-// of strangers in each partition.
+// of strangers and a queue of attention in each partition.
 var rules = []rule{
 	{name: goroutines, factor: 1, slack: 10},
 	{name: openFiles, factor: 1, slack: 10 + pipelines},
@@ -83,7 +83,7 @@ var rules = []rule{
 	{name: quarantined, exact: none},
 	{name: limits, exact: none},
 	{name: leases, exact: func(truth) float64 { return 1 }},
-	{name: otherKeys, factor: 1, slack: 4},
+	{name: otherKeys, factor: 1, slack: 8},
 }
 
 // figure is a line of the table.

@@ -60,12 +60,12 @@ var kinds = []struct {
 	name          *regexp.Regexp
 	line, members string // of the table: one of them
 }{
-	{regexp.MustCompile(`^kasse:\{p\d+\}:payment:`), payments, ""},
-	{regexp.MustCompile(`^kasse:\{o\d+\}:order:`), orders, ""},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:pi:`), payments, ""},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:order:`), orders, ""},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:events$`), "", entries},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:sweep$`), "", sweeps},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:reads$`), "", reads},
-	{regexp.MustCompile(`^kasse:\{p\d+\}:restore$`), "", restores},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:restore(:token)?$`), "", restores},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:push:[^:]+:retries$`), "", retries},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:push:[^:]+:dead$`), "", dead},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:quarantine$`), "", quarantined},
