@@ -68,13 +68,13 @@ var lossRounds = map[string]lossRound{
 	"10s, power cut":  {away: 10 * time.Second, redis: aof, short: true},
 	"10m, pushed":     {away: 10 * time.Minute, nets: true, pushed: true, redis: aof},
 	"10m, power cut":  {away: 10 * time.Minute, nets: true},
-	"25h, pushed":     {away: 25 * time.Hour, nets: true, pushed: true},
+	"25h, pushed":     {away: 25 * time.Hour, nets: true, pushed: true, short: true},
 	"25h, power cut":  {away: 25 * time.Hour, nets: true, redis: aof},
 	"25h, no command": {away: 25 * time.Hour, pushed: true},
 }
 
 var halfRounds = map[string]lossRound{
-	"pointers are deleted, 10s":    {away: 10 * time.Second, pushed: true, half: "pointers"},
+	"pointers are deleted, 10s":    {away: 10 * time.Second, pushed: true, half: "pointers", short: true},
 	"pointers are deleted, 25h":    {away: 25 * time.Hour, nets: true, pushed: true, half: "pointers"},
 	"orders are deleted, 10s":      {away: 10 * time.Second, pushed: true, half: "orders"},
 	"orders are deleted, 25h":      {away: 25 * time.Hour, nets: true, pushed: true, half: "orders", short: true},
@@ -178,7 +178,7 @@ func (w *lossWorld) lossCases() (cases []*lossCase) {
 }
 
 // shortPart is the share of the cases that are played without -loss-matrix: one in so many.
-const shortPart = 5
+const shortPart = 3
 
 // each does the same with every case, several at once.
 func (w *lossWorld) each(cases []*lossCase, do func(*lossCase)) {

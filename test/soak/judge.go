@@ -83,7 +83,7 @@ var rules = []rule{
 	{name: quarantined, exact: none},
 	{name: limits, exact: none},
 	{name: leases, exact: func(truth) float64 { return 1 }},
-	{name: otherKeys, factor: 1, slack: 8},
+	{name: otherKeys, factor: 1, slack: 4},
 }
 
 // figure is a line of the table.
