@@ -87,7 +87,7 @@ func TestBadTokensAreNone(t *testing.T) {
 	}
 }
 
-// TestBadClaimsAreNamed: what is wrong with the claims is said with pointers, to those who can sign
+// TestBadClaimsAreNamed: an error in the claims is reported with pointers, to those who can sign
 // and to no others.
 func TestBadClaimsAreNamed(t *testing.T) {
 	w := newWorld(t)

@@ -47,7 +47,7 @@ func main() {
 	fmt.Println("without a cache it is gone:", errors.Is(plain.Get(ctx, "lock").Err(), redis.Nil))
 	for range 1000 {
 		if errors.Is(cached.Get(ctx, "lock").Err(), redis.Nil) {
-			fmt.Println("somebody's read removed it, and the cache is told")
+			fmt.Println("another client's read removed it, and the cache is notified")
 			break
 		}
 		time.Sleep(10 * time.Millisecond)

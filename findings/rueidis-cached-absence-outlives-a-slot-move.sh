@@ -4,7 +4,7 @@
 # Guess (38): after a slot has moved and another client has written the key, the next DoCache sees
 #             the new value.
 # Behaviour:  true of a key that was there: moving it removes it from its old master, which tells
-#             the cache. A key that was absent is not moved, nothing is removed, and nobody tells:
+#             the cache. A key that was absent is not moved, nothing is removed, and no message says so:
 #             "no such key" is served until the TTL given to DoCache has passed. Hits do not reach
 #             Redis, so that the client does not learn of the move by MOVED.
 # Versions:   github.com/redis/rueidis v1.0.79, redis-server 7.0.15 (Debian), a cluster of three

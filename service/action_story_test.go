@@ -34,7 +34,7 @@ func TestActions(t *testing.T) {
 			if err := s.sim.StartAction(string(made.ID), kind, 72*time.Hour); err != nil {
 				t.Fatal(err)
 			}
-			s.hears("payment_intent.requires_action", "applied")
+			s.receives("payment_intent.requires_action", "applied")
 			v := s.shows(made.ID, payment.ActionRequired, 1000)
 			if v.Action == nil || v.Action.Type != kind || (v.Action.ExpiresAt != nil) != want.expires {
 				t.Fatalf("action %+v", v.Action)
@@ -64,7 +64,7 @@ func TestVoucherIsNotAbandoned(t *testing.T) {
 	if err := s.sim.StartAction(string(made.ID), "oxxo_display_details", 72*time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	s.hears("payment_intent.requires_action", "applied")
+	s.receives("payment_intent.requires_action", "applied")
 	for range 71 {
 		s.pass(time.Hour)
 		s.sweeps()

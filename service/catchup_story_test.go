@@ -29,8 +29,8 @@ func TestCatchUpStories(t *testing.T) {
 			s.catchesUp()
 			s.attend()
 			s.shows(declined.ID, payment.Failed, 100)
-			if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.told()["order.paid"] != 1 {
-				s.t.Fatalf("%+v, told %v", v, s.told())
+			if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.announced()["order.paid"] != 1 {
+				s.t.Fatalf("%+v, told %v", v, s.announced())
 			}
 		},
 		"from where the last pass ended, less an hour": func(s *shop) {

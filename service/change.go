@@ -44,7 +44,7 @@ func (t *target) stored() payment.StoredView {
 	return v
 }
 
-// changePayment runs a change of one payment until it is done: try gets the order as it stands, and leased to nobody else.
+// changePayment runs a change of one payment until it is done: try gets the order as it stands, with no lease of another process.
 func changePayment[T any](
 	ctx context.Context, s *Service, id payment.ID, try func(context.Context, *target, *lease) (T, next, error),
 ) (T, error) {

@@ -26,7 +26,7 @@ func TestContextOfAnotherAccount(t *testing.T) {
 			made, _ := s.creates(s.key(1000))
 			s.sim.SetEventOrigin(tt.context, "")
 			s.becomes(made.ID, payment.Succeeded)
-			s.hears("payment_intent.succeeded", tt.want)
+			s.receives("payment_intent.succeeded", tt.want)
 			want := payment.Paid
 			if tt.want == service.Ignored {
 				want = payment.Pending
@@ -44,7 +44,7 @@ func TestUndecodableEventOfAnotherAccount(t *testing.T) {
 	s.sim.SetEventOrigin("acct_other", "")
 	before := s.redis.Dump()
 	s.sends(string(made.ID), "payment_intent.brand_new", map[string]any{"status": "paused"})
-	s.hears("payment_intent.brand_new", service.Ignored)
+	s.receives("payment_intent.brand_new", service.Ignored)
 	if got := s.redis.Dump(); got != before {
 		t.Fatalf("Redis was\n%s\nand is\n%s", before, got)
 	}

@@ -203,7 +203,7 @@ func (s *Service) concludeOpened(ctx context.Context, t *target, l *lease, seen 
 }
 
 // cancelUnattached cancels a payment that was just made for an attempt which has another payment: Redis had forgotten that
-// one, and Stripe the key. Nobody has its secret yet.
+// one, and Stripe the key. No caller has its secret yet.
 func (s *Service) cancelUnattached(ctx context.Context, id payment.ID) error {
 	if _, err := s.stripe.CancelPayment(ctx, id, "duplicate"); err != nil && shownIn(err) == nil {
 		return err

@@ -32,7 +32,7 @@ func TestUndecodableEvents(t *testing.T) {
 		"a status of tomorrow": func(s *shop, id payment.ID) {
 			s.becomes(id, payment.Succeeded)
 			s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
-			s.hears("payment_intent.brand_new", "quarantined")
+			s.receives("payment_intent.brand_new", "quarantined")
 			s.shows(id, payment.Pending, 1000)
 			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
 				s.t.Fatalf("reads of %v are due", ids)
@@ -51,7 +51,7 @@ func TestUndecodableEvents(t *testing.T) {
 				s.t.Fatal(err)
 			}
 			s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
-			s.hears("refund.brand_new", "quarantined")
+			s.receives("refund.brand_new", "quarantined")
 			s.shows(id, payment.Paid, 1000)
 			s.pass(5 * time.Second)
 			s.attend()
@@ -72,7 +72,7 @@ func TestUndecodableEvents(t *testing.T) {
 			s.becomes(id, payment.Succeeded)
 			s.loseRedis()
 			s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
-			s.hears("payment_intent.brand_new", "quarantined")
+			s.receives("payment_intent.brand_new", "quarantined")
 			s.attend()
 			s.shows(id, payment.Paid, 1000)
 		},
@@ -81,7 +81,7 @@ func TestUndecodableEvents(t *testing.T) {
 			s.sends(string(id), "payment_intent.brand_new", map[string]any{
 				"status": "paused", "metadata": map[string]any{"kasse_service": "bakery"},
 			})
-			s.hears("payment_intent.brand_new", "quarantined")
+			s.receives("payment_intent.brand_new", "quarantined")
 			if ids := s.dueReads(); len(ids) != 0 {
 				s.t.Fatalf("reads of %v are due", ids)
 			}
@@ -100,7 +100,7 @@ func TestFormerStatuses(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
 	s.sends(string(made.ID), "payment_intent.requires_action", map[string]any{"status": "requires_source_action"})
-	s.hears("payment_intent.requires_action", "applied")
+	s.receives("payment_intent.requires_action", "applied")
 	if v := s.shows(made.ID, payment.ActionRequired, 1000); v.Status != payment.RequiresAction {
 		t.Fatalf("%+v", v)
 	}
@@ -109,7 +109,7 @@ func TestFormerStatuses(t *testing.T) {
 		"status": "requires_source", "latest_charge": "ch_1",
 		"last_payment_error": map[string]any{"code": "card_declined", "charge": "ch_1"},
 	})
-	s.hears("payment_intent.payment_failed", "applied")
+	s.receives("payment_intent.payment_failed", "applied")
 	if v := s.shows(made.ID, payment.Failed, 1000); v.Status != payment.RequiresPaymentMethod || v.Failure == nil {
 		t.Fatalf("%+v", v)
 	}

@@ -198,7 +198,7 @@ func (s *Service) sortOutCopies(
 		}
 		genuine = append(genuine, p)
 	}
-	if len(genuine) == 0 { // it is nobody's copy
+	if len(genuine) == 0 { // it is not a copy
 		return copies, nil, nil
 	}
 	return genuine, copies, nil

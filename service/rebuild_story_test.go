@@ -207,16 +207,16 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	before := s.dump(orders...)
 	s.loses()
 	s.same(before, s.dump(orders...))
-	if told := s.told(); told["order.paid"] == 0 || told["order.paid"] > len(orders) {
+	if told := s.announced(); told["order.paid"] == 0 || told["order.paid"] > len(orders) {
 		t.Fatalf("told: %v", told)
 	}
-	told := s.told()
+	told := s.announced()
 	if again := s.rebuilds(); again.Orders != len(orders) {
 		t.Fatalf("a second rebuild: %+v", again)
 	}
 	s.same(before, s.dump(orders...))
-	if !maps.Equal(told, s.told()) {
-		t.Fatalf("told twice: %v, then %v", told, s.told())
+	if !maps.Equal(told, s.announced()) {
+		t.Fatalf("told twice: %v, then %v", told, s.announced())
 	}
 	page, err := s.svc.Events(t.Context(), "", 500, service.WaitOptions{})
 	if err != nil {
@@ -303,7 +303,7 @@ func TestRebuildStories(t *testing.T) {
 			s.shows(opened.ID, payment.Paid, 4200)
 			s.shows(other.ID, payment.Pending, 100)
 			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-			if told := s.told(); told["order.paid"] != 1 {
+			if told := s.announced(); told["order.paid"] != 1 {
 				s.t.Fatalf("told %v", told)
 			}
 		},

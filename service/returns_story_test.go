@@ -14,8 +14,8 @@ import (
 	"kasse/store"
 )
 
-// hears delivers Stripe's events of some types, oldest first.
-func (s *shop) hears(types string, want service.Outcome) {
+// receives delivers Stripe's events of some types, oldest first.
+func (s *shop) receives(types string, want service.Outcome) {
 	s.t.Helper()
 	events := s.list("/v1/events?limit=100&type=" + types)
 	if len(events) == 0 {
@@ -55,8 +55,8 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.loseRedis()
-	s.hears("charge.refunded", service.Unchanged)
-	s.hears("refund.created", service.Unchanged)
+	s.receives("charge.refunded", service.Unchanged)
+	s.receives("refund.created", service.Unchanged)
 	if _, err := s.store.LoadView(t.Context(), made.ID); !errors.Is(err, payment.ErrNotFound) {
 		t.Fatalf("restored by a refund, without a read: %v", err)
 	}
@@ -64,7 +64,7 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
 	}
-	s.hears("charge.dispute.created", service.Applied)
+	s.receives("charge.dispute.created", service.Applied)
 	s.attend()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
@@ -80,8 +80,8 @@ func TestFirstSeenPaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.loseRedis()
-	s.hears("charge.refunded", service.Unchanged)
-	s.hears("payment_intent.succeeded", service.Applied)
+	s.receives("charge.refunded", service.Unchanged)
+	s.receives("payment_intent.succeeded", service.Applied)
 	s.shows(made.ID, payment.Paid, 1000)
 	s.attend()
 	s.shows(made.ID, payment.Refunded, 1000)
@@ -100,10 +100,10 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.loseRedis()
-	s.hears("refund.created", service.Unchanged)
-	s.hears("charge.dispute.created", service.Unchanged)
-	s.hears("payment_intent.created", service.Applied)
-	s.hears("payment_intent.succeeded", service.Applied)
+	s.receives("refund.created", service.Unchanged)
+	s.receives("charge.dispute.created", service.Unchanged)
+	s.receives("payment_intent.created", service.Applied)
+	s.receives("payment_intent.succeeded", service.Applied)
 	s.attend()
 	if v := s.shows(made.ID, payment.Disputed, 1000); v.AmountRefunded != 300 || v.Dispute == nil {
 		t.Fatalf("%+v", v)
@@ -125,9 +125,9 @@ func TestForeignReturns(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := s.redis.Dump()
-	s.hears("refund.created", service.Unchanged)
-	s.hears("charge.refunded", service.Unchanged)
-	s.hears("charge.dispute.created", service.Unchanged)
+	s.receives("refund.created", service.Unchanged)
+	s.receives("charge.refunded", service.Unchanged)
+	s.receives("charge.dispute.created", service.Unchanged)
 	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
 		t.Fatalf("%v %v", ids, err)
 	}
@@ -137,8 +137,8 @@ func TestForeignReturns(t *testing.T) {
 	if err := s.store.DropRead(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	s.hears("refund.created", service.Ignored)
-	s.hears("charge.dispute.created", service.Ignored)
+	s.receives("refund.created", service.Ignored)
+	s.receives("charge.dispute.created", service.Ignored)
 	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 0 {
 		t.Fatalf("read again on the same day: %v %v", ids, err)
 	}

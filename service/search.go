@@ -19,7 +19,7 @@ const mismatchBack = 25 * time.Hour
 const searchRetry = time.Minute
 
 // search looks for the payment of an attempt in Stripe's list. What is found is adopted. What is not, was not made, once
-// nobody can make it any more.
+// it can no longer be made.
 func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Attempt) error {
 	if err := s.take(ctx, t, l); err != nil {
 		return err

@@ -225,8 +225,8 @@ func (s *shop) order() service.OrderView {
 	return whole
 }
 
-// told is what backends have heard, by type.
-func (s *shop) told() map[string]int {
+// announced counts the events that backends got, by type.
+func (s *shop) announced() map[string]int {
 	s.t.Helper()
 	page, err := s.svc.Events(s.t.Context(), "", 500, service.WaitOptions{})
 	if err != nil {

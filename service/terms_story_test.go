@@ -83,7 +83,7 @@ func TestTermsStories(t *testing.T) {
 			if v := s.shows(opened.ID, payment.Paid, 4200); v.Fulfillable || *v.HoldReason != payment.HoldAmount {
 				s.t.Fatalf("%+v", v)
 			}
-			if told := s.told(); told["order.held"] != 1 || told["order.paid"] != 0 {
+			if told := s.announced(); told["order.held"] != 1 || told["order.paid"] != 0 {
 				s.t.Fatal(told)
 			}
 		},

@@ -41,7 +41,7 @@ func TestWinnerStories(t *testing.T) {
 			if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
-			if told := s.told(); told["order.paid"] != 1 || len(told) != 1 {
+			if told := s.announced(); told["order.paid"] != 1 || len(told) != 1 {
 				s.t.Fatal(told)
 			}
 		},
@@ -56,7 +56,7 @@ func TestWinnerStories(t *testing.T) {
 			if again, _ := s.creates(s.key(4200)); again.ID != current {
 				s.t.Fatal("another is current")
 			}
-			if told := s.told(); told["superseded.canceled"] != 1 || len(told) != 1 {
+			if told := s.announced(); told["superseded.canceled"] != 1 || len(told) != 1 {
 				s.t.Fatal(told)
 			}
 		},
@@ -75,7 +75,7 @@ func TestWinnerStories(t *testing.T) {
 			s.is(err, payment.CodeInvalidState)
 			s.attend()
 			s.atStripe(current, payment.Canceled, 4200)
-			if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
+			if told := s.announced(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
 				s.t.Fatal(told)
 			}
 		},
@@ -92,7 +92,7 @@ func TestWinnerStories(t *testing.T) {
 			if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil || *v.HoldReason != payment.HoldDuplicate {
 				s.t.Fatalf("%+v", v)
 			}
-			if told := s.told(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {
+			if told := s.announced(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {
 				s.t.Fatal(told)
 			}
 			if whole := s.order(); view(s.t, whole.Payment).Payment != current {
@@ -129,7 +129,7 @@ func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 				s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 				s.attend()
 				s.atStripe(current, payment.Canceled, 4200)
-				if told := s.told(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
+				if told := s.announced(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
 					t.Fatal(told)
 				}
 			})

@@ -31,7 +31,7 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	s.drained()
-	if told := s.told(); told["order.canceled"] != 0 || told["superseded.canceled"] != 1 || told["order.reopened"] != 1 {
+	if told := s.announced(); told["order.canceled"] != 0 || told["superseded.canceled"] != 1 || told["order.reopened"] != 1 {
 		t.Errorf("announced %v", told)
 	}
 }
@@ -80,7 +80,7 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	if v := s.shows(copied, payment.Paid, 4200); v.Fulfillable {
 		t.Errorf("a copy pays the order: %+v", v)
 	}
-	if told := s.told(); told["order.paid"] != 0 {
+	if told := s.announced(); told["order.paid"] != 0 {
 		t.Errorf("announced %v", told)
 	}
 	s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)

@@ -40,7 +40,7 @@ func (f SessionChosen) applyTo(o *Order, _ time.Time) {
 	}
 }
 
-// AttemptRefused is a fact: Stripe will make no payment for the attempt. Its terms bind nobody if they have led to nothing
+// AttemptRefused is a fact: Stripe will make no payment for the attempt. Its terms no longer bind if they have led to nothing
 // else.
 type AttemptRefused struct{ Number int }
 

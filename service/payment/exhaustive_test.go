@@ -93,10 +93,10 @@ func knowledge(history []happened, next step) [][]int {
 }
 
 // allMoments spreads a history over time: gaps of 5 ms and of 1 s, by clocks that agree and by two that are 400 ms apart.
-// It begins where a clock that is ahead shows the next second already. What is stamped alike is told once.
+// It begins where a clock that is ahead shows the next second already. Equal stamps are counted once.
 func allMoments(history []happened) []moments {
 	var all []moments
-	told := map[string]bool{}
+	known := map[string]bool{}
 	for gaps := range 1 << (len(history) - 1) {
 		for _, skew := range [][2]int64{{0, 0}, {200, -200}, {-200, 200}} {
 			var m moments
@@ -109,8 +109,8 @@ func allMoments(history []happened) []moments {
 				m.at, m.skew = append(m.at, at), append(m.skew, skew[i%2])
 				stamps = append(stamps, byte(m.stamp(i)))
 			}
-			if !told[string(stamps)] {
-				told[string(stamps)] = true
+			if !known[string(stamps)] {
+				known[string(stamps)] = true
 				all = append(all, m)
 			}
 		}

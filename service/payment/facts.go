@@ -44,7 +44,7 @@ type Seen struct {
 	Facts    []RecordFact
 	Key      string // idempotency key of the call that made the PaymentIntent; empty where it is not known
 	ByEvent  bool   // an event showed it, so that earlier events about money given back may have been missed
-	Complete bool   // it is the answer to the create call: nobody could pay it before
+	Complete bool   // it is the answer to the create call: the payment could not be paid before
 	Charged  int64  // Unix seconds, when its charge was made; zero: not known
 }
 

@@ -45,13 +45,13 @@ func (o *Order) NextStep(r CreateRequest, owner string, now time.Time) Step {
 	if o.Lease.HeldByOther(owner, now) {
 		return Step{Kind: StepWait}
 	}
-	heard, refusal := *o, o.CheckCreate(r)
-	heard.acceptProposal() // its process has died, or does not know Stripe's answer
-	conflict := heard.applyTerms(r, refusal == nil, now)
-	news := conflict == nil && (heard.Terms != o.Terms || heard.Rev != o.Rev)
+	updated, refusal := *o, o.CheckCreate(r)
+	updated.acceptProposal() // its process has died, or does not know Stripe's answer
+	conflict := updated.applyTerms(r, refusal == nil, now)
+	news := conflict == nil && (updated.Terms != o.Terms || updated.Rev != o.Rev)
 	var terms Fact
 	if news || o.Proposed != (Proposal{}) {
-		terms = All{ProposalSettled{}, TermsSet{heard.Terms, heard.Rev}}
+		terms = All{ProposalSettled{}, TermsSet{updated.Terms, updated.Rev}}
 	}
 	current, last := o.Attempt(o.Current()), o.last()
 	switch {
@@ -73,7 +73,7 @@ func (o *Order) NextStep(r CreateRequest, owner string, now time.Time) Step {
 		return Step{Kind: StepResend, Attempt: *last, Fact: terms}
 	case last == nil, current.State == CanceledState:
 		return Step{Kind: StepOpen, Fact: terms}
-	case o.Closed != "", current.Superseded, r.Reopen && heard.Terms != o.Terms:
+	case o.Closed != "", current.Superseded, r.Reopen && updated.Terms != o.Terms:
 		return Step{Kind: StepWithdraw, Payment: current.Payment, Fact: terms}
 	case news:
 		return Step{Kind: StepSave, Fact: terms}

@@ -91,14 +91,14 @@ func (o *Order) Unwanted(id ID) bool {
 	return a != nil && o.unwanted(a)
 }
 
-// UnnotedClosure reports whether Stripe has still to be told that the order was closed with this payment.
+// UnnotedClosure reports whether the closing of the order is still to be noted at Stripe, on this payment.
 func (o *Order) UnnotedClosure(id ID) bool {
 	a, p := o.Attempt(id), o.Loaded[id]
 	return a != nil && p != nil && o.Foreign == "" && o.Closed != "" && !p.ClosedNoted && !a.Superseded &&
 		o.Winner == "" && a.State == CanceledState
 }
 
-// readAt returns when the payment needs attention, by Redis's clock: Stripe has to be asked, or told to cancel. Zero where
+// readAt returns when the payment needs attention, by Redis's clock: it is read at Stripe, or canceled there. Zero where
 // nothing is uncertain.
 func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	shown := p.Record.Resolve()
@@ -123,7 +123,7 @@ func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 // isCurrent reports whether the order stands for the attempt.
 func (o *Order) isCurrent(a *Attempt) bool { return o.Foreign == "" && a.Payment == o.Current() }
 
-// afterLease returns the moment from which nobody is at work on the order at Stripe, if its holder has died.
+// afterLease returns the moment from which no process works on the order at Stripe, if its holder has died.
 func (o *Order) afterLease(now time.Time) time.Time {
 	if o.Lease.Held(now) {
 		return time.UnixMilli(o.Lease.Until)
@@ -167,7 +167,7 @@ func (o *Order) sweepAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	return now.Add(pause)
 }
 
-// MayAbandonPayment reports whether nobody has paid the payment for so long that it is cancelled, and the customer has no
+// MayAbandonPayment reports whether the payment was unpaid for so long that it is cancelled, and the customer has no
 // time left for an action elsewhere.
 func (o *Order) MayAbandonPayment(id ID, now time.Time) bool {
 	a := o.Attempt(id)

@@ -235,7 +235,7 @@ func TestWindow(t *testing.T) {
 // TestCounted checks what only ever grows.
 func TestCounted(t *testing.T) {
 	facts := []RecordFact{
-		event("evt_1", 10, declined("ch_1")), event("evt_2", 20, declined("ch_1")), // one attempt, told twice
+		event("evt_1", 10, declined("ch_1")), event("evt_2", 20, declined("ch_1")), // one attempt, reported twice
 		event("evt_3", 30, failure("ch_1", Failure{Code: "card_declined"})), // none made a charge: each event is one
 		event("evt_4", 40, failure("ch_1", Failure{Code: "card_declined"})),
 		read(50, failure("ch_1", Failure{Code: "card_declined"})), // names nothing that could be counted once

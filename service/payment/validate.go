@@ -105,7 +105,7 @@ func (r CreateRequest) Validate() error {
 	return r.Terms.impossible()
 }
 
-// impossible refuses terms that are well-formed, and that Stripe takes from nobody.
+// impossible refuses terms that are well-formed, and that Stripe never accepts.
 func (t Terms) impossible() error {
 	var p Problems
 	if t.Amount < 1 || t.Amount > MaxAmount {

@@ -126,8 +126,8 @@ func TestCaptureBefore(t *testing.T) {
 	}{
 		{"no read yet", []RecordFact{event("evt_1", 10, authorized("ch_1"))}, 0},
 		{"a read", []RecordFact{asked, event("evt_1", 10, authorized("ch_1"))}, 1_700_600_000},
-		{"the later end of two that were told at once", []RecordFact{asked, earlier}, 1_700_600_000},
-		{"whichever was told first", []RecordFact{earlier, asked}, 1_700_600_000},
+		{"the later end of two that were reported at once", []RecordFact{asked, earlier}, 1_700_600_000},
+		{"whichever was reported first", []RecordFact{earlier, asked}, 1_700_600_000},
 		{"captured since", []RecordFact{asked, event("evt_1", 20, succeeded("ch_1"))}, 0},
 	} {
 		if got := winnerView(tt.facts...).CaptureBefore; !reflect.DeepEqual(got, moment(tt.want)) {

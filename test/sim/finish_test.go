@@ -126,7 +126,7 @@ func (w *world) judgeEnd(o *order) {
 	stored, paid := w.stored(o.id), 0
 	for _, p := range w.stripe.of(o.id) {
 		w.judgeShown(p)
-		if p.copied || (p.silent && !p.handed && w.holder(p.id) == nil) { // no event names it, and nobody has its secret
+		if p.copied || (p.silent && !p.handed && w.holder(p.id) == nil) { // no event names it, and no caller has its secret
 			continue
 		}
 		if p.Status == payment.Succeeded {

@@ -42,7 +42,7 @@ func (w *world) outage() {
 	}
 }
 
-// awaitRecovery lets nobody call until what Redis has lost is back. After a day an idempotency key no longer keeps a forgotten
+// awaitRecovery blocks all calls until what Redis has lost is back. After a day an idempotency key no longer keeps a forgotten
 // attempt from being made twice.
 func (w *world) awaitRecovery() {
 	w.calm = true

@@ -77,7 +77,7 @@ func (s *Server) serverRoutes() []controlRoute {
 				return document{"now": s.Now().UTC()}, nil
 			}),
 		plainRoute("GET /webhooks", "the endpoints, without their secrets", func() (any, error) { return s.webhooks(), nil }),
-		plainRoute("DELETE /webhooks", "send events to nobody from now on",
+		plainRoute("DELETE /webhooks", "send no more events",
 			func() (any, error) { s.RemoveWebhooks(); return done, nil }),
 		routeWithBody("POST /webhooks", "send events to a further endpoint",
 			Webhook{URL: "http://127.0.0.1:8080/webhooks/stripe", Secret: "whsec_"},
