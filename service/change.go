@@ -213,14 +213,5 @@ func (s *Service) close(ctx context.Context, t *target, l *lease, reason string)
 	if shown := shownIn(err); shown != nil && shown.Status != payment.Canceled {
 		undo = payment.OrderClosed{Why: before}
 	}
-	held, saveErr := s.release(ctx, t, l, payment.CauseAPI, undo, fact)
-	switch {
-	case saveErr != nil:
-		return saveErr
-	case fact == nil:
-		return err
-	case !held:
-		return errBusy
-	}
-	return nil
+	return s.saveAnswer(ctx, t, l, fact, err, undo, fact)
 }

@@ -173,12 +173,20 @@ func (s *Service) changeAtStripe(
 	defer cancel()
 	answer, err := change(leased)
 	fact := answerFact(answer, err, knownBefore)
-	held, saveErr := s.release(ctx, t, l, payment.CauseAPI, append([]payment.Fact{fact}, also...)...)
+	return s.saveAnswer(ctx, t, l, fact, err, append([]payment.Fact{fact}, also...)...)
+}
+
+// saveAnswer saves the facts of a call of Stripe with the end of the lease. Answer is what Stripe showed; nil where it
+// showed nothing, and failure says why. It fails with errBusy where the lease was lost meanwhile.
+func (s *Service) saveAnswer(
+	ctx context.Context, t *target, l *lease, answer payment.Fact, failure error, facts ...payment.Fact,
+) error {
+	held, err := s.release(ctx, t, l, payment.CauseAPI, facts...)
 	switch {
-	case saveErr != nil:
-		return saveErr
-	case fact == nil:
+	case err != nil:
 		return err
+	case answer == nil:
+		return failure
 	case !held:
 		return errBusy
 	}
