@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,29 @@ func TestUndecodableEvents(t *testing.T) {
 			s.receives("payment_intent.brand_new", "quarantined")
 			s.attend()
 			s.shows(id, payment.Paid, 1000)
+		},
+		"a refund of a payment of which only the pointer is left": func(s *shop, id payment.ID) {
+			s.becomes(id, payment.Succeeded)
+			s.reads(id)
+			refund, err := s.sim.Refund(string(id), 300)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			for _, key := range s.redis.Keys() {
+				if strings.Contains(key, "}:order:") {
+					s.redis.Del(key)
+				}
+			}
+			if ids := s.dueReads(); len(ids) != 0 {
+				s.t.Fatalf("due before the event: %v", ids)
+			}
+			s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
+			s.receives("refund.brand_new", "quarantined")
+			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+				s.t.Fatalf("reads of %v are due", ids)
+			}
+			s.reads(id)
+			s.shows(id, payment.PartiallyRefunded, 1000)
 		},
 		"of another shop": func(s *shop, id payment.ID) {
 			s.loseRedis()

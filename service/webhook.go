@@ -168,17 +168,14 @@ func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) 
 }
 
 // requestRead asks for a read of the payment that an event only names. Of a payment that is not known, the event's metadata
-// must say that it is ours. It returns Unchanged where a read is due already.
+// or a pointer must say that it is ours. It returns Unchanged where a read is due already.
 func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	if e.Payment == "" {
 		return Ignored, nil
 	}
 	t, err := s.find(ctx, e.Payment)
 	if errors.Is(err, payment.ErrNotFound) {
-		if e.Claimed != s.Name {
-			return Ignored, nil
-		}
-		return s.wantRead(ctx, e.Payment)
+		return s.requestLostRead(ctx, e)
 	}
 	if err != nil {
 		return "", err
@@ -191,7 +188,26 @@ func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outco
 		due = !o.ReadDue(e.Payment, now).IsZero()
 		return payment.ReadRequested{Payment: e.Payment, At: e.Created}, nil
 	})
+	if errors.Is(err, payment.ErrNotFound) {
+		return s.requestLostRead(ctx, e)
+	}
 	return outcomeOf(written && !due, err)
+}
+
+// requestLostRead is requestRead where no order has the payment. A pointer that is left says that Redis has lost the order.
+func (s *Service) requestLostRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
+	ours := e.Claimed == s.Name
+	if !ours {
+		_, found, err := s.orders.FindOrder(ctx, e.Payment)
+		if err != nil {
+			return "", err
+		}
+		ours = found
+	}
+	if !ours {
+		return Ignored, nil
+	}
+	return s.wantRead(ctx, e.Payment)
 }
 
 // mergeReversals merges what an event shows of money given back. It has none of our metadata, and counts where the payment
