@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"regexp"
 	"strings"
@@ -33,5 +35,34 @@ func TestBench(t *testing.T) {
 	}
 	if strings.Contains(out.String(), "not measured") {
 		t.Errorf("something was not measured:\n%s", out.String())
+	}
+}
+
+// TestBaselineIsFrozen fails where the bare webhook's script is edited: what Kasse is compared with must not move. It is
+// that of commit a0e84f8, store/scripts/save_payment.lua, under a line that says so.
+func TestBaselineIsFrozen(t *testing.T) {
+	const frozen = "ae151d9a8f1fa0bde92bd1880be52c682a8b84f5210511adb518330a7978d66c"
+	_, script, _ := strings.Cut(baseline, "\n")
+	if sum := sha256.Sum256([]byte(script)); hex.EncodeToString(sum[:]) != frozen {
+		t.Errorf("the script's hash is %x", sum)
+	}
+}
+
+// TestPairsAreHalfSuccesses checks the load of first events and successes: each payment has one of both, in this order.
+func TestPairsAreHalfSuccesses(t *testing.T) {
+	var p pairs
+	status := regexp.MustCompile(`"id":"(pi_[^"]*)".*"status":"([a-z]*)","transfer_data"`)
+	seen := map[string]string{}
+	for n := range 4 * blockSize {
+		found := status.FindSubmatch(p.change(n))
+		seen[string(found[1])] += " " + string(found[2])
+	}
+	if len(seen) != 2*blockSize {
+		t.Errorf("the events are about %d payments", len(seen))
+	}
+	for payment, statuses := range seen {
+		if statuses != " processing succeeded" {
+			t.Errorf("%s:%s", payment, statuses)
+		}
 	}
 }

@@ -107,12 +107,13 @@ const connections = 64
 // next gives the n-th request of a connection, and the status that it must be answered with.
 type next func(connection, n int) (request []byte, status int)
 
-// closedLoop asks on 64 connections, on each as soon as it has been answered, for so long.
-func closedLoop(ctx context.Context, address string, length time.Duration, give next) (load, error) {
+// closedLoop asks on 64 connections, on each as soon as it has been answered, for so long. Several addresses share the
+// connections.
+func closedLoop(ctx context.Context, addresses []string, length time.Duration, give next) (load, error) {
 	links := make([]*link, connections)
 	for i := range links {
 		var err error
-		if links[i], err = dial(address); err != nil {
+		if links[i], err = dial(addresses[i%len(addresses)]); err != nil {
 			return load{}, err
 		}
 		defer links[i].close()

@@ -55,6 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	only := flags.String("run", "", "regexp: scenarios to play")
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("time", 3*time.Second, "length of one measurement")
+	beside := flags.String("beside", "", "program of an older build of Kasse, to be measured beside")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := raiseFiles(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 	}
-	b := &bench{rounds: *rounds, length: *length, dir: dir, out: out, seen: map[string][]float64{}}
+	b := &bench{rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, seen: map[string][]float64{}}
 	if b.program, err = town.Build(ctx, dir); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ type bench struct {
 	length  time.Duration
 	dir     string
 	program string // Kasse
+	beside  string // an older build of it, to be measured beside; empty: none
 	out     io.Writer
 
 	worlds int                  // so far

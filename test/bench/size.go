@@ -69,7 +69,7 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 	for range b.rounds {
 		for what, at := range map[string]server{"status": kasse, "uncached": uncached} {
 			err := w.measure(name+"/"+what, at, func(address string) (load, error) {
-				return closedLoop(ctx, address, b.length, atRandom(requests, http.StatusOK))
+				return closedLoop(ctx, []string{address}, b.length, atRandom(requests, http.StatusOK))
 			})
 			if err != nil {
 				return err
@@ -83,7 +83,7 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 			changes++
 		}
 		err := w.measure(name+"/webhook", kasse, func(address string) (load, error) {
-			return closedLoop(ctx, address, b.length, each(bodies, http.StatusOK))
+			return closedLoop(ctx, []string{address}, b.length, each(bodies, http.StatusOK))
 		})
 		if err != nil {
 			return err

@@ -67,10 +67,10 @@ func status(ctx context.Context, b *bench) error {
 	}
 	reads := func(requests [][]byte, status int) func(string) (load, error) {
 		return func(address string) (load, error) {
-			if _, err := closedLoop(ctx, address, time.Hour, inTurn(requests, status)); err != nil { // to warm up
+			if _, err := closedLoop(ctx, []string{address}, time.Hour, inTurn(requests, status)); err != nil { // to warm up
 				return load{}, err
 			}
-			return closedLoop(ctx, address, b.length, atRandom(requests, status))
+			return closedLoop(ctx, []string{address}, b.length, atRandom(requests, status))
 		}
 	}
 	for range b.rounds {

@@ -45,6 +45,39 @@ func each(requests [][]byte, status int) next {
 	}
 }
 
+// blockSize is how many payments have their first event before the same ones succeed.
+const blockSize = 256
+
+// unseeded is the number of the first payment that no program knows before its first event.
+const unseeded = 10_000_000
+
+// pairs are requests of webhooks of payments that are not known before: for each a first event, and a success a little
+// later, so that half of them are successes.
+type pairs struct {
+	made atomic.Int64 // so far
+}
+
+func (p *pairs) batch(count int) [][]byte {
+	all := make([][]byte, count)
+	for i := range all {
+		all[i] = delivery(p.change(int(p.made.Add(1)) - 1))
+	}
+	return all
+}
+
+// change is the n-th event: blocks of first events, each followed by the successes of the same payments.
+func (p *pairs) change(n int) []byte {
+	block, at := n/(2*blockSize), n%(2*blockSize)
+	payment := unseeded + block*blockSize + at%blockSize
+	if at < blockSize {
+		return event(payment, "processing", "processing", time.Unix(opened+10, 0))
+	}
+	return event(payment, "succeeded", "succeeded", time.Unix(opened+20, 0))
+}
+
+// stream gives signed requests, none twice.
+type stream interface{ batch(count int) [][]byte }
+
 // webhooks are distinct signed events on 64 connections, as fast as they are taken; and at 500 a second.
 func webhooks(ctx context.Context, b *bench) error {
 	for name, args := range map[string][]string{"Webhook": {"--appendonly", "no"}, "WebhookSynced": {"--appendfsync", "always"}} {
@@ -53,10 +86,26 @@ func webhooks(ctx context.Context, b *bench) error {
 		}
 	}
 	const same, single = "≥ 0.9 ×", "≥ 0.8 ×"
-	b.figure("webhooks, distinct signed events, 64 connections, by the same Redis work", same, "%s", b.ratio("Webhook/kasse req/s", "Webhook/bare req/s"))
-	b.figure("… by ConstructEvent and one EVALSHA", single, "%s", b.ratio("Webhook/kasse req/s", "Webhook/construct req/s"))
-	b.figure("… with appendfsync always, by the same Redis work", same, "%s", b.ratio("WebhookSynced/kasse req/s", "WebhookSynced/bare req/s"))
-	b.figure("… by ConstructEvent and one EVALSHA", single, "%s", b.ratio("WebhookSynced/kasse req/s", "WebhookSynced/construct req/s"))
+	for _, f := range []struct{ what, wanted, of, by string }{
+		{"webhooks, changes of known payments, 64 connections, by the same Redis work", same, "Webhook/kasse", "Webhook/bare"},
+		{"… by ConstructEvent and one EVALSHA", single, "Webhook/kasse", "Webhook/construct"},
+		{"… with appendfsync always, by the same Redis work", same, "WebhookSynced/kasse", "WebhookSynced/bare"},
+		{"… by ConstructEvent and one EVALSHA", single, "WebhookSynced/kasse", "WebhookSynced/construct"},
+		{"webhooks, a first event and a success for each payment, by ConstructEvent and one EVALSHA", "≥ 1.0 ×", "Webhook/half", "Webhook/half-construct"},
+		{"… with two processes", "", "Webhook/half-two", "Webhook/half-construct"},
+		{"… the older build of -beside", "", "Webhook/half-beside", "Webhook/half-construct"},
+		{"… with appendfsync always", "≥ 1.0 ×", "WebhookSynced/half", "WebhookSynced/half-construct"},
+	} {
+		if len(b.seen[f.of+" req/s"]) > 0 {
+			b.figure(f.what, f.wanted, "%s", b.ratio(f.of+" req/s", f.by+" req/s"))
+		}
+	}
+	for _, kind := range []string{"half-construct", "half-beside", "half"} {
+		if name := "Webhook/" + kind; len(b.seen[name+" req/s"]) > 0 {
+			b.figure("processor's time of a webhook, "+kind+": the program's and Redis's", "", "%.0f and %.0f µs",
+				b.median(name+" cpu-µs/op"), b.median(name+" redis-µs/op"))
+		}
+	}
 	b.figure("webhooks at 500/s, open loop, appendfsync always: p99", "< 50 ms", "%.1f ms", b.median("WebhookSynced/500 p99-µs")/1000)
 	return nil
 }
@@ -67,35 +116,35 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 		return err
 	}
 	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	turns, err := w.webhookTurns(ctx)
+	if err != nil {
 		return err
 	}
-	at := map[string]server{}
-	if at["kasse"], err = w.kasse(ctx, nil); err != nil {
-		return err
-	}
-	if err := w.seed(ctx, at["kasse"], payments); err != nil {
-		return err
-	}
-	for _, kind := range []string{"bare", "construct"} {
-		if at[kind], err = w.bare(ctx, "webhook-"+kind); err != nil {
+	if b.beside != "" {
+		beside, err := b.besideWorld(ctx, redisArgs...)
+		if err != nil {
 			return err
 		}
+		defer beside.close()
+		older, err := beside.kasse(ctx, nil)
+		if err != nil {
+			return err
+		}
+		turns = append(turns, turn{name: "half-beside", events: &pairs{}, at: older})
 	}
-	order := map[string]*deliveries{"bare": {}, "construct": {}, "kasse": {}}
 	for range b.rounds {
-		for _, kind := range []string{"bare", "kasse", "construct"} {
-			requests := order[kind].batch(int(most * b.length.Seconds()))
-			err := w.measure(name+"/"+kind, at[kind], func(address string) (load, error) {
-				return closedLoop(ctx, address, b.length, each(requests, http.StatusOK))
+		for _, t := range turns {
+			requests := t.events.batch(int(most * b.length.Seconds()))
+			err := w.measure(name+"/"+t.name, t.at, func(address string) (load, error) {
+				return closedLoop(ctx, append([]string{address}, t.also...), b.length, each(requests, http.StatusOK))
 			})
 			if err != nil {
 				return err
 			}
 		}
 		const rate = 500
-		requests := order["kasse"].batch(int(rate * b.length.Seconds()))
-		err := w.measure(name+"/500", at["kasse"], func(address string) (load, error) {
+		requests := turns[0].events.batch(int(rate * b.length.Seconds()))
+		err := w.measure(name+"/500", turns[0].at, func(address string) (load, error) {
 			return openLoop(ctx, address, rate, b.length, each(requests, http.StatusOK))
 		})
 		if err != nil {
@@ -103,4 +152,52 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 		}
 	}
 	return nil
+}
+
+// webhookTurns starts two processes of Kasse and the bare programs, opens the payments, and returns what is measured in
+// each round.
+func (w *world) webhookTurns(ctx context.Context) ([]turn, error) {
+	if err := w.mark(ctx); err != nil {
+		return nil, err
+	}
+	at := map[string]server{}
+	for _, kind := range []string{"kasse", "second"} {
+		var err error
+		if at[kind], err = w.kasse(ctx, nil); err != nil {
+			return nil, err
+		}
+	}
+	for _, kind := range []string{"bare", "construct"} {
+		var err error
+		if at[kind], err = w.bare(ctx, "webhook-"+kind); err != nil {
+			return nil, err
+		}
+	}
+	half := &pairs{} // of both processes: none of its payments is known
+	return []turn{
+		{name: "kasse", events: &deliveries{}, at: at["kasse"]},
+		{name: "bare", events: &deliveries{}, at: at["bare"]},
+		{name: "construct", events: &deliveries{}, at: at["construct"]},
+		{name: "half", events: half, at: at["kasse"]},
+		{name: "half-construct", events: &pairs{}, at: at["construct"]},
+		{name: "half-two", events: half, at: at["kasse"], also: []string{at["second"].address}},
+	}, w.seed(ctx, at["kasse"], payments)
+}
+
+// turn is one measurement of a round.
+type turn struct {
+	name   string
+	events stream
+	at     server
+	also   []string // addresses of further processes that share the connections
+}
+
+// besideWorld is a Redis of its own for the older build, whose layout may be another.
+func (b *bench) besideWorld(ctx context.Context, redisArgs ...string) (*world, error) {
+	w, err := b.newWorld(ctx, redisArgs...)
+	if err != nil {
+		return nil, err
+	}
+	w.program = b.beside
+	return w, w.mark(ctx)
 }

@@ -16,15 +16,16 @@ import (
 // world is what one scenario runs on: a redis-server, and the processes that are compared.
 type world struct {
 	*bench
-	dir   string
-	redis *town.Redis
-	ends  []func()
+	program string // Kasse
+	dir     string
+	redis   *town.Redis
+	ends    []func()
 }
 
 // newWorld starts a redis-server.
 func (b *bench) newWorld(ctx context.Context, redisArgs ...string) (*world, error) {
 	b.worlds++
-	w := &world{bench: b, dir: filepath.Join(b.dir, fmt.Sprint("world-", b.worlds))}
+	w := &world{bench: b, program: b.program, dir: filepath.Join(b.dir, fmt.Sprint("world-", b.worlds))}
 	if err := os.Mkdir(w.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func (w *world) bare(ctx context.Context, kind string, args ...string) (server, 
 
 // seed opens so many payments by their webhooks.
 func (w *world) seed(ctx context.Context, kasse server, count int) error {
-	l, err := closedLoop(ctx, kasse.address, time.Hour, func(connection, n int) ([]byte, int) {
+	l, err := closedLoop(ctx, []string{kasse.address}, time.Hour, func(connection, n int) ([]byte, int) {
 		number := connection + n*connections
 		if number >= count {
 			return nil, 0
@@ -117,12 +118,15 @@ func (w *world) seed(ctx context.Context, kasse server, count int) error {
 	return err
 }
 
-// measure loads a server, and prints and keeps what came of it.
+// measure loads a server, and prints and keeps what came of it, with the processor's time of the server and of Redis.
 func (w *world) measure(name string, s server, run func(address string) (load, error)) error {
+	own, redis := processorTime(s.pid), processorTime(w.redis.Process.PID())
 	l, err := run(s.address)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	w.load(name, l)
+	each := func(spent time.Duration) float64 { return micros(spent) / float64(max(l.count(), 1)) }
+	w.load(name, l, metric{"cpu-µs/op", each(processorTime(s.pid) - own)},
+		metric{"redis-µs/op", each(processorTime(w.redis.Process.PID()) - redis)})
 	return nil
 }
