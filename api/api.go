@@ -91,7 +91,7 @@ func (a *api) routes() []Route {
 		readAny  = access{scope: service.ScopeRead, token: true, clientSecret: true}
 		none     = parameters{}
 		wait     = parameters{names: []string{"wait"}}
-		feedPage = parameters{names: []string{"after", "limit", "wait"}}
+		feedPage = parameters{names: []string{"after", "limit", "wait", "type", "order_id"}}
 		ignored  = parameters{ignored: true} // platforms add their own to the address that Stripe is given
 	)
 	return []Route{

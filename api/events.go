@@ -1,13 +1,16 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Events in one page.
@@ -23,21 +26,55 @@ var cursor = regexp.MustCompile(`^[A-Za-z0-9_.~-]*$`)
 const maxCursor = 1024
 
 func (a *api) listEvents(c echo.Context) error {
-	limit, err := intParameter(c, "limit", 1, maxEvents, defaultEvents)
+	q, err := feedQuery(c)
 	if err != nil {
 		return err
-	}
-	after := c.QueryParam("after")
-	if len(after) > maxCursor || !cursor.MatchString(after) {
-		return badParameter("after", "must be a cursor, latest, or nothing")
 	}
 	seconds, err := intParameter(c, "wait", 0, maxWait, 0)
 	if err != nil {
 		return err
 	}
-	page, err := a.service.Events(c.Request().Context(), after, limit, service.WaitOptions{For: time.Duration(seconds) * time.Second, Released: a.Draining})
+	wait := service.WaitOptions{For: time.Duration(seconds) * time.Second, Released: a.Draining}
+	page, err := a.service.Events(c.Request().Context(), q, wait)
 	if err != nil {
 		return err
 	}
 	return answerJSON(c, http.StatusOK, page)
+}
+
+// feedQuery reads which events are asked for.
+func feedQuery(c echo.Context) (q payment.FeedQuery, err error) {
+	if q.Limit, err = intParameter(c, "limit", 1, maxEvents, defaultEvents); err != nil {
+		return q, err
+	}
+	q.After = c.QueryParam("after")
+	if len(q.After) > maxCursor || !cursor.MatchString(q.After) {
+		return q, badParameter("after", "must be a cursor, latest, or nothing")
+	}
+	if q.Types, err = eventTypes(c); err != nil {
+		return q, err
+	}
+	if c.QueryParams().Has("order_id") {
+		q.Order = payment.OrderID(c.QueryParam("order_id"))
+		if !q.Order.Valid() {
+			return q, badParameter("order_id", "must be the id of an order")
+		}
+	}
+	return q, nil
+}
+
+// eventTypes reads the types of the events that are asked for; none: all. An unknown one is refused: a misspelt type would
+// never be found, and never be missed.
+func eventTypes(c echo.Context) ([]string, error) {
+	if !c.QueryParams().Has("type") {
+		return nil, nil
+	}
+	types := strings.Split(c.QueryParam("type"), ",")
+	for i, name := range types {
+		if !payment.KnownEventType(name) {
+			detail := fmt.Sprintf("must be event types, separated by commas; no. %d is none that this version knows", i+1)
+			return nil, badParameter("type", detail)
+		}
+	}
+	return types, nil
 }

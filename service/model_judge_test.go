@@ -173,7 +173,7 @@ func (m *model) judgeWinner(o payment.Order, at truth) {
 
 // judgeFeed: versions grow, what is fulfilled has been paid, and order.paid is told once.
 func (m *model) judgeFeed(fulfillable bool) {
-	page, err := m.store.LoadEvents(context.Background(), "", 500)
+	page, err := m.store.LoadEvents(context.Background(), payment.FeedQuery{Limit: 500})
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -218,7 +218,7 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	if !maps.Equal(told, s.announced()) {
 		t.Fatalf("told twice: %v, then %v", told, s.announced())
 	}
-	page, err := s.svc.Events(t.Context(), "", 500, service.WaitOptions{})
+	page, err := s.svc.Events(t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

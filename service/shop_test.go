@@ -228,7 +228,7 @@ func (s *shop) order() service.OrderView {
 // announced counts the events that backends got, by type.
 func (s *shop) announced() map[string]int {
 	s.t.Helper()
-	page, err := s.svc.Events(s.t.Context(), "", 500, service.WaitOptions{})
+	page, err := s.svc.Events(s.t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

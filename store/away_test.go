@@ -34,7 +34,7 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)
 			return err
 		},
-		"LoadEvents":    func(ctx context.Context) error { return second(s.LoadEvents(ctx, "", 10)) },
+		"LoadEvents":    func(ctx context.Context) error { return second(s.LoadEvents(ctx, payment.FeedQuery{Limit: 10})) },
 		"DisablePushes": func(ctx context.Context) error { return second(s.DisablePushes(ctx, "e", push.DisabledGone)) },
 		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
 		"FinishPushes":  func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },

@@ -69,7 +69,7 @@ func BenchmarkStore(b *testing.B) {
 			return err
 		})
 	}
-	run("LoadEvents of 100", func() error { _, err := s.LoadEvents(ctx, "", 100); return err })
+	run("LoadEvents of 100", func() error { _, err := s.LoadEvents(ctx, payment.FeedQuery{Limit: 100}); return err })
 	run("TakeReads of none", func() error { _, err := s.TakeReads(ctx, 50, 0); return err })
 }
 

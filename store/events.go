@@ -14,12 +14,18 @@ import (
 	"kasse/service/payment"
 )
 
-var loadEventsSource, _ = scripts.ReadFile("scripts/load_events.lua")
-
 // idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its
 // cursor does not expire. A replica that takes over with a clock so far behind would write entries
 // that such a cursor has passed.
 const idleMargin = time.Hour
+
+// A request with a filter looks at no more than mostLooked entries, and then returns an empty page
+// whose cursor has passed them. One script looks at no more than lookedAtOnce, some 2 ms of Redis's
+// time.
+const (
+	mostLooked   = 16_000
+	lookedAtOnce = 1_000
+)
 
 // partitionPage is what one partition answered.
 type partitionPage struct {
@@ -27,12 +33,15 @@ type partitionPage struct {
 	epoch   string
 	dropped position // of the newest entry that is no longer kept; zero: all are
 	entries []redis.XMessage
+	passed  position // of the last entry that was looked at; zero: there was none
+	looked  int      // entries that were looked at
+	more    bool     // entries after passed were not looked at, and may be there
 }
 
-// LoadEvents returns at most limit events after the cursor, in order within an order. A page that
-// is not full was all there was.
-func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (payment.FeedPage, error) {
-	at, known := parseCursor(after)
+// LoadEvents returns a page of events after the cursor, in order within an order. A query for one
+// order reads one partition.
+func (s *Store) LoadEvents(ctx context.Context, q payment.FeedQuery) (payment.FeedPage, error) {
+	at, known := parseCursor(q.After)
 	if !known {
 		return payment.FeedPage{}, &payment.Error{
 			Code: payment.CodeInvalidRequest, Detail: "The cursor is none of ours.",
@@ -41,39 +50,56 @@ func (s *Store) LoadEvents(ctx context.Context, after string, limit int) (paymen
 			}},
 		}
 	}
-	parts, err := s.loadPages(ctx, at, limit, after == payment.Latest)
-	if err != nil {
-		return payment.FeedPage{}, err
-	}
-	if after == payment.Latest {
+	if q.After == payment.Latest {
+		parts, err := s.loadNewest(ctx)
+		if err != nil {
+			return payment.FeedPage{}, err
+		}
 		return payment.FeedPage{Events: []payment.FeedEvent{}, Next: s.behind(parts).String()}, nil
 	}
-	oldest := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
-	switch {
-	case at.expired(parts):
-		return payment.FeedPage{}, &payment.Error{
-			Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String(),
+	for looked := 0; ; {
+		parts, err := s.loadPages(ctx, at, q)
+		if err != nil {
+			return payment.FeedPage{}, err
 		}
-	case at.epoch == "":
-		at = oldest
+		oldest := cursor{epoch: epochOf(parts), after: make([]position, s.Partitions)}
+		switch {
+		case at.expired(parts):
+			return payment.FeedPage{}, &payment.Error{
+				Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String(),
+			}
+		case at.epoch == "":
+			at = oldest
+		}
+		page := merge(at, parts, q.Limit)
+		for _, part := range parts {
+			looked += part.looked
+		}
+		if len(page.Events) > 0 || !page.More || looked >= mostLooked {
+			return page, nil
+		}
 	}
-	return merge(at, parts, limit), nil
 }
 
 // loadPages reads from every partition its share of a page, in one round trip. Where that does not
 // fill the page, a second one reads from those that may have more. To read a whole page from each
-// would read many entries for each that is returned.
-func (s *Store) loadPages(ctx context.Context, at cursor, limit int, newest bool) ([]partitionPage, error) {
-	share := limit/s.Partitions + 1
-	all := make([]int, s.Partitions)
-	for n := range all {
-		all[n] = n
+// would read many entries for each that is returned. A query for one order reads its partition only.
+func (s *Store) loadPages(ctx context.Context, at cursor, q payment.FeedQuery) ([]partitionPage, error) {
+	which := s.everyPartition()
+	if q.Order != "" {
+		which = []int{s.hash(string(q.Order))}
 	}
+	share := min(q.Limit/len(which)+1, q.Limit)
 	parts := make([]partitionPage, s.Partitions)
-	if err := s.loadInto(ctx, parts, all, at, share, newest); err != nil || newest {
+	if err := s.loadInto(ctx, parts, which, at, q, share); err != nil {
 		return parts, err
 	}
-	missing, more := limit, []int(nil)
+	if q.Order != "" {
+		if err := s.fillEpochs(ctx, parts, which[0], at); err != nil {
+			return parts, err
+		}
+	}
+	missing, more := q.Limit, []int(nil)
 	for n, part := range parts {
 		missing -= len(part.entries)
 		if len(part.entries) == share {
@@ -83,59 +109,7 @@ func (s *Store) loadPages(ctx context.Context, at cursor, limit int, newest bool
 	if missing <= 0 || len(more) == 0 {
 		return parts, nil
 	}
-	return parts, s.loadInto(ctx, parts, more, at, share+missing, false)
-}
-
-// loadInto reads the pages of some partitions.
-func (s *Store) loadInto(
-	ctx context.Context, parts []partitionPage, which []int, at cursor, limit int, newest bool,
-) error {
-	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for _, n := range which {
-			part := s.partitionAt(n)
-			keys := []string{part.events(), s.meta(part)}
-			pipe.Eval(ctx, string(loadEventsSource), keys, "("+at.position(n).String(), limit, newest)
-		}
-		return nil
-	})
-	if err != nil {
-		return unavailable(err)
-	}
-	for i, reply := range replies {
-		values, err := reply.(*redis.Cmd).Slice()
-		if err != nil {
-			return unavailable(err)
-		}
-		parts[which[i]] = readPage(values)
-	}
-	return nil
-}
-
-func readPage(values []any) partitionPage {
-	var part partitionPage
-	if dropped, ok := values[2].(string); ok {
-		part.dropped = parsePosition(dropped)
-	}
-	part.now, _ = values[0].(int64)
-	part.epoch, _ = values[1].(string)
-	entries, _ := values[3].([]any)
-	for _, entry := range entries {
-		part.entries = append(part.entries, readEntry(entry))
-	}
-	return part
-}
-
-// readEntry reads a stream's entry as a script returns it.
-func readEntry(entry any) redis.XMessage {
-	pair, _ := entry.([]any)
-	id, _ := pair[0].(string)
-	fields, _ := pair[1].([]any)
-	message := redis.XMessage{ID: id, Values: map[string]any{}}
-	for i := 0; i+1 < len(fields); i += 2 {
-		name, _ := fields[i].(string)
-		message.Values[name] = fields[i+1]
-	}
-	return message
+	return parts, s.loadInto(ctx, parts, more, at, q, share+missing)
 }
 
 // behind is the cursor after the newest entry of each partition.
@@ -158,7 +132,8 @@ func (p partitionPage) idle(at position) position {
 	return at
 }
 
-// merge takes the oldest entries of all partitions, and moves the cursor behind them.
+// merge takes the oldest entries of all partitions, and moves the cursor behind them, and behind
+// what a filter left out.
 func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 	type candidate struct {
 		partition int
@@ -170,22 +145,41 @@ func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 		for _, entry := range part.entries {
 			all = append(all, candidate{n, parsePosition(entry.ID), entry})
 		}
-		switch {
-		case len(part.entries) == 0:
-			at.after[n] = part.idle(at.after[n])
-		case at.after[n] == position{}:
-			at.after[n] = parsePosition(part.entries[0].ID).before()
-		}
 	}
 	slices.SortStableFunc(all, func(a, b candidate) int { return a.at.compare(b.at) })
 	all = all[:min(len(all), limit)]
 	page := payment.FeedPage{Events: make([]payment.FeedEvent, 0, len(all))}
+	taken := make([]int, len(parts))
 	for _, c := range all {
 		page.Events = append(page.Events, feedEvent(c.entry, c.at, c.partition))
 		at.after[c.partition] = c.at
+		taken[c.partition]++
+	}
+	for n, part := range parts {
+		switch {
+		case taken[n] == len(part.entries):
+			at.after[n] = part.end(at.after[n])
+			page.More = page.More || part.more
+		case at.after[n] == position{}:
+			at.after[n] = parsePosition(part.entries[0].ID).before()
+			page.More = true
+		default:
+			page.More = true
+		}
 	}
 	page.Next = at.String()
 	return page
+}
+
+// end is the position behind all that was looked at.
+func (p partitionPage) end(at position) position {
+	switch {
+	case p.passed != position{}:
+		return p.passed
+	case len(p.entries) == 0:
+		return p.idle(at)
+	}
+	return at
 }
 
 func feedEvent(entry redis.XMessage, at position, partition int) payment.FeedEvent {

@@ -231,7 +231,7 @@ func (l *load) judge(ctx context.Context, client redis.UniversalClient) {
 	fresh := store.New(client, options)
 	seen := map[string]int{}
 	for next := ""; ; {
-		page, err := fresh.LoadEvents(ctx, next, 500)
+		page, err := fresh.LoadEvents(ctx, payment.FeedQuery{After: next, Limit: 500})
 		if err != nil {
 			l.t.Fatal(err)
 		}

@@ -125,7 +125,7 @@ func poll(t *testing.T, s *store.Store, id payment.ID) {
 	_, view := s.LoadView(t.Context(), id)
 	_, views := s.LoadViews(t.Context(), storetest.OrderOf(id), []payment.ID{id})
 	_, history := s.LoadHistory(t.Context(), id)
-	_, events := s.LoadEvents(t.Context(), "", 10)
+	_, events := s.LoadEvents(t.Context(), payment.FeedQuery{Limit: 10})
 	if err := errors.Join(view, views, history, events); err != nil {
 		t.Error(err)
 	}

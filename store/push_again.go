@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"kasse/service/payment"
 	"kasse/service/push"
 )
 
@@ -24,7 +25,7 @@ func (s *Store) Replay(ctx context.Context, endpoints []push.EndpointID, after, 
 	count int, next string, done bool, err error,
 ) {
 	const page = 500
-	events, err := s.LoadEvents(ctx, after, page)
+	events, err := s.LoadEvents(ctx, payment.FeedQuery{After: after, Limit: page})
 	if err != nil {
 		return 0, "", false, err
 	}

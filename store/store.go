@@ -63,6 +63,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-redis/redis_rate/v10"
@@ -95,6 +96,7 @@ type Store struct {
 	limiter  *redis_rate.Limiter
 	watch    *watch
 	pointers pointers
+	epochs   atomic.Pointer[[]string] // of all partitions, as they were read last; nil: not read yet
 
 	appended appendWatch  // of those who push
 	pushes   pushPipeline // of all endpoints

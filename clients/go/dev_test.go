@@ -226,6 +226,18 @@ func testFeed(d *dev) {
 	d.payOrder("later")
 	d.awaitPaid(cursor, "later", "earlier")
 
+	for page, err := range d.client.FeedOf(ctx, kasse.FeedQuery{Order: "later", Types: []string{"order.paid"}}) {
+		if err != nil || len(page.Events) != 1 || page.Events[0].Data.OrderID != "later" {
+			t.Errorf("the order.paid of one order: %+v, %v", page, err)
+		}
+		break
+	}
+	for _, err := range d.client.FeedOf(ctx, kasse.FeedQuery{Types: []string{"order.payed"}}) {
+		if !errors.Is(err, kasse.ProblemCodeInvalidRequest) {
+			t.Errorf("a type that does not exist gives %v", err)
+		}
+	}
+
 	reason := errors.New("the backend stops")
 	stopped, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

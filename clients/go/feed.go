@@ -6,11 +6,19 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
 // FromNow is a cursor for Feed that skips all past events.
 const FromNow Cursor = "latest"
+
+// FeedQuery says which events FeedOf yields.
+type FeedQuery struct {
+	After Cursor   // empty: from the oldest event kept
+	Types []string // only these types, such as order.paid; none: all
+	Order OrderID  // only this order's events; empty: all orders'
+}
 
 // Feed yields the pages of the feed after a cursor. The empty cursor starts at the oldest event
 // kept. Handle the page's events and store its Next in one transaction: Next is the cursor to
@@ -21,11 +29,17 @@ const FromNow Cursor = "latest"
 // refuses the request or the context ends. After ProblemCodeCursorExpired resume from the error's
 // Oldest, and read each open order with Client.Order.
 func (c *Client) Feed(ctx context.Context, after Cursor) iter.Seq2[*EventPage, error] {
+	return c.FeedOf(ctx, FeedQuery{After: after})
+}
+
+// FeedOf is Feed for some types of events, or for one order. Next passes the events that are left
+// out. A type that the server does not know is ProblemCodeInvalidRequest.
+func (c *Client) FeedOf(ctx context.Context, q FeedQuery) iter.Seq2[*EventPage, error] {
 	return func(yield func(*EventPage, error) bool) {
 		var pause backoff
 		for {
 			page := new(EventPage)
-			if _, err := c.send(ctx, feedRequest(after), page); err != nil {
+			if _, err := c.send(ctx, feedRequest(q), page); err != nil {
 				if err = c.outlast(ctx, err, &pause); err != nil {
 					yield(nil, err)
 					return
@@ -33,8 +47,8 @@ func (c *Client) Feed(ctx context.Context, after Cursor) iter.Seq2[*EventPage, e
 				continue
 			}
 			pause = backoff{}
-			news := page.Next != after
-			after = page.Next
+			news := page.Next != q.After
+			q.After = page.Next
 			if news && !yield(page, nil) {
 				return
 			}
@@ -48,12 +62,18 @@ func (c *Client) Feed(ctx context.Context, after Cursor) iter.Seq2[*EventPage, e
 	}
 }
 
-func feedRequest(after Cursor) request {
-	query := url.Values{"after": {after}}
+func feedRequest(q FeedQuery) request {
+	query := url.Values{"after": {q.After}}
 	hold := longestHold
-	if after == FromNow { // the first page only brings the cursor
+	if q.After == FromNow { // the first page only brings the cursor
 		hold = 0
 	}
 	query.Set("wait", strconv.Itoa(int(hold/time.Second)))
+	if len(q.Types) > 0 {
+		query.Set("type", strings.Join(q.Types, ","))
+	}
+	if q.Order != "" {
+		query.Set("order_id", q.Order)
+	}
 	return request{method: http.MethodGet, path: "/v1/events?" + query.Encode(), hold: hold}
 }

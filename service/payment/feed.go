@@ -18,11 +18,23 @@ type FeedEvent struct {
 	Trace     string          `json:"-"`    // traceparent of the cause (W3C Trace Context); empty: it was not traced
 }
 
+// FeedQuery asks for a page of the feed.
+type FeedQuery struct {
+	After string   // cursor; empty: from the oldest event kept; Latest: behind the newest
+	Limit int      // events at most
+	Types []string // of the events wanted; none: all
+	Order OrderID  // of the events wanted; empty: of all orders
+}
+
+// Filters reports whether the query leaves events out.
+func (q FeedQuery) Filters() bool { return len(q.Types) > 0 || q.Order != "" }
+
 // FeedPage is one page of the feed. Next is the cursor of the page after it, also where Events is
-// empty.
+// empty. It passes what a filter leaves out.
 type FeedPage struct {
 	Events []FeedEvent `json:"events"`
 	Next   string      `json:"next"`
+	More   bool        `json:"-"` // events after Next were not looked at, since one request looks at so many at most
 }
 
 // Latest is the cursor behind the newest event.

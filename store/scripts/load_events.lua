@@ -1,17 +1,55 @@
 -- Reads one partition's part of the feed.
 -- KEYS[1] events  KEYS[2] meta
--- ARGV[1] first stream id, XRANGE's syntax  ARGV[2] how many at most  ARGV[3] '1' for only the newest
--- Returns {Unix milliseconds, epoch, id of the newest entry dropped, or false, entries}, or the error NOMETA.
+-- ARGV[1] stream id after which to read  ARGV[2] entries to return at most  ARGV[3] '1' for only the newest
+-- ARGV[4] entries to look at, at most, where a filter is set  ARGV[5] order id of the entries wanted ('' all)
+-- ARGV    types of the entries wanted (none: all)
+-- Returns {Unix milliseconds, epoch, id of the newest entry dropped, or false, entries, id of the last entry looked at, or
+-- false, entries looked at}, or the error NOMETA.
 local meta = redis.call('HMGET', KEYS[2], 'epoch', 'trimmed', 'schema')
 if not meta[3] then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
-local entries
 if ARGV[3] == '1' then
-  entries = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)
-else
-  entries = redis.call('XRANGE', KEYS[1], ARGV[1], '+', 'COUNT', ARGV[2])
+  return {ms, meta[1], meta[2], redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1), false, 0}
 end
-return {ms, meta[1], meta[2], entries}
+local wanted, most, look = {}, tonumber(ARGV[2]), tonumber(ARGV[4])
+for i = 6, #ARGV do
+  wanted[ARGV[i]] = true
+end
+local typed, order = #ARGV > 5, ARGV[5]
+local filtered = typed or order ~= ''
+if not filtered then
+  look = most
+end
+local function matches(fields)
+  for i = 1, #fields, 2 do
+    if fields[i] == 'type' and typed and not wanted[fields[i + 1]] then
+      return false
+    end
+    -- The view names its order before anything that a caller may have written.
+    if fields[i] == 'data' and order ~= '' and string.match(fields[i + 1], '"order_id":"([^"]*)"') ~= order then
+      return false
+    end
+  end
+  return true
+end
+local entries, passed, looked = {}, ARGV[1], 0
+while #entries < most and looked < look do
+  local count = filtered and math.min(look - looked, 100) or most
+  local page = redis.call('XRANGE', KEYS[1], '(' .. passed, '+', 'COUNT', count)
+  for _, entry in ipairs(page) do
+    if #entries == most then
+      break
+    end
+    passed, looked = entry[1], looked + 1
+    if matches(entry[2]) then
+      entries[#entries + 1] = entry
+    end
+  end
+  if #page < count then
+    break
+  end
+end
+return {ms, meta[1], meta[2], entries, looked > 0 and passed, looked}

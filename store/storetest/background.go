@@ -242,7 +242,7 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		t.Errorf("the check gives %q, %v", account, err)
 	}
 	f.put(t, here)
-	_, err = f.LoadEvents(t.Context(), old, 10)
+	_, err = f.LoadEvents(t.Context(), payment.FeedQuery{After: old, Limit: 10})
 	hasCode(t, err, payment.CodeCursorExpired)
 	_, err = store.New(f.client, options).BeginRebuild(t.Context(), store.Identity{Service: "other"})
 	mismatch(t, err, []string{"other"})

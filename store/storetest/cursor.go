@@ -46,7 +46,7 @@ func (connect connector) testCursor(t *testing.T) {
 			base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)),
 			base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
 		} {
-			_, err := f.LoadEvents(t.Context(), bad, 10)
+			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: bad, Limit: 10})
 			e := hasCode(t, err, payment.CodeInvalidRequest)
 			if len(e.Fields) != 1 || e.Fields[0].Parameter != "after" {
 				t.Errorf("%q: the error names %+v", bad, e.Fields)
@@ -68,7 +68,7 @@ func (connect connector) testCursor(t *testing.T) {
 			old := f.page(t, payment.Latest, 10).Next
 			must(t, f.client.Del(t.Context(), metaKey(lost)).Err())
 			must(t, f.Mark(t.Context(), identity))
-			_, err := f.LoadEvents(t.Context(), old, 10)
+			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: old, Limit: 10})
 			hasCode(t, err, payment.CodeCursorExpired)
 		}
 	})
@@ -88,7 +88,7 @@ func (connect connector) testCursor(t *testing.T) {
 // expired fails the test unless the cursor has, and the oldest leads to what is kept.
 func (f fixture) expired(t testing.TB, cursor string, kept []string) {
 	t.Helper()
-	_, err := f.LoadEvents(t.Context(), cursor, 10)
+	_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: cursor, Limit: 10})
 	e := hasCode(t, err, payment.CodeCursorExpired)
 	wellFormed(t, e.Oldest)
 	if got, _ := f.rest(t, e.Oldest, 10); !slices.Equal(got, kept) {

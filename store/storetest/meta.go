@@ -71,7 +71,7 @@ func (connect connector) testMarks(t *testing.T) {
 			if err := s.Mark(t.Context(), identity); err != nil {
 				t.Error(err)
 			}
-			page, err := s.LoadEvents(t.Context(), "", 1)
+			page, err := s.LoadEvents(t.Context(), payment.FeedQuery{Limit: 1})
 			if err != nil {
 				t.Error(err)
 			}

@@ -53,6 +53,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("quarantine", c.testQuarantine)
 	t.Run("watch", c.testWatch)
 	t.Run("feed", c.testFeed)
+	t.Run("feed filters", c.testFeedFilters)
 	t.Run("cursor", c.testCursor)
 	t.Run("feed while writing", c.testFeedWhileWriting)
 	t.Run("pushes", c.testPushes)

@@ -65,7 +65,7 @@ func (connect connector) testUnmarked(t *testing.T) {
 	t.Run("has no feed", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		for _, after := range []string{"", payment.Latest} {
-			_, err := f.LoadEvents(t.Context(), after, 10)
+			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: after, Limit: 10})
 			hasCode(t, err, payment.CodeStoreUnavailable)
 		}
 	})

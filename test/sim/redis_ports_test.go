@@ -109,7 +109,7 @@ func (r *replica) LoadHistory(context.Context, payment.ID) ([]payment.HistoryEnt
 }
 
 // LoadEvents is not simulated: the stream is judged at each write.
-func (r *replica) LoadEvents(context.Context, string, int) (payment.FeedPage, error) {
+func (r *replica) LoadEvents(context.Context, payment.FeedQuery) (payment.FeedPage, error) {
 	return payment.FeedPage{}, nil
 }
 
