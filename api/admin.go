@@ -3,20 +3,43 @@ package api
 import (
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/labstack/echo/v4"
 )
 
+// ReadyState is whether the server should be sent requests, and why not.
+type ReadyState string
+
+// The states of readiness.
+const (
+	Ready       ReadyState = "ready"
+	Starting    ReadyState = "starting"    // Redis has not been reached yet, or is not ours yet
+	Draining    ReadyState = "draining"    // the process has been asked to stop
+	Unavailable ReadyState = "unavailable" // it was ready, and a dependency's state rules out every answer
+)
+
 // Dependency is the last known state of something outside that the server needs.
 type Dependency struct {
-	Name string
-	OK   bool
+	Name  string
+	State DependencyState
 }
 
+// DependencyState is the state of a dependency, as /readyz names it.
+type DependencyState string
+
+// The states of Redis.
+const (
+	DependencyOK          DependencyState = "ok"
+	DependencyUnreachable DependencyState = "unreachable"
+	DependencyReplica     DependencyState = "replica"    // it takes no writes, and what it shows may be old
+	DependencyUnmarked    DependencyState = "unmarked"   // it was wiped, or it is new
+	DependencyRebuilding  DependencyState = "rebuilding" // kasse rebuild has begun, and not ended
+	DependencyForeign     DependencyState = "foreign"    // it holds the payments of another service, account or layout
+)
+
 // Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's outage;
-// /readyz asks the function, and answers 503 unless it says ready.
-func Admin(ready func() (ready bool, deps []Dependency)) http.Handler {
+// /readyz asks the function, and answers 503 unless it says Ready.
+func Admin(ready func() (ReadyState, []Dependency)) http.Handler {
 	e := newEcho(slog.New(slog.DiscardHandler), nil) // probes come every second
 	for path, handle := range map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)} {
 		e.GET(path, handle)
@@ -33,29 +56,20 @@ func getLiveness(c echo.Context) error {
 
 // readiness is the answer of /readyz.
 type readiness struct {
-	Status       string            `json:"status"`
-	Dependencies map[string]string `json:"dependencies"`
+	Status       ReadyState                 `json:"status"`
+	Dependencies map[string]DependencyState `json:"dependencies"`
 }
 
-// readinessBy renders the function's result. A server that was ready and is no longer is draining.
-func readinessBy(ready func() (bool, []Dependency)) echo.HandlerFunc {
-	var wasReady atomic.Bool
+// readinessBy renders the function's result.
+func readinessBy(ready func() (ReadyState, []Dependency)) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		isReady, dependencies := ready()
-		body, status := readiness{"ready", map[string]string{}}, http.StatusOK
-		switch {
-		case isReady:
-			wasReady.Store(true)
-		case wasReady.Load():
-			body.Status, status = "draining", http.StatusServiceUnavailable
-		default:
-			body.Status, status = "starting", http.StatusServiceUnavailable
+		state, dependencies := ready()
+		body, status := readiness{state, map[string]DependencyState{}}, http.StatusOK
+		if state != Ready {
+			status = http.StatusServiceUnavailable
 		}
 		for _, d := range dependencies {
-			body.Dependencies[d.Name] = "unreachable"
-			if d.OK {
-				body.Dependencies[d.Name] = "ok"
-			}
+			body.Dependencies[d.Name] = d.State
 		}
 		return answerJSON(c, status, body)
 	}

@@ -38,27 +38,32 @@ func TestContractIsServed(t *testing.T) {
 
 func TestProbes(t *testing.T) {
 	redis := api.Dependency{Name: "redis"}
-	var ready bool
+	var ready api.ReadyState
 	asked := 0
 	transport := checked{t: t, doc: contract(t), next: &http.Transport{DisableKeepAlives: true}, probes: true}
 	w := &world{t: t, client: &http.Client{Transport: transport}}
-	w.api = httptest.NewServer(api.Admin(func() (bool, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }))
+	w.api = httptest.NewServer(api.Admin(func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }))
 	t.Cleanup(w.api.Close)
 	if answer := w.send(request{line: "GET /livez"}); answer.status != http.StatusOK || asked != 0 {
 		t.Errorf("/livez: %d, asked %d times", answer.status, asked)
 	}
 	for _, step := range []struct {
-		ready, redis bool
-		status       int
-		body         string
+		ready  api.ReadyState
+		redis  api.DependencyState
+		status int
+		body   string
 	}{
-		{false, false, 503, `{"status":"starting","dependencies":{"redis":"unreachable"}}`},
-		{false, true, 503, `{"status":"starting","dependencies":{"redis":"ok"}}`},
-		{true, true, 200, `{"status":"ready","dependencies":{"redis":"ok"}}`},
-		{true, false, 200, `{"status":"ready","dependencies":{"redis":"unreachable"}}`},
-		{false, true, 503, `{"status":"draining","dependencies":{"redis":"ok"}}`},
+		{api.Starting, api.DependencyUnreachable, 503, `{"status":"starting","dependencies":{"redis":"unreachable"}}`},
+		{api.Starting, api.DependencyOK, 503, `{"status":"starting","dependencies":{"redis":"ok"}}`},
+		{api.Ready, api.DependencyOK, 200, `{"status":"ready","dependencies":{"redis":"ok"}}`},
+		{api.Ready, api.DependencyUnreachable, 200, `{"status":"ready","dependencies":{"redis":"unreachable"}}`},
+		{api.Unavailable, api.DependencyUnmarked, 503, `{"status":"unavailable","dependencies":{"redis":"unmarked"}}`},
+		{api.Unavailable, api.DependencyRebuilding, 503, `{"status":"unavailable","dependencies":{"redis":"rebuilding"}}`},
+		{api.Unavailable, api.DependencyReplica, 503, `{"status":"unavailable","dependencies":{"redis":"replica"}}`},
+		{api.Unavailable, api.DependencyForeign, 503, `{"status":"unavailable","dependencies":{"redis":"foreign"}}`},
+		{api.Draining, api.DependencyOK, 503, `{"status":"draining","dependencies":{"redis":"ok"}}`},
 	} {
-		ready, redis.OK = step.ready, step.redis
+		ready, redis.State = step.ready, step.redis
 		if answer := w.send(request{line: "GET /readyz"}); answer.status != step.status || answer.body != step.body {
 			t.Errorf("/readyz: %d %s, want %s", answer.status, answer.body, step.body)
 		}

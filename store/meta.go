@@ -64,6 +64,17 @@ func (s *Store) Check(ctx context.Context, want Identity) (account string, err e
 	return account, nil
 }
 
+// IsReplica reports whether the server that commands go to is a replica: it takes no writes, and what
+// it shows may be old. In a cluster go-redis finds the masters. A server that refuses to say counts
+// as a master.
+func (s *Store) IsReplica(ctx context.Context) bool {
+	if _, cluster := s.redis.(*redis.ClusterClient); cluster {
+		return false
+	}
+	text, err := s.redis.Info(ctx, "replication").Result()
+	return err == nil && info(text)["role"] == "slave"
+}
+
 // Mark writes the identity into every partition that has no mark, each with an epoch of its own:
 // the events of a partition that is lost and marked again are others than before. The first mark of
 // partition 0 decides the owner. Of two processes that start at once both go on, or one fails with

@@ -25,14 +25,15 @@ var (
 // LoadOrder returns the order with its current payment and the payments in question, as far as it
 // has them, and Redis's clock. An order that was never stored has no revision. A record that cannot
 // be read is an error: it is neither shown nor taken for absent, since a later write would
-// overwrite it.
+// overwrite it. A partition that is not marked as ours is an error too: a Redis that was wiped does
+// not know which orders there are.
 func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error) {
 	part, key := s.orderKey(ref)
 	args := make([]any, len(ids))
 	for i, id := range ids {
 		args[i] = string(id)
 	}
-	answer, err := s.run(ctx, loadOrderScript, part, []string{key}, args...)
+	answer, err := s.run(ctx, loadOrderScript, part, []string{key, s.meta(part)}, args...)
 	if err != nil {
 		return payment.Order{}, time.Time{}, err
 	}

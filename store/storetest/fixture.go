@@ -45,7 +45,7 @@ func freshWith(t testing.TB, connect connector, o store.Options) fixture {
 // now is Redis's clock.
 func (f fixture) now(t testing.TB) time.Time {
 	t.Helper()
-	_, now, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_absent"})
+	now, err := f.client.Time(t.Context()).Result()
 	must(t, err)
 	return now
 }

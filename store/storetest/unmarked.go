@@ -91,6 +91,10 @@ func (connect connector) testUnmarked(t *testing.T) {
 		hasCode(t, err, payment.CodeStoreUnavailable)
 		_, _, err = f.FindOrder(t.Context(), "pi_1")
 		hasCode(t, err, payment.CodeStoreUnavailable)
+		for _, ref := range []payment.Ref{{Order: "o_1"}, {Order: "o_1", Foreign: "pi_1"}} {
+			_, _, err = f.LoadOrder(t.Context(), ref, "pi_1")
+			hasCode(t, err, payment.CodeStoreUnavailable)
+		}
 	})
 	t.Run("has no views any more, and no payment is unknown", func(t *testing.T) {
 		f := fresh(t, connect)

@@ -1,12 +1,14 @@
 package process_test
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/store/storetest"
 )
 
 func TestRedisAwayAtTheStart(t *testing.T) {
@@ -120,6 +122,89 @@ func TestWipedRedis(t *testing.T) {
 		}
 	}
 	w.createPatiently(w.serve(1, nil)[0], "after", customer)
+}
+
+// Redis is wiped under a process that runs: until it is rebuilt no read says that a payment is unknown, and nothing is
+// sent to the process by its load balancer.
+func TestReadsOfAWipedRedis(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{})
+	p := w.serve(1, nil)[0]
+	v := w.createPatiently(p, "kept", w.customer())
+	w.pay(v, "pm_card_visa")
+	p.awaitState(v, "paid")
+	one := "/v1/payments/" + v.PaymentIntent
+	reads := []struct{ credential, path string }{
+		{v.ClientSecret, one},
+		{backendKey, one},
+		{backendKey, one + "/history"},
+		{backendKey, one + "/refunds"},
+		{backendKey, "/v1/orders/kept"},
+		{backendKey, "/v1/events"},
+	}
+	w.wipe()
+	asked := w.sim.Count("GET /v1/payment_intents/{id}")
+	for _, read := range reads {
+		eventually(t, read.path, func() error { // a kept view ends when Redis reports the loss
+			a, err := p.ask(read.credential, http.MethodGet, read.path, "")
+			if err == nil && a.status == http.StatusNotFound {
+				t.Fatalf("%s: %d %s", read.path, a.status, a.body)
+			}
+			return yet(err == nil && a.status != http.StatusOK)
+		})
+		p.mustBeUnavailable(p.ask(read.credential, http.MethodGet, read.path, ""))
+	}
+	expect(t, "reads at Stripe", w.sim.Count("GET /v1/payment_intents/{id}"), asked)
+	p.mustBeReady(http.StatusServiceUnavailable, `{"status":"unavailable","dependencies":{"redis":"unmarked"}}`)
+	w.runs("rebuild")
+	p.mustBeReady(http.StatusOK, `{"status":"ready","dependencies":{"redis":"ok"}}`)
+	for _, read := range reads {
+		p.must(http.StatusOK, read.credential, http.MethodGet, read.path, "")
+	}
+	for _, text := range []string{"it was wiped: run kasse rebuild", "Redis is ours and takes writes again"} {
+		p.logsOnce(text)
+	}
+}
+
+// logsOnce waits for a text in the process's log, which must not hold it twice.
+func (p *process) logsOnce(text string) {
+	p.t.Helper()
+	eventually(p.t, "the log line "+text, func() error { return yet(strings.Contains(p.stderr.String(), text)) })
+	expect(p.t, "lines of the log with "+text, strings.Count(p.stderr.String(), text), 1)
+}
+
+// mustBeReady asks /readyz.
+func (p *process) mustBeReady(status int, body string) {
+	p.t.Helper()
+	a, err := call(p.t.Context(), p.client, http.MethodGet, p.admin+"/readyz", nil, "")
+	if err != nil || a.status != status || strings.TrimSpace(string(a.body)) != body {
+		p.t.Errorf("/readyz: %d %s %v, want %d %s", a.status, a.body, err, status, body)
+	}
+}
+
+// A Redis that is a replica takes no writes: the server waits for a master, and says so; so does kasse check.
+func TestRedisIsAReplica(t *testing.T) {
+	t.Parallel()
+	_, replica := storetest.NewReplicated(t)
+	w := newWorldOn(t, replica, stripesim.Options{})
+	const says = `{"status":"%s","dependencies":{"redis":"replica"}}`
+	p := w.start(nil)
+	p.mustBeReady(http.StatusServiceUnavailable, fmt.Sprintf(says, "starting"))
+	code, found := w.checked(nil)
+	expect(t, "exit code of check", code, 1)
+	lines(t, found, "wrong    redis: replica … takes no writes: point REDIS_URL at the master")
+	redis := w.openRedis()
+	follow := func(host, port string) {
+		if err := redis.SlaveOf(t.Context(), host, port).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	follow("NO", "ONE")
+	p.awaitReady()
+	p.mustBeReady(http.StatusOK, `{"status":"ready","dependencies":{"redis":"ok"}}`)
+	follow("127.0.0.1", "1")
+	p.mustBeReady(http.StatusServiceUnavailable, fmt.Sprintf(says, "unavailable"))
+	p.logsOnce("Redis cannot be worked with")
 }
 
 // A Redis that belongs to somebody else is left alone.

@@ -35,9 +35,10 @@ type App struct {
 	admin    http.Handler
 	bounds   bounds
 	metrics  *metrics
-	tracing  *tracing      // nil: nothing is traced
-	ready    atomic.Bool   // Redis has been reached, and is ours
-	draining chan struct{} // closed when the process is asked to stop
+	tracing  *tracing                            // nil: nothing is traced
+	ready    atomic.Bool                         // Redis has been reached, and is ours
+	redisWas atomic.Pointer[api.DependencyState] // when /readyz was asked last; nil: never
+	draining chan struct{}                       // closed when the process is asked to stop
 }
 
 // New wires the packages. It opens no connection; Close must be called.

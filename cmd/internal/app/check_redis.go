@@ -42,8 +42,11 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 		c.say(levelWrong, aboutRedis, "cannot be asked what it is (%v): its user needs INFO, and behind sentinels master_name has to be right", err)
 		return
 	}
-	for _, s := range servers {
+	for i, s := range servers {
 		c.server(s)
+		if s.Replica && i == 0 && c.RedisMode != "cluster" {
+			c.say(levelWrong, aboutRedis, "%s takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel", s)
+		}
 	}
 	c.durability(servers)
 	c.marks(ctx, a, account)

@@ -6,21 +6,22 @@ import (
 	"fmt"
 	"time"
 
-	"kasse/api"
 	"kasse/service/payment"
 	"kasse/store"
 )
 
 const (
 	redisPause = 500 * time.Millisecond // between tries to reach Redis at the start
-	pingBound  = time.Second
 )
 
 func (a *App) identity() store.Identity {
 	return store.Identity{Livemode: a.Livemode(), Service: a.ServiceName}
 }
 
-// claimRedis waits for Redis, and makes sure that it is ours. An unmarked one is marked only if Stripe has no payment of
+// errReplica says that REDIS_URL leads to a replica, which takes no writes.
+var errReplica = errors.New("it is a replica and takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel")
+
+// claimRedis waits for a Redis that takes writes, and makes sure that it is ours. An unmarked one is marked only if Stripe has no payment of
 // this service: otherwise it was wiped, and would sell orders again that were paid.
 func (a *App) claimRedis(ctx context.Context) error {
 	for tries := 1; ; tries++ {
@@ -29,6 +30,8 @@ func (a *App) claimRedis(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // asked to stop
+		case (err == nil || errors.Is(err, store.ErrUnmarked)) && a.store.IsReplica(ctx):
+			err = errReplica
 		case errors.Is(err, store.ErrUnmarked):
 			return a.markNew(ctx)
 		case errors.Is(err, store.ErrUnfinished):
@@ -36,7 +39,11 @@ func (a *App) claimRedis(ctx context.Context) error {
 		case !errors.As(err, &away):
 			return err
 		}
-		a.log.WarnContext(ctx, "Redis does not answer", "error", err)
+		text := "Redis does not answer"
+		if errors.Is(err, errReplica) {
+			text = "Redis takes no writes, waiting"
+		}
+		a.log.WarnContext(ctx, text, "error", err)
 		if mismatch := a.tlsMismatchAt(ctx, tries); mismatch != "" {
 			a.log.ErrorContext(ctx, "Redis and REDIS_URL disagree about TLS", "problem", mismatch)
 		}
@@ -114,17 +121,4 @@ func (a *App) compareAccount(ctx context.Context) error {
 		return nil
 	}
 	return err
-}
-
-// readiness is what /readyz says: Redis has been reached once, and the process is not draining.
-func (a *App) readiness() (ready bool, dependencies []api.Dependency) {
-	ctx, cancel := context.WithTimeout(context.Background(), pingBound)
-	defer cancel()
-	redis := api.Dependency{Name: "redis", OK: a.store.Ping(ctx) == nil}
-	select {
-	case <-a.draining:
-		return false, append(dependencies, redis)
-	default:
-	}
-	return a.ready.Load(), append(dependencies, redis)
 }
