@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"hash/maphash"
-	"maps"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +22,9 @@ const (
 // connection closes. go-redis's own cache keeps replies as bytes, and decoding those again costs
 // half as much as asking for them.
 //
+// Nothing is served from memory while Redis is silent on the subscription (listen.go): a process that
+// is cut off would go on to serve what was.
+//
 // An invalidation takes some 5 ms. A writer of this process, and the receiver of a hint, do not
 // wait for it: see forget. A view that is forgotten while it is being read is not kept. Readers of
 // the same view at the same time share one read.
@@ -38,6 +39,7 @@ type cache struct {
 	shards [cacheShards]cacheShard
 
 	hits, misses atomic.Int64
+	trusted      atomic.Pointer[time.Time] // until when kept views may be served; nil: they may not
 
 	mu     sync.Mutex
 	tokens uint64
@@ -94,7 +96,7 @@ func (c *cache) view(
 	s.mu.RLock()
 	found, ok := s.kept[key.order][key.field]
 	s.mu.RUnlock()
-	if ok && c.now().Before(found.until) {
+	if now := c.now(); ok && now.Before(found.until) && c.isTrusted(now) {
 		c.hits.Add(1)
 		return found.view, nil
 	}
@@ -114,6 +116,15 @@ func (c *cache) view(
 	case <-ctx.Done():
 		return payment.StoredView{}, unavailable(ctx.Err())
 	}
+}
+
+// trustUntil lets kept views be served until a moment. It is moved on by each sign of life on the
+// connection on which hints come. Redis reports nothing to a process that is cut off from it.
+func (c *cache) trustUntil(end time.Time) { c.trusted.Store(&end) }
+
+func (c *cache) isTrusted(now time.Time) bool {
+	end := c.trusted.Load()
+	return end != nil && now.Before(*end)
 }
 
 // begin joins a read of the current generation, or begins one.
@@ -191,100 +202,6 @@ func (c *cache) forgetAll() {
 		s.count = 0
 		s.mu.Unlock()
 	}
-}
-
-// go-redis calls the methods below. It puts a namespace of its own before our keys.
-
-func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 0):] }
-
-// Get finds nothing: kept views are looked up before go-redis reads.
-func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
-
-// Reserve is called before a read. Other readers of the view wait in view. A reply that is no view
-// is not kept.
-func (c *cache) Reserve(question string, names []string) (token uint64, shouldFetch bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.tokens++
-	c.asked[c.tokens] = viewKey{}
-	if _, field, isView := strings.Cut(question, viewPrefix); isView {
-		id, _, _ := strings.Cut(field, "\r\n") // the command in Redis's protocol
-		c.asked[c.tokens] = viewKey{ours(names[0]), viewPrefix + id}
-	}
-	return c.tokens, true
-}
-
-// FulfillOwned is called when a reply has come whose changes Redis reports.
-func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool {
-	key := c.answered(token)
-	s := c.shard(key.order)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r := s.reading[key]; r != nil {
-		r.tracked, r.connection = true, connection
-	}
-	return true
-}
-
-// Cancel is called when no reply has come, or Redis does not report its changes.
-func (c *cache) Cancel(_ string, token uint64) bool {
-	c.answered(token)
-	return true
-}
-
-func (c *cache) answered(token uint64) viewKey {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key := c.asked[token]
-	delete(c.asked, token)
-	return key
-}
-
-// DeleteByRedisKey is called when a key has changed since it was read. A read in flight may be
-// older, too: go-redis may report the change before it hands out the reply.
-func (c *cache) DeleteByRedisKey(name string) int {
-	order := ours(name)
-	s := c.shard(order)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drop(order)
-	for key, r := range s.reading {
-		r.changed = r.changed || key.order == order
-	}
-	return 1
-}
-
-// DeleteByCacheKey is called when a reply could not be decoded; none was kept.
-func (c *cache) DeleteByCacheKey(string) bool { return false }
-
-// EvictByConn is called when a connection has closed on which Redis reported changes.
-func (c *cache) EvictByConn(connection uint64) int {
-	for i := range c.shards {
-		c.shards[i].forgetConnection(connection)
-	}
-	return 0
-}
-
-func (s *cacheShard) forgetConnection(connection uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for order, views := range s.kept {
-		s.count -= len(views)
-		maps.DeleteFunc(views, func(_ string, v keptView) bool { return v.connection == connection })
-		s.count += len(views)
-		if len(views) == 0 {
-			delete(s.kept, order)
-		}
-	}
-	for _, r := range s.reading {
-		r.tracked = r.tracked && r.connection != connection
-	}
-}
-
-// Flush is called when all keys may have changed.
-func (c *cache) Flush() int {
-	c.forgetAll()
-	return 0
 }
 
 // stats counts hits, misses and kept views.

@@ -24,6 +24,13 @@ func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Con
 	}
 }
 
+// trustedCache is a cache whose process hears of changes.
+func trustedCache(now func() time.Time) *cache {
+	c := newCache(now)
+	c.trustUntil(now().Add(24 * time.Hour))
+	return c
+}
+
 // question is the cache key of go-redis for the read of a view: the command in Redis's protocol.
 func question(key viewKey) string {
 	const command = "space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
@@ -57,7 +64,7 @@ func asked(t *testing.T, c *cache, load func(context.Context) (payment.StoredVie
 // Reserve finds the view in go-redis's text of a command. That the text is right is shown by
 // TestCacheOfViews, on a real server.
 func TestReserveKnowsViews(t *testing.T) {
-	c := newCache(time.Now)
+	c := trustedCache(time.Now)
 	for text, want := range map[string]viewKey{
 		question(someKey):    someKey,
 		question(siblingKey): siblingKey,
@@ -96,7 +103,7 @@ func TestCacheKeepsUntilChanged(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			now := time.Unix(1, 0)
-			c := newCache(func() time.Time { return now })
+			c := trustedCache(func() time.Time { return now })
 			all := []viewKey{someKey, siblingKey, otherKey}
 			for _, key := range all {
 				c.shows(t, key, c.reply(key, 1, test.tracked), 1)
@@ -126,7 +133,7 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 		"closed":   func(c *cache) { c.EvictByConn(1) },
 		"flushed":  func(c *cache) { c.Flush() },
 	} {
-		c := newCache(time.Now)
+		c := trustedCache(time.Now)
 		asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
 			v, err := c.reply(someKey, 1, true)(ctx)
 			change(c)
@@ -136,7 +143,7 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 			t.Errorf("%s: it was kept", name)
 		}
 	}
-	c := newCache(time.Now)
+	c := trustedCache(time.Now)
 	failure := errors.New("away")
 	if _, err := c.view(t.Context(), someKey, func(ctx context.Context) (payment.StoredView, error) {
 		v, _ := c.reply(someKey, 1, true)(ctx)
@@ -150,7 +157,7 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 // Readers of the same view at the same time share one read. A reader that comes after a change does
 // not share a read from before it.
 func TestCacheReadsOnce(t *testing.T) {
-	c := newCache(time.Now)
+	c := trustedCache(time.Now)
 	began, goOn := make(chan struct{}), make(chan struct{})
 	slow := func(ctx context.Context) (payment.StoredView, error) {
 		close(began)
@@ -184,7 +191,7 @@ func TestCacheReadsOnce(t *testing.T) {
 }
 
 func TestCacheIsBounded(t *testing.T) {
-	c := newCache(time.Now)
+	c := trustedCache(time.Now)
 	for n := range 2 * cacheShards * shardViews {
 		key := viewKey{fmt.Sprint(keyPrefix, "p0}:order:o-", n/2), fmt.Sprint(viewPrefix, "pi_", n)}
 		if _, err := c.view(t.Context(), key, c.reply(key, 1, true)); err != nil {
@@ -220,7 +227,7 @@ func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 			c.FulfillOwned("", token, 1, nil)
 		},
 	} {
-		c := newCache(time.Now)
+		c := trustedCache(time.Now)
 		asked(t, c, func(context.Context) (payment.StoredView, error) {
 			meanwhile(c)
 			return view, nil
@@ -235,7 +242,7 @@ func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 // which of them Redis has answered on which connection. Reads of two payments of one order do not
 // overlap.
 func TestCacheSkipsOverlappingReads(t *testing.T) {
-	c := newCache(time.Now)
+	c := trustedCache(time.Now)
 	asked(t, c, func(ctx context.Context) (payment.StoredView, error) {
 		c.forget(someOrder)
 		asked(t, c, c.reply(someKey, 2, true), 2)               //nolint:contextcheck // it reads for the test
@@ -251,7 +258,7 @@ func TestCacheSkipsOverlappingReads(t *testing.T) {
 }
 
 func TestCacheSkipsLargeViews(t *testing.T) {
-	c := newCache(time.Now)
+	c := trustedCache(time.Now)
 	large := func(ctx context.Context) (payment.StoredView, error) {
 		v, err := c.reply(someKey, 1, true)(ctx)
 		v.View = append(make([]byte, largestView), v.View...)

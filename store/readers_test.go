@@ -34,7 +34,17 @@ func process(t *testing.T, url string) *store.Store {
 	if err := s.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
 	}
+	listening(t, s)
 	return s
+}
+
+// listening lets a store hear of changes until the test ends.
+func listening(t testing.TB, s *store.Store) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() { s.Listen(ctx) })
+	t.Cleanup(func() { cancel(); all.Wait() })
 }
 
 func shows(t *testing.T, s *store.Store, id payment.ID) int64 {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"strings"
 	"sync"
 
@@ -66,29 +65,6 @@ const anyPayment = "payments"
 // WatchOrder returns a channel that gets a hint at each write of the order, until stop is called.
 func (s *Store) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func()) {
 	return s.watch.on("order " + string(id))
-}
-
-// Listen passes hints on until the context ends. go-redis reconnects by itself. It does not break
-// off a handshake, so that the end may take as long as one (5 s) where Redis does not answer.
-func (s *Store) Listen(ctx context.Context) {
-	var channels []string
-	for _, part := range s.partitions() {
-		channels = append(channels, part.changed())
-	}
-	subscription := s.redis.Subscribe(ctx, channels...)
-	defer subscription.Close() //nolint:errcheck // nothing is lost with a subscription
-	messages := subscription.Channel()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case m, open := <-messages:
-			if !open {
-				return
-			}
-			s.pass(m.Channel, m.Payload)
-		}
-	}
 }
 
 // pass wakes the waiters of an order, and of its payments whose view has changed, that a hint names.

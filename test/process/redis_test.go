@@ -195,7 +195,7 @@ func TestRedisIsAReplica(t *testing.T) {
 	lines(t, found, "wrong    redis: replica … takes no writes: point REDIS_URL at the master")
 	redis := w.openRedis()
 	follow := func(host, port string) {
-		if err := redis.SlaveOf(t.Context(), host, port).Err(); err != nil {
+		if err := redis.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -60,6 +61,10 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	if err := a.mark(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.store.Listen(ctx) }() // views are kept only while changes are heard of
+	b.Cleanup(func() { cancel(); <-ended })
 	create := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/payments", strings.NewReader(`{"order_id":"a","amount":4200,"currency":"eur"}`))
 	create.Header.Set("Authorization", "Bearer "+testKey)
 	create.Header.Set("Content-Type", "application/json")

@@ -39,11 +39,11 @@ func (a *App) claimRedis(ctx context.Context) error {
 		case !errors.As(err, &away):
 			return err
 		}
-		text := "Redis does not answer"
 		if errors.Is(err, errReplica) {
-			text = "Redis takes no writes, waiting"
+			a.log.WarnContext(ctx, "Redis takes no writes, waiting", "error", err)
+		} else {
+			a.log.WarnContext(ctx, "Redis does not answer", "error", err)
 		}
-		a.log.WarnContext(ctx, text, "error", err)
 		if mismatch := a.tlsMismatchAt(ctx, tries); mismatch != "" {
 			a.log.ErrorContext(ctx, "Redis and REDIS_URL disagree about TLS", "problem", mismatch)
 		}
