@@ -15,6 +15,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	spec "kasse"
 	"kasse/api"
@@ -22,6 +23,16 @@ import (
 
 // document parses openapi.yaml once for all tests.
 var document = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(spec.OpenAPI) })
+
+// checkedBy returns a transport that checks by openapi.yaml.
+func checkedBy(t testing.TB, next http.RoundTripper) checked {
+	t.Helper()
+	w, err := onWire()
+	if err != nil {
+		t.Fatalf("load openapi.yaml: %v", err)
+	}
+	return checked{t: t, wire: w, next: next}
+}
 
 func contract(t testing.TB) *openapi3.T {
 	t.Helper()
@@ -35,7 +46,7 @@ func contract(t testing.TB) *openapi3.T {
 // checked is a transport that fails the test where a request or an answer is not what openapi.yaml says.
 type checked struct {
 	t      testing.TB
-	doc    *openapi3.T
+	wire   *wire
 	next   http.RoundTripper
 	probes bool // it goes to the admin listener
 }
@@ -50,7 +61,7 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Value(meantToBeBad{}) == nil {
 		if in == nil {
 			c.t.Errorf("%s %s is not in the contract", r.Method, r.URL.Path)
-		} else if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil {
+		} else if err := c.checkRequest(in); err != nil {
 			c.t.Errorf("%s %s: the request breaks the contract: %v", r.Method, r.URL.Path, err)
 		}
 	}
@@ -70,9 +81,29 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
+// checkRequest leaves the body of the request to be read again.
+func (c checked) checkRequest(in *openapi3filter.RequestValidationInput) error {
+	r := in.Request
+	if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil || in.Route.Operation.RequestBody == nil {
+		return err
+	}
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	if len(body) == 0 {
+		return nil // kin-openapi has checked that there may be none
+	}
+	return c.wire.check(in.Route.Operation.RequestBody.Value.Content, r.Header.Get("Content-Type"), body)
+}
+
 // match finds the operation of a request; nil where the contract has none.
 func (c checked) match(r *http.Request) *openapi3filter.RequestValidationInput {
-	for path, item := range c.doc.Paths.Map() {
+	for path, item := range c.wire.doc.Paths.Map() {
 		params, ok := matchPath(path, r.URL.EscapedPath())
 		op := item.GetOperation(r.Method)
 		if r.Method == http.MethodHead {
@@ -83,7 +114,7 @@ func (c checked) match(r *http.Request) *openapi3filter.RequestValidationInput {
 		}
 		return &openapi3filter.RequestValidationInput{
 			Request: r, PathParams: params,
-			Route: &routers.Route{Spec: c.doc, Path: path, PathItem: item, Method: r.Method, Operation: op},
+			Route: &routers.Route{Spec: c.wire.doc, Path: path, PathItem: item, Method: r.Method, Operation: op},
 			Options: &openapi3filter.Options{
 				IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
 				RejectWhenRequestBodyNotSpecified: true, SkipSettingDefaults: true,
@@ -126,7 +157,7 @@ func (c checked) checkAnswer(ctx context.Context, in *openapi3filter.RequestVali
 	}
 	switch {
 	case in != nil:
-		return validate(ctx, in, res, body)
+		return c.checkBody(ctx, in, res, body)
 	case res.StatusCode < 400:
 		return fmt.Errorf("no such operation")
 	}
@@ -150,14 +181,27 @@ func (c checked) checkProblem(schema bool, res *http.Response, body []byte) erro
 	if !schema {
 		return nil
 	}
-	return c.doc.Components.Schemas["Problem"].Value.VisitJSON(problem, openapi3.EnableJSONSchema2020())
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return c.wire.problem.Validate(value)
 }
 
-func validate(ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
-	return openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
+func (c checked) checkBody(ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+	err := openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: in, Status: res.StatusCode, Header: res.Header,
 		Body: io.NopCloser(bytes.NewReader(body)), Options: in.Options,
 	})
+	responses := in.Route.Operation.Responses
+	response := responses.Status(res.StatusCode)
+	if response == nil {
+		response = responses.Default()
+	}
+	if err != nil || response == nil || in.Options.ExcludeResponseBody {
+		return err
+	}
+	return c.wire.check(response.Value.Content, res.Header.Get("Content-Type"), body)
 }
 
 func TestRoutesAreTheContract(t *testing.T) {
@@ -243,7 +287,7 @@ func TestContractIsChecked(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := recorder{TB: t}
-			client := http.Client{Transport: checked{t: &r, doc: contract(t), next: test.answer}}
+			client := http.Client{Transport: checkedBy(&r, test.answer)}
 			res, err := client.Get("http://kasse.test" + test.path)
 			if err != nil {
 				t.Fatal(err)

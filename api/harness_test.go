@@ -134,7 +134,7 @@ func checkedClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: checked{t: t, doc: contract(t), next: transport}}
+	return &http.Client{Transport: checkedBy(t, transport)}
 }
 
 // lines is a log that may be written and read at once.

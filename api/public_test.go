@@ -40,7 +40,8 @@ func TestProbes(t *testing.T) {
 	redis := api.Dependency{Name: "redis"}
 	var ready api.ReadyState
 	asked := 0
-	transport := checked{t: t, doc: contract(t), next: &http.Transport{DisableKeepAlives: true}, probes: true}
+	transport := checkedBy(t, &http.Transport{DisableKeepAlives: true})
+	transport.probes = true
 	w := &world{t: t, client: &http.Client{Transport: transport}}
 	w.api = httptest.NewServer(api.Admin(func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }))
 	t.Cleanup(w.api.Close)
