@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kasse/cmd/internal/app"
+	"kasse/cmd/internal/app/otlp"
 )
 
 // command is a subcommand.
@@ -42,11 +43,18 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	if err := parse(newFlags("serve", "", out), args, 0); err != nil {
 		return err
 	}
-	config, err := app.LoadConfig()
+	config, err := loadConfig()
 	if err != nil {
 		return err
 	}
 	return app.Run(ctx, config, app.NewLogger(config))
+}
+
+// loadConfig reads the environment, for a program that sends its traces over OTLP.
+func loadConfig() (app.Config, error) {
+	config, err := app.LoadConfig()
+	config.Exporter = otlp.New
+	return config, err
 }
 
 func initialise(ctx context.Context, args []string, out io.Writer) error {
@@ -103,7 +111,7 @@ func lookBack(
 
 // withApp wires the program for one command.
 func withApp(run func(*app.App) error) error {
-	config, err := app.LoadConfig()
+	config, err := loadConfig()
 	if err != nil {
 		return err
 	}

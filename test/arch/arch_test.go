@@ -116,8 +116,13 @@ var rules = []rule{
 		},
 	},
 	{
+		pkg: "kasse/cmd/internal/app/otlp",
+		may: []string{"go.opentelemetry.io/otel"},
+		why: "it is the exporter of traces and nothing else, so that what links no exporter compiles quickly",
+	},
+	{
 		pkg: "kasse/cmd/kasse",
-		may: []string{"kasse/cmd/internal/app"},
+		may: []string{"kasse/cmd/internal/app", "kasse/cmd/internal/app/otlp"},
 		why: "main is signals, subcommands and exit codes; the rest is app, which a test can run",
 	},
 }
@@ -212,6 +217,22 @@ func TestProductionLinksNoFake(t *testing.T) {
 		for fake, why := range fakes {
 			if within(path, fake) {
 				t.Errorf("cmd/kasse links %s: %s", path, why)
+			}
+		}
+	}
+}
+
+// TestDemoCompilesQuickly: the first command of a newcomer compiles kasse-dev, so it links nothing that is only costly.
+func TestDemoCompilesQuickly(t *testing.T) {
+	costly := map[string]string{
+		"google.golang.org/grpc":        "the demo sends no traces",
+		"github.com/getkin/kin-openapi": "make api-docs renders the page of the API",
+		"github.com/yuin/goldmark":      "make api-docs renders the page of the API",
+	}
+	for _, path := range goList(t, "-deps", "./cmd/kasse-dev") {
+		for prefix, why := range costly {
+			if within(path, prefix) {
+				t.Errorf("cmd/kasse-dev links %s: %s", path, why)
 			}
 		}
 	}

@@ -52,7 +52,10 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		return nil, errors.Join(errors.New("no connections for readers"), client.Close()) // as above
 	}
 	a := &App{Config: c, log: log, close: func() error { return errors.Join(client.Close(), readers.Close()) }, bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{})}
-	if c.Traced {
+	switch {
+	case c.Traced && c.Exporter == nil:
+		log.Warn("this program sends no traces; OTEL_EXPORTER_OTLP_ENDPOINT is ignored")
+	case c.Traced:
 		if a.tracing, err = newTracing(c, log); err != nil {
 			return nil, errors.Join(errors.New("traces (OTEL_…) cannot be set up"), a.Close())
 		}

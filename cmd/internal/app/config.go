@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"kasse/api"
 	"kasse/service/payment"
@@ -119,6 +121,9 @@ type Config struct {
 
 	// Unread says of variables that are set, and that nothing reads, which of ours may be meant.
 	Unread []string
+
+	// Exporter makes what sends the spans, otlp.New in production; nil: the program sends none.
+	Exporter func(context.Context) (sdktrace.SpanExporter, error)
 
 	// Listening is called with the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)

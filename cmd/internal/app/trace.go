@@ -9,7 +9,6 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
@@ -35,7 +34,7 @@ type tracing struct {
 // newTracing opens no connection. The exporter, the sampler and the resource read OpenTelemetry's own variables.
 func newTracing(c Config, log *slog.Logger) (*tracing, error) {
 	ctx := context.Background()
-	exporter, err := otlptracehttp.New(ctx)
+	exporter, err := c.Exporter(ctx)
 	if err != nil {
 		return nil, err
 	}

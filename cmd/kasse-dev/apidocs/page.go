@@ -1,5 +1,5 @@
 // Package apidocs renders openapi.yaml as one static HTML page, without scripts and without anything of another host,
-// and as a collection for Postman. kasse-dev serves the page at /docs; `make api-docs` writes both to files.
+// and as a collection for Postman. `make api-docs` writes both to files; kasse-dev serves the page at /docs.
 package apidocs
 
 import (

@@ -1,6 +1,7 @@
 package apidocs_test
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -50,6 +51,17 @@ func TestPageShowsTheWholeAPI(t *testing.T) {
 	}
 	if looked < 100 {
 		t.Errorf("only %d parts were looked for", looked)
+	}
+}
+
+// TestServedPageIsCurrent: kasse-dev serves the page of the document as it is now.
+func TestServedPageIsCurrent(t *testing.T) {
+	served, err := os.ReadFile("../docs.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(served) != page(t) {
+		t.Error("cmd/kasse-dev/docs.html is not what openapi.yaml says: run make api-docs")
 	}
 }
 
