@@ -7,6 +7,7 @@ package process_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -32,8 +33,21 @@ const patience = 60 * time.Second
 // binaries is where the programs are built; it goes with the tests.
 var binaries string
 
+// atOnce is how many tests run side by side. Most of them wait most of the time: for a lease to end, a drain, a retry.
+const atOnce = "8"
+
 func TestMain(m *testing.M) {
-	var err error
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	err := error(nil)
+	if !chosen {
+		err = flag.Set("test.parallel", atOnce)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	if binaries, err = os.MkdirTemp("", "kasse-process-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -57,7 +71,7 @@ func build(pkg string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(binaries, filepath.Base(pkg))
-	args := []string{"build", "-o", path}
+	args := []string{"build", "-ldflags=-s -w", "-o", path} // without what only a debugger reads, linking takes half as long
 	if raceDetector {
 		args = append(args, "-race")
 	}
