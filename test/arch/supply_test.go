@@ -37,7 +37,8 @@ func TestNoUnsafe(t *testing.T) {
 	}
 }
 
-// TestBuildsWithoutC: what is shipped is linked with nothing of the machine that it was built on.
+// TestBuildsWithoutC: what is shipped is linked with nothing of the machine that it was built on. What only tests start is
+// built as the tests are, from the same cache.
 func TestBuildsWithoutC(t *testing.T) {
 	for _, file := range []string{"Makefile", "Dockerfile"} {
 		text, err := os.ReadFile(filepath.Join("../..", file))
@@ -45,7 +46,8 @@ func TestBuildsWithoutC(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(text)) {
-			if strings.Contains(line, "./cmd/kasse") && strings.Contains(line, " build ") && (!strings.Contains(line, "CGO_ENABLED=0") || !strings.Contains(line, "-trimpath")) {
+			shipped := strings.Contains(line, "./cmd/kasse") && strings.Contains(line, " build ") && !strings.Contains(line, "-o $(BUILT)/")
+			if shipped && (!strings.Contains(line, "CGO_ENABLED=0") || !strings.Contains(line, "-trimpath")) {
 				t.Errorf("%s builds by %s", file, line)
 			}
 		}

@@ -10,7 +10,7 @@ triggers=${*:-payment_intent.created payment_intent.succeeded payment_intent.pay
 	payment_method.attached payment_method.detached}
 key=sk_test_1234567890
 
-npm ci --no-audit --no-fund --silent
+[ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent
 work=$(mktemp -d)
 export XDG_CONFIG_HOME="$work" # the CLI keeps notes there
 export STRIPE_CLI_TELEMETRY_OPTOUT=1 # with it, it panicked now and then after its work was done

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Clients in TypeScript and Go, generated from openapi.yaml: types are checked strictly, and each makes one payment with a
-# kasse-dev of its own. Nothing that is generated here is committed.
+# kasse-dev of its own: KASSE_DEV names the program, which is built otherwise. Nothing that is generated here is committed.
 set -eu
 cd "$(dirname "$0")"
 GO=${GO:-go}
@@ -24,9 +24,10 @@ fi
 $GO build -o generated/pay .
 
 work=$(mktemp -d)
-(cd ../.. && $GO build -o "$work/kasse-dev" ./cmd/kasse-dev)
+program=${KASSE_DEV:-$work/kasse-dev}
+[ -n "${KASSE_DEV:-}" ] || (cd ../.. && $GO build -o "$program" ./cmd/kasse-dev)
 : >"$work/printed" # before grep looks for it
-"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 >"$work/printed" &
+"$program" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 until grep -q '^A walk' "$work/printed"; do
