@@ -66,7 +66,9 @@ func (c Caller) part(view []byte) []byte {
 		return nil
 	case c.seesAsSecret():
 		return payment.PublicPart(view)
-	case c.isFor(payment.CustomerOf(view)):
+	case c.Order != "" && c.isFor(payment.CustomerOf(view)):
+		return payment.TokenPart(view)
+	case c.Order == "":
 		return view
 	}
 	return nil

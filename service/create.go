@@ -52,6 +52,9 @@ func (s *Service) Create(ctx context.Context, r payment.CreateRequest) (Opened, 
 		return s.createStep(ctx, t, l, r)
 	})
 	s.end(context.WithoutCancel(ctx), t, l)
+	if r.Rev != 0 { // a token's
+		opened.View = payment.TokenPart(opened.View)
+	}
 	return opened, err
 }
 

@@ -224,11 +224,11 @@ func (s *Service) rebuildPayment(
 ) (*payment.Seen, error) {
 	known := t.order.Loaded[p.ID]
 	switch {
-	case known != nil && known.Record.ShowsSame(p.Snapshot) && !reversed:
+	case known != nil && known.Record.ShowsSame(p.Snapshot) && !reversed && known.Record.KnowsDetails(p.Details):
 		return nil, nil //nolint:nilnil // nothing new
 	case p.Status.Terminal() && !reversed && known == nil:
 		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
-		return &payment.Seen{Intent: p.Intent, Facts: []payment.RecordFact{read}, Charged: p.Succeeded}, nil
+		return &payment.Seen{Intent: p.Intent, Facts: append([]payment.RecordFact{read}, p.Details...), Charged: p.Succeeded}, nil
 	}
 	var knownBefore []string
 	if known != nil {
@@ -254,7 +254,7 @@ func (s *Service) rebuildForeign(ctx context.Context, t *target, listed []paymen
 		foreign := &target{ref: t.ref, id: p.ID, order: t.order, now: t.now, noPointer: true}
 		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
 		_, err := s.mergeForeign(ctx, foreign, payment.CauseRebuild, payment.Seen{
-			Intent: p.Intent, Facts: []payment.RecordFact{read}, Charged: p.Succeeded,
+			Intent: p.Intent, Facts: append([]payment.RecordFact{read}, p.Details...), Charged: p.Succeeded,
 		})
 		if err != nil && !errors.Is(err, payment.ErrNotFound) {
 			return err

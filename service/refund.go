@@ -133,7 +133,7 @@ func (s *Service) giveBackLeased(ctx context.Context, t *target, l *lease, r pay
 		return RefundMade{}, s.concludeFailedRefund(ctx, t, l, r, err)
 	}
 	seen.Call = r.Name()
-	_, err = s.release(ctx, t, l, payment.CauseAPI, payment.Reversed{Payment: t.id, Facts: []payment.RecordFact{seen}})
+	_, err = s.release(ctx, t, l, payment.CauseAPI, payment.Learned{Payment: t.id, Facts: []payment.RecordFact{seen}})
 	if err != nil {
 		return RefundMade{}, err
 	}

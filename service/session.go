@@ -46,11 +46,11 @@ func (s *Service) RefreshSession(
 	}
 	a := t.order.Attempt(id)
 	if t.order.Current() != id || t.order.Frozen() || !view.State.Payable() {
-		return payment.Session{}, t.invalidState(
+		return payment.Session{}, caller.invalidState(t,
 			"Only the order's current payment gets a customer session, and only while it can be paid.")
 	}
 	if view.Customer == nil {
-		return payment.Session{}, t.invalidState("The payment has no customer, and so no customer session.")
+		return payment.Session{}, caller.invalidState(t, "The payment has no customer, and so no customer session.")
 	}
 	features, err = caller.sessionFeatures(a.Session, features)
 	if err != nil {
@@ -61,6 +61,13 @@ func (s *Service) RefreshSession(
 		return payment.Session{}, err
 	}
 	return *session, nil
+}
+
+// invalidState is the target's, with the part of the view that the caller may see.
+func (c Caller) invalidState(t *target, detail string) *payment.Error {
+	e := t.invalidState(detail)
+	e.Payment = c.part(e.Payment)
+	return e
 }
 
 // checkCustomer fails with CodeOrderConflict unless the caller's credential is for the payment's customer; nil: a guest.

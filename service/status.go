@@ -20,12 +20,16 @@ type views interface {
 	WatchPayment(id payment.ID) (<-chan struct{}, func())
 }
 
-// Status returns the view of a payment that the caller may see. The holder of its client secret gets the public part. A
-// service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is restored later.
+// Status returns the view of a payment that the caller may see. The holder of its client secret gets the public part, the
+// holder of an order token all but the review. A service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is restored later.
 func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (payment.StoredView, error) {
 	stored, err := s.loadView(ctx, caller, id, caller.sees)
-	if err == nil && (caller.Secret != "" || caller.seesAsSecret()) {
+	switch {
+	case err != nil:
+	case caller.Secret != "", caller.seesAsSecret():
 		stored.View = stored.PublicJSON()
+	case caller.Order != "":
+		stored.View = payment.TokenPart(stored.View)
 	}
 	return stored, err
 }

@@ -101,8 +101,8 @@ func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []
 		return Quarantined, s.quarantineAhead(ctx, e, body)
 	case e.Intent != nil:
 		return outcomeOf(s.mergeEvent(ctx, e))
-	case e.Payment != "" && len(e.Reversals) > 0:
-		return s.mergeReversals(ctx, e)
+	case e.Payment != "" && len(e.Facts) > 0:
+		return s.mergeLearned(ctx, e)
 	}
 	return Ignored, nil
 }
@@ -210,12 +210,18 @@ func (s *Service) requestLostRead(ctx context.Context, e payment.StripeEvent) (O
 	return s.wantRead(ctx, e.Payment)
 }
 
-// mergeReversals merges what an event shows of money given back. It has none of our metadata, and counts where the payment
-// is known. For any other payment a read is wanted, once.
-func (s *Service) mergeReversals(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
+// mergeLearned merges what an event shows of money given back, a review or a charge. It has none of our metadata, and counts
+// where the payment is known. For any other payment a read is wanted, once; the details of a charge are not worth that.
+func (s *Service) mergeLearned(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
+	unknown := func() (Outcome, error) {
+		if e.Minor {
+			return Ignored, nil
+		}
+		return s.wantRead(ctx, e.Payment)
+	}
 	t, err := s.find(ctx, e.Payment)
 	if errors.Is(err, payment.ErrNotFound) {
-		return s.wantRead(ctx, e.Payment)
+		return unknown()
 	}
 	if err != nil {
 		return "", err
@@ -224,10 +230,10 @@ func (s *Service) mergeReversals(ctx context.Context, e payment.StripeEvent) (Ou
 		if o.Attempt(e.Payment) == nil { // Redis has gone back since the order was found
 			return nil, payment.ErrNotFound
 		}
-		return payment.Reversed{Payment: e.Payment, Facts: e.Reversals}, nil
+		return payment.Learned{Payment: e.Payment, Facts: e.Facts}, nil
 	})
 	if errors.Is(err, payment.ErrNotFound) {
-		return s.wantRead(ctx, e.Payment)
+		return unknown()
 	}
 	return outcomeOf(written, err)
 }

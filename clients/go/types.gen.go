@@ -79,6 +79,7 @@ const (
 	HoldReasonCurrencyMismatch HoldReason = "currency_mismatch"
 	HoldReasonDisputed         HoldReason = "disputed"
 	HoldReasonDuplicatePayment HoldReason = "duplicate_payment"
+	HoldReasonInReview         HoldReason = "in_review"
 	HoldReasonRefunded         HoldReason = "refunded"
 )
 
@@ -92,6 +93,8 @@ func (e HoldReason) Valid() bool {
 	case HoldReasonDisputed:
 		return true
 	case HoldReasonDuplicatePayment:
+		return true
+	case HoldReasonInReview:
 		return true
 	case HoldReasonRefunded:
 		return true
@@ -517,7 +520,8 @@ type Event struct {
 	// `order.paid` is sent once for an order, when it becomes fulfillable; `order.held` is a
 	// success with a `hold_reason`; `order.duplicate_payment` a second success;
 	// `order.dispute_won` and `order.refund_failed` a return to `paid`; `order.updated` a change
-	// within a state. `superseded.<state>` is about the order's other payments.
+	// within a state, or the end of a hold after the order was fulfillable once.
+	// `superseded.<state>` is about the order's other payments.
 	//
 	//
 	// Examples: order.paid, order.failed, superseded.canceled
@@ -550,7 +554,9 @@ type History struct {
 }
 
 // HoldReason The payment's amount or currency is not the order's; another payment of the order succeeded
-// first; the money was given back, or is disputed.
+// first; the money was given back, or is disputed; a review of Radar is open, or ended without an approval.
+// Where several hold: `currency_mismatch`, `amount_mismatch`, `duplicate_payment`, `refunded`, `disputed`,
+// `in_review`.
 type HoldReason string
 
 // Metadata The backend's own strings, kept at Stripe.
@@ -611,8 +617,8 @@ type OpenedPayment struct {
 	// Final No customer or bank will move it any more; money may still be given back.
 	Final bool `json:"final"`
 
-	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, and the order's first
-	// success. A level: it may become false again.
+	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
+	// first success. A level: it may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
 	// FulfillableAt When that first became true for the order. Set once, never cleared.
@@ -636,11 +642,22 @@ type OpenedPayment struct {
 	// PaymentIntent A PaymentIntent's id.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
+	// PaymentMethodDetails With what was paid, or was tried last. It may be known some time after the state. A change of it or of
+	// `receipt_url` alone raises `version` and is no event.
+	PaymentMethodDetails *PaymentMethodDetails `json:"payment_method_details"`
+
 	// PollAfterMs Milliseconds until it is worth asking again; null when it is not.
 	PollAfterMs *int `json:"poll_after_ms"`
 
 	// PublishableKey For Stripe.js.
 	PublishableKey PublishableKey `json:"publishable_key"`
+
+	// ReceiptURL Stripe's receipt of the charge. Whoever has the link sees the receipt.
+	ReceiptURL *string `json:"receipt_url"`
+
+	// Review Radar's review, while it is open. Until it is approved the payment is held: `in_review`. For service
+	// keys and in events; the view of an order token leaves it out.
+	Review *Review `json:"review,omitempty"`
 
 	// State What an order needs to know.
 	//
@@ -808,6 +825,20 @@ type PaymentCreateByToken struct {
 // PaymentID A PaymentIntent's id.
 type PaymentID = string
 
+// PaymentMethodDetails defines model for PaymentMethodDetails.
+type PaymentMethodDetails struct {
+	// Brand The card's brand, Stripe's own word; null where the method has none.
+	Brand *string `json:"brand"`
+
+	// Last4 The last four digits of the card or the account; null where the method has none.
+	Last4 *string `json:"last4"`
+
+	// Type The payment method's type, Stripe's own word.
+	//
+	// Examples: card, sepa_debit, ideal
+	Type string `json:"type"`
+}
+
 // Problem RFC 9457. `code` is what programs look at. The members after `request_id` are there only where
 // they say something.
 type Problem struct {
@@ -973,8 +1004,8 @@ type PublicView struct {
 	// Final No customer or bank will move it any more; money may still be given back.
 	Final bool `json:"final"`
 
-	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, and the order's first
-	// success. A level: it may become false again.
+	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
+	// first success. A level: it may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
 	// FulfillableAt When that first became true for the order. Set once, never cleared.
@@ -1059,7 +1090,8 @@ type PushedEvent struct {
 	// `order.paid` is sent once for an order, when it becomes fulfillable; `order.held` is a
 	// success with a `hold_reason`; `order.duplicate_payment` a second success;
 	// `order.dispute_won` and `order.refund_failed` a return to `paid`; `order.updated` a change
-	// within a state. `superseded.<state>` is about the order's other payments.
+	// within a state, or the end of a hold after the order was fulfillable once.
+	// `superseded.<state>` is about the order's other payments.
 	//
 	//
 	// Examples: order.paid, order.failed, superseded.canceled
@@ -1108,6 +1140,20 @@ type RefundList struct {
 
 // RefundReason Why, in Stripe's words. `fraudulent` also blocks the card.
 type RefundReason string
+
+// Review defines model for Review.
+type Review struct {
+	// ID The review's id at Stripe.
+	ID string `json:"id"`
+
+	// OpenedAt RFC 3339, UTC, whole seconds.
+	OpenedAt Timestamp `json:"opened_at"`
+
+	// Reason Why it was opened, Stripe's own word.
+	//
+	// Examples: rule, manual
+	Reason string `json:"reason"`
+}
 
 // SetupFutureUsage Save the payment method with the customer, to be used with the customer present (`on_session`)
 // or not (`off_session`).
@@ -1234,8 +1280,8 @@ type View struct {
 	// Final No customer or bank will move it any more; money may still be given back.
 	Final bool `json:"final"`
 
-	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, and the order's first
-	// success. A level: it may become false again.
+	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
+	// first success. A level: it may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
 	// FulfillableAt When that first became true for the order. Set once, never cleared.
@@ -1259,8 +1305,19 @@ type View struct {
 	// PaymentIntent A PaymentIntent's id.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
+	// PaymentMethodDetails With what was paid, or was tried last. It may be known some time after the state. A change of it or of
+	// `receipt_url` alone raises `version` and is no event.
+	PaymentMethodDetails *PaymentMethodDetails `json:"payment_method_details"`
+
 	// PollAfterMs Milliseconds until it is worth asking again; null when it is not.
 	PollAfterMs *int `json:"poll_after_ms"`
+
+	// ReceiptURL Stripe's receipt of the charge. Whoever has the link sees the receipt.
+	ReceiptURL *string `json:"receipt_url"`
+
+	// Review Radar's review, while it is open. Until it is approved the payment is held: `in_review`. For service
+	// keys and in events; the view of an order token leaves it out.
+	Review *Review `json:"review,omitempty"`
 
 	// State What an order needs to know.
 	//

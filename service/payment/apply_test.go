@@ -273,10 +273,10 @@ func TestNotLoadedIsNotEmpty(t *testing.T) {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("1", 10, action(""))))
 	o.Loaded = map[ID]*Payment{}
 	for name, f := range map[string]Fact{
-		"seen":     seenAs("pi_1", 1, event("2", 20, succeeded("ch_1"))),
-		"reversed": Reversed{Payment: "pi_1", Facts: []RecordFact{RefundedTotal{At: 1, Event: "evt_1", Amount: 1}}},
-		"refund":   RefundReserved{Payment: "pi_1"},
-		"another":  seenAs("pi_2", 2, opening(20, pending())),
+		"seen":    seenAs("pi_1", 1, event("2", 20, succeeded("ch_1"))),
+		"learned": Learned{Payment: "pi_1", Facts: []RecordFact{RefundedTotal{At: 1, Event: "evt_1", Amount: 1}}},
+		"refund":  RefundReserved{Payment: "pi_1"},
+		"another": seenAs("pi_2", 2, opening(20, pending())),
 	} {
 		next, changes := o.Apply(f, noon)
 		if !reflect.DeepEqual(changes.Needs, []ID{"pi_1"}) || len(changes.Views) > 0 || len(next.Loaded) > 0 {

@@ -7,8 +7,12 @@ const (
 )
 
 // eventType names the event of a visible change; empty where backends get none. Opening a payment is no event by itself.
-// While an attempt of the order is unknown, only successes are announced.
+// Neither is a change of the payment method or the receipt alone. While an attempt of the order is unknown, only successes
+// are announced.
 func (o *Order) eventType(before, after View) string {
+	if before.State != "" && before.sameButDetails(after) {
+		return ""
+	}
 	kind := o.transition(before, after)
 	if o.Foreign == "" && o.hasUnknownAttempt() && !after.State.Won() {
 		return ""

@@ -111,13 +111,14 @@ func isStale(facts []RecordFact) bool {
 	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, stale := f.(StaleResponse); return stale })
 }
 
-// Reversed is a fact: money of a payment was given back, or is claimed back.
-type Reversed struct {
+// Learned is a fact: Stripe showed something of a payment beside its PaymentIntent: money given back or claimed back, a charge,
+// or a review.
+type Learned struct {
 	Payment ID
 	Facts   []RecordFact
 }
 
-func (f Reversed) applyTo(o *Order, _ time.Time) {
+func (f Learned) applyTo(o *Order, _ time.Time) {
 	p := o.need(f.Payment)
 	if p == nil {
 		return

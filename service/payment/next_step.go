@@ -111,10 +111,13 @@ func (o *Order) CheckCreate(r CreateRequest) error {
 // another customer's.
 func (o *Order) renderFor(r CreateRequest, id ID) []byte {
 	view := o.Render(id)
-	if r.Rev != 0 && CustomerOf(view) != r.Terms.Customer {
+	switch {
+	case r.Rev == 0:
+		return view
+	case CustomerOf(view) != r.Terms.Customer:
 		return nil
 	}
-	return view
+	return TokenPart(view)
 }
 
 // AfterRead says what a create does with a payment that has just been read: it is handed out where it fits the order's

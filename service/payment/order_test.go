@@ -327,7 +327,7 @@ func TestRetention(t *testing.T) {
 				t.Errorf("%s is not called restored", e.Type)
 			}
 		}
-		if _, changes = o.Apply(Reversed{"pi_1", []RecordFact{DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}}}, noon); !slices.Equal(eventTypes(changes), []string{"order.disputed"}) {
+		if _, changes = o.Apply(Learned{"pi_1", []RecordFact{DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}}}, noon); !slices.Equal(eventTypes(changes), []string{"order.disputed"}) {
 			t.Errorf("a dispute: %v", eventTypes(changes))
 		}
 	}

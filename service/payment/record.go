@@ -26,6 +26,8 @@ type Record struct {
 	Refunds        Refunds          `json:"refunds,omitempty"`  // each at its furthest status
 	RefundedTotals []RefundedTotal  `json:"refunded,omitempty"` // sums given back, within window of the newest
 	Disputes       DisputeHistories `json:"disputes,omitempty"` // the observations of each within window of its newest
+	Charges        Charges          `json:"charges,omitempty"`  // each as it was last seen
+	Reviews        Reviews          `json:"reviews,omitempty"`  // each open or closed
 	Listing        *RefundListing   `json:"listing,omitempty"`  // the newest list of refunds and disputes
 	UnreadAt       int64            `json:"unread,omitempty"`   // Unix seconds, of the newest event that only names the payment
 	ReadAt         int64            `json:"read_at,omitempty"`  // Unix seconds, the Date of the newest read
@@ -42,8 +44,8 @@ type Read struct {
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorization
 }
 
-// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse or a Named; or of money
-// given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing.
+// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse or a Named; of money
+// given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing; or a ChargeSeen or a ReviewSeen.
 type RecordFact interface{ mergeInto(r *Record) }
 
 // Event is a snapshot from a webhook or from the list of events.

@@ -157,6 +157,7 @@ func drawFact(t *rapid.T) RecordFact {
 		Amount:         rapid.Int64Range(1, 2).Draw(t, "amount"),
 		AmountReceived: rapid.Int64Range(0, 2).Draw(t, "received"),
 		Charge:         rapid.SampledFrom(charges).Draw(t, "charge"),
+		Review:         rapid.SampledFrom([]ReviewID{"", "prv_1"}).Draw(t, "named review"),
 		Metadata:       rapid.SampledFrom([]map[string]string{nil, {}, {"a": "b"}}).Draw(t, "metadata"),
 	}
 	if rapid.Bool().Draw(t, "failed") {
@@ -182,10 +183,10 @@ func drawFact(t *rapid.T) RecordFact {
 	return e
 }
 
-// drawReturned makes a fact about money given back.
+// drawReturned makes a fact about money given back, a charge or a review.
 func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	amount := rapid.Int64Range(1, 2).Draw(t, "returned")
-	switch rapid.IntRange(0, 3).Draw(t, "return") {
+	switch rapid.IntRange(0, 5).Draw(t, "return") {
 	case 0:
 		return RefundedTotal{At: at, Event: event, Amount: amount}
 	case 1:
@@ -193,6 +194,15 @@ func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	case 2:
 		status := rapid.SampledFrom([]RefundStatus{"pending", "requires_action", "succeeded", "canceled", "failed"}).Draw(t, "refund")
 		return RefundSeen{rapid.SampledFrom([]RefundID{"re_1", "re_2"}).Draw(t, "id"), Refund{Status: status, Amount: amount, Created: at}}
+	case 3:
+		return ChargeSeen{rapid.SampledFrom([]string{"ch_1", "ch_2", "ch_3", "ch_4", "ch_5", "ch_6", "ch_7"}).Draw(t, "charge"), ChargeDetails{
+			At: at, Answered: event == "", Type: "card", Last4: rapid.SampledFrom([]string{"", "4242"}).Draw(t, "last4"), ReceiptURL: rapid.SampledFrom([]string{"", "https://pay.example/r"}).Draw(t, "receipt"),
+		}}
+	case 4:
+		reason := rapid.SampledFrom([]string{"", reviewApproved, "refunded", "brand_new"}).Draw(t, "closed reason")
+		return ReviewSeen{rapid.SampledFrom([]ReviewID{"prv_1", "prv_2"}).Draw(t, "review"), Review{
+			Reason: "rule", OpenedAt: at, Closed: reason != "", ClosedReason: reason,
+		}}
 	}
 	status := rapid.SampledFrom([]string{"needs_response", "won", "lost", "brand_new"}).Draw(t, "dispute")
 	return DisputeSeen{rapid.SampledFrom([]DisputeID{"dp_1", "dp_2"}).Draw(t, "id"), Dispute{At: at, Event: event, Status: status, Amount: amount}}

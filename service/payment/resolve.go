@@ -20,8 +20,8 @@ type Resolved struct {
 //	one of them certainly after the others     | that one                           | no
 //	otherwise                                  | the best guess                     | yes
 //
-// A stale response, an event that only names the payment, unknown refunds and ambiguous disputes ask for a read in every
-// row.
+// A stale response, an event that only names the payment, unknown refunds, an unknown review and ambiguous disputes ask for
+// a read in every row.
 func (r *Record) Resolve() Resolved {
 	shown, finished := r.resolveTerminal()
 	if !finished {
@@ -30,7 +30,7 @@ func (r *Record) Resolve() Resolved {
 	}
 	received := max(shown.AmountReceived, r.Received)
 	unlisted := r.Unlisted && received > 0 && r.Listing == nil
-	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, received) {
+	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, received) || r.unreadReview(shown.Observation) {
 		shown.NeedsRead = true
 	}
 	if notBefore := r.unreadUntil(received); notBefore > 0 {

@@ -47,6 +47,7 @@ type Snapshot struct {
 	Charge           Charge            `json:"charge,omitzero"`
 	Failure          *Failure          `json:"failure,omitempty"`
 	Action           Action            `json:"action,omitzero"`
+	Review           ReviewID          `json:"review,omitempty"` // that Stripe names, open or not; a payment keeps it
 	Metadata         map[string]string `json:"metadata,omitzero"`
 }
 

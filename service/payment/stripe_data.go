@@ -14,12 +14,13 @@ type Intent struct {
 // Answer is a PaymentIntent in an answer of Stripe.
 type Answer struct {
 	Intent
-	RequestID     string     // of the answer, Stripe's "req_…"
-	Date          int64      // Unix seconds, of the answer
-	Stale         bool       // a replay, or the answer to a repeated call: it may be older than its date
-	CaptureBefore int64      // Unix seconds, the end of an authorization; zero where there is none
-	Charged       int64      // Unix seconds, when the charge that received money was made; zero: none did, or not known
-	Reversals     *Reversals // only in the answer to a read, and after money came
+	RequestID     string       // of the answer, Stripe's "req_…"
+	Date          int64        // Unix seconds, of the answer
+	Stale         bool         // a replay, or the answer to a repeated call: it may be older than its date
+	CaptureBefore int64        // Unix seconds, the end of an authorization; zero where there is none
+	Charged       int64        // Unix seconds, when the charge that received money was made; zero: none did, or not known
+	Reversals     *Reversals   // only in the answer to a read, and after money came
+	Details       []RecordFact // the charge and the review, only in the answer to a read
 }
 
 // Reversals are all refunds and disputes of a payment, as Stripe listed them.
@@ -37,6 +38,7 @@ func (a Answer) ReadFacts(knownBefore []string) []RecordFact {
 		Observation: Observation{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID},
 		KnownBefore: knownBefore, CaptureBefore: a.CaptureBefore,
 	}}
+	facts = append(facts, a.Details...)
 	return append(facts, a.Reversals.facts(a.Date, knownBefore)...)
 }
 
@@ -67,16 +69,17 @@ type StripeEvent struct {
 	Created    int64 // Unix seconds
 	APIVersion string
 	Livemode   bool
-	Ahead      bool    // Created is further ahead of our clock than the tolerance of signatures
-	Connected  bool    // of another account, through Connect
-	Context    string  // the account that the event is of, "acct_…"; empty where Stripe does not say
-	Thin       bool    // it names an object of ours, and shows nothing of it
-	Key        string  // idempotency key of the call that caused the event; empty where Stripe does not say
-	Intent     *Intent // of a payment_intent.* event
-	Payment    ID      // that an event about another object, or one that cannot be decoded, names
-	Reversals  []RecordFact
-	Unreadable string // why it could not be decoded; empty where it could
-	Claimed    string // kasse_service of an object that could not be decoded
+	Ahead      bool         // Created is further ahead of our clock than the tolerance of signatures
+	Connected  bool         // of another account, through Connect
+	Context    string       // the account that the event is of, "acct_…"; empty where Stripe does not say
+	Thin       bool         // it names an object of ours, and shows nothing of it
+	Key        string       // idempotency key of the call that caused the event; empty where Stripe does not say
+	Intent     *Intent      // of a payment_intent.* event
+	Payment    ID           // that an event about another object, or one that cannot be decoded, names
+	Facts      []RecordFact // that an event about another object shows of the payment
+	Minor      bool         // the facts are details, which are not worth a read of a payment that is not known
+	Unreadable string       // why it could not be decoded; empty where it could
+	Claimed    string       // kasse_service of an object that could not be decoded
 }
 
 // Subject is the payment that the event is about; empty where there is none.
@@ -122,8 +125,9 @@ type Page[T any] struct {
 // Listed is a PaymentIntent as a list shows it. That may be older than the list's date.
 type Listed struct {
 	Intent
-	Date      int64 // Unix seconds, of the list
-	Succeeded int64 // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
+	Date      int64        // Unix seconds, of the list
+	Succeeded int64        // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
+	Details   []RecordFact // the charge and the review
 }
 
 // ListedReversal is a refund or a dispute as a list names it.

@@ -33,6 +33,7 @@ const (
 	HoldDuplicate Hold = "duplicate_payment"
 	HoldRefunded  Hold = "refunded"
 	HoldDisputed  Hold = "disputed"
+	HoldInReview  Hold = "in_review"
 )
 
 // PublicView is the part of the status view that the holder of a client secret may see. Amounts are in minor units.
@@ -63,11 +64,15 @@ type PublicView struct {
 	Action           *ActionView  `json:"action"`
 }
 
-// privateView is the part of the status view for service keys and order tokens only. Its first member is customer.
+// privateView is the part of the status view for service keys and order tokens only. Its first member is customer. Its
+// last, review, is for service keys only.
 type privateView struct {
-	Customer *CustomerID       `json:"customer"`
-	Metadata map[string]string `json:"metadata"`
-	Dispute  *DisputeView      `json:"dispute"`
+	Customer   *CustomerID       `json:"customer"`
+	Metadata   map[string]string `json:"metadata"`
+	Dispute    *DisputeView      `json:"dispute"`
+	Method     *MethodView       `json:"payment_method_details"`
+	ReceiptURL *string           `json:"receipt_url"`
+	Review     *ReviewView       `json:"review"`
 }
 
 // View is the status view of the contract. Its JSON is stored and served as it is.
@@ -94,12 +99,26 @@ func PublicPart(view []byte) []byte {
 	return append(view[:cut:cut], '}')
 }
 
+// reviewStart begins the last member of a rendered view. The shop's metadata may have a member of that name, which stands
+// before it.
+var reviewStart = []byte(`,"review":`)
+
+// TokenPart returns what the holder of an order token sees of the JSON of a rendered View: all but the review.
+func TokenPart(view []byte) []byte {
+	cut := bytes.LastIndex(view, reviewStart)
+	if cut < 0 {
+		return view
+	}
+	return append(view[:cut:cut], '}')
+}
+
 // view renders a payment of the order. Version and time of change are those of the last visible change.
 func (o *Order) view(a *Attempt, p *Payment) View {
 	shown := p.Record.Resolve()
 	received := max(shown.AmountReceived, p.Record.Received)
 	refunded, disputes := p.Record.refunded(shown.Amount, received), p.Record.disputes()
 	state := stateSince(stateOf(shown.Snapshot, received), received, refunded, disputes)
+	charge := p.Record.Charges[shown.Charge.ID]
 	hold := o.hold(p, shown.Snapshot, state, refunded)
 	action := shown.action()
 	advice, running := guidanceOf(state, action)
@@ -115,6 +134,7 @@ func (o *Order) view(a *Attempt, p *Payment) View {
 		},
 		privateView: privateView{
 			Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata), Dispute: mostImportant(disputes),
+			Method: charge.method(), ReceiptURL: optional(charge.ReceiptURL), Review: p.Record.openReview(),
 		},
 	}
 	if o.Foreign == "" && o.Winner == p.ID {
@@ -171,6 +191,8 @@ func (o *Order) hold(p *Payment, s Snapshot, state State, refunded int64) Hold {
 		return HoldRefunded
 	case state == Disputed, state == ChargedBack:
 		return HoldDisputed
+	case p.Record.inReview():
+		return HoldInReview
 	}
 	return ""
 }
@@ -207,6 +229,11 @@ func (v View) encode() []byte {
 
 // sameMeaning reports whether two views show the same to a caller, their version and time of change apart.
 func (v View) sameMeaning(o View) bool {
+	return v.sameButDetails(o) && v.Method.sameMeaning(o.Method) && equal(v.ReceiptURL, o.ReceiptURL)
+}
+
+// sameButDetails is sameMeaning without the payment method and the receipt, of which backends get no event.
+func (v View) sameButDetails(o View) bool {
 	a, b := v.PublicView, o.PublicView
 	same := a.Payment == b.Payment && a.Order == b.Order && a.Attempt == b.Attempt && a.Superseded == b.Superseded &&
 		a.Status == b.Status && a.State == b.State && a.Fulfillable == b.Fulfillable && a.Livemode == b.Livemode &&
@@ -214,7 +241,7 @@ func (v View) sameMeaning(o View) bool {
 		a.AmountRefunded == b.AmountRefunded && a.Currency == b.Currency
 	return same && a.Action.sameMeaning(b.Action) && equal(a.FulfillableAt, b.FulfillableAt) && equal(a.HoldReason, b.HoldReason) &&
 		equal(a.CaptureBefore, b.CaptureBefore) && a.Failure.sameMeaning(b.Failure) && equal(v.Customer, o.Customer) &&
-		equal(v.Dispute, o.Dispute) && maps.Equal(v.Metadata, o.Metadata)
+		equal(v.Dispute, o.Dispute) && equal(v.Review, o.Review) && maps.Equal(v.Metadata, o.Metadata)
 }
 
 func equal[T comparable](a, b *T) bool { return a == b || (a != nil && b != nil && *a == *b) }

@@ -156,7 +156,10 @@ func TestFailureInOurWords(t *testing.T) {
 // members of a view, in the order of the contract.
 var members = strings.Fields(`payment_intent order_id attempt superseded status state next final fulfillable fulfillable_at
 	hold_reason amount amount_received amount_capturable amount_refunded currency failure capture_before livemode version
-	created_at updated_at poll_after_ms action customer metadata dispute`)
+	created_at updated_at poll_after_ms action customer metadata dispute payment_method_details receipt_url review`)
+
+// privateMembers is how many of them the holder of a client secret does not see.
+const privateMembers = 6
 
 // keys returns the members of a JSON object, in their order.
 func keys(t *testing.T, text []byte) []string {
@@ -180,14 +183,14 @@ func keys(t *testing.T, text []byte) []string {
 	return all
 }
 
-// TestPublicPart shows the holder of a client secret all but the last three members, whatever the shop or the customer
+// TestPublicPart shows the holder of a client secret all but the private members, and of an order token all but the review, whatever the shop or the customer
 // wrote into the rest.
 func TestPublicPart(t *testing.T) {
 	for _, hostile := range []string{"plain", `,"customer":`, `x","customer":"cus_2`, `\",\"customer\":`, `\`, "\u2028\x00<&>", `}{`, ""} {
 		s := declined("ch_1")
-		s.Customer, s.Metadata = "cus_secret", map[string]string{hostile: hostile, "customer": hostile, "kasse_order_id": "order-1"}
+		s.Customer, s.Metadata = "cus_secret", map[string]string{hostile: hostile, "customer": hostile, "review": hostile, "kasse_order_id": "order-1"}
 		s.Failure.Code, s.Failure.DeclineCode, s.Currency = hostile, hostile, hostile
-		p := &Payment{ID: "pi_1", Record: merged(event("evt_1", 10, s))}
+		p := &Payment{ID: "pi_1", Record: merged(event("evt_1", 10, s), ReviewSeen{"prv_1", Review{Reason: hostile, OpenedAt: 9}})}
 		o := won(p)
 		o.ID = OrderID(hostile)
 		view := o.view(&Attempt{Number: 1}, p)
@@ -197,8 +200,12 @@ func TestPublicPart(t *testing.T) {
 		}
 		before := slices.Clone(text)
 		public := PublicPart(text)
-		if got := keys(t, public); !slices.Equal(got, members[:len(members)-3]) {
+		if got := keys(t, public); !slices.Equal(got, members[:len(members)-privateMembers]) {
 			t.Errorf("%q: public members %v", hostile, got)
+		}
+		token := TokenPart(text)
+		if got := keys(t, token); !slices.Equal(got, members[:len(members)-1]) || bytes.Contains(token, []byte("prv_1")) {
+			t.Errorf("%q: an order token sees %s", hostile, token)
 		}
 		if !json.Valid(public) || bytes.Contains(public, []byte("cus_secret")) || !bytes.Equal(text, before) {
 			t.Errorf("%q: public %s", hostile, public)
@@ -221,7 +228,7 @@ func TestAbsentIsNull(t *testing.T) {
 		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":1000,` +
 		`"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,` +
 		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z","poll_after_ms":2000,"action":null,` +
-		`"customer":null,"metadata":{},"dispute":null}`
+		`"customer":null,"metadata":{},"dispute":null,"payment_method_details":null,"receipt_url":null,"review":null}`
 	if got := string(v.encode()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

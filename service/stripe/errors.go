@@ -52,7 +52,7 @@ func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 	e := &payment.Error{
 		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
 		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) || otherForm(said), Mismatch: otherForm(said),
-		Cause: fmt.Errorf("stripe answered %d %s %s %s", said.HTTPStatusCode, said.Type, said.Code, said.Param),
+		Cause: &saidNo{said.HTTPStatusCode, fmt.Sprintf("%s %s %s", said.Type, said.Code, said.Param)},
 	}
 	switch {
 	case said.HTTPStatusCode == http.StatusConflict:
@@ -67,6 +67,21 @@ func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 		refuse(e, said)
 	}
 	return e
+}
+
+// saidNo is the HTTP status of a refusal, and Stripe's codes.
+type saidNo struct {
+	status int
+	codes  string
+}
+
+// Error gives both, for logs.
+func (e *saidNo) Error() string { return fmt.Sprintf("stripe answered %d %s", e.status, e.codes) }
+
+// forbidden reports whether the key lacks a permission for the call.
+func forbidden(err error) bool {
+	said, ok := errors.AsType[*saidNo](err)
+	return ok && said.status == http.StatusForbidden
 }
 
 // otherForm reports whether Stripe remembers the key with another form, as after a Redis that was forgotten: what was made

@@ -227,6 +227,10 @@ func aboutOf(kind string) object {
 		return new(refund)
 	case strings.HasPrefix(kind, "charge.dispute."):
 		return new(dispute)
+	case kind == "charge.succeeded", kind == "charge.failed", kind == "charge.updated":
+		return new(chargeSeen)
+	case kind == "review.opened", kind == "review.closed":
+		return new(review)
 	}
 	return nil
 }

@@ -230,7 +230,7 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 			if (n.Unreadable != "") != tt.unreadable || n.Intent != nil {
 				t.Fatalf("%+v", n)
 			}
-			if diff := cmp.Diff(tt.want, n.Reversals); diff != "" {
+			if diff := cmp.Diff(tt.want, n.Facts); diff != "" {
 				t.Fatal(diff)
 			}
 		})

@@ -9,11 +9,13 @@ package stripe
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v79"
@@ -32,6 +34,7 @@ type Options struct {
 	Now            func() time.Time
 	Transport      http.RoundTripper // nil: a transport of the gateway's own
 	Observer       Observer          // may be nil
+	Logger         *slog.Logger      // nil: slog's default
 	// Wrap may look at every try on its way out, and at its answer; nil: nobody does.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
@@ -45,7 +48,8 @@ type Observer interface {
 // Gateway answers what the service asks of Stripe. Its methods may be called from many goroutines.
 type Gateway struct {
 	Options
-	backend stripego.Backend
+	backend       stripego.Backend
+	reviewsHidden atomic.Int64 // Unix nanoseconds, until when no review is asked for; see withReviews
 }
 
 // tries is how often one call is made at most.
@@ -187,12 +191,16 @@ func (g *Gateway) post(ctx context.Context, path, key string, values url.Values)
 	return a.read(repeated, g.Now)
 }
 
-// RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured, and
-// what was given back of it.
+// RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured, with what
+// it was paid, and what was given back of it. So is its review.
 func (g *Gateway) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
 	var a answer
 	query := url.Values{"expand[0]": {"latest_charge"}, "expand[1]": {"latest_charge.refunds"}}
-	if _, err := g.call(ctx, http.MethodGet, intentPath(id), "", query, &a); err != nil {
+	err := g.withReviews(ctx, "review", query, func(query url.Values) error {
+		_, err := g.call(ctx, http.MethodGet, intentPath(id), "", query, &a)
+		return err
+	})
+	if err != nil {
 		return payment.Answer{}, err
 	}
 	answered, err := a.read(false, g.Now)

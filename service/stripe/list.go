@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v79"
@@ -54,9 +56,32 @@ var EventTypes = []string{
 	"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated", "charge.dispute.funds_withdrawn", "charge.dispute.updated",
 }
 
-// ListEvents returns a page of the events since a moment that can change a payment. They have the shape of webhooks.
+// DetailEventTypes are Stripe's events that show with what was paid, a receipt or a review. An endpoint that lacks them
+// works; the details are known when a read or the next catch-up brings them.
+var DetailEventTypes = []string{"charge.succeeded", "charge.failed", "charge.updated", "review.opened", "review.closed"}
+
+// AllEventTypes are both kinds.
+func AllEventTypes() []string { return slices.Concat(EventTypes, DetailEventTypes) }
+
+// details begins the cursors of the second list, of DetailEventTypes: Stripe takes too few types for one.
+const details = "details:"
+
+// ListEvents returns a page of the events since a moment that can change a payment, and behind them of those that show
+// details. They have the shape of webhooks.
 func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
-	return g.listEvents(ctx, EventTypes, since, after)
+	after, second := strings.CutPrefix(after, details)
+	if !second {
+		page, err := g.listEvents(ctx, EventTypes, since, after)
+		if page.Next == "" {
+			page.Next = details
+		}
+		return page, err
+	}
+	page, err := g.listEvents(ctx, DetailEventTypes, since, after)
+	if page.Next != "" {
+		page.Next = details + page.Next
+	}
+	return page, err
 }
 
 func (g *Gateway) listEvents(ctx context.Context, types []string, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
@@ -118,7 +143,11 @@ func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Tim
 
 // ListPayments returns a page of the PaymentIntents made since a moment.
 func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error) {
-	page, err := readPage[intent](ctx, g, "/v1/payment_intents", url.Values{"expand[0]": {"data.latest_charge"}}, since, after)
+	var page *pageOf[intent]
+	err := g.withReviews(ctx, "data.review", url.Values{"expand[0]": {"data.latest_charge"}}, func(query url.Values) (err error) {
+		page, err = readPage[intent](ctx, g, "/v1/payment_intents", query, since, after)
+		return err
+	})
 	if err != nil {
 		return payment.Page[payment.Listed]{}, err
 	}
@@ -128,7 +157,8 @@ func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after strin
 		if origin := payment.OriginOf(row.Metadata); origin.Service != g.Service || row.unreadable() != nil {
 			continue // not ours; what is ours we have read before
 		}
-		listed := payment.Listed{Intent: row.translate(), Date: date(page.LastResponse.Header, g.Now)}
+		at := date(page.LastResponse.Header, g.Now)
+		listed := payment.Listed{Intent: row.translate(), Date: at, Details: row.details(at)}
 		if row.AmountReceived > 0 {
 			listed.Succeeded = cmp.Or(row.LatestCharge.Created, row.Created)
 		}

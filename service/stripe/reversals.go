@@ -45,7 +45,7 @@ func about(intent expandable) error {
 }
 
 func (r *refund) tell(n *payment.StripeEvent) {
-	n.Payment, n.Reversals = payment.ID(r.PaymentIntent.ID), []payment.RecordFact{r.translate()}
+	n.Payment, n.Facts = payment.ID(r.PaymentIntent.ID), []payment.RecordFact{r.translate()}
 }
 
 func (r *refund) translate() payment.RefundSeen {
@@ -84,10 +84,10 @@ func (c *charge) tell(n *payment.StripeEvent) {
 		return
 	}
 	n.Payment = payment.ID(c.PaymentIntent.ID)
-	n.Reversals = []payment.RecordFact{payment.RefundedTotal{At: n.Created, Event: n.ID, Amount: c.AmountRefunded}}
+	n.Facts = []payment.RecordFact{payment.RefundedTotal{At: n.Created, Event: n.ID, Amount: c.AmountRefunded}}
 	for _, r := range c.Refunds.Data {
 		if r.unreadable() == nil {
-			n.Reversals = append(n.Reversals, r.translate())
+			n.Facts = append(n.Facts, r.translate())
 		}
 	}
 }
@@ -117,7 +117,7 @@ func (d *dispute) unreadable() error {
 func (d *dispute) tell(n *payment.StripeEvent) {
 	seen := d.translate()
 	seen.At, seen.Event = n.Created, n.ID
-	n.Payment, n.Reversals = payment.ID(d.PaymentIntent.ID), []payment.RecordFact{seen}
+	n.Payment, n.Facts = payment.ID(d.PaymentIntent.ID), []payment.RecordFact{seen}
 }
 
 func (d *dispute) translate() payment.DisputeSeen {

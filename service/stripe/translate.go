@@ -34,6 +34,7 @@ type intent struct {
 	Livemode         bool                         `json:"livemode"`
 	Metadata         map[string]string            `json:"metadata"`
 	NextAction       json.RawMessage              `json:"next_action"`
+	Review           json.RawMessage              `json:"review"`
 	SetupFutureUsage string                       `json:"setup_future_usage"`
 	Status           string                       `json:"status"`
 }
@@ -46,15 +47,17 @@ type lastError struct {
 
 // expandable is an object that Stripe gives as its id or, if asked, whole. What it holds beside the id is of a charge.
 type expandable struct {
-	ID                   string  `json:"id"`
-	Created              int64   `json:"created"`
-	Disputed             bool    `json:"disputed"`
-	Refunds              refunds `json:"refunds"`
-	PaymentMethodDetails struct {
-		Card struct {
-			CaptureBefore int64 `json:"capture_before"`
-		} `json:"card"`
-	} `json:"payment_method_details"`
+	ID                   string          `json:"id"`
+	Created              int64           `json:"created"`
+	Disputed             bool            `json:"disputed"`
+	Refunds              refunds         `json:"refunds"`
+	PaymentMethodDetails json.RawMessage `json:"payment_method_details"`
+	ReceiptURL           json.RawMessage `json:"receipt_url"`
+}
+
+// captureBefore is the end of a card's authorization, in Unix seconds; zero where there is none.
+func (e *expandable) captureBefore() int64 {
+	return numberOf(membersOf(membersOf(e.PaymentMethodDetails)["card"])["capture_before"])
 }
 
 // UnmarshalJSON takes either form, and null as no object.
@@ -115,6 +118,7 @@ func (p *intent) translate() payment.Intent {
 			Status: p.status(), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
 			Currency: p.Currency, Customer: payment.CustomerID(p.Customer.ID), CaptureMethod: payment.CaptureMethod(p.CaptureMethod),
 			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata, Action: p.action(),
+			Review: payment.ReviewID(named(p.Review)),
 		},
 	}
 }
@@ -158,10 +162,11 @@ type answer struct {
 
 // translate dates the answer. A replay, and the answer to a call that was sent more than once, may be older than that.
 func (a *answer) translate(repeated bool, now func() time.Time) payment.Answer {
+	at := date(a.LastResponse.Header, now)
 	return payment.Answer{
-		Intent: a.intent.translate(), RequestID: requestID(a.LastResponse.Header), Date: date(a.LastResponse.Header, now),
+		Intent: a.intent.translate(), RequestID: requestID(a.LastResponse.Header), Date: at,
 		Stale:         repeated || replayed(a.LastResponse.Header),
-		CaptureBefore: a.LatestCharge.PaymentMethodDetails.Card.CaptureBefore, Charged: a.charged(),
+		CaptureBefore: a.LatestCharge.captureBefore(), Charged: a.charged(), Details: a.details(at),
 	}
 }
 

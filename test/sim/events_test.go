@@ -65,7 +65,7 @@ func (e *event) show() payment.StripeEvent {
 // facts are what an event shows, as the service merges it.
 func (e *event) facts() []payment.RecordFact {
 	if e.Intent == nil {
-		return e.Reversals
+		return e.Facts
 	}
 	return []payment.RecordFact{e.Fact()}
 }

@@ -123,5 +123,5 @@ func (s *stripe) refundActs(r *refund) {
 // announceRefund makes an event about money given back.
 func (s *stripe) announceRefund(p *intent, kind string, seen payment.RecordFact) {
 	e := s.newEvent(p, kind)
-	e.Payment, e.Reversals = p.id, []payment.RecordFact{seen}
+	e.Payment, e.Facts = p.id, []payment.RecordFact{seen}
 }

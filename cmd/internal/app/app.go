@@ -68,6 +68,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
 		Service: c.ServiceName, Timeout: c.StripeTimeout, Now: time.Now, Observer: a.metrics, Wrap: a.traceCalls,
+		Logger: log,
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,

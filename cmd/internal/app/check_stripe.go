@@ -99,6 +99,9 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	default:
 		c.say(levelOK, aboutStripe, "the webhook endpoint %s has the events", address)
 	}
+	if details := missing(e.Events, stripe.DetailEventTypes); len(details) > 0 {
+		c.say(levelWarning, aboutStripe, "the webhook endpoint %s tells late with what was paid, or that Radar reviews a payment: tick %s", address, strings.Join(details, " "))
+	}
 }
 
 // oldestAPIVersion is the first in which a PaymentIntent names its latest charge.

@@ -79,7 +79,7 @@ func newMetrics() *metrics {
 // beginAtZero shows what alerts look at before there is anything to count: to Prometheus a series that begins at 1 has not
 // increased.
 func (m *metrics) beginAtZero(endpoints []*push.Endpoint) {
-	for _, kind := range stripe.EventTypes {
+	for _, kind := range stripe.AllEventTypes() {
 		for _, outcome := range []service.Outcome{service.Applied, service.Unchanged, service.Ignored, service.Quarantined, service.NotStored} {
 			m.webhooks.WithLabelValues(kind, string(outcome))
 		}
@@ -177,7 +177,7 @@ func (m *metrics) WebhookHandled(kind string, outcome service.Outcome, created i
 
 // eventLabel is the type of an event that can change a payment; others share a label.
 func eventLabel(kind string) string {
-	if slices.Contains(stripe.EventTypes, kind) {
+	if slices.Contains(stripe.EventTypes, kind) || slices.Contains(stripe.DetailEventTypes, kind) {
 		return kind
 	}
 	return "other"

@@ -1,0 +1,232 @@
+package service_test
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/payment"
+	"kasse/service/stripe"
+)
+
+// reviewed is a paid payment that Radar reviews, with the review's id. No webhook has come.
+func (s *shop) reviewed() (id payment.ID, review string) {
+	s.t.Helper()
+	made, _ := s.creates(s.key(1000))
+	s.becomes(made.ID, payment.Succeeded)
+	review, err := s.sim.OpenReview(string(made.ID), "rule")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return made.ID, review
+}
+
+func (s *shop) closesReview(review, reason string) {
+	s.t.Helper()
+	if err := s.sim.CloseReview(review, reason); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// holds reports the payment's hold and its review, each empty where there is none.
+func (s *shop) holds(id payment.ID) (hold payment.Hold, review string) {
+	s.t.Helper()
+	v := s.shows(id, payment.Paid, 1000)
+	if v.HoldReason != nil {
+		hold = *v.HoldReason
+	}
+	if v.Review != nil {
+		review = v.Review.ID
+	}
+	if v.Fulfillable != (hold == "") {
+		s.t.Fatalf("%+v", v)
+	}
+	return hold, review
+}
+
+// TestReviewStories: a payment is held while Radar reviews it, whichever way the review becomes known.
+func TestReviewStories(t *testing.T) {
+	for name, learn := range map[string]func(s *shop, id payment.ID, kind string){
+		"by webhooks":   func(s *shop, _ payment.ID, kind string) { s.receives(kind, service.Applied) },
+		"by a read":     func(s *shop, id payment.ID, _ string) { s.reads(id) },
+		"by a catch-up": func(s *shop, _ payment.ID, _ string) { s.catchesUp(); s.attend() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newShop(t)
+			id, review := s.reviewed()
+			learn(s, id, "review.opened")
+			if name == "by webhooks" {
+				s.receives("payment_intent.succeeded", service.Applied)
+			}
+			if hold, shown := s.holds(id); hold != payment.HoldInReview || shown != review {
+				t.Fatalf("held by %q, review %q", hold, shown)
+			}
+			s.closesReview(review, "approved")
+			learn(s, id, "review.closed")
+			if hold, shown := s.holds(id); hold != "" || shown != "" {
+				t.Fatalf("held by %q, review %q", hold, shown)
+			}
+			if told := s.announced(); told["order.paid"] != 1 {
+				t.Fatalf("told %v", told)
+			}
+		})
+	}
+}
+
+// TestReviewAfterPaid: a review that begins after the order was paid holds it, and its approval is an update: the order was
+// told to be fulfilled once. Any other end leaves the hold until the money is given back.
+func TestReviewAfterPaid(t *testing.T) {
+	for reason, want := range map[string]payment.Hold{
+		"approved": "", "acknowledged": payment.HoldInReview, "redacted": payment.HoldInReview, "canceled": payment.HoldInReview,
+	} {
+		t.Run(reason, func(t *testing.T) {
+			s := newShop(t)
+			id, review := s.reviewed()
+			s.receives("payment_intent.succeeded", service.Applied)
+			s.receives("review.opened", service.Applied)
+			s.receives("review.opened", service.Unchanged)
+			if hold, shown := s.holds(id); hold != payment.HoldInReview || shown != review {
+				t.Fatalf("held by %q, review %q", hold, shown)
+			}
+			s.closesReview(review, reason)
+			s.receives("review.closed", service.Applied)
+			if hold, shown := s.holds(id); hold != want || shown != "" {
+				t.Fatalf("held by %q, review %q", hold, shown)
+			}
+			if told := s.announced(); fmt.Sprint(told) != "map[order.paid:1 order.updated:2]" {
+				t.Fatalf("told %v", told)
+			}
+			if want == "" {
+				return
+			}
+			if _, err := s.sim.Refund(string(id), 0); err != nil {
+				t.Fatal(err)
+			}
+			s.receives("refund.created", service.Applied)
+			if v := s.shows(id, payment.Refunded, 1000); *v.HoldReason != payment.HoldRefunded {
+				t.Fatalf("held by %s", *v.HoldReason)
+			}
+		})
+	}
+}
+
+// TestReviewIsNamed: a payment whose event names a review that is not known is read, so that it is held before the next
+// catch-up.
+func TestReviewIsNamed(t *testing.T) {
+	s := newShop(t)
+	id, review := s.reviewed()
+	s.sends(string(id), "payment_intent.succeeded", nil)
+	s.receives("payment_intent.succeeded", service.Applied)
+	if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+		t.Fatalf("reads of %v are due", ids)
+	}
+	s.reads(id)
+	if hold, shown := s.holds(id); hold != payment.HoldInReview || shown != review {
+		t.Fatalf("held by %q, review %q", hold, shown)
+	}
+	if ids := s.dueReads(); len(ids) != 0 {
+		t.Fatalf("read, and due again: %v", ids)
+	}
+}
+
+// TestReviewIsRebuilt: a rebuild brings reviews and details back, and finds a review that an order with a record lacks.
+func TestReviewIsRebuilt(t *testing.T) {
+	s := newShop(t)
+	id, review := s.reviewed()
+	for _, lost := range []bool{false, true} {
+		s.receives("payment_intent.succeeded", map[bool]service.Outcome{false: service.Applied, true: service.Unchanged}[lost])
+		if lost {
+			s.redis.FlushAll()
+		}
+		s.rebuilds()
+		v := s.shows(id, payment.Paid, 1000)
+		if v.Fulfillable || v.Review == nil || v.Review.ID != review || v.Method == nil || v.ReceiptURL == nil {
+			t.Fatalf("lost %v: %+v", lost, v)
+		}
+	}
+}
+
+// TestKeyMayNotReadReviews: a restricted key reads payments all the same, and the log has one warning. Events still hold
+// and release.
+func TestKeyMayNotReadReviews(t *testing.T) {
+	s := newShop(t)
+	var log bytes.Buffer
+	gateway := s.meddler.Stripe.(*stripe.Gateway) //nolint:forcetypeassert // newShop says so
+	gateway.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	id, review := s.reviewed()
+	s.sim.DenyExpansion("review")
+	s.reads(id)
+	if hold, _ := s.holds(id); hold != "" {
+		t.Fatalf("held by %q", hold)
+	}
+	asked := s.requests("GET /v1/payment_intents/{intent}")
+	s.reads(id)
+	if again := s.requests("GET /v1/payment_intents/{intent}"); again != asked+1 {
+		t.Fatalf("%d requests for a read", again-asked)
+	}
+	if n := strings.Count(log.String(), "may not read Radar's reviews"); n != 1 {
+		t.Fatalf("%d warnings in %s", n, log.String())
+	}
+	s.rebuilds()
+	s.receives("review.opened", service.Applied)
+	if hold, shown := s.holds(id); hold != payment.HoldInReview || shown != review {
+		t.Fatalf("held by %q, review %q", hold, shown)
+	}
+	s.closesReview(review, "approved")
+	s.receives("review.closed", service.Applied)
+	if hold, _ := s.holds(id); hold != "" {
+		t.Fatalf("held by %q", hold)
+	}
+	s.sim.DenyExpansion()
+	gateway.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	if _, err := s.sim.OpenReview(string(id), "manual"); err != nil {
+		t.Fatal(err)
+	}
+	s.reads(id)
+	if hold, _ := s.holds(id); hold != payment.HoldInReview {
+		t.Fatal("the permission is there again, and no review is read")
+	}
+}
+
+// TestDetailStories: with what was paid, and the receipt, come with charge events and with reads. Their change alone is no
+// event for backends. A charge of a payment that is not known costs no read.
+func TestDetailStories(t *testing.T) {
+	s := newShop(t)
+	made, before := s.creates(s.key(1000))
+	if before.Method != nil || before.ReceiptURL != nil || before.Review != nil {
+		t.Fatalf("%+v", before)
+	}
+	s.becomes(made.ID, payment.Succeeded)
+	s.receives("payment_intent.succeeded", service.Applied)
+	s.receives("charge.succeeded", service.Applied)
+	v := s.shows(made.ID, payment.Paid, 1000)
+	if v.Method == nil || v.Method.Type != "card" || *v.Method.Brand != "visa" || *v.Method.Last4 != "4242" || v.ReceiptURL == nil {
+		t.Fatalf("%+v %v", v.Method, v.ReceiptURL)
+	}
+	if err := s.sim.UpdateCharge(string(made.ID), "https://pay.example/receipt"); err != nil {
+		t.Fatal(err)
+	}
+	s.reads(made.ID)
+	after := s.shows(made.ID, payment.Paid, 1000)
+	if *after.ReceiptURL != "https://pay.example/receipt" || after.Version <= v.Version {
+		t.Fatalf("%s, version %d after %d", *after.ReceiptURL, after.Version, v.Version)
+	}
+	if told := s.announced(); fmt.Sprint(told) != "map[order.paid:1]" {
+		t.Fatalf("told %v", told)
+	}
+	s.loseRedis()
+	s.receives("charge.succeeded", service.Ignored)
+	if ids := s.dueReads(); len(ids) != 0 {
+		t.Fatalf("a charge asks for a read of %v", ids)
+	}
+	s.receives("payment_intent.succeeded", service.Applied)
+	s.pass(time.Minute)
+	s.catchesUp()
+	if v := s.shows(made.ID, payment.Paid, 1000); v.Method == nil || v.ReceiptURL == nil {
+		t.Fatalf("%+v", v)
+	}
+}
