@@ -195,6 +195,11 @@ tables: ## write what the documents say of the code anew: settings, metrics, eve
 deploy-check: .tools/bin/golangci-lint ## what Kasse is deployed by: Dockerfile and its build steps, Compose, Kubernetes, alerts, dashboard; needs no engine
 	cd test/deploy && ../../.tools/bin/golangci-lint run && $(GO) test -vet=off -count=1 ./...
 
+.PHONY: alerts-check
+alerts-check: programs ## a real Prometheus and Alertmanager: each alert fires from a real fault, each query of the dashboard returns data; some 5 minutes, no part of check: ALERTS=regexp
+	@$(GO) build -o bin/alerts ./test/alerts
+	@exec bin/alerts $(if $(ALERTS),-only '$(ALERTS)')
+
 .PHONY: judge findings
 judge: ## the webhook handlers of public plug-ins on the simulator's events, beside Kasse, some five minutes; no part of check: UPDATE=1 writes docs/judged.md
 	@test/judge/run.sh

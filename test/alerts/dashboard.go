@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"kasse/service/stripe/stripesim"
+	"kasse/test/internal/town"
+)
+
+// queries are the expressions of the dashboard, with the variable that Grafana fills in.
+func queries() (all []string, err error) {
+	text, err := os.ReadFile(boardFile)
+	if err != nil {
+		return nil, err
+	}
+	var board struct {
+		Panels []struct {
+			Targets []struct {
+				Expr string `json:"expr"`
+			} `json:"targets"`
+		} `json:"panels"`
+	}
+	if err := json.Unmarshal(text, &board); err != nil {
+		return nil, err
+	}
+	for _, panel := range board.Panels {
+		for _, target := range panel.Targets {
+			all = append(all, strings.ReplaceAll(target.Expr, "$__rate_interval", "1m"))
+		}
+	}
+	if len(all) == 0 {
+		return nil, errors.New("the dashboard has no queries")
+	}
+	return all, nil
+}
+
+// playDashboard runs each query of the dashboard after a day that had something of everything. Each must return a number.
+func playDashboard(ctx context.Context, dir string, p programs) (outcome, error) {
+	o := outcome{alert: "dashboard", fault: "none: each query of the dashboard returns data"}
+	all, err := queries()
+	if err != nil {
+		return o, err
+	}
+	w, err := newWorld(ctx, dir, p, fault{})
+	if err != nil {
+		return o, err
+	}
+	defer w.close()
+	stop := w.load(ctx)
+	defer stop()
+	if err := w.scraped(ctx); err != nil {
+		return o, err
+	}
+	began := time.Now()
+	if err := w.oneOfEach(ctx); err != nil {
+		return o, err
+	}
+	for _, expression := range all {
+		if err := town.Eventually(ctx, func() error { return w.returnsData(ctx, expression) }); err != nil {
+			return o, err
+		}
+	}
+	o.took, o.note = time.Since(began), fmt.Sprintf("%d queries return data", len(all))
+	return o, nil
+}
+
+// oneOfEach has Redis hang for a while, and Stripe send an event that is signed wrongly.
+func (w *world) oneOfEach(ctx context.Context) error {
+	w.bank.Sim.AddWebhook(stripesim.Webhook{URL: w.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
+	if err := w.bank.Sim.AddFault(stripesim.Fault{Kind: stripesim.RateLimited, Times: 5}); err != nil {
+		return err
+	}
+	w.redis.Process.Signal(syscall.SIGSTOP)
+	defer w.redis.Process.Signal(syscall.SIGCONT)
+	return town.Eventually(ctx, func() error {
+		a, err := town.Call(ctx, w.client, http.MethodGet, "http://"+w.kasse[0].Admin+"/metrics", nil, "")
+		if err == nil && !strings.Contains(string(a.Body), "kasse_redis_errors_total{") {
+			err = errors.New("no error of Redis is counted while it hangs")
+		}
+		return err
+	})
+}
+
+// returnsData fails unless an expression has a series whose value is a number.
+func (w *world) returnsData(ctx context.Context, expression string) error {
+	found, err := w.query(ctx, expression)
+	if err != nil {
+		return fmt.Errorf("%s: %w", expression, err)
+	}
+	for _, s := range found {
+		if value, _ := s.Value[1].(string); value != "NaN" && value != "" {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s returns no number: %v", expression, found)
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kasse/test/internal/town"
+)
+
+const (
+	maxMemory = 256 << 20              // of Redis, in bytes
+	pace      = 250 * time.Millisecond // between two orders of the load
+	crowd     = 20                     // orders that may be under way at once
+)
+
+// load opens and pays orders until stop is called: one that Kasse opens, one that was opened elsewhere. What fails meanwhile
+// is the fault's doing.
+func (w *world) load(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	places := make(chan struct{}, crowd)
+	all.Go(func() {
+		for town.Pause(ctx, pace) {
+			select {
+			case places <- struct{}{}:
+			default:
+				continue
+			}
+			all.Go(func() {
+				defer func() { <-places }()
+				w.order(ctx)
+				_, _ = w.elsewhere(ctx)
+			})
+		}
+	})
+	return func() { cancel(); all.Wait() }
+}
+
+var orders atomic.Int64 // so far: no two have one name
+
+// order is one order's life: created, paid, asked for.
+func (w *world) order(ctx context.Context) {
+	body := fmt.Sprintf(`{"order_id":"order-%d","amount":1999,"currency":"eur"}`, orders.Add(1))
+	a, err := w.ask(ctx, http.MethodPost, "/v1/payments", body)
+	var said struct {
+		Payment string `json:"payment_intent"`
+	}
+	if err != nil || a.Status/100 != 2 || json.Unmarshal(a.Body, &said) != nil {
+		return
+	}
+	_ = w.bank.Take(ctx, said.Payment, town.Pay, 1999)
+	_, _ = w.ask(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
+}
+
+// elsewhere opens a payment at Stripe as another replica would, and pays it.
+func (w *world) elsewhere(ctx context.Context) (payment string, err error) {
+	payment, err = w.bank.Open(ctx, town.History{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
+	if err != nil {
+		return "", err
+	}
+	return payment, w.bank.Take(ctx, payment, town.Pay, 500)
+}
+
+func (w *world) ask(ctx context.Context, method, path, body string) (town.Answer, error) {
+	w.post.mu.Lock()
+	to := w.post.to
+	w.post.mu.Unlock()
+	header := map[string]string{"Authorization": "Bearer " + town.BackendKey}
+	if body != "" {
+		header["Content-Type"] = "application/json"
+	}
+	return town.Call(ctx, w.client, method, to+path, header, body)
+}
+
+// sample is a series of an answer of Prometheus's, with its value.
+type sample struct {
+	Metric map[string]string `json:"metric"`
+	Value  [2]any            `json:"value"` // time, and the value as text
+}
+
+// query asks Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
+func (w *world) query(ctx context.Context, expression string) ([]sample, error) {
+	a, err := town.Call(ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/query?query="+url.QueryEscape(expression), nil, "")
+	if err != nil {
+		return nil, err
+	}
+	var said struct {
+		Status string `json:"status"`
+		Error  string `json:"error"`
+		Data   struct {
+			Result []sample `json:"result"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(a.Body, &said); err != nil {
+		return nil, err
+	}
+	if said.Status != "success" {
+		return nil, errors.Join(town.ErrGaveUp, errors.New(said.Error))
+	}
+	return said.Data.Result, nil
+}
+
+// rules counts the rules that Prometheus has evaluated: https://prometheus.io/docs/prometheus/latest/querying/api/#rules.
+func (w *world) rules(ctx context.Context) (evaluated int, err error) {
+	a, err := town.Call(ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/rules?type=alert", nil, "")
+	if err != nil {
+		return 0, err
+	}
+	var said struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct {
+					Health    string `json:"health"`
+					LastError string `json:"lastError"`
+				} `json:"rules"`
+			} `json:"groups"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(a.Body, &said); err != nil {
+		return 0, err
+	}
+	for _, group := range said.Data.Groups {
+		for _, rule := range group.Rules {
+			if rule.LastError != "" {
+				return 0, errors.Join(town.ErrGaveUp, errors.New(rule.LastError))
+			}
+			if rule.Health == "ok" {
+				evaluated++
+			}
+		}
+	}
+	return evaluated, nil
+}
+
+// scraped waits until Prometheus has scraped Kasse some times.
+func (w *world) scraped(ctx context.Context) error {
+	return town.Eventually(ctx, func() error {
+		found, err := w.query(ctx, `count_over_time(build_info{job="kasse"}[1m]) > 3 and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`)
+		if err == nil && len(found) == 0 {
+			err = errors.New("no scrape of Kasse shows events")
+		}
+		return err
+	})
+}
+
+// paged waits until an alert has arrived at the receiver.
+func (w *world) paged(ctx context.Context, alert string) (at time.Time, err error) {
+	err = town.Eventually(ctx, func() error {
+		at, err = w.receiver.first(alert)
+		return err
+	})
+	return at, err
+}
+
+// alerts are those that Prometheus itself has, for a message.
+func (w *world) alerts(ctx context.Context) string {
+	found, err := w.query(ctx, "ALERTS")
+	if err != nil {
+		return err.Error()
+	}
+	names := []string{}
+	for _, s := range found {
+		names = append(names, s.Metric["alertname"]+" "+s.Metric["alertstate"])
+	}
+	return fmt.Sprint(names)
+}
