@@ -108,8 +108,8 @@ func TestKeygen(t *testing.T) {
 	}
 }
 
-// TestCommandLine: help is printed and exits 0, for each command too; a mistake is named and exits
-// 2, before anything is read, connected or written.
+// TestCommandLine: help is printed and exits 0, a mistake is named and exits 2, and neither reads, connects or writes
+// anything. cmd/kasse tests each command.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
@@ -120,19 +120,14 @@ func TestCommandLine(t *testing.T) {
 	if len(names) < 11 {
 		t.Fatalf("the help lists %v", names)
 	}
-	for _, name := range names {
-		for _, args := range [][]string{append(strings.Fields(name[1]), "--help"), append(strings.Fields(name[1]), "-h"), append([]string{"help"}, strings.Fields(name[1])...)} {
-			p := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, args...)
-			if p.command.ProcessState.ExitCode() != 0 || !strings.HasPrefix(p.stdout.String(), "usage: kasse "+name[1]) || p.stderr.String() != "" {
-				t.Errorf("%v exits %d and prints %q %q", args, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String())
-			}
+	for _, args := range [][]string{{"serve", "--help"}, {"events", "replay", "-h"}, {"help", "rebuild"}} {
+		p := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, args...)
+		if p.command.ProcessState.ExitCode() != 0 || !strings.HasPrefix(p.stdout.String(), "usage: kasse ") || p.stderr.String() != "" {
+			t.Errorf("%v exits %d and prints %q %q", args, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String())
 		}
 	}
 	for line, want := range map[string]string{
-		"refund-everything": `unknown command "refund-everything"`, "events": "replay, endpoints, enable", "events forget": `unknown command "events forget"`, "--verbose": `unknown command "--verbose"`,
-		"serve now": `serve: unexpected argument "now"`, "serve -port 1": "serve: flag provided but not defined: -port", "events enable": "events enable: an argument is missing",
-		"events replay -type paid": "-type paid is no type", "events replay -type order.": "-type order. is no type", "reconcile -since soon": "reconcile: invalid value", "rebuild -since -1h": "rebuild: -since",
-		"version 2": `version: unexpected argument "2"`, "keygen shop": `keygen: unexpected argument "shop"`,
+		"refund-everything": `unknown command "refund-everything"`, "serve now": `serve: unexpected argument "now"`, "rebuild -since -1h": "rebuild: -since",
 	} {
 		p := w.command(nil, strings.Fields(line)...)
 		if p.command.ProcessState.ExitCode() != 2 || !strings.HasPrefix(p.stderr.String(), "kasse: ") || !strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {

@@ -19,11 +19,14 @@ import (
 
 // How much the test of convergence tells.
 const (
-	stories     = 80
-	tellings    = 8  // of each story, as so many payments
 	storySteps  = 7  // at most
 	connections = 64 // at once
 )
+
+func stories() int { return rounds(30, 80) }
+
+// tellings is how often each story is told, as so many payments.
+func tellings() int { return rounds(4, 8) }
 
 // Events of the same payment come twice or thrice, in any order, over 64 connections to three processes. In the end every
 // telling of a story shows the same, but for names and moments, and it is what Stripe has.
@@ -33,7 +36,7 @@ func TestConvergence(t *testing.T) {
 	clock := stopClock(time.Now().Add(-time.Hour))
 	w := newWorld(t, stripesim.Options{Seed: seed, Duplicate: 0.2, Settle: 24 * time.Hour, Now: clock.now})
 	w.sim.RemoveWebhooks() // the test delivers
-	all := make([]story, stories)
+	all := make([]story, stories())
 	for i := range all {
 		all[i] = w.liveStory(random, clock, i)
 	}
@@ -53,7 +56,7 @@ func TestConvergence(t *testing.T) {
 	for _, s := range all {
 		w.agree(s, events[s.truth.ID])
 	}
-	t.Logf("%d payments, %d questions to Stripe about them", stories*tellings, w.sim.Count("GET /v1/payment_intents/{intent}"))
+	t.Logf("%d payments, %d questions to Stripe about them", stories()*tellings(), w.sim.Count("GET /v1/payment_intents/{intent}"))
 }
 
 // counts are the types of events that an endpoint of ours is subscribed to.
@@ -109,7 +112,7 @@ func (w *world) tellAll(all []story, events map[string][]string, random *rand.Ra
 	}
 	var work [][]string
 	for _, s := range all {
-		for telling := range tellings {
+		for telling := range tellings() {
 			list := shuffled(events[s.truth.ID], random)
 			for i := range list {
 				list[i] = rename(list[i], telling)
@@ -158,7 +161,7 @@ func (w *world) deliverPatiently(body string) {
 func (w *world) agree(s story, events []string) {
 	w.t.Helper()
 	var first map[string]any
-	for telling := range tellings {
+	for telling := range tellings() {
 		target := w.balancer.turn("")
 		a, err := call(w.t.Context(), w.client, http.MethodGet, target+"/v1/payments/"+rename(s.truth.ID, telling), map[string]string{"Authorization": "Bearer " + readerKey}, "")
 		if err != nil || a.status != http.StatusOK {

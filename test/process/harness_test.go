@@ -30,6 +30,17 @@ import (
 // patience is the deadline of every wait. It is generous, since the machine may be busy.
 const patience = 60 * time.Second
 
+// full asks for every round of the long proofs, as `make proofs` does. Otherwise each plays a part, with every kind of it.
+var full = flag.Bool("full", false, "play every round of the long proofs")
+
+// rounds is how many of a thing a proof plays: a part, or all of it with -full.
+func rounds(part, all int) int {
+	if *full {
+		return all
+	}
+	return part
+}
+
 // binaries is where the programs are built; it goes with the tests.
 var binaries string
 

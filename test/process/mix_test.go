@@ -17,12 +17,11 @@ import (
 )
 
 var (
-	mixOrders   = flag.Int("orders", 300, "orders of one world of TestOrdersEndTrue")
+	mixOrders   = flag.Int("orders", 0, "orders of one world of TestOrdersEndTrue; 0: 100, or 300 with -full or -duration")
 	mixDuration = flag.Duration("duration", 0, "run worlds of TestOrdersEndTrue on one seed after the other for this long; 0: one")
 )
 
 const (
-	mixKills   = 8  // of replicas, in one world
 	mixAtOnce  = 12 // orders that are played at once
 	mixFailed  = 3  // failed attempts, after which an order is closed
 	mixWebhook = 0.3
@@ -60,8 +59,9 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 		"LOG_LEVEL": "info", "ORDER_TOKEN_SECRETS": "test:" + strings.Repeat("A", 43) + "=",
 	}
 	m.replicas = m.serve(2, settings)
+	kills := rounds(4, 8) // of replicas
 	customer := m.customer()
-	orders := make([]*mixedOrder, *mixOrders)
+	orders := make([]*mixedOrder, m.count())
 	for i := range orders {
 		orders[i] = m.draw(seed, i, customer)
 	}
@@ -81,14 +81,25 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 		}
 	})
 	random := rand.New(rand.NewPCG(seed, 0))
-	for kill := range mixKills {
-		share := int64((kill + 1) * *mixOrders / (mixKills + 1))
+	for kill := range kills {
+		share := int64((kill + 1) * len(orders) / (kills + 1))
 		eventually(t, "the orders to be played", func() error { return yet(m.played.Load() >= share) })
 		m.replace(random.IntN(len(m.replicas)), settings)
 	}
 	players.Wait()
 	m.judge(orders, alone)
-	t.Logf("%d orders, %d payments, %d kills; answers %v; events %v", len(orders), m.payments, mixKills, m.statuses, m.events)
+	t.Logf("%d orders, %d payments, %d kills; answers %v; events %v", len(orders), m.payments, kills, m.statuses, m.events)
+}
+
+// count is how many orders a world has.
+func (m *mix) count() int {
+	switch {
+	case *mixOrders > 0:
+		return *mixOrders
+	case *mixDuration > 0:
+		return 300
+	}
+	return rounds(100, 300)
 }
 
 // mix is the world of one run.

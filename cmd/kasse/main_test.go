@@ -1,0 +1,44 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEveryCommandHasHelp: each way to ask for the help of a command prints its usage, and reads no configuration.
+func TestEveryCommandHasHelp(t *testing.T) {
+	for _, c := range commands() {
+		words := strings.Fields(c.name)
+		for _, args := range [][]string{append(slices.Clip(words), "--help"), append(slices.Clip(words), "-h"), append([]string{"help"}, words...)} {
+			var out strings.Builder
+			err := run(t.Context(), args, &out)
+			if !errors.Is(err, flag.ErrHelp) || !strings.HasPrefix(out.String(), "usage: kasse "+c.name) {
+				t.Errorf("%v ends with %v and prints %q", args, err, out.String())
+			}
+		}
+	}
+}
+
+// TestMistakesAreNamed: a mistake in how a command is called is found before anything is read, connected or written.
+func TestMistakesAreNamed(t *testing.T) {
+	for line, want := range map[string]string{
+		"refund-everything": `unknown command "refund-everything"`, "events": "replay, endpoints, enable",
+		"events forget": `unknown command "events forget"`, "--verbose": `unknown command "--verbose"`,
+		"serve now": `serve: unexpected argument "now"`, "serve -port 1": "serve: flag provided but not defined: -port",
+		"events enable":              "events enable: an argument is missing",
+		"events replay -type paid":   "-type paid is no type",
+		"events replay -type order.": "-type order. is no type",
+		"reconcile -since soon":      "reconcile: invalid value", "rebuild -since -1h": "rebuild: -since",
+		"version 2": `version: unexpected argument "2"`, "keygen shop": `keygen: unexpected argument "shop"`,
+	} {
+		var out strings.Builder
+		err := run(t.Context(), strings.Fields(line), &out)
+		var wrong *usageError
+		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), want) || out.String() != "" {
+			t.Errorf("%s ends with %v and prints %q, want %q", line, err, out.String(), want)
+		}
+	}
+}
