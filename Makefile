@@ -125,6 +125,10 @@ chaos: programs ## faults under load, and every acknowledged fact asked back: DU
 	@$(GO) build -o bin/chaos ./test/chaos
 	@exec bin/chaos -duration $(DURATION) $(if $(SEED),-seed $(SEED)) $(if $(ROUNDS),-rounds '$(ROUNDS)')
 
+.PHONY: sentinels
+sentinels: programs ## rounds behind sentinels, healthy and rough, with the role of each node at each change, for DURATION=5m
+	$(GO) test -count=1 -v -timeout 0 ./store -run TestSentinelsInRoughWeather -args -rough=$(DURATION)
+
 soak: DURATION = 30m
 soak: programs ## a load of all kinds, for DURATION=30m; then all that was taken for it is given back: SEED=n, RATE=5 orders a second
 	@$(GO) build -o bin/soak ./test/soak

@@ -33,6 +33,14 @@ func NewSentinels(t testing.TB, args ...string) *Sentinels {
 		c.replicas = append(c.replicas, newReplica(t, c.master, args...))
 	}
 	eventually(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
+	c.watch()
+	return c
+}
+
+// watch starts the sentinels, and returns once they all know each other.
+func (c *Sentinels) watch() {
+	t := c.t
+	t.Helper()
 	for range 3 {
 		c.sentinels = append(c.sentinels, newSentinel(t, c.master))
 	}
@@ -42,7 +50,6 @@ func NewSentinels(t testing.TB, args ...string) *Sentinels {
 			return strings.Contains(known, "status=ok") && strings.Contains(known, "slaves=2,sentinels=3")
 		})
 	}
-	return c
 }
 
 func newSentinel(t testing.TB, master *Server) *Server {

@@ -79,13 +79,22 @@ func (c *checkup) server(s store.Server) {
 	case used >= nearlyFull:
 		c.say(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it, a full one refuses payments", s, used)
 	}
+	c.replicas(s)
+}
+
+// replicas says what the number of replicas that confirm protects from, and what it does not.
+func (c *checkup) replicas(s store.Server) {
 	spare := s.Replicas - c.RedisWaitReplicas
 	switch {
-	case s.Replica:
+	case s.Replica || s.Replicas == 0 && c.RedisWaitReplicas == 0:
+	case c.RedisWaitReplicas == 0:
+		c.say(levelWarning, aboutRedis, "%s has %d replicas and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are", s, s.Replicas)
 	case spare < 0:
 		c.say(levelWrong, aboutRedis, "%s has %d replicas and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it", s, s.Replicas, c.RedisWaitReplicas)
-	case spare == 0 && c.RedisWaitReplicas > 0:
-		c.say(levelWarning, aboutRedis, "%s has as many replicas as REDIS_WAIT_REPLICAS, %d: once one is away nothing is acknowledged; add one", s, s.Replicas)
+	case spare == 0:
+		c.say(levelWarning, aboutRedis, "%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is elected; once one is away nothing is acknowledged", s, s.Replicas)
+	default:
+		c.say(levelOK, aboutRedis, "%s has %d replicas and %d confirm: a failover loses nothing where one that confirmed is elected; the sentinels or the cluster may elect another, as when a master that was killed comes back at once. REDIS_WAIT_REPLICAS=%d has no such case, and needs every replica", s, s.Replicas, c.RedisWaitReplicas, s.Replicas)
 	}
 }
 

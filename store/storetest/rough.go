@@ -1,0 +1,127 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Nodes are three sentinels over a master and two replicas that keep what they are given, each with a redis.conf of its own that
+// a sentinel rewrites: a node that comes back has its last role, as in production. They are for one goroutine.
+type Nodes struct {
+	*Sentinels
+	All []*Server // the first is the first master
+}
+
+// NewNodes starts them, and returns once they all know each other. They end with the test.
+func NewNodes(t testing.TB) *Nodes {
+	t.Helper()
+	c := &Sentinels{t: t, master: newNode(t, nil)}
+	for range 2 {
+		c.replicas = append(c.replicas, newNode(t, c.master))
+	}
+	eventually(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
+	c.watch()
+	return &Nodes{Sentinels: c, All: append([]*Server{c.master}, c.replicas...)}
+}
+
+func newNode(t testing.TB, master *Server) *Server {
+	t.Helper()
+	s := &Server{t: t, dir: t.TempDir(), up: "Ready to accept connections"}
+	settings := []string{
+		"bind 127.0.0.1", "dir " + s.dir, `save ""`, "appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "repl-diskless-sync-delay 0",
+	}
+	if master != nil {
+		settings = append(settings, "replicaof 127.0.0.1 "+strconv.Itoa(master.port))
+	}
+	file := filepath.Join(s.dir, "redis.conf")
+	if err := os.WriteFile(file, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.file = []string{file}
+	s.run()
+	return s
+}
+
+// Master is the node that the sentinels name; nil while they name none of ours.
+func (n *Nodes) Master(ctx context.Context) *Server {
+	client := redis.NewSentinelClient(&redis.Options{Addr: n.sentinels[0].Addr()})
+	defer client.Close()
+	address, err := client.GetMasterAddrByName(ctx, masterName).Result()
+	if err != nil || len(address) != 2 {
+		return nil
+	}
+	at := slices.IndexFunc(n.All, func(s *Server) bool { return s.Addr() == net.JoinHostPort(address[0], address[1]) })
+	if at < 0 {
+		return nil
+	}
+	return n.All[at]
+}
+
+// Replication is what a node says of its role.
+type Replication struct {
+	Role     string // master or slave; "away" where it does not answer
+	Link     string // of a replica to its master: up or down
+	History  string // master_replid: data of one history are comparable by offset
+	Offset   int64  // in that history, in bytes
+	Replicas int64  // of a master: those that are in step
+
+	// Where a replica was promoted, the history that it followed, and the offset up to which it had it.
+	FormerHistory string
+	FormerOffset  int64
+}
+
+// String is one line of a log.
+func (r Replication) String() string {
+	if r.Role == "away" {
+		return "away"
+	}
+	text := fmt.Sprintf("%s of %.6s at %d", r.Role, r.History, r.Offset)
+	if r.Role == "slave" {
+		text += ", link " + r.Link
+	} else {
+		text += fmt.Sprintf(", %d replicas", r.Replicas)
+	}
+	if r.FormerOffset > 0 {
+		text += fmt.Sprintf(", had %.6s up to %d", r.FormerHistory, r.FormerOffset-1)
+	}
+	return text
+}
+
+// Replication asks a node for its role: https://redis.io/docs/latest/commands/info/.
+func (s *Server) Replication(ctx context.Context) Replication {
+	client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
+	defer client.Close()
+	info, err := client.Info(ctx, "replication").Result()
+	if err != nil {
+		return Replication{Role: "away"}
+	}
+	found, inStep := map[string]string{}, int64(0)
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		found[name] = value
+		if strings.HasPrefix(name, "slave") && strings.Contains(value, "state=online") {
+			inStep++
+		}
+	}
+	number := func(name string) int64 {
+		n, _ := strconv.ParseInt(found[name], 10, 64) // missing is 0
+		return n
+	}
+	r := Replication{
+		Role: found["role"], Link: found["master_link_status"], History: found["master_replid"], Offset: number("master_repl_offset"),
+		Replicas: inStep, FormerHistory: found["master_replid2"], FormerOffset: number("second_repl_offset"),
+	}
+	if r.Role == "slave" {
+		r.Offset = number("slave_repl_offset")
+	}
+	return r
+}
