@@ -48,6 +48,7 @@ type sessionOptions struct {
 	SaveUsage      nonEmptyString `json:"save_usage"`
 	Remove         bool           `json:"remove"`
 	Surface        nonEmptyString `json:"surface"`
+	SaveAs         nonEmptyString `json:"save_allow_redisplay"`
 	Unknown        unknown        `json:",embed"`
 }
 
@@ -78,6 +79,7 @@ func (o *sessionOptions) features() *payment.SessionFeatures {
 	return &payment.SessionFeatures{
 		Redisplay: o.Redisplay, RedisplayLimit: o.RedisplayLimit, RedisplayOnly: o.RedisplayOnly,
 		Save: o.Save, SaveUsage: string(o.SaveUsage), Remove: o.Remove, Surface: string(o.Surface),
+		SaveAs: string(o.SaveAs),
 	}
 }
 

@@ -117,6 +117,11 @@ var wrongValues = []struct {
 		with(`"customer_session":{"surface":"mobile","redisplay_limit":3,"save":true,"save_usage":"on_session"}`), 400, "invalid_request",
 		[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
 	},
+	{
+		with(`"customer_session":{"surface":"mobile","save_allow_redisplay":"never"}`), 400, "invalid_request",
+		[]string{"/customer_session/save_allow_redisplay"},
+	},
+	{with(`"customer_session":{"save_allow_redisplay":"always"}`), 400, "invalid_request", []string{"/customer_session/save_allow_redisplay"}},
 	{with(`"customer_session":{"save":true}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
 	{with(`"customer":"cus_1","customer_session":{"save":true,"save_usage":null,"surface":"web"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
 	{with(`"customer_session":{"save":false,"save_usage":"on_session"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},

@@ -7,6 +7,27 @@ import (
 	"time"
 )
 
+// Defines values for AllowRedisplay.
+const (
+	AllowRedisplayAlways      AllowRedisplay = "always"
+	AllowRedisplayLimited     AllowRedisplay = "limited"
+	AllowRedisplayUnspecified AllowRedisplay = "unspecified"
+)
+
+// Valid indicates whether the value is a known member of the AllowRedisplay enum.
+func (e AllowRedisplay) Valid() bool {
+	switch e {
+	case AllowRedisplayAlways:
+		return true
+	case AllowRedisplayLimited:
+		return true
+	case AllowRedisplayUnspecified:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CancelReason.
 const (
 	CancelReasonAbandoned           CancelReason = "abandoned"
@@ -406,6 +427,9 @@ type Address struct {
 	State      *string `json:"state,omitempty"`
 }
 
+// AllowRedisplay Stripe's word for the consent with which a payment method was saved.
+type AllowRedisplay string
+
 // Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
 // decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
 // Stripe does not take is 422, also below its minimum and above its maximum for the currency.
@@ -473,6 +497,10 @@ type CustomerSessionOptions struct {
 
 	// Save Offer to save the method that is used; off without it.
 	Save *bool `json:"save,omitempty"`
+
+	// SaveAllowRedisplay With `"surface": "mobile"`: the consent that a method gets which is saved while `save` is off, by which
+	// `allow_redisplay_filters` choose later. Without it Stripe decides.
+	SaveAllowRedisplay *AllowRedisplay `json:"save_allow_redisplay,omitempty"`
 
 	// SaveUsage How a method saved by that offer may be used. On the web `save` needs it, and it needs `save`.
 	SaveUsage *SetupFutureUsage `json:"save_usage,omitempty"`
@@ -1191,7 +1219,7 @@ type State string
 type StripeStatus string
 
 // Surface `web`: Stripe's Payment Element in a browser. `mobile`: that of Stripe's native SDKs, which has
-// no `redisplay_limit` and no `save_usage`.
+// no `redisplay_limit` and no `save_usage`, and which alone has `save_allow_redisplay`.
 type Surface string
 
 // Timestamp RFC 3339, UTC, whole seconds.

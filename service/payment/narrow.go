@@ -18,6 +18,7 @@ var defaultRedisplayFilters = []string{"always"}
 //	redisplay_limit         | not larger
 //	allow_redisplay_filters | a subset
 //	save_usage              | equal, while save is on
+//	save_allow_redisplay    | equal
 //	surface                 | equal
 func (f SessionFeatures) Narrow(asked SessionFeatures, at string) (SessionFeatures, Problems) {
 	n := asked
@@ -33,6 +34,9 @@ func (f SessionFeatures) Narrow(asked SessionFeatures, at string) (SessionFeatur
 	if n.Surface == "" {
 		n.Surface = f.Surface
 	}
+	if n.SaveAs == "" {
+		n.SaveAs = f.SaveAs
+	}
 	const detail = "is more than the order token allows"
 	var p Problems
 	p.check(!n.ShowsSaved() || f.ShowsSaved(), at+"/redisplay", detail)
@@ -41,6 +45,7 @@ func (f SessionFeatures) Narrow(asked SessionFeatures, at string) (SessionFeatur
 	p.check(!n.Save || f.Save, at+"/save", detail)
 	p.check(!n.Save || !f.Save || n.SaveUsage == f.SaveUsage, at+"/save_usage", "differs from what the order token allows")
 	p.check(!n.Remove || f.Remove, at+"/remove", detail)
+	p.check(n.SaveAs == f.SaveAs, at+"/save_allow_redisplay", "differs from what the order token allows")
 	p.check(n.surface() == f.surface(), at+"/surface", "differs from what the order token allows")
 	return n, p
 }

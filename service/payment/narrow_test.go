@@ -11,6 +11,7 @@ func TestNarrow(t *testing.T) {
 	two, five, six := 2, 5, 6
 	most := SessionFeatures{RedisplayLimit: &five, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}
 	off := SessionFeatures{Redisplay: &no, RedisplayLimit: &two, RedisplayOnly: []string{"limited"}, Surface: SurfaceMobile}
+	app := SessionFeatures{Surface: SurfaceMobile, Save: true, SaveAs: "limited"}
 	for _, tt := range []struct {
 		name        string
 		most, asked SessionFeatures
@@ -30,6 +31,9 @@ func TestNarrow(t *testing.T) {
 		{"saving", SessionFeatures{}, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save"}},
 		{"removing", most, SessionFeatures{Remove: true}, []string{"/remove"}},
 		{"another surface", most, SessionFeatures{Surface: SurfaceMobile}, []string{"/surface"}},
+		{"consent, left out", app, SessionFeatures{}, nil},
+		{"other consent", app, SessionFeatures{SaveAs: "always"}, []string{"/save_allow_redisplay"}},
+		{"consent where none was given", SessionFeatures{Surface: SurfaceMobile}, SessionFeatures{SaveAs: "always"}, []string{"/save_allow_redisplay"}},
 		{"web, by its name", most, SessionFeatures{Surface: SurfaceWeb}, nil},
 	} {
 		got, wider := tt.most.Narrow(tt.asked, "")

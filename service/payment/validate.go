@@ -170,6 +170,8 @@ func (f *SessionFeatures) Problems(at string) Problems {
 	p.check(f.Surface == "" || f.Surface == SurfaceWeb || f.Surface == SurfaceMobile, at+"/surface", "must be web or mobile")
 	p.check(f.Surface != SurfaceMobile || f.RedisplayLimit == nil, at+"/redisplay_limit", "does not exist in native apps")
 	p.check(f.Surface != SurfaceMobile || f.SaveUsage == "", at+"/save_usage", "does not exist in native apps")
+	p.check(f.SaveAs == "" || slices.Contains(redisplayFilters, f.SaveAs), at+"/save_allow_redisplay", "must be always, limited or unspecified")
+	p.check(f.Surface == SurfaceMobile || f.SaveAs == "", at+"/save_allow_redisplay", "exists in native apps only")
 	return p
 }
 

@@ -225,6 +225,7 @@ func (g *Gateway) OpenSession(ctx context.Context, customer payment.CustomerID, 
 	values.Set(feature+"[payment_method_save]", enabled(f.Save))
 	values.Set(feature+"[payment_method_remove]", enabled(f.Remove))
 	setUnlessEmpty(values, feature+"[payment_method_save_usage]", f.SaveUsage)
+	setUnlessEmpty(values, feature+"[payment_method_save_allow_redisplay_override]", f.SaveAs)
 	if f.RedisplayLimit != nil {
 		values.Set(feature+"[payment_method_redisplay_limit]", strconv.Itoa(*f.RedisplayLimit))
 	}
