@@ -50,6 +50,8 @@ const (
 type world struct {
 	t        *testing.T
 	redis    *miniredis.Miniredis // of a world whose Redis is to fail; nil on a real one
+	url      string               // of its Redis
+	store    *store.Store
 	keys     redis.UniversalClient
 	stripe   *stripesim.Server
 	service  *service.Service
@@ -85,7 +87,8 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	for _, edit := range change {
 		edit(&o)
 	}
-	svc := service.New(w.newStore(url), w.newGateway(), o)
+	w.url, w.store = url, w.newStore(url)
+	svc := service.New(w.store, w.newGateway(), o)
 	w.service, w.api = svc, httptest.NewServer(api.New(svc, w.options(logger)))
 	w.t.Cleanup(w.api.Close)
 	w.client = checkedClient(w.t)

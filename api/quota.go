@@ -15,7 +15,7 @@ type Limit struct {
 // maxCounted is how many keys a quota remembers, of some 40 bytes each.
 const maxCounted = 1 << 16
 
-// quota counts in this process who has used how much of a limit. Of each key it keeps one number, as redis_rate does:
+// quota counts in this process who has used how much of a limit. Of each key it keeps one number, as store/scripts/take_limit.lua does:
 // the time at which its requests will have been made up for (GCRA). A key is kept as a hash, so that the memory is bounded
 // whatever callers send.
 type quota struct {

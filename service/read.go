@@ -29,6 +29,12 @@ type readQueue interface {
 	DropRead(ctx context.Context, id payment.ID) error
 	// AllowRead takes one of the reads of this second, shared by all replicas, or returns how long to wait.
 	AllowRead(ctx context.Context, perSecond int) (time.Duration, error)
+	// AllowLookup is AllowRead for a read that a caller waits for. It leaves a share of the reads to the background.
+	AllowLookup(ctx context.Context, perSecond int) (time.Duration, error)
+	// NoteUnknown remembers for a minute that Stripe does not know a payment, or that it is not ours.
+	NoteUnknown(ctx context.Context, id payment.ID) error
+	// IsUnknown reports whether any replica has called NoteUnknown within the last minute.
+	IsUnknown(ctx context.Context, id payment.ID) (bool, error)
 }
 
 const (

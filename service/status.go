@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"time"
 
 	"kasse/service/payment"
 )
@@ -103,10 +104,36 @@ func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
 	return t, err
 }
 
-// lookUp asks Stripe for a payment that Redis does not know, and stores it if it is ours.
+// lookUp asks Stripe for a payment that Redis does not know, and stores it if it is ours. Stripe is asked once a minute
+// for one payment, and within the budget of reads that all replicas share.
 func (s *Service) lookUp(ctx context.Context, id payment.ID) error {
 	ctx = context.WithoutCancel(ctx) // others may be waiting for the same answer
-	_, err, _ := s.lookups.Do(string(id), func() (any, error) { return nil, s.Read(ctx, id) })
+	_, err, _ := s.lookups.Do(string(id), func() (any, error) { return nil, s.lookUpOnce(ctx, id) })
+	return err
+}
+
+func (s *Service) lookUpOnce(ctx context.Context, id payment.ID) error {
+	unknown, err := s.reads.IsUnknown(ctx, id)
+	if err != nil {
+		return err
+	}
+	if unknown {
+		return payment.ErrNotFound
+	}
+	wait, err := s.reads.AllowLookup(ctx, s.StripeReads)
+	if err != nil {
+		return err
+	}
+	if wait > 0 {
+		return &payment.Error{
+			Code: payment.CodeStripeRateLimited, Detail: "Too many payments are asked for that Kasse does not know.",
+			RetryAfter: max(wait, time.Second),
+		}
+	}
+	err = s.Read(ctx, id)
+	if errors.Is(err, payment.ErrNotFound) {
+		return errors.Join(err, s.reads.NoteUnknown(ctx, id))
+	}
 	return err
 }
 

@@ -24,6 +24,9 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 	third := func(_, _ any, err error) error { return err }
 	return map[string]func(context.Context) error{
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
+		"AllowLookup":   func(ctx context.Context) error { return second(s.AllowLookup(ctx, 5)) },
+		"NoteUnknown":   func(ctx context.Context) error { return s.NoteUnknown(ctx, "pi_1") },
+		"IsUnknown":     func(ctx context.Context) error { return second(s.IsUnknown(ctx, "pi_1")) },
 		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
 		"Check":         func(ctx context.Context) error { return second(s.Check(ctx, store.Identity{})) },
 		"DropRead":      func(ctx context.Context) error { return s.DropRead(ctx, "pi_1") },

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -29,16 +28,15 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 	if !done.IsZero() {
 		b.CaughtUp = max(now.Sub(done), 0)
 	}
-	budget, err := s.limiter.AllowN(ctx, s.partitionAt(0).reads(), redis_rate.PerSecond(perSecond), 0)
-	if err != nil {
-		return b, unavailable(err)
+	reads := limit{count: perSecond, per: time.Second}
+	if b.Budget, _, err = s.takeLimit(ctx, s.partitionAt(0).readBudget(), reads, 0); err != nil {
+		return b, err
 	}
-	b.Budget = budget.Remaining
 	pipe := s.redis.Pipeline()
-	var reads, sweeps, restores []*redis.IntCmd
+	var dueReads, sweeps, restores []*redis.IntCmd
 	for n := range s.Partitions {
 		part := s.partitionAt(n)
-		reads = append(reads, pipe.ZCount(ctx, part.reads(), "-inf", due(now)))
+		dueReads = append(dueReads, pipe.ZCount(ctx, part.reads(), "-inf", due(now)))
 		sweeps = append(sweeps, pipe.ZCount(ctx, part.sweep(), "-inf", due(now)))
 		restores = append(restores, pipe.ZCard(ctx, part.restore(false)), pipe.ZCard(ctx, part.restore(true)))
 	}
@@ -46,7 +44,7 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return b, unavailable(err)
 	}
-	b.Reads, b.Sweeps, b.Restores, b.Quarantined = sum(reads), sum(sweeps), sum(restores), quarantined.Val()
+	b.Reads, b.Sweeps, b.Restores, b.Quarantined = sum(dueReads), sum(sweeps), sum(restores), quarantined.Val()
 	return b, nil
 }
 

@@ -2,28 +2,80 @@ package store
 
 import (
 	"context"
-	"math"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
 )
 
+var takeLimitScript = script("take_limit")
+
+// limit is so many requests in a period.
+type limit struct {
+	count  int
+	per    time.Duration
+	spared int // how many have to be left for others
+}
+
+// takeLimit takes one of the requests under the key. It returns how many are left, or how long to wait for
+// the next. With take 0 it only looks. go-redis may send it twice where a reply is lost: then one more is counted than came.
+func (s *Store) takeLimit(ctx context.Context, key string, l limit, take int) (left int, wait time.Duration, err error) {
+	reply, err := s.writing.script(ctx, takeLimitScript, []string{key}, l.count, l.per.Microseconds(), l.spared, take)
+	if err != nil {
+		return 0, 0, unavailable(err)
+	}
+	values, ok := reply.([]any)
+	if !ok || len(values) < 2 {
+		return 0, 0, corrupt(key, errReplyFormat)
+	}
+	remaining, _ := values[0].(int64)
+	micros, _ := values[1].(int64)
+	return int(remaining), time.Duration(micros) * time.Microsecond, nil
+}
+
 // TakeQuota takes one of so many requests in a period under the name, of all replicas together. It
-// returns how many are left, or how long to wait for the next. go-redis may send it twice where a
-// reply is lost: then one more is counted than came.
+// returns how many are left, or how long to wait for the next, which is never longer than the period.
 func (s *Store) TakeQuota(
 	ctx context.Context, name string, count int, per time.Duration,
 ) (left int, wait time.Duration, err error) {
 	key := s.partitionAt(s.hash(name)).limit(name)
-	result, err := s.limiter.Allow(ctx, key, redis_rate.Limit{Rate: count, Burst: count, Period: per})
-	if err != nil {
-		return 0, 0, unavailable(err)
+	left, wait, err = s.takeLimit(ctx, key, limit{count: count, per: per}, 1)
+	if wait > 0 {
+		return 0, max(wait, time.Millisecond), err
 	}
-	if result.Allowed == 0 {
-		return 0, max(result.RetryAfter, time.Millisecond), nil
-	}
-	// redis_rate rounds what is left down, in floating point: of ten, eight are left after the first.
-	const blur = 0.01
-	used := float64(result.ResetAfter) / float64(per) * float64(count)
-	return max(0, count-int(math.Ceil(used-blur))), 0, nil
+	return left, 0, err
+}
+
+// AllowRead takes one of so many reads a second, shared by all replicas. Where none is left it
+// returns how long to wait.
+func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, error) {
+	_, wait, err := s.takeLimit(ctx, s.partitionAt(0).readBudget(), limit{count: perSecond, per: time.Second}, 1)
+	return wait, err
+}
+
+// AllowLookup is AllowRead for a read that a caller waits for. It leaves half of the reads to those
+// in the background: where callers ask for all that comes back, the background has what it needs.
+func (s *Store) AllowLookup(ctx context.Context, perSecond int) (time.Duration, error) {
+	l := limit{count: perSecond, per: time.Second, spared: perSecond / 2}
+	_, wait, err := s.takeLimit(ctx, s.partitionAt(0).readBudget(), l, 1)
+	return wait, err
+}
+
+// unknownFor is how long it is remembered that Stripe does not know a PaymentIntent, or that it is
+// not ours.
+const unknownFor = time.Minute
+
+// NoteUnknown remembers for a minute that Stripe does not know the PaymentIntent, or that it is not
+// ours.
+func (s *Store) NoteUnknown(ctx context.Context, id payment.ID) error {
+	return unavailable(s.redis.Set(ctx, s.paymentPartition(id).unknown(id), "", unknownFor).Err())
+}
+
+// IsUnknown reports whether NoteUnknown was called for the PaymentIntent within the last minute, by any
+// replica.
+func (s *Store) IsUnknown(ctx context.Context, id payment.ID) (bool, error) {
+	question := redis.NewIntCmd(ctx, "exists", s.paymentPartition(id).unknown(id))
+	err := s.reading.run(ctx, question)
+	return question.Val() > 0, unavailable(err)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/payment"
@@ -218,17 +217,4 @@ func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 		count += int(reply.(*redis.IntCmd).Val())
 	}
 	return count, nil
-}
-
-// AllowRead takes one of so many reads a second, shared by all replicas. Where none is left it
-// returns how long to wait.
-func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, error) {
-	result, err := s.limiter.Allow(ctx, s.partitionAt(0).reads(), redis_rate.PerSecond(perSecond))
-	if err != nil {
-		return 0, unavailable(err)
-	}
-	if result.Allowed > 0 {
-		return 0, nil
-	}
-	return result.RetryAfter, nil
 }

@@ -49,8 +49,9 @@
 //	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
 //	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be
 //	                                  decoded
-//	rate:kasse:{p0}:reads     string  redis_rate's, the budget of reads that all replicas share
-//	rate:kasse:{pN}:limit:<n> string  redis_rate's, the quota of a service key or an order; N by the hash of <n>
+//	kasse:{p0}:budget         string  Unix microsecond at which all reads may be made again that the replicas share
+//	kasse:{pN}:limit:<n>      string  the same of the quota of a service key or an order; N by the hash of <n>
+//	kasse:{pM}:unknown:<pi>   string  empty: a payment that Stripe did not know, or that is not ours; for a minute
 //
 // Two fields hold an order of one attempt beside the head: a status read then takes one field and
 // decodes nothing, and a webhook writes only what it changed.
@@ -66,7 +67,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/payment"
@@ -93,7 +93,6 @@ type Store struct {
 	redis    redis.UniversalClient
 	writing  commandRunner
 	reading  commandRunner
-	limiter  *redis_rate.Limiter
 	watch    *watch
 	pointers pointers
 	epochs   atomic.Pointer[[]string] // of all partitions, as they were read last; nil: not read yet
@@ -116,7 +115,7 @@ func New(client redis.UniversalClient, o Options) *Store {
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	return &Store{
-		Options: o, redis: client, limiter: redis_rate.NewLimiter(client), watch: newWatch(),
+		Options: o, redis: client, watch: newWatch(),
 		pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
 		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
 		// With a cache few reads reach Redis.

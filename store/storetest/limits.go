@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,6 +66,25 @@ func (connect connector) testQuotas(t *testing.T) {
 			t.Errorf("%d were let through, want %d", got, count)
 		}
 	})
+	t.Run("count as fresh where the clock has gone back", func(t *testing.T) {
+		f := fresh(t, connect)
+		const name, count, per = "service:shop", 10, time.Minute
+		key := fmt.Sprintf("kasse:{p%d}:limit:%s", hashed(name), name)
+		for _, ahead := range []time.Duration{per + time.Second, 20 * time.Minute, 24 * time.Hour} {
+			must(t, f.client.Set(t.Context(), key, f.now(t).Add(ahead).UnixMicro(), 0).Err())
+			left, wait, err := f.TakeQuota(t.Context(), name, count, per)
+			if must(t, err); left != count-1 || wait != 0 {
+				t.Errorf("%s ahead: %d are left, wait %s", ahead, left, wait)
+			}
+			if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > per {
+				t.Errorf("it lives for %s", ttl)
+			}
+		}
+		must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
+		if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count || err != nil {
+			t.Errorf("used up: %d are left, wait %s, %v", left, wait, err)
+		}
+	})
 	t.Run("of one name leave another alone, and expire", func(t *testing.T) {
 		f := fresh(t, connect)
 		for range 5 {
@@ -75,7 +95,7 @@ func (connect connector) testQuotas(t *testing.T) {
 			t.Errorf("%d are left, wait %s, %v", left, wait, err)
 		}
 		for _, key := range allKeys(t.Context(), f.client) {
-			if !strings.HasPrefix(key, "rate:") {
+			if !strings.Contains(key, "}:limit:") {
 				continue
 			}
 			if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > time.Hour {

@@ -227,36 +227,5 @@ func (connect connector) manyTakers(t *testing.T) {
 	}
 }
 
-func (connect connector) testBudget(t *testing.T) {
-	t.Run("is shared by all stores", func(t *testing.T) {
-		const perSecond = 5
-		f := fresh(t, connect)
-		stores := []*store.Store{f.Store, store.New(f.client, options)}
-		began := f.now(t)
-		allowed := 0
-		var wait time.Duration
-		for wait == 0 && allowed < 1_000 {
-			var err error
-			wait, err = stores[allowed%2].AllowRead(t.Context(), perSecond)
-			must(t, err)
-			if wait == 0 {
-				allowed++
-			}
-		}
-		most := perSecond + int(f.now(t).Sub(began).Seconds()*perSecond) + 1
-		if allowed < perSecond || allowed > most {
-			t.Errorf("%d reads were allowed, want %d to %d", allowed, perSecond, most)
-		}
-		if wait > time.Second/perSecond {
-			t.Errorf("have to wait %s, want at most %s", wait, time.Second/perSecond)
-		}
-		eventually(t, "the budget to fill", func() bool {
-			wait, err := stores[1].AllowRead(t.Context(), perSecond)
-			must(t, err)
-			return wait == 0
-		})
-	})
-}
-
 // errOf is the error of a call that returns something else, too.
 func errOf[T any](_ T, err error) error { return err }

@@ -41,6 +41,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("corrupt", c.testCorrupt)
 	t.Run("reads", c.testReads)
 	t.Run("read budget", c.testBudget)
+	t.Run("unknown payments", c.testUnknown)
 	t.Run("sweeps", c.testSweeps)
 	t.Run("restores", c.testRestores)
 	t.Run("attention", c.testAttention)

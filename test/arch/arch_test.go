@@ -73,7 +73,7 @@ var rules = []rule{
 	{
 		pkg: "kasse/store",
 		may: []string{
-			"kasse/service", "kasse/service/payment", "kasse/service/push", goRedis, "github.com/go-redis/redis_rate",
+			"kasse/service", "kasse/service/payment", "kasse/service/push", goRedis,
 			"github.com/go-json-experiment/json",
 		},
 		why: "the store keeps what the service hands it, and decides nothing",

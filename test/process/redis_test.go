@@ -143,7 +143,7 @@ func TestReadsOfAWipedRedis(t *testing.T) {
 		{backendKey, "/v1/events"},
 	}
 	w.wipe()
-	asked := w.sim.Count("GET /v1/payment_intents/{id}")
+	asked := w.sim.Count("GET /v1/payment_intents/{intent}")
 	for _, read := range reads {
 		eventually(t, read.path, func() error { // a kept view ends when Redis reports the loss
 			a, err := p.ask(read.credential, http.MethodGet, read.path, "")
@@ -154,7 +154,7 @@ func TestReadsOfAWipedRedis(t *testing.T) {
 		})
 		p.mustBeUnavailable(p.ask(read.credential, http.MethodGet, read.path, ""))
 	}
-	expect(t, "reads at Stripe", w.sim.Count("GET /v1/payment_intents/{id}"), asked)
+	expect(t, "reads at Stripe", w.sim.Count("GET /v1/payment_intents/{intent}"), asked)
 	p.mustBeReady(http.StatusServiceUnavailable, `{"status":"unavailable","dependencies":{"redis":"unmarked"}}`)
 	w.runs("rebuild")
 	p.mustBeReady(http.StatusOK, `{"status":"ready","dependencies":{"redis":"ok"}}`)

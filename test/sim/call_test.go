@@ -50,7 +50,7 @@ func (c *call) writes() bool {
 // polls reports whether the call is one that workers repeat, and that mostly finds nothing to do.
 func (c *call) polls() bool {
 	return slices.Contains(
-		[]string{"TakeReads", "TakeSweeps", "TakeOrders", "TakeRestores", "ReadsDue", "AllowRead", "TakeLease"}, c.name)
+		[]string{"TakeReads", "TakeSweeps", "TakeOrders", "TakeRestores", "ReadsDue", "AllowRead", "IsUnknown", "TakeLease"}, c.name)
 }
 
 // compareCalls orders pending calls independently of which goroutine came first.

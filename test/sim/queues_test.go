@@ -156,6 +156,22 @@ func (r *replica) AllowRead(ctx context.Context, _ int) (time.Duration, error) {
 	})
 }
 
+func (r *replica) AllowLookup(ctx context.Context, perSecond int) (time.Duration, error) {
+	return r.AllowRead(ctx, perSecond)
+}
+
+func (r *replica) NoteUnknown(ctx context.Context, id payment.ID) error {
+	return changeRedis(ctx, r, "NoteUnknown", string(id), func() {
+		r.world.redis.ofPayment(id).unknown[id] = r.world.redis.now().Add(time.Minute)
+	})
+}
+
+func (r *replica) IsUnknown(ctx context.Context, id payment.ID) (bool, error) {
+	return toRedis(ctx, r, "IsUnknown", string(id), func() (bool, error) {
+		return r.world.redis.now().Before(r.world.redis.ofPayment(id).unknown[id]), nil
+	})
+}
+
 // holder has a lease until a moment by Redis's clock.
 type holder struct {
 	owner string

@@ -34,6 +34,7 @@ type partition struct {
 	restores  queue[payment.ID]
 	attention queue[payment.OrderID]
 	notOurs   map[payment.ID]time.Time // until when
+	unknown   map[payment.ID]time.Time // until when
 	leases    map[string]holder
 	caughtUp  time.Time
 }
@@ -60,7 +61,7 @@ func newRedis(w *world, parts int) *redis {
 		r.parts = append(r.parts, &partition{
 			orders: map[payment.Ref]*storedOrder{}, pointers: map[payment.ID]payment.OrderID{},
 			reads: queue[payment.ID]{}, sweeps: queue[payment.ID]{}, restores: queue[payment.ID]{},
-			attention: queue[payment.OrderID]{}, notOurs: map[payment.ID]time.Time{}, leases: map[string]holder{},
+			attention: queue[payment.OrderID]{}, notOurs: map[payment.ID]time.Time{}, unknown: map[payment.ID]time.Time{}, leases: map[string]holder{},
 		})
 	}
 	return r
@@ -71,7 +72,7 @@ func (p *partition) clone() *partition {
 	return &partition{
 		orders: maps.Clone(p.orders), pointers: maps.Clone(p.pointers), stream: slices.Clone(p.stream),
 		reads: maps.Clone(p.reads), sweeps: maps.Clone(p.sweeps), restores: maps.Clone(p.restores),
-		attention: maps.Clone(p.attention), notOurs: maps.Clone(p.notOurs), leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
+		attention: maps.Clone(p.attention), notOurs: maps.Clone(p.notOurs), unknown: maps.Clone(p.unknown), leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
 	}
 }
 

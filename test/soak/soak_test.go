@@ -66,7 +66,7 @@ func leak(cleanup func(func())) func(context.Context, *world) error {
 			_, err = io.WriteString(conn, "GET /v1/config HTTP/1.1\r\nHost: kasse\r\n\r\n")
 			mine := redis.NewClient(&redis.Options{Addr: w.redis.Address})
 			cleanup(func() { mine.Close() })
-			err = errors.Join(err, mine.Set(ctx, fmt.Sprintf("rate:kasse:{p0}:limit:leaked-%d", i), 1, 0).Err())
+			err = errors.Join(err, mine.Set(ctx, fmt.Sprintf("kasse:{p0}:limit:leaked-%d", i), 1, 0).Err())
 			if err != nil {
 				return err
 			}

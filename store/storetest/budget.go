@@ -1,0 +1,82 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"kasse/service/payment"
+	"kasse/store"
+)
+
+func (connect connector) testBudget(t *testing.T) {
+	t.Run("is shared by all stores", func(t *testing.T) {
+		const perSecond = 5
+		f := fresh(t, connect)
+		stores := []*store.Store{f.Store, store.New(f.client, options)}
+		began := f.now(t)
+		allowed := 0
+		var wait time.Duration
+		for wait == 0 && allowed < 1_000 {
+			var err error
+			wait, err = stores[allowed%2].AllowRead(t.Context(), perSecond)
+			must(t, err)
+			if wait == 0 {
+				allowed++
+			}
+		}
+		most := perSecond + int(f.now(t).Sub(began).Seconds()*perSecond) + 1
+		if allowed < perSecond || allowed > most {
+			t.Errorf("%d reads were allowed, want %d to %d", allowed, perSecond, most)
+		}
+		if wait > time.Second/perSecond {
+			t.Errorf("have to wait %s, want at most %s", wait, time.Second/perSecond)
+		}
+		eventually(t, "the budget to fill", func() bool {
+			wait, err := stores[1].AllowRead(t.Context(), perSecond)
+			must(t, err)
+			return wait == 0
+		})
+	})
+	t.Run("leaves a share to the background", connect.testSpared)
+}
+
+// testSpared has a budget whose moment is stored by hand, so that nothing comes back while the test runs.
+func (connect connector) testSpared(t *testing.T) {
+	const perSecond = 1_000
+	f := fresh(t, connect)
+	used := func(part float64) {
+		t.Helper()
+		full := f.now(t).Add(time.Duration(part * float64(time.Second)))
+		must(t, f.client.Set(t.Context(), "kasse:{p0}:budget", full.UnixMicro(), 0).Err())
+	}
+	for _, step := range []struct {
+		used           float64 // of the reads of a second; some come back until it is looked at
+		lookup, spared bool
+	}{{0, true, true}, {0.3, true, true}, {0.95, false, true}} {
+		used(step.used)
+		wait, err := f.AllowLookup(t.Context(), perSecond)
+		if must(t, err); (wait == 0) != step.lookup || wait > time.Second/2 {
+			t.Errorf("with %.2f used a caller waits %s", step.used, wait)
+		}
+		wait, err = f.AllowRead(t.Context(), perSecond)
+		if must(t, err); (wait == 0) != step.spared {
+			t.Errorf("with %.2f used the background waits %s", step.used, wait)
+		}
+	}
+}
+
+func (connect connector) testUnknown(t *testing.T) {
+	f := fresh(t, connect)
+	must(t, f.NoteUnknown(t.Context(), "pi_1"))
+	for id, want := range map[payment.ID]bool{"pi_1": true, "pi_2": false} {
+		got, err := store.New(f.client, options).IsUnknown(t.Context(), id)
+		if must(t, err); got != want {
+			t.Errorf("%s is unknown: %t", id, got)
+		}
+	}
+	key := fmt.Sprintf("kasse:{p%d}:unknown:pi_1", hashed("pi_1"))
+	if left := f.client.TTL(t.Context(), key).Val(); left <= 0 || left > time.Minute {
+		t.Errorf("it is remembered for %s", left)
+	}
+}
