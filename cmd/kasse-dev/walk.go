@@ -35,7 +35,7 @@ SECRET=$(echo "$OPENED" | grep -o 'pi_[A-Za-z0-9]*_secret_[A-Za-z0-9]*')
 curl -s $STRIPE/v1/payment_intents/$PAYMENT/confirm -u pk_test_kasse_dev: -d client_secret=$SECRET \
   -d payment_method=pm_card_visa -d return_url=https://shop.example/thanks
 
-# The page asks what became of it, with nothing but the client secret.
+# The page reads the status. It needs only the client secret.
 curl -s "$KASSE/v1/payments/$PAYMENT" -H "Authorization: Bearer $SECRET"
 
 # The backend sees more of it, and follows all payments by the feed.

@@ -87,7 +87,7 @@ func printUsage(out io.Writer) error {
 		fmt.Fprintf(&text, "  %-17s %s\n", c.name, c.summary)
 	}
 	text.WriteString("\nkasse COMMAND --help lists the flags of a command.\n" +
-		"The configuration comes from the environment; README.md has the table.\n")
+		"The configuration comes from the environment; docs/configuration.md lists it.\n")
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ func TestMetricsPage(t *testing.T) {
 	page.Table(t, root+"docs/metrics.md", "| name | type | labels | meaning |", rows)
 }
 
-// TestSettingsPage: the README lists every variable with its default; what it asks for is what a start without it asks for.
+// TestSettingsPage: docs/configuration.md lists every variable with its default. A variable is "required" if a start
+// without it names it.
 func TestSettingsPage(t *testing.T) {
 	changes := map[string]string{}
 	for name := range required {
@@ -44,7 +45,7 @@ func TestSettingsPage(t *testing.T) {
 		}
 		rows = append(rows, []string{cell, standsFor(name, field.Tag.Get("default"), missing)})
 	}
-	page.Table(t, root+"README.md", "| variable | default | meaning |", rows)
+	page.Table(t, root+"docs/configuration.md", "| variable | default | meaning |", rows)
 }
 
 // standsFor says what counts where the variable is not set.
