@@ -8,7 +8,7 @@ package spec
 import _ "embed"
 
 // OpenAPI is openapi.yaml as it was when the program was built, OpenAPI 3.1.1 in UTF-8.
-// It is shared: nobody may change its bytes.
+// It is shared: do not change its bytes.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// badTokens are order tokens that nobody may come in with.
+// badTokens are order tokens that must be refused.
 func badTokens(t *testing.T, w *world) map[string]string {
 	t.Helper()
 	now := w.now.Unix()

@@ -44,7 +44,7 @@ func TestCancelClosesTheOrder(t *testing.T) {
 	}
 }
 
-// checkClosed says that shop-1 takes no payment, whoever asks, and that nothing of it is written or goes to Stripe.
+// checkClosed requires that shop-1 takes no payment from any credential, writes nothing and does not call Stripe.
 func (w *world) checkClosed(status int, code string) {
 	w.t.Helper()
 	if got := w.send(request{line: "GET /v1/orders/shop-1", token: w.token(nil)}); !strings.Contains(got.body, `"closed":true`) {

@@ -72,7 +72,7 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 	w.checkUntouched(dump, calls)
 }
 
-// TestValuesInAToken: what a body may not say, a token may not either; and it is said where.
+// TestValuesInAToken: a value that a body may not have, a token may not have either. The answer points to the claim.
 func TestValuesInAToken(t *testing.T) {
 	w := newWorld(t)
 	dump, calls := w.dump(), len(w.stripe.Requests())

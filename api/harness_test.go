@@ -68,7 +68,7 @@ func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 	return (&world{t: t}).start(storetest.RedisServer(t), change...)
 }
 
-// newFailingWorld is one on miniredis, which can be told to fail.
+// newFailingWorld returns a world on a miniredis that can be made to fail.
 func newFailingWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, redis: miniredis.RunT(t)}

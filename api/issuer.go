@@ -59,7 +59,7 @@ func NewIssuerKeys(o IssuerOptions) *IssuerKeys {
 	}
 	return &IssuerKeys{IssuerOptions: o, wanted: make(chan struct{}, 1), client: &http.Client{
 		Transport: o.Transport, Timeout: keysBound,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys come from where the operator said
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys come only from the configured address
 	}}
 }
 

@@ -55,7 +55,7 @@ func TestIssuerRotatesItsKeys(t *testing.T) {
 	i.isGood(fresh, true)
 }
 
-// TestUnknownKidsFetchSeldom: whoever invents kids makes us ask the issuer once in a while, and holds nobody up.
+// TestUnknownKidsFetchSeldom: invented kids make us ask the issuer rarely, and delay no other request.
 func TestUnknownKidsFetchSeldom(t *testing.T) {
 	i := newIssued(t)
 	good := i.token(ecKey(), header("ES256", "ec"), nil)
@@ -98,7 +98,7 @@ func TestIssuerIsAway(t *testing.T) {
 	back := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(i.issuer.serve)}}
 	back.Start()
 	t.Cleanup(back.Close)
-	i.isGood(token, false) // nobody asks so soon again
+	i.isGood(token, false) // too soon for another fetch
 	i.pass(10 * time.Second)
 	i.isGood(token, true)
 

@@ -41,7 +41,7 @@ func TestNothingOfARequestIsLogged(t *testing.T) {
 				"": slipped, "?client_secret=" + slipped: fullKey, "?wait=" + slipped: "ksk_" + slipped, "?" + slipped: "", "?after=" + slipped + "&%zz": "a." + slipped + ".b",
 			} {
 				answer := w.send(request{line: line + query, token: token, header: carried, body: `{"order_id":"shop-1","amount":"` + slipped + `","receipt_email":"` + slipped + `"}`, bad: true})
-				if strings.Contains(answer.body, "hunter2") && !strings.Contains(answer.body, `"parameter":"`+slipped+`"`) { // a caller is told its own mistake
+				if strings.Contains(answer.body, "hunter2") && !strings.Contains(answer.body, `"parameter":"`+slipped+`"`) { // the answer may name the caller's own mistake
 					t.Errorf("%s%s is answered with %s", line, query, answer.body)
 				}
 			}

@@ -169,7 +169,7 @@ func TestOneQuotaForAllReplicas(t *testing.T) {
 	}
 }
 
-// TestFloodLeavesOthersAlone: whoever is refused, another with the same address, order or payment in mind is not.
+// TestFloodLeavesOthersAlone: refused requests do not use up the quota of another caller with the same address, order or payment.
 func TestFloodLeavesOthersAlone(t *testing.T) {
 	g := newGuarded(t)
 	made := g.create("shop-1")

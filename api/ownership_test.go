@@ -146,7 +146,7 @@ func (w *watched) forgetQuestions() {
 	}
 }
 
-// TestSessionIsForThePaymentsCustomer: nobody names another, and who holds no more than a client secret gets none.
+// TestSessionIsForThePaymentsCustomer: no caller names another customer, and the holder of a client secret gets no session.
 func TestSessionIsForThePaymentsCustomer(t *testing.T) {
 	w := newWatched(t)
 	ada, bob := w.customer(), w.customer()

@@ -9,7 +9,7 @@ import (
 )
 
 // TestQuotaKeepsItsPromise: at any moment as many are let through as the limit has, and those that came back since; and
-// who is told to wait gets through then, and not a nanosecond before.
+// a caller that waits as long as the answer says gets through, and not a nanosecond before.
 func TestQuotaKeepsItsPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := Limit{Count: rapid.IntRange(1, 20).Draw(t, "count"), Per: rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "per")}

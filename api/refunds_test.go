@@ -70,7 +70,7 @@ func (w *world) authorized(order string) opened {
 	return made
 }
 
-// told are the types of the events that backends have heard of a payment, oldest first.
+// told returns the types of a payment's events, oldest first.
 func (w *world) told(id string) (types []string) {
 	w.t.Helper()
 	var page struct {
@@ -209,7 +209,7 @@ func TestRefund(t *testing.T) {
 	}
 }
 
-// TestRefundsAtOnce: whoever meets another refund of the payment waits, and one key makes one refund.
+// TestRefundsAtOnce: a refund waits while another refund of the payment is in progress, and one key makes one refund.
 func TestRefundsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	made := w.paidUnseen()
@@ -339,7 +339,7 @@ func TestDisputes(t *testing.T) {
 					t.Errorf("%s: %s", state, view.body)
 				}
 				if i < len(test.moves) {
-					// A dispute moves once in days. Within a second nobody could tell the order: see the merge.
+					// A dispute moves once in days. Within one second the order is unknown: see the merge.
 					w.stripe.Advance(10 * time.Second)
 					if err := w.stripe.MoveDispute(id, test.moves[i]); err != nil {
 						t.Fatal(err)

@@ -72,7 +72,7 @@ func TestTermsByRev(t *testing.T) {
 	}
 }
 
-// TestTokenOfAnotherCustomer: an older token shows nobody else's payment.
+// TestTokenOfAnotherCustomer: an older token shows no other customer's payment.
 func TestTokenOfAnotherCustomer(t *testing.T) {
 	w := newWorld(t)
 	ada, bob := w.customer(), w.customer()

@@ -82,7 +82,7 @@ func (m *model) mint(*rapid.T) {
 		if err == nil {
 			m.tokens = append(m.tokens, r)
 			m.prices[at].lo, m.prices[at].hi = r.Rev, r.Rev
-			m.prices[at].heard = m.order().Rev >= r.Rev // one that is won or closed hears nothing
+			m.prices[at].heard = m.order().Rev >= r.Rev // an order that is won or closed takes no terms
 		}
 	})
 }
@@ -189,7 +189,7 @@ func (m *model) letTimePass(*rapid.T) {
 	m.pass(d)
 }
 
-// endTheDay ends whoever is still at work: no request lives as long as Stripe remembers its key.
+// endTheDay ends the requests in progress: no request lives as long as Stripe remembers its key.
 func (m *model) endTheDay() {
 	for len(m.processes) > 0 {
 		m.kill(m.processes[0])

@@ -12,7 +12,7 @@ import (
 )
 
 // handOut judges a payment that is handed out: no other that was may still be paid, and its price is not older than what
-// was heard before it was asked for.
+// was received before it was asked for.
 func (m *model) handOut(opened service.Opened, floor int64) {
 	if !slices.Contains(m.handed, opened.ID) {
 		m.handed = append(m.handed, opened.ID)
@@ -107,7 +107,7 @@ func (m *model) rest() {
 	m.Fatal("the worker finds no rest")
 }
 
-// judgeTold: as long as nobody dies, a payment that its order does not want is cancelled without anybody asking for it.
+// judgeTold: without a crash, a payment that its order does not want is cancelled without a request.
 func (m *model) judgeTold() {
 	o := m.order()
 	for _, at := range m.truths() {
@@ -171,7 +171,7 @@ func (m *model) judgeWinner(o payment.Order, at truth) {
 	}
 }
 
-// judgeFeed: versions grow, what is fulfilled has been paid, and order.paid is told once.
+// judgeFeed: versions grow, what is fulfilled has been paid, and order.paid is announced once.
 func (m *model) judgeFeed(fulfillable bool) {
 	page, err := m.store.LoadEvents(context.Background(), payment.FeedQuery{Limit: 500})
 	if err != nil {
@@ -205,7 +205,7 @@ func (m *model) judgeFeed(fulfillable bool) {
 // or says why not.
 func (m *model) judgeLast() {
 	o := m.order()
-	if o.Proposed.Rev > o.Rev && o.Winner == "" && o.Closed == "" { // nobody knows whether Stripe has set it: it counts
+	if o.Proposed.Rev > o.Rev && o.Winner == "" && o.Closed == "" { // Stripe may have set it: it counts
 		o.Terms.Amount, o.Rev = o.Proposed.Amount, o.Proposed.Rev
 	}
 	r := payment.CreateRequest{Order: "order-1", Terms: o.Terms, Reopen: true}

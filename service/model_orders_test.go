@@ -69,7 +69,7 @@ type model struct {
 	died      bool     // somebody, or lost an answer
 }
 
-// price is one that a backend has set. Its age lies between two bounds; once it is heard, no older price may be shown.
+// price is one that a backend has set. Its age lies between two bounds; once it is applied, no older price may be shown.
 type price struct {
 	terms  payment.Terms
 	lo, hi int64 // Unix milliseconds
@@ -78,13 +78,13 @@ type price struct {
 
 const always = int64(1) << 60
 
-// set notes a price that is about to be said.
+// set notes a price that is about to be sent.
 func (m *model) set(terms payment.Terms, lo, hi int64) (at int) {
 	m.prices = append(m.prices, price{terms: terms, lo: lo, hi: hi})
 	return len(m.prices) - 1
 }
 
-// floor is the age of the youngest price that has been heard.
+// floor is the rev of the newest applied price.
 func (m *model) floor() int64 {
 	floor := int64(0)
 	for _, p := range m.prices {
@@ -169,7 +169,7 @@ func (m *model) kill(p *process) {
 	m.settled(p)
 }
 
-// end stops whoever is still at work.
+// end stops the requests in progress.
 func (m *model) end() {
 	for _, p := range m.processes {
 		p.kill()

@@ -39,7 +39,7 @@ func (r *Recovery) report() {
 // what is there is read again only where Stripe shows something else.
 //
 // An order is restored from all its payments at once, since one attempt alone would look as if the others had been given
-// up. What Redis alone knew is lost: the terms of a token that nobody has presented, the count of failed attempts, when
+// up. What Redis alone knew is lost: the terms of a token that was not presented, the count of failed attempts, when
 // each change was seen; and of an order that was closed, with what its last payment had failed.
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true

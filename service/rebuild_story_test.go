@@ -62,7 +62,7 @@ func (s *shop) dump(orders ...payment.OrderID) map[string]any {
 		}
 		v["fulfillable_at"] = v["fulfillable_at"] != nil
 		if v["state"] == "canceled" {
-			delete(v, "failure") // Stripe forgets it when it is told that the order was closed
+			delete(v, "failure") // an update of the metadata clears it at Stripe
 		}
 		delete(v, "version")
 		delete(v, "updated_at")

@@ -87,7 +87,7 @@ func TestFirstSeenPaid(t *testing.T) {
 	s.shows(made.ID, payment.Refunded, 1000)
 }
 
-// TestReturnsBeforeTheOpening: what was said of money given back before there was a record is asked for once money is known
+// TestReturnsBeforeTheOpening: refunds that came before the record are read again once money is known
 // to have come, also where the payment was first seen by its opening. (That write forgets the read that a dispute asked for.)
 func TestReturnsBeforeTheOpening(t *testing.T) {
 	s := newShop(t)

@@ -19,7 +19,7 @@ import (
 	"kasse/service/payment"
 )
 
-// Options is what the service has to be told.
+// Options configures the service.
 type Options struct {
 	Name           string        // SERVICE_NAME, written into Stripe's metadata
 	Livemode       bool          // the mode of the Stripe keys

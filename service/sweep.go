@@ -21,7 +21,7 @@ const (
 	sweepPause = time.Second // between looks for what is due
 )
 
-// sweep asks Stripe about every payment whose time has come, and cancels those that nobody has paid for too long. Where
+// sweep asks Stripe about every payment whose time has come, and cancels those that stay unpaid for too long. Where
 // it fails it ends after a few; what failed comes back by itself.
 func (s *Service) sweep(ctx context.Context, t *Tally) error {
 	for {

@@ -7,7 +7,7 @@ import (
 	"kasse/service/payment"
 )
 
-// TestTermsStories: the terms with the highest rev count, whoever asks, and the payment is brought to them.
+// TestTermsStories: the terms with the highest rev count for every caller, and the payment is brought to them.
 func TestTermsStories(t *testing.T) {
 	for name, story := range map[string]func(*shop){
 		"a younger token sets the price": func(s *shop) {

@@ -69,7 +69,7 @@ func (s *shop) isOver(ctx context.Context, id string) bool {
 	}
 	status, err := askJSON(ctx, http.MethodGet, s.kasse+"/v1/orders/"+id, serviceKey, nil, &seen)
 	if err != nil || status != http.StatusOK {
-		return false // nobody has opened it yet
+		return false // it is not opened yet
 	}
 	switch seen.Payment.State {
 	case "", "pending", "action_required", "failed", "canceled":

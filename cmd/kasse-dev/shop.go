@@ -62,7 +62,7 @@ func (s *shop) handler() (http.Handler, error) {
 }
 
 // guard sets what protects the page. Its policy allows its own files, Kasse, and what Stripe.js needs, which sets style attributes beside:
-// https://docs.stripe.com/security/guide#content-security-policy. The return URL holds a client secret, so nobody is sent a Referer.
+// https://docs.stripe.com/security/guide#content-security-policy. The return URL holds a client secret, so no Referer is sent.
 func (s *shop) guard(h http.Header) {
 	scripts, styles, frames := s.stripe, "'self'", s.stripe
 	if s.stripe == realStripe {

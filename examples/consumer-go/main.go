@@ -1,7 +1,7 @@
 // A backend's endpoint for Kasse's events: it verifies, fulfils each order once, confirms debits as pending, and offers
 // another try where one fails. Copy it, and put your shop's work where act says so.
 //
-// One invariant: an order is fulfilled by whoever creates the file named after it. That is the unique key that the guide
+// One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the guide
 // asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books the shipment.
 // It survives a restart, and does not care how often, how late or in which order events come.
 package main
@@ -38,7 +38,7 @@ func serve(address, data, secret string) error {
 	}
 	s := &shop{data: data, verifier: verifier}
 	for _, table := range []string{"fulfilled", "orders"} {
-		if err := os.MkdirAll(filepath.Join(data, table), 0o750); err != nil { //nolint:gosec // whoever starts it names the folder
+		if err := os.MkdirAll(filepath.Join(data, table), 0o750); err != nil { //nolint:gosec // the user names the folder
 			return err
 		}
 	}
@@ -99,7 +99,7 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // act does the shop's work. Unknown types are none of it.
 func (s *shop) act(e event) error {
 	switch e.Type {
-	case "order.paid": // whatever came before or after: nobody asks for its version here
+	case "order.paid": // at any version: the unique key makes it once
 		return errors.Join(s.fulfil(e), s.remember(e, func(o *order) { o.Status = "paid" }))
 	case "order.processing":
 		return s.remember(e, func(o *order) { o.Status = "pending"; fmt.Println("confirm as pending", e.Data.Order) })

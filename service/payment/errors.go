@@ -50,7 +50,7 @@ type Error struct {
 	Intent          *Answer // the PaymentIntent, where Stripe's refusal showed it
 	Replayed        bool    // the failure is one that Stripe remembers: sending the same again is useless
 	Mismatch        bool    // Stripe remembers the idempotency key with another form
-	Refused         bool    // Stripe took the call and said no: nothing was made
+	Refused         bool    // Stripe refused the call: nothing was made
 	Cause           error   // for the log
 }
 
@@ -84,7 +84,7 @@ func NotFound() *Error {
 	return &Error{Code: CodeNotFound, Detail: "There is nothing here that this credential may see."}
 }
 
-// Refused reports whether Stripe said no for good, so that nothing was made.
+// Refused reports whether Stripe refused for good, so that nothing was made.
 func Refused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Refused

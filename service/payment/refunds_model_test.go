@@ -161,7 +161,7 @@ func judgeBooks(t *testing.T, count *tally, now books, history []entered, m mome
 	paid := succeeded("ch_1")
 	paid.AmountReceived = now.received
 	r := everySet(t, count, append(bookFacts(history, m), event("evt_paid", 1, paid)))
-	if now.received < 1000 { // the hint of the release may be all that was said of it
+	if now.received < 1000 { // the release may be known from its hint alone
 		r = Merge(r, RefundedTotal{At: 1, Event: "evt_release", Amount: 1000 - now.received})
 	}
 	for asked := 0; ; asked++ {
@@ -197,7 +197,7 @@ func mergeAll(r Record, facts []RecordFact) Record {
 	return r
 }
 
-// list is what Stripe answers to whoever asks.
+// list is Stripe's answer to a listing.
 func (b books) list() *Reversals {
 	var l Reversals
 	for id, r := range b.refunds {

@@ -55,7 +55,7 @@ func TestAbandonedOnTime(t *testing.T) {
 	}
 }
 
-// TestOpenCartsAreCheap holds the budget: so many open carts, of every age, which nobody will ever pay.
+// TestOpenCartsAreCheap holds the budget: so many open carts, of every age, which stay unpaid.
 func TestOpenCartsAreCheap(t *testing.T) {
 	const carts, budget = 100_000, 2.5 // reads a second
 	const abandoned = 168 * time.Hour

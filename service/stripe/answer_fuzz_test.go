@@ -13,7 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-// heard is a network that gives the same answer to every request.
+// heard is a transport that gives the same answer to every request.
 type heard struct {
 	status int
 	body   string

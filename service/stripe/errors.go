@@ -15,7 +15,7 @@ import (
 	"kasse/service/payment"
 )
 
-// translateError puts what Stripe or the network said into our words. The texts of stripe-go stop here: they hold whole
+// translateError turns an error of Stripe or the network into ours. The texts of stripe-go stop here: they hold whole
 // PaymentIntents, and pieces of unreadable bodies.
 func (g *Gateway) translateError(ctx context.Context, err error) error {
 	var said *stripego.Error

@@ -19,7 +19,7 @@ var (
 	namedRun    = regexp.MustCompile("go test ([^`\n]*)")
 )
 
-// TestDocumentsNameWhatExists: whoever follows a document finds each test, file, heading, target and run that it names.
+// TestDocumentsNameWhatExists: each test, file, heading, target and run that a document names exists.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	tests := testsOfPackages(t)
 	makefile, err := os.ReadFile("../../Makefile")

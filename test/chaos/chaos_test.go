@@ -106,7 +106,7 @@ func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) err
 	return cutPower(ctx, s, m, z)
 }
 
-// A failover loses what the master alone had, where nobody waits for the replica.
+// Without WAIT a failover loses what only the master had.
 func TestFailoverWithoutWait(t *testing.T) {
 	t.Parallel()
 	r := playOne(t, kind{name: "hasty", replica: true, strike: func(ctx context.Context, s *shop, m moment, _ size) error {
@@ -199,7 +199,7 @@ func TestTamperedStream(t *testing.T) {
 	}
 }
 
-// A record that is gone is lost, also where nobody comes back to it.
+// A record that is gone counts as lost, also if no later request reads it.
 func TestRecordGone(t *testing.T) {
 	t.Parallel()
 	r := playOne(t, kind{name: "gone", strike: func(ctx context.Context, s *shop, m moment, _ size) error {

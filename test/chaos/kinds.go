@@ -103,7 +103,7 @@ func (s *shop) restartRedis(ctx context.Context) error {
 	return s.reckon(ctx)
 }
 
-// takeRedisAway lets nobody reach Redis for a while.
+// takeRedisAway makes Redis unreachable for a while.
 func takeRedisAway(ctx context.Context, s *shop, _ moment, z size) error {
 	s.toRedis.change(weather{unplugged: true})
 	town.Pause(ctx, z.away)

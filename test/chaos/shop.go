@@ -128,7 +128,7 @@ func (s *shop) status(ctx context.Context, payment string) (town.View, error) {
 	return v, err
 }
 
-// follow reads the feed as a backend does, from its cursor, through all that happens, until it is told to stop.
+// follow reads the feed as a backend does, from its cursor, through all faults, until it is stopped.
 func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
 	cursor := ""
 	for {

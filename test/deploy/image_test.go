@@ -215,7 +215,7 @@ func inspect(t *testing.T, program, commit string) {
 	}
 }
 
-// run runs a command as in the image: with Go's own defaults, whatever whoever runs the test has set (go env -w, too).
+// run runs a command as in the image: with Go's own defaults, not with the settings of the tester (go env -w included).
 func run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), name, args...)

@@ -23,7 +23,7 @@ type balancer struct {
 	gone   int
 }
 
-// lose takes so many of all deliveries from now on, and tells nobody: Stripe thinks that they have arrived.
+// lose drops this share of all deliveries from now on. Stripe gets 200 for them.
 func (b *balancer) lose(seed uint64, share float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,7 +59,7 @@ func (b *balancer) set(targets ...string) {
 	b.targets = targets
 }
 
-// turn notes a delivery and says whose turn it is; nobody's is "".
+// turn counts a delivery and returns the server whose turn it is; "" if there is none.
 func (b *balancer) turn(body string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,7 @@ func (b *balancer) deliveries() []string {
 	return slices.Clone(b.taken)
 }
 
-// ServeHTTP passes one delivery on. Where nobody takes it, Stripe tries again.
+// ServeHTTP passes one delivery on. If no server accepts it, Stripe tries again.
 func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if b.loses() {

@@ -91,13 +91,13 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 		code    int
 		says    []string
 	}{
-		"keeps nothing":       {careless, nil, 0, []string{`ok       durability: class "none"`, "warning  durability: … appendonly yes"}},
-		"and should":          {careless, map[string]string{"REDIS_DURABILITY": "require"}, 1, []string{"wrong    durability: … appendonly yes"}},
-		"too few replicas":    {careless, map[string]string{"REDIS_WAIT_REPLICAS": "1"}, 1, []string{"wrong    redis: … 0 replicas … REDIS_WAIT_REPLICAS"}},
-		"not a cluster":       {careless, map[string]string{"REDIS_MODE": "cluster"}, 1, []string{"wrong    redis: REDIS_MODE is cluster, and a standalone server answers"}},
-		"no sentinel":         {careless, map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": careless.redis.URL() + "?master_name=kasse"}, 1, []string{"wrong    redis: REDIS_MODE is sentinel"}},
-		"nobody at REDIS_URL": {careless, map[string]string{"REDIS_URL": "redis://joe:hunter2@127.0.0.1:1/0"}, 1, []string{"wrong    redis: does not answer"}},
-		"nobody at Stripe's":  {careless, map[string]string{"STRIPE_API_BASE": "http://127.0.0.1:1"}, 1, []string{"wrong    stripe: http://127.0.0.1:1 does not answer"}},
+		"keeps nothing":          {careless, nil, 0, []string{`ok       durability: class "none"`, "warning  durability: … appendonly yes"}},
+		"and should":             {careless, map[string]string{"REDIS_DURABILITY": "require"}, 1, []string{"wrong    durability: … appendonly yes"}},
+		"too few replicas":       {careless, map[string]string{"REDIS_WAIT_REPLICAS": "1"}, 1, []string{"wrong    redis: … 0 replicas … REDIS_WAIT_REPLICAS"}},
+		"not a cluster":          {careless, map[string]string{"REDIS_MODE": "cluster"}, 1, []string{"wrong    redis: REDIS_MODE is cluster, and a standalone server answers"}},
+		"no sentinel":            {careless, map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": careless.redis.URL() + "?master_name=kasse"}, 1, []string{"wrong    redis: REDIS_MODE is sentinel"}},
+		"no server at REDIS_URL": {careless, map[string]string{"REDIS_URL": "redis://joe:hunter2@127.0.0.1:1/0"}, 1, []string{"wrong    redis: does not answer"}},
+		"no server at Stripe's":  {careless, map[string]string{"STRIPE_API_BASE": "http://127.0.0.1:1"}, 1, []string{"wrong    stripe: http://127.0.0.1:1 does not answer"}},
 		"misspelt": {careless, map[string]string{"CORS_ORIGINS": "https://hunter2.example", "REDIS_DURABILTY": "require", "STRIPE_WEBHOOK_SECRET": "whsec_hunter2"}, 0, []string{
 			"warning  configuration: CORS_ORIGINS … CORS_ALLOWED_ORIGINS",
 			"warning  configuration: REDIS_DURABILTY … REDIS_DURABILITY", "warning  configuration: STRIPE_WEBHOOK_SECRET … STRIPE_WEBHOOK_SECRETS",
@@ -139,7 +139,7 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 	}
 }
 
-// A key that Stripe does not take, or that may not read everything, is told from a Stripe that is away.
+// A key that Stripe refuses, or that may not read everything, is reported differently from a Stripe that is away.
 func TestCheckOfAKey(t *testing.T) {
 	t.Parallel()
 	for status, says := range map[int][]string{
@@ -161,7 +161,7 @@ func TestCheckOfAKey(t *testing.T) {
 	}
 }
 
-// A Redis that belongs to somebody else is told from one that is away.
+// A Redis that belongs to another service is reported differently from one that is away.
 func TestCheckOfAnotherIdentity(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})

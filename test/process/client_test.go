@@ -19,7 +19,7 @@ func keyEntry(name, key, scopes string) string {
 	return name + ":" + hex.EncodeToString(sum[:]) + ":" + scopes
 }
 
-// answer is what an HTTP server said.
+// answer is an HTTP response.
 type answer struct {
 	status int
 	header http.Header

@@ -43,7 +43,7 @@ func TestConsumerInGo(t *testing.T) {
 	consumerStory(t, binary(t, consumerBinary))
 }
 
-// consumerStory is a day of a shop: cards, debits that settle and that fail, everything told several times, and a consumer
+// consumerStory is a day of a shop: cards, debits that settle and that fail, every event delivered several times, and a consumer
 // that is killed in between. Each paid order is fulfilled once.
 func consumerStory(t *testing.T, program string, args ...string) {
 	t.Helper()

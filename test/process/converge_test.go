@@ -181,8 +181,8 @@ func (w *world) agree(s story, events []string) {
 	}
 }
 
-// forgetMoments drops what tells when Kasse heard of something. Whether there was a moment at which the order could be
-// fulfilled depends on that too, where the money has gone back since: it may have heard of both at once.
+// forgetMoments drops the times at which Kasse received something. Whether there was a moment at which the order could be
+// fulfilled depends on that too, where the money has gone back since: it may have received both at once.
 func (s story) forgetMoments(shown map[string]any) {
 	for _, moment := range []string{"version", "updated_at"} {
 		delete(shown, moment)

@@ -116,7 +116,7 @@ func (w *world) createPatiently(by *process, order, customer string) view {
 	return opened
 }
 
-// The process dies at each of its questions to Redis in turn, before Redis has heard it, and after. A question beyond
+// The process dies at each of its questions to Redis in turn, before Redis receives it, and after. A question beyond
 // the last shows that none was left out.
 func TestKillBetweenAnyTwoSteps(t *testing.T) {
 	t.Parallel()

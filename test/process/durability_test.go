@@ -10,7 +10,7 @@ import (
 // keepsWrites is how a Redis is started that loses nothing it acknowledged.
 var keepsWrites = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
-// What Redis keeps is said at the start, and with REDIS_DURABILITY=require a Redis that may lose something is refused.
+// The start reports what Redis keeps. With REDIS_DURABILITY=require a Redis that may lose something is refused.
 func TestDurabilityAtTheStart(t *testing.T) {
 	t.Parallel()
 	careless := newWorld(t, stripesim.Options{})

@@ -16,7 +16,7 @@ type replicated interface {
 }
 
 // TestEveryKindOfRedis plays the main job on a Redis Cluster and behind sentinels, kills a master under it, and plays on:
-// what was acknowledged is still there, and nobody has to be restarted.
+// what was acknowledged is still there, and no process needs a restart.
 func TestEveryKindOfRedis(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]func(testing.TB, ...string) replicated{

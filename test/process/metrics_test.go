@@ -46,7 +46,7 @@ next:
 	return sum, found
 }
 
-// An operator sees on the admin port what has happened, and nobody sees it on the public one.
+// The admin port shows metrics, and the public port does not.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})

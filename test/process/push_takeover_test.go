@@ -12,7 +12,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// A server is killed with deliveries in the air. Another one that runs beside it takes them over; nobody starts anything.
+// A server is killed with deliveries in the air. Another one that runs beside it takes them over; nothing is started by hand.
 func TestTakeoverOfDeliveries(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	var mu sync.Mutex

@@ -40,7 +40,7 @@ func (p *process) mustBeUnavailable(a answer, err error) {
 	}
 }
 
-// Redis dies while two processes work, and comes back with its data: nothing is lost, and nobody has to be restarted.
+// Redis dies while two processes work, and comes back with its data: nothing is lost, and no process needs a restart.
 func TestRedisDiesAndComesBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--appendfsync", "always")
@@ -93,7 +93,7 @@ func (w *world) refuses(changes map[string]string, words ...string) {
 }
 
 // A Redis that was wiped must not sell orders again that were paid: neither under a process that runs, nor at a start,
-// until somebody has said that they are to be forgotten.
+// until an operator decides to forget them.
 func TestWipedRedis(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
@@ -224,7 +224,7 @@ func TestAnotherIdentity(t *testing.T) {
 		{map[string]string{"SERVICE_NAME": "another"}, []string{"service", "another", "kasse"}},
 		{map[string]string{
 			"STRIPE_SECRET_KEY": "sk_live_processtest", "STRIPE_PUBLISHABLE_KEY": "pk_live_processtest", "STRIPE_API_BASE": "",
-		}, []string{"test payments", "live keys"}}, // Stripe is not asked: Redis has said no before
+		}, []string{"test payments", "live keys"}}, // Redis refuses first, so Stripe is not asked
 		{map[string]string{"STRIPE_API_BASE": newWorld(t, stripesim.Options{Seed: 2}).stripe}, []string{"account"}},
 	} {
 		w.refuses(mistaken.changes, mistaken.words...)

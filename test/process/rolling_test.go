@@ -61,7 +61,7 @@ func (f *front) pick() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.ready) == 0 {
-		return "http://127.0.0.1:1" // nobody is ready: the request fails
+		return "http://127.0.0.1:1" // no replica is ready: the request fails
 	}
 	f.next++
 	return f.ready[f.next%len(f.ready)]

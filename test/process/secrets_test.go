@@ -22,7 +22,7 @@ const (
 	strangeHook   = "whsec_processtest_somebody_elses_12345"
 )
 
-// secretShapes find secrets that no list of ours holds: what Stripe made and nobody was given.
+// secretShapes find secrets that no list of ours holds: secrets that Stripe made and gave to no caller.
 var secretShapes = regexp.MustCompile(`_secret_[A-Za-z0-9]{4}|cuss_[A-Za-z0-9]{4}|\b(sk|rk)_(test|live)_[A-Za-z0-9]|whsec_[A-Za-z0-9]{4}|ksk_[A-Za-z0-9]{4}`)
 
 // leaks names the secrets that a text holds, without showing them whole.
@@ -264,7 +264,7 @@ func (s *spied) losesRedis() {
 	s.all[1].awaitState(v, "paid")
 }
 
-// search looks for every secret in all that was said and stored.
+// search looks for every secret in all output and all stored data.
 func (s *spied) search(dump map[string]string) {
 	s.t.Helper()
 	places := map[string]string{}

@@ -25,7 +25,7 @@ type receiver struct {
 
 	mu    sync.Mutex
 	spans []*spans.Span
-	all   strings.Builder // everything that was said, for the search of secrets
+	all   strings.Builder // all output, searched for secrets
 }
 
 func newReceiver(t *testing.T) *receiver {

@@ -75,7 +75,7 @@ func (w *world) no(err error) {
 }
 
 // Events of many payments come twice, late, in any order, signed anew with either secret, to three processes over 64
-// connections. In the end every process shows what Stripe has, and every transition was told exactly once.
+// connections. In the end every process shows what Stripe has, and every transition was announced exactly once.
 func TestWebhooksInAnyOrder(t *testing.T) {
 	payments := rounds(36, 96) // each of the lives, several times
 	seed := seeded(t)
@@ -111,7 +111,7 @@ func TestWebhooksInAnyOrder(t *testing.T) {
 	t.Logf("%d deliveries of Stripe's", len(w.balancer.deliveries()))
 }
 
-// repeatDeliveries posts what Stripe has delivered so far again, at random, until it is told to stop, and once more
+// repeatDeliveries posts what Stripe has delivered so far again, at random, until it is stopped, and once more
 // after that, so that old events come last.
 func (w *world) repeatDeliveries(all []*process, random *rand.Rand, stop <-chan struct{}) {
 	for last := false; !last; {

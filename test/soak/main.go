@@ -5,7 +5,7 @@
 // is known. Backends follow the feed and are pushed events; strangers knock. Every event comes late, and some twice. When
 // all have gone, and Kasse has come to rest, it must hold no more than after a short time of the same: goroutines, open
 // files, memory, connections to Redis, and keys, of which payments, orders and events may be as many as there were orders.
-// Nobody may have been left without an answer, or been told of a failure; and every order must be as Stripe has it.
+// Every request must have an answer, none a failure, and every order must be as Stripe has it.
 package main
 
 import (

@@ -144,7 +144,7 @@ func TestSchemasRefuse(t *testing.T) {
 	}
 }
 
-// TestAbsentMayBeNull: whoever has nothing to say of an optional member may say null.
+// TestAbsentMayBeNull: an optional member may be null.
 func TestAbsentMayBeNull(t *testing.T) {
 	for _, name := range []string{"PaymentCreateByToken", "PaymentCancel", "CustomerSessionCreate", "CustomerSessionOptions"} {
 		var members []string

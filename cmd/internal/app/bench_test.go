@@ -22,7 +22,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// discarded is an answer that nobody reads.
+// discarded is an answer that is not read.
 type discarded struct{ header http.Header }
 
 func (d discarded) Header() http.Header       { return d.header }

@@ -144,7 +144,7 @@ func TestPipelining(t *testing.T) {
 	})
 }
 
-// TestSlowRequests: whoever takes too long is cut off, byte by byte or in silence, and has changed nothing.
+// TestSlowRequests: a client that takes too long is cut off, and has changed nothing.
 func TestSlowRequests(t *testing.T) {
 	const bound = 300 * time.Millisecond
 	r := run(t, func(b *bounds) { b.readHeader, b.read, b.idle = bound, bound, bound })
@@ -184,7 +184,7 @@ func TestSlowRequests(t *testing.T) {
 	})
 }
 
-// drip sends the text again and again, until it is stopped or nobody listens any longer.
+// drip sends the text again and again, until it is stopped or the connection is closed.
 func (w *wire) drip(text string) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

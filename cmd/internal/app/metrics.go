@@ -19,7 +19,7 @@ import (
 	"kasse/service/stripe"
 )
 
-// metrics is what Prometheus is told, in a registry of its own. Its labels are bounded: by the contract's routes, states
+// metrics are what Prometheus scrapes, in a registry of their own. Its labels are bounded: by the contract's routes, states
 // and outcomes, by the operations of Stripe and commands of Redis that this program knows, and by its endpoints. None is an
 // id. It is the Observer of every package that has one.
 type metrics struct {

@@ -28,7 +28,7 @@ func definitions(t *testing.T) []definition {
 
 var metricName = regexp.MustCompile(`\b(kasse_[a-z_]+|http_server_[a-z_]+|build_info)\b`)
 
-// Whoever is woken at night finds in the dashboard, the alerts and the runbook no metric that does not exist, and for
+// The dashboard, the alerts and the runbook name no metric that does not exist, and for
 // each alert what to do.
 func TestOperatorsFilesNameRealMetrics(t *testing.T) {
 	known := map[string]bool{}
@@ -110,7 +110,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// Endpoints of one host are told apart, by nothing of their paths; and what alerts look at is there from the beginning.
+// Endpoints of one host have different labels without their paths. The series that alerts use exist from the start.
 func TestEndpointLabels(t *testing.T) {
 	var m mistakes
 	secret := "=whsec_" + secretOf(32)

@@ -90,7 +90,7 @@ func TestEveryMistakeIsNamed(t *testing.T) {
 	}
 }
 
-// TestMistakesAllAtOnce: an operator is told everything by one start.
+// TestMistakesAllAtOnce: one start reports every mistake.
 func TestMistakesAllAtOnce(t *testing.T) {
 	for n := range 3 {
 		wrong := map[string]string{"REDIS_MODE": "", "ORDER_TOKEN_ISSUER": ""} // a good mode reads the URL; the other is wrong alone

@@ -62,7 +62,7 @@ func standsFor(name, value, missing string) string {
 	return "`" + value + "`"
 }
 
-// TestStripePage: whoever ticks or forwards Stripe's events does so with all that Kasse reads, and knows what kasse check
+// TestStripePage: the documents select all events that Kasse reads, and name what kasse check
 // says of each.
 func TestStripePage(t *testing.T) {
 	for _, kind := range neededEvents {

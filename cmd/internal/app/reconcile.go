@@ -11,7 +11,7 @@ import (
 	"kasse/store"
 )
 
-// ReconcileSince is how far back a pass of reconciliation looks unless it is told otherwise.
+// ReconcileSince is how far back a reconcile pass looks by default.
 const ReconcileSince = service.CatchUpFirst
 
 // Reconcile makes one pass of catch-up, from so long ago, and sweep. It ends when every payment that it marked has been

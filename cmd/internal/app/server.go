@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// bounds are of a connection, in time and size: nobody holds one longer, or fills more memory, by being slow.
+// bounds are of a connection, in time and size: a slow client holds no connection longer, and fills no more memory.
 type bounds struct {
 	readHeader time.Duration // from the first byte of a request, or the connection's beginning
 	read       time.Duration // of a whole request

@@ -188,7 +188,7 @@ func (w *wire) answer() (*http.Response, string) {
 	return response, string(body)
 }
 
-// ends waits until the server has closed the connection, and returns what it said before.
+// ends waits until the server has closed the connection, and returns what it sent before.
 func (w *wire) ends() string {
 	w.t.Helper()
 	text, err := io.ReadAll(w.reader)

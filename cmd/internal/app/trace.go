@@ -79,7 +79,7 @@ func answered(ctx context.Context, method, route string, status int) {
 	}
 }
 
-// exchanged makes a span of an exchange with Redis that has ended, for whoever is traced; what runs by itself is not.
+// exchanged makes a span of an exchange with Redis that has ended, of a traced request; background work is not traced.
 func exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
@@ -120,7 +120,7 @@ func (c *tracedCalls) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const traceparent = "traceparent"
 
-// current is the traceparent of whoever asks; empty where there is none.
+// current is the traceparent of the caller; empty if there is none.
 func (t *tracing) current(ctx context.Context) string {
 	header := propagation.MapCarrier{}
 	t.propagator.Inject(ctx, header)

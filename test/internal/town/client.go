@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Answer is what an HTTP server said.
+// Answer is an HTTP response.
 type Answer struct {
 	Status int
 	Header http.Header

@@ -9,7 +9,7 @@ import (
 // Findings are what must not be, each with the reason.
 type Findings struct{ Lost, Twice, Wrong map[string]string }
 
-// Review looks through the stream: every transition of the histories stands in it once, in order, and was told.
+// Review looks through the stream: every transition of the histories stands in it once, in order, and was announced.
 func (s Stored) Review(told map[string]bool) Findings {
 	f := Findings{map[string]string{}, map[string]string{}, map[string]string{}}
 	for payment, r := range s.Payments {

@@ -9,7 +9,7 @@ import (
 // Step is something that happens to a payment at Stripe.
 type Step string
 
-// The steps. Whoever pays does it by card, unless a debit is named.
+// The steps. Payments are by card, unless a debit is named.
 const (
 	Pay       Step = "pay"
 	Decline   Step = "decline"
