@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,15 +35,42 @@ func (w *world) newStore(url string) *store.Store {
 	return s
 }
 
-// dump is all that Redis holds, as text.
+// shortLived is the longest lifetime of what dump leaves out. Records live for a day here.
+const shortLived = time.Hour
+
+// dump is all that Redis holds, as text, without the keys that expire by themselves between two dumps: leases, budgets and
+// counters. Their expiry is not what a request has written.
 func (w *world) dump() string {
 	if w.redis != nil {
-		return w.redis.Dump()
+		return w.redis.Dump() // its time stands still
 	}
 	all := storetest.DumpAll(context.Background(), w.keys)
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(all)) {
-		_, _ = fmt.Fprintf(&text, "%s: %s\n", key, all[key])
+		left, err := w.keys.PTTL(context.Background(), key).Result()
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if left == -1 || left > shortLived { // -1: it stays
+			_, _ = fmt.Fprintf(&text, "%s: %s\n", key, all[key])
+		}
 	}
 	return text.String()
+}
+
+// TestDumpLeavesOutWhatExpires: a lease that ends between two dumps makes no difference, and a record does.
+func TestDumpLeavesOutWhatExpires(t *testing.T) {
+	w := newWorld(t)
+	before := w.dump()
+	w.keys.Set(t.Context(), "kasse:{p0}:lease:any", 1, time.Minute)
+	if got := w.dump(); got != before {
+		t.Errorf("a lease is in the dump:\n%s", got)
+	}
+	for _, lifetime := range []time.Duration{0, 24 * time.Hour} {
+		w.keys.Set(t.Context(), "kasse:{p0}:order:any", 1, lifetime)
+		if w.dump() == before {
+			t.Errorf("a record of %v is not in the dump", lifetime)
+		}
+		w.keys.Del(t.Context(), "kasse:{p0}:order:any")
+	}
 }

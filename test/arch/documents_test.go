@@ -137,3 +137,20 @@ func TestThreatsHaveTheirTests(t *testing.T) {
 		t.Errorf("the table has %d rows", rows)
 	}
 }
+
+// TestEveryTestFolderIsExplained: test/README.md names each folder, and so what question it answers.
+func TestEveryTestFolderIsExplained(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		if entry.IsDir() && !strings.Contains(string(text), "`"+entry.Name()+"`") {
+			t.Errorf("test/README.md does not explain test/%s", entry.Name())
+		}
+	}
+}
