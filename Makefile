@@ -211,7 +211,7 @@ deploy-check: .tools/bin/golangci-lint ##c Dockerfile, Compose, Kubernetes, aler
 	cd test/deploy && ../../.tools/bin/golangci-lint run && $(GO) test -vet=off -count=1 ./...
 
 .PHONY: alerts-check
-alerts-check: programs ## a real Prometheus and Alertmanager: each alert fires from a real fault, each query of the dashboard returns data; some 5 minutes, no part of check: ALERTS=regexp
+alerts-check: programs ##l each alert fires from a real fault in a real Prometheus; ALERTS=regexp
 	@$(GO) build -o bin/alerts ./test/alerts
 	@exec bin/alerts $(if $(ALERTS),-only '$(ALERTS)')
 
