@@ -46,7 +46,7 @@ type cache struct {
 	asked  map[uint64]viewKey // of reads whose tracking go-redis has not confirmed yet, by its token
 }
 
-// viewKey names a view: the key of its order, and the field in it.
+// viewKey names a view: the key of its order, and the field of its payment.
 type viewKey struct{ order, field string }
 
 type cacheShard struct {

@@ -20,9 +20,9 @@ func (c *cache) Reserve(question string, names []string) (token uint64, shouldFe
 	defer c.mu.Unlock()
 	c.tokens++
 	c.asked[c.tokens] = viewKey{}
-	if _, field, isView := strings.Cut(question, viewPrefix); isView {
+	if _, field, isView := strings.Cut(question, "\r\n"+recordPrefix); isView {
 		id, _, _ := strings.Cut(field, "\r\n") // the command in Redis's protocol
-		c.asked[c.tokens] = viewKey{ours(names[0]), viewPrefix + id}
+		c.asked[c.tokens] = viewKey{ours(names[0]), recordPrefix + id}
 	}
 	return c.tokens, true
 }

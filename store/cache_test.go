@@ -33,7 +33,7 @@ func trustedCache(now func() time.Time) *cache {
 
 // question is the cache key of go-redis for the read of a view: the command in Redis's protocol.
 func question(key viewKey) string {
-	const command = "space:*3\r\n$4\r\nhget\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
+	const command = "space:*4\r\n$5\r\nhmget\r\n$%d\r\n%s\r\n$5\r\norder\r\n$%d\r\n%s\r\n"
 	return fmt.Sprintf(command, len(key.order), key.order, len(key.field), key.field)
 }
 
@@ -41,9 +41,9 @@ const someOrder = keyPrefix + "p0}:order:o-1"
 
 // Two payments of one order, and one of another.
 var (
-	someKey    = viewKey{someOrder, viewPrefix + "pi_1"}
-	siblingKey = viewKey{someOrder, viewPrefix + "pi_2"}
-	otherKey   = viewKey{keyPrefix + "p0}:order:o-2", viewPrefix + "pi_3"}
+	someKey    = viewKey{someOrder, recordPrefix + "pi_1"}
+	siblingKey = viewKey{someOrder, recordPrefix + "pi_2"}
+	otherKey   = viewKey{keyPrefix + "p0}:order:o-2", recordPrefix + "pi_3"}
 )
 
 // shows fails the test unless the view of the key has the version, whether it is kept or read.
@@ -68,8 +68,8 @@ func TestReserveKnowsViews(t *testing.T) {
 	for text, want := range map[string]viewKey{
 		question(someKey):    someKey,
 		question(siblingKey): siblingKey,
-		"space:*3\r\n$4\r\nhget\r\n$1\r\nx\r\n$11\r\nrecord:pi_1\r\n": {},
-		"space:*2\r\n$3\r\nget\r\n$1\r\nx\r\n":                        {},
+		"space:*3\r\n$4\r\nhget\r\n$13\r\nx:record:pi_1\r\n$6\r\nschema\r\n": {},
+		"space:*2\r\n$3\r\nget\r\n$1\r\nx\r\n":                               {},
 	} {
 		token, fetch := c.Reserve(text, []string{"space:" + someOrder})
 		if got := c.asked[token]; got != want || !fetch {
@@ -193,7 +193,7 @@ func TestCacheReadsOnce(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	c := trustedCache(time.Now)
 	for n := range 2 * cacheShards * shardViews {
-		key := viewKey{fmt.Sprint(keyPrefix, "p0}:order:o-", n/2), fmt.Sprint(viewPrefix, "pi_", n)}
+		key := viewKey{fmt.Sprint(keyPrefix, "p0}:order:o-", n/2), fmt.Sprint(recordPrefix, "pi_", n)}
 		if _, err := c.view(t.Context(), key, c.reply(key, 1, true)); err != nil {
 			t.Fatal(err)
 		}
@@ -218,8 +218,8 @@ func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 			c.DeleteByRedisKey(name)
 			c.FulfillOwned("", token, 1, nil)
 		},
-		"a history was read": func(c *cache) {
-			token, _ := c.Reserve(question(viewKey{someOrder, "record:pi_1"}), []string{name})
+		"another field was read": func(c *cache) {
+			token, _ := c.Reserve(question(viewKey{someOrder, "other:pi_1"}), []string{name})
 			c.FulfillOwned("", token, 1, nil)
 		},
 		"the view of another payment was read": func(c *cache) {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -10,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	json "github.com/go-json-experiment/json/v1"
 
 	"kasse/service/payment"
 )
@@ -31,18 +28,18 @@ func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.I
 	part, key := s.orderKey(ref)
 	args := make([]any, len(ids))
 	for i, id := range ids {
-		args[i] = string(id)
+		args[i] = recordField(id)
 	}
 	answer, err := s.run(ctx, loadOrderScript, part, []string{key, s.meta(part)}, args...)
 	if err != nil {
 		return payment.Order{}, time.Time{}, err
 	}
 	reply, ok := answer.([]any)
-	if !ok || len(reply) < loadedHead {
+	if !ok || len(reply) != loadedHead+len(ids) {
 		return payment.Order{}, time.Time{}, corrupt(key, errReplyFormat)
 	}
 	now := clock(reply[0], reply[1])
-	o, err := readOrder(ref, reply[2:], ids)
+	o, err := decodeOrder(ref, reply[2], ids, reply[loadedHead:])
 	if err != nil {
 		return payment.Order{}, now, corrupt(key, err)
 	}
@@ -50,69 +47,23 @@ func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.I
 }
 
 // loadedHead is how many values a load returns before the records.
-const loadedHead = 5
+const loadedHead = 3
 
 var errReplyFormat = errors.New("unexpected reply format")
-
-// readOrder reads revision, order, id of the current payment, its record, and a record for each
-// payment in question.
-func readOrder(ref payment.Ref, reply []any, ids []payment.ID) (payment.Order, error) {
-	text := func(i int) string {
-		if i >= len(reply) {
-			return ""
-		}
-		value, _ := reply[i].(string)
-		return value
-	}
-	o := payment.Order{ID: ref.Order, Foreign: ref.Foreign, Loaded: map[payment.ID]*payment.Payment{}}
-	raw := text(1)
-	switch _, exists := reply[0].(string); {
-	case !exists && raw == "":
-		return o, nil
-	case text(0) == "":
-		return o, errors.New("it has no revision")
-	case raw == "":
-		return o, errors.New("it has a revision and no order")
-	}
-	if err := json.Unmarshal([]byte(raw), &o); err != nil {
-		return o, err
-	}
-	o.Revision, o.Raw = text(0), []byte(raw)
-	all := append([]payment.ID{payment.ID(text(2))}, ids...)
-	for i, id := range all {
-		record := text(3 + i)
-		a := o.Attempt(id)
-		switch {
-		case record == "" && a != nil && a.Version > 0:
-			return o, fmt.Errorf("the record of %s is missing", id)
-		case record == "" || o.Loaded[id] != nil:
-			continue
-		}
-		p := &payment.Payment{ID: id, Raw: []byte(record)}
-		if err := json.Unmarshal(p.Raw, p); err != nil {
-			return o, fmt.Errorf("the record of %s: %w", id, err)
-		}
-		o.Loaded[id] = p
-	}
-	return o, nil
-}
 
 // SaveOrder writes the order and all that follows from the change, in one script. Where another
 // write came first it writes nothing, and returns payment.ErrConflict with the order as it stands.
 func (s *Store) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
 ) (payment.Saved, error) {
-	fields, saved, err := s.encodeOrder(o, c)
-	if err != nil {
-		return payment.Saved{}, err
-	}
-	if len(fields) == 0 && len(c.Events) == 0 {
+	w := encode(o)
+	if w.same && len(c.Events) == 0 {
 		return payment.Saved{Order: o, Now: c.Now}, nil
 	}
 	part, key := s.orderKey(o.Ref())
-	saved.Revision = nextRevision(o.Revision)
+	w.saved.Revision = nextRevision(o.Revision)
 	keys := []string{key, s.meta(part), part.events(), part.reads(), part.sweep(), part.attention()}
-	answer, err := s.run(ctx, saveOrderScript, part, keys, s.saveArgs(ctx, o, saved, c, fields, ids)...)
+	answer, err := s.run(ctx, saveOrderScript, part, keys, s.saveArgs(ctx, o, w, c, ids)...)
 	if len(c.Views) > 0 {
 		s.forgetView(key) // also where the reply was lost
 	}
@@ -125,80 +76,66 @@ func (s *Store) SaveOrder(
 	}
 	now := clock(reply[1], reply[2])
 	if reply[0] == "saved" {
-		return payment.Saved{Order: saved, Now: now, Written: true}, nil
+		return payment.Saved{Order: w.saved, Now: now, Written: true}, nil
 	}
-	latest, err := readOrder(o.Ref(), reply[3:], ids)
+	if len(reply) != 1+loadedHead+len(ids) {
+		return payment.Saved{}, corrupt(key, errReplyFormat)
+	}
+	latest, err := decodeOrder(o.Ref(), reply[3], ids, reply[1+loadedHead:])
 	if err != nil {
 		return payment.Saved{}, corrupt(key, err)
 	}
 	return payment.Saved{Order: latest, Now: now}, payment.ErrConflict
 }
 
-// encodeOrder returns the fields that differ from what was loaded, and the order as it stands once
-// they are written.
-func (s *Store) encodeOrder(o payment.Order, c payment.Changes) (fields []any, saved payment.Order, err error) {
-	raw, err := json.Marshal(o)
-	if err != nil {
-		return nil, o, err
-	}
-	if !bytes.Equal(raw, o.Raw) {
-		fields = append(fields, "order", raw, "current", string(o.Current()))
-	}
-	saved = o
-	saved.Raw, saved.Loaded = raw, make(map[payment.ID]*payment.Payment, len(o.Loaded))
-	for id, p := range o.Loaded {
-		raw, err := json.Marshal(p)
-		if err != nil {
-			return nil, o, err
-		}
-		if !bytes.Equal(raw, p.Raw) {
-			fields = append(fields, "record:"+string(id), raw)
-		}
-		own := *p
-		own.Raw = raw
-		saved.Loaded[id] = &own
-	}
-	for _, v := range c.Views {
-		fields = append(fields, "view:"+string(v.Payment), viewField(v.Version, v.SecretHash, v.JSON))
-	}
-	return fields, saved, nil
-}
-
-// keepAttention leaves the order where it is in the queue of attention: a foreign payment knows
-// nothing of its order.
-const keepAttention = "keep"
+// keep leaves a setting of the order as it is.
+const keep = "keep"
 
 // saveArgs are the arguments of save_order.lua.
-func (s *Store) saveArgs(
-	ctx context.Context, o, saved payment.Order, c payment.Changes, fields []any, ids []payment.ID,
-) []any {
+func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c payment.Changes, ids []payment.ID) []any {
 	part, _ := s.orderKey(o.Ref())
-	oldest := position{ms: max(c.Now.Add(-s.EventRetention).UnixMilli(), 1)} // Redis refuses an id below the first
-	attention := due(c.Attention)
-	if o.Foreign != "" {
-		attention = keepAttention
+	attention, expires := due(c.Attention), milliseconds(c.Expires)
+	if o.Foreign != "" || c.NoAttention { // a foreign payment knows nothing of its order
+		attention = keep
 	}
-	args := []any{
-		o.Revision, saved.Revision, string(o.ID), part.changed(), hint(o.ID, c.Views),
-		milliseconds(c.Expires), oldest.String(),
-		attention, len(ids),
+	if c.NoExpiry {
+		expires = keep
 	}
+	loaded, next := o.Revision, w.saved.Revision+"\n"
+	if loaded != "" {
+		loaded += "\n"
+	}
+	args := make([]any, 0, 64)
+	args = append(args, loaded, next, string(o.ID), part.changed(), hint(o.ID, c.Views), expires, s.oldest(c.Now), attention)
+	args = append(args, len(ids))
 	for _, id := range ids {
-		args = append(args, string(id))
+		args = append(args, recordField(id))
 	}
-	args = append(append(args, len(fields)), fields...)
+	args = append(args, 2+len(w.set), orderField, append([]byte(next), w.body...))
+	args = append(append(args, w.set...), len(w.remove))
+	args = append(args, w.remove...)
 	for _, queue := range [][]payment.Due{c.Reads, c.Sweeps} {
 		args = append(args, 2*len(queue))
 		for _, d := range queue {
 			args = append(args, string(d.Payment), due(d.At))
 		}
 	}
+	return append(args, s.entries(ctx, c.Events)...)
+}
+
+// oldest is the id below which the stream is trimmed.
+func (s *Store) oldest(now time.Time) string {
+	return position{ms: max(now.Add(-s.EventRetention).UnixMilli(), 1)}.String() // Redis refuses an id below the first
+}
+
+// entries are the stream's entries for the events, after how many words they are.
+func (s *Store) entries(ctx context.Context, events []payment.Announcement) []any {
 	trace := ""
 	if s.TraceParent != nil {
 		trace = s.TraceParent(ctx)
 	}
-	entries := []any{}
-	for _, e := range c.Events {
+	words := []any{0}
+	for _, e := range events {
 		entry := []any{"id", e.ID, "type", e.Type, "data", e.Data}
 		if e.Restored {
 			entry = append(entry, "restored", "true")
@@ -206,9 +143,10 @@ func (s *Store) saveArgs(
 		if trace != "" {
 			entry = append(entry, "trace", trace)
 		}
-		entries = append(append(entries, len(entry)), entry...)
+		words = append(append(words, len(entry)), entry...)
 	}
-	return append(append(args, len(entries)), entries...)
+	words[0] = len(words) - 1
+	return words
 }
 
 // hint names the order and the payments whose view has changed.
@@ -281,8 +219,12 @@ func due(at time.Time) string {
 	return strconv.FormatInt(at.UnixMilli(), 10)
 }
 
-// corrupt is a record that cannot be read. It is not overwritten: an operator has to look.
+// corrupt is a record that cannot be read. It is not overwritten: an operator has to look, or a
+// newer program.
 func corrupt(key string, err error) error {
+	if errors.Is(err, errNewer) {
+		return unavailable(fmt.Errorf("%s: %w", key, err))
+	}
 	return &payment.Error{
 		Code: payment.CodeInternal, Detail: "A stored record cannot be read.", Cause: fmt.Errorf("%s: %w", key, err),
 	}

@@ -3,32 +3,13 @@ package store
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
+	"slices"
 	"sync"
-
-	json "github.com/go-json-experiment/json/v1"
 
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/payment"
 )
-
-// viewPrefix begins the field of an order that holds the view of a payment.
-const viewPrefix = "view:"
-
-// viewField is what is stored of a view: its version and the hash of the payment's client secret in
-// the first line, then the JSON.
-func viewField(version int64, secretHash string, view []byte) string {
-	return strconv.FormatInt(version, 10) + " " + secretHash + "\n" + string(view)
-}
-
-func readViewField(text string) (payment.StoredView, error) {
-	head, view, _ := strings.Cut(text, "\n")
-	number, hash, _ := strings.Cut(head, " ")
-	version, err := positive(number)
-	return payment.StoredView{View: []byte(view), Version: version, SecretHash: hash}, err
-}
 
 // LoadView returns the view as it was rendered last; payment.ErrNotFound where there is none.
 func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {
@@ -76,29 +57,53 @@ func (s *Store) PadReads(ctx context.Context, id payment.ID, made int) error {
 
 func (s *Store) loadView(ctx context.Context, ref payment.Ref, id payment.ID) (payment.StoredView, error) {
 	_, key := s.orderKey(ref)
-	field := viewPrefix + string(id)
-	load := func(ctx context.Context) (payment.StoredView, error) { return s.readView(ctx, key, field) }
+	load := func(ctx context.Context) (payment.StoredView, error) { return s.readView(ctx, ref, id) }
 	if s.Readers.cache == nil {
 		view, err := load(ctx)
 		view.Reads = 1
 		return view, err
 	}
-	return s.Readers.cache.view(ctx, viewKey{key, field}, load)
+	return s.Readers.cache.view(ctx, viewKey{key, recordField(id)}, load)
 }
 
-func (s *Store) readView(ctx context.Context, key, field string) (payment.StoredView, error) {
-	question := redis.NewStringCmd(ctx, "hget", key, field)
-	switch err := s.reading.run(ctx, question); {
-	case errors.Is(err, redis.Nil):
-		return payment.StoredView{}, payment.ErrNotFound
-	case err != nil:
-		return payment.StoredView{}, unavailable(err)
-	}
-	view, err := readViewField(question.Val())
+// readView renders the view of a payment. It is not kept in Redis beside the record that it is
+// rendered from; payment.ErrNotFound where there is none.
+func (s *Store) readView(ctx context.Context, ref payment.Ref, id payment.ID) (payment.StoredView, error) {
+	o, err := s.readOrder(ctx, ref, id)
 	if err != nil {
-		return view, corrupt(key, err)
+		return payment.StoredView{}, err
 	}
-	return view, nil
+	a := o.Attempt(id)
+	if a == nil || a.Version == 0 || o.Loaded[id] == nil {
+		return payment.StoredView{}, payment.ErrNotFound
+	}
+	return payment.StoredView{View: o.Render(id), Version: a.Version, SecretHash: o.Loaded[id].SecretHash}, nil
+}
+
+// readOrder reads an order with the payments in question for a reader, without Redis's clock.
+func (s *Store) readOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, error) {
+	_, key := s.orderKey(ref)
+	words := make([]any, 0, 3+len(ids))
+	words = append(words, "hmget", key, orderField)
+	for _, id := range ids {
+		words = append(words, recordField(id))
+	}
+	question := redis.NewSliceCmd(ctx, words...)
+	if err := s.reading.run(ctx, question); err != nil {
+		return payment.Order{}, unavailable(err)
+	}
+	reply := question.Val()
+	if len(reply) != 1+len(ids) {
+		return payment.Order{}, corrupt(key, errReplyFormat)
+	}
+	if reply[0] == nil && slices.ContainsFunc(reply, func(v any) bool { return v != nil }) {
+		reply[0] = "" // it has records and no order
+	}
+	o, err := decodeOrder(ref, reply[0], ids, reply[1:])
+	if err != nil {
+		return o, corrupt(key, err)
+	}
+	return o, nil
 }
 
 // LoadViews returns the views of an order's payments, nil for one that has none.
@@ -106,26 +111,13 @@ func (s *Store) LoadViews(ctx context.Context, order payment.OrderID, ids []paym
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	_, key := s.orderKey(payment.Ref{Order: order})
-	words := []any{"hmget", key}
-	for _, id := range ids {
-		words = append(words, viewPrefix+string(id))
-	}
-	question := redis.NewSliceCmd(ctx, words...)
-	if err := s.reading.run(ctx, question); err != nil {
-		return nil, unavailable(err)
+	o, err := s.readOrder(ctx, payment.Ref{Order: order}, ids...)
+	if err != nil {
+		return nil, err
 	}
 	views := make([][]byte, len(ids))
-	for i, value := range question.Val() {
-		text, stored := value.(string)
-		if !stored {
-			continue
-		}
-		view, err := readViewField(text)
-		if err != nil {
-			return nil, corrupt(key, err)
-		}
-		views[i] = view.View
+	for i, id := range ids {
+		views[i] = o.Render(id)
 	}
 	return views, nil
 }
@@ -141,19 +133,13 @@ func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.Histo
 		return nil, payment.ErrNotFound
 	}
 	for _, ref := range []payment.Ref{{Order: order}, {Order: order, Foreign: id}} {
-		_, key := s.orderKey(ref)
-		question := redis.NewStringCmd(ctx, "hget", key, "record:"+string(id))
-		switch err := s.reading.run(ctx, question); {
-		case errors.Is(err, redis.Nil):
-			continue
-		case err != nil:
-			return nil, unavailable(err)
+		o, err := s.readOrder(ctx, ref, id)
+		if err != nil {
+			return nil, err
 		}
-		var p payment.Payment
-		if err := json.Unmarshal([]byte(question.Val()), &p); err != nil {
-			return nil, corrupt(key, err)
+		if p := o.Loaded[id]; p != nil {
+			return p.History, nil
 		}
-		return p.History, nil
 	}
 	return nil, s.absent(ctx, s.reading, s.orderPartition(order))
 }

@@ -17,6 +17,9 @@ type Changes struct {
 	Attention time.Time      // when a worker has to look at the order itself; zero: never
 	Pointers  []Pointer      // that lead from a payment to the order, to be written
 	Expires   time.Duration  // after which the order may be forgotten; zero: never
+
+	NoAttention bool // neither before nor after the change does a worker have to look at the order itself
+	NoExpiry    bool // neither before nor after the change may the order be forgotten
 }
 
 // RenderedView is a view that has changed.
@@ -66,6 +69,8 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	c := o.announce(&before, now)
 	c.Now = now
 	o.plan(&c, now)
+	c.NoAttention = before.Stored() && c.Attention.IsZero() && before.attentionAt(now).IsZero()
+	c.NoExpiry = before.Stored() && c.Expires == 0 && before.expires() == 0
 	return o, c
 }
 
@@ -168,7 +173,8 @@ func (o *Order) needVisiblyChanged(before Order) {
 		if i >= len(before.Attempts) || a.Payment == "" || o.Loaded[a.Payment] != nil || a.Version == 0 {
 			continue
 		}
-		if a.Superseded != before.Attempts[i].Superseded {
+		repriced := o.Terms != before.Terms && a.State.Won() // it may be held for another reason
+		if repriced || a.Superseded != before.Attempts[i].Superseded {
 			o.need(a.Payment)
 		}
 	}

@@ -29,6 +29,8 @@ type Attempt struct {
 	Version      int64 `json:"version,omitempty"`   // of the view
 	UpdatedAt    int64 `json:"updated,omitempty"`   // Unix seconds, of the view
 	PointerUntil int64 `json:"pointer,omitempty"`   // Unix seconds, the end of the pointer that leads to the order
+
+	Added Added `json:"-"` // by a newer program
 }
 
 // keyKept is how long Stripe surely remembers an idempotency key, and keyForgotten after how long it surely does not.

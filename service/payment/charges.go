@@ -17,6 +17,7 @@ type ChargeDetails struct {
 	Brand      string `json:"brand,omitempty"`   // empty where the method has none
 	Last4      string `json:"last4,omitempty"`   // empty where the method has none
 	ReceiptURL string `json:"receipt,omitempty"` // empty where there is none
+	Added      Added  `json:"-"`                 // by a newer program
 }
 
 // Charges are the details of a payment's charges by their ids.

@@ -19,6 +19,7 @@ type Dispute struct {
 	Status  string `json:"status"`          // verbatim
 	Amount  int64  `json:"amount"`          // minor units
 	Created int64  `json:"created"`         // Unix seconds, of the dispute
+	Added   Added  `json:"-"`               // by a newer program
 }
 
 // DisputeHistories are the observations of each dispute of one payment, oldest first.

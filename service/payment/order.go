@@ -32,6 +32,8 @@ type Order struct {
 	ForeignIDs   []ID `json:"foreign,omitempty"`       // payments that name the order and are none of its attempts
 	ForeignCount int  `json:"foreign_count,omitempty"` // how many there were in all
 
+	Added Added `json:"-"` // by a newer program
+
 	pass pass
 }
 

@@ -16,6 +16,7 @@ type Payment struct {
 	History     []HistoryEntry `json:"history,omitempty"` // oldest first
 	Calls       []RefundCall   `json:"calls,omitempty"`   // of backends to give money back, oldest first
 	ClosedNoted bool           `json:"noted,omitempty"`   // Stripe's metadata says that the order was closed
+	Added       Added          `json:"-"`                 // by a newer program
 }
 
 // HistoryEntry is one visible change of a payment.
@@ -25,6 +26,7 @@ type HistoryEntry struct {
 	To      State  `json:"t"`
 	At      int64  `json:"at"` // Unix seconds
 	Cause   string `json:"c"`
+	Added   Added  `json:"-"` // by a newer program
 }
 
 // HistoryView is a HistoryEntry as the contract shows it.

@@ -34,6 +34,8 @@ type Record struct {
 
 	// Unlisted is set where the record began with an event: refunds and disputes may have been reported before it existed.
 	Unlisted bool `json:"unlisted,omitempty"`
+
+	Added Added `json:"-"` // by a newer program
 }
 
 // Read is a PaymentIntent as Stripe showed it in the answer to a call.
@@ -61,7 +63,17 @@ type StaleResponse int64
 // Merge returns the record with the fact in it. The record that it was given stays as it was.
 func Merge(r Record, f RecordFact) Record {
 	f.mergeInto(&r)
+	r.dropEnded()
 	return r
+}
+
+// dropEnded drops what can no longer be shown once the payment has ended: its creation, and what was seen on the way. It
+// commutes with every merge, since an end stays known. The failed attempts, the sum received and both ends of a
+// contradiction stay.
+func (r *Record) dropEnded() {
+	if len(r.Terminal) > 0 {
+		r.Creation, r.Recent, r.Reads, r.StaleAt = nil, nil, nil, 0
+	}
 }
 
 // Empty reports whether nothing that can be shown has been seen yet.

@@ -23,6 +23,7 @@ type RefundCall struct {
 	Unclear  bool        `json:"unclear,omitempty"`  // Stripe replays a failure: only a list can show what was made
 	Refused  bool        `json:"refused,omitempty"`  // Stripe has made no refund
 	Answered *RefundView `json:"answered,omitempty"` // the refund, as the first answer showed it
+	Added    Added       `json:"-"`                  // by a newer program
 }
 
 // RefundView is a refund as backends see it; its amount is in minor units. Status is Stripe's, null included.
@@ -32,6 +33,7 @@ type RefundView struct {
 	Status    *RefundStatus `json:"status"`
 	Reason    *string       `json:"reason"`
 	CreatedAt time.Time     `json:"created_at"`
+	Added     Added         `json:"-"` // by a newer program
 }
 
 // View returns the refund as backends see it.

@@ -32,6 +32,7 @@ type Refund struct {
 	Reason  string       `json:"reason,omitempty"`
 	Created int64        `json:"created"`        // Unix seconds
 	Call    string       `json:"call,omitempty"` // hex SHA-256 that names our call that made it; empty: made elsewhere
+	Added   Added        `json:"-"`              // by a newer program
 }
 
 // Refunds are the refunds of one payment.
@@ -68,6 +69,7 @@ type RefundedTotal struct {
 	At     int64  `json:"at"` // Unix seconds
 	Event  string `json:"event"`
 	Amount int64  `json:"amount"`
+	Added  Added  `json:"-"` // by a newer program
 }
 
 func (f RefundedTotal) seenAt() int64 { return f.At }
@@ -84,6 +86,7 @@ func (f RefundedTotal) mergeInto(r *Record) {
 type RefundListing struct {
 	At          int64    `json:"at"`              // Unix seconds, of the answer
 	KnownBefore []string `json:"known,omitempty"` // events known before the call, and so included in the answer
+	Added       Added    `json:"-"`               // by a newer program
 }
 
 func (f RefundListing) mergeInto(r *Record) {

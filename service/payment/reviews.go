@@ -19,6 +19,7 @@ type Review struct {
 	OpenedAt     int64  `json:"opened"`           // Unix seconds
 	Closed       bool   `json:"closed,omitempty"`
 	ClosedReason string `json:"closed_reason,omitempty"` // verbatim
+	Added        Added  `json:"-"`                       // by a newer program
 }
 
 // Reviews are the reviews of one payment.

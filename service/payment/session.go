@@ -20,6 +20,7 @@ type SessionFeatures struct {
 	Remove         bool     `json:"remove,omitempty"`               // offer to remove a saved one
 	Surface        string   `json:"surface,omitempty"`              // web by default
 	SaveAs         string   `json:"save_allow_redisplay,omitempty"` // always, limited or unspecified: consent of a saved method, in native apps
+	Added          Added    `json:"-"`                              // by a newer program
 }
 
 // ShowsSaved reports whether the saved methods are shown.

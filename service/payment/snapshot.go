@@ -48,7 +48,7 @@ type Snapshot struct {
 	Failure          *Failure          `json:"failure,omitempty"`
 	Action           Action            `json:"action,omitzero"`
 	Review           ReviewID          `json:"review,omitempty"` // that Stripe names, open or not; a payment keeps it
-	Metadata         map[string]string `json:"metadata,omitzero"`
+	Metadata         map[string]string `json:"metadata,omitempty"`
 }
 
 // Charge is a PaymentIntent's latest charge. Unknown, since an API version may not have the field, is not the same
@@ -135,6 +135,7 @@ type Observation struct {
 	Event      string `json:"event,omitempty"` // "evt_…"; none for an answer
 	APIVersion string `json:"api,omitempty"`
 	Snapshot
+	Added Added `json:"-"` // by a newer program
 }
 
 func (s Observation) seenAt() int64 { return s.At }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -18,9 +19,18 @@ func setField(field, value string) damage {
 	}
 }
 
-func removeField(fields ...string) damage {
+// replaceField leaves another field in the place of one.
+func replaceField(field, other string) damage {
 	return func(ctx context.Context, client redis.UniversalClient, key string) error {
-		return client.HDel(ctx, key, fields...).Err()
+		return errors.Join(client.HSet(ctx, key, other, "text").Err(), client.HDel(ctx, key, field).Err())
+	}
+}
+
+// cutField leaves three quarters of a field.
+func cutField(field string) damage {
+	return func(ctx context.Context, client redis.UniversalClient, key string) error {
+		whole, err := client.HGet(ctx, key, field).Result()
+		return errors.Join(err, client.HSet(ctx, key, field, whole[:len(whole)*3/4]).Err())
 	}
 }
 
@@ -32,16 +42,14 @@ func anotherType(ctx context.Context, client redis.UniversalClient, key string) 
 // has to look.
 func (connect connector) testCorrupt(t *testing.T) {
 	damages := map[string]damage{
-		"order cut off":  setField("order", `{"rev`),
-		"order no JSON":  setField("order", "\xff\x00"),
-		"order gone":     removeField("order"),
-		"revision gone":  removeField("rev"),
-		"revision empty": setField("rev", ""),
-		"record cut off": setField("record:pi_1", `{"rec`),
-		"record no JSON": setField("record:pi_1", "\xff\x00"),
-		"record gone":    removeField("record:pi_1"),
-		"all but a view": removeField("order", "rev", "record:pi_1", "current"),
-		"another's type": anotherType,
+		"order cut off":     cutField("order"),
+		"order with a tail": setField("order", "1-x\n\x01\x00\x00"),
+		"order gone":        replaceField("order", "another"),
+		"revision gone":     setField("order", "\x01\x00"),
+		"revision empty":    setField("order", "\n\x01\x00"),
+		"no order":          setField("order", ""),
+		"no dictionary":     setField("order", "1-x\n"),
+		"another's type":    anotherType,
 	}
 	for name, damage := range damages {
 		t.Run(name, func(t *testing.T) {
@@ -66,31 +74,25 @@ func (connect connector) testCorrupt(t *testing.T) {
 		})
 	}
 	t.Run("record of another payment", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.putIn(t, "o_1", "pi_1")
-		f.putIn(t, "o_1", "pi_2")
-		must(t, setField("record:pi_1", `{"rec`)(t.Context(), f.client, orderKey("o_1")))
-		if o := f.order(t, "o_1"); o.Loaded["pi_2"] == nil {
-			t.Error("the current payment is not loaded")
-		}
-		_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
-		hasCode(t, err, payment.CodeInternal)
-	})
-	t.Run("view", func(t *testing.T) {
-		for _, text := range []string{"", "text", "0 \n{}", "-1 \n{}", "1x ab\n{}", " ab\n{}"} {
+		for _, damage := range []damage{
+			cutField("record:pi_1"), setField("record:pi_1", ""), replaceField("record:pi_1", "another"),
+		} {
 			f := fresh(t, connect)
-			f.put(t, "pi_1")
-			must(t, setField("view:pi_1", text)(t.Context(), f.client, orderKey("o_1")))
-			_, err := f.LoadView(t.Context(), "pi_1")
-			hasCode(t, err, payment.CodeInternal)
-			_, err = f.LoadViews(t.Context(), "o_1", []payment.ID{"pi_1"})
+			f.putIn(t, "o_1", "pi_1")
+			f.putIn(t, "o_1", "pi_2")
+			must(t, damage(t.Context(), f.client, orderKey("o_1")))
+			if o := f.order(t, "o_1"); o.Loaded["pi_2"] == nil {
+				t.Error("the current payment is not loaded")
+			}
+			_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
 			hasCode(t, err, payment.CodeInternal)
 		}
 	})
+	t.Run("of a newer version are not overwritten", connect.newerVersion)
 	t.Run("history", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
-		must(t, setField("record:pi_1", `{"rec`)(t.Context(), f.client, orderKey("o_1")))
+		must(t, cutField("order")(t.Context(), f.client, orderKey("o_1")))
 		_, err := f.LoadHistory(t.Context(), "pi_1")
 		hasCode(t, err, payment.CodeInternal)
 		must(t, anotherType(t.Context(), f.client, orderKey("o_1")))
@@ -108,4 +110,28 @@ func (connect connector) testCorrupt(t *testing.T) {
 		hasCode(t, err, payment.CodeInternal)
 		hasCode(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)), payment.CodeInternal)
 	})
+}
+
+// newerVersion has an order and a record that name a dictionary of a later release. They are not damaged: the caller is
+// asked to come again, and what is stored stays for the program that can read it.
+func (connect connector) newerVersion(t *testing.T) {
+	later := string([]byte{payment.Dictionary + 1})
+	for field, text := range map[string]string{"order": "1-x\n" + later + "\x00", "record:pi_1": later + "\x00"} {
+		f := fresh(t, connect)
+		f.putIn(t, "o_1", "pi_1")
+		f.putIn(t, "o_1", "pi_2")
+		stale, _ := f.load(t, payment.Ref{Order: "o_1"}, "pi_1")
+		must(t, setField(field, text)(t.Context(), f.client, orderKey("o_1")))
+		before := DumpAll(t.Context(), f.client)
+		_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+		_, err = f.LoadView(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+		if field == "order" {
+			o, c := Transition(stale, "pi_1", f.now(t))
+			_, err = f.SaveOrder(t.Context(), o, c, "pi_1")
+			hasCode(t, err, payment.CodeStoreUnavailable)
+		}
+		unchanged(t, before, DumpAll(t.Context(), f.client))
+	}
 }

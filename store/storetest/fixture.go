@@ -133,8 +133,12 @@ func Transition(o payment.Order, id payment.ID, now time.Time) (payment.Order, p
 	p.History = append(slices.Clone(p.History), payment.HistoryEntry{
 		Version: version, To: payment.Pending, At: now.Unix(), Cause: payment.CauseAPI,
 	})
-	view := payment.RenderedView{Payment: id, Version: version, SecretHash: p.SecretHash, To: payment.Pending}
-	view.JSON = fmt.Appendf(nil, `{"payment_intent":%q,"order_id":%q,"version":%d,"customer":null}`, id, o.ID, version)
+	if p.Record.Empty() {
+		p.Record.Creation = &payment.Observation{At: now.Unix(), Snapshot: payment.Snapshot{
+			Status: payment.RequiresPaymentMethod, Amount: 1_999, Currency: "eur",
+		}}
+	}
+	view := payment.RenderedView{Payment: id, Version: version, SecretHash: p.SecretHash, To: payment.Pending, JSON: o.Render(id)}
 	event := payment.Announcement{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated", Data: view.JSON}
 	return o, payment.Changes{Now: now, Views: []payment.RenderedView{view}, Events: []payment.Announcement{event}}
 }

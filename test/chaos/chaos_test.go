@@ -203,7 +203,7 @@ func TestTamperedStream(t *testing.T) {
 func TestRecordGone(t *testing.T) {
 	t.Parallel()
 	r := playOne(t, kind{name: "gone", strike: func(ctx context.Context, s *shop, m moment, _ size) error {
-		_, key, _, err := s.anyPayment(ctx, m.pick)
+		_, key, err := s.anyPayment(ctx, m.pick)
 		if err != nil {
 			return err
 		}

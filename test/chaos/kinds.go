@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"kasse/service/payment"
 	"kasse/test/internal/town"
 )
 
@@ -152,32 +153,32 @@ func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
 	return nil
 }
 
-// cutRecord takes half of a record away and returns it as it was; nothing where that has been done.
+// cutRecord makes an order unreadable and returns it as it was; nothing where that has been done.
 var cutRecord = redis.NewScript(`
-local state = redis.call('HGET', KEYS[1], ARGV[1])
-if not pcall(cjson.decode, state) then
+local order = redis.call('HGET', KEYS[1], 'order')
+if order == 'cut' then
   return false
 end
-redis.call('HSET', KEYS[1], ARGV[1], string.sub(state, 1, math.floor(#state / 2)))
-return state`)
+redis.call('HSET', KEYS[1], 'order', 'cut')
+return order`)
 
 // mendRecord brings a record back, unless somebody has written it since.
 var mendRecord = redis.NewScript(`
-if not pcall(cjson.decode, redis.call('HGET', KEYS[1], ARGV[1])) then
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+if redis.call('HGET', KEYS[1], 'order') == 'cut' then
+  redis.call('HSET', KEYS[1], 'order', ARGV[1])
 end
 return 1`)
 
 // corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others go on.
 func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	client := s.redis.Client
-	body, key, record, err := s.anyPayment(ctx, m.pick)
+	body, key, err := s.anyPayment(ctx, m.pick)
 	if err != nil {
 		return err
 	}
 	whole, before := "", s.refused.Load()
 	err = town.Eventually(ctx, func() error {
-		switch state, err := cutRecord.Run(ctx, client, []string{key}, record).Text(); {
+		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
 		case err == nil: // also where somebody who had loaded it before has written it whole again
 			whole = state
 			s.courier.Send(body, 0) //nolint:contextcheck // a delivery has the courier's life
@@ -189,12 +190,12 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 		}
 		return nil
 	})
-	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), mendRecord.Run(ctx, client, []string{key}, record, whole).Err())
+	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), mendRecord.Run(ctx, client, []string{key}, whole).Err())
 }
 
-// anyPayment picks an event that was taken, and the key and the field of the record of the payment that it is
-// about; it waits until there is one.
-func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key, record string, err error) {
+// anyPayment picks an event that was taken, and the key of the order of the payment that it is about; it waits until there
+// is one.
+func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
 	err = town.Eventually(ctx, func() error {
 		var e town.Event
 		body = s.anyEvent(pick)
@@ -206,15 +207,18 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key, record s
 		if err != nil {
 			return err
 		}
-		record = "record:" + e.Data.Object.ID
 		for _, key = range keys {
-			if there, err := s.redis.Client.HExists(ctx, key, record).Result(); err != nil || there {
+			o, err := town.OrderAt(ctx, s.redis.Client, key)
+			if err != nil {
 				return err
+			}
+			if o.Current() == payment.ID(e.Data.Object.ID) {
+				return nil
 			}
 		}
 		return fmt.Errorf("%s has no record", e.Data.Object.ID)
 	})
-	return body, key, record, err
+	return body, key, err
 }
 
 // loseReplies loses one reply in twenty, of Kasse's, of Redis's and of Stripe's, for the rest of the load.

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"kasse/service/payment"
 	"kasse/test/internal/town"
 )
 
@@ -81,22 +82,27 @@ func leak(cleanup func(func())) func(context.Context, *world) error {
 }
 
 // falsify lets a payment be shown in another state.
-func falsify(ctx context.Context, client *redis.Client, payment string) error {
+func falsify(ctx context.Context, client *redis.Client, id string) error {
 	keys, err := client.Keys(ctx, "kasse:*:order:*").Result()
 	if err != nil {
 		return err
 	}
 	for _, key := range keys {
-		view, err := client.HGet(ctx, key, "view:"+payment).Result()
-		if errors.Is(err, redis.Nil) {
-			continue
-		}
+		o, err := town.OrderAt(ctx, client, key)
 		if err != nil {
 			return err
 		}
-		return client.HSet(ctx, key, "view:"+payment, strings.Replace(view, `"state":"paid"`, `"state":"failed"`, 1)).Err()
+		p := o.Loaded[payment.ID(id)]
+		if p == nil {
+			continue
+		}
+		ended := p.Record.Terminal[0]
+		ended.Status = payment.RequiresPaymentMethod
+		p.Record.Terminal, p.Record.Creation = nil, &ended
+		stored := append([]byte(o.Revision+"\n"), payment.Dictionary)
+		return client.HSet(ctx, key, "order", o.AppendOrder(stored)).Err()
 	}
-	return fmt.Errorf("%s has no view", payment)
+	return fmt.Errorf("%s is not stored", id)
 }
 
 func TestJudge(t *testing.T) {

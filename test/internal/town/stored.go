@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
+	"kasse/store"
 )
 
 // View is the part of a status view that is looked at.
@@ -80,12 +83,14 @@ func (s *Stored) add(ctx context.Context, client *redis.Client, key string) erro
 	kind, id, _ := strings.Cut(rest, ":")
 	switch kind {
 	case "order":
-		fields, err := client.HGetAll(ctx, key).Result()
-		s.Orders[id] = fields["order"]
-		for field, text := range fields {
-			if payment, isRecord := strings.CutPrefix(field, "record:"); isRecord {
-				err = errors.Join(err, s.addRecord(payment, text, fields["view:"+payment]))
-			}
+		o, err := OrderAt(ctx, client, key)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(o)
+		s.Orders[id] = string(text)
+		for _, p := range o.Loaded {
+			err = errors.Join(err, s.addPayment(o, p))
 		}
 		return err
 	case "events":
@@ -100,34 +105,33 @@ func (s *Stored) add(ctx context.Context, client *redis.Client, key string) erro
 	return nil
 }
 
-// addRecord adds a payment by its record, and its view, which follows a line of its own.
-func (s *Stored) addRecord(payment, text, view string) error {
-	var stored struct {
-		History []struct {
-			V    int64
-			F, T string
-		}
+// OrderAt reads the order under a key with all its payments.
+func OrderAt(ctx context.Context, client *redis.Client, key string) (payment.Order, error) {
+	fields, err := client.HGetAll(ctx, key).Result()
+	if err != nil {
+		return payment.Order{}, err
 	}
-	if err := json.Unmarshal([]byte(text), &stored); err != nil {
-		return err
-	}
-	r := Record{State: text}
-	for _, h := range stored.History {
-		from := &h.F
-		if h.F == "" {
+	_, id, _ := strings.Cut(key, "}:order:")
+	return store.Decode(payment.Ref{Order: payment.OrderID(id)}, fields)
+}
+
+// addPayment adds a payment by its record, and the view that is rendered from it.
+func (s *Stored) addPayment(o payment.Order, p *payment.Payment) error {
+	state, err := json.Marshal(p)
+	r := Record{State: string(state)}
+	for _, h := range p.History {
+		from := (*string)(&h.From)
+		if h.From == "" {
 			from = nil
 		}
-		entry, err := json.Marshal(transition{h.V, from, h.T})
-		if err != nil {
-			return err
-		}
+		entry, entryErr := json.Marshal(transition{h.Version, from, string(h.To)})
+		err = errors.Join(err, entryErr)
 		r.History = strings.TrimPrefix(r.History+","+string(entry), ",")
 	}
-	var err error
-	if _, body, there := strings.Cut(view, "\n"); there {
-		err = json.Unmarshal([]byte(body), &r.View)
+	if view := o.Render(p.ID); view != nil {
+		err = errors.Join(err, json.Unmarshal(view, &r.View))
 	}
-	s.Payments[payment] = r
+	s.Payments[string(p.ID)] = r
 	return err
 }
 
