@@ -45,6 +45,7 @@ var scenarios = []scenario{
 	{"status", status},
 	{"webhooks", webhooks},
 	{"create", create},
+	{"paid", paid},
 	{"waiting", waiting},
 	{"start", start},
 	{"million", million},

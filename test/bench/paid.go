@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kasse/service/stripe/stripesim"
+	"kasse/test/internal/town"
+)
+
+// paidOrders is how many orders are paid for the measurement of their memory.
+const paidOrders = 4_000
+
+// paid measures Redis's memory of a paid payment with its order and pointer: opened by a create, then processing, then
+// succeeded, with ids as long and as random as Stripe's. The stream and the queues are removed before, and so are the
+// connections, the scripts and the slow log of Kasse.
+func paid(ctx context.Context, b *bench) error {
+	for _, kind := range []struct{ name, extra string }{
+		{"empty", ""},
+		{"full", `,"receipt_email":"ada.lovelace@example.com","metadata":{"channel":"web","cart":"c-2026-11-27-00017",` +
+			`"campaign":"autumn","invoice_number":"INV-2026-004711","shop":"berlin-mitte"}`},
+	} {
+		used, err := b.paid(ctx, kind.extra)
+		if err != nil {
+			return err
+		}
+		b.line("Paid/"+kind.name, paidOrders, metric{"B/order", used})
+	}
+	b.figure("Redis memory of a paid payment with its order and pointer", "≤ 900 B", "%.0f B", b.median("Paid/empty B/order"))
+	b.figure("… with five metadata pairs, a receipt e-mail and a partial refund", "≤ 1,200 B", "%.0f B", b.median("Paid/full B/order"))
+	return nil
+}
+
+// paid returns the bytes of an order.
+func (b *bench) paid(ctx context.Context, extra string) (float64, error) {
+	sim := stripesim.New(stripesim.Options{Seed: 1})
+	defer sim.Close()
+	bank := httptest.NewServer(sim)
+	defer bank.Close()
+	w, err := b.newWorld(ctx, "--appendonly", "no")
+	if err != nil {
+		return 0, err
+	}
+	defer w.close()
+	if err := w.mark(ctx); err != nil {
+		return 0, err
+	}
+	customer, err := newCustomer(ctx, bank.URL)
+	if err != nil {
+		return 0, err
+	}
+	empty, err := w.keysMemory(ctx)
+	if err != nil {
+		return 0, err
+	}
+	kasse, err := w.kasse(ctx, map[string]string{"STRIPE_API_BASE": bank.URL})
+	if err != nil {
+		return 0, err
+	}
+	p := payer{shop: "http://" + kasse.address, bank: bank.URL, customer: customer, extra: extra}
+	var all errgroup.Group
+	all.SetLimit(connections)
+	for range paidOrders {
+		all.Go(func() error { return p.pay(ctx) })
+	}
+	if err := all.Wait(); err != nil {
+		return 0, err
+	}
+	w.ends[len(w.ends)-1]() // the server
+	w.ends = w.ends[:len(w.ends)-1]
+	full, err := w.keysMemory(ctx)
+	return float64(full-empty) / paidOrders, err
+}
+
+// keysMemory is used_memory with no keys but those of orders, pointers and marks.
+func (w *world) keysMemory(ctx context.Context) (bytes int64, err error) {
+	for keys := w.redis.Client.Scan(ctx, 0, "*", 1_000).Iterator(); keys.Next(ctx); {
+		key := keys.Val()
+		if !strings.Contains(key, "}:order:") && !strings.Contains(key, "}:pi:") && !strings.HasSuffix(key, "}:meta") {
+			if err := w.redis.Client.Del(ctx, key).Err(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if err := w.redis.Client.ScriptFlush(ctx).Err(); err != nil {
+		return 0, err
+	}
+	if err := w.redis.Client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil { // it keeps whole commands
+		return 0, err
+	}
+	town.Pause(ctx, time.Second) // connections end, tables are resized
+	text, err := w.redis.Client.Info(ctx, "memory").Result()
+	if err != nil {
+		return 0, err
+	}
+	for line := range lines(text) {
+		if _, err := fmt.Sscanf(line, "used_memory:%d", &bytes); err == nil {
+			return bytes, nil
+		}
+	}
+	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
+}
+
+// payer opens payments and tells Kasse of their way.
+type payer struct{ shop, bank, customer, extra string }
+
+// longID is an id as long and as random as Stripe's.
+func longID(prefix string) string { return prefix + "_3" + (rand.Text() + rand.Text())[:23] }
+
+func (p payer) pay(ctx context.Context) error {
+	order := rand.Text()[:8]
+	header := map[string]string{"Authorization": "Bearer " + town.BackendKey, "Content-Type": "application/json"}
+	body := fmt.Sprintf(`{"order_id":"%s","amount":4200,"currency":"eur","customer":"%s"%s}`, order, p.customer, p.extra)
+	a, err := town.Call(ctx, http.DefaultClient, http.MethodPost, p.shop+"/v1/payments", header, body)
+	if err != nil || a.Status != http.StatusCreated {
+		return fmt.Errorf("create: %d %s, %w", a.Status, a.Body, err)
+	}
+	var opened struct {
+		Payment string `json:"payment_intent"`
+	}
+	if err := json.Unmarshal(a.Body, &opened); err != nil {
+		return err
+	}
+	shown, err := town.Call(ctx, http.DefaultClient, http.MethodGet, p.bank+"/v1/payment_intents/"+opened.Payment,
+		map[string]string{"Authorization": "Bearer sk_test_bench"}, "")
+	if err != nil {
+		return err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, shown.Body); err != nil {
+		return err
+	}
+	charge, now := longID("ch"), time.Now().Unix()
+	for i, status := range []string{"processing", "succeeded"} {
+		intent := strings.NewReplacer(
+			`"status":"requires_payment_method"`, `"status":"`+status+`"`, `"latest_charge":null`, `"latest_charge":"`+charge+`"`,
+			`"amount_received":0`, fmt.Sprintf(`"amount_received":%d`, received(status)),
+		).Replace(compact.String())
+		if err := p.deliver(ctx, "payment_intent."+status, intent, now+int64(10*i)); err != nil {
+			return err
+		}
+	}
+	if p.extra == "" {
+		return nil
+	}
+	return p.deliver(ctx, "refund.created", fmt.Sprintf(`{"id":"%s","object":"refund","amount":1200,"charge":"%s","created":%d,`+
+		`"currency":"eur","metadata":{},"payment_intent":"%s","reason":"requested_by_customer","status":"succeeded"}`,
+		longID("re"), charge, now+60, opened.Payment), now+60)
+}
+
+// deliver sends one event.
+func (p payer) deliver(ctx context.Context, kind, object string, created int64) error {
+	l, err := dial(strings.TrimPrefix(p.shop, "http://"))
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	status, err := l.ask(delivery(fmt.Appendf(nil, `{"id":"%s","object":"event","api_version":"2024-06-20","created":%d,"livemode":false,`+
+		`"type":"%s","data":{"object":%s}}`, longID("evt"), created, kind, object)))
+	if err != nil || status != http.StatusOK || !bytes.Contains(l.body, []byte("applied")) {
+		return fmt.Errorf("%s: answered %d %s, %w", kind, status, l.body, err)
+	}
+	return ctx.Err()
+}
