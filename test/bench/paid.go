@@ -18,7 +18,7 @@ import (
 )
 
 // paidOrders is how many orders are paid for the measurement of their memory.
-const paidOrders = 4_000
+const paidOrders = 30_000
 
 // paid measures Redis's memory of a paid payment with its order and pointer: opened by a create, then processing, then
 // succeeded, with ids as long and as random as Stripe's. The stream and the queues are removed before, and so are the
