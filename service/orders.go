@@ -69,6 +69,7 @@ func (s *Service) load(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
+	s.recent.tell(now)
 	s.set(t, o, now)
 	return nil
 }
@@ -123,6 +124,7 @@ func (s *Service) save(ctx context.Context, t *target, next payment.Order, c pay
 	for _, p := range c.Pointers {
 		pointers.Go(func() error { return s.orders.SavePointer(ctx, p.Payment, next.ID, p.Until) })
 	}
+	s.recent.drop(t.ref)
 	saved, err := s.orders.SaveOrder(ctx, next, c, t.ids()...)
 	if pointerErr := pointers.Wait(); err == nil {
 		err = pointerErr
@@ -132,6 +134,10 @@ func (s *Service) save(ctx context.Context, t *target, next payment.Order, c pay
 	}
 	if err != nil {
 		return false, err
+	}
+	if saved.Written {
+		s.recent.tell(saved.Now)
+		s.recent.keep(saved.Order)
 	}
 	t.changes, t.noPointer = c, false
 	if saved.Written {

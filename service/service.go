@@ -81,6 +81,7 @@ type Service struct {
 	restoreTurns atomic.Uint32          // which of the two queues comes first
 	account      atomic.Pointer[string] // of the Stripe key, "acct_…"; nil until it is known
 	thinSeen     atomic.Bool            // a thin event has come
+	recent       recent
 }
 
 // New wires the service.

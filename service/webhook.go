@@ -144,7 +144,14 @@ func outcomeOf(written bool, err error) (Outcome, error) {
 // mergeEvent merges what an event shows of a PaymentIntent. An order that is not there any more may have been taken by
 // retention, and a claim to a forgotten attempt may be a copy; only a read can tell.
 func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (written bool, err error) {
-	t, err := s.locate(ctx, *e.Intent)
+	seen := payment.Seen{Intent: *e.Intent, Facts: []payment.RecordFact{e.Fact()}, Key: e.Key, ByEvent: true}
+	t, written, err := s.mergeRecent(ctx, e.Cause(), seen)
+	if err != nil || written {
+		return written, err
+	}
+	if t == nil {
+		t, err = s.locate(ctx, *e.Intent)
+	}
 	switch {
 	case err != nil:
 		return false, err
@@ -153,9 +160,7 @@ func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (writte
 		_, err := s.wantRead(ctx, e.Intent.ID)
 		return false, err
 	}
-	return s.merge(ctx, t, e.Cause(), payment.Seen{
-		Intent: *e.Intent, Facts: []payment.RecordFact{e.Fact()}, Key: e.Key, ByEvent: true,
-	})
+	return s.merge(ctx, t, e.Cause(), seen)
 }
 
 // wantRead asks for a read of a payment that is not known, unless it was found today not to be ours.

@@ -71,6 +71,7 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	o.plan(&c, now)
 	c.NoAttention = before.Stored() && c.Attention.IsZero() && before.attentionAt(now).IsZero()
 	c.NoExpiry = before.Stored() && c.Expires == 0 && before.expires() == 0
+	o.pass = pass{} // the next fact may be applied to this order, without a load between
 	return o, c
 }
 
