@@ -120,6 +120,7 @@ func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tal
 		_, err := s.requestRead(ctx, e)
 		return s.tolerateRecordError(ctx, err, e.Payment)
 	}
+	e.Listed = true
 	outcome, err := s.applyEvent(ctx, e, nil)
 	if outcome == Applied {
 		t.Applied++

@@ -130,12 +130,12 @@ func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int
 	if err := s.take(ctx, t, l, payment.AmountProposed{Proposal: proposal}); err != nil {
 		return err
 	}
-	knownBefore := t.knownBefore()
+	known := t.knownBefore()
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
 	answer, err := s.stripe.UpdateAmount(leased, t.id, amount, proposal.Rev)
 	declined := payment.Refused(err)
-	fact := answerFact(answer, err, knownBefore)
+	fact := answerFact(answer, err, known)
 	held, saveErr := s.release(ctx, t, l, payment.CauseAPI, payment.ProposalSettled{Declined: declined}, fact)
 	switch {
 	case saveErr != nil:
@@ -204,11 +204,11 @@ func (s *Service) close(ctx context.Context, t *target, l *lease, reason string)
 	if err := s.take(ctx, t, l, payment.OrderClosed{Why: payment.ClosedByCancel}); err != nil {
 		return err
 	}
-	knownBefore := t.knownBefore()
+	known := t.knownBefore()
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
 	answer, err := s.stripe.CancelPayment(leased, t.id, reason)
-	fact := answerFact(answer, err, knownBefore)
+	fact := answerFact(answer, err, known)
 	var undo payment.Fact
 	if shown := shownIn(err); shown != nil && shown.Status != payment.Canceled {
 		undo = payment.OrderClosed{Why: before}

@@ -58,10 +58,7 @@ func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer,
 		order  payment.Order
 		now    time.Time
 	}
-	var knownBefore []string
-	if p := t.payment(); p != nil {
-		knownBefore = p.Record.KnownIDs()
-	}
+	known := t.knownBefore()
 	id, ref := t.id, t.ref
 	from := *t
 	shared, err, _ := s.lookups.Do("repeat "+string(id), func() (any, error) {
@@ -83,7 +80,7 @@ func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer,
 		if own.noPointer {
 			own.order.WithoutPointer()
 		}
-		seen := payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(knownBefore), Charged: answer.Charged}
+		seen := payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(known), Charged: answer.Charged}
 		_, err = s.merge(ctx, own, payment.CauseRead, seen)
 		return result{answer, own.order, own.now}, err
 	})
@@ -110,11 +107,11 @@ func (s *Service) withdraw(ctx context.Context, t *target, l *lease, id payment.
 	if err := s.take(ctx, t, l, terms, payment.Withdrawn{Payment: id}); err != nil {
 		return err
 	}
-	knownBefore := t.knownBefore()
+	known := t.knownBefore()
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
 	answer, err := s.cancelOnce(leased, id, again)
-	fact := answerFact(answer, err, knownBefore)
+	fact := answerFact(answer, err, known)
 	if fact == nil {
 		if _, releaseErr := s.release(ctx, t, l, payment.CauseAPI); releaseErr != nil {
 			return releaseErr
@@ -155,24 +152,19 @@ func (s *Service) concludeWithdrawal(ctx context.Context, t *target, l *lease, f
 	return err
 }
 
-// knownBefore returns the ids of the events and answers that a call of Stripe begun now includes.
-func (t *target) knownBefore() []string {
-	if p := t.payment(); p != nil {
-		return p.Record.KnownIDs()
-	}
-	return nil
-}
+// knownBefore returns what a call of Stripe begun now includes.
+func (t *target) knownBefore() payment.KnownBefore { return t.order.Known(t.id, t.verify) }
 
 // changeAtStripe makes one change of the target's payment, whose answer is a read, and saves what came of it with the end
 // of the lease. A refusal that shows the payment is an answer.
 func (s *Service) changeAtStripe(
 	ctx context.Context, t *target, l *lease, change func(context.Context) (payment.Answer, error), also ...payment.Fact,
 ) error {
-	knownBefore := t.knownBefore()
+	known := t.knownBefore()
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
 	answer, err := change(leased)
-	fact := answerFact(answer, err, knownBefore)
+	fact := answerFact(answer, err, known)
 	return s.saveAnswer(ctx, t, l, fact, err, append([]payment.Fact{fact}, also...)...)
 }
 

@@ -130,12 +130,12 @@ func shownIn(err error) *payment.Answer {
 
 // answerFact is what an answer of Stripe's to a change shows: of its PaymentIntent, or of the one that a refusal shows.
 // Nil where it shows none.
-func answerFact(a payment.Answer, err error, knownBefore []string) payment.Fact {
+func answerFact(a payment.Answer, err error, known payment.KnownBefore) payment.Fact {
 	if shown := shownIn(err); shown != nil {
 		a, err = *shown, nil
 	}
 	if err != nil || a.ID == "" {
 		return nil
 	}
-	return payment.Seen{Intent: a.Intent, Facts: a.ReadFacts(knownBefore), Charged: a.Charged}
+	return payment.Seen{Intent: a.Intent, Facts: a.ReadFacts(known), Charged: a.Charged}
 }

@@ -35,7 +35,11 @@ const (
 	AnomalyStatus  Anomaly = "status_mismatch" // an event's type implies another status than its object, which decides
 	AnomalyForeign Anomaly = "foreign_payment" // a PaymentIntent claims an attempt that has another payment
 	AnomalyThin    Anomaly = "thin_event"      // an event shows nothing of its object, so that Stripe has to be asked
+	AnomalyDenied  Anomaly = "denied_success"  // a webhook brought a success that Stripe does not know of
 )
+
+// Anomalies are all of them.
+var Anomalies = []Anomaly{AnomalyStatus, AnomalyForeign, AnomalyThin, AnomalyDenied}
 
 type unobserved struct{}
 

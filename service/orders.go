@@ -44,6 +44,7 @@ type target struct {
 	loaded    bool
 	noPointer bool // no pointer leads from the payment to the order
 	pointed   bool // a pointer leads from the payment to the order, so that the order was stored once
+	verify    bool // an answer may deny what webhooks say, whatever SUCCESS_VERIFICATION is
 	also      []payment.ID
 	changes   payment.Changes // of the last write
 }

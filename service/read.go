@@ -110,11 +110,11 @@ func (s *Service) read(ctx context.Context, id payment.ID) (payment.OrderID, err
 
 // readTarget is Read for a payment whose order is loaded. The target then has the answer in it.
 func (s *Service) readTarget(ctx context.Context, t *target) error {
-	knownBefore := t.knownBefore()
+	known := t.knownBefore()
 	switch {
 	case t.order.Unwanted(t.id) && !t.order.Lease.Held(t.now):
 		answer, err := s.stripe.CancelPayment(ctx, t.id, "")
-		fact := answerFact(answer, err, knownBefore)
+		fact := answerFact(answer, err, known)
 		if fact == nil {
 			return err
 		}
@@ -122,13 +122,19 @@ func (s *Service) readTarget(ctx context.Context, t *target) error {
 	case t.order.UnnotedClosure(t.id):
 		return s.noteClosed(ctx, t)
 	}
+	wasDenied := t.order.Denied(t.id)
 	answer, err := s.retrieve(ctx, t.id)
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, payment.ErrNotFound) && len(known.Claims) > 0:
+		err = s.saveDenial(ctx, t, known.Claims)
+	case err == nil:
+		_, err = s.merge(ctx, t, payment.CauseRead, payment.Seen{
+			Intent: answer.Intent, Facts: answer.ReadFacts(known), Charged: answer.Charged,
+		})
 	}
-	_, err = s.merge(ctx, t, payment.CauseRead, payment.Seen{
-		Intent: answer.Intent, Facts: answer.ReadFacts(knownBefore), Charged: answer.Charged,
-	})
+	if err == nil {
+		s.noteVerified(ctx, t, wasDenied)
+	}
 	return err
 }
 
@@ -177,7 +183,12 @@ func (s *Service) retrieve(ctx context.Context, id payment.ID) (payment.Answer, 
 
 // saveFactAlways saves a fact that holds whatever else was written.
 func (s *Service) saveFactAlways(ctx context.Context, t *target, fact payment.Fact) error {
-	_, err := s.apply(ctx, t, payment.CauseAPI, func(*payment.Order, time.Time) (payment.Fact, error) { return fact, nil })
+	return s.saveCaused(ctx, t, payment.CauseAPI, fact)
+}
+
+// saveCaused is saveFactAlways with a cause for the history.
+func (s *Service) saveCaused(ctx context.Context, t *target, cause string, fact payment.Fact) error {
+	_, err := s.apply(ctx, t, cause, func(*payment.Order, time.Time) (payment.Fact, error) { return fact, nil })
 	return err
 }
 

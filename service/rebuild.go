@@ -222,17 +222,13 @@ func (s *Service) rebuildPointers(ctx context.Context, t *target) error {
 func (s *Service) rebuildPayment(
 	ctx context.Context, t *target, p payment.Listed, reversed bool, r *Recovery,
 ) (*payment.Seen, error) {
-	known := t.order.Loaded[p.ID]
+	stored := t.order.Loaded[p.ID]
 	switch {
-	case known != nil && known.Record.ShowsSame(p.Snapshot) && !reversed && known.Record.KnowsDetails(p.Details):
+	case stored != nil && stored.Record.ShowsSame(p.Snapshot) && !reversed && stored.Record.KnowsDetails(p.Details):
 		return nil, nil //nolint:nilnil // nothing new
-	case p.Status.Terminal() && !reversed && known == nil:
+	case p.Status.Terminal() && !reversed && stored == nil:
 		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
 		return &payment.Seen{Intent: p.Intent, Facts: append([]payment.RecordFact{read}, p.Details...), Charged: p.Succeeded}, nil
-	}
-	var knownBefore []string
-	if known != nil {
-		knownBefore = known.Record.KnownIDs()
 	}
 	if err := s.waitReadBudget(ctx); err != nil {
 		return nil, err
@@ -242,7 +238,7 @@ func (s *Service) rebuildPayment(
 	if err != nil {
 		return nil, err
 	}
-	return &payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(knownBefore), Charged: p.Succeeded}, nil
+	return &payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(t.order.Known(p.ID, false)), Charged: p.Succeeded}, nil
 }
 
 // rebuildForeign restores the payments that claim an attempt which has another payment.

@@ -28,6 +28,7 @@ type Options struct {
 	StripeReads    int           // background reads a second, of all replicas together
 	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
 	MaxFailures    int           // failed attempts of an order; past it the order is closed
+	Verification   payment.Verification
 	Retention      time.Duration // of finished orders
 	Logger         *slog.Logger
 	Observer       Observer                               // may be nil
@@ -105,5 +106,6 @@ func (s *Service) rules() payment.Rules {
 	}
 	return payment.Rules{
 		MaxFailures: s.MaxFailures, AbandonAfter: s.AbandonAfter, Retention: s.Retention, LowestRetention: lowest,
+		Verification: s.Verification,
 	}
 }

@@ -102,6 +102,7 @@ const (
 	HoldReasonDuplicatePayment HoldReason = "duplicate_payment"
 	HoldReasonInReview         HoldReason = "in_review"
 	HoldReasonRefunded         HoldReason = "refunded"
+	HoldReasonUnverified       HoldReason = "unverified"
 )
 
 // Valid indicates whether the value is a known member of the HoldReason enum.
@@ -118,6 +119,8 @@ func (e HoldReason) Valid() bool {
 	case HoldReasonInReview:
 		return true
 	case HoldReasonRefunded:
+		return true
+	case HoldReasonUnverified:
 		return true
 	default:
 		return false
@@ -582,9 +585,10 @@ type History struct {
 }
 
 // HoldReason The payment's amount or currency is not the order's; another payment of the order succeeded
-// first; the money was given back, or is disputed; a review of Radar is open, or ended without an approval.
+// first; the money was given back, or is disputed; a review of Radar is open, or ended without an approval;
+// `unverified`: only a webhook says that it came, and Stripe has not borne that out yet, or does not know of it.
 // Where several hold: `currency_mismatch`, `amount_mismatch`, `duplicate_payment`, `refunded`, `disputed`,
-// `in_review`.
+// `in_review`, `unverified`.
 type HoldReason string
 
 // Metadata The backend's own strings, kept at Stripe.

@@ -91,6 +91,8 @@ func (o *Order) settle(now time.Time) {
 	if o.failures() > o.Rules.MaxFailures && !o.Frozen() {
 		o.close(ClosedByFailures)
 	}
+	o.pass.fulfilled = o.FulfillableAt != 0
+	o.dropDeniedWinner()
 	if o.Winner == "" {
 		o.chooseWinner(now)
 	}

@@ -61,7 +61,7 @@ func costing(s Snapshot, amount int64) Snapshot {
 }
 
 func event(id string, at int64, s Snapshot) Event {
-	return Event{Observation{At: at, Event: id, APIVersion: "2024-06-20", Snapshot: s}}
+	return Event{Observation: Observation{At: at, Event: id, APIVersion: "2024-06-20", Snapshot: s}}
 }
 
 func opening(at int64, s Snapshot) Creation {

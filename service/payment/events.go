@@ -32,7 +32,7 @@ func (o *Order) transition(before, after View) string {
 		return duplicateEvent
 	case after.Superseded:
 		return "superseded." + string(after.State)
-	case before.FulfillableAt == nil && after.FulfillableAt != nil:
+	case before.FulfillableAt == nil && after.FulfillableAt != nil && !o.pass.fulfilled:
 		return "order.paid"
 	case before.Superseded && before.State == after.State && after.State != Paid:
 		return "order." + string(after.State)

@@ -109,7 +109,7 @@ func facts(history []happened, m moments) []RecordFact {
 		s := Observation{At: m.stamp(i), Snapshot: h.after}
 		if !h.silent {
 			s.Event, s.APIVersion = h.id(i), "2024-06-20"
-			list = append(list, Event{s})
+			list = append(list, Event{Observation: s})
 			continue
 		}
 		var covers []string

@@ -47,6 +47,7 @@ type pass struct {
 	wantReads  []ID         // payments that Stripe has to be asked about, loaded or not
 	noPointer  bool         // the pointer of the payment in question is missing
 	announceID ID           // the payment that the fact is about
+	fulfilled  bool         // the order could be fulfilled before
 }
 
 // Rules are the settings that decide about orders.
@@ -55,6 +56,7 @@ type Rules struct {
 	AbandonAfter    time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
 	Retention       time.Duration // of a finished order
 	LowestRetention time.Duration // that was ever in use
+	Verification    Verification  // of successes that webhooks bring
 }
 
 // Ref names an aggregate: an order, or a foreign payment that names one.

@@ -53,17 +53,13 @@ const (
 )
 
 // received is how much money came, in minor units.
-func (p *Payment) received() int64 {
-	return max(p.Record.Resolve().AmountReceived, p.Record.Received)
-}
+func (p *Payment) received() int64 { return p.Record.Resolve().Received }
 
 // state names the state that the record stands for, reversals included.
 func (p *Payment) state() State {
 	shown := p.Record.Resolve()
-	received := max(shown.AmountReceived, p.Record.Received)
-	return stateSince(
-		stateOf(shown.Snapshot, received), received, p.Record.refunded(shown.Amount, received), p.Record.disputes(),
-	)
+	refunded := p.Record.refunded(shown.Amount, shown.Received)
+	return stateSince(stateOf(shown.Snapshot, shown.Received), shown.Received, refunded, p.Record.disputes())
 }
 
 // HasMoney reports whether money has come that could be given back.
@@ -111,6 +107,8 @@ func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 		return later(o.afterLease(now), time.UnixMilli(a.WithdrawnAt).Add(withdrawalGrace))
 	case o.UnnotedClosure(a.Payment):
 		return now
+	case o.wantsVerification(p):
+		return p.Record.verifiableFrom(now)
 	case !shown.NeedsRead && o.isCurrent(a) && o.Lease.Owner != "" && !shown.Status.Terminal():
 		return o.afterLease(now) // the lease's holder may die between Stripe's answer to a change and its save
 	case !shown.NeedsRead:
@@ -158,6 +156,9 @@ const sweepAtLatest = 24 * time.Hour
 // pause doubles while nothing changes, since it is as long as the payment has not changed.
 func (o *Order) sweepAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	least, running := sweepAfter[a.State]
+	if p != nil && p.Record.isDenied() {
+		least, running = deniedSweepAfter, true
+	}
 	if !running {
 		return time.Time{}
 	}

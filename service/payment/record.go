@@ -21,6 +21,9 @@ type Record struct {
 	Terminal       []Observation    `json:"terminal,omitempty"` // the newest of each terminal status
 	Reads          []Read           `json:"reads,omitempty"`    // non-terminal reads within window of the newest of them
 	Received       int64            `json:"received,omitempty"` // the greatest amount received, in minor units
+	Vouched        int64            `json:"vouched,omitempty"`  // the greatest of these that Stripe itself showed, in minor units
+	Claims         []string         `json:"claims,omitempty"`   // webhooks that showed an end, or money
+	Denied         []string         `json:"denied,omitempty"`   // of these, what an answer of Stripe did not bear out
 	Failures       []string         `json:"failures,omitempty"` // failed attempts: the charge of each, or the event id of one without a charge
 	StaleAt        int64            `json:"stale,omitempty"`    // Unix seconds: only a read dated later can be trusted
 	Refunds        Refunds          `json:"refunds,omitempty"`  // each at its furthest status
@@ -46,12 +49,15 @@ type Read struct {
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorization
 }
 
-// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse or a Named; of money
-// given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing; or a ChargeSeen or a ReviewSeen.
+// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse, a Named or a Denial; of
+// money given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing; or a ChargeSeen or a ReviewSeen.
 type RecordFact interface{ mergeInto(r *Record) }
 
 // Event is a snapshot from a webhook or from the list of events.
-type Event struct{ Observation }
+type Event struct {
+	Observation
+	Listed bool // Stripe's list of events has it, so that no forged webhook can be its source
+}
 
 // Creation is the PaymentIntent as it was made.
 type Creation struct{ Observation }
@@ -83,8 +89,14 @@ func (r *Record) Empty() bool {
 
 func (e Event) mergeInto(r *Record) {
 	r.accumulate(e.Observation)
+	if !e.Listed && (e.Status.Terminal() || e.AmountReceived > 0) {
+		r.Claims = boundedUnion(r.Claims, e.Event)
+	}
 	switch {
 	case e.Status.Terminal():
+		if e.Vouched = e.Listed; e.Listed {
+			r.Vouched = max(r.Vouched, e.AmountReceived)
+		}
 		r.Terminal = newestOfEach(r.Terminal, e.Observation)
 	default:
 		r.Recent = newestWindow(r.Recent, e.Observation)
@@ -93,6 +105,12 @@ func (e Event) mergeInto(r *Record) {
 
 func (c Creation) mergeInto(r *Record) {
 	r.accumulate(c.Observation)
+	switch {
+	case c.vouched():
+		r.Vouched = max(r.Vouched, c.AmountReceived)
+	case c.Status.Terminal() || c.AmountReceived > 0:
+		r.Claims = boundedUnion(r.Claims, c.Event)
+	}
 	if r.Creation == nil || compareStamps(*r.Creation, c.Observation) < 0 {
 		r.Creation = &c.Observation
 	}
@@ -100,7 +118,7 @@ func (c Creation) mergeInto(r *Record) {
 
 func (a Read) mergeInto(r *Record) {
 	r.accumulate(a.Observation)
-	r.ReadAt = max(r.ReadAt, a.At)
+	r.ReadAt, r.Vouched = max(r.ReadAt, a.At), max(r.Vouched, a.AmountReceived)
 	switch {
 	case a.Status.Terminal():
 		r.Terminal = newestOfEach(r.Terminal, a.Observation)
@@ -134,9 +152,11 @@ func (r *Record) accumulate(s Observation) {
 	r.Failures = r.Failures[:min(len(r.Failures), maxFailures)]
 }
 
-// newestOfEach keeps the newest observation of each terminal status.
+// newestOfEach keeps the best observation of each terminal status, in the order of compareEnds.
 func newestOfEach(kept []Observation, s Observation) []Observation {
-	return keepNewer(kept, s, compareEnds, func(k Observation) bool { return k.Status == s.Status })
+	kept = keepNewer(kept, s, compareEvidence, func(k Observation) bool { return k.Status == s.Status })
+	slices.SortFunc(kept, compareEnds)
+	return kept
 }
 
 // newestWindow adds an event and drops those older than the newest by more than the window. An event that arrives in two

@@ -8,13 +8,14 @@ type Resolved struct {
 	NeedsRead     bool  // only Stripe can say whether the snapshot is right
 	NotBefore     int64 // Unix seconds by Stripe's clock: an answer dated earlier settles nothing
 	Contradictory bool  // both succeeded and canceled were seen
+	Received      int64 // minor units: how much money has come
 }
 
 // Resolve picks the snapshot to show. The record must not be empty.
 //
 //	known                                      | shown                              | needs a read
 //	-------------------------------------------|------------------------------------|--------------------
-//	a terminal snapshot                        | the newest of them                 | if both ends were seen
+//	a terminal snapshot                        | Stripe's own, else the newest      | if both ends were seen
 //	only the creation                          | it                                 | no
 //	events newer than the last read, all alike | that                               | no
 //	one of them certainly after the others     | that one                           | no
@@ -28,12 +29,15 @@ func (r *Record) Resolve() Resolved {
 		shown = r.resolveRunning()
 		shown.requireReadAfter(r.untrustedUntil(), r.lastRead())
 	}
-	received := max(shown.AmountReceived, r.Received)
-	unlisted := r.Unlisted && received > 0 && r.Listing == nil
-	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, received) || r.unreadReview(shown.Observation) {
+	shown.Received = max(shown.AmountReceived, r.Received)
+	if finished && shown.vouched() {
+		shown.Received = max(shown.AmountReceived, r.Vouched) // what webhooks say beyond that is not true
+	}
+	unlisted := r.Unlisted && shown.Received > 0 && r.Listing == nil
+	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, shown.Received) || r.unreadReview(shown.Observation) {
 		shown.NeedsRead = true
 	}
-	if notBefore := r.unreadUntil(received); notBefore > 0 {
+	if notBefore := r.unreadUntil(shown.Received); notBefore > 0 {
 		shown.NeedsRead, shown.NotBefore = true, max(shown.NotBefore, notBefore)
 	}
 	if notBefore := r.ambiguousDisputesUntil(); notBefore > 0 {
@@ -104,10 +108,11 @@ func (r *Record) resolveTerminal() (Resolved, bool) {
 	if len(r.Terminal) == 0 {
 		return Resolved{}, false
 	}
-	last := r.Terminal[len(r.Terminal)-1]
+	newest := r.Terminal[len(r.Terminal)-1]
 	contradictory := len(r.Terminal) > 1
 	return Resolved{
-		Observation: last, Contradictory: contradictory, NeedsRead: contradictory && last.Event != "", NotBefore: last.At,
+		Observation: slices.MaxFunc(r.Terminal, compareEvidence), Contradictory: contradictory,
+		NeedsRead: contradictory && newest.Event != "", NotBefore: newest.At,
 	}, true
 }
 

@@ -134,9 +134,14 @@ type Observation struct {
 	At         int64  `json:"at"`              // Unix seconds by Stripe's clock: an event's created, or an answer's Date
 	Event      string `json:"event,omitempty"` // "evt_…"; none for an answer
 	APIVersion string `json:"api,omitempty"`
+	Vouched    bool   `json:"vouched,omitempty"` // an event that Stripe's list of events has
 	Snapshot
 	Added Added `json:"-"` // by a newer program
 }
+
+// vouched reports whether Stripe itself showed the snapshot, in an answer to a call with our key. A webhook may be forged
+// by anyone who has its secret.
+func (s Observation) vouched() bool { return s.Event == "" || s.Vouched }
 
 func (s Observation) seenAt() int64 { return s.At }
 
@@ -155,6 +160,12 @@ func compareStamps(a, b Observation) int {
 // compareEnds orders observations of one end of a payment. An answer outranks an event of the same second.
 func compareEnds(a, b Observation) int {
 	return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(btoi(a.Event == ""), btoi(b.Event == "")), compareStamps(a, b))
+}
+
+// compareEvidence orders observations of one end of a payment by how far each can be trusted: what Stripe itself showed
+// outranks every webhook.
+func compareEvidence(a, b Observation) int {
+	return cmp.Or(cmp.Compare(btoi(a.vouched()), btoi(b.vouched())), compareEnds(a, b))
 }
 
 // compareReads orders reads like guesses. Only those that show the same are equal.

@@ -29,17 +29,20 @@ type Reversals struct {
 	Disputes []DisputeSeen // without a time: the answer's Date is theirs
 }
 
-// ReadFacts returns what an answer to a read says, given the ids of the events and answers known before the call.
-func (a Answer) ReadFacts(knownBefore []string) []RecordFact {
+// ReadFacts returns what an answer to a read says, given what was known before the call.
+func (a Answer) ReadFacts(known KnownBefore) []RecordFact {
 	if a.Stale {
 		return []RecordFact{StaleResponse(a.Date)}
 	}
 	facts := []RecordFact{Read{
 		Observation: Observation{At: a.Date, Snapshot: a.Snapshot}, IDs: []string{a.RequestID},
-		KnownBefore: knownBefore, CaptureBefore: a.CaptureBefore,
+		KnownBefore: known.IDs, CaptureBefore: a.CaptureBefore,
 	}}
+	if len(known.Claims) > 0 && !a.showsMoney() {
+		facts = append(facts, Denial(known.Claims))
+	}
 	facts = append(facts, a.Details...)
-	return append(facts, a.Reversals.facts(a.Date, knownBefore)...)
+	return append(facts, a.Reversals.facts(a.Date, known.IDs)...)
 }
 
 // facts are the rows of a list that was made at a date, in Unix seconds, with some events known before the call.
@@ -78,6 +81,7 @@ type StripeEvent struct {
 	Payment    ID           // that an event about another object, or one that cannot be decoded, names
 	Facts      []RecordFact // that an event about another object shows of the payment
 	Minor      bool         // the facts are details, which are not worth a read of a payment that is not known
+	Listed     bool         // Stripe's list of events has it, so that it is not forged
 	Unreadable string       // why it could not be decoded; empty where it could
 	Claimed    string       // kasse_service of an object that could not be decoded
 }
@@ -99,7 +103,7 @@ func (e StripeEvent) Fact() RecordFact {
 	if e.Type == "payment_intent.created" {
 		return Creation{seen}
 	}
-	return Event{seen}
+	return Event{Observation: seen, Listed: e.Listed}
 }
 
 // statusOf is the status that an event's type implies for its object.

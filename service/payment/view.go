@@ -28,12 +28,13 @@ type Hold string
 
 // The reasons of the contract.
 const (
-	HoldAmount    Hold = "amount_mismatch"
-	HoldCurrency  Hold = "currency_mismatch"
-	HoldDuplicate Hold = "duplicate_payment"
-	HoldRefunded  Hold = "refunded"
-	HoldDisputed  Hold = "disputed"
-	HoldInReview  Hold = "in_review"
+	HoldAmount     Hold = "amount_mismatch"
+	HoldCurrency   Hold = "currency_mismatch"
+	HoldDuplicate  Hold = "duplicate_payment"
+	HoldRefunded   Hold = "refunded"
+	HoldDisputed   Hold = "disputed"
+	HoldInReview   Hold = "in_review"
+	HoldUnverified Hold = "unverified"
 )
 
 // PublicView is the part of the status view that the holder of a client secret may see. Amounts are in minor units.
@@ -115,11 +116,11 @@ func TokenPart(view []byte) []byte {
 // view renders a payment of the order. Version and time of change are those of the last visible change.
 func (o *Order) view(a *Attempt, p *Payment) View {
 	shown := p.Record.Resolve()
-	received := max(shown.AmountReceived, p.Record.Received)
+	received := shown.Received
 	refunded, disputes := p.Record.refunded(shown.Amount, received), p.Record.disputes()
 	state := stateSince(stateOf(shown.Snapshot, received), received, refunded, disputes)
 	charge := p.Record.Charges[shown.Charge.ID]
-	hold := o.hold(p, shown.Snapshot, state, refunded)
+	hold := o.hold(p, shown, state, refunded)
 	action := shown.action()
 	advice, running := guidanceOf(state, action)
 	v := View{
@@ -174,7 +175,7 @@ func mostImportant(disputes []DisputeSeen) *DisputeView {
 
 // hold says why a payment that came in must not be fulfilled; empty where it may. With manual capture the backend chose the
 // sum, and reads it in amount_received. A part given back holds the payment too: only the shop knows what that was for.
-func (o *Order) hold(p *Payment, s Snapshot, state State, refunded int64) Hold {
+func (o *Order) hold(p *Payment, s Resolved, state State, refunded int64) Hold {
 	if !state.Won() {
 		return ""
 	}
@@ -183,7 +184,7 @@ func (o *Order) hold(p *Payment, s Snapshot, state State, refunded int64) Hold {
 		return HoldCurrency
 	case o.Foreign == "" && s.Amount != o.Terms.Amount:
 		return HoldAmount
-	case s.CaptureMethod != CaptureManual && p.Record.Received != s.Amount:
+	case s.CaptureMethod != CaptureManual && s.Received != s.Amount:
 		return HoldAmount
 	case o.Foreign != "" || o.Winner != p.ID:
 		return HoldDuplicate
@@ -193,6 +194,8 @@ func (o *Order) hold(p *Payment, s Snapshot, state State, refunded int64) Hold {
 		return HoldDisputed
 	case p.Record.inReview():
 		return HoldInReview
+	case o.holdsUnverified(p):
+		return HoldUnverified
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/internal/town"
 )
 
 // fault makes one alert fire. A rule may have several.
@@ -45,6 +46,7 @@ var faults = []fault{
 		alert: "KasseAmbiguousBacklog", what: "300 thin events at once, with STRIPE_READ_RPS=1", settings: map[string]string{"STRIPE_READ_RPS": "1"},
 		strike: floodThin,
 	},
+	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", strike: forgeSuccess},
 	{alert: "KasseQuarantine", what: "an event names a status that nobody knows", strike: func(ctx context.Context, w *world) error {
 		payment, err := w.elsewhere(ctx)
 		if err != nil {
@@ -97,6 +99,16 @@ func floodThin(ctx context.Context, w *world) error {
 		}
 	}
 	return nil
+}
+
+// forgeSuccess sends an event that says more than Stripe knows of its payment, as anybody can who has the webhook's secret.
+func forgeSuccess(ctx context.Context, w *world) error {
+	payment, err := w.bank.Open(ctx, town.History{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
+	if err != nil {
+		return err
+	}
+	_, err = w.bank.Sim.SendEvent(payment, "payment_intent.succeeded", map[string]any{"status": "succeeded", "amount_received": 500})
+	return err
 }
 
 func badSecret(_ context.Context, w *world) error {

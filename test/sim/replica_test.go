@@ -43,7 +43,7 @@ func (w *world) newReplica() *replica {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.Service = service.New(r, r, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: maxFailures, Retention: retention,
-		AbandonAfter: 168 * time.Hour, Logger: slog.New(slog.DiscardHandler), Jitter: w.jitter,
+		Verification: w.settings.verify, AbandonAfter: 168 * time.Hour, Logger: slog.New(slog.DiscardHandler), Jitter: w.jitter,
 	})
 	r.SetLowestRetention(retention)
 	w.replicas = append(w.replicas, r)

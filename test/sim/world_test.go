@@ -71,6 +71,7 @@ type settings struct {
 	redisSkew   time.Duration // of Redis's clock at first
 	clockJumps  time.Duration // by how much Redis's clock may differ from that later
 	silentFault bool          // Stripe fails to make some events
+	verify      payment.Verification
 }
 
 func newWorld(seed uint64, m mutant) *world {
@@ -93,6 +94,7 @@ func newWorld(seed uint64, m mutant) *world {
 	if s.losses == 0 {
 		s.copies = pick(w, 0, 0.01)
 	}
+	s.verify = payment.Verifications[seed%3]
 	w.settings = s
 	w.hints = &hints{waiting: map[string][]chan struct{}{}, lose: func() bool { return w.fault(0.2) }}
 	w.redis = newRedis(w, s.partitions)

@@ -56,7 +56,8 @@ type environment struct {
 	OrderTokenAudience    string `default:"kasse" envconfig:"ORDER_TOKEN_AUDIENCE"`
 	OrderTokenTTL         string `default:"15m" envconfig:"ORDER_TOKEN_TTL"`
 
-	MaxFailedAttempts string `default:"10" envconfig:"MAX_FAILED_ATTEMPTS"`
+	MaxFailedAttempts   string `default:"10" envconfig:"MAX_FAILED_ATTEMPTS"`
+	SuccessVerification string `default:"background" envconfig:"SUCCESS_VERIFICATION"`
 
 	RateLimitService   string `default:"1000/s" envconfig:"RATE_LIMIT_SERVICE"`
 	RateLimitFrontend  string `default:"10/s" envconfig:"RATE_LIMIT_FRONTEND"`
@@ -106,6 +107,8 @@ type Config struct {
 	OrderTokens       api.Tokens
 	IssuerKeysURL     string // of the shop's own issuer of order tokens; empty: it has none
 	MaxFailedAttempts int
+
+	SuccessVerification payment.Verification // of successes that webhooks bring; empty: off
 
 	Limits         api.Limits
 	TrustedProxies []netip.Prefix
@@ -159,7 +162,8 @@ func LoadConfig() (Config, error) {
 
 		ServiceName: m.pattern("SERVICE_NAME", e.ServiceName, serviceName),
 
-		MaxFailedAttempts: m.number("MAX_FAILED_ATTEMPTS", e.MaxFailedAttempts, 1, 100),
+		MaxFailedAttempts:   m.number("MAX_FAILED_ATTEMPTS", e.MaxFailedAttempts, 1, 100),
+		SuccessVerification: m.verification(e.SuccessVerification),
 
 		Limits: m.limits(e), TrustedProxies: m.proxies(e.TrustedProxies), Origins: m.origins(e.CORSAllowedOrigins),
 

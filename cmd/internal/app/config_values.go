@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"kasse/service/payment"
 	"kasse/store"
 )
 
@@ -101,6 +102,18 @@ func (m *mistakes) choice(variable, value string, allowed ...string) string {
 	}
 	return trim(value)
 }
+
+func (m *mistakes) verification(value string) payment.Verification {
+	return payment.Verification(m.choice("SUCCESS_VERIFICATION", value, verifications...))
+}
+
+// verifications are the settings of SUCCESS_VERIFICATION.
+var verifications = func() (all []string) {
+	for _, v := range payment.Verifications {
+		all = append(all, string(v))
+	}
+	return all
+}()
 
 func (m *mistakes) flag(variable, value string) bool {
 	return m.choice(variable, value, "false", "true") == "true"

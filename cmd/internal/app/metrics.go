@@ -60,7 +60,7 @@ func newMetrics() *metrics {
 	m.requests = m.histogram("http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.", requestBuckets, "method", "route", "code")
 	m.webhooks = m.counter("kasse_webhook_events_total", "Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type", "outcome")
 	m.webhookLag = m.histogram("kasse_webhook_lag_seconds", "From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets).WithLabelValues().(prometheus.Histogram)
-	m.anomalies = m.counter("kasse_anomalies_total", "What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that claims an attempt which has another payment; thin_event, an event without a snapshot of its object.", "what")
+	m.anomalies = m.counter("kasse_anomalies_total", "What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that claims an attempt which has another payment; thin_event, an event without a snapshot of its object; denied_success, a success that a webhook brought and Stripe does not know of, at each read that says so.", "what")
 	m.transitions = m.counter("kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.", "from", "to")
 	m.stripe = m.histogram("kasse_stripe_request_duration_seconds", "Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op", "code")
 	m.redis = m.histogram("kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets, "command")
@@ -87,7 +87,7 @@ func (m *metrics) beginAtZero(endpoints []*push.Endpoint) {
 	for _, outcome := range []service.Outcome{service.Ignored, service.Quarantined, service.NotStored, service.BadSignature} {
 		m.webhooks.WithLabelValues(eventLabel(""), string(outcome))
 	}
-	for _, what := range []service.Anomaly{service.AnomalyStatus, service.AnomalyForeign, service.AnomalyThin} {
+	for _, what := range service.Anomalies {
 		m.anomalies.WithLabelValues(string(what))
 	}
 	for _, e := range endpoints {

@@ -56,6 +56,7 @@ var mistaken = map[string][]string{
 	},
 	"ORDER_TOKEN_TTL":             {"15", "0s", "25h", "999ms"},
 	"MAX_FAILED_ATTEMPTS":         {"0", "ten", "1001", "off"},
+	"SUCCESS_VERIFICATION":        {"on", "Before", "true"},
 	"PAYMENT_RETENTION":           {"719h", "550d", "forever"},
 	"PAYMENT_ABANDON_AFTER":       {"59m", "7d", "never", "0"},
 	"EVENT_RETENTION":             {"1h", "30d", "forever"},
