@@ -206,16 +206,17 @@ func (o *Order) announce(before *Order, now time.Time) (c Changes) {
 		p.History = append(slices.Clip(p.History), HistoryEntry{
 			Version: version, From: was.State, To: is.State, At: now.Unix(), Cause: o.pass.cause,
 		})
+		text := is.encode()
 		c.Views = append(c.Views, RenderedView{
-			Payment: p.ID, JSON: is.encode(), Version: version, SecretHash: p.SecretHash, From: was.State, To: is.State,
+			Payment: p.ID, JSON: text, Version: version, SecretHash: p.SecretHash, From: was.State, To: is.State,
 			Contradictory: p.Record.Resolve().Contradictory,
 		})
 		switch kind := o.eventType(was, is); {
 		case kind == "":
 		case is.Superseded && kind != duplicateEvent:
-			superseded = append(superseded, o.announcement(kind, is))
+			superseded = append(superseded, o.announcement(kind, is, text))
 		default:
-			ofOrder = append(ofOrder, o.announcement(kind, is))
+			ofOrder = append(ofOrder, o.announcement(kind, is, text))
 			o.noteWord(kind, is)
 		}
 	}
@@ -237,9 +238,10 @@ func (o *Order) shown(id ID) View {
 	return v
 }
 
-func (o *Order) announcement(kind string, v View) Announcement {
+// announcement is an event whose data is the view's JSON.
+func (o *Order) announcement(kind string, v View, text []byte) Announcement {
 	return Announcement{
-		ID: string(v.Payment) + "." + strconv.FormatInt(v.Version, 10), Type: kind, Data: v.encode(), Restored: o.pass.restored,
+		ID: string(v.Payment) + "." + strconv.FormatInt(v.Version, 10), Type: kind, Data: text, Restored: o.pass.restored,
 	}
 }
 
@@ -273,13 +275,15 @@ func (o *Order) lastWord(c *Changes, version int64) *Announcement {
 		kind = "order.updated"
 	}
 	o.LastWord = word
+	text := v.encode()
 	if a.Version != version { // it looks as before, and its event needs an id of its own
 		a.Version, o.Version = version, version
 		v = o.view(a, p)
+		text = v.encode()
 		c.Views = append(c.Views, RenderedView{
-			Payment: id, JSON: v.encode(), Version: version, SecretHash: p.SecretHash, From: v.State, To: v.State,
+			Payment: id, JSON: text, Version: version, SecretHash: p.SecretHash, From: v.State, To: v.State,
 		})
 	}
-	last := o.announcement(kind, v)
+	last := o.announcement(kind, v, text)
 	return &last
 }

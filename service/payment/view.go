@@ -222,14 +222,6 @@ func shopMetadata(all map[string]string) map[string]string {
 // reservedMetadata begins the metadata keys that are ours.
 const reservedMetadata = "kasse_"
 
-// encode returns the view's JSON: the public members, then the private ones. It cannot fail, since a view holds strings,
-// numbers and times only.
-func (v View) encode() []byte {
-	public, _ := json.Marshal(v.PublicView)   //nolint:errchkjson // see above
-	private, _ := json.Marshal(v.privateView) //nolint:errchkjson // see above
-	return append(append(public[:len(public)-1], ','), private[1:]...)
-}
-
 // sameMeaning reports whether two views show the same to a caller, their version and time of change apart.
 func (v View) sameMeaning(o View) bool {
 	return v.sameButDetails(o) && v.Method.sameMeaning(o.Method) && equal(v.ReceiptURL, o.ReceiptURL)

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // winnerView is the view of a payment of an order that it has won.
@@ -216,6 +218,32 @@ func TestPublicPart(t *testing.T) {
 		}
 		if _, ours := v.Metadata["kasse_order_id"]; ours || v.Metadata["customer"] != hostile {
 			t.Errorf("metadata %v", v.Metadata)
+		}
+	}
+}
+
+// TestViewIsWrittenLikeItsStructs: the JSON that is written by hand is that of the structs, whatever stands in them.
+func TestViewIsWrittenLikeItsStructs(t *testing.T) {
+	for _, s := range []string{"plain", "", `"`, `\`, "<b>&", "Grüße", "\x00\n\x7f", "\u2028", "\xff", "{}", strings.Repeat("x", 3000)} {
+		v := View{}
+		f := &filler{}
+		f.fill(reflect.ValueOf(&v.PublicView).Elem())
+		f.fill(reflect.ValueOf(&v.privateView).Elem())
+		v.Next, v.Metadata[s] = s, s
+		v.Failure.Message, v.Review.Reason, v.Action.Type, v.Currency = s, s, s, s
+		for _, v := range []View{v, {}, {privateView: privateView{Metadata: map[string]string{}}}} {
+			public, err := jsonv1.Marshal(v.PublicView)
+			if err != nil {
+				t.Fatal(err)
+			}
+			private, err := jsonv1.Marshal(v.privateView)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := string(public[:len(public)-1]) + "," + string(private[1:])
+			if got := string(v.encode()); got != want {
+				t.Errorf("%q\n got %s\nwant %s", s, got, want)
+			}
 		}
 	}
 }

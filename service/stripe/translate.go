@@ -141,6 +141,9 @@ func (p *intent) charge() payment.Charge {
 //
 // Source: https://docs.stripe.com/api/payment_intents/object#payment_intent_object-next_action
 func (p *intent) action() payment.Action {
+	if len(p.NextAction) == 0 || p.NextAction[0] != '{' {
+		return payment.Action{}
+	}
 	of := membersOf(p.NextAction)
 	kind := textOf(of["type"])
 	details := membersOf(of[kind])
