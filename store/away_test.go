@@ -26,6 +26,7 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
 		"AllowLookup":   func(ctx context.Context) error { return second(s.AllowLookup(ctx, 5)) },
 		"NoteUnknown":   func(ctx context.Context) error { return s.NoteUnknown(ctx, "pi_1") },
+		"ClockAhead":    func(ctx context.Context) error { return second(s.ClockAhead(ctx)) },
 		"IsUnknown":     func(ctx context.Context) error { return second(s.IsUnknown(ctx, "pi_1")) },
 		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
 		"Check":         func(ctx context.Context) error { return second(s.Check(ctx, store.Identity{})) },

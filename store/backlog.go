@@ -48,6 +48,17 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 	return b, nil
 }
 
+// ClockAhead returns how far Redis's clock is ahead of ours; negative: behind. In a cluster it is that of any
+// server.
+func (s *Store) ClockAhead(ctx context.Context) (time.Duration, error) {
+	began := time.Now() //nolint:forbidigo // it is compared with Redis's clock
+	told, err := s.redis.Time(ctx).Result()
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return aheadOf(began, told), nil
+}
+
 func sum(counts []*redis.IntCmd) (total int64) {
 	for _, count := range counts {
 		total += count.Val()

@@ -31,6 +31,8 @@ type Server struct {
 	Most         int64  // bytes, maxmemory; 0: all that there is
 	Replicas     int    // that follow it and are up to it
 	ClusterState string // ok or fail, of a cluster
+
+	Ahead time.Duration // of its clock over ours; negative: behind
 }
 
 // inspectBound ends the inspection of one server.
@@ -160,6 +162,7 @@ func inspectSentinels(ctx context.Context, client redis.UniversalClient, url str
 
 // inspect inspects one server. It also returns the addresses of its replicas.
 func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error) {
+	began := time.Now() //nolint:forbidigo // it is compared with the server's clock
 	text, err := client.Info(ctx).Result()
 	if err != nil {
 		return Server{}, nil, err
@@ -169,6 +172,9 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 		Kind: fields["redis_mode"], Version: fields["redis_version"], Replica: fields["role"] == "slave",
 		AOF: fields["aof_enabled"] == "1", Eviction: fields["maxmemory_policy"],
 		Used: integer(fields["used_memory"]), Most: integer(fields["maxmemory"]),
+	}
+	if at := integer(fields["server_time_usec"]); at > 0 {
+		s.Ahead = aheadOf(began, time.UnixMicro(at))
 	}
 	for _, job := range []string{"aof_last_write_status", "aof_last_bgrewrite_status", "rdb_last_bgsave_status"} {
 		if status := fields[job]; status != "" && status != "ok" {
@@ -184,6 +190,12 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 	replicas := followers(fields)
 	s.Replicas = len(replicas)
 	return s, replicas, nil
+}
+
+// aheadOf is how far the clock of a server, which it told between a moment and now, is ahead of ours.
+func aheadOf(began, told time.Time) time.Duration {
+	now := time.Now() //nolint:forbidigo // it is compared with the server's clock
+	return told.Sub(began.Add(now.Sub(began) / 2)).Round(time.Millisecond)
 }
 
 // info reads lines of name:value.

@@ -43,7 +43,8 @@ end
 if push[4] then
   return reply('disabled', 0)
 end
-if push[1] and not mine and tonumber(push[2]) > ms then
+-- A lease that lasts longer than it may is none: the clock has gone back since it was taken.
+if push[1] and not mine and tonumber(push[2]) > ms and push[2] - ms <= tonumber(ARGV[3]) then
   return reply('elsewhere', push[2] - ms)
 end
 

@@ -37,6 +37,7 @@ var described = []definition{
 	{"kasse_redis_cache_misses_total", "counter", nil, "Status reads that were not."},
 	{"kasse_redis_cache_views", "gauge", nil, "Views in memory."},
 	{"kasse_redis_up", "gauge", nil, "1 where Redis answered this scrape in time; without an answer the metrics that it knows are missing."},
+	{"kasse_redis_clock_ahead_seconds", "gauge", nil, "How far Redis's clock is ahead of this replica's; negative: behind. Versions, leases and limits are dated by Redis's."},
 	{"kasse_redis_memory_used_bytes", "gauge", []string{"server"}, "Memory that a master uses."},
 	{"kasse_redis_memory_max_bytes", "gauge", []string{"server"}, "Memory that a master may use; 0 where it has no bound."},
 	{"kasse_stripe_reads_budget", "gauge", nil, "Background reads that all replicas may make at this moment."},
@@ -124,6 +125,11 @@ func (b *backlog) ofRedis(ctx context.Context) error {
 	if waiting.CaughtUp >= 0 {
 		b.show("kasse_reconcile_caught_up_age_seconds", waiting.CaughtUp.Seconds())
 	}
+	ahead, err := b.app.store.ClockAhead(ctx)
+	if err != nil {
+		return err
+	}
+	b.show("kasse_redis_clock_ahead_seconds", ahead.Seconds())
 	for _, server := range b.app.store.LoadMemory(ctx) {
 		b.show("kasse_redis_memory_used_bytes", float64(server.Used), server.Address)
 		b.show("kasse_redis_memory_max_bytes", float64(server.Most), server.Address)

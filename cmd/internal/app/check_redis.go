@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kasse/service/payment"
 	"kasse/store"
@@ -70,6 +71,7 @@ func (c *checkup) server(s store.Server) {
 	} else {
 		c.say(levelOK, aboutRedis, "%s answers, version %s", s, s.Version)
 	}
+	c.redisClock(s)
 	if s.ClusterState != "" && s.ClusterState != "ok" {
 		c.say(levelWrong, aboutRedis, "%s says that the cluster is down: see that every slot has a master (redis-cli --cluster check)", s)
 	}
@@ -95,6 +97,21 @@ func (c *checkup) replicas(s store.Server) {
 		c.say(levelWarning, aboutRedis, "%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is elected; once one is away nothing is acknowledged", s, s.Replicas)
 	default:
 		c.say(levelOK, aboutRedis, "%s has %d replicas and %d confirm: a failover loses nothing where one that confirmed is elected; the sentinels or the cluster may elect another, as when a master that was killed comes back at once. REDIS_WAIT_REPLICAS=%d has no such case, and needs every replica", s, s.Replicas, c.RedisWaitReplicas, s.Replicas)
+	}
+}
+
+// redisClock compares the server's clock with this machine's. Versions, leases and limits are dated by Redis's, tokens by ours.
+func (c *checkup) redisClock(s store.Server) {
+	where := "ahead of"
+	if s.Ahead < 0 {
+		where = "behind"
+	}
+	switch {
+	case s.Ahead.Abs() > skewWrong:
+		c.say(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would not count; let both be set by NTP",
+			s, s.Ahead.Abs().Round(time.Second), where)
+	case s.Ahead.Abs() > skewOdd:
+		c.say(levelWarning, aboutRedis, "the clock of %s is %s %s this machine's: let both be set by NTP", s, s.Ahead.Abs().Round(time.Second), where)
 	}
 }
 
