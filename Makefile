@@ -215,6 +215,10 @@ alerts-check: programs ##l each alert fires from a real fault in a real Promethe
 	@$(GO) build -o bin/alerts ./test/alerts
 	@exec bin/alerts $(if $(ALERTS),-only '$(ALERTS)')
 
+.PHONY: image-check
+image-check: ## the image, built and run by a Docker daemon of its own: as in compose.yaml, stopped, killed, replaced, and by Compose; root, some 10 minutes, no part of check
+	@GO="$(GO)" test/image/run.sh
+
 .PHONY: judge findings
 judge: ##l the webhook handlers of public plug-ins on the simulator's events; UPDATE=1
 	@test/judge/run.sh

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"kasse/test/internal/town"
+)
+
+// container is one of Kasse.
+type container struct {
+	name, public, admin string // public is the published port, admin the container's own address
+}
+
+// startStripe starts the simulated Stripe on the bridge. It sends its events to the URL.
+func (c *check) startStripe(mailbox string) error {
+	c.bank = town.NewBank(1, mailbox)
+	listener, err := net.Listen("tcp4", address+":0")
+	if err != nil {
+		return err
+	}
+	server := httptest.NewUnstartedServer(c.bank.Sim)
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
+	c.bank.HTTP.Close()
+	c.bank.HTTP = server
+	return c.writeEnv()
+}
+
+// writeEnv writes the settings of .env: what .env.example asks for, and where this Stripe is. The rest are Kasse's defaults.
+func (c *check) writeEnv() error {
+	c.env = map[string]string{}
+	for _, setting := range town.Settings("", c.bank.HTTP.URL, nil) {
+		name, value, _ := strings.Cut(setting, "=")
+		if strings.HasPrefix(name, "STRIPE_") || name == "SERVICE_KEYS" || strings.HasPrefix(name, "RATE_LIMIT_") {
+			c.env[name] = value
+		}
+	}
+	lines := []string{}
+	for name, value := range c.env {
+		lines = append(lines, name+"="+value+"\n")
+	}
+	slices.Sort(lines)
+	return os.WriteFile(filepath.Join(c.work, "src", ".env"), []byte(strings.Join(lines, "")), 0o600)
+}
+
+// startRedis runs Redis with the flags of compose.yaml.
+func (c *check) startRedis(ctx context.Context) (address string, err error) {
+	_, err = c.run1(
+		ctx, "run", "--detach", "--name", "redis", "--volume", "kasse-redis:/data", "redis:7.2-alpine", "redis-server",
+		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no", "--maxmemory-policy", "noeviction",
+	)
+	if err != nil {
+		return "", err
+	}
+	err = town.Eventually(ctx, func() error {
+		printed, err := c.run1(ctx, "exec", "redis", "redis-cli", "ping")
+		if err == nil && printed != "PONG" {
+			err = errors.New(printed)
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return c.run1(ctx, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", "redis")
+}
+
+// start runs Kasse with the flags of compose.yaml, and waits until Docker calls it healthy.
+func (c *check) start(ctx context.Context, name, image, redis string) (container, error) {
+	_, err := c.run1(
+		ctx, "run", "--detach", "--name", name, "--env-file", filepath.Join(c.work, "src", ".env"),
+		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+":6379/0", "--env", "REDIS_MODE=single",
+		"--env", "REDIS_DURABILITY=require", "--publish", "127.0.0.1::8080", "--read-only", "--cap-drop", "ALL",
+		"--security-opt", "no-new-privileges:true", "--stop-timeout", "30", "--restart", "unless-stopped", image,
+	)
+	if err != nil {
+		return container{}, err
+	}
+	return c.healthy(ctx, name)
+}
+
+// healthy waits for Docker's verdict, and finds out where the container is.
+func (c *check) healthy(ctx context.Context, name string) (container, error) {
+	err := town.Eventually(ctx, func() error {
+		health, err := c.run1(ctx, "inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", name)
+		if err == nil && health != "running healthy" {
+			printed, _ := c.run1(ctx, "logs", "--tail", "5", name)
+			err = fmt.Errorf("%s is %s: %s", name, health, printed)
+		}
+		return err
+	})
+	if err != nil {
+		return container{}, err
+	}
+	ports, err := c.run1(ctx, "port", name, "8080/tcp")
+	if err != nil {
+		return container{}, err
+	}
+	ip, err := c.run1(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
+	return container{name, "http://" + strings.Fields(ports)[0], "http://" + ip + ":9090"}, err
+}
+
+// jailed looks at the process from outside: a read-only root, no capability, no way to new ones, and nobody's user.
+func (c *check) jailed(ctx context.Context, name string) error {
+	pid, err := c.run1(ctx, "inspect", "--format", "{{.State.Pid}}", name)
+	if err != nil {
+		return err
+	}
+	status, err := os.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		return err
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(string(status)) {
+		key, value, _ := strings.Cut(line, ":")
+		found[key] = strings.Join(strings.Fields(value), " ")
+	}
+	for key, want := range map[string]string{
+		"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Uid": "65532 65532 65532 65532",
+	} {
+		if found[key] != want {
+			return fmt.Errorf("%s: %s is %q, not %q", name, key, found[key], want)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/" + pid + "/mounts")
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if field := strings.Fields(line); field[1] == "/" && !slices.Contains(strings.Split(field[3], ","), "ro") {
+			return fmt.Errorf("%s: its root can be written to: %s", name, line)
+		}
+	}
+	c.step("%s: healthy; root read-only, CapEff %s, NoNewPrivs %s, uid %s", name, found["CapEff"], found["NoNewPrivs"], found["Uid"])
+	return nil
+}
+
+// backend sends a request with the service key.
+func backend(ctx context.Context, client *http.Client, method, url, body string) (town.Answer, error) {
+	header := map[string]string{"Authorization": "Bearer " + town.BackendKey}
+	if body != "" {
+		header["Content-Type"] = "application/json"
+	}
+	return town.Call(ctx, client, method, url, header, body)
+}
+
+// view is the part of a status view that is looked at.
+type view struct {
+	Payment string `json:"payment_intent"`
+	State   string `json:"state"`
+}
+
+// create opens a payment.
+func create(ctx context.Context, client *http.Client, base, order string) (payment string, err error) {
+	a, err := backend(ctx, client, http.MethodPost, base+"/v1/payments", fmt.Sprintf(`{"order_id":%q,"amount":1999,"currency":"eur"}`, order))
+	if err != nil {
+		return "", err
+	}
+	var v view
+	if err := json.Unmarshal(a.Body, &v); err != nil || a.Status/100 != 2 {
+		return "", fmt.Errorf("a create was answered %d %s", a.Status, a.Body)
+	}
+	return v.Payment, nil
+}
+
+// paid waits until Kasse shows that a payment is paid.
+func paid(ctx context.Context, client *http.Client, base, payment string) error {
+	return town.Eventually(ctx, func() error {
+		a, err := backend(ctx, client, http.MethodGet, base+"/v1/payments/"+payment, "")
+		if err != nil {
+			return err
+		}
+		var v view
+		if err := json.Unmarshal(a.Body, &v); err != nil || v.State != "paid" {
+			return fmt.Errorf("payment %s was answered %d %s", payment, a.Status, a.Body)
+		}
+		return nil
+	})
+}
+
+// mainJob is the whole of it through the published port: create, pay, webhook, paid.
+func (c *check) mainJob(ctx context.Context, client *http.Client, base, order string) error {
+	payment, err := create(ctx, client, base, order)
+	if err != nil {
+		return err
+	}
+	if err := c.bank.Take(ctx, payment, town.Pay, 1999); err != nil {
+		return err
+	}
+	return paid(ctx, client, base, payment)
+}

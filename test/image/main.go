@@ -1,0 +1,142 @@
+// Command image builds the container image with a Docker daemon of its own, and runs it as compose.yaml does: see run.sh, which
+// prepares everything and starts this program in namespaces of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"kasse/test/internal/town"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	c := &check{began: time.Now()}
+	flag.StringVar(&c.work, "work", "", "the directory that run.sh has filled")
+	flag.StringVar(&c.docker, "docker", "docker", "the client")
+	flag.Parse()
+	if err := c.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "FAILED:", err)
+		os.Exit(1)
+	}
+}
+
+// check is one run.
+type check struct {
+	work, docker string
+	began        time.Time
+	daemon       *town.Process
+	bank         *town.Bank
+	front        *front            // the way of Stripe's events and of the load
+	balancer     *httptest.Server  // serves front
+	env          map[string]string // of Kasse
+}
+
+const (
+	bridge  = "kasse0"
+	address = "10.213.17.1" // of the bridge, where the simulated Stripe listens
+)
+
+// step says what comes next.
+func (c *check) step(format string, args ...any) {
+	fmt.Printf("%4.0f s  %s\n", time.Since(c.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (c *check) run(ctx context.Context) error {
+	defer c.end() //nolint:contextcheck // it also ends what an interrupt has stopped
+	for _, part := range []func(context.Context) error{c.startDaemon, c.makeBases, c.buildImages, c.playContainers, c.playCompose} {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startDaemon starts dockerd with its data, its socket and its bridge in this run's directory and network namespace.
+func (c *check) startDaemon(ctx context.Context) error {
+	c.step("dockerd, on a socket and a bridge of its own")
+	for _, command := range []string{
+		"ip link set lo up", "ip link add " + bridge + " type bridge", "ip address add " + address + "/24 dev " + bridge, "ip link set " + bridge + " up",
+	} {
+		if _, err := c.command(ctx, strings.Fields(command)...); err != nil {
+			return err
+		}
+	}
+	dockerd, err := exec.LookPath("dockerd")
+	if err != nil {
+		return err
+	}
+	c.daemon, err = town.Start(
+		c.work, dockerd, os.Environ(), "--host", c.socket(), "--data-root", filepath.Join(c.work, "docker"),
+		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(c.work, "dockerd.pid"), "--bridge", bridge,
+		"--default-address-pool", "base=10.214.0.0/16,size=24", "--cgroup-parent", "/kasse-image-check",
+	)
+	if err != nil {
+		return err
+	}
+	return town.Eventually(ctx, func() error {
+		if c.daemon.HasEnded() {
+			return errors.Join(town.ErrGaveUp, fmt.Errorf("dockerd ended: %s", town.Tail(c.daemon.Log)))
+		}
+		_, err := c.run1(ctx, "info", "--format", "{{.ServerVersion}}")
+		return err
+	})
+}
+
+func (c *check) socket() string { return "unix://" + filepath.Join(c.work, "docker.sock") }
+
+// end removes every container, ends the daemon by its id, and waits for its end.
+func (c *check) end() {
+	if c.bank != nil {
+		c.bank.Close()
+	}
+	if c.balancer != nil {
+		c.balancer.Close()
+	}
+	if c.daemon == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if ids, err := c.run1(ctx, "ps", "--all", "--quiet"); err == nil && ids != "" {
+		_, _ = c.run1(ctx, append([]string{"rm", "--force", "--volumes"}, strings.Fields(ids)...)...)
+	}
+	if err := c.daemon.Terminate(ctx); err != nil {
+		c.daemon.Kill()
+	}
+	c.step("containers removed, dockerd ended")
+}
+
+// run1 is one command of the docker client; it returns what was printed.
+func (c *check) run1(ctx context.Context, args ...string) (string, error) {
+	return c.command(ctx, append([]string{c.docker}, args...)...)
+}
+
+// command runs a program with the daemon's socket in its environment.
+func (c *check) command(ctx context.Context, args ...string) (string, error) {
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
+	command.Dir = c.work
+	command.Env = append(os.Environ(), "DOCKER_HOST="+c.socket(), "DOCKER_BUILDKIT=1", "BUILDKIT_PROGRESS=plain", "DOCKER_CONFIG="+filepath.Join(c.work, "config"))
+	printed, err := command.CombinedOutput()
+	text := strings.TrimSpace(string(printed))
+	if err != nil {
+		return text, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, tail(text))
+	}
+	return text, nil
+}
+
+func tail(text string) string {
+	const most = 3000
+	return text[max(0, len(text)-most):]
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kasse/test/internal/town"
+)
+
+// front balances over the containers whose /readyz is 200, as an orchestrator does. It tries nothing again.
+type front struct {
+	passed, failed atomic.Int64
+	why            atomic.Value
+
+	mu    sync.Mutex
+	all   []container
+	ready []*url.URL
+	next  int
+}
+
+func (f *front) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	if len(f.ready) == 0 {
+		f.mu.Unlock()
+		f.lost("no container is ready")
+		out.WriteHeader(http.StatusBadGateway)
+		return
+	}
+	f.next++
+	target := f.ready[f.next%len(f.ready)]
+	f.mu.Unlock()
+	(&httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(target) },
+		ModifyResponse: func(a *http.Response) error {
+			f.passed.Add(1)
+			if a.StatusCode >= http.StatusInternalServerError {
+				f.lost(fmt.Sprintf("%s %s: %d", r.Method, r.URL.Path, a.StatusCode))
+			}
+			return nil
+		},
+		ErrorHandler: func(out http.ResponseWriter, _ *http.Request, err error) {
+			f.lost(fmt.Sprintf("%s %s: %v", r.Method, r.URL.Path, err))
+			out.WriteHeader(http.StatusBadGateway)
+		},
+	}).ServeHTTP(out, r)
+}
+
+func (f *front) lost(why string) { f.failed.Add(1); f.why.Store(why) }
+
+func (f *front) set(all ...container) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = all
+}
+
+// lead sets the containers, and waits until one of them is ready.
+func (f *front) lead(ctx context.Context, all ...container) error {
+	f.set(all...)
+	return town.Eventually(ctx, func() error {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if len(f.ready) == 0 || !slices.ContainsFunc(all, func(k container) bool { return k.public == f.ready[0].String() }) {
+			return errors.New("no container is ready")
+		}
+		return nil
+	})
+}
+
+// look asks every container for its readiness, until the context ends.
+func (f *front) look(ctx context.Context) {
+	client := &http.Client{Timeout: time.Second}
+	for town.Pause(ctx, 100*time.Millisecond) {
+		f.mu.Lock()
+		all := f.all
+		f.mu.Unlock()
+		var ready []*url.URL
+		for _, k := range all {
+			a, err := town.Call(ctx, client, http.MethodGet, k.admin+"/readyz", nil, "")
+			if target, bad := url.Parse(k.public); err == nil && bad == nil && a.Status == http.StatusOK {
+				ready = append(ready, target)
+			}
+		}
+		f.mu.Lock()
+		f.ready = ready
+		f.mu.Unlock()
+	}
+}
+
+// shop is the load, and what was acknowledged to it.
+type shop struct {
+	mu       sync.Mutex
+	payments []string
+}
+
+// load opens and pays orders through the front until stop is called.
+func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
+	s = &shop{}
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	for worker := range 4 {
+		all.Go(func() {
+			for i := 0; town.Pause(ctx, 50*time.Millisecond); i++ {
+				work := context.WithoutCancel(ctx) // a request that has begun is one whose answer counts
+				payment, err := create(work, http.DefaultClient, base, fmt.Sprintf("load-%d-%d", worker, i))
+				if err != nil {
+					continue
+				}
+				s.mu.Lock()
+				s.payments = append(s.payments, payment)
+				s.mu.Unlock()
+				_ = c.bank.Take(work, payment, town.Pay, 1999)
+			}
+		})
+	}
+	return s, func() { cancel(); all.Wait() }
+}
+
+// playContainers runs two replicas beside a Redis: stopped under load, replaced by another image, killed and started again.
+func (c *check) playContainers(ctx context.Context) error {
+	c.front = &front{}
+	c.balancer = httptest.NewServer(c.front)
+	if err := c.startStripe(c.balancer.URL + "/webhooks/stripe"); err != nil {
+		return err
+	}
+	redis, err := c.startRedis(ctx)
+	if err != nil {
+		return err
+	}
+	c.step("two containers of kasse:one beside one of Redis")
+	var old [2]container
+	for i := range old {
+		if old[i], err = c.start(ctx, fmt.Sprintf("kasse-%d", i+1), "kasse:one", redis); err != nil {
+			return err
+		}
+		if err := c.jailed(ctx, old[i].name); err != nil {
+			return err
+		}
+	}
+	go c.front.look(ctx)
+	if err := c.front.lead(ctx, old[:]...); err != nil {
+		return err
+	}
+	if err := c.mainJob(ctx, http.DefaultClient, old[0].public, "main-job"); err != nil {
+		return err
+	}
+	c.step("main job through the published port: paid")
+	s, stop := c.load(ctx, c.balancer.URL)
+	defer stop()
+	fresh, err := c.replace(ctx, old, redis)
+	if err != nil {
+		return err
+	}
+	stop()
+	c.step("docker stop of two under load, two of kasse:two in their place: %d requests, %d failed", c.front.passed.Load(), c.front.failed.Load())
+	if c.front.failed.Load() > 0 {
+		return fmt.Errorf("%d requests failed, such as %v", c.front.failed.Load(), c.front.why.Load())
+	}
+	if err := s.found(ctx, c.balancer.URL); err != nil {
+		return err
+	}
+	return c.killAndStart(ctx, fresh, c.balancer.URL)
+}
+
+// replace puts containers of the second image in the place of those of the first, one by one.
+func (c *check) replace(ctx context.Context, old [2]container, redis string) (fresh [2]container, err error) {
+	for i, k := range old {
+		if fresh[i], err = c.start(ctx, fmt.Sprintf("kasse-%d", i+3), "kasse:two", redis); err != nil {
+			return fresh, err
+		}
+		c.front.set(slices.Concat(old[i:], fresh[:i+1])...)
+		began := time.Now()
+		if _, err := c.run1(ctx, "stop", k.name); err != nil {
+			return fresh, err
+		}
+		code, err := c.run1(ctx, "inspect", "--format", "{{.State.ExitCode}}", k.name)
+		if err != nil {
+			return fresh, err
+		}
+		c.front.set(slices.Concat(old[i+1:], fresh[:i+1])...) // its address may be another container's from now on
+		c.step("docker stop %s: %.1f s, exit code %s", k.name, time.Since(began).Seconds(), code)
+		if code != "0" {
+			return fresh, fmt.Errorf("%s ended with %s", k.name, code)
+		}
+	}
+	return fresh, nil
+}
+
+// found asks for each payment that was acknowledged. All were paid.
+func (s *shop) found(ctx context.Context, base string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.payments) < 10 {
+		return fmt.Errorf("only %d payments were opened under load", len(s.payments))
+	}
+	for _, payment := range s.payments {
+		if err := paid(ctx, http.DefaultClient, base, payment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// killAndStart kills the containers under load, starts them again, and asks for all that was acknowledged.
+func (c *check) killAndStart(ctx context.Context, all [2]container, base string) error {
+	s, stop := c.load(ctx, base)
+	defer stop()
+	if err := town.Eventually(ctx, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if len(s.payments) < 50 {
+			return errors.New("fewer than 50 payments were opened")
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if _, err := c.run1(ctx, "kill", all[0].name, all[1].name, "redis"); err != nil {
+		return err
+	}
+	stop()
+	if _, err := c.run1(ctx, "start", "redis", all[0].name, all[1].name); err != nil {
+		return err
+	}
+	for i, k := range all {
+		var err error
+		if all[i], err = c.healthy(ctx, k.name); err != nil {
+			return err
+		}
+	}
+	if err := c.front.lead(ctx, all[:]...); err != nil {
+		return err
+	}
+	if err := s.found(ctx, base); err != nil {
+		return err
+	}
+	c.step("docker kill of both and of Redis, docker start: healthy, all %d acknowledged payments are there", len(s.payments))
+	_, err := c.run1(ctx, "rm", "--force", "--volumes", all[0].name, all[1].name, "kasse-1", "kasse-2", "redis")
+	return err
+}
+
+// playCompose has Compose itself bring compose.yaml up and down.
+func (c *check) playCompose(ctx context.Context) error {
+	c.step("compose up --build, of compose.yaml as it stands")
+	compose := func(args ...string) (string, error) {
+		src := filepath.Join(c.work, "src")
+		return c.command(ctx, append([]string{filepath.Join(c.work, "docker-compose"), "--project-directory", src, "--file", filepath.Join(src, "compose.yaml")}, args...)...)
+	}
+	// Another Stripe: an empty Redis beside payments of ours at Stripe is refused.
+	c.bank.Close()
+	if err := c.startStripe(c.balancer.URL + "/webhooks/stripe"); err != nil {
+		return err
+	}
+	if printed, err := compose("up", "--detach", "--build", "--wait"); err != nil {
+		said, _ := c.run1(ctx, "logs", "--tail", "20", "kasse-kasse-1")
+		return fmt.Errorf("%w\n%s\nkasse: %s", err, tail(printed), said)
+	}
+	listed, err := compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}} {{.Ports}}")
+	if err != nil {
+		return err
+	}
+	c.step("compose ps:\n%s", listed)
+	if err := c.jailed(ctx, "kasse-kasse-1"); err != nil {
+		return err
+	}
+	k, err := c.healthy(ctx, "kasse-kasse-1")
+	if err != nil {
+		return err
+	}
+	if err := c.front.lead(ctx, k); err != nil {
+		return err
+	}
+	if err := c.mainJob(ctx, http.DefaultClient, k.public, "compose"); err != nil {
+		return err
+	}
+	c.step("main job through %s: paid", k.public)
+	began := time.Now()
+	if _, err := compose("down", "--volumes"); err != nil {
+		return err
+	}
+	c.step("compose down: %.1f s", time.Since(began).Seconds())
+	return nil
+}
