@@ -179,6 +179,23 @@ describe('the example', () => {
     await ada.says('your order is paid');
   });
 
+  test('a voucher is paid elsewhere, days later; its details are shown again', async (t) => {
+    const ada = await customer(t);
+    await ada.page.getByRole('radio', { name: 'Multibanco' }).check();
+    await ada.page.getByLabel('Email', { exact: true }).filter({ visible: true }).fill('ada@example.com');
+    await ada.pay();
+    const details = ada.page.getByRole('dialog', { name: 'Payment details' });
+    await details.getByRole('button', { name: 'Close' }).click();
+    await ada.page.reload();
+    await ada.says('Please pay with the details that you were shown, until');
+    await ada.page.getByRole('button', { name: 'Show the details' }).click();
+    await details.getByText('Entity').waitFor();
+    await details.getByRole('button', { name: 'Close' }).click();
+    const { payment } = await orderOf(ada.order);
+    await control(`/payments/${payment.payment_intent}/settle`);
+    await ada.says('your order is paid');
+  });
+
   test('another price in another tab opens no second payment', async (t) => {
     const ada = await customer(t);
     await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor();

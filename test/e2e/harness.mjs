@@ -202,5 +202,6 @@ export class Shopper {
 
 export const paid = 'Thank you, your order is paid';
 export const onItsWay = 'Your payment is on its way';
+export const waitsForYou = 'Your order waits for your payment';
 export const refused = 'The payment did not go through';
 export const cards = { pays: '4242424242424242', declined: '4000000000000002', challenge: '4000002760003184' };

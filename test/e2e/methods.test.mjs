@@ -1,7 +1,7 @@
 // Each way to pay, as a customer goes it, and what the shop's backend sees in the end.
 import assert from 'node:assert/strict';
 import { test, describe } from 'node:test';
-import { cards, onItsWay, paid, refused, shopper, until, world } from './harness.mjs';
+import { cards, onItsWay, paid, refused, shopper, until, waitsForYou, world } from './harness.mjs';
 
 describe('paying', { concurrency: 2 }, () => {
   const w = world();
@@ -236,6 +236,56 @@ describe('paying', { concurrency: 2 }, () => {
     const shown = await ada.page.getByRole('radio').evaluateAll((radios) => radios.map((radio) => radio.labels[0].textContent));
     assert.deepEqual(shown, ['Bank account •••• 6789STRIPE TEST BANK', 'Linkjenny@example.com', 'New card', 'US bank account', 'Link']);
   });
+
+  test('by a voucher, which is paid elsewhere days later: its details are shown, and again on coming back', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.checkOut();
+    await ada.method('Multibanco');
+    await ada.pay();
+    const details = ada.page.getByRole('dialog', { name: 'Payment details' });
+    await details.getByText('Entity').waitFor();
+    await details.getByRole('button', { name: 'Close' }).click();
+    await ada.shows(waitsForYou);
+    assert.equal((await w.order(ada.order)).payment.next, 'wait');
+    await ada.page.goto(`${w.shop}/checkout?order=${ada.order}`); // days later
+    await ada.page.getByText(/You have chosen to pay elsewhere, by /).waitFor();
+    assert.equal(await ada.payButton().count(), 0);
+    await ada.page.getByRole('button', { name: 'Show the details' }).click();
+    await details.getByRole('button', { name: 'Close' }).click();
+    await ada.shows(waitsForYou);
+    await w.settle(ada.order);
+    await ada.shows(paid);
+    await w.paidOnce(ada.order);
+  });
+
+  test('paid elsewhere while the page opens: it goes on to the outcome', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.page.route('**/v1/payments', async (route) => {
+      const response = await route.fetch();
+      const { payment_intent: id } = await response.json();
+      await w.lever(`/payments/${id}/status`, { status: 'succeeded' });
+      await route.fulfill({ response });
+    });
+    await ada.toPayment();
+    await ada.shows(paid);
+    await w.paidOnce(ada.order);
+  });
+
+  for (const action of ['display_bank_transfer_instructions', 'verify_with_microdeposits']) {
+    test(`${action}: the page shows the details, and no form`, async (t) => {
+      const ada = await shopper(t, w);
+      await ada.toPayment();
+      await ada.payable();
+      const [{ id }] = await w.intents(ada.order);
+      await w.lever(`/payments/${id}/action`, { type: action });
+      await w.reaches(ada.order, 'action_required');
+      await ada.page.reload();
+      await ada.page.getByText('You have chosen to pay elsewhere').waitFor();
+      await ada.page.getByRole('button', { name: 'Show the details' }).click();
+      await ada.page.getByRole('dialog', { name: 'Payment details' }).getByRole('button', { name: 'Close' }).click();
+      await ada.shows(waitsForYou);
+    });
+  }
 
   test('what is missing is said beside its field, and nothing is sent', async (t) => {
     const ada = await shopper(t, w);

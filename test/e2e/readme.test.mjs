@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test, describe } from 'node:test';
 import ts from 'typescript';
-import { shopper, until, world } from './harness.mjs';
+import { shopper, until, waitsForYou, world } from './harness.mjs';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const snippet = /```ts\n([\s\S]*?)```/.exec(readme)[1];
@@ -32,6 +32,28 @@ function complaints(text) {
 describe('the README', () => {
   const w = world();
 
+  /** Serves the snippet to the page; begin(order) loads it there as window.readme. */
+  async function bring(ada) {
+    const { outputText } = ts.transpileModule(
+      snippet
+        .replace('https://pay.shop.example', w.kasse)
+        .replace('@kasse/client', './kasse.js')
+        .replace('@stripe/stripe-js', './loader.js')
+        .replace(/\(await fetch\('\/api\/order-token'.*\.text\(\)/, 'window.token()'),
+      { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } },
+    );
+    const serve = (path, body) => ada.page.route(w.shop + path, (route) => route.fulfill({ body, contentType: 'text/javascript' }));
+    await serve('/readme.js', outputText);
+    await serve('/loader.js', `export const loadStripe = async (key) => window.Stripe(key);`); // as the package does, with Stripe's own
+    await ada.page.evaluate(() => {
+      window.begin = async (order) => {
+        const { getToken } = await import('/shop.js');
+        window.token = () => getToken(order);
+        window.readme = await import('/readme.js');
+      };
+    });
+  }
+
   test('type-checks, and would not with a mistake in it', () => {
     assert.deepEqual(complaints(snippet), []);
     const wrong = snippet.replace('payment.client_secret,', 'payment.secret,').replace('.mount(where)', '.mount(1)');
@@ -45,17 +67,7 @@ describe('the README', () => {
     const ada = await shopper(t, w);
     await ada.toPayment();
     await ada.payable();
-    const { outputText } = ts.transpileModule(
-      snippet
-        .replace('https://pay.shop.example', w.kasse)
-        .replace('@kasse/client', './kasse.js')
-        .replace('@stripe/stripe-js', './loader.js')
-        .replace(/\(await fetch\('\/api\/order-token'.*\.text\(\)/, 'window.token()'),
-      { compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext } },
-    );
-    const serve = (path, body) => ada.page.route(w.shop + path, (route) => route.fulfill({ body, contentType: 'text/javascript' }));
-    await serve('/readme.js', outputText);
-    await serve('/loader.js', `export const loadStripe = async (key) => window.Stripe(key);`); // as the package does, with Stripe's own
+    await bring(ada);
     // The first reads meet no network, a limit and a server that is going away; the loop goes on.
     const cors = { 'Access-Control-Allow-Origin': w.shop, 'Access-Control-Expose-Headers': 'Retry-After' };
     const troubles = [
@@ -65,11 +77,9 @@ describe('the README', () => {
     ];
     await ada.page.route(`${w.kasse}/v1/payments/pi_*`, (route) => (troubles.shift() ?? ((last) => last.continue()))(route));
     await ada.page.evaluate(async (order) => {
-      const { getToken } = await import('/shop.js');
-      window.token = () => getToken(order);
       const added = 'payment_intent=pi_1&payment_intent_client_secret=pi_1_secret_2&redirect_status=succeeded';
       history.replaceState(null, '', `/return?order=${order}&${added}`);
-      window.readme = await import('/readme.js');
+      await window.begin(order);
       document.querySelector('#view').innerHTML = '<div id="payment"></div>';
       const { payment, stripe, elements } = await window.readme.mountPayment('#payment');
       window.confirmNow = () => window.readme.confirmPayment(stripe, elements, location.origin + '/return?order=' + order);
@@ -95,5 +105,25 @@ describe('the README', () => {
 
     await w.paidOnce(ada.order);
     await ada.page.goto(`${w.shop}/return?order=${ada.order}`);
+  });
+
+  test('shows the details of a voucher that is open', async (t) => {
+    const ada = await shopper(t, w);
+    await ada.toPayment();
+    await ada.payable();
+    const [{ id }] = await w.intents(ada.order);
+    await w.lever(`/payments/${id}/action`, { type: 'multibanco_display_details' });
+    await w.reaches(ada.order, 'action_required');
+    await bring(ada);
+    await ada.page.evaluate((order) => window.begin(order), ada.order);
+    await ada.page.evaluate(() => {
+      document.querySelector('#view').innerHTML = '<div id="payment"></div>';
+      window.mounted = window.readme.mountPayment('#payment').then(({ elements }) => elements ?? 'none');
+    });
+    await ada.page.getByRole('dialog', { name: 'Payment details' }).getByRole('button', { name: 'Close' }).click();
+    assert.equal(await ada.page.evaluate(() => window.mounted), 'none');
+    assert.equal(await ada.page.locator('#payment > *').count(), 0);
+    await ada.page.goto(`${w.shop}/return?order=${ada.order}`);
+    await ada.shows(waitsForYou);
   });
 });

@@ -1,6 +1,6 @@
 // The checkout: gets the secrets from Kasse, mounts Stripe's Payment Element, and confirms the payment.
 import { isKasseError } from './kasse.js';
-import { fill, getConfig, getOrder, loadStripe, money } from './shop.js';
+import { day, fill, getConfig, getOrder, loadStripe, money } from './shop.js';
 
 const offline = 'We could not reach the payment service. Check your connection, then try again.';
 const dark = matchMedia('(prefers-color-scheme: dark)');
@@ -20,6 +20,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
   const button = form.querySelector('.primary');
   const again = form.querySelector('[data-again]');
   const problem = form.querySelector('.problem');
+  const elsewhere = view.querySelector('[data-elsewhere]');
   const outcome = `/return?order=${id}`;
   let kasse, stripe, opened, session, elements;
   let paying = false;
@@ -55,6 +56,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
       if (signal.aborted) return;
       [stripe, opened, session] = [loaded, answer, answer.customer_session];
       fill(view, 'price', money(opened.amount, opened.currency)); // what Kasse says is what is paid
+      if (opened.action && opened.next === 'wait') return payElsewhere();
       mount();
     } catch (error) {
       fail(error);
@@ -74,9 +76,37 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
       fill(view, 'label', `Pay ${money(opened.amount, opened.currency)}`);
       ready(true);
     });
-    element.on('loaderror', ({ error }) => (mayRenew ? renew() : fail(error)));
+    element.on('loaderror', ({ error }) => {
+      if (error.code === 'payment_intent_unexpected_state') goOn(true); // paid, or on its way, since it was opened
+      else if (mayRenew) renew();
+      else fail(error);
+    });
     element.mount(view.querySelector('[data-element]'));
   }
+
+  /**
+   * A voucher or a transfer is open, and the customer pays elsewhere, within days. Stripe.js makes no form for such a payment; it shows
+   * the details again.
+   */
+  function payElsewhere() {
+    const { expires_at: end } = opened.action;
+    form.hidden = true;
+    elsewhere.hidden = false;
+    fill(view, 'how', `You have chosen to pay elsewhere${end ? `, by ${day(end)}` : ''}. We send the kettle when your payment has arrived.`);
+    view.querySelector('[data-details]').addEventListener('click', showDetails, { signal });
+  }
+
+  async function showDetails() {
+    const said = elsewhere.querySelector('.problem');
+    said.textContent = '';
+    const { error } = await stripe.handleNextAction({ clientSecret: opened.client_secret }).catch(() => ({ error: {} }));
+    if (signal.aborted) return;
+    if (error) said.textContent = error.message ?? offline;
+    else goOn();
+  }
+
+  /** What the browser believes decides nothing: the next page asks Kasse, which has heard Stripe. */
+  const goOn = (replace = false) => go(outcome, { state: { payment: opened.payment_intent, clientSecret: opened.client_secret }, replace });
 
   async function renew() {
     ready(false);
@@ -105,8 +135,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
       problem.textContent = error.message ?? offline;
       return;
     }
-    // What the browser believes decides nothing: the next page asks Kasse, which has heard Stripe.
-    go(outcome, { state: { payment: opened.payment_intent, clientSecret: opened.client_secret }, replace: !paymentIntent });
+    goOn(!paymentIntent);
   }
 
   form.addEventListener('submit', (event) => (event.preventDefault(), pay()), { signal });

@@ -1,6 +1,6 @@
 // The page that Stripe returns to: takes the secret out of the address, asks Kasse what became of the payment, and says so.
 import { isKasseError, takeReturnedPayment } from './kasse.js';
-import { fill, getOrder, money } from './shop.js';
+import { day, fill, getOrder, money } from './shop.js';
 
 /**
  * Takes what Stripe has put into the address out of it, before the page asks for anything. The secret stays in this tab's history entry,
@@ -73,7 +73,13 @@ const screens = {
     text: 'This takes a few seconds. You may close this page: that changes nothing.',
     links: [['Back to the payment', undefined, 'quiet']],
   }),
-  action_required: () => ({
+  action_required: (order, { next, action }) => (next === 'wait' ? screens.elsewhere(order, action) : screens.bank()),
+  elsewhere: (order, action) => ({
+    tone: 'later', title: 'Your order waits for your payment',
+    text: `Pay with the details that you were given${action?.expires_at ? `, by ${day(action.expires_at)}` : ''}. ${write(order)} when the money has arrived.`,
+    links: [['Show the details', undefined, 'primary'], shopOn],
+  }),
+  bank: () => ({
     tone: 'pending', title: 'Waiting for your bank',
     text: 'Your bank has not confirmed the payment yet. If you have left its page, you can go back and pay.',
     links: [['Back to the payment', undefined, 'quiet']],

@@ -33,6 +33,9 @@ export function money(amount, currency) {
   return new Intl.NumberFormat('en', format).format(amount / 10 ** digits);
 }
 
+/** Writes a moment as a day. */
+export const day = (moment) => new Intl.DateTimeFormat('en', { dateStyle: 'long' }).format(new Date(moment));
+
 /** Writes the same text into every place that is marked for it. */
 export function fill(view, name, text) {
   for (const place of view.querySelectorAll(`[data-${name}]`)) place.textContent = text;

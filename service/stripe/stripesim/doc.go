@@ -62,6 +62,8 @@
 //     payment keeps its id.
 //   - Context: events carry none unless Server.SetEventOrigin sets it. Whether Stripe sends the
 //     own account is unknown.
+//   - Stripe.js: handleNextAction and confirmPayment show the details of a voucher, a transfer or
+//     microdeposits over the page. That of Stripe is documented for vouchers.
 //   - Thin events: the form of their ids, and that a call by Stripe itself has no reason.
 //   - Failure codes: a failed authentication is payment_intent_authentication_failure in every API
 //     version, unless a test asks for authentication_failure.

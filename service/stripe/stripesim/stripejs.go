@@ -21,7 +21,7 @@ var stripejs embed.FS
 
 // stripeJS is the script: its parts in one scope, with the styles in it, since the page's content
 // policy allows no others.
-var stripeJS = buildStripeJS("ask", "fields", "methods", "dom", "challenge", "element", "stripe")
+var stripeJS = buildStripeJS("ask", "fields", "methods", "dom", "challenge", "details", "element", "stripe")
 
 func buildStripeJS(parts ...string) []byte {
 	read := func(name string) string {

@@ -1,5 +1,5 @@
 // The whole checkout of an order: the form while it can be paid, and what became of it.
-import type { Appearance, StripeElementLocale } from '@stripe/stripe-js';
+import type { Appearance, Stripe, StripeElementLocale } from '@stripe/stripe-js';
 import { useEffect, useState } from 'react';
 import { KasseError } from '../errors.js';
 import type { PaymentStatus } from '../types.js';
@@ -47,7 +47,14 @@ export function KassePaymentElement(props: KassePaymentElementProps) {
     }
     if (!status) return <Loading texts={texts} />;
     if (!opened || !(isPayable(status) || confirming))
-      return <p role="status">{outcomeText(status, texts, props.locale)}</p>;
+      return (
+        <>
+          <p role="status">{outcomeText(status, texts, props.locale)}</p>
+          {opened && stripe.loaded && status.action && status.next === 'wait' && (
+            <Details texts={texts} stripe={stripe.loaded} clientSecret={opened.client_secret} />
+          )}
+        </>
+      );
     if (!stripe.loaded) return <Loading texts={texts} />;
     const form = { ...props, texts, payment, opened, status, stripe: stripe.loaded };
     return <CheckoutForm {...form} confirming={confirming} onConfirming={setConfirming} />;
@@ -57,6 +64,27 @@ export function KassePaymentElement(props: KassePaymentElementProps) {
       {content()}
       {payment.trouble !== undefined && <p role="status">{texts.trouble}</p>}
     </div>
+  );
+}
+
+/**
+ * Shows a voucher or a transfer again. Stripe.js makes no Payment Element for a payment that waits for
+ * one.
+ */
+function Details({ texts, stripe, clientSecret }: { texts: PaymentTexts; stripe: Stripe; clientSecret: string }) {
+  const [problem, setProblem] = useState<string>();
+  const show = async () => {
+    setProblem(undefined);
+    const { error } = await stripe.handleNextAction({ clientSecret });
+    if (error) setProblem(error.message ?? texts.refused(undefined));
+  };
+  return (
+    <>
+      <p role="alert">{problem}</p>
+      <button type="button" onClick={() => void show()}>
+        {texts.details}
+      </button>
+    </>
   );
 }
 

@@ -11,6 +11,8 @@ export interface PaymentTexts {
   processing: string;
   /** A voucher or a bank transfer; `until` is a date, where there is one. */
   elsewhere: (until: string | undefined) => string;
+  /** The button that shows the voucher or the transfer again. */
+  details: string;
   authorized: string;
   paid: string;
   canceled: string;
@@ -46,6 +48,7 @@ export const defaultTexts: PaymentTexts = {
   checking: 'Checking your payment',
   processing: 'Your payment is on its way. Your bank takes some days; there is nothing left to do.',
   elsewhere: (until) => `Please pay with the details that you were shown${until ? `, until ${until}` : ''}.`,
+  details: 'Show the details',
   authorized: 'Your order is placed. You are charged when we send it.',
   paid: 'Thank you, your order is paid.',
   canceled: 'This payment was cancelled. Nothing was charged.',

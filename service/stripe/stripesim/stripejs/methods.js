@@ -6,6 +6,8 @@ const contact = (values) => ({
 
 const away = 'After you submit, you will be sent to your bank to complete the payment.';
 
+const elsewhere = 'After you submit, you get the details with which you pay within some days.';
+
 const methods = {
   card: {
     label: 'Card', saves: true, fields: ['number', 'expiry', 'cvc'],
@@ -32,6 +34,10 @@ const methods = {
   bancontact: { label: 'Bancontact', saves: true, fields: ['name', 'email'], note: away },
   sofort: { label: 'Sofort', saves: true, fields: ['name', 'email'], note: away, data: () => ({ 'sofort[country]': 'DE' }) },
   eps: { label: 'EPS', fields: ['name'], note: away },
+  boleto: { label: 'Boleto', fields: ['name', 'email'], note: elsewhere },
+  konbini: { label: 'Konbini', fields: ['name', 'email'], note: elsewhere },
+  multibanco: { label: 'Multibanco', fields: ['email'], note: elsewhere },
+  oxxo: { label: 'OXXO', fields: ['name', 'email'], note: elsewhere },
 };
 
 /** The form of a new method, as confirm takes it. */

@@ -118,7 +118,25 @@ async function confirmPayment(key, { elements, confirmParams = {}, redirect = 'a
     if (answer.error) return answer;
     if (answer.value.last_payment_error) return { error: { ...answer.value.last_payment_error, payment_intent: answer.value } };
   }
+  if (isElsewhere(action)) await showDetails(action);
   if (redirect === 'always') return leaveTo(addressOf(returnURL, answer.value));
+  return { paymentIntent: answer.value };
+}
+
+/** Does what a payment in requires_action asks for: it leaves the page, shows the bank's question, or the details to pay with elsewhere. */
+async function handleNextAction(key, { clientSecret } = {}) {
+  let answer = await retrieve(key, clientSecret ?? '');
+  if (answer.error) return answer;
+  const action = answer.value.next_action;
+  if (answer.value.status !== 'requires_action') return { paymentIntent: answer.value };
+  if (action.type === 'redirect_to_url') return leaveTo(action.redirect_to_url.url);
+  if (action.type === 'use_stripe_sdk') {
+    await challenge(action.use_stripe_sdk.stripe_js);
+    answer = await retrieve(key, clientSecret);
+    if (answer.error) return answer;
+    if (answer.value.last_payment_error) return { error: { ...answer.value.last_payment_error, payment_intent: answer.value } };
+  }
+  if (isElsewhere(action)) await showDetails(action);
   return { paymentIntent: answer.value };
 }
 
@@ -130,6 +148,7 @@ window.Stripe = function Stripe(key) {
   return {
     elements: (options) => new Elements(key, options),
     confirmPayment: (options) => confirmPayment(key, options),
+    handleNextAction: (options) => handleNextAction(key, options),
     ...absent('createToken', 'createPaymentMethod', 'confirmCardPayment'),
     _registerWrapper() {},
     registerAppInfo() {},
