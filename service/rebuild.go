@@ -21,12 +21,13 @@ type relister interface {
 
 // Recovery counts what a rebuild has come to. It belongs to one goroutine.
 type Recovery struct {
-	Listed   int // PaymentIntents that Stripe has
-	Orders   int // that are ours, with at least one payment
-	Payments int // that are ours
-	Restored int // of these looked after so far
-	Read     int // of these read one by one
-	Report   func(Recovery)
+	Unreadable []payment.ID // ours, and in a shape that makes no sense: they were not restored
+	Listed     int          // PaymentIntents that Stripe has
+	Orders     int          // that are ours, with at least one payment
+	Payments   int          // that are ours
+	Restored   int          // of these looked after so far
+	Read       int          // of these read one by one
+	Report     func(Recovery)
 }
 
 func (r *Recovery) report() {
@@ -70,6 +71,12 @@ func (s *Service) listOrders(ctx context.Context, since time.Time, r *Recovery) 
 	orders := map[payment.OrderID][]payment.Listed{}
 	err := readList(ctx, s, s.stripe.ListPayments, since, func(p payment.Listed) error {
 		r.Listed++
+		if p.Unreadable != "" {
+			s.Logger.ErrorContext(ctx, "a payment of Stripe's list cannot be read; it is not restored",
+				"payment_intent", p.ID, "reason", p.Unreadable)
+			r.Unreadable = append(r.Unreadable, p.ID)
+			return nil
+		}
 		if origin := payment.OriginOf(p.Metadata); origin.Service == s.Name && origin.Order.Valid() && p.Livemode == s.Livemode {
 			orders[origin.Order] = append(orders[origin.Order], p)
 			r.Payments++

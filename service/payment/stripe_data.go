@@ -129,9 +129,10 @@ type Page[T any] struct {
 // Listed is a PaymentIntent as a list shows it. That may be older than the list's date.
 type Listed struct {
 	Intent
-	Date      int64        // Unix seconds, of the list
-	Succeeded int64        // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
-	Details   []RecordFact // the charge and the review
+	Unreadable string       // why it makes no sense; then nothing but its id is set
+	Date       int64        // Unix seconds, of the list
+	Succeeded  int64        // Unix seconds, when its charge was made; zero where it has none, or has not succeeded
+	Details    []RecordFact // the charge and the review
 }
 
 // ListedReversal is a refund or a dispute as a list names it.

@@ -13,7 +13,7 @@ import (
 
 // FindPayments lists the PaymentIntents of an order that were made in a period, newest first; of one customer where one is
 // given. It reads Stripe's list to the end, since Search lags and must not decide. A listed PaymentIntent may be older than
-// the list's date.
+// the list's date. It fails where one of the order cannot be read: an attempt must not pass for missing.
 func (g *Gateway) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
@@ -24,28 +24,28 @@ func (g *Gateway) FindPayments(
 	setUnlessEmpty(query, "customer", string(customer))
 	var found []payment.Answer
 	for {
-		var page pageOf[intent]
+		var page pageOf[json.RawMessage]
 		if _, err := g.call(ctx, http.MethodGet, "/v1/payment_intents", "", query, &page); err != nil {
 			return nil, err
 		}
-		for i := range page.Data {
-			if g.names(&page.Data[i], order) {
-				found = append(found, payment.Answer{
-					Intent: page.Data[i].translate(), Date: date(page.LastResponse.Header, g.Now), Stale: true,
-				})
+		for _, text := range page.Data {
+			row, origin, err := readRow(text)
+			switch {
+			case origin.Service != g.Service, origin.Order != order:
+				continue
+			case err != nil:
+				return nil, unreadableAnswer(err)
 			}
+			found = append(found, payment.Answer{
+				Intent: row.translate(), Date: date(page.LastResponse.Header, g.Now), Stale: true,
+			})
 		}
-		if !page.HasMore || len(page.Data) == 0 {
+		last := page.next(idOf)
+		if last == "" {
 			return found, nil
 		}
-		query.Set("starting_after", page.Data[len(page.Data)-1].ID)
+		query.Set("starting_after", last)
 	}
-}
-
-// names reports whether a PaymentIntent can be read and names the order.
-func (g *Gateway) names(p *intent, order payment.OrderID) bool {
-	origin := payment.OriginOf(p.Metadata)
-	return origin.Service == g.Service && origin.Order == order && p.unreadable() == nil
 }
 
 // creationMargin is how much later than its PaymentIntent, in seconds, the event payment_intent.created may be dated.

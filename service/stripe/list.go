@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -107,16 +108,6 @@ func idOf(row json.RawMessage) string {
 	return h.ID
 }
 
-// givenBack is what we read of a row of the refunds or the disputes.
-//
-// Source: https://docs.stripe.com/api/refunds/list and https://docs.stripe.com/api/disputes/list
-type givenBack struct {
-	ID            string     `json:"id"`
-	Status        string     `json:"status"`
-	Created       int64      `json:"created"`
-	PaymentIntent expandable `json:"payment_intent"`
-}
-
 // ListRefunds returns a page of the refunds since a moment.
 func (g *Gateway) ListRefunds(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/refunds", since, after)
@@ -127,15 +118,22 @@ func (g *Gateway) ListDisputes(ctx context.Context, since time.Time, after strin
 	return g.listGivenBack(ctx, "/v1/disputes", since, after)
 }
 
+// listGivenBack reads of each row its id, status, time and PaymentIntent. Whatever its members are, a row is a reason to read
+// its payment; one that names no PaymentIntent is of a charge without one.
+//
+// Source: https://docs.stripe.com/api/refunds/list and https://docs.stripe.com/api/disputes/list
 func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
-	page, err := readPage[givenBack](ctx, g, path, url.Values{}, since, after)
+	page, err := readPage[json.RawMessage](ctx, g, path, url.Values{}, since, after)
 	if err != nil {
 		return payment.Page[payment.ListedReversal]{}, err
 	}
-	found := payment.Page[payment.ListedReversal]{Next: page.next(func(row givenBack) string { return row.ID })}
+	found := payment.Page[payment.ListedReversal]{Next: page.next(idOf)}
 	for _, row := range page.Data {
-		if id := payment.ID(row.PaymentIntent.ID); id.Valid() { // a charge may be of no PaymentIntent
-			found.Items = append(found.Items, payment.ListedReversal{ID: row.ID, Status: row.Status, Payment: id, Created: row.Created})
+		of := membersOf(row)
+		if id := payment.ID(named(of["payment_intent"])); id.Valid() {
+			found.Items = append(found.Items, payment.ListedReversal{
+				ID: textOf(of["id"]), Status: textOf(of["status"]), Payment: id, Created: numberOf(of["created"]),
+			})
 		}
 	}
 	return found, nil
@@ -143,19 +141,23 @@ func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Tim
 
 // ListPayments returns a page of the PaymentIntents made since a moment.
 func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error) {
-	var page *pageOf[intent]
+	var page *pageOf[json.RawMessage]
 	err := g.withReviews(ctx, "data.review", url.Values{"expand[0]": {"data.latest_charge"}}, func(query url.Values) (err error) {
-		page, err = readPage[intent](ctx, g, "/v1/payment_intents", query, since, after)
+		page, err = readPage[json.RawMessage](ctx, g, "/v1/payment_intents", query, since, after)
 		return err
 	})
 	if err != nil {
 		return payment.Page[payment.Listed]{}, err
 	}
-	found := payment.Page[payment.Listed]{Next: page.next(func(row intent) string { return row.ID })}
-	for i := range page.Data {
-		row := &page.Data[i]
-		if origin := payment.OriginOf(row.Metadata); origin.Service != g.Service || row.unreadable() != nil {
-			continue // not ours; what is ours we have read before
+	found := payment.Page[payment.Listed]{Next: page.next(idOf)}
+	for _, text := range page.Data {
+		row, origin, err := readRow(text)
+		if origin.Service != g.Service {
+			continue
+		}
+		if err != nil {
+			found.Items = append(found.Items, unreadableRow(text, err))
+			continue
 		}
 		at := date(page.LastResponse.Header, g.Now)
 		listed := payment.Listed{Intent: row.translate(), Date: at, Details: row.details(at)}
@@ -165,6 +167,23 @@ func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after strin
 		found.Items = append(found.Items, listed)
 	}
 	return found, nil
+}
+
+// readRow reads a PaymentIntent of a list. Where it makes no sense, its metadata still says whose it is.
+func readRow(text []byte) (row intent, origin payment.Origin, err error) {
+	if err := json.Unmarshal(text, &row); err != nil {
+		metadata := map[string]string{}
+		for key, value := range membersOf(membersOf(text)["metadata"]) {
+			metadata[key] = textOf(value)
+		}
+		return intent{}, payment.OriginOf(metadata), errors.New(mistyped)
+	}
+	return row, payment.OriginOf(row.Metadata), row.unreadable()
+}
+
+// unreadableRow names a PaymentIntent of ours that cannot be read.
+func unreadableRow(text []byte, why error) payment.Listed {
+	return payment.Listed{Intent: payment.Intent{ID: payment.ID(textOf(membersOf(text)["id"]))}, Unreadable: why.Error()}
 }
 
 // ListSuccesses returns a page of the events of payments that succeeded.

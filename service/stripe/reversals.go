@@ -136,20 +136,25 @@ func (g *Gateway) reversals(ctx context.Context, p *intent) (*payment.Reversals,
 		}
 	}
 	for _, r := range found {
-		if r.unreadable() == nil {
-			list.Refunds = append(list.Refunds, r.translate())
+		if err := r.unreadable(); err != nil { // a list without it would pass for complete
+			return nil, unreadableAnswer(err)
 		}
+		list.Refunds = append(list.Refunds, r.translate())
 	}
 	if !p.LatestCharge.Disputed {
 		return list, nil
 	}
 	disputes, err := every[dispute](ctx, g, "/v1/disputes", p.ID)
-	for _, d := range disputes {
-		if d.unreadable() == nil {
-			list.Disputes = append(list.Disputes, d.translate())
-		}
+	if err != nil {
+		return nil, err
 	}
-	return list, err
+	for _, d := range disputes {
+		if err := d.unreadable(); err != nil {
+			return nil, unreadableAnswer(err)
+		}
+		list.Disputes = append(list.Disputes, d.translate())
+	}
+	return list, nil
 }
 
 // page is a page of a list at Stripe, newest first.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -51,5 +52,8 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end("Done: %d orders with %d payments are here, %d of them read one by one. Start kasse.", r.Orders, r.Payments, r.Read)
+	if len(r.Unreadable) > 0 {
+		return fmt.Errorf("%d payments cannot be read, and were not restored: %v; look at them in Stripe's Dashboard", len(r.Unreadable), r.Unreadable)
+	}
 	return nil
 }
