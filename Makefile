@@ -71,7 +71,7 @@ fmt-check: .tools/bin/gofumpt
 	$(GO) mod tidy -diff
 
 lint: .tools/bin/golangci-lint ##c the linters of .golangci.yml
-	.tools/bin/golangci-lint run
+	.tools/bin/golangci-lint run --allow-serial-runners
 
 spec: test/spec/node_modules/.package-lock.json ##c lint openapi.yaml
 	npm run --silent --prefix test/spec lint
@@ -108,10 +108,10 @@ pushes: programs ##l 10,000 events pushed while servers and the receiver are kil
 
 .PHONY: backends
 backends: examples/backend-node/node_modules/.package-lock.json .tools/bin/golangci-lint ##l the Go client, and the example backends in Go, Node and Python; needs python3
-	cd clients/go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run && $(GO) test -count=1 ./...
-	cd examples/backend-go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run
+	cd clients/go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run --allow-serial-runners && $(GO) test -count=1 ./...
+	cd examples/backend-go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run --allow-serial-runners
 	cd examples/backend-python && python3 -B -m unittest
-	.tools/bin/golangci-lint run --build-tags backends ./test/process/...
+	.tools/bin/golangci-lint run --allow-serial-runners --build-tags backends ./test/process/...
 	$(GO) test -count=1 -tags backends ./test/process -run TestBackend
 
 .PHONY: apps
@@ -208,7 +208,7 @@ tables: ## write what the documents say of the code: settings, metrics, events, 
 
 .PHONY: deploy-check
 deploy-check: .tools/bin/golangci-lint ##c Dockerfile, Compose, Kubernetes, alerts, dashboard; needs no engine
-	cd test/deploy && ../../.tools/bin/golangci-lint run && $(GO) test -vet=off -count=1 ./...
+	cd test/deploy && ../../.tools/bin/golangci-lint run --allow-serial-runners && $(GO) test -vet=off -count=1 ./...
 
 .PHONY: alerts-check
 alerts-check: programs ##l each alert fires from a real fault in a real Prometheus; ALERTS=regexp
