@@ -23,6 +23,9 @@ func (r *Record) code(c *coder) {
 	c.yes(15, &r.Unlisted)
 	mapField(c, 16, &r.Charges, (*ChargeDetails).code)
 	mapField(c, 17, &r.Reviews, (*Review).code)
+	c.secs(18, &r.Vouched)
+	texts(c, 19, &r.Claims)
+	texts(c, 20, &r.Denied)
 	c.close(&r.Added)
 }
 
@@ -59,6 +62,7 @@ func (s *Observation) codeFields(c *coder) {
 	textField(c, 19, &s.Action.Type)
 	c.secs(20, &s.Action.ExpiresAt)
 	textField(c, 21, &s.Review)
+	c.yes(22, &s.Vouched)
 }
 
 // codeMetadata codes keys and values in turns, by ascending keys.
