@@ -1,0 +1,162 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kasse/service"
+)
+
+// bothVersions runs a test with events in the shape of either API version.
+func bothVersions(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, version := range []string{"2024-06-20", "2026-10-28.endive"} {
+		t.Run(version, func(t *testing.T) {
+			w := newWorld(t)
+			if err := w.stripe.SetAPIVersion(version); err != nil {
+				t.Fatal(err)
+			}
+			w.deliverWebhooks()
+			test(t, w)
+		})
+	}
+}
+
+// sees compares what a service key sees of a payment.
+func (w *world) sees(made opened, state string, fulfillable bool, word string) {
+	w.t.Helper()
+	view := w.reach(made.PaymentIntent, state)
+	if strings.Contains(view.body, `"fulfillable":true`) != fulfillable || !strings.Contains(view.body, `"status":"`+word+`"`) {
+		w.t.Errorf("want %s, fulfillable %v, with the word %s: %s", state, fulfillable, word, view.body)
+	}
+}
+
+// moves brings a dispute to a status a while later: within a second nobody could tell the order.
+func (w *world) moves(dispute, to string) {
+	w.t.Helper()
+	w.stripe.Advance(10 * time.Second)
+	if err := w.stripe.MoveDispute(dispute, to); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settled()
+}
+
+// TestDisputeWords: an appeal of a lost dispute is open again, and only won ends one in the shop's favour.
+func TestDisputeWords(t *testing.T) {
+	bothVersions(t, func(t *testing.T, w *world) {
+		made := w.paid("shop-1")
+		id, err := w.stripe.OpenDispute(made.PaymentIntent, "", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.settled()
+		w.sees(made, "disputed", false, "needs_response")
+		w.moves(id, "lost")
+		w.sees(made, "charged_back", false, "lost")
+		w.moves(id, "appeal_needs_response")
+		w.sees(made, "disputed", false, "appeal_needs_response")
+		w.moves(id, "appeal_under_review")
+		w.sees(made, "disputed", false, "appeal_under_review")
+		w.moves(id, "won")
+		w.sees(made, "paid", true, "won")
+		w.checkTold(made.PaymentIntent, "order.paid", "order.disputed", "order.charged_back", "order.disputed", "order.updated", "order.dispute_won")
+	})
+}
+
+// TestDisputeEnds: a prevented dispute ends without loss, and is none that the shop has won. A status that nobody knows is
+// open.
+func TestDisputeEnds(t *testing.T) {
+	w := newWorld(t)
+	w.deliverWebhooks()
+	prevented := w.paid("shop-1")
+	id, err := w.stripe.OpenDispute(prevented.PaymentIntent, "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.sees(prevented, "disputed", false, "needs_response")
+	w.moves(id, "prevented")
+	w.sees(prevented, "paid", true, "prevented")
+	w.checkTold(prevented.PaymentIntent, "order.paid", "order.disputed", "order.updated")
+
+	unknown := w.paid("shop-2")
+	if id, err = w.stripe.OpenDispute(unknown.PaymentIntent, "", false); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.moves(id, "lost")
+	w.sees(unknown, "charged_back", false, "lost")
+	w.stripe.Advance(10 * time.Second)
+	if err := w.stripe.ForceStatus(id, "in_orbit"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.stripe.SendEvent(id, "charge.dispute.updated", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.settled()
+	w.sees(unknown, "disputed", false, "in_orbit")
+	if told := w.told(unknown.PaymentIntent); slices.Contains(told, "order.dispute_won") || told[len(told)-1] != "order.disputed" {
+		t.Errorf("told %q", told)
+	}
+}
+
+// TestRefundWords: a refund whose status is null or unknown is money on its way back: the call is answered with the word as
+// it is, a repeat of it with the same, and no new key gives the money back twice; also after a read has listed it.
+func TestRefundWords(t *testing.T) {
+	for word, shown := range map[string]string{"": "null", "in_transit": `"in_transit"`} {
+		bothVersions(t, func(t *testing.T, w *world) {
+			made := w.paid("shop-1")
+			w.stripe.PlanRefund(word)
+			for _, replay := range []bool{false, true} {
+				var got givenBack
+				answer := w.refund(made, "refund-1", `{"amount":3000}`)
+				answer.into(t, http.StatusCreated, &got)
+				if !strings.Contains(answer.body, `"status":`+shown) || (answer.header.Get("Idempotent-Replayed") == "true") != replay {
+					t.Errorf("replay %v: %s", replay, answer.body)
+				}
+			}
+			w.settled()
+			w.read(made)
+			view := w.reach(made.PaymentIntent, "partially_refunded")
+			if !strings.Contains(view.body, `"amount_refunded":3000`) || !strings.Contains(view.body, `"fulfillable":false`) {
+				t.Errorf("after a read: %s", view.body)
+			}
+			list := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey})
+			if !strings.Contains(list.body, `"status":`+shown) {
+				t.Errorf("listed %s", list.body)
+			}
+			w.refund(made, "refund-2", `{"amount":3000}`).says(t, http.StatusUnprocessableEntity, "refund_exceeds_payment")
+		})
+	}
+}
+
+// TestFailedAuthenticationsCount: an authentication that fails makes no charge, under either code, and is one attempt; past
+// MAX_FAILED_ATTEMPTS the order is closed.
+func TestFailedAuthenticationsCount(t *testing.T) {
+	for _, code := range []string{"authentication_failure", "payment_intent_authentication_failure"} {
+		t.Run(code, func(t *testing.T) {
+			w := newWorld(t, func(o *service.Options) { o.MaxFailures = 2 })
+			w.deliverWebhooks()
+			made := w.create("shop-1")
+			for range 2 {
+				if err := w.stripe.Decline(made.PaymentIntent, code, ""); err != nil {
+					t.Fatal(err)
+				}
+				w.settled()
+			}
+			view := w.reach(made.PaymentIntent, "failed")
+			if !strings.Contains(view.body, `"code":"`+code+`"`) || !strings.Contains(view.body, "did not pass the bank's authentication") {
+				t.Errorf("shown %s", view.body)
+			}
+			if err := w.stripe.Decline(made.PaymentIntent, code, ""); err != nil {
+				t.Fatal(err)
+			}
+			w.settled()
+			w.reach(made.PaymentIntent, "canceled")
+			w.checkClosed(http.StatusTooManyRequests, "attempts_exhausted")
+		})
+	}
+}
