@@ -14,6 +14,8 @@ describe('paying', { concurrency: 2 }, () => {
     await ada.pay();
     await ada.shows(paid);
     assert.equal(await ada.page.evaluate(() => window.stayed), true);
+    await ada.page.getByText('visa •••• 4242').waitFor();
+    await ada.page.getByRole('link', { name: 'From Stripe' }).waitFor();
     await w.paidOnce(ada.order);
   });
 

@@ -30,6 +30,7 @@ export async function comeBack(view, { id, connect, signal }) {
       fill(view, 'price', money(status.amount, status.currency));
       view.querySelector('[data-price]').parentElement.hidden = false;
       show(outcome, (screens[status.state] ?? screens.settled)(order, status), id);
+      if (status.state === 'paid') await showDetails(view, kasse, id);
     }
   } catch (error) {
     const unknown = error.code === 'no_such_order' || (isKasseError(error) && !error.retryable);
@@ -42,6 +43,18 @@ async function whatToAsk(kasse, id) {
   if (history.state?.clientSecret) return history.state;
   const { payment } = await kasse.order(id);
   return { payment: payment?.payment_intent };
+}
+
+/** With what was paid, and the receipt: for the order's token, and not for the holder of the client secret. They may be known later. */
+async function showDetails(view, kasse, id) {
+  const { payment } = await kasse.order(id).catch(() => ({}));
+  const { payment_method_details: method, receipt_url: receipt } = payment ?? {};
+  const said = [method?.brand ?? method?.type.replaceAll('_', ' '), method?.last4 && `•••• ${method.last4}`].filter(Boolean).join(' ');
+  fill(view, 'method', said);
+  view.querySelector('[data-method]').parentElement.hidden = !said;
+  const link = view.querySelector('[data-receipt]');
+  if (receipt) link.href = receipt;
+  link.closest('div').hidden = !receipt;
 }
 
 function show(outcome, screen, id) {
