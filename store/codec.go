@@ -15,8 +15,7 @@ import (
 // form of service/payment. A webhook and a status read take this field, and nothing else, unless
 // the order has had several payments.
 //
-// Bytes of a paid order with its pointer, by used_memory of redis-server 7.0.15, for three layouts:
-// make bench LOAD='-run paid' measures the one that was chosen.
+// A paid order with its pointer takes 844 bytes by used_memory: make bench LOAD='-run paid'.
 const orderField = "order"
 
 // recordPrefix begins the field that holds a payment which the order does not stand for: the number

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"sync/atomic"
@@ -130,12 +131,12 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 		if err != nil {
 			return err
 		}
-		turns = append(turns, turn{name: "half-beside", events: &pairs{}, at: older})
+		turns = append(turns, turn{name: "half-beside", events: &pairs{}, at: older, world: beside})
 	}
 	for range b.rounds {
 		for _, t := range turns {
 			requests := t.events.batch(int(most * b.length.Seconds()))
-			err := w.measure(name+"/"+t.name, t.at, func(address string) (load, error) {
+			err := cmp.Or(t.world, w).measure(name+"/"+t.name, t.at, func(address string) (load, error) {
 				return closedLoop(ctx, append([]string{address}, t.also...), b.length, each(requests, http.StatusOK))
 			})
 			if err != nil {
@@ -190,6 +191,7 @@ type turn struct {
 	events stream
 	at     server
 	also   []string // addresses of further processes that share the connections
+	world  *world   // of its own; nil: that of the others
 }
 
 // besideWorld is a Redis of its own for the older build, whose layout may be another.
