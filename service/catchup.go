@@ -32,13 +32,23 @@ const (
 // CatchUpFirst is how far back the first catch-up looks: as long as Stripe tries to deliver.
 const CatchUpFirst = 72 * time.Hour
 
+// Denied is a payment whose success Stripe does not know of.
+type Denied struct {
+	Payment payment.ID
+	Order   payment.OrderID
+}
+
 // Tally counts what a pass of the nets has come to. It belongs to one goroutine.
 type Tally struct {
 	Events  int // of Stripe's, looked at
 	Applied int // events that no webhook had brought
 	Read    int // payments that Stripe was asked about
 
+	Verified int      // payments that have succeeded, and that were read for that
+	Denied   []Denied // of these, those that Stripe does not know to be paid
+
 	marked map[payment.ID]bool // that the pass has to read
+	alone  bool                // no worker of this process reads what is in doubt, so that nothing waits for one
 	Report func(Tally)         // called at progress; may be nil
 }
 

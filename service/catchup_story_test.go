@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,60 @@ func TestCatchUpStories(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
 	}
+}
+
+// TestCatchUpRestoresLostOrders: what the catch-up brings back of an order that Redis has lost is restored as a whole, also
+// where order.paid was never sent. Nothing of it is news.
+func TestCatchUpRestoresLostOrders(t *testing.T) {
+	for name, sent := range map[string]bool{"order.paid was sent before": true, "order.paid was never sent": false} {
+		for _, lost := range []string{"}:order:", "}:"} { // the orders, or their pointers and queues as well
+			t.Run(name+", without "+lost, func(t *testing.T) {
+				s := newShop(t)
+				opened, _ := s.creates(s.key(4200))
+				s.pass(time.Minute)
+				s.becomes(opened.ID, payment.Succeeded)
+				if sent {
+					s.receives("payment_intent.succeeded", service.Applied)
+				}
+				before := s.fed()
+				for _, key := range s.redis.Keys() {
+					if strings.Contains(key, lost) && !strings.HasSuffix(key, ":meta") && !strings.HasSuffix(key, ":events") {
+						s.redis.Del(key)
+					}
+				}
+				for range 2 {
+					s.pass(10 * time.Minute)
+					s.catchesUp()
+					s.attend()
+				}
+				if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
+					t.Fatalf("%+v", v)
+				}
+				paid := 0
+				for _, e := range s.fed()[len(before):] {
+					if !e.Restored {
+						t.Errorf("news: %s %s", e.Type, e.ID)
+					}
+					if e.Type == "order.paid" {
+						paid++
+					}
+				}
+				if paid != 1 {
+					t.Errorf("order.paid was sent %d times since", paid)
+				}
+			})
+		}
+	}
+}
+
+// fed are the events that the feed has.
+func (s *shop) fed() []payment.FeedEvent {
+	s.t.Helper()
+	page, err := s.svc.Events(s.t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return page.Events
 }
 
 // TestRestoreStories: a page asks for a payment that Redis has lost.

@@ -139,14 +139,33 @@ func (s *Service) waitExclusively(ctx context.Context, work func(context.Context
 }
 
 // ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in doubt by
-// that has been read, and fails where one could not be.
-func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, t *Tally) error {
+// that has been read, and fails where one could not be. With verify every payment that has succeeded since then is read, too:
+// also beside a running server, which holds the lease and so catches up and sweeps by itself.
+func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify bool, t *Tally) error {
+	_, began, err := s.catchUps.LoadCatchUp(ctx)
+	if err != nil {
+		return err
+	}
+	from := began.Add(-since)
+	t.alone = true
+	err = s.reconcileFrom(ctx, from, t)
+	switch {
+	case !verify || ctx.Err() != nil:
+		return err
+	case errors.Is(err, errLeaseHeld):
+		s.Logger.WarnContext(ctx, "a running server catches up and sweeps; here only successes are verified")
+		err = nil
+	}
+	return errors.Join(err, s.verifySince(ctx, from, t))
+}
+
+// reconcileFrom makes one pass of catch-up, from a moment, and sweep, under the lease.
+func (s *Service) reconcileFrom(ctx context.Context, from time.Time, t *Tally) error {
 	return s.waitExclusively(ctx, func(ctx context.Context) error {
 		done, now, err := s.catchUps.LoadCatchUp(ctx)
 		if err != nil {
 			return err
 		}
-		from := now.Add(-since)
 		if err := s.catchUp(ctx, from, t); err != nil {
 			return err
 		}

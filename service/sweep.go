@@ -31,7 +31,7 @@ func (s *Service) sweep(ctx context.Context, t *Tally) error {
 		}
 		var failed error
 		for _, id := range ids {
-			failed = errors.Join(failed, s.tolerateRecordError(ctx, s.sweepOne(ctx, id), id))
+			failed = errors.Join(failed, s.tolerateRecordError(ctx, s.sweepOne(ctx, id, t.alone), id))
 			t.Read++
 			t.mark(id)
 			t.report()
@@ -42,9 +42,12 @@ func (s *Service) sweep(ctx context.Context, t *Tally) error {
 	}
 }
 
-func (s *Service) sweepOne(ctx context.Context, id payment.ID) error {
-	if err := s.yieldToReads(ctx); err != nil {
-		return err
+// sweepOne asks Stripe about one payment, unless others are in doubt that a worker reads first.
+func (s *Service) sweepOne(ctx context.Context, id payment.ID, alone bool) error {
+	if !alone {
+		if err := s.yieldToReads(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.readWithinBudget(ctx, id); err != nil {
 		return err

@@ -2,6 +2,11 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"kasse/service/payment"
 )
@@ -23,4 +28,84 @@ func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 		s.Logger.WarnContext(ctx, "Stripe shows how a payment ended whose success it did not know of before",
 			"payment_intent", t.id, "order_id", t.ref.Order, "state", t.state())
 	}
+}
+
+// verifySince reads every payment that has succeeded since a moment, whatever SUCCESS_VERIFICATION is. A forged success is in
+// none of Stripe's lists, so that the payments are those of the feed.
+func (s *Service) verifySince(ctx context.Context, since time.Time, t *Tally) error {
+	ids, err := s.succeededSince(ctx, since)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, id := range ids {
+		if err := s.verify(ctx, id, t); err != nil {
+			failed = append(failed, fmt.Errorf("%s could not be verified: %w", id, err))
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		t.report()
+	}
+	return errors.Join(failed...)
+}
+
+// verify reads one payment, and counts it where Stripe does not know of its success.
+func (s *Service) verify(ctx context.Context, id payment.ID, t *Tally) error {
+	if err := s.waitReadBudget(ctx); err != nil {
+		return err
+	}
+	found, err := s.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	found.verify = true
+	if err := s.readTarget(ctx, found); err != nil {
+		return err
+	}
+	t.Verified++
+	if found.order.Denied(id) {
+		t.Denied = append(t.Denied, Denied{Payment: id, Order: found.ref.Order})
+	}
+	return nil
+}
+
+// feedPage bounds one look at the feed.
+const feedPage = 500
+
+// succeededSince returns the payments that the feed shows with money since a moment, in the order of their first such event.
+func (s *Service) succeededSince(ctx context.Context, since time.Time) (ids []payment.ID, err error) {
+	seen := map[payment.ID]bool{}
+	q := payment.FeedQuery{Limit: feedPage, Types: slices.DeleteFunc(slices.Clone(payment.EventTypes), withoutMoney)}
+	for {
+		page, err := s.feed.LoadEvents(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Events {
+			if e.CreatedAt.Before(since.Truncate(time.Second)) {
+				continue
+			}
+			v, err := payment.DecodeView(e.Data)
+			if err != nil {
+				return nil, err
+			}
+			if v.State.Won() && !seen[v.Payment] {
+				seen[v.Payment] = true
+				ids = append(ids, v.Payment)
+			}
+		}
+		if len(page.Events) == 0 && !page.More {
+			return ids, nil
+		}
+		q.After = page.Next
+	}
+}
+
+// withoutMoney reports whether events of a type are about payments that have not succeeded.
+func withoutMoney(kind string) bool {
+	_, state, _ := strings.Cut(kind, ".")
+	return slices.Contains([]payment.State{
+		payment.Pending, payment.ActionRequired, payment.InProgress, payment.Failed, payment.Authorized, payment.CanceledState,
+	}, payment.State(state))
 }

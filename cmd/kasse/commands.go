@@ -91,7 +91,12 @@ func rebuild(ctx context.Context, args []string, out io.Writer) error {
 }
 
 func reconcile(ctx context.Context, args []string, out io.Writer) error {
-	return lookBack(ctx, newFlags("reconcile", "", out), args, out, app.ReconcileSince, (*app.App).Reconcile)
+	flags := newFlags("reconcile", "", out)
+	verify := flags.Bool("verify", false, "also read every payment that has succeeded since then, as after a webhook secret leaked")
+	return lookBack(ctx, flags, args, out, app.ReconcileSince,
+		func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
+			return a.Reconcile(ctx, since, *verify, out)
+		})
 }
 
 // lookBack runs a command that may take long, and that looks back so far.

@@ -109,6 +109,8 @@ func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 		return now
 	case o.wantsVerification(p):
 		return p.Record.verifiableFrom(now)
+	case p.Record.isDenied():
+		return time.Time{} // Stripe may not know it at all: it is swept
 	case !shown.NeedsRead && o.isCurrent(a) && o.Lease.Owner != "" && !shown.Status.Terminal():
 		return o.afterLease(now) // the lease's holder may die between Stripe's answer to a change and its save
 	case !shown.NeedsRead:

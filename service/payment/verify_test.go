@@ -183,3 +183,18 @@ func TestDeniedWinnerMakesRoom(t *testing.T) {
 		t.Fatalf("%+v, %v", v, eventTypes(c))
 	}
 }
+
+// TestInventedPaymentIsSwept: a PaymentIntent that Stripe does not know is not read again and again, although no list of its
+// refunds was ever read.
+func TestInventedPaymentIsSwept(t *testing.T) {
+	invented := seenAs("pi_1", 1, event("evt_1", noon.Unix(), succeeded("ch_1")))
+	invented.ByEvent = true
+	o, c := verifying(VerifyInBackground, "").Apply(invented, noon)
+	if o.Loaded["pi_1"] == nil || c.Reads[0].At.IsZero() {
+		t.Fatalf("%+v", c)
+	}
+	o, c = o.Apply(PaymentDenied{Payment: "pi_1", Claims: o.Known("pi_1", false).Claims}, noon.Add(time.Second))
+	if !o.Denied("pi_1") || !c.Reads[0].At.IsZero() || c.Sweeps[0].At.IsZero() {
+		t.Fatalf("reads %v, sweeps %v", c.Reads, c.Sweeps)
+	}
+}

@@ -15,8 +15,9 @@ import (
 const ReconcileSince = service.CatchUpFirst
 
 // Reconcile makes one pass of catch-up, from so long ago, and sweep. It ends when every payment that it marked has been
-// read, and fails where one could not be.
-func (a *App) Reconcile(ctx context.Context, since time.Duration, out io.Writer) error {
+// read, and fails where one could not be. With verify it also reads every payment that has succeeded since then, and names
+// those that Stripe does not know to be paid.
+func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, out io.Writer) error {
 	if _, err := a.store.Check(ctx, a.identity()); err != nil {
 		return a.explain(err)
 	}
@@ -25,13 +26,28 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, out io.Writer)
 	}
 	p := newProgress(out)
 	t := service.Tally{Report: func(t service.Tally) {
-		p.show("%d events looked at, %d had been missed; %d payments read", t.Events, t.Applied, t.Read)
+		p.show("%d events looked at, %d had been missed; %d payments read%s", t.Events, t.Applied, t.Read, verified(t, verify))
 	}}
-	if err := a.service.ReconcileOnce(ctx, since, &t); err != nil {
+	err := a.service.ReconcileOnce(ctx, since, verify, &t)
+	for _, d := range t.Denied {
+		p.end("NOT PAID at Stripe: %s of order %s. It is held as unverified.", d.Payment, d.Order)
+	}
+	if err != nil {
 		return interrupted(ctx, err)
 	}
-	p.end("Done: %d events looked at, %d had been missed; %d payments read.", t.Events, t.Applied, t.Read)
+	if verify && since > a.EventRetention {
+		p.end("Payments that succeeded more than %s ago were not verified: EVENT_RETENTION keeps no events of them.", a.EventRetention)
+	}
+	p.end("Done: %d events looked at, %d had been missed; %d payments read%s.", t.Events, t.Applied, t.Read, verified(t, verify))
 	return nil
+}
+
+// verified says how many successes were verified, where that was asked for.
+func verified(t service.Tally, verify bool) string {
+	if !verify {
+		return ""
+	}
+	return fmt.Sprintf("; %d successes verified, %d of them unknown to Stripe", t.Verified, len(t.Denied))
 }
 
 // explain says what to do about a Redis that is not ours yet.
