@@ -47,7 +47,7 @@ func verified(t service.Tally, verify bool) string {
 	if !verify {
 		return ""
 	}
-	return fmt.Sprintf("; %d successes verified, %d of them unknown to Stripe", t.Verified, len(t.Denied))
+	return fmt.Sprintf("; %d successes verified, %d of them not paid at Stripe", t.Verified, len(t.Denied))
 }
 
 // explain says what to do about a Redis that is not ours yet.
