@@ -30,7 +30,7 @@ const methods = {
       'us_bank_account[account_number]': values.account,
     }),
   },
-  ideal: { label: 'iDEAL', saves: true, fields: ['name', 'email'], note: away },
+  ideal: { label: 'iDEAL | Wero', saves: true, fields: ['name', 'email'], note: away },
   bancontact: { label: 'Bancontact', saves: true, fields: ['name', 'email'], note: away },
   sofort: { label: 'Sofort', saves: true, fields: ['name', 'email'], note: away, data: () => ({ 'sofort[country]': 'DE' }) },
   eps: { label: 'EPS', fields: ['name'], note: away },
