@@ -50,6 +50,7 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 		}
 	}
 	c.durability(servers)
+	c.rights(ctx)
 	c.marks(ctx, a, account)
 }
 
@@ -142,6 +143,17 @@ func (c *checkup) durability(servers []store.Server) {
 	level := map[string]string{"require": levelWrong, "warn": levelWarning, "off": levelOK}[c.RedisDurability]
 	for _, flaw := range d.Flaws {
 		c.say(level, "durability", "%s", flaw)
+	}
+}
+
+// rights tries whether Redis's ACL lets the user do all that is needed.
+func (c *checkup) rights(ctx context.Context) {
+	missing, err := store.MissingRights(ctx, c.RedisMode, c.RedisURL.Reveal(), c.RedisPartitions)
+	for _, right := range missing {
+		c.say(levelWrong, aboutRedis, "its user may not use %s: give it the rights of docs/redis-acl.md", right)
+	}
+	if err != nil {
+		c.say(levelWarning, aboutRedis, "the rights of its user could not be tried: %v", err)
 	}
 }
 

@@ -1,0 +1,99 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// asUser makes a user with the rights, and returns the URL that names it.
+func asUser(t *testing.T, server, name, rights string) string {
+	t.Helper()
+	client := connect(t, server)
+	words := []any{"ACL", "SETUSER", name, "reset", "on", ">secret"}
+	for word := range strings.FieldsSeq(rights) {
+		words = append(words, word)
+	}
+	if err := client.Do(t.Context(), words...).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Replace(server, "redis://", "redis://"+name+":secret@", 1)
+}
+
+// TestMissingRights: what the user may not do is named, and nothing is changed.
+func TestMissingRights(t *testing.T) {
+	server := storetest.RedisServer(t)
+	all := store.ACLRule()
+	tests := map[string]struct {
+		rights string
+		want   []string
+	}{
+		"exactly":           {all, nil},
+		"naturally":         {"~kasse:* &kasse:* +@all", nil},
+		"without a command": {all + " -xautoclaim -xadd", []string{"the command xadd"}},
+		"without scripts":   {all + " -evalsha", []string{"the command evalsha"}},
+		"without the trial": {all + " -multi", []string{"the command multi, with which the others are tried"}},
+		"without channels":  {strings.Replace(all, "&kasse:*", "", 1), []string{"publishing on the channels kasse:{p*}:changed", "subscribing to the channels kasse:{p*}:changed"}},
+		"without some keys": {strings.Replace(all, "~kasse:*", "~kasse:*:events ~kasse:*:order:* %R~kasse:*", 1), []string{"the keys kasse:{p0}:pi:pi_check"}},
+		"without subscribe": {all + " -subscribe", []string{"the command subscribe"}},
+	}
+	client := connect(t, server)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			url := asUser(t, server, "kasse-"+strings.ReplaceAll(name, " ", "-"), test.rights)
+			missing, err := store.MissingRights(t.Context(), "single", url, 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range test.want {
+				if !slices.Contains(missing, want) {
+					t.Errorf("%q is not in %q", want, missing)
+				}
+			}
+			if len(test.want) == 0 && len(missing) > 0 {
+				t.Errorf("missing %q", missing)
+			}
+			if count := client.DBSize(t.Context()).Val(); count != 0 {
+				t.Errorf("it wrote %d keys", count)
+			}
+		})
+	}
+}
+
+// TestRightsAreComplete: what scripts call is in the rule.
+func TestRightsAreComplete(t *testing.T) {
+	rule := strings.Fields(store.ACLRule())
+	files, err := filepath.Glob("scripts/*.lua")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, call := range regexp.MustCompile(`redis\.p?call\('([A-Z]+)'`).FindAllStringSubmatch(string(text), -1) {
+			name := strings.ToLower(call[1])
+			if !slices.ContainsFunc(rule, func(right string) bool { return right == "+"+name || strings.HasPrefix(right, "+"+name+"|") }) {
+				t.Errorf("%s calls %s, which the rule does not name", file, name)
+			}
+		}
+	}
+}
+
+// TestDocumentedRights: the page for operators has the rule.
+func TestDocumentedRights(t *testing.T) {
+	page, err := os.ReadFile("../docs/redis-acl.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := "ACL SETUSER kasse on >PASSWORD " + store.ACLRule() + "\n"; !strings.Contains(string(page), line) {
+		t.Errorf("docs/redis-acl.md lacks the line\n%s", line)
+	}
+}
