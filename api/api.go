@@ -92,6 +92,7 @@ func (a *api) routes() []Route {
 		none     = parameters{}
 		wait     = parameters{names: []string{"wait"}}
 		feedPage = parameters{names: []string{"after", "limit", "wait", "type", "order_id"}}
+		listPage = parameters{names: []string{"customer", "state", "created_after", "limit", "after"}}
 		ignored  = parameters{ignored: true} // platforms add their own to the address that Stripe is given
 	)
 	return []Route{
@@ -104,6 +105,7 @@ func (a *api) routes() []Route {
 		{"POST", "/v1/payments/{payment_intent}/refunds", manage, none, "createRefund", a.createRefund},
 		{"GET", "/v1/payments/{payment_intent}/refunds", read, none, "", a.listRefunds},
 		{"GET", "/v1/payments/{payment_intent}/history", read, none, "", a.getPaymentHistory},
+		{"GET", "/v1/orders", read, listPage, "", a.listOrders},
 		{"GET", "/v1/orders/{order_id}", readOwn, none, "", a.getOrder},
 		{"POST", "/v1/order-tokens", write, none, "mintOrderToken", a.mintOrderToken},
 		{"GET", "/v1/events", events, feedPage, "", a.listEvents},

@@ -82,7 +82,7 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	w.keys = w.connect(url)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour, Logger: logger,
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour, OrderIndex: true, Logger: logger,
 	}
 	for _, edit := range change {
 		edit(&o)

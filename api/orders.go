@@ -2,10 +2,13 @@ package api
 
 import (
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/labstack/echo/v4"
 
+	"kasse/service"
 	"kasse/service/payment"
 )
 
@@ -22,9 +25,74 @@ func (a *api) getOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	return answerJSON(c, http.StatusOK, orderOf(found))
+}
+
+func orderOf(found service.OrderView) order {
 	answer := order{ID: found.ID, Closed: found.Closed, Payment: found.Payment}
 	for _, view := range found.Superseded {
 		answer.Superseded = append(answer.Superseded, view)
 	}
-	return answerJSON(c, http.StatusOK, answer)
+	return answer
+}
+
+// orderPage is a page of orders as it is answered.
+type orderPage struct {
+	Orders []order `json:"orders"`
+	Next   *string `json:"next"` // null at the end
+}
+
+// Orders in one page.
+const (
+	defaultOrders = 20
+	maxOrders     = 100
+)
+
+func (a *api) listOrders(c echo.Context) error {
+	q, err := orderQuery(c)
+	if err != nil {
+		return err
+	}
+	found, next, err := a.service.Orders(c.Request().Context(), q)
+	if err != nil {
+		return err
+	}
+	page := orderPage{Orders: make([]order, 0, len(found))}
+	for _, o := range found {
+		page.Orders = append(page.Orders, orderOf(o))
+	}
+	if next != "" {
+		page.Next = &next
+	}
+	return answerJSON(c, http.StatusOK, page)
+}
+
+// orderQuery reads which orders are asked for.
+func orderQuery(c echo.Context) (q payment.OrderQuery, err error) {
+	if q.Limit, err = intParameter(c, "limit", 1, maxOrders, defaultOrders); err != nil {
+		return q, err
+	}
+	query := c.QueryParams()
+	if query.Has("customer") {
+		q.Customer = payment.CustomerID(query.Get("customer"))
+		if !q.Customer.Valid() {
+			return q, badParameter("customer", "must be the id of a customer of Stripe's, cus_…")
+		}
+	}
+	if query.Has("state") {
+		q.State = payment.State(query.Get("state"))
+		if !slices.Contains(payment.States, q.State) {
+			return q, badParameter("state", "must be a state that this version knows")
+		}
+	}
+	if query.Has("created_after") {
+		if q.CreatedAfter, err = time.Parse(time.RFC3339, query.Get("created_after")); err != nil {
+			return q, badParameter("created_after", "must be a time of RFC 3339, such as 2026-11-23T12:00:00Z")
+		}
+	}
+	q.After = query.Get("after")
+	if len(q.After) > maxCursor || !cursor.MatchString(q.After) {
+		return q, badParameter("after", "must be a cursor, or nothing")
+	}
+	return q, nil
 }

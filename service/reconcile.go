@@ -99,6 +99,7 @@ func (s *Service) runNets(ctx context.Context) error {
 	nets.Go(func() error { s.repeat(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
 	nets.Go(func() error { s.repeat(ctx, "restore", restoreEvery, s.restoreNext); return nil })
 	nets.Go(func() error { s.repeat(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
+	nets.Go(func() error { s.repeat(ctx, "index", pruneEvery, s.pruneOnce); return nil })
 	return nets.Wait()
 }
 

@@ -30,6 +30,7 @@ type Options struct {
 	MaxFailures    int           // failed attempts of an order; past it the order is closed
 	Verification   payment.Verification
 	Retention      time.Duration // of finished orders
+	OrderIndex     bool          // orders are kept in the index behind GET /v1/orders
 	Logger         *slog.Logger
 	Observer       Observer                               // may be nil
 	Jitter         func(most time.Duration) time.Duration // draws a pause below the bound; nil: at random
@@ -47,6 +48,7 @@ type Store interface {
 	restores
 	leases
 	quarantine
+	listing
 }
 
 // Stripe is all that the verbs need of Stripe; each part is declared beside its verb.
@@ -74,6 +76,7 @@ type Service struct {
 	restores     restores
 	leases       leases
 	quarantine   quarantine
+	listing      listing
 	stripe       Stripe
 	rebuilding   bool                   // set before any goroutine: what is announced may have been announced before
 	lowest       atomic.Int64           // nanoseconds, the lowest retention that was ever in use with this Redis
@@ -92,7 +95,7 @@ func New(store Store, stripe Stripe, o Options) *Service {
 	}
 	return &Service{
 		Options: o, orders: store, views: store, feed: store, reads: store, attention: store, sweeps: store, catchUps: store, restores: store, leases: store,
-		quarantine: store, stripe: stripe,
+		quarantine: store, listing: store, stripe: stripe,
 	}
 }
 
@@ -106,6 +109,6 @@ func (s *Service) rules() payment.Rules {
 	}
 	return payment.Rules{
 		MaxFailures: s.MaxFailures, AbandonAfter: s.AbandonAfter, Retention: s.Retention, LowestRetention: lowest,
-		Verification: s.Verification,
+		Verification: s.Verification, Index: s.OrderIndex,
 	}
 }

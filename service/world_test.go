@@ -83,7 +83,7 @@ func (w *world) gateway() *stripe.Gateway {
 
 // replica is the service as one process runs it.
 func (w *world) replica(s service.Store, g service.Stripe) *service.Service {
-	return service.New(s, g, service.Options{Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: slog.New(slog.DiscardHandler)})
+	return service.New(s, g, service.Options{Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, OrderIndex: true, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // deliverTo sends the simulator's webhooks to a service.

@@ -38,6 +38,8 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)
 			return err
 		},
+		"ListOrders":    func(ctx context.Context) error { return second(s.ListOrders(ctx, payment.OrderQuery{Limit: 10})) },
+		"PruneIndex":    func(ctx context.Context) error { return second(s.PruneIndex(ctx)) },
 		"LoadEvents":    func(ctx context.Context) error { return second(s.LoadEvents(ctx, payment.FeedQuery{Limit: 10})) },
 		"DisablePushes": func(ctx context.Context) error { return second(s.DisablePushes(ctx, "e", push.DisabledGone)) },
 		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },

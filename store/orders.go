@@ -62,7 +62,7 @@ func (s *Store) SaveOrder(
 	}
 	part, key := s.orderKey(o.Ref())
 	w.saved.Revision = nextRevision(o.Revision)
-	keys := []string{key, s.meta(part), part.events(), part.reads(), part.sweep(), part.attention()}
+	keys := []string{key, s.meta(part), part.events(), part.reads(), part.sweep(), part.attention(), part.byCreation(), part.byCustomer()}
 	answer, err := s.run(ctx, saveOrderScript, part, keys, s.saveArgs(ctx, o, w, c, ids)...)
 	if len(c.Views) > 0 {
 		s.forgetView(key) // also where the reply was lost
@@ -120,6 +120,8 @@ func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c paym
 			args = append(args, string(d.Payment), due(d.At))
 		}
 	}
+	moved := moveListing(o, c)
+	args = append(append(args, len(moved)), moved...)
 	return append(args, s.entries(ctx, c.Events)...)
 }
 

@@ -19,6 +19,12 @@
 //	                                  record, history, refund calls); record:<pi>: the same for each other payment
 //	kasse:{pN}:foreign:<pi>   hash    the same for a payment that names an order and is none of its attempts; it expires
 //	kasse:{pM}:pi:<pi>        string  pointer: the order that the payment names; it ends after the order
+//	kasse:{pN}:index:created  zset    directory of the index of orders by creation: the lowest score of each bucket
+//	kasse:{pN}:index:created:<s>  zset  a bucket from score <s> on: order ids by the Unix millisecond of their creation
+//	kasse:{pN}:index:customer zset    directory of the index of orders by customer
+//	kasse:{pN}:index:customer:<s> zset  a bucket: moment of creation (8 digits, base 36) and order id, by the hash of
+//	                                  the customer. A bucket holds 128 entries, which Redis packs; more only where all
+//	                                  have one score
 //	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its
 //	                                  cause was traced: the transitions, trimmed by age; public; its groups
 //	                                  push:<e> are ours

@@ -744,6 +744,13 @@ type Order struct {
 // OrderID The shop's own name for an order.
 type OrderID = string
 
+// OrderPage defines model for OrderPage.
+type OrderPage struct {
+	// Next Where to go on; null at the end.
+	Next   *Cursor `json:"next"`
+	Orders []Order `json:"orders"`
+}
+
 // OrderToken defines model for OrderToken.
 type OrderToken struct {
 	// ExpiresAt RFC 3339, UTC, whole seconds.

@@ -17,6 +17,8 @@ type Changes struct {
 	Attention time.Time      // when a worker has to look at the order itself; zero: never
 	Pointers  []Pointer      // that lead from a payment to the order, to be written
 	Expires   time.Duration  // after which the order may be forgotten; zero: never
+	Unlist    Listing        // the order's place in the index so far
+	List      Listing        // and from now on
 
 	NoAttention bool // neither before nor after the change does a worker have to look at the order itself
 	NoExpiry    bool // neither before nor after the change may the order be forgotten
@@ -69,6 +71,8 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	c := o.announce(&before, now)
 	c.Now = now
 	o.plan(&c, now)
+	o.list(&c, now)
+	c.Unlist = before.Listed
 	c.NoAttention = before.Stored() && c.Attention.IsZero() && before.attentionAt(now).IsZero()
 	c.NoExpiry = before.Stored() && c.Expires == 0 && before.expires() == 0
 	o.pass = pass{} // the next fact may be applied to this order, without a load between

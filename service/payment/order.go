@@ -29,6 +29,8 @@ type Order struct {
 	Version              int64 `json:"version,omitempty"`          // of the newest view of any payment
 	LastWord             Word  `json:"last_word,omitzero"`
 
+	Listed Listing `json:"listed,omitzero"`
+
 	ForeignIDs   []ID `json:"foreign,omitempty"`       // payments that name the order and are none of its attempts
 	ForeignCount int  `json:"foreign_count,omitempty"` // how many there were in all
 
@@ -57,6 +59,7 @@ type Rules struct {
 	Retention       time.Duration // of a finished order
 	LowestRetention time.Duration // that was ever in use
 	Verification    Verification  // of successes that webhooks bring
+	Index           bool          // orders are kept in the index behind GET /v1/orders
 }
 
 // Ref names an aggregate: an order, or a foreign payment that names one.

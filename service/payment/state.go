@@ -18,6 +18,12 @@ const (
 	ChargedBack       State = "charged_back"
 )
 
+// States are all states of the contract.
+var States = []State{
+	Pending, ActionRequired, InProgress, Failed, Authorized, Paid, CanceledState, PartiallyRefunded, Refunded, Disputed,
+	ChargedBack,
+}
+
 // Payable reports whether the customer may pay now.
 func (s State) Payable() bool { return s == Pending || s == ActionRequired || s == Failed }
 

@@ -68,6 +68,8 @@ func (o *Order) code(c *coder) {
 	numberField(c, 22, &o.FailuresBeforeReopen)
 	texts(c, 23, &o.ForeignIDs)
 	numberField(c, 24, &o.ForeignCount)
+	c.ms(25, &o.Listed.Created)
+	numberField(c, 26, &o.Listed.Customer)
 	c.close(&o.Added)
 }
 

@@ -1,17 +1,72 @@
 -- Writes an order with all that follows from a change, if no other write came first.
 -- KEYS[1] order  KEYS[2] meta  KEYS[3] events  KEYS[4] reads  KEYS[5] sweep  KEYS[6] attention
+-- KEYS[7] index of orders by creation  KEYS[8] index of orders by customer
 -- ARGV    in this order, each list after its length:
 --   revision it was loaded with ('' there was none) and its next, each with the line's end behind it, order id, channel,
 --   payload of the hint ('' no hint), milliseconds until it may expire ('' never, 'keep' as before), oldest stream id to
 --   keep as <ms>-0 ('' do not trim now), Unix milliseconds at which a worker looks at the order ('' never, 'keep' as
 --   before);
 --   fields of the payments in question; fields and values to set; fields to remove; payments and Unix milliseconds of their
---   reads ('' none is wanted); payments and Unix milliseconds of their sweeps ('' final); stream entries, each as its
---   length, fields and values
+--   reads ('' none is wanted); payments and Unix milliseconds of their sweeps ('' final); changes of the
+--   indexes, each as index (created or customer), ZADD or ZREM, score and member; stream entries, each as its length, fields
+--   and values
 -- Returns {'saved', seconds, microseconds}; {'conflict', …} with the reply of load_order where another write came first; or
 -- the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
+end
+local packed = 128 -- entries that Redis packs, by default (zset-max-listpack-entries)
+-- The start of the bucket that a score belongs to, as the directory names it.
+local function bucketOf(directory, score)
+  return redis.call('ZREVRANGEBYSCORE', directory, score, '-inf', 'LIMIT', 0, 1)[1]
+end
+local function scoreAt(bucket, rank)
+  return string.format('%.0f', tonumber(redis.call('ZRANGE', bucket, rank, rank, 'WITHSCORES')[2]))
+end
+-- Moves the entries from a score on into a bucket of their own.
+local function split(directory, bucket, score)
+  local moved = redis.call('ZRANGEBYSCORE', bucket, score, '+inf', 'WITHSCORES')
+  for i = 1, #moved, 2 do
+    redis.call('ZADD', directory .. ':' .. score, moved[i + 1], moved[i])
+  end
+  redis.call('ZREMRANGEBYSCORE', bucket, score, '+inf')
+  redis.call('ZADD', directory, score, score)
+end
+-- Makes room for a score in a full bucket.
+local function makeRoom(directory, start, score)
+  local bucket = directory .. ':' .. start
+  local first, last = scoreAt(bucket, 0), scoreAt(bucket, -1)
+  if tonumber(score) > tonumber(last) then
+    redis.call('ZADD', directory, score, score) -- the newest go on in a bucket of their own, and this one stays full
+  elseif first == last and tonumber(score) < tonumber(first) then
+    redis.call('RENAME', bucket, directory .. ':' .. first)
+    redis.call('ZADD', directory, first, first)
+  elseif first ~= last then
+    local middle = scoreAt(bucket, packed / 2)
+    if middle == first then
+      local rest = redis.call('ZRANGEBYSCORE', bucket, '(' .. first, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+      middle = string.format('%.0f', tonumber(rest[2]))
+    end
+    split(directory, bucket, middle)
+  end
+end
+local function add(directory, score, member)
+  local start = bucketOf(directory, score)
+  if start and redis.call('ZCARD', directory .. ':' .. start) >= packed then
+    makeRoom(directory, start, score)
+    start = bucketOf(directory, score)
+  elseif not start then
+    start = '0'
+    redis.call('ZADD', directory, 0, start)
+  end
+  redis.call('ZADD', directory .. ':' .. start, score, member)
+end
+local function remove(directory, score, member)
+  local start = bucketOf(directory, score)
+  local bucket = directory .. ':' .. (start or '')
+  if start and redis.call('ZREM', bucket, member) == 1 and redis.call('EXISTS', bucket) == 0 then
+    redis.call('ZREM', directory, start)
+  end
 end
 local now = redis.call('TIME')
 local stored = redis.call('HGET', KEYS[1], 'order')
@@ -55,6 +110,12 @@ for queue = 4, 5 do
   end
   at = at + 1 + count
 end
+count = tonumber(ARGV[at])
+for i = at + 1, at + count, 4 do
+  local change = ARGV[i + 1] == 'ZADD' and add or remove
+  change(ARGV[i] == 'created' and KEYS[7] or KEYS[8], ARGV[i + 2], ARGV[i + 3])
+end
+at = at + 1 + count
 if ARGV[8] == '' then
   redis.call('ZREM', KEYS[6], ARGV[3])
 elseif ARGV[8] ~= 'keep' then

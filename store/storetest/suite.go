@@ -56,6 +56,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("feed", c.testFeed)
 	t.Run("feed filters", c.testFeedFilters)
 	t.Run("cursor", c.testCursor)
+	t.Run("index of orders", c.testIndex)
 	t.Run("feed while writing", c.testFeedWhileWriting)
 	t.Run("pushes", c.testPushes)
 	t.Run("retries of pushes", c.testRetries)

@@ -113,6 +113,14 @@ func (r *replica) LoadEvents(context.Context, payment.FeedQuery) (payment.FeedPa
 	return payment.FeedPage{}, nil
 }
 
+// ListOrders is not simulated.
+func (r *replica) ListOrders(context.Context, payment.OrderQuery) (payment.OrderPage, error) {
+	return payment.OrderPage{}, nil
+}
+
+// PruneIndex is not simulated.
+func (r *replica) PruneIndex(context.Context) (int, error) { return 0, nil }
+
 func (r *replica) Quarantine(ctx context.Context, e payment.StripeEvent, _ []byte) error {
 	return changeRedis(ctx, r, "Quarantine", e.ID, func() { r.world.redis.quarantined++ })
 }

@@ -27,6 +27,7 @@ const (
 	views       = "views in memory"
 	payments    = "payments"
 	orders      = "orders"
+	indexed     = "orders in the index"
 	entries     = "events in the streams"
 	sweeps      = "payments to sweep"
 	reads       = "payments in doubt"
@@ -73,6 +74,7 @@ var rules = []rule{
 	{name: views, slack: mostViews},
 	{name: payments, exact: func(t truth) float64 { return float64(t.orders) }},
 	{name: orders, exact: func(t truth) float64 { return float64(t.orders) }},
+	{name: indexed, exact: func(t truth) float64 { return float64(t.orders) }},
 	{name: entries, exact: func(t truth) float64 { return float64(t.entries) }},
 	{name: sweeps, exact: func(t truth) float64 { return float64(t.running) }},
 	{name: reads, exact: none},

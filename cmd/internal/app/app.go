@@ -72,7 +72,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
-		Retention: c.PaymentRetention, AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Verification: c.SuccessVerification, Logger: log, Observer: a.metrics,
+		Retention: c.PaymentRetention, OrderIndex: c.OrderIndex, AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Verification: c.SuccessVerification, Logger: log, Observer: a.metrics,
 	})
 	a.relay = push.NewRelay(a.store, a.destinations(), push.RelayOptions{Logger: log, Observer: a.metrics, Now: time.Now})
 	if c.IssuerKeysURL != "" {

@@ -35,6 +35,7 @@ type environment struct {
 	RedisDurability   string `default:"warn" envconfig:"REDIS_DURABILITY"`
 	RedisAutoPipeline string `default:"true" envconfig:"REDIS_AUTOPIPELINE"`
 	RedisClientCache  string `default:"true" envconfig:"REDIS_CLIENT_CACHE"`
+	OrderIndex        string `default:"true" envconfig:"ORDER_INDEX"`
 
 	StripeSecretKey          string `envconfig:"STRIPE_SECRET_KEY"`
 	StripeSecretKeyFile      string `envconfig:"STRIPE_SECRET_KEY_FILE"`
@@ -93,6 +94,8 @@ type Config struct {
 	RedisDurability   string // require, warn or off
 
 	RedisAutoPipeline, RedisClientCache bool
+
+	OrderIndex bool // keeps the index behind GET /v1/orders
 
 	StripeSecretKey      payment.Secret
 	StripePublishableKey string
@@ -155,6 +158,7 @@ func LoadConfig() (Config, error) {
 		RedisDurability:   m.choice("REDIS_DURABILITY", e.RedisDurability, durabilities...),
 		RedisAutoPipeline: m.flag("REDIS_AUTOPIPELINE", e.RedisAutoPipeline),
 		RedisClientCache:  m.flag("REDIS_CLIENT_CACHE", e.RedisClientCache),
+		OrderIndex:        m.flag("ORDER_INDEX", e.OrderIndex),
 
 		StripePublishableKey: trim(e.StripePublishableKey),
 		StripeAPIBase:        strings.TrimRight(trim(e.StripeAPIBase), "/"),

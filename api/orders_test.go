@@ -1,0 +1,164 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kasse/service"
+	"kasse/service/payment"
+)
+
+// foundOrders is a page of orders as a backend reads it.
+type foundOrders struct {
+	Orders []struct {
+		ID         string `json:"order_id"`
+		Closed     bool
+		Payment    *struct{ State, Customer string }
+		Superseded []json.RawMessage
+	}
+	Next *string
+}
+
+func (w *world) find(query string) foundOrders {
+	w.t.Helper()
+	var page foundOrders
+	w.send(request{line: "GET /v1/orders" + query, token: readKey}).into(w.t, http.StatusOK, &page)
+	return page
+}
+
+func (p foundOrders) ids() (ids []string) {
+	for _, o := range p.Orders {
+		ids = append(ids, o.ID)
+	}
+	return ids
+}
+
+// createFor opens a payment of an order for a customer; empty for a guest.
+func (w *world) createFor(order, customer, more string) opened {
+	w.t.Helper()
+	body := `{"order_id":"` + order + `","amount":4999,"currency":"eur"` + more
+	if customer != "" {
+		body += `,"customer":"` + customer + `"`
+	}
+	var made opened
+	w.send(request{line: "POST /v1/payments", token: fullKey, body: body + "}"}).into(w.t, http.StatusCreated, &made)
+	return made
+}
+
+func TestOrdersAreFound(t *testing.T) {
+	w := newWorld(t)
+	w.deliverWebhooks()
+	ann, bob := w.customer(), w.customer()
+	first := w.createFor("shop-1", ann, "")
+	w.createFor("shop-2", "", "")
+	w.createFor("shop-3", bob, "")
+	w.createFor("shop-4", ann, "")
+	if err := w.stripe.SetStatus(first.PaymentIntent, "succeeded"); err != nil {
+		t.Fatal(err)
+	}
+	w.reach(first.PaymentIntent, "paid")
+	w.send(request{line: "POST /v1/order-tokens", token: fullKey, body: `{"order_id":"shop-5","amount":1,"currency":"eur","customer":"` + bob + `"}`}).
+		into(t, http.StatusCreated, &struct{}{})
+	hour := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	for query, want := range map[string][]string{
+		"":                                      {"shop-5", "shop-4", "shop-3", "shop-2", "shop-1"},
+		"?customer=" + ann:                      {"shop-4", "shop-1"},
+		"?customer=" + bob:                      {"shop-5", "shop-3"},
+		"?state=paid":                           {"shop-1"},
+		"?state=pending&customer=" + ann:        {"shop-4"},
+		"?state=refunded":                       nil,
+		"?customer=cus_none":                    nil,
+		"?created_after=2026-01-01T00:00:00.5Z": {"shop-5", "shop-4", "shop-3", "shop-2", "shop-1"},
+		"?created_after=" + hour:                nil,
+		"?created_after=2026-01-01T00:00:00Z&limit=100&state=paid&after=&customer=" + ann: {"shop-1"},
+	} {
+		page := w.find(query)
+		if !slices.Equal(page.ids(), want) || page.Next != nil {
+			t.Errorf("%s: got %v and next %v, want %v", query, page.ids(), page.Next, want)
+		}
+	}
+	var all []string
+	for query := "?limit=2"; query != ""; {
+		page := w.find(query)
+		all, query = append(all, page.ids()...), ""
+		if page.Next != nil {
+			query = "?limit=2&after=" + *page.Next
+		}
+	}
+	if want := []string{"shop-5", "shop-4", "shop-3", "shop-2", "shop-1"}; !slices.Equal(all, want) {
+		t.Errorf("page by page: got %v, want %v", all, want)
+	}
+	w.sameAsOneByOne()
+}
+
+// sameAsOneByOne: an order of a page looks as it does when it is asked for by itself.
+func (w *world) sameAsOneByOne() {
+	w.t.Helper()
+	var page struct{ Orders []json.RawMessage }
+	w.send(request{line: "GET /v1/orders", token: fullKey}).into(w.t, http.StatusOK, &page)
+	for _, raw := range page.Orders {
+		var named struct {
+			ID string `json:"order_id"`
+		}
+		if err := json.Unmarshal(raw, &named); err != nil {
+			w.t.Fatal(err)
+		}
+		one := w.send(request{line: "GET /v1/orders/" + named.ID, token: fullKey})
+		if one.body != string(raw) {
+			w.t.Errorf("listed %s, by itself %s", raw, one.body)
+		}
+	}
+}
+
+// TestReopenedOrderIsFoundUnderItsCustomer: a former customer does not find the order any more.
+func TestReopenedOrderIsFoundUnderItsCustomer(t *testing.T) {
+	w := newWorld(t)
+	w.deliverWebhooks()
+	ann, bob := w.customer(), w.customer()
+	w.createFor("shop-1", ann, "")
+	made := w.createFor("shop-1", bob, `,"reopen":true`)
+	if page := w.find("?customer=" + ann); len(page.Orders) != 0 {
+		t.Errorf("the former customer finds %v", page.ids())
+	}
+	page := w.find("?customer=" + bob)
+	if len(page.Orders) != 1 || page.Orders[0].Payment.Customer != bob || len(page.Orders[0].Superseded) != 1 {
+		t.Errorf("got %+v after %s", page, made.PaymentIntent)
+	}
+}
+
+func TestOrderQueriesThatAreRefused(t *testing.T) {
+	w := newWorld(t)
+	for query, parameter := range map[string]string{
+		"?customer=": "customer", "?customer=ann": "customer", "?state=payed": "state", "?state=paid,pending": "state",
+		"?created_after=yesterday": "created_after", "?created_after=1795435200": "created_after",
+		"?limit=0": "limit", "?limit=101": "limit", "?after=latest": "after", "?after=" + strings.Repeat("A", 1025): "after",
+		"?page=2": "page", "?limit=1&limit=2": "limit",
+	} {
+		var p struct {
+			Code   string
+			Errors []struct{ Parameter string }
+		}
+		w.send(request{line: "GET /v1/orders" + query, token: readKey, bad: true}).into(t, http.StatusBadRequest, &p)
+		if p.Code != "invalid_request" || len(p.Errors) != 1 || p.Errors[0].Parameter != parameter {
+			t.Errorf("%s: got %+v, want %s", query, p, parameter)
+		}
+	}
+}
+
+func TestOrdersWithoutAnIndex(t *testing.T) {
+	w := newWorld(t, func(o *service.Options) { o.OrderIndex = false })
+	w.createFor("shop-1", "", "")
+	var p struct{ Code, Detail string }
+	w.send(request{line: "GET /v1/orders", token: readKey}).into(t, http.StatusNotFound, &p)
+	if p.Code != string(payment.CodeNotFound) || !strings.Contains(p.Detail, "ORDER_INDEX") {
+		t.Errorf("got %+v", p)
+	}
+	keys, err := w.keys.Keys(t.Context(), "kasse:*:index:*").Result()
+	if err != nil || len(keys) != 0 {
+		t.Errorf("%v, %v", keys, err)
+	}
+}

@@ -1,0 +1,285 @@
+package storetest
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
+)
+
+// indexed is an order as the index should know it.
+type indexed struct {
+	id       payment.OrderID
+	created  int64
+	customer payment.CustomerID
+	state    payment.State
+}
+
+// index saves an order with its place in the index.
+func (f fixture) index(t testing.TB, x indexed) {
+	t.Helper()
+	id := payment.ID("pi" + strings.TrimPrefix(string(x.id), "o"))
+	o, now := f.load(t, payment.Ref{Order: x.id}, id)
+	was := o.Listed
+	o, c := Transition(o, id, now)
+	o.Listed = payment.Listing{Created: x.created, Customer: payment.CustomerHash(x.customer)}
+	o.Attempt(id).State, c.Unlist, c.List = x.state, was, o.Listed
+	created := *o.Loaded[id].Record.Creation
+	created.Customer = x.customer
+	o.Loaded[id].Record.Creation = &created
+	f.save(t, o, c)
+}
+
+// list pages through the orders that a query asks for, and returns them and how many pages there were.
+func (f fixture) list(t testing.TB, q payment.OrderQuery) (ids []payment.OrderID, pages int) {
+	t.Helper()
+	for range endless {
+		page, err := f.ListOrders(t.Context(), q)
+		must(t, err)
+		if len(page.Orders) > q.Limit {
+			t.Errorf("a page has %d orders, at most %d were asked for", len(page.Orders), q.Limit)
+		}
+		for _, o := range page.Orders {
+			ids = append(ids, o.ID)
+			if len(o.Views) != len(o.Payments) {
+				t.Errorf("%s has %d payments and %d views", o.ID, len(o.Payments), len(o.Views))
+			}
+		}
+		pages++
+		if q.After = page.Next; q.After == "" {
+			return ids, pages
+		}
+		wellFormed(t, q.After)
+	}
+	t.Fatal("the list does not end")
+	return nil, 0
+}
+
+// expected are the ids of those that match, newest first.
+func expected(all []indexed, match func(indexed) bool) (ids []payment.OrderID) {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b indexed) int { return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.id, a.id)) })
+	for _, x := range all {
+		if match(x) {
+			ids = append(ids, x.id)
+		}
+	}
+	return ids
+}
+
+func (f fixture) lists(t testing.TB, what string, q payment.OrderQuery, want []payment.OrderID) {
+	t.Helper()
+	if got, _ := f.list(t, q); !slices.Equal(got, want) {
+		t.Errorf("%s, %d a page: got %d orders %v, want %d %v", what, q.Limit, len(got), got, len(want), want)
+	}
+}
+
+func every(indexed) bool { return true }
+
+func (connect connector) testIndex(t *testing.T) {
+	t.Run("lists the newest first, from all partitions", connect.indexLists)
+	t.Run("splits its buckets", connect.indexSplits)
+	t.Run("follows the order's customer", connect.indexFollows)
+	t.Run("ends with the order", connect.indexEnds)
+	t.Run("looks at so many orders at most", connect.indexIsBounded)
+	t.Run("refuses what is no cursor, and a Redis that is not ours", connect.indexRefuses)
+}
+
+func (connect connector) indexLists(t *testing.T) {
+	f := fresh(t, connect)
+	const begin = 1_764_288_000_000
+	states := []payment.State{payment.Paid, payment.Pending, payment.Refunded}
+	var all []indexed
+	for i := range 60 {
+		x := indexed{OrderOf(numbered(i)), begin + int64(i/3), "", states[i%3]}
+		if i%4 > 0 {
+			x.customer = payment.CustomerID(fmt.Sprintf("cus_%d", i%4))
+		}
+		all = append(all, x)
+		f.index(t, x)
+	}
+	for _, limit := range []int{7, 100} {
+		f.lists(t, "all", payment.OrderQuery{Limit: limit}, expected(all, every))
+		f.lists(t, "of a customer", payment.OrderQuery{Limit: limit, Customer: "cus_2"},
+			expected(all, func(x indexed) bool { return x.customer == "cus_2" }))
+		f.lists(t, "of a state", payment.OrderQuery{Limit: limit, State: payment.Paid},
+			expected(all, func(x indexed) bool { return x.state == payment.Paid }))
+		f.lists(t, "of a customer's state", payment.OrderQuery{Limit: limit, State: payment.Paid, Customer: "cus_1"},
+			expected(all, func(x indexed) bool { return x.state == payment.Paid && x.customer == "cus_1" }))
+		after := time.UnixMilli(begin + 9)
+		f.lists(t, "after a moment", payment.OrderQuery{Limit: limit, CreatedAfter: after},
+			expected(all, func(x indexed) bool { return x.created > begin+9 }))
+		f.lists(t, "of a customer after a moment", payment.OrderQuery{Limit: limit, CreatedAfter: after, Customer: "cus_3"},
+			expected(all, func(x indexed) bool { return x.created > begin+9 && x.customer == "cus_3" }))
+		f.lists(t, "of nobody", payment.OrderQuery{Limit: limit, Customer: "cus_none"}, nil)
+	}
+}
+
+// indexSplits fills the buckets of one partition in any order, with scores that many entries share,
+// and takes half of the entries out again.
+func (connect connector) indexSplits(t *testing.T) {
+	const seed = 7
+	f, random := fresh(t, connect), rand.New(rand.NewPCG(seed, seed))
+	neighbours := neighbours(450)
+	var all []indexed
+	for i, id := range neighbours {
+		x := indexed{OrderOf(id), 1_764_288_000_000, "cus_often", payment.Paid}
+		if i < 300 { // later ones share their moment and their customer
+			x.created += random.Int64N(400) - 200
+		}
+		if i%3 > 0 && i < 300 {
+			x.customer = payment.CustomerID(fmt.Sprintf("cus_%d", random.IntN(200)))
+		}
+		all = append(all, x)
+		f.index(t, x)
+	}
+	often := func(x indexed) bool { return x.customer == "cus_often" }
+	check := func(what string) {
+		f.lists(t, what, payment.OrderQuery{Limit: 100}, expected(all, every))
+		f.lists(t, what+", one customer", payment.OrderQuery{Limit: 30, Customer: "cus_often"}, expected(all, often))
+		for _, x := range all[:10] {
+			f.lists(t, what+", a customer", payment.OrderQuery{Limit: 30, Customer: x.customer},
+				expected(all, func(other indexed) bool { return other.customer == x.customer }))
+		}
+	}
+	check("full")
+	f.packed(t)
+	for i := range all {
+		if i%2 == 0 {
+			all[i].created, all[i].customer = all[i].created-10_000, "cus_moved"
+			f.index(t, all[i])
+		}
+	}
+	check("moved")
+	f.lists(t, "moved", payment.OrderQuery{Limit: 100, Customer: "cus_moved"},
+		expected(all, func(x indexed) bool { return x.customer == "cus_moved" }))
+	f.packed(t)
+}
+
+// packed fails the test where a bucket has more entries than Redis packs, and more than one score.
+func (f fixture) packed(t testing.TB) {
+	t.Helper()
+	for _, index := range []string{"created", "customer"} {
+		directory := "kasse:{p3}:index:" + index
+		starts, err := f.client.ZRangeWithScores(t.Context(), directory, 0, -1).Result()
+		must(t, err)
+		for i, start := range starts {
+			entries, err := f.client.ZRangeWithScores(t.Context(), fmt.Sprintf("%s:%s", directory, start.Member), 0, -1).Result()
+			must(t, err)
+			if len(entries) == 0 {
+				t.Errorf("the bucket of %s from %v on is empty", index, start.Member)
+				continue
+			}
+			first, last := entries[0].Score, entries[len(entries)-1].Score
+			if len(entries) > 128 && first != last {
+				t.Errorf("the bucket of %s from %v on has %d entries", index, start.Member, len(entries))
+			}
+			if first < start.Score || (i+1 < len(starts) && last >= starts[i+1].Score) {
+				t.Errorf("the bucket of %s from %v on has scores from %v to %v", index, start.Member, first, last)
+			}
+		}
+	}
+}
+
+func (connect connector) indexFollows(t *testing.T) {
+	f := fresh(t, connect)
+	x := indexed{"o_1", 1_764_288_000_000, "cus_first", payment.Pending}
+	f.index(t, x)
+	x.customer = "cus_second"
+	f.index(t, x)
+	f.lists(t, "the former customer", payment.OrderQuery{Limit: 10, Customer: "cus_first"}, nil)
+	f.lists(t, "the customer", payment.OrderQuery{Limit: 10, Customer: "cus_second"}, []payment.OrderID{"o_1"})
+	x.customer = ""
+	f.index(t, x)
+	f.lists(t, "a guest's", payment.OrderQuery{Limit: 10, Customer: "cus_second"}, nil)
+	f.lists(t, "all", payment.OrderQuery{Limit: 10}, []payment.OrderID{"o_1"})
+	o, now := f.load(t, payment.Ref{Order: "o_1"})
+	unlisted, c := leased(o, now)
+	c.Unlist, unlisted.Listed = o.Listed, payment.Listing{}
+	f.save(t, unlisted, c)
+	f.lists(t, "unlisted", payment.OrderQuery{Limit: 10}, nil)
+}
+
+// indexEnds: an order that retention took is in no page, and its entries are taken out.
+func (connect connector) indexEnds(t *testing.T) {
+	f := fresh(t, connect)
+	before := DumpAll(t.Context(), f.client)
+	var orders []payment.OrderID
+	for i := range 140 {
+		x := indexed{OrderOf(neighbours(140)[i]), 1_764_288_000_000 + int64(i), "cus_1", payment.Paid}
+		f.index(t, x)
+		orders = append(orders, x.id)
+	}
+	gone, kept := orders[:139], orders[139:]
+	for _, id := range gone {
+		must(t, f.client.Del(t.Context(), orderKey(id)).Err()) // as when it expires
+	}
+	f.lists(t, "all", payment.OrderQuery{Limit: 10}, kept)
+	for _, want := range []int{139, 0} {
+		if count, err := f.PruneIndex(t.Context()); err != nil || count != want {
+			t.Errorf("%d orders were taken out, %v: want %d", count, err, want)
+		}
+	}
+	f.lists(t, "all", payment.OrderQuery{Limit: 10, Customer: "cus_1"}, kept)
+	must(t, f.client.Del(t.Context(), orderKey(kept[0])).Err())
+	if _, err := f.PruneIndex(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for key := range DumpAll(t.Context(), f.client) {
+		if _, old := before[key]; !old && strings.Contains(key, "}:index:") {
+			t.Errorf("%s is left", key)
+		}
+	}
+	// An order that is stored anew is listed once, also before the entry of its former life is taken out.
+	f.index(t, indexed{"o_1", 1_764_288_000_000, "", payment.Paid})
+	must(t, f.client.Del(t.Context(), orderKey("o_1")).Err())
+	f.index(t, indexed{"o_1", 1_764_288_000_001, "", payment.Paid})
+	f.lists(t, "all", payment.OrderQuery{Limit: 10}, []payment.OrderID{"o_1"})
+}
+
+// indexIsBounded: a page of a state that no order has ends.
+func (connect connector) indexIsBounded(t *testing.T) {
+	f := fresh(t, connect)
+	const orders = 1_100
+	pipe := f.client.Pipeline()
+	for i := range orders {
+		pipe.ZAdd(t.Context(), "kasse:{p3}:index:created:0", redis.Z{
+			Score: 1_764_288_000_000, Member: fmt.Sprintf("o_gone_%d", i),
+		})
+	}
+	pipe.ZAdd(t.Context(), "kasse:{p3}:index:created", redis.Z{Member: "0"})
+	_, err := pipe.Exec(t.Context())
+	must(t, err)
+	f.index(t, indexed{"o_1", 1, "", payment.Refunded})
+	page, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10, State: payment.Refunded})
+	must(t, err)
+	if len(page.Orders) != 0 || page.Next == "" {
+		t.Errorf("%d orders and next %q: want an empty page with more behind it", len(page.Orders), page.Next)
+	}
+	if got, pages := f.list(t, payment.OrderQuery{Limit: 10, State: payment.Refunded}); len(got) != 1 || pages > 3 {
+		t.Errorf("got %v in %d pages", got, pages)
+	}
+}
+
+func (connect connector) indexRefuses(t *testing.T) {
+	f := fresh(t, connect)
+	f.index(t, indexed{"o_1", 1_764_288_000_000, "", payment.Paid})
+	for _, bad := range []string{"x", "AAAA", "latest", strings.Repeat("A", 100)} {
+		_, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10, After: bad})
+		hasCode(t, err, payment.CodeInvalidRequest)
+	}
+	must(t, f.client.Del(t.Context(), "kasse:{p5}:meta").Err())
+	_, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10})
+	hasCode(t, err, payment.CodeStoreUnavailable)
+	if _, err := f.PruneIndex(t.Context()); err == nil || errors.Is(err, payment.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
