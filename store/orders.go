@@ -193,15 +193,6 @@ func (s *Store) SavePointer(ctx context.Context, id payment.ID, order payment.Or
 	return err
 }
 
-// positive reads a version.
-func positive(text string) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err == nil && n <= 0 {
-		err = strconv.ErrRange
-	}
-	return n, err
-}
-
 // clock reads the reply to TIME.
 func clock(seconds, micros any) time.Time {
 	return time.Unix(integer(seconds), integer(micros)*int64(time.Microsecond))

@@ -106,7 +106,7 @@ func (c *coder) peek() (tag int, w wire, size int) {
 		c.fail(errCutOff)
 		return 0, 0, 0
 	}
-	return int(key >> wireBits & 0xffff), wire(key & (1<<wireBits - 1)), size //nolint:gosec // it is masked
+	return int(key >> wireBits & 0xffff), wire(key & (1<<wireBits - 1)), size
 }
 
 // next steps into the field of that tag, if it comes next.

@@ -43,7 +43,7 @@ const longestWord = len("payment_intent.amount_capturable_updated")
 var dictionaryIndex = func() map[string]byte {
 	index := make(map[string]byte, len(dictionary))
 	for i, word := range dictionary {
-		index[word] = byte(i) //nolint:gosec // there are fewer than 128
+		index[word] = byte(i)
 	}
 	return index
 }()
@@ -194,7 +194,7 @@ var sixBits = func() (table [256]byte) {
 		table[i] = noBits
 	}
 	for i := range len(idCharacters) {
-		table[idCharacters[i]] = byte(i) //nolint:gosec // there are 64
+		table[idCharacters[i]] = byte(i)
 	}
 	return table
 }()

@@ -184,7 +184,7 @@ func (connect connector) testPushes(t *testing.T) {
 		must(t, f.RegisterEndpoint(t.Context(), "another"))
 		want := f.put(t, "pi_1")
 		f.finish(t, "another", f.claim(t, "a", time.Hour, 10, 0).First[0])
-		sameIDs(t, "still", f.claim(t, "b", 0, 10, 0).First)
+		sameIDs(t, "still", f.claim(t, "b", time.Hour, 10, 0).First)
 		sameIDs(t, "again", f.claim(t, "a", 0, 10, 0).First, want)
 	})
 }
