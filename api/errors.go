@@ -152,6 +152,11 @@ func serviceProblem(e *payment.Error) problem {
 	return p
 }
 
+// forBrowser leaves out what a page must not know of a declined card.
+func (p *problem) forBrowser() {
+	p.DeclineCode, p.Payment = payment.BrowserDecline(p.DeclineCode), payment.BrowserView(p.Payment)
+}
+
 // write answers with the problem.
 func (p problem) write(c echo.Context) error {
 	h := c.Response().Header()

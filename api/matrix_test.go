@@ -33,8 +33,14 @@ type credential struct {
 	scopes []service.Scope // of a service key
 	order  string          // that a token or a client secret is for
 	reads  bool            // a token without terms
-	former bool            // a token of another customer of the order, which has no payment of its own there
+
+	customer string // that a token is for; empty: a guest
+	anyone   bool   // a token that only reads and names no customer
+	payment  string // that a client secret is for
 }
+
+// target is a payment that requests of the matrix are about, with its order and the customer who pays it.
+type target struct{ order, payment, customer string }
 
 // operation is an operation of openapi.yaml.
 type operation struct {
@@ -77,9 +83,9 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	}
 }
 
-// expects returns the code of the refusal that openapi.yaml gives the credential, for a payment or
-// an order that is its own or another's; empty where the request reaches the operation.
-func (op operation) expects(c credential, target string) string {
+// expects returns the code of the refusal that openapi.yaml gives the credential for a payment and its order; empty where
+// the request reaches the operation.
+func (op operation) expects(c credential, t target) string {
 	if len(*op.Security) == 0 {
 		return ""
 	}
@@ -97,16 +103,25 @@ func (op operation) expects(c credential, target string) string {
 			return ""
 		case c.reads && op.OperationID == "createPayment": // it has no amount to be paid
 			return "insufficient_scope"
-		case strings.Contains(op.path, "{") && c.order != target:
+		case strings.Contains(op.path, "{") && c.order != t.order:
 			return "not_found"
-		case c.former && op.OperationID == "getPayment":
-			return "not_found"
-		case c.former && op.OperationID == "createCustomerSession":
-			return "order_conflict"
 		}
-		return ""
+		return op.expectsOfPayment(c, t)
 	}
 	return "insufficient_scope"
+}
+
+// expectsOfPayment is expects for the payments of one order: its customers may have changed.
+func (op operation) expectsOfPayment(c credential, t target) string {
+	switch another := !c.anyone && c.customer != t.customer; {
+	case c.scheme == bySecret && c.payment != t.payment:
+		return "not_found"
+	case c.scheme == byToken && another && op.OperationID == "getPayment":
+		return "not_found"
+	case c.scheme == byToken && (another || c.anyone) && op.OperationID == "createCustomerSession":
+		return "order_conflict"
+	}
+	return ""
 }
 
 // request is one that the contract allows: with the examples of its parameters, and the first of its bodies.
@@ -152,19 +167,26 @@ func matrixKeys() (all []credential, keys []api.Key) {
 	return all, keys
 }
 
-// credentials are all kinds: those that are valid, for shop-1 and for shop-2, and those that are none.
-func (w *world) credentials(own, other opened) []credential {
+// credentials are all kinds: those that are valid, for the targets of shop-1 and of shop-2, and those that are none.
+func (w *world) credentials(present, former, other opened, customers ...string) []credential {
 	token := func(changed claims) string { return "Bearer " + w.token(changed) }
+	reader := func(customer any) string {
+		return token(claims{"customer": customer, "amount": nil, "currency": nil})
+	}
 	now := w.now.Unix()
 	forged := "Bearer " + sign(w.t, goodHeader, encode(w.t, w.claims(nil)), oldSecret, sha256.New)
+	is, was := customers[0], customers[1]
 	return []credential{
-		{name: "order token", header: token(nil), scheme: byToken, order: "shop-1"},
-		{name: "order token, reads only", header: token(claims{"amount": nil, "currency": nil}), scheme: byToken, order: "shop-1", reads: true},
-		{name: "order token of the former customer", header: token(claims{"customer": "cus_former", "rev": 1}), scheme: byToken, order: "shop-1", former: true},
-		{name: "the former customer's token, reads only", header: token(claims{"customer": "cus_former", "amount": nil, "currency": nil}), scheme: byToken, order: "shop-1", reads: true, former: true},
+		{name: "the present customer's token", header: token(claims{"customer": is}), scheme: byToken, order: "shop-1", customer: is},
+		{name: "the present customer's token, reads only", header: reader(is), scheme: byToken, order: "shop-1", reads: true, customer: is},
+		{name: "the former customer's token", header: token(claims{"customer": was, "rev": 1}), scheme: byToken, order: "shop-1", customer: was},
+		{name: "the former customer's token, reads only", header: reader(was), scheme: byToken, order: "shop-1", reads: true, customer: was},
+		{name: "a guest's token", header: token(claims{"rev": 1}), scheme: byToken, order: "shop-1"},
+		{name: "a token for no customer, reads only", header: reader(nil), scheme: byToken, order: "shop-1", reads: true, anyone: true},
 		{name: "order token of another order", header: token(claims{"order_id": "shop-2"}), scheme: byToken, order: "shop-2"},
-		{name: "client secret", header: "Bearer " + own.ClientSecret, scheme: bySecret, order: "shop-1"},
-		{name: "client secret of another payment", header: "Bearer " + other.ClientSecret, scheme: bySecret, order: "shop-2"},
+		{name: "the present customer's client secret", header: "Bearer " + present.ClientSecret, scheme: bySecret, order: "shop-1", payment: present.PaymentIntent},
+		{name: "the former customer's client secret", header: "Bearer " + former.ClientSecret, scheme: bySecret, order: "shop-1", payment: former.PaymentIntent},
+		{name: "client secret of another order", header: "Bearer " + other.ClientSecret, scheme: bySecret, order: "shop-2", payment: other.PaymentIntent},
 		{name: "nothing", code: "unauthenticated"},
 		{name: "unknown service key", header: "Bearer " + unknownKey, code: "unauthenticated"},
 		{name: "expired order token", header: token(claims{"iat": now - 600, "exp": now - 1}), code: "token_expired"},
@@ -175,21 +197,29 @@ func (w *world) credentials(own, other opened) []credential {
 	}
 }
 
-// matrix is a world with one order of its own and another's, and every credential.
+// matrix is a world with an order that one customer has opened and another took over, an order of somebody else, and every
+// credential.
 type matrix struct {
 	*world
 	credentials []credential
-	targets     map[string]opened // by order
-	counts      map[string]int    // cells by the code of their refusal
+	targets     []target
+	counts      map[string]int // cells by the code of their refusal
 }
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
 	m := &matrix{world: newWorld(t), counts: map[string]int{}}
-	own, other := m.create("shop-1"), m.create("shop-2")
+	is, was := m.customer(), m.customer()
+	var present, former opened
+	rev := m.now.UnixMilli() - 10_000
+	m.send(request{line: createLine, token: m.token(claims{"customer": was, "rev": rev})}).into(t, http.StatusCreated, &former)
+	m.send(request{line: createLine, token: m.token(claims{"customer": is, "rev": rev + 1})}).into(t, http.StatusCreated, &present)
+	other := m.create("shop-2")
 	keys, configured := matrixKeys()
-	m.targets = map[string]opened{"shop-1": own, "shop-2": other}
-	m.credentials = append(keys, m.world.credentials(own, other)...)
+	m.targets = []target{
+		{"shop-1", present.PaymentIntent, is}, {"shop-1", former.PaymentIntent, was}, {"shop-2", other.PaymentIntent, ""},
+	}
+	m.credentials = append(keys, m.world.credentials(present, former, other, is, was)...)
 	o := m.options(discard())
 	o.Keys = configured
 	m.api = httptest.NewServer(api.New(m.service, o))
@@ -202,28 +232,24 @@ func (m *matrix) check(in func(want string) bool) {
 	m.t.Helper()
 	for _, op := range operations(m.t) {
 		for _, c := range m.credentials {
-			for _, order := range slices.Sorted(maps.Keys(m.targets)) {
-				want := op.expects(c, order)
+			for _, about := range m.targets {
+				want := op.expects(c, about)
 				if !in(want) {
 					continue
 				}
 				m.counts[want]++
-				answer := m.send(op.request(m.t, c, m.targets[order].PaymentIntent, order))
-				code := refusalOf(m.t, answer)
-				if c.former && answer.status == http.StatusConflict {
-					code = codeOf(m.t, answer)
-				}
-				if code != want {
-					m.t.Errorf("%s %s with %s, of %s: %d %q, want %q: %s", op.method, op.path, c.name, order, answer.status, code, want, answer.body)
+				answer := m.send(op.request(m.t, c, about.payment, about.order))
+				if code := refusalOf(m.t, answer); code != want {
+					m.t.Errorf("%s %s with %s, of %v: %d %q, want %q: %s", op.method, op.path, c.name, about, answer.status, code, want, answer.body)
 				}
 			}
 		}
 	}
 }
 
-// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for an
-// order that is its own and for another's, answers as the contract's security says. Who is refused
-// writes nothing, and Stripe is not asked. A new operation is part of it by itself.
+// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for the payment of the order's
+// present customer, for that of its former one and for another order's, answers as the contract's security says. A caller
+// that is refused writes nothing, and Stripe is not asked. A new operation is part of it by itself.
 func TestAuthorizationMatrix(t *testing.T) {
 	m := newMatrix(t)
 	refused := func(want string) bool { return want != "" && want != "not_found" } // a question about another's may be noted
@@ -231,19 +257,30 @@ func TestAuthorizationMatrix(t *testing.T) {
 	m.check(refused)
 	m.checkUntouched(dump, calls)
 	m.check(func(want string) bool { return !refused(want) })
-	t.Logf("%d operations, %d credentials, 2 orders: %v", len(operations(t)), len(m.credentials), m.counts)
-	if len(operations(t)) < 15 || len(m.credentials) < 16 || m.counts[""] == 0 || m.counts["not_found"] == 0 || m.counts["insufficient_scope"] == 0 {
+	t.Logf("%d operations, %d credentials, %d payments: %v", len(operations(t)), len(m.credentials), len(m.targets), m.counts)
+	if len(operations(t)) < 15 || len(m.credentials) < 20 {
 		t.Errorf("the matrix is too small: %v", m.counts)
+	}
+	for _, code := range []string{"", "not_found", "insufficient_scope", "order_conflict", "token_expired", "unauthenticated"} {
+		if m.counts[code] == 0 {
+			t.Errorf("no cell expects %q: %v", code, m.counts)
+		}
 	}
 }
 
-// refusalOf returns the code of an answer that says who may not come; empty for every other.
+// refusalOf returns the code of an answer that says who may not come; empty for every other. An order_conflict is one
+// where the order's terms are not in question: a session is for one customer.
 func refusalOf(t *testing.T, answer reply) string {
 	t.Helper()
-	if !slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}, answer.status) {
-		return ""
+	switch answer.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return codeOf(t, answer)
+	case http.StatusConflict:
+		if code := codeOf(t, answer); code == "order_conflict" {
+			return code
+		}
 	}
-	return codeOf(t, answer)
+	return ""
 }
 
 // codeOf returns the code of a problem.

@@ -93,6 +93,9 @@ func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
 			}
 			p := problemOf(err)
 			infoOf(c).code = p.Code
+			if infoOf(c).caller.Key == "" {
+				p.forBrowser()
+			}
 			if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
 				logFailure(c.Request().Context(), logger, infoOf(c), err)
 			}

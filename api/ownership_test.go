@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -17,6 +18,8 @@ import (
 	"kasse/api"
 	"kasse/service"
 	"kasse/service/stripe/stripesim"
+	"kasse/store"
+	"kasse/store/storetest"
 )
 
 // watched is a world in which nothing runs by itself, so that every command that Redis gets is a request's.
@@ -135,6 +138,79 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 	}
 	w.forgetQuestions()
 	w.checkUntouched(dump, calls)
+}
+
+// TestKeptViewIsMissingToOthers: a view in the memory of the process saves no work of Redis for a caller that may not see
+// it, so that such a caller waits as long as for a payment that does not exist.
+func TestKeptViewIsMissingToOthers(t *testing.T) {
+	url := storetest.RedisServer(t)
+	w := &world{t: t, stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
+	t.Cleanup(w.stripe.Close)
+	w.keys = w.connect(url)
+	readers, err := store.ConnectReaders("single", url, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = readers.Close() })
+	kept := store.New(w.keys, store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour, Readers: readers})
+	if err := kept.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+		t.Fatal(err)
+	}
+	svc := service.New(kept, w.newGateway(), service.Options{Name: "kasse", StripeTimeout: time.Second, StripeReads: 100, MaxFailures: 10, Logger: discard()})
+	w.api = httptest.NewServer(api.New(svc, w.options(discard()))) // nothing runs by itself
+	t.Cleanup(w.api.Close)
+	foreign, own := w.create("shop-1"), w.create("shop-2")
+	stranger := w.token(claims{"order_id": "shop-3"})
+	for name, token := range map[string]string{"order token": stranger, "client secret": own.ClientSecret} {
+		missing := w.redisWork(request{line: "GET /v1/payments/pi_missing0000000000000000", token: token})
+		for range 3 { // once it is read, it is in memory
+			w.send(request{line: "GET /v1/payments/" + foreign.PaymentIntent, token: fullKey}).into(t, http.StatusOK, &opened{})
+		}
+		hits := kept.CacheStats().Hits
+		if work := w.redisWork(request{line: "GET /v1/payments/" + foreign.PaymentIntent, token: token}); !maps.Equal(work, missing) {
+			t.Errorf("%s: a kept view costs %v, a missing payment costs %v", name, work, missing)
+		}
+		if kept.CacheStats().Hits == hits {
+			t.Errorf("%s: the view was not in memory", name)
+		}
+	}
+}
+
+// redisWork sends a request that gets 404, twice, and returns how often it has called each command of Redis. Scripts are
+// counted with what they call.
+func (w *world) redisWork(r request) map[string]int {
+	w.t.Helper()
+	w.send(r).says(w.t, http.StatusNotFound, "not_found") // Redis has to learn the scripts
+	before := w.commandCalls()
+	w.send(r).says(w.t, http.StatusNotFound, "not_found")
+	work := map[string]int{}
+	for command, calls := range w.commandCalls() {
+		if made := calls - before[command]; made > 0 {
+			work[command] = made
+		}
+	}
+	for _, own := range []string{"info", "ping", "hello", "client|setinfo", "client|tracking", "subscribe"} {
+		delete(work, own)
+	}
+	return work
+}
+
+// commandCalls returns how often Redis was sent each command.
+func (w *world) commandCalls() map[string]int {
+	w.t.Helper()
+	text, err := w.keys.Info(w.t.Context(), "commandstats").Result()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	all := map[string]int{}
+	for line := range strings.Lines(text) {
+		var calls int
+		name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
+		if _, err := fmt.Sscanf(rest, "calls=%d", &calls); err == nil {
+			all[name] = calls
+		}
+	}
+	return all
 }
 
 // forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked for.

@@ -572,7 +572,8 @@ type Failure struct {
 	// Code Stripe's error code. Shops choose their own text by it.
 	Code *string `json:"code"`
 
-	// DeclineCode The bank's reason, where it gave one.
+	// DeclineCode The bank's reason, where it gave one. Order tokens and client secrets get `generic_decline` for the reasons
+	// that Stripe asks to keep from the customer, such as `stolen_card` and `fraudulent`; backends get them as they are.
 	DeclineCode *string `json:"decline_code"`
 
 	// Message Our own English, for developers.

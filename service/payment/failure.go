@@ -1,5 +1,7 @@
 package payment
 
+import "bytes"
+
 // FailureView is the last failed attempt, in Stripe's codes and our own words.
 type FailureView struct {
 	Code        *string `json:"code"`
@@ -45,4 +47,42 @@ func explain(f *Failure) *FailureView {
 // sameMeaning reports whether two failures are the same to a caller.
 func (f *FailureView) sameMeaning(o *FailureView) bool {
 	return f == o || (f != nil && o != nil && equal(f.Code, o.Code) && equal(f.DeclineCode, o.DeclineCode))
+}
+
+const genericDecline = "generic_decline"
+
+// hiddenDeclines are the decline codes that the customer must not see, since whoever holds a stolen card would learn what
+// the bank knows. Stripe asks for a generic decline instead, or says that the card may have been reported lost or stolen.
+//
+// Source: https://docs.stripe.com/declines/codes
+var hiddenDeclines = map[string]bool{
+	"fraudulent": true, "lost_card": true, "merchant_blacklist": true, "pickup_card": true, "restricted_card": true,
+	"stolen_card": true,
+}
+
+// BrowserDecline returns a decline code as a page may know it.
+func BrowserDecline(code string) string {
+	if hiddenDeclines[code] {
+		return genericDecline
+	}
+	return code
+}
+
+// declineStart begins the decline code in a rendered view. It cannot stand inside a JSON string, where its quotation marks
+// would be escaped.
+var declineStart = []byte(`"decline_code":"`)
+
+// BrowserView returns a rendered View as a page may see it: its decline code as in BrowserDecline. The view that it was
+// given stays as it was.
+func BrowserView(view []byte) []byte {
+	at := bytes.Index(view, declineStart)
+	if private := bytes.Index(view, privateStart); at < 0 || (private >= 0 && private < at) {
+		return view // metadata may have such a key
+	}
+	at += len(declineStart)
+	end := bytes.IndexByte(view[at:], '"')
+	if end < 0 || !hiddenDeclines[string(view[at:at+end])] {
+		return view
+	}
+	return bytes.Join([][]byte{view[:at], view[at+end:]}, []byte(genericDecline))
 }

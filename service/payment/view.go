@@ -94,10 +94,10 @@ type DisputeView struct {
 // would be escaped.
 var privateStart = []byte(`,"customer":`)
 
-// PublicPart returns the JSON of the PublicView in a rendered View.
+// PublicPart returns the JSON of the PublicView in a rendered View, as a page may see it.
 func PublicPart(view []byte) []byte {
 	cut := max(bytes.Index(view, privateStart), 0)
-	return append(view[:cut:cut], '}')
+	return BrowserView(append(view[:cut:cut], '}'))
 }
 
 // reviewStart begins the last member of a rendered view. The shop's metadata may have a member of that name, which stands
@@ -108,9 +108,9 @@ var reviewStart = []byte(`,"review":`)
 func TokenPart(view []byte) []byte {
 	cut := bytes.LastIndex(view, reviewStart)
 	if cut < 0 {
-		return view
+		return BrowserView(view)
 	}
-	return append(view[:cut:cut], '}')
+	return BrowserView(append(view[:cut:cut], '}'))
 }
 
 // view renders a payment of the order. Version and time of change are those of the last visible change.
