@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kasse/service"
+	"kasse/service/payment"
 )
 
 // Options configure the API.
@@ -145,6 +146,10 @@ func (a *api) guard(r Route) echo.HandlerFunc {
 		}
 		if err := a.limitStripe(c); err != nil {
 			return err
+		}
+		if r.audit != "" {
+			actor := payment.Actor{Operation: r.audit, Key: x.caller.Key, RequestID: x.requestID}
+			c.SetRequest(c.Request().WithContext(service.WithActor(c.Request().Context(), actor)))
 		}
 		if err := checkQuery(c, r.query); err != nil {
 			return err

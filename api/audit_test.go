@@ -118,7 +118,43 @@ func TestAuditLogOfOpening(t *testing.T) {
 	w.expectAudit(change, byFullKey("changePayment", "version_mismatch", "shop-1", made.PaymentIntent).ofAmount(5999))
 	w.expectAudit(request{line: "POST " + payment + "/cancel", token: fullKey},
 		byFullKey("cancelPayment", "ok", "shop-1", made.PaymentIntent).ofAmount(5999))
+	w.checkHistory(payment, "createPayment shop *", "changePayment full audit-5") // a cancel may be reported by its webhook first
 	w.checkSecrets(made)
+}
+
+// checkHistory looks for calls in the payment's history: operation, key and request id, "*" for any. An entry that no call
+// has made names none.
+func (w *auditWorld) checkHistory(payment string, calls ...string) {
+	w.t.Helper()
+	var shown struct {
+		History []struct {
+			Cause string
+			By    *struct {
+				Operation, Key string
+				RequestID      string `json:"request_id"`
+			}
+		}
+	}
+	w.send(request{line: "GET " + payment + "/history", token: fullKey}).into(w.t, http.StatusOK, &shown)
+	for _, call := range calls {
+		found := false
+		for _, entry := range shown.History {
+			if entry.By == nil {
+				continue
+			}
+			text := entry.By.Operation + " " + entry.By.Key + " " + entry.By.RequestID
+			prefix, any := strings.CutSuffix(call, "*")
+			found = found || text == call || any && strings.HasPrefix(text, prefix) && len(text) > len(prefix)
+		}
+		if !found {
+			w.t.Errorf("no entry of %s in %+v", call, shown.History)
+		}
+	}
+	for _, entry := range shown.History {
+		if (entry.By != nil) != (entry.Cause == "api") {
+			w.t.Errorf("entry %+v", entry)
+		}
+	}
 }
 
 // TestAuditLogOfMoney: one line for each call that moves money.

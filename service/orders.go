@@ -103,7 +103,7 @@ func (s *Service) apply(ctx context.Context, t *target, cause string, decide dec
 		if s.rebuilding {
 			cause, fact = payment.CauseRebuild, payment.Restored{Fact: fact}
 		}
-		next, changes := t.order.Apply(payment.Caused{Cause: cause, Fact: fact}, t.now)
+		next, changes := t.order.Apply(payment.Caused{Cause: cause, By: actorOf(ctx, cause), Fact: fact}, t.now)
 		if len(changes.Needs) > 0 {
 			t.also, t.loaded = append(t.also, changes.Needs...), false
 			continue
@@ -263,6 +263,10 @@ func (s *Service) merge(ctx context.Context, t *target, cause string, seen payme
 
 // mergeForeign keeps a payment apart that names an order and is none of its attempts.
 func (s *Service) mergeForeign(ctx context.Context, t *target, cause string, seen payment.Seen) (bool, error) {
+	var forgotten payment.Fact
+	if payment.OriginOf(seen.Intent.Metadata).Attempt <= t.order.Forgotten {
+		forgotten = payment.PersonForgotten{}
+	}
 	_, err := s.apply(ctx, &target{ref: t.ref, order: t.order, now: t.now, loaded: true}, cause,
 		func(*payment.Order, time.Time) (payment.Fact, error) { return payment.ForeignSeen{Payment: t.id}, nil })
 	if err != nil {
@@ -277,5 +281,7 @@ func (s *Service) mergeForeign(ctx context.Context, t *target, cause string, see
 		s.Logger.WarnContext(ctx, "a PaymentIntent names an order that has another payment for the attempt",
 			"payment_intent", t.id, "order_id", t.ref.Order)
 	}
-	return s.apply(ctx, t, cause, func(*payment.Order, time.Time) (payment.Fact, error) { return seen, nil })
+	return s.apply(ctx, t, cause, func(*payment.Order, time.Time) (payment.Fact, error) {
+		return payment.All{seen, forgotten}, nil
+	})
 }

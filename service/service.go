@@ -49,6 +49,7 @@ type Store interface {
 	leases
 	quarantine
 	listing
+	forgetter
 }
 
 // Stripe is all that the verbs need of Stripe; each part is declared beside its verb.
@@ -61,6 +62,7 @@ type Stripe interface {
 	lister
 	relister
 	parser
+	forgetNoter
 }
 
 // Service answers what callers ask for. Its methods may be called from many goroutines.
@@ -77,6 +79,7 @@ type Service struct {
 	leases       leases
 	quarantine   quarantine
 	listing      listing
+	forget       forgetter
 	stripe       Stripe
 	rebuilding   bool                   // set before any goroutine: what is announced may have been announced before
 	lowest       atomic.Int64           // nanoseconds, the lowest retention that was ever in use with this Redis
@@ -95,7 +98,7 @@ func New(store Store, stripe Stripe, o Options) *Service {
 	}
 	return &Service{
 		Options: o, orders: store, views: store, feed: store, reads: store, attention: store, sweeps: store, catchUps: store, restores: store, leases: store,
-		quarantine: store, listing: store, stripe: stripe,
+		quarantine: store, listing: store, forget: store, stripe: stripe,
 	}
 }
 

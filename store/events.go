@@ -184,10 +184,14 @@ func (p partitionPage) end(at position) position {
 
 func feedEvent(entry redis.XMessage, at position, partition int) payment.FeedEvent {
 	field := func(name string) string { text, _ := entry.Values[name].(string); return text }
+	made := at.ms
+	if was := field("at"); was != "" { // it stands for an entry of then
+		made = integer(was)
+	}
 	return payment.FeedEvent{
 		Entry: entry.ID, Partition: partition, ID: field("id"), Type: field("type"), Restored: field("restored") != "",
 		Trace: field("trace"), Data: []byte(field("data")),
-		CreatedAt: time.UnixMilli(at.ms).UTC().Truncate(time.Second),
+		CreatedAt: time.UnixMilli(made).UTC().Truncate(time.Second), Sent: strings.Fields(field("sent")),
 	}
 }
 

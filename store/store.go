@@ -26,7 +26,8 @@
 //	                                  the customer. A bucket holds 128 entries, which Redis packs; more only where all
 //	                                  have one score
 //	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its
-//	                                  cause was traced: the transitions, trimmed by age; public; its groups
+//	                                  cause was traced, at and sent where it stands for an entry of that millisecond which
+//	                                  the named groups have: the transitions, trimmed by age; public; its groups
 //	                                  push:<e> are ours
 //	kasse:{pN}:changed        channel <order id> and the payments whose view changed: a hint, never the state
 //	kasse:{pN}:reads          zset    payments to be read at Stripe, by the Unix millisecond that is due; one

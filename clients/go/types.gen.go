@@ -418,6 +418,18 @@ type Action struct {
 	Type string `json:"type"`
 }
 
+// Actor defines model for Actor.
+type Actor struct {
+	// Key The name of the service key. Null for an order token and for commands.
+	Key *string `json:"key"`
+
+	// Operation The `operationId` of this document, or `forget` for the command `kasse forget`.
+	Operation string `json:"operation"`
+
+	// RequestID The `X-Request-Id` of the call's answer. Null for commands.
+	RequestID *string `json:"request_id"`
+}
+
 // Address defines model for Address.
 type Address struct {
 	City *string `json:"city,omitempty"`
@@ -1241,6 +1253,9 @@ type Timestamp = time.Time
 type Transition struct {
 	// At When it was stored.
 	At Timestamp `json:"at"`
+
+	// By The call that has changed the payment, where the cause is `api`. Older entries have none.
+	By *Actor `json:"by"`
 
 	// Cause A Stripe event's type and id, `read` (we asked Stripe), `api` (an answer to a call of ours)
 	// or `rebuild`.

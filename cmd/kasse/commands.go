@@ -26,6 +26,7 @@ func commands() []command {
 		{"check", "say what is wrong with the configuration, Redis and Stripe, and how to mend it", check},
 		{"rebuild", "restore from Stripe what Redis has lost", rebuild},
 		{"reconcile", "look once at Stripe for what no webhook has brought", reconcile},
+		{"forget", "remove what is kept of a person in a finished order", forget},
 		{"keygen", "make a service key", keygen},
 		{"events replay", "push past events again", replayEvents},
 		{"events endpoints", "show how far the deliveries to each endpoint are", listEndpoints},
@@ -97,6 +98,14 @@ func reconcile(ctx context.Context, args []string, out io.Writer) error {
 		func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
 			return a.Reconcile(ctx, since, *verify, out)
 		})
+}
+
+func forget(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("forget", "ORDER", out)
+	if err := parse(flags, args, 1); err != nil {
+		return err
+	}
+	return withApp(func(a *app.App) error { return a.Forget(ctx, flags.Arg(0), out) })
 }
 
 // lookBack runs a command that may take long, and that looks back so far.

@@ -86,6 +86,9 @@ func (o *Order) settle(now time.Time) {
 		if a == nil || p.Record.Empty() {
 			continue
 		}
+		if a.Number <= o.Forgotten {
+			p.Record = p.Record.withoutPerson()
+		}
 		p.matchRefunds()
 		a.State, a.Failures = p.state(), len(p.Record.Failures)
 	}
@@ -208,7 +211,7 @@ func (o *Order) announce(before *Order, now time.Time) (c Changes) {
 		a.Version, a.UpdatedAt, o.Version = version, now.Unix(), version
 		is = o.view(a, p)
 		p.History = append(slices.Clip(p.History), HistoryEntry{
-			Version: version, From: was.State, To: is.State, At: now.Unix(), Cause: o.pass.cause,
+			Version: version, From: was.State, To: is.State, At: now.Unix(), Cause: o.pass.cause, By: o.pass.by,
 		})
 		text := is.encode()
 		c.Views = append(c.Views, RenderedView{

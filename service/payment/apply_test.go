@@ -378,8 +378,8 @@ func TestVersionGrows(t *testing.T) {
 
 func TestHistory(t *testing.T) {
 	o, _ := follow(openOrder("pi_1"),
-		Caused{"api", seenAs("pi_1", 1, opening(10, pending()))},
-		Caused{"payment_intent.requires_action evt_1", seenAs("pi_1", 1, event("evt_1", 20, action("")))})
+		Caused{Cause: "api", Fact: seenAs("pi_1", 1, opening(10, pending()))},
+		Caused{Cause: "payment_intent.requires_action evt_1", Fact: seenAs("pi_1", 1, event("evt_1", 20, action("")))})
 	for i, want := range []string{
 		`{"version":1718884800987,"from":null,"to":"pending","at":"2024-06-20T12:00:00Z","cause":"api"}`,
 		`{"version":1718884801987,"from":"pending","to":"action_required","at":"2024-06-20T12:00:01Z","cause":"payment_intent.requires_action evt_1"}`,

@@ -100,6 +100,8 @@ type Origin struct {
 	Attempt int
 	Rev     int64 // Unix milliseconds; zero: absent
 	Closed  Closure
+
+	Forgotten bool // nothing of a person is to be kept
 }
 
 // maxAttempts bounds the number that a PaymentIntent may claim, since a restored order has a row for each.
@@ -115,6 +117,7 @@ func OriginOf(metadata map[string]string) Origin {
 	return Origin{
 		Service: metadata["kasse_service"], Order: OrderID(metadata["kasse_order_id"]),
 		Attempt: max(attempt, 1), Rev: rev, Closed: closureOf(metadata["kasse_closed"]),
+		Forgotten: metadata["kasse_forgotten"] != "",
 	}
 }
 

@@ -22,11 +22,12 @@ func (f All) applyTo(o *Order, now time.Time) {
 // Caused is a fact with its cause, for the history.
 type Caused struct {
 	Cause string
+	By    *Actor // whose call it was; nil where it was no call of ours
 	Fact
 }
 
 func (f Caused) applyTo(o *Order, now time.Time) {
-	o.pass.cause = f.Cause
+	o.pass.cause, o.pass.by = f.Cause, f.By
 	f.Fact.applyTo(o, now)
 }
 
@@ -85,6 +86,9 @@ func (f Seen) applyTo(o *Order, now time.Time) {
 	}
 	if origin.Closed != "" {
 		p.ClosedNoted = true
+	}
+	if origin.Forgotten {
+		o.Forgotten = max(o.Forgotten, a.Number)
 	}
 	o.pass.announceID = p.ID
 	if f.Charged > 0 {

@@ -15,6 +15,7 @@ type FeedEvent struct {
 	Data      json.RawMessage `json:"data"` // the status view after the change
 	Entry     string          `json:"-"`    // id of the stream entry
 	Partition int             `json:"-"`    // index of the partition whose stream holds the entry, from 0
+	Sent      []string        `json:"-"`    // consumer groups of endpoints that have the event from an earlier entry
 	Trace     string          `json:"-"`    // traceparent of the cause (W3C Trace Context); empty: it was not traced
 }
 

@@ -28,6 +28,7 @@ type Order struct {
 	FulfillableAt        int64 `json:"fulfillable_at,omitempty"`   // Unix seconds, set once
 	Version              int64 `json:"version,omitempty"`          // of the newest view of any payment
 	LastWord             Word  `json:"last_word,omitzero"`
+	Forgotten            int   `json:"forgotten,omitempty"` // the highest attempt of which nothing of a person is kept any more
 
 	Listed Listing `json:"listed,omitzero"`
 
@@ -42,6 +43,7 @@ type Order struct {
 // pass is what one Apply collects. It is never stored.
 type pass struct {
 	cause      string
+	by         *Actor
 	restored   bool         // the events may have been announced before a loss
 	expired    bool         // the order was taken by retention: it has been announced as paid
 	succeeded  map[ID]int64 // Unix seconds, when restored payments succeeded, where it is known

@@ -26,22 +26,46 @@ type HistoryEntry struct {
 	To      State  `json:"t"`
 	At      int64  `json:"at"` // Unix seconds
 	Cause   string `json:"c"`
+	By      *Actor `json:"b,omitempty"` // whose call it was; nil where no call of ours changed it
 	Added   Added  `json:"-"` // by a newer program
+}
+
+// Actor is the call that has changed an order, as the audit log names it.
+type Actor struct {
+	Operation string `json:"o"`           // of openapi.yaml, or a command
+	Key       string `json:"k,omitempty"` // the service key's name; empty for order tokens and commands
+	RequestID string `json:"r,omitempty"`
+}
+
+// ActorView is an Actor as the contract shows it.
+type ActorView struct {
+	Operation string  `json:"operation"`
+	Key       *string `json:"key"`
+	RequestID *string `json:"request_id"`
+}
+
+func (a *Actor) view() *ActorView {
+	if a == nil {
+		return nil
+	}
+	return &ActorView{Operation: a.Operation, Key: optional(a.Key), RequestID: optional(a.RequestID)}
 }
 
 // HistoryView is a HistoryEntry as the contract shows it.
 type HistoryView struct {
-	Version int64     `json:"version"`
-	From    *State    `json:"from"`
-	To      State     `json:"to"`
-	At      time.Time `json:"at"`
-	Cause   string    `json:"cause"`
+	Version int64      `json:"version"`
+	From    *State     `json:"from"`
+	To      State      `json:"to"`
+	At      time.Time  `json:"at"`
+	Cause   string     `json:"cause"`
+	By      *ActorView `json:"by"`
 }
 
 // View returns the entry as callers see it.
 func (h HistoryEntry) View() HistoryView {
 	return HistoryView{
 		Version: h.Version, From: optional(h.From), To: h.To, At: time.Unix(h.At, 0).UTC(), Cause: h.Cause,
+		By: h.By.view(),
 	}
 }
 

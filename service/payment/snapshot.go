@@ -173,10 +173,14 @@ func compareReads(a, b Read) int {
 	return cmp.Or(compareGuesses(a.Observation, b.Observation), compareStamps(a.Observation, b.Observation))
 }
 
-// canonical gives an arbitrary but fixed order to answers that nothing else tells apart.
+// canonical gives an arbitrary but fixed order to answers that nothing else tells apart. The metadata come last: the order
+// of answers that differ in more stays the same once they are forgotten.
 func (s Observation) canonical() string {
-	text, _ := json.Marshal(s) //nolint:errchkjson // strings and numbers only
-	return string(text)
+	metadata := s.Metadata
+	s.Metadata = nil
+	text, _ := json.Marshal(s)        //nolint:errchkjson // strings and numbers only
+	last, _ := json.Marshal(metadata) //nolint:errchkjson // strings only
+	return string(text) + string(last)
 }
 
 // compareGuesses orders observations by how likely each is to be the newest: (created, has a charge, rank, event id).

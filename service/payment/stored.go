@@ -70,6 +70,7 @@ func (o *Order) code(c *coder) {
 	numberField(c, 24, &o.ForeignCount)
 	c.ms(25, &o.Listed.Created)
 	numberField(c, 26, &o.Listed.Customer)
+	numberField(c, 27, &o.Forgotten)
 	c.close(&o.Added)
 }
 
@@ -178,7 +179,22 @@ func (h *HistoryEntry) code(c *coder) {
 			h.Cause = kind + " " + id
 		}
 	}
+	h.codeActor(c, 7)
 	c.close(&h.Added)
+}
+
+// codeActor codes whose call it was, if it was one. It uses the three tags from the first on.
+func (h *HistoryEntry) codeActor(c *coder, first int) {
+	var a Actor
+	if h.By != nil {
+		a = *h.By
+	}
+	textField(c, first, &a.Operation)
+	textField(c, first+1, &a.Key)
+	textField(c, first+2, &a.RequestID)
+	if c.reading && a != (Actor{}) {
+		h.By = &a
+	}
 }
 
 func (call *RefundCall) code(c *coder) {

@@ -177,3 +177,6 @@ func (*jsonWriter) quoted(b []byte, s string) []byte {
 	}
 	return append(append(append(b, '"'), s...), '"')
 }
+
+// JSON returns the view as it is served.
+func (v View) JSON() []byte { return v.encode() }

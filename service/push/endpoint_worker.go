@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	mathrand "math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -228,7 +229,7 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 	wanted := make([]Delivery, 0, len(all))
 	var skipped []Attempt
 	for _, d := range all {
-		if w.destination.Wants(d.Event.Type) {
+		if w.destination.Wants(d.Event.Type) && !w.has(d) {
 			wanted = append(wanted, d)
 		} else {
 			skipped = append(skipped, Attempt{Delivery: d, Skipped: true})
@@ -251,6 +252,11 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 			go w.followOrders(ctx, orderRun{q, order})
 		}
 	}
+}
+
+// has reports whether the endpoint got the event from an earlier entry of the stream. A retry is asked for, by hand too.
+func (w *endpointWorker) has(d Delivery) bool {
+	return !d.Retry && slices.Contains(d.Event.Sent, w.id.Group())
 }
 
 func (w *endpointWorker) wakeUp() {

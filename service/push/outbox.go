@@ -12,6 +12,12 @@ import (
 // EndpointID names an endpoint in Redis: a hash of its URL, since the URL may hold credentials.
 type EndpointID string
 
+// GroupPrefix begins the names of the consumer groups by which endpoints read the streams.
+const GroupPrefix = "push:"
+
+// Group is the name of the endpoint's consumer group.
+func (e EndpointID) Group() string { return GroupPrefix + string(e) }
+
 // Delivery is one event on its way to one endpoint.
 type Delivery struct {
 	Event payment.FeedEvent // Event.Partition is the partition it was claimed from

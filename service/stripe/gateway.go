@@ -180,6 +180,13 @@ func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Clo
 	return err
 }
 
+// NoteForgotten writes into a PaymentIntent's metadata that Kasse keeps nothing of a person of it. Stripe takes that in every
+// state.
+func (g *Gateway) NoteForgotten(ctx context.Context, id payment.ID) error {
+	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_forgotten]": {"true"}})
+	return err
+}
+
 // post makes a call that is answered with a PaymentIntent. The answer to a call that was sent more than once may be an
 // old one.
 func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (payment.Answer, error) {

@@ -63,6 +63,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("circuits of pushes", c.testCircuit)
 	t.Run("log of pushes", c.testPushLog)
 	t.Run("redrive", c.testRedrive)
+	t.Run("forget", c.testForget)
 	t.Run("marks", c.testMarks)
 	t.Run("other identities", c.testIdentities)
 	t.Run("dump", c.testDump)

@@ -20,6 +20,7 @@ import (
 // operate it.
 type endpointStand struct {
 	*world
+	server   *process
 	settings map[string]string
 	client   *redis.Client
 	down     atomic.Bool
@@ -45,7 +46,7 @@ func newEndpointStand(t *testing.T, types string) *endpointStand {
 		"EVENT_ENDPOINTS": receiver.URL + "/hunter2=" + endpointSecret + types, "EVENT_ALLOW_PRIVATE": "true",
 	}
 	s.client = s.openRedis()
-	s.serve(1, s.settings)
+	s.server = s.serve(1, s.settings)[0]
 	s.id = strings.Fields(s.events(0, "endpoints"))[0]
 	return s
 }

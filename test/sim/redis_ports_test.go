@@ -121,6 +121,9 @@ func (r *replica) ListOrders(context.Context, payment.OrderQuery) (payment.Order
 // PruneIndex is not simulated.
 func (r *replica) PruneIndex(context.Context) (int, error) { return 0, nil }
 
+// ForgetEvents is not simulated: the stream is judged at each write.
+func (r *replica) ForgetEvents(context.Context, payment.Order) (int, error) { return 0, nil }
+
 func (r *replica) Quarantine(ctx context.Context, e payment.StripeEvent, _ []byte) error {
 	return changeRedis(ctx, r, "Quarantine", e.ID, func() { r.world.redis.quarantined++ })
 }

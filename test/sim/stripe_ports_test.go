@@ -76,6 +76,13 @@ func (r *replica) NoteClosed(ctx context.Context, id payment.ID, why payment.Clo
 	return err
 }
 
+func (r *replica) NoteForgotten(ctx context.Context, id payment.ID) error {
+	_, err := toStripe(ctx, r, "NoteForgotten", string(id), func() (any, error) {
+		return nil, r.world.stripe.noteForgotten(id)
+	})
+	return err
+}
+
 func (r *replica) CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error) {
 	about := fmt.Sprintf("%d of %s", amount, id)
 	return toStripe(ctx, r, "CapturePayment", about, func() (payment.Answer, error) {

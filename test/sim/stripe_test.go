@@ -250,6 +250,16 @@ func (s *stripe) noteClosed(id payment.ID, why payment.Closure) error {
 	return nil
 }
 
+func (s *stripe) noteForgotten(id payment.ID) error {
+	p := s.intent(id)
+	if p == nil {
+		return missing()
+	}
+	p.Metadata = maps.Clone(p.Metadata)
+	p.Metadata["kasse_forgotten"] = "true"
+	return nil
+}
+
 func (s *stripe) retrieve(id payment.ID) (payment.Answer, error) {
 	p := s.intent(id)
 	if p == nil {

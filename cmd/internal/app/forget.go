@@ -1,0 +1,31 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"kasse/service/payment"
+)
+
+// Forget removes what is kept of a person in a finished order, beside running servers too.
+func (a *App) Forget(ctx context.Context, order string, out io.Writer) error {
+	id := payment.OrderID(order)
+	if !id.Valid() {
+		return fmt.Errorf("%q is not an order id", order)
+	}
+	if _, err := a.store.Check(ctx, a.identity()); err != nil {
+		return a.explain(err)
+	}
+	done, err := a.service.Forget(ctx, id)
+	if refused, ok := errors.AsType[*payment.Error](err); ok && refused.Cause == nil && refused.Detail != "" {
+		return errors.New(refused.Detail)
+	}
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	_, err = fmt.Fprintf(out, "Done: nothing of a person is kept of order %s. %d payments had something; %d events were written again.\n",
+		id, done.Payments, done.Events)
+	return err
+}

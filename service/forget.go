@@ -1,0 +1,121 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// forgetter is what forgetting asks of Redis.
+type forgetter interface {
+	// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten attempts, and
+	// returns how many it appended. Where the order was written since it was loaded it fails with payment.ErrConflict.
+	ForgetEvents(ctx context.Context, o payment.Order) (int, error)
+}
+
+// ForgetNoter is what forgetting asks of Stripe.
+type forgetNoter interface {
+	// NoteForgotten writes into a PaymentIntent's metadata that nothing of a person is to be kept of it.
+	NoteForgotten(ctx context.Context, id payment.ID) error
+}
+
+// forgetCommand is the name of the command in the audit log and in histories.
+const forgetCommand = "forget"
+
+// Forgotten counts what Forget has done.
+type Forgotten struct {
+	Payments int // whose view showed something of a person
+	Events   int // of the stream that were appended again without it
+}
+
+// Forget removes what is kept of a person in a finished order: the shop's metadata, with what was paid, the receipt, and forms
+// that were sent to Stripe. It
+// fails with CodeNotFound for an order that is not stored, and with CodeInvalidState for one that is not finished. It may
+// be repeated: what failed before is done then.
+func (s *Service) Forget(ctx context.Context, id payment.OrderID) (done Forgotten, err error) {
+	result := "ok"
+	defer func() {
+		if err != nil {
+			result = "failed"
+		}
+		s.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Bool("audit", true), slog.String("operation", forgetCommand),
+			slog.String("result", result), slog.String("order_id", string(id)))
+	}()
+	ctx = WithActor(ctx, payment.Actor{Operation: forgetCommand})
+	t := &target{ref: payment.Ref{Order: id}}
+	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
+		if !o.Stored() {
+			return nil, &payment.Error{Code: payment.CodeNotFound, Detail: "There is no order " + string(id) + "."}
+		}
+		if why := o.Unfinished(now); why != "" {
+			return nil, &payment.Error{
+				Code: payment.CodeInvalidState, Detail: "The order " + string(id) + " is not finished: " + why + ".",
+			}
+		}
+		return payment.PersonForgotten{}, nil
+	})
+	if err != nil {
+		return done, err
+	}
+	done.Payments = len(t.changes.Views)
+	if err := s.forgetForeign(ctx, t.order, &done); err != nil {
+		return done, err
+	}
+	for _, p := range t.order.Payments() {
+		if err := s.noteForgotten(ctx, p); err != nil {
+			return done, err
+		}
+	}
+	return done, s.forgetEvents(ctx, t, &done)
+}
+
+// forgetForeign forgets the person in the payments that name the order and are none of its attempts.
+func (s *Service) forgetForeign(ctx context.Context, o payment.Order, done *Forgotten) error {
+	for _, id := range o.ForeignIDs {
+		t := &target{ref: payment.Ref{Order: o.ID, Foreign: id}, id: id}
+		_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
+			if !o.Stored() {
+				return nil, nil //nolint:nilnil // it has expired
+			}
+			return payment.PersonForgotten{}, nil
+		})
+		if err != nil {
+			return err
+		}
+		done.Payments += len(t.changes.Views)
+	}
+	return nil
+}
+
+// noteForgotten notes at Stripe that nothing of a person is to be kept: a rebuild has no other source for it. Where Stripe
+// refuses, the note is given up.
+func (s *Service) noteForgotten(ctx context.Context, id payment.ID) error {
+	ctx, cancel := s.stripeContext(ctx)
+	defer cancel()
+	err := s.stripe.NoteForgotten(ctx, id)
+	if payment.Refused(err) {
+		s.Logger.WarnContext(ctx, "Stripe refuses to note that the person was forgotten; after a rebuild forget the order again",
+			"payment_intent", id, "error", err)
+		return nil
+	}
+	return err
+}
+
+// forgetEvents replaces the order's events in the stream.
+func (s *Service) forgetEvents(ctx context.Context, t *target, done *Forgotten) error {
+	for try := range conflictTries {
+		s.backoff(ctx, try)
+		count, err := s.forget.ForgetEvents(ctx, t.order)
+		if !errors.Is(err, payment.ErrConflict) {
+			done.Events = count
+			return err
+		}
+		if err := s.load(ctx, t); err != nil {
+			return err
+		}
+	}
+	return payment.ErrConflict
+}

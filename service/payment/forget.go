@@ -1,0 +1,117 @@
+package payment
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// PersonForgotten is a fact: nothing of a person is to be kept of the order's attempts. The order keeps how many attempts
+// that were: what Stripe shows of them later is kept without it, too. A later attempt is a new one.
+type PersonForgotten struct{}
+
+func (PersonForgotten) applyTo(o *Order, _ time.Time) {
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		o.Forgotten = max(o.Forgotten, a.Number)
+		a.Form = ""
+		if a.Version > 0 {
+			o.need(a.Payment)
+		}
+	}
+}
+
+// Unfinished says why the order is not finished, in words for an operator; empty where it is. Only then nothing of the
+// person is needed any more: a form that is sent again has to be the same byte for byte.
+func (o *Order) Unfinished(now time.Time) string {
+	if o.Lease.Held(now) {
+		return "a call is changing it at this moment"
+	}
+	if len(o.Attempts) == 0 {
+		return "it has not been opened"
+	}
+	for i := range o.Attempts {
+		switch a := &o.Attempts[i]; {
+		case a.Unknown:
+			return fmt.Sprintf("attempt %d is not known, and is being looked for at Stripe", a.Number)
+		case a.pending():
+			return fmt.Sprintf("Stripe's answer to attempt %d is not known, and is being looked for", a.Number)
+		case a.Payment != "" && !a.State.Won() && a.State != CanceledState:
+			return fmt.Sprintf("payment %s is %s; cancel it, or wait until it has ended", a.Payment, a.State)
+		}
+	}
+	return ""
+}
+
+// withoutPerson returns the record without what it holds of a person: the shop's metadata, with what was paid, and the
+// receipt. Merging commutes with it, so that
+// it does not matter when a fact comes: the metadata decide nothing but the order of answers that differ in nothing else.
+func (r Record) withoutPerson() Record {
+	r.Charges = nil
+	r.Recent, r.Terminal = withoutMetadata(r.Recent), withoutMetadata(r.Terminal)
+	if r.Creation != nil && r.Creation.Metadata != nil {
+		own := *r.Creation
+		own.Metadata = nil
+		r.Creation = &own
+	}
+	if slices.ContainsFunc(r.Reads, func(a Read) bool { return a.Metadata != nil }) {
+		var reads []Read
+		for _, a := range r.Reads {
+			a.Metadata = nil
+			reads = newestReads(reads, a) // those that differed in the metadata alone are one now
+		}
+		r.Reads = reads
+	}
+	return r
+}
+
+func withoutMetadata(all []Observation) []Observation {
+	if !slices.ContainsFunc(all, func(s Observation) bool { return s.Metadata != nil }) {
+		return all
+	}
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Metadata = nil
+	}
+	return all
+}
+
+// ForgetInView returns a rendered View without what it shows of a person. Belongs is whether the view is of the order, and
+// changed whether it is of one of the order's forgotten attempts and showed such a thing.
+func (o *Order) ForgetInView(view []byte) (clean []byte, belongs, changed bool, err error) {
+	if !strings.Contains(string(view), `"`+string(o.ID)+`"`) {
+		return view, false, false, nil
+	}
+	v, err := DecodeView(view)
+	if err != nil || v.Order != o.ID {
+		return view, false, false, err
+	}
+	if v.Attempt > o.Forgotten || !v.showsPerson() {
+		return view, true, false, nil
+	}
+	v.Metadata, v.Method, v.ReceiptURL = map[string]string{}, nil, nil
+	return v.encode(), true, true, nil
+}
+
+// showsPerson reports whether the view shows what PersonForgotten removes.
+func (v View) showsPerson() bool {
+	return len(v.Metadata) > 0 || v.Method != nil || v.ReceiptURL != nil
+}
+
+// OldestEvent is the moment before which the stream has no event of the loaded payments of the order.
+func (o *Order) OldestEvent() time.Time {
+	var oldest time.Time
+	for _, p := range o.Loaded {
+		if made := time.Unix(p.Record.Created, 0); oldest.IsZero() || made.Before(oldest) {
+			oldest = made
+		}
+	}
+	if oldest.IsZero() {
+		return oldest
+	}
+	return oldest.Add(-clocksApart)
+}
+
+// clocksApart is how far Stripe's clock, which dates a PaymentIntent, may be ahead of Redis's, which dates events.
+const clocksApart = 24 * time.Hour

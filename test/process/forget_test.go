@@ -1,0 +1,52 @@
+package process_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"kasse/store/storetest"
+)
+
+// An operator removes what is kept of a person in a finished order, beside a running server. What cannot be done says why, and
+// exits 1. An endpoint that has the order's events does not get them again.
+func TestForgetCommand(t *testing.T) {
+	t.Parallel()
+	s := newEndpointStand(t, "")
+	forget := func(code int, order string) string {
+		p := s.command(s.settings, "forget", order)
+		expect(t, "exit code for "+order+", which printed "+p.stderr.String(), p.command.ProcessState.ExitCode(), code)
+		return p.stdout.String() + p.stderr.String()
+	}
+	body := `{"order_id":"order-1","amount":4200,"currency":"eur","metadata":{"name":"Lovelace"},"receipt_email":"augusta@example.com"}`
+	v := s.server.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
+	s.has(forget(1, "order-9"), "There is no order order-9.")
+	s.has(forget(1, "order-1"), "The order order-1 is not finished: payment "+v.PaymentIntent+" is pending")
+	expect(t, "payments", s.pay(v, "pm_card_visa").Status, "succeeded")
+	s.server.awaitState(v, "paid")
+	eventually(t, "order.paid", func() error { return yet(len(s.ids()) == 1) })
+	awaitIdle(s.world, s.settings)
+	s.has(forget(0, "order-1"), "1 payments had something; 2 events were written again")
+	eventually(t, "order.updated", func() error { return yet(len(s.ids()) == 2) })
+	awaitIdle(s.world, s.settings)
+	for _, id := range s.ids() {
+		expect(t, "deliveries of "+id, s.times(id), 1)
+	}
+	s.has(forget(0, "order-1"), "0 payments had something; 0 events were written again")
+	if text := fmt.Sprint(storetest.DumpAll(t.Context(), s.client)); strings.Contains(text, "Lovelace") || strings.Contains(text, "augusta") {
+		t.Errorf("Redis holds %s", text)
+	}
+	shown := string(s.server.must(http.StatusOK, backendKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").body)
+	s.has(shown, `"state":"paid"`, `"metadata":{}`)
+}
+
+// ids are the events that the endpoint has accepted.
+func (s *endpointStand) ids() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.accepted {
+		all = append(all, id)
+	}
+	return all
+}
