@@ -1,6 +1,12 @@
 # syntax=docker/dockerfile:1
 
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+# A tag may name another image tomorrow; a digest cannot. This file names none, since a digest has to be read from the registry
+# that you pull from. It prints the digest, and builds by it:
+#
+#   docker buildx imagetools inspect golang:1.26 --format '{{.Manifest.Digest}}'
+#   docker build --build-arg GO_IMAGE=golang:1.26@sha256:… -t kasse .
+ARG GO_IMAGE=golang:1.26
+FROM --platform=$BUILDPLATFORM $GO_IMAGE AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download

@@ -27,7 +27,7 @@ type HistoryEntry struct {
 	At      int64  `json:"at"` // Unix seconds
 	Cause   string `json:"c"`
 	By      *Actor `json:"b,omitempty"` // whose call it was; nil where no call of ours changed it
-	Added   Added  `json:"-"` // by a newer program
+	Added   Added  `json:"-"`           // by a newer program
 }
 
 // Actor is the call that has changed an order, as the audit log names it.

@@ -1,6 +1,7 @@
 package arch_test
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,6 +51,76 @@ func TestBuildsWithoutC(t *testing.T) {
 			if shipped && (!strings.Contains(line, "CGO_ENABLED=0") || !strings.Contains(line, "-trimpath")) {
 				t.Errorf("%s builds by %s", file, line)
 			}
+		}
+	}
+}
+
+// unverified are the platform packages of which no registry at hand has told the hash. What would run them refuses first.
+var unverified = map[string]string{
+	"@stripe/cli-darwin-arm64": "test/cli/run.sh", "@stripe/cli-darwin-x64": "test/cli/run.sh",
+	"@stripe/cli-linux-arm64": "test/cli/run.sh", "@stripe/cli-win32-x64": "test/cli/run.sh",
+}
+
+// TestLockFilesHaveHashes: npm verifies every package that it installs, those of other platforms too, wherever they come from.
+func TestLockFilesHaveHashes(t *testing.T) {
+	files, packages := 0, 0
+	for path, text := range goFiles(t, "package-lock.json") {
+		files++
+		var lock struct {
+			Packages map[string]struct {
+				Version, Integrity, Resolved string
+				Link                         bool
+				OS                           []string
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &lock); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for key, p := range lock.Packages {
+			_, name, installed := cutLast(key, "node_modules/")
+			own := p.Link || strings.HasPrefix(p.Resolved, "file:")
+			if !installed || own {
+				continue
+			}
+			packages++
+			if p.Resolved != "" {
+				t.Errorf("%s says where %s comes from: %s", path, name, p.Resolved)
+			}
+			guard := unverified[name]
+			if p.Integrity == "" && (guard == "" || len(p.OS) == 0) {
+				t.Errorf("%s has no hash of %s", path, name)
+			}
+			if guard != "" && p.Integrity == "" {
+				script, err := os.ReadFile(filepath.Join("../..", guard))
+				if err != nil || !strings.Contains(string(script), "locked?.integrity") {
+					t.Errorf("%s runs %s unverified (%v)", guard, name, err)
+				}
+			}
+		}
+	}
+	if files < 10 || packages < 500 {
+		t.Errorf("only %d lock files with %d packages were looked at", files, packages)
+	}
+}
+
+// cutLast cuts a text behind the last separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	at := strings.LastIndex(text, separator)
+	if at < 0 {
+		return text, "", false
+	}
+	return text[:at], text[at+len(separator):], true
+}
+
+// TestCILooksForVulnerabilities: CI asks the database, and says so where it cannot be reached.
+func TestCILooksForVulnerabilities(t *testing.T) {
+	text, err := os.ReadFile("../../.ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"make --no-print-directory vuln", "NOT CHECKED"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf(".ci/run has no %q", want)
 		}
 	}
 }

@@ -10,6 +10,15 @@ triggers=${*:-payment_intent.created payment_intent.succeeded payment_intent.pay
 	payment_method.attached payment_method.detached}
 key=sk_test_1234567890
 
+# npm runs what it cannot verify without a word.
+node -e '
+const name = `node_modules/@stripe/cli-${process.platform}-${process.arch}`
+const locked = require("./package-lock.json").packages[name]
+if (!locked?.integrity) {
+	console.error(`package-lock.json has no hash of ${name}: add the one that this prints, after you have compared it:`)
+	console.error(`  npm view ${name.slice(13)}@${locked?.version} dist.integrity`)
+	process.exit(1)
+}'
 [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --no-audit --no-fund --silent
 work=$(mktemp -d)
 export XDG_CONFIG_HOME="$work" # the CLI keeps notes there

@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"bytes"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -223,7 +224,7 @@ func compose(t *testing.T) *types.Project {
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
 		WorkingDir:  t.TempDir(),
 		ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: read(t, "compose.yaml")}},
-		Environment: types.Mapping{"STRIPE_SECRET_KEY": "sk_test_1"},
+		Environment: types.Mapping{"STRIPE_SECRET_KEY": "sk_test_1", "REDIS_PASSWORD": "hunter2"},
 	}, func(o *loader.Options) { o.Profiles, o.SkipResolveEnvironment = []string{"stripe"}, true })
 	if err != nil {
 		t.Fatal(err)
@@ -257,13 +258,62 @@ func TestAdminPortIsReached(t *testing.T) {
 	}
 }
 
+// TestComposeNeedsAPassword: without one Redis is not started, since anybody who reaches it could mark orders as paid.
+func TestComposeNeedsAPassword(t *testing.T) {
+	_, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir: t.TempDir(), ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: read(t, "compose.yaml")}},
+	}, func(o *loader.Options) { o.SkipResolveEnvironment = true })
+	if err == nil || !strings.Contains(err.Error(), "REDIS_PASSWORD") {
+		t.Errorf("it is loaded without a password: %v", err)
+	}
+}
+
+// TestNetworkIsNarrow: every rule of the policy names who is meant, and nothing inside is an address for HTTPS.
+func TestNetworkIsNarrow(t *testing.T) {
+	c := render(t)
+	for _, rule := range c.network.Spec.Ingress {
+		if len(rule.From) == 0 || len(rule.Ports) != 1 {
+			t.Errorf("anybody may come in by %v", rule)
+		}
+	}
+	for _, rule := range c.network.Spec.Egress {
+		if len(rule.To) == 0 || len(rule.Ports) == 0 {
+			t.Errorf("it may go anywhere by %v", rule)
+		}
+		for _, to := range rule.To {
+			if to.IPBlock == nil && to.PodSelector == nil {
+				t.Errorf("every pod is meant by %v", rule)
+			}
+			if to.IPBlock == nil {
+				continue
+			}
+			all := netip.MustParsePrefix(to.IPBlock.CIDR)
+			for _, inside := range []string{"10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "127.0.0.1", "fd00:ec2::254", "fe80::1", "::1"} {
+				address := netip.MustParseAddr(inside)
+				excepted := slices.ContainsFunc(to.IPBlock.Except, func(p string) bool { return netip.MustParsePrefix(p).Contains(address) })
+				if all.Contains(address) && !excepted {
+					t.Errorf("HTTPS may go to %s", inside)
+				}
+			}
+		}
+	}
+	for proxy := range strings.SplitSeq(c.settings.Data["TRUSTED_PROXIES"], ",") {
+		if proxy == "" {
+			continue // to be set
+		}
+		if p, err := netip.ParsePrefix(proxy); err != nil || (p.Addr().Is4() && p.Bits() < 16) || (p.Addr().Is6() && p.Bits() < 48) {
+			t.Errorf("TRUSTED_PROXIES believes all of %s (%v)", proxy, err)
+		}
+	}
+}
+
 // pinned is an image with a tag that names a version, and at least its minor one.
 var pinned = regexp.MustCompile(`^[a-z./-]+:v?\d+\.\d+[\w.-]*$`)
 
 func TestCompose(t *testing.T) {
 	project := compose(t)
 	redis := strings.Join(project.Services["redis"].Command, " ")
-	for _, setting := range []string{"--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"} {
+	for _, setting := range []string{"--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction", "--requirepass hunter2"} {
 		if !strings.Contains(redis, setting) {
 			t.Errorf("redis is not started with %s", setting)
 		}
@@ -271,6 +321,12 @@ func TestCompose(t *testing.T) {
 	kasse := project.Services["kasse"]
 	if !kasse.ReadOnly || !slices.Equal(kasse.CapDrop, []string{"ALL"}) || len(kasse.Ports) != 1 || kasse.Ports[0].HostIP != "127.0.0.1" {
 		t.Errorf("kasse is open: %+v", kasse)
+	}
+	if url := kasse.Environment["REDIS_URL"]; url == nil || *url != "redis://:hunter2@redis:6379/0" {
+		t.Errorf("kasse does not use Redis's password: %v", url)
+	}
+	if auth := project.Services["redis"].Environment["REDISCLI_AUTH"]; auth == nil || *auth != "hunter2" {
+		t.Error("the health check has no password")
 	}
 	for name, service := range project.Services {
 		if service.Build == nil && !pinned.MatchString(service.Image) {
@@ -297,7 +353,8 @@ func unknown(read map[string]bool, named map[string][]string) (found []string) {
 
 // TestNames: every variable that is set anywhere, or that a comment or a page for operators names, is one that Kasse reads.
 func TestNames(t *testing.T) {
-	others := []string{"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY"} // the Go runtime's, the Go tool's, the Stripe CLI's
+	others := []string{"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY"}                        // the Go runtime's, the Go tool's, the Stripe CLI's
+	others = append(others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE") // of compose.yaml and the Dockerfile
 	known := map[string]bool{}
 	for _, match := range regexp.MustCompile(`envconfig:"([A-Z0-9_]+)"`).FindAllStringSubmatch(string(read(t, "cmd/internal/app/config.go")), -1) {
 		known[match[1]] = true
