@@ -353,7 +353,7 @@ func unknown(read map[string]bool, named map[string][]string) (found []string) {
 
 // TestNames: every variable that is set anywhere, or that a comment or a page for operators names, is one that Kasse reads.
 func TestNames(t *testing.T) {
-	others := []string{"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY"}                        // the Go runtime's, the Go tool's, the Stripe CLI's
+	others := []string{"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY"}                                         // the Go runtime's, the Go tool's, the Stripe CLI's
 	others = append(others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE") // of compose.yaml and the Dockerfile
 	known := map[string]bool{}
 	for _, match := range regexp.MustCompile(`envconfig:"([A-Z0-9_]+)"`).FindAllStringSubmatch(string(read(t, "cmd/internal/app/config.go")), -1) {
