@@ -11,7 +11,8 @@
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[1] then
+local stored = redis.call('HGET', KEYS[1], 'order') -- its first line is the revision
+if not stored or string.match(stored, '^[^\n]*') ~= ARGV[1] then
   return redis.error_reply('CONFLICT the order was written')
 end
 local groups = tonumber(ARGV[4])
