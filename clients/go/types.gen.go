@@ -461,7 +461,7 @@ type ClientSecret = string
 
 // Config defines model for Config.
 type Config struct {
-	// Livemode Real money.
+	// Livemode True for live mode, false for test mode.
 	Livemode bool `json:"livemode"`
 
 	// PublishableKey For Stripe.js.
@@ -556,7 +556,8 @@ type Event struct {
 	// ID The payment and its version; the same in the stream, the feed and a push.
 	ID string `json:"id"`
 
-	// Restored Appended by a rebuild, after Redis was lost.
+	// Restored The event may have been announced before: it is of an order that a rebuild or a read has brought back after Redis
+	// was lost, or `kasse forget` has appended it again.
 	Restored bool `json:"restored"`
 
 	// Type `order.<state>` at each change of state of the order's current payment or winner, except:
@@ -575,7 +576,7 @@ type Event struct {
 type EventPage struct {
 	Events []Event `json:"events"`
 
-	// Next Where to go on. Always there, also on an empty page.
+	// Next The cursor of the next page. Always present, also on an empty page.
 	Next Cursor `json:"next"`
 }
 
@@ -584,11 +585,11 @@ type Failure struct {
 	// Code Stripe's error code. Shops choose their own text by it.
 	Code *string `json:"code"`
 
-	// DeclineCode The bank's reason, where it gave one. Order tokens and client secrets get `generic_decline` for the reasons
+	// DeclineCode The bank's reason, or null. Order tokens and client secrets get `generic_decline` for the reasons
 	// that Stripe asks to keep from the customer, such as `stolen_card` and `fraudulent`; backends get them as they are.
 	DeclineCode *string `json:"decline_code"`
 
-	// Message Our own English, for developers.
+	// Message An English text of Kasse for developers.
 	Message string `json:"message"`
 }
 
@@ -632,7 +633,7 @@ type OpenedPayment struct {
 	// AmountRefunded What was given back of the money received, in minor units.
 	AmountRefunded MinorUnits `json:"amount_refunded"`
 
-	// Attempt Which of the order's payments this is.
+	// Attempt The number of this payment within its order, from 1.
 	Attempt int `json:"attempt"`
 
 	// CaptureBefore When the authorisation lapses. Known some time after `authorized`.
@@ -659,20 +660,20 @@ type OpenedPayment struct {
 	// Failure The last attempt to pay, if it failed.
 	Failure *Failure `json:"failure"`
 
-	// Final No customer or bank will move it any more; money may still be given back.
+	// Final The customer and the bank cannot change it any more. Refunds and disputes still can.
 	Final bool `json:"final"`
 
 	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
 	// first success. A level: it may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
-	// FulfillableAt When that first became true for the order. Set once, never cleared.
+	// FulfillableAt When `fulfillable` first became true for the order. Set once, never cleared.
 	FulfillableAt *Timestamp `json:"fulfillable_at"`
 
-	// HoldReason Why a paid payment is not fulfillable.
+	// HoldReason The reason that a paid payment is not fulfillable.
 	HoldReason *HoldReason `json:"hold_reason"`
 
-	// Livemode Real money.
+	// Livemode True for live mode, false for test mode.
 	Livemode bool `json:"livemode"`
 
 	// Metadata The backend's own strings, kept at Stripe.
@@ -684,14 +685,14 @@ type OpenedPayment struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
-	// PaymentIntent A PaymentIntent's id.
+	// PaymentIntent The id of a PaymentIntent.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
 	// PaymentMethodDetails With what was paid, or was tried last. It may be known some time after the state. A change of it or of
 	// `receipt_url` alone raises `version` and is no event.
 	PaymentMethodDetails *PaymentMethodDetails `json:"payment_method_details"`
 
-	// PollAfterMs Milliseconds until it is worth asking again; null when it is not.
+	// PollAfterMs Milliseconds to pause before the next poll; null if polling is over.
 	PollAfterMs *int `json:"poll_after_ms"`
 
 	// PublishableKey For Stripe.js.
@@ -874,7 +875,7 @@ type PaymentCreateByToken struct {
 	StatementDescriptorSuffix *string `json:"statement_descriptor_suffix,omitempty"`
 }
 
-// PaymentID A PaymentIntent's id.
+// PaymentID The id of a PaymentIntent.
 type PaymentID = string
 
 // PaymentMethodDetails defines model for PaymentMethodDetails.
@@ -934,17 +935,17 @@ type Problem struct {
 	// | `stripe_timeout` | 504 | Stripe did not answer in time. |
 	Code ProblemCode `json:"code"`
 
-	// DeclineCode The bank's reason, where Stripe passed one on.
+	// DeclineCode The bank's reason, if Stripe passed one on.
 	DeclineCode *string `json:"decline_code,omitempty"`
 
-	// Detail What was wrong with this request, in English for developers.
+	// Detail What is wrong with this request, in English for developers.
 	Detail string           `json:"detail"`
 	Errors *[]ProblemDetail `json:"errors,omitempty"`
 
 	// Oldest With `cursor_expired`, the oldest place that is still kept.
 	Oldest *Cursor `json:"oldest,omitempty"`
 
-	// Payment The payment that stands in the way.
+	// Payment The payment that prevents the request.
 	Payment *View `json:"payment,omitempty"`
 
 	// RequestID The answer's `X-Request-Id`.
@@ -957,7 +958,7 @@ type Problem struct {
 	// StripeRequestID Stripe's name for the call it refused.
 	StripeRequestID *string `json:"stripe_request_id,omitempty"`
 
-	// Title One fixed sentence for each code.
+	// Title A fixed sentence for each code.
 	Title string `json:"title"`
 
 	// Type `urn:kasse:problem:` and the code.
@@ -1004,9 +1005,9 @@ type Problem struct {
 // | `stripe_timeout` | 504 | Stripe did not answer in time. |
 type ProblemCode string
 
-// ProblemDetail One thing that is wrong, and where.
+// ProblemDetail One mistake, and its place.
 type ProblemDetail struct {
-	// Detail What is wrong there, in English for developers.
+	// Detail The mistake, in English for developers.
 	Detail string `json:"detail"`
 
 	// Header Name of a header.
@@ -1038,7 +1039,7 @@ type PublicView struct {
 	// AmountRefunded What was given back of the money received, in minor units.
 	AmountRefunded MinorUnits `json:"amount_refunded"`
 
-	// Attempt Which of the order's payments this is.
+	// Attempt The number of this payment within its order, from 1.
 	Attempt int `json:"attempt"`
 
 	// CaptureBefore When the authorisation lapses. Known some time after `authorized`.
@@ -1053,20 +1054,20 @@ type PublicView struct {
 	// Failure The last attempt to pay, if it failed.
 	Failure *Failure `json:"failure"`
 
-	// Final No customer or bank will move it any more; money may still be given back.
+	// Final The customer and the bank cannot change it any more. Refunds and disputes still can.
 	Final bool `json:"final"`
 
 	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
 	// first success. A level: it may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
-	// FulfillableAt When that first became true for the order. Set once, never cleared.
+	// FulfillableAt When `fulfillable` first became true for the order. Set once, never cleared.
 	FulfillableAt *Timestamp `json:"fulfillable_at"`
 
-	// HoldReason Why a paid payment is not fulfillable.
+	// HoldReason The reason that a paid payment is not fulfillable.
 	HoldReason *HoldReason `json:"hold_reason"`
 
-	// Livemode Real money.
+	// Livemode True for live mode, false for test mode.
 	Livemode bool `json:"livemode"`
 
 	// Next What the page should do now.
@@ -1075,10 +1076,10 @@ type PublicView struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
-	// PaymentIntent A PaymentIntent's id.
+	// PaymentIntent The id of a PaymentIntent.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
-	// PollAfterMs Milliseconds until it is worth asking again; null when it is not.
+	// PollAfterMs Milliseconds to pause before the next poll; null if polling is over.
 	PollAfterMs *int `json:"poll_after_ms"`
 
 	// State What an order needs to know.
@@ -1128,7 +1129,8 @@ type PushedEvent struct {
 	// ID The payment and its version; the same in the stream, the feed and a push.
 	ID string `json:"id"`
 
-	// Restored Appended by a rebuild, after Redis was lost.
+	// Restored The event may have been announced before: it is of an order that a rebuild or a read has brought back after Redis
+	// was lost, or `kasse forget` has appended it again.
 	Restored bool `json:"restored"`
 
 	// Timestamp The same as `created_at`, under the name that Standard Webhooks gives it.
@@ -1311,7 +1313,7 @@ type View struct {
 	// AmountRefunded What was given back of the money received, in minor units.
 	AmountRefunded MinorUnits `json:"amount_refunded"`
 
-	// Attempt Which of the order's payments this is.
+	// Attempt The number of this payment within its order, from 1.
 	Attempt int `json:"attempt"`
 
 	// CaptureBefore When the authorisation lapses. Known some time after `authorized`.
@@ -1332,20 +1334,20 @@ type View struct {
 	// Failure The last attempt to pay, if it failed.
 	Failure *Failure `json:"failure"`
 
-	// Final No customer or bank will move it any more; money may still be given back.
+	// Final The customer and the bank cannot change it any more. Refunds and disputes still can.
 	Final bool `json:"final"`
 
 	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
 	// first success. A level: it may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
-	// FulfillableAt When that first became true for the order. Set once, never cleared.
+	// FulfillableAt When `fulfillable` first became true for the order. Set once, never cleared.
 	FulfillableAt *Timestamp `json:"fulfillable_at"`
 
-	// HoldReason Why a paid payment is not fulfillable.
+	// HoldReason The reason that a paid payment is not fulfillable.
 	HoldReason *HoldReason `json:"hold_reason"`
 
-	// Livemode Real money.
+	// Livemode True for live mode, false for test mode.
 	Livemode bool `json:"livemode"`
 
 	// Metadata The backend's own strings, kept at Stripe.
@@ -1357,14 +1359,14 @@ type View struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
-	// PaymentIntent A PaymentIntent's id.
+	// PaymentIntent The id of a PaymentIntent.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
 	// PaymentMethodDetails With what was paid, or was tried last. It may be known some time after the state. A change of it or of
 	// `receipt_url` alone raises `version` and is no event.
 	PaymentMethodDetails *PaymentMethodDetails `json:"payment_method_details"`
 
-	// PollAfterMs Milliseconds until it is worth asking again; null when it is not.
+	// PollAfterMs Milliseconds to pause before the next poll; null if polling is over.
 	PollAfterMs *int `json:"poll_after_ms"`
 
 	// ReceiptURL Stripe's receipt of the charge. Whoever has the link sees the receipt.

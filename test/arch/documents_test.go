@@ -92,6 +92,9 @@ func checkRun(t *testing.T, document string, tests []packagedTest, args string) 
 	if match := regexp.MustCompile(`-run (?:'([^']*)'|(\S+))`).FindStringSubmatch(args); match != nil && match[2] != "NAME" {
 		patterns = strings.Split(match[1]+match[2], "|")
 	}
+	if match := regexp.MustCompile(`-bench '?([^'\s]+)`).FindStringSubmatch(args); match != nil && patterns[0] == "^$" {
+		patterns = []string{"^Benchmark.*" + strings.Trim(match[1], ".")}
+	}
 	for _, pattern := range patterns {
 		fits := func(test packagedTest) bool {
 			matched, err := regexp.MatchString(pattern, test.name)
