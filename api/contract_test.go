@@ -61,7 +61,7 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Value(meantToBeBad{}) == nil {
 		if in == nil {
 			c.t.Errorf("%s %s is not in the contract", r.Method, r.URL.Path)
-		} else if err := c.checkRequest(in); err != nil {
+		} else if err := c.checkRequest(in); err != nil { //nolint:contextcheck // the input has the request, and its context
 			c.t.Errorf("%s %s: the request breaks the contract: %v", r.Method, r.URL.Path, err)
 		}
 	}

@@ -19,10 +19,10 @@ func (w *world) deleteCustomer(id string) {
 	}
 }
 
-// forCustomer asks for a payment of an order by a service key.
-func (w *world) forCustomer(order, customer, more string) reply {
+// forCustomer asks for a payment of shop-1 by a service key.
+func (w *world) forCustomer(customer, more string) reply {
 	w.t.Helper()
-	body := fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur","customer":%q%s}`, order, customer, more)
+	body := fmt.Sprintf(`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":%q%s}`, customer, more)
 	return w.send(request{line: createLine, token: fullKey, body: body})
 }
 
@@ -44,23 +44,23 @@ func TestDeletedCustomer(t *testing.T) {
 			gone, other := w.customer(), w.customer()
 			var first opened
 			if test.opened {
-				w.forCustomer("shop-1", gone, "").into(t, http.StatusCreated, &first)
+				w.forCustomer(gone, "").into(t, http.StatusCreated, &first)
 			}
 			w.deleteCustomer(gone)
 			for range test.refused {
-				answer := w.forCustomer("shop-1", gone, "").says(t, 422, "customer_not_found")
+				answer := w.forCustomer(gone, "").says(t, 422, "customer_not_found")
 				if !strings.Contains(answer.body, `"pointer":"/customer"`) || !strings.Contains(answer.body, `"retryable":false`) {
 					t.Errorf("the answer is %s", answer.body)
 				}
 			}
-			w.forCustomer("shop-1", gone, `,"reopen":true`).says(t, 422, "customer_not_found")
+			w.forCustomer(gone, `,"reopen":true`).says(t, 422, "customer_not_found")
 			var made opened
-			w.forCustomer("shop-1", other, `,"reopen":true`).into(t, http.StatusCreated, &made)
+			w.forCustomer(other, `,"reopen":true`).into(t, http.StatusCreated, &made)
 			if made.Customer == nil || *made.Customer != other || made.Session == nil || made.Attempt != test.attempt {
 				t.Errorf("opened %+v", made)
 			}
 			var again opened
-			w.forCustomer("shop-1", other, "").into(t, http.StatusOK, &again)
+			w.forCustomer(other, "").into(t, http.StatusOK, &again)
 			if again.PaymentIntent != made.PaymentIntent || again.PaymentIntent == first.PaymentIntent {
 				t.Errorf("repeated %+v, opened %+v, first %+v", again, made, first)
 			}

@@ -47,6 +47,7 @@ func (w *world) moves(dispute, to string) {
 // TestDisputeWords: an appeal of a lost dispute is open again, and only won ends one in the shop's favour.
 func TestDisputeWords(t *testing.T) {
 	bothVersions(t, func(t *testing.T, w *world) {
+		t.Helper()
 		made := w.paid("shop-1")
 		id, err := w.stripe.OpenDispute(made.PaymentIntent, "", false)
 		if err != nil {
@@ -108,6 +109,7 @@ func TestDisputeEnds(t *testing.T) {
 func TestRefundWords(t *testing.T) {
 	for word, shown := range map[string]string{"": "null", "in_transit": `"in_transit"`} {
 		bothVersions(t, func(t *testing.T, w *world) {
+			t.Helper()
 			made := w.paid("shop-1")
 			w.stripe.PlanRefund(word)
 			for _, replay := range []bool{false, true} {

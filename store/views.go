@@ -46,7 +46,7 @@ const missReads = 2
 func (s *Store) PadReads(ctx context.Context, id payment.ID, made int) error {
 	part := s.paymentPartition(id)
 	for _, question := range []redis.Cmder{
-		redis.NewStringCmd(ctx, "hget", part.meta(), "schema"), redis.NewStringCmd(ctx, "get", part.pointer(id)),
+		askMark(ctx, part.meta()), redis.NewStringCmd(ctx, "get", part.pointer(id)),
 	}[min(made, missReads):] {
 		if err := s.reading.run(ctx, question); ignoreNil(err) != nil {
 			return unavailable(err)
@@ -215,11 +215,18 @@ func (s *Store) pointer(
 // absent returns payment.ErrNotFound if the partition is marked as ours: what was not found there
 // is not stored. A partition that was wiped has no mark, and is an error.
 func (s *Store) absent(ctx context.Context, run commandRunner, part partition) error {
-	switch err := run.run(ctx, redis.NewStringCmd(ctx, "hget", s.meta(part), "schema")); {
-	case errors.Is(err, redis.Nil):
-		return unavailable(errNoMeta)
-	case err != nil:
+	question := askMark(ctx, s.meta(part))
+	if err := run.run(ctx, question); err != nil {
 		return unavailable(err)
 	}
+	if reply := question.Val(); len(reply) != 1 || reply[0] == nil {
+		return unavailable(errNoMeta)
+	}
 	return payment.ErrNotFound
+}
+
+// askMark asks for the mark of a partition, by the command that reads an order: a missing payment
+// takes the same commands as one that is not the caller's.
+func askMark(ctx context.Context, meta string) *redis.SliceCmd {
+	return redis.NewSliceCmd(ctx, "hmget", meta, "schema")
 }

@@ -178,7 +178,10 @@ func compareReads(a, b Read) int {
 func (s Observation) canonical() string {
 	metadata := s.Metadata
 	s.Metadata = nil
-	text, _ := json.Marshal(s)        //nolint:errchkjson // strings and numbers only
+	text, _ := json.Marshal(s) //nolint:errchkjson // strings and numbers only
+	if len(metadata) == 0 { // none and empty are the same, since the stored form does not tell them apart
+		return string(text)
+	}
 	last, _ := json.Marshal(metadata) //nolint:errchkjson // strings only
 	return string(text) + string(last)
 }

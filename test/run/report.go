@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -54,7 +55,7 @@ func (r *report) follow(events io.Reader, tick <-chan time.Time) error {
 				lines <- line
 			}
 			if err != nil {
-				if err != io.EOF { //nolint:errorlint // a bufio.Reader returns it bare
+				if !errors.Is(err, io.EOF) {
 					failed <- err
 				}
 				return
