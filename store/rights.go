@@ -30,7 +30,7 @@ var commands = []string{
 	"ZREVRANGE KEY 0 0", "ZREVRANGEBYSCORE KEY 1 0", "ZREVRANGEBYLEX KEY + -",
 	"ZREMRANGEBYSCORE KEY 0 1", "ZSCORE KEY m",
 	"XADD KEY * f v", "XLEN KEY", "XRANGE KEY - +", "XREVRANGE KEY + -", "XTRIM KEY MAXLEN 0", "XDEL KEY 0-1", "XACK KEY g 0-1",
-	"XPENDING KEY g", "XREADGROUP GROUP g c STREAMS KEY >", "XGROUP CREATE KEY g 0",
+	"XPENDING KEY g", "XREADGROUP GROUP g c STREAMS KEY >", "XGROUP CREATE KEY g 0", "XINFO GROUPS KEY",
 	"PUBLISH CHANNEL m", "EVALSHA 0 0", "EVAL return 0", "TIME", "PING", "INFO", "SCAN 0", "WAIT 0 0", "CLIENT TRACKING off",
 }
 
@@ -39,7 +39,7 @@ var commands = []string{
 var tried = []string{"MULTI", "DISCARD", "SUBSCRIBE", "UNSUBSCRIBE", "SELECT", "COMMAND", "CLUSTER|SLOTS", "CLUSTER|INFO", "READONLY", "ASKING"}
 
 // subcommands are those of which only one subcommand is needed.
-var subcommands = []string{"XGROUP", "CLIENT"}
+var subcommands = []string{"XGROUP", "XINFO", "CLIENT"}
 
 // commandNames are the names of the commands as the ACL writes them.
 func commandNames() []string {

@@ -88,6 +88,7 @@ func TestAsExactlyThatUser(t *testing.T) {
 				}
 			}
 			w.commandAs(settings, "reconcile")
+			w.commandAs(settings, "forget", "paid")
 			w.commandAs(settings, "events", "endpoints")
 			w.commandAs(settings, "rebuild")
 		})
