@@ -179,7 +179,7 @@ func (s Observation) canonical() string {
 	metadata := s.Metadata
 	s.Metadata = nil
 	text, _ := json.Marshal(s) //nolint:errchkjson // strings and numbers only
-	if len(metadata) == 0 { // none and empty are the same, since the stored form does not tell them apart
+	if len(metadata) == 0 {    // none and empty are the same, since the stored form does not tell them apart
 		return string(text)
 	}
 	last, _ := json.Marshal(metadata) //nolint:errchkjson // strings only
