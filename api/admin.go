@@ -37,8 +37,8 @@ const (
 	DependencyForeign     DependencyState = "foreign"    // it holds the payments of another service, account or layout
 )
 
-// Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's outage;
-// /readyz asks the function, and answers 503 unless it says Ready.
+// Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's
+// outage; /readyz asks the function, and answers 503 unless it says Ready.
 func Admin(ready func() (ReadyState, []Dependency)) http.Handler {
 	e := newEcho(slog.New(slog.DiscardHandler), nil) // probes come every second
 	for path, handle := range map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)} {

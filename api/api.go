@@ -35,8 +35,8 @@ type Options struct {
 	Observer       Observer        // may be nil
 }
 
-// Observer is called for every request when it has been answered, in the request's own context. The method is one of HTTP's,
-// or OTHER; the route is a pattern of the contract, empty where there is none.
+// Observer is called for every request when it has been answered, in the request's own context. The method is one
+// of HTTP's, or OTHER; the route is a pattern of the contract, empty where there is none.
 type Observer interface {
 	Answered(ctx context.Context, method, route string, status int, took time.Duration)
 }
@@ -120,7 +120,9 @@ func (a *api) routes() []Route {
 func newEcho(logger *slog.Logger, observer Observer, more ...echo.MiddlewareFunc) *echo.Echo {
 	e := echo.New()
 	handle := func(c echo.Context) error { return c.Handler()(c) }
-	chain := append([]echo.MiddlewareFunc{identify, accessLog(logger, observer), answerErrors(logger)}, append(more, refuseUnrouted)...)
+	chain := append([]echo.MiddlewareFunc{
+		identify, accessLog(logger, observer), answerErrors(logger),
+	}, append(more, refuseUnrouted)...)
 	for _, around := range slices.Backward(chain) {
 		handle = around(handle)
 	}

@@ -14,8 +14,8 @@ type cost struct {
 	took             time.Duration
 }
 
-// TestCreateCostsTheSameAfterManyAttempts: a create reads and writes the records of the payments that it is about, and none of
-// the others'. The order has a row for each attempt, and that is all that grows.
+// TestCreateCostsTheSameAfterManyAttempts: a create reads and writes the records of the payments that it is about,
+// and none of the others'. The order has a row for each attempt, and that is all that grows.
 func TestCreateCostsTheSameAfterManyAttempts(t *testing.T) {
 	const many, rounds, mostForARow = 24, 4, 1_500
 	w := newWorld(t)
@@ -23,7 +23,9 @@ func TestCreateCostsTheSameAfterManyAttempts(t *testing.T) {
 	open := func() {
 		t.Helper()
 		amount++
-		body := fmt.Sprintf(`{"order_id":"shop-1","amount":%d,"currency":"eur","reopen":true,"metadata":{"cart":"c-1"}}`, amount)
+		body := fmt.Sprintf(
+			`{"order_id":"shop-1","amount":%d,"currency":"eur","reopen":true,"metadata":{"cart":"c-1"}}`, amount,
+		)
 		w.send(request{line: createLine, token: fullKey, body: body}).into(t, http.StatusCreated, &opened{})
 	}
 	least := func() cost { // of some, since workers ask Redis, too
@@ -33,7 +35,9 @@ func TestCreateCostsTheSameAfterManyAttempts(t *testing.T) {
 			open()
 			took, after := time.Since(began), w.askedOfRedis()
 			best = cost{
-				min(best.scripts, after.scripts-before.scripts), min(best.in, after.in-before.in), min(best.out, after.out-before.out),
+				min(
+					best.scripts, after.scripts-before.scripts,
+				), min(best.in, after.in-before.in), min(best.out, after.out-before.out),
 				min(best.took, took),
 			}
 		}

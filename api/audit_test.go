@@ -100,15 +100,18 @@ func TestAuditLogOfOpening(t *testing.T) {
 	w := newAuditWorld(t)
 	var made opened
 	terms := `{"order_id":"shop-1","amount":4999,"currency":"eur"`
-	w.expectAudit(request{line: mintLine, token: fullKey, body: terms + "}"}, byFullKey("mintOrderToken", "ok", "shop-1", ""))
+	w.expectAudit(
+		request{line: mintLine, token: fullKey, body: terms + "}"}, byFullKey("mintOrderToken", "ok", "shop-1", ""),
+	)
 	w.send(request{line: createLine, token: shopKey, body: terms + "}"}).into(t, http.StatusCreated, &made)
 	payment := "/v1/payments/" + made.PaymentIntent
 	reopened := byFullKey("createPayment", "ok", "shop-1", made.PaymentIntent)
 	reopened.Reopen = true
 	w.expectAudit(request{line: createLine, token: fullKey, body: terms + `,"reopen":true}`}, reopened)
 	w.expectAudit(request{line: createLine, token: w.token(nil)}, auditLine{
-		Operation: "createPayment", Result: "ok", Credential: "order_token", Order: "shop-1", Payment: made.PaymentIntent,
-		Amount: 4999, Currency: "eur",
+		Operation: "createPayment", Result: "ok", Credential: "order_token", Order: "shop-1",
+		Payment: made.PaymentIntent,
+		Amount:  4999, Currency: "eur",
 	})
 	w.expectAudit(request{line: createLine, token: fullKey, body: `{"order_id":"shop-1","amount":1,"currency":"eur"}`},
 		byFullKey("createPayment", "order_conflict", "shop-1", "").ofAmount(1))
@@ -118,12 +121,14 @@ func TestAuditLogOfOpening(t *testing.T) {
 	w.expectAudit(change, byFullKey("changePayment", "version_mismatch", "shop-1", made.PaymentIntent).ofAmount(5999))
 	w.expectAudit(request{line: "POST " + payment + "/cancel", token: fullKey},
 		byFullKey("cancelPayment", "ok", "shop-1", made.PaymentIntent).ofAmount(5999))
-	w.checkHistory(payment, "createPayment shop *", "changePayment full audit-5") // a cancel may be reported by its webhook first
+	w.checkHistory(
+		payment, "createPayment shop *", "changePayment full audit-5",
+	) // a cancel may be reported by its webhook first
 	w.checkSecrets(made)
 }
 
-// checkHistory looks for calls in the payment's history: operation, key and request id, "*" for any. An entry that no call
-// has made names none.
+// checkHistory looks for calls in the payment's history: operation, key and request id, "*" for any. An entry that
+// no call has made names none.
 func (w *auditWorld) checkHistory(payment string, calls ...string) {
 	w.t.Helper()
 	var shown struct {
@@ -171,7 +176,9 @@ func TestAuditLogOfMoney(t *testing.T) {
 	given.Refund = "re_"
 	w.expectAudit(refund, given)
 	refund.body, refund.header = `{"amount":9000}`, map[string]string{"Idempotency-Key": "2"}
-	w.expectAudit(refund, byFullKey("createRefund", "refund_exceeds_payment", "shop-1", made.PaymentIntent).ofAmount(9000))
+	w.expectAudit(
+		refund, byFullKey("createRefund", "refund_exceeds_payment", "shop-1", made.PaymentIntent).ofAmount(9000),
+	)
 	w.expectAudit(request{line: "POST " + payment + "/cancel", token: fullKey},
 		byFullKey("cancelPayment", "invalid_state", "shop-1", made.PaymentIntent))
 
@@ -179,7 +186,9 @@ func TestAuditLogOfMoney(t *testing.T) {
 	w.send(request{line: createLine, token: token}).into(t, http.StatusCreated, &held)
 	w.bring(held.PaymentIntent, "requires_capture")
 	w.reach(held.PaymentIntent, "authorized")
-	w.expectAudit(request{line: "POST /v1/payments/" + held.PaymentIntent + "/capture", token: fullKey, body: `{"amount":3000}`},
+	w.expectAudit(request{
+		line: "POST /v1/payments/" + held.PaymentIntent + "/capture", token: fullKey, body: `{"amount":3000}`,
+	},
 		byFullKey("capturePayment", "ok", "shop-2", held.PaymentIntent).ofAmount(3000))
 	w.checkSecrets(made)
 }
@@ -196,14 +205,32 @@ func TestAuditLogOfStrangers(t *testing.T) {
 		operation, result, key string
 	}{
 		{request{line: createLine}, "createPayment", "unauthenticated", ""},
-		{request{line: createLine, token: unknownKey, body: `{"order_id":"` + garbage + `"}`}, "createPayment", "unauthenticated", ""},
-		{request{line: createLine, token: fullKey, body: `{"order_id":"` + garbage + `","currency":"` + garbage + `","amount":1}`}, "createPayment", "invalid_request", "full"},
+		{
+			request{line: createLine, token: unknownKey, body: `{"order_id":"` + garbage + `"}`},
+			"createPayment",
+			"unauthenticated", "",
+		},
+		{request{
+			line: createLine, token: fullKey,
+			body: `{"order_id":"` + garbage + `","currency":"` + garbage + `","amount":1}`,
+		}, "createPayment", "invalid_request", "full"},
 		{request{line: createLine, token: fullKey, body: `{"` + garbage}, "createPayment", "invalid_json", "full"},
 		{request{line: createLine, token: readKey, body: order}, "createPayment", "insufficient_scope", "read"},
 		{request{line: "POST " + payment + "/capture", token: shopKey}, "capturePayment", "insufficient_scope", "shop"},
-		{request{line: "POST " + payment + "/cancel", token: made.ClientSecret}, "cancelPayment", "insufficient_scope", ""},
-		{request{line: "POST /v1/payments/" + made.ClientSecret + "/refunds", token: fullKey, header: map[string]string{"Idempotency-Key": "1"}}, "createRefund", "not_found", "full"},
-		{request{line: "POST /v1/payments/" + garbage + "/refunds", token: fullKey}, "createRefund", "invalid_request", ""},
+		{
+			request{line: "POST " + payment + "/cancel", token: made.ClientSecret},
+			"cancelPayment",
+			"insufficient_scope", "",
+		},
+		{request{
+			line: "POST /v1/payments/" + made.ClientSecret + "/refunds", token: fullKey,
+			header: map[string]string{"Idempotency-Key": "1"},
+		}, "createRefund", "not_found", "full"},
+		{
+			request{line: "POST /v1/payments/" + garbage + "/refunds", token: fullKey},
+			"createRefund",
+			"invalid_request", "",
+		},
 		{request{line: mintLine, token: w.token(nil), body: order}, "mintOrderToken", "insufficient_scope", ""},
 	} {
 		id := fmt.Sprintf("stranger-%d", n)
@@ -214,7 +241,8 @@ func TestAuditLogOfStrangers(t *testing.T) {
 		test.header["X-Request-Id"] = id
 		w.send(test.request)
 		got := w.logs.audited(t, id)
-		if len(got) != 1 || got[0].Operation != test.operation || got[0].Result != test.result || got[0].Key != test.key || got[0].Client != "127.0.0.1" {
+		if len(got) != 1 || got[0].Operation != test.operation || got[0].Result != test.result ||
+			got[0].Key != test.key || got[0].Client != "127.0.0.1" {
 			t.Errorf("%.60s: %+v, want %s %s by %s", test.line, got, test.operation, test.result, test.key)
 		}
 	}
@@ -222,7 +250,11 @@ func TestAuditLogOfStrangers(t *testing.T) {
 		t.Errorf("the log holds what strangers made up: %s", w.logs)
 	}
 	w.checkSecrets(made)
-	for _, r := range []request{{line: "GET " + payment, token: fullKey}, {line: "GET /v1/orders/shop-1"}, {line: "POST " + payment + "/customer-session", token: fullKey}} {
+	for _, r := range []request{
+		{line: "GET " + payment, token: fullKey},
+		{line: "GET /v1/orders/shop-1"},
+		{line: "POST " + payment + "/customer-session", token: fullKey},
+	} {
 		r.header = map[string]string{"X-Request-Id": "read"}
 		w.send(r)
 	}

@@ -18,40 +18,78 @@ var foreignEvents = flag.Int("strangers", 5_000, "events of payments that are no
 
 // eventAbout is an event with the members that Stripe documents, and an object.
 func eventAbout(kind, object, more string) string {
-	return fmt.Sprintf(`{"id":"evt_1","object":"event","type":%q,"created":%d,"livemode":false%s,"data":{"object":%s}}`, kind, time.Now().Unix(), more, object)
+	return fmt.Sprintf(
+		`{"id":"evt_1","object":"event","type":%q,"created":%d,"livemode":false%s,"data":{"object":%s}}`, kind,
+		time.Now().Unix(), more, object,
+	)
 }
 
 // intentOf is a PaymentIntent as a shop with the same Stripe account has it.
 func intentOf(id, status, metadata string) string {
-	return fmt.Sprintf(`{"id":%q,"object":"payment_intent","status":%q,"amount":4999,"amount_received":4999,"currency":"eur","created":%d,"metadata":{%s}}`, id, status, time.Now().Unix(), metadata)
+	return fmt.Sprintf(
+		`{"id":%q,"object":"payment_intent","status":%q,"amount":4999,"amount_received":4999,"currency":"eur","created":%d,"metadata":{%s}}`,
+		id, status, time.Now().Unix(), metadata,
+	)
 }
 
-// TestBadEvents: whatever Stripe signs is answered with 200, or it would stop to deliver to the endpoint; and what is not
-// ours leaves nothing behind.
+// TestBadEvents: whatever Stripe signs is answered with 200, or it would stop to deliver to the endpoint; and what
+// is not ours leaves nothing behind.
 func TestBadEvents(t *testing.T) {
 	w := newWorld(t)
 	made := w.create("shop-1")
 	ours := intentOf(made.PaymentIntent, "succeeded", `"kasse_service":"kasse"`)
 	dump := w.dump()
 	for _, tt := range []struct{ name, body, want string }{
-		{"a thin one", `{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered","created":"2026-11-23T12:00:00Z","related_object":{"id":"mtr_1"}}`, "ignored"},
+		{
+			"a thin one",
+			`{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered","created":"2026-11-23T12:00:00Z","related_object":{"id":"mtr_1"}}`,
+			"ignored",
+		},
 		{"of a Connect account", eventAbout("payment_intent.succeeded", ours, `,"account":"acct_1"`), "ignored"},
-		{"of the other mode", strings.Replace(eventAbout("payment_intent.succeeded", ours, ""), `"livemode":false`, `"livemode":true`, 1), "ignored"},
-		{"of an unknown type", eventAbout("payment_method.attached", `{"id":"pm_1","object":"payment_method"}`, ""), "ignored"},
-		{"of another shop", eventAbout("payment_intent.succeeded", intentOf("pi_other", "succeeded", `"kasse_service":"bakery"`), ""), "ignored"},
-		{"an early fraud warning", eventAbout("radar.early_fraud_warning.created", `{"id":"issfr_1","object":"radar.early_fraud_warning","payment_intent":"`+made.PaymentIntent+`"}`, ""), "ignored"},
+		{
+			"of the other mode",
+			strings.Replace(eventAbout("payment_intent.succeeded", ours, ""), `"livemode":false`, `"livemode":true`, 1),
+			"ignored",
+		},
+		{
+			"of an unknown type",
+			eventAbout("payment_method.attached", `{"id":"pm_1","object":"payment_method"}`, ""), "ignored",
+		},
+		{
+			"of another shop",
+			eventAbout("payment_intent.succeeded", intentOf("pi_other", "succeeded", `"kasse_service":"bakery"`), ""),
+			"ignored",
+		},
+		{"an early fraud warning", eventAbout(
+			"radar.early_fraud_warning.created",
+			`{"id":"issfr_1","object":"radar.early_fraud_warning","payment_intent":"`+made.PaymentIntent+`"}`, "",
+		), "ignored"},
 		{"no object", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false}`, "quarantined"},
-		{"data is null", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false,"data":null}`, "quarantined"},
+		{
+			"data is null",
+			`{"id":"evt_1","type":"payment_intent.succeeded","created":1,"livemode":false,"data":null}`,
+			"quarantined",
+		},
 		{"object is null", eventAbout("payment_intent.succeeded", "null", ""), "quarantined"},
-		{"a deep one", eventAbout("payment_intent.succeeded", strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000), ""), "quarantined"},
-		{"a refund of another shop", eventAbout("refund.created", `{"id":"re_1","object":"refund","status":"succeeded","amount":1,"payment_intent":"pi_other"}`, ""), "unchanged"},
+		{
+			"a deep one",
+			eventAbout("payment_intent.succeeded", strings.Repeat(`{"a":`, 10_000)+"1"+strings.Repeat("}", 10_000), ""),
+			"quarantined",
+		},
+		{"a refund of another shop", eventAbout(
+			"refund.created",
+			`{"id":"re_1","object":"refund","status":"succeeded","amount":1,"payment_intent":"pi_other"}`, "",
+		), "unchanged"},
 	} {
 		w.checkOutcome(tt.name, tt.body, "application/json; charset=utf-8", tt.want)
 		if tt.want == "ignored" && w.dump() != dump {
 			t.Errorf("%s leaves something behind", tt.name)
 		}
 	}
-	w.checkOutcome("request is text", eventAbout("payment_intent.succeeded", ours, `,"request":"req_1"`), "application/json", "applied")
+	w.checkOutcome(
+		"request is text", eventAbout("payment_intent.succeeded", ours, `,"request":"req_1"`), "application/json",
+		"applied",
+	)
 }
 
 // anomalies collects the anomalies that a service reports.
@@ -84,13 +122,19 @@ func TestStatusDecides(t *testing.T) {
 	odd := &anomalies{}
 	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
 	made := w.create("shop-1")
-	object := strings.Replace(intentOf(made.PaymentIntent, "processing", `"kasse_service":"kasse"`), `"amount_received":4999`, `"amount_received":0`, 1)
-	w.checkOutcome("a success that is none", eventAbout("payment_intent.succeeded", object, ""), "application/json", "applied")
+	object := strings.Replace(
+		intentOf(made.PaymentIntent, "processing", `"kasse_service":"kasse"`), `"amount_received":4999`,
+		`"amount_received":0`, 1,
+	)
+	w.checkOutcome(
+		"a success that is none", eventAbout("payment_intent.succeeded", object, ""), "application/json", "applied",
+	)
 	w.reach(made.PaymentIntent, "processing")
 	odd.check(t, service.AnomalyStatus)
 }
 
-// TestForeignClaimsOurOrder: somebody makes a PaymentIntent with our metadata. It is recorded, and its order is as before.
+// TestForeignClaimsOurOrder: somebody makes a PaymentIntent with our metadata. It is recorded, and its order is as
+// before.
 func TestForeignClaimsOurOrder(t *testing.T) {
 	odd := &anomalies{}
 	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
@@ -99,14 +143,18 @@ func TestForeignClaimsOurOrder(t *testing.T) {
 	claim := intentOf("pi_claims", "succeeded", `"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"`)
 	w.checkOutcome("a claim", eventAbout("payment_intent.succeeded", claim, ""), "application/json", "applied")
 	order := w.send(request{line: "GET /v1/orders/shop-1", token: fullKey})
-	if !strings.Contains(order.body, `"payment_intent":"`+made.PaymentIntent+`"`) || strings.Contains(order.body, "pi_claims") || !strings.Contains(order.body, `"state":"pending"`) {
+	if !strings.Contains(
+		order.body, `"payment_intent":"`+made.PaymentIntent+`"`,
+	) || strings.Contains(order.body, "pi_claims") || !strings.Contains(order.body, `"state":"pending"`) {
 		t.Errorf("the order is %s", order.body)
 	}
 	w.bring(made.PaymentIntent, "succeeded")
 	if paid := w.reach(made.PaymentIntent, "paid"); !strings.Contains(paid.body, `"fulfillable":true`) {
 		t.Errorf("the order's own payment is %s", paid.body)
 	}
-	if view := w.send(request{line: "GET /v1/payments/pi_claims", token: fullKey}); !strings.Contains(view.body, `"superseded":true`) || !strings.Contains(view.body, `"fulfillable":false`) {
+	if view := w.send(
+		request{line: "GET /v1/payments/pi_claims", token: fullKey},
+	); !strings.Contains(view.body, `"superseded":true`) || !strings.Contains(view.body, `"fulfillable":false`) {
 		t.Errorf("the claim is %s", view.body)
 	}
 	odd.check(t, service.AnomalyForeign)
@@ -121,7 +169,9 @@ func TestStrangersLeaveNothing(t *testing.T) {
 	for n := range connections {
 		all.Go(func() {
 			for i := n; i < *foreignEvents; i += connections {
-				body := eventAbout("payment_intent.succeeded", intentOf(fmt.Sprintf("pi_stranger%d", i), "succeeded", ""), "")
+				body := eventAbout(
+					"payment_intent.succeeded", intentOf(fmt.Sprintf("pi_stranger%d", i), "succeeded", ""), "",
+				)
 				answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: signed(body)})
 				if answer.status != http.StatusOK || !strings.Contains(answer.body, "ignored") {
 					t.Errorf("%d %s", answer.status, answer.body)

@@ -37,7 +37,8 @@ var (
 	applicationJSON = []string{echo.MIMEApplicationJSON}
 )
 
-// forbidCaching keeps answers that depend on the caller out of shared caches, and those that may hold secrets out of all.
+// forbidCaching keeps answers that depend on the caller out of shared caches, and those that may hold secrets out
+// of all.
 func (a access) forbidCaching(c echo.Context) {
 	if a.scope == "" {
 		return
@@ -65,9 +66,13 @@ func (a *api) admit(c echo.Context, need access) error {
 	case x.credential == clientSecret && !need.clientSecret:
 		return &refusal{code: codeInsufficientScope, detail: "A client secret only reads its own payment."}
 	case x.credential == orderToken && !need.token:
-		return &refusal{code: codeInsufficientScope, detail: "An order token only opens, refreshes and reads its own order."}
+		return &refusal{
+			code: codeInsufficientScope, detail: "An order token only opens, refreshes and reads its own order.",
+		}
 	case x.credential == serviceKey && !x.caller.May(need.scope):
-		return &refusal{code: codeInsufficientScope, detail: "The service key lacks the scope " + string(need.scope) + "."}
+		return &refusal{
+			code: codeInsufficientScope, detail: "The service key lacks the scope " + string(need.scope) + ".",
+		}
 	}
 	return nil
 }
@@ -88,7 +93,8 @@ func isServiceKey(text string) bool {
 
 // isJWT reports whether the text has the shape of a JWT.
 func isJWT(text string) bool {
-	return strings.Count(text, ".") == 2 && !strings.Contains(text, "..") && !strings.HasPrefix(text, ".") && !strings.HasSuffix(text, ".") &&
+	return strings.Count(text, ".") == 2 && !strings.Contains(text, "..") && !strings.HasPrefix(text, ".") &&
+		!strings.HasSuffix(text, ".") &&
 		payment.Made(text, 5, len(text), "_-.")
 }
 

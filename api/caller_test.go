@@ -31,9 +31,13 @@ func TestCredentialsThatAreNone(t *testing.T) {
 	for name, header := range tests {
 		t.Run(name, func(t *testing.T) {
 			w.t = t
-			for _, line := range []string{"GET /v1/payments/" + id, "POST /v1/payments", "GET /v1/orders/shop-1", "GET /v1/events"} {
+			for _, line := range []string{
+				"GET /v1/payments/" + id, "POST /v1/payments", "GET /v1/orders/shop-1", "GET /v1/events",
+			} {
 				answer := w.send(request{line: line, header: map[string]string{"Authorization": header}, bad: true})
-				if answer.status != http.StatusUnauthorized || !strings.Contains(answer.body, `"code":"unauthenticated"`) ||
+				if answer.status != http.StatusUnauthorized || !strings.Contains(
+					answer.body, `"code":"unauthenticated"`,
+				) ||
 					answer.header.Get("WWW-Authenticate") != `Bearer realm="kasse"` {
 					t.Errorf("%s: %d %v %s", line, answer.status, answer.header, answer.body)
 				}
@@ -91,9 +95,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 	for _, test := range tests {
 		for token, want := range map[string]int{
-			fullKey: test.full, shopKey: test.shop, readKey: test.read, mayPay: test.token, mine.ClientSecret: test.secret, other.ClientSecret: test.others,
+			fullKey: test.full, shopKey: test.shop, readKey: test.read, mayPay: test.token,
+			mine.ClientSecret: test.secret, other.ClientSecret: test.others,
 		} {
-			answer := w.send(request{line: test.line, token: token, body: test.body, header: map[string]string{"If-Match": `"1"`, "Idempotency-Key": "key"}})
+			answer := w.send(request{
+				line: test.line, token: token, body: test.body,
+				header: map[string]string{"If-Match": `"1"`, "Idempotency-Key": "key"},
+			})
 			if answer.status != want {
 				t.Errorf("%s with %.12s…: %d, want %d: %s", test.line, token, answer.status, want, answer.body)
 			}
@@ -115,14 +123,21 @@ func TestNotYoursIsNotThere(t *testing.T) {
 	w := newWorld(t)
 	mine := w.create("shop-1")
 	answers := map[string]reply{
-		"another's":    w.send(request{line: "GET /v1/payments/" + mine.PaymentIntent, token: w.create("shop-2").ClientSecret}),
+		"another's": w.send(
+			request{line: "GET /v1/payments/" + mine.PaymentIntent, token: w.create("shop-2").ClientSecret},
+		),
 		"wrong secret": w.send(request{line: "GET /v1/payments/" + mine.PaymentIntent, token: mine.ClientSecret + "x"}),
 		"not there":    w.send(request{line: "GET /v1/payments/pi_nothing", token: "pi_nothing_secret_nothing"}),
 		"for a key":    w.send(request{line: "GET /v1/payments/pi_nothing", token: fullKey}),
-		"by token":     w.send(request{line: "GET /v1/payments/" + mine.PaymentIntent, token: w.token(claims{"order_id": "shop-3"})}),
-		"no order":     w.send(request{line: "GET /v1/orders/shop-3", token: w.token(claims{"order_id": "shop-3"})}),
-		"other order":  w.send(request{line: "GET /v1/orders/shop-1", token: w.token(claims{"order_id": "shop-3"})}),
-		"its session":  w.send(request{line: "POST /v1/payments/" + mine.PaymentIntent + "/customer-session", token: w.token(claims{"order_id": "shop-3"})}),
+		"by token": w.send(
+			request{line: "GET /v1/payments/" + mine.PaymentIntent, token: w.token(claims{"order_id": "shop-3"})},
+		),
+		"no order":    w.send(request{line: "GET /v1/orders/shop-3", token: w.token(claims{"order_id": "shop-3"})}),
+		"other order": w.send(request{line: "GET /v1/orders/shop-1", token: w.token(claims{"order_id": "shop-3"})}),
+		"its session": w.send(request{
+			line:  "POST /v1/payments/" + mine.PaymentIntent + "/customer-session",
+			token: w.token(claims{"order_id": "shop-3"}),
+		}),
 	}
 	want := requestIDs.ReplaceAllString(answers["not there"].body, "")
 	for name, answer := range answers {
@@ -131,7 +146,8 @@ func TestNotYoursIsNotThere(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		"GET /v1/payments/pi_nothing/history", "POST /v1/payments/pi_nothing/customer-session", "GET /v1/orders/nothing", "POST /v1/payments/pi_nothing/cancel",
+		"GET /v1/payments/pi_nothing/history", "POST /v1/payments/pi_nothing/customer-session",
+		"GET /v1/orders/nothing", "POST /v1/payments/pi_nothing/cancel",
 		"POST /v1/payments/pi_nothing/capture", "GET /v1/payments/pi_nothing/refunds",
 	} {
 		if answer := w.send(request{line: line, token: fullKey}); answer.status != http.StatusNotFound {
@@ -151,9 +167,18 @@ func TestOrderOfChecks(t *testing.T) {
 	}{
 		{request{line: "POST /v1/payments/x/customer-session?y=1", header: bothers, body: huge}, "invalid_request"},
 		{request{line: "POST /v1/payments/pi_1/customer-session?y=1", header: bothers, body: huge}, "unauthenticated"},
-		{request{line: "POST /v1/payments/pi_1/customer-session?y=1", header: bothers, body: huge, token: readKey}, "insufficient_scope"},
-		{request{line: "POST /v1/payments/pi_1/customer-session?y=1", header: bothers, body: huge, token: fullKey}, "invalid_request"},
-		{request{line: "POST /v1/payments/pi_1/customer-session", header: map[string]string{"Content-Type": "text/plain"}, body: huge, token: fullKey}, "unsupported_media_type"},
+		{
+			request{line: "POST /v1/payments/pi_1/customer-session?y=1", header: bothers, body: huge, token: readKey},
+			"insufficient_scope",
+		},
+		{
+			request{line: "POST /v1/payments/pi_1/customer-session?y=1", header: bothers, body: huge, token: fullKey},
+			"invalid_request",
+		},
+		{request{
+			line:   "POST /v1/payments/pi_1/customer-session",
+			header: map[string]string{"Content-Type": "text/plain"}, body: huge, token: fullKey,
+		}, "unsupported_media_type"},
 		{request{line: "POST /v1/payments/pi_1/customer-session", body: huge, token: fullKey}, "body_too_large"},
 		{request{line: "POST /v1/payments/pi_1/customer-session", body: "x", token: fullKey}, "invalid_json"},
 		{request{line: "POST /v1/payments/pi_1/customer-session", token: fullKey}, "not_found"},
@@ -175,7 +200,8 @@ func TestRefundAcrossARotatedKey(t *testing.T) {
 	ids := map[string]bool{}
 	for _, token := range []string{fullKey, rotatedKey, fullKey, rotatedKey} {
 		answer := w.send(request{
-			line: "POST /v1/payments/" + made.PaymentIntent + "/refunds", token: token, body: `{"amount":1000}`, header: map[string]string{"Idempotency-Key": "one"},
+			line: "POST /v1/payments/" + made.PaymentIntent +
+				"/refunds", token: token, body: `{"amount":1000}`, header: map[string]string{"Idempotency-Key": "one"},
 		})
 		var given givenBack
 		if answer.into(t, http.StatusCreated, &given); given.Payment.AmountRefunded != 1000 {

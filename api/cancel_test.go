@@ -32,10 +32,12 @@ func TestCancelClosesTheOrder(t *testing.T) {
 			first := w.cancel(made, strings.ReplaceAll(`{"reason":"`+reason+`"}`, `""`, "null"))
 			first.into(t, http.StatusOK, &ended)
 			w.cancel(made, `{"reason":"duplicate"}`).into(t, http.StatusOK, &again)
-			if ended.State != "canceled" || again.Version != ended.Version || first.header.Get("ETag") != fmt.Sprintf(`"%d"`, ended.Version) {
+			if ended.State != "canceled" || again.Version != ended.Version ||
+				first.header.Get("ETag") != fmt.Sprintf(`"%d"`, ended.Version) {
 				t.Errorf("ended %+v with %v, again %+v", ended, first.header, again)
 			}
-			if got := w.atStripe(made.PaymentIntent); got.Status != "canceled" || got.Reason != reason || w.stripe.Count(cancelIntent) != 1 {
+			if got := w.atStripe(made.PaymentIntent); got.Status != "canceled" || got.Reason != reason ||
+				w.stripe.Count(cancelIntent) != 1 {
 				t.Errorf("Stripe has %+v after %d calls", got, w.stripe.Count(cancelIntent))
 			}
 			w.checkClosed(http.StatusConflict, "order_closed")
@@ -47,7 +49,9 @@ func TestCancelClosesTheOrder(t *testing.T) {
 // checkClosed requires that shop-1 takes no payment from any credential, writes nothing and does not call Stripe.
 func (w *world) checkClosed(status int, code string) {
 	w.t.Helper()
-	if got := w.send(request{line: "GET /v1/orders/shop-1", token: w.token(nil)}); !strings.Contains(got.body, `"closed":true`) {
+	if got := w.send(
+		request{line: "GET /v1/orders/shop-1", token: w.token(nil)},
+	); !strings.Contains(got.body, `"closed":true`) {
 		w.t.Errorf("not closed: %s", got.body)
 	}
 	w.rested()
@@ -60,7 +64,9 @@ func (w *world) checkClosed(status int, code string) {
 			w.t.Errorf("Retry-After is %q", retry)
 		}
 	}
-	w.send(request{line: createLine, token: newest, body: `{"reopen":true}`}).says(w.t, http.StatusUnprocessableEntity, "claim_mismatch")
+	w.send(
+		request{line: createLine, token: newest, body: `{"reopen":true}`},
+	).says(w.t, http.StatusUnprocessableEntity, "claim_mismatch")
 	w.checkUntouched(dump, calls)
 }
 
@@ -88,7 +94,9 @@ func (w *world) checkReopened() {
 	w.t.Helper()
 	w.mint(`{"order_id":"shop-1","amount":1,"currency":"eur"}`) // it is closed: this records nothing
 	var next, again opened
-	w.send(request{line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"reopen":true}`}).into(w.t, http.StatusCreated, &next)
+	w.send(
+		request{line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"reopen":true}`},
+	).into(w.t, http.StatusCreated, &next)
 	if next.Attempt != 2 || next.Amount != 4999 || next.State != "pending" {
 		w.t.Errorf("reopened as %+v", next)
 	}
@@ -97,7 +105,9 @@ func (w *world) checkReopened() {
 		w.t.Errorf("%+v, then %+v", next, again)
 	}
 	got := w.send(request{line: "GET /v1/orders/shop-1", token: readKey})
-	if !strings.Contains(got.body, `"closed":false`) || !strings.Contains(got.body, `"superseded":[{"payment_intent":`) {
+	if !strings.Contains(got.body, `"closed":false`) || !strings.Contains(
+		got.body, `"superseded":[{"payment_intent":`,
+	) {
 		w.t.Errorf("order is %s", got.body)
 	}
 }
@@ -121,7 +131,9 @@ func TestCancelThatIsTooLate(t *testing.T) {
 				if !strings.Contains(answer.body, detail) || !strings.Contains(answer.body, `"state":"`+state+`"`) {
 					t.Errorf("it does not say why: %s", answer.body)
 				}
-				if got := w.send(request{line: "GET /v1/orders/shop-1", token: readKey}); !strings.Contains(got.body, `"closed":false`) {
+				if got := w.send(
+					request{line: "GET /v1/orders/shop-1", token: readKey},
+				); !strings.Contains(got.body, `"closed":false`) {
 					t.Errorf("closed nevertheless: %s", got.body)
 				}
 			})
@@ -136,7 +148,9 @@ func TestCancelOfAnEarlierAttempt(t *testing.T) {
 	w.cancel(made, "").into(t, http.StatusOK, &opened{})
 	w.checkReopened()
 	w.cancel(made, "").says(t, http.StatusConflict, "invalid_state")
-	if got := w.send(request{line: "GET /v1/orders/shop-1", token: readKey}); !strings.Contains(got.body, `"closed":false`) {
+	if got := w.send(
+		request{line: "GET /v1/orders/shop-1", token: readKey},
+	); !strings.Contains(got.body, `"closed":false`) {
 		t.Errorf("closed by its first attempt: %s", got.body)
 	}
 }
@@ -144,8 +158,14 @@ func TestCancelOfAnEarlierAttempt(t *testing.T) {
 // decline is the customer's page trying a card that the bank declines.
 func (w *world) decline(made opened) {
 	w.t.Helper()
-	form := url.Values{"client_secret": {made.ClientSecret}, "payment_method": {"pm_card_visa_chargeDeclined"}, "return_url": {"https://shop.example"}}
-	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/v1/payment_intents/"+made.PaymentIntent+"/confirm", strings.NewReader(form.Encode()))
+	form := url.Values{
+		"client_secret": {made.ClientSecret}, "payment_method": {"pm_card_visa_chargeDeclined"},
+		"return_url": {"https://shop.example"},
+	}
+	r := httptest.NewRequestWithContext(
+		w.t.Context(), http.MethodPost, "/v1/payment_intents/"+made.PaymentIntent+"/confirm",
+		strings.NewReader(form.Encode()),
+	)
 	r.Header.Set("Authorization", "Bearer pk_test_kasse")
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer := httptest.NewRecorder()

@@ -14,7 +14,9 @@ func ifMatch(value string) map[string]string { return map[string]string{"If-Matc
 func (w *world) change(made opened, version, amount int64) reply {
 	w.t.Helper()
 	return w.send(request{
-		line: "PATCH /v1/payments/" + made.PaymentIntent, token: shopKey, body: fmt.Sprintf(`{"amount":%d}`, amount), header: ifMatch(fmt.Sprintf(`"%d"`, version)),
+		line: "PATCH /v1/payments/" + made.PaymentIntent, token: shopKey, body: fmt.Sprintf(
+			`{"amount":%d}`, amount,
+		), header: ifMatch(fmt.Sprintf(`"%d"`, version)),
 	})
 }
 
@@ -53,7 +55,9 @@ func TestChangeOfPrice(t *testing.T) {
 	var dearer, same opened
 	answer := w.change(made, made.Version, 5999)
 	answer.into(t, http.StatusOK, &dearer)
-	if dearer.Amount != 5999 || dearer.Version <= made.Version || answer.header.Get("ETag") != fmt.Sprintf(`"%d"`, dearer.Version) || dearer.State != "pending" {
+	if dearer.Amount != 5999 || dearer.Version <= made.Version || answer.header.Get("ETag") != fmt.Sprintf(
+		`"%d"`, dearer.Version,
+	) || dearer.State != "pending" {
 		t.Errorf("changed to %s with %v", answer.body, answer.header)
 	}
 	if got := w.atStripe(made.PaymentIntent); got.Amount != 5999 {
@@ -64,11 +68,17 @@ func TestChangeOfPrice(t *testing.T) {
 		t.Errorf("version %d becomes %d by the same amount", dearer.Version, same.Version)
 	}
 	stale := w.change(made, made.Version, 6999).says(t, http.StatusPreconditionFailed, "version_mismatch")
-	if !strings.Contains(stale.body, fmt.Sprintf(`"version":%d`, dearer.Version)) || strings.Contains(stale.body, "_secret_") {
+	if !strings.Contains(
+		stale.body, fmt.Sprintf(`"version":%d`, dearer.Version),
+	) || strings.Contains(stale.body, "_secret_") {
 		t.Errorf("the payment is missing, or its secret is not, in %s", stale.body)
 	}
-	w.send(request{line: createLine, token: shopKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur"}`}).says(t, http.StatusConflict, "order_conflict")
-	w.send(request{line: createLine, token: shopKey, body: `{"order_id":"shop-1","amount":5999,"currency":"eur"}`}).into(t, http.StatusOK, &same)
+	w.send(
+		request{line: createLine, token: shopKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur"}`},
+	).says(t, http.StatusConflict, "order_conflict")
+	w.send(
+		request{line: createLine, token: shopKey, body: `{"order_id":"shop-1","amount":5999,"currency":"eur"}`},
+	).into(t, http.StatusOK, &same)
 	if same.PaymentIntent != made.PaymentIntent || w.atStripe(made.PaymentIntent).Amount != 5999 {
 		t.Errorf("another payment or price: %+v", same)
 	}
@@ -80,29 +90,73 @@ func TestChangeThatIsNone(t *testing.T) {
 	line, tag := "PATCH /v1/payments/"+made.PaymentIntent, fmt.Sprintf(`"%d"`, made.Version)
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	header := func(value string) refused {
-		return refused{name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 400, code: "invalid_request", where: []string{"If-Match"}}
+		return refused{
+			name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 400,
+			code: "invalid_request", where: []string{"If-Match"},
+		}
 	}
 	passed := func(value string) refused {
-		return refused{name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 412, code: "version_mismatch"}
+		return refused{
+			name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 412,
+			code: "version_mismatch",
+		}
 	}
 	body := func(text string, status int, code string, where ...string) refused {
-		return refused{name: "body " + text, line: line, body: text, header: ifMatch(tag), status: status, code: code, where: where}
+		return refused{
+			name: "body " + text, line: line, body: text, header: ifMatch(tag), status: status, code: code,
+			where: where,
+		}
 	}
 	for _, r := range []refused{
-		{name: "no If-Match", line: line, body: `{"amount":1}`, status: 428, code: "if_match_required", where: []string{"If-Match"}},
-		{name: "no If-Match, nothing else right", line: line, body: `{`, header: map[string]string{"Content-Type": "text/plain"}, status: 428, code: "if_match_required", where: []string{"If-Match"}},
-		header(""), header(" "), header(","), header("1"), header(strings.Trim(tag, `"`)), header(`"1`), header(`""1""`), header(`w/` + tag), header(tag + " " + tag),
-		header(tag + ", *"), header("*, " + tag), header("**"), header("* x"), header(tag + ", 1"), header(tag + "x"), header("\"1 2\""),
-		passed(`"x"`), passed(`"01"`), passed(`"+1"`), passed(`"-1"`), passed(`""`), passed(`"1"`), passed(`W/"1-gzip"`), passed(`"1", "2"`), passed(`"99999999999999999999"`),
+		{
+			name: "no If-Match", line: line, body: `{"amount":1}`, status: 428, code: "if_match_required",
+			where: []string{"If-Match"},
+		},
+		{
+			name: "no If-Match, nothing else right", line: line, body: `{`,
+			header: map[string]string{"Content-Type": "text/plain"}, status: 428, code: "if_match_required",
+			where: []string{"If-Match"},
+		},
+		header(""), header(" "), header(","), header("1"), header(
+			strings.Trim(tag, `"`),
+		), header(`"1`), header(`""1""`), header(`w/` + tag), header(tag + " " + tag),
+		header(
+			tag + ", *",
+		), header("*, " + tag), header("**"), header("* x"), header(tag + ", 1"), header(tag + "x"), header("\"1 2\""),
+		passed(`"x"`), passed(`"01"`), passed(`"+1"`), passed(`"-1"`), passed(`""`), passed(`"1"`), passed(
+			`W/"1-gzip"`,
+		), passed(`"1", "2"`), passed(`"99999999999999999999"`),
 		passed(tag[:len(tag)-1] + `-x"`), passed(tag[:len(tag)-1] + `-gzip-gzip-gzip"`), passed(`"a,b", "gzip"`),
-		body(``, 400, "invalid_request", "/amount"), body(`{}`, 400, "invalid_request", "/amount"), body(`{"amount":null}`, 400, "invalid_request", "/amount"),
-		body(`{"amount":"1"}`, 400, "invalid_request", "/amount"), body(`{"amount":1.5}`, 400, "invalid_request", "/amount"), body(`{"amount":1,"currency":"usd"}`, 400, "invalid_request", "/currency"),
-		body(`{"amount":1,"amount":2}`, 400, "invalid_json", "/amount"), body(`[1]`, 400, "invalid_request"), body(`{"amount":0}`, 422, "amount_out_of_range", "/amount"),
-		body(`{"amount":-1}`, 422, "amount_out_of_range", "/amount"), body(`{"amount":1000000000000}`, 422, "amount_out_of_range", "/amount"), body(`{"amount":9007199254740993}`, 422, "amount_out_of_range", "/amount"),
-		{name: "not there", line: "PATCH /v1/payments/pi-x", body: `{"amount":1}`, header: ifMatch(tag), status: 400, code: "invalid_request", where: []string{"payment_intent"}},
-		{name: "unknown reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel", body: `{"reason":"tired"}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/reason"}},
-		{name: "empty reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel", body: `{"reason":""}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/reason"}},
-		{name: "reasons", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel", body: `{"reason":["duplicate"],"by":"me"}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/by", "/reason"}},
+		body(``, 400, "invalid_request", "/amount"), body(`{}`, 400, "invalid_request", "/amount"), body(
+			`{"amount":null}`, 400, "invalid_request", "/amount",
+		),
+		body(`{"amount":"1"}`, 400, "invalid_request", "/amount"), body(
+			`{"amount":1.5}`, 400, "invalid_request", "/amount",
+		), body(`{"amount":1,"currency":"usd"}`, 400, "invalid_request", "/currency"),
+		body(
+			`{"amount":1,"amount":2}`, 400, "invalid_json", "/amount",
+		), body(`[1]`, 400, "invalid_request"), body(`{"amount":0}`, 422, "amount_out_of_range", "/amount"),
+		body(`{"amount":-1}`, 422, "amount_out_of_range", "/amount"), body(
+			`{"amount":1000000000000}`, 422, "amount_out_of_range", "/amount",
+		), body(`{"amount":9007199254740993}`, 422, "amount_out_of_range", "/amount"),
+		{
+			name: "not there", line: "PATCH /v1/payments/pi-x", body: `{"amount":1}`, header: ifMatch(tag),
+			status: 400, code: "invalid_request", where: []string{"payment_intent"},
+		},
+		{
+			name: "unknown reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel",
+			body: `{"reason":"tired"}`, token: fullKey, status: 400, code: "invalid_request",
+			where: []string{"/reason"},
+		},
+		{
+			name: "empty reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel",
+			body: `{"reason":""}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/reason"},
+		},
+		{
+			name: "reasons", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel",
+			body: `{"reason":["duplicate"],"by":"me"}`, token: fullKey, status: 400, code: "invalid_request",
+			where: []string{"/by", "/reason"},
+		},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			w.t = t
@@ -114,7 +168,9 @@ func TestChangeThatIsNone(t *testing.T) {
 	}
 	w.t = t
 	w.checkUntouched(dump, calls)
-	w.send(request{line: "PATCH /v1/payments/pi_nothing", token: shopKey, body: `{"amount":1}`, header: ifMatch(tag)}).says(t, http.StatusNotFound, "not_found")
+	w.send(
+		request{line: "PATCH /v1/payments/pi_nothing", token: shopKey, body: `{"amount":1}`, header: ifMatch(tag)},
+	).says(t, http.StatusNotFound, "not_found")
 }
 
 // TestChangeByEveryFormOfIfMatch: a list, "*", and an ETag as proxies rewrite it allow the change;
@@ -128,7 +184,9 @@ func TestChangeByEveryFormOfIfMatch(t *testing.T) {
 			continue // what is not a tag is refused here
 		}
 		answer := w.send(request{
-			line: "PATCH /v1/payments/" + made.PaymentIntent, token: shopKey, body: fmt.Sprintf(`{"amount":%d}`, amount), header: ifMatch(value),
+			line: "PATCH /v1/payments/" + made.PaymentIntent, token: shopKey, body: fmt.Sprintf(
+				`{"amount":%d}`, amount,
+			), header: ifMatch(value),
 		})
 		var changed opened
 		if answer.into(t, http.StatusOK, &changed); changed.Amount != int64(amount) || changed.Version <= made.Version {
@@ -165,7 +223,9 @@ func TestChangeByState(t *testing.T) {
 				return
 			}
 			answer.says(t, http.StatusConflict, "invalid_state")
-			if !strings.Contains(answer.body, `"payment":{"payment_intent":"`+made.PaymentIntent) || w.atStripe(made.PaymentIntent).Amount != 4999 {
+			if !strings.Contains(
+				answer.body, `"payment":{"payment_intent":"`+made.PaymentIntent,
+			) || w.atStripe(made.PaymentIntent).Amount != 4999 {
 				t.Errorf("the payment is missing in %s, or Stripe has %+v", answer.body, w.atStripe(made.PaymentIntent))
 			}
 		})

@@ -10,8 +10,12 @@ import (
 // fullToken says all that a token may say.
 func (w *world) fullToken(customer string) string {
 	return w.token(claims{
-		"customer": customer, "capture_method": "automatic", "setup_future_usage": "off_session", "description": "two bicycles", "receipt_email": "ada@example.org",
-		"metadata": map[string]string{"channel": "web"}, "customer_session": claims{"redisplay_limit": 5, "save": true, "save_usage": "off_session", "allow_redisplay_filters": []string{"always"}},
+		"customer": customer, "capture_method": "automatic", "setup_future_usage": "off_session",
+		"description": "two bicycles", "receipt_email": "ada@example.org",
+		"metadata": map[string]string{"channel": "web"}, "customer_session": claims{
+			"redisplay_limit": 5, "save": true, "save_usage": "off_session",
+			"allow_redisplay_filters": []string{"always"},
+		},
 	})
 }
 
@@ -21,8 +25,10 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 	customer := w.customer()
 	token := w.fullToken(customer)
 	all := map[string]string{
-		"order_id": `"shop-1"`, "amount": "4999", "currency": `"eur"`, "customer": `"` + customer + `"`, "capture_method": `"automatic"`, "setup_future_usage": `"off_session"`,
-		"description": `"two bicycles"`, "receipt_email": `"ada@example.org"`, "metadata": `{"channel":"web"}`, "reopen": "false", "statement_descriptor_suffix": "null",
+		"order_id": `"shop-1"`, "amount": "4999", "currency": `"eur"`, "customer": `"` + customer +
+			`"`, "capture_method": `"automatic"`, "setup_future_usage": `"off_session"`,
+		"description": `"two bicycles"`, "receipt_email": `"ada@example.org"`, "metadata": `{"channel":"web"}`,
+		"reopen": "false", "statement_descriptor_suffix": "null",
 		"customer_session": `{"redisplay_limit":5,"save":true,"save_usage":"off_session","allow_redisplay_filters":["always"]}`,
 	}
 	var members, nulls []string
@@ -54,7 +60,10 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 		{body: `{"shipping":{"name":"Ada","address":{"line1":"1 Row"}}}`, where: []string{"/shipping"}},
 		{body: `{"payment_method_configuration":"pmc_1"}`, where: []string{"/payment_method_configuration"}},
 		{body: `{"reopen":true}`, where: []string{"/reopen"}},
-		{body: `{"amount":1,"currency":"usd","order_id":"shop-1","reopen":true}`, where: []string{"/amount", "/currency", "/reopen"}},
+		{
+			body:  `{"amount":1,"currency":"usd","order_id":"shop-1","reopen":true}`,
+			where: []string{"/amount", "/currency", "/reopen"},
+		},
 		{body: `{"amount":"4999"}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
 		{body: `{"terms":{}}`, status: 400, code: "invalid_request", where: []string{"/terms"}},
 		{body: `{"amount":4999,"amount":1}`, status: 400, code: "invalid_json", where: []string{"/amount"}},
@@ -92,14 +101,39 @@ func TestValuesInAToken(t *testing.T) {
 		{claims{"amount": 0, "currency": ""}, 400, "invalid_request", []string{"/currency"}},
 		{claims{"customer": "ada"}, 400, "invalid_request", []string{"/customer"}},
 		{claims{"customer": "cus_x}{"}, 400, "invalid_request", []string{"/customer"}},
-		{claims{"capture_method": "later", "setup_future_usage": "always"}, 400, "invalid_request", []string{"/capture_method", "/setup_future_usage"}},
+		{
+			claims{"capture_method": "later", "setup_future_usage": "always"},
+			400, "invalid_request",
+			[]string{"/capture_method", "/setup_future_usage"},
+		},
 		{claims{"description": strings.Repeat("ä", 1001)}, 400, "invalid_request", []string{"/description"}},
 		{claims{"receipt_email": "ada"}, 400, "invalid_request", []string{"/receipt_email"}},
-		{claims{"metadata": claims{"kasse_order_id": "shop-2", "": "x", "empty": ""}}, 400, "invalid_request", []string{"/metadata", "/metadata/empty", "/metadata/kasse_order_id"}},
-		{claims{"customer_session": claims{"surface": "watch"}}, 400, "invalid_request", []string{"/customer_session/surface"}},
-		{claims{"customer_session": claims{"redisplay_limit": 0, "save_usage": "on_session"}}, 400, "invalid_request", []string{"/customer_session/redisplay_limit", "/customer_session/save_usage"}},
-		{claims{"customer_session": claims{"save": true}}, 400, "invalid_request", []string{"/customer_session/save_usage"}},
-		{claims{"customer_session": claims{"save_usage": "on_session"}}, 400, "invalid_request", []string{"/customer_session/save_usage"}},
+		{
+			claims{"metadata": claims{"kasse_order_id": "shop-2", "": "x", "empty": ""}},
+			400, "invalid_request",
+			[]string{"/metadata", "/metadata/empty", "/metadata/kasse_order_id"},
+		},
+		{
+			claims{"customer_session": claims{"surface": "watch"}},
+			400, "invalid_request",
+			[]string{"/customer_session/surface"},
+		},
+		{
+			claims{"customer_session": claims{"redisplay_limit": 0, "save_usage": "on_session"}},
+			400,
+			"invalid_request",
+			[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
+		},
+		{
+			claims{"customer_session": claims{"save": true}},
+			400, "invalid_request",
+			[]string{"/customer_session/save_usage"},
+		},
+		{
+			claims{"customer_session": claims{"save_usage": "on_session"}},
+			400, "invalid_request",
+			[]string{"/customer_session/save_usage"},
+		},
 		{claims{"amount": nil}, 403, "insufficient_scope", nil},
 		{claims{"currency": nil}, 403, "insufficient_scope", nil},
 		{claims{"currency": json.RawMessage("null")}, 403, "insufficient_scope", nil},
@@ -107,7 +141,10 @@ func TestValuesInAToken(t *testing.T) {
 	} {
 		t.Run(encode(t, test.changed), func(t *testing.T) {
 			w.t = t
-			w.checkRefusal(refused{line: createLine, token: w.token(test.changed), status: test.status, code: test.code, where: test.where})
+			w.checkRefusal(refused{
+				line: createLine, token: w.token(test.changed), status: test.status, code: test.code,
+				where: test.where,
+			})
 		})
 	}
 	w.t = t
@@ -119,18 +156,26 @@ func TestTokenWithoutTerms(t *testing.T) {
 	w := newWorld(t)
 	var made, fresh opened
 	customer := w.customer()
-	w.send(request{line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"customer":"` + customer + `"}`}).into(t, http.StatusCreated, &made)
+	w.send(request{
+		line: createLine, token: shopKey,
+		body: strings.TrimSuffix(shopOne, "}") + `,"customer":"` + customer + `"}`,
+	}).into(t, http.StatusCreated, &made)
 	now := w.now.Unix()
 	reader := w.token(claims{"customer": customer, "amount": nil, "currency": nil, "iat": now, "exp": now + 30*86400})
 	for _, line := range []string{"GET /v1/orders/shop-1", "GET /v1/payments/" + made.PaymentIntent} {
-		if got := w.send(request{line: line, token: reader}); got.status != http.StatusOK || strings.Contains(got.body, "_secret_") {
+		if got := w.send(request{line: line, token: reader}); got.status != http.StatusOK ||
+			strings.Contains(got.body, "_secret_") {
 			t.Errorf("%s: %d %s", line, got.status, got.body)
 		}
 	}
-	w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: reader}).into(t, http.StatusCreated, &fresh)
+	w.send(
+		request{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: reader},
+	).into(t, http.StatusCreated, &fresh)
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, body := range []string{"", `{}`, shopOne, `{"amount":"x"`} {
-		w.send(request{line: createLine, token: reader, body: body, bad: true}).says(t, http.StatusForbidden, "insufficient_scope")
+		w.send(
+			request{line: createLine, token: reader, body: body, bad: true},
+		).says(t, http.StatusForbidden, "insufficient_scope")
 	}
 	w.checkUntouched(dump, calls)
 }

@@ -90,12 +90,18 @@ const (
 func neededIfMatch(h http.Header) (entityTags, error) {
 	lines := h[headerIfMatch]
 	if len(lines) == 0 {
-		fieldErrors := []fieldError{{Header: headerIfMatch, Detail: "must be the ETag of the payment as you have seen it"}}
-		return entityTags{}, &refusal{codeIfMatchRequired, "The change has to name the version that it changes.", fieldErrors}
+		fieldErrors := []fieldError{
+			{Header: headerIfMatch, Detail: "must be the ETag of the payment as you have seen it"},
+		}
+		return entityTags{}, &refusal{
+			codeIfMatchRequired, "The change has to name the version that it changes.", fieldErrors,
+		}
 	}
 	tags := parseEntityTags(lines)
 	if tags.malformed || tags.any == (len(tags.opaque) > 0) {
-		fieldErrors := []fieldError{{Header: headerIfMatch, Detail: `must be an ETag of the payment in its quotes, a list of them, or *`}}
+		fieldErrors := []fieldError{
+			{Header: headerIfMatch, Detail: `must be an ETag of the payment in its quotes, a list of them, or *`},
+		}
 		return entityTags{}, &refusal{payment.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return tags, nil
@@ -125,7 +131,9 @@ func (a *api) changeAmount(
 		}
 		changed, err := a.service.ChangeAmount(ctx, id, version, amount)
 		var failed *payment.Error
-		if tags.any && tries < anyVersionTries && errors.As(err, &failed) && failed.Code == payment.CodeVersionMismatch {
+		if tags.any && tries < anyVersionTries && errors.As(
+			err, &failed,
+		) && failed.Code == payment.CodeVersionMismatch {
 			continue
 		}
 		return changed, err

@@ -13,8 +13,9 @@ import (
 	spec "kasse"
 )
 
-// wire is openapi.yaml as the transport of the tests checks it. kin-openapi compiles a schema each time it uses it, which
-// took most of the time of these tests. So the bodies of doc have no schemas: they are compiled once, into schemas.
+// wire is openapi.yaml as the transport of the tests checks it. kin-openapi compiles a schema each time it uses it,
+// which took most of the time of these tests. So the bodies of doc have no schemas: they are compiled once, into
+// schemas.
 type wire struct {
 	doc     *openapi3.T
 	schemas map[*openapi3.MediaType]*jsonschema.Schema // of every JSON body
@@ -68,8 +69,8 @@ func (w *wire) take(c *bodyCompiler, content openapi3.Content) error {
 	return nil
 }
 
-// check validates a body by the content's media type of that name. A content without JSON of that type is kin-openapi's to
-// check.
+// check validates a body by the content's media type of that name. A content without JSON of that type is
+// kin-openapi's to check.
 func (w *wire) check(content openapi3.Content, contentType string, body []byte) error {
 	schema := w.schemas[content.Get(contentType)]
 	if schema == nil {
@@ -84,7 +85,8 @@ func (w *wire) check(content openapi3.Content, contentType string, body []byte) 
 
 const contractURL = "https://kasse.test/openapi.json"
 
-// bodyCompiler compiles the schemas of a document, under JSON Schema 2020-12, which is what OpenAPI 3.1 means by a schema.
+// bodyCompiler compiles the schemas of a document, under JSON Schema 2020-12, which is what OpenAPI 3.1 means by a
+// schema.
 type bodyCompiler struct {
 	*jsonschema.Compiler
 	count int

@@ -61,7 +61,7 @@ func (c checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Context().Value(meantToBeBad{}) == nil {
 		if in == nil {
 			c.t.Errorf("%s %s is not in the contract", r.Method, r.URL.Path)
-		} else if err := c.checkRequest(in); err != nil { //nolint:contextcheck // the input has the request, and its context
+		} else if err := c.checkRequest(in); err != nil { //nolint:contextcheck // the input has the request
 			c.t.Errorf("%s %s: the request breaks the contract: %v", r.Method, r.URL.Path, err)
 		}
 	}
@@ -140,7 +140,9 @@ func matchPath(pattern, path string) (map[string]string, bool) {
 }
 
 // checkAnswer also checks what the contract says of every answer, whether it has the operation or not.
-func (c checked) checkAnswer(ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+func (c checked) checkAnswer(
+	ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte,
+) error {
 	if res.Header.Get("X-Request-Id") == "" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
 		return fmt.Errorf("header missing in %v", res.Header)
 	}
@@ -188,7 +190,9 @@ func (c checked) checkProblem(schema bool, res *http.Response, body []byte) erro
 	return c.wire.problem.Validate(value)
 }
 
-func (c checked) checkBody(ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte) error {
+func (c checked) checkBody(
+	ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte,
+) error {
 	err := openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: in, Status: res.StatusCode, Header: res.Header,
 		Body: io.NopCloser(bytes.NewReader(body)), Options: in.Options,
@@ -265,8 +269,12 @@ func (r *recorder) Errorf(string, ...any) { r.failed = true }
 func TestContractIsChecked(t *testing.T) {
 	answers := func(status int, contentType, body string) http.RoundTripper {
 		return roundTrip(func(r *http.Request) *http.Response {
-			header := http.Header{"X-Request-Id": {"1"}, "X-Content-Type-Options": {"nosniff"}, "Content-Type": {contentType}}
-			return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r}
+			header := http.Header{
+				"X-Request-Id": {"1"}, "X-Content-Type-Options": {"nosniff"}, "Content-Type": {contentType},
+			}
+			return &http.Response{
+				StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body)), Request: r,
+			}
 		})
 	}
 	good := `{"publishable_key":"pk_test_1","livemode":false}`

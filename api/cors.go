@@ -82,7 +82,8 @@ func (o *origins) refuse(ctx context.Context, origin string) error {
 	origin = origin[:min(len(origin), maxOrigin)]
 	if o.isNew(origin) {
 		o.logger.WarnContext(ctx,
-			"CORS: a page's origin is not listed in CORS_ALLOWED_ORIGINS; the browser refuses its requests", "origin", origin)
+			"CORS: a page's origin is not listed in CORS_ALLOWED_ORIGINS; the browser refuses its requests", "origin",
+			origin)
 	}
 	detail := fmt.Sprintf("The origin %q is not listed in CORS_ALLOWED_ORIGINS. "+
 		"An entry is the origin exactly as the browser sends it.", origin)

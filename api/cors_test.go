@@ -44,7 +44,10 @@ func TestListedOriginsMayRead(t *testing.T) {
 		{request{line: "HEAD /v1/config"}, 200, true},
 		{request{line: "POST /v1/payments", token: g.token(nil)}, 200, true},
 		{request{line: "GET " + payment, token: made.ClientSecret}, 200, true},
-		{request{line: "GET " + payment, token: made.ClientSecret, header: map[string]string{"If-None-Match": "*"}}, 304, true},
+		{
+			request{line: "GET " + payment, token: made.ClientSecret, header: map[string]string{"If-None-Match": "*"}},
+			304, true,
+		},
 		{request{line: "GET " + payment}, 401, true},
 		{request{line: "GET " + payment, header: from("192.0.2.1")}, 429, true},
 		{request{line: "GET " + payment, token: made.ClientSecret + "x"}, 404, true},
@@ -86,12 +89,18 @@ func TestListedOriginsMayRead(t *testing.T) {
 
 // strangers are origins that are not listed, though some look so.
 var strangers = []string{
-	"", "null", "*", "https://evil.example", "http://shop.example", "https://shop.example:443", "https://shop.example:8443",
-	"https://shop.example/", "https://shop.example.", "https://SHOP.example", "HTTPS://shop.example", "https://www.shop.example",
-	"https://shop.example.evil.example", "https://evilshop.example", "https://shop.example@evil.example", "https://evil.example#https://shop.example",
-	"https://evil.example?https://shop.example", "https://evil.example?.shop.example", "https://shop.exampl", "https://shop.examplee", "shop.example",
-	"//shop.example", "https://shop.example https://evil.example", "https://evil.example, https://shop.example", "https://shop.example\t",
-	"https://shop.example%00", "https://xn--shop-9pa.example", "https://shöp.example", "http://localhost", "http://localhost:51730", "http://127.0.0.1:5173",
+	"", "null", "*", "https://evil.example", "http://shop.example", "https://shop.example:443",
+	"https://shop.example:8443",
+	"https://shop.example/", "https://shop.example.", "https://SHOP.example", "HTTPS://shop.example",
+	"https://www.shop.example",
+	"https://shop.example.evil.example", "https://evilshop.example", "https://shop.example@evil.example",
+	"https://evil.example#https://shop.example",
+	"https://evil.example?https://shop.example", "https://evil.example?.shop.example", "https://shop.exampl",
+	"https://shop.examplee", "shop.example",
+	"//shop.example", "https://shop.example https://evil.example", "https://evil.example, https://shop.example",
+	"https://shop.example\t",
+	"https://shop.example%00", "https://xn--shop-9pa.example", "https://shöp.example", "http://localhost",
+	"http://localhost:51730", "http://127.0.0.1:5173",
 	"capacitor://localhost:80", "file://", "chrome-extension://abcdefghijklmnop",
 }
 
@@ -102,8 +111,13 @@ func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
 	for _, origin := range strangers {
 		g.passed.Add(int64(time.Hour)) // who has no credential is limited too
 		origin = strings.TrimSuffix(origin, "\t") + strings.Repeat("x", strings.Count(origin, "\t"))
-		for line, want := range map[string]int{"GET /v1/config": 200, "GET /v1/payments/" + made.PaymentIntent: 401, "OPTIONS /v1/payments": 403} {
-			answer := g.send(request{line: line, bad: true, header: map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"}})
+		for line, want := range map[string]int{
+			"GET /v1/config": 200, "GET /v1/payments/" + made.PaymentIntent: 401, "OPTIONS /v1/payments": 403,
+		} {
+			answer := g.send(request{
+				line: line, bad: true,
+				header: map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"},
+			})
 			if found := corsHeaders(answer.header); answer.status != want || len(found) > 0 {
 				t.Errorf("%q: %s: %d %v", origin, line, answer.status, found)
 			}
@@ -112,7 +126,8 @@ func TestStrangersAreAnsweredAndNotListed(t *testing.T) {
 			}
 		}
 	}
-	if answer := g.send(request{line: "GET /v1/config"}); answer.status != 200 || len(corsHeaders(answer.header)) > 0 || answer.header.Get("Vary") != "Origin" {
+	if answer := g.send(request{line: "GET /v1/config"}); answer.status != 200 || len(corsHeaders(answer.header)) > 0 ||
+		answer.header.Get("Vary") != "Origin" {
 		t.Errorf("without an origin: %d %v", answer.status, answer.header)
 	}
 }
@@ -123,19 +138,25 @@ func TestPreflightOfAStrangerSaysWhy(t *testing.T) {
 	g := newGuarded(t)
 	preflight := func(origin string) reply {
 		header := map[string]string{"Origin": origin, "Access-Control-Request-Method": "POST"}
-		return g.send(request{line: "OPTIONS /v1/payments", bad: true, header: header}).says(t, http.StatusForbidden, "origin_not_allowed")
+		return g.send(
+			request{line: "OPTIONS /v1/payments", bad: true, header: header},
+		).says(t, http.StatusForbidden, "origin_not_allowed")
 	}
 	for range 3 {
 		for _, origin := range []string{"https://www.shop.example", "null", "http://localhost:3000"} {
 			answer := preflight(origin)
 			var problem struct{ Detail string }
 			answer.into(t, http.StatusForbidden, &problem)
-			if !strings.Contains(problem.Detail, `"`+origin+`" is not listed in CORS_ALLOWED_ORIGINS`) || answer.header.Get("Allow") != "" {
+			if !strings.Contains(
+				problem.Detail, `"`+origin+`" is not listed in CORS_ALLOWED_ORIGINS`,
+			) || answer.header.Get("Allow") != "" {
 				t.Errorf("%s: %s %v", origin, answer.body, answer.header)
 			}
 		}
 	}
-	if lines := strings.Count(g.logs.String(), "CORS_ALLOWED_ORIGINS"); lines != 3 || !strings.Contains(g.logs.String(), `"origin":"https://www.shop.example"`) {
+	if lines := strings.Count(g.logs.String(), "CORS_ALLOWED_ORIGINS"); lines != 3 || !strings.Contains(
+		g.logs.String(), `"origin":"https://www.shop.example"`,
+	) {
 		t.Errorf("the log has %d lines: %s", lines, g.logs)
 	}
 	for n := range 200 {
@@ -146,7 +167,9 @@ func TestPreflightOfAStrangerSaysWhy(t *testing.T) {
 		t.Errorf("the log has %d lines", lines)
 	}
 	without := map[string]string{"Access-Control-Request-Method": "POST"}
-	g.send(request{line: "OPTIONS /v1/payments", bad: true, header: without}).says(t, http.StatusMethodNotAllowed, "method_not_allowed")
+	g.send(
+		request{line: "OPTIONS /v1/payments", bad: true, header: without},
+	).says(t, http.StatusMethodNotAllowed, "method_not_allowed")
 }
 
 func TestTwoOriginsAreNone(t *testing.T) {
@@ -173,13 +196,15 @@ func TestPreflight(t *testing.T) {
 		line, origin, method string
 		yes                  bool
 	}{
-		"create":                {"OPTIONS /v1/payments", shopOrigin, "POST", true},
-		"read":                  {"OPTIONS /v1/payments/pi_1", shopOrigin, "GET", true},
-		"session":               {"OPTIONS /v1/payments/pi_1/customer-session", shopOrigin, "POST", true},
-		"order":                 {"OPTIONS /v1/orders/shop-1", shopOrigin, "GET", true},
-		"config":                {"OPTIONS /v1/config", "http://localhost:5173", "GET", true},
-		"an app's page":         {"OPTIONS /v1/payments", "capacitor://localhost", "POST", true},
-		"another method":        {"OPTIONS /v1/payments/pi_1", shopOrigin, "PATCH", true}, // the browser sees that it is not among ours
+		"create":        {"OPTIONS /v1/payments", shopOrigin, "POST", true},
+		"read":          {"OPTIONS /v1/payments/pi_1", shopOrigin, "GET", true},
+		"session":       {"OPTIONS /v1/payments/pi_1/customer-session", shopOrigin, "POST", true},
+		"order":         {"OPTIONS /v1/orders/shop-1", shopOrigin, "GET", true},
+		"config":        {"OPTIONS /v1/config", "http://localhost:5173", "GET", true},
+		"an app's page": {"OPTIONS /v1/payments", "capacitor://localhost", "POST", true},
+		"another method": {
+			"OPTIONS /v1/payments/pi_1", shopOrigin, "PATCH", true,
+		}, // the browser sees that it is not among ours
 		"the webhook":           {"OPTIONS /webhooks/stripe", shopOrigin, "POST", false},
 		"the contract":          {"OPTIONS /openapi.yaml", shopOrigin, "GET", false},
 		"no route":              {"OPTIONS /v1/nothing", shopOrigin, "GET", false},
@@ -189,7 +214,9 @@ func TestPreflight(t *testing.T) {
 	}
 	g.harmless(func() {
 		for name, test := range tests {
-			header := map[string]string{"Origin": test.origin, "Access-Control-Request-Headers": "authorization,content-type,x-evil"}
+			header := map[string]string{
+				"Origin": test.origin, "Access-Control-Request-Headers": "authorization,content-type,x-evil",
+			}
 			if test.method != "" {
 				header["Access-Control-Request-Method"] = test.method
 			}
@@ -226,7 +253,8 @@ func (g *guarded) checkPreflight(name, line string, header map[string]string, ye
 		}
 		return
 	}
-	if res.StatusCode != http.StatusNoContent || len(found) != len(want) || res.Header.Get("Vary") != "Origin" || res.Header.Get("X-Request-Id") == "" {
+	if res.StatusCode != http.StatusNoContent || len(found) != len(want) || res.Header.Get("Vary") != "Origin" ||
+		res.Header.Get("X-Request-Id") == "" {
 		g.t.Errorf("%s: %d %v", name, res.StatusCode, res.Header)
 	}
 	for key, value := range want {

@@ -33,9 +33,13 @@ func TestFormerCustomerLearnsNothing(t *testing.T) {
 	o := newTwoCustomers(t)
 	dump, calls := o.dump(), len(o.stripe.Requests())
 	second := "/v1/payments/" + o.second.PaymentIntent
-	for name, token := range map[string]string{"ada": o.ada, "guest": o.guest, "ada's reader": o.adaReads, "reader": o.anyReads} {
+	for name, token := range map[string]string{
+		"ada": o.ada, "guest": o.guest, "ada's reader": o.adaReads, "reader": o.anyReads,
+	} {
 		for _, body := range []string{"", `{"customer_session":{"remove":true}}`} {
-			answer := o.send(request{line: "POST " + second + "/customer-session", token: token, body: body}).says(t, 409, "order_conflict")
+			answer := o.send(
+				request{line: "POST " + second + "/customer-session", token: token, body: body},
+			).says(t, 409, "order_conflict")
 			if strings.Contains(answer.body, "cus_") || strings.Contains(answer.body, `"payment":`) {
 				t.Errorf("%s is shown %s", name, answer.body)
 			}
@@ -50,13 +54,16 @@ func TestFormerCustomerLearnsNothing(t *testing.T) {
 		}
 		answer := o.send(request{line: "GET /v1/orders/shop-1", token: token})
 		answer.into(t, http.StatusOK, &seen)
-		if strings.Contains(answer.body, o.second.PaymentIntent) || seen.Payment != nil || (name == "guest") != (len(seen.Superseded) == 0) {
+		if strings.Contains(answer.body, o.second.PaymentIntent) || seen.Payment != nil ||
+			(name == "guest") != (len(seen.Superseded) == 0) {
 			t.Errorf("%s is shown %s", name, answer.body)
 		}
 	}
 	o.send(request{line: createLine, token: o.ada}).says(t, 409, "order_conflict")
 	o.send(request{line: "GET /v1/payments/" + o.first.PaymentIntent, token: o.bob}).says(t, 404, "not_found")
-	if answer := o.send(request{line: "GET /v1/orders/shop-1", token: o.bob}); strings.Contains(answer.body, o.first.PaymentIntent) ||
+	if answer := o.send(
+		request{line: "GET /v1/orders/shop-1", token: o.bob},
+	); strings.Contains(answer.body, o.first.PaymentIntent) ||
 		!strings.Contains(answer.body, o.second.PaymentIntent) {
 		t.Errorf("bob is shown %s", answer.body)
 	}
@@ -67,13 +74,16 @@ func TestReaderWithoutCustomerSeesWhatASecretShows(t *testing.T) {
 	o := newTwoCustomers(t)
 	for _, made := range []opened{o.first, o.second} {
 		line := "GET /v1/payments/" + made.PaymentIntent
-		byToken, bySecret := o.send(request{line: line, token: o.anyReads}), o.send(request{line: line, token: made.ClientSecret})
+		byToken, bySecret := o.send(request{line: line, token: o.anyReads}), o.send(
+			request{line: line, token: made.ClientSecret},
+		)
 		if byToken.status != http.StatusOK || byToken.body != bySecret.body {
 			t.Errorf("token sees %s, secret sees %s", byToken.body, bySecret.body)
 		}
 	}
 	answer := o.send(request{line: "GET /v1/orders/shop-1", token: o.anyReads})
-	if strings.Contains(answer.body, "cus_") || strings.Contains(answer.body, `"metadata"`) || !strings.Contains(answer.body, o.first.PaymentIntent) {
+	if strings.Contains(answer.body, "cus_") || strings.Contains(answer.body, `"metadata"`) ||
+		!strings.Contains(answer.body, o.first.PaymentIntent) {
 		t.Errorf("order is %s", answer.body)
 	}
 }
@@ -86,11 +96,14 @@ func TestPaidByAnother(t *testing.T) {
 	o.reach(o.second.PaymentIntent, "paid")
 	for _, token := range []string{o.ada, o.guest} {
 		answer := o.send(request{line: createLine, token: token})
-		if answer.status != http.StatusConflict || strings.Contains(answer.body, o.second.PaymentIntent) || strings.Contains(answer.body, "cus_") {
+		if answer.status != http.StatusConflict || strings.Contains(answer.body, o.second.PaymentIntent) ||
+			strings.Contains(answer.body, "cus_") {
 			t.Errorf("answer is %d %s", answer.status, answer.body)
 		}
 	}
-	if answer := o.send(request{line: createLine, token: o.bob}).says(t, 409, "order_already_paid"); !strings.Contains(answer.body, o.second.PaymentIntent) {
+	if answer := o.send(
+		request{line: createLine, token: o.bob},
+	).says(t, 409, "order_already_paid"); !strings.Contains(answer.body, o.second.PaymentIntent) {
 		t.Errorf("bob is shown %s", answer.body)
 	}
 }
@@ -103,15 +116,25 @@ func TestMintedReaderIsForTheOrdersCustomer(t *testing.T) {
 	o.checkUntouched(dump, len(o.stripe.Requests()))
 	o.send(request{line: "GET /v1/payments/" + o.first.PaymentIntent, token: reader.Token}).says(t, 404, "not_found")
 	var seen opened
-	o.send(request{line: "GET /v1/payments/" + o.second.PaymentIntent, token: reader.Token}).into(t, http.StatusOK, &seen)
-	o.send(request{line: "POST /v1/payments/" + o.second.PaymentIntent + "/customer-session", token: reader.Token}).into(t, http.StatusCreated, &opened{})
+	o.send(
+		request{line: "GET /v1/payments/" + o.second.PaymentIntent, token: reader.Token},
+	).into(t, http.StatusOK, &seen)
+	o.send(
+		request{line: "POST /v1/payments/" + o.second.PaymentIntent + "/customer-session", token: reader.Token},
+	).into(t, http.StatusCreated, &opened{})
 	o.send(request{line: createLine, token: reader.Token}).says(t, 403, "insufficient_scope")
 	if seen.Customer == nil {
 		t.Error("the customer's own view is cut")
 	}
 	o.send(request{line: mintLine, token: shopKey, body: `{"order_id":"shop-9"}`}).says(t, 404, "not_found")
-	o.checkRefusal(refused{line: mintLine, token: shopKey, body: `{"order_id":"shop-1","amount":1}`, status: 400, code: "invalid_request", where: []string{"/currency"}})
-	o.checkRefusal(refused{line: mintLine, token: shopKey, body: `{"order_id":"shop-1","metadata":{}}`, status: 400, code: "invalid_request", where: []string{"/amount", "/currency"}})
+	o.checkRefusal(refused{
+		line: mintLine, token: shopKey, body: `{"order_id":"shop-1","amount":1}`, status: 400,
+		code: "invalid_request", where: []string{"/currency"},
+	})
+	o.checkRefusal(refused{
+		line: mintLine, token: shopKey, body: `{"order_id":"shop-1","metadata":{}}`, status: 400,
+		code: "invalid_request", where: []string{"/amount", "/currency"},
+	})
 }
 
 // TestTokenNarrowsItsSession: a page may ask for less than its token allows, and never for more.
@@ -119,7 +142,9 @@ func TestTokenNarrowsItsSession(t *testing.T) {
 	w := newWorld(t)
 	customer := w.customer()
 	said := w.token(claims{"customer": customer, "customer_session": claims{
-		"redisplay_limit": 5, "save": true, "save_usage": "off_session", "allow_redisplay_filters": []string{"always", "limited"},
+		"redisplay_limit": 5, "save": true, "save_usage": "off_session", "allow_redisplay_filters": []string{
+			"always", "limited",
+		},
 	}})
 	silent := w.token(claims{"customer": customer})
 	var made opened
@@ -132,8 +157,14 @@ func TestTokenNarrowsItsSession(t *testing.T) {
 		{said, `{"redisplay_limit":5,"allow_redisplay_filters":["limited"]}`, nil},
 		{said, `{"save":true,"save_usage":"off_session","redisplay":false}`, nil},
 		{said, `{"redisplay_limit":6}`, []string{"/customer_session/redisplay_limit"}},
-		{said, `{"remove":true,"save":true,"save_usage":"on_session"}`, []string{"/customer_session/remove", "/customer_session/save_usage"}},
-		{said, `{"allow_redisplay_filters":["always","unspecified"]}`, []string{"/customer_session/allow_redisplay_filters"}},
+		{
+			said, `{"remove":true,"save":true,"save_usage":"on_session"}`,
+			[]string{"/customer_session/remove", "/customer_session/save_usage"},
+		},
+		{
+			said, `{"allow_redisplay_filters":["always","unspecified"]}`,
+			[]string{"/customer_session/allow_redisplay_filters"},
+		},
 		{said, `{"surface":"mobile"}`, []string{"/customer_session/surface"}},
 		{silent, `{"redisplay_limit":2}`, nil},
 		{silent, `{"redisplay_limit":4}`, []string{"/customer_session/redisplay_limit"}},
@@ -144,7 +175,9 @@ func TestTokenNarrowsItsSession(t *testing.T) {
 			calls := len(w.stripe.Requests())
 			body := `{"customer_session":` + test.session + `}`
 			if test.where != nil {
-				w.checkRefusal(refused{line: at, token: test.token, body: body, status: 422, code: "claim_mismatch", where: test.where})
+				w.checkRefusal(refused{
+					line: at, token: test.token, body: body, status: 422, code: "claim_mismatch", where: test.where,
+				})
 				if asked := len(w.stripe.Requests()); asked != calls {
 					t.Errorf("%s: Stripe was asked", body)
 				}
@@ -153,9 +186,12 @@ func TestTokenNarrowsItsSession(t *testing.T) {
 			}
 		}
 	}
-	w.send(request{line: line, token: said, body: `{"customer_session":{"redisplay_limit":4}}`}).into(t, http.StatusCreated, &opened{})
+	w.send(
+		request{line: line, token: said, body: `{"customer_session":{"redisplay_limit":4}}`},
+	).into(t, http.StatusCreated, &opened{})
 	asked := w.stripe.Requests()
-	if sent := asked[len(asked)-1].Body; !strings.Contains(sent, "redisplay_limit]=4") || !strings.Contains(sent, "[payment_method_save]=disabled") {
+	if sent := asked[len(asked)-1].Body; !strings.Contains(sent, "redisplay_limit]=4") ||
+		!strings.Contains(sent, "[payment_method_save]=disabled") {
 		t.Errorf("Stripe was asked for %s", sent)
 	}
 }

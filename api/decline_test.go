@@ -29,11 +29,14 @@ func TestPageSeesAGenericDecline(t *testing.T) {
 		for name, r := range map[string]request{
 			"client secret": {line: line, token: made.ClientSecret}, "order token": {line: line, token: token},
 			"reading token": {line: line, token: reader}, "order": {line: "GET /v1/orders/shop-1", token: token},
-			"order to a reader": {line: "GET /v1/orders/shop-1", token: reader}, "create": {line: createLine, token: token},
+			"order to a reader": {
+				line: "GET /v1/orders/shop-1", token: reader,
+			}, "create": {line: createLine, token: token},
 		} {
 			answer := w.send(r)
 			public := strings.ReplaceAll(answer.body, `{"decline_code":"stolen_card"}`, "{}")
-			if answer.status != http.StatusOK || !strings.Contains(public, `"decline_code":"`+shown+`"`) || strings.Count(public, "decline_code") != 1 {
+			if answer.status != http.StatusOK || !strings.Contains(public, `"decline_code":"`+shown+`"`) ||
+				strings.Count(public, "decline_code") != 1 {
 				t.Errorf("%s by %s: %d %s", code, name, answer.status, answer.body)
 			}
 		}

@@ -51,7 +51,9 @@ func invalidJSON(err error) error {
 		fieldErrors := []fieldError{{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}}
 		return &refusal{codeInvalidJSON, "The body holds the same key twice.", fieldErrors}
 	case errors.As(err, &syntax):
-		return &refusal{code: codeInvalidJSON, detail: fmt.Sprintf("The body is not valid JSON at byte %d.", syntax.ByteOffset)}
+		return &refusal{
+			code: codeInvalidJSON, detail: fmt.Sprintf("The body is not valid JSON at byte %d.", syntax.ByteOffset),
+		}
 	}
 	return err
 }
@@ -85,7 +87,10 @@ func (d *decoder) verdict(required []string) error {
 	if len(d.fieldErrors) == 0 {
 		return nil
 	}
-	return &refusal{payment.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.", d.fieldErrors}
+	return &refusal{
+		payment.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.",
+		d.fieldErrors,
+	}
 }
 
 // expectations are the JSON values that the kinds of Go values in a body are read from.

@@ -49,7 +49,9 @@ func TestDeletedCustomer(t *testing.T) {
 			w.deleteCustomer(gone)
 			for range test.refused {
 				answer := w.forCustomer(gone, "").says(t, 422, "customer_not_found")
-				if !strings.Contains(answer.body, `"pointer":"/customer"`) || !strings.Contains(answer.body, `"retryable":false`) {
+				if !strings.Contains(
+					answer.body, `"pointer":"/customer"`,
+				) || !strings.Contains(answer.body, `"retryable":false`) {
 					t.Errorf("the answer is %s", answer.body)
 				}
 			}
@@ -68,8 +70,8 @@ func TestDeletedCustomer(t *testing.T) {
 	}
 }
 
-// TestDeletedCustomerOfATokensOrder: a token for the deleted customer is refused; one that is minted for another customer
-// pays the order.
+// TestDeletedCustomerOfATokensOrder: a token for the deleted customer is refused; one that is minted for another
+// customer pays the order.
 func TestDeletedCustomerOfATokensOrder(t *testing.T) {
 	for _, openedBefore := range []bool{false, true} {
 		w := newWorld(t)
@@ -84,7 +86,9 @@ func TestDeletedCustomerOfATokensOrder(t *testing.T) {
 			w.send(request{line: createLine, token: stale}).says(t, 422, "customer_not_found")
 		}
 		var made opened
-		w.send(request{line: createLine, token: w.token(claims{"customer": other, "rev": rev + 1})}).into(t, http.StatusCreated, &made)
+		w.send(
+			request{line: createLine, token: w.token(claims{"customer": other, "rev": rev + 1})},
+		).into(t, http.StatusCreated, &made)
 		if made.Customer == nil || *made.Customer != other || made.Session == nil {
 			t.Errorf("opened %+v", made)
 		}

@@ -19,7 +19,9 @@ func TestErrorsPage(t *testing.T) {
 	var rows [][]string
 	for _, code := range codes {
 		retryable := map[bool]string{true: "yes", false: "no"}[problemTypes[code].retryable]
-		rows = append(rows, []string{"`" + string(code) + "`", strconv.Itoa(problemTypes[code].status), problemTypes[code].title, retryable})
+		rows = append(rows, []string{
+			"`" + string(code) + "`", strconv.Itoa(problemTypes[code].status), problemTypes[code].title, retryable,
+		})
 	}
 	page.Table(t, "../docs/errors.md", "| code | status | title | retryable |", rows)
 }

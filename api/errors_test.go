@@ -27,12 +27,17 @@ func TestBrokenStripe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			if err := w.stripe.AddFault(stripesim.Fault{Kind: test.fault, Endpoint: test.endpoint, Times: -1}); err != nil {
+			if err := w.stripe.AddFault(
+				stripesim.Fault{Kind: test.fault, Endpoint: test.endpoint, Times: -1},
+			); err != nil {
 				t.Fatal(err)
 			}
-			create := request{line: "POST /v1/payments", token: fullKey, body: with(`"customer":"` + w.customer() + `"`)}
+			create := request{
+				line: "POST /v1/payments", token: fullKey, body: with(`"customer":"` + w.customer() + `"`),
+			}
 			answer := w.send(create)
-			if answer.status != test.status || !strings.Contains(answer.body, `"code":"`+test.code+`"`) || !strings.Contains(answer.body, `"retryable":true`) {
+			if answer.status != test.status || !strings.Contains(answer.body, `"code":"`+test.code+`"`) ||
+				!strings.Contains(answer.body, `"retryable":true`) {
 				t.Errorf("%d %s", answer.status, answer.body)
 			}
 			if got := answer.header.Get("Retry-After"); (got == "1") != (test.status == http.StatusServiceUnavailable) {
@@ -61,7 +66,9 @@ func TestBrokenRedis(t *testing.T) {
 	} {
 		r.token = fullKey
 		answer := w.send(r)
-		if answer.status != http.StatusServiceUnavailable || !strings.Contains(answer.body, `"code":"store_unavailable"`) ||
+		if answer.status != http.StatusServiceUnavailable || !strings.Contains(
+			answer.body, `"code":"store_unavailable"`,
+		) ||
 			answer.header.Get("Retry-After") != "1" || strings.Contains(answer.body, "LOADING") {
 			t.Errorf("%s: %d %v %s", r.line, answer.status, answer.header, answer.body)
 		}

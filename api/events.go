@@ -63,8 +63,8 @@ func feedQuery(c echo.Context) (q payment.FeedQuery, err error) {
 	return q, nil
 }
 
-// eventTypes reads the types of the events that are asked for; none: all. An unknown one is refused: a misspelt type would
-// never be found, and never be missed.
+// eventTypes reads the types of the events that are asked for; none: all. An unknown one is refused: a misspelt
+// type would never be found, and never be missed.
 func eventTypes(c echo.Context) ([]string, error) {
 	if !c.QueryParams().Has("type") {
 		return nil, nil
@@ -72,7 +72,9 @@ func eventTypes(c echo.Context) ([]string, error) {
 	types := strings.Split(c.QueryParam("type"), ",")
 	for i, name := range types {
 		if !payment.KnownEventType(name) {
-			detail := fmt.Sprintf("must be event types, separated by commas; no. %d is none that this version knows", i+1)
+			detail := fmt.Sprintf(
+				"must be event types, separated by commas; no. %d is none that this version knows", i+1,
+			)
 			return nil, badParameter("type", detail)
 		}
 	}

@@ -49,7 +49,8 @@ func TestFilteredWaitEndsAtAMatch(t *testing.T) {
 			t.Errorf("%s: got %+v, want the event of shop-1", query, page)
 		}
 	}
-	if page, took := w.follow("?type=order.paid&wait=1&after=" + start.Next); len(page.Events) != 0 || took < time.Second {
+	if page, took := w.follow("?type=order.paid&wait=1&after=" + start.Next); len(page.Events) != 0 ||
+		took < time.Second {
 		t.Errorf("%+v after %s, want nothing after a second", page, took)
 	}
 }
@@ -57,9 +58,11 @@ func TestFilteredWaitEndsAtAMatch(t *testing.T) {
 func TestFeedFiltersThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	for query, parameter := range map[string]string{
-		"?type=order.payed": "type", "?type=": "type", "?type=order.paid,": "type", "?type=order.paid,%20order.held": "type",
-		"?order_id=": "order_id", "?order_id=a/b": "order_id", "?order_id=" + strings.Repeat("a", 65): "order_id",
-		"?type=order.paid&type=order.held": "type",
+		"?type=order.payed": "type", "?type=": "type", "?type=order.paid,": "type",
+		"?type=order.paid,%20order.held": "type",
+		"?order_id=":                     "order_id", "?order_id=a/b": "order_id",
+		"?order_id=" + strings.Repeat("a", 65): "order_id",
+		"?type=order.paid&type=order.held":     "type",
 	} {
 		refused := w.send(request{line: "GET /v1/events" + query, token: fullKey, bad: true})
 		var p struct {

@@ -44,7 +44,9 @@ func TestFeedWaitersAreAllAnswered(t *testing.T) {
 	for i := range pages {
 		all.Go(func() { pages[i], _ = w.follow("?wait=25&after=" + start.Next) })
 	}
-	time.AfterFunc(300*time.Millisecond, func() { _ = w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method") })
+	time.AfterFunc(
+		300*time.Millisecond, func() { _ = w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method") },
+	)
 	all.Wait()
 	for _, page := range pages {
 		if len(page.Events) != 1 || page.Events[0].Type != "order.failed" {

@@ -9,13 +9,16 @@ import (
 	"time"
 )
 
-// FuzzOrderToken signs whatever header and payload it is given, or takes the signature as it is given: nothing may panic,
-// and what is verified is signed by the secret that it names, of this order's time, and no longer good than a token may be.
+// FuzzOrderToken signs whatever header and payload it is given, or takes the signature as it is given: nothing may
+// panic, and what is verified is signed by the secret that it names, of this order's time, and no longer good than
+// a token may be.
 func FuzzOrderToken(f *testing.F) {
 	const secret = "a secret of the fuzzer, thirty-two bytes or more"
 	now := time.Unix(1_700_000_000, 0)
 	tokens := Tokens{
-		Secrets: []TokenSecret{{KID: "v1", Key: secret}}, Audience: "kasse", TTL: time.Minute, Now: func() time.Time { return now },
+		Secrets: []TokenSecret{
+			{KID: "v1", Key: secret},
+		}, Audience: "kasse", TTL: time.Minute, Now: func() time.Time { return now },
 	}
 	const header = `{"alg":"HS256","typ":"JWT","kid":"v1"}`
 	const payload = `{"aud":"kasse","iat":1700000000,"exp":1700000600,"order_id":"shop-1","amount":4999,"currency":"eur"}`
@@ -23,7 +26,8 @@ func FuzzOrderToken(f *testing.F) {
 		{header, payload, ""},
 		{header, payload, "c2lnbmF0dXJl"},
 		{header, strings.Replace(payload, `,"amount":4999,"currency":"eur"`, "", 1), ""},
-		{header, strings.TrimSuffix(payload, "}") + `,"rev":1700000000001,"nbf":1700000000,"customer":"cus_1","metadata":{"a":"b"},"customer_session":{"redisplay_limit":3}}`, ""},
+		{header, strings.TrimSuffix(payload, "}") +
+			`,"rev":1700000000001,"nbf":1700000000,"customer":"cus_1","metadata":{"a":"b"},"customer_session":{"redisplay_limit":3}}`, ""},
 		{header, strings.Replace(payload, "1700000600", "1700000600.5", 1), ""},
 		{header, strings.Replace(payload, "1700000600", "1e300", 1), ""},
 		{header, strings.Replace(payload, "1700000600", `"1700000600"`, 1), ""},
@@ -40,7 +44,9 @@ func FuzzOrderToken(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, header, payload, signature string) {
-		text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+		text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString(
+			[]byte(payload),
+		)
 		mac := hmac.New(sha256.New, []byte(secret))
 		_, _ = mac.Write([]byte(text))
 		if signature == "" {

@@ -57,7 +57,8 @@ func newGuarded(t *testing.T) *guarded {
 		o.Origins = []string{shopOrigin, "http://localhost:5173", "capacitor://localhost"}
 		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
 		svc := service.New(s, w.newGateway(), service.Options{
-			Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: logger,
+			Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100,
+			MaxFailures: 10, Logger: logger,
 		})
 		replica := httptest.NewServer(api.New(svc, o))
 		t.Cleanup(replica.Close)

@@ -1,5 +1,5 @@
-// Package api_test goes through the front door: a real server, on a real store in a redis-server, with the real gateway to
-// the Stripe simulator behind it. Every request and every answer is checked against openapi.yaml.
+// Package api_test goes through the front door: a real server, on a real store in a redis-server, with the real
+// gateway to the Stripe simulator behind it. Every request and every answer is checked against openapi.yaml.
 package api_test
 
 import (
@@ -82,7 +82,8 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	w.keys = w.connect(url)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour, OrderIndex: true, Logger: logger,
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100,
+		MaxFailures: 10, Retention: 720 * time.Hour, OrderIndex: true, Logger: logger,
 	}
 	for _, edit := range change {
 		edit(&o)
@@ -119,7 +120,9 @@ func (w *world) newGateway() *stripe.Gateway {
 	transport := &http.Transport{}
 	w.t.Cleanup(transport.CloseIdleConnections)
 	return stripe.New(stripe.Options{
-		SecretKey: "sk_test_kasse", WebhookSecrets: []payment.Secret{webhookSecret}, BaseURL: server.URL, Service: "kasse",
+		SecretKey: "sk_test_kasse", WebhookSecrets: []payment.Secret{
+			webhookSecret,
+		}, BaseURL: server.URL, Service: "kasse",
 		Timeout: 2 * time.Second, Now: time.Now, Transport: transport,
 	})
 }
@@ -237,7 +240,10 @@ type opened struct {
 func (w *world) create(order string) opened {
 	w.t.Helper()
 	var made opened
-	w.send(request{line: "POST /v1/payments", token: fullKey, body: fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur"}`, order)}).
+	w.send(request{
+		line: "POST /v1/payments", token: fullKey,
+		body: fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur"}`, order),
+	}).
 		into(w.t, http.StatusCreated, &made)
 	return made
 }
@@ -245,7 +251,9 @@ func (w *world) create(order string) opened {
 // customer makes a customer at Stripe, as the shop did long ago.
 func (w *world) customer() string {
 	w.t.Helper()
-	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/v1/customers", strings.NewReader("email=ada@example.org"))
+	r := httptest.NewRequestWithContext(
+		w.t.Context(), http.MethodPost, "/v1/customers", strings.NewReader("email=ada@example.org"),
+	)
 	r.Header.Set("Authorization", "Bearer sk_test_kasse")
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer := httptest.NewRecorder()

@@ -61,33 +61,45 @@ func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 	payload := encode(t, i.claims(claims{"iss": issuerName}))
 	own := jwk(t, "own", edwardsKey())
 	bad := map[string]string{
-		"HS256 by the public key":          sign(t, header("HS256", "rsa"), payload, string(onPaper), sha256.New),
-		"HS256 by its DER":                 sign(t, header("HS256", "rsa"), payload, string(public), sha256.New),
-		"HS256 by its modulus":             sign(t, header("HS256", "rsa"), payload, string(rsaKey().N.Bytes()), sha256.New),
-		"HS256 by the public Ed25519 key":  sign(t, header("HS256", "ed"), payload, string(edwardsKey()[32:]), sha256.New),
-		"HS256 by a published secret":      sign(t, header("HS256", "oct"), payload, newSecret, sha256.New),
-		"HS256 by nothing":                 sign(t, header("HS256", "rsa"), payload, "", sha256.New),
-		"HS512 by the public key":          sign(t, header("HS512", "rsa"), payload, string(onPaper), sha512.New),
-		"a shared secret, said to be RSA":  sign(t, header("RS256", "v2"), payload, newSecret, sha256.New),
-		"a shared secret's kid":            issue(t, rsaKey(), header("RS256", "v2"), payload),
-		"a secret, said to be EdDSA":       sign(t, header("EdDSA", "oct"), payload, newSecret, sha256.New),
-		"none":                             strings.TrimRight(sign(t, header("none", "rsa"), payload, "", sha256.New), "-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-		"none, signed":                     issue(t, rsaKey(), header("none", "rsa"), payload),
-		"RS256 for the EC key":             issue(t, rsaKey(), header("RS256", "ec"), payload),
-		"RS256 for the Ed25519 key":        issue(t, rsaKey(), header("RS256", "ed"), payload),
-		"ES256 for the RSA key":            issue(t, ecKey(), header("ES256", "rsa"), payload),
-		"EdDSA for the EC key":             issue(t, edwardsKey(), header("EdDSA", "ec"), payload),
-		"RS256 by the EC key":              issue(t, ecKey(), header("RS256", "ec"), payload),
-		"RS384":                            issue(t, rsaKey(), header("RS384", "rsa"), payload),
-		"PS256":                            issue(t, rsaKey(), header("PS256", "rsa"), payload),
-		"ES384":                            issue(t, ec384Key(), header("ES384", "ec384"), payload),
-		"ES256 on another curve":           issue(t, ec384Key(), header("ES256", "ec384"), payload),
-		"RSA of 1024 bits":                 issue(t, weakKey(), header("RS256", "weak"), payload),
-		"a key to encrypt with":            issue(t, ecKey(), header("ES256", "encrypt"), payload),
-		"a key of another algorithm":       issue(t, rsaKey(), header("RS256", "other"), payload),
-		"a key whose private half is out":  issue(t, edwardsKey(), header("EdDSA", "private"), payload),
-		"a key of its own, in the header":  issue(t, edwardsKey(), `{"alg":"EdDSA","kid":"own","jwk":`+encode(t, own)+`}`, payload),
-		"a key of its own, by an address":  issue(t, edwardsKey(), `{"alg":"EdDSA","kid":"own","jku":"`+i.issuer.URL+`/own","x5u":"`+i.issuer.URL+`/own"}`, payload),
+		"HS256 by the public key": sign(t, header("HS256", "rsa"), payload, string(onPaper), sha256.New),
+		"HS256 by its DER":        sign(t, header("HS256", "rsa"), payload, string(public), sha256.New),
+		"HS256 by its modulus": sign(
+			t, header("HS256", "rsa"), payload, string(rsaKey().N.Bytes()), sha256.New,
+		),
+		"HS256 by the public Ed25519 key": sign(
+			t, header("HS256", "ed"), payload, string(edwardsKey()[32:]), sha256.New,
+		),
+		"HS256 by a published secret":     sign(t, header("HS256", "oct"), payload, newSecret, sha256.New),
+		"HS256 by nothing":                sign(t, header("HS256", "rsa"), payload, "", sha256.New),
+		"HS512 by the public key":         sign(t, header("HS512", "rsa"), payload, string(onPaper), sha512.New),
+		"a shared secret, said to be RSA": sign(t, header("RS256", "v2"), payload, newSecret, sha256.New),
+		"a shared secret's kid":           issue(t, rsaKey(), header("RS256", "v2"), payload),
+		"a secret, said to be EdDSA":      sign(t, header("EdDSA", "oct"), payload, newSecret, sha256.New),
+		"none": strings.TrimRight(
+			sign(t, header("none", "rsa"), payload, "", sha256.New),
+			"-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+		),
+		"none, signed":                    issue(t, rsaKey(), header("none", "rsa"), payload),
+		"RS256 for the EC key":            issue(t, rsaKey(), header("RS256", "ec"), payload),
+		"RS256 for the Ed25519 key":       issue(t, rsaKey(), header("RS256", "ed"), payload),
+		"ES256 for the RSA key":           issue(t, ecKey(), header("ES256", "rsa"), payload),
+		"EdDSA for the EC key":            issue(t, edwardsKey(), header("EdDSA", "ec"), payload),
+		"RS256 by the EC key":             issue(t, ecKey(), header("RS256", "ec"), payload),
+		"RS384":                           issue(t, rsaKey(), header("RS384", "rsa"), payload),
+		"PS256":                           issue(t, rsaKey(), header("PS256", "rsa"), payload),
+		"ES384":                           issue(t, ec384Key(), header("ES384", "ec384"), payload),
+		"ES256 on another curve":          issue(t, ec384Key(), header("ES256", "ec384"), payload),
+		"RSA of 1024 bits":                issue(t, weakKey(), header("RS256", "weak"), payload),
+		"a key to encrypt with":           issue(t, ecKey(), header("ES256", "encrypt"), payload),
+		"a key of another algorithm":      issue(t, rsaKey(), header("RS256", "other"), payload),
+		"a key whose private half is out": issue(t, edwardsKey(), header("EdDSA", "private"), payload),
+		"a key of its own, in the header": issue(
+			t, edwardsKey(), `{"alg":"EdDSA","kid":"own","jwk":`+encode(t, own)+`}`, payload,
+		),
+		"a key of its own, by an address": issue(
+			t, edwardsKey(),
+			`{"alg":"EdDSA","kid":"own","jku":"`+i.issuer.URL+`/own","x5u":"`+i.issuer.URL+`/own"}`, payload,
+		),
 		"no kid":                           issue(t, rsaKey(), `{"alg":"RS256"}`, payload),
 		"an empty kid":                     issue(t, rsaKey(), header("RS256", ""), payload),
 		"a kid of a number":                issue(t, rsaKey(), `{"alg":"RS256","kid":1}`, payload),
@@ -99,9 +111,15 @@ func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 		"the same key under an unknown id": issue(t, rsaKey(), header("RS256", "RSA"), payload),
 	}
 	for name, changed := range map[string]claims{
-		"no iss": {"iss": nil}, "another iss": {"iss": "https://evil.example/"}, "iss without its slash": {"iss": strings.TrimSuffix(issuerName, "/")}, "an empty iss": {"iss": ""},
-		"iss in capitals": {"iss": strings.ToUpper(issuerName)}, "several iss": {"iss": []string{issuerName}}, "iss of a number": {"iss": 1},
-		"no aud": {"aud": nil}, "another aud": {"aud": "shop"}, "no exp": {"exp": nil}, "no iat": {"iat": nil}, "no order": {"order_id": nil}, "a long life": {"exp": i.now.Unix() + 2*86400},
+		"no iss": {"iss": nil}, "another iss": {"iss": "https://evil.example/"}, "iss without its slash": {
+			"iss": strings.TrimSuffix(issuerName, "/"),
+		}, "an empty iss": {"iss": ""},
+		"iss in capitals": {
+			"iss": strings.ToUpper(issuerName),
+		}, "several iss": {"iss": []string{issuerName}}, "iss of a number": {"iss": 1},
+		"no aud": {"aud": nil}, "another aud": {"aud": "shop"}, "no exp": {
+			"exp": nil,
+		}, "no iat": {"iat": nil}, "no order": {"order_id": nil}, "a long life": {"exp": i.now.Unix() + 2*86400},
 		"iat ahead": {"iat": i.now.Unix() + 61}, "rev ahead": {"rev": (i.now.Unix() + 61) * 1000},
 	} {
 		bad[name] = i.token(rsaKey(), header("RS256", "rsa"), changed)
@@ -121,9 +139,15 @@ func swapped(t *testing.T, i *issued) string {
 func TestBadIssuedTokensAreNone(t *testing.T) {
 	i := newIssued(t)
 	i.issuer.publish(
-		jwk(t, "rsa", rsaKey(), "alg", "RS256"), jwk(t, "ec", ecKey()), jwk(t, "ed", edwardsKey()), jwk(t, "ec384", ec384Key()), jwk(t, "weak", weakKey()),
-		map[string]string{"kty": "oct", "kid": "oct", "k": base64url([]byte(newSecret))}, jwk(t, "encrypt", ecKey(), "use", "enc"), jwk(t, "other", rsaKey(), "alg", "PS256"),
-		jwk(t, "private", edwardsKey(), "d", base64url(edwardsKey()[:32])), jwk(t, "", rsaKey()), map[string]string{"kty": "later", "kid": "v2"},
+		jwk(
+			t, "rsa", rsaKey(), "alg", "RS256",
+		), jwk(t, "ec", ecKey()), jwk(t, "ed", edwardsKey()), jwk(t, "ec384", ec384Key()), jwk(t, "weak", weakKey()),
+		map[string]string{
+			"kty": "oct", "kid": "oct", "k": base64url([]byte(newSecret)),
+		}, jwk(t, "encrypt", ecKey(), "use", "enc"), jwk(t, "other", rsaKey(), "alg", "PS256"),
+		jwk(
+			t, "private", edwardsKey(), "d", base64url(edwardsKey()[:32]),
+		), jwk(t, "", rsaKey()), map[string]string{"kty": "later", "kid": "v2"},
 		jwk(t, "rsa", weakKey()),
 	)
 	i.serve(i.issuer.URL)
@@ -143,7 +167,9 @@ func TestBadIssuedTokensAreNone(t *testing.T) {
 		t.Errorf("the log complains: %s", i.logs.String())
 	}
 	for _, token := range []string{
-		i.token(rsaKey(), header("RS256", "rsa"), nil), i.token(ecKey(), header("ES256", "ec"), nil), i.token(edwardsKey(), header("EdDSA", "ed"), nil),
+		i.token(rsaKey(), header("RS256", "rsa"), nil), i.token(ecKey(), header("ES256", "ec"), nil), i.token(
+			edwardsKey(), header("EdDSA", "ed"), nil,
+		),
 	} {
 		if got := i.reads(token); got != http.StatusNotFound && got != http.StatusOK {
 			t.Errorf("a good token among them gets %d", got)
@@ -161,10 +187,15 @@ func TestKeysWithOneKID(t *testing.T) {
 		if algorithm != "" {
 			edwards["alg"] = algorithm
 		}
-		i.issuer.publish(jwk(t, "one", rsaKey()), jwk(t, "one", ecKey(), "alg", "ES256"), edwards, jwk(t, "one", other), jwk(t, "fixed", edwardsKey(), "alg", "Ed448"))
+		i.issuer.publish(
+			jwk(t, "one", rsaKey()), jwk(t, "one", ecKey(), "alg", "ES256"), edwards, jwk(t, "one", other),
+			jwk(t, "fixed", edwardsKey(), "alg", "Ed448"),
+		)
 		i.serve(i.issuer.URL)
 		for _, token := range []string{
-			i.token(rsaKey(), header("RS256", "one"), nil), i.token(other, header("RS256", "one"), nil), i.token(ecKey(), header("ES256", "one"), nil),
+			i.token(
+				rsaKey(), header("RS256", "one"), nil,
+			), i.token(other, header("RS256", "one"), nil), i.token(ecKey(), header("ES256", "one"), nil),
 			i.token(edwardsKey(), header("EdDSA", "one"), nil), i.token(edwardsKey(), header("Ed25519", "one"), nil),
 		} {
 			if got := i.reads(token); got != http.StatusNotFound {
@@ -172,8 +203,12 @@ func TestKeysWithOneKID(t *testing.T) {
 			}
 		}
 		for _, token := range []string{
-			i.token(ecKey(), header("RS256", "one"), nil), i.token(edwardsKey(), header("ES256", "one"), nil), i.token(rsaKey(), header("Ed25519", "one"), nil),
-			i.token(edwardsKey(), header("ed25519", "one"), nil), i.token(edwardsKey(), header("Ed448", "one"), nil), i.token(edwardsKey(), header("EdDSA", "fixed"), nil),
+			i.token(ecKey(), header("RS256", "one"), nil), i.token(
+				edwardsKey(), header("ES256", "one"), nil,
+			), i.token(rsaKey(), header("Ed25519", "one"), nil),
+			i.token(
+				edwardsKey(), header("ed25519", "one"), nil,
+			), i.token(edwardsKey(), header("Ed448", "one"), nil), i.token(edwardsKey(), header("EdDSA", "fixed"), nil),
 		} {
 			if got := i.reads(token); got != http.StatusUnauthorized {
 				t.Errorf("a key of algorithm %q: a bad token gets %d", algorithm, got)

@@ -59,7 +59,9 @@ func NewIssuerKeys(o IssuerOptions) *IssuerKeys {
 	}
 	return &IssuerKeys{IssuerOptions: o, wanted: make(chan struct{}, 1), client: &http.Client{
 		Transport: o.Transport, Timeout: keysBound,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // keys come only from the configured address
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}, // keys come only from the configured address
 	}}
 }
 
@@ -157,7 +159,9 @@ func (k *IssuerKeys) Run(ctx context.Context) {
 			return
 		case err != nil:
 			next = keysRetry
-			k.Logger.WarnContext(ctx, "the keys of the order tokens' issuer cannot be fetched; the last ones stay", "error", err)
+			k.Logger.WarnContext(
+				ctx, "the keys of the order tokens' issuer cannot be fetched; the last ones stay", "error", err,
+			)
 		case failing:
 			k.Logger.InfoContext(ctx, "the keys of the order tokens' issuer are fetched", "keys", len(keys))
 		}
@@ -219,8 +223,8 @@ func (k *IssuerKeys) fetch(ctx context.Context) (map[string][]issuerKey, error) 
 	return readKeys(ctx, text)
 }
 
-// readKeys reads a JWKS. A key that is not for us to verify with, or that we cannot read, does not spoil the others; one
-// whose private half is there signs for everybody.
+// readKeys reads a JWKS. A key that is not for us to verify with, or that we cannot read, does not spoil the
+// others; one whose private half is there signs for everybody.
 func readKeys(ctx context.Context, text []byte) (map[string][]issuerKey, error) {
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`

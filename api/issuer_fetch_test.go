@@ -132,13 +132,21 @@ func TestAnswersThatAreNoKeys(t *testing.T) {
 		}
 	}
 	for name, answer := range map[string]http.HandlerFunc{
-		"nothing": text(200, ""), "a page": text(200, "<html>"), "null": text(200, "null"), "no keys": text(200, `{}`), "none": text(200, `{"keys":[]}`), "null keys": text(200, `{"keys":null}`),
-		"keys of a word": text(200, `{"keys":"all"}`), "keys twice": text(200, `{"keys":[],"keys":[]}`), "a key of nothing": text(200, `{"keys":[null,1,"a",{},[]]}`),
-		"a broken key": text(200, `{"keys":[{"kid":"evil","kty":"OKP","crv":"Ed25519","x":"AA"}]}`), "half of them": text(200, keys[:len(keys)-1]), "with more": text(200, keys+"{}"),
+		"nothing": text(200, ""), "a page": text(200, "<html>"), "null": text(
+			200, "null",
+		), "no keys": text(200, `{}`), "none": text(200, `{"keys":[]}`), "null keys": text(200, `{"keys":null}`),
+		"keys of a word": text(200, `{"keys":"all"}`), "keys twice": text(
+			200, `{"keys":[],"keys":[]}`,
+		), "a key of nothing": text(200, `{"keys":[null,1,"a",{},[]]}`),
+		"a broken key": text(
+			200, `{"keys":[{"kid":"evil","kty":"OKP","crv":"Ed25519","x":"AA"}]}`,
+		), "half of them": text(200, keys[:len(keys)-1]), "with more": text(200, keys+"{}"),
 		"a point off its curve": text(200, `{"keys":[{"kid":"evil","kty":"EC","crv":"P-256","x":"AQ","y":"AQ"}]}`),
 		"an error with keys":    text(500, keys), "created": text(201, keys), "gone": text(404, keys),
 		"endless":      text(200, strings.Repeat(" ", 1<<20)+keys),
-		"another host": redirect(http.StatusFound, other.URL), "for good": redirect(http.StatusPermanentRedirect, other.URL), "a file": redirect(http.StatusFound, "file:///etc/passwd"),
+		"another host": redirect(http.StatusFound, other.URL), "for good": redirect(
+			http.StatusPermanentRedirect, other.URL,
+		), "a file": redirect(http.StatusFound, "file:///etc/passwd"),
 		"cut off": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, `{"keys":[`)
@@ -195,7 +203,9 @@ func TestKeysAreFetchedNowAndThen(t *testing.T) {
 		time.Sleep(32 * time.Minute)
 		synctest.Wait()
 		cancel()
-		want := []time.Duration{0, 30 * time.Second, 65 * time.Second, 65*time.Second + 15*time.Minute, 65*time.Second + 30*time.Minute}
+		want := []time.Duration{
+			0, 30 * time.Second, 65 * time.Second, 65*time.Second + 15*time.Minute, 65*time.Second + 30*time.Minute,
+		}
 		if len(asked) != len(want) {
 			t.Fatalf("asked at %v, want %v", asked, want)
 		}

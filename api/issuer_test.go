@@ -77,14 +77,18 @@ func jwk(t testing.TB, kid string, key crypto.Signer, more ...string) map[string
 	all := map[string]string{"kid": kid, "use": "sig"}
 	switch public := key.Public().(type) {
 	case *rsa.PublicKey:
-		all["kty"], all["n"], all["e"] = "RSA", base64url(public.N.Bytes()), base64url(big.NewInt(int64(public.E)).Bytes())
+		all["kty"], all["n"], all["e"] = "RSA", base64url(public.N.Bytes()), base64url(
+			big.NewInt(int64(public.E)).Bytes(),
+		)
 	case *ecdsa.PublicKey:
 		point, err := public.Bytes()
 		if err != nil {
 			t.Fatal(err)
 		}
 		size := len(point) / 2
-		all["kty"], all["crv"], all["x"], all["y"] = "EC", public.Curve.Params().Name, base64url(point[1:1+size]), base64url(point[1+size:])
+		all["kty"], all["crv"], all["x"], all["y"] = "EC", public.Curve.Params().Name, base64url(
+			point[1:1+size],
+		), base64url(point[1+size:])
 	case ed25519.PublicKey:
 		all["kty"], all["crv"], all["x"] = "OKP", "Ed25519", base64url(public)
 	}
@@ -124,10 +128,14 @@ func header(algorithm, kid string) string {
 
 // The keys of the tests' issuer; a key of RSA takes long to find.
 var (
-	rsaKey     = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
-	weakKey    = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 1024)) })
-	ecKey      = sync.OnceValue(func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
-	ec384Key   = sync.OnceValue(func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) })
+	rsaKey  = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+	weakKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 1024)) })
+	ecKey   = sync.OnceValue(
+		func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) },
+	)
+	ec384Key = sync.OnceValue(
+		func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)) },
+	)
 	edwardsKey = sync.OnceValue(func() ed25519.PrivateKey {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return must(key, err)
@@ -162,7 +170,9 @@ func (i *issued) serve(keysURL string) {
 	i.t.Cleanup(transport.CloseIdleConnections)
 	began, logger := i.now, slog.New(slog.NewJSONHandler(i.logs, nil))
 	keys := api.NewIssuerKeys(api.IssuerOptions{
-		URL: keysURL, Transport: transport, Logger: logger, Now: func() time.Time { return began.Add(time.Duration(i.passed.Load())) },
+		URL: keysURL, Transport: transport, Logger: logger, Now: func() time.Time {
+			return began.Add(time.Duration(i.passed.Load()))
+		},
 	})
 	i.inBackground(keys.Run)
 	o := i.options(logger)

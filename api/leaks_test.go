@@ -14,7 +14,10 @@ const slipped = "pi_slipped_secret_hunter2hunter2"
 
 // routed are the routes with ids in them, and addresses and methods that have none.
 func routed() []string {
-	lines := []string{"GET /nowhere/" + slipped, "DELETE /v1/payments/" + slipped, "OPTIONS /v1/config", "GET /v1/payments/" + slipped, "GET /v1/orders/" + slipped + "%0A"}
+	lines := []string{
+		"GET /nowhere/" + slipped, "DELETE /v1/payments/" + slipped, "OPTIONS /v1/config",
+		"GET /v1/payments/" + slipped, "GET /v1/orders/" + slipped + "%0A",
+	}
 	for _, r := range api.Routes() {
 		path := strings.NewReplacer("{payment_intent}", "pi_1", "{order_id}", "shop-1").Replace(r.Path)
 		if lines = append(lines, r.Method+" "+path); r.Method == http.MethodGet {
@@ -24,24 +27,37 @@ func routed() []string {
 	return lines
 }
 
-// TestNothingOfARequestIsLogged puts a secret wherever a request can carry one, by mistake or on purpose: in the query, in
-// the path, in headers that servers like to log, in the body. Neither the log at debug level nor an answer shows it.
+// TestNothingOfARequestIsLogged puts a secret wherever a request can carry one, by mistake or on purpose: in the
+// query, in the path, in headers that servers like to log, in the body. Neither the log at debug level nor an
+// answer shows it.
 func TestNothingOfARequestIsLogged(t *testing.T) {
 	w := newWorld(t)
-	crashing := httptest.NewServer(api.New(nil, w.options(slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))))
+	crashing := httptest.NewServer(
+		api.New(nil, w.options(slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))),
+	)
 	t.Cleanup(crashing.Close)
 	carried := map[string]string{
-		"Referer": "https://shop.example/thanks?payment_intent_client_secret=" + slipped, "User-Agent": slipped, "Cookie": "session=" + slipped, "Origin": "https://" + slipped,
-		"X-Forwarded-For": slipped, "X-Request-Id": slipped + "?", "Traceparent": slipped, "X-Api-Key": slipped, "Content-Type": "text/" + slipped, "If-Match": slipped, "Stripe-Signature": "t=1,v1=" + slipped,
+		"Referer": "https://shop.example/thanks?payment_intent_client_secret=" +
+			slipped, "User-Agent": slipped, "Cookie": "session=" + slipped, "Origin": "https://" + slipped,
+		"X-Forwarded-For": slipped, "X-Request-Id": slipped +
+			"?", "Traceparent": slipped, "X-Api-Key": slipped, "Content-Type": "text/" +
+			slipped, "If-Match": slipped, "Stripe-Signature": "t=1,v1=" + slipped,
 	}
 	for _, server := range []*httptest.Server{w.api, crashing} {
 		w.api = server
 		for _, line := range routed() {
 			for query, token := range map[string]string{
-				"": slipped, "?client_secret=" + slipped: fullKey, "?wait=" + slipped: "ksk_" + slipped, "?" + slipped: "", "?after=" + slipped + "&%zz": "a." + slipped + ".b",
+				"": slipped, "?client_secret=" + slipped: fullKey, "?wait=" +
+					slipped: "ksk_" + slipped, "?" + slipped: "", "?after=" + slipped + "&%zz": "a." + slipped + ".b",
 			} {
-				answer := w.send(request{line: line + query, token: token, header: carried, body: `{"order_id":"shop-1","amount":"` + slipped + `","receipt_email":"` + slipped + `"}`, bad: true})
-				if strings.Contains(answer.body, "hunter2") && !strings.Contains(answer.body, `"parameter":"`+slipped+`"`) { // the answer may name the caller's own mistake
+				answer := w.send(request{
+					line: line + query, token: token, header: carried,
+					body: `{"order_id":"shop-1","amount":"` + slipped + `","receipt_email":"` + slipped + `"}`,
+					bad:  true,
+				})
+				if strings.Contains(answer.body, "hunter2") && !strings.Contains(
+					answer.body, `"parameter":"`+slipped+`"`,
+				) { // the answer may name the caller's own mistake
 					t.Errorf("%s%s is answered with %s", line, query, answer.body)
 				}
 			}
@@ -49,7 +65,8 @@ func TestNothingOfARequestIsLogged(t *testing.T) {
 		}
 	}
 	log := w.logs.String()
-	if strings.Contains(log, "hunter2") || !strings.Contains(log, `"route":"/v1/payments/{payment_intent}"`) || !strings.Contains(log, "panic") {
+	if strings.Contains(log, "hunter2") || !strings.Contains(log, `"route":"/v1/payments/{payment_intent}"`) ||
+		!strings.Contains(log, "panic") {
 		at := max(strings.Index(log, "hunter2"), 0)
 		t.Errorf("the log says %s", log[max(at-300, 0):min(at+100, len(log))])
 	}
@@ -71,7 +88,9 @@ func TestHeadersOfSafety(t *testing.T) {
 			if caching != "no-store" && caching != "private, no-cache" && (!open[path] || answer.status >= 300) {
 				t.Errorf("%s: %d, Cache-Control is %q", line, answer.status, caching)
 			}
-			for _, header := range []string{"Server", "X-Powered-By", "Set-Cookie", "Strict-Transport-Security", "Access-Control-Allow-Origin"} {
+			for _, header := range []string{
+				"Server", "X-Powered-By", "Set-Cookie", "Strict-Transport-Security", "Access-Control-Allow-Origin",
+			} {
 				if got := answer.header.Get(header); got != "" {
 					t.Errorf("%s: %s is %q", line, header, got)
 				}
@@ -95,7 +114,8 @@ func TestErrorsHideTheirCauses(t *testing.T) {
 		{line: "POST /v1/order-tokens", token: fullKey, body: order},
 	} {
 		answer := w.send(r)
-		if answer.status < 500 || strings.Contains(answer.body, "hunter2") || strings.Contains(answer.body, "10.0.0.1") || !strings.Contains(answer.body, `"code":"`) {
+		if answer.status < 500 || strings.Contains(answer.body, "hunter2") ||
+			strings.Contains(answer.body, "10.0.0.1") || !strings.Contains(answer.body, `"code":"`) {
 			t.Errorf("%s: %d %s", r.line, answer.status, answer.body)
 		}
 	}

@@ -28,8 +28,8 @@ type Limits struct {
 
 // SharedQuotas counts for all replicas together.
 type SharedQuotas interface {
-	// TakeQuota takes one of so many requests in a period under the name, and says how many are left, or how long to wait
-	// for the next. An error means that it was not counted; a request that is counted twice does no harm.
+	// TakeQuota takes one of so many requests in a period under the name, and says how many are left, or how long
+	// to wait for the next. An error means that it was not counted; a request that is counted twice does no harm.
 	TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
 }
 
@@ -91,7 +91,8 @@ func newCounters(l Limits) *counters {
 	return c
 }
 
-// limitCaller counts a request whose credential has been verified. That of a client secret has not yet: see limitHolder.
+// limitCaller counts a request whose credential has been verified. That of a client secret has not yet: see
+// limitHolder.
 func (a *api) limitCaller(c echo.Context) error {
 	take := a.takeShared
 	if method := c.Request().Method; method == http.MethodGet || method == http.MethodHead {
@@ -128,8 +129,8 @@ func (a *api) limitHolder(c echo.Context, id payment.ID, err error) error {
 }
 
 // refusalBy returns what is called before a question about another's payment, or a missing one, may be queued for
-// Stripe. A client secret is then a guess, and counts for its address; over the limit nothing is queued. A token has been
-// counted for its order.
+// Stripe. A client secret is then a guess, and counts for its address; over the limit nothing is queued. A token
+// has been counted for its order.
 func (a *api) refusalBy(c echo.Context) service.Refusal {
 	x := infoOf(c)
 	if x.credential == orderToken {
@@ -192,7 +193,9 @@ func (a *api) limit(c echo.Context, limit counted, key string, take taking) erro
 	}
 	h := c.Response().Header()
 	whole := limit.Per * time.Duration(limit.Count-left) / time.Duration(limit.Count)
-	h[headerRateLimit] = []string{`"` + limit.name + `";r=` + strconv.Itoa(left) + `;t=` + strconv.Itoa(wholeSeconds(whole))}
+	h[headerRateLimit] = []string{
+		`"` + limit.name + `";r=` + strconv.Itoa(left) + `;t=` + strconv.Itoa(wholeSeconds(whole)),
+	}
 	h[headerRateLimitPolicy] = limit.policy
 	if wait == 0 {
 		return nil

@@ -25,24 +25,48 @@ func (g *guarded) floods(made opened) map[string]flood {
 	payment := "/v1/payments/" + made.PaymentIntent
 	create, mint := `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, `{"order_id":"shop-9","amount":1,"currency":"eur"}`
 	return map[string]flood{
-		"key creates":        {request{line: "POST /v1/payments", token: fullKey, body: create}, 200, "service", perKey},
-		"key asks a session": {request{line: "POST " + payment + "/customer-session", token: fullKey}, 409, "service", perKey},
-		"key mints":          {request{line: "POST /v1/order-tokens", token: fullKey, body: mint}, 201, "service", perKey},
-		"key changes":        {request{line: "PATCH " + payment, token: fullKey, body: `{"amount":1}`, header: ifMatch(`"1"`)}, 412, "service", perKey},
-		"key reads":          {request{line: "GET " + payment, token: fullKey}, 200, "service", perKey},
-		"key looks":          {request{line: "HEAD " + payment, token: readKey}, 200, "service", perKey},
-		"key pages":          {request{line: "GET /v1/events", token: fullKey}, 200, "service", perKey},
-		"key sends nonsense": {request{line: "POST /v1/payments", token: fullKey, body: `{`, bad: true}, 400, "service", perKey},
-		"token creates":      {request{line: "POST /v1/payments", token: g.token(nil)}, 200, "frontend", perOrder},
-		"token refreshes":    {request{line: "POST " + payment + "/customer-session", token: g.token(nil)}, 409, "frontend", perOrder},
-		"token reads":        {request{line: "GET " + payment, token: g.token(nil)}, 200, "frontend", perOrder},
-		"token strays":       {request{line: "GET /v1/orders/shop-9", token: g.token(nil)}, 404, "frontend", perOrder},
-		"secret reads":       {request{line: "GET " + payment, token: made.ClientSecret}, 200, "frontend", perOrder},
-		"no credential":      {request{line: "GET " + payment}, 401, "address", perAddress},
-		"unknown key":        {request{line: "POST /v1/payments", token: unknownKey, body: create}, 401, "address", perAddress},
-		"forged token":       {request{line: "POST /v1/payments", token: g.token(nil) + "x"}, 401, "address", perAddress},
-		"guessed secret":     {request{line: "GET " + payment, token: made.ClientSecret + "x"}, 404, "address", perAddress},
-		"secret of nothing":  {request{line: "GET /v1/payments/pi_nothing", token: "pi_nothing_secret_nothing"}, 404, "address", perAddress},
+		"key creates": {
+			request{line: "POST /v1/payments", token: fullKey, body: create}, 200, "service", perKey,
+		},
+		"key asks a session": {
+			request{line: "POST " + payment + "/customer-session", token: fullKey}, 409, "service", perKey,
+		},
+		"key mints": {
+			request{line: "POST /v1/order-tokens", token: fullKey, body: mint}, 201, "service", perKey,
+		},
+		"key changes": {
+			request{line: "PATCH " + payment, token: fullKey, body: `{"amount":1}`, header: ifMatch(`"1"`)},
+			412,
+			"service", perKey,
+		},
+		"key reads": {request{line: "GET " + payment, token: fullKey}, 200, "service", perKey},
+		"key looks": {request{line: "HEAD " + payment, token: readKey}, 200, "service", perKey},
+		"key pages": {request{line: "GET /v1/events", token: fullKey}, 200, "service", perKey},
+		"key sends nonsense": {
+			request{line: "POST /v1/payments", token: fullKey, body: `{`, bad: true}, 400, "service", perKey,
+		},
+		"token creates": {request{line: "POST /v1/payments", token: g.token(nil)}, 200, "frontend", perOrder},
+		"token refreshes": {
+			request{line: "POST " + payment + "/customer-session", token: g.token(nil)}, 409, "frontend", perOrder,
+		},
+		"token reads":   {request{line: "GET " + payment, token: g.token(nil)}, 200, "frontend", perOrder},
+		"token strays":  {request{line: "GET /v1/orders/shop-9", token: g.token(nil)}, 404, "frontend", perOrder},
+		"secret reads":  {request{line: "GET " + payment, token: made.ClientSecret}, 200, "frontend", perOrder},
+		"no credential": {request{line: "GET " + payment}, 401, "address", perAddress},
+		"unknown key": {
+			request{line: "POST /v1/payments", token: unknownKey, body: create}, 401, "address", perAddress,
+		},
+		"forged token": {
+			request{line: "POST /v1/payments", token: g.token(nil) + "x"}, 401, "address", perAddress,
+		},
+		"guessed secret": {
+			request{line: "GET " + payment, token: made.ClientSecret + "x"}, 404, "address", perAddress,
+		},
+		"secret of nothing": {
+			request{line: "GET /v1/payments/pi_nothing", token: "pi_nothing_secret_nothing"},
+			404, "address",
+			perAddress,
+		},
 	}
 }
 
@@ -61,7 +85,10 @@ func TestLimits(t *testing.T) {
 			t.Parallel()
 			g := newGuarded(t)
 			var made opened
-			g.send(request{line: "POST /v1/payments", token: shopKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur"}`}).into(t, http.StatusCreated, &made)
+			g.send(request{
+				line: "POST /v1/payments", token: shopKey,
+				body: `{"order_id":"shop-1","amount":4999,"currency":"eur"}`,
+			}).into(t, http.StatusCreated, &made)
 			f := g.floods(made)[name]
 			policy := fmt.Sprintf(`"%s";q=%d;w=3600`, f.limit, f.count)
 			for n := 1; n <= f.count; n++ {
@@ -93,7 +120,10 @@ func TestLimitsComeBefore(t *testing.T) {
 		g.send(request{line: "POST /v1/order-tokens", token: fullKey, bad: true})
 	}
 	for code, r := range map[string]request{
-		"rate_limited":       {line: "POST /v1/payments?dry=1", token: fullKey, header: map[string]string{"Content-Encoding": "gzip"}, body: `{`},
+		"rate_limited": {
+			line: "POST /v1/payments?dry=1", token: fullKey, header: map[string]string{"Content-Encoding": "gzip"},
+			body: `{`,
+		},
 		"insufficient_scope": {line: "POST /v1/payments", token: readKey},
 		"invalid_request":    {line: "GET /v1/payments/x", token: readKey},
 		"not_found":          {line: "GET /v1/nothing", token: readKey},
@@ -130,7 +160,10 @@ func TestContractIsLimited(t *testing.T) {
 			t.Errorf("number %d: %d", n, answer.status)
 		}
 	}
-	g.isLimited(g.send(request{line: "GET /openapi.yaml"}), fmt.Sprintf("The limit is %d requests for the contract from one address per hour.", perAddress))
+	g.isLimited(
+		g.send(request{line: "GET /openapi.yaml"}),
+		fmt.Sprintf("The limit is %d requests for the contract from one address per hour.", perAddress),
+	)
 	if answer := g.send(request{line: "GET /openapi.yaml", header: from("192.0.2.7")}); answer.status != http.StatusOK {
 		t.Errorf("another address: %d", answer.status)
 	}
@@ -159,7 +192,10 @@ func TestOneQuotaForAllReplicas(t *testing.T) {
 	through := 0
 	for n := range 3 * perKey {
 		g.api = g.replicas[n%2]
-		answer := g.send(request{line: "POST /v1/order-tokens", token: fullKey, body: `{"order_id":"shop-1","amount":1,"currency":"eur"}`})
+		answer := g.send(request{
+			line: "POST /v1/order-tokens", token: fullKey,
+			body: `{"order_id":"shop-1","amount":1,"currency":"eur"}`,
+		})
 		if answer.status == http.StatusCreated {
 			through++
 		}
@@ -173,7 +209,8 @@ func TestOneQuotaForAllReplicas(t *testing.T) {
 	}
 }
 
-// TestFloodLeavesOthersAlone: refused requests do not use up the quota of another caller with the same address, order or payment.
+// TestFloodLeavesOthersAlone: refused requests do not use up the quota of another caller with the same address,
+// order or payment.
 func TestFloodLeavesOthersAlone(t *testing.T) {
 	g := newGuarded(t)
 	made := g.create("shop-1")
@@ -199,10 +236,14 @@ func TestFloodLeavesOthersAlone(t *testing.T) {
 		request
 		count int
 	}{
-		"another key writes":      {request{line: "POST /v1/payments", token: shopKey, body: order}, perKey},
-		"another key reads":       {request{line: "GET " + payment, token: readKey}, perKey},
-		"another order's token":   {request{line: "GET " + payment, token: g.token(nil), header: from("192.0.2.1")}, perOrder},
-		"the secret's own holder": {request{line: "GET " + payment, token: made.ClientSecret, header: from("192.0.2.1")}, perOrder},
+		"another key writes": {request{line: "POST /v1/payments", token: shopKey, body: order}, perKey},
+		"another key reads":  {request{line: "GET " + payment, token: readKey}, perKey},
+		"another order's token": {
+			request{line: "GET " + payment, token: g.token(nil), header: from("192.0.2.1")}, perOrder,
+		},
+		"the secret's own holder": {
+			request{line: "GET " + payment, token: made.ClientSecret, header: from("192.0.2.1")}, perOrder,
+		},
 	}
 	for name, other := range others {
 		for n := range other.count {
@@ -211,7 +252,9 @@ func TestFloodLeavesOthersAlone(t *testing.T) {
 			}
 		}
 	}
-	if answer := g.send(request{line: "GET " + payment, header: from("192.0.2.2")}); answer.status != http.StatusUnauthorized {
+	if answer := g.send(
+		request{line: "GET " + payment, header: from("192.0.2.2")},
+	); answer.status != http.StatusUnauthorized {
 		t.Errorf("another address: %d %s", answer.status, answer.body)
 	}
 }
@@ -245,10 +288,15 @@ func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 	g.server.Kill()
 	for n := 1; n <= perKey; n++ {
 		answer := g.send(create)
-		if answer.status != http.StatusServiceUnavailable || !strings.Contains(answer.body, `"code":"store_unavailable"`) {
+		if answer.status != http.StatusServiceUnavailable || !strings.Contains(
+			answer.body, `"code":"store_unavailable"`,
+		) {
 			t.Errorf("number %d: %d %s", n, answer.status, answer.body)
 		}
-		g.hasLimit(answer, fmt.Sprintf(`"service";r=%d;t=%d`, perKey-n, (3600*n+perKey-1)/perKey), fmt.Sprintf(`"service";q=%d;w=3600`, perKey))
+		g.hasLimit(
+			answer, fmt.Sprintf(`"service";r=%d;t=%d`, perKey-n, (3600*n+perKey-1)/perKey),
+			fmt.Sprintf(`"service";q=%d;w=3600`, perKey),
+		)
 	}
 	g.isLimited(g.send(create), details["service"])
 	create.token = shopKey
@@ -257,11 +305,14 @@ func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 	}
 	g.server.Restart()
 	create.token = fullKey
-	for deadline := time.Now().Add(20 * time.Second); g.send(create).status == http.StatusTooManyRequests && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); g.send(create).status == http.StatusTooManyRequests &&
+		time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond) // the client's pool may hold connections of before
 	}
 	log := g.logs.String()
-	if alone, together := strings.Count(log, "counting per process"), strings.Count(log, "available again"); alone != 1 || together != 1 {
+	if alone, together := strings.Count(
+		log, "counting per process",
+	), strings.Count(log, "available again"); alone != 1 || together != 1 {
 		t.Errorf("the log says %d and %d times who counts: %s", alone, together, log)
 	}
 }
@@ -285,14 +336,19 @@ func TestHangingRedisHoldsNobody(t *testing.T) {
 	if answer.status != http.StatusBadRequest {
 		t.Errorf("%d %s", answer.status, answer.body)
 	}
-	g.hasLimit(answer, fmt.Sprintf(`"service";r=%d;t=%d`, perKey-1, (3600+perKey-1)/perKey), fmt.Sprintf(`"service";q=%d;w=3600`, perKey))
+	g.hasLimit(
+		answer, fmt.Sprintf(`"service";r=%d;t=%d`, perKey-1, (3600+perKey-1)/perKey),
+		fmt.Sprintf(`"service";q=%d;w=3600`, perKey),
+	)
 }
 
 func TestNoLimitsNoFields(t *testing.T) {
 	w := newWorld(t)
 	for range 100 {
 		answer := w.send(request{line: "GET /v1/orders/none", token: readKey})
-		if answer.status != http.StatusNotFound || answer.header.Get("RateLimit")+answer.header.Get("RateLimit-Policy") != "" {
+		if answer.status != http.StatusNotFound || answer.header.Get("RateLimit")+answer.header.Get(
+			"RateLimit-Policy",
+		) != "" {
 			t.Fatalf("%d %v", answer.status, answer.header)
 		}
 	}

@@ -83,8 +83,8 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	}
 }
 
-// expects returns the code of the refusal that openapi.yaml gives the credential for a payment and its order; empty where
-// the request reaches the operation.
+// expects returns the code of the refusal that openapi.yaml gives the credential for a payment and its order; empty
+// where the request reaches the operation.
 func (op operation) expects(c credential, t target) string {
 	if len(*op.Security) == 0 {
 		return ""
@@ -162,7 +162,10 @@ func matrixKeys() (all []credential, keys []api.Key) {
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		key := "ksk_" + strings.Repeat(name+"_", 12)
 		keys = append(keys, newKey(name, key, sets[name]...))
-		all = append(all, credential{name: "service key " + name, header: "Bearer " + key, scheme: byKey, scopes: sets[name]})
+		all = append(
+			all,
+			credential{name: "service key " + name, header: "Bearer " + key, scheme: byKey, scopes: sets[name]},
+		)
 	}
 	return all, keys
 }
@@ -177,16 +180,43 @@ func (w *world) credentials(present, former, other opened, customers ...string) 
 	forged := "Bearer " + sign(w.t, goodHeader, encode(w.t, w.claims(nil)), oldSecret, sha256.New)
 	is, was := customers[0], customers[1]
 	return []credential{
-		{name: "the present customer's token", header: token(claims{"customer": is}), scheme: byToken, order: "shop-1", customer: is},
-		{name: "the present customer's token, reads only", header: reader(is), scheme: byToken, order: "shop-1", reads: true, customer: is},
-		{name: "the former customer's token", header: token(claims{"customer": was, "rev": 1}), scheme: byToken, order: "shop-1", customer: was},
-		{name: "the former customer's token, reads only", header: reader(was), scheme: byToken, order: "shop-1", reads: true, customer: was},
+		{
+			name: "the present customer's token", header: token(claims{"customer": is}), scheme: byToken,
+			order: "shop-1", customer: is,
+		},
+		{
+			name: "the present customer's token, reads only", header: reader(is), scheme: byToken, order: "shop-1",
+			reads: true, customer: is,
+		},
+		{
+			name: "the former customer's token", header: token(claims{"customer": was, "rev": 1}), scheme: byToken,
+			order: "shop-1", customer: was,
+		},
+		{
+			name: "the former customer's token, reads only", header: reader(was), scheme: byToken, order: "shop-1",
+			reads: true, customer: was,
+		},
 		{name: "a guest's token", header: token(claims{"rev": 1}), scheme: byToken, order: "shop-1"},
-		{name: "a token for no customer, reads only", header: reader(nil), scheme: byToken, order: "shop-1", reads: true, anyone: true},
-		{name: "order token of another order", header: token(claims{"order_id": "shop-2"}), scheme: byToken, order: "shop-2"},
-		{name: "the present customer's client secret", header: "Bearer " + present.ClientSecret, scheme: bySecret, order: "shop-1", payment: present.PaymentIntent},
-		{name: "the former customer's client secret", header: "Bearer " + former.ClientSecret, scheme: bySecret, order: "shop-1", payment: former.PaymentIntent},
-		{name: "client secret of another order", header: "Bearer " + other.ClientSecret, scheme: bySecret, order: "shop-2", payment: other.PaymentIntent},
+		{
+			name: "a token for no customer, reads only", header: reader(nil), scheme: byToken, order: "shop-1",
+			reads: true, anyone: true,
+		},
+		{
+			name: "order token of another order", header: token(claims{"order_id": "shop-2"}), scheme: byToken,
+			order: "shop-2",
+		},
+		{
+			name: "the present customer's client secret", header: "Bearer " + present.ClientSecret,
+			scheme: bySecret, order: "shop-1", payment: present.PaymentIntent,
+		},
+		{
+			name: "the former customer's client secret", header: "Bearer " + former.ClientSecret, scheme: bySecret,
+			order: "shop-1", payment: former.PaymentIntent,
+		},
+		{
+			name: "client secret of another order", header: "Bearer " + other.ClientSecret, scheme: bySecret,
+			order: "shop-2", payment: other.PaymentIntent,
+		},
 		{name: "nothing", code: "unauthenticated"},
 		{name: "unknown service key", header: "Bearer " + unknownKey, code: "unauthenticated"},
 		{name: "expired order token", header: token(claims{"iat": now - 600, "exp": now - 1}), code: "token_expired"},
@@ -197,8 +227,8 @@ func (w *world) credentials(present, former, other opened, customers ...string) 
 	}
 }
 
-// matrix is a world with an order that one customer has opened and another took over, an order of somebody else, and every
-// credential.
+// matrix is a world with an order that one customer has opened and another took over, an order of somebody else,
+// and every credential.
 type matrix struct {
 	*world
 	credentials []credential
@@ -212,12 +242,18 @@ func newMatrix(t *testing.T) *matrix {
 	is, was := m.customer(), m.customer()
 	var present, former opened
 	rev := m.now.UnixMilli() - 10_000
-	m.send(request{line: createLine, token: m.token(claims{"customer": was, "rev": rev})}).into(t, http.StatusCreated, &former)
-	m.send(request{line: createLine, token: m.token(claims{"customer": is, "rev": rev + 1})}).into(t, http.StatusCreated, &present)
+	m.send(
+		request{line: createLine, token: m.token(claims{"customer": was, "rev": rev})},
+	).into(t, http.StatusCreated, &former)
+	m.send(
+		request{line: createLine, token: m.token(claims{"customer": is, "rev": rev + 1})},
+	).into(t, http.StatusCreated, &present)
 	other := m.create("shop-2")
 	keys, configured := matrixKeys()
 	m.targets = []target{
-		{"shop-1", present.PaymentIntent, is}, {"shop-1", former.PaymentIntent, was}, {"shop-2", other.PaymentIntent, ""},
+		{
+			"shop-1", present.PaymentIntent, is,
+		}, {"shop-1", former.PaymentIntent, was}, {"shop-2", other.PaymentIntent, ""},
 	}
 	m.credentials = append(keys, m.world.credentials(present, former, other, is, was)...)
 	o := m.options(discard())
@@ -240,28 +276,38 @@ func (m *matrix) check(in func(want string) bool) {
 				m.counts[want]++
 				answer := m.send(op.request(m.t, c, about.payment, about.order))
 				if code := refusalOf(m.t, answer); code != want {
-					m.t.Errorf("%s %s with %s, of %v: %d %q, want %q: %s", op.method, op.path, c.name, about, answer.status, code, want, answer.body)
+					m.t.Errorf(
+						"%s %s with %s, of %v: %d %q, want %q: %s", op.method, op.path, c.name, about,
+						answer.status, code, want, answer.body,
+					)
 				}
 			}
 		}
 	}
 }
 
-// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for the payment of the order's
-// present customer, for that of its former one and for another order's, answers as the contract's security says. A caller
-// that is refused writes nothing, and Stripe is not asked. A new operation is part of it by itself.
+// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for the payment of the
+// order's present customer, for that of its former one and for another order's, answers as the contract's security
+// says. A caller that is refused writes nothing, and Stripe is not asked. A new operation is part of it by itself.
 func TestAuthorizationMatrix(t *testing.T) {
 	m := newMatrix(t)
-	refused := func(want string) bool { return want != "" && want != "not_found" } // a question about another's may be noted
+	refused := func(want string) bool {
+		return want != "" && want != "not_found"
+	} // a question about another's may be noted
 	dump, calls := m.dump(), len(m.stripe.Requests())
 	m.check(refused)
 	m.checkUntouched(dump, calls)
 	m.check(func(want string) bool { return !refused(want) })
-	t.Logf("%d operations, %d credentials, %d payments: %v", len(operations(t)), len(m.credentials), len(m.targets), m.counts)
+	t.Logf(
+		"%d operations, %d credentials, %d payments: %v", len(operations(t)), len(m.credentials), len(m.targets),
+		m.counts,
+	)
 	if len(operations(t)) < 15 || len(m.credentials) < 20 {
 		t.Errorf("the matrix is too small: %v", m.counts)
 	}
-	for _, code := range []string{"", "not_found", "insufficient_scope", "order_conflict", "token_expired", "unauthenticated"} {
+	for _, code := range []string{
+		"", "not_found", "insufficient_scope", "order_conflict", "token_expired", "unauthenticated",
+	} {
 		if m.counts[code] == 0 {
 			t.Errorf("no cell expects %q: %v", code, m.counts)
 		}

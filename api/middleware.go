@@ -16,8 +16,8 @@ import (
 	"kasse/service/payment"
 )
 
-// requestInfo is what is known of one request while it is answered. It holds nothing that may not be logged, but for the
-// caller, whose secret hides itself.
+// requestInfo is what is known of one request while it is answered. It holds nothing that may not be logged, but
+// for the caller, whose secret hides itself.
 type requestInfo struct {
 	requestID  string
 	route      string // the pattern; empty where there is no such route
@@ -63,9 +63,13 @@ func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 			took := time.Since(began) //nolint:forbidigo // as above
 			x, ctx := infoOf(c), c.Request().Context()
 			logger.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int("status", c.Response().Status),
+				slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int(
+					"status", c.Response().Status,
+				),
 				slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),
-				slog.String("credential", x.credential), slog.String("key", x.caller.Key), slog.String("code", string(x.code)))
+				slog.String(
+					"credential", x.credential,
+				), slog.String("key", x.caller.Key), slog.String("code", string(x.code)))
 			if observer != nil {
 				observer.Answered(ctx, knownMethod(c.Request().Method), x.route, c.Response().Status, took)
 			}
@@ -77,7 +81,8 @@ func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 // knownMethod keeps what a stranger may write there out of labels.
 func knownMethod(method string) string {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete,
+		http.MethodOptions:
 		return method
 	}
 	return "OTHER"

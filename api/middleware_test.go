@@ -20,7 +20,10 @@ import (
 
 func TestRequestID(t *testing.T) {
 	w := newWorld(t)
-	for given, kept := range map[string]bool{"a.B-9_": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "": false, "a b": false, "ä": false} {
+	for given, kept := range map[string]bool{
+		"a.B-9_": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "": false, "a b": false,
+		"ä": false,
+	} {
 		answer := w.send(request{line: "GET /v1/config", header: map[string]string{"X-Request-Id": given}})
 		if got := answer.header.Get("X-Request-Id"); (got == given) != kept {
 			t.Errorf("%q becomes %q", given, got)
@@ -47,7 +50,8 @@ func TestLargeBodyIsRefusedUnread(t *testing.T) {
 	w := newWorld(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
 	for _, line := range []string{
-		"POST /v1/payments", "POST /v1/order-tokens", "POST " + payment + "/customer-session", "POST " + payment + "/cancel", "POST " + payment + "/capture",
+		"POST /v1/payments", "POST /v1/order-tokens", "POST " + payment +
+			"/customer-session", "POST " + payment + "/cancel", "POST " + payment + "/capture",
 		"POST " + payment + "/refunds", "PATCH " + payment, "POST /webhooks/stripe",
 	} {
 		for _, length := range []string{"262145", "1000000000000"} {
@@ -57,9 +61,12 @@ func TestLargeBodyIsRefusedUnread(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, _ = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nIdempotency-Key: 1\r\n"+
-					"If-Match: \"1\"\r\nStripe-Signature: t=1,v1=00\r\n%sContent-Length: %s\r\n\r\n", line, fullKey, expect, length)
+					"If-Match: \"1\"\r\nStripe-Signature: t=1,v1=00\r\n%sContent-Length: %s\r\n\r\n", line, fullKey,
+					expect, length)
 				text, err := io.ReadAll(conn)
-				if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 413 ") || !strings.Contains(string(text), `"code":"body_too_large"`) {
+				if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 413 ") || !strings.Contains(
+					string(text), `"code":"body_too_large"`,
+				) {
 					t.Errorf("%s, %s bytes: %v %s", line, length, err, text)
 				}
 				_ = conn.Close()
@@ -99,10 +106,22 @@ func TestAccessLog(t *testing.T) {
 		request
 		want line
 	}{
-		"key":    {request{line: "GET " + path, token: readKey}, line{Method: "GET", Route: route, Status: 200, Credential: "service_key", Key: "read"}},
-		"secret": {request{line: "GET " + path + "?wait=0", token: made.ClientSecret}, line{Method: "GET", Route: route, Status: 200, Credential: "client_secret"}},
-		"none":   {request{line: "GET " + path}, line{Method: "GET", Route: route, Status: 401, Credential: "none", Code: "unauthenticated"}},
-		"public": {request{line: "GET /v1/config"}, line{Method: "GET", Route: "/v1/config", Status: 200, Credential: "none"}},
+		"key": {
+			request{line: "GET " + path, token: readKey},
+			line{Method: "GET", Route: route, Status: 200, Credential: "service_key", Key: "read"},
+		},
+		"secret": {
+			request{line: "GET " + path + "?wait=0", token: made.ClientSecret},
+			line{Method: "GET", Route: route, Status: 200, Credential: "client_secret"},
+		},
+		"none": {
+			request{line: "GET " + path},
+			line{Method: "GET", Route: route, Status: 401, Credential: "none", Code: "unauthenticated"},
+		},
+		"public": {
+			request{line: "GET /v1/config"},
+			line{Method: "GET", Route: "/v1/config", Status: 200, Credential: "none"},
+		},
 		"query": {
 			request{line: "GET /v1/config?leak=" + made.ClientSecret, bad: true},
 			line{Method: "GET", Route: "/v1/config", Status: 400, Credential: "none", Code: "invalid_request"},
@@ -143,10 +162,15 @@ func (w *world) checkSecrets(made opened) {
 func TestPanicIsInternal(t *testing.T) {
 	w := &world{t: t, logs: &lines{}, client: checkedClient(t)}
 	logger := slog.New(slog.NewJSONHandler(w.logs, nil))
-	w.api = httptest.NewServer(api.New(nil, api.Options{Keys: []api.Key{newKey("read", readKey, service.ScopeRead)}, Logger: logger}))
+	w.api = httptest.NewServer(
+		api.New(nil, api.Options{Keys: []api.Key{newKey("read", readKey, service.ScopeRead)}, Logger: logger}),
+	)
 	t.Cleanup(w.api.Close)
-	answer := w.send(request{line: "GET /v1/orders/shop-1", token: readKey, header: map[string]string{"X-Request-Id": "boom"}})
-	if answer.status != http.StatusInternalServerError || !strings.Contains(answer.body, `"code":"internal"`) || strings.Contains(answer.body, "nil pointer") {
+	answer := w.send(
+		request{line: "GET /v1/orders/shop-1", token: readKey, header: map[string]string{"X-Request-Id": "boom"}},
+	)
+	if answer.status != http.StatusInternalServerError || !strings.Contains(answer.body, `"code":"internal"`) ||
+		strings.Contains(answer.body, "nil pointer") {
 		t.Errorf("%d %s", answer.status, answer.body)
 	}
 	if got := w.logs.find(t, "boom"); len(got) != 2 || got[0].Level != "ERROR" || got[1].Status != 500 {

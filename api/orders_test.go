@@ -61,7 +61,10 @@ func TestOrdersAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.reach(first.PaymentIntent, "paid")
-	w.send(request{line: "POST /v1/order-tokens", token: fullKey, body: `{"order_id":"shop-5","amount":1,"currency":"eur","customer":"` + bob + `"}`}).
+	w.send(request{
+		line: "POST /v1/order-tokens", token: fullKey,
+		body: `{"order_id":"shop-5","amount":1,"currency":"eur","customer":"` + bob + `"}`,
+	}).
 		into(t, http.StatusCreated, &struct{}{})
 	hour := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	for query, want := range map[string][]string{
@@ -135,7 +138,9 @@ func TestOrderQueriesThatAreRefused(t *testing.T) {
 	for query, parameter := range map[string]string{
 		"?customer=": "customer", "?customer=ann": "customer", "?state=payed": "state", "?state=paid,pending": "state",
 		"?created_after=yesterday": "created_after", "?created_after=1795435200": "created_after",
-		"?limit=0": "limit", "?limit=101": "limit", "?after=latest": "after", "?after=" + strings.Repeat("A", 1025): "after",
+		"?limit=0": "limit", "?limit=101": "limit", "?after=latest": "after", "?after=" + strings.Repeat(
+			"A", 1025,
+		): "after",
 		"?page=2": "page", "?limit=1&limit=2": "limit",
 	} {
 		var p struct {

@@ -31,10 +31,14 @@ type watched struct {
 
 func newWatched(t *testing.T) *watched {
 	t.Helper()
-	w := &world{t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
+	w := &world{
+		t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{},
+		client: checkedClient(t),
+	}
 	t.Cleanup(w.stripe.Close)
 	w.service = service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(), service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: slog.New(slog.DiscardHandler),
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100,
+		MaxFailures: 10, Logger: slog.New(slog.DiscardHandler),
 	})
 	w.api = httptest.NewServer(api.New(w.service, w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))))
 	t.Cleanup(w.api.Close)
@@ -42,7 +46,9 @@ func newWatched(t *testing.T) *watched {
 	w.redis.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
 		watch.mu.Lock()
 		defer watch.mu.Unlock()
-		if command = strings.ToUpper(command); !slices.Contains([]string{"HELLO", "CLIENT", "PING", "SUBSCRIBE", "UNSUBSCRIBE"}, command) {
+		if command = strings.ToUpper(command); !slices.Contains(
+			[]string{"HELLO", "CLIENT", "PING", "SUBSCRIBE", "UNSUBSCRIBE"}, command,
+		) {
 			watch.commands = append(watch.commands, command)
 		}
 		return false
@@ -62,15 +68,19 @@ func (w *watched) sends(r request) (reply, []string) {
 	return answer, w.commands
 }
 
-// TestForeignIsMissing: what is another's and what is not there cannot be told apart, by nothing that is answered, and by
-// nothing that is done for the answer.
+// TestForeignIsMissing: what is another's and what is not there cannot be told apart, by nothing that is answered,
+// and by nothing that is done for the answer.
 func TestForeignIsMissing(t *testing.T) {
 	w := newWatched(t)
 	fresh, canceled, own := w.create("shop-1"), w.create("shop-2"), w.create("shop-3")
-	if answer := w.send(request{line: "POST /v1/payments/" + canceled.PaymentIntent + "/cancel", token: fullKey}); answer.status != http.StatusOK {
+	if answer := w.send(
+		request{line: "POST /v1/payments/" + canceled.PaymentIntent + "/cancel", token: fullKey},
+	); answer.status != http.StatusOK {
 		t.Fatalf("cancel: %d %s", answer.status, answer.body)
 	}
-	token, reader := w.token(claims{"order_id": "shop-3"}), w.token(claims{"order_id": "shop-3", "amount": nil, "currency": nil})
+	token, reader := w.token(claims{"order_id": "shop-3"}), w.token(
+		claims{"order_id": "shop-3", "amount": nil, "currency": nil},
+	)
 	absent := w.token(claims{"order_id": "shop-4"})
 	guess := func(id string) string { return id + "_secret_" + strings.Repeat("a", 25) }
 	held := map[string]string{"If-None-Match": "*"}
@@ -78,23 +88,50 @@ func TestForeignIsMissing(t *testing.T) {
 		request // ID stands for what is another's, and for what is missing
 		order   bool
 	}{
-		"payment by another's client secret":         {request: request{line: "GET /v1/payments/ID", token: own.ClientSecret}},
-		"payment by a guessed client secret":         {request: request{line: "GET /v1/payments/ID", token: guess(fresh.PaymentIntent)}},
+		"payment by another's client secret": {
+			request: request{line: "GET /v1/payments/ID", token: own.ClientSecret},
+		},
+		"payment by a guessed client secret": {
+			request: request{line: "GET /v1/payments/ID", token: guess(fresh.PaymentIntent)},
+		},
 		"payment by another order's token":           {request: request{line: "GET /v1/payments/ID", token: token}},
 		"payment by another order's reading token":   {request: request{line: "GET /v1/payments/ID", token: reader}},
 		"payment by the token of an order not there": {request: request{line: "GET /v1/payments/ID", token: absent}},
 		"payment without its body":                   {request: request{line: "HEAD /v1/payments/ID", token: token}},
-		"payment as it was seen before":              {request: request{line: "GET /v1/payments/ID", token: token, header: held}},
-		"payment, to be held":                        {request: request{line: "GET /v1/payments/ID?wait=25", token: token, header: held}},
-		"payment, to be held, by a client secret":    {request: request{line: "GET /v1/payments/ID?wait=25", token: own.ClientSecret, header: held}},
-		"session by another order's token":           {request: request{line: "POST /v1/payments/ID/customer-session", token: token}},
-		"session by another order's reading token":   {request: request{line: "POST /v1/payments/ID/customer-session", token: reader}},
-		"session with features":                      {request: request{line: "POST /v1/payments/ID/customer-session", token: token, body: `{"customer_session":{"save":true,"save_usage":"off_session"}}`}},
-		"session by another's client secret":         {request: request{line: "POST /v1/payments/ID/customer-session", token: own.ClientSecret}},
-		"order by another order's token":             {request: request{line: "GET /v1/orders/ID", token: token}, order: true},
-		"order by another order's reading token":     {request: request{line: "GET /v1/orders/ID", token: reader}, order: true},
-		"order without its body":                     {request: request{line: "HEAD /v1/orders/ID", token: token}, order: true},
-		"order by a client secret":                   {request: request{line: "GET /v1/orders/ID", token: own.ClientSecret}, order: true},
+		"payment as it was seen before": {
+			request: request{line: "GET /v1/payments/ID", token: token, header: held},
+		},
+		"payment, to be held": {
+			request: request{line: "GET /v1/payments/ID?wait=25", token: token, header: held},
+		},
+		"payment, to be held, by a client secret": {
+			request: request{line: "GET /v1/payments/ID?wait=25", token: own.ClientSecret, header: held},
+		},
+		"session by another order's token": {
+			request: request{line: "POST /v1/payments/ID/customer-session", token: token},
+		},
+		"session by another order's reading token": {
+			request: request{line: "POST /v1/payments/ID/customer-session", token: reader},
+		},
+		"session with features": {request: request{
+			line: "POST /v1/payments/ID/customer-session", token: token,
+			body: `{"customer_session":{"save":true,"save_usage":"off_session"}}`,
+		}},
+		"session by another's client secret": {
+			request: request{line: "POST /v1/payments/ID/customer-session", token: own.ClientSecret},
+		},
+		"order by another order's token": {
+			request: request{line: "GET /v1/orders/ID", token: token}, order: true,
+		},
+		"order by another order's reading token": {
+			request: request{line: "GET /v1/orders/ID", token: reader}, order: true,
+		},
+		"order without its body": {
+			request: request{line: "HEAD /v1/orders/ID", token: token}, order: true,
+		},
+		"order by a client secret": {
+			request: request{line: "GET /v1/orders/ID", token: own.ClientSecret}, order: true,
+		},
 	}
 	for name, test := range tests {
 		missing, foreign := "pi_missing0000000000000000", []string{fresh.PaymentIntent, canceled.PaymentIntent}
@@ -121,7 +158,8 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 	if want.status != http.StatusNotFound && want.status != http.StatusForbidden || got.status != want.status {
 		w.t.Errorf("foreign is %d, missing is %d", got.status, want.status)
 	}
-	if masked := requestIDs.ReplaceAllString(got.body, ""); masked != requestIDs.ReplaceAllString(want.body, "") || len(got.body) != len(want.body) {
+	if masked := requestIDs.ReplaceAllString(got.body, ""); masked != requestIDs.ReplaceAllString(want.body, "") ||
+		len(got.body) != len(want.body) {
 		w.t.Errorf("foreign is %s, missing is %s", got.body, want.body)
 	}
 	for _, headers := range []http.Header{got.header, want.header} {
@@ -140,8 +178,8 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 	w.checkUntouched(dump, calls)
 }
 
-// TestKeptViewIsMissingToOthers: a view in the memory of the process saves no work of Redis for a caller that may not see
-// it, so that such a caller waits as long as for a payment that does not exist.
+// TestKeptViewIsMissingToOthers: a view in the memory of the process saves no work of Redis for a caller that may
+// not see it, so that such a caller waits as long as for a payment that does not exist.
 func TestKeptViewIsMissingToOthers(t *testing.T) {
 	url := storetest.RedisServer(t)
 	w := &world{t: t, stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
@@ -152,11 +190,19 @@ func TestKeptViewIsMissingToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = readers.Close() })
-	kept := store.New(w.keys, store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour, Readers: readers})
+	kept := store.New(
+		w.keys,
+		store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour, Readers: readers},
+	)
 	if err := kept.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
 	}
-	svc := service.New(kept, w.newGateway(), service.Options{Name: "kasse", StripeTimeout: time.Second, StripeReads: 100, MaxFailures: 10, Logger: discard()})
+	svc := service.New(
+		kept, w.newGateway(),
+		service.Options{
+			Name: "kasse", StripeTimeout: time.Second, StripeReads: 100, MaxFailures: 10, Logger: discard(),
+		},
+	)
 	w.api = httptest.NewServer(api.New(svc, w.options(discard()))) // nothing runs by itself, but what keeps views true
 	var listening sync.WaitGroup
 	t.Cleanup(listening.Wait)
@@ -168,10 +214,14 @@ func TestKeptViewIsMissingToOthers(t *testing.T) {
 		missing := w.redisWork(request{line: "GET /v1/payments/pi_missing0000000000000000", token: token})
 		hits := kept.CacheStats().Hits
 		for deadline := time.Now().Add(time.Minute); kept.CacheStats().Hits == hits && time.Now().Before(deadline); {
-			w.send(request{line: "GET /v1/payments/" + foreign.PaymentIntent, token: fullKey}).into(t, http.StatusOK, &opened{})
+			w.send(
+				request{line: "GET /v1/payments/" + foreign.PaymentIntent, token: fullKey},
+			).into(t, http.StatusOK, &opened{})
 		}
 		hits = kept.CacheStats().Hits
-		if work := w.redisWork(request{line: "GET /v1/payments/" + foreign.PaymentIntent, token: token}); !maps.Equal(work, missing) {
+		if work := w.redisWork(
+			request{line: "GET /v1/payments/" + foreign.PaymentIntent, token: token},
+		); !maps.Equal(work, missing) {
 			t.Errorf("%s: a kept view costs %v, a missing payment costs %v", name, work, missing)
 		}
 		if kept.CacheStats().Hits == hits {
@@ -180,8 +230,8 @@ func TestKeptViewIsMissingToOthers(t *testing.T) {
 	}
 }
 
-// redisWork sends a request that gets 404, twice, and returns how often it has called each command of Redis. Scripts are
-// counted with what they call.
+// redisWork sends a request that gets 404, twice, and returns how often it has called each command of Redis.
+// Scripts are counted with what they call.
 func (w *world) redisWork(r request) map[string]int {
 	w.t.Helper()
 	w.send(r).says(w.t, http.StatusNotFound, "not_found") // Redis has to learn the scripts
@@ -217,7 +267,8 @@ func (w *world) commandCalls() map[string]int {
 	return all
 }
 
-// forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked for.
+// forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked
+// for.
 func (w *watched) forgetQuestions() {
 	for _, key := range w.redis.Keys() {
 		if strings.Contains(key, ":restore") || strings.HasSuffix(key, ":masked") {
@@ -226,7 +277,8 @@ func (w *watched) forgetQuestions() {
 	}
 }
 
-// TestSessionIsForThePaymentsCustomer: no caller names another customer, and the holder of a client secret gets no session.
+// TestSessionIsForThePaymentsCustomer: no caller names another customer, and the holder of a client secret gets no
+// session.
 func TestSessionIsForThePaymentsCustomer(t *testing.T) {
 	w := newWatched(t)
 	ada, bob := w.customer(), w.customer()
@@ -235,7 +287,9 @@ func TestSessionIsForThePaymentsCustomer(t *testing.T) {
 	line := "POST /v1/payments/" + made.PaymentIntent + "/customer-session"
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, token := range []string{fullKey, w.token(nil)} {
-		w.send(request{line: line, token: token, body: `{"customer":"` + bob + `"}`, bad: true}).says(t, http.StatusBadRequest, "invalid_request")
+		w.send(
+			request{line: line, token: token, body: `{"customer":"` + bob + `"}`, bad: true},
+		).says(t, http.StatusBadRequest, "invalid_request")
 	}
 	for _, token := range []string{made.ClientSecret, made.Session.ClientSecret} {
 		answer := w.send(request{line: line, token: token})

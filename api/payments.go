@@ -92,7 +92,9 @@ func checkSession(f *payment.SessionFeatures) error {
 	}
 	return &refusal{
 		payment.CodeInvalidRequest, "The customer session cannot have these features together.",
-		[]fieldError{{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"}},
+		[]fieldError{
+			{Pointer: "/customer_session/save_usage", Detail: "is required with save: on_session or off_session"},
+		},
 	}
 }
 
@@ -140,7 +142,10 @@ func (a *api) createRequest(c echo.Context) (payment.CreateRequest, error) {
 	var body createBody
 	if claims := infoOf(c).claims; claims != nil {
 		if !claims.opens() {
-			return payment.CreateRequest{}, &refusal{code: codeInsufficientScope, detail: "The order token names no amount and currency: it only reads its order."}
+			return payment.CreateRequest{}, &refusal{
+				code:   codeInsufficientScope,
+				detail: "The order token names no amount and currency: it only reads its order.",
+			}
 		}
 		present, err := decodeMembers(c, &body)
 		if err == nil {
@@ -168,7 +173,9 @@ func (a *api) openedPayment(o service.Opened) ([]byte, error) {
 		Session        *session `json:"customer_session"`
 		PublishableKey string   `json:"publishable_key"`
 	}{o.ClientSecret.Reveal(), newSession(o.Session), a.PublishableKey})
-	return bytes.Join([][]byte{bytes.TrimSuffix(o.View, []byte("}")), bytes.TrimPrefix(rest, []byte("{"))}, []byte(",")), err
+	return bytes.Join(
+		[][]byte{bytes.TrimSuffix(o.View, []byte("}")), bytes.TrimPrefix(rest, []byte("{"))}, []byte(","),
+	), err
 }
 
 func (a *api) createCustomerSession(c echo.Context) error {

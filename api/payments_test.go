@@ -9,19 +9,22 @@ import (
 func TestPaymentFromCreateToPaid(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
-	body := `{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() + `","metadata":{"channel":"web"}}`
+	body := `{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() +
+		`","metadata":{"channel":"web"}}`
 	var made opened
 	first := w.send(request{line: "POST /v1/payments", token: fullKey, body: body})
 	first.into(t, http.StatusCreated, &made)
 	want := map[string]string{
-		"Location": "/v1/payments/" + made.PaymentIntent, "Cache-Control": "no-store", "Content-Type": "application/json",
+		"Location": "/v1/payments/" +
+			made.PaymentIntent, "Cache-Control": "no-store", "Content-Type": "application/json",
 	}
 	for name, value := range want {
 		if got := first.header.Get(name); got != value {
 			t.Errorf("%s is %q, want %q", name, got, value)
 		}
 	}
-	if !strings.HasPrefix(made.ClientSecret, made.PaymentIntent+"_secret_") || made.Session == nil || made.PublishableKey != publishableKey {
+	if !strings.HasPrefix(made.ClientSecret, made.PaymentIntent+"_secret_") || made.Session == nil ||
+		made.PublishableKey != publishableKey {
 		t.Errorf("the page cannot pay with %s", first.body)
 	}
 
@@ -42,7 +45,8 @@ func TestPaymentFromCreateToPaid(t *testing.T) {
 	w.checkSecrets(made)
 
 	again := w.send(request{line: "POST /v1/payments", token: fullKey, body: body})
-	if again.status != http.StatusConflict || !strings.Contains(again.body, `"code":"order_already_paid"`) || !strings.Contains(again.body, `"payment":{"payment_intent":`) {
+	if again.status != http.StatusConflict || !strings.Contains(again.body, `"code":"order_already_paid"`) ||
+		!strings.Contains(again.body, `"payment":{"payment_intent":`) {
 		t.Errorf("a paid order is opened again: %d %s", again.status, again.body)
 	}
 }
@@ -60,7 +64,9 @@ func (w *world) checkRecords(made opened) {
 		w.t.Errorf("order is %+v", order)
 	}
 	var past struct{ History []struct{ To, Cause string } }
-	w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + "/history", token: readKey}).into(w.t, http.StatusOK, &past)
+	w.send(
+		request{line: "GET /v1/payments/" + made.PaymentIntent + "/history", token: readKey},
+	).into(w.t, http.StatusOK, &past)
 	if n := len(past.History); n < 2 || past.History[0].To != "pending" || past.History[n-1].To != "paid" {
 		w.t.Errorf("history is %+v", past)
 	}
@@ -91,7 +97,10 @@ func TestCreateAgainIsTheSamePayment(t *testing.T) {
 		t.Errorf("a guest has a session: %+v", made)
 	}
 	var again opened
-	answer := w.send(request{line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":null}`})
+	answer := w.send(request{
+		line: "POST /v1/payments", token: fullKey,
+		body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":null}`,
+	})
 	answer.into(t, http.StatusOK, &again)
 	if again.PaymentIntent != made.PaymentIntent || again.ClientSecret != made.ClientSecret {
 		t.Errorf("another payment: %+v, then %+v", made, again)
@@ -99,7 +108,11 @@ func TestCreateAgainIsTheSamePayment(t *testing.T) {
 	if answer.header.Get("Location") != "" || answer.header.Get("ETag") == "" {
 		t.Errorf("headers are %v", answer.header)
 	}
-	other := w.send(request{line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":5000,"currency":"eur"}`})
+	other := w.send(
+		request{
+			line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":5000,"currency":"eur"}`,
+		},
+	)
 	if other.status != http.StatusConflict || !strings.Contains(other.body, `"code":"order_conflict"`) {
 		t.Errorf("other terms: %d %s", other.status, other.body)
 	}
@@ -108,21 +121,30 @@ func TestCreateAgainIsTheSamePayment(t *testing.T) {
 func TestCustomerSession(t *testing.T) {
 	w := newWorld(t)
 	var made opened
-	w.send(request{line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"` + w.customer() + `"}`}).
+	w.send(request{
+		line: "POST /v1/payments", token: fullKey,
+		body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"` + w.customer() + `"}`,
+	}).
 		into(t, http.StatusCreated, &made)
 	line := "POST /v1/payments/" + made.PaymentIntent + "/customer-session"
-	for _, body := range []string{"", "{}", `{"customer_session":null}`, `{"customer_session":{"redisplay_limit":5,"save":true,"save_usage":"off_session"}}`} {
+	for _, body := range []string{
+		"", "{}", `{"customer_session":null}`,
+		`{"customer_session":{"redisplay_limit":5,"save":true,"save_usage":"off_session"}}`,
+	} {
 		var fresh opened
 		answer := w.send(request{line: line, token: fullKey, body: body})
 		answer.into(t, http.StatusCreated, &fresh)
 		if fresh.Session == nil || fresh.Session.ClientSecret == made.Session.ClientSecret {
 			t.Errorf("%s: no fresh session in %s", body, answer.body)
 		}
-		if answer.header.Get("Cache-Control") != "no-store" || answer.header.Get("Location") != "/v1/payments/"+made.PaymentIntent {
+		if answer.header.Get("Cache-Control") != "no-store" ||
+			answer.header.Get("Location") != "/v1/payments/"+made.PaymentIntent {
 			t.Errorf("%s: headers are %v", body, answer.header)
 		}
 	}
-	guest := w.send(request{line: "POST /v1/payments/" + w.create("shop-2").PaymentIntent + "/customer-session", token: fullKey})
+	guest := w.send(
+		request{line: "POST /v1/payments/" + w.create("shop-2").PaymentIntent + "/customer-session", token: fullKey},
+	)
 	if guest.status != http.StatusConflict || !strings.Contains(guest.body, `"code":"invalid_state"`) {
 		t.Errorf("a guest: %d %s", guest.status, guest.body)
 	}
@@ -130,9 +152,16 @@ func TestCustomerSession(t *testing.T) {
 
 func TestCustomerThatStripeDoesNotKnow(t *testing.T) {
 	w := newWorld(t)
-	answer := w.send(request{line: "POST /v1/payments", token: fullKey, body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"cus_nobody"}`})
-	if answer.status != http.StatusUnprocessableEntity || !strings.Contains(answer.body, `"code":"customer_not_found"`) ||
-		!strings.Contains(answer.body, `"stripe_request_id":"req_`) || strings.Contains(answer.body, "No such customer") {
+	answer := w.send(request{
+		line: "POST /v1/payments", token: fullKey,
+		body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"cus_nobody"}`,
+	})
+	if answer.status != http.StatusUnprocessableEntity || !strings.Contains(
+		answer.body, `"code":"customer_not_found"`,
+	) ||
+		!strings.Contains(
+			answer.body, `"stripe_request_id":"req_`,
+		) || strings.Contains(answer.body, "No such customer") {
 		t.Errorf("%d %s", answer.status, answer.body)
 	}
 }

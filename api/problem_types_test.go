@@ -25,7 +25,9 @@ func TestKindsAreTheContract(t *testing.T) {
 		}
 		rows++
 		code, got := strings.Trim(cells[1], " `"), problemTypes[payment.Code(strings.Trim(cells[1], " `"))]
-		if want := strings.TrimSpace(cells[2]) + strings.TrimSpace(cells[3]); strconv.Itoa(got.status)+got.title != want {
+		if want := strings.TrimSpace(cells[2]) + strings.TrimSpace(cells[3]); strconv.Itoa(
+			got.status,
+		)+got.title != want {
 			t.Errorf("%s is %+v, the contract says %s", code, got, want)
 		}
 		if got.status >= 500 && !got.retryable {

@@ -12,9 +12,9 @@ import (
 // proxies are the addresses whose X-Forwarded-… is believed.
 type proxies []netip.Prefix
 
-// client names the address that the request came from: the peer, or, where that is a trusted proxy, the rightmost address
-// of X-Forwarded-For that is none. What stands left of it anybody may have written. One /64 of IPv6 is one address, since
-// that is the least that a customer gets.
+// client names the address that the request came from: the peer, or, where that is a trusted proxy, the rightmost
+// address of X-Forwarded-For that is none. What stands left of it anybody may have written. One /64 of IPv6 is one
+// address, since that is the least that a customer gets.
 func (p proxies) client(r *http.Request) string {
 	address := peer(r)
 	hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")

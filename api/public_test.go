@@ -11,7 +11,9 @@ import (
 
 func TestConfig(t *testing.T) {
 	w := newWorld(t)
-	if answer := w.send(request{line: "GET /v1/config"}); answer.body != `{"publishable_key":"`+publishableKey+`","livemode":false}` {
+	if answer := w.send(
+		request{line: "GET /v1/config"},
+	); answer.body != `{"publishable_key":"`+publishableKey+`","livemode":false}` {
 		t.Errorf("%d %s", answer.status, answer.body)
 	}
 }
@@ -27,7 +29,9 @@ func TestContractIsServed(t *testing.T) {
 	}
 	tag := answer.header.Get("ETag")
 	for _, value := range forms(tag) {
-		if again := w.send(request{line: "GET /openapi.yaml", header: ifNoneMatch(value)}); again.status != http.StatusNotModified || again.header.Get("ETag") != tag {
+		if again := w.send(
+			request{line: "GET /openapi.yaml", header: ifNoneMatch(value)},
+		); again.status != http.StatusNotModified || again.header.Get("ETag") != tag {
 			t.Errorf("If-None-Match: %s: %d %v", value, again.status, again.header)
 		}
 	}
@@ -43,7 +47,9 @@ func TestProbes(t *testing.T) {
 	transport := checkedBy(t, &http.Transport{DisableKeepAlives: true})
 	transport.probes = true
 	w := &world{t: t, client: &http.Client{Transport: transport}}
-	w.api = httptest.NewServer(api.Admin(func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }))
+	w.api = httptest.NewServer(
+		api.Admin(func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }),
+	)
 	t.Cleanup(w.api.Close)
 	if answer := w.send(request{line: "GET /livez"}); answer.status != http.StatusOK || asked != 0 {
 		t.Errorf("/livez: %d, asked %d times", answer.status, asked)
@@ -59,7 +65,10 @@ func TestProbes(t *testing.T) {
 		{api.Ready, api.DependencyOK, 200, `{"status":"ready","dependencies":{"redis":"ok"}}`},
 		{api.Ready, api.DependencyUnreachable, 200, `{"status":"ready","dependencies":{"redis":"unreachable"}}`},
 		{api.Unavailable, api.DependencyUnmarked, 503, `{"status":"unavailable","dependencies":{"redis":"unmarked"}}`},
-		{api.Unavailable, api.DependencyRebuilding, 503, `{"status":"unavailable","dependencies":{"redis":"rebuilding"}}`},
+		{
+			api.Unavailable, api.DependencyRebuilding, 503,
+			`{"status":"unavailable","dependencies":{"redis":"rebuilding"}}`,
+		},
 		{api.Unavailable, api.DependencyReplica, 503, `{"status":"unavailable","dependencies":{"redis":"replica"}}`},
 		{api.Unavailable, api.DependencyForeign, 503, `{"status":"unavailable","dependencies":{"redis":"foreign"}}`},
 		{api.Draining, api.DependencyOK, 503, `{"status":"draining","dependencies":{"redis":"ok"}}`},
@@ -69,7 +78,9 @@ func TestProbes(t *testing.T) {
 			t.Errorf("/readyz: %d %s, want %s", answer.status, answer.body, step.body)
 		}
 	}
-	for line, want := range map[string]int{"HEAD /readyz": 503, "POST /livez": 405, "GET /v1/config": 404, "GET /livez/": 404} {
+	for line, want := range map[string]int{
+		"HEAD /readyz": 503, "POST /livez": 405, "GET /v1/config": 404, "GET /livez/": 404,
+	} {
 		if answer := w.send(request{line: line, bad: true}); answer.status != want {
 			t.Errorf("%s: %d", line, answer.status)
 		}

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Limit is how many requests are let through in a period: all at once, or spread over it. The zero Limit lets all through.
+// Limit is how many requests are let through in a period: all at once, or spread over it. The zero Limit lets all
+// through.
 type Limit struct {
 	Count int
 	Per   time.Duration
@@ -15,9 +16,9 @@ type Limit struct {
 // maxCounted is how many keys a quota remembers, of some 40 bytes each.
 const maxCounted = 1 << 16
 
-// quota counts in this process who has used how much of a limit. Of each key it keeps one number, as store/scripts/take_limit.lua does:
-// the time at which its requests will have been made up for (GCRA). A key is kept as a hash, so that the memory is bounded
-// whatever callers send.
+// quota counts in this process who has used how much of a limit. Of each key it keeps one number, as
+// store/scripts/take_limit.lua does: the time at which its requests will have been made up for (GCRA). A key is
+// kept as a hash, so that the memory is bounded whatever callers send.
 type quota struct {
 	Limit
 	now  func() time.Time
@@ -36,7 +37,8 @@ func newQuota(l Limit, now func() time.Time) *quota {
 	return q
 }
 
-// take takes one request of the key's, and says how many are left; or how long to wait for the next, where there is none.
+// take takes one request of the key's, and says how many are left; or how long to wait for the next, where there is
+// none.
 func (q *quota) take(key string) (left int, wait time.Duration) {
 	hash, each := maphash.String(q.seed, key), q.Per/time.Duration(q.Count)
 	whole := each * time.Duration(q.Count)

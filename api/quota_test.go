@@ -12,7 +12,10 @@ import (
 // a caller that waits as long as the answer says gets through, and not a nanosecond before.
 func TestQuotaKeepsItsPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		limit := Limit{Count: rapid.IntRange(1, 20).Draw(t, "count"), Per: rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "per")}
+		limit := Limit{
+			Count: rapid.IntRange(1, 20).Draw(t, "count"),
+			Per:   rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "per"),
+		}
 		now := time.Unix(1_700_000_000, 0)
 		q := newQuota(limit, func() time.Time { return now })
 		each := limit.Per / time.Duration(limit.Count)

@@ -14,8 +14,8 @@ import (
 	"kasse/service/payment"
 )
 
-// mintRequest is what a token is asked for by a service key. Without terms, and with no member that needs them, it is one
-// that only reads.
+// mintRequest is what a token is asked for by a service key. Without terms, and with no member that needs them, it
+// is one that only reads.
 func (a *api) mintRequest(c echo.Context) (r payment.CreateRequest, reads bool, err error) {
 	var body createBody
 	present, err := decodeMembers(c, &body, "order_id")
@@ -83,7 +83,9 @@ func (k Tokens) sign(said claims) (token string, expires time.Time, err error) {
 	now := k.Now().UTC().Truncate(time.Second)
 	expires = now.Add(k.TTL)
 	said.RegisteredClaims = jwt.RegisteredClaims{
-		Audience: jwt.ClaimStrings{k.Audience}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
+		Audience: jwt.ClaimStrings{
+			k.Audience,
+		}, IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(expires),
 	}
 	unsigned := jwt.NewWithClaims(jwt.GetSigningMethod(tokenAlgorithm), said)
 	unsigned.Header["kid"] = k.Secrets[0].KID

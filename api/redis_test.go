@@ -27,7 +27,9 @@ func (w *world) connect(url string) redis.UniversalClient {
 
 func (w *world) newStore(url string) *store.Store {
 	w.t.Helper()
-	s := store.New(w.connect(url), store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour})
+	s := store.New(
+		w.connect(url), store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour},
+	)
 	if err := s.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -38,8 +40,8 @@ func (w *world) newStore(url string) *store.Store {
 // shortLived is the longest lifetime of what dump leaves out. Records live for a day here.
 const shortLived = time.Hour
 
-// dump is all that Redis holds, as text, without the keys that expire by themselves between two dumps: leases, budgets and
-// counters. Their expiry is not what a request has written.
+// dump is all that Redis holds, as text, without the keys that expire by themselves between two dumps: leases,
+// budgets and counters. Their expiry is not what a request has written.
 func (w *world) dump() string {
 	if w.redis != nil {
 		return w.redis.Dump() // its time stands still

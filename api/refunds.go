@@ -75,7 +75,9 @@ func (a *api) listRefunds(c echo.Context) error {
 // neededIdempotencyKey returns the caller's idempotency key; without one a repeat would look like a second refund.
 func neededIdempotencyKey(h http.Header) (string, error) {
 	if h.Get(headerIdempotencyKey) == "" {
-		fieldErrors := []fieldError{{Header: headerIdempotencyKey, Detail: "must be there, the same in every try of one refund"}}
+		fieldErrors := []fieldError{
+			{Header: headerIdempotencyKey, Detail: "must be there, the same in every try of one refund"},
+		}
 		return "", &refusal{codeIdempotencyKeyRequired, "The refund has to bear a key of yours.", fieldErrors}
 	}
 	return h.Get(headerIdempotencyKey), nil

@@ -42,7 +42,10 @@ type givenBack struct {
 
 func (w *world) refund(made opened, key, body string) reply {
 	w.t.Helper()
-	return w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/refunds", token: fullKey, body: body, header: map[string]string{"Idempotency-Key": key}})
+	return w.send(request{
+		line: "POST /v1/payments/" + made.PaymentIntent + "/refunds", token: fullKey, body: body,
+		header: map[string]string{"Idempotency-Key": key},
+	})
 }
 
 func (w *world) capture(made opened, body string) reply {
@@ -63,7 +66,10 @@ func (w *world) paid(order string) opened {
 func (w *world) authorized(order string) opened {
 	w.t.Helper()
 	var made opened
-	w.send(request{line: createLine, token: fullKey, body: fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur","capture_method":"manual"}`, order)}).
+	w.send(request{
+		line: createLine, token: fullKey,
+		body: fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur","capture_method":"manual"}`, order),
+	}).
 		into(w.t, http.StatusCreated, &made)
 	w.bring(made.PaymentIntent, "requires_capture")
 	w.reach(made.PaymentIntent, "authorized")
@@ -118,7 +124,8 @@ func TestCapture(t *testing.T) {
 	w.capture(made, `{"amount":5000}`).says(t, http.StatusUnprocessableEntity, "amount_out_of_range")
 	answer := w.capture(made, `{"amount":3000}`)
 	answer.into(t, http.StatusOK, &got)
-	if got.State != "paid" || got.AmountReceived != 3000 || got.AmountCapturable != 0 || !got.Fulfillable || answer.header.Get("ETag") != fmt.Sprintf(`"%d"`, got.Version) {
+	if got.State != "paid" || got.AmountReceived != 3000 || got.AmountCapturable != 0 || !got.Fulfillable ||
+		answer.header.Get("ETag") != fmt.Sprintf(`"%d"`, got.Version) {
 		t.Errorf("captured to %s", answer.body)
 	}
 	w.capture(made, `{"amount":3000}`).into(t, http.StatusOK, &got)
@@ -126,13 +133,18 @@ func TestCapture(t *testing.T) {
 		w.capture(made, body).into(t, http.StatusOK, &got)
 	}
 	for _, body := range []string{`{"amount":2000}`, `{"amount":4999}`} {
-		if refused := w.capture(made, body).says(t, http.StatusConflict, "invalid_state"); !strings.Contains(refused.body, `"amount_received":3000`) {
+		if refused := w.capture(made, body).says(
+			t, http.StatusConflict, "invalid_state",
+		); !strings.Contains(refused.body, `"amount_received":3000`) {
 			t.Errorf("it does not show the payment: %s", refused.body)
 		}
 	}
 	var list struct{ Refunds []any }
-	w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey}).into(t, http.StatusOK, &list)
-	if view := w.reach(made.PaymentIntent, "paid"); len(list.Refunds) != 0 || !strings.Contains(view.body, `"amount_refunded":0`) {
+	w.send(
+		request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey},
+	).into(t, http.StatusOK, &list)
+	if view := w.reach(made.PaymentIntent, "paid"); len(list.Refunds) != 0 ||
+		!strings.Contains(view.body, `"amount_refunded":0`) {
 		t.Errorf("the release counts as a refund: %v %s", list, view.body)
 	}
 	w.checkTold(made.PaymentIntent, "order.authorized", "order.paid")
@@ -159,7 +171,10 @@ func TestCaptureTooLate(t *testing.T) {
 		state  string
 	}{"canceled": {"canceled", "canceled"}, "captured": {"succeeded", "paid"}} {
 		var made opened
-		w.send(request{line: createLine, token: fullKey, body: fmt.Sprintf(`{"order_id":"shop-%s","amount":4999,"currency":"eur","capture_method":"manual"}`, name)}).
+		w.send(request{
+			line: createLine, token: fullKey,
+			body: fmt.Sprintf(`{"order_id":"shop-%s","amount":4999,"currency":"eur","capture_method":"manual"}`, name),
+		}).
 			into(t, http.StatusCreated, &made)
 		w.capture(made, "").says(t, http.StatusConflict, "invalid_state") // nothing is authorised
 		w.bring(made.PaymentIntent, "requires_capture")
@@ -179,15 +194,18 @@ func TestRefund(t *testing.T) {
 	var part, again, rest givenBack
 	answer := w.refund(made, "refund-1", `{"amount":1500,"reason":"requested_by_customer"}`)
 	answer.into(t, http.StatusCreated, &part)
-	if part.Refund.Amount != 1500 || *part.Refund.Reason != "requested_by_customer" || !strings.HasPrefix(part.Refund.ID, "re_") || answer.header.Get("Idempotent-Replayed") != "" {
+	if part.Refund.Amount != 1500 || *part.Refund.Reason != "requested_by_customer" ||
+		!strings.HasPrefix(part.Refund.ID, "re_") || answer.header.Get("Idempotent-Replayed") != "" {
 		t.Errorf("refunded %s", answer.body)
 	}
-	if p := part.Payment; p.State != "partially_refunded" || p.AmountRefunded != 1500 || p.Fulfillable || *p.HoldReason != "refunded" || answer.header.Get("ETag") != fmt.Sprintf(`"%d"`, p.Version) {
+	if p := part.Payment; p.State != "partially_refunded" || p.AmountRefunded != 1500 || p.Fulfillable ||
+		*p.HoldReason != "refunded" || answer.header.Get("ETag") != fmt.Sprintf(`"%d"`, p.Version) {
 		t.Errorf("payment %+v", p)
 	}
 	repeat := w.refund(made, "refund-1", `{"reason":"requested_by_customer","amount":1500}`)
 	repeat.into(t, http.StatusCreated, &again)
-	if repeat.header.Get("Idempotent-Replayed") != "true" || again.Refund.ID != part.Refund.ID || again.Payment.AmountRefunded != 1500 {
+	if repeat.header.Get("Idempotent-Replayed") != "true" || again.Refund.ID != part.Refund.ID ||
+		again.Payment.AmountRefunded != 1500 {
 		t.Errorf("repeated: %v %s", repeat.header, repeat.body)
 	}
 	w.refund(made, "refund-1", `{"amount":1500}`).says(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
@@ -199,7 +217,9 @@ func TestRefund(t *testing.T) {
 	}
 	w.refund(made, "refund-4", ``).says(t, http.StatusUnprocessableEntity, "refund_exceeds_payment")
 	var list struct{ Refunds []struct{ ID string } }
-	w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey}).into(t, http.StatusOK, &list)
+	w.send(
+		request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey},
+	).into(t, http.StatusOK, &list)
 	if len(list.Refunds) != 2 {
 		t.Errorf("listed %+v", list)
 	}
@@ -245,7 +265,9 @@ func TestRefundThatWasLost(t *testing.T) {
 	w := newWorld(t)
 	made := w.paidUnseen()
 	lose := func(key, body string) {
-		if err := w.stripe.AddFault(stripesim.Fault{Endpoint: "POST /v1/refunds", Kind: stripesim.Dropped, After: true, Times: -1}); err != nil {
+		if err := w.stripe.AddFault(
+			stripesim.Fault{Endpoint: "POST /v1/refunds", Kind: stripesim.Dropped, After: true, Times: -1},
+		); err != nil {
 			t.Fatal(err)
 		}
 		defer w.stripe.ClearFaults()
@@ -277,7 +299,9 @@ func TestRefundBehindOurBack(t *testing.T) {
 	if _, err := w.stripe.Refund(made.PaymentIntent, 4000); err != nil {
 		t.Fatal(err)
 	}
-	answer := w.refund(made, "refund-1", `{"amount":2000}`).says(t, http.StatusUnprocessableEntity, "refund_exceeds_payment")
+	answer := w.refund(made, "refund-1", `{"amount":2000}`).says(
+		t, http.StatusUnprocessableEntity, "refund_exceeds_payment",
+	)
 	if !strings.Contains(answer.body, `"amount_refunded":4000`) {
 		t.Errorf("it does not show the truth: %s", answer.body)
 	}
@@ -298,7 +322,8 @@ func TestRefundThatFailsLater(t *testing.T) {
 	if err := w.stripe.MoveRefund(got.Refund.ID, "failed"); err != nil {
 		t.Fatal(err)
 	}
-	if view := w.reach(made.PaymentIntent, "paid"); !strings.Contains(view.body, `"amount_refunded":0`) || !strings.Contains(view.body, `"fulfillable":true`) {
+	if view := w.reach(made.PaymentIntent, "paid"); !strings.Contains(view.body, `"amount_refunded":0`) ||
+		!strings.Contains(view.body, `"fulfillable":true`) {
 		t.Errorf("%s", view.body)
 	}
 	w.checkTold(made.PaymentIntent, "order.paid", "order.refunded", "order.refund_failed")
@@ -320,8 +345,18 @@ func TestDisputes(t *testing.T) {
 		states  []string
 		told    []string
 	}{
-		"lost":       {false, []string{"under_review", "lost"}, []string{"disputed", "disputed", "charged_back"}, []string{"order.paid", "order.disputed", "order.updated", "order.charged_back"}},
-		"won":        {false, []string{"won"}, []string{"disputed", "paid"}, []string{"order.paid", "order.disputed", "order.dispute_won"}},
+		"lost": {
+			false,
+			[]string{"under_review", "lost"},
+			[]string{"disputed", "disputed", "charged_back"},
+			[]string{"order.paid", "order.disputed", "order.updated", "order.charged_back"},
+		},
+		"won": {
+			false,
+			[]string{"won"},
+			[]string{"disputed", "paid"},
+			[]string{"order.paid", "order.disputed", "order.dispute_won"},
+		},
 		"an inquiry": {true, nil, []string{"paid"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -335,7 +370,9 @@ func TestDisputes(t *testing.T) {
 			w.settled()
 			for i, state := range test.states {
 				view := w.reach(made.PaymentIntent, state)
-				if !strings.Contains(view.body, `"dispute":{"id":"`+id) || strings.Contains(view.body, `"fulfillable":true`) != (state == "paid") {
+				if !strings.Contains(
+					view.body, `"dispute":{"id":"`+id,
+				) || strings.Contains(view.body, `"fulfillable":true`) != (state == "paid") {
 					t.Errorf("%s: %s", state, view.body)
 				}
 				if i < len(test.moves) {
@@ -347,7 +384,9 @@ func TestDisputes(t *testing.T) {
 					w.settled()
 				}
 			}
-			if secret := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: made.ClientSecret}); strings.Contains(secret.body, "dispute\"") {
+			if secret := w.send(
+				request{line: "GET /v1/payments/" + made.PaymentIntent, token: made.ClientSecret},
+			); strings.Contains(secret.body, "dispute\"") {
 				t.Errorf("the holder of the client secret sees %s", secret.body)
 			}
 			if test.told != nil {
@@ -365,22 +404,70 @@ func TestRefundsThatAreNone(t *testing.T) {
 	key := map[string]string{"Idempotency-Key": "refund-1"}
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, r := range []refused{
-		{name: "no key", line: line, body: `{"amount":1}`, status: 428, code: "idempotency_key_required", where: []string{"Idempotency-Key"}},
-		{name: "no key, nothing else right", line: line, body: `{`, status: 428, code: "idempotency_key_required", where: []string{"Idempotency-Key"}},
-		{name: "a key with a space", line: line, header: map[string]string{"Idempotency-Key": "a b"}, status: 400, code: "invalid_request", where: []string{"Idempotency-Key"}},
-		{name: "a long key", line: line, header: map[string]string{"Idempotency-Key": strings.Repeat("k", 256)}, status: 400, code: "invalid_request", where: []string{"Idempotency-Key"}},
-		{name: "no amount", line: line, body: `{"amount":0}`, header: key, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
-		{name: "less", line: line, body: `{"amount":-1}`, header: key, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
-		{name: "text", line: line, body: `{"amount":"1"}`, header: key, status: 400, code: "invalid_request", where: []string{"/amount"}},
-		{name: "a fraction", line: line, body: `{"amount":1.5}`, header: key, status: 400, code: "invalid_request", where: []string{"/amount"}},
-		{name: "unknown reason", line: line, body: `{"reason":"tired"}`, header: key, status: 400, code: "invalid_request", where: []string{"/reason"}},
-		{name: "unknown member", line: line, body: `{"currency":"eur"}`, header: key, status: 400, code: "invalid_request", where: []string{"/currency"}},
-		{name: "more than there is", line: line, body: `{"amount":5000}`, header: key, status: 422, code: "refund_exceeds_payment"},
-		{name: "nothing was paid", line: "POST /v1/payments/" + open.PaymentIntent + "/refunds", header: key, status: 409, code: "invalid_state"},
-		{name: "capture of text", line: "POST /v1/payments/" + open.PaymentIntent + "/capture", body: `{"amount":"1"}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
-		{name: "capture of nothing", line: "POST /v1/payments/" + open.PaymentIntent + "/capture", body: `{"amount":0}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
-		{name: "capture of what is not authorised", line: "POST /v1/payments/" + open.PaymentIntent + "/capture", status: 409, code: "invalid_state"},
-		{name: "an id for a path", line: "POST /v1/payments/pi-x/refunds", header: key, status: 400, code: "invalid_request", where: []string{"payment_intent"}},
+		{
+			name: "no key", line: line, body: `{"amount":1}`, status: 428, code: "idempotency_key_required",
+			where: []string{"Idempotency-Key"},
+		},
+		{
+			name: "no key, nothing else right", line: line, body: `{`, status: 428,
+			code: "idempotency_key_required", where: []string{"Idempotency-Key"},
+		},
+		{
+			name: "a key with a space", line: line, header: map[string]string{"Idempotency-Key": "a b"},
+			status: 400, code: "invalid_request", where: []string{"Idempotency-Key"},
+		},
+		{
+			name: "a long key", line: line, header: map[string]string{"Idempotency-Key": strings.Repeat("k", 256)},
+			status: 400, code: "invalid_request", where: []string{"Idempotency-Key"},
+		},
+		{
+			name: "no amount", line: line, body: `{"amount":0}`, header: key, status: 422,
+			code: "amount_out_of_range", where: []string{"/amount"},
+		},
+		{
+			name: "less", line: line, body: `{"amount":-1}`, header: key, status: 422, code: "amount_out_of_range",
+			where: []string{"/amount"},
+		},
+		{
+			name: "text", line: line, body: `{"amount":"1"}`, header: key, status: 400, code: "invalid_request",
+			where: []string{"/amount"},
+		},
+		{
+			name: "a fraction", line: line, body: `{"amount":1.5}`, header: key, status: 400,
+			code: "invalid_request", where: []string{"/amount"},
+		},
+		{
+			name: "unknown reason", line: line, body: `{"reason":"tired"}`, header: key, status: 400,
+			code: "invalid_request", where: []string{"/reason"},
+		},
+		{
+			name: "unknown member", line: line, body: `{"currency":"eur"}`, header: key, status: 400,
+			code: "invalid_request", where: []string{"/currency"},
+		},
+		{
+			name: "more than there is", line: line, body: `{"amount":5000}`, header: key, status: 422,
+			code: "refund_exceeds_payment",
+		},
+		{
+			name: "nothing was paid", line: "POST /v1/payments/" + open.PaymentIntent + "/refunds", header: key,
+			status: 409, code: "invalid_state",
+		},
+		{
+			name: "capture of text", line: "POST /v1/payments/" + open.PaymentIntent + "/capture",
+			body: `{"amount":"1"}`, status: 400, code: "invalid_request", where: []string{"/amount"},
+		},
+		{
+			name: "capture of nothing", line: "POST /v1/payments/" + open.PaymentIntent + "/capture",
+			body: `{"amount":0}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"},
+		},
+		{
+			name: "capture of what is not authorised",
+			line: "POST /v1/payments/" + open.PaymentIntent + "/capture", status: 409, code: "invalid_state",
+		},
+		{
+			name: "an id for a path", line: "POST /v1/payments/pi-x/refunds", header: key, status: 400,
+			code: "invalid_request", where: []string{"payment_intent"},
+		},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			r.token, w.t = fullKey, t
@@ -394,12 +481,16 @@ func TestRefundsThatAreNone(t *testing.T) {
 	if got := w.dump(); got != dump {
 		t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
 	}
-	w.send(request{line: "POST /v1/payments/pi_nothing/refunds", token: fullKey, header: key}).says(t, http.StatusNotFound, "not_found")
-	w.send(request{line: "GET /v1/payments/pi_nothing/refunds", token: fullKey}).says(t, http.StatusNotFound, "not_found")
+	w.send(
+		request{line: "POST /v1/payments/pi_nothing/refunds", token: fullKey, header: key},
+	).says(t, http.StatusNotFound, "not_found")
+	w.send(
+		request{line: "GET /v1/payments/pi_nothing/refunds", token: fullKey},
+	).says(t, http.StatusNotFound, "not_found")
 }
 
-// TestRefundThatStripeRefuses: a definite refusal is not retryable, and a repeat under its key gets it again, also where
-// another amount is left meanwhile. A new key is a new call.
+// TestRefundThatStripeRefuses: a definite refusal is not retryable, and a repeat under its key gets it again, also
+// where another amount is left meanwhile. A new key is a new call.
 func TestRefundThatStripeRefuses(t *testing.T) {
 	for code, want := range map[string]struct {
 		status int
@@ -426,7 +517,9 @@ func TestRefundThatStripeRefuses(t *testing.T) {
 			w.read(made)
 			refused()
 			refused()
-			w.refund(made, "refund-1", `{"amount":1000}`).says(t, http.StatusUnprocessableEntity, "idempotency_key_reused")
+			w.refund(made, "refund-1", `{"amount":1000}`).says(
+				t, http.StatusUnprocessableEntity, "idempotency_key_reused",
+			)
 			var got givenBack
 			w.refund(made, "refund-2", ``).into(t, http.StatusCreated, &got)
 			if got.Refund.Amount != 4000 {

@@ -61,11 +61,20 @@ var wrongValues = []struct {
 	{`"shop-2"`, 400, "invalid_request", nil},
 	{`{"order_id":null,"amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
 	{`{"Order_id":"shop-2","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/Order_id", "/order_id"}},
-	{`{"order_id":2,"amount":"1","currency":true}`, 400, "invalid_request", []string{"/order_id", "/amount", "/currency"}},
+	{
+		`{"order_id":2,"amount":"1","currency":true}`, 400, "invalid_request",
+		[]string{"/order_id", "/amount", "/currency"},
+	},
 	{`{"order_id":"shop-2","amount":1,"amount":2,"currency":"eur"}`, 400, "invalid_json", []string{"/amount"}},
 	{with(`"x":1,"x":2`), 400, "invalid_json", []string{"/x"}},
-	{with(`"x":1,"a/b":{"c":1},"customer_session":{"y":1}`), 400, "invalid_request", []string{"/x", "/a~1b", "/customer_session/y"}},
-	{`{"order_id":"shop-2","amount":9223372036854775808,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
+	{
+		with(`"x":1,"a/b":{"c":1},"customer_session":{"y":1}`), 400, "invalid_request",
+		[]string{"/x", "/a~1b", "/customer_session/y"},
+	},
+	{
+		`{"order_id":"shop-2","amount":9223372036854775808,"currency":"eur"}`, 400, "invalid_request",
+		[]string{"/amount"},
+	},
 	{`{"order_id":"shop-2","amount":1e2,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":1.0,"currency":"eur"}`, 400, "invalid_request", []string{"/amount"}},
 	{`{"order_id":"shop-2","amount":0,"currency":"eur"}`, 422, "amount_out_of_range", []string{"/amount"}},
@@ -81,13 +90,18 @@ var wrongValues = []struct {
 	{`{"order_id":"","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
 	{`{"order_id":"../2","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
 	{`{"order_id":"shop-2\n","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
-	{`{"order_id":"` + strings.Repeat("a", 65) + `","amount":1,"currency":"eur"}`, 400, "invalid_request", []string{"/order_id"}},
+	{
+		`{"order_id":"` + strings.Repeat("a", 65) + `","amount":1,"currency":"eur"}`, 400, "invalid_request",
+		[]string{"/order_id"},
+	},
 	{
 		with(`"customer":"","capture_method":"","setup_future_usage":"","receipt_email":""`), 400, "invalid_request",
 		[]string{"/customer", "/capture_method", "/setup_future_usage", "/receipt_email"},
 	},
 	{
-		with(`"customer":"cu_1","capture_method":"later","setup_future_usage":"always","receipt_email":"ada"`), 400, "invalid_request",
+		with(
+			`"customer":"cu_1","capture_method":"later","setup_future_usage":"always","receipt_email":"ada"`,
+		), 400, "invalid_request",
 		[]string{"/customer", "/capture_method", "/setup_future_usage", "/receipt_email"},
 	},
 	{with(`"description":"` + strings.Repeat("ä", 1001) + `"`), 400, "invalid_request", []string{"/description"}},
@@ -101,31 +115,56 @@ var wrongValues = []struct {
 	{with(`"metadata":{"` + strings.Repeat("k", 41) + `":"b"}`), 400, "invalid_request", []string{"/metadata"}},
 	{with(`"customer_session":[],"reopen":"yes"`), 400, "invalid_request", []string{"/customer_session", "/reopen"}},
 	{
-		with(`"customer_session":{"redisplay":1,"redisplay_limit":"3","allow_redisplay_filters":"always","save":0}`), 400, "invalid_request",
-		[]string{"/customer_session/redisplay", "/customer_session/redisplay_limit", "/customer_session/allow_redisplay_filters", "/customer_session/save"},
+		with(
+			`"customer_session":{"redisplay":1,"redisplay_limit":"3","allow_redisplay_filters":"always","save":0}`,
+		), 400, "invalid_request",
+		[]string{
+			"/customer_session/redisplay", "/customer_session/redisplay_limit",
+			"/customer_session/allow_redisplay_filters", "/customer_session/save",
+		},
 	},
 	{
 		with(`"customer_session":{"allow_redisplay_filters":["always",null,1]}`), 400, "invalid_request",
 		[]string{"/customer_session/allow_redisplay_filters/1", "/customer_session/allow_redisplay_filters/2"},
 	},
 	{
-		with(`"customer_session":{"allow_redisplay_filters":["never"],"redisplay_limit":11,"save":true,"save_usage":"x"}`), 400, "invalid_request",
-		[]string{"/customer_session/allow_redisplay_filters/0", "/customer_session/redisplay_limit", "/customer_session/save_usage"},
+		with(
+			`"customer_session":{"allow_redisplay_filters":["never"],"redisplay_limit":11,"save":true,"save_usage":"x"}`,
+		), 400, "invalid_request",
+		[]string{
+			"/customer_session/allow_redisplay_filters/0", "/customer_session/redisplay_limit",
+			"/customer_session/save_usage",
+		},
 	},
 	{with(`"customer_session":{"surface":"watch"}`), 400, "invalid_request", []string{"/customer_session/surface"}},
 	{
-		with(`"customer_session":{"surface":"mobile","redisplay_limit":3,"save":true,"save_usage":"on_session"}`), 400, "invalid_request",
+		with(
+			`"customer_session":{"surface":"mobile","redisplay_limit":3,"save":true,"save_usage":"on_session"}`,
+		), 400, "invalid_request",
 		[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
 	},
 	{
 		with(`"customer_session":{"surface":"mobile","save_allow_redisplay":"never"}`), 400, "invalid_request",
 		[]string{"/customer_session/save_allow_redisplay"},
 	},
-	{with(`"customer_session":{"save_allow_redisplay":"always"}`), 400, "invalid_request", []string{"/customer_session/save_allow_redisplay"}},
+	{
+		with(`"customer_session":{"save_allow_redisplay":"always"}`), 400, "invalid_request",
+		[]string{"/customer_session/save_allow_redisplay"},
+	},
 	{with(`"customer_session":{"save":true}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
-	{with(`"customer":"cus_1","customer_session":{"save":true,"save_usage":null,"surface":"web"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
-	{with(`"customer_session":{"save":false,"save_usage":"on_session"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
-	{with(`"customer_session":{"save_usage":"on_session"}`), 400, "invalid_request", []string{"/customer_session/save_usage"}},
+	{
+		with(`"customer":"cus_1","customer_session":{"save":true,"save_usage":null,"surface":"web"}`), 400,
+		"invalid_request",
+		[]string{"/customer_session/save_usage"},
+	},
+	{
+		with(`"customer_session":{"save":false,"save_usage":"on_session"}`), 400, "invalid_request",
+		[]string{"/customer_session/save_usage"},
+	},
+	{
+		with(`"customer_session":{"save_usage":"on_session"}`), 400, "invalid_request",
+		[]string{"/customer_session/save_usage"},
+	},
 	{with(`"customer_session":{"surface":""}`), 400, "invalid_request", []string{"/customer_session/surface"}},
 }
 
@@ -134,34 +173,83 @@ func bodyRefusals() []refused {
 	for name, body := range notJSON {
 		all = append(all,
 			refused{name: name, line: createLine, token: fullKey, body: body, status: 400, code: "invalid_json"},
-			refused{name: name + " session", line: sessionLine, token: fullKey, body: body, status: 400, code: "invalid_json"})
+			refused{
+				name: name + " session", line: sessionLine, token: fullKey, body: body, status: 400,
+				code: "invalid_json",
+			})
 	}
 	for _, v := range wrongValues {
-		all = append(all, refused{name: "value " + v.body[:min(len(v.body), 60)], line: createLine, token: fullKey, body: v.body, status: v.status, code: v.code, where: v.where})
+		all = append(all, refused{
+			name: "value " + v.body[:min(len(v.body), 60)], line: createLine, token: fullKey, body: v.body,
+			status: v.status, code: v.code, where: v.where,
+		})
 	}
 	huge := `{"order_id":"` + strings.Repeat("a", 64<<10) + `"}`
 	return append(all,
 		refused{name: "huge", line: createLine, token: fullKey, body: huge, status: 413, code: "body_too_large"},
-		refused{name: "huge session", line: sessionLine, token: fullKey, body: huge, status: 413, code: "body_too_large"},
-		refused{name: "huge webhook", line: "POST /webhooks/stripe", body: strings.Repeat(" ", 256<<10+1), header: signed(""), status: 413, code: "body_too_large"},
-		refused{name: "session value", line: sessionLine, token: fullKey, body: `{"customer_session":{"save_usage":"off_session"},"amount":1}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
-		refused{name: "session save", line: sessionLine, token: fullKey, body: `{"customer_session":{"save":true}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
-		refused{name: "session save_usage", line: sessionLine, token: fullKey, body: `{"customer_session":{"save_usage":"on_session"}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
-		refused{name: "mint save", line: mintLine, token: fullKey, body: with(`"customer_session":{"save":true}`), status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
-		refused{name: "mint save_usage", line: mintLine, token: fullKey, body: with(`"customer_session":{"save_usage":"on_session"}`), status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"}},
-		refused{name: "session limit", line: sessionLine, token: fullKey, body: `{"customer_session":{"redisplay_limit":0}}`, status: 400, code: "invalid_request", where: []string{"/customer_session/redisplay_limit"}},
+		refused{
+			name: "huge session", line: sessionLine, token: fullKey, body: huge, status: 413,
+			code: "body_too_large",
+		},
+		refused{
+			name: "huge webhook", line: "POST /webhooks/stripe", body: strings.Repeat(" ", 256<<10+1),
+			header: signed(""), status: 413, code: "body_too_large",
+		},
+		refused{
+			name: "session value", line: sessionLine, token: fullKey,
+			body: `{"customer_session":{"save_usage":"off_session"},"amount":1}`, status: 400,
+			code: "invalid_request", where: []string{"/amount"},
+		},
+		refused{
+			name: "session save", line: sessionLine, token: fullKey, body: `{"customer_session":{"save":true}}`,
+			status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"},
+		},
+		refused{
+			name: "session save_usage", line: sessionLine, token: fullKey,
+			body: `{"customer_session":{"save_usage":"on_session"}}`, status: 400, code: "invalid_request",
+			where: []string{"/customer_session/save_usage"},
+		},
+		refused{
+			name: "mint save", line: mintLine, token: fullKey, body: with(`"customer_session":{"save":true}`),
+			status: 400, code: "invalid_request", where: []string{"/customer_session/save_usage"},
+		},
+		refused{
+			name: "mint save_usage", line: mintLine, token: fullKey,
+			body: with(`"customer_session":{"save_usage":"on_session"}`), status: 400, code: "invalid_request",
+			where: []string{"/customer_session/save_usage"},
+		},
+		refused{
+			name: "session limit", line: sessionLine, token: fullKey,
+			body: `{"customer_session":{"redisplay_limit":0}}`, status: 400, code: "invalid_request",
+			where: []string{"/customer_session/redisplay_limit"},
+		},
 	)
 }
 
 func headerRefusals() []refused {
 	all := []refused{
-		{name: "idempotency key", line: createLine, body: order, header: map[string]string{"Idempotency-Key": "a b"}, status: 400, code: "invalid_request", where: []string{"Idempotency-Key"}},
-		{name: "empty idempotency key", line: sessionLine, header: map[string]string{"Idempotency-Key": ""}, status: 400, code: "invalid_request", where: []string{"Idempotency-Key"}},
-		{name: "gzip", line: createLine, body: order, header: map[string]string{"Content-Encoding": "gzip"}, status: 415, code: "unsupported_media_type", where: []string{"Content-Encoding"}},
+		{
+			name: "idempotency key", line: createLine, body: order,
+			header: map[string]string{"Idempotency-Key": "a b"}, status: 400, code: "invalid_request",
+			where: []string{"Idempotency-Key"},
+		},
+		{
+			name: "empty idempotency key", line: sessionLine, header: map[string]string{"Idempotency-Key": ""},
+			status: 400, code: "invalid_request", where: []string{"Idempotency-Key"},
+		},
+		{
+			name: "gzip", line: createLine, body: order, header: map[string]string{"Content-Encoding": "gzip"},
+			status: 415, code: "unsupported_media_type", where: []string{"Content-Encoding"},
+		},
 	}
-	for _, contentType := range []string{"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1", "application/json; version=1", "application/problem+json", "application/json, text/plain", ";"} {
+	for _, contentType := range []string{
+		"", "text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin1",
+		"application/json; version=1", "application/problem+json", "application/json, text/plain", ";",
+	} {
 		all = append(all, refused{
-			name: "type " + contentType, line: createLine, body: order, header: map[string]string{"Content-Type": contentType},
+			name: "type " + contentType, line: createLine, body: order, header: map[string]string{
+				"Content-Type": contentType,
+			},
 			status: 415, code: "unsupported_media_type", where: []string{"Content-Type"},
 		})
 	}
@@ -169,29 +257,59 @@ func headerRefusals() []refused {
 		all[i].token = fullKey
 	}
 	return append(all,
-		refused{name: "unsigned", line: "POST /webhooks/stripe", body: `{}`, status: 400, code: "invalid_signature", where: []string{"Stripe-Signature"}},
-		refused{name: "badly signed", line: "POST /webhooks/stripe", body: `{"id":"evt_1"}`, header: signed(`{"id":"evt_2"}`), status: 400, code: "invalid_signature", where: []string{"Stripe-Signature"}},
-		refused{name: "no signature at all", line: "POST /webhooks/stripe", body: `{}`, header: map[string]string{"Stripe-Signature": "t=1"}, status: 400, code: "invalid_signature", where: []string{"Stripe-Signature"}},
+		refused{
+			name: "unsigned", line: "POST /webhooks/stripe", body: `{}`, status: 400, code: "invalid_signature",
+			where: []string{"Stripe-Signature"},
+		},
+		refused{
+			name: "badly signed", line: "POST /webhooks/stripe", body: `{"id":"evt_1"}`,
+			header: signed(`{"id":"evt_2"}`), status: 400, code: "invalid_signature",
+			where: []string{"Stripe-Signature"},
+		},
+		refused{
+			name: "no signature at all", line: "POST /webhooks/stripe", body: `{}`,
+			header: map[string]string{"Stripe-Signature": "t=1"}, status: 400, code: "invalid_signature",
+			where: []string{"Stripe-Signature"},
+		},
 	)
 }
 
 func addressRefusals() []refused {
 	var all []refused
-	for _, id := range []string{"x", "pi_", "pi_a-b", "pi_1%2F..", "%2e%2e", "..", ".", "pi_1%0A", "pi_1%0D%0A", "pi_1%00", "pi_%7D%7B", "%2E%2e%2F", "pi_%FF", "search", "pi_" + strings.Repeat("a", 251)} {
-		for _, line := range []string{"GET /v1/payments/ID", "GET /v1/payments/ID/history", "POST /v1/payments/ID/customer-session"} {
-			all = append(all, refused{name: "id " + id, line: strings.Replace(line, "ID", id, 1), status: 400, code: "invalid_request", where: []string{"payment_intent"}})
+	for _, id := range []string{
+		"x", "pi_", "pi_a-b", "pi_1%2F..", "%2e%2e", "..", ".", "pi_1%0A", "pi_1%0D%0A", "pi_1%00", "pi_%7D%7B",
+		"%2E%2e%2F", "pi_%FF", "search", "pi_" + strings.Repeat("a", 251),
+	} {
+		for _, line := range []string{
+			"GET /v1/payments/ID", "GET /v1/payments/ID/history", "POST /v1/payments/ID/customer-session",
+		} {
+			all = append(all, refused{
+				name: "id " + id, line: strings.Replace(line, "ID", id, 1), status: 400, code: "invalid_request",
+				where: []string{"payment_intent"},
+			})
 		}
 	}
-	for _, id := range []string{"..", "%2e", "a%2Fb", "-a", "a%20b", "%3A", "%7D%7B", "a%00", "a%0D%0Ab", strings.Repeat("a", 65)} {
-		all = append(all, refused{name: "id " + id, line: "GET /v1/orders/" + id, status: 400, code: "invalid_request", where: []string{"order_id"}})
+	for _, id := range []string{
+		"..", "%2e", "a%2Fb", "-a", "a%20b", "%3A", "%7D%7B", "a%00", "a%0D%0Ab", strings.Repeat("a", 65),
+	} {
+		all = append(all, refused{
+			name: "id " + id, line: "GET /v1/orders/" + id, status: 400, code: "invalid_request",
+			where: []string{"order_id"},
+		})
 	}
 	for _, line := range []string{
-		"GET /", "GET /v1", "GET /v2/payments", "GET /v1/payments/", "POST /v1/payments/", "GET /v1/payments/PAYMENT/", "GET /v1/payments//history", "GET /v1//config",
-		"GET /v1/config/", "GET /v1/orders/", "GET /v1/payments/PAYMENT/histor", "GET /v1/payments/PAYMENT%2Fhistory/x", "GET /V1/config", "GET /livez", "GET /v1/../v1/config",
+		"GET /", "GET /v1", "GET /v2/payments", "GET /v1/payments/", "POST /v1/payments/", "GET /v1/payments/PAYMENT/",
+		"GET /v1/payments//history", "GET /v1//config",
+		"GET /v1/config/", "GET /v1/orders/", "GET /v1/payments/PAYMENT/histor", "GET /v1/payments/PAYMENT%2Fhistory/x",
+		"GET /V1/config", "GET /livez", "GET /v1/../v1/config",
 	} {
 		all = append(all, refused{name: line, line: line, token: fullKey, status: 404, code: "not_found"})
 	}
-	for _, line := range []string{"DELETE /v1/payments", "GET /v1/payments", "OPTIONS /v1/payments", "PUT /v1/payments/PAYMENT", "GET /v1/payments/PAYMENT/cancel", "GET /v1/order-tokens", "POST /v1/config", "GET /webhooks/stripe", "OPTIONS /v1/config", "TRACE /v1/config"} {
+	for _, line := range []string{
+		"DELETE /v1/payments", "GET /v1/payments", "OPTIONS /v1/payments", "PUT /v1/payments/PAYMENT",
+		"GET /v1/payments/PAYMENT/cancel", "GET /v1/order-tokens", "POST /v1/config", "GET /webhooks/stripe",
+		"OPTIONS /v1/config", "TRACE /v1/config",
+	} {
 		all = append(all, refused{name: line, line: line, token: fullKey, status: 405, code: "method_not_allowed"})
 	}
 	return all
@@ -224,9 +342,15 @@ func queryRefusals() []refused {
 		"POST /v1/payments?dry_run=true":                         "dry_run",
 		"POST /v1/payments/PAYMENT/customer-session?client=none": "client",
 	} {
-		all = append(all, refused{name: query[:min(len(query), 60)], line: query, token: fullKey, status: 400, code: "invalid_request", where: []string{name}})
+		all = append(all, refused{
+			name: query[:min(len(query), 60)], line: query, token: fullKey, status: 400, code: "invalid_request",
+			where: []string{name},
+		})
 	}
-	return append(all, refused{name: "malformed query", line: "GET /v1/events?limit=1;after=a", token: fullKey, status: 400, code: "invalid_request"})
+	return append(all, refused{
+		name: "malformed query", line: "GET /v1/events?limit=1;after=a", token: fullKey, status: 400,
+		code: "invalid_request",
+	})
 }
 
 // TestBadInputChangesNothing: a clear refusal, nothing written, nothing sent to Stripe.
@@ -266,7 +390,8 @@ func (w *world) checkRefusal(r refused) {
 	if problem.Code != r.code || !slices.Equal(where, r.where) {
 		w.t.Errorf("%s at %q, want %s at %q: %s", problem.Code, where, r.code, r.where, answer.body)
 	}
-	if allow := answer.header.Get("Allow"); (r.status == http.StatusMethodNotAllowed) != (allow != "") || strings.Contains(allow, "OPTIONS") {
+	if allow := answer.header.Get("Allow"); (r.status == http.StatusMethodNotAllowed) != (allow != "") ||
+		strings.Contains(allow, "OPTIONS") {
 		w.t.Errorf("Allow is %q", allow)
 	}
 	for _, text := range []string{"json:", "jsontext", "strconv", "echo", "goroutine", ".go:", "*api"} {

@@ -41,7 +41,9 @@ func checkPathIDs(c echo.Context) error {
 }
 
 func badParameter(name, detail string) error {
-	return &refusal{payment.CodeInvalidRequest, "A parameter is not valid.", []fieldError{{Parameter: name, Detail: detail}}}
+	return &refusal{
+		payment.CodeInvalidRequest, "A parameter is not valid.", []fieldError{{Parameter: name, Detail: detail}},
+	}
 }
 
 // parameters are the query parameters that a route takes.
@@ -68,7 +70,9 @@ func checkQuery(c echo.Context, known parameters) error {
 		}
 	}
 	if len(fieldErrors) > 0 {
-		return &refusal{payment.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", fieldErrors}
+		return &refusal{
+			payment.CodeInvalidRequest, "The query has parameters that are unknown or given twice.", fieldErrors,
+		}
 	}
 	return nil
 }
@@ -94,7 +98,9 @@ const headerIdempotencyKey = "Idempotency-Key"
 func checkIdempotencyKey(h http.Header) error {
 	keys := h.Values(headerIdempotencyKey)
 	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
-		fieldErrors := []fieldError{{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"}}
+		fieldErrors := []fieldError{
+			{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"},
+		}
 		return &refusal{payment.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
 	return nil
@@ -123,7 +129,10 @@ func readJSON(c echo.Context) ([]byte, error) {
 }
 
 func unsupported(header, detail string) error {
-	return &refusal{codeUnsupportedMediaType, "The body must be application/json.", []fieldError{{Header: header, Detail: detail}}}
+	return &refusal{
+		codeUnsupportedMediaType, "The body must be application/json.",
+		[]fieldError{{Header: header, Detail: detail}},
+	}
 }
 
 func isJSON(contentType []string) bool {

@@ -20,8 +20,8 @@ func (r reply) sees(t *testing.T) map[string]json.RawMessage {
 	return members
 }
 
-// TestReviewByCredential: while Radar reviews a payment it is held. The service key sees the review, with what was paid and
-// the receipt; the order token sees these two; the holder of the client secret sees that it is held.
+// TestReviewByCredential: while Radar reviews a payment it is held. The service key sees the review, with what was
+// paid and the receipt; the order token sees these two; the holder of the client secret sees that it is held.
 func TestReviewByCredential(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
@@ -39,9 +39,12 @@ func TestReviewByCredential(t *testing.T) {
 		request request
 		sees    string // of the members that not every caller sees
 	}{
-		"service key":             {request{line: status, token: readKey}, "details receipt review"},
-		"service key, order":      {request{line: order, token: readKey}, "details receipt review"},
-		"service key, create":     {request{line: createLine, token: fullKey, body: `{"order_id":"shop-1","amount":1999,"currency":"eur"}`}, "details receipt review"},
+		"service key":        {request{line: status, token: readKey}, "details receipt review"},
+		"service key, order": {request{line: order, token: readKey}, "details receipt review"},
+		"service key, create": {
+			request{line: createLine, token: fullKey, body: `{"order_id":"shop-1","amount":1999,"currency":"eur"}`},
+			"details receipt review",
+		},
 		"order token":             {request{line: status, token: token}, "details receipt"},
 		"order token, order":      {request{line: order, token: token}, "details receipt"},
 		"order token, create":     {request{line: createLine, token: token}, "details receipt"},
@@ -52,7 +55,9 @@ func TestReviewByCredential(t *testing.T) {
 		answer := w.send(tt.request)
 		members := answer.sees(t)
 		var sees []string
-		for short, member := range map[string]string{"details": "payment_method_details", "receipt": "receipt_url", "review": "review"} {
+		for short, member := range map[string]string{
+			"details": "payment_method_details", "receipt": "receipt_url", "review": "review",
+		} {
 			if value, there := members[member]; there {
 				sees = append(sees, short)
 				if string(value) == "null" {
@@ -60,7 +65,8 @@ func TestReviewByCredential(t *testing.T) {
 				}
 			}
 		}
-		if len(sees) != len(strings.Fields(tt.sees)) || string(members["hold_reason"]) != `"in_review"` || string(members["fulfillable"]) != "false" {
+		if len(sees) != len(strings.Fields(tt.sees)) || string(members["hold_reason"]) != `"in_review"` ||
+			string(members["fulfillable"]) != "false" {
 			t.Errorf("%s sees %v in %d %s", name, sees, answer.status, answer.body)
 		}
 		for _, short := range sees {
@@ -89,7 +95,8 @@ func (w *world) checkReviewEnds(made opened) {
 	}
 	w.settled()
 	after := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: readKey}).sees(w.t)
-	if string(after["review"]) != "null" || string(after["hold_reason"]) != "null" || string(after["fulfillable"]) != "true" {
+	if string(after["review"]) != "null" || string(after["hold_reason"]) != "null" ||
+		string(after["fulfillable"]) != "true" {
 		w.t.Errorf("after the approval: %s %s %s", after["review"], after["hold_reason"], after["fulfillable"])
 	}
 	paid := 0

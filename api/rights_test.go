@@ -35,8 +35,8 @@ func (w *world) queued(queue string) (count int64) {
 	return count
 }
 
-// TestRefusedAddressQueuesNothing: guesses count for their address first. Over the limit none is queued, and a token has
-// places of its own.
+// TestRefusedAddressQueuesNothing: guesses count for their address first. Over the limit none is queued, and a
+// token has places of its own.
 func TestRefusedAddressQueuesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.restart(api.Limits{Address: api.Limit{Count: 3, Per: time.Hour}})
@@ -45,7 +45,9 @@ func TestRefusedAddressQueuesNothing(t *testing.T) {
 		if i >= 3 {
 			want = http.StatusTooManyRequests
 		}
-		if answer := w.send(request{line: "GET /v1/payments/" + id, token: id + "_secret_guess"}); answer.status != want {
+		if answer := w.send(
+			request{line: "GET /v1/payments/" + id, token: id + "_secret_guess"},
+		); answer.status != want {
 			t.Errorf("guess %d: %d %s", i, answer.status, answer.body)
 		}
 	}
@@ -58,8 +60,8 @@ func TestRefusedAddressQueuesNothing(t *testing.T) {
 	}
 }
 
-// TestTokensAtStripeAreLimited: creates and sessions of one order share a limit of their own; reads have none of it, and a
-// service key is not held up.
+// TestTokensAtStripeAreLimited: creates and sessions of one order share a limit of their own; reads have none of
+// it, and a service key is not held up.
 func TestTokensAtStripeAreLimited(t *testing.T) {
 	w := newWorld(t)
 	w.restart(api.Limits{Stripe: api.Limit{Count: 3, Per: time.Hour}})
@@ -72,7 +74,9 @@ func TestTokensAtStripeAreLimited(t *testing.T) {
 	calls := len(w.stripe.Requests())
 	for _, r := range []request{{line: createLine, token: token}, session} {
 		refused := w.send(r).says(t, http.StatusTooManyRequests, "rate_limited")
-		if refused.header.Get("Retry-After") == "" || refused.header.Get("RateLimit-Policy") != `"frontend";q=3;w=3600` {
+		if refused.header.Get("Retry-After") == "" || refused.header.Get(
+			"RateLimit-Policy",
+		) != `"frontend";q=3;w=3600` {
 			t.Errorf("headers are %v", refused.header)
 		}
 	}
@@ -81,7 +85,9 @@ func TestTokensAtStripeAreLimited(t *testing.T) {
 	}
 	w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: token}).into(t, http.StatusOK, &made)
 	w.send(request{line: session.line, token: fullKey}).into(t, http.StatusCreated, &opened{})
-	w.send(request{line: createLine, token: w.token(claims{"order_id": "shop-2"})}).into(t, http.StatusCreated, &opened{})
+	w.send(
+		request{line: createLine, token: w.token(claims{"order_id": "shop-2"})},
+	).into(t, http.StatusCreated, &opened{})
 }
 
 // TestTokensOfAllOrdersLeaveHalfOfStripe: many orders together make no more than the ceiling.
@@ -90,7 +96,9 @@ func TestTokensOfAllOrdersLeaveHalfOfStripe(t *testing.T) {
 	w.restart(api.Limits{Stripe: api.Limit{Count: 3, Per: time.Hour}}) // its clock stands still
 	statuses := map[int]int{}
 	for i := range 15 {
-		statuses[w.send(request{line: createLine, token: w.token(claims{"order_id": fmt.Sprintf("shop-%d", i)})}).status]++
+		statuses[w.send(
+			request{line: createLine, token: w.token(claims{"order_id": fmt.Sprintf("shop-%d", i)})},
+		).status]++
 	}
 	if statuses[http.StatusCreated] != 12 || statuses[http.StatusTooManyRequests] != 3 {
 		t.Errorf("answers are %v", statuses)
@@ -116,27 +124,33 @@ func TestEventOfTheFutureIsQuarantined(t *testing.T) {
 			t.Errorf("answer is %d %s", answer.status, answer.body)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); w.stripe.Count(readIntent) == reads; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); w.stripe.Count(readIntent) == reads; time.Sleep(
+		10 * time.Millisecond,
+	) {
 		if time.Now().After(deadline) {
 			t.Fatal("Stripe was not asked")
 		}
 	}
-	if after := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: fullKey}); after.body != before.body {
+	if after := w.send(
+		request{line: "GET /v1/payments/" + made.PaymentIntent, token: fullKey},
+	); after.body != before.body {
 		t.Errorf("payment is %s", after.body)
 	}
 	if got := w.keys.XLen(t.Context(), "kasse:{p0}:quarantine").Val(); got != 2 {
 		t.Errorf("%d are in quarantine", got)
 	}
 	body := event("evt_near", time.Now().Add(200*time.Second))
-	if answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: signed(body)}); !strings.Contains(answer.body, `"outcome":"applied"`) {
+	if answer := w.send(
+		request{line: "POST /webhooks/stripe", body: body, header: signed(body)},
+	); !strings.Contains(answer.body, `"outcome":"applied"`) {
 		t.Errorf("an event within the tolerance: %s", answer.body)
 	}
 }
 
 const readIntent = "GET /v1/payment_intents/{intent}"
 
-// TestForgedSecretBringsBackNoNews: a payment that Redis has lost is restored after a question with a forged secret. The
-// feed says so, and whoever asked learns nothing.
+// TestForgedSecretBringsBackNoNews: a payment that Redis has lost is restored after a question with a forged
+// secret. The feed says so, and whoever asked learns nothing.
 func TestForgedSecretBringsBackNoNews(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
@@ -155,14 +169,18 @@ func TestForgedSecretBringsBackNoNews(t *testing.T) {
 	if got := w.queued("restore"); got != 1 {
 		t.Fatalf("%d wait to be restored", got)
 	}
-	if answer := w.send(request{line: line, token: fullKey}); answer.status != http.StatusOK { // the read of the queue, sooner
+	if answer := w.send(
+		request{line: line, token: fullKey},
+	); answer.status != http.StatusOK { // the read of the queue, sooner
 		t.Fatalf("restored: %d %s", answer.status, answer.body)
 	}
 	restored := w.feed()[len(before):]
 	if len(restored) == 0 || slices.ContainsFunc(restored, func(e fedEvent) bool { return !e.Restored }) {
 		t.Errorf("the feed says %+v", restored)
 	}
-	if again := w.send(forged); requestIDs.ReplaceAllString(again.body, "") != requestIDs.ReplaceAllString(missing.body, "") {
+	if again := w.send(forged); requestIDs.ReplaceAllString(again.body, "") != requestIDs.ReplaceAllString(
+		missing.body, "",
+	) {
 		t.Errorf("the forger learns %s", again.body)
 	}
 }

@@ -27,9 +27,14 @@ func TestShipping(t *testing.T) {
 		}
 	}
 	var made opened
-	create(`"shipping":{"name":"Ada","address":{"line1":"1 Row","country":"GB"},"phone":null},"payment_method_configuration":"pmc_1"`, false).
+	create(
+		`"shipping":{"name":"Ada","address":{"line1":"1 Row","country":"GB"},"phone":null},"payment_method_configuration":"pmc_1"`,
+		false,
+	).
 		into(t, http.StatusCreated, &made)
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/payment_intents/"+made.PaymentIntent, http.NoBody)
+	r := httptest.NewRequestWithContext(
+		t.Context(), http.MethodGet, "/v1/payment_intents/"+made.PaymentIntent, http.NoBody,
+	)
 	r.Header.Set("Authorization", "Bearer sk_test_kasse")
 	seen := httptest.NewRecorder()
 	w.stripe.ServeHTTP(seen, r)

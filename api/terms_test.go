@@ -24,11 +24,13 @@ func TestOldTokenPaysTodaysPrice(t *testing.T) {
 			}
 			want := map[bool]int{false: http.StatusCreated, true: http.StatusOK}[openedBefore]
 			w.send(request{line: createLine, token: cheap.Token, body: `{"amount":1000}`}).into(t, want, &made)
-			if made.Amount != 2000 || w.atStripe(made.PaymentIntent).Amount != 2000 || (openedBefore && made.PaymentIntent != first.PaymentIntent) {
+			if made.Amount != 2000 || w.atStripe(made.PaymentIntent).Amount != 2000 ||
+				(openedBefore && made.PaymentIntent != first.PaymentIntent) {
 				t.Errorf("opened %+v, then %+v", first, made)
 			}
 			w.bring(made.PaymentIntent, "succeeded")
-			if paid := w.reach(made.PaymentIntent, "paid"); !strings.Contains(paid.body, `"amount_received":2000`) || !strings.Contains(paid.body, `"fulfillable":true`) {
+			if paid := w.reach(made.PaymentIntent, "paid"); !strings.Contains(paid.body, `"amount_received":2000`) ||
+				!strings.Contains(paid.body, `"fulfillable":true`) {
 				t.Errorf("paid %s", paid.body)
 			}
 		})
@@ -55,15 +57,22 @@ func TestTermsByRev(t *testing.T) {
 		{"older and cheaper", token(-1000, claims{"amount": 1}), 200, 4999, 1},
 		{"as old and cheaper", token(0, claims{"amount": 1}), 200, 4999, 1},
 		{"newer and dearer", token(5, claims{"amount": 6000}), 200, 6000, 1},
-		{"without rev, by its iat", w.token(claims{"iat": w.now.Unix() - 10, "customer": customer, "amount": 2}), 200, 6000, 1},
+		{
+			"without rev, by its iat",
+			w.token(claims{"iat": w.now.Unix() - 10, "customer": customer, "amount": 2}), 200, 6000, 1,
+		},
 		{"newer and cheaper", token(6, claims{"amount": 3000}), 200, 3000, 1},
 		{"newer, in another currency", token(7, claims{"amount": 3000, "currency": "usd"}), 201, 3000, 2},
-		{"newer, to be captured later", token(8, claims{"amount": 3000, "currency": "usd", "capture_method": "manual"}), 201, 3000, 3},
+		{
+			"newer, to be captured later",
+			token(8, claims{"amount": 3000, "currency": "usd", "capture_method": "manual"}), 201, 3000, 3,
+		},
 		{"the first again", token(0, nil), 200, 3000, 3},
 	} {
 		var made opened
 		w.send(request{line: createLine, token: step.token}).into(t, step.status, &made)
-		if made.Amount != step.amount || made.Attempt != step.attempt || w.atStripe(made.PaymentIntent).Amount != step.amount {
+		if made.Amount != step.amount || made.Attempt != step.attempt ||
+			w.atStripe(made.PaymentIntent).Amount != step.amount {
 			t.Errorf("%s: %+v", step.name, made)
 		}
 	}
@@ -83,14 +92,22 @@ func TestTokenOfAnotherCustomer(t *testing.T) {
 		w.send(request{line: createLine, token: older}).says(t, http.StatusConflict, "order_conflict")
 	}
 	for _, body := range []string{
-		shopOne, strings.Replace(shopOne, "4999", "4998", 1), strings.TrimSuffix(shopOne, "}") + `,"customer":"` + bob + `"}`,
-		strings.TrimSuffix(shopOne, "}") + `,"customer":"` + ada + `","capture_method":"manual"}`, strings.TrimSuffix(shopOne, "}") + `,"customer":"` + ada + `","setup_future_usage":"on_session"}`,
+		shopOne, strings.Replace(
+			shopOne, "4999", "4998", 1,
+		), strings.TrimSuffix(shopOne, "}") + `,"customer":"` + bob + `"}`,
+		strings.TrimSuffix(shopOne, "}") + `,"customer":"` + ada + `","capture_method":"manual"}`, strings.TrimSuffix(
+			shopOne, "}",
+		) + `,"customer":"` + ada + `","setup_future_usage":"on_session"}`,
 	} {
 		w.send(request{line: createLine, token: shopKey, body: body}).says(t, http.StatusConflict, "order_conflict")
 	}
 	w.checkUntouched(dump, calls)
 	var made opened
-	w.send(request{line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"customer":"` + ada + `"}`}).into(t, http.StatusCreated, &made)
+	w.send(
+		request{
+			line: createLine, token: shopKey, body: strings.TrimSuffix(shopOne, "}") + `,"customer":"` + ada + `"}`,
+		},
+	).into(t, http.StatusCreated, &made)
 	if made.Session == nil || *made.Customer != ada {
 		t.Errorf("made %+v", made)
 	}
@@ -105,13 +122,19 @@ func TestTermsOfAPaidOrderStand(t *testing.T) {
 	w.reach(made.PaymentIntent, "paid")
 	late := w.mint(`{"order_id":"shop-1","amount":1,"currency":"usd"}`)
 	calls := len(w.stripe.Requests())
-	for _, token := range []string{late.Token, w.token(nil), w.token(claims{"rev": w.now.UnixMilli() + 60_000, "amount": 1})} {
+	for _, token := range []string{
+		late.Token, w.token(nil), w.token(claims{"rev": w.now.UnixMilli() + 60_000, "amount": 1}),
+	} {
 		answer := w.send(request{line: createLine, token: token}).says(t, http.StatusConflict, "order_already_paid")
-		if !strings.Contains(answer.body, `"payment":{"payment_intent":"`+made.PaymentIntent) || strings.Contains(answer.body, "_secret_") {
+		if !strings.Contains(
+			answer.body, `"payment":{"payment_intent":"`+made.PaymentIntent,
+		) || strings.Contains(answer.body, "_secret_") {
 			t.Errorf("the payment is missing in %s", answer.body)
 		}
 	}
-	if got := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: late.Token}); !strings.Contains(got.body, `"amount":4999`) || !strings.Contains(got.body, `"fulfillable":true`) {
+	if got := w.send(
+		request{line: "GET /v1/payments/" + made.PaymentIntent, token: late.Token},
+	); !strings.Contains(got.body, `"amount":4999`) || !strings.Contains(got.body, `"fulfillable":true`) {
 		t.Errorf("status is %s", got.body)
 	}
 	if got := len(w.stripe.Requests()); got != calls {

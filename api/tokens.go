@@ -56,7 +56,9 @@ type ed25519Method struct{ *jwt.SigningMethodEd25519 }
 func (ed25519Method) Alg() string { return algorithmEd25519 }
 
 func init() {
-	jwt.RegisterSigningMethod(algorithmEd25519, func() jwt.SigningMethod { return ed25519Method{jwt.SigningMethodEdDSA} })
+	jwt.RegisterSigningMethod(
+		algorithmEd25519, func() jwt.SigningMethod { return ed25519Method{jwt.SigningMethodEdDSA} },
+	)
 }
 
 // signedPayload keeps the claims of a token as they are signed. The parser would read them before it verifies the
@@ -81,7 +83,9 @@ func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 	}
 	var signed signedPayload
 	parser := jwt.NewParser(jwt.WithValidMethods(algorithms), jwt.WithoutClaimsValidation()) // check validates them
-	token, err := parser.ParseWithClaims(text, &signed, func(token *jwt.Token) (any, error) { return k.key(ctx, token) })
+	token, err := parser.ParseWithClaims(
+		text, &signed, func(token *jwt.Token) (any, error) { return k.key(ctx, token) },
+	)
 	if err != nil {
 		return nil, unauthenticated()
 	}
@@ -98,7 +102,9 @@ func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 		return nil, &refusal{codeUnauthenticated, detail, fieldErrors}
 	}
 	if !now.Before(t.ExpiresAt.Time) {
-		return nil, &refusal{code: codeTokenExpired, detail: "The order token has expired: ask the backend for another."}
+		return nil, &refusal{
+			code: codeTokenExpired, detail: "The order token has expired: ask the backend for another.",
+		}
 	}
 	return t, nil
 }
@@ -145,7 +151,9 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		{"/reopen", !asked.Reopen},
 	} {
 		if present[member.pointer] && !member.same {
-			fieldErrors = append(fieldErrors, fieldError{Pointer: string(member.pointer), Detail: "differs from the token"})
+			fieldErrors = append(
+				fieldErrors, fieldError{Pointer: string(member.pointer), Detail: "differs from the token"},
+			)
 		}
 	}
 	if !said.Unclaimed && b.Session != nil {
@@ -155,7 +163,9 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 		}
 	}
 	if len(fieldErrors) > 0 {
-		return &refusal{codeClaimMismatch, "The body may only repeat what the token says, and narrow its session.", fieldErrors}
+		return &refusal{
+			codeClaimMismatch, "The body may only repeat what the token says, and narrow its session.", fieldErrors,
+		}
 	}
 	return nil
 }
@@ -163,7 +173,9 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 // mintOrderToken records an order's terms and signs a token for its page. A token without terms records nothing.
 func (a *api) mintOrderToken(c echo.Context) error {
 	if len(a.Tokens.Secrets) == 0 {
-		return &refusal{code: payment.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set."}
+		return &refusal{
+			code: payment.CodeNotFound, detail: "Order tokens are switched off: ORDER_TOKEN_SECRETS is not set.",
+		}
 	}
 	request, reads, err := a.mintRequest(c)
 	if err == nil && reads {

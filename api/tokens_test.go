@@ -29,7 +29,9 @@ const (
 func (w *world) tokens() api.Tokens {
 	w.now = time.Now()
 	return api.Tokens{
-		Secrets: []api.TokenSecret{{KID: "v2", Key: newSecret}, {KID: "v1", Key: oldSecret}}, Audience: "kasse", TTL: 15 * time.Minute,
+		Secrets: []api.TokenSecret{
+			{KID: "v2", Key: newSecret}, {KID: "v1", Key: oldSecret},
+		}, Audience: "kasse", TTL: 15 * time.Minute,
 		Now: func() time.Time { return w.now },
 	}
 }
@@ -40,7 +42,9 @@ type claims map[string]any
 // claims returns those of a token that opens a payment for shop-1, with the terms of a moment ago.
 func (w *world) claims(changed claims) claims {
 	now := w.now.Unix()
-	all := claims{"aud": "kasse", "iat": now - 1, "exp": now + 600, "order_id": "shop-1", "amount": 4999, "currency": "eur"}
+	all := claims{
+		"aud": "kasse", "iat": now - 1, "exp": now + 600, "order_id": "shop-1", "amount": 4999, "currency": "eur",
+	}
 	maps.Copy(all, changed)
 	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
 	return all
@@ -49,7 +53,9 @@ func (w *world) claims(changed claims) claims {
 // sign makes a JWT without the library that the server reads it with.
 func sign(t testing.TB, header, payload, secret string, digest func() hash.Hash) string {
 	t.Helper()
-	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(payload))
+	text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString(
+		[]byte(payload),
+	)
 	mac := hmac.New(digest, []byte(secret))
 	_, _ = mac.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
@@ -84,7 +90,9 @@ func (w *world) mint(body string) minted {
 	var m minted
 	answer := w.send(request{line: "POST /v1/order-tokens", token: shopKey, body: body})
 	answer.into(w.t, http.StatusCreated, &m)
-	if answer.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(answer.header.Get("Location"), "/v1/orders/shop") {
+	if answer.header.Get("Cache-Control") != "no-store" || !strings.HasPrefix(
+		answer.header.Get("Location"), "/v1/orders/shop",
+	) {
 		w.t.Errorf("headers are %v", answer.header)
 	}
 	return m
@@ -94,11 +102,15 @@ func (w *world) mint(body string) minted {
 func TestTokenFromMintToPaid(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
-	token := w.mint(`{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() + `","metadata":{"channel":"app"},"receipt_email":"ada@example.org"}`)
-	if life := time.Until(token.ExpiresAt); life > 15*time.Minute || life < 14*time.Minute || time.Since(time.UnixMilli(token.Rev)).Abs() > time.Minute {
+	token := w.mint(`{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() +
+		`","metadata":{"channel":"app"},"receipt_email":"ada@example.org"}`)
+	if life := time.Until(token.ExpiresAt); life > 15*time.Minute || life < 14*time.Minute ||
+		time.Since(time.UnixMilli(token.Rev)).Abs() > time.Minute {
 		t.Errorf("token is %+v", token)
 	}
-	if before := w.send(request{line: "GET /v1/orders/shop:1", token: token.Token}); before.body != `{"order_id":"shop:1","closed":false,"payment":null,"superseded":[]}` {
+	if before := w.send(
+		request{line: "GET /v1/orders/shop:1", token: token.Token},
+	); before.body != `{"order_id":"shop:1","closed":false,"payment":null,"superseded":[]}` {
 		t.Errorf("before the create: %d %s", before.status, before.body)
 	}
 	if got := w.stripe.Count(makeIntent); got != 0 {
@@ -111,14 +123,17 @@ func TestTokenFromMintToPaid(t *testing.T) {
 		t.Errorf("made %+v, again %+v", made, again)
 	}
 	var fresh opened
-	w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: token.Token}).into(t, http.StatusCreated, &fresh)
+	w.send(
+		request{line: "POST /v1/payments/" + made.PaymentIntent + "/customer-session", token: token.Token},
+	).into(t, http.StatusCreated, &fresh)
 	if fresh.Session == nil || fresh.Session.ClientSecret == made.Session.ClientSecret {
 		t.Errorf("no fresh session: %+v", fresh)
 	}
 	w.bring(made.PaymentIntent, "succeeded")
 	w.reach(made.PaymentIntent, "paid")
 	for _, line := range []string{"GET /v1/payments/" + made.PaymentIntent, "GET /v1/orders/shop%3A1"} {
-		if paid := w.send(request{line: line, token: token.Token}); paid.status != http.StatusOK || !strings.Contains(paid.body, `"metadata":{"channel":"app"}`) {
+		if paid := w.send(request{line: line, token: token.Token}); paid.status != http.StatusOK ||
+			!strings.Contains(paid.body, `"metadata":{"channel":"app"}`) {
 			t.Errorf("%s: %d %s", line, paid.status, paid.body)
 		}
 	}
@@ -158,14 +173,30 @@ func TestExpiredTokenSaysSo(t *testing.T) {
 	old := claims{"iat": now - 600, "exp": now - 1}
 	for token, want := range map[string]string{
 		w.token(old): "token_expired",
-		w.token(claims{"iat": now - 40*86400, "exp": now - 11*86400, "amount": nil, "currency": nil}):   "token_expired",
-		sign(t, goodHeader, encode(t, w.claims(old)), oldSecret, sha256.New):                            "unauthenticated",
-		sign(t, goodHeader, encode(t, w.claims(old)), newSecret, sha512.New):                            "unauthenticated",
-		w.token(claims{"iat": now - 600, "exp": now - 1, "aud": "other"}):                               "unauthenticated",
-		w.token(claims{"iat": now - 86400*3, "exp": now - 1}):                                           "unauthenticated",
-		sign(t, `{"alg":"HS256","kid":"v3"}`, encode(t, w.claims(old)), newSecret, sha256.New):          "unauthenticated",
-		sign(t, `{"alg":"none","kid":"v2"}`, encode(t, w.claims(old)), newSecret, sha256.New):           "unauthenticated",
-		sign(t, goodHeader, encode(t, w.claims(claims{"exp": now, "iat": now})), newSecret, sha256.New): "token_expired",
+		w.token(
+			claims{"iat": now - 40*86400, "exp": now - 11*86400, "amount": nil, "currency": nil},
+		): "token_expired",
+		sign(
+			t, goodHeader, encode(t, w.claims(old)), oldSecret, sha256.New,
+		): "unauthenticated",
+		sign(
+			t, goodHeader, encode(t, w.claims(old)), newSecret, sha512.New,
+		): "unauthenticated",
+		w.token(
+			claims{"iat": now - 600, "exp": now - 1, "aud": "other"},
+		): "unauthenticated",
+		w.token(
+			claims{"iat": now - 86400*3, "exp": now - 1},
+		): "unauthenticated",
+		sign(
+			t, `{"alg":"HS256","kid":"v3"}`, encode(t, w.claims(old)), newSecret, sha256.New,
+		): "unauthenticated",
+		sign(
+			t, `{"alg":"none","kid":"v2"}`, encode(t, w.claims(old)), newSecret, sha256.New,
+		): "unauthenticated",
+		sign(
+			t, goodHeader, encode(t, w.claims(claims{"exp": now, "iat": now})), newSecret, sha256.New,
+		): "token_expired",
 	} {
 		answer := w.send(request{line: "GET /v1/orders/shop-1", token: token})
 		if answer.status != http.StatusUnauthorized || !strings.Contains(answer.body, `"code":"`+want+`"`) {
@@ -179,16 +210,24 @@ func TestTokensThatAreGood(t *testing.T) {
 	w.create("shop-1")
 	now := w.now.Unix()
 	for name, token := range map[string]string{
-		"plain":          w.token(nil),
-		"rotated":        sign(t, `{"alg":"HS256","kid":"v1"}`, encode(t, w.claims(nil)), oldSecret, sha256.New),
-		"other typ":      sign(t, `{"alg":"HS256","kid":"v2","typ":"at+jwt","x":{"y":1}}`, encode(t, w.claims(nil)), newSecret, sha256.New),
-		"several auds":   w.token(claims{"aud": []string{"shop", "kasse"}}),
-		"unknown claims": w.token(claims{"sub": "ada", "Amount": 1, "reopen": true, "statement_descriptor_suffix": "X", "roles": []string{"admin"}}),
-		"a day":          w.token(claims{"iat": now, "exp": now + 86400}),
-		"clock ahead":    w.token(claims{"iat": now + 60, "nbf": now + 60, "rev": (now + 60) * 1000}),
-		"parts":          w.token(claims{"iat": float64(now) - 0.5, "exp": float64(now) + 600.25}),
-		"thirty days":    w.token(claims{"iat": now, "exp": now + 30*86400, "amount": nil, "currency": nil}),
-		"null terms":     w.token(claims{"exp": now + 86400*2, "amount": json.RawMessage("null"), "currency": json.RawMessage("null")}),
+		"plain":   w.token(nil),
+		"rotated": sign(t, `{"alg":"HS256","kid":"v1"}`, encode(t, w.claims(nil)), oldSecret, sha256.New),
+		"other typ": sign(
+			t, `{"alg":"HS256","kid":"v2","typ":"at+jwt","x":{"y":1}}`, encode(t, w.claims(nil)), newSecret,
+			sha256.New,
+		),
+		"several auds": w.token(claims{"aud": []string{"shop", "kasse"}}),
+		"unknown claims": w.token(claims{
+			"sub": "ada", "Amount": 1, "reopen": true, "statement_descriptor_suffix": "X",
+			"roles": []string{"admin"},
+		}),
+		"a day":       w.token(claims{"iat": now, "exp": now + 86400}),
+		"clock ahead": w.token(claims{"iat": now + 60, "nbf": now + 60, "rev": (now + 60) * 1000}),
+		"parts":       w.token(claims{"iat": float64(now) - 0.5, "exp": float64(now) + 600.25}),
+		"thirty days": w.token(claims{"iat": now, "exp": now + 30*86400, "amount": nil, "currency": nil}),
+		"null terms": w.token(
+			claims{"exp": now + 86400*2, "amount": json.RawMessage("null"), "currency": json.RawMessage("null")},
+		),
 		"only an amount": w.token(claims{"currency": nil}),
 		"odd session":    w.token(claims{"customer_session": claims{"later": true}}),
 	} {
@@ -204,13 +243,27 @@ func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
 	dump := w.dump()
 	much := strings.Repeat("ü", 500)
 	long := with(`"metadata":{"a":"` + much + `","b":"` + much + `"},"description":"` + strings.Repeat("€", 1000) + `"`)
-	many := with(`"metadata":{"a":"` + much + `","b":"` + much + `","c":"` + much + `","d":"` + much + `","e":"` + much + `"}`)
+	many := with(
+		`"metadata":{"a":"` + much + `","b":"` + much + `","c":"` + much + `","d":"` + much + `","e":"` + much + `"}`,
+	)
 	for _, r := range []refused{
-		{name: "suffix", body: with(`"statement_descriptor_suffix":"BIKES"`), where: []string{"/statement_descriptor_suffix"}},
-		{name: "shipping", body: with(`"shipping":{"name":"Ada","address":{"line1":"1 Row"}}`), where: []string{"/shipping"}},
-		{name: "configuration", body: with(`"payment_method_configuration":"pmc_1"`), where: []string{"/payment_method_configuration"}},
+		{
+			name: "suffix", body: with(`"statement_descriptor_suffix":"BIKES"`),
+			where: []string{"/statement_descriptor_suffix"},
+		},
+		{
+			name: "shipping", body: with(`"shipping":{"name":"Ada","address":{"line1":"1 Row"}}`),
+			where: []string{"/shipping"},
+		},
+		{
+			name: "configuration", body: with(`"payment_method_configuration":"pmc_1"`),
+			where: []string{"/payment_method_configuration"},
+		},
 		{name: "reopen", body: with(`"reopen":true`), where: []string{"/reopen"}},
-		{name: "both", body: with(`"reopen":true,"statement_descriptor_suffix":"BIKES"`), where: []string{"/reopen", "/statement_descriptor_suffix"}},
+		{
+			name: "both", body: with(`"reopen":true,"statement_descriptor_suffix":"BIKES"`),
+			where: []string{"/reopen", "/statement_descriptor_suffix"},
+		},
 		{name: "long description", body: long, where: []string{"/description"}},
 		{name: "long metadata", body: many, where: []string{"/metadata"}},
 	} {
@@ -224,7 +277,9 @@ func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
 		t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
 	}
 	for _, body := range []string{
-		with(`"reopen":false,"statement_descriptor_suffix":null`), with(`"metadata":{"a":"` + strings.Repeat("x", 500) + `"},"description":"` + strings.Repeat("€", 1000) + `"`),
+		with(`"reopen":false,"statement_descriptor_suffix":null`), with(
+			`"metadata":{"a":"` + strings.Repeat("x", 500) + `"},"description":"` + strings.Repeat("€", 1000) + `"`,
+		),
 	} {
 		if token := w.mint(body); len(token.Token) > 6<<10 {
 			t.Errorf("a token of %d bytes", len(token.Token))
@@ -241,7 +296,8 @@ func TestMintWhileRedisIsAhead(t *testing.T) {
 	for _, amount := range []string{"4999", "5999"} {
 		token := w.mint(`{"order_id":"shop-1","amount":` + amount + `,"currency":"eur"}`)
 		answer := w.send(request{line: createLine, token: token.Token})
-		if err := unmarshal([]byte(answer.body), &made); err != nil || answer.status >= 300 || encode(t, made.Amount) != amount {
+		if err := unmarshal([]byte(answer.body), &made); err != nil || answer.status >= 300 ||
+			encode(t, made.Amount) != amount {
 			t.Errorf("%d %s, want %s", answer.status, answer.body, amount)
 		}
 	}
@@ -252,10 +308,14 @@ func TestTokensSwitchedOff(t *testing.T) {
 	without := w.tokens()
 	without.Secrets = nil
 	w.api = httptest.NewServer(api.New(nil, api.Options{
-		Keys: []api.Key{newKey("shop", shopKey, service.ScopeWrite)}, Tokens: without, Logger: slog.New(slog.DiscardHandler),
+		Keys: []api.Key{
+			newKey("shop", shopKey, service.ScopeWrite),
+		}, Tokens: without, Logger: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(w.api.Close)
-	if answer := w.send(request{line: "POST /v1/order-tokens", token: shopKey, body: order}); answer.status != http.StatusNotFound {
+	if answer := w.send(
+		request{line: "POST /v1/order-tokens", token: shopKey, body: order},
+	); answer.status != http.StatusNotFound {
 		t.Errorf("mint: %d %s", answer.status, answer.body)
 	}
 	if answer := w.send(request{line: createLine, token: w.token(nil)}); answer.status != http.StatusUnauthorized {

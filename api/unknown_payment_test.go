@@ -17,12 +17,13 @@ import (
 
 const retrieveRoute = "GET /v1/payment_intents/{intent}"
 
-// TestUnknownPaymentIsAskedForOnce: an id that Stripe does not know is asked for once a minute, whichever route and whichever
-// replica is asked.
+// TestUnknownPaymentIsAskedForOnce: an id that Stripe does not know is asked for once a minute, whichever route and
+// whichever replica is asked.
 func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
 	w := newWorld(t)
 	second := service.New(w.newStore(w.url), w.newGateway(), service.Options{
-		Name: "kasse", StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour, Logger: slog.New(slog.DiscardHandler),
+		Name: "kasse", StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	one, other := w.api, httptest.NewServer(api.New(second, w.options(slog.New(slog.DiscardHandler))))
 	t.Cleanup(other.Close)
@@ -42,7 +43,9 @@ func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
 	ask("pi_unknown2")
 	expectCalls(t, w, 2)
 	w.api = one
-	if kept := w.create("shop-1"); w.send(request{line: "GET /v1/payments/" + kept.PaymentIntent, token: readKey}).status != http.StatusOK {
+	if kept := w.create("shop-1"); w.send(
+		request{line: "GET /v1/payments/" + kept.PaymentIntent, token: readKey},
+	).status != http.StatusOK {
 		t.Error("a payment that is known is not shown")
 	}
 }
@@ -75,7 +78,8 @@ func TestUnknownPaymentsHaveABudget(t *testing.T) {
 		}
 		refused++
 		answer.says(t, 503, "stripe_rate_limited")
-		if seconds, err := strconv.Atoi(answer.header.Get("Retry-After")); err != nil || seconds < 1 || !strings.Contains(answer.body, `"retryable":true`) {
+		if seconds, err := strconv.Atoi(answer.header.Get("Retry-After")); err != nil || seconds < 1 ||
+			!strings.Contains(answer.body, `"retryable":true`) {
 			t.Errorf("Retry-After is %q: %s", answer.header.Get("Retry-After"), answer.body)
 		}
 	}

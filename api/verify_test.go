@@ -19,7 +19,9 @@ func (w *world) forge(id, event, order string, attempt int) {
 		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4999,"amount_received":4999,"currency":"eur","created":%d,`+
 		`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":%q,"kasse_attempt":"%d"}}}}`,
 		event, time.Now().Unix(), id, time.Now().Unix(), order, attempt)
-	if answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: signed(body)}); !strings.Contains(answer.body, `"applied"`) {
+	if answer := w.send(
+		request{line: "POST /webhooks/stripe", body: body, header: signed(body)},
+	); !strings.Contains(answer.body, `"applied"`) {
 		w.t.Fatalf("the forged event: %d %s", answer.status, answer.body)
 	}
 }
@@ -56,7 +58,8 @@ func (w *world) becomes(id, want string) {
 // asked waits until Stripe was asked about a payment more often than before.
 func (w *world) asked(before int) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); w.stripe.Count(readIntent) <= before || w.queued("reads") > 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); w.stripe.Count(readIntent) <= before ||
+		w.queued("reads") > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatal("Stripe was not asked")
 		}
@@ -152,7 +155,9 @@ func TestFutureEventBlocksNothing(t *testing.T) {
 	body := fmt.Sprintf(`{"id":"evt_2286","object":"event","type":"payment_intent.canceled","created":9999999999,"livemode":false,"data":{"object":`+
 		`{"id":%q,"object":"payment_intent","status":"canceled","amount":4999,"currency":"eur","created":1,"livemode":false,`+
 		`"metadata":{"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"}}}}`, made.PaymentIntent)
-	if answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: signed(body)}); !strings.Contains(answer.body, "quarantined") {
+	if answer := w.send(
+		request{line: "POST /webhooks/stripe", body: body, header: signed(body)},
+	); !strings.Contains(answer.body, "quarantined") {
 		t.Fatalf("answer is %d %s", answer.status, answer.body)
 	}
 	w.deliverWebhooks()

@@ -20,8 +20,11 @@ func TestStatusIsRevalidated(t *testing.T) {
 		t.Fatalf("ETag is %s", tag)
 	}
 	tests := map[string]int{
-		`"1"`: 200, strings.Trim(tag, `"`): 200, "": 200, tag + "x": 200, ",": 200, "w/" + tag: 200, "**": 200, `"*"`: 200, strings.TrimSuffix(tag, `"`): 200,
-		rewritten(tag, "-gzipx"): 200, rewritten(tag, "-"): 200, rewritten(tag, "gzip"): 200, `"-gzip"`: 200, `"1-gzip"`: 200, `"a,` + tag + `"`: 200,
+		`"1"`: 200, strings.Trim(tag, `"`): 200, "": 200, tag +
+			"x": 200, ",": 200, "w/" + tag: 200, "**": 200, `"*"`: 200, strings.TrimSuffix(tag, `"`): 200,
+		rewritten(tag, "-gzipx"): 200, rewritten(tag, "-"): 200, rewritten(
+			tag, "gzip",
+		): 200, `"-gzip"`: 200, `"1-gzip"`: 200, `"a,` + tag + `"`: 200,
 	}
 	for _, value := range forms(tag) {
 		tests[value] = 304
@@ -31,7 +34,9 @@ func TestStatusIsRevalidated(t *testing.T) {
 		if answer.status != want {
 			t.Errorf("If-None-Match: %s gives %d, want %d", value, answer.status, want)
 		}
-		for name, value := range map[string]string{"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Origin"} {
+		for name, value := range map[string]string{
+			"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization, Origin",
+		} {
 			if got := answer.header.Get(name); got != value {
 				t.Errorf("%d: %s is %q, want %q", want, name, got, value)
 			}
@@ -48,7 +53,10 @@ func rewritten(tag, suffix string) string { return strings.TrimSuffix(tag, `"`) 
 
 // forms are the headers that name an ETag, as clients send them and as proxies rewrite them.
 func forms(tag string) []string {
-	all := []string{tag, "W/" + tag, "*", `"1", ` + tag + ` , "2"`, tag + ",", `, ,` + tag, `x, ` + tag, `"a,b",W/"c",` + tag, "\"\u00e9\"\t, " + tag}
+	all := []string{
+		tag, "W/" + tag, "*", `"1", ` + tag + ` , "2"`, tag + ",", `, ,` + tag, `x, ` + tag, `"a,b",W/"c",` + tag,
+		"\"\u00e9\"\t, " + tag,
+	}
 	for _, suffix := range []string{"-gzip", "--gzip", "-br", "--br", ";gzip", ";br", "-zstd", "-deflate"} {
 		all = append(all, rewritten(tag, suffix), "W/"+rewritten(tag, suffix), `"1-gzip", `+rewritten(tag, suffix))
 	}
@@ -88,7 +96,10 @@ func etagOf(made opened) string { return `"` + strconv.FormatInt(made.Version, 1
 
 // hold asks for the status with the newest version in hand.
 func (w *world) hold(made opened, query string) reply {
-	return w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + query, token: made.ClientSecret, header: ifNoneMatch(etagOf(made))})
+	return w.send(request{
+		line: "GET /v1/payments/" + made.PaymentIntent + query, token: made.ClientSecret,
+		header: ifNoneMatch(etagOf(made)),
+	})
 }
 
 // held asks the same, to be held for as long as anybody may, and gives the answer when there is one.
@@ -143,7 +154,9 @@ func TestWaitEndsAtAChange(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
 	made := w.create("shop-1")
-	time.AfterFunc(200*time.Millisecond, func() { _ = w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method") })
+	time.AfterFunc(
+		200*time.Millisecond, func() { _ = w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method") },
+	)
 	answer := w.hold(made, "?wait=25")
 	if answer.status != http.StatusOK || !strings.Contains(answer.body, `"state":"failed"`) {
 		t.Errorf("%d: %s", answer.status, answer.body)

@@ -35,5 +35,7 @@ func (a *api) receiveStripeEvent(c echo.Context) error {
 }
 
 func invalidSignature(detail, fieldDetail string) error {
-	return &refusal{payment.CodeInvalidSignature, detail, []fieldError{{Header: "Stripe-Signature", Detail: fieldDetail}}}
+	return &refusal{
+		payment.CodeInvalidSignature, detail, []fieldError{{Header: "Stripe-Signature", Detail: fieldDetail}},
+	}
 }

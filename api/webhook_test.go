@@ -26,7 +26,11 @@ func TestWebhookOutcomes(t *testing.T) {
 		{"news", processing, "applied"},
 		{"again", processing, "unchanged"},
 		{"not ours", event("evt_2", "pi_foreign", "processing", ""), "ignored"},
-		{"other type", `{"id":"evt_3","object":"event","created":1700000000,"livemode":false,"type":"invoice.paid","data":{"object":{"id":"in_1"}}}`, "ignored"},
+		{
+			"other type",
+			`{"id":"evt_3","object":"event","created":1700000000,"livemode":false,"type":"invoice.paid","data":{"object":{"id":"in_1"}}}`,
+			"ignored",
+		},
 		{"no event", `<xml/>`, "quarantined"},
 	} {
 		w.checkOutcome(step.name, step.body, "application/json; charset=utf-8", step.want)
@@ -41,7 +45,9 @@ func (w *world) checkOutcome(name, body, contentType, want string) {
 	w.t.Helper()
 	header := map[string]string{"Content-Type": contentType}
 	maps.Copy(header, signed(body))
-	bad := contentType == "text/plain" || !strings.HasPrefix(body, "{") || strings.Contains(body, strings.Repeat("}", 1000))
+	bad := contentType == "text/plain" || !strings.HasPrefix(body, "{") || strings.Contains(
+		body, strings.Repeat("}", 1000),
+	)
 	answer := w.send(request{line: "POST /webhooks/stripe", body: body, header: header, bad: bad})
 	if answer.status != http.StatusOK || answer.body != `{"outcome":"`+want+`"}` {
 		w.t.Errorf("%s: %d %s, want %s", name, answer.status, answer.body, want)
@@ -56,19 +62,27 @@ func TestWebhookWhateverItsAddress(t *testing.T) {
 	made := w.create("shop-1")
 	body := event("evt_1", made.PaymentIntent, "requires_action", "")
 	w.checkOutcome("plain", body, "application/json", "applied")
-	for _, query := range []string{"?", "?x-vercel-protection-bypass=hunter2", "?a=1&a=2", "?wait=99&after=x", "?%zz", "?a;b", "?" + strings.Repeat("x", 4000)} {
+	for _, query := range []string{
+		"?", "?x-vercel-protection-bypass=hunter2", "?a=1&a=2", "?wait=99&after=x", "?%zz", "?a;b",
+		"?" + strings.Repeat("x", 4000),
+	} {
 		for name, value := range map[string]string{
-			"X-None": "", "Authorization": "Basic c3RyaXBlOmh1bnRlcjI=", "Origin": "https://dashboard.stripe.com", "Idempotency-Key": "a b", "If-Match": "x",
+			"X-None": "", "Authorization": "Basic c3RyaXBlOmh1bnRlcjI=", "Origin": "https://dashboard.stripe.com",
+			"Idempotency-Key": "a b", "If-Match": "x",
 			"Content-Encoding": "identity", "X-Request-Id": "a b", "Accept": "text/html", "Prefer": "wait=1",
 		} {
 			header := signed(body)
 			header[name] = value
 			line := "POST /webhooks/stripe" + query
-			if answer := w.send(request{line: line, body: body, header: header, bad: true}); answer.status != http.StatusOK || answer.body != `{"outcome":"unchanged"}` {
+			if answer := w.send(
+				request{line: line, body: body, header: header, bad: true},
+			); answer.status != http.StatusOK || answer.body != `{"outcome":"unchanged"}` {
 				t.Errorf("%.60s with %s: %d %s", line, name, answer.status, answer.body)
 			}
 			header["Stripe-Signature"] = "t=1,v1=00"
-			w.send(request{line: line, body: body, header: header, bad: true}).says(t, http.StatusBadRequest, "invalid_signature")
+			w.send(
+				request{line: line, body: body, header: header, bad: true},
+			).says(t, http.StatusBadRequest, "invalid_signature")
 		}
 	}
 	if log := w.logs.String(); strings.Contains(log, "hunter2") || strings.Contains(log, "c3RyaXBl") {

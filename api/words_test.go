@@ -29,7 +29,9 @@ func bothVersions(t *testing.T, test func(t *testing.T, w *world)) {
 func (w *world) sees(made opened, state string, fulfillable bool, word string) {
 	w.t.Helper()
 	view := w.reach(made.PaymentIntent, state)
-	if strings.Contains(view.body, `"fulfillable":true`) != fulfillable || !strings.Contains(view.body, `"status":"`+word+`"`) {
+	if strings.Contains(view.body, `"fulfillable":true`) != fulfillable || !strings.Contains(
+		view.body, `"status":"`+word+`"`,
+	) {
 		w.t.Errorf("want %s, fulfillable %v, with the word %s: %s", state, fulfillable, word, view.body)
 	}
 }
@@ -63,12 +65,15 @@ func TestDisputeWords(t *testing.T) {
 		w.sees(made, "disputed", false, "appeal_under_review")
 		w.moves(id, "won")
 		w.sees(made, "paid", true, "won")
-		w.checkTold(made.PaymentIntent, "order.paid", "order.disputed", "order.charged_back", "order.disputed", "order.updated", "order.dispute_won")
+		w.checkTold(
+			made.PaymentIntent, "order.paid", "order.disputed", "order.charged_back", "order.disputed",
+			"order.updated", "order.dispute_won",
+		)
 	})
 }
 
-// TestDisputeEnds: a prevented dispute ends without loss, and is none that the shop has won. A status that nobody knows is
-// open.
+// TestDisputeEnds: a prevented dispute ends without loss, and is none that the shop has won. A status that nobody
+// knows is open.
 func TestDisputeEnds(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
@@ -99,13 +104,15 @@ func TestDisputeEnds(t *testing.T) {
 	}
 	w.settled()
 	w.sees(unknown, "disputed", false, "in_orbit")
-	if told := w.told(unknown.PaymentIntent); slices.Contains(told, "order.dispute_won") || told[len(told)-1] != "order.disputed" {
+	if told := w.told(unknown.PaymentIntent); slices.Contains(told, "order.dispute_won") ||
+		told[len(told)-1] != "order.disputed" {
 		t.Errorf("told %q", told)
 	}
 }
 
-// TestRefundWords: a refund whose status is null or unknown is money on its way back: the call is answered with the word as
-// it is, a repeat of it with the same, and no new key gives the money back twice; also after a read has listed it.
+// TestRefundWords: a refund whose status is null or unknown is money on its way back: the call is answered with the
+// word as it is, a repeat of it with the same, and no new key gives the money back twice; also after a read has
+// listed it.
 func TestRefundWords(t *testing.T) {
 	for word, shown := range map[string]string{"": "null", "in_transit": `"in_transit"`} {
 		bothVersions(t, func(t *testing.T, w *world) {
@@ -116,27 +123,33 @@ func TestRefundWords(t *testing.T) {
 				var got givenBack
 				answer := w.refund(made, "refund-1", `{"amount":3000}`)
 				answer.into(t, http.StatusCreated, &got)
-				if !strings.Contains(answer.body, `"status":`+shown) || (answer.header.Get("Idempotent-Replayed") == "true") != replay {
+				if !strings.Contains(
+					answer.body, `"status":`+shown,
+				) || (answer.header.Get("Idempotent-Replayed") == "true") != replay {
 					t.Errorf("replay %v: %s", replay, answer.body)
 				}
 			}
 			w.settled()
 			w.read(made)
 			view := w.reach(made.PaymentIntent, "partially_refunded")
-			if !strings.Contains(view.body, `"amount_refunded":3000`) || !strings.Contains(view.body, `"fulfillable":false`) {
+			if !strings.Contains(
+				view.body, `"amount_refunded":3000`,
+			) || !strings.Contains(view.body, `"fulfillable":false`) {
 				t.Errorf("after a read: %s", view.body)
 			}
 			list := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey})
 			if !strings.Contains(list.body, `"status":`+shown) {
 				t.Errorf("listed %s", list.body)
 			}
-			w.refund(made, "refund-2", `{"amount":3000}`).says(t, http.StatusUnprocessableEntity, "refund_exceeds_payment")
+			w.refund(made, "refund-2", `{"amount":3000}`).says(
+				t, http.StatusUnprocessableEntity, "refund_exceeds_payment",
+			)
 		})
 	}
 }
 
-// TestFailedAuthenticationsCount: an authentication that fails makes no charge, under either code, and is one attempt; past
-// MAX_FAILED_ATTEMPTS the order is closed.
+// TestFailedAuthenticationsCount: an authentication that fails makes no charge, under either code, and is one
+// attempt; past MAX_FAILED_ATTEMPTS the order is closed.
 func TestFailedAuthenticationsCount(t *testing.T) {
 	for _, code := range []string{"authentication_failure", "payment_intent_authentication_failure"} {
 		t.Run(code, func(t *testing.T) {
@@ -150,7 +163,9 @@ func TestFailedAuthenticationsCount(t *testing.T) {
 				w.settled()
 			}
 			view := w.reach(made.PaymentIntent, "failed")
-			if !strings.Contains(view.body, `"code":"`+code+`"`) || !strings.Contains(view.body, "did not pass the bank's authentication") {
+			if !strings.Contains(view.body, `"code":"`+code+`"`) || !strings.Contains(
+				view.body, "did not pass the bank's authentication",
+			) {
 				t.Errorf("shown %s", view.body)
 			}
 			if err := w.stripe.Decline(made.PaymentIntent, code, ""); err != nil {

@@ -7,8 +7,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// TestAmountsOfCurrencies: what Stripe does not take in a currency is refused before Stripe is asked, and what it takes is
-// taken.
+// TestAmountsOfCurrencies: what Stripe does not take in a currency is refused before Stripe is asked, and what it
+// takes is taken.
 func TestAmountsOfCurrencies(t *testing.T) {
 	s := newShop(t)
 	in := func(currency string, amount int64, capture payment.CaptureMethod) payment.CreateRequest {
@@ -34,9 +34,13 @@ func TestAmountsOfCurrencies(t *testing.T) {
 		if _, err = s.svc.Capture(t.Context(), made.ID, &amount); err != nil {
 			t.Fatal(err)
 		}
-		_, err = s.svc.Refund(t.Context(), payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "odd", Amount: &odd})
+		_, err = s.svc.Refund(
+			t.Context(), payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "odd", Amount: &odd},
+		)
 		s.is(err, payment.CodeAmountOutOfRange)
-		if _, err = s.svc.Refund(t.Context(), payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "part", Amount: &part}); err != nil {
+		if _, err = s.svc.Refund(
+			t.Context(), payment.RefundRequest{Payment: made.ID, Caller: "shop", Key: "part", Amount: &part},
+		); err != nil {
 			t.Fatal(err)
 		}
 	}

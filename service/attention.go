@@ -8,8 +8,8 @@ import (
 	"kasse/service/payment"
 )
 
-// attentionQueue holds the orders that a worker has to look at: an attempt is unknown, or Stripe's answer to one is. A save
-// puts them in and takes them out.
+// attentionQueue holds the orders that a worker has to look at: an attempt is unknown, or Stripe's answer to one
+// is. A save puts them in and takes them out.
 type attentionQueue interface {
 	// TakeOrders returns orders whose time has come, and hides them from all replicas for a while.
 	TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error)
@@ -56,7 +56,8 @@ func (s *Service) AttendOrder(ctx context.Context, id payment.OrderID) error {
 		return s.attention.DropOrder(ctx, id)
 	}
 	var e *payment.Error
-	if errors.Is(err, errBusy) || (errors.As(err, &e) && e.Code == payment.CodeStripeUnavailable && e.RetryAfter == searchRetry) {
+	if errors.Is(err, errBusy) || (errors.As(err, &e) && e.Code == payment.CodeStripeUnavailable &&
+		e.RetryAfter == searchRetry) {
 		return nil
 	}
 	return err

@@ -54,7 +54,8 @@ func (c Caller) isFor(customer payment.CustomerID) bool {
 	return c.Order == "" || c.Customer == customer
 }
 
-// sees reports whether the caller may see a payment. Of a payment of another customer of its order a token learns nothing.
+// sees reports whether the caller may see a payment. Of a payment of another customer of its order a token learns
+// nothing.
 func (c Caller) sees(v payment.StoredView) bool {
 	return c.owns(v) && (c.seesAsSecret() || c.Order == "" || c.isFor(payment.CustomerOf(v.View)))
 }

@@ -13,7 +13,8 @@ import (
 	"kasse/service/payment"
 )
 
-// counted counts the calls of the write path, and how many of them began when no other was under way: so many are in series.
+// counted counts the calls of the write path, and how many of them began when no other was under way: so many are
+// in series.
 type counted struct {
 	service.Store
 	mu          sync.Mutex
@@ -78,7 +79,9 @@ func (w *world) shows(id payment.ID, status payment.Status, at int64) (body []by
 		intent["amount_received"] = intent["amount"]
 	}
 	body, err := json.Marshal(map[string]any{
-		"id": fmt.Sprint("evt_", at, status), "object": "event", "type": "payment_intent." + status, "created": at, "livemode": false,
+		"id": fmt.Sprint(
+			"evt_", at, status,
+		), "object": "event", "type": "payment_intent." + status, "created": at, "livemode": false,
 		"api_version": "2024-06-20", "data": map[string]any{"object": intent},
 	})
 	if err != nil {
@@ -87,9 +90,9 @@ func (w *world) shows(id payment.ID, status payment.Status, at int64) (body []by
 	return body, signed(body, time.Now())
 }
 
-// TestCallsOfRedis counts the calls that a create and a webhook make on the write path. A create loads, takes the lease with
-// the form, and saves beside the pointer. A webhook about an order that this process has saved last saves it beside a look at
-// the pointer; any other one loads before.
+// TestCallsOfRedis counts the calls that a create and a webhook make on the write path. A create loads, takes the
+// lease with the form, and saves beside the pointer. A webhook about an order that this process has saved last
+// saves it beside a look at the pointer; any other one loads before.
 func TestCallsOfRedis(t *testing.T) {
 	w := newWorld(t)
 	own, other := &counted{Store: w.store}, &counted{Store: w.store}

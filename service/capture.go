@@ -9,13 +9,13 @@ import (
 
 // capturer takes money that was authorized.
 type capturer interface {
-	// CapturePayment takes the amount, in minor units, and releases the rest. Its answer is a read; a refusal may show the
-	// PaymentIntent as it is in the error's Intent.
+	// CapturePayment takes the amount, in minor units, and releases the rest. Its answer is a read; a refusal may
+	// show the PaymentIntent as it is in the error's Intent.
 	CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error)
 }
 
-// Capture takes an amount of an authorized payment, in minor units, or all that can be captured where none is named; the
-// rest is released. To capture the same again is no error.
+// Capture takes an amount of an authorized payment, in minor units, or all that can be captured where none is
+// named; the rest is released. To capture the same again is no error.
 func (s *Service) Capture(ctx context.Context, id payment.ID, amount *int64) (payment.StoredView, error) {
 	if amount != nil && (*amount < 1 || *amount > payment.MaxAmount) {
 		return payment.StoredView{}, payment.AmountOutOfRange()

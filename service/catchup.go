@@ -105,15 +105,19 @@ func (s *Service) catchUpOnce(ctx context.Context) error {
 		return err
 	}
 	if t.Applied > 0 {
-		s.Logger.InfoContext(ctx, "caught up with events that no webhook had brought", "events", t.Events, "applied", t.Applied)
+		s.Logger.InfoContext(
+			ctx, "caught up with events that no webhook had brought", "events", t.Events, "applied", t.Applied,
+		)
 	}
 	return s.catchUps.SaveCatchUp(ctx, now)
 }
 
-// catchUp applies all events since a moment as webhooks are applied. Then it looks for new refunds and disputes, of which
-// events may never have been made.
+// catchUp applies all events since a moment as webhooks are applied. Then it looks for new refunds and disputes, of
+// which events may never have been made.
 func (s *Service) catchUp(ctx context.Context, since time.Time, t *Tally) error {
-	err := readList(ctx, s, s.stripe.ListEvents, since, func(e payment.StripeEvent) error { return s.applyListed(ctx, e, t) })
+	err := readList(
+		ctx, s, s.stripe.ListEvents, since, func(e payment.StripeEvent) error { return s.applyListed(ctx, e, t) },
+	)
 	if err != nil {
 		return err
 	}
@@ -143,14 +147,16 @@ func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tal
 func (s *Service) tolerateRecordError(ctx context.Context, err error, id payment.ID) error {
 	var e *payment.Error
 	if errors.As(err, &e) && e.Code == payment.CodeInternal {
-		s.Logger.ErrorContext(ctx, "the record of a payment cannot be used; it is left out", "payment_intent", id, "error", err)
+		s.Logger.ErrorContext(
+			ctx, "the record of a payment cannot be used; it is left out", "payment_intent", id, "error", err,
+		)
 		return nil
 	}
 	return err
 }
 
-// readNewReversals reads every payment of which a list shows a refund or a dispute that is not known yet. A payment that is
-// not known here may be one of another system; it is read once a day at most.
+// readNewReversals reads every payment of which a list shows a refund or a dispute that is not known yet. A payment
+// that is not known here may be one of another system; it is read once a day at most.
 func (s *Service) readNewReversals(ctx context.Context, since time.Time, t *Tally) error {
 	look := func(g payment.ListedReversal) error {
 		target, err := s.find(ctx, g.Payment)

@@ -94,8 +94,8 @@ func TestCatchUpStories(t *testing.T) {
 	}
 }
 
-// TestCatchUpRestoresLostOrders: what the catch-up brings back of an order that Redis has lost is restored as a whole, also
-// where order.paid was never sent. Nothing of it is news.
+// TestCatchUpRestoresLostOrders: what the catch-up brings back of an order that Redis has lost is restored as a
+// whole, also where order.paid was never sent. Nothing of it is news.
 func TestCatchUpRestoresLostOrders(t *testing.T) {
 	for name, sent := range map[string]bool{"order.paid was sent before": true, "order.paid was never sent": false} {
 		for _, lost := range []string{"}:order:", "}:"} { // the orders, or their pointers and queues as well
@@ -109,7 +109,9 @@ func TestCatchUpRestoresLostOrders(t *testing.T) {
 				}
 				before := s.fed()
 				for _, key := range s.redis.Keys() {
-					if strings.Contains(key, lost) && !strings.HasSuffix(key, ":meta") && !strings.HasSuffix(key, ":events") {
+					if strings.Contains(key, lost) && !strings.HasSuffix(key, ":meta") && !strings.HasSuffix(
+						key, ":events",
+					) {
 						s.redis.Del(key)
 					}
 				}

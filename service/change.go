@@ -10,11 +10,11 @@ import (
 	"kasse/service/payment"
 )
 
-// changer is what a change of an open payment asks of Stripe. Its answers are reads; a refusal shows the PaymentIntent as
-// it is in the error's Intent.
+// changer is what a change of an open payment asks of Stripe. Its answers are reads; a refusal shows the
+// PaymentIntent as it is in the error's Intent.
 type changer interface {
-	// UpdateAmount sets the amount, in minor units, and notes the age of the terms, in Unix milliseconds: an order that is
-	// restored from Stripe must not take an older price for newer.
+	// UpdateAmount sets the amount, in minor units, and notes the age of the terms, in Unix milliseconds: an order
+	// that is restored from Stripe must not take an older price for newer.
 	UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error)
 	// CancelPayment cancels for a reason of Stripe's, or for none.
 	CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error)
@@ -44,7 +44,8 @@ func (t *target) stored() payment.StoredView {
 	return v
 }
 
-// changePayment runs a change of one payment until it is done: try gets the order as it stands, with no lease of another process.
+// changePayment runs a change of one payment until it is done: try gets the order as it stands, with no lease of
+// another process.
 func changePayment[T any](
 	ctx context.Context, s *Service, id payment.ID, try func(context.Context, *target, *lease) (T, next, error),
 ) (T, error) {
@@ -109,7 +110,8 @@ func (t *target) hasVersion(version int64) error {
 		return nil
 	}
 	return &payment.Error{
-		Code: payment.CodeVersionMismatch, Detail: "The payment has changed since this version.", Payment: t.order.Render(t.id),
+		Code: payment.CodeVersionMismatch, Detail: "The payment has changed since this version.",
+		Payment: t.order.Render(t.id),
 	}
 }
 
@@ -123,8 +125,8 @@ func (t *target) awaitsMethod() error {
 	return t.invalidState("The amount can be changed only while the order's payment waits for a payment method.")
 }
 
-// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's unless Stripe refuses: also
-// where Stripe's answer was lost, since the backend has decided it.
+// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's unless Stripe
+// refuses: also where Stripe's answer was lost, since the backend has decided it.
 func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int64) error {
 	proposal := payment.Proposal{Amount: amount, Rev: max(t.order.Rev+1, t.now.UnixMilli())}
 	if err := s.take(ctx, t, l, payment.AmountProposed{Proposal: proposal}); err != nil {
@@ -197,8 +199,8 @@ func (s *Service) saveClosed(ctx context.Context, t *target) error {
 	return err
 }
 
-// close closes the order before its payment is cancelled: should the answer be lost, the read worker cancels again. Where
-// the payment has gone on instead, the order is as open as before.
+// close closes the order before its payment is cancelled: should the answer be lost, the read worker cancels again.
+// Where the payment has gone on instead, the order is as open as before.
 func (s *Service) close(ctx context.Context, t *target, l *lease, reason string) error {
 	before := t.order.Closed
 	if err := s.take(ctx, t, l, payment.OrderClosed{Why: payment.ClosedByCancel}); err != nil {

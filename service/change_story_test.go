@@ -221,7 +221,8 @@ func TestCancelStories(t *testing.T) {
 		},
 		"a reason that Stripe does not know": func(s *shop) {
 			_, err := s.svc.Cancel(s.t.Context(), "pi_1", "bored")
-			if e := new(payment.Error); !errors.As(err, &e) || e.Code != payment.CodeInvalidRequest || len(e.Fields) != 1 {
+			if e := new(payment.Error); !errors.As(err, &e) || e.Code != payment.CodeInvalidRequest ||
+				len(e.Fields) != 1 {
 				s.t.Fatal(err)
 			}
 		},

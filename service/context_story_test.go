@@ -7,8 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestContextOfAnotherAccount: an event of another account is ignored, though it names a payment of ours. Its own account
-// or none is ours, and so is any while the key's account is not known.
+// TestContextOfAnotherAccount: an event of another account is ignored, though it names a payment of ours. Its own
+// account or none is ours, and so is any while the key's account is not known.
 func TestContextOfAnotherAccount(t *testing.T) {
 	for name, tt := range map[string]struct {
 		own, context string

@@ -77,8 +77,8 @@ func (m *mortal) RetrievePayment(ctx context.Context, id payment.ID) (payment.An
 	return through(m, func() (payment.Answer, error) { return m.Stripe.RetrievePayment(ctx, id) })
 }
 
-// TestCreateHealsAfterACrashAnywhere kills a create before and after each of its calls. The next try, once the lease has
-// ended, hands out the one payable PaymentIntent of the order, and paying it makes the order paid.
+// TestCreateHealsAfterACrashAnywhere kills a create before and after each of its calls. The next try, once the
+// lease has ended, hands out the one payable PaymentIntent of the order, and paying it makes the order paid.
 func TestCreateHealsAfterACrashAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		died := true
@@ -119,7 +119,8 @@ func createHeals(t *testing.T, step int, after bool) (died bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := view(t, status.View); v.State != payment.Paid || !v.Fulfillable || v.FulfillableAt == nil || v.Attempt != 1 {
+	if v := view(t, status.View); v.State != payment.Paid || !v.Fulfillable || v.FulfillableAt == nil ||
+		v.Attempt != 1 {
 		t.Fatalf("after paying: %+v", v)
 	}
 	return died

@@ -24,12 +24,12 @@ type Opened struct {
 type opener interface {
 	// PaymentForm renders what is sent for an attempt. It is kept and sent again byte for byte.
 	PaymentForm(r payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string
-	// OpenPayment sends the form. Its error has Refused set where Stripe has made nothing for good, Replayed where Stripe
-	// only repeats an old failure, and Mismatch where it remembers the key with another form. After any other error the
-	// same call has to be made again.
+	// OpenPayment sends the form. Its error has Refused set where Stripe has made nothing for good, Replayed where
+	// Stripe only repeats an old failure, and Mismatch where it remembers the key with another form. After any
+	// other error the same call has to be made again.
 	OpenPayment(ctx context.Context, idempotencyKey, form string) (payment.Answer, error)
-	// FindPayments lists the PaymentIntents of the order that were made in a period, newest first; of one customer where
-	// one is given. The list is complete, and each answer may be older than its date.
+	// FindPayments lists the PaymentIntents of the order that were made in a period, newest first; of one customer
+	// where one is given. The list is complete, and each answer may be older than its date.
 	FindPayments(
 		ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 	) ([]payment.Answer, error)
@@ -188,7 +188,8 @@ func (s *Service) open(ctx context.Context, t *target, l *lease, number int) (Op
 	return m.opened(t, true)
 }
 
-// concludeOpened saves the payment that was made. Where the lease was lost, what Stripe has made is a fact all the same.
+// concludeOpened saves the payment that was made. Where the lease was lost, what Stripe has made is a fact all the
+// same.
 func (s *Service) concludeOpened(ctx context.Context, t *target, l *lease, seen payment.Seen) (held bool, err error) {
 	origin := payment.OriginOf(seen.Intent.Metadata)
 	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
@@ -205,8 +206,8 @@ func (s *Service) concludeOpened(ctx context.Context, t *target, l *lease, seen 
 	return held, err
 }
 
-// cancelUnattached cancels a payment that was just made for an attempt which has another payment: Redis had forgotten that
-// one, and Stripe the key. No caller has its secret yet.
+// cancelUnattached cancels a payment that was just made for an attempt which has another payment: Redis had
+// forgotten that one, and Stripe the key. No caller has its secret yet.
 func (s *Service) cancelUnattached(ctx context.Context, id payment.ID) error {
 	if _, err := s.stripe.CancelPayment(ctx, id, "duplicate"); err != nil && shownIn(err) == nil {
 		return err
@@ -214,8 +215,8 @@ func (s *Service) cancelUnattached(ctx context.Context, id payment.ID) error {
 	return nil
 }
 
-// concludeFailed saves Stripe's answer to an attempt that came to nothing. An unknown outcome leaves the attempt as it was
-// reserved, to be sent again. It returns the failure, or nil where the order has to be looked at again.
+// concludeFailed saves Stripe's answer to an attempt that came to nothing. An unknown outcome leaves the attempt as
+// it was reserved, to be sent again. It returns the failure, or nil where the order has to be looked at again.
 func (s *Service) concludeFailed(ctx context.Context, t *target, l *lease, number int, failure error) error {
 	e, _ := errors.AsType[*payment.Error](failure)
 	var fact payment.Fact
@@ -265,6 +266,8 @@ func (m opening) opened(t *target, fresh bool) (Opened, next, error) {
 	}
 	view, _ := t.order.View(m.ID)
 	return Opened{
-		ID: m.ID, View: t.order.Render(m.ID), Version: view.Version, ClientSecret: m.ClientSecret, Session: m.session, New: fresh,
+		ID: m.ID, View: t.order.Render(
+			m.ID,
+		), Version: view.Version, ClientSecret: m.ClientSecret, Session: m.session, New: fresh,
 	}, done, nil
 }

@@ -108,14 +108,17 @@ func TestCreateStories(t *testing.T) {
 			t.Fatalf("%v %s", err, second.View)
 		}
 		whole, err := svc.Order(t.Context(), service.Caller{Key: "test"}, "order-1")
-		if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 || !view(t, whole.Superseded[0]).Superseded {
+		if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 ||
+			!view(t, whole.Superseded[0]).Superseded {
 			t.Fatalf("%v %s %s", err, whole.Payment, whole.Superseded)
 		}
 	})
 	t.Run("refused by Stripe: the order is free again", func(t *testing.T) {
 		w := newWorld(t)
 		svc := w.replica(w.store, w.gateway())
-		if _, err := svc.Create(t.Context(), order("order-1", "cus_nobody", 4200)); code(err) != payment.CodeCustomerNotFound {
+		if _, err := svc.Create(
+			t.Context(), order("order-1", "cus_nobody", 4200),
+		); code(err) != payment.CodeCustomerNotFound {
 			t.Fatal(err)
 		}
 		if _, err := svc.Create(t.Context(), order("order-1", w.customer(), 4300)); err != nil {
@@ -126,7 +129,9 @@ func TestCreateStories(t *testing.T) {
 		w := newWorld(t)
 		svc := w.replica(w.store, w.gateway())
 		request := order("order-1", w.customer(), 4200)
-		if err := w.sim.AddFault(stripesim.Fault{Endpoint: "POST /v1/customer_sessions", Kind: stripesim.ServerError, Times: 3}); err != nil {
+		if err := w.sim.AddFault(
+			stripesim.Fault{Endpoint: "POST /v1/customer_sessions", Kind: stripesim.ServerError, Times: 3},
+		); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := svc.Create(t.Context(), request); code(err) != payment.CodeStripeError {
@@ -149,19 +154,24 @@ func TestSessionIsForTheCurrentPayment(t *testing.T) {
 		t.Fatal(err)
 	}
 	session, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, opened.ID, nil)
-	if err != nil || session.ClientSecret == "" || session.ClientSecret == opened.Session.ClientSecret || session.ExpiresAt.Before(time.Now()) {
+	if err != nil || session.ClientSecret == "" || session.ClientSecret == opened.Session.ClientSecret ||
+		session.ExpiresAt.Before(time.Now()) {
 		t.Fatal(err)
 	}
 	w.confirm(opened.ID, "pm_card_visa")
 	w.drained()
-	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, opened.ID, nil); code(err) != payment.CodeInvalidState {
+	if _, err := svc.RefreshSession(
+		t.Context(), service.Caller{Key: "test"}, opened.ID, nil,
+	); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)
 	}
 	alone, err := svc.Create(t.Context(), order("order-2", "", 4200))
 	if err != nil || alone.Session != nil {
 		t.Fatal(err, alone.Session)
 	}
-	if _, err := svc.RefreshSession(t.Context(), service.Caller{Key: "test"}, alone.ID, nil); code(err) != payment.CodeInvalidState {
+	if _, err := svc.RefreshSession(
+		t.Context(), service.Caller{Key: "test"}, alone.ID, nil,
+	); code(err) != payment.CodeInvalidState {
 		t.Fatal(err)
 	}
 }

@@ -11,8 +11,9 @@ import (
 
 // forgetter is what forgetting asks of Redis.
 type forgetter interface {
-	// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten attempts, and
-	// returns how many it appended. Where the order was written since it was loaded it fails with payment.ErrConflict.
+	// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten
+	// attempts, and returns how many it appended. Where the order was written since it was loaded it fails with
+	// payment.ErrConflict.
 	ForgetEvents(ctx context.Context, o payment.Order) (int, error)
 }
 
@@ -31,17 +32,18 @@ type Forgotten struct {
 	Events   int // of the stream that were appended again without it
 }
 
-// Forget removes what is kept of a person in a finished order: the shop's metadata, with what was paid, the receipt, and forms
-// that were sent to Stripe. It
-// fails with CodeNotFound for an order that is not stored, and with CodeInvalidState for one that is not finished. It may
-// be repeated: what failed before is done then.
+// Forget removes what is kept of a person in a finished order: the shop's metadata, with what was paid, the
+// receipt, and forms that were sent to Stripe. It fails with CodeNotFound for an order that is not stored, and with
+// CodeInvalidState for one that is not finished. It may be repeated: what failed before is done then.
 func (s *Service) Forget(ctx context.Context, id payment.OrderID) (done Forgotten, err error) {
 	result := "ok"
 	defer func() {
 		if err != nil {
 			result = "failed"
 		}
-		s.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Bool("audit", true), slog.String("operation", forgetCommand),
+		s.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", slog.Bool("audit", true), slog.String(
+			"operation", forgetCommand,
+		),
 			slog.String("result", result), slog.String("order_id", string(id)))
 	}()
 	ctx = WithActor(ctx, payment.Actor{Operation: forgetCommand})
@@ -90,8 +92,8 @@ func (s *Service) forgetForeign(ctx context.Context, o payment.Order, done *Forg
 	return nil
 }
 
-// noteForgotten notes at Stripe that nothing of a person is to be kept: a rebuild has no other source for it. Where Stripe
-// refuses, the note is given up.
+// noteForgotten notes at Stripe that nothing of a person is to be kept: a rebuild has no other source for it. Where
+// Stripe refuses, the note is given up.
 func (s *Service) noteForgotten(ctx context.Context, id payment.ID) error {
 	ctx, cancel := s.stripeContext(ctx)
 	defer cancel()

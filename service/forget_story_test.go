@@ -26,7 +26,9 @@ func (s *shop) personal() payment.CreateRequest {
 	r := s.key(4999)
 	r.Metadata = map[string]string{"name": "Ada & Lovelace"}
 	r.ReceiptEmail, r.Description = "augusta@example.com", "a book for Marylebone"
-	r.Shipping = &payment.Shipping{Name: "Lovelace", Address: payment.Address{Line1: "12 St James's Square", Country: "GB"}}
+	r.Shipping = &payment.Shipping{
+		Name: "Lovelace", Address: payment.Address{Line1: "12 St James's Square", Country: "GB"},
+	}
 	return r
 }
 
@@ -55,19 +57,22 @@ func (s *shop) forgets() service.Forgotten {
 	return done
 }
 
-// TestForget: of a finished order the states and sums stay, and the person goes: from the order, the views, the stream. No
-// event, read, loss or rebuild brings it back.
+// TestForget: of a finished order the states and sums stay, and the person goes: from the order, the views, the
+// stream. No event, read, loss or rebuild brings it back.
 func TestForget(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.personal())
-	if _, err := s.svc.Forget(t.Context(), "order-1"); err == nil || !strings.Contains(err.Error(), "is pending; cancel it") {
+	if _, err := s.svc.Forget(t.Context(), "order-1"); err == nil || !strings.Contains(
+		err.Error(), "is pending; cancel it",
+	) {
 		t.Fatalf("an order that can be paid: %v", err)
 	}
 	s.confirm(made.ID, "pm_card_visa")
 	s.receives("payment_intent.succeeded", service.Applied)
 	s.reads(made.ID)
 	before := s.shows(made.ID, payment.Paid, 4999)
-	if words := s.redisHolds(); len(words) == 0 || before.Metadata["name"] != "Ada & Lovelace" || before.Method == nil || before.ReceiptURL == nil {
+	if words := s.redisHolds(); len(words) == 0 || before.Metadata["name"] != "Ada & Lovelace" ||
+		before.Method == nil || before.ReceiptURL == nil {
 		t.Fatalf("before: %v, %+v", words, before)
 	}
 
@@ -75,7 +80,8 @@ func TestForget(t *testing.T) {
 		t.Errorf("forgotten: %+v", done)
 	}
 	after := s.shows(made.ID, payment.Paid, 4999)
-	if len(after.Metadata) > 0 || after.Method != nil || after.ReceiptURL != nil || after.Customer == nil || *after.Customer != s.customer || !after.Fulfillable ||
+	if len(after.Metadata) > 0 || after.Method != nil || after.ReceiptURL != nil || after.Customer == nil ||
+		*after.Customer != s.customer || !after.Fulfillable ||
 		!after.FulfillableAt.Equal(*before.FulfillableAt) || after.AmountReceived != 4999 {
 		t.Errorf("after: %+v", after)
 	}
@@ -111,8 +117,8 @@ func (s *shop) holdsNothing(when string) {
 	}
 }
 
-// TestForgetTellsWhatItCannot: an unknown order, and one that is not finished, are errors with a reason. A next attempt of a
-// forgotten order is a new one, which is not finished.
+// TestForgetTellsWhatItCannot: an unknown order, and one that is not finished, are errors with a reason. A next
+// attempt of a forgotten order is a new one, which is not finished.
 func TestForgetTellsWhatItCannot(t *testing.T) {
 	s := newShop(t)
 	_, err := s.svc.Forget(t.Context(), "order-9")
@@ -160,7 +166,9 @@ func TestForgetIsAudited(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
 	s.svc = service.New(s.store, s.meddler, service.Options{
-		Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+		Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: slog.New(
+			slog.NewJSONHandler(&log, nil),
+		),
 	})
 	made, _ := s.creates(s.personal())
 	s.stripeCancels(made.ID)
@@ -179,13 +187,14 @@ func TestForgetIsAudited(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := history[len(history)-1]; last.By == nil || last.By.Operation != "forget" || last.By.Key != nil || last.Cause != payment.CauseAPI {
+	if last := history[len(history)-1]; last.By == nil || last.By.Operation != "forget" || last.By.Key != nil ||
+		last.Cause != payment.CauseAPI {
 		t.Errorf("the history ends with %+v", last)
 	}
 }
 
-// TestLostAttemptDropsItsForm: the form of an attempt whose answer was lost, which names the person, is dropped once Stripe
-// can make nothing of it any more, also where no customer comes back.
+// TestLostAttemptDropsItsForm: the form of an attempt whose answer was lost, which names the person, is dropped
+// once Stripe can make nothing of it any more, also where no customer comes back.
 func TestLostAttemptDropsItsForm(t *testing.T) {
 	s := newShop(t)
 	s.noAnswer(makesPayment, false)

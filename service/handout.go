@@ -9,9 +9,11 @@ import (
 	"kasse/service/payment"
 )
 
-// handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still shows it
-// open, and at the order's terms; otherwise it is brought there first.
-func (s *Service) handOut(ctx context.Context, t *target, l *lease, id payment.ID, r payment.CreateRequest) (Opened, next, error) {
+// handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still
+// shows it open, and at the order's terms; otherwise it is brought there first.
+func (s *Service) handOut(
+	ctx context.Context, t *target, l *lease, id payment.ID, r payment.CreateRequest,
+) (Opened, next, error) {
 	t.id = id
 	a := t.order.Attempt(id)
 	features, err := r.SessionFor(a)
@@ -40,7 +42,8 @@ func (s *Service) handOut(ctx context.Context, t *target, l *lease, id payment.I
 	case t.order.Lease.HeldByOther(l.owner, t.now):
 		t.loaded = false
 		return Opened{}, busy, nil
-	case a == nil || a.State == payment.CanceledState || a.Superseded || t.order.Current() != id || t.order.Closed != "":
+	case a == nil || a.State == payment.CanceledState || a.Superseded || t.order.Current() != id ||
+		t.order.Closed != "":
 		return Opened{}, again, nil
 	case fits:
 		return m.opened(t, false)
@@ -132,8 +135,8 @@ func (s *Service) cancelOnce(ctx context.Context, id payment.ID, again bool) (pa
 	return s.stripe.CancelPayment(ctx, id, "")
 }
 
-// concludeWithdrawal saves Stripe's answer to a withdrawal. The lease goes on where the payment was cancelled. Where it went
-// on instead, the end of the lease clears the mark.
+// concludeWithdrawal saves Stripe's answer to a withdrawal. The lease goes on where the payment was cancelled.
+// Where it went on instead, the end of the lease clears the mark.
 func (s *Service) concludeWithdrawal(ctx context.Context, t *target, l *lease, fact payment.Fact) error {
 	keep := false
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
@@ -155,10 +158,12 @@ func (s *Service) concludeWithdrawal(ctx context.Context, t *target, l *lease, f
 // knownBefore returns what a call of Stripe begun now includes.
 func (t *target) knownBefore() payment.KnownBefore { return t.order.Known(t.id, t.verify) }
 
-// changeAtStripe makes one change of the target's payment, whose answer is a read, and saves what came of it with the end
-// of the lease. A refusal that shows the payment is an answer.
+// changeAtStripe makes one change of the target's payment, whose answer is a read, and saves what came of it with
+// the end of the lease. A refusal that shows the payment is an answer.
 func (s *Service) changeAtStripe(
-	ctx context.Context, t *target, l *lease, change func(context.Context) (payment.Answer, error), also ...payment.Fact,
+	ctx context.Context, t *target, l *lease, change func(
+		context.Context,
+	) (payment.Answer, error), also ...payment.Fact,
 ) error {
 	known := t.knownBefore()
 	leased, cancel := s.stripeContext(ctx)

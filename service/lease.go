@@ -25,8 +25,8 @@ const (
 	busy              // another call is changing the order: wait for it
 )
 
-// retryOrderChange runs try until it is done. It waits for other changes of the order, up to busyWait. It goes on when the
-// caller hangs up, since a call may be on its way to Stripe.
+// retryOrderChange runs try until it is done. It waits for other changes of the order, up to busyWait. It goes on
+// when the caller hangs up, since a call may be on its way to Stripe.
 func retryOrderChange[T any](
 	ctx context.Context, s *Service, id payment.OrderID, try func(context.Context) (T, next, error),
 ) (T, error) {
@@ -62,7 +62,8 @@ func retryOrderChange[T any](
 
 func inProgress() *payment.Error {
 	return &payment.Error{
-		Code: payment.CodeIdempotencyInProgress, Detail: "Another change of this order is in progress.", RetryAfter: time.Second,
+		Code: payment.CodeIdempotencyInProgress, Detail: "Another change of this order is in progress.",
+		RetryAfter: time.Second,
 	}
 }
 
@@ -78,7 +79,8 @@ func newLease() *lease { return &lease{owner: rand.Text()} }
 var errBusy = errors.New("the order is leased or was changed by another call")
 
 // take writes the lease into the order, together with other facts. Stripe may be asked until the lease's end less
-// leaseMargin. It fails with errBusy where another write came first, since the facts are for the order as it was loaded.
+// leaseMargin. It fails with errBusy where another write came first, since the facts are for the order as it was
+// loaded.
 func (s *Service) take(ctx context.Context, t *target, l *lease, facts ...payment.Fact) error {
 	revision := t.order.Revision
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
@@ -93,7 +95,9 @@ func (s *Service) take(ctx context.Context, t *target, l *lease, facts ...paymen
 }
 
 // release writes facts, and ends the lease if it is still this call's. It reports whether it was.
-func (s *Service) release(ctx context.Context, t *target, l *lease, cause string, facts ...payment.Fact) (held bool, err error) {
+func (s *Service) release(
+	ctx context.Context, t *target, l *lease, cause string, facts ...payment.Fact,
+) (held bool, err error) {
 	_, err = s.apply(ctx, t, cause, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
 		held = o.Lease.Owner == l.owner
 		return append(payment.All(facts), payment.Released{Owner: l.owner}), nil

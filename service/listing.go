@@ -9,7 +9,8 @@ import (
 
 // listing finds orders in an index.
 type listing interface {
-	// ListOrders returns a page of orders, newest first. It fails with CodeInvalidRequest for what is no cursor of ours.
+	// ListOrders returns a page of orders, newest first. It fails with CodeInvalidRequest for what is no cursor of
+	// ours.
 	ListOrders(ctx context.Context, q payment.OrderQuery) (payment.OrderPage, error)
 	// PruneIndex takes the orders out of the index that retention has taken, and returns how many there were.
 	PruneIndex(ctx context.Context) (int, error)

@@ -70,7 +70,8 @@ func TestIndexedOrderMovesToItsCustomer(t *testing.T) {
 	again := order("order-1", other, 4200)
 	again.Reopen = true
 	s.creates(again)
-	if former, now := s.found(s.customer), s.found(other); len(former) != 0 || !slices.Equal(now, []payment.OrderID{"order-1"}) {
+	if former, now := s.found(s.customer), s.found(other); len(former) != 0 ||
+		!slices.Equal(now, []payment.OrderID{"order-1"}) {
 		t.Errorf("the former customer finds %v, the new one %v", former, now)
 	}
 }

@@ -11,8 +11,8 @@ type WaitOptions struct {
 	Released <-chan struct{} // closed when all held requests are to be answered; nil: never
 }
 
-// waitReread is how often a waiting reader looks again by itself, should a hint have been lost. Up to half of it is added,
-// so that many who began together do not read together.
+// waitReread is how often a waiting reader looks again by itself, should a hint have been lost. Up to half of it is
+// added, so that many who began together do not read together.
 const waitReread = 5 * time.Second
 
 // waiting is a request that is being held open.
@@ -29,8 +29,8 @@ func (s *Service) hold(o WaitOptions, hints <-chan struct{}) waiting {
 
 func (w waiting) end() { w.over.Stop() }
 
-// wait waits for a hint, or long enough that one may have been lost, and reports whether to look again. The last look is
-// the answer once the time is over, the caller has hung up, or all are released.
+// wait waits for a hint, or long enough that one may have been lost, and reports whether to look again. The last
+// look is the answer once the time is over, the caller has hung up, or all are released.
 func (w waiting) wait(ctx context.Context) bool {
 	if w.For <= 0 {
 		return false

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// modelSeed is the seed of the model-based tests unless -rapid.seed says another; -rapid.seed=0 takes a new one each time.
+// modelSeed is the seed of the model-based tests unless -rapid.seed says another; -rapid.seed=0 takes a new one
+// each time.
 const modelSeed = "20261123"
 
 // TestMain lets CI judge the change and not the dice: new seeds are tried by `make model`.

@@ -24,8 +24,8 @@ func (s *Service) RecordTerms(ctx context.Context, r payment.CreateRequest) (rev
 	return rev, err
 }
 
-// OrderCustomer returns whom an order is for, empty for a guest, and the age of its terms, in Unix milliseconds. It fails
-// with payment.CodeNotFound for an order that is not stored.
+// OrderCustomer returns whom an order is for, empty for a guest, and the age of its terms, in Unix milliseconds. It
+// fails with payment.CodeNotFound for an order that is not stored.
 func (s *Service) OrderCustomer(ctx context.Context, id payment.OrderID) (payment.CustomerID, int64, error) {
 	o, _, err := s.orders.LoadOrder(ctx, payment.Ref{Order: id})
 	if err != nil {

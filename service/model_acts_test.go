@@ -15,7 +15,10 @@ import (
 
 // terms draws what an order may cost; each amount is drawn once, so that it names its price.
 func (m *model) terms() payment.Terms {
-	t := payment.Terms{Amount: int64(1000 + 10*len(m.prices)), Currency: "eur", Customer: m.customers[1], CaptureMethod: payment.CaptureAutomaticAsync}
+	t := payment.Terms{
+		Amount: int64(1000 + 10*len(m.prices)), Currency: "eur", Customer: m.customers[1],
+		CaptureMethod: payment.CaptureAutomaticAsync,
+	}
 	switch rapid.IntRange(0, 15).Draw(m.T, "terms") {
 	case 0:
 		t.Currency = "chf"
@@ -61,10 +64,13 @@ func (m *model) create(name string, r payment.CreateRequest, then func(error)) {
 	floor := m.floor()
 	var opened service.Opened
 	var err error
-	m.start("create by "+name, func(svc *service.Service) { opened, err = svc.Create(context.Background(), r) }, func() {
+	m.start("create by "+name, func(svc *service.Service) {
+		opened, err = svc.Create(context.Background(), r)
+	}, func() {
 		m.Logf("create by %s: %s %v", name, opened.ID, err)
-		m.expect(err, payment.CodeOrderConflict, payment.CodeOrderAlreadyPaid, payment.CodeOrderClosed, payment.CodePaymentInProgress,
-			payment.CodeIdempotencyInProgress, payment.CodeAmountOutOfRange, payment.CodeAttemptsExhausted)
+		m.expect(err, payment.CodeOrderConflict, payment.CodeOrderAlreadyPaid, payment.CodeOrderClosed,
+			payment.CodePaymentInProgress, payment.CodeIdempotencyInProgress,
+			payment.CodeAmountOutOfRange, payment.CodeAttemptsExhausted)
 		if err == nil {
 			m.handOut(opened, floor)
 		}
@@ -77,7 +83,9 @@ func (m *model) mint(*rapid.T) {
 	r := payment.CreateRequest{Order: "order-1", Terms: m.terms()}
 	at := m.set(r.Terms, 0, always)
 	var err error
-	m.start(fmt.Sprintf("mint of %d", r.Terms.Amount), func(svc *service.Service) { r.Rev, err = svc.RecordTerms(context.Background(), r) }, func() {
+	m.start(fmt.Sprintf("mint of %d", r.Terms.Amount), func(svc *service.Service) {
+		r.Rev, err = svc.RecordTerms(context.Background(), r)
+	}, func() {
 		m.expect(err)
 		if err == nil {
 			m.tokens = append(m.tokens, r)
@@ -100,15 +108,21 @@ func (m *model) changeAmount(*rapid.T) {
 		_, err = svc.ChangeAmount(context.Background(), id, stored.Version, terms.Amount)
 	}, func() {
 		m.Logf("change to %d: %v", terms.Amount, err)
-		m.expect(err, payment.CodeVersionMismatch, payment.CodeInvalidState, payment.CodeIdempotencyInProgress, payment.CodeAmountOutOfRange)
-		m.prices[at].heard = err == nil && m.order().Winner == "" && m.order().Closed == "" // then it may have come too late
+		m.expect(
+			err, payment.CodeVersionMismatch, payment.CodeInvalidState, payment.CodeIdempotencyInProgress,
+			payment.CodeAmountOutOfRange,
+		)
+		m.prices[at].heard = err == nil && m.order().Winner == "" &&
+			m.order().Closed == "" // then it may have come too late
 	})
 }
 
 func (m *model) cancel(*rapid.T) {
 	id := m.anyHanded()
 	var err error
-	m.start("cancel of "+string(id), func(svc *service.Service) { _, err = svc.Cancel(context.Background(), id, "") }, func() {
+	m.start("cancel of "+string(id), func(svc *service.Service) {
+		_, err = svc.Cancel(context.Background(), id, "")
+	}, func() {
 		m.Logf("cancel: %v", err)
 		m.expect(err, payment.CodeInvalidState, payment.CodeIdempotencyInProgress)
 	})
@@ -118,7 +132,8 @@ func (m *model) cancel(*rapid.T) {
 func (m *model) customerActs(*rapid.T) {
 	id := m.anyHanded()
 	what := rapid.SampledFrom([]string{
-		"pm_card_chargeDeclined", "pm_card_chargeDeclined", "pm_card_authenticationRequired", "pm_sepaDebit", "pm_card_visa",
+		"pm_card_chargeDeclined", "pm_card_chargeDeclined", "pm_card_authenticationRequired", "pm_sepaDebit",
+		"pm_card_visa",
 		"agrees", "fails to agree", "bank pays", "bank refuses", "Stripe cancels",
 	}).Draw(m.T, "what")
 	m.Logf("%s: %s", id, what)
@@ -153,7 +168,9 @@ func (m *model) deliver(*rapid.T) {
 func (m *model) bring(event []byte) {
 	signature := signed(event, m.now())
 	var err error
-	m.start("webhook", func(svc *service.Service) { _, err = svc.Webhook(context.Background(), event, signature) }, func() {
+	m.start("webhook", func(svc *service.Service) {
+		_, err = svc.Webhook(context.Background(), event, signature)
+	}, func() {
 		m.expect(err)
 		if err != nil {
 			m.flying = append(m.flying, event) // Stripe delivers again
@@ -175,12 +192,16 @@ func (m *model) work(*rapid.T) {
 
 func (m *model) read(id payment.ID) {
 	var err error
-	m.start("read of "+string(id), func(svc *service.Service) { err = svc.Read(context.Background(), id) }, func() { m.expect(err) })
+	m.start(
+		"read of "+string(id), func(svc *service.Service) { err = svc.Read(context.Background(), id) },
+		func() { m.expect(err) },
+	)
 }
 
 func (m *model) letTimePass(*rapid.T) {
 	d := rapid.SampledFrom([]time.Duration{
-		300 * time.Millisecond, time.Second, 3 * time.Second, 15 * time.Second, time.Minute, 10 * time.Minute, 24 * time.Hour,
+		300 * time.Millisecond, time.Second, 3 * time.Second, 15 * time.Second, time.Minute, 10 * time.Minute,
+		24 * time.Hour,
 	}).Draw(m.T, "time")
 	m.Logf("%v pass", d)
 	if d >= 24*time.Hour {
@@ -198,10 +219,14 @@ func (m *model) endTheDay() {
 
 func (m *model) fault(*rapid.T) {
 	f := stripesim.Fault{
-		Endpoint: rapid.SampledFrom([]string{makesPayment, makesPayment, listsPayments, setsAmount, cancelsPayment}).Draw(m.T, "endpoint"),
-		Kind:     rapid.SampledFrom([]stripesim.FaultKind{stripesim.RateLimited, stripesim.ServerError}).Draw(m.T, "kind"),
-		After:    rapid.Bool().Draw(m.T, "after"),
-		Times:    rapid.IntRange(1, 2).Draw(m.T, "times"),
+		Endpoint: rapid.SampledFrom(
+			[]string{makesPayment, makesPayment, listsPayments, setsAmount, cancelsPayment},
+		).Draw(m.T, "endpoint"),
+		Kind: rapid.SampledFrom(
+			[]stripesim.FaultKind{stripesim.RateLimited, stripesim.ServerError},
+		).Draw(m.T, "kind"),
+		After: rapid.Bool().Draw(m.T, "after"),
+		Times: rapid.IntRange(1, 2).Draw(m.T, "times"),
 	}
 	m.Logf("fault: %+v", f)
 	if err := m.sim.AddFault(f); err != nil {

@@ -11,8 +11,8 @@ import (
 	"kasse/service/payment"
 )
 
-// handOut judges a payment that is handed out: no other that was may still be paid, and its price is not older than what
-// was received before it was asked for.
+// handOut judges a payment that is handed out: no other that was may still be paid, and its price is not older than
+// what was received before it was asked for.
 func (m *model) handOut(opened service.Opened, floor int64) {
 	if !slices.Contains(m.handed, opened.ID) {
 		m.handed = append(m.handed, opened.ID)
@@ -126,7 +126,8 @@ func (m *model) judge() {
 	o, paid := m.order(), []truth{}
 	for _, at := range m.truths() {
 		v := m.view(at.ID)
-		if v.Status != at.Status || v.Amount != at.Amount || (v.State == payment.Paid) != (at.Status == payment.Succeeded) {
+		if v.Status != at.Status || v.Amount != at.Amount ||
+			(v.State == payment.Paid) != (at.Status == payment.Succeeded) {
 			m.Fatalf("shown as %+v, and is %+v", v, at)
 		}
 		if at.Status == payment.Succeeded {
@@ -221,7 +222,8 @@ func (m *model) judgeLast() {
 	var opened service.Opened
 	var err error
 	for range 3 {
-		if opened, err = m.calm().Create(context.Background(), r); code(err) != payment.CodeStripeUnavailable && code(err) != payment.CodeStripeError {
+		if opened, err = m.calm().Create(context.Background(), r); code(err) != payment.CodeStripeUnavailable &&
+			code(err) != payment.CodeStripeError {
 			break
 		}
 		m.pass(2 * time.Minute) // until what was tried last can be forgotten

@@ -69,7 +69,8 @@ type model struct {
 	died      bool     // somebody, or lost an answer
 }
 
-// price is one that a backend has set. Its age lies between two bounds; once it is applied, no older price may be shown.
+// price is one that a backend has set. Its age lies between two bounds; once it is applied, no older price may be
+// shown.
 type price struct {
 	terms  payment.Terms
 	lo, hi int64 // Unix milliseconds
@@ -189,7 +190,8 @@ func (m *model) order() payment.Order {
 func (m *model) expect(err error, codes ...payment.Code) {
 	var e *payment.Error
 	again := []payment.Code{
-		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable, payment.CodeStripeRateLimited, payment.CodeStripeError,
+		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable,
+		payment.CodeStripeRateLimited, payment.CodeStripeError,
 	}
 	switch {
 	case err == nil, errors.Is(err, errDead):

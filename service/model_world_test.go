@@ -22,7 +22,8 @@ type truth struct {
 }
 
 func (t truth) payable() bool {
-	return t.Status == payment.RequiresPaymentMethod || t.Status == payment.RequiresConfirmation || t.Status == payment.RequiresAction
+	return t.Status == payment.RequiresPaymentMethod || t.Status == payment.RequiresConfirmation ||
+		t.Status == payment.RequiresAction
 }
 
 // noRepeats keeps the SDK from trying again by itself, which takes it a second; the model tries again.
@@ -93,7 +94,10 @@ func (w *stillWorld) truths() []truth {
 	for _, intent := range slices.Backward(w.list("/v1/payment_intents?limit=100")) {
 		text := func(name string) string { value, _ := intent[name].(string); return value }
 		amount, _ := intent["amount"].(float64)
-		all = append(all, truth{payment.ID(text("id")), payment.Status(text("status")), int64(amount), payment.CustomerID(text("customer"))})
+		all = append(all, truth{
+			payment.ID(text("id")), payment.Status(text("status")), int64(amount),
+			payment.CustomerID(text("customer")),
+		})
 	}
 	return all
 }
@@ -109,6 +113,9 @@ func (w *stillWorld) customerDoes(id payment.ID, what string) {
 	case "Stripe cancels":
 		w.ask(http.MethodPost, path+"/cancel", url.Values{})
 	default:
-		w.ask(http.MethodPost, path+"/confirm", url.Values{"payment_method": {what}, "return_url": {"https://shop.example/"}})
+		w.ask(
+			http.MethodPost, path+"/confirm",
+			url.Values{"payment_method": {what}, "return_url": {"https://shop.example/"}},
+		)
 	}
 }

@@ -9,13 +9,15 @@ import (
 
 // Observer counts what happens to payments. Its methods may be called from many goroutines.
 type Observer interface {
-	// WebhookHandled is called for every delivery of Stripe when it is answered: its type, which Stripe chose, the outcome,
-	// and when the event was made, in Unix seconds. Type and time are zero where nothing was verified, the time also where
-	// nothing was stored.
+	// WebhookHandled is called for every delivery of Stripe when it is answered: its type, which Stripe chose, the
+	// outcome, and when the event was made, in Unix seconds. Type and time are zero where nothing was verified, the
+	// time also where nothing was stored.
 	WebhookHandled(kind string, outcome Outcome, created int64)
-	// StateChanged is called for every visible change of a payment; from is empty at its first. The states may be the same.
+	// StateChanged is called for every visible change of a payment; from is empty at its first. The states may be
+	// the same.
 	StateChanged(from, to payment.State)
-	// Anomaly is called for what Stripe, or somebody with our keys, should not have made. It is recorded, never acted upon.
+	// Anomaly is called for what Stripe, or somebody with our keys, should not have made. It is recorded, never
+	// acted upon.
 	Anomaly(what Anomaly)
 	// Reconciled is called when catch-up, sweep or restore has handled all that was due.
 	Reconciled(source string)

@@ -14,18 +14,19 @@ import (
 // orders keeps the orders, each with all its payments. Every call returns Redis's own clock, the only one that all
 // replicas share.
 type orders interface {
-	// LoadOrder returns the order with its current payment and the payments in question, as far as it has them. An order
-	// that was never stored has no revision.
+	// LoadOrder returns the order with its current payment and the payments in question, as far as it has them. An
+	// order that was never stored has no revision.
 	LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error)
-	// SaveOrder writes the order and all that follows from the change, or nothing: it fails with payment.ErrConflict unless
-	// the stored revision is the order's, and then returns the order as it stands, with the payments in question.
+	// SaveOrder writes the order and all that follows from the change, or nothing: it fails with
+	// payment.ErrConflict unless the stored revision is the order's, and then returns the order as it stands, with
+	// the payments in question.
 	SaveOrder(ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID) (payment.Saved, error)
 	// FindOrder returns the order that the payment's pointer leads to; false where there is no pointer.
 	FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error)
 	// SavePointer lets a pointer lead from the payment to the order until a moment. A pointer never changes its order.
 	SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error
-	// WatchOrder returns a channel that gets a hint at each write of the order, until the function is called. Hints may be
-	// lost.
+	// WatchOrder returns a channel that gets a hint at each write of the order, until the function is called. Hints
+	// may be lost.
 	WatchOrder(id payment.OrderID) (<-chan struct{}, func())
 }
 
@@ -86,8 +87,8 @@ func (s *Service) set(t *target, o payment.Order, now time.Time) {
 // decision says what happened to an order, given the order as it stands. No fact: nothing.
 type decision func(o *payment.Order, now time.Time) (payment.Fact, error)
 
-// apply applies a fact to an order and saves it. Where another write came first the decision is made again, on the order
-// as it stands then. It reports whether anything was written. Repeating it is always safe.
+// apply applies a fact to an order and saves it. Where another write came first the decision is made again, on the
+// order as it stands then. It reports whether anything was written. Repeating it is always safe.
 func (s *Service) apply(ctx context.Context, t *target, cause string, decide decision) (written bool, err error) {
 	for try := range conflictTries {
 		s.backoff(ctx, try)
@@ -167,8 +168,8 @@ func (s *Service) find(ctx context.Context, id payment.ID) (*target, error) {
 	return t, s.loadOwn(ctx, t)
 }
 
-// loadOwn loads the order of a payment, or the payment by itself where the order has counted it as foreign. It fails with
-// payment.ErrNotFound where neither is stored.
+// loadOwn loads the order of a payment, or the payment by itself where the order has counted it as foreign. It
+// fails with payment.ErrNotFound where neither is stored.
 func (s *Service) loadOwn(ctx context.Context, t *target) error {
 	if err := s.load(ctx, t); err != nil || t.holds() {
 		return err

@@ -119,7 +119,9 @@ func (p *process) WatchOrder(payment.OrderID) (<-chan struct{}, func()) { return
 func (p *process) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
 ) (payment.Saved, error) {
-	return stand(p, "SaveOrder", errNoStore, func() (payment.Saved, error) { return p.Store.SaveOrder(ctx, o, c, ids...) })
+	return stand(
+		p, "SaveOrder", errNoStore, func() (payment.Saved, error) { return p.Store.SaveOrder(ctx, o, c, ids...) },
+	)
 }
 
 func (p *process) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error {
@@ -129,7 +131,9 @@ func (p *process) SavePointer(ctx context.Context, id payment.ID, order payment.
 	return err
 }
 
-func (p *process) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (o payment.Order, now time.Time, err error) {
+func (p *process) LoadOrder(
+	ctx context.Context, ref payment.Ref, ids ...payment.ID,
+) (o payment.Order, now time.Time, err error) {
 	_, err = stand(p, "LoadOrder", errNoStore, func() (any, error) {
 		o, now, err = p.Store.LoadOrder(ctx, ref, ids...)
 		return nil, err
@@ -146,19 +150,31 @@ func (p *process) FindOrder(ctx context.Context, id payment.ID) (order payment.O
 }
 
 func (p *process) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
-	return stand(p, "OpenPayment", errNoStripe, func() (payment.Answer, error) { return p.Stripe.OpenPayment(ctx, key, form) })
+	return stand(
+		p, "OpenPayment", errNoStripe,
+		func() (payment.Answer, error) { return p.Stripe.OpenPayment(ctx, key, form) },
+	)
 }
 
 func (p *process) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
-	return stand(p, "RetrievePayment", errNoStripe, func() (payment.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) })
+	return stand(
+		p, "RetrievePayment", errNoStripe,
+		func() (payment.Answer, error) { return p.Stripe.RetrievePayment(ctx, id) },
+	)
 }
 
 func (p *process) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
-	return stand(p, "UpdateAmount", errNoStripe, func() (payment.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount, rev) })
+	return stand(
+		p, "UpdateAmount", errNoStripe,
+		func() (payment.Answer, error) { return p.Stripe.UpdateAmount(ctx, id, amount, rev) },
+	)
 }
 
 func (p *process) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
-	return stand(p, "CancelPayment", errNoStripe, func() (payment.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) })
+	return stand(
+		p, "CancelPayment", errNoStripe,
+		func() (payment.Answer, error) { return p.Stripe.CancelPayment(ctx, id, reason) },
+	)
 }
 
 func (p *process) FindPayments(
@@ -169,7 +185,9 @@ func (p *process) FindPayments(
 	})
 }
 
-func (p *process) FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error) {
+func (p *process) FindCreationKey(
+	ctx context.Context, id payment.ID, created int64,
+) (key string, known bool, err error) {
 	key, err = stand(p, "FindCreationKey", errNoStripe, func() (string, error) {
 		var err error
 		key, known, err = p.Stripe.FindCreationKey(ctx, id, created)
@@ -178,6 +196,8 @@ func (p *process) FindCreationKey(ctx context.Context, id payment.ID, created in
 	return key, known, err
 }
 
-func (p *process) OpenSession(_ context.Context, customer payment.CustomerID, _ payment.SessionFeatures) (payment.Session, error) {
+func (p *process) OpenSession(
+	_ context.Context, customer payment.CustomerID, _ payment.SessionFeatures,
+) (payment.Session, error) {
 	return payment.Session{ClientSecret: payment.Secret("for " + customer)}, nil
 }

@@ -10,10 +10,11 @@ import (
 
 // reader asks Stripe for the truth.
 type reader interface {
-	// RetrievePayment answers with the Reversals too. It fails with CodeNotFound where Stripe knows no such PaymentIntent.
+	// RetrievePayment answers with the Reversals too. It fails with CodeNotFound where Stripe knows no such
+	// PaymentIntent.
 	RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error)
-	// FindCreationKey returns the idempotency key of the call that made a PaymentIntent at a moment, in Unix seconds; empty
-	// where it had none. It reports false where Stripe has no event of it any more.
+	// FindCreationKey returns the idempotency key of the call that made a PaymentIntent at a moment, in Unix
+	// seconds; empty where it had none. It reports false where Stripe has no event of it any more.
 	FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error)
 }
 
@@ -21,9 +22,11 @@ type reader interface {
 type readQueue interface {
 	// TakeReads returns payments whose time has come, and hides them from all replicas for a while.
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
-	// WantRead puts a payment without a record into the queue. It reports false for one that was found not to be ours today.
+	// WantRead puts a payment without a record into the queue. It reports false for one that was found not to be
+	// ours today.
 	WantRead(ctx context.Context, id payment.ID) (bool, error)
-	// EndWantedRead takes a payment out of the queue that WantRead has put it into. What the order's own saves want stays.
+	// EndWantedRead takes a payment out of the queue that WantRead has put it into. What the order's own saves want
+	// stays.
 	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error
 	// DropRead takes a payment out of every queue, and remembers for a day that it is not ours.
 	DropRead(ctx context.Context, id payment.ID) error
@@ -43,8 +46,8 @@ const (
 	readHide  = time.Minute // after which another replica tries what this one did not finish
 )
 
-// RunReadWorker asks Stripe about the payments whose events leave a doubt, cancels those that their order no longer wants,
-// and settles orders whose process has died, until the context ends.
+// RunReadWorker asks Stripe about the payments whose events leave a doubt, cancels those that their order no longer
+// wants, and settles orders whose process has died, until the context ends.
 func (s *Service) RunReadWorker(ctx context.Context) {
 	for ctx.Err() == nil {
 		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
@@ -53,7 +56,9 @@ func (s *Service) RunReadWorker(ctx context.Context) {
 		}
 		for _, id := range ids {
 			if err := s.readWithinBudget(ctx, id); err != nil && ctx.Err() == nil {
-				s.Logger.WarnContext(ctx, "a payment could not be read; it is tried again", "payment_intent", id, "error", err)
+				s.Logger.WarnContext(
+					ctx, "a payment could not be read; it is tried again", "payment_intent", id, "error", err,
+				)
 			}
 		}
 		s.attendOrders(ctx)
@@ -89,8 +94,8 @@ func (s *Service) waitReadBudget(ctx context.Context) error {
 	}
 }
 
-// Read asks Stripe for one payment and merges the answer. A payment that its order no longer wants is cancelled instead,
-// with the same kind of answer. It fails with payment.ErrNotFound where the payment is not ours.
+// Read asks Stripe for one payment and merges the answer. A payment that its order no longer wants is cancelled
+// instead, with the same kind of answer. It fails with payment.ErrNotFound where the payment is not ours.
 func (s *Service) Read(ctx context.Context, id payment.ID) error {
 	_, err := s.read(ctx, id)
 	return err
@@ -161,8 +166,8 @@ func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.Order
 	return t.ref.Order, err
 }
 
-// isCopy asks Stripe whether a PaymentIntent was made by another call than the one for the attempt that it claims, where
-// the order's terms would follow it. Where Stripe has forgotten that, it is taken for the attempt.
+// isCopy asks Stripe whether a PaymentIntent was made by another call than the one for the attempt that it claims,
+// where the order's terms would follow it. Where Stripe has forgotten that, it is taken for the attempt.
 func (s *Service) isCopy(ctx context.Context, t *target, intent payment.Intent) (bool, error) {
 	if !t.order.WantsProof(intent, "") {
 		return false, nil
@@ -200,7 +205,9 @@ func (s *Service) noteClosed(ctx context.Context, t *target) error {
 		return err
 	}
 	if err != nil {
-		s.Logger.WarnContext(ctx, "Stripe refuses to note that the order was closed", "payment_intent", t.id, "error", err)
+		s.Logger.WarnContext(
+			ctx, "Stripe refuses to note that the order was closed", "payment_intent", t.id, "error", err,
+		)
 	}
 	return s.saveFactAlways(ctx, t, payment.ClosureNoted{Payment: t.id})
 }

@@ -36,12 +36,12 @@ func (r *Recovery) report() {
 	}
 }
 
-// Rebuild brings back every payment that Stripe has made for us since so long ago, and their orders. It may be repeated:
-// what is there is read again only where Stripe shows something else.
+// Rebuild brings back every payment that Stripe has made for us since so long ago, and their orders. It may be
+// repeated: what is there is read again only where Stripe shows something else.
 //
-// An order is restored from all its payments at once, since one attempt alone would look as if the others had been given
-// up. What Redis alone knew is lost: the terms of a token that was not presented, the count of failed attempts, when
-// each change was seen; and of an order that was closed, with what its last payment had failed.
+// An order is restored from all its payments at once, since one attempt alone would look as if the others had been
+// given up. What Redis alone knew is lost: the terms of a token that was not presented, the count of failed
+// attempts, when each change was seen; and of an order that was closed, with what its last payment had failed.
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true
 	return s.waitExclusively(ctx, func(ctx context.Context) error {
@@ -67,7 +67,9 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 }
 
 // listOrders lists all our payments, by order.
-func (s *Service) listOrders(ctx context.Context, since time.Time, r *Recovery) (map[payment.OrderID][]payment.Listed, error) {
+func (s *Service) listOrders(
+	ctx context.Context, since time.Time, r *Recovery,
+) (map[payment.OrderID][]payment.Listed, error) {
 	orders := map[payment.OrderID][]payment.Listed{}
 	err := readList(ctx, s, s.stripe.ListPayments, since, func(p payment.Listed) error {
 		r.Listed++
@@ -77,7 +79,8 @@ func (s *Service) listOrders(ctx context.Context, since time.Time, r *Recovery) 
 			r.Unreadable = append(r.Unreadable, p.ID)
 			return nil
 		}
-		if origin := payment.OriginOf(p.Metadata); origin.Service == s.Name && origin.Order.Valid() && p.Livemode == s.Livemode {
+		if origin := payment.OriginOf(p.Metadata); origin.Service == s.Name && origin.Order.Valid() &&
+			p.Livemode == s.Livemode {
 			orders[origin.Order] = append(orders[origin.Order], p)
 			r.Payments++
 		}
@@ -141,8 +144,8 @@ func (s *Service) listReturned(ctx context.Context, since time.Time) (map[paymen
 	return returned, readList(ctx, s, s.stripe.ListDisputes, since, note)
 }
 
-// rebuildOrder restores an order that is not stored from all its payments, or adopts those that it has forgotten. The list
-// is enough for a payment that has ended and of which nothing was given back. Any other is read.
+// rebuildOrder restores an order that is not stored from all its payments, or adopts those that it has forgotten.
+// The list is enough for a payment that has ended and of which nothing was given back. Any other is read.
 func (s *Service) rebuildOrder(
 	ctx context.Context, id payment.OrderID, listed []payment.Listed, reversed map[payment.ID]bool, r *Recovery,
 ) error {
@@ -179,8 +182,8 @@ func (s *Service) rebuildOrder(
 	return s.rebuildForeign(ctx, t, append(listed, copies...))
 }
 
-// sortOutCopies takes the PaymentIntents out of the list that were made by another call than the one for the attempt that
-// they claim, where the order's terms would follow them, or where another one claims the same.
+// sortOutCopies takes the PaymentIntents out of the list that were made by another call than the one for the
+// attempt that they claim, where the order's terms would follow them, or where another one claims the same.
 func (s *Service) sortOutCopies(
 	ctx context.Context, t *target, listed []payment.Listed,
 ) (genuine, copies []payment.Listed, err error) {
@@ -211,8 +214,8 @@ func (s *Service) sortOutCopies(
 	return genuine, copies, nil
 }
 
-// rebuildPointers writes the pointers that the order's payments should have: they lie in other partitions, and may be lost
-// by themselves.
+// rebuildPointers writes the pointers that the order's payments should have: they lie in other partitions, and may
+// be lost by themselves.
 func (s *Service) rebuildPointers(ctx context.Context, t *target) error {
 	for _, a := range t.order.Attempts {
 		if a.PointerUntil == 0 {
@@ -235,7 +238,9 @@ func (s *Service) rebuildPayment(
 		return nil, nil //nolint:nilnil // nothing new
 	case p.Status.Terminal() && !reversed && stored == nil:
 		read := payment.Read{Observation: payment.Observation{At: p.Date, Snapshot: p.Snapshot}}
-		return &payment.Seen{Intent: p.Intent, Facts: append([]payment.RecordFact{read}, p.Details...), Charged: p.Succeeded}, nil
+		return &payment.Seen{
+			Intent: p.Intent, Facts: append([]payment.RecordFact{read}, p.Details...), Charged: p.Succeeded,
+		}, nil
 	}
 	if err := s.waitReadBudget(ctx); err != nil {
 		return nil, err
@@ -245,7 +250,9 @@ func (s *Service) rebuildPayment(
 	if err != nil {
 		return nil, err
 	}
-	return &payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(t.order.Known(p.ID, false)), Charged: p.Succeeded}, nil
+	return &payment.Seen{
+		Intent: answer.Intent, Facts: answer.ReadFacts(t.order.Known(p.ID, false)), Charged: p.Succeeded,
+	}, nil
 }
 
 // rebuildForeign restores the payments that claim an attempt which has another payment.

@@ -49,7 +49,8 @@ func (s *shop) rebuilder(g service.Stripe) (*store.Store, *service.Service) {
 	return rebuilt, s.replica(rebuilt, g)
 }
 
-// dump is everything that a backend can see of the orders, but for what a rebuild cannot know: when each change was seen.
+// dump is everything that a backend can see of the orders, but for what a rebuild cannot know: when each change was
+// seen.
 func (s *shop) dump(orders ...payment.OrderID) map[string]any {
 	s.t.Helper()
 	all := map[string]any{}
@@ -183,10 +184,12 @@ func (s *shop) returns(r payment.CreateRequest, amount int64) {
 // hasWon looks at two payments of an order that have both succeeded.
 func (s *shop) hasWon(winner, duplicate payment.ID) {
 	s.t.Helper()
-	if v := s.shows(winner, payment.Paid, 4200); !v.Fulfillable || v.Superseded || view(s.t, s.order().Payment).Payment != winner {
+	if v := s.shows(winner, payment.Paid, 4200); !v.Fulfillable || v.Superseded ||
+		view(s.t, s.order().Payment).Payment != winner {
 		s.t.Fatalf("%+v", v)
 	}
-	if v := s.shows(duplicate, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldDuplicate || v.FulfillableAt != nil {
+	if v := s.shows(duplicate, payment.Paid, 4200); v.HoldReason == nil || *v.HoldReason != payment.HoldDuplicate ||
+		v.FulfillableAt != nil {
 		s.t.Fatalf("%+v", v)
 	}
 }

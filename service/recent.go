@@ -70,11 +70,13 @@ func (r *recent) find(ref payment.Ref) (payment.Order, time.Time, bool) {
 	return o, r.clock.Add(elapsed), true
 }
 
-// mergeRecent merges what an event showed of a PaymentIntent into its order as this process has saved it last, without
-// loading it. Where that shows nothing new it is not done: a refusal, and the answer that nothing has changed, are for the
-// order as it stands. The target is then nil, or has the order that a conflict has returned. The payment's pointer is looked
-// at beside the save, and written again where Redis has lost it.
-func (s *Service) mergeRecent(ctx context.Context, cause string, seen payment.Seen) (t *target, written bool, err error) {
+// mergeRecent merges what an event showed of a PaymentIntent into its order as this process has saved it last,
+// without loading it. Where that shows nothing new it is not done: a refusal, and the answer that nothing has
+// changed, are for the order as it stands. The target is then nil, or has the order that a conflict has returned.
+// The payment's pointer is looked at beside the save, and written again where Redis has lost it.
+func (s *Service) mergeRecent(
+	ctx context.Context, cause string, seen payment.Seen,
+) (t *target, written bool, err error) {
 	origin := payment.OriginOf(seen.Intent.Metadata)
 	if origin.Service != s.Name || !origin.Order.Valid() || s.rebuilding {
 		return nil, false, nil

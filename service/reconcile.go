@@ -14,7 +14,8 @@ import (
 
 // leases lets one replica at a time do what must not be done by two.
 type leases interface {
-	// TakeLease takes the lease of that name for its owner, or renews it, for so long; false says that another holds it.
+	// TakeLease takes the lease of that name for its owner, or renews it, for so long; false says that another
+	// holds it.
 	TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error)
 	// GiveBackLease ends the lease, if it is the owner's.
 	GiveBackLease(ctx context.Context, name, owner string) error
@@ -139,9 +140,9 @@ func (s *Service) waitExclusively(ctx context.Context, work func(context.Context
 	}
 }
 
-// ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in doubt by
-// that has been read, and fails where one could not be. With verify every payment that has succeeded since then is read, too:
-// also beside a running server, which holds the lease and so catches up and sweeps by itself.
+// ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in
+// doubt by that has been read, and fails where one could not be. With verify every payment that has succeeded since
+// then is read, too: also beside a running server, which holds the lease and so catches up and sweeps by itself.
 func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify bool, t *Tally) error {
 	_, began, err := s.catchUps.LoadCatchUp(ctx)
 	if err != nil {

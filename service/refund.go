@@ -41,7 +41,9 @@ func (s *Service) Refund(ctx context.Context, r payment.RefundRequest) (RefundMa
 	if r.Amount != nil && (*r.Amount < 1 || *r.Amount > payment.MaxAmount) {
 		return RefundMade{}, payment.AmountOutOfRange()
 	}
-	return changePaymentUnleased(ctx, s, r.Payment, func(ctx context.Context, t *target, l *lease) (RefundMade, next, error) {
+	return changePaymentUnleased(ctx, s, r.Payment, func(
+		ctx context.Context, t *target, l *lease,
+	) (RefundMade, next, error) {
 		return s.refundStep(ctx, t, l, r)
 	})
 }
@@ -60,7 +62,9 @@ func (s *Service) Refunds(ctx context.Context, id payment.ID) ([]payment.RefundV
 }
 
 // refundStep answers a repeated call, refuses what cannot be given back, or makes the refund.
-func (s *Service) refundStep(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, next, error) {
+func (s *Service) refundStep(
+	ctx context.Context, t *target, l *lease, r payment.RefundRequest,
+) (RefundMade, next, error) {
 	p := t.payment()
 	if p == nil {
 		return RefundMade{}, done, payment.NotFound()
@@ -69,7 +73,8 @@ func (s *Service) refundStep(ctx context.Context, t *target, l *lease, r payment
 	switch {
 	case call != nil && !call.SameAs(r):
 		return RefundMade{}, done, &payment.Error{
-			Code: payment.CodeIdempotencyKeyReused, Detail: "This Idempotency-Key was used for another refund of the payment.",
+			Code:   payment.CodeIdempotencyKeyReused,
+			Detail: "This Idempotency-Key was used for another refund of the payment.",
 		}
 	case call != nil && call.Answered != nil:
 		return RefundMade{Refund: *call.Answered, Payment: t.stored(), Replayed: true}, done, nil
@@ -102,8 +107,8 @@ func (t *target) exceeded() *payment.Error {
 	}
 }
 
-// giveBack makes the refund at Stripe, under the order's lease. Where Stripe may have a refund that is not known here, the
-// payment is read first, so that what is left is known.
+// giveBack makes the refund at Stripe, under the order's lease. Where Stripe may have a refund that is not known
+// here, the payment is read first, so that what is left is known.
 func (s *Service) giveBack(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, error) {
 	if err := s.take(ctx, t, l); err != nil {
 		return RefundMade{}, err
@@ -113,7 +118,9 @@ func (s *Service) giveBack(ctx context.Context, t *target, l *lease, r payment.R
 	return made, err
 }
 
-func (s *Service) giveBackLeased(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, error) {
+func (s *Service) giveBackLeased(
+	ctx context.Context, t *target, l *lease, r payment.RefundRequest,
+) (RefundMade, error) {
 	leased, cancel := s.stripeContext(ctx)
 	defer cancel()
 	if t.payment().MayHideRefund(r.Name(), t.now) {

@@ -7,14 +7,15 @@ import (
 	"kasse/service/payment"
 )
 
-// restores holds the payments that pages have asked for and that Redis does not know. Anybody can name some, so that
-// there are few, and they are asked for slowly. Payments that the holder of an order token has named have a queue of their
-// own, which a stranger cannot fill.
+// restores holds the payments that pages have asked for and that Redis does not know. Anybody can name some, so
+// that there are few, and they are asked for slowly. Payments that the holder of an order token has named have a
+// queue of their own, which a stranger cannot fill.
 type restores interface {
-	// PadReads makes up for the reads of Redis that a caller was spared by memory, of a payment that is not the caller's.
+	// PadReads makes up for the reads of Redis that a caller was spared by memory, of a payment that is not the
+	// caller's.
 	PadReads(ctx context.Context, id payment.ID, made int) error
-	// WantRestore notes one that is not here. It costs the same where it is here, where the queue is full, and where the
-	// places are taken that the queue has for one name.
+	// WantRestore notes one that is not here. It costs the same where it is here, where the queue is full, and
+	// where the places are taken that the queue has for one name.
 	WantRestore(ctx context.Context, id payment.ID, by string, byToken bool) error
 	// TakeRestores returns some of one queue, the longest wanted first, and hides them from all replicas for so long.
 	TakeRestores(ctx context.Context, byToken bool, limit int, hide time.Duration) ([]payment.ID, error)

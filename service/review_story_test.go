@@ -77,11 +77,12 @@ func TestReviewStories(t *testing.T) {
 	}
 }
 
-// TestReviewAfterPaid: a review that begins after the order was paid holds it, and its approval is an update: the order was
-// told to be fulfilled once. Any other end leaves the hold until the money is given back.
+// TestReviewAfterPaid: a review that begins after the order was paid holds it, and its approval is an update: the
+// order was told to be fulfilled once. Any other end leaves the hold until the money is given back.
 func TestReviewAfterPaid(t *testing.T) {
 	for reason, want := range map[string]payment.Hold{
-		"approved": "", "acknowledged": payment.HoldInReview, "redacted": payment.HoldInReview, "canceled": payment.HoldInReview,
+		"approved": "", "acknowledged": payment.HoldInReview, "redacted": payment.HoldInReview,
+		"canceled": payment.HoldInReview,
 	} {
 		t.Run(reason, func(t *testing.T) {
 			s := newShop(t)
@@ -138,7 +139,10 @@ func TestReviewIsRebuilt(t *testing.T) {
 	s := newShop(t)
 	id, review := s.reviewed()
 	for _, lost := range []bool{false, true} {
-		s.receives("payment_intent.succeeded", map[bool]service.Outcome{false: service.Applied, true: service.Unchanged}[lost])
+		s.receives(
+			"payment_intent.succeeded",
+			map[bool]service.Outcome{false: service.Applied, true: service.Unchanged}[lost],
+		)
 		if lost {
 			s.redis.FlushAll()
 		}
@@ -150,8 +154,8 @@ func TestReviewIsRebuilt(t *testing.T) {
 	}
 }
 
-// TestKeyMayNotReadReviews: a restricted key reads payments all the same, and the log has one warning. Events still hold
-// and release.
+// TestKeyMayNotReadReviews: a restricted key reads payments all the same, and the log has one warning. Events still
+// hold and release.
 func TestKeyMayNotReadReviews(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
@@ -192,8 +196,8 @@ func TestKeyMayNotReadReviews(t *testing.T) {
 	}
 }
 
-// TestDetailStories: with what was paid, and the receipt, come with charge events and with reads. Their change alone is no
-// event for backends. A charge of a payment that is not known costs no read.
+// TestDetailStories: with what was paid, and the receipt, come with charge events and with reads. Their change
+// alone is no event for backends. A charge of a payment that is not known costs no read.
 func TestDetailStories(t *testing.T) {
 	s := newShop(t)
 	made, before := s.creates(s.key(1000))
@@ -204,7 +208,8 @@ func TestDetailStories(t *testing.T) {
 	s.receives("payment_intent.succeeded", service.Applied)
 	s.receives("charge.succeeded", service.Applied)
 	v := s.shows(made.ID, payment.Paid, 1000)
-	if v.Method == nil || v.Method.Type != "card" || *v.Method.Brand != "visa" || *v.Method.Last4 != "4242" || v.ReceiptURL == nil {
+	if v.Method == nil || v.Method.Type != "card" || *v.Method.Brand != "visa" || *v.Method.Last4 != "4242" ||
+		v.ReceiptURL == nil {
 		t.Fatalf("%+v %v", v.Method, v.ReceiptURL)
 	}
 	if err := s.sim.UpdateCharge(string(made.ID), "https://pay.example/receipt"); err != nil {

@@ -7,24 +7,26 @@ import (
 	"kasse/service/payment"
 )
 
-// findMargin is how much earlier or later than expected a listed PaymentIntent may be dated: clocks differ, and a try may
-// take its time.
+// findMargin is how much earlier or later than expected a listed PaymentIntent may be dated: clocks differ, and a
+// try may take its time.
 const findMargin = 5 * time.Minute
 
-// mismatchBack is how far back a PaymentIntent is searched that Stripe made under a key which is forgotten here: as long as
-// Stripe surely remembers the key, and an hour.
+// mismatchBack is how far back a PaymentIntent is searched that Stripe made under a key which is forgotten here: as
+// long as Stripe surely remembers the key, and an hour.
 const mismatchBack = 25 * time.Hour
 
 // searchRetry is when a create may ask again about an attempt whose outcome is not known.
 const searchRetry = time.Minute
 
-// search looks for the payment of an attempt in Stripe's list. What is found is adopted. What is not, was not made, once
-// it can no longer be made.
+// search looks for the payment of an attempt in Stripe's list. What is found is adopted. What is not, was not made,
+// once it can no longer be made.
 func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Attempt) error {
 	if err := s.take(ctx, t, l); err != nil {
 		return err
 	}
-	since, until := time.UnixMilli(a.Reserved).Add(-findMargin), time.UnixMilli(max(a.Tried, a.Reserved)).Add(findMargin)
+	since, until := time.UnixMilli(a.Reserved).Add(-findMargin), time.UnixMilli(
+		max(a.Tried, a.Reserved),
+	).Add(findMargin)
 	customer := a.Terms.Customer
 	if a.Mismatch {
 		since, customer = time.UnixMilli(a.Reserved).Add(-mismatchBack), ""
@@ -80,7 +82,9 @@ func (s *Service) findPayments(
 func adopted(found []payment.Answer) payment.Fact {
 	var facts payment.All
 	for _, a := range found {
-		facts = append(facts, payment.Adopted{Seen: payment.Seen{Intent: a.Intent, Facts: []payment.RecordFact{payment.StaleResponse(a.Date)}}})
+		facts = append(facts, payment.Adopted{
+			Seen: payment.Seen{Intent: a.Intent, Facts: []payment.RecordFact{payment.StaleResponse(a.Date)}},
+		})
 	}
 	return facts
 }
@@ -103,9 +107,9 @@ func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms pa
 	return err
 }
 
-// adoptForgotten looks for attempts of the order that Redis has forgotten, where neither catch-up has found them nor Stripe
-// would refuse their idempotency keys any more: a second payment would be made beside them. It reports whether any was
-// found.
+// adoptForgotten looks for attempts of the order that Redis has forgotten, where neither catch-up has found them
+// nor Stripe would refuse their idempotency keys any more: a second payment would be made beside them. It reports
+// whether any was found.
 func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) (bool, error) {
 	if !payment.KeysForgotten(time.Unix(0, s.caughtUp.Load()), t.now) {
 		return false, nil

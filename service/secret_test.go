@@ -32,7 +32,13 @@ type holder struct {
 
 func newHolder() holder {
 	secret := payment.Secret(hidden)
-	return holder{secret, &secret, []payment.Secret{secret}, map[string]payment.Secret{"a": secret}, secret, service.Caller{Secret: secret}}
+	return holder{
+		secret, &secret,
+		[]payment.Secret{secret},
+		map[string]payment.Secret{"a": secret},
+		secret,
+		service.Caller{Secret: secret},
+	}
 }
 
 // TestSecretShowsNothing prints it in every way there is.
@@ -42,7 +48,9 @@ func TestSecretShowsNothing(t *testing.T) {
 	for _, verb := range "bcdeEfFgGoOqstTUvxX!z" {
 		for _, flags := range []string{"", "+", "#", " ", "0", "-", "30", ".5", "+#030."} {
 			format := "%" + flags + string(verb)
-			for _, value := range []any{all, &all, all.Secret, all.Pointer, all.List, all.Named, all.Any, []any{all.Secret}} {
+			for _, value := range []any{
+				all, &all, all.Secret, all.Pointer, all.List, all.Named, all.Any, []any{all.Secret},
+			} {
 				printed[format+fmt.Sprintf(" of %T", value)] = fmt.Sprintf(format, value)
 			}
 		}
@@ -75,7 +83,10 @@ func TestSecretShowsNothing(t *testing.T) {
 	for name, text := range printed {
 		checkHidden(t, name, text)
 	}
-	if got := fmt.Sprintf("%s %v %d %q %x %#v %+v", all.Secret, all.Secret, all.Secret, all.Secret, all.Secret, all.Secret, all.Pointer); got != strings.TrimSpace(strings.Repeat("*** ", 7)) {
+	if got := fmt.Sprintf(
+		"%s %v %d %q %x %#v %+v", all.Secret, all.Secret, all.Secret, all.Secret, all.Secret, all.Secret,
+		all.Pointer,
+	); got != strings.TrimSpace(strings.Repeat("*** ", 7)) {
 		t.Errorf("it is printed as %s", got)
 	}
 	if all.Secret.Reveal() != hidden || string(all.Secret) != hidden {
@@ -94,8 +105,13 @@ func TestLogsShowNoSecret(t *testing.T) {
 	var out bytes.Buffer
 	for _, handler := range []slog.Handler{slog.NewJSONHandler(&out, nil), slog.NewTextHandler(&out, nil)} {
 		logger := slog.New(handler)
-		logger.Info("text", "secret", all.Secret, "pointer", all.Pointer, "list", all.List, "named", all.Named, "all", all, "error", fmt.Errorf("no %s", all.Secret))
-		logger.With("secret", all.Secret).WithGroup("a").Info("text", slog.Group("b", "secret", all.Secret), slog.Any("all", &all))
+		logger.Info(
+			"text", "secret", all.Secret, "pointer", all.Pointer, "list", all.List, "named", all.Named, "all", all,
+			"error", fmt.Errorf("no %s", all.Secret),
+		)
+		logger.With("secret", all.Secret).WithGroup("a").Info(
+			"text", slog.Group("b", "secret", all.Secret), slog.Any("all", &all),
+		)
 	}
 	log.New(&out, "", 0).Print(all, all.Secret)
 	checkHidden(t, "the log", out.String())
@@ -107,7 +123,9 @@ func TestLogsShowNoSecret(t *testing.T) {
 func checkHidden(t *testing.T, name, text string) {
 	t.Helper()
 	for _, form := range []string{
-		hidden, "hunter2", "hunte", hex.EncodeToString([]byte("hunter2")), strings.ToUpper(hex.EncodeToString([]byte("hunter2"))),
+		hidden, "hunter2", "hunte", hex.EncodeToString([]byte("hunter2")), strings.ToUpper(
+			hex.EncodeToString([]byte("hunter2")),
+		),
 		base64.StdEncoding.EncodeToString([]byte(hidden)), "104 117", "68 75", "0x68",
 	} {
 		if strings.Contains(text, form) {

@@ -1,11 +1,12 @@
-// Package service has the use cases of Kasse and its background workers. The rules are in service/payment. It knows neither
-// HTTP nor Redis nor Stripe's wire format.
+// Package service has the use cases of Kasse and its background workers. The rules are in service/payment. It knows
+// neither HTTP nor Redis nor Stripe's wire format.
 //
-// One invariant holds everything: what is stored of an order is a function of the set of facts seen, never of their arrival.
-// So a webhook may come twice, late or before its own create, and two replicas may work at once. Every use case loads the
-// order, applies a fact (payment.Order.Apply), and saves by compare-and-set; where another write came first it begins again
-// from what that one wrote. Locks would have to be held over calls to Stripe, and a process that dies holding one leaves a
-// payment half changed. Only changes at Stripe run under a lease of the order, because they must not be made twice.
+// One invariant holds everything: what is stored of an order is a function of the set of facts seen, never of their
+// arrival. So a webhook may come twice, late or before its own create, and two replicas may work at once. Every use
+// case loads the order, applies a fact (payment.Order.Apply), and saves by compare-and-set; where another write
+// came first it begins again from what that one wrote. Locks would have to be held over calls to Stripe, and a
+// process that dies holding one leaves a payment half changed. Only changes at Stripe run under a lease of the
+// order, because they must not be made twice.
 package service
 
 import (
@@ -83,7 +84,7 @@ type Service struct {
 	stripe       Stripe
 	rebuilding   bool                   // set before any goroutine: what is announced may have been announced before
 	lowest       atomic.Int64           // nanoseconds, the lowest retention that was ever in use with this Redis
-	caughtUp     atomic.Int64           // Unix nanoseconds by Redis's clock, the last catch-up that this process knows of
+	caughtUp     atomic.Int64           // Unix nanoseconds by Redis's clock, the last catch-up that is known here
 	lookups      singleflight.Group     // one question to Stripe at a time for one payment that many ask about
 	restoreTurns atomic.Uint32          // which of the two queues comes first
 	account      atomic.Pointer[string] // of the Stripe key, "acct_…"; nil until it is known
@@ -97,12 +98,14 @@ func New(store Store, stripe Stripe, o Options) *Service {
 		o.Jitter = rand.N[time.Duration]
 	}
 	return &Service{
-		Options: o, orders: store, views: store, feed: store, reads: store, attention: store, sweeps: store, catchUps: store, restores: store, leases: store,
+		Options: o, orders: store, views: store, feed: store, reads: store, attention: store, sweeps: store,
+		catchUps: store, restores: store, leases: store,
 		quarantine: store, listing: store, forget: store, stripe: stripe,
 	}
 }
 
-// SetLowestRetention sets the lowest PAYMENT_RETENTION that was ever in use with this Redis. Until then it is this process's.
+// SetLowestRetention sets the lowest PAYMENT_RETENTION that was ever in use with this Redis. Until then it is this
+// process's.
 func (s *Service) SetLowestRetention(lowest time.Duration) { s.lowest.Store(int64(lowest)) }
 
 func (s *Service) rules() payment.Rules {

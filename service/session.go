@@ -70,7 +70,8 @@ func (c Caller) invalidState(t *target, detail string) *payment.Error {
 	return e
 }
 
-// checkCustomer fails with CodeOrderConflict unless the caller's credential is for the payment's customer; nil: a guest.
+// checkCustomer fails with CodeOrderConflict unless the caller's credential is for the payment's customer; nil: a
+// guest.
 func (c Caller) checkCustomer(customer *payment.CustomerID) error {
 	var id payment.CustomerID
 	if customer != nil {

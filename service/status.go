@@ -16,13 +16,14 @@ type views interface {
 	LoadViews(ctx context.Context, order payment.OrderID, ids []payment.ID) ([][]byte, error)
 	// LoadHistory returns the entries, oldest first. It fails with payment.ErrNotFound where there is no such payment.
 	LoadHistory(ctx context.Context, id payment.ID) ([]payment.HistoryEntry, error)
-	// WatchPayment returns a channel that gets a hint at each visible change of the payment, until the function is called.
-	// Hints may be lost.
+	// WatchPayment returns a channel that gets a hint at each visible change of the payment, until the function is
+	// called. Hints may be lost.
 	WatchPayment(id payment.ID) (<-chan struct{}, func())
 }
 
-// Status returns the view of a payment that the caller may see. The holder of its client secret gets the public part, the
-// holder of an order token all but the review. A service key that asks for a payment missing from Redis waits for one read of Stripe; for others it is restored later.
+// Status returns the view of a payment that the caller may see. The holder of its client secret gets the public
+// part, the holder of an order token all but the review. A service key that asks for a payment missing from Redis
+// waits for one read of Stripe; for others it is restored later.
 func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (payment.StoredView, error) {
 	stored, err := s.loadView(ctx, caller, id, caller.sees)
 	switch {

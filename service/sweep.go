@@ -66,8 +66,8 @@ func (s *Service) yieldToReads(ctx context.Context) error {
 	}
 }
 
-// abandon cancels a payment that has just been read, and that has not been paid for PAYMENT_ABANDON_AFTER. Its order stays
-// open. Where another call is changing the order, the next sweep tries again.
+// abandon cancels a payment that has just been read, and that has not been paid for PAYMENT_ABANDON_AFTER. Its
+// order stays open. Where another call is changing the order, the next sweep tries again.
 func (s *Service) abandon(ctx context.Context, id payment.ID) error {
 	t, err := s.find(ctx, id)
 	if err != nil || !t.order.MayAbandonPayment(id, t.now) || t.order.Lease.Held(t.now) {

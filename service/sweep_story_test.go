@@ -64,7 +64,9 @@ func TestSweepStories(t *testing.T) {
 				s.sweeps()
 			}
 			s.shows(opened.ID, payment.CanceledState, 4200)
-			if said := s.ask("GET", "/v1/payment_intents/"+string(opened.ID), nil); said["cancellation_reason"] != "abandoned" {
+			if said := s.ask(
+				"GET", "/v1/payment_intents/"+string(opened.ID), nil,
+			); said["cancellation_reason"] != "abandoned" {
 				s.t.Fatalf("cancelled for %v", said["cancellation_reason"])
 			}
 			if s.order().Closed {
@@ -168,7 +170,9 @@ func TestDoubtsComeFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Rules.MaxFailures = 10
-	again, changes := o.Apply(payment.SessionChosen{Payment: doubtful.ID, Session: payment.SessionFeatures{Remove: true}}, now)
+	again, changes := o.Apply(
+		payment.SessionChosen{Payment: doubtful.ID, Session: payment.SessionFeatures{Remove: true}}, now,
+	)
 	changes.Reads = []payment.Due{{Payment: doubtful.ID, At: now}}
 	changes.Sweeps = changes.Reads
 	if _, err := s.store.SaveOrder(t.Context(), again, changes); err != nil {

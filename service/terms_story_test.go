@@ -94,7 +94,9 @@ func TestTermsStories(t *testing.T) {
 			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(100)); err != nil {
 				s.t.Fatal(err)
 			}
-			if e := s.refuses(s.token(9, 100), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).State != payment.Paid {
+			if e := s.refuses(
+				s.token(9, 100), payment.CodeOrderAlreadyPaid,
+			); view(s.t, e.Payment).State != payment.Paid {
 				s.t.Fatalf("%s", e.Payment)
 			}
 			if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {

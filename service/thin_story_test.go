@@ -15,8 +15,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// thinMail takes the simulator's thin events, as an endpoint with thin payloads gets them. next returns the next one of a
-// type.
+// thinMail takes the simulator's thin events, as an endpoint with thin payloads gets them. next returns the next
+// one of a type.
 func (s *shop) thinMail() (next func(kind string) []byte) {
 	s.t.Helper()
 	bodies := make(chan []byte, 100)

@@ -16,8 +16,8 @@ func (s *Service) saveDenial(ctx context.Context, t *target, claims []string) er
 	return s.saveCaused(ctx, t, payment.CauseRead, payment.PaymentDenied{Payment: t.id, Claims: claims})
 }
 
-// noteVerified raises an alarm at each read that denies a success which webhooks have brought: a process may die between
-// the first one's write and its log line. It says, too, where Stripe has borne the success out after all.
+// noteVerified raises an alarm at each read that denies a success which webhooks have brought: a process may die
+// between the first one's write and its log line. It says, too, where Stripe has borne the success out after all.
 func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 	switch denied := t.order.Denied(t.id); {
 	case denied:
@@ -30,8 +30,8 @@ func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 	}
 }
 
-// verifySince reads every payment that has succeeded since a moment, whatever SUCCESS_VERIFICATION is. A forged success is in
-// none of Stripe's lists, so that the payments are those of the feed.
+// verifySince reads every payment that has succeeded since a moment, whatever SUCCESS_VERIFICATION is. A forged
+// success is in none of Stripe's lists, so that the payments are those of the feed.
 func (s *Service) verifySince(ctx context.Context, since time.Time, t *Tally) error {
 	ids, err := s.succeededSince(ctx, since)
 	if err != nil {
@@ -73,7 +73,8 @@ func (s *Service) verify(ctx context.Context, id payment.ID, t *Tally) error {
 // feedPage bounds one look at the feed.
 const feedPage = 500
 
-// succeededSince returns the payments that the feed shows with money since a moment, in the order of their first such event.
+// succeededSince returns the payments that the feed shows with money since a moment, in the order of their first
+// such event.
 func (s *Service) succeededSince(ctx context.Context, since time.Time) (ids []payment.ID, err error) {
 	seen := map[payment.ID]bool{}
 	q := payment.FeedQuery{Limit: feedPage, Types: slices.DeleteFunc(slices.Clone(payment.EventTypes), withoutMoney)}
@@ -106,6 +107,7 @@ func (s *Service) succeededSince(ctx context.Context, since time.Time) (ids []pa
 func withoutMoney(kind string) bool {
 	_, state, _ := strings.Cut(kind, ".")
 	return slices.Contains([]payment.State{
-		payment.Pending, payment.ActionRequired, payment.InProgress, payment.Failed, payment.Authorized, payment.CanceledState,
+		payment.Pending, payment.ActionRequired, payment.InProgress, payment.Failed, payment.Authorized,
+		payment.CanceledState,
 	}, payment.State(state))
 }

@@ -19,7 +19,8 @@ func (s *shop) forge(id payment.ID, event, order string) {
 		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,"currency":"eur","customer":%q,`+
 		`"created":%d,"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":%q,`+
 		`"kasse_attempt":"1"}}}}`, event, at.Unix(), id, s.customer, at.Unix(), order))
-	if outcome, err := s.svc.Webhook(s.t.Context(), body, signed(body, time.Now())); err != nil || outcome != service.Applied {
+	if outcome, err := s.svc.Webhook(s.t.Context(), body, signed(body, time.Now())); err != nil ||
+		outcome != service.Applied {
 		s.t.Fatalf("forged: %s, %v", outcome, err)
 	}
 }
@@ -31,8 +32,8 @@ func (s *shop) verifies() (service.Tally, error) {
 	return t, err
 }
 
-// TestReconcileVerifies: a pass with -verify finds forged successes, also where SUCCESS_VERIFICATION is off. It fails where a
-// payment could not be read.
+// TestReconcileVerifies: a pass with -verify finds forged successes, also where SUCCESS_VERIFICATION is off. It
+// fails where a payment could not be read.
 func TestReconcileVerifies(t *testing.T) {
 	s := newShop(t)
 	forged, _ := s.creates(s.key(1000))
@@ -68,7 +69,8 @@ func TestReconcileVerifies(t *testing.T) {
 	}
 }
 
-// TestDeniedSuccessIsSwept: Stripe is asked about a denied success again, and the customer's true payment ends the hold.
+// TestDeniedSuccessIsSwept: Stripe is asked about a denied success again, and the customer's true payment ends the
+// hold.
 func TestDeniedSuccessIsSwept(t *testing.T) {
 	s := newShop(t)
 	s.svc.Verification = payment.VerifyBefore

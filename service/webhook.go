@@ -21,8 +21,8 @@ const (
 
 // parser checks and decodes webhooks.
 type parser interface {
-	// ParseEvent fails with CodeInvalidSignature unless one of the secrets signed the body within the last 300 s. A signed
-	// body that makes no sense is an Unreadable event, not an error.
+	// ParseEvent fails with CodeInvalidSignature unless one of the secrets signed the body within the last 300 s. A
+	// signed body that makes no sense is an Unreadable event, not an error.
 	ParseEvent(body []byte, signature string) (payment.StripeEvent, error)
 }
 
@@ -65,8 +65,8 @@ func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outco
 // SetAccount sets the account that the Stripe key belongs to, "acct_…". Until then an event's context is not compared.
 func (s *Service) SetAccount(id string) { s.account.Store(&id) }
 
-// ofOtherAccount reports whether the event's context names another account than ours. Destinations of an organisation get
-// the events of all its accounts.
+// ofOtherAccount reports whether the event's context names another account than ours. Destinations of an
+// organisation get the events of all its accounts.
 func (s *Service) ofOtherAccount(e payment.StripeEvent) bool {
 	own := s.account.Load()
 	return e.Context != "" && own != nil && *own != "" && e.Context != *own
@@ -107,8 +107,9 @@ func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []
 	return Ignored, nil
 }
 
-// quarantineAhead keeps an event of the future apart: Stripe makes none, and it would outweigh all that Stripe says until
-// then. A payment of ours that it names is read instead. The read is queued first: a delivery that fails comes again.
+// quarantineAhead keeps an event of the future apart: Stripe makes none, and it would outweigh all that Stripe says
+// until then. A payment of ours that it names is read instead. The read is queued first: a delivery that fails
+// comes again.
 func (s *Service) quarantineAhead(ctx context.Context, e payment.StripeEvent, body []byte) error {
 	ours := e.Intent == nil || payment.OriginOf(e.Intent.Metadata).Service == s.Name
 	if id := e.Subject(); id != "" && !ours {
@@ -141,9 +142,10 @@ func outcomeOf(written bool, err error) (Outcome, error) {
 	return Applied, nil
 }
 
-// mergeEvent merges what an event shows of a PaymentIntent. An order that is not there any more may have been taken by
-// retention, and a claim to a forgotten attempt may be a copy; only a read can tell. An event of Stripe's list about an order
-// that is not there says that it was lost, since an order is stored before its payment is made: a read restores it whole.
+// mergeEvent merges what an event shows of a PaymentIntent. An order that is not there any more may have been taken
+// by retention, and a claim to a forgotten attempt may be a copy; only a read can tell. An event of Stripe's list
+// about an order that is not there says that it was lost, since an order is stored before its payment is made: a
+// read restores it whole.
 func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (written bool, err error) {
 	seen := payment.Seen{Intent: *e.Intent, Facts: []payment.RecordFact{e.Fact()}, Key: e.Key, ByEvent: true}
 	t, written, err := s.mergeRecent(ctx, e.Cause(), seen)
@@ -174,8 +176,8 @@ func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) 
 	return Unchanged, nil
 }
 
-// requestRead asks for a read of the payment that an event only names. Of a payment that is not known, the event's metadata
-// or a pointer must say that it is ours. It returns Unchanged where a read is due already.
+// requestRead asks for a read of the payment that an event only names. Of a payment that is not known, the event's
+// metadata or a pointer must say that it is ours. It returns Unchanged where a read is due already.
 func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	if e.Payment == "" {
 		return Ignored, nil
@@ -201,7 +203,8 @@ func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outco
 	return outcomeOf(written && !due, err)
 }
 
-// requestLostRead is requestRead where no order has the payment. A pointer that is left says that Redis has lost the order.
+// requestLostRead is requestRead where no order has the payment. A pointer that is left says that Redis has lost
+// the order.
 func (s *Service) requestLostRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	ours := e.Claimed == s.Name
 	if !ours {
@@ -217,8 +220,9 @@ func (s *Service) requestLostRead(ctx context.Context, e payment.StripeEvent) (O
 	return s.wantRead(ctx, e.Payment)
 }
 
-// mergeLearned merges what an event shows of money given back, a review or a charge. It has none of our metadata, and counts
-// where the payment is known. For any other payment a read is wanted, once; the details of a charge are not worth that.
+// mergeLearned merges what an event shows of money given back, a review or a charge. It has none of our metadata,
+// and counts where the payment is known. For any other payment a read is wanted, once; the details of a charge are
+// not worth that.
 func (s *Service) mergeLearned(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	unknown := func() (Outcome, error) {
 		if e.Minor {

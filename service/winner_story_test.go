@@ -89,7 +89,8 @@ func TestWinnerStories(t *testing.T) {
 			if v := s.shows(current, payment.Paid, 4200); !v.Fulfillable {
 				s.t.Fatalf("%+v", v)
 			}
-			if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil || *v.HoldReason != payment.HoldDuplicate {
+			if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil ||
+				*v.HoldReason != payment.HoldDuplicate {
 				s.t.Fatalf("%+v", v)
 			}
 			if told := s.announced(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {

@@ -60,7 +60,9 @@ func newWorldOf(t *testing.T, o stripesim.Options) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	w.store = store.New(client, store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour})
+	w.store = store.New(
+		client, store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour},
+	)
 	w.marks()
 	return w
 }
@@ -83,7 +85,10 @@ func (w *world) gateway() *stripe.Gateway {
 
 // replica is the service as one process runs it.
 func (w *world) replica(s service.Store, g service.Stripe) *service.Service {
-	return service.New(s, g, service.Options{Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, OrderIndex: true, Logger: slog.New(slog.DiscardHandler)})
+	return service.New(s, g, service.Options{
+		Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, OrderIndex: true,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 }
 
 // deliverTo sends the simulator's webhooks to a service.
@@ -143,7 +148,10 @@ func (w *world) customer() payment.CustomerID {
 // confirm pays, as the customer's page does.
 func (w *world) confirm(id payment.ID, method string) {
 	w.t.Helper()
-	w.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/confirm", url.Values{"payment_method": {method}, "return_url": {"https://shop.example/"}})
+	w.ask(
+		http.MethodPost, "/v1/payment_intents/"+string(id)+"/confirm",
+		url.Values{"payment_method": {method}, "return_url": {"https://shop.example/"}},
+	)
 }
 
 // payable returns the PaymentIntents at Stripe that a customer could pay.
@@ -216,6 +224,8 @@ func view(t *testing.T, text []byte) payment.View {
 func order(id string, customer payment.CustomerID, amount int64) payment.CreateRequest {
 	return payment.CreateRequest{
 		Order: payment.OrderID(id),
-		Terms: payment.Terms{Amount: amount, Currency: "eur", Customer: customer, CaptureMethod: payment.CaptureAutomaticAsync},
+		Terms: payment.Terms{
+			Amount: amount, Currency: "eur", Customer: customer, CaptureMethod: payment.CaptureAutomaticAsync,
+		},
 	}
 }

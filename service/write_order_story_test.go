@@ -11,8 +11,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before Stripe's answer.
-// Backends must not take it for the end of an order that goes on.
+// TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before Stripe's
+// answer. Backends must not take it for the end of an order that goes on.
 func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)
@@ -31,7 +31,8 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	s.drained()
-	if told := s.announced(); told["order.canceled"] != 0 || told["superseded.canceled"] != 1 || told["order.reopened"] != 1 {
+	if told := s.announced(); told["order.canceled"] != 0 || told["superseded.canceled"] != 1 ||
+		told["order.reopened"] != 1 {
 		t.Errorf("announced %v", told)
 	}
 }
@@ -59,8 +60,8 @@ func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-// TestCopyOfMetadataIsNotAdopted: a PaymentIntent with the metadata of an attempt that has another payment is foreign. It
-// takes no order over, wins nothing, and is left alone.
+// TestCopyOfMetadataIsNotAdopted: a PaymentIntent with the metadata of an attempt that has another payment is
+// foreign. It takes no order over, wins nothing, and is left alone.
 func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)

@@ -38,19 +38,25 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)
 			return err
 		},
-		"ListOrders":    func(ctx context.Context) error { return second(s.ListOrders(ctx, payment.OrderQuery{Limit: 10})) },
-		"PruneIndex":    func(ctx context.Context) error { return second(s.PruneIndex(ctx)) },
-		"LoadEvents":    func(ctx context.Context) error { return second(s.LoadEvents(ctx, payment.FeedQuery{Limit: 10})) },
-		"DisablePushes": func(ctx context.Context) error { return second(s.DisablePushes(ctx, "e", push.DisabledGone)) },
-		"EnablePushes":  func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
-		"FinishPushes":  func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },
-		"RetryPush":     func(ctx context.Context) error { return s.RetryPush(ctx, "e", push.Attempt{}, 0, false) },
-		"OpenCircuit":   func(ctx context.Context) error { return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
-		"CloseCircuit":  func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
-		"TakeProbe":     func(ctx context.Context) error { return third(s.TakeProbe(ctx, "e", time.Second)) },
-		"DelayProbe":    func(ctx context.Context) error { return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0)) },
-		"LoadPushLog":   func(ctx context.Context) error { return second(s.LoadPushLog(ctx, "e", 10)) },
-		"Redrive":       func(ctx context.Context) error { return second(s.Redrive(ctx, "e", "")) },
+		"ListOrders": func(ctx context.Context) error {
+			return second(s.ListOrders(ctx, payment.OrderQuery{Limit: 10}))
+		},
+		"PruneIndex": func(ctx context.Context) error { return second(s.PruneIndex(ctx)) },
+		"LoadEvents": func(ctx context.Context) error {
+			return second(s.LoadEvents(ctx, payment.FeedQuery{Limit: 10}))
+		},
+		"DisablePushes": func(ctx context.Context) error {
+			return second(s.DisablePushes(ctx, "e", push.DisabledGone))
+		},
+		"EnablePushes": func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
+		"FinishPushes": func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },
+		"RetryPush":    func(ctx context.Context) error { return s.RetryPush(ctx, "e", push.Attempt{}, 0, false) },
+		"OpenCircuit":  func(ctx context.Context) error { return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
+		"CloseCircuit": func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
+		"TakeProbe":    func(ctx context.Context) error { return third(s.TakeProbe(ctx, "e", time.Second)) },
+		"DelayProbe":   func(ctx context.Context) error { return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0)) },
+		"LoadPushLog":  func(ctx context.Context) error { return second(s.LoadPushLog(ctx, "e", 10)) },
+		"Redrive":      func(ctx context.Context) error { return second(s.Redrive(ctx, "e", "")) },
 
 		"DeadLetterPush":     func(ctx context.Context) error { return s.DeadLetterPush(ctx, "e", push.Attempt{}) },
 		"LoadDeadLetters":    func(ctx context.Context) error { return second(s.LoadDeadLetters(ctx, "e")) },
@@ -68,7 +74,9 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.FindOrder(ctx, "pi_1")
 			return err
 		},
-		"LoadViews":     func(ctx context.Context) error { return second(s.LoadViews(ctx, "o-1", []payment.ID{"pi_1"})) },
+		"LoadViews": func(ctx context.Context) error {
+			return second(s.LoadViews(ctx, "o-1", []payment.ID{"pi_1"}))
+		},
 		"SavePointer":   func(ctx context.Context) error { return s.SavePointer(ctx, "pi_1", "o-1", time.Unix(1, 0)) },
 		"Discard":       func(ctx context.Context) error { return second(s.Discard(ctx)) },
 		"NoteRetention": func(ctx context.Context) error { return second(s.NoteRetention(ctx)) },
@@ -163,7 +171,9 @@ func TestCallsEndWhileRedisIsUnreachable(t *testing.T) {
 		hung.Kill()
 		allFail(t, s, deadline)
 		hung.Restart()
-		eventually(t.Context(), t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil })
+		eventually(
+			t.Context(), t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil },
+		)
 	})
 }
 

@@ -109,10 +109,13 @@ func paid(
 	seen := payment.Observation{
 		At: 1_760_000_000, Event: "evt_1QGxyz2eZvKYlo2C0abcdefg", APIVersion: "2024-06-20",
 		Snapshot: payment.Snapshot{
-			Status: payment.Succeeded, Amount: 1_999, AmountReceived: 1_999, Currency: "eur", Customer: "cus_QyZabcdefghijk",
+			Status: payment.Succeeded, Amount: 1_999, AmountReceived: 1_999, Currency: "eur",
+			Customer:      "cus_QyZabcdefghijk",
 			CaptureMethod: payment.CaptureAutomaticAsync, Charge: payment.Charge{ID: "ch_3QGxyz2eZvKYlo2C0abcdefg"},
 			Metadata: map[string]string{
-				"kasse_service": "kasse", "kasse_order_id": string(order), "kasse_attempt": "1", "kasse_rev": "1760000000123",
+				"kasse_service": "kasse", "kasse_order_id": string(
+					order,
+				), "kasse_attempt": "1", "kasse_rev": "1760000000123",
 			},
 		},
 	}

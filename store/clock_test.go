@@ -9,7 +9,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestClockOfRedisStepsBack: nobody waits for the moments at which Redis's clock was, on a real server whose clock is moved.
+// TestClockOfRedisStepsBack: nobody waits for the moments at which Redis's clock was, on a real server whose clock
+// is moved.
 func TestClockOfRedisStepsBack(t *testing.T) {
 	server, clock := storetest.NewTimedServer(t, 20*time.Second)
 	s := store.New(connect(t, server.URL()), options)
@@ -51,7 +52,8 @@ func TestClockOfRedisStepsBack(t *testing.T) {
 		t.Fatal(taken, err)
 	}
 	clock.Set(0)
-	if left, wait, err := s.TakeQuota(t.Context(), "service:shop", 10, time.Second); left != 9 || wait != 0 || err != nil {
+	if left, wait, err := s.TakeQuota(t.Context(), "service:shop", 10, time.Second); left != 9 || wait != 0 ||
+		err != nil {
 		t.Errorf("a caller has %d left and waits %s, %v", left, wait, err)
 	}
 	if wait, err := s.AllowRead(t.Context(), 5); wait != 0 || err != nil {

@@ -87,8 +87,8 @@ func (b *blackhole) copy(to, from net.Conn) {
 	}
 }
 
-// TestCutOffServesNothingFromMemory has a process that is cut off from Redis while another one changes a payment: within two
-// seconds it serves the old view no longer, and once the connection is back it serves the new one.
+// TestCutOffServesNothingFromMemory has a process that is cut off from Redis while another one changes a payment:
+// within two seconds it serves the old view no longer, and once the connection is back it serves the new one.
 func TestCutOffServesNothingFromMemory(t *testing.T) {
 	server := storetest.NewServer(t)
 	hole, url := newBlackhole(t, server)

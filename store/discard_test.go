@@ -22,10 +22,16 @@ func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	for limit := range keys + 1 {
 		must(t, storetest.Empty(t.Context(), client))
 		for n := range o.Partitions {
-			must(t, client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", n), "schema", "1", "partitions", "2").Err())
+			must(
+				t,
+				client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", n), "schema", "1", "partitions", "2").Err(),
+			)
 		}
 		for n := range records {
-			must(t, client.Set(t.Context(), fmt.Sprintf("kasse:{p%d}:payment:pi_%d", n%o.Partitions, n), "old", 0).Err())
+			must(
+				t,
+				client.Set(t.Context(), fmt.Sprintf("kasse:{p%d}:payment:pi_%d", n%o.Partitions, n), "old", 0).Err(),
+			)
 		}
 		failing := connect(t, url)
 		failing.AddHook(&failAfter{left: limit})

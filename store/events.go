@@ -66,7 +66,8 @@ func (s *Store) LoadEvents(ctx context.Context, q payment.FeedQuery) (payment.Fe
 		switch {
 		case at.expired(parts):
 			return payment.FeedPage{}, &payment.Error{
-				Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.", Oldest: oldest.String(),
+				Code: payment.CodeCursorExpired, Detail: "Events after this cursor are no longer kept.",
+				Oldest: oldest.String(),
 			}
 		case at.epoch == "":
 			at = oldest

@@ -40,7 +40,10 @@ func TestFilteredPageIsBounded(t *testing.T) {
 	} {
 		first, err := s.LoadEvents(ctx, q)
 		if err != nil || len(first.Events) != 0 || !first.More {
-			t.Fatalf("%s: %d events, more %t, %v: want an empty page with more behind it", name, len(first.Events), first.More, err)
+			t.Fatalf(
+				"%s: %d events, more %t, %v: want an empty page with more behind it", name, len(first.Events),
+				first.More, err,
+			)
 		}
 		rest, err := s.LoadEvents(ctx, payment.FeedQuery{After: first.Next, Limit: 500})
 		if err != nil || len(rest.Events) != 500 {

@@ -18,9 +18,10 @@ var rewriteEventsScript = script("rewrite_events")
 // forgetBatch is how many entries of the stream one command reads.
 const forgetBatch = 500
 
-// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten attempts, and
-// returns how many it appended. From the first such entry on all of the order's are appended again, so that they stay in
-// order among each other. Where the order was written since it was loaded it fails with payment.ErrConflict.
+// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten
+// attempts, and returns how many it appended. From the first such entry on all of the order's are appended again,
+// so that they stay in order among each other. Where the order was written since it was loaded it fails with
+// payment.ErrConflict.
 func (s *Store) ForgetEvents(ctx context.Context, o payment.Order) (int, error) {
 	part, key := s.orderKey(o.Ref())
 	entries, err := s.eventsToForget(ctx, part, &o)
@@ -45,9 +46,11 @@ func (s *Store) ForgetEvents(ctx context.Context, o payment.Order) (int, error) 
 	return count, unavailable(err)
 }
 
-// eventsToForget returns the order's entries, from the first on that shows something of a person, with the fields that they
-// are to have.
-func (s *Store) eventsToForget(ctx context.Context, part partition, o *payment.Order) (found []redis.XMessage, err error) {
+// eventsToForget returns the order's entries, from the first on that shows something of a person, with the fields
+// that they are to have.
+func (s *Store) eventsToForget(
+	ctx context.Context, part partition, o *payment.Order,
+) (found []redis.XMessage, err error) {
 	from, marked := "-", false
 	if oldest := o.OldestEvent(); !oldest.IsZero() {
 		from = position{ms: max(oldest.UnixMilli(), 1)}.String()

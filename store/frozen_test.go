@@ -30,7 +30,8 @@ func TestCallsEndWhileRedisIsFrozen(t *testing.T) {
 			asked++
 			go func() {
 				var e *payment.Error
-				if err := ask(context.WithoutCancel(t.Context())); !errors.As(err, &e) || e.Code != payment.CodeStoreUnavailable {
+				if err := ask(context.WithoutCancel(t.Context())); !errors.As(err, &e) ||
+					e.Code != payment.CodeStoreUnavailable {
 					t.Errorf("%s: got %v", name, err)
 				}
 				ended <- name

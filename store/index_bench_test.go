@@ -22,9 +22,14 @@ func BenchmarkIndexMemory(b *testing.B) {
 	const orders = 30_000
 	for b.Loop() {
 		without := indexMemory(b, orders, func(int) (payment.Listing, bool) { return payment.Listing{}, false })
-		guests := indexMemory(b, orders, func(i int) (payment.Listing, bool) { return payment.Listing{Created: listedAt(i)}, true })
+		guests := indexMemory(
+			b, orders, func(i int) (payment.Listing, bool) { return payment.Listing{Created: listedAt(i)}, true },
+		)
 		customers := indexMemory(b, orders, func(i int) (payment.Listing, bool) {
-			return payment.Listing{Created: listedAt(i), Customer: payment.CustomerHash(payment.CustomerID(fmt.Sprintf("cus_%014d", i/3*7919)))}, true
+			return payment.Listing{
+				Created:  listedAt(i),
+				Customer: payment.CustomerHash(payment.CustomerID(fmt.Sprintf("cus_%014d", i/3*7919))),
+			}, true
 		})
 		b.ReportMetric(float64(guests-without)/orders, "B/guest's-order")
 		b.ReportMetric(float64(customers-without)/orders, "B/customer's-order")

@@ -67,7 +67,10 @@ func seeds(mode, url string) ([]*redis.Options, error) {
 			return nil, err
 		}
 		for _, address := range o.Addrs {
-			all = append(all, &redis.Options{Addr: address, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig})
+			all = append(
+				all,
+				&redis.Options{Addr: address, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig},
+			)
 		}
 	case "sentinel":
 		o, err := redis.ParseFailoverURL(url)

@@ -77,5 +77,7 @@ type pushKeys struct{ share, retries, dead, log, group string }
 
 func (p partition) push(e push.EndpointID) pushKeys {
 	share := string(p) + "push:" + string(e)
-	return pushKeys{share: share, retries: share + ":retries", dead: share + ":dead", log: share + ":log", group: e.Group()}
+	return pushKeys{
+		share: share, retries: share + ":retries", dead: share + ":dead", log: share + ":log", group: e.Group(),
+	}
 }

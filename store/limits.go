@@ -18,9 +18,12 @@ type limit struct {
 	spared int // how many have to be left for others
 }
 
-// takeLimit takes one of the requests under the key. It returns how many are left, or how long to wait for
-// the next. With take 0 it only looks. go-redis may send it twice where a reply is lost: then one more is counted than came.
-func (s *Store) takeLimit(ctx context.Context, key string, l limit, take int) (left int, wait time.Duration, err error) {
+// takeLimit takes one of the requests under the key. It returns how many are left, or how long to wait for the
+// next. With take 0 it only looks. go-redis may send it twice where a reply is lost: then one more is counted than
+// came.
+func (s *Store) takeLimit(
+	ctx context.Context, key string, l limit, take int,
+) (left int, wait time.Duration, err error) {
 	reply, err := s.writing.script(ctx, takeLimitScript, []string{key}, l.count, l.per.Microseconds(), l.spared, take)
 	if err != nil {
 		return 0, 0, unavailable(err)

@@ -62,7 +62,10 @@ func (s *Store) SaveOrder(
 	}
 	part, key := s.orderKey(o.Ref())
 	w.saved.Revision = nextRevision(o.Revision)
-	keys := []string{key, s.meta(part), part.events(), part.reads(), part.sweep(), part.attention(), part.byCreation(), part.byCustomer()}
+	keys := []string{
+		key, s.meta(part), part.events(), part.reads(), part.sweep(), part.attention(), part.byCreation(),
+		part.byCustomer(),
+	}
 	answer, err := s.run(ctx, saveOrderScript, part, keys, s.saveArgs(ctx, o, w, c, ids)...)
 	if len(c.Views) > 0 {
 		s.forgetView(key) // also where the reply was lost
@@ -106,7 +109,9 @@ func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c paym
 		loaded += "\n"
 	}
 	args := make([]any, 0, 64)
-	args = append(args, loaded, next, string(o.ID), part.changed(), hint(o.ID, c.Views), expires, s.oldest(c.Now), attention)
+	args = append(
+		args, loaded, next, string(o.ID), part.changed(), hint(o.ID, c.Views), expires, s.oldest(c.Now), attention,
+	)
 	args = append(args, len(ids))
 	for _, id := range ids {
 		args = append(args, recordField(id))

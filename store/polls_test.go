@@ -94,7 +94,9 @@ func TestPollsHaveTheirOwnConnections(t *testing.T) {
 			for n := range 20 {
 				id := payment.ID(fmt.Sprintf("pi_%s_%d", name, n))
 				mustWrite(t, s, id)
-				if err := s.DropRead(t.Context(), id); err != nil { // in a pipeline, which go-redis sends on other connections
+				if err := s.DropRead(
+					t.Context(), id,
+				); err != nil { // in a pipeline, which go-redis sends on other connections
 					t.Fatal(err)
 				}
 				poll(t, s, id)

@@ -160,14 +160,16 @@ func TestLostReply(t *testing.T) {
 		o, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}, "pi_2")
 		must(t, err)
 		o, c := storetest.Transition(o, "pi_2", now)
-		p.after.Store(func() { mustWrite(t, store.New(direct, options), "pi_2") }) //nolint:contextcheck // the test's own
+		other := func() { mustWrite(t, store.New(direct, options), "pi_2") } //nolint:contextcheck // the test's own
+		p.after.Store(other)
 		var saved payment.Saved
 		err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c, "pi_2"); return err })
 		latest := saved.Order
 		if !errors.Is(err, payment.ErrConflict) || counter(latest) != "2" || len(latest.Loaded["pi_2"].History) != 2 {
 			t.Errorf("got %+v, %v", saved, err)
 		}
-		if stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}); err != nil || stored.Revision != latest.Revision {
+		if stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}); err != nil ||
+			stored.Revision != latest.Revision {
 			t.Errorf("revision %q, the conflict returned %q; %v", stored.Revision, latest.Revision, err)
 		}
 	})
@@ -186,7 +188,9 @@ func TestLostReply(t *testing.T) {
 		must(t, s.DropRead(ctx, "pi_0"))
 	})
 	t.Run("of a quarantined event", func(t *testing.T) {
-		if err := lose(t, func() error { return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil) }); err != nil {
+		if err := lose(
+			t, func() error { return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil) },
+		); err != nil {
 			t.Error(err)
 		}
 		if n := lengths(t, "kasse:{p0}:quarantine"); n != 2 {

@@ -61,7 +61,8 @@ func (s *Store) ClaimPushes(ctx context.Context, c push.Claim) []push.Work {
 		calls[i] = scriptCall{
 			[]string{part.events(), part.meta(), keys.share, keys.retries},
 			[]any{
-				keys.group, c.Owner, c.Lease.Milliseconds(), share.HeldFirst, share.First, share.HeldRetries, share.Retries,
+				keys.group, c.Owner, c.Lease.Milliseconds(), share.HeldFirst, share.First, share.HeldRetries,
+				share.Retries,
 				share.Probe,
 			},
 		}

@@ -82,7 +82,9 @@ func (s *Store) LoadDeadLetters(ctx context.Context, e push.EndpointID) ([]DeadL
 			field := func(name string) string { text, _ := m.Values[name].(string); return text }
 			all = append(all, DeadLetter{
 				At: time.UnixMilli(parsePosition(m.ID).ms).UTC(), Event: field("id"), Type: field("type"),
-				Tries: int(integer(field("tries"))), Reason: field("reason"), partition: n, id: m.ID, entry: field("entry"),
+				Tries: int(
+					integer(field("tries")),
+				), Reason: field("reason"), partition: n, id: m.ID, entry: field("entry"),
 			})
 		}
 	}

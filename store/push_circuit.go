@@ -35,7 +35,9 @@ func (s *Store) TakeProbe(ctx context.Context, e push.EndpointID, within time.Du
 func (s *Store) DelayProbe(ctx context.Context, e push.EndpointID, p push.Pauses, notBefore time.Duration) (
 	next time.Duration, err error,
 ) {
-	_, next, err = s.changeCircuit(ctx, e, "delay", p.Min.Milliseconds(), p.Max.Milliseconds(), notBefore.Milliseconds())
+	_, next, err = s.changeCircuit(
+		ctx, e, "delay", p.Min.Milliseconds(), p.Max.Milliseconds(), notBefore.Milliseconds(),
+	)
 	return next, err
 }
 

@@ -119,7 +119,9 @@ type LoggedPush struct {
 
 // logLine is a line of the log without its time, which a script adds.
 func logLine(a push.Attempt) string {
-	line := strconv.Itoa(a.Status) + " " + strconv.FormatInt(a.Took.Milliseconds(), 10) + " " + strconv.Itoa(a.Tries+1) +
+	line := strconv.Itoa(a.Status) + " " + strconv.FormatInt(
+		a.Took.Milliseconds(), 10,
+	) + " " + strconv.Itoa(a.Tries+1) +
 		" " + a.Event.ID + " " + a.Event.Type
 	if a.Reason != "" {
 		line += " " + cut(a.Reason)

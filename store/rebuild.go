@@ -97,7 +97,9 @@ func (s *Store) removeKeys(ctx context.Context, match func(key string) bool) (co
 		return keys.Err()
 	}
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
-		err = cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error { return remove(ctx, node) })
+		err = cluster.ForEachMaster(
+			ctx, func(ctx context.Context, node *redis.Client) error { return remove(ctx, node) },
+		)
 	} else {
 		err = remove(ctx, s.redis)
 	}

@@ -87,7 +87,10 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			client := test.refuse(t)
 			for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
-				eventually(t.Context(), t, test.reply, func(ctx context.Context) bool { return refused(ctx, t, s, test.reply) })
+				eventually(
+					t.Context(), t, test.reply,
+					func(ctx context.Context) bool { return refused(ctx, t, s, test.reply) },
+				)
 			}
 		})
 	}

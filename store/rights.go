@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ACLRule is what a user of Redis's ACL needs, in the words of ACL SETUSER: the keys, the channels and the commands that
-// the server and kasse's commands use, and multi and discard, with which kasse check tries the others.
+// ACLRule is what a user of Redis's ACL needs, in the words of ACL SETUSER: the keys, the channels and the commands
+// that the server and kasse's commands use, and multi and discard, with which kasse check tries the others.
 func ACLRule() string {
 	rule := []string{"resetkeys", "resetchannels", "-@all", "~kasse:*", "&kasse:*"}
 	for _, name := range commandNames() {
@@ -19,24 +19,29 @@ func ACLRule() string {
 	return strings.Join(rule, " ")
 }
 
-// commands are the commands that are sent, or that scripts run, each as it can be queued. KEY and CHANNEL stand for one of
-// ours.
+// commands are the commands that are sent, or that scripts run, each as it can be queued. KEY and CHANNEL stand for
+// one of ours.
 var commands = []string{
 	"GET KEY", "SET KEY v", "DEL KEY", "UNLINK KEY", "EXISTS KEY", "INCR KEY", "RENAME KEY KEY",
 	"PERSIST KEY", "PEXPIRE KEY 1", "PEXPIREAT KEY 1", "PTTL KEY",
-	"HGET KEY f", "HMGET KEY f", "HGETALL KEY", "HEXISTS KEY f", "HSET KEY f v", "HSETNX KEY f v", "HDEL KEY f", "HINCRBY KEY f 1",
+	"HGET KEY f", "HMGET KEY f", "HGETALL KEY", "HEXISTS KEY f", "HSET KEY f v", "HSETNX KEY f v", "HDEL KEY f",
+	"HINCRBY KEY f 1",
 	"LPUSH KEY v", "LTRIM KEY 0 0", "LRANGE KEY 0 0",
 	"ZADD KEY 1 m", "ZREM KEY m", "ZCARD KEY", "ZCOUNT KEY 0 1", "ZRANGE KEY 0 0", "ZRANGEBYSCORE KEY 0 1",
 	"ZREVRANGE KEY 0 0", "ZREVRANGEBYSCORE KEY 1 0", "ZREVRANGEBYLEX KEY + -",
 	"ZREMRANGEBYSCORE KEY 0 1", "ZSCORE KEY m",
-	"XADD KEY * f v", "XLEN KEY", "XRANGE KEY - +", "XREVRANGE KEY + -", "XTRIM KEY MAXLEN 0", "XDEL KEY 0-1", "XACK KEY g 0-1",
-	"XPENDING KEY g", "XREADGROUP GROUP g c STREAMS KEY >", "XGROUP CREATE KEY g 0", "XINFO GROUPS KEY",
-	"PUBLISH CHANNEL m", "EVALSHA 0 0", "EVAL return 0", "TIME", "PING", "INFO", "SCAN 0", "WAIT 0 0", "CLIENT TRACKING off",
+	"XADD KEY * f v", "XLEN KEY", "XRANGE KEY - +", "XREVRANGE KEY + -", "XTRIM KEY MAXLEN 0", "XDEL KEY 0-1",
+	"XACK KEY g 0-1", "XPENDING KEY g", "XREADGROUP GROUP g c STREAMS KEY >", "XGROUP CREATE KEY g 0", "XINFO GROUPS KEY",
+	"PUBLISH CHANNEL m", "EVALSHA 0 0", "EVAL return 0", "TIME", "PING", "INFO", "SCAN 0", "WAIT 0 0",
+	"CLIENT TRACKING off",
 }
 
 // tried are the commands that are needed beside those that can be queued: the trial itself, the subscription, and what
 // go-redis asks of a cluster or of a database with a number.
-var tried = []string{"MULTI", "DISCARD", "SUBSCRIBE", "UNSUBSCRIBE", "SELECT", "COMMAND", "CLUSTER|SLOTS", "CLUSTER|INFO", "READONLY", "ASKING"}
+var tried = []string{
+	"MULTI", "DISCARD", "SUBSCRIBE", "UNSUBSCRIBE", "SELECT", "COMMAND", "CLUSTER|SLOTS", "CLUSTER|INFO",
+	"READONLY", "ASKING",
+}
 
 // subcommands are those of which only one subcommand is needed.
 var subcommands = []string{"XGROUP", "XINFO", "CLIENT"}
@@ -58,9 +63,9 @@ func commandNames() []string {
 	return names
 }
 
-// MissingRights returns what the user of the URL may not do and has to: commands, keys and channels. It changes nothing: each
-// command is queued in a transaction that is discarded, and Redis refuses one when it is queued. In a cluster one server is
-// asked for all.
+// MissingRights returns what the user of the URL may not do and has to: commands, keys and channels. It changes
+// nothing: each command is queued in a transaction that is discarded, and Redis refuses one when it is queued. In a
+// cluster one server is asked for all.
 func MissingRights(ctx context.Context, mode, url string, partitions int) ([]string, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
@@ -130,8 +135,8 @@ func deniesKey(why string) bool {
 	return strings.Contains(why, "key") && !strings.Contains(why, deniedCommand)
 }
 
-// queue queues a command, and returns why the ACL refuses it; empty where it does not. Another refusal is none of the ACL's:
-// a cluster's server names the one that holds the key.
+// queue queues a command, and returns why the ACL refuses it; empty where it does not. Another refusal is none of
+// the ACL's: a cluster's server names the one that holds the key.
 func (s *Store) queue(ctx context.Context, conn *redis.Conn, command string) (why string, err error) {
 	part := s.partitionAt(0)
 	words := strings.Fields(strings.NewReplacer("KEY", part.fence(), "CHANNEL", part.changed()).Replace(command))
@@ -157,8 +162,12 @@ func (s *Store) allKeys() []string {
 	p := s.partitionAt(0)
 	push := p.push("check")
 	return []string{
-		p.order("check"), p.foreign("pi_check"), p.pointer("pi_check"), p.events(), p.reads(), p.sweep(), p.attention(), p.restore(false),
-		p.restore(true), p.masked(), p.notOurs("pi_check"), p.unknown("pi_check"), p.meta(), p.rebuild(), push.share, push.retries,
+		p.order("check"), p.foreign(
+			"pi_check",
+		), p.pointer("pi_check"), p.events(), p.reads(), p.sweep(), p.attention(), p.restore(false),
+		p.restore(true), p.masked(), p.notOurs(
+			"pi_check",
+		), p.unknown("pi_check"), p.meta(), p.rebuild(), push.share, push.retries,
 		push.dead, push.log, p.fence(), p.lease("check"), p.catchUp(), p.quarantine(), p.readBudget(), p.limit("check"),
 	}
 }

@@ -39,8 +39,14 @@ func TestMissingRights(t *testing.T) {
 		"without a command": {all + " -xautoclaim -xadd", []string{"the command xadd"}},
 		"without scripts":   {all + " -evalsha", []string{"the command evalsha"}},
 		"without the trial": {all + " -multi", []string{"the command multi, with which the others are tried"}},
-		"without channels":  {strings.Replace(all, "&kasse:*", "", 1), []string{"publishing on the channels kasse:{p*}:changed", "subscribing to the channels kasse:{p*}:changed"}},
-		"without some keys": {strings.Replace(all, "~kasse:*", "~kasse:*:events ~kasse:*:order:* %R~kasse:*", 1), []string{"the keys kasse:{p0}:pi:pi_check"}},
+		"without channels": {
+			strings.Replace(all, "&kasse:*", "", 1),
+			[]string{"publishing on the channels kasse:{p*}:changed", "subscribing to the channels kasse:{p*}:changed"},
+		},
+		"without some keys": {
+			strings.Replace(all, "~kasse:*", "~kasse:*:events ~kasse:*:order:* %R~kasse:*", 1),
+			[]string{"the keys kasse:{p0}:pi:pi_check"},
+		},
 		"without subscribe": {all + " -subscribe", []string{"the command subscribe"}},
 	}
 	client := connect(t, server)
@@ -80,7 +86,10 @@ func TestRightsAreComplete(t *testing.T) {
 		}
 		for _, call := range regexp.MustCompile(`redis\.p?call\('([A-Z]+)'`).FindAllStringSubmatch(string(text), -1) {
 			name := strings.ToLower(call[1])
-			if !slices.ContainsFunc(rule, func(right string) bool { return right == "+"+name || strings.HasPrefix(right, "+"+name+"|") }) {
+			if !slices.ContainsFunc(
+				rule,
+				func(right string) bool { return right == "+"+name || strings.HasPrefix(right, "+"+name+"|") },
+			) {
 				t.Errorf("%s calls %s, which the rule does not name", file, name)
 			}
 		}

@@ -30,10 +30,11 @@ var weathers = []weather{
 	{"rough, 2 replicas confirm", 2, killedTwice, false},
 }
 
-// TestSentinelsInRoughWeather plays rounds for -rough, and logs the role of each node at each change. `make sentinels` runs it.
+// TestSentinelsInRoughWeather plays rounds for -rough, and logs the role of each node at each change. `make
+// sentinels` runs it.
 //
-// Healthy: the master is killed, another is elected, and the killed one comes back once the others are in step. Rough: the killed
-// one comes back at once, and is killed again four seconds later.
+// Healthy: the master is killed, another is elected, and the killed one comes back once the others are in step.
+// Rough: the killed one comes back at once, and is killed again four seconds later.
 func TestSentinelsInRoughWeather(t *testing.T) {
 	if *rough == 0 {
 		t.Skip("rounds take a quarter of a minute each: make sentinels")
@@ -118,7 +119,8 @@ func (r *roughRound) watch(ctx context.Context) {
 			}
 			r.mu.Lock()
 			was := r.latest[i]
-			if now.Role != was.Role || now.Link != was.Link || now.History != was.History || now.Replicas != was.Replicas {
+			if now.Role != was.Role || now.Link != was.Link || now.History != was.History ||
+				now.Replicas != was.Replicas {
 				r.note("node %d: %s", i, now)
 			}
 			r.judgeMaster(i, now)
@@ -143,7 +145,10 @@ func (r *roughRound) judgeMaster(i int, now storetest.Replication) {
 		r.had = now
 	case now.Replicas > 0 && !r.beside:
 		r.beside = true
-		r.reason("node %d came back as a master, and %d replicas follow it beside node %d, which is elected (%s)", i, now.Replicas, r.master, r.latest[r.master])
+		r.reason(
+			"node %d came back as a master, and %d replicas follow it beside node %d, which is elected (%s)", i,
+			now.Replicas, r.master, r.latest[r.master],
+		)
 	}
 }
 
@@ -198,8 +203,8 @@ func failoverAndReturn(ctx context.Context, r *roughRound) {
 	r.whole(ctx)
 }
 
-// killedTwice kills the master, which comes back at once and is killed again four seconds later; then it stays away until another
-// node serves, or it was none any more.
+// killedTwice kills the master, which comes back at once and is killed again four seconds later; then it stays away
+// until another node serves, or it was none any more.
 func killedTwice(ctx context.Context, r *roughRound) {
 	victim, node := r.kill(ctx)
 	node.Restart()

@@ -13,7 +13,7 @@
 // Keys, N being the FNV-1a hash of the order's id modulo the number of partitions, so that the keys
 // of one script share a slot of a Redis Cluster; M is the same of the PaymentIntent's id:
 //
-//	kasse:{pN}:order:<id>     hash    order: its revision in the first line, a byte that names the dictionary, then the
+//	kasse:{pN}:order:<id>     hash    order: its revision in the first line, a byte that names the dictionary, the
 //	                                  stored form of service/payment: terms, attempts, winner, closed, lease, form
 //	                                  being sent, and the record of the payment that the order stands for (merge
 //	                                  record, history, refund calls); record:<pi>: the same for each other payment
@@ -26,7 +26,7 @@
 //	                                  the customer. A bucket holds 128 entries, which Redis packs; more only where all
 //	                                  have one score
 //	kasse:{pN}:events         stream  id type data, restored where it may have been announced before, trace where its
-//	                                  cause was traced, at and sent where it stands for an entry of that millisecond which
+//	                                  cause was traced, at and sent where it stands for an entry of that moment which
 //	                                  the named groups have: the transitions, trimmed by age; public; its groups
 //	                                  push:<e> are ours
 //	kasse:{pN}:changed        channel <order id> and the payments whose view changed: a hint, never the state

@@ -73,7 +73,9 @@ func (d *dev) pay(opened *kasse.OpenedPayment, method string) {
 	d.t.Helper()
 	address := d.stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
 	form := url.Values{
-		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
+		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {
+			"https://shop.example/thanks",
+		},
 	}
 	request, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {

@@ -204,7 +204,10 @@ func TestFollowOutlastsFailures(t *testing.T) {
 		if s.paths[0] != "https://pay.shop.example/v1/payments/pi_1" || s.paths[2] != s.paths[0]+"?wait=25" {
 			t.Errorf("the requests are %v", s.paths)
 		}
-		s.within([2]float64{0, 0}, [2]float64{0.75, 1}, [2]float64{0.75, 1}, [2]float64{1.25, 1.5}, [2]float64{5.25, 5.5})
+		s.within(
+			[2]float64{0, 0}, [2]float64{0.75, 1}, [2]float64{0.75, 1}, [2]float64{1.25, 1.5},
+			[2]float64{5.25, 5.5},
+		)
 	})
 }
 

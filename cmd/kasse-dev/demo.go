@@ -20,14 +20,26 @@ func (w *world) demo(ctx context.Context) error {
 	defer cancel()
 	d := &player{world: w}
 	d.step(ctx, "a customer with a saved card", d.customer)
-	d.step(ctx, "the backend opens a payment", func(ctx context.Context) (string, error) { return d.open(ctx, "demo-1", 4200) })
+	d.step(
+		ctx, "the backend opens a payment",
+		func(ctx context.Context) (string, error) { return d.open(ctx, "demo-1", 4200) },
+	)
 	d.step(ctx, "the customer pays", func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa") })
 	d.step(ctx, "the page polls", func(ctx context.Context) (string, error) { return d.poll(ctx, "paid") })
 	d.step(ctx, "what the webhooks did", d.history)
-	d.step(ctx, "the backend opens another", func(ctx context.Context) (string, error) { return d.open(ctx, "demo-2", 1999) })
-	d.step(ctx, "the card is declined", func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa_chargeDeclined") })
+	d.step(
+		ctx, "the backend opens another",
+		func(ctx context.Context) (string, error) { return d.open(ctx, "demo-2", 1999) },
+	)
+	d.step(
+		ctx, "the card is declined",
+		func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa_chargeDeclined") },
+	)
 	d.step(ctx, "the page polls", func(ctx context.Context) (string, error) { return d.poll(ctx, "failed") })
-	d.step(ctx, "the customer tries again", func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa") })
+	d.step(
+		ctx, "the customer tries again",
+		func(ctx context.Context) (string, error) { return d.pay(ctx, "pm_card_visa") },
+	)
 	d.step(ctx, "the page polls", func(ctx context.Context) (string, error) { return d.poll(ctx, "paid") })
 	d.step(ctx, "what the webhooks did", d.history)
 	return d.err
@@ -55,11 +67,15 @@ func (d *player) step(ctx context.Context, title string, play func(context.Conte
 
 func (d *player) customer(ctx context.Context) (string, error) {
 	var customer, method struct{ ID string }
-	if err := d.askStripe(ctx, secretKey, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer); err != nil {
+	if err := d.askStripe(
+		ctx, secretKey, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer,
+	); err != nil {
 		return "", err
 	}
 	d.customerID = customer.ID
-	err := d.askStripe(ctx, secretKey, "/v1/payment_methods/pm_card_visa/attach", url.Values{"customer": {customer.ID}}, &method)
+	err := d.askStripe(
+		ctx, secretKey, "/v1/payment_methods/pm_card_visa/attach", url.Values{"customer": {customer.ID}}, &method,
+	)
 	return customer.ID + " has saved " + method.ID, err
 }
 
@@ -89,7 +105,9 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 		Status string
 		Error  struct{ Code string }
 	}
-	form := url.Values{"client_secret": {d.secret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"}}
+	form := url.Values{
+		"client_secret": {d.secret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
+	}
 	if err := d.askStripe(ctx, publishableKey, "/v1/payment_intents/"+d.payment+"/confirm", form, &intent); err != nil {
 		return "", err
 	}
@@ -153,7 +171,9 @@ func (d *player) history(ctx context.Context) (string, error) {
 	var answer struct {
 		History []struct{ To, Cause string }
 	}
-	if err := d.askKasse(ctx, serviceKey, http.MethodGet, "/v1/payments/"+d.payment+"/history", nil, &answer); err != nil {
+	if err := d.askKasse(
+		ctx, serviceKey, http.MethodGet, "/v1/payments/"+d.payment+"/history", nil, &answer,
+	); err != nil {
 		return "", err
 	}
 	var steps []string

@@ -98,7 +98,9 @@ func parse(args []string) (options, error) {
 		return o, flag.ErrHelp
 	}
 	if !slices.Contains(stripeVersions, o.stripeVersion) {
-		return o, fmt.Errorf("-stripe-version is %s: it must be %s", o.stripeVersion, strings.Join(stripeVersions, " or "))
+		return o, fmt.Errorf(
+			"-stripe-version is %s: it must be %s", o.stripeVersion, strings.Join(stripeVersions, " or "),
+		)
 	}
 	if o.demo && o.real {
 		return o, errors.New("-demo plays on the simulator: leave out -real")

@@ -61,7 +61,8 @@ func (s *shop) find(id, visitor string) (order, bool) {
 	return *o, true
 }
 
-// isOver reports whether the order needs no payment any more, or gets none. Kasse says that; what a page says counts for nothing.
+// isOver reports whether the order needs no payment any more, or gets none. Kasse says that; what a page says
+// counts for nothing.
 func (s *shop) isOver(ctx context.Context, id string) bool {
 	var seen struct {
 		Closed  bool
@@ -93,7 +94,8 @@ func (s *shop) tokenFor(ctx context.Context, o order) (string, error) {
 	return minted.Token, err
 }
 
-// customer returns the visitor's customer at Stripe, and makes one with a saved card where there is none. The caller holds the lock.
+// customer returns the visitor's customer at Stripe, and makes one with a saved card where there is none. The
+// caller holds the lock.
 func (s *shop) customer(ctx context.Context, visitor string) (string, error) {
 	if id := s.customers[visitor]; id != "" {
 		return id, nil
@@ -102,7 +104,10 @@ func (s *shop) customer(ctx context.Context, visitor string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	card, err := s.askStripe(ctx, "/v1/payment_methods", url.Values{"type": {"card"}, "card[token]": {"tok_visa"}, "allow_redisplay": {"always"}})
+	card, err := s.askStripe(
+		ctx, "/v1/payment_methods",
+		url.Values{"type": {"card"}, "card[token]": {"tok_visa"}, "allow_redisplay": {"always"}},
+	)
 	if err != nil {
 		return "", err
 	}

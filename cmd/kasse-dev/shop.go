@@ -16,8 +16,8 @@ import (
 //go:embed shop
 var shopFiles embed.FS
 
-// shop is the toy backend of a shop, on an origin of its own. It serves the page, knows the prices, and is the only one who holds the service key: the
-// page gets order tokens from it. What it remembers is gone with the process.
+// shop is the toy backend of a shop, on an origin of its own. It serves the page, knows the prices, and is the only
+// one who holds the service key: the page gets order tokens from it. What it remembers is gone with the process.
 type shop struct {
 	kasse    string // its API
 	stripe   string // the API of Stripe, where a shop's backend makes its customers
@@ -38,7 +38,8 @@ func newShop(w *world, log *slog.Logger) *shop {
 	}
 }
 
-// handler returns the shop. Its log has a line for each request, with the path and without the query, in which Stripe puts a client secret on the way back.
+// handler returns the shop. Its log has a line for each request, with the path and without the query, in which
+// Stripe puts a client secret on the way back.
 func (s *shop) handler() (http.Handler, error) {
 	files, err := fs.Sub(shopFiles, "shop")
 	if err != nil {
@@ -61,8 +62,9 @@ func (s *shop) handler() (http.Handler, error) {
 	}), nil
 }
 
-// guard sets what protects the page. Its policy allows its own files, Kasse, and what Stripe.js needs, which sets style attributes beside:
-// https://docs.stripe.com/security/guide#content-security-policy. The return URL holds a client secret, so no Referer is sent.
+// guard sets what protects the page. Its policy allows its own files, Kasse, and what Stripe.js needs, which sets
+// style attributes beside: https://docs.stripe.com/security/guide#content-security-policy. The return URL holds a
+// client secret, so no Referer is sent.
 func (s *shop) guard(h http.Header) {
 	scripts, styles, frames := s.stripe, "'self'", s.stripe
 	if s.stripe == realStripe {
@@ -70,7 +72,8 @@ func (s *shop) guard(h http.Header) {
 		frames = scripts + " https://hooks.stripe.com"
 	}
 	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %s; style-src %s; img-src 'self'; connect-src 'self' %s %s; "+
-		"frame-src %s; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", scripts, styles, s.kasse, s.stripe, frames))
+		"frame-src %s; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", scripts, styles, s.kasse, s.stripe,
+		frames))
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
@@ -88,7 +91,9 @@ func (s *shop) visitor(w http.ResponseWriter, r *http.Request) string {
 		return cookie.Value
 	}
 	id := rand.Text()
-	http.SetCookie(w, &http.Cookie{Name: "visitor", Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // on loopback there is no TLS
+	//nolint:gosec // on loopback there is no TLS
+	visitor := http.Cookie{Name: "visitor", Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	http.SetCookie(w, &visitor)
 	return id
 }
 
@@ -97,7 +102,8 @@ func (s *shop) config(w http.ResponseWriter, _ *http.Request) {
 	answerPage(w, http.StatusOK, map[string]string{"kasse": s.kasse, "stripe_js": s.stripeJS})
 }
 
-// checkOut turns the visitor's cart into an order. Until that is paid it stays the same order, from however many tabs and clicks.
+// checkOut turns the visitor's cart into an order. Until that is paid it stays the same order, from however many
+// tabs and clicks.
 func (s *shop) checkOut(w http.ResponseWriter, r *http.Request) {
 	var choice struct {
 		Region string `json:"region"`

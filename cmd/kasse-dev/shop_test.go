@@ -22,7 +22,8 @@ func visit(t *testing.T, w *world, path string) (answer *httptest.ResponseRecord
 	return answer, lines.String()
 }
 
-// TestReturnURLStaysSecret: Stripe sends the customer back with a client secret in the address. It goes to no other site, and not into the log.
+// TestReturnURLStaysSecret: Stripe sends the customer back with a client secret in the address. It goes to no other
+// site, and not into the log.
 func TestReturnURLStaysSecret(t *testing.T) {
 	answer, log := visit(t, &world{stripe: "http://127.0.0.1:1"},
 		"/return?order=7&payment_intent_client_secret=pi_1_secret_2")
@@ -37,7 +38,8 @@ func TestReturnURLStaysSecret(t *testing.T) {
 	}
 }
 
-// TestPolicyAllowsOnlyWhatIsNeeded: the page runs its own scripts and Stripe.js, offline the simulator's, and talks to Kasse and Stripe.
+// TestPolicyAllowsOnlyWhatIsNeeded: the page runs its own scripts and Stripe.js, offline the simulator's, and talks
+// to Kasse and Stripe.
 func TestPolicyAllowsOnlyWhatIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		stripe, scripts, styles, frames string
@@ -50,7 +52,8 @@ func TestPolicyAllowsOnlyWhatIsNeeded(t *testing.T) {
 	} {
 		w := &world{kasse: "http://127.0.0.1:8080", stripe: test.stripe}
 		answer, _ := visit(t, w, "/checkout")
-		want := "default-src 'none'; script-src 'self' " + test.scripts + "; style-src " + test.styles + "; img-src 'self'; connect-src 'self' " + w.kasse + " " + test.stripe +
+		want := "default-src 'none'; script-src 'self' " + test.scripts + "; style-src " + test.styles +
+			"; img-src 'self'; connect-src 'self' " + w.kasse + " " + test.stripe +
 			"; frame-src " + test.frames + "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 		if got := answer.Header().Get("Content-Security-Policy"); got != want {
 			t.Errorf("%s: the policy is\n%s, want\n%s", name, got, want)
@@ -64,7 +67,9 @@ func TestDocsAreServed(t *testing.T) {
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "POST /v1/payments") {
 		t.Errorf("/docs answered %d", answer.Code)
 	}
-	if policy := answer.Header().Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src 'unsafe-inline'") {
+	if policy := answer.Header().Get("Content-Security-Policy"); !strings.HasPrefix(
+		policy, "default-src 'none'; style-src 'unsafe-inline'",
+	) {
 		t.Errorf("its policy is %q", policy)
 	}
 }
@@ -77,7 +82,9 @@ func TestStripeJSComesFromStripe(t *testing.T) {
 	}
 	w.kasse = "http://127.0.0.1:8080"
 	answer, _ := visit(t, w, "/api/config")
-	if got := strings.TrimSpace(answer.Body.String()); got != `{"kasse":"http://127.0.0.1:8080","stripe_js":"https://js.stripe.com/endive/stripe.js"}` {
+	if got := strings.TrimSpace(
+		answer.Body.String(),
+	); got != `{"kasse":"http://127.0.0.1:8080","stripe_js":"https://js.stripe.com/endive/stripe.js"}` {
 		t.Errorf("the page gets %s", got)
 	}
 }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestReadmeHasTheWalk keeps the README's walk the one that is printed, and that a test of the whole pastes into a shell.
+// TestReadmeHasTheWalk keeps the README's walk the one that is printed, and that a test of the whole pastes into a
+// shell.
 func TestReadmeHasTheWalk(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -86,14 +86,18 @@ func check(ctx context.Context, args []string, out io.Writer) error {
 func rebuild(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("rebuild", "", out)
 	discard := flags.Bool("discard", false, "first remove Kasse's keys of another layout")
-	return lookBack(ctx, flags, args, out, 0, func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
+	return lookBack(ctx, flags, args, out, 0, func(
+		a *app.App, ctx context.Context, since time.Duration, out io.Writer,
+	) error {
 		return a.Rebuild(ctx, since, *discard, out)
 	})
 }
 
 func reconcile(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("reconcile", "", out)
-	verify := flags.Bool("verify", false, "also read every payment that has succeeded since then, as after a webhook secret leaked")
+	verify := flags.Bool(
+		"verify", false, "also read every payment that has succeeded since then, as after a webhook secret leaked",
+	)
 	return lookBack(ctx, flags, args, out, app.ReconcileSince,
 		func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
 			return a.Reconcile(ctx, since, *verify, out)

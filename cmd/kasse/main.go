@@ -130,7 +130,9 @@ func parse(flags *flag.FlagSet, args []string, wanted int) error {
 	case flags.NArg() > wanted:
 		return &usageError{fmt.Sprintf("%s: unexpected argument %q", flags.Name(), flags.Arg(wanted))}
 	case flags.NArg() < wanted:
-		return &usageError{fmt.Sprintf("%s: an argument is missing; kasse %s --help names it", flags.Name(), flags.Name())}
+		return &usageError{
+			fmt.Sprintf("%s: an argument is missing; kasse %s --help names it", flags.Name(), flags.Name()),
+		}
 	}
 	return nil
 }

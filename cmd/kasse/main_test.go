@@ -12,7 +12,10 @@ import (
 func TestEveryCommandHasHelp(t *testing.T) {
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
-		for _, args := range [][]string{append(slices.Clip(words), "--help"), append(slices.Clip(words), "-h"), append([]string{"help"}, words...)} {
+		for _, args := range [][]string{
+			append(slices.Clip(words), "--help"), append(slices.Clip(words), "-h"),
+			append([]string{"help"}, words...),
+		} {
 			var out strings.Builder
 			err := run(t.Context(), args, &out)
 			if !errors.Is(err, flag.ErrHelp) || !strings.HasPrefix(out.String(), "usage: kasse "+c.name) {

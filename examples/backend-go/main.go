@@ -36,7 +36,9 @@ func main() {
 func run(ctx context.Context) error {
 	client, clientErr := kasse.New(os.Getenv("KASSE_URL"), os.Getenv("KASSE_KEY"), kasse.Options{})
 	if clientErr != nil {
-		clientErr = fmt.Errorf("set KASSE_URL to Kasse's address, set KASSE_KEY to a key of `kasse keygen`: %w", clientErr)
+		clientErr = fmt.Errorf(
+			"set KASSE_URL to Kasse's address, set KASSE_KEY to a key of `kasse keygen`: %w", clientErr,
+		)
 	}
 	verifier, verifierErr := kasse.NewVerifier(os.Getenv("WEBHOOK_SECRET"))
 	if verifierErr != nil {

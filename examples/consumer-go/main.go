@@ -1,9 +1,9 @@
 // A backend's endpoint for Kasse's events: it verifies, fulfils each order once, confirms debits as pending, and offers
 // another try where one fails. Copy it, and put your shop's work where act says so.
 //
-// One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the guide
-// asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books the shipment.
-// It survives a restart, and does not care how often, how late or in which order events come.
+// One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the
+// guide asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books
+// the shipment. It survives a restart, and does not care how often, how late or in which order events come.
 package main
 
 import (
@@ -25,7 +25,9 @@ import (
 )
 
 func main() {
-	if err := serve(cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8092"), cmp.Or(os.Getenv("DATA"), "data"), os.Getenv("WEBHOOK_SECRET")); err != nil {
+	if err := serve(
+		cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8092"), cmp.Or(os.Getenv("DATA"), "data"), os.Getenv("WEBHOOK_SECRET"),
+	); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -38,7 +40,8 @@ func serve(address, data, secret string) error {
 	}
 	s := &shop{data: data, verifier: verifier}
 	for _, table := range []string{"fulfilled", "orders"} {
-		if err := os.MkdirAll(filepath.Join(data, table), 0o750); err != nil { //nolint:gosec // the user names the folder
+		folder := filepath.Join(data, table)
+		if err := os.MkdirAll(folder, 0o750); err != nil { //nolint:gosec // the user names the folder
 			return err
 		}
 	}

@@ -44,8 +44,8 @@ func guidanceOf(state State, action *ActionView) (guidance, bool) {
 	return advice, running
 }
 
-// abandonAt returns when a payment that has not changed since a moment, in Unix seconds, may be abandoned: never while the
-// customer may still act elsewhere.
+// abandonAt returns when a payment that has not changed since a moment, in Unix seconds, may be abandoned: never
+// while the customer may still act elsewhere.
 func (o *Order) abandonAt(p *Payment, unchangedSince int64) time.Time {
 	at := time.Unix(unchangedSince, 0).Add(o.Rules.AbandonAfter)
 	if p == nil || p.Record.Empty() {

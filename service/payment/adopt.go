@@ -31,17 +31,17 @@ func (o *Order) Place(id ID, origin Origin) Placement {
 	return Attachable
 }
 
-// WantsProof reports whether a PaymentIntent claims a forgotten attempt at other terms than the order's, so that the order's
-// would follow. A copy of our metadata does that, too: it has to be known first under which idempotency key the PaymentIntent
-// was made. The key is that of the call that caused an event, empty where it is not known.
+// WantsProof reports whether a PaymentIntent claims a forgotten attempt at other terms than the order's, so that
+// the order's would follow. A copy of our metadata does that, too: it has to be known first under which idempotency
+// key the PaymentIntent was made. The key is that of the call that caused an event, empty where it is not known.
 func (o *Order) WantsProof(intent Intent, key string) bool {
 	origin := OriginOf(intent.Metadata)
 	return o.Foreign == "" && o.Stored() && o.Place(intent.ID, origin) == Attachable && o.Terms != intent.Terms() &&
 		key != IdempotencyKey(origin.Service, o.ID, origin.Attempt)
 }
 
-// hasForgotten reports whether a PaymentIntent is about to become an attempt that the order does not expect. Earlier events
-// of it may have been put off until it was known who made it, so that it has to be read.
+// hasForgotten reports whether a PaymentIntent is about to become an attempt that the order does not expect.
+// Earlier events of it may have been put off until it was known who made it, so that it has to be read.
 func (o *Order) hasForgotten(intent Intent) bool {
 	if o.Foreign != "" || !o.Stored() || o.Attempt(intent.ID) != nil {
 		return false
@@ -50,9 +50,9 @@ func (o *Order) hasForgotten(intent Intent) bool {
 	return row == nil || !row.pending() || o.Terms != intent.Terms()
 }
 
-// attach makes a PaymentIntent the attempt that it claims to be; nil where that attempt has another payment. A number
-// above the last known one was forgotten, and so may be those between: they are unknown, their predecessors are superseded
-// and want a read, and an order that was closed before that attempt is open again.
+// attach makes a PaymentIntent the attempt that it claims to be; nil where that attempt has another payment. A
+// number above the last known one was forgotten, and so may be those between: they are unknown, their predecessors
+// are superseded and want a read, and an order that was closed before that attempt is open again.
 func (o *Order) attach(id ID, origin Origin, s Snapshot) *Attempt {
 	if o.Foreign != "" {
 		o.Attempts = []Attempt{{Number: origin.Attempt, Payment: id, Terms: s.Terms(), Superseded: true}}
@@ -93,7 +93,8 @@ func (o *Order) attach(id ID, origin Origin, s Snapshot) *Attempt {
 	return &o.Attempts[len(o.Attempts)-1]
 }
 
-// supersedeKnown marks the payments that a forgotten attempt has followed. What became of them at Stripe has to be read.
+// supersedeKnown marks the payments that a forgotten attempt has followed. What became of them at Stripe has to be
+// read.
 func (o *Order) supersedeKnown() {
 	for i := range o.Attempts {
 		a := &o.Attempts[i]
@@ -119,8 +120,8 @@ func (o *Order) need(id ID) *Payment {
 	return nil
 }
 
-// needOrCreate returns the payment of an intent. One that was never shown before begins empty. Whether it was shown is in
-// the order's row, so that "not loaded" is never taken for "empty".
+// needOrCreate returns the payment of an intent. One that was never shown before begins empty. Whether it was shown
+// is in the order's row, so that "not loaded" is never taken for "empty".
 func (o *Order) needOrCreate(intent Intent) (p *Payment, created bool) {
 	if p = o.Loaded[intent.ID]; p != nil {
 		return p, false
@@ -133,8 +134,8 @@ func (o *Order) needOrCreate(intent Intent) (p *Payment, created bool) {
 	return p, true
 }
 
-// Rebuilt is a fact: PaymentIntents that name the order, as Stripe lists them, in the order of CompareListed. The first that
-// claims an attempt is it.
+// Rebuilt is a fact: PaymentIntents that name the order, as Stripe lists them, in the order of CompareListed. The
+// first that claims an attempt is it.
 type Rebuilt struct {
 	Payments []Listed
 	Complete bool // the list has all of them, so that a number without one has no payment
@@ -175,12 +176,14 @@ func (f Rebuilt) applyTo(o *Order, now time.Time) {
 	}
 }
 
-// CompareListed orders the payments of an order by their attempts. Of two that claim the same, the one that succeeded comes
-// first, and then the older one.
+// CompareListed orders the payments of an order by their attempts. Of two that claim the same, the one that
+// succeeded comes first, and then the older one.
 func CompareListed(a, b Listed) int {
 	return cmp.Or(
 		cmp.Compare(OriginOf(a.Metadata).Attempt, OriginOf(b.Metadata).Attempt),
-		cmp.Compare(btoi(b.Succeeded > 0), btoi(a.Succeeded > 0)), cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID),
+		cmp.Compare(
+			btoi(b.Succeeded > 0), btoi(a.Succeeded > 0),
+		), cmp.Compare(a.Created, b.Created), cmp.Compare(a.ID, b.ID),
 	)
 }
 
@@ -194,8 +197,8 @@ func (o *Order) RestoreFact(seen Seen, now time.Time) Fact {
 	return Restored{All{Rebuilt{Payments: []Listed{listed}, Expired: expired}, seen}}
 }
 
-// Adopted is a fact: Stripe's list shows a PaymentIntent that names the order. It becomes the attempt that it claims, if
-// that one has no payment.
+// Adopted is a fact: Stripe's list shows a PaymentIntent that names the order. It becomes the attempt that it
+// claims, if that one has no payment.
 type Adopted struct {
 	Seen
 	Known bool // it is merged where the order knows it, too

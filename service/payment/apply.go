@@ -55,8 +55,8 @@ type Pointer struct {
 	Until   time.Time
 }
 
-// Apply returns the order with the fact in it, and what changed visibly. It is pure: the order that it was called on stays
-// as it was. What follows from the fact for the other payments of the order is in the result, too.
+// Apply returns the order with the fact in it, and what changed visibly. It is pure: the order that it was called
+// on stays as it was. What follows from the fact for the other payments of the order is in the result, too.
 func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	before := o
 	o = o.clone()
@@ -113,8 +113,8 @@ func (o *Order) settle(now time.Time) {
 	o.fulfilExpired()
 }
 
-// chooseWinner makes the first payment that has succeeded the order's winner. While Stripe is being asked to set another
-// amount, the amount that was paid is the order's.
+// chooseWinner makes the first payment that has succeeded the order's winner. While Stripe is being asked to set
+// another amount, the amount that was paid is the order's.
 func (o *Order) chooseWinner(now time.Time) {
 	for i := range o.Attempts {
 		a := &o.Attempts[i]
@@ -131,9 +131,9 @@ func (o *Order) chooseWinner(now time.Time) {
 	}
 }
 
-// markSuperseded marks every payment but the one that the order stands for. That one may be marked as well: it is being
-// cancelled so that another may follow. The mark is cleared once it goes on instead, or once it has ended and no other has
-// followed for a while.
+// markSuperseded marks every payment but the one that the order stands for. That one may be marked as well: it is
+// being cancelled so that another may follow. The mark is cleared once it goes on instead, or once it has ended and
+// no other has followed for a while.
 func (o *Order) markSuperseded(now time.Time) {
 	current := o.Current()
 	for i := range o.Attempts {
@@ -165,7 +165,8 @@ func (o *Order) fulfillable(p *Payment) bool {
 	return a != nil && o.view(a, p).Fulfillable
 }
 
-// fulfilExpired dates the fulfilment of an order that retention has taken by the charge, and notes that it was announced.
+// fulfilExpired dates the fulfilment of an order that retention has taken by the charge, and notes that it was
+// announced.
 func (o *Order) fulfilExpired() {
 	p := o.Loaded[o.Winner]
 	if !o.pass.expired || p == nil {
@@ -248,19 +249,23 @@ func (o *Order) shown(id ID) View {
 // announcement is an event whose data is the view's JSON.
 func (o *Order) announcement(kind string, v View, text []byte) Announcement {
 	return Announcement{
-		ID: string(v.Payment) + "." + strconv.FormatInt(v.Version, 10), Type: kind, Data: text, Restored: o.pass.restored,
+		ID: string(v.Payment) + "." + strconv.FormatInt(
+			v.Version, 10,
+		), Type: kind, Data: text, Restored: o.pass.restored,
 	}
 }
 
-// noteWord keeps the order's last word. A second success is about another payment than the one that the order stands for.
+// noteWord keeps the order's last word. A second success is about another payment than the one that the order
+// stands for.
 func (o *Order) noteWord(kind string, v View) {
 	if kind != duplicateEvent {
 		o.LastWord = Word{v.Payment, v.State, v.Fulfillable}
 	}
 }
 
-// lastWord makes the order's last word true: it announces the payment that the order stands for, where the last event does
-// not say what is shown. While the payment is being withdrawn, or an attempt is unknown, the word has to wait.
+// lastWord makes the order's last word true: it announces the payment that the order stands for, where the last
+// event does not say what is shown. While the payment is being withdrawn, or an attempt is unknown, the word has to
+// wait.
 func (o *Order) lastWord(c *Changes, version int64) *Announcement {
 	id := o.Current()
 	a, p := o.Attempt(id), o.Loaded[id]

@@ -17,11 +17,17 @@ func TestAnnouncements(t *testing.T) {
 		want  []string     // "": no event
 	}{
 		{"opening is no event", openOrder("pi_1"), []RecordFact{opening(10, pending())}, []string{""}},
-		{"a first state that is not pending is one", openOrder("pi_1"), []RecordFact{e("1", 10, action(""))}, []string{"order.action_required"}},
+		{
+			"a first state that is not pending is one", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, action(""))},
+			[]string{"order.action_required"},
+		},
 		{
 			"each change of state", openOrder("pi_1"),
 			[]RecordFact{
-				opening(10, pending()), e("1", 20, action("")), e("2", 30, declined("ch_1")), e("3", 40, processing("ch_2")),
+				opening(10, pending()), e("1", 20, action("")), e("2", 30, declined("ch_1")), e(
+					"3", 40, processing("ch_2"),
+				),
 				e("4", 50, canceled("ch_2")),
 			},
 			[]string{"", "order.action_required", "order.failed", "order.processing", "order.canceled"},
@@ -65,7 +71,9 @@ func TestAnnouncements(t *testing.T) {
 			}
 			_, events := follow(tt.order, facts...)
 			for i, want := range tt.want {
-				if got := events[i]; (want == "" && len(got) > 0) || (want != "" && !reflect.DeepEqual(got, []string{want})) {
+				if got := events[i]; (want == "" && len(got) > 0) || (want != "" && !reflect.DeepEqual(
+					got, []string{want},
+				)) {
 					t.Errorf("fact %d: announced %v, want %q", i, got, want)
 				}
 			}
@@ -85,7 +93,10 @@ func TestOrdersAnnounce(t *testing.T) {
 	}{
 		{
 			"a second success", openOrder("pi_1", "pi_2"),
-			[]Fact{second(event("1", 10, succeeded("ch_2"))), first(event("2", 20, action(""))), first(event("3", 30, succeeded("ch_1")))},
+			[]Fact{
+				second(event("1", 10, succeeded("ch_2"))), first(event("2", 20, action(""))),
+				first(event("3", 30, succeeded("ch_1"))),
+			},
 			[][]string{{"order.paid"}, {"superseded.action_required"}, {"order.duplicate_payment"}},
 		},
 		{
@@ -97,7 +108,13 @@ func TestOrdersAnnounce(t *testing.T) {
 				Reserved{Form: "form"},
 				All{second(opening(30, pending())), Released{"me"}},
 			},
-			[][]string{{"order.action_required"}, {"superseded.action_required"}, {"superseded.canceled"}, {}, {"order.reopened"}},
+			[][]string{
+				{"order.action_required"},
+				{"superseded.action_required"},
+				{"superseded.canceled"},
+				{},
+				{"order.reopened"},
+			},
 		},
 		{
 			"withdrawn, and its process died: the order is canceled", openOrder("pi_1"),
@@ -126,7 +143,11 @@ func TestOrdersAnnounce(t *testing.T) {
 		},
 		{
 			"opened again in another state: that one", openOrder("pi_1"),
-			[]Fact{first(event("1", 10, canceled(""))), Reserved{Form: "form"}, second(event("2", 30, declined("ch_2")))},
+			[]Fact{
+				first(event("1", 10, canceled(""))),
+				Reserved{Form: "form"},
+				second(event("2", 30, declined("ch_2"))),
+			},
 			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.failed"}},
 		},
 		{
@@ -138,7 +159,9 @@ func TestOrdersAnnounce(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o, events := follow(tt.order, tt.facts...)
 			for i := range tt.want {
-				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(events[i], tt.want[i])) {
+				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(
+					events[i], tt.want[i],
+				)) {
 					t.Errorf("fact %d: announced %v, want %v", i, events[i], tt.want[i])
 				}
 			}
@@ -231,7 +254,9 @@ func TestForgottenAttempts(t *testing.T) {
 		{
 			"once it is known the last word becomes true", openOrder("pi_1"),
 			[]Fact{
-				seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))), AttemptsListed{},
+				seenAs("pi_1", 1, opening(10, pending())), seenAs(
+					"pi_3", 3, event("1", 20, processing("ch_3")),
+				), AttemptsListed{},
 			},
 			[][]string{{}, {}, {"order.processing"}},
 			1000, "pi_3", 0,
@@ -243,7 +268,11 @@ func TestForgottenAttempts(t *testing.T) {
 			1000, "pi_1", 0,
 		},
 		{
-			"a closed order is open again", func() Order { o := openOrder("pi_1"); o.close(ClosedByCancel); return o }(),
+			"a closed order is open again", func() Order {
+				o := openOrder("pi_1")
+				o.close(ClosedByCancel)
+				return o
+			}(),
 			[]Fact{seenAs("pi_1", 1, event("1", 10, canceled(""))), seenAs("pi_2", 2, opening(20, pending()))},
 			[][]string{{"order.canceled"}, {"superseded.canceled", "order.reopened"}},
 			1000, "pi_2", 0,
@@ -252,7 +281,9 @@ func TestForgottenAttempts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			o, events := follow(tt.order, tt.facts...)
 			for i := range tt.want {
-				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(events[i], tt.want[i])) {
+				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(
+					events[i], tt.want[i],
+				)) {
 					t.Errorf("fact %d: announced %v, want %v", i, events[i], tt.want[i])
 				}
 			}
@@ -267,8 +298,8 @@ func TestForgottenAttempts(t *testing.T) {
 	}
 }
 
-// TestNotLoadedIsNotEmpty: a fact about a payment that the order holds and that was not loaded changes nothing, and names
-// the payment.
+// TestNotLoadedIsNotEmpty: a fact about a payment that the order holds and that was not loaded changes nothing, and
+// names the payment.
 func TestNotLoadedIsNotEmpty(t *testing.T) {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("1", 10, action(""))))
 	o.Loaded = map[ID]*Payment{}
@@ -302,7 +333,8 @@ func TestApplyLeavesItsOrder(t *testing.T) {
 	} {
 		o.Apply(f, noon)
 		after, _ := json.Marshal(o)
-		if recordAfter, _ := json.Marshal(o.Loaded["pi_1"]); string(after) != string(before) || string(recordAfter) != string(record) {
+		if recordAfter, _ := json.Marshal(o.Loaded["pi_1"]); string(after) != string(before) ||
+			string(recordAfter) != string(record) {
 			t.Fatalf("%T changed the order it was applied to:\n%s\n%s", f, before, after)
 		}
 	}
@@ -312,7 +344,11 @@ func TestApplyLeavesItsOrder(t *testing.T) {
 func TestAnnouncementsOfMoneyGivenBack(t *testing.T) {
 	then, amount := moment(10), HoldAmount
 	shown := func(state State, refunded int64, fulfillable *time.Time, hold *Hold, dispute string) View {
-		v := View{PublicView: PublicView{State: state, AmountRefunded: refunded, FulfillableAt: fulfillable, HoldReason: hold}}
+		v := View{
+			PublicView: PublicView{
+				State: state, AmountRefunded: refunded, FulfillableAt: fulfillable, HoldReason: hold,
+			},
+		}
 		if dispute != "" {
 			v.Dispute = &DisputeView{Status: dispute}
 		}
@@ -325,11 +361,17 @@ func TestAnnouncementsOfMoneyGivenBack(t *testing.T) {
 		{shown(Disputed, 0, then, nil, "under_review"), shown(Paid, 0, then, nil, "won"), "order.dispute_won"},
 		{shown(ChargedBack, 0, then, nil, "lost"), shown(Paid, 0, then, nil, "won"), "order.dispute_won"},
 		{shown(Disputed, 0, then, nil, "needs_response"), shown(Paid, 0, then, nil, "prevented"), "order.updated"},
-		{shown(ChargedBack, 0, then, nil, "lost"), shown(Disputed, 0, then, nil, "appeal_under_review"), "order.disputed"},
+		{
+			shown(ChargedBack, 0, then, nil, "lost"), shown(Disputed, 0, then, nil, "appeal_under_review"),
+			"order.disputed",
+		},
 		{shown(Refunded, 1, then, nil, ""), shown(Paid, 0, then, nil, ""), "order.refund_failed"},
 		{shown(PartiallyRefunded, 1, then, nil, ""), shown(Paid, 0, then, nil, ""), "order.refund_failed"},
 		{shown(Paid, 0, then, nil, ""), shown(PartiallyRefunded, 1, then, nil, ""), "order.partially_refunded"},
-		{shown(PartiallyRefunded, 1, then, nil, ""), shown(PartiallyRefunded, 2, then, nil, ""), "order.partially_refunded"},
+		{
+			shown(PartiallyRefunded, 1, then, nil, ""), shown(PartiallyRefunded, 2, then, nil, ""),
+			"order.partially_refunded",
+		},
 		{shown(Paid, 0, nil, &amount, ""), shown(Paid, 0, then, nil, ""), "order.paid"},
 		{shown(Disputed, 0, nil, &amount, "under_review"), shown(Paid, 0, nil, &amount, "won"), "order.dispute_won"},
 	} {
@@ -340,7 +382,8 @@ func TestAnnouncementsOfMoneyGivenBack(t *testing.T) {
 	}
 }
 
-// TestVersionGrows: the greater of the last one + 1 and the clock, in milliseconds; one version for all views of a write.
+// TestVersionGrows: the greater of the last one + 1 and the clock, in milliseconds; one version for all views of a
+// write.
 func TestVersionGrows(t *testing.T) {
 	o := openOrder("pi_1")
 	for _, tt := range []struct {
@@ -364,8 +407,12 @@ func TestVersionGrows(t *testing.T) {
 			continue
 		}
 		v, err := DecodeView(changes.Views[0].JSON)
-		if err != nil || changes.Views[0].Version != tt.want || v.Version != tt.want || v.UpdatedAt.Unix() != tt.now.Unix() {
-			t.Errorf("version %d, in the view %d, updated %v, %v; want %d", changes.Views[0].Version, v.Version, v.UpdatedAt, err, tt.want)
+		if err != nil || changes.Views[0].Version != tt.want || v.Version != tt.want ||
+			v.UpdatedAt.Unix() != tt.now.Unix() {
+			t.Errorf(
+				"version %d, in the view %d, updated %v, %v; want %d", changes.Views[0].Version, v.Version,
+				v.UpdatedAt, err, tt.want,
+			)
 		}
 	}
 	o = openOrder("pi_1")
@@ -414,8 +461,8 @@ func TestReadIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestLeaseWantsARead: the holder of a lease may die between Stripe's answer and its save, and a change of the amount makes no
-// event. So a read waits at the lease's end, and the end of the lease takes it back.
+// TestLeaseWantsARead: the holder of a lease may die between Stripe's answer and its save, and a change of the
+// amount makes no event. So a read waits at the lease's end, and the end of the lease takes it back.
 func TestLeaseWantsARead(t *testing.T) {
 	until := noon.Add(7 * time.Second)
 	for _, tt := range []struct {
@@ -437,7 +484,9 @@ func TestLeaseWantsARead(t *testing.T) {
 		if got := waiting.Reads[0].At; !got.Equal(until) {
 			t.Errorf("%s, its holder is dead: read at %v", tt.shown.Status, got)
 		}
-		if _, asked := o.Apply(seenAs("pi_1", 1, read(until.Unix(), tt.shown, "1")), until); !asked.Reads[0].At.IsZero() {
+		if _, asked := o.Apply(
+			seenAs("pi_1", 1, read(until.Unix(), tt.shown, "1")), until,
+		); !asked.Reads[0].At.IsZero() {
 			t.Errorf("%s, read: read again at %v", tt.shown.Status, asked.Reads[0].At)
 		}
 	}

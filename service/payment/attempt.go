@@ -77,13 +77,15 @@ func (a *Attempt) setPayment(id ID) {
 	a.Payment, a.Form, a.Refused, a.Unknown, a.Unclear, a.Mismatch = id, "", false, false, false, false
 }
 
-// abandonAttempt notes that there is no payment for the attempt. Its number stays used, since Stripe may remember the key.
+// abandonAttempt notes that there is no payment for the attempt. Its number stays used, since Stripe may remember
+// the key.
 func (a *Attempt) abandonAttempt() {
 	a.Refused, a.Unknown, a.Form = true, false, ""
 }
 
-// matchesTerms reports whether a payment stands at the order's terms. What Stripe shows counts, not what was asked for.
-// Only setup_future_usage counts as it was asked for, since the customer's page sets it too, when a method is to be saved.
+// matchesTerms reports whether a payment stands at the order's terms. What Stripe shows counts, not what was asked
+// for. Only setup_future_usage counts as it was asked for, since the customer's page sets it too, when a method is
+// to be saved.
 func (a *Attempt) matchesTerms(t Terms, s Snapshot) bool {
 	return s.Amount == t.Amount && a.matchesButForAmount(t, s)
 }

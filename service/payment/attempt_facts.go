@@ -40,8 +40,8 @@ func (f SessionChosen) applyTo(o *Order, _ time.Time) {
 	}
 }
 
-// AttemptRefused is a fact: Stripe will make no payment for the attempt. Its terms no longer bind if they have led to nothing
-// else.
+// AttemptRefused is a fact: Stripe will make no payment for the attempt. Its terms no longer bind if they have led
+// to nothing else.
 type AttemptRefused struct{ Number int }
 
 func (f AttemptRefused) applyTo(o *Order, _ time.Time) {
@@ -81,8 +81,8 @@ func (f AttemptSearched) applyTo(o *Order, now time.Time) {
 	}
 }
 
-// AttemptsListed is a fact: Stripe's list of the order's PaymentIntents is complete. Numbers that are still unknown have
-// none.
+// AttemptsListed is a fact: Stripe's list of the order's PaymentIntents is complete. Numbers that are still unknown
+// have none.
 type AttemptsListed struct{}
 
 func (AttemptsListed) applyTo(o *Order, _ time.Time) {
@@ -116,7 +116,8 @@ func (f OrderClosed) applyTo(o *Order, _ time.Time) {
 	}
 }
 
-// ClosureNoted is a fact: Stripe's metadata says that the order was closed with the payment, or Stripe refuses to note it.
+// ClosureNoted is a fact: Stripe's metadata says that the order was closed with the payment, or Stripe refuses to
+// note it.
 type ClosureNoted struct{ Payment ID }
 
 func (f ClosureNoted) applyTo(o *Order, _ time.Time) {

@@ -10,7 +10,10 @@ import (
 // The builders of the tables: a snapshot says only what the rule under test looks at, the rest is common to all.
 
 func seen(status Status, charge string) Snapshot {
-	return Snapshot{Status: status, Amount: 1000, Currency: "eur", CaptureMethod: CaptureAutomaticAsync, Charge: Charge{ID: charge}}
+	return Snapshot{
+		Status: status, Amount: 1000, Currency: "eur", CaptureMethod: CaptureAutomaticAsync,
+		Charge: Charge{ID: charge},
+	}
 }
 
 func pending() Snapshot                 { return seen(RequiresPaymentMethod, "") }
@@ -107,8 +110,8 @@ var price = Terms{Amount: 1000, Currency: "eur", CaptureMethod: CaptureAutomatic
 // testRules never close or abandon an order by themselves.
 var testRules = Rules{MaxFailures: 1000, Retention: 720 * time.Hour, LowestRetention: 720 * time.Hour}
 
-// openOrder has one attempt for each payment; "" is one that waits for Stripe's answer, "refused" one without a payment.
-// None of the payments has been shown yet.
+// openOrder has one attempt for each payment; "" is one that waits for Stripe's answer, "refused" one without a
+// payment. None of the payments has been shown yet.
 func openOrder(payments ...ID) Order {
 	o := Order{ID: "order-1", Revision: "1", Terms: price, Rev: 1, Rules: testRules, Loaded: map[ID]*Payment{}}
 	for _, id := range payments {

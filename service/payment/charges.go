@@ -28,7 +28,9 @@ const maxCharges = 5
 
 func (d ChargeDetails) compare(o ChargeDetails) int {
 	return cmp.Or(
-		cmp.Compare(d.At, o.At), cmp.Compare(btoi(d.Answered), btoi(o.Answered)), strings.Compare(d.ReceiptURL, o.ReceiptURL), strings.Compare(d.Type, o.Type),
+		cmp.Compare(d.At, o.At), cmp.Compare(
+			btoi(d.Answered), btoi(o.Answered),
+		), strings.Compare(d.ReceiptURL, o.ReceiptURL), strings.Compare(d.Type, o.Type),
 		strings.Compare(d.Brand, o.Brand), strings.Compare(d.Last4, o.Last4),
 	)
 }
@@ -53,8 +55,8 @@ func (f ChargeSeen) mergeInto(r *Record) {
 	}
 }
 
-// oldest returns the charge that was seen before all others. A maximum of each and the greatest of them are functions of
-// the set that was seen.
+// oldest returns the charge that was seen before all others. A maximum of each and the greatest of them are
+// functions of the set that was seen.
 func (c Charges) oldest() string {
 	return slices.MinFunc(slices.Collect(maps.Keys(c)), func(a, b string) int {
 		return cmp.Or(c[a].compare(c[b]), strings.Compare(a, b))

@@ -8,11 +8,11 @@ import (
 	"slices"
 )
 
-// coder writes a value in its stored form, or reads it: one list of fields serves both ways, so that they cannot differ.
-// It uses no reflection.
+// coder writes a value in its stored form, or reads it: one list of fields serves both ways, so that they cannot
+// differ. It uses no reflection.
 //
-// A value is a list of fields with ascending tags, closed by a zero byte. A field begins with its tag and its wire type, so
-// that a program can step over, keep and write again what a newer one has added. Zero values are left out.
+// A value is a list of fields with ascending tags, closed by a zero byte. A field begins with its tag and its wire
+// type, so that a program can step over, keep and write again what a newer one has added. Zero values are left out.
 //
 //	wire    | payload
 //	--------|------------------------------------------------------------
@@ -273,8 +273,8 @@ func texts[T ~string](c *coder, tag int, items *[]T) {
 	}
 }
 
-// Added are the fields that a newer program has stored in a group, in a stored form of their own. They are written again
-// as they were.
+// Added are the fields that a newer program has stored in a group, in a stored form of their own. They are written
+// again as they were.
 type Added string
 
 // maxLevels bounds how deep groups may lie in each other.

@@ -13,8 +13,8 @@ func CustomerOf(view []byte) CustomerID {
 	return CustomerID(id)
 }
 
-// TermsCustomer returns the customer that the order is for: of its terms, else of its current payment. It is false where
-// the order has neither.
+// TermsCustomer returns the customer that the order is for: of its terms, else of its current payment. It is false
+// where the order has neither.
 func (o *Order) TermsCustomer() (CustomerID, bool) {
 	if o.Terms != (Terms{}) {
 		return o.Terms.Customer, true

@@ -31,8 +31,8 @@ const (
 	disputeLost = "lost"
 )
 
-// disputeRank orders the statuses of Stripe for the best guess. An inquiry may become a dispute, and a lost dispute may be
-// appealed.
+// disputeRank orders the statuses of Stripe for the best guess. An inquiry may become a dispute, and a lost dispute
+// may be appealed.
 //
 // Source: the types of npm stripe 23.1.0 (API 2026-10-28.endive).
 var disputeRank = map[string]int{
@@ -101,9 +101,9 @@ func (r *Record) disputes() []DisputeSeen {
 	return list
 }
 
-// ambiguousDisputesUntil returns the moment, in Unix seconds, before which no list can settle which observation of a
-// dispute is the newest; zero where none is ambiguous. Different observations within the window are ambiguous, unless the
-// list that settled them is known.
+// ambiguousDisputesUntil returns the moment, in Unix seconds, before which no list can settle which observation of
+// a dispute is the newest; zero where none is ambiguous. Different observations within the window are ambiguous,
+// unless the list that settled them is known.
 func (r *Record) ambiguousDisputesUntil() (notBefore int64) {
 	for _, kept := range r.Disputes {
 		last := kept[len(kept)-1]

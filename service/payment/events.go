@@ -6,9 +6,9 @@ const (
 	reopenedEvent  = "order.reopened"          // another attempt, after backends got an event about an earlier one
 )
 
-// eventType names the event of a visible change; empty where backends get none. Opening a payment is no event by itself.
-// Neither is a change of the payment method or the receipt alone. While an attempt of the order is unknown, only successes
-// are announced.
+// eventType names the event of a visible change; empty where backends get none. Opening a payment is no event by
+// itself. Neither is a change of the payment method or the receipt alone. While an attempt of the order is unknown,
+// only successes are announced.
 func (o *Order) eventType(before, after View) string {
 	if before.State != "" && before.sameButDetails(after) {
 		return ""
@@ -36,7 +36,8 @@ func (o *Order) transition(before, after View) string {
 		return "order.paid"
 	case before.Superseded && before.State == after.State && after.State != Paid:
 		return "order." + string(after.State)
-	case before.State == after.State && after.State == PartiallyRefunded && after.AmountRefunded > before.AmountRefunded:
+	case before.State == after.State && after.State == PartiallyRefunded &&
+		after.AmountRefunded > before.AmountRefunded:
 		return "order.partially_refunded"
 	case before.State == after.State:
 		return "order.updated"

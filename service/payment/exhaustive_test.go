@@ -11,7 +11,10 @@ import (
 	"testing"
 )
 
-var histories = flag.Int("histories", 0, "longest history that TestExhaustive walks (4, with -race 3); each step more takes some twenty times as long")
+var histories = flag.Int(
+	"histories", 0,
+	"longest history that TestExhaustive walks (4, with -race 3); each step more takes some twenty times as long",
+)
 
 // longestHistory spares the race detector the histories of four steps: it makes them fifteen times slower, and has
 // nothing to find in pure functions.
@@ -92,8 +95,8 @@ func knowledge(history []happened, next step) [][]int {
 	return known
 }
 
-// allMoments spreads a history over time: gaps of 5 ms and of 1 s, by clocks that agree and by two that are 400 ms apart.
-// It begins where a clock that is ahead shows the next second already. Equal stamps are counted once.
+// allMoments spreads a history over time: gaps of 5 ms and of 1 s, by clocks that agree and by two that are 400 ms
+// apart. It begins where a clock that is ahead shows the next second already. Equal stamps are counted once.
 func allMoments(history []happened) []moments {
 	var all []moments
 	known := map[string]bool{}
@@ -135,7 +138,10 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 			continue
 		}
 		if shown.NeedsRead || shown.Contradictory || !reflect.DeepEqual(shown.Snapshot, end) {
-			t.Errorf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.NeedsRead, end)
+			t.Errorf(
+				"%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot,
+				shown.NeedsRead, end,
+			)
 		}
 		return
 	}
@@ -143,7 +149,10 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 
 // answer is one that was asked for, with the covers that service.Read takes.
 func answer(date int64, s Snapshot, asked int, covers []string) Read {
-	return Read{Observation: Observation{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)}, KnownBefore: covers}
+	return Read{
+		Observation: Observation{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)},
+		KnownBefore: covers,
+	}
 }
 
 // everySet merges the facts in every order, by way of every set of them, and returns the one record of all.

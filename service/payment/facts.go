@@ -115,8 +115,8 @@ func isStale(facts []RecordFact) bool {
 	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, stale := f.(StaleResponse); return stale })
 }
 
-// Learned is a fact: Stripe showed something of a payment beside its PaymentIntent: money given back or claimed back, a charge,
-// or a review.
+// Learned is a fact: Stripe showed something of a payment beside its PaymentIntent: money given back or claimed
+// back, a charge, or a review.
 type Learned struct {
 	Payment ID
 	Facts   []RecordFact
@@ -132,8 +132,8 @@ func (f Learned) applyTo(o *Order, _ time.Time) {
 	}
 }
 
-// ReadRequested is a fact: an event names the payment and shows nothing of it that can be decoded. At is the event's time
-// in Unix seconds; zero, or one ahead of Redis's clock, counts as now.
+// ReadRequested is a fact: an event names the payment and shows nothing of it that can be decoded. At is the
+// event's time in Unix seconds; zero, or one ahead of Redis's clock, counts as now.
 type ReadRequested struct {
 	Payment ID
 	At      int64

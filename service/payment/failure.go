@@ -51,8 +51,9 @@ func (f *FailureView) sameMeaning(o *FailureView) bool {
 
 const genericDecline = "generic_decline"
 
-// hiddenDeclines are the decline codes that the customer must not see, since whoever holds a stolen card would learn what
-// the bank knows. Stripe asks for a generic decline instead, or says that the card may have been reported lost or stolen.
+// hiddenDeclines are the decline codes that the customer must not see, since whoever holds a stolen card would
+// learn what the bank knows. Stripe asks for a generic decline instead, or says that the card may have been
+// reported lost or stolen.
 //
 // Source: https://docs.stripe.com/declines/codes
 var hiddenDeclines = map[string]bool{
@@ -68,8 +69,8 @@ func BrowserDecline(code string) string {
 	return code
 }
 
-// declineStart begins the decline code in a rendered view. It cannot stand inside a JSON string, where its quotation marks
-// would be escaped.
+// declineStart begins the decline code in a rendered view. It cannot stand inside a JSON string, where its
+// quotation marks would be escaped.
 var declineStart = []byte(`"decline_code":"`)
 
 // BrowserView returns a rendered View as a page may see it: its decline code as in BrowserDecline. The view that it was

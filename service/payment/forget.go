@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// PersonForgotten is a fact: nothing of a person is to be kept of the order's attempts. The order keeps how many attempts
-// that were: what Stripe shows of them later is kept without it, too. A later attempt is a new one.
+// PersonForgotten is a fact: nothing of a person is to be kept of the order's attempts. The order keeps how many
+// attempts that were: what Stripe shows of them later is kept without it, too. A later attempt is a new one.
 type PersonForgotten struct{}
 
 func (PersonForgotten) applyTo(o *Order, _ time.Time) {
@@ -44,9 +44,9 @@ func (o *Order) Unfinished(now time.Time) string {
 	return ""
 }
 
-// withoutPerson returns the record without what it holds of a person: the shop's metadata, with what was paid, and the
-// receipt. Merging commutes with it, so that
-// it does not matter when a fact comes: the metadata decide nothing but the order of answers that differ in nothing else.
+// withoutPerson returns the record without what it holds of a person: the shop's metadata, with what was paid, and
+// the receipt. Merging commutes with it, so that it does not matter when a fact comes: the metadata decide nothing
+// but the order of answers that differ in nothing else.
 func (r Record) withoutPerson() Record {
 	r.Charges = nil
 	r.Recent, r.Terminal = withoutMetadata(r.Recent), withoutMetadata(r.Terminal)
@@ -77,8 +77,8 @@ func withoutMetadata(all []Observation) []Observation {
 	return all
 }
 
-// ForgetInView returns a rendered View without what it shows of a person. Belongs is whether the view is of the order, and
-// changed whether it is of one of the order's forgotten attempts and showed such a thing.
+// ForgetInView returns a rendered View without what it shows of a person. Belongs is whether the view is of the
+// order, and changed whether it is of one of the order's forgotten attempts and showed such a thing.
 func (o *Order) ForgetInView(view []byte) (clean []byte, belongs, changed bool, err error) {
 	if !strings.Contains(string(view), `"`+string(o.ID)+`"`) {
 		return view, false, false, nil

@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// personal are the members of a view that PersonForgotten empties, and kept those that stay. A new private member has to be
-// in one of them: whatever is personal is removed by withoutPerson and by ForgetInView.
+// personal are the members of a view that PersonForgotten empties, and kept those that stay. A new private member
+// has to be in one of them: whatever is personal is removed by withoutPerson and by ForgetInView.
 var (
 	personal = []string{"metadata", "payment_method_details", "receipt_url"}
 	kept     = []string{"customer", "dispute", "review"}
@@ -45,13 +45,22 @@ func withShopData(s Snapshot, value string) Snapshot {
 func personFacts(t *rapid.T) []RecordFact {
 	snapshots := []Snapshot{pending(), declined("ch_1"), processing("ch_2"), succeeded("ch_2")}
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) RecordFact {
-		s := withShopData(rapid.SampledFrom(snapshots).Draw(t, "snapshot"), rapid.SampledFrom([]string{"", "Ada", "Bob"}).Draw(t, "name"))
+		s := withShopData(
+			rapid.SampledFrom(snapshots).Draw(t, "snapshot"),
+			rapid.SampledFrom([]string{"", "Ada", "Bob"}).Draw(t, "name"),
+		)
 		at := rapid.Int64Range(10, 12).Draw(t, "at")
 		if rapid.Bool().Draw(t, "charge") {
-			return ChargeSeen{rapid.SampledFrom([]string{"ch_1", "ch_2"}).Draw(t, "id"), ChargeDetails{At: at, Type: "card", Last4: "4242"}}
+			return ChargeSeen{
+				rapid.SampledFrom([]string{"ch_1", "ch_2"}).Draw(t, "id"),
+				ChargeDetails{At: at, Type: "card", Last4: "4242"},
+			}
 		}
 		if rapid.Bool().Draw(t, "read") {
-			return Read{Observation: Observation{At: at, Snapshot: s}, IDs: []string{rapid.SampledFrom([]string{"req_1", "req_2", "req_3"}).Draw(t, "request")}}
+			return Read{
+				Observation: Observation{At: at, Snapshot: s},
+				IDs:         []string{rapid.SampledFrom([]string{"req_1", "req_2", "req_3"}).Draw(t, "request")},
+			}
 		}
 		return Creation{Observation{At: at, Snapshot: s}}
 	}), 1, 6).Draw(t, "facts")
@@ -76,8 +85,8 @@ func TestForgettingCommutes(t *testing.T) {
 	})
 }
 
-// TestForgottenStaysForgotten: a later event or read of a forgotten attempt brings nothing of the person back, and the next
-// attempt is a new one.
+// TestForgottenStaysForgotten: a later event or read of a forgotten attempt brings nothing of the person back, and
+// the next attempt is a new one.
 func TestForgottenStaysForgotten(t *testing.T) {
 	now := time.UnixMilli(1_795_435_200_000)
 	o := Order{ID: "order-1", Revision: "1", Rules: Rules{MaxFailures: 10, Retention: time.Hour}}
@@ -91,7 +100,8 @@ func TestForgottenStaysForgotten(t *testing.T) {
 	before, _ := o.View("pi_1")
 	o, changes := o.Apply(PersonForgotten{}, now)
 	after, _ := o.View("pi_1")
-	if before.Metadata["name"] != "Ada" || len(after.Metadata) > 0 || after.State != before.State || len(changes.Events) != 1 || changes.Events[0].Type != "order.updated" {
+	if before.Metadata["name"] != "Ada" || len(after.Metadata) > 0 || after.State != before.State ||
+		len(changes.Events) != 1 || changes.Events[0].Type != "order.updated" {
 		t.Fatalf("before %v, after %v, %d events", before.Metadata, after, len(changes.Events))
 	}
 	o, changes = o.Apply(show("pi_1", "1", event("evt_0", 9, s), s), now)
@@ -110,13 +120,28 @@ func TestForgottenStaysForgotten(t *testing.T) {
 func TestUnfinished(t *testing.T) {
 	now := time.UnixMilli(1_795_435_200_000)
 	for want, o := range map[string]Order{
-		"":                       {Attempts: []Attempt{{Number: 1, Refused: true}, {Number: 2, Payment: "pi_2", State: CanceledState}, {Number: 3, Payment: "pi_3", State: Refunded}}},
+		"": {Attempts: []Attempt{
+			{Number: 1, Refused: true},
+			{Number: 2, Payment: "pi_2", State: CanceledState},
+			{Number: 3, Payment: "pi_3", State: Refunded},
+		}},
 		"it has not been opened": {Terms: Terms{Amount: 1}},
-		"payment pi_1 is failed; cancel it, or wait until it has ended":      {Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Failed}}},
-		"payment pi_1 is authorized; cancel it, or wait until it has ended":  {Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Authorized}}},
-		"Stripe's answer to attempt 1 is not known, and is being looked for": {Attempts: []Attempt{{Number: 1, Form: "a"}}},
-		"attempt 1 is not known, and is being looked for at Stripe":          {Attempts: []Attempt{{Number: 1, Unknown: true}, {Number: 2, Payment: "pi_2", State: Paid}}},
-		"a call is changing it at this moment":                               {Lease: Lease{Owner: "a", Until: now.UnixMilli() + 1}, Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Paid}}},
+		"payment pi_1 is failed; cancel it, or wait until it has ended": {
+			Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Failed}},
+		},
+		"payment pi_1 is authorized; cancel it, or wait until it has ended": {
+			Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Authorized}},
+		},
+		"Stripe's answer to attempt 1 is not known, and is being looked for": {
+			Attempts: []Attempt{{Number: 1, Form: "a"}},
+		},
+		"attempt 1 is not known, and is being looked for at Stripe": {
+			Attempts: []Attempt{{Number: 1, Unknown: true}, {Number: 2, Payment: "pi_2", State: Paid}},
+		},
+		"a call is changing it at this moment": {
+			Lease:    Lease{Owner: "a", Until: now.UnixMilli() + 1},
+			Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Paid}},
+		},
 	} {
 		if got := o.Unfinished(now); got != want {
 			t.Errorf("%+v: %q, want %q", o.Attempts, got, want)

@@ -11,8 +11,8 @@ type OrderID string
 // CustomerID is a Stripe customer's id, "cus_…".
 type CustomerID string
 
-// Valid reports whether the id has the shape of a PaymentIntent's. Stripe's own ids are letters, digits and underscores;
-// anything else in a path of theirs would reach another endpoint, and in a key of ours another slot.
+// Valid reports whether the id has the shape of a PaymentIntent's. Stripe's own ids are letters, digits and
+// underscores; anything else in a path of theirs would reach another endpoint, and in a key of ours another slot.
 func (id ID) Valid() bool { return stripeID(string(id), "pi_") }
 
 // Valid reports whether the id has the shape of a Stripe customer's.

@@ -24,7 +24,9 @@ func TestListing(t *testing.T) {
 		"terms only": {Order{Terms: bob}, Listing{now.UnixMilli(), CustomerHash("cus_bob")}},
 		"a guest's":  {Order{Terms: Terms{Amount: 1, Currency: "eur"}}, Listing{now.UnixMilli(), 0}},
 		"known": {
-			Order{Terms: bob, Listed: Listing{1_764_100_000_000, 5}}, Listing{1_764_100_000_000, CustomerHash("cus_bob")},
+			Order{
+				Terms: bob, Listed: Listing{1_764_100_000_000, 5},
+			}, Listing{1_764_100_000_000, CustomerHash("cus_bob")},
 		},
 		"reserved while there was no index": {
 			Order{Terms: bob, Attempts: []Attempt{{Number: 1, Reserved: 1_764_200_000_000}}},
@@ -43,8 +45,10 @@ func TestListing(t *testing.T) {
 			Listing{earlier * 1000, CustomerHash("cus_ann")},
 		},
 		"the payment is not loaded": {Order{Attempts: shown, Listed: Listing{9, 5}}, Listing{9, 5}},
-		"unlisted":                  {Order{Terms: bob, Listed: Listing{9, unlistedCustomer}}, Listing{9, unlistedCustomer}},
-		"foreign":                   {Order{Foreign: "pi_1", Terms: bob}, Listing{}},
+		"unlisted": {
+			Order{Terms: bob, Listed: Listing{9, unlistedCustomer}}, Listing{9, unlistedCustomer},
+		},
+		"foreign": {Order{Foreign: "pi_1", Terms: bob}, Listing{}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

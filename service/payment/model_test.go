@@ -27,23 +27,63 @@ func (s step) GoString() string { return s.name }
 
 var steps = []step{
 	{name: "needs 3DS", from: []Status{RequiresPaymentMethod}, happen: func(t *truth) { t.become(RequiresAction) }},
-	{name: "fails 3DS", from: []Status{RequiresAction}, happen: func(t *truth) { t.fail(authenticationFailure, t.Charge.ID) }},
-	{name: "runs out", from: []Status{RequiresAction}, happen: func(t *truth) { t.fail("payment_intent_payment_attempt_expired", "") }},
-	{name: "declined", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.fail("card_declined", t.Charge.ID) }},
-	{name: "declined before a charge", from: []Status{RequiresPaymentMethod}, happen: func(t *truth) { t.fail("payment_method_provider_decline", "") }},
-	{name: "processing", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.become(Processing) }},
-	{name: "processing, charge later", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.owed = true; t.become(Processing) }},
-	{name: "debit fails", from: []Status{Processing}, happen: func(t *truth) { t.chargeOwed(); t.fail("payment_intent_payment_attempt_failed", t.Charge.ID) }},
-	{name: "succeeds", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.receive(t.Amount) }},
-	{name: "debit succeeds", from: []Status{Processing}, happen: func(t *truth) { t.chargeOwed(); t.receive(t.Amount) }},
-	{name: "authorized", from: []Status{RequiresPaymentMethod, RequiresAction}, happen: func(t *truth) { t.charge(); t.authorize() }},
+	{
+		name: "fails 3DS", from: []Status{RequiresAction},
+		happen: func(t *truth) { t.fail(authenticationFailure, t.Charge.ID) },
+	},
+	{
+		name: "runs out", from: []Status{RequiresAction},
+		happen: func(t *truth) { t.fail("payment_intent_payment_attempt_expired", "") },
+	},
+	{
+		name: "declined", from: []Status{RequiresPaymentMethod, RequiresAction},
+		happen: func(t *truth) { t.charge(); t.fail("card_declined", t.Charge.ID) },
+	},
+	{
+		name: "declined before a charge", from: []Status{RequiresPaymentMethod},
+		happen: func(t *truth) { t.fail("payment_method_provider_decline", "") },
+	},
+	{
+		name: "processing", from: []Status{RequiresPaymentMethod, RequiresAction},
+		happen: func(t *truth) { t.charge(); t.become(Processing) },
+	},
+	{
+		name: "processing, charge later", from: []Status{RequiresPaymentMethod, RequiresAction},
+		happen: func(t *truth) { t.owed = true; t.become(Processing) },
+	},
+	{
+		name: "debit fails", from: []Status{Processing},
+		happen: func(t *truth) { t.chargeOwed(); t.fail("payment_intent_payment_attempt_failed", t.Charge.ID) },
+	},
+	{
+		name: "succeeds", from: []Status{RequiresPaymentMethod, RequiresAction},
+		happen: func(t *truth) { t.charge(); t.receive(t.Amount) },
+	},
+	{
+		name: "debit succeeds", from: []Status{Processing},
+		happen: func(t *truth) { t.chargeOwed(); t.receive(t.Amount) },
+	},
+	{
+		name: "authorized", from: []Status{RequiresPaymentMethod, RequiresAction},
+		happen: func(t *truth) { t.charge(); t.authorize() },
+	},
 	{name: "authorized later", from: []Status{Processing}, happen: func(t *truth) { t.chargeOwed(); t.authorize() }},
 	{name: "raised", from: []Status{RequiresCapture}, happen: func(t *truth) { t.Amount += 10; t.authorize() }},
 	{name: "captured", from: []Status{RequiresCapture}, happen: func(t *truth) { t.receive(t.Amount) }},
 	{name: "captured in part", from: []Status{RequiresCapture}, happen: func(t *truth) { t.receive(t.Amount / 2) }},
-	{name: "canceled", from: []Status{RequiresPaymentMethod, RequiresAction, Processing, RequiresCapture}, happen: func(t *truth) { t.AmountCapturable = 0; t.become(Canceled) }},
-	{name: "updated", from: []Status{RequiresPaymentMethod}, silent: true, happen: func(t *truth) { t.Amount++; t.become(RequiresPaymentMethod) }},
-	{name: "read", from: []Status{RequiresPaymentMethod, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled}, silent: true, happen: func(*truth) {}},
+	{
+		name: "canceled", from: []Status{RequiresPaymentMethod, RequiresAction, Processing, RequiresCapture},
+		happen: func(t *truth) { t.AmountCapturable = 0; t.become(Canceled) },
+	},
+	{
+		name: "updated", from: []Status{RequiresPaymentMethod}, silent: true,
+		happen: func(t *truth) { t.Amount++; t.become(RequiresPaymentMethod) },
+	},
+	{
+		name:   "read",
+		from:   []Status{RequiresPaymentMethod, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled},
+		silent: true, happen: func(*truth) {},
+	},
 }
 
 // newTruth is a PaymentIntent as it is opened. With manual capture it would never succeed at once, and otherwise never

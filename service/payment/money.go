@@ -2,8 +2,8 @@ package payment
 
 import "strings"
 
-// MaxAmount is the greatest amount of a payment, in minor units: twelve digits, which Stripe takes in IDR. Most currencies
-// have a lower maximum, which Stripe checks.
+// MaxAmount is the greatest amount of a payment, in minor units: twelve digits, which Stripe takes in IDR. Most
+// currencies have a lower maximum, which Stripe checks.
 //
 // Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 const MaxAmount = 999_999_999_999
@@ -16,8 +16,8 @@ var amountSteps = map[string]int64{
 	"isk": 100, "ugx": 100, // two decimals, both of which must be 0
 }
 
-// CheckAmount refuses an amount, in minor units, that Stripe does not take in the currency: one out of every range, or one
-// that is no multiple of the currency's step. The error says what would fit.
+// CheckAmount refuses an amount, in minor units, that Stripe does not take in the currency: one out of every range,
+// or one that is no multiple of the currency's step. The error says what would fit.
 func CheckAmount(amount int64, currency string) error {
 	if amount < 1 || amount > MaxAmount {
 		return AmountOutOfRange()

@@ -9,8 +9,8 @@ const defaultRedisplayLimit = 3
 
 var defaultRedisplayFilters = []string{"always"}
 
-// Narrow returns the features that a page asks for, and what in them is wider than f, each with a pointer under the given
-// one. A member that the page leaves out is Stripe's default, or f's where that is narrower.
+// Narrow returns the features that a page asks for, and what in them is wider than f, each with a pointer under the
+// given one. A member that the page leaves out is Stripe's default, or f's where that is narrower.
 //
 //	member                  | narrower or equal
 //	------------------------|--------------------------------------
@@ -43,7 +43,10 @@ func (f SessionFeatures) Narrow(asked SessionFeatures, at string) (SessionFeatur
 	p.check(n.redisplayLimit() <= f.redisplayLimit(), at+"/redisplay_limit", detail)
 	p.check(isSubset(n.redisplayFilters(), f.redisplayFilters()), at+"/allow_redisplay_filters", detail)
 	p.check(!n.Save || f.Save, at+"/save", detail)
-	p.check(!n.Save || !f.Save || n.SaveUsage == f.SaveUsage, at+"/save_usage", "differs from what the order token allows")
+	p.check(
+		!n.Save || !f.Save || n.SaveUsage == f.SaveUsage, at+"/save_usage",
+		"differs from what the order token allows",
+	)
 	p.check(!n.Remove || f.Remove, at+"/remove", detail)
 	p.check(n.SaveAs == f.SaveAs, at+"/save_allow_redisplay", "differs from what the order token allows")
 	p.check(n.surface() == f.surface(), at+"/surface", "differs from what the order token allows")
@@ -78,13 +81,14 @@ func isSubset(part, whole []string) bool {
 // sessionPointer is where a body names the features of a session.
 const sessionPointer = "/customer_session"
 
-// NarrowSession is Narrow for the body of a request. It fails with CodeClaimMismatch where the page asks for more, and with
-// CodeInvalidRequest where the result is none that Stripe takes.
+// NarrowSession is Narrow for the body of a request. It fails with CodeClaimMismatch where the page asks for more,
+// and with CodeInvalidRequest where the result is none that Stripe takes.
 func NarrowSession(most, asked SessionFeatures) (SessionFeatures, error) {
 	n, wider := most.Narrow(asked, sessionPointer)
 	if len(wider) > 0 {
 		return n, &Error{
-			Code: CodeClaimMismatch, Detail: "A page may narrow the session that its order token allows, and never widen it.",
+			Code:   CodeClaimMismatch,
+			Detail: "A page may narrow the session that its order token allows, and never widen it.",
 			Fields: wider,
 		}
 	}
@@ -94,8 +98,8 @@ func NarrowSession(most, asked SessionFeatures) (SessionFeatures, error) {
 	return n, nil
 }
 
-// SessionFor returns the features of the session that a create makes for an attempt; nil: for a new one. Those of a token
-// without the claim are the attempt's own, or the defaults, narrowed by what its page asks for.
+// SessionFor returns the features of the session that a create makes for an attempt; nil: for a new one. Those of a
+// token without the claim are the attempt's own, or the defaults, narrowed by what its page asks for.
 func (r CreateRequest) SessionFor(a *Attempt) (SessionFeatures, error) {
 	if !r.Unclaimed {
 		return r.Session, nil

@@ -9,8 +9,12 @@ import (
 func TestNarrow(t *testing.T) {
 	yes, no := true, false
 	two, five, six := 2, 5, 6
-	most := SessionFeatures{RedisplayLimit: &five, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}
-	off := SessionFeatures{Redisplay: &no, RedisplayLimit: &two, RedisplayOnly: []string{"limited"}, Surface: SurfaceMobile}
+	most := SessionFeatures{
+		RedisplayLimit: &five, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session",
+	}
+	off := SessionFeatures{
+		Redisplay: &no, RedisplayLimit: &two, RedisplayOnly: []string{"limited"}, Surface: SurfaceMobile,
+	}
 	app := SessionFeatures{Surface: SurfaceMobile, Save: true, SaveAs: "limited"}
 	for _, tt := range []struct {
 		name        string
@@ -24,16 +28,35 @@ func TestNarrow(t *testing.T) {
 		{"no saved methods", most, SessionFeatures{Redisplay: &no}, nil},
 		{"saved methods", off, SessionFeatures{Redisplay: &yes}, []string{"/redisplay"}},
 		{"more of them", most, SessionFeatures{RedisplayLimit: &six}, []string{"/redisplay_limit"}},
-		{"more than the default", SessionFeatures{}, SessionFeatures{RedisplayLimit: &five}, []string{"/redisplay_limit"}},
-		{"other filters", most, SessionFeatures{RedisplayOnly: []string{"always", "unspecified"}}, []string{"/allow_redisplay_filters"}},
-		{"other than the default", SessionFeatures{}, SessionFeatures{RedisplayOnly: []string{"limited"}}, []string{"/allow_redisplay_filters"}},
+		{
+			"more than the default",
+			SessionFeatures{},
+			SessionFeatures{RedisplayLimit: &five},
+			[]string{"/redisplay_limit"},
+		},
+		{
+			"other filters", most,
+			SessionFeatures{RedisplayOnly: []string{"always", "unspecified"}},
+			[]string{"/allow_redisplay_filters"},
+		},
+		{
+			"other than the default",
+			SessionFeatures{},
+			SessionFeatures{RedisplayOnly: []string{"limited"}},
+			[]string{"/allow_redisplay_filters"},
+		},
 		{"saving for another use", most, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save_usage"}},
 		{"saving", SessionFeatures{}, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save"}},
 		{"removing", most, SessionFeatures{Remove: true}, []string{"/remove"}},
 		{"another surface", most, SessionFeatures{Surface: SurfaceMobile}, []string{"/surface"}},
 		{"consent, left out", app, SessionFeatures{}, nil},
 		{"other consent", app, SessionFeatures{SaveAs: "always"}, []string{"/save_allow_redisplay"}},
-		{"consent where none was given", SessionFeatures{Surface: SurfaceMobile}, SessionFeatures{SaveAs: "always"}, []string{"/save_allow_redisplay"}},
+		{
+			"consent where none was given",
+			SessionFeatures{Surface: SurfaceMobile},
+			SessionFeatures{SaveAs: "always"},
+			[]string{"/save_allow_redisplay"},
+		},
 		{"web, by its name", most, SessionFeatures{Surface: SurfaceWeb}, nil},
 	} {
 		got, wider := tt.most.Narrow(tt.asked, "")
@@ -72,7 +95,8 @@ func TestAnotherCustomersTokenIsAConflict(t *testing.T) {
 	r := CreateRequest{Order: "order-1", Terms: price, Rev: 9}
 	r.Terms.Customer = "cus_2"
 	step := o.NextStep(r, "me", noon)
-	if e, ok := step.Err.(*Error); !ok || step.Kind != StepRefuse || e.Code != CodeOrderConflict || e.Payment != nil { //nolint:errorlint // it is not wrapped
+	e, ok := step.Err.(*Error) //nolint:errorlint // it is not wrapped
+	if !ok || step.Kind != StepRefuse || e.Code != CodeOrderConflict || e.Payment != nil {
 		t.Errorf("step is %+v", step)
 	}
 }

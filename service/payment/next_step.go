@@ -27,7 +27,8 @@ type Step struct {
 	Payment ID
 }
 
-// NextStep looks at the order as it stands, and says what a create does next. The owner is the create's name in a lease.
+// NextStep looks at the order as it stands, and says what a create does next. The owner is the create's name in a
+// lease.
 //
 //	order                                     | step
 //	------------------------------------------|----------------------------------------------------------

@@ -46,14 +46,23 @@ func TestNextStep(t *testing.T) {
 		saves bool
 	}{
 		{"a new order", Order{ID: "order-1", Rules: testRules}, key, StepOpen, "", true},
-		{"leased to another", with(openOrder("pi_1"), Leased{"other", noon.Add(time.Minute)}), key, StepWait, "", false},
+		{
+			"leased to another", with(openOrder("pi_1"), Leased{"other", noon.Add(time.Minute)}), key, StepWait,
+			"", false,
+		},
 		{"leased to this create", with(openOrder(), Leased{"me", noon.Add(time.Minute)}), key, StepOpen, "", true},
 		{"a lease that has ended", with(openOrder(), Leased{"other", noon}), key, StepOpen, "", true},
 		{"open", shown(pending(), "pi_1"), token(1000, 1), StepHandOut, "", false},
 		{"open, and a newer price", shown(pending(), "pi_1"), token(1500, 9), StepSave, "", true},
 		{"open, and an older price", shown(pending(), "pi_1"), token(1500, 0+1), StepHandOut, "", false},
-		{"open, and other terms of a service key", shown(pending(), "pi_1"), other, StepRefuse, CodeOrderConflict, false},
-		{"open, and an older token of another customer", shown(pending(), "pi_1"), older, StepRefuse, CodeOrderConflict, false},
+		{
+			"open, and other terms of a service key", shown(pending(), "pi_1"), other, StepRefuse,
+			CodeOrderConflict, false,
+		},
+		{
+			"open, and an older token of another customer", shown(pending(), "pi_1"), older, StepRefuse,
+			CodeOrderConflict, false,
+		},
 		{"open, and a newer token of another customer", shown(pending(), "pi_1"), customer, StepSave, "", true},
 		{"canceled", shown(canceled(""), "pi_1"), key, StepOpen, "", true},
 		{"refused", openOrder("refused"), key, StepOpen, "", true},
@@ -61,13 +70,31 @@ func TestNextStep(t *testing.T) {
 		{"Stripe replays a failure", unclear, key, StepSearch, "", true},
 		{"processing", shown(processing("ch_1"), "pi_1"), token(1000, 1), StepRefuse, CodePaymentInProgress, false},
 		{"processing, and a newer price", shown(processing("ch_1"), "pi_1"), token(1500, 9), StepSave, "", true},
-		{"processing, to be reopened", shown(processing("ch_1"), "pi_1"), reopenOther, StepRefuse, CodePaymentInProgress, false},
+		{
+			"processing, to be reopened", shown(processing("ch_1"), "pi_1"), reopenOther, StepRefuse,
+			CodePaymentInProgress, false,
+		},
 		{"paid", shown(succeeded("ch_1"), "pi_1"), token(1500, 9), StepRefuse, CodeOrderAlreadyPaid, false},
-		{"closed", with(shown(pending(), "pi_1"), OrderClosed{ClosedByCancel}), key, StepRefuse, CodeOrderClosed, false},
-		{"closed for failures", with(shown(pending(), "pi_1"), OrderClosed{ClosedByFailures}), key, StepRefuse, CodeAttemptsExhausted, false},
-		{"closed and open at Stripe, reopened", with(shown(pending(), "pi_1"), OrderClosed{ClosedByCancel}), reopen, StepWithdraw, "", true},
-		{"closed and canceled, reopened", with(shown(canceled(""), "pi_1"), OrderClosed{ClosedByCancel}), reopen, StepOpen, "", true},
-		{"closed, reopened with other terms", with(shown(canceled(""), "pi_1"), OrderClosed{ClosedByCancel}), reopenOther, StepOpen, "", true},
+		{
+			"closed", with(shown(pending(), "pi_1"), OrderClosed{ClosedByCancel}), key, StepRefuse,
+			CodeOrderClosed, false,
+		},
+		{
+			"closed for failures", with(shown(pending(), "pi_1"), OrderClosed{ClosedByFailures}), key, StepRefuse,
+			CodeAttemptsExhausted, false,
+		},
+		{
+			"closed and open at Stripe, reopened", with(shown(pending(), "pi_1"), OrderClosed{ClosedByCancel}),
+			reopen, StepWithdraw, "", true,
+		},
+		{
+			"closed and canceled, reopened", with(shown(canceled(""), "pi_1"), OrderClosed{ClosedByCancel}),
+			reopen, StepOpen, "", true,
+		},
+		{
+			"closed, reopened with other terms", with(shown(canceled(""), "pi_1"), OrderClosed{ClosedByCancel}),
+			reopenOther, StepOpen, "", true,
+		},
 		{"open, reopened with the same terms", shown(pending(), "pi_1"), reopen, StepSave, "", true},
 		{"open, reopened with other terms", shown(pending(), "pi_1"), reopenOther, StepWithdraw, "", true},
 		{"withdrawn", with(shown(pending(), "pi_1"), Withdrawn{"pi_1"}), token(1000, 1), StepWithdraw, "", false},

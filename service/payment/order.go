@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Order is one order with all its payments: the unit that is loaded, changed and saved as a whole. Apply is the only way
-// to change one.
+// Order is one order with all its payments: the unit that is loaded, changed and saved as a whole. Apply is the
+// only way to change one.
 type Order struct {
 	ID       OrderID         `json:"-"`
 	Foreign  ID              `json:"-"` // set: a payment that names the order and is none of its attempts, kept apart
@@ -102,8 +102,9 @@ type Lease struct {
 	Until int64  `json:"until,omitempty"` // Unix milliseconds by Redis's clock
 }
 
-// Held reports whether the lease is in force. Where Redis's clock has gone back behind the moment at which the lease was
-// taken, it is not: otherwise a process that has died would lock the order for as long as the clock went back.
+// Held reports whether the lease is in force. Where Redis's clock has gone back behind the moment at which the
+// lease was taken, it is not: otherwise a process that has died would lock the order for as long as the clock went
+// back.
 func (l Lease) Held(now time.Time) bool {
 	return l.Owner != "" && l.Taken <= now.UnixMilli() && now.UnixMilli() < l.Until
 }

@@ -143,7 +143,8 @@ func TestOrigin(t *testing.T) {
 	} {
 		tt.want.Service, tt.want.Order = "kasse", "order-1"
 		got := OriginOf(map[string]string{
-			"kasse_service": "kasse", "kasse_order_id": "order-1", "kasse_attempt": tt.attempt, "kasse_rev": tt.rev, "colour": "red",
+			"kasse_service": "kasse", "kasse_order_id": "order-1", "kasse_attempt": tt.attempt, "kasse_rev": tt.rev,
+			"colour": "red",
 		})
 		if got != tt.want {
 			t.Errorf("attempt %q, rev %q: %+v", tt.attempt, tt.rev, got)
@@ -172,7 +173,12 @@ func TestRebuilt(t *testing.T) {
 		ended    bool
 	}{
 		{"from one", []Listed{listedAs("pi_3", 3, open, 0, "")}, []ID{"", "", "pi_3"}, "", "", false},
-		{"from all", []Listed{listedAs("pi_1", 1, over, 0, ""), listedAs("pi_2", 2, open, 0, "")}, []ID{"pi_1", "pi_2"}, "", "", false},
+		{
+			"from all",
+			[]Listed{listedAs("pi_1", 1, over, 0, ""), listedAs("pi_2", 2, open, 0, "")},
+			[]ID{"pi_1", "pi_2"},
+			"", "", false,
+		},
 		{
 			"the first success has won",
 			[]Listed{listedAs("pi_1", 1, Succeeded, 20, ""), listedAs("pi_2", 2, Succeeded, 10, "")},
@@ -185,8 +191,19 @@ func TestRebuilt(t *testing.T) {
 			[]ID{"pi_1"},
 			"", "", false,
 		},
-		{"closed with its last", []Listed{listedAs("pi_1", 1, over, 0, "canceled")}, []ID{"pi_1"}, "", ClosedByCancel, true},
-		{"closed for its failures", []Listed{listedAs("pi_1", 1, over, 0, "attempts_exhausted")}, []ID{"pi_1"}, "", ClosedByFailures, true},
+		{
+			"closed with its last",
+			[]Listed{listedAs("pi_1", 1, over, 0, "canceled")},
+			[]ID{"pi_1"},
+			"",
+			ClosedByCancel, true,
+		},
+		{
+			"closed for its failures",
+			[]Listed{listedAs("pi_1", 1, over, 0, "attempts_exhausted")},
+			[]ID{"pi_1"},
+			"", ClosedByFailures, true,
+		},
 		{
 			"closed once, and opened again",
 			[]Listed{listedAs("pi_1", 1, over, 0, "canceled"), listedAs("pi_2", 2, over, 0, "")},
@@ -198,7 +215,9 @@ func TestRebuilt(t *testing.T) {
 			facts := All{Rebuilt{Payments: tt.payments, Complete: true}}
 			for _, p := range tt.payments {
 				facts = append(facts, Adopted{Known: true, Seen: Seen{
-					Intent: p.Intent, Facts: []RecordFact{Read{Observation: Observation{At: 30, Snapshot: p.Snapshot}}}, Charged: p.Succeeded,
+					Intent: p.Intent, Facts: []RecordFact{
+						Read{Observation: Observation{At: 30, Snapshot: p.Snapshot}},
+					}, Charged: p.Succeeded,
 				}})
 			}
 			empty := Order{ID: "order-1", Rules: testRules}
@@ -206,11 +225,13 @@ func TestRebuilt(t *testing.T) {
 			var attempts []ID
 			for i, a := range o.Attempts {
 				attempts = append(attempts, a.Payment)
-				if a.Number != i+1 || a.Refused != (a.Payment == "") || a.Superseded != (a.Payment != "" && a.Payment != o.Current()) {
+				if a.Number != i+1 || a.Refused != (a.Payment == "") ||
+					a.Superseded != (a.Payment != "" && a.Payment != o.Current()) {
 					t.Errorf("%+v", a)
 				}
 			}
-			if !slices.Equal(attempts, tt.attempts) || o.Winner != tt.winner || o.Closed != tt.closed || o.allCanceled() != tt.ended {
+			if !slices.Equal(attempts, tt.attempts) || o.Winner != tt.winner || o.Closed != tt.closed ||
+				o.allCanceled() != tt.ended {
 				t.Errorf("%+v", o)
 			}
 			if o.Terms != price || o.Rev != int64(len(o.Attempts))+2 {
@@ -233,7 +254,11 @@ func TestWinner(t *testing.T) {
 		winner ID
 	}{
 		{"the first", openOrder("pi_1", "pi_2"), []Fact{paid("pi_1", 1), paid("pi_2", 2)}, "pi_1"},
-		{"the first, whichever attempt it is", openOrder("pi_1", "pi_2"), []Fact{paid("pi_2", 2), paid("pi_1", 1)}, "pi_2"},
+		{
+			"the first, whichever attempt it is", openOrder("pi_1", "pi_2"),
+			[]Fact{paid("pi_2", 2), paid("pi_1", 1)},
+			"pi_2",
+		},
 		{"again changes nothing", openOrder("pi_1"), []Fact{paid("pi_1", 1), paid("pi_1", 1)}, "pi_1"},
 		{"an attempt that waits for Stripe's answer", openOrder(""), []Fact{paid("pi_1", 1)}, "pi_1"},
 		{"not one that has another payment's attempt", openOrder("pi_1"), []Fact{paid("pi_9", 1)}, ""},
@@ -258,7 +283,10 @@ func TestProposedAmount(t *testing.T) {
 		o := openOrder("pi_1")
 		s := costing(succeeded("ch_1"), tt.paid)
 		s.AmountReceived = tt.paid
-		o, _ = follow(o, All{AmountProposed{Proposal{1500, 9}}, Leased{"me", noon.Add(tt.leased)}}, seenAs("pi_1", 1, event("1", 10, s)))
+		o, _ = follow(
+			o, All{AmountProposed{Proposal{1500, 9}}, Leased{"me", noon.Add(tt.leased)}},
+			seenAs("pi_1", 1, event("1", 10, s)),
+		)
 		if o.Terms.Amount != tt.want || o.Proposed != (Proposal{}) {
 			t.Errorf("paid %d: the order costs %d, want %d", tt.paid, o.Terms.Amount, tt.want)
 		}
@@ -271,7 +299,9 @@ func TestFailuresClose(t *testing.T) {
 	o.Rules.MaxFailures = 2
 	for i := range 3 {
 		charge := "ch_" + strconv.Itoa(i)
-		if o, _ = o.Apply(seenAs("pi_1", 1, event("evt_"+charge, int64(10+10*i), declined(charge))), noon); (o.Closed == ClosedByFailures) != (i == 2) {
+		if o, _ = o.Apply(
+			seenAs("pi_1", 1, event("evt_"+charge, int64(10+10*i), declined(charge))), noon,
+		); (o.Closed == ClosedByFailures) != (i == 2) {
 			t.Errorf("after %d failures: closed %q", i+1, o.Closed)
 		}
 	}
@@ -288,7 +318,9 @@ func TestPointerOutlivesItsOrder(t *testing.T) {
 	o := openOrder("pi_1")
 	at := noon
 	for i, f := range []RecordFact{
-		opening(10, pending()), event("1", 20, processing("ch_1")), event("2", 30, succeeded("ch_1")), RefundedTotal{At: 40, Event: "3", Amount: 10},
+		opening(10, pending()), event("1", 20, processing("ch_1")), event("2", 30, succeeded("ch_1")), RefundedTotal{
+			At: 40, Event: "3", Amount: 10,
+		},
 	} {
 		var changes Changes
 		o, changes = o.Apply(seenAs("pi_1", 1, f), at)
@@ -327,7 +359,10 @@ func TestRetention(t *testing.T) {
 				t.Errorf("%s is not called restored", e.Type)
 			}
 		}
-		if _, changes = o.Apply(Learned{"pi_1", []RecordFact{DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}}}, noon); !slices.Equal(eventTypes(changes), []string{"order.disputed"}) {
+		if _, changes = o.Apply(
+			Learned{"pi_1", []RecordFact{DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}}},
+			noon,
+		); !slices.Equal(eventTypes(changes), []string{"order.disputed"}) {
 			t.Errorf("a dispute: %v", eventTypes(changes))
 		}
 	}

@@ -104,7 +104,8 @@ func (p *Payment) Left() int64 {
 // Only a payment that this program is known to have made is cancelled.
 func (o *Order) unwanted(a *Attempt) bool {
 	withdrawn := a.Superseded || o.Closed != ""
-	return o.Foreign == "" && a.Ours && withdrawn && o.Winner != a.Payment && (a.State.Payable() || a.State == Authorized)
+	return o.Foreign == "" && a.Ours && withdrawn && o.Winner != a.Payment && (a.State.Payable() ||
+		a.State == Authorized)
 }
 
 // Unwanted reports whether the payment has to be cancelled at Stripe.
@@ -120,8 +121,8 @@ func (o *Order) UnnotedClosure(id ID) bool {
 		o.Winner == "" && a.State == CanceledState
 }
 
-// readAt returns when the payment needs attention, by Redis's clock: it is read at Stripe, or canceled there. Zero where
-// nothing is uncertain.
+// readAt returns when the payment needs attention, by Redis's clock: it is read at Stripe, or canceled there. Zero
+// where nothing is uncertain.
 func (o *Order) readAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	shown := p.Record.Resolve()
 	switch {
@@ -166,7 +167,8 @@ func (o *Order) ReadDue(id ID, now time.Time) time.Time {
 	return o.readAt(a, p, now)
 }
 
-// sweepAfter is how long a payment may stay in a state before Stripe is asked. The states that are not listed are final.
+// sweepAfter is how long a payment may stay in a state before Stripe is asked. The states that are not listed are
+// final.
 var sweepAfter = map[State]time.Duration{
 	ActionRequired: 2 * time.Minute,
 	Pending:        15 * time.Minute,
@@ -178,8 +180,8 @@ var sweepAfter = map[State]time.Duration{
 // sweepAtLatest bounds the pauses between two questions.
 const sweepAtLatest = 24 * time.Hour
 
-// sweepAt returns when Stripe is asked about the payment unless it is written before; zero where its state is final. The
-// pause doubles while nothing changes, since it is as long as the payment has not changed.
+// sweepAt returns when Stripe is asked about the payment unless it is written before; zero where its state is
+// final. The pause doubles while nothing changes, since it is as long as the payment has not changed.
 func (o *Order) sweepAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	least, running := sweepAfter[a.State]
 	if p != nil && p.Record.isDenied() {

@@ -38,7 +38,8 @@ func (o *Order) planPointer(a *Attempt, c *Changes, now time.Time) {
 	c.Pointers = append(c.Pointers, Pointer{a.Payment, until})
 }
 
-// attentionAt returns when a worker has to look at the order itself: an attempt is unknown, or Stripe's answer to one is.
+// attentionAt returns when a worker has to look at the order itself: an attempt is unknown, or Stripe's answer to
+// one is.
 func (o *Order) attentionAt(now time.Time) time.Time {
 	if o.hasUnknownAttempt() {
 		return o.afterLease(now)
@@ -68,8 +69,8 @@ func later(a, b time.Time) time.Time {
 const (
 	// orderOutlives is how much longer an order stays than PAYMENT_RETENTION.
 	orderOutlives = 24 * time.Hour
-	// refusedKept is how long an order stays that Stripe refused: as long as Stripe may remember the key of its attempt,
-	// and a day more.
+	// refusedKept is how long an order stays that Stripe refused: as long as Stripe may remember the key of its
+	// attempt, and a day more.
 	refusedKept = 48 * time.Hour
 )
 

@@ -10,22 +10,46 @@ func TestReads(t *testing.T) {
 	e := event("evt_1", 10, processing("ch_1"))
 	for _, tt := range []shownTest{
 		{name: "a read alone", facts: []RecordFact{read(10, action(""))}, want: action("")},
-		{name: "a read over the opening", facts: []RecordFact{read(10, action("")), opening(50, pending())}, want: action("")},
-		{name: "a covered event changes nothing", facts: []RecordFact{e, read(10, declined("ch_1"), "evt_1")}, want: declined("ch_1")},
-		{name: "a covered event with a newer stamp too", facts: []RecordFact{e, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1")},
-		{name: "an event older than the window is covered by age", facts: []RecordFact{e, read(12, declined("ch_1"))}, want: declined("ch_1")},
+		{
+			name: "a read over the opening", facts: []RecordFact{read(10, action("")), opening(50, pending())},
+			want: action(""),
+		},
+		{
+			name: "a covered event changes nothing", facts: []RecordFact{e, read(10, declined("ch_1"), "evt_1")},
+			want: declined("ch_1"),
+		},
+		{
+			name:  "a covered event with a newer stamp too",
+			facts: []RecordFact{e, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1"),
+		},
+		{
+			name:  "an event older than the window is covered by age",
+			facts: []RecordFact{e, read(12, declined("ch_1"))}, want: declined("ch_1"),
+		},
 		{
 			name: "an uncovered one a second older asks again", facts: []RecordFact{e, read(11, declined("ch_1"))},
 			want: declined("ch_1"), wanted: true,
 		},
-		{name: "one of the same second", facts: []RecordFact{e, read(10, declined("ch_1"))}, want: declined("ch_1"), wanted: true},
-		{name: "one a second newer", facts: []RecordFact{e, read(9, declined("ch_1"))}, want: processing("ch_1"), wanted: true},
+		{
+			name: "one of the same second", facts: []RecordFact{e, read(10, declined("ch_1"))},
+			want: declined("ch_1"), wanted: true,
+		},
+		{
+			name: "one a second newer", facts: []RecordFact{e, read(9, declined("ch_1"))},
+			want: processing("ch_1"), wanted: true,
+		},
 		{
 			name: "no certain step spares the question", facts: []RecordFact{e, read(10, action(""))},
 			want: processing("ch_1"), wanted: true,
 		},
-		{name: "one two seconds newer starts afresh", facts: []RecordFact{e, read(8, declined("ch_1"))}, want: processing("ch_1")},
-		{name: "an uncovered one that says the same", facts: []RecordFact{e, read(10, processing("ch_1"))}, want: processing("ch_1")},
+		{
+			name: "one two seconds newer starts afresh", facts: []RecordFact{e, read(8, declined("ch_1"))},
+			want: processing("ch_1"),
+		},
+		{
+			name: "an uncovered one that says the same", facts: []RecordFact{e, read(10, processing("ch_1"))},
+			want: processing("ch_1"),
+		},
 		{
 			name: "a newer one judged without the read", want: processing("ch_1"), wanted: true,
 			facts: []RecordFact{read(8, pending()), e, event("evt_2", 9, declined("ch_1"))},
@@ -57,7 +81,10 @@ func named(id string, a Read) Read {
 func TestReadsOfOneTime(t *testing.T) {
 	e := event("evt_1", 10, declined("ch_1"))
 	for _, tt := range []shownTest{
-		{name: "the later of two", facts: []RecordFact{read(10, action("")), read(12, processing("ch_1"))}, want: processing("ch_1")},
+		{
+			name: "the later of two", facts: []RecordFact{read(10, action("")), read(12, processing("ch_1"))},
+			want: processing("ch_1"),
+		},
 		{
 			name: "one second and different", want: processing("ch_1"), wanted: true, notBefore: 12,
 			facts: []RecordFact{read(10, action("")), read(10, processing("ch_1"))},
@@ -80,19 +107,28 @@ func TestReadsOfOneTime(t *testing.T) {
 		},
 		{
 			name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),
-			facts: []RecordFact{named("req_1", read(10, costing(pending(), 1000))), named("req_2", read(10, costing(pending(), 900), "req_1"))},
+			facts: []RecordFact{
+				named("req_1", read(10, costing(pending(), 1000))),
+				named("req_2", read(10, costing(pending(), 900), "req_1")),
+			},
 		},
 		{
 			name: "a chain of them", want: costing(pending(), 1100),
 			facts: []RecordFact{
-				named("req_1", read(10, costing(pending(), 1000))), named("req_2", read(10, costing(pending(), 900), "req_1")),
+				named("req_1", read(10, costing(pending(), 1000))), named(
+					"req_2", read(10, costing(pending(), 900), "req_1"),
+				),
 				named("req_3", read(10, costing(pending(), 1100), "req_1", "req_2")),
 			},
 		},
 		{
-			name: "the same was said again before the other was asked, and once more beside it", want: costing(pending(), 900), wanted: true, notBefore: 12,
+			name: "the same was said again before the other was asked, and once more beside it", want: costing(
+				pending(), 900,
+			), wanted: true, notBefore: 12,
 			facts: []RecordFact{
-				named("req_1", read(10, costing(pending(), 1000))), named("req_2", read(10, costing(pending(), 900), "req_1")),
+				named("req_1", read(10, costing(pending(), 1000))), named(
+					"req_2", read(10, costing(pending(), 900), "req_1"),
+				),
 				named("req_3", read(10, costing(pending(), 1000))),
 			},
 		},
@@ -107,24 +143,57 @@ func TestReadsOfOneTime(t *testing.T) {
 
 func TestDoubt(t *testing.T) {
 	for _, tt := range []shownTest{
-		{name: "asks for a read two seconds later", facts: []RecordFact{opening(10, pending()), StaleResponse(10)}, want: pending(), wanted: true, notBefore: 12},
-		{name: "the greatest counts", facts: []RecordFact{opening(10, pending()), StaleResponse(10), StaleResponse(20)}, want: pending(), wanted: true, notBefore: 22},
-		{name: "an earlier read does not end it", facts: []RecordFact{read(9, pending()), StaleResponse(10)}, want: pending(), wanted: true, notBefore: 12},
-		{name: "one of the same second neither", facts: []RecordFact{read(10, pending()), StaleResponse(10)}, want: pending(), wanted: true, notBefore: 12},
-		{name: "one within the window neither", facts: []RecordFact{read(11, pending()), StaleResponse(10)}, want: pending(), wanted: true, notBefore: 12},
+		{
+			name:  "asks for a read two seconds later",
+			facts: []RecordFact{opening(10, pending()), StaleResponse(10)}, want: pending(), wanted: true,
+			notBefore: 12,
+		},
+		{
+			name:  "the greatest counts",
+			facts: []RecordFact{opening(10, pending()), StaleResponse(10), StaleResponse(20)}, want: pending(),
+			wanted: true, notBefore: 22,
+		},
+		{
+			name: "an earlier read does not end it", facts: []RecordFact{read(9, pending()), StaleResponse(10)},
+			want: pending(), wanted: true, notBefore: 12,
+		},
+		{
+			name: "one of the same second neither", facts: []RecordFact{read(10, pending()), StaleResponse(10)},
+			want: pending(), wanted: true, notBefore: 12,
+		},
+		{
+			name: "one within the window neither", facts: []RecordFact{read(11, pending()), StaleResponse(10)},
+			want: pending(), wanted: true, notBefore: 12,
+		},
 		{name: "a later read does", facts: []RecordFact{read(12, action("")), StaleResponse(10)}, want: action("")},
-		{name: "an event does not, however new", facts: []RecordFact{event("evt_1", 99, action("")), StaleResponse(10)}, want: action(""), wanted: true, notBefore: 12},
-		{name: "an event that only names the payment", facts: []RecordFact{opening(10, pending()), Named(10)}, want: pending(), wanted: true, notBefore: 12},
-		{name: "a read within the window does not end it", facts: []RecordFact{read(11, pending()), Named(10)}, want: pending(), wanted: true, notBefore: 12},
+		{
+			name:  "an event does not, however new",
+			facts: []RecordFact{event("evt_1", 99, action("")), StaleResponse(10)}, want: action(""), wanted: true,
+			notBefore: 12,
+		},
+		{
+			name: "an event that only names the payment", facts: []RecordFact{opening(10, pending()), Named(10)},
+			want: pending(), wanted: true, notBefore: 12,
+		},
+		{
+			name: "a read within the window does not end it", facts: []RecordFact{read(11, pending()), Named(10)},
+			want: pending(), wanted: true, notBefore: 12,
+		},
 		{name: "a read after it does", facts: []RecordFact{read(12, pending()), Named(10)}, want: pending()},
-		{name: "nor does one of an end, without refunds", facts: []RecordFact{read(12, succeeded("ch_1")), Named(10)}, want: succeeded("ch_1"), wanted: true, notBefore: 12},
+		{
+			name:  "nor does one of an end, without refunds",
+			facts: []RecordFact{read(12, succeeded("ch_1")), Named(10)}, want: succeeded("ch_1"), wanted: true,
+			notBefore: 12,
+		},
 		{
 			name: "with the list of refunds it does", want: succeeded("ch_1"),
 			facts: []RecordFact{read(12, succeeded("ch_1")), RefundListing{At: 12}, Named(10)},
 		},
 		{
 			name: "it may come with another doubt", want: declined("ch_1"), wanted: true, notBefore: 12,
-			facts: []RecordFact{event("evt_1", 10, processing("ch_1")), event("evt_2", 10, declined("ch_1")), StaleResponse(10)},
+			facts: []RecordFact{
+				event("evt_1", 10, processing("ch_1")), event("evt_2", 10, declined("ch_1")), StaleResponse(10),
+			},
 		},
 	} {
 		t.Run(tt.name, tt.run)

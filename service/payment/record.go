@@ -12,8 +12,9 @@ const window = 1
 // union.
 const maxFailures = 100
 
-// Record is what is known of one PaymentIntent. It is a function of the set of facts seen, never of their arrival. Every
-// field is a maximum, a union, or a window under a maximum, so merging is associative, commutative and idempotent.
+// Record is what is known of one PaymentIntent. It is a function of the set of facts seen, never of their arrival.
+// Every field is a maximum, a union, or a window under a maximum, so merging is associative, commutative and
+// idempotent.
 type Record struct {
 	Created        int64            `json:"created,omitempty"`  // Unix seconds, of the PaymentIntent
 	Creation       *Observation     `json:"creation,omitempty"` // answer of the create call or payment_intent.created; fills, never overwrites
@@ -35,7 +36,8 @@ type Record struct {
 	UnreadAt       int64            `json:"unread,omitempty"`   // Unix seconds, of the newest event that only names the payment
 	ReadAt         int64            `json:"read_at,omitempty"`  // Unix seconds, the Date of the newest read
 
-	// Unlisted is set where the record began with an event: refunds and disputes may have been reported before it existed.
+	// Unlisted is set where the record began with an event: refunds and disputes may have been reported before it
+	// existed.
 	Unlisted bool `json:"unlisted,omitempty"`
 
 	Added Added `json:"-"` // by a newer program
@@ -49,8 +51,9 @@ type Read struct {
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorization
 }
 
-// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse, a Named or a Denial; of
-// money given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing; or a ChargeSeen or a ReviewSeen.
+// RecordFact is one thing learned of a PaymentIntent: an Event, a Creation, a Read, a StaleResponse, a Named or a
+// Denial; of money given back: a RefundSeen, a RefundedTotal, a DisputeSeen or a RefundListing; or a ChargeSeen or
+// a ReviewSeen.
 type RecordFact interface{ mergeInto(r *Record) }
 
 // Event is a snapshot from a webhook or from the list of events.
@@ -62,8 +65,8 @@ type Event struct {
 // Creation is the PaymentIntent as it was made.
 type Creation struct{ Observation }
 
-// StaleResponse is the Date, in Unix seconds, of an answer that may be older than its date: a replay, or the answer to a
-// call that was sent twice.
+// StaleResponse is the Date, in Unix seconds, of an answer that may be older than its date: a replay, or the answer
+// to a call that was sent twice.
 type StaleResponse int64
 
 // Merge returns the record with the fact in it. The record that it was given stays as it was.
@@ -73,9 +76,9 @@ func Merge(r Record, f RecordFact) Record {
 	return r
 }
 
-// dropEnded drops what can no longer be shown once the payment has ended: its creation, and what was seen on the way. It
-// commutes with every merge, since an end stays known. The failed attempts, the sum received and both ends of a
-// contradiction stay.
+// dropEnded drops what can no longer be shown once the payment has ended: its creation, and what was seen on the
+// way. It commutes with every merge, since an end stays known. The failed attempts, the sum received and both ends
+// of a contradiction stay.
 func (r *Record) dropEnded() {
 	if len(r.Terminal) > 0 {
 		r.Creation, r.Recent, r.Reads, r.StaleAt = nil, nil, nil, 0
@@ -127,7 +130,8 @@ func (a Read) mergeInto(r *Record) {
 	}
 }
 
-// Named is the time, in Unix seconds, of an event that names the PaymentIntent and shows nothing of it that can be decoded.
+// Named is the time, in Unix seconds, of an event that names the PaymentIntent and shows nothing of it that can be
+// decoded.
 type Named int64
 
 func (at Named) mergeInto(r *Record) { r.UnreadAt = max(r.UnreadAt, int64(at)) }
@@ -159,8 +163,8 @@ func newestOfEach(kept []Observation, s Observation) []Observation {
 	return kept
 }
 
-// newestWindow adds an event and drops those older than the newest by more than the window. An event that arrives in two
-// API versions is kept in the newer one.
+// newestWindow adds an event and drops those older than the newest by more than the window. An event that arrives
+// in two API versions is kept in the newer one.
 func newestWindow(kept []Observation, s Observation) []Observation {
 	return withinWindow(keepNewer(kept, s, compareStamps, func(k Observation) bool { return k.Event == s.Event }))
 }

@@ -96,7 +96,10 @@ func TestTruth(t *testing.T) {
 				end.Charge = shown.Charge
 			}
 			if shown.NeedsRead || shown.Contradictory || !reflect.DeepEqual(shown.Snapshot, end) {
-				t.Fatalf("%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked, shown.Snapshot, shown.NeedsRead, end)
+				t.Fatalf(
+					"%s\nafter %d reads shown %+v, wanted %v\nin truth %+v", story(history, m), asked,
+					shown.Snapshot, shown.NeedsRead, end,
+				)
 			}
 			return
 		}
@@ -115,7 +118,8 @@ func TestViewIsOfTheSet(t *testing.T) {
 				before, version := o.Render("pi_1"), o.Version
 				next, changes := o.Apply(seenAs("pi_1", 1, f), noon)
 				visible := len(changes.Views) > 0
-				if len(changes.Needs) > 0 || visible != (next.Version > version) || visible == bytes.Equal(next.Render("pi_1"), before) {
+				if len(changes.Needs) > 0 || visible != (next.Version > version) ||
+					visible == bytes.Equal(next.Render("pi_1"), before) {
 					t.Fatalf("visible %v, version %d after %d, needs %v", visible, next.Version, version, changes.Needs)
 				}
 				o = next
@@ -153,7 +157,10 @@ func TestDoubtOfTruth(t *testing.T) {
 func drawFact(t *rapid.T) RecordFact {
 	charges := []Charge{{}, {Unknown: true}, {ID: "ch_1"}, {ID: "ch_2"}}
 	s := Snapshot{
-		Status:         rapid.SampledFrom([]Status{RequiresPaymentMethod, RequiresConfirmation, RequiresAction, Processing, RequiresCapture, Succeeded, Canceled}).Draw(t, "status"),
+		Status: rapid.SampledFrom([]Status{
+			RequiresPaymentMethod, RequiresConfirmation, RequiresAction, Processing, RequiresCapture, Succeeded,
+			Canceled,
+		}).Draw(t, "status"),
 		Amount:         rapid.Int64Range(1, 2).Draw(t, "amount"),
 		AmountReceived: rapid.Int64Range(0, 2).Draw(t, "received"),
 		Charge:         rapid.SampledFrom(charges).Draw(t, "charge"),
@@ -161,7 +168,10 @@ func drawFact(t *rapid.T) RecordFact {
 		Metadata:       rapid.SampledFrom([]map[string]string{nil, {}, {"a": "b"}}).Draw(t, "metadata"),
 	}
 	if rapid.Bool().Draw(t, "failed") {
-		s.Failure = &Failure{Code: rapid.SampledFrom([]string{"", "card_declined", authenticationFailure}).Draw(t, "code"), Charge: s.Charge.ID}
+		s.Failure = &Failure{
+			Code:   rapid.SampledFrom([]string{"", "card_declined", authenticationFailure}).Draw(t, "code"),
+			Charge: s.Charge.ID,
+		}
 	}
 	at := rapid.Int64Range(0, 5).Draw(t, "at")
 	events, answers := []string{"evt_1", "evt_2", "evt_3", "evt_4"}, []string{"req_1", "req_2", "req_3"}
@@ -190,13 +200,25 @@ func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	case 0:
 		return RefundedTotal{At: at, Event: event, Amount: amount}
 	case 1:
-		return RefundListing{At: at, KnownBefore: rapid.SliceOfN(rapid.SampledFrom([]string{"evt_1", "evt_2"}), 0, 2).Draw(t, "listed")}
+		return RefundListing{
+			At:          at,
+			KnownBefore: rapid.SliceOfN(rapid.SampledFrom([]string{"evt_1", "evt_2"}), 0, 2).Draw(t, "listed"),
+		}
 	case 2:
-		status := rapid.SampledFrom([]RefundStatus{"pending", "requires_action", "succeeded", "canceled", "failed"}).Draw(t, "refund")
-		return RefundSeen{rapid.SampledFrom([]RefundID{"re_1", "re_2"}).Draw(t, "id"), Refund{Status: status, Amount: amount, Created: at}}
+		status := rapid.SampledFrom(
+			[]RefundStatus{"pending", "requires_action", "succeeded", "canceled", "failed"},
+		).Draw(t, "refund")
+		return RefundSeen{
+			rapid.SampledFrom([]RefundID{"re_1", "re_2"}).Draw(t, "id"),
+			Refund{Status: status, Amount: amount, Created: at},
+		}
 	case 3:
-		return ChargeSeen{rapid.SampledFrom([]string{"ch_1", "ch_2", "ch_3", "ch_4", "ch_5", "ch_6", "ch_7"}).Draw(t, "charge"), ChargeDetails{
-			At: at, Answered: event == "", Type: "card", Last4: rapid.SampledFrom([]string{"", "4242"}).Draw(t, "last4"), ReceiptURL: rapid.SampledFrom([]string{"", "https://pay.example/r"}).Draw(t, "receipt"),
+		return ChargeSeen{rapid.SampledFrom(
+			[]string{"ch_1", "ch_2", "ch_3", "ch_4", "ch_5", "ch_6", "ch_7"},
+		).Draw(t, "charge"), ChargeDetails{
+			At: at, Answered: event == "", Type: "card", Last4: rapid.SampledFrom(
+				[]string{"", "4242"},
+			).Draw(t, "last4"), ReceiptURL: rapid.SampledFrom([]string{"", "https://pay.example/r"}).Draw(t, "receipt"),
 		}}
 	case 4:
 		reason := rapid.SampledFrom([]string{"", reviewApproved, "refunded", "brand_new"}).Draw(t, "closed reason")
@@ -205,7 +227,10 @@ func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 		}}
 	}
 	status := rapid.SampledFrom([]string{"needs_response", "won", "lost", "brand_new"}).Draw(t, "dispute")
-	return DisputeSeen{rapid.SampledFrom([]DisputeID{"dp_1", "dp_2"}).Draw(t, "id"), Dispute{At: at, Event: event, Status: status, Amount: amount}}
+	return DisputeSeen{
+		rapid.SampledFrom([]DisputeID{"dp_1", "dp_2"}).Draw(t, "id"),
+		Dispute{At: at, Event: event, Status: status, Amount: amount},
+	}
 }
 
 // drawFacts keeps to the one promise that Stripe does make: what an event says in one API version never changes.
@@ -239,7 +264,8 @@ func mergeIsOfTheSet(t *rapid.T) {
 	}
 	p := &Payment{ID: "pi_1", Record: want}
 	q := &Payment{ID: "pi_1", Record: got}
-	if a, b := won(p).view(&Attempt{}, p).encode(), won(q).view(&Attempt{}, q).encode(); string(a) != string(b) || !json.Valid(PublicPart(a)) {
+	if a, b := won(p).view(&Attempt{}, p).encode(), won(q).view(&Attempt{}, q).encode(); string(a) != string(b) ||
+		!json.Valid(PublicPart(a)) {
 		t.Fatalf("views differ, or are no JSON:\n%s\n%s", a, b)
 	}
 }
@@ -257,8 +283,8 @@ func stored(t *rapid.T, r Record) Record {
 	return back.Record
 }
 
-// TestDropCommutes merges facts in two orders. In one what has ended is dropped at each step, in the other once at the end:
-// the records are the same, and show the same as one from which nothing is dropped.
+// TestDropCommutes merges facts in two orders. In one what has ended is dropped at each step, in the other once at
+// the end: the records are the same, and show the same as one from which nothing is dropped.
 func TestDropCommutes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := drawFacts(t)

@@ -28,7 +28,8 @@ func (tt shownTest) run(t *testing.T) {
 		if !reflect.DeepEqual(shown.Snapshot, tt.want) {
 			t.Fatalf("order %v:\nshown %+v\n want %+v", order, shown.Snapshot, tt.want)
 		}
-		if shown.NeedsRead != tt.wanted || shown.Contradictory != tt.impossible || (shown.NeedsRead && shown.NotBefore != tt.notBefore) {
+		if shown.NeedsRead != tt.wanted || shown.Contradictory != tt.impossible ||
+			(shown.NeedsRead && shown.NotBefore != tt.notBefore) {
 			t.Fatalf("order %v: wanted %v not before %d, impossible %v; want %v, %d, %v", order,
 				shown.NeedsRead, shown.NotBefore, shown.Contradictory, tt.wanted, tt.notBefore, tt.impossible)
 		}
@@ -58,7 +59,9 @@ func TestShownWithoutDoubt(t *testing.T) {
 			name: "one event in two API versions is one event", want: declined("ch_1"),
 			facts: []RecordFact{
 				event("evt_1", 10, declined("ch_1")),
-				Event{Observation: Observation{At: 10, Event: "evt_1", APIVersion: "2020-08-27", Snapshot: blind(declined("ch_1"))}},
+				Event{Observation: Observation{
+					At: 10, Event: "evt_1", APIVersion: "2020-08-27", Snapshot: blind(declined("ch_1")),
+				}},
 			},
 		},
 		{
@@ -79,11 +82,17 @@ func TestShownTerminal(t *testing.T) {
 		},
 		{
 			name: "a terminal ends every doubt", want: canceled(""),
-			facts: []RecordFact{event("evt_1", 10, canceled("")), event("evt_2", 10, action("")), event("evt_3", 10, pending()), StaleResponse(50)},
+			facts: []RecordFact{
+				event("evt_1", 10, canceled("")), event("evt_2", 10, action("")), event("evt_3", 10, pending()),
+				StaleResponse(50),
+			},
 		},
 		{
 			name: "of one terminal status the newest", want: costing(succeeded("ch_1"), 1001),
-			facts: []RecordFact{event("evt_1", 11, costing(succeeded("ch_1"), 1001)), event("evt_2", 10, succeeded("ch_1")), opening(12, manual)},
+			facts: []RecordFact{
+				event("evt_1", 11, costing(succeeded("ch_1"), 1001)), event("evt_2", 10, succeeded("ch_1")),
+				opening(12, manual),
+			},
 		},
 		{
 			name: "both ends cannot be", want: canceled("ch_1"), wanted: true, notBefore: 11, impossible: true,
@@ -95,10 +104,15 @@ func TestShownTerminal(t *testing.T) {
 		},
 		{
 			name: "a read of the same second decides between both ends", want: succeeded("ch_1"), impossible: true,
-			facts: []RecordFact{event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")), read(11, succeeded("ch_1"))},
+			facts: []RecordFact{
+				event("evt_1", 10, succeeded("ch_1")), event("evt_2", 11, canceled("ch_1")),
+				read(11, succeeded("ch_1")),
+			},
 		},
 		{
-			name: "an older read does too, and is asked for again", want: succeeded("ch_1"), wanted: true, notBefore: 11, impossible: true,
+			name: "an older read does too, and is asked for again", want: succeeded(
+				"ch_1",
+			), wanted: true, notBefore: 11, impossible: true,
 			facts: []RecordFact{event("evt_2", 11, canceled("ch_1")), read(10, succeeded("ch_1"))},
 		},
 		{
@@ -107,7 +121,10 @@ func TestShownTerminal(t *testing.T) {
 		},
 		{
 			name: "a later running read does not displace it", want: succeeded("ch_1"),
-			facts: []RecordFact{read(10, succeeded("ch_1")), read(99, processing("ch_1"), "evt_1"), event("evt_1", 98, processing("ch_1"))},
+			facts: []RecordFact{
+				read(10, succeeded("ch_1")), read(99, processing("ch_1"), "evt_1"),
+				event("evt_1", 98, processing("ch_1")),
+			},
 		},
 	} {
 		t.Run(tt.name, tt.run)
@@ -131,8 +148,14 @@ func TestCertain(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, at := range []int64{9, 10, 11} { // the time stamps cannot be right in the last
-				shownTest{facts: []RecordFact{event("evt_a", at, tt.before), event("evt_b", 10, tt.after)}, want: tt.after}.run(t)
-				shownTest{facts: []RecordFact{event("evt_b", at, tt.before), event("evt_a", 10, tt.after)}, want: tt.after}.run(t)
+				shownTest{
+					facts: []RecordFact{event("evt_a", at, tt.before), event("evt_b", 10, tt.after)},
+					want:  tt.after,
+				}.run(t)
+				shownTest{
+					facts: []RecordFact{event("evt_b", at, tt.before), event("evt_a", 10, tt.after)},
+					want:  tt.after,
+				}.run(t)
 			}
 		})
 	}
@@ -147,7 +170,10 @@ func TestUncertain(t *testing.T) {
 		{"a charge unknown is not none", blind(action("")), processing("ch_1")},
 		{"another charge may be older or newer", processing("ch_1"), processing("ch_2")},
 		{"an authentication failure carries an old charge", unauthenticated("ch_1"), action("ch_1")},
-		{"a failure of another charge than the one shown", failure("ch_2", Failure{Code: "card_declined", Charge: "ch_1"}), action("ch_2")},
+		{
+			"a failure of another charge than the one shown",
+			failure("ch_2", Failure{Code: "card_declined", Charge: "ch_1"}), action("ch_2"),
+		},
 		{"a failure that made no charge", failure("ch_1", Failure{Code: "card_declined"}), action("ch_1")},
 		{"an action that carries another charge", declined("ch_1"), action("ch_2")},
 		{"a failure whose charge the action does not know", declined("ch_1"), blind(action(""))},
@@ -171,7 +197,9 @@ func TestUncertain(t *testing.T) {
 
 // TestCertainAfterAllOthers lets one event be certainly after the others only together.
 func TestCertainAfterAllOthers(t *testing.T) {
-	three := []RecordFact{event("evt_3", 10, action("")), event("evt_2", 10, declined("ch_1")), event("evt_1", 10, action("ch_1"))}
+	three := []RecordFact{
+		event("evt_3", 10, action("")), event("evt_2", 10, declined("ch_1")), event("evt_1", 10, action("ch_1")),
+	}
 	for _, tt := range []shownTest{
 		{name: "each before the last, if not before each other", facts: three, want: action("ch_1")},
 		{
@@ -190,7 +218,9 @@ func TestCertainAfterAllOthers(t *testing.T) {
 // TestBestGuess orders what nothing is certain of: the later of each pair is shown, and a read asked for.
 func TestBestGuess(t *testing.T) {
 	confirm := seen(RequiresConfirmation, "ch_1")
-	blindly := []Snapshot{blind(pending()), blind(confirm), blind(action("")), blind(processing("")), blind(declined("ch_1"))}
+	blindly := []Snapshot{
+		blind(pending()), blind(confirm), blind(action("")), blind(processing("")), blind(declined("ch_1")),
+	}
 	for i, worse := range blindly[:len(blindly)-1] {
 		better := blindly[i+1]
 		t.Run(fmt.Sprintf("%s under %s", worse.Status, better.Status), shownTest{
@@ -240,7 +270,9 @@ func TestCounted(t *testing.T) {
 		event("evt_4", 40, failure("ch_1", Failure{Code: "card_declined"})),
 		read(50, failure("ch_1", Failure{Code: "card_declined"})), // names nothing that could be counted once
 		read(60, declined("ch_2")),
-		event("evt_7", 65, unauthenticated("ch_2")), read(66, unauthenticated("ch_2")), // carries the charge of the one before
+		event(
+			"evt_7", 65, unauthenticated("ch_2"),
+		), read(66, unauthenticated("ch_2")), // carries the charge of the one before
 		event("evt_5", 70, succeeded("ch_3")), event("evt_6", 80, canceled("ch_3")),
 	}
 	r := merged(facts...)
@@ -257,9 +289,14 @@ func TestFailuresBounded(t *testing.T) {
 	var up, down Record
 	for i := range 2 * maxFailures {
 		up = Merge(up, event(fmt.Sprintf("evt_%03d", i), 10, failure("", Failure{Code: "card_declined"})))
-		down = Merge(down, event(fmt.Sprintf("evt_%03d", 2*maxFailures-1-i), 10, failure("", Failure{Code: "card_declined"})))
+		down = Merge(
+			down,
+			event(fmt.Sprintf("evt_%03d", 2*maxFailures-1-i), 10, failure("", Failure{Code: "card_declined"})),
+		)
 	}
 	if len(up.Failures) != maxFailures || !reflect.DeepEqual(up, down) {
-		t.Errorf("kept %d and %d, %v … and %v …", len(up.Failures), len(down.Failures), up.Failures[0], down.Failures[0])
+		t.Errorf(
+			"kept %d and %d, %v … and %v …", len(up.Failures), len(down.Failures), up.Failures[0], down.Failures[0],
+		)
 	}
 }

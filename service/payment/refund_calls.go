@@ -62,8 +62,8 @@ func (p *Payment) RefundCall(name string) *RefundCall {
 	return nil
 }
 
-// Recall returns the call that the request repeats, nil where it repeats none: from what is kept of the call, or from the
-// refund that it made, where Redis was lost since.
+// Recall returns the call that the request repeats, nil where it repeats none: from what is kept of the call, or
+// from the refund that it made, where Redis was lost since.
 func (p *Payment) Recall(r RefundRequest) *RefundCall {
 	if call := p.RefundCall(r.Name()); call != nil {
 		return call

@@ -21,8 +21,8 @@ var refundRank = map[RefundStatus]int{"pending": 1, "requires_action": 2, "succe
 
 func (s RefundStatus) rank() int { return max(refundRank[s], 1) }
 
-// counts reports whether the money is given back, or on its way. An unknown status counts: a word that is not known here
-// never makes a payment fulfillable.
+// counts reports whether the money is given back, or on its way. An unknown status counts: a word that is not known
+// here never makes a payment fulfillable.
 func (s RefundStatus) counts() bool { return s != "canceled" && s != "failed" }
 
 // Refund is money given back, or the release of money that was only authorized: Stripe makes a Refund for either.
@@ -103,7 +103,8 @@ func (l *RefundListing) covers(at int64, event string) bool {
 	return l != nil && (at < l.At-window || slices.Contains(l.KnownBefore, event))
 }
 
-// hasUnknownRefunds reports whether more was given back than the known refunds sum up to, and no later list explains it.
+// hasUnknownRefunds reports whether more was given back than the known refunds sum up to, and no later list
+// explains it.
 func (r *Record) hasUnknownRefunds() bool {
 	var known int64
 	for _, refund := range r.Refunds {
@@ -116,15 +117,15 @@ func (r *Record) hasUnknownRefunds() bool {
 	})
 }
 
-// releaseAmbiguous reports whether a refund may be mistaken for the release of what was not captured, because no list has
-// shown all refunds yet.
+// releaseAmbiguous reports whether a refund may be mistaken for the release of what was not captured, because no
+// list has shown all refunds yet.
 func (r *Record) releaseAmbiguous(amount, received int64) bool {
 	return received > 0 && received < amount && len(r.Refunds) > 0 && r.Listing == nil
 }
 
-// refunds returns what was given back of the money received, oldest first, failed refunds included. The release of what
-// was authorized and not captured is none: with nothing received that is every refund; on a partly captured payment it is
-// the earliest refund of exactly the rest that no call of ours has made.
+// refunds returns what was given back of the money received, oldest first, failed refunds included. The release of
+// what was authorized and not captured is none: with nothing received that is every refund; on a partly captured
+// payment it is the earliest refund of exactly the rest that no call of ours has made.
 func (r *Record) refunds(amount, received int64) []RefundSeen {
 	if received == 0 {
 		return nil

@@ -92,8 +92,8 @@ type entered struct {
 	covers int // of a list: how many of the entries before it were known when it began
 }
 
-// TestReturnsExhaustive has every history of refunds and disputes in every order, like TestExhaustive: with the events of
-// new and of old API versions, after a full and after a partial capture, whose release is a Refund too.
+// TestReturnsExhaustive has every history of refunds and disputes in every order, like TestExhaustive: with the
+// events of new and of old API versions, after a full and after a partial capture, whose release is a Refund too.
 func TestReturnsExhaustive(t *testing.T) {
 	for _, start := range []books{
 		{received: 1000}, {received: 1000, old: true}, {received: 600}, {received: 600, old: true},
@@ -179,7 +179,10 @@ func judgeBooks(t *testing.T, count *tally, now books, history []entered, m mome
 			for i, h := range history {
 				fmt.Fprintf(&b, "%s at %d s, covers %d\n", h.name, m.stamp(i), h.covers)
 			}
-			t.Errorf("%safter %d reads shown %+v, wanted %v; in truth %+v\n%+v", b.String(), asked, got, shown.NeedsRead, now.truth(), r)
+			t.Errorf(
+				"%safter %d reads shown %+v, wanted %v; in truth %+v\n%+v", b.String(), asked, got,
+				shown.NeedsRead, now.truth(), r,
+			)
 		}
 		return
 	}
@@ -187,7 +190,9 @@ func judgeBooks(t *testing.T, count *tally, now books, history []entered, m mome
 
 // won is an order that the payment has won.
 func won(p *Payment) *Order {
-	return &Order{ID: "order-1", Winner: p.ID, Terms: Terms{Amount: 1000, Currency: "eur"}, Loaded: map[ID]*Payment{p.ID: p}}
+	return &Order{
+		ID: "order-1", Winner: p.ID, Terms: Terms{Amount: 1000, Currency: "eur"}, Loaded: map[ID]*Payment{p.ID: p},
+	}
 }
 
 func mergeAll(r Record, facts []RecordFact) Record {

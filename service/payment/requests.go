@@ -9,7 +9,7 @@ import (
 type CreateRequest struct {
 	Order                     OrderID
 	Terms                     Terms
-	Rev                       int64 // age of a token's terms, in Unix milliseconds; zero: a service key's, of this moment
+	Rev                       int64 // age of a token's terms, Unix milliseconds; zero: a service key's, of this moment
 	Description               string
 	ReceiptEmail              string
 	StatementDescriptorSuffix string
@@ -48,8 +48,8 @@ type RefundRequest struct {
 	Reason  string // one of Stripe's, or none
 }
 
-// Name identifies the call here and at Stripe: hex SHA-256 of key name, payment and the caller's key, so that the caller's
-// key itself is stored nowhere.
+// Name identifies the call here and at Stripe: hex SHA-256 of key name, payment and the caller's key, so that the
+// caller's key itself is stored nowhere.
 func (r RefundRequest) Name() string {
 	sum := sha256.Sum256([]byte(r.Caller + "\x00" + string(r.Payment) + "\x00" + r.Key))
 	return hex.EncodeToString(sum[:])

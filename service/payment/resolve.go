@@ -21,8 +21,8 @@ type Resolved struct {
 //	one of them certainly after the others     | that one                           | no
 //	otherwise                                  | the best guess                     | yes
 //
-// A stale response, an event that only names the payment, unknown refunds, an unknown review and ambiguous disputes ask for
-// a read in every row.
+// A stale response, an event that only names the payment, unknown refunds, an unknown review and ambiguous disputes
+// ask for a read in every row.
 func (r *Record) Resolve() Resolved {
 	shown, finished := r.resolveTerminal()
 	if !finished {
@@ -34,7 +34,8 @@ func (r *Record) Resolve() Resolved {
 		shown.Received = max(shown.AmountReceived, r.Vouched) // what webhooks say beyond that is not true
 	}
 	unlisted := r.Unlisted && shown.Received > 0 && r.Listing == nil
-	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, shown.Received) || r.unreadReview(shown.Observation) {
+	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, shown.Received) ||
+		r.unreadReview(shown.Observation) {
 		shown.NeedsRead = true
 	}
 	if notBefore := r.unreadUntil(shown.Received); notBefore > 0 {
@@ -53,8 +54,9 @@ func (s *Resolved) requireReadAfter(at int64, last *Read) {
 	}
 }
 
-// unreadUntil returns the moment, in Unix seconds, from which an answer includes what the newest event was about that only
-// names the payment; zero where a read has shown it. Once money has come, a read has the refunds and disputes with it.
+// unreadUntil returns the moment, in Unix seconds, from which an answer includes what the newest event was about
+// that only names the payment; zero where a read has shown it. Once money has come, a read has the refunds and
+// disputes with it.
 func (r *Record) unreadUntil(received int64) int64 {
 	read := r.ReadAt
 	if received > 0 {
@@ -69,8 +71,9 @@ func (r *Record) unreadUntil(received int64) int64 {
 	return r.UnreadAt + 2*window
 }
 
-// untrustedUntil returns the newest date, in Unix seconds, that an answer may have had wrongly; zero where there is none.
-// Answers within the window that differ are untrusted too, unless one was asked for when the others were known.
+// untrustedUntil returns the newest date, in Unix seconds, that an answer may have had wrongly; zero where there is
+// none. Answers within the window that differ are untrusted too, unless one was asked for when the others were
+// known.
 func (r *Record) untrustedUntil() int64 {
 	last := r.lastRead()
 	for _, a := range r.Reads {
@@ -137,8 +140,8 @@ func (r *Record) resolveRunning() Resolved {
 	return Resolved{Observation: slices.MaxFunc(open, compareGuesses), NeedsRead: true}
 }
 
-// afterReads returns the recent events that no read includes. A read includes what was known when it began, and whatever
-// is older than it by more than the window.
+// afterReads returns the recent events that no read includes. A read includes what was known when it began, and
+// whatever is older than it by more than the window.
 func (r *Record) afterReads() []Observation {
 	return slices.DeleteFunc(slices.Clone(r.Recent), func(s Observation) bool {
 		includes := func(a Read) bool { return s.At < a.At-window || slices.Contains(a.KnownBefore, s.Event) }

@@ -32,13 +32,17 @@ const reviewApproved = "approved"
 // unknown reason holds, too.
 func (r Review) holds() bool { return !r.Closed || r.ClosedReason != reviewApproved }
 
-// compareReviews orders what was seen of one review. A closed one is never opened again. An end with a reason outweighs one
-// without. Of two reasons, which Stripe does not give, the one that holds counts.
+// compareReviews orders what was seen of one review. A closed one is never opened again. An end with a reason
+// outweighs one without. Of two reasons, which Stripe does not give, the one that holds counts.
 func compareReviews(a, b Review) int {
 	return cmp.Or(
-		cmp.Compare(btoi(a.Closed), btoi(b.Closed)), cmp.Compare(btoi(a.ClosedReason != ""), btoi(b.ClosedReason != "")),
+		cmp.Compare(btoi(a.Closed), btoi(b.Closed)), cmp.Compare(
+			btoi(a.ClosedReason != ""), btoi(b.ClosedReason != ""),
+		),
 		cmp.Compare(btoi(a.holds()), btoi(b.holds())),
-		strings.Compare(a.ClosedReason, b.ClosedReason), cmp.Compare(a.OpenedAt, b.OpenedAt), strings.Compare(a.Reason, b.Reason),
+		strings.Compare(
+			a.ClosedReason, b.ClosedReason,
+		), cmp.Compare(a.OpenedAt, b.OpenedAt), strings.Compare(a.Reason, b.Reason),
 	)
 }
 
@@ -86,7 +90,9 @@ type ReviewView struct {
 
 // openReview returns the open review that was opened last; nil where none is open.
 func (r *Record) openReview() *ReviewView {
-	open := slices.DeleteFunc(slices.Collect(maps.Keys(r.Reviews)), func(id ReviewID) bool { return r.Reviews[id].Closed })
+	open := slices.DeleteFunc(
+		slices.Collect(maps.Keys(r.Reviews)), func(id ReviewID) bool { return r.Reviews[id].Closed },
+	)
 	if len(open) == 0 {
 		return nil
 	}

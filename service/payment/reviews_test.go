@@ -20,8 +20,8 @@ func given(amount int64, status RefundStatus) RefundSeen {
 	return RefundSeen{"re_1", Refund{Status: status, Amount: amount, Created: 30}}
 }
 
-// TestReviewHolds: an open review holds what came in, and only an approval releases it. A word that is not known releases
-// nothing. Money that was given back, or is claimed back, is the reason that comes first.
+// TestReviewHolds: an open review holds what came in, and only an approval releases it. A word that is not known
+// releases nothing. Money that was given back, or is claimed back, is the reason that comes first.
 func TestReviewHolds(t *testing.T) {
 	paid := event("evt_1", 20, succeeded("ch_1"))
 	for name, tt := range map[string]struct {
@@ -29,26 +29,35 @@ func TestReviewHolds(t *testing.T) {
 		want  Hold
 		shown ReviewID
 	}{
-		"none":               {nil, "", ""},
-		"open":               {[]RecordFact{opened("prv_1")}, HoldInReview, "prv_1"},
-		"approved":           {[]RecordFact{closed("prv_1", "approved")}, "", ""},
-		"closed, then open":  {[]RecordFact{closed("prv_1", "approved"), opened("prv_1")}, "", ""},
-		"acknowledged":       {[]RecordFact{opened("prv_1"), closed("prv_1", "acknowledged")}, HoldInReview, ""},
-		"refunded":           {[]RecordFact{opened("prv_1"), closed("prv_1", "refunded")}, HoldInReview, ""},
-		"unknown reason":     {[]RecordFact{closed("prv_1", "brand_new")}, HoldInReview, ""},
-		"no reason":          {[]RecordFact{closed("prv_1", "")}, HoldInReview, ""},
-		"a reason follows":   {[]RecordFact{closed("prv_1", ""), closed("prv_1", "approved")}, "", ""},
-		"two ends":           {[]RecordFact{closed("prv_1", "approved"), closed("prv_1", "canceled")}, HoldInReview, ""},
-		"another is open":    {[]RecordFact{closed("prv_1", "approved"), opened("prv_2")}, HoldInReview, "prv_2"},
-		"both approved":      {[]RecordFact{closed("prv_1", "approved"), closed("prv_2", "approved")}, "", ""},
-		"money goes back":    {[]RecordFact{closed("prv_1", "refunded"), given(1000, "succeeded")}, HoldRefunded, ""},
-		"the refund fails":   {[]RecordFact{closed("prv_1", "refunded"), given(1000, "failed")}, HoldInReview, ""},
-		"disputed":           {[]RecordFact{opened("prv_1"), DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}}, HoldDisputed, "prv_1"},
-		"the dispute is won": {[]RecordFact{closed("prv_1", "disputed"), DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "won"}}}, HoldInReview, ""},
+		"none":              {nil, "", ""},
+		"open":              {[]RecordFact{opened("prv_1")}, HoldInReview, "prv_1"},
+		"approved":          {[]RecordFact{closed("prv_1", "approved")}, "", ""},
+		"closed, then open": {[]RecordFact{closed("prv_1", "approved"), opened("prv_1")}, "", ""},
+		"acknowledged":      {[]RecordFact{opened("prv_1"), closed("prv_1", "acknowledged")}, HoldInReview, ""},
+		"refunded":          {[]RecordFact{opened("prv_1"), closed("prv_1", "refunded")}, HoldInReview, ""},
+		"unknown reason":    {[]RecordFact{closed("prv_1", "brand_new")}, HoldInReview, ""},
+		"no reason":         {[]RecordFact{closed("prv_1", "")}, HoldInReview, ""},
+		"a reason follows":  {[]RecordFact{closed("prv_1", ""), closed("prv_1", "approved")}, "", ""},
+		"two ends": {
+			[]RecordFact{closed("prv_1", "approved"), closed("prv_1", "canceled")}, HoldInReview, "",
+		},
+		"another is open":  {[]RecordFact{closed("prv_1", "approved"), opened("prv_2")}, HoldInReview, "prv_2"},
+		"both approved":    {[]RecordFact{closed("prv_1", "approved"), closed("prv_2", "approved")}, "", ""},
+		"money goes back":  {[]RecordFact{closed("prv_1", "refunded"), given(1000, "succeeded")}, HoldRefunded, ""},
+		"the refund fails": {[]RecordFact{closed("prv_1", "refunded"), given(1000, "failed")}, HoldInReview, ""},
+		"disputed": {
+			[]RecordFact{opened("prv_1"), DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "needs_response"}}},
+			HoldDisputed, "prv_1",
+		},
+		"the dispute is won": {
+			[]RecordFact{closed("prv_1", "disputed"), DisputeSeen{"dp_1", Dispute{At: 1, Event: "e1", Status: "won"}}},
+			HoldInReview, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := winnerView(append(tt.facts, paid)...)
-			if got := v.HoldReason; (got == nil) != (tt.want == "") || (got != nil && *got != tt.want) || v.Fulfillable != (tt.want == "") {
+			if got := v.HoldReason; (got == nil) != (tt.want == "") || (got != nil && *got != tt.want) ||
+				v.Fulfillable != (tt.want == "") {
 				t.Errorf("fulfillable %v, held %v, want %q", v.Fulfillable, got, tt.want)
 			}
 			if (v.Review == nil) != (tt.shown == "") || (v.Review != nil && v.Review.ID != string(tt.shown)) {
@@ -75,7 +84,10 @@ var reviewSteps = []struct {
 	{"opens another", []string{"pays"}, opened("prv_2")},
 	{"approves another", []string{"opens another"}, closed("prv_2", "approved")},
 	{"charge", nil, ChargeSeen{"ch_1", ChargeDetails{At: 20, Type: "card", Brand: "visa", Last4: "4242"}}},
-	{"receipt", []string{"charge"}, ChargeSeen{"ch_1", ChargeDetails{At: 21, Type: "card", Brand: "visa", Last4: "4242", ReceiptURL: "https://pay.example/r"}}},
+	{"receipt", []string{"charge"}, ChargeSeen{
+		"ch_1",
+		ChargeDetails{At: 21, Type: "card", Brand: "visa", Last4: "4242", ReceiptURL: "https://pay.example/r"},
+	}},
 	{"is read", []string{"pays", "opens"}, read(25, reviewed(succeeded("ch_1")), "evt_1")},
 }
 
@@ -84,9 +96,9 @@ func reviewed(s Snapshot) Snapshot {
 	return s
 }
 
-// TestReviewsInAnyOrder delivers every history of reviews and charges in every order, to an order: the record and the last
-// view are those of the set. order.paid is sent at most once, and exactly once where the end is fulfillable; the last event
-// agrees with the last view.
+// TestReviewsInAnyOrder delivers every history of reviews and charges in every order, to an order: the record and
+// the last view are those of the set. order.paid is sent at most once, and exactly once where the end is
+// fulfillable; the last event agrees with the last view.
 func TestReviewsInAnyOrder(t *testing.T) {
 	var count tally
 	walked := map[string]bool{}
@@ -158,9 +170,9 @@ func deliverReviewed(t *testing.T, names []string, facts []RecordFact) View {
 	return v
 }
 
-// TestReviewEvents: a success that is held by a review is told as held, and its release as paid, since nothing was told to
-// be fulfilled before. A review that begins after that, and its release, are updates. A payment that becomes known with its
-// review already approved is paid at once.
+// TestReviewEvents: a success that is held by a review is told as held, and its release as paid, since nothing was
+// told to be fulfilled before. A review that begins after that, and its release, are updates. A payment that
+// becomes known with its review already approved is paid at once.
 func TestReviewEvents(t *testing.T) {
 	paid := seenAs("pi_1", 1, event("evt_1", 20, succeeded("ch_1")))
 	learn := func(f RecordFact) Fact { return Learned{"pi_1", []RecordFact{f}} }
@@ -169,14 +181,18 @@ func TestReviewEvents(t *testing.T) {
 		want  [][]string
 	}{
 		"held, then approved": {
-			[]Fact{learn(opened("prv_1")), paid, learn(closed("prv_1", "approved"))}, [][]string{{"order.updated"}, {"order.held"}, {"order.paid"}},
+			[]Fact{
+				learn(opened("prv_1")), paid, learn(closed("prv_1", "approved")),
+			}, [][]string{{"order.updated"}, {"order.held"}, {"order.paid"}},
 		},
 		"held, then refunded": {
 			[]Fact{learn(opened("prv_1")), paid, learn(closed("prv_1", "refunded")), learn(given(1000, "succeeded"))},
 			[][]string{{"order.updated"}, {"order.held"}, {"order.updated"}, {"order.refunded"}},
 		},
 		"reviewed after it was paid": {
-			[]Fact{paid, learn(opened("prv_1")), learn(closed("prv_1", "approved"))}, [][]string{{"order.paid"}, {"order.updated"}, {"order.updated"}},
+			[]Fact{
+				paid, learn(opened("prv_1")), learn(closed("prv_1", "approved")),
+			}, [][]string{{"order.paid"}, {"order.updated"}, {"order.updated"}},
 		},
 		"approved before": {[]Fact{learn(closed("prv_1", "approved")), paid}, [][]string{{}, {"order.paid"}}},
 	} {
@@ -197,11 +213,13 @@ func TestNamedReviewIsRead(t *testing.T) {
 		facts []RecordFact
 		want  bool
 	}{
-		"named":               {[]RecordFact{named}, true},
-		"known":               {[]RecordFact{named, opened("prv_1")}, false},
-		"read before":         {[]RecordFact{read(19, pending()), named}, true},
-		"read, and not shown": {[]RecordFact{named, read(21, reviewed(succeeded("ch_1"))), RefundListing{At: 21}}, false},
-		"not named":           {[]RecordFact{event("evt_1", 20, succeeded("ch_1"))}, false},
+		"named":       {[]RecordFact{named}, true},
+		"known":       {[]RecordFact{named, opened("prv_1")}, false},
+		"read before": {[]RecordFact{read(19, pending()), named}, true},
+		"read, and not shown": {
+			[]RecordFact{named, read(21, reviewed(succeeded("ch_1"))), RefundListing{At: 21}}, false,
+		},
+		"not named": {[]RecordFact{event("evt_1", 20, succeeded("ch_1"))}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := merged(tt.facts...)

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// Secret is a value that may be used and never shown: every way of printing it gives "***". Out of a method's reach are
-// only the verbs %p and %w, which vet refuses, and members that are not exported of a struct that is printed as a whole.
+// Secret is a value that may be used and never shown: every way of printing it gives "***". Out of a method's reach
+// are only the verbs %p and %w, which vet refuses, and members that are not exported of a struct that is printed as
+// a whole.
 type Secret string
 
 // String hides the value from those who ask for text.

@@ -79,8 +79,8 @@ func (s Snapshot) sameVisibleState(o Snapshot) bool {
 		s.Action == o.Action
 }
 
-// authenticationFailures are the codes of failures that made no charge: a charge that such a failure carries belongs to an
-// earlier attempt.
+// authenticationFailures are the codes of failures that made no charge: a charge that such a failure carries
+// belongs to an earlier attempt.
 //
 // Source: https://docs.stripe.com/error-codes; authentication_failure since API 2026-08-26.
 var authenticationFailures = map[string]bool{authenticationFailure: true, "authentication_failure": true}
@@ -139,14 +139,14 @@ type Observation struct {
 	Added Added `json:"-"` // by a newer program
 }
 
-// vouched reports whether Stripe itself showed the snapshot, in an answer to a call with our key. A webhook may be forged
-// by anyone who has its secret.
+// vouched reports whether Stripe itself showed the snapshot, in an answer to a call with our key. A webhook may be
+// forged by anyone who has its secret.
 func (s Observation) vouched() bool { return s.Event == "" || s.Vouched }
 
 func (s Observation) seenAt() int64 { return s.At }
 
-// compareStamps orders observations by (created, event id, API version). An event never changes what it shows. Answers of
-// one second may differ, and only those that show the same are equal.
+// compareStamps orders observations by (created, event id, API version). An event never changes what it shows.
+// Answers of one second may differ, and only those that show the same are equal.
 func compareStamps(a, b Observation) int {
 	order := cmp.Or(
 		cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion),
@@ -173,8 +173,8 @@ func compareReads(a, b Read) int {
 	return cmp.Or(compareGuesses(a.Observation, b.Observation), compareStamps(a.Observation, b.Observation))
 }
 
-// canonical gives an arbitrary but fixed order to answers that nothing else tells apart. The metadata come last: the order
-// of answers that differ in more stays the same once they are forgotten.
+// canonical gives an arbitrary but fixed order to answers that nothing else tells apart. The metadata come last:
+// the order of answers that differ in more stays the same once they are forgotten.
 func (s Observation) canonical() string {
 	metadata := s.Metadata
 	s.Metadata = nil

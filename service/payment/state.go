@@ -67,8 +67,8 @@ func stateOf(s Snapshot, received int64) State {
 	return Pending
 }
 
-// stateSince names the state of a payment after what was given back, or is claimed back, of the money received. The first
-// of the disputes is the most telling. Amounts are in minor units.
+// stateSince names the state of a payment after what was given back, or is claimed back, of the money received. The
+// first of the disputes is the most telling. Amounts are in minor units.
 func stateSince(state State, received, refunded int64, disputes []DisputeSeen) State {
 	switch {
 	case state != Paid:

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// The stored form of an order with its current payment, and of its other payments by themselves. Each function codes the
-// fields of one type, with ascending tags; a tag is never used again. A type that is compared with == has no group of its
-// own: its fields are those of the type that it lies in, which keeps what a newer program has added.
+// The stored form of an order with its current payment, and of its other payments by themselves. Each function
+// codes the fields of one type, with ascending tags; a tag is never used again. A type that is compared with == has
+// no group of its own: its fields are those of the type that it lies in, which keeps what a newer program has
+// added.
 
 // AppendOrder appends the stored form of the order, its current payment included.
 func (o *Order) AppendOrder(b []byte) []byte {

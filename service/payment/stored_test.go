@@ -143,9 +143,13 @@ func TestStoredFormOfNothing(t *testing.T) {
 // TestStoredTexts has texts that have several forms, each of which must come back as it was.
 func TestStoredTexts(t *testing.T) {
 	special := rapid.SampledFrom([]string{
-		"", "0", "01", "1", "123", "999999999999999999", "1000000000000000000", "18446744073709551616", "-1", "ab", "abcdef01",
-		"ABCDEF01", "abcdef0", "pi_3OxYzabcdefghijklmnopqr", "--------", "________x", "kasse", "kasse_order_id", "Grüße", "\x00",
-		"\xff\xfe", strings.Repeat("a", 300), strings.Repeat("Z_", 300), strings.Repeat("€", 500), "payment_intent.created",
+		"", "0", "01", "1", "123", "999999999999999999", "1000000000000000000", "18446744073709551616", "-1", "ab",
+		"abcdef01",
+		"ABCDEF01", "abcdef0", "pi_3OxYzabcdefghijklmnopqr", "--------", "________x", "kasse", "kasse_order_id",
+		"Grüße", "\x00",
+		"\xff\xfe", strings.Repeat("a", 300), strings.Repeat("Z_", 300), strings.Repeat(
+			"€", 500,
+		), "payment_intent.created",
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		some := rapid.SliceOf(rapid.OneOf(special, rapid.String(), rapid.StringMatching(`[A-Za-z0-9_-]{0,40}`),
@@ -229,7 +233,8 @@ func put(v reflect.Value, added Added) {
 	}
 }
 
-// TestStoredFormCutOff reads each beginning of a stored form, and what has something behind its end: neither is an order.
+// TestStoredFormCutOff reads each beginning of a stored form, and what has something behind its end: neither is an
+// order.
 func TestStoredFormCutOff(t *testing.T) {
 	whole := filled()
 	stored := whole.AppendOrder(nil)
@@ -263,7 +268,8 @@ func FuzzStoredForm(f *testing.F) {
 	})
 }
 
-// TestDictionaryStays fails where a word of a dictionary that was released is changed: what is stored would become another.
+// TestDictionaryStays fails where a word of a dictionary that was released is changed: what is stored would become
+// another.
 func TestDictionaryStays(t *testing.T) {
 	if len(dictionaryIndex) != len(dictionary) || len(dictionary) > textReference {
 		t.Errorf("%d words, %d of them different, at most %d", len(dictionary), len(dictionaryIndex), textReference)

@@ -18,7 +18,7 @@ type Answer struct {
 	Date          int64        // Unix seconds, of the answer
 	Stale         bool         // a replay, or the answer to a repeated call: it may be older than its date
 	CaptureBefore int64        // Unix seconds, the end of an authorization; zero where there is none
-	Charged       int64        // Unix seconds, when the charge that received money was made; zero: none did, or not known
+	Charged       int64        // Unix seconds, when the charge that received money was made; zero: none, or unknown
 	Reversals     *Reversals   // only in the answer to a read, and after money came
 	Details       []RecordFact // the charge and the review, only in the answer to a read
 }

@@ -23,7 +23,8 @@ func readsUntil(abandonAfter time.Duration, state State, age time.Duration) (rea
 // TestSweepDoubles: the pauses begin as the contract says, double, and end at a day.
 func TestSweepDoubles(t *testing.T) {
 	for state, first := range map[State]time.Duration{
-		ActionRequired: 2 * time.Minute, Pending: 15 * time.Minute, Failed: 15 * time.Minute, InProgress: time.Hour, Authorized: time.Hour,
+		ActionRequired: 2 * time.Minute, Pending: 15 * time.Minute, Failed: 15 * time.Minute, InProgress: time.Hour,
+		Authorized: time.Hour,
 	} {
 		_, pauses := readsUntil(0, state, 30*24*time.Hour)
 		if pauses[0] != first || pauses[1] != first || pauses[2] != 2*first {

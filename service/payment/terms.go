@@ -22,9 +22,9 @@ func (s Snapshot) Terms() Terms {
 // keyRevs is how precisely the moment of a service key's create is kept, so that repeats need not write.
 const keyRevs = time.Second
 
-// applyTerms applies the terms of a create. Terms of a service key are of this moment and must equal the order's, if it
-// has any, unless the create may reopen the order. Terms of a token win only if they are newer; the token's customer must
-// match the result.
+// applyTerms applies the terms of a create. Terms of a service key are of this moment and must equal the order's,
+// if it has any, unless the create may reopen the order. Terms of a token win only if they are newer; the token's
+// customer must match the result.
 func (o *Order) applyTerms(r CreateRequest, mayReopen bool, now time.Time) error {
 	bound := o.Terms != Terms{}
 	switch {

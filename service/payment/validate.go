@@ -81,18 +81,26 @@ func (p *Problems) check(ok bool, pointer, format string, args ...any) {
 
 // Invalid is the error for a request with such problems.
 func Invalid(p Problems) *Error {
-	return &Error{Code: CodeInvalidRequest, Detail: "The request has values that are missing or out of their type or pattern.", Fields: p}
+	return &Error{
+		Code:   CodeInvalidRequest,
+		Detail: "The request has values that are missing or out of their type or pattern.", Fields: p,
+	}
 }
 
-// Validate returns what is wrong with a create: CodeInvalidRequest with a pointer for each field, CodeAmountOutOfRange or
-// CodeUnsupportedCurrency.
+// Validate returns what is wrong with a create: CodeInvalidRequest with a pointer for each field,
+// CodeAmountOutOfRange or CodeUnsupportedCurrency.
 func (r CreateRequest) Validate() error {
 	var p Problems
 	p.check(r.Order.Valid(), "/order_id", "must match ^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")
 	p = append(p, r.Terms.problems()...)
 	p.check(length(r.Description) <= maxDescription, "/description", "must have at most %d characters", maxDescription)
-	p.check(r.ReceiptEmail == "" || isEmail(r.ReceiptEmail), "/receipt_email", "must be an e-mail address of at most %d characters", maxEmail)
-	p.check(r.StatementDescriptorSuffix == "" || isDescriptor(r.StatementDescriptorSuffix), "/statement_descriptor_suffix",
+	p.check(
+		r.ReceiptEmail == "" || isEmail(r.ReceiptEmail), "/receipt_email",
+		"must be an e-mail address of at most %d characters", maxEmail,
+	)
+	p.check(r.StatementDescriptorSuffix == "" || isDescriptor(
+		r.StatementDescriptorSuffix,
+	), "/statement_descriptor_suffix",
 		`must have 1 to 22 ASCII characters, at least one letter, and none of < > \ ' " *`)
 	p = append(p, metadataProblems(r.Metadata)...)
 	p = append(p, r.Shipping.problems()...)
@@ -136,7 +144,10 @@ func (t Terms) problems() Problems {
 	p.check(currencyCode.MatchString(t.Currency), "/currency", "must be a lower-case ISO 4217 code")
 	p.check(t.Customer == "" || t.Customer.Valid(), "/customer", "must match ^cus_[A-Za-z0-9_]{1,250}$")
 	p.check(t.CaptureMethod.Valid(), "/capture_method", "must be automatic_async, automatic or manual")
-	p.check(slices.Contains(setupUsages, t.SetupFutureUsage), "/setup_future_usage", "must be on_session or off_session")
+	p.check(
+		slices.Contains(setupUsages, t.SetupFutureUsage), "/setup_future_usage",
+		"must be on_session or off_session",
+	)
 	return p
 }
 
@@ -147,8 +158,14 @@ func metadataProblems(metadata map[string]string) Problems {
 		value := metadata[key]
 		pointer := "/metadata/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 		p.check(!strings.HasPrefix(key, reservedMetadata), pointer, "must not begin with %s", reservedMetadata)
-		p.check(key != "" && length(key) <= maxMetadataKey && !strings.ContainsAny(key, "[]"), "/metadata", "keys must have 1 to %d characters and no square brackets", maxMetadataKey)
-		p.check(value != "" && length(value) <= maxMetadataValue, pointer, "must have 1 to %d characters", maxMetadataValue)
+		p.check(
+			key != "" && length(key) <= maxMetadataKey && !strings.ContainsAny(key, "[]"), "/metadata",
+			"keys must have 1 to %d characters and no square brackets", maxMetadataKey,
+		)
+		p.check(
+			value != "" && length(value) <= maxMetadataValue, pointer, "must have 1 to %d characters",
+			maxMetadataValue,
+		)
 	}
 	return p
 }
@@ -159,18 +176,36 @@ func (f *SessionFeatures) Problems(at string) Problems {
 	if f == nil {
 		return p
 	}
-	p.check(f.RedisplayLimit == nil || (*f.RedisplayLimit >= 1 && *f.RedisplayLimit <= maxRedisplay), at+"/redisplay_limit", "must be an integer from 1 to %d", maxRedisplay)
-	p.check(f.RedisplayOnly == nil || distinct(f.RedisplayOnly), at+"/allow_redisplay_filters", "must name at least one filter, and none twice")
+	p.check(
+		f.RedisplayLimit == nil || (*f.RedisplayLimit >= 1 && *f.RedisplayLimit <= maxRedisplay),
+		at+"/redisplay_limit", "must be an integer from 1 to %d", maxRedisplay,
+	)
+	p.check(
+		f.RedisplayOnly == nil || distinct(f.RedisplayOnly), at+"/allow_redisplay_filters",
+		"must name at least one filter, and none twice",
+	)
 	for i, filter := range f.RedisplayOnly {
-		p.check(slices.Contains(redisplayFilters, filter), fmt.Sprintf("%s/allow_redisplay_filters/%d", at, i), "must be always, limited or unspecified")
+		p.check(
+			slices.Contains(redisplayFilters, filter), fmt.Sprintf("%s/allow_redisplay_filters/%d", at, i),
+			"must be always, limited or unspecified",
+		)
 	}
 	p.check(slices.Contains(setupUsages, f.SaveUsage), at+"/save_usage", "must be on_session or off_session")
 	p.check(f.SaveUsage == "" || f.Save, at+"/save_usage", "needs save")
 	p.check(!f.Save || f.SaveUsage != "" || f.Surface == SurfaceMobile, at+"/save", "needs save_usage")
-	p.check(f.Surface == "" || f.Surface == SurfaceWeb || f.Surface == SurfaceMobile, at+"/surface", "must be web or mobile")
-	p.check(f.Surface != SurfaceMobile || f.RedisplayLimit == nil, at+"/redisplay_limit", "does not exist in native apps")
+	p.check(
+		f.Surface == "" || f.Surface == SurfaceWeb || f.Surface == SurfaceMobile, at+"/surface",
+		"must be web or mobile",
+	)
+	p.check(
+		f.Surface != SurfaceMobile || f.RedisplayLimit == nil, at+"/redisplay_limit",
+		"does not exist in native apps",
+	)
 	p.check(f.Surface != SurfaceMobile || f.SaveUsage == "", at+"/save_usage", "does not exist in native apps")
-	p.check(f.SaveAs == "" || slices.Contains(redisplayFilters, f.SaveAs), at+"/save_allow_redisplay", "must be always, limited or unspecified")
+	p.check(
+		f.SaveAs == "" || slices.Contains(redisplayFilters, f.SaveAs), at+"/save_allow_redisplay",
+		"must be always, limited or unspecified",
+	)
 	p.check(f.Surface == SurfaceMobile || f.SaveAs == "", at+"/save_allow_redisplay", "exists in native apps only")
 	return p
 }

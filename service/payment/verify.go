@@ -24,15 +24,15 @@ type KnownBefore struct {
 	Claims []string // the events by which alone money has come, which the answer bears out or denies
 }
 
-// Denial is a fact: Stripe was asked when these events said that money has come, and its answer shows none; or it knows no
-// such PaymentIntent. An answer to a question of before says nothing: the money may have come since. An answer that shows
-// the money outranks every denial.
+// Denial is a fact: Stripe was asked when these events said that money has come, and its answer shows none; or it
+// knows no such PaymentIntent. An answer to a question of before says nothing: the money may have come since. An
+// answer that shows the money outranks every denial.
 type Denial []string
 
 func (f Denial) mergeInto(r *Record) { r.Denied = boundedUnion(r.Denied, f...) }
 
-// maxClaims bounds the events kept of what webhooks alone say. The smallest ids stay, so that a bounded union is still a
-// union, and what was denied of the claims that stay is known.
+// maxClaims bounds the events kept of what webhooks alone say. The smallest ids stay, so that a bounded union is
+// still a union, and what was denied of the claims that stay is known.
 const maxClaims = 20
 
 func boundedUnion(kept []string, more ...string) []string {
@@ -52,8 +52,8 @@ func (r *Record) claims() []string {
 	return union(r.Claims, []string{shown.Event})
 }
 
-// isDenied reports whether an answer of Stripe has denied what webhooks say. A newer event does not end that, since it may
-// be forged too.
+// isDenied reports whether an answer of Stripe has denied what webhooks say. A newer event does not end that, since
+// it may be forged too.
 func (r *Record) isDenied() bool { return len(r.Denied) > 0 && r.claims() != nil }
 
 // showsMoney reports whether a PaymentIntent has received money and ended.
@@ -62,8 +62,8 @@ func (s Snapshot) showsMoney() bool { return s.Status.Terminal() && stateOf(s, s
 // verifies reports whether Stripe is asked about successes that webhooks bring.
 func (v Verification) verifies() bool { return v == VerifyInBackground || v == VerifyBefore }
 
-// Known returns what a call of Stripe begun now includes. Claims is whether its answer may deny a claim; otherwise only an
-// order whose successes are verified has its claims denied.
+// Known returns what a call of Stripe begun now includes. Claims is whether its answer may deny a claim; otherwise
+// only an order whose successes are verified has its claims denied.
 func (o *Order) Known(id ID, claims bool) KnownBefore {
 	p := o.Loaded[id]
 	if p == nil {
@@ -76,8 +76,8 @@ func (o *Order) Known(id ID, claims bool) KnownBefore {
 	return k
 }
 
-// wantsVerification reports whether Stripe has to be asked about what webhooks alone say. What was denied is swept, until
-// another event says so.
+// wantsVerification reports whether Stripe has to be asked about what webhooks alone say. What was denied is swept,
+// until another event says so.
 func (o *Order) wantsVerification(p *Payment) bool {
 	if !o.Rules.Verification.verifies() || p.Record.claims() == nil {
 		return false
@@ -86,8 +86,8 @@ func (o *Order) wantsVerification(p *Payment) bool {
 	return len(p.Record.Denied) == 0 || slices.ContainsFunc(p.Record.Claims, isNew)
 }
 
-// verifiableFrom returns when Stripe can be asked about a claim: now, or once an answer is newer than one that may have been
-// older than its date. An event of the future does not put the question off.
+// verifiableFrom returns when Stripe can be asked about a claim: now, or once an answer is newer than one that may
+// have been older than its date. An event of the future does not put the question off.
 func (r *Record) verifiableFrom(now time.Time) time.Time {
 	if r.StaleAt == 0 {
 		return now
@@ -123,8 +123,8 @@ func (f PaymentDenied) applyTo(o *Order, _ time.Time) {
 // deniedSweepAfter is how long after it was denied Stripe is asked about a success again.
 const deniedSweepAfter = 2 * time.Minute
 
-// dropDeniedWinner takes the order from a winner whose success was denied and that Stripe has shown to end without money.
-// Another payment that has succeeded wins in its place.
+// dropDeniedWinner takes the order from a winner whose success was denied and that Stripe has shown to end without
+// money. Another payment that has succeeded wins in its place.
 func (o *Order) dropDeniedWinner() {
 	w, p := o.Attempt(o.Winner), o.Loaded[o.Winner]
 	if w == nil || p == nil || len(p.Record.Denied) == 0 || w.State.Won() {

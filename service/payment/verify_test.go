@@ -22,11 +22,14 @@ func verifying(v Verification, payments ...ID) Order {
 // asked is Stripe's answer to a question about the first attempt that began when the order was as it is.
 func (o *Order) asked(at int64, s Snapshot) Fact {
 	seen := seenAs("pi_1", 1, read(at, s))
-	seen.Facts = Answer{Intent: Intent{ID: "pi_1", Snapshot: s}, RequestID: "req_1", Date: at}.ReadFacts(o.Known("pi_1", false))
+	seen.Facts = Answer{
+		Intent: Intent{ID: "pi_1", Snapshot: s}, RequestID: "req_1", Date: at,
+	}.ReadFacts(o.Known("pi_1", false))
 	return seen
 }
 
-// TestClaims: a webhook's word for money is a claim until Stripe itself has shown the money, in every order of the facts.
+// TestClaims: a webhook's word for money is a claim until Stripe itself has shown the money, in every order of the
+// facts.
 func TestClaims(t *testing.T) {
 	bigger := succeeded("ch_1")
 	bigger.Amount, bigger.AmountReceived = 9000, 9000
@@ -43,25 +46,77 @@ func TestClaims(t *testing.T) {
 	}{
 		{"a webhook's success", []RecordFact{event("evt_1", 10, succeeded("ch_1"))}, "evt_1", 1000, 1000, false},
 		{"a webhook's end with money", []RecordFact{event("evt_1", 10, withMoney)}, "evt_1", 1000, 1000, false},
-		{"a webhook's creation that has succeeded", []RecordFact{Creation{Observation{At: 10, Event: "evt_1", Snapshot: succeeded("ch_1")}}}, "evt_1", 1000, 1000, false},
+		{
+			"a webhook's creation that has succeeded",
+			[]RecordFact{Creation{Observation{At: 10, Event: "evt_1", Snapshot: succeeded("ch_1")}}},
+			"evt_1",
+			1000, 1000, false,
+		},
 		{"no money", []RecordFact{event("evt_1", 10, processing("ch_1"))}, "", 1000, 0, false},
 		{"an end without money", []RecordFact{event("evt_1", 10, canceled(""))}, "", 1000, 0, false},
-		{"an answer bears it out", []RecordFact{event("evt_1", 10, succeeded("ch_1")), read(9, succeeded("ch_1"))}, "", 1000, 1000, false},
-		{"so does Stripe's list", []RecordFact{event("evt_1", 10, succeeded("ch_1")), listed(event("evt_1", 10, succeeded("ch_1")))}, "", 1000, 1000, false},
-		{"an answer outranks a webhook that says more", []RecordFact{read(10, succeeded("ch_1")), forged}, "", 1000, 1000, false},
-		{"so does Stripe's list", []RecordFact{listed(event("evt_1", 10, succeeded("ch_1"))), forged}, "", 1000, 1000, false},
-		{"Stripe shows no end of it", []RecordFact{event("evt_1", 10, succeeded("ch_1")), read(20, pending()), Denial{"evt_1"}}, "evt_1", 1000, 1000, true},
-		{"Stripe does not know it", []RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}}, "evt_1", 1000, 1000, true},
-		{"a newer claim does not end that", []RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, forged}, "evt_9", 9000, 9000, true},
-		{"an answer does", []RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, read(30, succeeded("ch_1"))}, "", 1000, 1000, false},
-		{"Stripe shows an end without money", []RecordFact{event("evt_1", 30, succeeded("ch_1")), Denial{"evt_1"}, read(20, canceled(""))}, "", 1000, 0, false},
+		{
+			"an answer bears it out",
+			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), read(9, succeeded("ch_1"))},
+			"", 1000, 1000, false,
+		},
+		{
+			"so does Stripe's list",
+			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), listed(event("evt_1", 10, succeeded("ch_1")))},
+			"",
+			1000, 1000, false,
+		},
+		{
+			"an answer outranks a webhook that says more",
+			[]RecordFact{read(10, succeeded("ch_1")), forged},
+			"",
+			1000, 1000, false,
+		},
+		{
+			"so does Stripe's list",
+			[]RecordFact{listed(event("evt_1", 10, succeeded("ch_1"))), forged},
+			"", 1000,
+			1000, false,
+		},
+		{
+			"Stripe shows no end of it",
+			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), read(20, pending()), Denial{"evt_1"}},
+			"evt_1",
+			1000, 1000, true,
+		},
+		{
+			"Stripe does not know it",
+			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}},
+			"evt_1", 1000, 1000, true,
+		},
+		{
+			"a newer claim does not end that",
+			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, forged},
+			"evt_9", 9000, 9000, true,
+		},
+		{
+			"an answer does",
+			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, read(30, succeeded("ch_1"))},
+			"",
+			1000, 1000, false,
+		},
+		{
+			"Stripe shows an end without money",
+			[]RecordFact{event("evt_1", 30, succeeded("ch_1")), Denial{"evt_1"}, read(20, canceled(""))},
+			"", 1000,
+			0, false,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for order := range permutations(tt.facts) {
 				r := merged(order...)
 				shown := r.Resolve()
-				if got := r.claims(); (tt.claim == "") != (got == nil) || (got != nil && !slices.Contains(got, tt.claim)) || r.isDenied() != tt.denied || shown.Amount != tt.amount || shown.Received != tt.received {
-					t.Fatalf("claims %q, denied %t, %d of %d; want %+v", got, r.isDenied(), shown.Received, shown.Amount, tt)
+				if got := r.claims(); (tt.claim == "") != (got == nil) || (got != nil && !slices.Contains(
+					got, tt.claim,
+				)) || r.isDenied() != tt.denied || shown.Amount != tt.amount || shown.Received != tt.received {
+					t.Fatalf(
+						"claims %q, denied %t, %d of %d; want %+v", got, r.isDenied(), shown.Received,
+						shown.Amount, tt,
+					)
 				}
 			}
 		})
@@ -85,7 +140,8 @@ func TestVerification(t *testing.T) {
 		t.Run(string(tt.setting), func(t *testing.T) {
 			o, changes := verifying(tt.setting, "pi_1").Apply(success, noon)
 			v, _ := o.View("pi_1")
-			if got := eventTypes(changes); !slices.Equal(got, []string{tt.atOnce}) || v.Fulfillable != tt.fulfillable || v.State != Paid {
+			if got := eventTypes(changes); !slices.Equal(got, []string{tt.atOnce}) || v.Fulfillable != tt.fulfillable ||
+				v.State != Paid {
 				t.Fatalf("at once: %v, %+v", got, v)
 			}
 			if verifies := tt.setting != VerifyOff; changes.Reads[0].At.IsZero() == verifies {
@@ -103,10 +159,12 @@ func TestVerification(t *testing.T) {
 			} {
 				then, changes := o.Apply(o.asked(noon.Unix(), end.snapshot), after)
 				v, _ := then.View("pi_1")
-				if got := eventTypes(changes); (len(got) > 0) != (end.event != "") || (len(got) > 0 && got[0] != end.event) {
+				if got := eventTypes(changes); (len(got) > 0) != (end.event != "") ||
+					(len(got) > 0 && got[0] != end.event) {
 					t.Fatalf("%s: %v, want %q", end.snapshot.Status, got, end.event)
 				}
-				if v.State != Paid || v.Fulfillable != end.fulfillable || (!v.Fulfillable && *v.HoldReason != end.hold) {
+				if v.State != Paid || v.Fulfillable != end.fulfillable ||
+					(!v.Fulfillable && *v.HoldReason != end.hold) {
 					t.Fatalf("%s: %+v", end.snapshot.Status, v)
 				}
 				if !changes.Reads[0].At.IsZero() {
@@ -120,8 +178,8 @@ func TestVerification(t *testing.T) {
 	}
 }
 
-// TestStaleAnswersDenyNothing: an answer to a question of before the claim, or one that may be older than its date, leaves a
-// paid order as it is, and Stripe is asked again.
+// TestStaleAnswersDenyNothing: an answer to a question of before the claim, or one that may be older than its date,
+// leaves a paid order as it is, and Stripe is asked again.
 func TestStaleAnswersDenyNothing(t *testing.T) {
 	before := verifying(VerifyInBackground, "pi_1")
 	before, _ = before.Apply(seenAs("pi_1", 1, opening(5, pending())), noon)
@@ -140,10 +198,12 @@ func TestStaleAnswersDenyNothing(t *testing.T) {
 	}
 }
 
-// TestDeniedSuccessIsAskedAboutAgain: a denied success is held until Stripe shows the money, however often webhooks say so.
-// A new event asks for a read at once; otherwise the pauses double.
+// TestDeniedSuccessIsAskedAboutAgain: a denied success is held until Stripe shows the money, however often webhooks
+// say so. A new event asks for a read at once; otherwise the pauses double.
 func TestDeniedSuccessIsAskedAboutAgain(t *testing.T) {
-	o, _ := verifying(VerifyInBackground, "pi_1").Apply(seenAs("pi_1", 1, event("evt_1", noon.Unix()+290, succeeded("ch_1"))), noon)
+	o, _ := verifying(VerifyInBackground, "pi_1").Apply(
+		seenAs("pi_1", 1, event("evt_1", noon.Unix()+290, succeeded("ch_1"))), noon,
+	)
 	o, c := o.Apply(o.asked(noon.Unix(), pending()), noon.Add(time.Second))
 	if wait := c.Sweeps[0].At.Sub(c.Now); wait != deniedSweepAfter {
 		t.Fatalf("asked again after %v", wait)
@@ -160,15 +220,18 @@ func TestDeniedSuccessIsAskedAboutAgain(t *testing.T) {
 		t.Fatalf("%+v, reads %v", v, c.Reads)
 	}
 	o, c = o.Apply(o.asked(at.Unix(), succeeded("ch_2")), at.Add(time.Second))
-	if v, _ := o.View("pi_1"); !v.Fulfillable || !slices.Equal(eventTypes(c), []string{"order.updated"}) || !c.Sweeps[0].At.IsZero() {
+	if v, _ := o.View("pi_1"); !v.Fulfillable || !slices.Equal(eventTypes(c), []string{"order.updated"}) ||
+		!c.Sweeps[0].At.IsZero() {
 		t.Fatalf("%+v, %v", v, eventTypes(c))
 	}
 }
 
-// TestDeniedWinnerMakesRoom: a forged winner that Stripe shows to be cancelled leaves its order open, or to the attempt that
-// has truly paid. order.paid is sent once all the same.
+// TestDeniedWinnerMakesRoom: a forged winner that Stripe shows to be cancelled leaves its order open, or to the
+// attempt that has truly paid. order.paid is sent once all the same.
 func TestDeniedWinnerMakesRoom(t *testing.T) {
-	o, _ := verifying(VerifyInBackground, "pi_1", "pi_2").Apply(seenAs("pi_1", 1, event("evt_1", 10, succeeded("ch_1"))), noon)
+	o, _ := verifying(VerifyInBackground, "pi_1", "pi_2").Apply(
+		seenAs("pi_1", 1, event("evt_1", 10, succeeded("ch_1"))), noon,
+	)
 	o, _ = o.Apply(o.asked(noon.Unix(), pending()), noon.Add(time.Second))
 	if o.Winner != "pi_1" || !o.Frozen() {
 		t.Fatalf("%+v", o)
@@ -179,13 +242,14 @@ func TestDeniedWinnerMakesRoom(t *testing.T) {
 	}
 	both, _ := o.Apply(seenAs("pi_2", 2, event("evt_2", 20, succeeded("ch_2"))), noon.Add(5*time.Second))
 	both, c = both.Apply(both.asked(noon.Unix()+9, canceled("")), noon.Add(9*time.Second))
-	if v, _ := both.View("pi_2"); both.Winner != "pi_2" || !v.Fulfillable || slices.Contains(eventTypes(c), "order.paid") {
+	if v, _ := both.View("pi_2"); both.Winner != "pi_2" || !v.Fulfillable ||
+		slices.Contains(eventTypes(c), "order.paid") {
 		t.Fatalf("%+v, %v", v, eventTypes(c))
 	}
 }
 
-// TestInventedPaymentIsSwept: a PaymentIntent that Stripe does not know is not read again and again, although no list of its
-// refunds was ever read.
+// TestInventedPaymentIsSwept: a PaymentIntent that Stripe does not know is not read again and again, although no
+// list of its refunds was ever read.
 func TestInventedPaymentIsSwept(t *testing.T) {
 	invented := seenAs("pi_1", 1, event("evt_1", noon.Unix(), succeeded("ch_1")))
 	invented.ByEvent = true

@@ -82,16 +82,16 @@ type View struct {
 	privateView
 }
 
-// DisputeView is the most important dispute of a payment: a lost one, else an open one, else the newest. Its amount is in
-// minor units.
+// DisputeView is the most important dispute of a payment: a lost one, else an open one, else the newest. Its amount
+// is in minor units.
 type DisputeView struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
 	Amount int64  `json:"amount"`
 }
 
-// privateStart begins the private part of a rendered view. It cannot stand inside a JSON string, where its quotation marks
-// would be escaped.
+// privateStart begins the private part of a rendered view. It cannot stand inside a JSON string, where its
+// quotation marks would be escaped.
 var privateStart = []byte(`,"customer":`)
 
 // PublicPart returns the JSON of the PublicView in a rendered View, as a page may see it.
@@ -100,8 +100,8 @@ func PublicPart(view []byte) []byte {
 	return BrowserView(append(view[:cut:cut], '}'))
 }
 
-// reviewStart begins the last member of a rendered view. The shop's metadata may have a member of that name, which stands
-// before it.
+// reviewStart begins the last member of a rendered view. The shop's metadata may have a member of that name, which
+// stands before it.
 var reviewStart = []byte(`,"review":`)
 
 // TokenPart returns what the holder of an order token sees of the JSON of a rendered View: all but the review.
@@ -134,7 +134,9 @@ func (o *Order) view(a *Attempt, p *Payment) View {
 			CreatedAt: time.Unix(p.Record.Created, 0).UTC(), UpdatedAt: time.Unix(a.UpdatedAt, 0).UTC(), Action: action,
 		},
 		privateView: privateView{
-			Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata), Dispute: mostImportant(disputes),
+			Customer: optional(
+				shown.Customer,
+			), Metadata: shopMetadata(shown.Metadata), Dispute: mostImportant(disputes),
 			Method: charge.method(), ReceiptURL: optional(charge.ReceiptURL), Review: p.Record.openReview(),
 		},
 	}
@@ -173,8 +175,9 @@ func mostImportant(disputes []DisputeSeen) *DisputeView {
 	return &DisputeView{ID: string(d.ID), Status: d.Status, Amount: d.Amount}
 }
 
-// hold says why a payment that came in must not be fulfilled; empty where it may. With manual capture the backend chose the
-// sum, and reads it in amount_received. A part given back holds the payment too: only the shop knows what that was for.
+// hold says why a payment that came in must not be fulfilled; empty where it may. With manual capture the backend
+// chose the sum, and reads it in amount_received. A part given back holds the payment too: only the shop knows what
+// that was for.
 func (o *Order) hold(p *Payment, s Resolved, state State, refunded int64) Hold {
 	if !state.Won() {
 		return ""
@@ -234,7 +237,9 @@ func (v View) sameButDetails(o View) bool {
 		a.Status == b.Status && a.State == b.State && a.Fulfillable == b.Fulfillable && a.Livemode == b.Livemode &&
 		a.Amount == b.Amount && a.AmountReceived == b.AmountReceived && a.AmountCapturable == b.AmountCapturable &&
 		a.AmountRefunded == b.AmountRefunded && a.Currency == b.Currency
-	return same && a.Action.sameMeaning(b.Action) && equal(a.FulfillableAt, b.FulfillableAt) && equal(a.HoldReason, b.HoldReason) &&
+	return same && a.Action.sameMeaning(b.Action) && equal(
+		a.FulfillableAt, b.FulfillableAt,
+	) && equal(a.HoldReason, b.HoldReason) &&
 		equal(a.CaptureBefore, b.CaptureBefore) && a.Failure.sameMeaning(b.Failure) && equal(v.Customer, o.Customer) &&
 		equal(v.Dispute, o.Dispute) && equal(v.Review, o.Review) && maps.Equal(v.Metadata, o.Metadata)
 }

@@ -9,8 +9,8 @@ import (
 	json "github.com/go-json-experiment/json/v1"
 )
 
-// encode returns the view's JSON: the public members, then the private ones, in the order of the structs. It is written by
-// hand, since every webhook and every status read renders a view.
+// encode returns the view's JSON: the public members, then the private ones, in the order of the structs. It is
+// written by hand, since every webhook and every status read renders a view.
 func (v View) encode() []byte {
 	w := jsonWriter{make([]byte, 0, 1024)}
 	w.public(v.PublicView)

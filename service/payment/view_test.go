@@ -91,8 +91,14 @@ func TestHoldReasons(t *testing.T) {
 		{name: "not all received", snapshot: short, want: HoldAmount},
 		{name: "with manual capture the backend chose the sum", snapshot: manual},
 		{name: "with manual capture too the amount is the order's", snapshot: costing(manual, 1001), want: HoldAmount},
-		{name: "a second success", snapshot: succeeded("ch_1"), order: func(o *Order) { o.Winner = "pi_2" }, want: HoldDuplicate},
-		{name: "none of the order's", snapshot: succeeded("ch_1"), order: func(o *Order) { o.Foreign = "pi_1" }, want: HoldDuplicate},
+		{
+			name: "a second success", snapshot: succeeded("ch_1"), order: func(o *Order) { o.Winner = "pi_2" },
+			want: HoldDuplicate,
+		},
+		{
+			name: "none of the order's", snapshot: succeeded("ch_1"), order: func(o *Order) { o.Foreign = "pi_1" },
+			want: HoldDuplicate,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := &Payment{ID: "pi_1", Record: merged(event("evt_1", 10, tt.snapshot))}
@@ -185,14 +191,21 @@ func keys(t *testing.T, text []byte) []string {
 	return all
 }
 
-// TestPublicPart shows the holder of a client secret all but the private members, and of an order token all but the review, whatever the shop or the customer
-// wrote into the rest.
+// TestPublicPart shows the holder of a client secret all but the private members, and of an order token all but the
+// review, whatever the shop or the customer wrote into the rest.
 func TestPublicPart(t *testing.T) {
-	for _, hostile := range []string{"plain", `,"customer":`, `x","customer":"cus_2`, `\",\"customer\":`, `\`, "\u2028\x00<&>", `}{`, ""} {
+	for _, hostile := range []string{
+		"plain", `,"customer":`, `x","customer":"cus_2`, `\",\"customer\":`, `\`, "\u2028\x00<&>", `}{`, "",
+	} {
 		s := declined("ch_1")
-		s.Customer, s.Metadata = "cus_secret", map[string]string{hostile: hostile, "customer": hostile, "review": hostile, "kasse_order_id": "order-1"}
+		s.Customer, s.Metadata = "cus_secret", map[string]string{
+			hostile: hostile, "customer": hostile, "review": hostile, "kasse_order_id": "order-1",
+		}
 		s.Failure.Code, s.Failure.DeclineCode, s.Currency = hostile, hostile, hostile
-		p := &Payment{ID: "pi_1", Record: merged(event("evt_1", 10, s), ReviewSeen{"prv_1", Review{Reason: hostile, OpenedAt: 9}})}
+		p := &Payment{
+			ID:     "pi_1",
+			Record: merged(event("evt_1", 10, s), ReviewSeen{"prv_1", Review{Reason: hostile, OpenedAt: 9}}),
+		}
 		o := won(p)
 		o.ID = OrderID(hostile)
 		view := o.view(&Attempt{Number: 1}, p)
@@ -206,7 +219,8 @@ func TestPublicPart(t *testing.T) {
 			t.Errorf("%q: public members %v", hostile, got)
 		}
 		token := TokenPart(text)
-		if got := keys(t, token); !slices.Equal(got, members[:len(members)-1]) || bytes.Contains(token, []byte("prv_1")) {
+		if got := keys(t, token); !slices.Equal(got, members[:len(members)-1]) ||
+			bytes.Contains(token, []byte("prv_1")) {
 			t.Errorf("%q: an order token sees %s", hostile, token)
 		}
 		if !json.Valid(public) || bytes.Contains(public, []byte("cus_secret")) || !bytes.Equal(text, before) {
@@ -224,7 +238,9 @@ func TestPublicPart(t *testing.T) {
 
 // TestViewIsWrittenLikeItsStructs: the JSON that is written by hand is that of the structs, whatever stands in them.
 func TestViewIsWrittenLikeItsStructs(t *testing.T) {
-	for _, s := range []string{"plain", "", `"`, `\`, "<b>&", "Grüße", "\x00\n\x7f", "\u2028", "\xff", "{}", strings.Repeat("x", 3000)} {
+	for _, s := range []string{
+		"plain", "", `"`, `\`, "<b>&", "Grüße", "\x00\n\x7f", "\u2028", "\xff", "{}", strings.Repeat("x", 3000),
+	} {
 		v := View{}
 		f := &filler{}
 		f.fill(reflect.ValueOf(&v.PublicView).Elem())

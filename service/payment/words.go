@@ -13,14 +13,17 @@ type words struct {
 	seen []string
 }
 
-// dictionary has the texts that orders have in common. Its numbers are stored: words are only added, at the end, and a
-// program that writes a new one needs a number of its own for the dictionary (Dictionary), one release after programs can
-// read it.
+// dictionary has the texts that orders have in common. Its numbers are stored: words are only added, at the end,
+// and a program that writes a new one needs a number of its own for the dictionary (Dictionary), one release after
+// programs can read it.
 var dictionary = [...]string{
-	"kasse", "kasse_service", "kasse_order_id", "kasse_attempt", "kasse_rev", "kasse_closed", "1", "2", "3", "2024-06-20",
-	"2026-10-28.endive", "eur", "usd", "gbp", "chf", "requires_payment_method", "requires_confirmation", "requires_action",
+	"kasse", "kasse_service", "kasse_order_id", "kasse_attempt", "kasse_rev", "kasse_closed", "1", "2", "3",
+	"2024-06-20",
+	"2026-10-28.endive", "eur", "usd", "gbp", "chf", "requires_payment_method", "requires_confirmation",
+	"requires_action",
 	"processing", "requires_capture", "succeeded", "canceled", "automatic_async", "automatic", "manual", "on_session",
-	"off_session", "pending", "action_required", "failed", "authorized", "paid", "partially_refunded", "refunded", "disputed",
+	"off_session", "pending", "action_required", "failed", "authorized", "paid", "partially_refunded", "refunded",
+	"disputed",
 	"charged_back", "api", "read", "rebuild", "payment_intent.created", "payment_intent.succeeded",
 	"payment_intent.processing", "payment_intent.requires_action", "payment_intent.payment_failed",
 	"payment_intent.canceled", "payment_intent.amount_capturable_updated", "payment_intent.partially_funded",

@@ -62,7 +62,9 @@ func TestEndpointsThatAreNone(t *testing.T) {
 		"", "shop.example", "https://", "https:///x", "https:opaque", "https://a.example/#f", "ftp://a.example",
 		"file:///etc/passwd", "http://a.example",
 	} {
-		if _, err := push.New(push.Options{URL: secretText(url), Secrets: []push.Secret{current}, Now: time.Now}); err == nil {
+		if _, err := push.New(
+			push.Options{URL: secretText(url), Secrets: []push.Secret{current}, Now: time.Now},
+		); err == nil {
 			t.Errorf("%s is taken", url)
 		}
 	}

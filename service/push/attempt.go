@@ -70,7 +70,8 @@ func (w *endpointWorker) recordFailure(ctx context.Context, a Attempt, failure e
 		retryAfter = f.RetryAfter
 	}
 	details := []any{
-		"endpoint", w.destination.Name(), "endpoint_id", w.id, "event", a.Event.ID, "tries", a.Tries + 1, "reason", a.Reason,
+		"endpoint", w.destination.Name(), "endpoint_id", w.id, "event", a.Event.ID, "tries", a.Tries +
+			1, "reason", a.Reason,
 	}
 	switch {
 	case f != nil && f.Gone:

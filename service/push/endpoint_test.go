@@ -116,7 +116,8 @@ func TestEverySecretSigns(t *testing.T) {
 func TestOnly2xxIsSuccess(t *testing.T) {
 	const hidden = "/hunter2?token=hunter2"
 	for code, good := range map[int]bool{
-		200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false, 410: false,
+		200: true, 201: true, 204: true, 299: true, 301: false, 304: false, 307: false, 400: false, 404: false,
+		410: false,
 		429: false, 500: false, 503: false,
 	} {
 		r := receive(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -148,7 +149,8 @@ func TestOnly2xxIsSuccess(t *testing.T) {
 func TestEndpointNames(t *testing.T) {
 	var all []*push.Endpoint
 	for _, url := range []string{
-		"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example", "https://a.example?4",
+		"https://a.example/1", "https://b.example/2", "https://user:3@a.example/", "http://a.example",
+		"https://a.example?4",
 	} {
 		all = append(all, endpoint(t, url))
 	}
@@ -202,7 +204,8 @@ func TestHangingReceivers(t *testing.T) {
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		r := receive(t, answer)
-		if _, err := endpoint(t, r.URL+"/hunter2").Push(ctx, event); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := endpoint(t, r.URL+"/hunter2").Push(ctx, event); err == nil ||
+			strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
 		cancel()

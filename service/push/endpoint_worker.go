@@ -254,7 +254,8 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 	}
 }
 
-// has reports whether the endpoint got the event from an earlier entry of the stream. A retry is asked for, by hand too.
+// has reports whether the endpoint got the event from an earlier entry of the stream. A retry is asked for, by hand
+// too.
 func (w *endpointWorker) has(d Delivery) bool {
 	return !d.Retry && slices.Contains(d.Event.Sent, w.id.Group())
 }

@@ -29,7 +29,7 @@ type partitionState struct {
 	candidate bool      // the partition has deliveries that may serve as a probe
 	elsewhere time.Time // end of another owner's lease; zero: the partition is not another's
 	nextRetry time.Time // when the next waiting retry is due; zero: none waits
-	claimAt   time.Time // when to claim again after a failure, or when another owner's lease ends; zero: with the others
+	claimAt   time.Time // when to claim again after a failure, or after another owner's lease; zero: with the others
 	waiting   int       // entries that no worker has claimed
 }
 

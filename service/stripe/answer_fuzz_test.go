@@ -21,7 +21,9 @@ type heard struct {
 
 // RoundTrip makes no request.
 func (h heard) RoundTrip(r *http.Request) (*http.Response, error) {
-	header := http.Header{"Request-Id": {"req_1"}, "Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Stripe-Should-Retry": {"false"}}
+	header := http.Header{
+		"Request-Id": {"req_1"}, "Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Stripe-Should-Retry": {"false"},
+	}
 	return &http.Response{
 		StatusCode: h.status, ProtoMajor: 1, ProtoMinor: 1, Header: header, Request: r,
 		Body: io.NopCloser(strings.NewReader(h.body)), ContentLength: int64(len(h.body)),
@@ -30,23 +32,32 @@ func (h heard) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // hears returns a gateway that asks once: stripe-go waits before it asks again.
 func hears(h heard) *Gateway {
-	g := New(Options{SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon }})
+	g := New(Options{
+		SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon },
+	})
 	g.backend = stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
-		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(Options{Transport: h, Now: time.Now}), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
+		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(
+			Options{Transport: h, Now: time.Now},
+		), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
 		LeveledLogger: &stripego.LeveledLogger{Level: stripego.LevelNull},
 	})
 	return g
 }
 
-// FuzzAnswer: whatever Stripe or a proxy on the way answers, nothing panics, a PaymentIntent that comes out can be stored,
-// and an error has a code of ours and nothing of the body.
+// FuzzAnswer: whatever Stripe or a proxy on the way answers, nothing panics, a PaymentIntent that comes out can be
+// stored, and an error has a code of ours and nothing of the body.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		intentBody, "{}", "", "null", "[]", "\x00", `{"object":"list","data":[` + intentBody + `],"has_more":false}`,
-		strings.Replace(intentBody, `"pi_1"`, `"pi_1/../customers"`, 1), strings.Replace(intentBody, "requires_payment_method", "paused", 1),
-		`{"error":{"type":"card_error","code":"card_declined","message":"` + secretInIntent + `","payment_intent":` + intentBody + `}}`,
-		`{"error":{"type":"invalid_request_error","param":"customer","code":"resource_missing"}}`, `{"error":"no"}`, `{"error":null}`,
-		`{"error":{"payment_intent":{"id":null}}}`, `<html>`, intentBody[:100], `{"client_secret":"cuss_1","expires_at":1}`,
+		strings.Replace(intentBody, `"pi_1"`, `"pi_1/../customers"`, 1), strings.Replace(
+			intentBody, "requires_payment_method", "paused", 1,
+		),
+		`{"error":{"type":"card_error","code":"card_declined","message":"` + secretInIntent + `","payment_intent":` +
+			intentBody + `}}`,
+		`{"error":{"type":"invalid_request_error","param":"customer","code":"resource_missing"}}`, `{"error":"no"}`,
+		`{"error":null}`,
+		`{"error":{"payment_intent":{"id":null}}}`, `<html>`, intentBody[:100],
+		`{"client_secret":"cuss_1","expires_at":1}`,
 	} {
 		for _, status := range []int{200, 301, 400, 402, 404, 409, 429, 500, 503} {
 			f.Add(status, body)
@@ -63,13 +74,17 @@ func FuzzAnswer(f *testing.F) {
 			func() (payment.Answer, error) {
 				found, err := g.FindPayments(t.Context(), "shop-1", "", time.Unix(0, 0), time.Unix(1, 0))
 				if len(found) == 0 {
-					found = []payment.Answer{{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}}}
+					found = []payment.Answer{
+						{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}},
+					}
 				}
 				return found[0], err
 			},
 			func() (payment.Answer, error) {
 				_, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{})
-				return payment.Answer{Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}}}, err
+				return payment.Answer{
+					Intent: payment.Intent{ID: "pi_none", Snapshot: payment.Snapshot{Status: payment.Canceled}},
+				}, err
 			},
 		} {
 			answer, err := ask()

@@ -8,8 +8,8 @@ import (
 	"kasse/service/payment"
 )
 
-// chargeSeen is a charge of which Kasse reads with what it was paid, and its receipt. Members that do not matter to money
-// may have any type.
+// chargeSeen is a charge of which Kasse reads with what it was paid, and its receipt. Members that do not matter to
+// money may have any type.
 //
 // Source: https://docs.stripe.com/api/charges/object
 type chargeSeen struct {
@@ -35,8 +35,8 @@ func (c *chargeSeen) tell(n *payment.StripeEvent) {
 	n.Facts = []payment.RecordFact{chargeFact(c.ID, n.Created, c.PaymentMethodDetails, c.ReceiptURL)}
 }
 
-// chargeFact is a charge as it was shown at a moment, in Unix seconds. Brand and last4 are in the member that is named after
-// the type.
+// chargeFact is a charge as it was shown at a moment, in Unix seconds. Brand and last4 are in the member that is
+// named after the type.
 func chargeFact(id string, at int64, details, receipt []byte) payment.ChargeSeen {
 	of := membersOf(details)
 	kind := textOf(of["type"])
@@ -46,8 +46,8 @@ func chargeFact(id string, at int64, details, receipt []byte) payment.ChargeSeen
 	}}
 }
 
-// review is what Kasse reads of a Review of Radar. Its words are taken as they are; service/payment decides what an unknown
-// one means.
+// review is what Kasse reads of a Review of Radar. Its words are taken as they are; service/payment decides what an
+// unknown one means.
 //
 // Source: https://docs.stripe.com/api/radar/reviews/object
 type review struct {
@@ -85,8 +85,8 @@ func named(member []byte) string {
 	return cmp.Or(textOf(member), textOf(membersOf(member)["id"]))
 }
 
-// details are the charge and the review that an answer of a moment, in Unix seconds, shows in whole. A review that cannot be
-// read is open: it is there, and nothing says that it has ended.
+// details are the charge and the review that an answer of a moment, in Unix seconds, shows in whole. A review that
+// cannot be read is open: it is there, and nothing says that it has ended.
 func (p *intent) details(at int64) (facts []payment.RecordFact) {
 	if c := p.LatestCharge; c.ID != "" && len(c.PaymentMethodDetails) > 0 {
 		seen := chargeFact(c.ID, at, c.PaymentMethodDetails, c.ReceiptURL)

@@ -25,10 +25,14 @@ func (g *Gateway) translateError(ctx context.Context, err error) error {
 	case errors.As(err, &said):
 		return g.refusal(said)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &payment.Error{Code: payment.CodeStripeTimeout, Detail: "Stripe did not answer in time. The same request can be sent again."}
+		return &payment.Error{
+			Code:   payment.CodeStripeTimeout,
+			Detail: "Stripe did not answer in time. The same request can be sent again.",
+		}
 	case unreachable(err):
 		return &payment.Error{
-			Code: payment.CodeStripeUnavailable, Detail: "Stripe cannot be reached. The same request can be sent again.",
+			Code:       payment.CodeStripeUnavailable,
+			Detail:     "Stripe cannot be reached. The same request can be sent again.",
 			RetryAfter: time.Second, Cause: errors.New("no connection"),
 		}
 	}
@@ -36,7 +40,10 @@ func (g *Gateway) translateError(ctx context.Context, err error) error {
 }
 
 func unreadableAnswer(why error) error {
-	return &payment.Error{Code: payment.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: why}
+	return &payment.Error{
+		Code:   payment.CodeStripeError,
+		Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: why,
+	}
 }
 
 // unreachable reports whether the call failed below HTTP. http.Client wraps such errors, and only such.
@@ -51,12 +58,14 @@ func unreachable(err error) bool {
 func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 	e := &payment.Error{
 		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
-		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) || otherForm(said), Mismatch: otherForm(said),
+		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) ||
+			otherForm(said), Mismatch: otherForm(said),
 		Cause: &saidNo{said.HTTPStatusCode, fmt.Sprintf("%s %s %s", said.Type, said.Code, said.Param)},
 	}
 	switch {
 	case said.HTTPStatusCode == http.StatusConflict:
-		e.Code, e.Detail, e.RetryAfter = payment.CodeIdempotencyInProgress, "Stripe is still working on an earlier try.", time.Second
+		e.Code, e.RetryAfter = payment.CodeIdempotencyInProgress, time.Second
+		e.Detail = "Stripe is still working on an earlier try."
 	case said.HTTPStatusCode == http.StatusTooManyRequests:
 		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeRateLimited, "Stripe asks for fewer requests.", time.Second
 	case said.HTTPStatusCode == http.StatusServiceUnavailable:
@@ -84,8 +93,8 @@ func forbidden(err error) bool {
 	return ok && said.status == http.StatusForbidden
 }
 
-// otherForm reports whether Stripe remembers the key with another form, as after a Redis that was forgotten: what was made
-// under it can only be listed.
+// otherForm reports whether Stripe remembers the key with another form, as after a Redis that was forgotten: what
+// was made under it can only be listed.
 //
 // Source: https://docs.stripe.com/api/idempotent_requests
 func otherForm(said *stripego.Error) bool {
@@ -105,7 +114,9 @@ func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
 	}
 	header := said.LastResponse.Header
 	return &payment.Answer{
-		Intent: body.Error.PaymentIntent.translate(), RequestID: requestID(header), Date: date(header, g.Now), Stale: replayed(header),
+		Intent: body.Error.PaymentIntent.translate(), RequestID: requestID(header), Date: date(
+			header, g.Now,
+		), Stale: replayed(header),
 	}
 }
 
@@ -113,12 +124,14 @@ func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
 var fieldOf = map[string]string{
 	"description": "/description", "receipt_email": "/receipt_email", "metadata": "/metadata",
 	"shipping": "/shipping", "payment_method_configuration": "/payment_method_configuration",
-	"statement_descriptor_suffix": "/statement_descriptor_suffix", "setup_future_usage": "/setup_future_usage", "capture_method": "/capture_method",
+	"statement_descriptor_suffix": "/statement_descriptor_suffix", "setup_future_usage": "/setup_future_usage",
+	"capture_method": "/capture_method",
 }
 
 // unexpectedState are the refusals that say: the customer, a bank or another backend was faster.
 var unexpectedState = map[stripego.ErrorCode]bool{
-	stripego.ErrorCodePaymentIntentUnexpectedState: true, stripego.ErrorCodeChargeAlreadyCaptured: true, stripego.ErrorCodeChargeExpiredForCapture: true,
+	stripego.ErrorCodePaymentIntentUnexpectedState: true, stripego.ErrorCodeChargeAlreadyCaptured: true,
+	stripego.ErrorCodeChargeExpiredForCapture: true,
 }
 
 // noDecimals is the code for an amount that is no multiple of the currency's step. stripe-go has no name for it.
@@ -155,7 +168,10 @@ func refuse(e *payment.Error, said *stripego.Error) {
 		e.Code, e.Detail = payment.CodeInvalidState, "The payment is no longer in a state in which this can be done."
 	case amountCodes[said.Code] != "", said.Param == "amount", said.Param == "amount_to_capture":
 		e.Code, e.Detail = payment.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
-		e.Fields = []payment.FieldError{{Pointer: "/amount", Detail: cmp.Or(amountCodes[said.Code], amountCodes[stripego.ErrorCodeInvalidChargeAmount])}}
+		e.Fields = []payment.FieldError{{
+			Pointer: "/amount",
+			Detail:  cmp.Or(amountCodes[said.Code], amountCodes[stripego.ErrorCodeInvalidChargeAmount]),
+		}}
 	case said.Param == "currency":
 		e.Code, e.Detail = payment.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
 		e.Fields = []payment.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}

@@ -21,7 +21,10 @@ const tolerance = 300 * time.Second
 // ParseEvent checks the signature of a webhook over its raw bytes, and decodes it as far as we need it.
 func (g *Gateway) ParseEvent(body []byte, signature string) (payment.StripeEvent, error) {
 	if err := g.verify(body, signature); err != nil {
-		return payment.StripeEvent{}, &payment.Error{Code: payment.CodeInvalidSignature, Detail: "The Stripe-Signature header does not fit the body, the secrets, or the time.", Cause: err}
+		return payment.StripeEvent{}, &payment.Error{
+			Code:   payment.CodeInvalidSignature,
+			Detail: "The Stripe-Signature header does not fit the body, the secrets, or the time.", Cause: err,
+		}
 	}
 	e := decodeEvent(body)
 	e.Ahead = time.Unix(e.Created, 0).Sub(g.Now()) > tolerance
@@ -113,7 +116,8 @@ func decodeEvent(body []byte) payment.StripeEvent {
 		return decodeThin(body, e.header)
 	}
 	n := payment.StripeEvent{
-		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode, Connected: e.Account != "", Context: e.Context,
+		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode,
+		Connected: e.Account != "", Context: e.Context,
 		Key: e.Request.IdempotencyKey,
 	}
 	about := aboutOf(e.Type)
@@ -136,8 +140,8 @@ func decodeEvent(body []byte) payment.StripeEvent {
 // Source: https://docs.stripe.com/event-destinations#thin-events
 const thinObject = "v2.core.event"
 
-// decodeThin reads a thin event, which names an object and shows nothing of it. One whose type is none of ours has nothing
-// but its id and its type.
+// decodeThin reads a thin event, which names an object and shows nothing of it. One whose type is none of ours has
+// nothing but its id and its type.
 func decodeThin(body []byte, h header) payment.StripeEvent {
 	n := payment.StripeEvent{ID: h.ID, Type: h.Type}
 	if aboutOf(strings.TrimPrefix(h.Type, "v1.")) == nil {
@@ -156,8 +160,8 @@ func decodeThin(body []byte, h header) payment.StripeEvent {
 	return n
 }
 
-// namedIn returns the PaymentIntent that an undecodable event names, and the kasse_service of its object's metadata; each
-// is empty where it cannot be read. Members that do not matter for them may have any type.
+// namedIn returns the PaymentIntent that an undecodable event names, and the kasse_service of its object's
+// metadata; each is empty where it cannot be read. Members that do not matter for them may have any type.
 func namedIn(body []byte, about object) (id payment.ID, service string) {
 	of := membersOf(membersOf(membersOf(body)["data"])["object"])
 	name := textOf(of["id"])

@@ -81,27 +81,43 @@ func TestEventsOfAnyVersion(t *testing.T) {
 		want          payment.Snapshot
 	}{
 		{"a charge", `,"latest_charge":"ch_1"`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" })},
-		{"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" })},
+		{
+			"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`,
+			with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" }),
+		},
 		{"no charge", `,"latest_charge":null`, base},
-		{"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_2" })},
+		{
+			"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`,
+			with(func(s *payment.Snapshot) { s.Charge.ID = "ch_2" }),
+		},
 		{"before 2022-11-15: an empty list", `,"charges":{"data":[]}`, base},
 		{"neither: unknown, not none", ``, with(func(s *payment.Snapshot) { s.Charge.Unknown = true })},
-		{"a customer", `,"latest_charge":null,"customer":"cus_1"`, with(func(s *payment.Snapshot) { s.Customer = "cus_1" })},
-		{"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`, with(func(s *payment.Snapshot) { s.Customer = "cus_1" })},
 		{
-			"a failure", `,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
+			"a customer", `,"latest_charge":null,"customer":"cus_1"`,
+			with(func(s *payment.Snapshot) { s.Customer = "cus_1" }),
+		},
+		{
+			"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`,
+			with(func(s *payment.Snapshot) { s.Customer = "cus_1" }),
+		},
+		{
+			"a failure",
+			`,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
 			with(func(s *payment.Snapshot) {
 				s.Failure = &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
 			}),
 		},
 		{
-			"money", `,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
+			"money",
+			`,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
 			with(func(s *payment.Snapshot) {
-				s.AmountReceived, s.AmountCapturable, s.CaptureMethod, s.SetupFutureUsage = 900, 100, "manual", "off_session"
+				s.AmountReceived, s.AmountCapturable = 900, 100
+				s.CaptureMethod, s.SetupFutureUsage = "manual", "off_session"
 			}),
 		},
 		{
-			"metadata, and members that nobody knows", `,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
+			"metadata, and members that nobody knows",
+			`,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
 			with(func(s *payment.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
 		},
 	} {
@@ -113,7 +129,8 @@ func TestEventsOfAnyVersion(t *testing.T) {
 			if diff := cmp.Diff(tt.want, n.Intent.Snapshot); diff != "" {
 				t.Fatal(diff)
 			}
-			if n.ID != "evt_1" || n.Created != 1700000000 || n.Intent.ID != "pi_1" || n.Intent.Created != 1600000000 || n.APIVersion != "2024-06-20" {
+			if n.ID != "evt_1" || n.Created != 1700000000 || n.Intent.ID != "pi_1" || n.Intent.Created != 1600000000 ||
+				n.APIVersion != "2024-06-20" {
 				t.Fatalf("%+v", n)
 			}
 		})
@@ -131,7 +148,11 @@ func TestBadEvents(t *testing.T) {
 		{"an array", `[]`, true},
 		{"no type: nobody's", `{"id":"evt_1"}`, false},
 		{"another type", `{"id":"evt_1","type":"invoice.paid","data":null}`, false},
-		{"a thin event", `{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter","created":"2026-11-23T12:00:00Z"}`, false},
+		{
+			"a thin event",
+			`{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter","created":"2026-11-23T12:00:00Z"}`,
+			false,
+		},
 		{"data is null", `{"id":"evt_1","type":"payment_intent.succeeded","created":1,"data":null}`, true},
 		{"no data", `{"id":"evt_1","type":"payment_intent.succeeded","created":1}`, true},
 		{"another object", strings.Replace(event, `"payment_intent","status"`, `"charge","status"`, 1), true},
@@ -150,7 +171,9 @@ func TestBadEvents(t *testing.T) {
 			}
 		})
 	}
-	if n := decodeEvent([]byte(strings.Replace(event, `"livemode":false`, `"livemode":true,"account":"acct_1"`, 1))); !n.Connected || !n.Livemode {
+	if n := decodeEvent(
+		[]byte(strings.Replace(event, `"livemode":false`, `"livemode":true,"account":"acct_1"`, 1)),
+	); !n.Connected || !n.Livemode {
 		t.Fatalf("%+v", n)
 	}
 }
@@ -166,7 +189,8 @@ func FuzzParseEvent(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.Intent != nil && (!n.Intent.ID.Valid() || !n.Intent.Status.Known() || n.Created <= 0 || n.Unreadable != "") {
+		if n.Intent != nil && (!n.Intent.ID.Valid() || !n.Intent.Status.Known() || n.Created <= 0 ||
+			n.Unreadable != "") {
 			t.Fatalf("%+v", n)
 		}
 	})
@@ -180,7 +204,9 @@ func FuzzSignature(f *testing.F) {
 	f.Add("t=,v1=,t=9223372036854775807,v1=ff")
 	g, right := verifier(), sign(body, newSecret, noon)
 	f.Fuzz(func(t *testing.T, header string) {
-		if _, err := g.ParseEvent([]byte(body), header); err == nil && !strings.Contains(header, right[strings.Index(right, "v1="):]) && !strings.Contains(header, sign(body, oldSecret, noon)[strings.Index(right, "v1="):]) {
+		if _, err := g.ParseEvent([]byte(body), header); err == nil && !strings.Contains(
+			header, right[strings.Index(right, "v1="):],
+		) && !strings.Contains(header, sign(body, oldSecret, noon)[strings.Index(right, "v1="):]) {
 			t.Fatalf("taken: %q", header)
 		}
 	})
@@ -189,13 +215,19 @@ func FuzzSignature(f *testing.F) {
 // TestReturnsOfAnyVersion reads what events say of money given back.
 func TestReturnsOfAnyVersion(t *testing.T) {
 	about := func(kind, object string) string {
-		return `{"id":"evt_1","object":"event","type":"` + kind + `","created":1700000000,"api_version":"2020-08-27","livemode":false,"data":{"object":` + object + `}}`
+		return `{"id":"evt_1","object":"event","type":"` + kind +
+			`","created":1700000000,"api_version":"2020-08-27","livemode":false,"data":{"object":` + object + `}}`
 	}
 	const refund = `{"id":"re_1","object":"refund","amount":500,"charge":"ch_1","created":1600000000,"currency":"eur","payment_intent":"pi_1","reason":"duplicate","status":"pending","metadata":{"kasse_refund":"abc"}}`
 	const dispute = `{"id":"dp_1","object":"dispute","amount":1000,"charge":"ch_1","created":1600000000,"payment_intent":{"id":"pi_1","object":"payment_intent"},"status":"needs_response"}`
-	seen := payment.RefundSeen{ID: "re_1", Refund: payment.Refund{Status: "pending", Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc"}}
+	seen := payment.RefundSeen{
+		ID:     "re_1",
+		Refund: payment.Refund{Status: "pending", Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc"},
+	}
 	returned := payment.RefundedTotal{At: 1700000000, Event: "evt_1", Amount: 500}
-	disputed := payment.DisputeSeen{ID: "dp_1", Dispute: payment.Dispute{At: 1700000000, Event: "evt_1", Status: "needs_response", Amount: 1000, Created: 1600000000}}
+	disputed := payment.DisputeSeen{ID: "dp_1", Dispute: payment.Dispute{
+		At: 1700000000, Event: "evt_1", Status: "needs_response", Amount: 1000, Created: 1600000000,
+	}}
 	withStatus := func(status payment.RefundStatus) payment.RefundSeen {
 		other := seen
 		other.Status = status
@@ -211,18 +243,63 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 		{"a refund", about("refund.created", refund), []payment.RecordFact{seen}, false},
 		{"a refund, as it was called", about("charge.refund.updated", refund), []payment.RecordFact{seen}, false},
 		{"a refund of tomorrow", about("refund.brand_new", refund), []payment.RecordFact{seen}, false},
-		{"a charge", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1"}`), []payment.RecordFact{returned}, false},
-		{"a charge with its refunds", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1","refunds":{"data":[`+refund+`]}}`), []payment.RecordFact{returned, seen}, false},
-		{"a charge that was never captured", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":false,"payment_intent":"pi_1"}`), nil, false},
+		{"a charge", about(
+			"charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1"}`,
+		), []payment.RecordFact{returned}, false},
+		{"a charge with its refunds", about(
+			"charge.refunded",
+			`{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1","refunds":{"data":[`+
+				refund+`]}}`,
+		), []payment.RecordFact{returned, seen}, false},
+		{"a charge that was never captured", about(
+			"charge.refunded", `{"object":"charge","amount_refunded":500,"captured":false,"payment_intent":"pi_1"}`,
+		), nil, false},
 		{"a dispute", about("charge.dispute.created", dispute), []payment.RecordFact{disputed}, false},
-		{"a dispute, its money", about("charge.dispute.funds_withdrawn", dispute), []payment.RecordFact{disputed}, false},
-		{"a charge of no PaymentIntent", about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`), []payment.RecordFact{returned}, false},
-		{"an early fraud warning", about("radar.early_fraud_warning.created", `{"object":"radar.early_fraud_warning","payment_intent":"pi_1"}`), nil, false},
-		{"a refund with a status of tomorrow", about("refund.updated", strings.Replace(refund, "pending", "lost", 1)), []payment.RecordFact{withStatus("lost")}, false},
-		{"a refund without a status", about("refund.updated", strings.Replace(refund, `"pending"`, "null", 1)), []payment.RecordFact{withStatus("")}, false},
-		{"a refund that is a charge", about("refund.updated", strings.Replace(refund, `"refund","amount"`, `"charge","amount"`, 1)), nil, true},
-		{"a dispute without a status", about("charge.dispute.updated", strings.Replace(dispute, "needs_response", "", 1)), []payment.RecordFact{withoutStatus}, false},
-		{"an id for a path", about("charge.dispute.updated", strings.Replace(dispute, `"pi_1"`, `"pi_1/../x"`, 1)), nil, true},
+		{
+			"a dispute, its money", about("charge.dispute.funds_withdrawn", dispute),
+			[]payment.RecordFact{disputed},
+			false,
+		},
+		{
+			"a charge of no PaymentIntent",
+			about("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`),
+			[]payment.RecordFact{returned},
+			false,
+		},
+		{
+			"an early fraud warning",
+			about(
+				"radar.early_fraud_warning.created",
+				`{"object":"radar.early_fraud_warning","payment_intent":"pi_1"}`,
+			),
+			nil, false,
+		},
+		{
+			"a refund with a status of tomorrow",
+			about("refund.updated", strings.Replace(refund, "pending", "lost", 1)),
+			[]payment.RecordFact{withStatus("lost")},
+			false,
+		},
+		{
+			"a refund without a status", about("refund.updated", strings.Replace(refund, `"pending"`, "null", 1)),
+			[]payment.RecordFact{withStatus("")},
+			false,
+		},
+		{
+			"a refund that is a charge",
+			about("refund.updated", strings.Replace(refund, `"refund","amount"`, `"charge","amount"`, 1)), nil,
+			true,
+		},
+		{
+			"a dispute without a status",
+			about("charge.dispute.updated", strings.Replace(dispute, "needs_response", "", 1)),
+			[]payment.RecordFact{withoutStatus},
+			false,
+		},
+		{
+			"an id for a path",
+			about("charge.dispute.updated", strings.Replace(dispute, `"pi_1"`, `"pi_1/../x"`, 1)), nil, true,
+		},
 		{"an amount that is text", about("refund.updated", strings.Replace(refund, `500`, `"500"`, 1)), nil, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -240,18 +317,22 @@ func TestReturnsOfAnyVersion(t *testing.T) {
 // TestThinEvents: a thin event of a type of ours names its payment.
 func TestThinEvents(t *testing.T) {
 	thin := func(kind, more string) string {
-		return `{"id":"evt_65_1","object":"v2.core.event","type":"` + kind + `","created":"2026-11-23T12:00:00.123Z","livemode":true` + more + `}`
+		return `{"id":"evt_65_1","object":"v2.core.event","type":"` + kind +
+			`","created":"2026-11-23T12:00:00.123Z","livemode":true` + more + `}`
 	}
 	const related = `,"related_object":{"id":"pi_1","type":"payment_intent","url":"/v1/payment_intents/pi_1"}`
 	n := decodeEvent([]byte(thin("v1.payment_intent.succeeded", related)))
 	want := payment.StripeEvent{
-		ID: "evt_65_1", Type: "v1.payment_intent.succeeded", Created: noon.Unix(), Livemode: true, Thin: true, Payment: "pi_1",
+		ID: "evt_65_1", Type: "v1.payment_intent.succeeded", Created: noon.Unix(), Livemode: true, Thin: true,
+		Payment: "pi_1",
 	}
 	if diff := cmp.Diff(want, n); diff != "" {
 		t.Error(diff)
 	}
 	for _, body := range []string{
-		thin("v1.refund.updated", `,"related_object":{"id":"re_1","type":"refund"}`), thin("v1.payment_intent.succeeded", ""),
+		thin(
+			"v1.refund.updated", `,"related_object":{"id":"re_1","type":"refund"}`,
+		), thin("v1.payment_intent.succeeded", ""),
 		thin("v1.payment_intent.succeeded", `,"related_object":{"id":"pi_1/..","type":"payment_intent"}`),
 		thin("v1.payment_intent.succeeded", `,"related_object":[]`),
 	} {
@@ -259,7 +340,9 @@ func TestThinEvents(t *testing.T) {
 			t.Errorf("%s is %+v", body, n)
 		}
 	}
-	if n := decodeEvent([]byte(thin("v1.payment_intent.succeeded", related+`,"context":"acct_2"`))); n.Context != "acct_2" {
+	if n := decodeEvent(
+		[]byte(thin("v1.payment_intent.succeeded", related+`,"context":"acct_2"`)),
+	); n.Context != "acct_2" {
 		t.Errorf("%+v", n)
 	}
 	if n := decodeEvent([]byte(thin("v1.billing.meter.error_report_triggered", ""))); n.Thin {
@@ -286,7 +369,10 @@ func TestUndecodableEventsNameTheirPayment(t *testing.T) {
 		{"metadata that is a list", odd(`{"kasse_service":"kasse"}`, `[]`), "pi_1", ""},
 		{"an id for a path", odd(`"pi_1"`, `"pi_1/../x"`), "", ""},
 		{"a refund", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":"pi_1"}`), "pi_1", ""},
-		{"a refund, expanded", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":{"id":"pi_1"}}`), "pi_1", ""},
+		{
+			"a refund, expanded",
+			of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":{"id":"pi_1"}}`), "pi_1", "",
+		},
 		{"a refund of none", of(`{"object":"refund","id":"re_1","amount":"1","payment_intent":null}`), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

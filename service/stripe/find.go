@@ -11,9 +11,10 @@ import (
 	"kasse/service/payment"
 )
 
-// FindPayments lists the PaymentIntents of an order that were made in a period, newest first; of one customer where one is
-// given. It reads Stripe's list to the end, since Search lags and must not decide. A listed PaymentIntent may be older than
-// the list's date. It fails where one of the order cannot be read: an attempt must not pass for missing.
+// FindPayments lists the PaymentIntents of an order that were made in a period, newest first; of one customer where
+// one is given. It reads Stripe's list to the end, since Search lags and must not decide. A listed PaymentIntent
+// may be older than the list's date. It fails where one of the order cannot be read: an attempt must not pass for
+// missing.
 func (g *Gateway) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
@@ -51,10 +52,12 @@ func (g *Gateway) FindPayments(
 // creationMargin is how much later than its PaymentIntent, in seconds, the event payment_intent.created may be dated.
 const creationMargin = 60
 
-// FindCreationKey returns the idempotency key of the call that made a PaymentIntent, as its payment_intent.created event
-// names it. It reports false where Stripe does not list the event, since it keeps events for 30 days, and where the event's
-// version names no key.
-func (g *Gateway) FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error) {
+// FindCreationKey returns the idempotency key of the call that made a PaymentIntent, as its payment_intent.created
+// event names it. It reports false where Stripe does not list the event, since it keeps events for 30 days, and
+// where the event's version names no key.
+func (g *Gateway) FindCreationKey(
+	ctx context.Context, id payment.ID, created int64,
+) (key string, known bool, err error) {
 	query := url.Values{
 		"type": {"payment_intent.created"}, "created[lte]": {strconv.FormatInt(created+creationMargin, 10)},
 	}

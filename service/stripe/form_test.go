@@ -7,7 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestFormOfShipping: shipping and the payment method configuration are passed on, and left out where they are not given.
+// TestFormOfShipping: shipping and the payment method configuration are passed on, and left out where they are not
+// given.
 func TestFormOfShipping(t *testing.T) {
 	g := verifier()
 	form := func(r payment.CreateRequest) url.Values {
@@ -18,7 +19,9 @@ func TestFormOfShipping(t *testing.T) {
 		return values
 	}
 	got := form(payment.CreateRequest{MethodConfiguration: "pmc_1", Shipping: &payment.Shipping{
-		Name: "Ada", Phone: "+44", Address: payment.Address{Line1: "1 Row", City: "London", PostalCode: "N1", Country: "GB"},
+		Name: "Ada", Phone: "+44", Address: payment.Address{
+			Line1: "1 Row", City: "London", PostalCode: "N1", Country: "GB",
+		},
 	}})
 	for name, want := range map[string]string{
 		"payment_method_configuration": "pmc_1", "shipping[name]": "Ada", "shipping[phone]": "+44",

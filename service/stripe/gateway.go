@@ -1,10 +1,10 @@
 // Package stripe speaks with Stripe. It is the only user of stripe-go, of which it takes the transport (retries,
 // idempotency keys, errors) and the check of signatures.
 //
-// One invariant: answers and events are decoded by the same small structs of our own, so that a PaymentIntent means the
-// same wherever it came from, in any API version, and nothing that we do not use can break the decoding. (stripe-go's
-// webhook.ConstructEvent refuses every API version but its own.) Stripe's error texts stop here: some of them hold client
-// secrets.
+// One invariant: answers and events are decoded by the same small structs of our own, so that a PaymentIntent means
+// the same wherever it came from, in any API version, and nothing that we do not use can break the decoding.
+// (stripe-go's webhook.ConstructEvent refuses every API version but its own.) Stripe's error texts stop here: some
+// of them hold client secrets.
 package stripe
 
 import (
@@ -68,12 +68,16 @@ func New(o Options) *Gateway {
 }
 
 // call makes one call with all its tries. An empty key lets stripe-go take a fresh one.
-func (g *Gateway) call(ctx context.Context, method, path, key string, values url.Values, into stripego.LastResponseSetter) (repeated bool, err error) {
+func (g *Gateway) call(
+	ctx context.Context, method, path, key string, values url.Values, into stripego.LastResponseSetter,
+) (repeated bool, err error) {
 	return g.callIn(ctx, stripego.APIVersion, method, path, key, values, into)
 }
 
 // callIn is call in an API version that need not be stripe-go's own.
-func (g *Gateway) callIn(ctx context.Context, version, method, path, key string, values url.Values, into stripego.LastResponseSetter) (repeated bool, err error) {
+func (g *Gateway) callIn(
+	ctx context.Context, version, method, path, key string, values url.Values, into stripego.LastResponseSetter,
+) (repeated bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	ctx, sent := countTries(ctx)
@@ -157,7 +161,10 @@ func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) 
 // UpdateAmount sets the amount of a PaymentIntent, in minor units, and the age of its terms, in Unix milliseconds. No
 // event is made for it: the answer is how we know.
 func (g *Gateway) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
-	return g.post(ctx, intentPath(id), "", url.Values{"amount": {strconv.FormatInt(amount, 10)}, "metadata[kasse_rev]": {strconv.FormatInt(rev, 10)}})
+	return g.post(
+		ctx, intentPath(id), "",
+		url.Values{"amount": {strconv.FormatInt(amount, 10)}, "metadata[kasse_rev]": {strconv.FormatInt(rev, 10)}},
+	)
 }
 
 // CancelPayment cancels a PaymentIntent, for a reason of Stripe's or for none.
@@ -172,7 +179,8 @@ func (g *Gateway) CapturePayment(ctx context.Context, id payment.ID, amount int6
 	return g.post(ctx, intentPath(id)+"/capture", "", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
 }
 
-// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why. Stripe takes that in every state.
+// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why. Stripe takes that in every
+// state.
 //
 // Source: https://docs.stripe.com/api/payment_intents/update
 func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
@@ -180,8 +188,8 @@ func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Clo
 	return err
 }
 
-// NoteForgotten writes into a PaymentIntent's metadata that Kasse keeps nothing of a person of it. Stripe takes that in every
-// state.
+// NoteForgotten writes into a PaymentIntent's metadata that Kasse keeps nothing of a person of it. Stripe takes
+// that in every state.
 func (g *Gateway) NoteForgotten(ctx context.Context, id payment.ID) error {
 	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_forgotten]": {"true"}})
 	return err
@@ -198,8 +206,8 @@ func (g *Gateway) post(ctx context.Context, path, key string, values url.Values)
 	return a.read(repeated, g.Now)
 }
 
-// RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured, with what
-// it was paid, and what was given back of it. So is its review.
+// RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured,
+// with what it was paid, and what was given back of it. So is its review.
 func (g *Gateway) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
 	var a answer
 	query := url.Values{"expand[0]": {"latest_charge"}, "expand[1]": {"latest_charge.refunds"}}
@@ -221,7 +229,9 @@ func (g *Gateway) RetrievePayment(ctx context.Context, id payment.ID) (payment.A
 func intentPath(id payment.ID) string { return "/v1/payment_intents/" + string(id) }
 
 // OpenSession makes a CustomerSession for Stripe's Payment Element, under a key of its own: its secret is single-use.
-func (g *Gateway) OpenSession(ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures) (payment.Session, error) {
+func (g *Gateway) OpenSession(
+	ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures,
+) (payment.Session, error) {
 	element, version := "components[payment_element]", stripego.APIVersion
 	if f.Surface == payment.SurfaceMobile {
 		element, version = "components[mobile_payment_element]", mobileVersion

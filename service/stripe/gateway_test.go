@@ -36,7 +36,10 @@ func stripeThat(t *testing.T, timeout time.Duration, handle http.HandlerFunc) (*
 	t.Cleanup(server.Close)
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return New(Options{SecretKey: "sk_test_do_not_tell", BaseURL: server.URL, Service: "kasse", Timeout: timeout, Now: time.Now, Transport: transport}), seen
+	return New(Options{
+		SecretKey: "sk_test_do_not_tell", BaseURL: server.URL, Service: "kasse", Timeout: timeout, Now: time.Now,
+		Transport: transport,
+	}), seen
 }
 
 func say(status int, body string) http.HandlerFunc {
@@ -59,26 +62,67 @@ func TestRefusals(t *testing.T) {
 		pointer string
 		refused bool
 	}{
-		{"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`, payment.CodeCustomerNotFound, "/customer", true},
-		{"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`, payment.CodeNotFound, "", true},
-		{"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`, payment.CodeAmountOutOfRange, "/amount", true},
-		{"no such currency", 400, `"type":"invalid_request_error","param":"currency"`, payment.CodeUnsupportedCurrency, "/currency", true},
-		{"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`, payment.CodeInvalidRequest, "/receipt_email", true},
-		{"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`, payment.CodeStripeError, "", true},
-		{"no balance", 400, `"type":"invalid_request_error","code":"balance_insufficient"`, payment.CodeBalanceInsufficient, "", true},
-		{"no decimals", 400, `"type":"invalid_request_error","code":"invalid_charge_amount_no_decimal_compatible"`, payment.CodeAmountOutOfRange, "/amount", true},
-		{"no such amount", 400, `"type":"invalid_request_error","code":"invalid_charge_amount"`, payment.CodeAmountOutOfRange, "/amount", true},
-		{"a capture of too much", 400, `"type":"invalid_request_error","param":"amount_to_capture"`, payment.CodeAmountOutOfRange, "/amount", true},
+		{
+			"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`,
+			payment.CodeCustomerNotFound, "/customer", true,
+		},
+		{
+			"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`,
+			payment.CodeNotFound, "", true,
+		},
+		{
+			"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`,
+			payment.CodeAmountOutOfRange, "/amount", true,
+		},
+		{
+			"no such currency", 400, `"type":"invalid_request_error","param":"currency"`,
+			payment.CodeUnsupportedCurrency, "/currency", true,
+		},
+		{
+			"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`,
+			payment.CodeInvalidRequest, "/receipt_email", true,
+		},
+		{
+			"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`,
+			payment.CodeStripeError, "", true,
+		},
+		{
+			"no balance", 400, `"type":"invalid_request_error","code":"balance_insufficient"`,
+			payment.CodeBalanceInsufficient, "", true,
+		},
+		{
+			"no decimals", 400,
+			`"type":"invalid_request_error","code":"invalid_charge_amount_no_decimal_compatible"`,
+			payment.CodeAmountOutOfRange, "/amount", true,
+		},
+		{
+			"no such amount", 400, `"type":"invalid_request_error","code":"invalid_charge_amount"`,
+			payment.CodeAmountOutOfRange, "/amount", true,
+		},
+		{
+			"a capture of too much", 400, `"type":"invalid_request_error","param":"amount_to_capture"`,
+			payment.CodeAmountOutOfRange, "/amount", true,
+		},
 		{"a bad key", 401, `"type":"invalid_request_error"`, payment.CodeStripeError, "", true},
-		{"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`, payment.CodeStripeError, "", true},
-		{"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`, payment.CodeIdempotencyInProgress, "", false},
+		{
+			"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`,
+			payment.CodeStripeError, "", true,
+		},
+		{
+			"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`,
+			payment.CodeIdempotencyInProgress, "", false,
+		},
 		{otherForm, 400, `"type":"idempotency_error"`, payment.CodeStripeError, "", false},
-		{"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`, payment.CodeStripeRateLimited, "", false},
+		{
+			"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`,
+			payment.CodeStripeRateLimited, "", false,
+		},
 		{"a fault of theirs", 500, `"type":"api_error"`, payment.CodeStripeError, "", false},
 		{"away", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			body := `{"error":{` + tt.said + `,"message":"about ` + secretInIntent + `","payment_intent":` + intentBody + `}}`
+			body := `{"error":{` + tt.said + `,"message":"about ` + secretInIntent + `","payment_intent":` +
+				intentBody + `}}`
 			g, _ := stripeThat(t, 5*time.Second, say(tt.status, body))
 			_, err := g.OpenPayment(t.Context(), "key", "amount=1000")
 			e, ok := errors.AsType[*payment.Error](err)
@@ -101,7 +145,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestMisbehaviour: whatever Stripe or the network does, the answer is one of the contract's, in time, and tells nothing.
+// TestMisbehaviour: whatever Stripe or the network does, the answer is one of the contract's, in time, and tells
+// nothing.
 func TestMisbehaviour(t *testing.T) {
 	const itHangs = "it hangs"
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
@@ -116,7 +161,10 @@ func TestMisbehaviour(t *testing.T) {
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://example.com/", http.StatusFound)
 		}, payment.CodeStripeError},
-		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, payment.CodeStripeUnavailable},
+		{
+			"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			payment.CodeStripeUnavailable,
+		},
 		{"an endless answer", func(w http.ResponseWriter, r *http.Request) {
 			for chunk := make([]byte, 64<<10); r.Context().Err() == nil; {
 				if _, err := w.Write(chunk); err != nil {
@@ -189,15 +237,21 @@ func TestForms(t *testing.T) {
 	})
 	form := g.PaymentForm(payment.CreateRequest{
 		Order: "order-1", Description: "a & b", Metadata: map[string]string{"size": "m", "colour": "red"},
-	}, payment.Terms{Amount: 1000, Currency: "eur", Customer: "cus_1", CaptureMethod: "automatic_async"}, 2, 1700000000000)
+	}, payment.Terms{
+		Amount: 1000, Currency: "eur", Customer: "cus_1", CaptureMethod: "automatic_async",
+	}, 2, 1700000000000)
 	if _, err := g.OpenPayment(t.Context(), "kasse:kasse:order-1:2", form); err != nil {
 		t.Fatal(err)
 	}
 	limit := 5
-	if _, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{RedisplayLimit: &limit, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session"}); err != nil {
+	if _, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{
+		RedisplayLimit: &limit, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session",
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.OpenSession(t.Context(), "cus_1", payment.SessionFeatures{Surface: "mobile", Remove: true}); err != nil {
+	if _, err := g.OpenSession(
+		t.Context(), "cus_1", payment.SessionFeatures{Surface: "mobile", Remove: true},
+	); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
@@ -239,7 +293,8 @@ func TestForms(t *testing.T) {
 // TestFindCreationKey reads the list of events page by page until one is about the PaymentIntent.
 func TestFindCreationKey(t *testing.T) {
 	made := func(event, id, request string) string {
-		return `{"id":"` + event + `","object":"event","type":"payment_intent.created","created":1600000000,"request":` + request +
+		return `{"id":"` + event +
+			`","object":"event","type":"payment_intent.created","created":1600000000,"request":` + request +
 			`,"data":{"object":` + strings.Replace(intentBody, "pi_1", id, 1) + `}}`
 	}
 	first := `{"data":[` + made("evt_1", "pi_2", `{"idempotency_key":"other"}`) + `],"has_more":true}`

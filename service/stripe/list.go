@@ -29,7 +29,9 @@ type pageOf[T any] struct {
 const pageSize = "100" // the most that Stripe gives
 
 // readPage asks for a page of what was made since a moment, after the row of that id.
-func readPage[T any](ctx context.Context, g *Gateway, path string, query url.Values, since time.Time, after string) (*pageOf[T], error) {
+func readPage[T any](
+	ctx context.Context, g *Gateway, path string, query url.Values, since time.Time, after string,
+) (*pageOf[T], error) {
 	query.Set("created[gte]", strconv.FormatInt(since.Unix(), 10))
 	query.Set("limit", pageSize)
 	setUnlessEmpty(query, "starting_after", after)
@@ -46,15 +48,18 @@ func (p *pageOf[T]) next(id func(T) string) string {
 	return id(p.Data[len(p.Data)-1])
 }
 
-// EventTypes are Stripe's events that can change a payment: those to tick at a webhook endpoint, and those that are listed,
-// of which Stripe takes 20 at most.
+// EventTypes are Stripe's events that can change a payment: those to tick at a webhook endpoint, and those that are
+// listed, of which Stripe takes 20 at most.
 //
 // Source: https://docs.stripe.com/api/events/types and https://docs.stripe.com/api/events/list
 var EventTypes = []string{
-	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.partially_funded",
-	"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
+	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
+	"payment_intent.partially_funded",
+	"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action",
+	"payment_intent.succeeded",
 	"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "refund.failed",
-	"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated", "charge.dispute.funds_withdrawn", "charge.dispute.updated",
+	"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated",
+	"charge.dispute.funds_withdrawn", "charge.dispute.updated",
 }
 
 // DetailEventTypes are Stripe's events that show with what was paid, a receipt or a review. An endpoint that lacks them
@@ -69,7 +74,9 @@ const details = "details:"
 
 // ListEvents returns a page of the events since a moment that can change a payment, and behind them of those that show
 // details. They have the shape of webhooks.
-func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
+func (g *Gateway) ListEvents(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.StripeEvent], error) {
 	after, second := strings.CutPrefix(after, details)
 	if !second {
 		page, err := g.listEvents(ctx, EventTypes, since, after)
@@ -85,7 +92,9 @@ func (g *Gateway) ListEvents(ctx context.Context, since time.Time, after string)
 	return page, err
 }
 
-func (g *Gateway) listEvents(ctx context.Context, types []string, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
+func (g *Gateway) listEvents(
+	ctx context.Context, types []string, since time.Time, after string,
+) (payment.Page[payment.StripeEvent], error) {
 	query := url.Values{}
 	for i, kind := range types {
 		query.Set("types["+strconv.Itoa(i)+"]", kind)
@@ -109,20 +118,26 @@ func idOf(row json.RawMessage) string {
 }
 
 // ListRefunds returns a page of the refunds since a moment.
-func (g *Gateway) ListRefunds(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
+func (g *Gateway) ListRefunds(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/refunds", since, after)
 }
 
 // ListDisputes returns a page of the disputes since a moment.
-func (g *Gateway) ListDisputes(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
+func (g *Gateway) ListDisputes(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/disputes", since, after)
 }
 
-// listGivenBack reads of each row its id, status, time and PaymentIntent. Whatever its members are, a row is a reason to read
-// its payment; one that names no PaymentIntent is of a charge without one.
+// listGivenBack reads of each row its id, status, time and PaymentIntent. Whatever its members are, a row is a
+// reason to read its payment; one that names no PaymentIntent is of a charge without one.
 //
 // Source: https://docs.stripe.com/api/refunds/list and https://docs.stripe.com/api/disputes/list
-func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Time, after string) (payment.Page[payment.ListedReversal], error) {
+func (g *Gateway) listGivenBack(
+	ctx context.Context, path string, since time.Time, after string,
+) (payment.Page[payment.ListedReversal], error) {
 	page, err := readPage[json.RawMessage](ctx, g, path, url.Values{}, since, after)
 	if err != nil {
 		return payment.Page[payment.ListedReversal]{}, err
@@ -140,9 +155,13 @@ func (g *Gateway) listGivenBack(ctx context.Context, path string, since time.Tim
 }
 
 // ListPayments returns a page of the PaymentIntents made since a moment.
-func (g *Gateway) ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error) {
+func (g *Gateway) ListPayments(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.Listed], error) {
 	var page *pageOf[json.RawMessage]
-	err := g.withReviews(ctx, "data.review", url.Values{"expand[0]": {"data.latest_charge"}}, func(query url.Values) (err error) {
+	err := g.withReviews(ctx, "data.review", url.Values{
+		"expand[0]": {"data.latest_charge"},
+	}, func(query url.Values) (err error) {
 		page, err = readPage[json.RawMessage](ctx, g, "/v1/payment_intents", query, since, after)
 		return err
 	})
@@ -183,10 +202,14 @@ func readRow(text []byte) (row intent, origin payment.Origin, err error) {
 
 // unreadableRow names a PaymentIntent of ours that cannot be read.
 func unreadableRow(text []byte, why error) payment.Listed {
-	return payment.Listed{Intent: payment.Intent{ID: payment.ID(textOf(membersOf(text)["id"]))}, Unreadable: why.Error()}
+	return payment.Listed{
+		Intent: payment.Intent{ID: payment.ID(textOf(membersOf(text)["id"]))}, Unreadable: why.Error(),
+	}
 }
 
 // ListSuccesses returns a page of the events of payments that succeeded.
-func (g *Gateway) ListSuccesses(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
+func (g *Gateway) ListSuccesses(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.StripeEvent], error) {
 	return g.listEvents(ctx, []string{"payment_intent.succeeded"}, since, after)
 }

@@ -51,8 +51,8 @@ type Endpoint struct {
 	APIVersion string   `json:"api_version"`    // empty: the account's own
 }
 
-// Endpoints lists the first hundred webhook endpoints of the account, in the key's mode. It fails with ErrNotAllowed for
-// a restricted key that may not see them.
+// Endpoints lists the first hundred webhook endpoints of the account, in the key's mode. It fails with
+// ErrNotAllowed for a restricted key that may not see them.
 func (g *Gateway) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	var page struct {
 		stripego.APIResource
@@ -66,7 +66,9 @@ func (g *Gateway) Endpoints(ctx context.Context) ([]Endpoint, error) {
 func (g *Gateway) look(ctx context.Context, path string, query url.Values, into stripego.LastResponseSetter) error {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
-	err := g.backend.CallRaw(http.MethodGet, path, g.SecretKey.Reveal(), ordered(query), &stripego.Params{Context: ctx}, into)
+	err := g.backend.CallRaw(
+		http.MethodGet, path, g.SecretKey.Reveal(), ordered(query), &stripego.Params{Context: ctx}, into,
+	)
 	if said, ok := errors.AsType[*stripego.Error](err); ok {
 		into.SetLastResponse(said.LastResponse)
 		switch said.HTTPStatusCode {

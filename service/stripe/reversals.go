@@ -50,7 +50,9 @@ func (r *refund) tell(n *payment.StripeEvent) {
 
 func (r *refund) translate() payment.RefundSeen {
 	return payment.RefundSeen{ID: payment.RefundID(r.ID), Refund: payment.Refund{
-		Status: payment.RefundStatus(r.Status), Amount: r.Amount, Reason: r.Reason, Created: r.Created, Call: r.Metadata[refundCall],
+		Status: payment.RefundStatus(
+			r.Status,
+		), Amount: r.Amount, Reason: r.Reason, Created: r.Created, Call: r.Metadata[refundCall],
 	}}
 }
 
@@ -92,7 +94,8 @@ func (c *charge) tell(n *payment.StripeEvent) {
 	}
 }
 
-// dispute is what Kasse reads of a Dispute. Its status is taken as it is; service/payment decides what an unknown one means.
+// dispute is what Kasse reads of a Dispute. Its status is taken as it is; service/payment decides what an unknown
+// one means.
 //
 // Source: https://docs.stripe.com/api/disputes/object
 type dispute struct {
@@ -121,11 +124,14 @@ func (d *dispute) tell(n *payment.StripeEvent) {
 }
 
 func (d *dispute) translate() payment.DisputeSeen {
-	return payment.DisputeSeen{ID: payment.DisputeID(d.ID), Dispute: payment.Dispute{Status: d.Status, Amount: d.Amount, Created: d.Created}}
+	return payment.DisputeSeen{
+		ID:      payment.DisputeID(d.ID),
+		Dispute: payment.Dispute{Status: d.Status, Amount: d.Amount, Created: d.Created},
+	}
 }
 
-// reversals lists what was given back of a PaymentIntent, or is claimed back. The refunds come with the charge, unless they
-// are too many.
+// reversals lists what was given back of a PaymentIntent, or is claimed back. The refunds come with the charge,
+// unless they are too many.
 func (g *Gateway) reversals(ctx context.Context, p *intent) (*payment.Reversals, error) {
 	list := &payment.Reversals{}
 	found := p.LatestCharge.Refunds.Data
@@ -195,7 +201,10 @@ const refundCall = "kasse_refund"
 
 // RefundForm renders what will be sent to give back so much, in minor units.
 func (g *Gateway) RefundForm(id payment.ID, call string, amount int64, reason string) string {
-	f := url.Values{"payment_intent": {string(id)}, "amount": {strconv.FormatInt(amount, 10)}, "metadata[" + refundCall + "]": {call}}
+	f := url.Values{
+		"payment_intent": {string(id)}, "amount": {strconv.FormatInt(amount, 10)},
+		"metadata[" + refundCall + "]": {call},
+	}
 	setUnlessEmpty(f, "reason", reason)
 	return f.Encode()
 }
@@ -214,7 +223,10 @@ func (g *Gateway) OpenRefund(ctx context.Context, idempotencyKey, body string) (
 		return payment.RefundSeen{}, err
 	}
 	if err := made.unreadable(); err != nil {
-		return payment.RefundSeen{}, &payment.Error{Code: payment.CodeStripeError, Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: err}
+		return payment.RefundSeen{}, &payment.Error{
+			Code:   payment.CodeStripeError,
+			Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: err,
+		}
 	}
 	return made.translate(), nil
 }

@@ -115,9 +115,14 @@ func (p *intent) translate() payment.Intent {
 	return payment.Intent{
 		ID: payment.ID(p.ID), Created: p.Created, Livemode: p.Livemode, ClientSecret: p.ClientSecret,
 		Snapshot: payment.Snapshot{
-			Status: p.status(), Amount: p.Amount, AmountCapturable: p.AmountCapturable, AmountReceived: p.AmountReceived,
-			Currency: p.Currency, Customer: payment.CustomerID(p.Customer.ID), CaptureMethod: payment.CaptureMethod(p.CaptureMethod),
-			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(), Metadata: p.Metadata, Action: p.action(),
+			Status: p.status(), Amount: p.Amount, AmountCapturable: p.AmountCapturable,
+			AmountReceived: p.AmountReceived,
+			Currency:       p.Currency, Customer: payment.CustomerID(p.Customer.ID),
+			CaptureMethod: payment.CaptureMethod(
+				p.CaptureMethod,
+			),
+			SetupFutureUsage: p.SetupFutureUsage, Charge: p.charge(), Failure: p.LastPaymentError.translate(),
+			Metadata: p.Metadata, Action: p.action(),
 			Review: payment.ReviewID(named(p.Review)),
 		},
 	}
@@ -147,7 +152,9 @@ func (p *intent) action() payment.Action {
 	of := membersOf(p.NextAction)
 	kind := textOf(of["type"])
 	details := membersOf(of[kind])
-	return payment.Action{Type: kind, ExpiresAt: cmp.Or(numberOf(details["expires_at"]), numberOf(details["expires_after"]))}
+	return payment.Action{
+		Type: kind, ExpiresAt: cmp.Or(numberOf(details["expires_at"]), numberOf(details["expires_after"])),
+	}
 }
 
 func (e *lastError) translate() *payment.Failure {
@@ -173,7 +180,8 @@ func (a *answer) translate(repeated bool, now func() time.Time) payment.Answer {
 	}
 }
 
-// charged is when the charge that received money was made, in Unix seconds; zero where there is none, or it is not expanded.
+// charged is when the charge that received money was made, in Unix seconds; zero where there is none, or it is not
+// expanded.
 func (p *intent) charged() int64 {
 	if p.AmountReceived == 0 {
 		return 0

@@ -57,8 +57,9 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // words are the segments of Stripe's paths that are no ids.
 var words = map[string]bool{
-	"v1": true, "account": true, "cancel": true, "capture": true, "charges": true, "customer_sessions": true, "disputes": true,
-	"events": true, "payment_intents": true, "refunds": true, "search": true, "webhook_endpoints": true,
+	"v1": true, "account": true, "cancel": true, "capture": true, "charges": true, "customer_sessions": true,
+	"disputes": true,
+	"events":   true, "payment_intents": true, "refunds": true, "search": true, "webhook_endpoints": true,
 }
 
 // Operation names what a request asks of Stripe: "POST /v1/payment_intents/{id}/cancel". It holds no id.

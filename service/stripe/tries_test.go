@@ -8,7 +8,8 @@ import (
 )
 
 // TestTries counts how often a call is sent for each status that Stripe answers with, without its header
-// Stripe-Should-Retry. It is a guard for upgrades of stripe-go: later major versions send a call once for 409, 500 and 503.
+// Stripe-Should-Retry. It is a guard for upgrades of stripe-go: later major versions send a call once for 409, 500
+// and 503.
 func TestTries(t *testing.T) {
 	for status, want := range map[int]struct{ get, post int }{
 		http.StatusBadRequest:          {1, 1},

@@ -19,7 +19,9 @@ func (f fixture) old(t testing.TB) (keys, kept []string) {
 	for n := range partitions {
 		for _, half := range []string{"p", "o"} {
 			part := fmt.Sprintf("kasse:{%s%d}:", half, n)
-			mark := []any{"schema", "1", "account", "acct_1", "livemode", "false", "service", "kasse", "partitions", "16"}
+			mark := []any{
+				"schema", "1", "account", "acct_1", "livemode", "false", "service", "kasse", "partitions", "16",
+			}
 			must(t, f.client.HSet(ctx, part+"meta", mark...).Err())
 			keys = append(keys, part+"meta")
 		}
@@ -28,7 +30,9 @@ func (f fixture) old(t testing.TB) (keys, kept []string) {
 		must(t, f.client.ZAdd(ctx, part+"reads", redis.Z{Score: 1, Member: "pi_1"}).Err())
 		must(t, f.client.XAdd(ctx, &redis.XAddArgs{Stream: part + "events", Values: []any{"id", "e"}}).Err())
 		must(t, f.client.HSet(ctx, fmt.Sprintf("kasse:{o%d}:order:o:meta", n), "rev", "1", "state", "{}").Err())
-		keys = append(keys, part+"payment:pi_1", part+"reads", part+"events", fmt.Sprintf("kasse:{o%d}:order:o:meta", n))
+		keys = append(
+			keys, part+"payment:pi_1", part+"reads", part+"events", fmt.Sprintf("kasse:{o%d}:order:o:meta", n),
+		)
 	}
 	for _, key := range []string{"rate:kasse:{p1}:limit:service:shop", "another", "kassel:{p1}:meta"} {
 		must(t, f.client.Set(ctx, key, "x", 0).Err())

@@ -16,7 +16,10 @@ func (connect connector) testDump(t *testing.T) {
 	must(t, client.RPush(ctx, "list", "x", "y").Err())
 	must(t, client.SAdd(ctx, "set", "n", "m").Err())
 	must(t, client.ZAdd(ctx, "zset", redis.Z{Score: 1_760_000_000_123, Member: "z"}).Err())
-	must(t, client.XAdd(ctx, &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []any{"id", "e", "data", "{}"}}).Err())
+	must(
+		t,
+		client.XAdd(ctx, &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []any{"id", "e", "data", "{}"}}).Err(),
+	)
 	want := map[string]string{
 		"string": "s", "hash": "a 1\nb 2", "list": "x\ny", "set": "m\nn", "zset": "1760000000123 z",
 		"stream": "1-1\ndata {}\nid e",

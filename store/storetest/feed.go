@@ -60,7 +60,8 @@ func (connect connector) testFeed(t *testing.T) {
 			t.Fatalf("%d events, want 1", len(page.Events))
 		}
 		e := page.Events[0]
-		if want := c.Events[0]; e.ID != want.ID || e.Type != want.Type || string(e.Data) != string(want.Data) || !e.Restored {
+		if want := c.Events[0]; e.ID != want.ID || e.Type != want.Type || string(e.Data) != string(want.Data) ||
+			!e.Restored {
 			t.Errorf("got %+v", e)
 		}
 		if e.Trace != "" {

@@ -48,7 +48,9 @@ func (connect connector) feedFiltersPass(t *testing.T) {
 	kinds := []string{"order.updated", "order.paid", "order.refunded"}
 	queries := map[string]payment.FeedQuery{
 		"one type": {Types: kinds[1:2]}, "two types": {Types: kinds[1:]}, "an order": {Order: "o_7"},
-		"a type of an order": {Order: "o_7", Types: kinds[1:2]}, "an unknown order": {Order: "o_none"}, "half of an id": {Order: "o_"},
+		"a type of an order": {
+			Order: "o_7", Types: kinds[1:2],
+		}, "an unknown order": {Order: "o_none"}, "half of an id": {Order: "o_"},
 	}
 	want := map[string][]string{}
 	put := func(id payment.ID, kind string) {

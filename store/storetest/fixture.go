@@ -138,7 +138,9 @@ func Transition(o payment.Order, id payment.ID, now time.Time) (payment.Order, p
 			Status: payment.RequiresPaymentMethod, Amount: 1_999, Currency: "eur",
 		}}
 	}
-	view := payment.RenderedView{Payment: id, Version: version, SecretHash: p.SecretHash, To: payment.Pending, JSON: o.Render(id)}
+	view := payment.RenderedView{
+		Payment: id, Version: version, SecretHash: p.SecretHash, To: payment.Pending, JSON: o.Render(id),
+	}
 	event := payment.Announcement{ID: fmt.Sprintf("%s.%d", id, version), Type: "order.updated", Data: view.JSON}
 	return o, payment.Changes{Now: now, Views: []payment.RenderedView{view}, Events: []payment.Announcement{event}}
 }

@@ -55,7 +55,8 @@ func (connect connector) testForget(t *testing.T) {
 		if late, _ := f.rest(t, cursor, 10); !slices.Equal(late, []string{first, second}) {
 			t.Errorf("after a cursor of before the feed has %v", late)
 		}
-		if e := f.page(t, "", 10).Events[2]; !e.Restored || !e.CreatedAt.Equal(made) || !strings.Contains(string(e.Data), `"metadata":{}`) {
+		if e := f.page(t, "", 10).Events[2]; !e.Restored || !e.CreatedAt.Equal(made) ||
+			!strings.Contains(string(e.Data), `"metadata":{}`) {
 			t.Errorf("got %+v, made at %s", e, made)
 		}
 		text := fmt.Sprint(DumpAll(t.Context(), f.client))
@@ -93,11 +94,16 @@ func (connect connector) testForget(t *testing.T) {
 				waiting = append(waiting, d.Event.ID)
 			}
 		}
-		if !slices.Equal(sent, events[:1]) || !slices.Equal(waiting, events[1:]) || len(work.Retries) > 0 || work.Lost > 0 {
-			t.Errorf("sent %v, waiting %v, retries %v, %d lost; events are %v", sent, waiting, work.Retries, work.Lost, events)
+		if !slices.Equal(sent, events[:1]) || !slices.Equal(waiting, events[1:]) || len(work.Retries) > 0 ||
+			work.Lost > 0 {
+			t.Errorf(
+				"sent %v, waiting %v, retries %v, %d lost; events are %v", sent, waiting, work.Retries, work.Lost,
+				events,
+			)
 		}
 		f.finish(t, shopEndpoint, work.First...)
-		if work := f.claim(t, "b", time.Second, 10, 10); work.Waiting > 0 || work.Lost > 0 || len(work.First)+len(work.Retries) > 0 {
+		if work := f.claim(t, "b", time.Second, 10, 10); work.Waiting > 0 || work.Lost > 0 ||
+			len(work.First)+len(work.Retries) > 0 {
 			t.Errorf("after all was delivered: %+v", work)
 		}
 	})

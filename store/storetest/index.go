@@ -66,7 +66,9 @@ func (f fixture) list(t testing.TB, q payment.OrderQuery) (ids []payment.OrderID
 // expected are the ids of those that match, newest first.
 func expected(all []indexed, match func(indexed) bool) (ids []payment.OrderID) {
 	all = slices.Clone(all)
-	slices.SortFunc(all, func(a, b indexed) int { return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.id, a.id)) })
+	slices.SortFunc(
+		all, func(a, b indexed) int { return cmp.Or(cmp.Compare(b.created, a.created), cmp.Compare(b.id, a.id)) },
+	)
 	for _, x := range all {
 		if match(x) {
 			ids = append(ids, x.id)
@@ -117,7 +119,9 @@ func (connect connector) indexLists(t *testing.T) {
 		after := time.UnixMilli(begin + 9)
 		f.lists(t, "after a moment", payment.OrderQuery{Limit: limit, CreatedAfter: after},
 			expected(all, func(x indexed) bool { return x.created > begin+9 }))
-		f.lists(t, "of a customer after a moment", payment.OrderQuery{Limit: limit, CreatedAfter: after, Customer: "cus_3"},
+		f.lists(t, "of a customer after a moment", payment.OrderQuery{
+			Limit: limit, CreatedAfter: after, Customer: "cus_3",
+		},
 			expected(all, func(x indexed) bool { return x.created > begin+9 && x.customer == "cus_3" }))
 		f.lists(t, "of nobody", payment.OrderQuery{Limit: limit, Customer: "cus_none"}, nil)
 	}
@@ -172,7 +176,9 @@ func (f fixture) packed(t testing.TB) {
 		starts, err := f.client.ZRangeWithScores(t.Context(), directory, 0, -1).Result()
 		must(t, err)
 		for i, start := range starts {
-			entries, err := f.client.ZRangeWithScores(t.Context(), fmt.Sprintf("%s:%s", directory, start.Member), 0, -1).Result()
+			entries, err := f.client.ZRangeWithScores(
+				t.Context(), fmt.Sprintf("%s:%s", directory, start.Member), 0, -1,
+			).Result()
 			must(t, err)
 			if len(entries) == 0 {
 				t.Errorf("the bucket of %s from %v on is empty", index, start.Member)

@@ -81,7 +81,8 @@ func (connect connector) testQuotas(t *testing.T) {
 			}
 		}
 		must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
-		if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count || err != nil {
+		if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count ||
+			err != nil {
 			t.Errorf("used up: %d are left, wait %s, %v", left, wait, err)
 		}
 	})
@@ -91,7 +92,8 @@ func (connect connector) testQuotas(t *testing.T) {
 			_, _, err := f.TakeQuota(t.Context(), "service:flood", 2, time.Hour)
 			must(t, err)
 		}
-		if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 || err != nil {
+		if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 ||
+			err != nil {
 			t.Errorf("%d are left, wait %s, %v", left, wait, err)
 		}
 		for _, key := range allKeys(t.Context(), f.client) {

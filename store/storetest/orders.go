@@ -30,7 +30,8 @@ func sameOrder(t testing.TB, want, got payment.Order) {
 func fullPayment(id payment.ID) *payment.Payment {
 	status := payment.RefundStatus("succeeded")
 	snapshot := payment.Snapshot{
-		Status: payment.RequiresPaymentMethod, Amount: 99_999_999, AmountCapturable: 1, AmountReceived: 2, Currency: "eur",
+		Status: payment.RequiresPaymentMethod, Amount: 99_999_999, AmountCapturable: 1, AmountReceived: 2,
+		Currency: "eur",
 		Customer: "cus_1", CaptureMethod: payment.CaptureManual, SetupFutureUsage: "off_session",
 		Charge:  payment.Charge{ID: "ch_1"},
 		Failure: &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"},
@@ -44,7 +45,9 @@ func fullPayment(id payment.ID) *payment.Payment {
 	}
 	return &payment.Payment{
 		ID: id, SecretHash: strings.Repeat("ab", 32), Livemode: true, ClosedNoted: true,
-		History: []payment.HistoryEntry{{Version: 1, From: payment.Pending, To: payment.Paid, At: 2, Cause: "evt_1 \"\\"}},
+		History: []payment.HistoryEntry{
+			{Version: 1, From: payment.Pending, To: payment.Paid, At: 2, Cause: "evt_1 \"\\"},
+		},
 		Calls: []payment.RefundCall{
 			{Name: "n", Amount: 5, Reason: "duplicate", Form: "a=%3Cb%3E&c=\"\\", Tried: 3, First: 2, Unclear: true},
 			{Name: "m", Refused: true},
@@ -52,12 +55,18 @@ func fullPayment(id payment.ID) *payment.Payment {
 		},
 		Record: payment.Record{
 			Created: 1_760_000_000, Creation: &seen, Recent: []payment.Observation{seen},
-			Terminal: []payment.Observation{seen}, Reads: []payment.Read{read}, Received: 1 << 60, Failures: []string{"ch_1"},
+			Terminal: []payment.Observation{seen}, Reads: []payment.Read{read}, Received: 1 << 60, Failures: []string{
+				"ch_1",
+			},
 			StaleAt: 1_760_000_001, Unlisted: true,
 			RefundedTotals: []payment.RefundedTotal{{At: 1, Event: "evt_3", Amount: 2}},
 			Listing:        &payment.RefundListing{At: 1, KnownBefore: []string{"evt_2"}},
-			Refunds:        payment.Refunds{"re_1": {Status: status, Amount: 1, Reason: "duplicate", Created: 1, Call: "ab"}},
-			Disputes:       payment.DisputeHistories{"dp_1": {{At: 1, Event: "evt_2", Status: "won", Amount: 2, Created: 3}}},
+			Refunds: payment.Refunds{
+				"re_1": {Status: status, Amount: 1, Reason: "duplicate", Created: 1, Call: "ab"},
+			},
+			Disputes: payment.DisputeHistories{
+				"dp_1": {{At: 1, Event: "evt_2", Status: "won", Amount: 2, Created: 3}},
+			},
 		},
 	}
 }
@@ -77,11 +86,16 @@ func fullOrder(id payment.OrderID) payment.Order {
 		ID: id, Terms: terms, Rev: 1_760_000_000_123, Winner: "pi_2", Closed: payment.ClosedByCancel,
 		Proposed: payment.Proposal{Amount: 5, Rev: 1_760_000_000_130},
 		Attempts: []payment.Attempt{
-			{Number: 1, Terms: terms, Refused: true, Reserved: 1_760_000_000_123, Unclear: true, Mismatch: true, Searched: 9},
+			{
+				Number: 1, Terms: terms, Refused: true, Reserved: 1_760_000_000_123, Unclear: true, Mismatch: true,
+				Searched: 9,
+			},
 			{
 				Number: 2, Payment: "pi_2", Terms: terms, Form: "amount=1999&metadata[note]=%3Cb%3E&x=\"\\",
-				Reserved: 1_760_000_000_124, Tried: 1_760_000_000_125, Session: &session, Ours: true, State: payment.Paid,
-				Superseded: true, Failures: 2, Version: 1_760_000_000_200, UpdatedAt: 1_760_000_000, PointerUntil: 1_800_000_000,
+				Reserved: 1_760_000_000_124, Tried: 1_760_000_000_125, Session: &session, Ours: true,
+				State:      payment.Paid,
+				Superseded: true, Failures: 2, Version: 1_760_000_000_200, UpdatedAt: 1_760_000_000,
+				PointerUntil: 1_800_000_000,
 			},
 			{Number: 3, Unknown: true},
 			{Number: 4, Payment: "pi_4", Version: 1_760_000_000_201},
@@ -154,7 +168,9 @@ func (connect connector) testOrders(t *testing.T) {
 func (connect connector) oddIDs(t *testing.T) {
 	f := fresh(t, connect)
 	orders := []payment.OrderID{"0", "a:b", "a:order:b", "A..-_:", "o-1", payment.OrderID(strings.Repeat("9", 64))}
-	payments := []payment.ID{"pi__", "pi_" + payment.ID(strings.Repeat("Z", 250)), "pi_0", "pi_00", "pi_order", "pi_view"}
+	payments := []payment.ID{
+		"pi__", "pi_" + payment.ID(strings.Repeat("Z", 250)), "pi_0", "pi_00", "pi_order", "pi_view",
+	}
 	for i, order := range orders {
 		f.putIn(t, order, payments[i])
 		for _, key := range []string{orderKey(order), pointerKey(payments[i])} {
@@ -226,7 +242,8 @@ func (connect connector) testOrderLoads(t *testing.T) {
 		conflict(t, err)
 		loaded(t, saved.Order, "pi_1", "pi_3")
 		fresh := f.order(t, "o-1", "pi_3", "pi_5")
-		if sameOrder(t, fresh, saved.Order); saved.Order.Revision != fresh.Revision || saved.Written || saved.Now.IsZero() {
+		if sameOrder(t, fresh, saved.Order); saved.Order.Revision != fresh.Revision || saved.Written ||
+			saved.Now.IsZero() {
 			t.Errorf("revision %q, want %q; %+v", saved.Order.Revision, fresh.Revision, saved)
 		}
 	})

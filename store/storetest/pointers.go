@@ -35,7 +35,9 @@ func (connect connector) testPointers(t *testing.T) {
 		f := fresh(t, connect)
 		now := f.now(t)
 		for _, step := range []struct{ until, want time.Duration }{
-			{time.Hour, time.Hour}, {time.Minute, time.Hour}, {3 * time.Hour, 3 * time.Hour}, {-time.Hour, 3 * time.Hour},
+			{time.Hour, time.Hour}, {time.Minute, time.Hour}, {
+				3 * time.Hour, 3 * time.Hour,
+			}, {-time.Hour, 3 * time.Hour},
 		} {
 			must(t, f.SavePointer(t.Context(), "pi_1", "o-1", now.Add(step.until)))
 			f.expires(t, pointerKey("pi_1"), step.want)

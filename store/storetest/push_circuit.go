@@ -130,7 +130,10 @@ func (connect connector) testPushLog(t *testing.T) {
 		}
 		want := []store.LoggedPush{
 			{Status: 204, Took: 12 * time.Millisecond, Try: 2, Event: first, Type: "order.updated"},
-			{Status: 500, Took: 12 * time.Millisecond, Try: 1, Event: first, Type: "order.updated", Reason: "answered 500"},
+			{
+				Status: 500, Took: 12 * time.Millisecond, Try: 1, Event: first, Type: "order.updated",
+				Reason: "answered 500",
+			},
 		}
 		if !slices.Equal(lines, want) {
 			t.Errorf("got %+v, want %+v", lines, want)

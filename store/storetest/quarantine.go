@@ -16,7 +16,9 @@ import (
 const quarantineKey = "kasse:{p0}:quarantine"
 
 func (connect connector) testQuarantine(t *testing.T) {
-	body := []byte(`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`)
+	body := []byte(
+		`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`,
+	)
 	t.Run("keeps what is known of an event, and not its body", func(t *testing.T) {
 		f := fresh(t, connect)
 		event := payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}

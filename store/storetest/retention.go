@@ -96,7 +96,7 @@ func (connect connector) retentionRules(t *testing.T) {
 			step.order.Rules = payment.Rules{MaxFailures: 5, Retention: retention}
 			fact := payment.Leased{Owner: name, Until: now.Add(time.Duration(round+1) * time.Hour)}
 			o, c := step.order.Apply(fact, now)
-			c.NoAttention, c.NoExpiry = false, false // another state is stored than the one that the fact was applied to
+			c.NoAttention, c.NoExpiry = false, false // the fact was applied to another state than the stored one
 			f.save(t, o, c)
 			t.Log(name)
 			f.expires(t, orderKey("o-1"), step.want)

@@ -14,8 +14,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Nodes are three sentinels over a master and two replicas that keep what they are given, each with a redis.conf of its own that
-// a sentinel rewrites: a node that comes back has its last role, as in production. They are for one goroutine.
+// Nodes are three sentinels over a master and two replicas that keep what they are given, each with a redis.conf of
+// its own that a sentinel rewrites: a node that comes back has its last role, as in production. They are for one
+// goroutine.
 type Nodes struct {
 	*Sentinels
 	All []*Server // the first is the first master
@@ -37,7 +38,9 @@ func newNode(t testing.TB, master *Server) *Server {
 	t.Helper()
 	s := &Server{t: t, dir: t.TempDir(), up: "Ready to accept connections"}
 	settings := []string{
-		"bind 127.0.0.1", "dir " + s.dir, `save ""`, "appendonly yes", "appendfsync always", "maxmemory-policy noeviction", "repl-diskless-sync-delay 0",
+		"bind 127.0.0.1", "dir " +
+			s.dir, `save ""`, "appendonly yes", "appendfsync always", "maxmemory-policy noeviction",
+		"repl-diskless-sync-delay 0",
 	}
 	if master != nil {
 		settings = append(settings, "replicaof 127.0.0.1 "+strconv.Itoa(master.port))
@@ -117,7 +120,9 @@ func (s *Server) Replication(ctx context.Context) Replication {
 		return n
 	}
 	r := Replication{
-		Role: found["role"], Link: found["master_link_status"], History: found["master_replid"], Offset: number("master_repl_offset"),
+		Role: found["role"], Link: found["master_link_status"], History: found["master_replid"], Offset: number(
+			"master_repl_offset",
+		),
 		Replicas: inStep, FormerHistory: found["master_replid2"], FormerOffset: number("second_repl_offset"),
 	}
 	if r.Role == "slave" {

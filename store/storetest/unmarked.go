@@ -35,10 +35,16 @@ func (connect connector) testUnmarked(t *testing.T) {
 			_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
 			return err
 		},
-		"a payment to restore": func(ctx context.Context, f fixture) error { return f.WantRestore(ctx, "pi_1", "address", false) },
-		"how far it caught up": func(ctx context.Context, f fixture) error { return f.SaveCatchUp(ctx, time.Unix(1, 0)) },
-		"the account":          func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
-		"an endpoint":          func(ctx context.Context, f fixture) error { return f.RegisterEndpoint(ctx, shopEndpoint) },
+		"a payment to restore": func(ctx context.Context, f fixture) error {
+			return f.WantRestore(ctx, "pi_1", "address", false)
+		},
+		"how far it caught up": func(ctx context.Context, f fixture) error {
+			return f.SaveCatchUp(ctx, time.Unix(1, 0))
+		},
+		"the account": func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
+		"an endpoint": func(ctx context.Context, f fixture) error {
+			return f.RegisterEndpoint(ctx, shopEndpoint)
+		},
 		"a delayed push": func(ctx context.Context, f fixture) error {
 			return f.RetryPush(ctx, shopEndpoint, push.Attempt{}, 0, false)
 		},
@@ -52,8 +58,11 @@ func (connect connector) testUnmarked(t *testing.T) {
 			_, _, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
 			return err
 		},
-		"a switched-off one": func(ctx context.Context, f fixture) error { _, err := f.disable(ctx, shopEndpoint); return err },
-		"a read":             func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
+		"a switched-off one": func(ctx context.Context, f fixture) error {
+			_, err := f.disable(ctx, shopEndpoint)
+			return err
+		},
+		"a read": func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
 	}
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {
@@ -75,7 +84,9 @@ func (connect connector) testUnmarked(t *testing.T) {
 			for n := range partitions {
 				must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
 			}
-			if _, err := f.Check(t.Context(), identity); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
+			if _, err := f.Check(
+				t.Context(), identity,
+			); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
 				t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
 			}
 			for _, write := range writes {

@@ -21,7 +21,8 @@ func (connect connector) testViews(t *testing.T) {
 			f.putIn(t, "o-1", "pi_2")
 		}
 		one, two := f.view(t, "pi_1"), f.view(t, "pi_2")
-		if one.Version >= two.Version || one.Order != "o-1" || two.Order != "o-1" || string(one.View) == string(two.View) {
+		if one.Version >= two.Version || one.Order != "o-1" || two.Order != "o-1" ||
+			string(one.View) == string(two.View) {
 			t.Errorf("got %+v and %+v", one, two)
 		}
 		f.putIn(t, "o-1", "pi_1")

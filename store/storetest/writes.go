@@ -219,7 +219,9 @@ func (connect connector) visibleWrite(t *testing.T) {
 	must(t, err)
 	view.Public, view.Reads = nil, 0 // they depend on what is kept in memory
 	last := second.Views[0]
-	want := payment.StoredView{View: last.JSON, Version: last.Version, Order: "o_1", SecretHash: strings.Repeat("ab", 32)}
+	want := payment.StoredView{
+		View: last.JSON, Version: last.Version, Order: "o_1", SecretHash: strings.Repeat("ab", 32),
+	}
 	if diff := cmp.Diff(want, view); diff != "" {
 		t.Errorf("view:\n%s", diff)
 	}

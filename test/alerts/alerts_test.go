@@ -16,7 +16,8 @@ func rulesText(t *testing.T) string {
 	return string(text)
 }
 
-// TestEveryRuleHasAFault: make alerts-check can show each rule firing. A rule without a fault is found, and so is the reverse.
+// TestEveryRuleHasAFault: make alerts-check can show each rule firing. A rule without a fault is found, and so is
+// the reverse.
 func TestEveryRuleHasAFault(t *testing.T) {
 	names := alertNames(rulesText(t))
 	if want := strings.Count(rulesText(t), "alert:"); len(names) != want || want < 10 {
@@ -55,7 +56,9 @@ func TestShorten(t *testing.T) {
 			continue
 		}
 		changed++
-		if !strings.Contains(line, "for: ") && !strings.Contains(line, "[") && !strings.Contains(line, "kasse_push_age_seconds") {
+		if !strings.Contains(line, "for: ") && !strings.Contains(line, "[") && !strings.Contains(
+			line, "kasse_push_age_seconds",
+		) {
 			t.Errorf("line %d was changed: %s", i+1, line)
 		}
 	}

@@ -42,7 +42,8 @@ func queries() (all []string, err error) {
 	return all, nil
 }
 
-// playDashboard runs each query of the dashboard after a day that had something of everything. Each must return a number.
+// playDashboard runs each query of the dashboard after a day that had something of everything. Each must return a
+// number.
 func playDashboard(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: "dashboard", fault: "none: each query of the dashboard returns data"}
 	all, err := queries()

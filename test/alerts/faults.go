@@ -28,26 +28,37 @@ var faults = []fault{
 		w.kasse[0].Kill()
 		return nil
 	}},
-	{alert: "KasseErrors", what: "Stripe answers 500 to each new payment", strike: func(_ context.Context, w *world) error {
+	{alert: "KasseErrors", what: "Stripe answers 500 to each new payment", strike: func(
+		_ context.Context, w *world,
+	) error {
 		return w.bank.Sim.AddFault(always(stripesim.ServerError, "POST /v1/payment_intents"))
 	}},
-	{alert: "KasseWebhookLag", what: "each event is on its way for 65 s", strike: func(_ context.Context, w *world) error {
+	{alert: "KasseWebhookLag", what: "each event is on its way for 65 s", strike: func(
+		_ context.Context, w *world,
+	) error {
 		w.post.delay(65 * time.Second)
 		return nil
 	}},
-	{alert: "KasseWebhooksMissing", what: "Stripe has switched the webhook endpoint off", strike: func(_ context.Context, w *world) error {
+	{alert: "KasseWebhooksMissing", what: "Stripe has switched the webhook endpoint off", strike: func(
+		_ context.Context, w *world,
+	) error {
 		w.bank.Sim.RemoveWebhooks()
 		return nil
 	}},
-	{alert: "KasseWebhookFailing", what: "Redis is full and refuses writes", strike: func(ctx context.Context, w *world) error {
+	{alert: "KasseWebhookFailing", what: "Redis is full and refuses writes", strike: func(
+		ctx context.Context, w *world,
+	) error {
 		return w.redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err()
 	}},
 	{
-		alert: "KasseAmbiguousBacklog", what: "300 thin events at once, with STRIPE_READ_RPS=1", settings: map[string]string{"STRIPE_READ_RPS": "1"},
-		strike: floodThin,
+		alert: "KasseAmbiguousBacklog", what: "300 thin events at once, with STRIPE_READ_RPS=1",
+		settings: map[string]string{"STRIPE_READ_RPS": "1"},
+		strike:   floodThin,
 	},
 	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", strike: forgeSuccess},
-	{alert: "KasseQuarantine", what: "an event names a status that nobody knows", strike: func(ctx context.Context, w *world) error {
+	{alert: "KasseQuarantine", what: "an event names a status that nobody knows", strike: func(
+		ctx context.Context, w *world,
+	) error {
 		payment, err := w.elsewhere(ctx)
 		if err != nil {
 			return err
@@ -56,31 +67,43 @@ var faults = []fault{
 		return err
 	}},
 	{alert: "KasseBadSignatures", what: "a second endpoint at Stripe, whose secret is not listed", strike: badSecret},
-	{alert: "KasseVersionMismatch", what: "a second replica of another build", strike: func(ctx context.Context, w *world) error {
+	{alert: "KasseVersionMismatch", what: "a second replica of another build", strike: func(
+		ctx context.Context, w *world,
+	) error {
 		return w.launch(ctx, w.programs.stamped)
 	}},
 	{alert: "KasseRedisDown", what: "Redis is killed", strike: func(_ context.Context, w *world) error {
 		w.redis.Process.Kill()
 		return nil
 	}},
-	{alert: "KasseRedisMemory", what: "something else fills seven eighths of maxmemory", strike: func(ctx context.Context, w *world) error {
+	{alert: "KasseRedisMemory", what: "something else fills seven eighths of maxmemory", strike: func(
+		ctx context.Context, w *world,
+	) error {
 		return w.redis.Client.SetRange(ctx, "filler", maxMemory/8*7, "x").Err()
 	}},
 	{alert: "KasseRedisUnbounded", what: "maxmemory is taken away", strike: func(ctx context.Context, w *world) error {
 		return w.redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 	}},
-	{alert: "KassePushFailing", what: "the receiver of pushes accepts connections and hangs", strike: func(_ context.Context, w *world) error {
+	{alert: "KassePushFailing", what: "the receiver of pushes accepts connections and hangs", strike: func(
+		_ context.Context, w *world,
+	) error {
 		w.backend.hang()
 		return nil
 	}},
-	{alert: "KassePushFailing", what: "the receiver of pushes answers 410", strike: func(_ context.Context, w *world) error {
+	{alert: "KassePushFailing", what: "the receiver of pushes answers 410", strike: func(
+		_ context.Context, w *world,
+	) error {
 		w.backend.answer(http.StatusGone)
 		return nil
 	}},
-	{alert: "KasseReconcileStopped", what: "Stripe never answers the list of events", before: func(_ context.Context, w *world) error {
+	{alert: "KasseReconcileStopped", what: "Stripe never answers the list of events", before: func(
+		_ context.Context, w *world,
+	) error {
 		return w.bank.Sim.AddFault(always(stripesim.ServerError, "GET /v1/events"))
 	}},
-	{alert: "KasseStripeErrors", what: "Stripe answers 429 to everything", strike: func(_ context.Context, w *world) error {
+	{alert: "KasseStripeErrors", what: "Stripe answers 429 to everything", strike: func(
+		_ context.Context, w *world,
+	) error {
 		return w.bank.Sim.AddFault(always(stripesim.RateLimited, ""))
 	}},
 }
@@ -101,13 +124,16 @@ func floodThin(ctx context.Context, w *world) error {
 	return nil
 }
 
-// forgeSuccess sends an event that says more than Stripe knows of its payment, as anybody can who has the webhook's secret.
+// forgeSuccess sends an event that says more than Stripe knows of its payment, as anybody can who has the webhook's
+// secret.
 func forgeSuccess(ctx context.Context, w *world) error {
 	payment, err := w.bank.Open(ctx, town.History{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
 		return err
 	}
-	_, err = w.bank.Sim.SendEvent(payment, "payment_intent.succeeded", map[string]any{"status": "succeeded", "amount_received": 500})
+	_, err = w.bank.Sim.SendEvent(
+		payment, "payment_intent.succeeded", map[string]any{"status": "succeeded", "amount_received": 500},
+	)
 	return err
 }
 
@@ -143,7 +169,9 @@ func (f fault) play(ctx context.Context, dir string, p programs) (outcome, error
 	}
 	at, err := w.paged(ctx, f.alert)
 	if err != nil {
-		return o, fmt.Errorf("%w; Prometheus says %s; Alertmanager's last words: %s", err, w.alerts(ctx), lastLine(w.dir))
+		return o, fmt.Errorf(
+			"%w; Prometheus says %s; Alertmanager's last words: %s", err, w.alerts(ctx), lastLine(w.dir),
+		)
 	}
 	o.took, o.beside = at.Sub(struck), w.receiver.others(f.alert)
 	return o, nil

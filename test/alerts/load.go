@@ -20,8 +20,8 @@ const (
 	crowd     = 20                     // orders that may be under way at once
 )
 
-// load opens and pays orders until stop is called: one that Kasse opens, one that was opened elsewhere. What fails meanwhile
-// is the fault's doing.
+// load opens and pays orders until stop is called: one that Kasse opens, one that was opened elsewhere. What fails
+// meanwhile is the fault's doing.
 func (w *world) load(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -87,7 +87,9 @@ type sample struct {
 
 // query asks Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
 func (w *world) query(ctx context.Context, expression string) ([]sample, error) {
-	a, err := town.Call(ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/query?query="+url.QueryEscape(expression), nil, "")
+	a, err := town.Call(
+		ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/query?query="+url.QueryEscape(expression), nil, "",
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +109,8 @@ func (w *world) query(ctx context.Context, expression string) ([]sample, error) 
 	return said.Data.Result, nil
 }
 
-// rules counts the rules that Prometheus has evaluated: https://prometheus.io/docs/prometheus/latest/querying/api/#rules.
+// rules counts the rules that Prometheus has evaluated:
+// https://prometheus.io/docs/prometheus/latest/querying/api/#rules.
 func (w *world) rules(ctx context.Context) (evaluated int, err error) {
 	a, err := town.Call(ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/rules?type=alert", nil, "")
 	if err != nil {
@@ -142,7 +145,10 @@ func (w *world) rules(ctx context.Context) (evaluated int, err error) {
 // scraped waits until Prometheus has scraped Kasse some times.
 func (w *world) scraped(ctx context.Context) error {
 	return town.Eventually(ctx, func() error {
-		found, err := w.query(ctx, `count_over_time(build_info{job="kasse"}[1m]) > 3 and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`)
+		found, err := w.query(
+			ctx,
+			`count_over_time(build_info{job="kasse"}[1m]) > 3 and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`,
+		)
 		if err == nil && len(found) == 0 {
 			err = errors.New("no scrape of Kasse shows events")
 		}

@@ -1,9 +1,10 @@
 // Command alerts breaks a running Kasse in one way after the other, and waits until a real Prometheus notices.
 //
-// Each fault has a Kasse, a redis-server, a simulated Stripe, a Prometheus, an Alertmanager and a receiver of its own, on
-// loopback. Prometheus loads deploy/prometheus/kasse.rules.yaml with shorter times (see rules.go). The fault's alert must be
-// quiet before, fire after, and arrive at the receiver. A rule without a fault fails the program. Another round puts load on
-// a healthy Kasse, and runs every query of deploy/grafana/kasse.json against its Prometheus: each has to return data.
+// Each fault has a Kasse, a redis-server, a simulated Stripe, a Prometheus, an Alertmanager and a receiver of its
+// own, on loopback. Prometheus loads deploy/prometheus/kasse.rules.yaml with shorter times (see rules.go). The
+// fault's alert must be quiet before, fire after, and arrive at the receiver. A rule without a fault fails the
+// program. Another round puts load on a healthy Kasse, and runs every query of deploy/grafana/kasse.json against
+// its Prometheus: each has to return data.
 package main
 
 import (
@@ -106,7 +107,9 @@ func covered(alerts []string, faults []fault) error {
 	}
 	for _, f := range faults {
 		if !slices.Contains(alerts, f.alert) {
-			wrong = append(wrong, fmt.Errorf("the fault %q is for %s, which is no rule of %s", f.what, f.alert, rulesFile))
+			wrong = append(
+				wrong, fmt.Errorf("the fault %q is for %s, which is no rule of %s", f.what, f.alert, rulesFile),
+			)
 		}
 	}
 	return errors.Join(wrong...)
@@ -133,7 +136,9 @@ func prepare(ctx context.Context, dir, rules string) (p programs, err error) {
 		}
 	}
 	if len(missing) > 0 {
-		return p, fmt.Errorf("missing: %s. On Debian: apt-get install --no-install-recommends %[1]s", strings.Join(missing, " "))
+		return p, fmt.Errorf(
+			"missing: %s. On Debian: apt-get install --no-install-recommends %[1]s", strings.Join(missing, " "),
+		)
 	}
 	if p.kasse, err = town.Build(ctx, dir); err != nil {
 		return p, err
@@ -145,7 +150,8 @@ func prepare(ctx context.Context, dir, rules string) (p programs, err error) {
 	return p, os.WriteFile(p.rules, []byte(rules), 0o600)
 }
 
-// buildStamped builds Kasse in a clean clone, so that Go stamps the commit into it: that is another build to build_info.
+// buildStamped builds Kasse in a clean clone, so that Go stamps the commit into it: that is another build to
+// build_info.
 func buildStamped(ctx context.Context, dir string) (string, error) {
 	clone, program := filepath.Join(dir, "clone"), filepath.Join(dir, "kasse-stamped")
 	for _, command := range [][]string{

@@ -32,8 +32,8 @@ var (
 //   - each `for:` and each range in brackets is sixty times shorter: an hour is a minute, a minute a second;
 //   - so is the age of a push, whose threshold is some multiple of a receiver's timeout.
 //
-// Other thresholds stay. The lag of webhooks counts from Stripe's whole seconds, and Kasse catches up every five minutes
-// whatever the rules say. Prometheus scrapes and evaluates every second.
+// Other thresholds stay. The lag of webhooks counts from Stripe's whole seconds, and Kasse catches up every five
+// minutes whatever the rules say. Prometheus scrapes and evaluates every second.
 func shorten(rules string) string {
 	units := strings.NewReplacer("m", "s", "h", "m")
 	rules = heldFor.ReplaceAllStringFunc(rules, func(match string) string {

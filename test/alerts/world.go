@@ -105,7 +105,9 @@ func (w *world) serve(h http.Handler) string {
 
 // launch starts a replica of Kasse. Prometheus scrapes it from then on, and Stripe's events go to it.
 func (w *world) launch(ctx context.Context, program string) error {
-	process, err := town.Start(w.dir, program, town.Settings("redis://"+w.redis.Address+"/0", w.bank.HTTP.URL, w.settings), "serve")
+	process, err := town.Start(
+		w.dir, program, town.Settings("redis://"+w.redis.Address+"/0", w.bank.HTTP.URL, w.settings), "serve",
+	)
 	if err != nil {
 		return err
 	}
@@ -144,7 +146,9 @@ var listening = regexp.MustCompile(`msg="Listening on" address=([0-9.]+:[0-9]+)`
 // watch starts Alertmanager, which tells the receiver, and Prometheus, which tells Alertmanager.
 func (w *world) watch(ctx context.Context, pager string) (err error) {
 	w.manager, err = w.start(ctx, w.programs.alertmanager, map[string]any{
-		"route":     map[string]any{"receiver": "pager", "group_by": []string{"alertname"}, "group_wait": "100ms", "group_interval": "1s"},
+		"route": map[string]any{
+			"receiver": "pager", "group_by": []string{"alertname"}, "group_wait": "100ms", "group_interval": "1s",
+		},
 		"receivers": []map[string]any{{"name": "pager", "webhook_configs": []map[string]any{{"url": pager}}}},
 	}, "--cluster.listen-address=", "--storage.path="+filepath.Join(w.dir, "alertmanager"))
 	if err != nil {
@@ -154,9 +158,13 @@ func (w *world) watch(ctx context.Context, pager string) (err error) {
 		"global":     map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
 		"rule_files": []string{filepath.Join(w.dir, "rules-*.yaml")}, // which come later: see arm
 		"scrape_configs": []map[string]any{{
-			"job_name": "kasse", "file_sd_configs": []map[string]any{{"files": []string{filepath.Join(w.dir, "targets.json")}, "refresh_interval": "1s"}},
+			"job_name": "kasse", "file_sd_configs": []map[string]any{
+				{"files": []string{filepath.Join(w.dir, "targets.json")}, "refresh_interval": "1s"},
+			},
 		}},
-		"alerting": map[string]any{"alertmanagers": []map[string]any{{"static_configs": []map[string]any{{"targets": []string{w.manager[len("http://"):]}}}}}},
+		"alerting": map[string]any{"alertmanagers": []map[string]any{
+			{"static_configs": []map[string]any{{"targets": []string{w.manager[len("http://"):]}}}},
+		}},
 	}, "--storage.tsdb.path="+filepath.Join(w.dir, "prometheus"), "--rules.alert.resend-delay=1s")
 	w.watcher = w.processes[len(w.processes)-1]
 	return err
@@ -199,7 +207,9 @@ func (w *world) start(ctx context.Context, program string, config map[string]any
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return "", err
 	}
-	process, err := town.Start(w.dir, program, nil, append(args, "--config.file="+file, "--web.listen-address=127.0.0.1:0")...)
+	process, err := town.Start(w.dir, program, nil, append(
+		args, "--config.file="+file, "--web.listen-address=127.0.0.1:0",
+	)...)
 	if err != nil {
 		return "", err
 	}
@@ -266,7 +276,9 @@ func (p *post) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	to, late := p.to, p.late
 	p.mu.Unlock()
-	header := map[string]string{"Stripe-Signature": r.Header.Get("Stripe-Signature"), "Content-Type": r.Header.Get("Content-Type")}
+	header := map[string]string{
+		"Stripe-Signature": r.Header.Get("Stripe-Signature"), "Content-Type": r.Header.Get("Content-Type"),
+	}
 	deliver := func(ctx context.Context) int {
 		a, _ := town.Call(ctx, p.client, http.MethodPost, to+"/webhooks/stripe", header, string(body))
 		return a.Status

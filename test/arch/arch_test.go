@@ -40,14 +40,18 @@ var rules = []rule{
 		may: []string{"github.com/go-json-experiment/json"},
 		why: "the rules are pure functions over plain values, to be tested without a network, a clock or chance",
 		bans: map[string]string{
-			"context": "a rule waits for nothing", "net/http": "a rule asks no server", "os": "a rule has no surroundings",
+			"context": "a rule waits for nothing", "net/http": "a rule asks no server",
+			"os":        "a rule has no surroundings",
 			"math/rand": "the same facts give the same order", "crypto/rand": "the same facts give the same order",
 			"kasse": "the rules are below everything else of ours",
 		},
 	},
 	{
 		pkg: "kasse/service",
-		may: []string{"kasse/service/payment", "kasse/service/push", "golang.org/x/sync", "github.com/go-json-experiment/json"},
+		may: []string{
+			"kasse/service/payment", "kasse/service/push", "golang.org/x/sync",
+			"github.com/go-json-experiment/json",
+		},
 		why: "a use case applies the rules; what it needs of the world it asks for by an interface of its own",
 		bans: map[string]string{
 			goRedis:  "what is stored is the service's to say, how it is stored is store's",

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// What a document may name: a test, in backticks; a file of ours, in backticks; a file or heading that it links to; a target
-// of make; and a run of tests.
+// What a document may name: a test, in backticks; a file of ours, in backticks; a file or heading that it links to;
+// a target of make; and a run of tests.
 var (
 	namedTest   = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 	namedFile   = regexp.MustCompile("`((?:api|clients|cmd|deploy|docs|examples|service|store|test)/[\\w./-]+)`")
@@ -30,7 +30,9 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	named := map[string]int{}
 	for path, text := range documents {
 		for _, match := range namedTest.FindAllStringSubmatch(text, -1) {
-			if named["test"]++; !slices.ContainsFunc(tests, func(test packagedTest) bool { return test.name == match[1] }) {
+			if named["test"]++; !slices.ContainsFunc(
+				tests, func(test packagedTest) bool { return test.name == match[1] },
+			) {
 				t.Errorf("%s: there is no %s", path, match[1])
 			}
 		}
@@ -89,7 +91,9 @@ func checkRun(t *testing.T, document string, tests []packagedTest, args string) 
 		}
 	}
 	patterns := []string{""}
-	if match := regexp.MustCompile(`-run (?:'([^']*)'|(\S+))`).FindStringSubmatch(args); match != nil && match[2] != "NAME" {
+	if match := regexp.MustCompile(
+		`-run (?:'([^']*)'|(\S+))`,
+	).FindStringSubmatch(args); match != nil && match[2] != "NAME" {
 		patterns = strings.Split(match[1]+match[2], "|")
 	}
 	if match := regexp.MustCompile(`-bench '?([^'\s]+)`).FindStringSubmatch(args); match != nil && patterns[0] == "^$" {
@@ -99,7 +103,9 @@ func checkRun(t *testing.T, document string, tests []packagedTest, args string) 
 		fits := func(test packagedTest) bool {
 			matched, err := regexp.MatchString(pattern, test.name)
 			return err == nil && matched && slices.ContainsFunc(packages, func(pkg string) bool {
-				return test.pkg == pkg || strings.HasSuffix(pkg, "/...") && strings.HasPrefix(test.pkg+"/", strings.TrimSuffix(pkg, "..."))
+				return test.pkg == pkg || strings.HasSuffix(pkg, "/...") && strings.HasPrefix(
+					test.pkg+"/", strings.TrimSuffix(pkg, "..."),
+				)
 			})
 		}
 		if !slices.ContainsFunc(tests, fits) {

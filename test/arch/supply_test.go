@@ -38,8 +38,8 @@ func TestNoUnsafe(t *testing.T) {
 	}
 }
 
-// TestBuildsWithoutC: what is shipped is linked with nothing of the machine that it was built on. What only tests start is
-// built as the tests are, from the same cache.
+// TestBuildsWithoutC: what is shipped is linked with nothing of the machine that it was built on. What only tests
+// start is built as the tests are, from the same cache.
 func TestBuildsWithoutC(t *testing.T) {
 	for _, file := range []string{"Makefile", "Dockerfile"} {
 		text, err := os.ReadFile(filepath.Join("../..", file))
@@ -47,7 +47,9 @@ func TestBuildsWithoutC(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(text)) {
-			shipped := strings.Contains(line, "./cmd/kasse") && strings.Contains(line, " build ") && !strings.Contains(line, "-o $(BUILT)/")
+			shipped := strings.Contains(line, "./cmd/kasse") && strings.Contains(line, " build ") && !strings.Contains(
+				line, "-o $(BUILT)/",
+			)
 			if shipped && (!strings.Contains(line, "CGO_ENABLED=0") || !strings.Contains(line, "-trimpath")) {
 				t.Errorf("%s builds by %s", file, line)
 			}
@@ -55,13 +57,15 @@ func TestBuildsWithoutC(t *testing.T) {
 	}
 }
 
-// unverified are the platform packages of which no registry at hand has told the hash. What would run them refuses first.
+// unverified are the platform packages of which no registry at hand has told the hash. What would run them refuses
+// first.
 var unverified = map[string]string{
 	"@stripe/cli-darwin-arm64": "test/cli/run.sh", "@stripe/cli-darwin-x64": "test/cli/run.sh",
 	"@stripe/cli-linux-arm64": "test/cli/run.sh", "@stripe/cli-win32-x64": "test/cli/run.sh",
 }
 
-// TestLockFilesHaveHashes: npm verifies every package that it installs, those of other platforms too, wherever they come from.
+// TestLockFilesHaveHashes: npm verifies every package that it installs, those of other platforms too, wherever they
+// come from.
 func TestLockFilesHaveHashes(t *testing.T) {
 	files, packages := 0, 0
 	for path, text := range goFiles(t, "package-lock.json") {
@@ -133,7 +137,8 @@ func goFiles(t *testing.T, suffix string) map[string]string {
 		if err != nil {
 			return err
 		}
-		if name := entry.Name(); entry.IsDir() && path != "../.." && (strings.HasPrefix(name, ".") || name == "node_modules") {
+		if name := entry.Name(); entry.IsDir() && path != "../.." && (strings.HasPrefix(name, ".") ||
+			name == "node_modules") {
 			return fs.SkipDir
 		}
 		if entry.IsDir() || !strings.HasSuffix(path, suffix) {

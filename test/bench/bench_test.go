@@ -22,11 +22,14 @@ func TestMain(m *testing.M) {
 // TestBench plays what is short, once: it must come to its figures. What they are is not looked at.
 func TestBench(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"-run", "^(status|webhooks|start)$", "-rounds", "1", "-time", "200ms"}, &out); err != nil {
+	if err := run(
+		t.Context(), []string{"-run", "^(status|webhooks|start)$", "-rounds", "1", "-time", "200ms"}, &out,
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		`(?m)^BenchmarkStatus/kasse-\d+\t\d+\t[0-9.e+]+ ns/op\t`, `(?m)^BenchmarkWebhook/bare-\d+\t`, `(?m)^BenchmarkStart/kasse-\d+\t`,
+		`(?m)^BenchmarkStatus/kasse-\d+\t\d+\t[0-9.e+]+ ns/op\t`, `(?m)^BenchmarkWebhook/bare-\d+\t`,
+		`(?m)^BenchmarkStart/kasse-\d+\t`,
 		`\| status read by client secret.*\| [0-9.]+ × \(`, `\| process: ready.*ms`,
 	} {
 		if !regexp.MustCompile(line).MatchString(out.String()) {
@@ -38,8 +41,8 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBaselineIsFrozen fails where the bare webhook's script is edited: what Kasse is compared with must not move. It is
-// that of commit a0e84f8, store/scripts/save_payment.lua, under a line that says so.
+// TestBaselineIsFrozen fails where the bare webhook's script is edited: what Kasse is compared with must not move.
+// It is that of commit a0e84f8, store/scripts/save_payment.lua, under a line that says so.
 func TestBaselineIsFrozen(t *testing.T) {
 	const frozen = "ae151d9a8f1fa0bde92bd1880be52c682a8b84f5210511adb518330a7978d66c"
 	_, script, _ := strings.Cut(baseline, "\n")

@@ -16,8 +16,8 @@ import (
 // stripeTakes is how long every call of Stripe takes.
 const stripeTakes = 100 * time.Millisecond
 
-// create opens payments of customers while Stripe takes 100 ms a call, beside a handler that makes the two calls side by
-// side and nothing else.
+// create opens payments of customers while Stripe takes 100 ms a call, beside a handler that makes the two calls
+// side by side and nothing else.
 func create(ctx context.Context, b *bench) error {
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	defer sim.Close()
@@ -49,26 +49,36 @@ func create(ctx context.Context, b *bench) error {
 	}
 	var orders atomic.Int64
 	give := func(int, int) ([]byte, int) {
-		body := fmt.Sprintf(`{"order_id":"create-%d","amount":4200,"currency":"eur","customer":"%s"}`, orders.Add(1), customer)
+		body := fmt.Sprintf(
+			`{"order_id":"create-%d","amount":4200,"currency":"eur","customer":"%s"}`, orders.Add(1), customer,
+		)
 		return fmt.Appendf(nil, "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 			town.BackendKey, len(body), body), http.StatusCreated
 	}
 	const rate = 20 // creates a second: Stripe takes 25 in test mode
 	for range b.rounds {
 		for _, name := range []string{"bare", "kasse"} {
-			err := w.measure("Create/"+name, at[name], func(address string) (load, error) { return openLoop(ctx, address, rate, b.length, give) })
+			err := w.measure(
+				"Create/"+name, at[name],
+				func(address string) (load, error) { return openLoop(ctx, address, rate, b.length, give) },
+			)
 			if err != nil {
 				return err
 			}
 		}
 	}
-	b.figure("create, Stripe taking 100 ms a call, 20/s, appendfsync always: p50", "≤ 1.05 ×", "%s", b.ratio("Create/kasse p50-µs", "Create/bare p50-µs"))
+	b.figure(
+		"create, Stripe taking 100 ms a call, 20/s, appendfsync always: p50", "≤ 1.05 ×", "%s",
+		b.ratio("Create/kasse p50-µs", "Create/bare p50-µs"),
+	)
 	return nil
 }
 
 // newCustomer makes a customer at the simulated Stripe.
 func newCustomer(ctx context.Context, bank string) (string, error) {
-	header := map[string]string{"Authorization": "Bearer sk_test_bench", "Content-Type": "application/x-www-form-urlencoded"}
+	header := map[string]string{
+		"Authorization": "Bearer sk_test_bench", "Content-Type": "application/x-www-form-urlencoded",
+	}
 	a, err := town.Call(ctx, http.DefaultClient, http.MethodPost, bank+"/v1/customers", header, "email=ada@example.com")
 	if err != nil {
 		return "", err

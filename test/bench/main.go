@@ -1,6 +1,7 @@
-// Bench measures Kasse beside bare programs that do no more than they must, in turns and in one run: machines differ, and
-// are noisy, so that only ratios say something. Kasse is its binary, with credentials checked, limits, metrics and the
-// access log on, on a real redis-server; the bare programs are yardstick.go in processes of their own.
+// Bench measures Kasse beside bare programs that do no more than they must, in turns and in one run: machines
+// differ, and are noisy, so that only ratios say something. Kasse is its binary, with credentials checked, limits,
+// metrics and the access log on, on a real redis-server; the bare programs are yardstick.go in processes of their
+// own.
 //
 // It prints what benchstat reads, and at its end a table with medians over the rounds.
 package main
@@ -97,7 +98,10 @@ func raiseFiles() error {
 	const wanted = 11_000
 	limit.Cur = max(limit.Cur, min(limit.Max, wanted))
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur < wanted {
-		return fmt.Errorf("no more than %d files may be open, and 10,000 waiters need %d: raise the hard limit (ulimit -Hn)", limit.Cur, wanted)
+		return fmt.Errorf(
+			"no more than %d files may be open, and 10,000 waiters need %d: raise the hard limit (ulimit -Hn)",
+			limit.Cur, wanted,
+		)
 	}
 	return nil
 }

@@ -35,8 +35,14 @@ func paid(ctx context.Context, b *bench) error {
 		}
 		b.line("Paid/"+kind.name, paidOrders, metric{"B/order", used})
 	}
-	b.figure("Redis memory of a paid payment with its order and pointer", "≤ 900 B", "%.0f B", b.median("Paid/empty B/order"))
-	b.figure("… with five metadata pairs, a receipt e-mail and a partial refund", "≤ 1,200 B", "%.0f B", b.median("Paid/full B/order"))
+	b.figure(
+		"Redis memory of a paid payment with its order and pointer", "≤ 900 B", "%.0f B",
+		b.median("Paid/empty B/order"),
+	)
+	b.figure(
+		"… with five metadata pairs, a receipt e-mail and a partial refund", "≤ 1,200 B", "%.0f B",
+		b.median("Paid/full B/order"),
+	)
 	return nil
 }
 
@@ -119,7 +125,9 @@ func longID(prefix string) string { return prefix + "_3" + (rand.Text() + rand.T
 func (p payer) pay(ctx context.Context) error {
 	order := rand.Text()[:8]
 	header := map[string]string{"Authorization": "Bearer " + town.BackendKey, "Content-Type": "application/json"}
-	body := fmt.Sprintf(`{"order_id":"%s","amount":4200,"currency":"eur","customer":"%s"%s}`, order, p.customer, p.extra)
+	body := fmt.Sprintf(
+		`{"order_id":"%s","amount":4200,"currency":"eur","customer":"%s"%s}`, order, p.customer, p.extra,
+	)
 	a, err := town.Call(ctx, http.DefaultClient, http.MethodPost, p.shop+"/v1/payments", header, body)
 	if err != nil || a.Status != http.StatusCreated {
 		return fmt.Errorf("create: %d %s, %w", a.Status, a.Body, err)
@@ -142,7 +150,8 @@ func (p payer) pay(ctx context.Context) error {
 	charge, now := longID("ch"), time.Now().Unix()
 	for i, status := range []string{"processing", "succeeded"} {
 		intent := strings.NewReplacer(
-			`"status":"requires_payment_method"`, `"status":"`+status+`"`, `"latest_charge":null`, `"latest_charge":"`+charge+`"`,
+			`"status":"requires_payment_method"`, `"status":"`+status+
+				`"`, `"latest_charge":null`, `"latest_charge":"`+charge+`"`,
 			`"amount_received":0`, fmt.Sprintf(`"amount_received":%d`, received(status)),
 		).Replace(compact.String())
 		if err := p.deliver(ctx, "payment_intent."+status, intent, now+int64(10*i)); err != nil {

@@ -95,7 +95,10 @@ func (b *bench) figure(what, wanted, format string, args ...any) {
 
 // table prints the figures as Markdown.
 func (b *bench) table() {
-	fmt.Fprintf(b.out, "\nMedians of %d rounds (least to most), on %d cores, %s %s/%s\n\n", b.rounds, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(
+		b.out, "\nMedians of %d rounds (least to most), on %d cores, %s %s/%s\n\n", b.rounds, runtime.NumCPU(),
+		runtime.Version(), runtime.GOOS, runtime.GOARCH,
+	)
 	w := tabwriter.NewWriter(b.out, 0, 0, 1, ' ', tabwriter.Debug)
 	fmt.Fprintf(w, "| what\t wanted\t measured\t\n")
 	fmt.Fprintf(w, "|%s\t%s\t%s\t\n", strings.Repeat("-", 3), strings.Repeat("-", 3), strings.Repeat("-", 3))

@@ -25,10 +25,19 @@ func million(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	b.figure("1,000,000 payments by 1,000: status reads of 1,000 of them", "≥ 0.9 ×", "%s", b.ratio("Million/status req/s", "Thousand/status req/s"))
-	b.figure("… without REDIS_CLIENT_CACHE", "≥ 0.9 ×", "%s", b.ratio("Million/uncached req/s", "Thousand/uncached req/s"))
+	b.figure(
+		"1,000,000 payments by 1,000: status reads of 1,000 of them", "≥ 0.9 ×", "%s",
+		b.ratio("Million/status req/s", "Thousand/status req/s"),
+	)
+	b.figure(
+		"… without REDIS_CLIENT_CACHE", "≥ 0.9 ×", "%s",
+		b.ratio("Million/uncached req/s", "Thousand/uncached req/s"),
+	)
 	b.figure("… webhooks about them", "≥ 0.9 ×", "%s", b.ratio("Million/webhook req/s", "Thousand/webhook req/s"))
-	b.figure("… Redis memory of a payment and its order", "≤ 2.5 KB", "%.2f KB", b.median("Million/memory B/payment")/1000)
+	b.figure(
+		"… Redis memory of a payment and its order", "≤ 2.5 KB", "%.2f KB",
+		b.median("Million/memory B/payment")/1000,
+	)
 	b.figure("… of an entry of the stream", "≤ 700 B", "%.0f B", b.median("Million/memory B/entry"))
 	return nil
 }
@@ -152,7 +161,10 @@ func start(ctx context.Context, b *bench) error {
 		}
 		ready := time.Since(began)
 		time.Sleep(settling)
-		b.line("Start/kasse", round+1, metric{"ready-ms", float64(ready.Microseconds()) / 1000}, metric{"idle-MB", float64(resident(p.PID())) / 1e6})
+		b.line(
+			"Start/kasse", round+1, metric{"ready-ms", float64(ready.Microseconds()) / 1000},
+			metric{"idle-MB", float64(resident(p.PID())) / 1e6},
+		)
 		p.Kill()
 	}
 	if info, err := os.Stat(w.program); err == nil {

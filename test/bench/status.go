@@ -12,7 +12,10 @@ const payments = 10_000
 
 // poll is the request of a page that holds the client secret.
 func poll(n int, more string) []byte {
-	return fmt.Appendf(nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n), clientSecret(n), more)
+	return fmt.Appendf(
+		nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n),
+		clientSecret(n), more,
+	)
 }
 
 // atRandom asks for any of the payments, on each connection in an order of its own.
@@ -67,7 +70,9 @@ func status(ctx context.Context, b *bench) error {
 	}
 	reads := func(requests [][]byte, status int) func(string) (load, error) {
 		return func(address string) (load, error) {
-			if _, err := closedLoop(ctx, []string{address}, time.Hour, inTurn(requests, status)); err != nil { // to warm up
+			if _, err := closedLoop(
+				ctx, []string{address}, time.Hour, inTurn(requests, status),
+			); err != nil { // to warm up
 				return load{}, err
 			}
 			return closedLoop(ctx, []string{address}, b.length, atRandom(requests, status))
@@ -83,7 +88,10 @@ func status(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	b.figure("status read by client secret, 10,000 payments, 64 connections: throughput", "≥ 1.3 ×", "%s", b.ratio("Status/kasse req/s", "Status/bare req/s"))
+	b.figure(
+		"status read by client secret, 10,000 payments, 64 connections: throughput", "≥ 1.3 ×", "%s",
+		b.ratio("Status/kasse req/s", "Status/bare req/s"),
+	)
 	b.figure("… its p99", "≤ 1 ×", "%s", b.ratio("Status/kasse p99-µs", "Status/bare p99-µs"))
 	b.figure("… with If-None-Match, unchanged", "≥ 1.4 ×", "%s", b.ratio("Status/unchanged req/s", "Status/bare req/s"))
 	b.figure("… with automatic pipelining alone", "", "%s", b.ratio("Status/piped req/s", "Status/bare req/s"))
@@ -91,7 +99,8 @@ func status(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// copyViews gives the yardstick what Kasse answers, and returns the requests that read it, whole and unless it has changed.
+// copyViews gives the yardstick what Kasse answers, and returns the requests that read it, whole and unless it has
+// changed.
 func (w *world) copyViews(ctx context.Context, kasse string) (whole, unchanged [][]byte, err error) {
 	l, err := dial(kasse)
 	if err != nil {
@@ -107,7 +116,9 @@ func (w *world) copyViews(ctx context.Context, kasse string) (whole, unchanged [
 		if err := w.redis.Client.Set(ctx, bareKey(paymentID(n)), l.body, 0).Err(); err != nil {
 			return nil, nil, err
 		}
-		whole, unchanged = append(whole, request), append(unchanged, poll(n, fmt.Sprintf("If-None-Match: %s\r\n", l.etag)))
+		whole, unchanged = append(whole, request), append(
+			unchanged, poll(n, fmt.Sprintf("If-None-Match: %s\r\n", l.etag)),
+		)
 	}
 	return whole, unchanged, nil
 }

@@ -27,7 +27,9 @@ func event(n int, kind, status string, created time.Time) []byte {
 		`"next_action":null,"on_behalf_of":null,"payment_method":null,"payment_method_options":{"card":{"installments":null,"mandate_options":null,"network":null,"request_three_d_secure":"automatic"}},`+
 		`"payment_method_types":["card","link"],"processing":null,"receipt_email":null,"review":null,"setup_future_usage":null,"shipping":null,"source":null,`+
 		`"statement_descriptor":null,"statement_descriptor_suffix":null,"status":"%s","transfer_data":null,"transfer_group":null}}}`,
-		n, strconv.FormatInt(created.Unix(), 36)+kind, created.Unix(), kind, paymentID(n), received(status), clientSecret(n), opened, n, n, int64(opened)*1000, status)
+		n, strconv.FormatInt(created.Unix(), 36)+kind, created.Unix(), kind, paymentID(n), received(
+			status,
+		), clientSecret(n), opened, n, n, int64(opened)*1000, status)
 }
 
 // opened is when every payment was made, in Unix seconds.

@@ -84,7 +84,10 @@ func pollOf(n int, tag []byte) []byte {
 	if len(tag) > 0 {
 		path, more = "?wait=25", "If-None-Match: "+string(tag)+"\r\n"
 	}
-	return fmt.Appendf(nil, "GET /v1/payments/%s%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n), path, clientSecret(n), more)
+	return fmt.Appendf(
+		nil, "GET /v1/payments/%s%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n),
+		path, clientSecret(n), more,
+	)
 }
 
 func bareOf(n int, _ []byte) []byte {
@@ -119,10 +122,19 @@ func waiting(ctx context.Context, b *bench) error {
 			return err
 		}
 	}
-	b.figure("10,000 waiting on 10,000 payments, 200 changes/s: p99 from webhook to answer", "< 100 ms", "%.1f ms", b.median("Waiting/kasse p99-µs")/1000)
-	b.figure("… memory of a waiter by the bare one's", "≤ 1.5 ×", "%s", b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"))
+	b.figure(
+		"10,000 waiting on 10,000 payments, 200 changes/s: p99 from webhook to answer", "< 100 ms", "%.1f ms",
+		b.median("Waiting/kasse p99-µs")/1000,
+	)
+	b.figure(
+		"… memory of a waiter by the bare one's", "≤ 1.5 ×", "%s",
+		b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"),
+	)
 	b.figure("… Redis reads a change", "≤ 1", "%.2f", b.median("Waiting/kasse reads/change"))
-	b.figure("10,000 waiting on one payment: from the webhook to the last answer", "≤ 1.5 ×", "%s", b.ratio("Broadcast/kasse ms", "Broadcast/bare ms"))
+	b.figure(
+		"10,000 waiting on one payment: from the webhook to the last answer", "≤ 1.5 ×", "%s",
+		b.ratio("Broadcast/kasse ms", "Broadcast/bare ms"),
+	)
 	return nil
 }
 
@@ -193,7 +205,10 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 		return fmt.Errorf("%d of %d changes were seen: %w", len(seen), changes, err)
 	}
 	slices.Sort(seen)
-	w.load("Waiting/kasse", load{w.length, seen}, metric{"B/waiter", memory}, metric{"reads/change", float64(after-before-int64(changes)) / float64(changes)})
+	w.load(
+		"Waiting/kasse", load{w.length, seen}, metric{"B/waiter", memory},
+		metric{"reads/change", float64(after-before-int64(changes)) / float64(changes)},
+	)
 	return nil
 }
 
@@ -227,7 +242,10 @@ func (w *world) waitTogether(ctx context.Context, order *deliveries) error {
 	}
 	n := int(order.changes.Add(1)) - 1
 	one := n % payments
-	err = w.broadcast("Broadcast/bare", bare.address, bareOf, 0, []byte("POST /change/0 HTTP/1.1\r\nHost: bare\r\nContent-Length: 0\r\n\r\n"))
+	err = w.broadcast(
+		"Broadcast/bare", bare.address, bareOf, 0,
+		[]byte("POST /change/0 HTTP/1.1\r\nHost: bare\r\nContent-Length: 0\r\n\r\n"),
+	)
 	if err != nil {
 		return err
 	}
@@ -239,7 +257,9 @@ func (w *world) broadcast(name, address string, ask ask, one int, change []byte)
 	var told atomic.Int64
 	done := make(chan time.Time, 1)
 	begun := atomic.Bool{}
-	all, err := enter(address, crowd, func(_ int, tag []byte) []byte { return ask(one, tag) }, func(_ int, at time.Time) {
+	all, err := enter(address, crowd, func(_ int, tag []byte) []byte {
+		return ask(one, tag)
+	}, func(_ int, at time.Time) {
 		if begun.Load() && told.Add(1) == crowd {
 			done <- at
 		}

@@ -81,18 +81,26 @@ type stream interface{ batch(count int) [][]byte }
 
 // webhooks are distinct signed events on 64 connections, as fast as they are taken; and at 500 a second.
 func webhooks(ctx context.Context, b *bench) error {
-	for name, args := range map[string][]string{"Webhook": {"--appendonly", "no"}, "WebhookSynced": {"--appendfsync", "always"}} {
+	for name, args := range map[string][]string{
+		"Webhook": {"--appendonly", "no"}, "WebhookSynced": {"--appendfsync", "always"},
+	} {
 		if err := b.webhooks(ctx, name, args); err != nil {
 			return err
 		}
 	}
 	const same, single = "≥ 0.9 ×", "≥ 0.8 ×"
 	for _, f := range []struct{ what, wanted, of, by string }{
-		{"webhooks, changes of known payments, 64 connections, by the same Redis work", same, "Webhook/kasse", "Webhook/bare"},
+		{
+			"webhooks, changes of known payments, 64 connections, by the same Redis work", same, "Webhook/kasse",
+			"Webhook/bare",
+		},
 		{"… by ConstructEvent and one EVALSHA", single, "Webhook/kasse", "Webhook/construct"},
 		{"… with appendfsync always, by the same Redis work", same, "WebhookSynced/kasse", "WebhookSynced/bare"},
 		{"… by ConstructEvent and one EVALSHA", single, "WebhookSynced/kasse", "WebhookSynced/construct"},
-		{"webhooks, a first event and a success for each payment, by ConstructEvent and one EVALSHA", "≥ 1.0 ×", "Webhook/half", "Webhook/half-construct"},
+		{
+			"webhooks, a first event and a success for each payment, by ConstructEvent and one EVALSHA", "≥ 1.0 ×",
+			"Webhook/half", "Webhook/half-construct",
+		},
 		{"… with two processes", "", "Webhook/half-two", "Webhook/half-construct"},
 		{"… the older build of -beside", "", "Webhook/half-beside", "Webhook/half-construct"},
 		{"… with appendfsync always", "≥ 1.0 ×", "WebhookSynced/half", "WebhookSynced/half-construct"},
@@ -107,7 +115,10 @@ func webhooks(ctx context.Context, b *bench) error {
 				b.median(name+" cpu-µs/op"), b.median(name+" redis-µs/op"))
 		}
 	}
-	b.figure("webhooks at 500/s, open loop, appendfsync always: p99", "< 50 ms", "%.1f ms", b.median("WebhookSynced/500 p99-µs")/1000)
+	b.figure(
+		"webhooks at 500/s, open loop, appendfsync always: p99", "< 50 ms", "%.1f ms",
+		b.median("WebhookSynced/500 p99-µs")/1000,
+	)
 	return nil
 }
 

@@ -48,7 +48,8 @@ func (w *world) close() {
 func (w *world) settings(changes map[string]string) []string {
 	settings := map[string]string{
 		"STRIPE_WEBHOOK_SECRETS": hookSecret, "REDIS_DURABILITY": "off", "REDIS_PARTITIONS": "16",
-		"RATE_LIMIT_SERVICE": "999999/s", "RATE_LIMIT_FRONTEND": "10000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "10000/s",
+		"RATE_LIMIT_SERVICE": "999999/s", "RATE_LIMIT_FRONTEND": "10000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off",
+		"RATE_LIMIT_ADDRESS": "10000/s",
 	}
 	maps.Copy(settings, changes)
 	return town.Settings("redis://"+w.redis.Address+"/0", "http://127.0.0.1:1", settings)
@@ -91,7 +92,9 @@ func (w *world) bare(ctx context.Context, kind string, args ...string) (server, 
 	if err != nil {
 		return server{}, err
 	}
-	p, err := town.Start(w.dir, self, []string{"PATH=" + os.Getenv("PATH")}, append([]string{"yardstick", kind, w.redis.Address}, args...)...)
+	p, err := town.Start(w.dir, self, []string{"PATH=" + os.Getenv("PATH")}, append([]string{
+		"yardstick", kind, w.redis.Address,
+	}, args...)...)
 	if err != nil {
 		return server{}, err
 	}

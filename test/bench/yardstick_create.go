@@ -14,7 +14,9 @@ import (
 func bareCreate(bank, customer string) http.Handler {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	post := func(c echo.Context, path string, form url.Values) error {
-		request, err := http.NewRequestWithContext(c.Request().Context(), http.MethodPost, bank+path, strings.NewReader(form.Encode()))
+		request, err := http.NewRequestWithContext(
+			c.Request().Context(), http.MethodPost, bank+path, strings.NewReader(form.Encode()),
+		)
 		if err != nil {
 			return err
 		}
@@ -34,10 +36,16 @@ func bareCreate(bank, customer string) http.Handler {
 	e.POST("/v1/payments", func(c echo.Context) error {
 		var calls errgroup.Group
 		calls.Go(func() error {
-			return post(c, "/v1/payment_intents", url.Values{"amount": {"4200"}, "currency": {"eur"}, "customer": {customer}, "automatic_payment_methods[enabled]": {"true"}})
+			return post(c, "/v1/payment_intents", url.Values{
+				"amount": {"4200"}, "currency": {"eur"}, "customer": {customer},
+				"automatic_payment_methods[enabled]": {"true"},
+			})
 		})
 		calls.Go(func() error {
-			return post(c, "/v1/customer_sessions", url.Values{"customer": {customer}, "components[payment_element][enabled]": {"true"}})
+			return post(
+				c, "/v1/customer_sessions",
+				url.Values{"customer": {customer}, "components[payment_element][enabled]": {"true"}},
+			)
 		})
 		if err := calls.Wait(); err != nil {
 			return err

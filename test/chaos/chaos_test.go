@@ -56,14 +56,19 @@ func playOne(t *testing.T, k kind) result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("acknowledged %d, found %d, lost %d, twice %d, wrong %d: %s", r.acknowledged, r.found, r.lost, r.twice, r.wrong, strings.Join(r.reasons, "\n"))
+	t.Logf(
+		"acknowledged %d, found %d, lost %d, twice %d, wrong %d: %s", r.acknowledged, r.found, r.lost, r.twice,
+		r.wrong, strings.Join(r.reasons, "\n"),
+	)
 	return r
 }
 
 // Nothing is found where nothing is wrong, or the tests below would prove nothing.
 func TestCalm(t *testing.T) {
 	t.Parallel()
-	r := playOne(t, kind{name: "calm", servers: 2, strike: func(context.Context, *shop, moment, size) error { return nil }})
+	r := playOne(
+		t, kind{name: "calm", servers: 2, strike: func(context.Context, *shop, moment, size) error { return nil }},
+	)
 	if r.failed() || r.tried != 1 || r.survived != 1 || r.acknowledged < 30 || r.found != r.acknowledged {
 		t.Errorf("%+v", r)
 	}
@@ -76,7 +81,9 @@ func TestPowerCutWithoutSync(t *testing.T) {
 		t.Skip("no Linux, or no C compiler for the shim")
 	}
 	r := playOne(t, kind{
-		name: "careless", power: true, redis: []string{"--appendfsync", "everysec"}, env: map[string]string{"REDIS_DURABILITY": "warn"}, strike: cutAfterAcknowledgement,
+		name: "careless", power: true, redis: []string{
+			"--appendfsync", "everysec",
+		}, env: map[string]string{"REDIS_DURABILITY": "warn"}, strike: cutAfterAcknowledgement,
 	})
 	if r.lost == 0 || !r.failed() || r.found == r.acknowledged {
 		t.Errorf("%+v", r)
@@ -109,7 +116,9 @@ func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) err
 // Without WAIT a failover loses what only the master had.
 func TestFailoverWithoutWait(t *testing.T) {
 	t.Parallel()
-	r := playOne(t, kind{name: "hasty", replica: true, strike: func(ctx context.Context, s *shop, m moment, _ size) error {
+	r := playOne(t, kind{name: "hasty", replica: true, strike: func(
+		ctx context.Context, s *shop, m moment, _ size,
+	) error {
 		s.toMaster.change(weather{parted: true})
 		before := len(s.oracle.memory().events)
 		err := town.Eventually(ctx, func() error {
@@ -185,7 +194,9 @@ func TestTamperedStream(t *testing.T) {
 	}{
 		"an entry twice": {`redis.call('XADD', key, '*', unpack(fields))`, func(r result) int { return r.twice }},
 		"a transition twice, under another id": {
-			`fields[2] = fields[2] .. '9'; redis.call('XADD', key, '*', unpack(fields))`, func(r result) int { return r.twice },
+			`fields[2] = fields[2] .. '9'; redis.call('XADD', key, '*', unpack(fields))`, func(r result) int {
+				return r.twice
+			},
 		},
 		"an entry less": {`redis.call('XDEL', key, position)`, func(r result) int { return r.lost }},
 	} {
@@ -221,7 +232,9 @@ func TestPlanReplays(t *testing.T) {
 	if !reflect.DeepEqual(plan(1, "a"), plan(1, "a")) {
 		t.Error("one seed made two plans")
 	}
-	if reflect.DeepEqual(plan(1, "a").moments, plan(2, "a").moments) || reflect.DeepEqual(plan(1, "a").moments, plan(1, "b").moments) {
+	if reflect.DeepEqual(
+		plan(1, "a").moments, plan(2, "a").moments,
+	) || reflect.DeepEqual(plan(1, "a").moments, plan(1, "b").moments) {
 		t.Error("two seeds, or rounds, have one plan")
 	}
 	if p := plan(1, "a"); len(p.histories) != 60 || len(p.moments) != 3 || p.moments[2].at > short.load {
@@ -238,7 +251,9 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all []*town.Process
-	_, err = play(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, strike: func(_ context.Context, s *shop, _ moment, _ size) error {
+	_, err = play(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, strike: func(
+		_ context.Context, s *shop, _ moment, _ size,
+	) error {
 		s.redis.freeze()
 		all = append(s.processes, s.redis.Process)
 		cancel()

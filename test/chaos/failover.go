@@ -21,7 +21,9 @@ func (w *world) startReplica(ctx context.Context) error {
 	w.toMaster.lead(w.redis.Address)
 	w.replicas++
 	dir := filepath.Join(w.dir, fmt.Sprintf("replica-%d", w.replicas))
-	w.replica, err = newRedis(ctx, dir, "", append(w.redisArgs, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0")...)
+	w.replica, err = newRedis(ctx, dir, "", append(
+		w.redisArgs, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0",
+	)...)
 	if err != nil {
 		return err
 	}

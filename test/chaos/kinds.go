@@ -169,7 +169,8 @@ if redis.call('HGET', KEYS[1], 'order') == 'cut' then
 end
 return 1`)
 
-// corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others go on.
+// corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others
+// go on.
 func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	client := s.redis.Client
 	body, key, err := s.anyPayment(ctx, m.pick)
@@ -190,11 +191,14 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 		}
 		return nil
 	})
-	return errors.Join(err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)), mendRecord.Run(ctx, client, []string{key}, whole).Err())
+	return errors.Join(
+		err, s.canary(ctx, fmt.Sprintf("beside-the-corrupt-%d", m.pick)),
+		mendRecord.Run(ctx, client, []string{key}, whole).Err(),
+	)
 }
 
-// anyPayment picks an event that was taken, and the key of the order of the payment that it is about; it waits until there
-// is one.
+// anyPayment picks an event that was taken, and the key of the order of the payment that it is about; it waits
+// until there is one.
 func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
 	err = town.Eventually(ctx, func() error {
 		var e town.Event

@@ -1,13 +1,13 @@
 // Command chaos breaks what Kasse stands on, while it works, and then asks for every answer back that was ever given.
 //
-// Each round starts Kasse, a redis-server and a simulated Stripe of its own, on loopback, with a proxy on every link. Orders
-// come at their time, however the ones before them fare; their payments go walks whose end is known; their events come
-// late, in any order, some twice, and again until they are taken. Meanwhile the round does what it is named after. An oracle
-// keeps every 2xx, and looks for it in Redis right after the fault, before anything can be mended, and at the end in what
-// Kasse shows, tells and keeps.
+// Each round starts Kasse, a redis-server and a simulated Stripe of its own, on loopback, with a proxy on every
+// link. Orders come at their time, however the ones before them fare; their payments go walks whose end is known;
+// their events come late, in any order, some twice, and again until they are taken. Meanwhile the round does what
+// it is named after. An oracle keeps every 2xx, and looks for it in Redis right after the fault, before anything
+// can be mended, and at the end in what Kasse shows, tells and keeps.
 //
-// One seed decides all that this program does: the orders, their walks, the moments and the reach of the faults. It cannot
-// decide how the machine takes it.
+// One seed decides all that this program does: the orders, their walks, the moments and the reach of the faults. It
+// cannot decide how the machine takes it.
 package main
 
 import (
@@ -52,7 +52,10 @@ type campaign struct {
 func parse(args []string) (campaign, error) {
 	var c campaign
 	flags := flag.NewFlagSet("chaos", flag.ContinueOnError)
-	flags.DurationVar(&c.duration, "duration", 0, "begin rounds for so long, on one seed after the other; 0: one short round of each kind")
+	flags.DurationVar(
+		&c.duration, "duration", 0,
+		"begin rounds for so long, on one seed after the other; 0: one short round of each kind",
+	)
 	flags.Uint64Var(&c.seed, "seed", rand.Uint64()>>32, "the first seed")
 	flags.IntVar(&c.at, "parallel", 3, "rounds at once")
 	only := flags.String("rounds", "", "kinds of rounds, as a regular expression")
@@ -125,7 +128,9 @@ func build(ctx context.Context, dir string) (tools, error) {
 		return t, err
 	}
 	t.shim = filepath.Join(dir, "fsync.so")
-	if out, err := exec.CommandContext(ctx, compiler, "-shared", "-fPIC", "-O2", "-o", t.shim, source, "-ldl").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(
+		ctx, compiler, "-shared", "-fPIC", "-O2", "-o", t.shim, source, "-ldl",
+	).CombinedOutput(); err != nil {
 		return t, fmt.Errorf("build the shim: %w\n%s", err, out)
 	}
 	return t, nil

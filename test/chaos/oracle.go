@@ -26,7 +26,8 @@ type oracle struct {
 
 func newOracle() *oracle {
 	return &oracle{
-		events: map[string]town.Event{}, opened: map[string]string{}, shown: map[string]int64{}, told: map[string]bool{}, found: map[string]bool{},
+		events: map[string]town.Event{}, opened: map[string]string{}, shown: map[string]int64{},
+		told: map[string]bool{}, found: map[string]bool{},
 		lost: map[string]string{}, twice: map[string]string{}, wrong: map[string]string{},
 	}
 }
@@ -40,7 +41,9 @@ func (o *oracle) delivered(body, outcome string) {
 	switch {
 	case err != nil:
 		o.wrong["event"] = err.Error()
-	case outcome == "ignored" && !strings.HasPrefix(e.Type, "payment_intent."): // there was no record: a read will list it
+	case outcome == "ignored" && !strings.HasPrefix(
+		e.Type, "payment_intent.",
+	): // there was no record: a read will list it
 	case outcome == "applied" || outcome == "unchanged" || outcome == "unread":
 		o.events[e.ID] = e
 	default:
@@ -98,8 +101,9 @@ func (o *oracle) memory() *oracle {
 	return &oracle{events: maps.Clone(o.events), opened: maps.Clone(o.opened), shown: maps.Clone(o.shown)}
 }
 
-// reckon holds what was acknowledged up to the memory against what was in Redis after it. Facts only add up there, so that
-// it does not matter what came in between. Later it might: Stripe's next event, or a question to it, covers a loss up.
+// reckon holds what was acknowledged up to the memory against what was in Redis after it. Facts only add up there,
+// so that it does not matter what came in between. Later it might: Stripe's next event, or a question to it, covers
+// a loss up.
 func (o *oracle) reckon(then *oracle, stored town.Stored, chains map[string][]town.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -137,11 +141,14 @@ func (o *oracle) look(fact, why string) {
 func missing(e town.Event, s town.Stored, chain []town.Event) string {
 	kind, r := e.Data.Object.Kind, s.Payments[e.About()]
 	switch {
-	case kind == "dispute" && (s.Reads[e.About()] || strings.Contains(r.State, `"unlisted":true`)): // Stripe will be asked
+	case kind == "dispute" && (s.Reads[e.About()] || strings.Contains(
+		r.State, `"unlisted":true`,
+	)): // Stripe will be asked
 		return ""
 	case r.State == "":
 		return e.About() + " is not in Redis"
-	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" && refunded(r, e.Data.Object):
+	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" &&
+		refunded(r, e.Data.Object):
 		return ""
 	case kind == "charge": // it names no refund; that there is one is told by the refund's own events
 		return ""
@@ -173,7 +180,9 @@ func refunded(r town.Record, re town.Object) bool {
 		}
 	}
 	err := json.Unmarshal([]byte(r.State), &state)
-	return err == nil && slices.Index(refundRank, state.Record.Refunds[re.ID].Status) >= slices.Index(refundRank, re.Status)
+	return err == nil && slices.Index(
+		refundRank, state.Record.Refunds[re.ID].Status,
+	) >= slices.Index(refundRank, re.Status)
 }
 
 // review looks through the stream.

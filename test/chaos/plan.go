@@ -48,7 +48,9 @@ func newPlan(seed uint64, round string, s size, faults int) plan {
 	for i := range faults {
 		share := (float64(i) + 0.3 + 0.4*dice.Float64()) / float64(faults)
 		p.moments = append(p.moments, moment{
-			at: time.Duration(share * float64(s.load)), span: time.Duration(dice.Int64N(int64(time.Second))), pick: dice.Uint64(),
+			at: time.Duration(share * float64(s.load)), span: time.Duration(
+				dice.Int64N(int64(time.Second)),
+			), pick: dice.Uint64(),
 		})
 	}
 	return p

@@ -13,8 +13,8 @@ import (
 	"kasse/test/internal/town"
 )
 
-// redisServer is a redis-server that can be killed, frozen, and robbed of what it did not sync. After a new start it has
-// another port: what is to find it goes through a proxy.
+// redisServer is a redis-server that can be killed, frozen, and robbed of what it did not sync. After a new start
+// it has another port: what is to find it goes through a proxy.
 type redisServer struct{ *town.Redis }
 
 // newRedis starts a server, under the shim that notes what was synced; an empty one is none.
@@ -43,7 +43,9 @@ func (s *redisServer) cutPower() (int64, error) {
 		return 0, err
 	}
 	gone := int64(0)
-	err = filepath.WalkDir(filepath.Join(s.Dir, "appendonlydir"), func(path string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(filepath.Join(s.Dir, "appendonlydir"), func(
+		path string, entry fs.DirEntry, err error,
+	) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}

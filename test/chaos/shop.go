@@ -173,7 +173,10 @@ func (s *shop) followOnce(ctx context.Context, cursor string) (next string, coun
 
 // canary is an order that is opened and paid after a fault: when it shows as paid, everything works again.
 func (s *shop) canary(ctx context.Context, name string) error {
-	h := town.History{Walk: town.Walk{Steps: []town.Step{town.Pay}, State: "paid"}, Order: name, Amount: 4200, Gaps: []time.Duration{0}}
+	h := town.History{
+		Walk: town.Walk{Steps: []town.Step{town.Pay}, State: "paid"}, Order: name, Amount: 4200,
+		Gaps: []time.Duration{0},
+	}
 	if err := s.live(ctx, h); err != nil {
 		return err
 	}

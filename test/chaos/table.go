@@ -33,11 +33,17 @@ func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err er
 	line.refused += r.refused
 	line.lost, line.twice, line.wrong = line.lost+r.lost, line.twice+r.twice, line.wrong+r.wrong
 	if err == nil && !r.failed() {
-		fmt.Fprintf(out, "seed %d, %s: %d of %d faults survived, %d of %d facts found\n", seed, k.name, r.survived, r.tried, r.found, r.acknowledged)
+		fmt.Fprintf(
+			out, "seed %d, %s: %d of %d faults survived, %d of %d facts found\n", seed, k.name, r.survived,
+			r.tried, r.found, r.acknowledged,
+		)
 		return
 	}
 	t.broke = true
-	fmt.Fprintf(out, "\n%s FAILED on seed %d; again: make chaos SEED=%d DURATION=%s ROUNDS='^%s$'\n", k.name, seed, seed, z.again, k.name)
+	fmt.Fprintf(
+		out, "\n%s FAILED on seed %d; again: make chaos SEED=%d DURATION=%s ROUNDS='^%s$'\n", k.name, seed, seed,
+		z.again, k.name,
+	)
 	if err != nil {
 		fmt.Fprintln(out, "  ", err)
 	}
@@ -53,12 +59,14 @@ func (t *table) failed() bool {
 	return t.broke || len(t.lines) == 0
 }
 
-// print writes the table: faults tried and survived; requests refused or unanswered; facts acknowledged and found; and what
-// was lost, stood twice, or was wrong.
+// print writes the table: faults tried and survived; requests refused or unanswered; facts acknowledged and found;
+// and what was lost, stood twice, or was wrong.
 func (t *table) print(out io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintln(out, "\n| round           | tried | survived | refused | acknowledged |  found | lost | twice | wrong |")
+	fmt.Fprintln(
+		out, "\n| round           | tried | survived | refused | acknowledged |  found | lost | twice | wrong |",
+	)
 	fmt.Fprintln(out, "|-----------------|------:|---------:|--------:|-------------:|-------:|-----:|------:|------:|")
 	for _, k := range rounds {
 		if r := t.lines[k.name]; r != nil {

@@ -63,9 +63,13 @@ func (w *world) open(ctx context.Context, k kind, p plan) error {
 			return err
 		}
 	}
-	w.client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}, Timeout: town.PostTimeout}
+	w.client = &http.Client{
+		Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}, Timeout: town.PostTimeout,
+	}
 	w.courier = (&town.Courier{
-		URL: "http://" + w.front.address(), Client: w.client, Stop: ctx, Taken: w.taken, Refused: func(int, error) { w.refused.Add(1) },
+		URL: "http://" + w.front.address(), Client: w.client, Stop: ctx, Taken: w.taken, Refused: func(int, error) {
+			w.refused.Add(1)
+		},
 	}).Roll(p.seed)
 	w.mailbox = httptest.NewServer(w.courier)
 	w.bank = town.NewBank(p.seed, w.mailbox.URL)

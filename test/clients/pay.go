@@ -1,5 +1,5 @@
-// Pay makes one payment with the client that was generated from openapi.yaml: the backend opens it, the customer pays at
-// the simulated Stripe, and the page polls with the client secret until it is paid.
+// Pay makes one payment with the client that was generated from openapi.yaml: the backend opens it, the customer
+// pays at the simulated Stripe, and the page polls with the client secret until it is paid.
 //
 //	pay KASSE STRIPE
 package main
@@ -56,7 +56,9 @@ func pay(ctx context.Context, server, stripe string) error {
 }
 
 func bearer(server, token string) (*kasse.ClientWithResponses, error) {
-	return kasse.NewClientWithResponses(server, kasse.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	return kasse.NewClientWithResponses(server, kasse.WithRequestEditorFn(func(
+		_ context.Context, r *http.Request,
+	) error {
 		r.Header.Set("Authorization", "Bearer "+token)
 		return nil
 	}))
@@ -64,7 +66,9 @@ func bearer(server, token string) (*kasse.ClientWithResponses, error) {
 
 func open(ctx context.Context, backend *kasse.ClientWithResponses) (*kasse.OpenedPayment, error) {
 	var body kasse.PaymentCreateBody
-	if err := body.FromPaymentCreate(kasse.PaymentCreate{OrderId: fmt.Sprintf("go-%d", os.Getpid()), Amount: 4200, Currency: "eur"}); err != nil {
+	if err := body.FromPaymentCreate(
+		kasse.PaymentCreate{OrderId: fmt.Sprintf("go-%d", os.Getpid()), Amount: 4200, Currency: "eur"},
+	); err != nil {
 		return nil, err
 	}
 	answer, err := backend.CreatePaymentWithResponse(ctx, nil, body)
@@ -78,8 +82,14 @@ func open(ctx context.Context, backend *kasse.ClientWithResponses) (*kasse.Opene
 }
 
 func confirm(ctx context.Context, stripe string, p *kasse.OpenedPayment) error {
-	form := url.Values{"client_secret": {p.ClientSecret}, "payment_method": {"pm_card_visa"}, "return_url": {"https://shop.example/thanks"}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, stripe+"/v1/payment_intents/"+p.PaymentIntent+"/confirm", strings.NewReader(form.Encode()))
+	form := url.Values{
+		"client_secret": {p.ClientSecret}, "payment_method": {"pm_card_visa"},
+		"return_url": {"https://shop.example/thanks"},
+	}
+	request, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, stripe+"/v1/payment_intents/"+p.PaymentIntent+"/confirm",
+		strings.NewReader(form.Encode()),
+	)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
-// Package deploy_test looks at what Kasse is deployed by as far as that goes without a container engine or a cluster: with
-// BuildKit's own linter, kustomize's own build, Kubernetes' own types and Compose's own loader. It has a module of its
-// own, since the product needs none of them.
+// Package deploy_test looks at what Kasse is deployed by as far as that goes without a container engine or a
+// cluster: with BuildKit's own linter, kustomize's own build, Kubernetes' own types and Compose's own loader. It
+// has a module of its own, since the product needs none of them.
 //
 // Not looked at: whether the base images exist, and whether a cluster takes the manifests.
 package deploy_test
@@ -41,7 +41,9 @@ func read(t *testing.T, path string) []byte {
 // unseen stands for the registry: every image is one of which nothing is known but the platform.
 type unseen struct{}
 
-func (unseen) ResolveImageConfig(_ context.Context, ref string, _ sourceresolver.Opt) (string, digest.Digest, []byte, error) {
+func (unseen) ResolveImageConfig(
+	_ context.Context, ref string, _ sourceresolver.Opt,
+) (string, digest.Digest, []byte, error) {
 	config := []byte(`{"architecture":"` + runtime.GOARCH + `","os":"linux","config":{}}`)
 	return ref, digest.FromBytes(config), config, nil
 }
@@ -50,7 +52,9 @@ func lint(t *testing.T, dockerfile []byte) []string {
 	t.Helper()
 	source := llb.NewSourceMap(nil, "Dockerfile", "Dockerfile", dockerfile)
 	source.Definition = &llb.Definition{}
-	result, err := dockerfile2llb.DockerfileLint(t.Context(), dockerfile, dockerfile2llb.ConvertOpt{SourceMap: source, MetaResolver: unseen{}})
+	result, err := dockerfile2llb.DockerfileLint(
+		t.Context(), dockerfile, dockerfile2llb.ConvertOpt{SourceMap: source, MetaResolver: unseen{}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +136,9 @@ func TestImage(t *testing.T) {
 	if base := builtIn(t); !pinned.MatchString(base) {
 		t.Errorf("it is built in whatever %s is that day", base)
 	}
-	if got := strings.Join([]string{shipped.BaseName, environment, user, healthcheck, entrypoint}, ", "); got != "scratch, ADMIN_ADDR=:9090, 65532:65532, CMD /kasse healthcheck, /kasse" {
+	if got := strings.Join(
+		[]string{shipped.BaseName, environment, user, healthcheck, entrypoint}, ", ",
+	); got != "scratch, ADMIN_ADDR=:9090, 65532:65532, CMD /kasse healthcheck, /kasse" {
 		t.Errorf("the image is %s", got)
 	}
 }
@@ -218,7 +224,10 @@ func inspect(t *testing.T, program, commit string) {
 		stamped[setting.Key] = setting.Value
 	}
 	if stamped["vcs.revision"] != commit || stamped["vcs.modified"] != "false" {
-		t.Errorf("the program is stamped with %q, modified %q; the commit is %s", stamped["vcs.revision"], stamped["vcs.modified"], commit)
+		t.Errorf(
+			"the program is stamped with %q, modified %q; the commit is %s", stamped["vcs.revision"],
+			stamped["vcs.modified"], commit,
+		)
 	}
 	if runtime.GOOS == "linux" {
 		file, err := elf.Open(program)

@@ -41,13 +41,16 @@ type cluster struct {
 // render builds the folder, and decodes each object strictly: an unknown or doubled field fails.
 func render(t *testing.T) *cluster {
 	t.Helper()
-	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), filepath.Join(root, manifests))
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(
+		filesys.MakeFsOnDisk(), filepath.Join(root, manifests),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &cluster{}
 	into := map[string]any{
-		"v1 ServiceAccount": &c.account, "v1 ConfigMap": &c.settings, "v1 Service": &c.service, "apps/v1 Deployment": &c.deployment,
+		"v1 ServiceAccount": &c.account, "v1 ConfigMap": &c.settings, "v1 Service": &c.service,
+		"apps/v1 Deployment":            &c.deployment,
 		"policy/v1 PodDisruptionBudget": &c.budget, "autoscaling/v2 HorizontalPodAutoscaler": &c.scaler,
 		"networking.k8s.io/v1 NetworkPolicy": &c.network,
 	}
@@ -79,7 +82,9 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); name != "kustomization.yaml" && name != "README.md" && !bytes.Contains(kustomization, []byte("- "+name)) {
+		if name := entry.Name(); name != "kustomization.yaml" && name != "README.md" && !bytes.Contains(
+			kustomization, []byte("- "+name),
+		) {
 			t.Errorf("%s is no resource", name)
 		}
 	}
@@ -91,14 +96,17 @@ func TestManifests(t *testing.T) {
 	pod := c.deployment.Spec.Template
 	labels := pod.Labels
 	for what, selector := range map[string]map[string]string{
-		"Service": c.service.Spec.Selector, "Deployment": c.deployment.Spec.Selector.MatchLabels, "PodDisruptionBudget": c.budget.Spec.Selector.MatchLabels,
-		"NetworkPolicy": c.network.Spec.PodSelector.MatchLabels, "spread": pod.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels,
+		"Service": c.service.Spec.Selector, "Deployment": c.deployment.Spec.Selector.MatchLabels,
+		"PodDisruptionBudget": c.budget.Spec.Selector.MatchLabels,
+		"NetworkPolicy":       c.network.Spec.PodSelector.MatchLabels,
+		"spread":              pod.Spec.TopologySpreadConstraints[0].LabelSelector.MatchLabels,
 	} {
 		if len(selector) == 0 || !maps.Equal(selector, labels) {
 			t.Errorf("the %s is for %v, the pods are %v", what, selector, labels)
 		}
 	}
-	if target := c.scaler.Spec.ScaleTargetRef; target.Kind != "Deployment" || target.Name != c.deployment.Name || c.deployment.Spec.Replicas != nil {
+	if target := c.scaler.Spec.ScaleTargetRef; target.Kind != "Deployment" || target.Name != c.deployment.Name ||
+		c.deployment.Spec.Replicas != nil {
 		t.Errorf("the autoscaler scales %v; the deployment wants %v", target, c.deployment.Spec.Replicas)
 	}
 	if *c.scaler.Spec.MinReplicas < 2 || c.budget.Spec.MaxUnavailable.IntValue() != 1 {
@@ -108,10 +116,12 @@ func TestManifests(t *testing.T) {
 	if from := container.EnvFrom[0].ConfigMapRef.Name; from != c.settings.Name {
 		t.Errorf("the settings come from %s, and are called %s", from, c.settings.Name)
 	}
-	if spread := pod.Spec.TopologySpreadConstraints[0]; spread.TopologyKey != corev1.LabelHostname || spread.MaxSkew != 1 {
+	if spread := pod.Spec.TopologySpreadConstraints[0]; spread.TopologyKey != corev1.LabelHostname ||
+		spread.MaxSkew != 1 {
 		t.Errorf("the pods are spread over %s by %d", spread.TopologyKey, spread.MaxSkew)
 	}
-	live, ready, start := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet, container.StartupProbe.HTTPGet
+	live, ready := container.LivenessProbe.HTTPGet, container.ReadinessProbe.HTTPGet
+	start := container.StartupProbe.HTTPGet
 	if live.Path != "/livez" || ready.Path != "/readyz" || start.Path != "/livez" {
 		t.Errorf("the probes ask %s, %s and %s", live.Path, ready.Path, start.Path)
 	}
@@ -137,11 +147,13 @@ func TestPodIsShut(t *testing.T) {
 	pod := render(t).deployment.Spec.Template.Spec
 	container := pod.Containers[0]
 	shut := map[string]bool{
-		"runs as 65532":       *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser == 65532,
-		"seccomp":             pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
-		"no escalation":       !*container.SecurityContext.AllowPrivilegeEscalation,
-		"read-only root":      *container.SecurityContext.ReadOnlyRootFilesystem,
-		"no capabilities":     slices.Equal(container.SecurityContext.Capabilities.Drop, []corev1.Capability{"ALL"}) && container.SecurityContext.Capabilities.Add == nil,
+		"runs as 65532":  *pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser == 65532,
+		"seccomp":        pod.SecurityContext.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault,
+		"no escalation":  !*container.SecurityContext.AllowPrivilegeEscalation,
+		"read-only root": *container.SecurityContext.ReadOnlyRootFilesystem,
+		"no capabilities": slices.Equal(
+			container.SecurityContext.Capabilities.Drop, []corev1.Capability{"ALL"},
+		) && container.SecurityContext.Capabilities.Add == nil,
 		"no token":            !*pod.AutomountServiceAccountToken,
 		"no host":             !pod.HostNetwork && !pod.HostPID && !pod.HostIPC,
 		"secrets not for all": *pod.Volumes[0].Secret.DefaultMode == 0o440,
@@ -153,7 +165,8 @@ func TestPodIsShut(t *testing.T) {
 	}
 }
 
-// TestResources: what the autoscaler and the scheduler reckon with is there, and Go hears of the limit before it is killed.
+// TestResources: what the autoscaler and the scheduler reckon with is there, and Go hears of the limit before it is
+// killed.
 func TestResources(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]
 	requests, limit := container.Resources.Requests, container.Resources.Limits.Memory()
@@ -178,7 +191,8 @@ func TestTimes(t *testing.T) {
 		return d
 	}
 	grace := time.Duration(*c.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds) * time.Second
-	if shutdown, drain := duration("SHUTDOWN_TIMEOUT"), duration("DRAIN_DELAY"); grace <= shutdown || shutdown <= drain {
+	if shutdown, drain := duration("SHUTDOWN_TIMEOUT"), duration("DRAIN_DELAY"); grace <= shutdown ||
+		shutdown <= drain {
 		t.Errorf("killed after %s, shut down after %s, drained for %s", grace, shutdown, drain)
 	}
 	if grace := compose(t).Services["kasse"].StopGracePeriod; time.Duration(*grace) <= 25*time.Second {
@@ -186,7 +200,8 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestSecrets: the files that are read are those that the README makes of them, and what may be a file is not a setting.
+// TestSecrets: the files that are read are those that the README makes of them, and what may be a file is not a
+// setting.
 func TestSecrets(t *testing.T) {
 	var mounted []string
 	c := render(t)
@@ -208,7 +223,9 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	var made []string
-	for _, match := range regexp.MustCompile(`--from-file=([a-z-]+)`).FindAllSubmatch(read(t, manifests+"/README.md"), -1) {
+	for _, match := range regexp.MustCompile(`--from-file=([a-z-]+)`).FindAllSubmatch(
+		read(t, manifests+"/README.md"), -1,
+	) {
 		made = append(made, string(match[1]))
 	}
 	slices.Sort(mounted)
@@ -261,7 +278,9 @@ func TestAdminPortIsReached(t *testing.T) {
 // TestComposeNeedsAPassword: without one Redis is not started, since anybody who reaches it could mark orders as paid.
 func TestComposeNeedsAPassword(t *testing.T) {
 	_, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir: t.TempDir(), ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: read(t, "compose.yaml")}},
+		WorkingDir: t.TempDir(), ConfigFiles: []types.ConfigFile{
+			{Filename: "compose.yaml", Content: read(t, "compose.yaml")},
+		},
 	}, func(o *loader.Options) { o.SkipResolveEnvironment = true })
 	if err == nil || !strings.Contains(err.Error(), "REDIS_PASSWORD") {
 		t.Errorf("it is loaded without a password: %v", err)
@@ -288,9 +307,14 @@ func TestNetworkIsNarrow(t *testing.T) {
 				continue
 			}
 			all := netip.MustParsePrefix(to.IPBlock.CIDR)
-			for _, inside := range []string{"10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "127.0.0.1", "fd00:ec2::254", "fe80::1", "::1"} {
+			for _, inside := range []string{
+				"10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "127.0.0.1", "fd00:ec2::254",
+				"fe80::1", "::1",
+			} {
 				address := netip.MustParseAddr(inside)
-				excepted := slices.ContainsFunc(to.IPBlock.Except, func(p string) bool { return netip.MustParsePrefix(p).Contains(address) })
+				excepted := slices.ContainsFunc(
+					to.IPBlock.Except, func(p string) bool { return netip.MustParsePrefix(p).Contains(address) },
+				)
 				if all.Contains(address) && !excepted {
 					t.Errorf("HTTPS may go to %s", inside)
 				}
@@ -301,7 +325,8 @@ func TestNetworkIsNarrow(t *testing.T) {
 		if proxy == "" {
 			continue // to be set
 		}
-		if p, err := netip.ParsePrefix(proxy); err != nil || (p.Addr().Is4() && p.Bits() < 16) || (p.Addr().Is6() && p.Bits() < 48) {
+		if p, err := netip.ParsePrefix(proxy); err != nil || (p.Addr().Is4() && p.Bits() < 16) ||
+			(p.Addr().Is6() && p.Bits() < 48) {
 			t.Errorf("TRUSTED_PROXIES believes all of %s (%v)", proxy, err)
 		}
 	}
@@ -313,13 +338,16 @@ var pinned = regexp.MustCompile(`^[a-z./-]+:v?\d+\.\d+[\w.-]*$`)
 func TestCompose(t *testing.T) {
 	project := compose(t)
 	redis := strings.Join(project.Services["redis"].Command, " ")
-	for _, setting := range []string{"--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction", "--requirepass hunter2"} {
+	for _, setting := range []string{
+		"--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction", "--requirepass hunter2",
+	} {
 		if !strings.Contains(redis, setting) {
 			t.Errorf("redis is not started with %s", setting)
 		}
 	}
 	kasse := project.Services["kasse"]
-	if !kasse.ReadOnly || !slices.Equal(kasse.CapDrop, []string{"ALL"}) || len(kasse.Ports) != 1 || kasse.Ports[0].HostIP != "127.0.0.1" {
+	if !kasse.ReadOnly || !slices.Equal(kasse.CapDrop, []string{"ALL"}) || len(kasse.Ports) != 1 ||
+		kasse.Ports[0].HostIP != "127.0.0.1" {
 		t.Errorf("kasse is open: %+v", kasse)
 	}
 	if url := kasse.Environment["REDIS_URL"]; url == nil || *url != "redis://:hunter2@redis:6379/0" {
@@ -334,7 +362,9 @@ func TestCompose(t *testing.T) {
 		}
 	}
 	stripe := project.Services["stripe"]
-	if !slices.Equal(stripe.Profiles, []string{"stripe"}) || !slices.Contains(stripe.Command, "http://kasse:8080/webhooks/stripe") {
+	if !slices.Equal(stripe.Profiles, []string{"stripe"}) || !slices.Contains(
+		stripe.Command, "http://kasse:8080/webhooks/stripe",
+	) {
 		t.Errorf("the Stripe CLI is %+v", stripe)
 	}
 }
@@ -351,12 +381,19 @@ func unknown(read map[string]bool, named map[string][]string) (found []string) {
 	return found
 }
 
-// TestNames: every variable that is set anywhere, or that a comment or a page for operators names, is one that Kasse reads.
+// TestNames: every variable that is set anywhere, or that a comment or a page for operators names, is one that
+// Kasse reads.
 func TestNames(t *testing.T) {
-	others := []string{"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY"}                                         // the Go runtime's, the Go tool's, the Stripe CLI's
-	others = append(others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE") // of compose.yaml and the Dockerfile
+	others := []string{
+		"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY",
+	} // the Go runtime's, the Go tool's, the Stripe CLI's
+	others = append(
+		others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE",
+	) // of compose.yaml and the Dockerfile
 	known := map[string]bool{}
-	for _, match := range regexp.MustCompile(`envconfig:"([A-Z0-9_]+)"`).FindAllStringSubmatch(string(read(t, "cmd/internal/app/config.go")), -1) {
+	for _, match := range regexp.MustCompile(`envconfig:"([A-Z0-9_]+)"`).FindAllStringSubmatch(
+		string(read(t, "cmd/internal/app/config.go")), -1,
+	) {
 		known[match[1]] = true
 	}
 	if len(known) < 30 {
@@ -381,7 +418,9 @@ func TestNames(t *testing.T) {
 		file = strings.TrimPrefix(file, root+"/")
 		named[file] = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`).FindAllString(string(read(t, file)), -1)
 	}
-	for _, where := range []string{"the kasse of compose.yaml", "the ConfigMap", "the Deployment", ".env.example", "docs/runbook.md"} {
+	for _, where := range []string{
+		"the kasse of compose.yaml", "the ConfigMap", "the Deployment", ".env.example", "docs/runbook.md",
+	} {
 		if len(named[where]) < 5 {
 			t.Errorf("%s names only %v", where, named[where])
 		}

@@ -32,7 +32,9 @@ var language = parser.NewParser(parser.Options{})
 // alerts are the rules as Prometheus reads them: an unknown field, a bad expression or a bad template fails.
 func alerts(t *testing.T) (all []rulefmt.Rule) {
 	t.Helper()
-	groups, errs := rulefmt.Parse(read(t, rulesFile), false, model.UTF8Validation, language, slog.New(slog.DiscardHandler))
+	groups, errs := rulefmt.Parse(
+		read(t, rulesFile), false, model.UTF8Validation, language, slog.New(slog.DiscardHandler),
+	)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -114,7 +116,9 @@ func (s scenario) play(t *testing.T, every time.Duration) (wrong []string) {
 	for _, one := range s.Series {
 		fmt.Fprintf(&load, "  %s %s\n", one.Series, one.Values)
 	}
-	suite, err := promqltest.NewLazyLoader(load.String(), promqltest.LazyLoaderOpts{EnableAtModifier: true, EnableNegativeOffset: true})
+	suite, err := promqltest.NewLazyLoader(
+		load.String(), promqltest.LazyLoaderOpts{EnableAtModifier: true, EnableNegativeOffset: true},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +148,17 @@ func (s scenario) play(t *testing.T, every time.Duration) (wrong []string) {
 func loadRules(t *testing.T, suite *promqltest.LazyLoader) map[string]*rules.Group {
 	t.Helper()
 	manager := rules.NewManager(&rules.ManagerOptions{
-		QueryFunc: rules.EngineQueryFunc(suite.QueryEngine(), suite.Storage()), AppendableV2: suite.Storage(), Context: t.Context(),
-		NotifyFunc: func(context.Context, string, ...*rules.Alert) {}, Logger: slog.New(slog.DiscardHandler), Parser: language,
+		QueryFunc: rules.EngineQueryFunc(
+			suite.QueryEngine(), suite.Storage(),
+		), AppendableV2: suite.Storage(), Context: t.Context(),
+		NotifyFunc: func(
+			context.Context, string, ...*rules.Alert,
+		) {
+		}, Logger: slog.New(slog.DiscardHandler), Parser: language,
 	})
-	groups, errs := manager.LoadGroups(time.Minute, labels.EmptyLabels(), "", nil, false, filepath.Join(root, rulesFile))
+	groups, errs := manager.LoadGroups(
+		time.Minute, labels.EmptyLabels(), "", nil, false, filepath.Join(root, rulesFile),
+	)
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
@@ -161,7 +172,9 @@ func loadRules(t *testing.T, suite *promqltest.LazyLoader) map[string]*rules.Gro
 
 func (q question) ask(t *testing.T, suite *promqltest.LazyLoader) (samples []string) {
 	t.Helper()
-	query, err := suite.QueryEngine().NewInstantQuery(t.Context(), suite.Storage(), nil, q.Expression, time.Unix(0, 0).Add(time.Duration(q.At)))
+	query, err := suite.QueryEngine().NewInstantQuery(
+		t.Context(), suite.Storage(), nil, q.Expression, time.Unix(0, 0).Add(time.Duration(q.At)),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,8 +203,8 @@ func (q question) want(t *testing.T) (samples []string) {
 	return samples
 }
 
-// TestEveryAlert: each fires in a scenario, and stays quiet on a good day that has all that it asks for; its runbook_url is
-// a heading of the runbook, and each heading is an alert's.
+// TestEveryAlert: each fires in a scenario, and stays quiet on a good day that has all that it asks for; its
+// runbook_url is a heading of the runbook, and each heading is an alert's.
 func TestEveryAlert(t *testing.T) {
 	file := scenarios(t)
 	fired := map[string]bool{}
@@ -209,7 +222,9 @@ func TestEveryAlert(t *testing.T) {
 		goodDay[metric.Get("__name__")] = true
 	}
 	headings := map[string]bool{}
-	for _, match := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(string(read(t, "docs/runbook.md")), -1) {
+	for _, match := range regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(
+		string(read(t, "docs/runbook.md")), -1,
+	) {
 		headings["docs/runbook.md#"+strings.ToLower(match[1])] = true
 	}
 	for _, alert := range alerts(t) {
@@ -226,7 +241,9 @@ func TestEveryAlert(t *testing.T) {
 			t.Errorf("%s leads to %q", alert.Alert, url)
 		}
 		delete(headings, url)
-		if alert.Annotations["summary"] == "" || !slices.Contains([]string{"page", "ticket"}, alert.Labels["severity"]) {
+		if alert.Annotations["summary"] == "" || !slices.Contains(
+			[]string{"page", "ticket"}, alert.Labels["severity"],
+		) {
 			t.Errorf("%s: %v, %v", alert.Alert, alert.Labels, alert.Annotations)
 		}
 	}
@@ -260,11 +277,14 @@ func parse(t *testing.T, expression string) (p parsed) {
 	return p
 }
 
-// exported are the labels of each series that the page of metrics promises; another test compares the page with the program.
+// exported are the labels of each series that the page of metrics promises; another test compares the page with the
+// program.
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	series := map[string][]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\| (.*?) \\|").FindAllStringSubmatch(string(read(t, "docs/metrics.md")), -1) {
+	for _, row := range regexp.MustCompile(
+		"(?m)^\\| `(\\w+)` \\| (\\w+) \\| (.*?) \\|",
+	).FindAllStringSubmatch(string(read(t, "docs/metrics.md")), -1) {
 		name, names := row[1], strings.Split(row[3], ", ")
 		if row[2] != "histogram" {
 			series[name] = names
@@ -339,7 +359,8 @@ func TestExpressions(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		`kasse_invented_total`, `kasse_waiters{endpoint="a"}`, `sum by (order) (kasse_waiters)`, `build_info`, `kasse_webhook_lag_seconds`,
+		`kasse_invented_total`, `kasse_waiters{endpoint="a"}`, `sum by (order) (kasse_waiters)`, `build_info`,
+		`kasse_webhook_lag_seconds`,
 	} {
 		if len(flaws(t, series, bad)) == 0 {
 			t.Errorf("nothing is found wrong with %s", bad)

@@ -47,8 +47,8 @@ type collectionRequest struct {
 	}
 }
 
-// TestCollectionIsUnderstood sends each request to a kasse-dev. None may be malformed, refused for its credential, or lead
-// nowhere. What the order's state or Stripe says to it is another matter.
+// TestCollectionIsUnderstood sends each request to a kasse-dev. None may be malformed, refused for its credential,
+// or lead nowhere. What the order's state or Stripe says to it is another matter.
 func TestCollectionIsUnderstood(t *testing.T) {
 	var all struct {
 		Variable []keyValue

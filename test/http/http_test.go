@@ -80,7 +80,9 @@ func send(t *testing.T, session *httpfile.Session, r httpfile.Request) {
 func kasseDev(t *testing.T) map[string]string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "kasse-dev")
-	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "kasse/cmd/kasse-dev").CombinedOutput(); err != nil {
+	if output, err := exec.CommandContext(
+		t.Context(), "go", "build", "-o", program, "kasse/cmd/kasse-dev",
+	).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	command := exec.Command(program, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
@@ -153,7 +155,10 @@ func TestParse(t *testing.T) {
 	if got != want {
 		t.Errorf("%s\nis not\n%s", got, want)
 	}
-	for _, bad := range []string{"### a\nGET http://h\n", "### a\n# @expect two\n", "### a\n# @expect 200\nGET\n", "### a\n# @expect 200\nGET http://h\nno header\n"} {
+	for _, bad := range []string{
+		"### a\nGET http://h\n", "### a\n# @expect two\n", "### a\n# @expect 200\nGET\n",
+		"### a\n# @expect 200\nGET http://h\nno header\n",
+	} {
 		if _, err := httpfile.Parse(bad); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
@@ -164,7 +169,10 @@ func TestParse(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	session := httpfile.Session{Client: &http.Client{Transport: refuse{t}}, Variables: map[string]string{"a": "{{b}}"}}
 	for _, text := range []string{"{{a}}", "{{b}}", "{{x.response.body.$.id}}", "{{$now}}"} {
-		_, err := session.Send(t.Context(), httpfile.Request{Method: "GET", URL: "http://127.0.0.1:1/" + url.PathEscape("x"), Body: text})
+		_, err := session.Send(
+			t.Context(),
+			httpfile.Request{Method: "GET", URL: "http://127.0.0.1:1/" + url.PathEscape("x"), Body: text},
+		)
 		if err == nil || !strings.Contains(err.Error(), "nothing is called") {
 			t.Errorf("%s: %v", text, err)
 		}

@@ -11,12 +11,12 @@ import (
 // frontEnd is the image that the Dockerfile's first line names.
 const frontEnd = "docker/dockerfile:1"
 
-// entry is what Docker's own image of Redis brings and Debian's package does not: no protected mode, which would refuse other
-// containers.
+// entry is what Docker's own image of Redis brings and Debian's package does not: no protected mode, which would
+// refuse other containers.
 const entry = "#!/bin/sh\nif [ \"$1\" = redis-server ]; then exec \"$@\" --protected-mode no; fi\nexec \"$@\"\n"
 
-// makeBases makes the images that the Dockerfile and compose.yaml name: Debian with its redis-server, Debian with Go, and
-// BuildKit's front end. The one with Go has the modules in it, since this network has no way out.
+// makeBases makes the images that the Dockerfile and compose.yaml name: Debian with its redis-server, Debian with
+// Go, and BuildKit's front end. The one with Go has the modules in it, since this network has no way out.
 func (c *check) makeBases(ctx context.Context) error {
 	c.step("base images: redis:7.2-alpine, golang:1.26, %s", frontEnd)
 	root := filepath.Join(c.work, "root")
@@ -25,7 +25,9 @@ func (c *check) makeBases(ctx context.Context) error {
 	}
 	const importing = `tar -C %s -c . | "%s" import %s - %s`
 	redis := `--change 'WORKDIR /data' --change 'ENTRYPOINT ["/usr/local/bin/entry"]' --change 'CMD ["redis-server"]'`
-	if _, err := c.command(ctx, "sh", "-c", fmt.Sprintf(importing, root, c.docker, redis, "redis:7.2-alpine")); err != nil {
+	if _, err := c.command(
+		ctx, "sh", "-c", fmt.Sprintf(importing, root, c.docker, redis, "redis:7.2-alpine"),
+	); err != nil {
 		return err
 	}
 	for from, to := range map[string]string{"go": "usr/local/go", "go-proxy": "go-proxy"} {
@@ -50,7 +52,9 @@ func (c *check) makeFrontEnd(ctx context.Context) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(c.work, "dockerfile-frontend"), filepath.Join(dir, "dockerfile-frontend")); err != nil {
+	if err := os.Rename(
+		filepath.Join(c.work, "dockerfile-frontend"), filepath.Join(dir, "dockerfile-frontend"),
+	); err != nil {
 		return err
 	}
 	file := "FROM scratch\nCOPY dockerfile-frontend /bin/dockerfile-frontend\n" +
@@ -72,7 +76,10 @@ func (c *check) buildImages(ctx context.Context) error {
 	}
 	for _, version := range []string{"one", "two"} {
 		c.step("docker build, VERSION=%s", version)
-		printed, err := c.run1(ctx, "build", "--build-arg", "VERSION="+version, "--build-arg", "REVISION="+revision, "--tag", "kasse:"+version, filepath.Join(c.work, "src"))
+		printed, err := c.run1(
+			ctx, "build", "--build-arg", "VERSION="+version, "--build-arg", "REVISION="+revision, "--tag",
+			"kasse:"+version, filepath.Join(c.work, "src"),
+		)
 		if err != nil {
 			return err
 		}
@@ -80,7 +87,10 @@ func (c *check) buildImages(ctx context.Context) error {
 			return fmt.Errorf("the front end %s was not used:\n%s", frontEnd, tail(printed))
 		}
 	}
-	size, err := c.run1(ctx, "image", "inspect", "--format", "{{.Size}} bytes, user {{.Config.User}}, {{.Config.Labels}}", "kasse:two")
+	size, err := c.run1(
+		ctx, "image", "inspect", "--format", "{{.Size}} bytes, user {{.Config.User}}, {{.Config.Labels}}",
+		"kasse:two",
+	)
 	c.step("the image: %s", size)
 	return err
 }

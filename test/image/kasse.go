@@ -37,7 +37,8 @@ func (c *check) startStripe(mailbox string) error {
 	return c.writeEnv()
 }
 
-// writeEnv writes the settings of .env: what .env.example asks for, and where this Stripe is. The rest are Kasse's defaults.
+// writeEnv writes the settings of .env: what .env.example asks for, and where this Stripe is. The rest are Kasse's
+// defaults.
 func (c *check) writeEnv() error {
 	c.env = map[string]string{}
 	for _, setting := range town.Settings("", c.bank.HTTP.URL, nil) {
@@ -58,7 +59,8 @@ func (c *check) writeEnv() error {
 func (c *check) startRedis(ctx context.Context) (address string, err error) {
 	_, err = c.run1(
 		ctx, "run", "--detach", "--name", "redis", "--volume", "kasse-redis:/data", "redis:7.2-alpine", "redis-server",
-		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no", "--maxmemory-policy", "noeviction",
+		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no", "--maxmemory-policy",
+		"noeviction",
 	)
 	if err != nil {
 		return "", err
@@ -80,7 +82,8 @@ func (c *check) startRedis(ctx context.Context) (address string, err error) {
 func (c *check) start(ctx context.Context, name, image, redis string) (container, error) {
 	_, err := c.run1(
 		ctx, "run", "--detach", "--name", name, "--env-file", filepath.Join(c.work, "src", ".env"),
-		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+":6379/0", "--env", "REDIS_MODE=single",
+		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+
+			":6379/0", "--env", "REDIS_MODE=single",
 		"--env", "REDIS_DURABILITY=require", "--publish", "127.0.0.1::8080", "--read-only", "--cap-drop", "ALL",
 		"--security-opt", "no-new-privileges:true", "--stop-timeout", "30", "--restart", "unless-stopped", image,
 	)
@@ -127,7 +130,8 @@ func (c *check) jailed(ctx context.Context, name string) error {
 		found[key] = strings.Join(strings.Fields(value), " ")
 	}
 	for key, want := range map[string]string{
-		"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1", "Uid": "65532 65532 65532 65532",
+		"CapEff": "0000000000000000", "CapPrm": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1",
+		"Uid": "65532 65532 65532 65532",
 	} {
 		if found[key] != want {
 			return fmt.Errorf("%s: %s is %q, not %q", name, key, found[key], want)
@@ -142,7 +146,10 @@ func (c *check) jailed(ctx context.Context, name string) error {
 			return fmt.Errorf("%s: its root can be written to: %s", name, line)
 		}
 	}
-	c.step("%s: healthy; root read-only, CapEff %s, NoNewPrivs %s, uid %s", name, found["CapEff"], found["NoNewPrivs"], found["Uid"])
+	c.step(
+		"%s: healthy; root read-only, CapEff %s, NoNewPrivs %s, uid %s", name, found["CapEff"],
+		found["NoNewPrivs"], found["Uid"],
+	)
 	return nil
 }
 
@@ -163,7 +170,10 @@ type view struct {
 
 // create opens a payment.
 func create(ctx context.Context, client *http.Client, base, order string) (payment string, err error) {
-	a, err := backend(ctx, client, http.MethodPost, base+"/v1/payments", fmt.Sprintf(`{"order_id":%q,"amount":1999,"currency":"eur"}`, order))
+	a, err := backend(
+		ctx, client, http.MethodPost, base+"/v1/payments",
+		fmt.Sprintf(`{"order_id":%q,"amount":1999,"currency":"eur"}`, order),
+	)
 	if err != nil {
 		return "", err
 	}

@@ -1,5 +1,5 @@
-// Command image builds the container image with a Docker daemon of its own, and runs it as compose.yaml does: see run.sh, which
-// prepares everything and starts this program in namespaces of its own.
+// Command image builds the container image with a Docker daemon of its own, and runs it as compose.yaml does: see
+// run.sh, which prepares everything and starts this program in namespaces of its own.
 package main
 
 import (
@@ -55,7 +55,9 @@ func (c *check) step(format string, args ...any) {
 
 func (c *check) run(ctx context.Context) error {
 	defer c.end() //nolint:contextcheck // it also ends what an interrupt has stopped
-	for _, part := range []func(context.Context) error{c.startDaemon, c.makeBases, c.buildImages, c.playContainers, c.playCompose} {
+	for _, part := range []func(context.Context) error{
+		c.startDaemon, c.makeBases, c.buildImages, c.playContainers, c.playCompose,
+	} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -67,7 +69,8 @@ func (c *check) run(ctx context.Context) error {
 func (c *check) startDaemon(ctx context.Context) error {
 	c.step("dockerd, on a socket and a bridge of its own")
 	for _, command := range []string{
-		"ip link set lo up", "ip link add " + bridge + " type bridge", "ip address add " + address + "/24 dev " + bridge, "ip link set " + bridge + " up",
+		"ip link set lo up", "ip link add " + bridge +
+			" type bridge", "ip address add " + address + "/24 dev " + bridge, "ip link set " + bridge + " up",
 	} {
 		if _, err := c.command(ctx, strings.Fields(command)...); err != nil {
 			return err
@@ -79,7 +82,9 @@ func (c *check) startDaemon(ctx context.Context) error {
 	}
 	c.daemon, err = town.Start(
 		c.work, dockerd, os.Environ(), "--host", c.socket(), "--data-root", filepath.Join(c.work, "docker"),
-		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(c.work, "dockerd.pid"), "--bridge", bridge,
+		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(
+			c.work, "dockerd.pid",
+		), "--bridge", bridge,
 		"--default-address-pool", "base=10.214.0.0/16,size=24", "--cgroup-parent", "/kasse-image-check",
 	)
 	if err != nil {
@@ -127,7 +132,10 @@ func (c *check) run1(ctx context.Context, args ...string) (string, error) {
 func (c *check) command(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Dir = c.work
-	command.Env = append(os.Environ(), "DOCKER_HOST="+c.socket(), "DOCKER_BUILDKIT=1", "BUILDKIT_PROGRESS=plain", "DOCKER_CONFIG="+filepath.Join(c.work, "config"))
+	command.Env = append(
+		os.Environ(), "DOCKER_HOST="+c.socket(), "DOCKER_BUILDKIT=1", "BUILDKIT_PROGRESS=plain",
+		"DOCKER_CONFIG="+filepath.Join(c.work, "config"),
+	)
 	printed, err := command.CombinedOutput()
 	text := strings.TrimSpace(string(printed))
 	if err != nil {

@@ -69,7 +69,9 @@ func (f *front) lead(ctx context.Context, all ...container) error {
 	return town.Eventually(ctx, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if len(f.ready) == 0 || !slices.ContainsFunc(all, func(k container) bool { return k.public == f.ready[0].String() }) {
+		if len(f.ready) == 0 || !slices.ContainsFunc(
+			all, func(k container) bool { return k.public == f.ready[0].String() },
+		) {
 			return errors.New("no container is ready")
 		}
 		return nil
@@ -125,7 +127,8 @@ func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
 	return s, func() { cancel(); all.Wait() }
 }
 
-// playContainers runs two replicas beside a Redis: stopped under load, replaced by another image, killed and started again.
+// playContainers runs two replicas beside a Redis: stopped under load, replaced by another image, killed and
+// started again.
 func (c *check) playContainers(ctx context.Context) error {
 	c.front = &front{}
 	c.balancer = httptest.NewServer(c.front)
@@ -161,7 +164,10 @@ func (c *check) playContainers(ctx context.Context) error {
 		return err
 	}
 	stop()
-	c.step("docker stop of two under load, two of kasse:two in their place: %d requests, %d failed", c.front.passed.Load(), c.front.failed.Load())
+	c.step(
+		"docker stop of two under load, two of kasse:two in their place: %d requests, %d failed",
+		c.front.passed.Load(), c.front.failed.Load(),
+	)
 	if c.front.failed.Load() > 0 {
 		return fmt.Errorf("%d requests failed, such as %v", c.front.failed.Load(), c.front.why.Load())
 	}
@@ -243,7 +249,10 @@ func (c *check) killAndStart(ctx context.Context, all [2]container, base string)
 	if err := s.found(ctx, base); err != nil {
 		return err
 	}
-	c.step("docker kill of both and of Redis, docker start: healthy, all %d acknowledged payments are there", len(s.payments))
+	c.step(
+		"docker kill of both and of Redis, docker start: healthy, all %d acknowledged payments are there",
+		len(s.payments),
+	)
 	_, err := c.run1(ctx, "rm", "--force", "--volumes", all[0].name, all[1].name, "kasse-1", "kasse-2", "redis")
 	return err
 }
@@ -253,7 +262,10 @@ func (c *check) playCompose(ctx context.Context) error {
 	c.step("compose up --build, of compose.yaml as it stands")
 	compose := func(args ...string) (string, error) {
 		src := filepath.Join(c.work, "src")
-		return c.command(ctx, append([]string{filepath.Join(c.work, "docker-compose"), "--project-directory", src, "--file", filepath.Join(src, "compose.yaml")}, args...)...)
+		return c.command(ctx, append([]string{
+			filepath.Join(c.work, "docker-compose"), "--project-directory", src, "--file",
+			filepath.Join(src, "compose.yaml"),
+		}, args...)...)
 	}
 	// Another Stripe: an empty Redis beside payments of ours at Stripe is refused.
 	c.bank.Close()

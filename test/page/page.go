@@ -1,6 +1,6 @@
-// Package page keeps what the documents say of the code: names, defaults and lists are written by the tests of the package
-// that owns them, and only what they mean is written by hand. Run with -update (make tables), such a test writes its part of
-// the document; without, it fails where the two differ.
+// Package page keeps what the documents say of the code: names, defaults and lists are written by the tests of the
+// package that owns them, and only what they mean is written by hand. Run with -update (make tables), such a test
+// writes its part of the document; without, it fails where the two differ.
 package page
 
 import (
@@ -13,8 +13,9 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of the documents anew")
 
-// Table keeps the rows under a header such as "| code | status |". Where the header has more columns than a row has cells,
-// the others are prose: they stay as they are in the document, by the first cell, and a row without them fails.
+// Table keeps the rows under a header such as "| code | status |". Where the header has more columns than a row has
+// cells, the others are prose: they stay as they are in the document, by the first cell, and a row without them
+// fails.
 func Table(t *testing.T, document, header string, rows [][]string) {
 	t.Helper()
 	text := read(t, document)

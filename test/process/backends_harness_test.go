@@ -178,7 +178,9 @@ func (s *shop) pay(opened view, method string) {
 	s.t.Helper()
 	address := s.stripe + "/v1/payment_intents/" + opened.PaymentIntent + "/confirm"
 	form := url.Values{
-		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
+		"client_secret": {opened.ClientSecret}, "payment_method": {method}, "return_url": {
+			"https://shop.example/thanks",
+		},
 	}
 	header := map[string]string{
 		"Authorization": "Bearer pk_test_kasse_dev", "Content-Type": "application/x-www-form-urlencoded",

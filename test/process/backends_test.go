@@ -191,7 +191,9 @@ func (s *shop) refusesForgeries(paid view) {
 	const forged = "whsec_Zm9yZ2VkIGZvcmdlZCBmb3JnZWQgZm9yZ2VkIGZvcmdlZA=="
 	now := time.Now()
 	old, ahead := now.Add(-6*time.Minute), now.Add(6*time.Minute)
-	data := map[string]any{"order_id": paid.OrderID, "payment_intent": paid.PaymentIntent, "state": "paid", "version": 1}
+	data := map[string]any{
+		"order_id": paid.OrderID, "payment_intent": paid.PaymentIntent, "state": "paid", "version": 1,
+	}
 	other := map[string]any{"order_id": "of-another-shop", "payment_intent": "pi_other", "state": "paid", "version": 1}
 	for name, test := range map[string]struct {
 		status int

@@ -89,7 +89,9 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	header := map[string]string{"Stripe-Signature": r.Header.Get("Stripe-Signature"), "Content-Type": r.Header.Get("Content-Type")}
+	header := map[string]string{
+		"Stripe-Signature": r.Header.Get("Stripe-Signature"), "Content-Type": r.Header.Get("Content-Type"),
+	}
 	if b.sign != nil {
 		header["Stripe-Signature"] = b.sign(string(body))
 	}

@@ -37,7 +37,8 @@ func TestRefundIsNoRelease(t *testing.T) {
 	var opened []view
 	for i, test := range captureRefunds {
 		body := fmt.Sprintf(
-			`{"order_id":"part-%d","amount":%d,"currency":"eur","customer":%q,"capture_method":"manual"}`, i, test.authorized, customer)
+			`{"order_id":"part-%d","amount":%d,"currency":"eur","customer":%q,"capture_method":"manual"}`, i,
+			test.authorized, customer)
 		v := p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
 		w.pay(v, "pm_card_visa")
 		p.awaitState(v, "authorized")
@@ -71,7 +72,9 @@ func (w *world) refundedAs(p *process, opened []view) {
 	for i, test := range captureRefunds {
 		eventually(w.t, fmt.Sprintf("%+v", test), func() error {
 			var shown lossView
-			p.must(http.StatusOK, backendKey, http.MethodGet, "/v1/payments/"+opened[i].PaymentIntent, "").decode(w.t, &shown)
+			p.must(
+				http.StatusOK, backendKey, http.MethodGet, "/v1/payments/"+opened[i].PaymentIntent, "",
+			).decode(w.t, &shown)
 			if shown.State != test.state || shown.Refunded != test.refunded {
 				return fmt.Errorf("it is %s with %d refunded", shown.State, shown.Refunded)
 			}

@@ -7,8 +7,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestCheckOfReplicas: kasse check says what a number of replicas that confirm protects from, behind sentinels over a master and
-// two replicas.
+// TestCheckOfReplicas: kasse check says what a number of replicas that confirm protects from, behind sentinels over
+// a master and two replicas.
 func TestCheckOfReplicas(t *testing.T) {
 	t.Parallel()
 	nodes := storetest.NewNodes(t)
@@ -17,12 +17,23 @@ func TestCheckOfReplicas(t *testing.T) {
 		code int
 		says string
 	}{
-		"0": {0, "warning  redis: … 2 replicas and REDIS_WAIT_REPLICAS is 0 … a failover loses what none had received yet"},
-		"1": {0, "ok       redis: … 2 replicas and 1 confirm … nothing where one that confirmed is elected … REDIS_WAIT_REPLICAS=2 has no such case"},
-		"2": {0, "warning  redis: … as many replicas as REDIS_WAIT_REPLICAS, 2 … no failover loses … once one is away nothing is acknowledged"},
+		"0": {
+			0,
+			"warning  redis: … 2 replicas and REDIS_WAIT_REPLICAS is 0 … a failover loses what none had received yet",
+		},
+		"1": {
+			0,
+			"ok       redis: … 2 replicas and 1 confirm … nothing where one that confirmed is elected … REDIS_WAIT_REPLICAS=2 has no such case",
+		},
+		"2": {
+			0,
+			"warning  redis: … as many replicas as REDIS_WAIT_REPLICAS, 2 … no failover loses … once one is away nothing is acknowledged",
+		},
 		"3": {1, "wrong    redis: … 2 replicas and REDIS_WAIT_REPLICAS is 3: nothing will be acknowledged"},
 	} {
-		code, found := w.checked(map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": replicas})
+		code, found := w.checked(
+			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": replicas},
+		)
 		expect(t, "exit code with "+replicas, code, want.code)
 		lines(t, found, want.says)
 	}

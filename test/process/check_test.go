@@ -70,8 +70,10 @@ func TestCheckOfWhatIsWell(t *testing.T) {
 	before := storetest.DumpAll(t.Context(), redis)
 	code, found = w.checked(nil)
 	expect(t, "exit code", code, 0)
-	lines(t, found, "ok       configuration: complete … test keys", "ok       stripe: answers; account acct_", "ok       stripe: the clocks agree",
-		"ok       stripe: the webhook endpoint … has the events", "ok       redis: … answers, version 7.", `ok       durability: class "every write": may lose nothing`,
+	lines(t, found, "ok       configuration: complete … test keys", "ok       stripe: answers; account acct_",
+		"ok       stripe: the clocks agree",
+		"ok       stripe: the webhook endpoint … has the events", "ok       redis: … answers, version 7.",
+		`ok       durability: class "every write": may lose nothing`,
 		"ok       redis: is ours, of Stripe account acct_")
 	if strings.Contains(found, "warning") || strings.Contains(found, "wrong") {
 		t.Errorf("it finds something:\n%s", found)
@@ -91,30 +93,74 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 		code    int
 		says    []string
 	}{
-		"keeps nothing":          {careless, nil, 0, []string{`ok       durability: class "none"`, "warning  durability: … appendonly yes"}},
-		"and should":             {careless, map[string]string{"REDIS_DURABILITY": "require"}, 1, []string{"wrong    durability: … appendonly yes"}},
-		"too few replicas":       {careless, map[string]string{"REDIS_WAIT_REPLICAS": "1"}, 1, []string{"wrong    redis: … 0 replicas … REDIS_WAIT_REPLICAS"}},
-		"not a cluster":          {careless, map[string]string{"REDIS_MODE": "cluster"}, 1, []string{"wrong    redis: REDIS_MODE is cluster, and a standalone server answers"}},
-		"no sentinel":            {careless, map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": careless.redis.URL() + "?master_name=kasse"}, 1, []string{"wrong    redis: REDIS_MODE is sentinel"}},
-		"no server at REDIS_URL": {careless, map[string]string{"REDIS_URL": "redis://joe:hunter2@127.0.0.1:1/0"}, 1, []string{"wrong    redis: does not answer"}},
-		"no server at Stripe's":  {careless, map[string]string{"STRIPE_API_BASE": "http://127.0.0.1:1"}, 1, []string{"wrong    stripe: http://127.0.0.1:1 does not answer"}},
-		"misspelt": {careless, map[string]string{"CORS_ORIGINS": "https://hunter2.example", "REDIS_DURABILTY": "require", "STRIPE_WEBHOOK_SECRET": "whsec_hunter2"}, 0, []string{
+		"keeps nothing": {
+			careless, nil, 0,
+			[]string{`ok       durability: class "none"`, "warning  durability: … appendonly yes"},
+		},
+		"and should": {
+			careless,
+			map[string]string{"REDIS_DURABILITY": "require"},
+			1,
+			[]string{"wrong    durability: … appendonly yes"},
+		},
+		"too few replicas": {
+			careless,
+			map[string]string{"REDIS_WAIT_REPLICAS": "1"},
+			1,
+			[]string{"wrong    redis: … 0 replicas … REDIS_WAIT_REPLICAS"},
+		},
+		"not a cluster": {
+			careless,
+			map[string]string{"REDIS_MODE": "cluster"},
+			1,
+			[]string{"wrong    redis: REDIS_MODE is cluster, and a standalone server answers"},
+		},
+		"no sentinel": {
+			careless,
+			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": careless.redis.URL() + "?master_name=kasse"},
+			1,
+			[]string{"wrong    redis: REDIS_MODE is sentinel"},
+		},
+		"no server at REDIS_URL": {
+			careless,
+			map[string]string{"REDIS_URL": "redis://joe:hunter2@127.0.0.1:1/0"},
+			1,
+			[]string{"wrong    redis: does not answer"},
+		},
+		"no server at Stripe's": {
+			careless,
+			map[string]string{"STRIPE_API_BASE": "http://127.0.0.1:1"},
+			1,
+			[]string{"wrong    stripe: http://127.0.0.1:1 does not answer"},
+		},
+		"misspelt": {careless, map[string]string{
+			"CORS_ORIGINS": "https://hunter2.example", "REDIS_DURABILTY": "require",
+			"STRIPE_WEBHOOK_SECRET": "whsec_hunter2",
+		}, 0, []string{
 			"warning  configuration: CORS_ORIGINS … CORS_ALLOWED_ORIGINS",
-			"warning  configuration: REDIS_DURABILTY … REDIS_DURABILITY", "warning  configuration: STRIPE_WEBHOOK_SECRET … STRIPE_WEBHOOK_SECRETS",
+			"warning  configuration: REDIS_DURABILTY … REDIS_DURABILITY",
+			"warning  configuration: STRIPE_WEBHOOK_SECRET … STRIPE_WEBHOOK_SECRETS",
 		}},
-		"mistaken": {careless, map[string]string{"SERVICE_NAME": "Hunter 2", "STRIPE_SECRET_KEY": "hunter2"}, 1, []string{
+		"mistaken": {careless, map[string]string{
+			"SERVICE_NAME": "Hunter 2", "STRIPE_SECRET_KEY": "hunter2",
+		}, 1, []string{
 			"wrong    configuration: SERVICE_NAME", "wrong    configuration: STRIPE_SECRET_KEY",
 		}},
 		"no endpoint": {newWorld(t, stripesim.Options{}), nil, 0, []string{"warning  stripe: no webhook endpoint"}},
 		"endpoint that hears too little": {
-			newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{{URL: ourHook.URL, Secret: hookSecret, Events: []string{"payment_intent.succeeded"}}}}), nil, 1,
+			newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{
+				{URL: ourHook.URL, Secret: hookSecret, Events: []string{"payment_intent.succeeded"}},
+			}}), nil, 1,
 			[]string{"wrong    stripe: … misses events … payment_intent.canceled"},
 		},
 		"clock": {
 			newWorld(t, stripesim.Options{Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }}), nil, 1,
 			[]string{"wrong    stripe: the clock … ahead of"},
 		},
-		"evicts": {newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "allkeys-lru")...), nil, 1, []string{"wrong    redis: … (allkeys-lru) … noeviction"}},
+		"evicts": {
+			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "allkeys-lru")...), nil, 1,
+			[]string{"wrong    redis: … (allkeys-lru) … noeviction"},
+		},
 		"evicts what expires": {
 			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "volatile-ttl")...),
 			map[string]string{"REDIS_DURABILITY": "off"},
@@ -127,8 +173,14 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 			1,
 			[]string{"wrong    redis: … answers without TLS … rediss://"},
 		},
-		"nearly full": {newWorld(t, stripesim.Options{}, "--maxmemory", "1000000"), nil, 1, []string{"wrong    redis: … of maxmemory"}},
-		"mute":        {newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--rename-command", "CONFIG", ""), nil, 0, []string{`class "unknown"`, "CONFIG is refused"}},
+		"nearly full": {
+			newWorld(t, stripesim.Options{}, "--maxmemory", "1000000"), nil, 1,
+			[]string{"wrong    redis: … of maxmemory"},
+		},
+		"mute": {
+			newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--rename-command", "CONFIG", ""), nil, 0,
+			[]string{`class "unknown"`, "CONFIG is refused"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

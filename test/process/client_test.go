@@ -27,7 +27,9 @@ type answer struct {
 }
 
 // call sends one request. Without an answer the error says so.
-func call(ctx context.Context, client *http.Client, method, address string, header map[string]string, body string) (answer, error) {
+func call(
+	ctx context.Context, client *http.Client, method, address string, header map[string]string, body string,
+) (answer, error) {
 	var content io.Reader
 	if body != "" {
 		content = strings.NewReader(body)
@@ -143,7 +145,10 @@ func (w *world) customer() string {
 // pay confirms as a page does, with nothing but what the create handed out.
 func (w *world) pay(v view, method string) intent {
 	w.t.Helper()
-	form := url.Values{"client_secret": {v.ClientSecret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"}}
+	form := url.Values{
+		"client_secret": {v.ClientSecret}, "payment_method": {method},
+		"return_url": {"https://shop.example/thanks"},
+	}
 	var pi intent
 	w.askStripe(http.MethodPost, "/v1/payment_intents/"+v.PaymentIntent+"/confirm", publishableKey, form, &pi)
 	return pi

@@ -9,19 +9,22 @@ import (
 	"kasse/store/storetest"
 )
 
-// Redis's clock stands five minutes ahead, then steps back: our own tokens are accepted, nobody is refused for longer than
-// a limit's period, and no order is locked for longer than its lease.
+// Redis's clock stands five minutes ahead, then steps back: our own tokens are accepted, nobody is refused for
+// longer than a limit's period, and no order is locked for longer than its lease.
 func TestClockOfRedis(t *testing.T) {
 	t.Parallel()
 	const ahead = 300 * time.Second
 	server, clock := storetest.NewTimedServer(t, ahead)
 	w := newWorldOn(t, server, stripesim.Options{})
 	settings := map[string]string{
-		"RATE_LIMIT_FRONTEND": "4/m", "RATE_LIMIT_FRONTEND_STRIPE": "", "ORDER_TOKEN_SECRETS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+		"RATE_LIMIT_FRONTEND": "4/m", "RATE_LIMIT_FRONTEND_STRIPE": "",
+		"ORDER_TOKEN_SECRETS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 	}
 	all := w.serve(2, settings)
 	var minted struct{ Token string }
-	all[0].must(http.StatusCreated, backendKey, http.MethodPost, "/v1/order-tokens", orderBody("shop-1", w.customer())).decode(t, &minted)
+	all[0].must(
+		http.StatusCreated, backendKey, http.MethodPost, "/v1/order-tokens", orderBody("shop-1", w.customer()),
+	).decode(t, &minted)
 	all[1].must(http.StatusCreated, minted.Token, http.MethodPost, "/v1/payments", "")
 	code, found := w.checked(settings)
 	expect(t, "exit code of check", code, 1)
@@ -46,6 +49,8 @@ func TestClockOfRedis(t *testing.T) {
 	}
 	expect(t, "creates are refused before", refused > 0, true)
 	clock.Set(0)
-	all[1].must(http.StatusOK, backendKey, http.MethodPost, "/v1/payments", orderBody("shop-2", customer)) // Stripe has made it
+	all[1].must(
+		http.StatusOK, backendKey, http.MethodPost, "/v1/payments", orderBody("shop-2", customer),
+	) // Stripe has made it
 	all[1].must(http.StatusOK, minted.Token, http.MethodPost, "/v1/payments", "")
 }

@@ -26,8 +26,9 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 	mistakes := map[string]string{
 		"LISTEN_ADDR": "nowhere-9371", "ADMIN_ADDR": "9372", "DRAIN_DELAY": "soon9373", "SHUTDOWN_TIMEOUT": "-9374s",
 		"REDIS_URL": "postgres://joe:pass9375@localhost", "REDIS_PARTITIONS": "9376",
-		"STRIPE_SECRET_KEY": "pk_test_9377", "STRIPE_PUBLISHABLE_KEY": "sk_test_9378", "STRIPE_WEBHOOK_SECRETS": "whsec_9379",
-		"STRIPE_API_BASE": "ftp://9381", "STRIPE_TIMEOUT": "9382", "STRIPE_READ_RPS": "9383",
+		"STRIPE_SECRET_KEY": "pk_test_9377", "STRIPE_PUBLISHABLE_KEY": "sk_test_9378",
+		"STRIPE_WEBHOOK_SECRETS": "whsec_9379",
+		"STRIPE_API_BASE":        "ftp://9381", "STRIPE_TIMEOUT": "9382", "STRIPE_READ_RPS": "9383",
 		"SERVICE_KEYS": "ksk_9384_kasse_kasse_kasse_kasse_kasse_kasse", "SERVICE_NAME": "Shop_9385",
 		"ORDER_TOKEN_SECRETS": "now:c2hvcnQ9386", "ORDER_TOKEN_TTL": "9387h", "MAX_FAILED_ATTEMPTS": "-9388",
 		"RATE_LIMIT_SERVICE": "9392/d", "RATE_LIMIT_FRONTEND": "9393", "RATE_LIMIT_ADDRESS": "-9394/s",
@@ -63,17 +64,24 @@ func TestMistakesThatTwoVariablesMake(t *testing.T) {
 		changes map[string]string
 	}{
 		{"STRIPE_WEBHOOK_SECRETS", map[string]string{"STRIPE_WEBHOOK_SECRETS_FILE": file}},
-		{"STRIPE_WEBHOOK_SECRETS_FILE", map[string]string{"STRIPE_WEBHOOK_SECRETS": "", "STRIPE_WEBHOOK_SECRETS_FILE": file + "-gone"}},
+		{
+			"STRIPE_WEBHOOK_SECRETS_FILE",
+			map[string]string{"STRIPE_WEBHOOK_SECRETS": "", "STRIPE_WEBHOOK_SECRETS_FILE": file + "-gone"},
+		},
 		{"STRIPE_WEBHOOK_SECRETS", map[string]string{"STRIPE_WEBHOOK_SECRETS": ""}},
 		{"STRIPE_SECRET_KEY", map[string]string{"STRIPE_SECRET_KEY": ""}},
 		{"SERVICE_KEYS", map[string]string{"SERVICE_KEYS": ""}},
 		{"STRIPE_PUBLISHABLE_KEY", map[string]string{"STRIPE_PUBLISHABLE_KEY": "pk_live_9371"}},
-		{"STRIPE_API_BASE", map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_PUBLISHABLE_KEY": "pk_live_9371"}},
+		{
+			"STRIPE_API_BASE",
+			map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_PUBLISHABLE_KEY": "pk_live_9371"},
+		},
 	} {
 		p := w.command(mistake.changes, "serve")
 		expect(t, "exit code", p.command.ProcessState.ExitCode(), 1)
 		message := p.stderr.String()
-		if !strings.Contains(message, mistake.names) || strings.Contains(message, "9371") || strings.Contains(message, "from_a_file") {
+		if !strings.Contains(message, mistake.names) || strings.Contains(message, "9371") ||
+			strings.Contains(message, "from_a_file") {
 			t.Errorf("%v: %s", mistake.changes, message)
 		}
 	}
@@ -85,7 +93,9 @@ func TestKeygen(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	made := w.command(nil, "keygen", "-name", "shop", "-scopes", "read+write")
 	expect(t, "exit code", made.command.ProcessState.ExitCode(), 0)
-	printed := regexp.MustCompile(`^Key, for the backend: +(ksk_[A-Za-z0-9_-]{43})\nEntry for SERVICE_KEYS: +(shop:[0-9a-f]{64}:read\+write)\n$`).
+	printed := regexp.MustCompile(
+		`^Key, for the backend: +(ksk_[A-Za-z0-9_-]{43})\nEntry for SERVICE_KEYS: +(shop:[0-9a-f]{64}:read\+write)\n$`,
+	).
 		FindStringSubmatch(made.stdout.String())
 	if printed == nil {
 		t.Fatalf("keygen printed %q", made.stdout.String())
@@ -96,7 +106,9 @@ func TestKeygen(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := w.serve(1, map[string]string{"SERVICE_KEYS": "", "SERVICE_KEYS_FILE": file})[0]
-	v := server.must(http.StatusCreated, key, http.MethodPost, "/v1/payments", orderBody("by-key", w.customer())).view(t)
+	v := server.must(
+		http.StatusCreated, key, http.MethodPost, "/v1/payments", orderBody("by-key", w.customer()),
+	).view(t)
 	server.must(http.StatusOK, key, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 	server.must(http.StatusForbidden, key, http.MethodGet, "/v1/events", "")
 	server.must(http.StatusUnauthorized, backendKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
@@ -122,21 +134,32 @@ func TestCommandLine(t *testing.T) {
 	}
 	for _, args := range [][]string{{"serve", "--help"}, {"events", "replay", "-h"}, {"help", "rebuild"}} {
 		p := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, args...)
-		if p.command.ProcessState.ExitCode() != 0 || !strings.HasPrefix(p.stdout.String(), "usage: kasse ") || p.stderr.String() != "" {
-			t.Errorf("%v exits %d and prints %q %q", args, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String())
+		if p.command.ProcessState.ExitCode() != 0 || !strings.HasPrefix(p.stdout.String(), "usage: kasse ") ||
+			p.stderr.String() != "" {
+			t.Errorf(
+				"%v exits %d and prints %q %q", args, p.command.ProcessState.ExitCode(), p.stdout.String(),
+				p.stderr.String(),
+			)
 		}
 	}
 	for line, want := range map[string]string{
-		"refund-everything": `unknown command "refund-everything"`, "serve now": `serve: unexpected argument "now"`, "rebuild -since -1h": "rebuild: -since",
+		"refund-everything": `unknown command "refund-everything"`, "serve now": `serve: unexpected argument "now"`,
+		"rebuild -since -1h": "rebuild: -since",
 	} {
 		p := w.command(nil, strings.Fields(line)...)
-		if p.command.ProcessState.ExitCode() != 2 || !strings.HasPrefix(p.stderr.String(), "kasse: ") || !strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {
-			t.Errorf("%s exits %d and prints %q %q, want %q", line, p.command.ProcessState.ExitCode(), p.stdout.String(), p.stderr.String(), want)
+		if p.command.ProcessState.ExitCode() != 2 || !strings.HasPrefix(p.stderr.String(), "kasse: ") ||
+			!strings.Contains(p.stderr.String(), want) || p.stdout.String() != "" {
+			t.Errorf(
+				"%s exits %d and prints %q %q, want %q", line, p.command.ProcessState.ExitCode(),
+				p.stdout.String(), p.stderr.String(), want,
+			)
 		}
 	}
 	version := w.command(map[string]string{"STRIPE_SECRET_KEY": ""}, "version")
 	expect(t, "exit code of version", version.command.ProcessState.ExitCode(), 0)
-	if !regexp.MustCompile(`^kasse \S+ \(commit [0-9a-z, ]+; go1\.\S+ \w+/\w+\)\n$`).MatchString(version.stdout.String()) {
+	if !regexp.MustCompile(
+		`^kasse \S+ \(commit [0-9a-z, ]+; go1\.\S+ \w+/\w+\)\n$`,
+	).MatchString(version.stdout.String()) {
 		t.Errorf("version prints %q", version.stdout.String())
 	}
 	expect(t, "keys in Redis", w.openRedis().DBSize(t.Context()).Val(), before)

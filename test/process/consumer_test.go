@@ -43,15 +43,17 @@ func TestConsumerInGo(t *testing.T) {
 	consumerStory(t, binary(t, consumerBinary))
 }
 
-// consumerStory is a day of a shop: cards, debits that settle and that fail, every event delivered several times, and a consumer
-// that is killed in between. Each paid order is fulfilled once.
+// consumerStory is a day of a shop: cards, debits that settle and that fail, every event delivered several times,
+// and a consumer that is killed in between. Each paid order is fulfilled once.
 func consumerStory(t *testing.T, program string, args ...string) {
 	t.Helper()
 	w := newWorld(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3})
 	data := t.TempDir()
 	env := func() map[string]string { return map[string]string{"DATA": data, "WEBHOOK_SECRET": endpointSecret} }
 	consumer := w.program(program, "127.0.0.1:0", env(), args...)
-	pushing := map[string]string{"EVENT_ENDPOINTS": consumer.public + "/kasse?key=hunter2=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true"}
+	pushing := map[string]string{
+		"EVENT_ENDPOINTS": consumer.public + "/kasse?key=hunter2=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true",
+	}
 	all := w.serve(2, pushing)
 	customer := w.customer()
 	open := func(i int, order string) view { return w.createPatiently(all[i%2], order, customer) }
@@ -88,7 +90,10 @@ func consumerStory(t *testing.T, program string, args ...string) {
 	if strings.Contains(strings.TrimPrefix(consumer.stdout.String(), said), "fulfil") {
 		t.Errorf("a replay fulfils again: %s", consumer.stdout.String())
 	}
-	forged, err := call(t.Context(), w.client, http.MethodPost, consumer.public, map[string]string{"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}, "{}")
+	forged, err := call(
+		t.Context(), w.client, http.MethodPost, consumer.public,
+		map[string]string{"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}, "{}",
+	)
 	if err != nil || forged.status != http.StatusUnauthorized {
 		t.Errorf("a forged event: %d, %v", forged.status, err)
 	}

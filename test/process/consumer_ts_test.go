@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestConsumerInTypeScript needs examples/consumer-ts to be built, by make examples: there, npm's standardwebhooks verifies
-// what we push.
+// TestConsumerInTypeScript needs examples/consumer-ts to be built, by make examples: there, npm's standardwebhooks
+// verifies what we push.
 func TestConsumerInTypeScript(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {

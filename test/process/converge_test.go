@@ -28,8 +28,8 @@ func stories() int { return rounds(30, 80) }
 // tellings is how often each story is told, as so many payments.
 func tellings() int { return rounds(4, 8) }
 
-// Events of the same payment come twice or thrice, in any order, over 64 connections to three processes. In the end every
-// telling of a story shows the same, but for names and moments, and it is what Stripe has.
+// Events of the same payment come twice or thrice, in any order, over 64 connections to three processes. In the end
+// every telling of a story shows the same, but for names and moments, and it is what Stripe has.
 func TestConvergence(t *testing.T) {
 	seed := seeded(t)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -56,11 +56,16 @@ func TestConvergence(t *testing.T) {
 	for _, s := range all {
 		w.agree(s, events[s.truth.ID])
 	}
-	t.Logf("%d payments, %d questions to Stripe about them", stories()*tellings(), w.sim.Count("GET /v1/payment_intents/{intent}"))
+	t.Logf(
+		"%d payments, %d questions to Stripe about them", stories()*tellings(),
+		w.sim.Count("GET /v1/payment_intents/{intent}"),
+	)
 }
 
 // counts are the types of events that an endpoint of ours is subscribed to.
-var counts = regexp.MustCompile(`^(payment_intent\.|charge\.refunded$|charge\.refund\.updated$|refund\.|charge\.dispute\.)`)
+var counts = regexp.MustCompile(
+	`^(payment_intent\.|charge\.refunded$|charge\.refund\.updated$|refund\.|charge\.dispute\.)`,
+)
 
 // eventsByPayment are all events that an endpoint of ours gets, as they would be delivered, oldest first.
 func (w *world) eventsByPayment() map[string][]string {
@@ -148,7 +153,10 @@ func shuffled(events []string, random *rand.Rand) []string {
 // deliverPatiently delivers until the event is taken.
 func (w *world) deliverPatiently(body string) {
 	eventually(w.t, "a delivery", func() error {
-		header := map[string]string{"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8"}
+		header := map[string]string{
+			"Stripe-Signature": sign(hookSecret, time.Now(), body),
+			"Content-Type":     "application/json; charset=utf-8",
+		}
 		a, err := call(w.t.Context(), w.client, http.MethodPost, w.balancer.turn(body)+"/webhooks/stripe", header, body)
 		if err == nil && a.status != http.StatusOK {
 			err = fmt.Errorf("%d %s", a.status, a.body)
@@ -163,7 +171,10 @@ func (w *world) agree(s story, events []string) {
 	var first map[string]any
 	for telling := range tellings() {
 		target := w.balancer.turn("")
-		a, err := call(w.t.Context(), w.client, http.MethodGet, target+"/v1/payments/"+rename(s.truth.ID, telling), map[string]string{"Authorization": "Bearer " + readerKey}, "")
+		a, err := call(
+			w.t.Context(), w.client, http.MethodGet, target+"/v1/payments/"+rename(s.truth.ID, telling),
+			map[string]string{"Authorization": "Bearer " + readerKey}, "",
+		)
 		if err != nil || a.status != http.StatusOK {
 			w.t.Errorf("%v, telling %d: %d %s (%v)", s.steps, telling, a.status, a.body, err)
 			continue
@@ -181,8 +192,8 @@ func (w *world) agree(s story, events []string) {
 	}
 }
 
-// forgetMoments drops the times at which Kasse received something. Whether there was a moment at which the order could be
-// fulfilled depends on that too, where the money has gone back since: it may have received both at once.
+// forgetMoments drops the times at which Kasse received something. Whether there was a moment at which the order
+// could be fulfilled depends on that too, where the money has gone back since: it may have received both at once.
 func (s story) forgetMoments(shown map[string]any) {
 	for _, moment := range []string{"version", "updated_at"} {
 		delete(shown, moment)
@@ -215,9 +226,14 @@ func (w *world) isTrue(s story, shown map[string]any) {
 	w.t.Helper()
 	state := s.state()
 	want := map[string]any{
-		"payment_intent": s.truth.ID, "order_id": s.truth.Metadata["kasse_order_id"], "status": s.truth.Status, "state": state,
-		"amount": float64(s.truth.Amount), "amount_received": float64(s.truth.AmountReceived), "amount_capturable": float64(s.truth.AmountCapturable),
-		"amount_refunded": float64(s.refunded()), "fulfillable": state == "paid", "failure.code": nil, "failure.decline_code": nil,
+		"payment_intent": s.truth.ID, "order_id": s.truth.Metadata["kasse_order_id"], "status": s.truth.Status,
+		"state":  state,
+		"amount": float64(s.truth.Amount), "amount_received": float64(
+			s.truth.AmountReceived,
+		), "amount_capturable": float64(s.truth.AmountCapturable),
+		"amount_refunded": float64(
+			s.refunded(),
+		), "fulfillable": state == "paid", "failure.code": nil, "failure.decline_code": nil,
 	}
 	if e := s.truth.Failure; e != nil {
 		want["failure.code"], want["failure.decline_code"] = textOrNil(e.Code), textOrNil(e.DeclineCode)

@@ -21,11 +21,17 @@ const createRoute = "POST /v1/payment_intents"
 func TestKillWhileStripeWorks(t *testing.T) {
 	t.Parallel()
 	concurrently(t, map[string]func(*testing.T){
-		"before the work":                 killAt(stripesim.Fault{Kind: stripesim.Timeout}),
-		"during the work":                 killAt(stripesim.Fault{Kind: stripesim.Slow, Delay: time.Hour}), // it is done once the caller is gone
-		"after the work":                  killAt(stripesim.Fault{Kind: stripesim.Timeout, After: true}),
-		"at the repeat of a lost request": killAt(stripesim.Fault{Kind: stripesim.Dropped}, stripesim.Fault{Kind: stripesim.Timeout}),
-		"at the repeat of a lost answer":  killAt(stripesim.Fault{Kind: stripesim.Dropped, After: true}, stripesim.Fault{Kind: stripesim.Timeout}),
+		"before the work": killAt(stripesim.Fault{Kind: stripesim.Timeout}),
+		"during the work": killAt(
+			stripesim.Fault{Kind: stripesim.Slow, Delay: time.Hour},
+		), // it is done once the caller is gone
+		"after the work": killAt(stripesim.Fault{Kind: stripesim.Timeout, After: true}),
+		"at the repeat of a lost request": killAt(
+			stripesim.Fault{Kind: stripesim.Dropped}, stripesim.Fault{Kind: stripesim.Timeout},
+		),
+		"at the repeat of a lost answer": killAt(
+			stripesim.Fault{Kind: stripesim.Dropped, After: true}, stripesim.Fault{Kind: stripesim.Timeout},
+		),
 	})
 }
 
@@ -123,7 +129,9 @@ func TestKillBetweenAnyTwoSteps(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	second := w.serve(1, hasty)[0]
 	customer := w.customer()
-	second.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("warm-up", customer)) // Redis knows the scripts now
+	second.must(
+		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("warm-up", customer),
+	) // Redis knows the scripts now
 	const questions = 6
 	var mu sync.Mutex
 	beyond := 0

@@ -16,7 +16,8 @@ import (
 func demo(t *testing.T, args ...string) *process {
 	t.Helper()
 	leftovers := map[string]string{ // of a shell that has production's settings: they must not be used
-		"STRIPE_SECRET_KEY": "sk_live_left_in_the_shell", "STRIPE_API_BASE": "http://127.0.0.1:1", "REDIS_URL": "redis://127.0.0.1:1/0",
+		"STRIPE_SECRET_KEY": "sk_live_left_in_the_shell", "STRIPE_API_BASE": "http://127.0.0.1:1",
+		"REDIS_URL": "redis://127.0.0.1:1/0",
 	}
 	p := run(t, binary(t, kasseDevBinary), leftovers, append([]string{"-demo"}, args...)...)
 	p.exitCode()
@@ -70,7 +71,8 @@ func TestDemoFails(t *testing.T) {
 	p := demo(t, "-drop", "1")
 	expect(t, "exit code", p.command.ProcessState.ExitCode(), 1)
 	lines := strings.Split(strings.TrimSpace(p.stdout.String()), "\n")
-	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "FAILED  the page polls") || !strings.Contains(last, "still pending; paid was expected") {
+	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "FAILED  the page polls") ||
+		!strings.Contains(last, "still pending; paid was expected") {
 		t.Errorf("the last step says %q", last)
 	}
 	expect(t, "exit code with an unknown flag", demo(t, "-dorp", "1").command.ProcessState.ExitCode(), 2)
@@ -84,7 +86,9 @@ func TestDevRefusesLiveKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, value := range map[string]string{"STRIPE_SECRET_KEY": "sk_live_9371", "STRIPE_SECRET_KEY_FILE": file} {
-		live := map[string]string{name: value, "STRIPE_PUBLISHABLE_KEY": "pk_live_9371", "STRIPE_WEBHOOK_SECRETS": hookSecret}
+		live := map[string]string{
+			name: value, "STRIPE_PUBLISHABLE_KEY": "pk_live_9371", "STRIPE_WEBHOOK_SECRETS": hookSecret,
+		}
 		p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0", "-shop-addr", ":0")
 		expect(t, "exit code", p.exitCode(), 1)
 		if message := p.stderr.String(); !strings.Contains(message, "live key") || strings.Contains(message, "9371") {
@@ -96,10 +100,15 @@ func TestDevRefusesLiveKeys(t *testing.T) {
 // The walk that kasse-dev prints is pasted into a shell as it stands, and ends with a paid order.
 func TestWalk(t *testing.T) {
 	t.Parallel()
-	p := run(t, binary(t, kasseDevBinary), nil, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-control-addr", ":0", "-shop-addr", ":0")
+	p := run(
+		t, binary(t, kasseDevBinary), nil, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0",
+		"-control-addr", ":0", "-shop-addr", ":0",
+	)
 	const before = "A walk to paste into another terminal:\n\n"
 	eventually(t, "the printed walk", func() error {
-		return yet(strings.HasSuffix(p.stdout.String(), "/v1/events -H \"Authorization: Bearer $KEY\"\n") || p.hasEnded())
+		return yet(
+			strings.HasSuffix(p.stdout.String(), "/v1/events -H \"Authorization: Bearer $KEY\"\n") || p.hasEnded(),
+		)
 	})
 	introduction, walk, found := strings.Cut(p.stdout.String(), before)
 	if !found {
@@ -112,7 +121,9 @@ func TestWalk(t *testing.T) {
 	shell.Dir, shell.Stdin = t.TempDir(), strings.NewReader(walk+"ls >left; echo \"$OPENED\" >opened.json\n")
 	shell.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + shell.Dir}
 	output, err := shell.CombinedOutput()
-	if err != nil || strings.Contains(string(output), "urn:kasse:problem") || strings.Contains(string(output), `"error"`) {
+	if err != nil || strings.Contains(
+		string(output), "urn:kasse:problem",
+	) || strings.Contains(string(output), `"error"`) {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	for _, secret := range []string{`"client_secret":"pi_`, `"customer_session":{"client_secret":"cuss_`} {

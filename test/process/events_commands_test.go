@@ -115,7 +115,10 @@ func TestEndpointCommands(t *testing.T) {
 	}
 	s.down.Store(true)
 	lost := s.writeEvents(2, 1)[0]
-	eventually(t, "a retry", func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 to be tried again")) })
+	eventually(
+		t, "a retry",
+		func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 to be tried again")) },
+	)
 	s.exhaust()
 	eventually(t, "the end", func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 given up")) })
 	s.has(s.events(0, "dead"), lost, "order.updated", "13", "answered 502")
@@ -153,7 +156,9 @@ func TestReplayIsShown(t *testing.T) {
 	}
 	awaitIdle(s.world, s.settings)
 
-	s.settings["EVENT_ENDPOINTS"] += "," + strings.Replace(s.settings["EVENT_ENDPOINTS"], "/hunter2", "/hunter2/second", 1)
+	s.settings["EVENT_ENDPOINTS"] += "," + strings.Replace(
+		s.settings["EVENT_ENDPOINTS"], "/hunter2", "/hunter2/second", 1,
+	)
 	s.has(s.events(1, "log"), "choose one with -endpoint")
 	s.has(s.events(0, "replay"), "10 events will be pushed again to 2 endpoints")
 	list := s.events(0, "endpoints")

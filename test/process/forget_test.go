@@ -9,8 +9,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// An operator removes what is kept of a person in a finished order, beside a running server. What cannot be done says why, and
-// exits 1. An endpoint that has the order's events does not get them again.
+// An operator removes what is kept of a person in a finished order, beside a running server. What cannot be done
+// says why, and exits 1. An endpoint that has the order's events does not get them again.
 func TestForgetCommand(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "")
@@ -34,7 +34,8 @@ func TestForgetCommand(t *testing.T) {
 		expect(t, "deliveries of "+id, s.times(id), 1)
 	}
 	s.has(forget(0, "order-1"), "0 payments had something; 0 events were written again")
-	if text := fmt.Sprint(storetest.DumpAll(t.Context(), s.client)); strings.Contains(text, "Lovelace") || strings.Contains(text, "augusta") {
+	if text := fmt.Sprint(storetest.DumpAll(t.Context(), s.client)); strings.Contains(text, "Lovelace") ||
+		strings.Contains(text, "augusta") {
 		t.Errorf("Redis holds %s", text)
 	}
 	shown := string(s.server.must(http.StatusOK, backendKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").body)

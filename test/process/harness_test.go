@@ -27,11 +27,12 @@ import (
 	"kasse/store/storetest"
 )
 
-// patience is the deadline of every wait. It is generous, since the machine may be busy: on one that was thirty times slower
-// than an idle one, a minute was not enough.
+// patience is the deadline of every wait. It is generous, since the machine may be busy: on one that was thirty
+// times slower than an idle one, a minute was not enough.
 const patience = 3 * time.Minute
 
-// full asks for every round of the long proofs, as `make proofs` does. Otherwise each plays a part, with every kind of it.
+// full asks for every round of the long proofs, as `make proofs` does. Otherwise each plays a part, with every kind
+// of it.
 var full = flag.Bool("full", false, "play every round of the long proofs")
 
 // rounds is how many of a thing a proof plays: a part, or all of it with -full.
@@ -83,7 +84,9 @@ func build(pkg string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(binaries, filepath.Base(pkg))
-	args := []string{"build", "-ldflags=-s -w", "-o", path} // without what only a debugger reads, linking takes half as long
+	args := []string{
+		"build", "-ldflags=-s -w", "-o", path,
+	} // without what only a debugger reads, linking takes half as long
 	if raceDetector {
 		args = append(args, "-race")
 	}
@@ -94,10 +97,13 @@ func build(pkg string) (string, error) {
 	return path, nil
 }
 
-// lookAtSources opens what the programs are made of: `go test` remembers a result as long as the files are the same that
-// the test has opened, and it does not see what a compiler opens.
+// lookAtSources opens what the programs are made of: `go test` remembers a result as long as the files are the same
+// that the test has opened, and it does not see what a compiler opens.
 func lookAtSources() error {
-	for _, root := range []string{"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service", "../../store", "../../examples/consumer-go", "../push/receiver"} {
+	for _, root := range []string{
+		"../../go.mod", "../../spec.go", "../../openapi.yaml", "../../api", "../../cmd", "../../service",
+		"../../store", "../../examples/consumer-go", "../push/receiver",
+	} {
 		err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 			if err != nil || entry.IsDir() {
 				return err
@@ -161,7 +167,8 @@ func newWorldOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *wor
 	return w
 }
 
-// newClient returns a client for very many requests at once. A deadline ends what hangs, so that the test can say where.
+// newClient returns a client for very many requests at once. A deadline ends what hangs, so that the test can say
+// where.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
@@ -177,10 +184,13 @@ func (w *world) settings(changes map[string]string) map[string]string {
 		"REDIS_URL": w.redis.URL(), "REDIS_PARTITIONS": "4",
 		"STRIPE_API_BASE": w.stripe, "STRIPE_SECRET_KEY": stripeKey, "STRIPE_PUBLISHABLE_KEY": publishableKey,
 		"STRIPE_WEBHOOK_SECRETS": hookSecret + "," + oldHookSecret, "STRIPE_READ_RPS": "100",
-		"SERVICE_KEYS": keyEntry("backend", backendKey, "read+write+manage+events") + "," + keyEntry("reader", readerKey, "read"),
-		"LOG_LEVEL":    "debug",
+		"SERVICE_KEYS": keyEntry(
+			"backend", backendKey, "read+write+manage+events",
+		) + "," + keyEntry("reader", readerKey, "read"),
+		"LOG_LEVEL": "debug",
 		// The tests ask far oftener than a page does.
-		"RATE_LIMIT_SERVICE": "off", "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "off",
+		"RATE_LIMIT_SERVICE": "off", "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off",
+		"RATE_LIMIT_ADDRESS": "off",
 	}
 	maps.Copy(env, changes)
 	return env

@@ -15,8 +15,8 @@ type replicated interface {
 	KillMaster()
 }
 
-// TestEveryKindOfRedis plays the main job on a Redis Cluster and behind sentinels, kills a master under it, and plays on:
-// what was acknowledged is still there, and no process needs a restart.
+// TestEveryKindOfRedis plays the main job on a Redis Cluster and behind sentinels, kills a master under it, and
+// plays on: what was acknowledged is still there, and no process needs a restart.
 func TestEveryKindOfRedis(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]func(testing.TB, ...string) replicated{
@@ -34,7 +34,8 @@ func TestEveryKindOfRedis(t *testing.T) {
 			redis := start(t, keepsWrites...)
 			w := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
 			settings := map[string]string{
-				"REDIS_MODE": mode, "REDIS_URL": redis.URL(), "REDIS_WAIT_REPLICAS": "1", "REDIS_DURABILITY": "require", "REDIS_PARTITIONS": "8",
+				"REDIS_MODE": mode, "REDIS_URL": redis.URL(), "REDIS_WAIT_REPLICAS": "1", "REDIS_DURABILITY": "require",
+				"REDIS_PARTITIONS": "8",
 			}
 			code, found := w.checked(settings)
 			expect(t, "exit code of check", code, 0)
@@ -57,7 +58,8 @@ func TestEveryKindOfRedis(t *testing.T) {
 	}
 }
 
-// mainJob opens a payment at one process, pays, and waits at the other until the webhook has come, by a poll that is held.
+// mainJob opens a payment at one process, pays, and waits at the other until the webhook has come, by a poll that
+// is held.
 func (w *world) mainJob(all []*process, order, customer string) view {
 	w.t.Helper()
 	v := w.createThrough(all[0], order, customer)
@@ -66,8 +68,8 @@ func (w *world) mainJob(all []*process, order, customer string) view {
 	return v
 }
 
-// createThrough opens a payment as a backend does that repeats what was refused for the moment. Every refusal is one that
-// says so, and none takes longer than its bound.
+// createThrough opens a payment as a backend does that repeats what was refused for the moment. Every refusal is
+// one that says so, and none takes longer than its bound.
 func (w *world) createThrough(p *process, order, customer string) (v view) {
 	w.t.Helper()
 	eventually(w.t, "the payment of "+order, func() error {

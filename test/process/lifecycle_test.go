@@ -16,10 +16,15 @@ import (
 // held starts a poll that waits for a change of the payment, and tells its answer.
 func (p *process) held(v view) <-chan answer {
 	p.t.Helper()
-	header := map[string]string{"Authorization": "Bearer " + v.ClientSecret, "If-None-Match": fmt.Sprintf(`"%d"`, v.Version)}
+	header := map[string]string{
+		"Authorization": "Bearer " + v.ClientSecret, "If-None-Match": fmt.Sprintf(`"%d"`, v.Version),
+	}
 	answered := make(chan answer, 1)
 	go func() {
-		a, _ := call(p.t.Context(), p.client, http.MethodGet, p.public+"/v1/payments/"+v.PaymentIntent+"?wait=25", header, "")
+		a, _ := call(
+			p.t.Context(), p.client, http.MethodGet, p.public+"/v1/payments/"+v.PaymentIntent+"?wait=25", header,
+			"",
+		)
 		answered <- a
 	}()
 	return answered
@@ -63,7 +68,9 @@ func TestEverySignalDrains(t *testing.T) {
 		if err := p.command.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "/readyz as 503", func() error { return yet(p.probe("/readyz") == http.StatusServiceUnavailable) })
+		eventually(
+			t, "/readyz as 503", func() error { return yet(p.probe("/readyz") == http.StatusServiceUnavailable) },
+		)
 		expect(t, "/livez after "+signal.String(), p.probe("/livez"), http.StatusOK)
 	}
 	p := w.serve(1, nil)[0]
@@ -79,7 +86,9 @@ func TestRunningCreateIsFinished(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	p := w.serve(1, nil)[0]
 	customer := w.customer()
-	if err := w.sim.AddFault(stripesim.Fault{Endpoint: createRoute, Kind: stripesim.Slow, Delay: 2 * time.Second}); err != nil {
+	if err := w.sim.AddFault(
+		stripesim.Fault{Endpoint: createRoute, Kind: stripesim.Slow, Delay: 2 * time.Second},
+	); err != nil {
 		t.Fatal(err)
 	}
 	answered := p.createInBackground("running", customer)

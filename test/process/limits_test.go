@@ -8,15 +8,20 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// What the environment says of limits, proxies and origins arrives: one quota for all processes, each with its own while
-// Redis is away.
+// What the environment says of limits, proxies and origins arrives: one quota for all processes, each with its own
+// while Redis is away.
 func TestLimitsOfSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
 	const quota = 6
-	all := w.serve(2, map[string]string{"RATE_LIMIT_SERVICE": "6/h", "RATE_LIMIT_FRONTEND": "5/h", "RATE_LIMIT_ADDRESS": "4/h"})
+	all := w.serve(
+		2,
+		map[string]string{"RATE_LIMIT_SERVICE": "6/h", "RATE_LIMIT_FRONTEND": "5/h", "RATE_LIMIT_ADDRESS": "4/h"},
+	)
 	customer := w.customer()
-	made := all[0].must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("o-1", customer)).view(t)
+	made := all[0].must(
+		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("o-1", customer),
+	).view(t)
 	count := func(through int, credential, method, path, body string) {
 		limited := 0
 		for n := range 4 * quota {
@@ -44,10 +49,14 @@ func TestBehindAProxy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{
-		"RATE_LIMIT_ADDRESS": "2/h", "TRUSTED_PROXIES": "127.0.0.0/8,::1/128", "CORS_ALLOWED_ORIGINS": "https://shop.example, https://www.shop.example",
+		"RATE_LIMIT_ADDRESS": "2/h", "TRUSTED_PROXIES": "127.0.0.0/8,::1/128",
+		"CORS_ALLOWED_ORIGINS": "https://shop.example, https://www.shop.example",
 	})[0]
 	for _, client := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"} {
-		header := map[string]string{"X-Forwarded-For": "198.51.100.7, " + client, "X-Forwarded-Proto": "https", "Origin": "https://www.shop.example"}
+		header := map[string]string{
+			"X-Forwarded-For": "198.51.100.7, " + client, "X-Forwarded-Proto": "https",
+			"Origin": "https://www.shop.example",
+		}
 		var statuses []string
 		for range 3 {
 			a, err := call(t.Context(), p.client, http.MethodGet, p.public+"/v1/events", header, "")
@@ -55,7 +64,10 @@ func TestBehindAProxy(t *testing.T) {
 				t.Fatal(err)
 			}
 			statuses = append(statuses, http.StatusText(a.status))
-			expect(t, "the origin that may read", a.header.Get("Access-Control-Allow-Origin"), "https://www.shop.example")
+			expect(
+				t, "the origin that may read", a.header.Get("Access-Control-Allow-Origin"),
+				"https://www.shop.example",
+			)
 			expect(t, "strict transport", a.header.Get("Strict-Transport-Security"), "max-age=31536000")
 		}
 		expect(t, "answers to "+client, strings.Join(statuses, ", "), "Unauthorized, Unauthorized, Too Many Requests")

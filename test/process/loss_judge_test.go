@@ -23,7 +23,9 @@ type lossView struct {
 
 // truth are the PaymentIntents that Stripe has of the case's order, without copies.
 func (c *lossCase) truth(all map[string][]intent) []intent {
-	return slices.DeleteFunc(slices.Clone(all[c.order]), func(pi intent) bool { return slices.Contains(c.copies, pi.ID) })
+	return slices.DeleteFunc(
+		slices.Clone(all[c.order]), func(pi intent) bool { return slices.Contains(c.copies, pi.ID) },
+	)
 }
 
 // judgePayable checks that the customer can never pay twice.
@@ -103,7 +105,9 @@ func (c *lossCase) judgeShown(all map[string][]intent, stream map[string][]event
 func compareShown(shown lossView, truth []intent, amounts bool) string {
 	slices.SortFunc(truth, func(a, b intent) int {
 		return cmp.Or(
-			cmp.Compare(b.AmountReceived, a.AmountReceived), cmp.Compare(b.Metadata["kasse_attempt"], a.Metadata["kasse_attempt"]),
+			cmp.Compare(b.AmountReceived, a.AmountReceived), cmp.Compare(
+				b.Metadata["kasse_attempt"], a.Metadata["kasse_attempt"],
+			),
 		)
 	})
 	want := truth[0].state()
@@ -130,7 +134,8 @@ func lastWord(shown lossView, events []event) string {
 			continue
 		}
 		said := e.data
-		if said.PaymentIntent != shown.PaymentIntent || said.State != shown.State || said.Fulfillable != shown.Fulfillable {
+		if said.PaymentIntent != shown.PaymentIntent || said.State != shown.State ||
+			said.Fulfillable != shown.Fulfillable {
 			return fmt.Sprintf("the last word is %s of %s (%s), the order is %s (%s)",
 				e.kind, e.data.PaymentIntent, e.data.State, shown.PaymentIntent, shown.State)
 		}

@@ -86,7 +86,9 @@ var lossSteps = map[string]func(*lossCase){
 	"refunded":        func(c *lossCase) { c.refund("", "refunded") },
 	"partly refunded": func(c *lossCase) { c.refund(`{"amount":1000}`, "partially_refunded") },
 	"closed": func(c *lossCase) {
-		c.process().must(http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+c.newest().PaymentIntent+"/cancel", "")
+		c.process().must(
+			http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+c.newest().PaymentIntent+"/cancel", "",
+		)
 	},
 	"canceled by Stripe": func(c *lossCase) {
 		c.w.no(c.w.sim.SetStatus(c.newest().PaymentIntent, "canceled"))

@@ -16,7 +16,8 @@ var lossMatrix = flag.Bool("loss-matrix", false, "play every case of a Redis tha
 // lossStories are the orders: Redis forgets the last step of each.
 var lossStories = []string{
 	"open", "open price", "open declined", "open 3ds", "open processing", "open paid", "open price paid",
-	"open declined paid", "open processing settled", "open paid refunded", "open paid partly_refunded", "open closed", "open closed reopen",
+	"open declined paid", "open processing settled", "open paid refunded", "open paid partly_refunded", "open closed",
+	"open closed reopen",
 	"open canceled_by_Stripe", "open canceled_by_Stripe again", "open canceled_by_Stripe again paid",
 
 	"open 3ds withdrawn", "open 3ds next", "open 3ds withdrawn next", "open 3ds next price", "open 3ds next declined",
@@ -24,7 +25,8 @@ var lossStories = []string{
 	"open 3ds next closed",
 
 	"open 3ds next 3ds withdrawn", "open 3ds next 3ds next", "open 3ds next 3ds next price",
-	"open 3ds next 3ds next declined", "open 3ds next 3ds next processing", "open 3ds next 3ds next paid", "open 3ds next 3ds next paid refunded",
+	"open 3ds next 3ds next declined", "open 3ds next 3ds next processing", "open 3ds next 3ds next paid",
+	"open 3ds next 3ds next paid refunded",
 }
 
 // lossActs are what a customer does after the loss.
@@ -157,8 +159,8 @@ func (r lossRound) play(t *testing.T, number int) {
 
 const leaseLasts = 30 * time.Second
 
-// lossCases are the stories with every act, as orders of their own. Without -loss-matrix a round has a part of them, by its
-// number, so that the rounds together have most.
+// lossCases are the stories with every act, as orders of their own. Without -loss-matrix a round has a part of
+// them, by its number, so that the rounds together have most.
 func (w *lossWorld) lossCases(round int) (cases []*lossCase) {
 	n := 0
 	for _, act := range slices.Sorted(maps.Keys(lossActs)) {
@@ -171,7 +173,9 @@ func (w *lossWorld) lossCases(round int) (cases []*lossCase) {
 				continue // it is the newest
 			}
 			if n++; *lossMatrix || (n+round)%shortPart == 0 {
-				cases = append(cases, &lossCase{w: w, order: fmt.Sprintf("loss-%d", n), steps: steps, act: act, price: 4200})
+				cases = append(
+					cases, &lossCase{w: w, order: fmt.Sprintf("loss-%d", n), steps: steps, act: act, price: 4200},
+				)
 			}
 		}
 	}
@@ -182,7 +186,8 @@ func (w *lossWorld) lossCases(round int) (cases []*lossCase) {
 // not divide the number of stories, so that the stories of one act are others than those of the next.
 const shortPart = 7
 
-// TestShortRoundsLeaveNothingOut: each short round has every act, and the rounds of each test together have every story.
+// TestShortRoundsLeaveNothingOut: each short round has every act, and the rounds of each test together have every
+// story.
 func TestShortRoundsLeaveNothingOut(t *testing.T) {
 	for name, rounds := range map[string]map[string]lossRound{"all": lossRounds, "half": halfRounds} {
 		told := map[string]bool{}

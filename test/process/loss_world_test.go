@@ -205,7 +205,9 @@ func (w *lossWorld) idle(within time.Duration, queues ...string) {
 		until := strconv.FormatInt(w.client.Time(w.t.Context()).Val().Add(within).UnixMilli(), 10)
 		for _, queue := range queues {
 			for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:"+queue).Val() {
-				due := w.client.ZRangeArgs(w.t.Context(), redis.ZRangeArgs{Key: key, ByScore: true, Start: "-inf", Stop: until}).Val()
+				due := w.client.ZRangeArgs(
+					w.t.Context(), redis.ZRangeArgs{Key: key, ByScore: true, Start: "-inf", Stop: until},
+				).Val()
 				if len(due) > 0 {
 					return fmt.Errorf("%s has %v", key, due)
 				}

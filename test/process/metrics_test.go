@@ -52,7 +52,9 @@ func TestMetrics(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(backend.Close)
-	p := w.serve(1, map[string]string{"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backend.URL + "=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"})[0]
+	p := w.serve(1, map[string]string{
+		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backend.URL + "=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	})[0]
 	v := w.createPatiently(p, "measured", w.customer())
 	w.pay(v, "pm_card_visa_chargeDeclined")
 	p.awaitState(v, "failed")
@@ -68,7 +70,11 @@ func TestMetrics(t *testing.T) {
 	for _, delivery := range []struct {
 		body, secret string
 		status       int
-	}{{event, strangeHook, http.StatusBadRequest}, {event, hookSecret, http.StatusOK}, {event[:len(event)/2], hookSecret, http.StatusOK}} {
+	}{
+		{event, strangeHook, http.StatusBadRequest},
+		{event, hookSecret, http.StatusOK},
+		{event[:len(event)/2], hookSecret, http.StatusOK},
+	} {
 		a, err := p.deliver(delivery.body, delivery.secret)
 		w.no(err)
 		expect(t, "delivery", a.status, delivery.status)
@@ -86,8 +92,16 @@ func TestMetrics(t *testing.T) {
 		labels []string
 		least  float64
 	}{
-		{"http_server_request_duration_seconds_count", []string{`method="POST"`, `route="/v1/payments"`, `code="201"`}, 1},
-		{"http_server_request_duration_seconds_count", []string{`method="POST"`, `route="/webhooks/stripe"`, `code="200"`}, 3},
+		{
+			"http_server_request_duration_seconds_count",
+			[]string{`method="POST"`, `route="/v1/payments"`, `code="201"`},
+			1,
+		},
+		{
+			"http_server_request_duration_seconds_count",
+			[]string{`method="POST"`, `route="/webhooks/stripe"`, `code="200"`},
+			3,
+		},
 		{"kasse_webhook_events_total", []string{`type="payment_intent.succeeded"`, `outcome="applied"`}, 1},
 		{"kasse_webhook_events_total", []string{`type="payment_intent.payment_failed"`, `outcome="applied"`}, 1},
 		{"kasse_webhook_events_total", []string{`outcome="bad_signature"`}, 1},
@@ -119,13 +133,18 @@ func TestMetrics(t *testing.T) {
 	if id := regexp.MustCompile(`\b(pi|evt|cus|re|dp|ch)_[A-Za-z0-9]{6,}`).FindString(p.scrape()); id != "" {
 		t.Errorf("there is an id among the metrics: %s", id)
 	}
-	expect(t, "/metrics on the public port", p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status, http.StatusNotFound)
+	expect(
+		t, "/metrics on the public port",
+		p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status, http.StatusNotFound,
+	)
 	seen := p.scrape()
 	w.redis.Kill()
 	if value, found := p.metric("kasse_redis_up"); !found || value != 0 {
 		t.Errorf("kasse_redis_up without Redis is %v", value)
 	}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\|").FindAllStringSubmatch(documented(t), -1) {
+	for _, row := range regexp.MustCompile(
+		"(?m)^\\| `(\\w+)` \\| (\\w+) \\|",
+	).FindAllStringSubmatch(documented(t), -1) {
 		if line := "# TYPE " + row[1] + " " + row[2] + "\n"; !strings.Contains(seen+p.scrape(), line) {
 			t.Errorf("docs/metrics.md has the %s %s, and the server does not", row[2], row[1])
 		}
@@ -147,7 +166,8 @@ func TestMetricsOfWhatWaits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{
-		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": "http://127.0.0.1:1/nobody=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"EVENT_ALLOW_PRIVATE": "true",
+		"EVENT_ENDPOINTS":     "http://127.0.0.1:1/nobody=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	})[0]
 	before, _ := p.metric("kasse_waiters")
 	v := w.createPatiently(p, "waits", w.customer())

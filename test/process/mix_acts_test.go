@@ -40,18 +40,20 @@ type drawnAct struct {
 // backendActs and shopperActs are drawn from; what stands there twice happens twice as often.
 var (
 	backendActs = []string{
-		"create", "create", "new price", "new price", "old token", "currency", "currency", "patch", "patch", "cancel", "reopen",
+		"create", "create", "new price", "new price", "old token", "currency", "currency", "patch", "patch", "cancel",
+		"reopen",
 		"reopen", "reopen", "capture", "refund",
 	}
 	shopperActs = []string{
 		"pm_card_visa", "pm_card_visa_chargeDeclined", "pm_card_visa_chargeDeclined", "pm_card_threeDSecureRequired",
-		"pm_card_threeDSecureRequired", "pm_card_threeDSecureRequired", "pm_sepaDebit", "pm_sepaDebit_failed", "agree", "disagree",
+		"pm_card_threeDSecureRequired", "pm_card_threeDSecureRequired", "pm_sepaDebit", "pm_sepaDebit_failed", "agree",
+		"disagree",
 		"settle", "bounce", "bounce",
 	}
 )
 
-// goesOn reports whether nothing but its customer's wishes ended a payment of the order: its backend cancels nothing, too few
-// attempts can fail to close it, and every change was answered.
+// goesOn reports whether nothing but its customer's wishes ended a payment of the order: its backend cancels
+// nothing, too few attempts can fail to close it, and every change was answered.
 func (o *mixedOrder) goesOn() bool {
 	cancels := func(a drawnAct) bool { return a.name == "cancel" }
 	fails := 0
@@ -251,7 +253,9 @@ func (o *mixedOrder) shop(a drawnAct) {
 		err = o.sim.Settle(v.PaymentIntent, a.name == "settle")
 	default:
 		form := url.Values{
-			"client_secret": {v.ClientSecret}, "payment_method": {a.name}, "return_url": {"https://shop.example/thanks"},
+			"client_secret": {v.ClientSecret}, "payment_method": {a.name}, "return_url": {
+				"https://shop.example/thanks",
+			},
 		}
 		header := map[string]string{
 			"Authorization": "Bearer " + publishableKey, "Content-Type": "application/x-www-form-urlencoded",

@@ -50,8 +50,8 @@ type mixView struct {
 	AmountRefunded   int64  `json:"amount_refunded"`
 }
 
-// judge waits until all is quiet, and compares every order with the truth. Alone, no caller comes back: the workers have to
-// find the end of what was begun, which takes them a minute.
+// judge waits until all is quiet, and compares every order with the truth. Alone, no caller comes back: the workers
+// have to find the end of what was begun, which takes them a minute.
 func (m *mix) judge(orders []*mixedOrder, alone bool) {
 	m.t.Helper()
 	m.no(m.sim.Drain(m.t.Context()))
@@ -95,8 +95,8 @@ func (m *mix) compareOrders(orders []*mixedOrder) map[*mixedOrder]error {
 	return wrong
 }
 
-// comeBack is what a caller does whose last change had no answer: a create, until there is one. So does a customer whose
-// payment was withdrawn for another, and never got that one.
+// comeBack is what a caller does whose last change had no answer: a create, until there is one. So does a customer
+// whose payment was withdrawn for another, and never got that one.
 func (o *mixedOrder) comeBack() {
 	shown, _ := o.show(0)
 	if !o.open && (shown.Payment == nil || !shown.Payment.Superseded) {
@@ -230,8 +230,12 @@ func (shown orderShown) compare(all mixTruth, order string) error {
 		if v == nil {
 			return fmt.Errorf("%s is not shown", pi.ID)
 		}
-		is := fmt.Sprintln(pi.Status, s.state(), pi.Amount, pi.Currency, pi.AmountReceived, pi.AmountCapturable, s.refunded())
-		looks := fmt.Sprintln(v.Status, v.State, v.Amount, v.Currency, v.AmountReceived, v.AmountCapturable, v.AmountRefunded)
+		is := fmt.Sprintln(
+			pi.Status, s.state(), pi.Amount, pi.Currency, pi.AmountReceived, pi.AmountCapturable, s.refunded(),
+		)
+		looks := fmt.Sprintln(
+			v.Status, v.State, v.Amount, v.Currency, v.AmountReceived, v.AmountCapturable, v.AmountRefunded,
+		)
 		if is != looks {
 			return fmt.Errorf("%s is shown as %s and is %s", pi.ID, looks, is)
 		}
@@ -271,7 +275,8 @@ func (shown orderShown) compareWord(events []mixEvent) error {
 		if !strings.HasPrefix(e.Type, "order.") || e.Type == "order.duplicate_payment" {
 			continue
 		}
-		if last != nil && last.Data.PaymentIntent != e.Data.PaymentIntent && e.Data.State == "pending" && e.Type != "order.reopened" {
+		if last != nil && last.Data.PaymentIntent != e.Data.PaymentIntent && e.Data.State == "pending" &&
+			e.Type != "order.reopened" {
 			return fmt.Errorf("%s begins with %s", e.Data.PaymentIntent, e.Type)
 		}
 		last = &events[i]

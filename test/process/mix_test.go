@@ -17,8 +17,12 @@ import (
 )
 
 var (
-	mixOrders   = flag.Int("orders", 0, "orders of one world of TestOrdersEndTrue; 0: 100, or 300 with -full or -duration")
-	mixDuration = flag.Duration("duration", 0, "run worlds of TestOrdersEndTrue on one seed after the other for this long; 0: one")
+	mixOrders = flag.Int(
+		"orders", 0, "orders of one world of TestOrdersEndTrue; 0: 100, or 300 with -full or -duration",
+	)
+	mixDuration = flag.Duration(
+		"duration", 0, "run worlds of TestOrdersEndTrue on one seed after the other for this long; 0: one",
+	)
 )
 
 const (
@@ -27,10 +31,11 @@ const (
 	mixWebhook = 0.3
 )
 
-// TestOrdersEndTrue plays orders over HTTP against two servers, one Redis and the simulator. For each order a backend and a
-// customer act at the same time, as the seed says: creates, new prices by token, another currency, PATCH, cancel, reopen,
-// capture, refund, declines, 3-D Secure and debits. Webhooks come twice and in any order, and replicas are killed. In the
-// end each order is compared with Stripe. KASSE_TEST_SEED draws the same orders again; who is first may differ.
+// TestOrdersEndTrue plays orders over HTTP against two servers, one Redis and the simulator. For each order a
+// backend and a customer act at the same time, as the seed says: creates, new prices by token, another currency,
+// PATCH, cancel, reopen, capture, refund, declines, 3-D Secure and debits. Webhooks come twice and in any order,
+// and replicas are killed. In the end each order is compared with Stripe. KASSE_TEST_SEED draws the same orders
+// again; who is first may differ.
 func TestOrdersEndTrue(t *testing.T) {
 	seed := seeded(t)
 	for end := time.Now().Add(*mixDuration); ; seed++ {
@@ -88,7 +93,10 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 	}
 	players.Wait()
 	m.judge(orders, alone)
-	t.Logf("%d orders, %d payments, %d kills; answers %v; events %v", len(orders), m.payments, kills, m.statuses, m.events)
+	t.Logf(
+		"%d orders, %d payments, %d kills; answers %v; events %v", len(orders), m.payments, kills, m.statuses,
+		m.events,
+	)
 }
 
 // count is how many orders a world has.

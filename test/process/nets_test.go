@@ -31,8 +31,8 @@ func (w *world) lead(p *process, count int) []view {
 	return opened
 }
 
-// runs runs a command that must succeed, and returns what it said. Where a server that runs beside it was the first to take
-// the lease of the nets, the lease is taken away and the command is tried again.
+// runs runs a command that must succeed, and returns what it said. Where a server that runs beside it was the first
+// to take the lease of the nets, the lease is taken away and the command is tried again.
 func (w *world) runs(args ...string) (said string) {
 	w.t.Helper()
 	redis := w.openRedis()
@@ -134,7 +134,10 @@ func TestRebuildAfterALoss(t *testing.T) {
 	opened := w.lead(p, 36)
 	for i, v := range opened[:4] { // those that are open still
 		if i%len(lives) == 0 {
-			p.must(http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/cancel", `{"reason":"abandoned"}`)
+			p.must(
+				http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/cancel",
+				`{"reason":"abandoned"}`,
+			)
 		}
 	}
 	w.no(w.sim.Drain(t.Context()))

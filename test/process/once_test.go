@@ -68,7 +68,9 @@ func createAtOnce(w *world, all []*process, count int, order func(int) string) [
 		everybody.Go(func() {
 			<-start
 			answers[i].order = order(i)
-			answers[i].answer, answers[i].err = all[i%len(all)].ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order(i), customer))
+			answers[i].answer, answers[i].err = all[i%len(all)].ask(
+				backendKey, http.MethodPost, "/v1/payments", orderBody(order(i), customer),
+			)
 		})
 	}
 	close(start)

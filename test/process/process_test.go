@@ -53,7 +53,10 @@ func (p *process) in(t *testing.T) *process {
 // fails, and a data race that it found fails the test.
 func run(t *testing.T, path string, env map[string]string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: exec.Command(path, args...), stdout: &logbook{}, stderr: &logbook{}, ended: make(chan struct{})}
+	p := &process{
+		t: t, command: exec.Command(path, args...), stdout: &logbook{}, stderr: &logbook{},
+		ended: make(chan struct{}),
+	}
 	p.command.Stdout, p.command.Stderr = p.stdout, p.stderr
 	p.command.Dir = t.TempDir()
 	p.command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + p.command.Dir, "TMPDIR=" + os.TempDir()}
@@ -82,7 +85,10 @@ func (p *process) inquest() {
 	}
 	if p.t.Failed() {
 		const most = 10_000
-		p.t.Logf("%v, process %d, exit code %d, said:\n%s%s", p.command.Args[1:], p.command.Process.Pid, p.command.ProcessState.ExitCode(), p.stdout.String(), log[max(0, len(log)-most):])
+		p.t.Logf(
+			"%v, process %d, exit code %d, said:\n%s%s", p.command.Args[1:], p.command.Process.Pid,
+			p.command.ProcessState.ExitCode(), p.stdout.String(), log[max(0, len(log)-most):],
+		)
 	}
 }
 

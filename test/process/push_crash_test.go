@@ -31,7 +31,10 @@ func TestKillWhilePushing(t *testing.T) {
 		return w.program(binary(t, receiverBinary), address, map[string]string{"FILE": file})
 	}
 	receiver := start("127.0.0.1:0")
-	pushing := map[string]string{"EVENT_ENDPOINTS": receiver.public + "=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true", "LOG_LEVEL": "info"}
+	pushing := map[string]string{
+		"EVENT_ENDPOINTS": receiver.public + "=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true",
+		"LOG_LEVEL": "info",
+	}
 	servers := w.serve(2, pushing)
 
 	var writing sync.WaitGroup
@@ -85,7 +88,9 @@ func TestKillWhilePushing(t *testing.T) {
 
 // writeEvents appends events of some payments to the streams, as fast as it can, and returns their ids.
 func (w *world) writeEvents(writer, count int) (ids []string) {
-	s := store.New(w.openRedis(), store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour})
+	s := store.New(
+		w.openRedis(), store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour},
+	)
 	for i := range count {
 		id, err := town.WriteEvent(w.t.Context(), s, payment.ID(fmt.Sprintf("pi_%d_%d", writer, i%50)))
 		if err != nil {

@@ -12,7 +12,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// A server is killed with deliveries in the air. Another one that runs beside it takes them over; nothing is started by hand.
+// A server is killed with deliveries in the air. Another one that runs beside it takes them over; nothing is
+// started by hand.
 func TestTakeoverOfDeliveries(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	var mu sync.Mutex
@@ -47,5 +48,8 @@ func TestTakeoverOfDeliveries(t *testing.T) {
 		}
 		return nil
 	})
-	t.Logf("%d events were delivered by the other server %s after the kill", len(ids), time.Since(killed).Round(time.Millisecond))
+	t.Logf(
+		"%d events were delivered by the other server %s after the kill", len(ids),
+		time.Since(killed).Round(time.Millisecond),
+	)
 }

@@ -109,7 +109,9 @@ func TestWipedRedis(t *testing.T) {
 	expect(t, "exit code", p.exitCode(), 0)
 
 	w.refuses(nil, "not initialised", "kasse rebuild", "kasse init")
-	w.no(w.sim.AddFault(stripesim.Fault{Endpoint: "GET /v1/payment_intents/search", Kind: stripesim.Dropped, Times: -1}))
+	w.no(
+		w.sim.AddFault(stripesim.Fault{Endpoint: "GET /v1/payment_intents/search", Kind: stripesim.Dropped, Times: -1}),
+	)
 	w.refuses(map[string]string{"SERVICE_NAME": "another"}, "could not be asked", "kasse rebuild", "kasse init")
 	w.sim.ClearFaults()
 
@@ -223,7 +225,8 @@ func TestAnotherIdentity(t *testing.T) {
 		{map[string]string{"REDIS_PARTITIONS": "8"}, []string{"partitions", "8", "4"}},
 		{map[string]string{"SERVICE_NAME": "another"}, []string{"service", "another", "kasse"}},
 		{map[string]string{
-			"STRIPE_SECRET_KEY": "sk_live_processtest", "STRIPE_PUBLISHABLE_KEY": "pk_live_processtest", "STRIPE_API_BASE": "",
+			"STRIPE_SECRET_KEY": "sk_live_processtest", "STRIPE_PUBLISHABLE_KEY": "pk_live_processtest",
+			"STRIPE_API_BASE": "",
 		}, []string{"test payments", "live keys"}}, // Redis refuses first, so Stripe is not asked
 		{map[string]string{"STRIPE_API_BASE": newWorld(t, stripesim.Options{Seed: 2}).stripe}, []string{"account"}},
 	} {

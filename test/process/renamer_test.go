@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// A telling of a story names everything after itself: "pi_3x" is "pi_3xt07" in the telling 7, and "conv-1" is "conv-1.t07".
+// A telling of a story names everything after itself: "pi_3x" is "pi_3xt07" in the telling 7, and "conv-1" is
+// "conv-1.t07".
 var (
 	stripeName = regexp.MustCompile(`\b(?:pi|evt|ch|py|re|pyr|dp|du)_[0-9A-Za-z]{10,}`)
 	orderName  = regexp.MustCompile(`\bconv-[0-9]+`)
@@ -28,8 +29,8 @@ func unrename(text string) string {
 	return renamedOrder.ReplaceAllString(renamedStripe.ReplaceAllString(text, "$1"), "$1")
 }
 
-// newRenamer stands before Stripe and lets it know the payments of every telling: it asks for the one that the story was
-// told of, and answers in the telling's names.
+// newRenamer stands before Stripe and lets it know the payments of every telling: it asks for the one that the
+// story was told of, and answers in the telling's names.
 func newRenamer(t *testing.T, stripe string) string {
 	t.Helper()
 	client := newClient(t)

@@ -41,8 +41,8 @@ func (r *pushedTypes) count(kind string) int {
 	return r.types[kind]
 }
 
-// TestAsExactlyThatUser does all that Kasse does as the user of docs/redis-acl.md, on a master with a replica, a cluster and
-// behind sentinels: the main job, a capture, a refund, pushes, WAIT, check, reconcile and a rebuild.
+// TestAsExactlyThatUser does all that Kasse does as the user of docs/redis-acl.md, on a master with a replica, a
+// cluster and behind sentinels: the main job, a capture, a refund, pushes, WAIT, check, reconcile and a rebuild.
 func TestAsExactlyThatUser(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]func(t testing.TB) string{
@@ -79,7 +79,10 @@ func TestAsExactlyThatUser(t *testing.T) {
 			all := w.serve(2, settings)
 			paid := w.mainJob(all, "paid", w.customer())
 			w.refundAndCapture(all[0], paid)
-			eventually(t, "the pushes", func() error { return yet(backend.count("order.paid") == 2 && backend.count("order.refunded") == 1) })
+			eventually(
+				t, "the pushes",
+				func() error { return yet(backend.count("order.paid") == 2 && backend.count("order.refunded") == 1) },
+			)
 			for _, p := range all {
 				p.terminate()
 				expect(t, "exit code", p.exitCode(), 0)
@@ -98,8 +101,13 @@ func TestAsExactlyThatUser(t *testing.T) {
 // refundAndCapture refunds a payment, and captures one that was authorized.
 func (w *world) refundAndCapture(p *process, paid view) {
 	w.t.Helper()
-	refund := map[string]string{"Authorization": "Bearer " + backendKey, "Idempotency-Key": "once", "Content-Type": "application/json"}
-	a, err := call(w.t.Context(), p.client, http.MethodPost, p.public+"/v1/payments/"+paid.PaymentIntent+"/refunds", refund, "{}")
+	refund := map[string]string{
+		"Authorization": "Bearer " + backendKey, "Idempotency-Key": "once", "Content-Type": "application/json",
+	}
+	a, err := call(
+		w.t.Context(), p.client, http.MethodPost, p.public+"/v1/payments/"+paid.PaymentIntent+"/refunds", refund,
+		"{}",
+	)
 	if err != nil || a.status != http.StatusCreated {
 		w.t.Fatalf("the refund: %d %s, %v", a.status, a.body, err)
 	}

@@ -159,11 +159,15 @@ func oneOrder(w *world, base, order, customer string) string {
 	v := a.view(w.t)
 	path := base + "/v1/payments/" + v.PaymentIntent
 	asked := map[string]string{"Authorization": "Bearer " + v.ClientSecret}
-	if a, err = call(w.t.Context(), w.client, http.MethodGet, path, asked, ""); err != nil || a.status != http.StatusOK {
+	if a, err = call(
+		w.t.Context(), w.client, http.MethodGet, path, asked, "",
+	); err != nil || a.status != http.StatusOK {
 		return fmt.Sprintf("status: %d %v %s", a.status, err, a.body)
 	}
 	asked["If-None-Match"] = a.header.Get("ETag")
-	if a, err = call(w.t.Context(), w.client, http.MethodGet, path+"?wait=1", asked, ""); err != nil || (a.status != http.StatusNotModified && a.status != http.StatusOK) {
+	if a, err = call(
+		w.t.Context(), w.client, http.MethodGet, path+"?wait=1", asked, "",
+	); err != nil || (a.status != http.StatusNotModified && a.status != http.StatusOK) {
 		return fmt.Sprintf("held poll: %d %v %s", a.status, err, a.body)
 	}
 	return ""
@@ -183,11 +187,16 @@ func TestLogLevelIsSwitched(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the level "+level, func() error {
-			return yet(strings.Count(p.stderr.String(), `"msg":"the log level has been switched","now":"`+level+`"`) == times[level])
+			return yet(strings.Count(
+				p.stderr.String(), `"msg":"the log level has been switched","now":"`+level+`"`,
+			) == times[level])
 		})
 	}
 	event := func(n int) string {
-		return fmt.Sprintf(`{"id":"evt_%d","object":"event","type":"invoice.paid","created":%d,"data":{"object":{}}}`, n, time.Now().Unix())
+		return fmt.Sprintf(
+			`{"id":"evt_%d","object":"event","type":"invoice.paid","created":%d,"data":{"object":{}}}`, n,
+			time.Now().Unix(),
+		)
 	}
 	deliver := func(n int) {
 		t.Helper()

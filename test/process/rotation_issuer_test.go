@@ -56,7 +56,9 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	keys := []map[string]string{}
 	for kid, key := range i.keys {
 		if public, ok := key.Public().(ed25519.PublicKey); ok && i.published[kid] {
-			keys = append(keys, map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64.RawURLEncoding.EncodeToString(public)})
+			keys = append(keys, map[string]string{
+				"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": base64.RawURLEncoding.EncodeToString(public),
+			})
 		}
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"keys": keys})
@@ -64,7 +66,9 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // token is an order token that the issuer signs with one of its keys.
 func (i *issuer) token(kid, order string) string {
-	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"`+kid+`"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims(issuerName, order)))
+	text := base64.RawURLEncoding.EncodeToString(
+		[]byte(`{"alg":"EdDSA","kid":"`+kid+`"}`),
+	) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims(issuerName, order)))
 	return text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(i.keys[kid], []byte(text)))
 }
 
@@ -75,12 +79,17 @@ func claims(issuer, order string) string {
 		from = fmt.Sprintf(`"iss":%q,`, issuer)
 	}
 	now := time.Now().Unix()
-	return fmt.Sprintf(`{%s"aud":"kasse","iat":%d,"exp":%d,"order_id":%q,"amount":4200,"currency":"eur"}`, from, now, now+600, order)
+	return fmt.Sprintf(
+		`{%s"aud":"kasse","iat":%d,"exp":%d,"order_id":%q,"amount":4200,"currency":"eur"}`, from, now, now+600,
+		order,
+	)
 }
 
 // hs256 signs claims with a secret of ORDER_TOKEN_SECRETS.
 func hs256(kid string, secret []byte, claims string) string {
-	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","kid":"`+kid+`"}`)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+	text := base64.RawURLEncoding.EncodeToString(
+		[]byte(`{"alg":"HS256","kid":"`+kid+`"}`),
+	) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(text))
 	return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))

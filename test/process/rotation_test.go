@@ -34,8 +34,8 @@ const (
 	issuerName    = "https://login.shop.example"
 )
 
-// TestRotation walks docs/rotation.md: four generations of one replica, each beside the one before. In every phase all that a
-// caller may hold works at both, and in the end the old secrets are refused.
+// TestRotation walks docs/rotation.md: four generations of one replica, each beside the one before. In every phase
+// all that a caller may hold works at both, and in the end the old secrets are refused.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	r := newRotation(t)
@@ -54,12 +54,16 @@ func TestRotation(t *testing.T) {
 	r.issuer.publish("new")
 	r.acl("SETUSER", "default", ">"+newPassword)
 	r.acl("SAVE")
-	second := r.serve(1, settings(oldEntry+","+newEntry, oldHookSecret+","+newHookSecret, r.oldMint+","+r.newMint, newPassword))[0]
+	second := r.serve(
+		1, settings(oldEntry+","+newEntry, oldHookSecret+","+newHookSecret, r.oldMint+","+r.newMint, newPassword),
+	)[0]
 	r.works(oldHookSecret, "old", r.oldKey, first, second)
 	r.works("", "new", r.oldKey, first, second) // Stripe signs with both; the issuer's new key is fetched
 	r.ends(first)
 
-	third := r.serve(1, settings(oldEntry+","+newEntry, oldHookSecret+","+newHookSecret, r.newMint+","+r.oldMint, newPassword))[0]
+	third := r.serve(
+		1, settings(oldEntry+","+newEntry, oldHookSecret+","+newHookSecret, r.newMint+","+r.oldMint, newPassword),
+	)[0]
 	for _, key := range []string{r.oldKey, r.newKey} {
 		for _, hook := range []string{oldHookSecret, newHookSecret, ""} {
 			r.works(hook, "new", key, second, third)
@@ -79,7 +83,9 @@ func TestRotation(t *testing.T) {
 	r.refused(last, old)
 	r.redis.Kill()
 	r.redis.Restart() // with the users that were saved
-	eventually(t, "readiness after Redis's restart", func() error { return yet(last.probe("/readyz") == http.StatusOK) })
+	eventually(
+		t, "readiness after Redis's restart", func() error { return yet(last.probe("/readyz") == http.StatusOK) },
+	)
 	r.works(newHookSecret, "new", r.newKey, last)
 }
 
@@ -94,7 +100,9 @@ func newRotation(t *testing.T) *rotation {
 		t.Fatal(err)
 	}
 	r := &rotation{
-		world: newWorld(t, stripesim.Options{}, append([]string{"--aclfile", users}, keepsWrites...)...), oldKey: backendKey, issuer: newIssuer(t),
+		world: newWorld(t, stripesim.Options{}, append([]string{
+			"--aclfile", users,
+		}, keepsWrites...)...), oldKey: backendKey, issuer: newIssuer(t),
 		oldMint: "a:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32))),
 		newMint: "b:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("b", 32))), page: string(page),
 	}
@@ -143,14 +151,17 @@ func (r *rotation) keygen() (entry string) {
 	return entry
 }
 
-// works has each of the replicas do the main job with these credentials: the backend's key, a token of its own and one that
-// each replica mints, the issuer's token, a webhook. Without a hook Stripe signs with both secrets.
+// works has each of the replicas do the main job with these credentials: the backend's key, a token of its own and
+// one that each replica mints, the issuer's token, a webhook. Without a hook Stripe signs with both secrets.
 func (r *rotation) works(hook, issued, key string, replicas ...*process) {
 	r.t.Helper()
 	for _, p := range replicas {
 		r.orders++
 		order := fmt.Sprintf("rotated-%d", r.orders)
-		v := p.must(http.StatusCreated, key, http.MethodPost, "/v1/payments", fmt.Sprintf(`{"order_id":%q,"amount":4200,"currency":"eur"}`, order)).view(r.t)
+		v := p.must(
+			http.StatusCreated, key, http.MethodPost, "/v1/payments",
+			fmt.Sprintf(`{"order_id":%q,"amount":4200,"currency":"eur"}`, order),
+		).view(r.t)
 		r.delivered(p, hook, v)
 		for _, minting := range replicas {
 			r.orders++
@@ -161,7 +172,9 @@ func (r *rotation) works(hook, issued, key string, replicas ...*process) {
 		}
 		eventually(r.t, "the issuer's token signed with its "+issued+" key", func() error {
 			r.orders++
-			a, err := p.ask(r.issuer.token(issued, fmt.Sprintf("issued-%d", r.orders)), http.MethodPost, "/v1/payments", "")
+			a, err := p.ask(
+				r.issuer.token(issued, fmt.Sprintf("issued-%d", r.orders)), http.MethodPost, "/v1/payments", "",
+			)
 			if err == nil && a.status != http.StatusCreated {
 				err = fmt.Errorf("answered %d: %s", a.status, a.body)
 			}
@@ -185,7 +198,8 @@ func (r *rotation) delivered(p *process, hook string, v view) {
 	expect(r.t, "answer to a webhook", a.status, http.StatusOK)
 }
 
-// signBoth signs with both secrets in one header, as Stripe does after a roll: https://docs.stripe.com/webhooks#roll-endpoint-secrets
+// signBoth signs with both secrets in one header, as Stripe does after a roll:
+// https://docs.stripe.com/webhooks#roll-endpoint-secrets
 func signBoth(body string) string {
 	now := time.Now()
 	second := sign(newHookSecret, now, body)
@@ -195,10 +209,15 @@ func signBoth(body string) string {
 // refunds gives money back with a key. Repeated with another key of the same name it is the same refund.
 func (r *rotation) refunds(p *process, key, before string) (refund string) {
 	r.t.Helper()
-	header := map[string]string{"Authorization": "Bearer " + key, "Content-Type": "application/json", "Idempotency-Key": "one-refund"}
+	header := map[string]string{
+		"Authorization": "Bearer " + key, "Content-Type": "application/json", "Idempotency-Key": "one-refund",
+	}
 	payment := before
 	if before == "" {
-		v := p.must(http.StatusCreated, key, http.MethodPost, "/v1/payments", `{"order_id":"refunded","amount":4200,"currency":"eur"}`).view(r.t)
+		v := p.must(
+			http.StatusCreated, key, http.MethodPost, "/v1/payments",
+			`{"order_id":"refunded","amount":4200,"currency":"eur"}`,
+		).view(r.t)
 		r.pay(v, "pm_card_visa")
 		eventually(r.t, "the payment as paid", func() error {
 			seen := p.must(http.StatusOK, key, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").view(r.t)
@@ -206,7 +225,10 @@ func (r *rotation) refunds(p *process, key, before string) (refund string) {
 		})
 		payment = v.PaymentIntent
 	}
-	a, err := call(r.t.Context(), p.client, http.MethodPost, p.public+"/v1/payments/"+payment+"/refunds", header, `{"amount":100}`)
+	a, err := call(
+		r.t.Context(), p.client, http.MethodPost, p.public+"/v1/payments/"+payment+"/refunds", header,
+		`{"amount":100}`,
+	)
 	r.no(err)
 	if a.status/100 != 2 {
 		r.t.Fatalf("a refund was answered %d: %s", a.status, a.body)

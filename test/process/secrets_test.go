@@ -23,7 +23,9 @@ const (
 )
 
 // secretShapes find secrets that no list of ours holds: secrets that Stripe made and gave to no caller.
-var secretShapes = regexp.MustCompile(`_secret_[A-Za-z0-9]{4}|cuss_[A-Za-z0-9]{4}|\b(sk|rk)_(test|live)_[A-Za-z0-9]|whsec_[A-Za-z0-9]{4}|ksk_[A-Za-z0-9]{4}`)
+var secretShapes = regexp.MustCompile(
+	`_secret_[A-Za-z0-9]{4}|cuss_[A-Za-z0-9]{4}|\b(sk|rk)_(test|live)_[A-Za-z0-9]|whsec_[A-Za-z0-9]{4}|ksk_[A-Za-z0-9]{4}`,
+)
 
 // leaks names the secrets that a text holds, without showing them whole.
 func leaks(text string, secrets []string) []string {
@@ -48,7 +50,9 @@ func TestLeaksAreFound(t *testing.T) {
 		"pi_3abc_secret_Def456", "cuss_secret_" + "abcdef", "a bare value",
 	}
 	for _, secret := range planted {
-		if found := leaks(`{"msg":"request failed","error":"stripe: `+secret+`"}`, []string{"a bare value"}); len(found) == 0 {
+		if found := leaks(
+			`{"msg":"request failed","error":"stripe: `+secret+`"}`, []string{"a bare value"},
+		); len(found) == 0 {
 			t.Errorf("%s is not found", secret)
 		}
 	}
@@ -71,8 +75,12 @@ type spied struct {
 func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{Duplicate: 0.2}, "--appendonly", "yes", "--appendfsync", "always")
-	s := &spied{world: w, secrets: []string{stripeKey, restrictedKey, hookSecret, oldHookSecret, backendKey, readerKey, strangeKey, strangeHook}}
-	s.all = append(w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"}), w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s", "STRIPE_SECRET_KEY": restrictedKey, "LOG_FORMAT": "text"})...)
+	s := &spied{world: w, secrets: []string{
+		stripeKey, restrictedKey, hookSecret, oldHookSecret, backendKey, readerKey, strangeKey, strangeHook,
+	}}
+	s.all = append(w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"}), w.serve(
+		1, map[string]string{"STRIPE_TIMEOUT": "1s", "STRIPE_SECRET_KEY": restrictedKey, "LOG_FORMAT": "text"},
+	)...)
 	s.customer = w.customer()
 
 	s.pays()
@@ -132,17 +140,26 @@ func (s *spied) pays() {
 				ClientSecret string `json:"client_secret"`
 			} `json:"customer_session"`
 		}
-		p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/customer-session", "").decode(s.t, &session)
+		p.must(
+			http.StatusCreated, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/customer-session",
+			"",
+		).decode(s.t, &session)
 		s.secrets = append(s.secrets, session.CustomerSession.ClientSecret)
 		s.pay(v, "pm_card_visa_chargeDeclined")
 		p.awaitState(v, "failed")
 		s.pay(v, "pm_card_visa")
 		p.awaitState(v, "paid")
-		for _, path := range []string{"/v1/payments/" + v.PaymentIntent, "/v1/payments/" + v.PaymentIntent + "/history", "/v1/orders/" + v.OrderID, "/v1/events", "/v1/config"} {
+		for _, path := range []string{
+			"/v1/payments/" + v.PaymentIntent, "/v1/payments/" + v.PaymentIntent + "/history",
+			"/v1/orders/" + v.OrderID, "/v1/events", "/v1/config",
+		} {
 			s.hold(p.must(http.StatusOK, backendKey, http.MethodGet, path, ""), nil)
 		}
 		s.hold(p.must(http.StatusOK, v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, ""), nil)
-		s.hold(p.must(http.StatusConflict, backendKey, http.MethodPost, "/v1/payments", orderBody(v.OrderID, s.customer)), nil)
+		s.hold(
+			p.must(http.StatusConflict, backendKey, http.MethodPost, "/v1/payments", orderBody(v.OrderID, s.customer)),
+			nil,
+		)
 	}
 }
 
@@ -165,21 +182,42 @@ func (s *spied) asksBadly() {
 			{backendKey, http.MethodGet, path + "?key=" + url.QueryEscape(backendKey), ""},
 			{backendKey, http.MethodGet, "/v1/" + hookSecret, ""},
 			{backendKey, http.MethodGet, "/v1/orders/" + stripeKey + "%00", ""},
-			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":"` + v.ClientSecret + `","currency":"eur"}`},
+			{
+				backendKey, http.MethodPost, "/v1/payments",
+				`{"order_id":"a","amount":"` + v.ClientSecret + `","currency":"eur"}`,
+			},
 			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":1,"currency":"` + stripeKey + `"}`},
-			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":1,"currency":"eur","customer":"` + v.ClientSecret + `"}`},
+			{
+				backendKey, http.MethodPost, "/v1/payments",
+				`{"order_id":"a","amount":1,"currency":"eur","customer":"` + v.ClientSecret + `"}`,
+			},
 			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"a","amount":1,"currency":"eur"} ` + backendKey},
 			{backendKey, http.MethodPost, "/v1/payments", backendKey},
-			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"nobodys","amount":4200,"currency":"eur","customer":"cus_nobody"}`},
-			{backendKey, http.MethodPost, "/v1/payments", `{"order_id":"dear","amount":1,"currency":"eur","customer":"` + s.customer + `"}`},
-			{backendKey, http.MethodPost, path + "/customer-session", `{"customer_session":{"surface":"` + v.ClientSecret + `"}}`},
+			{
+				backendKey, http.MethodPost, "/v1/payments",
+				`{"order_id":"nobodys","amount":4200,"currency":"eur","customer":"cus_nobody"}`,
+			},
+			{
+				backendKey, http.MethodPost, "/v1/payments",
+				`{"order_id":"dear","amount":1,"currency":"eur","customer":"` + s.customer + `"}`,
+			},
+			{
+				backendKey, http.MethodPost, path + "/customer-session",
+				`{"customer_session":{"surface":"` + v.ClientSecret + `"}}`,
+			},
 		} {
 			if a := s.hold(p.ask(q.credential, q.method, q.path, q.body)); a.status < 400 {
 				s.t.Errorf("%s %s was answered %d", q.method, q.path, a.status)
 			}
 		}
-		s.hold(call(s.t.Context(), s.client, http.MethodGet, p.public+path, map[string]string{"Authorization": "Basic " + backendKey}, ""))
-		s.hold(call(s.t.Context(), s.client, http.MethodGet, p.public+path, map[string]string{"Stripe-Signature": strangeHook, "X-Request-Id": "not one: " + strangeKey}, ""))
+		s.hold(call(
+			s.t.Context(), s.client, http.MethodGet, p.public+path,
+			map[string]string{"Authorization": "Basic " + backendKey}, "",
+		))
+		s.hold(call(
+			s.t.Context(), s.client, http.MethodGet, p.public+path,
+			map[string]string{"Stripe-Signature": strangeHook, "X-Request-Id": "not one: " + strangeKey}, "",
+		))
 	}
 }
 
@@ -192,8 +230,14 @@ func (s *spied) deliversBadly() {
 		broken := strings.Replace(event, `"object": "event"`, `"object": ["event"]`, 1)
 		broken = strings.Replace(broken, `"amount":`, `"amount": "`+stripeKey+`", "was":`, 1)
 		s.hold(p.deliver(broken, oldHookSecret))
-		for _, signature := range []string{"", hookSecret, "t=1,v1=" + hookSecret, sign(hookSecret, time.Now().Add(-time.Hour), event), sign(hookSecret, time.Now().Add(time.Hour), event)} {
-			a := s.hold(call(s.t.Context(), s.client, http.MethodPost, p.public+"/webhooks/stripe", map[string]string{"Stripe-Signature": signature}, event))
+		for _, signature := range []string{
+			"", hookSecret, "t=1,v1=" + hookSecret, sign(hookSecret, time.Now().Add(-time.Hour), event),
+			sign(hookSecret, time.Now().Add(time.Hour), event),
+		} {
+			a := s.hold(call(
+				s.t.Context(), s.client, http.MethodPost, p.public+"/webhooks/stripe",
+				map[string]string{"Stripe-Signature": signature}, event,
+			))
 			expect(s.t, "a bad signature", a.status, http.StatusBadRequest)
 		}
 		s.hold(p.deliver(strings.Repeat(event, 1+(300<<10)/len(event)), hookSecret))
@@ -204,7 +248,9 @@ func (s *spied) deliversBadly() {
 func (s *spied) intentEvent() string {
 	s.t.Helper()
 	deliveries := s.balancer.deliveries()
-	at := slices.IndexFunc(deliveries, func(body string) bool { return strings.Contains(body, `"type": "payment_intent.`) })
+	at := slices.IndexFunc(
+		deliveries, func(body string) bool { return strings.Contains(body, `"type": "payment_intent.`) },
+	)
 	if at < 0 || !strings.Contains(deliveries[at], "_secret_") {
 		s.t.Fatal("no event with a client secret was delivered")
 	}

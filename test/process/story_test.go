@@ -82,10 +82,14 @@ var cancelIt = bring("cancel", "canceled")
 // running are what may happen next while money has not come, by status.
 var running = map[string][]act{
 	"requires_payment_method": {
-		bring("pay", "succeeded"), bring("decline", "requires_payment_method"), bring("challenge", "requires_action"), bring("debit", "processing"), cancelIt,
+		bring("pay", "succeeded"), bring(
+			"decline", "requires_payment_method",
+		), bring("challenge", "requires_action"), bring("debit", "processing"), cancelIt,
 	},
 	manual: {
-		bring("authorize", "requires_capture"), bring("decline", "requires_payment_method"), bring("challenge", "requires_action"), cancelIt,
+		bring("authorize", "requires_capture"), bring(
+			"decline", "requires_payment_method",
+		), bring("challenge", "requires_action"), cancelIt,
 	},
 	"requires_action": {
 		{"agree", func(w *world, payment string) error { return w.sim.Authenticate(payment, true) }},
@@ -114,14 +118,20 @@ func (s story) acts(manually bool) []act {
 	}
 	for _, re := range s.refunds {
 		if re.Status == "succeeded" && s.refunded() > 0 {
-			possible = append(possible, act{"a refund fails", func(w *world, _ string) error { return w.sim.MoveRefund(re.ID, "failed") }})
+			possible = append(
+				possible,
+				act{"a refund fails", func(w *world, _ string) error { return w.sim.MoveRefund(re.ID, "failed") }},
+			)
 			break
 		}
 	}
 	for _, d := range s.disputes {
 		if d.Status == "needs_response" || d.Status == "under_review" {
 			for _, to := range []string{"won", "lost", "under_review"} {
-				possible = append(possible, act{"dispute " + to, func(w *world, _ string) error { return w.sim.MoveDispute(d.ID, to) }})
+				possible = append(
+					possible,
+					act{"dispute " + to, func(w *world, _ string) error { return w.sim.MoveDispute(d.ID, to) }},
+				)
 			}
 		}
 	}
@@ -136,7 +146,10 @@ func giveBack(name string, amount int64) act {
 }
 
 func complain(name string, inquiry bool) act {
-	return act{name, func(w *world, payment string) error { _, err := w.sim.OpenDispute(payment, "", inquiry); return err }}
+	return act{
+		name,
+		func(w *world, payment string) error { _, err := w.sim.OpenDispute(payment, "", inquiry); return err },
+	}
 }
 
 // refunded is how much has gone back of the money that came: not the release of what was not captured, for which Stripe
@@ -179,7 +192,10 @@ func (s story) state() string {
 
 func capturePart(w *world, payment string) error {
 	var pi intent
-	w.askStripe(http.MethodPost, "/v1/payment_intents/"+payment+"/capture", stripeKey, url.Values{"amount_to_capture": {"1000"}}, &pi)
+	w.askStripe(
+		http.MethodPost, "/v1/payment_intents/"+payment+"/capture", stripeKey,
+		url.Values{"amount_to_capture": {"1000"}}, &pi,
+	)
 	return nil
 }
 
@@ -189,7 +205,9 @@ func (w *world) liveStory(random *rand.Rand, clock *stoppedClock, number int) st
 	manually := random.IntN(3) == 0
 	form := url.Values{
 		"amount": {"4200"}, "currency": {"eur"}, "automatic_payment_methods[enabled]": {"true"},
-		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {fmt.Sprintf("conv-%d", number)}, "metadata[kasse_attempt]": {"1"},
+		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {
+			fmt.Sprintf("conv-%d", number),
+		}, "metadata[kasse_attempt]": {"1"},
 		"metadata[kasse_rev]": {"1700000000000"}, "metadata[colour]": {"red"},
 	}
 	if manually {

@@ -16,8 +16,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// stripeBound is far more than any answer may take with the STRIPE_TIMEOUT of these tests, and far less than the 80 s for
-// which Stripe may hang: a caller who has waited that long has been forgotten.
+// stripeBound is far more than any answer may take with the STRIPE_TIMEOUT of these tests, and far less than the 80
+// s for which Stripe may hang: a caller who has waited that long has been forgotten.
 const stripeBound = 40 * time.Second
 
 // misbehaviours are the ways in which Stripe answers badly, and what of the contract a caller may hear then. An SDK
@@ -36,10 +36,12 @@ var misbehaviours = []stripesim.Fault{
 	{Kind: stripesim.Slow, Delay: time.Minute},
 }
 
-var heard = []string{"stripe_error", "stripe_unavailable", "stripe_rate_limited", "stripe_timeout", "idempotency_in_progress"}
+var heard = []string{
+	"stripe_error", "stripe_unavailable", "stripe_rate_limited", "stripe_timeout", "idempotency_in_progress",
+}
 
-// TestStripeMisbehaves: whatever Stripe does, every call that needs it is answered in time, with a code of the contract;
-// webhooks and polls, which do not, are answered as always; and when it is well again, so is every order.
+// TestStripeMisbehaves: whatever Stripe does, every call that needs it is answered in time, with a code of the
+// contract; webhooks and polls, which do not, are answered as always; and when it is well again, so is every order.
 func TestStripeMisbehaves(t *testing.T) {
 	for _, fault := range misbehaviours {
 		name := fmt.Sprintf("%s-%v", fault.Kind, fault.After)
@@ -63,8 +65,12 @@ type need struct{ method, path, body string }
 
 func (s stricken) suffer(fault stripesim.Fault) {
 	customer := s.customer()
-	open := s.p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody(s.name+"-open", customer)).view(s.t)
-	paid := s.p.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody(s.name+"-paid", customer)).view(s.t)
+	open := s.p.must(
+		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody(s.name+"-open", customer),
+	).view(s.t)
+	paid := s.p.must(
+		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody(s.name+"-paid", customer),
+	).view(s.t)
 	s.pay(paid, "pm_card_visa")
 	s.p.awaitState(paid, "paid")
 	needs := []need{
@@ -117,8 +123,13 @@ func (s stricken) judge(n need) {
 func (s stricken) unaffected(v view) {
 	s.t.Helper()
 	body, err := json.Marshal(map[string]any{
-		"id": "evt_" + strconv.Itoa(len(s.name)), "type": "payment_intent.succeeded", "created": time.Now().Unix(), "livemode": false,
-		"data": map[string]any{"object": map[string]any{"object": "payment_intent", "id": v.PaymentIntent, "status": "succeeded", "amount": 4200, "amount_received": 4200, "currency": "eur"}},
+		"id": "evt_" + strconv.Itoa(
+			len(s.name),
+		), "type": "payment_intent.succeeded", "created": time.Now().Unix(), "livemode": false,
+		"data": map[string]any{"object": map[string]any{
+			"object": "payment_intent", "id": v.PaymentIntent, "status": "succeeded", "amount": 4200,
+			"amount_received": 4200, "currency": "eur",
+		}},
 	})
 	s.no(err)
 	if a, err := s.p.deliver(string(body), hookSecret); err != nil || a.status != http.StatusOK {
@@ -154,7 +165,9 @@ func (s stricken) remembered(n need, code string) bool {
 func (s stricken) onePayable() {
 	s.t.Helper()
 	for order, all := range s.intents() {
-		payable := slices.DeleteFunc(slices.Clone(all), func(pi intent) bool { return pi.Status == "canceled" || pi.Status == "succeeded" })
+		payable := slices.DeleteFunc(
+			slices.Clone(all), func(pi intent) bool { return pi.Status == "canceled" || pi.Status == "succeeded" },
+		)
 		if len(payable) > 1 {
 			s.t.Errorf("%s has %+v", order, payable)
 		}

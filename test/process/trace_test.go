@@ -102,8 +102,8 @@ func listen(t *testing.T, next http.Handler) (*headers, string) {
 	return h, server.URL
 }
 
-// A trace that a caller begins goes on to Stripe, to Redis and, with the event, to the backend; the log names it; and no
-// span holds an id or a secret.
+// A trace that a caller begins goes on to Stripe, to Redis and, with the event, to the backend; the log names it;
+// and no span holds an id or a secret.
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
@@ -120,8 +120,13 @@ func TestTraces(t *testing.T) {
 	const create, paid = "11111111111111111111111111111111", "22222222222222222222222222222222"
 	const parent = "3333333333333333"
 	customer := w.customer()
-	header := map[string]string{"Authorization": "Bearer " + backendKey, "Content-Type": "application/json", "traceparent": "00-" + create + "-" + parent + "-01"}
-	a, err := call(t.Context(), w.client, http.MethodPost, p.public+"/v1/payments", header, orderBody("traced", customer))
+	header := map[string]string{
+		"Authorization": "Bearer " + backendKey, "Content-Type": "application/json",
+		"traceparent": "00-" + create + "-" + parent + "-01",
+	}
+	a, err := call(
+		t.Context(), w.client, http.MethodPost, p.public+"/v1/payments", header, orderBody("traced", customer),
+	)
 	w.no(err)
 	expect(t, "create", a.status, http.StatusCreated)
 	v := a.view(t)
@@ -147,8 +152,14 @@ func TestTraces(t *testing.T) {
 	expect(t, "the parent of the request's span", fmt.Sprintf("%x", server.GetParentSpanId()), parent)
 	expect(t, "its kind", server.GetKind(), spans.Span_SPAN_KIND_SERVER)
 	opened := want(create, "stripe POST /v1/payment_intents")
-	expect(t, "the parent of the call's span", fmt.Sprintf("%x", opened.GetParentSpanId()), fmt.Sprintf("%x", server.GetSpanId()))
-	expect(t, "what Stripe was told", stripe.of("POST /v1/payment_intents"), fmt.Sprintf("00-%s-%x-01", create, opened.GetSpanId()))
+	expect(
+		t, "the parent of the call's span", fmt.Sprintf("%x", opened.GetParentSpanId()),
+		fmt.Sprintf("%x", server.GetSpanId()),
+	)
+	expect(
+		t, "what Stripe was told", stripe.of("POST /v1/payment_intents"),
+		fmt.Sprintf("00-%s-%x-01", create, opened.GetSpanId()),
+	)
 	want(create, "stripe POST /v1/customer_sessions")
 	want(create, "redis evalsha")
 	want(paid, "POST /webhooks/stripe")
@@ -162,7 +173,10 @@ func TestTraces(t *testing.T) {
 		}
 		expect(t, "a line of the log without its trace", line, "")
 	}
-	for _, private := range append(leaks(r.text(), []string{stripeKey, hookSecret, backendKey, v.ClientSecret}), v.PaymentIntent, customer, "traced") {
+	for _, private := range append(
+		leaks(r.text(), []string{stripeKey, hookSecret, backendKey, v.ClientSecret}), v.PaymentIntent, customer,
+		"traced",
+	) {
 		if strings.Contains(r.text(), private) {
 			t.Errorf("the spans hold %s", private)
 		}
@@ -183,7 +197,9 @@ func TestCollectorThatHangs(t *testing.T) {
 		}
 	}))
 	t.Cleanup(func() { close(release); hangs.Close() })
-	p := w.serve(1, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": hangs.URL, "OTEL_EXPORTER_OTLP_TIMEOUT": "3600000"})[0]
+	p := w.serve(
+		1, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": hangs.URL, "OTEL_EXPORTER_OTLP_TIMEOUT": "3600000"},
+	)[0]
 	w.createPatiently(p, "untraced", w.customer())
 	p.terminate()
 	expect(t, "exit code", p.exitCode(), 0)
@@ -191,6 +207,9 @@ func TestCollectorThatHangs(t *testing.T) {
 
 // deliverIn is deliver within a trace.
 func (p *process) deliverIn(trace, body string) (answer, error) {
-	header := map[string]string{"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8", "traceparent": trace}
+	header := map[string]string{
+		"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8",
+		"traceparent": trace,
+	}
 	return call(p.t.Context(), p.client, http.MethodPost, p.public+"/webhooks/stripe", header, body)
 }

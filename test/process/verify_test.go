@@ -28,7 +28,8 @@ func (p *process) forge(v view, event string) {
 	}
 }
 
-// awaitHeld polls until a payment is held as unverified. Meanwhile the time passes for which a process has hidden its read.
+// awaitHeld polls until a payment is held as unverified. Meanwhile the time passes for which a process has hidden
+// its read.
 func (w *world) awaitHeld(p *process, v view) {
 	w.t.Helper()
 	client := w.openRedis()
@@ -42,17 +43,21 @@ func (w *world) awaitHeld(p *process, v view) {
 		if err != nil {
 			return err
 		}
-		return yet(bytes.Contains(a.body, []byte(`"fulfillable":false`)) && bytes.Contains(a.body, []byte(`"hold_reason":"unverified"`)))
+		return yet(bytes.Contains(a.body, []byte(`"fulfillable":false`)) && bytes.Contains(
+			a.body, []byte(`"hold_reason":"unverified"`),
+		))
 	})
 }
 
-// TestForgeryOutlivesACrash: a process dies between a forged success and its read at Stripe. The next process reads it. A
-// command that verifies beside it names the payment, and fails while Stripe does not answer.
+// TestForgeryOutlivesACrash: a process dies between a forged success and its read at Stripe. The next process reads
+// it. A command that verifies beside it names the payment, and fails while Stripe does not answer.
 func TestForgeryOutlivesACrash(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
 	victim := w.serve(1, nil)[0]
-	opened := victim.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("forged", w.customer())).view(t)
+	opened := victim.must(
+		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("forged", w.customer()),
+	).view(t)
 	w.no(w.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.Dropped, Times: -1}))
 	victim.forge(opened, "evt_forged")
 	victim.awaitState(opened, "paid")
@@ -62,7 +67,9 @@ func TestForgeryOutlivesACrash(t *testing.T) {
 	w.awaitHeld(second, opened)
 
 	said := w.runs("reconcile", "-verify", "-since", "1h")
-	if !strings.Contains(said, "NOT PAID at Stripe: "+opened.PaymentIntent+" of order forged") || !strings.Contains(said, "1 successes verified") {
+	if !strings.Contains(
+		said, "NOT PAID at Stripe: "+opened.PaymentIntent+" of order forged",
+	) || !strings.Contains(said, "1 successes verified") {
 		t.Errorf("it said %q", said)
 	}
 	w.no(w.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.Dropped, Times: -1}))

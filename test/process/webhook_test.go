@@ -27,7 +27,9 @@ func sign(secret string, at time.Time, body string) string {
 
 // deliver posts an event to a process, as Stripe does.
 func (p *process) deliver(body, secret string) (answer, error) {
-	header := map[string]string{"Stripe-Signature": sign(secret, time.Now(), body), "Content-Type": "application/json; charset=utf-8"}
+	header := map[string]string{
+		"Stripe-Signature": sign(secret, time.Now(), body), "Content-Type": "application/json; charset=utf-8",
+	}
 	return call(p.t.Context(), p.client, http.MethodPost, p.public+"/webhooks/stripe", header, body)
 }
 
@@ -170,7 +172,10 @@ func (w *world) compare(all []*process, opened []view) error {
 		for _, p := range all {
 			shown := p.must(http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").view(w.t)
 			if want := truth[0].state(); shown.State != want || shown.AmountReceived != truth[0].AmountReceived {
-				return fmt.Errorf("%s (%s) shows %s with %d received, Stripe has %s with %d", v.OrderID, v.PaymentIntent, shown.State, shown.AmountReceived, want, truth[0].AmountReceived)
+				return fmt.Errorf(
+					"%s (%s) shows %s with %d received, Stripe has %s with %d", v.OrderID, v.PaymentIntent,
+					shown.State, shown.AmountReceived, want, truth[0].AmountReceived,
+				)
 			}
 		}
 	}
@@ -186,8 +191,9 @@ func (i intent) state() string {
 		return "failed"
 	}
 	return map[string]string{
-		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing", "requires_capture": "authorized",
-		"canceled": "canceled",
+		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing",
+		"requires_capture": "authorized",
+		"canceled":         "canceled",
 	}[i.Status]
 }
 
@@ -211,7 +217,9 @@ func (w *world) checkStream(client *redis.Client, p *process, opened []view) {
 	stream := w.readStream(client)
 	for _, v := range opened {
 		var answer struct{ History []transition }
-		p.must(http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent+"/history", "").decode(w.t, &answer)
+		p.must(
+			http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent+"/history", "",
+		).decode(w.t, &answer)
 		shown := p.must(http.StatusOK, readerKey, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").view(w.t)
 		entries := stream[v.PaymentIntent]
 		delete(stream, v.PaymentIntent)

@@ -109,7 +109,9 @@ func (w *world) postpone(by time.Duration) {
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, z := range w.client.ZRangeWithScores(w.t.Context(), key, 0, -1).Val() {
 			if z.Score > 0 {
-				w.client.ZAddXX(w.t.Context(), key, redis.Z{Member: z.Member, Score: float64(time.Now().Add(by).UnixMilli())})
+				w.client.ZAddXX(
+					w.t.Context(), key, redis.Z{Member: z.Member, Score: float64(time.Now().Add(by).UnixMilli())},
+				)
 			}
 		}
 	}

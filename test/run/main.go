@@ -1,6 +1,6 @@
-// Command run is `go test` with progress: a line for each package when it ends, a line now and then for each package that
-// still runs, and of a failure all that was printed. It takes the flags and packages of `go test`, and ends with its exit
-// code.
+// Command run is `go test` with progress: a line for each package when it ends, a line now and then for each
+// package that still runs, and of a failure all that was printed. It takes the flags and packages of `go test`, and
+// ends with its exit code.
 package main
 
 import (
@@ -27,8 +27,8 @@ func main() {
 	os.Exit(code)
 }
 
-// run runs `go test -json` with the arguments, and returns its exit code. An interrupt of the terminal reaches `go test` as
-// well, which ends its tests.
+// run runs `go test -json` with the arguments, and returns its exit code. An interrupt of the terminal reaches `go
+// test` as well, which ends its tests.
 func run(ctx context.Context, args []string, out io.Writer) (code int, err error) {
 	// One package more than there are processors: some mostly wait.
 	first := []string{"test", "-json", "-p", strconv.Itoa(runtime.NumCPU() + 1)}

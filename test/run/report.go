@@ -122,8 +122,8 @@ func (r *report) take(e event) {
 	}
 }
 
-// end prints the line of a package that has ended. Of one that failed it prints everything that did not pass: a test that
-// a panic or the time limit cut short has no event of its own.
+// end prints the line of a package that has ended. Of one that failed it prints everything that did not pass: a
+// test that a panic or the time limit cut short has no event of its own.
 func (r *report) end(e event, p *progress) {
 	delete(r.packages, e.Package)
 	switch e.Action {

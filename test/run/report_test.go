@@ -34,7 +34,8 @@ func TestFailuresAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"bad: the reason\n", "panic: in the middle\n", "exit status 2\n", "FAIL  kasse/a", "syntax error", "[build failed]", "FAIL  kasse/b",
+		"bad: the reason\n", "panic: in the middle\n", "exit status 2\n", "FAIL  kasse/a", "syntax error",
+		"[build failed]", "FAIL  kasse/b",
 		"ok    kasse/c", "not an event\n",
 	} {
 		if strings.Count(out.String(), want) != 1 {
@@ -46,7 +47,8 @@ func TestFailuresAreShown(t *testing.T) {
 	}
 }
 
-// TestRunningPackagesAreNamed: a package that runs for long is named with the tests that run, and not with those that wait.
+// TestRunningPackagesAreNamed: a package that runs for long is named with the tests that run, and not with those
+// that wait.
 func TestRunningPackagesAreNamed(t *testing.T) {
 	var out strings.Builder
 	now := time.Now()

@@ -20,7 +20,8 @@ type order struct {
 
 func newOrder(id payment.OrderID) *order { return &order{id: id} }
 
-// price is one that a backend has set. Its age lies between two bounds. Once it is applied, no older price may be shown.
+// price is one that a backend has set. Its age lies between two bounds. Once it is applied, no older price may be
+// shown.
 type price struct {
 	terms   payment.Terms
 	lo, hi  int64 // Unix milliseconds
@@ -159,7 +160,9 @@ func (w *world) create(o *order, name string, r payment.CreateRequest, p *price)
 func (w *world) mint(o *order) {
 	r := payment.CreateRequest{Order: o.id, Terms: w.terms(o)}
 	p, losses := o.set(r.Terms, 0, always), w.losses
-	w.begin(fmt.Sprintf("mint for %s over %d", o.id, r.Terms.Amount), func(ctx context.Context, at *replica) (err error) {
+	w.begin(fmt.Sprintf(
+		"mint for %s over %d", o.id, r.Terms.Amount,
+	), func(ctx context.Context, at *replica) (err error) {
 		r.Rev, err = at.RecordTerms(ctx, r)
 		return err
 	}, func(err error) {
@@ -234,7 +237,9 @@ func (w *world) refund(o *order, p *intent) {
 		})
 	}
 	r := pick(w, o.refunds...)
-	w.begin(fmt.Sprintf("refund %s of %d of %s", r.Key, *r.Amount, r.Payment), func(ctx context.Context, at *replica) error {
+	w.begin(fmt.Sprintf(
+		"refund %s of %d of %s", r.Key, *r.Amount, r.Payment,
+	), func(ctx context.Context, at *replica) error {
 		_, err := at.Refund(ctx, r)
 		return err
 	}, func(err error) {

@@ -14,8 +14,8 @@ import (
 // errDead is the result of every call of a replica that has crashed.
 var errDead = errors.New("the replica has crashed")
 
-// call is one call of the service to Redis or to Stripe. It is pending until the scheduler lets it arrive, and again until
-// the scheduler lets its answer arrive. Anything may happen in between.
+// call is one call of the service to Redis or to Stripe. It is pending until the scheduler lets it arrive, and
+// again until the scheduler lets its answer arrive. Anything may happen in between.
 type call struct {
 	replica *replica
 	actor   *actor
@@ -50,7 +50,10 @@ func (c *call) writes() bool {
 // polls reports whether the call is one that workers repeat, and that mostly finds nothing to do.
 func (c *call) polls() bool {
 	return slices.Contains(
-		[]string{"TakeReads", "TakeSweeps", "TakeOrders", "TakeRestores", "ReadsDue", "AllowRead", "IsUnknown", "TakeLease"}, c.name)
+		[]string{
+			"TakeReads", "TakeSweeps", "TakeOrders", "TakeRestores", "ReadsDue", "AllowRead", "IsUnknown",
+			"TakeLease",
+		}, c.name)
 }
 
 // compareCalls orders pending calls independently of which goroutine came first.

@@ -11,8 +11,8 @@ import (
 // maxSteps bounds how long the world may take to come to rest.
 const maxSteps = 20_000
 
-// finishWorld ends the faults, lets all requests end, brings every event, brings back what Redis has lost, and judges the
-// result.
+// finishWorld ends the faults, lets all requests end, brings every event, brings back what Redis has lost, and
+// judges the result.
 func (w *world) finishWorld() {
 	w.calm = true
 	w.note("the faults end")
@@ -73,8 +73,8 @@ func (w *world) delivered() bool {
 	return all
 }
 
-// settled reports whether nothing is to be read, no attempt of an order is unknown, and every attempt without an answer was
-// searched since it was tried.
+// settled reports whether nothing is to be read, no attempt of an order is unknown, and every attempt without an
+// answer was searched since it was tried.
 func (w *world) settled() bool {
 	if slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return len(p.reads) > 0 }) {
 		return false
@@ -126,7 +126,9 @@ func (w *world) judgeEnd(o *order) {
 	stored, paid := w.stored(o.id), 0
 	for _, p := range w.stripe.of(o.id) {
 		w.judgeShown(p)
-		if p.copied || (p.silent && !p.handed && w.holder(p.id) == nil) { // no event names it, and no caller has its secret
+		if p.copied || (p.silent && !p.handed && w.holder(
+			p.id,
+		) == nil) { // no event names it, and no caller has its secret
 			continue
 		}
 		if p.Status == payment.Succeeded {
@@ -151,9 +153,9 @@ func (w *world) judgeEnd(o *order) {
 	w.judgeWord(o.id, current)
 }
 
-// judgeTerms: the terms of a won order are not older than those that its winner shows. The age on a PaymentIntent is that of
-// its amount: only the amount can be changed. Where the clock of Redis jumps by minutes, an age of before may lie in the
-// future, and is not believed.
+// judgeTerms: the terms of a won order are not older than those that its winner shows. The age on a PaymentIntent
+// is that of its amount: only the amount can be changed. Where the clock of Redis jumps by minutes, an age of
+// before may lie in the future, and is not believed.
 func (w *world) judgeTerms(o payment.Order) {
 	if o.Winner == "" || w.settings.clockJumps > time.Minute/2 {
 		return
@@ -176,7 +178,8 @@ func (w *world) judgeShown(p *intent) {
 		return
 	}
 	v := w.viewIn(holder, p.id)
-	if v.Status != p.Status || v.Amount != p.Amount || v.Currency != p.Currency || v.AmountReceived != p.AmountReceived ||
+	if v.Status != p.Status || v.Amount != p.Amount || v.Currency != p.Currency ||
+		v.AmountReceived != p.AmountReceived ||
 		v.AmountRefunded != w.stripe.given(p) || v.State != w.stateOf(p) {
 		w.broke("all is quiet, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
 	}
@@ -198,7 +201,8 @@ func (w *world) stateOf(p *intent) payment.State {
 	}
 	return map[payment.Status]payment.State{
 		payment.RequiresPaymentMethod: payment.Pending, payment.RequiresAction: payment.ActionRequired,
-		payment.Processing: payment.InProgress, payment.RequiresCapture: payment.Authorized, payment.Succeeded: payment.Paid,
-		payment.Canceled: payment.CanceledState,
+		payment.Processing: payment.InProgress, payment.RequiresCapture: payment.Authorized,
+		payment.Succeeded: payment.Paid,
+		payment.Canceled:  payment.CanceledState,
 	}[p.Status]
 }

@@ -9,7 +9,8 @@ import (
 	"kasse/service/payment"
 )
 
-// judgeOrder: the winner stays, its terms are frozen, it has paid, and no other payment of the order has paid before it.
+// judgeOrder: the winner stays, its terms are frozen, it has paid, and no other payment of the order has paid
+// before it.
 func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
 	if before.Winner != "" && after.Winner != before.Winner {
 		w.broke("%s was won by %s, and now by %q", id, before.Winner, after.Winner)
@@ -19,7 +20,10 @@ func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
 	}
 	for _, a := range after.Attempts {
 		if p := w.stripe.intent(a.Payment); p != nil && (p.origin.Order != id || p.origin.Attempt != a.Number) {
-			w.broke("%s is attempt %d of %s, and claims to be %d of %s", a.Payment, a.Number, id, p.origin.Attempt, p.origin.Order)
+			w.broke(
+				"%s is attempt %d of %s, and claims to be %d of %s", a.Payment, a.Number, id, p.origin.Attempt,
+				p.origin.Order,
+			)
 		}
 	}
 	if after.Winner == "" {
@@ -75,8 +79,8 @@ func (w *world) judgeEvents(write orderWrite, before, after *storedOrder) {
 
 func isSuperseded(kind string) bool { return len(kind) > 11 && kind[:11] == "superseded." }
 
-// judgeStream looks at the surviving events of an order: the versions of each payment grow, and the order is announced as
-// paid once at most.
+// judgeStream looks at the surviving events of an order: the versions of each payment grow, and the order is
+// announced as paid once at most.
 func (w *world) judgeStream(id payment.OrderID) {
 	newest := map[payment.ID]int64{}
 	for _, e := range w.redis.ofOrder(id).stream {
@@ -103,8 +107,8 @@ func (w *world) paidEvents(id payment.OrderID) (count int) {
 	return count
 }
 
-// judgeID: an id names one event for good, also where Redis has lost it since. Only where the clock of Redis goes back, too,
-// a version may come twice.
+// judgeID: an id names one event for good, also where Redis has lost it since. Only where the clock of Redis goes
+// back, too, a version may come twice.
 func (w *world) judgeID(e payment.Announcement) {
 	if w.settings.clockJumps > 0 {
 		return
@@ -123,18 +127,22 @@ func (w *world) judgeCanceled(write orderWrite, e payment.Announcement, v paymen
 		return
 	}
 	p := w.stripe.intent(v.Payment)
-	if p.withdrawnBy != nil && w.running(p.withdrawnBy) && p.withdrawnBy.create && before.Lease.Held(write.changes.Now) {
+	if p.withdrawnBy != nil && w.running(p.withdrawnBy) && p.withdrawnBy.create && before.Lease.Held(
+		write.changes.Now,
+	) {
 		w.broke("order.canceled is sent of %s while %s goes on", v.Payment, p.withdrawnBy.name)
 	}
 	for _, later := range w.stripe.of(write.ref.Order) {
-		if later.handed && !later.copied && later.origin.Attempt > p.origin.Attempt && later.Status != payment.Canceled {
+		if later.handed && !later.copied && later.origin.Attempt > p.origin.Attempt &&
+			later.Status != payment.Canceled {
 			w.broke("order.canceled is sent of %s, and %s can be paid", v.Payment, later.id)
 		}
 	}
 }
 
-// judgeLastWord: payment, state and fulfillable of the order's last order.* event are those of its current payment. Without
-// any event it is pending. It may differ while the payment is being withdrawn, or while an attempt is unknown.
+// judgeLastWord: payment, state and fulfillable of the order's last order.* event are those of its current payment.
+// Without any event it is pending. It may differ while the payment is being withdrawn, or while an attempt is
+// unknown.
 func (w *world) judgeLastWord(id payment.OrderID, stored *storedOrder) {
 	o := w.row(stored)
 	current := o.Attempt(o.Current())
@@ -162,8 +170,8 @@ func (w *world) judgeWord(id payment.OrderID, v payment.View) {
 	}
 }
 
-// judgeOpened: a payment that is handed out is of its order, its secret is its own, a pointer leads to it, and its price is
-// not older than what was applied before the create began.
+// judgeOpened: a payment that is handed out is of its order, its secret is its own, a pointer leads to it, and its
+// price is not older than what was applied before the create began.
 func (w *world) judgeOpened(o *order, opened service.Opened, floor int64, losses int) {
 	p := w.stripe.intent(opened.ID)
 	if p == nil || p.origin.Order != o.id || p.copied || opened.ClientSecret.Reveal() != string(p.id)+"_secret_x" {
@@ -186,7 +194,10 @@ func (w *world) judgeOpened(o *order, opened service.Opened, floor int64, losses
 	amount := func(s *price) bool { return s.hi >= floor && s.terms.Amount == p.Amount }
 	customer := func(s *price) bool { return s.hi >= floor && s.terms.Customer == p.Customer }
 	if !slices.ContainsFunc(o.prices, amount) || !slices.ContainsFunc(o.prices, customer) {
-		w.broke("%s is handed out at %d for %q, and a newer price than %d was applied", p.id, p.Amount, p.Customer, floor)
+		w.broke(
+			"%s is handed out at %d for %q, and a newer price than %d was applied", p.id, p.Amount, p.Customer,
+			floor,
+		)
 	}
 	if (opened.Session == nil) != (p.Customer == "") {
 		w.broke("the session of %q is %v", p.Customer, opened.Session)

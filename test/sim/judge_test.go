@@ -55,8 +55,8 @@ func (w *world) row(o *storedOrder) (row payment.Order) {
 	return row
 }
 
-// judgeTruth looks at Stripe after each change there: of all PaymentIntents of an order that were handed out, one at most
-// is not cancelled.
+// judgeTruth looks at Stripe after each change there: of all PaymentIntents of an order that were handed out, one
+// at most is not cancelled.
 func (w *world) judgeTruth(p *intent) {
 	var alive []payment.ID
 	for _, other := range w.stripe.of(p.origin.Order) {

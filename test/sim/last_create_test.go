@@ -22,13 +22,16 @@ func (w *world) createLast(o *order) {
 	var opened service.Opened
 	var last error
 	for range 4 {
-		w.begin(fmt.Sprintf("last create of %s over %d", o.id, r.Terms.Amount), func(ctx context.Context, at *replica) (err error) {
+		w.begin(fmt.Sprintf(
+			"last create of %s over %d", o.id, r.Terms.Amount,
+		), func(ctx context.Context, at *replica) (err error) {
 			opened, err = at.Create(ctx, r)
 			return err
 		}, func(err error) { last = err })
 		w.until("the last create ends", func() bool { return len(w.begun) == 0 })
 		code := codeOf(last)
-		if code != payment.CodeStripeUnavailable && code != payment.CodeStripeError && code != payment.CodeIdempotencyInProgress {
+		if code != payment.CodeStripeUnavailable && code != payment.CodeStripeError &&
+			code != payment.CodeIdempotencyInProgress {
 			break
 		}
 		stored := w.stored(o.id)
@@ -48,7 +51,8 @@ func (w *world) createLast(o *order) {
 func (w *world) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
 	stored := w.stored(o.id)
 	if stored.Proposed.Rev > stored.Rev && stored.Winner == "" && stored.Closed == "" {
-		stored.Terms.Amount, stored.Rev = stored.Proposed.Amount, stored.Proposed.Rev // its outcome is unknown, so that it counts
+		// Its outcome is unknown, so that it counts.
+		stored.Terms.Amount, stored.Rev = stored.Proposed.Amount, stored.Proposed.Rev
 	}
 	r = payment.CreateRequest{Order: o.id, Terms: stored.Terms, Reopen: true}
 	switch {

@@ -81,7 +81,10 @@ var (
 var acts = []act{
 	{"pays", unpaid, func(s *stripe, p *intent) { s.charge(p); s.accept(p) }},
 	{"is declined", unpaid, func(s *stripe, p *intent) { s.charge(p); s.fail(p, "card_declined") }},
-	{"is declined before a charge", unpaid, func(s *stripe, p *intent) { s.fail(p, "payment_method_provider_decline") }},
+	{
+		"is declined before a charge", unpaid,
+		func(s *stripe, p *intent) { s.fail(p, "payment_method_provider_decline") },
+	},
 	{"has to authenticate", unpaid, (*stripe).needsAction},
 	{"has to authenticate too", unpaid, (*stripe).needsAction},
 	{"sends a debit", unpaid, func(s *stripe, p *intent) { s.charge(p); s.process(p) }},

@@ -28,7 +28,9 @@ func page[T any](r *replica, newestFirst []T, idOf func(T) string, after string)
 }
 
 // ListEvents lists nothing in worlds where only webhooks and the sweep show what became of a payment.
-func (r *replica) ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error) {
+func (r *replica) ListEvents(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.StripeEvent], error) {
 	return toStripe(ctx, r, "ListEvents", after, func() (payment.Page[payment.StripeEvent], error) {
 		var rows []payment.StripeEvent
 		for _, e := range slices.Backward(r.world.stripe.events) {
@@ -80,7 +82,9 @@ func (r *replica) ListDisputes(
 	})
 }
 
-func (r *replica) ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error) {
+func (r *replica) ListPayments(
+	ctx context.Context, since time.Time, after string,
+) (payment.Page[payment.Listed], error) {
 	return toStripe(ctx, r, "ListPayments", after, func() (payment.Page[payment.Listed], error) {
 		var rows []payment.Listed
 		for _, p := range slices.Backward(r.world.stripe.intents) {

@@ -23,8 +23,8 @@ func (w *world) keepState() {
 	w.states = append(w.states, s)
 }
 
-// goBack lets Redis go back to an earlier state, as after a power cut or a failover that lags: the whole of it, one of its
-// servers, or only the pointers of one.
+// goBack lets Redis go back to an earlier state, as after a power cut or a failover that lags: the whole of it, one
+// of its servers, or only the pointers of one.
 func (w *world) goBack() {
 	back := w.draw.IntN(len(w.states))
 	if w.happens(0.7) {
@@ -68,8 +68,8 @@ func (w *world) goBack() {
 	}
 }
 
-// outOfCatchUp reports whether an event was applied since a moment that the next catch-up would not look at: the cursor of
-// catch-up lies in another partition, which did not go back.
+// outOfCatchUp reports whether an event was applied since a moment that the next catch-up would not look at: the
+// cursor of catch-up lies in another partition, which did not go back.
 func (w *world) outOfCatchUp(since time.Time) bool {
 	const margin = time.Hour - 20*time.Minute // the service's own, less what clocks differ by
 	oldest := w.redis.parts[0].caughtUp.Add(-margin)

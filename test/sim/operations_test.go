@@ -66,8 +66,8 @@ func (w *world) running(a *actor) bool {
 	return slices.ContainsFunc(w.begun, func(op *operation) bool { return op.actor == a && !op.replica.dead })
 }
 
-// customerActs lets a customer pay, or fail to. Customers keep the secrets of all PaymentIntents that were handed out. It
-// reports whether there was one that could act.
+// customerActs lets a customer pay, or fail to. Customers keep the secrets of all PaymentIntents that were handed
+// out. It reports whether there was one that could act.
 func (w *world) customerActs() bool {
 	var alive []*intent
 	for _, p := range w.stripe.intents {
@@ -86,8 +86,8 @@ func (w *world) customerActs() bool {
 	return true
 }
 
-// copyMetadata lets somebody with a key of ours make a cheaper PaymentIntent with the metadata of one of ours, and pay it
-// perhaps. It reports whether there was one to copy.
+// copyMetadata lets somebody with a key of ours make a cheaper PaymentIntent with the metadata of one of ours, and
+// pay it perhaps. It reports whether there was one to copy.
 func (w *world) copyMetadata() bool {
 	of := slices.DeleteFunc(slices.Clone(w.stripe.intents), func(p *intent) bool { return !p.handed || p.copied })
 	if len(of) == 0 {

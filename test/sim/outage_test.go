@@ -42,8 +42,8 @@ func (w *world) outage() {
 	}
 }
 
-// awaitRecovery blocks all calls until what Redis has lost is back. After a day an idempotency key no longer keeps a forgotten
-// attempt from being made twice.
+// awaitRecovery blocks all calls until what Redis has lost is back. After a day an idempotency key no longer keeps
+// a forgotten attempt from being made twice.
 func (w *world) awaitRecovery() {
 	w.calm = true
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })

@@ -29,7 +29,9 @@ func (q queue[ID]) due(now time.Time) []ID {
 			due = append(due, id)
 		}
 	}
-	slices.SortFunc(due, func(a, b ID) int { return cmp.Or(cmp.Compare(q[a], q[b]), strings.Compare(string(a), string(b))) })
+	slices.SortFunc(
+		due, func(a, b ID) int { return cmp.Or(cmp.Compare(q[a], q[b]), strings.Compare(string(a), string(b))) },
+	)
 	return due
 }
 
@@ -88,8 +90,8 @@ func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.world.redis.ofOrder(id).attention, id) })
 }
 
-// WantRead puts a payment without a record into the queue, unless it is there. It reports false for one that was found not
-// to be ours today.
+// WantRead puts a payment without a record into the queue, unless it is there. It reports false for one that was
+// found not to be ours today.
 func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return toRedis(ctx, r, "WantRead", string(id), func() (bool, error) {
 		part := r.world.redis.ofPayment(id)

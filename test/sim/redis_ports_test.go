@@ -18,7 +18,9 @@ type dated[T any] struct {
 func (r *replica) LoadOrder(
 	ctx context.Context, ref payment.Ref, ids ...payment.ID,
 ) (payment.Order, time.Time, error) {
-	d, err := toRedis(ctx, r, "LoadOrder", fmt.Sprint(ref.Order, " ", ref.Foreign, ids), func() (dated[payment.Order], error) {
+	d, err := toRedis(ctx, r, "LoadOrder", fmt.Sprint(
+		ref.Order, " ", ref.Foreign, ids,
+	), func() (dated[payment.Order], error) {
 		o, err := r.world.redis.loadOrder(ref, ids)
 		return dated[payment.Order]{o, r.world.redis.now()}, r.world.corrupt(err)
 	})

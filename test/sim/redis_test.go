@@ -14,8 +14,8 @@ import (
 	"kasse/service/payment"
 )
 
-// redis keeps what the service writes, with the compare-and-set of the store's scripts. Each of its partitions lies on a
-// server of its own.
+// redis keeps what the service writes, with the compare-and-set of the store's scripts. Each of its partitions lies
+// on a server of its own.
 type redis struct {
 	world       *world
 	skew        time.Duration // of its clock
@@ -61,7 +61,8 @@ func newRedis(w *world, parts int) *redis {
 		r.parts = append(r.parts, &partition{
 			orders: map[payment.Ref]*storedOrder{}, pointers: map[payment.ID]payment.OrderID{},
 			reads: queue[payment.ID]{}, sweeps: queue[payment.ID]{}, restores: queue[payment.ID]{},
-			attention: queue[payment.OrderID]{}, notOurs: map[payment.ID]time.Time{}, unknown: map[payment.ID]time.Time{}, leases: map[string]holder{},
+			attention: queue[payment.OrderID]{}, notOurs: map[payment.ID]time.Time{},
+			unknown: map[payment.ID]time.Time{}, leases: map[string]holder{},
 		})
 	}
 	return r
@@ -72,7 +73,9 @@ func (p *partition) clone() *partition {
 	return &partition{
 		orders: maps.Clone(p.orders), pointers: maps.Clone(p.pointers), stream: slices.Clone(p.stream),
 		reads: maps.Clone(p.reads), sweeps: maps.Clone(p.sweeps), restores: maps.Clone(p.restores),
-		attention: maps.Clone(p.attention), notOurs: maps.Clone(p.notOurs), unknown: maps.Clone(p.unknown), leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
+		attention: maps.Clone(p.attention), notOurs: maps.Clone(
+			p.notOurs,
+		), unknown: maps.Clone(p.unknown), leases: maps.Clone(p.leases), caughtUp: p.caughtUp,
 	}
 }
 
@@ -139,7 +142,9 @@ type orderWrite struct {
 }
 
 // encodeOrder returns what differs from what was loaded; false where nothing does.
-func (r *redis) encodeOrder(o payment.Order, c payment.Changes, ids []payment.ID) (w orderWrite, changed bool, err error) {
+func (r *redis) encodeOrder(
+	o payment.Order, c payment.Changes, ids []payment.ID,
+) (w orderWrite, changed bool, err error) {
 	w = orderWrite{ref: o.Ref(), over: o.Revision, records: map[payment.ID][]byte{}, saved: o, changes: c, ids: ids}
 	text, err := json.Marshal(o)
 	if err != nil {

@@ -50,7 +50,8 @@ func (s *stripe) openRefund(key, text string) (payment.RefundSeen, error) {
 	if k, known := s.refundKeys[key]; known && !s.world.mutant.forgetKeys {
 		if k.form != text {
 			return payment.RefundSeen{}, &payment.Error{
-				Code: payment.CodeStripeError, Detail: "the key was used for another form", Replayed: true, Mismatch: true,
+				Code: payment.CodeStripeError, Detail: "the key was used for another form", Replayed: true,
+				Mismatch: true,
 			}
 		}
 		return k.made.RefundSeen, nil

@@ -23,8 +23,8 @@ const maxFailures = 2
 // retention is that of finished orders.
 const retention = 13200 * time.Hour
 
-// replica is one process of the service. It implements service.Store and service.Stripe: every call is pending until the
-// scheduler lets it go.
+// replica is one process of the service. It implements service.Store and service.Stripe: every call is pending
+// until the scheduler lets it go.
 type replica struct {
 	world *world
 	name  string
@@ -43,7 +43,9 @@ func (w *world) newReplica() *replica {
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.Service = service.New(r, r, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: maxFailures, Retention: retention,
-		Verification: w.settings.verify, AbandonAfter: 168 * time.Hour, Logger: slog.New(slog.DiscardHandler), Jitter: w.jitter,
+		Verification: w.settings.verify, AbandonAfter: 168 * time.Hour, Logger: slog.New(
+			slog.DiscardHandler,
+		), Jitter: w.jitter,
 	})
 	r.SetLowestRetention(retention)
 	w.replicas = append(w.replicas, r)

@@ -1,8 +1,8 @@
-// Package sim_test runs the service in a deterministic simulation: the service's own code, in several replicas, on an
-// in-memory Redis and an in-memory Stripe, under a simulated clock. A scheduler executes one action at a time: a call
-// arrives, its answer arrives or is lost, a replica crashes, a customer pays, an event is delivered late, twice or out of
-// order, Redis goes back to an earlier state, its clock jumps, time passes. After each action the judge compares the
-// invariants with what Stripe knows.
+// Package sim_test runs the service in a deterministic simulation: the service's own code, in several replicas, on
+// an in-memory Redis and an in-memory Stripe, under a simulated clock. A scheduler executes one action at a time: a
+// call arrives, its answer arrives or is lost, a replica crashes, a customer pays, an event is delivered late,
+// twice or out of order, Redis goes back to an earlier state, its clock jumps, time passes. After each action the
+// judge compares the invariants with what Stripe knows.
 //
 // One invariant: a world is a function of its seed. Only the scheduler draws random numbers, and it waits until all
 // goroutines of the service are blocked. So a failing seed replays step by step.
@@ -63,7 +63,9 @@ func runNewSeeds(t *testing.T, d time.Duration) {
 	runSeeds(t, func(n uint64) (seed uint64, more bool) {
 		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Minute)
-			_, _ = fmt.Fprintf(os.Stdout, "%d worlds since seed %d, %v left\n", n-1, first, end.Sub(now).Round(time.Second))
+			_, _ = fmt.Fprintf(
+				os.Stdout, "%d worlds since seed %d, %v left\n", n-1, first, end.Sub(now).Round(time.Second),
+			)
 		}
 		return first + n, time.Now().Before(end)
 	})

@@ -15,7 +15,9 @@ func (r *replica) PaymentForm(c payment.CreateRequest, terms payment.Terms, atte
 }
 
 func (r *replica) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
-	return toStripe(ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.world.stripe.open(key, form) })
+	return toStripe(
+		ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.world.stripe.open(key, form) },
+	)
 }
 
 // FindPayments lists what names the order. What a list shows may be older than its date.

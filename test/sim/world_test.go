@@ -76,11 +76,15 @@ type settings struct {
 
 func newWorld(seed uint64, m mutant) *world {
 	w := &world{
-		seed: seed, mutant: m, began: time.Now(), draw: rand.New(rand.NewPCG(seed, 1)), jitters: rand.New(rand.NewPCG(seed, 2)),
+		seed: seed, mutant: m, began: time.Now(), draw: rand.New(
+			rand.NewPCG(seed, 1),
+		), jitters: rand.New(rand.NewPCG(seed, 2)),
 		announced: map[string]string{},
 	}
 	s := settings{
-		replicas: 1 + w.draw.IntN(3), orders: 1 + w.draw.IntN(2), partitions: 1 + w.draw.IntN(3), steps: 200 + w.draw.IntN(600),
+		replicas: 1 + w.draw.IntN(
+			3,
+		), orders: 1 + w.draw.IntN(2), partitions: 1 + w.draw.IntN(3), steps: 200 + w.draw.IntN(600),
 		stubborn: pick(w, 0.0, 0.5, 0.9), faults: pick(w, 0.0, 0.3, 1), crashes: pick(w, 0.0, 0.002, 0.01),
 		pauses: pick(w, 0.01, 0.05, 0.2), customers: pick(w, 0.01, 0.05, 0.2), backends: pick(w, 0.01, 0.05, 0.2),
 		deliveries: pick(w, 0.05, 0.2, 0.5), losses: pick(w, 0, 0, 0.003, 0.01), catchUp: w.happens(0.5),

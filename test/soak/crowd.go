@@ -20,8 +20,8 @@ const (
 	longHold  = 8    // seconds that a page lets its poll be held, at most
 )
 
-// work lets the orders come at their time, and returns when every customer and backend has gone, and every event has been
-// taken.
+// work lets the orders come at their time, and returns when every customer and backend has gone, and every event
+// has been taken.
 func (w *world) work(ctx context.Context, histories []town.History) {
 	var regulars, customers sync.WaitGroup
 	ctx, closing := context.WithCancel(ctx)
@@ -108,8 +108,8 @@ func (c *customer) walk(ctx context.Context) error {
 	return nil
 }
 
-// open opens the order: by the backend, by the page with an order token, or at Stripe as if by another replica. Some hang
-// up, and come again.
+// open opens the order: by the backend, by the page with an order token, or at Stripe as if by another replica.
+// Some hang up, and come again.
 func (c *customer) open(ctx context.Context) (err error) {
 	h := c.history
 	if h.Elsewhere {
@@ -121,7 +121,10 @@ func (c *customer) open(ctx context.Context) (err error) {
 	if h.Manual {
 		method = "manual"
 	}
-	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q,"customer":%q}`, h.Order, h.Amount, method, c.customer)
+	body := fmt.Sprintf(
+		`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q,"customer":%q}`, h.Order, h.Amount,
+		method, c.customer,
+	)
 	credential := town.BackendKey
 	if c.dice.IntN(2) == 0 {
 		if credential, err = c.token(ctx, body); err != nil {

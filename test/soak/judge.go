@@ -60,10 +60,10 @@ type rule struct {
 
 func none(truth) float64 { return 0 }
 
-// rules are the lines of the table. The slack of goroutines and files is that of a scrape and of a background read; go-redis
-// opens connections for pipelines when it needs them, and keeps them. That of memory is what the collector and the allocator
-// leave, and two tables of callers with 65,536 lines each; views that are kept take what they take. Other keys are a count
-// of strangers and a queue of attention in each partition.
+// rules are the lines of the table. The slack of goroutines and files is that of a scrape and of a background read;
+// go-redis opens connections for pipelines when it needs them, and keeps them. That of memory is what the collector
+// and the allocator leave, and two tables of callers with 65,536 lines each; views that are kept take what they
+// take. Other keys are a count of strangers and a queue of attention in each partition.
 var rules = []rule{
 	{name: goroutines, factor: 1, slack: 10},
 	{name: openFiles, factor: 1, slack: 10 + pipelines},
@@ -99,7 +99,9 @@ type figure struct {
 func judge(base, peak, end reading, t truth) []figure {
 	var all []figure
 	for _, r := range rules {
-		f := figure{rule: r, base: base.of(r.name), peak: peak.of(r.name), end: end.of(r.name), least: 0, most: math.Inf(1)}
+		f := figure{
+			rule: r, base: base.of(r.name), peak: peak.of(r.name), end: end.of(r.name), least: 0, most: math.Inf(1),
+		}
 		switch {
 		case r.exact != nil && r.exact(t) >= 0:
 			f.least, f.most = r.exact(t), r.exact(t)
@@ -160,6 +162,9 @@ func printTable(out io.Writer, figures []figure) {
 	fmt.Fprintln(out, "\n|                       |     base |     peak |      end |  allowed |")
 	fmt.Fprintln(out, "|-----------------------|---------:|---------:|---------:|---------:|")
 	for _, f := range figures {
-		fmt.Fprintf(out, "| %-21s | %8s | %8s | %8s | %8s |\n", f.name, f.show(f.base), f.show(f.peak), f.show(f.end), f.show(f.most))
+		fmt.Fprintf(
+			out, "| %-21s | %8s | %8s | %8s | %8s |\n", f.name, f.show(f.base), f.show(f.peak), f.show(f.end),
+			f.show(f.most),
+		)
 	}
 }

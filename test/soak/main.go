@@ -1,11 +1,12 @@
 // Command soak lets Kasse work for long, and then asks whether it is as it was before.
 //
-// It starts Kasse, a redis-server and a simulated Stripe, on loopback. Customers come at their time, however the ones
-// before them fare: they open orders, look at their pages, hold polls, hang up in the middle, and pay, each a walk whose end
-// is known. Backends follow the feed and are pushed events; strangers knock. Every event comes late, and some twice. When
-// all have gone, and Kasse has come to rest, it must hold no more than after a short time of the same: goroutines, open
-// files, memory, connections to Redis, and keys, of which payments, orders and events may be as many as there were orders.
-// Every request must have an answer, none a failure, and every order must be as Stripe has it.
+// It starts Kasse, a redis-server and a simulated Stripe, on loopback. Customers come at their time, however the
+// ones before them fare: they open orders, look at their pages, hold polls, hang up in the middle, and pay, each a
+// walk whose end is known. Backends follow the feed and are pushed events; strangers knock. Every event comes late,
+// and some twice. When all have gone, and Kasse has come to rest, it must hold no more than after a short time of
+// the same: goroutines, open files, memory, connections to Redis, and keys, of which payments, orders and events
+// may be as many as there were orders. Every request must have an answer, none a failure, and every order must be
+// as Stripe has it.
 package main
 
 import (
@@ -109,7 +110,9 @@ func (c campaign) play(ctx context.Context, dir, program string, out io.Writer) 
 // histories are the orders that come in a time.
 func (c campaign) histories(name string, duration time.Duration) []town.History {
 	dice := rand.New(rand.NewPCG(c.seed, uint64(len(name))))
-	return town.Histories(dice, duration, c.rate, func(i int) string { return fmt.Sprintf("%s.%d.%d", name, c.seed, i) })
+	return town.Histories(
+		dice, duration, c.rate, func(i int) string { return fmt.Sprintf("%s.%d.%d", name, c.seed, i) },
+	)
 }
 
 // conclude prints what came out, and says what is not as it has to be.

@@ -31,8 +31,10 @@ func (w *world) measure(ctx context.Context) (reading, error) {
 
 // shown are the metrics that are lines of the table, without their labels.
 var shown = map[string]string{
-	"go_goroutines": goroutines, "process_open_fds": openFiles, "process_resident_memory_bytes": resident, "go_memstats_heap_inuse_bytes": heap,
-	"kasse_waiters": waiters, "go_gc_duration_seconds_count": collections, "kasse_redis_cache_views": views,
+	"go_goroutines": goroutines, "process_open_fds": openFiles, "process_resident_memory_bytes": resident,
+	"go_memstats_heap_inuse_bytes": heap,
+	"kasse_waiters":                waiters, "go_gc_duration_seconds_count": collections,
+	"kasse_redis_cache_views": views,
 }
 
 // addMetrics reads Prometheus's text format.
@@ -54,8 +56,8 @@ func (r reading) addMetrics(text []byte) {
 	}
 }
 
-// kinds are the keys of Redis, by their names; the first that fits counts. Of lists the members count: where there are none,
-// there is no list.
+// kinds are the keys of Redis, by their names; the first that fits counts. Of lists the members count: where there
+// are none, there is no list.
 var kinds = []struct {
 	name          *regexp.Regexp
 	line, members string // of the table: one of them
@@ -168,19 +170,20 @@ func (w *world) watch(ctx context.Context, out io.Writer, do func()) reading {
 		if looks%tellEvery == 0 {
 			b := &w.books
 			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d hung up %3d failed  %4.0f goroutines %4.0f files %5.1f MB\n",
-				time.Since(began).Round(time.Second), r[orders], b.asked.Load(), b.hungUp.Load(), b.failed.Load(), r[goroutines], r[openFiles], r[resident]/mega)
+				time.Since(began).Round(time.Second), r[orders], b.asked.Load(), b.hungUp.Load(), b.failed.Load(),
+				r[goroutines], r[openFiles], r[resident]/mega)
 		}
 	}
 }
 
 const (
 	restEvery   = 50 * time.Millisecond // between looks at rest
-	collectEach = 2                     // garbage collections that a look at rest lasts: what the first finds, the second frees
+	collectEach = 2                     // garbage collections of a look at rest: the first finds, the second frees
 	leastLooks  = 20
 )
 
-// rest looks at the idle server until its memory has been tidied up, which to be looked at brings about, and returns the
-// lowest of each figure: something always comes and goes by itself.
+// rest looks at the idle server until its memory has been tidied up, which to be looked at brings about, and
+// returns the lowest of each figure: something always comes and goes by itself.
 func (w *world) rest(ctx context.Context) (reading, error) {
 	first, err := w.measure(ctx)
 	if err != nil {
@@ -203,7 +206,8 @@ func (w *world) rest(ctx context.Context) (reading, error) {
 	return lowest, nil
 }
 
-// settle waits until nothing is wrong with the reading at rest, for as long as its patience lasts, and returns the last.
+// settle waits until nothing is wrong with the reading at rest, for as long as its patience lasts, and returns the
+// last.
 func (w *world) settle(ctx context.Context, wrong func(reading) []string) (reading, error) {
 	for end := time.Now().Add(w.patience); ; {
 		w.hangUpAll()

@@ -92,8 +92,8 @@ func (r *receiver) events() map[string]bool {
 	return maps.Clone(r.told)
 }
 
-// knock is what strangers do, at the pace of the orders: guess a client secret, forge a webhook, go away in the middle of a
-// request. Each comes from an address of its own.
+// knock is what strangers do, at the pace of the orders: guess a client secret, forge a webhook, go away in the
+// middle of a request. Each comes from an address of its own.
 func (w *world) knock(ctx context.Context, dice *rand.Rand) {
 	for town.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(w.rate)))) {
 		address := fmt.Sprintf("2001:db8:%x:%x::1", dice.IntN(1<<16), dice.IntN(1<<16))
@@ -103,10 +103,16 @@ func (w *world) knock(ctx context.Context, dice *rand.Rand) {
 		switch dice.IntN(3) {
 		case 0:
 			payment := cmp.Or(w.anyPayment(), "pi_guessed")
-			a, err = w.ask(ctx, http.MethodGet, "/v1/payments/"+payment, payment+"_secret_guessed", "", "X-Forwarded-For", address)
+			a, err = w.ask(
+				ctx, http.MethodGet, "/v1/payments/"+payment, payment+"_secret_guessed", "", "X-Forwarded-For",
+				address,
+			)
 		case 1:
 			want = http.StatusBadRequest
-			a, err = w.ask(ctx, http.MethodPost, "/webhooks/stripe", "", `{}`, "Stripe-Signature", "t=1700000000,v1=00", "X-Forwarded-For", address)
+			a, err = w.ask(
+				ctx, http.MethodPost, "/webhooks/stripe", "", `{}`, "Stripe-Signature", "t=1700000000,v1=00",
+				"X-Forwarded-For", address,
+			)
 		default:
 			w.leaveHalfway(ctx, dice)
 			continue

@@ -33,7 +33,10 @@ func TestLeaksAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := campaign{duration: 2 * time.Second, warmUp: 3 * time.Second, patience: town.Patience, rate: 8, seed: 1, mischief: leak(t.Cleanup)}
+	c := campaign{
+		duration: 2 * time.Second, warmUp: 3 * time.Second, patience: town.Patience, rate: 8, seed: 1,
+		mischief: leak(t.Cleanup),
+	}
 	var out strings.Builder
 	err = c.play(t.Context(), dir, program, &out)
 	t.Log(out.String(), err)
@@ -42,7 +45,8 @@ func TestLeaksAreFound(t *testing.T) {
 	}
 	found := strings.Split(err.Error(), "\n")
 	wanted := []string{
-		"goroutines did not return", "open files did not return", "Redis connections did not return", "limiter keys: there are 200, and there should be 0", "shown is",
+		"goroutines did not return", "open files did not return", "Redis connections did not return",
+		"limiter keys: there are 200, and there should be 0", "shown is",
 	}
 	if len(found) != len(wanted) {
 		t.Errorf("%d complaints, and should be %d", len(found), len(wanted))

@@ -49,7 +49,9 @@ const answerWithin = time.Minute
 // newWorld starts everything. On an error nothing is left running.
 func newWorld(ctx context.Context, dir, program string, c campaign) (*world, error) {
 	w := &world{
-		campaign: c, dir: dir, payments: map[string]string{}, entries: -1, accountant: &follower{told: map[string]bool{}},
+		campaign: c, dir: dir, payments: map[string]string{}, entries: -1, accountant: &follower{
+			told: map[string]bool{},
+		},
 		client:  &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: answerWithin},
 		scraper: &http.Client{Transport: &http.Transport{}, Timeout: answerWithin},
 	}
@@ -97,8 +99,10 @@ func (w *world) open(ctx context.Context, program string) error {
 func (w *world) settings() []string {
 	secret := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))
 	return town.Settings("redis://"+w.redis.Address+"/0"+pool, w.bank.HTTP.URL, map[string]string{
-		"EVENT_ENDPOINTS": w.endpoint.URL + "=whsec_" + secret, "EVENT_ALLOW_PRIVATE": "true", "ORDER_TOKEN_SECRETS": "soak:" + secret,
-		"RATE_LIMIT_SERVICE": "100000/s", "RATE_LIMIT_FRONTEND": "1000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "1000/s", "TRUSTED_PROXIES": "127.0.0.1/32",
+		"EVENT_ENDPOINTS": w.endpoint.URL + "=whsec_" +
+			secret, "EVENT_ALLOW_PRIVATE": "true", "ORDER_TOKEN_SECRETS": "soak:" + secret,
+		"RATE_LIMIT_SERVICE": "100000/s", "RATE_LIMIT_FRONTEND": "1000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off",
+		"RATE_LIMIT_ADDRESS": "1000/s", "TRUSTED_PROXIES": "127.0.0.1/32",
 	})
 }
 
@@ -127,7 +131,8 @@ func (w *world) refused(life context.Context, status int, err error) {
 	}
 }
 
-// taken hears of a webhook that was acknowledged. Of a payment that has no record yet, a refund's or dispute's is ignored.
+// taken hears of a webhook that was acknowledged. Of a payment that has no record yet, a refund's or dispute's is
+// ignored.
 func (w *world) taken(body, outcome string) {
 	w.books.note("a webhook", http.StatusOK, nil, false)
 	var e town.Event
@@ -141,7 +146,9 @@ func (w *world) taken(body, outcome string) {
 }
 
 // ask sends a request, and books what came of it.
-func (w *world) ask(ctx context.Context, method, path, credential, body string, headers ...string) (town.Answer, error) {
+func (w *world) ask(
+	ctx context.Context, method, path, credential, body string, headers ...string,
+) (town.Answer, error) {
 	header := map[string]string{"Authorization": "Bearer " + credential}
 	if body != "" {
 		header["Content-Type"] = "application/json"

@@ -116,24 +116,33 @@ func TestSchemasRefuse(t *testing.T) {
 		"amount of nothing": {"PaymentCreate", `{"order_id":"a","amount":0,"currency":"eur"}`},
 		"no amount":         {"PaymentCreate", `{"order_id":"a","currency":"eur"}`},
 		"amount null":       {"PaymentCreate", `{"order_id":"a","amount":null,"currency":"eur"}`},
-		"our metadata key":  {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"kasse_x":"y"}}`},
-		"empty metadata":    {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":""}}`},
-		"metadata null":     {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":null}}`},
-		"brackets":          {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x[0]":"y"}}`},
-		"long address":      {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","receipt_email":"` + strings.Repeat("a", 250) + `@b.de"}`},
-		"suffix of digits":  {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","statement_descriptor_suffix":"123"}`},
-		"suffix with stars": {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","statement_descriptor_suffix":"A*B"}`},
-		"token with more":   {"PaymentCreateByToken", `{"terms":{}}`},
-		"change to null":    {"PaymentChange", `{"amount":null}`},
-		"change of more":    {"PaymentChange", `{"amount":1,"currency":"eur"}`},
-		"own reason":        {"PaymentCancel", `{"reason":"tired"}`},
-		"order id":          {"OrderID", `"../a"`},
-		"another surface":   {"CustomerSessionOptions", `{"surface":"watch"}`},
-		"no filter":         {"CustomerSessionOptions", `{"allow_redisplay_filters":[]}`},
-		"filter twice":      {"CustomerSessionOptions", `{"allow_redisplay_filters":["always","always"]}`},
-		"fraction of time":  {"Timestamp", `"2026-11-23T12:00:00.5Z"`},
-		"unknown code":      {"ProblemCode", `"oops"`},
-		"view without all":  {"View", `{"payment_intent":"pi_1"}`},
+		"our metadata key": {
+			"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"kasse_x":"y"}}`,
+		},
+		"empty metadata": {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":""}}`},
+		"metadata null":  {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x":null}}`},
+		"brackets":       {"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","metadata":{"x[0]":"y"}}`},
+		"long address": {
+			"PaymentCreate",
+			`{"order_id":"a","amount":1,"currency":"eur","receipt_email":"` + strings.Repeat("a", 250) + `@b.de"}`,
+		},
+		"suffix of digits": {
+			"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","statement_descriptor_suffix":"123"}`,
+		},
+		"suffix with stars": {
+			"PaymentCreate", `{"order_id":"a","amount":1,"currency":"eur","statement_descriptor_suffix":"A*B"}`,
+		},
+		"token with more":  {"PaymentCreateByToken", `{"terms":{}}`},
+		"change to null":   {"PaymentChange", `{"amount":null}`},
+		"change of more":   {"PaymentChange", `{"amount":1,"currency":"eur"}`},
+		"own reason":       {"PaymentCancel", `{"reason":"tired"}`},
+		"order id":         {"OrderID", `"../a"`},
+		"another surface":  {"CustomerSessionOptions", `{"surface":"watch"}`},
+		"no filter":        {"CustomerSessionOptions", `{"allow_redisplay_filters":[]}`},
+		"filter twice":     {"CustomerSessionOptions", `{"allow_redisplay_filters":["always","always"]}`},
+		"fraction of time": {"Timestamp", `"2026-11-23T12:00:00.5Z"`},
+		"unknown code":     {"ProblemCode", `"oops"`},
+		"view without all": {"View", `{"payment_intent":"pi_1"}`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +155,9 @@ func TestSchemasRefuse(t *testing.T) {
 
 // TestAbsentMayBeNull: an optional member may be null.
 func TestAbsentMayBeNull(t *testing.T) {
-	for _, name := range []string{"PaymentCreateByToken", "PaymentCancel", "CustomerSessionCreate", "CustomerSessionOptions"} {
+	for _, name := range []string{
+		"PaymentCreateByToken", "PaymentCancel", "CustomerSessionCreate", "CustomerSessionOptions",
+	} {
 		var members []string
 		for member := range load(t).Components.Schemas[name].Value.Properties {
 			members = append(members, fmt.Sprintf("%q:null", member))
@@ -248,7 +259,8 @@ func TestProblemExamplesAgree(t *testing.T) {
 // TestOnlyRequestsAreClosed: clients must bear new members in answers, and we none in requests.
 func TestOnlyRequestsAreClosed(t *testing.T) {
 	requests := []string{
-		"Address", "CustomerSessionCreate", "CustomerSessionOptions", "PaymentCancel", "PaymentCapture", "PaymentChange",
+		"Address", "CustomerSessionCreate", "CustomerSessionOptions", "PaymentCancel", "PaymentCapture",
+		"PaymentChange",
 		"PaymentCreateByToken", "RefundCreate", "Shipping",
 	}
 	var closed []string

@@ -1,7 +1,7 @@
 // Package app is the program: it reads the configuration, wires the packages, serves, and drains.
 //
-// It is the only place that knows all of them, and it may be run by a test. Production has no development mode: kasse-dev
-// is another main, which points the ordinary settings at a Redis and a Stripe that it started itself.
+// It is the only place that knows all of them, and it may be run by a test. Production has no development mode:
+// kasse-dev is another main, which points the ordinary settings at a Redis and a Stripe that it started itself.
 package app
 
 import (
@@ -51,7 +51,10 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, errors.Join(errors.New("no connections for readers"), client.Close()) // as above
 	}
-	a := &App{Config: c, log: log, close: func() error { return errors.Join(client.Close(), readers.Close()) }, bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{})}
+	a := &App{
+		Config: c, log: log, close: func() error { return errors.Join(client.Close(), readers.Close()) },
+		bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{}),
+	}
 	switch {
 	case c.Traced && c.Exporter == nil:
 		log.Warn("this program sends no traces; OTEL_EXPORTER_OTLP_ENDPOINT is ignored")
@@ -72,9 +75,12 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	})
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
-		Retention: c.PaymentRetention, OrderIndex: c.OrderIndex, AbandonAfter: c.PaymentAbandonAfter, MaxFailures: c.MaxFailedAttempts, Verification: c.SuccessVerification, Logger: log, Observer: a.metrics,
+		Retention: c.PaymentRetention, OrderIndex: c.OrderIndex, AbandonAfter: c.PaymentAbandonAfter,
+		MaxFailures: c.MaxFailedAttempts, Verification: c.SuccessVerification, Logger: log, Observer: a.metrics,
 	})
-	a.relay = push.NewRelay(a.store, a.destinations(), push.RelayOptions{Logger: log, Observer: a.metrics, Now: time.Now})
+	a.relay = push.NewRelay(
+		a.store, a.destinations(), push.RelayOptions{Logger: log, Observer: a.metrics, Now: time.Now},
+	)
 	if c.IssuerKeysURL != "" {
 		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})
 	}
@@ -82,7 +88,8 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	limits.Shared, limits.Now = a.store, time.Now
 	a.public = api.New(a.service, api.Options{
 		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: a.orderTokens(),
-		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining, Observer: a.metrics,
+		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining,
+		Observer: a.metrics,
 	})
 	a.public = a.traceRequests(a.public)
 	a.metrics.watch(a)
@@ -179,7 +186,9 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 			return err
 		}
 		if err := a.relay.Register(ctx); err != nil {
-			a.log.WarnContext(ctx, "push: could not register the endpoints yet, retrying", "error", err) // the relay tries again
+			a.log.WarnContext(
+				ctx, "push: could not register the endpoints yet, retrying", "error", err,
+			) // the relay tries again
 		}
 		a.ready.Store(true)
 		a.log.InfoContext(ctx, "ready")

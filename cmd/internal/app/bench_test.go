@@ -48,11 +48,18 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	b.Cleanup(func() { simulator.Close(); sim.Close() })
 	limit := api.Limit{Count: 1_000_000, Per: time.Second}
 	a, err := New(Config{
-		RedisURL: payment.Secret(storetest.RedisServer(b)), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour, RedisAutoPipeline: pipelined, RedisClientCache: cached,
-		StripeSecretKey: "sk_test_app", StripeAPIBase: simulator.URL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5, ServiceName: "kasse", MaxFailedAttempts: 10,
+		RedisURL: payment.Secret(
+			storetest.RedisServer(b),
+		), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour,
+		RedisAutoPipeline: pipelined, RedisClientCache: cached,
+		StripeSecretKey: "sk_test_app", StripeAPIBase: simulator.URL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5,
+		ServiceName: "kasse", MaxFailedAttempts: 10,
 		StripeWebhookSecrets: []payment.Secret{benchSecret},
-		ServiceKeys:          []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
-		Limits:               api.Limits{Service: limit, Frontend: limit, Address: limit, Now: time.Now},
+		ServiceKeys: []api.Key{{
+			Name: "test", Hash: sha256.Sum256([]byte(testKey)),
+			Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite},
+		}},
+		Limits: api.Limits{Service: limit, Frontend: limit, Address: limit, Now: time.Now},
 	}, slog.New(correlated{slog.NewJSONHandler(nowhere{}, nil)}))
 	if err != nil {
 		b.Fatal(err)
@@ -65,7 +72,10 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); a.store.Listen(ctx) }() // views are kept only while changes are heard of
 	b.Cleanup(func() { cancel(); <-ended })
-	create := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/v1/payments", strings.NewReader(`{"order_id":"a","amount":4200,"currency":"eur"}`))
+	create := httptest.NewRequestWithContext(
+		b.Context(), http.MethodPost, "/v1/payments",
+		strings.NewReader(`{"order_id":"a","amount":4200,"currency":"eur"}`),
+	)
 	create.Header.Set("Authorization", "Bearer "+testKey)
 	create.Header.Set("Content-Type", "application/json")
 	answer := httptest.NewRecorder()
@@ -79,8 +89,8 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 
 const benchSecret = "whsec_bench_1234567890"
 
-// BenchmarkStatus is a status read by client secret through all of the stack but net/http's server, with limits, metrics
-// and the log's line, on a real Redis, with each lever of go-redis. Its allocations are what to look at.
+// BenchmarkStatus is a status read by client secret through all of the stack but net/http's server, with limits,
+// metrics and the log's line, on a real Redis, with each lever of go-redis. Its allocations are what to look at.
 func BenchmarkStatus(b *testing.B) {
 	for name, levers := range map[string][2]bool{"plain": {}, "autopipeline": {true, false}, "cache": {false, true}} {
 		b.Run(name, func(b *testing.B) {
@@ -105,7 +115,9 @@ func BenchmarkWebhook(b *testing.B) {
 			`"metadata":{"kasse_service":"kasse","kasse_order_id":"%[5]d","kasse_attempt":"1"},"payment_method_types":["card","link"],"status":"%[4]s"}}}`,
 			n, 1_790_000_000+int64(n/payments), kind, status, n%payments, 1_790_000_000)
 		signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: benchSecret})
-		request := httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/webhooks/stripe", bytes.NewReader(body))
+		request := httptest.NewRequestWithContext(
+			b.Context(), http.MethodPost, "/webhooks/stripe", bytes.NewReader(body),
+		)
 		request.Header.Set("Stripe-Signature", signed.Header)
 		a.public.ServeHTTP(discarded{http.Header{}}, request)
 	}

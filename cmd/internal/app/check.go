@@ -21,8 +21,8 @@ type checkup struct {
 	wrong int
 }
 
-// Check looks at the configuration, at Redis and at Stripe, and writes what it finds, one line each: ok, warning or wrong,
-// and how to mend it. It changes nothing, and fails where anything is wrong.
+// Check looks at the configuration, at Redis and at Stripe, and writes what it finds, one line each: ok, warning or
+// wrong, and how to mend it. It changes nothing, and fails where anything is wrong.
 func Check(ctx context.Context, out io.Writer) error {
 	store.LogTo(slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(ctx, checkBound)
@@ -48,7 +48,9 @@ func (c *checkup) say(level, about, format string, args ...any) {
 	if level == levelWrong {
 		c.wrong++
 	}
-	_, _ = fmt.Fprintf(c.out, "%-8s %s: %s\n", level, about, fmt.Sprintf(format, args...)) // there is no other place for the error
+	_, _ = fmt.Fprintf(
+		c.out, "%-8s %s: %s\n", level, about, fmt.Sprintf(format, args...),
+	) // there is no other place for the error
 }
 
 const (

@@ -31,22 +31,36 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 		return
 	}
 	if err != nil {
-		c.say(levelWrong, aboutRedis, "does not answer (%v): see REDIS_URL, and that Redis runs and may be reached from here", err)
+		c.say(
+			levelWrong, aboutRedis,
+			"does not answer (%v): see REDIS_URL, and that Redis runs and may be reached from here", err,
+		)
 		return
 	}
 	if kind != kindOf[c.RedisMode] {
-		c.say(levelWrong, aboutRedis, "REDIS_MODE is %s, and a %s server answers: set the one, or point REDIS_URL at the other", c.RedisMode, kind)
+		c.say(
+			levelWrong, aboutRedis,
+			"REDIS_MODE is %s, and a %s server answers: set the one, or point REDIS_URL at the other", c.RedisMode,
+			kind,
+		)
 		return
 	}
 	servers, err := store.Inspect(ctx, c.RedisMode, c.RedisURL.Reveal())
 	if err != nil {
-		c.say(levelWrong, aboutRedis, "cannot be asked what it is (%v): its user needs INFO, and behind sentinels master_name has to be right", err)
+		c.say(
+			levelWrong, aboutRedis,
+			"cannot be asked what it is (%v): its user needs INFO, and behind sentinels master_name has to be right",
+			err,
+		)
 		return
 	}
 	for i, s := range servers {
 		c.server(s)
 		if s.Replica && i == 0 && c.RedisMode != "cluster" {
-			c.say(levelWrong, aboutRedis, "%s takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel", s)
+			c.say(
+				levelWrong, aboutRedis,
+				"%s takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel", s,
+			)
 		}
 	}
 	c.durability(servers)
@@ -74,7 +88,10 @@ func (c *checkup) server(s store.Server) {
 	}
 	c.redisClock(s)
 	if s.ClusterState != "" && s.ClusterState != "ok" {
-		c.say(levelWrong, aboutRedis, "%s says that the cluster is down: see that every slot has a master (redis-cli --cluster check)", s)
+		c.say(
+			levelWrong, aboutRedis,
+			"%s says that the cluster is down: see that every slot has a master (redis-cli --cluster check)", s,
+		)
 	}
 	switch used := percent(s.Used, s.Most); {
 	case used >= full:
@@ -91,17 +108,34 @@ func (c *checkup) replicas(s store.Server) {
 	switch {
 	case s.Replica || s.Replicas == 0 && c.RedisWaitReplicas == 0:
 	case c.RedisWaitReplicas == 0:
-		c.say(levelWarning, aboutRedis, "%s has %d replicas and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are", s, s.Replicas)
+		c.say(
+			levelWarning, aboutRedis,
+			"%s has %d replicas and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are",
+			s, s.Replicas,
+		)
 	case spare < 0:
-		c.say(levelWrong, aboutRedis, "%s has %d replicas and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it", s, s.Replicas, c.RedisWaitReplicas)
+		c.say(
+			levelWrong, aboutRedis,
+			"%s has %d replicas and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it",
+			s, s.Replicas, c.RedisWaitReplicas,
+		)
 	case spare == 0:
-		c.say(levelWarning, aboutRedis, "%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is elected; once one is away nothing is acknowledged", s, s.Replicas)
+		c.say(
+			levelWarning, aboutRedis,
+			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is elected; once one is away nothing is acknowledged",
+			s, s.Replicas,
+		)
 	default:
-		c.say(levelOK, aboutRedis, "%s has %d replicas and %d confirm: a failover loses nothing where one that confirmed is elected; the sentinels or the cluster may elect another, as when a master that was killed comes back at once. REDIS_WAIT_REPLICAS=%d has no such case, and needs every replica", s, s.Replicas, c.RedisWaitReplicas, s.Replicas)
+		c.say(
+			levelOK, aboutRedis,
+			"%s has %d replicas and %d confirm: a failover loses nothing where one that confirmed is elected; the sentinels or the cluster may elect another, as when a master that was killed comes back at once. REDIS_WAIT_REPLICAS=%d has no such case, and needs every replica",
+			s, s.Replicas, c.RedisWaitReplicas, s.Replicas,
+		)
 	}
 }
 
-// redisClock compares the server's clock with this machine's. Versions, leases and limits are dated by Redis's, tokens by ours.
+// redisClock compares the server's clock with this machine's. Versions, leases and limits are dated by Redis's,
+// tokens by ours.
 func (c *checkup) redisClock(s store.Server) {
 	where := "ahead of"
 	if s.Ahead < 0 {
@@ -112,7 +146,10 @@ func (c *checkup) redisClock(s store.Server) {
 		c.say(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would not count; let both be set by NTP",
 			s, s.Ahead.Abs().Round(time.Second), where)
 	case s.Ahead.Abs() > skewOdd:
-		c.say(levelWarning, aboutRedis, "the clock of %s is %s %s this machine's: let both be set by NTP", s, s.Ahead.Abs().Round(time.Second), where)
+		c.say(
+			levelWarning, aboutRedis, "the clock of %s is %s %s this machine's: let both be set by NTP", s,
+			s.Ahead.Abs().Round(time.Second), where,
+		)
 	}
 }
 
@@ -165,7 +202,11 @@ func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	var away *payment.Error
 	switch {
 	case errors.Is(err, store.ErrUnmarked):
-		c.say(levelWarning, aboutRedis, "is not marked as ours: kasse serve does it where Stripe has no payment of %q; otherwise run kasse rebuild, or kasse init if they are to be forgotten", c.ServiceName)
+		c.say(
+			levelWarning, aboutRedis,
+			"is not marked as ours: kasse serve does it where Stripe has no payment of %q; otherwise run kasse rebuild, or kasse init if they are to be forgotten",
+			c.ServiceName,
+		)
 	case errors.As(err, &away):
 		c.say(levelWrong, aboutRedis, "does not answer any more (%v)", err)
 	case err != nil:

@@ -12,7 +12,8 @@ import (
 
 const aboutStripe = "stripe"
 
-// skewWrong is the age at which api refuses the tokens of other clocks; skewOdd is more than a clock that is kept may show.
+// skewWrong is the age at which api refuses the tokens of other clocks; skewOdd is more than a clock that is kept
+// may show.
 const (
 	skewWrong = time.Minute
 	skewOdd   = 5 * time.Second
@@ -23,12 +24,21 @@ func (c *checkup) stripe(ctx context.Context, a *App) string {
 	hello, err := a.gateway.Greet(ctx)
 	switch {
 	case errors.Is(err, stripe.ErrKeyRefused):
-		c.say(levelWrong, aboutStripe, "STRIPE_SECRET_KEY is not a key that Stripe knows (any more): take it anew from the Dashboard")
+		c.say(
+			levelWrong, aboutStripe,
+			"STRIPE_SECRET_KEY is not a key that Stripe knows (any more): take it anew from the Dashboard",
+		)
 		return ""
 	case errors.Is(err, stripe.ErrNotAllowed):
-		c.say(levelWarning, aboutStripe, "the restricted key may not read its account, which keeps Redis apart from other accounts: give it read access where the Dashboard offers it (docs/stripe.md)")
+		c.say(
+			levelWarning, aboutStripe,
+			"the restricted key may not read its account, which keeps Redis apart from other accounts: give it read access where the Dashboard offers it (docs/stripe.md)",
+		)
 	case err != nil:
-		c.say(levelWrong, aboutStripe, "%s does not answer (%v): see that this machine may reach it", c.StripeAPIBase, err)
+		c.say(
+			levelWrong, aboutStripe, "%s does not answer (%v): see that this machine may reach it",
+			c.StripeAPIBase, err,
+		)
 		return ""
 	default:
 		c.say(levelOK, aboutStripe, "answers; account %s", hello.Account)
@@ -45,9 +55,16 @@ func (c *checkup) clock(ahead time.Duration) {
 	}
 	switch {
 	case ahead.Abs() > skewWrong:
-		c.say(levelWrong, aboutStripe, "the clock of this machine is %s %s Stripe's: signatures and tokens will be refused; let it be set by NTP", ahead.Abs(), where)
+		c.say(
+			levelWrong, aboutStripe,
+			"the clock of this machine is %s %s Stripe's: signatures and tokens will be refused; let it be set by NTP",
+			ahead.Abs(), where,
+		)
 	case ahead.Abs() > skewOdd:
-		c.say(levelWarning, aboutStripe, "the clock of this machine is %s %s Stripe's: let it be set by NTP", ahead.Abs(), where)
+		c.say(
+			levelWarning, aboutStripe, "the clock of this machine is %s %s Stripe's: let it be set by NTP",
+			ahead.Abs(), where,
+		)
 	default:
 		c.say(levelOK, aboutStripe, "the clocks agree")
 	}
@@ -56,10 +73,11 @@ func (c *checkup) clock(ahead time.Duration) {
 // webhookPath is the end of the address that Stripe has to be given.
 const webhookPath = "/webhooks/stripe"
 
-// neededEvents are those of stripe.EventTypes without which a state is wrong until a sweep reads it; without the others money
-// that comes in parts, or is given back, is known late.
+// neededEvents are those of stripe.EventTypes without which a state is wrong until a sweep reads it; without the
+// others money that comes in parts, or is given back, is known late.
 var neededEvents = []string{
-	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created", "payment_intent.payment_failed",
+	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
+	"payment_intent.payment_failed",
 	"payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
 }
 
@@ -67,7 +85,10 @@ func (c *checkup) endpoints(ctx context.Context, a *App) {
 	all, err := a.gateway.Endpoints(ctx)
 	switch {
 	case errors.Is(err, stripe.ErrNotAllowed):
-		c.say(levelWarning, aboutStripe, "the webhook endpoints were not looked at: the restricted key may not read them")
+		c.say(
+			levelWarning, aboutStripe,
+			"the webhook endpoints were not looked at: the restricted key may not read them",
+		)
 		return
 	case err != nil:
 		c.say(levelWarning, aboutStripe, "the webhook endpoints could not be listed: %v", err)
@@ -78,7 +99,11 @@ func (c *checkup) endpoints(ctx context.Context, a *App) {
 		return !strings.HasSuffix(path, webhookPath)
 	})
 	if len(ours) == 0 {
-		c.say(levelWarning, aboutStripe, "no webhook endpoint ends in %s: create one, unless events come by another way (stripe listen)", webhookPath)
+		c.say(
+			levelWarning, aboutStripe,
+			"no webhook endpoint ends in %s: create one, unless events come by another way (stripe listen)",
+			webhookPath,
+		)
 	}
 	for _, e := range ours {
 		c.endpoint(e)
@@ -91,16 +116,31 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	case e.Status != "enabled":
 		c.say(levelWrong, aboutStripe, "the webhook endpoint %s is %s: switch it on", address, e.Status)
 	case len(missing) > 0:
-		c.say(levelWrong, aboutStripe, "the webhook endpoint %s misses events: tick %s", address, strings.Join(missing, " "))
+		c.say(
+			levelWrong, aboutStripe, "the webhook endpoint %s misses events: tick %s", address,
+			strings.Join(missing, " "),
+		)
 	case len(late) > 0:
-		c.say(levelWarning, aboutStripe, "the webhook endpoint %s tells late of some payments, such as those given back: tick %s", address, strings.Join(late, " "))
+		c.say(
+			levelWarning, aboutStripe,
+			"the webhook endpoint %s tells late of some payments, such as those given back: tick %s", address,
+			strings.Join(late, " "),
+		)
 	case e.APIVersion != "" && e.APIVersion < oldestAPIVersion:
-		c.say(levelWarning, aboutStripe, "the webhook endpoint %s is on API version %s, whose events leave more doubts that cost a read each: use %s or later", address, e.APIVersion, oldestAPIVersion)
+		c.say(
+			levelWarning, aboutStripe,
+			"the webhook endpoint %s is on API version %s, whose events leave more doubts that cost a read each: use %s or later",
+			address, e.APIVersion, oldestAPIVersion,
+		)
 	default:
 		c.say(levelOK, aboutStripe, "the webhook endpoint %s has the events", address)
 	}
 	if details := missing(e.Events, stripe.DetailEventTypes); len(details) > 0 {
-		c.say(levelWarning, aboutStripe, "the webhook endpoint %s tells late with what was paid, or that Radar reviews a payment: tick %s", address, strings.Join(details, " "))
+		c.say(
+			levelWarning, aboutStripe,
+			"the webhook endpoint %s tells late with what was paid, or that Radar reviews a payment: tick %s",
+			address, strings.Join(details, " "),
+		)
 	}
 }
 

@@ -180,12 +180,16 @@ func LoadConfig() (Config, error) {
 	}
 	c.RedisURL = payment.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
 	c.StripeSecretKey = payment.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
-	c.StripeWebhookSecrets = m.webhookSecrets(m.secret("STRIPE_WEBHOOK_SECRETS", e.StripeWebhookSecrets, e.StripeWebhookSecretsFile))
+	c.StripeWebhookSecrets = m.webhookSecrets(
+		m.secret("STRIPE_WEBHOOK_SECRETS", e.StripeWebhookSecrets, e.StripeWebhookSecretsFile),
+	)
 	c.ServiceKeys = m.serviceKeys(m.secret("SERVICE_KEYS", e.ServiceKeys, e.ServiceKeysFile))
 	c.OrderTokens = api.Tokens{
 		Secrets:  m.tokenSecrets(m.secret("ORDER_TOKEN_SECRETS", e.OrderTokenSecrets, e.OrderTokenSecretsFile)),
 		Audience: m.pattern("ORDER_TOKEN_AUDIENCE", e.OrderTokenAudience, notEmpty),
-		TTL:      m.duration("ORDER_TOKEN_TTL", e.OrderTokenTTL, time.Second), Issuer: trim(e.OrderTokenIssuer), Now: time.Now,
+		TTL: m.duration(
+			"ORDER_TOKEN_TTL", e.OrderTokenTTL, time.Second,
+		), Issuer: trim(e.OrderTokenIssuer), Now: time.Now,
 	}
 	c.IssuerKeysURL = m.issuerKeys(e.OrderTokenJWKSURL, e.OrderTokenIssuer)
 	if c.OrderTokens.TTL > 24*time.Hour {
@@ -196,7 +200,10 @@ func LoadConfig() (Config, error) {
 	}
 	m.redis(c)
 	m.stripeKeys(c)
-	c.Endpoints = m.endpoints(m.secret("EVENT_ENDPOINTS", e.EventEndpoints, e.EventEndpointsFile), m.flag("EVENT_ALLOW_PRIVATE", e.EventAllowPrivate))
+	c.Endpoints = m.endpoints(
+		m.secret("EVENT_ENDPOINTS", e.EventEndpoints, e.EventEndpointsFile),
+		m.flag("EVENT_ALLOW_PRIVATE", e.EventAllowPrivate),
+	)
 	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
 	c.Unread = unread()
 	return c, errors.Join(m...)

@@ -28,8 +28,8 @@ func unread() (hints []string) {
 	return hints
 }
 
-// nearest is the known name that is most like this one; empty where none is. Longer and shorter forms count, but not the
-// variables that Kubernetes sets for a service called redis.
+// nearest is the known name that is most like this one; empty where none is. Longer and shorter forms count, but
+// not the variables that Kubernetes sets for a service called redis.
 func nearest(name string, known []string) string {
 	best, least := "", mostSlips+1
 	for _, one := range known {

@@ -7,8 +7,8 @@ import (
 	"kasse/api"
 )
 
-// issuerKeys reads where the keys of the shop's own issuer are. Without TLS an attacker on the network could insert a key of their
-// own, and name the price of every order.
+// issuerKeys reads where the keys of the shop's own issuer are. Without TLS an attacker on the network could insert
+// a key of their own, and name the price of every order.
 func (m *mistakes) issuerKeys(keysURL, issuer string) string {
 	keysURL, issuer = trim(keysURL), trim(issuer)
 	if (keysURL == "") != (issuer == "") {

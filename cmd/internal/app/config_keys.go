@@ -39,7 +39,10 @@ func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 // stripeKeys checks that the keys are Stripe's, of one mode, and that a live one goes to Stripe only.
 func (m *mistakes) stripeKeys(c Config) {
 	if !secretKey.MatchString(c.StripeSecretKey.Reveal()) {
-		m.add("STRIPE_SECRET_KEY", "must be a key of Stripe's that begins with sk_test_, sk_live_, rk_test_ or rk_live_")
+		m.add(
+			"STRIPE_SECRET_KEY",
+			"must be a key of Stripe's that begins with sk_test_, sk_live_, rk_test_ or rk_live_",
+		)
 	}
 	if !publishableKey.MatchString(c.StripePublishableKey) {
 		m.add("STRIPE_PUBLISHABLE_KEY", "must be a key of Stripe's that begins with pk_test_ or pk_live_")
@@ -60,7 +63,10 @@ func (m *mistakes) webhookSecrets(list string) []payment.Secret {
 	var secrets []payment.Secret
 	for secret := range strings.SplitSeq(list, ",") {
 		if !webhookSecret.MatchString(trim(secret)) {
-			m.add("STRIPE_WEBHOOK_SECRETS", "must be one or more signing secrets that begin with whsec_, separated by commas")
+			m.add(
+				"STRIPE_WEBHOOK_SECRETS",
+				"must be one or more signing secrets that begin with whsec_, separated by commas",
+			)
 			return nil
 		}
 		secrets = append(secrets, payment.Secret(trim(secret)))

@@ -15,8 +15,9 @@ import (
 
 // The settings without which nothing starts.
 var required = map[string]string{
-	"STRIPE_SECRET_KEY": "sk_test_kasse", "STRIPE_PUBLISHABLE_KEY": "pk_test_kasse", "STRIPE_WEBHOOK_SECRETS": "whsec_kasse_kasse_kasse",
-	"SERVICE_KEYS": "shop:" + strings.Repeat("ab", 32) + ":read+write",
+	"STRIPE_SECRET_KEY": "sk_test_kasse", "STRIPE_PUBLISHABLE_KEY": "pk_test_kasse",
+	"STRIPE_WEBHOOK_SECRETS": "whsec_kasse_kasse_kasse",
+	"SERVICE_KEYS":           "shop:" + strings.Repeat("ab", 32) + ":read+write",
 }
 
 // load reads a configuration from the required settings and some others; an empty one is not set.
@@ -45,23 +46,33 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.ListenAddr != ":8080" || c.StripeAPIBase != "https://api.stripe.com" || c.Livemode() || c.StripeReadRPS != 5 || c.MaxFailedAttempts != 10 ||
-		c.OrderTokens.Secrets != nil || c.OrderTokens.Audience != "kasse" || c.OrderTokens.TTL != 15*time.Minute || c.ServiceKeys[0].Name != "shop" {
+	if c.ListenAddr != ":8080" || c.StripeAPIBase != "https://api.stripe.com" || c.Livemode() || c.StripeReadRPS != 5 ||
+		c.MaxFailedAttempts != 10 ||
+		c.OrderTokens.Secrets != nil || c.OrderTokens.Audience != "kasse" || c.OrderTokens.TTL != 15*time.Minute ||
+		c.ServiceKeys[0].Name != "shop" {
 		t.Errorf("defaults are %+v", c)
 	}
-	live := map[string]string{"STRIPE_SECRET_KEY": " rk_live_kasse\n", "STRIPE_PUBLISHABLE_KEY": "pk_live_kasse", "STRIPE_API_BASE": "https://api.stripe.com/"}
-	if c, err = load(t, live); err != nil || !c.Livemode() || c.StripeReadRPS != 10 || c.StripeSecretKey.Reveal() != "rk_live_kasse" {
+	live := map[string]string{
+		"STRIPE_SECRET_KEY": " rk_live_kasse\n", "STRIPE_PUBLISHABLE_KEY": "pk_live_kasse",
+		"STRIPE_API_BASE": "https://api.stripe.com/",
+	}
+	if c, err = load(t, live); err != nil || !c.Livemode() || c.StripeReadRPS != 10 ||
+		c.StripeSecretKey.Reveal() != "rk_live_kasse" {
 		t.Errorf("with live keys %+v, %v", c, err)
 	}
 }
 
 func TestTokenSecretsInTheirOrder(t *testing.T) {
-	c, err := load(t, map[string]string{"ORDER_TOKEN_SECRETS": "v2:" + secretOf(40) + " , v1:" + secretOf(32), "ORDER_TOKEN_TTL": "24h", "ORDER_TOKEN_AUDIENCE": " shop "})
+	c, err := load(t, map[string]string{
+		"ORDER_TOKEN_SECRETS": "v2:" + secretOf(40) + " , v1:" + secretOf(32), "ORDER_TOKEN_TTL": "24h",
+		"ORDER_TOKEN_AUDIENCE": " shop ",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	secrets := c.OrderTokens.Secrets
-	if len(secrets) != 2 || secrets[0].KID != "v2" || secrets[1].Key.Reveal() != strings.Repeat("s", 32) || c.OrderTokens.Audience != "shop" {
+	if len(secrets) != 2 || secrets[0].KID != "v2" || secrets[1].Key.Reveal() != strings.Repeat("s", 32) ||
+		c.OrderTokens.Audience != "shop" {
 		t.Errorf("tokens are %+v", c.OrderTokens)
 	}
 }
@@ -69,18 +80,23 @@ func TestTokenSecretsInTheirOrder(t *testing.T) {
 // TestOneNameSeveralKeys: a key is replaced by a second one of its name, for as long as both are in use.
 func TestOneNameSeveralKeys(t *testing.T) {
 	other := strings.Repeat("cd", 32)
-	c, err := load(t, map[string]string{"SERVICE_KEYS": "shop:" + someHash + ":read+write, office:" + strings.Repeat("ef", 32) + ":manage, shop:" + other + ":read"})
+	c, err := load(t, map[string]string{"SERVICE_KEYS": "shop:" + someHash + ":read+write, office:" + strings.Repeat(
+		"ef", 32,
+	) + ":manage, shop:" + other + ":read"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys := c.ServiceKeys
-	if len(keys) != 3 || keys[0].Name != "shop" || keys[2].Name != "shop" || keys[0].Hash == keys[2].Hash || len(keys[0].Scopes) != 2 || len(keys[2].Scopes) != 1 {
+	if len(keys) != 3 || keys[0].Name != "shop" || keys[2].Name != "shop" || keys[0].Hash == keys[2].Hash ||
+		len(keys[0].Scopes) != 2 || len(keys[2].Scopes) != 1 {
 		t.Errorf("keys are %+v", keys)
 	}
 }
 
 func TestNothingIsSet(t *testing.T) {
-	_, err := load(t, map[string]string{"STRIPE_SECRET_KEY": "", "STRIPE_PUBLISHABLE_KEY": "", "STRIPE_WEBHOOK_SECRETS": "", "SERVICE_KEYS": ""})
+	_, err := load(t, map[string]string{
+		"STRIPE_SECRET_KEY": "", "STRIPE_PUBLISHABLE_KEY": "", "STRIPE_WEBHOOK_SECRETS": "", "SERVICE_KEYS": "",
+	})
 	for variable := range required {
 		if err == nil || !strings.Contains(err.Error(), variable+" ") {
 			t.Errorf("%s is not asked for: %v", variable, err)
@@ -89,7 +105,10 @@ func TestNothingIsSet(t *testing.T) {
 }
 
 func TestLiveKeysGoToStripeOnly(t *testing.T) {
-	live := map[string]string{"STRIPE_SECRET_KEY": "sk_live_kasse", "STRIPE_PUBLISHABLE_KEY": "pk_live_kasse", "STRIPE_API_BASE": "http://127.0.0.1:12111"}
+	live := map[string]string{
+		"STRIPE_SECRET_KEY": "sk_live_kasse", "STRIPE_PUBLISHABLE_KEY": "pk_live_kasse",
+		"STRIPE_API_BASE": "http://127.0.0.1:12111",
+	}
 	if _, err := load(t, live); err == nil || !strings.Contains(err.Error(), "STRIPE_API_BASE ") {
 		t.Errorf("live keys elsewhere: %v", err)
 	}
@@ -102,9 +121,13 @@ func TestLiveKeysGoToStripeOnly(t *testing.T) {
 // TestSecretsFromFiles: X_FILE stands for X, both are a mistake, and so is a file that is not there.
 func TestSecretsFromFiles(t *testing.T) {
 	values := map[string]string{
-		"REDIS_URL": "redis://joe:hunter2@localhost:6379/0", "STRIPE_SECRET_KEY": "sk_test_hunter2", "STRIPE_WEBHOOK_SECRETS": "whsec_hunter2_hunter2_hunter2",
-		"SERVICE_KEYS": "other:" + strings.Repeat("cd", 32) + ":read", "ORDER_TOKEN_SECRETS": "v9:" + secretOf(32),
-		"EVENT_ENDPOINTS": "https://hunter2.shop.example/hooks=whsec_" + secretOf(32) + "|whsec_" + secretOf(33) + "#order.paid+superseded.paid",
+		"REDIS_URL": "redis://joe:hunter2@localhost:6379/0", "STRIPE_SECRET_KEY": "sk_test_hunter2",
+		"STRIPE_WEBHOOK_SECRETS": "whsec_hunter2_hunter2_hunter2",
+		"SERVICE_KEYS":           "other:" + strings.Repeat("cd", 32) + ":read",
+		"ORDER_TOKEN_SECRETS":    "v9:" + secretOf(32),
+		"EVENT_ENDPOINTS": "https://hunter2.shop.example/hooks=whsec_" + secretOf(
+			32,
+		) + "|whsec_" + secretOf(33) + "#order.paid+superseded.paid",
 	}
 	for field := range reflect.TypeFor[environment]().Fields() {
 		variable, isFile := strings.CutSuffix(field.Tag.Get("envconfig"), "_FILE")
@@ -126,14 +149,17 @@ func TestSecretsFromFiles(t *testing.T) {
 			}
 			read, err := load(t, map[string]string{variable: "", variable + "_FILE": file})
 			direct.OrderTokens.Now, read.OrderTokens.Now = nil, nil
-			if sameEndpoints := slices.EqualFunc(direct.Endpoints, read.Endpoints, func(a, b *push.Endpoint) bool { return a.ID() == b.ID() }); sameEndpoints {
+			if sameEndpoints := slices.EqualFunc(
+				direct.Endpoints, read.Endpoints, func(a, b *push.Endpoint) bool { return a.ID() == b.ID() },
+			); sameEndpoints {
 				direct.Endpoints, read.Endpoints = nil, nil
 			}
 			if err != nil || !reflect.DeepEqual(direct, read) {
 				t.Errorf("from the file %+v, %v", read, err)
 			}
 			_, err = load(t, map[string]string{variable: value, variable + "_FILE": file})
-			if err == nil || !strings.Contains(err.Error(), variable+" and "+variable+"_FILE are both set") || strings.Contains(err.Error(), value) {
+			if err == nil || !strings.Contains(err.Error(), variable+" and "+variable+"_FILE are both set") ||
+				strings.Contains(err.Error(), value) {
 				t.Errorf("both set: %v", err)
 			}
 			_, err = load(t, map[string]string{variable: "", variable + "_FILE": file + ".missing"})
@@ -160,7 +186,9 @@ func TestTracesCanBeSwitchedOff(t *testing.T) {
 		{collector, " TRUE ", false},
 	}
 	for _, test := range tests {
-		c, err := load(t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": test.endpoint, "OTEL_SDK_DISABLED": test.disabled})
+		c, err := load(
+			t, map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": test.endpoint, "OTEL_SDK_DISABLED": test.disabled},
+		)
 		if err != nil {
 			t.Fatalf("%q, %q: %v", test.endpoint, test.disabled, err)
 		}

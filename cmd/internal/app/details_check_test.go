@@ -8,23 +8,27 @@ import (
 	"kasse/service/stripe"
 )
 
-// TestCheckOfDetailEvents: an endpoint without the events that show details works. The check names them, and finds nothing
-// wrong.
+// TestCheckOfDetailEvents: an endpoint without the events that show details works. The check names them, and finds
+// nothing wrong.
 func TestCheckOfDetailEvents(t *testing.T) {
 	for name, tt := range map[string]struct {
 		events []string
 		names  []string
 	}{
-		"all":             {stripe.AllEventTypes(), nil},
-		"every":           {[]string{"*"}, nil},
-		"no details":      {stripe.EventTypes, stripe.DetailEventTypes},
-		"without reviews": {append([]string{"charge.succeeded", "charge.failed", "charge.updated"}, stripe.EventTypes...), []string{"review.opened", "review.closed"}},
+		"all":        {stripe.AllEventTypes(), nil},
+		"every":      {[]string{"*"}, nil},
+		"no details": {stripe.EventTypes, stripe.DetailEventTypes},
+		"without reviews": {
+			append([]string{"charge.succeeded", "charge.failed", "charge.updated"}, stripe.EventTypes...),
+			[]string{"review.opened", "review.closed"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			c := &checkup{out: &out}
 			c.endpoint(stripe.Endpoint{URL: "https://shop.example" + webhookPath, Status: "enabled", Events: tt.events})
-			if c.wrong > 0 || strings.Contains(out.String(), "warning") != (len(tt.names) > 0) || !strings.Contains(out.String(), "has the events") {
+			if c.wrong > 0 || strings.Contains(out.String(), "warning") != (len(tt.names) > 0) ||
+				!strings.Contains(out.String(), "has the events") {
 				t.Fatalf("%d wrong:\n%s", c.wrong, out.String())
 			}
 			for _, kind := range tt.names {

@@ -37,7 +37,9 @@ func (a *App) assess(ctx context.Context) error {
 func (a *App) judge(ctx context.Context, d store.Durability) error {
 	a.log.InfoContext(ctx, "durability", "class", d.Class, "may_lose", d.Loses)
 	if len(d.Flaws) > 0 && a.RedisDurability == "require" {
-		return errors.New("REDIS_DURABILITY is require, and Redis may lose what it acknowledged: " + strings.Join(d.Flaws, "; "))
+		return errors.New(
+			"REDIS_DURABILITY is require, and Redis may lose what it acknowledged: " + strings.Join(d.Flaws, "; "),
+		)
 	}
 	for _, flaw := range d.Flaws {
 		a.log.WarnContext(ctx, "Redis may lose what it acknowledged", "server", flaw)

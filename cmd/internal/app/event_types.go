@@ -16,7 +16,8 @@ var eventStates = []payment.State{
 // EventTypes are the types of the feed's events, as docs/events.md lists them.
 func EventTypes() []string {
 	types := []string{
-		"order.dispute_won", "order.duplicate_payment", "order.held", "order.refund_failed", "order.reopened", "order.updated",
+		"order.dispute_won", "order.duplicate_payment", "order.held", "order.refund_failed", "order.reopened",
+		"order.updated",
 	}
 	for _, state := range eventStates {
 		types = append(types, "order."+string(state), "superseded."+string(state))

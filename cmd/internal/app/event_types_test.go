@@ -13,7 +13,9 @@ func TestEventTypesAreThePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| `(order\\.[a-z_]+|superseded\\.<state>)` \\|").FindAllStringSubmatch(string(page), -1)
+	rows := regexp.MustCompile(
+		"(?m)^\\| `(order\\.[a-z_]+|superseded\\.<state>)` \\|",
+	).FindAllStringSubmatch(string(page), -1)
 	if len(rows) < 10 {
 		t.Fatalf("the page lists only %d types", len(rows))
 	}
@@ -27,7 +29,9 @@ func TestEventTypesAreThePage(t *testing.T) {
 			t.Errorf("%s is not known", kind)
 		}
 	}
-	for _, kind := range []string{"", "order", "order.", "paid", "order.Paid", "order.paid ", "superseded.held", "payment_intent.succeeded"} {
+	for _, kind := range []string{
+		"", "order", "order.", "paid", "order.Paid", "order.paid ", "superseded.held", "payment_intent.succeeded",
+	} {
 		if KnownEventType(kind) {
 			t.Errorf("%q is known", kind)
 		}

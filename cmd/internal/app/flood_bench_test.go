@@ -23,9 +23,9 @@ const (
 	politeKey  = "ksk_bench_polite_polite_polite_polite_polite"
 )
 
-// BenchmarkFloodOnOneKey measures what a holder of one service key feels while another's is used ten times as often as its
-// limit allows, over HTTP on a real Redis. Both come in an open loop; the 99th percentile of the first is reported, calm
-// and flooded.
+// BenchmarkFloodOnOneKey measures what a holder of one service key feels while another's is used ten times as often
+// as its limit allows, over HTTP on a real Redis. Both come in an open loop; the 99th percentile of the first is
+// reported, calm and flooded.
 func BenchmarkFloodOnOneKey(b *testing.B) {
 	url := kasse(b, storetest.RedisServer(b), "100/s")
 	for b.Loop() {
@@ -48,8 +48,11 @@ func kasse(b *testing.B, redis, limit string) string {
 	for name, value := range map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "REDIS_URL": redis,
 		"STRIPE_API_BASE": stripe.URL, "STRIPE_SECRET_KEY": "sk_test_bench", "STRIPE_PUBLISHABLE_KEY": "pk_test_bench",
-		"STRIPE_WEBHOOK_SECRETS": hookSecret, "RATE_LIMIT_SERVICE": limit, "RATE_LIMIT_FRONTEND": "off", "RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "off",
-		"SERVICE_KEYS": app.KeyEntry("flood", floodKey, "read+write") + "," + app.KeyEntry("polite", politeKey, "read+write"),
+		"STRIPE_WEBHOOK_SECRETS": hookSecret, "RATE_LIMIT_SERVICE": limit, "RATE_LIMIT_FRONTEND": "off",
+		"RATE_LIMIT_FRONTEND_STRIPE": "off", "RATE_LIMIT_ADDRESS": "off",
+		"SERVICE_KEYS": app.KeyEntry("flood", floodKey, "read+write") + "," + app.KeyEntry(
+			"polite", politeKey, "read+write",
+		),
 	} {
 		b.Setenv(name, value)
 	}

@@ -19,7 +19,9 @@ func Healthcheck(ctx context.Context, adminAddr string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/livez", nil)
+	request, err := http.NewRequestWithContext(
+		ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/livez", nil,
+	)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,9 @@ const (
 	heapRatio = 100 // per cent of what lives, at least; Go's own default
 )
 
-// collectLater lets some garbage lie, until the context ends: what lives is small, each request leaves up to 30 KB, and to
-// collect that ten times a second costs a tenth of the throughput. Where much lives, as with ten thousand who wait, and where
-// GOGC is set, Go collects as always.
+// collectLater lets some garbage lie, until the context ends: what lives is small, each request leaves up to 30 KB,
+// and to collect that ten times a second costs a tenth of the throughput. Where much lives, as with ten thousand
+// who wait, and where GOGC is set, Go collects as always.
 func collectLater(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return

@@ -26,7 +26,10 @@ func TestIssuerOfTheConfiguration(t *testing.T) {
 	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		<-there
-		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"ed","x":%q}]}`, base64.RawURLEncoding.EncodeToString(public))
+		_, _ = fmt.Fprintf(
+			w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"ed","x":%q}]}`,
+			base64.RawURLEncoding.EncodeToString(public),
+		)
 	}))
 	t.Cleanup(issuer.Close)
 	r := runAs(t, func(c *Config) {
@@ -39,10 +42,16 @@ func TestIssuerOfTheConfiguration(t *testing.T) {
 	close(there)
 
 	now := time.Now().Unix()
-	text := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"ed"}`)) + "." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
-		`{"iss":"https://login.shop.example","aud":"kasse","iat":%d,"exp":%d,"order_id":"shop-1","amount":4999,"currency":"eur"}`, now, now+600))
+	text := base64.RawURLEncoding.EncodeToString(
+		[]byte(`{"alg":"EdDSA","kid":"ed"}`),
+	) + "." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
+		`{"iss":"https://login.shop.example","aud":"kasse","iat":%d,"exp":%d,"order_id":"shop-1","amount":4999,"currency":"eur"}`,
+		now, now+
+			600))
 	token := text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(text)))
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.public+"/v1/payments", http.NoBody)
+	request, err := http.NewRequestWithContext(
+		t.Context(), http.MethodPost, "http://"+r.public+"/v1/payments", http.NoBody,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

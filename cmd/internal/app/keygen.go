@@ -8,14 +8,17 @@ import (
 	"errors"
 )
 
-// Keygen makes a service key, and its entry for SERVICE_KEYS. The key is "ksk_" and 43 characters of base64url, 256 bits.
+// Keygen makes a service key, and its entry for SERVICE_KEYS. The key is "ksk_" and 43 characters of base64url, 256
+// bits.
 func Keygen(name, scopes string) (key, entry string, err error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
 	key = "ksk_" + base64.RawURLEncoding.EncodeToString(secret)
 	entry = KeyEntry(name, key, scopes)
 	if _, ok := parseServiceKey(entry); !ok {
-		return "", "", errors.New("the name must match ^[a-z0-9-]{1,32}$, the scopes must be some of read+write+manage+events")
+		return "", "", errors.New(
+			"the name must match ^[a-z0-9-]{1,32}$, the scopes must be some of read+write+manage+events",
+		)
 	}
 	return key, entry, nil
 }

@@ -12,8 +12,8 @@ import (
 	"kasse/store"
 )
 
-// NewLogger returns the logger that the configuration asks for, on standard error. The Redis client writes to it too, in
-// the whole process.
+// NewLogger returns the logger that the configuration asks for, on standard error. The Redis client writes to it
+// too, in the whole process.
 func NewLogger(c Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	var handler slog.Handler = slog.NewJSONHandler(os.Stderr, options)

@@ -19,9 +19,9 @@ import (
 	"kasse/service/stripe"
 )
 
-// metrics are what Prometheus scrapes, in a registry of their own. Its labels are bounded: by the contract's routes, states
-// and outcomes, by the operations of Stripe and commands of Redis that this program knows, and by its endpoints. None is an
-// id. It is the Observer of every package that has one.
+// metrics are what Prometheus scrapes, in a registry of their own. Its labels are bounded: by the contract's
+// routes, states and outcomes, by the operations of Stripe and commands of Redis that this program knows, and by
+// its endpoints. None is an id. It is the Observer of every package that has one.
 type metrics struct {
 	registry *prometheus.Registry
 	all      []definition // that are ours; Go's and the process's come beside them
@@ -48,7 +48,8 @@ type definition struct {
 	help       string
 }
 
-// Bounds of the histograms, in seconds. A request may be a poll that is held for 25 s; an event may come three days late.
+// Bounds of the histograms, in seconds. A request may be a poll that is held for 25 s; an event may come three days
+// late.
 var (
 	requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50}
 	redisBuckets   = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}
@@ -57,34 +58,75 @@ var (
 
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
-	m.requests = m.histogram("http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.", requestBuckets, "method", "route", "code")
-	m.webhooks = m.counter("kasse_webhook_events_total", "Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type", "outcome")
-	m.webhookLag = m.histogram("kasse_webhook_lag_seconds", "From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets).WithLabelValues().(prometheus.Histogram)
-	m.anomalies = m.counter("kasse_anomalies_total", "What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that claims an attempt which has another payment; thin_event, an event without a snapshot of its object; denied_success, a success that a webhook brought and Stripe does not know of, at each read that says so.", "what")
-	m.transitions = m.counter("kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.", "from", "to")
-	m.stripe = m.histogram("kasse_stripe_request_duration_seconds", "Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op", "code")
-	m.redis = m.histogram("kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets, "command")
+	m.requests = m.histogram(
+		"http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.",
+		requestBuckets, "method", "route", "code",
+	)
+	m.webhooks = m.counter(
+		"kasse_webhook_events_total",
+		"Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type",
+		"outcome",
+	)
+	m.webhookLag = m.histogram(
+		"kasse_webhook_lag_seconds",
+		"From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets,
+	).WithLabelValues().(prometheus.Histogram)
+	m.anomalies = m.counter(
+		"kasse_anomalies_total",
+		"What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that claims an attempt which has another payment; thin_event, an event without a snapshot of its object; denied_success, a success that a webhook brought and Stripe does not know of, at each read that says so.",
+		"what",
+	)
+	m.transitions = m.counter(
+		"kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.",
+		"from", "to",
+	)
+	m.stripe = m.histogram(
+		"kasse_stripe_request_duration_seconds",
+		"Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op",
+		"code",
+	)
+	m.redis = m.histogram(
+		"kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets,
+		"command",
+	)
 	m.redisErrors = m.counter("kasse_redis_errors_total", "Exchanges with Redis that failed.", "command")
-	m.reconciled = m.gauge("kasse_reconcile_last_success_timestamp_seconds", "When this replica last came through a net; only the replica that reconciles moves on.", "net")
-	m.pushes = m.counter("kasse_push_attempts_total", "Tries to push an event: delivered, failed, dead (the last try) or gone (410).", "endpoint", "outcome")
-	m.pushDelay = m.histogram("kasse_push_delay_seconds", "From the change of a payment to the delivery of its event.", lagBuckets, "endpoint")
+	m.reconciled = m.gauge(
+		"kasse_reconcile_last_success_timestamp_seconds",
+		"When this replica last came through a net; only the replica that reconciles moves on.", "net",
+	)
+	m.pushes = m.counter(
+		"kasse_push_attempts_total",
+		"Tries to push an event: delivered, failed, dead (the last try) or gone (410).", "endpoint", "outcome",
+	)
+	m.pushDelay = m.histogram(
+		"kasse_push_delay_seconds", "From the change of a payment to the delivery of its event.", lagBuckets,
+		"endpoint",
+	)
 	m.pushWaiting = m.gauge("kasse_push_waiting", "Events that no replica has begun to push.", "endpoint")
-	m.pushLost = m.counter("kasse_push_lost_total", "Events that EVENT_RETENTION dropped before they were pushed.", "endpoint")
+	m.pushLost = m.counter(
+		"kasse_push_lost_total", "Events that EVENT_RETENTION dropped before they were pushed.", "endpoint",
+	)
 	build := m.gauge("build_info", "1; the labels say which build this is.", "version", "revision", "go_version")
 	build.WithLabelValues(buildLabels()...).Set(1)
-	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return m
 }
 
-// beginAtZero shows what alerts look at before there is anything to count: to Prometheus a series that begins at 1 has not
-// increased.
+// beginAtZero shows what alerts look at before there is anything to count: to Prometheus a series that begins at 1
+// has not increased.
 func (m *metrics) beginAtZero(endpoints []*push.Endpoint) {
 	for _, kind := range stripe.AllEventTypes() {
-		for _, outcome := range []service.Outcome{service.Applied, service.Unchanged, service.Ignored, service.Quarantined, service.NotStored} {
+		for _, outcome := range []service.Outcome{
+			service.Applied, service.Unchanged, service.Ignored, service.Quarantined, service.NotStored,
+		} {
 			m.webhooks.WithLabelValues(kind, string(outcome))
 		}
 	}
-	for _, outcome := range []service.Outcome{service.Ignored, service.Quarantined, service.NotStored, service.BadSignature} {
+	for _, outcome := range []service.Outcome{
+		service.Ignored, service.Quarantined, service.NotStored, service.BadSignature,
+	} {
 		m.webhooks.WithLabelValues(eventLabel(""), string(outcome))
 	}
 	for _, what := range service.Anomalies {
@@ -136,7 +178,9 @@ func buildLabels() []string {
 // handler shows the metrics on the admin port, beside the probes.
 func (m *metrics) handler(probes http.Handler) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(
+		m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 4},
+	))
 	mux.Handle("/", probes)
 	return mux
 }

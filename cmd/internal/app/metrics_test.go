@@ -18,7 +18,10 @@ import (
 // definitions are the metrics of a whole program.
 func definitions(t *testing.T) []definition {
 	t.Helper()
-	a, err := New(Config{RedisURL: "redis://127.0.0.1:1/0", RedisMode: "single", RedisPartitions: 1, StripeAPIBase: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler))
+	a, err := New(Config{
+		RedisURL: "redis://127.0.0.1:1/0", RedisMode: "single", RedisPartitions: 1,
+		StripeAPIBase: "http://127.0.0.1:1",
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +42,9 @@ func TestOperatorsFilesNameRealMetrics(t *testing.T) {
 		}
 	}
 	files := map[string]string{}
-	for _, path := range []string{"deploy/grafana/kasse.json", "deploy/prometheus/kasse.rules.yaml", "docs/runbook.md"} {
+	for _, path := range []string{
+		"deploy/grafana/kasse.json", "deploy/prometheus/kasse.rules.yaml", "docs/runbook.md",
+	} {
 		text, err := os.ReadFile("../../../" + path)
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +63,9 @@ func TestOperatorsFilesNameRealMetrics(t *testing.T) {
 	if !json.Valid([]byte(files["deploy/grafana/kasse.json"])) {
 		t.Error("the dashboard is no JSON")
 	}
-	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(files["deploy/prometheus/kasse.rules.yaml"], -1)
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(
+		files["deploy/prometheus/kasse.rules.yaml"], -1,
+	)
 	headings := regexp.MustCompile(`(?m)^## (Kasse\w+)$`).FindAllStringSubmatch(files["docs/runbook.md"], -1)
 	if len(alerts) < 7 || fmt.Sprint(names(alerts)) != fmt.Sprint(names(headings)) {
 		t.Errorf("alerts %v, headings of the runbook %v", names(alerts), names(headings))
@@ -86,8 +93,14 @@ func TestLabelsAreBounded(t *testing.T) {
 	known := strings.Count(r.scrape(), "kasse_webhook_events_total{")
 	for i := range 50 {
 		forged := fmt.Sprintf(`{"id":"evt_%d","object":"event","type":"made.up_%d"}`, i, i)
-		for _, made := range [][3]string{{"GET", fmt.Sprintf("/made/up/%d", i)}, {fmt.Sprintf("MADE%dUP", i), "/made/up"}, {"POST", "/webhooks/stripe", forged}} {
-			request, err := http.NewRequestWithContext(t.Context(), made[0], "http://"+r.public+made[1], strings.NewReader(made[2]))
+		for _, made := range [][3]string{
+			{"GET", fmt.Sprintf("/made/up/%d", i)},
+			{fmt.Sprintf("MADE%dUP", i), "/made/up"},
+			{"POST", "/webhooks/stripe", forged},
+		} {
+			request, err := http.NewRequestWithContext(
+				t.Context(), made[0], "http://"+r.public+made[1], strings.NewReader(made[2]),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,7 +113,10 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 	said := r.scrape()
 	if count := strings.Count(said, "http_server_request_duration_seconds_count{"); count != 3 {
-		t.Errorf("%d lines for paths and methods that do not exist: want one each for GET and OTHER, and one for the webhooks", count)
+		t.Errorf(
+			"%d lines for paths and methods that do not exist: want one each for GET and OTHER, and one for the webhooks",
+			count,
+		)
 	}
 	if count := strings.Count(said, "kasse_webhook_events_total{"); count != known {
 		t.Errorf("%d lines for webhooks, before they were made up %d", count, known)
@@ -114,12 +130,14 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestEndpointLabels(t *testing.T) {
 	var m mistakes
 	secret := "=whsec_" + secretOf(32)
-	list := "http://127.0.0.1:1/hunter2" + secret + ",http://127.0.0.1:2" + secret + ",http://127.0.0.1:1/?key=hunter2" + secret
+	list := "http://127.0.0.1:1/hunter2" + secret + ",http://127.0.0.1:2" + secret +
+		",http://127.0.0.1:1/?key=hunter2" + secret
 	endpoints := m.endpoints(list, true)
 	said := runAs(t, func(c *Config) { c.Endpoints = endpoints }, nil).scrape()
 	for _, name := range []string{"http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:1#2"} {
 		for _, want := range []string{
-			`kasse_push_depth{endpoint="%s",state="dead"} 0`, `kasse_push_age_seconds{endpoint="%s"} 0`, `kasse_push_disabled{endpoint="%s"} 0`, `kasse_push_failing_seconds{endpoint="%s"} 0`,
+			`kasse_push_depth{endpoint="%s",state="dead"} 0`, `kasse_push_age_seconds{endpoint="%s"} 0`,
+			`kasse_push_disabled{endpoint="%s"} 0`, `kasse_push_failing_seconds{endpoint="%s"} 0`,
 			`kasse_push_attempts_total{endpoint="%s",outcome="dead"} 0`, `kasse_push_lost_total{endpoint="%s"} 0`,
 		} {
 			if line := fmt.Sprintf(want, name); !strings.Contains(said, line) {

@@ -40,7 +40,9 @@ func TestSettingsPage(t *testing.T) {
 			continue
 		}
 		cell := "`" + name + "`"
-		if slices.ContainsFunc(fields, func(f reflect.StructField) bool { return f.Tag.Get("envconfig") == name+"_FILE" }) {
+		if slices.ContainsFunc(
+			fields, func(f reflect.StructField) bool { return f.Tag.Get("envconfig") == name+"_FILE" },
+		) {
 			cell += ", `…_FILE`"
 		}
 		rows = append(rows, []string{cell, standsFor(name, field.Tag.Get("default"), missing)})

@@ -25,10 +25,12 @@ const (
 )
 
 // BenchmarkWebhooksBesidePolls measures what a webhook feels while 500 pages ask for their status, on pools of two
-// connections to a real Redis: 99th percentiles without the pages and with them, and their ratio. Where the pages ask again
-// as soon as they are answered, they take the machine's cores, too, and not the pools alone.
+// connections to a real Redis: 99th percentiles without the pages and with them, and their ratio. Where the pages
+// ask again as soon as they are answered, they take the machine's cores, too, and not the pools alone.
 func BenchmarkWebhooksBesidePolls(b *testing.B) {
-	for name, pause := range map[string]time.Duration{"once a second": time.Second, "four times a second": time.Second / 4, "at once again": 0} {
+	for name, pause := range map[string]time.Duration{
+		"once a second": time.Second, "four times a second": time.Second / 4, "at once again": 0,
+	} {
 		b.Run(name, func(b *testing.B) {
 			url := kasse(b, storetest.RedisServer(b)+"?pool_size=2", "off")
 			hooks := &stripeHooks{url: url}
@@ -79,7 +81,8 @@ func (h *stripeHooks) send() time.Duration {
 		return 0
 	}
 	defer response.Body.Close()
-	if said, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || !strings.Contains(string(said), "applied") {
+	if said, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK ||
+		!strings.Contains(string(said), "applied") {
 		h.refused.Add(1)
 	}
 	return time.Since(now)

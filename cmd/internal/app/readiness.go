@@ -56,7 +56,8 @@ func (a *App) redisState(ctx context.Context) api.DependencyState {
 	return api.DependencyOK
 }
 
-// noteRedisState logs a Redis that cannot be worked with, once, and its end. That it is away is logged where commands fail.
+// noteRedisState logs a Redis that cannot be worked with, once, and its end. That it is away is logged where
+// commands fail.
 func (a *App) noteRedisState(ctx context.Context, now api.DependencyState) {
 	if !a.ready.Load() || now == api.DependencyUnreachable {
 		return
@@ -71,7 +72,9 @@ func (a *App) noteRedisState(ctx context.Context, now api.DependencyState) {
 	switch {
 	case before != nil && *before == now:
 	case now != api.DependencyOK:
-		a.log.ErrorContext(ctx, "Redis cannot be worked with, /readyz is 503", "state", string(now), "problem", what[now])
+		a.log.ErrorContext(
+			ctx, "Redis cannot be worked with, /readyz is 503", "state", string(now), "problem", what[now],
+		)
 	case before != nil:
 		a.log.InfoContext(ctx, "Redis is ours and takes writes again")
 	}

@@ -9,9 +9,9 @@ import (
 	"kasse/service"
 )
 
-// Rebuild restores payments and orders from Stripe after Redis was lost, as far back as since, or PAYMENT_RETENTION where it
-// is zero. Until it has ended no other process writes, and kasse serve refuses to start. Where discard is set, Kasse's keys
-// of another layout are removed first.
+// Rebuild restores payments and orders from Stripe after Redis was lost, as far back as since, or PAYMENT_RETENTION
+// where it is zero. Until it has ended no other process writes, and kasse serve refuses to start. Where discard is
+// set, Kasse's keys of another layout are removed first.
 func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, out io.Writer) error {
 	if since == 0 {
 		since = a.PaymentRetention
@@ -37,7 +37,10 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 	if err := a.noteRetention(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
-	p.end("%d of %d partitions were lost. Asking Stripe for the payments of %q.", lost, a.RedisPartitions, a.ServiceName)
+	p.end(
+		"%d of %d partitions were lost. Asking Stripe for the payments of %q.", lost, a.RedisPartitions,
+		a.ServiceName,
+	)
 	r := service.Recovery{Report: func(r service.Recovery) {
 		if r.Restored == 0 {
 			p.show("%d payments listed", r.Payments)
@@ -51,9 +54,15 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 	if err := a.store.FinishRebuild(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
-	p.end("Done: %d orders with %d payments are here, %d of them read one by one. Start kasse.", r.Orders, r.Payments, r.Read)
+	p.end(
+		"Done: %d orders with %d payments are here, %d of them read one by one. Start kasse.", r.Orders,
+		r.Payments, r.Read,
+	)
 	if len(r.Unreadable) > 0 {
-		return fmt.Errorf("%d payments cannot be read, and were not restored: %v; look at them in Stripe's Dashboard", len(r.Unreadable), r.Unreadable)
+		return fmt.Errorf(
+			"%d payments cannot be read, and were not restored: %v; look at them in Stripe's Dashboard",
+			len(r.Unreadable), r.Unreadable,
+		)
 	}
 	return nil
 }

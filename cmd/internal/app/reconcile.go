@@ -14,9 +14,9 @@ import (
 // ReconcileSince is how far back a reconcile pass looks by default.
 const ReconcileSince = service.CatchUpFirst
 
-// Reconcile makes one pass of catch-up, from so long ago, and sweep. It ends when every payment that it marked has been
-// read, and fails where one could not be. With verify it also reads every payment that has succeeded since then, and names
-// those that Stripe does not know to be paid.
+// Reconcile makes one pass of catch-up, from so long ago, and sweep. It ends when every payment that it marked has
+// been read, and fails where one could not be. With verify it also reads every payment that has succeeded since
+// then, and names those that Stripe does not know to be paid.
 func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, out io.Writer) error {
 	if _, err := a.store.Check(ctx, a.identity()); err != nil {
 		return a.explain(err)
@@ -26,7 +26,10 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 	}
 	p := newProgress(out)
 	t := service.Tally{Report: func(t service.Tally) {
-		p.show("%d events looked at, %d had been missed; %d payments read%s", t.Events, t.Applied, t.Read, verified(t, verify))
+		p.show(
+			"%d events looked at, %d had been missed; %d payments read%s", t.Events, t.Applied, t.Read,
+			verified(t, verify),
+		)
 	}}
 	err := a.service.ReconcileOnce(ctx, since, verify, &t)
 	for _, d := range t.Denied {
@@ -36,9 +39,15 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 		return interrupted(ctx, err)
 	}
 	if verify && since > a.EventRetention {
-		p.end("Payments that succeeded more than %s ago were not verified: EVENT_RETENTION keeps no events of them.", a.EventRetention)
+		p.end(
+			"Payments that succeeded more than %s ago were not verified: EVENT_RETENTION keeps no events of them.",
+			a.EventRetention,
+		)
 	}
-	p.end("Done: %d events looked at, %d had been missed; %d payments read%s.", t.Events, t.Applied, t.Read, verified(t, verify))
+	p.end(
+		"Done: %d events looked at, %d had been missed; %d payments read%s.", t.Events, t.Applied, t.Read,
+		verified(t, verify),
+	)
 	return nil
 }
 
@@ -56,7 +65,10 @@ func (a *App) explain(err error) error {
 	case errors.Is(err, store.ErrUnfinished):
 		return fmt.Errorf("%w: run kasse rebuild", err)
 	case errors.Is(err, store.ErrUnmarked):
-		return fmt.Errorf("%w: run kasse rebuild, or kasse init if the payments of %q at Stripe are to be forgotten", err, a.ServiceName)
+		return fmt.Errorf(
+			"%w: run kasse rebuild, or kasse init if the payments of %q at Stripe are to be forgotten", err,
+			a.ServiceName,
+		)
 	}
 	return err
 }

@@ -19,10 +19,12 @@ func (a *App) identity() store.Identity {
 }
 
 // errReplica says that REDIS_URL leads to a replica, which takes no writes.
-var errReplica = errors.New("it is a replica and takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel")
+var errReplica = errors.New(
+	"it is a replica and takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel",
+)
 
-// claimRedis waits for a Redis that takes writes, and makes sure that it is ours. An unmarked one is marked only if Stripe has no payment of
-// this service: otherwise it was wiped, and would sell orders again that were paid.
+// claimRedis waits for a Redis that takes writes, and makes sure that it is ours. An unmarked one is marked only if
+// Stripe has no payment of this service: otherwise it was wiped, and would sell orders again that were paid.
 func (a *App) claimRedis(ctx context.Context) error {
 	for tries := 1; ; tries++ {
 		_, err := a.store.Check(ctx, a.identity())
@@ -65,10 +67,16 @@ func (a *App) tlsMismatchAt(ctx context.Context, tries int) string {
 func (a *App) markNew(ctx context.Context) error {
 	found, err := a.gateway.AnyPayment(ctx)
 	if err != nil {
-		return fmt.Errorf("this Redis is not initialised, and Stripe could not be asked whether payments of %q exist: run kasse rebuild, or kasse init if they are to be forgotten: %w", a.ServiceName, err)
+		return fmt.Errorf(
+			"this Redis is not initialised, and Stripe could not be asked whether payments of %q exist: run kasse rebuild, or kasse init if they are to be forgotten: %w",
+			a.ServiceName, err,
+		)
 	}
 	if found {
-		return fmt.Errorf("this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init if they are to be forgotten", a.ServiceName)
+		return fmt.Errorf(
+			"this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init if they are to be forgotten",
+			a.ServiceName,
+		)
 	}
 	a.log.InfoContext(ctx, "marking an empty Redis as ours")
 	return a.mark(ctx)

@@ -21,7 +21,8 @@ type bounds struct {
 // boundsFor leaves time for a create, which may take STRIPE_TIMEOUT and its waits, and for a held poll of 25 s.
 func boundsFor(c Config) bounds {
 	return bounds{
-		readHeader: 10 * time.Second, read: 30 * time.Second, write: c.StripeTimeout + 45*time.Second, idle: 2 * time.Minute,
+		readHeader: 10 * time.Second, read: 30 * time.Second, write: c.StripeTimeout +
+			45*time.Second, idle: 2 * time.Minute,
 		header: 64 << 10,
 	}
 }

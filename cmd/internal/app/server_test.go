@@ -50,9 +50,15 @@ func runAs(t *testing.T, configure func(*Config), change func(*bounds)) *running
 	c := Config{
 		ListenAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", ShutdownTimeout: time.Second,
 		RedisURL: payment.Secret("redis://" + r.redis.Addr()), RedisMode: "single", RedisPartitions: 1,
-		StripeSecretKey: "sk_test_app", StripePublishableKey: "pk_test_app", StripeWebhookSecrets: []payment.Secret{"whsec_test_app_test_app"},
-		StripeAPIBase: simulator.URL, StripeTimeout: time.Second, StripeReadRPS: 5, ServiceName: "kasse", MaxFailedAttempts: 10,
-		ServiceKeys:      []api.Key{{Name: "test", Hash: sha256.Sum256([]byte(testKey)), Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite}}},
+		StripeSecretKey: "sk_test_app", StripePublishableKey: "pk_test_app", StripeWebhookSecrets: []payment.Secret{
+			"whsec_test_app_test_app",
+		},
+		StripeAPIBase: simulator.URL, StripeTimeout: time.Second, StripeReadRPS: 5, ServiceName: "kasse",
+		MaxFailedAttempts: 10,
+		ServiceKeys: []api.Key{{
+			Name: "test", Hash: sha256.Sum256([]byte(testKey)),
+			Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite},
+		}},
 		PaymentRetention: time.Hour, EventRetention: time.Hour,
 		Listening: func(public, admin string) { r.public, r.admin = public, admin; close(listening) },
 	}

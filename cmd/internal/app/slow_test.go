@@ -48,7 +48,10 @@ func TestMemoryIsFlat(t *testing.T) {
 		{"GET /v1/config HTTP/1.1\r\nHost: kasse\r\n", "X-A: b\r\n"},
 		{"POST /v1/payments HTTP/1.1\r\n" + asBackend + asJSON + "Content-Length: 60000\r\n\r\n{", " "},
 		{"POST /v1/payments HTTP/1.1\r\nHost: kasse\r\n" + asJSON + "Content-Length: 60000\r\n\r\n{", " "},
-		{"POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nStripe-Signature: t=1,v1=00\r\nContent-Length: 200000\r\n\r\n{", " "},
+		{
+			"POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nStripe-Signature: t=1,v1=00\r\nContent-Length: 200000\r\n\r\n{",
+			" ",
+		},
 	}
 	count := enoughFiles(t)
 	before, goroutines := memory(), runtime.NumGoroutine()
@@ -75,7 +78,10 @@ func TestMemoryIsFlat(t *testing.T) {
 		}
 		dripped := memory()
 		each, grown := (opened-before)/int64(count), (dripped-opened)/int64(count)
-		t.Logf("%d connections in %s: %d bytes each, and %d more for what they dripped", count, time.Since(began), each, grown)
+		t.Logf(
+			"%d connections in %s: %d bytes each, and %d more for what they dripped", count, time.Since(began),
+			each, grown,
+		)
 		if each > 96<<10 || grown > 8<<10 {
 			t.Errorf("memory was %d, is %d with the connections and %d later", before, opened, dripped)
 		}
@@ -83,7 +89,10 @@ func TestMemoryIsFlat(t *testing.T) {
 	deadline := time.Now().Add(patience)
 	for runtime.NumGoroutine() > goroutines+20 || memory() > before+8<<20 {
 		if time.Now().After(deadline) {
-			t.Fatalf("after all have gone there are %d goroutines and %d bytes; before there were %d and %d", runtime.NumGoroutine(), memory(), goroutines, before)
+			t.Fatalf(
+				"after all have gone there are %d goroutines and %d bytes; before there were %d and %d",
+				runtime.NumGoroutine(), memory(), goroutines, before,
+			)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

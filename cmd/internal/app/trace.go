@@ -22,9 +22,9 @@ import (
 // flushBound ends the sending of the last spans when the process stops.
 const flushBound = 2 * time.Second
 
-// tracing makes spans, where OTEL_EXPORTER_OTLP_ENDPOINT is set. They go by the patterns of routes, and hold neither paths
-// nor commands nor texts of errors, in which ids and secrets may be: that is why the instrumentations of OpenTelemetry for
-// net/http and go-redis, which write these down, are not used.
+// tracing makes spans, where OTEL_EXPORTER_OTLP_ENDPOINT is set. They go by the patterns of routes, and hold
+// neither paths nor commands nor texts of errors, in which ids and secrets may be: that is why the instrumentations
+// of OpenTelemetry for net/http and go-redis, which write these down, are not used.
 type tracing struct {
 	provider   *sdktrace.TracerProvider
 	tracer     trace.Tracer
@@ -38,7 +38,10 @@ func newTracing(c Config, log *slog.Logger) (*tracing, error) {
 	if err != nil {
 		return nil, err
 	}
-	what, err := resource.New(ctx, resource.WithAttributes(attribute.String("service.name", c.ServiceName)), resource.WithFromEnv(), resource.WithTelemetrySDK())
+	what, err := resource.New(
+		ctx, resource.WithAttributes(attribute.String("service.name", c.ServiceName)), resource.WithFromEnv(),
+		resource.WithTelemetrySDK(),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +76,10 @@ func answered(ctx context.Context, method, route string, status int) {
 		return
 	}
 	span.SetName(method + " " + route)
-	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route), attribute.Int("http.response.status_code", status))
+	span.SetAttributes(
+		attribute.String("http.request.method", method), attribute.String("http.route", route),
+		attribute.Int("http.response.status_code", status),
+	)
 	if status >= http.StatusInternalServerError {
 		span.SetStatus(codes.Error, "")
 	}
@@ -85,8 +91,12 @@ func exchanged(ctx context.Context, command string, began time.Time, took time.D
 	if !parent.IsRecording() {
 		return
 	}
-	_, span := parent.TracerProvider().Tracer("kasse").Start(ctx, "redis "+command, trace.WithSpanKind(trace.SpanKindClient), trace.WithTimestamp(began),
-		trace.WithAttributes(attribute.String("db.system.name", "redis"), attribute.String("db.operation.name", command)))
+	_, span := parent.TracerProvider().Tracer("kasse").Start(ctx, "redis "+command, trace.WithSpanKind(
+		trace.SpanKindClient,
+	), trace.WithTimestamp(began),
+		trace.WithAttributes(
+			attribute.String("db.system.name", "redis"), attribute.String("db.operation.name", command),
+		))
 	if failed {
 		span.SetStatus(codes.Error, "")
 	}
@@ -105,7 +115,9 @@ type tracedCalls struct {
 func (c *tracedCalls) RoundTrip(r *http.Request) (*http.Response, error) {
 	operation := stripe.Operation(r)
 	ctx, span := c.tracer.Start(r.Context(), "stripe "+operation, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname())))
+		trace.WithAttributes(
+			attribute.String("http.request.method", r.Method), attribute.String("server.address", r.URL.Hostname()),
+		))
 	defer span.End()
 	r = r.Clone(ctx)
 	c.propagator.Inject(ctx, propagation.HeaderCarrier(r.Header))
@@ -136,7 +148,10 @@ type tracedEndpoint struct {
 // Push sends the event once, in the trace of its own span.
 func (e tracedEndpoint) Push(ctx context.Context, event payment.FeedEvent) (status int, err error) {
 	ctx = e.propagator.Extract(ctx, propagation.MapCarrier{traceparent: event.Trace})
-	ctx, span := e.tracer.Start(ctx, "push "+event.Type, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(attribute.String("server.address", e.Name())))
+	ctx, span := e.tracer.Start(
+		ctx, "push "+event.Type, trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(attribute.String("server.address", e.Name())),
+	)
 	defer span.End()
 	event.Trace = e.current(ctx)
 	status, err = e.Destination.Push(ctx, event)

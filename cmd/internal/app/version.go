@@ -23,5 +23,7 @@ func Version() string {
 		}
 		commit += modified
 	}
-	return fmt.Sprintf("kasse %s (commit %s; %s %s/%s)", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf(
+		"kasse %s (commit %s; %s %s/%s)", version, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH,
+	)
 }

@@ -81,7 +81,9 @@ func operations(path string, item *openapi3.PathItem, tag string) []operation {
 		if op == nil || !slices.Contains(op.Tags, tag) {
 			continue
 		}
-		o := operation{Operation: op, Method: method, Path: path, Parameters: slices.Concat(item.Parameters, op.Parameters)}
+		o := operation{
+			Operation: op, Method: method, Path: path, Parameters: slices.Concat(item.Parameters, op.Parameters),
+		}
 		for _, status := range slices.Sorted(mapKeys(op.Responses.Map())) {
 			o.Answers = append(o.Answers, answer{status, op.Responses.Value(status).Value})
 		}
@@ -96,7 +98,9 @@ func access(doc *openapi3.T, op operation) string {
 	if op.Security != nil {
 		required = *op.Security
 	}
-	names := map[string]string{"serviceKey": "service key", "orderToken": "order token", "clientSecret": "client secret"}
+	names := map[string]string{
+		"serviceKey": "service key", "orderToken": "order token", "clientSecret": "client secret",
+	}
 	var out []string
 	for _, one := range required {
 		for scheme, scopes := range one {
@@ -155,5 +159,7 @@ func indent(value any) (string, error) {
 
 // anchor makes the id of a place in the page.
 func anchor(parts ...string) string {
-	return strings.Trim(strings.NewReplacer("/", "-", "{", "", "}", "", " ", "-", ".", "-").Replace(strings.ToLower(strings.Join(parts, "-"))), "-")
+	return strings.Trim(strings.NewReplacer(
+		"/", "-", "{", "", "}", "", " ", "-", ".", "-",
+	).Replace(strings.ToLower(strings.Join(parts, "-"))), "-")
 }

@@ -51,7 +51,8 @@ func typeOf(ref *openapi3.SchemaRef) template.HTML {
 		return "any"
 	case ref.Ref != "":
 		name := ref.Ref[strings.LastIndex(ref.Ref, "/")+1:]
-		return template.HTML(fmt.Sprintf(`<a href="#%s">%s</a>`, anchor("schema", name), template.HTMLEscapeString(name))) //nolint:gosec // escaped
+		link := fmt.Sprintf(`<a href="#%s">%s</a>`, anchor("schema", name), template.HTMLEscapeString(name))
+		return template.HTML(link) //nolint:gosec // escaped
 	}
 	schema := ref.Value
 	if parts := slices.Concat(schema.OneOf, schema.AnyOf); len(parts) > 0 {

@@ -70,8 +70,10 @@ func (a *account) retrieveAccount(*call) (any, error) {
 			"mcc": nil, "name": "Kasse Test Shop", "product_description": nil, "support_email": nil,
 			"support_phone": nil, "url": nil,
 		},
-		"business_type":     nil,
-		"capabilities":      document{"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active"},
+		"business_type": nil,
+		"capabilities": document{
+			"card_payments": "active", "sepa_debit_payments": "active", "transfers": "active",
+		},
 		"charges_enabled":   true,
 		"controller":        document{"type": "account"},
 		"country":           "DE",

@@ -40,7 +40,9 @@ func TestAmountsThatACurrencyDoesNotHave(t *testing.T) {
 			expect(t, "code of an update", string(refusal(t, err).Code), noDecimals)
 			expect(t, "amount after it", b.get(pi.ID).Amount, c.amount)
 			must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa")))(t)
-			_, err = b.api.PaymentIntents.Capture(pi.ID, &stripe.PaymentIntentCaptureParams{AmountToCapture: new(c.reject)})
+			_, err = b.api.PaymentIntents.Capture(
+				pi.ID, &stripe.PaymentIntentCaptureParams{AmountToCapture: new(c.reject)},
+			)
 			expect(t, "code of a capture", string(refusal(t, err).Code), noDecimals)
 			must(b.api.PaymentIntents.Capture(pi.ID, nil))(t)
 			_, err = b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: new(c.reject)})

@@ -23,7 +23,10 @@ func TestBankPages(t *testing.T) {
 		code                     stripe.ErrorCode
 	}{
 		{"pm_card_authenticationRequired", "success", "succeeded", stripe.PaymentIntentStatusSucceeded, ""},
-		{"pm_card_authenticationRequired", "failure", "failed", failed, stripe.ErrorCodePaymentIntentAuthenticationFailure},
+		{
+			"pm_card_authenticationRequired", "failure", "failed", failed,
+			stripe.ErrorCodePaymentIntentAuthenticationFailure,
+		},
 		{
 			"pm_card_authenticationRequiredChargeDeclinedInsufficientFunds", "success", "failed", failed,
 			stripe.ErrorCodeCardDeclined,
@@ -123,7 +126,10 @@ func TestPublishableKey(t *testing.T) {
 
 	confirm := confirmWith("pm_card_visa")
 	confirm.AddExtra("client_secret", pi.ClientSecret)
-	expect(t, "status", must(page.PaymentIntents.Confirm(pi.ID, confirm))(t).Status, stripe.PaymentIntentStatusSucceeded)
+	expect(
+		t, "status", must(page.PaymentIntents.Confirm(pi.ID, confirm))(t).Status,
+		stripe.PaymentIntentStatusSucceeded,
+	)
 }
 
 func TestKeys(t *testing.T) {

@@ -63,7 +63,8 @@ func (a *account) newCharge(pi *intent, m *method, state string) *charge {
 	ch := &charge{
 		ID: a.ids.long(prefix), Object: "charge", Amount: pi.Amount, BillingDetails: m.Billing,
 		CalculatedStatementDescriptor: "KASSE TEST SHOP",
-		Created:                       a.unix(), Currency: pi.Currency, Customer: pi.Customer, Description: pi.Description,
+		Created:                       a.unix(), Currency: pi.Currency, Customer: pi.Customer,
+		Description:  pi.Description,
 		FraudDetails: document{}, Metadata: pi.Metadata,
 		PaymentIntent: text(pi.ID), PaymentMethod: text(m.ID), RadarOptions: document{}, ReceiptEmail: pi.ReceiptEmail,
 		Shipping:                  pi.Shipping,
@@ -91,7 +92,9 @@ func (ch *charge) approve(m *method, captured bool) {
 func (ch *charge) reject(d *decline) {
 	ch.Status, ch.FailureCode, ch.FailureMessage = "failed", text(d.code), text(d.message)
 	ch.Outcome = document{
-		"network_status": "declined_by_network", "reason": either(d.reason, d.code), "risk_level": "normal", "risk_score": 20,
+		"network_status": "declined_by_network", "reason": either(
+			d.reason, d.code,
+		), "risk_level": "normal", "risk_score": 20,
 		"seller_message": "The bank did not return any further details with this decline.", "type": "issuer_declined",
 	}
 }

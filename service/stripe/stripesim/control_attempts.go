@@ -107,7 +107,9 @@ func (s *Server) Decline(paymentIntent, code, declineCode string) error {
 		if code == notAuthenticated || code == "authentication_failure" {
 			a.fail(pi, authenticationFailure(m, code))
 		} else {
-			_ = a.decline(pi, m, &decline{either(code, "card_declined"), declineCode, "Your payment method was declined."})
+			_ = a.decline(
+				pi, m, &decline{either(code, "card_declined"), declineCode, "Your payment method was declined."},
+			)
 		}
 		return nil
 	})

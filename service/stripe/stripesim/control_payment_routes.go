@@ -88,14 +88,18 @@ func (s *Server) paymentRoutes() []controlRoute {
 				return ended(s.Decline(r.PathValue("id"), in.Code, in.DeclineCode))
 			}),
 		routeWithBody("POST /payments/{id}/action", "wait for the customer with a next_action of a type, known or not",
-			actionBody{"oxxo_display_details", span(72 * time.Hour)}, func(r *http.Request, in actionBody) (any, error) {
+			actionBody{
+				"oxxo_display_details", span(72 * time.Hour),
+			}, func(r *http.Request, in actionBody) (any, error) {
 				return ended(s.StartAction(r.PathValue("id"), in.Type, time.Duration(in.ExpiresIn)))
 			}),
 		routeWithBody("POST /payments/{id}/charge", "change the latest charge's receipt, with charge.updated",
 			chargeBody{"https://pay.stripe.com/receipts/2"}, func(r *http.Request, in chargeBody) (any, error) {
 				return ended(s.UpdateCharge(r.PathValue("id"), in.ReceiptURL))
 			}),
-		routeWithBody("POST /customers/{id}/payment_methods", "save a payment method", methodBody{"pm_card_visa", "always"},
+		routeWithBody("POST /customers/{id}/payment_methods", "save a payment method", methodBody{
+			"pm_card_visa", "always",
+		},
 			func(r *http.Request, in methodBody) (any, error) {
 				return named(s.SaveMethod(r.PathValue("id"), in.PaymentMethod, in.AllowRedisplay))
 			}),
@@ -131,7 +135,9 @@ func (s *Server) moneyRoutes() []controlRoute {
 			func(r *http.Request, in reviewBody) (any, error) {
 				return named(s.OpenReview(r.PathValue("id"), in.Reason))
 			}),
-		routeWithBody("POST /reviews/{id}", "close a review with one of Stripe's reasons", statusBody{Status: "approved"},
+		routeWithBody("POST /reviews/{id}", "close a review with one of Stripe's reasons", statusBody{
+			Status: "approved",
+		},
 			func(r *http.Request, in statusBody) (any, error) {
 				return ended(s.CloseReview(r.PathValue("id"), in.Status))
 			}),

@@ -60,7 +60,9 @@ func (s *Server) serverRoutes() []controlRoute {
 				in.Fault.Delay = time.Duration(in.Delay)
 				return ended(s.AddFault(in.Fault))
 			}),
-		routeWithBody("POST /latency", "make an endpoint, or all, slow", latencyBody{Delay: span(200 * time.Millisecond)},
+		routeWithBody("POST /latency", "make an endpoint, or all, slow", latencyBody{
+			Delay: span(200 * time.Millisecond),
+		},
 			func(_ *http.Request, in latencyBody) (any, error) {
 				return ended(s.SetLatency(in.Endpoint, time.Duration(in.Delay)))
 			}),
@@ -70,13 +72,19 @@ func (s *Server) serverRoutes() []controlRoute {
 				s.SetRates(in.Duplicate, in.Reorder, in.Drop)
 				return done, nil
 			}),
-		plainRoute("GET /clock", "the simulator's time", func() (any, error) { return document{"now": s.Now().UTC()}, nil }),
+		plainRoute(
+			"GET /clock", "the simulator's time",
+			func() (any, error) { return document{"now": s.Now().UTC()}, nil },
+		),
 		routeWithBody("POST /clock", "move the clock forward", clockBody{Advance: span(24 * time.Hour)},
 			func(_ *http.Request, in clockBody) (any, error) {
 				s.Advance(time.Duration(in.Advance))
 				return document{"now": s.Now().UTC()}, nil
 			}),
-		plainRoute("GET /webhooks", "the endpoints, without their secrets", func() (any, error) { return s.webhooks(), nil }),
+		plainRoute(
+			"GET /webhooks", "the endpoints, without their secrets",
+			func() (any, error) { return s.webhooks(), nil },
+		),
 		plainRoute("DELETE /webhooks", "send no more events",
 			func() (any, error) { s.RemoveWebhooks(); return done, nil }),
 		routeWithBody("POST /webhooks", "send events to a further endpoint",

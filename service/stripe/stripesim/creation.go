@@ -96,6 +96,8 @@ func creationShape() shape {
 	return all.with(shape{
 		"amount": anInteger.must(), "currency": aText.must(), "confirm": aBoolean,
 		"confirmation_method": oneOf("automatic", manual), "on_behalf_of": aText,
-		"automatic_payment_methods": aShape(shape{"enabled": aBoolean.must(), "allow_redirects": oneOf("always", "never")}),
+		"automatic_payment_methods": aShape(
+			shape{"enabled": aBoolean.must(), "allow_redirects": oneOf("always", "never")},
+		),
 	})
 }

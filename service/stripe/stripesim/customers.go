@@ -32,7 +32,8 @@ type customer struct {
 func (cu *customer) id() string { return cu.ID }
 
 var customerFields = shape{
-	"address": aHash, "balance": anInteger, "description": aText, "email": aText, "expand": aList, "invoice_prefix": aText,
+	"address": aHash, "balance": anInteger, "description": aText, "email": aText, "expand": aList,
+	"invoice_prefix":   aText,
 	"invoice_settings": aHash,
 	"metadata":         aHash, "name": aText, "payment_method": aText, "phone": aText, "preferred_locales": aList,
 	"shipping": aHash, "source": aText,
@@ -42,7 +43,9 @@ var customerFields = shape{
 // createCustomer answers POST /v1/customers.
 func (a *account) createCustomer(c *call) (any, error) {
 	cu := &customer{
-		ID: a.ids.short("cus"), Object: "customer", Created: a.unix(), InvoicePrefix: text(strings.ToUpper(a.ids.letters(8))),
+		ID: a.ids.short("cus"), Object: "customer", Created: a.unix(), InvoicePrefix: text(
+			strings.ToUpper(a.ids.letters(8)),
+		),
 		Metadata: map[string]string{},
 		InvoiceSettings: document{
 			"custom_fields": nil, "default_payment_method": nil, "footer": nil,

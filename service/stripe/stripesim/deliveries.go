@@ -37,7 +37,9 @@ func (h *hook) MarshalJSON() ([]byte, error) {
 		events = []string{"*"}
 	}
 	return json.Marshal(document{
-		"id": h.ID, "object": "webhook_endpoint", "api_version": text(h.APIVersion), "application": nil, "created": h.Created,
+		"id": h.ID, "object": "webhook_endpoint", "api_version": text(
+			h.APIVersion,
+		), "application": nil, "created": h.Created,
 		"description": nil, "enabled_events": events,
 		"livemode": false, "metadata": document{}, "status": "enabled", "url": h.URL,
 	})

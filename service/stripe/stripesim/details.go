@@ -108,10 +108,12 @@ func usedDetails(m *method) document {
 	case "us_bank_account":
 		return pick("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
 	case "ideal":
-		return pick("bank", "bic", "generated_sepa_debit", "generated_sepa_debit_mandate", "iban_last4", "verified_name")
+		return pick(
+			"bank", "bic", "generated_sepa_debit", "generated_sepa_debit_mandate", "iban_last4", "verified_name",
+		)
 	case "bancontact":
-		return pick("bank_code", "bank_name", "bic", "generated_sepa_debit", "generated_sepa_debit_mandate", "iban_last4",
-			"preferred_language", "verified_name")
+		return pick("bank_code", "bank_name", "bic", "generated_sepa_debit", "generated_sepa_debit_mandate",
+			"iban_last4", "preferred_language", "verified_name")
 	case "sofort":
 		return pick("bank_code", "bank_name", "bic", "country", "generated_sepa_debit", "generated_sepa_debit_mandate",
 			"iban_last4", "preferred_language", "verified_name")

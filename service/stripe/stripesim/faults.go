@@ -182,7 +182,9 @@ func (o faultPlan) write(ctx context.Context, w http.ResponseWriter, done answer
 	case Endless:
 		w.WriteHeader(done.status)
 		for ctx.Err() == nil {
-			if _, err := io.WriteString(w, "                                                                "); err != nil {
+			if _, err := io.WriteString(
+				w, "                                                                ",
+			); err != nil {
 				return
 			}
 		}

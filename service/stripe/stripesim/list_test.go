@@ -57,7 +57,9 @@ func TestListsAreFiltered(t *testing.T) {
 	}
 	expect(t, "by customer", first(&stripe.PaymentIntentListParams{Customer: new(cu.ID)}), old.ID)
 	expect(t, "by time",
-		first(&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}}), young.ID)
+		first(
+			&stripe.PaymentIntentListParams{CreatedRange: &stripe.RangeQueryParams{GreaterThan: old.Created}},
+		), young.ID)
 
 	events := b.api.Events.List(&stripe.EventListParams{Types: stripe.StringSlice([]string{
 		"customer.created",
@@ -66,7 +68,10 @@ func TestListsAreFiltered(t *testing.T) {
 	for events.Next() {
 	}
 	expect(t, "events", len(events.EventList().Data), 1)
-	expect(t, "read again", string(must(b.api.Events.Get(events.EventList().Data[0].ID, nil))(t).Type), "customer.created")
+	expect(
+		t, "read again", string(must(b.api.Events.Get(events.EventList().Data[0].ID, nil))(t).Type),
+		"customer.created",
+	)
 }
 
 func TestSearch(t *testing.T) {
@@ -98,7 +103,9 @@ func TestSearch(t *testing.T) {
 		}
 		expect(t, query, n, want)
 	}
-	bad := b.api.PaymentIntents.Search(&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{Query: "colour:'red'"}})
+	bad := b.api.PaymentIntents.Search(
+		&stripe.PaymentIntentSearchParams{SearchParams: stripe.SearchParams{Query: "colour:'red'"}},
+	)
 	expect(t, "param", refusal(t, bad.Err()).Param, "query")
 }
 

@@ -96,14 +96,17 @@ func TestDisputes(t *testing.T) {
 func TestDisputeByCard(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for method, want := range map[string]stripe.DisputeStatus{
-		"pm_card_createDispute": stripe.DisputeStatusLost, "pm_card_createDisputeInquiry": stripe.DisputeStatusWarningClosed,
+		"pm_card_createDispute":        stripe.DisputeStatusLost,
+		"pm_card_createDisputeInquiry": stripe.DisputeStatusWarningClosed,
 	} {
 		pi := b.pay(method)
 		all := b.api.Disputes.List(&stripe.DisputeListParams{PaymentIntent: new(pi.ID)})
 		if !all.Next() {
 			t.Fatal("no dispute")
 		}
-		evidence := &stripe.DisputeParams{Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: new("losing_evidence")}}
+		evidence := &stripe.DisputeParams{
+			Evidence: &stripe.DisputeEvidenceParams{UncategorizedText: new("losing_evidence")},
+		}
 		expect(t, "status", must(b.api.Disputes.Update(all.Dispute().ID, evidence))(t).Status, want)
 	}
 }

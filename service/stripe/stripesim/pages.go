@@ -51,7 +51,9 @@ func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 	}
 	m, _ := s.account.methods.find(string(pi.PaymentMethod))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = bankPage.Execute(w, map[string]string{"Method": families[m.Type].label, "Amount": price(pi.Amount, pi.Currency)})
+	_ = bankPage.Execute(
+		w, map[string]string{"Method": families[m.Type].label, "Amount": price(pi.Amount, pi.Currency)},
+	)
 }
 
 // leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and

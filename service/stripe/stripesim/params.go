@@ -113,7 +113,9 @@ func (p params) mergeMetadata(into map[string]string) (map[string]string, *failu
 		text, ok := value.(string)
 		switch {
 		case !ok:
-			return nil, invalid("", "metadata", "Metadata values must be strings, but for key `%s` you passed in a hash.", key)
+			return nil, invalid(
+				"", "metadata", "Metadata values must be strings, but for key `%s` you passed in a hash.", key,
+			)
 		case len(key) > metadataName:
 			return nil, invalid("", "metadata", "Metadata keys can have up to 40 characters, but you passed in the key `%s`.",
 				key)

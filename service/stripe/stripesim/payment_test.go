@@ -63,10 +63,11 @@ func TestDebitsSettle(t *testing.T) {
 			b.Advance(time.Hour)
 			expect(t, "status", b.get(pi.ID).Status, story.end)
 			if story.end == stripe.PaymentIntentStatusSucceeded {
-				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing", "charge.succeeded",
-					"payment_intent.succeeded")
+				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing",
+					"charge.succeeded", "payment_intent.succeeded")
 			} else {
-				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing", "charge.failed",
+				wantEvents(t, b, "payment_intent.created", "charge.pending", "payment_intent.processing",
+					"charge.failed",
 					"payment_intent.payment_failed")
 			}
 		})
@@ -126,7 +127,10 @@ func TestUnexpectedStates(t *testing.T) {
 	pi := b.open()
 	must(b.api.PaymentIntents.Cancel(pi.ID, nil))(t)
 	for name, do := range map[string]func() error{
-		"confirm": func() error { _, err := b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa")); return err },
+		"confirm": func() error {
+			_, err := b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa"))
+			return err
+		},
 		"capture": func() error { _, err := b.api.PaymentIntents.Capture(pi.ID, nil); return err },
 		"cancel":  func() error { _, err := b.api.PaymentIntents.Cancel(pi.ID, nil); return err },
 		"update": func() error {

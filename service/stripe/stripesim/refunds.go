@@ -26,14 +26,18 @@ func (re *refund) id() string { return re.ID }
 
 func (a *account) newRefund(ch *charge, amount int64) *refund {
 	re := &refund{
-		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(ch.ID), Created: a.unix(), Currency: ch.Currency,
+		ID: a.ids.long("re"), Object: "refund", Amount: amount, Charge: text(
+			ch.ID,
+		), Created: a.unix(), Currency: ch.Currency,
 		Metadata:      map[string]string{},
 		PaymentIntent: ch.PaymentIntent,
 	}
 	if _, card := ch.PaymentMethodDetails["card"]; card {
 		re.DestinationDetails = document{
 			"type": "card",
-			"card": document{"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number"},
+			"card": document{
+				"type": "refund", "reference_status": "pending", "reference_type": "acquirer_reference_number",
+			},
 		}
 	}
 	a.refunds.add(re)

@@ -63,7 +63,8 @@ var refusals = []struct{ path, form, code, param string }{
 	},
 	{
 		"/v1/customer_sessions",
-		"customer=cus_nobody&" + mobile + "[enabled]=true&" + mobile + "[features][payment_method_save_usage]=on_session",
+		"customer=cus_nobody&" + mobile + "[enabled]=true&" + mobile +
+			"[features][payment_method_save_usage]=on_session",
 		"parameter_unknown", mobile + "[features][payment_method_save_usage]",
 	},
 	{"/v1/nothing", "", "", ""},

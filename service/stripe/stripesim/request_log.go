@@ -55,7 +55,9 @@ func (s *Server) note(entry *Request, done answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	entry.Status, entry.Replayed = done.status, done.replay
-	s.log.Debug("request", "id", entry.ID, "endpoint", entry.Endpoint, "status", entry.Status, "replayed", entry.Replayed)
+	s.log.Debug(
+		"request", "id", entry.ID, "endpoint", entry.Endpoint, "status", entry.Status, "replayed", entry.Replayed,
+	)
 }
 
 // Requests returns the requests that the API received, the oldest first, 10,000 at most.

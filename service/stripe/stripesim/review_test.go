@@ -44,7 +44,10 @@ func TestReviewsEndWithTheMoney(t *testing.T) {
 		"fraud": {func(b *bench, pi string) {
 			must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi), Reason: new("fraudulent")}))(b.t)
 		}, stripe.ReviewClosedReasonRefundedAsFraud},
-		"dispute": {func(b *bench, pi string) { must(b.OpenDispute(pi, "", false))(b.t) }, stripe.ReviewClosedReasonDisputed},
+		"dispute": {
+			func(b *bench, pi string) { must(b.OpenDispute(pi, "", false))(b.t) },
+			stripe.ReviewClosedReasonDisputed,
+		},
 		"by hand": {func(b *bench, pi string) {
 			if err := b.CloseReview(b.get(pi).Review.ID, "redacted"); err != nil {
 				b.t.Fatal(err)

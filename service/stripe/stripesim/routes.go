@@ -23,11 +23,18 @@ func customerEndpoints() []endpoint {
 		{"POST /v1/customers/{customer}", customerFields, false, (*account).updateCustomer},
 		{"DELETE /v1/customers/{customer}", shape{}, false, (*account).deleteCustomer},
 		{
-			"GET /v1/customers/{customer}/payment_methods", paging.with(shape{"type": aText, "allow_redisplay": aText}), false,
+			"GET /v1/customers/{customer}/payment_methods", paging.with(
+				shape{"type": aText, "allow_redisplay": aText},
+			), false,
 			(*account).listMethods,
 		},
 		{"POST /v1/customer_sessions", sessionCreation, false, (*account).createSession},
-		{"POST /v1/elements/sessions", shape{"customer_session_client_secret": aText.must()}, true, (*account).redeemSession},
+		{
+			"POST /v1/elements/sessions",
+			shape{"customer_session_client_secret": aText.must()},
+			true,
+			(*account).redeemSession,
+		},
 		{
 			"POST /v1/elements/payment_methods/{method}/detach",
 			shape{"customer_session_client_secret": aText.must()},
@@ -36,7 +43,10 @@ func customerEndpoints() []endpoint {
 		},
 
 		{"POST /v1/payment_methods", methodCreation, true, (*account).createMethod},
-		{"GET /v1/payment_methods", paging.with(shape{"customer": aText, "type": aText}), false, (*account).listMethods},
+		{
+			"GET /v1/payment_methods", paging.with(shape{"customer": aText, "type": aText}), false,
+			(*account).listMethods,
+		},
 		{"GET /v1/payment_methods/{method}", only, false, (*account).retrieveMethod},
 		{
 			"POST /v1/payment_methods/{method}/attach", only.with(shape{"customer": aText.must()}), false,
@@ -49,7 +59,10 @@ func customerEndpoints() []endpoint {
 func paymentEndpoints() []endpoint {
 	return []endpoint{
 		{"POST /v1/payment_intents", creation, false, (*account).createIntent},
-		{"GET /v1/payment_intents", paging.with(shape{"customer": aText, "created": aRange}), false, (*account).listIntents},
+		{
+			"GET /v1/payment_intents", paging.with(shape{"customer": aText, "created": aRange}), false,
+			(*account).listIntents,
+		},
 		{
 			"GET /v1/payment_intents/search",
 			shape{"query": aText.must(), "limit": anInteger, "page": aText, "expand": aList},
@@ -89,7 +102,9 @@ func moneyEndpoints() []endpoint {
 		},
 		{"GET /v1/disputes/{dispute}", only, false, (*account).retrieveDispute},
 		{
-			"POST /v1/disputes/{dispute}", only.with(shape{"evidence": aHash, "metadata": aHash, "submit": aBoolean}), false,
+			"POST /v1/disputes/{dispute}", only.with(
+				shape{"evidence": aHash, "metadata": aHash, "submit": aBoolean},
+			), false,
 			(*account).updateDispute,
 		},
 		{"POST /v1/disputes/{dispute}/close", only, false, (*account).closeDispute},
@@ -103,7 +118,9 @@ func moneyEndpoints() []endpoint {
 func eventEndpoints() []endpoint {
 	return []endpoint{
 		{
-			"GET /v1/events", paging.with(shape{"created": aRange, "type": aText, "types": aList, "delivery_success": aBoolean}),
+			"GET /v1/events", paging.with(
+				shape{"created": aRange, "type": aText, "types": aList, "delivery_success": aBoolean},
+			),
 			false, (*account).listEvents,
 		},
 		{"GET /v1/events/{event}", only, false, (*account).retrieveEvent},
@@ -114,7 +131,8 @@ func eventEndpoints() []endpoint {
 
 var (
 	captureShape = only.with(shape{
-		"amount_to_capture": anInteger, "application_fee_amount": anInteger, "final_capture": aBoolean, "metadata": aHash,
+		"amount_to_capture": anInteger, "application_fee_amount": anInteger, "final_capture": aBoolean,
+		"metadata":                    aHash,
 		"statement_descriptor":        aText,
 		"statement_descriptor_suffix": aText, "transfer_data": aHash,
 	})

@@ -17,7 +17,9 @@ type results struct {
 
 // clause is the supported part of Stripe's query language: field:'value', metadata['key']:'value',
 // amount>5, joined by AND.
-var clause = regexp.MustCompile(`^\s*(-?)(?:metadata\[(?:'([^']*)'|"([^"]*)")\]|(\w+))\s*(:|>=|<=|>|<)\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(-?\w+))\s*`)
+var clause = regexp.MustCompile(
+	`^\s*(-?)(?:metadata\[(?:'([^']*)'|"([^"]*)")\]|(\w+))\s*(:|>=|<=|>|<)\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(-?\w+))\s*`,
+)
 
 // condition is one clause of a query.
 type condition struct {
@@ -33,7 +35,8 @@ func parseQuery(query string) ([]condition, *failure) {
 			return nil, invalid("", "query", textBadQuery)
 		}
 		out = append(out, condition{
-			negated: parts[1] == "-", metadata: parts[4] == "", field: parts[2] + parts[3] + parts[4], operator: parts[5],
+			negated: parts[1] == "-", metadata: parts[4] == "", field: parts[2] + parts[3] +
+				parts[4], operator: parts[5],
 			operand: unescape(parts[6] + parts[7] + parts[8]),
 		})
 		rest = rest[len(parts[0]):]

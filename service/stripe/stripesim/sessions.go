@@ -42,7 +42,8 @@ var (
 	featureShape = shape{
 		"payment_method_allow_redisplay_filters": listOf("always", "limited", "unspecified"),
 		"payment_method_redisplay":               onOff,
-		"payment_method_redisplay_limit":         anInteger, "payment_method_remove": onOff, "payment_method_save": onOff,
+		"payment_method_redisplay_limit":         anInteger, "payment_method_remove": onOff,
+		"payment_method_save":       onOff,
 		"payment_method_save_usage": oneOf("off_session", "on_session"),
 	}
 	mobileShape = shape{
@@ -86,20 +87,25 @@ func (a *account) createSession(c *call) (any, error) {
 	}
 	mobile := components.child("mobile_payment_element")
 	s := &session{
-		Object: "customer_session", ClientSecret: "cuss_secret_" + a.ids.letters(47), Created: a.unix(), Customer: owner,
+		Object: "customer_session", ClientSecret: "cuss_secret_" + a.ids.letters(
+			47,
+		), Created: a.unix(), Customer: owner,
 		features:  chosen,
 		ExpiresAt: unix(a.now().Add(sessionLife).Unix()),
 		Components: document{
-			"buy_button":      document{"enabled": components.child("buy_button").boolean("enabled")},
-			"payment_element": document{"enabled": components.child("payment_element").boolean("enabled"), "features": chosen},
-			"pricing_table":   document{"enabled": components.child("pricing_table").boolean("enabled")},
+			"buy_button": document{"enabled": components.child("buy_button").boolean("enabled")},
+			"payment_element": document{
+				"enabled": components.child("payment_element").boolean("enabled"), "features": chosen,
+			},
+			"pricing_table": document{"enabled": components.child("pricing_table").boolean("enabled")},
 		},
 	}
 	if mobile.boolean("enabled") {
 		s.features = mobileFeatures(mobile.child("features"))
 		s.Components["mobile_payment_element"] = document{"enabled": true, "features": document{
-			"payment_method_allow_redisplay_filters": s.features.Filters, "payment_method_redisplay": s.features.Redisplay,
-			"payment_method_remove": s.features.Remove, "payment_method_save": s.features.Save,
+			"payment_method_allow_redisplay_filters": s.features.Filters,
+			"payment_method_redisplay":               s.features.Redisplay,
+			"payment_method_remove":                  s.features.Remove, "payment_method_save": s.features.Save,
 			"payment_method_save_allow_redisplay_override": s.features.saveAs,
 		}}
 	}

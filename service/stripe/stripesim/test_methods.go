@@ -31,11 +31,21 @@ var testMethods = map[string]testMethod{
 	"pm_card_chargeDeclinedInsufficientFunds":      {"card", "visa", "4000000000009995", behaviour{decline: noFunds}},
 	"pm_card_visa_chargeDeclinedInsufficientFunds": {"card", "visa", "4000000000009995", behaviour{decline: noFunds}},
 	"pm_card_visa_chargeDeclinedLostCard":          {"card", "visa", "4000000000009987", behaviour{decline: lostCard}},
-	"pm_card_visa_chargeDeclinedStolenCard":        {"card", "visa", "4000000000009979", behaviour{decline: stolenCard}},
-	"pm_card_chargeDeclinedFraudulent":             {"card", "visa", "4100000000000019", behaviour{decline: fraudulent}},
-	"pm_card_radarBlock":                           {"card", "visa", "4100000000000019", behaviour{decline: fraudulent}},
-	"pm_card_chargeDeclinedExpiredCard":            {"card", "visa", "4000000000000069", behaviour{decline: expiredCard}},
-	"pm_card_chargeDeclinedIncorrectCvc":           {"card", "visa", "4000000000000127", behaviour{decline: incorrectCVC}},
+	"pm_card_visa_chargeDeclinedStolenCard": {
+		"card", "visa", "4000000000009979", behaviour{decline: stolenCard},
+	},
+	"pm_card_chargeDeclinedFraudulent": {
+		"card", "visa", "4100000000000019", behaviour{decline: fraudulent},
+	},
+	"pm_card_radarBlock": {
+		"card", "visa", "4100000000000019", behaviour{decline: fraudulent},
+	},
+	"pm_card_chargeDeclinedExpiredCard": {
+		"card", "visa", "4000000000000069", behaviour{decline: expiredCard},
+	},
+	"pm_card_chargeDeclinedIncorrectCvc": {
+		"card", "visa", "4000000000000127", behaviour{decline: incorrectCVC},
+	},
 	"pm_card_chargeDeclinedProcessingError": {
 		"card", "visa", "4000000000000119",
 		behaviour{decline: processingError},
@@ -92,14 +102,20 @@ var testMethods = map[string]testMethod{
 	"pm_multibanco":      {"multibanco", "", "", behaviour{}},
 	"pm_oxxo":            {"oxxo", "", "", behaviour{}},
 
-	"pm_sepaDebit":        {"sepa_debit", "AT", "AT611904300234573201", behaviour{refund: "pending"}},
-	"pm_sepaDebit_failed": {"sepa_debit", "AT", "AT861904300235473202", behaviour{decline: debitFailed, attaches: true}},
-	"pm_success_at":       {"sepa_debit", "AT", "AT611904300234573201", behaviour{refund: "pending"}},
-	"pm_failed_at":        {"sepa_debit", "AT", "AT861904300235473202", behaviour{decline: debitFailed, attaches: true}},
-	"pm_disputed_at":      {"sepa_debit", "AT", "AT591904300235473203", behaviour{dispute: "general"}},
-	"pm_success_de":       {"sepa_debit", "DE", "DE89370400440532013000", behaviour{refund: "pending"}},
-	"pm_failed_de":        {"sepa_debit", "DE", "DE62370400440532013001", behaviour{decline: debitFailed, attaches: true}},
-	"pm_disputed_de":      {"sepa_debit", "DE", "DE35370400440532013002", behaviour{dispute: "general"}},
+	"pm_sepaDebit": {"sepa_debit", "AT", "AT611904300234573201", behaviour{refund: "pending"}},
+	"pm_sepaDebit_failed": {
+		"sepa_debit", "AT", "AT861904300235473202", behaviour{decline: debitFailed, attaches: true},
+	},
+	"pm_success_at": {"sepa_debit", "AT", "AT611904300234573201", behaviour{refund: "pending"}},
+	"pm_failed_at": {
+		"sepa_debit", "AT", "AT861904300235473202", behaviour{decline: debitFailed, attaches: true},
+	},
+	"pm_disputed_at": {"sepa_debit", "AT", "AT591904300235473203", behaviour{dispute: "general"}},
+	"pm_success_de":  {"sepa_debit", "DE", "DE89370400440532013000", behaviour{refund: "pending"}},
+	"pm_failed_de": {
+		"sepa_debit", "DE", "DE62370400440532013001", behaviour{decline: debitFailed, attaches: true},
+	},
+	"pm_disputed_de": {"sepa_debit", "DE", "DE35370400440532013002", behaviour{dispute: "general"}},
 
 	"pm_usBankAccount_success":    {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},
 	"pm_usBankAccount_processing": {"us_bank_account", "", "000123456789", behaviour{refund: "pending"}},

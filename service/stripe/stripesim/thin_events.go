@@ -78,7 +78,9 @@ func objectType(about object) string {
 func (e *event) thin() *thinEvent {
 	sum := sha256.Sum256([]byte(e.ID))
 	out := &thinEvent{
-		ID: "evt_test_65" + hex.EncodeToString(sum[:24]), Object: "v2.core.event", Context: e.Context, Livemode: e.Livemode,
+		ID: "evt_test_65" + hex.EncodeToString(
+			sum[:24],
+		), Object: "v2.core.event", Context: e.Context, Livemode: e.Livemode,
 		RelatedObject: &e.about,
 		SnapshotEvent: e.ID, Type: "v1." + strings.TrimPrefix(e.Type, "v1."),
 		Created: time.Unix(int64(e.Created), 0).UTC().Format("2006-01-02T15:04:05.000Z"),

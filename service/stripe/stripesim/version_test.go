@@ -151,10 +151,12 @@ func TestNewestEvents(t *testing.T) {
 				"charge.dispute.funds_withdrawn",
 				"charge.dispute.updated", "charge.failed", "charge.pending", "charge.refund.updated", "charge.refunded",
 				"charge.succeeded",
-				"charge.updated", "payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
+				"charge.updated", "payment_intent.amount_capturable_updated", "payment_intent.canceled",
+				"payment_intent.created",
 				"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action",
 				"payment_intent.succeeded",
-				"payment_method.attached", "refund.created", "refund.failed", "refund.updated", "review.closed", "review.opened",
+				"payment_method.attached", "refund.created", "refund.failed", "refund.updated", "review.closed",
+				"review.opened",
 			} {
 				if !slices.Contains(types, kind) {
 					t.Errorf("no %s", kind)

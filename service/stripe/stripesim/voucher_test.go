@@ -80,7 +80,9 @@ func TestVoucherExpires(t *testing.T) {
 			expired := b.get(pi.ID)
 			expect(t, "status", expired.Status, stripe.PaymentIntentStatusRequiresPaymentMethod)
 			expect(t, "code", string(expired.LastPaymentError.Code), "payment_intent_payment_attempt_expired")
-			wantEvents(t, b, "payment_intent.created", "payment_intent.requires_action", "payment_intent.payment_failed")
+			wantEvents(
+				t, b, "payment_intent.created", "payment_intent.requires_action", "payment_intent.payment_failed",
+			)
 		})
 	}
 }
@@ -109,7 +111,8 @@ func TestVoucherByEmail(t *testing.T) {
 			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new("mxn") })
 			_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm",
 				"return_url=https://shop.example&payment_method_data[type]=oxxo"+
-					"&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]="+email+
+					"&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]="+
+					email+
 					"&payment_method_options[oxxo][expires_after_days]=1")
 			contains(t, body, `"requires_action"`)
 			b.Advance(time.Minute)

@@ -41,7 +41,9 @@ func (a *account) konbiniDetails(pi *intent) document {
 	}
 	return document{
 		"hosted_voucher_url": voucherURL("konbini", pi),
-		"stores":             document{"familymart": store(), "lawson": store(), "ministop": store(), "seicomart": store()},
+		"stores": document{
+			"familymart": store(), "lawson": store(), "ministop": store(), "seicomart": store(),
+		},
 	}
 }
 

@@ -66,8 +66,13 @@ func pay(ctx context.Context, server, stripe string) error {
 	if err := post(ctx, server+"/v1/payments", minted.Response.Token, nil, &opened); err != nil {
 		return err
 	}
-	form := url.Values{"client_secret": {opened.ClientSecret}, "payment_method": {"pm_card_visa"}, "return_url": {"https://shop.example/thanks"}}
-	if err := post(ctx, stripe+"/v1/payment_intents/"+opened.PaymentIntent+"/confirm", "pk_test_kasse_dev", form, nil); err != nil {
+	form := url.Values{
+		"client_secret": {opened.ClientSecret}, "payment_method": {"pm_card_visa"},
+		"return_url": {"https://shop.example/thanks"},
+	}
+	if err := post(
+		ctx, stripe+"/v1/payment_intents/"+opened.PaymentIntent+"/confirm", "pk_test_kasse_dev", form, nil,
+	); err != nil {
 		return err
 	}
 	if err := until(ctx, client, order); err != nil {

@@ -31,12 +31,16 @@ type Bank struct {
 }
 
 // subscribed are the events that an endpoint for Kasse is subscribed to.
-var subscribed = []string{"payment_intent.*", "charge.refunded", "charge.refund.updated", "refund.*", "charge.dispute.*"}
+var subscribed = []string{
+	"payment_intent.*", "charge.refunded", "charge.refund.updated", "refund.*", "charge.dispute.*",
+}
 
 // NewBank starts a Stripe that sends its events to the mailbox. Some it makes twice, under another id.
 func NewBank(seed uint64, mailbox string) *Bank {
 	sim := stripesim.New(stripesim.Options{
-		Seed: seed, Duplicate: 0.2, Settle: time.Hour, Webhooks: []stripesim.Webhook{{URL: mailbox, Secret: hookSecret, Events: subscribed}},
+		Seed: seed, Duplicate: 0.2, Settle: time.Hour, Webhooks: []stripesim.Webhook{
+			{URL: mailbox, Secret: hookSecret, Events: subscribed},
+		},
 	})
 	server := httptest.NewServer(sim)
 	return &Bank{Sim: sim, HTTP: server, client: server.Client()}
@@ -50,7 +54,9 @@ func (b *Bank) Close() {
 
 // ask calls the simulator's API, and decodes its answer.
 func (b *Bank) ask(ctx context.Context, method, path string, form url.Values, into any) error {
-	header := map[string]string{"Authorization": "Bearer " + stripeKey, "Content-Type": "application/x-www-form-urlencoded"}
+	header := map[string]string{
+		"Authorization": "Bearer " + stripeKey, "Content-Type": "application/x-www-form-urlencoded",
+	}
 	a, err := Call(ctx, b.client, method, b.HTTP.URL+path, header, form.Encode())
 	if err != nil {
 		return err
@@ -77,8 +83,9 @@ func (i Intent) State() string {
 		return "failed"
 	}
 	return map[string]string{
-		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing", "requires_capture": "authorized",
-		"succeeded": "paid", "canceled": "canceled",
+		"requires_payment_method": "pending", "requires_action": "action_required", "processing": "processing",
+		"requires_capture": "authorized",
+		"succeeded":        "paid", "canceled": "canceled",
 	}[i.Status]
 }
 
@@ -90,8 +97,12 @@ func (b *Bank) Open(ctx context.Context, h History) (string, error) {
 	}
 	var pi Intent
 	err := b.ask(ctx, http.MethodPost, "/v1/payment_intents", url.Values{
-		"amount": {strconv.FormatInt(h.Amount, 10)}, "currency": {"eur"}, "capture_method": {method}, "automatic_payment_methods[enabled]": {"true"},
-		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {h.Order}, "metadata[kasse_attempt]": {"1"}, "metadata[kasse_rev]": {"1700000000000"},
+		"amount": {
+			strconv.FormatInt(h.Amount, 10),
+		}, "currency": {"eur"}, "capture_method": {method}, "automatic_payment_methods[enabled]": {"true"},
+		"metadata[kasse_service]": {"kasse"}, "metadata[kasse_order_id]": {
+			h.Order,
+		}, "metadata[kasse_attempt]": {"1"}, "metadata[kasse_rev]": {"1700000000000"},
 	}, &pi)
 	return pi.ID, err
 }
@@ -105,7 +116,8 @@ func (b *Bank) Customer(ctx context.Context) (string, error) {
 
 // statuses are what a step brings a payment to.
 var statuses = map[Step]string{
-	Pay: "succeeded", Decline: "requires_payment_method", Challenge: "requires_action", Debit: "processing", Cancel: "canceled", Authorize: "requires_capture",
+	Pay: "succeeded", Decline: "requires_payment_method", Challenge: "requires_action", Debit: "processing",
+	Cancel: "canceled", Authorize: "requires_capture",
 	Capture: "succeeded",
 }
 

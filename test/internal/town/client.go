@@ -20,7 +20,9 @@ type Answer struct {
 }
 
 // Call sends one request. Without a whole answer it is an error.
-func Call(ctx context.Context, client *http.Client, method, address string, header map[string]string, body string) (Answer, error) {
+func Call(
+	ctx context.Context, client *http.Client, method, address string, header map[string]string, body string,
+) (Answer, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return Answer{}, err
@@ -37,7 +39,8 @@ func Call(ctx context.Context, client *http.Client, method, address string, head
 	return Answer{response.StatusCode, response.Header, text}, err
 }
 
-// sign makes a Stripe-Signature, as Stripe does at every delivery anew: https://docs.stripe.com/webhooks#verify-manually.
+// sign makes a Stripe-Signature, as Stripe does at every delivery anew:
+// https://docs.stripe.com/webhooks#verify-manually.
 func sign(secret string, at time.Time, body string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)

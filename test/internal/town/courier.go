@@ -77,7 +77,9 @@ func (c *Courier) Send(body string, late time.Duration) {
 func (c *Courier) post(body string) bool {
 	ctx, cancel := context.WithTimeout(c.Stop, PostTimeout)
 	defer cancel()
-	header := map[string]string{"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8"}
+	header := map[string]string{
+		"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8",
+	}
 	a, err := Call(ctx, c.Client, http.MethodPost, c.URL+"/webhooks/stripe", header, body)
 	if a.Status/100 != 2 {
 		c.Refused(a.Status, err)

@@ -16,7 +16,9 @@ func WriteEvent(ctx context.Context, s *store.Store, id payment.ID) (string, err
 		return "", err
 	}
 	o.Version = max(o.Version+1, now.UnixMilli())
-	view := fmt.Appendf(nil, `{"payment_intent":%q,"order_id":%q,"version":%d,"metadata":{"channel":"web"}}`, id, o.ID, o.Version)
+	view := fmt.Appendf(
+		nil, `{"payment_intent":%q,"order_id":%q,"version":%d,"metadata":{"channel":"web"}}`, id, o.ID, o.Version,
+	)
 	event := payment.Announcement{ID: fmt.Sprintf("%s.%d", id, o.Version), Type: "order.updated", Data: view}
 	_, err = s.SaveOrder(ctx, o, payment.Changes{
 		Now: now, Events: []payment.Announcement{event},

@@ -22,14 +22,16 @@ type Kasse struct {
 // Build compiles Kasse into the directory, and returns the program.
 func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "kasse")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "kasse/cmd/kasse").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(
+		ctx, "go", "build", "-o", program, "kasse/cmd/kasse",
+	).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build kasse: %w\n%s", err, out)
 	}
 	return program, nil
 }
 
-// LookAtSources opens what the server is made of, below the root: `go test` remembers a result as long as the files are the
-// same that the test has opened, and it does not see what a compiler opens.
+// LookAtSources opens what the server is made of, below the root: `go test` remembers a result as long as the files
+// are the same that the test has opened, and it does not see what a compiler opens.
 func LookAtSources(root string) error {
 	for _, name := range []string{"go.mod", "spec.go", "openapi.yaml", "api", "cmd", "service", "store"} {
 		err := filepath.WalkDir(filepath.Join(root, name), func(path string, entry fs.DirEntry, err error) error {
@@ -48,10 +50,14 @@ func LookAtSources(root string) error {
 // Settings is the environment of a server on that Redis and that Stripe, with changes.
 func Settings(redisURL, stripeURL string, changes map[string]string) []string {
 	env := []string{
-		"PATH=" + os.Getenv("PATH"), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
+		"PATH=" + os.Getenv(
+			"PATH",
+		), "LISTEN_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "DRAIN_DELAY=500ms", "SHUTDOWN_TIMEOUT=20s",
 		"REDIS_URL=" + redisURL, "REDIS_PARTITIONS=4", "REDIS_DURABILITY=require",
 		"STRIPE_API_BASE=" + stripeURL, "STRIPE_SECRET_KEY=" + stripeKey, "STRIPE_PUBLISHABLE_KEY=" + publishableKey,
-		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(BackendKey),
+		"STRIPE_WEBHOOK_SECRETS=" + hookSecret, "STRIPE_READ_RPS=100", "STRIPE_TIMEOUT=3s", "SERVICE_KEYS=" + keyEntry(
+			BackendKey,
+		),
 		"RATE_LIMIT_SERVICE=off", "RATE_LIMIT_FRONTEND=off", "RATE_LIMIT_FRONTEND_STRIPE=off", "RATE_LIMIT_ADDRESS=off",
 	}
 	for name, value := range changes {

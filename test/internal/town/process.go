@@ -122,8 +122,8 @@ func Tail(path string) string {
 // ErrGaveUp ends an Eventually early: the condition can no longer be met.
 var ErrGaveUp = errors.New("in vain")
 
-// Patience is the deadline of every wait. It is generous, since the machine may be busy, and since Kasse repeats a question to
-// Stripe that failed after a minute; only a broken run meets it.
+// Patience is the deadline of every wait. It is generous, since the machine may be busy, and since Kasse repeats a
+// question to Stripe that failed after a minute; only a broken run meets it.
 const Patience = 150 * time.Second
 
 // Eventually waits for a condition, which gives its reason while it is not met.

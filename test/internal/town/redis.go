@@ -25,13 +25,16 @@ type Redis struct {
 	Client  *redis.Client // a way of our own, that no fault touches
 }
 
-// NewRedis describes a server. What the arguments do not say is as the README asks for: an append-only file that is synced
-// at every write.
+// NewRedis describes a server. What the arguments do not say is as the README asks for: an append-only file that is
+// synced at every write.
 func NewRedis(dir string, args ...string) (*Redis, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, fmt.Errorf("test/setup/install.sh installs it: %w", err)
 	}
-	durable := []string{"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--bind", "127.0.0.1", "--maxmemory-policy", "noeviction"}
+	durable := []string{
+		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--bind", "127.0.0.1",
+		"--maxmemory-policy", "noeviction",
+	}
 	return &Redis{Dir: dir, Args: append(durable, args...)}, os.Mkdir(dir, 0o700)
 }
 

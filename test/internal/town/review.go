@@ -75,12 +75,14 @@ func (f Findings) compare(payment string, r Record, stream []Entry) {
 		f.Twice["stream of "+payment] = fmt.Sprintf("%d entries for %d transitions", len(seen), len(history))
 	}
 	if paid > 1 || (paid == 1) != (r.View.FulfillableAt != "") {
-		f.Wrong["order.paid of "+payment] = fmt.Sprintf("told %d times; fulfillable_at is %q", paid, r.View.FulfillableAt)
+		f.Wrong["order.paid of "+payment] = fmt.Sprintf(
+			"told %d times; fulfillable_at is %q", paid, r.View.FulfillableAt,
+		)
 	}
 }
 
-// Review looks at what was made at Stripe: one payment for an order, and in the state that its walk says. It fails where
-// the simulator does not agree with the histories.
+// Review looks at what was made at Stripe: one payment for an order, and in the state that its walk says. It fails
+// where the simulator does not agree with the histories.
 func (b *Bank) Review(ctx context.Context, histories []History) (Findings, error) {
 	f := Findings{Twice: map[string]string{}}
 	made, err := b.Intents(ctx)
@@ -92,8 +94,11 @@ func (b *Bank) Review(ctx context.Context, histories []History) (Findings, error
 		switch {
 		case len(truth) > 1:
 			f.Twice[h.Order] = fmt.Sprintf("Stripe has %d payments of one order", len(truth))
-		case len(truth) == 0 || truth[0].State() != Succeeded(h.State) || truth[0].AmountReceived != h.Received(h.Amount):
-			return f, fmt.Errorf("the simulator does not agree with the plan: %s is %+v, and should be %s", h.Order, truth, h.State)
+		case len(truth) == 0 || truth[0].State() != Succeeded(h.State) ||
+			truth[0].AmountReceived != h.Received(h.Amount):
+			return f, fmt.Errorf(
+				"the simulator does not agree with the plan: %s is %+v, and should be %s", h.Order, truth, h.State,
+			)
 		}
 	}
 	return f, nil

@@ -67,7 +67,10 @@ type Stored struct {
 
 // Look reads all of Redis.
 func Look(ctx context.Context, client *redis.Client) (Stored, error) {
-	s := Stored{Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{}, Reads: map[string]bool{}}
+	s := Stored{
+		Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{},
+		Reads: map[string]bool{},
+	}
 	for walk := client.Scan(ctx, 0, "kasse:*", 1000).Iterator(); ; {
 		if !walk.Next(ctx) {
 			return s, walk.Err()

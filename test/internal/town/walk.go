@@ -115,7 +115,9 @@ type History struct {
 // End is what Kasse has to show after the walk.
 func (h History) End(payment string) View {
 	return View{
-		Payment: payment, Order: h.Order, State: h.State, Amount: h.Amount, AmountReceived: h.Received(h.Amount), AmountRefunded: h.refunded(h.Amount),
+		Payment: payment, Order: h.Order, State: h.State, Amount: h.Amount, AmountReceived: h.Received(
+			h.Amount,
+		), AmountRefunded: h.refunded(h.Amount),
 		Fulfillable: h.State == "paid",
 	}
 }

@@ -29,7 +29,9 @@ func serve(address, path string) error {
 	}
 	fmt.Printf("listening on http://%s\n", listener.Addr())
 	var mu sync.Mutex
-	server := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(
+		w http.ResponseWriter, r *http.Request,
+	) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		mu.Lock()
 		defer mu.Unlock()
