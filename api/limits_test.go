@@ -151,6 +151,25 @@ func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
 	g.send(request{line: createLine, token: expired}).says(t, http.StatusUnauthorized, "token_expired")
 }
 
+// TestContractIsRevalidated: with its ETag the contract is answered without a body.
+func TestContractIsRevalidated(t *testing.T) {
+	w := newWorld(t)
+	whole := w.send(request{line: "GET /openapi.yaml"})
+	tag := whole.header.Get("ETag")
+	if whole.status != http.StatusOK || tag == "" || whole.body == "" {
+		t.Fatalf("status %d, ETag %q, %d bytes", whole.status, tag, len(whole.body))
+	}
+	known := map[string]string{"If-None-Match": tag}
+	if again := w.send(request{line: "GET /openapi.yaml", header: known}); again.status != http.StatusNotModified ||
+		again.body != "" || again.header.Get("ETag") != tag {
+		t.Errorf("again: status %d, ETag %q, %d bytes", again.status, again.header.Get("ETag"), len(again.body))
+	}
+	known["If-None-Match"] = `"another"`
+	if other := w.send(request{line: "GET /openapi.yaml", header: known}); other.status != http.StatusOK {
+		t.Errorf("with another tag: %d", other.status)
+	}
+}
+
 // TestContractIsLimited: it is the largest answer that anybody may ask for. Who asks too often for
 // it uses up nothing else.
 func TestContractIsLimited(t *testing.T) {

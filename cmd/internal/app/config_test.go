@@ -46,7 +46,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.ListenAddr != ":8080" || c.StripeAPIBase != "https://api.stripe.com" || c.Livemode() || c.StripeReadRPS != 5 ||
+	if c.ListenAddr != ":8080" || c.AdminAddr != "127.0.0.1:9090" ||
+		c.StripeAPIBase != "https://api.stripe.com" || c.Livemode() || c.StripeReadRPS != 5 ||
 		c.MaxFailedAttempts != 10 ||
 		c.OrderTokens.Secrets != nil || c.OrderTokens.Audience != "kasse" || c.OrderTokens.TTL != 15*time.Minute ||
 		c.ServiceKeys[0].Name != "shop" {
