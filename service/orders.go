@@ -251,7 +251,12 @@ func (s *Service) merge(ctx context.Context, t *target, cause string, seen payme
 		if origin.Service != s.Name || origin.Order != o.ID || seen.Intent.Livemode != s.Livemode {
 			return nil, payment.ErrNotFound
 		}
-		if o.Stored() || (seen.ByEvent && !t.pointed) {
+		switch {
+		case seen.ByEvent && (o.Stored() || !t.pointed):
+			return seen, nil
+		case o.Stored() && !t.holds(): // a read found an attempt that Redis has lost
+			return payment.Restored{Fact: seen}, nil
+		case o.Stored():
 			return seen, nil
 		}
 		return o.RestoreFact(seen, now), nil

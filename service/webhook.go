@@ -144,8 +144,8 @@ func outcomeOf(written bool, err error) (Outcome, error) {
 
 // mergeEvent merges what an event shows of a PaymentIntent. An order that is not there any more may have been taken
 // by retention, and a claim to a forgotten attempt may be a copy; only a read can tell. An event of Stripe's list
-// about an order that is not there says that it was lost, since an order is stored before its payment is made: a
-// read restores it whole.
+// about an order that is not there says that it was lost, since an order is stored before its payment is made; so
+// does a pointer to an order without the payment. A read then restores what was lost.
 func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (written bool, err error) {
 	seen := payment.Seen{Intent: *e.Intent, Facts: []payment.RecordFact{e.Fact()}, Key: e.Key, ByEvent: true}
 	t, written, err := s.mergeRecent(ctx, e.Cause(), seen)
@@ -158,7 +158,7 @@ func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (writte
 	switch {
 	case err != nil:
 		return false, err
-	case e.Listed && !t.order.Stored(),
+	case e.Listed && (!t.order.Stored() || t.pointed && !t.holds()),
 		t.lost() && t.now.Sub(time.Unix(e.Intent.Created, 0)) > t.order.Rules.LowestRetention,
 		t.order.WantsProof(*e.Intent, e.Key):
 		_, err := s.wantRead(ctx, e.Intent.ID)

@@ -99,6 +99,9 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 			_, _, _, err := s.Replay(ctx, nil, "", "")
 			return err
 		},
+		"ForgetEvents": func(ctx context.Context) error {
+			return second(s.ForgetEvents(ctx, payment.Order{ID: "o-1", Forgotten: 1}))
+		},
 		"PadReads": func(ctx context.Context) error { return s.PadReads(ctx, "pi_1", 0) },
 		"TakeQuota": func(ctx context.Context) error {
 			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"hash/fnv"
 	"strconv"
 
@@ -61,16 +63,22 @@ func (p partition) restore(byToken bool) string {
 	return string(p) + "restore"
 }
 
-func (p partition) masked() string               { return string(p) + "masked" }
-func (p partition) catchUp() string              { return string(p) + "catchup" }
-func (p partition) lease(name string) string     { return string(p) + "lease:" + name }
-func (p partition) meta() string                 { return string(p) + "meta" }
-func (p partition) fence() string                { return string(p) + "fence" }
-func (p partition) rebuild() string              { return string(p) + "rebuild" }
-func (p partition) quarantine() string           { return string(p) + "quarantine" }
-func (p partition) readBudget() string           { return string(p) + "budget" }
-func (p partition) unknown(id payment.ID) string { return string(p) + "unknown:" + string(id) }
-func (p partition) limit(name string) string     { return string(p) + "limit:" + name }
+func (p partition) masked() string           { return string(p) + "masked" }
+func (p partition) catchUp() string          { return string(p) + "catchup" }
+func (p partition) lease(name string) string { return string(p) + "lease:" + name }
+func (p partition) meta() string             { return string(p) + "meta" }
+func (p partition) fence() string            { return string(p) + "fence" }
+func (p partition) rebuild() string          { return string(p) + "rebuild" }
+func (p partition) quarantine() string       { return string(p) + "quarantine" }
+func (p partition) readBudget() string       { return string(p) + "budget" }
+
+// unknown holds a hash of the id: a path may hold a client secret by mistake, and no secret is written to Redis.
+func (p partition) unknown(id payment.ID) string {
+	sum := sha256.Sum256([]byte(id))
+	return string(p) + "unknown:" + hex.EncodeToString(sum[:16])
+}
+
+func (p partition) limit(name string) string { return string(p) + "limit:" + name }
 
 // pushKeys are what one endpoint has in a partition.
 type pushKeys struct{ share, retries, dead, log, group string }

@@ -58,7 +58,7 @@
 //	                                  decoded
 //	kasse:{p0}:budget         string  Unix microsecond at which all reads may be made again that the replicas share
 //	kasse:{pN}:limit:<n>      string  the same of the quota of a service key or an order; N by the hash of <n>
-//	kasse:{pM}:unknown:<pi>   string  empty: a payment that Stripe did not know, or that is not ours; for a minute
+//	kasse:{pM}:unknown:<hash> string  empty: a payment that Stripe did not know, or that is not ours; for a minute
 //
 // One field holds an order of one attempt, its view is rendered when it is read, and a field is not
 // compressed. The stored form writes a fact once (a text that comes again is a reference), names

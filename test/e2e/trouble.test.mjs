@@ -135,7 +135,7 @@ describe('trouble', { concurrency: 2 }, () => {
     await arrive(intent.client_secret);
     await eve.shows('Checking your payment');
     await eve.page.locator('dd', { hasText: '€42.00' }).waitFor();
-    assert.equal(await eve.page.getByText('paid').count(), 0);
+    assert.equal(await eve.page.getByText('is paid').count(), 0);
     await arrive(`${intent.id}_secret_invented`);
     await eve.shows('We do not know this payment');
 

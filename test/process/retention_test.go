@@ -69,7 +69,10 @@ func TestRetentionAndLoss(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newLossWorld(t, test.age)
-			w.own = map[string]string{"PAYMENT_RETENTION": "720h", "PAYMENT_ABANDON_AFTER": "off"}
+			// The read that verifies the success would be the first news of a lost order.
+			w.own = map[string]string{
+				"PAYMENT_RETENTION": "720h", "PAYMENT_ABANDON_AFTER": "off", "SUCCESS_VERIFICATION": "off",
+			}
 			w.serve()
 			c := &lossCase{w: w, order: "late", price: 4200}
 			c.step("open")

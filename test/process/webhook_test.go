@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -237,6 +238,13 @@ func match(payment string, history []transition, stream []told, shown view) stri
 	if len(history) == 0 || history[0].From != nil || history[0].To != "pending" {
 		return "the history does not begin with the opening"
 	}
+	last := history[len(history)-1]
+	// What a payment was paid with, and its receipt, raise the version without an event.
+	history = slices.DeleteFunc(slices.Clone(history), func(t transition) bool {
+		id := fmt.Sprintf("%s.%d", payment, t.Version)
+		within := t.From != nil && *t.From == t.To
+		return within && !slices.ContainsFunc(stream, func(e told) bool { return e.id == id })
+	})
 	if len(stream) != len(history)-1 {
 		return "the stream does not hold every transition once"
 	}
@@ -259,7 +267,6 @@ func match(payment string, history []transition, stream []told, shown view) stri
 			paid++
 		}
 	}
-	last := history[len(history)-1]
 	if last.To != shown.State || last.Version != shown.Version {
 		return "the view is not that of the last transition"
 	}
