@@ -214,7 +214,8 @@ func TestChangeByState(t *testing.T) {
 			w.bring(made.PaymentIntent, status)
 			var seen opened
 			answer := reply{status: http.StatusPreconditionFailed}
-			for answer.status == http.StatusPreconditionFailed { // the charge's own event comes later, and raises the version
+			// The charge's own event comes later, and raises the version.
+			for answer.status == http.StatusPreconditionFailed {
 				w.reach(made.PaymentIntent, want.state).into(t, http.StatusOK, &seen)
 				answer = w.change(made, seen.Version, 5999)
 			}
