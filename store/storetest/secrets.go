@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"strings"
@@ -55,6 +56,9 @@ func content(ctx context.Context, client redis.UniversalClient, key string) (str
 		return "", false
 	case "string":
 		text, err := client.Get(ctx, key).Result()
+		if errors.Is(err, redis.Nil) { // it has expired since
+			return "", false
+		}
 		check(err)
 		return text, true
 	case "hash":
