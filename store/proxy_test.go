@@ -200,7 +200,7 @@ func TestLostReply(t *testing.T) {
 	t.Run("of reads that were taken", func(t *testing.T) {
 		must(t, wantRead("pi_read"))
 		err := lose(t, func() error {
-			ids, err := s.TakeReads(ctx, 10, 200*time.Millisecond)
+			ids, err := s.TakeReads(ctx, 10, 3*time.Second)
 			if len(ids) > 0 {
 				t.Errorf("got %v twice", ids)
 			}
