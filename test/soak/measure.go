@@ -74,7 +74,7 @@ var kinds = []struct {
 	{regexp.MustCompile(`^kasse:\{p\d+\}:push:[^:]+:dead$`), "", dead},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:quarantine$`), "", quarantined},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:lease:`), leases, ""},
-	{regexp.MustCompile(`^rate:`), limits, ""},
+	{regexp.MustCompile(`^kasse:\{p\d+\}:limit:`), limits, ""},
 	{regexp.MustCompile(``), otherKeys, ""},
 }
 
