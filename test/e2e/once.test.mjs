@@ -151,9 +151,10 @@ describe('one payment', { concurrency: 2 }, () => {
     }, { times: 1 });
     const renewals = counting(ada.page, 'POST', /\/customer-session$/);
     await ada.checkOut();
-    assert.equal(renewals.count, 1);
+    await until('the session is renewed', async () => renewals.count > 0);
     await ada.choose('Visa •••• 4242');
     await ada.pay();
+    assert.equal(renewals.count, 1);
     await until('Stripe has the money', async () => (await later.intents(ada.order)).every((intent) => intent.status === 'succeeded'));
     assert.equal((await later.intents(ada.order)).length, 1);
     await ada.page.goto(`${later.shop}/return?order=${ada.order}`);
