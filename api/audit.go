@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -38,8 +37,7 @@ func (s *subject) setTerms(r payment.CreateRequest) {
 // setPath notes the payment that the path names. A client secret has the shape of an id, and is cut off.
 func (s *subject) setPath(id payment.ID) {
 	if id.Valid() {
-		name, _, _ := strings.Cut(string(id), "_secret_")
-		s.payment = payment.ID(name)
+		s.payment = id.WithoutSecret()
 	}
 }
 

@@ -120,3 +120,22 @@ func TestErrorsHideTheirCauses(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretInAPathIsNotKept: a caller puts a client secret into the path by mistake. It reaches neither Redis nor
+// Stripe.
+func TestSecretInAPathIsNotKept(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	stranger, calls := w.token(claims{"order_id": "shop-9"}), w.stripe.Requests()
+	for _, secret := range []string{made.ClientSecret, "pi_missing_secret_hunter2"} {
+		for _, token := range []string{fullKey, stranger, made.ClientSecret} {
+			w.send(request{line: "GET /v1/payments/" + secret, token: token}).says(t, http.StatusNotFound, "not_found")
+		}
+	}
+	if dump := w.dump(); strings.Contains(dump, made.ClientSecret) || strings.Contains(dump, "hunter2") {
+		t.Errorf("Redis holds the secret: %s", dump)
+	}
+	if after := w.stripe.Requests(); len(after) != len(calls) {
+		t.Errorf("Stripe was asked: %v", after[len(calls):])
+	}
+}

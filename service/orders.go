@@ -71,7 +71,7 @@ func (s *Service) load(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	s.recent.tell(now)
+	s.recent.noteClock(now)
 	s.set(t, o, now)
 	return nil
 }
@@ -138,7 +138,7 @@ func (s *Service) save(ctx context.Context, t *target, next payment.Order, c pay
 		return false, err
 	}
 	if saved.Written {
-		s.recent.tell(saved.Now)
+		s.recent.noteClock(saved.Now)
 		s.recent.keep(saved.Order)
 	}
 	t.changes, t.noPointer = c, false

@@ -13,14 +13,14 @@ import (
 
 // recent keeps the orders that this process has saved last, so that it may save them again without loading them. A kept
 // order is only ever saved: the store compares its revision, so that one which another process has changed since is a
-// conflict, and a conflict returns the order as it stands. Redis's clock is computed from the last reply that told it.
+// conflict, and a conflict returns the order as it stands. Redis's clock is computed from the last reply that had it.
 type recent struct {
 	mu     sync.Mutex
 	orders map[payment.Ref]payment.Order
 	places [recentOrders]payment.Ref // of the kept orders, the oldest at next
 	next   int
 	clock  time.Time // Redis's, of the last reply
-	told   time.Time // when that reply came, by the clock of this process
+	at     time.Time // when that reply came, by the clock of this process
 }
 
 const (
@@ -28,11 +28,11 @@ const (
 	clockTrusted = 2 * time.Second // after a reply Redis's clock is not computed any further
 )
 
-// tell notes Redis's clock.
-func (r *recent) tell(clock time.Time) {
+// noteClock notes Redis's clock, as a reply had it.
+func (r *recent) noteClock(clock time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.clock, r.told = clock, time.Now() //nolint:forbidigo // only what passes until the next reply is measured
+	r.clock, r.at = clock, time.Now() //nolint:forbidigo // only what passes until the next reply is measured
 }
 
 // keep keeps an order as it was saved.
@@ -58,12 +58,12 @@ func (r *recent) drop(ref payment.Ref) {
 	delete(r.orders, ref)
 }
 
-// find returns a kept order, and Redis's clock; false where the order is not kept, or the clock was not told for 2 s.
+// find returns a kept order, and Redis's clock; false where the order is not kept, or no reply had the clock for 2 s.
 func (r *recent) find(ref payment.Ref) (payment.Order, time.Time, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o, kept := r.orders[ref]
-	elapsed := time.Since(r.told) //nolint:forbidigo // see tell
+	elapsed := time.Since(r.at) //nolint:forbidigo // see noteClock
 	if !kept || elapsed > clockTrusted {
 		return payment.Order{}, time.Time{}, false
 	}
@@ -117,7 +117,7 @@ func (s *Service) mergeRecent(
 }
 
 // mayMerge reports whether what is shown of the payment in question can be merged into the order as it is: nothing else
-// has to be found out, and nobody is changing it at Stripe.
+// has to be found out, and no call is changing it at Stripe.
 func (t *target) mayMerge() bool {
 	return t.order.Stored() && t.holds() && t.order.Lease == payment.Lease{}
 }

@@ -59,6 +59,7 @@ func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID
 	if caller.Key != "" {
 		return payment.NotFound()
 	}
+	id = id.WithoutSecret()
 	if err := s.restores.PadReads(ctx, id, reads); err != nil {
 		return err
 	}
@@ -108,6 +109,9 @@ func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
 // lookUp asks Stripe for a payment that Redis does not know, and stores it if it is ours. Stripe is asked once a minute
 // for one payment, and within the budget of reads that all replicas share.
 func (s *Service) lookUp(ctx context.Context, id payment.ID) error {
+	if id != id.WithoutSecret() { // no such payment can be: Stripe must not see the secret in an address
+		return payment.ErrNotFound
+	}
 	ctx = context.WithoutCancel(ctx) // others may be waiting for the same answer
 	_, err, _ := s.lookups.Do(string(id), func() (any, error) { return nil, s.lookUpOnce(ctx, id) })
 	return err

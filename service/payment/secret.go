@@ -53,6 +53,13 @@ func (s Secret) Matches(hash string) bool {
 	return s != "" && subtle.ConstantTimeCompare(own[:], []byte(hash)) == 1
 }
 
+// WithoutSecret returns the id that a path names. A caller may put a client secret there by mistake: its id is then
+// all that Stripe, Redis and the logs may see.
+func (id ID) WithoutSecret() ID {
+	name, _, _ := strings.Cut(string(id), "_secret_")
+	return ID(name)
+}
+
 // ClientSecretOf returns the PaymentIntent that a client secret, "pi_…_secret_…", opens.
 func ClientSecretOf(s Secret) (ID, bool) {
 	id, rest, ok := strings.Cut(string(s), "_secret_")

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Verification is how far a success counts that only a webhook has brought: whoever has a webhook secret can forge one.
+// Verification is how far a success counts that only a webhook has brought. A leaked webhook secret can forge one.
 type Verification string
 
 // The settings of SUCCESS_VERIFICATION. An empty one is VerifyOff.
