@@ -141,9 +141,11 @@ func (o *oracle) look(fact, why string) {
 func missing(e town.Event, s town.Stored, chain []town.Event) string {
 	kind, r := e.Data.Object.Kind, s.Payments[e.About()]
 	switch {
-	case kind == "dispute" && (s.Reads[e.About()] || strings.Contains(
+	case kind != "payment_intent" && (s.Reads[e.About()] || strings.Contains(
 		r.State, `"unlisted":true`,
 	)): // Stripe will be asked
+		return ""
+	case kind == "refund" && r.View.State == "canceled": // nothing came in, so what Stripe calls a refund is a release
 		return ""
 	case r.State == "":
 		return e.About() + " is not in Redis"

@@ -65,20 +65,24 @@ type Stored struct {
 	Reads    map[string]bool    // payments that Stripe is to be asked about
 }
 
-// Look reads all of Redis.
+// Look reads all of Redis, the queues of reads first: a read leaves its queue once the order has what it showed.
 func Look(ctx context.Context, client *redis.Client) (Stored, error) {
 	s := Stored{
 		Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{},
 		Reads: map[string]bool{},
 	}
-	for walk := client.Scan(ctx, 0, "kasse:*", 1000).Iterator(); ; {
-		if !walk.Next(ctx) {
-			return s, walk.Err()
+	for _, pattern := range []string{"kasse:{*}:reads", "kasse:*"} {
+		walk := client.Scan(ctx, 0, pattern, 1000).Iterator()
+		for walk.Next(ctx) {
+			if err := s.add(ctx, client, walk.Val()); err != nil {
+				return s, fmt.Errorf("%s: %w", walk.Val(), err)
+			}
 		}
-		if err := s.add(ctx, client, walk.Val()); err != nil {
-			return s, fmt.Errorf("%s: %w", walk.Val(), err)
+		if err := walk.Err(); err != nil {
+			return s, err
 		}
 	}
+	return s, nil
 }
 
 func (s *Stored) add(ctx context.Context, client *redis.Client, key string) error {
