@@ -276,7 +276,9 @@ func TestInterrupted(t *testing.T) {
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	refund := town.Event{ID: "evt_1", Type: "refund.created"}
-	refund.Data.Object = town.Object{Kind: "refund", Payment: "pi_1", Intent: town.Intent{ID: "re_1", Status: "succeeded"}}
+	refund.Data.Object = town.Object{
+		Kind: "refund", Payment: "pi_1", Intent: town.Intent{ID: "re_1", Status: "succeeded"},
+	}
 	record := func(state, text string) map[string]town.Record {
 		return map[string]town.Record{"pi_1": {View: town.View{State: state}, State: text}}
 	}
