@@ -4,9 +4,7 @@ package api_test
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -267,10 +265,7 @@ func (w *world) customer() string {
 
 // signed is the header with which Stripe signs a body.
 func signed(body string) map[string]string {
-	now := time.Now().Unix()
-	mac := hmac.New(sha256.New, []byte(webhookSecret))
-	_, _ = fmt.Fprintf(mac, "%d.%s", now, body)
-	return map[string]string{"Stripe-Signature": fmt.Sprintf("t=%d,v1=%s", now, hex.EncodeToString(mac.Sum(nil)))}
+	return map[string]string{"Stripe-Signature": stripesim.Sign(webhookSecret, time.Now(), []byte(body))}
 }
 
 // deliverWebhooks lets the simulator post its events from now on.

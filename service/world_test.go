@@ -3,8 +3,6 @@ package service_test
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -200,13 +198,7 @@ func (w *world) events() [][]byte {
 }
 
 // signed signs an event as Stripe does.
-//
-// Source: https://docs.stripe.com/webhooks#verify-manually
-func signed(body []byte, at time.Time) string {
-	mac := hmac.New(sha256.New, []byte(webhookSecret))
-	_, _ = fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
-	return fmt.Sprintf("t=%d,v1=%x", at.Unix(), mac.Sum(nil))
-}
+func signed(body []byte, at time.Time) string { return stripesim.Sign(webhookSecret, at, body) }
 
 // view decodes a rendered view.
 func view(t *testing.T, text []byte) payment.View {

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"time"
+
+	"kasse/service/stripe/stripesim"
 )
 
 const hookSecret = "whsec_bench_1234567890_1234567890"
@@ -42,13 +41,9 @@ func received(status string) int {
 	return 0
 }
 
-// delivery is the whole request of a webhook, signed as Stripe does: https://docs.stripe.com/webhooks#verify-manually.
+// delivery is the whole request of a webhook, signed as Stripe does.
 func delivery(body []byte) []byte {
-	now := strconv.FormatInt(time.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(hookSecret))
-	mac.Write([]byte(now + "."))
-	mac.Write(body)
-	head := fmt.Appendf(nil, "POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nStripe-Signature: t=%s,v1=%s\r\n\r\n",
-		len(body), now, hex.EncodeToString(mac.Sum(nil)))
+	head := fmt.Appendf(nil, "POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nStripe-Signature: %s\r\n\r\n",
+		len(body), stripesim.Sign(hookSecret, time.Now(), body))
 	return append(head, body...)
 }

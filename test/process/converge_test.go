@@ -154,7 +154,7 @@ func shuffled(events []string, random *rand.Rand) []string {
 func (w *world) deliverPatiently(body string) {
 	eventually(w.t, "a delivery", func() error {
 		header := map[string]string{
-			"Stripe-Signature": sign(hookSecret, time.Now(), body),
+			"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)),
 			"Content-Type":     "application/json; charset=utf-8",
 		}
 		a, err := call(w.t.Context(), w.client, http.MethodPost, w.balancer.turn(body)+"/webhooks/stripe", header, body)

@@ -50,7 +50,7 @@ func newLossWorld(t *testing.T, ahead time.Duration, redisArgs ...string) *lossW
 		world: newWorldOn(t, server, stripesim.Options{Settle: 24 * time.Hour, Now: now}), clock: clock, behind: behind,
 		received: newBackend(t),
 	}
-	w.balancer.sign = func(body string) string { return sign(hookSecret, time.Now(), body) }
+	w.balancer.sign = func(body string) string { return stripesim.Sign(hookSecret, time.Now(), []byte(body)) }
 	w.client = w.openRedis()
 	w.buyer = w.customer()
 	return w

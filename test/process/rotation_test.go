@@ -188,7 +188,7 @@ func (r *rotation) delivered(p *process, hook string, v view) {
 	r.t.Helper()
 	body := fmt.Sprintf(`{"id":"evt_rotation%d","object":"event","type":"payment_intent.created","created":%d,"api_version":"2024-06-20","data":{"object":{"id":%q,"object":"payment_intent"}}}`,
 		r.orders, time.Now().Unix(), v.PaymentIntent)
-	signature := sign(hook, time.Now(), body)
+	signature := stripesim.Sign(hook, time.Now(), []byte(body))
 	if hook == "" {
 		signature = signBoth(body)
 	}
@@ -202,8 +202,8 @@ func (r *rotation) delivered(p *process, hook string, v view) {
 // https://docs.stripe.com/webhooks#roll-endpoint-secrets
 func signBoth(body string) string {
 	now := time.Now()
-	second := sign(newHookSecret, now, body)
-	return sign(oldHookSecret, now, body) + second[strings.Index(second, ","):]
+	second := stripesim.Sign(newHookSecret, now, []byte(body))
+	return stripesim.Sign(oldHookSecret, now, []byte(body)) + second[strings.Index(second, ","):]
 }
 
 // refunds gives money back with a key. Repeated with another key of the same name it is the same refund.

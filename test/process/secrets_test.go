@@ -231,8 +231,9 @@ func (s *spied) deliversBadly() {
 		broken = strings.Replace(broken, `"amount":`, `"amount": "`+stripeKey+`", "was":`, 1)
 		s.hold(p.deliver(broken, oldHookSecret))
 		for _, signature := range []string{
-			"", hookSecret, "t=1,v1=" + hookSecret, sign(hookSecret, time.Now().Add(-time.Hour), event),
-			sign(hookSecret, time.Now().Add(time.Hour), event),
+			"", hookSecret, "t=1,v1=" + hookSecret,
+			stripesim.Sign(hookSecret, time.Now().Add(-time.Hour), []byte(event)),
+			stripesim.Sign(hookSecret, time.Now().Add(time.Hour), []byte(event)),
 		} {
 			a := s.hold(call(
 				s.t.Context(), s.client, http.MethodPost, p.public+"/webhooks/stripe",

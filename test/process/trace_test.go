@@ -208,7 +208,7 @@ func TestCollectorThatHangs(t *testing.T) {
 // deliverIn is deliver within a trace.
 func (p *process) deliverIn(trace, body string) (answer, error) {
 	header := map[string]string{
-		"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8",
+		"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)), "Content-Type": "application/json; charset=utf-8",
 		"traceparent": trace,
 	}
 	return call(p.t.Context(), p.client, http.MethodPost, p.public+"/webhooks/stripe", header, body)

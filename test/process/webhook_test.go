@@ -1,9 +1,6 @@
 package process_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -19,17 +16,10 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// sign makes a Stripe-Signature, as Stripe does at every delivery anew.
-func sign(secret string, at time.Time, body string) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
-	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
-}
-
 // deliver posts an event to a process, as Stripe does.
 func (p *process) deliver(body, secret string) (answer, error) {
 	header := map[string]string{
-		"Stripe-Signature": sign(secret, time.Now(), body), "Content-Type": "application/json; charset=utf-8",
+		"Stripe-Signature": stripesim.Sign(secret, time.Now(), []byte(body)), "Content-Type": "application/json; charset=utf-8",
 	}
 	return call(p.t.Context(), p.client, http.MethodPost, p.public+"/webhooks/stripe", header, body)
 }

@@ -2,9 +2,6 @@ package app_test
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
 )
 
@@ -67,14 +65,12 @@ func (h *stripeHooks) send() time.Duration {
 		`"id":%q,"object":"payment_intent","status":"requires_payment_method","amount":4200,"currency":"eur","livemode":false,"created":%d,`+
 		`"client_secret":"%s_secret_bench","metadata":{"kasse_service":"kasse","kasse_order_id":"order-%d","kasse_attempt":"1","kasse_rev":"1700000000000"}}}}`,
 		n, now.Unix(), benchPayment(n), now.Unix(), benchPayment(n), n)
-	mac := hmac.New(sha256.New, []byte(hookSecret))
-	fmt.Fprintf(mac, "%d.%s", now.Unix(), body)
 	request, err := http.NewRequest(http.MethodPost, h.url+"/webhooks/stripe", strings.NewReader(body))
 	if err != nil {
 		h.refused.Add(1)
 		return 0
 	}
-	request.Header.Set("Stripe-Signature", fmt.Sprintf("t=%d,v1=%s", now.Unix(), hex.EncodeToString(mac.Sum(nil))))
+	request.Header.Set("Stripe-Signature", stripesim.Sign(hookSecret, now, []byte(body)))
 	response, err := client.Do(request)
 	if err != nil {
 		h.refused.Add(1)

@@ -165,7 +165,7 @@ func (s *Server) postEvent(d *delivery) error {
 	}
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)")
-	req.Header.Set("Stripe-Signature", sign(d.hook.Secret, at, body))
+	req.Header.Set("Stripe-Signature", Sign(d.hook.Secret, at, body))
 	res, err := s.post.Do(req)
 	if err != nil {
 		return err
@@ -178,8 +178,10 @@ func (s *Server) postEvent(d *delivery) error {
 	return nil
 }
 
-// sign makes the Stripe-Signature header: https://docs.stripe.com/webhooks#verify-manually.
-func sign(secret string, at time.Time, body []byte) string {
+// Sign returns the Stripe-Signature header of a delivery at that time.
+//
+// Source: https://docs.stripe.com/webhooks#verify-manually
+func Sign(secret string, at time.Time, body []byte) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	_, _ = fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
 	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))

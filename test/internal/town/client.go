@@ -2,14 +2,12 @@ package town
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // Answer is an HTTP response.
@@ -37,14 +35,6 @@ func Call(
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	return Answer{response.StatusCode, response.Header, text}, err
-}
-
-// sign makes a Stripe-Signature, as Stripe does at every delivery anew:
-// https://docs.stripe.com/webhooks#verify-manually.
-func sign(secret string, at time.Time, body string) string {
-	mac := hmac.New(sha256.New, []byte(secret))
-	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
-	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
 }
 
 // keyEntry is the entry of SERVICE_KEYS for a key that may do everything.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"kasse/service/stripe/stripesim"
 )
 
 // Courier takes the events that Stripe makes and brings them to Kasse: late, in any order, some twice, signed anew each
@@ -78,7 +80,7 @@ func (c *Courier) post(body string) bool {
 	ctx, cancel := context.WithTimeout(c.Stop, PostTimeout)
 	defer cancel()
 	header := map[string]string{
-		"Stripe-Signature": sign(hookSecret, time.Now(), body), "Content-Type": "application/json; charset=utf-8",
+		"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)), "Content-Type": "application/json; charset=utf-8",
 	}
 	a, err := Call(ctx, c.Client, http.MethodPost, c.URL+"/webhooks/stripe", header, body)
 	if a.Status/100 != 2 {
