@@ -16,6 +16,7 @@ import (
 	"kasse/service/push"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // calls is every method of the store that sends a command to Redis.
@@ -174,9 +175,7 @@ func TestCallsEndWhileRedisIsUnreachable(t *testing.T) {
 		hung.Kill()
 		allFail(t, s, deadline)
 		hung.Restart()
-		eventually(
-			t.Context(), t, "the store to come back", func(ctx context.Context) bool { return s.Ping(ctx) == nil },
-		)
+		wait.UntilTrue(t, "the store to come back", func() bool { return s.Ping(t.Context()) == nil })
 	})
 }
 
@@ -206,9 +205,9 @@ func TestListenEnds(t *testing.T) {
 	answering := connect(t, storetest.RedisServer(t))
 	tests := map[string]struct {
 		client redis.UniversalClient
-		ready  func(context.Context) bool
+		ready  func() bool
 	}{
-		"silent": {connect(t, silent), func(context.Context) bool {
+		"silent": {connect(t, silent), func() bool {
 			select {
 			case <-accepted:
 				return true
@@ -216,20 +215,20 @@ func TestListenEnds(t *testing.T) {
 				return false
 			}
 		}},
-		"refusing": {connect(t, killed.URL()), func(context.Context) bool { return true }},
-		"answering": {answering, func(ctx context.Context) bool {
-			return len(answering.PubSubChannels(ctx, "*").Val()) == options.Partitions
+		"refusing": {connect(t, killed.URL()), func() bool { return true }},
+		"answering": {answering, func() bool {
+			return len(answering.PubSubChannels(t.Context(), "*").Val()) == options.Partitions
 		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := store.New(test.client, options)
-			test.ready(t.Context())
+			test.ready()
 			before := goleak.IgnoreCurrent()
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan struct{})
 			go func() { defer close(ended); s.Listen(ctx) }()
-			eventually(t.Context(), t, "the connection", test.ready)
+			wait.UntilTrue(t, "the connection", test.ready)
 			cancel()
 			<-ended // or the test runs out of time
 			goleak.VerifyNone(t, before)
@@ -251,7 +250,7 @@ func TestListenReconnects(t *testing.T) {
 	defer cancel()
 	hints, stop := s.WatchOrder("o_1")
 	defer stop()
-	hinted := func(ctx context.Context) bool {
+	hinted := func() bool {
 		err := s.Mark(ctx, store.Identity{}) // the server keeps nothing
 		if err == nil {
 			_, _, err = write(ctx, s, "pi_1")
@@ -264,21 +263,21 @@ func TestListenReconnects(t *testing.T) {
 		}
 	}
 	server.Restart()
-	eventually(t.Context(), t, "the first hint", hinted)
+	wait.UntilTrue(t, "the first hint", hinted)
 	for range 3 {
-		eventually(t.Context(), t, "a subscription to cut", func(ctx context.Context) bool {
+		wait.UntilTrue(t, "a subscription to cut", func() bool {
 			n, err := client.ClientKillByFilter(ctx, "TYPE", "pubsub").Result()
 			return n == 1 && err == nil
 		})
 		for len(hints) > 0 {
 			<-hints
 		}
-		eventually(t.Context(), t, "a hint after the cut", hinted)
+		wait.UntilTrue(t, "a hint after the cut", hinted)
 	}
 	server.Kill()
 	for len(hints) > 0 {
 		<-hints
 	}
 	server.Restart()
-	eventually(t.Context(), t, "a hint after a new start", hinted)
+	wait.UntilTrue(t, "a hint after a new start", hinted)
 }

@@ -1,12 +1,12 @@
 package store_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // TestDurability has real servers, well and badly set up.
@@ -122,9 +122,9 @@ func TestDurabilityOfAll(t *testing.T) {
 // others' replicas.
 func inspected(t *testing.T, mode, url string, count int) (servers []store.Server) {
 	t.Helper()
-	eventually(t.Context(), t, "all servers", func(ctx context.Context) bool {
+	wait.UntilTrue(t, "all servers", func() bool {
 		var err error
-		servers, err = store.Inspect(ctx, mode, url)
+		servers, err = store.Inspect(t.Context(), mode, url)
 		return err == nil && len(servers) == count
 	})
 	return servers

@@ -13,6 +13,7 @@ import (
 	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // TestFailover kills the master under load, after it went on alone for a moment. Writes resume by
@@ -40,7 +41,7 @@ func TestFailover(t *testing.T) {
 			l := newLoad(t, name, servers.URL())
 			l.run(t.Context(), func() {
 				servers.CutOff()
-				eventually(t.Context(), t, "every writer to be refused", func(context.Context) bool {
+				wait.UntilTrue(t, "every writer to be refused", func() bool {
 					return l.refusals() >= failoverWriters
 				})
 				servers.KillMaster()
@@ -116,7 +117,7 @@ func (l *load) run(ctx context.Context, harm func()) {
 	}
 	// Names are spread evenly: so many of them leave no partition out.
 	const enough = 25 * 16
-	eventually(ctx, l.t, "writes before", func(context.Context) bool { return l.acknowledged(0) > enough })
+	wait.UntilTrue(l.t, "writes before", func() bool { return l.acknowledged(0) > enough })
 	harm()
 	l.mu.Lock()
 	l.now++
@@ -124,7 +125,7 @@ func (l *load) run(ctx context.Context, harm func()) {
 	for at := range options.Partitions {
 		l.resumes(ctx, at)
 	}
-	eventually(ctx, l.t, "writes after", func(context.Context) bool { return l.acknowledged(1) > enough })
+	wait.UntilTrue(l.t, "writes after", func() bool { return l.acknowledged(1) > enough })
 }
 
 // resumes waits until a partition takes orders again, and their hints arrive.
@@ -137,7 +138,7 @@ func (l *load) resumes(ctx context.Context, at int) {
 	orders, stop := l.WatchOrder(payment.OrderID(order))
 	defer stop()
 	hinted := map[string]bool{}
-	eventually(ctx, l.t, fmt.Sprintf("hints of partition %d", at), func(ctx context.Context) bool {
+	wait.UntilTrue(l.t, fmt.Sprintf("hints of partition %d", at), func() bool {
 		_, _, _ = write(ctx, l.Store, id) // it is tried again
 		select {
 		case <-payments:

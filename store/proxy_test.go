@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // proxy forwards to a server and can swallow the reply to a script: the server has run it, and the
@@ -209,25 +209,9 @@ func TestLostReply(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		eventually(ctx, t, "the read to come back", func(ctx context.Context) bool {
+		wait.UntilTrue(t, "the read to come back", func() bool {
 			ids, err := s.TakeReads(ctx, 10, time.Minute)
 			return err == nil && len(ids) == 1
 		})
 	})
-}
-
-// eventually tries again until the condition holds.
-func eventually(ctx context.Context, t testing.TB, what string, holds func(context.Context) bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds(ctx) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }

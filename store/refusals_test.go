@@ -13,6 +13,7 @@ import (
 	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // TestRefusals has servers that answer, and refuse. Each refusal is temporary: callers may come
@@ -42,9 +43,9 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			eventually(t.Context(), t, "the snapshot to fail", func(ctx context.Context) bool {
-				_ = client.BgSave(ctx) // it is on its way
-				text, err := client.Info(ctx, "persistence").Result()
+			wait.UntilTrue(t, "the snapshot to fail", func() bool {
+				_ = client.BgSave(t.Context()) // it is on its way
+				text, err := client.Info(t.Context(), "persistence").Result()
 				return err == nil && strings.Contains(text, "rdb_last_bgsave_status:err")
 			})
 			return client
@@ -54,8 +55,8 @@ func TestRefusals(t *testing.T) {
 			master, replica := storetest.NewReplicated(t)
 			marked(t, master.URL())
 			client := connect(t, replica.URL())
-			eventually(t.Context(), t, "the marks at the replica", func(ctx context.Context) bool {
-				_, err := store.New(client, options).Check(ctx, store.Identity{Service: "kasse"})
+			wait.UntilTrue(t, "the marks at the replica", func() bool {
+				_, err := store.New(client, options).Check(t.Context(), store.Identity{Service: "kasse"})
 				return err == nil
 			})
 			return client
@@ -66,8 +67,8 @@ func TestRefusals(t *testing.T) {
 			marked(t, master.URL())
 			client := set(t, connect(t, replica.URL()), "replica-serve-stale-data", "no")
 			master.Kill()
-			eventually(t.Context(), t, "the replica to notice", func(ctx context.Context) bool {
-				return client.Get(ctx, "any").Err() != redis.Nil //nolint:errorlint // it is compared so
+			wait.UntilTrue(t, "the replica to notice", func() bool {
+				return client.Get(t.Context(), "any").Err() != redis.Nil //nolint:errorlint // it is compared so
 			})
 			return client
 		}},
@@ -87,10 +88,7 @@ func TestRefusals(t *testing.T) {
 			t.Parallel()
 			client := test.refuse(t)
 			for _, s := range []*store.Store{store.New(client, options), store.New(client, waiting(1))} {
-				eventually(
-					t.Context(), t, test.reply,
-					func(ctx context.Context) bool { return refused(ctx, t, s, test.reply) },
-				)
+				wait.UntilTrue(t, test.reply, func() bool { return refused(t.Context(), t, s, test.reply) })
 			}
 		})
 	}

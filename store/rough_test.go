@@ -12,6 +12,7 @@ import (
 	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 var rough = flag.Duration("rough", 0, "play rounds of TestSentinelsInRoughWeather for so long")
@@ -171,7 +172,7 @@ func (r *roughRound) said(format string, args ...any) {
 // kill kills the node that the sentinels name as the master, and returns it once it has ended.
 func (r *roughRound) kill(ctx context.Context) (victim int, node *storetest.Server) {
 	r.t.Helper()
-	eventually(ctx, r.t, "a master", func(ctx context.Context) bool {
+	wait.UntilTrue(r.t, "a master", func() bool {
 		node = r.nodes.Master(ctx)
 		return node != nil && node.Replication(ctx).Role == "master"
 	})
@@ -184,7 +185,7 @@ func (r *roughRound) kill(ctx context.Context) (victim int, node *storetest.Serv
 // elected waits until the sentinels name another node.
 func (r *roughRound) elected(ctx context.Context, than *storetest.Server) {
 	r.t.Helper()
-	eventually(ctx, r.t, "another master", func(ctx context.Context) bool {
+	wait.UntilTrue(r.t, "another master", func() bool {
 		now := r.nodes.Master(ctx)
 		return now != nil && now != than && now.Replication(ctx).Role == "master"
 	})
@@ -194,7 +195,7 @@ func (r *roughRound) elected(ctx context.Context, than *storetest.Server) {
 func failoverAndReturn(ctx context.Context, r *roughRound) {
 	_, node := r.kill(ctx)
 	r.elected(ctx, node)
-	eventually(ctx, r.t, "the other replica at the new master", func(ctx context.Context) bool {
+	wait.UntilTrue(r.t, "the other replica at the new master", func() bool {
 		now := r.nodes.Master(ctx)
 		return now != nil && now.Replication(ctx).Replicas > 0
 	})
@@ -224,7 +225,7 @@ func killedTwice(ctx context.Context, r *roughRound) {
 // whole waits until two replicas follow the master.
 func (r *roughRound) whole(ctx context.Context) {
 	r.t.Helper()
-	eventually(ctx, r.t, "two replicas in step", func(ctx context.Context) bool {
+	wait.UntilTrue(r.t, "two replicas in step", func() bool {
 		now := r.nodes.Master(ctx)
 		return now != nil && now.Replication(ctx).Replicas == 2
 	})

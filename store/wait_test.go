@@ -12,6 +12,7 @@ import (
 	"kasse/service/payment"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // waiting are the options of a store that acknowledges nothing that so many replicas do not have.
@@ -93,7 +94,7 @@ func TestWaitReplicas(t *testing.T) {
 	}
 
 	replica.Restart()
-	eventually(ctx, t, "the write to be confirmed when it is looked at again", func(ctx context.Context) bool {
+	wait.UntilTrue(t, "the write to be confirmed when it is looked at again", func() bool {
 		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"})
 		return err == nil && counter(o) == "1"
 	})
@@ -125,7 +126,7 @@ func TestWaitHasSomethingToWaitFor(t *testing.T) {
 		}
 	}
 	replica.Thaw()
-	eventually(ctx, t, "the replica to catch up", func(ctx context.Context) bool {
+	wait.UntilTrue(t, "the replica to catch up", func() bool {
 		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"})
 		return err == nil && counter(o) == "1"
 	})

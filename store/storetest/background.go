@@ -8,6 +8,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/store"
+	"kasse/test/wait"
 )
 
 func (connect connector) testSweeps(t *testing.T) {
@@ -33,7 +34,7 @@ func (connect connector) testSweeps(t *testing.T) {
 	if ids := take(time.Millisecond); !slices.Equal(ids, []payment.ID{"pi_due"}) {
 		t.Errorf("got %v, want pi_due", ids)
 	}
-	eventually(t, "the payment that was not finished", func() bool {
+	wait.UntilTrue(t, "the payment that was not finished", func() bool {
 		return slices.Equal(take(time.Hour), []payment.ID{"pi_due"})
 	})
 	if ids := f.take(t, 10, time.Minute); len(ids) > 0 {

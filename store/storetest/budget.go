@@ -8,6 +8,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/store"
+	"kasse/test/wait"
 )
 
 func (connect connector) testBudget(t *testing.T) {
@@ -17,12 +18,12 @@ func (connect connector) testBudget(t *testing.T) {
 		stores := []*store.Store{f.Store, store.New(f.client, options)}
 		began := f.now(t)
 		allowed := 0
-		var wait time.Duration
-		for wait == 0 && allowed < 1_000 {
+		var delay time.Duration
+		for delay == 0 && allowed < 1_000 {
 			var err error
-			wait, err = stores[allowed%2].AllowRead(t.Context(), perSecond)
+			delay, err = stores[allowed%2].AllowRead(t.Context(), perSecond)
 			must(t, err)
-			if wait == 0 {
+			if delay == 0 {
 				allowed++
 			}
 		}
@@ -30,13 +31,13 @@ func (connect connector) testBudget(t *testing.T) {
 		if allowed < perSecond || allowed > most {
 			t.Errorf("%d reads were allowed, want %d to %d", allowed, perSecond, most)
 		}
-		if wait > time.Second/perSecond {
-			t.Errorf("have to wait %s, want at most %s", wait, time.Second/perSecond)
+		if delay > time.Second/perSecond {
+			t.Errorf("have to wait %s, want at most %s", delay, time.Second/perSecond)
 		}
-		eventually(t, "the budget to fill", func() bool {
-			wait, err := stores[1].AllowRead(t.Context(), perSecond)
+		wait.UntilTrue(t, "the budget to fill", func() bool {
+			delay, err := stores[1].AllowRead(t.Context(), perSecond)
 			must(t, err)
-			return wait == 0
+			return delay == 0
 		})
 	})
 	t.Run("leaves a share to the background", connect.testSpared)
@@ -56,13 +57,13 @@ func (connect connector) testSpared(t *testing.T) {
 		lookup, spared bool
 	}{{0, true, true}, {0.3, true, true}, {0.95, false, true}} {
 		used(step.used)
-		wait, err := f.AllowLookup(t.Context(), perSecond)
-		if must(t, err); (wait == 0) != step.lookup || wait > time.Second/2 {
-			t.Errorf("with %.2f used a caller waits %s", step.used, wait)
+		delay, err := f.AllowLookup(t.Context(), perSecond)
+		if must(t, err); (delay == 0) != step.lookup || delay > time.Second/2 {
+			t.Errorf("with %.2f used a caller waits %s", step.used, delay)
 		}
-		wait, err = f.AllowRead(t.Context(), perSecond)
-		if must(t, err); (wait == 0) != step.spared {
-			t.Errorf("with %.2f used the background waits %s", step.used, wait)
+		delay, err = f.AllowRead(t.Context(), perSecond)
+		if must(t, err); (delay == 0) != step.spared {
+			t.Errorf("with %.2f used the background waits %s", step.used, delay)
 		}
 	}
 }

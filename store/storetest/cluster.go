@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/test/wait"
 )
 
 // Cluster is a Redis Cluster of our own processes: masters, and replicas, which they get by turns.
@@ -54,7 +56,7 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	}
 	c.settled(replicas)
 	for i := range replicas {
-		eventually(t, "the replica to confirm", func() bool { return c.nodes[i%masters].followed(1) })
+		wait.UntilTrue(t, "the replica to confirm", func() bool { return c.nodes[i%masters].followed(1) })
 	}
 	return c
 }
@@ -67,7 +69,7 @@ func (s *Server) busOf(other *Server) string { return other.reply("CONFIG", "GET
 func (c *Cluster) settled(replicas int) {
 	c.t.Helper()
 	for _, node := range c.nodes {
-		eventually(c.t, "the cluster to settle", func() bool {
+		wait.UntilTrue(c.t, "the cluster to settle", func() bool {
 			state, nodes := node.reply("CLUSTER", "INFO"), node.reply("CLUSTER", "NODES")
 			return strings.Contains(state, "cluster_state:ok") &&
 				strings.Contains(state, fmt.Sprintf("cluster_known_nodes:%d", len(c.nodes))) &&

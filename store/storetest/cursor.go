@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kasse/service/payment"
+	"kasse/test/wait"
 )
 
 // cursorShape and maxCursor are the contract's; Go's regexp counts to 1,000 only.
@@ -111,7 +112,7 @@ func briefly(t testing.TB, connect connector) fixture {
 func (f fixture) outlive(t testing.TB) {
 	t.Helper()
 	written := f.now(t)
-	eventually(t, "Redis's clock", func() bool { return f.now(t).Sub(written) > 2*brief+time.Millisecond })
+	wait.UntilTrue(t, "Redis's clock", func() bool { return f.now(t).Sub(written) > 2*brief+time.Millisecond })
 }
 
 func (connect connector) trimmed(t *testing.T) {

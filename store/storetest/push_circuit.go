@@ -7,6 +7,7 @@ import (
 
 	"kasse/service/push"
 	"kasse/store"
+	"kasse/test/wait"
 )
 
 func (connect connector) testCircuit(t *testing.T) {
@@ -115,7 +116,7 @@ func (connect connector) testPushLog(t *testing.T) {
 		first := f.put(t, "pi_1")
 		d := f.claim(t, "a", time.Hour, 10, 10).First[0]
 		f.retry(t, d, 0, false)
-		eventually(t, "a later millisecond", func() bool { return f.now(t).UnixMilli() > f.lastLogged(t) })
+		wait.UntilTrue(t, "a later millisecond", func() bool { return f.now(t).UnixMilli() > f.lastLogged(t) })
 		f.finish(t, shopEndpoint, f.claim(t, "a", time.Hour, 10, 10).Retries[0])
 		lines, err := f.LoadPushLog(t.Context(), shopEndpoint, 10)
 		must(t, err)

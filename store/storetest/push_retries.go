@@ -7,6 +7,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/service/push"
+	"kasse/test/wait"
 )
 
 func (connect connector) testRetries(t *testing.T) {
@@ -185,7 +186,7 @@ func (f fixture) pull(t testing.TB, want int) {
 func (f fixture) trim(t testing.TB, id payment.ID) string {
 	t.Helper()
 	written := f.now(t)
-	eventually(t, "a later millisecond", func() bool { return f.now(t).UnixMilli() > written.UnixMilli() })
+	wait.UntilTrue(t, "a later millisecond", func() bool { return f.now(t).UnixMilli() > written.UnixMilli() })
 	o, late := Transition(f.order(t, OrderOf(id)), id, f.now(t).Add(eventRetention))
 	f.save(t, o, late)
 	return late.Events[0].ID

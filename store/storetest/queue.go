@@ -10,6 +10,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/store"
+	"kasse/test/wait"
 )
 
 // wantRead writes the payment with a read that is due then; a zero time wants none.
@@ -57,7 +58,7 @@ func (connect connector) testReads(t *testing.T) {
 		f.wantRead(t, "pi_later", f.now(t).Add(time.Hour))
 		f.wantRead(t, "pi_soon", due)
 		var ids []payment.ID
-		eventually(t, "the read that is due", func() bool { ids = f.take(t, 10, time.Minute); return len(ids) > 0 })
+		wait.UntilTrue(t, "the read that is due", func() bool { ids = f.take(t, 10, time.Minute); return len(ids) > 0 })
 		if !slices.Equal(ids, []payment.ID{"pi_soon"}) || f.now(t).Before(due) {
 			t.Errorf("got %v, %s after it was due", ids, f.now(t).Sub(due))
 		}
@@ -133,7 +134,7 @@ func (connect connector) testReads(t *testing.T) {
 			t.Fatalf("got %v", ids)
 		}
 		var ids []payment.ID
-		eventually(t, "the hidden read", func() bool { ids = f.take(t, 10, hide); return len(ids) > 0 })
+		wait.UntilTrue(t, "the hidden read", func() bool { ids = f.take(t, 10, hide); return len(ids) > 0 })
 		if passed := f.now(t).Sub(taken); passed < hide-time.Millisecond {
 			t.Errorf("it came back after %s, want %s", passed, hide)
 		}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/test/wait"
 )
 
 // Nodes are three sentinels over a master and two replicas that keep what they are given, each with a redis.conf of
@@ -29,7 +31,7 @@ func NewNodes(t testing.TB) *Nodes {
 	for range 2 {
 		c.replicas = append(c.replicas, newNode(t, c.master))
 	}
-	eventually(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
+	wait.UntilTrue(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
 	c.watch()
 	return &Nodes{Sentinels: c, All: append([]*Server{c.master}, c.replicas...)}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kasse/test/wait"
 )
 
 // Sentinels are three sentinels over one master with two replicas, all of them our own processes.
@@ -32,7 +34,7 @@ func NewSentinels(t testing.TB, args ...string) *Sentinels {
 	for range 2 {
 		c.replicas = append(c.replicas, newReplica(t, c.master, args...))
 	}
-	eventually(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
+	wait.UntilTrue(t, "the replicas to confirm", func() bool { return c.master.followed(len(c.replicas)) })
 	c.watch()
 	return c
 }
@@ -45,7 +47,7 @@ func (c *Sentinels) watch() {
 		c.sentinels = append(c.sentinels, newSentinel(t, c.master))
 	}
 	for _, sentinel := range c.sentinels {
-		eventually(t, "the sentinels to know each other", func() bool {
+		wait.UntilTrue(t, "the sentinels to know each other", func() bool {
 			known := sentinel.reply("INFO", "sentinel")
 			return strings.Contains(known, "status=ok") && strings.Contains(known, "slaves=2,sentinels=3")
 		})

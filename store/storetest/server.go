@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/test/wait"
 )
 
 // startTimeout bounds one start. A server is up within some 20 ms, on a busy machine within seconds.
@@ -195,7 +197,7 @@ func NewReplicated(t testing.TB, args ...string) (master, replica *Server) {
 	t.Helper()
 	master = NewServer(t, append([]string{"--repl-diskless-sync-delay", "0"}, args...)...)
 	replica = newReplica(t, master, args...)
-	eventually(t, "the replica to confirm", func() bool { return master.followed(1) })
+	wait.UntilTrue(t, "the replica to confirm", func() bool { return master.followed(1) })
 	return master, replica
 }
 
@@ -203,7 +205,7 @@ func newReplica(t testing.TB, master *Server, args ...string) *Server {
 	t.Helper()
 	own := []string{"--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1 " + strconv.Itoa(master.port)}
 	replica := NewServer(t, append(own, args...)...)
-	eventually(t, "the replica to have its master's data", replica.linked)
+	wait.UntilTrue(t, "the replica to have its master's data", replica.linked)
 	return replica
 }
 

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -112,22 +111,6 @@ func unchanged(t testing.TB, before, after map[string]string) {
 	for key := range before {
 		if _, there := after[key]; !there {
 			t.Errorf("%s is gone", key)
-		}
-	}
-}
-
-// eventually tries again until the condition holds.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !holds() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			t.Fatalf("waited %s in vain: %s", patience, what)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/store"
+	"kasse/test/wait"
 )
 
 // testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
@@ -115,7 +116,7 @@ func (connect connector) testUnmarked(t *testing.T) {
 		for _, key := range lost {
 			must(t, f.client.Del(t.Context(), key).Err())
 		}
-		eventually(t, "the loss to be noticed", func() bool {
+		wait.UntilTrue(t, "the loss to be noticed", func() bool {
 			_, err := f.LoadView(t.Context(), "pi_1")
 			return err != nil
 		})

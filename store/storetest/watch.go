@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/service/payment"
+	"kasse/test/wait"
 )
 
 // listening runs Listen until the test ends, and returns once it has subscribed: earlier hints are
@@ -21,7 +22,7 @@ func listening(t testing.TB, f fixture) {
 	t.Cleanup(func() { cancel(); <-ended })
 	hints, stop := f.WatchPayment("pi_first")
 	defer stop()
-	eventually(t, "the first hint", func() bool { f.put(t, "pi_first"); return hinted(hints) })
+	wait.UntilTrue(t, "the first hint", func() bool { f.put(t, "pi_first"); return hinted(hints) })
 }
 
 func hinted(hints <-chan struct{}) bool {
@@ -154,7 +155,7 @@ func (connect connector) testWatch(t *testing.T) {
 				stop()
 			}
 		})
-		eventually(t, "the subscriptions to end", func() bool {
+		wait.UntilTrue(t, "the subscriptions to end", func() bool {
 			channels, err := f.client.PubSubChannels(t.Context(), "kasse:*").Result()
 			must(t, err)
 			return len(channels) == 0

@@ -13,6 +13,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // queries are the expressions of the dashboard, with the variable that Grafana fills in.
@@ -65,7 +66,7 @@ func playDashboard(ctx context.Context, dir string, p programs) (outcome, error)
 		return o, err
 	}
 	for _, expression := range all {
-		if err := town.Eventually(ctx, func() error { return w.returnsData(ctx, expression) }); err != nil {
+		if err := wait.For(ctx, func() error { return w.returnsData(ctx, expression) }); err != nil {
 			return o, err
 		}
 	}
@@ -81,7 +82,7 @@ func (w *world) oneOfEach(ctx context.Context) error {
 	}
 	w.redis.Process.Signal(syscall.SIGSTOP)
 	defer w.redis.Process.Signal(syscall.SIGCONT)
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		a, err := town.Call(ctx, w.client, http.MethodGet, "http://"+w.kasse[0].Admin+"/metrics", nil, "")
 		if err == nil && !strings.Contains(string(a.Body), "kasse_redis_errors_total{") {
 			err = errors.New("no error of Redis is counted while it hangs")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 const (
@@ -27,7 +28,7 @@ func (w *world) load(ctx context.Context) (stop func()) {
 	var all sync.WaitGroup
 	places := make(chan struct{}, crowd)
 	all.Go(func() {
-		for town.Pause(ctx, pace) {
+		for wait.Pause(ctx, pace) {
 			select {
 			case places <- struct{}{}:
 			default:
@@ -104,7 +105,7 @@ func (w *world) query(ctx context.Context, expression string) ([]sample, error) 
 		return nil, err
 	}
 	if said.Status != "success" {
-		return nil, errors.Join(town.ErrGaveUp, errors.New(said.Error))
+		return nil, errors.Join(wait.ErrGaveUp, errors.New(said.Error))
 	}
 	return said.Data.Result, nil
 }
@@ -132,7 +133,7 @@ func (w *world) rules(ctx context.Context) (evaluated int, err error) {
 	for _, group := range said.Data.Groups {
 		for _, rule := range group.Rules {
 			if rule.LastError != "" {
-				return 0, errors.Join(town.ErrGaveUp, errors.New(rule.LastError))
+				return 0, errors.Join(wait.ErrGaveUp, errors.New(rule.LastError))
 			}
 			if rule.Health == "ok" {
 				evaluated++
@@ -144,7 +145,7 @@ func (w *world) rules(ctx context.Context) (evaluated int, err error) {
 
 // scraped waits until Prometheus has scraped Kasse some times.
 func (w *world) scraped(ctx context.Context) error {
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		found, err := w.query(
 			ctx,
 			`count_over_time(build_info{job="kasse"}[1m]) > 3 and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`,
@@ -158,7 +159,7 @@ func (w *world) scraped(ctx context.Context) error {
 
 // paged waits until an alert has arrived at the receiver.
 func (w *world) paged(ctx context.Context, alert string) (at time.Time, err error) {
-	err = town.Eventually(ctx, func() error {
+	err = wait.For(ctx, func() error {
 		at, err = w.receiver.first(alert)
 		return err
 	})

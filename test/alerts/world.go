@@ -21,6 +21,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // hookSecret signs what Stripe sends here.
@@ -184,14 +185,14 @@ func (w *world) arm(ctx context.Context) error {
 	}
 	w.watcher.Signal(syscall.SIGHUP)
 	want := len(alertNames(string(text)))
-	err = town.Eventually(ctx, func() error {
+	err = wait.For(ctx, func() error {
 		loaded, err := w.rules(ctx)
 		if err == nil && loaded != want {
 			err = fmt.Errorf("%d of %d rules were evaluated", loaded, want)
 		}
 		return err
 	})
-	if err == nil && !town.Pause(ctx, quiet) {
+	if err == nil && !wait.Pause(ctx, quiet) {
 		err = ctx.Err()
 	}
 	return err
@@ -219,7 +220,7 @@ func (w *world) start(ctx context.Context, program string, config map[string]any
 		return "", err
 	}
 	url := "http://" + found[1]
-	return url, town.Eventually(ctx, func() error {
+	return url, wait.For(ctx, func() error {
 		a, err := town.Call(ctx, w.client, http.MethodGet, url+"/-/ready", nil, "")
 		if err == nil && a.Status != http.StatusOK {
 			err = fmt.Errorf("%s is not ready: %d", program, a.Status)
@@ -292,7 +293,7 @@ func (p *post) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.all.Go(func() {
-		if town.Pause(p.life, late) {
+		if wait.Pause(p.life, late) {
 			deliver(p.life)
 		}
 	})

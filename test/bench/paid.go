@@ -15,6 +15,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // paidOrders is how many orders are paid for the measurement of their memory.
@@ -103,7 +104,7 @@ func (w *world) keysMemory(ctx context.Context) (bytes int64, err error) {
 	if err := w.redis.Client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil { // it keeps whole commands
 		return 0, err
 	}
-	town.Pause(ctx, time.Second) // connections end, tables are resized
+	wait.Pause(ctx, time.Second) // connections end, tables are resized
 	text, err := w.redis.Client.Info(ctx, "memory").Result()
 	if err != nil {
 		return 0, err

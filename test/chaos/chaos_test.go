@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 var workshop string // where the programs are built; it goes with the tests
@@ -93,7 +94,7 @@ func TestPowerCutWithoutSync(t *testing.T) {
 // cutAfterAcknowledgement takes the power when something was acknowledged since the last sync.
 func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) error {
 	syncs, known := int64(-1), 0
-	err := town.Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		info, err := os.Stat(s.redis.syncLog())
 		if err != nil {
 			return err
@@ -121,7 +122,7 @@ func TestFailoverWithoutWait(t *testing.T) {
 	) error {
 		s.toMaster.change(weather{parted: true})
 		before := len(s.oracle.memory().events)
-		err := town.Eventually(ctx, func() error {
+		err := wait.For(ctx, func() error {
 			if len(s.oracle.memory().events) < before+6 {
 				return errors.New("nothing is acknowledged that the replica does not have")
 			}
@@ -167,7 +168,7 @@ func TestAcknowledgedBeforeWritten(t *testing.T) {
 // tamper is a fault that edits the stream of a partition that has entries, once there are some.
 func tamper(edit string) func(context.Context, *shop, moment, size) error {
 	return func(ctx context.Context, s *shop, _ moment, _ size) error {
-		return town.Eventually(ctx, func() error {
+		return wait.For(ctx, func() error {
 			done, err := s.redis.Client.Eval(ctx, `
 				for _, key in ipairs(redis.call('KEYS', 'kasse:*:events')) do
 					local entries = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)

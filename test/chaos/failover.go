@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // startReplica starts a copy of Redis. It follows by a link that can be parted, too.
@@ -27,7 +27,7 @@ func (w *world) startReplica(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		info, err := w.replica.Client.Info(ctx, "replication").Result()
 		if err == nil && !strings.Contains(info, "master_link_status:up") {
 			err = errors.New("the replica has not caught up")
@@ -40,7 +40,7 @@ func (w *world) startReplica(ctx context.Context) error {
 // master, as a sentinel does. What was on its way to the replica never arrives.
 func failOver(ctx context.Context, s *shop, m moment, _ size) error {
 	s.toMaster.change(weather{parted: true})
-	town.Pause(ctx, 500*time.Millisecond)
+	wait.Pause(ctx, 500*time.Millisecond)
 	return s.promote(ctx, m)
 }
 
@@ -48,7 +48,7 @@ func failOver(ctx context.Context, s *shop, m moment, _ size) error {
 func (s *shop) promote(ctx context.Context, m moment) error {
 	s.redis.Process.Kill()
 	s.toMaster.change(weather{unplugged: true})
-	town.Pause(ctx, m.span)
+	wait.Pause(ctx, m.span)
 	s.toRedis.change(weather{unplugged: true})
 	if err := s.replica.Client.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // kinds of rounds, in the order of the table.
@@ -37,7 +38,7 @@ func killServer(ctx context.Context, s *shop, m moment, _ size) error {
 	victim := s.member(m.pick)
 	victim.Kill()
 	s.retire(victim)
-	town.Pause(ctx, m.span)
+	wait.Pause(ctx, m.span)
 	return s.launch(ctx)
 }
 
@@ -52,7 +53,7 @@ func stopServer(ctx context.Context, s *shop, m moment, _ size) error {
 func (s *shop) drain(ctx context.Context, victim *town.Kasse) error {
 	ended := make(chan error, 1)
 	go func() { ended <- victim.Terminate(ctx) }()
-	err := town.Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		if victim.Ready(ctx) {
 			return errors.New("the server is still ready")
 		}
@@ -81,7 +82,7 @@ func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
 // killRedis kills Redis, which syncs at every write, and starts it again.
 func killRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	s.redis.Process.Kill()
-	town.Pause(ctx, m.span)
+	wait.Pause(ctx, m.span)
 	return s.restartRedis(ctx)
 }
 
@@ -90,7 +91,7 @@ func cutPower(ctx context.Context, s *shop, m moment, _ size) error {
 	if _, err := s.redis.cutPower(); err != nil {
 		return err
 	}
-	town.Pause(ctx, m.span)
+	wait.Pause(ctx, m.span)
 	return s.restartRedis(ctx)
 }
 
@@ -107,14 +108,14 @@ func (s *shop) restartRedis(ctx context.Context) error {
 // takeRedisAway makes Redis unreachable for a while.
 func takeRedisAway(ctx context.Context, s *shop, _ moment, z size) error {
 	s.toRedis.change(weather{unplugged: true})
-	town.Pause(ctx, z.away)
+	wait.Pause(ctx, z.away)
 	return nil
 }
 
 // slowRedis has every reply of Redis take 5 s, which is longer than the client waits.
 func slowRedis(ctx context.Context, s *shop, _ moment, z size) error {
 	s.toRedis.change(weather{latency: 5 * time.Second})
-	town.Pause(ctx, max(z.away, 6*time.Second))
+	wait.Pause(ctx, max(z.away, 6*time.Second))
 	return nil
 }
 
@@ -122,7 +123,7 @@ func slowRedis(ctx context.Context, s *shop, _ moment, z size) error {
 func freezeRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	s.redis.freeze()
 	defer s.redis.thaw()
-	town.Pause(ctx, 500*time.Millisecond+4*m.span)
+	wait.Pause(ctx, 500*time.Millisecond+4*m.span)
 	return nil
 }
 
@@ -131,14 +132,14 @@ func fillRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	if err := s.redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
 		return err
 	}
-	town.Pause(ctx, time.Second+m.span)
+	wait.Pause(ctx, time.Second+m.span)
 	return s.redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 }
 
 // partRedis lets nothing pass to Redis or from it; what was under way arrives when it is over.
 func partRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	s.toRedis.change(weather{parted: true})
-	town.Pause(ctx, time.Second+4*m.span)
+	wait.Pause(ctx, time.Second+4*m.span)
 	return nil
 }
 
@@ -148,7 +149,7 @@ func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
 		if err := s.redis.Client.ScriptFlush(ctx).Err(); err != nil {
 			return err
 		}
-		town.Pause(ctx, m.span/10)
+		wait.Pause(ctx, m.span/10)
 	}
 	return nil
 }
@@ -178,7 +179,7 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 		return err
 	}
 	whole, before := "", s.refused.Load()
-	err = town.Eventually(ctx, func() error {
+	err = wait.For(ctx, func() error {
 		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
 		case err == nil: // also where somebody who had loaded it before has written it whole again
 			whole = state
@@ -200,7 +201,7 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 // anyPayment picks an event that was taken, and the key of the order of the payment that it is about; it waits
 // until there is one.
 func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
-	err = town.Eventually(ctx, func() error {
+	err = wait.For(ctx, func() error {
 		var e town.Event
 		body = s.anyEvent(pick)
 		pick++ // of a refund or a dispute there is no record
@@ -228,13 +229,13 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, e
 // loseReplies loses one reply in twenty, of Kasse's, of Redis's and of Stripe's, for the rest of the load.
 func loseReplies(ctx context.Context, s *shop, m moment, z size) error {
 	s.storm(weather{lost: 0.05})
-	town.Pause(ctx, z.load-m.at)
+	wait.Pause(ctx, z.load-m.at)
 	return nil
 }
 
 // shakeLinks resets, half-closes and stalls connections.
 func shakeLinks(ctx context.Context, s *shop, m moment, z size) error {
 	s.storm(weather{resets: 0.01, halves: 0.01, stalls: 0.02, latency: m.span / 50})
-	town.Pause(ctx, z.load-m.at)
+	wait.Pause(ctx, z.load-m.at)
 	return nil
 }

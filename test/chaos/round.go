@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // kind is a kind of round.
@@ -68,7 +69,7 @@ func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size)
 	defer w.close()
 	defer stopCourier()
 	w.oracle.fleeting = k.replica
-	s := &shop{world: w, payments: map[string]string{}, patience: town.Patience}
+	s := &shop{world: w, payments: map[string]string{}, patience: wait.Patience}
 	if k.patience > 0 {
 		s.patience = k.patience
 	}
@@ -92,7 +93,7 @@ func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r 
 	feed.Go(func() { s.follow(ctx, stop) })
 	load.Go(func() { s.run(ctx, p.histories) })
 	for i, m := range p.moments {
-		if !town.Pause(ctx, time.Until(s.began.Add(m.at))) {
+		if !wait.Pause(ctx, time.Until(s.began.Add(m.at))) {
 			break
 		}
 		r.tried++
@@ -118,7 +119,7 @@ func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r 
 
 // judge waits until nothing is under way, and holds everything against the truth.
 func (s *shop) judge(ctx context.Context, endFeed func()) error {
-	err := town.Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		if n := s.courier.Waiting(); n > 0 {
 			return fmt.Errorf("%d events were not taken", n)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // shop is the load: orders come when the plan says, however the ones before them fare; each goes its walk.
@@ -29,7 +30,7 @@ type shop struct {
 // run opens every order of the plan at its time, and returns when all have gone their walk.
 func (s *shop) run(ctx context.Context, histories []town.History) {
 	for _, h := range histories {
-		if !town.Pause(ctx, time.Until(s.began.Add(h.At))) {
+		if !wait.Pause(ctx, time.Until(s.began.Add(h.At))) {
 			break
 		}
 		s.all.Go(func() {
@@ -51,7 +52,7 @@ func (s *shop) live(ctx context.Context, h town.History) error {
 	s.payments[h.Order] = payment
 	s.mu.Unlock()
 	for i, step := range h.Steps {
-		if !town.Pause(ctx, h.Gaps[i]) {
+		if !wait.Pause(ctx, h.Gaps[i]) {
 			return ctx.Err()
 		}
 		if err := s.bank.Take(ctx, payment, step, h.Amount); err != nil {
@@ -80,7 +81,7 @@ func (s *shop) create(ctx context.Context, h town.History) (string, error) {
 	}
 	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q}`, h.Order, h.Amount, method)
 	payment := ""
-	err := town.Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		a, err := s.ask(ctx, http.MethodPost, "/v1/payments", body)
 		if err != nil {
 			return err
@@ -99,9 +100,9 @@ func (s *shop) create(ctx context.Context, h town.History) (string, error) {
 			s.oracle.answered(h.Order, payment)
 			return nil
 		case !said.Retryable:
-			return errors.Join(town.ErrGaveUp, fmt.Errorf("a create was answered %d %s", a.Status, a.Body))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("a create was answered %d %s", a.Status, a.Body))
 		}
-		town.Pause(ctx, 100*time.Millisecond)
+		wait.Pause(ctx, 100*time.Millisecond)
 		return fmt.Errorf("a create was answered %d %s", a.Status, said.Code)
 	})
 	return payment, err
@@ -143,7 +144,7 @@ func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
 			}
 		default:
 		}
-		if count == 0 && !town.Pause(ctx, 50*time.Millisecond) {
+		if count == 0 && !wait.Pause(ctx, 50*time.Millisecond) {
 			return
 		}
 	}
@@ -190,7 +191,7 @@ func (s *shop) awaitState(ctx context.Context, h town.History) error {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		v, err := s.status(ctx, payment)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // container is one of Kasse.
@@ -65,7 +66,7 @@ func (c *check) startRedis(ctx context.Context) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = town.Eventually(ctx, func() error {
+	err = wait.For(ctx, func() error {
 		printed, err := c.run1(ctx, "exec", "redis", "redis-cli", "ping")
 		if err == nil && printed != "PONG" {
 			err = errors.New(printed)
@@ -95,7 +96,7 @@ func (c *check) start(ctx context.Context, name, image, redis string) (container
 
 // healthy waits for Docker's verdict, and finds out where the container is.
 func (c *check) healthy(ctx context.Context, name string) (container, error) {
-	err := town.Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		health, err := c.run1(ctx, "inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", name)
 		if err == nil && health != "running healthy" {
 			printed, _ := c.run1(ctx, "logs", "--tail", "5", name)
@@ -186,7 +187,7 @@ func create(ctx context.Context, client *http.Client, base, order string) (payme
 
 // paid waits until Kasse shows that a payment is paid.
 func paid(ctx context.Context, client *http.Client, base, payment string) error {
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		a, err := backend(ctx, client, http.MethodGet, base+"/v1/payments/"+payment, "")
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 func main() {
@@ -90,9 +91,9 @@ func (c *check) startDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		if c.daemon.HasEnded() {
-			return errors.Join(town.ErrGaveUp, fmt.Errorf("dockerd ended: %s", town.Tail(c.daemon.Log)))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("dockerd ended: %s", town.Tail(c.daemon.Log)))
 		}
 		_, err := c.run1(ctx, "info", "--format", "{{.ServerVersion}}")
 		return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // front balances over the containers whose /readyz is 200, as an orchestrator does. It tries nothing again.
@@ -66,7 +67,7 @@ func (f *front) set(all ...container) {
 // lead sets the containers, and waits until one of them is ready.
 func (f *front) lead(ctx context.Context, all ...container) error {
 	f.set(all...)
-	return town.Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if len(f.ready) == 0 || !slices.ContainsFunc(
@@ -81,7 +82,7 @@ func (f *front) lead(ctx context.Context, all ...container) error {
 // look asks every container for its readiness, until the context ends.
 func (f *front) look(ctx context.Context) {
 	client := &http.Client{Timeout: time.Second}
-	for town.Pause(ctx, 100*time.Millisecond) {
+	for wait.Pause(ctx, 100*time.Millisecond) {
 		f.mu.Lock()
 		all := f.all
 		f.mu.Unlock()
@@ -111,7 +112,7 @@ func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
-			for i := 0; town.Pause(ctx, 50*time.Millisecond); i++ {
+			for i := 0; wait.Pause(ctx, 50*time.Millisecond); i++ {
 				work := context.WithoutCancel(ctx) // a request that has begun is one whose answer counts
 				payment, err := create(work, http.DefaultClient, base, fmt.Sprintf("load-%d-%d", worker, i))
 				if err != nil {
@@ -220,7 +221,7 @@ func (s *shop) found(ctx context.Context, base string) error {
 func (c *check) killAndStart(ctx context.Context, all [2]container, base string) error {
 	s, stop := c.load(ctx, base)
 	defer stop()
-	if err := town.Eventually(ctx, func() error {
+	if err := wait.For(ctx, func() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if len(s.payments) < 50 {

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"kasse/test/wait"
 )
 
 const devKey = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
@@ -77,13 +79,13 @@ func (s *shop) startBackend(changes map[string]string) {
 	env["ADDR"] = s.address
 	maps.Copy(env, changes)
 	p := run(s.t, s.command[0], env, s.command[1:]...)
-	eventually(s.t, "the address of the backend", func() error {
+	wait.Until(s.t, "the address of the backend", func() error {
 		if p.hasEnded() {
 			s.t.Fatalf("it ended: %s", p.stderr.String())
 		}
 		found := regexp.MustCompile(`listening on http://(\S+)`).FindStringSubmatch(p.stdout.String())
 		if found == nil {
-			return errNotYet
+			return wait.ErrNotYet
 		}
 		s.address = found[1]
 		return nil
@@ -100,7 +102,7 @@ func (s *shop) killBackend() {
 // awaitCursor waits for a feed request, and reports whether it has a cursor.
 func (s *shop) awaitCursor() bool {
 	s.t.Helper()
-	eventually(s.t, "a feed request", func() error { return yet(s.cursor.Load() != nil) })
+	wait.Until(s.t, "a feed request", func() error { return yet(s.cursor.Load() != nil) })
 	return *s.cursor.Load() != ""
 }
 
@@ -119,7 +121,7 @@ func (s *shop) startKasse(env map[string]string) {
 		}
 		return found[1]
 	}
-	eventually(s.t, "kasse-dev's addresses", func() error {
+	wait.Until(s.t, "kasse-dev's addresses", func() error {
 		if s.dev.hasEnded() {
 			s.t.Fatalf("it ended: %s", s.dev.stderr.String())
 		}
@@ -194,7 +196,7 @@ func (s *shop) pay(opened view, method string) {
 // await waits until the backend shows the state and the number of shipments.
 func (s *shop) await(order, state string, shipped int) {
 	s.t.Helper()
-	eventually(s.t, order+" as "+state, func() error {
+	wait.Until(s.t, order+" as "+state, func() error {
 		seen := s.ask(http.StatusOK, http.MethodGet, "/orders/"+order, "")
 		if seen["state"] != state || seen["shipped"] != float64(shipped) {
 			return fmt.Errorf("it is %v", seen)
@@ -207,7 +209,7 @@ func (s *shop) await(order, state string, shipped int) {
 func (s *shop) awaitKasse(order, state string) {
 	s.t.Helper()
 	header := map[string]string{"Authorization": "Bearer " + devKey}
-	eventually(s.t, order+" as "+state+" at Kasse", func() error {
+	wait.Until(s.t, order+" as "+state+" at Kasse", func() error {
 		a, err := call(s.t.Context(), s.client, http.MethodGet, s.front.URL+"/v1/orders/"+order, header, "")
 		if err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kasse/test/wait"
 )
 
 func TestBackendInGo(t *testing.T) {
@@ -77,7 +79,7 @@ func backendStory(t *testing.T, command ...string) {
 
 	s.noFeed.Store(false)
 	late := s.order("kettle")
-	eventually(t, "the first page of the feed", func() error { return yet(s.awaitCursor()) })
+	wait.Until(t, "the first page of the feed", func() error { return yet(s.awaitCursor()) })
 	s.killBackend()
 	s.pay(late, "pm_card_visa")
 	s.cursor.Store(nil)

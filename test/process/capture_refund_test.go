@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // captureRefunds are payments that are captured in part and refunded through our API. Stripe makes
@@ -70,7 +71,7 @@ func TestRefundIsNoRelease(t *testing.T) {
 func (w *world) refundedAs(p *process, opened []view) {
 	w.t.Helper()
 	for i, test := range captureRefunds {
-		eventually(w.t, fmt.Sprintf("%+v", test), func() error {
+		wait.Until(w.t, fmt.Sprintf("%+v", test), func() error {
 			var shown lossView
 			p.must(
 				http.StatusOK, backendKey, http.MethodGet, "/v1/payments/"+opened[i].PaymentIntent, "",

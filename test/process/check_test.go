@@ -9,6 +9,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // ourHook is a webhook endpoint as it should be; nothing happens in these tests that would be delivered to it.
@@ -56,7 +57,7 @@ func TestCheckOfWhatIsWell(t *testing.T) {
 	lines(t, found, "warning  redis: is not marked as ours")
 	p := w.serve(1, nil)[0]
 	redis := w.openRedis()
-	eventually(t, "the account in Redis", func() error {
+	wait.Until(t, "the account in Redis", func() error {
 		for _, meta := range redis.Keys(t.Context(), "kasse:{*}:meta").Val() {
 			if redis.HGet(t.Context(), meta, "account").Val() == "" {
 				return yet(false)

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"kasse/test/wait"
 )
 
 func keyEntry(name, key, scopes string) string {
@@ -177,7 +179,7 @@ func (w *world) intents() map[string][]intent {
 // awaitState polls as a page does until the payment is in the state.
 func (p *process) awaitState(v view, want string) {
 	p.t.Helper()
-	eventually(p.t, v.PaymentIntent+" as "+want, func() error {
+	wait.Until(p.t, v.PaymentIntent+" as "+want, func() error {
 		a, err := p.ask(v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 		if err != nil {
 			return err

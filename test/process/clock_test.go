@@ -7,6 +7,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // Redis's clock stands five minutes ahead, then steps back: our own tokens are accepted, nobody is refused for
@@ -36,7 +37,7 @@ func TestClockOfRedis(t *testing.T) {
 	w.no(w.sim.SetLatency(createRoute, time.Hour))
 	customer := w.customer()
 	answered := all[0].createInBackground("shop-2", customer)
-	eventually(t, "Stripe to be asked", func() error { return yet(w.sim.Count(createRoute) == 2) })
+	wait.Until(t, "Stripe to be asked", func() error { return yet(w.sim.Count(createRoute) == 2) })
 	all[0].kill() // it holds the order's lease
 	<-answered
 	w.sim.ClearFaults()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 const endpointSecret = "whsec_a2Fzc2Uta2Fzc2Uta2Fzc2Uta2Fzc2Uta2Fzc2U="
@@ -24,13 +25,13 @@ func (w *world) program(path, address string, env map[string]string, args ...str
 	w.t.Helper()
 	env["ADDR"] = address
 	p := run(w.t, path, env, args...)
-	eventually(w.t, "the address of "+filepath.Base(path), func() error {
+	wait.Until(w.t, "the address of "+filepath.Base(path), func() error {
 		if p.hasEnded() {
 			w.t.Fatalf("it ended: %s", p.stderr.String())
 		}
 		found := saidAddress.FindStringSubmatch(p.stdout.String())
 		if found == nil {
-			return errNotYet
+			return wait.ErrNotYet
 		}
 		p.public = found[1]
 		return nil
@@ -107,7 +108,7 @@ func consumerStory(t *testing.T, program string, args ...string) {
 // awaitIdle waits until everything has been pushed.
 func awaitIdle(w *world, settings map[string]string) {
 	w.t.Helper()
-	eventually(w.t, "all deliveries", func() error {
+	wait.Until(w.t, "all deliveries", func() error {
 		list := w.command(settings, "events", "endpoints").stdout.String()
 		if !strings.Contains(list, "enabled; 0 under way, 0 to be tried again, 0 given up; 0 not begun") {
 			return errors.New(list)
@@ -118,7 +119,7 @@ func awaitIdle(w *world, settings map[string]string) {
 
 func awaitStatus(t *testing.T, data, order, want string) {
 	t.Helper()
-	eventually(t, order+" as "+want, func() error {
+	wait.Until(t, order+" as "+want, func() error {
 		text, err := os.ReadFile(filepath.Join(data, "orders", order))
 		if err != nil {
 			return err
@@ -137,7 +138,7 @@ func awaitStatus(t *testing.T, data, order, want string) {
 // awaitFulfilled waits for all fulfilments; one that must not be there fails the test at once.
 func awaitFulfilled(t *testing.T, data string, paid []string) {
 	t.Helper()
-	eventually(t, "the fulfilments", func() error {
+	wait.Until(t, "the fulfilments", func() error {
 		entries, err := os.ReadDir(filepath.Join(data, "fulfilled"))
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	diff "github.com/google/go-cmp/cmp"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // How much the test of convergence tells.
@@ -47,7 +48,7 @@ func TestConvergence(t *testing.T) {
 	w.tellAll(all, events, random)
 
 	redis := w.openRedis()
-	eventually(t, "an end of the doubts", func() error {
+	wait.Until(t, "an end of the doubts", func() error {
 		if waiting := w.waitingReads(redis); waiting > 0 {
 			return fmt.Errorf("%d payments wait to be read", waiting)
 		}
@@ -152,7 +153,7 @@ func shuffled(events []string, random *rand.Rand) []string {
 
 // deliverPatiently delivers until the event is taken.
 func (w *world) deliverPatiently(body string) {
-	eventually(w.t, "a delivery", func() error {
+	wait.Until(w.t, "a delivery", func() error {
 		header := map[string]string{
 			"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)),
 			"Content-Type":     "application/json; charset=utf-8",

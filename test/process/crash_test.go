@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // hasty makes for a short lease: it is five seconds longer than the timeout. The kill has to fall within the timeout.
@@ -61,7 +62,7 @@ func killAt(faults ...stripesim.Fault) func(*testing.T) {
 		}
 		customer := w.customer()
 		answered := victim.createInBackground("crash", customer)
-		eventually(t, "the last try at Stripe", func() error { return yet(w.sim.Count(createRoute) == len(faults)) })
+		wait.Until(t, "the last try at Stripe", func() error { return yet(w.sim.Count(createRoute) == len(faults)) })
 		victim.kill()
 		if status := <-answered; status != 0 {
 			t.Logf("the kill came too late: the create was answered %d", status)
@@ -102,7 +103,7 @@ func (w *world) heals(by *process, order, customer string) {
 func (w *world) createPatiently(by *process, order, customer string) view {
 	w.t.Helper()
 	var opened view
-	eventually(w.t, "the create of "+order, func() error {
+	wait.Until(w.t, "the create of "+order, func() error {
 		a, err := by.ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order, customer))
 		if err != nil {
 			return err

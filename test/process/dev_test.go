@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // demo plays kasse-dev's demo to its end.
@@ -105,7 +106,7 @@ func TestWalk(t *testing.T) {
 		"-control-addr", ":0", "-shop-addr", ":0",
 	)
 	const before = "A walk to paste into another terminal:\n\n"
-	eventually(t, "the printed walk", func() error {
+	wait.Until(t, "the printed walk", func() error {
 		return yet(
 			strings.HasSuffix(p.stdout.String(), "/v1/events -H \"Authorization: Bearer $KEY\"\n") || p.hasEnded(),
 		)

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // endpointStand is a server with one endpoint that can be made to fail, and the commands that
@@ -81,7 +82,7 @@ func (s *endpointStand) times(id string) int {
 
 func (s *endpointStand) awaitAccepted(id string, times int) {
 	s.t.Helper()
-	eventually(s.t, id, func() error { return yet(s.times(id) == times) })
+	wait.Until(s.t, id, func() error { return yet(s.times(id) == times) })
 }
 
 // exhaust makes the next try of every waiting retry its last one.
@@ -115,12 +116,12 @@ func TestEndpointCommands(t *testing.T) {
 	}
 	s.down.Store(true)
 	lost := s.writeEvents(2, 1)[0]
-	eventually(
+	wait.Until(
 		t, "a retry",
 		func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 to be tried again")) },
 	)
 	s.exhaust()
-	eventually(t, "the end", func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 given up")) })
+	wait.Until(t, "the end", func() error { return yet(strings.Contains(s.events(0, "endpoints"), "1 given up")) })
 	s.has(s.events(0, "dead"), lost, "order.updated", "13", "answered 502")
 	s.has(s.events(0, "dead", "-endpoint", s.id), lost)
 	s.down.Store(false)

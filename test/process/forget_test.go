@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // An operator removes what is kept of a person in a finished order, beside a running server. What cannot be done
@@ -25,10 +26,10 @@ func TestForgetCommand(t *testing.T) {
 	s.has(forget(1, "order-1"), "The order order-1 is not finished: payment "+v.PaymentIntent+" is pending")
 	expect(t, "payments", s.pay(v, "pm_card_visa").Status, "succeeded")
 	s.server.awaitState(v, "paid")
-	eventually(t, "order.paid", func() error { return yet(len(s.ids()) == 1) })
+	wait.Until(t, "order.paid", func() error { return yet(len(s.ids()) == 1) })
 	awaitIdle(s.world, s.settings)
 	s.has(forget(0, "order-1"), "1 payments had something; 2 events were written again")
-	eventually(t, "order.updated", func() error { return yet(len(s.ids()) == 2) })
+	wait.Until(t, "order.updated", func() error { return yet(len(s.ids()) == 2) })
 	awaitIdle(s.world, s.settings)
 	for _, id := range s.ids() {
 		expect(t, "deliveries of "+id, s.times(id), 1)

@@ -5,8 +5,6 @@
 package process_test
 
 import (
-	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -19,17 +17,13 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
-
-// patience is the deadline of every wait. It is generous, since the machine may be busy: on one that was thirty
-// times slower than an idle one, a minute was not enough.
-const patience = 3 * time.Minute
 
 // full asks for every round of the long proofs, as `make proofs` does. Otherwise each plays a part, with every kind
 // of it.
@@ -173,7 +167,7 @@ func newClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: patience}
+	return &http.Client{Transport: transport, Timeout: wait.Patience}
 }
 
 // settings is the environment of a process of this world, with the changes that a test wants. An empty value takes a
@@ -225,24 +219,6 @@ func (w *world) start(changes map[string]string) *process {
 	return p
 }
 
-// eventually waits for a condition, which gives its reason while it is not met.
-func eventually(t *testing.T, what string, met func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		err := met()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
 // seeded returns the seed of this run; the log names it, and the environment may ask for it again.
 func seeded(t *testing.T) uint64 {
 	t.Helper()
@@ -254,14 +230,12 @@ func seeded(t *testing.T) uint64 {
 	return seed
 }
 
-var errNotYet = errors.New("not yet")
-
-// yet turns a condition without a reason into one for eventually.
+// yet turns a condition without a reason into one for wait.Until.
 func yet(met bool) error {
 	if met {
 		return nil
 	}
-	return errNotYet
+	return wait.ErrNotYet
 }
 
 func expect[T comparable](t *testing.T, what string, got, want T) {

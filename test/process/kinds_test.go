@@ -7,6 +7,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // replicated is a Redis whose master can be killed.
@@ -72,7 +73,7 @@ func (w *world) mainJob(all []*process, order, customer string) view {
 // one that says so, and none takes longer than its bound.
 func (w *world) createThrough(p *process, order, customer string) (v view) {
 	w.t.Helper()
-	eventually(w.t, "the payment of "+order, func() error {
+	wait.Until(w.t, "the payment of "+order, func() error {
 		a, err := p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order, customer))
 		switch {
 		case err != nil:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // held starts a poll that waits for a change of the payment, and tells its answer.
@@ -44,7 +45,7 @@ func TestDrainDelay(t *testing.T) {
 	}
 	expect(t, "/readyz before the signal", p.probe("/readyz"), http.StatusOK)
 	p.terminate()
-	eventually(t, "/readyz as 503", func() error { return yet(p.probe("/readyz") == http.StatusServiceUnavailable) })
+	wait.Until(t, "/readyz as 503", func() error { return yet(p.probe("/readyz") == http.StatusServiceUnavailable) })
 	for _, poll := range polls {
 		expect(t, "answer to a held poll", (<-poll).status, http.StatusNotModified)
 	}
@@ -68,7 +69,7 @@ func TestEverySignalDrains(t *testing.T) {
 		if err := p.command.Process.Signal(signal); err != nil {
 			t.Fatal(err)
 		}
-		eventually(
+		wait.Until(
 			t, "/readyz as 503", func() error { return yet(p.probe("/readyz") == http.StatusServiceUnavailable) },
 		)
 		expect(t, "/livez after "+signal.String(), p.probe("/livez"), http.StatusOK)
@@ -92,9 +93,9 @@ func TestRunningCreateIsFinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	answered := p.createInBackground("running", customer)
-	eventually(t, "the request at Stripe", func() error { return yet(w.sim.Count(createRoute) == 1) })
+	wait.Until(t, "the request at Stripe", func() error { return yet(w.sim.Count(createRoute) == 1) })
 	p.terminate()
-	eventually(t, "a closed listener", func() error {
+	wait.Until(t, "a closed listener", func() error {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(p.public, "http://"))
 		if err == nil {
 			conn.Close()
@@ -115,7 +116,7 @@ func TestShutdownTimeout(t *testing.T) {
 		t.Fatal(err)
 	}
 	answered := p.createInBackground("cut-off", customer)
-	eventually(t, "the request at Stripe", func() error { return yet(w.sim.Count(createRoute) > 0) })
+	wait.Until(t, "the request at Stripe", func() error { return yet(w.sim.Count(createRoute) > 0) })
 	p.terminate()
 	expect(t, "exit code", p.exitCode(), 0)
 	expect(t, "answer to the create that was cut off", <-answered, 0)

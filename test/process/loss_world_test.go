@@ -18,6 +18,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // lossWorld is a world whose Redis can go back to an earlier state, and whose clocks a test can
@@ -170,7 +171,7 @@ func (w *lossWorld) deleteKeys(pattern string) {
 // them renews it first, the command is tried again.
 func (w *lossWorld) mend(command ...string) {
 	w.t.Helper()
-	eventually(w.t, fmt.Sprint("kasse ", command), func() error {
+	wait.Until(w.t, fmt.Sprint("kasse ", command), func() error {
 		w.no(w.client.Del(w.t.Context(), "kasse:{p0}:lease:nets").Err())
 		p := w.command(w.changes(), command...)
 		if code := p.command.ProcessState.ExitCode(); code != 0 {
@@ -201,7 +202,7 @@ func (w *lossWorld) finished() {
 // idle waits until nothing in the queues is due within the time.
 func (w *lossWorld) idle(within time.Duration, queues ...string) {
 	w.t.Helper()
-	eventually(w.t, fmt.Sprint("an end of the ", queues), func() error {
+	wait.Until(w.t, fmt.Sprint("an end of the ", queues), func() error {
 		until := strconv.FormatInt(w.client.Time(w.t.Context()).Val().Add(within).UnixMilli(), 10)
 		for _, queue := range queues {
 			for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:"+queue).Val() {
@@ -244,7 +245,7 @@ func (w *lossWorld) stream() map[string][]event {
 // awaitPushes waits until the backend has every event of the stream.
 func (w *lossWorld) awaitPushes() {
 	w.t.Helper()
-	eventually(w.t, "every event at the backend", func() error {
+	wait.Until(w.t, "every event at the backend", func() error {
 		makeDue(w.t, w.client)
 		for _, events := range w.stream() {
 			for _, e := range events {

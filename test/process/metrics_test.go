@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // scrape is what Prometheus sees of the process.
@@ -79,11 +80,11 @@ func TestMetrics(t *testing.T) {
 		w.no(err)
 		expect(t, "delivery", a.status, delivery.status)
 	}
-	eventually(t, "a catch-up", func() error {
+	wait.Until(t, "a catch-up", func() error {
 		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `net="catch-up"`)
 		return yet(value > 0)
 	})
-	eventually(t, "a push", func() error {
+	wait.Until(t, "a push", func() error {
 		value, _ := p.metric("kasse_push_attempts_total", `outcome="delivered"`)
 		return yet(value > 0)
 	})
@@ -172,13 +173,13 @@ func TestMetricsOfWhatWaits(t *testing.T) {
 	before, _ := p.metric("kasse_waiters")
 	v := w.createPatiently(p, "waits", w.customer())
 	poll := p.held(v)
-	eventually(t, "the poll among the waiters", func() error {
+	wait.Until(t, "the poll among the waiters", func() error {
 		now, _ := p.metric("kasse_waiters")
 		return yet(now > before)
 	})
 	w.pay(v, "pm_card_visa")
 	expect(t, "answer to the poll", (<-poll).status, http.StatusOK)
-	eventually(t, "a failed push", func() error {
+	wait.Until(t, "a failed push", func() error {
 		failed, _ := p.metric("kasse_push_attempts_total", `outcome="failed"`)
 		depth, _ := p.metric("kasse_push_depth", `state="retries"`)
 		age, _ := p.metric("kasse_push_age_seconds", `endpoint="http://127.0.0.1:1"`)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"kasse/test/wait"
 )
 
 // mixPatience is how long what is shown may differ from the truth once all is quiet. A withdrawal whose process died is
@@ -102,7 +104,7 @@ func (o *mixedOrder) comeBack() {
 	if !o.open && (shown.Payment == nil || !shown.Payment.Superseded) {
 		return
 	}
-	eventually(o.t, "the answer to the last change of "+o.id, func() error {
+	wait.Until(o.t, "the answer to the last change of "+o.id, func() error {
 		o.reprice(drawnAct{"new price", 4300, 1})
 		return yet(!o.open)
 	})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 var (
@@ -88,7 +89,7 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for kill := range kills {
 		share := int64((kill + 1) * len(orders) / (kills + 1))
-		eventually(t, "the orders to be played", func() error { return yet(m.played.Load() >= share) })
+		wait.Until(t, "the orders to be played", func() error { return yet(m.played.Load() >= share) })
 		m.replace(random.IntN(len(m.replicas)), settings)
 	}
 	players.Wait()

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // lead opens so many payments and leads each through a life.
@@ -36,7 +37,7 @@ func (w *world) lead(p *process, count int) []view {
 func (w *world) runs(args ...string) (said string) {
 	w.t.Helper()
 	redis := w.openRedis()
-	eventually(w.t, fmt.Sprint("kasse ", args), func() error {
+	wait.Until(w.t, fmt.Sprint("kasse ", args), func() error {
 		p := w.command(nil, args...)
 		said = p.stdout.String()
 		if p.command.ProcessState.ExitCode() == 0 {
@@ -142,7 +143,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 	}
 	w.no(w.sim.Drain(t.Context()))
 	redis := w.openRedis()
-	eventually(t, "what waits to be read", func() error { return yet(w.waitingReads(redis) == 0) })
+	wait.Until(t, "what waits to be read", func() error { return yet(w.waitingReads(redis) == 0) })
 	before := w.shown(p, opened)
 	latest := p.must(http.StatusOK, backendKey, http.MethodGet, "/v1/events?after=latest", "")
 	var page struct{ Next string }
@@ -155,7 +156,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
 	asked := w.sim.Count("GET /v1/refunds") // by the server that runs
 	killed := run(t, binary(t, kasseBinary), w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"}), "rebuild")
-	eventually(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
+	wait.Until(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
 	stopped := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
 	expect(t, "exit code of a second one beside it", stopped.exitCode(), 1)
 	if said := stopped.stderr.String(); !strings.Contains(said, "lease") {
@@ -170,7 +171,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
 	asked = w.sim.Count("GET /v1/refunds")
 	signalled := run(t, binary(t, kasseBinary), w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"}), "rebuild")
-	eventually(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
+	wait.Until(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
 	signalled.terminate()
 	expect(t, "exit code after SIGTERM", signalled.exitCode(), 1)
 	if said := signalled.stderr.String(); !strings.Contains(said, "interrupted") {
@@ -225,17 +226,17 @@ func TestOneHoldsTheNets(t *testing.T) {
 		}
 		return found
 	}
-	eventually(t, "a holder", func() error { return yet(holder() != nil) })
+	wait.Until(t, "a holder", func() error { return yet(holder() != nil) })
 	command := w.command(nil, "reconcile")
 	expect(t, "exit code of a command beside it", command.command.ProcessState.ExitCode(), 1)
 	if said := command.stderr.String(); !strings.Contains(said, "lease") {
 		t.Errorf("it said %q", said)
 	}
 	holder().kill()
-	eventually(t, "another holder", func() error { return yet(holder() != nil) })
+	wait.Until(t, "another holder", func() error { return yet(holder() != nil) })
 	last := holder()
 	all = append(all, w.serve(1, nil)...)
 	last.terminate()
 	expect(t, "exit code", last.exitCode(), 0)
-	eventually(t, "the third to hold them", func() error { return yet(holder() != nil) })
+	wait.Until(t, "the third to hold them", func() error { return yet(holder() != nil) })
 }

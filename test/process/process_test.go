@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"kasse/test/wait"
 )
 
 // logbook keeps what a process prints, while it prints it.
@@ -109,7 +111,7 @@ func (p *process) terminate() {
 // exitCode waits for the end of the process.
 func (p *process) exitCode() int {
 	p.t.Helper()
-	eventually(p.t, "the end of the process", func() error { return yet(p.hasEnded()) })
+	wait.Until(p.t, "the end of the process", func() error { return yet(p.hasEnded()) })
 	return p.command.ProcessState.ExitCode()
 }
 
@@ -128,13 +130,13 @@ var listening = regexp.MustCompile(`\blistening\b.*\bpublic[":=]+([0-9.]+:[0-9]+
 // awaitListening waits for the log line that names the addresses.
 func (p *process) awaitListening() {
 	p.t.Helper()
-	eventually(p.t, "the line that names the addresses", func() error {
+	wait.Until(p.t, "the line that names the addresses", func() error {
 		if p.hasEnded() {
 			p.t.Fatal("the process ended at once")
 		}
 		found := listening.FindStringSubmatch(p.stderr.String())
 		if found == nil {
-			return errNotYet
+			return wait.ErrNotYet
 		}
 		p.public, p.admin = "http://"+found[1], "http://"+found[2]
 		return nil
@@ -143,7 +145,7 @@ func (p *process) awaitListening() {
 
 func (p *process) awaitReady() {
 	p.t.Helper()
-	eventually(p.t, "readiness", func() error {
+	wait.Until(p.t, "readiness", func() error {
 		if p.hasEnded() {
 			p.t.Fatal("the process ended before it was ready")
 		}

@@ -17,6 +17,7 @@ import (
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 var deliveries = flag.Int("deliveries", 2_000, "events that are pushed while servers and the receiver are killed")
@@ -46,7 +47,7 @@ func TestKillWhilePushing(t *testing.T) {
 	kills := 0
 	for done := false; !done; kills++ {
 		target := *deliveries * (kills + 1) / 12
-		eventually(t, "some deliveries", func() error { return yet(len(received(t, file)) >= target) })
+		wait.Until(t, "some deliveries", func() error { return yet(len(received(t, file)) >= target) })
 		done = kills == 8
 		if kills%3 == 2 {
 			receiver.kill()
@@ -65,7 +66,7 @@ func TestKillWhilePushing(t *testing.T) {
 	}
 	client := w.openRedis()
 	var got map[string]int
-	eventually(t, "every event", func() error {
+	wait.Until(t, "every event", func() error {
 		makeDue(t, client) // as if the time of the retries had passed
 		got = received(t, file)
 		for _, id := range want {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // A server is killed with deliveries in the air. Another one that runs beside it takes them over; nothing is
@@ -38,7 +39,7 @@ func TestTakeoverOfDeliveries(t *testing.T) {
 	first.kill()
 	killed := time.Now()
 	close(dead)
-	eventually(t, "every event at the other server", func() error {
+	wait.Until(t, "every event at the other server", func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, id := range ids {

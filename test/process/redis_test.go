@@ -9,6 +9,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 func TestRedisAwayAtTheStart(t *testing.T) {
@@ -147,7 +148,7 @@ func TestReadsOfAWipedRedis(t *testing.T) {
 	w.wipe()
 	asked := w.sim.Count("GET /v1/payment_intents/{intent}")
 	for _, read := range reads {
-		eventually(t, read.path, func() error { // a kept view ends when Redis reports the loss
+		wait.Until(t, read.path, func() error { // a kept view ends when Redis reports the loss
 			a, err := p.ask(read.credential, http.MethodGet, read.path, "")
 			if err == nil && a.status == http.StatusNotFound {
 				t.Fatalf("%s: %d %s", read.path, a.status, a.body)
@@ -171,7 +172,7 @@ func TestReadsOfAWipedRedis(t *testing.T) {
 // logsOnce waits for a text in the process's log, which must not hold it twice.
 func (p *process) logsOnce(text string) {
 	p.t.Helper()
-	eventually(p.t, "the log line "+text, func() error { return yet(strings.Contains(p.stderr.String(), text)) })
+	wait.Until(p.t, "the log line "+text, func() error { return yet(strings.Contains(p.stderr.String(), text)) })
 	expect(p.t, "lines of the log with "+text, strings.Count(p.stderr.String(), text), 1)
 }
 
@@ -215,7 +216,7 @@ func TestAnotherIdentity(t *testing.T) {
 	w := newWorld(t, stripesim.Options{Seed: 1})
 	p := w.serve(1, nil)[0]
 	redis := w.openRedis()
-	eventually(t, "the account in Redis", func() error {
+	wait.Until(t, "the account in Redis", func() error {
 		return yet(redis.HGet(t.Context(), "kasse:{p0}:meta", "account").Val() != "")
 	})
 	for _, mistaken := range []struct {

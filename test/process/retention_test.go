@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"kasse/test/wait"
 )
 
 // lateReturns are the ways in which an order comes back that retention has taken, or a loss.
@@ -39,7 +41,7 @@ func (c *lossCase) giveBack() {
 // lookUpAgain looks the payment up until its order is there: the process may have the view in
 // memory for a moment.
 func (c *lossCase) lookUpAgain() {
-	eventually(c.w.t, "the order again", func() error {
+	wait.Until(c.w.t, "the order again", func() error {
 		c.lookUp()
 		a, err := c.process().ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
 		if err == nil && a.status != http.StatusOK {
@@ -123,7 +125,7 @@ const (
 
 // awaitOrder waits until the order's payment is in the state.
 func (c *lossCase) awaitOrder(state string) {
-	eventually(c.w.t, "the order as "+state, func() error {
+	wait.Until(c.w.t, "the order as "+state, func() error {
 		a, err := c.process().ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
 		if err != nil {
 			return err

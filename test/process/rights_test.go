@@ -11,6 +11,7 @@ import (
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // kasseUser are the arguments of a redis-server that has the user of docs/redis-acl.md.
@@ -79,7 +80,7 @@ func TestAsExactlyThatUser(t *testing.T) {
 			all := w.serve(2, settings)
 			paid := w.mainJob(all, "paid", w.customer())
 			w.refundAndCapture(all[0], paid)
-			eventually(
+			wait.Until(
 				t, "the pushes",
 				func() error { return yet(backend.count("order.paid") == 2 && backend.count("order.refunded") == 1) },
 			)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // front balances requests over the replicas that /readyz says are ready, as an orchestrator's load balancer does. It
@@ -103,7 +104,7 @@ func TestRollingRestart(t *testing.T) {
 	start := func() *process {
 		p := w.start(map[string]string{"DRAIN_DELAY": "10s", "SHUTDOWN_TIMEOUT": "60s"})
 		f.follow(p)
-		eventually(t, "the replica behind the balancer", func() error { return yet(f.has(p)) })
+		wait.Until(t, "the replica behind the balancer", func() error { return yet(f.has(p)) })
 		return p
 	}
 	old := []*process{start(), start(), start()}
@@ -132,8 +133,8 @@ func TestRollingRestart(t *testing.T) {
 		start()
 		before := served.Load()
 		p.terminate()
-		eventually(t, "the old replica out of the balancer", func() error { return yet(!f.has(p)) })
-		eventually(t, "requests after that", func() error { return yet(served.Load() > before+20) })
+		wait.Until(t, "the old replica out of the balancer", func() error { return yet(!f.has(p)) })
+		wait.Until(t, "requests after that", func() error { return yet(served.Load() > before+20) })
 		t.Logf("replica %d is being replaced after %d orders", i, served.Load())
 	}
 	for _, p := range old {
@@ -186,7 +187,7 @@ func TestLogLevelIsSwitched(t *testing.T) {
 		if err := p.command.Process.Signal(syscall.SIGUSR1); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the level "+level, func() error {
+		wait.Until(t, "the level "+level, func() error {
 			return yet(strings.Count(
 				p.stderr.String(), `"msg":"the log level has been switched","now":"`+level+`"`,
 			) == times[level])

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // rotation is a shop whose secrets are all replaced at once, as docs/rotation.md says.
@@ -83,7 +84,7 @@ func TestRotation(t *testing.T) {
 	r.refused(last, old)
 	r.redis.Kill()
 	r.redis.Restart() // with the users that were saved
-	eventually(
+	wait.Until(
 		t, "readiness after Redis's restart", func() error { return yet(last.probe("/readyz") == http.StatusOK) },
 	)
 	r.works(newHookSecret, "new", r.newKey, last)
@@ -170,7 +171,7 @@ func (r *rotation) works(hook, issued, key string, replicas ...*process) {
 			minting.must(http.StatusCreated, key, http.MethodPost, "/v1/order-tokens", body).decode(r.t, &minted)
 			p.must(http.StatusCreated, minted.Token, http.MethodPost, "/v1/payments", "")
 		}
-		eventually(r.t, "the issuer's token signed with its "+issued+" key", func() error {
+		wait.Until(r.t, "the issuer's token signed with its "+issued+" key", func() error {
 			r.orders++
 			a, err := p.ask(
 				r.issuer.token(issued, fmt.Sprintf("issued-%d", r.orders)), http.MethodPost, "/v1/payments", "",
@@ -219,7 +220,7 @@ func (r *rotation) refunds(p *process, key, before string) (refund string) {
 			`{"order_id":"refunded","amount":4200,"currency":"eur"}`,
 		).view(r.t)
 		r.pay(v, "pm_card_visa")
-		eventually(r.t, "the payment as paid", func() error {
+		wait.Until(r.t, "the payment as paid", func() error {
 			seen := p.must(http.StatusOK, key, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "").view(r.t)
 			return yet(seen.State == "paid")
 		})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // stripeBound is far more than any answer may take with the STRIPE_TIMEOUT of these tests, and far less than the 80
@@ -142,7 +143,7 @@ func (s stricken) unaffected(v view) {
 // refund is one of those: the caller takes another.
 func (s stricken) heals(n need) {
 	s.t.Helper()
-	eventually(s.t, n.method+" "+n.path+" healed", func() error {
+	wait.Until(s.t, n.method+" "+n.path+" healed", func() error {
 		a, err := s.ask(n)
 		if err != nil {
 			return err

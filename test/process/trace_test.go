@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // receiver takes spans as a collector does, over OTLP.
@@ -132,7 +133,7 @@ func TestTraces(t *testing.T) {
 	v := a.view(t)
 	w.pay(v, "pm_card_visa")
 	event := ""
-	eventually(t, "Stripe's event", func() error {
+	wait.Until(t, "Stripe's event", func() error {
 		for _, body := range w.balancer.deliveries() {
 			if strings.Contains(body, `"type": "payment_intent.succeeded"`) {
 				event = body
@@ -145,7 +146,7 @@ func TestTraces(t *testing.T) {
 	expect(t, "delivery", a.status, http.StatusOK)
 
 	want := func(traceID, name string) (found *spans.Span) {
-		eventually(t, name, func() error { found = r.find(traceID, name); return yet(found != nil) })
+		wait.Until(t, name, func() error { found = r.find(traceID, name); return yet(found != nil) })
 		return found
 	}
 	server := want(create, "POST /v1/payments")

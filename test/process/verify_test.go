@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 const readRoute = "GET /v1/payment_intents/{intent}"
@@ -33,7 +34,7 @@ func (p *process) forge(v view, event string) {
 func (w *world) awaitHeld(p *process, v view) {
 	w.t.Helper()
 	client := w.openRedis()
-	eventually(w.t, v.PaymentIntent+" held", func() error {
+	wait.Until(w.t, v.PaymentIntent+" held", func() error {
 		for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:reads").Val() {
 			for _, id := range client.ZRange(w.t.Context(), key, 0, -1).Val() {
 				w.no(client.ZAddXX(w.t.Context(), key, redis.Z{Member: id}).Err())

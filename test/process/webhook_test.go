@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // deliver posts an event to a process, as Stripe does.
@@ -94,7 +95,7 @@ func TestWebhooksInAnyOrder(t *testing.T) {
 	storm.Wait()
 
 	redis := w.openRedis()
-	eventually(t, "Stripe's truth everywhere", func() error {
+	wait.Until(t, "Stripe's truth everywhere", func() error {
 		if waiting := w.waitingReads(redis); waiting > 0 {
 			return fmt.Errorf("%d payments wait to be read", waiting)
 		}

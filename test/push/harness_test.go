@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,15 +25,13 @@ import (
 	"kasse/store"
 	"kasse/store/storetest"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 func TestMain(m *testing.M) {
 	playRole()
 	goleak.VerifyTestMain(m)
 }
-
-// patience bounds every wait for something that must happen; it is spent only where it does not.
-const patience = 60 * time.Second
 
 var (
 	options = store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour}
@@ -196,7 +193,7 @@ func (s *shop) count() int {
 // awaitAll waits until the shop has been pushed every event.
 func (s *shop) awaitAll(t testing.TB, ids []string) {
 	t.Helper()
-	eventually(t, "all events", func() error {
+	wait.Until(t, "all events", func() error {
 		missing := 0
 		for _, id := range ids {
 			if s.seen(id) == 0 {
@@ -229,30 +226,13 @@ func (s *shop) inOrder(t testing.TB) {
 // again and given up.
 func (w *world) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
-	eventually(w.t, "the standing of "+e.Name(), func() error {
+	wait.Until(w.t, "the standing of "+e.Name(), func() error {
 		s, err := w.store.LoadPushes(w.t.Context(), e.ID())
 		if err == nil && (s.Waiting != 0 || s.Pending != 0 || s.Retries != retries || s.Dead != dead) {
 			err = fmt.Errorf("it is %+v", s)
 		}
 		return err
 	})
-}
-
-func eventually(t testing.TB, what string, met func() error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	for {
-		err := met()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %v", what, err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
 }
 
 // lines is a log that may be written and read at once.
@@ -273,5 +253,3 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return l.text.String()
 }
-
-var errNotYet = errors.New("not yet")

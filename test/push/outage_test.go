@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"kasse/test/wait"
 )
 
 var outage = flag.Duration("outage", 2*time.Second, "how long the endpoint of TestOutage fails")
@@ -132,10 +134,10 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 	e := w.endpoint(s.URL)
 	w.relay(e)
 	ids := w.put(12, 1)
-	eventually(t, "an open circuit", func() error {
+	wait.Until(t, "an open circuit", func() error {
 		standing, err := w.store.LoadPushes(t.Context(), e.ID())
 		if err == nil && standing.Failing.IsZero() {
-			err = errNotYet
+			err = wait.ErrNotYet
 		}
 		return err
 	})

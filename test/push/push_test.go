@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/push"
+	"kasse/test/wait"
 )
 
 // Three replicas share the work: every event is pushed, once, and those of a payment in order.
@@ -120,10 +121,10 @@ func TestGoneDisables(t *testing.T) {
 	e := w.endpoint(s.URL + "/hunter2")
 	stop := w.relay(e)
 	first := w.put(1, 1)
-	eventually(t, "the end", func() error {
+	wait.Until(t, "the end", func() error {
 		standing, err := w.store.LoadPushes(t.Context(), e.ID())
 		if err == nil && standing.Disabled == "" {
-			err = errNotYet
+			err = wait.ErrNotYet
 		}
 		return err
 	})

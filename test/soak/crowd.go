@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 const (
@@ -34,7 +35,7 @@ func (w *world) work(ctx context.Context, histories []town.History) {
 	regulars.Go(func() { w.knock(ctx, rand.New(rand.NewPCG(w.seed, 100))) })
 	began := time.Now()
 	for i, h := range histories {
-		if !town.Pause(ctx, time.Until(began.Add(h.At))) {
+		if !wait.Pause(ctx, time.Until(began.Add(h.At))) {
 			break
 		}
 		customers.Go(func() {
@@ -45,7 +46,7 @@ func (w *world) work(ctx context.Context, histories []town.History) {
 		})
 	}
 	customers.Wait()
-	err := town.Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		if n := w.courier.Waiting() + int64(w.bank.Sim.Undelivered()); n > 0 {
 			return fmt.Errorf("%d webhooks were not taken", n)
 		}
@@ -98,7 +99,7 @@ func (c *customer) live(ctx context.Context) error {
 // walk is what happens to the payment at Stripe.
 func (c *customer) walk(ctx context.Context) error {
 	for i, step := range c.history.Steps {
-		if !town.Pause(ctx, c.history.Gaps[i]) {
+		if !wait.Pause(ctx, c.history.Gaps[i]) {
 			return ctx.Err()
 		}
 		if err := c.bank.Take(ctx, c.payment, step, c.history.Amount); err != nil {
@@ -137,7 +138,7 @@ func (c *customer) open(ctx context.Context) (err error) {
 		_, _ = c.ask(hasty, http.MethodPost, "/v1/payments", credential, body)
 		cancel()
 	}
-	return town.Eventually(ctx, func() error { return c.create(ctx, credential, body) })
+	return wait.For(ctx, func() error { return c.create(ctx, credential, body) })
 }
 
 func (c *customer) token(ctx context.Context, body string) (string, error) {
@@ -171,7 +172,7 @@ func (c *customer) create(ctx context.Context, credential, body string) error {
 		c.payment, c.credential = said.Payment, said.Secret
 		return nil
 	case said.Code != "idempotency_in_progress":
-		err = town.ErrGaveUp
+		err = wait.ErrGaveUp
 	}
 	return errors.Join(err, fmt.Errorf("a create was answered %d %s", a.Status, said.Code))
 }
@@ -193,7 +194,7 @@ func (c *customer) page(ctx context.Context, dice *rand.Rand) {
 			return
 		}
 		if patience.IsZero() {
-			patience = time.Now().Add(town.Patience)
+			patience = time.Now().Add(wait.Patience)
 		}
 		if time.Now().After(patience) {
 			c.books.complain("%s: shown is %+v, and the truth is %+v", c.history.Order, shown, want)
@@ -227,7 +228,7 @@ func (c *customer) look(ctx context.Context, dice *rand.Rand, etag *string, show
 	case a.Status != http.StatusNotModified:
 		return fmt.Errorf("a status was answered %d %s", a.Status, a.Body)
 	}
-	town.Pause(ctx, pause)
+	wait.Pause(ctx, pause)
 	return nil
 }
 

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 func main() {
@@ -46,7 +47,7 @@ type campaign struct {
 }
 
 func parse(args []string) (campaign, error) {
-	c := campaign{warmUp: 10 * time.Second, patience: town.Patience}
+	c := campaign{warmUp: 10 * time.Second, patience: wait.Patience}
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.DurationVar(&c.duration, "duration", 30*time.Minute, "how long orders come")
 	flags.IntVar(&c.rate, "rate", 5, "orders a second; each makes some ten requests")

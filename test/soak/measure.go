@@ -16,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // measure looks at the server's metrics, and at Redis.
@@ -191,7 +192,7 @@ func (w *world) rest(ctx context.Context) (reading, error) {
 	}
 	lowest := reading{}
 	for looks := 0; looks < leastLooks; {
-		if !town.Pause(ctx, restEvery) {
+		if !wait.Pause(ctx, restEvery) {
 			return nil, ctx.Err()
 		}
 		r, err := w.measure(ctx)

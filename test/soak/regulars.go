@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 // follower is a backend that reads the feed from its beginning. It belongs to one goroutine.
@@ -95,7 +96,7 @@ func (r *receiver) events() map[string]bool {
 // knock is what strangers do, at the pace of the orders: guess a client secret, forge a webhook, go away in the
 // middle of a request. Each comes from an address of its own.
 func (w *world) knock(ctx context.Context, dice *rand.Rand) {
-	for town.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(w.rate)))) {
+	for wait.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(w.rate)))) {
 		address := fmt.Sprintf("2001:db8:%x:%x::1", dice.IntN(1<<16), dice.IntN(1<<16))
 		var a town.Answer
 		var err error

@@ -17,6 +17,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/test/internal/town"
+	"kasse/test/wait"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,7 +35,7 @@ func TestLeaksAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := campaign{
-		duration: 2 * time.Second, warmUp: 3 * time.Second, patience: town.Patience, rate: 8, seed: 1,
+		duration: 2 * time.Second, warmUp: 3 * time.Second, patience: wait.Patience, rate: 8, seed: 1,
 		mischief: leak(t.Cleanup),
 	}
 	var out strings.Builder

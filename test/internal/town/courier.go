@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // Courier takes the events that Stripe makes and brings them to Kasse: late, in any order, some twice, signed anew each
@@ -68,7 +69,7 @@ func (c *Courier) Send(body string, late time.Duration) {
 	c.all.Go(func() {
 		defer c.waiting.Add(-1)
 		backoff := firstBackoff
-		for Pause(c.Stop, late) && !c.post(body) {
+		for wait.Pause(c.Stop, late) && !c.post(body) {
 			late = backoff
 			backoff = min(2*backoff, maxBackoff)
 		}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"kasse/test/wait"
 )
 
 // Kasse is one server process.
@@ -80,9 +82,9 @@ func (k *Kasse) AwaitListening(ctx context.Context) error {
 
 // AwaitReady waits until the server is ready.
 func (k *Kasse) AwaitReady(ctx context.Context) error {
-	return Eventually(ctx, func() error {
+	return wait.For(ctx, func() error {
 		if k.HasEnded() {
-			return errors.Join(ErrGaveUp, fmt.Errorf("the server ended: %s", Tail(k.Log)))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("the server ended: %s", Tail(k.Log)))
 		}
 		if !k.Ready(ctx) {
 			return errors.New("the server is not ready")

@@ -10,7 +10,8 @@ import (
 	"regexp"
 	"sync/atomic"
 	"syscall"
-	"time"
+
+	"kasse/test/wait"
 )
 
 // Process is a program that this one started. It is ended by its id.
@@ -47,7 +48,7 @@ func Start(dir, program string, env []string, args ...string) (*Process, error) 
 // Said waits for a line of the log, and returns its groups.
 func (p *Process) Said(ctx context.Context, line *regexp.Regexp) ([]string, error) {
 	var found []string
-	err := Eventually(ctx, func() error {
+	err := wait.For(ctx, func() error {
 		text, err := os.ReadFile(p.Log)
 		if err != nil {
 			return err
@@ -56,7 +57,7 @@ func (p *Process) Said(ctx context.Context, line *regexp.Regexp) ([]string, erro
 			return nil
 		}
 		if p.HasEnded() {
-			return errors.Join(ErrGaveUp, fmt.Errorf("%s ended: %s", p.command.Path, Tail(p.Log)))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("%s ended: %s", p.command.Path, Tail(p.Log)))
 		}
 		return fmt.Errorf("%s has not said %s", p.command.Path, line)
 	})
@@ -117,42 +118,4 @@ func Tail(path string) string {
 	const most = 2000
 	text, _ := os.ReadFile(path)
 	return string(text[max(0, len(text)-most):])
-}
-
-// ErrGaveUp ends an Eventually early: the condition can no longer be met.
-var ErrGaveUp = errors.New("in vain")
-
-// Patience is the deadline of every wait. It is generous, since the machine may be busy, and since Kasse repeats a
-// question to Stripe that failed after a minute; only a broken run meets it.
-const Patience = 150 * time.Second
-
-// Eventually waits for a condition, which gives its reason while it is not met.
-func Eventually(ctx context.Context, met func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	var err error
-	for {
-		now := met()
-		if now == nil || errors.Is(now, ErrGaveUp) {
-			return now
-		}
-		if err == nil || ctx.Err() == nil { // the last try was cut off, and tells nothing
-			err = now
-		}
-		if !Pause(ctx, 10*time.Millisecond) {
-			return fmt.Errorf("%w: %w", err, context.Cause(ctx))
-		}
-	}
-}
-
-// Pause waits, and reports whether the context still lasts.
-func Pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
