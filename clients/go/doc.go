@@ -7,7 +7,8 @@
 // Retry-After. Retries are safe: Kasse identifies a payment by its order, and a refund by its
 // idempotency key.
 //
-// [Client.Follow] yields the states of one payment, and [Client.Feed] the events of all orders.
+// [Client.Follow] yields the states of one payment, [Client.Feed] the events of all orders, and
+// [Client.Orders] the orders of a customer, a state or an age.
 // [Verifier] checks events that Kasse pushes. A refusal by Kasse is an [*Error]; [errors.Is]
 // compares it with a code:
 //

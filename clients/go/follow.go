@@ -12,8 +12,8 @@ import (
 // longestHold is the longest wait that Kasse accepts. Source: openapi.yaml, the parameter wait.
 const longestHold = 25 * time.Second
 
-// afterNothing is the pause after an unchanged response: a server that shuts down ends long polls
-// at once.
+// afterNothing is the pause after an unchanged view or an empty page. A server that shuts down ends
+// long polls at once; a filtered page is empty after 16,000 events that do not match.
 const afterNothing = 500 * time.Millisecond
 
 // WaitForChange returns the payment's view as soon as its version differs from that of seen. It

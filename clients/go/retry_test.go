@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -233,6 +234,32 @@ func TestFeedGoesOnFromCursor(t *testing.T) {
 			t.Errorf("%d pages by the requests %v", pages, s.paths)
 		}
 		s.within([2]float64{0, 0}, [2]float64{0, 0}, [2]float64{0.5, 0.5}, [2]float64{1.25, 1.5})
+	})
+}
+
+// TestFeedPausesAfterEmptyPage also where the cursor has moved, past events that the filter leaves
+// out: each such page costs the server as much as a full one.
+func TestFeedPausesAfterEmptyPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := script{t: t, answers: []http.HandlerFunc{
+			answer(200, `{"events":[{"id":"a"}],"next":"k1"}`), answer(200, `{"events":[],"next":"k2"}`),
+			answer(200, `{"events":[],"next":"k3"}`), answer(200, `{"events":[],"next":"k3"}`),
+			answer(200, `{"events":[{"id":"b"}],"next":"k4"}`),
+		}}
+		var cursors []string
+		query := kasse.FeedQuery{After: "k0", Types: []string{"order.paid"}}
+		for page, err := range s.client().FeedOf(t.Context(), query) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cursors = append(cursors, page.Next); page.Next == "k4" {
+				break
+			}
+		}
+		if !slices.Equal(cursors, []string{"k1", "k2", "k3", "k4"}) {
+			t.Errorf("the pages end at %v", cursors)
+		}
+		s.within([2]float64{0, 0}, [2]float64{0, 0}, [2]float64{0.5, 0.5}, [2]float64{1, 1}, [2]float64{1.5, 1.5})
 	})
 }
 

@@ -18,6 +18,7 @@ import secrets
 import sqlite3
 import sys
 import threading
+import time
 
 import kasse
 
@@ -98,6 +99,8 @@ def follow_feed(client):
             continue
         handle_all([(event["type"], event["data"]) for event in page["events"]], page["next"])
         cursor = page["next"]
+        if not page["events"]:
+            time.sleep(0.5)  # a server that shuts down answers at once, and so does one that found nothing
 
 
 def look_up_open_orders(client):

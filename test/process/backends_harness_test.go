@@ -40,6 +40,7 @@ type shop struct {
 	front  *httptest.Server
 	target atomic.Pointer[url.URL]
 	noFeed atomic.Bool            // the feed is answered 503
+	pages  atomic.Pointer[pages]  // answers the feed in Kasse's place, unless nil
 	cursor atomic.Pointer[string] // of the last feed request; nil: none since it was reset
 	client *http.Client
 }
@@ -60,6 +61,10 @@ func newShop(t *testing.T, command []string) *shop {
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/v1/events" {
 		s.cursor.Store(new(r.URL.Query().Get("after")))
+		if pages := s.pages.Load(); pages != nil {
+			pages.ServeHTTP(w, r)
+			return
+		}
 	}
 	target := s.target.Load()
 	if target == nil || s.noFeed.Load() && r.URL.Path == "/v1/events" {

@@ -100,6 +100,7 @@ func backendStory(t *testing.T, command ...string) {
 	s.await(kettle.OrderID, "partially_refunded", 1)
 	s.refusedByKasse()
 	walked := s.walks()
+	s.pausesAfterEmptyPages()
 
 	want := map[string]int{kettle.OrderID: 1, bicycle: 1, late.OrderID: 1, last.OrderID: 1, walked: 1}
 	if got := s.shippings(); !maps.Equal(got, want) {

@@ -35,6 +35,13 @@ export async function backend(body: Uint8Array, headers: Headers, secret: string
   await server.refund('pi_1', { amount: 100 });
   // @ts-expect-error: an order needs its amount
   await server.create({ order_id: payment.order_id, currency: 'eur' });
+  for await (const order of server.orders({ customer: 'cus_1', state: 'paid', createdAfter: new Date(0) }))
+    console.log(order.order_id, order.payment?.state);
+  const { next } = await server.listOrders({ limit: 100, after: undefined });
+  // @ts-expect-error: the last page has no next
+  next.length;
+  // @ts-expect-error: the query's names are those of the client
+  await server.listOrders({ created_after: '2026-11-23T12:00:00Z' });
   for await (const { events, cursor } of server.events({ after: undefined }))
     if (events.length > 0) console.log(cursor);
   const event = await verifyEvent({ body, headers, secret });

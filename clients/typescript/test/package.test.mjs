@@ -82,7 +82,7 @@ test('the types hold in a strict project, and refuse mistakes', () => {
 test('the README type-checks', () => {
   const shop = `
     declare const kasse: import('@kasse/client').Kasse, process: { env: Record<string, string> };
-    declare const payment: string, rawBody: string, request: Request;
+    declare const payment: string, rawBody: string, request: Request, customer: string, lastMonth: Date;
     declare function loadCursor(): Promise<string | undefined>;
     declare function inTransaction(events: import('@kasse/client/server').KasseEvent[], cursor: string): Promise<void>;
     declare function fetchToken(order: string): Promise<string>;

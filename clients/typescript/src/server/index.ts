@@ -1,6 +1,7 @@
 // The entry for backends. It holds a service key: never load it into a page.
 export { createKasseServer, type KasseServer, type KasseServerOptions } from './server.js';
 export { type EventPage, type FeedOptions } from './feed.js';
+export { type OrderPage, type OrderQuery } from './orders.js';
 export { verifyEvent, type VerifyOptions } from './verify.js';
 export { type ErrorCode, isKasseError, KasseError, type KasseErrorOf } from '../errors.js';
 export type {

@@ -11,6 +11,7 @@ import type {
   Refund,
 } from '../types.js';
 import { type EventPage, type FeedOptions, readFeed } from './feed.js';
+import { eachOrder, type OrderPage, orderPage, type OrderQuery } from './orders.js';
 
 export interface KasseServerOptions extends Settings {
   /** `ksk_…`, with the scopes that the calls need: read, write, manage, events. */
@@ -29,6 +30,13 @@ export interface KasseServer {
   orderToken(order: PaymentCreate, options?: CallOptions): Promise<OrderToken>;
   /** Gets the order with its payments (read). */
   order(id: string, options?: CallOptions): Promise<Order>;
+  /** Gets one page of the orders that fit, newest first (read). `orders` goes through all pages. */
+  listOrders(query?: OrderQuery, options?: CallOptions): Promise<OrderPage>;
+  /**
+   * Yields the orders that fit, newest first, and asks for a page when it is needed (read). An order
+   * that changes meanwhile may be missing. An abort of the signal throws its reason.
+   */
+  orders(query?: OrderQuery, options?: CallOptions): AsyncGenerator<Order, void, void>;
   /** Gets one payment (read). */
   payment(payment: string, options?: CallOptions): Promise<PaymentView>;
   /** Gets another customer session for the payment (write). */
@@ -79,11 +87,14 @@ export function createKasseServer(options: KasseServerOptions): KasseServer {
   const get = <Body>(of: string, { signal }: CallOptions = {}) => ask<Body>({ method: 'GET', path: of, signal });
   const post = <Body>(to: string, body: object, { signal }: CallOptions = {}) =>
     ask<Body>({ method: 'POST', path: to, body, signal });
+  const listOrders = (query: OrderQuery = {}, { signal }: CallOptions = {}) => ask<OrderPage>(orderPage(query, signal));
 
   return {
     create: (order, call) => post('/v1/payments', order, call),
     orderToken: (order, call) => post('/v1/order-tokens', order, call),
     order: (id, call) => get(path`/v1/orders/${id}`, call),
+    listOrders,
+    orders: (query = {}, call) => eachOrder((page) => listOrders(page, call), query),
     payment: (payment, call) => get(path`/v1/payments/${payment}`, call),
     async refreshSession(payment, { customerSession, ...call } = {}) {
       const body = customerSession ? { customer_session: customerSession } : {};
