@@ -26,6 +26,9 @@ type account struct {
 	hooks     []*hook
 
 	eventFaults  eventFaults
+	changes      uint64                // changes of the account so far; events of one change share its number
+	eventPlans   map[string]*eventPlan // for the next change of a payment, by its id
+	activity     *activityLog
 	apiVersion   string       // of the events of endpoints that have none of their own
 	origin       eventOrigin  // of further events
 	refundPlans  []refundPlan // of the next refunds that are asked for
@@ -57,6 +60,8 @@ func newAccount(opts Options) *account {
 		pages:       map[string]string{},
 		keys:        map[string]*keyed{},
 		apiVersion:  opts.APIVersion,
+		eventPlans:  map[string]*eventPlan{},
+		activity:    &activityLog{},
 		eventFaults: eventFaults{Seed: opts.Seed, Duplicate: opts.Duplicate, Reorder: opts.Reorder, Drop: opts.Drop},
 	}
 }

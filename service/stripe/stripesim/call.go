@@ -95,6 +95,7 @@ func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work faultPl
 }
 
 func (a *account) perform(ep endpoint, c *call) answer {
+	a.changes++
 	a.base = "http://" + c.Host
 	a.eventRequest = eventRequest{ID: text(c.reqID), Key: text(c.Header.Get("Idempotency-Key"))}
 	defer func() { a.eventRequest = eventRequest{} }()

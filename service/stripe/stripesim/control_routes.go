@@ -40,7 +40,7 @@ func named(id string, err error) (any, error) { return document{"id": id}, err }
 
 // controlRoutes are all routes of the control surface.
 func (s *Server) controlRoutes() []controlRoute {
-	return slices.Concat(s.serverRoutes(), s.eventRoutes(), s.paymentRoutes(), s.moneyRoutes())
+	return slices.Concat(s.serverRoutes(), s.eventRoutes(), s.deliveryRoutes(), s.paymentRoutes(), s.moneyRoutes())
 }
 
 func (s *Server) serverRoutes() []controlRoute {

@@ -151,7 +151,7 @@ func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 func (s *Server) postEvent(d *delivery) error {
 	s.mu.Lock()
 	body, err := render(d.payload())
-	at := s.account.now()
+	at, began := s.account.now(), s.opts.Now()
 	s.mu.Unlock()
 	if err != nil {
 		return err
@@ -168,10 +168,12 @@ func (s *Server) postEvent(d *delivery) error {
 	req.Header.Set("Stripe-Signature", Sign(d.hook.Secret, at, body))
 	res, err := s.post.Do(req)
 	if err != nil {
+		s.noteDelivery(d, began, 0, nil)
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxBody))
+	answered, _ := io.ReadAll(io.LimitReader(res.Body, maxBody))
+	s.noteDelivery(d, began, res.StatusCode, answered)
 	if res.StatusCode/100 != 2 {
 		return fmt.Errorf("endpoint answered %d", res.StatusCode)
 	}

@@ -23,7 +23,8 @@
 //   - events.go, event_faults.go and deliveries.go make and send events, thin_events.go the thin
 //     ones.
 //   - versions.go and latest.go render API versions.
-//   - control*.go and faults.go have the functions for tests, and the control routes over HTTP.
+//   - control*.go, event_plans.go and faults.go have the functions for tests, and the control routes
+//     over HTTP. activity.go shows what happened.
 //
 // These are not Stripe's: the bank pages under /authorize; Stripe.js under /v3/ and
 // /endive/stripe.js, a stand-in with the functions that a page with a Payment Element uses; and the

@@ -23,6 +23,7 @@ type event struct {
 
 	snapshots map[string]json.RawMessage // of the object, by the API versions that the endpoints have
 	about     relatedObject
+	payment   string // id of the PaymentIntent that it is about; empty for none
 }
 
 type eventData struct {
@@ -42,7 +43,7 @@ func (a *account) emit(kind string, about object) {
 		return
 	}
 	a.publish(e)
-	a.send(e, plan.delay)
+	a.dispatch(e, plan.delay)
 	switch {
 	case plan.twin:
 		if twin := a.newEvent(kind, about); twin != nil {
@@ -59,6 +60,7 @@ func (a *account) newEvent(kind string, about object) *event {
 	e := &event{
 		ID: a.ids.long("evt"), Object: "event", APIVersion: a.apiVersion, Created: a.unix(), Request: a.eventRequest,
 		Type: kind, snapshots: map[string]json.RawMessage{}, about: relatedTo(about),
+		payment: paymentOf(about),
 	}
 	for _, version := range a.versionsInUse() {
 		snapshot, err := a.snapshot(about, version)

@@ -18,12 +18,15 @@ func (s *Server) answering(ep endpoint) http.Handler {
 			http.Error(w, "request too large", http.StatusRequestEntityTooLarge)
 			return
 		}
+		began := s.opts.Now()
 		entry, work := s.admit(ep, r, body)
 		if work.lost(r.Context(), s.done) {
+			s.record(entry, r, body, began, answer{})
 			panic(http.ErrAbortHandler)
 		}
 		done := s.answer(r.Context(), ep, r, entry.ID, body, work)
 		s.note(entry, done)
+		s.record(entry, r, body, began, done)
 		if work.lostAfter(r.Context(), s.done) {
 			panic(http.ErrAbortHandler)
 		}

@@ -82,6 +82,7 @@ func (s *Server) answerPage(token string, agreed bool) (back string, ok bool) {
 	if !ok {
 		return "", false
 	}
+	s.account.changes++
 	s.account.authenticate(pi, agreed)
 	return returnURL(pi, agreed), true
 }

@@ -56,6 +56,7 @@ func (a *account) settleNow() {
 	}
 	a.scheduler = rest
 	for _, do := range now {
+		a.changes++
 		do()
 	}
 }
@@ -71,6 +72,7 @@ func (a *account) runDue() time.Duration {
 			if timer.delivery != nil {
 				a.outbox.ready = append(a.outbox.ready, timer.delivery)
 			} else {
+				a.changes++
 				timer.do()
 			}
 		}

@@ -137,9 +137,10 @@ func (s *Server) Close() {
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hooks, eventFaults := s.account.hooks, s.account.eventFaults
+	hooks, eventFaults, activity := s.account.hooks, s.account.eventFaults, s.account.activity
 	s.account = newAccount(s.opts)
-	s.account.hooks, s.account.eventFaults = hooks, eventFaults
+	s.account.hooks, s.account.eventFaults, s.account.activity = hooks, eventFaults, activity
+	activity.clear()
 	s.faults, s.requestLog = nil, requestLog{}
 	clear(s.latency)
 	s.touch()
@@ -149,6 +150,7 @@ func (s *Server) Reset() {
 func (s *Server) locked(work func(*account) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.account.changes++
 	err := work(s.account)
 	s.touch()
 	return err

@@ -1,0 +1,189 @@
+package stripesim_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"kasse/service/stripe/stripesim"
+)
+
+// kinds are the activities of a payment, as "kind status" for a request and "kind type" for an event.
+func (b *bench) kinds(payment string) (out []string) {
+	for _, entry := range b.Activity(b.t.Context(), 0) {
+		if entry.PaymentIntent == payment {
+			out = append(out, strings.TrimSpace(entry.Kind+" "+either(entry.Type, entry.Endpoint)))
+		}
+	}
+	return out
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func TestActivityShowsRequestsAndDeliveries(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	pi := b.open()
+	_ = must(b.api.PaymentIntents.Confirm(pi.ID, confirmWith("pm_card_visa_chargeDeclined")))
+	if err := b.AddFault(stripesim.Fault{Kind: stripesim.Dropped, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.api.PaymentIntents.Get(pi.ID, nil)
+	if err == nil {
+		t.Fatal("the dropped request was answered")
+	}
+	b.ClearFaults()
+	b.arrived()
+	got := b.kinds(pi.ID)
+	for _, want := range []string{
+		"request POST /v1/payment_intents", "request POST /v1/payment_intents/{intent}/confirm",
+		"request GET /v1/payment_intents/{intent}", "delivery payment_intent.created",
+		"delivery payment_intent.payment_failed", "delivery charge.failed",
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("there is no %q in %q", want, got)
+		}
+	}
+	all := b.Activity(t.Context(), 0)
+	statuses := map[string]int{}
+	for i, entry := range all {
+		expect(t, "number", entry.Number, int64(i+1))
+		statuses[entry.Endpoint+entry.Type] = entry.Status
+		if entry.At.IsZero() || entry.Took < 0 {
+			t.Errorf("%+v has no time", entry)
+		}
+	}
+	expect(t, "status of the decline", statuses["POST /v1/payment_intents/{intent}/confirm"], http.StatusPaymentRequired)
+	expect(t, "status of the dropped one", statuses["GET /v1/payment_intents/{intent}"], 0)
+	expect(t, "status of a delivery", statuses["charge.failed"], http.StatusOK)
+	if text := string(must(json.Marshal(all))(t)); strings.Contains(text, "_secret_") || strings.Contains(text, "sk_test") {
+		t.Errorf("a secret is in %s", text)
+	}
+}
+
+// TestActivityWaits: a request for what is new is held until there is something, and no longer than it asks.
+func TestActivityWaits(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	pull := b.controller()
+	b.customer()
+	b.arrived()
+	first := pull(200, "GET", "/activity", nil)
+	next := first["next"].(float64)
+	if next < 1 || len(first["activity"].([]any)) != int(next) {
+		t.Fatalf("the first page is %v", first)
+	}
+	waiting := make(chan []stripesim.Activity)
+	go func() { waiting <- b.Activity(t.Context(), int64(next)) }()
+	b.customer()
+	if news := <-waiting; news[0].Number != int64(next)+1 {
+		t.Errorf("after %v came %d", next, news[0].Number)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	expect(t, "entries for one who has gone", len(b.Activity(over, 1<<40)), 0)
+	pull(400, "GET", "/activity?after=x", nil)
+	pull(400, "GET", "/activity?wait=2h", nil)
+	b.Reset()
+	b.customer()
+	if after := b.Activity(t.Context(), 0); after[0].Number <= int64(next) {
+		t.Errorf("after a reset the numbers begin with %d again", after[0].Number)
+	}
+}
+
+func TestPlannedEvents(t *testing.T) {
+	b := start(t, stripesim.Options{})
+	pull := b.controller()
+	plan := func(pi, fate, delay string) {
+		body := m{"fate": fate}
+		if delay != "" {
+			body["delay"] = delay
+		}
+		pull(200, "POST", "/payments/"+pi+"/next_events", body)
+	}
+	count := func(pi, kind string) (n int) {
+		for _, entry := range b.kinds(pi) {
+			if entry == kind {
+				n++
+			}
+		}
+		return n
+	}
+	lost, twice, late, free := b.open().ID, b.open().ID, b.open().ID, b.open().ID
+	b.arrived()
+	plan(lost, "lost", "")
+	plan(twice, "doubled", "")
+	plan(late, "late", "1h")
+	plan(free, "lost", "")
+	plan(free, "", "")
+	for _, pi := range []string{lost, twice, free, late} {
+		pull(200, "POST", "/payments/"+pi+"/decline", m{"code": "card_declined"})
+		pull(200, "POST", "/payments/"+pi+"/pay", m{"payment_method": "pm_card_visa"})
+	}
+	for deadline := time.Now().Add(30 * time.Second); b.Undelivered() > 2; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d deliveries are outstanding", b.Undelivered())
+		}
+	}
+	const failed, succeeded = "delivery payment_intent.payment_failed", "delivery payment_intent.succeeded"
+	for name, c := range map[string]struct {
+		pi                string
+		failed, succeeded int
+	}{"lost": {lost, 0, 1}, "doubled": {twice, 2, 1}, "late": {late, 0, 1}, "ended": {free, 1, 1}} {
+		expect(t, name+": failures", count(c.pi, failed), c.failed)
+		expect(t, name+": successes", count(c.pi, succeeded), c.succeeded)
+	}
+	expect(t, "lost in the log", count(lost, "lost payment_intent.payment_failed"), 1)
+	expect(t, "late in the log", count(late, "late payment_intent.payment_failed"), 1)
+	b.LetPass(time.Hour)
+	b.arrived()
+	expect(t, "the late event", count(late, failed), 1)
+
+	event := lostEvent(t, b.Activity(t.Context(), 0))
+	status, _ := b.read("/v1/events/" + event)
+	expect(t, "status of the lost event at Stripe", status, http.StatusOK)
+	pull(200, "POST", "/events/"+event+"/resend", nil)
+	b.arrived()
+	expect(t, "the lost event, sent again", count(lost, failed), 1)
+	pull(404, "POST", "/events/evt_nothing/resend", nil)
+	pull(400, "POST", "/payments/"+lost+"/next_events", m{"fate": "burnt"})
+}
+
+func lostEvent(t *testing.T, all []stripesim.Activity) string {
+	t.Helper()
+	for _, entry := range all {
+		if entry.Kind == "lost" && entry.Type == "payment_intent.payment_failed" {
+			return entry.Event
+		}
+	}
+	t.Fatal("no event was lost")
+	return ""
+}
+
+// TestTimePasses: what is due happens, and the events bear today's date, since endpoints refuse others.
+func TestTimePasses(t *testing.T) {
+	b := start(t, stripesim.Options{Settle: 100 * time.Hour})
+	pull := b.controller()
+	debit, voucher := b.open().ID, b.open().ID
+	pull(200, "POST", "/payments/"+debit+"/pay", m{"payment_method": "pm_sepaDebit"})
+	pull(200, "POST", "/payments/"+voucher+"/action", m{"type": "multibanco_display_details"})
+	before := b.Now()
+	pull(200, "POST", "/pass", m{"time": "99h"})
+	expect(t, "the debit, an hour too early", string(b.get(debit).Status), "processing")
+	pull(200, "POST", "/pass", m{"time": "1h"})
+	expect(t, "the debit", string(b.get(debit).Status), "succeeded")
+	expect(t, "the voucher", string(b.get(voucher).Status), "requires_action")
+	pull(200, "POST", "/pass", m{"time": "72h"})
+	expect(t, "the voucher, after its week", string(b.get(voucher).Status), "requires_payment_method")
+	if passed := b.Now().Sub(before); passed > time.Hour {
+		t.Errorf("the clock has moved by %v", passed)
+	}
+	pull(400, "POST", "/pass", m{"time": "-1h"})
+}

@@ -1,0 +1,134 @@
+package stripesim
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// eventPlan is what happens to the events of a payment's next change.
+type eventPlan struct {
+	fate   string
+	delay  time.Duration // of a late one
+	change uint64        // the change that it is for, once that has begun
+}
+
+// eventFates are the fates that PlanEvents knows.
+var eventFates = []string{"lost", "doubled", "late"}
+
+const defaultLateness = 10 * time.Second
+
+// PlanEvents decides what happens to all events of the next change of a payment. "lost" delivers
+// none of them, but Stripe lists them; "doubled" delivers each twice; "late" delivers them after the
+// delay, or after 10 s where that is zero. An empty fate ends the plan.
+func (s *Server) PlanEvents(paymentIntent, fate string, delay time.Duration) error {
+	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
+		switch fate {
+		case "":
+			delete(a.eventPlans, pi.ID)
+		case "lost", "doubled", "late":
+			if delay <= 0 {
+				delay = defaultLateness
+			}
+			a.eventPlans[pi.ID] = &eventPlan{fate: fate, delay: delay}
+		default:
+			return invalid("", "fate", "Invalid fate: %s; must be one of %v", fate, eventFates)
+		}
+		return nil
+	})
+}
+
+// planFor is the fate of an event of the payment that is made now; the zero value where no plan is.
+// A plan ends with the change that it is for.
+func (a *account) planFor(payment string) eventPlan {
+	plan := a.eventPlans[payment]
+	if plan == nil {
+		return eventPlan{}
+	}
+	if plan.change == 0 {
+		plan.change = a.changes
+	}
+	if plan.change != a.changes {
+		delete(a.eventPlans, payment)
+		return eventPlan{}
+	}
+	return *plan
+}
+
+// dispatch sends an event as the plan of its payment has it. delay is what the rates ask for.
+func (a *account) dispatch(e *event, delay time.Duration) {
+	plan := a.planFor(e.payment)
+	switch plan.fate {
+	case "lost":
+		e.PendingWebhooks = 0
+		a.activity.add(e.activity("lost", a.opts.Now()))
+	case "doubled":
+		a.send(e, delay)
+		a.send(e, delay)
+	case "late":
+		a.activity.add(e.activity("late", a.opts.Now()))
+		a.send(e, max(delay, plan.delay))
+	default:
+		a.send(e, delay)
+	}
+}
+
+// ResendEvent delivers an event that was made earlier to every endpoint again, as it was.
+func (s *Server) ResendEvent(id string) error {
+	return s.locked(func(a *account) error {
+		e, ok := a.events.find(id)
+		if !ok {
+			return missing("event", id, "id")
+		}
+		a.send(e, 0)
+		return nil
+	})
+}
+
+// LetPass lets time pass for everything that waits: what is due within d happens now, with its
+// events. The clock stays, so that callers with a clock of their own accept the events.
+func (s *Server) LetPass(d time.Duration) {
+	_ = s.locked(func(a *account) error {
+		for i := range a.scheduler {
+			a.scheduler[i].at = a.scheduler[i].at.Add(-max(0, d))
+		}
+		a.runDue()
+		return nil
+	})
+}
+
+type (
+	eventPlanBody struct {
+		Fate  string `json:"fate"` // "lost", "doubled" or "late"; empty ends the plan
+		Delay span   `json:"delay,omitempty"`
+	}
+	passBody struct {
+		Time span `json:"time"`
+	}
+)
+
+// deliveryRoutes steer the delivery of events, and show what happened.
+func (s *Server) deliveryRoutes() []controlRoute {
+	return []controlRoute{
+		{
+			Route: "GET /activity", handle: s.showActivity,
+			Does: "requests and deliveries after=NUMBER, oldest first; with wait=25s not before there is one",
+		},
+		routeWithBody("POST /payments/{id}/next_events", "the events of the next change are lost, doubled or late",
+			eventPlanBody{"late", span(defaultLateness)}, func(r *http.Request, in eventPlanBody) (any, error) {
+				return ended(s.PlanEvents(r.PathValue("id"), in.Fate, time.Duration(in.Delay)))
+			}),
+		{
+			Route: "POST /events/{id}/resend", Does: "deliver an event again, as it was",
+			handle: func(r *http.Request) (any, error) { return ended(s.ResendEvent(r.PathValue("id"))) },
+		},
+		routeWithBody("POST /pass", "what is due within a time happens now; the clock stays", passBody{span(120 * time.Hour)},
+			func(_ *http.Request, in passBody) (any, error) {
+				if in.Time <= 0 {
+					return nil, fmt.Errorf("time must be more than zero, such as 120h")
+				}
+				s.LetPass(time.Duration(in.Time))
+				return done, nil
+			}),
+	}
+}
