@@ -32,7 +32,7 @@ func startDev(t *testing.T) *dev {
 		t.Fatalf("build kasse-dev: %v\n%s", err, output)
 	}
 	command := exec.Command(program, "-duplicate", "0.3",
-		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
+		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0", "-console-addr", ":0")
 	printed, err := command.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

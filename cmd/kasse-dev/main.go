@@ -21,7 +21,7 @@ type options struct {
 	demo, real               bool
 	addr, adminAddr          string
 	stripeAddr, controlAddr  string
-	shopAddr                 string
+	shopAddr, consoleAddr    string
 	redis                    string
 	seed                     uint64
 	duplicate, reorder, drop float64
@@ -85,6 +85,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.stripeAddr, "stripe-addr", ":12111", "address of the simulated Stripe")
 	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control surface")
 	flags.StringVar(&o.shopAddr, "shop-addr", ":8091", "address of the shop whose page pays")
+	flags.StringVar(&o.consoleAddr, "console-addr", ":8092", "address of the console")
 	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, forgotten at the end")
 	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), //nolint:gosec // no secret
 		"seed of the simulator: of its ids, and of what it does to events")
@@ -109,7 +110,7 @@ func parse(args []string) (options, error) {
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	for name, address := range map[string]*string{
 		"addr": &o.addr, "admin-addr": &o.adminAddr, "stripe-addr": &o.stripeAddr, "control-addr": &o.controlAddr,
-		"shop-addr": &o.shopAddr,
+		"shop-addr": &o.shopAddr, "console-addr": &o.consoleAddr,
 	} {
 		if o.demo && !given[name] {
 			*address = ":0"

@@ -8,7 +8,8 @@ import (
 // introduce prints the addresses, the credentials, and a walk that can be pasted as it stands.
 func (w *world) introduce(out io.Writer) {
 	_, _ = fmt.Fprintf(
-		out, "Shop     %s\nKasse    %s\nProbes   %s/readyz\nStripe   %s\n", w.shop, w.kasse, w.admin, w.stripe,
+		out, "Shop     %s\nConsole  %s\nKasse    %s\nProbes   %s/readyz\nStripe   %s\n",
+		w.shop, w.console, w.kasse, w.admin, w.stripe,
 	)
 	if w.control == "" {
 		return

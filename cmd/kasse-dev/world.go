@@ -26,6 +26,7 @@ const (
 	publishableKey   = "pk_test_kasse_dev"                                // the same
 	orderTokenSecret = "a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U=" // the same
 	webhookSecret    = "whsec_kasse_dev_kasse_dev_kasse"                  // the same
+	pushSecret       = "whsec_a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U="
 )
 
 const realStripe = "https://api.stripe.com"
@@ -35,13 +36,14 @@ const realStripeJS = "https://js.stripe.com/endive/stripe.js"
 
 // world is everything that runs: Redis, Stripe, and Kasse between them.
 type world struct {
-	kasse, admin, stripe, control, shop string // base URLs
-	stripeJS                            string // address of Stripe.js
-	stripeKey                           string // Stripe's secret key
-	ended                               chan struct{}
-	err                                 error // why Kasse ended; read after ended
-	cancel                              context.CancelFunc
-	cleanups                            []func()
+	kasse, admin, stripe, control string // base URLs
+	shop, console                 string // the same
+	stripeJS                      string // address of Stripe.js
+	stripeKey                     string // Stripe's secret key
+	ended                         chan struct{}
+	err                           error // why Kasse ended; read after ended
+	cancel                        context.CancelFunc
+	cleanups                      []func()
 }
 
 // start brings everything up, and returns once Kasse is ready.
@@ -75,6 +77,17 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	}
 	w.shop = base(listener)
 	settings["CORS_ALLOWED_ORIGINS"] = origins(w.shop, os.Getenv("CORS_ALLOWED_ORIGINS"))
+	consoleListener, err := w.listen(ctx, o.consoleAddr) // Kasse pushes events there
+	if err != nil {
+		return w, err
+	}
+	w.console = base(consoleListener)
+	others, err := configured("EVENT_ENDPOINTS")
+	if err != nil {
+		return w, err
+	}
+	settings["EVENT_ENDPOINTS"] = endpoints(w.console, others)
+	settings["EVENT_ALLOW_PRIVATE"] = "true"
 	config, err := w.startKasse(ctx, sim, settings)
 	if err != nil {
 		return w, err
@@ -84,7 +97,7 @@ func start(ctx context.Context, o options) (w *world, err error) {
 		return w, err
 	}
 	w.serve(listener, pages)
-	return w, nil
+	return w, w.startConsole(ctx, config, consoleListener)
 }
 
 // origins lists those that the shop's page may come from, and what the environment lists beside

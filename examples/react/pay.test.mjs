@@ -286,7 +286,7 @@ async function until(what, look) {
 }
 
 async function startDev() {
-  const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr'].flatMap((name) => [
+  const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'].flatMap((name) => [
     `-${name}`,
     ':0',
   ]);

@@ -27,7 +27,7 @@ work=$(mktemp -d)
 program=${KASSE_DEV:-$work/kasse-dev}
 [ -n "${KASSE_DEV:-}" ] || (cd ../.. && $GO build -o "$program" ./cmd/kasse-dev)
 : >"$work/printed" # before grep looks for it
-"$program" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 >"$work/printed" &
+"$program" -addr :0 -admin-addr :0 -stripe-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 until grep -q '^A walk' "$work/printed"; do

@@ -14,7 +14,7 @@ export const folder = new URL('screenshots/', import.meta.url).pathname;
 export const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 mkdirSync(folder, { recursive: true });
 
-let browser;
+export let browser;
 before(async () => {
   browser = await chromium.launch({
     executablePath: process.env.CHROMIUM,
@@ -39,14 +39,14 @@ export async function until(what, look) {
 export function world(env = {}, busy = true) {
   const w = {
     async start() {
-      const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr'].flatMap((name) => [`-${name}`, ':0']);
+      const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'].flatMap((name) => [`-${name}`, ':0']);
       w.process = spawn(process.env.KASSE_DEV, [...addresses, '-settle', '1000h'], { env: { ...process.env, LOG_LEVEL: 'debug', ...env } });
       let said = '';
       w.log = '';
       w.process.stdout.on('data', (text) => (said += text));
       w.process.stderr.on('data', (text) => (w.log += text));
       await until('kasse-dev', () => said.includes('A walk to paste') || w.process.exitCode !== null);
-      for (const name of ['Shop', 'Kasse', 'Stripe', 'Control']) w[name.toLowerCase()] = new RegExp(`${name} +(\\S+)`).exec(said)?.[1];
+      for (const name of ['Shop', 'Console', 'Kasse', 'Stripe', 'Control']) w[name.toLowerCase()] = new RegExp(`${name} +(\\S+)`).exec(said)?.[1];
       assert.ok(w.shop, `kasse-dev did not start: ${w.log}`);
     },
     async stop() {

@@ -85,7 +85,8 @@ func kasseDev(t *testing.T) map[string]string {
 	).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	command := exec.Command(program, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
+	command := exec.Command(program, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0",
+		"-console-addr", ":0")
 	command.Stderr = os.Stderr
 	stdout, err := command.StdoutPipe()
 	if err == nil {

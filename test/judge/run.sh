@@ -16,7 +16,7 @@ cd "$work"
 echo "Installing the plug-ins; this takes a few minutes." >&2
 npm install --silent --legacy-peer-deps >npm.log 2>&1 || { cat npm.log; exit 2; }
 
-./kasse-dev -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -seed 21 -settle 9000h \
+./kasse-dev -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 -seed 21 -settle 9000h \
 	>addresses 2>kasse.log &
 dev=$!
 until grep -q '^Control' addresses; do

@@ -118,7 +118,7 @@ func (s *shop) startKasse(env map[string]string) {
 		s.dev.kill()
 	}
 	s.dev = run(s.t, binary(s.t, kasseDevBinary), env, "-duplicate", "0.3", "-reorder", "0.3",
-		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0")
+		"-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0", "-shop-addr", ":0", "-console-addr", ":0")
 	address := func(name string) string {
 		found := regexp.MustCompile(`(?m)^` + name + ` +(http\S+)$`).FindStringSubmatch(s.dev.stdout.String())
 		if found == nil {

@@ -90,7 +90,8 @@ func TestDevRefusesLiveKeys(t *testing.T) {
 		live := map[string]string{
 			name: value, "STRIPE_PUBLISHABLE_KEY": "pk_live_9371", "STRIPE_WEBHOOK_SECRETS": hookSecret,
 		}
-		p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0", "-shop-addr", ":0")
+		p := run(t, binary(t, kasseDevBinary), live, "-real", "-addr", ":0", "-admin-addr", ":0", "-shop-addr", ":0",
+			"-console-addr", ":0")
 		expect(t, "exit code", p.exitCode(), 1)
 		if message := p.stderr.String(); !strings.Contains(message, "live key") || strings.Contains(message, "9371") {
 			t.Errorf("with %s it said %q", name, message)
@@ -103,7 +104,7 @@ func TestWalk(t *testing.T) {
 	t.Parallel()
 	p := run(
 		t, binary(t, kasseDevBinary), nil, "-addr", ":0", "-admin-addr", ":0", "-stripe-addr", ":0",
-		"-control-addr", ":0", "-shop-addr", ":0",
+		"-control-addr", ":0", "-shop-addr", ":0", "-console-addr", ":0",
 	)
 	const before = "A walk to paste into another terminal:\n\n"
 	wait.Until(t, "the printed walk", func() error {

@@ -42,7 +42,7 @@ export function start(program, args, env = {}) {
 
 /** Starts a kasse-dev on free ports, and gives its addresses. */
 export async function startDev(env = {}) {
-  const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr'].flatMap((name) => [
+  const addresses = ['addr', 'admin-addr', 'stripe-addr', 'control-addr', 'shop-addr', 'console-addr'].flatMap((name) => [
     `-${name}`,
     ':0',
   ]);

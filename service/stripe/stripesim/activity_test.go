@@ -61,10 +61,11 @@ func TestActivityShowsRequestsAndDeliveries(t *testing.T) {
 			t.Errorf("%+v has no time", entry)
 		}
 	}
-	expect(t, "status of the decline", statuses["POST /v1/payment_intents/{intent}/confirm"], http.StatusPaymentRequired)
+	expect(t, "status of the decline", statuses["POST /v1/payment_intents/{intent}/confirm"], 402)
 	expect(t, "status of the dropped one", statuses["GET /v1/payment_intents/{intent}"], 0)
 	expect(t, "status of a delivery", statuses["charge.failed"], http.StatusOK)
-	if text := string(must(json.Marshal(all))(t)); strings.Contains(text, "_secret_") || strings.Contains(text, "sk_test") {
+	text := string(must(json.Marshal(all))(t))
+	if strings.Contains(text, "_secret_") || strings.Contains(text, "sk_test") {
 		t.Errorf("a secret is in %s", text)
 	}
 }

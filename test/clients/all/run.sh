@@ -32,7 +32,7 @@ if grep -rn '\.default(' generated/orval generated/kubb; then
 fi
 
 (cd ../../.. && $GO build -o "$work/kasse-dev" ./cmd/kasse-dev)
-"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 >"$work/printed" &
+"$work/kasse-dev" -addr :0 -admin-addr :0 -stripe-addr :0 -control-addr :0 -shop-addr :0 -console-addr :0 >"$work/printed" &
 dev=$!
 trap 'kill $dev 2>/dev/null || true; wait $dev 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 until grep -q '^A walk' "$work/printed"; do

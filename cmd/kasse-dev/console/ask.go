@@ -1,0 +1,98 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// askBound is how long one question to Kasse or the simulator may take. It is longer than what they hold requests for.
+const askBound = 40 * time.Second
+
+// refusal is an answer that says no.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// askKasse asks Kasse with the service key. A refusal is a *refusal with Kasse's own words.
+func (c *Console) askKasse(ctx context.Context, method, path string, body, into any) error {
+	return c.ask(ctx, method, c.Kasse+path, c.Key, body, into)
+}
+
+// askControl calls a control route of the simulator. A refusal is a *refusal with the simulator's words.
+func (c *Console) askControl(ctx context.Context, method, path string, body, into any) error {
+	return c.ask(ctx, method, c.Control+path, "", body, into)
+}
+
+func (c *Console) ask(ctx context.Context, method, url, key string, body, into any) error {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, url, content)
+	if err != nil {
+		return err
+	}
+	if key != "" {
+		request.Header.Set("Authorization", "Bearer "+key)
+	}
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // it was read
+	if response.StatusCode >= http.StatusBadRequest {
+		return refused(response)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(into)
+}
+
+// refused reads why Kasse (detail) or the simulator (error) refuses.
+func refused(response *http.Response) error {
+	var why struct{ Title, Detail, Error string }
+	_ = json.NewDecoder(response.Body).Decode(&why)
+	for _, text := range []string{why.Error, why.Detail, why.Title} {
+		if text != "" {
+			return &refusal{response.StatusCode, text}
+		}
+	}
+	return &refusal{response.StatusCode, fmt.Sprintf("The answer was %d.", response.StatusCode)}
+}
+
+// fail answers a request of the page for which Kasse or the simulator had no answer, or a refusal.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if no, ok := errors.AsType[*refusal](err); ok {
+		refuse(w, no.status, no.text)
+		return
+	}
+	c.Logger.WarnContext(r.Context(), "console: request failed", "path", r.URL.Path, "error", err)
+	refuse(w, http.StatusBadGateway, "Kasse or the simulator did not answer.")
+}
+
+func refuse(w http.ResponseWriter, status int, message string) {
+	answer(w, status, map[string]string{"error": message})
+}
+
+func answer(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value)
+}

@@ -1,0 +1,123 @@
+// Package console is the console of kasse-dev: one page that shows orders as a live timeline, with buttons for what
+// only time or Stripe can do. The page talks to this package alone. This package asks Kasse with a service key, and the
+// simulated Stripe by its control routes; neither the key nor any client secret reaches the page.
+package console
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"time"
+)
+
+// The page has no build step and no code of others.
+//
+//go:embed page
+var pageFiles embed.FS
+
+// Options name what the console talks to.
+type Options struct {
+	Kasse   string // base URL of the API
+	Shop    string // base URL of the example shop
+	Control string // base URL of the simulator's control routes; empty: Stripe is not simulated, there are no buttons
+	Key     string // service key with all scopes
+	// PushSecret is the whsec_ secret of the console's endpoint for pushed events, POST /push.
+	PushSecret string
+	Service    string // SERVICE_NAME, which begins Kasse's idempotency keys at Stripe
+	Now        func() time.Time
+	Logger     *slog.Logger
+}
+
+// Console serves the page and what it asks for.
+type Console struct {
+	Options
+	client *http.Client
+	news   news
+	seen   seen
+}
+
+// New makes a console. Run keeps it up to date.
+func New(o Options) *Console {
+	return &Console{Options: o, client: &http.Client{Timeout: askBound}}
+}
+
+// Handler returns the page and its routes.
+func (c *Console) Handler() (http.Handler, error) {
+	files, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /", http.FileServerFS(files))
+	mux.HandleFunc("GET /api/world", c.showWorld)
+	mux.HandleFunc("GET /api/changes", c.streamChanges)
+	mux.HandleFunc("GET /api/orders", c.listOrders)
+	mux.HandleFunc("GET /api/orders/{order}", c.showOrder)
+	mux.HandleFunc("POST /api/orders", jsonOnly(c.openOrder))
+	mux.HandleFunc("POST /api/actions/{action}", jsonOnly(c.act))
+	protected := http.NewCrossOriginProtection().Handler(mux)
+	all := http.NewServeMux()
+	all.HandleFunc("POST /push", c.takePush) // from Kasse, and signed
+	all.Handle("/", protected)
+	return guarded(all), nil
+}
+
+// guarded sets what protects the page, and refuses requests under a host name other than localhost: a name that an
+// attacker's DNS points at this address would make the attacker's page one of the same origin.
+func guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !isLocal(r.Host) {
+			refuse(w, http.StatusMisdirectedRequest, "The console answers under an IP address or localhost only.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLocal reports whether a Host header has an IP address or localhost, which DNS cannot rebind.
+func isLocal(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		host = hostPort // without a port
+	}
+	return host == "localhost" || net.ParseIP(host) != nil
+}
+
+// jsonOnly refuses bodies that a form of another page could send.
+func jsonOnly(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+			refuse(w, http.StatusUnsupportedMediaType, "The body must be application/json.")
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<12)
+		next(w, r)
+	}
+}
+
+// Run follows Kasse's feed and the simulator until ctx ends.
+func (c *Console) Run(ctx context.Context) {
+	if c.Control == "" {
+		c.followFeed(ctx)
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.followSimulator(ctx)
+	}()
+	c.followFeed(ctx)
+	<-done
+}

@@ -1,0 +1,185 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// news tells the pages that are open that something has changed.
+type news struct {
+	mu      sync.Mutex
+	number  int64         // of changes so far
+	changed chan struct{} // closed at the next change; nil while nobody waits
+}
+
+func (n *news) note() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.number++
+	if n.changed != nil {
+		close(n.changed)
+		n.changed = nil
+	}
+}
+
+// after returns the number of changes, and a channel that is closed at the next one.
+func (n *news) after() (number int64, changed <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.changed == nil {
+		n.changed = make(chan struct{})
+	}
+	return n.number, n.changed
+}
+
+const (
+	pulse      = 15 * time.Second       // between two signs of life of a stream
+	gathering  = 100 * time.Millisecond // changes of one moment are one message
+	retryPause = time.Second
+)
+
+// streamChanges answers GET /api/changes with server-sent events: the number of changes, now and after each change.
+func (c *Console) streamChanges(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	stream := http.NewResponseController(w)
+	for {
+		number, changed := c.news.after()
+		if _, err := fmt.Fprintf(w, "data: %d\n\n", number); err != nil || stream.Flush() != nil {
+			return
+		}
+		for waiting := true; waiting; {
+			select {
+			case <-r.Context().Done():
+				return
+			case <-changed:
+				waiting = false
+			case <-time.After(pulse):
+				if _, err := fmt.Fprint(w, ":\n\n"); err != nil || stream.Flush() != nil {
+					return
+				}
+			}
+		}
+		if !pause(r.Context(), gathering) {
+			return
+		}
+	}
+}
+
+// pause waits, and reports whether ctx still runs.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// activity is what the simulator shows of a request or an event. See stripesim.Activity.
+type activity struct {
+	Number         int64     `json:"number"`
+	Kind           string    `json:"kind"`
+	At             time.Time `json:"at"`
+	Took           float64   `json:"took_ms"`
+	Status         int       `json:"status"`
+	PaymentIntent  string    `json:"payment_intent"`
+	Endpoint       string    `json:"endpoint"`
+	Caller         string    `json:"caller"`
+	Customer       string    `json:"customer"`
+	IdempotencyKey string    `json:"idempotency_key"`
+	Replayed       bool      `json:"replayed"`
+	Code           string    `json:"code"`
+	Event          string    `json:"event"`
+	Type           string    `json:"type"`
+	Try            int       `json:"try"`
+	Thin           bool      `json:"thin"`
+	Answer         string    `json:"answer"`
+}
+
+// push is an event that Kasse has pushed to the console.
+type push struct {
+	at       time.Time
+	id, kind string
+	order    string
+	payment  string
+}
+
+// mostSeen is how many activities and pushes are kept.
+const mostSeen = 10000
+
+// seen is what the console has seen.
+type seen struct {
+	mu         sync.Mutex
+	activities []activity
+	pushes     []push
+}
+
+func (s *seen) addActivities(more []activity) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.activities = last(append(s.activities, more...))
+}
+
+func (s *seen) addPush(p push) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pushes = last(append(s.pushes, p))
+}
+
+func last[T any](all []T) []T { return all[max(0, len(all)-mostSeen):] }
+
+func (s *seen) all() ([]activity, []push) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.activities), slices.Clone(s.pushes)
+}
+
+// followSimulator collects what happens at the simulator until ctx ends.
+func (c *Console) followSimulator(ctx context.Context) {
+	for next := int64(0); ; {
+		var page struct {
+			Activity []activity
+			Next     int64
+		}
+		path := "/activity?wait=25s&after=" + strconv.FormatInt(next, 10)
+		if err := c.askControl(ctx, http.MethodGet, path, nil, &page); err != nil {
+			if !pause(ctx, retryPause) {
+				return
+			}
+			continue
+		}
+		next = page.Next
+		if len(page.Activity) > 0 {
+			c.seen.addActivities(page.Activity)
+			c.news.note()
+		}
+	}
+}
+
+// followFeed notes each event of Kasse's feed until ctx ends.
+func (c *Console) followFeed(ctx context.Context) {
+	for after := "latest"; ; {
+		var page struct {
+			Events []struct{}
+			Next   string
+		}
+		path := "/v1/events?wait=25&after=" + url.QueryEscape(after)
+		if err := c.askKasse(ctx, http.MethodGet, path, nil, &page); err != nil {
+			after = "latest" // a cursor of another epoch, say
+			if !pause(ctx, retryPause) {
+				return
+			}
+			continue
+		}
+		after = page.Next
+		if len(page.Events) > 0 {
+			c.news.note()
+		}
+	}
+}

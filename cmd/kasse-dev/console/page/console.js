@@ -1,0 +1,218 @@
+// The console: the list of orders, one order with its timeline, and the buttons. It knows this origin only.
+const $ = (selector) => document.querySelector(selector);
+
+/** Asks the console's own server. */
+async function ask(method, path, body) {
+  const response = await fetch(path, {
+    method,
+    headers: body ? { 'Content-Type': 'application/json' } : {},
+    body: body && JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(answer.error);
+  return answer;
+}
+
+// Digits of a currency's minor unit at Stripe, where they are not two. Source: https://docs.stripe.com/currencies
+const digitsAtStripe = new Map([
+  ...'bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf'.split(' ').map((currency) => [currency, 0]),
+  ...'bhd jod kwd omr tnd'.split(' ').map((currency) => [currency, 3]),
+]);
+
+function money(amount, currency) {
+  const digits = digitsAtStripe.get(currency) ?? 2;
+  const format = { style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat('en', format).format(amount / 10 ** digits);
+}
+
+const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3 });
+
+function element(tag, text, attributes = {}) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function say(text, bad = false) {
+  $('#said').dataset.bad = bad ? 'yes' : 'no';
+  $('#said').textContent = text;
+}
+
+/** The id of the order that the address names. */
+const chosen = () => decodeURIComponent(location.hash.slice(1));
+
+/** Shows the list. Links stay in place, so that the focus does. */
+function showOrders(orders) {
+  $('#no-orders').hidden = orders.length > 0;
+  const list = $('#orders');
+  const items = new Map([...list.children].map((item) => [item.dataset.order, item]));
+  orders.forEach((order, i) => {
+    const item = items.get(order.order_id) ?? newItem(order.order_id);
+    items.delete(order.order_id);
+    const { payment } = order;
+    item.querySelector('.at').textContent = payment ? payment.state : order.closed ? 'closed' : 'no payment';
+    item.querySelector('.sum').textContent = payment ? money(payment.amount, payment.currency) : '';
+    const link = item.querySelector('a');
+    if (order.order_id === chosen()) link.setAttribute('aria-current', 'true');
+    else link.removeAttribute('aria-current');
+    if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null);
+  });
+  for (const item of items.values()) item.remove();
+  if (!chosen() && orders.length > 0) location.replace(`#${encodeURIComponent(orders[0].order_id)}`);
+}
+
+function newItem(id) {
+  const item = element('li', '');
+  item.dataset.order = id;
+  const link = element('a', '', { href: `#${encodeURIComponent(id)}` });
+  link.append(element('span', id, { class: 'id' }), element('span', '', { class: 'sum' }), element('span', '', { class: 'at' }));
+  item.append(link);
+  return item;
+}
+
+/** Writes a text only where it has changed, since a live region reads out each writing. */
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function facts({ payment, closed, superseded }) {
+  if (!payment) return [];
+  const sum = (amount) => money(amount, payment.currency);
+  const details = payment.payment_method_details;
+  return [
+    ['Amount', sum(payment.amount)],
+    ['Received', payment.amount_received && sum(payment.amount_received)],
+    ['Can be captured', payment.amount_capturable && sum(payment.amount_capturable)],
+    ['Refunded', payment.amount_refunded && sum(payment.amount_refunded)],
+    ['Next', payment.next],
+    ['Ship it', payment.fulfillable ? 'yes' : 'no'],
+    ['Held because', payment.hold_reason],
+    ['Failure', payment.failure && [payment.failure.code, payment.failure.decline_code].filter(Boolean).join(', ')],
+    ['Waits for', payment.action?.type],
+    ['Dispute', payment.dispute?.status],
+    ['Review', payment.review && 'open'],
+    ['Paid with', details && [details.type, details.brand, details.last4 && `•••• ${details.last4}`].filter(Boolean).join(' ')],
+    ['Attempt', `${payment.attempt}${superseded.length ? `, after ${superseded.length} earlier` : ''}`],
+    ['Stripe’s status', payment.status],
+    ['PaymentIntent', payment.payment_intent],
+    ['Order', closed && 'closed'],
+  ].filter(([, value]) => value);
+}
+
+const kinds = { state: 'state', webhook: 'webhook', push: 'push', request: 'Stripe' };
+
+function showOrder(order) {
+  write($('#order-title'), `Order ${order.order_id}`);
+  write($('#state'), order.payment?.state ?? 'no payment yet');
+  $('#facts').replaceChildren(...facts(order).map(([name, value]) => {
+    const pair = element('div', '');
+    pair.append(element('dt', name), element('dd', value));
+    return pair;
+  }));
+  $('#actions').hidden = !simulated;
+  for (const button of document.querySelectorAll('[data-action]')) {
+    button.setAttribute('aria-disabled', String(!order.actions.includes(button.dataset.action)));
+  }
+  $('#history').hidden = false;
+  const wanted = new Set([...document.querySelectorAll('.kinds input:checked')].map((box) => box.value));
+  const rows = order.timeline.filter((row) => wanted.has(row.kind)).reverse();
+  $('#timeline').replaceChildren(...rows.map((row) => {
+    const line = element('tr', '', { 'data-kind': row.kind, 'data-bad': row.bad ? 'yes' : 'no' });
+    line.append(
+      element('td', clock.format(new Date(row.at)), { class: 'time' }), element('td', kinds[row.kind], { class: 'kind' }),
+      element('td', row.title, { class: 'what' }), element('td', row.detail),
+      element('td', row.took_ms === undefined ? '' : row.took_ms.toFixed(1), { class: 'number' }),
+    );
+    return line;
+  }));
+}
+
+let shown; // the order on the page
+let simulated = false;
+let busy = false;
+let again = false;
+
+/** Brings the page up to date. Calls while one runs become one more run. */
+async function refresh() {
+  again = busy;
+  if (busy) return;
+  busy = true;
+  try {
+    do {
+      again = false;
+      await load();
+    } while (again);
+  } catch (error) {
+    say(error.message, true);
+  } finally {
+    busy = false;
+  }
+}
+
+async function load() {
+  const world = await ask('GET', '/api/world');
+  simulated = world.simulated;
+  Object.assign($('#shop'), { href: world.shop, hidden: !world.shop });
+  $('#stripe').hidden = !simulated;
+  $('#stripe-state').dataset.down = world.stripe_down ? 'yes' : 'no';
+  write($('#stripe-state'), world.stripe_down ? 'Stripe does not answer.' : 'Stripe answers.');
+  showOrders((await ask('GET', '/api/orders')).orders);
+  const id = chosen();
+  if (!id) return;
+  const order = await ask('GET', `/api/orders/${encodeURIComponent(id)}`);
+  if (id === chosen()) showOrder((shown = order));
+}
+
+/** Presses a button: says what came of it. The page follows by itself. */
+async function press(button) {
+  const name = button.textContent;
+  try {
+    if (button.dataset.action) await pressAction(button, name);
+    else await pressWorld(button.dataset.world);
+    await refresh();
+  } catch (error) {
+    say(`${name}: ${error.message}`, true);
+  }
+}
+
+async function pressAction(button, name) {
+  if (button.getAttribute('aria-disabled') === 'true') throw new Error('this is not possible in the order’s state.');
+  await ask('POST', `/api/actions/${button.dataset.action}`, { order_id: shown.order_id });
+  say(`Done: ${name}.`);
+}
+
+async function pressWorld(action) {
+  if (action === 'order' || action === 'order-later') {
+    const made = await ask('POST', '/api/orders', action === 'order' ? {} : { capture_method: 'manual' });
+    location.hash = encodeURIComponent(made.order_id);
+    say('The order is open: pay, or let something go wrong.');
+    return;
+  }
+  const days = Number($('#days').value);
+  await ask('POST', `/api/actions/${action}`, { days });
+  say({
+    'stripe-down': 'Stripe does not answer any more.', 'stripe-up': 'Stripe answers again.', pass: `${days} days have passed.`,
+  }[action]);
+}
+
+document.addEventListener('click', ({ target }) => {
+  const button = target.closest('[data-action], [data-world]');
+  if (button) void press(button);
+});
+for (const box of document.querySelectorAll('.kinds input')) box.addEventListener('change', () => shown && showOrder(shown));
+addEventListener('hashchange', () => {
+  say('');
+  void refresh();
+});
+
+const changes = new EventSource('/api/changes');
+changes.onopen = () => {
+  $('#connection').dataset.live = 'yes';
+  write($('#connection'), 'Live');
+};
+changes.onerror = () => {
+  $('#connection').dataset.live = 'no';
+  write($('#connection'), 'No connection to kasse-dev. Trying again.');
+};
+changes.onmessage = () => void refresh();

@@ -1,0 +1,181 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// row is one line of an order's timeline.
+type row struct {
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"` // "state", "webhook", "push" or "request"
+	Title  string    `json:"title"`
+	Detail string    `json:"detail"`
+	Bad    bool      `json:"bad"`               // it failed
+	Took   float64   `json:"took_ms,omitempty"` // of a request or a webhook
+	State  string    `json:"state,omitempty"`   // that a change led to
+}
+
+// rank orders what has one time: a request, the webhook that it causes, the change by that, the push of the change.
+var rank = map[string]int{"request": 1, "webhook": 2, "state": 3, "push": 4}
+
+// timeline is what happened to an order, the oldest first.
+func (c *Console) timeline(ctx context.Context, o order) ([]row, error) {
+	rows := []row{}
+	intents := map[string]bool{}
+	activities, pushes := c.seen.all()
+	arrived := arrivals(activities)
+	for _, p := range o.payments() {
+		intents[p.PaymentIntent] = true
+		changes, err := c.changes(ctx, p, arrived)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, changes...)
+	}
+	for _, a := range activities {
+		switch {
+		case a.Kind != "request" && intents[a.PaymentIntent]:
+			rows = append(rows, a.webhook())
+		case a.Kind == "request" && (intents[a.PaymentIntent] || c.orderOf(a.IdempotencyKey) == o.ID || o.asksFor(a)):
+			rows = append(rows, a.request())
+		}
+	}
+	for _, p := range pushes {
+		if p.order == o.ID {
+			rows = append(rows, row{
+				At: p.at, Kind: "push", Title: p.kind, Detail: "Kasse pushed it to the backend. The signature is right.",
+			})
+		}
+	}
+	slices.SortStableFunc(rows, func(a, b row) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(rank[a.Kind], rank[b.Kind]))
+	})
+	return rows, nil
+}
+
+// arrivals are the times of the first deliveries of events, by their ids.
+func arrivals(activities []activity) map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, a := range activities {
+		if _, known := out[a.Event]; a.Kind == "delivery" && !known {
+			out[a.Event] = a.At
+		}
+	}
+	return out
+}
+
+// changes are the changes of state of a payment. A change's version is its time in milliseconds, finer than `at`. It is
+// Redis's time: a change that an event has caused is not shown before the event.
+func (c *Console) changes(ctx context.Context, p payment, arrived map[string]time.Time) ([]row, error) {
+	var answer struct {
+		History []struct {
+			Version         int64
+			From, To, Cause string
+		}
+	}
+	if err := c.askKasse(ctx, http.MethodGet, "/v1/payments/"+p.PaymentIntent+"/history", nil, &answer); err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, change := range answer.History {
+		r := row{At: time.UnixMilli(change.Version).UTC(), Kind: "state", State: change.To}
+		switch change.From {
+		case "":
+			r.Title = fmt.Sprintf("attempt %d: %s", p.Attempt, change.To)
+		case change.To:
+			r.Title = "still " + change.To
+		default:
+			r.Title = change.From + " → " + change.To
+		}
+		if _, event, caused := strings.Cut(change.Cause, " "); caused && r.At.Before(arrived[event]) {
+			r.At = arrived[event]
+		}
+		r.Detail = "Cause: " + change.Cause
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// webhook is the row of an event of Stripe's.
+func (a activity) webhook() row {
+	r := row{At: a.At, Kind: "webhook", Title: a.Type}
+	switch a.Kind {
+	case "lost":
+		r.Title, r.Detail, r.Bad = a.Type+": lost", "Stripe lists the event and does not deliver it.", true
+		return r
+	case "late":
+		r.Title, r.Detail = a.Type+": delayed", "Stripe delivers the event later."
+		return r
+	}
+	r.Took, r.Bad = a.Took, a.Status/100 != 2
+	var answer struct{ Outcome string }
+	_ = json.Unmarshal([]byte(a.Answer), &answer)
+	switch {
+	case a.Status == 0:
+		r.Detail = "Kasse did not answer."
+	case answer.Outcome == "":
+		r.Detail = fmt.Sprintf("Kasse answered %d.", a.Status)
+	default:
+		r.Detail = fmt.Sprintf("Kasse answered %d: %s.", a.Status, answer.Outcome)
+	}
+	if a.Thin {
+		r.Title += " (thin)"
+	}
+	if a.Try > 1 {
+		r.Detail += fmt.Sprintf(" This was try %d.", a.Try)
+	}
+	return r
+}
+
+// request is the row of a request to Stripe.
+func (a activity) request() row {
+	r := row{At: a.At, Kind: "request", Title: a.Endpoint, Took: a.Took, Bad: a.Status == 0 || a.Status >= 400}
+	by := "A server"
+	if a.Caller == "page" {
+		by = "The page"
+	}
+	switch {
+	case a.Status == 0:
+		r.Detail = by + " asked. Stripe did not answer."
+	case a.Code != "":
+		r.Detail = fmt.Sprintf("%s asked. Stripe answered %d: %s.", by, a.Status, a.Code)
+	default:
+		r.Detail = fmt.Sprintf("%s asked. Stripe answered %d.", by, a.Status)
+	}
+	if a.Replayed {
+		r.Detail += " It is the answer of an earlier request with the same key."
+	}
+	return r
+}
+
+// orderOf reads the order from one of Kasse's idempotency keys, kasse:<service>:<order_id>:<attempt>; empty for any
+// other key.
+func (c *Console) orderOf(key string) string {
+	rest, ours := strings.CutPrefix(key, "kasse:"+c.Service+":")
+	cut := strings.LastIndexByte(rest, ':')
+	if !ours || cut < 0 {
+		return ""
+	}
+	if _, err := strconv.Atoi(rest[cut+1:]); err != nil {
+		return "" // a refund's
+	}
+	return rest[:cut]
+}
+
+// sessionAge is how long before its payment a CustomerSession is asked for, at most: both are asked for side by side.
+const sessionAge = 2 * time.Second
+
+// asksFor reports whether a request is for a CustomerSession of the order's customer. Such a request does not name the
+// order, so that a session of another order of the same customer shows up here, too.
+func (o order) asksFor(a activity) bool {
+	return a.Endpoint == "POST /v1/customer_sessions" && o.Payment != nil && a.Customer != "" &&
+		a.Customer == o.Payment.Customer && a.At.After(o.payments()[0].CreatedAt.Add(-sessionAge))
+}
