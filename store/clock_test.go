@@ -34,6 +34,12 @@ func TestClockOfRedisStepsBack(t *testing.T) {
 		must(works[0].Err)
 		return len(works[0].Deliveries) > 0
 	}
+	circuit := func() push.Circuit {
+		t.Helper()
+		work := s.ClaimPushes(t.Context(), push.Claim{Endpoint: endpoint, Shares: []push.Share{{}}})[0]
+		must(work.Err)
+		return work.Circuit
+	}
 	if !owns("dead") {
 		t.Fatal("there is nothing to deliver")
 	}
@@ -50,6 +56,24 @@ func TestClockOfRedisStepsBack(t *testing.T) {
 	}
 	if taken, err := s.TakeLease(t.Context(), "nets", "dead", time.Second); !taken || err != nil {
 		t.Fatal(taken, err)
+	}
+	_, _, err = s.OpenCircuit(t.Context(), endpoint, push.Pauses{Min: time.Millisecond, Max: time.Second}, 0)
+	must(err)
+	clock.Set(0)
+	if taken, next, err := s.TakeProbe(t.Context(), endpoint, time.Millisecond); !taken || err != nil {
+		t.Errorf("a probe is due: %t, or in %s, %v", taken, next, err)
+	}
+	if next, err := s.DelayProbe(
+		t.Context(), endpoint, push.Pauses{Min: time.Hour, Max: time.Hour}, 24*time.Hour,
+	); next != 24*time.Hour || err != nil {
+		t.Errorf("the next probe is in %s, %v", next, err)
+	}
+	if taken, _, err := s.TakeProbe(t.Context(), endpoint, time.Second); taken || err != nil {
+		t.Errorf("a probe that the endpoint put off is due: %t, %v", taken, err)
+	}
+	clock.Set(-20 * time.Second)
+	if c := circuit(); !c.Open || c.ProbeIn != 0 {
+		t.Errorf("after another step back the circuit is %+v", c)
 	}
 	clock.Set(0)
 	if left, wait, err := s.TakeQuota(t.Context(), "service:shop", 10, time.Second); left != 9 || wait != 0 ||

@@ -46,7 +46,8 @@
 //	kasse:{pN}:rebuild        hash    the mark of a partition that is being rebuilt: it becomes meta when all is back
 //	kasse:{pN}:push:<e>       hash    an endpoint's share: owner, until, passed (entries handed out or dropped),
 //	                                  disabled; <e> is a hash of its URL
-//	                                  (disabled: Unix second and cause); in p0 also the circuit
+//	                                  (disabled: Unix second and cause); in p0 also the circuit: failing, pause,
+//	                                  probe, wait
 //	kasse:{pN}:push:<e>:retries zset  <stream id> <tries> <due> of deliveries that failed, by the Unix millisecond that
 //	                                  is due; a claimed one by its entry's millisecond
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good

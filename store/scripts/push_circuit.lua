@@ -1,5 +1,6 @@
 -- Changes the circuit of an endpoint: failing (Unix milliseconds since when it is open; absent: closed), pause
--- (milliseconds), probe (Unix milliseconds at which the next probe is due).
+-- (milliseconds), probe (Unix milliseconds at which the next probe is due), wait (milliseconds between the moment at
+-- which probe was set and probe).
 -- KEYS[1] meta  KEYS[2] push
 -- ARGV[1] open, close, take, delay, or now: the next probe is due
 -- open, delay: ARGV[2] least pause  ARGV[3] greatest pause  ARGV[4] milliseconds before which no probe is due
@@ -10,30 +11,45 @@ if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
 end
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
-local circuit = redis.call('HMGET', KEYS[2], 'failing', 'pause', 'probe')
+local circuit = redis.call('HMGET', KEYS[2], 'failing', 'pause', 'probe', 'wait')
+
+-- The pause until the probe. One that is longer than it was set is over: the clock has gone back since then.
+local function rest()
+  local left = circuit[1] and circuit[3] - ms or 0
+  if circuit[4] and left > tonumber(circuit[4]) then
+    return 0
+  end
+  return math.max(left, 0)
+end
+
+local function setProbe(wait)
+  redis.call('HSET', KEYS[2], 'probe', ms + wait, 'wait', wait)
+end
+
 if ARGV[1] == 'close' then
-  return {redis.call('HDEL', KEYS[2], 'failing', 'pause', 'probe') > 0 and 1 or 0, 0}
+  return {redis.call('HDEL', KEYS[2], 'failing', 'pause', 'probe', 'wait') > 0 and 1 or 0, 0}
 end
 if ARGV[1] == 'now' then
   if circuit[1] then
-    redis.call('HSET', KEYS[2], 'probe', ms)
+    setProbe(0)
   end
   return {circuit[1] and 1 or 0, 0}
 end
 if ARGV[1] == 'take' then
-  if not circuit[1] or tonumber(circuit[3]) > ms then
-    return {0, circuit[1] and circuit[3] - ms or 0}
+  if not circuit[1] or rest() > 0 then
+    return {0, rest()}
   end
-  redis.call('HSET', KEYS[2], 'probe', ms + ARGV[2])
+  setProbe(tonumber(ARGV[2]))
   return {1, tonumber(ARGV[2])}
 end
 if (ARGV[1] == 'open') == (circuit[1] ~= false) then
-  return {0, circuit[1] and math.max(circuit[3] - ms, 0) or 0}
+  return {0, rest()}
 end
 local pause = tonumber(ARGV[2])
 if ARGV[1] == 'delay' then
   pause = math.min(math.floor(circuit[2] * 3 / 2), tonumber(ARGV[3]))
 end
 local next = math.max(pause, tonumber(ARGV[4]))
-redis.call('HSET', KEYS[2], 'failing', circuit[1] or ms, 'pause', pause, 'probe', ms + next)
+redis.call('HSET', KEYS[2], 'failing', circuit[1] or ms, 'pause', pause)
+setProbe(next)
 return {1, next}

@@ -16,7 +16,7 @@ local meta = redis.call('HMGET', KEYS[2], 'schema', 'dropped')
 if not meta[1] then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-local push = redis.call('HMGET', KEYS[3], 'owner', 'until', 'passed', 'disabled', 'failing', 'probe')
+local push = redis.call('HMGET', KEYS[3], 'owner', 'until', 'passed', 'disabled', 'failing', 'probe', 'wait')
 if not push[3] then
   return redis.error_reply('NOGROUP the endpoint is not registered here')
 end
@@ -36,8 +36,12 @@ local function reply(standing, rest)
     local next = redis.call('ZRANGEBYSCORE', KEYS[4], 0, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)[2]
     due = next and math.max(math.floor(next) - ms, 0) or -1
   end
+  local probe = push[6] and math.max(push[6] - ms, 0) or 0
+  if push[7] and probe > tonumber(push[7]) then -- the clock has gone back since it was set
+    probe = 0
+  end
   return {ms, standing, rest, lost, first, retries, math.max(last - passed, 0), waiting, due,
-    push[5] and 1 or 0, push[6] and math.max(push[6] - ms, 0) or 0}
+    push[5] and 1 or 0, probe}
 end
 
 if push[4] then
