@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -64,10 +67,17 @@ func commandNames() []string {
 	return names
 }
 
-// MissingRights returns what the user of the URL may not do and has to: commands, keys and channels. It changes
-// nothing: each command is queued in a transaction that is discarded, and Redis refuses one when it is queued. In a
-// cluster one server is asked for all.
-func MissingRights(ctx context.Context, mode, url string, partitions int) ([]string, error) {
+// MissingRight is what the user may not do on one server, and has to: a command, keys or channels, in words.
+type MissingRight struct {
+	Server string // its address; empty where there is only one
+	Right  string
+}
+
+// MissingRights returns what the user of the URL may not do and has to, by server: the servers of a cluster and those
+// behind sentinels have an ACL each, and a replica may have to take over. A server that does not answer is left out.
+// It changes nothing: each command is queued in a transaction that is discarded, and Redis refuses one when it is
+// queued.
+func MissingRights(ctx context.Context, mode, url string, partitions int) ([]MissingRight, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
 		return nil, err
@@ -76,57 +86,126 @@ func MissingRights(ctx context.Context, mode, url string, partitions int) ([]str
 	ctx, cancel := context.WithTimeout(ctx, exchangeBound)
 	defer cancel()
 	s := &Store{Options: Options{Partitions: partitions}, redis: client}
-	server, err := s.server(ctx, s.partitionAt(0))
-	if err != nil {
-		return nil, err
+	switch mode {
+	case "cluster":
+		return s.missingInCluster(ctx, client.(*redis.ClusterClient))
+	case "sentinel":
+		return s.missingBehindSentinels(ctx, client.(*redis.Client), url)
 	}
-	one, single := server.(*redis.Client)
-	if !single {
-		return nil, nil
-	}
-	missing, err := s.queueAll(ctx, one)
-	if err != nil {
-		return missing, err
-	}
-	return append(missing, s.subscribeAll(ctx, one)...), nil
+	return s.missingOn(ctx, client.(*redis.Client), "")
 }
 
-// queueAll queues every command, and a write of every kind of key, and returns what is refused.
-func (s *Store) queueAll(ctx context.Context, client *redis.Client) (missing []string, err error) {
-	conn := client.Conn()
-	defer conn.Close() //nolint:errcheck // nothing was written
-	if err := conn.Do(ctx, "MULTI").Err(); err != nil {
-		if refused(err) {
-			return []string{"the command multi, with which the others are tried"}, nil
+func (s *Store) missingInCluster(ctx context.Context, client *redis.ClusterClient) (all []MissingRight, err error) {
+	var mu sync.Mutex
+	err = client.ForEachShard(ctx, func(ctx context.Context, node *redis.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, inspectBound)
+		defer cancel()
+		missing, err := s.missingOn(ctx, node, node.Options().Addr)
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, missing...)
+		return answered(err)
+	})
+	slices.SortStableFunc(all, func(a, b MissingRight) int { return cmp.Compare(a.Server, b.Server) })
+	return all, err
+}
+
+func (s *Store) missingBehindSentinels(ctx context.Context, client *redis.Client, url string) ([]MissingRight, error) {
+	all, err := s.missingOn(ctx, client, "the master")
+	if err != nil {
+		return all, err
+	}
+	o, err := redis.ParseFailoverURL(url)
+	if err != nil {
+		return all, err
+	}
+	_, replicas, err := inspect(ctx, client)
+	if err != nil {
+		return all, answered(err) // without the right to info, which is named already
+	}
+	for _, address := range replicas {
+		options := &redis.Options{
+			Addr: address, Username: o.Username, Password: o.Password, TLSConfig: o.TLSConfig,
 		}
+		missing, err := ask(ctx, options, func(ctx context.Context, node *redis.Client) ([]MissingRight, error) {
+			return s.missingOn(ctx, node, "the replica "+address)
+		})
+		if all = append(all, missing...); answered(err) != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// answered leaves out that a server does not answer, which the inspection says, and what its ACL refuses.
+func answered(err error) error {
+	if reply := redis.Error(nil); !errors.As(err, &reply) || refused(err) {
+		return nil
+	}
+	return err
+}
+
+// missingOn returns what the user may not do on one server.
+func (s *Store) missingOn(ctx context.Context, client *redis.Client, server string) (all []MissingRight, err error) {
+	missing, err := s.queueAll(ctx, client)
+	switch {
+	case err == nil:
+		missing = append(missing, s.subscribeAll(ctx, client)...)
+	case redis.IsAuthError(err):
+		missing, err = append(missing, "anything (no such user there, or another password)"), nil
+	case server != "":
+		err = fmt.Errorf("%s: %w", server, err)
+	}
+	for _, right := range missing {
+		all = append(all, MissingRight{server, right})
+	}
+	return all, err
+}
+
+// queueAll queues every command, and a write of every kind of key, and returns what is refused. All go in one
+// pipeline: a client of go-redis gives a connection up after a replica's first refusal of a write.
+func (s *Store) queueAll(ctx context.Context, client *redis.Client) (missing []string, err error) {
+	keys := s.allKeys()
+	queue := slices.Clone(commands)
+	for _, key := range keys {
+		queue = append(queue, "GET "+key, "SET "+key+" v")
+	}
+	conn := client.Conn()
+	defer conn.Close()                                    //nolint:errcheck // nothing was written
+	if err := conn.Do(ctx, "MULTI").Err(); refused(err) { // the pipeline must not go without it: it would write
+		return []string{"the command multi, with which the others are tried"}, nil
+	} else if err != nil {
 		return nil, err
 	}
-	for i, command := range commands {
-		why, err := s.queue(ctx, conn, command)
-		if err != nil {
-			return missing, err
+	replies, err := conn.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, command := range queue {
+			pipe.Do(ctx, s.words(command)...)
 		}
-		if strings.Contains(why, deniedCommand) {
+		pipe.Do(ctx, "DISCARD")
+		return nil
+	})
+	if _, broken := refusal(err); broken != nil {
+		return nil, broken
+	}
+	why := make([]string, len(replies))
+	for i, reply := range replies {
+		why[i], _ = refusal(reply.Err())
+	}
+	for i, command := range commands {
+		if strings.Contains(why[i], deniedCommand) {
 			missing = append(missing, "the command "+commandNames()[i])
 		}
-		if strings.HasPrefix(command, "PUBLISH ") && strings.Contains(why, "channel") {
+		if strings.HasPrefix(command, "PUBLISH ") && strings.Contains(why[i], "channel") {
 			missing = append(missing, "publishing on the channels "+channelPattern)
 		}
 	}
-	for _, key := range s.allKeys() {
-		reading, err := s.queue(ctx, conn, "GET "+key)
-		if err != nil {
-			return missing, err
-		}
-		writing, err := s.queue(ctx, conn, "SET "+key+" v")
-		if err != nil {
-			return missing, err
-		}
-		if deniesKey(reading) || deniesKey(writing) {
+	why = why[len(commands):]
+	for i, key := range keys {
+		if deniesKey(why[2*i]) || deniesKey(why[2*i+1]) {
 			missing = append(missing, "the keys "+key)
 		}
 	}
-	return missing, conn.Do(ctx, "DISCARD").Err()
+	return missing, nil
 }
 
 // deniedCommand is in the message with which Redis refuses a command, and not in those about keys and channels.
@@ -136,23 +215,27 @@ func deniesKey(why string) bool {
 	return strings.Contains(why, "key") && !strings.Contains(why, deniedCommand)
 }
 
-// queue queues a command, and returns why the ACL refuses it; empty where it does not. Another refusal is none of
-// the ACL's: a cluster's server names the one that holds the key.
-func (s *Store) queue(ctx context.Context, conn *redis.Conn, command string) (why string, err error) {
+// words are those of a command, with keys and channels of ours.
+func (s *Store) words(command string) (words []any) {
 	part := s.partitionAt(0)
-	words := strings.Fields(strings.NewReplacer("KEY", part.fence(), "CHANNEL", part.changed()).Replace(command))
-	args := make([]any, len(words))
-	for i, word := range words {
-		args[i] = word
+	names := strings.NewReplacer("KEY", part.fence(), "CHANNEL", part.changed())
+	for word := range strings.FieldsSeq(names.Replace(command)) {
+		words = append(words, word)
 	}
-	err = conn.Do(ctx, args...).Err()
-	if refused(err) {
+	return words
+}
+
+// refusal returns why the ACL refuses a command; empty where it does not. Another refusal is none of the ACL's: a
+// replica takes no writes, and a cluster's server names the one that holds the key.
+func refusal(err error) (why string, other error) {
+	reply := redis.Error(nil)
+	switch {
+	case err == nil, !errors.As(err, &reply):
+		return "", err
+	case refused(err):
 		return err.Error(), nil
 	}
-	if reply := redis.Error(nil); errors.As(err, &reply) {
-		return "", nil
-	}
-	return "", err
+	return "", nil
 }
 
 // channelPattern names the channels of hints.
@@ -166,7 +249,7 @@ func (s *Store) allKeys() []string {
 		p.order("check"), p.foreign(
 			"pi_check",
 		), p.pointer("pi_check"), p.events(), p.reads(), p.sweep(), p.attention(), p.restore(false),
-		p.restore(true), p.masked(), p.notOurs(
+		p.restore(true), p.masked(), p.byCreation(), p.byCustomer(), p.notOurs(
 			"pi_check",
 		), p.unknown("pi_check"), p.meta(), p.rebuild(), push.share, push.retries,
 		push.dead, push.log, p.fence(), p.lease("check"), p.catchUp(), p.quarantine(), p.readBudget(), p.limit("check"),

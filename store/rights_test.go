@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // asUser makes a user with the rights, and returns the URL that names it.
@@ -58,7 +60,7 @@ func TestMissingRights(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range test.want {
-				if !slices.Contains(missing, want) {
+				if !slices.Contains(missing, store.MissingRight{Right: want}) {
 					t.Errorf("%q is not in %q", want, missing)
 				}
 			}
@@ -70,6 +72,52 @@ func TestMissingRights(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestMissingRightsOfOneServer: in a cluster, and behind sentinels, each server has an ACL of its own. The one that
+// refuses is named, be it a replica that may have to take over.
+func TestMissingRightsOfOneServer(t *testing.T) {
+	type node struct {
+		server *storetest.Server
+		name   string // as it is reported
+	}
+	try := func(t *testing.T, mode, url string, refusing []node, all []*storetest.Server) {
+		t.Helper()
+		for _, server := range all {
+			asUser(t, server.URL(), "kasse", store.ACLRule())
+		}
+		finds := func(want ...store.MissingRight) {
+			t.Helper()
+			// A cluster's servers hear of its replicas one after the other.
+			wait.UntilTrue(t, fmt.Sprintf("only %q to be found", want), func() bool {
+				missing, err := store.MissingRights(t.Context(), mode, url, 16)
+				return err == nil && slices.Equal(missing, want)
+			})
+		}
+		finds()
+		for _, n := range refusing {
+			asUser(t, n.server.URL(), "kasse", store.ACLRule()+" -xadd")
+			finds(store.MissingRight{Server: n.name, Right: "the command xadd"})
+			asUser(t, n.server.URL(), "kasse", store.ACLRule())
+		}
+		last := refusing[len(refusing)-1]
+		if err := connect(t, last.server.URL()).Do(t.Context(), "ACL", "DELUSER", "kasse").Err(); err != nil {
+			t.Fatal(err)
+		}
+		finds(store.MissingRight{Server: last.name, Right: "anything (no such user there, or another password)"})
+	}
+	t.Run("cluster", func(t *testing.T) {
+		cluster := storetest.NewCluster(t, 3, 1)
+		nodes := cluster.Nodes()
+		try(t, "cluster", strings.Replace(cluster.URL(), "redis://", "redis://kasse:secret@", 1),
+			[]node{{nodes[3], nodes[3].Addr()}, {nodes[1], nodes[1].Addr()}}, nodes)
+	})
+	t.Run("sentinel", func(t *testing.T) {
+		sentinels := storetest.NewSentinels(t)
+		nodes := sentinels.Nodes()
+		try(t, "sentinel", sentinels.URL()+"&username=kasse&password=secret",
+			[]node{{nodes[0], "the master"}, {nodes[2], "the replica " + nodes[2].Addr()}}, nodes)
+	})
 }
 
 // TestRightsAreComplete: what scripts call is in the rule.

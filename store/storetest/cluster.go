@@ -94,6 +94,9 @@ func (c *Cluster) URL() string {
 	return "redis://" + c.nodes[0].Addr() + "?" + strings.Join(seeds, "&")
 }
 
+// Nodes are the servers, the masters first, as they were at the start.
+func (c *Cluster) Nodes() []*Server { return c.nodes }
+
 // replicasOfFirst are those of the first master.
 func (c *Cluster) replicasOfFirst() (replicas []*Server) {
 	for i := c.masters; i < len(c.nodes); i += c.masters {

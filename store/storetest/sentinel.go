@@ -81,6 +81,9 @@ func (c *Sentinels) URL() string {
 	return "redis://" + c.sentinels[0].Addr() + "/0?master_name=" + masterName + "&" + strings.Join(others, "&")
 }
 
+// Nodes are the servers that hold data, the master first, as they were at the start.
+func (c *Sentinels) Nodes() []*Server { return append([]*Server{c.master}, c.replicas...) }
+
 // CutOff parts the master from its replicas: it serves, and it alone has what is written now.
 func (c *Sentinels) CutOff() { cutOff(c.master, c.replicas) }
 

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
 	"kasse/store/storetest"
@@ -77,6 +79,9 @@ func TestAsExactlyThatUser(t *testing.T) {
 			if strings.Contains(found, "may not use") {
 				t.Errorf("check found %s", found)
 			}
+			if mode == "cluster" {
+				w.refusesOnOneServer(settings)
+			}
 			all := w.serve(2, settings)
 			paid := w.mainJob(all, "paid", w.customer())
 			w.refundAndCapture(all[0], paid)
@@ -97,6 +102,20 @@ func TestAsExactlyThatUser(t *testing.T) {
 			w.commandAs(settings, "rebuild")
 		})
 	}
+}
+
+// refusesOnOneServer takes a right away on the first server of a cluster, which kasse check names, and gives it back.
+func (w *world) refusesOnOneServer(settings map[string]string) {
+	w.t.Helper()
+	o, err := redis.ParseClusterURL(settings["REDIS_URL"])
+	w.no(err)
+	server := redis.NewClient(&redis.Options{Addr: o.Addrs[0]})
+	defer server.Close()
+	w.no(server.Do(w.t.Context(), "ACL", "SETUSER", "kasse", "-xadd").Err())
+	code, found := w.checked(settings)
+	expect(w.t, "exit code of check", code, 1)
+	lines(w.t, found, "wrong    redis: its user may not use the command xadd on "+o.Addrs[0]+": … docs/redis-acl.md")
+	w.no(server.Do(w.t.Context(), "ACL", "SETUSER", "kasse", "+xadd").Err())
 }
 
 // refundAndCapture refunds a payment, and captures one that was authorized.

@@ -186,8 +186,12 @@ func (c *checkup) durability(servers []store.Server) {
 // rights tries whether Redis's ACL lets the user do all that is needed.
 func (c *checkup) rights(ctx context.Context) {
 	missing, err := store.MissingRights(ctx, c.RedisMode, c.RedisURL.Reveal(), c.RedisPartitions)
-	for _, right := range missing {
-		c.say(levelWrong, aboutRedis, "its user may not use %s: give it the rights of docs/redis-acl.md", right)
+	for _, m := range missing {
+		where := ""
+		if m.Server != "" {
+			where = " on " + m.Server
+		}
+		c.say(levelWrong, aboutRedis, "its user may not use %s%s: give it the rights of docs/redis-acl.md", m.Right, where)
 	}
 	if err != nil {
 		c.say(levelWarning, aboutRedis, "the rights of its user could not be tried: %v", err)
