@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"kasse/service/payment"
@@ -18,6 +19,30 @@ import (
 // A paid order with its pointer takes 844 bytes by used_memory: make bench LOAD='-run paid'.
 const orderField = "order"
 
+// blockPrefix begins the field that holds a block of rows of earlier attempts: its number from 0, in
+// decimal. Only orders with many attempts have blocks; the number in the byte before their stored form
+// says so.
+const blockPrefix = "attempts:"
+
+// blocksFollow is the number in the byte before the stored form of an order that has blocks. The
+// dictionary is the same.
+const blocksFollow = payment.Dictionary + 1
+
+func blockField(number int) string { return blockPrefix + strconv.Itoa(number) }
+
+// readFields are the fields of an order, of the payments in question, and of so many blocks.
+func readFields(ids []payment.ID, blocks int) []string {
+	fields := make([]string, 0, 1+len(ids)+blocks)
+	fields = append(fields, orderField)
+	for _, id := range ids {
+		fields = append(fields, recordField(id))
+	}
+	for i := range blocks {
+		fields = append(fields, blockField(i))
+	}
+	return fields
+}
+
 // recordPrefix begins the field that holds a payment which the order does not stand for: the number
 // of the dictionary in one byte, then the stored form.
 const recordPrefix = "record:"
@@ -28,9 +53,13 @@ func recordField(id payment.ID) string { return recordPrefix + string(id) }
 // is neither shown nor overwritten.
 var errNewer = errors.New("it was written by a newer version, with a dictionary that this one does not have")
 
-// encodeOrder returns what is stored of the order under its revision.
-func encodeOrder(o *payment.Order) []byte {
-	return o.AppendOrder(append(make([]byte, 0, 512), payment.Dictionary))
+// encodeOrder returns what is stored of the order under its revision, the blocks apart.
+func encodeOrder(o *payment.Order, blocks int) []byte {
+	form := byte(payment.Dictionary)
+	if blocks > 0 {
+		form = blocksFollow
+	}
+	return o.AppendOrder(append(make([]byte, 0, 512), form))
 }
 
 // decodeDictionary takes off the number of the dictionary.
@@ -38,15 +67,15 @@ func decodeDictionary(stored string) ([]byte, error) {
 	switch {
 	case stored == "":
 		return nil, errors.New("it is empty")
-	case stored[0] > payment.Dictionary || stored[0] == 0:
+	case stored[0] > blocksFollow || stored[0] == 0:
 		return nil, errNewer
 	}
 	return []byte(stored[1:]), nil
 }
 
-// decodeOrder reads the field of an order, and the records of payments that were loaded beside it.
-// A nil record stands for one that is missing.
-func decodeOrder(ref payment.Ref, stored any, ids []payment.ID, records []any) (payment.Order, error) {
+// decodeOrder reads the field of an order, and what was loaded beside it: the records of payments,
+// then the blocks of earlier attempts. A nil record stands for one that is missing.
+func decodeOrder(ref payment.Ref, stored any, ids []payment.ID, others []any) (payment.Order, error) {
 	o := payment.Order{ID: ref.Order, Foreign: ref.Foreign, Loaded: map[payment.ID]*payment.Payment{}}
 	whole, exists := stored.(string)
 	if !exists {
@@ -59,6 +88,14 @@ func decodeOrder(ref payment.Ref, stored any, ids []payment.ID, records []any) (
 	text, err := decodeDictionary(body)
 	if err != nil {
 		return o, err
+	}
+	records := others[:len(ids)]
+	for _, block := range others[len(ids):] {
+		body, loaded := block.(string)
+		if !loaded {
+			break
+		}
+		o.Blocks = append(o.Blocks, payment.Block{Stored: []byte(body)})
 	}
 	if err := o.DecodeOrder(text); err != nil {
 		return o, err
@@ -112,7 +149,12 @@ type written struct {
 // encode compares the order with what was loaded. A payment lies in the order's field while the
 // order stands for it, and else in a field of its own.
 func encode(o payment.Order) written {
-	w := written{body: encodeOrder(&o), saved: o}
+	blocks, changed := o.NextBlocks()
+	w := written{body: encodeOrder(&o, len(blocks)), saved: o}
+	w.saved.Blocks = blocks
+	for _, number := range changed {
+		w.set = append(w.set, blockField(number), blocks[number].Stored)
+	}
 	w.saved.Raw, w.saved.Loaded = w.body, make(map[payment.ID]*payment.Payment, len(o.Loaded))
 	current := o.Current()
 	for id, p := range o.Loaded {
@@ -137,15 +179,22 @@ func encode(o payment.Order) written {
 // are loaded. It is for those who look at Redis from outside.
 func Decode(ref payment.Ref, fields map[string]string) (payment.Order, error) {
 	var ids []payment.ID
-	var records []any
+	var others []any
 	for name, value := range fields {
 		if id, isRecord := strings.CutPrefix(name, recordPrefix); isRecord {
-			ids, records = append(ids, payment.ID(id)), append(records, value)
+			ids, others = append(ids, payment.ID(id)), append(others, value)
 		}
+	}
+	for i := 0; ; i++ {
+		block, exists := fields[blockField(i)]
+		if !exists {
+			break
+		}
+		others = append(others, block)
 	}
 	stored, exists := fields[orderField]
 	if !exists {
 		return payment.Order{}, errors.New("it has no order")
 	}
-	return decodeOrder(ref, stored, slices.Clip(ids), records)
+	return decodeOrder(ref, stored, slices.Clip(ids), others)
 }

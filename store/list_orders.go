@@ -150,12 +150,8 @@ func (s *Store) readHeads(ctx context.Context, found []listed, ids func(listed) 
 	}
 	replies, err := s.Readers.client.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, l := range found {
-			fields := []string{orderField}
-			for _, id := range ids(l) {
-				fields = append(fields, recordField(id))
-			}
 			_, key := s.orderKey(payment.Ref{Order: l.order})
-			pipe.HMGet(ctx, key, fields...)
+			pipe.HMGet(ctx, key, readFields(ids(l), 0)...)
 		}
 		return nil
 	})
@@ -166,7 +162,11 @@ func (s *Store) readHeads(ctx context.Context, found []listed, ids func(listed) 
 	for i, reply := range replies {
 		values := reply.(*redis.SliceCmd).Val()
 		ref := payment.Ref{Order: found[i].order}
-		if orders[i], err = decodeOrder(ref, values[0], ids(found[i]), values[1:]); err != nil {
+		orders[i], err = decodeOrder(ref, values[0], ids(found[i]), values[1:])
+		if payment.BlocksMissing(err) > 0 {
+			orders[i], err = s.readOrder(ctx, ref, ids(found[i])...)
+		}
+		if err != nil {
 			return nil, corrupt(string(ref.Order), err)
 		}
 	}

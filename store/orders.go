@@ -35,7 +35,7 @@ func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.I
 		return payment.Order{}, time.Time{}, err
 	}
 	reply, ok := answer.([]any)
-	if !ok || len(reply) != loadedHead+len(ids) {
+	if !ok || len(reply) < loadedHead+len(ids) {
 		return payment.Order{}, time.Time{}, corrupt(key, errReplyFormat)
 	}
 	now := clock(reply[0], reply[1])
@@ -46,7 +46,7 @@ func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.I
 	return o, now, nil
 }
 
-// loadedHead is how many values a load returns before the records.
+// loadedHead is how many values a load returns before the records and the blocks.
 const loadedHead = 3
 
 var errReplyFormat = errors.New("unexpected reply format")
@@ -81,7 +81,7 @@ func (s *Store) SaveOrder(
 	if reply[0] == "saved" {
 		return payment.Saved{Order: w.saved, Now: now, Written: true}, nil
 	}
-	if len(reply) != 1+loadedHead+len(ids) {
+	if len(reply) < 1+loadedHead+len(ids) {
 		return payment.Saved{}, corrupt(key, errReplyFormat)
 	}
 	latest, err := decodeOrder(o.Ref(), reply[3], ids, reply[1+loadedHead:])

@@ -80,20 +80,33 @@ func (s *Store) readView(ctx context.Context, ref payment.Ref, id payment.ID) (p
 	return payment.StoredView{View: o.Render(id), Version: a.Version, SecretHash: o.Loaded[id].SecretHash}, nil
 }
 
-// readOrder reads an order with the payments in question for a reader, without Redis's clock.
+// readOrder reads an order with the payments in question for a reader, without Redis's clock. The first try learns
+// whether the order has blocks of earlier attempts; the second reads everything in one command again.
 func (s *Store) readOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, error) {
+	for blocks := 0; ; {
+		o, err := s.readFields(ctx, ref, ids, blocks)
+		needed := payment.BlocksMissing(err)
+		if needed <= blocks {
+			return o, err
+		}
+		blocks = needed
+	}
+}
+
+func (s *Store) readFields(
+	ctx context.Context, ref payment.Ref, ids []payment.ID, blocks int,
+) (payment.Order, error) {
 	_, key := s.orderKey(ref)
-	words := make([]any, 0, 3+len(ids))
-	words = append(words, "hmget", key, orderField)
-	for _, id := range ids {
-		words = append(words, recordField(id))
+	words := []any{"hmget", key}
+	for _, field := range readFields(ids, blocks) {
+		words = append(words, field)
 	}
 	question := redis.NewSliceCmd(ctx, words...)
 	if err := s.reading.run(ctx, question); err != nil {
 		return payment.Order{}, unavailable(err)
 	}
 	reply := question.Val()
-	if len(reply) != 1+len(ids) {
+	if len(reply) != len(words)-2 {
 		return payment.Order{}, corrupt(key, errReplyFormat)
 	}
 	if reply[0] == nil && slices.ContainsFunc(reply, func(v any) bool { return v != nil }) {

@@ -13,6 +13,7 @@ type Order struct {
 	Revision string          `json:"-"` // of the stored order; empty: never stored
 	Raw      []byte          `json:"-"` // as it was loaded; the store's
 	Loaded   map[ID]*Payment `json:"-"` // the payments that were loaded; one without an entry is unknown, not empty
+	Blocks   []Block         `json:"-"` // of earlier attempts, as they were loaded; the store's
 	Rules    Rules           `json:"-"`
 
 	Terms    Terms     `json:"terms"` // those with the highest rev; zero: none bind the order

@@ -26,7 +26,9 @@ func (o *Order) AppendPayment(b []byte, p *Payment) []byte {
 	return c.buf
 }
 
-// DecodeOrder reads what AppendOrder has written into an order that has nothing but its name.
+// DecodeOrder reads what AppendOrder has written into an order that has nothing but its name, and the blocks of its
+// earlier attempts. Where there are more, BlocksMissing tells
+// how many.
 func (o *Order) DecodeOrder(stored []byte) error {
 	c := o.coder()
 	c.reading, c.buf = true, stored
@@ -51,7 +53,7 @@ func (o *Order) coder() coder {
 func (o *Order) code(c *coder) {
 	c.ms(1, &o.Rev)
 	o.Terms.code(c, 2)
-	list(c, 7, &o.Attempts, (*Attempt).code)
+	o.codeRows(c, 7)
 	textField(c, 8, &o.Winner)
 	c.ms(9, &o.Version)
 	c.secs(10, &o.FulfillableAt)

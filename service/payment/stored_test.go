@@ -59,7 +59,7 @@ func (f *filler) fill(v reflect.Value) {
 func isStored(t reflect.Type, member string) bool {
 	switch {
 	case t == reflect.TypeFor[Order]():
-		return !strings.Contains(" ID Foreign Revision Raw Loaded Rules pass ", " "+member+" ")
+		return !strings.Contains(" ID Foreign Revision Raw Blocks Loaded Rules pass ", " "+member+" ")
 	case t == reflect.TypeFor[Payment]():
 		return member != "ID" && member != "Raw"
 	}
@@ -71,6 +71,9 @@ func filled() Order {
 	o := Order{ID: "order-1"}
 	f := &filler{}
 	f.fill(reflect.ValueOf(&o).Elem())
+	for i := range o.Attempts {
+		o.Attempts[i].Number = i + 1
+	}
 	o.Winner = o.Attempts[0].Payment
 	o.Loaded = map[ID]*Payment{}
 	for _, a := range o.Attempts {
@@ -258,7 +261,8 @@ func FuzzStoredForm(f *testing.F) {
 			return
 		}
 		once := o.AppendOrder(nil)
-		o = Order{ID: "order-1"}
+		blocks, _ := o.NextBlocks()
+		o = Order{ID: "order-1", Blocks: blocks}
 		if err := o.DecodeOrder(once); err != nil {
 			t.Fatalf("what was written cannot be read: %v", err)
 		}

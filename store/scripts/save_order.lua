@@ -85,8 +85,17 @@ else
 end
 if moved then
   local reply = {'conflict', now[1], now[2], stored}
-  for i = 1, tonumber(ARGV[at]) do
+  local records = tonumber(ARGV[at])
+  for i = 1, records do
     reply[4 + i] = redis.call('HGET', KEYS[1], ARGV[at + i])
+  end
+  if stored and string.match(stored, '^[^\n]*\n\2') then
+    local number, block = 0, redis.call('HGET', KEYS[1], 'attempts:0')
+    while block do
+      reply[5 + records + number] = block
+      number = number + 1
+      block = redis.call('HGET', KEYS[1], 'attempts:' .. number)
+    end
   end
   return reply
 end

@@ -115,7 +115,7 @@ func (connect connector) testCorrupt(t *testing.T) {
 // newerVersion has an order and a record that name a dictionary of a later release. They are not damaged: the caller is
 // asked to come again, and what is stored stays for the program that can read it.
 func (connect connector) newerVersion(t *testing.T) {
-	later := string([]byte{payment.Dictionary + 1})
+	later := string([]byte{payment.Dictionary + 2})
 	for field, text := range map[string]string{"order": "1-x\n" + later + "\x00", "record:pi_1": later + "\x00"} {
 		f := fresh(t, connect)
 		f.putIn(t, "o_1", "pi_1")

@@ -15,7 +15,8 @@ import (
 
 // stored compares orders by what Redis holds of them, the revision apart.
 var stored = cmp.Options{
-	cmpopts.IgnoreUnexported(payment.Order{}), cmpopts.IgnoreFields(payment.Order{}, "Revision", "Raw", "Rules"),
+	cmpopts.IgnoreUnexported(payment.Order{}),
+	cmpopts.IgnoreFields(payment.Order{}, "Revision", "Raw", "Blocks", "Rules"),
 	cmpopts.IgnoreFields(payment.Payment{}, "Raw"), cmpopts.EquateEmpty(),
 }
 
@@ -261,4 +262,61 @@ func conflict(t testing.TB, err error) {
 	if !errors.Is(err, payment.ErrConflict) {
 		t.Errorf("got %v, want %v", err, payment.ErrConflict)
 	}
+}
+
+// testManyAttempts has an order with so many attempts that their rows lie in fields of their own.
+func (connect connector) testManyAttempts(t *testing.T) {
+	f := fresh(t, connect)
+	const many = 23
+	ids := make([]payment.ID, many)
+	for i := range ids {
+		ids[i] = payment.ID(fmt.Sprintf("pi_%d", i+1))
+		f.putIn(t, "o-1", ids[i])
+	}
+	t.Run("are all loaded", func(t *testing.T) {
+		if o := f.order(t, "o-1", "pi_2"); !slices.Equal(o.Payments(), ids) || o.Loaded["pi_2"] == nil {
+			t.Errorf("the order has %v, and %v is loaded", o.Payments(), o.Loaded)
+		}
+	})
+	t.Run("are all there for readers", func(t *testing.T) {
+		for _, id := range []payment.ID{"pi_1", "pi_9", "pi_23"} {
+			if _, err := f.LoadView(t.Context(), id); err != nil {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+		views, err := f.LoadViews(t.Context(), "o-1", ids)
+		if must(t, err); len(views) != many || slices.ContainsFunc(views, func(v []byte) bool { return v == nil }) {
+			t.Errorf("views %q", views)
+		}
+	})
+	t.Run("keep what is changed in one of them", func(t *testing.T) {
+		o := f.order(t, "o-1")
+		o.Attempts = slices.Clone(o.Attempts)
+		o.Attempts[2].Failures = 7
+		saved := f.save(t, o, payment.Changes{Now: f.now(t)})
+		got := f.order(t, "o-1")
+		if sameOrder(t, o, got); got.Attempts[2].Failures != 7 || got.Revision != saved.Revision {
+			t.Errorf("%+v of %s", got.Attempts[2], got.Revision)
+		}
+	})
+	t.Run("come with a conflict", func(t *testing.T) {
+		stale := f.order(t, "o-1")
+		o, c := leased(stale, f.now(t))
+		f.save(t, o, c)
+		o, c = Transition(stale, ids[many-1], f.now(t))
+		saved, err := f.SaveOrder(t.Context(), o, c, "pi_5")
+		conflict(t, err)
+		if sameOrder(t, f.order(t, "o-1", "pi_5"), saved.Order); !slices.Equal(saved.Order.Payments(), ids) {
+			t.Errorf("the conflict has %v", saved.Order.Payments())
+		}
+	})
+	t.Run("are an error where some are lost", func(t *testing.T) {
+		must(t, f.client.HDel(t.Context(), orderKey("o-1"), "attempts:1").Err())
+		if _, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o-1"}); err == nil {
+			t.Error("an order without some of its attempts was loaded")
+		}
+		if _, err := f.LoadView(t.Context(), "pi_23"); err == nil {
+			t.Error("an order without some of its attempts was read")
+		}
+	})
 }

@@ -31,6 +31,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	c := connector(connect)
 	t.Run("orders", c.testOrders)
 	t.Run("order loads", c.testOrderLoads)
+	t.Run("many attempts", c.testManyAttempts)
 	t.Run("order writes", c.testOrderWrites)
 	t.Run("pointers", c.testPointers)
 	t.Run("views", c.testViews)
