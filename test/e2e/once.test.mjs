@@ -145,9 +145,11 @@ describe('one payment', { concurrency: 2 }, () => {
 
   test('a customer session that has expired at Stripe is renewed', async (t) => {
     const ada = await shopper(t, later);
-    await ada.page.route('**/v1/elements/sessions?*', async (route) => {
+    await ada.page.route('**/v1/payments', async (route) => {
+      const response = await route.fetch();
+      assert.ok((await response.json()).customer_session, 'the payment has a customer session');
       await later.lever('/clock', { advance: '31m' });
-      await route.continue();
+      await route.fulfill({ response });
     }, { times: 1 });
     const renewals = counting(ada.page, 'POST', /\/customer-session$/);
     await ada.checkOut();

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,6 +65,9 @@ func TestDrainDelay(t *testing.T) {
 func TestEverySignalDrains(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, stripesim.Options{})
+	hangup := make(chan os.Signal, 1) // a child inherits an ignored signal, as under nohup, and no handler
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		p := w.serve(1, map[string]string{"DRAIN_DELAY": "10m", "SHUTDOWN_TIMEOUT": "20m"})[0]
 		if err := p.command.Process.Signal(signal); err != nil {
