@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -51,22 +51,22 @@ func playDashboard(ctx context.Context, dir string, p programs) (outcome, error)
 	if err != nil {
 		return o, err
 	}
-	w, err := newWorld(ctx, dir, p, fault{})
+	env, err := newEnvironment(ctx, dir, p, fault{})
 	if err != nil {
 		return o, err
 	}
-	defer w.close()
-	stop := w.load(ctx)
+	defer env.Close()
+	stop := env.load(ctx)
 	defer stop()
-	if err := w.scraped(ctx); err != nil {
+	if err := env.scraped(ctx); err != nil {
 		return o, err
 	}
 	began := time.Now()
-	if err := w.oneOfEach(ctx); err != nil {
+	if err := env.oneOfEach(ctx); err != nil {
 		return o, err
 	}
 	for _, expression := range all {
-		if err := wait.For(ctx, func() error { return w.returnsData(ctx, expression) }); err != nil {
+		if err := wait.For(ctx, func() error { return env.returnsData(ctx, expression) }); err != nil {
 			return o, err
 		}
 	}
@@ -75,15 +75,15 @@ func playDashboard(ctx context.Context, dir string, p programs) (outcome, error)
 }
 
 // oneOfEach has Redis hang for a while, and Stripe send an event that is signed wrongly.
-func (w *world) oneOfEach(ctx context.Context) error {
-	w.bank.Sim.AddWebhook(stripesim.Webhook{URL: w.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
-	if err := w.bank.Sim.AddFault(stripesim.Fault{Kind: stripesim.RateLimited, Times: 5}); err != nil {
+func (env *environment) oneOfEach(ctx context.Context) error {
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
+	if err := env.Stripe.Sim.AddFault(stripesim.Fault{Kind: stripesim.RateLimited, Times: 5}); err != nil {
 		return err
 	}
-	w.redis.Process.Signal(syscall.SIGSTOP)
-	defer w.redis.Process.Signal(syscall.SIGCONT)
+	env.Redis.Process.Signal(syscall.SIGSTOP)
+	defer env.Redis.Process.Signal(syscall.SIGCONT)
 	return wait.For(ctx, func() error {
-		a, err := town.Call(ctx, w.client, http.MethodGet, "http://"+w.kasse[0].Admin+"/metrics", nil, "")
+		a, err := testenv.Call(ctx, env.Client, http.MethodGet, "http://"+env.kasse[0].Admin+"/metrics", nil, "")
 		if err == nil && !strings.Contains(string(a.Body), "kasse_redis_errors_total{") {
 			err = errors.New("no error of Redis is counted while it hangs")
 		}
@@ -92,8 +92,8 @@ func (w *world) oneOfEach(ctx context.Context) error {
 }
 
 // returnsData fails unless an expression has a series whose value is a number.
-func (w *world) returnsData(ctx context.Context, expression string) error {
-	found, err := w.query(ctx, expression)
+func (env *environment) returnsData(ctx context.Context, expression string) error {
+	found, err := env.query(ctx, expression)
 	if err != nil {
 		return fmt.Errorf("%s: %w", expression, err)
 	}

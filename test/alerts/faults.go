@@ -10,45 +10,45 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // fault makes one alert fire. A rule may have several.
 type fault struct {
 	alert    string
-	what     string                                    // for the table
-	settings map[string]string                         // of Kasse
-	before   func(ctx context.Context, w *world) error // what is wrong before Kasse starts; may be nil
-	strike   func(ctx context.Context, w *world) error // what goes wrong under load; may be nil where before is not
+	what     string                                            // for the table
+	settings map[string]string                                 // of Kasse
+	before   func(ctx context.Context, env *environment) error // what is wrong before Kasse starts; may be nil
+	strike   func(ctx context.Context, env *environment) error // what goes wrong under load; nil only if before is not
 }
 
 // faults are one or more for each rule of kasse.rules.yaml. Who adds a rule adds a fault: see docs/runbook.md.
 var faults = []fault{
-	{alert: "KasseDown", what: "the only replica is killed", strike: func(_ context.Context, w *world) error {
-		w.kasse[0].Kill()
+	{alert: "KasseDown", what: "the only replica is killed", strike: func(_ context.Context, env *environment) error {
+		env.kasse[0].Kill()
 		return nil
 	}},
 	{alert: "KasseErrors", what: "Stripe answers 500 to each new payment", strike: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		return w.bank.Sim.AddFault(always(stripesim.ServerError, "POST /v1/payment_intents"))
+		return env.Stripe.Sim.AddFault(always(stripesim.ServerError, "POST /v1/payment_intents"))
 	}},
 	{alert: "KasseWebhookLag", what: "each event is on its way for 65 s", strike: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		w.post.delay(65 * time.Second)
+		env.post.delay(65 * time.Second)
 		return nil
 	}},
 	{alert: "KasseWebhooksMissing", what: "Stripe has switched the webhook endpoint off", strike: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		w.bank.Sim.RemoveWebhooks()
+		env.Stripe.Sim.RemoveWebhooks()
 		return nil
 	}},
 	{alert: "KasseWebhookFailing", what: "Redis is full and refuses writes", strike: func(
-		ctx context.Context, w *world,
+		ctx context.Context, env *environment,
 	) error {
-		return w.redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err()
+		return env.Redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err()
 	}},
 	{
 		alert: "KasseAmbiguousBacklog", what: "300 thin events at once, with STRIPE_READ_RPS=1",
@@ -57,54 +57,56 @@ var faults = []fault{
 	},
 	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", strike: forgeSuccess},
 	{alert: "KasseQuarantine", what: "an event names a status that nobody knows", strike: func(
-		ctx context.Context, w *world,
+		ctx context.Context, env *environment,
 	) error {
-		payment, err := w.elsewhere(ctx)
+		payment, err := env.elsewhere(ctx)
 		if err != nil {
 			return err
 		}
-		_, err = w.bank.Sim.SendEvent(payment, "payment_intent.succeeded", map[string]any{"status": "teleported"})
+		_, err = env.Stripe.Sim.SendEvent(payment, "payment_intent.succeeded", map[string]any{"status": "teleported"})
 		return err
 	}},
 	{alert: "KasseBadSignatures", what: "a second endpoint at Stripe, whose secret is not listed", strike: badSecret},
 	{alert: "KasseVersionMismatch", what: "a second replica of another build", strike: func(
-		ctx context.Context, w *world,
+		ctx context.Context, env *environment,
 	) error {
-		return w.launch(ctx, w.programs.stamped)
+		return env.launch(ctx, env.programs.stamped)
 	}},
-	{alert: "KasseRedisDown", what: "Redis is killed", strike: func(_ context.Context, w *world) error {
-		w.redis.Process.Kill()
+	{alert: "KasseRedisDown", what: "Redis is killed", strike: func(_ context.Context, env *environment) error {
+		env.Redis.Process.Kill()
 		return nil
 	}},
 	{alert: "KasseRedisMemory", what: "something else fills seven eighths of maxmemory", strike: func(
-		ctx context.Context, w *world,
+		ctx context.Context, env *environment,
 	) error {
-		return w.redis.Client.SetRange(ctx, "filler", maxMemory/8*7, "x").Err()
+		return env.Redis.Client.SetRange(ctx, "filler", maxMemory/8*7, "x").Err()
 	}},
-	{alert: "KasseRedisUnbounded", what: "maxmemory is taken away", strike: func(ctx context.Context, w *world) error {
-		return w.redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
+	{alert: "KasseRedisUnbounded", what: "maxmemory is taken away", strike: func(
+		ctx context.Context, env *environment,
+	) error {
+		return env.Redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 	}},
 	{alert: "KassePushFailing", what: "the receiver of pushes accepts connections and hangs", strike: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		w.backend.hang()
+		env.backend.hang()
 		return nil
 	}},
 	{alert: "KassePushFailing", what: "the receiver of pushes answers 410", strike: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		w.backend.answer(http.StatusGone)
+		env.backend.answer(http.StatusGone)
 		return nil
 	}},
 	{alert: "KasseReconcileStopped", what: "Stripe never answers the list of events", before: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		return w.bank.Sim.AddFault(always(stripesim.ServerError, "GET /v1/events"))
+		return env.Stripe.Sim.AddFault(always(stripesim.ServerError, "GET /v1/events"))
 	}},
 	{alert: "KasseStripeErrors", what: "Stripe answers 429 to everything", strike: func(
-		_ context.Context, w *world,
+		_ context.Context, env *environment,
 	) error {
-		return w.bank.Sim.AddFault(always(stripesim.RateLimited, ""))
+		return env.Stripe.Sim.AddFault(always(stripesim.RateLimited, ""))
 	}},
 }
 
@@ -113,11 +115,11 @@ func always(kind stripesim.FaultKind, endpoint string) stripesim.Fault {
 }
 
 // floodThin makes payments whose events show nothing of them, so that each has to be read.
-func floodThin(ctx context.Context, w *world) error {
-	w.bank.Sim.RemoveWebhooks()
-	w.bank.Sim.AddWebhook(stripesim.Webhook{URL: w.mailbox, Secret: hookSecret, Thin: true})
+func floodThin(ctx context.Context, env *environment) error {
+	env.Stripe.Sim.RemoveWebhooks()
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: hookSecret, Thin: true})
 	for range 300 {
-		if _, err := w.elsewhere(ctx); err != nil {
+		if _, err := env.elsewhere(ctx); err != nil {
 			return err
 		}
 	}
@@ -126,54 +128,54 @@ func floodThin(ctx context.Context, w *world) error {
 
 // forgeSuccess sends an event that says more than Stripe knows of its payment, as anybody can who has the webhook's
 // secret.
-func forgeSuccess(ctx context.Context, w *world) error {
-	payment, err := w.bank.Open(ctx, town.History{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
+func forgeSuccess(ctx context.Context, env *environment) error {
+	payment, err := env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
 		return err
 	}
-	_, err = w.bank.Sim.SendEvent(
+	_, err = env.Stripe.Sim.SendEvent(
 		payment, "payment_intent.succeeded", map[string]any{"status": "succeeded", "amount_received": 500},
 	)
 	return err
 }
 
-func badSecret(_ context.Context, w *world) error {
-	w.bank.Sim.AddWebhook(stripesim.Webhook{URL: w.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
+func badSecret(_ context.Context, env *environment) error {
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
 	return nil
 }
 
 // play plays a fault: load, and the alert is quiet; the fault, and the alert arrives.
 func (f fault) play(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: f.alert, fault: f.what}
-	w, err := newWorld(ctx, dir, p, f)
+	env, err := newEnvironment(ctx, dir, p, f)
 	if err != nil {
 		return o, err
 	}
-	defer w.close()
-	stop := w.load(ctx)
+	defer env.Close()
+	stop := env.load(ctx)
 	defer stop()
-	if err := w.scraped(ctx); err != nil {
+	if err := env.scraped(ctx); err != nil {
 		return o, err
 	}
-	if err := w.arm(ctx); err != nil {
+	if err := env.arm(ctx); err != nil {
 		return o, err
 	}
-	if at, err := w.receiver.first(f.alert); err == nil {
+	if at, err := env.receiver.first(f.alert); err == nil {
 		return o, fmt.Errorf("the alert arrived %.1f s ago, before the fault", time.Since(at).Seconds())
 	}
 	struck := time.Now()
 	if f.strike != nil {
-		if err := f.strike(ctx, w); err != nil {
+		if err := f.strike(ctx, env); err != nil {
 			return o, err
 		}
 	}
-	at, err := w.paged(ctx, f.alert)
+	at, err := env.paged(ctx, f.alert)
 	if err != nil {
 		return o, fmt.Errorf(
-			"%w; Prometheus says %s; Alertmanager's last words: %s", err, w.alerts(ctx), lastLine(w.dir),
+			"%w; Prometheus says %s; Alertmanager's last words: %s", err, env.alerts(ctx), lastLine(env.Dir),
 		)
 	}
-	o.took, o.beside = at.Sub(struck), w.receiver.others(f.alert)
+	o.took, o.beside = at.Sub(struck), env.receiver.others(f.alert)
 	return o, nil
 }
 

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -23,7 +23,7 @@ const (
 
 // load opens and pays orders until stop is called: one that Kasse opens, one that was opened elsewhere. What fails
 // meanwhile is the fault's doing.
-func (w *world) load(ctx context.Context) (stop func()) {
+func (env *environment) load(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	places := make(chan struct{}, crowd)
@@ -36,8 +36,8 @@ func (w *world) load(ctx context.Context) (stop func()) {
 			}
 			all.Go(func() {
 				defer func() { <-places }()
-				w.order(ctx)
-				_, _ = w.elsewhere(ctx)
+				env.order(ctx)
+				_, _ = env.elsewhere(ctx)
 			})
 		}
 	})
@@ -47,37 +47,37 @@ func (w *world) load(ctx context.Context) (stop func()) {
 var orders atomic.Int64 // so far: no two have one name
 
 // order is one order's life: created, paid, asked for.
-func (w *world) order(ctx context.Context) {
+func (env *environment) order(ctx context.Context) {
 	body := fmt.Sprintf(`{"order_id":"order-%d","amount":1999,"currency":"eur"}`, orders.Add(1))
-	a, err := w.ask(ctx, http.MethodPost, "/v1/payments", body)
+	a, err := env.ask(ctx, http.MethodPost, "/v1/payments", body)
 	var said struct {
 		Payment string `json:"payment_intent"`
 	}
 	if err != nil || a.Status/100 != 2 || json.Unmarshal(a.Body, &said) != nil {
 		return
 	}
-	_ = w.bank.Take(ctx, said.Payment, town.Pay, 1999)
-	_, _ = w.ask(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
+	_ = env.Stripe.Take(ctx, said.Payment, testenv.Pay, 1999)
+	_, _ = env.ask(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
 }
 
 // elsewhere opens a payment at Stripe as another replica would, and pays it.
-func (w *world) elsewhere(ctx context.Context) (payment string, err error) {
-	payment, err = w.bank.Open(ctx, town.History{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
+func (env *environment) elsewhere(ctx context.Context) (payment string, err error) {
+	payment, err = env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
 		return "", err
 	}
-	return payment, w.bank.Take(ctx, payment, town.Pay, 500)
+	return payment, env.Stripe.Take(ctx, payment, testenv.Pay, 500)
 }
 
-func (w *world) ask(ctx context.Context, method, path, body string) (town.Answer, error) {
-	w.post.mu.Lock()
-	to := w.post.to
-	w.post.mu.Unlock()
-	header := map[string]string{"Authorization": "Bearer " + town.BackendKey}
+func (env *environment) ask(ctx context.Context, method, path, body string) (testenv.Answer, error) {
+	env.post.mu.Lock()
+	to := env.post.to
+	env.post.mu.Unlock()
+	header := map[string]string{"Authorization": "Bearer " + testenv.BackendKey}
 	if body != "" {
 		header["Content-Type"] = "application/json"
 	}
-	return town.Call(ctx, w.client, method, to+path, header, body)
+	return testenv.Call(ctx, env.Client, method, to+path, header, body)
 }
 
 // sample is a series of an answer of Prometheus's, with its value.
@@ -87,9 +87,9 @@ type sample struct {
 }
 
 // query asks Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
-func (w *world) query(ctx context.Context, expression string) ([]sample, error) {
-	a, err := town.Call(
-		ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/query?query="+url.QueryEscape(expression), nil, "",
+func (env *environment) query(ctx context.Context, expression string) ([]sample, error) {
+	a, err := testenv.Call(
+		ctx, env.Client, http.MethodGet, env.prometheus+"/api/v1/query?query="+url.QueryEscape(expression), nil, "",
 	)
 	if err != nil {
 		return nil, err
@@ -112,8 +112,8 @@ func (w *world) query(ctx context.Context, expression string) ([]sample, error) 
 
 // rules counts the rules that Prometheus has evaluated:
 // https://prometheus.io/docs/prometheus/latest/querying/api/#rules.
-func (w *world) rules(ctx context.Context) (evaluated int, err error) {
-	a, err := town.Call(ctx, w.client, http.MethodGet, w.prometheus+"/api/v1/rules?type=alert", nil, "")
+func (env *environment) rules(ctx context.Context) (evaluated int, err error) {
+	a, err := testenv.Call(ctx, env.Client, http.MethodGet, env.prometheus+"/api/v1/rules?type=alert", nil, "")
 	if err != nil {
 		return 0, err
 	}
@@ -144,9 +144,9 @@ func (w *world) rules(ctx context.Context) (evaluated int, err error) {
 }
 
 // scraped waits until Prometheus has scraped Kasse some times.
-func (w *world) scraped(ctx context.Context) error {
+func (env *environment) scraped(ctx context.Context) error {
 	return wait.For(ctx, func() error {
-		found, err := w.query(
+		found, err := env.query(
 			ctx,
 			`count_over_time(build_info{job="kasse"}[1m]) > 3 and on () sum(kasse_webhook_events_total{outcome="applied"}) > 3`,
 		)
@@ -158,17 +158,17 @@ func (w *world) scraped(ctx context.Context) error {
 }
 
 // paged waits until an alert has arrived at the receiver.
-func (w *world) paged(ctx context.Context, alert string) (at time.Time, err error) {
+func (env *environment) paged(ctx context.Context, alert string) (at time.Time, err error) {
 	err = wait.For(ctx, func() error {
-		at, err = w.receiver.first(alert)
+		at, err = env.receiver.first(alert)
 		return err
 	})
 	return at, err
 }
 
 // alerts are those that Prometheus itself has, for a message.
-func (w *world) alerts(ctx context.Context) string {
-	found, err := w.query(ctx, "ALERTS")
+func (env *environment) alerts(ctx context.Context) string {
+	found, err := env.query(ctx, "ALERTS")
 	if err != nil {
 		return err.Error()
 	}

@@ -16,26 +16,17 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { testenv.Main(run) }
 
 // programs are what a round starts.
 type programs struct {
@@ -76,15 +67,6 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := covered(alertNames(string(text)), faults); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "kasse-alerts-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	p, err := prepare(ctx, dir, shorten(string(text)))
-	if err != nil {
-		return err
-	}
 	var rounds []round
 	for _, f := range faults {
 		rounds = append(rounds, round{f.alert, f.play})
@@ -94,7 +76,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(rounds) == 0 {
 		return errors.New("there is no such round")
 	}
-	return playAll(ctx, dir, p, rounds, *parallel, out)
+	return testenv.InDir(ctx, "alerts", func(dir string) error {
+		p, err := prepare(ctx, dir, shorten(string(text)))
+		if err != nil {
+			return err
+		}
+		return playAll(ctx, dir, p, rounds, *parallel, out)
+	})
 }
 
 // covered fails where a rule has no fault, or a fault no rule.
@@ -140,7 +128,7 @@ func prepare(ctx context.Context, dir, rules string) (p programs, err error) {
 			"missing: %s. On Debian: apt-get install --no-install-recommends %[1]s", strings.Join(missing, " "),
 		)
 	}
-	if p.kasse, err = town.Build(ctx, dir); err != nil {
+	if p.kasse, err = testenv.Build(ctx, dir); err != nil {
 		return p, err
 	}
 	if p.stamped, err = buildStamped(ctx, dir); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // stripeTakes is how long every call of Stripe takes.
@@ -21,25 +21,25 @@ const stripeTakes = 100 * time.Millisecond
 func create(ctx context.Context, b *bench) error {
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	defer sim.Close()
-	bank := httptest.NewServer(sim)
-	defer bank.Close()
-	w, err := b.newWorld(ctx, "--appendfsync", "always")
+	stripe := httptest.NewServer(sim)
+	defer stripe.Close()
+	env, err := b.newEnvironment(ctx, "--appendfsync", "always")
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	defer env.Close()
+	if err := env.mark(ctx); err != nil {
 		return err
 	}
-	customer, err := newCustomer(ctx, bank.URL)
+	customer, err := newCustomer(ctx, stripe.URL)
 	if err != nil {
 		return err
 	}
 	at := map[string]server{}
-	if at["kasse"], err = w.kasse(ctx, map[string]string{"STRIPE_API_BASE": bank.URL}); err != nil {
+	if at["kasse"], err = env.kasse(ctx, map[string]string{"STRIPE_API_BASE": stripe.URL}); err != nil {
 		return err
 	}
-	if at["bare"], err = w.bare(ctx, "create", bank.URL, customer); err != nil {
+	if at["bare"], err = env.bare(ctx, "create", stripe.URL, customer); err != nil {
 		return err
 	}
 	for _, call := range []string{"POST /v1/payment_intents", "POST /v1/customer_sessions"} {
@@ -53,12 +53,12 @@ func create(ctx context.Context, b *bench) error {
 			`{"order_id":"create-%d","amount":4200,"currency":"eur","customer":"%s"}`, orders.Add(1), customer,
 		)
 		return fmt.Appendf(nil, "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-			town.BackendKey, len(body), body), http.StatusCreated
+			testenv.BackendKey, len(body), body), http.StatusCreated
 	}
 	const rate = 20 // creates a second: Stripe takes 25 in test mode
 	for range b.rounds {
 		for _, name := range []string{"bare", "kasse"} {
-			err := w.measure(
+			err := env.measure(
 				"Create/"+name, at[name],
 				func(address string) (load, error) { return openLoop(ctx, address, rate, b.length, give) },
 			)
@@ -75,11 +75,13 @@ func create(ctx context.Context, b *bench) error {
 }
 
 // newCustomer makes a customer at the simulated Stripe.
-func newCustomer(ctx context.Context, bank string) (string, error) {
+func newCustomer(ctx context.Context, stripe string) (string, error) {
 	header := map[string]string{
 		"Authorization": "Bearer sk_test_bench", "Content-Type": "application/x-www-form-urlencoded",
 	}
-	a, err := town.Call(ctx, http.DefaultClient, http.MethodPost, bank+"/v1/customers", header, "email=ada@example.com")
+	a, err := testenv.Call(
+		ctx, http.DefaultClient, http.MethodPost, stripe+"/v1/customers", header, "email=ada@example.com",
+	)
 	if err != nil {
 		return "", err
 	}

@@ -13,27 +13,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"regexp"
 	"syscall"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var err error
-	if len(os.Args) > 2 && os.Args[1] == "yardstick" {
-		err = yardstick(ctx, os.Args[2], os.Args[3:])
-	} else {
-		err = run(ctx, os.Args[1:], os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	testenv.Main(func(ctx context.Context, args []string, out io.Writer) error {
+		if len(args) > 1 && args[0] == "yardstick" {
+			return yardstick(ctx, args[1], args[2:])
+		}
+		return run(ctx, args, out)
+	})
 }
 
 // scenario is one thing that is measured.
@@ -65,18 +58,21 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "kasse-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	if err := raiseFiles(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 	}
-	b := &bench{rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, seen: map[string][]float64{}}
-	if b.program, err = town.Build(ctx, dir); err != nil {
-		return err
-	}
+	return testenv.InDir(ctx, "bench", func(dir string) error {
+		b := &bench{rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, seen: map[string][]float64{}}
+		var err error
+		if b.program, err = testenv.Build(ctx, dir); err != nil {
+			return err
+		}
+		return b.play(ctx, chosen)
+	})
+}
+
+// play plays the chosen scenarios.
+func (b *bench) play(ctx context.Context, chosen *regexp.Regexp) error {
 	b.head()
 	for _, s := range scenarios {
 		if chosen.MatchString(s.name) {

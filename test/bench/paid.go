@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kasse/service/stripe/stripesim"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -51,29 +51,29 @@ func paid(ctx context.Context, b *bench) error {
 func (b *bench) paid(ctx context.Context, extra string) (float64, error) {
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	defer sim.Close()
-	bank := httptest.NewServer(sim)
-	defer bank.Close()
-	w, err := b.newWorld(ctx, "--appendonly", "no")
+	stripe := httptest.NewServer(sim)
+	defer stripe.Close()
+	env, err := b.newEnvironment(ctx, "--appendonly", "no")
 	if err != nil {
 		return 0, err
 	}
-	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	defer env.Close()
+	if err := env.mark(ctx); err != nil {
 		return 0, err
 	}
-	customer, err := newCustomer(ctx, bank.URL)
+	customer, err := newCustomer(ctx, stripe.URL)
 	if err != nil {
 		return 0, err
 	}
-	empty, err := w.keysMemory(ctx)
+	empty, err := env.keysMemory(ctx)
 	if err != nil {
 		return 0, err
 	}
-	kasse, err := w.kasse(ctx, map[string]string{"STRIPE_API_BASE": bank.URL})
+	kasse, err := env.kasse(ctx, map[string]string{"STRIPE_API_BASE": stripe.URL})
 	if err != nil {
 		return 0, err
 	}
-	p := payer{shop: "http://" + kasse.address, bank: bank.URL, customer: customer, extra: extra}
+	p := payer{shop: "http://" + kasse.address, stripe: stripe.URL, customer: customer, extra: extra}
 	var all errgroup.Group
 	all.SetLimit(connections)
 	for range paidOrders {
@@ -82,30 +82,30 @@ func (b *bench) paid(ctx context.Context, extra string) (float64, error) {
 	if err := all.Wait(); err != nil {
 		return 0, err
 	}
-	w.ends[len(w.ends)-1]() // the server
-	w.ends = w.ends[:len(w.ends)-1]
-	full, err := w.keysMemory(ctx)
+	processes := env.Processes()
+	processes[len(processes)-1].Kill() // the server
+	full, err := env.keysMemory(ctx)
 	return float64(full-empty) / paidOrders, err
 }
 
 // keysMemory is used_memory with no keys but those of orders, pointers and marks.
-func (w *world) keysMemory(ctx context.Context) (bytes int64, err error) {
-	for keys := w.redis.Client.Scan(ctx, 0, "*", 1_000).Iterator(); keys.Next(ctx); {
+func (env *environment) keysMemory(ctx context.Context) (bytes int64, err error) {
+	for keys := env.Redis.Client.Scan(ctx, 0, "*", 1_000).Iterator(); keys.Next(ctx); {
 		key := keys.Val()
 		if !strings.Contains(key, "}:order:") && !strings.Contains(key, "}:pi:") && !strings.HasSuffix(key, "}:meta") {
-			if err := w.redis.Client.Del(ctx, key).Err(); err != nil {
+			if err := env.Redis.Client.Del(ctx, key).Err(); err != nil {
 				return 0, err
 			}
 		}
 	}
-	if err := w.redis.Client.ScriptFlush(ctx).Err(); err != nil {
+	if err := env.Redis.Client.ScriptFlush(ctx).Err(); err != nil {
 		return 0, err
 	}
-	if err := w.redis.Client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil { // it keeps whole commands
+	if err := env.Redis.Client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil { // it keeps whole commands
 		return 0, err
 	}
 	wait.Pause(ctx, time.Second) // connections end, tables are resized
-	text, err := w.redis.Client.Info(ctx, "memory").Result()
+	text, err := env.Redis.Client.Info(ctx, "memory").Result()
 	if err != nil {
 		return 0, err
 	}
@@ -118,18 +118,18 @@ func (w *world) keysMemory(ctx context.Context) (bytes int64, err error) {
 }
 
 // payer opens payments and tells Kasse of their way.
-type payer struct{ shop, bank, customer, extra string }
+type payer struct{ shop, stripe, customer, extra string }
 
 // longID is an id as long and as random as Stripe's.
 func longID(prefix string) string { return prefix + "_3" + (rand.Text() + rand.Text())[:23] }
 
 func (p payer) pay(ctx context.Context) error {
 	order := rand.Text()[:8]
-	header := map[string]string{"Authorization": "Bearer " + town.BackendKey, "Content-Type": "application/json"}
+	header := map[string]string{"Authorization": "Bearer " + testenv.BackendKey, "Content-Type": "application/json"}
 	body := fmt.Sprintf(
 		`{"order_id":"%s","amount":4200,"currency":"eur","customer":"%s"%s}`, order, p.customer, p.extra,
 	)
-	a, err := town.Call(ctx, http.DefaultClient, http.MethodPost, p.shop+"/v1/payments", header, body)
+	a, err := testenv.Call(ctx, http.DefaultClient, http.MethodPost, p.shop+"/v1/payments", header, body)
 	if err != nil || a.Status != http.StatusCreated {
 		return fmt.Errorf("create: %d %s, %w", a.Status, a.Body, err)
 	}
@@ -139,7 +139,7 @@ func (p payer) pay(ctx context.Context) error {
 	if err := json.Unmarshal(a.Body, &opened); err != nil {
 		return err
 	}
-	shown, err := town.Call(ctx, http.DefaultClient, http.MethodGet, p.bank+"/v1/payment_intents/"+opened.Payment,
+	shown, err := testenv.Call(ctx, http.DefaultClient, http.MethodGet, p.stripe+"/v1/payment_intents/"+opened.Payment,
 		map[string]string{"Authorization": "Bearer sk_test_bench"}, "")
 	if err != nil {
 		return err

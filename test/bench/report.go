@@ -19,9 +19,9 @@ type bench struct {
 	beside  string // an older build of it, to be measured beside; empty: none
 	out     io.Writer
 
-	worlds int                  // so far
-	seen   map[string][]float64 // what was measured, by name and unit, one value a round
-	rows   []row
+	environments int                  // so far
+	seen         map[string][]float64 // what was measured, by name and unit, one value a round
+	rows         []row
 }
 
 // row is a figure of the table.

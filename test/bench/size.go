@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 func lines(text string) iter.Seq[string] { return strings.Lines(text) }
@@ -43,30 +43,30 @@ func million(ctx context.Context, b *bench) error {
 }
 
 func (b *bench) size(ctx context.Context, name string, count int) error {
-	w, err := b.newWorld(ctx, "--appendonly", "no")
+	env, err := b.newEnvironment(ctx, "--appendonly", "no")
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	defer env.Close()
+	if err := env.mark(ctx); err != nil {
 		return err
 	}
-	kasse, err := w.kasse(ctx, nil)
+	kasse, err := env.kasse(ctx, nil)
 	if err != nil {
 		return err
 	}
-	uncached, err := w.kasse(ctx, map[string]string{"REDIS_CLIENT_CACHE": "false"})
+	uncached, err := env.kasse(ctx, map[string]string{"REDIS_CLIENT_CACHE": "false"})
 	if err != nil {
 		return err
 	}
-	empty, err := w.used(ctx)
+	empty, err := env.used(ctx)
 	if err != nil {
 		return err
 	}
-	if err := w.seed(ctx, kasse, count); err != nil {
+	if err := env.seed(ctx, kasse, count); err != nil {
 		return err
 	}
-	full, err := w.used(ctx)
+	full, err := env.used(ctx)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 	changes := 0
 	for range b.rounds {
 		for what, at := range map[string]server{"status": kasse, "uncached": uncached} {
-			err := w.measure(name+"/"+what, at, func(address string) (load, error) {
+			err := env.measure(name+"/"+what, at, func(address string) (load, error) {
 				return closedLoop(ctx, []string{address}, b.length, atRandom(requests, http.StatusOK))
 			})
 			if err != nil {
@@ -91,24 +91,24 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 			bodies[i] = delivery(event(changes%hot*(count/hot), status, status, time.Unix(opened+10*int64(pass+1), 0)))
 			changes++
 		}
-		err := w.measure(name+"/webhook", kasse, func(address string) (load, error) {
+		err := env.measure(name+"/webhook", kasse, func(address string) (load, error) {
 			return closedLoop(ctx, []string{address}, b.length, each(bodies, http.StatusOK))
 		})
 		if err != nil {
 			return err
 		}
 	}
-	entry, err := w.entry(ctx)
+	entry, err := env.entry(ctx)
 	if err != nil {
 		return err
 	}
-	w.line(name+"/memory", count, metric{"B/payment", float64(full-empty) / float64(count)}, metric{"B/entry", entry})
+	env.line(name+"/memory", count, metric{"B/payment", float64(full-empty) / float64(count)}, metric{"B/entry", entry})
 	return nil
 }
 
 // used is the memory that Redis uses for data, in bytes.
-func (w *world) used(ctx context.Context) (bytes int64, err error) {
-	text, err := w.redis.Client.Info(ctx, "memory").Result()
+func (env *environment) used(ctx context.Context) (bytes int64, err error) {
+	text, err := env.Redis.Client.Info(ctx, "memory").Result()
 	if err != nil {
 		return 0, err
 	}
@@ -121,15 +121,15 @@ func (w *world) used(ctx context.Context) (bytes int64, err error) {
 }
 
 // entry is the memory of an entry of the streams, in bytes.
-func (w *world) entry(ctx context.Context) (float64, error) {
+func (env *environment) entry(ctx context.Context) (float64, error) {
 	var bytes, entries int64
 	for n := range 16 {
 		key := fmt.Sprintf("kasse:{p%d}:events", n)
-		size, err := w.redis.Client.MemoryUsage(ctx, key, 0).Result()
+		size, err := env.Redis.Client.MemoryUsage(ctx, key, 0).Result()
 		if err != nil {
 			return 0, err
 		}
-		length, err := w.redis.Client.XLen(ctx, key).Result()
+		length, err := env.Redis.Client.XLen(ctx, key).Result()
 		if err != nil {
 			return 0, err
 		}
@@ -140,22 +140,22 @@ func (w *world) entry(ctx context.Context) (float64, error) {
 
 // start measures how long the process takes until it is ready, and what it holds when it is idle.
 func start(ctx context.Context, b *bench) error {
-	w, err := b.newWorld(ctx)
+	env, err := b.newEnvironment(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	defer env.Close()
+	if err := env.mark(ctx); err != nil {
 		return err
 	}
 	const admin = "127.0.0.1:39191"
 	for round := range b.rounds {
 		began := time.Now()
-		p, err := town.Start(w.dir, w.program, w.settings(map[string]string{"ADMIN_ADDR": admin}))
+		p, err := env.Start(env.program, env.Settings(map[string]string{"ADMIN_ADDR": admin}))
 		if err != nil {
 			return err
 		}
-		k := &town.Kasse{Process: p, Admin: admin}
+		k := &testenv.Kasse{Process: p, Admin: admin}
 		for !k.Ready(ctx) && ctx.Err() == nil && !p.HasEnded() {
 			time.Sleep(time.Millisecond)
 		}
@@ -167,8 +167,8 @@ func start(ctx context.Context, b *bench) error {
 		)
 		p.Kill()
 	}
-	if info, err := os.Stat(w.program); err == nil {
-		fmt.Fprintf(os.Stderr, "%s has %.1f MB\n", filepath.Base(w.program), float64(info.Size())/1e6)
+	if info, err := os.Stat(env.program); err == nil {
+		fmt.Fprintf(os.Stderr, "%s has %.1f MB\n", filepath.Base(env.program), float64(info.Size())/1e6)
 	}
 	b.figure("process: ready after start", "≤ 150 ms", "%.0f ms", b.median("Start/kasse ready-ms"))
 	b.figure("… memory when idle", "≤ 35 MB", "%.0f MB", b.median("Start/kasse idle-MB"))

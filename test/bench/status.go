@@ -39,12 +39,12 @@ func inTurn(requests [][]byte, status int) next {
 
 // status is a status read by client secret, of 10,000 different payments, on 64 connections.
 func status(ctx context.Context, b *bench) error {
-	w, err := b.newWorld(ctx)
+	env, err := b.newEnvironment(ctx)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	defer env.Close()
+	if err := env.mark(ctx); err != nil {
 		return err
 	}
 	levers := map[string]map[string]string{
@@ -54,17 +54,17 @@ func status(ctx context.Context, b *bench) error {
 	}
 	at := map[string]server{}
 	for name, changes := range levers {
-		if at[name], err = w.kasse(ctx, changes); err != nil {
+		if at[name], err = env.kasse(ctx, changes); err != nil {
 			return err
 		}
 	}
-	if err := w.seed(ctx, at["kasse"], payments); err != nil {
+	if err := env.seed(ctx, at["kasse"], payments); err != nil {
 		return err
 	}
-	if at["bare"], err = w.bare(ctx, "status"); err != nil {
+	if at["bare"], err = env.bare(ctx, "status"); err != nil {
 		return err
 	}
-	whole, unchanged, err := w.copyViews(ctx, at["kasse"].address)
+	whole, unchanged, err := env.copyViews(ctx, at["kasse"].address)
 	if err != nil {
 		return err
 	}
@@ -80,11 +80,11 @@ func status(ctx context.Context, b *bench) error {
 	}
 	for range b.rounds {
 		for _, name := range []string{"bare", "kasse", "piped", "plain"} {
-			if err := w.measure("Status/"+name, at[name], reads(whole, http.StatusOK)); err != nil {
+			if err := env.measure("Status/"+name, at[name], reads(whole, http.StatusOK)); err != nil {
 				return err
 			}
 		}
-		if err := w.measure("Status/unchanged", at["kasse"], reads(unchanged, http.StatusNotModified)); err != nil {
+		if err := env.measure("Status/unchanged", at["kasse"], reads(unchanged, http.StatusNotModified)); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func status(ctx context.Context, b *bench) error {
 
 // copyViews gives the yardstick what Kasse answers, and returns the requests that read it, whole and unless it has
 // changed.
-func (w *world) copyViews(ctx context.Context, kasse string) (whole, unchanged [][]byte, err error) {
+func (env *environment) copyViews(ctx context.Context, kasse string) (whole, unchanged [][]byte, err error) {
 	l, err := dial(kasse)
 	if err != nil {
 		return nil, nil, err
@@ -113,7 +113,7 @@ func (w *world) copyViews(ctx context.Context, kasse string) (whole, unchanged [
 		if err != nil || code != http.StatusOK {
 			return nil, nil, fmt.Errorf("payment %d: %d %w", n, code, err)
 		}
-		if err := w.redis.Client.Set(ctx, bareKey(paymentID(n)), l.body, 0).Err(); err != nil {
+		if err := env.Redis.Client.Set(ctx, bareKey(paymentID(n)), l.body, 0).Err(); err != nil {
 			return nil, nil, err
 		}
 		whole, unchanged = append(whole, request), append(

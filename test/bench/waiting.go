@@ -96,29 +96,29 @@ func bareOf(n int, _ []byte) []byte {
 
 // waiting is a crowd of which each waits for a payment of his own while 200 a second change, and then for one payment.
 func waiting(ctx context.Context, b *bench) error {
-	w, err := b.newWorld(ctx, "--appendfsync", "everysec")
+	env, err := b.newEnvironment(ctx, "--appendfsync", "everysec")
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	if err := w.mark(ctx); err != nil {
+	defer env.Close()
+	if err := env.mark(ctx); err != nil {
 		return err
 	}
-	first, err := w.kasse(ctx, nil)
+	first, err := env.kasse(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if err := w.seed(ctx, first, crowd); err != nil {
+	if err := env.seed(ctx, first, crowd); err != nil {
 		return err
 	}
 	order := &deliveries{}
 	for range b.rounds {
-		if err := w.waitEach(ctx, order); err != nil {
+		if err := env.waitEach(ctx, order); err != nil {
 			return err
 		}
 	}
 	for range b.rounds {
-		if err := w.waitTogether(ctx, order); err != nil {
+		if err := env.waitTogether(ctx, order); err != nil {
 			return err
 		}
 	}
@@ -139,8 +139,8 @@ func waiting(ctx context.Context, b *bench) error {
 }
 
 // waitEach measures a crowd of which each waits for a payment of his own.
-func (w *world) waitEach(ctx context.Context, order *deliveries) error {
-	bare, err := w.bare(ctx, "wait")
+func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
+	bare, err := env.bare(ctx, "wait")
 	if err != nil {
 		return err
 	}
@@ -150,10 +150,10 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 		return err
 	}
 	time.Sleep(settling)
-	w.line("Waiting/bare", crowd, metric{"B/waiter", float64(resident(bare.pid)-empty) / crowd})
+	env.line("Waiting/bare", crowd, metric{"B/waiter", float64(resident(bare.pid)-empty) / crowd})
 	all.leave()
 
-	kasse, err := w.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s"})
+	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s"})
 	if err != nil {
 		return err
 	}
@@ -174,19 +174,19 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 	defer all.leave()
 	time.Sleep(settling)
 	memory := float64(resident(kasse.pid)-empty) / crowd
-	changes := int(changeRate * w.length.Seconds())
+	changes := int(changeRate * env.length.Seconds())
 	bodies := make([][]byte, changes)
 	about := make([]int, changes)
 	for i := range bodies {
 		n := int(order.changes.Add(1)) - 1
 		bodies[i], about[i] = delivery(order.change(n)), n%payments
 	}
-	before, err := w.reads(ctx)
+	before, err := env.reads(ctx)
 	if err != nil {
 		return err
 	}
 	var given atomic.Int64
-	_, err = openLoop(ctx, kasse.address, changeRate, w.length, func(int, int) ([]byte, int) {
+	_, err = openLoop(ctx, kasse.address, changeRate, env.length, func(int, int) ([]byte, int) {
 		i := int(given.Add(1)) - 1
 		sent[about[i]].Store(time.Now().UnixNano())
 		return bodies[i], http.StatusOK
@@ -195,7 +195,7 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 		return err
 	}
 	time.Sleep(settling)
-	after, err := w.reads(ctx)
+	after, err := env.reads(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,8 +205,8 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 		return fmt.Errorf("%d of %d changes were seen: %w", len(seen), changes, err)
 	}
 	slices.Sort(seen)
-	w.load(
-		"Waiting/kasse", load{w.length, seen}, metric{"B/waiter", memory},
+	env.load(
+		"Waiting/kasse", load{env.length, seen}, metric{"B/waiter", memory},
 		metric{"reads/change", float64(after-before-int64(changes)) / float64(changes)},
 	)
 	return nil
@@ -216,8 +216,8 @@ func (w *world) waitEach(ctx context.Context, order *deliveries) error {
 const settling = 2 * time.Second
 
 // reads are the records that Redis has read so far: one for each webhook, and those of the crowd.
-func (w *world) reads(ctx context.Context) (int64, error) {
-	text, err := w.redis.Client.Info(ctx, "commandstats").Result()
+func (env *environment) reads(ctx context.Context) (int64, error) {
+	text, err := env.Redis.Client.Info(ctx, "commandstats").Result()
 	if err != nil {
 		return 0, err
 	}
@@ -231,29 +231,29 @@ func (w *world) reads(ctx context.Context) (int64, error) {
 }
 
 // waitTogether measures a crowd that waits for one payment.
-func (w *world) waitTogether(ctx context.Context, order *deliveries) error {
-	bare, err := w.bare(ctx, "wait")
+func (env *environment) waitTogether(ctx context.Context, order *deliveries) error {
+	bare, err := env.bare(ctx, "wait")
 	if err != nil {
 		return err
 	}
-	kasse, err := w.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "off"})
+	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "off"})
 	if err != nil {
 		return err
 	}
 	n := int(order.changes.Add(1)) - 1
 	one := n % payments
-	err = w.broadcast(
+	err = env.broadcast(
 		"Broadcast/bare", bare.address, bareOf, 0,
 		[]byte("POST /change/0 HTTP/1.1\r\nHost: bare\r\nContent-Length: 0\r\n\r\n"),
 	)
 	if err != nil {
 		return err
 	}
-	return w.broadcast("Broadcast/kasse", kasse.address, pollOf, one, delivery(order.change(n)))
+	return env.broadcast("Broadcast/kasse", kasse.address, pollOf, one, delivery(order.change(n)))
 }
 
 // broadcast measures how long it takes from a change to the last of the crowd's answers.
-func (w *world) broadcast(name, address string, ask ask, one int, change []byte) error {
+func (env *environment) broadcast(name, address string, ask ask, one int, change []byte) error {
 	var told atomic.Int64
 	done := make(chan time.Time, 1)
 	begun := atomic.Bool{}
@@ -281,7 +281,7 @@ func (w *world) broadcast(name, address string, ask ask, one int, change []byte)
 	}
 	select {
 	case at := <-done:
-		w.line(name, crowd, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
+		env.line(name, crowd, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
 	case <-time.After(time.Minute):
 		return fmt.Errorf("%s: only %d were told: %w", name, told.Load(), all.err())
 	}

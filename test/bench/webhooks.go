@@ -123,31 +123,31 @@ func webhooks(ctx context.Context, b *bench) error {
 }
 
 func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) error {
-	w, err := b.newWorld(ctx, redisArgs...)
+	env, err := b.newEnvironment(ctx, redisArgs...)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	turns, err := w.webhookTurns(ctx)
+	defer env.Close()
+	turns, err := env.webhookTurns(ctx)
 	if err != nil {
 		return err
 	}
 	if b.beside != "" {
-		beside, err := b.besideWorld(ctx, redisArgs...)
+		beside, err := b.besideEnvironment(ctx, redisArgs...)
 		if err != nil {
 			return err
 		}
-		defer beside.close()
+		defer beside.Close()
 		older, err := beside.kasse(ctx, nil)
 		if err != nil {
 			return err
 		}
-		turns = append(turns, turn{name: "half-beside", events: &pairs{}, at: older, world: beside})
+		turns = append(turns, turn{name: "half-beside", events: &pairs{}, at: older, env: beside})
 	}
 	for range b.rounds {
 		for _, t := range turns {
 			requests := t.events.batch(int(most * b.length.Seconds()))
-			err := cmp.Or(t.world, w).measure(name+"/"+t.name, t.at, func(address string) (load, error) {
+			err := cmp.Or(t.env, env).measure(name+"/"+t.name, t.at, func(address string) (load, error) {
 				return closedLoop(ctx, append([]string{address}, t.also...), b.length, each(requests, http.StatusOK))
 			})
 			if err != nil {
@@ -156,7 +156,7 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 		}
 		const rate = 500
 		requests := turns[0].events.batch(int(rate * b.length.Seconds()))
-		err := w.measure(name+"/500", turns[0].at, func(address string) (load, error) {
+		err := env.measure(name+"/500", turns[0].at, func(address string) (load, error) {
 			return openLoop(ctx, address, rate, b.length, each(requests, http.StatusOK))
 		})
 		if err != nil {
@@ -168,20 +168,20 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 
 // webhookTurns starts two processes of Kasse and the bare programs, opens the payments, and returns what is measured in
 // each round.
-func (w *world) webhookTurns(ctx context.Context) ([]turn, error) {
-	if err := w.mark(ctx); err != nil {
+func (env *environment) webhookTurns(ctx context.Context) ([]turn, error) {
+	if err := env.mark(ctx); err != nil {
 		return nil, err
 	}
 	at := map[string]server{}
 	for _, kind := range []string{"kasse", "second"} {
 		var err error
-		if at[kind], err = w.kasse(ctx, nil); err != nil {
+		if at[kind], err = env.kasse(ctx, nil); err != nil {
 			return nil, err
 		}
 	}
 	for _, kind := range []string{"bare", "construct"} {
 		var err error
-		if at[kind], err = w.bare(ctx, "webhook-"+kind); err != nil {
+		if at[kind], err = env.bare(ctx, "webhook-"+kind); err != nil {
 			return nil, err
 		}
 	}
@@ -193,7 +193,7 @@ func (w *world) webhookTurns(ctx context.Context) ([]turn, error) {
 		{name: "half", events: half, at: at["kasse"]},
 		{name: "half-construct", events: &pairs{}, at: at["construct"]},
 		{name: "half-two", events: half, at: at["kasse"], also: []string{at["second"].address}},
-	}, w.seed(ctx, at["kasse"], payments)
+	}, env.seed(ctx, at["kasse"], payments)
 }
 
 // turn is one measurement of a round.
@@ -201,16 +201,16 @@ type turn struct {
 	name   string
 	events stream
 	at     server
-	also   []string // addresses of further processes that share the connections
-	world  *world   // of its own; nil: that of the others
+	also   []string     // addresses of further processes that share the connections
+	env    *environment // of its own; nil: that of the others
 }
 
-// besideWorld is a Redis of its own for the older build, whose layout may be another.
-func (b *bench) besideWorld(ctx context.Context, redisArgs ...string) (*world, error) {
-	w, err := b.newWorld(ctx, redisArgs...)
+// besideEnvironment is a Redis of its own for the older build, whose layout may be another.
+func (b *bench) besideEnvironment(ctx context.Context, redisArgs ...string) (*environment, error) {
+	env, err := b.newEnvironment(ctx, redisArgs...)
 	if err != nil {
 		return nil, err
 	}
-	w.program = b.beside
-	return w, w.mark(ctx)
+	env.program = b.beside
+	return env, env.mark(ctx)
 }

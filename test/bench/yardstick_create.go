@@ -11,11 +11,11 @@ import (
 )
 
 // bareCreate makes the two calls of a create side by side, and nothing else.
-func bareCreate(bank, customer string) http.Handler {
+func bareCreate(stripe, customer string) http.Handler {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	post := func(c echo.Context, path string, form url.Values) error {
 		request, err := http.NewRequestWithContext(
-			c.Request().Context(), http.MethodPost, bank+path, strings.NewReader(form.Encode()),
+			c.Request().Context(), http.MethodPost, stripe+path, strings.NewReader(form.Encode()),
 		)
 		if err != nil {
 			return err

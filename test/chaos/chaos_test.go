@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 var builtTools = sync.OnceValues(func() (tools, error) {
-	if err := town.LookAtSources("../.."); err != nil {
+	if err := testenv.LookAtSources("../.."); err != nil {
 		return tools{}, err
 	}
 	return build(context.Background(), workshop)
@@ -157,7 +157,7 @@ func TestAcknowledgedBeforeWritten(t *testing.T) {
 			honest.ServeHTTP(w, r)
 		}))
 		t.Cleanup(liar.Close)
-		s.courier.URL = liar.URL
+		s.Sender.URL = liar.URL
 		return nil
 	}, strike: func(context.Context, *shop, moment, size) error { return nil }})
 	if r.lost == 0 || r.wrong == 0 {
@@ -251,12 +251,12 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var all []*town.Process
+	var all []*testenv.Process
 	_, err = play(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, strike: func(
 		_ context.Context, s *shop, _ moment, _ size,
 	) error {
 		s.redis.freeze()
-		all = append(s.processes, s.redis.Process)
+		all = append(s.Processes(), s.redis.Process)
 		cancel()
 		return nil
 	}}, 1, small)
@@ -276,27 +276,27 @@ func TestInterrupted(t *testing.T) {
 // TestMissing: what was acknowledged is in the record, or Stripe will be asked, or it says nothing of money.
 func TestMissing(t *testing.T) {
 	t.Parallel()
-	refund := town.Event{ID: "evt_1", Type: "refund.created"}
-	refund.Data.Object = town.Object{
-		Kind: "refund", Payment: "pi_1", Intent: town.Intent{ID: "re_1", Status: "succeeded"},
+	refund := testenv.Event{ID: "evt_1", Type: "refund.created"}
+	refund.Data.Object = testenv.Object{
+		Kind: "refund", Payment: "pi_1", Intent: testenv.Intent{ID: "re_1", Status: "succeeded"},
 	}
-	record := func(state, text string) map[string]town.Record {
-		return map[string]town.Record{"pi_1": {View: town.View{State: state}, State: text}}
+	record := func(state, text string) map[string]testenv.Record {
+		return map[string]testenv.Record{"pi_1": {View: testenv.View{State: state}, State: text}}
 	}
 	for _, tt := range []struct {
 		name    string
-		stored  town.Stored
+		stored  testenv.Stored
 		missing bool
 	}{
-		{"no record", town.Stored{}, true},
-		{"no record, and a read is queued", town.Stored{Reads: map[string]bool{"pi_1": true}}, false},
-		{"a paid payment without it", town.Stored{Payments: record("paid", `{}`)}, true},
+		{"no record", testenv.Stored{}, true},
+		{"no record, and a read is queued", testenv.Stored{Reads: map[string]bool{"pi_1": true}}, false},
+		{"a paid payment without it", testenv.Stored{Payments: record("paid", `{}`)}, true},
 		{
 			"a paid payment with it",
-			town.Stored{Payments: record("paid", `{"Record":{"Refunds":{"re_1":{"Status":"succeeded"}}}}`)},
+			testenv.Stored{Payments: record("paid", `{"Record":{"Refunds":{"re_1":{"Status":"succeeded"}}}}`)},
 			false,
 		},
-		{"a canceled payment releases, and gives nothing back", town.Stored{Payments: record("canceled", `{}`)}, false},
+		{"a canceled payment releases, and gives nothing back", testenv.Stored{Payments: record("canceled", `{}`)}, false},
 	} {
 		if why := missing(refund, tt.stored, nil); (why != "") != tt.missing {
 			t.Errorf("%s: %q", tt.name, why)

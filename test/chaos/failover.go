@@ -13,22 +13,22 @@ import (
 )
 
 // startReplica starts a copy of Redis. It follows by a link that can be parted, too.
-func (w *world) startReplica(ctx context.Context) error {
-	host, port, err := net.SplitHostPort(w.toMaster.address())
+func (env *environment) startReplica(ctx context.Context) error {
+	host, port, err := net.SplitHostPort(env.toMaster.address())
 	if err != nil {
 		return err
 	}
-	w.toMaster.lead(w.redis.Address)
-	w.replicas++
-	dir := filepath.Join(w.dir, fmt.Sprintf("replica-%d", w.replicas))
-	w.replica, err = newRedis(ctx, dir, "", append(
-		w.redisArgs, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0",
+	env.toMaster.lead(env.redis.Address)
+	env.replicas++
+	dir := filepath.Join(env.Dir, fmt.Sprintf("replica-%d", env.replicas))
+	env.replica, err = newRedis(ctx, dir, "", append(
+		env.redisArgs, "--replicaof", host+" "+port, "--repl-diskless-sync-delay", "0",
 	)...)
 	if err != nil {
 		return err
 	}
 	return wait.For(ctx, func() error {
-		info, err := w.replica.Client.Info(ctx, "replication").Result()
+		info, err := env.replica.Client.Info(ctx, "replication").Result()
 		if err == nil && !strings.Contains(info, "master_link_status:up") {
 			err = errors.New("the replica has not caught up")
 		}

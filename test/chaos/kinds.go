@@ -10,7 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/payment"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -50,7 +50,7 @@ func stopServer(ctx context.Context, s *shop, m moment, _ size) error {
 	return s.launch(ctx)
 }
 
-func (s *shop) drain(ctx context.Context, victim *town.Kasse) error {
+func (s *shop) drain(ctx context.Context, victim *testenv.Kasse) error {
 	ended := make(chan error, 1)
 	go func() { ended <- victim.Terminate(ctx) }()
 	err := wait.For(ctx, func() error {
@@ -66,7 +66,7 @@ func (s *shop) drain(ctx context.Context, victim *town.Kasse) error {
 // restartAll replaces one server after the other by a new one, as a deployment does.
 func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
 	s.mu.Lock()
-	old := append([]*town.Kasse(nil), s.fleet...)
+	old := append([]*testenv.Kasse(nil), s.fleet...)
 	s.mu.Unlock()
 	for _, k := range old {
 		if err := s.launch(ctx); err != nil {
@@ -183,7 +183,7 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
 		case err == nil: // also where somebody who had loaded it before has written it whole again
 			whole = state
-			s.courier.Send(body, 0) //nolint:contextcheck // a delivery has the courier's life
+			s.Sender.Send(body, 0) //nolint:contextcheck // a delivery has the sender's context
 		case !errors.Is(err, redis.Nil):
 			return err
 		}
@@ -202,7 +202,7 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 // until there is one.
 func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
 	err = wait.For(ctx, func() error {
-		var e town.Event
+		var e testenv.Event
 		body = s.anyEvent(pick)
 		pick++ // of a refund or a dispute there is no record
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
@@ -213,7 +213,7 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, e
 			return err
 		}
 		for _, key = range keys {
-			o, err := town.OrderAt(ctx, s.redis.Client, key)
+			o, err := testenv.OrderAt(ctx, s.redis.Client, key)
 			if err != nil {
 				return err
 			}

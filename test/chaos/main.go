@@ -19,26 +19,17 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { testenv.Main(run) }
 
 // campaign is what the command line asks for.
 type campaign struct {
@@ -84,15 +75,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "kasse-chaos-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	t, err := build(ctx, dir)
-	if err != nil {
-		return err
-	}
+	return testenv.InDir(ctx, "chaos", func(dir string) error {
+		t, err := build(ctx, dir)
+		if err != nil {
+			return err
+		}
+		return c.run(ctx, dir, t, out)
+	})
+}
+
+func (c campaign) run(ctx context.Context, dir string, t tools, out io.Writer) error {
 	fmt.Fprintf(out, "seed %d\n", c.seed)
 	if t.shim == "" {
 		fmt.Fprintln(out, "NOT PLAYED: rounds that cut the power. They need Linux and a C compiler.")
@@ -103,10 +95,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	table := c.play(ctx, dir, t, out)
 	table.print(out)
-	switch {
-	case ctx.Err() != nil:
-		return errors.New("interrupted")
-	case table.failed():
+	if table.failed() {
 		return errors.New("the promise was broken")
 	}
 	return nil
@@ -114,7 +103,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 
 // build compiles what the rounds start. Without a C compiler, or elsewhere than on Linux, there is no shim.
 func build(ctx context.Context, dir string) (tools, error) {
-	kasse, err := town.Build(ctx, dir)
+	kasse, err := testenv.Build(ctx, dir)
 	if err != nil {
 		return tools{}, err
 	}

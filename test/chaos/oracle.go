@@ -8,17 +8,17 @@ import (
 	"strings"
 	"sync"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // oracle keeps all that was ever answered with 2xx, and says what became of it.
 type oracle struct {
 	mu       sync.Mutex
-	events   map[string]town.Event // acknowledged, by id
-	opened   map[string]string     // the payment that a create was answered with, by order
-	shown    map[string]int64      // the highest version that a status answer had, by payment
-	fleeting bool                  // a status may be shown that is not kept
-	told     map[string]bool       // ids of the entries that the feed has shown
+	events   map[string]testenv.Event // acknowledged, by id
+	opened   map[string]string        // the payment that a create was answered with, by order
+	shown    map[string]int64         // the highest version that a status answer had, by payment
+	fleeting bool                     // a status may be shown that is not kept
+	told     map[string]bool          // ids of the entries that the feed has shown
 
 	found              map[string]bool   // of what was acknowledged, what was there whenever it was looked for
 	lost, twice, wrong map[string]string // with the reason
@@ -26,7 +26,7 @@ type oracle struct {
 
 func newOracle() *oracle {
 	return &oracle{
-		events: map[string]town.Event{}, opened: map[string]string{}, shown: map[string]int64{},
+		events: map[string]testenv.Event{}, opened: map[string]string{}, shown: map[string]int64{},
 		told: map[string]bool{}, found: map[string]bool{},
 		lost: map[string]string{}, twice: map[string]string{}, wrong: map[string]string{},
 	}
@@ -34,7 +34,7 @@ func newOracle() *oracle {
 
 // delivered keeps an event that was acknowledged.
 func (o *oracle) delivered(body, outcome string) {
-	var e town.Event
+	var e testenv.Event
 	err := json.Unmarshal([]byte(body), &e)
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -104,7 +104,7 @@ func (o *oracle) memory() *oracle {
 // reckon holds what was acknowledged up to the memory against what was in Redis after it. Facts only add up there,
 // so that it does not matter what came in between. Later it might: Stripe's next event, or a question to it, covers
 // a loss up.
-func (o *oracle) reckon(then *oracle, stored town.Stored, chains map[string][]town.Event) {
+func (o *oracle) reckon(then *oracle, stored testenv.Stored, chains map[string][]testenv.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, e := range then.events {
@@ -138,7 +138,7 @@ func (o *oracle) look(fact, why string) {
 }
 
 // missing says why an event that was acknowledged is not in the record; empty where it is.
-func missing(e town.Event, s town.Stored, chain []town.Event) string {
+func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	kind, r := e.Data.Object.Kind, s.Payments[e.About()]
 	switch {
 	case kind != "payment_intent" && (s.Reads[e.About()] || strings.Contains(
@@ -161,10 +161,10 @@ func missing(e town.Event, s town.Stored, chain []town.Event) string {
 }
 
 // reached reports whether the record shows a point of the payment's life that is no earlier than the event.
-func reached(r town.Record, e town.Event, chain []town.Event) bool {
-	at := slices.IndexFunc(chain, func(other town.Event) bool { return other.ID == e.ID })
+func reached(r testenv.Record, e testenv.Event, chain []testenv.Event) bool {
+	at := slices.IndexFunc(chain, func(other testenv.Event) bool { return other.ID == e.ID })
 	for i, other := range chain {
-		if i >= at && other.Data.Object.State() == town.Succeeded(r.View.State) {
+		if i >= at && other.Data.Object.State() == testenv.Succeeded(r.View.State) {
 			return true
 		}
 	}
@@ -175,7 +175,7 @@ func reached(r town.Record, e town.Event, chain []town.Event) bool {
 var refundRank = []string{"", "pending", "requires_action", "succeeded", "canceled", "failed"}
 
 // refunded reports whether the record has the refund at least as far as the event has.
-func refunded(r town.Record, re town.Object) bool {
+func refunded(r testenv.Record, re testenv.Object) bool {
 	var state struct {
 		Record struct {
 			Refunds map[string]struct{ Status string }
@@ -188,7 +188,7 @@ func refunded(r town.Record, re town.Object) bool {
 }
 
 // review looks through the stream.
-func (o *oracle) review(stored town.Stored) {
+func (o *oracle) review(stored testenv.Stored) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	found := stored.Review(o.told)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // size is how much there is of everything in a round.
@@ -33,7 +33,7 @@ type moment struct {
 
 // plan is what a seed decides of a round: all that this program does, though not how the machine takes it.
 type plan struct {
-	histories []town.History
+	histories []testenv.History
 	moments   []moment
 	seed      uint64 // of proxies and deliveries
 }
@@ -44,7 +44,7 @@ func newPlan(seed uint64, round string, s size, faults int) plan {
 	name.Write([]byte(round))
 	dice := rand.New(rand.NewPCG(seed, name.Sum64()))
 	p := plan{seed: dice.Uint64()}
-	p.histories = town.Histories(dice, s.load, s.rate, func(i int) string { return orderName(round, seed, i) })
+	p.histories = testenv.Histories(dice, s.load, s.rate, func(i int) string { return orderName(round, seed, i) })
 	for i := range faults {
 		share := (float64(i) + 0.3 + 0.4*dice.Float64()) / float64(faults)
 		p.moments = append(p.moments, moment{

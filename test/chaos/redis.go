@@ -10,16 +10,16 @@ import (
 	"strings"
 	"syscall"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // redisServer is a redis-server that can be killed, frozen, and robbed of what it did not sync. After a new start
 // it has another port: what is to find it goes through a proxy.
-type redisServer struct{ *town.Redis }
+type redisServer struct{ *testenv.Redis }
 
 // newRedis starts a server, under the shim that notes what was synced; an empty one is none.
 func newRedis(ctx context.Context, dir, shim string, args ...string) (*redisServer, error) {
-	r, err := town.NewRedis(dir, args...)
+	r, err := testenv.NewRedis(dir, args...)
 	if err != nil {
 		return nil, err
 	}

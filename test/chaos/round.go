@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -60,16 +60,13 @@ func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size)
 	ctx, cancel := context.WithTimeoutCause(ctx, roundLimit, errors.New("the round took too long"))
 	defer cancel()
 	p := newPlan(seed, k.name, z, k.faults(z))
-	courierLife, stopCourier := context.WithCancel(ctx)
-	defer stopCourier()
-	w, err := newWorld(courierLife, dir, t, k, p)
+	env, err := newEnvironment(ctx, dir, t, k, p)
 	if err != nil {
 		return result{}, err
 	}
-	defer w.close()
-	defer stopCourier()
-	w.oracle.fleeting = k.replica
-	s := &shop{world: w, payments: map[string]string{}, patience: wait.Patience}
+	defer env.Close()
+	env.oracle.fleeting = k.replica
+	s := &shop{environment: env, payments: map[string]string{}, patience: wait.Patience}
 	if k.patience > 0 {
 		s.patience = k.patience
 	}
@@ -120,10 +117,10 @@ func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r 
 // judge waits until nothing is under way, and holds everything against the truth.
 func (s *shop) judge(ctx context.Context, endFeed func()) error {
 	err := wait.For(ctx, func() error {
-		if n := s.courier.Waiting(); n > 0 {
+		if n := s.Sender.Waiting(); n > 0 {
 			return fmt.Errorf("%d events were not taken", n)
 		}
-		if n := s.bank.Sim.Undelivered(); n > 0 {
+		if n := s.Stripe.Sim.Undelivered(); n > 0 {
 			return fmt.Errorf("%d events are still with Stripe", n)
 		}
 		return nil
@@ -147,14 +144,14 @@ func (s *shop) judge(ctx context.Context, endFeed func()) error {
 	if err := s.reckon(ctx); err != nil {
 		return err
 	}
-	now, err := town.Look(ctx, s.redis.Client)
+	now, err := testenv.Look(ctx, s.redis.Client)
 	s.oracle.review(now)
 	return err
 }
 
 // judgeStripe looks at what was made at Stripe.
 func (s *shop) judgeStripe(ctx context.Context) error {
-	found, err := s.bank.Review(ctx, s.done)
+	found, err := s.Stripe.Review(ctx, s.done)
 	for order, why := range found.Twice {
 		s.oracle.doubled(order, why)
 	}

@@ -10,13 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
 // shop is the load: orders come when the plan says, however the ones before them fare; each goes its walk.
 type shop struct {
-	*world
+	*environment
 	began time.Time
 	all   sync.WaitGroup
 
@@ -24,11 +24,11 @@ type shop struct {
 
 	mu       sync.Mutex
 	payments map[string]string // of the orders whose payment is known
-	done     []town.History    // that have gone their whole walk
+	done     []testenv.History // that have gone their whole walk
 }
 
 // run opens every order of the plan at its time, and returns when all have gone their walk.
-func (s *shop) run(ctx context.Context, histories []town.History) {
+func (s *shop) run(ctx context.Context, histories []testenv.History) {
 	for _, h := range histories {
 		if !wait.Pause(ctx, time.Until(s.began.Add(h.At))) {
 			break
@@ -43,7 +43,7 @@ func (s *shop) run(ctx context.Context, histories []town.History) {
 }
 
 // live is one order's life.
-func (s *shop) live(ctx context.Context, h town.History) error {
+func (s *shop) live(ctx context.Context, h testenv.History) error {
 	payment, err := s.openPayment(ctx, h)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (s *shop) live(ctx context.Context, h town.History) error {
 		if !wait.Pause(ctx, h.Gaps[i]) {
 			return ctx.Err()
 		}
-		if err := s.bank.Take(ctx, payment, step, h.Amount); err != nil {
+		if err := s.Stripe.Take(ctx, payment, step, h.Amount); err != nil {
 			return err
 		}
 		s.poll(ctx, payment)
@@ -66,15 +66,15 @@ func (s *shop) live(ctx context.Context, h town.History) error {
 	return nil
 }
 
-func (s *shop) openPayment(ctx context.Context, h town.History) (string, error) {
+func (s *shop) openPayment(ctx context.Context, h testenv.History) (string, error) {
 	if h.Elsewhere {
-		return s.bank.Open(ctx, h)
+		return s.Stripe.Open(ctx, h)
 	}
 	return s.create(ctx, h)
 }
 
 // create asks Kasse for a payment until it gets one. Only answers that say so may be asked again.
-func (s *shop) create(ctx context.Context, h town.History) (string, error) {
+func (s *shop) create(ctx context.Context, h testenv.History) (string, error) {
 	method := "automatic_async"
 	if h.Manual {
 		method = "manual"
@@ -116,15 +116,15 @@ func (s *shop) poll(ctx context.Context, payment string) {
 }
 
 // status asks for a status view.
-func (s *shop) status(ctx context.Context, payment string) (town.View, error) {
+func (s *shop) status(ctx context.Context, payment string) (testenv.View, error) {
 	a, err := s.ask(ctx, http.MethodGet, "/v1/payments/"+payment, "")
 	if err != nil {
-		return town.View{}, err
+		return testenv.View{}, err
 	}
 	if a.Status != http.StatusOK {
-		return town.View{}, fmt.Errorf("%s: a status was answered %d %s", payment, a.Status, a.Body)
+		return testenv.View{}, fmt.Errorf("%s: a status was answered %d %s", payment, a.Status, a.Body)
 	}
-	var v town.View
+	var v testenv.View
 	err = json.Unmarshal(a.Body, &v)
 	return v, err
 }
@@ -174,8 +174,8 @@ func (s *shop) followOnce(ctx context.Context, cursor string) (next string, coun
 
 // canary is an order that is opened and paid after a fault: when it shows as paid, everything works again.
 func (s *shop) canary(ctx context.Context, name string) error {
-	h := town.History{
-		Walk: town.Walk{Steps: []town.Step{town.Pay}, State: "paid"}, Order: name, Amount: 4200,
+	h := testenv.History{
+		Walk: testenv.Walk{Steps: []testenv.Step{testenv.Pay}, State: "paid"}, Order: name, Amount: 4200,
 		Gaps: []time.Duration{0},
 	}
 	if err := s.live(ctx, h); err != nil {
@@ -185,7 +185,7 @@ func (s *shop) canary(ctx context.Context, name string) error {
 }
 
 // awaitState waits until Kasse shows an order's payment as the walk left it.
-func (s *shop) awaitState(ctx context.Context, h town.History) error {
+func (s *shop) awaitState(ctx context.Context, h testenv.History) error {
 	s.mu.Lock()
 	payment := s.payments[h.Order]
 	s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -24,17 +24,17 @@ type container struct {
 
 // startStripe starts the simulated Stripe on the bridge. It sends its events to the URL.
 func (c *check) startStripe(mailbox string) error {
-	c.bank = town.NewBank(1, mailbox)
+	c.stripe = testenv.NewStripeBackend(1, mailbox)
 	listener, err := net.Listen("tcp4", address+":0")
 	if err != nil {
 		return err
 	}
-	server := httptest.NewUnstartedServer(c.bank.Sim)
+	server := httptest.NewUnstartedServer(c.stripe.Sim)
 	server.Listener.Close()
 	server.Listener = listener
 	server.Start()
-	c.bank.HTTP.Close()
-	c.bank.HTTP = server
+	c.stripe.HTTP.Close()
+	c.stripe.HTTP = server
 	return c.writeEnv()
 }
 
@@ -42,7 +42,7 @@ func (c *check) startStripe(mailbox string) error {
 // defaults.
 func (c *check) writeEnv() error {
 	c.env = map[string]string{}
-	for _, setting := range town.Settings("", c.bank.HTTP.URL, nil) {
+	for _, setting := range testenv.Settings("", c.stripe.HTTP.URL, nil) {
 		name, value, _ := strings.Cut(setting, "=")
 		if strings.HasPrefix(name, "STRIPE_") || name == "SERVICE_KEYS" || strings.HasPrefix(name, "RATE_LIMIT_") {
 			c.env[name] = value
@@ -155,12 +155,12 @@ func (c *check) jailed(ctx context.Context, name string) error {
 }
 
 // backend sends a request with the service key.
-func backend(ctx context.Context, client *http.Client, method, url, body string) (town.Answer, error) {
-	header := map[string]string{"Authorization": "Bearer " + town.BackendKey}
+func backend(ctx context.Context, client *http.Client, method, url, body string) (testenv.Answer, error) {
+	header := map[string]string{"Authorization": "Bearer " + testenv.BackendKey}
 	if body != "" {
 		header["Content-Type"] = "application/json"
 	}
-	return town.Call(ctx, client, method, url, header, body)
+	return testenv.Call(ctx, client, method, url, header, body)
 }
 
 // view is the part of a status view that is looked at.
@@ -206,7 +206,7 @@ func (c *check) mainJob(ctx context.Context, client *http.Client, base, order st
 	if err != nil {
 		return err
 	}
-	if err := c.bank.Take(ctx, payment, town.Pay, 1999); err != nil {
+	if err := c.stripe.Take(ctx, payment, testenv.Pay, 1999); err != nil {
 		return err
 	}
 	return paid(ctx, client, base, payment)

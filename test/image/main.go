@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -37,8 +37,8 @@ func main() {
 type check struct {
 	work, docker string
 	began        time.Time
-	daemon       *town.Process
-	bank         *town.Bank
+	daemon       *testenv.Process
+	stripe       *testenv.StripeBackend
 	front        *front            // the way of Stripe's events and of the load
 	balancer     *httptest.Server  // serves front
 	env          map[string]string // of Kasse
@@ -81,7 +81,7 @@ func (c *check) startDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.daemon, err = town.Start(
+	c.daemon, err = testenv.Start(
 		c.work, dockerd, os.Environ(), "--host", c.socket(), "--data-root", filepath.Join(c.work, "docker"),
 		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(
 			c.work, "dockerd.pid",
@@ -93,7 +93,7 @@ func (c *check) startDaemon(ctx context.Context) error {
 	}
 	return wait.For(ctx, func() error {
 		if c.daemon.HasEnded() {
-			return errors.Join(wait.ErrGaveUp, fmt.Errorf("dockerd ended: %s", town.Tail(c.daemon.Log)))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("dockerd ended: %s", testenv.Tail(c.daemon.Log)))
 		}
 		_, err := c.run1(ctx, "info", "--format", "{{.ServerVersion}}")
 		return err
@@ -104,8 +104,8 @@ func (c *check) socket() string { return "unix://" + filepath.Join(c.work, "dock
 
 // end removes every container, ends the daemon by its id, and waits for its end.
 func (c *check) end() {
-	if c.bank != nil {
-		c.bank.Close()
+	if c.stripe != nil {
+		c.stripe.Close()
 	}
 	if c.balancer != nil {
 		c.balancer.Close()

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -88,7 +88,7 @@ func (f *front) look(ctx context.Context) {
 		f.mu.Unlock()
 		var ready []*url.URL
 		for _, k := range all {
-			a, err := town.Call(ctx, client, http.MethodGet, k.admin+"/readyz", nil, "")
+			a, err := testenv.Call(ctx, client, http.MethodGet, k.admin+"/readyz", nil, "")
 			if target, bad := url.Parse(k.public); err == nil && bad == nil && a.Status == http.StatusOK {
 				ready = append(ready, target)
 			}
@@ -121,7 +121,7 @@ func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
 				s.mu.Lock()
 				s.payments = append(s.payments, payment)
 				s.mu.Unlock()
-				_ = c.bank.Take(work, payment, town.Pay, 1999)
+				_ = c.stripe.Take(work, payment, testenv.Pay, 1999)
 			}
 		})
 	}
@@ -269,7 +269,7 @@ func (c *check) playCompose(ctx context.Context) error {
 		}, args...)...)
 	}
 	// Another Stripe: an empty Redis beside payments of ours at Stripe is refused.
-	c.bank.Close()
+	c.stripe.Close()
 	if err := c.startStripe(c.balancer.URL + "/webhooks/stripe"); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -93,7 +93,7 @@ func (w *world) writeEvents(writer, count int) (ids []string) {
 		w.openRedis(), store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour},
 	)
 	for i := range count {
-		id, err := town.WriteEvent(w.t.Context(), s, payment.ID(fmt.Sprintf("pi_%d_%d", writer, i%50)))
+		id, err := testenv.WriteEvent(w.t.Context(), s, payment.ID(fmt.Sprintf("pi_%d_%d", writer, i%50)))
 		if err != nil {
 			w.t.Error(err)
 			return ids

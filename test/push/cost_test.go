@@ -16,7 +16,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/store"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // Benchmarks of processor time count this process, which only relays, and Redis. The receiver and
@@ -80,7 +80,7 @@ func writeAll(input string) error {
 		if rate > 0 {
 			time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / time.Duration(rate))))
 		}
-		if _, err := town.WriteEvent(context.Background(), s, payment.ID(fmt.Sprintf("pi_%d", n%200))); err != nil {
+		if _, err := testenv.WriteEvent(context.Background(), s, payment.ID(fmt.Sprintf("pi_%d", n%200))); err != nil {
 			return err
 		}
 	}

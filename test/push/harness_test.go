@@ -24,7 +24,7 @@ import (
 	"kasse/service/push"
 	"kasse/store"
 	"kasse/store/storetest"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -115,7 +115,7 @@ func (w *world) put(payments, each int) (ids []string) {
 	for i := range payments {
 		all.Go(func() {
 			for range each {
-				id, err := town.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", i)))
+				id, err := testenv.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", i)))
 				if err != nil {
 					w.t.Error(err)
 					return
@@ -133,7 +133,7 @@ func (w *world) put(payments, each int) (ids []string) {
 // putOne appends one event of the payment with the number.
 func (w *world) putOne(number int) string {
 	w.t.Helper()
-	id, err := town.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
+	id, err := testenv.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
 	if err != nil {
 		w.t.Fatal(err)
 	}

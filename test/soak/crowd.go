@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -23,37 +23,37 @@ const (
 
 // work lets the orders come at their time, and returns when every customer and backend has gone, and every event
 // has been taken.
-func (w *world) work(ctx context.Context, histories []town.History) {
+func (env *environment) work(ctx context.Context, histories []testenv.History) {
 	var regulars, customers sync.WaitGroup
 	ctx, closing := context.WithCancel(ctx)
 	defer closing()
-	regulars.Go(func() { w.accountant.follow(ctx, w, rand.New(rand.NewPCG(w.seed, 2)), 0) })
+	regulars.Go(func() { env.accountant.follow(ctx, env, rand.New(rand.NewPCG(env.seed, 2)), 0) })
 	for i := range followers - 1 {
 		f := &follower{told: map[string]bool{}}
-		regulars.Go(func() { f.follow(ctx, w, rand.New(rand.NewPCG(w.seed, uint64(3+i))), float64(i)) })
+		regulars.Go(func() { f.follow(ctx, env, rand.New(rand.NewPCG(env.seed, uint64(3+i))), float64(i)) })
 	}
-	regulars.Go(func() { w.knock(ctx, rand.New(rand.NewPCG(w.seed, 100))) })
+	regulars.Go(func() { env.knock(ctx, rand.New(rand.NewPCG(env.seed, 100))) })
 	began := time.Now()
 	for i, h := range histories {
 		if !wait.Pause(ctx, time.Until(began.Add(h.At))) {
 			break
 		}
 		customers.Go(func() {
-			c := &customer{world: w, history: h, dice: rand.New(rand.NewPCG(w.seed, uint64(1000+i)))}
+			c := &customer{environment: env, history: h, dice: rand.New(rand.NewPCG(env.seed, uint64(1000+i)))}
 			if err := c.live(ctx); err != nil && ctx.Err() == nil {
-				w.books.complain("%s: %v", h.Order, err)
+				env.books.complain("%s: %v", h.Order, err)
 			}
 		})
 	}
 	customers.Wait()
 	err := wait.For(ctx, func() error {
-		if n := w.courier.Waiting() + int64(w.bank.Sim.Undelivered()); n > 0 {
+		if n := env.Sender.Waiting() + int64(env.Stripe.Sim.Undelivered()); n > 0 {
 			return fmt.Errorf("%d webhooks were not taken", n)
 		}
 		return nil
 	})
 	if err != nil && ctx.Err() == nil {
-		w.books.complain("%v", err)
+		env.books.complain("%v", err)
 	}
 	closing()
 	regulars.Wait()
@@ -61,8 +61,8 @@ func (w *world) work(ctx context.Context, histories []town.History) {
 
 // customer is one order with its page.
 type customer struct {
-	*world
-	history    town.History
+	*environment
+	history    testenv.History
 	dice       *rand.Rand // of who acts; the page has its own
 	payment    string
 	credential string      // that the page shows
@@ -89,9 +89,9 @@ func (c *customer) live(ctx context.Context) error {
 	c.mu.Lock()
 	c.done = append(c.done, c.history)
 	c.mu.Unlock()
-	_, err = c.ask(ctx, http.MethodGet, "/v1/orders/"+c.history.Order, town.BackendKey, "")
+	_, err = c.ask(ctx, http.MethodGet, "/v1/orders/"+c.history.Order, testenv.BackendKey, "")
 	if err == nil && c.dice.IntN(4) == 0 {
-		_, err = c.ask(ctx, http.MethodGet, "/v1/payments/"+c.payment+"/history", town.BackendKey, "")
+		_, err = c.ask(ctx, http.MethodGet, "/v1/payments/"+c.payment+"/history", testenv.BackendKey, "")
 	}
 	return err
 }
@@ -102,7 +102,7 @@ func (c *customer) walk(ctx context.Context) error {
 		if !wait.Pause(ctx, c.history.Gaps[i]) {
 			return ctx.Err()
 		}
-		if err := c.bank.Take(ctx, c.payment, step, c.history.Amount); err != nil {
+		if err := c.Stripe.Take(ctx, c.payment, step, c.history.Amount); err != nil {
 			return err
 		}
 	}
@@ -114,8 +114,8 @@ func (c *customer) walk(ctx context.Context) error {
 func (c *customer) open(ctx context.Context) (err error) {
 	h := c.history
 	if h.Elsewhere {
-		c.credential = town.BackendKey
-		c.payment, err = c.bank.Open(ctx, h)
+		c.credential = testenv.BackendKey
+		c.payment, err = c.Stripe.Open(ctx, h)
 		return err
 	}
 	method := "automatic_async"
@@ -126,7 +126,7 @@ func (c *customer) open(ctx context.Context) (err error) {
 		`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q,"customer":%q}`, h.Order, h.Amount,
 		method, c.customer,
 	)
-	credential := town.BackendKey
+	credential := testenv.BackendKey
 	if c.dice.IntN(2) == 0 {
 		if credential, err = c.token(ctx, body); err != nil {
 			return err
@@ -142,7 +142,7 @@ func (c *customer) open(ctx context.Context) (err error) {
 }
 
 func (c *customer) token(ctx context.Context, body string) (string, error) {
-	a, err := c.ask(ctx, http.MethodPost, "/v1/order-tokens", town.BackendKey, body)
+	a, err := c.ask(ctx, http.MethodPost, "/v1/order-tokens", testenv.BackendKey, body)
 	var minted struct{ Token string }
 	if err == nil {
 		err = json.Unmarshal(a.Body, &minted)
@@ -179,7 +179,7 @@ func (c *customer) create(ctx context.Context, credential, body string) error {
 
 // page asks for the status until it is what the walk has left: at once, or held. Some hang up, and ask again.
 func (c *customer) page(ctx context.Context, dice *rand.Rand) {
-	etag, shown, patience := "", town.View{}, time.Time{}
+	etag, shown, patience := "", testenv.View{}, time.Time{}
 	for ctx.Err() == nil {
 		last := c.walked.Load()
 		if err := c.look(ctx, dice, &etag, &shown); err != nil {
@@ -204,7 +204,7 @@ func (c *customer) page(ctx context.Context, dice *rand.Rand) {
 }
 
 // look asks once.
-func (c *customer) look(ctx context.Context, dice *rand.Rand, etag *string, shown *town.View) error {
+func (c *customer) look(ctx context.Context, dice *rand.Rand, etag *string, shown *testenv.View) error {
 	path, asking, cancel := "/v1/payments/"+c.payment, ctx, func() {}
 	pause := time.Duration(dice.Int64N(int64(400 * time.Millisecond)))
 	if dice.IntN(5) > 0 {
@@ -233,7 +233,7 @@ func (c *customer) look(ctx context.Context, dice *rand.Rand, etag *string, show
 }
 
 // same compares what is shown with the truth, which does not know when.
-func same(shown, want town.View) bool {
+func same(shown, want testenv.View) bool {
 	shown.Version, shown.FulfillableAt = 0, ""
 	return shown == want
 }

@@ -16,24 +16,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { testenv.Main(run) }
 
 // campaign is what the command line asks for.
 type campaign struct {
@@ -43,7 +33,7 @@ type campaign struct {
 	rate     int           // orders a second
 	seed     uint64
 
-	mischief func(context.Context, *world) error // done after the load, by tests
+	mischief func(context.Context, *environment) error // done after the load, by tests
 }
 
 func parse(args []string) (campaign, error) {
@@ -60,73 +50,68 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "kasse-soak-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	program, err := town.Build(ctx, dir)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(out, "seed %d: %d orders a second for %s, after %s to warm up\n", c.seed, c.rate, c.duration, c.warmUp)
-	err = c.play(ctx, dir, program, out)
-	if ctx.Err() != nil {
-		return errors.New("interrupted")
-	}
-	if err != nil {
-		return fmt.Errorf("%w\nagain: make soak SEED=%d DURATION=%s RATE=%d", err, c.seed, c.duration, c.rate)
-	}
-	return nil
+	return testenv.InDir(ctx, "soak", func(dir string) error {
+		program, err := testenv.Build(ctx, dir)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(
+			out, "seed %d: %d orders a second for %s, after %s to warm up\n", c.seed, c.rate, c.duration, c.warmUp,
+		)
+		if err = c.play(ctx, dir, program, out); err != nil {
+			return fmt.Errorf("%w\nagain: make soak SEED=%d DURATION=%s RATE=%d", err, c.seed, c.duration, c.rate)
+		}
+		return nil
+	})
 }
 
 // play is the course of a soak.
 func (c campaign) play(ctx context.Context, dir, program string, out io.Writer) error {
-	w, err := newWorld(ctx, dir, program, c)
+	env, err := newEnvironment(ctx, dir, program, c)
 	if err != nil {
 		return err
 	}
-	defer w.close()
-	w.work(ctx, c.histories("warm", c.warmUp))
-	base, err := w.settle(ctx, func(r reading) []string { return complaints(judge(nil, nil, r, w.truth())) })
+	defer env.Close()
+	env.work(ctx, c.histories("warm", c.warmUp))
+	base, err := env.settle(ctx, func(r reading) []string { return complaints(judge(nil, nil, r, env.truth())) })
 	if err != nil {
 		return err
 	}
-	if wrong := complaints(judge(nil, nil, base, w.truth())); len(wrong) > 0 {
+	if wrong := complaints(judge(nil, nil, base, env.truth())); len(wrong) > 0 {
 		return errors.New("after the warm-up: " + strings.Join(wrong, "; "))
 	}
-	peak := w.watch(ctx, out, func() { w.work(ctx, c.histories("order", c.duration)) })
+	peak := env.watch(ctx, out, func() { env.work(ctx, c.histories("order", c.duration)) })
 	if c.mischief != nil {
-		if err := c.mischief(ctx, w); err != nil {
+		if err := c.mischief(ctx, env); err != nil {
 			return err
 		}
 	}
-	end, err := w.settle(ctx, func(r reading) []string { return complaints(judge(base, peak, r, w.truth())) })
+	end, err := env.settle(ctx, func(r reading) []string { return complaints(judge(base, peak, r, env.truth())) })
 	if err != nil {
 		return err
 	}
-	return w.conclude(ctx, out, base, peak, end)
+	return env.conclude(ctx, out, base, peak, end)
 }
 
 // histories are the orders that come in a time.
-func (c campaign) histories(name string, duration time.Duration) []town.History {
+func (c campaign) histories(name string, duration time.Duration) []testenv.History {
 	dice := rand.New(rand.NewPCG(c.seed, uint64(len(name))))
-	return town.Histories(
+	return testenv.Histories(
 		dice, duration, c.rate, func(i int) string { return fmt.Sprintf("%s.%d.%d", name, c.seed, i) },
 	)
 }
 
 // conclude prints what came out, and says what is not as it has to be.
-func (w *world) conclude(ctx context.Context, out io.Writer, base, peak, end reading) error {
-	if err := w.review(ctx); err != nil {
+func (env *environment) conclude(ctx context.Context, out io.Writer, base, peak, end reading) error {
+	if err := env.review(ctx); err != nil {
 		return err
 	}
-	figures := judge(base, peak, end, w.truth())
+	figures := judge(base, peak, end, env.truth())
 	printTable(out, figures)
-	wrong := append(complaints(figures), w.books.complaints()...)
-	b := &w.books
+	wrong := append(complaints(figures), env.books.complaints()...)
+	b := &env.books
 	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d hung up, %d failed or unanswered; %d events told and pushed\n",
-		len(w.done), b.asked.Load(), b.answered.Load(), b.hungUp.Load(), b.failed.Load(), len(w.accountant.told))
+		len(env.done), b.asked.Load(), b.answered.Load(), b.hungUp.Load(), b.failed.Load(), len(env.accountant.told))
 	if len(wrong) == 0 {
 		return nil
 	}

@@ -15,19 +15,19 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
 // measure looks at the server's metrics, and at Redis.
-func (w *world) measure(ctx context.Context) (reading, error) {
+func (env *environment) measure(ctx context.Context) (reading, error) {
 	r := reading{}
-	a, err := town.Call(ctx, w.scraper, http.MethodGet, "http://"+w.kasse.Admin+"/metrics", nil, "")
+	a, err := testenv.Call(ctx, env.scraper, http.MethodGet, "http://"+env.kasse.Admin+"/metrics", nil, "")
 	if err != nil || a.Status != http.StatusOK {
 		return r, fmt.Errorf("metrics: %d: %w", a.Status, err)
 	}
 	r.addMetrics(a.Body)
-	return r, r.addRedis(ctx, w.redis.Client)
+	return r, r.addRedis(ctx, env.Redis.Client)
 }
 
 // shown are the metrics that are lines of the table, without their labels.
@@ -101,7 +101,7 @@ func (r reading) addRedis(ctx context.Context, client *redis.Client) error {
 	}
 	list, err := client.ClientList(ctx).Result()
 	for line := range strings.Lines(list) {
-		if !strings.Contains(line, " name="+town.ClientName+" ") {
+		if !strings.Contains(line, " name="+testenv.ClientName+" ") {
 			r[connections]++
 		}
 	}
@@ -151,7 +151,7 @@ const (
 )
 
 // watch looks on while something is done, says now and then how it goes, and returns the peaks.
-func (w *world) watch(ctx context.Context, out io.Writer, do func()) reading {
+func (env *environment) watch(ctx context.Context, out io.Writer, do func()) reading {
 	peak, done, began := reading{}, make(chan struct{}), time.Now()
 	go func() { defer close(done); do() }()
 	for looks := 1; ; looks++ {
@@ -160,16 +160,16 @@ func (w *world) watch(ctx context.Context, out io.Writer, do func()) reading {
 			return peak
 		case <-time.After(watchEvery):
 		}
-		r, err := w.measure(ctx)
+		r, err := env.measure(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				w.books.complain("%v", err)
+				env.books.complain("%v", err)
 			}
 			continue
 		}
 		peak.peak(r)
 		if looks%tellEvery == 0 {
-			b := &w.books
+			b := &env.books
 			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d hung up %3d failed  %4.0f goroutines %4.0f files %5.1f MB\n",
 				time.Since(began).Round(time.Second), r[orders], b.asked.Load(), b.hungUp.Load(), b.failed.Load(),
 				r[goroutines], r[openFiles], r[resident]/mega)
@@ -185,8 +185,8 @@ const (
 
 // rest looks at the idle server until its memory has been tidied up, which to be looked at brings about, and
 // returns the lowest of each figure: something always comes and goes by itself.
-func (w *world) rest(ctx context.Context) (reading, error) {
-	first, err := w.measure(ctx)
+func (env *environment) rest(ctx context.Context) (reading, error) {
+	first, err := env.measure(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func (w *world) rest(ctx context.Context) (reading, error) {
 		if !wait.Pause(ctx, restEvery) {
 			return nil, ctx.Err()
 		}
-		r, err := w.measure(ctx)
+		r, err := env.measure(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -209,10 +209,10 @@ func (w *world) rest(ctx context.Context) (reading, error) {
 
 // settle waits until nothing is wrong with the reading at rest, for as long as its patience lasts, and returns the
 // last.
-func (w *world) settle(ctx context.Context, wrong func(reading) []string) (reading, error) {
-	for end := time.Now().Add(w.patience); ; {
-		w.hangUpAll()
-		r, err := w.rest(ctx)
+func (env *environment) settle(ctx context.Context, wrong func(reading) []string) (reading, error) {
+	for end := time.Now().Add(env.patience); ; {
+		env.hangUpAll()
+		r, err := env.rest(ctx)
 		if err != nil || len(wrong(r)) == 0 || time.Now().After(end) {
 			return r, err
 		}
@@ -220,9 +220,9 @@ func (w *world) settle(ctx context.Context, wrong func(reading) []string) (readi
 }
 
 // hangUpAll closes the connections to the server, and those that it holds open, where nothing is under way on them.
-func (w *world) hangUpAll() {
-	w.client.CloseIdleConnections()
-	for _, server := range []*http.Server{w.bank.HTTP.Config, w.endpoint.Config} {
+func (env *environment) hangUpAll() {
+	env.Client.CloseIdleConnections()
+	for _, server := range []*http.Server{env.Stripe.HTTP.Config, env.endpoint.Config} {
 		server.SetKeepAlivesEnabled(false)
 		server.SetKeepAlivesEnabled(true)
 	}

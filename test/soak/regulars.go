@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -25,27 +25,27 @@ type follower struct {
 }
 
 // follow reads on until the context ends. So many of its requests it hangs up on.
-func (f *follower) follow(ctx context.Context, w *world, dice *rand.Rand, hasty float64) {
+func (f *follower) follow(ctx context.Context, env *environment, dice *rand.Rand, hasty float64) {
 	for ctx.Err() == nil {
 		patience := answerWithin
 		if dice.Float64() < hasty {
 			patience = time.Duration(dice.Int64N(int64(300 * time.Millisecond)))
 		}
 		asking, cancel := context.WithTimeout(ctx, patience)
-		_, err := f.read(asking, w, 1+dice.IntN(5))
+		_, err := f.read(asking, env, 1+dice.IntN(5))
 		gone := asking.Err() != nil
 		cancel()
 		if err != nil && !gone {
-			w.books.complain("the feed: %v", err)
+			env.books.complain("the feed: %v", err)
 			return
 		}
 	}
 }
 
 // read reads one page, and waits so many seconds for it to have something.
-func (f *follower) read(ctx context.Context, w *world, wait int) (count int, err error) {
+func (f *follower) read(ctx context.Context, env *environment, wait int) (count int, err error) {
 	path := fmt.Sprintf("/v1/events?limit=500&wait=%d&after=%s", wait, url.QueryEscape(f.cursor))
-	a, err := w.ask(ctx, http.MethodGet, path, town.BackendKey, "")
+	a, err := env.ask(ctx, http.MethodGet, path, testenv.BackendKey, "")
 	if err != nil {
 		return 0, err
 	}
@@ -95,61 +95,61 @@ func (r *receiver) events() map[string]bool {
 
 // knock is what strangers do, at the pace of the orders: guess a client secret, forge a webhook, go away in the
 // middle of a request. Each comes from an address of its own.
-func (w *world) knock(ctx context.Context, dice *rand.Rand) {
-	for wait.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(w.rate)))) {
+func (env *environment) knock(ctx context.Context, dice *rand.Rand) {
+	for wait.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(env.rate)))) {
 		address := fmt.Sprintf("2001:db8:%x:%x::1", dice.IntN(1<<16), dice.IntN(1<<16))
-		var a town.Answer
+		var a testenv.Answer
 		var err error
 		want := http.StatusNotFound
 		switch dice.IntN(3) {
 		case 0:
-			payment := cmp.Or(w.anyPayment(), "pi_guessed")
-			a, err = w.ask(
+			payment := cmp.Or(env.anyPayment(), "pi_guessed")
+			a, err = env.ask(
 				ctx, http.MethodGet, "/v1/payments/"+payment, payment+"_secret_guessed", "", "X-Forwarded-For",
 				address,
 			)
 		case 1:
 			want = http.StatusBadRequest
-			a, err = w.ask(
+			a, err = env.ask(
 				ctx, http.MethodPost, "/webhooks/stripe", "", `{}`, "Stripe-Signature", "t=1700000000,v1=00",
 				"X-Forwarded-For", address,
 			)
 		default:
-			w.leaveHalfway(ctx, dice)
+			env.leaveHalfway(ctx, dice)
 			continue
 		}
 		if err == nil && a.Status != want {
-			w.books.complain("a stranger was answered %d, and not %d", a.Status, want)
+			env.books.complain("a stranger was answered %d, and not %d", a.Status, want)
 		}
 	}
 }
 
 // anyPayment is one that is known; empty where there is none yet.
-func (w *world) anyPayment() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, payment := range w.payments {
+func (env *environment) anyPayment() string {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	for _, payment := range env.payments {
 		return payment
 	}
 	return ""
 }
 
 // leaveHalfway sends a part of a create, and closes or resets the connection.
-func (w *world) leaveHalfway(ctx context.Context, dice *rand.Rand) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", w.kasse.Public)
+func (env *environment) leaveHalfway(ctx context.Context, dice *rand.Rand) {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", env.kasse.Public)
 	if err != nil {
-		w.books.note("a connection", 0, err, ctx.Err() != nil)
+		env.books.note("a connection", 0, err, ctx.Err() != nil)
 		return
 	}
-	request := "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer " + town.BackendKey +
+	request := "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer " + testenv.BackendKey +
 		"\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"order_id\":\"half\"," // and no more
 	_, err = io.WriteString(conn, request[:1+dice.IntN(len(request))])
 	if tcp, ok := conn.(*net.TCPConn); ok && dice.IntN(2) == 0 {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
-	w.books.note("half a request", 0, context.Canceled, true)
+	env.books.note("half a request", 0, context.Canceled, true)
 	if err != nil && ctx.Err() == nil {
-		w.books.complain("half a request could not be sent: %v", err)
+		env.books.complain("half a request could not be sent: %v", err)
 	}
 }

@@ -9,13 +9,13 @@ import (
 	"slices"
 	"sync"
 
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 )
 
 // review holds everything against the truth, and books what is wrong.
-func (w *world) review(ctx context.Context) error {
+func (env *environment) review(ctx context.Context) error {
 	for {
-		count, err := w.accountant.read(ctx, w, 0)
+		count, err := env.accountant.read(ctx, env, 0)
 		if err != nil {
 			return err
 		}
@@ -23,25 +23,25 @@ func (w *world) review(ctx context.Context) error {
 			break
 		}
 	}
-	w.reviewStates(ctx)
-	made, err := w.bank.Review(ctx, w.done)
+	env.reviewStates(ctx)
+	made, err := env.Stripe.Review(ctx, env.done)
 	if err != nil {
 		return err
 	}
-	stored, err := town.Look(ctx, w.redis.Client)
+	stored, err := testenv.Look(ctx, env.Redis.Client)
 	if err != nil {
 		return err
 	}
-	w.entries = stored.Transitions()
-	found, pushed := stored.Review(w.accountant.told), w.receiver.events()
+	env.entries = stored.Transitions()
+	found, pushed := stored.Review(env.accountant.told), env.receiver.events()
 	for _, all := range []map[string]string{made.Twice, found.Lost, found.Twice, found.Wrong} {
 		for _, what := range slices.Sorted(maps.Keys(all)) {
-			w.books.complain("%s: %s", what, all[what])
+			env.books.complain("%s: %s", what, all[what])
 		}
 	}
-	for id := range w.accountant.told {
+	for id := range env.accountant.told {
 		if !pushed[id] {
-			w.books.complain("%s was told, and not pushed", id)
+			env.books.complain("%s was told, and not pushed", id)
 		}
 	}
 	return nil
@@ -50,28 +50,28 @@ func (w *world) review(ctx context.Context) error {
 const reviewers = 8
 
 // reviewStates compares every order with what its walk has left.
-func (w *world) reviewStates(ctx context.Context) {
+func (env *environment) reviewStates(ctx context.Context) {
 	slots := make(chan struct{}, reviewers)
 	var all sync.WaitGroup
-	for _, h := range w.done {
+	for _, h := range env.done {
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			if err := w.reviewState(ctx, h); err != nil {
-				w.books.complain("%s: %v", h.Order, err)
+			if err := env.reviewState(ctx, h); err != nil {
+				env.books.complain("%s: %v", h.Order, err)
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (w *world) reviewState(ctx context.Context, h town.History) error {
-	payment := w.payments[h.Order]
-	a, err := w.ask(ctx, http.MethodGet, "/v1/payments/"+payment, town.BackendKey, "")
+func (env *environment) reviewState(ctx context.Context, h testenv.History) error {
+	payment := env.payments[h.Order]
+	a, err := env.ask(ctx, http.MethodGet, "/v1/payments/"+payment, testenv.BackendKey, "")
 	if err != nil {
 		return err
 	}
-	var v town.View
+	var v testenv.View
 	if err := json.Unmarshal(a.Body, &v); err != nil || a.Status != http.StatusOK {
 		return fmt.Errorf("a status was answered %d %s", a.Status, a.Body)
 	}

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/service/payment"
-	"kasse/test/internal/town"
+	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -26,11 +26,11 @@ const leaked = 200
 
 // A leak of each kind is found, and named; nothing else is.
 func TestLeaksAreFound(t *testing.T) {
-	if err := town.LookAtSources("../.."); err != nil { // or the result is remembered while they change
+	if err := testenv.LookAtSources("../.."); err != nil { // or the result is remembered while they change
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	program, err := town.Build(t.Context(), dir)
+	program, err := testenv.Build(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,26 +60,26 @@ func TestLeaksAreFound(t *testing.T) {
 }
 
 // leak leaves connections open until the cleanup, keys that do not expire, and a view that is not true.
-func leak(cleanup func(func())) func(context.Context, *world) error {
-	return func(ctx context.Context, w *world) error {
-		w.patience = 0 // it will not go away
+func leak(cleanup func(func())) func(context.Context, *environment) error {
+	return func(ctx context.Context, env *environment) error {
+		env.patience = 0 // it will not go away
 		for i := range leaked {
-			conn, err := net.Dial("tcp", w.kasse.Public)
+			conn, err := net.Dial("tcp", env.kasse.Public)
 			if err != nil {
 				return err
 			}
 			cleanup(func() { conn.Close() })
 			_, err = io.WriteString(conn, "GET /v1/config HTTP/1.1\r\nHost: kasse\r\n\r\n")
-			mine := redis.NewClient(&redis.Options{Addr: w.redis.Address})
+			mine := redis.NewClient(&redis.Options{Addr: env.Redis.Address})
 			cleanup(func() { mine.Close() })
 			err = errors.Join(err, mine.Set(ctx, fmt.Sprintf("kasse:{p0}:limit:leaked-%d", i), 1, 0).Err())
 			if err != nil {
 				return err
 			}
 		}
-		for _, h := range w.done {
+		for _, h := range env.done {
 			if h.State == "paid" {
-				return falsify(ctx, w.redis.Client, w.payments[h.Order])
+				return falsify(ctx, env.Redis.Client, env.payments[h.Order])
 			}
 		}
 		return errors.New("no order was paid")
@@ -93,7 +93,7 @@ func falsify(ctx context.Context, client *redis.Client, id string) error {
 		return err
 	}
 	for _, key := range keys {
-		o, err := town.OrderAt(ctx, client, key)
+		o, err := testenv.OrderAt(ctx, client, key)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package town
+package testenv
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // ClientName tells our own connections from Kasse's.
-const ClientName = "town"
+const ClientName = "testenv"
 
 // Redis is a redis-server with a directory of its own. After a new start it has another port.
 type Redis struct {

@@ -1,4 +1,4 @@
-package town
+package testenv
 
 import (
 	"math/rand/v2"

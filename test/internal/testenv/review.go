@@ -1,4 +1,4 @@
-package town
+package testenv
 
 import (
 	"context"
@@ -95,7 +95,7 @@ func (f Findings) compare(payment string, r Record, stream []Entry) {
 
 // Review looks at what was made at Stripe: one payment for an order, and in the state that its walk says. It fails
 // where the simulator does not agree with the histories.
-func (b *Bank) Review(ctx context.Context, histories []History) (Findings, error) {
+func (b *StripeBackend) Review(ctx context.Context, histories []History) (Findings, error) {
 	f := Findings{Twice: map[string]string{}}
 	made, err := b.Intents(ctx)
 	if err != nil {

@@ -1,4 +1,4 @@
-package town
+package testenv
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 	"kasse/test/wait"
 )
 
-// Courier takes the events that Stripe makes and brings them to Kasse: late, in any order, some twice, signed anew each
-// time, and again until they are taken, as Stripe does, only faster.
-type Courier struct {
+// WebhookSender takes the events that Stripe makes and delivers them to Kasse: late, in any order, some twice, signed
+// anew each time, and again until they are taken, as Stripe does, only faster.
+type WebhookSender struct {
 	URL     string // of Kasse
 	Client  *http.Client
 	Stop    context.Context            // ends every delivery
-	Taken   func(body, outcome string) // hears of each delivery that was acknowledged
+	Taken   func(body, outcome string) // called for each delivery that was acknowledged
 	Refused func(status int, err error)
 
 	all     sync.WaitGroup
@@ -42,13 +42,13 @@ const (
 )
 
 // Roll lets a seed decide how late the deliveries come, and which of them twice. It has to be called first.
-func (c *Courier) Roll(seed uint64) *Courier {
+func (c *WebhookSender) Roll(seed uint64) *WebhookSender {
 	c.dice = rand.New(rand.NewPCG(seed, 0))
 	return c
 }
 
 // ServeHTTP is the mailbox that the simulator posts its events to. It takes them all.
-func (c *Courier) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+func (c *WebhookSender) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -64,7 +64,7 @@ func (c *Courier) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 }
 
 // Send delivers an event once it is so late.
-func (c *Courier) Send(body string, late time.Duration) {
+func (c *WebhookSender) Send(body string, late time.Duration) {
 	c.waiting.Add(1)
 	c.all.Go(func() {
 		defer c.waiting.Add(-1)
@@ -77,11 +77,12 @@ func (c *Courier) Send(body string, late time.Duration) {
 }
 
 // post delivers once, and reports whether the event was taken.
-func (c *Courier) post(body string) bool {
+func (c *WebhookSender) post(body string) bool {
 	ctx, cancel := context.WithTimeout(c.Stop, PostTimeout)
 	defer cancel()
 	header := map[string]string{
-		"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)), "Content-Type": "application/json; charset=utf-8",
+		"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)),
+		"Content-Type":     "application/json; charset=utf-8",
 	}
 	a, err := Call(ctx, c.Client, http.MethodPost, c.URL+"/webhooks/stripe", header, body)
 	if a.Status/100 != 2 {
@@ -101,7 +102,7 @@ func (c *Courier) post(body string) bool {
 }
 
 // Waiting counts the deliveries that were not taken yet.
-func (c *Courier) Waiting() int64 { return c.waiting.Load() }
+func (c *WebhookSender) Waiting() int64 { return c.waiting.Load() }
 
 // Wait returns when every delivery has been taken, or was stopped.
-func (c *Courier) Wait() { c.all.Wait() }
+func (c *WebhookSender) Wait() { c.all.Wait() }

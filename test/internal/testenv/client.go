@@ -1,4 +1,4 @@
-package town
+package testenv
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package town
+package testenv
 
 import (
 	"cmp"
@@ -17,14 +17,14 @@ import (
 )
 
 const (
-	stripeKey      = "sk_test_town1234567890"
-	publishableKey = "pk_test_town1234567890"
-	hookSecret     = "whsec_town_abcdef_1234567890"
-	BackendKey     = "ksk_town_backend_abcdefghijklmnopqrstuvwxyz1234"
+	stripeKey      = "sk_test_testenv1234567890"
+	publishableKey = "pk_test_testenv1234567890"
+	hookSecret     = "whsec_testenv_abcdef_1234567890"
+	BackendKey     = "ksk_testenv_backend_abcdefghijklmnopqrstuvwxyz1234"
 )
 
-// Bank is the simulated Stripe, which knows the truth. No fault touches our own way to it.
-type Bank struct {
+// StripeBackend is the simulated Stripe, which knows the truth. No fault touches our own way to it.
+type StripeBackend struct {
 	Sim    *stripesim.Server
 	HTTP   *httptest.Server
 	client *http.Client
@@ -35,25 +35,25 @@ var subscribed = []string{
 	"payment_intent.*", "charge.refunded", "charge.refund.updated", "refund.*", "charge.dispute.*",
 }
 
-// NewBank starts a Stripe that sends its events to the mailbox. Some it makes twice, under another id.
-func NewBank(seed uint64, mailbox string) *Bank {
+// NewStripeBackend starts a Stripe that sends its events to the mailbox. Some it makes twice, under another id.
+func NewStripeBackend(seed uint64, mailbox string) *StripeBackend {
 	sim := stripesim.New(stripesim.Options{
 		Seed: seed, Duplicate: 0.2, Settle: time.Hour, Webhooks: []stripesim.Webhook{
 			{URL: mailbox, Secret: hookSecret, Events: subscribed},
 		},
 	})
 	server := httptest.NewServer(sim)
-	return &Bank{Sim: sim, HTTP: server, client: server.Client()}
+	return &StripeBackend{Sim: sim, HTTP: server, client: server.Client()}
 }
 
 // Close ends it.
-func (b *Bank) Close() {
+func (b *StripeBackend) Close() {
 	b.Sim.Close()
 	b.HTTP.Close()
 }
 
 // ask calls the simulator's API, and decodes its answer.
-func (b *Bank) ask(ctx context.Context, method, path string, form url.Values, into any) error {
+func (b *StripeBackend) ask(ctx context.Context, method, path string, form url.Values, into any) error {
 	header := map[string]string{
 		"Authorization": "Bearer " + stripeKey, "Content-Type": "application/x-www-form-urlencoded",
 	}
@@ -90,7 +90,7 @@ func (i Intent) State() string {
 }
 
 // Open makes a PaymentIntent for an order, as a replica of Kasse would that lost all memory of it.
-func (b *Bank) Open(ctx context.Context, h History) (string, error) {
+func (b *StripeBackend) Open(ctx context.Context, h History) (string, error) {
 	method := "automatic_async"
 	if h.Manual {
 		method = "manual"
@@ -108,7 +108,7 @@ func (b *Bank) Open(ctx context.Context, h History) (string, error) {
 }
 
 // Customer makes a customer of the shop.
-func (b *Bank) Customer(ctx context.Context) (string, error) {
+func (b *StripeBackend) Customer(ctx context.Context) (string, error) {
 	var customer struct{ ID string }
 	err := b.ask(ctx, http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer)
 	return customer.ID, err
@@ -122,7 +122,7 @@ var statuses = map[Step]string{
 }
 
 // Take does one step of a walk.
-func (b *Bank) Take(ctx context.Context, payment string, s Step, amount int64) error {
+func (b *StripeBackend) Take(ctx context.Context, payment string, s Step, amount int64) error {
 	switch s {
 	case Agree, Disagree:
 		return b.Sim.Authenticate(payment, s == Agree)
@@ -149,7 +149,7 @@ func (b *Bank) Take(ctx context.Context, payment string, s Step, amount int64) e
 }
 
 // newest is the newest refund or dispute of a payment.
-func (b *Bank) newest(ctx context.Context, list, payment string) (string, error) {
+func (b *StripeBackend) newest(ctx context.Context, list, payment string) (string, error) {
 	var page struct{ Data []struct{ ID string } }
 	if err := b.ask(ctx, http.MethodGet, list+"?limit=1&payment_intent="+payment, nil, &page); err != nil {
 		return "", err
@@ -180,7 +180,7 @@ type Object struct {
 func (e Event) About() string { return cmp.Or(e.Data.Object.Payment, e.Data.Object.ID) }
 
 // Chains are the states that each payment went through, by its events, oldest first.
-func (b *Bank) Chains(ctx context.Context) (map[string][]Event, error) {
+func (b *StripeBackend) Chains(ctx context.Context) (map[string][]Event, error) {
 	all, err := pages[Event](ctx, b, "/v1/events?limit=100&type=payment_intent.*", func(e Event) string { return e.ID })
 	chains := map[string][]Event{}
 	for _, e := range slices.Backward(all) {
@@ -190,7 +190,7 @@ func (b *Bank) Chains(ctx context.Context) (map[string][]Event, error) {
 }
 
 // Intents are all PaymentIntents, by order.
-func (b *Bank) Intents(ctx context.Context) (map[string][]Intent, error) {
+func (b *StripeBackend) Intents(ctx context.Context) (map[string][]Intent, error) {
 	all, err := pages[Intent](ctx, b, "/v1/payment_intents?limit=100", func(i Intent) string { return i.ID })
 	orders := map[string][]Intent{}
 	for _, pi := range all {
@@ -201,7 +201,7 @@ func (b *Bank) Intents(ctx context.Context) (map[string][]Intent, error) {
 }
 
 // pages reads a whole list, newest first.
-func pages[T any](ctx context.Context, b *Bank, path string, id func(T) string) ([]T, error) {
+func pages[T any](ctx context.Context, b *StripeBackend, path string, id func(T) string) ([]T, error) {
 	var all []T
 	for after := ""; ; {
 		var page struct {

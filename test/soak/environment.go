@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"time"
+
+	"kasse/test/internal/testenv"
+)
+
+// environment is Kasse under its load.
+type environment struct {
+	*testenv.Env
+	campaign
+	kasse      *testenv.Kasse
+	receiver   *receiver
+	endpoint   *httptest.Server // the receiver's
+	scraper    *http.Client
+	customer   string // of the shop, at Stripe
+	accountant *follower
+	books      books
+
+	mu       sync.Mutex
+	payments map[string]string // by order
+	done     []testenv.History // that have gone their whole walk
+	entries  int               // transitions that the records name; negative: it is not known yet
+}
+
+// Pools are full from the start, so that a connection more is one too many.
+const pool = "?pool_size=20&min_idle_conns=20"
+
+// answerWithin is when a request counts as unanswered. Polls are held for 25 s at most.
+const answerWithin = time.Minute
+
+// newEnvironment starts everything. On an error nothing is left running.
+func newEnvironment(ctx context.Context, dir, program string, c campaign) (*environment, error) {
+	env := &environment{
+		campaign: c, payments: map[string]string{}, entries: -1,
+		accountant: &follower{told: map[string]bool{}},
+		scraper:    &http.Client{Transport: &http.Transport{}, Timeout: answerWithin},
+		receiver: &receiver{
+			dice: rand.New(rand.NewPCG(c.seed, 1)), refused: map[string]bool{}, told: map[string]bool{},
+		},
+	}
+	var err error
+	env.Env, err = testenv.New(
+		ctx, dir,
+		testenv.WithClient(&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: answerWithin}),
+		testenv.WithSender(c.seed, env.taken, env.refused), testenv.WithRedis(),
+	)
+	if err != nil {
+		return nil, err
+	}
+	env.OnClose(env.scraper.CloseIdleConnections)
+	if err := env.open(ctx, program); err != nil {
+		env.Close()
+		return nil, err
+	}
+	return env, nil
+}
+
+// open makes the shop's customer and starts Kasse.
+func (env *environment) open(ctx context.Context, program string) (err error) {
+	env.endpoint = env.Serve(env.receiver)
+	if env.customer, err = env.Stripe.Customer(ctx); err != nil {
+		return err
+	}
+	if env.kasse, err = env.StartKasse(ctx, program, env.settings()); err != nil {
+		return err
+	}
+	env.Sender.URL = "http://" + env.kasse.Public
+	return nil
+}
+
+// settings has every limit, far above the load, so that callers are counted.
+func (env *environment) settings() map[string]string {
+	secret := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))
+	return map[string]string{
+		"REDIS_URL":       "redis://" + env.Redis.Address + "/0" + pool,
+		"EVENT_ENDPOINTS": env.endpoint.URL + "=whsec_" + secret, "EVENT_ALLOW_PRIVATE": "true",
+		"ORDER_TOKEN_SECRETS": "soak:" + secret,
+		"RATE_LIMIT_SERVICE":  "100000/s", "RATE_LIMIT_FRONTEND": "1000/s", "RATE_LIMIT_FRONTEND_STRIPE": "off",
+		"RATE_LIMIT_ADDRESS": "1000/s", "TRUSTED_PROXIES": "127.0.0.1/32",
+	}
+}
+
+// refused notes a webhook that was not taken.
+func (env *environment) refused(status int, err error) {
+	env.books.note("a webhook", status, err, env.Context().Err() != nil)
+	if err == nil && status < 500 {
+		env.books.complain("a webhook was answered %d", status)
+	}
+}
+
+// taken notes a webhook that was acknowledged. Of a payment that has no record yet, a refund's or dispute's is
+// ignored.
+func (env *environment) taken(body, outcome string) {
+	env.books.note("a webhook", http.StatusOK, nil, false)
+	var e testenv.Event
+	err := json.Unmarshal([]byte(body), &e)
+	switch {
+	case outcome == "applied" || outcome == "unchanged":
+	case err == nil && outcome == "ignored" && !strings.HasPrefix(e.Type, "payment_intent."):
+	default:
+		env.books.complain("%s %s of ours was %s", e.Type, e.ID, outcome)
+	}
+}
+
+// ask sends a request, and books what came of it.
+func (env *environment) ask(
+	ctx context.Context, method, path, credential, body string, headers ...string,
+) (testenv.Answer, error) {
+	header := map[string]string{"Authorization": "Bearer " + credential}
+	if body != "" {
+		header["Content-Type"] = "application/json"
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		header[headers[i]] = headers[i+1]
+	}
+	a, err := testenv.Call(ctx, env.Client, method, "http://"+env.kasse.Public+path, header, body)
+	pattern, _, _ := strings.Cut(path, "?")
+	env.books.note(method+" "+pattern, a.Status, err, ctx.Err() != nil)
+	if err == nil && a.Status >= 500 {
+		err = fmt.Errorf("%s %s was answered %d", method, pattern, a.Status)
+	}
+	return a, err
+}
+
+// truth is what there has to be by now.
+func (env *environment) truth() truth {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	t := truth{orders: len(env.done), entries: env.entries}
+	for _, h := range env.done {
+		switch h.State {
+		case "pending", "failed", "action_required", "processing", "authorized":
+			t.running++
+		}
+	}
+	return t
+}
