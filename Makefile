@@ -207,7 +207,7 @@ tables: ## write what the documents say of the code: settings, metrics, events, 
 	$(GO) test -count=1 ./api ./service/payment ./cmd/internal/app -run 'Test[A-Z][a-z]+Page$$' -args -update
 
 .PHONY: deploy-check
-deploy-check: .tools/bin/golangci-lint ##c Dockerfile, Compose, Kubernetes, alerts, dashboard; needs no engine
+deploy-check: .tools/bin/golangci-lint ##c Dockerfile, Compose, Kubernetes, Helm, alerts, dashboard; needs no engine
 	cd test/deploy && ../../.tools/bin/golangci-lint run --allow-serial-runners && $(GO) test -vet=off -count=1 ./...
 
 .PHONY: alerts-check

@@ -1,0 +1,74 @@
+package deploy_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// compose reads compose.yaml as Compose does, but for .env.
+func compose(t *testing.T) *types.Project {
+	t.Helper()
+	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir:  t.TempDir(),
+		ConfigFiles: []types.ConfigFile{{Filename: "compose.yaml", Content: read(t, "compose.yaml")}},
+		Environment: types.Mapping{"STRIPE_SECRET_KEY": "sk_test_1", "REDIS_PASSWORD": "hunter2"},
+	}, func(o *loader.Options) { o.Profiles, o.SkipResolveEnvironment = []string{"stripe"}, true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
+
+// TestComposeNeedsAPassword: without one Redis is not started, since anybody who reaches it could mark orders as paid.
+func TestComposeNeedsAPassword(t *testing.T) {
+	_, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir: t.TempDir(), ConfigFiles: []types.ConfigFile{
+			{Filename: "compose.yaml", Content: read(t, "compose.yaml")},
+		},
+	}, func(o *loader.Options) { o.SkipResolveEnvironment = true })
+	if err == nil || !strings.Contains(err.Error(), "REDIS_PASSWORD") {
+		t.Errorf("it is loaded without a password: %v", err)
+	}
+}
+
+// pinned is an image with a tag that names a version, and at least its minor one.
+var pinned = regexp.MustCompile(`^[a-z./-]+:v?\d+\.\d+[\w.-]*$`)
+
+func TestCompose(t *testing.T) {
+	project := compose(t)
+	redis := strings.Join(project.Services["redis"].Command, " ")
+	for _, setting := range []string{
+		"--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction", "--requirepass hunter2",
+	} {
+		if !strings.Contains(redis, setting) {
+			t.Errorf("redis is not started with %s", setting)
+		}
+	}
+	kasse := project.Services["kasse"]
+	if !kasse.ReadOnly || !slices.Equal(kasse.CapDrop, []string{"ALL"}) || len(kasse.Ports) != 1 ||
+		kasse.Ports[0].HostIP != "127.0.0.1" {
+		t.Errorf("kasse is open: %+v", kasse)
+	}
+	if url := kasse.Environment["REDIS_URL"]; url == nil || *url != "redis://:hunter2@redis:6379/0" {
+		t.Errorf("kasse does not use Redis's password: %v", url)
+	}
+	if auth := project.Services["redis"].Environment["REDISCLI_AUTH"]; auth == nil || *auth != "hunter2" {
+		t.Error("the health check has no password")
+	}
+	for name, service := range project.Services {
+		if service.Build == nil && !pinned.MatchString(service.Image) {
+			t.Errorf("%s runs whatever %s is that day", name, service.Image)
+		}
+	}
+	stripe := project.Services["stripe"]
+	if !slices.Equal(stripe.Profiles, []string{"stripe"}) || !slices.Contains(
+		stripe.Command, "http://kasse:8080/webhooks/stripe",
+	) {
+		t.Errorf("the Stripe CLI is %+v", stripe)
+	}
+}
