@@ -88,6 +88,12 @@ e2e: built test/e2e/node_modules/.package-lock.json clients/typescript/dist/inde
 	@test/setup/install.sh browser
 	cd test/e2e && KASSE_DEV=$(BUILT)/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node --test-reporter=spec all.test.mjs
 
+.PHONY: console-picture
+console-picture: built test/e2e/node_modules/.package-lock.json ## take the README's picture of kasse-dev's console anew
+	@test/setup/install.sh browser
+	cd test/e2e && KASSE_DEV=$(BUILT)/kasse-dev CHROMIUM="$${CHROMIUM:-$$(command -v chromium)}" node --test-reporter=spec console.test.mjs
+	mkdir -p docs/pictures && cp test/e2e/screenshots/console.png docs/pictures/console.png
+
 arch: ## the import rules and the top level
 	$(GO) test -count=1 ./test/arch
 

@@ -16,6 +16,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"kasse/cmd/internal/app"
+	"kasse/cmd/kasse-dev/console"
 	"kasse/service/stripe/stripesim"
 )
 
@@ -139,7 +140,7 @@ func (w *world) startStripe(ctx context.Context, o options, settings map[string]
 	if w.stripe, err = w.open(ctx, o.stripeAddr, sim); err != nil {
 		return nil, err
 	}
-	if w.control, err = w.open(ctx, o.controlAddr, sim.Control()); err != nil {
+	if w.control, err = w.open(ctx, o.controlAddr, console.LocalOnly(sim.Control())); err != nil {
 		return nil, err
 	}
 	w.stripeJS = w.stripe + "/v3/"

@@ -1,7 +1,7 @@
 // The console of kasse-dev: each button is pressed, and the order that results is looked at where its backend sees it.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, test, describe } from 'node:test';
+import { before, test, describe } from 'node:test';
 import { axe, browser, folder, patience, secrets, until, world } from './harness.mjs';
 
 const checker = readFileSync(axe, 'utf8');
@@ -11,17 +11,10 @@ describe('the console', () => {
   const pressed = new Set();
   const buttons = new Set();
 
-  /** A developer at the console. Nothing that it sends to the browser has a secret, and it talks to no other origin. */
-  async function developer(t, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
+  /** Opens a window for a developer. Nothing that comes to it has a secret, and it talks to no other origin. */
+  async function developer() {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
     context.setDefaultTimeout(patience);
-    const flaws = [];
-    const reading = [];
-    t.after(async () => {
-      await Promise.allSettled(reading);
-      await context.close();
-      assert.deepEqual(flaws, []);
-    });
     context.on('request', (request) => request.url().startsWith(w.console) || flaws.push(`a request to ${request.url()}`));
     context.on('response', (response) => {
       if (response.headers()['content-type']?.startsWith('text/event-stream')) return; // it has numbers, and no end
@@ -36,63 +29,261 @@ describe('the console', () => {
     return page;
   }
 
-  const button = (page, name) => page.getByRole('button', { name, exact: true });
-  async function press(page, name) {
+  const flaws = [];
+  const reading = [];
+  let page; // one window for all tests: a new one costs more than a test
+  before(async () => (page = await developer()));
+
+  const button = (name) => page.getByRole('button', { name, exact: true });
+  async function press(name) {
     pressed.add(name);
-    if (await button(page, name).getAttribute('data-action')) await page.locator(`[aria-disabled=false]:text-is("${name}")`).waitFor();
-    await button(page, name).click();
+    if (await button(name).getAttribute('data-action')) await page.locator(`[aria-disabled=false]:text-is("${name}")`).waitFor();
+    await button(name).click();
   }
-  const shows = (page, state) => page.locator('#state').getByText(state, { exact: true }).waitFor();
-  const says = (page, text) => page.locator('#said').getByText(text).waitFor();
-  const line = (page, text) => page.locator('#timeline tr').filter({ hasText: text });
+  const shows = (state) => page.locator('#state').getByText(state, { exact: true }).waitFor();
+  const says = (text) => page.locator('#said').getByText(text).waitFor();
+  const line = (text) => page.locator('#timeline tr').filter({ hasText: text });
 
   /** Makes an order by the button, and gives its id. */
-  async function newOrder(page, name = 'New order') {
+  async function newOrder(name = 'New order') {
     const before = page.url();
-    await press(page, name);
+    await press(name);
     await until('the new order', () => page.url() !== before && page.url().includes('#console-'));
     const id = new URL(page.url()).hash.slice(1);
     await page.getByRole('heading', { name: `Order ${id}` }).waitFor();
-    await shows(page, 'pending');
+    await shows('pending');
     return id;
   }
 
   /** Presses a button, waits until Kasse and the page have the state, and gives the payment. */
-  async function brings(page, id, name, state) {
-    await press(page, name);
+  async function brings(id, name, state) {
+    await press(name);
     const payment = await w.reaches(id, state);
-    await shows(page, state);
+    await shows(state);
     return payment;
   }
 
-  test('an order is declined, then paid, and its timeline shows how', async (t) => {
-    const page = await developer(t);
-    const id = await newOrder(page);
-    const { failure } = await brings(page, id, 'Card is declined', 'failed');
+  test('an order is declined, then paid, and its timeline shows how', async () => {
+    const id = await newOrder();
+    const { failure } = await brings(id, 'Card is declined', 'failed');
     assert.deepEqual([failure.code, failure.decline_code], ['card_declined', 'insufficient_funds']);
-    await brings(page, id, 'Pay by card', 'paid');
+    await brings(id, 'Pay by card', 'paid');
     for (const text of ['attempt 1: pending', 'pending → failed', 'failed → paid', 'POST /v1/payment_intents', 'payment_intent.succeeded', 'order.paid']) {
-      await line(page, text).first().waitFor();
+      await line(text).first().waitFor();
     }
-    await line(page, 'Kasse answered 200: applied').first().waitFor();
-    assert.match(await line(page, 'POST /v1/payment_intents').locator('td').last().textContent(), /^\d+\.\d$/, 'its latency in ms');
+    await line('Kasse answered 200: applied').first().waitFor();
+    await page.setViewportSize({ width: 1200, height: 860 });
+    await page.screenshot({ path: `${folder}console.png` }); // make console-picture
+    assert.match(await line('POST /v1/payment_intents').locator('td').last().textContent(), /^\d+\.\d$/, 'its latency in ms');
     await page.getByLabel('requests to Stripe').uncheck();
-    assert.equal(await line(page, 'POST /v1/payment_intents').count(), 0);
-    await says(page, 'Done: Pay by card.');
-    await button(page, 'Debit settles').focus(); // it can be reached, and says why it does nothing
+    assert.equal(await line('POST /v1/payment_intents').count(), 0);
+    await page.getByLabel('requests to Stripe').check();
+    await says('Done: Pay by card.');
+    await button('Debit settles').focus(); // it can be reached, and says why it does nothing
     await page.keyboard.press('Enter');
-    await says(page, 'this is not possible');
-    await page.screenshot({ path: `${folder}console.png`, fullPage: true });
+    await says('this is not possible');
     await w.paidOnce(id);
   });
 
-  test('a debit settles, another fails', async (t) => {
-    const page = await developer(t);
-    const paid = await newOrder(page);
-    await brings(page, paid, 'Start a debit', 'processing');
-    await brings(page, paid, 'Debit settles', 'paid');
-    const failed = await newOrder(page);
-    await brings(page, failed, 'Start a debit', 'processing');
-    await brings(page, failed, 'Debit fails', 'failed');
+  test('a debit settles, another fails', async () => {
+    const paid = await newOrder();
+    await brings(paid, 'Start a debit', 'processing');
+    await brings(paid, 'Debit settles', 'paid');
+    const failed = await newOrder();
+    await brings(failed, 'Start a debit', 'processing');
+    await brings(failed, 'Debit fails', 'failed');
+  });
+
+  test('the bank asks: the customer agrees, or refuses', async () => {
+    const id = await newOrder();
+    await brings(id, 'Bank asks (3-D Secure)', 'action_required');
+    const { failure } = await brings(id, 'Refuse at the bank', 'failed');
+    assert.equal(failure.code, 'payment_intent_authentication_failure');
+    await brings(id, 'Bank asks (3-D Secure)', 'action_required');
+    await brings(id, 'Agree at the bank', 'paid');
+  });
+
+  test('a voucher is paid, one expires, and one expires as the days pass', async () => {
+    const paid = await newOrder();
+    const { action } = await brings(paid, 'Get a voucher', 'action_required');
+    assert.equal(action.type, 'multibanco_display_details');
+    await brings(paid, 'Voucher is paid', 'paid');
+    const expired = await newOrder();
+    await brings(expired, 'Get a voucher', 'action_required');
+    await brings(expired, 'Voucher expires', 'failed');
+    const later = await newOrder();
+    await brings(later, 'Get a voucher', 'action_required');
+    await press('Let the days pass');
+    await says('5 days have passed.');
+    assert.equal((await w.order(later)).payment.state, 'action_required', 'it can be paid for seven days');
+    await brings(later, 'Let the days pass', 'failed');
+  });
+
+  test('an authorisation is captured, one is cancelled, one expires', async () => {
+    const authorized = async () => {
+      const id = await newOrder('New order, captured later');
+      await brings(id, 'Pay by card', 'authorized');
+      return id;
+    };
+    await brings(await authorized(), 'Capture', 'paid');
+    await brings(await authorized(), 'Cancel', 'canceled');
+    const expires = await authorized();
+    await page.getByLabel('Days').fill('8');
+    await brings(expires, 'Let the days pass', 'canceled');
+  });
+
+  test('money goes back from the Dashboard, and a refund fails', async () => {
+    const id = await newOrder();
+    await brings(id, 'Pay by card', 'paid');
+    const { amount_refunded: half } = await brings(id, 'Refund half', 'partially_refunded');
+    assert.equal(half, 2100);
+    const { amount_refunded: all } = await brings(id, 'Refund all', 'refunded');
+    assert.equal(all, 4200);
+    const { amount_refunded: left } = await brings(id, 'Refund fails', 'partially_refunded');
+    assert.equal(left, 2100);
+    await line('order.refund_failed').or(line('order.partially_refunded')).first().waitFor();
+  });
+
+  test('a dispute is won; another is lost, appealed and won', async () => {
+    const won = await newOrder();
+    await brings(won, 'Pay by card', 'paid');
+    await brings(won, 'Customer disputes', 'disputed');
+    await brings(won, 'Dispute is won', 'paid');
+    const lost = await newOrder();
+    await brings(lost, 'Pay by card', 'paid');
+    await brings(lost, 'Customer disputes', 'disputed');
+    await brings(lost, 'Dispute is lost', 'charged_back');
+    for (const status of ['appeal_needs_response', 'appeal_under_review']) {
+      await press('Appeal');
+      await until(status, async () => (await w.order(lost)).payment.dispute.status === status);
+      await page.locator('#facts').getByText(status).waitFor();
+      await shows('disputed');
+    }
+    await brings(lost, 'Dispute is won', 'paid');
+    await line('order.dispute_won').waitFor();
+  });
+
+  test('Radar holds a payment until it is approved', async () => {
+    const id = await newOrder();
+    await brings(id, 'Pay by card', 'paid');
+    await press('Radar opens a review');
+    await until('the hold', async () => (await w.order(id)).payment.hold_reason === 'in_review');
+    await page.locator('#facts').getByText('in_review').waitFor();
+    await press('Approve the review');
+    await until('the release', async () => (await w.order(id)).payment.fulfillable);
+    await w.paidOnce(id);
+  });
+
+  test('events are lost, and sent again', async () => {
+    const id = await newOrder();
+    await press('Lose the next events');
+    await says('Done: Lose the next events.');
+    await press('Pay by card');
+    await line('payment_intent.succeeded: lost').waitFor();
+    await until('Stripe has the money', async () => (await w.intents(id))[0].status === 'succeeded');
+    assert.equal((await w.order(id)).payment.state, 'pending', 'Kasse has heard nothing');
+    await brings(id, 'Send the last event again', 'paid');
+    await w.paidOnce(id);
+  });
+
+  test('events are lost, and a thin one makes Kasse ask Stripe', async () => {
+    const id = await newOrder();
+    await press('Lose the next events');
+    await says('Done: Lose the next events.');
+    await press('Pay by card');
+    await line('payment_intent.succeeded: lost').waitFor();
+    await brings(id, 'Send a thin event', 'paid');
+    await line('(thin)').waitFor();
+    await line('GET /v1/payment_intents/{intent}').first().waitFor();
+    await w.paidOnce(id);
+  });
+
+  test('events arrive twice, and the order is paid once', async () => {
+    const id = await newOrder();
+    await press('Double the next events');
+    await says('Done: Double the next events.');
+    await brings(id, 'Pay by card', 'paid');
+    await until('both deliveries', async () => (await line('payment_intent.succeeded').filter({ hasText: 'Kasse answered' }).count()) === 2);
+    assert.equal(await line('order.paid').count(), 1);
+    await w.paidOnce(id);
+  });
+
+  test('events are late', async () => {
+    const id = await newOrder();
+    await press('Delay the next events by 10 s');
+    await says('Done: Delay the next events by 10 s.');
+    await press('Pay by card');
+    await line('payment_intent.succeeded: delayed').waitFor();
+    await brings(id, 'Let the days pass', 'paid');
+    await w.paidOnce(id);
+  });
+
+  test('Stripe does not answer, and answers again', async () => {
+    const id = await newOrder();
+    await press('Stripe down');
+    await page.getByText('Stripe does not answer.').waitFor();
+    const other = await developer(); // another window
+    await other.getByText('Stripe does not answer.').waitFor();
+    await other.context().close();
+    await button('New order').click();
+    await page.locator('#said[data-bad=yes]').filter({ hasText: 'New order: ' }).waitFor();
+    await press('Stripe up again');
+    await page.getByText('Stripe answers.').waitFor();
+    await until('the failed order in the list', async () => (await page.locator('#orders a').count()) > 1);
+    await brings(id, 'Pay by card', 'paid');
+  });
+
+  test('what happens elsewhere shows up by itself, in the list too', async () => {
+    const { payment_intent: intent } = await w.open({ order_id: 'shop-7', amount: 1999, currency: 'usd' });
+    await page.getByRole('link', { name: 'shop-7' }).click();
+    await shows('pending');
+    await w.lever(`/payments/${intent}/status`, { status: 'succeeded' });
+    await shows('paid');
+    await page.getByRole('link', { name: /shop-7 \$19\.99 paid/ }).waitFor();
+    await page.goto(`${w.console}/#nothing`);
+    await page.reload();
+    await page.locator('#said[data-bad=yes]').waitFor();
+  });
+
+  test('by keyboard alone', async () => {
+    const focus = () => page.evaluate(() => document.activeElement?.textContent);
+    const tabTo = async (name) => {
+      for (let i = 0; i < 300 && (await focus()) !== name; i++) await page.keyboard.press('Tab');
+      assert.equal(await focus(), name);
+    };
+    const before = page.url();
+    await tabTo('New order');
+    await page.keyboard.press('Enter');
+    await until('the new order', () => page.url() !== before);
+    await shows('pending');
+    await tabTo('Card is declined');
+    await page.keyboard.press('Space');
+    await shows('failed');
+    assert.equal(await focus(), 'Card is declined', 'the focus stays where it was');
+  });
+
+  test('axe finds nothing, in light and wide, in dark and narrow', async () => {
+    const id = await newOrder();
+    await brings(id, 'Card is declined', 'failed');
+    await brings(id, 'Pay by card', 'paid');
+    await brings(id, 'Customer disputes', 'disputed');
+    for (const [colorScheme, width] of [['dark', 360], ['light', 1280]]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 960 });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok(overflow <= 0, `${overflow} px too wide for ${width}`);
+      await page.screenshot({ path: `${folder}console-${colorScheme}-${width}.png` });
+      await page.evaluate(checker);
+      const { violations, passes } = await page.evaluate(() => window.axe.run());
+      assert.ok(passes.length > 5, 'axe has looked');
+      assert.deepEqual(violations.map(({ id: rule, nodes }) => `${rule}: ${nodes.map((node) => node.html).join(' ')}`), [], `${colorScheme}, ${width}`);
+    }
+  });
+
+  test('each button was pressed, and no secret was shown', async () => {
+    assert.ok((await Promise.all(reading)).length > 100, 'answers were read');
+    assert.deepEqual(flaws, []);
+    assert.ok(buttons.size > 25, `only ${buttons.size} buttons were found`);
+    assert.deepEqual([...buttons].filter((name) => !pressed.has(name)), []);
   });
 });

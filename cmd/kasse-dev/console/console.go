@@ -59,16 +59,27 @@ func (c *Console) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /api/orders/{order}", c.showOrder)
 	mux.HandleFunc("POST /api/orders", jsonOnly(c.openOrder))
 	mux.HandleFunc("POST /api/actions/{action}", jsonOnly(c.act))
-	protected := http.NewCrossOriginProtection().Handler(mux)
-	all := http.NewServeMux()
-	all.HandleFunc("POST /push", c.takePush) // from Kasse, and signed
-	all.Handle("/", protected)
-	return guarded(all), nil
+	mux.HandleFunc("POST /push", c.takePush) // from Kasse, and signed
+	return lockedDown(LocalOnly(mux)), nil
 }
 
-// guarded sets what protects the page, and refuses requests under a host name other than localhost: a name that an
-// attacker's DNS points at this address would make the attacker's page one of the same origin.
-func guarded(next http.Handler) http.Handler {
+// LocalOnly keeps other sites' pages in the developer's browser from using a server of this machine. It refuses
+// requests that a page of another origin sends with any method but GET and HEAD, by Sec-Fetch-Site or Origin. It refuses
+// all requests under a host name other than localhost: a name that an attacker's DNS points at this address would make
+// the attacker's page one of the same origin.
+func LocalOnly(next http.Handler) http.Handler {
+	next = http.NewCrossOriginProtection().Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLocal(r.Host) {
+			refuse(w, http.StatusMisdirectedRequest, "This server answers under an IP address or localhost only.")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// lockedDown sets the headers that protect the page.
+func lockedDown(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "+
@@ -78,10 +89,6 @@ func guarded(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if !isLocal(r.Host) {
-			refuse(w, http.StatusMisdirectedRequest, "The console answers under an IP address or localhost only.")
-			return
-		}
 		next.ServeHTTP(w, r)
 	})
 }

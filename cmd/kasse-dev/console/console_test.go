@@ -3,8 +3,11 @@ package console
 import (
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -151,3 +154,151 @@ func TestPushesAreVerified(t *testing.T) {
 }
 
 func unixTime(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
+
+// TestEveryButtonHasAnAction: the page's buttons and the actions here are the same.
+func TestEveryButtonHasAnAction(t *testing.T) {
+	page, err := pageFiles.ReadFile("page/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buttons, want []string
+	marked := regexp.MustCompile(`data-(?:action|world)="([a-z-]+)"`)
+	for _, match := range marked.FindAllStringSubmatch(string(page), -1) {
+		buttons = append(buttons, match[1])
+	}
+	for _, a := range actions {
+		want = append(want, a.name)
+	}
+	want = append(slices.AppendSeq(want, maps.Keys(worldActions)), "order", "order-later")
+	slices.Sort(buttons)
+	slices.Sort(want)
+	if !slices.Equal(buttons, want) {
+		t.Errorf("the page has the buttons\n%q, there are the actions\n%q", buttons, want)
+	}
+}
+
+const view = `{"payment_intent":"pi_1","order_id":"o:1","attempt":2,"status":"succeeded","state":"paid","currency":"eur",` +
+	`"amount":4200,"amount_received":4200,"created_at":"2026-11-28T03:45:59Z","version":1795837559980}`
+
+func orderWith(payment string) map[string]string {
+	return map[string]string{
+		"GET /v1/orders/o:1":              `{"order_id":"o:1","payment":` + payment + `,"superseded":[]}`,
+		"GET /v1/payments/pi_1/history":   `{"history":[]}`,
+		"POST /payments/pi_1/refund":      `{"id":"re_1"}`,
+		"GET /v1/payments/pi_1/refunds":   `{"refunds":[{"id":"re_2","status":"failed"},{"id":"re_1","status":"succeeded"}]}`,
+		"POST /refunds/re_1":              `{"done":true}`,
+		"POST /disputes/dp_1":             `{"done":true}`,
+		"POST /payments/pi_1/next_events": `{"done":true}`,
+	}
+}
+
+// TestActionsCallTheSimulator: what a button asks the simulator for.
+func TestActionsCallTheSimulator(t *testing.T) {
+	const refund = "POST /payments/pi_1/refund "
+	with := func(member string) string { return strings.TrimSuffix(view, "}") + "," + member + "}" }
+	for name, c := range map[string]struct {
+		action, payment string
+		status          int
+		asked           string
+	}{
+		"half":           {"refund-part", view, 200, refund + `{"amount":2100}`},
+		"half of a rest": {"refund-part", with(`"amount_refunded":3899`), 200, refund + `{"amount":100}`},
+		"half of a cent": {"refund-part", with(`"amount_refunded":4199`), 200, refund + `{"amount":1}`},
+		"all given back": {"refund", with(`"amount_refunded":4200`), 409, ""},
+		"a failed refund": {
+			"refund-fails", with(`"amount_refunded":100`), 200,
+			`POST /refunds/re_1 {"status":"failed"}`,
+		},
+		"not in a dispute": {"dispute-won", view, 409, ""},
+		"first appeal": {
+			"appeal", with(`"dispute":{"id":"dp_1","status":"lost"}`), 200,
+			`POST /disputes/dp_1 {"status":"appeal_needs_response"}`,
+		},
+		"second appeal": {
+			"appeal", with(`"dispute":{"id":"dp_1","status":"appeal_needs_response"}`), 200,
+			`POST /disputes/dp_1 {"status":"appeal_under_review"}`,
+		},
+		"late":            {"delay", view, 200, `POST /payments/pi_1/next_events {"delay":"10s","fate":"late"}`},
+		"no event yet":    {"resend", view, 409, ""},
+		"refused":         {"review", view, 404, `POST /payments/pi_1/review {"reason":"rule"}`},
+		"unknown":         {"burn", view, 404, ""},
+		"too many days":   {"pass", view, 400, ""},
+		"without payment": {"lose", "null", 409, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler, f := start(t, orderWith(c.payment))
+			const body = `{"order_id":"o:1"}`
+			got := send(handler, "POST", "/api/actions/"+c.action, body, "Content-Type", "application/json")
+			if got.Code != c.status {
+				t.Errorf("the answer is %d %s", got.Code, got.Body)
+			}
+			last := ""
+			for len(f.asked) > 0 {
+				if asked := <-f.asked; strings.HasPrefix(asked, "POST") {
+					last = asked
+				}
+			}
+			if last != c.asked {
+				t.Errorf("it asked for %q", last)
+			}
+		})
+	}
+}
+
+// TestRealStripeHasNoButtons: with -real there is nothing that could be pressed.
+func TestRealStripeHasNoButtons(t *testing.T) {
+	_, f := start(t, orderWith(view))
+	c := New(Options{Kasse: f.server.URL, Key: testKey, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+	handler, err := c.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := send(handler, "GET", "/api/world", "").Body.String(); !strings.Contains(got, `"simulated":false`) {
+		t.Errorf("the world is %s", got)
+	}
+	if got := send(handler, "GET", "/api/orders/o:1", "").Body.String(); !strings.Contains(got, `"actions":[]`) {
+		t.Errorf("the order is %s", got)
+	}
+	if got := send(handler, "POST", "/api/actions/pay", "{}", "Content-Type", "application/json").Code; got != 409 {
+		t.Errorf("a button answered %d", got)
+	}
+}
+
+// TestTimelineTellsOrdersApart: a request belongs to an order by its payment, by Kasse's idempotency key, or by the
+// customer of a CustomerSession.
+func TestTimelineTellsOrdersApart(t *testing.T) {
+	created := time.Date(2026, 11, 28, 3, 45, 59, 0, time.UTC)
+	o := order{ID: "o:1", Payment: &payment{PaymentIntent: "pi_1", Customer: "cus_1", CreatedAt: created}}
+	_, f := start(t, orderWith("null"))
+	c := New(Options{Kasse: f.server.URL, Service: "kasse"})
+	for i, a := range []activity{
+		{Kind: "request", Endpoint: "1", PaymentIntent: "pi_1"},
+		{Kind: "request", Endpoint: "no", PaymentIntent: "pi_2"},
+		{Kind: "request", Endpoint: "2", IdempotencyKey: "kasse:kasse:o:1:2"},
+		{Kind: "request", Endpoint: "no", IdempotencyKey: "kasse:kasse:o:12"},
+		{Kind: "request", Endpoint: "no", IdempotencyKey: "kasse:other:o:1:2"},
+		{Kind: "request", Endpoint: "no", IdempotencyKey: "kasse:kasse:refund:abcdef"},
+		{Kind: "request", Endpoint: "POST /v1/customer_sessions", Customer: "cus_1", At: created},
+		{Kind: "request", Endpoint: "POST /v1/customer_sessions", Customer: "cus_2", At: created},
+		{Kind: "request", Endpoint: "POST /v1/customer_sessions", Customer: "cus_1", At: created.Add(-time.Hour)},
+		{Kind: "delivery", Type: "3", PaymentIntent: "pi_1"},
+		{Kind: "delivery", Type: "no", PaymentIntent: ""},
+	} {
+		if a.At.IsZero() {
+			a.At = created.Add(time.Duration(i) * time.Second)
+		}
+		c.seen.addActivities([]activity{a})
+	}
+	rows, err := c.timeline(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var titles []string
+	for _, r := range rows {
+		titles = append(titles, r.Title)
+	}
+	slices.Sort(titles)
+	if got := strings.Join(titles, ", "); got != "1, 2, 3, POST /v1/customer_sessions" {
+		t.Errorf("the timeline has %s", got)
+	}
+}

@@ -91,6 +91,7 @@ type activity struct {
 	PaymentIntent  string    `json:"payment_intent"`
 	Endpoint       string    `json:"endpoint"`
 	Caller         string    `json:"caller"`
+	Agent          string    `json:"agent"`
 	Customer       string    `json:"customer"`
 	IdempotencyKey string    `json:"idempotency_key"`
 	Replayed       bool      `json:"replayed"`
@@ -100,6 +101,7 @@ type activity struct {
 	Try            int       `json:"try"`
 	Thin           bool      `json:"thin"`
 	Answer         string    `json:"answer"`
+	Plan           string    `json:"plan"`
 }
 
 // push is an event that Kasse has pushed to the console.

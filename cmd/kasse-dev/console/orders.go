@@ -132,7 +132,7 @@ func (c *Console) openOrder(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "The body must be JSON.")
 		return
 	}
-	id := "console-" + strings.ToLower(rand.Text()[:8])
+	id := "console-" + strings.ToLower(rand.Text()[:6])
 	body := map[string]any{"order_id": id, "amount": 4200, "currency": "eur"}
 	if in.CaptureMethod != "" {
 		body["capture_method"] = in.CaptureMethod

@@ -34,7 +34,11 @@ func (c *Console) timeline(ctx context.Context, o order) ([]row, error) {
 	arrived := arrivals(activities)
 	for _, p := range o.payments() {
 		intents[p.PaymentIntent] = true
-		changes, err := c.changes(ctx, p, arrived)
+		name := ""
+		if len(o.Earlier) > 0 {
+			name = fmt.Sprintf("attempt %d: ", p.Attempt)
+		}
+		changes, err := c.changes(ctx, p, name, arrived)
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +55,7 @@ func (c *Console) timeline(ctx context.Context, o order) ([]row, error) {
 	for _, p := range pushes {
 		if p.order == o.ID {
 			rows = append(rows, row{
-				At: p.at, Kind: "push", Title: p.kind, Detail: "Kasse pushed it to the backend. The signature is right.",
+				At: p.at, Kind: "push", Title: p.kind, Detail: "Kasse pushed it. The signature is right.",
 			})
 		}
 	}
@@ -61,20 +65,25 @@ func (c *Console) timeline(ctx context.Context, o order) ([]row, error) {
 	return rows, nil
 }
 
-// arrivals are the times of the first deliveries of events, by their ids.
+// arrivals are the times of the first deliveries of events, by their ids, and of the first requests about payments, by
+// theirs.
 func arrivals(activities []activity) map[string]time.Time {
 	out := map[string]time.Time{}
 	for _, a := range activities {
-		if _, known := out[a.Event]; a.Kind == "delivery" && !known {
-			out[a.Event] = a.At
+		id := map[string]string{"delivery": a.Event, "request": a.PaymentIntent}[a.Kind]
+		if _, known := out[id]; id != "" && !known {
+			out[id] = a.At
 		}
 	}
 	return out
 }
 
 // changes are the changes of state of a payment. A change's version is its time in milliseconds, finer than `at`. It is
-// Redis's time: a change that an event has caused is not shown before the event.
-func (c *Console) changes(ctx context.Context, p payment, arrived map[string]time.Time) ([]row, error) {
+// Redis's time: a change is not shown before the event that caused it, nor the first one before the request. The name
+// begins the titles.
+func (c *Console) changes(
+	ctx context.Context, p payment, name string, arrived map[string]time.Time,
+) ([]row, error) {
 	var answer struct {
 		History []struct {
 			Version         int64
@@ -91,12 +100,16 @@ func (c *Console) changes(ctx context.Context, p payment, arrived map[string]tim
 		case "":
 			r.Title = fmt.Sprintf("attempt %d: %s", p.Attempt, change.To)
 		case change.To:
-			r.Title = "still " + change.To
+			r.Title = name + "still " + change.To
 		default:
-			r.Title = change.From + " → " + change.To
+			r.Title = name + change.From + " → " + change.To
 		}
-		if _, event, caused := strings.Cut(change.Cause, " "); caused && r.At.Before(arrived[event]) {
-			r.At = arrived[event]
+		cause := p.PaymentIntent
+		if _, event, found := strings.Cut(change.Cause, " "); found {
+			cause = event
+		}
+		if r.At.Before(arrived[cause]) {
+			r.At = arrived[cause]
 		}
 		r.Detail = "Cause: " + change.Cause
 		rows = append(rows, r)
@@ -108,6 +121,9 @@ func (c *Console) changes(ctx context.Context, p payment, arrived map[string]tim
 func (a activity) webhook() row {
 	r := row{At: a.At, Kind: "webhook", Title: a.Type}
 	switch a.Kind {
+	case "plan":
+		r.Title, r.Detail = "next events: "+a.Plan, "It counts for all events of the payment's next change."
+		return r
 	case "lost":
 		r.Title, r.Detail, r.Bad = a.Type+": lost", "Stripe lists the event and does not deliver it.", true
 		return r
@@ -138,9 +154,12 @@ func (a activity) webhook() row {
 // request is the row of a request to Stripe.
 func (a activity) request() row {
 	r := row{At: a.At, Kind: "request", Title: a.Endpoint, Took: a.Took, Bad: a.Status == 0 || a.Status >= 400}
-	by := "A server"
-	if a.Caller == "page" {
+	by := "Another server"
+	switch {
+	case a.Caller == "page":
 		by = "The page"
+	case strings.Contains(a.Agent, "GoBindings"): // stripe-go's; a shop's backend in Go looks the same
+		by = "Kasse"
 	}
 	switch {
 	case a.Status == 0:

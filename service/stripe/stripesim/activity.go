@@ -13,11 +13,11 @@ import (
 )
 
 // Activity is one thing that happened between the simulator and its callers: a request that the API
-// answered or dropped, a try to deliver an event, or an event that a plan lost or delayed. It holds
-// no body, no query and no secret, so that a page may show it.
+// answered or dropped, a try to deliver an event, a plan for the events of a payment, or an event
+// that a plan lost or delayed. It holds no body, no query and no secret, so that a page may show it.
 type Activity struct {
 	Number        int64     `json:"number"` // from 1, without gaps; a Reset does not begin again
-	Kind          string    `json:"kind"`   // "request", "delivery", "lost" or "late"
+	Kind          string    `json:"kind"`   // "request", "delivery", "plan", "lost" or "late"
 	At            time.Time `json:"at"`     // when it began, on the clock of the Options, which Advance does not move
 	Took          float64   `json:"took_ms"`
 	Status        int       `json:"status"` // of the answer; zero where there was none
@@ -27,6 +27,7 @@ type Activity struct {
 	ID             string `json:"id,omitempty"`       // its Request-Id
 	Endpoint       string `json:"endpoint,omitempty"` // a route, such as "POST /v1/refunds"
 	Caller         string `json:"caller,omitempty"`   // "page" with a publishable key, otherwise "server"
+	Agent          string `json:"agent,omitempty"`    // User-Agent, 100 bytes of it at most
 	Customer       string `json:"customer,omitempty"` // that it names
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	Replayed       bool   `json:"replayed,omitempty"`
@@ -38,6 +39,8 @@ type Activity struct {
 	Try    int    `json:"try,omitempty"` // of its delivery, from 1
 	Thin   bool   `json:"thin,omitempty"`
 	Answer string `json:"answer,omitempty"` // the first 200 bytes of the endpoint's answer
+
+	Plan string `json:"plan,omitempty"` // the fate that PlanEvents was given
 }
 
 // activityLogSize is the number of entries that are kept.
@@ -132,6 +135,7 @@ func (s *Server) record(entry *Request, r *http.Request, body []byte, began time
 	if publishable {
 		caller = "page"
 	}
+	agent := r.UserAgent()
 	form, _ := url.ParseQuery(r.URL.RawQuery + "&" + string(body))
 	var shown struct {
 		ID, Object    string
@@ -149,7 +153,8 @@ func (s *Server) record(entry *Request, r *http.Request, body []byte, began time
 	defer s.mu.Unlock()
 	s.account.activity.add(Activity{
 		Kind: "request", At: began, Took: milliseconds(s.opts.Now().Sub(began)), Status: done.status,
-		PaymentIntent: intent, ID: entry.ID, Endpoint: entry.Endpoint, Caller: caller,
+		PaymentIntent: intent, ID: entry.ID, Endpoint: entry.Endpoint,
+		Caller: caller, Agent: agent[:min(len(agent), 100)],
 		Customer: either(r.PathValue("customer"), form.Get("customer")), IdempotencyKey: entry.IdempotencyKey,
 		Replayed: done.replay, Code: shown.Error.Code,
 	})

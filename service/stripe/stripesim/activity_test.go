@@ -142,6 +142,7 @@ func TestPlannedEvents(t *testing.T) {
 		expect(t, name+": successes", count(c.pi, succeeded), c.succeeded)
 	}
 	expect(t, "lost in the log", count(lost, "lost payment_intent.payment_failed"), 1)
+	expect(t, "plan in the log", count(lost, "plan"), 1)
 	expect(t, "late in the log", count(late, "late payment_intent.payment_failed"), 1)
 	b.LetPass(time.Hour)
 	b.arrived()

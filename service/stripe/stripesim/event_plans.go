@@ -31,6 +31,7 @@ func (s *Server) PlanEvents(paymentIntent, fate string, delay time.Duration) err
 				delay = defaultLateness
 			}
 			a.eventPlans[pi.ID] = &eventPlan{fate: fate, delay: delay}
+			a.activity.add(Activity{Kind: "plan", At: a.opts.Now(), PaymentIntent: pi.ID, Plan: fate})
 		default:
 			return invalid("", "fate", "Invalid fate: %s; must be one of %v", fate, eventFates)
 		}

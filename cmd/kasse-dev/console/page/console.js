@@ -54,9 +54,12 @@ function showOrders(orders) {
     item.querySelector('.at').textContent = payment ? payment.state : order.closed ? 'closed' : 'no payment';
     item.querySelector('.sum').textContent = payment ? money(payment.amount, payment.currency) : '';
     const link = item.querySelector('a');
-    if (order.order_id === chosen()) link.setAttribute('aria-current', 'true');
+    const current = order.order_id === chosen();
+    const newly = current && !link.hasAttribute('aria-current');
+    if (current) link.setAttribute('aria-current', 'true');
     else link.removeAttribute('aria-current');
     if (list.children[i] !== item) list.insertBefore(item, list.children[i] ?? null);
+    if (newly) list.scrollTop = item.offsetTop - list.clientHeight / 2;
   });
   for (const item of items.values()) item.remove();
   if (!chosen() && orders.length > 0) location.replace(`#${encodeURIComponent(orders[0].order_id)}`);
@@ -100,7 +103,7 @@ function facts({ payment, closed, superseded }) {
   ].filter(([, value]) => value);
 }
 
-const kinds = { state: 'state', webhook: 'webhook', push: 'push', request: 'Stripe' };
+const kinds = { state: 'state', webhook: 'webhook', push: 'push', request: 'request' };
 
 function showOrder(order) {
   write($('#order-title'), `Order ${order.order_id}`);
@@ -167,12 +170,16 @@ async function load() {
 /** Presses a button: says what came of it. The page follows by itself. */
 async function press(button) {
   const name = button.textContent;
+  const slow = setTimeout(() => say(`${name}: waiting for the answer.`), 700);
   try {
     if (button.dataset.action) await pressAction(button, name);
     else await pressWorld(button.dataset.world);
     await refresh();
   } catch (error) {
+    clearTimeout(slow);
     say(`${name}: ${error.message}`, true);
+  } finally {
+    clearTimeout(slow);
   }
 }
 
