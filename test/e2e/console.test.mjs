@@ -5,6 +5,8 @@ import { before, test, describe } from 'node:test';
 import { axe, browser, folder, patience, secrets, until, world } from './harness.mjs';
 
 const checker = readFileSync(axe, 'utf8');
+const guide = readFileSync(new URL('../../docs/console.md', import.meta.url), 'utf8');
+const [table] = /\| state in the end[\s\S]*?\n\n/.exec(guide);
 
 describe('the console', () => {
   const w = world({}, false);
@@ -85,81 +87,43 @@ describe('the console', () => {
     await w.paidOnce(id);
   });
 
-  test('a debit settles, another fails', async () => {
-    const paid = await newOrder();
-    await brings(paid, 'Start a debit', 'processing');
-    await brings(paid, 'Debit settles', 'paid');
-    const failed = await newOrder();
-    await brings(failed, 'Start a debit', 'processing');
-    await brings(failed, 'Debit fails', 'failed');
-  });
+  for (const [, state, buttonNames] of table.matchAll(/^\| `(\w+)` \| (.+) \|$/gm)) {
+    test(`${state}: ${buttonNames}`, async () => {
+      const names = buttonNames.split(buttonNames.includes(';') ? '; ' : ', ').filter((name) => name !== 'nothing');
+      const later = names[0] === 'New order, captured later' && names.shift();
+      const id = await newOrder(later || 'New order');
+      for (const name of names) await press(name);
+      await w.reaches(id, state);
+      await shows(state);
+    });
+  }
 
-  test('the bank asks: the customer agrees, or refuses', async () => {
-    const id = await newOrder();
-    await brings(id, 'Bank asks (3-D Secure)', 'action_required');
-    const { failure } = await brings(id, 'Refuse at the bank', 'failed');
-    assert.equal(failure.code, 'payment_intent_authentication_failure');
-    await brings(id, 'Bank asks (3-D Secure)', 'action_required');
-    await brings(id, 'Agree at the bank', 'paid');
-  });
-
-  test('a voucher is paid, one expires, and one expires as the days pass', async () => {
-    const paid = await newOrder();
-    const { action } = await brings(paid, 'Get a voucher', 'action_required');
+  test('a voucher and an authorisation expire as the days pass', async () => {
+    const voucher = await newOrder();
+    const { action } = await brings(voucher, 'Get a voucher', 'action_required');
     assert.equal(action.type, 'multibanco_display_details');
-    await brings(paid, 'Voucher is paid', 'paid');
-    const expired = await newOrder();
-    await brings(expired, 'Get a voucher', 'action_required');
-    await brings(expired, 'Voucher expires', 'failed');
-    const later = await newOrder();
-    await brings(later, 'Get a voucher', 'action_required');
     await press('Let the days pass');
     await says('5 days have passed.');
-    assert.equal((await w.order(later)).payment.state, 'action_required', 'it can be paid for seven days');
-    await brings(later, 'Let the days pass', 'failed');
-  });
-
-  test('an authorisation is captured, one is cancelled, one expires', async () => {
-    const authorized = async () => {
-      const id = await newOrder('New order, captured later');
-      await brings(id, 'Pay by card', 'authorized');
-      return id;
-    };
-    await brings(await authorized(), 'Capture', 'paid');
-    await brings(await authorized(), 'Cancel', 'canceled');
-    const expires = await authorized();
+    assert.equal((await w.order(voucher)).payment.state, 'action_required', 'it can be paid for seven days');
+    await brings(voucher, 'Let the days pass', 'failed');
+    const hold = await newOrder('New order, captured later');
+    await brings(hold, 'Pay by card', 'authorized');
     await page.getByLabel('Days').fill('8');
-    await brings(expires, 'Let the days pass', 'canceled');
+    await brings(hold, 'Let the days pass', 'canceled');
   });
 
-  test('money goes back from the Dashboard, and a refund fails', async () => {
+  test('a lost dispute is appealed and won', async () => {
     const id = await newOrder();
     await brings(id, 'Pay by card', 'paid');
-    const { amount_refunded: half } = await brings(id, 'Refund half', 'partially_refunded');
-    assert.equal(half, 2100);
-    const { amount_refunded: all } = await brings(id, 'Refund all', 'refunded');
-    assert.equal(all, 4200);
-    const { amount_refunded: left } = await brings(id, 'Refund fails', 'partially_refunded');
-    assert.equal(left, 2100);
-    await line('order.refund_failed').or(line('order.partially_refunded')).first().waitFor();
-  });
-
-  test('a dispute is won; another is lost, appealed and won', async () => {
-    const won = await newOrder();
-    await brings(won, 'Pay by card', 'paid');
-    await brings(won, 'Customer disputes', 'disputed');
-    await brings(won, 'Dispute is won', 'paid');
-    const lost = await newOrder();
-    await brings(lost, 'Pay by card', 'paid');
-    await brings(lost, 'Customer disputes', 'disputed');
-    await brings(lost, 'Dispute is lost', 'charged_back');
+    await brings(id, 'Customer disputes', 'disputed');
+    await brings(id, 'Dispute is lost', 'charged_back');
     for (const status of ['appeal_needs_response', 'appeal_under_review']) {
       await press('Appeal');
-      await until(status, async () => (await w.order(lost)).payment.dispute.status === status);
+      await until(status, async () => (await w.order(id)).payment.dispute.status === status);
       await page.locator('#facts').getByText(status).waitFor();
       await shows('disputed');
     }
-    await brings(lost, 'Dispute is won', 'paid');
+    await brings(id, 'Dispute is won', 'paid');
     await line('order.dispute_won').waitFor();
   });
 
@@ -227,9 +191,12 @@ describe('the console', () => {
     await other.context().close();
     await button('New order').click();
     await page.locator('#said[data-bad=yes]').filter({ hasText: 'New order: ' }).waitFor();
+    await page.getByRole('link', { name: 'no payment' }).first().click();
+    await line('Stripe did not answer.').first().waitFor();
+    assert.equal((await w.order(new URL(page.url()).hash.slice(1))).payment, null);
     await press('Stripe up again');
     await page.getByText('Stripe answers.').waitFor();
-    await until('the failed order in the list', async () => (await page.locator('#orders a').count()) > 1);
+    await page.goto(`${w.console}/#${id}`);
     await brings(id, 'Pay by card', 'paid');
   });
 
@@ -240,6 +207,12 @@ describe('the console', () => {
     await w.lever(`/payments/${intent}/status`, { status: 'succeeded' });
     await shows('paid');
     await page.getByRole('link', { name: /shop-7 \$19\.99 paid/ }).waitFor();
+    await page.getByRole('link', { name: 'Everything' }).click();
+    await page.getByRole('heading', { name: 'Everything' }).waitFor();
+    await w.intents('none'); // a list, which belongs to no order
+    await line('Another server asked').filter({ hasText: 'GET /v1/payment_intents' }).first().waitFor();
+    await line('Of order shop-7.').first().waitFor();
+    assert.equal(await button('Pay by card').count(), 0);
     await page.goto(`${w.console}/#nothing`);
     await page.reload();
     await page.locator('#said[data-bad=yes]').waitFor();

@@ -55,6 +55,7 @@ func (c *Console) Handler() (http.Handler, error) {
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("GET /api/world", c.showWorld)
 	mux.HandleFunc("GET /api/changes", c.streamChanges)
+	mux.HandleFunc("GET /api/everything", c.showEverything)
 	mux.HandleFunc("GET /api/orders", c.listOrders)
 	mux.HandleFunc("GET /api/orders/{order}", c.showOrder)
 	mux.HandleFunc("POST /api/orders", jsonOnly(c.openOrder))
@@ -64,9 +65,9 @@ func (c *Console) Handler() (http.Handler, error) {
 }
 
 // LocalOnly keeps other sites' pages in the developer's browser from using a server of this machine. It refuses
-// requests that a page of another origin sends with any method but GET and HEAD, by Sec-Fetch-Site or Origin. It refuses
-// all requests under a host name other than localhost: a name that an attacker's DNS points at this address would make
-// the attacker's page one of the same origin.
+// requests that a page of another origin sends with any method but GET and HEAD, by Sec-Fetch-Site or Origin. It
+// refuses all requests under a host name other than localhost: a name that an attacker's DNS points at this address
+// would make the attacker's page one of the same origin.
 func LocalOnly(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

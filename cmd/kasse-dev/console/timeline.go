@@ -54,15 +54,44 @@ func (c *Console) timeline(ctx context.Context, o order) ([]row, error) {
 	}
 	for _, p := range pushes {
 		if p.order == o.ID {
-			rows = append(rows, row{
-				At: p.at, Kind: "push", Title: p.kind, Detail: "Kasse pushed it. The signature is right.",
-			})
+			rows = append(rows, p.row())
 		}
 	}
+	sortRows(rows)
+	return rows, nil
+}
+
+func sortRows(rows []row) {
 	slices.SortStableFunc(rows, func(a, b row) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(rank[a.Kind], rank[b.Kind]))
 	})
-	return rows, nil
+}
+
+// mostRows is how many rows the timeline of everything has.
+const mostRows = 300
+
+// showEverything answers GET /api/everything: the last webhooks, pushes and requests, of whatever order or of none.
+func (c *Console) showEverything(w http.ResponseWriter, _ *http.Request) {
+	rows := []row{}
+	activities, pushes := c.seen.all()
+	for _, a := range activities {
+		r := a.request
+		if a.Kind != "request" {
+			r = a.webhook
+		}
+		rows = append(rows, r())
+	}
+	for _, p := range pushes {
+		r := p.row()
+		r.Detail = "Of order " + p.order + ". " + r.Detail
+		rows = append(rows, r)
+	}
+	sortRows(rows)
+	answer(w, http.StatusOK, map[string][]row{"timeline": rows[max(0, len(rows)-mostRows):]})
+}
+
+func (p push) row() row {
+	return row{At: p.at, Kind: "push", Title: p.kind, Detail: "Kasse pushed it. The signature is right."}
 }
 
 // arrivals are the times of the first deliveries of events, by their ids, and of the first requests about payments, by

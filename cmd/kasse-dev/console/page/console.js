@@ -62,6 +62,8 @@ function showOrders(orders) {
     if (newly) list.scrollTop = item.offsetTop - list.clientHeight / 2;
   });
   for (const item of items.values()) item.remove();
+  if (chosen() === '*') $('#everything').setAttribute('aria-current', 'true');
+  else $('#everything').removeAttribute('aria-current');
   if (!chosen() && orders.length > 0) location.replace(`#${encodeURIComponent(orders[0].order_id)}`);
 }
 
@@ -117,9 +119,22 @@ function showOrder(order) {
   for (const button of document.querySelectorAll('[data-action]')) {
     button.setAttribute('aria-disabled', String(!order.actions.includes(button.dataset.action)));
   }
+  showTimeline(order.timeline);
+}
+
+/** Shows what belongs to no order, too. */
+function showEverything({ timeline }) {
+  write($('#order-title'), 'Everything');
+  write($('#state'), '');
+  $('#facts').replaceChildren();
+  $('#actions').hidden = true;
+  showTimeline(timeline);
+}
+
+function showTimeline(timeline) {
   $('#history').hidden = false;
   const wanted = new Set([...document.querySelectorAll('.kinds input:checked')].map((box) => box.value));
-  const rows = order.timeline.filter((row) => wanted.has(row.kind)).reverse();
+  const rows = timeline.filter((row) => wanted.has(row.kind)).reverse();
   $('#timeline').replaceChildren(...rows.map((row) => {
     const line = element('tr', '', { 'data-kind': row.kind, 'data-bad': row.bad ? 'yes' : 'no' });
     line.append(
@@ -131,7 +146,8 @@ function showOrder(order) {
   }));
 }
 
-let shown; // the order on the page
+let shown = () => {}; // shows again what is on the page
+let order; // that is on the page
 let simulated = false;
 let busy = false;
 let again = false;
@@ -163,8 +179,12 @@ async function load() {
   showOrders((await ask('GET', '/api/orders')).orders);
   const id = chosen();
   if (!id) return;
-  const order = await ask('GET', `/api/orders/${encodeURIComponent(id)}`);
-  if (id === chosen()) showOrder((shown = order));
+  const everything = id === '*';
+  const answer = await ask('GET', everything ? '/api/everything' : `/api/orders/${encodeURIComponent(id)}`);
+  if (id !== chosen()) return;
+  order = everything ? undefined : answer;
+  shown = () => (everything ? showEverything(answer) : showOrder(answer));
+  shown();
 }
 
 /** Presses a button: says what came of it. The page follows by itself. */
@@ -185,7 +205,7 @@ async function press(button) {
 
 async function pressAction(button, name) {
   if (button.getAttribute('aria-disabled') === 'true') throw new Error('this is not possible in the order’s state.');
-  await ask('POST', `/api/actions/${button.dataset.action}`, { order_id: shown.order_id });
+  await ask('POST', `/api/actions/${button.dataset.action}`, { order_id: order.order_id });
   say(`Done: ${name}.`);
 }
 
@@ -207,7 +227,7 @@ document.addEventListener('click', ({ target }) => {
   const button = target.closest('[data-action], [data-world]');
   if (button) void press(button);
 });
-for (const box of document.querySelectorAll('.kinds input')) box.addEventListener('change', () => shown && showOrder(shown));
+for (const box of document.querySelectorAll('.kinds input')) box.addEventListener('change', () => shown());
 addEventListener('hashchange', () => {
   say('');
   void refresh();
