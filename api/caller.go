@@ -98,7 +98,7 @@ func isJWT(text string) bool {
 		payment.Made(text, 5, len(text), "_-.")
 }
 
-// authenticate tells the kinds of credentials apart by their shape, and notes who asks. Two headers are none: proxies
+// authenticate distinguishes credentials by their shape, and notes the caller. Two headers are none: proxies
 // would choose.
 func (a *api) authenticate(r *http.Request, x *requestInfo) error {
 	values := r.Header.Values(echo.HeaderAuthorization)

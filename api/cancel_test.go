@@ -114,17 +114,17 @@ func (w *world) checkReopened() {
 
 func TestCancelThatIsTooLate(t *testing.T) {
 	for status, detail := range map[string]string{"succeeded": "refund", "processing": "bank"} {
-		for _, told := range []bool{true, false} {
-			t.Run(fmt.Sprint(status, " and told ", told), func(t *testing.T) {
+		for _, delivered := range []bool{true, false} {
+			t.Run(fmt.Sprint(status, " and delivered ", delivered), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)
 				made := w.create("shop-1")
 				state := map[string]string{"succeeded": "paid", "processing": "processing"}[status]
-				if told {
+				if delivered {
 					w.deliverWebhooks()
 				}
 				w.bring(made.PaymentIntent, status)
-				if told {
+				if delivered {
 					w.reach(made.PaymentIntent, state)
 				}
 				answer := w.cancel(made, "").says(t, http.StatusConflict, "invalid_state")

@@ -89,6 +89,6 @@ func TestFeedHoldsNoFullPage(t *testing.T) {
 	}
 	held := w.send(request{line: "GET /v1/events?wait=25&after=" + strings.Repeat("A", 20), token: fullKey})
 	if held.status != http.StatusGone && held.status != http.StatusBadRequest {
-		t.Errorf("a cursor of nobody's: %d", held.status)
+		t.Errorf("a cursor that no page returned: %d", held.status)
 	}
 }

@@ -53,7 +53,7 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// accessLog writes one line a request, and tells the observer. It names the route's pattern and never the URL, in whose
+// accessLog writes one line a request, and calls the observer. It names the route's pattern and never the URL, in whose
 // query anything may be.
 func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {

@@ -68,7 +68,7 @@ func (w *watched) sends(r request) (reply, []string) {
 	return answer, w.commands
 }
 
-// TestForeignIsMissing: what is another's and what is not there cannot be told apart, by nothing that is answered,
+// TestForeignIsMissing: what is another's and what is not there look the same: in what is answered,
 // and by nothing that is done for the answer.
 func TestForeignIsMissing(t *testing.T) {
 	w := newWatched(t)

@@ -56,7 +56,7 @@ func parseHop(text string) (netip.Addr, bool) {
 // strictTransport is a year, in seconds; whether the domains below have TLS is not ours to say.
 const strictTransport = "max-age=31536000"
 
-// overTLS tells browsers to come by TLS only, where this request did.
+// overTLS has browsers use TLS only, where this request did.
 func (p proxies) overTLS(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()

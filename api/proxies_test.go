@@ -48,7 +48,7 @@ func TestClientAddress(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", name, got, test.want)
 		}
 		if got, want := proxies(nil).client(r), (&http.Request{RemoteAddr: test.peer}); got != known[:0].client(want) {
-			t.Errorf("%s: nobody is trusted, and it is %s", name, got)
+			t.Errorf("%s: no proxy is trusted, and it is %s", name, got)
 		}
 	}
 }

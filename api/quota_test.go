@@ -32,11 +32,11 @@ func TestQuotaKeepsItsPromise(t *testing.T) {
 			}
 			now = now.Add(wait - 1)
 			if _, again := q.take("key"); again != 1 {
-				t.Fatalf("told to wait %s, after 1 ns less to wait %s", wait, again)
+				t.Fatalf("had to wait %s, after 1 ns less to wait %s", wait, again)
 			}
 			now = now.Add(1)
 			if _, again := q.take("key"); again != 0 {
-				t.Fatalf("told to wait %s, and then to wait %s", wait, again)
+				t.Fatalf("had to wait %s, and then to wait %s", wait, again)
 			}
 			through = append(through, now)
 		}

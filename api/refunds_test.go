@@ -76,8 +76,8 @@ func (w *world) authorized(order string) opened {
 	return made
 }
 
-// told returns the types of a payment's events, oldest first.
-func (w *world) told(id string) (types []string) {
+// announced returns the types of a payment's events, oldest first.
+func (w *world) announced(id string) (types []string) {
 	w.t.Helper()
 	var page struct {
 		Events []struct{ ID, Type string }
@@ -93,8 +93,8 @@ func (w *world) told(id string) (types []string) {
 
 func (w *world) checkTold(id string, want ...string) {
 	w.t.Helper()
-	if got := w.told(id); !slices.Equal(got, want) {
-		w.t.Errorf("told %q, want %q", got, want)
+	if got := w.announced(id); !slices.Equal(got, want) {
+		w.t.Errorf("announced %q, want %q", got, want)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestCaptureOfAll(t *testing.T) {
 
 // TestCaptureTooLate: what the customer, a bank or another backend did first is the truth, and never a 500.
 func TestCaptureTooLate(t *testing.T) {
-	w := newWorld(t) // without webhooks: only the refusal tells
+	w := newWorld(t) // without webhooks: only the refusal shows it
 	for name, test := range map[string]struct {
 		status string
 		state  string
@@ -250,7 +250,7 @@ func TestRefundsAtOnce(t *testing.T) {
 	}
 }
 
-// paidUnseen is paid without a webhook: a read tells.
+// paidUnseen is paid without a webhook: only a read shows it.
 func (w *world) paidUnseen() opened {
 	w.t.Helper()
 	made := w.create("shop-1")
@@ -340,10 +340,10 @@ func TestRefundThatFailsLater(t *testing.T) {
 
 func TestDisputes(t *testing.T) {
 	for name, test := range map[string]struct {
-		inquiry bool
-		moves   []string
-		states  []string
-		told    []string
+		inquiry   bool
+		moves     []string
+		states    []string
+		announced []string
 	}{
 		"lost": {
 			false,
@@ -389,8 +389,8 @@ func TestDisputes(t *testing.T) {
 			); strings.Contains(secret.body, "dispute\"") {
 				t.Errorf("the holder of the client secret sees %s", secret.body)
 			}
-			if test.told != nil {
-				w.checkTold(made.PaymentIntent, test.told...)
+			if test.announced != nil {
+				w.checkTold(made.PaymentIntent, test.announced...)
 			}
 		})
 	}

@@ -82,7 +82,7 @@ func TestReviewByCredential(t *testing.T) {
 	w.checkReviewEnds(made)
 }
 
-// checkReviewEnds approves the payment's review: the order is told to be fulfilled, once.
+// checkReviewEnds approves the payment's review: order.paid is announced, once.
 func (w *world) checkReviewEnds(made opened) {
 	w.t.Helper()
 	var shown struct {
@@ -100,12 +100,12 @@ func (w *world) checkReviewEnds(made opened) {
 		w.t.Errorf("after the approval: %s %s %s", after["review"], after["hold_reason"], after["fulfillable"])
 	}
 	paid := 0
-	for _, kind := range w.told(made.PaymentIntent) {
+	for _, kind := range w.announced(made.PaymentIntent) {
 		if kind == "order.paid" {
 			paid++
 		}
 	}
 	if paid != 1 {
-		w.t.Errorf("order.paid was told %d times", paid)
+		w.t.Errorf("order.paid was announced %d times", paid)
 	}
 }

@@ -150,7 +150,7 @@ func TestEventOfTheFutureIsQuarantined(t *testing.T) {
 const readIntent = "GET /v1/payment_intents/{intent}"
 
 // TestForgedSecretBringsBackNoNews: a payment that Redis has lost is restored after a question with a forged
-// secret. The feed says so, and whoever asked learns nothing.
+// secret. The feed says so, and the caller learns nothing.
 func TestForgedSecretBringsBackNoNews(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()

@@ -73,8 +73,8 @@ func TestForgedSuccess(t *testing.T) {
 	const held, open = "paid unverified", "paid fulfillable=true"
 	for mode, want := range map[payment.Verification]struct {
 		atOnce, inTheEnd string
-		told             []string // of the forged success, and of the true one
-		toldOfTrue       []string
+		announced        []string // after the forged success; and after the true one
+		announcedAfter   []string
 	}{
 		payment.VerifyOff:          {open, open, []string{"order.paid"}, nil},
 		payment.VerifyInBackground: {"", held, []string{"order.paid", "order.updated"}, []string{"order.updated"}},
@@ -92,14 +92,14 @@ func TestForgedSuccess(t *testing.T) {
 				w.asked(reads)
 			}
 			w.becomes(made.PaymentIntent, want.inTheEnd)
-			w.checkTold(made.PaymentIntent, want.told...)
+			w.checkTold(made.PaymentIntent, want.announced...)
 			if alarmed := strings.Contains(w.logs.String(), deniedLine); alarmed != (mode != payment.VerifyOff) {
 				t.Errorf("alarmed: %t", alarmed)
 			}
 			w.deliverWebhooks()
 			w.bring(made.PaymentIntent, "succeeded")
 			w.becomes(made.PaymentIntent, open)
-			w.checkTold(made.PaymentIntent, slices.Concat(want.told, want.toldOfTrue)...)
+			w.checkTold(made.PaymentIntent, slices.Concat(want.announced, want.announcedAfter)...)
 		})
 	}
 }
@@ -107,8 +107,8 @@ func TestForgedSuccess(t *testing.T) {
 // TestTrueSuccess: what Stripe bears out is paid, with one order.paid and one read at most.
 func TestTrueSuccess(t *testing.T) {
 	for mode, want := range map[payment.Verification]struct {
-		reads int
-		told  []string
+		reads     int
+		announced []string
 	}{
 		payment.VerifyOff:          {0, []string{"order.paid"}},
 		payment.VerifyInBackground: {1, []string{"order.paid"}},
@@ -124,7 +124,7 @@ func TestTrueSuccess(t *testing.T) {
 				w.asked(reads)
 			}
 			w.becomes(made.PaymentIntent, "paid fulfillable=true")
-			w.checkTold(made.PaymentIntent, want.told...)
+			w.checkTold(made.PaymentIntent, want.announced...)
 			if got := w.stripe.Count(readIntent) - reads; got != want.reads {
 				t.Errorf("Stripe was asked %d times, want %d", got, want.reads)
 			}

@@ -36,7 +36,7 @@ func (w *world) sees(made opened, state string, fulfillable bool, word string) {
 	}
 }
 
-// moves brings a dispute to a status a while later: within a second nobody could tell the order.
+// moves brings a dispute to a status a while later: within one second their order would be unknown.
 func (w *world) moves(dispute, to string) {
 	w.t.Helper()
 	w.stripe.Advance(10 * time.Second)
@@ -72,8 +72,8 @@ func TestDisputeWords(t *testing.T) {
 	})
 }
 
-// TestDisputeEnds: a prevented dispute ends without loss, and is none that the shop has won. A status that nobody
-// knows is open.
+// TestDisputeEnds: a prevented dispute ends without loss, and is none that the shop has won. A status that Kasse does
+// not knows is open.
 func TestDisputeEnds(t *testing.T) {
 	w := newWorld(t)
 	w.deliverWebhooks()
@@ -104,9 +104,9 @@ func TestDisputeEnds(t *testing.T) {
 	}
 	w.settled()
 	w.sees(unknown, "disputed", false, "in_orbit")
-	if told := w.told(unknown.PaymentIntent); slices.Contains(told, "order.dispute_won") ||
-		told[len(told)-1] != "order.disputed" {
-		t.Errorf("told %q", told)
+	if announced := w.announced(unknown.PaymentIntent); slices.Contains(announced, "order.dispute_won") ||
+		announced[len(announced)-1] != "order.disputed" {
+		t.Errorf("announced %q", announced)
 	}
 }
 

@@ -31,7 +31,7 @@ func TestCatchUpStories(t *testing.T) {
 			s.attend()
 			s.shows(declined.ID, payment.Failed, 100)
 			if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.announced()["order.paid"] != 1 {
-				s.t.Fatalf("%+v, told %v", v, s.announced())
+				s.t.Fatalf("%+v, announced %v", v, s.announced())
 			}
 		},
 		"from where the last pass ended, less an hour": func(s *shop) {

@@ -53,7 +53,7 @@ func TestIdempotencyStories(t *testing.T) {
 				s.t.Fatalf("%+v", v)
 			}
 		},
-		"refused by Stripe, and nobody asks for that any more: the next attempt at once": func(s *shop) {
+		"refused by Stripe, and no caller asks for that any more: the next attempt at once": func(s *shop) {
 			s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
 			s.refuses(s.token(1, 10), payment.CodeStripeRateLimited)
 			if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
@@ -96,7 +96,7 @@ func TestIdempotencyStories(t *testing.T) {
 				s.t.Fatalf("%+v", v)
 			}
 		},
-		"the lease is lost while Stripe is asked: whoever took over answers": func(s *shop) {
+		"the lease is lost while Stripe is asked: the one that took over answers": func(s *shop) {
 			other := s.replica(s.store, s.gateway())
 			var took service.Opened
 			s.meddler.beforeOpen = func() {

@@ -46,7 +46,7 @@ func (m *model) presentToken(*rapid.T) {
 	at := m.set(r.Terms, r.Rev, r.Rev)
 	m.create(fmt.Sprintf("token %d of %d", r.Rev-noon.UnixMilli(), r.Terms.Amount), r, func(err error) {
 		onItsWay := code(err) == payment.CodePaymentInProgress && m.order().Closed == ""
-		m.prices[at].heard = err == nil || onItsWay
+		m.prices[at].accepted = err == nil || onItsWay
 	})
 }
 
@@ -90,7 +90,7 @@ func (m *model) mint(*rapid.T) {
 		if err == nil {
 			m.tokens = append(m.tokens, r)
 			m.prices[at].lo, m.prices[at].hi = r.Rev, r.Rev
-			m.prices[at].heard = m.order().Rev >= r.Rev // an order that is won or closed takes no terms
+			m.prices[at].accepted = m.order().Rev >= r.Rev // an order that is won or closed takes no terms
 		}
 	})
 }
@@ -112,7 +112,7 @@ func (m *model) changeAmount(*rapid.T) {
 			err, payment.CodeVersionMismatch, payment.CodeInvalidState, payment.CodeIdempotencyInProgress,
 			payment.CodeAmountOutOfRange,
 		)
-		m.prices[at].heard = err == nil && m.order().Winner == "" &&
+		m.prices[at].accepted = err == nil && m.order().Winner == "" &&
 			m.order().Closed == "" // then it may have come too late
 	})
 }

@@ -38,7 +38,7 @@ func (m *model) judgePrice(at truth, floor int64) {
 	amount := func(p price) bool { return p.hi >= floor && p.terms.Amount == at.Amount }
 	customer := func(p price) bool { return p.hi >= floor && p.terms.Customer == at.Customer }
 	if !slices.ContainsFunc(m.prices, amount) || !slices.ContainsFunc(m.prices, customer) {
-		m.Fatalf("handed out %+v, and heard of a younger price than %d", at, floor)
+		m.Fatalf("handed out %+v, and knows a newer price than %d", at, floor)
 	}
 }
 
@@ -112,7 +112,7 @@ func (m *model) judgeTold() {
 	o := m.order()
 	for _, at := range m.truths() {
 		if at.payable() && !m.died && slices.Contains(m.handed, at.ID) && !m.wanted(o, at.ID) {
-			m.Fatalf("nobody has told the payment that %+v has no use for it: %+v", o, at)
+			m.Fatalf("no write has marked the payment that %+v does not need: %+v", o, at)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (m *model) judgeWinner(o payment.Order, at truth) {
 		m.Fatalf("%s has paid, won by %s: %+v", at.ID, o.Winner, v)
 	}
 	if !slices.ContainsFunc(m.prices, func(p price) bool { return p.terms.Amount == at.Amount }) {
-		m.Fatalf("paid a price that nobody has set: %+v", at)
+		m.Fatalf("paid a price that no caller has set: %+v", at)
 	}
 	latest := v.Amount == o.Terms.Amount && v.Currency == o.Terms.Currency
 	if v.Fulfillable != latest || (v.HoldReason == nil) != latest {
@@ -178,7 +178,7 @@ func (m *model) judgeFeed(fulfillable bool) {
 	if err != nil {
 		m.Fatal(err)
 	}
-	versions, told, since := map[payment.ID]int64{}, 0, time.Time{}
+	versions, paid, since := map[payment.ID]int64{}, 0, time.Time{}
 	for _, e := range page.Events {
 		v := view(m.t, e.Data)
 		if v.Version <= versions[v.Payment] {
@@ -186,7 +186,7 @@ func (m *model) judgeFeed(fulfillable bool) {
 		}
 		versions[v.Payment] = v.Version
 		if e.Type == "order.paid" {
-			told++
+			paid++
 		}
 		if v.Fulfillable && v.State != payment.Paid {
 			m.Fatalf("fulfillable, and not paid: %+v", v)
@@ -197,8 +197,8 @@ func (m *model) judgeFeed(fulfillable bool) {
 			since = *v.FulfillableAt
 		}
 	}
-	if told > 1 || (told == 1) != fulfillable {
-		m.Fatalf("order.paid was told %d times; fulfillable: %v", told, fulfillable)
+	if paid > 1 || (paid == 1) != fulfillable {
+		m.Fatalf("order.paid was announced %d times; fulfillable: %v", paid, fulfillable)
 	}
 }
 

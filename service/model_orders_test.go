@@ -72,9 +72,9 @@ type model struct {
 // price is one that a backend has set. Its age lies between two bounds; once it is applied, no older price may be
 // shown.
 type price struct {
-	terms  payment.Terms
-	lo, hi int64 // Unix milliseconds
-	heard  bool
+	terms    payment.Terms
+	lo, hi   int64 // Unix milliseconds
+	accepted bool
 }
 
 const always = int64(1) << 60
@@ -89,7 +89,7 @@ func (m *model) set(terms payment.Terms, lo, hi int64) (at int) {
 func (m *model) floor() int64 {
 	floor := int64(0)
 	for _, p := range m.prices {
-		if p.heard {
+		if p.accepted {
 			floor = max(floor, p.lo)
 		}
 	}
@@ -145,7 +145,7 @@ func (m *model) steps(p *process, calls int) {
 	m.settled(p)
 }
 
-// settled hears what a process has come to.
+// settled takes the result of a process.
 func (m *model) settled(p *process) {
 	if at := slices.Index(m.processes, p); p.ended && at >= 0 {
 		m.processes = slices.Delete(m.processes, at, at+1)
@@ -158,7 +158,7 @@ func (m *model) settled(p *process) {
 
 func (m *model) goOn(*rapid.T) {
 	if len(m.processes) == 0 {
-		m.Skip("nobody is at work")
+		m.Skip("no process is at work")
 	}
 	m.drive(rapid.SampledFrom(m.processes).Draw(m.T, "process"))
 }

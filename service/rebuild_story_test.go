@@ -210,16 +210,16 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	before := s.dump(orders...)
 	s.loses()
 	s.same(before, s.dump(orders...))
-	if told := s.announced(); told["order.paid"] == 0 || told["order.paid"] > len(orders) {
-		t.Fatalf("told: %v", told)
+	if announced := s.announced(); announced["order.paid"] == 0 || announced["order.paid"] > len(orders) {
+		t.Fatalf("announced: %v", announced)
 	}
-	told := s.announced()
+	announced := s.announced()
 	if again := s.rebuilds(); again.Orders != len(orders) {
 		t.Fatalf("a second rebuild: %+v", again)
 	}
 	s.same(before, s.dump(orders...))
-	if !maps.Equal(told, s.announced()) {
-		t.Fatalf("told twice: %v, then %v", told, s.announced())
+	if !maps.Equal(announced, s.announced()) {
+		t.Fatalf("announced twice: %v, then %v", announced, s.announced())
 	}
 	page, err := s.svc.Events(t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})
 	if err != nil {
@@ -227,7 +227,7 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	}
 	for _, e := range page.Events {
 		if !e.Restored {
-			t.Errorf("%s %s is told as new", e.Type, e.ID)
+			t.Errorf("%s %s is announced as new", e.Type, e.ID)
 		}
 	}
 }
@@ -268,7 +268,7 @@ func TestRebuildStories(t *testing.T) {
 			if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
 				s.t.Fatal(err)
 			}
-			s.attend() // the worker tells Stripe
+			s.attend() // the worker cancels at Stripe
 			s.loses()
 			s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 			r := s.key(4200)
@@ -277,7 +277,7 @@ func TestRebuildStories(t *testing.T) {
 				s.t.Fatalf("%+v", v)
 			}
 		},
-		"until its end nobody sells, and one that died is begun again": func(s *shop) {
+		"no create before its end, and one that died is begun again": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			s.becomes(opened.ID, payment.Succeeded)
 			s.reads(opened.ID)
@@ -306,8 +306,8 @@ func TestRebuildStories(t *testing.T) {
 			s.shows(opened.ID, payment.Paid, 4200)
 			s.shows(other.ID, payment.Pending, 100)
 			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-			if told := s.announced(); told["order.paid"] != 1 {
-				s.t.Fatalf("told %v", told)
+			if announced := s.announced(); announced["order.paid"] != 1 {
+				s.t.Fatalf("announced %v", announced)
 			}
 		},
 		"what is lost of a Redis that is otherwise whole": func(s *shop) {

@@ -70,15 +70,15 @@ func TestReviewStories(t *testing.T) {
 			if hold, shown := s.holds(id); hold != "" || shown != "" {
 				t.Fatalf("held by %q, review %q", hold, shown)
 			}
-			if told := s.announced(); told["order.paid"] != 1 {
-				t.Fatalf("told %v", told)
+			if announced := s.announced(); announced["order.paid"] != 1 {
+				t.Fatalf("announced %v", announced)
 			}
 		})
 	}
 }
 
 // TestReviewAfterPaid: a review that begins after the order was paid holds it, and its approval is an update: the
-// order was told to be fulfilled once. Any other end leaves the hold until the money is given back.
+// order.paid was announced once. Any other end leaves the hold until the money is given back.
 func TestReviewAfterPaid(t *testing.T) {
 	for reason, want := range map[string]payment.Hold{
 		"approved": "", "acknowledged": payment.HoldInReview, "redacted": payment.HoldInReview,
@@ -98,8 +98,8 @@ func TestReviewAfterPaid(t *testing.T) {
 			if hold, shown := s.holds(id); hold != want || shown != "" {
 				t.Fatalf("held by %q, review %q", hold, shown)
 			}
-			if told := s.announced(); fmt.Sprint(told) != "map[order.paid:1 order.updated:2]" {
-				t.Fatalf("told %v", told)
+			if announced := s.announced(); fmt.Sprint(announced) != "map[order.paid:1 order.updated:2]" {
+				t.Fatalf("announced %v", announced)
 			}
 			if want == "" {
 				return
@@ -220,8 +220,8 @@ func TestDetailStories(t *testing.T) {
 	if *after.ReceiptURL != "https://pay.example/receipt" || after.Version <= v.Version {
 		t.Fatalf("%s, version %d after %d", *after.ReceiptURL, after.Version, v.Version)
 	}
-	if told := s.announced(); fmt.Sprint(told) != "map[order.paid:1]" {
-		t.Fatalf("told %v", told)
+	if announced := s.announced(); fmt.Sprint(announced) != "map[order.paid:1]" {
+		t.Fatalf("announced %v", announced)
 	}
 	s.loseRedis()
 	s.receives("charge.succeeded", service.Ignored)

@@ -55,7 +55,7 @@ func TestSweepStories(t *testing.T) {
 			s.sweeps()
 			s.shows(opened.ID, payment.Paid, 4200)
 		},
-		"nobody pays: abandoned, and the order stays open": func(s *shop) {
+		"no payment: abandoned, and the order stays open": func(s *shop) {
 			s.svc.AbandonAfter = 168 * time.Hour
 			opened, _ := s.creates(s.key(4200))
 			for range 7 {
@@ -76,7 +76,7 @@ func TestSweepStories(t *testing.T) {
 				s.t.Fatalf("the next create: %+v", next)
 			}
 		},
-		"nobody pays, and nothing is abandoned": func(s *shop) {
+		"no payment, and nothing is abandoned": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			for range 20 {
 				s.pass(24*time.Hour + time.Second)
@@ -103,7 +103,7 @@ func TestSweepStories(t *testing.T) {
 			s.sweeps()
 			s.atStripe(opened.ID, payment.RequiresCapture, 4200)
 		},
-		"an order was closed, and its payment never told": func(s *shop) {
+		"an order was closed, and its payment never canceled": func(s *shop) {
 			opened, _ := s.creates(s.key(4200))
 			o, now, err := s.store.LoadOrder(s.t.Context(), payment.Ref{Order: "order-1"})
 			if err != nil {

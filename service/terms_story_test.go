@@ -83,8 +83,8 @@ func TestTermsStories(t *testing.T) {
 			if v := s.shows(opened.ID, payment.Paid, 4200); v.Fulfillable || *v.HoldReason != payment.HoldAmount {
 				s.t.Fatalf("%+v", v)
 			}
-			if told := s.announced(); told["order.held"] != 1 || told["order.paid"] != 0 {
-				s.t.Fatal(told)
+			if announced := s.announced(); announced["order.held"] != 1 || announced["order.paid"] != 0 {
+				s.t.Fatal(announced)
 			}
 		},
 		"once won they are frozen": func(s *shop) {

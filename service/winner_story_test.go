@@ -41,8 +41,8 @@ func TestWinnerStories(t *testing.T) {
 			if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
 				s.t.Fatalf("%+v", v)
 			}
-			if told := s.announced(); told["order.paid"] != 1 || len(told) != 1 {
-				s.t.Fatal(told)
+			if announced := s.announced(); announced["order.paid"] != 1 || len(announced) != 1 {
+				s.t.Fatal(announced)
 			}
 		},
 		"one that was given up turns up: never handed out, cancelled by the worker": func(s *shop) {
@@ -56,8 +56,8 @@ func TestWinnerStories(t *testing.T) {
 			if again, _ := s.creates(s.key(4200)); again.ID != current {
 				s.t.Fatal("another is current")
 			}
-			if told := s.announced(); told["superseded.canceled"] != 1 || len(told) != 1 {
-				s.t.Fatal(told)
+			if announced := s.announced(); announced["superseded.canceled"] != 1 || len(announced) != 1 {
+				s.t.Fatal(announced)
 			}
 		},
 		"a late success wins, and the open one is cancelled": func(s *shop) {
@@ -75,8 +75,8 @@ func TestWinnerStories(t *testing.T) {
 			s.is(err, payment.CodeInvalidState)
 			s.attend()
 			s.atStripe(current, payment.Canceled, 4200)
-			if told := s.announced(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
-				s.t.Fatal(told)
+			if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
+				s.t.Fatal(announced)
 			}
 		},
 		"a second success is a duplicate": func(s *shop) {
@@ -93,8 +93,8 @@ func TestWinnerStories(t *testing.T) {
 				*v.HoldReason != payment.HoldDuplicate {
 				s.t.Fatalf("%+v", v)
 			}
-			if told := s.announced(); told["order.paid"] != 1 || told["order.duplicate_payment"] != 1 {
-				s.t.Fatal(told)
+			if announced := s.announced(); announced["order.paid"] != 1 || announced["order.duplicate_payment"] != 1 {
+				s.t.Fatal(announced)
 			}
 			if whole := s.order(); view(s.t, whole.Payment).Payment != current {
 				s.t.Fatalf("%s", whole.Payment)
@@ -108,7 +108,7 @@ func TestWinnerStories(t *testing.T) {
 	}
 }
 
-// TestWinnerHealsAfterACrashAnywhere kills the worker that hears of a late success before and after each of its calls:
+// TestWinnerHealsAfterACrashAnywhere kills the worker that reads a late success before and after each of its calls:
 // nothing else is handed out from then on, and the order is paid once.
 func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
@@ -130,8 +130,8 @@ func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 				s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
 				s.attend()
 				s.atStripe(current, payment.Canceled, 4200)
-				if told := s.announced(); told["order.paid"] != 1 || told["superseded.canceled"] != 1 {
-					t.Fatal(told)
+				if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
+					t.Fatal(announced)
 				}
 			})
 		}
@@ -167,7 +167,7 @@ func TestFailureStories(t *testing.T) {
 				s.t.Fatal("what was before is forgiven")
 			}
 		},
-		"heard late, of a payment that has been replaced: the open one is cancelled": func(s *shop) {
+		"a late event of a payment that has been replaced: the open one is cancelled": func(s *shop) {
 			first, _ := s.creates(s.token(1, 4200))
 			for range 3 {
 				s.confirm(first.ID, "pm_card_chargeDeclined")

@@ -31,9 +31,9 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	s.drained()
-	if told := s.announced(); told["order.canceled"] != 0 || told["superseded.canceled"] != 1 ||
-		told["order.reopened"] != 1 {
-		t.Errorf("announced %v", told)
+	if announced := s.announced(); announced["order.canceled"] != 0 || announced["superseded.canceled"] != 1 ||
+		announced["order.reopened"] != 1 {
+		t.Errorf("announced %v", announced)
 	}
 }
 
@@ -81,8 +81,8 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	if v := s.shows(copied, payment.Paid, 4200); v.Fulfillable {
 		t.Errorf("a copy pays the order: %+v", v)
 	}
-	if told := s.announced(); told["order.paid"] != 0 {
-		t.Errorf("announced %v", told)
+	if announced := s.announced(); announced["order.paid"] != 0 {
+		t.Errorf("announced %v", announced)
 	}
 	s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 }

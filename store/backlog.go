@@ -52,11 +52,11 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 // server.
 func (s *Store) ClockAhead(ctx context.Context) (time.Duration, error) {
 	began := time.Now() //nolint:forbidigo // it is compared with Redis's clock
-	told, err := s.redis.Time(ctx).Result()
+	now, err := s.redis.Time(ctx).Result()
 	if err != nil {
 		return 0, unavailable(err)
 	}
-	return aheadOf(began, told), nil
+	return aheadOf(began, now), nil
 }
 
 func sum(counts []*redis.IntCmd) (total int64) {

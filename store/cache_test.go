@@ -24,7 +24,7 @@ func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Con
 	}
 }
 
-// trustedCache is a cache whose process hears of changes.
+// trustedCache is a cache whose process is notified of changes.
 func trustedCache(now func() time.Time) *cache {
 	c := newCache(now)
 	c.trustUntil(now().Add(24 * time.Hour))

@@ -9,7 +9,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestClockOfRedisStepsBack: nobody waits for the moments at which Redis's clock was, on a real server whose clock
+// TestClockOfRedisStepsBack: no caller waits for the moments at which Redis's clock was, on a real server whose clock
 // is moved.
 func TestClockOfRedisStepsBack(t *testing.T) {
 	server, clock := storetest.NewTimedServer(t, 20*time.Second)

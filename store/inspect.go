@@ -195,10 +195,10 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 	return s, replicas, nil
 }
 
-// aheadOf is how far the clock of a server, which it told between a moment and now, is ahead of ours.
-func aheadOf(began, told time.Time) time.Duration {
+// aheadOf is how far the clock of a server, which it gave between a moment and now, is ahead of ours.
+func aheadOf(began, given time.Time) time.Duration {
 	now := time.Now() //nolint:forbidigo // it is compared with the server's clock
-	return told.Sub(began.Add(now.Sub(began) / 2)).Round(time.Millisecond)
+	return given.Sub(began.Add(now.Sub(began) / 2)).Round(time.Millisecond)
 }
 
 // info reads lines of name:value.

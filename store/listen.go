@@ -66,16 +66,16 @@ func (s *Store) listen(ctx context.Context) {
 // listener is one subscription.
 type listener struct {
 	*Store
-	began time.Time
-	heard atomic.Int64 // nanoseconds since began, when the last question that was answered was asked
-	sure  bool         // a question was answered
+	began      time.Time
+	lastAnswer atomic.Int64 // nanoseconds since began, when the last question that was answered was asked
+	sure       bool         // a question was answered
 }
 
 // ask asks for a sign of life until the context ends, or the subscription has been silent for too long.
 func (l *listener) ask(ctx context.Context, subscription *redis.PubSub) {
 	for ctx.Err() == nil {
 		asked := l.elapsed()
-		if asked-time.Duration(l.heard.Load()) > silentFor {
+		if asked-time.Duration(l.lastAnswer.Load()) > silentFor {
 			return
 		}
 		_ = subscription.Ping(ctx, strconv.FormatInt(int64(asked), 10)) // the silence after it says the same
@@ -89,7 +89,7 @@ func (l *listener) answered(question string) {
 	if err != nil {
 		return
 	}
-	l.heard.Store(asked)
+	l.lastAnswer.Store(asked)
 	kept := l.Readers.cache
 	if kept == nil {
 		return

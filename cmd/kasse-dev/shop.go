@@ -97,7 +97,7 @@ func (s *shop) visitor(w http.ResponseWriter, r *http.Request) string {
 	return id
 }
 
-// config tells the page where to go.
+// config gives the page its addresses.
 func (s *shop) config(w http.ResponseWriter, _ *http.Request) {
 	answerPage(w, http.StatusOK, map[string]string{"kasse": s.kasse, "stripe_js": s.stripeJS})
 }

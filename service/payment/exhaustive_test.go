@@ -177,7 +177,7 @@ func everySet(t *testing.T, count *tally, list []RecordFact) Record {
 	return records[len(records)-1]
 }
 
-// story tells a history, for the one who has to understand what went wrong.
+// story prints a history, so that a failure can be understood.
 func story(history []happened, m moments) string {
 	var b strings.Builder
 	for i, h := range history {

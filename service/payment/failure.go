@@ -51,7 +51,7 @@ func (f *FailureView) sameMeaning(o *FailureView) bool {
 
 const genericDecline = "generic_decline"
 
-// hiddenDeclines are the decline codes that the customer must not see, since whoever holds a stolen card would
+// hiddenDeclines are the decline codes that the customer must not see, since the holder of a stolen card would
 // learn what the bank knows. Stripe asks for a generic decline instead, or says that the card may have been
 // reported lost or stolen.
 //

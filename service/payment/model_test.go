@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// truth is Stripe's own side of one PaymentIntent, after its lifecycle page. It knows what no event tells.
+// truth is Stripe's own side of one PaymentIntent, after its lifecycle page. It knows what no event contains.
 //
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 type truth struct {
@@ -161,7 +161,7 @@ func facts(history []happened, m moments) []RecordFact {
 	return list
 }
 
-// id is that of the event or the answer; it tells nothing of the order.
+// id is that of the event or the answer; it says nothing about the order.
 func (h happened) id(i int) string {
 	kind := "evt"
 	if h.silent {

@@ -338,7 +338,7 @@ func TestPointerOutlivesItsOrder(t *testing.T) {
 	}
 }
 
-// TestRetention tells an order that retention has taken from one that was lost.
+// TestRetention: an order that retention has taken differs from one that was lost.
 func TestRetention(t *testing.T) {
 	for _, tt := range []struct {
 		age  time.Duration

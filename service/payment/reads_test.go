@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestReads tells the rules of Stripe's answers; "evt_1" is an event of second 10.
+// TestReads: the rules of Stripe's answers; "evt_1" is an event of second 10.
 func TestReads(t *testing.T) {
 	e := event("evt_1", 10, processing("ch_1"))
 	for _, tt := range []shownTest{

@@ -62,7 +62,7 @@ func drawMore(t *rapid.T, list []RecordFact) []RecordFact {
 	return list
 }
 
-// blindEvents tells the events as an API version without latest_charge does.
+// blindEvents gives the events as an API version without latest_charge does.
 func blindEvents(list []RecordFact) {
 	for i, f := range list {
 		if e, isEvent := f.(Event); isEvent {
@@ -326,7 +326,7 @@ func TestMergeLeavesItsInputs(t *testing.T) {
 		r.Recent, r.Terminal = slices.Grow(r.Recent, 8), slices.Grow(r.Terminal, 8)
 		r.Reads, r.Failures = slices.Grow(r.Reads, 8), slices.Grow(r.Failures, 8)
 		f, g := rapid.Custom(drawFact).Draw(t, "one"), rapid.Custom(drawFact).Draw(t, "other")
-		before, told := text(t, r), text(t, f)
+		before, after := text(t, r), text(t, f)
 		first := Merge(r, f)
 		was := text(t, first)
 		if second := Merge(r, g); !second.Empty() {
@@ -335,7 +335,7 @@ func TestMergeLeavesItsInputs(t *testing.T) {
 		if got := text(t, r); got != before {
 			t.Fatalf("the record was\n%s\nand is\n%s", before, got)
 		}
-		if text(t, first) != was || text(t, f) != told {
+		if text(t, first) != was || text(t, f) != after {
 			t.Fatalf("one merge changed what the other was given or gave:\n%s\n%s", was, text(t, first))
 		}
 	})

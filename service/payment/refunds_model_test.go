@@ -31,11 +31,11 @@ func (b books) returned() (sum int64) {
 	return sum
 }
 
-// entry is one thing that can happen to the money, and what Stripe tells of it.
+// entry is one thing that can happen to the money, and what Stripe reports of it.
 type entry struct {
 	name string
 	can  func(books) bool
-	does func(*books) // tells of what it has touched
+	does func(*books) // names what it has touched
 	id   string       // of the refund or dispute
 	made bool         // the refund is new
 	list bool         // nothing happens: all is listed

@@ -170,9 +170,9 @@ func deliverReviewed(t *testing.T, names []string, facts []RecordFact) View {
 	return v
 }
 
-// TestReviewEvents: a success that is held by a review is told as held, and its release as paid, since nothing was
-// told to be fulfilled before. A review that begins after that, and its release, are updates. A payment that
-// becomes known with its review already approved is paid at once.
+// TestReviewEvents: a success that is held by a review is announced as held, and its release as paid, since order.paid
+// was not announced before. A review that begins after that, and its release, are updates. A payment that becomes known
+// with its review already approved is paid at once.
 func TestReviewEvents(t *testing.T) {
 	paid := seenAs("pi_1", 1, event("evt_1", 20, succeeded("ch_1")))
 	learn := func(f RecordFact) Fact { return Learned{"pi_1", []RecordFact{f}} }

@@ -173,7 +173,7 @@ func compareReads(a, b Read) int {
 	return cmp.Or(compareGuesses(a.Observation, b.Observation), compareStamps(a.Observation, b.Observation))
 }
 
-// canonical gives an arbitrary but fixed order to answers that nothing else tells apart. The metadata come last:
+// canonical gives an arbitrary but fixed order to answers that nothing else distinguishes. The metadata come last:
 // the order of answers that differ in more stays the same once they are forgotten.
 func (s Observation) canonical() string {
 	metadata := s.Metadata

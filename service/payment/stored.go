@@ -27,7 +27,7 @@ func (o *Order) AppendPayment(b []byte, p *Payment) []byte {
 }
 
 // DecodeOrder reads what AppendOrder has written into an order that has nothing but its name, and the blocks of its
-// earlier attempts. Where there are more, BlocksMissing tells
+// earlier attempts. Where there are more, BlocksMissing says
 // how many.
 func (o *Order) DecodeOrder(stored []byte) error {
 	c := o.coder()

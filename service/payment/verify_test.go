@@ -123,7 +123,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestVerification tells what becomes of a webhook's success, by the setting and Stripe's answer.
+// TestVerification: the result of a webhook's success, by the setting and Stripe's answer.
 func TestVerification(t *testing.T) {
 	success := seenAs("pi_1", 1, event("evt_1", 10, succeeded("ch_1")))
 	for _, tt := range []struct {

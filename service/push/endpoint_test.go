@@ -111,7 +111,7 @@ func TestEverySecretSigns(t *testing.T) {
 	}
 }
 
-// TestOnly2xxIsSuccess: any 2xx is success; whatever else is a failure that tells nothing of the
+// TestOnly2xxIsSuccess: any 2xx is success; anything else is a failure that says nothing of the
 // URL.
 func TestOnly2xxIsSuccess(t *testing.T) {
 	const hidden = "/hunter2?token=hunter2"
@@ -259,7 +259,7 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
-// TestUnreachable: what cannot be reached is a failure that tells nothing of the URL; the
+// TestUnreachable: what cannot be reached is a failure that says nothing of the URL; the
 // environment's proxy is not asked.
 func TestUnreachable(t *testing.T) {
 	proxy := receive(t, status(http.StatusOK))

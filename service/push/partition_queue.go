@@ -76,7 +76,7 @@ func (q *partitionQueue) add(ctx context.Context, deliveries []Delivery) (starte
 	return started
 }
 
-// key tells deliveries of one stream entry apart: a retry may have been added beside the first
+// key distinguishes deliveries of one stream entry: a retry may have been added beside the first
 // delivery by a replay.
 func (d Delivery) key() string {
 	if d.Retry {

@@ -13,14 +13,14 @@ import (
 	"kasse/service/payment"
 )
 
-// heard is a transport that gives the same answer to every request.
-type heard struct {
+// fixedAnswer is a transport that gives the same answer to every request.
+type fixedAnswer struct {
 	status int
 	body   string
 }
 
 // RoundTrip makes no request.
-func (h heard) RoundTrip(r *http.Request) (*http.Response, error) {
+func (h fixedAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 	header := http.Header{
 		"Request-Id": {"req_1"}, "Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Stripe-Should-Retry": {"false"},
 	}
@@ -30,8 +30,8 @@ func (h heard) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// hears returns a gateway that asks once: stripe-go waits before it asks again.
-func hears(h heard) *Gateway {
+// gatewayAnswered returns a gateway that asks once: stripe-go waits before it asks again.
+func gatewayAnswered(h fixedAnswer) *Gateway {
 	g := New(Options{
 		SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon },
 	})
@@ -67,7 +67,7 @@ func FuzzAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			t.Skip("net/http gives no such answer")
 		}
-		g := hears(heard{status, body})
+		g := gatewayAnswered(fixedAnswer{status, body})
 		for _, ask := range []func() (payment.Answer, error){
 			func() (payment.Answer, error) { return g.RetrievePayment(t.Context(), "pi_1") },
 			func() (payment.Answer, error) { return g.OpenPayment(t.Context(), "key", "amount=1000") },

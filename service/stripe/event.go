@@ -60,7 +60,7 @@ func signedAt(signature string) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// header is the part of an event that tells whether the rest is for us.
+// header is the part of an event that says whether the rest is ours.
 type header struct {
 	ID     string `json:"id"`
 	Object string `json:"object"`

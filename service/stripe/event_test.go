@@ -42,7 +42,7 @@ func TestSignatures(t *testing.T) {
 		{"five minutes ahead", sign(body, newSecret, noon.Add(300*time.Second)), true},
 		{"further ahead", sign(body, newSecret, noon.Add(301*time.Second)), false},
 		{"with an unknown scheme beside", good + ",v0=abc", true},
-		{"with a second time, which is signed by nobody", good + ",t=1", false},
+		{"with a second time, which is not signed", good + ",t=1", false},
 		{"without a time", strings.SplitN(good, ",", 2)[1], false},
 		{"without a signature", strings.SplitN(good, ",", 2)[0], false},
 		{"a time that is no number", "t=soon,v1=00", false},
@@ -113,7 +113,7 @@ func TestEventsOfAnyVersion(t *testing.T) {
 			}),
 		},
 		{
-			"metadata, and members that nobody knows",
+			"metadata, and unknown members",
 			`,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
 			with(func(s *payment.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
 		},
@@ -143,7 +143,7 @@ func TestBadEvents(t *testing.T) {
 	}{
 		{"not JSON", `{`, true},
 		{"an array", `[]`, true},
-		{"no type: nobody's", `{"id":"evt_1"}`, false},
+		{"no type: not ours", `{"id":"evt_1"}`, false},
 		{"another type", `{"id":"evt_1","type":"invoice.paid","data":null}`, false},
 		{
 			"a thin event",

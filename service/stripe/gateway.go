@@ -24,7 +24,7 @@ import (
 	"kasse/service/payment"
 )
 
-// Options is what the gateway has to be told.
+// Options is the configuration of the gateway.
 type Options struct {
 	SecretKey      payment.Secret   // "sk_…" or "rk_…"
 	WebhookSecrets []payment.Secret // "whsec_…"; every one is tried
@@ -35,12 +35,12 @@ type Options struct {
 	Transport      http.RoundTripper // nil: a transport of the gateway's own
 	Observer       Observer          // may be nil
 	Logger         *slog.Logger      // nil: slog's default
-	// Wrap may look at every try on its way out, and at its answer; nil: nobody does.
+	// Wrap may look at every try on its way out, and at its answer; nil: none does.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
-// Observer is told of every try of every call: the operation, as Operation names it, the status of the answer, 0 where
-// there was none, and how long the answer's header took.
+// Observer is called for every try of every call: the operation, as Operation names it, the status of the answer, 0
+// where there was none, and how long the answer's header took.
 type Observer interface {
 	Asked(operation string, status int, took time.Duration)
 }

@@ -130,7 +130,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("%+v", err)
 			}
 			if e.Replayed != (tt.name == otherForm) {
-				t.Fatalf("what it made can be told by the same call again: %t", !e.Replayed)
+				t.Fatalf("the same call again returns what it made: %t", !e.Replayed)
 			}
 			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
 				t.Fatalf("%+v", e.Fields)
@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestMisbehaviour: whatever Stripe or the network does, the answer is one of the contract's, in time, and tells
+// TestMisbehaviour: whatever Stripe or the network does, the answer is one of the contract's, in time, and says
 // nothing.
 func TestMisbehaviour(t *testing.T) {
 	const itHangs = "it hangs"

@@ -19,7 +19,7 @@ var (
 // Hello is Stripe's answer to the question whose key this is.
 type Hello struct {
 	Account string        // "acct_…"; empty with ErrNotAllowed
-	Ahead   time.Duration // of our clock over Stripe's, which tells whole seconds; negative: behind
+	Ahead   time.Duration // of our clock over Stripe's, which gives whole seconds; negative: behind
 }
 
 // Greet asks whose key this is, and what time it is at Stripe. With ErrNotAllowed the time is known all the same.
@@ -62,7 +62,7 @@ func (g *Gateway) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	return page.Data, err
 }
 
-// look is a call that tells a key that is refused from one that may not read everything.
+// look is a call that distinguishes a refused key from one that may not read everything.
 func (g *Gateway) look(ctx context.Context, path string, query url.Values, into stripego.LastResponseSetter) error {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()

@@ -69,7 +69,8 @@ func (e *expandable) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*whole)(e))
 }
 
-// latestCharge tells null, which says that there is no charge, from a member that the API version does not have.
+// latestCharge distinguishes null, which says that there is no charge, from a member that the API version does not
+// have.
 type latestCharge struct {
 	expandable
 	present bool
@@ -206,7 +207,7 @@ func date(h http.Header, now func() time.Time) int64 {
 	return at.Unix()
 }
 
-// requestID tells answers apart; a proxy may have lost Stripe's name for it.
+// requestID identifies an answer; a proxy may have lost Stripe's name for it.
 func requestID(h http.Header) string { return cmp.Or(h.Get("Request-Id"), rand.Text()) }
 
 func replayed(h http.Header) bool { return h.Get("Idempotent-Replayed") == "true" }

@@ -99,7 +99,7 @@ func (connect connector) feedOfOneOrder(t *testing.T) {
 	if len(page.Events) != 1 || page.Events[0].ID != first {
 		t.Fatalf("got %+v, want %s", page.Events, first)
 	}
-	// A stream that cannot be read fails whoever reads it.
+	// A stream that cannot be read fails its reader.
 	stream := eventsKey(other)
 	must(t, f.client.Del(t.Context(), stream).Err())
 	must(t, f.client.Set(t.Context(), stream, "no stream", 0).Err())

@@ -123,7 +123,7 @@ func (connect connector) indexLists(t *testing.T) {
 			Limit: limit, CreatedAfter: after, Customer: "cus_3",
 		},
 			expected(all, func(x indexed) bool { return x.created > begin+9 && x.customer == "cus_3" }))
-		f.lists(t, "of nobody", payment.OrderQuery{Limit: limit, Customer: "cus_none"}, nil)
+		f.lists(t, "of an unknown customer", payment.OrderQuery{Limit: limit, Customer: "cus_none"}, nil)
 	}
 }
 

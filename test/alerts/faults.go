@@ -56,7 +56,7 @@ var faults = []fault{
 		strike:   floodThin,
 	},
 	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", strike: forgeSuccess},
-	{alert: "KasseQuarantine", what: "an event names a status that nobody knows", strike: func(
+	{alert: "KasseQuarantine", what: "an event names an unknown status", strike: func(
 		ctx context.Context, env *environment,
 	) error {
 		payment, err := env.elsewhere(ctx)

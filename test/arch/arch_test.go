@@ -219,7 +219,7 @@ func TestProductionLinksNoFake(t *testing.T) {
 	}
 	fakes := map[string]string{
 		miniredis: "its data would be gone with the process",
-		stripesim: "orders would be paid with nobody's money",
+		stripesim: "orders would be paid with no customer's money",
 		storetest: "it starts and kills servers",
 		kasseDev:  "everybody who reaches the console can move every payment",
 		"testing": "it adds flags to the program",

@@ -57,7 +57,7 @@ func TestBuildsWithoutC(t *testing.T) {
 	}
 }
 
-// unverified are the platform packages of which no registry at hand has told the hash. What would run them refuses
+// unverified are the platform packages whose hash no registry at hand has given. What would run them refuses
 // first.
 var unverified = map[string]string{
 	"@stripe/cli-darwin-arm64": "test/cli/run.sh", "@stripe/cli-darwin-x64": "test/cli/run.sh",

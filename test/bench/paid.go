@@ -117,7 +117,7 @@ func (env *environment) keysMemory(ctx context.Context) (bytes int64, err error)
 	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
 }
 
-// payer opens payments and tells Kasse of their way.
+// payer opens payments and sends Kasse their events.
 type payer struct{ shop, stripe, customer, extra string }
 
 // longID is an id as long and as random as Stripe's.

@@ -254,13 +254,13 @@ func (env *environment) waitTogether(ctx context.Context, order *deliveries) err
 
 // broadcast measures how long it takes from a change to the last of the crowd's answers.
 func (env *environment) broadcast(name, address string, ask ask, one int, change []byte) error {
-	var told atomic.Int64
+	var notified atomic.Int64
 	done := make(chan time.Time, 1)
 	begun := atomic.Bool{}
 	all, err := enter(address, crowd, func(_ int, tag []byte) []byte {
 		return ask(one, tag)
 	}, func(_ int, at time.Time) {
-		if begun.Load() && told.Add(1) == crowd {
+		if begun.Load() && notified.Add(1) == crowd {
 			done <- at
 		}
 	})
@@ -283,7 +283,7 @@ func (env *environment) broadcast(name, address string, ask ask, one int, change
 	case at := <-done:
 		env.line(name, crowd, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
 	case <-time.After(time.Minute):
-		return fmt.Errorf("%s: only %d were told: %w", name, told.Load(), all.err())
+		return fmt.Errorf("%s: only %d were notified: %w", name, notified.Load(), all.err())
 	}
 	return nil
 }

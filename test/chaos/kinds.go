@@ -42,7 +42,7 @@ func killServer(ctx context.Context, s *shop, m moment, _ size) error {
 	return s.launch(ctx)
 }
 
-// stopServer asks a server to end, under load. The balancer hears of it by its readiness, before the listener closes.
+// stopServer asks a server to end, under load. The balancer sees it by /readyz, before the listener closes.
 func stopServer(ctx context.Context, s *shop, m moment, _ size) error {
 	if err := s.drain(ctx, s.member(m.pick)); err != nil {
 		return err
@@ -188,7 +188,7 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 			return err
 		}
 		if s.refused.Load() == before {
-			return errors.New("nobody notices that the record is corrupt")
+			return errors.New("no metric or log line shows that the record is corrupt")
 		}
 		return nil
 	})

@@ -4,7 +4,7 @@
 // link. Orders come at their time, however the ones before them fare; their payments go walks whose end is known;
 // their events come late, in any order, some twice, and again until they are taken. Meanwhile the round does what
 // it is named after. An oracle keeps every 2xx, and looks for it in Redis right after the fault, before anything
-// can be mended, and at the end in what Kasse shows, tells and keeps.
+// can be mended, and at the end in what Kasse shows, announces and keeps.
 //
 // One seed decides all that this program does: the orders, their walks, the moments and the reach of the faults. It
 // cannot decide how the machine takes it.

@@ -18,7 +18,7 @@ type oracle struct {
 	opened   map[string]string        // the payment that a create was answered with, by order
 	shown    map[string]int64         // the highest version that a status answer had, by payment
 	fleeting bool                     // a status may be shown that is not kept
-	told     map[string]bool          // ids of the entries that the feed has shown
+	shownIDs map[string]bool          // ids of the entries that the feed has shown
 
 	found              map[string]bool   // of what was acknowledged, what was there whenever it was looked for
 	lost, twice, wrong map[string]string // with the reason
@@ -27,7 +27,7 @@ type oracle struct {
 func newOracle() *oracle {
 	return &oracle{
 		events: map[string]testenv.Event{}, opened: map[string]string{}, shown: map[string]int64{},
-		told: map[string]bool{}, found: map[string]bool{},
+		shownIDs: map[string]bool{}, found: map[string]bool{},
 		lost: map[string]string{}, twice: map[string]string{}, wrong: map[string]string{},
 	}
 }
@@ -71,12 +71,12 @@ func (o *oracle) saw(payment string, version int64) {
 	o.shown[payment] = max(o.shown[payment], version)
 }
 
-// heard keeps the entries of a page of the feed.
-func (o *oracle) heard(ids []string) {
+// noteFeed keeps the entries of a page of the feed.
+func (o *oracle) noteFeed(ids []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, id := range ids {
-		o.told[id] = true
+		o.shownIDs[id] = true
 	}
 }
 
@@ -152,7 +152,7 @@ func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" &&
 		refunded(r, e.Data.Object):
 		return ""
-	case kind == "charge": // it names no refund; that there is one is told by the refund's own events
+	case kind == "charge": // it names no refund; the refund's own events name it
 		return ""
 	case kind == "dispute" && strings.Contains(r.State, `"`+e.Data.Object.ID+`"`):
 		return ""
@@ -191,7 +191,7 @@ func refunded(r testenv.Record, re testenv.Object) bool {
 func (o *oracle) review(stored testenv.Stored) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	found := stored.Review(o.told)
+	found := stored.Review(o.shownIDs)
 	maps.Copy(o.lost, found.Lost)
 	maps.Copy(o.twice, found.Twice)
 	maps.Copy(o.wrong, found.Wrong)

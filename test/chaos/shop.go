@@ -168,7 +168,7 @@ func (s *shop) followOnce(ctx context.Context, cursor string) (next string, coun
 	for _, e := range page.Events {
 		ids = append(ids, e.ID)
 	}
-	s.oracle.heard(ids)
+	s.oracle.noteFeed(ids)
 	return page.Next, len(ids)
 }
 

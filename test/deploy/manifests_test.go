@@ -178,7 +178,7 @@ func TestPodIsShut(t *testing.T) {
 	}
 }
 
-// TestResources: what the autoscaler and the scheduler reckon with is there, and Go hears of the limit before it is
+// TestResources: what the autoscaler and the scheduler reckon with is there, and Go knows the limit before it is
 // killed.
 func TestResources(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]

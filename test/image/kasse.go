@@ -115,7 +115,8 @@ func (c *check) healthy(ctx context.Context, name string) (container, error) {
 	return container{name, "http://" + strings.Fields(ports)[0], "http://" + ip + ":9090"}, err
 }
 
-// jailed looks at the process from outside: a read-only root, no capability, no way to new ones, and nobody's user.
+// jailed looks at the process from outside: a read-only root, no capability, no way to new ones, and an unprivileged
+// user.
 func (c *check) jailed(ctx context.Context, name string) error {
 	pid, err := c.run1(ctx, "inspect", "--format", "{{.State.Pid}}", name)
 	if err != nil {

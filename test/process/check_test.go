@@ -148,7 +148,7 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 			"wrong    configuration: SERVICE_NAME", "wrong    configuration: STRIPE_SECRET_KEY",
 		}},
 		"no endpoint": {newWorld(t, stripesim.Options{}), nil, 0, []string{"warning  stripe: no webhook endpoint"}},
-		"endpoint that hears too little": {
+		"endpoint with too few event types": {
 			newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{
 				{URL: ourHook.URL, Secret: hookSecret, Events: []string{"payment_intent.succeeded"}},
 			}}), nil, 1,

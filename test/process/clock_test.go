@@ -10,7 +10,7 @@ import (
 	"kasse/test/wait"
 )
 
-// Redis's clock stands five minutes ahead, then steps back: our own tokens are accepted, nobody is refused for
+// Redis's clock stands five minutes ahead, then steps back: our own tokens are accepted, no caller is refused for
 // longer than a limit's period, and no order is locked for longer than its lease.
 func TestClockOfRedis(t *testing.T) {
 	t.Parallel()

@@ -18,7 +18,7 @@ import (
 	"kasse/test/wait"
 )
 
-// How much the test of convergence tells.
+// How many events the test of convergence plays.
 const (
 	storySteps  = 7  // at most
 	connections = 64 // at once
@@ -26,7 +26,7 @@ const (
 
 func stories() int { return rounds(30, 80) }
 
-// tellings is how often each story is told, as so many payments.
+// tellings is how often each story is played, as so many payments.
 func tellings() int { return rounds(4, 8) }
 
 // Events of the same payment come twice or thrice, in any order, over 64 connections to three processes. In the end
@@ -209,7 +209,7 @@ func (s story) forgetMoments(shown map[string]any) {
 	}
 }
 
-// summary is what a failure tells of a story's events.
+// summary is what a failure prints of a story's events.
 func summary(events []string) string {
 	var lines strings.Builder
 	for _, body := range events {

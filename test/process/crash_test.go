@@ -71,7 +71,7 @@ func killAt(faults ...stripesim.Fault) func(*testing.T) {
 	}
 }
 
-// createInBackground sends a create, and tells the status of its answer; 0 where there was none.
+// createInBackground sends a create, and returns the status of its answer; 0 where there was none.
 func (p *process) createInBackground(order, customer string) <-chan int {
 	answered := make(chan int, 1)
 	go func() {

@@ -164,7 +164,7 @@ func TestReplayIsShown(t *testing.T) {
 	s.has(s.events(0, "replay"), "10 events will be pushed again to 2 endpoints")
 	list := s.events(0, "endpoints")
 	s.has(list, "not registered: no server has run with it; 0 under way, 10 to be tried again")
-	s.has(s.events(1, "log", "-endpoint", "nobody"), "no endpoint of EVENT_ENDPOINTS has this id")
+	s.has(s.events(1, "log", "-endpoint", "unknown"), "no endpoint of EVENT_ENDPOINTS has this id")
 	s.has(s.events(2, "everything"), "unknown command")
 	s.has(s.events(2, "log", "-id", "x"), "--help lists the flags")
 	s.has(s.events(2, "enable"), "an argument is missing")

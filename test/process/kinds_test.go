@@ -91,7 +91,7 @@ func (w *world) createThrough(p *process, order, customer string) (v view) {
 	return v
 }
 
-// paidOnce fails the test unless the feed tells of so many orders that they are paid, of each once.
+// paidOnce fails the test unless the feed announces so many orders as paid, each once.
 func (w *world) paidOnce(p *process, want int) {
 	w.t.Helper()
 	var page struct {
@@ -109,7 +109,7 @@ func (w *world) paidOnce(p *process, want int) {
 	}
 	for order, times := range paid {
 		if times != 1 {
-			w.t.Errorf("%s was told as paid %d times", order, times)
+			w.t.Errorf("%s was announced as paid %d times", order, times)
 		}
 	}
 	expect(w.t, "paid orders in the feed", len(paid), want)

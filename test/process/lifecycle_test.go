@@ -15,7 +15,7 @@ import (
 	"kasse/test/wait"
 )
 
-// held starts a poll that waits for a change of the payment, and tells its answer.
+// held starts a poll that waits for a change of the payment, and returns its answer.
 func (p *process) held(v view) <-chan answer {
 	p.t.Helper()
 	header := map[string]string{

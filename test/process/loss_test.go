@@ -90,8 +90,8 @@ var halfRounds = map[string]lossRound{
 // order that was paid is announced as paid once, can never be paid twice, and ends as it is at
 // Stripe.
 //
-// Not tried: a copy of our metadata where Redis has forgotten the order as a whole. Nothing tells
-// the order's first payment from the copy until a list shows both.
+// Not tried: a copy of our metadata where Redis has forgotten the order as a whole. The
+// order's first payment and the copy look the same until a list shows both.
 func TestRedisGoesBack(t *testing.T) { playRounds(t, lossRounds) }
 
 // TestHalfOfRedisIsLost is TestRedisGoesBack where a part of Redis is lost, and the rest has all.
@@ -190,18 +190,18 @@ const shortPart = 7
 // story.
 func TestShortRoundsLeaveNothingOut(t *testing.T) {
 	for name, rounds := range map[string]map[string]lossRound{"all": lossRounds, "half": halfRounds} {
-		told := map[string]bool{}
+		played := map[string]bool{}
 		for number, key := range slices.Sorted(maps.Keys(rounds)) {
 			acts := map[string]bool{}
 			for _, c := range (&lossWorld{}).lossCases(number) {
 				acts[c.act] = true
 				if rounds[key].short {
-					told[strings.Join(c.steps, " ")] = true
+					played[strings.Join(c.steps, " ")] = true
 				}
 			}
 			expect(t, "acts of "+key, len(acts), len(lossActs))
 		}
-		expect(t, "stories of "+name, len(told), len(lossStories))
+		expect(t, "stories of "+name, len(played), len(lossStories))
 	}
 }
 

@@ -168,7 +168,7 @@ func TestMetricsOfWhatWaits(t *testing.T) {
 	w := newWorld(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{
 		"EVENT_ALLOW_PRIVATE": "true",
-		"EVENT_ENDPOINTS":     "http://127.0.0.1:1/nobody=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		"EVENT_ENDPOINTS":     "http://127.0.0.1:1/refused=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	})[0]
 	before, _ := p.metric("kasse_waiters")
 	v := w.createPatiently(p, "waits", w.customer())

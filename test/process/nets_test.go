@@ -196,7 +196,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 		t.Error("the feed is empty")
 	}
 	for _, event := range feed.Events {
-		expect(t, event.ID+" is told as restored", event.Restored, true)
+		expect(t, event.ID+" is announced as restored", event.Restored, true)
 	}
 }
 
@@ -209,7 +209,7 @@ func (w *world) sameOrders(before, after map[string]string) {
 	}
 }
 
-// Of two processes one holds the nets; when it is killed, or told to go, the other takes over.
+// Of two processes one holds the nets; when it is killed, or stopped, the other takes over.
 func TestOneHoldsTheNets(t *testing.T) {
 	t.Parallel()
 	const holds = "this replica runs catch-up and sweep"

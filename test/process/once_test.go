@@ -24,7 +24,7 @@ func TestThousandCreatesOfOneOrder(t *testing.T) {
 		expect(t, "number of 201", tally[http.StatusCreated], 1)
 	}
 	if tally[http.StatusOK] == 0 {
-		t.Error("nobody was handed the payment that another had opened")
+		t.Error("no create returned the payment that another had opened")
 	}
 }
 

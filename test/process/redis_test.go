@@ -26,7 +26,7 @@ func TestRedisAwayAtTheStart(t *testing.T) {
 	w.createPatiently(p, "early", w.customer())
 }
 
-// mustBeUnavailable is what every caller hears while Redis is away: come again.
+// mustBeUnavailable fails the test unless every caller gets 503 with Retry-After while Redis is away.
 func (p *process) mustBeUnavailable(a answer, err error) {
 	p.t.Helper()
 	if err != nil {

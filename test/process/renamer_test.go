@@ -30,7 +30,7 @@ func unrename(text string) string {
 }
 
 // newRenamer stands before Stripe and lets it know the payments of every telling: it asks for the one that the
-// story was told of, and answers in the telling's names.
+// story was recorded with, and answers in the telling's names.
 func newRenamer(t *testing.T, stripe string) string {
 	t.Helper()
 	client := newClient(t)

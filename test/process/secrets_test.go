@@ -245,7 +245,7 @@ func (s *spied) deliversBadly() {
 	}
 }
 
-// intentEvent is an event that tells of a PaymentIntent, with its client secret.
+// intentEvent is an event with a PaymentIntent and its client secret.
 func (s *spied) intentEvent() string {
 	s.t.Helper()
 	deliveries := s.balancer.deliveries()

@@ -37,7 +37,7 @@ var misbehaviours = []stripesim.Fault{
 	{Kind: stripesim.Slow, Delay: time.Minute},
 }
 
-var heard = []string{
+var visibleCodes = []string{
 	"stripe_error", "stripe_unavailable", "stripe_rate_limited", "stripe_timeout", "idempotency_in_progress",
 }
 
@@ -115,7 +115,8 @@ func (s stricken) judge(n need) {
 		return
 	}
 	// A conflict is between these requests themselves.
-	if code := a.view(s.t).Code; a.status >= 300 && a.status != http.StatusConflict && !slices.Contains(heard, code) {
+	if code := a.view(s.t).Code; a.status >= 300 && a.status != http.StatusConflict &&
+		!slices.Contains(visibleCodes, code) {
 		s.t.Errorf("%s %s: %d %s", n.method, n.path, a.status, a.body)
 	}
 }
@@ -148,7 +149,7 @@ func (s stricken) heals(n need) {
 		if err != nil {
 			return err
 		}
-		if code := a.view(s.t).Code; slices.Contains(heard, code) && !s.remembered(n, code) {
+		if code := a.view(s.t).Code; slices.Contains(visibleCodes, code) && !s.remembered(n, code) {
 			return fmt.Errorf("%d %s", a.status, a.body)
 		}
 		return nil

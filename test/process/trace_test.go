@@ -158,14 +158,14 @@ func TestTraces(t *testing.T) {
 		fmt.Sprintf("%x", server.GetSpanId()),
 	)
 	expect(
-		t, "what Stripe was told", stripe.of("POST /v1/payment_intents"),
+		t, "the trace at Stripe", stripe.of("POST /v1/payment_intents"),
 		fmt.Sprintf("00-%s-%x-01", create, opened.GetSpanId()),
 	)
 	want(create, "stripe POST /v1/customer_sessions")
 	want(create, "redis evalsha")
 	want(paid, "POST /webhooks/stripe")
 	push := want(paid, "push order.paid")
-	expect(t, "what the backend was told", backend.of("POST /hook"), fmt.Sprintf("00-%s-%x-01", paid, push.GetSpanId()))
+	expect(t, "the trace at the backend", backend.of("POST /hook"), fmt.Sprintf("00-%s-%x-01", paid, push.GetSpanId()))
 	for _, line := range []string{`"msg":"request"`, `"msg":"transition"`} {
 		for text := range strings.Lines(p.stderr.String()) {
 			if strings.Contains(text, line) && strings.Contains(text, `"trace_id":"`+create+`"`) {

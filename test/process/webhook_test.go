@@ -197,8 +197,8 @@ type transition struct {
 	Cause   string  `json:"cause"`
 }
 
-// told is one entry of the stream.
-type told struct {
+// streamEntry is one entry of the stream.
+type streamEntry struct {
 	id, kind string
 	data     view
 }
@@ -220,12 +220,12 @@ func (w *world) checkStream(client *redis.Client, p *process, opened []view) {
 		}
 	}
 	if len(stream) > 0 {
-		w.t.Errorf("the stream tells of payments that nobody opened: %v", stream)
+		w.t.Errorf("the stream has payments that no create opened: %v", stream)
 	}
 }
 
 // match gives a reason why a history, the stream and the view do not belong together.
-func match(payment string, history []transition, stream []told, shown view) string {
+func match(payment string, history []transition, stream []streamEntry, shown view) string {
 	if len(history) == 0 || history[0].From != nil || history[0].To != "pending" {
 		return "the history does not begin with the opening"
 	}
@@ -234,7 +234,7 @@ func match(payment string, history []transition, stream []told, shown view) stri
 	history = slices.DeleteFunc(slices.Clone(history), func(t transition) bool {
 		id := fmt.Sprintf("%s.%d", payment, t.Version)
 		within := t.From != nil && *t.From == t.To
-		return within && !slices.ContainsFunc(stream, func(e told) bool { return e.id == id })
+		return within && !slices.ContainsFunc(stream, func(e streamEntry) bool { return e.id == id })
 	})
 	if len(stream) != len(history)-1 {
 		return "the stream does not hold every transition once"
@@ -262,18 +262,18 @@ func match(payment string, history []transition, stream []told, shown view) stri
 		return "the view is not that of the last transition"
 	}
 	if (paid == 1) != shown.Fulfillable || paid > 1 {
-		return fmt.Sprintf("order.paid was told %d times", paid)
+		return fmt.Sprintf("order.paid was announced %d times", paid)
 	}
 	return ""
 }
 
 // readStream reads all of the stream, by payment.
-func (w *world) readStream(client *redis.Client) map[string][]told {
+func (w *world) readStream(client *redis.Client) map[string][]streamEntry {
 	w.t.Helper()
-	stream := map[string][]told{}
+	stream := map[string][]streamEntry{}
 	for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:events").Val() {
 		for _, message := range client.XRange(w.t.Context(), key, "-", "+").Val() {
-			entry := told{id: message.Values["id"].(string), kind: message.Values["type"].(string)}
+			entry := streamEntry{id: message.Values["id"].(string), kind: message.Values["type"].(string)}
 			if err := json.Unmarshal([]byte(message.Values["data"].(string)), &entry.data); err != nil {
 				w.t.Fatal(err)
 			}

@@ -29,7 +29,7 @@ func (env *environment) work(ctx context.Context, histories []testenv.History) {
 	defer closing()
 	regulars.Go(func() { env.accountant.follow(ctx, env, rand.New(rand.NewPCG(env.seed, 2)), 0) })
 	for i := range followers - 1 {
-		f := &follower{told: map[string]bool{}}
+		f := &follower{seen: map[string]bool{}}
 		regulars.Go(func() { f.follow(ctx, env, rand.New(rand.NewPCG(env.seed, uint64(3+i))), float64(i)) })
 	}
 	regulars.Go(func() { env.knock(ctx, rand.New(rand.NewPCG(env.seed, 100))) })

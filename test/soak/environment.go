@@ -43,10 +43,10 @@ const answerWithin = time.Minute
 func newEnvironment(ctx context.Context, dir, program string, c campaign) (*environment, error) {
 	env := &environment{
 		campaign: c, payments: map[string]string{}, entries: -1,
-		accountant: &follower{told: map[string]bool{}},
+		accountant: &follower{seen: map[string]bool{}},
 		scraper:    &http.Client{Transport: &http.Transport{}, Timeout: answerWithin},
 		receiver: &receiver{
-			dice: rand.New(rand.NewPCG(c.seed, 1)), refused: map[string]bool{}, told: map[string]bool{},
+			dice: rand.New(rand.NewPCG(c.seed, 1)), refused: map[string]bool{}, taken: map[string]bool{},
 		},
 	}
 	var err error

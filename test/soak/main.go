@@ -110,8 +110,8 @@ func (env *environment) conclude(ctx context.Context, out io.Writer, base, peak,
 	printTable(out, figures)
 	wrong := append(complaints(figures), env.books.complaints()...)
 	b := &env.books
-	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d hung up, %d failed or unanswered; %d events told and pushed\n",
-		len(env.done), b.asked.Load(), b.answered.Load(), b.hungUp.Load(), b.failed.Load(), len(env.accountant.told))
+	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d hung up, %d failed or unanswered; %d events in the feed and pushed\n",
+		len(env.done), b.asked.Load(), b.answered.Load(), b.hungUp.Load(), b.failed.Load(), len(env.accountant.seen))
 	if len(wrong) == 0 {
 		return nil
 	}

@@ -21,7 +21,7 @@ import (
 // follower is a backend that reads the feed from its beginning. It belongs to one goroutine.
 type follower struct {
 	cursor string
-	told   map[string]bool // ids of events
+	seen   map[string]bool // ids of events
 }
 
 // follow reads on until the context ends. So many of its requests it hangs up on.
@@ -57,7 +57,7 @@ func (f *follower) read(ctx context.Context, env *environment, wait int) (count 
 		return 0, fmt.Errorf("answered %d %s", a.Status, a.Body)
 	}
 	for _, e := range page.Events {
-		f.told[e.ID] = true
+		f.seen[e.ID] = true
 	}
 	f.cursor = page.Next
 	return len(page.Events), nil
@@ -68,7 +68,7 @@ type receiver struct {
 	mu      sync.Mutex
 	dice    *rand.Rand
 	refused map[string]bool
-	told    map[string]bool
+	taken   map[string]bool
 }
 
 const refusedOnce = 0.02 // of the pushes
@@ -79,18 +79,18 @@ func (r *receiver) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	id := in.Header.Get("Webhook-Id")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.refused[id] && !r.told[id] && r.dice.Float64() < refusedOnce {
+	if !r.refused[id] && !r.taken[id] && r.dice.Float64() < refusedOnce {
 		r.refused[id] = true
 		out.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	r.told[id] = true
+	r.taken[id] = true
 }
 
 func (r *receiver) events() map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return maps.Clone(r.told)
+	return maps.Clone(r.taken)
 }
 
 // knock is what strangers do, at the pace of the orders: guess a client secret, forge a webhook, go away in the

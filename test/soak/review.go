@@ -33,15 +33,15 @@ func (env *environment) review(ctx context.Context) error {
 		return err
 	}
 	env.entries = stored.Transitions()
-	found, pushed := stored.Review(env.accountant.told), env.receiver.events()
+	found, pushed := stored.Review(env.accountant.seen), env.receiver.events()
 	for _, all := range []map[string]string{made.Twice, found.Lost, found.Twice, found.Wrong} {
 		for _, what := range slices.Sorted(maps.Keys(all)) {
 			env.books.complain("%s: %s", what, all[what])
 		}
 	}
-	for id := range env.accountant.told {
+	for id := range env.accountant.seen {
 		if !pushed[id] {
-			env.books.complain("%s was told, and not pushed", id)
+			env.books.complain("%s is in the feed, and was not pushed", id)
 		}
 	}
 	return nil

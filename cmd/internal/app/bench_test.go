@@ -70,7 +70,7 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); a.store.Listen(ctx) }() // views are kept only while changes are heard of
+	go func() { defer close(ended); a.store.Listen(ctx) }() // views are kept only while Redis reports changes
 	b.Cleanup(func() { cancel(); <-ended })
 	create := httptest.NewRequestWithContext(
 		b.Context(), http.MethodPost, "/v1/payments",

@@ -123,7 +123,7 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	case len(late) > 0:
 		c.say(
 			levelWarning, aboutStripe,
-			"the webhook endpoint %s tells late of some payments, such as those given back: tick %s", address,
+			"the webhook endpoint %s lets Kasse see some changes late, such as refunds: tick %s", address,
 			strings.Join(late, " "),
 		)
 	case e.APIVersion != "" && e.APIVersion < oldestAPIVersion:
@@ -138,7 +138,7 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	if details := missing(e.Events, stripe.DetailEventTypes); len(details) > 0 {
 		c.say(
 			levelWarning, aboutStripe,
-			"the webhook endpoint %s tells late with what was paid, or that Radar reviews a payment: tick %s",
+			"the webhook endpoint %s lets Kasse see late with what was paid, or that Radar reviews a payment: tick %s",
 			address, strings.Join(details, " "),
 		)
 	}

@@ -231,7 +231,7 @@ func TestSlowRequests(t *testing.T) {
 			"POST /v1/payments HTTP/1.1\r\nHost: kasse\r\n" + asJSON + "Content-Length: 60000\r\n\r\n", " ",
 			`"unauthenticated"`,
 		},
-		"a body for nobody": {
+		"a body that no handler reads": {
 			"POST /v1/nothing HTTP/1.1\r\nHost: kasse\r\nContent-Length: 60000\r\n\r\n", " ", `"not_found"`,
 		},
 		"a webhook byte by byte": {

@@ -44,8 +44,8 @@ func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
 // WithGroup keeps the trace.
 func (c correlated) WithGroup(name string) slog.Handler { return correlated{c.Handler.WithGroup(name)} }
 
-// switchable hears SIGUSR1 from now on, which would end the process otherwise. What it returns switches the log between
-// LOG_LEVEL and debug at each, until the context ends.
+// switchable handles SIGUSR1 from now on, which would end the process otherwise. What it returns switches the log
+// between LOG_LEVEL and debug at each, until the context ends.
 func (a *App) switchable() func(context.Context) {
 	if a.LogLevel == nil { // its logger is not ours
 		return func(context.Context) {}

@@ -77,7 +77,7 @@ func TestStripePage(t *testing.T) {
 		without := map[bool]string{true: "wrong", false: "warning"}[slices.Contains(neededEvents, kind)]
 		rows = append(rows, []string{"`" + kind + "`", without})
 	}
-	page.Table(t, root+"docs/stripe.md", "| event | `kasse check` without it | tells of |", rows)
+	page.Table(t, root+"docs/stripe.md", "| event | `kasse check` without it | about |", rows)
 	list := regexp.MustCompile(`payment_intent\.[a-z_.,]+,[a-z_.,]+`)
 	for _, document := range []string{"README.md", "docs/stripe.md", "compose.yaml"} {
 		page.List(t, root+document, list, strings.Join(stripe.AllEventTypes(), ","))

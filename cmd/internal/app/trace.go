@@ -103,7 +103,7 @@ func exchanged(ctx context.Context, command string, began time.Time, took time.D
 	span.End(trace.WithTimestamp(began.Add(took)))
 }
 
-// calls gives every try of a call of Stripe's a span, and tells Stripe of the trace.
+// calls gives every try of a call of Stripe's a span, and sends Stripe the trace's id.
 func (t *tracing) calls(next http.RoundTripper) http.RoundTripper { return &tracedCalls{t, next} }
 
 type tracedCalls struct {

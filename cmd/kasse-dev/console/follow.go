@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// news tells the pages that are open that something has changed.
+// news notifies the open pages of a change.
 type news struct {
 	mu      sync.Mutex
 	number  int64         // of changes so far
-	changed chan struct{} // closed at the next change; nil while nobody waits
+	changed chan struct{} // closed at the next change; nil while no page waits
 }
 
 func (n *news) note() {

@@ -50,7 +50,7 @@ const activityLogSize = 10000
 type activityLog struct {
 	entries []Activity
 	last    int64
-	added   chan struct{} // closed at the next entry; nil while nobody waits
+	added   chan struct{} // closed at the next entry; nil while no caller waits
 }
 
 func (l *activityLog) add(entry Activity) {

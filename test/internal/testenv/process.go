@@ -74,7 +74,7 @@ func (p *Process) HasEnded() bool {
 	}
 }
 
-// Signal sends one signal; a process that has ended hears nothing.
+// Signal sends one signal; it does nothing once the process has ended.
 func (p *Process) Signal(s syscall.Signal) { _ = p.command.Process.Signal(s) }
 
 // Kill ends the process as a crash would, and waits for its end.

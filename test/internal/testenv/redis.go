@@ -12,7 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ClientName tells our own connections from Kasse's.
+// ClientName distinguishes our own connections from Kasse's.
 const ClientName = "testenv"
 
 // Redis is a redis-server with a directory of its own. After a new start it has another port.

@@ -11,7 +11,7 @@ import (
 type Findings struct{ Lost, Twice, Wrong map[string]string }
 
 // Review looks through the stream: every transition of the histories stands in it once, in order, and was announced.
-func (s Stored) Review(told map[string]bool) Findings {
+func (s Stored) Review(shown map[string]bool) Findings {
 	f := Findings{map[string]string{}, map[string]string{}, map[string]string{}}
 	for payment, r := range s.Payments {
 		f.compare(payment, r, s.Stream[payment])
@@ -21,7 +21,7 @@ func (s Stored) Review(told map[string]bool) Findings {
 			f.Lost["stream of "+payment] = fmt.Sprintf("%d entries of a payment that has no record", len(entries))
 		}
 		for _, e := range entries {
-			if !told[e.ID] {
+			if !shown[e.ID] {
 				f.Lost["feed "+e.ID] = "the stream has " + e.ID + ", and the feed has not shown it"
 			}
 		}
@@ -29,8 +29,8 @@ func (s Stored) Review(told map[string]bool) Findings {
 	return f
 }
 
-// told are the transitions that the record names, but for the opening, which is told to nobody.
-func (r Record) told() (history []transition, err error) {
+// transitions are those that the record names, except the opening, which is not announced.
+func (r Record) transitions() (history []transition, err error) {
 	err = json.Unmarshal([]byte("["+r.History+"]"), &history)
 	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
 		history = history[1:]
@@ -52,7 +52,7 @@ func announced(payment string, history []transition, stream []Entry) []transitio
 func (s Stored) Transitions() int {
 	count := 0
 	for payment, r := range s.Payments {
-		history, _ := r.told() // Review says what is wrong with it
+		history, _ := r.transitions() // Review says what is wrong with it
 		count += len(announced(payment, history, s.Stream[payment]))
 	}
 	return count
@@ -60,7 +60,7 @@ func (s Stored) Transitions() int {
 
 // compare holds one payment's history against its part of the stream.
 func (f Findings) compare(payment string, r Record, stream []Entry) {
-	history, err := r.told()
+	history, err := r.transitions()
 	if err != nil {
 		f.Wrong["history of "+payment] = err.Error()
 		return
@@ -88,7 +88,7 @@ func (f Findings) compare(payment string, r Record, stream []Entry) {
 	}
 	if paid > 1 || (paid == 1) != (r.View.FulfillableAt != "") {
 		f.Wrong["order.paid of "+payment] = fmt.Sprintf(
-			"told %d times; fulfillable_at is %q", paid, r.View.FulfillableAt,
+			"announced %d times; fulfillable_at is %q", paid, r.View.FulfillableAt,
 		)
 	}
 }

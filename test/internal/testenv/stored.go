@@ -45,7 +45,7 @@ type Entry struct {
 	Position, ID, Kind, Data string
 }
 
-// withoutVersion is what the entry tells but for when.
+// withoutVersion is the entry without its version and time.
 func (e Entry) withoutVersion() string {
 	var view map[string]any
 	if err := json.Unmarshal([]byte(e.Data), &view); err != nil {

@@ -109,7 +109,7 @@ type History struct {
 	Amount    int64         // minor units of EUR
 	At        time.Duration // from the start of the load
 	Gaps      []time.Duration
-	Elsewhere bool // opened at Stripe as if by another replica, so that Kasse hears of it by its events only
+	Elsewhere bool // opened at Stripe as if by another replica, so that Kasse sees its events only
 }
 
 // End is what Kasse has to show after the walk.
