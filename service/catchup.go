@@ -32,24 +32,47 @@ const (
 // CatchUpFirst is how far back the first catch-up looks: as long as Stripe tries to deliver.
 const CatchUpFirst = 72 * time.Hour
 
-// Denied is a payment whose success Stripe does not know of.
-type Denied struct {
-	Payment payment.ID
-	Order   payment.OrderID
-}
-
 // Tally counts what a pass of the nets has come to. It belongs to one goroutine.
 type Tally struct {
 	Events  int // of Stripe's, looked at
 	Applied int // events that no webhook had brought
 	Read    int // payments that Stripe was asked about
 
-	Verified int      // payments that have succeeded, and that were read for that
-	Denied   []Denied // of these, those that Stripe does not know to be paid
+	Verified    int              // payments that have succeeded, and that were read for that
+	Denied      []payment.Denied // the first thousand of these that Stripe does not know to be paid
+	DeniedCount int              // how many there are
 
 	marked map[payment.ID]bool // that the pass has to read
 	alone  bool                // no worker of this process reads what is in doubt, so that nothing waits for one
 	Report func(Tally)         // called at progress; may be nil
+	Say    func(string)        // called once with who makes the pass, or what it waits for; may be nil
+	said   string
+}
+
+// say passes on what has changed beside the numbers.
+func (t *Tally) say(text string) {
+	if t.Say != nil && text != t.said {
+		t.Say(text)
+	}
+	t.said = text
+}
+
+// restart begins to count anew.
+func (t *Tally) restart() { *t = Tally{Report: t.Report, Say: t.Say} }
+
+// result is what another process gets to see.
+func (t *Tally) result() payment.PassResult {
+	return payment.PassResult{
+		Events: t.Events, Applied: t.Applied, Read: t.Read, Verified: t.Verified, Denied: t.Denied,
+		DeniedCount: t.DeniedCount,
+	}
+}
+
+// take takes over what another process has counted.
+func (t *Tally) take(r payment.PassResult) {
+	t.Events, t.Applied, t.Read, t.Verified = r.Events, r.Applied, r.Read, r.Verified
+	t.Denied, t.DeniedCount = r.Denied, r.DeniedCount
+	t.report()
 }
 
 func (t *Tally) report() {

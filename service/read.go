@@ -70,17 +70,24 @@ func (s *Service) RunReadWorker(ctx context.Context) {
 
 // readWithinBudget reads a payment when the budget allows it, and forgets one that is not ours.
 func (s *Service) readWithinBudget(ctx context.Context, id payment.ID) error {
+	_, err := s.readOrDrop(ctx, id)
+	return err
+}
+
+// readOrDrop is readWithinBudget, and reports whether the payment was forgotten: Stripe does not know it, or it is not
+// ours.
+func (s *Service) readOrDrop(ctx context.Context, id payment.ID) (dropped bool, err error) {
 	if err := s.waitReadBudget(ctx); err != nil {
-		return err
+		return false, err
 	}
 	order, err := s.read(ctx, id)
 	switch {
 	case errors.Is(err, payment.ErrNotFound):
-		return s.reads.DropRead(ctx, id)
+		return true, s.reads.DropRead(ctx, id)
 	case err != nil:
-		return err
+		return false, err
 	}
-	return s.reads.EndWantedRead(ctx, id, order)
+	return false, s.reads.EndWantedRead(ctx, id, order)
 }
 
 // waitReadBudget waits for a place in the budget of background reads.

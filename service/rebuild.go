@@ -44,7 +44,7 @@ func (r *Recovery) report() {
 // attempts, when each change was seen; and of an order that was closed, with what its last payment had failed.
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true
-	return s.waitExclusively(ctx, func(ctx context.Context) error {
+	return s.waitExclusively(ctx, ownerRebuild, func(ctx context.Context) error {
 		_, now, err := s.catchUps.LoadCatchUp(ctx)
 		if err != nil {
 			return err

@@ -48,6 +48,7 @@ type Store interface {
 	catchUps
 	restores
 	leases
+	passes
 	quarantine
 	listing
 	forgetter
@@ -78,6 +79,7 @@ type Service struct {
 	catchUps     catchUps
 	restores     restores
 	leases       leases
+	passes       passes
 	quarantine   quarantine
 	listing      listing
 	forget       forgetter
@@ -99,7 +101,7 @@ func New(store Store, stripe Stripe, o Options) *Service {
 	}
 	return &Service{
 		Options: o, orders: store, views: store, feed: store, reads: store, attention: store, sweeps: store,
-		catchUps: store, restores: store, leases: store,
+		catchUps: store, restores: store, leases: store, passes: store,
 		quarantine: store, listing: store, forget: store, stripe: stripe,
 	}
 }

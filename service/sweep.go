@@ -14,6 +14,8 @@ type sweeps interface {
 	TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
 	// ReadsDue counts the reads that wait for a worker.
 	ReadsDue(ctx context.Context) (int, error)
+	// ReadsWithin returns the payments whose read is due within so long, those that a worker has hidden included.
+	ReadsWithin(ctx context.Context, d time.Duration) ([]payment.ID, error)
 }
 
 const (

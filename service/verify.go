@@ -50,6 +50,9 @@ func (s *Service) verifySince(ctx context.Context, since time.Time, t *Tally) er
 	return errors.Join(failed...)
 }
 
+// deniedListed bounds the list of a tally, which is handed from process to process.
+const deniedListed = 1_000
+
 // verify reads one payment, and counts it where Stripe does not know of its success.
 func (s *Service) verify(ctx context.Context, id payment.ID, t *Tally) error {
 	if err := s.waitReadBudget(ctx); err != nil {
@@ -65,7 +68,9 @@ func (s *Service) verify(ctx context.Context, id payment.ID, t *Tally) error {
 	}
 	t.Verified++
 	if found.order.Denied(id) {
-		t.Denied = append(t.Denied, Denied{Payment: id, Order: found.ref.Order})
+		if t.DeniedCount++; len(t.Denied) < deniedListed {
+			t.Denied = append(t.Denied, payment.Denied{Payment: id, Order: found.ref.Order})
+		}
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func TestReconcileVerifies(t *testing.T) {
 		t.Fatalf("Stripe is away: %v, %+v", err, tally)
 	}
 	s.sim.ClearFaults()
-	want := []service.Denied{{Payment: forged.ID, Order: "order-1"}, {Payment: "pi_invented", Order: "order-3"}}
+	want := []payment.Denied{{Payment: forged.ID, Order: "order-1"}, {Payment: "pi_invented", Order: "order-3"}}
 	tally, err := s.verifies()
 	if err != nil || tally.Verified != 3 || !slices.Equal(tally.Denied, want) {
 		t.Fatalf("%v, %+v", err, tally)

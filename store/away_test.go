@@ -35,6 +35,15 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"DropRestore":   func(ctx context.Context) error { return s.DropRestore(ctx, "pi_1") },
 		"FinishRebuild": func(ctx context.Context) error { return s.FinishRebuild(ctx) },
 		"GiveBackLease": func(ctx context.Context) error { return s.GiveBackLease(ctx, "nets", "me") },
+		"AskForPass": func(ctx context.Context) error {
+			return second(s.AskForPass(ctx, payment.PassRequest{ID: "a"}))
+		},
+		"WithdrawPass": func(ctx context.Context) error { return s.WithdrawPass(ctx, "a") },
+		"TakePass":     func(ctx context.Context) error { return third(s.TakePass(ctx, "a")) },
+		"NotePass": func(ctx context.Context) error {
+			return second(s.NotePass(ctx, "a", "b", true, payment.PassResult{}))
+		},
+		"LeaseHolder": func(ctx context.Context) error { return second(s.LeaseHolder(ctx, "nets")) },
 		"LoadCatchUp": func(ctx context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)
 			return err
@@ -88,6 +97,7 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"Mark":          func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
 		"Ping":          s.Ping,
 		"Quarantine":    func(ctx context.Context) error { return s.Quarantine(ctx, payment.StripeEvent{}, nil) },
+		"ReadsWithin":   func(ctx context.Context) error { return second(s.ReadsWithin(ctx, time.Minute)) },
 		"ReadsDue":      func(ctx context.Context) error { return second(s.ReadsDue(ctx)) },
 		"Remember":      func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
 		"SaveCatchUp":   func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/store"
 	"kasse/store/storetest"
@@ -59,7 +60,13 @@ func TestClockOfRedisStepsBack(t *testing.T) {
 	}
 	_, _, err = s.OpenCircuit(t.Context(), endpoint, push.Pauses{Min: time.Millisecond, Max: time.Second}, 0)
 	must(err)
+	pass := payment.PassRequest{ID: "dead"}
+	_, err = s.AskForPass(t.Context(), pass)
+	must(err)
 	clock.Set(0)
+	if _, found, err := s.TakePass(t.Context(), "holder"); found || err != nil {
+		t.Errorf("a request of before is kept longer than it may be: %t, %v", found, err)
+	}
 	if taken, next, err := s.TakeProbe(t.Context(), endpoint, time.Millisecond); !taken || err != nil {
 		t.Errorf("a probe is due: %t, or in %s, %v", taken, next, err)
 	}

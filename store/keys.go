@@ -66,6 +66,7 @@ func (p partition) restore(byToken bool) string {
 func (p partition) masked() string           { return string(p) + "masked" }
 func (p partition) catchUp() string          { return string(p) + "catchup" }
 func (p partition) lease(name string) string { return string(p) + "lease:" + name }
+func (p partition) passes() string           { return string(p) + "passes" }
 func (p partition) meta() string             { return string(p) + "meta" }
 func (p partition) fence() string            { return string(p) + "fence" }
 func (p partition) rebuild() string          { return string(p) + "rebuild" }

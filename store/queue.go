@@ -218,3 +218,26 @@ func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 	}
 	return count, nil
 }
+
+// ReadsWithin returns the payments whose read is due within so long, those that a worker has hidden included.
+func (s *Store) ReadsWithin(ctx context.Context, d time.Duration) (ids []payment.ID, err error) {
+	now, err := s.redis.Time(ctx).Result()
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for n := range s.Partitions {
+			pipe.ZRangeByScore(ctx, s.partitionAt(n).reads(), &redis.ZRangeBy{Min: "-inf", Max: due(now.Add(d))})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	for _, reply := range replies {
+		for _, member := range reply.(*redis.StringSliceCmd).Val() {
+			ids = append(ids, payment.ID(member))
+		}
+	}
+	return ids, nil
+}

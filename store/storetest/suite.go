@@ -43,6 +43,7 @@ func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Run("read budget", c.testBudget)
 	t.Run("unknown payments", c.testUnknown)
 	t.Run("sweeps", c.testSweeps)
+	t.Run("passes", c.testPasses)
 	t.Run("restores", c.testRestores)
 	t.Run("attention", c.testAttention)
 	t.Run("leases", c.testLeases)

@@ -36,6 +36,10 @@ func (connect connector) testUnmarked(t *testing.T) {
 			_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
 			return err
 		},
+		"a request for a pass": func(ctx context.Context, f fixture) error {
+			_, err := f.AskForPass(ctx, payment.PassRequest{ID: "one"})
+			return err
+		},
 		"a payment to restore": func(ctx context.Context, f fixture) error {
 			return f.WantRestore(ctx, "pi_1", "address", false)
 		},

@@ -3,6 +3,7 @@ package sim_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -149,6 +150,15 @@ func (r *replica) ReadsDue(ctx context.Context) (int, error) {
 	})
 }
 
+func (r *replica) ReadsWithin(ctx context.Context, d time.Duration) ([]payment.ID, error) {
+	return toRedis(ctx, r, "ReadsWithin", "", func() (ids []payment.ID, _ error) {
+		for _, part := range r.world.redis.parts {
+			ids = append(ids, part.reads.due(r.world.redis.now().Add(d))...)
+		}
+		return ids, nil
+	})
+}
+
 func (r *replica) AllowRead(ctx context.Context, _ int) (time.Duration, error) {
 	return toRedis(ctx, r, "AllowRead", "", func() (time.Duration, error) {
 		if r.world.happens(0.1) {
@@ -199,6 +209,28 @@ func (r *replica) GiveBackLease(ctx context.Context, name, owner string) error {
 			delete(leases, name)
 		}
 	})
+}
+
+func (r *replica) LeaseHolder(ctx context.Context, name string) (string, error) {
+	return toRedis(ctx, r, "LeaseHolder", name, func() (string, error) {
+		return r.world.redis.parts[0].leases[name].owner, nil
+	})
+}
+
+// No kasse reconcile runs in this world. The next four methods answer so, and ask no Redis.
+
+func (r *replica) AskForPass(context.Context, payment.PassRequest) (payment.PassStanding, error) {
+	return payment.PassStanding{}, errors.ErrUnsupported
+}
+
+func (r *replica) WithdrawPass(context.Context, string) error { return errors.ErrUnsupported }
+
+func (r *replica) TakePass(context.Context, string) (payment.PassRequest, bool, error) {
+	return payment.PassRequest{}, false, nil
+}
+
+func (r *replica) NotePass(context.Context, string, string, bool, payment.PassResult) (bool, error) {
+	return false, errors.ErrUnsupported
 }
 
 func (r *replica) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"kasse/service"
@@ -14,10 +15,13 @@ import (
 // ReconcileSince is how far back a reconcile pass looks by default.
 const ReconcileSince = service.CatchUpFirst
 
-// Reconcile makes one pass of catch-up, from so long ago, and sweep. It ends when every payment that it marked has
-// been read, and fails where one could not be. With verify it also reads every payment that has succeeded since
-// then, and names those that Stripe does not know to be paid.
+// Reconcile makes one pass of catch-up, from so long ago (0: PAYMENT_RETENTION), and sweep. Beside a running server it
+// has that one make it. It ends when every payment that it marked has been read, and fails where one could not be. With
+// verify it also reads every payment that has succeeded since then, and names those that Stripe does not know to be paid.
 func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, out io.Writer) error {
+	if since == 0 {
+		since = a.PaymentRetention
+	}
 	if _, err := a.store.Check(ctx, a.identity()); err != nil {
 		return a.explain(err)
 	}
@@ -30,10 +34,13 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 			"%d events looked at, %d had been missed; %d payments read%s", t.Events, t.Applied, t.Read,
 			verified(t, verify),
 		)
-	}}
+	}, Say: func(text string) { p.end("%s%s.", strings.ToUpper(text[:1]), text[1:]) }}
 	err := a.service.ReconcileOnce(ctx, since, verify, &t)
 	for _, d := range t.Denied {
 		p.end("NOT PAID at Stripe: %s of order %s. It is held as unverified.", d.Payment, d.Order)
+	}
+	if more := t.DeniedCount - len(t.Denied); more > 0 {
+		p.end("NOT PAID at Stripe: %d more. They are held as unverified.", more)
 	}
 	if err != nil {
 		return interrupted(ctx, err)
@@ -56,7 +63,7 @@ func verified(t service.Tally, verify bool) string {
 	if !verify {
 		return ""
 	}
-	return fmt.Sprintf("; %d successes verified, %d of them not paid at Stripe", t.Verified, len(t.Denied))
+	return fmt.Sprintf("; %d successes verified, %d of them not paid at Stripe", t.Verified, t.DeniedCount)
 }
 
 // explain says what to do about a Redis that is not ours yet.

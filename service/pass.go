@@ -1,0 +1,165 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// passes hands a pass of catch-up and sweep from a command to the process that holds the lease.
+type passes interface {
+	// AskForPass asks for a pass, and returns how it stands. The request is forgotten some seconds after its last call.
+	AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error)
+	// WithdrawPass ends a request.
+	WithdrawPass(ctx context.Context, id string) error
+	// TakePass returns the oldest request that is not done, for the holder of the lease; false where there is none.
+	TakePass(ctx context.Context, holder string) (payment.PassRequest, bool, error)
+	// NotePass stores how far the holder's pass is, or how it ended. It returns false where nobody waits for it.
+	NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error)
+}
+
+const (
+	passFollow = 500 * time.Millisecond // between two looks of a command at its pass
+	passBegins = time.Minute            // a server that takes requests has begun the oldest by then
+)
+
+// ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in
+// doubt by that has been read, and fails where one could not be. With verify every payment that has succeeded since
+// then is read, too. Beside a running server the one that holds the lease makes the pass; the tally follows it.
+func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify bool, t *Tally) error {
+	_, began, err := s.catchUps.LoadCatchUp(ctx)
+	if err != nil {
+		return err
+	}
+	from := began.Add(-since).Truncate(time.Second)
+	c := &passCommand{Service: s, tally: t}
+	c.PassRequest = payment.PassRequest{ID: rand.Text(), From: from, Verify: verify}
+	defer c.withdraw(ctx)
+	for {
+		began := false
+		err := s.exclusively(ctx, ownerReconcile, func(ctx context.Context) error {
+			began = true
+			c.withdraw(ctx)
+			t.restart()
+			t.alone = true
+			return s.reconcileFrom(ctx, from, t)
+		})
+		switch {
+		case errors.Is(err, errLeaseHeld):
+		case ctx.Err() == nil && (errors.Is(err, errLeaseLost) || !began && !c.idleFor(leaseWait)):
+		case verify && ctx.Err() == nil: // without the lease: a server may start meanwhile
+			return errors.Join(err, s.verifySince(ctx, from, t))
+		default:
+			return err
+		}
+		if done, err := c.follow(ctx); done || ctx.Err() != nil {
+			return errors.Join(ctx.Err(), err)
+		}
+		pause(ctx, passFollow)
+	}
+}
+
+// reconcileFrom makes one pass of catch-up, from a moment, and sweep.
+func (s *Service) reconcileFrom(ctx context.Context, from time.Time, t *Tally) error {
+	done, now, err := s.catchUps.LoadCatchUp(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.catchUp(ctx, from, t); err != nil {
+		return err
+	}
+	if done.IsZero() || !from.After(done) { // otherwise there is a gap, which the next pass has to look at
+		err = s.catchUps.SaveCatchUp(ctx, now)
+	}
+	return errors.Join(err, s.sweep(ctx, t), s.markDoubts(ctx, t), s.readMarked(ctx, t))
+}
+
+// passCommand is a command that waits for its pass.
+type passCommand struct {
+	*Service
+	payment.PassRequest
+	tally  *Tally
+	asked  bool      // the request is in Redis
+	holder string    // the server that has begun the pass; empty: none yet
+	idle   time.Time // since when nobody has done anything for the command; zero: somebody does
+}
+
+// withdraw ends the request, so that nobody begins the pass again. It forgets itself otherwise.
+func (c *passCommand) withdraw(ctx context.Context) {
+	if !c.asked {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseSlack)
+	defer cancel()
+	c.asked = c.passes.WithdrawPass(ctx, c.ID) != nil
+}
+
+// follow looks at who holds the lease, and at how the pass stands there. It reports whether the command ends.
+func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
+	holder, err := c.leases.LeaseHolder(ctx, netsLease)
+	switch {
+	case err != nil:
+		return c.idleFor(leaseWait), err
+	case holder == "": // it is taken next time
+	case strings.HasPrefix(holder, ownerServer):
+		return c.followServer(ctx)
+	case strings.HasPrefix(holder, ownerReconcile):
+		c.idle = time.Time{}
+		c.tally.say("another kasse reconcile runs; this one waits for its end")
+	case strings.HasPrefix(holder, ownerRebuild):
+		return c.idleFor(leaseWait), fmt.Errorf("%w: kasse rebuild runs", errLeaseHeld)
+	case !c.idleFor(leaseWait):
+	case c.Verify:
+		c.Logger.WarnContext(ctx, "the server that holds the lease is of a version that takes no requests; it catches up "+
+			"and sweeps by itself, and here only successes are verified")
+		return true, c.verifySince(ctx, c.From, c.tally)
+	default:
+		return true, fmt.Errorf("%w: a server of a version that takes no requests, which catches up and sweeps by itself; "+
+			"update it or stop it", errLeaseHeld)
+	}
+	return false, nil
+}
+
+// followServer asks the server for the pass, or how it stands. It reports whether the command ends.
+func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
+	standing, err := c.passes.AskForPass(ctx, c.PassRequest)
+	if err != nil {
+		return c.idleFor(leaseWait), err
+	}
+	c.asked = true
+	switch {
+	case standing.Started && standing.Holder != c.holder:
+		if c.holder != "" {
+			c.tally.say("the server that made the pass has ended; another begins it again")
+		} else {
+			c.tally.say("a running server makes the pass")
+		}
+		c.holder = standing.Holder
+	case !standing.Started && !standing.First:
+		c.tally.say("a running server makes the pass of another command first")
+	case !standing.Started:
+		return c.idleFor(passBegins), errors.New("the server that holds the lease has not begun the pass")
+	}
+	c.idle = time.Time{}
+	if standing.Started {
+		c.tally.take(standing.PassResult)
+	}
+	if standing.Done && standing.Failed != "" {
+		return true, fmt.Errorf("the server that made the pass says: %s", standing.Failed)
+	}
+	return standing.Done, nil
+}
+
+// idleFor reports whether nobody has done anything for the command for so long.
+func (c *passCommand) idleFor(d time.Duration) bool {
+	now := time.Now() //nolint:forbidigo // it measures, and dates nothing
+	if c.idle.IsZero() {
+		c.idle = now
+	}
+	return now.Sub(c.idle) > d
+}

@@ -1,0 +1,96 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kasse/service/payment"
+)
+
+const (
+	passPoll = 500 * time.Millisecond // between two looks for a request
+	passNote = time.Second            // between two notes of a pass
+)
+
+// servePasses makes the passes that commands ask for, one after the other, until the lease's context ends.
+func (s *Service) servePasses(ctx context.Context) {
+	holder := rand.Text()
+	for ; ctx.Err() == nil; pause(ctx, passPoll) {
+		r, found, err := s.passes.TakePass(ctx, holder)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.Logger.WarnContext(ctx, "requests of kasse reconcile could not be looked for", "error", err)
+		case found:
+			s.servePass(ctx, r, holder)
+		}
+	}
+}
+
+// servePass makes one pass, and notes how far it is. It ends early where the command has gone. Where the lease is
+// lost nothing is noted: the next holder begins it again.
+func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder string) {
+	s.Logger.InfoContext(ctx, "kasse reconcile asks for a pass", "from", r.From, "verify", r.Verify)
+	work, stop := context.WithCancel(ctx)
+	defer stop()
+	var latest noted
+	var noting errgroup.Group
+	noting.Go(func() error { s.notePass(work, stop, r.ID, holder, &latest); return nil })
+	t := Tally{Report: func(t Tally) { latest.set(t.result()) }}
+	err := s.reconcileFrom(work, r.From, &t)
+	if r.Verify && work.Err() == nil {
+		err = errors.Join(err, s.verifySince(work, r.From, &t))
+	}
+	gone := work.Err() != nil
+	stop()
+	_ = noting.Wait()
+	if gone {
+		s.Logger.InfoContext(ctx, "the pass of kasse reconcile ended early: the command or the lease has gone")
+		return
+	}
+	result := t.result()
+	if err != nil {
+		result.Failed = strings.ToValidUTF8(err.Error()[:min(len(err.Error()), passErrorBytes)], "")
+	}
+	s.Logger.InfoContext(ctx, "the pass of kasse reconcile has ended", "events", result.Events,
+		"applied", result.Applied, "read", result.Read, "verified", result.Verified, "error", err)
+	if _, err := s.passes.NotePass(ctx, r.ID, holder, true, result); err != nil && ctx.Err() == nil {
+		s.Logger.WarnContext(ctx, "the result of a pass could not be noted; the pass is made again", "error", err)
+	}
+}
+
+// notePass notes how far the pass is until its context ends, and stops it where nobody waits for it any more.
+func (s *Service) notePass(ctx context.Context, stop func(), id, holder string, latest *noted) {
+	for pause(ctx, passNote); ctx.Err() == nil; pause(ctx, passNote) {
+		wanted, err := s.passes.NotePass(ctx, id, holder, false, latest.get())
+		if err == nil && !wanted {
+			stop()
+		}
+	}
+}
+
+// noted is how far a pass is, for the goroutine that notes it.
+type noted struct {
+	mu     sync.Mutex
+	result payment.PassResult
+}
+
+func (n *noted) set(r payment.PassResult) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.result = r
+}
+
+func (n *noted) get() payment.PassResult {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.result
+}
+
+// passErrorBytes bounds the error of a pass in Redis. It names payments and no secret: it is logged, too.
+const passErrorBytes = 2_000

@@ -1,0 +1,57 @@
+package payment
+
+import (
+	"time"
+
+	json "github.com/go-json-experiment/json/v1"
+)
+
+// PassRequest asks the process that catches up and sweeps for one pass of both.
+type PassRequest struct {
+	ID     string
+	From   time.Time // of Stripe's events, and of the successes to verify; whole seconds
+	Verify bool      // also read every payment that has succeeded since From
+}
+
+// PassStanding is how a requested pass stands.
+type PassStanding struct {
+	First   bool   // no other unfinished request is older
+	Started bool   // a process has begun
+	Holder  string // which one; another one begins again where it dies
+	Done    bool
+	PassResult
+}
+
+// PassResult is how far a pass is, and, once it is done, how it ended.
+type PassResult struct {
+	Events      int      `json:"events"`       // of Stripe's, looked at
+	Applied     int      `json:"applied"`      // events that no webhook had brought
+	Read        int      `json:"read"`         // payments that Stripe was asked about
+	Verified    int      `json:"verified"`     // successes that were read for that
+	Denied      []Denied `json:"denied"`       // the first of those that Stripe does not know to be paid
+	DeniedCount int      `json:"denied_count"` // of all of those
+	Failed      string   `json:"failed"`       // why; empty: it did not fail
+}
+
+// Denied is a payment whose success Stripe does not know of.
+type Denied struct {
+	Payment ID      `json:"payment_intent"`
+	Order   OrderID `json:"order_id"`
+}
+
+// Encode returns the result as it is stored.
+func (r PassResult) Encode() []byte {
+	text, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // it has no value that JSON cannot hold
+	}
+	return text
+}
+
+// DecodePassResult reads what Encode has returned. None is a pass that has not come to anything yet.
+func DecodePassResult(stored []byte) (r PassResult, err error) {
+	if len(stored) > 0 {
+		err = json.Unmarshal(stored, &r)
+	}
+	return r, err
+}

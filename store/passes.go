@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
+)
+
+var passesScript = script("passes")
+
+// passLasts is how long after its last AskForPass a request is forgotten: the command that made it has died.
+const passLasts = 15 * time.Second
+
+// The states of a request.
+const (
+	passWaiting = "waiting"
+	passRunning = "running"
+	passDone    = "done"
+)
+
+// AskForPass asks for a pass, and returns how it stands. It is repeated to follow the pass; without that the request
+// is forgotten after 15 seconds.
+func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error) {
+	verify := "0"
+	if r.Verify {
+		verify = "1"
+	}
+	reply, err := s.runPasses(ctx, "ask", r.ID, max(r.From.Unix(), 0), verify).Slice()
+	if err != nil {
+		return payment.PassStanding{}, unavailable(err)
+	}
+	text := func(i int) string { word, _ := reply[i].(string); return word }
+	first, _ := reply[0].(int64)
+	result, err := payment.DecodePassResult([]byte(text(3)))
+	return payment.PassStanding{
+		First: first == 1, Started: text(1) != passWaiting, Holder: text(2), Done: text(1) == passDone,
+		PassResult: result,
+	}, corruptPass(err)
+}
+
+// WithdrawPass ends a request. Who makes the pass hears of it at the next NotePass.
+func (s *Store) WithdrawPass(ctx context.Context, id string) error {
+	return unavailable(s.runPasses(ctx, "withdraw", id).Err())
+}
+
+// TakePass returns the oldest request that is not done, for the holder of the lease to make the pass; false where
+// there is none. One that another holder has begun is begun again.
+func (s *Store) TakePass(ctx context.Context, holder string) (r payment.PassRequest, found bool, err error) {
+	reply, err := s.runPasses(ctx, "take", holder).StringSlice()
+	if err != nil || len(reply) < 3 {
+		return r, false, unavailable(err)
+	}
+	from := time.Unix(integer(reply[1]), 0).UTC()
+	return payment.PassRequest{ID: reply[0], From: from, Verify: reply[2] == "1"}, true, nil
+}
+
+// NotePass stores how far the holder's pass is, or how it ended. It returns false where nobody waits for it any more,
+// or another holder has begun it again.
+func (s *Store) NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error) {
+	state := passRunning
+	if done {
+		state = passDone
+	}
+	wanted, err := s.runPasses(ctx, "note", id, holder, state, r.Encode()).Bool()
+	return wanted, unavailable(err)
+}
+
+// LeaseHolder returns the owner of the lease of that name; empty where it is free.
+func (s *Store) LeaseHolder(ctx context.Context, name string) (string, error) {
+	owner, err := s.redis.Get(ctx, s.partitionAt(0).lease(name)).Result()
+	return owner, unavailable(ignoreNil(err))
+}
+
+func (s *Store) runPasses(ctx context.Context, verb string, args ...any) *redis.Cmd {
+	part := s.partitionAt(0)
+	args = append([]any{verb, passLasts.Milliseconds()}, args...)
+	return passesScript.Run(ctx, s.redis, []string{part.passes(), s.meta(part)}, args...)
+}
+
+func corruptPass(err error) error {
+	if err == nil {
+		return nil
+	}
+	return unavailable(errors.Join(errors.New("the result of a pass cannot be read"), err))
+}
