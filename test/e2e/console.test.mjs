@@ -213,8 +213,12 @@ describe('the console', () => {
     await line('Another server asked').filter({ hasText: 'GET /v1/payment_intents' }).first().waitFor();
     await line('Of order shop-7.').first().waitFor();
     assert.equal(await button('Pay by card').count(), 0);
+    await page.route('**/api/changes', (route) => route.abort());
     await page.goto(`${w.console}/#nothing`);
     await page.reload();
+    await page.getByText('No connection to kasse-dev.').waitFor();
+    await page.unroute('**/api/changes');
+    await page.getByText('Live', { exact: true }).waitFor();
     await page.locator('#said[data-bad=yes]').waitFor();
   });
 
