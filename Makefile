@@ -213,7 +213,8 @@ tables: ## write what the documents say of the code: settings, metrics, events, 
 	$(GO) test -count=1 ./api ./service/payment ./cmd/internal/app -run 'Test[A-Z][a-z]+Page$$' -args -update
 
 .PHONY: deploy-check
-deploy-check: .tools/bin/golangci-lint ##c Dockerfile, Compose, Kubernetes, Helm, alerts, dashboard; needs no engine
+deploy-check: .tools/bin/golangci-lint ##c Dockerfile, Compose, Kubernetes, Helm, systemd unit, alerts, dashboard; needs no engine
+	@command -v systemd-analyze >/dev/null || echo "NOT CHECKED by systemd: deploy/systemd/kasse.service, since systemd-analyze is missing."
 	cd test/deploy && ../../.tools/bin/golangci-lint run --allow-serial-runners && $(GO) test -vet=off -count=1 ./...
 
 .PHONY: alerts-check
@@ -224,6 +225,10 @@ alerts-check: programs ##l each alert fires from a real fault in a real Promethe
 .PHONY: image-check
 image-check: ## the image, built and run by a Docker daemon of its own: as in compose.yaml, stopped, killed, replaced, and by Compose; root, some 10 minutes, no part of check
 	@GO="$(GO)" test/image/run.sh
+
+.PHONY: systemd-check
+systemd-check: programs ## kasse.service under a real systemd, with all its restrictions, in namespaces of its own; root, no part of check
+	@GO="$(GO)" test/systemd/run.sh
 
 .PHONY: judge findings
 judge: ##l the webhook handlers of public plug-ins on the simulator's events; UPDATE=1

@@ -27,6 +27,7 @@ func TestNames(t *testing.T) {
 	others := []string{
 		"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY",
 	} // the Go runtime's, the Go tool's, the Stripe CLI's
+	others = append(others, "AF_INET", "AF_INET6", "AF_UNIX") // systemd's words
 	others = append(
 		others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE",
 	) // of compose.yaml and the Dockerfile
@@ -54,13 +55,13 @@ func TestNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, chart+"/values.yaml", chart+"/README.md")
+	files = append(files, chart+"/values.yaml", chart+"/README.md", "deploy/systemd/kasse.env", unitFile)
 	for _, file := range append(files, "compose.yaml", ".env.example", "Dockerfile", "docs/runbook.md", rulesFile) {
 		file = strings.TrimPrefix(file, root+"/")
 		named[file] = regexp.MustCompile(`\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b`).FindAllString(string(read(t, file)), -1)
 	}
 	for _, where := range []string{
-		"the kasse of compose.yaml", "the ConfigMap", "the Deployment", ".env.example", "docs/runbook.md",
+		"the kasse of compose.yaml", "the ConfigMap", "the Deployment", ".env.example", "docs/runbook.md", unitFile,
 	} {
 		if len(named[where]) < 5 {
 			t.Errorf("%s names only %v", where, named[where])

@@ -1,0 +1,52 @@
+#!/bin/bash
+# What is tried of kasse.service while it runs: each line says what, and what came of it.
+key=ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse
+api=http://127.0.0.1:18080
+failed=0
+
+# holds NAME GOT WANT
+holds() {
+	local verdict=ok
+	[ "$2" = "$3" ] || { verdict="FAILED, want $3" failed=1; }
+	printf '%-45s %-20s %s\n' "$1" "$2" "$verdict"
+}
+ask() { curl -s --max-time 30 -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "$@"; }
+ready() {
+	for _ in $(seq 300); do
+		[ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:19090/readyz)" != 200 ] || { echo ready; return; }
+		sleep 0.1
+	done
+	echo "not ready"
+}
+status() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$(systemctl show -p MainPID --value kasse)/status"; }
+
+holds "it starts, with its secrets" "$(ready)" ready
+holds "capabilities" "$(status CapEff)/$(status CapBnd)" "0000000000000000/0000000000000000"
+holds "no new privileges, system calls filtered" "$(status NoNewPrivs)/$(status Seccomp)" 1/2
+holds "its user is not root" "$([ "$(status Uid)" -gt 60000 ] && echo dynamic)" dynamic
+pid=$(systemctl show -p MainPID --value kasse)
+for path in /etc /usr /var; do
+	holds "it cannot write to $path" "$(nsenter -t "$pid" -m touch $path/x 2>&1 | grep -o 'Read-only')" Read-only
+done
+holds "homes are empty" "$(find "/proc/$pid/root/home" "/proc/$pid/root/root" -mindepth 1 | wc -l)" 0
+
+opened=$(ask "$api/v1/payments" -d '{"order_id":"unit-1","amount":4200,"currency":"eur"}')
+payment=$(grep -o '"payment_intent":"[^"]*' <<<"$opened" | cut -d '"' -f 4)
+version=$(grep -o '"version":[0-9]*' <<<"$opened" | cut -d : -f 2)
+holds "it opens a payment at Stripe" "${payment:0:3}" pi_
+holds "300 reads, 30 at once" "$(export -f ask; export key; seq 300 |
+	xargs -P 30 -I{} bash -c 'ask -o /dev/null -w "%{http_code}\n" '"$api/v1/payments/$payment" | sort | uniq -c | xargs)" "300 200"
+holds "it holds a poll" "$(ask -o /dev/null -w '%{http_code}' -H "If-None-Match: \"$version\"" \
+	"$api/v1/payments/$payment?wait=1")" 304
+
+systemctl kill -s KILL kasse
+sleep 1 # until systemd has seen it; then RestartSec
+holds "killed, it starts again" "$(ready) $(systemctl show -p NRestarts --value kasse)" "ready 1"
+holds "and its payment is there" "$(ask "$api/v1/payments/$payment" | grep -o '"state":"[a-z]*"')" '"state":"pending"'
+holds "kasse check, as the README says" "$( (set -a; . /etc/kasse/kasse.env
+	for f in /etc/kasse/secrets/*; do export "$(basename "$f" | tr a-z- A-Z_)_FILE=$f"; done
+	kasse check 2>&1) | grep -c '^ok *redis')" 2
+systemctl stop kasse
+holds "stopped, it ends by itself" "$(systemctl show -p Result --value kasse)" success
+holds "and its secrets are gone" "$(ls -A /run/credentials/kasse.service 2>/dev/null | wc -l)" 0
+[ "$failed" = 1 ] || echo "everything holds"
