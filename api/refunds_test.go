@@ -1,191 +1,14 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"kasse/service/payment"
 	"kasse/service/stripe/stripesim"
 )
-
-// money is what a view says of it.
-type money struct {
-	State            string
-	Version          int64
-	Fulfillable      bool
-	HoldReason       *string `json:"hold_reason"`
-	AmountReceived   int64   `json:"amount_received"`
-	AmountCapturable int64   `json:"amount_capturable"`
-	AmountRefunded   int64   `json:"amount_refunded"`
-	Dispute          *struct {
-		ID, Status string
-		Amount     int64
-	}
-}
-
-// givenBack is the answer to a refund.
-type givenBack struct {
-	Refund struct {
-		ID, Status string
-		Amount     int64
-		Reason     *string
-		CreatedAt  string `json:"created_at"`
-	}
-	Payment money
-}
-
-func (w *world) refund(made opened, key, body string) reply {
-	w.t.Helper()
-	return w.send(request{
-		line: "POST /v1/payments/" + made.PaymentIntent + "/refunds", token: fullKey, body: body,
-		header: map[string]string{"Idempotency-Key": key},
-	})
-}
-
-func (w *world) capture(made opened, body string) reply {
-	w.t.Helper()
-	return w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/capture", token: fullKey, body: body})
-}
-
-// paid opens a payment and lets the customer pay.
-func (w *world) paid(order string) opened {
-	w.t.Helper()
-	made := w.create(order)
-	w.bring(made.PaymentIntent, "succeeded")
-	w.reach(made.PaymentIntent, "paid")
-	return made
-}
-
-// authorized opens a payment with manual capture that waits for it.
-func (w *world) authorized(order string) opened {
-	w.t.Helper()
-	var made opened
-	w.send(request{
-		line: createLine, token: fullKey,
-		body: fmt.Sprintf(`{"order_id":%q,"amount":4999,"currency":"eur","capture_method":"manual"}`, order),
-	}).
-		into(w.t, http.StatusCreated, &made)
-	w.bring(made.PaymentIntent, "requires_capture")
-	w.reach(made.PaymentIntent, "authorized")
-	return made
-}
-
-// announced returns the types of a payment's events, oldest first.
-func (w *world) announced(id string) (types []string) {
-	w.t.Helper()
-	var page struct {
-		Events []struct{ ID, Type string }
-	}
-	w.send(request{line: "GET /v1/events", token: fullKey}).into(w.t, http.StatusOK, &page)
-	for _, e := range page.Events {
-		if strings.HasPrefix(e.ID, id+".") {
-			types = append(types, e.Type)
-		}
-	}
-	return types
-}
-
-func (w *world) checkTold(id string, want ...string) {
-	w.t.Helper()
-	if got := w.announced(id); !slices.Equal(got, want) {
-		w.t.Errorf("announced %q, want %q", got, want)
-	}
-}
-
-// settled waits until every event has been delivered.
-func (w *world) settled() {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
-	defer cancel()
-	if err := w.stripe.Drain(ctx); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// read asks Stripe for a payment, as the worker would.
-func (w *world) read(made opened) {
-	w.t.Helper()
-	if err := w.service.Read(w.t.Context(), payment.ID(made.PaymentIntent)); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-func TestCapture(t *testing.T) {
-	w := newWorld(t)
-	w.deliverWebhooks()
-	made := w.authorized("shop-1")
-	var got money
-	w.capture(made, `{"amount":5000}`).says(t, http.StatusUnprocessableEntity, "amount_out_of_range")
-	answer := w.capture(made, `{"amount":3000}`)
-	answer.into(t, http.StatusOK, &got)
-	if got.State != "paid" || got.AmountReceived != 3000 || got.AmountCapturable != 0 || !got.Fulfillable ||
-		answer.header.Get("ETag") != fmt.Sprintf(`"%d"`, got.Version) {
-		t.Errorf("captured to %s", answer.body)
-	}
-	w.capture(made, `{"amount":3000}`).into(t, http.StatusOK, &got)
-	for _, body := range []string{`{}`, ``} { // all that could be captured: nothing more
-		w.capture(made, body).into(t, http.StatusOK, &got)
-	}
-	for _, body := range []string{`{"amount":2000}`, `{"amount":4999}`} {
-		if refused := w.capture(made, body).says(
-			t, http.StatusConflict, "invalid_state",
-		); !strings.Contains(refused.body, `"amount_received":3000`) {
-			t.Errorf("it does not show the payment: %s", refused.body)
-		}
-	}
-	var list struct{ Refunds []any }
-	w.send(
-		request{line: "GET /v1/payments/" + made.PaymentIntent + "/refunds", token: readKey},
-	).into(t, http.StatusOK, &list)
-	if view := w.reach(made.PaymentIntent, "paid"); len(list.Refunds) != 0 ||
-		!strings.Contains(view.body, `"amount_refunded":0`) {
-		t.Errorf("the release counts as a refund: %v %s", list, view.body)
-	}
-	w.checkTold(made.PaymentIntent, "order.authorized", "order.paid")
-}
-
-func TestCaptureOfAll(t *testing.T) {
-	w := newWorld(t)
-	w.deliverWebhooks()
-	made := w.authorized("shop-1")
-	var got money
-	for range 2 {
-		w.capture(made, "").into(t, http.StatusOK, &got)
-	}
-	if got.State != "paid" || got.AmountReceived != 4999 {
-		t.Errorf("%+v", got)
-	}
-}
-
-// TestCaptureTooLate: what the customer, a bank or another backend did first is the truth, and never a 500.
-func TestCaptureTooLate(t *testing.T) {
-	w := newWorld(t) // without webhooks: only the refusal shows it
-	for name, test := range map[string]struct {
-		status string
-		state  string
-	}{"canceled": {"canceled", "canceled"}, "captured": {"succeeded", "paid"}} {
-		var made opened
-		w.send(request{
-			line: createLine, token: fullKey,
-			body: fmt.Sprintf(`{"order_id":"shop-%s","amount":4999,"currency":"eur","capture_method":"manual"}`, name),
-		}).
-			into(t, http.StatusCreated, &made)
-		w.capture(made, "").says(t, http.StatusConflict, "invalid_state") // nothing is authorised
-		w.bring(made.PaymentIntent, "requires_capture")
-		w.read(made)
-		w.bring(made.PaymentIntent, test.status)
-		answer := w.capture(made, `{"amount":1000}`).says(t, http.StatusConflict, "invalid_state")
-		if !strings.Contains(answer.body, `"state":"`+test.state+`"`) {
-			t.Errorf("%s: it does not show the truth: %s", name, answer.body)
-		}
-	}
-}
 
 func TestRefund(t *testing.T) {
 	w := newWorld(t)
@@ -223,7 +46,7 @@ func TestRefund(t *testing.T) {
 	if len(list.Refunds) != 2 {
 		t.Errorf("listed %+v", list)
 	}
-	w.checkTold(made.PaymentIntent, "order.paid", "order.partially_refunded", "order.refunded")
+	w.checkAnnounced(made.PaymentIntent, "order.paid", "order.partially_refunded", "order.refunded")
 	if n := w.stripe.Count("POST /v1/refunds"); n != 2 {
 		t.Errorf("%d refunds were asked for", n)
 	}
@@ -326,7 +149,7 @@ func TestRefundThatFailsLater(t *testing.T) {
 		!strings.Contains(view.body, `"fulfillable":true`) {
 		t.Errorf("%s", view.body)
 	}
-	w.checkTold(made.PaymentIntent, "order.paid", "order.refunded", "order.refund_failed")
+	w.checkAnnounced(made.PaymentIntent, "order.paid", "order.refunded", "order.refund_failed")
 	again := w.refund(made, "refund-1", ``)
 	again.into(t, http.StatusCreated, &got)
 	if got.Refund.Status == "failed" || got.Payment.State != "paid" {
@@ -335,64 +158,6 @@ func TestRefundThatFailsLater(t *testing.T) {
 	w.refund(made, "refund-2", ``).into(t, http.StatusCreated, &got)
 	if got.Payment.State != "refunded" {
 		t.Errorf("%+v", got)
-	}
-}
-
-func TestDisputes(t *testing.T) {
-	for name, test := range map[string]struct {
-		inquiry   bool
-		moves     []string
-		states    []string
-		announced []string
-	}{
-		"lost": {
-			false,
-			[]string{"under_review", "lost"},
-			[]string{"disputed", "disputed", "charged_back"},
-			[]string{"order.paid", "order.disputed", "order.updated", "order.charged_back"},
-		},
-		"won": {
-			false,
-			[]string{"won"},
-			[]string{"disputed", "paid"},
-			[]string{"order.paid", "order.disputed", "order.dispute_won"},
-		},
-		"an inquiry": {true, nil, []string{"paid"}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			w.deliverWebhooks()
-			made := w.paid("shop-1")
-			id, err := w.stripe.OpenDispute(made.PaymentIntent, "", test.inquiry)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w.settled()
-			for i, state := range test.states {
-				view := w.reach(made.PaymentIntent, state)
-				if !strings.Contains(
-					view.body, `"dispute":{"id":"`+id,
-				) || strings.Contains(view.body, `"fulfillable":true`) != (state == "paid") {
-					t.Errorf("%s: %s", state, view.body)
-				}
-				if i < len(test.moves) {
-					// A dispute moves once in days. Within one second the order is unknown: see the merge.
-					w.stripe.Advance(10 * time.Second)
-					if err := w.stripe.MoveDispute(id, test.moves[i]); err != nil {
-						t.Fatal(err)
-					}
-					w.settled()
-				}
-			}
-			if secret := w.send(
-				request{line: "GET /v1/payments/" + made.PaymentIntent, token: made.ClientSecret},
-			); strings.Contains(secret.body, "dispute\"") {
-				t.Errorf("the holder of the client secret sees %s", secret.body)
-			}
-			if test.announced != nil {
-				w.checkTold(made.PaymentIntent, test.announced...)
-			}
-		})
 	}
 }
 

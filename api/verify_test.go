@@ -92,14 +92,14 @@ func TestForgedSuccess(t *testing.T) {
 				w.asked(reads)
 			}
 			w.becomes(made.PaymentIntent, want.inTheEnd)
-			w.checkTold(made.PaymentIntent, want.announced...)
+			w.checkAnnounced(made.PaymentIntent, want.announced...)
 			if alarmed := strings.Contains(w.logs.String(), deniedLine); alarmed != (mode != payment.VerifyOff) {
 				t.Errorf("alarmed: %t", alarmed)
 			}
 			w.deliverWebhooks()
 			w.bring(made.PaymentIntent, "succeeded")
 			w.becomes(made.PaymentIntent, open)
-			w.checkTold(made.PaymentIntent, slices.Concat(want.announced, want.announcedAfter)...)
+			w.checkAnnounced(made.PaymentIntent, slices.Concat(want.announced, want.announcedAfter)...)
 		})
 	}
 }
@@ -124,7 +124,7 @@ func TestTrueSuccess(t *testing.T) {
 				w.asked(reads)
 			}
 			w.becomes(made.PaymentIntent, "paid fulfillable=true")
-			w.checkTold(made.PaymentIntent, want.announced...)
+			w.checkAnnounced(made.PaymentIntent, want.announced...)
 			if got := w.stripe.Count(readIntent) - reads; got != want.reads {
 				t.Errorf("Stripe was asked %d times, want %d", got, want.reads)
 			}
@@ -163,5 +163,5 @@ func TestFutureEventBlocksNothing(t *testing.T) {
 	w.deliverWebhooks()
 	w.bring(made.PaymentIntent, "succeeded")
 	w.becomes(made.PaymentIntent, "paid fulfillable=true")
-	w.checkTold(made.PaymentIntent, "order.paid")
+	w.checkAnnounced(made.PaymentIntent, "order.paid")
 }

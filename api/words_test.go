@@ -65,7 +65,7 @@ func TestDisputeWords(t *testing.T) {
 		w.sees(made, "disputed", false, "appeal_under_review")
 		w.moves(id, "won")
 		w.sees(made, "paid", true, "won")
-		w.checkTold(
+		w.checkAnnounced(
 			made.PaymentIntent, "order.paid", "order.disputed", "order.charged_back", "order.disputed",
 			"order.updated", "order.dispute_won",
 		)
@@ -86,7 +86,7 @@ func TestDisputeEnds(t *testing.T) {
 	w.sees(prevented, "disputed", false, "needs_response")
 	w.moves(id, "prevented")
 	w.sees(prevented, "paid", true, "prevented")
-	w.checkTold(prevented.PaymentIntent, "order.paid", "order.disputed", "order.updated")
+	w.checkAnnounced(prevented.PaymentIntent, "order.paid", "order.disputed", "order.updated")
 
 	unknown := w.paid("shop-2")
 	if id, err = w.stripe.OpenDispute(unknown.PaymentIntent, "", false); err != nil {

@@ -272,34 +272,3 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("%d processes, want 3", len(all))
 	}
 }
-
-// TestMissing: what was acknowledged is in the record, or Stripe will be asked, or it says nothing of money.
-func TestMissing(t *testing.T) {
-	t.Parallel()
-	refund := testenv.Event{ID: "evt_1", Type: "refund.created"}
-	refund.Data.Object = testenv.Object{
-		Kind: "refund", Payment: "pi_1", Intent: testenv.Intent{ID: "re_1", Status: "succeeded"},
-	}
-	record := func(state, text string) map[string]testenv.Record {
-		return map[string]testenv.Record{"pi_1": {View: testenv.View{State: state}, State: text}}
-	}
-	for _, tt := range []struct {
-		name    string
-		stored  testenv.Stored
-		missing bool
-	}{
-		{"no record", testenv.Stored{}, true},
-		{"no record, and a read is queued", testenv.Stored{Reads: map[string]bool{"pi_1": true}}, false},
-		{"a paid payment without it", testenv.Stored{Payments: record("paid", `{}`)}, true},
-		{
-			"a paid payment with it",
-			testenv.Stored{Payments: record("paid", `{"Record":{"Refunds":{"re_1":{"Status":"succeeded"}}}}`)},
-			false,
-		},
-		{"a canceled payment releases, and gives nothing back", testenv.Stored{Payments: record("canceled", `{}`)}, false},
-	} {
-		if why := missing(refund, tt.stored, nil); (why != "") != tt.missing {
-			t.Errorf("%s: %q", tt.name, why)
-		}
-	}
-}

@@ -17,41 +17,6 @@ import (
 // looked at after a minute.
 const mixPatience = 3 * time.Minute
 
-// mixTruth is what Stripe has and what backends got, by order.
-type mixTruth struct {
-	payments map[string][]pricedTruth
-	refunds  map[string][]returned // by payment, oldest first
-	overlaps map[string]string     // orders that had two payments at once which were not cancelled
-	feed     map[string][]mixEvent
-}
-
-type pricedTruth struct {
-	truth
-	Currency string `json:"currency"`
-}
-
-// mixEvent is an event as a backend gets it.
-type mixEvent struct {
-	Type string
-	Data view
-}
-
-// orderShown is the answer to GET /v1/orders/{order_id}.
-type orderShown struct {
-	Closed     bool       `json:"closed"`
-	Payment    *mixView   `json:"payment"`
-	Superseded []*mixView `json:"superseded"`
-}
-
-type mixView struct {
-	view
-	Status           string `json:"status"`
-	Superseded       bool   `json:"superseded"`
-	Currency         string `json:"currency"`
-	AmountCapturable int64  `json:"amount_capturable"`
-	AmountRefunded   int64  `json:"amount_refunded"`
-}
-
 // judge waits until all is quiet, and compares every order with the truth. Alone, no caller comes back: the workers
 // have to find the end of what was begun, which takes them a minute.
 func (m *mix) judge(orders []*mixedOrder, alone bool) {
@@ -177,22 +142,6 @@ func (m *mix) findOverlaps(overlaps map[string]string) {
 		case e.Type == "payment_intent.canceled" && running[order] == pi.ID:
 			delete(running, order)
 		}
-	}
-}
-
-// listAll reads a list of Stripe's to its end, newest first.
-func listAll[T any](m *mix, path string, id func(T) string) (all []T) {
-	m.t.Helper()
-	for after := ""; ; {
-		var page struct {
-			Data    []T
-			HasMore bool `json:"has_more"`
-		}
-		m.askStripe(http.MethodGet, path+"?limit=100"+after, stripeKey, nil, &page)
-		if all = append(all, page.Data...); !page.HasMore {
-			return all
-		}
-		after = "&starting_after=" + id(page.Data[len(page.Data)-1])
 	}
 }
 

@@ -1,0 +1,233 @@
+package payment
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+// TestAnnouncements is the table of the events of one payment, fact by fact.
+func TestAnnouncements(t *testing.T) {
+	e := event
+	for _, tt := range []struct {
+		name  string
+		order Order
+		facts []RecordFact // of pi_1
+		want  []string     // "": no event
+	}{
+		{"opening is no event", openOrder("pi_1"), []RecordFact{opening(10, pending())}, []string{""}},
+		{
+			"a first state that is not pending is one", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, action(""))},
+			[]string{"order.action_required"},
+		},
+		{
+			"each change of state", openOrder("pi_1"),
+			[]RecordFact{
+				opening(10, pending()), e("1", 20, action("")), e("2", 30, declined("ch_1")), e(
+					"3", 40, processing("ch_2"),
+				),
+				e("4", 50, canceled("ch_2")),
+			},
+			[]string{"", "order.action_required", "order.failed", "order.processing", "order.canceled"},
+		},
+		{"authorized", openOrder("pi_1"), []RecordFact{e("1", 10, authorized("ch_1"))}, []string{"order.authorized"}},
+		{
+			"paid once", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, succeeded("ch_1")), e("1", 10, succeeded("ch_1")), e("2", 11, succeeded("ch_1"))},
+			[]string{"order.paid", "", ""},
+		},
+		{
+			"a visible change within a state", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, declined("ch_1")), e("2", 20, unauthenticated("ch_1"))},
+			[]string{"order.failed", "order.updated"},
+		},
+		{
+			"an update of the amount", openOrder("pi_1"),
+			[]RecordFact{opening(10, pending()), read(20, costing(pending(), 1200))},
+			[]string{"", "order.updated"},
+		},
+		{
+			"held", openOrder("pi_1"),
+			[]RecordFact{e("1", 10, processing("ch_1")), e("2", 20, costing(succeeded("ch_1"), 900))},
+			[]string{"order.processing", "order.held"},
+		},
+		{
+			"superseded", openOrder("pi_1", "pi_2"),
+			[]RecordFact{opening(10, pending()), e("1", 20, canceled(""))},
+			[]string{"", "superseded.canceled"},
+		},
+		{
+			"superseded, and yet the first success", openOrder("pi_1", "pi_2"),
+			[]RecordFact{e("1", 20, succeeded("ch_1"))},
+			[]string{"order.paid"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var facts []Fact
+			for _, f := range tt.facts {
+				facts = append(facts, seenAs("pi_1", 1, f))
+			}
+			_, events := follow(tt.order, facts...)
+			for i, want := range tt.want {
+				if got := events[i]; (want == "" && len(got) > 0) || (want != "" && !reflect.DeepEqual(
+					got, []string{want},
+				)) {
+					t.Errorf("fact %d: announced %v, want %q", i, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestOrdersAnnounce is the table of the rules that concern more than one payment of an order.
+func TestOrdersAnnounce(t *testing.T) {
+	first := func(f RecordFact) Fact { return seenAs("pi_1", 1, f) }
+	second := func(f RecordFact) Fact { return seenAs("pi_2", 2, f) }
+	for _, tt := range []struct {
+		name  string
+		order Order
+		facts []Fact
+		want  [][]string
+	}{
+		{
+			"a second success", openOrder("pi_1", "pi_2"),
+			[]Fact{
+				second(event("1", 10, succeeded("ch_2"))), first(event("2", 20, action(""))),
+				first(event("3", 30, succeeded("ch_1"))),
+			},
+			[][]string{{"order.paid"}, {"superseded.action_required"}, {"order.duplicate_payment"}},
+		},
+		{
+			"withdrawn: the order is never called canceled while it goes on", openOrder("pi_1"),
+			[]Fact{
+				first(event("1", 10, action(""))),
+				All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
+				first(event("2", 20, canceled(""))),
+				Reserved{Form: "form"},
+				All{second(opening(30, pending())), Released{"me"}},
+			},
+			[][]string{
+				{"order.action_required"},
+				{"superseded.action_required"},
+				{"superseded.canceled"},
+				{},
+				{"order.reopened"},
+			},
+		},
+		{
+			"withdrawn, and its process died: the order is canceled", openOrder("pi_1"),
+			[]Fact{
+				first(opening(10, pending())),
+				All{Leased{"me", noon.Add(2500 * time.Millisecond)}, Withdrawn{"pi_1"}},
+				first(event("2", 20, canceled(""))),
+				first(read(40, canceled(""))),
+				later62{first(read(60, canceled("")))},
+			},
+			[][]string{{}, {"superseded.pending"}, {"superseded.canceled"}, {}, {"order.canceled"}},
+		},
+		{
+			"withdrawn, and the bank was faster: the mark is cleared", openOrder("pi_1"),
+			[]Fact{
+				first(opening(10, pending())),
+				All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
+				All{first(read(20, processing("ch_1"))), Released{"me"}},
+			},
+			[][]string{{}, {"superseded.pending"}, {"order.processing"}},
+		},
+		{
+			"opened again after a cancel", openOrder("pi_1"),
+			[]Fact{first(event("1", 10, canceled(""))), Reserved{Form: "form"}, second(opening(30, pending()))},
+			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.reopened"}},
+		},
+		{
+			"opened again in another state: that one", openOrder("pi_1"),
+			[]Fact{
+				first(event("1", 10, canceled(""))),
+				Reserved{Form: "form"},
+				second(event("2", 30, declined("ch_2"))),
+			},
+			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.failed"}},
+		},
+		{
+			"closing does not supersede", openOrder("pi_1"),
+			[]Fact{first(opening(10, pending())), OrderClosed{ClosedByCancel}, first(event("1", 20, canceled("")))},
+			[][]string{{}, {}, {"order.canceled"}},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o, events := follow(tt.order, tt.facts...)
+			for i := range tt.want {
+				if len(events[i]) != len(tt.want[i]) || (len(events[i]) > 0 && !reflect.DeepEqual(
+					events[i], tt.want[i],
+				)) {
+					t.Errorf("fact %d: announced %v, want %v", i, events[i], tt.want[i])
+				}
+			}
+			wordIsTrue(t, o)
+		})
+	}
+}
+
+// later62 is a fact of 62 seconds later.
+type later62 struct{ Fact }
+
+func (f later62) applyTo(o *Order, now time.Time) {
+	f.Fact.applyTo(o, now)
+	o.Attempts[0].WithdrawnAt -= 62_000
+}
+
+// wordIsTrue fails the test unless the last order.* event says what the order shows.
+func wordIsTrue(t *testing.T, o Order) {
+	t.Helper()
+	v, shown := o.View(o.Current())
+	word := Word{v.Payment, v.State, v.Fulfillable}
+	if o.LastWord == (Word{}) && (!shown || v.State == Pending) {
+		return
+	}
+	if o.LastWord != word {
+		t.Errorf("the last word is %+v, the order shows %+v", o.LastWord, word)
+	}
+}
+
+// TestAnnouncementsOfMoneyGivenBack names the ways back to paid.
+func TestAnnouncementsOfMoneyGivenBack(t *testing.T) {
+	then, amount := moment(10), HoldAmount
+	shown := func(state State, refunded int64, fulfillable *time.Time, hold *Hold, dispute string) View {
+		v := View{
+			PublicView: PublicView{
+				State: state, AmountRefunded: refunded, FulfillableAt: fulfillable, HoldReason: hold,
+			},
+		}
+		if dispute != "" {
+			v.Dispute = &DisputeView{Status: dispute}
+		}
+		return v
+	}
+	for _, tt := range []struct {
+		before, after View
+		want          string
+	}{
+		{shown(Disputed, 0, then, nil, "under_review"), shown(Paid, 0, then, nil, "won"), "order.dispute_won"},
+		{shown(ChargedBack, 0, then, nil, "lost"), shown(Paid, 0, then, nil, "won"), "order.dispute_won"},
+		{shown(Disputed, 0, then, nil, "needs_response"), shown(Paid, 0, then, nil, "prevented"), "order.updated"},
+		{
+			shown(ChargedBack, 0, then, nil, "lost"), shown(Disputed, 0, then, nil, "appeal_under_review"),
+			"order.disputed",
+		},
+		{shown(Refunded, 1, then, nil, ""), shown(Paid, 0, then, nil, ""), "order.refund_failed"},
+		{shown(PartiallyRefunded, 1, then, nil, ""), shown(Paid, 0, then, nil, ""), "order.refund_failed"},
+		{shown(Paid, 0, then, nil, ""), shown(PartiallyRefunded, 1, then, nil, ""), "order.partially_refunded"},
+		{
+			shown(PartiallyRefunded, 1, then, nil, ""), shown(PartiallyRefunded, 2, then, nil, ""),
+			"order.partially_refunded",
+		},
+		{shown(Paid, 0, nil, &amount, ""), shown(Paid, 0, then, nil, ""), "order.paid"},
+		{shown(Disputed, 0, nil, &amount, "under_review"), shown(Paid, 0, nil, &amount, "won"), "order.dispute_won"},
+	} {
+		o := Order{Winner: tt.after.Payment}
+		if got := o.eventType(tt.before, tt.after); got != tt.want {
+			t.Errorf("%s to %s: %s, want %s", tt.before.State, tt.after.State, got, tt.want)
+		}
+	}
+}

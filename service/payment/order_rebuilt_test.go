@@ -1,0 +1,97 @@
+package payment
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// listedAs is a payment as a list shows it, that claims to be an attempt.
+func listedAs(id ID, attempt int, status Status, succeeded int64, closed string) Listed {
+	p := Listed{Intent: Intent{ID: id, Snapshot: pending()}, Succeeded: succeeded}
+	p.Status, p.Metadata = status, map[string]string{
+		"kasse_attempt": strconv.Itoa(attempt), "kasse_rev": strconv.Itoa(attempt + 2), "kasse_closed": closed,
+	}
+	return p
+}
+
+// TestRebuilt fills an order that is known only from its payments.
+func TestRebuilt(t *testing.T) {
+	const open, over = RequiresPaymentMethod, Canceled
+	for _, tt := range []struct {
+		name     string
+		payments []Listed
+		attempts []ID // "" was refused, as far as Stripe's list can show
+		winner   ID
+		closed   Closure
+		ended    bool
+	}{
+		{"from one", []Listed{listedAs("pi_3", 3, open, 0, "")}, []ID{"", "", "pi_3"}, "", "", false},
+		{
+			"from all",
+			[]Listed{listedAs("pi_1", 1, over, 0, ""), listedAs("pi_2", 2, open, 0, "")},
+			[]ID{"pi_1", "pi_2"},
+			"", "", false,
+		},
+		{
+			"the first success has won",
+			[]Listed{listedAs("pi_1", 1, Succeeded, 20, ""), listedAs("pi_2", 2, Succeeded, 10, "")},
+			[]ID{"pi_1", "pi_2"},
+			"pi_2", "", false,
+		},
+		{
+			"one of two that claim to be the same",
+			[]Listed{listedAs("pi_1", 1, open, 0, ""), listedAs("pi_x", 1, open, 0, "")},
+			[]ID{"pi_1"},
+			"", "", false,
+		},
+		{
+			"closed with its last",
+			[]Listed{listedAs("pi_1", 1, over, 0, "canceled")},
+			[]ID{"pi_1"},
+			"",
+			ClosedByCancel, true,
+		},
+		{
+			"closed for its failures",
+			[]Listed{listedAs("pi_1", 1, over, 0, "attempts_exhausted")},
+			[]ID{"pi_1"},
+			"", ClosedByFailures, true,
+		},
+		{
+			"closed once, and opened again",
+			[]Listed{listedAs("pi_1", 1, over, 0, "canceled"), listedAs("pi_2", 2, over, 0, "")},
+			[]ID{"pi_1", "pi_2"},
+			"", "", true,
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			facts := All{Rebuilt{Payments: tt.payments, Complete: true}}
+			for _, p := range tt.payments {
+				facts = append(facts, Adopted{Known: true, Seen: Seen{
+					Intent: p.Intent, Facts: []RecordFact{
+						Read{Observation: Observation{At: 30, Snapshot: p.Snapshot}},
+					}, Charged: p.Succeeded,
+				}})
+			}
+			empty := Order{ID: "order-1", Rules: testRules}
+			o, _ := empty.Apply(facts, noon)
+			var attempts []ID
+			for i, a := range o.Attempts {
+				attempts = append(attempts, a.Payment)
+				if a.Number != i+1 || a.Refused != (a.Payment == "") ||
+					a.Superseded != (a.Payment != "" && a.Payment != o.Current()) {
+					t.Errorf("%+v", a)
+				}
+			}
+			if !slices.Equal(attempts, tt.attempts) || o.Winner != tt.winner || o.Closed != tt.closed ||
+				o.allCanceled() != tt.ended {
+				t.Errorf("%+v", o)
+			}
+			if o.Terms != price || o.Rev != int64(len(o.Attempts))+2 {
+				t.Errorf("%+v of %d", o.Terms, o.Rev)
+			}
+			wordIsTrue(t, o)
+		})
+	}
+}

@@ -1,0 +1,201 @@
+package arch_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	echo      = "github.com/labstack/echo"
+	goRedis   = "github.com/redis/go-redis"
+	miniredis = "github.com/alicebob/miniredis"
+	stripeGo  = "github.com/stripe/stripe-go"
+	stripesim = "kasse/service/stripe/stripesim"
+	storetest = "kasse/store/storetest"
+	kasseDev  = "kasse/cmd/kasse-dev"
+)
+
+// anything is for a package that is held by its bans alone: every path begins with "".
+var anything = []string{""}
+
+// rule says what the files of one package that are not tests may import beside the standard library.
+type rule struct {
+	pkg  string
+	may  []string          // exact import paths of ours, or prefixes of modules
+	why  string            // the reason of the list
+	bans map[string]string // reasons of their own, by prefix; they win over may
+}
+
+var rules = []rule{
+	{
+		pkg: "kasse",
+		why: "it holds the contract and nothing else",
+	},
+	{
+		pkg: "kasse/service/payment",
+		may: []string{"github.com/go-json-experiment/json"},
+		why: "the rules are pure functions over plain values, to be tested without a network, a clock or chance",
+		bans: map[string]string{
+			"context": "a rule waits for nothing", "net/http": "a rule asks no server",
+			"os":        "a rule has no surroundings",
+			"math/rand": "the same facts give the same order", "crypto/rand": "the same facts give the same order",
+			"kasse": "the rules are below everything else of ours",
+		},
+	},
+	{
+		pkg: "kasse/service",
+		may: []string{
+			"kasse/service/payment", "kasse/service/push", "golang.org/x/sync",
+			"github.com/go-json-experiment/json",
+		},
+		why: "a use case applies the rules; what it needs of the world it asks for by an interface of its own",
+		bans: map[string]string{
+			goRedis:  "what is stored is the service's to say, how it is stored is store's",
+			stripeGo: "Stripe's types stop at service/stripe, or a new SDK version changes the domain",
+			echo:     "the service answers callers, and HTTP is one kind of them",
+		},
+	},
+	{
+		pkg: "kasse/api",
+		may: []string{
+			"kasse", "kasse/service", "kasse/service/payment", echo,
+			"github.com/golang-jwt/jwt", "github.com/MicahParks/keyfunc", "github.com/go-json-experiment/json",
+		},
+		why: "a handler is decode, one call to the service, encode",
+		bans: map[string]string{
+			"kasse/store":           "a handler that reads the store goes round the service's decision who may see what",
+			goRedis:                 "only store knows Redis",
+			stripeGo:                "only service/stripe knows Stripe's SDK",
+			"github.com/prometheus": "metrics are an Observer; only app knows Prometheus",
+			"go.opentelemetry.io":   "app wraps the handler; what is inside passes the context on",
+		},
+	},
+	{
+		pkg: "kasse/store",
+		may: []string{
+			"kasse/service", "kasse/service/payment", "kasse/service/push", goRedis,
+			"github.com/go-json-experiment/json",
+		},
+		why: "the store keeps what the service hands it, and decides nothing",
+		bans: map[string]string{
+			"kasse/api": "the store is below the service, and the API above it",
+			echo:        "the store answers the service, not HTTP",
+			stripeGo:    "what is stored is ours, or a new SDK version changes stored bytes",
+		},
+	},
+	{
+		pkg: "kasse/service/stripe",
+		may: []string{"kasse/service/payment", stripeGo, "github.com/go-json-experiment/json"},
+		why: "it translates between Stripe and the service, both ways, and knows no third",
+		bans: map[string]string{
+			"kasse/store": "an answer of Stripe goes to the service, which decides what is stored",
+			"kasse/api":   "a webhook comes in through the service",
+			stripesim:     "the real gateway must not know that there is a fake one",
+		},
+	},
+	{
+		pkg: stripesim,
+		why: "it imports nothing of ours, so that it cannot share our mistakes",
+	},
+	{
+		pkg: "kasse/service/push",
+		may: []string{"kasse/service/payment", "github.com/standard-webhooks/standard-webhooks"},
+		why: "it delivers events, and knows what it needs of the world by interfaces of its own",
+		bans: map[string]string{
+			"kasse/store": "the store implements the outbox; it imports the port types of push",
+			"kasse/api":   "pushing goes out, the API comes in",
+		},
+	},
+	{
+		pkg: "kasse/cmd/internal/app",
+		may: anything,
+		bans: map[string]string{
+			miniredis: "production must not link a fake Redis",
+			stripesim: "production must not link a fake processor",
+			storetest: "production must not link test helpers",
+		},
+	},
+	{
+		pkg: "kasse/cmd/internal/app/otlp",
+		may: []string{"go.opentelemetry.io/otel"},
+		why: "it is the exporter of traces and nothing else, so that what links no exporter compiles quickly",
+	},
+	{
+		pkg: kasseDev + "/console",
+		may: []string{"github.com/standard-webhooks/standard-webhooks"},
+		why: "the console asks Kasse and the simulator over HTTP, as every caller does",
+	},
+	{
+		pkg: "kasse/cmd/kasse",
+		may: []string{"kasse/cmd/internal/app", "kasse/cmd/internal/app/otlp"},
+		why: "main is signals, subcommands and exit codes; the rest is app, which a test can run",
+	},
+}
+
+// forbids gives the reason why the import is forbidden, or nothing.
+func (r rule) forbids(path string) string {
+	for prefix, why := range r.bans {
+		if within(path, prefix) {
+			return why
+		}
+	}
+	if standard(path) {
+		return ""
+	}
+	for _, allowed := range r.may {
+		if path == allowed || !ours(allowed) && within(path, allowed) {
+			return ""
+		}
+	}
+	return r.why
+}
+
+// within reports whether the path is the prefix or lies below it, as a package below its module.
+func within(path, prefix string) bool {
+	return prefix == "" || path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+func ours(path string) bool { return within(path, "kasse") }
+
+// standard reports whether the package is the standard library's: no dot in the first element, and not ours.
+func standard(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	return !ours(path) && !strings.Contains(first, ".")
+}
+
+// TestRulesBite guards the tests above: a rule that forbids nothing would pass them.
+func TestRulesBite(t *testing.T) {
+	tests := []struct {
+		pkg, path string
+		forbidden bool
+	}{
+		{"kasse/service", "net/http", false},
+		{"kasse/service", "kasse/service/payment", false},
+		{"kasse/service/payment", "net/http", true},
+		{"kasse/service/payment", "net/mail", false},
+		{"kasse/service/payment", "context", true},
+		{"kasse/service/payment", "kasse/service", true},
+		{"kasse/service/payment", "github.com/go-json-experiment/json/v1", false},
+		{"kasse/service/stripe", "kasse/service", true},
+		{"kasse/service", "golang.org/x/sync/errgroup", false},
+		{"kasse/service", "github.com/redis/go-redis/v9", true},
+		{"kasse/service", "kasse/store", true},
+		{"kasse/api", "kasse/service", false},
+		{"kasse/api", "kasse/service/stripe", true},
+		{"kasse/api", "github.com/labstack/echo/v4/middleware", false},
+		{"kasse/store", "kasse/service", false},
+		{stripesim, "kasse/service", true},
+		{"kasse/cmd/internal/app", "github.com/prometheus/client_golang/prometheus", false},
+		{"kasse/cmd/internal/app", stripesim, true},
+		{"kasse/cmd/kasse", "kasse/service", true},
+		{"kasse/cmd/kasse", kasseDev + "/console", true},
+		{kasseDev + "/console", stripesim, true},
+	}
+	for _, test := range tests {
+		i := slices.IndexFunc(rules, func(r rule) bool { return r.pkg == test.pkg })
+		if got := rules[i].forbids(test.path) != ""; got != test.forbidden {
+			t.Errorf("%s importing %s: forbidden is %t, want %t", test.pkg, test.path, got, test.forbidden)
+		}
+	}
+}

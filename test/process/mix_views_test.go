@@ -1,0 +1,54 @@
+package process_test
+
+import "net/http"
+
+// mixTruth is what Stripe has and what backends got, by order.
+type mixTruth struct {
+	payments map[string][]pricedTruth
+	refunds  map[string][]returned // by payment, oldest first
+	overlaps map[string]string     // orders that had two payments at once which were not cancelled
+	feed     map[string][]mixEvent
+}
+
+type pricedTruth struct {
+	truth
+	Currency string `json:"currency"`
+}
+
+// mixEvent is an event as a backend gets it.
+type mixEvent struct {
+	Type string
+	Data view
+}
+
+// orderShown is the answer to GET /v1/orders/{order_id}.
+type orderShown struct {
+	Closed     bool       `json:"closed"`
+	Payment    *mixView   `json:"payment"`
+	Superseded []*mixView `json:"superseded"`
+}
+
+type mixView struct {
+	view
+	Status           string `json:"status"`
+	Superseded       bool   `json:"superseded"`
+	Currency         string `json:"currency"`
+	AmountCapturable int64  `json:"amount_capturable"`
+	AmountRefunded   int64  `json:"amount_refunded"`
+}
+
+// listAll reads a list of Stripe's to its end, newest first.
+func listAll[T any](m *mix, path string, id func(T) string) (all []T) {
+	m.t.Helper()
+	for after := ""; ; {
+		var page struct {
+			Data    []T
+			HasMore bool `json:"has_more"`
+		}
+		m.askStripe(http.MethodGet, path+"?limit=100"+after, stripeKey, nil, &page)
+		if all = append(all, page.Data...); !page.HasMore {
+			return all
+		}
+		after = "&starting_after=" + id(page.Data[len(page.Data)-1])
+	}
+}
