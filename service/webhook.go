@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"kasse/service/payment"
@@ -45,7 +46,9 @@ func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (O
 	} else {
 		s.observer().WebhookHandled(e.Type, outcome, e.Created)
 		s.noteMismatch(ctx, e, outcome)
-		s.Logger.DebugContext(ctx, "webhook", "event", e.ID, "type", e.Type, "outcome", outcome)
+		if s.Logger.Enabled(ctx, slog.LevelDebug) {
+			s.Logger.DebugContext(ctx, "webhook", "event", e.ID, "type", e.Type, "outcome", outcome)
+		}
 	}
 	return outcome, err
 }

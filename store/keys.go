@@ -24,9 +24,15 @@ func (s *Store) orderPartition(id payment.OrderID) partition {
 	return s.partitionAt(s.hash(string(id)))
 }
 
-func (s *Store) partitionAt(n int) partition {
-	return partition(keyPrefix + "p" + strconv.Itoa(n) + "}:")
-}
+func (s *Store) partitionAt(n int) partition { return partitionNames[n] }
+
+// partitionNames begin the keys of each partition.
+var partitionNames = func() (names [maxPartitions]partition) {
+	for n := range names {
+		names[n] = partition(keyPrefix + "p" + strconv.Itoa(n) + "}:")
+	}
+	return names
+}()
 
 // orderKey is the partition and the key of an order, or of a foreign payment that names it.
 func (s *Store) orderKey(ref payment.Ref) (partition, string) {

@@ -141,16 +141,17 @@ func (s *Store) entries(ctx context.Context, events []payment.Announcement) []an
 	if s.TraceParent != nil {
 		trace = s.TraceParent(ctx)
 	}
-	words := []any{0}
+	words := make([]any, 1, 1+11*len(events))
 	for _, e := range events {
-		entry := []any{"id", e.ID, "type", e.Type, "data", e.Data}
+		at := len(words)
+		words = append(words, 0, "id", e.ID, "type", e.Type, "data", e.Data)
 		if e.Restored {
-			entry = append(entry, "restored", "true")
+			words = append(words, "restored", "true")
 		}
 		if trace != "" {
-			entry = append(entry, "trace", trace)
+			words = append(words, "trace", trace)
 		}
-		words = append(append(words, len(entry)), entry...)
+		words[at] = len(words) - at - 1
 	}
 	words[0] = len(words) - 1
 	return words

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -126,6 +125,12 @@ func (c *coder) next(tag int, w wire) bool {
 	return true
 }
 
+// holds reports whether the next field that is left to read has one of these tags.
+func (c *coder) holds(first, last int) bool {
+	tag, _, _ := c.peek()
+	return first <= tag && tag <= last
+}
+
 func (c *coder) yes(tag int, v *bool) {
 	if c.reading {
 		*v = c.next(tag, wireYes)
@@ -239,7 +244,7 @@ func list[T any](c *coder, tag int, items *[]T, code func(*T, *coder)) {
 // mapField codes one group for each entry of a map, by ascending keys. The key has the tag 1.
 func mapField[M ~map[K]V, K ~string, V any](c *coder, tag int, m *M, code func(*V, *coder)) {
 	if !c.reading {
-		for _, key := range slices.Sorted(maps.Keys(*m)) {
+		for _, key := range sortedKeys(*m) {
 			c.open(tag)
 			textField(c, 1, &key)
 			v := (*m)[key]
@@ -269,6 +274,19 @@ func texts[T ~string](c *coder, tag int, items *[]T) {
 		return
 	}
 	for c.next(tag, wireText) {
+		if *items == nil {
+			*items = make([]T, 0, 8)
+		}
 		*items = append(*items, T(c.readText()))
 	}
+}
+
+// sortedKeys returns the keys of a map in ascending order, with one allocation.
+func sortedKeys[M ~map[K]V, K ~string, V any](m M) []K {
+	keys := make([]K, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }

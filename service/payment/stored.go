@@ -188,6 +188,9 @@ func (h *HistoryEntry) code(c *coder) {
 
 // codeActor codes whose call it was, if it was one. It uses the three tags from the first on.
 func (h *HistoryEntry) codeActor(c *coder, first int) {
+	if !c.reading && h.By == nil || c.reading && !c.holds(first, first+2) {
+		return
+	}
 	var a Actor
 	if h.By != nil {
 		a = *h.By

@@ -1,10 +1,5 @@
 package payment
 
-import (
-	"maps"
-	"slices"
-)
-
 func (r *Record) code(c *coder) {
 	c.secs(1, &r.Created)
 	pointer(c, 2, &r.Creation, (*Observation).code)
@@ -70,7 +65,7 @@ func codeMetadata(c *coder, tag int, metadata *map[string]string) {
 	var pairs []string
 	if !c.reading && len(*metadata) > 0 {
 		pairs = make([]string, 0, 2*len(*metadata))
-		for _, key := range slices.Sorted(maps.Keys(*metadata)) {
+		for _, key := range sortedKeys(*metadata) {
 			pairs = append(pairs, key, (*metadata)[key])
 		}
 	}

@@ -2,7 +2,6 @@ package payment
 
 import (
 	"fmt"
-	"maps"
 	"net/mail"
 	"regexp"
 	"slices"
@@ -154,7 +153,7 @@ func (t Terms) problems() Problems {
 func metadataProblems(metadata map[string]string) Problems {
 	var p Problems
 	p.check(len(metadata) <= maxMetadata, "/metadata", "must have at most %d keys", maxMetadata)
-	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+	for _, key := range sortedKeys(metadata) {
 		value := metadata[key]
 		pointer := "/metadata/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 		p.check(!strings.HasPrefix(key, reservedMetadata), pointer, "must not begin with %s", reservedMetadata)

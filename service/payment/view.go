@@ -144,7 +144,8 @@ func (o *Order) view(a *Attempt, p *Payment) View {
 		v.FulfillableAt = moment(o.FulfillableAt)
 	}
 	if running {
-		v.Next, v.PollAfter = advice.next, &advice.poll
+		poll := advice.poll
+		v.Next, v.PollAfter = advice.next, &poll
 	}
 	return v
 }
@@ -264,7 +265,8 @@ func optional[T ~string](value T) *T {
 	if value == "" {
 		return nil
 	}
-	return &value
+	shown := value // the argument stays on the stack where nothing is shown
+	return &shown
 }
 
 // moment gives Unix seconds as the contract writes a time; zero is none.

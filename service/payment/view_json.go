@@ -1,8 +1,6 @@
 package payment
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -67,7 +65,7 @@ func (w *jsonWriter) metadata(metadata map[string]string) {
 	if !w.object("metadata", metadata != nil) {
 		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(metadata)) {
+	for _, key := range sortedKeys(metadata) {
 		w.b = append(w.quoted(w.comma(), key), ':')
 		w.b = w.quoted(w.b, metadata[key])
 	}

@@ -2,7 +2,6 @@ package stripe
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 
 	"kasse/service/payment"
@@ -13,11 +12,29 @@ import (
 //
 // Source: https://docs.stripe.com/api/charges/object
 type chargeSeen struct {
-	ID                   string          `json:"id"`
-	Object               string          `json:"object"`
-	PaymentIntent        expandable      `json:"payment_intent"`
-	PaymentMethodDetails json.RawMessage `json:"payment_method_details"`
-	ReceiptURL           json.RawMessage `json:"receipt_url"`
+	ID                   string
+	Object               string
+	PaymentIntent        expandable
+	PaymentMethodDetails []byte // JSON
+	ReceiptURL           []byte // JSON
+}
+
+func (c *chargeSeen) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "id":
+			err = cmp.Or(err, m.text(&c.ID))
+		case "object":
+			err = cmp.Or(err, m.text(&c.Object))
+		case "payment_intent":
+			err = cmp.Or(err, m.expandable(&c.PaymentIntent))
+		case "payment_method_details":
+			c.PaymentMethodDetails = m.value
+		case "receipt_url":
+			c.ReceiptURL = m.value
+		}
+	}
+	return err
 }
 
 func (c *chargeSeen) unreadable() error {
@@ -39,10 +56,11 @@ func (c *chargeSeen) tell(n *payment.StripeEvent) {
 // named after the type.
 func chargeFact(id string, at int64, details, receipt []byte) payment.ChargeSeen {
 	of := membersOf(details)
-	kind := textOf(of["type"])
-	method := membersOf(of[kind])
+	kind := textOf(of.get("type"))
+	method := membersOf(of.get(kind))
 	return payment.ChargeSeen{ID: id, ChargeDetails: payment.ChargeDetails{
-		At: at, Type: kind, Brand: textOf(method["brand"]), Last4: textOf(method["last4"]), ReceiptURL: textOf(receipt),
+		At: at, Type: kind, Brand: textOf(method.get("brand")), Last4: textOf(method.get("last4")),
+		ReceiptURL: textOf(receipt),
 	}}
 }
 
@@ -51,13 +69,38 @@ func chargeFact(id string, at int64, details, receipt []byte) payment.ChargeSeen
 //
 // Source: https://docs.stripe.com/api/radar/reviews/object
 type review struct {
-	ID            string     `json:"id"`
-	Object        string     `json:"object"`
-	ClosedReason  string     `json:"closed_reason"`
-	Created       int64      `json:"created"`
-	Open          *bool      `json:"open"` // nil: not said, and so not ended
-	OpenedReason  string     `json:"opened_reason"`
-	PaymentIntent expandable `json:"payment_intent"`
+	ID            string
+	Object        string
+	ClosedReason  string
+	Created       int64
+	Open          *bool // nil: not said, and so not ended
+	OpenedReason  string
+	PaymentIntent expandable
+}
+
+func (r *review) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "id":
+			err = cmp.Or(err, m.text(&r.ID))
+		case "object":
+			err = cmp.Or(err, m.text(&r.Object))
+		case "closed_reason":
+			err = cmp.Or(err, m.text(&r.ClosedReason))
+		case "created":
+			err = cmp.Or(err, m.number(&r.Created))
+		case "open":
+			if !isNull(m.value) {
+				r.Open = new(bool)
+				err = cmp.Or(err, m.yes(r.Open))
+			}
+		case "opened_reason":
+			err = cmp.Or(err, m.text(&r.OpenedReason))
+		case "payment_intent":
+			err = cmp.Or(err, m.expandable(&r.PaymentIntent))
+		}
+	}
+	return err
 }
 
 func (r *review) unreadable() error {
@@ -82,7 +125,7 @@ func (r *review) translate() payment.ReviewSeen {
 
 // named returns the id of an expandable member, whose text is an id, an object or null.
 func named(member []byte) string {
-	return cmp.Or(textOf(member), textOf(membersOf(member)["id"]))
+	return cmp.Or(textOf(member), textOf(membersOf(member).get("id")))
 }
 
 // details are the charge and the review that an answer of a moment, in Unix seconds, shows in whole. A review that
@@ -93,9 +136,9 @@ func (p *intent) details(at int64) (facts []payment.RecordFact) {
 		seen.Answered = true
 		facts = append(facts, seen)
 	}
-	if id := named(p.Review); id != "" && len(membersOf(p.Review)) > 0 {
-		r := review{Created: at}
-		if err := json.Unmarshal(p.Review, &r); err != nil {
+	if of := membersOf(p.Review); len(of) > 0 && named(p.Review) != "" {
+		id, r := named(p.Review), review{Created: at}
+		if err := r.read(of); err != nil {
 			r = review{ID: id, Created: at}
 		}
 		facts = append(facts, r.translate())

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	json "github.com/go-json-experiment/json/v1"
-
 	"github.com/stripe/stripe-go/v79/webhook"
 
 	"kasse/service/payment"
@@ -60,43 +58,76 @@ func signedAt(signature string) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// header is the part of an event that says whether the rest is ours.
-type header struct {
-	ID     string `json:"id"`
-	Object string `json:"object"`
-	Type   string `json:"type"`
-}
-
 // event is what we read of an event.
 //
 // Source: https://docs.stripe.com/api/events/object
 type event struct {
-	header
-	Account    string  `json:"account"`
-	Context    string  `json:"context"`
-	APIVersion string  `json:"api_version"`
-	Created    int64   `json:"created"`
-	Livemode   bool    `json:"livemode"`
-	Request    request `json:"request"`
-	Data       struct {
-		Object json.RawMessage `json:"object"`
-	} `json:"data"`
+	ID         string
+	Object     string
+	Type       string
+	Account    string
+	Context    string
+	APIVersion string
+	Created    int64
+	Livemode   bool
+	Key        string // the idempotency key of the API call that caused it
+
+	object members // of what it is about
 }
 
-// request is the API call that caused an event. Versions before 2017-05-25 give its id alone.
-//
-// Source: https://docs.stripe.com/api/events/object
-type request struct {
-	IdempotencyKey string `json:"idempotency_key"`
-}
-
-// UnmarshalJSON takes either form, and null as no call.
-func (r *request) UnmarshalJSON(text []byte) error {
-	if len(text) == 0 || text[0] != '{' {
+// scanEvent reads an event's body once: its own members, and those of its object.
+func scanEvent(body []byte) (top, object members, err error) {
+	top, object = make(members, 0, 16), make(members, 0, 48)
+	var data members
+	s := scan(body)
+	defer s.release()
+	err = s.object(&top, func(name []byte) *members {
+		switch {
+		case data == nil && string(name) == "data":
+			data = members{}
+			return &data
+		case data != nil && len(object) == 0 && string(name) == "object":
+			return &object
+		}
 		return nil
+	})
+	return top, object, cmp.Or(err, s.end())
+}
+
+// readHeader reads the members that tell whether the rest is for us.
+func (e *event) readHeader(top members) (err error) {
+	for _, m := range top {
+		switch string(m.name) {
+		case "id":
+			err = cmp.Or(err, m.text(&e.ID))
+		case "object":
+			err = cmp.Or(err, m.text(&e.Object))
+		case "type":
+			err = cmp.Or(err, m.text(&e.Type))
+		}
 	}
-	type whole request
-	return json.Unmarshal(text, (*whole)(r))
+	return err
+}
+
+// read reads the other members.
+func (e *event) read(top members) (err error) {
+	for _, m := range top {
+		switch string(m.name) {
+		case "account":
+			err = cmp.Or(err, m.text(&e.Account))
+		case "context":
+			err = cmp.Or(err, m.text(&e.Context))
+		case "api_version":
+			err = cmp.Or(err, m.text(&e.APIVersion))
+		case "created":
+			err = cmp.Or(err, m.number(&e.Created))
+		case "livemode":
+			err = cmp.Or(err, m.yes(&e.Livemode))
+		case "request": // versions before 2017-05-25 give the id of the call alone
+			err = cmp.Or(err, (member{value: membersOf(m.value).get("idempotency_key")}).text(&e.Key))
+		}
+	}
+	return err
 }
 
 const mistyped = "a member of the event is of another type than Stripe documents"
@@ -104,33 +135,34 @@ const mistyped = "a member of the event is of another type than Stripe documents
 // decodeEvent never fails: what makes no sense is a notice that says why. Its texts are our own, since those of a
 // decoder quote the body.
 func decodeEvent(body []byte) payment.StripeEvent {
-	var e event
-	broken := json.Unmarshal(body, &e)
-	if broken != nil { // it may be about something else
-		e = event{Account: textOf(membersOf(body)["account"]), Context: textOf(membersOf(body)["context"])}
-		if err := json.Unmarshal(body, &e.header); err != nil {
-			return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
-		}
+	top, object, err := scanEvent(body)
+	e := event{object: object}
+	if err = cmp.Or(err, e.readHeader(top)); err != nil {
+		return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
 	}
 	if e.Object == thinObject {
-		return decodeThin(body, e.header)
+		return decodeThin(top, e)
+	}
+	broken := e.read(top)
+	if broken != nil { // it may be about something else
+		e = event{
+			ID: e.ID, Type: e.Type, Account: textOf(top.get("account")), Context: textOf(top.get("context")),
+			object: object,
+		}
+	}
+	about := aboutOf(e.Type)
+	if about == nil {
+		return payment.StripeEvent{ID: e.ID, Type: e.Type}
 	}
 	n := payment.StripeEvent{
 		ID: e.ID, Type: e.Type, Created: e.Created, APIVersion: e.APIVersion, Livemode: e.Livemode,
-		Connected: e.Account != "", Context: e.Context,
-		Key: e.Request.IdempotencyKey,
+		Connected: e.Account != "", Context: e.Context, Key: e.Key,
 	}
-	about := aboutOf(e.Type)
-	switch {
-	case about == nil:
-		return payment.StripeEvent{ID: e.ID, Type: e.Type}
-	case broken != nil:
-		n.Unreadable = mistyped
-	default:
+	if n.Unreadable = mistyped; broken == nil {
 		n.Unreadable = e.tell(&n, about)
 	}
 	if n.Unreadable != "" {
-		n.Payment, n.Claimed = namedIn(body, about)
+		n.Payment, n.Claimed = namedIn(object, about)
 	}
 	return n
 }
@@ -142,19 +174,18 @@ const thinObject = "v2.core.event"
 
 // decodeThin reads a thin event, which names an object and shows nothing of it. One whose type is none of ours has
 // nothing but its id and its type.
-func decodeThin(body []byte, h header) payment.StripeEvent {
-	n := payment.StripeEvent{ID: h.ID, Type: h.Type}
-	if aboutOf(strings.TrimPrefix(h.Type, "v1.")) == nil {
+func decodeThin(of members, e event) payment.StripeEvent {
+	n := payment.StripeEvent{ID: e.ID, Type: e.Type}
+	if aboutOf(strings.TrimPrefix(e.Type, "v1.")) == nil {
 		return n
 	}
-	of := membersOf(body)
-	n.Context = textOf(of["context"])
-	n.Thin, n.Connected, n.Livemode = true, textOf(of["account"]) != "", string(of["livemode"]) == "true"
-	if at, err := time.Parse(time.RFC3339, textOf(of["created"])); err == nil {
+	n.Context = textOf(of.get("context"))
+	n.Thin, n.Connected, n.Livemode = true, textOf(of.get("account")) != "", string(of.get("livemode")) == "true"
+	if at, err := time.Parse(time.RFC3339, textOf(of.get("created"))); err == nil {
 		n.Created = at.Unix()
 	}
-	related := membersOf(of["related_object"])
-	if id := payment.ID(textOf(related["id"])); id.Valid() && textOf(related["type"]) == "payment_intent" {
+	related := membersOf(of.get("related_object"))
+	if id := payment.ID(textOf(related.get("id"))); id.Valid() && textOf(related.get("type")) == "payment_intent" {
 		n.Payment = id
 	}
 	return n
@@ -162,34 +193,15 @@ func decodeThin(body []byte, h header) payment.StripeEvent {
 
 // namedIn returns the PaymentIntent that an undecodable event names, and the kasse_service of its object's
 // metadata; each is empty where it cannot be read. Members that do not matter for them may have any type.
-func namedIn(body []byte, about object) (id payment.ID, service string) {
-	of := membersOf(membersOf(membersOf(body)["data"])["object"])
-	name := textOf(of["id"])
+func namedIn(of members, about object) (id payment.ID, service string) {
+	name := textOf(of.get("id"))
 	if _, itself := about.(*intent); !itself {
-		name = cmp.Or(textOf(of["payment_intent"]), textOf(membersOf(of["payment_intent"])["id"]))
+		name = named(of.get("payment_intent"))
 	}
 	if id = payment.ID(name); !id.Valid() {
 		return "", ""
 	}
-	return id, textOf(membersOf(of["metadata"])["kasse_service"])
-}
-
-// membersOf returns the members of a JSON object; none where the text is something else.
-func membersOf(text []byte) (members map[string]json.RawMessage) {
-	_ = json.Unmarshal(text, &members) // what cannot be read has no members
-	return members
-}
-
-// numberOf returns a JSON integer; zero where the text is something else.
-func numberOf(text []byte) (value int64) {
-	_ = json.Unmarshal(text, &value) // what cannot be read is zero
-	return value
-}
-
-// textOf returns a JSON string; empty where the text is something else.
-func textOf(text []byte) (value string) {
-	_ = json.Unmarshal(text, &value) // what cannot be read is empty
-	return value
+	return id, textOf(membersOf(of.get("metadata")).get("kasse_service"))
 }
 
 // tell adds what the event says of its object to the notice, or returns why it makes no sense.
@@ -199,10 +211,10 @@ func (e event) tell(n *payment.StripeEvent, about object) (unreadable string) {
 		return "the event has no id"
 	case e.Created <= 0:
 		return "the event has no time"
-	case len(e.Data.Object) == 0 || string(e.Data.Object) == "null":
+	case len(e.object) == 0:
 		return "the event has no object"
 	}
-	if err := json.Unmarshal(e.Data.Object, about); err != nil {
+	if err := about.read(e.object); err != nil {
 		return mistyped
 	}
 	if err := about.unreadable(); err != nil {
@@ -214,6 +226,7 @@ func (e event) tell(n *payment.StripeEvent, about object) (unreadable string) {
 
 // object is one that an event may be about.
 type object interface {
+	readable
 	// unreadable says why the object makes no sense; nil where it does.
 	unreadable() error
 	// tell adds to the notice what the object says.

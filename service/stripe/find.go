@@ -79,9 +79,6 @@ func (g *Gateway) FindCreationKey(
 
 // namesNoKey reports whether an event is of a version before 2017-05-25, which gives the id of the call alone.
 func namesNoKey(body []byte) bool {
-	var e struct {
-		Request json.RawMessage `json:"request"`
-	}
-	_ = json.Unmarshal(body, &e) // it was decoded before
-	return len(e.Request) > 0 && e.Request[0] == '"'
+	call := membersOf(body).get("request")
+	return len(call) > 0 && call[0] == '"'
 }

@@ -112,9 +112,7 @@ func (g *Gateway) listEvents(
 
 // idOf reads the id of a row that is kept as it came; empty where it has none, which ends the list.
 func idOf(row json.RawMessage) string {
-	var h header
-	_ = json.Unmarshal(row, &h) // a row that cannot be read has no id
-	return h.ID
+	return textOf(membersOf(row).get("id")) // a row that cannot be read has none
 }
 
 // ListRefunds returns a page of the refunds since a moment.
@@ -145,9 +143,10 @@ func (g *Gateway) listGivenBack(
 	found := payment.Page[payment.ListedReversal]{Next: page.next(idOf)}
 	for _, row := range page.Data {
 		of := membersOf(row)
-		if id := payment.ID(named(of["payment_intent"])); id.Valid() {
+		if id := payment.ID(named(of.get("payment_intent"))); id.Valid() {
 			found.Items = append(found.Items, payment.ListedReversal{
-				ID: textOf(of["id"]), Status: textOf(of["status"]), Payment: id, Created: numberOf(of["created"]),
+				ID: textOf(of.get("id")), Status: textOf(of.get("status")), Payment: id,
+				Created: numberOf(of.get("created")),
 			})
 		}
 	}
@@ -192,8 +191,8 @@ func (g *Gateway) ListPayments(
 func readRow(text []byte) (row intent, origin payment.Origin, err error) {
 	if err := json.Unmarshal(text, &row); err != nil {
 		metadata := map[string]string{}
-		for key, value := range membersOf(membersOf(text)["metadata"]) {
-			metadata[key] = textOf(value)
+		for _, m := range membersOf(membersOf(text).get("metadata")) {
+			metadata[unquoted(m.name)] = textOf(m.value)
 		}
 		return intent{}, payment.OriginOf(metadata), errors.New(mistyped)
 	}
@@ -203,7 +202,7 @@ func readRow(text []byte) (row intent, origin payment.Origin, err error) {
 // unreadableRow names a PaymentIntent of ours that cannot be read.
 func unreadableRow(text []byte, why error) payment.Listed {
 	return payment.Listed{
-		Intent: payment.Intent{ID: payment.ID(textOf(membersOf(text)["id"]))}, Unreadable: why.Error(),
+		Intent: payment.Intent{ID: payment.ID(textOf(membersOf(text).get("id")))}, Unreadable: why.Error(),
 	}
 }
 

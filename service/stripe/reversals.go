@@ -1,6 +1,8 @@
 package stripe
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -16,14 +18,41 @@ import (
 //
 // Source: https://docs.stripe.com/api/refunds/object
 type refund struct {
-	ID            string            `json:"id"`
-	Object        string            `json:"object"`
-	Amount        int64             `json:"amount"`
-	Created       int64             `json:"created"`
-	Metadata      map[string]string `json:"metadata"`
-	PaymentIntent expandable        `json:"payment_intent"`
-	Reason        string            `json:"reason"`
-	Status        string            `json:"status"`
+	ID            string
+	Object        string
+	Amount        int64
+	Created       int64
+	Metadata      map[string]string
+	PaymentIntent expandable
+	Reason        string
+	Status        string
+}
+
+// UnmarshalJSON is for answers of Stripe's.
+func (r *refund) UnmarshalJSON(text []byte) error { return unmarshal(bytes.Clone(text), r) }
+
+func (r *refund) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "id":
+			err = cmp.Or(err, m.text(&r.ID))
+		case "object":
+			err = cmp.Or(err, m.text(&r.Object))
+		case "amount":
+			err = cmp.Or(err, m.number(&r.Amount))
+		case "created":
+			err = cmp.Or(err, m.number(&r.Created))
+		case "metadata":
+			err = cmp.Or(err, m.texts(&r.Metadata))
+		case "payment_intent":
+			err = cmp.Or(err, m.expandable(&r.PaymentIntent))
+		case "reason":
+			err = cmp.Or(err, m.text(&r.Reason))
+		case "status":
+			err = cmp.Or(err, m.text(&r.Status))
+		}
+	}
+	return err
 }
 
 func (r *refund) unreadable() error {
@@ -58,19 +87,45 @@ func (r *refund) translate() payment.RefundSeen {
 
 // refunds is a list of Refunds, newest first.
 type refunds struct {
-	Data    []refund `json:"data"`
-	HasMore bool     `json:"has_more"`
+	Data    []refund
+	HasMore bool
+}
+
+func (r *refunds) read(all members) error {
+	more := member{value: all.get("has_more")}.yes(&r.HasMore)
+	return cmp.Or(member{value: all.get("data")}.each(func(item member) error {
+		r.Data = append(r.Data, refund{})
+		return item.object(&r.Data[len(r.Data)-1])
+	}), more)
 }
 
 // charge is what we read of a Charge. Its refunds are in it only in old API versions.
 //
 // Source: https://docs.stripe.com/api/charges/object
 type charge struct {
-	Object         string     `json:"object"`
-	AmountRefunded int64      `json:"amount_refunded"`
-	Captured       bool       `json:"captured"`
-	PaymentIntent  expandable `json:"payment_intent"`
-	Refunds        refunds    `json:"refunds"`
+	Object         string
+	AmountRefunded int64
+	Captured       bool
+	PaymentIntent  expandable
+	Refunds        refunds
+}
+
+func (c *charge) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "object":
+			err = cmp.Or(err, m.text(&c.Object))
+		case "amount_refunded":
+			err = cmp.Or(err, m.number(&c.AmountRefunded))
+		case "captured":
+			err = cmp.Or(err, m.yes(&c.Captured))
+		case "payment_intent":
+			err = cmp.Or(err, m.expandable(&c.PaymentIntent))
+		case "refunds":
+			err = cmp.Or(err, m.object(&c.Refunds))
+		}
+	}
+	return err
 }
 
 func (c *charge) unreadable() error {
@@ -99,12 +154,35 @@ func (c *charge) tell(n *payment.StripeEvent) {
 //
 // Source: https://docs.stripe.com/api/disputes/object
 type dispute struct {
-	ID            string     `json:"id"`
-	Object        string     `json:"object"`
-	Amount        int64      `json:"amount"`
-	Created       int64      `json:"created"`
-	PaymentIntent expandable `json:"payment_intent"`
-	Status        string     `json:"status"`
+	ID            string
+	Object        string
+	Amount        int64
+	Created       int64
+	PaymentIntent expandable
+	Status        string
+}
+
+// UnmarshalJSON is for answers of Stripe's.
+func (d *dispute) UnmarshalJSON(text []byte) error { return unmarshal(bytes.Clone(text), d) }
+
+func (d *dispute) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "id":
+			err = cmp.Or(err, m.text(&d.ID))
+		case "object":
+			err = cmp.Or(err, m.text(&d.Object))
+		case "amount":
+			err = cmp.Or(err, m.number(&d.Amount))
+		case "created":
+			err = cmp.Or(err, m.number(&d.Created))
+		case "payment_intent":
+			err = cmp.Or(err, m.expandable(&d.PaymentIntent))
+		case "status":
+			err = cmp.Or(err, m.text(&d.Status))
+		}
+	}
+	return err
 }
 
 func (d *dispute) unreadable() error {

@@ -1,13 +1,12 @@
 package stripe
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"errors"
 	"net/http"
 	"time"
-
-	json "github.com/go-json-experiment/json/v1"
 
 	stripego "github.com/stripe/stripe-go/v79"
 
@@ -18,55 +17,161 @@ import (
 //
 // Source: https://docs.stripe.com/api/payment_intents/object
 type intent struct {
-	ID               string                       `json:"id"`
-	Object           string                       `json:"object"`
-	Amount           int64                        `json:"amount"`
-	AmountCapturable int64                        `json:"amount_capturable"`
-	AmountReceived   int64                        `json:"amount_received"`
-	CaptureMethod    string                       `json:"capture_method"`
-	Charges          *struct{ Data []expandable } `json:"charges"` // until 2022-11-15, newest first
-	ClientSecret     payment.Secret               `json:"client_secret"`
-	Created          int64                        `json:"created"`
-	Currency         string                       `json:"currency"`
-	Customer         expandable                   `json:"customer"`
-	LastPaymentError *lastError                   `json:"last_payment_error"`
-	LatestCharge     latestCharge                 `json:"latest_charge"` // since 2022-11-15
-	Livemode         bool                         `json:"livemode"`
-	Metadata         map[string]string            `json:"metadata"`
-	NextAction       json.RawMessage              `json:"next_action"`
-	Review           json.RawMessage              `json:"review"`
-	SetupFutureUsage string                       `json:"setup_future_usage"`
-	Status           string                       `json:"status"`
+	ID               string
+	Object           string
+	Amount           int64
+	AmountCapturable int64
+	AmountReceived   int64
+	CaptureMethod    string
+	Charges          *charges // until 2022-11-15
+	ClientSecret     payment.Secret
+	Created          int64
+	Currency         string
+	Customer         expandable
+	LastPaymentError *lastError
+	LatestCharge     latestCharge // since 2022-11-15
+	Livemode         bool
+	Metadata         map[string]string
+	NextAction       []byte // JSON, part of the body that was read
+	Review           []byte // JSON
+	SetupFutureUsage string
+	Status           string
+}
+
+// UnmarshalJSON is for answers of Stripe's.
+func (p *intent) UnmarshalJSON(text []byte) error { return unmarshal(bytes.Clone(text), p) }
+
+func (p *intent) read(all members) (err error) {
+	for _, m := range all {
+		err = cmp.Or(err, p.readMember(m))
+	}
+	return err
+}
+
+func (p *intent) readMember(m member) error {
+	switch string(m.name) {
+	case "id":
+		return m.text(&p.ID)
+	case "object":
+		return m.text(&p.Object)
+	case "amount":
+		return m.number(&p.Amount)
+	case "amount_capturable":
+		return m.number(&p.AmountCapturable)
+	case "amount_received":
+		return m.number(&p.AmountReceived)
+	case "capture_method":
+		return m.text(&p.CaptureMethod)
+	case "charges":
+		if isNull(m.value) {
+			return nil
+		}
+		p.Charges = new(charges)
+		return m.object(p.Charges)
+	case "client_secret":
+		return m.text((*string)(&p.ClientSecret))
+	case "created":
+		return m.number(&p.Created)
+	case "currency":
+		return m.text(&p.Currency)
+	case "customer":
+		return m.expandable(&p.Customer)
+	case "last_payment_error":
+		if isNull(m.value) {
+			return nil
+		}
+		p.LastPaymentError = new(lastError)
+		return m.object(p.LastPaymentError)
+	case "latest_charge":
+		p.LatestCharge.present = true
+		return m.expandable(&p.LatestCharge.expandable)
+	case "livemode":
+		return m.yes(&p.Livemode)
+	case "metadata":
+		return m.texts(&p.Metadata)
+	case "next_action":
+		p.NextAction = m.value
+	case "review":
+		p.Review = m.value
+	case "setup_future_usage":
+		return m.text(&p.SetupFutureUsage)
+	case "status":
+		return m.text(&p.Status)
+	}
+	return nil
+}
+
+// charges is a list of Charges, newest first.
+type charges struct{ Data []expandable }
+
+func (c *charges) read(all members) error {
+	return member{value: all.get("data")}.each(func(item member) error {
+		c.Data = append(c.Data, expandable{})
+		return item.expandable(&c.Data[len(c.Data)-1])
+	})
 }
 
 type lastError struct {
-	Charge      string `json:"charge"`
-	Code        string `json:"code"`
-	DeclineCode string `json:"decline_code"`
+	Charge      string
+	Code        string
+	DeclineCode string
+}
+
+func (e *lastError) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "charge":
+			err = cmp.Or(err, m.text(&e.Charge))
+		case "code":
+			err = cmp.Or(err, m.text(&e.Code))
+		case "decline_code":
+			err = cmp.Or(err, m.text(&e.DeclineCode))
+		}
+	}
+	return err
 }
 
 // expandable is an object that Stripe gives as its id or, if asked, whole. What it holds beside the id is of a charge.
 type expandable struct {
-	ID                   string          `json:"id"`
-	Created              int64           `json:"created"`
-	Disputed             bool            `json:"disputed"`
-	Refunds              refunds         `json:"refunds"`
-	PaymentMethodDetails json.RawMessage `json:"payment_method_details"`
-	ReceiptURL           json.RawMessage `json:"receipt_url"`
+	ID                   string
+	Created              int64
+	Disputed             bool
+	Refunds              refunds
+	PaymentMethodDetails []byte // JSON
+	ReceiptURL           []byte // JSON
+}
+
+// expandable reads either form, and null as no object.
+func (m member) expandable(into *expandable) error {
+	if len(m.value) > 0 && m.value[0] == '"' {
+		return m.text(&into.ID)
+	}
+	return m.object(into)
+}
+
+func (e *expandable) read(all members) (err error) {
+	for _, m := range all {
+		switch string(m.name) {
+		case "id":
+			err = cmp.Or(err, m.text(&e.ID))
+		case "created":
+			err = cmp.Or(err, m.number(&e.Created))
+		case "disputed":
+			err = cmp.Or(err, m.yes(&e.Disputed))
+		case "refunds":
+			err = cmp.Or(err, m.object(&e.Refunds))
+		case "payment_method_details":
+			e.PaymentMethodDetails = m.value
+		case "receipt_url":
+			e.ReceiptURL = m.value
+		}
+	}
+	return err
 }
 
 // captureBefore is the end of a card's authorization, in Unix seconds; zero where there is none.
 func (e *expandable) captureBefore() int64 {
-	return numberOf(membersOf(membersOf(e.PaymentMethodDetails)["card"])["capture_before"])
-}
-
-// UnmarshalJSON takes either form, and null as no object.
-func (e *expandable) UnmarshalJSON(text []byte) error {
-	if len(text) > 0 && text[0] == '"' {
-		return json.Unmarshal(text, &e.ID)
-	}
-	type whole expandable
-	return json.Unmarshal(text, (*whole)(e))
+	return numberOf(membersOf(membersOf(e.PaymentMethodDetails).get("card")).get("capture_before"))
 }
 
 // latestCharge distinguishes null, which says that there is no charge, from a member that the API version does not
@@ -74,12 +179,6 @@ func (e *expandable) UnmarshalJSON(text []byte) error {
 type latestCharge struct {
 	expandable
 	present bool
-}
-
-// UnmarshalJSON is called for null too, since the type is no pointer.
-func (c *latestCharge) UnmarshalJSON(text []byte) error {
-	c.present = true
-	return c.expandable.UnmarshalJSON(text)
 }
 
 // unreadable says why a PaymentIntent makes no sense to us; empty where it does.
@@ -151,10 +250,10 @@ func (p *intent) action() payment.Action {
 		return payment.Action{}
 	}
 	of := membersOf(p.NextAction)
-	kind := textOf(of["type"])
-	details := membersOf(of[kind])
+	kind := textOf(of.get("type"))
+	details := membersOf(of.get(kind))
 	return payment.Action{
-		Type: kind, ExpiresAt: cmp.Or(numberOf(details["expires_at"]), numberOf(details["expires_after"])),
+		Type: kind, ExpiresAt: cmp.Or(numberOf(details.get("expires_at")), numberOf(details.get("expires_after"))),
 	}
 }
 

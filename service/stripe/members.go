@@ -1,0 +1,286 @@
+package stripe
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// member is a member of a JSON object: its name, and the text of its value. Both are parts of the text that was read.
+type member struct{ name, value []byte }
+
+// members are those of one JSON object, in their order. A body is read once, into the members that the path to what
+// matters has; only those that matter are looked at. No reflection is used: a webhook's processor time would go there.
+type members []member
+
+// The errors of reading. A decoder's own would quote the text.
+var (
+	errNoObject = errors.New("it is no JSON object")
+	errMistyped = errors.New("a member is of another type than Stripe documents")
+)
+
+// scanner walks through one JSON text.
+type scanner struct {
+	text   []byte
+	source bytes.Buffer
+	in     jsontext.Decoder
+}
+
+// Stripe's JSON has no member twice. Should it have, the last one counts, as in most languages.
+var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
+
+// scanners are those that are not in use: a decoder's own memory is worth keeping.
+var scanners = sync.Pool{New: func() any { return new(scanner) }}
+
+// scan returns a scanner of the text, which is given back with release.
+func scan(text []byte) *scanner {
+	s := scanners.Get().(*scanner)
+	s.text, s.source = text, *bytes.NewBuffer(text)
+	s.in.Reset(&s.source, lenient...)
+	return s
+}
+
+func (s *scanner) release() {
+	s.text, s.source = nil, bytes.Buffer{}
+	scanners.Put(s)
+}
+
+// value reads the next value, or the next name, as it stands in the text.
+func (s *scanner) value() ([]byte, error) {
+	v, err := s.in.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	end := int(s.in.InputOffset())
+	return s.text[end-len(v) : end], nil // the decoder's own slice is only lent
+}
+
+// object reads the members of the object that comes next. Of a member that inside returns a list for, whose value is an
+// object, the members are read into that list at once, and it has no value.
+func (s *scanner) object(m *members, inside func(name []byte) *members) error {
+	if s.in.PeekKind() != jsontext.KindBeginObject {
+		return errNoObject
+	}
+	if _, err := s.in.ReadToken(); err != nil {
+		return err
+	}
+	for s.in.PeekKind() != jsontext.KindEndObject {
+		name, err := s.value()
+		if err != nil {
+			return err
+		}
+		name = name[1 : len(name)-1] // a name of Stripe's has nothing to unquote
+		if list := inside(name); list != nil && s.in.PeekKind() == jsontext.KindBeginObject {
+			err = s.object(list, inside)
+			*m = append(*m, member{name: name})
+		} else {
+			var value []byte
+			value, err = s.value()
+			*m = append(*m, member{name, value})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := s.in.ReadToken()
+	return err
+}
+
+// end checks that nothing follows.
+func (s *scanner) end() error {
+	if s.in.PeekKind() != jsontext.KindInvalid || len(bytes.TrimSpace(s.text[s.in.InputOffset():])) > 0 {
+		return errNoObject
+	}
+	return nil
+}
+
+func nothingInside([]byte) *members { return nil }
+
+// readMembers returns the members of a JSON object.
+func readMembers(text []byte) (members, error) {
+	if len(text) == 0 || bytes.Equal(text, null) {
+		return nil, errNoObject
+	}
+	m := make(members, 0, 8)
+	s := scan(text)
+	defer s.release()
+	if err := s.object(&m, nothingInside); err != nil {
+		return nil, errNoObject
+	}
+	return m, s.end()
+}
+
+// membersOf returns the members of a JSON object; none where the text is something else.
+func membersOf(text []byte) members {
+	if len(text) == 0 || text[0] != '{' {
+		return nil
+	}
+	m, err := readMembers(text)
+	if err != nil {
+		return nil
+	}
+	return m
+}
+
+// get returns the text of a member's value; empty where there is none.
+func (m members) get(name string) []byte {
+	for _, one := range slices.Backward(m) {
+		if string(one.name) == name {
+			return one.value
+		}
+	}
+	return nil
+}
+
+var null = []byte("null")
+
+// isNull reports whether a value is null or not there, which leaves what is read as it is.
+func isNull(value []byte) bool { return len(value) == 0 || bytes.Equal(value, null) }
+
+// text reads a JSON string.
+func (m member) text(into *string) error {
+	switch {
+	case isNull(m.value):
+		return nil
+	case m.value[0] != '"':
+		return errMistyped
+	}
+	*into = unquoted(m.value[1 : len(m.value)-1])
+	return nil
+}
+
+// unquoted returns what the inside of a JSON string says. What is no UTF-8 is replaced.
+func unquoted(inner []byte) string {
+	switch word, known := knownTexts[string(inner)]; {
+	case known:
+		return word
+	case bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner):
+		return string(inner)
+	}
+	quoted := append(append([]byte{'"'}, inner...), '"')
+	text, _ := jsontext.AppendUnquote(nil, quoted) // it was scanned; an error tells of bytes that were replaced
+	return strings.ToValidUTF8(string(text), "\uFFFD")
+}
+
+// knownTexts are texts that come again and again, so that each is there once.
+var knownTexts = func() map[string]string {
+	all := map[string]string{}
+	for _, word := range slices.Concat(AllEventTypes(), []string{
+		"event", "payment_intent", "charge", "refund", "dispute", "review", "card", "visa", "mastercard",
+		"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture",
+		"succeeded", "canceled", "automatic", "automatic_async", "manual", "on_session", "off_session",
+		"eur", "usd", "gbp", "chf", "kasse", "kasse_service", "kasse_order_id", "kasse_attempt", "kasse_rev", "1",
+	}) {
+		all[word] = word
+	}
+	return all
+}()
+
+// number reads a JSON integer.
+func (m member) number(into *int64) error {
+	if isNull(m.value) {
+		return nil
+	}
+	n, err := strconv.ParseInt(string(m.value), 10, 64)
+	if err != nil {
+		return errMistyped
+	}
+	*into = n
+	return nil
+}
+
+// yes reads a JSON truth value.
+func (m member) yes(into *bool) error {
+	switch string(m.value) {
+	case "true":
+		*into = true
+	case "false":
+		*into = false
+	default:
+		if !isNull(m.value) {
+			return errMistyped
+		}
+	}
+	return nil
+}
+
+// texts reads an object of texts.
+func (m member) texts(into *map[string]string) error {
+	if isNull(m.value) {
+		return nil
+	}
+	of, err := readMembers(m.value)
+	if err != nil {
+		return errMistyped
+	}
+	*into = make(map[string]string, len(of))
+	for _, each := range of {
+		var text string
+		if err := each.text(&text); err != nil {
+			return err
+		}
+		(*into)[unquoted(each.name)] = text
+	}
+	return nil
+}
+
+// readable is read from the members of a JSON object. An error says that one of them is of another type.
+type readable interface{ read(m members) error }
+
+// object reads an object, or null as none.
+func (m member) object(into readable) error {
+	if isNull(m.value) {
+		return nil
+	}
+	of, err := readMembers(m.value)
+	if err != nil {
+		return errMistyped
+	}
+	return into.read(of)
+}
+
+// each reads the items of an array one by one, or null as none.
+func (m member) each(read func(item member) error) error {
+	if isNull(m.value) {
+		return nil
+	}
+	s := scan(m.value)
+	defer s.release()
+	if s.in.PeekKind() != jsontext.KindBeginArray {
+		return errMistyped
+	}
+	if _, err := s.in.ReadToken(); err != nil {
+		return err
+	}
+	for s.in.PeekKind() != jsontext.KindEndArray {
+		value, err := s.value()
+		if err != nil {
+			return err
+		}
+		if err := read(member{value: value}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmarshal reads an object as encoding/json asks for it: that of an answer of Stripe's.
+func unmarshal(text []byte, into readable) error { return member{value: text}.object(into) }
+
+// textOf returns a JSON string; empty where the value is something else.
+func textOf(value []byte) (text string) {
+	_ = member{value: value}.text(&text) // what cannot be read is empty
+	return text
+}
+
+// numberOf returns a JSON integer; zero where the value is something else.
+func numberOf(value []byte) (number int64) {
+	_ = member{value: value}.number(&number) // what cannot be read is zero
+	return number
+}
