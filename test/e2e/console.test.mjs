@@ -258,8 +258,9 @@ describe('the console', () => {
   });
 
   test('each button was pressed, and no secret was shown', async () => {
-    assert.ok((await Promise.all(reading)).length > 100, 'answers were read');
+    await Promise.all(reading);
     assert.deepEqual(flaws, []);
+    assert.ok(reading.length > 100, 'answers were read');
     assert.ok(buttons.size > 25, `only ${buttons.size} buttons were found`);
     assert.deepEqual([...buttons].filter((name) => !pressed.has(name)), []);
   });

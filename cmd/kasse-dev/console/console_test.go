@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"maps"
@@ -55,7 +56,9 @@ func start(t *testing.T, answers map[string]string) (http.Handler, *fakes) {
 
 // send asks the console at 127.0.0.1:8092, with headers given as name and value in turn.
 func send(handler http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a stream has no end of its own
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
 	r.Host = "127.0.0.1:8092"
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i] == "Host" {
