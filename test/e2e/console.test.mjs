@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, test, describe } from 'node:test';
-import { axe, browser, folder, patience, secrets, until, world } from './harness.mjs';
+import { axe, browser, folder, onItsWay, paid, patience, secrets, shopper, until, world } from './harness.mjs';
 
 const checker = readFileSync(axe, 'utf8');
 const guide = readFileSync(new URL('../../docs/console.md', import.meta.url), 'utf8');
@@ -220,6 +220,20 @@ describe('the console', () => {
     await page.unroute('**/api/changes');
     await page.getByText('Live', { exact: true }).waitFor();
     await page.locator('#said[data-bad=yes]').waitFor();
+  });
+
+  test('a checkout that is open beside the console shows what the buttons do', async (t) => {
+    const ada = await shopper(t, w);
+    const id = await ada.checkOut();
+    await ada.method('SEPA Direct Debit', { iban: 'DE89370400440532013000' });
+    await ada.pay();
+    await ada.shows(onItsWay);
+    await page.getByRole('link', { name: id }).click();
+    await shows('processing');
+    await line('The page asked.').first().waitFor();
+    await line('POST /v1/customer_sessions').first().waitFor();
+    await brings(id, 'Debit settles', 'paid');
+    await ada.shows(paid);
   });
 
   test('by keyboard alone', async () => {
