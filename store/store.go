@@ -146,7 +146,7 @@ type driverLog struct{ *slog.Logger }
 
 // Printf is called by go-redis.
 func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
-	l.WarnContext(ctx, "redis client", "message", fmt.Sprintf(format, args...))
+	l.WarnContext(ctx, "the Redis client reports trouble with a connection", "message", fmt.Sprintf(format, args...))
 }
 
 // Ping reports whether Redis answers.

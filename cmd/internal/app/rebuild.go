@@ -17,11 +17,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		since = a.PaymentRetention
 	}
 	id := a.identity()
-	account, err := a.gateway.Account(ctx)
-	if err != nil {
-		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
-	}
-	id.Account = account
+	id.Account, _ = a.askAccount(ctx)
 	p := newProgress(out)
 	if discard {
 		count, err := a.store.Discard(ctx)

@@ -17,7 +17,8 @@ const ReconcileSince = service.CatchUpFirst
 
 // Reconcile makes one pass of catch-up, from so long ago (0: PAYMENT_RETENTION), and sweep. Beside a running server it
 // has that one make it. It ends when every payment that it marked has been read, and fails where one could not be. With
-// verify it also reads every payment that has succeeded since then, and names those that Stripe does not know to be paid.
+// verify it also reads every payment that has succeeded since then, and names those that Stripe does not know to be
+// paid.
 func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, out io.Writer) error {
 	if since == 0 {
 		since = a.PaymentRetention

@@ -109,12 +109,20 @@ func (a *App) Init(ctx context.Context) (already bool, err error) {
 	return false, a.mark(ctx)
 }
 
+// askAccount asks Stripe for the account that the key belongs to, "acct_…". No answer is a warning.
+func (a *App) askAccount(ctx context.Context) (id string, known bool) {
+	id, err := a.gateway.Account(ctx)
+	if err != nil {
+		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
+	}
+	return id, err == nil
+}
+
 // compareAccount checks that the key belongs to the account whose payments Redis holds. Another one ends the process;
 // no answer is a warning.
 func (a *App) compareAccount(ctx context.Context) error {
-	account, err := a.gateway.Account(ctx)
-	if err != nil {
-		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
+	account, known := a.askAccount(ctx)
+	if !known {
 		return nil
 	}
 	a.service.SetAccount(account)
