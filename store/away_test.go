@@ -43,6 +43,12 @@ func calls(s *store.Store) map[string]func(context.Context) error {
 		"NotePass": func(ctx context.Context) error {
 			return second(s.NotePass(ctx, "a", "b", true, payment.PassResult{}))
 		},
+		"LoadOrderEvents": func(ctx context.Context) error {
+			return second(s.LoadOrderEvents(ctx, payment.Order{ID: "o-1"}))
+		},
+		"LoadDeliveries": func(ctx context.Context) error {
+			return second(s.LoadDeliveries(ctx, "e", "o-1", nil))
+		},
 		"LeaseHolder": func(ctx context.Context) error { return second(s.LeaseHolder(ctx, "nets")) },
 		"LoadCatchUp": func(ctx context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"kasse/cmd/internal/app"
@@ -26,6 +29,7 @@ func commands() []command {
 		{"check", "say what is wrong with the configuration, Redis and Stripe, and how to mend it", check},
 		{"rebuild", "restore from Stripe what Redis has lost", rebuild},
 		{"reconcile", "look once at Stripe for what no webhook has brought", reconcile},
+		{"show", "show what Redis knows of an order, a PaymentIntent or a customer, for support", show},
 		{"forget", "remove what is kept of a person in a finished order", forget},
 		{"keygen", "make a service key", keygen},
 		{"events replay", "push past events again", replayEvents},
@@ -102,6 +106,33 @@ func reconcile(ctx context.Context, args []string, out io.Writer) error {
 		func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
 			return a.Reconcile(ctx, since, *verify, out)
 		})
+}
+
+func show(ctx context.Context, args []string, out io.Writer) error {
+	flags := newFlags("show", "ID", out)
+	var o app.ShowOptions
+	flags.BoolVar(&o.JSON, "json", false, "for programs: docs/runbook.md names the members")
+	flags.BoolVar(&o.Stripe, "stripe", false, "also read the payment once at Stripe, and name the differences")
+	// The flags may follow the id; none of them has a value.
+	args = slices.Clone(args)
+	slices.SortStableFunc(args, func(a, b string) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	if err := parse(flags, args, 1); err != nil {
+		return err
+	}
+	if err := app.CheckShowID(flags.Arg(0)); err != nil {
+		return &usageError{"show: " + err.Error()}
+	}
+	return withApp(func(a *app.App) error { return a.Show(ctx, flags.Arg(0), o, out) })
+}
+
+// rank is 0 for a flag, 1 for an argument.
+func rank(arg string) int {
+	if strings.HasPrefix(arg, "-") {
+		return 0
+	}
+	return 1
 }
 
 func forget(ctx context.Context, args []string, out io.Writer) error {

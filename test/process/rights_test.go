@@ -97,6 +97,8 @@ func TestAsExactlyThatUser(t *testing.T) {
 				}
 			}
 			w.commandAs(settings, "reconcile")
+			w.commandAs(settings, "show", "-stripe", "paid")
+			w.commandAs(settings, "show", "-json", paid.PaymentIntent)
 			w.commandAs(settings, "forget", "paid")
 			w.commandAs(settings, "events", "endpoints")
 			w.commandAs(settings, "rebuild")

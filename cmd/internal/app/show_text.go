@@ -1,0 +1,162 @@
+package app
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// print writes the order for a person.
+func (s *Shown) print(out io.Writer) error {
+	var text strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
+	line("Order %s%s", s.Order, note(s.Foreign, ", a payment that names it and is none of its attempts"))
+	t := s.Terms
+	line("  terms          %s, customer %s%s%s", money(t.Amount, t.Currency), orNone(val(t.Customer)),
+		also("capture", t.CaptureMethod), also("setup_future_usage", t.SetupFutureUsage))
+	line("  stands for     %s%s%s", orNone(string(val(s.Current))), note(s.Winner != nil, ", which has won it"),
+		also("closed:", s.Closed))
+	line("  fulfillable    %s", since(s.FulfillableAt, "never yet"))
+	if s.LockedUntil != nil {
+		line("  locked         until %s: a call changes it at Stripe", stamp(*s.LockedUntil))
+	}
+	if len(s.OtherPayments) > 0 {
+		line("  others         %d PaymentIntents name the order and are none of its attempts: %s",
+			len(s.OtherPayments), joined(s.OtherPayments))
+	}
+	for _, a := range s.Attempts {
+		a.print(line)
+	}
+	line("\nTimeline")
+	for _, step := range s.Timeline {
+		line("  %s  %s", stamp(step.At), step)
+	}
+	line("\nEvents of the stream%s", note(len(s.Events) == 0, ": none (any more)"))
+	for _, e := range s.Events {
+		line("  %s  %s  %s%s", stamp(e.CreatedAt), e.Type, e.ID, note(e.Restored, "  restored"))
+		for _, d := range e.Deliveries {
+			line("      %s  %s%s%s", d.Endpoint, d.State, also("due", stampOf(d.DueAt)), also("reason:", d.Reason))
+			for _, try := range d.Tries {
+				line("        %s", try)
+			}
+		}
+	}
+	if s.Stripe != nil {
+		s.Stripe.print(line)
+	}
+	line("\nMetadata, receipt, payment method and forms are a person's: only whether they are there is shown.")
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+func (a ShownAttempt) print(line func(string, ...any)) {
+	switch {
+	case a.Payment == nil:
+		line("\nAttempt %d  without a PaymentIntent: %s", a.Attempt, val(a.Outcome))
+	case a.Status == nil:
+		line("\nAttempt %d  %s: nothing has been shown of it yet", a.Attempt, *a.Payment)
+	default:
+		line("\nAttempt %d  %s  %s (Stripe: %s)%s%s", a.Attempt, *a.Payment, *a.State, *a.Status,
+			note(a.Superseded, ", superseded"), note(a.Fulfillable, ", fulfillable"))
+		if a.HoldReason != nil {
+			line("  held           %s", *a.HoldReason)
+		}
+		line("  amounts        %s, received %d, refunded %d", money(*a.Amount, *a.Currency), *a.AmountReceived,
+			*a.AmountRefunded)
+	}
+	if a.Failure != nil || a.FailedAttempts > 0 {
+		line("  failures       %d%s", a.FailedAttempts, also("last:", a.Failure))
+	}
+	if a.Payment != nil {
+		line("  read at Stripe %s%s", since(a.LastReadAt, "never"), also("next because of a doubt:", stampOf(a.ReadDueAt)))
+	}
+	p := a.Personal
+	line("  a person's     metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
+		presence(p.PaymentMethod), presence(p.Receipt), presence(p.Form), note(p.Forgotten, "; forgotten by kasse forget"))
+}
+
+// String is a step in words.
+func (s ShownStep) String() string {
+	text := strings.ReplaceAll(s.Kind, "_", " ") + also(" ", s.ID)
+	switch {
+	case s.Kind == "attempt":
+		text = val(s.To)
+	case s.Kind == "state" && s.From == nil:
+		text = "state " + val(s.To)
+	case s.Kind == "state" && *s.From == val(s.To):
+		text = "state " + *s.From + ", something else has changed"
+	case s.Kind == "state":
+		text = "state " + *s.From + " → " + val(s.To)
+	default:
+		text += ": " + val(s.To)
+	}
+	if s.Amount != nil {
+		text += fmt.Sprintf(", %d", *s.Amount)
+	}
+	text += also("reason", s.Reason) + also("cause", s.Cause) + also("by", s.By)
+	if s.Payment != nil {
+		text += "  [" + string(*s.Payment) + "]"
+	}
+	return text
+}
+
+// String is a try in words.
+func (t ShownTry) String() string {
+	answer, reason := "no response", t.Reason
+	if t.Status != nil {
+		answer = fmt.Sprint("answered ", *t.Status)
+	}
+	if val(reason) == answer {
+		reason = nil
+	}
+	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, t.At.UTC().Format("2006-01-02T15:04:05.000Z"), answer, t.TookMS,
+		also("", reason))
+}
+
+func (s *ShownStripe) print(line func(string, ...any)) {
+	line("\nStripe, %s%s", s.Payment, also("read at", stampOf(s.ReadAt)))
+	if len(s.Differences) == 0 {
+		line("  says the same as Redis: %s", val(s.Status))
+	}
+	for _, d := range s.Differences {
+		line("  %s Redis: %s; Stripe: %s", d.Field, d.Redis, d.Stripe)
+	}
+}
+
+func note(said bool, text string) string {
+	if said {
+		return text
+	}
+	return ""
+}
+
+// also appends a named text where there is one.
+func also(name string, text *string) string {
+	if text == nil {
+		return ""
+	}
+	return strings.TrimRight(", "+name, " ") + " " + *text
+}
+
+func since(at *time.Time, never string) string {
+	if at == nil {
+		return never
+	}
+	return stamp(*at)
+}
+
+func stampOf(at *time.Time) *string {
+	if at == nil {
+		return nil
+	}
+	return new(stamp(*at))
+}
+
+func joined[T ~string](all []T) string {
+	words := make([]string, len(all))
+	for i, one := range all {
+		words[i] = string(one)
+	}
+	return strings.Join(words, " ")
+}

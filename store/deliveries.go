@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/service/payment"
+	"kasse/service/push"
+)
+
+// LoadOrderEvents returns the order's events that the stream still has, oldest first. The order has to be loaded with
+// all its payments: the oldest says where the stream is read from.
+func (s *Store) LoadOrderEvents(ctx context.Context, o payment.Order) (events []payment.FeedEvent, err error) {
+	n := s.hash(string(o.ID))
+	part, from := s.partitionAt(n), "-"
+	if oldest := o.OldestEvent(); !oldest.IsZero() {
+		from = position{ms: max(oldest.UnixMilli(), 1)}.String()
+	}
+	for {
+		page, err := s.redis.XRangeN(ctx, part.events(), from, "+", forgetBatch).Result()
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for _, entry := range page {
+			event := feedEvent(entry, parsePosition(entry.ID), n)
+			view, err := payment.DecodeView(event.Data)
+			if err != nil {
+				return nil, fmt.Errorf("the entry %s of %s cannot be read: %w", entry.ID, part.events(), err)
+			}
+			if view.Order == o.ID {
+				events = append(events, event)
+			}
+		}
+		if len(page) < forgetBatch {
+			return events, nil
+		}
+		from = "(" + page[len(page)-1].ID
+	}
+}
+
+// DeliveryState is how far the delivery of an event to an endpoint is.
+type DeliveryState string
+
+// The states of a delivery. One of which the log of tries knows nothing any more, or that was made before the endpoint
+// was registered, is DeliveryPassed.
+const (
+	DeliveryUnregistered DeliveryState = "not registered" // no server has run with the endpoint
+	DeliveryNotBegun     DeliveryState = "not begun"
+	DeliveryUnderWay     DeliveryState = "under way"
+	DeliveryWaits        DeliveryState = "waits for another try"
+	DeliveryGivenUp      DeliveryState = "given up"
+	DeliveryDone         DeliveryState = "delivered"
+	DeliveryPassed       DeliveryState = "passed"
+)
+
+// Delivery is the delivery of one event to one endpoint.
+type Delivery struct {
+	State DeliveryState
+	Tries []LoggedPush // as far as the log still has them, oldest first
+	Due   time.Time    // of the next try, by Redis's clock; zero: none waits
+	Dead  *DeadLetter  // nil: it was not given up
+}
+
+// LoadDeliveries returns the delivery of each of an order's events to an endpoint, in their order.
+func (s *Store) LoadDeliveries(
+	ctx context.Context, e push.EndpointID, order payment.OrderID, events []payment.FeedEvent,
+) ([]Delivery, error) {
+	part := s.orderPartition(order)
+	keys := part.push(e)
+	pipe := s.redis.Pipeline()
+	share := pipe.HGet(ctx, keys.share, "passed")
+	groups := pipe.XInfoGroups(ctx, part.events())
+	log := pipe.LRange(ctx, keys.log, 0, -1)
+	dead := pipe.XRange(ctx, keys.dead, "-", "+")
+	retries := pipe.ZRangeWithScores(ctx, keys.retries, 0, -1)
+	pending := make([]*redis.XPendingExtCmd, len(events))
+	for i, event := range events {
+		pending[i] = pipe.XPendingExt(ctx, &redis.XPendingExtArgs{
+			Stream: part.events(), Group: keys.group, Start: event.Entry, End: event.Entry, Count: 1,
+		})
+	}
+	_, _ = pipe.Exec(ctx) // each reply has its own error
+	for _, reply := range []redis.Cmder{share, log, dead, retries} {
+		if err := ignoreNil(reply.Err()); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	at := deliveryPosition{registered: share.Err() == nil}
+	for _, g := range groups.Val() {
+		if g.Name == keys.group {
+			at.last, at.found = parsePosition(g.LastDeliveredID), true
+		}
+	}
+	all := make([]Delivery, len(events))
+	for i, event := range events {
+		all[i].addTries(event, log.Val())
+		claimed := all[i].addRetry(event, retries.Val())
+		all[i].addDead(event, dead.Val())
+		all[i].State = at.judge(all[i], event, claimed || len(pending[i].Val()) > 0)
+	}
+	return all, nil
+}
+
+// deliveryPosition is how far an endpoint's group has read the stream.
+type deliveryPosition struct {
+	registered, found bool
+	last              position
+}
+
+func (at deliveryPosition) judge(d Delivery, event payment.FeedEvent, pending bool) DeliveryState {
+	switch {
+	case !d.Due.IsZero():
+		return DeliveryWaits
+	case pending:
+		return DeliveryUnderWay
+	case d.Dead != nil:
+		return DeliveryGivenUp
+	case len(d.Tries) > 0 && d.Tries[len(d.Tries)-1].Reason == "":
+		return DeliveryDone
+	case !at.registered || !at.found:
+		return DeliveryUnregistered
+	case parsePosition(event.Entry).compare(at.last) > 0:
+		return DeliveryNotBegun
+	}
+	return DeliveryPassed
+}
+
+func (d *Delivery) addTries(event payment.FeedEvent, log []string) {
+	for i := len(log) - 1; i >= 0; i-- { // the newest is the first
+		if p, ok := parseLogLine(log[i]); ok && p.Event == event.ID {
+			d.Tries = append(d.Tries, p)
+		}
+	}
+}
+
+// addRetry notes when the next try is due. It reports whether a worker has claimed it: its score is negative then.
+func (d *Delivery) addRetry(event payment.FeedEvent, members []redis.Z) (claimed bool) {
+	for _, m := range members {
+		member, _ := m.Member.(string)
+		if r := parseRetry(member); r.Event.Entry != event.Entry {
+			continue
+		} else if claimed = m.Score < 0; !claimed {
+			d.Due = time.UnixMilli(r.Due).UTC()
+		}
+	}
+	return claimed
+}
+
+func (d *Delivery) addDead(event payment.FeedEvent, notes []redis.XMessage) {
+	for _, m := range notes {
+		field := func(name string) string { text, _ := m.Values[name].(string); return text }
+		if field("entry") == event.Entry {
+			d.Dead = &DeadLetter{
+				At: time.UnixMilli(parsePosition(m.ID).ms).UTC(), Event: field("id"), Type: field("type"),
+				Tries: int(integer(field("tries"))), Reason: field("reason"),
+			}
+		}
+	}
+}
