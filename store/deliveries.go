@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -129,8 +130,8 @@ func (at deliveryPosition) judge(d Delivery, event payment.FeedEvent, pending bo
 }
 
 func (d *Delivery) addTries(event payment.FeedEvent, log []string) {
-	for i := len(log) - 1; i >= 0; i-- { // the newest is the first
-		if p, ok := parseLogLine(log[i]); ok && p.Event == event.ID {
+	for _, line := range slices.Backward(log) { // the newest is the first
+		if p, ok := parseLogLine(line); ok && p.Event == event.ID {
 			d.Tries = append(d.Tries, p)
 		}
 	}

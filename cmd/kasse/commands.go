@@ -111,7 +111,7 @@ func reconcile(ctx context.Context, args []string, out io.Writer) error {
 func show(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("show", "ID", out)
 	var o app.ShowOptions
-	flags.BoolVar(&o.JSON, "json", false, "for programs: docs/runbook.md names the members")
+	flags.BoolVar(&o.JSON, "json", false, "for programs: docs/show.md names the members")
 	flags.BoolVar(&o.Stripe, "stripe", false, "also read the payment once at Stripe, and name the differences")
 	// The flags may follow the id; none of them has a value.
 	args = slices.Clone(args)

@@ -46,7 +46,7 @@ func (s *endpointStand) shows(secrets []string, code int, args ...string) string
 	return text
 }
 
-// shownJSON is what the test reads of the JSON, by the names that docs/runbook.md gives.
+// shownJSON is what the test reads of the JSON, by the names that docs/show.md gives.
 type shownJSON struct {
 	OrderID  string  `json:"order_id"`
 	Winner   *string `json:"winner"`
@@ -87,8 +87,8 @@ func TestShowCommand(t *testing.T) {
 	v := s.server.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
 	hash := sha256.Sum256([]byte(v.ClientSecret))
 	secrets := []string{
-		v.ClientSecret, hex.EncodeToString(hash[:]), "Lovelace", "augusta", "Babbage", "pay.stripe.com", "hunter2", "4242",
-		stripeKey, backendKey,
+		v.ClientSecret, hex.EncodeToString(hash[:]), "Lovelace", "augusta", "Babbage", "pay.stripe.com", "hunter2",
+		"4242", stripeKey, backendKey,
 	}
 	s.pay(v, "pm_card_chargeDeclined")
 	s.server.awaitState(v, "failed")
@@ -115,8 +115,9 @@ func TestShowCommand(t *testing.T) {
 	text := s.shows(secrets, 0, "order-1")
 	s.has(text, "Order order-1", "4200 eur, customer "+customer, v.PaymentIntent+"  disputed (Stripe: succeeded)",
 		"held           refunded", "failures       1", "metadata present", "receipt present", "state pending → failed",
-		"cause payment_intent.succeeded evt_", "refund, re_", ": succeeded, 700", "dispute, dp_", "review, prv_", "order.paid",
-		"order.partially_refunded", "try 1", "answered 200", "answered 502", "waits for another try, due ")
+		"cause payment_intent.succeeded evt_", "refund, re_", ": succeeded, 700", "dispute, dp_", "review, prv_",
+		"order.paid", "order.partially_refunded", "try 1", "answered 200", "answered 502",
+		"waits for another try, due ")
 	expect(t, "the same by its payment", s.shows(secrets, 0, v.PaymentIntent), text)
 	s.has(s.shows(secrets, 0, customer), "Customer "+customer, "order-1  "+v.PaymentIntent+"  disputed  4200 eur")
 
@@ -163,7 +164,8 @@ func (s *endpointStand) showsWhatIsWrong(v view, dispute string, secrets []strin
 	s.has(s.shows(secrets, 1, "cus_unknown"), "ORDER_INDEX is false")
 	for _, key := range s.client.Keys(s.t.Context(), "kasse:{p*}:order:order-1").Val() {
 		stream := strings.Replace(key, "order:order-1", "events", 1)
-		entry, err := s.client.XAdd(s.t.Context(), &redis.XAddArgs{Stream: stream, Values: []string{"data", "{"}}).Result()
+		broken := &redis.XAddArgs{Stream: stream, Values: []string{"data", "{"}}
+		entry, err := s.client.XAdd(s.t.Context(), broken).Result()
 		s.no(err)
 		s.has(s.shows(secrets, 1, "order-1"), "the entry "+entry+" of "+stream+" cannot be read")
 		s.no(s.client.XDel(s.t.Context(), stream, entry).Err())

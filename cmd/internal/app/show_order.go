@@ -50,7 +50,8 @@ func newShown(o *payment.Order, asked payment.ID, now time.Time) *Shown {
 		Closed: ptr(string(o.Closed)), FulfillableAt: seconds(o.FulfillableAt),
 		Terms: ShownTerms{
 			Amount: t.Amount, Currency: t.Currency, Customer: ptr(string(t.Customer)),
-			CaptureMethod: ptr(string(t.CaptureMethod)), SetupFutureUsage: ptr(t.SetupFutureUsage), Since: millis(o.Rev),
+			CaptureMethod: ptr(string(t.CaptureMethod)), SetupFutureUsage: ptr(t.SetupFutureUsage),
+			Since: millis(o.Rev),
 		},
 		Attempts: []ShownAttempt{}, OtherPayments: append([]payment.ID{}, o.ForeignIDs...), Timeline: []ShownStep{},
 		Events: []ShownEvent{},

@@ -69,11 +69,13 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 		line("  failures       %d%s", a.FailedAttempts, also("last:", a.Failure))
 	}
 	if a.Payment != nil {
-		line("  read at Stripe %s%s", since(a.LastReadAt, "never"), also("next because of a doubt:", stampOf(a.ReadDueAt)))
+		line("  read at Stripe %s%s", since(a.LastReadAt, "never"),
+			also("next because of a doubt:", stampOf(a.ReadDueAt)))
 	}
 	p := a.Personal
 	line("  a person's     metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
-		presence(p.PaymentMethod), presence(p.Receipt), presence(p.Form), note(p.Forgotten, "; forgotten by kasse forget"))
+		presence(p.PaymentMethod), presence(p.Receipt), presence(p.Form),
+		note(p.Forgotten, "; forgotten by kasse forget"))
 }
 
 // String is a step in words.
@@ -110,8 +112,8 @@ func (t ShownTry) String() string {
 	if val(reason) == answer {
 		reason = nil
 	}
-	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, t.At.UTC().Format("2006-01-02T15:04:05.000Z"), answer, t.TookMS,
-		also("", reason))
+	at := t.At.UTC().Format("2006-01-02T15:04:05.000Z")
+	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, at, answer, t.TookMS, also("", reason))
 }
 
 func (s *ShownStripe) print(line func(string, ...any)) {
