@@ -1,0 +1,16 @@
+//go:build linux
+
+package parking_test
+
+import (
+	"os"
+	"strconv"
+)
+
+// rounds is how often a connection is used again; PARKING_ROUNDS sets it.
+var rounds = func() int {
+	if n, err := strconv.Atoi(os.Getenv("PARKING_ROUNDS")); err == nil {
+		return n
+	}
+	return 200
+}()
