@@ -33,6 +33,7 @@ type Options struct {
 	Logger         *slog.Logger
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
 	Observer       Observer        // may be nil
+	Parker         Parker          // nil: every request that waits keeps its goroutine
 }
 
 // Observer is called for every request when it has been answered, in the request's own context. The method is one
@@ -58,6 +59,7 @@ func (r Route) Audit() string { return r.audit }
 
 type api struct {
 	Options
+	echo     *echo.Echo
 	service  *service.Service
 	counters *counters
 	proxies  proxies
@@ -66,15 +68,15 @@ type api struct {
 // New returns the public API. Its server has to bound the time that reading a request may take.
 func New(svc *service.Service, o Options) http.Handler {
 	a := &api{Options: o, service: svc, counters: newCounters(o.Limits), proxies: o.TrustedProxies}
-	e := newEcho(o.Logger, o.Observer, a.proxies.overTLS, newOrigins(o.Origins, o.Logger).share)
+	a.echo = newEcho(o.Logger, o.Observer, a.proxies.overTLS, newOrigins(o.Origins, o.Logger).share)
 	for _, r := range a.routes() {
 		handle := a.guard(r)
-		e.Add(r.Method, echoPath(r.Path), handle)
+		a.echo.Add(r.Method, echoPath(r.Path), handle)
 		if r.Method == http.MethodGet {
-			e.Add(http.MethodHead, echoPath(r.Path), handle)
+			a.echo.Add(http.MethodHead, echoPath(r.Path), handle)
 		}
 	}
-	return e
+	return a.echo
 }
 
 // Routes returns the operations of the public API. A GET answers HEAD too.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/api"
+	"kasse/api/parking"
 	"kasse/service"
 	"kasse/service/payment"
 	"kasse/service/stripe"
@@ -58,6 +60,7 @@ type world struct {
 	logs     *lines
 	now      time.Time // of the clock by which order tokens are verified and minted
 	draining chan struct{}
+	unparked bool // requests that wait keep their goroutines
 }
 
 // newWorld is a world on a real redis-server.
@@ -67,10 +70,10 @@ func newWorld(t *testing.T, change ...func(*service.Options)) *world {
 }
 
 // newFailingWorld returns a world on a miniredis that can be made to fail.
-func newFailingWorld(t *testing.T) *world {
+func newFailingWorld(t *testing.T, change ...func(*service.Options)) *world {
 	t.Helper()
 	w := &world{t: t, redis: miniredis.RunT(t)}
-	return w.start("redis://" + w.redis.Addr() + "/0")
+	return w.start("redis://"+w.redis.Addr()+"/0", change...)
 }
 
 func (w *world) start(url string, change ...func(*service.Options)) *world {
@@ -88,11 +91,55 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	}
 	w.url, w.store = url, w.newStore(url)
 	svc := service.New(w.store, w.newGateway(), o)
-	w.service, w.api = svc, httptest.NewServer(api.New(svc, w.options(logger)))
-	w.t.Cleanup(w.api.Close)
+	w.service = svc
+	w.serve(w.options(logger))
 	w.client = checkedClient(w.t)
 	w.inBackground(svc.RunReadWorker)
 	return w
+}
+
+// serve starts a server of the API, which parks requests that wait.
+func (w *world) serve(o api.Options) {
+	w.t.Helper()
+	parker := parking.New(parking.Options{WriteTimeout: time.Minute, IdleTimeout: time.Minute})
+	if !w.unparked {
+		o.Parker = parker
+	}
+	w.api = httptest.NewUnstartedServer(api.New(w.service, o))
+	listener, err := parker.Listen(w.api.Listener)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.api.Listener = listener
+	w.api.Start()
+	w.t.Cleanup(w.api.Close)
+}
+
+// parkedAndNot runs a test of waiting where requests that wait are parked, and where each keeps its goroutine.
+func parkedAndNot(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	for _, way := range []struct {
+		name     string
+		unparked bool
+	}{{"parked", false}, {"with a goroutine", true}} {
+		t.Run(way.name, func(t *testing.T) {
+			test(t, (&world{t: t, unparked: way.unparked}).start(storetest.RedisServer(t)))
+		})
+	}
+}
+
+// awaitHeld waits until so many requests are held.
+func (w *world) awaitHeld(count int) {
+	w.t.Helper()
+	held := w.store.Waiters
+	if !w.unparked && runtime.GOOS == "linux" {
+		held = w.service.HeldStatuses
+	}
+	for deadline := time.Now().Add(10 * time.Second); held() < count; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d of %d requests are held", held(), count)
+		}
+	}
 }
 
 // options are an API's without limits, without origins, and without proxies.

@@ -26,6 +26,8 @@ type requestInfo struct {
 	claims     *claims      // of the order token, verified
 	subject    subject      // what an audited request is about
 	code       payment.Code // of the problem that was answered
+	began      time.Time
+	parked     bool // it is answered, and logged, later
 }
 
 // contextWithInfo is Echo's context of a request with what is known of it.
@@ -58,23 +60,26 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
+			infoOf(c).began = time.Now() //nolint:forbidigo // it is measured, and decides nothing
 			err := next(c)
-			took := time.Since(began) //nolint:forbidigo // as above
-			x, ctx := infoOf(c), c.Request().Context()
-			logger.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int(
-					"status", c.Response().Status,
-				),
-				slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),
-				slog.String(
-					"credential", x.credential,
-				), slog.String("key", x.caller.Key), slog.String("code", string(x.code)))
-			if observer != nil {
-				observer.Answered(ctx, knownMethod(c.Request().Method), x.route, c.Response().Status, took)
+			if !infoOf(c).parked {
+				logRequest(logger, observer, c)
 			}
 			return err
 		}
+	}
+}
+
+// logRequest writes the line of a request that is being answered, and tells the observer.
+func logRequest(logger *slog.Logger, observer Observer, c echo.Context) {
+	x, ctx, status := infoOf(c), c.Request().Context(), c.Response().Status
+	took := time.Since(x.began) //nolint:forbidigo // as above
+	logger.LogAttrs(ctx, slog.LevelInfo, "request",
+		slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int("status", status),
+		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),
+		slog.String("credential", x.credential), slog.String("key", x.caller.Key), slog.String("code", string(x.code)))
+	if observer != nil {
+		observer.Answered(ctx, knownMethod(c.Request().Method), x.route, status, took)
 	}
 }
 
@@ -92,21 +97,25 @@ func knownMethod(method string) string {
 func answerErrors(logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			err := recovered(next, c)
-			if err == nil || c.Response().Committed { // what fails then is the writing: its reader has gone
-				return nil
-			}
-			p := problemOf(err)
-			infoOf(c).code = p.Code
-			if infoOf(c).caller.Key == "" {
-				p.forBrowser()
-			}
-			if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
-				logFailure(c.Request().Context(), logger, infoOf(c), err)
-			}
-			return p.write(c)
+			return answerError(logger, c, recovered(next, c))
 		}
 	}
+}
+
+// answerError answers with the problem that an error is; nil is none.
+func answerError(logger *slog.Logger, c echo.Context, err error) error {
+	if err == nil || c.Response().Committed { // what fails then is the writing: its reader has gone
+		return nil
+	}
+	p := problemOf(err)
+	infoOf(c).code = p.Code
+	if infoOf(c).caller.Key == "" {
+		p.forBrowser()
+	}
+	if p.Status >= http.StatusInternalServerError && c.Request().Context().Err() == nil {
+		logFailure(c.Request().Context(), logger, infoOf(c), err)
+	}
+	return p.write(c)
 }
 
 // panicked is a panic as an error.

@@ -203,20 +203,7 @@ func (a *api) getPayment(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	stored, err := a.status(c, paymentID(c), time.Duration(wait)*time.Second)
-	if err != nil {
-		return err
-	}
-	tag := etag(stored.Version)
-	h := c.Response().Header()
-	h[headerETag] = []string{tag}
-	if noneMatch(c.Request().Header, tag) {
-		return c.NoContent(http.StatusNotModified)
-	}
-	h[echo.HeaderContentType] = applicationJSON
-	c.Response().WriteHeader(http.StatusOK)
-	_, err = c.Response().Write(stored.View)
-	return err
+	return a.status(c, paymentID(c), time.Duration(wait)*time.Second)
 }
 
 func (a *api) getPaymentHistory(c echo.Context) error {

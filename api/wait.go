@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -12,14 +14,132 @@ import (
 // maxWait is the longest that a poll is held, in seconds; common proxies cut at 30.
 const maxWait = 25
 
-// status returns the payment. While it is the version that the caller has, the answer is held: until there is another,
-// for as long as the caller waits, or until the server drains.
-func (a *api) status(c echo.Context, id payment.ID, wait time.Duration) (payment.StoredView, error) {
+// Parker takes over the connections of requests that wait, so that they keep neither a goroutine nor buffers.
+type Parker interface {
+	// Park takes over the connection of a request that has no body, and reports whether it did. The request then is
+	// answered once, by answer, which does not block, and nothing else is written. Header is the request's own. Gone is
+	// called at most once, perhaps before Park returns, or after the answer: the client has ended what it sends, and is
+	// to be answered at once.
+	Park(w http.ResponseWriter, r *http.Request, gone func()) (
+		answer func(status int, header http.Header, body []byte), ok bool,
+	)
+}
+
+// status answers with the payment. While it is the version that the caller has, the answer is held: until there is
+// another, for as long as the caller waits, or until the server drains.
+func (a *api) status(c echo.Context, id payment.ID, wait time.Duration) error {
 	ctx, caller := c.Request().Context(), infoOf(c).caller
 	stored, err := a.service.Status(ctx, caller, id)
 	err = a.limitHolder(c, id, err)
-	if err != nil || wait == 0 || !noneMatch(c.Request().Header, etag(stored.Version)) {
-		return stored, err
+	if err == nil && wait > 0 && noneMatch(c.Request().Header, etag(stored.Version)) {
+		o := service.WaitOptions{For: wait, Released: a.Draining}
+		if a.park(c, id, stored.Version, o) {
+			return nil
+		}
+		stored, err = a.service.StatusAfter(ctx, caller, id, stored.Version, o)
 	}
-	return a.service.StatusAfter(ctx, caller, id, stored.Version, service.WaitOptions{For: wait, Released: a.Draining})
+	if err != nil {
+		return err
+	}
+	return answerStatus(c, stored)
+}
+
+// answerStatus answers with the view, or says that the caller has it.
+func answerStatus(c echo.Context, stored payment.StoredView) error {
+	tag := etag(stored.Version)
+	h := c.Response().Header()
+	h[headerETag] = []string{tag}
+	if noneMatch(c.Request().Header, tag) {
+		return c.NoContent(http.StatusNotModified)
+	}
+	h[echo.HeaderContentType] = applicationJSON
+	c.Response().WriteHeader(http.StatusOK)
+	_, err := c.Response().Write(stored.View)
+	return err
+}
+
+// parkedStatus is what the answer to a parked request needs. Echo's context goes back to its pool meanwhile.
+type parkedStatus struct {
+	api       *api
+	ctx       context.Context // of the request, and without its end
+	info      requestInfo
+	remote    string      // the peer's address
+	request   http.Header // the fields that the answer depends on
+	header    http.Header // of the answer, as far as it is known
+	answer    func(status int, header http.Header, body []byte)
+	rebuilt   *contextWithInfo // nil until it is needed
+	collected collectedAnswer
+}
+
+// park holds the request without its goroutine, and reports whether it could.
+func (a *api) park(c echo.Context, id payment.ID, version int64, o service.WaitOptions) bool {
+	r, x := c.Request(), infoOf(c)
+	if a.Parker == nil || r.Method != http.MethodGet {
+		return false
+	}
+	p := &parkedStatus{
+		api: a, ctx: context.WithoutCancel(r.Context()), info: *x, remote: r.RemoteAddr, request: http.Header{},
+		header: c.Response().Header(),
+	}
+	for _, name := range []string{headerIfNoneMatch, echo.HeaderXForwardedFor} {
+		if values, found := r.Header[name]; found {
+			p.request[name] = values
+		}
+	}
+	p.info.claims, p.info.caller.Refused = nil, p.refused
+	h := a.service.HoldStatus(p.ctx, p.info.caller, id, version, o)
+	answer, ok := a.Parker.Park(c.Response().Writer, r, h.Release)
+	if !ok {
+		return false
+	}
+	x.parked, p.answer = true, answer
+	c.SetRequest(nil) // Echo's pool would keep what belongs to the connection
+	c.Response().Writer = nil
+	h.Begin(p.end)
+	return true
+}
+
+// context is Echo's context of the request again.
+func (p *parkedStatus) context() *contextWithInfo {
+	if p.rebuilt == nil {
+		r := (&http.Request{Method: http.MethodGet, RemoteAddr: p.remote, Header: p.request}).WithContext(p.ctx)
+		p.collected.header = p.header
+		p.rebuilt = &contextWithInfo{p.api.echo.NewContext(r, &p.collected), p.info}
+	}
+	return p.rebuilt
+}
+
+// refused counts the question, as it would have been without the parking.
+func (p *parkedStatus) refused() (by string, err error) { return p.api.refusalBy(p.context())() }
+
+// end answers as the handler would have, and as what is around it.
+func (p *parkedStatus) end(stored payment.StoredView, err error) {
+	c := p.context()
+	err = recovered(func(c echo.Context) error {
+		if err != nil {
+			return err
+		}
+		return answerStatus(c, stored)
+	}, c)
+	_ = answerError(p.api.Logger, c, err) // what is collected takes everything
+	logRequest(p.api.Logger, p.api.Observer, c)
+	p.answer(c.Response().Status, p.header, p.collected.body)
+}
+
+// collectedAnswer collects an answer.
+type collectedAnswer struct {
+	header http.Header
+	body   []byte
+}
+
+// Header returns the header of the answer.
+func (w *collectedAnswer) Header() http.Header { return w.header }
+
+// WriteHeader does nothing: Echo keeps the status.
+func (w *collectedAnswer) WriteHeader(int) {}
+
+// Write collects the body.
+func (w *collectedAnswer) Write(text []byte) (int, error) {
+	w.body = append(w.body, text...)
+	return len(text), nil
 }

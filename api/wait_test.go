@@ -66,7 +66,11 @@ func forms(tag string) []string {
 // TestWaitHoldsWhatProxiesRewrote: an ETag that a proxy has rewritten names the version, and its
 // question is held. Without that, each answer comes at once, and the page asks again at once.
 func TestWaitHoldsWhatProxiesRewrote(t *testing.T) {
-	w := newWorld(t)
+	parkedAndNot(t, waitHoldsWhatProxiesRewrote)
+}
+
+func waitHoldsWhatProxiesRewrote(t *testing.T, w *world) {
+	t.Helper()
 	made := w.create("shop-1")
 	line := "GET /v1/payments/" + made.PaymentIntent + "?wait=25"
 	answers := make(chan reply)
@@ -76,6 +80,7 @@ func TestWaitHoldsWhatProxiesRewrote(t *testing.T) {
 			answers <- w.send(request{line: line, token: made.ClientSecret, header: ifNoneMatch(value)})
 		}()
 	}
+	w.awaitHeld(len(all))
 	if answer := w.hold(made, "?wait=1"); answer.status != http.StatusNotModified {
 		t.Errorf("%d: %s", answer.status, answer.body)
 	}
@@ -120,7 +125,11 @@ func answeredBefore(t *testing.T, long <-chan reply) {
 }
 
 func TestWaitEndsAtItsTime(t *testing.T) {
-	w := newWorld(t)
+	parkedAndNot(t, waitEndsAtItsTime)
+}
+
+func waitEndsAtItsTime(t *testing.T, w *world) {
+	t.Helper()
 	made := w.create("shop-1")
 	long := w.held(made)
 	for _, query := range []string{"?wait=0", "?wait=1"} {
@@ -134,7 +143,11 @@ func TestWaitEndsAtItsTime(t *testing.T) {
 }
 
 func TestWaitHoldsNothingElse(t *testing.T) {
-	w := newWorld(t)
+	parkedAndNot(t, waitHoldsNothingElse)
+}
+
+func waitHoldsNothingElse(t *testing.T, w *world) {
+	t.Helper()
 	made := w.create("shop-1")
 	long := w.held(made)
 	line := "GET /v1/payments/" + made.PaymentIntent + "?wait=25"
@@ -151,13 +164,19 @@ func TestWaitHoldsNothingElse(t *testing.T) {
 }
 
 func TestWaitEndsAtAChange(t *testing.T) {
-	w := newWorld(t)
+	parkedAndNot(t, waitEndsAtAChange)
+}
+
+func waitEndsAtAChange(t *testing.T, w *world) {
+	t.Helper()
 	w.deliverWebhooks()
 	made := w.create("shop-1")
-	time.AfterFunc(
-		200*time.Millisecond, func() { _ = w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method") },
-	)
-	answer := w.hold(made, "?wait=25")
+	long := w.held(made)
+	w.awaitHeld(1)
+	if err := w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method"); err != nil {
+		t.Fatal(err)
+	}
+	answer := <-long
 	if answer.status != http.StatusOK || !strings.Contains(answer.body, `"state":"failed"`) {
 		t.Errorf("%d: %s", answer.status, answer.body)
 	}
@@ -165,9 +184,14 @@ func TestWaitEndsAtAChange(t *testing.T) {
 
 // TestDrainingEndsWaits has one that is held, and one that comes later.
 func TestDrainingEndsWaits(t *testing.T) {
-	w := newWorld(t)
+	parkedAndNot(t, drainingEndsWaits)
+}
+
+func drainingEndsWaits(t *testing.T, w *world) {
+	t.Helper()
 	made := w.create("shop-1")
 	long := w.held(made)
+	w.awaitHeld(1)
 	answeredBefore(t, long)
 	close(w.draining)
 	for _, waiting := range []<-chan reply{long, w.held(made)} {

@@ -60,6 +60,17 @@ func (c Caller) sees(v payment.StoredView) bool {
 	return c.owns(v) && (c.seesAsSecret() || c.Order == "" || c.isFor(payment.CustomerOf(v.View)))
 }
 
+// cut leaves of a payment that the caller may see the part that it may see.
+func (c Caller) cut(v payment.StoredView) payment.StoredView {
+	switch {
+	case c.Secret != "", c.seesAsSecret():
+		v.View = v.PublicJSON()
+	case c.Order != "":
+		v.View = payment.TokenPart(v.View)
+	}
+	return v
+}
+
 // part returns the part of an order's rendered view that the caller may see; nil where that is nothing.
 func (c Caller) part(view []byte) []byte {
 	switch {

@@ -92,6 +92,7 @@ type Service struct {
 	account      atomic.Pointer[string] // of the Stripe key, "acct_…"; nil until it is known
 	thinSeen     atomic.Bool            // a thin event has come
 	recent       recent
+	held         heldStatuses
 }
 
 // New wires the service.

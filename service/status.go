@@ -19,6 +19,9 @@ type views interface {
 	// WatchPayment returns a channel that gets a hint at each visible change of the payment, until the function is
 	// called. Hints may be lost.
 	WatchPayment(id payment.ID) (<-chan struct{}, func())
+	// OnPaymentChange calls hint at each visible change of the payment, until stop is called. Hint must not block, and
+	// must not call the store. Hints may be lost.
+	OnPaymentChange(id payment.ID, hint func()) (stop func())
 }
 
 // Status returns the view of a payment that the caller may see. The holder of its client secret gets the public
@@ -26,14 +29,10 @@ type views interface {
 // waits for one read of Stripe; for others it is restored later.
 func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (payment.StoredView, error) {
 	stored, err := s.loadView(ctx, caller, id, caller.sees)
-	switch {
-	case err != nil:
-	case caller.Secret != "", caller.seesAsSecret():
-		stored.View = stored.PublicJSON()
-	case caller.Order != "":
-		stored.View = payment.TokenPart(stored.View)
+	if err != nil {
+		return stored, err
 	}
-	return stored, err
+	return caller.cut(stored), nil
 }
 
 // loadView loads the view of a payment. One that the caller may not know of is answered like a missing one.

@@ -54,7 +54,7 @@ func broken(err error) bool {
 }
 
 // Waiters counts the channels that wait for a hint: held polls, creates behind another, and one for
-// each endpoint.
+// each endpoint. Held polls that keep no goroutine are service.Service's to count.
 func (s *Store) Waiters() (count int) {
 	s.watch.mu.Lock()
 	defer s.watch.mu.Unlock()

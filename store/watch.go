@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,9 +14,15 @@ import (
 type watch struct {
 	mu      sync.Mutex
 	waiting map[string]map[chan struct{}]bool // by channel and id
+	calls   map[string][]*call                // as above
 }
 
-func newWatch() *watch { return &watch{waiting: map[string]map[chan struct{}]bool{}} }
+// call is a function that is called at each hint.
+type call struct{ hint func() }
+
+func newWatch() *watch {
+	return &watch{waiting: map[string]map[chan struct{}]bool{}, calls: map[string][]*call{}}
+}
 
 // on returns a channel that gets a hint when the record changes, until stop is called.
 func (w *watch) on(key string) (hints <-chan struct{}, stop func()) {
@@ -38,9 +45,29 @@ func (w *watch) off(key string, mine chan struct{}) {
 	}
 }
 
+// call calls the function when the record changes, until stop is called. The function must not block, and must not
+// call the watch.
+func (w *watch) call(key string, hint func()) (stop func()) {
+	mine := &call{hint}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls[key] = append(w.calls[key], mine)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.calls[key] = slices.DeleteFunc(w.calls[key], func(c *call) bool { return c == mine })
+		if len(w.calls[key]) == 0 {
+			delete(w.calls, key)
+		}
+	}
+}
+
 func (w *watch) wake(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, c := range w.calls[key] {
+		c.hint()
+	}
 	for mine := range w.waiting[key] {
 		select {
 		case mine <- struct{}{}:
@@ -53,6 +80,12 @@ func (w *watch) wake(key string) {
 // is called.
 func (s *Store) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func()) {
 	return s.watch.on("payment " + string(id))
+}
+
+// OnPaymentChange calls the function at each visible change of the payment, until stop is called. The function must not
+// block, and must not call the store.
+func (s *Store) OnPaymentChange(id payment.ID, hint func()) (stop func()) {
+	return s.watch.call("payment "+string(id), hint)
 }
 
 // WatchEvents returns a channel that gets a hint at each visible change of any payment, until stop

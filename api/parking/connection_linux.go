@@ -60,7 +60,7 @@ func detach(c net.Conn) (int, error) {
 	err = raw.Control(func(old uintptr) {
 		var copied uintptr
 		copied, _, failed = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
-		fd = int(copied) //nolint:gosec // a descriptor is a small number
+		fd = int(copied)
 	})
 	switch {
 	case err != nil:

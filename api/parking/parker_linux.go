@@ -72,7 +72,7 @@ func (p *Parker) Park(
 		c.writeBy = now().Add(p.WriteTimeout)
 	}
 	if n := buffers.Reader.Buffered(); n > 0 {
-		begun, _ := buffers.Reader.Peek(n) // they are there
+		begun, _ := buffers.Peek(n) // they are there
 		c.early = append([]byte(nil), begun...)
 	}
 	if c.fd, err = detach(hijacked); err != nil {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -95,9 +96,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 		write, ok := s.parker.Park(w, r, func() { close(waits.gone) })
 		if ok {
 			waits.write = func(a answer) {
-				for name, values := range a.header {
-					header[name] = values
-				}
+				maps.Copy(header, a.header)
 				write(a.status, header, []byte(a.body))
 			}
 			s.came(r, waits)
@@ -108,9 +107,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	waits.parked, waits.write = false, func(a answer) { answers <- a }
 	s.came(r, waits)
 	a := <-answers
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.status)
 	if a.status != http.StatusNotModified {
 		_, _ = w.Write([]byte(a.body))

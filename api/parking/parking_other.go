@@ -9,10 +9,10 @@ import (
 )
 
 // Parker parks nothing on this system.
-type Parker struct{}
+type Parker struct{ Options }
 
 // New returns a Parker.
-func New(Options) *Parker { return &Parker{} }
+func New(o Options) *Parker { return &Parker{o} }
 
 // Listen returns the listener as it is.
 func (p *Parker) Listen(inner net.Listener) (net.Listener, error) { return inner, nil }

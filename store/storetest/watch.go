@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,25 @@ func awaitHint(t testing.TB, hints <-chan struct{}) {
 }
 
 func (connect connector) testWatch(t *testing.T) {
+	t.Run("calls at a write of a payment, until it is stopped", func(t *testing.T) {
+		f := fresh(t, connect)
+		listening(t, f)
+		ids := neighbours(2)
+		var one, two, other atomic.Int32
+		count := func(n *atomic.Int32) func() { return func() { n.Add(1) } }
+		stop := f.OnPaymentChange(ids[0], count(&one))
+		defer f.OnPaymentChange(ids[0], count(&two))()
+		defer f.OnPaymentChange(ids[1], count(&other))()
+		f.put(t, ids[0])
+		wait.UntilTrue(t, "both calls", func() bool { return one.Load() > 0 && two.Load() > 0 })
+		stop()
+		before, again := one.Load(), two.Load()
+		f.put(t, ids[0])
+		wait.UntilTrue(t, "another call", func() bool { return two.Load() > again })
+		if one.Load() != before || other.Load() != 0 {
+			t.Errorf("the stopped one has %d of %d calls, that of another payment %d", one.Load(), before, other.Load())
+		}
+	})
 	t.Run("hints at a write of a payment, to those who watch it", func(t *testing.T) {
 		f := fresh(t, connect)
 		listening(t, f)

@@ -18,8 +18,17 @@ import (
 // held starts a poll that waits for a change of the payment, and returns its answer.
 func (p *process) held(v view) <-chan answer {
 	p.t.Helper()
+	return p.heldIn("", v)
+}
+
+// heldIn is held in a trace; empty: in none.
+func (p *process) heldIn(traceparent string, v view) <-chan answer {
+	p.t.Helper()
 	header := map[string]string{
 		"Authorization": "Bearer " + v.ClientSecret, "If-None-Match": fmt.Sprintf(`"%d"`, v.Version),
+	}
+	if traceparent != "" {
+		header["traceparent"] = traceparent
 	}
 	answered := make(chan answer, 1)
 	go func() {

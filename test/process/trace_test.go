@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -119,6 +120,7 @@ func TestTraces(t *testing.T) {
 	})
 	p.awaitReady() // the balancer does not know it: Stripe's deliveries come by our hands
 	const create, paid = "11111111111111111111111111111111", "22222222222222222222222222222222"
+	const held = "44444444444444444444444444444444"
 	const parent = "3333333333333333"
 	customer := w.customer()
 	header := map[string]string{
@@ -131,6 +133,12 @@ func TestTraces(t *testing.T) {
 	w.no(err)
 	expect(t, "create", a.status, http.StatusCreated)
 	v := a.view(t)
+	before, _ := p.metric("kasse_waiters")
+	poll := p.heldIn("00-"+held+"-"+parent+"-01", v)
+	wait.Until(t, "the held poll", func() error {
+		waiters, _ := p.metric("kasse_waiters")
+		return yet(waiters > before)
+	})
 	w.pay(v, "pm_card_visa")
 	event := ""
 	wait.Until(t, "Stripe's event", func() error {
@@ -164,8 +172,18 @@ func TestTraces(t *testing.T) {
 	want(create, "stripe POST /v1/customer_sessions")
 	want(create, "redis evalsha")
 	want(paid, "POST /webhooks/stripe")
+	expect(t, "answer to the poll", (<-poll).status, http.StatusOK)
+	waited := want(held, "GET /v1/payments/{payment_intent}")
+	if took := waited.GetEndTimeUnixNano() - waited.GetStartTimeUnixNano(); took < uint64(10*time.Millisecond) {
+		t.Errorf("the span of the poll has %d ns", took)
+	}
 	push := want(paid, "push order.paid")
 	expect(t, "the trace at the backend", backend.of("POST /hook"), fmt.Sprintf("00-%s-%x-01", paid, push.GetSpanId()))
+	if line := regexp.MustCompile(`.*"trace_id":"` + held + `".*`).FindString(p.stderr.String()); !strings.Contains(
+		line, `"status":200`,
+	) {
+		t.Errorf("the log has of the poll's trace: %q", line)
+	}
 	for _, line := range []string{`"msg":"request"`, `"msg":"transition"`} {
 		for text := range strings.Lines(p.stderr.String()) {
 			if strings.Contains(text, line) && strings.Contains(text, `"trace_id":"`+create+`"`) {

@@ -84,6 +84,9 @@ func (r *replica) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func(
 	return r.world.hints.watch(string(id))
 }
 
+// OnPaymentChange is not simulated: nothing is held there without a goroutine.
+func (r *replica) OnPaymentChange(payment.ID, func()) (stop func()) { return func() {} }
+
 // WatchEvents gets a hint at every write, as the store's does at every change of a payment.
 func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.world.hints.watch("") }
 

@@ -5,6 +5,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kasse/api"
+	"kasse/api/parking"
 	"kasse/service"
 	"kasse/service/push"
 	"kasse/service/stripe"
@@ -31,6 +33,7 @@ type App struct {
 	service  *service.Service
 	relay    *push.Relay
 	issuer   *api.IssuerKeys // of the shop's own order tokens; nil: it makes none
+	parker   *parking.Parker // of requests that wait; nil: they keep their goroutines
 	public   http.Handler
 	admin    http.Handler
 	bounds   bounds
@@ -89,7 +92,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.public = api.New(a.service, api.Options{
 		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: a.orderTokens(),
 		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining,
-		Observer: a.metrics,
+		Observer: a.metrics, Parker: a.newParker(),
 	})
 	a.public = a.traceRequests(a.public)
 	a.metrics.watch(a)
@@ -136,6 +139,9 @@ func (a *App) Serve(ctx context.Context) error {
 		return err
 	}
 	defer public.Close() //nolint:errcheck // after Shutdown there is nothing to close
+	if err := a.park(public); err != nil {
+		return err
+	}
 	admin, err := a.listen(ctx, a.AdminAddr, a.admin)
 	if err != nil {
 		return err
@@ -211,6 +217,9 @@ func (a *App) drain(ctx context.Context, delay time.Duration, public, admin *ser
 	case <-deadline.Done():
 	}
 	err := public.Shutdown(deadline)
+	if a.parker != nil {
+		err = cmp.Or(err, a.parker.Drain(deadline))
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		a.log.WarnContext(ctx, "requests were cut off at SHUTDOWN_TIMEOUT")
 		err = nil

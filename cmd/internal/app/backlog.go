@@ -143,7 +143,7 @@ func (b *backlog) show(name string, value float64, labels ...string) {
 }
 
 func (b *backlog) ofProcess() {
-	b.show("kasse_waiters", float64(b.app.store.Waiters()))
+	b.show("kasse_waiters", float64(b.app.store.Waiters()+b.app.service.HeldStatuses()))
 	for name, pool := range b.app.store.Pools() {
 		b.show("kasse_redis_pool_connections", float64(pool.Total-min(pool.Idle, pool.Total)), name, "used")
 		b.show("kasse_redis_pool_connections", float64(pool.Idle), name, "idle")

@@ -36,6 +36,7 @@ type environment struct {
 	RedisAutoPipeline string `default:"true" envconfig:"REDIS_AUTOPIPELINE"`
 	RedisClientCache  string `default:"true" envconfig:"REDIS_CLIENT_CACHE"`
 	OrderIndex        string `default:"true" envconfig:"ORDER_INDEX"`
+	WaitParking       string `default:"true" envconfig:"WAIT_PARKING"`
 
 	StripeSecretKey          string `envconfig:"STRIPE_SECRET_KEY"`
 	StripeSecretKeyFile      string `envconfig:"STRIPE_SECRET_KEY_FILE"`
@@ -95,7 +96,8 @@ type Config struct {
 
 	RedisAutoPipeline, RedisClientCache bool
 
-	OrderIndex bool // keeps the index behind GET /v1/orders
+	OrderIndex  bool // keeps the index behind GET /v1/orders
+	WaitParking bool // status requests that wait keep no goroutine
 
 	StripeSecretKey      payment.Secret
 	StripePublishableKey string
@@ -159,6 +161,7 @@ func LoadConfig() (Config, error) {
 		RedisAutoPipeline: m.flag("REDIS_AUTOPIPELINE", e.RedisAutoPipeline),
 		RedisClientCache:  m.flag("REDIS_CLIENT_CACHE", e.RedisClientCache),
 		OrderIndex:        m.flag("ORDER_INDEX", e.OrderIndex),
+		WaitParking:       m.flag("WAIT_PARKING", e.WaitParking),
 
 		StripePublishableKey: trim(e.StripePublishableKey),
 		StripeAPIBase:        strings.TrimRight(trim(e.StripeAPIBase), "/"),

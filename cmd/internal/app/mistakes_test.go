@@ -27,6 +27,7 @@ var mistaken = map[string][]string{
 	"REDIS_AUTOPIPELINE":     {"1", "on", "True"},
 	"REDIS_CLIENT_CACHE":     {"0", "off", "64MiB"},
 	"ORDER_INDEX":            {"0", "off", "customers"},
+	"WAIT_PARKING":           {"1", "on", "linux"},
 	"STRIPE_SECRET_KEY":      {"pk_test_kasse", "sk_kasse", "sk_test_", "sk_test_a b", "whsec_hunter2_hunter2_hunter2"},
 	"STRIPE_PUBLISHABLE_KEY": {"sk_test_kasse", "pk_live_kasse", "pk_test_"},
 	"STRIPE_WEBHOOK_SECRETS": {"hunter2", "whsec_short", "whsec_kasse_kasse_kasse,", "whsec_kasse_kasse_kasse,whsec_x"},

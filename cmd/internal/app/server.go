@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"kasse/api"
+	"kasse/api/parking"
 )
 
 // bounds are of a connection, in time and size: a slow client holds no connection longer, and fills no more memory.
@@ -44,6 +47,28 @@ func (a *App) listen(ctx context.Context, address string, handler http.Handler) 
 		WriteTimeout: a.bounds.write, IdleTimeout: a.bounds.idle, MaxHeaderBytes: a.bounds.header,
 		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// newParker returns what takes over the requests that wait; nil where WAIT_PARKING is false.
+func (a *App) newParker() api.Parker {
+	if !a.WaitParking {
+		return nil
+	}
+	a.parker = parking.New(parking.Options{})
+	if a.tracing != nil {
+		return tracedParker{a.parker}
+	}
+	return a.parker
+}
+
+// park lets the server's connections be taken over while their requests wait.
+func (a *App) park(s *server) (err error) {
+	if a.parker == nil {
+		return nil
+	}
+	a.parker.Options = parking.Options{WriteTimeout: s.WriteTimeout, IdleTimeout: s.IdleTimeout}
+	s.listener, err = a.parker.Listen(s.listener)
+	return err
 }
 
 func (s *server) serve() error {

@@ -14,6 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
+	"kasse/api"
 	"kasse/service/payment"
 	"kasse/service/push"
 	"kasse/service/stripe"
@@ -64,9 +65,43 @@ func (t *tracing) serve(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		ctx, span := t.tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
-		defer span.End()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		held := &heldSpan{Span: span}
+		defer held.endUnlessParked()
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, heldSpanKey{}, held)))
 	})
+}
+
+// heldSpan is the span of a request, which ends with the handler, or with the answer to a request that is parked.
+type heldSpan struct {
+	trace.Span
+	parked bool
+}
+
+type heldSpanKey struct{}
+
+func (h *heldSpan) endUnlessParked() {
+	if !h.parked {
+		h.End()
+	}
+}
+
+// tracedParker ends the spans of parked requests.
+type tracedParker struct{ api.Parker }
+
+// Park parks the request, and takes its span over from its handler.
+func (p tracedParker) Park(
+	w http.ResponseWriter, r *http.Request, gone func(),
+) (answer func(status int, header http.Header, body []byte), ok bool) {
+	write, ok := p.Parker.Park(w, r, gone)
+	span, traced := r.Context().Value(heldSpanKey{}).(*heldSpan)
+	if !ok || !traced {
+		return write, ok
+	}
+	span.parked = true
+	return func(status int, header http.Header, body []byte) {
+		write(status, header, body)
+		span.End()
+	}, true
 }
 
 // answered names the span of a request by its route, which is known at its end.

@@ -1,0 +1,246 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// HeldStatus is a request for the status that is held open, as StatusAfter holds it, without a goroutine of its own.
+// Those that wait for one payment share one look at it.
+type HeldStatus struct {
+	service *Service
+	ctx     context.Context // of the request, and without its end
+	caller  Caller
+	id      payment.ID
+	version int64
+	WaitOptions
+	done func(payment.StoredView, error)
+
+	// Guarded by the mutex of heldStatuses.
+	group    *heldGroup // nil: it has not begun, or has ended
+	place    int        // in group.waiting
+	joined   int        // the group's count when it came
+	released bool       // before it began
+	over     *time.Timer
+}
+
+// heldStatuses are all that are held.
+type heldStatuses struct {
+	mu     sync.Mutex
+	groups map[payment.ID]*heldGroup
+	count  int
+	quiet  chan struct{} // closed when none is left
+}
+
+// heldGroup is those that wait for one payment.
+type heldGroup struct {
+	id      payment.ID
+	waiting []*HeldStatus
+	joined  int         // how many have ever joined
+	reread  *time.Timer // looks again, should a hint have been lost
+	stop    func()      // ends the hints
+	hinted  atomic.Bool // a look is on its way
+}
+
+// HoldStatus prepares to hold a request that knows the version. Begin must follow, unless the request is answered in
+// another way.
+func (s *Service) HoldStatus(
+	ctx context.Context, caller Caller, id payment.ID, version int64, o WaitOptions,
+) *HeldStatus {
+	return &HeldStatus{
+		service: s, ctx: context.WithoutCancel(ctx), caller: caller, id: id, version: version, WaitOptions: o,
+	}
+}
+
+// Begin holds the request. Done is called once, perhaps before Begin returns: with the view when there is another
+// version, with the version alone when the time is over, or when the request or all requests are released.
+func (h *HeldStatus) Begin(done func(payment.StoredView, error)) {
+	h.done = done
+	if h.service.join(h) {
+		h.end(h.unchanged(), nil)
+		return
+	}
+	stored, err := h.service.Status(h.ctx, h.caller, h.id) // it may have changed before the hints began
+	if err != nil || stored.Version != h.version {
+		h.end(stored, err)
+	}
+}
+
+// Release ends the request: its caller has gone, or wants the answer now.
+func (h *HeldStatus) Release() {
+	all := &h.service.held
+	all.mu.Lock()
+	h.released = true
+	all.mu.Unlock()
+	h.end(h.unchanged(), nil)
+}
+
+func (h *HeldStatus) unchanged() payment.StoredView { return payment.StoredView{Version: h.version} }
+
+// end answers, unless it has been answered.
+func (h *HeldStatus) end(stored payment.StoredView, err error) {
+	all := &h.service.held
+	all.mu.Lock()
+	mine := all.leave(h)
+	all.mu.Unlock()
+	if mine {
+		h.done(stored, err)
+	}
+}
+
+// HeldStatuses counts the requests that are held without a goroutine.
+func (s *Service) HeldStatuses() int {
+	s.held.mu.Lock()
+	defer s.held.mu.Unlock()
+	return s.held.count
+}
+
+// join adds a request to those that wait for its payment, and reports whether it has been released already.
+func (s *Service) join(h *HeldStatus) (released bool) {
+	all := &s.held
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	g := all.groups[h.id]
+	if g == nil {
+		g = &heldGroup{id: h.id}
+		g.stop = s.views.OnPaymentChange(h.id, func() {
+			if !g.hinted.Swap(true) {
+				go s.look(g)
+			}
+		})
+		g.reread = time.AfterFunc(s.rereadPause(), func() { s.look(g) })
+		if all.groups == nil {
+			all.groups = map[payment.ID]*heldGroup{}
+		}
+		all.groups[h.id] = g
+	}
+	g.joined++
+	h.group, h.place, h.joined = g, len(g.waiting), g.joined
+	g.waiting = append(g.waiting, h)
+	h.over = time.AfterFunc(h.For, func() { h.end(h.unchanged(), nil) })
+	if all.count++; all.count == 1 {
+		all.quiet = make(chan struct{})
+		go all.releaseAt(h.Released, all.quiet)
+	}
+	select {
+	case <-h.Released:
+		return true
+	default:
+		return h.released
+	}
+}
+
+func (s *Service) rereadPause() time.Duration { return waitReread + s.Jitter(waitReread/2) }
+
+// leave takes a request out, and reports whether it was there. The caller holds the lock.
+func (all *heldStatuses) leave(h *HeldStatus) bool {
+	g := h.group
+	if g == nil {
+		return false
+	}
+	h.group = nil
+	h.over.Stop()
+	last := len(g.waiting) - 1
+	g.waiting[h.place] = g.waiting[last]
+	g.waiting[h.place].place = h.place
+	g.waiting[last] = nil
+	if g.waiting = g.waiting[:last]; last == 0 {
+		g.stop()
+		g.reread.Stop()
+		delete(all.groups, g.id)
+	}
+	if all.count--; all.count == 0 {
+		close(all.quiet)
+	}
+	return true
+}
+
+// releaseAt answers all when they are to be released, unless none is left before.
+func (all *heldStatuses) releaseAt(released, quiet <-chan struct{}) {
+	select {
+	case <-quiet:
+		return
+	case <-released:
+	}
+	all.mu.Lock()
+	var held []*HeldStatus
+	for _, g := range all.groups {
+		held = append(held, g.waiting...)
+	}
+	all.mu.Unlock()
+	inParallel(held, func(h *HeldStatus) { h.end(h.unchanged(), nil) })
+}
+
+// look loads the payment once, and answers all that wait for another version. One that joins while it is being loaded
+// knows perhaps a later version than what is loaded; it looks by itself.
+func (s *Service) look(g *heldGroup) {
+	g.hinted.Store(false)
+	all := &s.held
+	all.mu.Lock()
+	if len(g.waiting) == 0 {
+		all.mu.Unlock()
+		return
+	}
+	joined, ctx := g.joined, g.waiting[0].ctx
+	all.mu.Unlock()
+	stored, err := s.views.LoadView(ctx, g.id)
+
+	all.mu.Lock()
+	var over []*HeldStatus
+	for _, h := range slices.Backward(slices.Clone(g.waiting)) {
+		if h.joined <= joined && (err != nil || h.version != stored.Version) {
+			all.leave(h)
+			over = append(over, h)
+		}
+	}
+	if len(g.waiting) > 0 {
+		g.reread.Reset(s.rereadPause())
+	}
+	all.mu.Unlock()
+	if err == nil && len(over) > 0 {
+		stored.Public = stored.PublicJSON() // for all of them
+	}
+	inParallel(over, func(h *HeldStatus) { h.answer(stored, err) })
+}
+
+// answer answers one that has left with what was loaded.
+func (h *HeldStatus) answer(stored payment.StoredView, err error) {
+	switch {
+	case err == nil && h.caller.sees(stored):
+		h.done(h.caller.cut(stored), nil)
+	case err == nil || errors.Is(err, payment.ErrNotFound): // it is looked up, or costs as much as a missing one
+		h.done(h.service.Status(h.ctx, h.caller, h.id))
+	default:
+		h.done(payment.StoredView{}, err)
+	}
+}
+
+// fewHeld is how many are answered one after the other.
+const fewHeld = 64
+
+// inParallel calls the function for all, on all processors where they are many.
+func inParallel(all []*HeldStatus, do func(*HeldStatus)) {
+	workers := min(runtime.GOMAXPROCS(0), (len(all)+fewHeld-1)/fewHeld)
+	if workers < 2 {
+		for _, h := range all {
+			do(h)
+		}
+		return
+	}
+	var work sync.WaitGroup
+	for part := range slices.Chunk(all, (len(all)+workers-1)/workers) {
+		work.Go(func() {
+			for _, h := range part {
+				do(h)
+			}
+		})
+	}
+	work.Wait()
+}
