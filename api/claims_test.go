@@ -81,64 +81,66 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 	w.checkUntouched(dump, calls)
 }
 
+var valuesInATokenCases = []struct {
+	changed claims
+	status  int
+	code    string
+	where   []string
+}{
+	{claims{"amount": 0}, 422, "amount_out_of_range", []string{"/amount"}},
+	{claims{"amount": -1}, 422, "amount_out_of_range", []string{"/amount"}},
+	{claims{"amount": 1_000_000_000_000}, 422, "amount_out_of_range", []string{"/amount"}},
+	{claims{"amount": 1<<53 + 1}, 422, "amount_out_of_range", []string{"/amount"}},
+	{claims{"currency": "xxx"}, 422, "unsupported_currency", []string{"/currency"}},
+	{claims{"currency": "EUR"}, 400, "invalid_request", []string{"/currency"}},
+	{claims{"currency": ""}, 400, "invalid_request", []string{"/currency"}},
+	{claims{"amount": 0, "currency": ""}, 400, "invalid_request", []string{"/currency"}},
+	{claims{"customer": "ada"}, 400, "invalid_request", []string{"/customer"}},
+	{claims{"customer": "cus_x}{"}, 400, "invalid_request", []string{"/customer"}},
+	{
+		claims{"capture_method": "later", "setup_future_usage": "always"},
+		400, "invalid_request",
+		[]string{"/capture_method", "/setup_future_usage"},
+	},
+	{claims{"description": strings.Repeat("ä", 1001)}, 400, "invalid_request", []string{"/description"}},
+	{claims{"receipt_email": "ada"}, 400, "invalid_request", []string{"/receipt_email"}},
+	{
+		claims{"metadata": claims{"kasse_order_id": "shop-2", "": "x", "empty": ""}},
+		400, "invalid_request",
+		[]string{"/metadata", "/metadata/empty", "/metadata/kasse_order_id"},
+	},
+	{
+		claims{"customer_session": claims{"surface": "watch"}},
+		400, "invalid_request",
+		[]string{"/customer_session/surface"},
+	},
+	{
+		claims{"customer_session": claims{"redisplay_limit": 0, "save_usage": "on_session"}},
+		400,
+		"invalid_request",
+		[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
+	},
+	{
+		claims{"customer_session": claims{"save": true}},
+		400, "invalid_request",
+		[]string{"/customer_session/save_usage"},
+	},
+	{
+		claims{"customer_session": claims{"save_usage": "on_session"}},
+		400, "invalid_request",
+		[]string{"/customer_session/save_usage"},
+	},
+	{claims{"amount": nil}, 403, "insufficient_scope", nil},
+	{claims{"currency": nil}, 403, "insufficient_scope", nil},
+	{claims{"currency": json.RawMessage("null")}, 403, "insufficient_scope", nil},
+	{claims{"amount": nil, "currency": nil}, 403, "insufficient_scope", nil},
+}
+
 // TestValuesInAToken: a value that a body may not have, a token may not have either. The answer points to the claim.
 func TestValuesInAToken(t *testing.T) {
 	w := newWorld(t)
 	dump, calls := w.dump(), len(w.stripe.Requests())
-	for _, test := range []struct {
-		changed claims
-		status  int
-		code    string
-		where   []string
-	}{
-		{claims{"amount": 0}, 422, "amount_out_of_range", []string{"/amount"}},
-		{claims{"amount": -1}, 422, "amount_out_of_range", []string{"/amount"}},
-		{claims{"amount": 1_000_000_000_000}, 422, "amount_out_of_range", []string{"/amount"}},
-		{claims{"amount": 1<<53 + 1}, 422, "amount_out_of_range", []string{"/amount"}},
-		{claims{"currency": "xxx"}, 422, "unsupported_currency", []string{"/currency"}},
-		{claims{"currency": "EUR"}, 400, "invalid_request", []string{"/currency"}},
-		{claims{"currency": ""}, 400, "invalid_request", []string{"/currency"}},
-		{claims{"amount": 0, "currency": ""}, 400, "invalid_request", []string{"/currency"}},
-		{claims{"customer": "ada"}, 400, "invalid_request", []string{"/customer"}},
-		{claims{"customer": "cus_x}{"}, 400, "invalid_request", []string{"/customer"}},
-		{
-			claims{"capture_method": "later", "setup_future_usage": "always"},
-			400, "invalid_request",
-			[]string{"/capture_method", "/setup_future_usage"},
-		},
-		{claims{"description": strings.Repeat("ä", 1001)}, 400, "invalid_request", []string{"/description"}},
-		{claims{"receipt_email": "ada"}, 400, "invalid_request", []string{"/receipt_email"}},
-		{
-			claims{"metadata": claims{"kasse_order_id": "shop-2", "": "x", "empty": ""}},
-			400, "invalid_request",
-			[]string{"/metadata", "/metadata/empty", "/metadata/kasse_order_id"},
-		},
-		{
-			claims{"customer_session": claims{"surface": "watch"}},
-			400, "invalid_request",
-			[]string{"/customer_session/surface"},
-		},
-		{
-			claims{"customer_session": claims{"redisplay_limit": 0, "save_usage": "on_session"}},
-			400,
-			"invalid_request",
-			[]string{"/customer_session/redisplay_limit", "/customer_session/save_usage"},
-		},
-		{
-			claims{"customer_session": claims{"save": true}},
-			400, "invalid_request",
-			[]string{"/customer_session/save_usage"},
-		},
-		{
-			claims{"customer_session": claims{"save_usage": "on_session"}},
-			400, "invalid_request",
-			[]string{"/customer_session/save_usage"},
-		},
-		{claims{"amount": nil}, 403, "insufficient_scope", nil},
-		{claims{"currency": nil}, 403, "insufficient_scope", nil},
-		{claims{"currency": json.RawMessage("null")}, 403, "insufficient_scope", nil},
-		{claims{"amount": nil, "currency": nil}, 403, "insufficient_scope", nil},
-	} {
+	for _, test := range valuesInATokenCases {
 		t.Run(encode(t, test.changed), func(t *testing.T) {
 			w.t = t
 			w.checkRefusal(refused{

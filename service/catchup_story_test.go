@@ -19,77 +19,79 @@ func (s *shop) catchesUp() {
 	}
 }
 
+var catchUpStories = map[string]func(*shop){
+	"what no webhook has brought": func(s *shop) {
+		paid, _ := s.creates(s.key(4200))
+		declined, _ := s.creates(order("order-2", s.customer, 100))
+		s.becomes(paid.ID, payment.Succeeded)
+		s.becomes(declined.ID, payment.RequiresPaymentMethod)
+		s.catchesUp()
+		s.attend()
+		s.shows(declined.ID, payment.Failed, 100)
+		if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.announced()["order.paid"] != 1 {
+			s.t.Fatalf("%+v, announced %v", v, s.announced())
+		}
+	},
+	"from where the last pass ended, less an hour": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.catchesUp()
+		s.pass(2 * time.Hour)
+		s.becomes(opened.ID, payment.Succeeded)
+		s.pass(50 * time.Minute)
+		s.catchesUp()
+		s.shows(opened.ID, payment.Paid, 4200)
+		s.pass(100 * time.Hour) // Kasse was off for longer than the first pass would look back
+		second, _ := s.creates(order("order-2", s.customer, 100))
+		s.becomes(second.ID, payment.Succeeded)
+		s.pass(100 * time.Hour)
+		s.catchesUp()
+		s.shows(second.ID, payment.Paid, 100)
+	},
+	"a pass that fails is made again": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.catchesUp()
+		s.pass(100 * time.Hour)
+		s.becomes(opened.ID, payment.Succeeded)
+		s.pass(100 * time.Hour)
+		s.fails(stripesim.Fault{Endpoint: "GET /v1/disputes", Kind: stripesim.ServerError, Times: -1})
+		if err := s.svc.CatchUp(s.t.Context()); err == nil {
+			s.t.Fatal("it is taken for complete")
+		}
+		s.sim.ClearFaults()
+		s.catchesUp()
+		s.shows(opened.ID, payment.Paid, 4200)
+	},
+	"more events than one page has": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.becomes(opened.ID, payment.Succeeded)
+		for range 120 {
+			s.ask("POST", "/v1/payment_intents", map[string][]string{"amount": {"100"}, "currency": {"eur"}})
+		}
+		before := s.sim.Count(listsEvents)
+		s.catchesUp()
+		s.shows(opened.ID, payment.Paid, 4200)
+		if pages := s.sim.Count(listsEvents) - before; pages != 3 { // one is of charges and reviews
+			s.t.Fatalf("%d pages were read", pages)
+		}
+	},
+	"one record that cannot be read keeps nothing else away": func(s *shop) {
+		broken, _ := s.creates(s.key(4200))
+		whole, _ := s.creates(order("order-2", s.customer, 100))
+		s.becomes(whole.ID, payment.Succeeded)
+		s.becomes(broken.ID, payment.Succeeded)
+		for _, key := range s.redis.Keys() {
+			if len(key) > len(broken.ID) && key[len(key)-len(broken.ID):] == string(broken.ID) {
+				s.redis.HSet(key, "state", "{")
+			}
+		}
+		s.catchesUp()
+		s.shows(whole.ID, payment.Paid, 100)
+	},
+}
+
 // TestCatchUpStories: no webhook ever comes.
 func TestCatchUpStories(t *testing.T) {
-	for name, story := range map[string]func(*shop){
-		"what no webhook has brought": func(s *shop) {
-			paid, _ := s.creates(s.key(4200))
-			declined, _ := s.creates(order("order-2", s.customer, 100))
-			s.becomes(paid.ID, payment.Succeeded)
-			s.becomes(declined.ID, payment.RequiresPaymentMethod)
-			s.catchesUp()
-			s.attend()
-			s.shows(declined.ID, payment.Failed, 100)
-			if v := s.shows(paid.ID, payment.Paid, 4200); !v.Fulfillable || s.announced()["order.paid"] != 1 {
-				s.t.Fatalf("%+v, announced %v", v, s.announced())
-			}
-		},
-		"from where the last pass ended, less an hour": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			s.catchesUp()
-			s.pass(2 * time.Hour)
-			s.becomes(opened.ID, payment.Succeeded)
-			s.pass(50 * time.Minute)
-			s.catchesUp()
-			s.shows(opened.ID, payment.Paid, 4200)
-			s.pass(100 * time.Hour) // Kasse was off for longer than the first pass would look back
-			second, _ := s.creates(order("order-2", s.customer, 100))
-			s.becomes(second.ID, payment.Succeeded)
-			s.pass(100 * time.Hour)
-			s.catchesUp()
-			s.shows(second.ID, payment.Paid, 100)
-		},
-		"a pass that fails is made again": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			s.catchesUp()
-			s.pass(100 * time.Hour)
-			s.becomes(opened.ID, payment.Succeeded)
-			s.pass(100 * time.Hour)
-			s.fails(stripesim.Fault{Endpoint: "GET /v1/disputes", Kind: stripesim.ServerError, Times: -1})
-			if err := s.svc.CatchUp(s.t.Context()); err == nil {
-				s.t.Fatal("it is taken for complete")
-			}
-			s.sim.ClearFaults()
-			s.catchesUp()
-			s.shows(opened.ID, payment.Paid, 4200)
-		},
-		"more events than one page has": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, payment.Succeeded)
-			for range 120 {
-				s.ask("POST", "/v1/payment_intents", map[string][]string{"amount": {"100"}, "currency": {"eur"}})
-			}
-			before := s.sim.Count(listsEvents)
-			s.catchesUp()
-			s.shows(opened.ID, payment.Paid, 4200)
-			if pages := s.sim.Count(listsEvents) - before; pages != 3 { // one is of charges and reviews
-				s.t.Fatalf("%d pages were read", pages)
-			}
-		},
-		"one record that cannot be read keeps nothing else away": func(s *shop) {
-			broken, _ := s.creates(s.key(4200))
-			whole, _ := s.creates(order("order-2", s.customer, 100))
-			s.becomes(whole.ID, payment.Succeeded)
-			s.becomes(broken.ID, payment.Succeeded)
-			for _, key := range s.redis.Keys() {
-				if len(key) > len(broken.ID) && key[len(key)-len(broken.ID):] == string(broken.ID) {
-					s.redis.HSet(key, "state", "{")
-				}
-			}
-			s.catchesUp()
-			s.shows(whole.ID, payment.Paid, 100)
-		},
-	} {
+	for name, story := range catchUpStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
 	}
 }

@@ -27,90 +27,92 @@ func (s *shop) dueReads() []payment.ID {
 	return ids
 }
 
+var undecodableEventsCases = map[string]func(*shop, payment.ID){
+	"a status of tomorrow": func(s *shop, id payment.ID) {
+		s.becomes(id, payment.Succeeded)
+		s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
+		s.receives("payment_intent.brand_new", "quarantined")
+		s.shows(id, payment.Pending, 1000)
+		if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+			s.t.Fatalf("reads of %v are due", ids)
+		}
+		s.reads(id)
+		s.shows(id, payment.Paid, 1000)
+		if ids := s.dueReads(); len(ids) != 0 {
+			s.t.Fatalf("read, and due again: %v", ids)
+		}
+	},
+	"a refund whose amount is text": func(s *shop, id payment.ID) {
+		s.becomes(id, payment.Succeeded)
+		s.reads(id)
+		refund, err := s.sim.Refund(string(id), 300)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
+		s.receives("refund.brand_new", "quarantined")
+		s.shows(id, payment.Paid, 1000)
+		s.pass(5 * time.Second)
+		s.attend()
+		s.shows(id, payment.PartiallyRefunded, 1000)
+		if ids := s.dueReads(); len(ids) != 0 {
+			s.t.Fatalf("read, and due again: %v", ids)
+		}
+	},
+	"found by the catch-up": func(s *shop, id payment.ID) {
+		s.becomes(id, payment.Processing)
+		s.sends(string(id), "payment_intent.succeeded", map[string]any{"status": "paused"})
+		s.catchesUp()
+		if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+			s.t.Fatalf("reads of %v are due", ids)
+		}
+	},
+	"of an order that was lost": func(s *shop, id payment.ID) {
+		s.becomes(id, payment.Succeeded)
+		s.loseRedis()
+		s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
+		s.receives("payment_intent.brand_new", "quarantined")
+		s.attend()
+		s.shows(id, payment.Paid, 1000)
+	},
+	"a refund of a payment of which only the pointer is left": func(s *shop, id payment.ID) {
+		s.becomes(id, payment.Succeeded)
+		s.reads(id)
+		refund, err := s.sim.Refund(string(id), 300)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for _, key := range s.redis.Keys() {
+			if strings.Contains(key, "}:order:") {
+				s.redis.Del(key)
+			}
+		}
+		if ids := s.dueReads(); len(ids) != 0 {
+			s.t.Fatalf("due before the event: %v", ids)
+		}
+		s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
+		s.receives("refund.brand_new", "quarantined")
+		if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
+			s.t.Fatalf("reads of %v are due", ids)
+		}
+		s.reads(id)
+		s.shows(id, payment.PartiallyRefunded, 1000)
+	},
+	"of another shop": func(s *shop, id payment.ID) {
+		s.loseRedis()
+		s.sends(string(id), "payment_intent.brand_new", map[string]any{
+			"status": "paused", "metadata": map[string]any{"kasse_service": "bakery"},
+		})
+		s.receives("payment_intent.brand_new", "quarantined")
+		if ids := s.dueReads(); len(ids) != 0 {
+			s.t.Fatalf("reads of %v are due", ids)
+		}
+	},
+}
+
 // TestUndecodableEvents: an event that cannot be decoded and names a payment of ours asks for a read, once.
 func TestUndecodableEvents(t *testing.T) {
-	for name, story := range map[string]func(*shop, payment.ID){
-		"a status of tomorrow": func(s *shop, id payment.ID) {
-			s.becomes(id, payment.Succeeded)
-			s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
-			s.receives("payment_intent.brand_new", "quarantined")
-			s.shows(id, payment.Pending, 1000)
-			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
-				s.t.Fatalf("reads of %v are due", ids)
-			}
-			s.reads(id)
-			s.shows(id, payment.Paid, 1000)
-			if ids := s.dueReads(); len(ids) != 0 {
-				s.t.Fatalf("read, and due again: %v", ids)
-			}
-		},
-		"a refund whose amount is text": func(s *shop, id payment.ID) {
-			s.becomes(id, payment.Succeeded)
-			s.reads(id)
-			refund, err := s.sim.Refund(string(id), 300)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
-			s.receives("refund.brand_new", "quarantined")
-			s.shows(id, payment.Paid, 1000)
-			s.pass(5 * time.Second)
-			s.attend()
-			s.shows(id, payment.PartiallyRefunded, 1000)
-			if ids := s.dueReads(); len(ids) != 0 {
-				s.t.Fatalf("read, and due again: %v", ids)
-			}
-		},
-		"found by the catch-up": func(s *shop, id payment.ID) {
-			s.becomes(id, payment.Processing)
-			s.sends(string(id), "payment_intent.succeeded", map[string]any{"status": "paused"})
-			s.catchesUp()
-			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
-				s.t.Fatalf("reads of %v are due", ids)
-			}
-		},
-		"of an order that was lost": func(s *shop, id payment.ID) {
-			s.becomes(id, payment.Succeeded)
-			s.loseRedis()
-			s.sends(string(id), "payment_intent.brand_new", map[string]any{"status": "paused"})
-			s.receives("payment_intent.brand_new", "quarantined")
-			s.attend()
-			s.shows(id, payment.Paid, 1000)
-		},
-		"a refund of a payment of which only the pointer is left": func(s *shop, id payment.ID) {
-			s.becomes(id, payment.Succeeded)
-			s.reads(id)
-			refund, err := s.sim.Refund(string(id), 300)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			for _, key := range s.redis.Keys() {
-				if strings.Contains(key, "}:order:") {
-					s.redis.Del(key)
-				}
-			}
-			if ids := s.dueReads(); len(ids) != 0 {
-				s.t.Fatalf("due before the event: %v", ids)
-			}
-			s.sends(refund, "refund.brand_new", map[string]any{"amount": "300"})
-			s.receives("refund.brand_new", "quarantined")
-			if ids := s.dueReads(); len(ids) != 1 || ids[0] != id {
-				s.t.Fatalf("reads of %v are due", ids)
-			}
-			s.reads(id)
-			s.shows(id, payment.PartiallyRefunded, 1000)
-		},
-		"of another shop": func(s *shop, id payment.ID) {
-			s.loseRedis()
-			s.sends(string(id), "payment_intent.brand_new", map[string]any{
-				"status": "paused", "metadata": map[string]any{"kasse_service": "bakery"},
-			})
-			s.receives("payment_intent.brand_new", "quarantined")
-			if ids := s.dueReads(); len(ids) != 0 {
-				s.t.Fatalf("reads of %v are due", ids)
-			}
-		},
-	} {
+	for name, story := range undecodableEventsCases {
 		t.Run(name, func(t *testing.T) {
 			s := newShop(t)
 			made, _ := s.creates(s.key(1000))

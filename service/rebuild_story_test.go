@@ -51,109 +51,111 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	}
 }
 
+var rebuildStories = map[string]func(*shop){
+	"a second success stays one": func(s *shop) {
+		late, current := twoPayable(s)
+		s.becomes(current, payment.Succeeded)
+		s.reads(current)
+		s.pass(time.Minute)
+		s.becomes(late, payment.Succeeded)
+		s.reads(late)
+		s.loses()
+		s.hasWon(current, late)
+		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
+	},
+	"a paid order is not sold again": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.becomes(opened.ID, payment.Succeeded)
+		s.reads(opened.ID)
+		s.loses()
+		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
+	},
+	"an open order goes on with the same payment": func(s *shop) {
+		opened, v := s.creates(s.key(4200))
+		s.loses()
+		again, now := s.creates(s.key(4200))
+		if again.ID != opened.ID || now.Version <= v.Version {
+			s.t.Fatalf("%+v after %+v", now, v)
+		}
+		s.becomes(opened.ID, payment.Succeeded)
+		s.reads(opened.ID)
+		s.shows(opened.ID, payment.Paid, 4200)
+	},
+	"a closed order stays closed, and may be reopened": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
+			s.t.Fatal(err)
+		}
+		s.attend() // the worker cancels at Stripe
+		s.loses()
+		s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
+		r := s.key(4200)
+		r.Reopen = true
+		if _, v := s.creates(r); v.Attempt != 2 {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"no create before its end, and one that died is begun again": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.becomes(opened.ID, payment.Succeeded)
+		s.reads(opened.ID)
+		other, _ := s.creates(order("order-2", s.customer, 100))
+		s.redis.FlushAll()
+		refused := func() {
+			s.t.Helper()
+			if _, err := s.svc.Create(s.t.Context(), s.key(4200)); err == nil {
+				s.t.Fatal("it was sold again")
+			}
+			s.refuses(order("order-3", s.customer, 1), payment.CodeStoreUnavailable)
+			if _, err := s.store.Check(s.t.Context(), store.Identity{Service: "kasse"}); err == nil {
+				s.t.Fatal("it is taken for whole")
+			}
+		}
+		for step := 1; step < 12; step++ {
+			rebuilt, _ := s.rebuilder(s.meddler)
+			m := &mortal{Store: rebuilt, Stripe: s.meddler, left: step}
+			dying := s.replica(m, m)
+			if err := dying.Rebuild(s.t.Context(), 720*time.Hour, &service.Recovery{}); err == nil {
+				break
+			}
+			refused()
+		}
+		s.rebuilds()
+		s.shows(opened.ID, payment.Paid, 4200)
+		s.shows(other.ID, payment.Pending, 100)
+		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
+		if announced := s.announced(); announced["order.paid"] != 1 {
+			s.t.Fatalf("announced %v", announced)
+		}
+	},
+	"what is lost of a Redis that is otherwise whole": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.becomes(opened.ID, payment.Succeeded)
+		s.reads(opened.ID)
+		before := s.dump("order-1")
+		for _, key := range s.redis.Keys() {
+			if len(key) > 9 && (key[7] == 'p' || key[len(key)-7:] == "order-1") && key[len(key)-4:] != "meta" {
+				s.redis.Del(key)
+			}
+		}
+		s.rebuilds()
+		s.same(before, s.dump("order-1"))
+	},
+	"the first success has won, also where its charge is younger": func(s *shop) {
+		late, current := twoPayable(s)
+		s.becomes(late, payment.Processing)
+		s.pass(time.Second)
+		s.becomes(current, payment.Succeeded)
+		s.reads(current)
+		s.pass(time.Minute) // the bank has answered by now
+		s.reads(late)
+		s.loses()
+		s.hasWon(current, late)
+	},
+}
+
 func TestRebuildStories(t *testing.T) {
-	for name, story := range map[string]func(*shop){
-		"a second success stays one": func(s *shop) {
-			late, current := twoPayable(s)
-			s.becomes(current, payment.Succeeded)
-			s.reads(current)
-			s.pass(time.Minute)
-			s.becomes(late, payment.Succeeded)
-			s.reads(late)
-			s.loses()
-			s.hasWon(current, late)
-			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-		},
-		"a paid order is not sold again": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, payment.Succeeded)
-			s.reads(opened.ID)
-			s.loses()
-			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-		},
-		"an open order goes on with the same payment": func(s *shop) {
-			opened, v := s.creates(s.key(4200))
-			s.loses()
-			again, now := s.creates(s.key(4200))
-			if again.ID != opened.ID || now.Version <= v.Version {
-				s.t.Fatalf("%+v after %+v", now, v)
-			}
-			s.becomes(opened.ID, payment.Succeeded)
-			s.reads(opened.ID)
-			s.shows(opened.ID, payment.Paid, 4200)
-		},
-		"a closed order stays closed, and may be reopened": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
-				s.t.Fatal(err)
-			}
-			s.attend() // the worker cancels at Stripe
-			s.loses()
-			s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
-			r := s.key(4200)
-			r.Reopen = true
-			if _, v := s.creates(r); v.Attempt != 2 {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"no create before its end, and one that died is begun again": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, payment.Succeeded)
-			s.reads(opened.ID)
-			other, _ := s.creates(order("order-2", s.customer, 100))
-			s.redis.FlushAll()
-			refused := func() {
-				s.t.Helper()
-				if _, err := s.svc.Create(s.t.Context(), s.key(4200)); err == nil {
-					s.t.Fatal("it was sold again")
-				}
-				s.refuses(order("order-3", s.customer, 1), payment.CodeStoreUnavailable)
-				if _, err := s.store.Check(s.t.Context(), store.Identity{Service: "kasse"}); err == nil {
-					s.t.Fatal("it is taken for whole")
-				}
-			}
-			for step := 1; step < 12; step++ {
-				rebuilt, _ := s.rebuilder(s.meddler)
-				m := &mortal{Store: rebuilt, Stripe: s.meddler, left: step}
-				dying := s.replica(m, m)
-				if err := dying.Rebuild(s.t.Context(), 720*time.Hour, &service.Recovery{}); err == nil {
-					break
-				}
-				refused()
-			}
-			s.rebuilds()
-			s.shows(opened.ID, payment.Paid, 4200)
-			s.shows(other.ID, payment.Pending, 100)
-			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-			if announced := s.announced(); announced["order.paid"] != 1 {
-				s.t.Fatalf("announced %v", announced)
-			}
-		},
-		"what is lost of a Redis that is otherwise whole": func(s *shop) {
-			opened, _ := s.creates(s.key(4200))
-			s.becomes(opened.ID, payment.Succeeded)
-			s.reads(opened.ID)
-			before := s.dump("order-1")
-			for _, key := range s.redis.Keys() {
-				if len(key) > 9 && (key[7] == 'p' || key[len(key)-7:] == "order-1") && key[len(key)-4:] != "meta" {
-					s.redis.Del(key)
-				}
-			}
-			s.rebuilds()
-			s.same(before, s.dump("order-1"))
-		},
-		"the first success has won, also where its charge is younger": func(s *shop) {
-			late, current := twoPayable(s)
-			s.becomes(late, payment.Processing)
-			s.pass(time.Second)
-			s.becomes(current, payment.Succeeded)
-			s.reads(current)
-			s.pass(time.Minute) // the bank has answered by now
-			s.reads(late)
-			s.loses()
-			s.hasWon(current, late)
-		},
-	} {
+	for name, story := range rebuildStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
 	}
 }

@@ -28,79 +28,81 @@ func twoPayable(s *shop) (late, current payment.ID) {
 	return late, opened.ID
 }
 
+var winnerStories = map[string]func(*shop){
+	"paid once": func(s *shop) {
+		s.deliverTo(s.svc)
+		opened, _ := s.creates(s.key(4200))
+		s.confirm(opened.ID, "pm_card_visa")
+		s.drained()
+		s.reads(opened.ID)
+		v := s.shows(opened.ID, payment.Paid, 4200)
+		if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
+			s.t.Fatalf("%+v", v)
+		}
+		if announced := s.announced(); announced["order.paid"] != 1 || len(announced) != 1 {
+			s.t.Fatal(announced)
+		}
+	},
+	"one that was given up turns up: never handed out, cancelled by the worker": func(s *shop) {
+		late, current := twoPayable(s)
+		s.reads(late)
+		s.attend()
+		s.atStripe(late, payment.Canceled, 4200)
+		if v := s.shows(late, payment.CanceledState, 4200); !v.Superseded {
+			s.t.Fatalf("%+v", v)
+		}
+		if again, _ := s.creates(s.key(4200)); again.ID != current {
+			s.t.Fatal("another is current")
+		}
+		if announced := s.announced(); announced["superseded.canceled"] != 1 || len(announced) != 1 {
+			s.t.Fatal(announced)
+		}
+	},
+	"a late success wins, and the open one is cancelled": func(s *shop) {
+		late, current := twoPayable(s)
+		s.becomes(late, payment.Succeeded)
+		s.reads(late)
+		if v := s.shows(late, payment.Paid, 4200); !v.Fulfillable || v.Superseded {
+			s.t.Fatalf("%+v", v)
+		}
+		if v := s.shows(current, payment.Pending, 4200); !v.Superseded {
+			s.t.Fatalf("%+v", v)
+		}
+		s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
+		_, err := s.svc.RefreshSession(s.t.Context(), service.Caller{Key: "test"}, current, nil)
+		s.is(err, payment.CodeInvalidState)
+		s.attend()
+		s.atStripe(current, payment.Canceled, 4200)
+		if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
+			s.t.Fatal(announced)
+		}
+	},
+	"a second success is a duplicate": func(s *shop) {
+		late, current := twoPayable(s)
+		for _, id := range []payment.ID{late, current} {
+			s.becomes(id, payment.Succeeded)
+		}
+		s.reads(current)
+		s.reads(late)
+		if v := s.shows(current, payment.Paid, 4200); !v.Fulfillable {
+			s.t.Fatalf("%+v", v)
+		}
+		if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil ||
+			*v.HoldReason != payment.HoldDuplicate {
+			s.t.Fatalf("%+v", v)
+		}
+		if announced := s.announced(); announced["order.paid"] != 1 || announced["order.duplicate_payment"] != 1 {
+			s.t.Fatal(announced)
+		}
+		if whole := s.order(); view(s.t, whole.Payment).Payment != current {
+			s.t.Fatalf("%s", whole.Payment)
+		}
+	},
+}
+
 // TestWinnerStories: the first payment to succeed wins its order, whichever attempt it is.
 func TestWinnerStories(t *testing.T) {
-	for name, story := range map[string]func(*shop){
-		"paid once": func(s *shop) {
-			s.deliverTo(s.svc)
-			opened, _ := s.creates(s.key(4200))
-			s.confirm(opened.ID, "pm_card_visa")
-			s.drained()
-			s.reads(opened.ID)
-			v := s.shows(opened.ID, payment.Paid, 4200)
-			if !v.Fulfillable || v.FulfillableAt == nil || v.HoldReason != nil || v.Superseded {
-				s.t.Fatalf("%+v", v)
-			}
-			if announced := s.announced(); announced["order.paid"] != 1 || len(announced) != 1 {
-				s.t.Fatal(announced)
-			}
-		},
-		"one that was given up turns up: never handed out, cancelled by the worker": func(s *shop) {
-			late, current := twoPayable(s)
-			s.reads(late)
-			s.attend()
-			s.atStripe(late, payment.Canceled, 4200)
-			if v := s.shows(late, payment.CanceledState, 4200); !v.Superseded {
-				s.t.Fatalf("%+v", v)
-			}
-			if again, _ := s.creates(s.key(4200)); again.ID != current {
-				s.t.Fatal("another is current")
-			}
-			if announced := s.announced(); announced["superseded.canceled"] != 1 || len(announced) != 1 {
-				s.t.Fatal(announced)
-			}
-		},
-		"a late success wins, and the open one is cancelled": func(s *shop) {
-			late, current := twoPayable(s)
-			s.becomes(late, payment.Succeeded)
-			s.reads(late)
-			if v := s.shows(late, payment.Paid, 4200); !v.Fulfillable || v.Superseded {
-				s.t.Fatalf("%+v", v)
-			}
-			if v := s.shows(current, payment.Pending, 4200); !v.Superseded {
-				s.t.Fatalf("%+v", v)
-			}
-			s.refuses(s.key(4200), payment.CodeOrderAlreadyPaid)
-			_, err := s.svc.RefreshSession(s.t.Context(), service.Caller{Key: "test"}, current, nil)
-			s.is(err, payment.CodeInvalidState)
-			s.attend()
-			s.atStripe(current, payment.Canceled, 4200)
-			if announced := s.announced(); announced["order.paid"] != 1 || announced["superseded.canceled"] != 1 {
-				s.t.Fatal(announced)
-			}
-		},
-		"a second success is a duplicate": func(s *shop) {
-			late, current := twoPayable(s)
-			for _, id := range []payment.ID{late, current} {
-				s.becomes(id, payment.Succeeded)
-			}
-			s.reads(current)
-			s.reads(late)
-			if v := s.shows(current, payment.Paid, 4200); !v.Fulfillable {
-				s.t.Fatalf("%+v", v)
-			}
-			if v := s.shows(late, payment.Paid, 4200); v.Fulfillable || v.FulfillableAt != nil ||
-				*v.HoldReason != payment.HoldDuplicate {
-				s.t.Fatalf("%+v", v)
-			}
-			if announced := s.announced(); announced["order.paid"] != 1 || announced["order.duplicate_payment"] != 1 {
-				s.t.Fatal(announced)
-			}
-			if whole := s.order(); view(s.t, whole.Payment).Payment != current {
-				s.t.Fatalf("%s", whole.Payment)
-			}
-		},
-	} {
+	for name, story := range winnerStories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			story(newShop(t))

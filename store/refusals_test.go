@@ -16,73 +16,75 @@ import (
 	"kasse/test/wait"
 )
 
+var refusalsCases = map[string]struct {
+	reply  string
+	refuse func(t *testing.T) redis.UniversalClient
+}{
+	"out of memory": {"OOM", func(t *testing.T) redis.UniversalClient {
+		t.Helper()
+		client := marked(t, storetest.RedisServer(t))
+		return set(t, client, "maxmemory", "1")
+	}},
+	"too few replicas": {"NOREPLICAS", func(t *testing.T) redis.UniversalClient {
+		t.Helper()
+		client := marked(t, storetest.RedisServer(t))
+		return set(t, client, "min-replicas-to-write", "1")
+	}},
+	"disk that fails": {"MISCONF", func(t *testing.T) redis.UniversalClient {
+		t.Helper()
+		client := marked(t, storetest.RedisServer(t, "--save", "3600 1000"))
+		dir, err := client.ConfigGet(t.Context(), "dir").Result()
+		if err == nil {
+			err = os.RemoveAll(dir["dir"])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait.UntilTrue(t, "the snapshot to fail", func() bool {
+			_ = client.BgSave(t.Context()) // it is on its way
+			text, err := client.Info(t.Context(), "persistence").Result()
+			return err == nil && strings.Contains(text, "rdb_last_bgsave_status:err")
+		})
+		return client
+	}},
+	"read-only": {"READONLY", func(t *testing.T) redis.UniversalClient {
+		t.Helper()
+		master, replica := storetest.NewReplicated(t)
+		marked(t, master.URL())
+		client := connect(t, replica.URL())
+		wait.UntilTrue(t, "the marks at the replica", func() bool {
+			_, err := store.New(client, options).Check(t.Context(), store.Identity{Service: "kasse"})
+			return err == nil
+		})
+		return client
+	}},
+	"replica without its master": {"MASTERDOWN", func(t *testing.T) redis.UniversalClient {
+		t.Helper()
+		master, replica := storetest.NewReplicated(t)
+		marked(t, master.URL())
+		client := set(t, connect(t, replica.URL()), "replica-serve-stale-data", "no")
+		master.Kill()
+		wait.UntilTrue(t, "the replica to notice", func() bool {
+			return client.Get(t.Context(), "any").Err() != redis.Nil //nolint:errorlint // it is compared so
+		})
+		return client
+	}},
+	"cluster without all its slots": {"CLUSTERDOWN", func(t *testing.T) redis.UniversalClient {
+		t.Helper()
+		cluster := storetest.NewCluster(t, 3, 0)
+		client := connectTo(t, "cluster", cluster.URL())
+		if err := store.New(client, options).Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
+			t.Fatal(err)
+		}
+		cluster.KillMaster()
+		return client
+	}},
+}
+
 // TestRefusals has servers that answer, and refuse. Each refusal is temporary: callers may come
 // again, and see none of Redis's own words.
 func TestRefusals(t *testing.T) {
-	tests := map[string]struct {
-		reply  string
-		refuse func(t *testing.T) redis.UniversalClient
-	}{
-		"out of memory": {"OOM", func(t *testing.T) redis.UniversalClient {
-			t.Helper()
-			client := marked(t, storetest.RedisServer(t))
-			return set(t, client, "maxmemory", "1")
-		}},
-		"too few replicas": {"NOREPLICAS", func(t *testing.T) redis.UniversalClient {
-			t.Helper()
-			client := marked(t, storetest.RedisServer(t))
-			return set(t, client, "min-replicas-to-write", "1")
-		}},
-		"disk that fails": {"MISCONF", func(t *testing.T) redis.UniversalClient {
-			t.Helper()
-			client := marked(t, storetest.RedisServer(t, "--save", "3600 1000"))
-			dir, err := client.ConfigGet(t.Context(), "dir").Result()
-			if err == nil {
-				err = os.RemoveAll(dir["dir"])
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			wait.UntilTrue(t, "the snapshot to fail", func() bool {
-				_ = client.BgSave(t.Context()) // it is on its way
-				text, err := client.Info(t.Context(), "persistence").Result()
-				return err == nil && strings.Contains(text, "rdb_last_bgsave_status:err")
-			})
-			return client
-		}},
-		"read-only": {"READONLY", func(t *testing.T) redis.UniversalClient {
-			t.Helper()
-			master, replica := storetest.NewReplicated(t)
-			marked(t, master.URL())
-			client := connect(t, replica.URL())
-			wait.UntilTrue(t, "the marks at the replica", func() bool {
-				_, err := store.New(client, options).Check(t.Context(), store.Identity{Service: "kasse"})
-				return err == nil
-			})
-			return client
-		}},
-		"replica without its master": {"MASTERDOWN", func(t *testing.T) redis.UniversalClient {
-			t.Helper()
-			master, replica := storetest.NewReplicated(t)
-			marked(t, master.URL())
-			client := set(t, connect(t, replica.URL()), "replica-serve-stale-data", "no")
-			master.Kill()
-			wait.UntilTrue(t, "the replica to notice", func() bool {
-				return client.Get(t.Context(), "any").Err() != redis.Nil //nolint:errorlint // it is compared so
-			})
-			return client
-		}},
-		"cluster without all its slots": {"CLUSTERDOWN", func(t *testing.T) redis.UniversalClient {
-			t.Helper()
-			cluster := storetest.NewCluster(t, 3, 0)
-			client := connectTo(t, "cluster", cluster.URL())
-			if err := store.New(client, options).Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
-				t.Fatal(err)
-			}
-			cluster.KillMaster()
-			return client
-		}},
-	}
+	tests := refusalsCases
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

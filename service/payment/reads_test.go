@@ -141,61 +141,63 @@ func TestReadsOfOneTime(t *testing.T) {
 	}
 }
 
+var doubtCases = []shownTest{
+	{
+		name:  "asks for a read two seconds later",
+		facts: []RecordFact{opening(10, pending()), StaleResponse(10)}, want: pending(), wanted: true,
+		notBefore: 12,
+	},
+	{
+		name:  "the greatest counts",
+		facts: []RecordFact{opening(10, pending()), StaleResponse(10), StaleResponse(20)}, want: pending(),
+		wanted: true, notBefore: 22,
+	},
+	{
+		name: "an earlier read does not end it", facts: []RecordFact{read(9, pending()), StaleResponse(10)},
+		want: pending(), wanted: true, notBefore: 12,
+	},
+	{
+		name: "one of the same second neither", facts: []RecordFact{read(10, pending()), StaleResponse(10)},
+		want: pending(), wanted: true, notBefore: 12,
+	},
+	{
+		name: "one within the window neither", facts: []RecordFact{read(11, pending()), StaleResponse(10)},
+		want: pending(), wanted: true, notBefore: 12,
+	},
+	{name: "a later read does", facts: []RecordFact{read(12, action("")), StaleResponse(10)}, want: action("")},
+	{
+		name:  "an event does not, however new",
+		facts: []RecordFact{event("evt_1", 99, action("")), StaleResponse(10)}, want: action(""), wanted: true,
+		notBefore: 12,
+	},
+	{
+		name: "an event that only names the payment", facts: []RecordFact{opening(10, pending()), Named(10)},
+		want: pending(), wanted: true, notBefore: 12,
+	},
+	{
+		name: "a read within the window does not end it", facts: []RecordFact{read(11, pending()), Named(10)},
+		want: pending(), wanted: true, notBefore: 12,
+	},
+	{name: "a read after it does", facts: []RecordFact{read(12, pending()), Named(10)}, want: pending()},
+	{
+		name:  "nor does one of an end, without refunds",
+		facts: []RecordFact{read(12, succeeded("ch_1")), Named(10)}, want: succeeded("ch_1"), wanted: true,
+		notBefore: 12,
+	},
+	{
+		name: "with the list of refunds it does", want: succeeded("ch_1"),
+		facts: []RecordFact{read(12, succeeded("ch_1")), RefundListing{At: 12}, Named(10)},
+	},
+	{
+		name: "it may come with another doubt", want: declined("ch_1"), wanted: true, notBefore: 12,
+		facts: []RecordFact{
+			event("evt_1", 10, processing("ch_1")), event("evt_2", 10, declined("ch_1")), StaleResponse(10),
+		},
+	},
+}
+
 func TestDoubt(t *testing.T) {
-	for _, tt := range []shownTest{
-		{
-			name:  "asks for a read two seconds later",
-			facts: []RecordFact{opening(10, pending()), StaleResponse(10)}, want: pending(), wanted: true,
-			notBefore: 12,
-		},
-		{
-			name:  "the greatest counts",
-			facts: []RecordFact{opening(10, pending()), StaleResponse(10), StaleResponse(20)}, want: pending(),
-			wanted: true, notBefore: 22,
-		},
-		{
-			name: "an earlier read does not end it", facts: []RecordFact{read(9, pending()), StaleResponse(10)},
-			want: pending(), wanted: true, notBefore: 12,
-		},
-		{
-			name: "one of the same second neither", facts: []RecordFact{read(10, pending()), StaleResponse(10)},
-			want: pending(), wanted: true, notBefore: 12,
-		},
-		{
-			name: "one within the window neither", facts: []RecordFact{read(11, pending()), StaleResponse(10)},
-			want: pending(), wanted: true, notBefore: 12,
-		},
-		{name: "a later read does", facts: []RecordFact{read(12, action("")), StaleResponse(10)}, want: action("")},
-		{
-			name:  "an event does not, however new",
-			facts: []RecordFact{event("evt_1", 99, action("")), StaleResponse(10)}, want: action(""), wanted: true,
-			notBefore: 12,
-		},
-		{
-			name: "an event that only names the payment", facts: []RecordFact{opening(10, pending()), Named(10)},
-			want: pending(), wanted: true, notBefore: 12,
-		},
-		{
-			name: "a read within the window does not end it", facts: []RecordFact{read(11, pending()), Named(10)},
-			want: pending(), wanted: true, notBefore: 12,
-		},
-		{name: "a read after it does", facts: []RecordFact{read(12, pending()), Named(10)}, want: pending()},
-		{
-			name:  "nor does one of an end, without refunds",
-			facts: []RecordFact{read(12, succeeded("ch_1")), Named(10)}, want: succeeded("ch_1"), wanted: true,
-			notBefore: 12,
-		},
-		{
-			name: "with the list of refunds it does", want: succeeded("ch_1"),
-			facts: []RecordFact{read(12, succeeded("ch_1")), RefundListing{At: 12}, Named(10)},
-		},
-		{
-			name: "it may come with another doubt", want: declined("ch_1"), wanted: true, notBefore: 12,
-			facts: []RecordFact{
-				event("evt_1", 10, processing("ch_1")), event("evt_2", 10, declined("ch_1")), StaleResponse(10),
-			},
-		},
-	} {
+	for _, tt := range doubtCases {
 		t.Run(tt.name, tt.run)
 	}
 	if r := merged(StaleResponse(10), Named(10)); !r.Empty() {

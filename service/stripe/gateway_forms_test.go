@@ -12,6 +12,24 @@ import (
 	"kasse/service/payment"
 )
 
+var formsCases = []string{
+	"POST /v1/payment_intents kasse:kasse:order-1:2 amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
+		"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2&metadata[kasse_order_id]=order-1" +
+		"&metadata[kasse_rev]=1700000000000&metadata[kasse_service]=kasse&metadata[size]=m",
+	"POST /v1/customer_sessions fresh components[payment_element][enabled]=true" +
+		"&components[payment_element][features][payment_method_allow_redisplay_filters][0]=always" +
+		"&components[payment_element][features][payment_method_allow_redisplay_filters][1]=limited" +
+		"&components[payment_element][features][payment_method_redisplay]=enabled" +
+		"&components[payment_element][features][payment_method_redisplay_limit]=5" +
+		"&components[payment_element][features][payment_method_remove]=disabled" +
+		"&components[payment_element][features][payment_method_save]=enabled" +
+		"&components[payment_element][features][payment_method_save_usage]=off_session&customer=cus_1",
+	"POST /v1/customer_sessions fresh components[mobile_payment_element][enabled]=true" +
+		"&components[mobile_payment_element][features][payment_method_redisplay]=enabled" +
+		"&components[mobile_payment_element][features][payment_method_remove]=enabled" +
+		"&components[mobile_payment_element][features][payment_method_save]=disabled&customer=cus_1",
+}
+
 // TestForms shows what is sent.
 func TestForms(t *testing.T) {
 	g, seen := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {
@@ -40,23 +58,7 @@ func TestForms(t *testing.T) {
 	); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{
-		"POST /v1/payment_intents kasse:kasse:order-1:2 amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
-			"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2&metadata[kasse_order_id]=order-1" +
-			"&metadata[kasse_rev]=1700000000000&metadata[kasse_service]=kasse&metadata[size]=m",
-		"POST /v1/customer_sessions fresh components[payment_element][enabled]=true" +
-			"&components[payment_element][features][payment_method_allow_redisplay_filters][0]=always" +
-			"&components[payment_element][features][payment_method_allow_redisplay_filters][1]=limited" +
-			"&components[payment_element][features][payment_method_redisplay]=enabled" +
-			"&components[payment_element][features][payment_method_redisplay_limit]=5" +
-			"&components[payment_element][features][payment_method_remove]=disabled" +
-			"&components[payment_element][features][payment_method_save]=enabled" +
-			"&components[payment_element][features][payment_method_save_usage]=off_session&customer=cus_1",
-		"POST /v1/customer_sessions fresh components[mobile_payment_element][enabled]=true" +
-			"&components[mobile_payment_element][features][payment_method_redisplay]=enabled" +
-			"&components[mobile_payment_element][features][payment_method_remove]=enabled" +
-			"&components[mobile_payment_element][features][payment_method_save]=disabled&customer=cus_1",
-	}
+	want := formsCases
 	var versions []string
 	var got []string
 	for _, r := range *seen {

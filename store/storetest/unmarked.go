@@ -11,64 +11,66 @@ import (
 	"kasse/test/wait"
 )
 
+var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
+	"an order with a payment": func(ctx context.Context, f fixture) error {
+		o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", time.Unix(1_760_000_000, 0))
+		c.Reads = []payment.Due{{Payment: "pi_1", At: c.Now}}
+		_, err := f.SaveOrder(ctx, o, c)
+		return err
+	},
+	"an order": func(ctx context.Context, f fixture) error {
+		o, c := leased(payment.Order{ID: "o-1"}, time.Unix(1_760_000_000, 0))
+		_, err := f.SaveOrder(ctx, o, c)
+		return err
+	},
+	"a pointer": func(ctx context.Context, f fixture) error {
+		return f.SavePointer(ctx, "pi_1", "o_1", time.Unix(4_000_000_000, 0))
+	},
+	"a retention": func(ctx context.Context, f fixture) error { _, err := f.NoteRetention(ctx); return err },
+	"a quarantined event": func(ctx context.Context, f fixture) error {
+		return f.Quarantine(ctx, payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
+	},
+	"a lease": func(ctx context.Context, f fixture) error {
+		_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
+		return err
+	},
+	"a request for a pass": func(ctx context.Context, f fixture) error {
+		_, err := f.AskForPass(ctx, payment.PassRequest{ID: "one"})
+		return err
+	},
+	"a payment to restore": func(ctx context.Context, f fixture) error {
+		return f.WantRestore(ctx, "pi_1", "address", false)
+	},
+	"how far it caught up": func(ctx context.Context, f fixture) error {
+		return f.SaveCatchUp(ctx, time.Unix(1, 0))
+	},
+	"the account": func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
+	"an endpoint": func(ctx context.Context, f fixture) error {
+		return f.RegisterEndpoint(ctx, shopEndpoint)
+	},
+	"a delayed push": func(ctx context.Context, f fixture) error {
+		return f.RetryPush(ctx, shopEndpoint, push.Attempt{}, 0, false)
+	},
+	"a dead letter": func(ctx context.Context, f fixture) error {
+		return f.DeadLetterPush(ctx, shopEndpoint, push.Attempt{})
+	},
+	"a finished push": func(ctx context.Context, f fixture) error {
+		return f.FinishPushes(ctx, shopEndpoint, []push.Attempt{{Status: 200}})
+	},
+	"an open circuit": func(ctx context.Context, f fixture) error {
+		_, _, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
+		return err
+	},
+	"a switched-off one": func(ctx context.Context, f fixture) error {
+		_, err := f.disable(ctx, shopEndpoint)
+		return err
+	},
+	"a read": func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
+}
+
 // testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
 func (connect connector) testUnmarked(t *testing.T) {
-	writes := map[string]func(ctx context.Context, f fixture) error{
-		"an order with a payment": func(ctx context.Context, f fixture) error {
-			o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", time.Unix(1_760_000_000, 0))
-			c.Reads = []payment.Due{{Payment: "pi_1", At: c.Now}}
-			_, err := f.SaveOrder(ctx, o, c)
-			return err
-		},
-		"an order": func(ctx context.Context, f fixture) error {
-			o, c := leased(payment.Order{ID: "o-1"}, time.Unix(1_760_000_000, 0))
-			_, err := f.SaveOrder(ctx, o, c)
-			return err
-		},
-		"a pointer": func(ctx context.Context, f fixture) error {
-			return f.SavePointer(ctx, "pi_1", "o_1", time.Unix(4_000_000_000, 0))
-		},
-		"a retention": func(ctx context.Context, f fixture) error { _, err := f.NoteRetention(ctx); return err },
-		"a quarantined event": func(ctx context.Context, f fixture) error {
-			return f.Quarantine(ctx, payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
-		},
-		"a lease": func(ctx context.Context, f fixture) error {
-			_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
-			return err
-		},
-		"a request for a pass": func(ctx context.Context, f fixture) error {
-			_, err := f.AskForPass(ctx, payment.PassRequest{ID: "one"})
-			return err
-		},
-		"a payment to restore": func(ctx context.Context, f fixture) error {
-			return f.WantRestore(ctx, "pi_1", "address", false)
-		},
-		"how far it caught up": func(ctx context.Context, f fixture) error {
-			return f.SaveCatchUp(ctx, time.Unix(1, 0))
-		},
-		"the account": func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
-		"an endpoint": func(ctx context.Context, f fixture) error {
-			return f.RegisterEndpoint(ctx, shopEndpoint)
-		},
-		"a delayed push": func(ctx context.Context, f fixture) error {
-			return f.RetryPush(ctx, shopEndpoint, push.Attempt{}, 0, false)
-		},
-		"a dead letter": func(ctx context.Context, f fixture) error {
-			return f.DeadLetterPush(ctx, shopEndpoint, push.Attempt{})
-		},
-		"a finished push": func(ctx context.Context, f fixture) error {
-			return f.FinishPushes(ctx, shopEndpoint, []push.Attempt{{Status: 200}})
-		},
-		"an open circuit": func(ctx context.Context, f fixture) error {
-			_, _, err := f.OpenCircuit(ctx, shopEndpoint, pauses, 0)
-			return err
-		},
-		"a switched-off one": func(ctx context.Context, f fixture) error {
-			_, err := f.disable(ctx, shopEndpoint)
-			return err
-		},
-		"a read": func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
-	}
+	writes := unmarkedCases
 	for name, write := range writes {
 		t.Run("takes not "+name, func(t *testing.T) {
 			f := unmarked(t, connect, options)

@@ -47,6 +47,46 @@ next:
 	return sum, found
 }
 
+var metricsCases = []struct {
+	name   string
+	labels []string
+	least  float64
+}{
+	{
+		"http_server_request_duration_seconds_count",
+		[]string{`method="POST"`, `route="/v1/payments"`, `code="201"`},
+		1,
+	},
+	{
+		"http_server_request_duration_seconds_count",
+		[]string{`method="POST"`, `route="/webhooks/stripe"`, `code="200"`},
+		3,
+	},
+	{"kasse_webhook_events_total", []string{`type="payment_intent.succeeded"`, `outcome="applied"`}, 1},
+	{"kasse_webhook_events_total", []string{`type="payment_intent.payment_failed"`, `outcome="applied"`}, 1},
+	{"kasse_webhook_events_total", []string{`outcome="bad_signature"`}, 1},
+	{"kasse_webhook_events_total", []string{`outcome="quarantined"`}, 1},
+	{"kasse_webhook_events_total", []string{`outcome="unchanged"`}, 1},
+	{"kasse_webhook_lag_seconds_count", nil, 3},
+	{"kasse_webhook_quarantined", nil, 1},
+	{"kasse_transitions_total", []string{`from="none"`, `to="pending"`}, 1},
+	{"kasse_transitions_total", []string{`to="failed"`}, 1},
+	{"kasse_transitions_total", []string{`to="paid"`}, 1},
+	{"kasse_stripe_request_duration_seconds_count", []string{`op="POST /v1/payment_intents"`, `code="200"`}, 1},
+	{"kasse_stripe_request_duration_seconds_count", []string{`op="POST /v1/customer_sessions"`, `code="200"`}, 1},
+	{"kasse_stripe_reads_budget", nil, 1},
+	{"kasse_redis_command_duration_seconds_count", nil, 10},
+	{"kasse_redis_up", nil, 1},
+	{"kasse_redis_pool_connections", nil, 1},
+	{"kasse_redis_memory_used_bytes", nil, 1},
+	{"kasse_reconcile_reads_due", nil, 0},
+	{"kasse_reconcile_sweep_backlog", nil, 0},
+	{"kasse_reconcile_restore_queue", nil, 0},
+	{"kasse_reconcile_caught_up_age_seconds", nil, 0},
+	{"kasse_waiters", nil, 0},
+	{"build_info", []string{`version="`}, 1},
+}
+
 // The admin port shows metrics, and the public port does not.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
@@ -88,45 +128,7 @@ func TestMetrics(t *testing.T) {
 		value, _ := p.metric("kasse_push_attempts_total", `outcome="delivered"`)
 		return yet(value > 0)
 	})
-	for _, want := range []struct {
-		name   string
-		labels []string
-		least  float64
-	}{
-		{
-			"http_server_request_duration_seconds_count",
-			[]string{`method="POST"`, `route="/v1/payments"`, `code="201"`},
-			1,
-		},
-		{
-			"http_server_request_duration_seconds_count",
-			[]string{`method="POST"`, `route="/webhooks/stripe"`, `code="200"`},
-			3,
-		},
-		{"kasse_webhook_events_total", []string{`type="payment_intent.succeeded"`, `outcome="applied"`}, 1},
-		{"kasse_webhook_events_total", []string{`type="payment_intent.payment_failed"`, `outcome="applied"`}, 1},
-		{"kasse_webhook_events_total", []string{`outcome="bad_signature"`}, 1},
-		{"kasse_webhook_events_total", []string{`outcome="quarantined"`}, 1},
-		{"kasse_webhook_events_total", []string{`outcome="unchanged"`}, 1},
-		{"kasse_webhook_lag_seconds_count", nil, 3},
-		{"kasse_webhook_quarantined", nil, 1},
-		{"kasse_transitions_total", []string{`from="none"`, `to="pending"`}, 1},
-		{"kasse_transitions_total", []string{`to="failed"`}, 1},
-		{"kasse_transitions_total", []string{`to="paid"`}, 1},
-		{"kasse_stripe_request_duration_seconds_count", []string{`op="POST /v1/payment_intents"`, `code="200"`}, 1},
-		{"kasse_stripe_request_duration_seconds_count", []string{`op="POST /v1/customer_sessions"`, `code="200"`}, 1},
-		{"kasse_stripe_reads_budget", nil, 1},
-		{"kasse_redis_command_duration_seconds_count", nil, 10},
-		{"kasse_redis_up", nil, 1},
-		{"kasse_redis_pool_connections", nil, 1},
-		{"kasse_redis_memory_used_bytes", nil, 1},
-		{"kasse_reconcile_reads_due", nil, 0},
-		{"kasse_reconcile_sweep_backlog", nil, 0},
-		{"kasse_reconcile_restore_queue", nil, 0},
-		{"kasse_reconcile_caught_up_age_seconds", nil, 0},
-		{"kasse_waiters", nil, 0},
-		{"build_info", []string{`version="`}, 1},
-	} {
+	for _, want := range metricsCases {
 		if value, found := p.metric(want.name, want.labels...); !found || value < want.least {
 			t.Errorf("%s%v is %v (found: %t), want at least %v", want.name, want.labels, value, found, want.least)
 		}
