@@ -21,127 +21,151 @@ func code(err error) payment.Code {
 
 // TestCreateStories walks through what happens to orders.
 func TestCreateStories(t *testing.T) {
-	t.Run("asked again: the same payment, a fresh session", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		request := order("order-1", w.customer(), 4200)
-		first, err := svc.Create(t.Context(), request)
-		if err != nil || !first.New {
-			t.Fatal(first.New, err)
-		}
-		again, err := svc.Create(t.Context(), request)
-		if err != nil || again.New || again.ID != first.ID || again.ClientSecret != first.ClientSecret {
-			t.Fatalf("%v %+v", err, again)
-		}
-		if again.Session.ClientSecret == first.Session.ClientSecret {
-			t.Fatal("a single-use secret was handed out twice")
-		}
-	})
-	t.Run("other terms: order_conflict", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		if _, err := svc.Create(t.Context(), order("order-1", "", 4200)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := svc.Create(t.Context(), order("order-1", "", 4300)); code(err) != payment.CodeOrderConflict {
-			t.Fatal(err)
-		}
-		if n := len(w.payable()); n != 1 {
-			t.Fatalf("%d payable", n)
-		}
-	})
-	t.Run("paid: order_already_paid with the view", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		w.deliverTo(svc)
-		request := order("order-1", "", 4200)
-		opened, err := svc.Create(t.Context(), request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.confirm(opened.ID, "pm_card_visa")
-		w.drained()
-		_, err = svc.Create(t.Context(), request)
-		var e *payment.Error
-		if !errors.As(err, &e) || e.Code != payment.CodeOrderAlreadyPaid || view(t, e.Payment).State != payment.Paid {
-			t.Fatal(err)
-		}
-	})
-	t.Run("paid, and the webhook never came: the repeat sees it", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		request := order("order-1", "", 4200)
-		opened, err := svc.Create(t.Context(), request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.confirm(opened.ID, "pm_card_visa")
-		if _, err = svc.Create(t.Context(), request); code(err) != payment.CodeOrderAlreadyPaid {
-			t.Fatal(err)
-		}
-	})
-	t.Run("on its way: payment_in_progress", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		request := order("order-1", "", 4200)
-		request.Terms.CaptureMethod = payment.CaptureManual
-		opened, err := svc.Create(t.Context(), request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.confirm(opened.ID, "pm_card_visa")
-		if _, err = svc.Create(t.Context(), request); code(err) != payment.CodePaymentInProgress {
-			t.Fatal(err)
-		}
-	})
-	t.Run("cancelled at Stripe: the next attempt", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		request := order("order-1", "", 4200)
-		first, err := svc.Create(t.Context(), request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.ask(http.MethodPost, "/v1/payment_intents/"+string(first.ID)+"/cancel", url.Values{})
-		second, err := svc.Create(t.Context(), request)
-		if err != nil || second.ID == first.ID || view(t, second.View).Attempt != 2 {
-			t.Fatalf("%v %s", err, second.View)
-		}
-		whole, err := svc.Order(t.Context(), service.Caller{Key: "test"}, "order-1")
-		if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 ||
-			!view(t, whole.Superseded[0]).Superseded {
-			t.Fatalf("%v %s %s", err, whole.Payment, whole.Superseded)
-		}
-	})
-	t.Run("refused by Stripe: the order is free again", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		if _, err := svc.Create(
-			t.Context(), order("order-1", "cus_nobody", 4200),
-		); code(err) != payment.CodeCustomerNotFound {
-			t.Fatal(err)
-		}
-		if _, err := svc.Create(t.Context(), order("order-1", w.customer(), 4300)); err != nil {
-			t.Fatal(err)
-		}
-	})
-	t.Run("the session fails: the payment stands, and the repeat heals", func(t *testing.T) {
-		w := newWorld(t)
-		svc := w.replica(w.store, w.gateway())
-		request := order("order-1", w.customer(), 4200)
-		if err := w.sim.AddFault(
-			stripesim.Fault{Endpoint: "POST /v1/customer_sessions", Kind: stripesim.ServerError, Times: 3},
-		); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := svc.Create(t.Context(), request); code(err) != payment.CodeStripeError {
-			t.Fatal(err)
-		}
-		opened, err := svc.Create(t.Context(), request)
-		if err != nil || opened.New || len(w.payable()) != 1 {
-			t.Fatal(err, opened.New)
-		}
-	})
+	t.Run("asked again: the same payment, a fresh session", testCreateAskedAgain)
+	t.Run("other terms: order_conflict", testCreateOtherTermsOrderConflict)
+	t.Run("paid: order_already_paid with the view", testCreatePaidOrderAlreadyPaid)
+	t.Run("paid, and the webhook never came: the repeat sees it", testCreatePaidAndTheWebhook)
+	t.Run("on its way: payment_in_progress", testCreateOnItsWay)
+	t.Run("cancelled at Stripe: the next attempt", testCreateCancelledAtStripe)
+	t.Run("refused by Stripe: the order is free again", testCreateRefusedByStripe)
+	t.Run("the session fails: the payment stands, and the repeat heals", testCreateTheSessionFails)
+}
+
+func testCreateAskedAgain(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	request := order("order-1", w.customer(), 4200)
+	first, err := svc.Create(t.Context(), request)
+	if err != nil || !first.New {
+		t.Fatal(first.New, err)
+	}
+	again, err := svc.Create(t.Context(), request)
+	if err != nil || again.New || again.ID != first.ID || again.ClientSecret != first.ClientSecret {
+		t.Fatalf("%v %+v", err, again)
+	}
+	if again.Session.ClientSecret == first.Session.ClientSecret {
+		t.Fatal("a single-use secret was handed out twice")
+	}
+}
+
+func testCreateOtherTermsOrderConflict(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	if _, err := svc.Create(t.Context(), order("order-1", "", 4200)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := svc.Create(t.Context(), order("order-1", "", 4300)); code(err) != payment.CodeOrderConflict {
+		t.Fatal(err)
+	}
+	if n := len(w.payable()); n != 1 {
+		t.Fatalf("%d payable", n)
+	}
+}
+
+func testCreatePaidOrderAlreadyPaid(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	w.deliverTo(svc)
+	request := order("order-1", "", 4200)
+	opened, err := svc.Create(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.confirm(opened.ID, "pm_card_visa")
+	w.drained()
+	_, err = svc.Create(t.Context(), request)
+	var e *payment.Error
+	if !errors.As(err, &e) || e.Code != payment.CodeOrderAlreadyPaid || view(t, e.Payment).State != payment.Paid {
+		t.Fatal(err)
+	}
+}
+
+func testCreatePaidAndTheWebhook(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	request := order("order-1", "", 4200)
+	opened, err := svc.Create(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.confirm(opened.ID, "pm_card_visa")
+	if _, err = svc.Create(t.Context(), request); code(err) != payment.CodeOrderAlreadyPaid {
+		t.Fatal(err)
+	}
+}
+
+func testCreateOnItsWay(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	request := order("order-1", "", 4200)
+	request.Terms.CaptureMethod = payment.CaptureManual
+	opened, err := svc.Create(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.confirm(opened.ID, "pm_card_visa")
+	if _, err = svc.Create(t.Context(), request); code(err) != payment.CodePaymentInProgress {
+		t.Fatal(err)
+	}
+}
+
+func testCreateCancelledAtStripe(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	request := order("order-1", "", 4200)
+	first, err := svc.Create(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ask(http.MethodPost, "/v1/payment_intents/"+string(first.ID)+"/cancel", url.Values{})
+	second, err := svc.Create(t.Context(), request)
+	if err != nil || second.ID == first.ID || view(t, second.View).Attempt != 2 {
+		t.Fatalf("%v %s", err, second.View)
+	}
+	whole, err := svc.Order(t.Context(), service.Caller{Key: "test"}, "order-1")
+	if err != nil || view(t, whole.Payment).Payment != second.ID || len(whole.Superseded) != 1 ||
+		!view(t, whole.Superseded[0]).Superseded {
+		t.Fatalf("%v %s %s", err, whole.Payment, whole.Superseded)
+	}
+}
+
+func testCreateRefusedByStripe(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	if _, err := svc.Create(
+		t.Context(), order("order-1", "cus_nobody", 4200),
+	); code(err) != payment.CodeCustomerNotFound {
+		t.Fatal(err)
+	}
+	if _, err := svc.Create(t.Context(), order("order-1", w.customer(), 4300)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func testCreateTheSessionFails(t *testing.T) {
+	t.Helper()
+	w := newWorld(t)
+	svc := w.replica(w.store, w.gateway())
+	request := order("order-1", w.customer(), 4200)
+	if err := w.sim.AddFault(
+		stripesim.Fault{Endpoint: "POST /v1/customer_sessions", Kind: stripesim.ServerError, Times: 3},
+	); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := svc.Create(t.Context(), request); code(err) != payment.CodeStripeError {
+		t.Fatal(err)
+	}
+	opened, err := svc.Create(t.Context(), request)
+	if err != nil || opened.New || len(w.payable()) != 1 {
+		t.Fatal(err, opened.New)
+	}
 }
 
 // TestSessionIsForTheCurrentPayment checks who gets a new customer session, and when.

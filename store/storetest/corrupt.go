@@ -73,36 +73,9 @@ func (connect connector) testCorrupt(t *testing.T) {
 			}
 		})
 	}
-	t.Run("record of another payment", func(t *testing.T) {
-		for _, damage := range []damage{
-			cutField("record:pi_1"), setField("record:pi_1", ""), replaceField("record:pi_1", "another"),
-		} {
-			f := fresh(t, connect)
-			f.putIn(t, "o_1", "pi_1")
-			f.putIn(t, "o_1", "pi_2")
-			must(t, damage(t.Context(), f.client, orderKey("o_1")))
-			if o := f.order(t, "o_1"); o.Loaded["pi_2"] == nil {
-				t.Error("the current payment is not loaded")
-			}
-			_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
-			hasCode(t, err, payment.CodeInternal)
-		}
-	})
+	t.Run("record of another payment", connect.corruptRecordOfAnotherPayment)
 	t.Run("of a newer version are not overwritten", connect.newerVersion)
-	t.Run("history", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		must(t, cutField("order")(t.Context(), f.client, orderKey("o_1")))
-		_, err := f.LoadHistory(t.Context(), "pi_1")
-		hasCode(t, err, payment.CodeInternal)
-		must(t, anotherType(t.Context(), f.client, orderKey("o_1")))
-		for range 2 {
-			_, err = f.LoadView(t.Context(), "pi_1")
-			hasCode(t, err, payment.CodeInternal)
-			_, err = f.LoadHistory(t.Context(), "pi_1")
-			hasCode(t, err, payment.CodeInternal)
-		}
-	})
+	t.Run("history", connect.corruptHistory)
 	t.Run("pointer", func(t *testing.T) {
 		f := fresh(t, connect)
 		must(t, f.client.HSet(t.Context(), pointerKey("pi_1"), "a", "b").Err())
@@ -110,6 +83,37 @@ func (connect connector) testCorrupt(t *testing.T) {
 		hasCode(t, err, payment.CodeInternal)
 		hasCode(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)), payment.CodeInternal)
 	})
+}
+
+func (connect connector) corruptRecordOfAnotherPayment(t *testing.T) {
+	for _, damage := range []damage{
+		cutField("record:pi_1"), setField("record:pi_1", ""), replaceField("record:pi_1", "another"),
+	} {
+		f := fresh(t, connect)
+		f.putIn(t, "o_1", "pi_1")
+		f.putIn(t, "o_1", "pi_2")
+		must(t, damage(t.Context(), f.client, orderKey("o_1")))
+		if o := f.order(t, "o_1"); o.Loaded["pi_2"] == nil {
+			t.Error("the current payment is not loaded")
+		}
+		_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
+		hasCode(t, err, payment.CodeInternal)
+	}
+}
+
+func (connect connector) corruptHistory(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	must(t, cutField("order")(t.Context(), f.client, orderKey("o_1")))
+	_, err := f.LoadHistory(t.Context(), "pi_1")
+	hasCode(t, err, payment.CodeInternal)
+	must(t, anotherType(t.Context(), f.client, orderKey("o_1")))
+	for range 2 {
+		_, err = f.LoadView(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeInternal)
+		_, err = f.LoadHistory(t.Context(), "pi_1")
+		hasCode(t, err, payment.CodeInternal)
+	}
 }
 
 // newerVersion has an order and a record that name a dictionary of a later release. They are not damaged: the caller is

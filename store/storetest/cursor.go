@@ -25,54 +25,10 @@ func wellFormed(t testing.TB, cursor string) {
 }
 
 func (connect connector) testCursor(t *testing.T) {
-	t.Run("is short, also of 64 partitions", func(t *testing.T) {
-		o := options
-		o.Partitions = 64
-		f := freshWith(t, connect, o)
-		for i := range 400 {
-			f.put(t, numbered(i))
-		}
-		_, next := f.rest(t, "", 500)
-		t.Logf("%d characters", len(next))
-		wellFormed(t, next)
-	})
-	t.Run("that is none of ours is refused", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		good := f.page(t, "", 1).Next
-		raw, _ := base64.RawURLEncoding.DecodeString(good)
-		for _, bad := range []string{
-			"0", "oldest", "LATEST", "latest ", "=", "%20", "..", "A", "AA", "____",
-			good + "A", good + "AAAA", good + "=", good + "\n", good[1:], good[:len(good)-4],
-			base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)),
-			base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
-		} {
-			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: bad, Limit: 10})
-			e := hasCode(t, err, payment.CodeInvalidRequest)
-			if len(e.Fields) != 1 || e.Fields[0].Parameter != "after" {
-				t.Errorf("%q: the error names %+v", bad, e.Fields)
-			}
-		}
-	})
-	t.Run("of another life expires", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		old := f.page(t, "", 10).Next
-		f = fresh(t, connect)
-		want := f.put(t, "pi_2")
-		f.expired(t, old, []string{want})
-	})
-	t.Run("of before a partition was lost expires", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		for _, lost := range []int{0, 7} {
-			old := f.page(t, payment.Latest, 10).Next
-			must(t, f.client.Del(t.Context(), metaKey(lost)).Err())
-			must(t, f.Mark(t.Context(), identity))
-			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: old, Limit: 10})
-			hasCode(t, err, payment.CodeCursorExpired)
-		}
-	})
+	t.Run("is short, also of 64 partitions", connect.cursorIsShortAlsoOf64Partitions)
+	t.Run("that is none of ours is refused", connect.cursorThatIsNoneOfOurs)
+	t.Run("of another life expires", connect.cursorOfAnotherLifeExpires)
+	t.Run("of before a partition was lost expires", connect.cursorOfBeforeALoss)
 	t.Run("of another number of partitions expires", func(t *testing.T) {
 		o := options
 		o.Partitions = 4
@@ -84,6 +40,58 @@ func (connect connector) testCursor(t *testing.T) {
 	t.Run("expires where a partition it has not begun has dropped something", connect.unbegun)
 	t.Run("never expires while the feed is paged from its beginning", connect.pagedAfterTrim)
 	t.Run("that has passed all that was dropped is good", connect.quietPartition)
+}
+
+func (connect connector) cursorIsShortAlsoOf64Partitions(t *testing.T) {
+	o := options
+	o.Partitions = 64
+	f := freshWith(t, connect, o)
+	for i := range 400 {
+		f.put(t, numbered(i))
+	}
+	_, next := f.rest(t, "", 500)
+	t.Logf("%d characters", len(next))
+	wellFormed(t, next)
+}
+
+func (connect connector) cursorThatIsNoneOfOurs(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	good := f.page(t, "", 1).Next
+	raw, _ := base64.RawURLEncoding.DecodeString(good)
+	for _, bad := range []string{
+		"0", "oldest", "LATEST", "latest ", "=", "%20", "..", "A", "AA", "____",
+		good + "A", good + "AAAA", good + "=", good + "\n", good[1:], good[:len(good)-4],
+		base64.RawURLEncoding.EncodeToString(append(slices.Clone(raw), 0)),
+		base64.RawURLEncoding.EncodeToString(raw[:len(raw)-1]),
+	} {
+		_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: bad, Limit: 10})
+		e := hasCode(t, err, payment.CodeInvalidRequest)
+		if len(e.Fields) != 1 || e.Fields[0].Parameter != "after" {
+			t.Errorf("%q: the error names %+v", bad, e.Fields)
+		}
+	}
+}
+
+func (connect connector) cursorOfAnotherLifeExpires(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	old := f.page(t, "", 10).Next
+	f = fresh(t, connect)
+	want := f.put(t, "pi_2")
+	f.expired(t, old, []string{want})
+}
+
+func (connect connector) cursorOfBeforeALoss(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	for _, lost := range []int{0, 7} {
+		old := f.page(t, payment.Latest, 10).Next
+		must(t, f.client.Del(t.Context(), metaKey(lost)).Err())
+		must(t, f.Mark(t.Context(), identity))
+		_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: old, Limit: 10})
+		hasCode(t, err, payment.CodeCursorExpired)
+	}
 }
 
 // expired fails the test unless the cursor has, and the oldest leads to what is kept.

@@ -49,89 +49,99 @@ const endless = 10_000
 func numbered(i int) payment.ID { return payment.ID(fmt.Sprintf("pi_%d", i)) }
 
 func (connect connector) testFeed(t *testing.T) {
-	t.Run("shows what happened, and when", func(t *testing.T) {
-		f := fresh(t, connect)
-		before := f.now(t).Truncate(time.Second)
-		o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", f.now(t))
-		c.Events[0].Restored = true
-		o = f.save(t, o, c)
-		page := f.page(t, "", 10)
-		if len(page.Events) != 1 {
-			t.Fatalf("%d events, want 1", len(page.Events))
+	t.Run("shows what happened, and when", connect.feedShowsWhatHappenedAndWhen)
+	t.Run("has all partitions, each payment in order", connect.feedHasAllPartitions)
+	t.Run("fills a page, from however few partitions", connect.feedFillsAPage)
+	t.Run("goes on from an empty page", connect.feedGoesOnFromAnEmptyPage)
+	t.Run("begins with the newest", connect.feedBeginsWithTheNewest)
+}
+
+func (connect connector) feedShowsWhatHappenedAndWhen(t *testing.T) {
+	f := fresh(t, connect)
+	before := f.now(t).Truncate(time.Second)
+	o, c := Transition(payment.Order{ID: "o_1"}, "pi_1", f.now(t))
+	c.Events[0].Restored = true
+	o = f.save(t, o, c)
+	page := f.page(t, "", 10)
+	if len(page.Events) != 1 {
+		t.Fatalf("%d events, want 1", len(page.Events))
+	}
+	e := page.Events[0]
+	if want := c.Events[0]; e.ID != want.ID || e.Type != want.Type || string(e.Data) != string(want.Data) ||
+		!e.Restored {
+		t.Errorf("got %+v", e)
+	}
+	if e.Trace != "" {
+		t.Errorf("trace %q, and nothing was traced", e.Trace)
+	}
+	o, c = Transition(o, "pi_1", f.now(t))
+	f.save(t, o, c)
+	if e := f.page(t, "", 10).Events[1]; e.Restored {
+		t.Errorf("got %+v", e)
+	}
+	if e.CreatedAt.Before(before) || e.CreatedAt.After(f.now(t)) || e.CreatedAt.Location() != time.UTC {
+		t.Errorf("created at %s", e.CreatedAt)
+	}
+}
+
+func (connect connector) feedHasAllPartitions(t *testing.T) {
+	f := fresh(t, connect)
+	var want []string
+	for i := range 300 {
+		want = append(want, f.put(t, numbered(i%60)))
+	}
+	for _, limit := range []int{1, 7, 100, 500} {
+		got, _ := f.rest(t, "", limit)
+		complete(t, got, want)
+	}
+}
+
+func (connect connector) feedFillsAPage(t *testing.T) {
+	f := fresh(t, connect)
+	for i := range 40 {
+		f.put(t, neighbours(3)[i%3])
+	}
+	f.put(t, numbered(1))
+	for _, limit := range []int{1, 2, 30, 40} {
+		if page := f.page(t, "", limit); len(page.Events) != limit {
+			t.Errorf("got %d events, want %d", len(page.Events), limit)
 		}
-		e := page.Events[0]
-		if want := c.Events[0]; e.ID != want.ID || e.Type != want.Type || string(e.Data) != string(want.Data) ||
-			!e.Restored {
-			t.Errorf("got %+v", e)
-		}
-		if e.Trace != "" {
-			t.Errorf("trace %q, and nothing was traced", e.Trace)
-		}
-		o, c = Transition(o, "pi_1", f.now(t))
-		f.save(t, o, c)
-		if e := f.page(t, "", 10).Events[1]; e.Restored {
-			t.Errorf("got %+v", e)
-		}
-		if e.CreatedAt.Before(before) || e.CreatedAt.After(f.now(t)) || e.CreatedAt.Location() != time.UTC {
-			t.Errorf("created at %s", e.CreatedAt)
-		}
-	})
-	t.Run("has all partitions, each payment in order", func(t *testing.T) {
-		f := fresh(t, connect)
-		var want []string
-		for i := range 300 {
-			want = append(want, f.put(t, numbered(i%60)))
-		}
-		for _, limit := range []int{1, 7, 100, 500} {
-			got, _ := f.rest(t, "", limit)
-			complete(t, got, want)
-		}
-	})
-	t.Run("fills a page, from however few partitions", func(t *testing.T) {
-		f := fresh(t, connect)
-		for i := range 40 {
-			f.put(t, neighbours(3)[i%3])
-		}
-		f.put(t, numbered(1))
-		for _, limit := range []int{1, 2, 30, 40} {
-			if page := f.page(t, "", limit); len(page.Events) != limit {
-				t.Errorf("got %d events, want %d", len(page.Events), limit)
-			}
-		}
-	})
-	t.Run("goes on from an empty page", func(t *testing.T) {
-		f := fresh(t, connect)
-		page := f.page(t, "", 10)
-		if page.Events == nil || len(page.Events) != 0 {
-			t.Errorf("want an empty list, got %#v", page.Events)
-		}
-		next := page.Next
-		for range 5 {
-			want := f.put(t, "pi_1")
-			var got []string
-			if got, next = f.rest(t, next, 10); !slices.Equal(got, []string{want}) {
-				t.Errorf("got %v, want %s", got, want)
-			}
-		}
-	})
-	t.Run("begins with the newest", func(t *testing.T) {
-		f := fresh(t, connect)
-		empty := f.page(t, payment.Latest, 10)
-		for i := range 40 {
-			f.put(t, numbered(i))
-		}
-		latest := f.page(t, payment.Latest, 10)
-		if len(empty.Events)+len(latest.Events) != 0 {
-			t.Error("want empty pages")
-		}
-		if got, _ := f.rest(t, empty.Next, 10); len(got) != 40 {
-			t.Errorf("got %d of 40 events from before the first", len(got))
-		}
-		want := f.put(t, "pi_7")
-		if got, _ := f.rest(t, latest.Next, 10); !slices.Equal(got, []string{want}) {
+	}
+}
+
+func (connect connector) feedGoesOnFromAnEmptyPage(t *testing.T) {
+	f := fresh(t, connect)
+	page := f.page(t, "", 10)
+	if page.Events == nil || len(page.Events) != 0 {
+		t.Errorf("want an empty list, got %#v", page.Events)
+	}
+	next := page.Next
+	for range 5 {
+		want := f.put(t, "pi_1")
+		var got []string
+		if got, next = f.rest(t, next, 10); !slices.Equal(got, []string{want}) {
 			t.Errorf("got %v, want %s", got, want)
 		}
-	})
+	}
+}
+
+func (connect connector) feedBeginsWithTheNewest(t *testing.T) {
+	f := fresh(t, connect)
+	empty := f.page(t, payment.Latest, 10)
+	for i := range 40 {
+		f.put(t, numbered(i))
+	}
+	latest := f.page(t, payment.Latest, 10)
+	if len(empty.Events)+len(latest.Events) != 0 {
+		t.Error("want empty pages")
+	}
+	if got, _ := f.rest(t, empty.Next, 10); len(got) != 40 {
+		t.Errorf("got %d of 40 events from before the first", len(got))
+	}
+	want := f.put(t, "pi_7")
+	if got, _ := f.rest(t, latest.Next, 10); !slices.Equal(got, []string{want}) {
+		t.Errorf("got %v, want %s", got, want)
+	}
 }
 
 // complete fails the test unless the feed gave every event once, and those of a payment in order.

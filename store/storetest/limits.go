@@ -13,96 +13,106 @@ import (
 
 // testQuotas has periods of an hour, in which nothing comes back while a test runs.
 func (connect connector) testQuotas(t *testing.T) {
-	t.Run("go down one by one, then say how long to wait", func(t *testing.T) {
-		f := fresh(t, connect)
-		for _, count := range []int{1, 3, 10} {
-			name := "service:shop" + strings.Repeat("!", count)
-			for left := count - 1; left >= 0; left-- {
-				got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
-				must(t, err)
-				if got != left || wait != 0 {
-					t.Errorf("of %d: %d are left, wait %s; want %d", count, got, wait, left)
-				}
-			}
+	t.Run("go down one by one, then say how long to wait", connect.quotasGoDownOneByOne)
+	t.Run("are exact to the unit at any rate", connect.quotasAreExactToTheUnit)
+	t.Run("are one for all stores", connect.quotasAreOneForAllStores)
+	t.Run("count as fresh where the clock has gone back", connect.quotasCountAsFresh)
+	t.Run("of one name leave another alone, and expire", connect.quotasOfOneName)
+}
+
+func (connect connector) quotasGoDownOneByOne(t *testing.T) {
+	f := fresh(t, connect)
+	for _, count := range []int{1, 3, 10} {
+		name := "service:shop" + strings.Repeat("!", count)
+		for left := count - 1; left >= 0; left-- {
 			got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
 			must(t, err)
-			if each := time.Hour / time.Duration(count); got != 0 || wait <= each-time.Minute || wait > each {
-				t.Errorf("past %d: %d are left, wait %s; want up to %s", count, got, wait, each)
+			if got != left || wait != 0 {
+				t.Errorf("of %d: %d are left, wait %s; want %d", count, got, wait, left)
 			}
 		}
-	})
-	t.Run("are exact to the unit at any rate", func(t *testing.T) {
-		f := fresh(t, connect)
-		for _, count := range []int{5, 10, 50, 1000} {
-			got, _, err := f.TakeQuota(t.Context(), "address:x", count, time.Second)
-			must(t, err)
-			if got != count-1 {
-				t.Errorf("of %d a second: %d are left after the first", count, got)
-			}
-			must(t, Empty(t.Context(), f.client))
+		got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
+		must(t, err)
+		if each := time.Hour / time.Duration(count); got != 0 || wait <= each-time.Minute || wait > each {
+			t.Errorf("past %d: %d are left, wait %s; want up to %s", count, got, wait, each)
 		}
-	})
-	t.Run("are one for all stores", func(t *testing.T) {
-		const count, callers = 40, 4
-		f := fresh(t, connect)
-		var allowed atomic.Int64
-		var all sync.WaitGroup
-		for range callers {
-			all.Go(func() {
-				other := store.New(f.client, options)
-				for range count {
-					_, wait, err := other.TakeQuota(t.Context(), "frontend:order:o-1", count, time.Hour)
-					if err != nil {
-						t.Error(err)
-					}
-					if wait == 0 {
-						allowed.Add(1)
-					}
+	}
+}
+
+func (connect connector) quotasAreExactToTheUnit(t *testing.T) {
+	f := fresh(t, connect)
+	for _, count := range []int{5, 10, 50, 1000} {
+		got, _, err := f.TakeQuota(t.Context(), "address:x", count, time.Second)
+		must(t, err)
+		if got != count-1 {
+			t.Errorf("of %d a second: %d are left after the first", count, got)
+		}
+		must(t, Empty(t.Context(), f.client))
+	}
+}
+
+func (connect connector) quotasAreOneForAllStores(t *testing.T) {
+	const count, callers = 40, 4
+	f := fresh(t, connect)
+	var allowed atomic.Int64
+	var all sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			other := store.New(f.client, options)
+			for range count {
+				_, wait, err := other.TakeQuota(t.Context(), "frontend:order:o-1", count, time.Hour)
+				if err != nil {
+					t.Error(err)
 				}
-			})
-		}
-		all.Wait()
-		if got := allowed.Load(); got != count {
-			t.Errorf("%d were let through, want %d", got, count)
-		}
-	})
-	t.Run("count as fresh where the clock has gone back", func(t *testing.T) {
-		f := fresh(t, connect)
-		const name, count, per = "service:shop", 10, time.Minute
-		key := fmt.Sprintf("kasse:{p%d}:limit:%s", hashed(name), name)
-		for _, ahead := range []time.Duration{per + time.Second, 20 * time.Minute, 24 * time.Hour} {
-			must(t, f.client.Set(t.Context(), key, f.now(t).Add(ahead).UnixMicro(), 0).Err())
-			left, wait, err := f.TakeQuota(t.Context(), name, count, per)
-			if must(t, err); left != count-1 || wait != 0 {
-				t.Errorf("%s ahead: %d are left, wait %s", ahead, left, wait)
+				if wait == 0 {
+					allowed.Add(1)
+				}
 			}
-			if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > per {
-				t.Errorf("it lives for %s", ttl)
-			}
+		})
+	}
+	all.Wait()
+	if got := allowed.Load(); got != count {
+		t.Errorf("%d were let through, want %d", got, count)
+	}
+}
+
+func (connect connector) quotasCountAsFresh(t *testing.T) {
+	f := fresh(t, connect)
+	const name, count, per = "service:shop", 10, time.Minute
+	key := fmt.Sprintf("kasse:{p%d}:limit:%s", hashed(name), name)
+	for _, ahead := range []time.Duration{per + time.Second, 20 * time.Minute, 24 * time.Hour} {
+		must(t, f.client.Set(t.Context(), key, f.now(t).Add(ahead).UnixMicro(), 0).Err())
+		left, wait, err := f.TakeQuota(t.Context(), name, count, per)
+		if must(t, err); left != count-1 || wait != 0 {
+			t.Errorf("%s ahead: %d are left, wait %s", ahead, left, wait)
 		}
-		must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
-		if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count ||
-			err != nil {
-			t.Errorf("used up: %d are left, wait %s, %v", left, wait, err)
+		if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > per {
+			t.Errorf("it lives for %s", ttl)
 		}
-	})
-	t.Run("of one name leave another alone, and expire", func(t *testing.T) {
-		f := fresh(t, connect)
-		for range 5 {
-			_, _, err := f.TakeQuota(t.Context(), "service:flood", 2, time.Hour)
-			must(t, err)
+	}
+	must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
+	if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count ||
+		err != nil {
+		t.Errorf("used up: %d are left, wait %s, %v", left, wait, err)
+	}
+}
+
+func (connect connector) quotasOfOneName(t *testing.T) {
+	f := fresh(t, connect)
+	for range 5 {
+		_, _, err := f.TakeQuota(t.Context(), "service:flood", 2, time.Hour)
+		must(t, err)
+	}
+	if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 ||
+		err != nil {
+		t.Errorf("%d are left, wait %s, %v", left, wait, err)
+	}
+	for _, key := range allKeys(t.Context(), f.client) {
+		if !strings.Contains(key, "}:limit:") {
+			continue
 		}
-		if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 ||
-			err != nil {
-			t.Errorf("%d are left, wait %s, %v", left, wait, err)
+		if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > time.Hour {
+			t.Errorf("%s lives for %s", key, ttl)
 		}
-		for _, key := range allKeys(t.Context(), f.client) {
-			if !strings.Contains(key, "}:limit:") {
-				continue
-			}
-			if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > time.Hour {
-				t.Errorf("%s lives for %s", key, ttl)
-			}
-		}
-	})
+	}
 }

@@ -21,89 +21,99 @@ func eachMeta(do func(key string)) {
 }
 
 func (connect connector) testMarks(t *testing.T) {
-	t.Run("are in every partition", func(t *testing.T) {
-		f := fresh(t, connect)
-		if account, err := f.Check(t.Context(), identity); account != "acct_1" || err != nil {
-			t.Errorf("got %q, %v", account, err)
+	t.Run("are in every partition", connect.marksAreInEveryPartition)
+	t.Run("are missing in a Redis that is empty, or lost a part", connect.marksAreMissing)
+	t.Run("are left alone by a second mark", connect.marksAreLeftAlone)
+	t.Run("are the same for all where many mark at once", connect.marksAreTheSameForAll)
+	t.Run("learn the account later", connect.marksLearnTheAccountLater)
+}
+
+func (connect connector) marksAreInEveryPartition(t *testing.T) {
+	f := fresh(t, connect)
+	if account, err := f.Check(t.Context(), identity); account != "acct_1" || err != nil {
+		t.Errorf("got %q, %v", account, err)
+	}
+	epochs := map[string]bool{}
+	eachMeta(func(key string) {
+		mark := f.client.HGetAll(t.Context(), key).Val()
+		want := map[string]string{
+			"schema": "2", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16",
+			"epoch": mark["epoch"],
 		}
-		epochs := map[string]bool{}
-		eachMeta(func(key string) {
-			mark := f.client.HGetAll(t.Context(), key).Val()
-			want := map[string]string{
-				"schema": "2", "account": "acct_1", "livemode": "false", "service": "kasse", "partitions": "16",
-				"epoch": mark["epoch"],
-			}
-			if fmt.Sprint(mark) != fmt.Sprint(want) || mark["epoch"] == "" || epochs[mark["epoch"]] {
-				t.Errorf("%s is %v, want %v, and an epoch of its own", key, mark, want)
-			}
-			epochs[mark["epoch"]] = true
-		})
+		if fmt.Sprint(mark) != fmt.Sprint(want) || mark["epoch"] == "" || epochs[mark["epoch"]] {
+			t.Errorf("%s is %v, want %v, and an epoch of its own", key, mark, want)
+		}
+		epochs[mark["epoch"]] = true
 	})
-	t.Run("are missing in a Redis that is empty, or lost a part", func(t *testing.T) {
-		f := unmarked(t, connect, options)
+}
+
+func (connect connector) marksAreMissing(t *testing.T) {
+	f := unmarked(t, connect, options)
+	_, err := f.Check(t.Context(), identity)
+	isUnmarked(t, err)
+	must(t, f.Mark(t.Context(), identity))
+	eachMeta(func(key string) {
+		before := f.client.HGetAll(t.Context(), key).Val()
+		must(t, f.client.Del(t.Context(), key).Err())
 		_, err := f.Check(t.Context(), identity)
 		isUnmarked(t, err)
-		must(t, f.Mark(t.Context(), identity))
-		eachMeta(func(key string) {
-			before := f.client.HGetAll(t.Context(), key).Val()
-			must(t, f.client.Del(t.Context(), key).Err())
-			_, err := f.Check(t.Context(), identity)
-			isUnmarked(t, err)
-			must(t, f.client.HSet(t.Context(), key, before).Err())
-		})
-		_, err = f.Check(t.Context(), identity)
-		must(t, err)
+		must(t, f.client.HSet(t.Context(), key, before).Err())
 	})
-	t.Run("are left alone by a second mark", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		must(t, f.client.HSet(t.Context(), metaKey(0), "trimmed", "1-1").Err())
-		before := DumpAll(t.Context(), f.client)
-		must(t, f.Mark(t.Context(), identity))
-		must(t, f.Mark(t.Context(), store.Identity{Service: "kasse"}))
-		unchanged(t, before, DumpAll(t.Context(), f.client))
+	_, err = f.Check(t.Context(), identity)
+	must(t, err)
+}
+
+func (connect connector) marksAreLeftAlone(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	must(t, f.client.HSet(t.Context(), metaKey(0), "trimmed", "1-1").Err())
+	before := DumpAll(t.Context(), f.client)
+	must(t, f.Mark(t.Context(), identity))
+	must(t, f.Mark(t.Context(), store.Identity{Service: "kasse"}))
+	unchanged(t, before, DumpAll(t.Context(), f.client))
+}
+
+func (connect connector) marksAreTheSameForAll(t *testing.T) {
+	f := unmarked(t, connect, options)
+	cursors := make([]string, 8)
+	atOnce(len(cursors), func(i int) {
+		s := store.New(f.client, options)
+		if err := s.Mark(t.Context(), identity); err != nil {
+			t.Error(err)
+		}
+		page, err := s.LoadEvents(t.Context(), payment.FeedQuery{Limit: 1})
+		if err != nil {
+			t.Error(err)
+		}
+		cursors[i] = page.Next
 	})
-	t.Run("are the same for all where many mark at once", func(t *testing.T) {
-		f := unmarked(t, connect, options)
-		cursors := make([]string, 8)
-		atOnce(len(cursors), func(i int) {
-			s := store.New(f.client, options)
-			if err := s.Mark(t.Context(), identity); err != nil {
-				t.Error(err)
-			}
-			page, err := s.LoadEvents(t.Context(), payment.FeedQuery{Limit: 1})
-			if err != nil {
-				t.Error(err)
-			}
-			cursors[i] = page.Next
-		})
-		for _, cursor := range cursors {
-			f.page(t, cursor, 1) // fails where it is of another epoch
-		}
-	})
-	t.Run("learn the account later", func(t *testing.T) {
-		f := unmarked(t, connect, options)
-		nameless := store.Identity{Service: "kasse"}
-		must(t, f.Mark(t.Context(), nameless))
-		if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
-			t.Errorf("got %q, %v", account, err)
-		}
-		must(t, f.client.HSet(t.Context(), metaKey(0), "account", "acct_1").Err())
-		if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
-			t.Errorf("known in one partition only: got %q, %v", account, err)
-		}
-		must(t, f.Remember(t.Context(), "acct_1"))
-		must(t, f.Remember(t.Context(), "acct_1"))
-		if account, err := f.Check(t.Context(), nameless); account != "acct_1" || err != nil {
-			t.Errorf("got %q, %v", account, err)
-		}
-		err := f.Remember(t.Context(), "acct_2")
-		if err == nil || !strings.Contains(err.Error(), "acct_1") || !strings.Contains(err.Error(), "acct_2") {
-			t.Errorf("another account: got %v", err)
-		}
-		_, err = f.Check(t.Context(), identity)
-		must(t, err)
-	})
+	for _, cursor := range cursors {
+		f.page(t, cursor, 1) // fails where it is of another epoch
+	}
+}
+
+func (connect connector) marksLearnTheAccountLater(t *testing.T) {
+	f := unmarked(t, connect, options)
+	nameless := store.Identity{Service: "kasse"}
+	must(t, f.Mark(t.Context(), nameless))
+	if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
+		t.Errorf("got %q, %v", account, err)
+	}
+	must(t, f.client.HSet(t.Context(), metaKey(0), "account", "acct_1").Err())
+	if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
+		t.Errorf("known in one partition only: got %q, %v", account, err)
+	}
+	must(t, f.Remember(t.Context(), "acct_1"))
+	must(t, f.Remember(t.Context(), "acct_1"))
+	if account, err := f.Check(t.Context(), nameless); account != "acct_1" || err != nil {
+		t.Errorf("got %q, %v", account, err)
+	}
+	err := f.Remember(t.Context(), "acct_2")
+	if err == nil || !strings.Contains(err.Error(), "acct_1") || !strings.Contains(err.Error(), "acct_2") {
+		t.Errorf("another account: got %v", err)
+	}
+	_, err = f.Check(t.Context(), identity)
+	must(t, err)
 }
 
 func (connect connector) testIdentities(t *testing.T) {
@@ -145,27 +155,29 @@ func (connect connector) testIdentities(t *testing.T) {
 		_, err := f.Check(t.Context(), store.Identity{Service: "other"})
 		mismatch(t, err, []string{"other"})
 	})
-	t.Run("at once leave one owner", func(t *testing.T) {
-		f := unmarked(t, connect, options)
-		errs := make([]error, 6)
-		names := []string{"one", "two", "three"}
-		atOnce(len(errs), func(i int) {
-			errs[i] = store.New(f.client, options).Mark(t.Context(), store.Identity{Service: names[i%3]})
-		})
-		owners := 0
-		for i, name := range names {
-			_, err := f.Check(t.Context(), store.Identity{Service: name})
-			if err == nil {
-				owners++
-			}
-			if (err == nil) != (errs[i] == nil) || (err == nil) != (errs[i+3] == nil) {
-				t.Errorf("%s: marking gave %v and %v, the check %v", name, errs[i], errs[i+3], err)
-			}
-		}
-		if owners != 1 {
-			t.Errorf("%d owners", owners)
-		}
+	t.Run("at once leave one owner", connect.identitiesAtOnceLeaveOneOwner)
+}
+
+func (connect connector) identitiesAtOnceLeaveOneOwner(t *testing.T) {
+	f := unmarked(t, connect, options)
+	errs := make([]error, 6)
+	names := []string{"one", "two", "three"}
+	atOnce(len(errs), func(i int) {
+		errs[i] = store.New(f.client, options).Mark(t.Context(), store.Identity{Service: names[i%3]})
 	})
+	owners := 0
+	for i, name := range names {
+		_, err := f.Check(t.Context(), store.Identity{Service: name})
+		if err == nil {
+			owners++
+		}
+		if (err == nil) != (errs[i] == nil) || (err == nil) != (errs[i+3] == nil) {
+			t.Errorf("%s: marking gave %v and %v, the check %v", name, errs[i], errs[i+3], err)
+		}
+	}
+	if owners != 1 {
+		t.Errorf("%d owners", owners)
+	}
 }
 
 func isUnmarked(t testing.TB, err error) {

@@ -104,37 +104,8 @@ func withEndpoint(t testing.TB, connect connector) fixture {
 }
 
 func (connect connector) testPushes(t *testing.T) {
-	t.Run("begin from now, and go on", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
-		sameIDs(t, "before", f.claim(t, "a", time.Hour, 10, 10).First)
-		want := f.put(t, "pi_1")
-		must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
-		work := f.claim(t, "a", time.Hour, 10, 10)
-		sameIDs(t, "after", work.First, want)
-		d := work.First[0]
-		if d.Retry || d.Tries != 0 || d.Event.Type != "order.updated" || len(d.Event.Data) == 0 ||
-			d.Event.CreatedAt.IsZero() {
-			t.Errorf("got %+v", d)
-		}
-		f.finish(t, shopEndpoint, d)
-		sameIDs(t, "when it is done", f.claim(t, "a", time.Hour, 10, 10).First)
-	})
-	t.Run("are one owner's until it has nothing left", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		first := f.put(t, "pi_1")
-		mine := f.claim(t, "a", time.Hour, 1, 0)
-		second := f.put(t, "pi_1")
-		other := f.claim(t, "b", time.Hour, 10, 0)
-		if sameIDs(t, "another's", other.First); !other.Elsewhere || other.Waiting != 1 {
-			t.Errorf("got %+v", other)
-		}
-		sameIDs(t, "mine", mine.First, first)
-		f.finish(t, shopEndpoint, mine.First[0])
-		f.claim(t, "a", time.Hour, 0, 0)
-		sameIDs(t, "another's, then", f.claim(t, "b", time.Hour, 10, 0).First, second)
-	})
+	t.Run("begin from now, and go on", connect.pushesBeginFromNow)
+	t.Run("are one owner's until it has nothing left", connect.pushesAreOneOwners)
 	t.Run("of a dead owner are another's, the oldest first", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1"), f.put(t, "pi_1")}
@@ -147,31 +118,8 @@ func (connect connector) testPushes(t *testing.T) {
 		f.claim(t, "a", time.Hour, 1, 0)
 		sameIDs(t, "the next claim", f.claim(t, "a", time.Hour, 1, 0).First, ids...)
 	})
-	t.Run("that were trimmed are counted", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		for range 3 {
-			f.put(t, "pi_1")
-		}
-		f.finish(t, shopEndpoint, f.claim(t, "a", time.Hour, 1, 0).First[0])
-		want := f.trim(t, "pi_1")
-		work := f.claim(t, "a", time.Hour, 10, 0)
-		if sameIDs(t, "what is left", work.First, want); work.Lost != 2 {
-			t.Errorf("got %d lost", work.Lost)
-		}
-		if work = f.claim(t, "a", time.Hour, 10, 0); work.Lost != 0 {
-			t.Errorf("%d are counted twice", work.Lost)
-		}
-	})
-	t.Run("begin again in a Redis that was emptied", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		for _, key := range allKeys(t.Context(), f.client) {
-			must(t, f.client.Del(t.Context(), key).Err())
-		}
-		must(t, f.Mark(t.Context(), identity))
-		f.claim(t, "a", time.Hour, 10, 0)
-		want := f.put(t, "pi_1")
-		sameIDs(t, "then", f.claim(t, "a", time.Hour, 10, 0).First, want)
-	})
+	t.Run("that were trimmed are counted", connect.pushesThatWereTrimmedAreCounted)
+	t.Run("begin again in a Redis that was emptied", connect.pushesBeginAgain)
 	t.Run("report a Redis that is not ours", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		c := push.Claim{Endpoint: shopEndpoint, Shares: make([]push.Share, partitions)}
@@ -179,12 +127,74 @@ func (connect connector) testPushes(t *testing.T) {
 			hasCode(t, work.Err, payment.CodeStoreUnavailable)
 		}
 	})
-	t.Run("keep endpoints apart", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		must(t, f.RegisterEndpoint(t.Context(), "another"))
-		want := f.put(t, "pi_1")
-		f.finish(t, "another", f.claim(t, "a", time.Hour, 10, 0).First[0])
-		sameIDs(t, "still", f.claim(t, "b", time.Hour, 10, 0).First)
-		sameIDs(t, "again", f.claim(t, "a", 0, 10, 0).First, want)
-	})
+	t.Run("keep endpoints apart", connect.pushesKeepEndpointsApart)
+}
+
+func (connect connector) pushesBeginFromNow(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+	sameIDs(t, "before", f.claim(t, "a", time.Hour, 10, 10).First)
+	want := f.put(t, "pi_1")
+	must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+	work := f.claim(t, "a", time.Hour, 10, 10)
+	sameIDs(t, "after", work.First, want)
+	d := work.First[0]
+	if d.Retry || d.Tries != 0 || d.Event.Type != "order.updated" || len(d.Event.Data) == 0 ||
+		d.Event.CreatedAt.IsZero() {
+		t.Errorf("got %+v", d)
+	}
+	f.finish(t, shopEndpoint, d)
+	sameIDs(t, "when it is done", f.claim(t, "a", time.Hour, 10, 10).First)
+}
+
+func (connect connector) pushesAreOneOwners(t *testing.T) {
+	f := withEndpoint(t, connect)
+	first := f.put(t, "pi_1")
+	mine := f.claim(t, "a", time.Hour, 1, 0)
+	second := f.put(t, "pi_1")
+	other := f.claim(t, "b", time.Hour, 10, 0)
+	if sameIDs(t, "another's", other.First); !other.Elsewhere || other.Waiting != 1 {
+		t.Errorf("got %+v", other)
+	}
+	sameIDs(t, "mine", mine.First, first)
+	f.finish(t, shopEndpoint, mine.First[0])
+	f.claim(t, "a", time.Hour, 0, 0)
+	sameIDs(t, "another's, then", f.claim(t, "b", time.Hour, 10, 0).First, second)
+}
+
+func (connect connector) pushesThatWereTrimmedAreCounted(t *testing.T) {
+	f := withEndpoint(t, connect)
+	for range 3 {
+		f.put(t, "pi_1")
+	}
+	f.finish(t, shopEndpoint, f.claim(t, "a", time.Hour, 1, 0).First[0])
+	want := f.trim(t, "pi_1")
+	work := f.claim(t, "a", time.Hour, 10, 0)
+	if sameIDs(t, "what is left", work.First, want); work.Lost != 2 {
+		t.Errorf("got %d lost", work.Lost)
+	}
+	if work = f.claim(t, "a", time.Hour, 10, 0); work.Lost != 0 {
+		t.Errorf("%d are counted twice", work.Lost)
+	}
+}
+
+func (connect connector) pushesBeginAgain(t *testing.T) {
+	f := withEndpoint(t, connect)
+	for _, key := range allKeys(t.Context(), f.client) {
+		must(t, f.client.Del(t.Context(), key).Err())
+	}
+	must(t, f.Mark(t.Context(), identity))
+	f.claim(t, "a", time.Hour, 10, 0)
+	want := f.put(t, "pi_1")
+	sameIDs(t, "then", f.claim(t, "a", time.Hour, 10, 0).First, want)
+}
+
+func (connect connector) pushesKeepEndpointsApart(t *testing.T) {
+	f := withEndpoint(t, connect)
+	must(t, f.RegisterEndpoint(t.Context(), "another"))
+	want := f.put(t, "pi_1")
+	f.finish(t, "another", f.claim(t, "a", time.Hour, 10, 0).First[0])
+	sameIDs(t, "still", f.claim(t, "b", time.Hour, 10, 0).First)
+	sameIDs(t, "again", f.claim(t, "a", 0, 10, 0).First, want)
 }

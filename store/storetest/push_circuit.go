@@ -11,90 +11,8 @@ import (
 )
 
 func (connect connector) testCircuit(t *testing.T) {
-	t.Run("opens once, is probed at growing pauses, and closes once", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		change := func(what string, want bool, change func() (bool, error)) {
-			t.Helper()
-			if changed, err := change(); changed != want || err != nil {
-				t.Errorf("%s: %t, %v, want %t", what, changed, err, want)
-			}
-		}
-		open := func() (bool, error) {
-			opened, _, err := f.OpenCircuit(t.Context(), shopEndpoint, pauses, 0)
-			return opened, err
-		}
-		take := func() (bool, error) {
-			taken, _, err := f.TakeProbe(t.Context(), shopEndpoint, time.Hour)
-			return taken, err
-		}
-		delay := func() {
-			_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 0)
-			must(t, err)
-		}
-		change("a probe of a closed circuit", false, take)
-		delay()
-		if c := f.circuit(t); c.Open {
-			t.Errorf("a delay opened it: %+v", c)
-		}
-		change("the first", true, open)
-		change("the second", false, open)
-		if c := f.circuit(t); !c.Open || c.ProbeIn > pauses.Min {
-			t.Errorf("it is %+v", c)
-		}
-		change("a probe too soon", false, take)
-		for _, want := range []time.Duration{
-			750, 1125, 1687, 2530, 3795, 5692, 8538, 12807, 19210, 28815, 43222, 60000, 60000,
-		} {
-			delay()
-			if in := f.circuit(t).ProbeIn; in > want*time.Millisecond || in < want*time.Millisecond/2 {
-				t.Errorf("the next probe is in %s, want %s", in, want*time.Millisecond)
-			}
-		}
-		_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 24*time.Hour)
-		must(t, err)
-		if in := f.circuit(t).ProbeIn; in < 23*time.Hour {
-			t.Errorf("what the endpoint asked for is not waited for: %s", in)
-		}
-		standing, err := f.LoadPushes(t.Context(), shopEndpoint)
-		if must(t, err); standing.Failing.IsZero() || standing.NextProbe.Sub(f.now(t)) < 23*time.Hour {
-			t.Errorf("it stands at %+v", standing)
-		}
-		_, err = f.Redrive(t.Context(), shopEndpoint, "")
-		must(t, err)
-		change("a probe after a redrive", true, take)
-		change("a second probe", false, take)
-		closing := func() (bool, error) { return f.CloseCircuit(t.Context(), shopEndpoint) }
-		change("the end", true, closing)
-		change("the end again", false, closing)
-	})
-	t.Run("is probed with an untried event and with another retry each time", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		var retried []string
-		for range 3 {
-			retried = append(retried, f.put(t, "pi_1"))
-		}
-		for i, d := range f.claim(t, "a", time.Hour, 10, 0).First {
-			f.retry(t, d, time.Hour, i == 2)
-		}
-		untried := f.put(t, "pi_1")
-		seen := map[string]int{}
-		for number := 2; number < 14; number++ {
-			work := f.claimShare(t, "a", time.Hour, push.Share{Probe: number})
-			all := slices.Concat(work.First, work.Retries)
-			if len(all) != 1 {
-				t.Fatalf("probe %d claimed %v", number, eventIDs(all))
-			}
-			seen[all[0].Event.ID]++
-			if d := all[0]; d.Retry {
-				f.retry(t, d, 0, false) // it was early: it waits for its own time again
-			} else if number%2 == 1 {
-				t.Errorf("probe %d is a first delivery", number)
-			}
-		}
-		if seen[untried] != 6 || seen[retried[0]] == 0 || seen[retried[1]] == 0 || seen[retried[2]] != 0 {
-			t.Errorf("got %v, want %s six times, not %s, and the others", seen, untried, retried[2])
-		}
-	})
+	t.Run("opens once, is probed at growing pauses, and closes once", connect.circuitOpensOnceIsProbed)
+	t.Run("is probed with an untried event and with another retry each time", connect.circuitIsProbed)
 	t.Run("is probed with what an owner held back", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		want := f.put(t, "pi_1")
@@ -102,6 +20,92 @@ func (connect connector) testCircuit(t *testing.T) {
 		f.claim(t, "a", 0, 0, 10)
 		sameIDs(t, "the probe", f.claimShare(t, "b", time.Hour, push.Share{Probe: 1}).Retries, want)
 	})
+}
+
+func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
+	f := withEndpoint(t, connect)
+	change := func(what string, want bool, change func() (bool, error)) {
+		t.Helper()
+		if changed, err := change(); changed != want || err != nil {
+			t.Errorf("%s: %t, %v, want %t", what, changed, err, want)
+		}
+	}
+	open := func() (bool, error) {
+		opened, _, err := f.OpenCircuit(t.Context(), shopEndpoint, pauses, 0)
+		return opened, err
+	}
+	take := func() (bool, error) {
+		taken, _, err := f.TakeProbe(t.Context(), shopEndpoint, time.Hour)
+		return taken, err
+	}
+	delay := func() {
+		_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 0)
+		must(t, err)
+	}
+	change("a probe of a closed circuit", false, take)
+	delay()
+	if c := f.circuit(t); c.Open {
+		t.Errorf("a delay opened it: %+v", c)
+	}
+	change("the first", true, open)
+	change("the second", false, open)
+	if c := f.circuit(t); !c.Open || c.ProbeIn > pauses.Min {
+		t.Errorf("it is %+v", c)
+	}
+	change("a probe too soon", false, take)
+	for _, want := range []time.Duration{
+		750, 1125, 1687, 2530, 3795, 5692, 8538, 12807, 19210, 28815, 43222, 60000, 60000,
+	} {
+		delay()
+		if in := f.circuit(t).ProbeIn; in > want*time.Millisecond || in < want*time.Millisecond/2 {
+			t.Errorf("the next probe is in %s, want %s", in, want*time.Millisecond)
+		}
+	}
+	_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 24*time.Hour)
+	must(t, err)
+	if in := f.circuit(t).ProbeIn; in < 23*time.Hour {
+		t.Errorf("what the endpoint asked for is not waited for: %s", in)
+	}
+	standing, err := f.LoadPushes(t.Context(), shopEndpoint)
+	if must(t, err); standing.Failing.IsZero() || standing.NextProbe.Sub(f.now(t)) < 23*time.Hour {
+		t.Errorf("it stands at %+v", standing)
+	}
+	_, err = f.Redrive(t.Context(), shopEndpoint, "")
+	must(t, err)
+	change("a probe after a redrive", true, take)
+	change("a second probe", false, take)
+	closing := func() (bool, error) { return f.CloseCircuit(t.Context(), shopEndpoint) }
+	change("the end", true, closing)
+	change("the end again", false, closing)
+}
+
+func (connect connector) circuitIsProbed(t *testing.T) {
+	f := withEndpoint(t, connect)
+	var retried []string
+	for range 3 {
+		retried = append(retried, f.put(t, "pi_1"))
+	}
+	for i, d := range f.claim(t, "a", time.Hour, 10, 0).First {
+		f.retry(t, d, time.Hour, i == 2)
+	}
+	untried := f.put(t, "pi_1")
+	seen := map[string]int{}
+	for number := 2; number < 14; number++ {
+		work := f.claimShare(t, "a", time.Hour, push.Share{Probe: number})
+		all := slices.Concat(work.First, work.Retries)
+		if len(all) != 1 {
+			t.Fatalf("probe %d claimed %v", number, eventIDs(all))
+		}
+		seen[all[0].Event.ID]++
+		if d := all[0]; d.Retry {
+			f.retry(t, d, 0, false) // it was early: it waits for its own time again
+		} else if number%2 == 1 {
+			t.Errorf("probe %d is a first delivery", number)
+		}
+	}
+	if seen[untried] != 6 || seen[retried[0]] == 0 || seen[retried[1]] == 0 || seen[retried[2]] != 0 {
+		t.Errorf("got %v, want %s six times, not %s, and the others", seen, untried, retried[2])
+	}
 }
 
 // circuit is the endpoint's circuit, as a claim of nothing says.

@@ -11,37 +11,7 @@ import (
 )
 
 func (connect connector) testRetries(t *testing.T) {
-	t.Run("are due, their owner's while under way, and put off", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		want := f.put(t, "pi_1")
-		d := f.claim(t, "a", time.Hour, 10, 10).First[0]
-		f.retry(t, d, 0, false)
-		f.retry(t, d, 0, false) // the reply to the first was lost
-		work := f.claim(t, "a", time.Hour, 10, 10)
-		sameIDs(t, "first deliveries", work.First)
-		sameIDs(t, "retries", work.Retries, want)
-		if d = work.Retries[0]; !d.Retry || d.Tries != 1 || d.Early || d.Due == 0 {
-			t.Errorf("got %+v", d)
-		}
-		held := push.Share{First: 10, HeldRetries: 1, Retries: 10}
-		sameIDs(t, "while its owner holds it", f.claimShare(t, "a", time.Hour, held).Retries)
-		if other := f.claim(t, "b", time.Hour, 10, 10); len(other.Retries) > 0 || !other.Elsewhere {
-			t.Errorf("another owner got %+v", other)
-		}
-		f.retry(t, d, time.Hour, false)
-		if work = f.claim(t, "a", time.Hour, 10, 10); len(work.Retries) != 0 || work.Waits != 1 ||
-			work.NextRetry < 59*time.Minute || work.NextRetry > time.Hour {
-			t.Errorf("not yet due: got %+v", work)
-		}
-		f.retry(t, d, 0, false) // of an earlier try: it is no more
-		sameIDs(t, "moved on", f.claim(t, "a", time.Hour, 10, 10).Retries)
-		f.pull(t, 1)
-		if d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]; d.Tries != 2 || !d.Early {
-			t.Errorf("got %+v", d)
-		}
-		f.finish(t, shopEndpoint, d)
-		f.stands(t, 0, 0, 0)
-	})
+	t.Run("are due, their owner's while under way, and put off", connect.retriesAreDue)
 	t.Run("of a dead owner are another's", func(t *testing.T) {
 		f := withEndpoint(t, connect)
 		want := f.put(t, "pi_1")
@@ -49,129 +19,175 @@ func (connect connector) testRetries(t *testing.T) {
 		sameIDs(t, "taken", f.claim(t, "a", 0, 10, 10).Retries, want)
 		sameIDs(t, "taken over", f.claim(t, "b", time.Hour, 10, 10).Retries, want)
 	})
-	t.Run("come again when the reply was lost", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1")}
-		for _, d := range f.claim(t, "a", time.Hour, 10, 0).First {
-			f.retry(t, d, 0, false)
-		}
-		f.claim(t, "a", time.Hour, 0, 1)
-		got := f.claim(t, "a", time.Hour, 0, 10).Retries
-		sameIDs(t, "the next claim", got, ids...)
-	})
-	t.Run("are pulled forward in the stream's order, and keep their time", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1"), f.put(t, "pi_1")}
-		for i, d := range f.claim(t, "a", time.Hour, 10, 0).First {
-			f.retry(t, d, time.Duration(3-i)*time.Hour, i == 1)
-		}
-		f.pull(t, 2)
-		work := f.claim(t, "a", time.Hour, 0, 10)
-		sameIDs(t, "without the one that the endpoint asked for", work.Retries, ids[0], ids[2])
-		due := work.Retries[0].Due
-		f.retry(t, work.Retries[0], time.Second, false)
-		f.pull(t, 1)
-		again := f.claim(t, "a", time.Hour, 0, 10).Retries
-		if again[0].Due != due || again[0].Tries != 1 || !again[0].Early {
-			t.Errorf("an early try that failed is %+v, want due at %d", again[0], due)
-		}
-	})
-	t.Run("end among the dead letters", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		want := f.put(t, "pi_1")
-		d := f.claim(t, "a", time.Hour, 10, 10).First[0]
-		f.stands(t, 1, 0, 0)
+	t.Run("come again when the reply was lost", connect.retriesComeAgain)
+	t.Run("are pulled forward in the stream's order, and keep their time", connect.retriesArePulledForward)
+	t.Run("end among the dead letters", connect.retriesEndAmongTheDeadLetters)
+	t.Run("whose entry was trimmed are counted", connect.retriesWhoseEntryWasTrimmed)
+	t.Run("are given no more of than asked for", connect.retriesAreGivenNoMore)
+	t.Run("stop with a disabled endpoint, and go on with it", connect.retriesStopWithADisabledEndpoint)
+	t.Run("are made by a replay", connect.retriesAreMadeByAReplay)
+}
+
+func (connect connector) retriesAreDue(t *testing.T) {
+	f := withEndpoint(t, connect)
+	want := f.put(t, "pi_1")
+	d := f.claim(t, "a", time.Hour, 10, 10).First[0]
+	f.retry(t, d, 0, false)
+	f.retry(t, d, 0, false) // the reply to the first was lost
+	work := f.claim(t, "a", time.Hour, 10, 10)
+	sameIDs(t, "first deliveries", work.First)
+	sameIDs(t, "retries", work.Retries, want)
+	if d = work.Retries[0]; !d.Retry || d.Tries != 1 || d.Early || d.Due == 0 {
+		t.Errorf("got %+v", d)
+	}
+	held := push.Share{First: 10, HeldRetries: 1, Retries: 10}
+	sameIDs(t, "while its owner holds it", f.claimShare(t, "a", time.Hour, held).Retries)
+	if other := f.claim(t, "b", time.Hour, 10, 10); len(other.Retries) > 0 || !other.Elsewhere {
+		t.Errorf("another owner got %+v", other)
+	}
+	f.retry(t, d, time.Hour, false)
+	if work = f.claim(t, "a", time.Hour, 10, 10); len(work.Retries) != 0 || work.Waits != 1 ||
+		work.NextRetry < 59*time.Minute || work.NextRetry > time.Hour {
+		t.Errorf("not yet due: got %+v", work)
+	}
+	f.retry(t, d, 0, false) // of an earlier try: it is no more
+	sameIDs(t, "moved on", f.claim(t, "a", time.Hour, 10, 10).Retries)
+	f.pull(t, 1)
+	if d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]; d.Tries != 2 || !d.Early {
+		t.Errorf("got %+v", d)
+	}
+	f.finish(t, shopEndpoint, d)
+	f.stands(t, 0, 0, 0)
+}
+
+func (connect connector) retriesComeAgain(t *testing.T) {
+	f := withEndpoint(t, connect)
+	ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1")}
+	for _, d := range f.claim(t, "a", time.Hour, 10, 0).First {
 		f.retry(t, d, 0, false)
-		f.stands(t, 0, 1, 0)
-		d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]
-		must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
-		must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
-		f.stands(t, 0, 0, 1)
-		letters, err := f.LoadDeadLetters(t.Context(), shopEndpoint)
-		must(t, err)
-		if l := letters[0]; l.Event != want || l.Type != "order.updated" || l.Tries != 2 ||
-			l.Reason != "answered 500" || l.At.IsZero() {
-			t.Errorf("got %+v", l)
-		}
-	})
-	t.Run("whose entry was trimmed are counted", func(t *testing.T) {
-		f := withEndpoint(t, connect)
+	}
+	f.claim(t, "a", time.Hour, 0, 1)
+	got := f.claim(t, "a", time.Hour, 0, 10).Retries
+	sameIDs(t, "the next claim", got, ids...)
+}
+
+func (connect connector) retriesArePulledForward(t *testing.T) {
+	f := withEndpoint(t, connect)
+	ids := []string{f.put(t, "pi_1"), f.put(t, "pi_1"), f.put(t, "pi_1")}
+	for i, d := range f.claim(t, "a", time.Hour, 10, 0).First {
+		f.retry(t, d, time.Duration(3-i)*time.Hour, i == 1)
+	}
+	f.pull(t, 2)
+	work := f.claim(t, "a", time.Hour, 0, 10)
+	sameIDs(t, "without the one that the endpoint asked for", work.Retries, ids[0], ids[2])
+	due := work.Retries[0].Due
+	f.retry(t, work.Retries[0], time.Second, false)
+	f.pull(t, 1)
+	again := f.claim(t, "a", time.Hour, 0, 10).Retries
+	if again[0].Due != due || again[0].Tries != 1 || !again[0].Early {
+		t.Errorf("an early try that failed is %+v, want due at %d", again[0], due)
+	}
+}
+
+func (connect connector) retriesEndAmongTheDeadLetters(t *testing.T) {
+	f := withEndpoint(t, connect)
+	want := f.put(t, "pi_1")
+	d := f.claim(t, "a", time.Hour, 10, 10).First[0]
+	f.stands(t, 1, 0, 0)
+	f.retry(t, d, 0, false)
+	f.stands(t, 0, 1, 0)
+	d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]
+	must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
+	must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
+	f.stands(t, 0, 0, 1)
+	letters, err := f.LoadDeadLetters(t.Context(), shopEndpoint)
+	must(t, err)
+	if l := letters[0]; l.Event != want || l.Type != "order.updated" || l.Tries != 2 ||
+		l.Reason != "answered 500" || l.At.IsZero() {
+		t.Errorf("got %+v", l)
+	}
+}
+
+func (connect connector) retriesWhoseEntryWasTrimmed(t *testing.T) {
+	f := withEndpoint(t, connect)
+	f.put(t, "pi_1")
+	f.retry(t, f.claim(t, "a", time.Hour, 10, 10).First[0], 0, false)
+	f.trim(t, "pi_1")
+	if work := f.claim(t, "a", time.Hour, 0, 10); work.Lost != 1 || len(work.Retries) != 0 {
+		t.Errorf("got %+v", work)
+	}
+	f.stands(t, 0, 0, 0)
+}
+
+func (connect connector) retriesAreGivenNoMore(t *testing.T) {
+	f := withEndpoint(t, connect)
+	for range 5 {
 		f.put(t, "pi_1")
-		f.retry(t, f.claim(t, "a", time.Hour, 10, 10).First[0], 0, false)
-		f.trim(t, "pi_1")
-		if work := f.claim(t, "a", time.Hour, 0, 10); work.Lost != 1 || len(work.Retries) != 0 {
-			t.Errorf("got %+v", work)
-		}
-		f.stands(t, 0, 0, 0)
-	})
-	t.Run("are given no more of than asked for", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		for range 5 {
-			f.put(t, "pi_1")
-		}
-		for _, d := range f.claim(t, "a", time.Hour, 10, 0).First {
+	}
+	for _, d := range f.claim(t, "a", time.Hour, 10, 0).First {
+		f.retry(t, d, 0, false)
+	}
+	if got := f.claim(t, "a", time.Hour, 0, 2).Retries; len(got) != 2 {
+		t.Errorf("got %d", len(got))
+	}
+}
+
+func (connect connector) retriesStopWithADisabledEndpoint(t *testing.T) {
+	f := withEndpoint(t, connect)
+	first, second := f.put(t, "pi_1"), f.put(t, "pi_2")
+	for _, d := range f.claim(t, "a", time.Hour, 10, 10).First {
+		if d.Event.ID == first {
 			f.retry(t, d, 0, false)
 		}
-		if got := f.claim(t, "a", time.Hour, 0, 2).Retries; len(got) != 2 {
-			t.Errorf("got %d", len(got))
-		}
-	})
-	t.Run("stop with a disabled endpoint, and go on with it", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		first, second := f.put(t, "pi_1"), f.put(t, "pi_2")
-		for _, d := range f.claim(t, "a", time.Hour, 10, 10).First {
-			if d.Event.ID == first {
-				f.retry(t, d, 0, false)
+	}
+	for _, off := range []bool{true, false} {
+		change := map[bool]func(context.Context, push.EndpointID) (bool, error){
+			true: f.disable, false: f.EnablePushes,
+		}[off]
+		for _, want := range []bool{true, false} {
+			changed, err := change(t.Context(), shopEndpoint)
+			if must(t, err); changed != want {
+				t.Errorf("off %t: changed %t, want %t", off, changed, want)
 			}
 		}
-		for _, off := range []bool{true, false} {
-			change := map[bool]func(context.Context, push.EndpointID) (bool, error){
-				true: f.disable, false: f.EnablePushes,
-			}[off]
-			for _, want := range []bool{true, false} {
-				changed, err := change(t.Context(), shopEndpoint)
-				if must(t, err); changed != want {
-					t.Errorf("off %t: changed %t, want %t", off, changed, want)
-				}
-			}
-			standing, err := f.LoadPushes(t.Context(), shopEndpoint)
-			if must(t, err); (standing.Disabled != "") != off {
-				t.Errorf("disabled is %q", standing.Disabled)
-			}
-			work := f.claim(t, "a", time.Hour, 10, 10)
-			if off {
-				sameIDs(t, "disabled", append(work.First, work.Retries...))
-			} else {
-				sameIDs(t, "enabled", append(work.First, work.Retries...), second, first)
-			}
-			if work.Disabled != off {
-				t.Errorf("a claim says %t", work.Disabled)
-			}
+		standing, err := f.LoadPushes(t.Context(), shopEndpoint)
+		if must(t, err); (standing.Disabled != "") != off {
+			t.Errorf("disabled is %q", standing.Disabled)
 		}
-	})
-	t.Run("are made by a replay", func(t *testing.T) {
-		f := withEndpoint(t, connect)
-		var want []string
-		for i := range 40 {
-			id := f.put(t, numbered(i))
-			want = append(want, id)
+		work := f.claim(t, "a", time.Hour, 10, 10)
+		if off {
+			sameIDs(t, "disabled", append(work.First, work.Retries...))
+		} else {
+			sameIDs(t, "enabled", append(work.First, work.Retries...), second, first)
 		}
-		for _, d := range f.claim(t, "a", time.Hour, 100, 0).First {
-			f.finish(t, shopEndpoint, d)
+		if work.Disabled != off {
+			t.Errorf("a claim says %t", work.Disabled)
 		}
-		count, next, done, err := f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, "", "")
-		if must(t, err); count != 40 || !done {
-			t.Errorf("%d, done %t", count, done)
+	}
+}
+
+func (connect connector) retriesAreMadeByAReplay(t *testing.T) {
+	f := withEndpoint(t, connect)
+	var want []string
+	for i := range 40 {
+		id := f.put(t, numbered(i))
+		want = append(want, id)
+	}
+	for _, d := range f.claim(t, "a", time.Hour, 100, 0).First {
+		f.finish(t, shopEndpoint, d)
+	}
+	count, next, done, err := f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, "", "")
+	if must(t, err); count != 40 || !done {
+		t.Errorf("%d, done %t", count, done)
+	}
+	complete(t, eventIDs(f.claim(t, "a", time.Hour, 0, 100).Retries), want)
+	for kind, want := range map[string]int{"order.updated": 1, "order.paid": 0} {
+		f.put(t, "pi_1")
+		count, next, _, err = f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, next, kind)
+		if count != want || err != nil {
+			t.Errorf("%s: %d, %v", kind, count, err)
 		}
-		complete(t, eventIDs(f.claim(t, "a", time.Hour, 0, 100).Retries), want)
-		for kind, want := range map[string]int{"order.updated": 1, "order.paid": 0} {
-			f.put(t, "pi_1")
-			count, next, _, err = f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, next, kind)
-			if count != want || err != nil {
-				t.Errorf("%s: %d, %v", kind, count, err)
-			}
-		}
-	})
+	}
 }
 
 // pull makes the waiting retries due now, and checks how many there were.

@@ -20,66 +20,80 @@ func (connect connector) testQuarantine(t *testing.T) {
 		`{"id":"evt_1","type":"payment_intent.succeeded","data":{"object":{"client_secret":"pi_1_secret_x"}}}`,
 	)
 	t.Run("keeps what is known of an event, and not its body", func(t *testing.T) {
-		f := fresh(t, connect)
-		event := payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}
-		must(t, f.Quarantine(t.Context(), event, body))
-		entries, err := f.client.XRange(t.Context(), quarantineKey, "-", "+").Result()
-		must(t, err)
-		sum := sha256.Sum256(body)
-		want := map[string]any{
-			"id": "evt_1", "type": "payment_intent.succeeded", "size": fmt.Sprint(len(body)),
-			"sha256": hex.EncodeToString(sum[:]), "reason": "odd",
-		}
-		if len(entries) != 1 {
-			t.Fatalf("%d entries, want 1", len(entries))
-		}
-		if diff := cmp.Diff(want, entries[0].Values); diff != "" {
-			t.Error(diff)
-		}
-		for key, text := range DumpAll(t.Context(), f.client) {
-			if strings.Contains(text, "_secret_") {
-				t.Errorf("%s holds %s", key, text)
-			}
-		}
+		quarantineKeepsWhatIsKnown(t, connect, body)
 	})
-	t.Run("takes the same delivery once", func(t *testing.T) {
-		f := fresh(t, connect)
-		for range 3 {
-			must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, body))
+	t.Run("takes the same delivery once", func(t *testing.T) { quarantineTakesTheSameDeliveryOnce(t, connect, body) })
+	t.Run("cuts long texts", func(t *testing.T) { quarantineCutsLongTexts(t, connect, body) })
+	t.Run("keeps the newest 10,000", func(t *testing.T) { quarantineKeepsTheNewest10000(t, connect, body) })
+}
+
+func quarantineKeepsWhatIsKnown(t *testing.T, connect connector, body []byte) {
+	t.Helper()
+	f := fresh(t, connect)
+	event := payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}
+	must(t, f.Quarantine(t.Context(), event, body))
+	entries, err := f.client.XRange(t.Context(), quarantineKey, "-", "+").Result()
+	must(t, err)
+	sum := sha256.Sum256(body)
+	want := map[string]any{
+		"id": "evt_1", "type": "payment_intent.succeeded", "size": fmt.Sprint(len(body)),
+		"sha256": hex.EncodeToString(sum[:]), "reason": "odd",
+	}
+	if len(entries) != 1 {
+		t.Fatalf("%d entries, want 1", len(entries))
+	}
+	if diff := cmp.Diff(want, entries[0].Values); diff != "" {
+		t.Error(diff)
+	}
+	for key, text := range DumpAll(t.Context(), f.client) {
+		if strings.Contains(text, "_secret_") {
+			t.Errorf("%s holds %s", key, text)
 		}
-		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_2", Unreadable: "odd"}, body))
-		if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != 2 {
-			t.Errorf("%d entries, want 2", n)
+	}
+}
+
+func quarantineTakesTheSameDeliveryOnce(t *testing.T, connect connector, body []byte) {
+	t.Helper()
+	f := fresh(t, connect)
+	for range 3 {
+		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, body))
+	}
+	must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_2", Unreadable: "odd"}, body))
+	if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != 2 {
+		t.Errorf("%d entries, want 2", n)
+	}
+}
+
+func quarantineCutsLongTexts(t *testing.T, connect connector, body []byte) {
+	t.Helper()
+	f := fresh(t, connect)
+	long := strings.Repeat("ü", 100_000)
+	must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: long, Type: long, Unreadable: long}, body))
+	for _, text := range DumpAll(t.Context(), f.client) {
+		if len(text) > 2_000 {
+			t.Errorf("an entry has %d bytes", len(text))
 		}
+	}
+}
+
+func quarantineKeepsTheNewest10000(t *testing.T, connect connector, body []byte) {
+	t.Helper()
+	const kept = 10_000
+	f := fresh(t, connect)
+	_, err := f.client.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
+		for range kept {
+			pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: quarantineKey, Values: []any{"id", "evt_old"}})
+		}
+		return nil
 	})
-	t.Run("cuts long texts", func(t *testing.T) {
-		f := fresh(t, connect)
-		long := strings.Repeat("ü", 100_000)
-		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: long, Type: long, Unreadable: long}, body))
-		for _, text := range DumpAll(t.Context(), f.client) {
-			if len(text) > 2_000 {
-				t.Errorf("an entry has %d bytes", len(text))
-			}
-		}
-	})
-	t.Run("keeps the newest 10,000", func(t *testing.T) {
-		const kept = 10_000
-		f := fresh(t, connect)
-		_, err := f.client.Pipelined(t.Context(), func(pipe redis.Pipeliner) error {
-			for range kept {
-				pipe.XAdd(t.Context(), &redis.XAddArgs{Stream: quarantineKey, Values: []any{"id", "evt_old"}})
-			}
-			return nil
-		})
-		must(t, err)
-		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_new", Unreadable: "odd"}, body))
-		if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != kept {
-			t.Errorf("%d are kept, want %d", n, kept)
-		}
-		newest, err := f.client.XRevRangeN(t.Context(), quarantineKey, "+", "-", 1).Result()
-		must(t, err)
-		if newest[0].Values["id"] != "evt_new" {
-			t.Errorf("the newest is %v", newest[0].Values)
-		}
-	})
+	must(t, err)
+	must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_new", Unreadable: "odd"}, body))
+	if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != kept {
+		t.Errorf("%d are kept, want %d", n, kept)
+	}
+	newest, err := f.client.XRevRangeN(t.Context(), quarantineKey, "+", "-", 1).Result()
+	must(t, err)
+	if newest[0].Values["id"] != "evt_new" {
+		t.Errorf("the newest is %v", newest[0].Values)
+	}
 }

@@ -43,149 +43,171 @@ func (f fixture) take(t testing.TB, limit int, hide time.Duration) []payment.ID 
 }
 
 func (connect connector) testReads(t *testing.T) {
-	t.Run("get in and out by the write", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.wantRead(t, "pi_1", f.now(t))
-		f.wantRead(t, "pi_2", f.now(t))
-		f.wantRead(t, "pi_1", time.Time{})
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_2"}) {
-			t.Errorf("got %v, want pi_2", ids)
-		}
-	})
-	t.Run("wait for their time", func(t *testing.T) {
-		f := fresh(t, connect)
-		due := f.now(t).Add(300 * time.Millisecond).Truncate(time.Millisecond) // the queue counts in these
-		f.wantRead(t, "pi_later", f.now(t).Add(time.Hour))
-		f.wantRead(t, "pi_soon", due)
-		var ids []payment.ID
-		wait.UntilTrue(t, "the read that is due", func() bool { ids = f.take(t, 10, time.Minute); return len(ids) > 0 })
-		if !slices.Equal(ids, []payment.ID{"pi_soon"}) || f.now(t).Before(due) {
-			t.Errorf("got %v, %s after it was due", ids, f.now(t).Sub(due))
-		}
-	})
-	t.Run("are not wanted of a payment that was dropped, for a day", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.want(t, true)
-		must(t, f.DropRead(t.Context(), "pi_1"))
-		f.want(t, false)
-		if ids := f.take(t, 10, time.Minute); len(ids) != 0 {
-			t.Errorf("got %v", ids)
-		}
-		mark := fmt.Sprintf("kasse:{p%d}:notours:pi_1", hashed("pi_1"))
-		f.expires(t, mark, 24*time.Hour)
-		must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
-		f.want(t, true)
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-			t.Errorf("got %v", ids)
-		}
-	})
-	t.Run("in the queues of two partitions are returned once", func(t *testing.T) {
-		f := fresh(t, connect)
-		if hashed("o_1") == hashed("pi_1") {
-			t.Fatal("the test needs two partitions")
-		}
-		f.want(t, true)
-		f.wantRead(t, "pi_1", f.now(t))
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-			t.Errorf("got %v", ids)
-		}
-	})
-	t.Run("that were wanted end without the order's own", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.want(t, true)
-		f.wantRead(t, "pi_1", f.now(t))
-		must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
-		must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
-		if n := f.client.ZCard(t.Context(), readsKey("pi_1")).Val(); n != 0 {
-			t.Errorf("%d are left where the read was wanted", n)
-		}
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-			t.Errorf("got %v, want the order's", ids)
-		}
-		same := payment.OrderID("o_same")
-		for i := 0; hashed(string(same)) != hashed("pi_1"); i++ {
-			same = payment.OrderID(fmt.Sprintf("o_same_%d", i))
-		}
-		must(t, f.EndWantedRead(t.Context(), "pi_1", same))
-		f.want(t, true)
-		must(t, f.EndWantedRead(t.Context(), "pi_1", same)) // the saves of the order decide
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-			t.Errorf("got %v, want pi_1", ids)
-		}
-	})
-	t.Run("of several payments get in and out by one write", func(t *testing.T) {
-		f := fresh(t, connect)
-		now := f.now(t)
-		o, c := Unseen(f.order(t, "o-1"), "pi_1", now)
-		c.Reads = []payment.Due{{Payment: "pi_1", At: now}, {Payment: "pi_2", At: now}, {Payment: "pi_3", At: now}}
-		o, c2 := Unseen(f.save(t, o, c), "pi_1", now)
-		c2.Reads = []payment.Due{{Payment: "pi_2"}, {Payment: "pi_3", At: now.Add(time.Hour)}}
-		f.save(t, o, c2)
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-			t.Errorf("got %v, want pi_1", ids)
-		}
-	})
-	t.Run("come back where they were not finished", func(t *testing.T) {
-		const hide = 300 * time.Millisecond
-		f := fresh(t, connect)
-		f.wantRead(t, "pi_1", f.now(t))
-		taken := f.now(t)
-		if ids := f.take(t, 10, hide); len(ids) != 1 {
-			t.Fatalf("got %v", ids)
-		}
-		var ids []payment.ID
-		wait.UntilTrue(t, "the hidden read", func() bool { ids = f.take(t, 10, hide); return len(ids) > 0 })
-		if passed := f.now(t).Sub(taken); passed < hide-time.Millisecond {
-			t.Errorf("it came back after %s, want %s", passed, hide)
-		}
-	})
-	t.Run("are wanted of what has no record, once", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.want(t, true)
-		due := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val()
-		f.want(t, true)
-		if again := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val(); due == 0 || again != due {
-			t.Errorf("due at %f, and then at %f", due, again)
-		}
-		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-			t.Errorf("got %v", ids)
-		}
-	})
-	t.Run("are dropped", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.wantRead(t, "pi_1", f.now(t))
-		f.want(t, true)
-		must(t, f.DropRead(t.Context(), "pi_1"))
-		must(t, f.DropRead(t.Context(), "pi_1"))
-		for _, key := range []string{readsKey("o_1"), readsKey("pi_1")} {
-			if n := f.client.ZCard(t.Context(), key).Val(); n != 0 {
-				t.Errorf("%d are left in %s", n, key)
-			}
-		}
-	})
-	t.Run("are found by a taker of one, the oldest first", func(t *testing.T) {
-		f := fresh(t, connect)
-		now := f.now(t)
-		for i := range 30 {
-			f.wantRead(t, payment.ID(fmt.Sprintf("pi_%02d", i)), now.Add(-time.Duration(i)*time.Second))
-		}
-		for i := range 30 {
-			want := payment.ID(fmt.Sprintf("pi_%02d", 29-i))
-			if ids := f.take(t, 1, time.Minute); !slices.Equal(ids, []payment.ID{want}) {
-				t.Errorf("got %v, want %s", ids, want)
-			}
-		}
-	})
-	t.Run("of one partition fill the limit", func(t *testing.T) {
-		f := fresh(t, connect)
-		for _, id := range neighbours(20) {
-			f.wantRead(t, id, f.now(t))
-		}
-		if ids := f.take(t, 15, time.Minute); len(ids) != 15 {
-			t.Errorf("got %d reads, want 15", len(ids))
-		}
-	})
+	t.Run("get in and out by the write", connect.readsGetInAndOut)
+	t.Run("wait for their time", connect.readsWaitForTheirTime)
+	t.Run("are not wanted of a payment that was dropped, for a day", connect.readsAreNotWanted)
+	t.Run("in the queues of two partitions are returned once", connect.readsInTwoPartitions)
+	t.Run("that were wanted end without the order's own", connect.wantedReadsEnd)
+	t.Run("of several payments get in and out by one write", connect.readsOfSeveralPayments)
+	t.Run("come back where they were not finished", connect.readsComeBack)
+	t.Run("are wanted of what has no record, once", connect.readsAreWanted)
+	t.Run("are dropped", connect.readsAreDropped)
+	t.Run("are found by a taker of one, the oldest first", connect.readsAreFoundByATaker)
+	t.Run("of one partition fill the limit", connect.readsOfOnePartition)
 	t.Run("go to one taker each", connect.manyTakers)
+}
+
+func (connect connector) readsGetInAndOut(t *testing.T) {
+	f := fresh(t, connect)
+	f.wantRead(t, "pi_1", f.now(t))
+	f.wantRead(t, "pi_2", f.now(t))
+	f.wantRead(t, "pi_1", time.Time{})
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_2"}) {
+		t.Errorf("got %v, want pi_2", ids)
+	}
+}
+
+func (connect connector) readsWaitForTheirTime(t *testing.T) {
+	f := fresh(t, connect)
+	due := f.now(t).Add(300 * time.Millisecond).Truncate(time.Millisecond) // the queue counts in these
+	f.wantRead(t, "pi_later", f.now(t).Add(time.Hour))
+	f.wantRead(t, "pi_soon", due)
+	var ids []payment.ID
+	wait.UntilTrue(t, "the read that is due", func() bool { ids = f.take(t, 10, time.Minute); return len(ids) > 0 })
+	if !slices.Equal(ids, []payment.ID{"pi_soon"}) || f.now(t).Before(due) {
+		t.Errorf("got %v, %s after it was due", ids, f.now(t).Sub(due))
+	}
+}
+
+func (connect connector) readsAreNotWanted(t *testing.T) {
+	f := fresh(t, connect)
+	f.want(t, true)
+	must(t, f.DropRead(t.Context(), "pi_1"))
+	f.want(t, false)
+	if ids := f.take(t, 10, time.Minute); len(ids) != 0 {
+		t.Errorf("got %v", ids)
+	}
+	mark := fmt.Sprintf("kasse:{p%d}:notours:pi_1", hashed("pi_1"))
+	f.expires(t, mark, 24*time.Hour)
+	must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
+	f.want(t, true)
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+		t.Errorf("got %v", ids)
+	}
+}
+
+func (connect connector) readsInTwoPartitions(t *testing.T) {
+	f := fresh(t, connect)
+	if hashed("o_1") == hashed("pi_1") {
+		t.Fatal("the test needs two partitions")
+	}
+	f.want(t, true)
+	f.wantRead(t, "pi_1", f.now(t))
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+		t.Errorf("got %v", ids)
+	}
+}
+
+func (connect connector) wantedReadsEnd(t *testing.T) {
+	f := fresh(t, connect)
+	f.want(t, true)
+	f.wantRead(t, "pi_1", f.now(t))
+	must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
+	must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
+	if n := f.client.ZCard(t.Context(), readsKey("pi_1")).Val(); n != 0 {
+		t.Errorf("%d are left where the read was wanted", n)
+	}
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+		t.Errorf("got %v, want the order's", ids)
+	}
+	same := payment.OrderID("o_same")
+	for i := 0; hashed(string(same)) != hashed("pi_1"); i++ {
+		same = payment.OrderID(fmt.Sprintf("o_same_%d", i))
+	}
+	must(t, f.EndWantedRead(t.Context(), "pi_1", same))
+	f.want(t, true)
+	must(t, f.EndWantedRead(t.Context(), "pi_1", same)) // the saves of the order decide
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+		t.Errorf("got %v, want pi_1", ids)
+	}
+}
+
+func (connect connector) readsOfSeveralPayments(t *testing.T) {
+	f := fresh(t, connect)
+	now := f.now(t)
+	o, c := Unseen(f.order(t, "o-1"), "pi_1", now)
+	c.Reads = []payment.Due{{Payment: "pi_1", At: now}, {Payment: "pi_2", At: now}, {Payment: "pi_3", At: now}}
+	o, c2 := Unseen(f.save(t, o, c), "pi_1", now)
+	c2.Reads = []payment.Due{{Payment: "pi_2"}, {Payment: "pi_3", At: now.Add(time.Hour)}}
+	f.save(t, o, c2)
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+		t.Errorf("got %v, want pi_1", ids)
+	}
+}
+
+func (connect connector) readsComeBack(t *testing.T) {
+	const hide = 300 * time.Millisecond
+	f := fresh(t, connect)
+	f.wantRead(t, "pi_1", f.now(t))
+	taken := f.now(t)
+	if ids := f.take(t, 10, hide); len(ids) != 1 {
+		t.Fatalf("got %v", ids)
+	}
+	var ids []payment.ID
+	wait.UntilTrue(t, "the hidden read", func() bool { ids = f.take(t, 10, hide); return len(ids) > 0 })
+	if passed := f.now(t).Sub(taken); passed < hide-time.Millisecond {
+		t.Errorf("it came back after %s, want %s", passed, hide)
+	}
+}
+
+func (connect connector) readsAreWanted(t *testing.T) {
+	f := fresh(t, connect)
+	f.want(t, true)
+	due := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val()
+	f.want(t, true)
+	if again := f.client.ZScore(t.Context(), readsKey("pi_1"), "pi_1").Val(); due == 0 || again != due {
+		t.Errorf("due at %f, and then at %f", due, again)
+	}
+	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
+		t.Errorf("got %v", ids)
+	}
+}
+
+func (connect connector) readsAreDropped(t *testing.T) {
+	f := fresh(t, connect)
+	f.wantRead(t, "pi_1", f.now(t))
+	f.want(t, true)
+	must(t, f.DropRead(t.Context(), "pi_1"))
+	must(t, f.DropRead(t.Context(), "pi_1"))
+	for _, key := range []string{readsKey("o_1"), readsKey("pi_1")} {
+		if n := f.client.ZCard(t.Context(), key).Val(); n != 0 {
+			t.Errorf("%d are left in %s", n, key)
+		}
+	}
+}
+
+func (connect connector) readsAreFoundByATaker(t *testing.T) {
+	f := fresh(t, connect)
+	now := f.now(t)
+	for i := range 30 {
+		f.wantRead(t, payment.ID(fmt.Sprintf("pi_%02d", i)), now.Add(-time.Duration(i)*time.Second))
+	}
+	for i := range 30 {
+		want := payment.ID(fmt.Sprintf("pi_%02d", 29-i))
+		if ids := f.take(t, 1, time.Minute); !slices.Equal(ids, []payment.ID{want}) {
+			t.Errorf("got %v, want %s", ids, want)
+		}
+	}
+}
+
+func (connect connector) readsOfOnePartition(t *testing.T) {
+	f := fresh(t, connect)
+	for _, id := range neighbours(20) {
+		f.wantRead(t, id, f.now(t))
+	}
+	if ids := f.take(t, 15, time.Minute); len(ids) != 15 {
+		t.Errorf("got %d reads, want 15", len(ids))
+	}
 }
 
 func (connect connector) manyTakers(t *testing.T) {

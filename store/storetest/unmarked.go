@@ -85,52 +85,9 @@ func (connect connector) testUnmarked(t *testing.T) {
 			hasCode(t, err, payment.CodeStoreUnavailable)
 		}
 	})
-	t.Run("in part counts as unmarked", func(t *testing.T) {
-		for _, partial := range []string{"epoch", "account", "trimmed", "retention"} {
-			f := unmarked(t, connect, options)
-			for n := range partitions {
-				must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
-			}
-			if _, err := f.Check(
-				t.Context(), identity,
-			); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
-				t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
-			}
-			for _, write := range writes {
-				hasCode(t, write(t.Context(), f), payment.CodeStoreUnavailable)
-			}
-		}
-	})
-	t.Run("has no views, and no payment is unknown", func(t *testing.T) {
-		f := unmarked(t, connect, options)
-		_, err := f.LoadView(t.Context(), "pi_1")
-		hasCode(t, err, payment.CodeStoreUnavailable)
-		_, err = f.LoadHistory(t.Context(), "pi_1")
-		hasCode(t, err, payment.CodeStoreUnavailable)
-		_, _, err = f.FindOrder(t.Context(), "pi_1")
-		hasCode(t, err, payment.CodeStoreUnavailable)
-		for _, ref := range []payment.Ref{{Order: "o_1"}, {Order: "o_1", Foreign: "pi_1"}} {
-			_, _, err = f.LoadOrder(t.Context(), ref, "pi_1")
-			hasCode(t, err, payment.CodeStoreUnavailable)
-		}
-	})
-	t.Run("has no views any more, and no payment is unknown", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		f.view(t, "pi_1") // its pointer is kept from now on
-		lost := []string{orderKey("o_1"), metaKey(Partition("o_1"))}
-		for _, key := range lost {
-			must(t, f.client.Del(t.Context(), key).Err())
-		}
-		wait.UntilTrue(t, "the loss to be noticed", func() bool {
-			_, err := f.LoadView(t.Context(), "pi_1")
-			return err != nil
-		})
-		_, err := f.LoadView(t.Context(), "pi_1")
-		hasCode(t, err, payment.CodeStoreUnavailable)
-		_, err = f.LoadHistory(t.Context(), "pi_1")
-		hasCode(t, err, payment.CodeStoreUnavailable)
-	})
+	t.Run("in part counts as unmarked", func(t *testing.T) { partlyMarkedIsUnmarked(t, connect, writes) })
+	t.Run("has no views, and no payment is unknown", connect.unmarkedHasNoViews)
+	t.Run("has no views any more, and no payment is unknown", connect.unmarkedHasNoViewsAnyMore)
 	t.Run("hands out no reads", func(t *testing.T) {
 		f := unmarked(t, connect, options)
 		if ids, err := f.TakeReads(t.Context(), 10, time.Minute); len(ids) > 0 || err != nil {
@@ -138,4 +95,56 @@ func (connect connector) testUnmarked(t *testing.T) {
 		}
 		unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))
 	})
+}
+
+func partlyMarkedIsUnmarked(
+	t *testing.T, connect connector, writes map[string]func(ctx context.Context, f fixture) error,
+) {
+	t.Helper()
+	for _, partial := range []string{"epoch", "account", "trimmed", "retention"} {
+		f := unmarked(t, connect, options)
+		for n := range partitions {
+			must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
+		}
+		if _, err := f.Check(
+			t.Context(), identity,
+		); err != store.ErrUnmarked { //nolint:errorlint // it is compared so
+			t.Errorf("with only %s: got %v, want %v", partial, err, store.ErrUnmarked)
+		}
+		for _, write := range writes {
+			hasCode(t, write(t.Context(), f), payment.CodeStoreUnavailable)
+		}
+	}
+}
+
+func (connect connector) unmarkedHasNoViews(t *testing.T) {
+	f := unmarked(t, connect, options)
+	_, err := f.LoadView(t.Context(), "pi_1")
+	hasCode(t, err, payment.CodeStoreUnavailable)
+	_, err = f.LoadHistory(t.Context(), "pi_1")
+	hasCode(t, err, payment.CodeStoreUnavailable)
+	_, _, err = f.FindOrder(t.Context(), "pi_1")
+	hasCode(t, err, payment.CodeStoreUnavailable)
+	for _, ref := range []payment.Ref{{Order: "o_1"}, {Order: "o_1", Foreign: "pi_1"}} {
+		_, _, err = f.LoadOrder(t.Context(), ref, "pi_1")
+		hasCode(t, err, payment.CodeStoreUnavailable)
+	}
+}
+
+func (connect connector) unmarkedHasNoViewsAnyMore(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	f.view(t, "pi_1") // its pointer is kept from now on
+	lost := []string{orderKey("o_1"), metaKey(Partition("o_1"))}
+	for _, key := range lost {
+		must(t, f.client.Del(t.Context(), key).Err())
+	}
+	wait.UntilTrue(t, "the loss to be noticed", func() bool {
+		_, err := f.LoadView(t.Context(), "pi_1")
+		return err != nil
+	})
+	_, err := f.LoadView(t.Context(), "pi_1")
+	hasCode(t, err, payment.CodeStoreUnavailable)
+	_, err = f.LoadHistory(t.Context(), "pi_1")
+	hasCode(t, err, payment.CodeStoreUnavailable)
 }

@@ -45,143 +45,159 @@ func awaitHint(t testing.TB, hints <-chan struct{}) {
 }
 
 func (connect connector) testWatch(t *testing.T) {
-	t.Run("calls at a write of a payment, until it is stopped", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		ids := neighbours(2)
-		var one, two, other atomic.Int32
-		count := func(n *atomic.Int32) func() { return func() { n.Add(1) } }
-		stop := f.OnPaymentChange(ids[0], count(&one))
-		defer f.OnPaymentChange(ids[0], count(&two))()
-		defer f.OnPaymentChange(ids[1], count(&other))()
-		f.put(t, ids[0])
-		wait.UntilTrue(t, "both calls", func() bool { return one.Load() > 0 && two.Load() > 0 })
-		stop()
-		before, again := one.Load(), two.Load()
-		f.put(t, ids[0])
-		wait.UntilTrue(t, "another call", func() bool { return two.Load() > again })
-		if one.Load() != before || other.Load() != 0 {
-			t.Errorf("the stopped one has %d of %d calls, that of another payment %d", one.Load(), before, other.Load())
-		}
-	})
-	t.Run("hints at a write of a payment, to those who watch it", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		ids := neighbours(3)
-		one, stop := f.WatchPayment(ids[0])
-		defer stop()
-		two, stop := f.WatchPayment(ids[0])
-		defer stop()
-		other, stop := f.WatchPayment(ids[1])
-		defer stop()
-		f.put(t, ids[0])
-		awaitHint(t, one)
-		awaitHint(t, two)
-		f.settled(t, ids[2])
-		if hinted(other) {
-			t.Error("a hint came to another payment")
-		}
-	})
-	t.Run("gives no hint where nothing visible changed", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		ids := neighbours(2)
-		f.put(t, ids[0])
-		f.settled(t, ids[1])
-		hints, stop := f.WatchPayment(ids[0])
-		defer stop()
-		o, c := Unseen(f.order(t, OrderOf(ids[0])), ids[0], f.now(t))
-		f.save(t, o, c)
-		f.settled(t, ids[1])
-		if hinted(hints) {
-			t.Error("a hint came")
-		}
-	})
+	t.Run("calls at a write of a payment, until it is stopped", connect.watchCallsAtAWrite)
+	t.Run("hints at a write of a payment, to those who watch it", connect.watchHintsAtAWrite)
+	t.Run("gives no hint where nothing visible changed", connect.watchGivesNoHint)
 	t.Run("hints at the payments of an order whose view changed", connect.hintsOfOne)
-	t.Run("hints at every write of an order", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		hints, stop := f.WatchOrder("o-1")
-		defer stop()
-		for range 3 {
-			f.lease(t, "o-1")
-			awaitHint(t, hints)
-		}
-		f.putIn(t, "o-1", "pi_1")
-		awaitHint(t, hints)
-	})
-	t.Run("hints at every payment to those who follow all", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		ids := neighbours(1)
-		f.settled(t, ids[0])
-		hints, stop := f.WatchEvents()
-		defer stop()
-		for _, id := range []payment.ID{ids[0], numbered(1), numbered(2)} {
-			f.put(t, id)
-			awaitHint(t, hints)
-		}
-		quiet, stop := f.WatchEvents()
-		defer stop()
+	t.Run("hints at every write of an order", connect.watchHintsAtEveryWrite)
+	t.Run("hints at every payment to those who follow all", connect.watchHintsAtEveryPayment)
+	t.Run("makes one hint of many for those who are slow", connect.watchMakesOneHintOfMany)
+	t.Run("stops", connect.watchStops)
+	t.Run("leaves nothing behind", connect.watchLeavesNothingBehind)
+}
+
+func (connect connector) watchCallsAtAWrite(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	ids := neighbours(2)
+	var one, two, other atomic.Int32
+	count := func(n *atomic.Int32) func() { return func() { n.Add(1) } }
+	stop := f.OnPaymentChange(ids[0], count(&one))
+	defer f.OnPaymentChange(ids[0], count(&two))()
+	defer f.OnPaymentChange(ids[1], count(&other))()
+	f.put(t, ids[0])
+	wait.UntilTrue(t, "both calls", func() bool { return one.Load() > 0 && two.Load() > 0 })
+	stop()
+	before, again := one.Load(), two.Load()
+	f.put(t, ids[0])
+	wait.UntilTrue(t, "another call", func() bool { return two.Load() > again })
+	if one.Load() != before || other.Load() != 0 {
+		t.Errorf("the stopped one has %d of %d calls, that of another payment %d", one.Load(), before, other.Load())
+	}
+}
+
+func (connect connector) watchHintsAtAWrite(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	ids := neighbours(3)
+	one, stop := f.WatchPayment(ids[0])
+	defer stop()
+	two, stop := f.WatchPayment(ids[0])
+	defer stop()
+	other, stop := f.WatchPayment(ids[1])
+	defer stop()
+	f.put(t, ids[0])
+	awaitHint(t, one)
+	awaitHint(t, two)
+	f.settled(t, ids[2])
+	if hinted(other) {
+		t.Error("a hint came to another payment")
+	}
+}
+
+func (connect connector) watchGivesNoHint(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	ids := neighbours(2)
+	f.put(t, ids[0])
+	f.settled(t, ids[1])
+	hints, stop := f.WatchPayment(ids[0])
+	defer stop()
+	o, c := Unseen(f.order(t, OrderOf(ids[0])), ids[0], f.now(t))
+	f.save(t, o, c)
+	f.settled(t, ids[1])
+	if hinted(hints) {
+		t.Error("a hint came")
+	}
+}
+
+func (connect connector) watchHintsAtEveryWrite(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	hints, stop := f.WatchOrder("o-1")
+	defer stop()
+	for range 3 {
 		f.lease(t, "o-1")
-		order, stopOrder := f.WatchOrder("o-2")
-		defer stopOrder()
-		f.lease(t, "o-2")
-		awaitHint(t, order)
-		if hinted(quiet) {
-			t.Error("a hint came of an order")
-		}
-	})
-	t.Run("makes one hint of many for those who are slow", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		ids := neighbours(2)
-		slow, stop := f.WatchPayment(ids[0])
-		defer stop()
-		for range 300 {
-			f.put(t, ids[0])
-		}
-		f.settled(t, ids[1])
-		if !hinted(slow) || hinted(slow) {
-			t.Error("want exactly one hint")
-		}
-	})
-	t.Run("stops", func(t *testing.T) {
-		f := fresh(t, connect)
-		listening(t, f)
-		ids := neighbours(2)
-		stopped, stop := f.WatchPayment(ids[0])
-		kept, stopKept := f.WatchPayment(ids[0])
-		defer stopKept()
-		stop()
-		stop()
+		awaitHint(t, hints)
+	}
+	f.putIn(t, "o-1", "pi_1")
+	awaitHint(t, hints)
+}
+
+func (connect connector) watchHintsAtEveryPayment(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	ids := neighbours(1)
+	f.settled(t, ids[0])
+	hints, stop := f.WatchEvents()
+	defer stop()
+	for _, id := range []payment.ID{ids[0], numbered(1), numbered(2)} {
+		f.put(t, id)
+		awaitHint(t, hints)
+	}
+	quiet, stop := f.WatchEvents()
+	defer stop()
+	f.lease(t, "o-1")
+	order, stopOrder := f.WatchOrder("o-2")
+	defer stopOrder()
+	f.lease(t, "o-2")
+	awaitHint(t, order)
+	if hinted(quiet) {
+		t.Error("a hint came of an order")
+	}
+}
+
+func (connect connector) watchMakesOneHintOfMany(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	ids := neighbours(2)
+	slow, stop := f.WatchPayment(ids[0])
+	defer stop()
+	for range 300 {
 		f.put(t, ids[0])
-		awaitHint(t, kept)
-		f.settled(t, ids[1])
-		if hinted(stopped) {
-			t.Error("a hint came after stop")
+	}
+	f.settled(t, ids[1])
+	if !hinted(slow) || hinted(slow) {
+		t.Error("want exactly one hint")
+	}
+}
+
+func (connect connector) watchStops(t *testing.T) {
+	f := fresh(t, connect)
+	listening(t, f)
+	ids := neighbours(2)
+	stopped, stop := f.WatchPayment(ids[0])
+	kept, stopKept := f.WatchPayment(ids[0])
+	defer stopKept()
+	stop()
+	stop()
+	f.put(t, ids[0])
+	awaitHint(t, kept)
+	f.settled(t, ids[1])
+	if hinted(stopped) {
+		t.Error("a hint came after stop")
+	}
+}
+
+func (connect connector) watchLeavesNothingBehind(t *testing.T) {
+	f := fresh(t, connect)
+	f.now(t)
+	f.put(t, "pi_first") // opens the connections that stay
+	must(t, f.client.PubSubChannels(t.Context(), "kasse:*").Err())
+	before := goleak.IgnoreCurrent()
+	t.Run("while it runs", func(t *testing.T) {
+		listening(t, f)
+		for i := range 100 {
+			_, stop := f.WatchPayment(payment.ID(fmt.Sprintf("pi_%d", i)))
+			stop()
 		}
 	})
-	t.Run("leaves nothing behind", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.now(t)
-		f.put(t, "pi_first") // opens the connections that stay
-		must(t, f.client.PubSubChannels(t.Context(), "kasse:*").Err())
-		before := goleak.IgnoreCurrent()
-		t.Run("while it runs", func(t *testing.T) {
-			listening(t, f)
-			for i := range 100 {
-				_, stop := f.WatchPayment(payment.ID(fmt.Sprintf("pi_%d", i)))
-				stop()
-			}
-		})
-		wait.UntilTrue(t, "the subscriptions to end", func() bool {
-			channels, err := f.client.PubSubChannels(t.Context(), "kasse:*").Result()
-			must(t, err)
-			return len(channels) == 0
-		})
-		goleak.VerifyNone(t, before)
+	wait.UntilTrue(t, "the subscriptions to end", func() bool {
+		channels, err := f.client.PubSubChannels(t.Context(), "kasse:*").Result()
+		must(t, err)
+		return len(channels) == 0
 	})
+	goleak.VerifyNone(t, before)
 }
 
 // lease writes the order alone.

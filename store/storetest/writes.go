@@ -15,82 +15,92 @@ import (
 
 func (connect connector) testOrderWrites(t *testing.T) {
 	t.Run("of a stale revision conflict and change nothing", connect.staleWrites)
-	t.Run("come first only where the order is absent", func(t *testing.T) {
-		f := fresh(t, connect)
-		absent := f.order(t, "o-1")
-		absent.Revision = "1-AAAAAAAAAAA"
-		o, c := leased(absent, f.now(t))
-		saved, err := f.SaveOrder(t.Context(), o, c)
-		if conflict(t, err); saved.Order.Stored() {
-			t.Errorf("the conflict returned revision %q of no order", saved.Order.Revision)
-		}
-		o.Revision = ""
-		f.save(t, o, c)
-		_, err = f.SaveOrder(t.Context(), o, c)
-		conflict(t, err)
-	})
-	t.Run("have revisions of their own", func(t *testing.T) {
-		first := fresh(t, connect)
-		o, c := leased(payment.Order{ID: "o-1"}, first.now(t))
-		one := first.save(t, o, c)
-		second := fresh(t, connect) // as after a failover to an older state
-		other := second.save(t, o, c)
-		if one.Revision == other.Revision || one.Revision[:2] != other.Revision[:2] {
-			t.Errorf("%q and %q, want the same counter and other random bytes", one.Revision, other.Revision)
-		}
-		_, err := second.SaveOrder(t.Context(), one, c)
-		must(t, err) // it makes no difference, and asks Redis nothing
-		o, c = leased(one, second.now(t))
-		_, err = second.SaveOrder(t.Context(), o, c)
-		conflict(t, err)
-	})
+	t.Run("come first only where the order is absent", connect.orderWritesComeFirstOnly)
+	t.Run("have revisions of their own", connect.orderWritesHaveRevisions)
 	t.Run("of many at once are each counted", connect.manyWriters)
 	t.Run("have one winner of many claims at once", connect.manyClaims)
-	t.Run("that make no difference write nothing", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		before := DumpAll(t.Context(), f.client)
-		o := f.order(t, "o_1")
-		saved, err := f.SaveOrder(t.Context(), o, payment.Changes{Now: f.now(t)})
-		if must(t, err); saved.Written || saved.Order.Revision != o.Revision {
-			t.Errorf("written %t, revision %q", saved.Written, saved.Order.Revision)
-		}
-		unchanged(t, before, DumpAll(t.Context(), f.client))
-	})
-	t.Run("that show nothing change the record and the revision only", func(t *testing.T) {
-		f := fresh(t, connect)
-		f.put(t, "pi_1")
-		before := fieldsOf(t, f)
-		entries := f.client.XLen(t.Context(), eventsKey("pi_1")).Val()
-		o, c := Unseen(f.order(t, "o_1"), "pi_1", f.now(t))
-		o = f.save(t, o, c)
-		after := fieldsOf(t, f)
-		if !strings.HasPrefix(after["order"], o.Revision+"\n") {
-			t.Errorf("the order begins with %q, want the revision %s", after["order"][:20], o.Revision)
-		}
-		before["order"] = after["order"]
-		if diff := cmp.Diff(before, after); diff != "" {
-			t.Errorf("more than that changed:\n%s", diff)
-		}
-		if n := f.client.XLen(t.Context(), eventsKey("pi_1")).Val(); n != entries {
-			t.Errorf("the stream grew from %d to %d", entries, n)
-		}
-	})
+	t.Run("that make no difference write nothing", connect.orderWritesThatMakeNoDifference)
+	t.Run("that show nothing change the record and the revision only", connect.orderWritesThatShowNothing)
 	t.Run("that show write everything", connect.visibleWrite)
 	t.Run("of two payments are one version", connect.writeOfTwo)
-	t.Run("that announce nothing append nothing", func(t *testing.T) {
-		f := fresh(t, connect)
-		must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
-		o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
-		c.Events = nil
-		f.save(t, o, c)
-		if n := f.client.Exists(t.Context(), eventsKey("pi_1")).Val(); n != 0 {
-			t.Error("there is a stream")
-		}
-		if view, err := f.LoadView(t.Context(), "pi_1"); err != nil || view.Version != c.Views[0].Version {
-			t.Errorf("view %+v, %v", view, err)
-		}
-	})
+	t.Run("that announce nothing append nothing", connect.orderWritesThatAnnounceNothing)
+}
+
+func (connect connector) orderWritesComeFirstOnly(t *testing.T) {
+	f := fresh(t, connect)
+	absent := f.order(t, "o-1")
+	absent.Revision = "1-AAAAAAAAAAA"
+	o, c := leased(absent, f.now(t))
+	saved, err := f.SaveOrder(t.Context(), o, c)
+	if conflict(t, err); saved.Order.Stored() {
+		t.Errorf("the conflict returned revision %q of no order", saved.Order.Revision)
+	}
+	o.Revision = ""
+	f.save(t, o, c)
+	_, err = f.SaveOrder(t.Context(), o, c)
+	conflict(t, err)
+}
+
+func (connect connector) orderWritesHaveRevisions(t *testing.T) {
+	first := fresh(t, connect)
+	o, c := leased(payment.Order{ID: "o-1"}, first.now(t))
+	one := first.save(t, o, c)
+	second := fresh(t, connect) // as after a failover to an older state
+	other := second.save(t, o, c)
+	if one.Revision == other.Revision || one.Revision[:2] != other.Revision[:2] {
+		t.Errorf("%q and %q, want the same counter and other random bytes", one.Revision, other.Revision)
+	}
+	_, err := second.SaveOrder(t.Context(), one, c)
+	must(t, err) // it makes no difference, and asks Redis nothing
+	o, c = leased(one, second.now(t))
+	_, err = second.SaveOrder(t.Context(), o, c)
+	conflict(t, err)
+}
+
+func (connect connector) orderWritesThatMakeNoDifference(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	before := DumpAll(t.Context(), f.client)
+	o := f.order(t, "o_1")
+	saved, err := f.SaveOrder(t.Context(), o, payment.Changes{Now: f.now(t)})
+	if must(t, err); saved.Written || saved.Order.Revision != o.Revision {
+		t.Errorf("written %t, revision %q", saved.Written, saved.Order.Revision)
+	}
+	unchanged(t, before, DumpAll(t.Context(), f.client))
+}
+
+func (connect connector) orderWritesThatShowNothing(t *testing.T) {
+	f := fresh(t, connect)
+	f.put(t, "pi_1")
+	before := fieldsOf(t, f)
+	entries := f.client.XLen(t.Context(), eventsKey("pi_1")).Val()
+	o, c := Unseen(f.order(t, "o_1"), "pi_1", f.now(t))
+	o = f.save(t, o, c)
+	after := fieldsOf(t, f)
+	if !strings.HasPrefix(after["order"], o.Revision+"\n") {
+		t.Errorf("the order begins with %q, want the revision %s", after["order"][:20], o.Revision)
+	}
+	before["order"] = after["order"]
+	if diff := cmp.Diff(before, after); diff != "" {
+		t.Errorf("more than that changed:\n%s", diff)
+	}
+	if n := f.client.XLen(t.Context(), eventsKey("pi_1")).Val(); n != entries {
+		t.Errorf("the stream grew from %d to %d", entries, n)
+	}
+}
+
+func (connect connector) orderWritesThatAnnounceNothing(t *testing.T) {
+	f := fresh(t, connect)
+	must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
+	o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
+	c.Events = nil
+	f.save(t, o, c)
+	if n := f.client.Exists(t.Context(), eventsKey("pi_1")).Val(); n != 0 {
+		t.Error("there is a stream")
+	}
+	if view, err := f.LoadView(t.Context(), "pi_1"); err != nil || view.Version != c.Views[0].Version {
+		t.Errorf("view %+v, %v", view, err)
+	}
 }
 
 // staleWrites has revisions of before, none, and some that look like the stored one.
