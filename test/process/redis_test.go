@@ -70,6 +70,14 @@ func TestRedisDiesAndComesBack(t *testing.T) {
 		p.awaitState(v, "paid")
 	}
 	w.createPatiently(all[1], "other", customer)
+	for _, p := range all { // of its outage there are two lines, however many workers waited
+		wait.Until(t, "the line that Redis is back", func() error {
+			return yet(strings.Contains(p.stderr.String(), `"msg":"Redis answers again`))
+		})
+		said := p.stderr.String()
+		expect(t, "lines that Redis is away", strings.Count(said, "Redis does not do what background workers ask"), 1)
+		expect(t, "warnings of workers", strings.Count(said, `"level":"WARN","msg":"the read queue could not be read"`), 0)
+	}
 }
 
 // wipe empties Redis under the processes.

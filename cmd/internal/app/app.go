@@ -66,10 +66,11 @@ func New(c Config, log *slog.Logger) (*App, error) {
 			return nil, errors.Join(errors.New("traces (OTEL_…) cannot be set up"), a.Close())
 		}
 	}
+	background, outage := logOutages(log)
 	a.store = store.New(client, store.Options{
 		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
 		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
-		Observer: a.metrics, Readers: readers, AutoPipeline: c.RedisAutoPipeline, TraceParent: a.traceParent,
+		Observer: outageWatch{a.metrics, outage}, Readers: readers, AutoPipeline: c.RedisAutoPipeline, TraceParent: a.traceParent,
 	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
@@ -79,10 +80,10 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.service = service.New(a.store, a.gateway, service.Options{
 		Name: c.ServiceName, Livemode: c.Livemode(), StripeTimeout: c.StripeTimeout, StripeReads: c.StripeReadRPS,
 		Retention: c.PaymentRetention, OrderIndex: c.OrderIndex, AbandonAfter: c.PaymentAbandonAfter,
-		MaxFailures: c.MaxFailedAttempts, Verification: c.SuccessVerification, Logger: log, Observer: a.metrics,
+		MaxFailures: c.MaxFailedAttempts, Verification: c.SuccessVerification, Logger: background, Observer: a.metrics,
 	})
 	a.relay = push.NewRelay(
-		a.store, a.destinations(), push.RelayOptions{Logger: log, Observer: a.metrics, Now: time.Now},
+		a.store, a.destinations(), push.RelayOptions{Logger: background, Observer: a.metrics, Now: time.Now},
 	)
 	if c.IssuerKeysURL != "" {
 		a.issuer = api.NewIssuerKeys(api.IssuerOptions{URL: c.IssuerKeysURL, Now: time.Now, Logger: log})

@@ -60,7 +60,7 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 			Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite},
 		}},
 		Limits: api.Limits{Service: limit, Frontend: limit, Address: limit, Now: time.Now},
-	}, slog.New(correlated{slog.NewJSONHandler(nowhere{}, nil)}))
+	}, slog.New(correlated{slog.NewJSONHandler(nowhere{}, nil), &outage{}}))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -20,13 +20,17 @@ func NewLogger(c Config) *slog.Logger {
 	if c.LogFormat == "text" {
 		handler = slog.NewTextHandler(os.Stderr, options)
 	}
-	log := slog.New(correlated{handler})
-	store.LogTo(log)
+	log := slog.New(correlated{handler, &outage{}})
+	background, _ := logOutages(log)
+	store.LogTo(background)
 	return log
 }
 
 // correlated writes into every line of a traced request which trace it belongs to.
-type correlated struct{ slog.Handler }
+type correlated struct {
+	slog.Handler
+	outage *outage // of this process
+}
 
 // Handle writes the line.
 func (c correlated) Handle(ctx context.Context, r slog.Record) error {
@@ -38,11 +42,13 @@ func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs keeps the trace.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return correlated{c.Handler.WithAttrs(attrs)}
+	return correlated{c.Handler.WithAttrs(attrs), c.outage}
 }
 
 // WithGroup keeps the trace.
-func (c correlated) WithGroup(name string) slog.Handler { return correlated{c.Handler.WithGroup(name)} }
+func (c correlated) WithGroup(name string) slog.Handler {
+	return correlated{c.Handler.WithGroup(name), c.outage}
+}
 
 // switchable handles SIGUSR1 from now on, which would end the process otherwise. What it returns switches the log
 // between LOG_LEVEL and debug at each, until the context ends.

@@ -1,0 +1,55 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// TestOutageHasTwoLines: a Redis that is away has one line at its begin and one at its end, however many workers have
+// trouble. Other lines stay.
+func TestOutageHasTwoLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var written bytes.Buffer
+		log, outage := logOutages(slog.New(slog.NewJSONHandler(&written, nil)))
+		away := &payment.Error{Code: payment.CodeStoreUnavailable, Cause: errors.New("refused")}
+		answered := func(after time.Duration) {
+			time.Sleep(after)
+			outage.answered(t.Context())
+		}
+		lines := func(wanted ...string) {
+			t.Helper()
+			got := strings.Split(strings.TrimSpace(written.String()), "\n")
+			written.Reset()
+			if len(got) != len(wanted) {
+				t.Fatalf("got %d lines %q, want %d", len(got), got, len(wanted))
+			}
+			for i, want := range wanted {
+				if !strings.Contains(got[i], want) {
+					t.Errorf("line %d is %q, want %q", i, got[i], want)
+				}
+			}
+		}
+		for range 50 {
+			log.With("worker", "reads").Warn("the read queue could not be read", "error", away)
+			log.Warn("the Redis client reports trouble with a connection", "message", "failed to dial after 5 attempts")
+			answered(100 * time.Millisecond) // another command, another partition
+		}
+		log.Warn("a payment could not be read", "error", errors.New("Stripe is away"))
+		log.Error("a success is denied", "error", away)
+		lines(`"worker":"reads","first":"the read queue could not be read"`, "a payment could not be read",
+			"a success is denied")
+		answered(3 * time.Second)
+		answered(3 * time.Second)
+		lines(`"msg":"Redis answers again; the background work goes on","after":4900000000,"lines_left_out":99`)
+		log.Warn("the Redis client reports trouble with a connection", "message", "an attempt of maintenance")
+		log.Warn("the read queue could not be read", "error", away)
+		lines("an attempt of maintenance", "Redis does not do what background workers ask of it")
+	})
+}
