@@ -30,7 +30,7 @@ type target struct{ order, payment, customer string }
 
 // matrixKeys are a service key for each scope, and one with all of them.
 func matrixKeys() (all []credential, keys []api.Key) {
-	scopes := []service.Scope{service.ScopeRead, service.ScopeWrite, service.ScopeManage, service.ScopeEvents}
+	scopes := service.Scopes
 	sets := map[string][]service.Scope{"all": scopes}
 	for _, scope := range scopes {
 		sets[string(scope)] = []service.Scope{scope}

@@ -2,6 +2,7 @@ package service
 
 import (
 	"slices"
+	"strings"
 
 	"kasse/service/payment"
 )
@@ -16,6 +17,18 @@ const (
 	ScopeManage Scope = "manage"
 	ScopeEvents Scope = "events"
 )
+
+// Scopes are all of them, in the order in which texts name them.
+var Scopes = []Scope{ScopeRead, ScopeWrite, ScopeManage, ScopeEvents}
+
+// JoinScopes returns the names of all scopes with a separator between them.
+func JoinScopes(separator string) string {
+	names := make([]string, len(Scopes))
+	for i, scope := range Scopes {
+		names[i] = string(scope)
+	}
+	return strings.Join(names, separator)
+}
 
 // Caller is the verified credential of a request: a service key, an order token, or the client secret of one payment.
 type Caller struct {

@@ -176,7 +176,7 @@ func keygen(_ context.Context, args []string, out io.Writer) error {
 	flags := newFlags("keygen", "", out)
 	name := flags.String("name", "default",
 		"of the key, for logs and limits; a second key of one name replaces the first without a pause")
-	scopes := flags.String("scopes", "read+write", "of read, write, manage and events")
+	scopes := flags.String("scopes", "read+write", "some of "+app.Scopes())
 	if err := parse(flags, args, 0); err != nil {
 		return err
 	}

@@ -106,18 +106,10 @@ func (e StripeEvent) Fact() RecordFact {
 	return Event{Observation: seen, Listed: e.Listed}
 }
 
-// statusOf is the status that an event's type implies for its object.
-//
-// Source: https://docs.stripe.com/api/events/types
-var statusOf = map[string]Status{
-	"payment_intent.succeeded": Succeeded, "payment_intent.canceled": Canceled, "payment_intent.processing": Processing,
-	"payment_intent.requires_action": RequiresAction, "payment_intent.payment_failed": RequiresPaymentMethod,
-}
-
 // Disagrees reports whether the event's type and its object contradict each other.
 func (e StripeEvent) Disagrees() bool {
-	status, implied := statusOf[e.Type]
-	return implied && e.Intent != nil && e.Intent.Status != status
+	t, _ := FindStripeEventType(e.Type)
+	return t.Status != "" && e.Intent != nil && e.Intent.Status != t.Status
 }
 
 // Page is a part of one of Stripe's lists, newest first. Next is where to go on; empty at the end.

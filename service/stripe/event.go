@@ -233,21 +233,32 @@ type object interface {
 	tell(n *payment.StripeEvent)
 }
 
-// aboutOf returns what an event of the type is about, to be decoded into; nil where that is nothing of ours.
+// aboutOf returns what an event of the type is about, to be decoded into; nil where that is nothing of ours. A type of
+// tomorrow is about what its family is about.
 func aboutOf(kind string) object {
-	switch {
-	case strings.HasPrefix(kind, "payment_intent."):
+	t, known := payment.FindStripeEventType(kind)
+	if !known {
+		t.About = families[kind[:strings.LastIndexByte(kind, '.')+1]]
+	}
+	switch t.About {
+	case payment.AboutIntent:
 		return new(intent)
-	case kind == "charge.refunded":
-		return new(charge)
-	case strings.HasPrefix(kind, "refund."), kind == "charge.refund.updated":
+	case payment.AboutRefund:
 		return new(refund)
-	case strings.HasPrefix(kind, "charge.dispute."):
+	case payment.AboutDispute:
 		return new(dispute)
-	case kind == "charge.succeeded", kind == "charge.failed", kind == "charge.updated":
-		return new(chargeSeen)
-	case kind == "review.opened", kind == "review.closed":
+	case payment.AboutReview:
 		return new(review)
+	case payment.AboutCharge:
+		if t.Need == payment.NeedDetail {
+			return new(chargeSeen)
+		}
+		return new(charge)
 	}
 	return nil
+}
+
+// families are the types that begin so, whatever follows.
+var families = map[string]payment.StripeObject{
+	"payment_intent.": payment.AboutIntent, "refund.": payment.AboutRefund, "charge.dispute.": payment.AboutDispute,
 }

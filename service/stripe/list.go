@@ -49,22 +49,12 @@ func (p *pageOf[T]) next(id func(T) string) string {
 }
 
 // EventTypes are Stripe's events that can change a payment: those to tick at a webhook endpoint, and those that are
-// listed, of which Stripe takes 20 at most.
-//
-// Source: https://docs.stripe.com/api/events/types and https://docs.stripe.com/api/events/list
-var EventTypes = []string{
-	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
-	"payment_intent.partially_funded",
-	"payment_intent.payment_failed", "payment_intent.processing", "payment_intent.requires_action",
-	"payment_intent.succeeded",
-	"charge.refunded", "charge.refund.updated", "refund.created", "refund.updated", "refund.failed",
-	"charge.dispute.closed", "charge.dispute.created", "charge.dispute.funds_reinstated",
-	"charge.dispute.funds_withdrawn", "charge.dispute.updated",
-}
+// listed.
+var EventTypes = payment.StripeEventsWith(payment.NeedState, payment.NeedMoney)
 
 // DetailEventTypes are Stripe's events that show with what was paid, a receipt or a review. An endpoint that lacks them
 // works; the details are known when a read or the next catch-up brings them.
-var DetailEventTypes = []string{"charge.succeeded", "charge.failed", "charge.updated", "review.opened", "review.closed"}
+var DetailEventTypes = payment.StripeEventsWith(payment.NeedDetail)
 
 // AllEventTypes are both kinds.
 func AllEventTypes() []string { return slices.Concat(EventTypes, DetailEventTypes) }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"kasse/service/payment"
 	"kasse/service/stripe"
 )
 
@@ -75,11 +76,7 @@ const webhookPath = "/webhooks/stripe"
 
 // neededEvents are those of stripe.EventTypes without which a state is wrong until a sweep reads it; without the
 // others money that comes in parts, or is given back, is known late.
-var neededEvents = []string{
-	"payment_intent.amount_capturable_updated", "payment_intent.canceled", "payment_intent.created",
-	"payment_intent.payment_failed",
-	"payment_intent.processing", "payment_intent.requires_action", "payment_intent.succeeded",
-}
+var neededEvents = payment.StripeEventsWith(payment.NeedState)
 
 func (c *checkup) endpoints(ctx context.Context, a *App) {
 	all, err := a.gateway.Endpoints(ctx)

@@ -117,12 +117,10 @@ func parseServiceKey(entry string) (api.Key, bool) {
 	}
 	copy(key.Hash[:], hash)
 	for scope := range strings.SplitSeq(parts[2], "+") {
-		switch service.Scope(scope) {
-		case service.ScopeRead, service.ScopeWrite, service.ScopeManage, service.ScopeEvents:
-			key.Scopes = append(key.Scopes, service.Scope(scope))
-		default:
+		if !slices.Contains(service.Scopes, service.Scope(scope)) {
 			return key, false
 		}
+		key.Scopes = append(key.Scopes, service.Scope(scope))
 	}
 	return key, true
 }
