@@ -4,13 +4,12 @@ import "bytes"
 
 // CustomerOf returns the customer in the JSON of a rendered View; empty for a guest's payment.
 func CustomerOf(view []byte) CustomerID {
-	_, rest, found := bytes.Cut(view, privateStart)
-	text, isString := bytes.CutPrefix(rest, []byte(`"`))
-	id, _, closed := bytes.Cut(text, []byte(`"`))
-	if !found || !isString || !closed {
+	m, _ := topMemberOf(view, "customer")
+	text, isString := bytes.CutPrefix(view[m.value:m.end], []byte(`"`))
+	if !isString {
 		return ""
 	}
-	return CustomerID(id)
+	return CustomerID(bytes.TrimSuffix(text, []byte(`"`))) // an id has no character to escape
 }
 
 // TermsCustomer returns the customer that the order is for: of its terms, else of its current payment. It is false

@@ -69,18 +69,19 @@ func BrowserDecline(code string) string {
 	return code
 }
 
-// declineStart begins the decline code in a rendered view. It cannot stand inside a JSON string, where its
-// quotation marks would be escaped.
+// declineStart begins the decline code in the failure of a rendered view. It cannot stand inside a JSON string, where
+// its quotation marks would be escaped.
 var declineStart = []byte(`"decline_code":"`)
 
 // BrowserView returns a rendered View as a page may see it: its decline code as in BrowserDecline. The view that it was
 // given stays as it was.
 func BrowserView(view []byte) []byte {
-	at := bytes.Index(view, declineStart)
-	if private := bytes.Index(view, privateStart); at < 0 || (private >= 0 && private < at) {
-		return view // metadata may have such a key
+	m, _ := topMemberOf(view, "failure")
+	at := bytes.Index(view[m.at:m.end], declineStart)
+	if at < 0 {
+		return view
 	}
-	at += len(declineStart)
+	at += m.at + len(declineStart)
 	end := bytes.IndexByte(view[at:], '"')
 	if end < 0 || !hiddenDeclines[string(view[at:at+end])] {
 		return view

@@ -78,7 +78,7 @@ func TestCustomerOf(t *testing.T) {
 	for customer, metadata := range map[CustomerID]map[string]string{
 		"cus_1": {`,"customer":"cus_2"`: `"customer":"cus_3"`}, "": {"customer": "cus_2"},
 	} {
-		v := View{privateView: privateView{Customer: optional(customer), Metadata: metadata}}
+		v := View{tokenView: tokenView{Customer: optional(customer), Metadata: metadata}}
 		v.Order = `,"customer":"cus_4"`
 		if got := CustomerOf(v.encode()); got != customer {
 			t.Errorf("got %q, want %q", got, customer)

@@ -1,7 +1,6 @@
 package payment
 
 import (
-	"bytes"
 	"maps"
 	"strings"
 	"time"
@@ -65,21 +64,25 @@ type PublicView struct {
 	Action           *ActionView  `json:"action"`
 }
 
-// privateView is the part of the status view for service keys and order tokens only. Its first member is customer. Its
-// last, review, is for service keys only.
-type privateView struct {
+// tokenView is the part of the status view for service keys and order tokens only.
+type tokenView struct {
 	Customer   *CustomerID       `json:"customer"`
 	Metadata   map[string]string `json:"metadata"`
 	Dispute    *DisputeView      `json:"dispute"`
 	Method     *MethodView       `json:"payment_method_details"`
 	ReceiptURL *string           `json:"receipt_url"`
-	Review     *ReviewView       `json:"review"`
+}
+
+// keyView is the part of the status view for service keys only.
+type keyView struct {
+	Review *ReviewView `json:"review"`
 }
 
 // View is the status view of the contract. Its JSON is stored and served as it is.
 type View struct {
 	PublicView
-	privateView
+	tokenView
+	keyView
 }
 
 // DisputeView is the most important dispute of a payment: a lost one, else an open one, else the newest. Its amount
@@ -88,29 +91,6 @@ type DisputeView struct {
 	ID     string `json:"id"`
 	Status string `json:"status"`
 	Amount int64  `json:"amount"`
-}
-
-// privateStart begins the private part of a rendered view. It cannot stand inside a JSON string, where its
-// quotation marks would be escaped.
-var privateStart = []byte(`,"customer":`)
-
-// PublicPart returns the JSON of the PublicView in a rendered View, as a page may see it.
-func PublicPart(view []byte) []byte {
-	cut := max(bytes.Index(view, privateStart), 0)
-	return BrowserView(append(view[:cut:cut], '}'))
-}
-
-// reviewStart begins the last member of a rendered view. The shop's metadata may have a member of that name, which
-// stands before it.
-var reviewStart = []byte(`,"review":`)
-
-// TokenPart returns what the holder of an order token sees of the JSON of a rendered View: all but the review.
-func TokenPart(view []byte) []byte {
-	cut := bytes.LastIndex(view, reviewStart)
-	if cut < 0 {
-		return BrowserView(view)
-	}
-	return BrowserView(append(view[:cut:cut], '}'))
 }
 
 // view renders a payment of the order. Version and time of change are those of the last visible change.
@@ -133,12 +113,11 @@ func (o *Order) view(a *Attempt, p *Payment) View {
 			CaptureBefore: p.captureBefore(state), Livemode: p.Livemode, Version: a.Version,
 			CreatedAt: time.Unix(p.Record.Created, 0).UTC(), UpdatedAt: time.Unix(a.UpdatedAt, 0).UTC(), Action: action,
 		},
-		privateView: privateView{
-			Customer: optional(
-				shown.Customer,
-			), Metadata: shopMetadata(shown.Metadata), Dispute: mostImportant(disputes),
-			Method: charge.method(), ReceiptURL: optional(charge.ReceiptURL), Review: p.Record.openReview(),
+		tokenView: tokenView{
+			Customer: optional(shown.Customer), Metadata: shopMetadata(shown.Metadata),
+			Dispute: mostImportant(disputes), Method: charge.method(), ReceiptURL: optional(charge.ReceiptURL),
 		},
+		keyView: keyView{Review: p.Record.openReview()},
 	}
 	if o.Foreign == "" && o.Winner == p.ID {
 		v.FulfillableAt = moment(o.FulfillableAt)

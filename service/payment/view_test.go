@@ -244,15 +244,19 @@ func TestViewIsWrittenLikeItsStructs(t *testing.T) {
 		v := View{}
 		f := &filler{}
 		f.fill(reflect.ValueOf(&v.PublicView).Elem())
-		f.fill(reflect.ValueOf(&v.privateView).Elem())
+		f.fill(reflect.ValueOf(&v.tokenView).Elem())
+		f.fill(reflect.ValueOf(&v.keyView).Elem())
 		v.Next, v.Metadata[s] = s, s
 		v.Failure.Message, v.Review.Reason, v.Action.Type, v.Currency = s, s, s, s
-		for _, v := range []View{v, {}, {privateView: privateView{Metadata: map[string]string{}}}} {
+		for _, v := range []View{v, {}, {tokenView: tokenView{Metadata: map[string]string{}}}} {
 			public, err := jsonv1.Marshal(v.PublicView)
 			if err != nil {
 				t.Fatal(err)
 			}
-			private, err := jsonv1.Marshal(v.privateView)
+			private, err := jsonv1.Marshal(struct {
+				tokenView
+				keyView
+			}{v.tokenView, v.keyView})
 			if err != nil {
 				t.Fatal(err)
 			}
