@@ -40,15 +40,15 @@ func (l *lines) audited(t *testing.T, requestID string) []auditLine {
 	return found
 }
 
-// auditWorld is a world behind a proxy on the loopback interface.
-type auditWorld struct {
+// auditedEnv is a world behind a proxy on the loopback interface.
+type auditedEnv struct {
 	*world
 	sent int
 }
 
-func newAuditWorld(t *testing.T) *auditWorld {
+func newAuditedEnv(t *testing.T) *auditedEnv {
 	t.Helper()
-	w := &auditWorld{world: newWorld(t)}
+	w := &auditedEnv{world: newWorld(t)}
 	o := w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))
 	o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	w.api = httptest.NewServer(api.New(w.service, o))
@@ -59,7 +59,7 @@ func newAuditWorld(t *testing.T) *auditWorld {
 
 // expectAudit sends a request from 192.0.2.7, and fails the test unless the log has exactly the line for it.
 // The id of a refund is Stripe's to choose.
-func (w *auditWorld) expectAudit(r request, want auditLine) {
+func (w *auditedEnv) expectAudit(r request, want auditLine) {
 	w.t.Helper()
 	w.sent++
 	id := fmt.Sprintf("audit-%d", w.sent)
@@ -97,7 +97,7 @@ func (l auditLine) ofAmount(amount int64) auditLine {
 // TestAuditLogOfOpening: one line for each call that changes an order, with its result; for a refusal,
 // with the address that it came from.
 func TestAuditLogOfOpening(t *testing.T) {
-	w := newAuditWorld(t)
+	w := newAuditedEnv(t)
 	var made opened
 	terms := `{"order_id":"shop-1","amount":4999,"currency":"eur"`
 	w.expectAudit(
@@ -129,7 +129,7 @@ func TestAuditLogOfOpening(t *testing.T) {
 
 // checkHistory looks for calls in the payment's history: operation, key and request id, "*" for any. An entry that
 // no call has made names none.
-func (w *auditWorld) checkHistory(payment string, calls ...string) {
+func (w *auditedEnv) checkHistory(payment string, calls ...string) {
 	w.t.Helper()
 	var shown struct {
 		History []struct {
@@ -164,7 +164,7 @@ func (w *auditWorld) checkHistory(payment string, calls ...string) {
 
 // TestAuditLogOfMoney: one line for each call that moves money.
 func TestAuditLogOfMoney(t *testing.T) {
-	w := newAuditWorld(t)
+	w := newAuditedEnv(t)
 	var held opened
 	made := w.paid("shop-1")
 	payment := "/v1/payments/" + made.PaymentIntent

@@ -71,7 +71,7 @@ func (c *counted) SavePointer(ctx context.Context, id payment.ID, order payment.
 }
 
 // shows is an event of the status about a payment, made at a Unix second, with its signature.
-func (w *world) shows(id payment.ID, status payment.Status, at int64) (body []byte, signature string) {
+func (w *serviceEnv) shows(id payment.ID, status payment.Status, at int64) (body []byte, signature string) {
 	w.t.Helper()
 	intent := w.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
 	intent["status"], intent["latest_charge"] = status, "ch_1"
@@ -94,7 +94,7 @@ func (w *world) shows(id payment.ID, status payment.Status, at int64) (body []by
 // lease with the form, and saves beside the pointer. A webhook about an order that this process has saved last
 // saves it beside a look at the pointer; any other one loads before.
 func TestCallsOfRedis(t *testing.T) {
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	own, other := &counted{Store: w.store}, &counted{Store: w.store}
 	svc, elsewhere := w.replica(own, w.gateway()), w.replica(other, w.gateway())
 	check := func(what string, c *counted, wantAll, wantSeries int) {

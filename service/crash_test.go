@@ -92,7 +92,7 @@ func TestCreateHealsAfterACrashAnywhere(t *testing.T) {
 
 func createHeals(t *testing.T, step int, after bool) (died bool) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	request := order("order-1", w.customer(), 4200)
 	m := &mortal{Store: w.store, Stripe: w.gateway(), left: step, after: after}
 	_, err := w.replica(m, m).Create(t.Context(), request)

@@ -33,7 +33,7 @@ func TestCreateStories(t *testing.T) {
 
 func testCreateAskedAgain(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	request := order("order-1", w.customer(), 4200)
 	first, err := svc.Create(t.Context(), request)
@@ -51,7 +51,7 @@ func testCreateAskedAgain(t *testing.T) {
 
 func testCreateOtherTermsOrderConflict(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	if _, err := svc.Create(t.Context(), order("order-1", "", 4200)); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func testCreateOtherTermsOrderConflict(t *testing.T) {
 
 func testCreatePaidOrderAlreadyPaid(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	w.deliverTo(svc)
 	request := order("order-1", "", 4200)
@@ -85,7 +85,7 @@ func testCreatePaidOrderAlreadyPaid(t *testing.T) {
 
 func testCreatePaidAndTheWebhook(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	request := order("order-1", "", 4200)
 	opened, err := svc.Create(t.Context(), request)
@@ -100,7 +100,7 @@ func testCreatePaidAndTheWebhook(t *testing.T) {
 
 func testCreateOnItsWay(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	request := order("order-1", "", 4200)
 	request.Terms.CaptureMethod = payment.CaptureManual
@@ -116,7 +116,7 @@ func testCreateOnItsWay(t *testing.T) {
 
 func testCreateCancelledAtStripe(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	request := order("order-1", "", 4200)
 	first, err := svc.Create(t.Context(), request)
@@ -137,7 +137,7 @@ func testCreateCancelledAtStripe(t *testing.T) {
 
 func testCreateRefusedByStripe(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	if _, err := svc.Create(
 		t.Context(), order("order-1", "cus_nobody", 4200),
@@ -151,7 +151,7 @@ func testCreateRefusedByStripe(t *testing.T) {
 
 func testCreateTheSessionFails(t *testing.T) {
 	t.Helper()
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	request := order("order-1", w.customer(), 4200)
 	if err := w.sim.AddFault(
@@ -170,7 +170,7 @@ func testCreateTheSessionFails(t *testing.T) {
 
 // TestSessionIsForTheCurrentPayment checks who gets a new customer session, and when.
 func TestSessionIsForTheCurrentPayment(t *testing.T) {
-	w := newWorld(t)
+	w := newServiceEnv(t)
 	svc := w.replica(w.store, w.gateway())
 	w.deliverTo(svc)
 	opened, err := svc.Create(t.Context(), order("order-1", w.customer(), 4200))

@@ -66,7 +66,7 @@ func TestIndexComesBack(t *testing.T) {
 func TestIndexedOrderMovesToItsCustomer(t *testing.T) {
 	s := newShop(t)
 	s.creates(order("order-1", s.customer, 4200))
-	other := s.world.customer()
+	other := s.serviceEnv.customer()
 	again := order("order-1", other, 4200)
 	again.Reopen = true
 	s.creates(again)

@@ -27,10 +27,10 @@ const (
 // A failing run prints its seed; `go test ./service -run TestOrdersModel -rapid.seed=N` replays it, and -rapid.checks=N
 // makes more runs than a hundred.
 func TestOrdersModel(t *testing.T) {
-	w := newStillWorld(t)
+	w := newFrozenEnv(t)
 	rapid.Check(t, func(t *rapid.T) {
 		w.begin()
-		m := &model{T: t, stillWorld: w, then: map[*process]func(){}}
+		m := &model{T: t, frozenEnv: w, then: map[*process]func(){}}
 		defer m.end()
 		if rapid.IntRange(0, 9).Draw(t, "begins empty") > 0 {
 			m.presentToken(t)
@@ -59,7 +59,7 @@ func TestOrdersModel(t *testing.T) {
 // model is one order, and who is at work on it.
 type model struct {
 	*rapid.T
-	*stillWorld
+	*frozenEnv
 	processes []*process
 	then      map[*process]func() // judges what a process has come to
 	tokens    []payment.CreateRequest
@@ -101,7 +101,7 @@ func (m *model) start(name string, work func(*service.Service), then func()) {
 	if len(m.processes) >= mostAtOnce {
 		m.Skip("enough are at work")
 	}
-	p := begin(name, m.world, work)
+	p := begin(name, m.serviceEnv, work)
 	m.then[p] = then
 	m.processes = append(m.processes, p)
 	m.Logf("%s begins", name)

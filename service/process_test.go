@@ -38,7 +38,7 @@ type process struct {
 }
 
 // begin starts work, up to its first call.
-func begin(name string, w *world, work func(*service.Service)) *process {
+func begin(name string, w *serviceEnv, work func(*service.Service)) *process {
 	p := &process{
 		Store: w.store, name: name,
 		at: make(chan string), let: make(chan fate), look: make(chan struct{}), done: make(chan struct{}),

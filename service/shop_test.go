@@ -23,7 +23,7 @@ const (
 
 // shop is one order with one replica, whose webhooks come when the story says so.
 type shop struct {
-	*world
+	*serviceEnv
 	svc      *service.Service
 	meddler  *meddler
 	customer payment.CustomerID
@@ -77,10 +77,10 @@ func do(meddle *func()) {
 
 func newShop(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{world: newWorld(t)}
+	s := &shop{serviceEnv: newServiceEnv(t)}
 	s.meddler = &meddler{Stripe: s.gateway()}
 	s.svc = s.replica(s.store, s.meddler)
-	s.customer = s.world.customer()
+	s.customer = s.serviceEnv.customer()
 	return s
 }
 

@@ -52,7 +52,7 @@ var termsStories = map[string]func(*shop){
 	},
 	"a token of another customer": func(s *shop) {
 		s.creates(s.token(5, 4200))
-		older, other := s.token(4, 4200), s.world.customer()
+		older, other := s.token(4, 4200), s.serviceEnv.customer()
 		older.Terms.Customer = other
 		s.refuses(older, payment.CodeOrderConflict)
 		older.Terms.Customer = ""
@@ -61,7 +61,7 @@ var termsStories = map[string]func(*shop){
 	"a younger token may bring another customer: the next attempt": func(s *shop) {
 		first, _ := s.creates(s.token(5, 4200))
 		younger := s.token(6, 4200)
-		younger.Terms.Customer = s.world.customer()
+		younger.Terms.Customer = s.serviceEnv.customer()
 		second, v := s.creates(younger)
 		if second.ID == first.ID || v.Customer == nil || *v.Customer != younger.Terms.Customer {
 			s.t.Fatalf("%+v", v)

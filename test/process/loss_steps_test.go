@@ -13,7 +13,7 @@ import (
 
 // lossCase is one order, the step of it that Redis forgets, and what its customer does afterwards.
 type lossCase struct {
-	w        *lossWorld
+	w        *lossEnv
 	order    string
 	steps    []string // the last one is forgotten
 	act      string   // of the customer after the loss

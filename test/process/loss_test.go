@@ -111,7 +111,7 @@ func playRounds(t *testing.T, rounds map[string]lossRound) {
 
 func (r lossRound) play(t *testing.T, number int) {
 	t.Helper()
-	w := newLossWorld(t, r.away, r.redis...)
+	w := newLossEnv(t, r.away, r.redis...)
 	w.received.open(r.pushed)
 	w.serve()
 	cases := w.lossCases(number)
@@ -161,7 +161,7 @@ const leaseLasts = 30 * time.Second
 
 // lossCases are the stories with every act, as orders of their own. Without -loss-matrix a round has a part of
 // them, by its number, so that the rounds together have most.
-func (w *lossWorld) lossCases(round int) (cases []*lossCase) {
+func (w *lossEnv) lossCases(round int) (cases []*lossCase) {
 	n := 0
 	for _, act := range slices.Sorted(maps.Keys(lossActs)) {
 		for _, story := range lossStories {
@@ -193,7 +193,7 @@ func TestShortRoundsLeaveNothingOut(t *testing.T) {
 		played := map[string]bool{}
 		for number, key := range slices.Sorted(maps.Keys(rounds)) {
 			acts := map[string]bool{}
-			for _, c := range (&lossWorld{}).lossCases(number) {
+			for _, c := range (&lossEnv{}).lossCases(number) {
 				acts[c.act] = true
 				if rounds[key].short {
 					played[strings.Join(c.steps, " ")] = true
@@ -206,7 +206,7 @@ func TestShortRoundsLeaveNothingOut(t *testing.T) {
 }
 
 // each does the same with every case, several at once.
-func (w *lossWorld) each(cases []*lossCase, do func(*lossCase)) {
+func (w *lossEnv) each(cases []*lossCase, do func(*lossCase)) {
 	w.t.Helper()
 	var work sync.WaitGroup
 	next := make(chan *lossCase)
@@ -225,7 +225,7 @@ func (w *lossWorld) each(cases []*lossCase, do func(*lossCase)) {
 }
 
 // judge looks at every order; at the end also at what is shown and announced.
-func (w *lossWorld) judge(cases []*lossCase, when string, end bool) {
+func (w *lossEnv) judge(cases []*lossCase, when string, end bool) {
 	w.t.Helper()
 	all, stream := w.intents(), w.stream()
 	w.each(cases, func(c *lossCase) {
@@ -238,7 +238,7 @@ func (w *lossWorld) judge(cases []*lossCase, when string, end bool) {
 }
 
 // judgePayers checks that a payment after the loss needs neither another create nor a command.
-func (w *lossWorld) judgePayers(cases []*lossCase) {
+func (w *lossEnv) judgePayers(cases []*lossCase) {
 	w.t.Helper()
 	all, stream := w.intents(), w.stream()
 	for _, c := range cases {
@@ -249,7 +249,7 @@ func (w *lossWorld) judgePayers(cases []*lossCase) {
 }
 
 // report fails the test for every case with a problem, and logs the counts.
-func (w *lossWorld) report(cases []*lossCase) {
+func (w *lossEnv) report(cases []*lossCase) {
 	w.t.Helper()
 	paid, copies := 0, 0
 	for _, c := range cases {

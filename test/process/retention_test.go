@@ -70,7 +70,7 @@ func TestRetentionAndLoss(t *testing.T) {
 	for name, test := range lateReturns {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newLossWorld(t, test.age)
+			w := newLossEnv(t, test.age)
 			// The read that verifies the success would be the first news of a lost order.
 			w.own = map[string]string{
 				"PAYMENT_RETENTION": "720h", "PAYMENT_ABANDON_AFTER": "off", "SUCCESS_VERIFICATION": "off",
@@ -98,7 +98,7 @@ func TestRetentionAndLoss(t *testing.T) {
 
 // forget lets the time pass. An old order and its events expire by themselves, a young one is
 // deleted.
-func (w *lossWorld) forget(age time.Duration, pointers bool) {
+func (w *lossEnv) forget(age time.Duration, pointers bool) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	for _, key := range w.client.Keys(ctx, "kasse:{p*}:events").Val() {

@@ -11,7 +11,7 @@ import (
 // BenchmarkPush counts events a second to a quick receiver, while another endpoint's hangs.
 // Receiver and relay share the processors; -cpu 1 is one core for both.
 func BenchmarkPush(b *testing.B) {
-	w := newWorld(b)
+	w := newPushEnv(b)
 	var got atomic.Int64
 	all := make(chan struct{})
 	quick := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

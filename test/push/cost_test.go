@@ -89,7 +89,7 @@ func writeAll(input string) error {
 }
 
 // start starts this program in a role.
-func (w *world) start(role string) (*exec.Cmd, io.Reader) {
+func (w *pushEnv) start(role string) (*exec.Cmd, io.Reader) {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), os.Args[0])
 	cmd.Env, cmd.Stderr = append(os.Environ(), roleVariable+"="+role), os.Stderr
@@ -104,7 +104,7 @@ func (w *world) start(role string) (*exec.Cmd, io.Reader) {
 }
 
 // receiver starts one, and returns its URL and a function that counts its requests.
-func (w *world) receiver() (url string, count func() int) {
+func (w *pushEnv) receiver() (url string, count func() int) {
 	w.t.Helper()
 	_, out := w.start("receiver")
 	var address string
@@ -127,7 +127,7 @@ func (w *world) receiver() (url string, count func() int) {
 // spent is processor time used so far.
 type spent struct{ kasse, redis time.Duration }
 
-func (w *world) spent() spent {
+func (w *pushEnv) spent() spent {
 	w.t.Helper()
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -152,7 +152,7 @@ func costs(b *testing.B, endpoints, events, rate int) {
 	partitions := options.Partitions
 	options.Partitions = 16
 	defer func() { options.Partitions = partitions }()
-	w := newWorld(b)
+	w := newPushEnv(b)
 	url, count := w.receiver()
 	var urls []string
 	for n := range endpoints {

@@ -38,8 +38,8 @@ var (
 	secret  = payment.Secret("whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("s"), 32)))
 )
 
-// world is a Redis with streams, and relays that push from them.
-type world struct {
+// pushEnv is a Redis with streams, and relays that push from them.
+type pushEnv struct {
 	t      testing.TB
 	redis  string
 	client redis.UniversalClient
@@ -47,9 +47,9 @@ type world struct {
 	logs   *lines
 }
 
-func newWorld(t testing.TB) *world {
+func newPushEnv(t testing.TB) *pushEnv {
 	t.Helper()
-	w := &world{t: t, redis: storetest.RedisServer(t), logs: &lines{}}
+	w := &pushEnv{t: t, redis: storetest.RedisServer(t), logs: &lines{}}
 	w.client, w.store = w.connect()
 	if err := w.store.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func newWorld(t testing.TB) *world {
 	return w
 }
 
-func (w *world) connect() (redis.UniversalClient, *store.Store) {
+func (w *pushEnv) connect() (redis.UniversalClient, *store.Store) {
 	w.t.Helper()
 	client, err := store.Connect("single", w.redis)
 	if err != nil {
@@ -68,7 +68,7 @@ func (w *world) connect() (redis.UniversalClient, *store.Store) {
 }
 
 // relay pushes to the endpoints as one replica does, until stop is called.
-func (w *world) relay(destinations ...push.Destination) (stop func()) {
+func (w *pushEnv) relay(destinations ...push.Destination) (stop func()) {
 	w.t.Helper()
 	_, own := w.connect()
 	log := slog.New(slog.NewTextHandler(w.logs, nil))
@@ -86,7 +86,7 @@ func (w *world) relay(destinations ...push.Destination) (stop func()) {
 }
 
 // relayTo pushes to endpoints at these URLs.
-func (w *world) relayTo(urls []string) (stop func()) {
+func (w *pushEnv) relayTo(urls []string) (stop func()) {
 	w.t.Helper()
 	var all []push.Destination
 	for _, url := range urls {
@@ -95,7 +95,7 @@ func (w *world) relayTo(urls []string) (stop func()) {
 	return w.relay(all...)
 }
 
-func (w *world) endpoint(url string, types ...string) *push.Endpoint {
+func (w *pushEnv) endpoint(url string, types ...string) *push.Endpoint {
 	w.t.Helper()
 	e, err := push.New(push.Options{
 		URL: payment.Secret(url), Secrets: []push.Secret{secret}, Types: types, AllowPrivate: true, Now: time.Now,
@@ -108,7 +108,7 @@ func (w *world) endpoint(url string, types ...string) *push.Endpoint {
 }
 
 // put appends so many events of each payment, and returns their ids.
-func (w *world) put(payments, each int) (ids []string) {
+func (w *pushEnv) put(payments, each int) (ids []string) {
 	w.t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -131,7 +131,7 @@ func (w *world) put(payments, each int) (ids []string) {
 }
 
 // putOne appends one event of the payment with the number.
-func (w *world) putOne(number int) string {
+func (w *pushEnv) putOne(number int) string {
 	w.t.Helper()
 	id, err := testenv.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
 	if err != nil {
@@ -224,7 +224,7 @@ func (s *shop) inOrder(t testing.TB) {
 
 // awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried
 // again and given up.
-func (w *world) awaitStanding(e *push.Endpoint, retries, dead int64) {
+func (w *pushEnv) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
 	wait.Until(w.t, "the standing of "+e.Name(), func() error {
 		s, err := w.store.LoadPushes(w.t.Context(), e.ID())

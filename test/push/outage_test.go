@@ -66,7 +66,7 @@ func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
 // all events are delivered, whatever time their retries have, in order, and the log has one line
 // for each change.
 func TestOutage(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	var down atomic.Bool
 	s, accepted := failing(t, &down)
 	e := w.endpoint(s.URL)
@@ -106,7 +106,7 @@ func TestOutage(t *testing.T) {
 }
 
 // postpone lets no waiting retry be due before the time has passed.
-func (w *world) postpone(by time.Duration) {
+func (w *pushEnv) postpone(by time.Duration) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, z := range w.client.ZRangeWithScores(w.t.Context(), key, 0, -1).Val() {
@@ -122,7 +122,7 @@ func (w *world) postpone(by time.Duration) {
 // One event that is always refused keeps no other from being delivered, and does not keep the
 // circuit open.
 func TestRefusedEventHoldsNobodyUp(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	var down atomic.Bool
 	down.Store(true)
 	s := newShop(t, func(id string, _ int, _ *http.Request) int {
@@ -154,7 +154,7 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 
 // The events of an endpoint that names its types are those alone; the others count as delivered.
 func TestEndpointTypes(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	s, other := newShop(t, accepting), newShop(t, accepting)
 	wanting, refusing := w.endpoint(s.URL, "order.paid", "order.updated"), w.endpoint(other.URL, "order.paid")
 	w.relay(wanting, refusing)

@@ -16,7 +16,7 @@ import (
 
 // Three replicas share the work: every event is pushed, once, and those of a payment in order.
 func TestReplicasShareTheWork(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	s := newShop(t, accepting)
 	e := w.endpoint(s.URL)
 	for range 3 {
@@ -36,7 +36,7 @@ func TestReplicasShareTheWork(t *testing.T) {
 // A failure is tried again after five seconds, under the same id, and holds up no other: not even its
 // own payment.
 func TestRetryHoldsNobodyUp(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	s := newShop(t, func(id string, try int, _ *http.Request) int {
 		if try == 1 && strings.HasPrefix(id, "pi_0.") {
 			return http.StatusInternalServerError
@@ -63,7 +63,7 @@ func TestRetryHoldsNobodyUp(t *testing.T) {
 
 // What an endpoint asks for by Retry-After is waited for, and stands in Redis.
 func TestRetryAfterIsRespected(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	s := newShop(t, nil)
 	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")
@@ -84,7 +84,7 @@ func TestRetryAfterIsRespected(t *testing.T) {
 
 // A receiver that hangs slows no other, and one that is quick gets all while it hangs.
 func TestHangingReceiverSlowsNobody(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	release := make(chan struct{})
 	var hanging atomic.Int64
 	hung := newShop(t, func(_ string, _ int, r *http.Request) int {
@@ -109,7 +109,7 @@ func TestHangingReceiverSlowsNobody(t *testing.T) {
 // 410 disables the endpoint, for all replicas and for good. Enabled again it goes on from where it
 // stopped.
 func TestGoneDisables(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	var gone atomic.Bool
 	gone.Store(true)
 	s := newShop(t, func(string, int, *http.Request) int {
@@ -151,7 +151,7 @@ func TestGoneDisables(t *testing.T) {
 
 // Deliveries under way when a process stops are finished, and recorded: they are not made again.
 func TestStopFinishesWhatIsUnderWay(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
 	s := newShop(t, func(string, int, *http.Request) int {
 		arrived <- struct{}{}
@@ -172,7 +172,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 
 // After the last try in vain an event is given up, and a note of it kept. A replay pushes it again.
 func TestDeadLettersAndReplay(t *testing.T) {
-	w := newWorld(t)
+	w := newPushEnv(t)
 	var open atomic.Bool
 	s := newShop(t, func(string, int, *http.Request) int {
 		if open.Load() {
@@ -201,7 +201,7 @@ func TestDeadLettersAndReplay(t *testing.T) {
 }
 
 // skipTries makes the retries due at once, as if so many tries had been made.
-func (w *world) skipTries(tries int) {
+func (w *pushEnv) skipTries(tries int) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, member := range w.client.ZRange(w.t.Context(), key, 0, -1).Val() {

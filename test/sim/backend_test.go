@@ -52,7 +52,7 @@ func (o *order) age(amount int64) int64 {
 	return age
 }
 
-func (w *world) order(id payment.OrderID) *order {
+func (w *simulation) order(id payment.OrderID) *order {
 	return w.orders[slices.IndexFunc(w.orders, func(o *order) bool { return o.id == id })]
 }
 
@@ -63,7 +63,7 @@ func (o *order) set(terms payment.Terms, lo, hi int64) *price {
 }
 
 // backendAsks begins one request. It reports whether it has.
-func (w *world) backendAsks() bool {
+func (w *simulation) backendAsks() bool {
 	if len(w.begun) >= maxOperations {
 		return false
 	}
@@ -78,7 +78,7 @@ func (w *world) backendAsks() bool {
 }
 
 // anOrder draws an order. One that was paid makes way for a new one now and then.
-func (w *world) anOrder() *order {
+func (w *simulation) anOrder() *order {
 	running := w.orders[len(w.orders)-w.settings.orders:]
 	o := pick(w, running...)
 	if !slices.ContainsFunc(w.stripe.of(o.id), func(p *intent) bool { return p.paid > 0 }) || w.happens(0.7) {
@@ -90,7 +90,7 @@ func (w *world) anOrder() *order {
 }
 
 // terms draws what an order may cost. Each amount is drawn once, so that it names its price.
-func (w *world) terms(o *order) payment.Terms {
+func (w *simulation) terms(o *order) payment.Terms {
 	n := len(o.prices)
 	t := payment.Terms{
 		Amount: int64(1000 + 10*n), Currency: "eur", Customer: "cus_1", CaptureMethod: payment.CaptureAutomaticAsync,
@@ -113,7 +113,7 @@ func (w *world) terms(o *order) payment.Terms {
 }
 
 // presentToken creates by a token, a new one or one that the backend has signed before.
-func (w *world) presentToken(o *order) {
+func (w *simulation) presentToken(o *order) {
 	if len(o.tokens) == 0 || w.happens(0.3) {
 		rev := w.redis.now().UnixMilli() + 1000*(w.draw.Int64N(7)-3)
 		o.tokens = append(o.tokens, payment.CreateRequest{Order: o.id, Terms: w.terms(o), Rev: rev})
@@ -123,7 +123,7 @@ func (w *world) presentToken(o *order) {
 }
 
 // createByKey creates by a service key, mostly at the order's own terms.
-func (w *world) createByKey(o *order) {
+func (w *simulation) createByKey(o *order) {
 	stored := w.stored(o.id)
 	r := payment.CreateRequest{Order: o.id, Terms: stored.Terms, Reopen: w.happens(0.5)}
 	if (r.Terms == payment.Terms{}) || w.happens(0.1) {
@@ -133,11 +133,11 @@ func (w *world) createByKey(o *order) {
 }
 
 // earliest is the earliest moment by Redis's clock, in Unix milliseconds, that a call begun now may be dated.
-func (w *world) earliest() int64 {
+func (w *simulation) earliest() int64 {
 	return w.redis.now().UnixMilli() - max(2*w.settings.clockJumps.Milliseconds(), 60_000)
 }
 
-func (w *world) create(o *order, name string, r payment.CreateRequest, p *price) {
+func (w *simulation) create(o *order, name string, r payment.CreateRequest, p *price) {
 	floor, losses := o.floor(), w.losses
 	var opened service.Opened
 	about := fmt.Sprintf("create of %s by %s over %d rev %d", r.Order, name, r.Terms.Amount, r.Rev)
@@ -157,7 +157,7 @@ func (w *world) create(o *order, name string, r payment.CreateRequest, p *price)
 }
 
 // mint records the terms of a token that the service signs.
-func (w *world) mint(o *order) {
+func (w *simulation) mint(o *order) {
 	r := payment.CreateRequest{Order: o.id, Terms: w.terms(o)}
 	p, losses := o.set(r.Terms, 0, always), w.losses
 	w.begin(fmt.Sprintf(
@@ -175,7 +175,7 @@ func (w *world) mint(o *order) {
 }
 
 // handed draws one of the order's PaymentIntents whose secret a customer has; nil where there is none.
-func (w *world) handed(o *order) *intent {
+func (w *simulation) handed(o *order) *intent {
 	held := slices.DeleteFunc(w.stripe.of(o.id), func(p *intent) bool { return !p.handed })
 	if len(held) == 0 {
 		return nil
@@ -183,7 +183,7 @@ func (w *world) handed(o *order) *intent {
 	return pick(w, held...)
 }
 
-func (w *world) changeAmount(o *order) {
+func (w *simulation) changeAmount(o *order) {
 	p := w.handed(o)
 	version := w.storedView(p.id).Version
 	terms := w.stored(o.id).Terms
@@ -199,7 +199,7 @@ func (w *world) changeAmount(o *order) {
 	})
 }
 
-func (w *world) cancelPayment(o *order) {
+func (w *simulation) cancelPayment(o *order) {
 	p := w.handed(o)
 	if w.happens(0.5) {
 		return
@@ -216,7 +216,7 @@ func (w *world) cancelPayment(o *order) {
 }
 
 // captureOrRefund takes money that was authorized, or gives back some that has come. A call is repeated now and then.
-func (w *world) captureOrRefund(o *order) {
+func (w *simulation) captureOrRefund(o *order) {
 	switch p := w.handed(o); p.Status { //nolint:exhaustive // nothing can be done in the others
 	case payment.RequiresCapture:
 		amount := w.partOf(p.AmountCapturable)
@@ -229,7 +229,7 @@ func (w *world) captureOrRefund(o *order) {
 	}
 }
 
-func (w *world) refund(o *order, p *intent) {
+func (w *simulation) refund(o *order, p *intent) {
 	if len(o.refunds) == 0 || w.happens(0.5) {
 		amount := w.partOf(p.AmountReceived)
 		o.refunds = append(o.refunds, payment.RefundRequest{
@@ -249,7 +249,7 @@ func (w *world) refund(o *order, p *intent) {
 }
 
 // partOf is all of an amount, or a part of it.
-func (w *world) partOf(amount int64) int64 {
+func (w *simulation) partOf(amount int64) int64 {
 	if w.happens(0.5) {
 		return amount
 	}
@@ -257,7 +257,7 @@ func (w *world) partOf(amount int64) int64 {
 }
 
 // ask reads a payment's status, and compares it with what was known before.
-func (w *world) ask(o *order) {
+func (w *simulation) ask(o *order) {
 	p := w.handed(o)
 	known, losses := w.storedView(p.id).Version, w.losses
 	w.begin("question about "+string(p.id), func(ctx context.Context, at *replica) error {
@@ -270,7 +270,7 @@ func (w *world) ask(o *order) {
 }
 
 // askOrder reads an order: while it has a payment, the view is of the current one.
-func (w *world) askOrder(o *order) {
+func (w *simulation) askOrder(o *order) {
 	losses := w.losses
 	known := w.stored(o.id).Revision != ""
 	w.begin("question about "+string(o.id), func(ctx context.Context, at *replica) error {

@@ -73,13 +73,13 @@ func through[T any](
 		replica: r, actor: actorOf(ctx), name: name, about: about, sent: time.Now(), timeout: timeout,
 		answer: make(chan struct{}), do: func() (any, error) { return do() },
 	}
-	if !r.world.enqueue(c) {
+	if !r.sim.enqueue(c) {
 		return none, errDead
 	}
 	select {
 	case <-c.answer:
 	case <-ctx.Done():
-		return none, r.world.abandon(c)
+		return none, r.sim.abandon(c)
 	}
 	value, _ := c.value.(T)
 	return value, c.err
@@ -100,7 +100,7 @@ func toStripe[T any](ctx context.Context, r *replica, name, about string, do fun
 }
 
 // enqueue adds a call to the pending ones, unless its replica has crashed.
-func (w *world) enqueue(c *call) bool {
+func (w *simulation) enqueue(c *call) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !c.replica.dead {
@@ -110,7 +110,7 @@ func (w *world) enqueue(c *call) bool {
 }
 
 // abandon notes that the caller has given up. The call may be on its way all the same.
-func (w *world) abandon(c *call) error {
+func (w *simulation) abandon(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c.abandoned = true

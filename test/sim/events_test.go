@@ -20,15 +20,15 @@ type event struct {
 
 // announce makes an event of a PaymentIntent.
 func (s *stripe) announce(p *intent, kind string) {
-	if s.world.settings.silentFault && s.world.fault(0.02) {
-		s.world.note("  Stripe makes no event of it: %s of %s", kind, p.id)
+	if s.sim.settings.silentFault && s.sim.fault(0.02) {
+		s.sim.note("  Stripe makes no event of it: %s of %s", kind, p.id)
 		p.silent = true
 		return
 	}
 	shown := p.show()
 	e := s.newEvent(p, kind)
 	e.Intent = &shown
-	if s.world.fault(0.02) { // Stripe makes some twice
+	if s.sim.fault(0.02) { // Stripe makes some twice
 		twin := *e
 		twin.ID += "b"
 		s.events = append(s.events, &twin)

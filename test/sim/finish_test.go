@@ -8,12 +8,12 @@ import (
 	"kasse/service/payment"
 )
 
-// maxSteps bounds how long the world may take to come to rest.
+// maxSteps bounds how long the simulation may take to come to rest.
 const maxSteps = 20_000
 
 // finishWorld ends the faults, lets all requests end, brings every event, brings back what Redis has lost, and
 // judges the result.
-func (w *world) finishWorld() {
+func (w *simulation) finishWorld() {
 	w.calm = true
 	w.note("the faults end")
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
@@ -37,7 +37,7 @@ func (w *world) finishWorld() {
 }
 
 // until lets calls go until a condition holds.
-func (w *world) until(what string, holds func() bool) {
+func (w *simulation) until(what string, holds func() bool) {
 	for range maxSteps {
 		if w.failure != nil || holds() {
 			return
@@ -53,14 +53,14 @@ func (w *world) until(what string, holds func() bool) {
 }
 
 // queued describes the queues, for reports.
-func (w *world) queued() (queues []any) {
+func (w *simulation) queued() (queues []any) {
 	for _, p := range w.redis.parts {
 		queues = append(queues, p.reads, p.sweeps, p.attention)
 	}
 	return queues
 }
 
-func (w *world) delivered() bool {
+func (w *simulation) delivered() bool {
 	all := true
 	for _, e := range w.stripe.events {
 		if !e.acked {
@@ -75,7 +75,7 @@ func (w *world) delivered() bool {
 
 // settled reports whether nothing is to be read, no attempt of an order is unknown, and every attempt without an
 // answer was searched since it was tried.
-func (w *world) settled() bool {
+func (w *simulation) settled() bool {
 	if slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return len(p.reads) > 0 }) {
 		return false
 	}
@@ -87,7 +87,7 @@ func (w *world) settled() bool {
 }
 
 // judgeRest: what has events is known without a sweep. Only a change of the amount has none.
-func (w *world) judgeRest(p *intent) {
+func (w *simulation) judgeRest(p *intent) {
 	if w.failure != nil || p.silent {
 		return
 	}
@@ -99,7 +99,7 @@ func (w *world) judgeRest(p *intent) {
 
 // swept reports whether Stripe was asked about every payment that is not final, and its answer is written. How long a
 // payment waits for that has tests of its own; here it is at once, unless a worker has taken it.
-func (w *world) swept() bool {
+func (w *simulation) swept() bool {
 	synctest.Wait()
 	all := true
 	for _, p := range w.stripe.intents {
@@ -119,7 +119,7 @@ func (w *world) swept() bool {
 }
 
 // judgeEnd compares an order with the truth.
-func (w *world) judgeEnd(o *order) {
+func (w *simulation) judgeEnd(o *order) {
 	if w.failure != nil {
 		return
 	}
@@ -156,7 +156,7 @@ func (w *world) judgeEnd(o *order) {
 // judgeTerms: the terms of a won order are not older than those that its winner shows. The age on a PaymentIntent
 // is that of its amount: only the amount can be changed. Where the clock of Redis jumps by minutes, an age of
 // before may lie in the future, and is not believed.
-func (w *world) judgeTerms(o payment.Order) {
+func (w *simulation) judgeTerms(o payment.Order) {
 	if o.Winner == "" || w.settings.clockJumps > time.Minute/2 {
 		return
 	}
@@ -168,7 +168,7 @@ func (w *world) judgeTerms(o payment.Order) {
 }
 
 // judgeShown: what is shown of a payment is what Stripe knows of it.
-func (w *world) judgeShown(p *intent) {
+func (w *simulation) judgeShown(p *intent) {
 	holder := w.holder(p.id)
 	switch {
 	case holder == nil && p.silent && !p.handed:
@@ -189,7 +189,7 @@ func (w *world) judgeShown(p *intent) {
 }
 
 // stateOf is how a PaymentIntent is to be shown.
-func (w *world) stateOf(p *intent) payment.State {
+func (w *simulation) stateOf(p *intent) payment.State {
 	given := w.stripe.given(p)
 	switch {
 	case p.Status == payment.Succeeded && given >= p.AmountReceived:

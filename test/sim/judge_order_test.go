@@ -11,7 +11,7 @@ import (
 
 // judgeOrder: the winner stays, its terms are frozen, it has paid, and no other payment of the order has paid
 // before it.
-func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
+func (w *simulation) judgeOrder(id payment.OrderID, before, after payment.Order) {
 	if before.Winner != "" && after.Winner != before.Winner {
 		w.broke("%s was won by %s, and now by %q", id, before.Winner, after.Winner)
 	}
@@ -38,7 +38,7 @@ func (w *world) judgeOrder(id payment.OrderID, before, after payment.Order) {
 }
 
 // showsTerms reports whether the winner has the order's terms at Stripe, so that forgotten terms were found again.
-func (w *world) showsTerms(o payment.Order) bool {
+func (w *simulation) showsTerms(o payment.Order) bool {
 	p := w.stripe.intent(o.Winner)
 	return p.Amount == o.Terms.Amount && p.Currency == o.Terms.Currency && p.Customer == o.Terms.Customer
 }
@@ -46,7 +46,7 @@ func (w *world) showsTerms(o payment.Order) bool {
 // judgeEvents: every visible change is announced once, in the write that makes it, with the view as it is stored. An
 // opening is not announced, and while an attempt is unknown only successes are. Events about superseded payments come
 // first. An order is announced as paid once.
-func (w *world) judgeEvents(write orderWrite, before, after *storedOrder) {
+func (w *simulation) judgeEvents(write orderWrite, before, after *storedOrder) {
 	announced := map[payment.ID]bool{}
 	ofOrder := false
 	for _, e := range write.changes.Events {
@@ -81,7 +81,7 @@ func isSuperseded(kind string) bool { return len(kind) > 11 && kind[:11] == "sup
 
 // judgeStream looks at the surviving events of an order: the versions of each payment grow, and the order is
 // announced as paid once at most.
-func (w *world) judgeStream(id payment.OrderID) {
+func (w *simulation) judgeStream(id payment.OrderID) {
 	newest := map[payment.ID]int64{}
 	for _, e := range w.redis.ofOrder(id).stream {
 		if e.view.Order != id {
@@ -98,7 +98,7 @@ func (w *world) judgeStream(id payment.OrderID) {
 }
 
 // paidEvents counts the surviving order.paid of an order.
-func (w *world) paidEvents(id payment.OrderID) (count int) {
+func (w *simulation) paidEvents(id payment.OrderID) (count int) {
 	for _, e := range w.redis.ofOrder(id).stream {
 		if e.view.Order == id && e.Type == "order.paid" {
 			count++
@@ -109,7 +109,7 @@ func (w *world) paidEvents(id payment.OrderID) (count int) {
 
 // judgeID: an id names one event for good, also where Redis has lost it since. Only where the clock of Redis goes
 // back, too, a version may come twice.
-func (w *world) judgeID(e payment.Announcement) {
+func (w *simulation) judgeID(e payment.Announcement) {
 	if w.settings.clockJumps > 0 {
 		return
 	}
@@ -122,7 +122,7 @@ func (w *world) judgeID(e payment.Announcement) {
 
 // judgeCanceled: order.canceled is not sent of an order that goes on: while the create that cancelled the payment is at
 // work on the next attempt, or once a later attempt was handed out.
-func (w *world) judgeCanceled(write orderWrite, e payment.Announcement, v payment.View, before payment.Order) {
+func (w *simulation) judgeCanceled(write orderWrite, e payment.Announcement, v payment.View, before payment.Order) {
 	if e.Type != "order.canceled" || w.losses > 0 {
 		return
 	}
@@ -143,7 +143,7 @@ func (w *world) judgeCanceled(write orderWrite, e payment.Announcement, v paymen
 // judgeLastWord: payment, state and fulfillable of the order's last order.* event are those of its current payment.
 // Without any event it is pending. It may differ while the payment is being withdrawn, or while an attempt is
 // unknown.
-func (w *world) judgeLastWord(id payment.OrderID, stored *storedOrder) {
+func (w *simulation) judgeLastWord(id payment.OrderID, stored *storedOrder) {
 	o := w.row(stored)
 	current := o.Attempt(o.Current())
 	unknown := slices.ContainsFunc(o.Attempts, func(a payment.Attempt) bool { return a.Unknown })
@@ -153,7 +153,7 @@ func (w *world) judgeLastWord(id payment.OrderID, stored *storedOrder) {
 	w.judgeWord(id, w.viewIn(stored, o.Current()))
 }
 
-func (w *world) judgeWord(id payment.OrderID, v payment.View) {
+func (w *simulation) judgeWord(id payment.OrderID, v payment.View) {
 	var last *entry
 	for i, e := range w.redis.ofOrder(id).stream {
 		if e.view.Order == id && !isSuperseded(e.Type) && e.Type != "order.duplicate_payment" {
@@ -172,7 +172,7 @@ func (w *world) judgeWord(id payment.OrderID, v payment.View) {
 
 // judgeOpened: a payment that is handed out is of its order, its secret is its own, a pointer leads to it, and its
 // price is not older than what was applied before the create began.
-func (w *world) judgeOpened(o *order, opened service.Opened, floor int64, losses int) {
+func (w *simulation) judgeOpened(o *order, opened service.Opened, floor int64, losses int) {
 	p := w.stripe.intent(opened.ID)
 	if p == nil || p.origin.Order != o.id || p.copied || opened.ClientSecret.Reveal() != string(p.id)+"_secret_x" {
 		w.broke("%s is answered with %q", o.id, opened.ID)
@@ -205,7 +205,7 @@ func (w *world) judgeOpened(o *order, opened service.Opened, floor int64, losses
 }
 
 // judgePrice: a customer that has seen a price is never asked for an older one.
-func (w *world) judgePrice(p *intent) {
+func (w *simulation) judgePrice(p *intent) {
 	o := w.order(p.origin.Order)
 	if age := o.age(p.Amount); age > 0 && age < p.shownAge {
 		w.broke("%s was handed out at a price of %d, and goes back to %d of %d", p.id, p.shownAge, p.Amount, age)
@@ -213,7 +213,7 @@ func (w *world) judgePrice(p *intent) {
 }
 
 // judgeRefunds: a call gives money back once, and never more than has come.
-func (w *world) judgeRefunds() {
+func (w *simulation) judgeRefunds() {
 	made := map[string]payment.RefundID{}
 	for _, r := range w.stripe.refunds {
 		if other, twice := made[r.Call]; twice && r.Call != "" {

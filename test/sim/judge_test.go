@@ -11,7 +11,7 @@ import (
 )
 
 // stored is an order as it lies in Redis.
-func (w *world) stored(id payment.OrderID) payment.Order {
+func (w *simulation) stored(id payment.OrderID) payment.Order {
 	o, err := w.redis.loadOrder(payment.Ref{Order: id}, nil)
 	if err != nil {
 		w.broke("%s cannot be read: %v", id, err)
@@ -20,12 +20,12 @@ func (w *world) stored(id payment.OrderID) payment.Order {
 }
 
 // storedView is the view of a payment as callers get it; zero where there is none.
-func (w *world) storedView(id payment.ID) payment.StoredView {
+func (w *simulation) storedView(id payment.ID) payment.StoredView {
 	v, _ := w.redis.loadView(id)
 	return v
 }
 
-func (w *world) viewOf(text []byte) payment.View {
+func (w *simulation) viewOf(text []byte) payment.View {
 	if text == nil {
 		return payment.View{}
 	}
@@ -37,7 +37,7 @@ func (w *world) viewOf(text []byte) payment.View {
 }
 
 // viewIn is the view of a payment in an order; zero where there is none.
-func (w *world) viewIn(o *storedOrder, id payment.ID) payment.View {
+func (w *simulation) viewIn(o *storedOrder, id payment.ID) payment.View {
 	if o == nil {
 		return payment.View{}
 	}
@@ -45,7 +45,7 @@ func (w *world) viewIn(o *storedOrder, id payment.ID) payment.View {
 }
 
 // row decodes the order itself; a zero one where there is none.
-func (w *world) row(o *storedOrder) (row payment.Order) {
+func (w *simulation) row(o *storedOrder) (row payment.Order) {
 	if o == nil {
 		return row
 	}
@@ -57,7 +57,7 @@ func (w *world) row(o *storedOrder) (row payment.Order) {
 
 // judgeTruth looks at Stripe after each change there: of all PaymentIntents of an order that were handed out, one
 // at most is not cancelled.
-func (w *world) judgeTruth(p *intent) {
+func (w *simulation) judgeTruth(p *intent) {
 	var alive []payment.ID
 	for _, other := range w.stripe.of(p.origin.Order) {
 		if other.handed && other.Status != payment.Canceled {
@@ -70,7 +70,7 @@ func (w *world) judgeTruth(p *intent) {
 }
 
 // judgeSave looks at an order, or a foreign payment, after each write.
-func (w *world) judgeSave(write orderWrite, before, after *storedOrder) {
+func (w *simulation) judgeSave(write orderWrite, before, after *storedOrder) {
 	was, is := w.row(before), w.row(after)
 	w.noteOrder(write, is)
 	w.judgeViews(write, before, after)
@@ -86,7 +86,7 @@ func (w *world) judgeSave(write orderWrite, before, after *storedOrder) {
 }
 
 // noteOrder writes a line of the trace for what a write has made of an order.
-func (w *world) noteOrder(write orderWrite, o payment.Order) {
+func (w *simulation) noteOrder(write orderWrite, o payment.Order) {
 	text := fmt.Sprintf("  %s %s over %d rev %d", write.ref.Order, write.ref.Foreign, o.Terms.Amount, o.Rev)
 	for _, a := range o.Attempts {
 		text += fmt.Sprintf(" [%d %s %s", a.Number, a.Payment, a.State)
@@ -117,7 +117,7 @@ func (w *world) noteOrder(write orderWrite, o payment.Order) {
 
 // judgeViews: a view changes only with its version. All changed views get one version, which is newer than every other
 // version of the order. Each is true, or was.
-func (w *world) judgeViews(write orderWrite, before, after *storedOrder) {
+func (w *simulation) judgeViews(write orderWrite, before, after *storedOrder) {
 	var version, newest int64
 	for id, v := range after.views {
 		var known payment.StoredView
@@ -142,7 +142,7 @@ func (w *world) judgeViews(write orderWrite, before, after *storedOrder) {
 	}
 }
 
-func (w *world) judgeView(write orderWrite, before, after *storedOrder, rendered payment.RenderedView) {
+func (w *simulation) judgeView(write orderWrite, before, after *storedOrder, rendered payment.RenderedView) {
 	was, v := w.viewIn(before, rendered.Payment), w.viewIn(after, rendered.Payment)
 	truth := w.stripe.intent(rendered.Payment)
 	if truth == nil {
@@ -173,7 +173,7 @@ func (w *world) judgeView(write orderWrite, before, after *storedOrder, rendered
 }
 
 // judgeHistory: the newest entry of the history is the change, unless only an event needed an id of its own.
-func (w *world) judgeHistory(v payment.View, after *storedOrder) {
+func (w *simulation) judgeHistory(v payment.View, after *storedOrder) {
 	var p payment.Payment
 	if err := json.Unmarshal(after.records[v.Payment], &p); err != nil {
 		w.broke("the record of %s cannot be read: %v", v.Payment, err)
@@ -190,7 +190,7 @@ func (w *world) judgeHistory(v payment.View, after *storedOrder) {
 }
 
 // judgeFulfillable: a payment that may be fulfilled has been paid, in full, at the order's price.
-func (w *world) judgeFulfillable(v payment.View, o payment.Order) {
+func (w *simulation) judgeFulfillable(v payment.View, o payment.Order) {
 	truth := w.stripe.intent(v.Payment)
 	paidInFull := truth.AmountReceived == v.Amount || truth.CaptureMethod == payment.CaptureManual
 	atPrice := o.Terms.Amount == v.Amount && o.Terms.Currency == v.Currency
@@ -203,7 +203,7 @@ func (w *world) judgeFulfillable(v payment.View, o payment.Order) {
 }
 
 // judgeFacts: every event that was acknowledged is in the record, so that merging it once more changes nothing.
-func (w *world) judgeFacts(id payment.ID, o *storedOrder) {
+func (w *simulation) judgeFacts(id payment.ID, o *storedOrder) {
 	for _, e := range w.stripe.events {
 		if e.payment.id == id && e.acked && !e.ignored && e.losses == w.losses {
 			w.judgeFact(e, o)
@@ -211,7 +211,7 @@ func (w *world) judgeFacts(id payment.ID, o *storedOrder) {
 	}
 }
 
-func (w *world) judgeFact(e *event, o *storedOrder) {
+func (w *simulation) judgeFact(e *event, o *storedOrder) {
 	id := e.payment.id
 	if o == nil || o.records[id] == nil {
 		w.broke("%s was acknowledged, and there is no record of %s", e.ID, id)
@@ -233,7 +233,7 @@ func (w *world) judgeFact(e *event, o *storedOrder) {
 }
 
 // judgeAcknowledged: an event is acknowledged once it is stored, and a pointer leads to its order.
-func (w *world) judgeAcknowledged(e *event, result service.Outcome) {
+func (w *simulation) judgeAcknowledged(e *event, result service.Outcome) {
 	unlocated := w.holder(e.payment.id) == nil || w.losses > 0 // there may be no pointer
 	_, waits := w.redis.ofPayment(e.payment.id).reads[e.payment.id]
 	unproven := waits && e.Intent != nil && e.Key == "" // it may claim a forgotten attempt, as a copy could
@@ -254,7 +254,7 @@ func (w *world) judgeAcknowledged(e *event, result service.Outcome) {
 }
 
 // holder is the order, or the foreign payment, that has the record of a payment; nil where there is none.
-func (w *world) holder(id payment.ID) *storedOrder {
+func (w *simulation) holder(id payment.ID) *storedOrder {
 	order := w.stripe.intent(id).origin.Order
 	for _, ref := range []payment.Ref{{Order: order}, {Order: order, Foreign: id}} {
 		if o := w.redis.find(ref); o != nil && o.records[id] != nil {

@@ -11,7 +11,7 @@ import (
 
 // createLast: no order is stuck. A create by a key that may reopen hands out the one payment of the order that can be
 // paid, or says why not.
-func (w *world) createLast(o *order) {
+func (w *simulation) createLast(o *order) {
 	if w.failure != nil {
 		return
 	}
@@ -48,7 +48,7 @@ func (w *world) createLast(o *order) {
 }
 
 // lastRequest is a create at the order's terms; false where there is none that Stripe would take.
-func (w *world) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
+func (w *simulation) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
 	stored := w.stored(o.id)
 	if stored.Proposed.Rev > stored.Rev && stored.Winner == "" && stored.Closed == "" {
 		// Its outcome is unknown, so that it counts.
@@ -66,7 +66,7 @@ func (w *world) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
 	return r, true
 }
 
-func (w *world) judgeLast(o *order, opened service.Opened, err error, amount int64) {
+func (w *simulation) judgeLast(o *order, opened service.Opened, err error, amount int64) {
 	var payable []*intent
 	want := payment.Code("")
 	for _, p := range w.stripe.of(o.id) {

@@ -12,7 +12,7 @@ func (s *stripe) changed(p *intent, kind string) {
 	if kind != "" {
 		s.announce(p, kind)
 	}
-	s.world.judgeTruth(p)
+	s.sim.judgeTruth(p)
 }
 
 func (s *stripe) charge(p *intent) {

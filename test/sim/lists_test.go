@@ -13,7 +13,7 @@ const pageSize = 7
 
 // page returns the part of a list, newest first, that follows the row of an id.
 func page[T any](r *replica, newestFirst []T, idOf func(T) string, after string) payment.Page[T] {
-	if r.world.mutant.forgetLists {
+	if r.sim.mutant.forgetLists {
 		return payment.Page[T]{}
 	}
 	from := 0
@@ -27,14 +27,14 @@ func page[T any](r *replica, newestFirst []T, idOf func(T) string, after string)
 	return payment.Page[T]{Items: rest[:pageSize], Next: idOf(rest[pageSize-1])}
 }
 
-// ListEvents lists nothing in worlds where only webhooks and the sweep show what became of a payment.
+// ListEvents lists nothing in simulations where only webhooks and the sweep show what became of a payment.
 func (r *replica) ListEvents(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.StripeEvent], error) {
 	return toStripe(ctx, r, "ListEvents", after, func() (payment.Page[payment.StripeEvent], error) {
 		var rows []payment.StripeEvent
-		for _, e := range slices.Backward(r.world.stripe.events) {
-			if r.world.settings.catchUp && e.Created >= since.Unix() {
+		for _, e := range slices.Backward(r.sim.stripe.events) {
+			if r.sim.settings.catchUp && e.Created >= since.Unix() {
 				rows = append(rows, e.show())
 			}
 		}
@@ -48,7 +48,7 @@ func (r *replica) ListSuccesses(
 ) (payment.Page[payment.StripeEvent], error) {
 	return toStripe(ctx, r, "ListSuccesses", after, func() (payment.Page[payment.StripeEvent], error) {
 		var rows []payment.StripeEvent
-		for _, e := range slices.Backward(r.world.stripe.events) {
+		for _, e := range slices.Backward(r.sim.stripe.events) {
 			if e.Type == "payment_intent.succeeded" && e.Created >= since.Unix() {
 				rows = append(rows, e.show())
 			}
@@ -62,8 +62,8 @@ func (r *replica) ListRefunds(
 ) (payment.Page[payment.ListedReversal], error) {
 	return toStripe(ctx, r, "ListRefunds", after, func() (payment.Page[payment.ListedReversal], error) {
 		var rows []payment.ListedReversal
-		for _, f := range slices.Backward(r.world.stripe.refunds) {
-			if r.world.settings.catchUp && f.Created >= since.Unix() {
+		for _, f := range slices.Backward(r.sim.stripe.refunds) {
+			if r.sim.settings.catchUp && f.Created >= since.Unix() {
 				rows = append(rows, payment.ListedReversal{
 					ID: string(f.ID), Status: string(f.Status), Payment: f.payment.id, Created: f.Created,
 				})
@@ -87,11 +87,11 @@ func (r *replica) ListPayments(
 ) (payment.Page[payment.Listed], error) {
 	return toStripe(ctx, r, "ListPayments", after, func() (payment.Page[payment.Listed], error) {
 		var rows []payment.Listed
-		for _, p := range slices.Backward(r.world.stripe.intents) {
+		for _, p := range slices.Backward(r.sim.stripe.intents) {
 			if p.created < since.Unix() {
 				continue
 			}
-			listed := payment.Listed{Intent: p.show(), Date: r.world.stripe.clock()}
+			listed := payment.Listed{Intent: p.show(), Date: r.sim.stripe.clock()}
 			if p.Status == payment.Succeeded {
 				listed.Succeeded = p.charged
 			}

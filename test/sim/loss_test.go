@@ -12,7 +12,7 @@ type state struct {
 }
 
 // keepState keeps the state after a write, so that Redis can go back to it.
-func (w *world) keepState() {
+func (w *simulation) keepState() {
 	if w.settings.losses == 0 || w.calm {
 		return
 	}
@@ -25,7 +25,7 @@ func (w *world) keepState() {
 
 // goBack lets Redis go back to an earlier state, as after a power cut or a failover that lags: the whole of it, one
 // of its servers, or only the pointers of one.
-func (w *world) goBack() {
+func (w *simulation) goBack() {
 	back := w.draw.IntN(len(w.states))
 	if w.happens(0.7) {
 		back = min(back, w.draw.IntN(12))
@@ -70,7 +70,7 @@ func (w *world) goBack() {
 
 // outOfCatchUp reports whether an event was applied since a moment that the next catch-up would not look at: the
 // cursor of catch-up lies in another partition, which did not go back.
-func (w *world) outOfCatchUp(since time.Time) bool {
+func (w *simulation) outOfCatchUp(since time.Time) bool {
 	const margin = time.Hour - 20*time.Minute // the service's own, less what clocks differ by
 	oldest := w.redis.parts[0].caughtUp.Add(-margin)
 	for _, e := range w.stripe.events {
@@ -81,7 +81,7 @@ func (w *world) outOfCatchUp(since time.Time) bool {
 	return false
 }
 
-// forget drops what the world knows of the order's prices: only Redis knew which one was the newest.
+// forget drops what the simulation knows of the order's prices: only Redis knew which one was the newest.
 func (o *order) forget() {
 	for _, p := range o.prices {
 		p.applied = false

@@ -35,7 +35,7 @@ func TestMutantsAreCaught(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(500) {
-				if w := runWorld(t, seed, m); w.failure != nil {
+				if w := runSimulation(t, seed, m); w.failure != nil {
 					t.Logf("seed %d, step %d: %v", seed, w.steps, w.failure)
 					return
 				}

@@ -25,7 +25,7 @@ type operation struct {
 const maxOperations = 5
 
 // begin sends an operation to a replica.
-func (w *world) begin(name string, work func(context.Context, *replica) error, then func(error)) {
+func (w *simulation) begin(name string, work func(context.Context, *replica) error, then func(error)) {
 	r := pick(w, w.replicas...)
 	a := w.newActor("")
 	a.name = fmt.Sprintf("%s #%d", name, a.number)
@@ -42,7 +42,7 @@ func (w *world) begin(name string, work func(context.Context, *replica) error, t
 }
 
 // conclude judges the operations that have ended.
-func (w *world) conclude() {
+func (w *simulation) conclude() {
 	w.begun = slices.DeleteFunc(w.begun, func(op *operation) bool {
 		select {
 		case <-op.ended:
@@ -62,13 +62,13 @@ func (w *world) conclude() {
 }
 
 // running reports whether an actor is an operation under way whose process lives.
-func (w *world) running(a *actor) bool {
+func (w *simulation) running(a *actor) bool {
 	return slices.ContainsFunc(w.begun, func(op *operation) bool { return op.actor == a && !op.replica.dead })
 }
 
 // customerActs lets a customer pay, or fail to. Customers keep the secrets of all PaymentIntents that were handed
 // out. It reports whether there was one that could act.
-func (w *world) customerActs() bool {
+func (w *simulation) customerActs() bool {
 	var alive []*intent
 	for _, p := range w.stripe.intents {
 		if p.handed && p.Status != payment.Canceled && p.Status != payment.Succeeded {
@@ -88,7 +88,7 @@ func (w *world) customerActs() bool {
 
 // copyMetadata lets somebody with a key of ours make a cheaper PaymentIntent with the metadata of one of ours, and
 // pay it perhaps. It reports whether there was one to copy.
-func (w *world) copyMetadata() bool {
+func (w *simulation) copyMetadata() bool {
 	of := slices.DeleteFunc(slices.Clone(w.stripe.intents), func(p *intent) bool { return !p.handed || p.copied })
 	if len(of) == 0 {
 		return false
@@ -106,7 +106,7 @@ func (w *world) copyMetadata() bool {
 }
 
 // deliver brings an event, in any order, perhaps one that was acknowledged before. It reports whether there was one.
-func (w *world) deliver() bool {
+func (w *simulation) deliver() bool {
 	due := slices.DeleteFunc(slices.Clone(w.stripe.events), func(e *event) bool { return e.inFlight || e.acked })
 	if w.fault(0.05) {
 		due = slices.DeleteFunc(slices.Clone(w.stripe.events), func(e *event) bool { return e.inFlight })
@@ -118,7 +118,7 @@ func (w *world) deliver() bool {
 	return true
 }
 
-func (w *world) bring(e *event) {
+func (w *simulation) bring(e *event) {
 	e.inFlight = true
 	losses := w.losses
 	var result service.Outcome
@@ -137,7 +137,7 @@ func (w *world) bring(e *event) {
 
 // expect accepts no error, one that asks to try again, or one of these. A payment may be missing where Redis went back
 // meanwhile.
-func (w *world) expect(err error, codes ...payment.Code) {
+func (w *simulation) expect(err error, codes ...payment.Code) {
 	again := []payment.Code{
 		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable,
 		payment.CodeStripeRateLimited, payment.CodeStripeError, payment.CodeIdempotencyInProgress,

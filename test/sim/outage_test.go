@@ -9,7 +9,7 @@ import (
 	"kasse/service"
 )
 
-func (w *world) crashAll() {
+func (w *simulation) crashAll() {
 	for _, r := range slices.Clone(w.replicas) {
 		w.crash(r)
 	}
@@ -18,7 +18,7 @@ func (w *world) crashAll() {
 }
 
 // stopFor lets time pass in which no replica runs, and customers act.
-func (w *world) stopFor(d time.Duration) {
+func (w *simulation) stopFor(d time.Duration) {
 	w.note("no replica runs for %v", d)
 	running := max(len(w.replicas), 1)
 	w.crashAll()
@@ -35,7 +35,7 @@ func (w *world) stopFor(d time.Duration) {
 }
 
 // outage stops all replicas for minutes, or until Stripe has forgotten every idempotency key.
-func (w *world) outage() {
+func (w *simulation) outage() {
 	w.stopFor(pick(w, 10*time.Minute, 26*time.Hour))
 	if w.losses > 0 {
 		w.awaitRecovery()
@@ -44,7 +44,7 @@ func (w *world) outage() {
 
 // awaitRecovery blocks all calls until what Redis has lost is back. After a day an idempotency key no longer keeps
 // a forgotten attempt from being made twice.
-func (w *world) awaitRecovery() {
+func (w *simulation) awaitRecovery() {
 	w.calm = true
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
 	w.recover()
@@ -54,7 +54,7 @@ func (w *world) awaitRecovery() {
 }
 
 // recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
-func (w *world) recover() {
+func (w *simulation) recover() {
 	if w.losses == 0 || w.failure != nil {
 		return
 	}

@@ -60,13 +60,13 @@ func attention(p *partition) queue[payment.OrderID] { return p.attention }
 
 func (r *replica) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return toRedis(ctx, r, "TakeReads", "", func() ([]payment.ID, error) {
-		return take(r.world.redis, reads, limit, hide), nil
+		return take(r.sim.redis, reads, limit, hide), nil
 	})
 }
 
 func (r *replica) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return toRedis(ctx, r, "TakeSweeps", "", func() ([]payment.ID, error) {
-		return take(r.world.redis, sweeps, limit, hide), nil
+		return take(r.sim.redis, sweeps, limit, hide), nil
 	})
 }
 
@@ -77,30 +77,30 @@ func (r *replica) TakeRestores(
 		if byToken { // one queue stands for both
 			return nil, nil
 		}
-		return take(r.world.redis, restores, limit, hide), nil
+		return take(r.sim.redis, restores, limit, hide), nil
 	})
 }
 
 func (r *replica) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
 	return toRedis(ctx, r, "TakeOrders", "", func() ([]payment.OrderID, error) {
-		return take(r.world.redis, attention, limit, hide), nil
+		return take(r.sim.redis, attention, limit, hide), nil
 	})
 }
 
 func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
-	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.world.redis.ofOrder(id).attention, id) })
+	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.sim.redis.ofOrder(id).attention, id) })
 }
 
 // WantRead puts a payment without a record into the queue, unless it is there. It reports false for one that was
 // found not to be ours today.
 func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return toRedis(ctx, r, "WantRead", string(id), func() (bool, error) {
-		part := r.world.redis.ofPayment(id)
-		if r.world.redis.now().Before(part.notOurs[id]) {
+		part := r.sim.redis.ofPayment(id)
+		if r.sim.redis.now().Before(part.notOurs[id]) {
 			return false, nil
 		}
 		if _, waits := part.reads[id]; !waits {
-			part.reads.put(id, r.world.redis.now())
+			part.reads.put(id, r.sim.redis.now())
 		}
 		return true, nil
 	})
@@ -108,7 +108,7 @@ func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 
 func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
 	return changeRedis(ctx, r, "EndWantedRead", string(id), func() {
-		if own := r.world.redis.ofPayment(id); own != r.world.redis.ofOrder(order) {
+		if own := r.sim.redis.ofPayment(id); own != r.sim.redis.ofOrder(order) {
 			delete(own.reads, id)
 		}
 	})
@@ -117,12 +117,12 @@ func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order paymen
 // DropRead takes a payment out of all queues, and remembers for a day that it is not ours.
 func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 	return changeRedis(ctx, r, "DropRead", string(id), func() {
-		for _, part := range r.world.redis.parts {
+		for _, part := range r.sim.redis.parts {
 			delete(part.reads, id)
 			delete(part.sweeps, id)
 			delete(part.restores, id)
 		}
-		r.world.redis.ofPayment(id).notOurs[id] = r.world.redis.now().Add(24 * time.Hour)
+		r.sim.redis.ofPayment(id).notOurs[id] = r.sim.redis.now().Add(24 * time.Hour)
 	})
 }
 
@@ -130,21 +130,21 @@ func (r *replica) PadReads(context.Context, payment.ID, int) error { return nil 
 
 func (r *replica) WantRestore(ctx context.Context, id payment.ID, _ string, _ bool) error {
 	return changeRedis(ctx, r, "WantRestore", string(id), func() {
-		part := r.world.redis.ofPayment(id)
+		part := r.sim.redis.ofPayment(id)
 		if _, here := part.pointers[id]; !here && part.restores[id] == 0 {
-			part.restores.put(id, r.world.redis.now())
+			part.restores.put(id, r.sim.redis.now())
 		}
 	})
 }
 
 func (r *replica) DropRestore(ctx context.Context, id payment.ID) error {
-	return changeRedis(ctx, r, "DropRestore", string(id), func() { delete(r.world.redis.ofPayment(id).restores, id) })
+	return changeRedis(ctx, r, "DropRestore", string(id), func() { delete(r.sim.redis.ofPayment(id).restores, id) })
 }
 
 func (r *replica) ReadsDue(ctx context.Context) (int, error) {
 	return toRedis(ctx, r, "ReadsDue", "", func() (due int, _ error) {
-		for _, part := range r.world.redis.parts {
-			due += len(part.reads.due(r.world.redis.now()))
+		for _, part := range r.sim.redis.parts {
+			due += len(part.reads.due(r.sim.redis.now()))
 		}
 		return due, nil
 	})
@@ -152,8 +152,8 @@ func (r *replica) ReadsDue(ctx context.Context) (int, error) {
 
 func (r *replica) ReadsWithin(ctx context.Context, d time.Duration) ([]payment.ID, error) {
 	return toRedis(ctx, r, "ReadsWithin", "", func() (ids []payment.ID, _ error) {
-		for _, part := range r.world.redis.parts {
-			ids = append(ids, part.reads.due(r.world.redis.now().Add(d))...)
+		for _, part := range r.sim.redis.parts {
+			ids = append(ids, part.reads.due(r.sim.redis.now().Add(d))...)
 		}
 		return ids, nil
 	})
@@ -161,7 +161,7 @@ func (r *replica) ReadsWithin(ctx context.Context, d time.Duration) ([]payment.I
 
 func (r *replica) AllowRead(ctx context.Context, _ int) (time.Duration, error) {
 	return toRedis(ctx, r, "AllowRead", "", func() (time.Duration, error) {
-		if r.world.happens(0.1) {
+		if r.sim.happens(0.1) {
 			return 200 * time.Millisecond, nil
 		}
 		return 0, nil
@@ -174,13 +174,13 @@ func (r *replica) AllowLookup(ctx context.Context, perSecond int) (time.Duration
 
 func (r *replica) NoteUnknown(ctx context.Context, id payment.ID) error {
 	return changeRedis(ctx, r, "NoteUnknown", string(id), func() {
-		r.world.redis.ofPayment(id).unknown[id] = r.world.redis.now().Add(time.Minute)
+		r.sim.redis.ofPayment(id).unknown[id] = r.sim.redis.now().Add(time.Minute)
 	})
 }
 
 func (r *replica) IsUnknown(ctx context.Context, id payment.ID) (bool, error) {
 	return toRedis(ctx, r, "IsUnknown", string(id), func() (bool, error) {
-		return r.world.redis.now().Before(r.world.redis.ofPayment(id).unknown[id]), nil
+		return r.sim.redis.now().Before(r.sim.redis.ofPayment(id).unknown[id]), nil
 	})
 }
 
@@ -192,7 +192,7 @@ type holder struct {
 
 func (r *replica) TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
 	return toRedis(ctx, r, "TakeLease", name, func() (bool, error) {
-		redis := r.world.redis
+		redis := r.sim.redis
 		held, taken := redis.parts[0].leases[name]
 		left := held.until.Sub(redis.now())
 		if taken && held.owner != owner && left > 0 && left <= lasts {
@@ -205,7 +205,7 @@ func (r *replica) TakeLease(ctx context.Context, name, owner string, lasts time.
 
 func (r *replica) GiveBackLease(ctx context.Context, name, owner string) error {
 	return changeRedis(ctx, r, "GiveBackLease", name, func() {
-		if leases := r.world.redis.parts[0].leases; leases[name].owner == owner {
+		if leases := r.sim.redis.parts[0].leases; leases[name].owner == owner {
 			delete(leases, name)
 		}
 	})
@@ -213,11 +213,11 @@ func (r *replica) GiveBackLease(ctx context.Context, name, owner string) error {
 
 func (r *replica) LeaseHolder(ctx context.Context, name string) (string, error) {
 	return toRedis(ctx, r, "LeaseHolder", name, func() (string, error) {
-		return r.world.redis.parts[0].leases[name].owner, nil
+		return r.sim.redis.parts[0].leases[name].owner, nil
 	})
 }
 
-// No kasse reconcile runs in this world. The next four methods answer so, and ask no Redis.
+// No kasse reconcile runs in this simulation. The next four methods answer so, and ask no Redis.
 
 func (r *replica) AskForPass(context.Context, payment.PassRequest) (payment.PassStanding, error) {
 	return payment.PassStanding{}, errors.ErrUnsupported
@@ -236,15 +236,15 @@ func (r *replica) NotePass(context.Context, string, string, bool, payment.PassRe
 func (r *replica) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	d, err := toRedis(ctx, r, "LoadCatchUp", "", func() (dated[time.Time], error) {
 		r.catchUpBegan = time.Now()
-		return dated[time.Time]{r.world.redis.parts[0].caughtUp, r.world.redis.now()}, nil
+		return dated[time.Time]{r.sim.redis.parts[0].caughtUp, r.sim.redis.now()}, nil
 	})
 	return d.value, d.now, err
 }
 
 func (r *replica) SaveCatchUp(ctx context.Context, done time.Time) error {
 	return changeRedis(ctx, r, "SaveCatchUp", done.Format(time.TimeOnly), func() {
-		r.world.caughtUp = r.catchUpBegan
-		if part := r.world.redis.parts[0]; part.caughtUp.Before(done.Truncate(time.Second)) {
+		r.sim.caughtUp = r.catchUpBegan
+		if part := r.sim.redis.parts[0]; part.caughtUp.Before(done.Truncate(time.Second)) {
 			part.caughtUp = done.Truncate(time.Second)
 		}
 	})

@@ -21,8 +21,8 @@ func (r *replica) LoadOrder(
 	d, err := toRedis(ctx, r, "LoadOrder", fmt.Sprint(
 		ref.Order, " ", ref.Foreign, ids,
 	), func() (dated[payment.Order], error) {
-		o, err := r.world.redis.loadOrder(ref, ids)
-		return dated[payment.Order]{o, r.world.redis.now()}, r.world.corrupt(err)
+		o, err := r.sim.redis.loadOrder(ref, ids)
+		return dated[payment.Order]{o, r.sim.redis.now()}, r.sim.corrupt(err)
 	})
 	return d.value, d.now, err
 }
@@ -30,22 +30,22 @@ func (r *replica) LoadOrder(
 func (r *replica) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
 ) (payment.Saved, error) {
-	w, changed, err := r.world.redis.encodeOrder(o, c, ids)
+	w, changed, err := r.sim.redis.encodeOrder(o, c, ids)
 	if err != nil {
 		return payment.Saved{}, err
 	}
 	if !changed {
 		return payment.Saved{Order: o, Now: c.Now}, nil
 	}
-	w.revision = r.world.redis.nextRevision(o.Revision)
+	w.revision = r.sim.redis.nextRevision(o.Revision)
 	return toRedis(ctx, r, "SaveOrder", fmt.Sprint(o.ID, " ", o.Foreign), func() (payment.Saved, error) {
-		saved, err := r.world.redis.saveOrder(w)
-		return saved, r.world.corrupt(err)
+		saved, err := r.sim.redis.saveOrder(w)
+		return saved, r.sim.corrupt(err)
 	})
 }
 
-// corrupt fails the world for an order that cannot be read: nothing but the service writes here.
-func (w *world) corrupt(err error) error {
+// corrupt fails the simulation for an order that cannot be read: nothing but the service writes here.
+func (w *simulation) corrupt(err error) error {
 	if err == nil || errors.Is(err, payment.ErrConflict) {
 		return err
 	}
@@ -60,7 +60,7 @@ type found struct {
 
 func (r *replica) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error) {
 	f, err := toRedis(ctx, r, "FindOrder", string(id), func() (found, error) {
-		order, ok := r.world.redis.ofPayment(id).pointers[id]
+		order, ok := r.sim.redis.ofPayment(id).pointers[id]
 		return found{order, ok}, nil
 	})
 	return f.order, f.ok, err
@@ -68,38 +68,38 @@ func (r *replica) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID
 
 func (r *replica) SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, _ time.Time) error {
 	return changeRedis(ctx, r, "SavePointer", string(id), func() {
-		part := r.world.redis.ofPayment(id)
-		if _, known := part.pointers[id]; !known && !r.world.mutant.forgetPointers {
+		part := r.sim.redis.ofPayment(id)
+		if _, known := part.pointers[id]; !known && !r.sim.mutant.forgetPointers {
 			part.pointers[id] = order
-			r.world.keepState()
+			r.sim.keepState()
 		}
 	})
 }
 
 func (r *replica) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func()) {
-	return r.world.hints.watch(string(id))
+	return r.sim.hints.watch(string(id))
 }
 
 func (r *replica) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func()) {
-	return r.world.hints.watch(string(id))
+	return r.sim.hints.watch(string(id))
 }
 
 // OnPaymentChange is not simulated: nothing is held there without a goroutine.
 func (r *replica) OnPaymentChange(payment.ID, func()) (stop func()) { return func() {} }
 
 // WatchEvents gets a hint at every write, as the store's does at every change of a payment.
-func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.world.hints.watch("") }
+func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.sim.hints.watch("") }
 
 func (r *replica) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {
 	return toRedis(ctx, r, "LoadView", string(id), func() (payment.StoredView, error) {
-		return r.world.redis.loadView(id)
+		return r.sim.redis.loadView(id)
 	})
 }
 
 func (r *replica) LoadViews(ctx context.Context, order payment.OrderID, ids []payment.ID) ([][]byte, error) {
 	return toRedis(ctx, r, "LoadViews", string(order), func() ([][]byte, error) {
 		views := make([][]byte, len(ids))
-		if stored := r.world.redis.find(payment.Ref{Order: order}); stored != nil {
+		if stored := r.sim.redis.find(payment.Ref{Order: order}); stored != nil {
 			for i, id := range ids {
 				views[i] = stored.views[id].View
 			}
@@ -130,5 +130,5 @@ func (r *replica) PruneIndex(context.Context) (int, error) { return 0, nil }
 func (r *replica) ForgetEvents(context.Context, payment.Order) (int, error) { return 0, nil }
 
 func (r *replica) Quarantine(ctx context.Context, e payment.StripeEvent, _ []byte) error {
-	return changeRedis(ctx, r, "Quarantine", e.ID, func() { r.world.redis.quarantined++ })
+	return changeRedis(ctx, r, "Quarantine", e.ID, func() { r.sim.redis.quarantined++ })
 }

@@ -17,7 +17,7 @@ import (
 // redis keeps what the service writes, with the compare-and-set of the store's scripts. Each of its partitions lies
 // on a server of its own.
 type redis struct {
-	world       *world
+	sim         *simulation
 	skew        time.Duration // of its clock
 	parts       []*partition
 	quarantined int
@@ -55,8 +55,8 @@ type entry struct {
 	view payment.View
 }
 
-func newRedis(w *world, parts int) *redis {
-	r := &redis{world: w}
+func newRedis(w *simulation, parts int) *redis {
+	r := &redis{sim: w}
 	for range parts {
 		r.parts = append(r.parts, &partition{
 			orders: map[payment.Ref]*storedOrder{}, pointers: map[payment.ID]payment.OrderID{},
@@ -173,11 +173,11 @@ func (r *redis) encodeOrder(
 func (r *redis) nextRevision(last string) string {
 	counter, _, _ := strings.Cut(last, "-")
 	n, _ := strconv.Atoi(counter)
-	if r.world.mutant.repeatRevisions {
+	if r.sim.mutant.repeatRevisions {
 		return strconv.Itoa(n + 1)
 	}
-	r.world.mu.Lock()
-	defer r.world.mu.Unlock()
+	r.sim.mu.Lock()
+	defer r.sim.mu.Unlock()
 	r.writes++
 	return fmt.Sprintf("%d-%d", n+1, r.writes)
 }
@@ -193,14 +193,14 @@ func (r *redis) saveOrder(w orderWrite) (payment.Saved, error) {
 	if revision == w.revision {
 		return saved, nil // it was written, and the reply was lost
 	}
-	if revision != w.over && !r.world.mutant.withoutCAS {
+	if revision != w.over && !r.sim.mutant.withoutCAS {
 		latest, err := r.loadOrder(w.ref, w.ids)
 		if err != nil {
 			return payment.Saved{}, err
 		}
 		return payment.Saved{Order: latest, Now: r.now()}, payment.ErrConflict
 	}
-	if r.world.mutant.forgetWrites && r.world.happens(0.05) {
+	if r.sim.mutant.forgetWrites && r.sim.happens(0.05) {
 		return saved, nil
 	}
 	after := r.written(before, w)
@@ -212,16 +212,16 @@ func (r *redis) saveOrder(w orderWrite) (payment.Saved, error) {
 		if err != nil {
 			return payment.Saved{}, err
 		}
-		if !r.world.mutant.forgetStream {
+		if !r.sim.mutant.forgetStream {
 			part.stream = append(slices.Clip(part.stream), entry{e, v})
 		}
 	}
-	r.world.hints.publish(string(w.ref.Order))
+	r.sim.hints.publish(string(w.ref.Order))
 	for _, v := range w.changes.Views {
-		r.world.hints.publish(string(v.Payment))
+		r.sim.hints.publish(string(v.Payment))
 	}
-	r.world.judgeSave(w, before, after)
-	r.world.keepState()
+	r.sim.judgeSave(w, before, after)
+	r.sim.keepState()
 	return saved, nil
 }
 
@@ -236,7 +236,7 @@ func (r *redis) written(before *storedOrder, w orderWrite) *storedOrder {
 	if w.order != nil {
 		after.order, after.current = w.order, w.saved.Current()
 	}
-	if !r.world.mutant.splitWrites || !r.world.happens(0.1) {
+	if !r.sim.mutant.splitWrites || !r.sim.happens(0.1) {
 		maps.Copy(after.records, w.records)
 	}
 	for _, v := range w.changes.Views {
@@ -250,17 +250,17 @@ func (r *redis) written(before *storedOrder, w orderWrite) *storedOrder {
 
 // enqueue puts the payments and the order of a write into the queues, or takes them out.
 func (r *redis) enqueue(part *partition, w orderWrite) {
-	if !r.world.mutant.forgetReads {
+	if !r.sim.mutant.forgetReads {
 		for _, d := range w.changes.Reads {
 			part.reads.put(d.Payment, d.At)
 		}
 	}
-	if !r.world.mutant.forgetSweeps {
+	if !r.sim.mutant.forgetSweeps {
 		for _, d := range w.changes.Sweeps {
 			part.sweeps.put(d.Payment, d.At)
 		}
 	}
-	if w.ref.Foreign == "" && !r.world.mutant.forgetAttention {
+	if w.ref.Foreign == "" && !r.sim.mutant.forgetAttention {
 		part.attention.put(w.ref.Order, w.changes.Attention)
 	}
 }

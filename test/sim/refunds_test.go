@@ -47,7 +47,7 @@ type rememberedRefund struct {
 
 // openRefund makes a refund, or answers with the one that the key has made.
 func (s *stripe) openRefund(key, text string) (payment.RefundSeen, error) {
-	if k, known := s.refundKeys[key]; known && !s.world.mutant.forgetKeys {
+	if k, known := s.refundKeys[key]; known && !s.sim.mutant.forgetKeys {
 		if k.form != text {
 			return payment.RefundSeen{}, &payment.Error{
 				Code: payment.CodeStripeError, Detail: "the key was used for another form", Replayed: true,
@@ -76,12 +76,12 @@ func (s *stripe) giveBack(p *intent, f refundForm) *refund {
 	made := &refund{payment: p, RefundSeen: payment.RefundSeen{
 		ID: payment.RefundID(fmt.Sprintf("re_%d", len(s.refunds)+1)),
 		Refund: payment.Refund{
-			Status: pick[payment.RefundStatus](s.world, "succeeded", "succeeded", "pending"), Amount: f.Amount,
+			Status: pick[payment.RefundStatus](s.sim, "succeeded", "succeeded", "pending"), Amount: f.Amount,
 			Reason: f.Reason, Created: s.clock(), Call: f.Call,
 		},
 	}}
 	s.refunds = append(s.refunds, made)
-	s.world.note("  Stripe gives back %d of %s", made.Amount, p.id)
+	s.sim.note("  Stripe gives back %d of %s", made.Amount, p.id)
 	s.announceRefund(p, "refund.created", made.RefundSeen)
 	return made
 }
@@ -111,13 +111,13 @@ func (s *stripe) reversals(p *intent) *payment.Reversals {
 func (s *stripe) refundActs(r *refund) {
 	switch r.Status {
 	case "pending":
-		r.Status = pick[payment.RefundStatus](s.world, "succeeded", "failed")
+		r.Status = pick[payment.RefundStatus](s.sim, "succeeded", "failed")
 	case "succeeded":
 		r.Status = "failed"
 	default:
 		return
 	}
-	s.world.note("%s of %s becomes %s", r.ID, r.payment.id, r.Status)
+	s.sim.note("%s of %s becomes %s", r.ID, r.payment.id, r.Status)
 	s.announceRefund(r.payment, "refund.updated", r.RefundSeen)
 }
 

@@ -26,20 +26,20 @@ const retention = 13200 * time.Hour
 // replica is one process of the service. It implements service.Store and service.Stripe: every call is pending
 // until the scheduler lets it go.
 type replica struct {
-	world *world
-	name  string
+	sim  *simulation
+	name string
 	*service.Service
 	ctx    context.Context // ends with the process
 	cancel context.CancelFunc
-	dead   bool // guarded by the world
+	dead   bool // guarded by the simulation
 
-	catchUpBegan time.Time // by the clock of the world
+	catchUpBegan time.Time // by the clock of the simulation
 }
 
 // newReplica makes a process without its workers.
-func (w *world) newReplica() *replica {
+func (w *simulation) newReplica() *replica {
 	w.started++
-	r := &replica{world: w, name: fmt.Sprintf("replica %d", w.started)}
+	r := &replica{sim: w, name: fmt.Sprintf("replica %d", w.started)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.Service = service.New(r, r, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: maxFailures, Retention: retention,
@@ -53,7 +53,7 @@ func (w *world) newReplica() *replica {
 }
 
 // startReplica starts a process with its workers.
-func (w *world) startReplica() {
+func (w *simulation) startReplica() {
 	r := w.newReplica()
 	reads, nets := as(r.ctx, w.newActor(r.name+" reads")), as(r.ctx, w.newActor(r.name+" nets"))
 	go func() {
@@ -66,15 +66,15 @@ func (w *world) startReplica() {
 	}()
 }
 
-// catchPanic fails the world where a goroutine of the service panics.
-func (w *world) catchPanic() {
+// catchPanic fails the simulation where a goroutine of the service panics.
+func (w *simulation) catchPanic() {
 	if p := recover(); p != nil {
 		w.broke("a panic: %v\n%s", p, debug.Stack())
 	}
 }
 
 // crash ends a process. Those of its calls that are on their way may still arrive.
-func (w *world) crash(r *replica) {
+func (w *simulation) crash(r *replica) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r.dead = true
@@ -88,7 +88,7 @@ func (w *world) crash(r *replica) {
 	w.replicas = slices.DeleteFunc(w.replicas, func(other *replica) bool { return other == r })
 }
 
-func (w *world) newActor(name string) *actor {
+func (w *simulation) newActor(name string) *actor {
 	w.actors++
 	return &actor{number: w.actors, name: name}
 }

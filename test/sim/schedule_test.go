@@ -10,7 +10,7 @@ import (
 )
 
 // letGo lets one pending call arrive, or its answer. It reports whether there was one.
-func (w *world) letGo() bool {
+func (w *simulation) letGo() bool {
 	c, abandoned := w.choose()
 	if c == nil {
 		return false
@@ -38,7 +38,7 @@ func (w *world) letGo() bool {
 }
 
 // choose picks a pending call, and says whether its caller has given up.
-func (w *world) choose() (c *call, abandoned bool) {
+func (w *simulation) choose() (c *call, abandoned bool) {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,12 +71,12 @@ func (w *world) choose() (c *call, abandoned bool) {
 }
 
 // hasWork reports whether a queue has work for a worker.
-func (w *world) hasWork() bool {
+func (w *simulation) hasWork() bool {
 	return slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return len(p.reads)+len(p.attention) > 0 })
 }
 
 // isSlow reports whether a call is one of the few that take much longer than others: more happens meanwhile.
-func (w *world) isSlow(c *call) bool {
+func (w *simulation) isSlow(c *call) bool {
 	if !c.seen {
 		c.seen = true
 		if w.fault(0.05) {
@@ -87,14 +87,14 @@ func (w *world) isSlow(c *call) bool {
 }
 
 // arrive lets a call take effect.
-func (w *world) arrive(c *call) {
+func (w *simulation) arrive(c *call) {
 	c.value, c.err = c.do()
 	c.done = true
 	w.noteCall(c)
 }
 
 // reply lets the answer of a call arrive; or it is lost, or the client has sent the call again.
-func (w *world) reply(c *call) {
+func (w *simulation) reply(c *call) {
 	switch {
 	case w.fault(0.03):
 		w.note("%s: the answer to %s %s is lost", c.actor.name, c.name, c.about)
@@ -111,7 +111,7 @@ func (w *world) reply(c *call) {
 }
 
 // refuseCall answers in place of Redis or Stripe.
-func (w *world) refuseCall(c *call) {
+func (w *simulation) refuseCall(c *call) {
 	c.err = redisAway()
 	if c.toStripe() {
 		code := pick(w, payment.CodeStripeRateLimited, payment.CodeStripeUnavailable, payment.CodeStripeError,
@@ -123,14 +123,14 @@ func (w *world) refuseCall(c *call) {
 	close(c.answer)
 }
 
-func (w *world) remove(c *call) {
+func (w *simulation) remove(c *call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pending = slices.DeleteFunc(w.pending, func(other *call) bool { return other == c })
 }
 
 // noteCall leaves out polls that found nothing, of which there are many.
-func (w *world) noteCall(c *call) {
+func (w *simulation) noteCall(c *call) {
 	if ids := reflect.ValueOf(c.value); !c.polls() || (ids.Kind() == reflect.Slice && ids.Len() > 0) {
 		w.note("%s: %s %s: %s", c.actor.name, c.name, c.about, outcome(c.err))
 	}

@@ -4,8 +4,8 @@
 // twice or out of order, Redis goes back to an earlier state, its clock jumps, time passes. After each action the
 // judge compares the invariants with what Stripe knows.
 //
-// One invariant: a world is a function of its seed. Only the scheduler draws random numbers, and it waits until all
-// goroutines of the service are blocked. So a failing seed replays step by step.
+// One invariant: a simulation is a function of its seed. Only the scheduler draws random numbers, and it waits until
+// all goroutines of the service are blocked. So a failing seed replays step by step.
 package sim_test
 
 import (
@@ -26,15 +26,15 @@ var (
 	durationFlag = flag.Duration("duration", 0, "run new seeds for this long")
 )
 
-// fixedSeeds is how many worlds every check runs. They are always the same.
+// fixedSeeds is how many simulations every check runs. They are always the same.
 const fixedSeeds = 50
 
-// runWorld runs one world, and returns it.
-func runWorld(t *testing.T, seed uint64, m mutant) *world {
+// runSimulation runs one simulation, and returns it.
+func runSimulation(t *testing.T, seed uint64, m mutant) *simulation {
 	t.Helper()
-	var w *world
+	var w *simulation
 	synctest.Test(t, func(*testing.T) {
-		w = newWorld(seed, m)
+		w = newSimulation(seed, m)
 		w.run()
 	})
 	return w
@@ -43,7 +43,7 @@ func runWorld(t *testing.T, seed uint64, m mutant) *world {
 func TestSimulation(t *testing.T) {
 	switch {
 	case *seedFlag != 0:
-		w := runWorld(t, *seedFlag, mutant{})
+		w := runSimulation(t, *seedFlag, mutant{})
 		_, _ = fmt.Fprintln(os.Stdout, strings.Join(w.trace, "\n"))
 		if w.failure != nil {
 			t.Fatal(w.failure)
@@ -64,7 +64,7 @@ func runNewSeeds(t *testing.T, d time.Duration) {
 		if now := time.Now(); now.After(next) {
 			next = now.Add(time.Minute)
 			_, _ = fmt.Fprintf(
-				os.Stdout, "%d worlds since seed %d, %v left\n", n-1, first, end.Sub(now).Round(time.Second),
+				os.Stdout, "%d simulations since seed %d, %v left\n", n-1, first, end.Sub(now).Round(time.Second),
 			)
 		}
 		return first + n, time.Now().Before(end)
@@ -89,7 +89,7 @@ func runSeeds(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 		t.Run(fmt.Sprintf("runner %d", n+1), func(t *testing.T) {
 			t.Parallel()
 			for seed := range seeds {
-				if w := runWorld(t, seed, mutant{}); w.failure != nil {
+				if w := runSimulation(t, seed, mutant{}); w.failure != nil {
 					failed.Store(true)
 					t.Error(w.report())
 				}
@@ -101,7 +101,7 @@ func runSeeds(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 // TestKeptSeeds runs the seeds that have failed before.
 func TestKeptSeeds(t *testing.T) {
 	for _, kept := range keptSeeds {
-		if w := runWorld(t, kept.seed, mutant{}); w.failure != nil {
+		if w := runSimulation(t, kept.seed, mutant{}); w.failure != nil {
 			t.Errorf("%s\n%s", kept.caught, w.report())
 		}
 	}
@@ -110,7 +110,7 @@ func TestKeptSeeds(t *testing.T) {
 // TestSameSeedReplaysTheSameSteps: otherwise a failing seed would be of no use.
 func TestSameSeedReplaysTheSameSteps(t *testing.T) {
 	for seed := range uint64(10) {
-		a, b := runWorld(t, seed, mutant{}), runWorld(t, seed, mutant{})
+		a, b := runSimulation(t, seed, mutant{}), runSimulation(t, seed, mutant{})
 		if a.hash == b.hash {
 			continue
 		}

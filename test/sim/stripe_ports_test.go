@@ -16,7 +16,7 @@ func (r *replica) PaymentForm(c payment.CreateRequest, terms payment.Terms, atte
 
 func (r *replica) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
 	return toStripe(
-		ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.world.stripe.open(key, form) },
+		ctx, r, "OpenPayment", key, func() (payment.Answer, error) { return r.sim.stripe.open(key, form) },
 	)
 }
 
@@ -25,9 +25,9 @@ func (r *replica) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
 	return toStripe(ctx, r, "FindPayments", string(order), func() (found []payment.Answer, _ error) {
-		for _, p := range slices.Backward(r.world.stripe.of(order)) {
+		for _, p := range slices.Backward(r.sim.stripe.of(order)) {
 			if p.created >= since.Unix() && p.created <= until.Unix() && (customer == "" || customer == p.Customer) {
-				a := r.world.stripe.answer(p)
+				a := r.sim.stripe.answer(p)
 				a.Stale, a.Charged = true, 0
 				found = append(found, a)
 			}
@@ -39,7 +39,7 @@ func (r *replica) FindPayments(
 // FindCreationKey distinguishes our own PaymentIntents from copies of their metadata.
 func (r *replica) FindCreationKey(ctx context.Context, id payment.ID, _ int64) (key string, known bool, err error) {
 	key, err = toStripe(ctx, r, "FindCreationKey", string(id), func() (string, error) {
-		for _, e := range r.world.stripe.events {
+		for _, e := range r.sim.stripe.events {
 			if e.Type == "payment_intent.created" && e.Intent.ID == id {
 				known = true
 				return e.Key, nil
@@ -54,33 +54,33 @@ func (r *replica) OpenSession(
 	ctx context.Context, customer payment.CustomerID, _ payment.SessionFeatures,
 ) (payment.Session, error) {
 	return toStripe(ctx, r, "OpenSession", string(customer), func() (payment.Session, error) {
-		return r.world.stripe.session(), nil
+		return r.sim.stripe.session(), nil
 	})
 }
 
 func (r *replica) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
 	about := fmt.Sprintf("%s to %d", id, amount)
 	return toStripe(ctx, r, "UpdateAmount", about, func() (payment.Answer, error) {
-		return r.world.stripe.updateAmount(id, amount, rev)
+		return r.sim.stripe.updateAmount(id, amount, rev)
 	})
 }
 
 func (r *replica) CancelPayment(ctx context.Context, id payment.ID, _ string) (payment.Answer, error) {
 	return toStripe(ctx, r, "CancelPayment", string(id), func() (payment.Answer, error) {
-		return r.world.stripe.cancel(id, actorOf(ctx))
+		return r.sim.stripe.cancel(id, actorOf(ctx))
 	})
 }
 
 func (r *replica) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
 	_, err := toStripe(ctx, r, "NoteClosed", string(id)+" "+string(why), func() (any, error) {
-		return nil, r.world.stripe.noteClosed(id, why)
+		return nil, r.sim.stripe.noteClosed(id, why)
 	})
 	return err
 }
 
 func (r *replica) NoteForgotten(ctx context.Context, id payment.ID) error {
 	_, err := toStripe(ctx, r, "NoteForgotten", string(id), func() (any, error) {
-		return nil, r.world.stripe.noteForgotten(id)
+		return nil, r.sim.stripe.noteForgotten(id)
 	})
 	return err
 }
@@ -88,13 +88,13 @@ func (r *replica) NoteForgotten(ctx context.Context, id payment.ID) error {
 func (r *replica) CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error) {
 	about := fmt.Sprintf("%d of %s", amount, id)
 	return toStripe(ctx, r, "CapturePayment", about, func() (payment.Answer, error) {
-		return r.world.stripe.capture(id, amount)
+		return r.sim.stripe.capture(id, amount)
 	})
 }
 
 func (r *replica) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
 	return toStripe(ctx, r, "RetrievePayment", string(id), func() (payment.Answer, error) {
-		return r.world.stripe.retrieve(id)
+		return r.sim.stripe.retrieve(id)
 	})
 }
 
@@ -105,11 +105,11 @@ func (r *replica) RefundForm(id payment.ID, call string, amount int64, reason st
 
 func (r *replica) OpenRefund(ctx context.Context, key, form string) (payment.RefundSeen, error) {
 	return toStripe(ctx, r, "OpenRefund", key[len(key)-8:], func() (payment.RefundSeen, error) {
-		return r.world.stripe.openRefund(key, form)
+		return r.sim.stripe.openRefund(key, form)
 	})
 }
 
 // ParseEvent takes the event's id for its body. Signatures and bytes are the gateway's, which has tests of its own.
 func (r *replica) ParseEvent(body []byte, _ string) (payment.StripeEvent, error) {
-	return r.world.stripe.parse(string(body))
+	return r.sim.stripe.parse(string(body))
 }

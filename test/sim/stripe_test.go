@@ -15,7 +15,7 @@ import (
 //
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 type stripe struct {
-	world   *world
+	sim     *simulation
 	intents []*intent // oldest first
 	events  []*event  // oldest first
 	keys    map[string]remembered
@@ -76,7 +76,7 @@ func formOf(c payment.CreateRequest, terms payment.Terms, attempt int, rev int64
 
 // clock is that of one of Stripe's machines; they differ a little.
 func (s *stripe) clock() int64 {
-	return time.Now().Add(s.world.upTo(400*time.Millisecond) - 200*time.Millisecond).Unix()
+	return time.Now().Add(s.sim.upTo(400*time.Millisecond) - 200*time.Millisecond).Unix()
 }
 
 func (s *stripe) intent(id payment.ID) *intent {
@@ -116,7 +116,7 @@ func (s *stripe) answer(p *intent) payment.Answer {
 
 // open makes a PaymentIntent, or gives the answer that it has given to the key before.
 func (s *stripe) open(key, text string) (payment.Answer, error) {
-	if k, known := s.keys[key]; known && time.Now().Before(k.until) && !s.world.mutant.forgetKeys {
+	if k, known := s.keys[key]; known && time.Now().Before(k.until) && !s.sim.mutant.forgetKeys {
 		return s.replay(k, text)
 	}
 	var f form
@@ -124,13 +124,13 @@ func (s *stripe) open(key, text string) (payment.Answer, error) {
 		return payment.Answer{}, err
 	}
 	// Source: https://docs.stripe.com/api/idempotent_requests, "after they're at least 24 hours old"
-	k := remembered{form: text, until: time.Now().Add(24*time.Hour + s.world.upTo(time.Hour)), err: refusal(f.Terms)}
+	k := remembered{form: text, until: time.Now().Add(24*time.Hour + s.sim.upTo(time.Hour)), err: refusal(f.Terms)}
 	failed := &payment.Error{Code: payment.CodeStripeError, Detail: "a failure that Stripe remembers"}
 	switch {
 	case k.err != nil:
-	case s.world.fault(0.03):
+	case s.sim.fault(0.03):
 		k.err = failed
-	case s.world.fault(0.03):
+	case s.sim.fault(0.03):
 		s.make(f, key)
 		k.err = failed
 	default:
@@ -191,7 +191,7 @@ func (s *stripe) make(f form, key string) *intent {
 		},
 	}
 	s.intents = append(s.intents, p)
-	s.world.note("  Stripe makes %s for %s attempt %d over %d %s of %q", p.id, p.origin.Order, p.origin.Attempt, p.Amount,
+	s.sim.note("  Stripe makes %s for %s attempt %d over %d %s of %q", p.id, p.origin.Order, p.origin.Attempt, p.Amount,
 		p.Currency, p.Customer)
 	s.changed(p, "payment_intent.created")
 	for _, e := range s.events {
@@ -222,7 +222,7 @@ func (s *stripe) updateAmount(id payment.ID, amount, rev int64) (payment.Answer,
 	}
 	p.Amount, p.Failure, p.Metadata = amount, nil, maps.Clone(p.Metadata)
 	p.Metadata["kasse_rev"] = strconv.FormatInt(rev, 10)
-	s.world.judgePrice(p)
+	s.sim.judgePrice(p)
 	s.changed(p, "")
 	return s.answer(p), nil
 }

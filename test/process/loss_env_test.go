@@ -17,10 +17,10 @@ import (
 	"kasse/test/wait"
 )
 
-// lossWorld is a world whose Redis can go back to an earlier state, and whose clocks a test can
+// lossEnv is a world whose Redis can go back to an earlier state, and whose clocks a test can
 // move: Redis's and the simulator's. Both run behind the machine, so that they can be moved
 // forward. Deliveries are signed anew, since Kasse has the machine's time.
-type lossWorld struct {
+type lossEnv struct {
 	*world
 	clock    *storetest.Clock
 	behind   time.Duration // of Redis's clock and the simulator's, behind the machine's
@@ -37,13 +37,13 @@ type lossWorld struct {
 // time is less.
 const spare = 3 * time.Hour
 
-func newLossWorld(t *testing.T, ahead time.Duration, redisArgs ...string) *lossWorld {
+func newLossEnv(t *testing.T, ahead time.Duration, redisArgs ...string) *lossEnv {
 	t.Helper()
 	behind := ahead + spare
 	server, clock := storetest.NewTimedServer(t, -behind, redisArgs...)
 	began := time.Now().Add(-behind)
 	now := func() time.Time { return began.Add(time.Since(began.Add(behind))) }
-	w := &lossWorld{
+	w := &lossEnv{
 		world: newWorldOn(t, server, stripesim.Options{Settle: 24 * time.Hour, Now: now}), clock: clock, behind: behind,
 		received: newBackend(t),
 	}
@@ -54,7 +54,7 @@ func newLossWorld(t *testing.T, ahead time.Duration, redisArgs ...string) *lossW
 }
 
 // changes are the settings of this world's processes.
-func (w *lossWorld) changes() map[string]string {
+func (w *lossEnv) changes() map[string]string {
 	changes := map[string]string{
 		"ORDER_TOKEN_SECRETS": "now:" + tokenSecret, "LOG_LEVEL": "info",
 		"RATE_LIMIT_FRONTEND_STRIPE": "off", "EVENT_ENDPOINTS": w.received.address + "=" + endpointSecret,
@@ -67,14 +67,14 @@ func (w *lossWorld) changes() map[string]string {
 const tokenSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 
 // serve starts two processes.
-func (w *lossWorld) serve() {
+func (w *lossEnv) serve() {
 	w.t.Helper()
 	w.balancer.set()
 	w.all = w.world.serve(2, w.changes())
 }
 
 // advance moves Redis's clock and the simulator's.
-func (w *lossWorld) advance(d time.Duration) {
+func (w *lossEnv) advance(d time.Duration) {
 	w.t.Helper()
 	w.behind -= d
 	w.clock.Set(-w.behind)
@@ -82,7 +82,7 @@ func (w *lossWorld) advance(d time.Duration) {
 }
 
 // backup is a copy of what Redis has on its disk.
-func (w *lossWorld) backup() string {
+func (w *lossEnv) backup() string {
 	w.t.Helper()
 	w.no(w.client.Save(w.t.Context()).Err())
 	to := filepath.Join(w.t.TempDir(), "backup")
@@ -92,7 +92,7 @@ func (w *lossWorld) backup() string {
 
 // goBack kills Redis and starts it again from the copy. Where the machine loses its power, the
 // processes die too.
-func (w *lossWorld) goBack(backup string, powerCut bool) {
+func (w *lossEnv) goBack(backup string, powerCut bool) {
 	w.t.Helper()
 	w.redis.Kill()
 	if powerCut {
@@ -116,7 +116,7 @@ type kept struct {
 }
 
 // dump returns the content of Redis, by partition.
-func (w *lossWorld) dump() map[string][]kept {
+func (w *lossEnv) dump() map[string][]kept {
 	w.t.Helper()
 	parts := map[string][]kept{}
 	ctx := w.t.Context()
@@ -130,7 +130,7 @@ func (w *lossWorld) dump() map[string][]kept {
 }
 
 // restore lets one partition go back.
-func (w *lossWorld) restore(part string, all []kept) {
+func (w *lossEnv) restore(part string, all []kept) {
 	w.t.Helper()
 	ctx := w.t.Context()
 	pipe := w.client.TxPipeline()
@@ -145,18 +145,18 @@ func (w *lossWorld) restore(part string, all []kept) {
 }
 
 // halfLosses are the ways to lose a part of Redis.
-var halfLosses = map[string]func(*lossWorld, map[string][]kept){
-	"pointers": func(w *lossWorld, _ map[string][]kept) { w.deleteKeys("kasse:{p*}:pi:*") },
-	"orders":   func(w *lossWorld, _ map[string][]kept) { w.keepsStream = true; w.deleteKeys("kasse:{p*}:order:*") },
-	"one":      func(w *lossWorld, parts map[string][]kept) { w.restore("kasse:{p1}:", parts["kasse:{p1}:"]) },
-	"others": func(w *lossWorld, parts map[string][]kept) {
+var halfLosses = map[string]func(*lossEnv, map[string][]kept){
+	"pointers": func(w *lossEnv, _ map[string][]kept) { w.deleteKeys("kasse:{p*}:pi:*") },
+	"orders":   func(w *lossEnv, _ map[string][]kept) { w.keepsStream = true; w.deleteKeys("kasse:{p*}:order:*") },
+	"one":      func(w *lossEnv, parts map[string][]kept) { w.restore("kasse:{p1}:", parts["kasse:{p1}:"]) },
+	"others": func(w *lossEnv, parts map[string][]kept) {
 		for _, part := range []string{"kasse:{p0}:", "kasse:{p2}:", "kasse:{p3}:"} {
 			w.restore(part, parts[part])
 		}
 	},
 }
 
-func (w *lossWorld) deleteKeys(pattern string) {
+func (w *lossEnv) deleteKeys(pattern string) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), pattern).Val() {
 		w.no(w.client.Del(w.t.Context(), key).Err())
@@ -165,7 +165,7 @@ func (w *lossWorld) deleteKeys(pattern string) {
 
 // mend runs a command that mends what is left. The servers' lease has run out by then: where one of
 // them renews it first, the command is tried again.
-func (w *lossWorld) mend(command ...string) {
+func (w *lossEnv) mend(command ...string) {
 	w.t.Helper()
 	wait.Until(w.t, fmt.Sprint("kasse ", command), func() error {
 		w.no(w.client.Del(w.t.Context(), "kasse:{p0}:lease:nets").Err())
@@ -179,7 +179,7 @@ func (w *lossWorld) mend(command ...string) {
 
 // settled waits until Stripe's events have arrived and no work is due. Work of a later moment
 // stays.
-func (w *lossWorld) settled() {
+func (w *lossEnv) settled() {
 	w.t.Helper()
 	w.no(w.sim.Drain(w.t.Context()))
 	w.idle(0, "reads", "attention")
@@ -189,14 +189,14 @@ func (w *lossWorld) settled() {
 const begun = 65 * time.Second
 
 // finished is settled, and no work is under way that began before.
-func (w *lossWorld) finished() {
+func (w *lossEnv) finished() {
 	w.t.Helper()
 	w.settled()
 	w.idle(begun, "reads", "sweep")
 }
 
 // idle waits until nothing in the queues is due within the time.
-func (w *lossWorld) idle(within time.Duration, queues ...string) {
+func (w *lossEnv) idle(within time.Duration, queues ...string) {
 	w.t.Helper()
 	wait.Until(w.t, fmt.Sprint("an end of the ", queues), func() error {
 		until := strconv.FormatInt(w.client.Time(w.t.Context()).Val().Add(within).UnixMilli(), 10)
@@ -222,7 +222,7 @@ type event struct {
 }
 
 // stream is the whole stream by order, oldest first.
-func (w *lossWorld) stream() map[string][]event {
+func (w *lossEnv) stream() map[string][]event {
 	w.t.Helper()
 	byOrder := map[string][]event{}
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:events").Val() {
@@ -239,7 +239,7 @@ func (w *lossWorld) stream() map[string][]event {
 }
 
 // awaitPushes waits until the backend has every event of the stream.
-func (w *lossWorld) awaitPushes() {
+func (w *lossEnv) awaitPushes() {
 	w.t.Helper()
 	wait.Until(w.t, "every event at the backend", func() error {
 		makeDue(w.t, w.client)

@@ -29,8 +29,8 @@ const (
 	webhookSecret = "whsec_service_service_service"
 )
 
-// world is the service on a fast Redis and a calm Stripe. Several services may share it, as replicas do.
-type world struct {
+// serviceEnv is the service on a fast Redis and a calm Stripe. Several services may share it, as replicas do.
+type serviceEnv struct {
 	t     *testing.T
 	redis *miniredis.Miniredis
 	sim   *stripesim.Server
@@ -41,14 +41,14 @@ type world struct {
 	clock     func() time.Time
 }
 
-func newWorld(t *testing.T) *world {
+func newServiceEnv(t *testing.T) *serviceEnv {
 	t.Helper()
-	return newWorldOf(t, stripesim.Options{Seed: 1})
+	return newServiceEnvOf(t, stripesim.Options{Seed: 1})
 }
 
-func newWorldOf(t *testing.T, o stripesim.Options) *world {
+func newServiceEnvOf(t *testing.T, o stripesim.Options) *serviceEnv {
 	t.Helper()
-	w := &world{t: t, redis: miniredis.RunT(t), sim: stripesim.New(o), clock: time.Now}
+	w := &serviceEnv{t: t, redis: miniredis.RunT(t), sim: stripesim.New(o), clock: time.Now}
 	t.Cleanup(w.sim.Close)
 	server := httptest.NewServer(w.sim)
 	t.Cleanup(server.Close)
@@ -66,7 +66,7 @@ func newWorldOf(t *testing.T, o stripesim.Options) *world {
 }
 
 // marks marks an empty Redis as ours.
-func (w *world) marks() {
+func (w *serviceEnv) marks() {
 	w.t.Helper()
 	if err := w.store.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		w.t.Fatal(err)
@@ -74,7 +74,7 @@ func (w *world) marks() {
 }
 
 // gateway is a gateway of one replica.
-func (w *world) gateway() *stripe.Gateway {
+func (w *serviceEnv) gateway() *stripe.Gateway {
 	return stripe.New(stripe.Options{
 		SecretKey: stripeKey, WebhookSecrets: []payment.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
 		Timeout: 5 * time.Second, Now: w.clock, Transport: w.transport,
@@ -82,7 +82,7 @@ func (w *world) gateway() *stripe.Gateway {
 }
 
 // replica is the service as one process runs it.
-func (w *world) replica(s service.Store, g service.Stripe) *service.Service {
+func (w *serviceEnv) replica(s service.Store, g service.Stripe) *service.Service {
 	return service.New(s, g, service.Options{
 		Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, OrderIndex: true,
 		Logger: slog.New(slog.DiscardHandler),
@@ -90,7 +90,7 @@ func (w *world) replica(s service.Store, g service.Stripe) *service.Service {
 }
 
 // deliverTo sends the simulator's webhooks to a service.
-func (w *world) deliverTo(svc *service.Service) {
+func (w *serviceEnv) deliverTo(svc *service.Service) {
 	w.t.Helper()
 	endpoint := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -103,7 +103,7 @@ func (w *world) deliverTo(svc *service.Service) {
 }
 
 // drained waits until every event has been delivered.
-func (w *world) drained() {
+func (w *serviceEnv) drained() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
@@ -113,10 +113,10 @@ func (w *world) drained() {
 }
 
 // later moves Redis's clock, by which leases end.
-func (w *world) later(d time.Duration) { w.redis.SetTime(time.Now().Add(d)) }
+func (w *serviceEnv) later(d time.Duration) { w.redis.SetTime(time.Now().Add(d)) }
 
 // ask sends a form to the simulator, and returns what it says.
-func (w *world) ask(method, path string, form url.Values) map[string]any {
+func (w *serviceEnv) ask(method, path string, form url.Values) map[string]any {
 	w.t.Helper()
 	request, err := http.NewRequestWithContext(w.t.Context(), method, w.api+path, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -137,14 +137,14 @@ func (w *world) ask(method, path string, form url.Values) map[string]any {
 }
 
 // customer makes a customer at Stripe.
-func (w *world) customer() payment.CustomerID {
+func (w *serviceEnv) customer() payment.CustomerID {
 	w.t.Helper()
 	id, _ := w.ask(http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}})["id"].(string)
 	return payment.CustomerID(id)
 }
 
 // confirm pays, as the customer's page does.
-func (w *world) confirm(id payment.ID, method string) {
+func (w *serviceEnv) confirm(id payment.ID, method string) {
 	w.t.Helper()
 	w.ask(
 		http.MethodPost, "/v1/payment_intents/"+string(id)+"/confirm",
@@ -153,7 +153,7 @@ func (w *world) confirm(id payment.ID, method string) {
 }
 
 // payable returns the PaymentIntents at Stripe that a customer could pay.
-func (w *world) payable() []payment.ID {
+func (w *serviceEnv) payable() []payment.ID {
 	w.t.Helper()
 	var ids []payment.ID
 	for _, intent := range w.list("/v1/payment_intents?limit=100") {
@@ -166,7 +166,7 @@ func (w *world) payable() []payment.ID {
 }
 
 // list reads a list to its end, newest first.
-func (w *world) list(path string) (rows []map[string]any) {
+func (w *serviceEnv) list(path string) (rows []map[string]any) {
 	w.t.Helper()
 	for after := ""; ; {
 		page := w.ask(http.MethodGet, path+after, nil)
@@ -183,7 +183,7 @@ func (w *world) list(path string) (rows []map[string]any) {
 }
 
 // events are Stripe's own of payments, oldest first, as they would be delivered.
-func (w *world) events() [][]byte {
+func (w *serviceEnv) events() [][]byte {
 	w.t.Helper()
 	list := w.list("/v1/events?limit=100&type=payment_intent.*")
 	bodies := make([][]byte, 0, len(list))

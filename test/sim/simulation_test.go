@@ -14,8 +14,8 @@ import (
 	"kasse/service/payment"
 )
 
-// world is some orders, the replicas that work on them, and a scheduler that executes one action at a time.
-type world struct {
+// simulation is some orders, the replicas that work on them, and a scheduler that executes one action at a time.
+type simulation struct {
 	seed       uint64
 	began      time.Time
 	draw       *rand.Rand // the scheduler's
@@ -50,7 +50,7 @@ type world struct {
 	jitters  *rand.Rand
 }
 
-// settings differ between worlds, so that each lies in another corner of what is possible.
+// settings differ between simulations, so that each lies in another corner of what is possible.
 type settings struct {
 	replicas    int
 	orders      int
@@ -66,7 +66,7 @@ type settings struct {
 	copies      float64       // how likely somebody copies our metadata to a PaymentIntent of their own
 	losses      float64       // how likely Redis goes back to an earlier state
 	outages     float64       // how likely no replica runs for a while
-	rebuild     bool          // a rebuild ends the world, as far as Redis went back
+	rebuild     bool          // a rebuild ends the simulation, as far as Redis went back
 	catchUp     bool          // Stripe lists its events
 	redisSkew   time.Duration // of Redis's clock at first
 	clockJumps  time.Duration // by how much Redis's clock may differ from that later
@@ -74,8 +74,8 @@ type settings struct {
 	verify      payment.Verification
 }
 
-func newWorld(seed uint64, m mutant) *world {
-	w := &world{
+func newSimulation(seed uint64, m mutant) *simulation {
+	w := &simulation{
 		seed: seed, mutant: m, began: time.Now(), draw: rand.New(
 			rand.NewPCG(seed, 1),
 		), jitters: rand.New(rand.NewPCG(seed, 2)),
@@ -102,7 +102,7 @@ func newWorld(seed uint64, m mutant) *world {
 	w.settings = s
 	w.hints = &hints{waiting: map[string][]chan struct{}{}, lose: func() bool { return w.fault(0.2) }}
 	w.redis = newRedis(w, s.partitions)
-	w.stripe = &stripe{world: w, keys: map[string]remembered{}, refundKeys: map[string]rememberedRefund{}}
+	w.stripe = &stripe{sim: w, keys: map[string]remembered{}, refundKeys: map[string]rememberedRefund{}}
 	w.redis.skew = s.redisSkew
 	for n := range s.orders {
 		w.orders = append(w.orders, newOrder(payment.OrderID(fmt.Sprintf("order-%d", n+1))))
@@ -111,8 +111,8 @@ func newWorld(seed uint64, m mutant) *world {
 	return w
 }
 
-// run runs the world to its end, or until an invariant does not hold.
-func (w *world) run() {
+// run runs the simulation to its end, or until an invariant does not hold.
+func (w *simulation) run() {
 	defer w.stop()
 	for range w.settings.replicas {
 		w.startReplica()
@@ -126,7 +126,7 @@ func (w *world) run() {
 }
 
 // stop ends all goroutines of the service.
-func (w *world) stop() {
+func (w *simulation) stop() {
 	for _, r := range slices.Clone(w.replicas) {
 		w.crash(r)
 	}
@@ -136,7 +136,7 @@ func (w *world) stop() {
 }
 
 // step executes one action.
-func (w *world) step() {
+func (w *simulation) step() {
 	w.steps++
 	w.elapse(time.Duration(1 + w.draw.Int64N(int64(3*time.Millisecond))))
 	s := &w.settings
@@ -167,19 +167,19 @@ func (w *world) step() {
 }
 
 // jumpClock sets Redis's clock forward or back, as a failover to another machine does.
-func (w *world) jumpClock() {
+func (w *simulation) jumpClock() {
 	w.redis.skew = w.settings.redisSkew + w.upTo(2*w.settings.clockJumps) - w.settings.clockJumps
 	w.note("Redis's clock is %v ahead now", w.redis.skew)
 }
 
 // elapse lets time pass, and with it every timer; then it waits until all goroutines are blocked.
-func (w *world) elapse(d time.Duration) {
+func (w *simulation) elapse(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
 // restart crashes a replica, and starts another.
-func (w *world) restart() {
+func (w *simulation) restart() {
 	r := pick(w, w.replicas...)
 	w.note("%s crashes", r.name)
 	w.crash(r)
@@ -189,17 +189,21 @@ func (w *world) restart() {
 }
 
 // happens draws whether something does.
-func (w *world) happens(likely float64) bool { return w.draw.Float64() < likely }
+func (w *simulation) happens(likely float64) bool { return w.draw.Float64() < likely }
 
 // fault draws whether a fault happens.
-func (w *world) fault(likely float64) bool { return !w.calm && w.happens(likely*w.settings.faults) }
+func (w *simulation) fault(likely float64) bool {
+	return !w.calm && w.happens(likely*w.settings.faults)
+}
 
-func (w *world) upTo(d time.Duration) time.Duration { return time.Duration(w.draw.Int64N(int64(d))) }
+func (w *simulation) upTo(d time.Duration) time.Duration {
+	return time.Duration(w.draw.Int64N(int64(d)))
+}
 
-func pick[T any](w *world, all ...T) T { return all[w.draw.IntN(len(all))] }
+func pick[T any](w *simulation, all ...T) T { return all[w.draw.IntN(len(all))] }
 
 // jitter replaces the service's own random pauses.
-func (w *world) jitter(most time.Duration) time.Duration {
+func (w *simulation) jitter(most time.Duration) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Duration(w.jitters.Int64N(int64(most)))
@@ -209,7 +213,7 @@ func (w *world) jitter(most time.Duration) time.Duration {
 const reportedLines = 400
 
 // note writes a line of the trace.
-func (w *world) note(format string, args ...any) {
+func (w *simulation) note(format string, args ...any) {
 	line := fmt.Sprintf("%d %s ", w.steps, time.Now().Format("15:04:05.000000")) + fmt.Sprintf(format, args...)
 	sum := fnv.New64a()
 	_, _ = fmt.Fprint(sum, w.hash, line)
@@ -218,14 +222,14 @@ func (w *world) note(format string, args ...any) {
 }
 
 // broke notes the first invariant that does not hold.
-func (w *world) broke(format string, args ...any) {
+func (w *simulation) broke(format string, args ...any) {
 	if w.failure == nil {
 		w.note("BROKEN: "+format, args...)
 		w.failure = fmt.Errorf(format, args...)
 	}
 }
 
-func (w *world) report() string {
+func (w *simulation) report() string {
 	return fmt.Sprintf("seed %d, step %d: %v\n%+v\n%s",
 		w.seed, w.steps, w.failure, w.settings, strings.Join(w.trace[max(0, len(w.trace)-reportedLines):], "\n"))
 }

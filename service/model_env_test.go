@@ -38,29 +38,29 @@ func (noRepeats) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// stillWorld is a world whose clocks stand still until they are moved.
-type stillWorld struct {
-	*world
+// frozenEnv is a serviceEnv whose clocks stand still until they are moved.
+type frozenEnv struct {
+	*serviceEnv
 	millis    atomic.Int64 // the time; the simulator looks at it from goroutines of its own
 	seen      int          // events of Stripe that are in flight, delivered or dropped
 	customers []payment.CustomerID
 }
 
-func newStillWorld(t *testing.T) *stillWorld {
+func newFrozenEnv(t *testing.T) *frozenEnv {
 	t.Helper()
-	w := &stillWorld{}
+	w := &frozenEnv{}
 	w.millis.Store(noon.UnixMilli())
-	w.world = newWorldOf(t, stripesim.Options{Seed: 1, Settle: 10_000 * time.Hour, Now: w.now})
+	w.serviceEnv = newServiceEnvOf(t, stripesim.Options{Seed: 1, Settle: 10_000 * time.Hour, Now: w.now})
 	w.transport, w.clock = noRepeats{}, w.now
 	return w
 }
 
-func (w *stillWorld) now() time.Time { return time.UnixMilli(w.millis.Load()) }
+func (w *frozenEnv) now() time.Time { return time.UnixMilli(w.millis.Load()) }
 
 var noon = time.Date(2024, 6, 20, 12, 0, 0, 0, time.UTC)
 
 // begin forgets all that was.
-func (w *stillWorld) begin() {
+func (w *frozenEnv) begin() {
 	w.t.Helper()
 	w.sim.Reset()
 	w.redis.FlushAll()
@@ -73,14 +73,14 @@ func (w *stillWorld) begin() {
 	w.customers = []payment.CustomerID{"", w.customer(), w.customer()}
 }
 
-func (w *stillWorld) pass(d time.Duration) {
+func (w *frozenEnv) pass(d time.Duration) {
 	w.millis.Add(d.Milliseconds())
 	w.redis.SetTime(w.now())
 	w.sim.Advance(0)
 }
 
 // newEvents are those that Stripe has made since the last time.
-func (w *stillWorld) newEvents() [][]byte {
+func (w *frozenEnv) newEvents() [][]byte {
 	all := w.events()
 	fresh := all[w.seen:]
 	w.seen = len(all)
@@ -88,7 +88,7 @@ func (w *stillWorld) newEvents() [][]byte {
 }
 
 // truths are the payments at Stripe, oldest first.
-func (w *stillWorld) truths() []truth {
+func (w *frozenEnv) truths() []truth {
 	w.t.Helper()
 	var all []truth
 	for _, intent := range slices.Backward(w.list("/v1/payment_intents?limit=100")) {
@@ -103,7 +103,7 @@ func (w *stillWorld) truths() []truth {
 }
 
 // customerDoes is what a customer does with the secret of a payment; Stripe may refuse it.
-func (w *stillWorld) customerDoes(id payment.ID, what string) {
+func (w *frozenEnv) customerDoes(id payment.ID, what string) {
 	path := "/v1/payment_intents/" + string(id)
 	switch what {
 	case "agrees", "fails to agree":
