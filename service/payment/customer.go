@@ -4,7 +4,7 @@ import "bytes"
 
 // CustomerOf returns the customer in the JSON of a rendered View; empty for a guest's payment.
 func CustomerOf(view []byte) CustomerID {
-	m, _ := topMemberOf(view, "customer")
+	m := topMemberOf(view, "customer")
 	text, isString := bytes.CutPrefix(view[m.value:m.end], []byte(`"`))
 	if !isString {
 		return ""

@@ -76,7 +76,7 @@ var declineStart = []byte(`"decline_code":"`)
 // BrowserView returns a rendered View as a page may see it: its decline code as in BrowserDecline. The view that it was
 // given stays as it was.
 func BrowserView(view []byte) []byte {
-	m, _ := topMemberOf(view, "failure")
+	m := topMemberOf(view, "failure")
 	at := bytes.Index(view[m.at:m.end], declineStart)
 	if at < 0 {
 		return view

@@ -26,8 +26,8 @@ type memberNames map[string]bool
 func namesOf(structs ...reflect.Type) memberNames {
 	names := memberNames{}
 	for _, t := range structs {
-		for i := range t.NumField() {
-			names[t.Field(i).Tag.Get("json")] = true
+		for member := range t.Fields() {
+			names[member.Tag.Get("json")] = true
 		}
 	}
 	return names
@@ -71,14 +71,14 @@ func topMembers(object []byte) iter.Seq[topMember] {
 	}
 }
 
-// topMemberOf returns the member of that name; false where there is none.
-func topMemberOf(object []byte, name string) (topMember, bool) {
+// topMemberOf returns the member of that name; an empty one where there is none.
+func topMemberOf(object []byte, name string) topMember {
 	for m := range topMembers(object) {
 		if string(m.name) == name {
-			return m, true
+			return m
 		}
 	}
-	return topMember{}, false
+	return topMember{}
 }
 
 // valueEnd returns where the JSON value that begins at a place ends.
