@@ -26,7 +26,7 @@ import (
 
 func main() {
 	if err := serve(
-		cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8092"), cmp.Or(os.Getenv("DATA"), "data"), os.Getenv("WEBHOOK_SECRET"),
+		cmp.Or(os.Getenv("ADDR"), "127.0.0.1:8094"), cmp.Or(os.Getenv("DATA"), "data"), os.Getenv("WEBHOOK_SECRET"),
 	); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

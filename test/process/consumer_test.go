@@ -51,6 +51,13 @@ func consumerStory(t *testing.T, program string, args ...string) {
 	w := newWorld(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3})
 	data := t.TempDir()
 	env := func() map[string]string { return map[string]string{"DATA": data, "WEBHOOK_SECRET": endpointSecret} }
+	for _, secret := range []string{"", "hunter2"} {
+		p := run(t, program, map[string]string{"DATA": data, "WEBHOOK_SECRET": secret}, args...)
+		expect(t, "exit code with WEBHOOK_SECRET="+secret, p.exitCode(), 1)
+		if said := p.stderr.String(); !strings.HasPrefix(said, "WEBHOOK_SECRET must be") || strings.Contains(said, "hunter2") {
+			t.Errorf("with WEBHOOK_SECRET=%q the message is %q", secret, said)
+		}
+	}
 	consumer := w.program(program, "127.0.0.1:0", env(), args...)
 	pushing := map[string]string{
 		"EVENT_ENDPOINTS": consumer.public + "/kasse?key=hunter2=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true",

@@ -68,7 +68,8 @@ export async function send<Body>(settings: Settings, call: Call, credential: str
   } catch (cause) {
     throwIfAborted(call.signal);
     if (cause instanceof KasseError) throw cause;
-    throw new KasseError({ code: 'unreachable', detail: 'Kasse did not answer.', retryable: true }, { cause });
+    const detail = `Kasse did not answer at ${settings.baseUrl}.`;
+    throw new KasseError({ code: 'unreachable', detail, retryable: true }, { cause });
   }
 }
 

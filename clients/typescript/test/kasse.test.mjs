@@ -116,7 +116,11 @@ describe('a page', () => {
     const away = createKasse({ baseUrl: 'http://127.0.0.1:1', getToken, maxRetries: 1 });
     await assert.rejects(
       away.open(),
-      (error) => isKasseError(error, 'unreachable') && error.retryable && error.status === 0,
+      (error) =>
+        isKasseError(error, 'unreachable') &&
+        error.retryable &&
+        error.status === 0 &&
+        error.message.includes('http://127.0.0.1:1'),
     );
     const other = createKasse({ baseUrl: dev.stripe + '/elsewhere', getToken, maxRetries: 0 });
     await assert.rejects(

@@ -122,7 +122,8 @@ async function send(settings, call, credential) {
   } catch (cause) {
     throwIfAborted(call.signal);
     if (cause instanceof KasseError) throw cause;
-    throw new KasseError({ code: "unreachable", detail: "Kasse did not answer.", retryable: true }, { cause });
+    const detail = `Kasse did not answer at ${settings.baseUrl}.`;
+    throw new KasseError({ code: "unreachable", detail, retryable: true }, { cause });
   }
 }
 function read(response, text) {

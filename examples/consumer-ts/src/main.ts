@@ -11,7 +11,12 @@ import { join } from "node:path";
 import { Webhook } from "standardwebhooks";
 
 const data = process.env["DATA"] ?? "data";
-const verifier = new Webhook(process.env["WEBHOOK_SECRET"] ?? ""); // throws where there is none
+const secret = process.env["WEBHOOK_SECRET"] ?? "";
+if (!/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)) {
+  console.error("WEBHOOK_SECRET must be the whsec_ secret of this endpoint in EVENT_ENDPOINTS");
+  process.exit(1);
+}
+const verifier = new Webhook(secret);
 
 /** What Kasse pushes; members that are not used here are left out, and new ones may come. */
 interface Event {
@@ -148,7 +153,7 @@ const server = createServer((request, response) => {
     () => response.destroy(),
   );
 });
-const [host, port] = (process.env["ADDR"] ?? "127.0.0.1:8092").split(":");
+const [host, port] = (process.env["ADDR"] ?? "127.0.0.1:8094").split(":");
 server.listen(Number(port), host, () => {
   const address = server.address();
   if (address !== null && typeof address !== "string") {
