@@ -70,7 +70,8 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.store = store.New(client, store.Options{
 		Partitions: c.RedisPartitions, Retention: c.PaymentRetention, EventRetention: c.EventRetention,
 		WaitReplicas: c.RedisWaitReplicas, WaitTimeout: c.RedisWaitTimeout,
-		Observer: outageWatch{a.metrics, outage}, Readers: readers, AutoPipeline: c.RedisAutoPipeline, TraceParent: a.traceParent,
+		Observer: outageWatch{a.metrics, outage}, Readers: readers, AutoPipeline: c.RedisAutoPipeline,
+		TraceParent: a.traceParent,
 	})
 	a.gateway = stripe.New(stripe.Options{
 		SecretKey: c.StripeSecretKey, WebhookSecrets: c.StripeWebhookSecrets, BaseURL: c.StripeAPIBase,
