@@ -153,7 +153,7 @@ func (s *endpointStand) showsWhatIsWrong(v view, dispute string, secrets []strin
 	s.has(s.shows(secrets, 0, "-stripe", v.PaymentIntent),
 		"dispute "+dispute+" Redis: needs_response, 4200; Stripe: won, 4200")
 	s.no(s.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.ServerError, Times: -1}))
-	s.has(s.shows(secrets, 1, "-stripe", v.PaymentIntent), "-stripe: ")
+	s.has(s.shows(secrets, 1, "-stripe", v.PaymentIntent), "Order order-1", "-stripe: ")
 	s.sim.ClearFaults()
 	for _, id := range []string{"order-9", "pi_unknown", "cus_unknown"} {
 		s.has(s.shows(secrets, 1, id), id)

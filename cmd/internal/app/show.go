@@ -54,15 +54,14 @@ func (a *App) Show(ctx context.Context, id string, o ShowOptions, out io.Writer)
 	if err != nil {
 		return a.explainRecord(id, err)
 	}
+	var failed error // what Redis knows is shown all the same
 	if o.Stripe {
-		if shown.Stripe, err = a.compareWithStripe(ctx, &order, asked); err != nil {
-			return err
-		}
+		shown.Stripe, failed = a.compareWithStripe(ctx, &order, asked)
 	}
 	if o.JSON {
-		return printJSON(out, shown)
+		return errors.Join(printJSON(out, shown), failed)
 	}
-	return shown.print(out)
+	return errors.Join(shown.print(out), failed)
 }
 
 // findShown returns the order of an id, and the payment that was asked for; neither for a customer.
