@@ -70,7 +70,7 @@ func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 	}
 }
 
-// logRequest writes the line of a request that is being answered, and tells the observer.
+// logRequest writes the line of a request that is being answered, and calls the observer.
 func logRequest(logger *slog.Logger, observer Observer, c echo.Context) {
 	x, ctx, status := infoOf(c), c.Request().Context(), c.Response().Status
 	took := time.Since(x.began) //nolint:forbidigo // as above

@@ -19,7 +19,7 @@ type passes interface {
 	WithdrawPass(ctx context.Context, id string) error
 	// TakePass returns the oldest request that is not done, for the holder of the lease; false where there is none.
 	TakePass(ctx context.Context, holder string) (payment.PassRequest, bool, error)
-	// NotePass stores how far the holder's pass is, or how it ended. It returns false where nobody waits for it.
+	// NotePass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it.
 	NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error)
 }
 
@@ -86,10 +86,10 @@ type passCommand struct {
 	tally  *Tally
 	asked  bool      // the request is in Redis
 	holder string    // the server that has begun the pass; empty: none yet
-	idle   time.Time // since when nobody has done anything for the command; zero: somebody does
+	idle   time.Time // since when no server works for the command; zero: one does
 }
 
-// withdraw ends the request, so that nobody begins the pass again. It forgets itself otherwise.
+// withdraw ends the request, so that no server begins the pass again. It forgets itself otherwise.
 func (c *passCommand) withdraw(ctx context.Context) {
 	if !c.asked {
 		return
@@ -155,7 +155,7 @@ func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
 	return standing.Done, nil
 }
 
-// idleFor reports whether nobody has done anything for the command for so long.
+// idleFor reports whether no server has worked for the command for so long.
 func (c *passCommand) idleFor(d time.Duration) bool {
 	now := time.Now() //nolint:forbidigo // it measures, and dates nothing
 	if c.idle.IsZero() {

@@ -64,7 +64,7 @@ func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder s
 	}
 }
 
-// notePass notes how far the pass is until its context ends, and stops it where nobody waits for it any more.
+// notePass notes how far the pass is until its context ends, and stops it where no command waits for it any more.
 func (s *Service) notePass(ctx context.Context, stop func(), id, holder string, latest *noted) {
 	for pause(ctx, passNote); ctx.Err() == nil; pause(ctx, passNote) {
 		wanted, err := s.passes.NotePass(ctx, id, holder, false, latest.get())

@@ -42,7 +42,7 @@ func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.
 	}, corruptPass(err)
 }
 
-// WithdrawPass ends a request. Who makes the pass hears of it at the next NotePass.
+// WithdrawPass ends a request. The server that makes the pass learns it at the next NotePass.
 func (s *Store) WithdrawPass(ctx context.Context, id string) error {
 	return unavailable(s.runPasses(ctx, "withdraw", id).Err())
 }
@@ -58,7 +58,7 @@ func (s *Store) TakePass(ctx context.Context, holder string) (r payment.PassRequ
 	return payment.PassRequest{ID: reply[0], From: from, Verify: reply[2] == "1"}, true, nil
 }
 
-// NotePass stores how far the holder's pass is, or how it ended. It returns false where nobody waits for it any more,
+// NotePass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it any more,
 // or another holder has begun it again.
 func (s *Store) NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error) {
 	state := passRunning

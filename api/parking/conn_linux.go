@@ -73,7 +73,7 @@ func (c *conn) SetWriteDeadline(t time.Time) error { return c.asNet("set", c.fil
 // SyscallConn gives access to the descriptor.
 func (c *conn) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
 
-// asNet turns an error of os into one of net: http.Server tells timeouts and broken connections by their types.
+// asNet turns an error of os into one of net: http.Server distinguishes timeouts and broken connections by their types.
 func (c *conn) asNet(op string, err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return err

@@ -28,7 +28,7 @@ const (
 	edgeTriggered = 1 << 31 // syscall.EPOLLET, which is negative there
 )
 
-// connection is one that is parked. Whoever changes the state from waiting or idle owns the descriptor.
+// connection is one that is parked. The one that changes the state from waiting or idle owns the descriptor.
 type connection struct {
 	parker        *Parker
 	local, remote net.Addr

@@ -23,7 +23,7 @@ type Parker struct {
 	parked map[int32]*connection
 	serial int32         // of the last connection: descriptors are used again
 	busy   int           // connections that are to be answered
-	rest   chan struct{} // closed when busy comes to zero; nil: nobody asks
+	rest   chan struct{} // closed when busy comes to zero; nil: no caller asks
 	closed bool
 }
 

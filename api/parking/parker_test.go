@@ -3,204 +3,16 @@
 package parking_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"io"
-	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"kasse/api/parking"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what has to come, also on a busy machine.
-const patience = 30 * time.Second
-
-// answer is what a test answers with.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-}
-
-// answer answers, once.
-func (w *wait) answer(a answer) { w.once.Do(func() { w.write(a) }) }
-
-// server is an http.Server with a Parker. GET /wait waits for the test, parked or not; everything else is answered at
-// once.
-type server struct {
-	t      *testing.T
-	http   *httptest.Server
-	parker *parking.Parker
-
-	mu    sync.Mutex
-	waits map[string]chan *wait // by X-Request-Id
-	all   []*wait
-}
-
-// wait is a request that waits.
-type wait struct {
-	parked bool
-	once   sync.Once
-	write  func(answer)
-	gone   chan struct{} // closed when the client has gone
-}
-
-func start(t *testing.T, o parking.Options, wrap ...func(net.Listener) net.Listener) *server {
-	t.Helper()
-	s := &server{t: t, parker: parking.New(o), waits: map[string]chan *wait{}}
-	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	for _, w := range wrap {
-		s.http.Listener = w(s.http.Listener)
-	}
-	listener, err := s.parker.Listen(s.http.Listener)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.http.Listener = listener
-	s.http.Start()
-	t.Cleanup(func() {
-		for _, w := range s.all {
-			w.answer(answer{http.StatusOK, nil, ""})
-		}
-		s.http.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.parker.Drain(ctx); err != nil {
-			t.Errorf("something is parked still: %v", err)
-		}
-	})
-	return s
-}
-
-func (s *server) serve(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Request-Id", r.Header.Get("X-Request-Id"))
-	if !strings.HasPrefix(r.URL.Path, "/wait") {
-		_, _ = io.WriteString(w, r.Method+" "+r.URL.Path)
-		return
-	}
-	waits := &wait{parked: true, gone: make(chan struct{})}
-	if r.URL.Query().Get("here") == "" {
-		header := w.Header()
-		write, ok := s.parker.Park(w, r, func() { close(waits.gone) })
-		if ok {
-			waits.write = func(a answer) {
-				maps.Copy(header, a.header)
-				write(a.status, header, []byte(a.body))
-			}
-			s.came(r, waits)
-			return
-		}
-	}
-	answers := make(chan answer, 1)
-	waits.parked, waits.write = false, func(a answer) { answers <- a }
-	s.came(r, waits)
-	a := <-answers
-	maps.Copy(w.Header(), a.header)
-	w.WriteHeader(a.status)
-	if a.status != http.StatusNotModified {
-		_, _ = w.Write([]byte(a.body))
-	}
-}
-
-// came notes a request that waits.
-func (s *server) came(r *http.Request, w *wait) {
-	s.mu.Lock()
-	s.all = append(s.all, w)
-	s.mu.Unlock()
-	s.named(r.Header.Get("X-Request-Id")) <- w
-}
-
-func (s *server) named(id string) chan *wait {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.waits[id] == nil {
-		s.waits[id] = make(chan *wait, 1000)
-	}
-	return s.waits[id]
-}
-
-// next is the next request of the client's that waits.
-func (s *server) next(c *client) *wait {
-	s.t.Helper()
-	select {
-	case w := <-s.named(c.id):
-		return w
-	case <-time.After(patience):
-		s.t.Fatal("no request came")
-		return nil
-	}
-}
-
-// client is one connection.
-type client struct {
-	t *testing.T
-	*net.TCPConn
-	reader  *bufio.Reader
-	id      string // of its requests
-	waiting string // a request that waits
-}
-
-func (s *server) dial() *client {
-	s.t.Helper()
-	c, err := new(net.Dialer).DialContext(s.t.Context(), "tcp", strings.TrimPrefix(s.http.URL, "http://"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(2 * patience))
-	id := strings.ReplaceAll(c.LocalAddr().String(), ":", "-")
-	return &client{
-		s.t, c.(*net.TCPConn), bufio.NewReader(c), id, waiting(id),
-	}
-}
-
-func (c *client) send(text string) {
-	c.t.Helper()
-	if _, err := io.WriteString(c, text); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-// read reads one answer.
-func (c *client) read() (int, string) {
-	c.t.Helper()
-	response, err := http.ReadResponse(c.reader, nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
-}
-
-// ended fails where the server has not closed the connection.
-func (c *client) ended() {
-	c.t.Helper()
-	if n, err := c.reader.ReadByte(); err == nil {
-		c.t.Errorf("there is more: %q", n)
-	}
-}
-
-func waiting(id string) string {
-	return "GET /wait HTTP/1.1\r\nHost: x\r\nX-Request-Id: " + id + "\r\n\r\n"
-}
-
-var dated = regexp.MustCompile(`Date: [^\r]*`)
 
 // TestAnswersAreThoseOfNetHTTP compares the bytes of answers with those of http.Server.
 func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
@@ -341,7 +153,7 @@ func TestVanishedPeerIsNoticed(t *testing.T) {
 		_ = c.Close()
 		if !answered {
 			awaitGone(t, w)
-			w.answer(answer{http.StatusOK, nil, "nobody reads it"})
+			w.answer(answer{http.StatusOK, nil, "not read by any client"})
 		}
 	}
 }
@@ -469,47 +281,5 @@ func TestShutdownAnswersAll(t *testing.T) {
 			t.Errorf("%d %s", status, body)
 		}
 		c.ended()
-	}
-}
-
-// plain hides what its connections are.
-type plain struct{ net.Listener }
-
-func (p plain) Accept() (net.Conn, error) {
-	c, err := p.Listener.Accept()
-	return struct{ net.Conn }{c}, err
-}
-
-// TestConnectionWithoutDescriptorIsAnswered: as one for which no descriptor is free.
-func TestConnectionWithoutDescriptorIsAnswered(t *testing.T) {
-	s := start(t, parking.Options{}, func(l net.Listener) net.Listener { return plain{l} })
-	c := s.dial()
-	c.send(c.waiting)
-	w := s.next(c)
-	if !w.parked {
-		t.Error("not parked")
-	}
-	w.answer(answer{http.StatusOK, nil, "one"})
-	all, err := io.ReadAll(c.reader)
-	if err != nil || !bytes.Contains(all, []byte("\r\nConnection: close\r\n")) || !bytes.HasSuffix(all, []byte("one")) {
-		t.Errorf("%v %s", err, all)
-	}
-}
-
-// TestNotEveryRequestIsParked: others keep their goroutine.
-func TestNotEveryRequestIsParked(t *testing.T) {
-	s := start(t, parking.Options{})
-	for _, text := range []string{
-		"GET /wait HTTP/1.0\r\n\r\n", "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx",
-	} {
-		c := s.dial()
-		c.id = ""
-		c.send(text)
-		w := s.next(c)
-		if w.parked {
-			t.Errorf("parked: %s", text)
-		}
-		w.answer(answer{http.StatusOK, nil, "one"})
-		c.read()
 	}
 }

@@ -164,7 +164,7 @@ func unquoted(inner []byte) string {
 		return string(inner)
 	}
 	quoted := append(append([]byte{'"'}, inner...), '"')
-	text, _ := jsontext.AppendUnquote(nil, quoted) // it was scanned; an error tells of bytes that were replaced
+	text, _ := jsontext.AppendUnquote(nil, quoted) // it was scanned; an error only says that bytes were replaced
 	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 

@@ -149,7 +149,7 @@ func TestShowCommand(t *testing.T) {
 // showsWhatIsWrong: Stripe knows more, an id is unknown, the index is off, a record is corrupt.
 func (s *endpointStand) showsWhatIsWrong(v view, dispute string, secrets []string) {
 	s.t.Helper()
-	s.no(s.sim.MoveDispute(dispute, "won")) // no server hears of it
+	s.no(s.sim.MoveDispute(dispute, "won")) // no server receives it
 	s.has(s.shows(secrets, 0, "-stripe", v.PaymentIntent),
 		"dispute "+dispute+" Redis: needs_response, 4200; Stripe: won, 4200")
 	s.no(s.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.ServerError, Times: -1}))

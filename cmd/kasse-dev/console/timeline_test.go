@@ -46,7 +46,7 @@ func TestTimelineTellsOrdersApart(t *testing.T) {
 	}
 }
 
-// TestTimelineNamesAttemptsAndCauses: changes are told apart by their attempt, and stand behind what caused them, whose
+// TestTimelineNamesAttemptsAndCauses: changes are distinguished by their attempt, and stand behind what caused them, whose
 // clock may be a little ahead.
 func TestTimelineNamesAttemptsAndCauses(t *testing.T) {
 	_, f := start(t, map[string]string{
