@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestExamplesHavePortsOfTheirOwn: an example runs beside kasse-dev, whose ports are fixed by default. The backends have
-// one port, since they stand for each other, and so have the consumers.
+// TestExamplesHavePortsOfTheirOwn: an example runs beside kasse-dev, whose ports are fixed by default. The backends
+// have one port, since they stand for each other, and so have the consumers.
 func TestExamplesHavePortsOfTheirOwn(t *testing.T) {
 	flags, err := os.ReadFile("../../cmd/kasse-dev/main.go")
 	if err != nil {

@@ -54,7 +54,8 @@ func consumerStory(t *testing.T, program string, args ...string) {
 	for _, secret := range []string{"", "hunter2"} {
 		p := run(t, program, map[string]string{"DATA": data, "WEBHOOK_SECRET": secret}, args...)
 		expect(t, "exit code with WEBHOOK_SECRET="+secret, p.exitCode(), 1)
-		if said := p.stderr.String(); !strings.HasPrefix(said, "WEBHOOK_SECRET must be") || strings.Contains(said, "hunter2") {
+		said := p.stderr.String()
+		if !strings.HasPrefix(said, "WEBHOOK_SECRET must be") || strings.Contains(said, "hunter2") {
 			t.Errorf("with WEBHOOK_SECRET=%q the message is %q", secret, said)
 		}
 	}
