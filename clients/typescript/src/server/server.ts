@@ -30,7 +30,10 @@ export interface KasseServer {
   orderToken(order: PaymentCreate, options?: CallOptions): Promise<OrderToken>;
   /** Gets the order with its payments (read). */
   order(id: string, options?: CallOptions): Promise<Order>;
-  /** Gets one page of the orders that fit, newest first (read). `orders` goes through all pages. */
+  /**
+   * Gets one page of the orders that fit, newest first (read). `orders` goes through all pages. A
+   * server that keeps no index (`ORDER_INDEX`) throws `not_found`.
+   */
   listOrders(query?: OrderQuery, options?: CallOptions): Promise<OrderPage>;
   /**
    * Yields the orders that fit, newest first, and asks for a page when it is needed (read). An order
