@@ -34,6 +34,9 @@ type Options struct {
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
 	Observer       Observer        // may be nil
 	Parker         Parker          // nil: every request that waits keeps its goroutine
+	// Outliving returns what of a request's context is needed after its handler has returned, without its end. The
+	// rest takes memory as long as the request is parked. Nil: nothing is needed.
+	Outliving func(context.Context) context.Context
 }
 
 // Observer is called for every request when it has been answered, in the request's own context. The method is one
@@ -79,6 +82,9 @@ func New(svc *service.Service, o Options) http.Handler {
 	return a.echo
 }
 
+// statusPath is the route of the status.
+const statusPath = "/v1/payments/{payment_intent}"
+
 // Routes returns the operations of the public API. A GET answers HEAD too.
 func Routes() []Route { return (&api{}).routes() }
 
@@ -101,7 +107,7 @@ func (a *api) routes() []Route {
 	return []Route{
 		{"POST", "/v1/payments", writeOwn, none, "createPayment", a.createPayment},
 		{"POST", "/v1/payments/{payment_intent}/customer-session", writeOwn, none, "", a.createCustomerSession},
-		{"GET", "/v1/payments/{payment_intent}", readAny, wait, "", a.getPayment},
+		{"GET", statusPath, readAny, wait, "", a.getPayment},
 		{"PATCH", "/v1/payments/{payment_intent}", write, none, "changePayment", a.changePayment},
 		{"POST", "/v1/payments/{payment_intent}/cancel", manage, none, "cancelPayment", a.cancelPayment},
 		{"POST", "/v1/payments/{payment_intent}/capture", manage, none, "capturePayment", a.capturePayment},

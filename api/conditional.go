@@ -74,7 +74,10 @@ func (t entityTags) includes(etag string) bool {
 // noneMatch reports whether If-None-Match names the current ETag, so that the caller has the answer
 // already. Malformed members match nothing.
 func noneMatch(h http.Header, etag string) bool {
-	lines := h[headerIfNoneMatch]
+	return tagsMatch(h[headerIfNoneMatch], etag)
+}
+
+func tagsMatch(lines []string, etag string) bool {
 	if len(lines) == 0 || (len(lines) == 1 && lines[0] == etag) {
 		return len(lines) > 0
 	}

@@ -51,7 +51,12 @@ func identify(next echo.HandlerFunc) echo.HandlerFunc {
 		h := c.Response().Header()
 		h.Set(echo.HeaderXRequestID, id)
 		h[echo.HeaderXContentTypeOptions] = noSniff
-		return next(&contextWithInfo{c, requestInfo{requestID: id, credential: noCredential}})
+		err := next(&contextWithInfo{c, requestInfo{requestID: id, credential: noCredential}})
+		if err == nil { // Echo's pool would keep the connection with its buffers
+			c.SetRequest(nil)
+			c.Response().Writer = nil
+		}
+		return err
 	}
 }
 
@@ -72,8 +77,11 @@ func accessLog(logger *slog.Logger, observer Observer) echo.MiddlewareFunc {
 
 // logRequest writes the line of a request that is being answered, and calls the observer.
 func logRequest(logger *slog.Logger, observer Observer, c echo.Context) {
+	logAnswered(logger, observer, c, time.Since(infoOf(c).began)) //nolint:forbidigo // as above
+}
+
+func logAnswered(logger *slog.Logger, observer Observer, c echo.Context, took time.Duration) {
 	x, ctx, status := infoOf(c), c.Request().Context(), c.Response().Status
-	took := time.Since(x.began) //nolint:forbidigo // as above
 	logger.LogAttrs(ctx, slog.LevelInfo, "request",
 		slog.String("method", c.Request().Method), slog.String("route", x.route), slog.Int("status", status),
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),

@@ -3,11 +3,13 @@ package api_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -60,7 +62,6 @@ var dated = regexp.MustCompile(`Date: [^\r]*|r=\d+;t=\d+`)
 // a change, and after the time.
 func TestParkedAnswersAreTheSame(t *testing.T) {
 	w := newWorld(t)
-	w.deliverWebhooks()
 	made := w.create("shop-1")
 	path := "/v1/payments/" + made.PaymentIntent
 	token := w.mint(`{"order_id":"shop-1","amount":4999,"currency":"eur"}`).Token
@@ -85,9 +86,9 @@ func TestParkedAnswersAreTheSame(t *testing.T) {
 		}
 	}
 	collect("304 Not Modified\r\nAccess-Control-Allow-Origin: https://shop.example\r\n", over)
-	if err := w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method"); err != nil {
-		t.Fatal(err)
-	}
+	w.send(request{
+		line: "PATCH " + path, token: fullKey, body: `{"amount":5999}`, header: map[string]string{"If-Match": etagOf(made)},
+	})
 	collect("200 OK\r\nAccess-Control-Allow-Origin: https://shop.example\r\n", changed)
 	lines := regexp.MustCompile(`(?m)^.*"request_id":"held".*$`).FindAllString(w.logs.String(), -1)
 	kinds := map[string]int{}
@@ -153,4 +154,50 @@ func TestManyWaitForOnePayment(t *testing.T) {
 			t.Errorf("%d are held still", n)
 		}
 	})
+}
+
+// TestParkedRequestKeepsLittle counts the goroutines and the memory of requests that are parked: neither Echo's pool
+// nor anything else keeps what belonged to their connections.
+func TestParkedRequestKeepsLittle(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("nothing is parked here")
+	}
+	w := newWorld(t)
+	made := w.create("shop-1")
+	memory := func() uint64 {
+		var s runtime.MemStats
+		for range 3 { // pools keep theirs for two
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc + s.StackInuse
+	}
+	request := "GET /v1/payments/" + made.PaymentIntent + "%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer " +
+		made.ClientSecret + "\r\nIf-None-Match: " + etagOf(made) + "\r\n\r\n"
+	const count, bound = 200, 6 << 10
+	goroutines, before := runtime.NumGoroutine(), memory()
+	connections := make([]net.Conn, count)
+	for i := range connections {
+		c, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(w.api.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		connections[i] = c
+		_, _ = fmt.Fprintf(c, request, "")
+		if n, err := c.Read(make([]byte, 4<<10)); err != nil || n == 0 {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Fprintf(c, request, "?wait=25")
+	}
+	w.awaitHeld(count)
+	if n := runtime.NumGoroutine() - goroutines; n > count/4 {
+		t.Errorf("%d requests keep %d goroutines", count, n)
+	}
+	if each := (int64(memory()) - int64(before)) / count; each > bound {
+		t.Errorf("each takes %d B of memory with its client's connection, more than %d", each, bound)
+	} else {
+		t.Logf("each takes %d B", each)
+	}
+	close(w.draining)
 }

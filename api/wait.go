@@ -60,15 +60,29 @@ func answerStatus(c echo.Context, stored payment.StoredView) error {
 
 // parkedStatus is what the answer to a parked request needs. Echo's context goes back to its pool meanwhile.
 type parkedStatus struct {
-	api       *api
-	ctx       context.Context // of the request, and without its end
-	info      requestInfo
-	remote    string      // the peer's address
-	request   http.Header // the fields that the answer depends on
-	header    http.Header // of the answer, as far as it is known
-	answer    func(status int, header http.Header, body []byte)
-	rebuilt   *contextWithInfo // nil until it is needed
-	collected collectedAnswer
+	api                    *api
+	ctx                    context.Context
+	requestID, credential  string
+	caller                 service.Caller
+	began                  time.Time
+	remote                 string   // the peer's address
+	ifNoneMatch, forwarded []string // the fields of the request that the answer depends on
+	header                 []field  // of the answer, as far as it is known
+	answer                 func(status int, header http.Header, body []byte)
+	rebuilt                *contextWithInfo // nil until it is needed
+}
+
+// field is one line of a header. A list of them takes a third of the memory of a map.
+type field struct{ name, value string }
+
+func fieldsOf(h http.Header) []field {
+	fields := make([]field, 0, len(h))
+	for name, values := range h {
+		for _, value := range values {
+			fields = append(fields, field{name, value})
+		}
+	}
+	return fields
 }
 
 // park holds the request without its goroutine, and reports whether it could.
@@ -78,34 +92,46 @@ func (a *api) park(c echo.Context, id payment.ID, version int64, o service.WaitO
 		return false
 	}
 	p := &parkedStatus{
-		api: a, ctx: context.WithoutCancel(r.Context()), info: *x, remote: r.RemoteAddr, request: http.Header{},
-		header: c.Response().Header(),
+		api: a, ctx: a.outliving(r.Context()), requestID: x.requestID, credential: x.credential,
+		caller: x.caller, began: x.began, remote: r.RemoteAddr, ifNoneMatch: r.Header[headerIfNoneMatch],
+		forwarded: r.Header[echo.HeaderXForwardedFor], header: fieldsOf(c.Response().Header()),
 	}
-	for _, name := range []string{headerIfNoneMatch, echo.HeaderXForwardedFor} {
-		if values, found := r.Header[name]; found {
-			p.request[name] = values
-		}
-	}
-	p.info.claims, p.info.caller.Refused = nil, p.refused
-	h := a.service.HoldStatus(p.ctx, p.info.caller, id, version, o)
+	p.caller.Refused = p.refused
+	h := a.service.HoldStatus(p.ctx, p.caller, id, version, o)
 	answer, ok := a.Parker.Park(c.Response().Writer, r, h.Release)
 	if !ok {
 		return false
 	}
 	x.parked, p.answer = true, answer
-	c.SetRequest(nil) // Echo's pool would keep what belongs to the connection
-	c.Response().Writer = nil
 	h.Begin(p.end)
 	return true
 }
 
+// outliving is what of a request's context is kept while it is parked.
+func (a *api) outliving(ctx context.Context) context.Context {
+	if a.Outliving == nil {
+		return context.Background()
+	}
+	return a.Outliving(ctx)
+}
+
 // context is Echo's context of the request again.
 func (p *parkedStatus) context() *contextWithInfo {
-	if p.rebuilt == nil {
-		r := (&http.Request{Method: http.MethodGet, RemoteAddr: p.remote, Header: p.request}).WithContext(p.ctx)
-		p.collected.header = p.header
-		p.rebuilt = &contextWithInfo{p.api.echo.NewContext(r, &p.collected), p.info}
+	if p.rebuilt != nil {
+		return p.rebuilt
 	}
+	r := &http.Request{Method: http.MethodGet, RemoteAddr: p.remote, Header: http.Header{}}
+	for name, values := range map[string][]string{
+		headerIfNoneMatch: p.ifNoneMatch, echo.HeaderXForwardedFor: p.forwarded,
+	} {
+		if values != nil {
+			r.Header[name] = values
+		}
+	}
+	w := &collectedAnswer{header: p.headerSoFar()}
+	p.rebuilt = &contextWithInfo{p.api.echo.NewContext(r.WithContext(p.ctx), w), requestInfo{
+		requestID: p.requestID, route: statusPath, credential: p.credential, caller: p.caller, began: p.began,
+	}}
 	return p.rebuilt
 }
 
@@ -113,7 +139,11 @@ func (p *parkedStatus) context() *contextWithInfo {
 func (p *parkedStatus) refused() (by string, err error) { return p.api.refusalBy(p.context())() }
 
 // end answers as the handler would have, and as what is around it.
-func (p *parkedStatus) end(stored payment.StoredView, err error) {
+func (p *parkedStatus) end(stored payment.StoredView, err error, later func(func())) {
+	if later != nil && err == nil {
+		p.endQuickly(stored, later)
+		return
+	}
 	c := p.context()
 	err = recovered(func(c echo.Context) error {
 		if err != nil {
@@ -123,7 +153,35 @@ func (p *parkedStatus) end(stored payment.StoredView, err error) {
 	}, c)
 	_ = answerError(p.api.Logger, c, err) // what is collected takes everything
 	logRequest(p.api.Logger, p.api.Observer, c)
-	p.answer(c.Response().Status, p.header, p.collected.body)
+	w := c.Response().Writer.(*collectedAnswer)
+	p.answer(c.Response().Status, w.header, w.body)
+}
+
+// endQuickly is end for one of many: nothing is done before its answer that can be done after all answers.
+func (p *parkedStatus) endQuickly(stored payment.StoredView, later func(func())) {
+	tag, status, header := etag(stored.Version), http.StatusOK, p.headerSoFar()
+	header[headerETag] = []string{tag}
+	if tagsMatch(p.ifNoneMatch, tag) {
+		status, stored.View = http.StatusNotModified, nil
+	} else {
+		header[echo.HeaderContentType] = applicationJSON
+	}
+	p.answer(status, header, stored.View)
+	took := time.Since(p.began) //nolint:forbidigo // it is measured, and decides nothing
+	later(func() {
+		c := p.context()
+		c.Response().Status = status
+		logAnswered(p.api.Logger, p.api.Observer, c, took)
+	})
+}
+
+// headerSoFar is the header of the answer, as a map with room for ETag and Content-Type.
+func (p *parkedStatus) headerSoFar() http.Header {
+	header := make(http.Header, len(p.header)+2)
+	for _, f := range p.header {
+		header[f.name] = append(header[f.name], f.value)
+	}
+	return header
 }
 
 // collectedAnswer collects an answer.
@@ -140,6 +198,10 @@ func (w *collectedAnswer) WriteHeader(int) {}
 
 // Write collects the body.
 func (w *collectedAnswer) Write(text []byte) (int, error) {
+	if w.body == nil {
+		w.body = text[:len(text):len(text)] // nobody changes a view
+		return len(text), nil
+	}
 	w.body = append(w.body, text...)
 	return len(text), nil
 }

@@ -21,7 +21,7 @@ type HeldStatus struct {
 	id      payment.ID
 	version int64
 	WaitOptions
-	done func(payment.StoredView, error)
+	done HeldAnswer
 
 	// Guarded by the mutex of heldStatuses.
 	group    *heldGroup // nil: it has not begun, or has ended
@@ -30,6 +30,10 @@ type HeldStatus struct {
 	released bool       // before it began
 	over     *time.Timer
 }
+
+// HeldAnswer answers a held request. Where later is not nil, many others wait for their answers, too: what need not be
+// done before these are given is passed to it.
+type HeldAnswer func(stored payment.StoredView, err error, later func(func()))
 
 // heldStatuses are all that are held.
 type heldStatuses struct {
@@ -49,27 +53,27 @@ type heldGroup struct {
 	hinted  atomic.Bool // a look is on its way
 }
 
-// HoldStatus prepares to hold a request that knows the version. Begin must follow, unless the request is answered in
+// HoldStatus prepares to hold a request that knows the version. The context must not end with the request. Begin must follow, unless the request is answered in
 // another way.
 func (s *Service) HoldStatus(
 	ctx context.Context, caller Caller, id payment.ID, version int64, o WaitOptions,
 ) *HeldStatus {
 	return &HeldStatus{
-		service: s, ctx: context.WithoutCancel(ctx), caller: caller, id: id, version: version, WaitOptions: o,
+		service: s, ctx: ctx, caller: caller, id: id, version: version, WaitOptions: o,
 	}
 }
 
 // Begin holds the request. Done is called once, perhaps before Begin returns: with the view when there is another
 // version, with the version alone when the time is over, or when the request or all requests are released.
-func (h *HeldStatus) Begin(done func(payment.StoredView, error)) {
+func (h *HeldStatus) Begin(done HeldAnswer) {
 	h.done = done
 	if h.service.join(h) {
-		h.end(h.unchanged(), nil)
+		h.end(h.unchanged(), nil, nil)
 		return
 	}
 	stored, err := h.service.Status(h.ctx, h.caller, h.id) // it may have changed before the hints began
 	if err != nil || stored.Version != h.version {
-		h.end(stored, err)
+		h.end(stored, err, nil)
 	}
 }
 
@@ -79,19 +83,19 @@ func (h *HeldStatus) Release() {
 	all.mu.Lock()
 	h.released = true
 	all.mu.Unlock()
-	h.end(h.unchanged(), nil)
+	h.end(h.unchanged(), nil, nil)
 }
 
 func (h *HeldStatus) unchanged() payment.StoredView { return payment.StoredView{Version: h.version} }
 
 // end answers, unless it has been answered.
-func (h *HeldStatus) end(stored payment.StoredView, err error) {
+func (h *HeldStatus) end(stored payment.StoredView, err error, later func(func())) {
 	all := &h.service.held
 	all.mu.Lock()
 	mine := all.leave(h)
 	all.mu.Unlock()
 	if mine {
-		h.done(stored, err)
+		h.done(stored, err, later)
 	}
 }
 
@@ -124,7 +128,7 @@ func (s *Service) join(h *HeldStatus) (released bool) {
 	g.joined++
 	h.group, h.place, h.joined = g, len(g.waiting), g.joined
 	g.waiting = append(g.waiting, h)
-	h.over = time.AfterFunc(h.For, func() { h.end(h.unchanged(), nil) })
+	h.over = time.AfterFunc(h.For, func() { h.end(h.unchanged(), nil, nil) })
 	if all.count++; all.count == 1 {
 		all.quiet = make(chan struct{})
 		go all.releaseAt(h.Released, all.quiet)
@@ -175,7 +179,7 @@ func (all *heldStatuses) releaseAt(released, quiet <-chan struct{}) {
 		held = append(held, g.waiting...)
 	}
 	all.mu.Unlock()
-	inParallel(held, func(h *HeldStatus) { h.end(h.unchanged(), nil) })
+	inParallel(held, func(h *HeldStatus, later func(func())) { h.end(h.unchanged(), nil, later) })
 }
 
 // look loads the payment once, and answers all that wait for another version. One that joins while it is being loaded
@@ -207,40 +211,54 @@ func (s *Service) look(g *heldGroup) {
 	if err == nil && len(over) > 0 {
 		stored.Public = stored.PublicJSON() // for all of them
 	}
-	inParallel(over, func(h *HeldStatus) { h.answer(stored, err) })
+	inParallel(over, func(h *HeldStatus, later func(func())) { h.answer(stored, err, later) })
 }
 
 // answer answers one that has left with what was loaded.
-func (h *HeldStatus) answer(stored payment.StoredView, err error) {
+func (h *HeldStatus) answer(stored payment.StoredView, err error, later func(func())) {
 	switch {
 	case err == nil && h.caller.sees(stored):
-		h.done(h.caller.cut(stored), nil)
+		stored = h.caller.cut(stored)
 	case err == nil || errors.Is(err, payment.ErrNotFound): // it is looked up, or costs as much as a missing one
-		h.done(h.service.Status(h.ctx, h.caller, h.id))
+		stored, err = h.service.Status(h.ctx, h.caller, h.id)
 	default:
-		h.done(payment.StoredView{}, err)
+		stored = payment.StoredView{}
 	}
+	h.done(stored, err, later)
 }
 
 // fewHeld is how many are answered one after the other.
 const fewHeld = 64
 
-// inParallel calls the function for all, on all processors where they are many.
-func inParallel(all []*HeldStatus, do func(*HeldStatus)) {
-	workers := min(runtime.GOMAXPROCS(0), (len(all)+fewHeld-1)/fewHeld)
-	if workers < 2 {
+// inParallel calls the function for all: on all processors where they are many, and then what it puts off.
+func inParallel(all []*HeldStatus, do func(h *HeldStatus, later func(func()))) {
+	if len(all) <= fewHeld {
 		for _, h := range all {
-			do(h)
+			do(h, nil)
 		}
 		return
 	}
-	var work sync.WaitGroup
-	for part := range slices.Chunk(all, (len(all)+workers-1)/workers) {
-		work.Go(func() {
-			for _, h := range part {
-				do(h)
-			}
-		})
+	workers := runtime.GOMAXPROCS(0)
+	putOff := make([][]func(), workers)
+	onAll := func(work func(worker int, part []*HeldStatus)) {
+		var running sync.WaitGroup
+		worker := 0
+		for part := range slices.Chunk(all, (len(all)+workers-1)/workers) {
+			mine := worker
+			running.Go(func() { work(mine, part) })
+			worker++
+		}
+		running.Wait()
 	}
-	work.Wait()
+	onAll(func(worker int, part []*HeldStatus) {
+		later := func(f func()) { putOff[worker] = append(putOff[worker], f) }
+		for _, h := range part {
+			do(h, later)
+		}
+	})
+	onAll(func(worker int, _ []*HeldStatus) {
+		for _, f := range putOff[worker] {
+			f()
+		}
+	})
 }

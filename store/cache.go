@@ -53,7 +53,7 @@ type cacheShard struct {
 	mu         sync.RWMutex
 	generation int // raised by every forget
 	reading    map[viewKey]*reading
-	kept       map[string]map[string]keptView // by order and field
+	kept       map[string][]keptView // by order
 	count      int
 }
 
@@ -71,6 +71,7 @@ type reading struct {
 }
 
 type keptView struct {
+	field      string // of the payment
 	view       payment.StoredView
 	until      time.Time
 	connection uint64 // on which Redis reports a change of the key
@@ -79,7 +80,7 @@ type keptView struct {
 func newCache(now func() time.Time) *cache {
 	c := &cache{now: now, seed: maphash.MakeSeed(), asked: map[uint64]viewKey{}}
 	for i := range c.shards {
-		c.shards[i].reading, c.shards[i].kept = map[viewKey]*reading{}, map[string]map[string]keptView{}
+		c.shards[i].reading, c.shards[i].kept = map[viewKey]*reading{}, map[string][]keptView{}
 	}
 	return c
 }
@@ -94,7 +95,7 @@ func (c *cache) view(
 ) (payment.StoredView, error) {
 	s := c.shard(key.order)
 	s.mu.RLock()
-	found, ok := s.kept[key.order][key.field]
+	found, ok := s.find(key)
 	s.mu.RUnlock()
 	if now := c.now(); ok && now.Before(found.until) && c.isTrusted(now) {
 		c.hits.Add(1)
@@ -151,21 +152,31 @@ func (s *cacheShard) end(key viewKey, r *reading) {
 	if r.err == nil && certain && len(r.view.View) <= largestView {
 		s.makeRoom()
 		r.view.Public = payment.PublicPart(r.view.View)
-		s.keep(key, keptView{r.view, r.until, r.connection})
+		s.keep(key, keptView{key.field, r.view, r.until, r.connection})
 	}
 	close(r.done)
 }
 
+// find returns a kept view. An order has few payments.
+func (s *cacheShard) find(key viewKey) (keptView, bool) {
+	for _, v := range s.kept[key.order] {
+		if v.field == key.field {
+			return v, true
+		}
+	}
+	return keptView{}, false
+}
+
 func (s *cacheShard) keep(key viewKey, v keptView) {
 	views := s.kept[key.order]
-	if views == nil {
-		views = map[string]keptView{}
-		s.kept[key.order] = views
+	for i := range views {
+		if views[i].field == key.field {
+			views[i] = v
+			return
+		}
 	}
-	if _, replaced := views[key.field]; !replaced {
-		s.count++
-	}
-	views[key.field] = v
+	s.kept[key.order] = append(views, v)
+	s.count++
 }
 
 // drop drops the views of an order.

@@ -2,7 +2,7 @@ package store
 
 import (
 	"context"
-	"maps"
+	"slices"
 	"strings"
 )
 
@@ -83,9 +83,9 @@ func (s *cacheShard) forgetConnection(connection uint64) {
 	defer s.mu.Unlock()
 	for order, views := range s.kept {
 		s.count -= len(views)
-		maps.DeleteFunc(views, func(_ string, v keptView) bool { return v.connection == connection })
+		views = slices.DeleteFunc(views, func(v keptView) bool { return v.connection == connection })
 		s.count += len(views)
-		if len(views) == 0 {
+		if s.kept[order] = views; len(views) == 0 {
 			delete(s.kept, order)
 		}
 	}

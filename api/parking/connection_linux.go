@@ -19,12 +19,9 @@ const (
 	left                   // nothing: it is closed, or http.Server's again
 )
 
-// What epoll is to report. While a request waits, an event comes once for each arrival of bytes, since they are left
-// where they are; of an idle connection one event comes in all.
+// reported is what epoll is to report: once for each arrival of bytes, since they are left where they are.
 const (
-	whileWaiting = syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered
-	whileIdle    = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
-
+	reported      = syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered
 	edgeTriggered = 1 << 31 // syscall.EPOLLET, which is negative there
 )
 
@@ -42,6 +39,7 @@ type connection struct {
 
 	mu      sync.Mutex
 	state   state
+	came    bool   // bytes of the next request have come, or the end
 	gone    func() // nil: it was called, or is not to be
 	expires *time.Timer
 }
@@ -109,6 +107,7 @@ func (c *connection) event(events uint32) {
 	defer c.mu.Unlock()
 	switch c.state {
 	case waiting:
+		c.came = true
 		if c.gone == nil {
 			return
 		}
@@ -121,14 +120,7 @@ func (c *connection) event(events uint32) {
 			c.gone = nil
 		}
 	case idle:
-		switch c.look() {
-		case nothing:
-			c.await()
-		case bytesCame:
-			c.giveBack()
-		case theEnd:
-			c.close()
-		}
+		c.next()
 	case answering, left:
 	}
 }
@@ -139,6 +131,7 @@ func (c *connection) answer(status int, header http.Header, body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state, c.gone = answering, nil
+	c.parker.sent.Add(1)
 	if c.conn != nil {
 		go c.finish(c.conn, text)
 		return
@@ -184,18 +177,33 @@ func (c *connection) finish(to net.Conn, rest []byte) {
 	c.parker.serve(to)
 }
 
+// next serves what has come on an idle connection. The caller holds the lock.
+func (c *connection) next() {
+	switch c.look() {
+	case nothing:
+	case bytesCame:
+		c.giveBack()
+	case theEnd:
+		c.close()
+	}
+}
+
 // await waits for the next request. The caller holds the lock.
 func (c *connection) await() {
-	if len(c.early) > 0 || !c.watched {
+	switch {
+	case len(c.early) > 0 || !c.watched:
 		c.giveBack()
 		return
-	}
-	if c.expires == nil && c.parker.IdleTimeout > 0 {
-		c.expires = time.AfterFunc(c.parker.IdleTimeout, c.closeIdle)
+	case !c.parker.listening():
+		c.close()
+		return
 	}
 	c.state = idle
-	if !c.parker.listening() || c.control(syscall.EPOLL_CTL_MOD, whileIdle) != nil {
-		c.close()
+	if c.parker.IdleTimeout > 0 {
+		c.expires = time.AfterFunc(c.parker.IdleTimeout, c.closeIdle)
+	}
+	if c.came {
+		c.next()
 	}
 }
 

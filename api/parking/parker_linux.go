@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -16,6 +17,7 @@ type Parker struct {
 	Options
 	back chan net.Conn // connections whose next request has begun
 	done chan struct{} // closed with the listener
+	sent atomic.Uint64 // answers so far
 
 	mu     sync.Mutex
 	epoll  *os.File // nil: not listening, or closed and empty
@@ -100,7 +102,7 @@ func (p *Parker) add(c *connection) {
 	p.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.conn != nil || c.control(syscall.EPOLL_CTL_ADD, whileWaiting) != nil {
+	if c.conn != nil || c.control(syscall.EPOLL_CTL_ADD, reported) != nil {
 		c.watched = false
 	}
 }
@@ -177,7 +179,7 @@ func (p *Parker) poll(epoll *os.File) {
 		return // it is closed
 	}
 	events := make([]syscall.EpollEvent, 256)
-	for {
+	for sent := uint64(0); ; sent = p.sent.Load() {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
 			for {
@@ -190,11 +192,34 @@ func (p *Parker) poll(epoll *os.File) {
 		if err != nil {
 			return
 		}
+		p.giveWay(sent)
 		for _, e := range events[:n] {
 			if c := p.find(e.Fd, e.Pad); c != nil {
 				c.event(e.Events)
 			}
 		}
+	}
+}
+
+// While one change answers thousands, their next requests come at once. If these were served before the last has its
+// answer, they would take the processors from it.
+const (
+	burst       = 64 // answers since the last events
+	burstGoesOn = 8  // answers since the last look
+	burstLook   = time.Millisecond
+	burstLooks  = 100
+)
+
+// giveWay waits until a burst of answers is over, for a tenth of a second at most. Sent is the count of answers when
+// events came last.
+func (p *Parker) giveWay(sent uint64) {
+	for range burstLooks {
+		now := p.sent.Load()
+		if now-sent < burst {
+			return
+		}
+		sent = now - burst + burstGoesOn
+		time.Sleep(burstLook)
 	}
 }
 

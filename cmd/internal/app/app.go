@@ -94,7 +94,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	a.public = api.New(a.service, api.Options{
 		Keys: c.ServiceKeys, PublishableKey: c.StripePublishableKey, Livemode: c.Livemode(), Tokens: a.orderTokens(),
 		Limits: limits, TrustedProxies: c.TrustedProxies, Origins: c.Origins, Logger: log, Draining: a.draining,
-		Observer: a.metrics, Parker: a.newParker(),
+		Observer: a.metrics, Parker: a.newParker(), Outliving: a.outliving(),
 	})
 	a.public = a.traceRequests(a.public)
 	a.metrics.watch(a)

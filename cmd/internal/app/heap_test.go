@@ -11,3 +11,27 @@ func TestGrowth(t *testing.T) {
 		}
 	}
 }
+
+// TestMemoryIsGivenBackAfterABurst: once, when little is allocated any more, and not again before the heap has grown.
+func TestMemoryIsGivenBackAfterABurst(t *testing.T) {
+	const mib = 1 << 20
+	var b burst
+	for i, step := range []struct {
+		now   heapUse
+		given uint64 // what is kept then; 0: nothing is given back
+	}{
+		{heapUse{30 * mib, 10 * mib}, 0},
+		{heapUse{400 * mib, 300 * mib}, 0}, // it is under way
+		{heapUse{400 * mib, 301 * mib}, 90 * mib},
+		{heapUse{92 * mib, 302 * mib}, 0},
+		{heapUse{150 * mib, 303 * mib}, 0},
+		{heapUse{250 * mib, 304 * mib}, 80 * mib},
+	} {
+		if over := b.over(step.now); over != (step.given > 0) {
+			t.Errorf("%d: %t", i, over)
+		}
+		if step.given > 0 {
+			b.kept = step.given
+		}
+	}
+}

@@ -61,6 +61,14 @@ func (a *App) newParker() api.Parker {
 	return a.parker
 }
 
+// outliving is what of a request's context is kept while it is parked: its span, where there is one.
+func (a *App) outliving() func(context.Context) context.Context {
+	if a.tracing == nil {
+		return nil
+	}
+	return a.tracing.outliving
+}
+
 // park lets the server's connections be taken over while their requests wait.
 func (a *App) park(s *server) (err error) {
 	if a.parker == nil {

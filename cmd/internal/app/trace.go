@@ -85,6 +85,11 @@ func (h *heldSpan) endUnlessParked() {
 	}
 }
 
+// outliving keeps the span of a request that is parked.
+func (t *tracing) outliving(ctx context.Context) context.Context {
+	return trace.ContextWithSpan(context.Background(), trace.SpanFromContext(ctx))
+}
+
 // tracedParker ends the spans of parked requests.
 type tracedParker struct{ api.Parker }
 
