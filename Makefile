@@ -112,6 +112,12 @@ examples: programs examples/consumer-ts/node_modules/.package-lock.json ##c the 
 pushes: programs ##l 10,000 events pushed while servers and the receiver are killed
 	$(GO) test -count=1 -v ./test/process -run TestKillWhilePushing -args -deliveries=10000
 
+.PHONY: parking
+PARKING_ROUNDS ?= 10000
+parking: ##l requests that wait without a goroutine, on one connection 10,000 times; PARKING_ROUNDS=
+	PARKING_ROUNDS=$(PARKING_ROUNDS) $(GO) test -race -count=1 -timeout 30m ./api/parking
+	$(GO) test -race -count=1 -timeout 30m ./api -run 'Wait|Parked|Draining'
+
 .PHONY: backends
 backends: examples/backend-node/node_modules/.package-lock.json .tools/bin/golangci-lint ##l the Go client, and the example backends in Go, Node and Python; needs python3
 	cd clients/go && $(GO) vet ./... && ../../.tools/bin/golangci-lint run --allow-serial-runners && $(GO) test -count=1 ./...

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -199,7 +200,7 @@ func (w *collectedAnswer) WriteHeader(int) {}
 // Write collects the body.
 func (w *collectedAnswer) Write(text []byte) (int, error) {
 	if w.body == nil {
-		w.body = text[:len(text):len(text)] // nobody changes a view
+		w.body = slices.Clip(text) // nobody changes a view
 		return len(text), nil
 	}
 	w.body = append(w.body, text...)

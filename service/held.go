@@ -53,8 +53,8 @@ type heldGroup struct {
 	hinted  atomic.Bool // a look is on its way
 }
 
-// HoldStatus prepares to hold a request that knows the version. The context must not end with the request. Begin must follow, unless the request is answered in
-// another way.
+// HoldStatus prepares to hold a request that knows the version. The context must not end with the request. Begin must
+// follow, unless the request is answered in another way.
 func (s *Service) HoldStatus(
 	ctx context.Context, caller Caller, id payment.ID, version int64, o WaitOptions,
 ) *HeldStatus {

@@ -179,6 +179,7 @@ func (p *Parker) poll(epoll *os.File) {
 		return // it is closed
 	}
 	events := make([]syscall.EpollEvent, 256)
+	var paused time.Time
 	for sent := uint64(0); ; sent = p.sent.Load() {
 		n := 0
 		err := raw.Read(func(fd uintptr) bool {
@@ -192,7 +193,7 @@ func (p *Parker) poll(epoll *os.File) {
 		if err != nil {
 			return
 		}
-		p.giveWay(sent)
+		paused = p.giveWay(sent, paused)
 		for _, e := range events[:n] {
 			if c := p.find(e.Fd, e.Pad); c != nil {
 				c.event(e.Events)
@@ -208,19 +209,23 @@ const (
 	burstGoesOn = 8  // answers since the last look
 	burstLook   = time.Millisecond
 	burstLooks  = 100
+	burstPause  = time.Second // until next requests may be held up again: a flood of answers is no burst
 )
 
 // giveWay waits until a burst of answers is over, for a tenth of a second at most. Sent is the count of answers when
-// events came last.
-func (p *Parker) giveWay(sent uint64) {
-	for range burstLooks {
-		now := p.sent.Load()
-		if now-sent < burst {
-			return
-		}
-		sent = now - burst + burstGoesOn
-		time.Sleep(burstLook)
+// events came last, and pausedUntil when it may wait again.
+func (p *Parker) giveWay(sent uint64, pausedUntil time.Time) time.Time {
+	if p.sent.Load()-sent < burst || now().Before(pausedUntil) {
+		return pausedUntil
 	}
+	for range burstLooks {
+		before := p.sent.Load()
+		time.Sleep(burstLook)
+		if p.sent.Load()-before < burstGoesOn {
+			break
+		}
+	}
+	return now().Add(burstPause)
 }
 
 // find returns the connection of an event; nil where it is no longer here.

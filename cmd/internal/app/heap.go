@@ -60,7 +60,8 @@ type heapUse struct {
 
 func readHeap() heapUse {
 	s := []gometrics.Sample{
-		{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+		{Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/released:bytes"},
 		{Name: "/gc/heap/allocs:bytes"},
 	}
 	gometrics.Read(s)
