@@ -411,7 +411,7 @@ func (e Surface) Valid() bool {
 
 // Action defines model for Action.
 type Action struct {
-	// ExpiresAt Until when the customer can act; null where Stripe names no end.
+	// ExpiresAt The time until which the customer can act; null if Stripe names no end.
 	ExpiresAt *Timestamp `json:"expires_at"`
 
 	// Type The type of the PaymentIntent's `next_action`, Stripe's own word.
@@ -445,12 +445,13 @@ type Address struct {
 // AllowRedisplay Stripe's word for the consent with which a payment method was saved.
 type AllowRedisplay string
 
-// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
-// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
-// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
+// Amount The amount to pay, in Stripe's minor unit of the currency. Stripe's units are not always those of ISO 4217: ISK and
+// UGX have two decimals, MGA has none. Amounts in ISK and UGX are multiples of 100, in BHD, JOD, KWD, OMR and TND
+// multiples of 10. An amount that Stripe does not accept is 422, also below its minimum and above its maximum for the
+// currency.
 type Amount = int64
 
-// CancelReason Stripe's word for why a payment was cancelled.
+// CancelReason Stripe's word for the reason of a cancellation.
 type CancelReason string
 
 // CaptureMethod `manual`: the payment is authorised, and a backend captures it later.
@@ -468,10 +469,10 @@ type Config struct {
 	PublishableKey PublishableKey `json:"publishable_key"`
 }
 
-// Currency A lower-case ISO 4217 code. One that Stripe cannot charge is 422.
+// Currency A lower-case ISO 4217 code. A currency that Stripe cannot charge is 422.
 type Currency = string
 
-// Cursor A place in the feed. Opaque.
+// Cursor A position in the feed. Opaque.
 type Cursor = string
 
 // CustomerID A customer's id at Stripe.
@@ -482,7 +483,7 @@ type CustomerSession struct {
 	// ClientSecret For Stripe.js's `customerSessionClientSecret`. Single-use.
 	ClientSecret string `json:"client_secret"`
 
-	// ExpiresAt Until when a page may start with it.
+	// ExpiresAt The time until which a page may start with it.
 	ExpiresAt Timestamp `json:"expires_at"`
 }
 
@@ -498,29 +499,29 @@ type CustomerSessionCreated struct {
 
 // CustomerSessionOptions Features of Stripe's Payment Element for a known customer. Without a customer there is no session.
 type CustomerSessionOptions struct {
-	// AllowRedisplayFilters Which of them, by the consent that was given when they were saved; `always` without it.
+	// AllowRedisplayFilters The saved methods to show, by the consent that was given when they were saved; default `always`.
 	AllowRedisplayFilters *[]CustomerSessionOptionsAllowRedisplayFilters `json:"allow_redisplay_filters,omitempty"`
 
-	// Redisplay Show the customer's saved payment methods; on without it.
+	// Redisplay Show the customer's saved payment methods; default true.
 	Redisplay *bool `json:"redisplay,omitempty"`
 
-	// RedisplayLimit How many of them; 3 without it.
+	// RedisplayLimit The largest number of saved methods to show; default 3.
 	RedisplayLimit *int `json:"redisplay_limit,omitempty"`
 
-	// Remove Let the customer remove saved methods; off without it.
+	// Remove Let the customer remove saved methods; default false.
 	Remove *bool `json:"remove,omitempty"`
 
-	// Save Offer to save the method that is used; off without it.
+	// Save Offer to save the method that is used; default false.
 	Save *bool `json:"save,omitempty"`
 
-	// SaveAllowRedisplay With `"surface": "mobile"`: the consent that a method gets which is saved while `save` is off, by which
-	// `allow_redisplay_filters` choose later. Without it Stripe decides.
+	// SaveAllowRedisplay With `"surface": "mobile"`: the consent for a method that is saved while `save` is off.
+	// `allow_redisplay_filters` select by it later. Without it Stripe decides.
 	SaveAllowRedisplay *AllowRedisplay `json:"save_allow_redisplay,omitempty"`
 
-	// SaveUsage How a method saved by that offer may be used. On the web `save` needs it, and it needs `save`.
+	// SaveUsage The use of a method that is saved by that offer. On the web `save` needs it, and it needs `save`.
 	SaveUsage *SetupFutureUsage `json:"save_usage,omitempty"`
 
-	// Surface Where the session is used; `web` without it.
+	// Surface The kind of page that uses the session; default `web`.
 	Surface *Surface `json:"surface,omitempty"`
 }
 
@@ -529,7 +530,7 @@ type CustomerSessionOptionsAllowRedisplayFilters string
 
 // Dispute defines model for Dispute.
 type Dispute struct {
-	// Amount What is disputed, in minor units.
+	// Amount The disputed amount, in minor units.
 	Amount MinorUnits `json:"amount"`
 
 	// ID The dispute's id at Stripe.
@@ -550,14 +551,14 @@ type Event struct {
 	// CreatedAt RFC 3339, UTC, whole seconds.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Data The whole view as it stood after the change.
+	// Data The whole view after the change.
 	Data View `json:"data"`
 
 	// ID The payment and its version; the same in the stream, the feed and a push.
 	ID string `json:"id"`
 
-	// Restored The event may have been announced before: it is of an order that a rebuild or a read has brought back after Redis
-	// was lost, or `kasse forget` has appended it again.
+	// Restored The event may have been announced before: a rebuild or a read restored its order after a loss of Redis, or
+	// `kasse forget` appended it again.
 	Restored bool `json:"restored"`
 
 	// Type `order.<state>` at each change of state of the order's current payment or winner, except:
@@ -582,11 +583,11 @@ type EventPage struct {
 
 // Failure defines model for Failure.
 type Failure struct {
-	// Code Stripe's error code. Shops choose their own text by it.
+	// Code Stripe's error code. Shops select their own text by it.
 	Code *string `json:"code"`
 
-	// DeclineCode The bank's reason, or null. Order tokens and client secrets get `generic_decline` for the reasons
-	// that Stripe asks to keep from the customer, such as `stolen_card` and `fraudulent`; backends get them as they are.
+	// DeclineCode The bank's reason, or null. Order tokens and client secrets get `generic_decline` for the reasons that
+	// Stripe asks to hide from the customer, such as `stolen_card` and `fraudulent`. Backends get the reason itself.
 	DeclineCode *string `json:"decline_code"`
 
 	// Message An English text of Kasse for developers.
@@ -598,11 +599,15 @@ type History struct {
 	History []Transition `json:"history"`
 }
 
-// HoldReason The payment's amount or currency is not the order's; another payment of the order succeeded
-// first; the money was given back, or is disputed; a review of Radar is open, or ended without an approval;
-// `unverified`: only a webhook says that it came, and Stripe has not borne that out yet, or does not know of it.
-// Where several hold: `currency_mismatch`, `amount_mismatch`, `duplicate_payment`, `refunded`, `disputed`,
-// `in_review`, `unverified`.
+// HoldReason The reason that a paid payment is held:
+//
+// - `currency_mismatch`, `amount_mismatch`: the payment's currency or amount is not the order's
+// - `duplicate_payment`: another payment of the order succeeded first
+// - `refunded`, `disputed`: the money was refunded, or is disputed
+// - `in_review`: a review of Radar is open, or ended without an approval
+// - `unverified`: only a webhook reported the success, and Stripe has not confirmed it yet, or does not know it
+//
+// If several apply, the first of this list.
 type HoldReason string
 
 // Metadata The backend's own strings, kept at Stripe.
@@ -611,44 +616,44 @@ type Metadata map[string]string
 // MinorUnits An amount in the currency's minor unit.
 type MinorUnits = int64
 
-// Next What the page should do now.
+// Next The next step of the page.
 type Next string
 
-// OpenedPayment The view, and what the page needs to pay.
+// OpenedPayment The view, and the values that the page needs to pay.
 type OpenedPayment struct {
-	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// Action The customer's next step in `requires_action`; null in every other status. For steps outside the page
 	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
 	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
 	Action *Action `json:"action"`
 
-	// Amount What the PaymentIntent asks for, in minor units.
+	// Amount The amount of the PaymentIntent, in minor units.
 	Amount MinorUnits `json:"amount"`
 
-	// AmountCapturable What is authorised and not yet captured, in minor units.
+	// AmountCapturable The amount that is authorised and not yet captured, in minor units.
 	AmountCapturable MinorUnits `json:"amount_capturable"`
 
-	// AmountReceived What was taken, in minor units.
+	// AmountReceived The amount that was received, in minor units.
 	AmountReceived MinorUnits `json:"amount_received"`
 
-	// AmountRefunded What was given back of the money received, in minor units.
+	// AmountRefunded The amount that was refunded of the money received, in minor units.
 	AmountRefunded MinorUnits `json:"amount_refunded"`
 
 	// Attempt The number of this payment within its order, from 1.
 	Attempt int `json:"attempt"`
 
-	// CaptureBefore When the authorisation lapses. Known some time after `authorized`.
+	// CaptureBefore The end of the authorisation. It may be known some time after `authorized`.
 	CaptureBefore *Timestamp `json:"capture_before"`
 
 	// ClientSecret Confirms this PaymentIntent in the browser, and reads its status here. Keep it out of URLs and logs.
 	ClientSecret ClientSecret `json:"client_secret"`
 
-	// CreatedAt When the PaymentIntent was made.
+	// CreatedAt The time when the PaymentIntent was made.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Currency A lower-case ISO 4217 code. One that Stripe cannot charge is 422.
+	// Currency A lower-case ISO 4217 code. A currency that Stripe cannot charge is 422.
 	Currency Currency `json:"currency"`
 
-	// Customer Whose payment it is; null for a guest.
+	// Customer The customer of the payment; null for a guest.
 	Customer *CustomerID `json:"customer"`
 
 	// CustomerSession Null without a customer.
@@ -657,14 +662,14 @@ type OpenedPayment struct {
 	// Dispute The latest dispute or inquiry.
 	Dispute *Dispute `json:"dispute"`
 
-	// Failure The last attempt to pay, if it failed.
+	// Failure The failure of the last card or bank that was tried; null if it did not fail.
 	Failure *Failure `json:"failure"`
 
-	// Final The customer and the bank cannot change it any more. Refunds and disputes still can.
+	// Final The customer and the bank cannot change the payment any more. Refunds and disputes still can.
 	Final bool `json:"final"`
 
-	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
-	// first success. A level: it may become false again.
+	// Fulfillable True means ship: the payment is paid on the order's terms, not refunded, not disputed, not in
+	// review, and the order's first success. It may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
 	// FulfillableAt When `fulfillable` first became true for the order. Set once, never cleared.
@@ -679,7 +684,7 @@ type OpenedPayment struct {
 	// Metadata The backend's own strings, kept at Stripe.
 	Metadata Metadata `json:"metadata"`
 
-	// Next What the page should do now.
+	// Next The next step of the page.
 	Next Next `json:"next"`
 
 	// OrderID The shop's own name for an order.
@@ -688,8 +693,8 @@ type OpenedPayment struct {
 	// PaymentIntent The id of a PaymentIntent.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
-	// PaymentMethodDetails With what was paid, or was tried last. It may be known some time after the state. A change of it or of
-	// `receipt_url` alone raises `version` and is no event.
+	// PaymentMethodDetails The payment method that paid, or that was tried last. It may be known some time after the state. A
+	// change of it or of `receipt_url` alone raises `version`, but sends no event.
 	PaymentMethodDetails *PaymentMethodDetails `json:"payment_method_details"`
 
 	// PollAfterMs Milliseconds to pause before the next poll; null if polling is over.
@@ -698,43 +703,43 @@ type OpenedPayment struct {
 	// PublishableKey For Stripe.js.
 	PublishableKey PublishableKey `json:"publishable_key"`
 
-	// ReceiptURL Stripe's receipt of the charge. Whoever has the link sees the receipt.
+	// ReceiptURL The link to Stripe's receipt of the charge. It needs no login.
 	ReceiptURL *string `json:"receipt_url"`
 
 	// Review Radar's review, while it is open. Until it is approved the payment is held: `in_review`. For service
-	// keys and in events; the view of an order token leaves it out.
+	// keys and in events; an order token does not get it.
 	Review *Review `json:"review,omitempty"`
 
-	// State What an order needs to know.
+	// State Kasse's word for the state of an order's payment, with refunds and disputes.
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
-	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
-	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
-	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
-	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
+	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
+	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
+	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
+	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | will not be paid | `none` | yes | null |
-	// | `partially_refunded`, `refunded` | paid, and part or all given back | `none` | yes | null |
-	// | `disputed`, `charged_back` | a dispute awaits a decision; was lost | `none` | yes | null |
+	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
+	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
-	// Where several hold, the first of: `charged_back`, `disputed`, `refunded`,
+	// If several apply, the first of: `charged_back`, `disputed`, `refunded`,
 	// `partially_refunded`, `paid`.
 	State State `json:"state"`
 
 	// Status The PaymentIntent's status, Stripe's own word.
 	Status StripeStatus `json:"status"`
 
-	// Superseded A later attempt took its place.
+	// Superseded A later attempt has replaced this payment.
 	Superseded bool `json:"superseded"`
 
-	// UpdatedAt When anything here last changed.
+	// UpdatedAt The time of the last change of this view.
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
-	// nothing.
+	// Version It only grows, also across lost writes and a rebuild. A larger version is newer.
+	// The size of the difference has no meaning.
 	Version Version `json:"version"`
 }
 
@@ -746,12 +751,12 @@ type Order struct {
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
-	// Payment The payment that won the order, or the current one; null while none was made yet, and for an
-	// order token that is for another customer. A token that only reads and names no customer gets a
+	// Payment The order's first successful payment, or else the current one. Null before the first payment, and
+	// for an order token of another customer. A token that only reads and names no customer gets a
 	// `PublicView`.
 	Payment *View `json:"payment"`
 
-	// Superseded Its other payments, oldest first. An order token gets those of its own customer.
+	// Superseded The order's other payments, oldest first. An order token gets those of its own customer.
 	Superseded []View `json:"superseded"`
 }
 
@@ -760,7 +765,7 @@ type OrderID = string
 
 // OrderPage defines model for OrderPage.
 type OrderPage struct {
-	// Next Where to go on; null at the end.
+	// Next The cursor of the next page; null at the end.
 	Next   *Cursor `json:"next"`
 	Orders []Order `json:"orders"`
 }
@@ -789,48 +794,50 @@ type PaymentCapture struct {
 
 // PaymentChange defines model for PaymentChange.
 type PaymentChange struct {
-	// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
-	// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
-	// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
+	// Amount The amount to pay, in Stripe's minor unit of the currency. Stripe's units are not always those of ISO 4217: ISK and
+	// UGX have two decimals, MGA has none. Amounts in ISK and UGX are multiples of 100, in BHD, JOD, KWD, OMR and TND
+	// multiples of 10. An amount that Stripe does not accept is 422, also below its minimum and above its maximum for the
+	// currency.
 	Amount Amount `json:"amount"`
 }
 
 // PaymentCreate An order to be paid, as a backend asks for it.
 type PaymentCreate struct {
-	// Amount What the customer is to pay, in Stripe's minor unit of the currency, which is not ISO 4217's: ISK and UGX have two
-	// decimals, MGA has none. In ISK and UGX it is a multiple of 100, in BHD, JOD, KWD, OMR and TND a multiple of 10. What
-	// Stripe does not take is 422, also below its minimum and above its maximum for the currency.
+	// Amount The amount to pay, in Stripe's minor unit of the currency. Stripe's units are not always those of ISO 4217: ISK and
+	// UGX have two decimals, MGA has none. Amounts in ISK and UGX are multiples of 100, in BHD, JOD, KWD, OMR and TND
+	// multiples of 10. An amount that Stripe does not accept is 422, also below its minimum and above its maximum for the
+	// currency.
 	Amount Amount `json:"amount"`
 
-	// CaptureMethod `automatic_async` without it.
+	// CaptureMethod Default `automatic_async`.
 	CaptureMethod *CaptureMethod `json:"capture_method,omitempty"`
 
-	// Currency A lower-case ISO 4217 code. One that Stripe cannot charge is 422.
+	// Currency A lower-case ISO 4217 code. A currency that Stripe cannot charge is 422.
 	Currency        Currency                `json:"currency"`
 	Customer        *CustomerID             `json:"customer,omitempty"`
 	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
 
-	// Description Shown in Stripe's Dashboard and receipts. In characters.
+	// Description Stripe shows it in the Dashboard and in receipts. Its length is in characters.
 	Description *string `json:"description,omitempty"`
 
-	// Metadata The backend's own strings. Keys that begin with `kasse_` are ours.
+	// Metadata The backend's own strings. Keys that begin with `kasse_` are Kasse's.
 	Metadata *map[string]string `json:"metadata,omitempty"`
 
 	// OrderID The shop's own name for an order.
 	OrderID OrderID `json:"order_id"`
 
-	// PaymentMethodConfiguration Stripe's payment method configuration, which says what methods the page offers; the account's default
-	// without it. From a service key only; sent when an attempt is opened.
+	// PaymentMethodConfiguration Stripe's payment method configuration, which selects the methods that the page offers; default: the
+	// account's. From a service key only; sent when an attempt is opened.
 	PaymentMethodConfiguration *string `json:"payment_method_configuration,omitempty"`
 
-	// ReceiptEmail Where Stripe sends its receipt.
+	// ReceiptEmail The address to which Stripe sends its receipt.
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
 	Reopen           *bool             `json:"reopen,omitempty"`
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
 
-	// Shipping Where the goods go, for Stripe. From a service key only; sent when an attempt is opened.
+	// Shipping The delivery address, for Stripe. From a service key only; sent when an attempt is opened.
 	Shipping *Shipping `json:"shipping,omitempty"`
 
 	// StatementDescriptorSuffix Appended to the account's name on the card statement: ASCII, at least one letter, none of
@@ -838,36 +845,36 @@ type PaymentCreate struct {
 	StatementDescriptorSuffix *string `json:"statement_descriptor_suffix,omitempty"`
 }
 
-// PaymentCreateByToken The members of a create. The holder of an order token sends none of them, or some that are equal
-// to the token's claims; `customer_session` may be narrower.
+// PaymentCreateByToken The members of a create. With an order token, the body has none of them, or some that equal the
+// token's claims; `customer_session` may be narrower.
 type PaymentCreateByToken struct {
 	Amount *Amount `json:"amount,omitempty"`
 
-	// CaptureMethod `automatic_async` without it.
+	// CaptureMethod Default `automatic_async`.
 	CaptureMethod   *CaptureMethod          `json:"capture_method,omitempty"`
 	Currency        *Currency               `json:"currency,omitempty"`
 	Customer        *CustomerID             `json:"customer,omitempty"`
 	CustomerSession *CustomerSessionOptions `json:"customer_session,omitempty"`
 
-	// Description Shown in Stripe's Dashboard and receipts. In characters.
+	// Description Stripe shows it in the Dashboard and in receipts. Its length is in characters.
 	Description *string `json:"description,omitempty"`
 
-	// Metadata The backend's own strings. Keys that begin with `kasse_` are ours.
+	// Metadata The backend's own strings. Keys that begin with `kasse_` are Kasse's.
 	Metadata *map[string]string `json:"metadata,omitempty"`
 	OrderID  *OrderID           `json:"order_id,omitempty"`
 
-	// PaymentMethodConfiguration Stripe's payment method configuration, which says what methods the page offers; the account's default
-	// without it. From a service key only; sent when an attempt is opened.
+	// PaymentMethodConfiguration Stripe's payment method configuration, which selects the methods that the page offers; default: the
+	// account's. From a service key only; sent when an attempt is opened.
 	PaymentMethodConfiguration *string `json:"payment_method_configuration,omitempty"`
 
-	// ReceiptEmail Where Stripe sends its receipt.
+	// ReceiptEmail The address to which Stripe sends its receipt.
 	ReceiptEmail *string `json:"receipt_email,omitempty"`
 
 	// Reopen Open the next attempt of an order that was closed. From a service key only.
 	Reopen           *bool             `json:"reopen,omitempty"`
 	SetupFutureUsage *SetupFutureUsage `json:"setup_future_usage,omitempty"`
 
-	// Shipping Where the goods go, for Stripe. From a service key only; sent when an attempt is opened.
+	// Shipping The delivery address, for Stripe. From a service key only; sent when an attempt is opened.
 	Shipping *Shipping `json:"shipping,omitempty"`
 
 	// StatementDescriptorSuffix Appended to the account's name on the card statement: ASCII, at least one letter, none of
@@ -880,10 +887,10 @@ type PaymentID = string
 
 // PaymentMethodDetails defines model for PaymentMethodDetails.
 type PaymentMethodDetails struct {
-	// Brand The card's brand, Stripe's own word; null where the method has none.
+	// Brand The card's brand, Stripe's own word; null if the method has none.
 	Brand *string `json:"brand"`
 
-	// Last4 The last four digits of the card or the account; null where the method has none.
+	// Last4 The last four digits of the card or the account; null if the method has none.
 	Last4 *string `json:"last4"`
 
 	// Type The payment method's type, Stripe's own word.
@@ -892,8 +899,8 @@ type PaymentMethodDetails struct {
 	Type string `json:"type"`
 }
 
-// Problem RFC 9457. `code` is what programs look at. The members after `request_id` are there only where
-// they say something.
+// Problem An RFC 9457 problem. Programs decide by `code`. The members after `request_id` are present only
+// if they have a value.
 type Problem struct {
 	// Code | code | status | title |
 	// |---|---|---|
@@ -935,14 +942,14 @@ type Problem struct {
 	// | `stripe_timeout` | 504 | Stripe did not answer in time. |
 	Code ProblemCode `json:"code"`
 
-	// DeclineCode The bank's reason, if Stripe passed one on.
+	// DeclineCode The bank's reason, if Stripe returned one.
 	DeclineCode *string `json:"decline_code,omitempty"`
 
-	// Detail What is wrong with this request, in English for developers.
+	// Detail The error of this request, in English for developers.
 	Detail string           `json:"detail"`
 	Errors *[]ProblemDetail `json:"errors,omitempty"`
 
-	// Oldest With `cursor_expired`, the oldest place that is still kept.
+	// Oldest With `cursor_expired`, the oldest cursor that is still valid.
 	Oldest *Cursor `json:"oldest,omitempty"`
 
 	// Payment The payment that prevents the request.
@@ -951,11 +958,11 @@ type Problem struct {
 	// RequestID The answer's `X-Request-Id`.
 	RequestID string `json:"request_id"`
 
-	// Retryable The same request may succeed later, as it is.
+	// Retryable True if the same request may succeed later.
 	Retryable bool `json:"retryable"`
 	Status    int  `json:"status"`
 
-	// StripeRequestID Stripe's name for the call it refused.
+	// StripeRequestID Stripe's id of the call that it refused.
 	StripeRequestID *string `json:"stripe_request_id,omitempty"`
 
 	// Title A fixed sentence for each code.
@@ -1005,7 +1012,7 @@ type Problem struct {
 // | `stripe_timeout` | 504 | Stripe did not answer in time. |
 type ProblemCode string
 
-// ProblemDetail One mistake, and its place.
+// ProblemDetail One mistake, and its position.
 type ProblemDetail struct {
 	// Detail The mistake, in English for developers.
 	Detail string `json:"detail"`
@@ -1020,45 +1027,45 @@ type ProblemDetail struct {
 	Pointer *string `json:"pointer,omitempty"`
 }
 
-// PublicView A payment's status, as much of it as the holder of its client secret may see.
+// PublicView A payment's status, with the members that a client secret may see.
 type PublicView struct {
-	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// Action The customer's next step in `requires_action`; null in every other status. For steps outside the page
 	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
 	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
 	Action *Action `json:"action"`
 
-	// Amount What the PaymentIntent asks for, in minor units.
+	// Amount The amount of the PaymentIntent, in minor units.
 	Amount MinorUnits `json:"amount"`
 
-	// AmountCapturable What is authorised and not yet captured, in minor units.
+	// AmountCapturable The amount that is authorised and not yet captured, in minor units.
 	AmountCapturable MinorUnits `json:"amount_capturable"`
 
-	// AmountReceived What was taken, in minor units.
+	// AmountReceived The amount that was received, in minor units.
 	AmountReceived MinorUnits `json:"amount_received"`
 
-	// AmountRefunded What was given back of the money received, in minor units.
+	// AmountRefunded The amount that was refunded of the money received, in minor units.
 	AmountRefunded MinorUnits `json:"amount_refunded"`
 
 	// Attempt The number of this payment within its order, from 1.
 	Attempt int `json:"attempt"`
 
-	// CaptureBefore When the authorisation lapses. Known some time after `authorized`.
+	// CaptureBefore The end of the authorisation. It may be known some time after `authorized`.
 	CaptureBefore *Timestamp `json:"capture_before"`
 
-	// CreatedAt When the PaymentIntent was made.
+	// CreatedAt The time when the PaymentIntent was made.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Currency A lower-case ISO 4217 code. One that Stripe cannot charge is 422.
+	// Currency A lower-case ISO 4217 code. A currency that Stripe cannot charge is 422.
 	Currency Currency `json:"currency"`
 
-	// Failure The last attempt to pay, if it failed.
+	// Failure The failure of the last card or bank that was tried; null if it did not fail.
 	Failure *Failure `json:"failure"`
 
-	// Final The customer and the bank cannot change it any more. Refunds and disputes still can.
+	// Final The customer and the bank cannot change the payment any more. Refunds and disputes still can.
 	Final bool `json:"final"`
 
-	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
-	// first success. A level: it may become false again.
+	// Fulfillable True means ship: the payment is paid on the order's terms, not refunded, not disputed, not in
+	// review, and the order's first success. It may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
 	// FulfillableAt When `fulfillable` first became true for the order. Set once, never cleared.
@@ -1070,7 +1077,7 @@ type PublicView struct {
 	// Livemode True for live mode, false for test mode.
 	Livemode bool `json:"livemode"`
 
-	// Next What the page should do now.
+	// Next The next step of the page.
 	Next Next `json:"next"`
 
 	// OrderID The shop's own name for an order.
@@ -1082,62 +1089,62 @@ type PublicView struct {
 	// PollAfterMs Milliseconds to pause before the next poll; null if polling is over.
 	PollAfterMs *int `json:"poll_after_ms"`
 
-	// State What an order needs to know.
+	// State Kasse's word for the state of an order's payment, with refunds and disputes.
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
-	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
-	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
-	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
-	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
+	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
+	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
+	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
+	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | will not be paid | `none` | yes | null |
-	// | `partially_refunded`, `refunded` | paid, and part or all given back | `none` | yes | null |
-	// | `disputed`, `charged_back` | a dispute awaits a decision; was lost | `none` | yes | null |
+	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
+	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
-	// Where several hold, the first of: `charged_back`, `disputed`, `refunded`,
+	// If several apply, the first of: `charged_back`, `disputed`, `refunded`,
 	// `partially_refunded`, `paid`.
 	State State `json:"state"`
 
 	// Status The PaymentIntent's status, Stripe's own word.
 	Status StripeStatus `json:"status"`
 
-	// Superseded A later attempt took its place.
+	// Superseded A later attempt has replaced this payment.
 	Superseded bool `json:"superseded"`
 
-	// UpdatedAt When anything here last changed.
+	// UpdatedAt The time of the last change of this view.
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
-	// nothing.
+	// Version It only grows, also across lost writes and a rebuild. A larger version is newer.
+	// The size of the difference has no meaning.
 	Version Version `json:"version"`
 }
 
 // PublishableKey For Stripe.js.
 type PublishableKey = string
 
-// PushedEvent An event of the feed, with two members more.
+// PushedEvent An event of the feed, with two more members.
 type PushedEvent struct {
 	// CreatedAt RFC 3339, UTC, whole seconds.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Data The whole view as it stood after the change.
+	// Data The whole view after the change.
 	Data View `json:"data"`
 
 	// ID The payment and its version; the same in the stream, the feed and a push.
 	ID string `json:"id"`
 
-	// Restored The event may have been announced before: it is of an order that a rebuild or a read has brought back after Redis
-	// was lost, or `kasse forget` has appended it again.
+	// Restored The event may have been announced before: a rebuild or a read restored its order after a loss of Redis, or
+	// `kasse forget` appended it again.
 	Restored bool `json:"restored"`
 
 	// Timestamp The same as `created_at`, under the name that Standard Webhooks gives it.
 	Timestamp Timestamp `json:"timestamp"`
 
-	// Truncated The body would have 20 KB or more, and the shop's `metadata` was left out of `data`:
-	// `GET /v1/payments/{payment_intent}` has it.
+	// Truncated True if the shop's `metadata` was left out of `data`, because the body would have 20 KB or more.
+	// `GET /v1/payments/{payment_intent}` has the metadata.
 	Truncated bool `json:"truncated"`
 
 	// Type `order.<state>` at each change of state of the order's current payment or winner, except:
@@ -1163,11 +1170,11 @@ type Refund struct {
 	// ID The refund's id at Stripe.
 	ID string `json:"id"`
 
-	// Reason Stripe's own word, where one was given.
+	// Reason Stripe's own word, or null.
 	Reason *string `json:"reason"`
 
 	// Status Stripe's own word: `pending`, `requires_action`, `succeeded`, `canceled` or `failed`. Stripe may add
-	// words, and may give none: any other value counts as money on its way back.
+	// words, or send null: any other value counts as money on its way back.
 	//
 	//
 	// Examples: succeeded, pending
@@ -1192,7 +1199,7 @@ type RefundList struct {
 	Refunds []Refund `json:"refunds"`
 }
 
-// RefundReason Why, in Stripe's words. `fraudulent` also blocks the card.
+// RefundReason The reason, in Stripe's words. `fraudulent` also blocks the card.
 type RefundReason string
 
 // Review defines model for Review.
@@ -1203,7 +1210,7 @@ type Review struct {
 	// OpenedAt RFC 3339, UTC, whole seconds.
 	OpenedAt Timestamp `json:"opened_at"`
 
-	// Reason Why it was opened, Stripe's own word.
+	// Reason The reason of the review, Stripe's own word.
 	//
 	// Examples: rule, manual
 	Reason string `json:"reason"`
@@ -1222,30 +1229,30 @@ type Shipping struct {
 	TrackingNumber *string `json:"tracking_number,omitempty"`
 }
 
-// State What an order needs to know.
+// State Kasse's word for the state of an order's payment, with refunds and disputes.
 //
 // | state | when | next | final | poll_after_ms |
 // |---|---|---|---|---|
 // | `pending` | not tried yet | `pay` | no | 2000 |
-// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
-// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
-// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
-// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
-// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
+// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
+// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
+// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
+// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 // | `paid` | money received | `none` | yes | null |
-// | `canceled` | will not be paid | `none` | yes | null |
-// | `partially_refunded`, `refunded` | paid, and part or all given back | `none` | yes | null |
-// | `disputed`, `charged_back` | a dispute awaits a decision; was lost | `none` | yes | null |
+// | `canceled` | it will not be paid | `none` | yes | null |
+// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
+// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 //
-// Where several hold, the first of: `charged_back`, `disputed`, `refunded`,
+// If several apply, the first of: `charged_back`, `disputed`, `refunded`,
 // `partially_refunded`, `paid`.
 type State string
 
 // StripeStatus The PaymentIntent's status, Stripe's own word.
 type StripeStatus string
 
-// Surface `web`: Stripe's Payment Element in a browser. `mobile`: that of Stripe's native SDKs, which has
-// no `redisplay_limit` and no `save_usage`, and which alone has `save_allow_redisplay`.
+// Surface `web`: Stripe's Payment Element in a browser. `mobile`: the one of Stripe's native SDKs. It has no
+// `redisplay_limit` and no `save_usage`; only it has `save_allow_redisplay`.
 type Surface string
 
 // Timestamp RFC 3339, UTC, whole seconds.
@@ -1253,92 +1260,92 @@ type Timestamp = time.Time
 
 // Transition defines model for Transition.
 type Transition struct {
-	// At When it was stored.
+	// At The time when the change was stored.
 	At Timestamp `json:"at"`
 
-	// By The call that has changed the payment, where the cause is `api`. Older entries have none.
+	// By The call that changed the payment, if the cause is `api`. Older entries have null.
 	By *Actor `json:"by"`
 
-	// Cause A Stripe event's type and id, `read` (we asked Stripe), `api` (an answer to a call of ours)
-	// or `rebuild`.
+	// Cause A Stripe event's type and id, `read` (Kasse read the payment at Stripe), `api` (Stripe's answer to
+	// a call of Kasse) or `rebuild`.
 	Cause string `json:"cause"`
 
-	// From Null for the first.
+	// From The state before; null for the first entry.
 	From *State `json:"from"`
 
-	// To What an order needs to know.
+	// To Kasse's word for the state of an order's payment, with refunds and disputes.
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
-	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
-	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
-	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
-	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
+	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
+	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
+	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
+	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | will not be paid | `none` | yes | null |
-	// | `partially_refunded`, `refunded` | paid, and part or all given back | `none` | yes | null |
-	// | `disputed`, `charged_back` | a dispute awaits a decision; was lost | `none` | yes | null |
+	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
+	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
-	// Where several hold, the first of: `charged_back`, `disputed`, `refunded`,
+	// If several apply, the first of: `charged_back`, `disputed`, `refunded`,
 	// `partially_refunded`, `paid`.
 	To State `json:"to"`
 
-	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
-	// nothing.
+	// Version It only grows, also across lost writes and a rebuild. A larger version is newer.
+	// The size of the difference has no meaning.
 	Version Version `json:"version"`
 }
 
-// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
-// nothing.
+// Version It only grows, also across lost writes and a rebuild. A larger version is newer.
+// The size of the difference has no meaning.
 type Version = int64
 
 // View A payment's status, as a backend sees it.
 type View struct {
-	// Action What the customer has to do in `requires_action`; null in every other status. Where that is done elsewhere,
+	// Action The customer's next step in `requires_action`; null in every other status. For steps outside the page
 	// `next` is `wait`: `oxxo_display_details`, `boleto_display_details`, `konbini_display_details`,
 	// `multibanco_display_details`, `display_bank_transfer_instructions` and `verify_with_microdeposits`.
 	Action *Action `json:"action"`
 
-	// Amount What the PaymentIntent asks for, in minor units.
+	// Amount The amount of the PaymentIntent, in minor units.
 	Amount MinorUnits `json:"amount"`
 
-	// AmountCapturable What is authorised and not yet captured, in minor units.
+	// AmountCapturable The amount that is authorised and not yet captured, in minor units.
 	AmountCapturable MinorUnits `json:"amount_capturable"`
 
-	// AmountReceived What was taken, in minor units.
+	// AmountReceived The amount that was received, in minor units.
 	AmountReceived MinorUnits `json:"amount_received"`
 
-	// AmountRefunded What was given back of the money received, in minor units.
+	// AmountRefunded The amount that was refunded of the money received, in minor units.
 	AmountRefunded MinorUnits `json:"amount_refunded"`
 
 	// Attempt The number of this payment within its order, from 1.
 	Attempt int `json:"attempt"`
 
-	// CaptureBefore When the authorisation lapses. Known some time after `authorized`.
+	// CaptureBefore The end of the authorisation. It may be known some time after `authorized`.
 	CaptureBefore *Timestamp `json:"capture_before"`
 
-	// CreatedAt When the PaymentIntent was made.
+	// CreatedAt The time when the PaymentIntent was made.
 	CreatedAt Timestamp `json:"created_at"`
 
-	// Currency A lower-case ISO 4217 code. One that Stripe cannot charge is 422.
+	// Currency A lower-case ISO 4217 code. A currency that Stripe cannot charge is 422.
 	Currency Currency `json:"currency"`
 
-	// Customer Whose payment it is; null for a guest.
+	// Customer The customer of the payment; null for a guest.
 	Customer *CustomerID `json:"customer"`
 
 	// Dispute The latest dispute or inquiry.
 	Dispute *Dispute `json:"dispute"`
 
-	// Failure The last attempt to pay, if it failed.
+	// Failure The failure of the last card or bank that was tried; null if it did not fail.
 	Failure *Failure `json:"failure"`
 
-	// Final The customer and the bank cannot change it any more. Refunds and disputes still can.
+	// Final The customer and the bank cannot change the payment any more. Refunds and disputes still can.
 	Final bool `json:"final"`
 
-	// Fulfillable Ship it: paid, on the order's terms, not given back, not disputed, not in review, and the order's
-	// first success. A level: it may become false again.
+	// Fulfillable True means ship: the payment is paid on the order's terms, not refunded, not disputed, not in
+	// review, and the order's first success. It may become false again.
 	Fulfillable bool `json:"fulfillable"`
 
 	// FulfillableAt When `fulfillable` first became true for the order. Set once, never cleared.
@@ -1353,7 +1360,7 @@ type View struct {
 	// Metadata The backend's own strings, kept at Stripe.
 	Metadata Metadata `json:"metadata"`
 
-	// Next What the page should do now.
+	// Next The next step of the page.
 	Next Next `json:"next"`
 
 	// OrderID The shop's own name for an order.
@@ -1362,49 +1369,49 @@ type View struct {
 	// PaymentIntent The id of a PaymentIntent.
 	PaymentIntent PaymentID `json:"payment_intent"`
 
-	// PaymentMethodDetails With what was paid, or was tried last. It may be known some time after the state. A change of it or of
-	// `receipt_url` alone raises `version` and is no event.
+	// PaymentMethodDetails The payment method that paid, or that was tried last. It may be known some time after the state. A
+	// change of it or of `receipt_url` alone raises `version`, but sends no event.
 	PaymentMethodDetails *PaymentMethodDetails `json:"payment_method_details"`
 
 	// PollAfterMs Milliseconds to pause before the next poll; null if polling is over.
 	PollAfterMs *int `json:"poll_after_ms"`
 
-	// ReceiptURL Stripe's receipt of the charge. Whoever has the link sees the receipt.
+	// ReceiptURL The link to Stripe's receipt of the charge. It needs no login.
 	ReceiptURL *string `json:"receipt_url"`
 
 	// Review Radar's review, while it is open. Until it is approved the payment is held: `in_review`. For service
-	// keys and in events; the view of an order token leaves it out.
+	// keys and in events; an order token does not get it.
 	Review *Review `json:"review,omitempty"`
 
-	// State What an order needs to know.
+	// State Kasse's word for the state of an order's payment, with refunds and disputes.
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
 	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank wants to see the customer | `authenticate` | no | 2000 |
-	// | `action_required` | the customer has to act elsewhere: see `action` | `wait` | no | 60000 |
-	// | `processing` | started, the bank still to answer; days for debits | `wait` | no | 60000 |
-	// | `failed` | the last try failed, another may follow | `retry` | no | 2000 |
-	// | `authorized` | to be captured by a backend | `wait` | no | 60000 |
+	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
+	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
+	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
+	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | will not be paid | `none` | yes | null |
-	// | `partially_refunded`, `refunded` | paid, and part or all given back | `none` | yes | null |
-	// | `disputed`, `charged_back` | a dispute awaits a decision; was lost | `none` | yes | null |
+	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
+	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
-	// Where several hold, the first of: `charged_back`, `disputed`, `refunded`,
+	// If several apply, the first of: `charged_back`, `disputed`, `refunded`,
 	// `partially_refunded`, `paid`.
 	State State `json:"state"`
 
 	// Status The PaymentIntent's status, Stripe's own word.
 	Status StripeStatus `json:"status"`
 
-	// Superseded A later attempt took its place.
+	// Superseded A later attempt has replaced this payment.
 	Superseded bool `json:"superseded"`
 
-	// UpdatedAt When anything here last changed.
+	// UpdatedAt The time of the last change of this view.
 	UpdatedAt Timestamp `json:"updated_at"`
 
-	// Version Only ever grows, also across lost writes and a rebuild. Larger is newer; the difference means
-	// nothing.
+	// Version It only grows, also across lost writes and a rebuild. A larger version is newer.
+	// The size of the difference has no meaning.
 	Version Version `json:"version"`
 }
