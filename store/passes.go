@@ -58,8 +58,8 @@ func (s *Store) TakePass(ctx context.Context, holder string) (r payment.PassRequ
 	return payment.PassRequest{ID: reply[0], From: from, Verify: reply[2] == "1"}, true, nil
 }
 
-// NotePass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it any more,
-// or another holder has begun it again.
+// NotePass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it
+// any more, or another holder has begun it again.
 func (s *Store) NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error) {
 	state := passRunning
 	if done {
