@@ -66,6 +66,11 @@ func (connect connector) testPasses(t *testing.T) {
 	if ttl := f.client.PTTL(t.Context(), "kasse:{p0}:passes").Val(); ttl <= 0 || ttl > time.Minute {
 		t.Errorf("the requests are kept for %s", ttl)
 	}
+	f.namesLeaseHolder(t)
+}
+
+func (f fixture) namesLeaseHolder(t testing.TB) {
+	t.Helper()
 	if holder, err := f.LeaseHolder(t.Context(), "nets"); holder != "" || err != nil {
 		t.Errorf("a free lease is held by %q, %v", holder, err)
 	}

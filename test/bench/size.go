@@ -84,13 +84,8 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 				return err
 			}
 		}
-		bodies := make([][]byte, int(most*b.length.Seconds()))
-		for i := range bodies {
-			pass := changes / hot
-			status := []string{"requires_action", "processing"}[pass%2]
-			bodies[i] = delivery(event(changes%hot*(count/hot), status, status, time.Unix(opened+10*int64(pass+1), 0)))
-			changes++
-		}
+		bodies := b.hotChanges(count, changes)
+		changes += len(bodies)
 		err := env.measure(name+"/webhook", kasse, func(address string) (load, error) {
 			return closedLoop(ctx, []string{address}, b.length, each(bodies, http.StatusOK))
 		})
@@ -104,6 +99,17 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 	}
 	env.line(name+"/memory", count, metric{"B/payment", float64(full-empty) / float64(count)}, metric{"B/entry", entry})
 	return nil
+}
+
+// hotChanges are webhooks of the next changes of the payments that are asked for.
+func (b *bench) hotChanges(count, first int) [][]byte {
+	bodies := make([][]byte, int(most*b.length.Seconds()))
+	for i := range bodies {
+		pass, payment := (first+i)/hot, (first+i)%hot*(count/hot)
+		status := []string{"requires_action", "processing"}[pass%2]
+		bodies[i] = delivery(event(payment, status, status, time.Unix(opened+10*int64(pass+1), 0)))
+	}
+	return bodies
 }
 
 // used is the memory that Redis uses for data, in bytes.

@@ -156,8 +156,18 @@ func waiting(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// waitEach measures a crowd of which each waits for a payment of his own.
-func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
+// next returns the webhooks of so many changes, and the payment of each.
+func (d *deliveries) next(changes int) (bodies [][]byte, about []int) {
+	bodies, about = make([][]byte, changes), make([]int, changes)
+	for i := range bodies {
+		n := int(d.changes.Add(1)) - 1
+		bodies[i], about[i] = delivery(d.change(n)), n%payments
+	}
+	return bodies, about
+}
+
+// waitBare measures the memory of a waiter of the bare program.
+func (env *environment) waitBare(ctx context.Context) error {
 	bare, err := env.bare(ctx, "wait")
 	if err != nil {
 		return err
@@ -170,16 +180,23 @@ func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	time.Sleep(settling)
 	env.line("Waiting/bare", crowd, metric{"B/waiter", float64(resident(bare.pid)-empty) / crowd})
 	all.leave()
+	return nil
+}
 
+// waitEach measures a crowd of which each waits for a payment of his own.
+func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
+	if err := env.waitBare(ctx); err != nil {
+		return err
+	}
 	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s"})
 	if err != nil {
 		return err
 	}
-	empty = resident(kasse.pid)
+	empty := resident(kasse.pid)
 	var sent [crowd]atomic.Int64 // when the change was delivered that its waiter has not seen yet
 	var mu sync.Mutex
 	var seen []time.Duration
-	all, err = enter(kasse.address, crowd, pollOf, func(n int, at time.Time) {
+	all, err := enter(kasse.address, crowd, pollOf, func(n int, at time.Time) {
 		if when := sent[n].Swap(0); when > 0 {
 			mu.Lock()
 			seen = append(seen, at.Sub(time.Unix(0, when)))
@@ -193,12 +210,7 @@ func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	time.Sleep(settling)
 	memory := float64(resident(kasse.pid)-empty) / crowd
 	changes := int(changeRate * env.length.Seconds())
-	bodies := make([][]byte, changes)
-	about := make([]int, changes)
-	for i := range bodies {
-		n := int(order.changes.Add(1)) - 1
-		bodies[i], about[i] = delivery(order.change(n)), n%payments
-	}
+	bodies, about := order.next(changes)
 	before, err := env.reads(ctx)
 	if err != nil {
 		return err

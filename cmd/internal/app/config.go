@@ -147,7 +147,28 @@ func LoadConfig() (Config, error) {
 		return Config{}, errors.New("the environment cannot be read") // envconfig's own text quotes values
 	}
 	var m mistakes
-	c := Config{
+	c := m.plain(e)
+	m.secrets(e, &c)
+	if c.OrderTokens.TTL > 24*time.Hour {
+		m.add("ORDER_TOKEN_TTL", "must be at most 24h")
+	}
+	if c.RedisWaitTimeout > store.MaxWait {
+		m.add("REDIS_WAIT_TIMEOUT", "must be at most %s", store.MaxWait)
+	}
+	m.redis(c)
+	m.stripeKeys(c)
+	c.Endpoints = m.endpoints(
+		m.secret("EVENT_ENDPOINTS", e.EventEndpoints, e.EventEndpointsFile),
+		m.flag("EVENT_ALLOW_PRIVATE", e.EventAllowPrivate),
+	)
+	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
+	c.Unread = unread()
+	return c, errors.Join(m...)
+}
+
+// plain reads the settings that are values of their own.
+func (m *mistakes) plain(e environment) Config {
+	return Config{
 		ListenAddr: m.address("LISTEN_ADDR", e.ListenAddr), AdminAddr: m.address("ADMIN_ADDR", e.AdminAddr),
 		DrainDelay:      m.duration("DRAIN_DELAY", e.DrainDelay, 0),
 		ShutdownTimeout: m.duration("SHUTDOWN_TIMEOUT", e.ShutdownTimeout, time.Second),
@@ -181,6 +202,10 @@ func LoadConfig() (Config, error) {
 		LogFormat:           m.choice("LOG_FORMAT", e.LogFormat, "json", "text"),
 		Traced:              m.traced(e.OTLPEndpoint, e.OTelDisabled),
 	}
+}
+
+// secrets reads what a file may hold, and what is checked with it.
+func (m *mistakes) secrets(e environment, c *Config) {
 	c.RedisURL = payment.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
 	c.StripeSecretKey = payment.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))
 	c.StripeWebhookSecrets = m.webhookSecrets(
@@ -195,19 +220,4 @@ func LoadConfig() (Config, error) {
 		), Issuer: trim(e.OrderTokenIssuer), Now: time.Now,
 	}
 	c.IssuerKeysURL = m.issuerKeys(e.OrderTokenJWKSURL, e.OrderTokenIssuer)
-	if c.OrderTokens.TTL > 24*time.Hour {
-		m.add("ORDER_TOKEN_TTL", "must be at most 24h")
-	}
-	if c.RedisWaitTimeout > store.MaxWait {
-		m.add("REDIS_WAIT_TIMEOUT", "must be at most %s", store.MaxWait)
-	}
-	m.redis(c)
-	m.stripeKeys(c)
-	c.Endpoints = m.endpoints(
-		m.secret("EVENT_ENDPOINTS", e.EventEndpoints, e.EventEndpointsFile),
-		m.flag("EVENT_ALLOW_PRIVATE", e.EventAllowPrivate),
-	)
-	c.StripeReadRPS = m.readRPS(e.StripeReadRPS, c.Livemode())
-	c.Unread = unread()
-	return c, errors.Join(m...)
 }
