@@ -60,11 +60,12 @@ func TestProductionLinksNoFake(t *testing.T) {
 		t.Skip("cmd/kasse is not built yet")
 	}
 	fakes := map[string]string{
-		miniredis: "its data would be gone with the process",
-		stripesim: "orders would be paid with no customer's money",
-		storetest: "it starts and kills servers",
-		kasseDev:  "everybody who reaches the console can move every payment",
-		"testing": "it adds flags to the program",
+		miniredis:    "its data would be gone with the process",
+		stripesim:    "orders would be paid with no customer's money",
+		storetest:    "it starts and kills servers",
+		"kasse/test": "it is for tests",
+		kasseDev:     "everybody who reaches the console can move every payment",
+		"testing":    "it adds flags to the program",
 	}
 	for _, path := range goList(t, "-deps", "./cmd/kasse") {
 		for fake, why := range fakes {
