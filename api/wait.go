@@ -200,7 +200,7 @@ func (w *collectedAnswer) WriteHeader(int) {}
 // Write collects the body.
 func (w *collectedAnswer) Write(text []byte) (int, error) {
 	if w.body == nil {
-		w.body = slices.Clip(text) // nobody changes a view
+		w.body = slices.Clip(text) // no code changes a view
 		return len(text), nil
 	}
 	w.body = append(w.body, text...)

@@ -7,7 +7,7 @@ import (
 )
 
 // What a reader may see of a rendered View is what the structs of its kind name. The order of the members does not
-// matter, and a member that no struct names is shown to nobody.
+// matter, and a member that no struct names is not shown.
 var (
 	publicMembers = namesOf(reflect.TypeFor[PublicView]())
 	tokenMembers  = namesOf(reflect.TypeFor[PublicView](), reflect.TypeFor[tokenView]())

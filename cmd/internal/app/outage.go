@@ -41,7 +41,7 @@ func (o *outage) trouble() (first bool) {
 	return true
 }
 
-// answered notes that Redis has carried out a command. Where nobody has had trouble for a while, the outage is over.
+// answered notes that Redis has carried out a command. Where no command has failed for a while, the outage is over.
 func (o *outage) answered(ctx context.Context) {
 	if !o.away.Load() {
 		return
