@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"kasse/test/wait"
 )
 
 // pages answers the feed at once with empty pages, whose cursor moves at first, and measures what
@@ -41,7 +43,7 @@ func (s *shop) pausesAfterEmptyPages() {
 	pages := new(pages)
 	s.pages.Store(pages)
 	s.startBackend(nil)
-	eventually(s.t, "four pauses", func() error { return yet(len(pages.seen()) >= 4) })
+	wait.Until(s.t, "four pauses", func() error { return yet(len(pages.seen()) >= 4) })
 	for _, pause := range pages.seen()[1:] { // the first request may still be one of the killed backend
 		if pause < 400*time.Millisecond {
 			s.t.Errorf("after empty pages the backend waits %v", pages.seen())
