@@ -6,63 +6,64 @@ import (
 	"time"
 )
 
+var announcementsCases = []struct {
+	name  string
+	order Order
+	facts []RecordFact // of pi_1
+	want  []string     // "": no event
+}{
+	{"opening is no event", openOrder("pi_1"), []RecordFact{opening(10, pending())}, []string{""}},
+	{
+		"a first state that is not pending is one", openOrder("pi_1"),
+		[]RecordFact{event("1", 10, action(""))},
+		[]string{"order.action_required"},
+	},
+	{
+		"each change of state", openOrder("pi_1"),
+		[]RecordFact{
+			opening(10, pending()), event("1", 20, action("")), event("2", 30, declined("ch_1")), event(
+				"3", 40, processing("ch_2"),
+			),
+			event("4", 50, canceled("ch_2")),
+		},
+		[]string{"", "order.action_required", "order.failed", "order.processing", "order.canceled"},
+	},
+	{"authorized", openOrder("pi_1"), []RecordFact{event("1", 10, authorized("ch_1"))}, []string{"order.authorized"}},
+	{
+		"paid once", openOrder("pi_1"),
+		[]RecordFact{event("1", 10, succeeded("ch_1")), event("1", 10, succeeded("ch_1")), event("2", 11, succeeded("ch_1"))},
+		[]string{"order.paid", "", ""},
+	},
+	{
+		"a visible change within a state", openOrder("pi_1"),
+		[]RecordFact{event("1", 10, declined("ch_1")), event("2", 20, unauthenticated("ch_1"))},
+		[]string{"order.failed", "order.updated"},
+	},
+	{
+		"an update of the amount", openOrder("pi_1"),
+		[]RecordFact{opening(10, pending()), read(20, costing(pending(), 1200))},
+		[]string{"", "order.updated"},
+	},
+	{
+		"held", openOrder("pi_1"),
+		[]RecordFact{event("1", 10, processing("ch_1")), event("2", 20, costing(succeeded("ch_1"), 900))},
+		[]string{"order.processing", "order.held"},
+	},
+	{
+		"superseded", openOrder("pi_1", "pi_2"),
+		[]RecordFact{opening(10, pending()), event("1", 20, canceled(""))},
+		[]string{"", "superseded.canceled"},
+	},
+	{
+		"superseded, and yet the first success", openOrder("pi_1", "pi_2"),
+		[]RecordFact{event("1", 20, succeeded("ch_1"))},
+		[]string{"order.paid"},
+	},
+}
+
 // TestAnnouncements is the table of the events of one payment, fact by fact.
 func TestAnnouncements(t *testing.T) {
-	e := event
-	for _, tt := range []struct {
-		name  string
-		order Order
-		facts []RecordFact // of pi_1
-		want  []string     // "": no event
-	}{
-		{"opening is no event", openOrder("pi_1"), []RecordFact{opening(10, pending())}, []string{""}},
-		{
-			"a first state that is not pending is one", openOrder("pi_1"),
-			[]RecordFact{e("1", 10, action(""))},
-			[]string{"order.action_required"},
-		},
-		{
-			"each change of state", openOrder("pi_1"),
-			[]RecordFact{
-				opening(10, pending()), e("1", 20, action("")), e("2", 30, declined("ch_1")), e(
-					"3", 40, processing("ch_2"),
-				),
-				e("4", 50, canceled("ch_2")),
-			},
-			[]string{"", "order.action_required", "order.failed", "order.processing", "order.canceled"},
-		},
-		{"authorized", openOrder("pi_1"), []RecordFact{e("1", 10, authorized("ch_1"))}, []string{"order.authorized"}},
-		{
-			"paid once", openOrder("pi_1"),
-			[]RecordFact{e("1", 10, succeeded("ch_1")), e("1", 10, succeeded("ch_1")), e("2", 11, succeeded("ch_1"))},
-			[]string{"order.paid", "", ""},
-		},
-		{
-			"a visible change within a state", openOrder("pi_1"),
-			[]RecordFact{e("1", 10, declined("ch_1")), e("2", 20, unauthenticated("ch_1"))},
-			[]string{"order.failed", "order.updated"},
-		},
-		{
-			"an update of the amount", openOrder("pi_1"),
-			[]RecordFact{opening(10, pending()), read(20, costing(pending(), 1200))},
-			[]string{"", "order.updated"},
-		},
-		{
-			"held", openOrder("pi_1"),
-			[]RecordFact{e("1", 10, processing("ch_1")), e("2", 20, costing(succeeded("ch_1"), 900))},
-			[]string{"order.processing", "order.held"},
-		},
-		{
-			"superseded", openOrder("pi_1", "pi_2"),
-			[]RecordFact{opening(10, pending()), e("1", 20, canceled(""))},
-			[]string{"", "superseded.canceled"},
-		},
-		{
-			"superseded, and yet the first success", openOrder("pi_1", "pi_2"),
-			[]RecordFact{e("1", 20, succeeded("ch_1"))},
-			[]string{"order.paid"},
-		},
-	} {
+	for _, tt := range announcementsCases {
 		t.Run(tt.name, func(t *testing.T) {
 			var facts []Fact
 			for _, f := range tt.facts {
@@ -80,81 +81,85 @@ func TestAnnouncements(t *testing.T) {
 	}
 }
 
+func firstFact(f RecordFact) Fact { return seenAs("pi_1", 1, f) }
+
+func secondFact(f RecordFact) Fact { return seenAs("pi_2", 2, f) }
+
+var ordersAnnounceCases = []struct {
+	name  string
+	order Order
+	facts []Fact
+	want  [][]string
+}{
+	{
+		"a second success", openOrder("pi_1", "pi_2"),
+		[]Fact{
+			secondFact(event("1", 10, succeeded("ch_2"))), firstFact(event("2", 20, action(""))),
+			firstFact(event("3", 30, succeeded("ch_1"))),
+		},
+		[][]string{{"order.paid"}, {"superseded.action_required"}, {"order.duplicate_payment"}},
+	},
+	{
+		"withdrawn: the order is never called canceled while it goes on", openOrder("pi_1"),
+		[]Fact{
+			firstFact(event("1", 10, action(""))),
+			All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
+			firstFact(event("2", 20, canceled(""))),
+			Reserved{Form: "form"},
+			All{secondFact(opening(30, pending())), Released{"me"}},
+		},
+		[][]string{
+			{"order.action_required"},
+			{"superseded.action_required"},
+			{"superseded.canceled"},
+			{},
+			{"order.reopened"},
+		},
+	},
+	{
+		"withdrawn, and its process died: the order is canceled", openOrder("pi_1"),
+		[]Fact{
+			firstFact(opening(10, pending())),
+			All{Leased{"me", noon.Add(2500 * time.Millisecond)}, Withdrawn{"pi_1"}},
+			firstFact(event("2", 20, canceled(""))),
+			firstFact(read(40, canceled(""))),
+			later62{firstFact(read(60, canceled("")))},
+		},
+		[][]string{{}, {"superseded.pending"}, {"superseded.canceled"}, {}, {"order.canceled"}},
+	},
+	{
+		"withdrawn, and the bank was faster: the mark is cleared", openOrder("pi_1"),
+		[]Fact{
+			firstFact(opening(10, pending())),
+			All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
+			All{firstFact(read(20, processing("ch_1"))), Released{"me"}},
+		},
+		[][]string{{}, {"superseded.pending"}, {"order.processing"}},
+	},
+	{
+		"opened again after a cancel", openOrder("pi_1"),
+		[]Fact{firstFact(event("1", 10, canceled(""))), Reserved{Form: "form"}, secondFact(opening(30, pending()))},
+		[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.reopened"}},
+	},
+	{
+		"opened again in another state: that one", openOrder("pi_1"),
+		[]Fact{
+			firstFact(event("1", 10, canceled(""))),
+			Reserved{Form: "form"},
+			secondFact(event("2", 30, declined("ch_2"))),
+		},
+		[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.failed"}},
+	},
+	{
+		"closing does not supersede", openOrder("pi_1"),
+		[]Fact{firstFact(opening(10, pending())), OrderClosed{ClosedByCancel}, firstFact(event("1", 20, canceled("")))},
+		[][]string{{}, {}, {"order.canceled"}},
+	},
+}
+
 // TestOrdersAnnounce is the table of the rules that concern more than one payment of an order.
 func TestOrdersAnnounce(t *testing.T) {
-	first := func(f RecordFact) Fact { return seenAs("pi_1", 1, f) }
-	second := func(f RecordFact) Fact { return seenAs("pi_2", 2, f) }
-	for _, tt := range []struct {
-		name  string
-		order Order
-		facts []Fact
-		want  [][]string
-	}{
-		{
-			"a second success", openOrder("pi_1", "pi_2"),
-			[]Fact{
-				second(event("1", 10, succeeded("ch_2"))), first(event("2", 20, action(""))),
-				first(event("3", 30, succeeded("ch_1"))),
-			},
-			[][]string{{"order.paid"}, {"superseded.action_required"}, {"order.duplicate_payment"}},
-		},
-		{
-			"withdrawn: the order is never called canceled while it goes on", openOrder("pi_1"),
-			[]Fact{
-				first(event("1", 10, action(""))),
-				All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
-				first(event("2", 20, canceled(""))),
-				Reserved{Form: "form"},
-				All{second(opening(30, pending())), Released{"me"}},
-			},
-			[][]string{
-				{"order.action_required"},
-				{"superseded.action_required"},
-				{"superseded.canceled"},
-				{},
-				{"order.reopened"},
-			},
-		},
-		{
-			"withdrawn, and its process died: the order is canceled", openOrder("pi_1"),
-			[]Fact{
-				first(opening(10, pending())),
-				All{Leased{"me", noon.Add(2500 * time.Millisecond)}, Withdrawn{"pi_1"}},
-				first(event("2", 20, canceled(""))),
-				first(read(40, canceled(""))),
-				later62{first(read(60, canceled("")))},
-			},
-			[][]string{{}, {"superseded.pending"}, {"superseded.canceled"}, {}, {"order.canceled"}},
-		},
-		{
-			"withdrawn, and the bank was faster: the mark is cleared", openOrder("pi_1"),
-			[]Fact{
-				first(opening(10, pending())),
-				All{Leased{"me", noon.Add(time.Hour)}, Withdrawn{"pi_1"}},
-				All{first(read(20, processing("ch_1"))), Released{"me"}},
-			},
-			[][]string{{}, {"superseded.pending"}, {"order.processing"}},
-		},
-		{
-			"opened again after a cancel", openOrder("pi_1"),
-			[]Fact{first(event("1", 10, canceled(""))), Reserved{Form: "form"}, second(opening(30, pending()))},
-			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.reopened"}},
-		},
-		{
-			"opened again in another state: that one", openOrder("pi_1"),
-			[]Fact{
-				first(event("1", 10, canceled(""))),
-				Reserved{Form: "form"},
-				second(event("2", 30, declined("ch_2"))),
-			},
-			[][]string{{"order.canceled"}, {}, {"superseded.canceled", "order.failed"}},
-		},
-		{
-			"closing does not supersede", openOrder("pi_1"),
-			[]Fact{first(opening(10, pending())), OrderClosed{ClosedByCancel}, first(event("1", 20, canceled("")))},
-			[][]string{{}, {}, {"order.canceled"}},
-		},
-	} {
+	for _, tt := range ordersAnnounceCases {
 		t.Run(tt.name, func(t *testing.T) {
 			o, events := follow(tt.order, tt.facts...)
 			for i := range tt.want {

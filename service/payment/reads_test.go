@@ -5,68 +5,71 @@ import (
 	"testing"
 )
 
+var processingEvent = event("evt_1", 10, processing("ch_1"))
+
+var readsCases = []shownTest{
+	{name: "a read alone", facts: []RecordFact{read(10, action(""))}, want: action("")},
+	{
+		name: "a read over the opening", facts: []RecordFact{read(10, action("")), opening(50, pending())},
+		want: action(""),
+	},
+	{
+		name: "a covered event changes nothing", facts: []RecordFact{processingEvent, read(10, declined("ch_1"), "evt_1")},
+		want: declined("ch_1"),
+	},
+	{
+		name:  "a covered event with a newer stamp too",
+		facts: []RecordFact{processingEvent, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1"),
+	},
+	{
+		name:  "an event older than the window is covered by age",
+		facts: []RecordFact{processingEvent, read(12, declined("ch_1"))}, want: declined("ch_1"),
+	},
+	{
+		name: "an uncovered one a second older asks again", facts: []RecordFact{processingEvent, read(11, declined("ch_1"))},
+		want: declined("ch_1"), wanted: true,
+	},
+	{
+		name: "one of the same second", facts: []RecordFact{processingEvent, read(10, declined("ch_1"))},
+		want: declined("ch_1"), wanted: true,
+	},
+	{
+		name: "one a second newer", facts: []RecordFact{processingEvent, read(9, declined("ch_1"))},
+		want: processing("ch_1"), wanted: true,
+	},
+	{
+		name: "no certain step spares the question", facts: []RecordFact{processingEvent, read(10, action(""))},
+		want: processing("ch_1"), wanted: true,
+	},
+	{
+		name: "one two seconds newer starts afresh", facts: []RecordFact{processingEvent, read(8, declined("ch_1"))},
+		want: processing("ch_1"),
+	},
+	{
+		name: "an uncovered one that says the same", facts: []RecordFact{processingEvent, read(10, processing("ch_1"))},
+		want: processing("ch_1"),
+	},
+	{
+		name: "a newer one judged without the read", want: processing("ch_1"), wanted: true,
+		facts: []RecordFact{read(8, pending()), processingEvent, event("evt_2", 9, declined("ch_1"))},
+	},
+	{
+		name: "only the uncovered ones are judged", want: declined("ch_1"),
+		facts: []RecordFact{read(8, pending(), "evt_1"), processingEvent, event("evt_2", 10, declined("ch_1"))},
+	},
+	{
+		name: "a second id of a covered event asks again", want: declined("ch_1"), wanted: true,
+		facts: []RecordFact{processingEvent, read(10, declined("ch_1"), "evt_1"), event("evt_2", 10, processing("ch_1"))},
+	},
+	{
+		name: "an update makes no event", want: costing(afterUpdate(), 1200),
+		facts: []RecordFact{event("evt_1", 10, declined("ch_1")), read(10, costing(afterUpdate(), 1200), "evt_1")},
+	},
+}
+
 // TestReads: the rules of Stripe's answers; "evt_1" is an event of second 10.
 func TestReads(t *testing.T) {
-	e := event("evt_1", 10, processing("ch_1"))
-	for _, tt := range []shownTest{
-		{name: "a read alone", facts: []RecordFact{read(10, action(""))}, want: action("")},
-		{
-			name: "a read over the opening", facts: []RecordFact{read(10, action("")), opening(50, pending())},
-			want: action(""),
-		},
-		{
-			name: "a covered event changes nothing", facts: []RecordFact{e, read(10, declined("ch_1"), "evt_1")},
-			want: declined("ch_1"),
-		},
-		{
-			name:  "a covered event with a newer stamp too",
-			facts: []RecordFact{e, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1"),
-		},
-		{
-			name:  "an event older than the window is covered by age",
-			facts: []RecordFact{e, read(12, declined("ch_1"))}, want: declined("ch_1"),
-		},
-		{
-			name: "an uncovered one a second older asks again", facts: []RecordFact{e, read(11, declined("ch_1"))},
-			want: declined("ch_1"), wanted: true,
-		},
-		{
-			name: "one of the same second", facts: []RecordFact{e, read(10, declined("ch_1"))},
-			want: declined("ch_1"), wanted: true,
-		},
-		{
-			name: "one a second newer", facts: []RecordFact{e, read(9, declined("ch_1"))},
-			want: processing("ch_1"), wanted: true,
-		},
-		{
-			name: "no certain step spares the question", facts: []RecordFact{e, read(10, action(""))},
-			want: processing("ch_1"), wanted: true,
-		},
-		{
-			name: "one two seconds newer starts afresh", facts: []RecordFact{e, read(8, declined("ch_1"))},
-			want: processing("ch_1"),
-		},
-		{
-			name: "an uncovered one that says the same", facts: []RecordFact{e, read(10, processing("ch_1"))},
-			want: processing("ch_1"),
-		},
-		{
-			name: "a newer one judged without the read", want: processing("ch_1"), wanted: true,
-			facts: []RecordFact{read(8, pending()), e, event("evt_2", 9, declined("ch_1"))},
-		},
-		{
-			name: "only the uncovered ones are judged", want: declined("ch_1"),
-			facts: []RecordFact{read(8, pending(), "evt_1"), e, event("evt_2", 10, declined("ch_1"))},
-		},
-		{
-			name: "a second id of a covered event asks again", want: declined("ch_1"), wanted: true,
-			facts: []RecordFact{e, read(10, declined("ch_1"), "evt_1"), event("evt_2", 10, processing("ch_1"))},
-		},
-		{
-			name: "an update makes no event", want: costing(afterUpdate(), 1200),
-			facts: []RecordFact{event("evt_1", 10, declined("ch_1")), read(10, costing(afterUpdate(), 1200), "evt_1")},
-		},
-	} {
+	for _, tt := range readsCases {
 		t.Run(tt.name, tt.run)
 	}
 }
@@ -77,66 +80,69 @@ func named(id string, a Read) Read {
 	return a
 }
 
+var declinedEvent = event("evt_1", 10, declined("ch_1"))
+
+var readsOfOneTimeCases = []shownTest{
+	{
+		name: "the later of two", facts: []RecordFact{read(10, action("")), read(12, processing("ch_1"))},
+		want: processing("ch_1"),
+	},
+	{
+		name: "one second and different", want: processing("ch_1"), wanted: true, notBefore: 12,
+		facts: []RecordFact{read(10, action("")), read(10, processing("ch_1"))},
+	},
+	{
+		name: "neighbouring seconds and different", want: afterUpdate(), wanted: true, notBefore: 13,
+		facts: []RecordFact{read(10, declined("ch_1")), read(11, afterUpdate())},
+	},
+	{
+		name: "a read two seconds later settles it", want: afterUpdate(),
+		facts: []RecordFact{read(10, declined("ch_1")), read(11, afterUpdate()), read(13, afterUpdate())},
+	},
+	{
+		name: "one second and alike", want: declined("ch_1"),
+		facts: []RecordFact{read(10, declined("ch_1")), read(10, declined("ch_1"), "evt_1")},
+	},
+	{
+		name: "what either covers is covered", want: afterUpdate(),
+		facts: []RecordFact{declinedEvent, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate())},
+	},
+	{
+		name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),
+		facts: []RecordFact{
+			named("req_1", read(10, costing(pending(), 1000))),
+			named("req_2", read(10, costing(pending(), 900), "req_1")),
+		},
+	},
+	{
+		name: "a chain of them", want: costing(pending(), 1100),
+		facts: []RecordFact{
+			named("req_1", read(10, costing(pending(), 1000))), named(
+				"req_2", read(10, costing(pending(), 900), "req_1"),
+			),
+			named("req_3", read(10, costing(pending(), 1100), "req_1", "req_2")),
+		},
+	},
+	{
+		name: "the same was said again before the other was asked, and once more beside it", want: costing(
+			pending(), 900,
+		), wanted: true, notBefore: 12,
+		facts: []RecordFact{
+			named("req_1", read(10, costing(pending(), 1000))), named(
+				"req_2", read(10, costing(pending(), 900), "req_1"),
+			),
+			named("req_3", read(10, costing(pending(), 1000))),
+		},
+	},
+	{
+		name: "three, of which two agree", want: processing("ch_1"), wanted: true, notBefore: 12,
+		facts: []RecordFact{read(10, processing("ch_1")), read(10, action("")), read(10, processing("ch_1"))},
+	},
+}
+
 // TestReadsOfOneTime joins answers that are too near to be ordered.
 func TestReadsOfOneTime(t *testing.T) {
-	e := event("evt_1", 10, declined("ch_1"))
-	for _, tt := range []shownTest{
-		{
-			name: "the later of two", facts: []RecordFact{read(10, action("")), read(12, processing("ch_1"))},
-			want: processing("ch_1"),
-		},
-		{
-			name: "one second and different", want: processing("ch_1"), wanted: true, notBefore: 12,
-			facts: []RecordFact{read(10, action("")), read(10, processing("ch_1"))},
-		},
-		{
-			name: "neighbouring seconds and different", want: afterUpdate(), wanted: true, notBefore: 13,
-			facts: []RecordFact{read(10, declined("ch_1")), read(11, afterUpdate())},
-		},
-		{
-			name: "a read two seconds later settles it", want: afterUpdate(),
-			facts: []RecordFact{read(10, declined("ch_1")), read(11, afterUpdate()), read(13, afterUpdate())},
-		},
-		{
-			name: "one second and alike", want: declined("ch_1"),
-			facts: []RecordFact{read(10, declined("ch_1")), read(10, declined("ch_1"), "evt_1")},
-		},
-		{
-			name: "what either covers is covered", want: afterUpdate(),
-			facts: []RecordFact{e, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate())},
-		},
-		{
-			name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),
-			facts: []RecordFact{
-				named("req_1", read(10, costing(pending(), 1000))),
-				named("req_2", read(10, costing(pending(), 900), "req_1")),
-			},
-		},
-		{
-			name: "a chain of them", want: costing(pending(), 1100),
-			facts: []RecordFact{
-				named("req_1", read(10, costing(pending(), 1000))), named(
-					"req_2", read(10, costing(pending(), 900), "req_1"),
-				),
-				named("req_3", read(10, costing(pending(), 1100), "req_1", "req_2")),
-			},
-		},
-		{
-			name: "the same was said again before the other was asked, and once more beside it", want: costing(
-				pending(), 900,
-			), wanted: true, notBefore: 12,
-			facts: []RecordFact{
-				named("req_1", read(10, costing(pending(), 1000))), named(
-					"req_2", read(10, costing(pending(), 900), "req_1"),
-				),
-				named("req_3", read(10, costing(pending(), 1000))),
-			},
-		},
-		{
-			name: "three, of which two agree", want: processing("ch_1"), wanted: true, notBefore: 12,
-			facts: []RecordFact{read(10, processing("ch_1")), read(10, action("")), read(10, processing("ch_1"))},
-		},
-	} {
+	for _, tt := range readsOfOneTimeCases {
 		t.Run(tt.name, tt.run)
 	}
 }

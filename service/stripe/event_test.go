@@ -65,59 +65,63 @@ func paymentEvent(members string) string {
 		`"created":1600000000` + members + `}}}`
 }
 
+var baseSnapshot = payment.Snapshot{Status: payment.Succeeded, Amount: 1000, Currency: "eur"}
+
+func baseWith(edit func(*payment.Snapshot)) payment.Snapshot {
+	s := baseSnapshot
+	edit(&s)
+	return s
+}
+
+var eventsOfAnyVersionCases = []struct {
+	name, members string
+	want          payment.Snapshot
+}{
+	{"a charge", `,"latest_charge":"ch_1"`, baseWith(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" })},
+	{
+		"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`,
+		baseWith(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" }),
+	},
+	{"no charge", `,"latest_charge":null`, baseSnapshot},
+	{
+		"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`,
+		baseWith(func(s *payment.Snapshot) { s.Charge.ID = "ch_2" }),
+	},
+	{"before 2022-11-15: an empty list", `,"charges":{"data":[]}`, baseSnapshot},
+	{"neither: unknown, not none", ``, baseWith(func(s *payment.Snapshot) { s.Charge.Unknown = true })},
+	{
+		"a customer", `,"latest_charge":null,"customer":"cus_1"`,
+		baseWith(func(s *payment.Snapshot) { s.Customer = "cus_1" }),
+	},
+	{
+		"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`,
+		baseWith(func(s *payment.Snapshot) { s.Customer = "cus_1" }),
+	},
+	{
+		"a failure",
+		`,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
+		baseWith(func(s *payment.Snapshot) {
+			s.Failure = &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
+		}),
+	},
+	{
+		"money",
+		`,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
+		baseWith(func(s *payment.Snapshot) {
+			s.AmountReceived, s.AmountCapturable = 900, 100
+			s.CaptureMethod, s.SetupFutureUsage = "manual", "off_session"
+		}),
+	},
+	{
+		"metadata, and unknown members",
+		`,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
+		baseWith(func(s *payment.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
+	},
+}
+
 // TestEventsOfAnyVersion reads what Stripe's versions have in common, and what differs between them.
 func TestEventsOfAnyVersion(t *testing.T) {
-	base := payment.Snapshot{Status: payment.Succeeded, Amount: 1000, Currency: "eur"}
-	with := func(edit func(*payment.Snapshot)) payment.Snapshot {
-		s := base
-		edit(&s)
-		return s
-	}
-	for _, tt := range []struct {
-		name, members string
-		want          payment.Snapshot
-	}{
-		{"a charge", `,"latest_charge":"ch_1"`, with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" })},
-		{
-			"a charge, expanded", `,"latest_charge":{"id":"ch_1","object":"charge"}`,
-			with(func(s *payment.Snapshot) { s.Charge.ID = "ch_1" }),
-		},
-		{"no charge", `,"latest_charge":null`, base},
-		{
-			"before 2022-11-15: a list", `,"charges":{"data":[{"id":"ch_2"},{"id":"ch_1"}]}`,
-			with(func(s *payment.Snapshot) { s.Charge.ID = "ch_2" }),
-		},
-		{"before 2022-11-15: an empty list", `,"charges":{"data":[]}`, base},
-		{"neither: unknown, not none", ``, with(func(s *payment.Snapshot) { s.Charge.Unknown = true })},
-		{
-			"a customer", `,"latest_charge":null,"customer":"cus_1"`,
-			with(func(s *payment.Snapshot) { s.Customer = "cus_1" }),
-		},
-		{
-			"a customer, expanded", `,"latest_charge":null,"customer":{"id":"cus_1"}`,
-			with(func(s *payment.Snapshot) { s.Customer = "cus_1" }),
-		},
-		{
-			"a failure",
-			`,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
-			with(func(s *payment.Snapshot) {
-				s.Failure = &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
-			}),
-		},
-		{
-			"money",
-			`,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
-			with(func(s *payment.Snapshot) {
-				s.AmountReceived, s.AmountCapturable = 900, 100
-				s.CaptureMethod, s.SetupFutureUsage = "manual", "off_session"
-			}),
-		},
-		{
-			"metadata, and unknown members",
-			`,"latest_charge":null,"metadata":{"a":"b"},"brand_new":{"x":[1]}`,
-			with(func(s *payment.Snapshot) { s.Metadata = map[string]string{"a": "b"} }),
-		},
-	} {
+	for _, tt := range eventsOfAnyVersionCases {
 		t.Run(tt.name, func(t *testing.T) {
 			n := decodeEvent([]byte(paymentEvent(tt.members)))
 			if n.Unreadable != "" || n.Intent == nil {

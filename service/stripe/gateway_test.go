@@ -49,75 +49,78 @@ func say(status int, body string) http.HandlerFunc {
 	}
 }
 
+const otherFormText = "another form under the key"
+
+var refusalsCases = []struct {
+	name    string
+	status  int
+	said    string // the members of the error
+	want    payment.Code
+	pointer string
+	refused bool
+}{
+	{
+		"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`,
+		payment.CodeCustomerNotFound, "/customer", true,
+	},
+	{
+		"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`,
+		payment.CodeNotFound, "", true,
+	},
+	{
+		"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`,
+		payment.CodeAmountOutOfRange, "/amount", true,
+	},
+	{
+		"no such currency", 400, `"type":"invalid_request_error","param":"currency"`,
+		payment.CodeUnsupportedCurrency, "/currency", true,
+	},
+	{
+		"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`,
+		payment.CodeInvalidRequest, "/receipt_email", true,
+	},
+	{
+		"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`,
+		payment.CodeStripeError, "", true,
+	},
+	{
+		"no balance", 400, `"type":"invalid_request_error","code":"balance_insufficient"`,
+		payment.CodeBalanceInsufficient, "", true,
+	},
+	{
+		"no decimals", 400,
+		`"type":"invalid_request_error","code":"invalid_charge_amount_no_decimal_compatible"`,
+		payment.CodeAmountOutOfRange, "/amount", true,
+	},
+	{
+		"no such amount", 400, `"type":"invalid_request_error","code":"invalid_charge_amount"`,
+		payment.CodeAmountOutOfRange, "/amount", true,
+	},
+	{
+		"a capture of too much", 400, `"type":"invalid_request_error","param":"amount_to_capture"`,
+		payment.CodeAmountOutOfRange, "/amount", true,
+	},
+	{"a bad key", 401, `"type":"invalid_request_error"`, payment.CodeStripeError, "", true},
+	{
+		"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`,
+		payment.CodeStripeError, "", true,
+	},
+	{
+		"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`,
+		payment.CodeIdempotencyInProgress, "", false,
+	},
+	{otherFormText, 400, `"type":"idempotency_error"`, payment.CodeStripeError, "", false},
+	{
+		"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`,
+		payment.CodeStripeRateLimited, "", false,
+	},
+	{"a fault of theirs", 500, `"type":"api_error"`, payment.CodeStripeError, "", false},
+	{"away", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
+}
+
 // TestRefusals puts what Stripe says into the contract's codes; its own texts, which hold client secrets, stay out.
 func TestRefusals(t *testing.T) {
-	const otherForm = "another form under the key"
-	for _, tt := range []struct {
-		name    string
-		status  int
-		said    string // the members of the error
-		want    payment.Code
-		pointer string
-		refused bool
-	}{
-		{
-			"no such customer", 400, `"type":"invalid_request_error","code":"resource_missing","param":"customer"`,
-			payment.CodeCustomerNotFound, "/customer", true,
-		},
-		{
-			"no such intent", 404, `"type":"invalid_request_error","code":"resource_missing","param":"intent"`,
-			payment.CodeNotFound, "", true,
-		},
-		{
-			"too small", 400, `"type":"invalid_request_error","code":"amount_too_small","param":"amount"`,
-			payment.CodeAmountOutOfRange, "/amount", true,
-		},
-		{
-			"no such currency", 400, `"type":"invalid_request_error","param":"currency"`,
-			payment.CodeUnsupportedCurrency, "/currency", true,
-		},
-		{
-			"a member of ours", 400, `"type":"invalid_request_error","param":"receipt_email"`,
-			payment.CodeInvalidRequest, "/receipt_email", true,
-		},
-		{
-			"something else of ours", 400, `"type":"invalid_request_error","param":"brand_new"`,
-			payment.CodeStripeError, "", true,
-		},
-		{
-			"no balance", 400, `"type":"invalid_request_error","code":"balance_insufficient"`,
-			payment.CodeBalanceInsufficient, "", true,
-		},
-		{
-			"no decimals", 400,
-			`"type":"invalid_request_error","code":"invalid_charge_amount_no_decimal_compatible"`,
-			payment.CodeAmountOutOfRange, "/amount", true,
-		},
-		{
-			"no such amount", 400, `"type":"invalid_request_error","code":"invalid_charge_amount"`,
-			payment.CodeAmountOutOfRange, "/amount", true,
-		},
-		{
-			"a capture of too much", 400, `"type":"invalid_request_error","param":"amount_to_capture"`,
-			payment.CodeAmountOutOfRange, "/amount", true,
-		},
-		{"a bad key", 401, `"type":"invalid_request_error"`, payment.CodeStripeError, "", true},
-		{
-			"a declined card", 402, `"type":"card_error","code":"card_declined","decline_code":"lost_card"`,
-			payment.CodeStripeError, "", true,
-		},
-		{
-			"the key is in use", 409, `"type":"idempotency_error","code":"idempotency_key_in_use"`,
-			payment.CodeIdempotencyInProgress, "", false,
-		},
-		{otherForm, 400, `"type":"idempotency_error"`, payment.CodeStripeError, "", false},
-		{
-			"too many requests", 429, `"type":"invalid_request_error","code":"rate_limit"`,
-			payment.CodeStripeRateLimited, "", false,
-		},
-		{"a fault of theirs", 500, `"type":"api_error"`, payment.CodeStripeError, "", false},
-		{"away", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
-	} {
+	for _, tt := range refusalsCases {
 		t.Run(tt.name, func(t *testing.T) {
 			body := `{"error":{` + tt.said + `,"message":"about ` + secretInIntent + `","payment_intent":` +
 				intentBody + `}}`
@@ -127,7 +130,7 @@ func TestRefusals(t *testing.T) {
 			if !ok || e.Code != tt.want || e.Refused != tt.refused || e.StripeRequestID != "req_1" {
 				t.Fatalf("%+v", err)
 			}
-			if e.Replayed != (tt.name == otherForm) {
+			if e.Replayed != (tt.name == otherFormText) {
 				t.Fatalf("the same call again returns what it made: %t", !e.Replayed)
 			}
 			if tt.pointer != "" && (len(e.Fields) != 1 || e.Fields[0].Pointer != tt.pointer) {
