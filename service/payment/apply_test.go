@@ -7,93 +7,97 @@ import (
 	"time"
 )
 
+func datedSeen(s Seen, rev string, amount int64) Seen {
+	s.Intent.Metadata["kasse_rev"] = rev
+	s.Intent.Amount = amount
+	return s
+}
+
+func paidSeen(id ID, attempt int, amount int64) Seen {
+	s := costing(succeeded("ch_"+string(id)), amount)
+	s.AmountReceived = amount
+	return seenAs(id, attempt, event("evt_"+string(id), 100, s))
+}
+
+var forgottenAttemptsCases = []struct {
+	name    string
+	order   Order
+	facts   []Fact
+	want    [][]string
+	amount  int64 // of the order's terms
+	current ID
+	unknown int
+}{
+	{
+		"the next attempt is paid", openOrder("pi_1"),
+		[]Fact{seenAs("pi_1", 1, opening(10, pending())), datedSeen(paidSeen("pi_2", 2, 1000), "1", 1000)},
+		[][]string{{}, {"superseded.pending", "order.paid"}},
+		1000, "pi_2", 0,
+	},
+	{
+		"its newer terms are the order's", openOrder("pi_1"),
+		[]Fact{seenAs("pi_1", 1, opening(10, pending())), datedSeen(paidSeen("pi_2", 2, 800), "2", 800)},
+		[][]string{{}, {"superseded.pending", "order.paid"}},
+		800, "pi_2", 0,
+	},
+	{
+		"a copy of our metadata on a cheaper payment changes no terms", openOrder("pi_1"),
+		[]Fact{seenAs("pi_1", 1, opening(10, pending())), datedSeen(paidSeen("pi_2", 2, 1), "1", 1)},
+		[][]string{{}, {"superseded.pending", "order.held"}},
+		1000, "pi_2", 0,
+	},
+	{
+		"terms of the future change nothing", openOrder("pi_1"),
+		[]Fact{datedSeen(paidSeen("pi_1", 1, 1), "9999999999999", 1)},
+		[][]string{{"order.held"}},
+		1000, "pi_1", 0,
+	},
+	{
+		"a forgotten new price of a known attempt", openOrder("pi_1"),
+		[]Fact{datedSeen(paidSeen("pi_1", 1, 1200), "5", 1200)},
+		[][]string{{"order.paid"}},
+		1200, "pi_1", 0,
+	},
+	{
+		"while an attempt is unknown only successes are announced", openOrder("pi_1"),
+		[]Fact{
+			seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))),
+			paidSeen("pi_3", 3, 1000),
+		},
+		[][]string{{}, {}, {"order.paid"}},
+		1000, "pi_3", 1,
+	},
+	{
+		"once it is known the last word becomes true", openOrder("pi_1"),
+		[]Fact{
+			seenAs("pi_1", 1, opening(10, pending())), seenAs(
+				"pi_3", 3, event("1", 20, processing("ch_3")),
+			), AttemptsListed{},
+		},
+		[][]string{{}, {}, {"order.processing"}},
+		1000, "pi_3", 0,
+	},
+	{
+		"a success on an order that is won", openOrder("pi_1"),
+		[]Fact{paidSeen("pi_1", 1, 1000), paidSeen("pi_2", 2, 1000)},
+		[][]string{{"order.paid"}, {"order.duplicate_payment"}},
+		1000, "pi_1", 0,
+	},
+	{
+		"a closed order is open again", func() Order {
+			o := openOrder("pi_1")
+			o.close(ClosedByCancel)
+			return o
+		}(),
+		[]Fact{seenAs("pi_1", 1, event("1", 10, canceled(""))), seenAs("pi_2", 2, opening(20, pending()))},
+		[][]string{{"order.canceled"}, {"superseded.canceled", "order.reopened"}},
+		1000, "pi_2", 0,
+	},
+}
+
 // TestForgottenAttempts is what an order makes of payments that Redis has forgotten: rules 4 and 5 of the aggregate.
 func TestForgottenAttempts(t *testing.T) {
-	dated := func(s Seen, rev string, amount int64) Seen {
-		s.Intent.Metadata["kasse_rev"] = rev
-		s.Intent.Amount = amount
-		return s
-	}
-	paid := func(id ID, attempt int, amount int64) Seen {
-		s := costing(succeeded("ch_"+string(id)), amount)
-		s.AmountReceived = amount
-		return seenAs(id, attempt, event("evt_"+string(id), 100, s))
-	}
-	for _, tt := range []struct {
-		name    string
-		order   Order
-		facts   []Fact
-		want    [][]string
-		amount  int64 // of the order's terms
-		current ID
-		unknown int
-	}{
-		{
-			"the next attempt is paid", openOrder("pi_1"),
-			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 1000), "1", 1000)},
-			[][]string{{}, {"superseded.pending", "order.paid"}},
-			1000, "pi_2", 0,
-		},
-		{
-			"its newer terms are the order's", openOrder("pi_1"),
-			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 800), "2", 800)},
-			[][]string{{}, {"superseded.pending", "order.paid"}},
-			800, "pi_2", 0,
-		},
-		{
-			"a copy of our metadata on a cheaper payment changes no terms", openOrder("pi_1"),
-			[]Fact{seenAs("pi_1", 1, opening(10, pending())), dated(paid("pi_2", 2, 1), "1", 1)},
-			[][]string{{}, {"superseded.pending", "order.held"}},
-			1000, "pi_2", 0,
-		},
-		{
-			"terms of the future change nothing", openOrder("pi_1"),
-			[]Fact{dated(paid("pi_1", 1, 1), "9999999999999", 1)},
-			[][]string{{"order.held"}},
-			1000, "pi_1", 0,
-		},
-		{
-			"a forgotten new price of a known attempt", openOrder("pi_1"),
-			[]Fact{dated(paid("pi_1", 1, 1200), "5", 1200)},
-			[][]string{{"order.paid"}},
-			1200, "pi_1", 0,
-		},
-		{
-			"while an attempt is unknown only successes are announced", openOrder("pi_1"),
-			[]Fact{
-				seenAs("pi_1", 1, opening(10, pending())), seenAs("pi_3", 3, event("1", 20, processing("ch_3"))),
-				paid("pi_3", 3, 1000),
-			},
-			[][]string{{}, {}, {"order.paid"}},
-			1000, "pi_3", 1,
-		},
-		{
-			"once it is known the last word becomes true", openOrder("pi_1"),
-			[]Fact{
-				seenAs("pi_1", 1, opening(10, pending())), seenAs(
-					"pi_3", 3, event("1", 20, processing("ch_3")),
-				), AttemptsListed{},
-			},
-			[][]string{{}, {}, {"order.processing"}},
-			1000, "pi_3", 0,
-		},
-		{
-			"a success on an order that is won", openOrder("pi_1"),
-			[]Fact{paid("pi_1", 1, 1000), paid("pi_2", 2, 1000)},
-			[][]string{{"order.paid"}, {"order.duplicate_payment"}},
-			1000, "pi_1", 0,
-		},
-		{
-			"a closed order is open again", func() Order {
-				o := openOrder("pi_1")
-				o.close(ClosedByCancel)
-				return o
-			}(),
-			[]Fact{seenAs("pi_1", 1, event("1", 10, canceled(""))), seenAs("pi_2", 2, opening(20, pending()))},
-			[][]string{{"order.canceled"}, {"superseded.canceled", "order.reopened"}},
-			1000, "pi_2", 0,
-		},
-	} {
+	for _, tt := range forgottenAttemptsCases {
 		t.Run(tt.name, func(t *testing.T) {
 			o, events := follow(tt.order, tt.facts...)
 			for i := range tt.want {

@@ -15,56 +15,57 @@ func listedAs(id ID, attempt int, status Status, succeeded int64, closed string)
 	return p
 }
 
+var rebuiltCases = []struct {
+	name     string
+	payments []Listed
+	attempts []ID // "" was refused, as far as Stripe's list can show
+	winner   ID
+	closed   Closure
+	ended    bool
+}{
+	{"from one", []Listed{listedAs("pi_3", 3, RequiresPaymentMethod, 0, "")}, []ID{"", "", "pi_3"}, "", "", false},
+	{
+		"from all",
+		[]Listed{listedAs("pi_1", 1, Canceled, 0, ""), listedAs("pi_2", 2, RequiresPaymentMethod, 0, "")},
+		[]ID{"pi_1", "pi_2"},
+		"", "", false,
+	},
+	{
+		"the first success has won",
+		[]Listed{listedAs("pi_1", 1, Succeeded, 20, ""), listedAs("pi_2", 2, Succeeded, 10, "")},
+		[]ID{"pi_1", "pi_2"},
+		"pi_2", "", false,
+	},
+	{
+		"one of two that claim to be the same",
+		[]Listed{listedAs("pi_1", 1, RequiresPaymentMethod, 0, ""), listedAs("pi_x", 1, RequiresPaymentMethod, 0, "")},
+		[]ID{"pi_1"},
+		"", "", false,
+	},
+	{
+		"closed with its last",
+		[]Listed{listedAs("pi_1", 1, Canceled, 0, "canceled")},
+		[]ID{"pi_1"},
+		"",
+		ClosedByCancel, true,
+	},
+	{
+		"closed for its failures",
+		[]Listed{listedAs("pi_1", 1, Canceled, 0, "attempts_exhausted")},
+		[]ID{"pi_1"},
+		"", ClosedByFailures, true,
+	},
+	{
+		"closed once, and opened again",
+		[]Listed{listedAs("pi_1", 1, Canceled, 0, "canceled"), listedAs("pi_2", 2, Canceled, 0, "")},
+		[]ID{"pi_1", "pi_2"},
+		"", "", true,
+	},
+}
+
 // TestRebuilt fills an order that is known only from its payments.
 func TestRebuilt(t *testing.T) {
-	const open, over = RequiresPaymentMethod, Canceled
-	for _, tt := range []struct {
-		name     string
-		payments []Listed
-		attempts []ID // "" was refused, as far as Stripe's list can show
-		winner   ID
-		closed   Closure
-		ended    bool
-	}{
-		{"from one", []Listed{listedAs("pi_3", 3, open, 0, "")}, []ID{"", "", "pi_3"}, "", "", false},
-		{
-			"from all",
-			[]Listed{listedAs("pi_1", 1, over, 0, ""), listedAs("pi_2", 2, open, 0, "")},
-			[]ID{"pi_1", "pi_2"},
-			"", "", false,
-		},
-		{
-			"the first success has won",
-			[]Listed{listedAs("pi_1", 1, Succeeded, 20, ""), listedAs("pi_2", 2, Succeeded, 10, "")},
-			[]ID{"pi_1", "pi_2"},
-			"pi_2", "", false,
-		},
-		{
-			"one of two that claim to be the same",
-			[]Listed{listedAs("pi_1", 1, open, 0, ""), listedAs("pi_x", 1, open, 0, "")},
-			[]ID{"pi_1"},
-			"", "", false,
-		},
-		{
-			"closed with its last",
-			[]Listed{listedAs("pi_1", 1, over, 0, "canceled")},
-			[]ID{"pi_1"},
-			"",
-			ClosedByCancel, true,
-		},
-		{
-			"closed for its failures",
-			[]Listed{listedAs("pi_1", 1, over, 0, "attempts_exhausted")},
-			[]ID{"pi_1"},
-			"", ClosedByFailures, true,
-		},
-		{
-			"closed once, and opened again",
-			[]Listed{listedAs("pi_1", 1, over, 0, "canceled"), listedAs("pi_2", 2, over, 0, "")},
-			[]ID{"pi_1", "pi_2"},
-			"", "", true,
-		},
-	} {
+	for _, tt := range rebuiltCases {
 		t.Run(tt.name, func(t *testing.T) {
 			facts := All{Rebuilt{Payments: tt.payments, Complete: true}}
 			for _, p := range tt.payments {
