@@ -31,7 +31,9 @@ var announcementsCases = []struct {
 	{"authorized", openOrder("pi_1"), []RecordFact{event("1", 10, authorized("ch_1"))}, []string{"order.authorized"}},
 	{
 		"paid once", openOrder("pi_1"),
-		[]RecordFact{event("1", 10, succeeded("ch_1")), event("1", 10, succeeded("ch_1")), event("2", 11, succeeded("ch_1"))},
+		[]RecordFact{
+			event("1", 10, succeeded("ch_1")), event("1", 10, succeeded("ch_1")), event("2", 11, succeeded("ch_1")),
+		},
 		[]string{"order.paid", "", ""},
 	},
 	{

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-var processingEvent = event("evt_1", 10, processing("ch_1"))
+var underWay = event("evt_1", 10, processing("ch_1"))
 
 var readsCases = []shownTest{
 	{name: "a read alone", facts: []RecordFact{read(10, action(""))}, want: action("")},
@@ -14,52 +14,52 @@ var readsCases = []shownTest{
 		want: action(""),
 	},
 	{
-		name: "a covered event changes nothing", facts: []RecordFact{processingEvent, read(10, declined("ch_1"), "evt_1")},
+		name: "a covered event changes nothing", facts: []RecordFact{underWay, read(10, declined("ch_1"), "evt_1")},
 		want: declined("ch_1"),
 	},
 	{
 		name:  "a covered event with a newer stamp too",
-		facts: []RecordFact{processingEvent, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1"),
+		facts: []RecordFact{underWay, read(8, declined("ch_1"), "evt_1")}, want: declined("ch_1"),
 	},
 	{
 		name:  "an event older than the window is covered by age",
-		facts: []RecordFact{processingEvent, read(12, declined("ch_1"))}, want: declined("ch_1"),
+		facts: []RecordFact{underWay, read(12, declined("ch_1"))}, want: declined("ch_1"),
 	},
 	{
-		name: "an uncovered one a second older asks again", facts: []RecordFact{processingEvent, read(11, declined("ch_1"))},
+		name: "an uncovered one a second older asks again", facts: []RecordFact{underWay, read(11, declined("ch_1"))},
 		want: declined("ch_1"), wanted: true,
 	},
 	{
-		name: "one of the same second", facts: []RecordFact{processingEvent, read(10, declined("ch_1"))},
+		name: "one of the same second", facts: []RecordFact{underWay, read(10, declined("ch_1"))},
 		want: declined("ch_1"), wanted: true,
 	},
 	{
-		name: "one a second newer", facts: []RecordFact{processingEvent, read(9, declined("ch_1"))},
+		name: "one a second newer", facts: []RecordFact{underWay, read(9, declined("ch_1"))},
 		want: processing("ch_1"), wanted: true,
 	},
 	{
-		name: "no certain step spares the question", facts: []RecordFact{processingEvent, read(10, action(""))},
+		name: "no certain step spares the question", facts: []RecordFact{underWay, read(10, action(""))},
 		want: processing("ch_1"), wanted: true,
 	},
 	{
-		name: "one two seconds newer starts afresh", facts: []RecordFact{processingEvent, read(8, declined("ch_1"))},
+		name: "one two seconds newer starts afresh", facts: []RecordFact{underWay, read(8, declined("ch_1"))},
 		want: processing("ch_1"),
 	},
 	{
-		name: "an uncovered one that says the same", facts: []RecordFact{processingEvent, read(10, processing("ch_1"))},
+		name: "an uncovered one that says the same", facts: []RecordFact{underWay, read(10, processing("ch_1"))},
 		want: processing("ch_1"),
 	},
 	{
 		name: "a newer one judged without the read", want: processing("ch_1"), wanted: true,
-		facts: []RecordFact{read(8, pending()), processingEvent, event("evt_2", 9, declined("ch_1"))},
+		facts: []RecordFact{read(8, pending()), underWay, event("evt_2", 9, declined("ch_1"))},
 	},
 	{
 		name: "only the uncovered ones are judged", want: declined("ch_1"),
-		facts: []RecordFact{read(8, pending(), "evt_1"), processingEvent, event("evt_2", 10, declined("ch_1"))},
+		facts: []RecordFact{read(8, pending(), "evt_1"), underWay, event("evt_2", 10, declined("ch_1"))},
 	},
 	{
 		name: "a second id of a covered event asks again", want: declined("ch_1"), wanted: true,
-		facts: []RecordFact{processingEvent, read(10, declined("ch_1"), "evt_1"), event("evt_2", 10, processing("ch_1"))},
+		facts: []RecordFact{underWay, read(10, declined("ch_1"), "evt_1"), event("evt_2", 10, processing("ch_1"))},
 	},
 	{
 		name: "an update makes no event", want: costing(afterUpdate(), 1200),
@@ -80,7 +80,7 @@ func named(id string, a Read) Read {
 	return a
 }
 
-var declinedEvent = event("evt_1", 10, declined("ch_1"))
+var refusedCard = event("evt_1", 10, declined("ch_1"))
 
 var readsOfOneTimeCases = []shownTest{
 	{
@@ -105,7 +105,7 @@ var readsOfOneTimeCases = []shownTest{
 	},
 	{
 		name: "what either covers is covered", want: afterUpdate(),
-		facts: []RecordFact{declinedEvent, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate())},
+		facts: []RecordFact{refusedCard, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate())},
 	},
 	{
 		name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),
