@@ -148,6 +148,11 @@ func waiting(ctx context.Context, b *bench) error {
 		"… by the bare one's", "≤ 0.5 ×", "%s",
 		b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"),
 	)
+	b.figure("… with WAIT_PARKING=false", "", "%.1f KB", b.median("Waiting/unparked B/waiter")/1000)
+	b.figure(
+		"… processor time of a change by that of WAIT_PARKING=false", "≤ 0.5 ×", "%s",
+		b.ratio("Waiting/kasse cpu-µs/change", "Waiting/unparked cpu-µs/change"),
+	)
 	b.figure("… Redis reads a change", "≤ 1", "%.2f", b.median("Waiting/kasse reads/change"))
 	b.figure(
 		"10,000 waiting on one payment: from the webhook to the last answer", "≤ 0.7 ×", "%s",
@@ -183,12 +188,20 @@ func (env *environment) waitBare(ctx context.Context) error {
 	return nil
 }
 
-// waitEach measures a crowd of which each waits for a payment of his own.
+// waitEach measures crowds of which each waits for a payment of their own.
 func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	if err := env.waitBare(ctx); err != nil {
 		return err
 	}
-	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s"})
+	if err := env.waitAtKasse(ctx, order, "Waiting/kasse", "true"); err != nil {
+		return err
+	}
+	return env.waitAtKasse(ctx, order, "Waiting/unparked", "false")
+}
+
+// waitAtKasse measures a crowd that waits with or without WAIT_PARKING, while its payments change.
+func (env *environment) waitAtKasse(ctx context.Context, order *deliveries, name, parking string) error {
+	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s", "WAIT_PARKING": parking})
 	if err != nil {
 		return err
 	}
@@ -215,6 +228,7 @@ func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	if err != nil {
 		return err
 	}
+	used := processorTime(kasse.pid)
 	var given atomic.Int64
 	_, err = openLoop(ctx, kasse.address, changeRate, env.length, func(int, int) ([]byte, int) {
 		i := int(given.Add(1)) - 1
@@ -225,6 +239,7 @@ func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 		return err
 	}
 	time.Sleep(settling)
+	used = processorTime(kasse.pid) - used
 	after, err := env.reads(ctx)
 	if err != nil {
 		return err
@@ -236,8 +251,9 @@ func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	}
 	slices.Sort(seen)
 	env.load(
-		"Waiting/kasse", load{env.length, seen}, metric{"B/waiter", memory},
+		name, load{env.length, seen}, metric{"B/waiter", memory},
 		metric{"reads/change", float64(after-before-int64(changes)) / float64(changes)},
+		metric{"cpu-µs/change", float64(used.Microseconds()) / float64(changes)},
 	)
 	return nil
 }
