@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/service"
+	"kasse/test/wait"
 )
 
 const (
@@ -186,7 +187,7 @@ func TestCardTesting(t *testing.T) {
 	w.send(request{line: createLine, token: w.token(nil)}).into(t, http.StatusOK, &opened{}) // twice is forgiven
 	w.decline(made)
 	w.reach(made.PaymentIntent, "canceled")
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(wait.Patience)
 	for w.atStripe(made.PaymentIntent).Status != "canceled" {
 		if time.Now().After(deadline) {
 			t.Fatalf("Stripe has %+v", w.atStripe(made.PaymentIntent))

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kasse/test/wait"
 )
 
 // TestPageSeesAGenericDecline: a page is not shown that a card was reported stolen; backends are, since they look for
@@ -46,7 +48,7 @@ func TestPageSeesAGenericDecline(t *testing.T) {
 // reachDecline waits until a service key sees the decline code, as Stripe gave it.
 func (w *world) reachDecline(line, code string) {
 	w.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(wait.Patience)
 	for !strings.Contains(w.send(request{line: line, token: fullKey}).body, `"decline_code":"`+code+`","message"`) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("the decline %s was not seen", code)

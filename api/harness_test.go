@@ -25,6 +25,7 @@ import (
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
 	"kasse/store/storetest"
+	"kasse/test/wait"
 )
 
 // TestMain silences go-redis: some of these tests take Redis away from it.
@@ -131,7 +132,7 @@ func (w *world) awaitHeld(count int) {
 	if !w.unparked && runtime.GOOS == "linux" {
 		held = w.service.HeldStatuses
 	}
-	for deadline := time.Now().Add(10 * time.Second); held() < count; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(wait.Patience); held() < count; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("%d of %d requests are held", held(), count)
 		}

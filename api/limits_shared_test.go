@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/api"
+	"kasse/test/wait"
 )
 
 func TestOneQuotaForAllReplicas(t *testing.T) {
@@ -109,7 +110,7 @@ func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 	}
 	g.server.Restart()
 	create.token = fullKey
-	for deadline := time.Now().Add(20 * time.Second); g.send(create).status == http.StatusTooManyRequests &&
+	for deadline := time.Now().Add(wait.Patience); g.send(create).status == http.StatusTooManyRequests &&
 		time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond) // the client's pool may hold connections of before
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/wait"
 )
 
 // lines is a log that may be written and read at once.
@@ -149,7 +150,7 @@ func (w *world) deliverWebhooks() {
 // reach polls until the payment is in the state.
 func (w *world) reach(id, state string) reply {
 	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(wait.Patience)
 	for {
 		answer := w.send(request{line: "GET /v1/payments/" + id, token: fullKey})
 		if strings.Contains(answer.body, `"state":"`+state+`"`) {

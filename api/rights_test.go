@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kasse/api"
+	"kasse/test/wait"
 )
 
 // restart serves the world's API with other limits.
@@ -124,7 +125,7 @@ func TestEventOfTheFutureIsQuarantined(t *testing.T) {
 			t.Errorf("answer is %d %s", answer.status, answer.body)
 		}
 	}
-	for deadline := time.Now().Add(10 * time.Second); w.stripe.Count(readIntent) == reads; time.Sleep(
+	for deadline := time.Now().Add(wait.Patience); w.stripe.Count(readIntent) == reads; time.Sleep(
 		10 * time.Millisecond,
 	) {
 		if time.Now().After(deadline) {

@@ -10,6 +10,7 @@ import (
 
 	"kasse/service"
 	"kasse/service/payment"
+	"kasse/test/wait"
 )
 
 // forge posts a success as somebody does who has a webhook secret.
@@ -43,7 +44,7 @@ func (p shownPayment) String() string {
 // becomes polls until the payment is shown as wanted.
 func (w *world) becomes(id, want string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(wait.Patience); ; time.Sleep(10 * time.Millisecond) {
 		var shown shownPayment
 		w.send(request{line: "GET /v1/payments/" + id, token: fullKey}).into(w.t, http.StatusOK, &shown)
 		if shown.String() == want {
@@ -58,7 +59,7 @@ func (w *world) becomes(id, want string) {
 // asked waits until Stripe was asked about a payment more often than before.
 func (w *world) asked(before int) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); w.stripe.Count(readIntent) <= before ||
+	for deadline := time.Now().Add(wait.Patience); w.stripe.Count(readIntent) <= before ||
 		w.queued("reads") > 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			w.t.Fatal("Stripe was not asked")
