@@ -34,7 +34,7 @@ func TestAccessIsTheContract(t *testing.T) {
 			got = append(got, "clientSecretAuth")
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("%s %s takes %v, the contract says %v", r.Method, r.Path, got, want)
+			t.Errorf("%s %s takes %v in api/api.go, and %v in openapi.yaml", r.Method, r.Path, got, want)
 		}
 	}
 }

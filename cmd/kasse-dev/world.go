@@ -58,7 +58,7 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	settings := map[string]string{
 		"LISTEN_ADDR": o.addr, "ADMIN_ADDR": o.adminAddr, "DRAIN_DELAY": "0s", "LOG_FORMAT": "text",
 		"ORDER_TOKEN_SECRETS": "dev:" + orderTokenSecret,
-		"SERVICE_KEYS":        app.KeyEntry("dev", serviceKey, "read+write+manage+events"),
+		"SERVICE_KEYS":        app.KeyEntry("dev", serviceKey, app.Scopes()),
 	}
 	if os.Getenv("LOG_LEVEL") == "" {
 		settings["LOG_LEVEL"] = "warn"
