@@ -176,7 +176,7 @@ var (
 func checkMembers(t *testing.T, who string, text []byte, names ...[]string) {
 	t.Helper()
 	if got, want := keys(t, text), slices.Concat(names...); !slices.Equal(got, want) {
-		t.Errorf("%s sees other members than publicNames, tokenNames and keyNames of view_test.go say\n got %v\nwant %v",
+		t.Fatalf("%s sees other members than publicNames, tokenNames and keyNames of view_test.go say\n got %v\nwant %v",
 			who, got, want)
 	}
 }
