@@ -1,8 +1,8 @@
-// Package spec holds the contract, openapi.yaml, which lies beside it at the root of the repository.
+// Package spec embeds the contract, openapi.yaml, from the root of the repository.
 //
-// The document is written by hand and is the source: the server serves these bytes, the tests check
-// every request and answer against them, and its examples are test data. The package is here, and not
-// beside its users, because go:embed cannot reach up.
+// The document is the source and is written by hand. The server serves these bytes. The tests check
+// every request and answer against them, and use its examples as test data. The package is at the
+// root, and not beside its users, because go:embed cannot read parent directories.
 package spec
 
 import _ "embed"

@@ -1,9 +1,10 @@
-// Package api is Kasse over HTTP: it turns requests into calls of the service, and what comes back into answers.
+// Package api serves Kasse over HTTP. It decodes a request, calls the service, and encodes the result.
 //
-// Every error, here or below, is answered in one place (errors.go): as a problem document with a code
-// of the contract. An error without a code never shows its text. The route table says who may do what.
-// The service decides who may see what, since it compares a client secret with the payment's record.
-// Echo stays inside: the package offers an http.Handler.
+// errors.go answers every error of this package and of the packages below, as a problem document with
+// a code of the contract. The text of an error without a code is never sent. The route table lists the
+// credentials that may call a route. The service decides which payments a caller may see, because it
+// compares a client secret with the payment's record. No other package uses Echo: this one returns an
+// http.Handler.
 package api
 
 import (

@@ -1,5 +1,5 @@
-// Package api_test goes through the front door: a real server, on a real store in a redis-server, with the real
-// gateway to the Stripe simulator behind it. Every request and every answer is checked against openapi.yaml.
+// Package api_test sends HTTP requests to a real server, with a real store in a redis-server and the real gateway to
+// the Stripe simulator. Every request and every answer is checked against openapi.yaml.
 package api_test
 
 import (

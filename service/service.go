@@ -1,12 +1,13 @@
-// Package service has the use cases of Kasse and its background workers. The rules are in service/payment. It knows
-// neither HTTP nor Redis nor Stripe's wire format.
+// Package service has the use cases of Kasse and its background workers. The rules are in service/payment. The
+// package uses neither HTTP nor Redis nor Stripe's wire format.
 //
-// One invariant holds everything: what is stored of an order is a function of the set of facts seen, never of their
-// arrival. So a webhook may come twice, late or before its own create, and two replicas may work at once. Every use
-// case loads the order, applies a fact (payment.Order.Apply), and saves by compare-and-set; where another write
-// came first it begins again from what that one wrote. Locks would have to be held over calls to Stripe, and a
-// process that dies holding one leaves a payment half changed. Only changes at Stripe run under a lease of the
-// order, because they must not be made twice.
+// One invariant: the stored state of an order is a function of the set of facts seen, never of the order in which they
+// arrive. So a webhook may come twice, late or before its own create, and two replicas may work at once.
+//
+// Every use case loads the order, applies a fact (payment.Order.Apply), and saves by compare-and-set. If another write
+// came first, it starts again from the result of that write. There are no locks: a lock would be held during calls to
+// Stripe, and a process that dies with a lock leaves a payment half changed. Only changes at Stripe run under a lease
+// of the order, because they must not be made twice.
 package service
 
 import (

@@ -1,10 +1,10 @@
-// Package stripe speaks with Stripe. It is the only user of stripe-go, of which it takes the transport (retries,
-// idempotency keys, errors) and the check of signatures.
+// Package stripe calls Stripe's API and decodes its events. It is the only user of stripe-go. It uses the transport
+// of stripe-go (retries, idempotency keys, errors) and its check of signatures.
 //
-// One invariant: answers and events are decoded by the same small structs of our own, so that a PaymentIntent means
-// the same wherever it came from, in any API version, and nothing that we do not use can break the decoding.
-// (stripe-go's webhook.ConstructEvent refuses every API version but its own.) Stripe's error texts stop here: some
-// of them hold client secrets.
+// One invariant: answers and events are decoded by the same small structs of this package. So a PaymentIntent from an
+// answer equals one from an event, in any API version, and a member that Kasse does not use cannot break the
+// decoding. (stripe-go's webhook.ConstructEvent refuses every API version but its own.) The package never returns
+// Stripe's error texts, because some of them contain client secrets.
 package stripe
 
 import (

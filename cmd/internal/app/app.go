@@ -1,7 +1,7 @@
 // Package app is the program: it reads the configuration, wires the packages, serves, and drains.
 //
-// It is the only place that knows all of them, and it may be run by a test. Production has no development mode:
-// kasse-dev is another main, which points the ordinary settings at a Redis and a Stripe that it started itself.
+// It is the only package that imports all of them, and a test can run it. Production has no development mode:
+// kasse-dev is another main, which sets the ordinary settings to a Redis and a Stripe that it started itself.
 package app
 
 import (

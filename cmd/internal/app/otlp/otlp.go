@@ -1,5 +1,5 @@
-// Package otlp sends spans over OTLP/HTTP. It is apart from app, which only says what a span holds, because it
-// links gRPC: a program that sends no spans, such as kasse-dev, compiles in two thirds of the time without it.
+// Package otlp sends spans over OTLP/HTTP. Package app defines the content of a span. The two are separate because
+// otlp links gRPC: without it a program that sends no spans, such as kasse-dev, compiles in two thirds of the time.
 package otlp
 
 import (
