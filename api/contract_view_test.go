@@ -51,8 +51,13 @@ func TestViewIsTheContract(t *testing.T) {
 
 // TestScopesAreTheContract: each text that names all scopes names those of service/caller.go.
 func TestScopesAreTheContract(t *testing.T) {
+	about := contract(t).Components.SecuritySchemes["serviceKey"].Value.Description
+	for _, scope := range service.Scopes {
+		if !strings.Contains(about, "`"+string(scope)+"`") {
+			t.Errorf("serviceKey in openapi.yaml does not name the scope %s of service/caller.go: %s", scope, about)
+		}
+	}
 	for file, list := range map[string]string{
-		"openapi.yaml":                            "`" + service.JoinScopes("`, `") + "`;",
 		"docs/configuration.md":                   "scopes `" + service.JoinScopes(" ") + "`",
 		"clients/typescript/src/server/server.ts": "need: " + service.JoinScopes(", ") + ".",
 	} {
