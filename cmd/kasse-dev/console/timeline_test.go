@@ -46,8 +46,8 @@ func TestTimelineTellsOrdersApart(t *testing.T) {
 	}
 }
 
-// TestTimelineNamesAttemptsAndCauses: changes are distinguished by their attempt, and stand behind what caused them, whose
-// clock may be a little ahead.
+// TestTimelineNamesAttemptsAndCauses: changes are distinguished by their attempt, and stand behind what caused
+// them, whose clock may be a little ahead.
 func TestTimelineNamesAttemptsAndCauses(t *testing.T) {
 	_, f := start(t, map[string]string{
 		"GET /v1/payments/pi_1/history": `{"history":[{"version":1000,"from":null,"to":"pending","cause":"api"},` +
