@@ -261,4 +261,5 @@ func aboutOf(kind string) object {
 // families are the types that begin so, whatever follows.
 var families = map[string]payment.StripeObject{
 	"payment_intent.": payment.AboutIntent, "refund.": payment.AboutRefund, "charge.dispute.": payment.AboutDispute,
+	"review.": payment.AboutReview,
 }
