@@ -234,6 +234,7 @@ describe('the example', () => {
 
   test('a session that is used up is renewed, with the saved card still there', async (t) => {
     const ada = await customer(t);
+    await ada.page.getByRole('button', { name: 'Pay €42.00' }).waitFor(); // its session is not the one that is used up
     await ada.page.route('**/v1/elements/sessions?*', async (route) => (await route.fetch(), route.continue()), {
       times: 1,
     }); // used up under way
