@@ -83,7 +83,8 @@ func (w *endpointWorker) failed(ctx context.Context, a Attempt, retryAfter time.
 		return // the next failure tries again
 	}
 	w.circuit.probeIn(w.now(), next)
-	if !w.circuit.open.Swap(true) && changed {
+	w.circuit.open.Store(true) // followCircuit may have been sooner
+	if changed {
 		w.log.WarnContext(ctx, "push: circuit open, the endpoint fails; its events wait, one probe at a time is sent",
 			"endpoint", w.destination.Name(), "endpoint_id", w.id, "reason", a.Reason)
 	}

@@ -49,7 +49,11 @@ func TestDemo(t *testing.T) {
 			expect(t, "number of steps", len(lines), 11)
 			expect(t, "payments that were paid", paid, 2)
 			expect(t, "payments that failed", failed, 1)
-			expect(t, "what else was said", p.stderr.String(), "")
+			for line := range strings.Lines(p.stderr.String()) {
+				if !strings.Contains(line, "rate limits: shared store") { // on a machine that stands still for a moment
+					t.Errorf("it also prints %q", line)
+				}
+			}
 		})
 	}
 }

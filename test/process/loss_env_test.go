@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -122,6 +123,9 @@ func (w *lossEnv) dump() map[string][]kept {
 	ctx := w.t.Context()
 	for _, key := range w.client.Keys(ctx, "kasse:{p*}:*").Val() {
 		content, err := w.client.Dump(ctx, key).Result()
+		if errors.Is(err, redis.Nil) { // it has expired, or was taken
+			continue
+		}
 		w.no(err)
 		part := key[:len("kasse:{p0}:")]
 		parts[part] = append(parts[part], kept{key, content, max(0, w.client.PTTL(ctx, key).Val())})
