@@ -115,11 +115,11 @@ func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 		return c.idleFor(leaseWait), fmt.Errorf("%w: kasse rebuild runs", errLeaseHeld)
 	case !c.idleFor(leaseWait):
 	case c.Verify:
-		c.Logger.WarnContext(ctx, "the server that holds the lease is of a version that takes no requests; it catches up "+
-			"and sweeps by itself, and here only successes are verified")
+		c.Logger.WarnContext(ctx, "the server that holds the lease has an older version and takes no requests; it makes "+
+			"its own passes, and this command only verifies successes")
 		return true, c.verifySince(ctx, c.From, c.tally)
 	default:
-		return true, fmt.Errorf("%w: a server of a version that takes no requests, which catches up and sweeps by itself; "+
+		return true, fmt.Errorf("%w: a server of an older version, which takes no requests and makes its own passes; "+
 			"update it or stop it", errLeaseHeld)
 	}
 	return false, nil

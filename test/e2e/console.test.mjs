@@ -145,7 +145,7 @@ describe('the console', () => {
     await press('Pay by card');
     await line('payment_intent.succeeded: lost').waitFor();
     await until('Stripe has the money', async () => (await w.intents(id))[0].status === 'succeeded');
-    assert.equal((await w.order(id)).payment.state, 'pending', 'Kasse has heard nothing');
+    assert.equal((await w.order(id)).payment.state, 'pending', 'Kasse has no event of it');
     await brings(id, 'Send the last event again', 'paid');
     await w.paidOnce(id);
   });
