@@ -73,7 +73,7 @@ func (r *recent) find(ref payment.Ref) (payment.Order, time.Time, bool) {
 // mergeRecent merges what an event showed of a PaymentIntent into its order as this process has saved it last,
 // without loading it. Where that shows nothing new it is not done: a refusal, and the answer that nothing has
 // changed, are for the order as it stands. The target is then nil, or has the order that a conflict has returned.
-// The payment's pointer is looked at beside the save, and written again where Redis has lost it.
+// A pointer that Redis has lost is written again: here, or after a conflict by the save that follows.
 func (s *Service) mergeRecent(
 	ctx context.Context, cause string, seen payment.Seen,
 ) (t *target, written bool, err error) {
@@ -94,26 +94,37 @@ func (s *Service) mergeRecent(
 	if len(changes.Needs) > 0 || len(changes.Views) == 0 {
 		return nil, false, nil
 	}
-	var found bool
-	var both errgroup.Group
-	both.Go(func() (err error) {
+	written, found, err := s.saveAndFind(ctx, t, next, changes)
+	switch a := t.order.Attempt(t.id); {
+	case errors.Is(err, payment.ErrConflict) && t.mayMerge():
+		if t.pointed = found; !found { // the save after the conflict writes it
+			t.noPointer = true
+			t.order.WithoutPointer()
+		}
+		return t, false, nil
+	case errors.Is(err, payment.ErrConflict):
+		return nil, false, nil
+	case err == nil && !found && a != nil:
+		err = s.orders.SavePointer(ctx, t.id, ref.Order, time.Unix(a.PointerUntil, 0))
+	}
+	return nil, written, err
+}
+
+// saveAndFind saves an order and looks for the pointer of the payment in question at the same time. Redis may have lost
+// the pointer since the order was kept. After a conflict found is false if the pointer could not be read.
+func (s *Service) saveAndFind(
+	ctx context.Context, t *target, next payment.Order, c payment.Changes,
+) (written, found bool, err error) {
+	var pointer errgroup.Group
+	pointer.Go(func() (err error) {
 		_, found, err = s.orders.FindOrder(ctx, t.id)
 		return err
 	})
-	written, err = s.save(ctx, t, next, changes)
-	if pointerErr := both.Wait(); err == nil {
+	written, err = s.save(ctx, t, next, c)
+	if pointerErr := pointer.Wait(); err == nil {
 		err = pointerErr
 	}
-	if a := t.order.Attempt(t.id); err == nil && !found && a != nil { // Redis has lost it since
-		err = s.orders.SavePointer(ctx, t.id, ref.Order, time.Unix(a.PointerUntil, 0))
-	}
-	switch {
-	case !errors.Is(err, payment.ErrConflict):
-		return nil, written, err
-	case t.mayMerge():
-		return t, false, nil
-	}
-	return nil, false, nil
+	return written, found, err
 }
 
 // mayMerge reports whether what is shown of the payment in question can be merged into the order as it is: nothing else

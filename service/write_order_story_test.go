@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,4 +86,38 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 		t.Errorf("announced %v", announced)
 	}
 	s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
+}
+
+// TestLostPointerIsWrittenAfterAConflict: Redis loses the pointer of a payment, and another replica has saved the order
+// since this one did. The next event is saved after a conflict, and the pointer with it.
+func TestLostPointerIsWrittenAfterAConflict(t *testing.T) {
+	w := newServiceEnv(t)
+	here, elsewhere := w.replica(w.store, w.gateway()), w.replica(w.store, w.gateway())
+	opened, err := here.Create(t.Context(), order("order-1", w.customer(), 4200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver := func(to *service.Service, status payment.Status, at int64) {
+		t.Helper()
+		body, signature := w.shows(opened.ID, status, at)
+		if outcome, err := to.Webhook(t.Context(), body, signature); outcome != service.Applied || err != nil {
+			t.Fatalf("%s is %s, %v", status, outcome, err)
+		}
+	}
+	now := time.Now().Unix()
+	deliver(here, payment.RequiresAction, now)
+	deliver(elsewhere, payment.Processing, now+1)
+	removed := 0
+	for _, key := range w.redis.Keys() {
+		if strings.HasSuffix(key, string(opened.ID)) && w.redis.Del(key) {
+			removed++
+		}
+	}
+	if removed != 1 {
+		t.Fatalf("%d of the keys %v are pointers", removed, w.redis.Keys())
+	}
+	deliver(here, payment.Succeeded, now+2)
+	if order, found, err := w.store.FindOrder(t.Context(), opened.ID); order != "order-1" || !found || err != nil {
+		t.Errorf("the pointer leads to %q, found %t, %v", order, found, err)
+	}
 }

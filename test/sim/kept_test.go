@@ -8,4 +8,7 @@ var keptSeeds = []struct {
 }{
 	{274677998504150, "the end waited for a sweep that comes a day later"},
 	{212159246511498, "the end took a read that was under way before for one that it had asked for"},
+	{276099057010613, "an event was saved after a conflict, and the pointer that Redis had lost was not written"},
+	{136780339533628, "the same, in a later attempt"},
+	{193417255571361, "the same, in the third attempt of an order"},
 }
