@@ -10,24 +10,24 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// hookSecret signs what Stripe sends here.
+// hookSecret signs the simulated Stripe's webhooks.
 const hookSecret = "whsec_alerts_abcdef_1234567890"
 
-// pushSecret signs what Kasse pushes. The backend here does not verify it.
+// pushSecret signs Kasse's pushes. The backend of this test does not verify them.
 const pushSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// environment is what one round runs in.
+// environment holds the processes of one round.
 type environment struct {
 	*testenv.Env
 	programs programs
-	settings map[string]string // of Kasse, beside the usual ones
+	settings map[string]string // Kasse's settings beside the defaults
 	post     *post
-	backend  *backend // that Kasse pushes events to
+	backend  *backend // receives Kasse's pushes
 	receiver *receiver
 
-	mailbox    string // the URL that Stripe sends events to
+	mailbox    string // URL of the webhook endpoint
 	kasse      []*testenv.Kasse
-	watcher    *testenv.Process // Prometheus
+	watcher    *testenv.Process // the Prometheus process
 	prometheus string           // base URLs
 	manager    string
 }
@@ -56,7 +56,7 @@ func (env *environment) open(ctx context.Context, f fault) error {
 	env.post.client, env.post.life = env.Client, env.Context()
 	env.OnClose(env.post.all.Wait)
 	env.mailbox = env.Serve(env.post).URL
-	env.Stripe.Sim.RemoveWebhooks() // which are of the events that Kasse needs, and not of all
+	env.Stripe.Sim.RemoveWebhooks() // its endpoints select the event types that Kasse needs, not all
 	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: hookSecret})
 	env.settings["STRIPE_WEBHOOK_SECRETS"] = hookSecret
 	env.settings["EVENT_ALLOW_PRIVATE"] = "true"
@@ -74,7 +74,7 @@ func (env *environment) open(ctx context.Context, f fault) error {
 	return env.watch(ctx, env.Serve(env.receiver).URL)
 }
 
-// launch starts a replica of Kasse. Prometheus scrapes it from then on, and Stripe's events go to it.
+// launch starts a replica of Kasse, lets Prometheus scrape it and sends Stripe's webhooks to it.
 func (env *environment) launch(ctx context.Context, program string) error {
 	k, err := env.StartKasse(ctx, program, env.settings)
 	if err != nil {

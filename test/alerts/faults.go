@@ -16,13 +16,15 @@ import (
 // fault makes one alert fire. A rule may have several.
 type fault struct {
 	alert    string
-	what     string                                            // for the table
-	settings map[string]string                                 // of Kasse
-	before   func(ctx context.Context, env *environment) error // what is wrong before Kasse starts; may be nil
-	strike   func(ctx context.Context, env *environment) error // what goes wrong under load; nil only if before is not
+	what     string                                            // printed in the table
+	settings map[string]string                                 // Kasse's settings
+	before   func(ctx context.Context, env *environment) error // breaks something before Kasse starts; may be nil
+	// breaks something under load; may be nil if before is set
+	strike   func(ctx context.Context, env *environment) error
 }
 
-// faults are one or more for each rule of kasse.rules.yaml. Who adds a rule adds a fault: see docs/runbook.md.
+// faults has at least one fault for each rule of kasse.rules.yaml. A new rule needs a new fault: see
+// docs/runbook.md.
 var faults = []fault{
 	{alert: "KasseDown", what: "the only replica is killed", strike: func(_ context.Context, env *environment) error {
 		env.kasse[0].Kill()
@@ -114,7 +116,7 @@ func always(kind stripesim.FaultKind, endpoint string) stripesim.Fault {
 	return stripesim.Fault{Endpoint: endpoint, Kind: kind, Times: -1}
 }
 
-// floodThin makes payments whose events show nothing of them, so that each has to be read.
+// floodThin makes payments with thin events, so that Kasse must read each payment at Stripe.
 func floodThin(ctx context.Context, env *environment) error {
 	env.Stripe.Sim.RemoveWebhooks()
 	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: hookSecret, Thin: true})
@@ -126,8 +128,7 @@ func floodThin(ctx context.Context, env *environment) error {
 	return nil
 }
 
-// forgeSuccess sends an event that says more than Stripe knows of its payment, as anybody can who has the webhook's
-// secret.
+// forgeSuccess sends a success that Stripe does not know of. The webhook secret makes that possible.
 func forgeSuccess(ctx context.Context, env *environment) error {
 	payment, err := env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
@@ -144,7 +145,7 @@ func badSecret(_ context.Context, env *environment) error {
 	return nil
 }
 
-// play plays a fault: load, and the alert is quiet; the fault, and the alert arrives.
+// run plays a fault. Under load the alert must be quiet; after the fault it must arrive.
 func (f fault) play(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: f.alert, fault: f.what}
 	env, err := newEnvironment(ctx, dir, p, f)
@@ -179,7 +180,7 @@ func (f fault) play(ctx context.Context, dir string, p programs) (outcome, error
 	return o, nil
 }
 
-// lastLine is the end of Alertmanager's log.
+// lastLine returns the last line of Alertmanager's log.
 func lastLine(dir string) string {
 	logs, _ := filepath.Glob(filepath.Join(dir, "*alertmanager-*.log"))
 	for _, name := range logs {

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	maxMemory = 256 << 20              // of Redis, in bytes
-	pace      = 250 * time.Millisecond // between two orders of the load
-	crowd     = 20                     // orders that may be under way at once
+	maxMemory = 256 << 20              // Redis's maxmemory, in bytes
+	pace      = 250 * time.Millisecond // interval between two orders
+	crowd     = 20                     // orders in flight
 )
 
-// load opens and pays orders until stop is called: one that Kasse opens, one that was opened elsewhere. What fails
-// meanwhile is the fault's doing.
+// load opens and pays orders until stop is called. Kasse opens half of them, and another replica the others.
+// Errors are ignored, since the fault causes them.
 func (env *environment) load(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
@@ -44,9 +44,9 @@ func (env *environment) load(ctx context.Context) (stop func()) {
 	return func() { cancel(); all.Wait() }
 }
 
-var orders atomic.Int64 // so far: no two have one name
+var orders atomic.Int64 // opened so far; numbers their names
 
-// order is one order's life: created, paid, asked for.
+// order creates, pays and reads one order.
 func (env *environment) order(ctx context.Context) {
 	body := fmt.Sprintf(`{"order_id":"order-%d","amount":1999,"currency":"eur"}`, orders.Add(1))
 	a, err := env.ask(ctx, http.MethodPost, "/v1/payments", body)
@@ -60,7 +60,7 @@ func (env *environment) order(ctx context.Context) {
 	_, _ = env.ask(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
 }
 
-// elsewhere opens a payment at Stripe as another replica would, and pays it.
+// openAtStripe opens a payment at Stripe, as another replica would, and pays it.
 func (env *environment) elsewhere(ctx context.Context) (payment string, err error) {
 	payment, err = env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
@@ -80,13 +80,13 @@ func (env *environment) ask(ctx context.Context, method, path, body string) (tes
 	return testenv.Call(ctx, env.Client, method, to+path, header, body)
 }
 
-// sample is a series of an answer of Prometheus's, with its value.
+// sample is one series of a response of Prometheus.
 type sample struct {
 	Metric map[string]string `json:"metric"`
-	Value  [2]any            `json:"value"` // time, and the value as text
+	Value  [2]any            `json:"value"` // Unix time, and the value as a string
 }
 
-// query asks Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
+// query runs an instant query: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
 func (env *environment) query(ctx context.Context, expression string) ([]sample, error) {
 	a, err := testenv.Call(
 		ctx, env.Client, http.MethodGet, env.prometheus+"/api/v1/query?query="+url.QueryEscape(expression), nil, "",
@@ -143,7 +143,7 @@ func (env *environment) rules(ctx context.Context) (evaluated int, err error) {
 	return evaluated, nil
 }
 
-// scraped waits until Prometheus has scraped Kasse some times.
+// awaitScrapes waits until Prometheus has scraped Kasse several times.
 func (env *environment) scraped(ctx context.Context) error {
 	return wait.For(ctx, func() error {
 		found, err := env.query(
@@ -157,7 +157,7 @@ func (env *environment) scraped(ctx context.Context) error {
 	})
 }
 
-// paged waits until an alert has arrived at the receiver.
+// awaitAlert waits until the receiver has received an alert.
 func (env *environment) paged(ctx context.Context, alert string) (at time.Time, err error) {
 	err = wait.For(ctx, func() error {
 		at, err = env.receiver.first(alert)
@@ -166,7 +166,7 @@ func (env *environment) paged(ctx context.Context, alert string) (at time.Time, 
 	return at, err
 }
 
-// alerts are those that Prometheus itself has, for a message.
+// alerts describes Prometheus's own alerts, for an error message.
 func (env *environment) alerts(ctx context.Context) string {
 	found, err := env.query(ctx, "ALERTS")
 	if err != nil {

@@ -1,10 +1,11 @@
-// Command alerts breaks a running Kasse in one way after the other, and waits until a real Prometheus notices.
+// Command alerts breaks a running Kasse in one way after the other and checks that a real Prometheus raises
+// the alert.
 //
-// Each fault has a Kasse, a redis-server, a simulated Stripe, a Prometheus, an Alertmanager and a receiver of its
-// own, on loopback. Prometheus loads deploy/prometheus/kasse.rules.yaml with shorter times (see rules.go). The
-// fault's alert must be quiet before, fire after, and arrive at the receiver. A rule without a fault fails the
-// program. Another round puts load on a healthy Kasse, and runs every query of deploy/grafana/kasse.json against
-// its Prometheus: each has to return data.
+// Each fault gets its own Kasse, redis-server, simulated Stripe, Prometheus, Alertmanager and receiver, on
+// loopback. Prometheus loads deploy/prometheus/kasse.rules.yaml with shorter times (see rules.go). The
+// fault's alert must be quiet before the fault and arrive at the receiver after it. The program fails if a
+// rule has no fault. One more round puts load on a healthy Kasse and runs every query of
+// deploy/grafana/kasse.json against its Prometheus. Each query must return data.
 package main
 
 import (
@@ -28,24 +29,24 @@ import (
 
 func main() { testenv.Main(run) }
 
-// programs are what a round starts.
+// programs are the files that a round starts or loads.
 type programs struct {
-	kasse, stamped           string // stamped is Kasse built from a commit, so that it is another build than kasse
+	kasse, stamped           string // the same Kasse, built from a commit, so that its build_info differs
 	prometheus, alertmanager string
-	rules                    string // the file with shortened times
+	rules                    string // the rules with shortened times
 }
 
-// round is one fault, or the dashboard.
+// round plays one fault, or the dashboard.
 type round struct {
 	name string
 	play func(ctx context.Context, dir string, p programs) (outcome, error)
 }
 
-// outcome is a line of the table.
+// outcome is one line of the table.
 type outcome struct {
 	alert, fault string
-	took         time.Duration // from the fault to the alert at the receiver
-	beside       []string      // other alerts that arrived meanwhile
+	took         time.Duration // time from the fault to the arrival of its alert
+	beside       []string      // other alerts that arrived
 	note         string
 }
 
@@ -85,7 +86,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	})
 }
 
-// covered fails where a rule has no fault, or a fault no rule.
+// covered returns an error if a rule has no fault, or a fault has no rule.
 func covered(alerts []string, faults []fault) error {
 	var wrong []error
 	for _, alert := range alerts {
@@ -108,7 +109,7 @@ func prepare(ctx context.Context, dir, rules string) (p programs, err error) {
 	missing := []string{}
 	for _, want := range []struct {
 		path  *string
-		names []string // Debian's name for Alertmanager is not its own
+		names []string // Debian renames Alertmanager's program
 		pkg   string
 	}{
 		{&p.prometheus, []string{"prometheus"}, "prometheus"},
@@ -138,8 +139,8 @@ func prepare(ctx context.Context, dir, rules string) (p programs, err error) {
 	return p, os.WriteFile(p.rules, []byte(rules), 0o600)
 }
 
-// buildStamped builds Kasse in a clean clone, so that Go stamps the commit into it: that is another build to
-// build_info.
+// buildStamped builds Kasse in a clean clone, so that Go stamps the commit into it. Its build_info differs
+// from that of the other build.
 func buildStamped(ctx context.Context, dir string) (string, error) {
 	clone, program := filepath.Join(dir, "clone"), filepath.Join(dir, "kasse-stamped")
 	for _, command := range [][]string{
@@ -153,7 +154,7 @@ func buildStamped(ctx context.Context, dir string) (string, error) {
 	return program, nil
 }
 
-// playAll plays the rounds, some at once, and prints a line for each as it ends.
+// runAll runs the rounds, several in parallel, and prints a line when one ends.
 func playAll(ctx context.Context, dir string, p programs, rounds []round, parallel int, out io.Writer) error {
 	var (
 		mu     sync.Mutex

@@ -15,7 +15,7 @@ import (
 	"kasse/test/wait"
 )
 
-// target writes the addresses that Prometheus scrapes.
+// writeTargets writes the file with the addresses that Prometheus scrapes.
 func (env *environment) target() error {
 	addresses := []string{}
 	for _, k := range env.kasse {
@@ -34,7 +34,7 @@ func (env *environment) target() error {
 
 var listening = regexp.MustCompile(`msg="Listening on" address=([0-9.]+:[0-9]+)`)
 
-// watch starts Prometheus, which sends alerts to Alertmanager, and Alertmanager, which notifies the receiver.
+// startPrometheus starts Prometheus and an Alertmanager that notifies the receiver.
 func (env *environment) watch(ctx context.Context, pager string) (err error) {
 	env.manager, err = env.startProgram(ctx, env.programs.alertmanager, map[string]any{
 		"route": map[string]any{
@@ -47,7 +47,7 @@ func (env *environment) watch(ctx context.Context, pager string) (err error) {
 	}
 	env.prometheus, err = env.startProgram(ctx, env.programs.prometheus, map[string]any{
 		"global":     map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
-		"rule_files": []string{filepath.Join(env.Dir, "rules-*.yaml")}, // which come later: see arm
+		"rule_files": []string{filepath.Join(env.Dir, "rules-*.yaml")}, // loadRules writes them later
 		"scrape_configs": []map[string]any{{
 			"job_name": "kasse", "file_sd_configs": []map[string]any{
 				{"files": []string{filepath.Join(env.Dir, "targets.json")}, "refresh_interval": "1s"},
@@ -62,10 +62,11 @@ func (env *environment) watch(ctx context.Context, pager string) (err error) {
 	return err
 }
 
-// quiet is how long the rules are evaluated before a fault, once a second.
+// quiet is how long the rules are evaluated, once a second, before the fault.
 const quiet = 5 * time.Second
 
-// arm gives Prometheus the rules, now that it scrapes Kasse, and lets it evaluate them for a while.
+// loadRules gives Prometheus the rules once it scrapes Kasse, and waits until they have been evaluated for
+// the quiet period.
 func (env *environment) arm(ctx context.Context) error {
 	text, err := os.ReadFile(env.programs.rules)
 	if err != nil {
@@ -89,7 +90,8 @@ func (env *environment) arm(ctx context.Context) error {
 	return err
 }
 
-// startProgram starts one of Prometheus's programs with its configuration, JSON being YAML, and returns its URL.
+// startProgram starts Prometheus or Alertmanager with its configuration and returns its URL. The
+// configuration is JSON, which is valid YAML.
 func (env *environment) startProgram(
 	ctx context.Context, program string, config map[string]any, args ...string,
 ) (string, error) {

@@ -16,7 +16,7 @@ import (
 	"kasse/test/wait"
 )
 
-// post brings Stripe's events to Kasse, late where a fault wants it.
+// forwarder passes Stripe's webhooks on to Kasse. A fault may delay them.
 type post struct {
 	client *http.Client
 	life   context.Context //nolint:containedctx // a delivery outlives the request that brought its event
@@ -39,7 +39,7 @@ func (p *post) delay(late time.Duration) {
 	p.late = late
 }
 
-// ServeHTTP takes an event, and brings it to Kasse. What is late is acknowledged to Stripe at once.
+// ServeHTTP forwards an event. A delayed event is acknowledged to Stripe at once.
 func (p *post) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -70,11 +70,11 @@ func (p *post) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// backend is the shop's, to which Kasse pushes events. It accepts them, unless a fault wants otherwise.
+// backend receives Kasse's pushes. It accepts them unless a fault sets another status.
 type backend struct {
 	mu     sync.Mutex
-	status int           // of every answer; 0 is 200
-	hung   chan struct{} // while it is there, no answer comes before it is closed
+	status int           // of every response; 0 means 200
+	hung   chan struct{} // while set, no response is sent until it is closed
 }
 
 func (b *backend) answer(status int) {
@@ -115,13 +115,13 @@ func (b *backend) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receiver is the pager: Alertmanager's webhook.
+// receiver is the pager, Alertmanager's webhook.
 type receiver struct {
 	mu      sync.Mutex
-	arrived map[string]time.Time // the first notification of each alert
+	arrived map[string]time.Time // first notification of each alert
 }
 
-// ServeHTTP takes a notification: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
+// ServeHTTP records a notification: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config.
 func (r *receiver) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 	var notification struct {
 		Alerts []struct {
@@ -142,7 +142,7 @@ func (r *receiver) ServeHTTP(_ http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// first is when an alert arrived first.
+// first returns the time of an alert's first notification.
 func (r *receiver) first(alert string) (time.Time, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +152,7 @@ func (r *receiver) first(alert string) (time.Time, error) {
 	return time.Time{}, errors.New("the alert has not arrived at the receiver")
 }
 
-// others are the other alerts that arrived, in the order of their names.
+// others returns the names of the other alerts that arrived, sorted.
 func (r *receiver) others(alert string) (names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,7 @@ const (
 
 var alertLine = regexp.MustCompile(`(?m)^\s*- alert: (\w+)\s*$`)
 
-// alertNames are the rules of the file, in its order.
+// alertNames returns the names of the file's rules, in its order.
 func alertNames(rules string) (names []string) {
 	for _, match := range alertLine.FindAllStringSubmatch(rules, -1) {
 		names = append(names, match[1])
@@ -27,13 +27,13 @@ var (
 	pushAge  = regexp.MustCompile(`(kasse_push_age_seconds\) > )(\d+)`)
 )
 
-// shorten returns the rules with times that a test can wait for. It changes nothing but these:
+// shorten returns the rules with times that a test can wait for. It changes only these:
 //
 //   - each `for:` and each range in brackets is sixty times shorter: an hour is a minute, a minute a second;
-//   - so is the age of a push, whose threshold is some multiple of a receiver's timeout.
+//   - so is the age of a push, whose threshold is a multiple of a receiver's timeout.
 //
-// Other thresholds stay. The lag of webhooks counts from Stripe's whole seconds, and Kasse catches up every five
-// minutes whatever the rules say. Prometheus scrapes and evaluates every second.
+// Other thresholds stay. The lag of webhooks counts from Stripe's whole seconds, and Kasse's catch-up always
+// runs every five minutes. Prometheus scrapes and evaluates every second.
 func shorten(rules string) string {
 	units := strings.NewReplacer("m", "s", "h", "m")
 	rules = heldFor.ReplaceAllStringFunc(rules, func(match string) string {
@@ -43,7 +43,7 @@ func shorten(rules string) string {
 	rules = lookBack.ReplaceAllStringFunc(rules, units.Replace)
 	return pushAge.ReplaceAllStringFunc(rules, func(match string) string {
 		part := pushAge.FindStringSubmatch(match)
-		seconds, _ := strconv.Atoi(part[2]) // digits only
+		seconds, _ := strconv.Atoi(part[2]) // the pattern matches digits only
 		return part[1] + strconv.Itoa(seconds/60)
 	})
 }

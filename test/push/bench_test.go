@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkPush counts events a second to a quick receiver, while another endpoint's hangs.
-// Receiver and relay share the processors; -cpu 1 is one core for both.
+// BenchmarkPush counts events per second to a fast receiver, while another endpoint's receiver hangs.
+// Receiver and relay share the processors; with -cpu 1 they share one core.
 func BenchmarkPush(b *testing.B) {
 	w := newPushEnv(b)
 	var got atomic.Int64

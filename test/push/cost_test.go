@@ -19,11 +19,11 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// Benchmarks of processor time count this process, which only relays, and Redis. The receiver and
-// the writer are processes of their own: this program again, in another role.
+// Benchmarks of processor time measure this process, which only relays, and Redis. The receiver and the
+// writer are processes of their own. Each is this program, started with a role.
 const roleVariable = "KASSE_PUSH_ROLE"
 
-// playRole runs another role, if there is one, and does not return then.
+// runRole runs the role that this process was started with. It returns only if there is none.
 func playRole() {
 	var err error
 	switch role, input, _ := strings.Cut(os.Getenv(roleVariable), " "); role {
@@ -60,8 +60,8 @@ func receiveAll() error {
 	}))
 }
 
-// writeAll appends so many events, at so many a second, to the streams of a Redis; "0" is as fast
-// as it can.
+// writeAll appends a number of events to the streams of a Redis, at a rate per second. A rate of "0" means as
+// fast as possible.
 func writeAll(input string) error {
 	var url string
 	var count, rate, partitions int
@@ -88,7 +88,7 @@ func writeAll(input string) error {
 	return nil
 }
 
-// start starts this program in a role.
+// start starts this program with a role.
 func (w *pushEnv) start(role string) (*exec.Cmd, io.Reader) {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), os.Args[0])
@@ -103,7 +103,7 @@ func (w *pushEnv) start(role string) (*exec.Cmd, io.Reader) {
 	return cmd, out
 }
 
-// receiver starts one, and returns its URL and a function that counts its requests.
+// receiver starts a receiver. It returns the receiver's URL and a function that counts its requests.
 func (w *pushEnv) receiver() (url string, count func() int) {
 	w.t.Helper()
 	_, out := w.start("receiver")
@@ -124,7 +124,7 @@ func (w *pushEnv) receiver() (url string, count func() int) {
 	}
 }
 
-// spent is processor time used so far.
+// spent is the processor time used so far.
 type spent struct{ kasse, redis time.Duration }
 
 func (w *pushEnv) spent() spent {
@@ -145,8 +145,8 @@ func (w *pushEnv) spent() spent {
 	return s
 }
 
-// costs relays to so many endpoints, and reports the processor time of a delivery. Rate is events a
-// second; 0 has them all in the streams before the relay starts.
+// costs relays events to endpoints and reports the processor time of a delivery. rate is in events per
+// second; with 0 all events are in the streams before the relay starts.
 func costs(b *testing.B, endpoints, events, rate int) {
 	b.Helper()
 	partitions := options.Partitions
@@ -158,7 +158,7 @@ func costs(b *testing.B, endpoints, events, rate int) {
 	for n := range endpoints {
 		urls = append(urls, fmt.Sprintf("%s/%d", url, n))
 	}
-	write := func() { // and wait for its end
+	write := func() { // and wait for the writer's end
 		writer, _ := w.start(fmt.Sprintf("writer %s %d %d %d", w.redis, events, rate, options.Partitions))
 		if err := writer.Wait(); err != nil {
 			b.Fatal(err)
@@ -172,7 +172,7 @@ func costs(b *testing.B, endpoints, events, rate int) {
 	}
 	before, began := w.spent(), time.Now()
 	if rate > 0 {
-		time.Sleep(200 * time.Millisecond) // the listeners are there
+		time.Sleep(200 * time.Millisecond) // the listeners have started
 		write()
 	}
 	for events > 0 && count() < events*endpoints {
@@ -190,13 +190,13 @@ func costs(b *testing.B, endpoints, events, rate int) {
 		b.ReportMetric(100*inRedis.Seconds()/took.Seconds(), "%core-redis")
 		return
 	}
-	deliveries := float64(events * max(endpoints, 1)) // without endpoints: what the events themselves cost
+	deliveries := float64(events * max(endpoints, 1)) // without endpoints: the cost of the events themselves
 	b.ReportMetric(float64(kasse.Microseconds())/deliveries, "µs/delivery")
 	b.ReportMetric(float64(inRedis.Microseconds())/deliveries, "µs-redis/delivery")
 	b.ReportMetric(deliveries/took.Seconds(), "deliveries/s")
 }
 
-// BenchmarkCost measures processor time; -benchtime 1x is enough for a row.
+// BenchmarkCost measures processor time. One iteration (-benchtime 1x) is enough for a row.
 func BenchmarkCost(b *testing.B) {
 	for _, row := range []struct{ endpoints, events, rate int }{
 		{0, 1000, 100}, {10, 4000, 0}, {1, 20000, 0}, {10, 100, 10}, {10, 1000, 100}, {1, 1000, 100}, {10, 0, 0},

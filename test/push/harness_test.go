@@ -1,5 +1,5 @@
-// Package push_test pushes events over real HTTP, from streams in a real redis-server, by several
-// relays at once.
+// Package push_test pushes events over real HTTP, from streams in a real redis-server, with several relays at
+// once.
 package push_test
 
 import (
@@ -67,7 +67,7 @@ func (w *pushEnv) connect() (redis.UniversalClient, *store.Store) {
 	return client, store.New(client, options)
 }
 
-// relay pushes to the endpoints as one replica does, until stop is called.
+// relay starts a relay, as one replica does. It runs until stop is called.
 func (w *pushEnv) relay(destinations ...push.Destination) (stop func()) {
 	w.t.Helper()
 	_, own := w.connect()
@@ -85,7 +85,7 @@ func (w *pushEnv) relay(destinations ...push.Destination) (stop func()) {
 	return stop
 }
 
-// relayTo pushes to endpoints at these URLs.
+// relayTo starts a relay to endpoints with these URLs.
 func (w *pushEnv) relayTo(urls []string) (stop func()) {
 	w.t.Helper()
 	var all []push.Destination
@@ -107,7 +107,7 @@ func (w *pushEnv) endpoint(url string, types ...string) *push.Endpoint {
 	return e
 }
 
-// put appends so many events of each payment, and returns their ids.
+// appendEvents appends a number of events of each payment and returns their ids.
 func (w *pushEnv) put(payments, each int) (ids []string) {
 	w.t.Helper()
 	var mu sync.Mutex
@@ -130,7 +130,7 @@ func (w *pushEnv) put(payments, each int) (ids []string) {
 	return ids
 }
 
-// putOne appends one event of the payment with the number.
+// appendEvent appends one event of the payment with the number.
 func (w *pushEnv) putOne(number int) string {
 	w.t.Helper()
 	id, err := testenv.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
@@ -140,12 +140,12 @@ func (w *pushEnv) putOne(number int) string {
 	return id
 }
 
-// shop is a backend's endpoint that notes what it was pushed, in its order.
+// receiver is a backend's endpoint that records the pushes in their order.
 type shop struct {
 	*httptest.Server
 	mu     sync.Mutex
-	tries  map[string]int // by event
-	order  []string       // of first tries
+	tries  map[string]int // by event id
+	order  []string       // first tries, in order of arrival
 	answer func(id string, try int, r *http.Request) int
 }
 
@@ -159,7 +159,6 @@ func newShop(t testing.TB, answer func(id string, try int, r *http.Request) int)
 
 func accepting(string, int, *http.Request) int { return http.StatusOK }
 
-// ServeHTTP takes a push.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var event struct{ ID string }
@@ -190,7 +189,7 @@ func (s *shop) count() int {
 	return len(s.tries)
 }
 
-// awaitAll waits until the shop has been pushed every event.
+// awaitAll waits until every event has been pushed.
 func (s *shop) awaitAll(t testing.TB, ids []string) {
 	t.Helper()
 	wait.Until(t, "all events", func() error {
@@ -207,7 +206,7 @@ func (s *shop) awaitAll(t testing.TB, ids []string) {
 	})
 }
 
-// inOrder fails the test where an event of a payment was first pushed after a newer one.
+// requireOrder fails the test if an event of a payment was first pushed after a newer one.
 func (s *shop) inOrder(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
@@ -222,8 +221,8 @@ func (s *shop) inOrder(t testing.TB) {
 	}
 }
 
-// awaitStanding waits until the endpoint has nothing under way, and so many deliveries to be tried
-// again and given up.
+// awaitStanding waits until the endpoint has nothing in flight and the given numbers of waiting retries and
+// dead letters.
 func (w *pushEnv) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	w.t.Helper()
 	wait.Until(w.t, "the standing of "+e.Name(), func() error {
@@ -235,13 +234,13 @@ func (w *pushEnv) awaitStanding(e *push.Endpoint, retries, dead int64) {
 	})
 }
 
-// lines is a log that may be written and read at once.
+// lines is a log that can be written and read concurrently.
 type lines struct {
 	mu   sync.Mutex
 	text strings.Builder
 }
 
-// Write takes the next line.
+// Write appends to the log.
 func (l *lines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,12 +16,12 @@ import (
 
 var outage = flag.Duration("outage", 2*time.Second, "how long the endpoint of TestOutage fails")
 
-// acceptance notes what an endpoint accepted, in its order, and how many requests it refused.
+// acceptance records the events that an endpoint accepted, in order, and counts the requests that it refused.
 type acceptance struct {
 	mu      sync.Mutex
 	ids     []string
 	refused int
-	at      time.Time // of the last one
+	at      time.Time // time of the last one
 }
 
 func (a *acceptance) accept(id string) {
@@ -30,7 +30,7 @@ func (a *acceptance) accept(id string) {
 	a.ids, a.at = append(a.ids, id), time.Now()
 }
 
-// inversions counts the events of an order that were accepted after a newer one.
+// inversions counts the events that were accepted after a newer event of the same order.
 func (a *acceptance) inversions() (count int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -46,7 +46,7 @@ func (a *acceptance) inversions() (count int) {
 	return count
 }
 
-// failing is an endpoint that answers 500 while down.
+// failing is an endpoint that answers 500 while down is set.
 func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
 	t.Helper()
 	a := &acceptance{}
@@ -62,9 +62,9 @@ func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
 	}), a
 }
 
-// An endpoint fails for a while as events go on. Few requests reach it then; when it succeeds again
-// all events are delivered, whatever time their retries have, in order, and the log has one line
-// for each change.
+// TestOutage: an endpoint fails for a while as events go on. It gets few requests meanwhile. When it succeeds
+// again, all events are delivered in order, even those whose retry is not due yet. The log has one line for
+// each change.
 func TestOutage(t *testing.T) {
 	w := newPushEnv(t)
 	var down atomic.Bool
@@ -80,7 +80,7 @@ func TestOutage(t *testing.T) {
 	for n := range int((*outage + 2*time.Second).Seconds() * rate) {
 		ids = append(ids, w.putOne(n%orders))
 		if back.IsZero() && time.Since(began) > *outage {
-			w.postpone(time.Hour) // no retry's time comes in this test
+			w.postpone(time.Hour) // no retry is due during this test
 			back = time.Now()
 			down.Store(false)
 		}
@@ -105,7 +105,7 @@ func TestOutage(t *testing.T) {
 		len(ids), *outage, accepted.refused, strings.Count(log, "\n"), accepted.at.Sub(back))
 }
 
-// postpone lets no waiting retry be due before the time has passed.
+// postpone moves the due time of every waiting retry behind the given duration.
 func (w *pushEnv) postpone(by time.Duration) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {
@@ -119,7 +119,7 @@ func (w *pushEnv) postpone(by time.Duration) {
 	}
 }
 
-// One event that is always refused keeps no other from being delivered, and does not keep the
+// TestRefusedEventDelaysNoOther: an event that is always refused delays no other event and does not keep the
 // circuit open.
 func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 	w := newPushEnv(t)
@@ -145,14 +145,15 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 	down.Store(false)
 	ids = append(ids, w.put(12, 1)...)
 	s.awaitAll(t, ids)
-	w.awaitStanding(e, 2, 0) // both of pi_0
+	w.awaitStanding(e, 2, 0) // both events of pi_0
 	standing, err := w.store.LoadPushes(t.Context(), e.ID())
 	if err != nil || !standing.Failing.IsZero() {
 		t.Errorf("%+v, %v", standing, err)
 	}
 }
 
-// The events of an endpoint that names its types are those alone; the others count as delivered.
+// TestEndpointTypes: an endpoint that names its types gets only events of these types. The others count as
+// delivered.
 func TestEndpointTypes(t *testing.T) {
 	w := newPushEnv(t)
 	s, other := newShop(t, accepting), newShop(t, accepting)

@@ -14,7 +14,7 @@ import (
 	"kasse/test/wait"
 )
 
-// Three replicas share the work: every event is pushed, once, and those of a payment in order.
+// TestReplicasShareTheWork: with three replicas every event is pushed once, and those of a payment in order.
 func TestReplicasShareTheWork(t *testing.T) {
 	w := newPushEnv(t)
 	s := newShop(t, accepting)
@@ -33,8 +33,8 @@ func TestReplicasShareTheWork(t *testing.T) {
 	}
 }
 
-// A failure is tried again after five seconds, under the same id, and holds up no other: not even its
-// own payment.
+// TestRetryDelaysNoOther: a failure is retried after five seconds under the same id. It delays no other
+// event, not even one of the same payment.
 func TestRetryHoldsNobodyUp(t *testing.T) {
 	w := newPushEnv(t)
 	s := newShop(t, func(id string, try int, _ *http.Request) int {
@@ -61,7 +61,8 @@ func TestRetryHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-// What an endpoint asks for by Retry-After is waited for, and stands in Redis.
+// TestRetryAfterIsRespected: the retry waits for the time that the endpoint's Retry-After names, which is
+// kept in Redis.
 func TestRetryAfterIsRespected(t *testing.T) {
 	w := newPushEnv(t)
 	s := newShop(t, nil)
@@ -82,7 +83,8 @@ func TestRetryAfterIsRespected(t *testing.T) {
 	}
 }
 
-// A receiver that hangs slows no other, and one that is quick gets all while it hangs.
+// TestHangingReceiverSlowsNoOther: a hanging receiver slows no other one. A fast one gets all events
+// meanwhile.
 func TestHangingReceiverSlowsNobody(t *testing.T) {
 	w := newPushEnv(t)
 	release := make(chan struct{})
@@ -106,8 +108,8 @@ func TestHangingReceiverSlowsNobody(t *testing.T) {
 	}
 }
 
-// 410 disables the endpoint, for all replicas and for good. Enabled again it goes on from where it
-// stopped.
+// TestGoneResponseDisablesEndpoint: 410 disables the endpoint permanently, for all replicas. Once enabled
+// again, it continues where it stopped.
 func TestGoneDisables(t *testing.T) {
 	w := newPushEnv(t)
 	var gone atomic.Bool
@@ -149,7 +151,8 @@ func TestGoneDisables(t *testing.T) {
 	}
 }
 
-// Deliveries under way when a process stops are finished, and recorded: they are not made again.
+// TestStopFinishesDeliveriesInFlight: deliveries in flight when a process stops are finished and recorded, so
+// they are not repeated.
 func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	w := newPushEnv(t)
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
@@ -170,7 +173,8 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 	}
 }
 
-// After the last try in vain an event is given up, and a note of it kept. A replay pushes it again.
+// TestDeadLettersAndReplay: after the last failed try an event becomes a dead letter. A replay pushes it
+// again.
 func TestDeadLettersAndReplay(t *testing.T) {
 	w := newPushEnv(t)
 	var open atomic.Bool
@@ -200,7 +204,7 @@ func TestDeadLettersAndReplay(t *testing.T) {
 	}
 }
 
-// skipTries makes the retries due at once, as if so many tries had been made.
+// skipTries makes the waiting retries due at once, as if the given number of tries had been made.
 func (w *pushEnv) skipTries(tries int) {
 	w.t.Helper()
 	for _, key := range w.client.Keys(w.t.Context(), "kasse:{p*}:push:*:retries").Val() {

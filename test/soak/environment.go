@@ -15,35 +15,35 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// environment is Kasse under its load.
+// environment is Kasse with its load.
 type environment struct {
 	*testenv.Env
 	campaign
 	kasse      *testenv.Kasse
 	receiver   *receiver
-	endpoint   *httptest.Server // the receiver's
+	endpoint   *httptest.Server // the receiver's server
 	scraper    *http.Client
-	customer   string // of the shop, at Stripe
-	accountant *follower
-	books      books
+	customer   string // the shop's customer at Stripe
+	feedReader *follower
+	stats      stats
 
 	mu       sync.Mutex
-	payments map[string]string // by order
-	done     []testenv.History // that have gone their whole walk
-	entries  int               // transitions that the records name; negative: it is not known yet
+	payments map[string]string // payment id by order id
+	done     []testenv.History // orders whose steps are all done
+	entries  int               // transitions in the stored records; negative until they have been counted
 }
 
-// Pools are full from the start, so that a connection more is one too many.
+// The pools are full from the start, so each additional connection is a leak.
 const pool = "?pool_size=20&min_idle_conns=20"
 
-// answerWithin is when a request counts as unanswered. Polls are held for 25 s at most.
+// answerWithin is the client's timeout. Long polls last 25 s at most.
 const answerWithin = time.Minute
 
-// newEnvironment starts everything. On an error nothing is left running.
+// newEnvironment starts everything. If it returns an error, nothing is left running.
 func newEnvironment(ctx context.Context, dir, program string, c campaign) (*environment, error) {
 	env := &environment{
 		campaign: c, payments: map[string]string{}, entries: -1,
-		accountant: &follower{seen: map[string]bool{}},
+		feedReader: &follower{seen: map[string]bool{}},
 		scraper:    &http.Client{Transport: &http.Transport{}, Timeout: answerWithin},
 		receiver: &receiver{
 			dice: rand.New(rand.NewPCG(c.seed, 1)), refused: map[string]bool{}, taken: map[string]bool{},
@@ -53,7 +53,7 @@ func newEnvironment(ctx context.Context, dir, program string, c campaign) (*envi
 	env.Env, err = testenv.New(
 		ctx, dir,
 		testenv.WithClient(&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: answerWithin}),
-		testenv.WithSender(c.seed, env.taken, env.refused), testenv.WithRedis(),
+		testenv.WithSender(c.seed, env.webhookAccepted, env.webhookRefused), testenv.WithRedis(),
 	)
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func newEnvironment(ctx context.Context, dir, program string, c campaign) (*envi
 	return env, nil
 }
 
-// open makes the shop's customer and starts Kasse.
+// open creates the shop's customer and starts Kasse.
 func (env *environment) open(ctx context.Context, program string) (err error) {
 	env.endpoint = env.Serve(env.receiver)
 	if env.customer, err = env.Stripe.Customer(ctx); err != nil {
@@ -79,7 +79,7 @@ func (env *environment) open(ctx context.Context, program string) (err error) {
 	return nil
 }
 
-// settings has every limit, far above the load, so that callers are counted.
+// settings enables every rate limit, far above the load, so that Kasse counts callers without refusing them.
 func (env *environment) settings() map[string]string {
 	secret := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("s", 32)))
 	return map[string]string{
@@ -91,30 +91,30 @@ func (env *environment) settings() map[string]string {
 	}
 }
 
-// refused notes a webhook that was not taken.
-func (env *environment) refused(status int, err error) {
-	env.books.note("a webhook", status, err, env.Context().Err() != nil)
+// webhookRefused records a webhook that Kasse did not accept.
+func (env *environment) webhookRefused(status int, err error) {
+	env.stats.record("a webhook", status, err, env.Context().Err() != nil)
 	if err == nil && status < 500 {
-		env.books.complain("a webhook was answered %d", status)
+		env.stats.addProblem("a webhook was answered %d", status)
 	}
 }
 
-// taken notes a webhook that was acknowledged. Of a payment that has no record yet, a refund's or dispute's is
-// ignored.
-func (env *environment) taken(body, outcome string) {
-	env.books.note("a webhook", http.StatusOK, nil, false)
+// webhookAccepted records a webhook that Kasse acknowledged. Kasse ignores a refund or dispute if its payment
+// has no record yet.
+func (env *environment) webhookAccepted(body, outcome string) {
+	env.stats.record("a webhook", http.StatusOK, nil, false)
 	var e testenv.Event
 	err := json.Unmarshal([]byte(body), &e)
 	switch {
 	case outcome == "applied" || outcome == "unchanged":
 	case err == nil && outcome == "ignored" && !strings.HasPrefix(e.Type, "payment_intent."):
 	default:
-		env.books.complain("%s %s of ours was %s", e.Type, e.ID, outcome)
+		env.stats.addProblem("%s %s of ours was %s", e.Type, e.ID, outcome)
 	}
 }
 
-// ask sends a request, and books what came of it.
-func (env *environment) ask(
+// request sends a request to Kasse and records the result.
+func (env *environment) request(
 	ctx context.Context, method, path, credential, body string, headers ...string,
 ) (testenv.Answer, error) {
 	header := map[string]string{"Authorization": "Bearer " + credential}
@@ -126,18 +126,18 @@ func (env *environment) ask(
 	}
 	a, err := testenv.Call(ctx, env.Client, method, "http://"+env.kasse.Public+path, header, body)
 	pattern, _, _ := strings.Cut(path, "?")
-	env.books.note(method+" "+pattern, a.Status, err, ctx.Err() != nil)
+	env.stats.record(method+" "+pattern, a.Status, err, ctx.Err() != nil)
 	if err == nil && a.Status >= 500 {
 		err = fmt.Errorf("%s %s was answered %d", method, pattern, a.Status)
 	}
 	return a, err
 }
 
-// truth is what there has to be by now.
-func (env *environment) truth() truth {
+// expected returns the counts that Redis must have now.
+func (env *environment) expected() expected {
 	env.mu.Lock()
 	defer env.mu.Unlock()
-	t := truth{orders: len(env.done), entries: env.entries}
+	t := expected{orders: len(env.done), entries: env.entries}
 	for _, h := range env.done {
 		switch h.State {
 		case "pending", "failed", "action_required", "processing", "authorized":

@@ -1,12 +1,13 @@
-// Command soak lets Kasse work for long, and then asks whether it is as it was before.
+// Command soak runs Kasse under load for a long time and checks that it returns to its baseline.
 //
-// It starts Kasse, a redis-server and a simulated Stripe, on loopback. Customers come at their time, however the
-// ones before them fare: they open orders, look at their pages, hold polls, hang up in the middle, and pay, each a
-// walk whose end is known. Backends follow the feed and are pushed events; strangers knock. Every event comes late,
-// and some twice. When all have gone, and Kasse has come to rest, it must hold no more than after a short time of
-// the same: goroutines, open files, memory, connections to Redis, and keys, of which payments, orders and events
-// may be as many as there were orders. Every request must have an answer, none a failure, and every order must be
-// as Stripe has it.
+// It starts Kasse, a redis-server and a simulated Stripe on loopback. Orders start at planned times,
+// independently of each other. Customers create orders, poll their status, cancel requests halfway and pay;
+// the final state of each order is known. Backends read the feed and receive pushes. Attackers guess secrets,
+// forge webhooks and abort requests. Every event is delivered late, and some are delivered twice.
+//
+// After the load, goroutines, open files, memory, Redis connections and Redis keys must be back at the level
+// of a short warm-up. Only the keys of payments, orders and events may grow, by exactly the number of orders.
+// Every request must get a response, none may fail, and every order must match Stripe.
 package main
 
 import (
@@ -25,15 +26,15 @@ import (
 
 func main() { testenv.Main(run) }
 
-// campaign is what the command line asks for.
+// campaign holds the command line options.
 type campaign struct {
 	duration time.Duration
 	warmUp   time.Duration
-	patience time.Duration // until all that was taken for the load has to be given back
-	rate     int           // orders a second
+	patience time.Duration // limit for the return of resources to their baseline
+	rate     int           // orders per second
 	seed     uint64
 
-	mischief func(context.Context, *environment) error // done after the load, by tests
+	afterLoad func(context.Context, *environment) error // runs after the load; set by tests
 }
 
 func parse(args []string) (campaign, error) {
@@ -58,42 +59,42 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintf(
 			out, "seed %d: %d orders a second for %s, after %s to warm up\n", c.seed, c.rate, c.duration, c.warmUp,
 		)
-		if err = c.play(ctx, dir, program, out); err != nil {
+		if err = c.run(ctx, dir, program, out); err != nil {
 			return fmt.Errorf("%w\nagain: make soak SEED=%d DURATION=%s RATE=%d", err, c.seed, c.duration, c.rate)
 		}
 		return nil
 	})
 }
 
-// play is the course of a soak.
-func (c campaign) play(ctx context.Context, dir, program string, out io.Writer) error {
+// run plays a whole soak: warm-up, baseline, load, comparison.
+func (c campaign) run(ctx context.Context, dir, program string, out io.Writer) error {
 	env, err := newEnvironment(ctx, dir, program, c)
 	if err != nil {
 		return err
 	}
 	defer env.Close()
-	env.work(ctx, c.histories("warm", c.warmUp))
-	base, err := env.settle(ctx, func(r reading) []string { return complaints(judge(nil, nil, r, env.truth())) })
+	env.runLoad(ctx, c.histories("warm", c.warmUp))
+	base, err := env.awaitIdle(ctx, func(r reading) []string { return problems(compare(nil, nil, r, env.expected())) })
 	if err != nil {
 		return err
 	}
-	if wrong := complaints(judge(nil, nil, base, env.truth())); len(wrong) > 0 {
+	if wrong := problems(compare(nil, nil, base, env.expected())); len(wrong) > 0 {
 		return errors.New("after the warm-up: " + strings.Join(wrong, "; "))
 	}
-	peak := env.watch(ctx, out, func() { env.work(ctx, c.histories("order", c.duration)) })
-	if c.mischief != nil {
-		if err := c.mischief(ctx, env); err != nil {
+	peak := env.watch(ctx, out, func() { env.runLoad(ctx, c.histories("order", c.duration)) })
+	if c.afterLoad != nil {
+		if err := c.afterLoad(ctx, env); err != nil {
 			return err
 		}
 	}
-	end, err := env.settle(ctx, func(r reading) []string { return complaints(judge(base, peak, r, env.truth())) })
+	end, err := env.awaitIdle(ctx, func(r reading) []string { return problems(compare(base, peak, r, env.expected())) })
 	if err != nil {
 		return err
 	}
 	return env.conclude(ctx, out, base, peak, end)
 }
 
-// histories are the orders that come in a time.
+// histories plans the orders of a period.
 func (c campaign) histories(name string, duration time.Duration) []testenv.History {
 	dice := rand.New(rand.NewPCG(c.seed, uint64(len(name))))
 	return testenv.Histories(
@@ -101,17 +102,17 @@ func (c campaign) histories(name string, duration time.Duration) []testenv.Histo
 	)
 }
 
-// conclude prints what came out, and says what is not as it has to be.
+// conclude prints the table and returns the problems, 20 at most.
 func (env *environment) conclude(ctx context.Context, out io.Writer, base, peak, end reading) error {
 	if err := env.review(ctx); err != nil {
 		return err
 	}
-	figures := judge(base, peak, end, env.truth())
+	figures := compare(base, peak, end, env.expected())
 	printTable(out, figures)
-	wrong := append(complaints(figures), env.books.complaints()...)
-	b := &env.books
-	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d hung up, %d failed or unanswered; %d events in the feed and pushed\n",
-		len(env.done), b.asked.Load(), b.answered.Load(), b.hungUp.Load(), b.failed.Load(), len(env.accountant.seen))
+	wrong := append(problems(figures), env.stats.problems()...)
+	b := &env.stats
+	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d canceled, %d failed or unanswered; %d events in the feed and pushed\n",
+		len(env.done), b.requests.Load(), b.responses.Load(), b.canceled.Load(), b.failed.Load(), len(env.feedReader.seen))
 	if len(wrong) == 0 {
 		return nil
 	}

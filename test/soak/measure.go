@@ -19,7 +19,7 @@ import (
 	"kasse/test/wait"
 )
 
-// measure looks at the server's metrics, and at Redis.
+// measure reads the server's metrics and Redis.
 func (env *environment) measure(ctx context.Context) (reading, error) {
 	r := reading{}
 	a, err := testenv.Call(ctx, env.scraper, http.MethodGet, "http://"+env.kasse.Admin+"/metrics", nil, "")
@@ -30,7 +30,7 @@ func (env *environment) measure(ctx context.Context) (reading, error) {
 	return r, r.addRedis(ctx, env.Redis.Client)
 }
 
-// shown are the metrics that are lines of the table, without their labels.
+// shown maps Prometheus metrics, without their labels, to lines of the table.
 var shown = map[string]string{
 	"go_goroutines": goroutines, "process_open_fds": openFiles, "process_resident_memory_bytes": resident,
 	"go_memstats_heap_inuse_bytes": heap,
@@ -38,9 +38,9 @@ var shown = map[string]string{
 	"kasse_redis_cache_views": views,
 }
 
-// addMetrics reads Prometheus's text format.
+// addMetrics parses Prometheus's text format.
 func (r reading) addMetrics(text []byte) {
-	r[views] = 0 // where there is no cache
+	r[views] = 0 // the metric is missing without a cache
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		series, value, _ := strings.Cut(lines.Text(), " ")
 		number, err := strconv.ParseFloat(value, 64)
@@ -57,16 +57,16 @@ func (r reading) addMetrics(text []byte) {
 	}
 }
 
-// kinds are the keys of Redis, by their names; the first that fits counts. Of lists the members count: where there
-// are none, there is no list.
+// kinds classifies Redis keys by name; the first match counts. For collections the members are counted, since
+// an empty collection has no key.
 var kinds = []struct {
 	name          *regexp.Regexp
-	line, members string // of the table: one of them
+	line, members string // line of the table: one of the two is set
 }{
 	{regexp.MustCompile(`^kasse:\{p\d+\}:pi:`), payments, ""},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:order:`), orders, ""},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:index:created:\d+$`), "", indexed},
-	{regexp.MustCompile(`^kasse:\{p\d+\}:index:`), "", ""}, // directories, and buckets by customer: not judged
+	{regexp.MustCompile(`^kasse:\{p\d+\}:index:`), "", ""}, // directories, and buckets by customer; not compared
 	{regexp.MustCompile(`^kasse:\{p\d+\}:events$`), "", entries},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:sweep$`), "", sweeps},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:reads$`), "", reads},
@@ -79,7 +79,7 @@ var kinds = []struct {
 	{regexp.MustCompile(``), otherKeys, ""},
 }
 
-// addRedis counts the keys, and the connections that are not ours.
+// addRedis counts the keys and the connections, except those of this program.
 func (r reading) addRedis(ctx context.Context, client *redis.Client) error {
 	for _, k := range kinds {
 		r[k.line+k.members] = 0
@@ -108,7 +108,6 @@ func (r reading) addRedis(ctx context.Context, client *redis.Client) error {
 	return err
 }
 
-// addKey counts one key.
 func (r reading) addKey(ctx context.Context, client *redis.Client, key string) error {
 	for _, k := range kinds {
 		if !k.name.MatchString(key) {
@@ -130,13 +129,13 @@ func (r reading) addKey(ctx context.Context, client *redis.Client, key string) e
 	return nil
 }
 
-// least keeps the lower of each.
-func (r reading) least(other reading) { r.keep(other, math.Min) }
+// keepMin keeps the lower value of each name.
+func (r reading) keepMin(other reading) { r.merge(other, math.Min) }
 
-// peak keeps the higher.
-func (r reading) peak(other reading) { r.keep(other, math.Max) }
+// keepMax keeps the higher value of each name.
+func (r reading) keepMax(other reading) { r.merge(other, math.Max) }
 
-func (r reading) keep(other reading, better func(a, b float64) float64) {
+func (r reading) merge(other reading, better func(a, b float64) float64) {
 	for name, value := range other {
 		if known, ok := r[name]; ok {
 			value = better(known, value)
@@ -147,10 +146,10 @@ func (r reading) keep(other reading, better func(a, b float64) float64) {
 
 const (
 	watchEvery = time.Second
-	tellEvery  = 5 // looks
+	printEvery = 5 // measurements
 )
 
-// watch looks on while something is done, says now and then how it goes, and returns the peaks.
+// watch measures once a second while do runs, prints progress, and returns the peaks.
 func (env *environment) watch(ctx context.Context, out io.Writer, do func()) reading {
 	peak, done, began := reading{}, make(chan struct{}), time.Now()
 	go func() { defer close(done); do() }()
@@ -163,29 +162,30 @@ func (env *environment) watch(ctx context.Context, out io.Writer, do func()) rea
 		r, err := env.measure(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				env.books.complain("%v", err)
+				env.stats.addProblem("%v", err)
 			}
 			continue
 		}
-		peak.peak(r)
-		if looks%tellEvery == 0 {
-			b := &env.books
-			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d hung up %3d failed  %4.0f goroutines %4.0f files %5.1f MB\n",
-				time.Since(began).Round(time.Second), r[orders], b.asked.Load(), b.hungUp.Load(), b.failed.Load(),
+		peak.keepMax(r)
+		if looks%printEvery == 0 {
+			b := &env.stats
+			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d canceled %3d failed  %4.0f goroutines %4.0f files %5.1f MB\n",
+				time.Since(began).Round(time.Second), r[orders], b.requests.Load(), b.canceled.Load(), b.failed.Load(),
 				r[goroutines], r[openFiles], r[resident]/mega)
 		}
 	}
 }
 
 const (
-	restEvery   = 50 * time.Millisecond // between looks at rest
-	collectEach = 2                     // garbage collections of a look at rest: the first finds, the second frees
+	restEvery = 50 * time.Millisecond // between measurements of an idle server
+	// garbage collections during a measurement: the first finds garbage, the second frees it
+	collectEach = 2
 	leastLooks  = 20
 )
 
-// rest looks at the idle server until its memory has been tidied up, which to be looked at brings about, and
-// returns the lowest of each figure: something always comes and goes by itself.
-func (env *environment) rest(ctx context.Context) (reading, error) {
+// measureIdle measures the idle server until its garbage has been collected. The scrapes themselves trigger
+// the collections. It returns the lowest value of each name, since background work fluctuates.
+func (env *environment) measureIdle(ctx context.Context) (reading, error) {
 	first, err := env.measure(ctx)
 	if err != nil {
 		return nil, err
@@ -200,27 +200,26 @@ func (env *environment) rest(ctx context.Context) (reading, error) {
 			return nil, err
 		}
 		if r[collections] >= first[collections]+collectEach {
-			lowest.least(r)
+			lowest.keepMin(r)
 			looks++
 		}
 	}
 	return lowest, nil
 }
 
-// settle waits until nothing is wrong with the reading at rest, for as long as its patience lasts, and returns the
-// last.
-func (env *environment) settle(ctx context.Context, wrong func(reading) []string) (reading, error) {
+// awaitIdle measures until no problem is left or env.patience is over, and returns the last reading.
+func (env *environment) awaitIdle(ctx context.Context, wrong func(reading) []string) (reading, error) {
 	for end := time.Now().Add(env.patience); ; {
-		env.hangUpAll()
-		r, err := env.rest(ctx)
+		env.closeIdle()
+		r, err := env.measureIdle(ctx)
 		if err != nil || len(wrong(r)) == 0 || time.Now().After(end) {
 			return r, err
 		}
 	}
 }
 
-// hangUpAll closes the connections to the server, and those that it holds open, where nothing is under way on them.
-func (env *environment) hangUpAll() {
+// closeIdle closes the idle connections to and from the server.
+func (env *environment) closeIdle() {
 	env.Client.CloseIdleConnections()
 	for _, server := range []*http.Server{env.Stripe.HTTP.Config, env.endpoint.Config} {
 		server.SetKeepAlivesEnabled(false)

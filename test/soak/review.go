@@ -12,10 +12,10 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// review holds everything against the truth, and books what is wrong.
+// review compares Kasse's orders, the feed, the pushes and Redis with Stripe, and reports each difference.
 func (env *environment) review(ctx context.Context) error {
 	for {
-		count, err := env.accountant.read(ctx, env, 0)
+		count, err := env.feedReader.read(ctx, env, 0)
 		if err != nil {
 			return err
 		}
@@ -33,15 +33,15 @@ func (env *environment) review(ctx context.Context) error {
 		return err
 	}
 	env.entries = stored.Transitions()
-	found, pushed := stored.Review(env.accountant.seen), env.receiver.events()
+	found, pushed := stored.Review(env.feedReader.seen), env.receiver.events()
 	for _, all := range []map[string]string{made.Twice, found.Lost, found.Twice, found.Wrong} {
 		for _, what := range slices.Sorted(maps.Keys(all)) {
-			env.books.complain("%s: %s", what, all[what])
+			env.stats.addProblem("%s: %s", what, all[what])
 		}
 	}
-	for id := range env.accountant.seen {
+	for id := range env.feedReader.seen {
 		if !pushed[id] {
-			env.books.complain("%s is in the feed, and was not pushed", id)
+			env.stats.addProblem("%s is in the feed, and was not pushed", id)
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func (env *environment) review(ctx context.Context) error {
 
 const reviewers = 8
 
-// reviewStates compares every order with what its walk has left.
+// reviewStates compares every order with the state after its last step.
 func (env *environment) reviewStates(ctx context.Context) {
 	slots := make(chan struct{}, reviewers)
 	var all sync.WaitGroup
@@ -58,7 +58,7 @@ func (env *environment) reviewStates(ctx context.Context) {
 		all.Go(func() {
 			defer func() { <-slots }()
 			if err := env.reviewState(ctx, h); err != nil {
-				env.books.complain("%s: %v", h.Order, err)
+				env.stats.addProblem("%s: %v", h.Order, err)
 			}
 		})
 	}
@@ -67,7 +67,7 @@ func (env *environment) reviewStates(ctx context.Context) {
 
 func (env *environment) reviewState(ctx context.Context, h testenv.History) error {
 	payment := env.payments[h.Order]
-	a, err := env.ask(ctx, http.MethodGet, "/v1/payments/"+payment, testenv.BackendKey, "")
+	a, err := env.request(ctx, http.MethodGet, "/v1/payments/"+payment, testenv.BackendKey, "")
 	if err != nil {
 		return err
 	}
@@ -75,8 +75,8 @@ func (env *environment) reviewState(ctx context.Context, h testenv.History) erro
 	if err := json.Unmarshal(a.Body, &v); err != nil || a.Status != http.StatusOK {
 		return fmt.Errorf("a status was answered %d %s", a.Status, a.Body)
 	}
-	if want := h.End(payment); !same(v, want) {
-		return fmt.Errorf("shown is %+v, and the truth is %+v", v, want)
+	if want := h.End(payment); !sameView(v, want) {
+		return fmt.Errorf("shown is %+v, want %+v", v, want)
 	}
 	return nil
 }

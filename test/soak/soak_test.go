@@ -24,9 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const leaked = 200
 
-// A leak of each kind is found, and named; nothing else is.
+// TestLeaksAreFound: a leak of each kind is found and named, and nothing else is reported.
 func TestLeaksAreFound(t *testing.T) {
-	if err := testenv.LookAtSources("../.."); err != nil { // or the result is remembered while they change
+	if err := testenv.LookAtSources("../.."); err != nil { // otherwise the build cache returns an old result
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
@@ -36,10 +36,10 @@ func TestLeaksAreFound(t *testing.T) {
 	}
 	c := campaign{
 		duration: 2 * time.Second, warmUp: 3 * time.Second, patience: wait.Patience, rate: 8, seed: 1,
-		mischief: leak(t.Cleanup),
+		afterLoad: leak(t.Cleanup),
 	}
 	var out strings.Builder
-	err = c.play(t.Context(), dir, program, &out)
+	err = c.run(t.Context(), dir, program, &out)
 	t.Log(out.String(), err)
 	if err == nil {
 		t.Fatal("nothing was found")
@@ -50,19 +50,19 @@ func TestLeaksAreFound(t *testing.T) {
 		"limiter keys: there are 200, and there should be 0", "shown is",
 	}
 	if len(found) != len(wanted) {
-		t.Errorf("%d complaints, and should be %d", len(found), len(wanted))
+		t.Errorf("%d problems, want %d", len(found), len(wanted))
 	}
-	for i, complaint := range found[:min(len(found), len(wanted))] {
-		if !strings.Contains(complaint, wanted[i]) {
-			t.Errorf("%q is not %q", complaint, wanted[i])
+	for i, problem := range found[:min(len(found), len(wanted))] {
+		if !strings.Contains(problem, wanted[i]) {
+			t.Errorf("%q is not %q", problem, wanted[i])
 		}
 	}
 }
 
-// leak leaves connections open until the cleanup, keys that do not expire, and a view that is not true.
+// leak leaves open connections until the cleanup, keys without expiry, and a wrong view.
 func leak(cleanup func(func())) func(context.Context, *environment) error {
 	return func(ctx context.Context, env *environment) error {
-		env.patience = 0 // it will not go away
+		env.patience = 0 // the leak is permanent, so waiting is useless
 		for i := range leaked {
 			conn, err := net.Dial("tcp", env.kasse.Public)
 			if err != nil {
@@ -86,7 +86,7 @@ func leak(cleanup func(func())) func(context.Context, *environment) error {
 	}
 }
 
-// falsify lets a payment be shown in another state.
+// falsify stores another state for a payment.
 func falsify(ctx context.Context, client *redis.Client, id string) error {
 	keys, err := client.Keys(ctx, "kasse:*:order:*").Result()
 	if err != nil {
@@ -110,8 +110,8 @@ func falsify(ctx context.Context, client *redis.Client, id string) error {
 	return fmt.Errorf("%s is not stored", id)
 }
 
-func TestJudge(t *testing.T) {
-	calm, now := reading{}, truth{orders: 500, running: 40, entries: 1200}
+func TestCompare(t *testing.T) {
+	calm, now := reading{}, expected{orders: 500, running: 40, entries: 1200}
 	for _, r := range rules {
 		calm[r.name] = 30
 		if r.exact != nil {
@@ -121,8 +121,8 @@ func TestJudge(t *testing.T) {
 			calm[r.name] = 40 * mega
 		}
 	}
-	if all := complaints(judge(calm, calm, calm, now)); len(all) > 0 {
-		t.Errorf("nothing has changed: %v", all)
+	if all := problems(compare(calm, calm, calm, now)); len(all) > 0 {
+		t.Errorf("without a change: %v", all)
 	}
 	for _, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
@@ -130,29 +130,29 @@ func TestJudge(t *testing.T) {
 				switch {
 				case r.bytes:
 					by *= 512 << 10
-				case r.name == views: // some are kept
+				case r.name == views: // some views stay cached
 					by += mostViews
 				}
-				expectComplaint(t, what, judge(calm, calm, calm.with(r.name, calm[r.name]+by), now), r.name)
+				expectProblem(t, what, compare(calm, calm, calm.with(r.name, calm[r.name]+by), now), r.name)
 			}
 			if r.exact != nil && calm[r.name] > 0 {
-				expectComplaint(t, "one too few", judge(calm, calm, calm.with(r.name, calm[r.name]-1), now), r.name)
+				expectProblem(t, "one too few", compare(calm, calm, calm.with(r.name, calm[r.name]-1), now), r.name)
 			}
 			if r.exact == nil {
 				slack := calm.with(r.name, calm[r.name]*r.factor+r.slack)
-				if all := complaints(judge(calm, calm, slack, now)); len(all) > 0 {
+				if all := problems(compare(calm, calm, slack, now)); len(all) > 0 {
 					t.Errorf("within the slack: %v", all)
 				}
 			}
 			gone := calm.with(r.name, 0)
 			delete(gone, r.name)
-			expectComplaint(t, "not measured", judge(calm, calm, gone, now), r.name)
+			expectProblem(t, "not measured", compare(calm, calm, gone, now), r.name)
 		})
 	}
 }
 
-// Views that are kept may take memory, and what is more is still found.
-func TestJudgeOfViews(t *testing.T) {
+// TestCompareViews: cached views may use memory, and a leak beyond them is found.
+func TestCompareViews(t *testing.T) {
 	base := reading{heap: 10 * mega, views: 100}
 	for name, test := range map[string]struct {
 		heap float64
@@ -162,9 +162,9 @@ func TestJudgeOfViews(t *testing.T) {
 		"of more":      {heap: 93 * mega},
 	} {
 		t.Run(name, func(t *testing.T) {
-			figures := judge(base, base, reading{heap: test.heap, views: 10_100}, truth{})
+			figures := compare(base, base, reading{heap: test.heap, views: 10_100}, expected{})
 			at := slices.IndexFunc(figures, func(f figure) bool { return f.name == heap })
-			if c := figures[at].complaint(); (c == "") != test.fits {
+			if c := figures[at].problem(); (c == "") != test.fits {
 				t.Error(c)
 			}
 		})
@@ -173,42 +173,42 @@ func TestJudgeOfViews(t *testing.T) {
 
 func (r reading) with(name string, value float64) reading {
 	changed := reading{}
-	changed.peak(r)
+	changed.keepMax(r)
 	changed[name] = value
 	return changed
 }
 
-func expectComplaint(t *testing.T, what string, figures []figure, name string) {
+func expectProblem(t *testing.T, what string, figures []figure, name string) {
 	t.Helper()
-	all := complaints(figures)
+	all := problems(figures)
 	if len(all) != 1 || !strings.HasPrefix(all[0], name) {
 		t.Errorf("%s: %v", what, all)
 	}
 }
 
-func TestBooks(t *testing.T) {
+func TestStats(t *testing.T) {
 	for name, test := range map[string]struct {
-		status int
-		err    error
-		gone   bool
-		wrong  bool
+		status   int
+		err      error
+		canceled bool
+		wrong    bool
 	}{
-		"answered":                     {status: http.StatusOK},
-		"refused to a stranger":        {status: http.StatusNotFound},
-		"hung up":                      {err: context.Canceled, gone: true},
-		"answered before the hang-up":  {status: http.StatusOK, gone: true},
-		"failed":                       {status: http.StatusServiceUnavailable, wrong: true},
-		"failed just before a hang-up": {status: http.StatusInternalServerError, gone: true, wrong: true},
-		"not answered":                 {err: io.ErrUnexpectedEOF, wrong: true},
+		"answered":                    {status: http.StatusOK},
+		"an expected refusal":         {status: http.StatusNotFound},
+		"canceled":                    {err: context.Canceled, canceled: true},
+		"answered before the cancel":  {status: http.StatusOK, canceled: true},
+		"failed":                      {status: http.StatusServiceUnavailable, wrong: true},
+		"failed just before a cancel": {status: http.StatusInternalServerError, canceled: true, wrong: true},
+		"not answered":                {err: io.ErrUnexpectedEOF, wrong: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var b books
-			b.note("a request", test.status, test.err, test.gone)
-			if got := len(b.complaints()) > 0; got != test.wrong || (b.failed.Load() > 0) != test.wrong {
-				t.Errorf("%v, failed %d", b.complaints(), b.failed.Load())
+			var b stats
+			b.record("a request", test.status, test.err, test.canceled)
+			if got := len(b.problems()) > 0; got != test.wrong || (b.failed.Load() > 0) != test.wrong {
+				t.Errorf("%v, failed %d", b.problems(), b.failed.Load())
 			}
-			if b.asked.Load() != b.answered.Load()+b.hungUp.Load()+b.failed.Load() {
-				t.Error("the books do not balance")
+			if b.requests.Load() != b.responses.Load()+b.canceled.Load()+b.failed.Load() {
+				t.Error("requests do not equal the sum of their results")
 			}
 		})
 	}

@@ -1,4 +1,5 @@
-// Command receiver is an endpoint that a test kills: it appends the id of every push to a file before it answers.
+// Command receiver is a push endpoint that a test kills. It appends the id of each push to a file before it
+// answers.
 package main
 
 import (

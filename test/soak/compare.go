@@ -6,17 +6,17 @@ import (
 	"math"
 )
 
-// reading is how much there was of everything at one moment.
+// reading holds all measured values of one moment.
 type reading map[string]float64
 
-// truth is how many there have to be.
-type truth struct {
+// expected holds the counts that Redis must have.
+type expected struct {
 	orders  int
 	running int // orders whose payment may still change
-	entries int // transitions that the records name; negative: it is not known yet
+	entries int // transitions in the stored records; negative until they have been counted
 }
 
-// What is measured.
+// Names of the measured values.
 const (
 	goroutines  = "goroutines"
 	openFiles   = "open files"
@@ -39,48 +39,53 @@ const (
 	limits      = "limiter keys"
 	leases      = "leases"
 	otherKeys   = "other keys"
-	collections = "garbage collections" // of the server, so far; not judged
+	collections = "garbage collections" // runs of the server's garbage collector so far; not compared
 )
 
 const (
 	mega      = 1 << 20
-	pipelines = 20      // connections: go-redis's DefaultPipelinePoolSize, of writers and of readers
-	mostViews = 1 << 15 // that the server keeps in memory
-	viewBytes = 6 << 10 // of each, with what go-redis notes of it
+	pipelines = 20      // connections: DefaultPipelinePoolSize of go-redis, once for writers and once for readers
+	mostViews = 1 << 15 // views that the server keeps in memory
+	viewBytes = 6 << 10 // size of one view with go-redis's bookkeeping
 )
 
-// rule says how much of something there may be at rest.
+// rule says how large a value may be when the server is idle.
 type rule struct {
 	name   string
 	bytes  bool
-	factor float64             // of the base, and so much more
-	slack  float64             // what comes and goes by itself
-	exact  func(truth) float64 // instead
+	factor float64                // times the value before the load
+	slack  float64                // plus the normal fluctuation
+	exact  func(expected) float64 // replaces factor and slack
 }
 
-func none(truth) float64 { return 0 }
+func none(expected) float64 { return 0 }
 
-// mayLie is how much garbage the process may keep beside half of what it needs (cmd/internal/app/heap.go). The base is
-// perhaps read just after it has given memory back.
-const mayLie = 48 * mega
+// garbageAllowance is how much garbage the process may keep on top of half of its live heap
+// (cmd/internal/app/heap.go). It is added because the base may be read just after the process has returned
+// memory to the system.
+const garbageAllowance = 48 * mega
 
-// rules are the lines of the table. The slack of goroutines and files is that of a scrape and of a background read;
-// go-redis opens connections for pipelines when it needs them, and keeps them. That of memory is what the collector
-// and the allocator leave, and two tables of callers with 65,536 lines each; views that are kept take what they
-// take. Other keys are a count of strangers and a queue of attention in each partition.
+// rules are the lines of the table. The slack values have these reasons:
+//
+//   - goroutines and files: a running scrape and a background read;
+//   - connections and files: go-redis opens pipeline connections on demand and keeps them;
+//   - memory: the collector and the allocator keep some, and two caller tables have 65,536 lines each;
+//   - other keys: a counter of foreign payments and an attention queue in each partition.
+//
+// Cached views are allowed their own memory.
 var rules = []rule{
 	{name: goroutines, factor: 1, slack: 10},
 	{name: openFiles, factor: 1, slack: 10 + pipelines},
 	{name: heap, bytes: true, factor: 1.25, slack: 16 * mega},
-	{name: resident, bytes: true, factor: 1.5, slack: 16*mega + mayLie},
+	{name: resident, bytes: true, factor: 1.5, slack: 16*mega + garbageAllowance},
 	{name: waiters, factor: 1},
 	{name: connections, factor: 1, slack: 2 + pipelines},
 	{name: views, slack: mostViews},
-	{name: payments, exact: func(t truth) float64 { return float64(t.orders) }},
-	{name: orders, exact: func(t truth) float64 { return float64(t.orders) }},
-	{name: indexed, exact: func(t truth) float64 { return float64(t.orders) }},
-	{name: entries, exact: func(t truth) float64 { return float64(t.entries) }},
-	{name: sweeps, exact: func(t truth) float64 { return float64(t.running) }},
+	{name: payments, exact: func(t expected) float64 { return float64(t.orders) }},
+	{name: orders, exact: func(t expected) float64 { return float64(t.orders) }},
+	{name: indexed, exact: func(t expected) float64 { return float64(t.orders) }},
+	{name: entries, exact: func(t expected) float64 { return float64(t.entries) }},
+	{name: sweeps, exact: func(t expected) float64 { return float64(t.running) }},
 	{name: reads, exact: none},
 	{name: restores, exact: none},
 	{name: pending, exact: none},
@@ -88,19 +93,20 @@ var rules = []rule{
 	{name: dead, exact: none},
 	{name: quarantined, exact: none},
 	{name: limits, exact: none},
-	{name: leases, exact: func(truth) float64 { return 1 }},
+	{name: leases, exact: func(expected) float64 { return 1 }},
 	{name: otherKeys, factor: 1, slack: 4},
 }
 
-// figure is a line of the table.
+// figure is one line of the table.
 type figure struct {
 	rule
 	base, peak, end float64
-	least, most     float64 // of the end
+	least, most     float64 // bounds of end
 }
 
-// judge holds a reading against the base, and against the truth. Without a base only what must be exact is judged.
-func judge(base, peak, end reading, t truth) []figure {
+// compare checks a reading against the base and the expected counts. Without a base it checks only the exact
+// counts.
+func compare(base, peak, end reading, t expected) []figure {
 	var all []figure
 	for _, r := range rules {
 		f := figure{
@@ -120,7 +126,7 @@ func judge(base, peak, end reading, t truth) []figure {
 	return all
 }
 
-// of is NaN where the machine does not show it, which is not within any bounds.
+// of returns NaN for a value that this machine does not report. NaN is within no bounds.
 func (r reading) of(name string) float64 {
 	if value, known := r[name]; known {
 		return value
@@ -128,8 +134,8 @@ func (r reading) of(name string) float64 {
 	return math.NaN()
 }
 
-// complaint is what is wrong with the end; empty where nothing is.
-func (f figure) complaint() string {
+// problem says how end violates its bounds; empty if it does not.
+func (f figure) problem() string {
 	switch {
 	case f.end >= f.least && f.end <= f.most:
 		return ""
@@ -142,9 +148,9 @@ func (f figure) complaint() string {
 		f.name, f.show(f.base), f.show(f.peak), f.show(f.end), f.show(f.most))
 }
 
-func complaints(figures []figure) (all []string) {
+func problems(figures []figure) (all []string) {
 	for _, f := range figures {
-		if c := f.complaint(); c != "" {
+		if c := f.problem(); c != "" {
 			all = append(all, c)
 		}
 	}
@@ -161,7 +167,6 @@ func (f figure) show(value float64) string {
 	return fmt.Sprintf("%.0f", value)
 }
 
-// printTable writes the table.
 func printTable(out io.Writer, figures []figure) {
 	fmt.Fprintln(out, "\n|                       |     base |     peak |      end |  allowed |")
 	fmt.Fprintln(out, "|-----------------------|---------:|---------:|---------:|---------:|")

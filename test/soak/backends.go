@@ -18,34 +18,34 @@ import (
 	"kasse/test/wait"
 )
 
-// follower is a backend that reads the feed from its beginning. It belongs to one goroutine.
+// follower is a backend that reads the feed from its beginning. One goroutine owns it.
 type follower struct {
 	cursor string
-	seen   map[string]bool // ids of events
+	seen   map[string]bool // event ids
 }
 
-// follow reads on until the context ends. So many of its requests it hangs up on.
-func (f *follower) follow(ctx context.Context, env *environment, dice *rand.Rand, hasty float64) {
+// follow reads until the context ends. It cancels the given share of its requests, 0 to 1.
+func (f *follower) follow(ctx context.Context, env *environment, dice *rand.Rand, cancelShare float64) {
 	for ctx.Err() == nil {
-		patience := answerWithin
-		if dice.Float64() < hasty {
-			patience = time.Duration(dice.Int64N(int64(300 * time.Millisecond)))
+		timeout := answerWithin
+		if dice.Float64() < cancelShare {
+			timeout = time.Duration(dice.Int64N(int64(300 * time.Millisecond)))
 		}
-		asking, cancel := context.WithTimeout(ctx, patience)
-		_, err := f.read(asking, env, 1+dice.IntN(5))
-		gone := asking.Err() != nil
+		requestCtx, cancel := context.WithTimeout(ctx, timeout)
+		_, err := f.read(requestCtx, env, 1+dice.IntN(5))
+		canceled := requestCtx.Err() != nil
 		cancel()
-		if err != nil && !gone {
-			env.books.complain("the feed: %v", err)
+		if err != nil && !canceled {
+			env.stats.addProblem("the feed: %v", err)
 			return
 		}
 	}
 }
 
-// read reads one page, and waits so many seconds for it to have something.
+// read reads one page, waiting up to the given number of seconds for an event.
 func (f *follower) read(ctx context.Context, env *environment, wait int) (count int, err error) {
 	path := fmt.Sprintf("/v1/events?limit=500&wait=%d&after=%s", wait, url.QueryEscape(f.cursor))
-	a, err := env.ask(ctx, http.MethodGet, path, testenv.BackendKey, "")
+	a, err := env.request(ctx, http.MethodGet, path, testenv.BackendKey, "")
 	if err != nil {
 		return 0, err
 	}
@@ -63,7 +63,7 @@ func (f *follower) read(ctx context.Context, env *environment, wait int) (count 
 	return len(page.Events), nil
 }
 
-// receiver is a backend that events are pushed to. It refuses some the first time.
+// receiver is a backend that receives pushes. It refuses some of them once.
 type receiver struct {
 	mu      sync.Mutex
 	dice    *rand.Rand
@@ -71,9 +71,8 @@ type receiver struct {
 	taken   map[string]bool
 }
 
-const refusedOnce = 0.02 // of the pushes
+const refusedOnce = 0.02 // share of the pushes
 
-// ServeHTTP takes an event, or not.
 func (r *receiver) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	_, _ = io.Copy(io.Discard, in.Body)
 	id := in.Header.Get("Webhook-Id")
@@ -93,9 +92,9 @@ func (r *receiver) events() map[string]bool {
 	return maps.Clone(r.taken)
 }
 
-// knock is what strangers do, at the pace of the orders: guess a client secret, forge a webhook, go away in the
-// middle of a request. Each comes from an address of its own.
-func (env *environment) knock(ctx context.Context, dice *rand.Rand) {
+// sendInvalidRequests does, at the pace of the orders, what attackers do: guess a client secret, forge a
+// webhook, or abort a request halfway. Each attempt comes from its own address.
+func (env *environment) sendInvalidRequests(ctx context.Context, dice *rand.Rand) {
 	for wait.Pause(ctx, time.Duration(dice.Int64N(int64(2*time.Second)/int64(env.rate)))) {
 		address := fmt.Sprintf("2001:db8:%x:%x::1", dice.IntN(1<<16), dice.IntN(1<<16))
 		var a testenv.Answer
@@ -104,27 +103,27 @@ func (env *environment) knock(ctx context.Context, dice *rand.Rand) {
 		switch dice.IntN(3) {
 		case 0:
 			payment := cmp.Or(env.anyPayment(), "pi_guessed")
-			a, err = env.ask(
+			a, err = env.request(
 				ctx, http.MethodGet, "/v1/payments/"+payment, payment+"_secret_guessed", "", "X-Forwarded-For",
 				address,
 			)
 		case 1:
 			want = http.StatusBadRequest
-			a, err = env.ask(
+			a, err = env.request(
 				ctx, http.MethodPost, "/webhooks/stripe", "", `{}`, "Stripe-Signature", "t=1700000000,v1=00",
 				"X-Forwarded-For", address,
 			)
 		default:
-			env.leaveHalfway(ctx, dice)
+			env.abortRequest(ctx, dice)
 			continue
 		}
 		if err == nil && a.Status != want {
-			env.books.complain("a stranger was answered %d, and not %d", a.Status, want)
+			env.stats.addProblem("an invalid request was answered %d, want %d", a.Status, want)
 		}
 	}
 }
 
-// anyPayment is one that is known; empty where there is none yet.
+// anyPayment returns a known payment id, or "" before the first one.
 func (env *environment) anyPayment() string {
 	env.mu.Lock()
 	defer env.mu.Unlock()
@@ -134,22 +133,23 @@ func (env *environment) anyPayment() string {
 	return ""
 }
 
-// leaveHalfway sends a part of a create, and closes or resets the connection.
-func (env *environment) leaveHalfway(ctx context.Context, dice *rand.Rand) {
+// abortRequest sends a part of a create, then closes or resets the connection.
+func (env *environment) abortRequest(ctx context.Context, dice *rand.Rand) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", env.kasse.Public)
 	if err != nil {
-		env.books.note("a connection", 0, err, ctx.Err() != nil)
+		env.stats.record("a connection", 0, err, ctx.Err() != nil)
 		return
 	}
 	request := "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer " + testenv.BackendKey +
-		"\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"order_id\":\"half\"," // and no more
+		// the rest of the body is never sent
+		"\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{\"order_id\":\"half\","
 	_, err = io.WriteString(conn, request[:1+dice.IntN(len(request))])
 	if tcp, ok := conn.(*net.TCPConn); ok && dice.IntN(2) == 0 {
 		_ = tcp.SetLinger(0)
 	}
 	conn.Close()
-	env.books.note("half a request", 0, context.Canceled, true)
+	env.stats.record("half a request", 0, context.Canceled, true)
 	if err != nil && ctx.Err() == nil {
-		env.books.complain("half a request could not be sent: %v", err)
+		env.stats.addProblem("half a request could not be sent: %v", err)
 	}
 }
