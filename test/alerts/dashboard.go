@@ -43,9 +43,9 @@ func queries() (all []string, err error) {
 	return all, nil
 }
 
-// playDashboard runs each query of the dashboard after a day that had something of everything. Each must return a
+// runDashboard runs each query of the dashboard after a day that had something of everything. Each must return a
 // number.
-func playDashboard(ctx context.Context, dir string, p programs) (outcome, error) {
+func runDashboard(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: "dashboard", fault: "none: each query of the dashboard returns data"}
 	all, err := queries()
 	if err != nil {
@@ -58,7 +58,7 @@ func playDashboard(ctx context.Context, dir string, p programs) (outcome, error)
 	defer env.Close()
 	stop := env.load(ctx)
 	defer stop()
-	if err := env.scraped(ctx); err != nil {
+	if err := env.awaitScrapes(ctx); err != nil {
 		return o, err
 	}
 	began := time.Now()
@@ -76,7 +76,7 @@ func playDashboard(ctx context.Context, dir string, p programs) (outcome, error)
 
 // oneOfEach has Redis hang for a while, and Stripe send an event that is signed wrongly.
 func (env *environment) oneOfEach(ctx context.Context) error {
-	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.webhookURL, Secret: "whsec_of_another_endpoint_1234567890"})
 	if err := env.Stripe.Sim.AddFault(stripesim.Fault{Kind: stripesim.RateLimited, Times: 5}); err != nil {
 		return err
 	}

@@ -21,21 +21,21 @@ type environment struct {
 	*testenv.Env
 	programs programs
 	settings map[string]string // Kasse's settings beside the defaults
-	post     *post
+	post     *forwarder
 	backend  *backend // receives Kasse's pushes
 	receiver *receiver
 
-	mailbox    string // URL of the webhook endpoint
-	kasse      []*testenv.Kasse
-	watcher    *testenv.Process // the Prometheus process
-	prometheus string           // base URLs
-	manager    string
+	webhookURL        string // URL of the webhook endpoint
+	kasse             []*testenv.Kasse
+	prometheusProcess *testenv.Process // the Prometheus process
+	prometheus        string           // base URLs
+	manager           string
 }
 
 // newEnvironment starts everything but Kasse's load. On an error nothing is left running.
 func newEnvironment(ctx context.Context, dir string, p programs, f fault) (*environment, error) {
 	env := &environment{
-		programs: p, settings: map[string]string{}, post: &post{}, backend: &backend{},
+		programs: p, settings: map[string]string{}, post: &forwarder{}, backend: &backend{},
 		receiver: &receiver{arrived: map[string]time.Time{}},
 	}
 	var err error
@@ -55,9 +55,9 @@ func newEnvironment(ctx context.Context, dir string, p programs, f fault) (*envi
 func (env *environment) open(ctx context.Context, f fault) error {
 	env.post.client, env.post.life = env.Client, env.Context()
 	env.OnClose(env.post.all.Wait)
-	env.mailbox = env.Serve(env.post).URL
+	env.webhookURL = env.Serve(env.post).URL
 	env.Stripe.Sim.RemoveWebhooks() // its endpoints select the event types that Kasse needs, not all
-	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: hookSecret})
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.webhookURL, Secret: hookSecret})
 	env.settings["STRIPE_WEBHOOK_SECRETS"] = hookSecret
 	env.settings["EVENT_ALLOW_PRIVATE"] = "true"
 	env.settings["EVENT_ENDPOINTS"] = env.Serve(env.backend).URL + "=" + pushSecret
@@ -71,7 +71,7 @@ func (env *environment) open(ctx context.Context, f fault) error {
 	if err := env.launch(ctx, env.programs.kasse); err != nil {
 		return err
 	}
-	return env.watch(ctx, env.Serve(env.receiver).URL)
+	return env.startPrometheus(ctx, env.Serve(env.receiver).URL)
 }
 
 // launch starts a replica of Kasse, lets Prometheus scrape it and sends Stripe's webhooks to it.
@@ -81,6 +81,6 @@ func (env *environment) launch(ctx context.Context, program string) error {
 		return err
 	}
 	env.kasse = append(env.kasse, k)
-	env.post.lead("http://" + k.Public)
-	return env.target()
+	env.post.setTarget("http://" + k.Public)
+	return env.writeTargets()
 }

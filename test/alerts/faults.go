@@ -20,34 +20,34 @@ type fault struct {
 	settings map[string]string                                 // Kasse's settings
 	before   func(ctx context.Context, env *environment) error // breaks something before Kasse starts; may be nil
 	// breaks something under load; may be nil if before is set
-	strike   func(ctx context.Context, env *environment) error
+	inject func(ctx context.Context, env *environment) error
 }
 
 // faults has at least one fault for each rule of kasse.rules.yaml. A new rule needs a new fault: see
 // docs/runbook.md.
 var faults = []fault{
-	{alert: "KasseDown", what: "the only replica is killed", strike: func(_ context.Context, env *environment) error {
+	{alert: "KasseDown", what: "the only replica is killed", inject: func(_ context.Context, env *environment) error {
 		env.kasse[0].Kill()
 		return nil
 	}},
-	{alert: "KasseErrors", what: "Stripe answers 500 to each new payment", strike: func(
+	{alert: "KasseErrors", what: "Stripe answers 500 to each new payment", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		return env.Stripe.Sim.AddFault(always(stripesim.ServerError, "POST /v1/payment_intents"))
 	}},
-	{alert: "KasseWebhookLag", what: "each event is on its way for 65 s", strike: func(
+	{alert: "KasseWebhookLag", what: "each event is on its way for 65 s", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		env.post.delay(65 * time.Second)
 		return nil
 	}},
-	{alert: "KasseWebhooksMissing", what: "Stripe has switched the webhook endpoint off", strike: func(
+	{alert: "KasseWebhooksMissing", what: "Stripe has switched the webhook endpoint off", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		env.Stripe.Sim.RemoveWebhooks()
 		return nil
 	}},
-	{alert: "KasseWebhookFailing", what: "Redis is full and refuses writes", strike: func(
+	{alert: "KasseWebhookFailing", what: "Redis is full and refuses writes", inject: func(
 		ctx context.Context, env *environment,
 	) error {
 		return env.Redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err()
@@ -55,49 +55,49 @@ var faults = []fault{
 	{
 		alert: "KasseAmbiguousBacklog", what: "300 thin events at once, with STRIPE_READ_RPS=1",
 		settings: map[string]string{"STRIPE_READ_RPS": "1"},
-		strike:   floodThin,
+		inject:   floodThin,
 	},
-	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", strike: forgeSuccess},
-	{alert: "KasseQuarantine", what: "an event names an unknown status", strike: func(
+	{alert: "KasseDeniedSuccess", what: "a forged event says that a payment has succeeded", inject: forgeSuccess},
+	{alert: "KasseQuarantine", what: "an event names an unknown status", inject: func(
 		ctx context.Context, env *environment,
 	) error {
-		payment, err := env.elsewhere(ctx)
+		payment, err := env.openAtStripe(ctx)
 		if err != nil {
 			return err
 		}
 		_, err = env.Stripe.Sim.SendEvent(payment, "payment_intent.succeeded", map[string]any{"status": "teleported"})
 		return err
 	}},
-	{alert: "KasseBadSignatures", what: "a second endpoint at Stripe, whose secret is not listed", strike: badSecret},
-	{alert: "KasseVersionMismatch", what: "a second replica of another build", strike: func(
+	{alert: "KasseBadSignatures", what: "a second endpoint at Stripe, whose secret is not listed", inject: badSecret},
+	{alert: "KasseVersionMismatch", what: "a second replica of another build", inject: func(
 		ctx context.Context, env *environment,
 	) error {
 		return env.launch(ctx, env.programs.stamped)
 	}},
-	{alert: "KasseRedisDown", what: "Redis is killed", strike: func(_ context.Context, env *environment) error {
+	{alert: "KasseRedisDown", what: "Redis is killed", inject: func(_ context.Context, env *environment) error {
 		env.Redis.Process.Kill()
 		return nil
 	}},
-	{alert: "KasseRedisMemory", what: "something else fills seven eighths of maxmemory", strike: func(
+	{alert: "KasseRedisMemory", what: "something else fills seven eighths of maxmemory", inject: func(
 		ctx context.Context, env *environment,
 	) error {
 		return env.Redis.Client.SetRange(ctx, "filler", maxMemory/8*7, "x").Err()
 	}},
-	{alert: "KasseRedisUnbounded", what: "maxmemory is taken away", strike: func(
+	{alert: "KasseRedisUnbounded", what: "maxmemory is taken away", inject: func(
 		ctx context.Context, env *environment,
 	) error {
 		return env.Redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 	}},
-	{alert: "KassePushFailing", what: "the receiver of pushes accepts connections and hangs", strike: func(
+	{alert: "KassePushFailing", what: "the receiver of pushes accepts connections and hangs", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		env.backend.hang()
 		return nil
 	}},
-	{alert: "KassePushFailing", what: "the receiver of pushes answers 410", strike: func(
+	{alert: "KassePushFailing", what: "the receiver of pushes answers 410", inject: func(
 		_ context.Context, env *environment,
 	) error {
-		env.backend.answer(http.StatusGone)
+		env.backend.setStatus(http.StatusGone)
 		return nil
 	}},
 	{alert: "KasseReconcileStopped", what: "Stripe never answers the list of events", before: func(
@@ -105,7 +105,7 @@ var faults = []fault{
 	) error {
 		return env.Stripe.Sim.AddFault(always(stripesim.ServerError, "GET /v1/events"))
 	}},
-	{alert: "KasseStripeErrors", what: "Stripe answers 429 to everything", strike: func(
+	{alert: "KasseStripeErrors", what: "Stripe answers 429 to everything", inject: func(
 		_ context.Context, env *environment,
 	) error {
 		return env.Stripe.Sim.AddFault(always(stripesim.RateLimited, ""))
@@ -119,9 +119,9 @@ func always(kind stripesim.FaultKind, endpoint string) stripesim.Fault {
 // floodThin makes payments with thin events, so that Kasse must read each payment at Stripe.
 func floodThin(ctx context.Context, env *environment) error {
 	env.Stripe.Sim.RemoveWebhooks()
-	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: hookSecret, Thin: true})
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.webhookURL, Secret: hookSecret, Thin: true})
 	for range 300 {
-		if _, err := env.elsewhere(ctx); err != nil {
+		if _, err := env.openAtStripe(ctx); err != nil {
 			return err
 		}
 	}
@@ -141,12 +141,12 @@ func forgeSuccess(ctx context.Context, env *environment) error {
 }
 
 func badSecret(_ context.Context, env *environment) error {
-	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.mailbox, Secret: "whsec_of_another_endpoint_1234567890"})
+	env.Stripe.Sim.AddWebhook(stripesim.Webhook{URL: env.webhookURL, Secret: "whsec_of_another_endpoint_1234567890"})
 	return nil
 }
 
 // run plays a fault. Under load the alert must be quiet; after the fault it must arrive.
-func (f fault) play(ctx context.Context, dir string, p programs) (outcome, error) {
+func (f fault) run(ctx context.Context, dir string, p programs) (outcome, error) {
 	o := outcome{alert: f.alert, fault: f.what}
 	env, err := newEnvironment(ctx, dir, p, f)
 	if err != nil {
@@ -155,28 +155,28 @@ func (f fault) play(ctx context.Context, dir string, p programs) (outcome, error
 	defer env.Close()
 	stop := env.load(ctx)
 	defer stop()
-	if err := env.scraped(ctx); err != nil {
+	if err := env.awaitScrapes(ctx); err != nil {
 		return o, err
 	}
-	if err := env.arm(ctx); err != nil {
+	if err := env.loadRules(ctx); err != nil {
 		return o, err
 	}
 	if at, err := env.receiver.first(f.alert); err == nil {
 		return o, fmt.Errorf("the alert arrived %.1f s ago, before the fault", time.Since(at).Seconds())
 	}
 	struck := time.Now()
-	if f.strike != nil {
-		if err := f.strike(ctx, env); err != nil {
+	if f.inject != nil {
+		if err := f.inject(ctx, env); err != nil {
 			return o, err
 		}
 	}
-	at, err := env.paged(ctx, f.alert)
+	at, err := env.awaitAlert(ctx, f.alert)
 	if err != nil {
 		return o, fmt.Errorf(
 			"%w; Prometheus says %s; Alertmanager's last words: %s", err, env.alerts(ctx), lastLine(env.Dir),
 		)
 	}
-	o.took, o.beside = at.Sub(struck), env.receiver.others(f.alert)
+	o.took, o.others = at.Sub(struck), env.receiver.others(f.alert)
 	return o, nil
 }
 

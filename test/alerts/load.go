@@ -18,7 +18,7 @@ import (
 const (
 	maxMemory = 256 << 20              // Redis's maxmemory, in bytes
 	pace      = 250 * time.Millisecond // interval between two orders
-	crowd     = 20                     // orders in flight
+	maxOrders = 20                     // orders in flight
 )
 
 // load opens and pays orders until stop is called. Kasse opens half of them, and another replica the others.
@@ -26,7 +26,7 @@ const (
 func (env *environment) load(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	places := make(chan struct{}, crowd)
+	places := make(chan struct{}, maxOrders)
 	all.Go(func() {
 		for wait.Pause(ctx, pace) {
 			select {
@@ -37,7 +37,7 @@ func (env *environment) load(ctx context.Context) (stop func()) {
 			all.Go(func() {
 				defer func() { <-places }()
 				env.order(ctx)
-				_, _ = env.elsewhere(ctx)
+				_, _ = env.openAtStripe(ctx)
 			})
 		}
 	})
@@ -49,7 +49,7 @@ var orders atomic.Int64 // opened so far; numbers their names
 // order creates, pays and reads one order.
 func (env *environment) order(ctx context.Context) {
 	body := fmt.Sprintf(`{"order_id":"order-%d","amount":1999,"currency":"eur"}`, orders.Add(1))
-	a, err := env.ask(ctx, http.MethodPost, "/v1/payments", body)
+	a, err := env.request(ctx, http.MethodPost, "/v1/payments", body)
 	var said struct {
 		Payment string `json:"payment_intent"`
 	}
@@ -57,11 +57,11 @@ func (env *environment) order(ctx context.Context) {
 		return
 	}
 	_ = env.Stripe.Take(ctx, said.Payment, testenv.Pay, 1999)
-	_, _ = env.ask(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
+	_, _ = env.request(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
 }
 
 // openAtStripe opens a payment at Stripe, as another replica would, and pays it.
-func (env *environment) elsewhere(ctx context.Context) (payment string, err error) {
+func (env *environment) openAtStripe(ctx context.Context) (payment string, err error) {
 	payment, err = env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
 		return "", err
@@ -69,7 +69,7 @@ func (env *environment) elsewhere(ctx context.Context) (payment string, err erro
 	return payment, env.Stripe.Take(ctx, payment, testenv.Pay, 500)
 }
 
-func (env *environment) ask(ctx context.Context, method, path, body string) (testenv.Answer, error) {
+func (env *environment) request(ctx context.Context, method, path, body string) (testenv.Answer, error) {
 	env.post.mu.Lock()
 	to := env.post.to
 	env.post.mu.Unlock()
@@ -144,7 +144,7 @@ func (env *environment) rules(ctx context.Context) (evaluated int, err error) {
 }
 
 // awaitScrapes waits until Prometheus has scraped Kasse several times.
-func (env *environment) scraped(ctx context.Context) error {
+func (env *environment) awaitScrapes(ctx context.Context) error {
 	return wait.For(ctx, func() error {
 		found, err := env.query(
 			ctx,
@@ -158,7 +158,7 @@ func (env *environment) scraped(ctx context.Context) error {
 }
 
 // awaitAlert waits until the receiver has received an alert.
-func (env *environment) paged(ctx context.Context, alert string) (at time.Time, err error) {
+func (env *environment) awaitAlert(ctx context.Context, alert string) (at time.Time, err error) {
 	err = wait.For(ctx, func() error {
 		at, err = env.receiver.first(alert)
 		return err

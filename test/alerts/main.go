@@ -46,7 +46,7 @@ type round struct {
 type outcome struct {
 	alert, fault string
 	took         time.Duration // time from the fault to the arrival of its alert
-	beside       []string      // other alerts that arrived
+	others       []string      // other alerts that arrived
 	note         string
 }
 
@@ -70,9 +70,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	var rounds []round
 	for _, f := range faults {
-		rounds = append(rounds, round{f.alert, f.play})
+		rounds = append(rounds, round{f.alert, f.run})
 	}
-	rounds = append(rounds, round{"dashboard", playDashboard})
+	rounds = append(rounds, round{"dashboard", runDashboard})
 	rounds = slices.DeleteFunc(rounds, func(r round) bool { return !named.MatchString(r.name) })
 	if len(rounds) == 0 {
 		return errors.New("there is no such round")
@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return playAll(ctx, dir, p, rounds, *parallel, out)
+		return runAll(ctx, dir, p, rounds, *parallel, out)
 	})
 }
 
@@ -155,7 +155,7 @@ func buildStamped(ctx context.Context, dir string) (string, error) {
 }
 
 // runAll runs the rounds, several in parallel, and prints a line when one ends.
-func playAll(ctx context.Context, dir string, p programs, rounds []round, parallel int, out io.Writer) error {
+func runAll(ctx context.Context, dir string, p programs, rounds []round, parallel int, out io.Writer) error {
 	var (
 		mu     sync.Mutex
 		wrong  []error
@@ -175,7 +175,7 @@ func playAll(ctx context.Context, dir string, p programs, rounds []round, parall
 				fmt.Fprintf(out, "| %-22s | %-52s | FAILED: %v\n", r.name, o.fault, err)
 				return
 			}
-			beside := cmp.Or(o.note, strings.Join(o.beside, " "), "none")
+			beside := cmp.Or(o.note, strings.Join(o.others, " "), "none")
 			fmt.Fprintf(out, "| %-22s | %-52s | %7.1f s | %s\n", r.name, o.fault, o.took.Seconds(), beside)
 		})
 	}

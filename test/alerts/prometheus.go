@@ -16,7 +16,7 @@ import (
 )
 
 // writeTargets writes the file with the addresses that Prometheus scrapes.
-func (env *environment) target() error {
+func (env *environment) writeTargets() error {
 	addresses := []string{}
 	for _, k := range env.kasse {
 		addresses = append(addresses, k.Admin)
@@ -35,7 +35,7 @@ func (env *environment) target() error {
 var listening = regexp.MustCompile(`msg="Listening on" address=([0-9.]+:[0-9]+)`)
 
 // startPrometheus starts Prometheus and an Alertmanager that notifies the receiver.
-func (env *environment) watch(ctx context.Context, pager string) (err error) {
+func (env *environment) startPrometheus(ctx context.Context, pager string) (err error) {
 	env.manager, err = env.startProgram(ctx, env.programs.alertmanager, map[string]any{
 		"route": map[string]any{
 			"receiver": "pager", "group_by": []string{"alertname"}, "group_wait": "100ms", "group_interval": "1s",
@@ -58,7 +58,7 @@ func (env *environment) watch(ctx context.Context, pager string) (err error) {
 		}},
 	}, "--storage.tsdb.path="+filepath.Join(env.Dir, "prometheus"), "--rules.alert.resend-delay=1s")
 	all := env.Processes()
-	env.watcher = all[len(all)-1]
+	env.prometheusProcess = all[len(all)-1]
 	return err
 }
 
@@ -67,7 +67,7 @@ const quiet = 5 * time.Second
 
 // loadRules gives Prometheus the rules once it scrapes Kasse, and waits until they have been evaluated for
 // the quiet period.
-func (env *environment) arm(ctx context.Context) error {
+func (env *environment) loadRules(ctx context.Context) error {
 	text, err := os.ReadFile(env.programs.rules)
 	if err != nil {
 		return err
@@ -75,7 +75,7 @@ func (env *environment) arm(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(env.Dir, "rules-kasse.yaml"), text, 0o600); err != nil {
 		return err
 	}
-	env.watcher.Signal(syscall.SIGHUP)
+	env.prometheusProcess.Signal(syscall.SIGHUP)
 	want := len(alertNames(string(text)))
 	err = wait.For(ctx, func() error {
 		loaded, err := env.rules(ctx)

@@ -17,7 +17,7 @@ import (
 )
 
 // forwarder passes Stripe's webhooks on to Kasse. A fault may delay them.
-type post struct {
+type forwarder struct {
 	client *http.Client
 	life   context.Context //nolint:containedctx // a delivery outlives the request that brought its event
 
@@ -27,20 +27,20 @@ type post struct {
 	all  sync.WaitGroup
 }
 
-func (p *post) lead(to string) {
+func (p *forwarder) setTarget(to string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.to = to
 }
 
-func (p *post) delay(late time.Duration) {
+func (p *forwarder) delay(late time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.late = late
 }
 
 // ServeHTTP forwards an event. A delayed event is acknowledged to Stripe at once.
-func (p *post) ServeHTTP(out http.ResponseWriter, r *http.Request) {
+func (p *forwarder) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
@@ -77,7 +77,7 @@ type backend struct {
 	hung   chan struct{} // while set, no response is sent until it is closed
 }
 
-func (b *backend) answer(status int) {
+func (b *backend) setStatus(status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.status = status

@@ -28,7 +28,7 @@ func BenchmarkPush(b *testing.B) {
 	join := w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL))
 	join()
 	const payments = 100
-	w.put(payments, (b.N+payments-1)/payments)
+	w.appendEvents(payments, (b.N+payments-1)/payments)
 	b.ResetTimer()
 	stop := w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL))
 	<-all

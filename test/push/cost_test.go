@@ -24,7 +24,7 @@ import (
 const roleVariable = "KASSE_PUSH_ROLE"
 
 // runRole runs the role that this process was started with. It returns only if there is none.
-func playRole() {
+func runRole() {
 	var err error
 	switch role, input, _ := strings.Cut(os.Getenv(roleVariable), " "); role {
 	case "":

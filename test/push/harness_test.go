@@ -29,7 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	playRole()
+	runRole()
 	goleak.VerifyTestMain(m)
 }
 
@@ -108,7 +108,7 @@ func (w *pushEnv) endpoint(url string, types ...string) *push.Endpoint {
 }
 
 // appendEvents appends a number of events of each payment and returns their ids.
-func (w *pushEnv) put(payments, each int) (ids []string) {
+func (w *pushEnv) appendEvents(payments, each int) (ids []string) {
 	w.t.Helper()
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -131,7 +131,7 @@ func (w *pushEnv) put(payments, each int) (ids []string) {
 }
 
 // appendEvent appends one event of the payment with the number.
-func (w *pushEnv) putOne(number int) string {
+func (w *pushEnv) appendEvent(number int) string {
 	w.t.Helper()
 	id, err := testenv.WriteEvent(w.t.Context(), w.store, payment.ID(fmt.Sprintf("pi_%d", number)))
 	if err != nil {
@@ -141,7 +141,7 @@ func (w *pushEnv) putOne(number int) string {
 }
 
 // receiver is a backend's endpoint that records the pushes in their order.
-type shop struct {
+type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
 	tries  map[string]int // by event id
@@ -149,9 +149,9 @@ type shop struct {
 	answer func(id string, try int, r *http.Request) int
 }
 
-func newShop(t testing.TB, answer func(id string, try int, r *http.Request) int) *shop {
+func newReceiver(t testing.TB, answer func(id string, try int, r *http.Request) int) *receiver {
 	t.Helper()
-	s := &shop{tries: map[string]int{}, answer: answer}
+	s := &receiver{tries: map[string]int{}, answer: answer}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
@@ -159,7 +159,7 @@ func newShop(t testing.TB, answer func(id string, try int, r *http.Request) int)
 
 func accepting(string, int, *http.Request) int { return http.StatusOK }
 
-func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var event struct{ ID string }
 	_ = json.Unmarshal(body, &event)
@@ -177,25 +177,25 @@ func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(s.answer(event.ID, try, r))
 }
 
-func (s *shop) seen(id string) int {
+func (s *receiver) triesOf(id string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tries[id]
 }
 
-func (s *shop) count() int {
+func (s *receiver) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.tries)
 }
 
 // awaitAll waits until every event has been pushed.
-func (s *shop) awaitAll(t testing.TB, ids []string) {
+func (s *receiver) awaitAll(t testing.TB, ids []string) {
 	t.Helper()
 	wait.Until(t, "all events", func() error {
 		missing := 0
 		for _, id := range ids {
-			if s.seen(id) == 0 {
+			if s.triesOf(id) == 0 {
 				missing++
 			}
 		}
@@ -207,7 +207,7 @@ func (s *shop) awaitAll(t testing.TB, ids []string) {
 }
 
 // requireOrder fails the test if an event of a payment was first pushed after a newer one.
-func (s *shop) inOrder(t testing.TB) {
+func (s *receiver) requireOrder(t testing.TB) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

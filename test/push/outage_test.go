@@ -47,10 +47,10 @@ func (a *acceptance) inversions() (count int) {
 }
 
 // failing is an endpoint that answers 500 while down is set.
-func failing(t *testing.T, down *atomic.Bool) (*shop, *acceptance) {
+func failing(t *testing.T, down *atomic.Bool) (*receiver, *acceptance) {
 	t.Helper()
 	a := &acceptance{}
-	return newShop(t, func(id string, _ int, _ *http.Request) int {
+	return newReceiver(t, func(id string, _ int, _ *http.Request) int {
 		if down.Load() {
 			a.mu.Lock()
 			a.refused++
@@ -78,7 +78,7 @@ func TestOutage(t *testing.T) {
 	began := time.Now()
 	back := time.Time{}
 	for n := range int((*outage + 2*time.Second).Seconds() * rate) {
-		ids = append(ids, w.putOne(n%orders))
+		ids = append(ids, w.appendEvent(n%orders))
 		if back.IsZero() && time.Since(began) > *outage {
 			w.postpone(time.Hour) // no retry is due during this test
 			back = time.Now()
@@ -91,7 +91,7 @@ func TestOutage(t *testing.T) {
 	if n := accepted.inversions(); n > 1 {
 		t.Errorf("%d events were accepted after a newer one of their order; one may be, as a probe", n)
 	}
-	s.inOrder(t)
+	s.requireOrder(t)
 	if accepted.refused > 10+2*48+20 {
 		t.Errorf("%d requests were made to an endpoint that fails", accepted.refused)
 	}
@@ -121,11 +121,11 @@ func (w *pushEnv) postpone(by time.Duration) {
 
 // TestRefusedEventDelaysNoOther: an event that is always refused delays no other event and does not keep the
 // circuit open.
-func TestRefusedEventHoldsNobodyUp(t *testing.T) {
+func TestRefusedEventDelaysNoOther(t *testing.T) {
 	w := newPushEnv(t)
 	var down atomic.Bool
 	down.Store(true)
-	s := newShop(t, func(id string, _ int, _ *http.Request) int {
+	s := newReceiver(t, func(id string, _ int, _ *http.Request) int {
 		if down.Load() || strings.HasPrefix(id, "pi_0.") {
 			return http.StatusInternalServerError
 		}
@@ -133,7 +133,7 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 	})
 	e := w.endpoint(s.URL)
 	w.relay(e)
-	ids := w.put(12, 1)
+	ids := w.appendEvents(12, 1)
 	wait.Until(t, "an open circuit", func() error {
 		standing, err := w.store.LoadPushes(t.Context(), e.ID())
 		if err == nil && standing.Failing.IsZero() {
@@ -143,7 +143,7 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 	})
 	w.postpone(time.Hour)
 	down.Store(false)
-	ids = append(ids, w.put(12, 1)...)
+	ids = append(ids, w.appendEvents(12, 1)...)
 	s.awaitAll(t, ids)
 	w.awaitStanding(e, 2, 0) // both events of pi_0
 	standing, err := w.store.LoadPushes(t.Context(), e.ID())
@@ -156,10 +156,10 @@ func TestRefusedEventHoldsNobodyUp(t *testing.T) {
 // delivered.
 func TestEndpointTypes(t *testing.T) {
 	w := newPushEnv(t)
-	s, other := newShop(t, accepting), newShop(t, accepting)
+	s, other := newReceiver(t, accepting), newReceiver(t, accepting)
 	wanting, refusing := w.endpoint(s.URL, "order.paid", "order.updated"), w.endpoint(other.URL, "order.paid")
 	w.relay(wanting, refusing)
-	ids := w.put(20, 5)
+	ids := w.appendEvents(20, 5)
 	s.awaitAll(t, ids)
 	w.awaitStanding(wanting, 0, 0)
 	w.awaitStanding(refusing, 0, 0)

@@ -17,17 +17,17 @@ import (
 // TestReplicasShareTheWork: with three replicas every event is pushed once, and those of a payment in order.
 func TestReplicasShareTheWork(t *testing.T) {
 	w := newPushEnv(t)
-	s := newShop(t, accepting)
+	s := newReceiver(t, accepting)
 	e := w.endpoint(s.URL)
 	for range 3 {
 		w.relay(e)
 	}
-	ids := w.put(40, 25)
+	ids := w.appendEvents(40, 25)
 	s.awaitAll(t, ids)
 	w.awaitStanding(e, 0, 0)
-	s.inOrder(t)
+	s.requireOrder(t)
 	for _, id := range ids {
-		if tries := s.seen(id); tries != 1 {
+		if tries := s.triesOf(id); tries != 1 {
 			t.Errorf("%s was pushed %d times", id, tries)
 		}
 	}
@@ -35,9 +35,9 @@ func TestReplicasShareTheWork(t *testing.T) {
 
 // TestRetryDelaysNoOther: a failure is retried after five seconds under the same id. It delays no other
 // event, not even one of the same payment.
-func TestRetryHoldsNobodyUp(t *testing.T) {
+func TestRetryDelaysNoOther(t *testing.T) {
 	w := newPushEnv(t)
-	s := newShop(t, func(id string, try int, _ *http.Request) int {
+	s := newReceiver(t, func(id string, try int, _ *http.Request) int {
 		if try == 1 && strings.HasPrefix(id, "pi_0.") {
 			return http.StatusInternalServerError
 		}
@@ -46,16 +46,16 @@ func TestRetryHoldsNobodyUp(t *testing.T) {
 	e := w.endpoint(s.URL)
 	w.relay(e)
 	w.relay(e)
-	ids := w.put(3, 4)
+	ids := w.appendEvents(3, 4)
 	s.awaitAll(t, ids)
-	s.inOrder(t)
+	s.requireOrder(t)
 	w.awaitStanding(e, 0, 0)
 	for _, id := range ids {
 		want := 1
 		if strings.HasPrefix(id, "pi_0.") {
 			want = 2
 		}
-		if tries := s.seen(id); tries != want {
+		if tries := s.triesOf(id); tries != want {
 			t.Errorf("%s was pushed %d times, want %d", id, tries, want)
 		}
 	}
@@ -65,14 +65,14 @@ func TestRetryHoldsNobodyUp(t *testing.T) {
 // kept in Redis.
 func TestRetryAfterIsRespected(t *testing.T) {
 	w := newPushEnv(t)
-	s := newShop(t, nil)
+	s := newReceiver(t, nil)
 	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(http.StatusTooManyRequests)
 	})
 	e := w.endpoint(s.URL)
 	w.relay(e)
-	w.put(1, 1)
+	w.appendEvents(1, 1)
 	w.awaitStanding(e, 1, 0)
 	for _, key := range w.client.Keys(t.Context(), "kasse:{p*}:push:*:retries").Val() {
 		for _, z := range w.client.ZRangeWithScores(t.Context(), key, 0, -1).Val() {
@@ -85,11 +85,11 @@ func TestRetryAfterIsRespected(t *testing.T) {
 
 // TestHangingReceiverSlowsNoOther: a hanging receiver slows no other one. A fast one gets all events
 // meanwhile.
-func TestHangingReceiverSlowsNobody(t *testing.T) {
+func TestHangingReceiverSlowsNoOther(t *testing.T) {
 	w := newPushEnv(t)
 	release := make(chan struct{})
 	var hanging atomic.Int64
-	hung := newShop(t, func(_ string, _ int, r *http.Request) int {
+	hung := newReceiver(t, func(_ string, _ int, r *http.Request) int {
 		hanging.Add(1)
 		select {
 		case <-release:
@@ -97,12 +97,12 @@ func TestHangingReceiverSlowsNobody(t *testing.T) {
 		}
 		return http.StatusOK
 	})
-	quick := newShop(t, accepting)
+	quick := newReceiver(t, accepting)
 	defer close(release)
 	w.relay(w.endpoint(hung.URL), w.endpoint(quick.URL))
-	ids := w.put(100, 5)
+	ids := w.appendEvents(100, 5)
 	quick.awaitAll(t, ids)
-	quick.inOrder(t)
+	quick.requireOrder(t)
 	if n := hanging.Load(); n == 0 || n > 32 {
 		t.Errorf("%d requests hang", n)
 	}
@@ -110,11 +110,11 @@ func TestHangingReceiverSlowsNobody(t *testing.T) {
 
 // TestGoneResponseDisablesEndpoint: 410 disables the endpoint permanently, for all replicas. Once enabled
 // again, it continues where it stopped.
-func TestGoneDisables(t *testing.T) {
+func TestGoneResponseDisablesEndpoint(t *testing.T) {
 	w := newPushEnv(t)
 	var gone atomic.Bool
 	gone.Store(true)
-	s := newShop(t, func(string, int, *http.Request) int {
+	s := newReceiver(t, func(string, int, *http.Request) int {
 		if gone.Load() {
 			return http.StatusGone
 		}
@@ -122,7 +122,7 @@ func TestGoneDisables(t *testing.T) {
 	})
 	e := w.endpoint(s.URL + "/hunter2")
 	stop := w.relay(e)
-	first := w.put(1, 1)
+	first := w.appendEvents(1, 1)
 	wait.Until(t, "the end", func() error {
 		standing, err := w.store.LoadPushes(t.Context(), e.ID())
 		if err == nil && standing.Disabled == "" {
@@ -131,11 +131,11 @@ func TestGoneDisables(t *testing.T) {
 		return err
 	})
 	stop()
-	tries := s.seen(first[0])
+	tries := s.triesOf(first[0])
 	w.relay(e)
-	rest := w.put(10, 3)
+	rest := w.appendEvents(10, 3)
 	gone.Store(false)
-	if s.seen(first[0]) != tries || s.count() != 1 {
+	if s.triesOf(first[0]) != tries || s.count() != 1 {
 		t.Error("a disabled endpoint is pushed to")
 	}
 	if _, err := w.store.EnablePushes(t.Context(), e.ID()); err != nil {
@@ -143,7 +143,7 @@ func TestGoneDisables(t *testing.T) {
 	}
 	s.awaitAll(t, rest)
 	w.awaitStanding(e, 0, 0)
-	if s.seen(first[0]) <= tries {
+	if s.triesOf(first[0]) <= tries {
 		t.Error("what was refused has not come again")
 	}
 	if log := w.logs.String(); !strings.Contains(log, "disabled") || strings.Contains(log, "hunter2") {
@@ -153,23 +153,23 @@ func TestGoneDisables(t *testing.T) {
 
 // TestStopFinishesDeliveriesInFlight: deliveries in flight when a process stops are finished and recorded, so
 // they are not repeated.
-func TestStopFinishesWhatIsUnderWay(t *testing.T) {
+func TestStopFinishesDeliveriesInFlight(t *testing.T) {
 	w := newPushEnv(t)
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
-	s := newShop(t, func(string, int, *http.Request) int {
+	s := newReceiver(t, func(string, int, *http.Request) int {
 		arrived <- struct{}{}
 		<-release
 		return http.StatusOK
 	})
 	e := w.endpoint(s.URL)
 	stop := w.relay(e)
-	ids := w.put(1, 1)
+	ids := w.appendEvents(1, 1)
 	<-arrived
 	go close(release)
 	stop()
 	w.awaitStanding(e, 0, 0)
-	if s.seen(ids[0]) != 1 {
-		t.Errorf("pushed %d times", s.seen(ids[0]))
+	if s.triesOf(ids[0]) != 1 {
+		t.Errorf("pushed %d times", s.triesOf(ids[0]))
 	}
 }
 
@@ -178,7 +178,7 @@ func TestStopFinishesWhatIsUnderWay(t *testing.T) {
 func TestDeadLettersAndReplay(t *testing.T) {
 	w := newPushEnv(t)
 	var open atomic.Bool
-	s := newShop(t, func(string, int, *http.Request) int {
+	s := newReceiver(t, func(string, int, *http.Request) int {
 		if open.Load() {
 			return http.StatusOK
 		}
@@ -186,11 +186,11 @@ func TestDeadLettersAndReplay(t *testing.T) {
 	})
 	e := w.endpoint(s.URL)
 	w.relay(e)
-	ids := w.put(1, 1)
+	ids := w.appendEvents(1, 1)
 	w.awaitStanding(e, 1, 0)
 	w.skipTries(12)
 	w.awaitStanding(e, 0, 1)
-	if tries := s.seen(ids[0]); tries != 2 {
+	if tries := s.triesOf(ids[0]); tries != 2 {
 		t.Errorf("pushed %d times", tries)
 	}
 	open.Store(true)
@@ -199,7 +199,7 @@ func TestDeadLettersAndReplay(t *testing.T) {
 		t.Fatalf("%d, %t, %v", count, done, err)
 	}
 	w.awaitStanding(e, 0, 1)
-	if tries := s.seen(ids[0]); tries != 3 {
+	if tries := s.triesOf(ids[0]); tries != 3 {
 		t.Errorf("pushed %d times", tries)
 	}
 }
