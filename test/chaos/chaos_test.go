@@ -22,16 +22,16 @@ import (
 	"kasse/test/wait"
 )
 
-var workshop string // where the programs are built; it goes with the tests
+var buildDir string // directory of the built programs; removed after the tests
 
 func TestMain(m *testing.M) {
 	var err error
-	if workshop, err = os.MkdirTemp("", "kasse-chaos-test-"); err != nil {
+	if buildDir, err = os.MkdirTemp("", "kasse-chaos-test-"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(workshop)
+		_ = os.RemoveAll(buildDir)
 		os.Exit(code)
 	}))
 }
@@ -40,20 +40,20 @@ var builtTools = sync.OnceValues(func() (tools, error) {
 	if err := testenv.LookAtSources("../.."); err != nil {
 		return tools{}, err
 	}
-	return build(context.Background(), workshop)
+	return build(context.Background(), buildDir)
 })
 
 var small = size{load: 2 * time.Second, rate: 15, faults: 1}
 
-// playOne plays one small round. The seed is the same always: what is tested is the oracle.
-func playOne(t *testing.T, k kind) result {
+// runOne runs one small round. The seed is fixed, since the oracle is what is tested.
+func runOne(t *testing.T, k kind) result {
 	t.Helper()
 	built, err := builtTools()
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.patience = 2 * time.Second
-	r, err := play(t.Context(), filepath.Join(t.TempDir(), "round"), built, k, 1, small)
+	r, err := runRound(t.Context(), filepath.Join(t.TempDir(), "round"), built, k, 1, small)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,42 +64,43 @@ func playOne(t *testing.T, k kind) result {
 	return r
 }
 
-// Nothing is found where nothing is wrong, or the tests below would prove nothing.
-func TestCalm(t *testing.T) {
+// TestHealthyRoundFindsNothing: a healthy round has no findings. Without this the tests below would prove
+// nothing.
+func TestHealthyRoundFindsNothing(t *testing.T) {
 	t.Parallel()
-	r := playOne(
-		t, kind{name: "calm", servers: 2, strike: func(context.Context, *shop, moment, size) error { return nil }},
+	r := runOne(
+		t, kind{name: "healthy", servers: 2, inject: func(context.Context, *workload, moment, size) error { return nil }},
 	)
 	if r.failed() || r.tried != 1 || r.survived != 1 || r.acknowledged < 30 || r.found != r.acknowledged {
 		t.Errorf("%+v", r)
 	}
 }
 
-// A Redis that syncs every second only loses what it acknowledged, when the power goes.
+// TestPowerCutWithoutSync: a Redis that syncs once a second loses acknowledged writes when the power fails.
 func TestPowerCutWithoutSync(t *testing.T) {
 	t.Parallel()
 	if built, err := builtTools(); err == nil && built.shim == "" {
 		t.Skip("no Linux, or no C compiler for the shim")
 	}
-	r := playOne(t, kind{
+	r := runOne(t, kind{
 		name: "careless", power: true, redis: []string{
 			"--appendfsync", "everysec",
-		}, env: map[string]string{"REDIS_DURABILITY": "warn"}, strike: cutAfterAcknowledgement,
+		}, env: map[string]string{"REDIS_DURABILITY": "warn"}, inject: cutAfterAcknowledgement,
 	})
 	if r.lost == 0 || !r.failed() || r.found == r.acknowledged {
 		t.Errorf("%+v", r)
 	}
 }
 
-// cutAfterAcknowledgement takes the power when something was acknowledged since the last sync.
-func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) error {
+// cutAfterAcknowledgement cuts the power after something was acknowledged since the last sync.
+func cutAfterAcknowledgement(ctx context.Context, s *workload, m moment, z size) error {
 	syncs, known := int64(-1), 0
 	err := wait.For(ctx, func() error {
 		info, err := os.Stat(s.redis.syncLog())
 		if err != nil {
 			return err
 		}
-		now := len(s.oracle.memory().events)
+		now := len(s.oracle.snapshot().events)
 		if info.Size() != syncs {
 			syncs, known = info.Size(), now
 		}
@@ -114,16 +115,16 @@ func cutAfterAcknowledgement(ctx context.Context, s *shop, m moment, z size) err
 	return cutPower(ctx, s, m, z)
 }
 
-// Without WAIT a failover loses what only the master had.
+// TestFailoverWithoutWait: without WAIT a failover loses the writes that only the master had.
 func TestFailoverWithoutWait(t *testing.T) {
 	t.Parallel()
-	r := playOne(t, kind{name: "hasty", replica: true, strike: func(
-		ctx context.Context, s *shop, m moment, _ size,
+	r := runOne(t, kind{name: "hasty", replica: true, inject: func(
+		ctx context.Context, s *workload, m moment, _ size,
 	) error {
-		s.toMaster.change(weather{parted: true})
-		before := len(s.oracle.memory().events)
+		s.toMaster.setFaults(linkFaults{parted: true})
+		before := len(s.oracle.snapshot().events)
 		err := wait.For(ctx, func() error {
-			if len(s.oracle.memory().events) < before+6 {
+			if len(s.oracle.snapshot().events) < before+6 {
 				return errors.New("nothing is acknowledged that the replica does not have")
 			}
 			return nil
@@ -135,10 +136,11 @@ func TestFailoverWithoutWait(t *testing.T) {
 	}
 }
 
-// A server that says 200 before it has written anything is found out, though it does write two of three.
+// TestAcknowledgedBeforeWritten: the oracle detects a server that answers 200 before it writes, even if it
+// writes two of three events.
 func TestAcknowledgedBeforeWritten(t *testing.T) {
 	t.Parallel()
-	r := playOne(t, kind{name: "liar", before: func(_ context.Context, s *shop) error {
+	r := runOne(t, kind{name: "liar", before: func(_ context.Context, s *workload) error {
 		front, err := url.Parse("http://" + s.front.address())
 		if err != nil {
 			return err
@@ -159,15 +161,15 @@ func TestAcknowledgedBeforeWritten(t *testing.T) {
 		t.Cleanup(liar.Close)
 		s.Sender.URL = liar.URL
 		return nil
-	}, strike: func(context.Context, *shop, moment, size) error { return nil }})
+	}, inject: func(context.Context, *workload, moment, size) error { return nil }})
 	if r.lost == 0 || r.wrong == 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
-// tamper is a fault that edits the stream of a partition that has entries, once there are some.
-func tamper(edit string) func(context.Context, *shop, moment, size) error {
-	return func(ctx context.Context, s *shop, _ moment, _ size) error {
+// tamper returns a fault that edits the stream of a partition with entries. It waits for the first entries.
+func tamper(edit string) func(context.Context, *workload, moment, size) error {
+	return func(ctx context.Context, s *workload, _ moment, _ size) error {
 		return wait.For(ctx, func() error {
 			done, err := s.redis.Client.Eval(ctx, `
 				for _, key in ipairs(redis.call('KEYS', 'kasse:*:events')) do
@@ -203,7 +205,7 @@ func TestTamperedStream(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := playOne(t, kind{name: "tampered", strike: tamper(test.edit)})
+			r := runOne(t, kind{name: "tampered", inject: tamper(test.edit)})
 			if test.count(r) == 0 {
 				t.Errorf("%+v", r)
 			}
@@ -211,23 +213,23 @@ func TestTamperedStream(t *testing.T) {
 	}
 }
 
-// A record that is gone counts as lost, also if no later request reads it.
+// TestRecordGone: a deleted record counts as lost, even if no later request reads it.
 func TestRecordGone(t *testing.T) {
 	t.Parallel()
-	r := playOne(t, kind{name: "gone", strike: func(ctx context.Context, s *shop, m moment, _ size) error {
+	r := runOne(t, kind{name: "gone", inject: func(ctx context.Context, s *workload, m moment, _ size) error {
 		_, key, err := s.anyPayment(ctx, m.pick)
 		if err != nil {
 			return err
 		}
-		s.toRedis.change(weather{unplugged: true})
-		return errors.Join(s.redis.Client.Del(ctx, key).Err(), s.reckon(ctx))
+		s.toRedis.setFaults(linkFaults{unplugged: true})
+		return errors.Join(s.redis.Client.Del(ctx, key).Err(), s.verify(ctx))
 	}})
 	if r.lost == 0 {
 		t.Errorf("%+v", r)
 	}
 }
 
-// A seed decides the plan, and another seed another one.
+// TestPlanReplays: a seed decides the plan, and another seed gives another plan.
 func TestPlanReplays(t *testing.T) {
 	plan := func(seed uint64, round string) plan { return newPlan(seed, round, short, 3) }
 	if !reflect.DeepEqual(plan(1, "a"), plan(1, "a")) {
@@ -243,7 +245,7 @@ func TestPlanReplays(t *testing.T) {
 	}
 }
 
-// A round that is broken off in the middle leaves no process.
+// TestInterrupted: a canceled round leaves no process behind.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	built, err := builtTools()
@@ -252,8 +254,8 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all []*testenv.Process
-	_, err = play(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, strike: func(
-		_ context.Context, s *shop, _ moment, _ size,
+	_, err = runRound(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, inject: func(
+		_ context.Context, s *workload, _ moment, _ size,
 	) error {
 		s.redis.freeze()
 		all = append(s.Processes(), s.redis.Process)

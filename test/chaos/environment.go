@@ -11,30 +11,31 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// environment is what one round runs in: Redis, Stripe, some processes of Kasse, and a proxy on each link between them.
+// environment holds what one round runs: Redis, Stripe, several processes of Kasse, and a proxy on each link
+// between them.
 type environment struct {
 	*testenv.Env
 	tools     tools
-	settings  map[string]string // of this kind of round
+	settings  map[string]string // Kasse's settings in this kind of round
 	redisArgs []string
 	redis     *redisServer
-	replica   *redisServer // of a round that has one
-	replicas  int          // so far
+	replica   *redisServer // nil unless the kind of round has one
+	replicas  int          // started so far
 	oracle    *oracle
 
-	front, toRedis, toStripe, toMaster *proxy // toMaster is the replica's way
+	front, toRedis, toStripe, toMaster *proxy // toMaster is the replica's link to the master
 
-	refused atomic.Int64 // requests that had no answer, or a 5xx: that a fault was felt
+	refused atomic.Int64 // requests without a response or with a 5xx; they show that the fault had an effect
 
 	mu     sync.Mutex
-	events []string // bodies of those that were taken
+	events []string // bodies of the acknowledged events
 	fleet  []*testenv.Kasse
 }
 
-// tools are what this program builds before it begins.
+// tools are the programs that are built before the first round.
 type tools struct{ kasse, shim string }
 
-// newEnvironment starts everything. On an error nothing is left running.
+// newEnvironment starts everything. If it returns an error, nothing is left running.
 func newEnvironment(ctx context.Context, dir string, t tools, k kind, p plan) (*environment, error) {
 	env := &environment{tools: t, settings: k.env, redisArgs: k.redis, oracle: newOracle()}
 	client := &http.Client{
@@ -44,7 +45,7 @@ func newEnvironment(ctx context.Context, dir string, t tools, k kind, p plan) (*
 	var err error
 	env.Env, err = testenv.New(
 		ctx, dir, testenv.WithClient(client), proxies,
-		testenv.WithSender(p.seed, env.taken, func(int, error) { env.refused.Add(1) }),
+		testenv.WithSender(p.seed, env.accepted, func(int, error) { env.refused.Add(1) }),
 	)
 	if err != nil {
 		return nil, err
@@ -56,7 +57,7 @@ func newEnvironment(ctx context.Context, dir string, t tools, k kind, p plan) (*
 	return env, nil
 }
 
-// openProxies opens a proxy on each link. The backend, a page and the sender of webhooks go through front.
+// openProxies opens a proxy on each link. The backend, the page and the webhook sender use front.
 func (env *environment) openProxies(e *testenv.Env, seed uint64) (err error) {
 	for i, proxy := range []**proxy{&env.front, &env.toRedis, &env.toStripe, &env.toMaster} {
 		if *proxy, err = newProxy(seed + uint64(i)); err != nil {
@@ -67,17 +68,16 @@ func (env *environment) openProxies(e *testenv.Env, seed uint64) (err error) {
 	return nil
 }
 
-// open starts Redis and the servers.
 func (env *environment) open(ctx context.Context, k kind) (err error) {
 	env.Sender.URL = "http://" + env.front.address()
-	env.toStripe.lead(env.Stripe.HTTP.Listener.Addr().String())
+	env.toStripe.setTargets(env.Stripe.HTTP.Listener.Addr().String())
 	env.OnClose(env.closeRedis)
 	if env.redis, err = newRedis(
 		ctx, filepath.Join(env.Dir, "redis"), k.shimFrom(env.tools), k.redis...,
 	); err != nil {
 		return err
 	}
-	env.toRedis.lead(env.redis.Address)
+	env.toRedis.setTargets(env.redis.Address)
 	if k.replica {
 		if err := env.startReplica(ctx); err != nil {
 			return err
@@ -91,7 +91,7 @@ func (env *environment) open(ctx context.Context, k kind) (err error) {
 	return nil
 }
 
-// closeRedis ends the servers that are the master and the replica by now.
+// closeRedis stops the current master and replica.
 func (env *environment) closeRedis() {
 	for _, server := range []*redisServer{env.redis, env.replica} {
 		if server != nil {
@@ -100,7 +100,7 @@ func (env *environment) closeRedis() {
 	}
 }
 
-// launch starts a server, and lets it have a share of the work once it is ready.
+// launch starts a server and adds it to the load balancing once it is ready.
 func (env *environment) launch(ctx context.Context) error {
 	changes := maps.Clone(env.settings)
 	if changes == nil {
@@ -119,7 +119,7 @@ func (env *environment) launch(ctx context.Context) error {
 	return nil
 }
 
-// retire takes a server out of the balance.
+// retire removes a server from the load balancing.
 func (env *environment) retire(k *testenv.Kasse) {
 	env.mu.Lock()
 	rest := []*testenv.Kasse{}
@@ -133,7 +133,7 @@ func (env *environment) retire(k *testenv.Kasse) {
 	env.balance()
 }
 
-// balance leads the front to the servers that are in the fleet.
+// balance points the front proxy at the servers of the fleet.
 func (env *environment) balance() {
 	env.mu.Lock()
 	defer env.mu.Unlock()
@@ -141,7 +141,7 @@ func (env *environment) balance() {
 	for _, k := range env.fleet {
 		targets = append(targets, k.Public)
 	}
-	env.front.lead(targets...)
+	env.front.setTargets(targets...)
 }
 
 // member picks a server of the fleet.
@@ -151,29 +151,29 @@ func (env *environment) member(pick uint64) *testenv.Kasse {
 	return env.fleet[pick%uint64(len(env.fleet))]
 }
 
-// calm ends all bad weather.
-func (env *environment) calm() {
+// restoreLinks ends every link fault.
+func (env *environment) restoreLinks() {
 	for _, p := range []*proxy{env.front, env.toRedis, env.toStripe, env.toMaster} {
-		p.change(weather{})
+		p.setFaults(linkFaults{})
 	}
 }
 
-// storm is the same weather on every link of Kasse's.
-func (env *environment) storm(bad weather) {
+// faultLinks sets the same faults on all of Kasse's links.
+func (env *environment) faultLinks(bad linkFaults) {
 	for _, p := range []*proxy{env.front, env.toRedis, env.toStripe} {
-		p.change(bad)
+		p.setFaults(bad)
 	}
 }
 
-// taken notes a delivery that was acknowledged.
-func (env *environment) taken(body, outcome string) {
-	env.oracle.delivered(body, outcome)
+// accepted records an acknowledged webhook.
+func (env *environment) accepted(body, outcome string) {
+	env.oracle.recordEvent(body, outcome)
 	env.mu.Lock()
 	defer env.mu.Unlock()
 	env.events = append(env.events, body)
 }
 
-// anyEvent picks an event that was taken before; empty where there is none.
+// anyEvent picks an acknowledged event; empty if there is none.
 func (env *environment) anyEvent(pick uint64) string {
 	env.mu.Lock()
 	defer env.mu.Unlock()
@@ -183,8 +183,8 @@ func (env *environment) anyEvent(pick uint64) string {
 	return env.events[pick%uint64(len(env.events))]
 }
 
-// ask is a question of the backend's.
-func (env *environment) ask(ctx context.Context, method, path, body string) (testenv.Answer, error) {
+// request sends a request with the backend's key.
+func (env *environment) request(ctx context.Context, method, path, body string) (testenv.Answer, error) {
 	header := map[string]string{"Authorization": "Bearer " + testenv.BackendKey}
 	if body != "" {
 		header["Content-Type"] = "application/json"
@@ -196,17 +196,17 @@ func (env *environment) ask(ctx context.Context, method, path, body string) (tes
 	return a, err
 }
 
-// reckon holds what was acknowledged so far against what Redis has now.
-func (env *environment) reckon(ctx context.Context) error {
-	then := env.oracle.memory()
+// verify compares everything acknowledged so far with Redis.
+func (env *environment) verify(ctx context.Context) error {
+	then := env.oracle.snapshot()
 	now, err := testenv.Look(ctx, env.redis.Client)
 	if err != nil {
 		return err
 	}
-	chains, err := env.Stripe.Chains(ctx) // the last, so that they know all that Redis may show
+	chains, err := env.Stripe.Chains(ctx) // read last, so that they include everything that Redis may show
 	if err != nil {
 		return err
 	}
-	env.oracle.reckon(then, now, chains)
+	env.oracle.verify(then, now, chains)
 	return nil
 }

@@ -12,13 +12,13 @@ import (
 	"kasse/test/wait"
 )
 
-// startReplica starts a copy of Redis. It follows by a link that can be parted, too.
+// startReplica starts a replica of Redis. Its link to the master has a proxy, too.
 func (env *environment) startReplica(ctx context.Context) error {
 	host, port, err := net.SplitHostPort(env.toMaster.address())
 	if err != nil {
 		return err
 	}
-	env.toMaster.lead(env.redis.Address)
+	env.toMaster.setTargets(env.redis.Address)
 	env.replicas++
 	dir := filepath.Join(env.Dir, fmt.Sprintf("replica-%d", env.replicas))
 	env.replica, err = newRedis(ctx, dir, "", append(
@@ -36,29 +36,29 @@ func (env *environment) startReplica(ctx context.Context) error {
 	})
 }
 
-// failOver parts the replica from its master for half a second under load, kills the master, and makes the replica the
-// master, as a sentinel does. What was on its way to the replica never arrives.
-func failOver(ctx context.Context, s *shop, m moment, _ size) error {
-	s.toMaster.change(weather{parted: true})
+// failOver separates the replica from its master for half a second under load, kills the master and promotes
+// the replica, as a sentinel does. Writes in flight to the replica are lost.
+func failOver(ctx context.Context, s *workload, m moment, _ size) error {
+	s.toMaster.setFaults(linkFaults{parted: true})
 	wait.Pause(ctx, 500*time.Millisecond)
 	return s.promote(ctx, m)
 }
 
-// promote replaces the master that the replica has lost.
-func (s *shop) promote(ctx context.Context, m moment) error {
+// promote makes the replica the master.
+func (s *workload) promote(ctx context.Context, m moment) error {
 	s.redis.Process.Kill()
-	s.toMaster.change(weather{unplugged: true})
+	s.toMaster.setFaults(linkFaults{unplugged: true})
 	wait.Pause(ctx, m.span)
-	s.toRedis.change(weather{unplugged: true})
+	s.toRedis.setFaults(linkFaults{unplugged: true})
 	if err := s.replica.Client.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
 		return err
 	}
 	s.redis.Close()
 	s.redis, s.replica = s.replica, nil
-	if err := s.reckon(ctx); err != nil {
+	if err := s.verify(ctx); err != nil {
 		return err
 	}
-	s.toRedis.lead(s.redis.Address)
-	s.calm()
+	s.toRedis.setTargets(s.redis.Address)
+	s.restoreLinks()
 	return s.startReplica(ctx)
 }

@@ -14,27 +14,27 @@ import (
 	"kasse/test/wait"
 )
 
-// kinds of rounds, in the order of the table.
+// rounds are the kinds of rounds, in the order of the table.
 var rounds = []kind{
-	{name: "server killed", servers: 2, strike: killServer},
-	{name: "server stopped", servers: 2, strike: stopServer},
-	{name: "rolling restart", servers: 3, single: true, strike: restartAll},
-	{name: "redis killed", strike: killRedis},
-	{name: "power cut", power: true, strike: cutPower},
-	{name: "failover", replica: true, env: map[string]string{"REDIS_WAIT_REPLICAS": "1"}, strike: failOver},
-	{name: "redis away", servers: 2, single: true, strike: takeRedisAway},
-	{name: "redis slow", servers: 2, single: true, strike: slowRedis},
-	{name: "redis frozen", strike: freezeRedis},
-	{name: "redis full", strike: fillRedis},
-	{name: "redis parted", servers: 2, strike: partRedis},
-	{name: "scripts flushed", servers: 2, strike: flushScripts},
-	{name: "record corrupt", strike: corruptRecord},
-	{name: "replies lost", servers: 2, single: true, strike: loseReplies},
-	{name: "links unsteady", servers: 2, single: true, strike: shakeLinks},
+	{name: "server killed", servers: 2, inject: killServer},
+	{name: "server stopped", servers: 2, inject: stopServer},
+	{name: "rolling restart", servers: 3, single: true, inject: restartAll},
+	{name: "redis killed", inject: killRedis},
+	{name: "power cut", power: true, inject: cutPower},
+	{name: "failover", replica: true, env: map[string]string{"REDIS_WAIT_REPLICAS": "1"}, inject: failOver},
+	{name: "redis away", servers: 2, single: true, inject: takeRedisAway},
+	{name: "redis slow", servers: 2, single: true, inject: slowRedis},
+	{name: "redis frozen", inject: freezeRedis},
+	{name: "redis full", inject: fillRedis},
+	{name: "redis parted", servers: 2, inject: partRedis},
+	{name: "scripts flushed", servers: 2, inject: flushScripts},
+	{name: "record corrupt", inject: corruptRecord},
+	{name: "replies lost", servers: 2, single: true, inject: loseReplies},
+	{name: "links unsteady", servers: 2, single: true, inject: shakeLinks},
 }
 
-// killServer ends a server as a crash would, and starts another.
-func killServer(ctx context.Context, s *shop, m moment, _ size) error {
+// killServer kills a server, as a crash would, and starts another.
+func killServer(ctx context.Context, s *workload, m moment, _ size) error {
 	victim := s.member(m.pick)
 	victim.Kill()
 	s.retire(victim)
@@ -42,15 +42,15 @@ func killServer(ctx context.Context, s *shop, m moment, _ size) error {
 	return s.launch(ctx)
 }
 
-// stopServer asks a server to end, under load. The balancer sees it by /readyz, before the listener closes.
-func stopServer(ctx context.Context, s *shop, m moment, _ size) error {
+// stopServer sends a server SIGTERM under load. /readyz tells the balancer before the listener closes.
+func stopServer(ctx context.Context, s *workload, m moment, _ size) error {
 	if err := s.drain(ctx, s.member(m.pick)); err != nil {
 		return err
 	}
 	return s.launch(ctx)
 }
 
-func (s *shop) drain(ctx context.Context, victim *testenv.Kasse) error {
+func (s *workload) drain(ctx context.Context, victim *testenv.Kasse) error {
 	ended := make(chan error, 1)
 	go func() { ended <- victim.Terminate(ctx) }()
 	err := wait.For(ctx, func() error {
@@ -63,8 +63,8 @@ func (s *shop) drain(ctx context.Context, victim *testenv.Kasse) error {
 	return errors.Join(err, <-ended)
 }
 
-// restartAll replaces one server after the other by a new one, as a deployment does.
-func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
+// restartAll replaces one server after the other, as a rolling deployment does.
+func restartAll(ctx context.Context, s *workload, _ moment, _ size) error {
 	s.mu.Lock()
 	old := append([]*testenv.Kasse(nil), s.fleet...)
 	s.mu.Unlock()
@@ -79,15 +79,15 @@ func restartAll(ctx context.Context, s *shop, _ moment, _ size) error {
 	return nil
 }
 
-// killRedis kills Redis, which syncs at every write, and starts it again.
-func killRedis(ctx context.Context, s *shop, m moment, _ size) error {
+// killRedis kills and restarts a Redis that syncs at every write.
+func killRedis(ctx context.Context, s *workload, m moment, _ size) error {
 	s.redis.Process.Kill()
 	wait.Pause(ctx, m.span)
 	return s.restartRedis(ctx)
 }
 
-// cutPower takes the power from Redis.
-func cutPower(ctx context.Context, s *shop, m moment, _ size) error {
+// cutPower cuts Redis's power.
+func cutPower(ctx context.Context, s *workload, m moment, _ size) error {
 	if _, err := s.redis.cutPower(); err != nil {
 		return err
 	}
@@ -95,40 +95,40 @@ func cutPower(ctx context.Context, s *shop, m moment, _ size) error {
 	return s.restartRedis(ctx)
 }
 
-// restartRedis starts Redis and looks at what it still has before anybody else can reach it.
-func (s *shop) restartRedis(ctx context.Context) error {
-	s.toRedis.change(weather{unplugged: true})
+// restartRedis starts Redis and checks its data before a client can reach it.
+func (s *workload) restartRedis(ctx context.Context) error {
+	s.toRedis.setFaults(linkFaults{unplugged: true})
 	if err := s.redis.Start(ctx); err != nil {
 		return err
 	}
-	s.toRedis.lead(s.redis.Address)
-	return s.reckon(ctx)
+	s.toRedis.setTargets(s.redis.Address)
+	return s.verify(ctx)
 }
 
 // takeRedisAway makes Redis unreachable for a while.
-func takeRedisAway(ctx context.Context, s *shop, _ moment, z size) error {
-	s.toRedis.change(weather{unplugged: true})
+func takeRedisAway(ctx context.Context, s *workload, _ moment, z size) error {
+	s.toRedis.setFaults(linkFaults{unplugged: true})
 	wait.Pause(ctx, z.away)
 	return nil
 }
 
-// slowRedis has every reply of Redis take 5 s, which is longer than the client waits.
-func slowRedis(ctx context.Context, s *shop, _ moment, z size) error {
-	s.toRedis.change(weather{latency: 5 * time.Second})
+// slowRedis delays each reply of Redis by 5 s, longer than the client waits.
+func slowRedis(ctx context.Context, s *workload, _ moment, z size) error {
+	s.toRedis.setFaults(linkFaults{latency: 5 * time.Second})
 	wait.Pause(ctx, max(z.away, 6*time.Second))
 	return nil
 }
 
 // freezeRedis stops Redis without closing its connections.
-func freezeRedis(ctx context.Context, s *shop, m moment, _ size) error {
+func freezeRedis(ctx context.Context, s *workload, m moment, _ size) error {
 	s.redis.freeze()
 	defer s.redis.thaw()
 	wait.Pause(ctx, 500*time.Millisecond+4*m.span)
 	return nil
 }
 
-// fillRedis leaves Redis no memory to write with.
-func fillRedis(ctx context.Context, s *shop, m moment, _ size) error {
+// fillRedis leaves Redis no memory for writes.
+func fillRedis(ctx context.Context, s *workload, m moment, _ size) error {
 	if err := s.redis.Client.ConfigSet(ctx, "maxmemory", "1mb").Err(); err != nil {
 		return err
 	}
@@ -136,15 +136,15 @@ func fillRedis(ctx context.Context, s *shop, m moment, _ size) error {
 	return s.redis.Client.ConfigSet(ctx, "maxmemory", "0").Err()
 }
 
-// partRedis lets nothing pass to Redis or from it; what was under way arrives when it is over.
-func partRedis(ctx context.Context, s *shop, m moment, _ size) error {
-	s.toRedis.change(weather{parted: true})
+// partRedis stops the traffic to and from Redis. Bytes in flight arrive when it ends.
+func partRedis(ctx context.Context, s *workload, m moment, _ size) error {
+	s.toRedis.setFaults(linkFaults{parted: true})
 	wait.Pause(ctx, time.Second+4*m.span)
 	return nil
 }
 
-// flushScripts has Redis forget our scripts.
-func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
+// flushScripts makes Redis forget our scripts.
+func flushScripts(ctx context.Context, s *workload, m moment, _ size) error {
 	for range 10 {
 		if err := s.redis.Client.ScriptFlush(ctx).Err(); err != nil {
 			return err
@@ -154,7 +154,8 @@ func flushScripts(ctx context.Context, s *shop, m moment, _ size) error {
 	return nil
 }
 
-// cutRecord makes an order unreadable and returns it as it was; nothing where that has been done.
+// cutRecord makes an order unreadable and returns its old value. It changes nothing if the order is already
+// unreadable.
 var cutRecord = redis.NewScript(`
 local order = redis.call('HGET', KEYS[1], 'order')
 if order == 'cut' then
@@ -163,16 +164,16 @@ end
 redis.call('HSET', KEYS[1], 'order', 'cut')
 return order`)
 
-// mendRecord brings a record back, unless somebody has written it since.
+// mendRecord restores a record, unless Kasse has written it since.
 var mendRecord = redis.NewScript(`
 if redis.call('HGET', KEYS[1], 'order') == 'cut' then
   redis.call('HSET', KEYS[1], 'order', ARGV[1])
 end
 return 1`)
 
-// corruptRecord makes one payment unreadable. What is brought for it is refused until it is mended, and the others
-// go on.
-func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
+// corruptRecord makes one payment unreadable. Its events are refused until it is restored; other payments
+// continue.
+func corruptRecord(ctx context.Context, s *workload, m moment, _ size) error {
 	client := s.redis.Client
 	body, key, err := s.anyPayment(ctx, m.pick)
 	if err != nil {
@@ -181,7 +182,7 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	whole, before := "", s.refused.Load()
 	err = wait.For(ctx, func() error {
 		switch state, err := cutRecord.Run(ctx, client, []string{key}).Text(); {
-		case err == nil: // also where somebody who had loaded it before has written it whole again
+		case err == nil: // a server that had loaded the record before may also have rewritten it
 			whole = state
 			s.Sender.Send(body, 0) //nolint:contextcheck // a delivery has the sender's context
 		case !errors.Is(err, redis.Nil):
@@ -198,15 +199,14 @@ func corruptRecord(ctx context.Context, s *shop, m moment, _ size) error {
 	)
 }
 
-// anyPayment picks an event that was taken, and the key of the order of the payment that it is about; it waits
-// until there is one.
-func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
+// anyPayment waits for an acknowledged event and returns its body and its order's key.
+func (s *workload) anyPayment(ctx context.Context, pick uint64) (body, key string, err error) {
 	err = wait.For(ctx, func() error {
 		var e testenv.Event
 		body = s.anyEvent(pick)
-		pick++ // of a refund or a dispute there is no record
+		pick++ // refunds and disputes have no record of their own
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
-			return fmt.Errorf("no event that was taken: %w", err)
+			return fmt.Errorf("no acknowledged event: %w", err)
 		}
 		keys, err := s.redis.Client.Keys(ctx, "kasse:{p*}:order:*").Result()
 		if err != nil {
@@ -226,16 +226,16 @@ func (s *shop) anyPayment(ctx context.Context, pick uint64) (body, key string, e
 	return body, key, err
 }
 
-// loseReplies loses one reply in twenty, of Kasse's, of Redis's and of Stripe's, for the rest of the load.
-func loseReplies(ctx context.Context, s *shop, m moment, z size) error {
-	s.storm(weather{lost: 0.05})
+// loseReplies drops one reply in twenty of Kasse, Redis and Stripe until the load ends.
+func loseReplies(ctx context.Context, s *workload, m moment, z size) error {
+	s.faultLinks(linkFaults{lost: 0.05})
 	wait.Pause(ctx, z.load-m.at)
 	return nil
 }
 
 // shakeLinks resets, half-closes and stalls connections.
-func shakeLinks(ctx context.Context, s *shop, m moment, z size) error {
-	s.storm(weather{resets: 0.01, halves: 0.01, stalls: 0.02, latency: m.span / 50})
+func shakeLinks(ctx context.Context, s *workload, m moment, z size) error {
+	s.faultLinks(linkFaults{resets: 0.01, halves: 0.01, stalls: 0.02, latency: m.span / 50})
 	wait.Pause(ctx, z.load-m.at)
 	return nil
 }

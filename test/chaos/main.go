@@ -1,13 +1,16 @@
-// Command chaos breaks what Kasse stands on, while it works, and then asks for every answer back that was ever given.
+// Command chaos injects faults into a running Kasse and its dependencies, then checks that no acknowledged
+// result was lost.
 //
-// Each round starts Kasse, a redis-server and a simulated Stripe of its own, on loopback, with a proxy on every
-// link. Orders come at their time, however the ones before them fare; their payments go walks whose end is known;
-// their events come late, in any order, some twice, and again until they are taken. Meanwhile the round does what
-// it is named after. An oracle keeps every 2xx, and looks for it in Redis right after the fault, before anything
-// can be mended, and at the end in what Kasse shows, announces and keeps.
+// Each round starts Kasse, a redis-server and a simulated Stripe on loopback, with a proxy on every link.
+// Orders start at planned times, independently of each other, and the final state of each payment is known.
+// Webhooks arrive late, in any order, some twice, and are retried until Kasse accepts them. During the load
+// the round injects its fault. An oracle records every 2xx response. It looks for the recorded facts in Redis
+// right after the fault, before anything could repair a loss. At the end it also checks Kasse's status,
+// events and stored records.
 //
-// One seed decides all that this program does: the orders, their walks, the moments and the reach of the faults. It
-// cannot decide how the machine takes it.
+// One seed decides everything that this program does: the orders, the changes of each payment, and the time
+// and size of the faults. The timing of the machine is not under its control, so the same seed may have other
+// results.
 package main
 
 import (
@@ -31,12 +34,12 @@ import (
 
 func main() { testenv.Main(run) }
 
-// campaign is what the command line asks for.
+// campaign holds the command line options.
 type campaign struct {
 	duration time.Duration
 	seed     uint64
 	kinds    []kind
-	at       int // rounds at once
+	at       int // rounds in parallel
 	size     size
 }
 
@@ -69,7 +72,7 @@ func parse(args []string) (campaign, error) {
 	return c, nil
 }
 
-// run plays the rounds and prints the table. It fails where a round did.
+// run runs the rounds and prints the table. It returns an error if a round failed.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	c, err := parse(args)
 	if err != nil {
@@ -93,7 +96,7 @@ func (c campaign) run(ctx context.Context, dir string, t tools, out io.Writer) e
 	if len(c.kinds) == 0 {
 		return errors.New("there is no such kind of round")
 	}
-	table := c.play(ctx, dir, t, out)
+	table := c.runRounds(ctx, dir, t, out)
 	table.print(out)
 	if table.failed() {
 		return errors.New("the promise was broken")
@@ -101,7 +104,8 @@ func (c campaign) run(ctx context.Context, dir string, t tools, out io.Writer) e
 	return nil
 }
 
-// build compiles what the rounds start. Without a C compiler, or elsewhere than on Linux, there is no shim.
+// build compiles the programs of the rounds. The fsync shim is left out without a C compiler and outside
+// Linux.
 func build(ctx context.Context, dir string) (tools, error) {
 	kasse, err := testenv.Build(ctx, dir)
 	if err != nil {
@@ -125,8 +129,8 @@ func build(ctx context.Context, dir string) (tools, error) {
 	return t, nil
 }
 
-// play plays the kinds on one seed after the other, some at once, until the time is over.
-func (c campaign) play(ctx context.Context, dir string, t tools, out io.Writer) *table {
+// runRounds runs all kinds on one seed after the other, several in parallel, until the time is over.
+func (c campaign) runRounds(ctx context.Context, dir string, t tools, out io.Writer) *table {
 	results := newTable()
 	end := time.Now().Add(c.duration)
 	slots := make(chan struct{}, c.at)
@@ -145,7 +149,7 @@ func (c campaign) play(ctx context.Context, dir string, t tools, out io.Writer) 
 			all.Go(func() {
 				defer func() { <-slots }()
 				place := filepath.Join(dir, orderName(k.name, seed, 0))
-				r, err := play(ctx, place, t, k, seed, c.size)
+				r, err := runRound(ctx, place, t, k, seed, c.size)
 				if ctx.Err() == nil {
 					results.add(out, seed, c.size, k, r, err)
 				}

@@ -11,17 +11,17 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// oracle keeps all that was ever answered with 2xx, and says what became of it.
+// oracle records everything that was answered with 2xx, and checks that it is still there.
 type oracle struct {
-	mu       sync.Mutex
-	events   map[string]testenv.Event // acknowledged, by id
-	opened   map[string]string        // the payment that a create was answered with, by order
-	shown    map[string]int64         // the highest version that a status answer had, by payment
-	fleeting bool                     // a status may be shown that is not kept
-	shownIDs map[string]bool          // ids of the entries that the feed has shown
+	mu         sync.Mutex
+	events     map[string]testenv.Event // acknowledged events, by id
+	opened     map[string]string        // payment of each answered create, by order
+	shown      map[string]int64         // highest version of each payment's status responses
+	nonDurable bool                     // responses may show state that is not durable
+	shownIDs   map[string]bool          // ids of the feed's entries so far
 
-	found              map[string]bool   // of what was acknowledged, what was there whenever it was looked for
-	lost, twice, wrong map[string]string // with the reason
+	found              map[string]bool   // acknowledged facts that every check has found
+	lost, twice, wrong map[string]string // facts with the reason
 }
 
 func newOracle() *oracle {
@@ -32,8 +32,8 @@ func newOracle() *oracle {
 	}
 }
 
-// delivered keeps an event that was acknowledged.
-func (o *oracle) delivered(body, outcome string) {
+// recordEvent records an acknowledged event.
+func (o *oracle) recordEvent(body, outcome string) {
 	var e testenv.Event
 	err := json.Unmarshal([]byte(body), &e)
 	o.mu.Lock()
@@ -43,7 +43,7 @@ func (o *oracle) delivered(body, outcome string) {
 		o.wrong["event"] = err.Error()
 	case outcome == "ignored" && !strings.HasPrefix(
 		e.Type, "payment_intent.",
-	): // there was no record: a read will list it
+	): // it has no record, and a later read lists it
 	case outcome == "applied" || outcome == "unchanged" || outcome == "unread":
 		o.events[e.ID] = e
 	default:
@@ -51,8 +51,8 @@ func (o *oracle) delivered(body, outcome string) {
 	}
 }
 
-// answered keeps the payment of an order that a create was answered with.
-func (o *oracle) answered(order, payment string) {
+// recordCreate records the payment that a create of the order returned.
+func (o *oracle) recordCreate(order, payment string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if before, known := o.opened[order]; known && before != payment {
@@ -61,18 +61,18 @@ func (o *oracle) answered(order, payment string) {
 	o.opened[order] = payment
 }
 
-// saw keeps the version of a status answer.
-func (o *oracle) saw(payment string, version int64) {
+// recordVersion records the version of a status response.
+func (o *oracle) recordVersion(payment string, version int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.fleeting {
+	if o.nonDurable {
 		return
 	}
 	o.shown[payment] = max(o.shown[payment], version)
 }
 
-// noteFeed keeps the entries of a page of the feed.
-func (o *oracle) noteFeed(ids []string) {
+// recordFeed records the entries of a page of the feed.
+func (o *oracle) recordFeed(ids []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, id := range ids {
@@ -80,54 +80,54 @@ func (o *oracle) noteFeed(ids []string) {
 	}
 }
 
-// complain notes what must not be.
-func (o *oracle) complain(what, why string) {
+// addWrong records a violation.
+func (o *oracle) addWrong(what, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.wrong[what] = why
 }
 
-// doubled notes what is there twice.
-func (o *oracle) doubled(what, why string) {
+// addTwice records a fact that exists twice.
+func (o *oracle) addTwice(what, why string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.twice[what] = why
 }
 
-// memory is the oracle as it stood at one moment.
-func (o *oracle) memory() *oracle {
+// snapshot copies the oracle's facts of this moment.
+func (o *oracle) snapshot() *oracle {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return &oracle{events: maps.Clone(o.events), opened: maps.Clone(o.opened), shown: maps.Clone(o.shown)}
 }
 
-// reckon holds what was acknowledged up to the memory against what was in Redis after it. Facts only add up there,
-// so that it does not matter what came in between. Later it might: Stripe's next event, or a question to it, covers
-// a loss up.
-func (o *oracle) reckon(then *oracle, stored testenv.Stored, chains map[string][]testenv.Event) {
+// verify compares the facts of an earlier snapshot with what Redis held after it. Stored facts only
+// accumulate, so writes in between do not matter. A later check could miss a loss, since Stripe's next event
+// or a read would repair it.
+func (o *oracle) verify(then *oracle, stored testenv.Stored, chains map[string][]testenv.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, e := range then.events {
-		o.look(id, missing(e, stored, chains[e.About()]))
+		o.check(id, missing(e, stored, chains[e.About()]))
 	}
 	for order, payment := range then.opened {
 		why := ""
 		if _, there := stored.Payments[payment]; !there || !strings.Contains(stored.Orders[order], payment) {
 			why = payment + " was opened, and Redis does not know it"
 		}
-		o.look(order, why)
+		o.check(order, why)
 	}
 	for payment, version := range then.shown {
 		why := ""
 		if got := stored.Payments[payment].View.Version; got < version {
 			why = fmt.Sprintf("version %d was shown, and Redis has %d", version, got)
 		}
-		o.look("view of "+payment, why)
+		o.check("view of "+payment, why)
 	}
 }
 
-// look notes whether a fact was there. What was lost once stays lost.
-func (o *oracle) look(fact, why string) {
+// check records whether a fact was found. A fact that was lost once stays lost.
+func (o *oracle) check(fact, why string) {
 	switch _, lost := o.lost[fact]; {
 	case why != "":
 		o.lost[fact] = why
@@ -137,22 +137,23 @@ func (o *oracle) look(fact, why string) {
 	}
 }
 
-// missing says why an event that was acknowledged is not in the record; empty where it is.
+// missing returns why an acknowledged event is not in the record; empty if it is there.
 func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	kind, r := e.Data.Object.Kind, s.Payments[e.About()]
 	switch {
 	case kind != "payment_intent" && (s.Reads[e.About()] || strings.Contains(
 		r.State, `"unlisted":true`,
-	)): // Stripe will be asked
+	)): // a read at Stripe is queued
 		return ""
-	case kind == "refund" && r.View.State == "canceled": // nothing came in, so what Stripe calls a refund is a release
+	// the payment received no money, so Stripe's refund is the release of an authorization
+	case kind == "refund" && r.View.State == "canceled":
 		return ""
 	case r.State == "":
 		return e.About() + " is not in Redis"
 	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" &&
 		refunded(r, e.Data.Object):
 		return ""
-	case kind == "charge": // it names no refund; the refund's own events name it
+	case kind == "charge": // it names no refund; the refund's own events do
 		return ""
 	case kind == "dispute" && strings.Contains(r.State, `"`+e.Data.Object.ID+`"`):
 		return ""
@@ -160,7 +161,7 @@ func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.About(), r.View.State)
 }
 
-// reached reports whether the record shows a point of the payment's life that is no earlier than the event.
+// reached reports whether the record shows the event's state or a later one.
 func reached(r testenv.Record, e testenv.Event, chain []testenv.Event) bool {
 	at := slices.IndexFunc(chain, func(other testenv.Event) bool { return other.ID == e.ID })
 	for i, other := range chain {
@@ -171,10 +172,10 @@ func reached(r testenv.Record, e testenv.Event, chain []testenv.Event) bool {
 	return false
 }
 
-// refundRank orders a refund's statuses as it goes through them.
+// refundRank orders the statuses of a refund.
 var refundRank = []string{"", "pending", "requires_action", "succeeded", "canceled", "failed"}
 
-// refunded reports whether the record has the refund at least as far as the event has.
+// refunded reports whether the record has the refund with the event's status or a later one.
 func refunded(r testenv.Record, re testenv.Object) bool {
 	var state struct {
 		Record struct {
@@ -187,8 +188,8 @@ func refunded(r testenv.Record, re testenv.Object) bool {
 	) >= slices.Index(refundRank, re.Status)
 }
 
-// review looks through the stream.
-func (o *oracle) review(stored testenv.Stored) {
+// reviewStream checks the stream for duplicate and wrong entries.
+func (o *oracle) reviewStream(stored testenv.Stored) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	found := stored.Review(o.shownIDs)

@@ -6,7 +6,7 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// TestMissing: what was acknowledged is in the record, or Stripe will be asked, or it says nothing of money.
+// TestMissing: an acknowledged event is in the record, or a read is queued, or the event changes no money.
 func TestMissing(t *testing.T) {
 	t.Parallel()
 	refund := testenv.Event{ID: "evt_1", Type: "refund.created"}

@@ -10,35 +10,35 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// size is how much there is of everything in a round.
+// size scales a round.
 type size struct {
-	load   time.Duration // how long new orders come
-	rate   int           // of them a second
-	faults int           // of those kinds that come more than once
-	away   time.Duration // how long Redis stays away
-	again  string        // the DURATION that plays it on one seed
+	load           time.Duration // duration of the load
+	rate           int           // orders per second
+	faults         int           // for kinds that repeat their fault
+	away           time.Duration // how long Redis stays unreachable
+	replayDuration string        // the DURATION that replays it on one seed
 }
 
 var (
-	short = size{load: 5 * time.Second, rate: 12, faults: 2, away: 3 * time.Second, again: "0"}
-	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second, again: "1s"}
+	short = size{load: 5 * time.Second, rate: 12, faults: 2, away: 3 * time.Second, replayDuration: "0"}
+	long  = size{load: 40 * time.Second, rate: 10, faults: 6, away: 30 * time.Second, replayDuration: "1s"}
 )
 
-// moment is when a fault comes, and what it does as it likes.
+// moment says when a fault starts and how it varies.
 type moment struct {
-	at   time.Duration // from the start of the load, at the earliest
-	span time.Duration // up to a second
+	at   time.Duration // earliest time after the start of the load
+	span time.Duration // duration, up to a second
 	pick uint64
 }
 
-// plan is what a seed decides of a round: all that this program does, though not how the machine takes it.
+// plan holds everything that a seed decides of a round. The timing of the machine is not part of it.
 type plan struct {
 	histories []testenv.History
 	moments   []moment
-	seed      uint64 // of proxies and deliveries
+	seed      uint64 // seed of proxies and deliveries
 }
 
-// newPlan draws a round's plan. Faults fall into the middle of the load.
+// newPlan draws a round's plan. Faults start in the middle of the load.
 func newPlan(seed uint64, round string, s size, faults int) plan {
 	name := fnv.New64a()
 	name.Write([]byte(round))

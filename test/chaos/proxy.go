@@ -7,26 +7,27 @@ import (
 	"time"
 )
 
-// weather is what the bytes of a link meet. Shares are of pieces, 0 to 1; the zero value is a calm day.
-type weather struct {
-	latency   time.Duration // every piece of a reply takes so long
-	lost      float64       // replies that are swallowed; the connection ends with them
-	resets    float64       // pieces at which the connection is reset
-	halves    float64       // pieces after which this direction ends, while the other goes on
-	stalls    float64       // pieces that take a second
-	parted    bool          // nothing passes; what was on its way comes when this ends
-	unplugged bool          // connections are cut, and new ones too
+// linkFaults says what happens to the bytes of a link. Shares are of pieces, 0 to 1. The zero value is a
+// healthy link.
+type linkFaults struct {
+	latency   time.Duration // delay of every piece of a reply
+	lost      float64       // share of replies that are dropped, with their connection
+	resets    float64       // share of pieces at which the connection is reset
+	halves    float64       // share of pieces after which this direction ends while the other continues
+	stalls    float64       // share of pieces that are delayed by a second
+	parted    bool          // bytes are held back until it ends
+	unplugged bool          // connections are reset, and new ones too
 }
 
-// proxy stands on one link, and passes on what comes, or does not.
+// proxy forwards the connections of one link and injects its faults.
 type proxy struct {
-	listener net.Listener
-	seed     uint64
-	pumps    sync.WaitGroup
+	listener   net.Listener
+	seed       uint64
+	goroutines sync.WaitGroup
 
 	mu      sync.Mutex
-	weather weather
-	changed chan struct{} // closed at a change of the weather, and made anew
+	faults  linkFaults
+	changed chan struct{} // closed and replaced when the faults change
 	targets []string
 	turn    int
 	links   map[net.Conn]struct{}
@@ -34,14 +35,14 @@ type proxy struct {
 	closed  bool
 }
 
-// newProxy listens on a port of its own. The seed decides which pieces meet a share of the weather.
+// newProxy listens on a free port. The seed decides which pieces get a fault.
 func newProxy(seed uint64) (*proxy, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	p := &proxy{listener: listener, seed: seed, changed: make(chan struct{}), links: map[net.Conn]struct{}{}}
-	p.pumps.Go(p.accept)
+	p.goroutines.Go(p.accept)
 	return p, nil
 }
 
@@ -53,22 +54,22 @@ func (p *proxy) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	p.change(weather{})
+	p.setFaults(linkFaults{})
 	p.cut()
-	p.pumps.Wait()
+	p.goroutines.Wait()
 }
 
-// lead sends new connections to these addresses by turns; the first that answers gets it.
-func (p *proxy) lead(targets ...string) {
+// setTargets sends new connections to these addresses in turns. The first one that accepts is used.
+func (p *proxy) setTargets(targets ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.targets = targets
 }
 
-// change sets the weather. Connections that were parted go on with it.
-func (p *proxy) change(w weather) {
+// setFaults replaces the faults. Open connections get the new ones.
+func (p *proxy) setFaults(w linkFaults) {
 	p.mu.Lock()
-	p.weather = w
+	p.faults = w
 	close(p.changed)
 	p.changed = make(chan struct{})
 	p.mu.Unlock()
@@ -99,15 +100,15 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.pumps.Go(func() { p.serve(client) })
+		p.goroutines.Go(func() { p.serve(client) })
 	}
 }
 
-// serve links a client with a target until either ends.
+// serve connects a client with a target until either side ends.
 func (p *proxy) serve(client net.Conn) {
 	number := p.keep(client)
 	defer p.drop(client)
-	if p.await().unplugged {
+	if p.waitPassable().unplugged {
 		reset(client)
 		return
 	}
@@ -119,8 +120,8 @@ func (p *proxy) serve(client net.Conn) {
 	p.keep(server)
 	defer p.drop(server)
 	var both sync.WaitGroup
-	both.Go(func() { p.pump(server, client, rand.New(rand.NewPCG(p.seed, 2*number)), false) })
-	both.Go(func() { p.pump(client, server, rand.New(rand.NewPCG(p.seed, 2*number+1)), true) })
+	both.Go(func() { p.forward(server, client, rand.New(rand.NewPCG(p.seed, 2*number)), false) })
+	both.Go(func() { p.forward(client, server, rand.New(rand.NewPCG(p.seed, 2*number+1)), true) })
 	both.Wait()
 }
 
@@ -155,11 +156,11 @@ func (p *proxy) dial() net.Conn {
 	return nil
 }
 
-// await returns the weather once it lets something pass.
-func (p *proxy) await() weather {
+// waitPassable waits until the link is not parted, and returns its faults.
+func (p *proxy) waitPassable() linkFaults {
 	for {
 		p.mu.Lock()
-		w, changed := p.weather, p.changed
+		w, changed := p.faults, p.changed
 		p.mu.Unlock()
 		if !w.parted {
 			return w
@@ -168,19 +169,19 @@ func (p *proxy) await() weather {
 	}
 }
 
-// pump carries one direction.
-func (p *proxy) pump(to, from net.Conn, dice *rand.Rand, replies bool) {
+// forward copies one direction.
+func (p *proxy) forward(to, from net.Conn, dice *rand.Rand, replies bool) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		w := p.await()
+		w := p.waitPassable()
 		switch {
 		case n > 0 && (dice.Float64() < w.resets || replies && dice.Float64() < w.lost):
 			reset(to)
 			reset(from)
 			return
 		case n > 0:
-			p.hold(w, dice, replies)
+			p.delay(w, dice, replies)
 			if _, failed := to.Write(buffer[:n]); failed != nil {
 				from.Close()
 				return
@@ -195,8 +196,8 @@ func (p *proxy) pump(to, from net.Conn, dice *rand.Rand, replies bool) {
 	}
 }
 
-// hold delays a piece, at most until the weather changes.
-func (p *proxy) hold(w weather, dice *rand.Rand, replies bool) {
+// delay delays a piece, at most until the faults change.
+func (p *proxy) delay(w linkFaults, dice *rand.Rand, replies bool) {
 	delay := time.Duration(0)
 	if replies {
 		delay = w.latency

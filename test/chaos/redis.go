@@ -13,11 +13,11 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// redisServer is a redis-server that can be killed, frozen, and robbed of what it did not sync. After a new start
-// it has another port: what is to find it goes through a proxy.
+// redisServer is a redis-server that can be killed, frozen, and stripped of unsynced writes. A restart
+// changes its port, so clients connect through a proxy.
 type redisServer struct{ *testenv.Redis }
 
-// newRedis starts a server, under the shim that notes what was synced; an empty one is none.
+// newRedis starts a server. The shim logs fsync calls; without one, shim is empty.
 func newRedis(ctx context.Context, dir, shim string, args ...string) (*redisServer, error) {
 	r, err := testenv.NewRedis(dir, args...)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *redisServer) thaw()   { s.Process.Signal(syscall.SIGCONT) }
 
 func (s *redisServer) syncLog() string { return filepath.Join(s.Dir, "fsync.log") }
 
-// cutPower kills the server and takes away what it wrote and did not sync. It returns how many bytes that was.
+// cutPower kills the server and removes the bytes that it wrote but did not sync. It returns their number.
 func (s *redisServer) cutPower() (int64, error) {
 	s.Process.Kill()
 	synced, err := s.synced()
@@ -67,7 +67,7 @@ func (s *redisServer) cutPower() (int64, error) {
 	return gone, err
 }
 
-// synced reads how long each file was at its last sync, by inode.
+// synced returns each file's length at its last sync, by inode.
 func (s *redisServer) synced() (map[uint64]int64, error) {
 	text, err := os.ReadFile(s.syncLog())
 	if err != nil {

@@ -12,18 +12,19 @@ import (
 	"kasse/test/wait"
 )
 
-// kind is a kind of round.
+// kind is one kind of round.
 type kind struct {
-	name     string
-	servers  int
-	redis    []string          // arguments of redis-server
-	env      map[string]string // settings of Kasse
-	power    bool              // Redis runs under the shim
-	replica  bool              // Redis has a replica. Only what was acknowledged has to be there, not what was shown
-	single   bool              // the fault comes once, and takes its time
-	patience time.Duration     // for one payment to become right; zero: very much
-	before   func(ctx context.Context, s *shop) error
-	strike   func(ctx context.Context, s *shop, m moment, z size) error // does the fault, and ends it
+	name    string
+	servers int
+	redis   []string          // arguments of redis-server
+	env     map[string]string // settings of Kasse
+	power   bool              // Redis runs with the fsync shim
+	// Redis has a replica. Only acknowledged facts must survive, not everything that was shown
+	replica  bool
+	single   bool          // the fault comes once and is long
+	patience time.Duration // time limit for one payment to reach its state; 0: a long one
+	before   func(ctx context.Context, s *workload) error
+	inject   func(ctx context.Context, s *workload, m moment, z size) error // injects the fault and ends it
 }
 
 func (k kind) shimFrom(t tools) string {
@@ -33,7 +34,7 @@ func (k kind) shimFrom(t tools) string {
 	return ""
 }
 
-// faults is how often the fault comes.
+// faults returns how often the fault is injected.
 func (k kind) faults(z size) int {
 	if k.single {
 		return 1
@@ -41,22 +42,22 @@ func (k kind) faults(z size) int {
 	return z.faults
 }
 
-// result is a line of the table.
+// result is one line of the table.
 type result struct {
 	round                    string
 	tried, survived, refused int
 	acknowledged, found      int
 	lost, twice, wrong       int
-	reasons                  []string // of what was lost, twice or wrong
+	reasons                  []string // of the lost, duplicate and wrong facts
 }
 
 func (r result) failed() bool { return r.lost+r.twice+r.wrong > 0 || r.survived < r.tried }
 
-// roundLimit ends a round whatever happens.
+// roundLimit ends a round that hangs.
 const roundLimit = 8 * time.Minute
 
-// play runs one round and says what came out. It leaves no process behind.
-func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size) (result, error) {
+// runRound runs one round and returns its result. It leaves no process behind.
+func runRound(ctx context.Context, dir string, t tools, k kind, seed uint64, z size) (result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, roundLimit, errors.New("the round took too long"))
 	defer cancel()
 	p := newPlan(seed, k.name, z, k.faults(z))
@@ -65,20 +66,20 @@ func play(ctx context.Context, dir string, t tools, k kind, seed uint64, z size)
 		return result{}, err
 	}
 	defer env.Close()
-	env.oracle.fleeting = k.replica
-	s := &shop{environment: env, payments: map[string]string{}, patience: wait.Patience}
+	env.oracle.nonDurable = k.replica
+	s := &workload{environment: env, payments: map[string]string{}, patience: wait.Patience}
 	if k.patience > 0 {
 		s.patience = k.patience
 	}
 	r := result{round: k.name}
-	if err := s.play(ctx, k, p, z, seed, &r); err != nil {
+	if err := s.run(ctx, k, p, z, seed, &r); err != nil {
 		return r, err
 	}
 	return r, nil
 }
 
-// play is the course of a round: load and faults, then calm, then the reckoning.
-func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r *result) error {
+// run is the course of a round: load with faults, then healthy links, then the checks.
+func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64, r *result) error {
 	if k.before != nil {
 		if err := k.before(ctx, s); err != nil {
 			return err
@@ -88,16 +89,16 @@ func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r 
 	stop := make(chan struct{})
 	var load, feed sync.WaitGroup
 	feed.Go(func() { s.follow(ctx, stop) })
-	load.Go(func() { s.run(ctx, p.histories) })
+	load.Go(func() { s.load(ctx, p.histories) })
 	for i, m := range p.moments {
 		if !wait.Pause(ctx, time.Until(s.began.Add(m.at))) {
 			break
 		}
 		r.tried++
-		err := k.strike(ctx, s, m, z)
-		s.calm()
+		err := k.inject(ctx, s, m, z)
+		s.restoreLinks()
 		if err == nil {
-			err = s.reckon(ctx)
+			err = s.verify(ctx)
 		}
 		if err == nil {
 			err = s.canary(ctx, orderName("canary-"+k.name, seed, i))
@@ -109,16 +110,16 @@ func (s *shop) play(ctx context.Context, k kind, p plan, z size, seed uint64, r 
 		r.survived++
 	}
 	load.Wait()
-	err := s.judge(ctx, func() { close(stop); feed.Wait() })
+	err := s.checkResults(ctx, func() { close(stop); feed.Wait() })
 	s.count(r)
 	return err
 }
 
-// judge waits until nothing is under way, and holds everything against the truth.
-func (s *shop) judge(ctx context.Context, endFeed func()) error {
+// checkResults waits until nothing is in flight, then compares everything with Stripe.
+func (s *workload) checkResults(ctx context.Context, endFeed func()) error {
 	err := wait.For(ctx, func() error {
 		if n := s.Sender.Waiting(); n > 0 {
-			return fmt.Errorf("%d events were not taken", n)
+			return fmt.Errorf("%d events were not accepted", n)
 		}
 		if n := s.Stripe.Sim.Undelivered(); n > 0 {
 			return fmt.Errorf("%d events are still with Stripe", n)
@@ -126,40 +127,40 @@ func (s *shop) judge(ctx context.Context, endFeed func()) error {
 		return nil
 	})
 	if err != nil {
-		s.oracle.complain("webhooks", err.Error())
+		s.oracle.addWrong("webhooks", err.Error())
 	}
 	for _, h := range s.done {
 		if err := s.awaitState(ctx, h); err != nil {
-			s.oracle.complain(h.Order, err.Error())
+			s.oracle.addWrong(h.Order, err.Error())
 			if ctx.Err() != nil {
 				break
 			}
 		}
 	}
-	err = s.judgeStripe(ctx)
+	err = s.checkStripe(ctx)
 	endFeed()
 	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, context.Cause(ctx))
 	}
-	if err := s.reckon(ctx); err != nil {
+	if err := s.verify(ctx); err != nil {
 		return err
 	}
 	now, err := testenv.Look(ctx, s.redis.Client)
-	s.oracle.review(now)
+	s.oracle.reviewStream(now)
 	return err
 }
 
-// judgeStripe looks at what was made at Stripe.
-func (s *shop) judgeStripe(ctx context.Context) error {
+// checkStripe checks the objects at Stripe for duplicates.
+func (s *workload) checkStripe(ctx context.Context) error {
 	found, err := s.Stripe.Review(ctx, s.done)
 	for order, why := range found.Twice {
-		s.oracle.doubled(order, why)
+		s.oracle.addTwice(order, why)
 	}
 	return err
 }
 
-// count fills in the line of the table.
-func (s *shop) count(r *result) {
+// count fills in the result.
+func (s *workload) count(r *result) {
 	o := s.oracle
 	o.mu.Lock()
 	defer o.mu.Unlock()

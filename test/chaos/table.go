@@ -10,7 +10,7 @@ import (
 //go:embed shim/fsync.c
 var fsyncSource []byte
 
-// table sums the rounds up, by kind.
+// table sums up the results by kind.
 type table struct {
 	mu    sync.Mutex
 	lines map[string]*result
@@ -19,7 +19,7 @@ type table struct {
 
 func newTable() *table { return &table{lines: map[string]*result{}} }
 
-// add adds a round, and says at once what is wrong with it, and how to see it again.
+// add adds a result. It prints a failure at once, with the command that replays it.
 func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +42,7 @@ func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err er
 	t.broke = true
 	fmt.Fprintf(
 		out, "\n%s FAILED on seed %d; again: make chaos SEED=%d DURATION=%s ROUNDS='^%s$'\n", k.name, seed, seed,
-		z.again, k.name,
+		z.replayDuration, k.name,
 	)
 	if err != nil {
 		fmt.Fprintln(out, "  ", err)
@@ -59,8 +59,8 @@ func (t *table) failed() bool {
 	return t.broke || len(t.lines) == 0
 }
 
-// print writes the table: faults tried and survived; requests refused or unanswered; facts acknowledged and found;
-// and what was lost, stood twice, or was wrong.
+// print writes the table. Its columns are faults tried and survived, requests refused or unanswered, facts
+// acknowledged and found, and facts lost, duplicate or wrong.
 func (t *table) print(out io.Writer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

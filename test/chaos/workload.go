@@ -14,36 +14,36 @@ import (
 	"kasse/test/wait"
 )
 
-// shop is the load: orders come when the plan says, however the ones before them fare; each goes its walk.
-type shop struct {
+// workload is the load of a round. Orders start at their planned times, independently of each other.
+type workload struct {
 	*environment
 	began time.Time
 	all   sync.WaitGroup
 
-	patience time.Duration // for one payment to become right
+	patience time.Duration // time limit for one payment to reach its state
 
 	mu       sync.Mutex
-	payments map[string]string // of the orders whose payment is known
-	done     []testenv.History // that have gone their whole walk
+	payments map[string]string // payment id by order id
+	done     []testenv.History // orders whose steps are all done
 }
 
-// run opens every order of the plan at its time, and returns when all have gone their walk.
-func (s *shop) run(ctx context.Context, histories []testenv.History) {
+// load starts every order of the plan at its time, and returns when all steps are done.
+func (s *workload) load(ctx context.Context, histories []testenv.History) {
 	for _, h := range histories {
 		if !wait.Pause(ctx, time.Until(s.began.Add(h.At))) {
 			break
 		}
 		s.all.Go(func() {
-			if err := s.live(ctx, h); err != nil && ctx.Err() == nil {
-				s.oracle.complain(h.Order, err.Error())
+			if err := s.runOrder(ctx, h); err != nil && ctx.Err() == nil {
+				s.oracle.addWrong(h.Order, err.Error())
 			}
 		})
 	}
 	s.all.Wait()
 }
 
-// live is one order's life.
-func (s *shop) live(ctx context.Context, h testenv.History) error {
+// runOrder plays one order: create, the steps at Stripe, the final state.
+func (s *workload) runOrder(ctx context.Context, h testenv.History) error {
 	payment, err := s.openPayment(ctx, h)
 	if err != nil {
 		return err
@@ -66,15 +66,15 @@ func (s *shop) live(ctx context.Context, h testenv.History) error {
 	return nil
 }
 
-func (s *shop) openPayment(ctx context.Context, h testenv.History) (string, error) {
+func (s *workload) openPayment(ctx context.Context, h testenv.History) (string, error) {
 	if h.Elsewhere {
 		return s.Stripe.Open(ctx, h)
 	}
 	return s.create(ctx, h)
 }
 
-// create asks Kasse for a payment until it gets one. Only answers that say so may be asked again.
-func (s *shop) create(ctx context.Context, h testenv.History) (string, error) {
+// create sends creates until one succeeds. Only retryable errors are repeated.
+func (s *workload) create(ctx context.Context, h testenv.History) (string, error) {
 	method := "automatic_async"
 	if h.Manual {
 		method = "manual"
@@ -82,7 +82,7 @@ func (s *shop) create(ctx context.Context, h testenv.History) (string, error) {
 	body := fmt.Sprintf(`{"order_id":%q,"amount":%d,"currency":"eur","capture_method":%q}`, h.Order, h.Amount, method)
 	payment := ""
 	err := wait.For(ctx, func() error {
-		a, err := s.ask(ctx, http.MethodPost, "/v1/payments", body)
+		a, err := s.request(ctx, http.MethodPost, "/v1/payments", body)
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (s *shop) create(ctx context.Context, h testenv.History) (string, error) {
 			return err
 		case a.Status/100 == 2:
 			payment = said.Payment
-			s.oracle.answered(h.Order, payment)
+			s.oracle.recordCreate(h.Order, payment)
 			return nil
 		case !said.Retryable:
 			return errors.Join(wait.ErrGaveUp, fmt.Errorf("a create was answered %d %s", a.Status, a.Body))
@@ -108,16 +108,15 @@ func (s *shop) create(ctx context.Context, h testenv.History) (string, error) {
 	return payment, err
 }
 
-// poll is what a page does now and then. What it was shown must not be taken back.
-func (s *shop) poll(ctx context.Context, payment string) {
+// poll reads the status, as a page does. A version that was shown must not be lost.
+func (s *workload) poll(ctx context.Context, payment string) {
 	if v, err := s.status(ctx, payment); err == nil {
-		s.oracle.saw(payment, v.Version)
+		s.oracle.recordVersion(payment, v.Version)
 	}
 }
 
-// status asks for a status view.
-func (s *shop) status(ctx context.Context, payment string) (testenv.View, error) {
-	a, err := s.ask(ctx, http.MethodGet, "/v1/payments/"+payment, "")
+func (s *workload) status(ctx context.Context, payment string) (testenv.View, error) {
+	a, err := s.request(ctx, http.MethodGet, "/v1/payments/"+payment, "")
 	if err != nil {
 		return testenv.View{}, err
 	}
@@ -129,8 +128,8 @@ func (s *shop) status(ctx context.Context, payment string) (testenv.View, error)
 	return v, err
 }
 
-// follow reads the feed as a backend does, from its cursor, through all faults, until it is stopped.
-func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
+// follow reads the feed with its cursor, as a backend does, through all faults until stop.
+func (s *workload) follow(ctx context.Context, stop <-chan struct{}) {
 	cursor := ""
 	for {
 		next, count := s.followOnce(ctx, cursor)
@@ -150,9 +149,9 @@ func (s *shop) follow(ctx context.Context, stop <-chan struct{}) {
 	}
 }
 
-// followOnce reads one page and returns the cursor after it, empty where there was no answer.
-func (s *shop) followOnce(ctx context.Context, cursor string) (next string, count int) {
-	a, err := s.ask(ctx, http.MethodGet, "/v1/events?limit=500&after="+url.QueryEscape(cursor), "")
+// followOnce reads one page. It returns the next cursor, or "" without a response.
+func (s *workload) followOnce(ctx context.Context, cursor string) (next string, count int) {
+	a, err := s.request(ctx, http.MethodGet, "/v1/events?limit=500&after="+url.QueryEscape(cursor), "")
 	if err != nil || a.Status/100 == 5 {
 		return "", 0
 	}
@@ -161,31 +160,31 @@ func (s *shop) followOnce(ctx context.Context, cursor string) (next string, coun
 		Next   string
 	}
 	if err := json.Unmarshal(a.Body, &page); err != nil || a.Status != http.StatusOK {
-		s.oracle.complain("feed", fmt.Sprintf("answered %d %s", a.Status, a.Body))
+		s.oracle.addWrong("feed", fmt.Sprintf("answered %d %s", a.Status, a.Body))
 		return "", 0
 	}
 	var ids []string
 	for _, e := range page.Events {
 		ids = append(ids, e.ID)
 	}
-	s.oracle.noteFeed(ids)
+	s.oracle.recordFeed(ids)
 	return page.Next, len(ids)
 }
 
-// canary is an order that is opened and paid after a fault: when it shows as paid, everything works again.
-func (s *shop) canary(ctx context.Context, name string) error {
+// canary opens and pays an order after a fault. When it shows as paid, everything works again.
+func (s *workload) canary(ctx context.Context, name string) error {
 	h := testenv.History{
 		Walk: testenv.Walk{Steps: []testenv.Step{testenv.Pay}, State: "paid"}, Order: name, Amount: 4200,
 		Gaps: []time.Duration{0},
 	}
-	if err := s.live(ctx, h); err != nil {
+	if err := s.runOrder(ctx, h); err != nil {
 		return err
 	}
 	return s.awaitState(ctx, h)
 }
 
-// awaitState waits until Kasse shows an order's payment as the walk left it.
-func (s *shop) awaitState(ctx context.Context, h testenv.History) error {
+// awaitState waits until Kasse shows an order's final state.
+func (s *workload) awaitState(ctx context.Context, h testenv.History) error {
 	s.mu.Lock()
 	payment := s.payments[h.Order]
 	s.mu.Unlock()
@@ -196,10 +195,10 @@ func (s *shop) awaitState(ctx context.Context, h testenv.History) error {
 		if err != nil {
 			return err
 		}
-		s.oracle.saw(payment, v.Version)
+		s.oracle.recordVersion(payment, v.Version)
 		v.Version, v.FulfillableAt = 0, ""
 		if want := h.End(payment); v != want {
-			return fmt.Errorf("shown is %+v, and the truth is %+v", v, want)
+			return fmt.Errorf("shown is %+v, want %+v", v, want)
 		}
 		return nil
 	})
