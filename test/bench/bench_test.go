@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// TestMain is the yardstick's process, where it is started as one.
+// TestMain runs a baseline program if this process was started as one.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == "yardstick" {
+	if len(os.Args) > 2 && os.Args[1] == "baseline" {
 		main()
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// TestBench plays what is short, once: it must come to its figures. What they are is not looked at.
+// TestBench runs the short scenarios once. Each must produce its figures; the values are not checked.
 func TestBench(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(
@@ -41,8 +41,8 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBaselineIsFrozen fails where the bare webhook's script is edited: what Kasse is compared with must not move.
-// It is that of commit a0e84f8, store/scripts/save_payment.lua, under a line that says so.
+// TestBaselineIsFrozen fails if the script of the bare webhook is edited, since Kasse is compared with it
+// over time. The script is store/scripts/save_payment.lua of commit a0e84f8, below a line that says so.
 func TestBaselineIsFrozen(t *testing.T) {
 	const frozen = "ae151d9a8f1fa0bde92bd1880be52c682a8b84f5210511adb518330a7978d66c"
 	_, script, _ := strings.Cut(baseline, "\n")
@@ -51,7 +51,8 @@ func TestBaselineIsFrozen(t *testing.T) {
 	}
 }
 
-// TestPairsAreHalfSuccesses checks the load of first events and successes: each payment has one of both, in this order.
+// TestPairsAreHalfSuccesses checks the load of first events and successes: each payment has one of both, in
+// this order.
 func TestPairsAreHalfSuccesses(t *testing.T) {
 	var p pairs
 	status := regexp.MustCompile(`"id":"(pi_[^"]*)".*"status":"([a-z]*)","transfer_data"`)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// waitTogether measures a crowd that waits for one payment.
+// waitTogether measures many waiters of one payment.
 func (env *environment) waitTogether(ctx context.Context, order *deliveries) error {
 	bare, err := env.bare(ctx, "wait")
 	if err != nil {
@@ -30,22 +30,22 @@ func (env *environment) waitTogether(ctx context.Context, order *deliveries) err
 	return env.broadcast("Broadcast/kasse", kasse.address, pollOf, one, delivery(order.change(n)))
 }
 
-// broadcast measures how long it takes from a change to the last of the crowd's answers.
-func (env *environment) broadcast(name, address string, ask ask, one int, change []byte) error {
+// broadcast measures the time from a change to the last waiter's response.
+func (env *environment) broadcast(name, address string, ask waitRequest, one int, change []byte) error {
 	var notified atomic.Int64
 	done := make(chan time.Time, 1)
 	begun := atomic.Bool{}
-	all, err := enter(address, crowd, func(_ int, tag []byte) []byte {
+	all, err := startWaiters(address, waiterCount, func(_ int, tag []byte) []byte {
 		return ask(one, tag)
 	}, func(_ int, at time.Time) {
-		if begun.Load() && notified.Add(1) == crowd {
+		if begun.Load() && notified.Add(1) == waiterCount {
 			done <- at
 		}
 	})
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	time.Sleep(settling)
 	sender, err := dial(address)
 	if err != nil {
@@ -54,12 +54,12 @@ func (env *environment) broadcast(name, address string, ask ask, one int, change
 	defer sender.close()
 	begun.Store(true)
 	began := time.Now()
-	if status, err := sender.ask(change); err != nil || status != http.StatusOK {
+	if status, err := sender.roundTrip(change); err != nil || status != http.StatusOK {
 		return fmt.Errorf("the change was answered %d: %s %w", status, sender.body, err)
 	}
 	select {
 	case at := <-done:
-		env.line(name, crowd, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
+		env.line(name, waiterCount, metric{"ms", float64(at.Sub(began).Microseconds()) / 1000})
 	case <-time.After(time.Minute):
 		return fmt.Errorf("%s: only %d were notified: %w", name, notified.Load(), all.err())
 	}

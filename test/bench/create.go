@@ -13,11 +13,11 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// stripeTakes is how long every call of Stripe takes.
+// stripeTakes is the simulated duration of each call to Stripe.
 const stripeTakes = 100 * time.Millisecond
 
-// create opens payments of customers while Stripe takes 100 ms a call, beside a handler that makes the two calls
-// side by side and nothing else.
+// create opens payments of customers while each call to Stripe takes 100 ms. The baseline is a handler that
+// makes the two calls in parallel and does nothing else.
 func create(ctx context.Context, b *bench) error {
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	defer sim.Close()
@@ -28,7 +28,7 @@ func create(ctx context.Context, b *bench) error {
 		return err
 	}
 	defer env.Close()
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return err
 	}
 	customer, err := newCustomer(ctx, stripe.URL)
@@ -55,7 +55,7 @@ func create(ctx context.Context, b *bench) error {
 		return fmt.Appendf(nil, "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 			testenv.BackendKey, len(body), body), http.StatusCreated
 	}
-	const rate = 20 // creates a second: Stripe takes 25 in test mode
+	const rate = 20 // creates per second: Stripe's limit in test mode is 25
 	for range b.rounds {
 		for _, name := range []string{"bare", "kasse"} {
 			err := env.measure(
@@ -74,7 +74,7 @@ func create(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// newCustomer makes a customer at the simulated Stripe.
+// newCustomer creates a customer at the simulated Stripe.
 func newCustomer(ctx context.Context, stripe string) (string, error) {
 	header := map[string]string{
 		"Authorization": "Bearer sk_test_bench", "Content-Type": "application/x-www-form-urlencoded",

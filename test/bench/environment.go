@@ -11,11 +11,11 @@ import (
 	"kasse/test/internal/testenv"
 )
 
-// environment is what one scenario runs on: a redis-server, and the processes that are compared.
+// environment holds a scenario's redis-server and the processes that are compared.
 type environment struct {
 	*testenv.Env
 	*bench
-	program string // Kasse
+	program string // Kasse's binary
 }
 
 // newEnvironment starts a redis-server. The servers' Stripe never answers.
@@ -30,7 +30,7 @@ func (b *bench) newEnvironment(ctx context.Context, redisArgs ...string) (*envir
 	return &environment{Env: e, bench: b, program: b.program}, err
 }
 
-// kasse starts a server.
+// kasse starts a server with changed settings.
 func (env *environment) kasse(ctx context.Context, changes map[string]string) (server, error) {
 	k, err := env.StartKasse(ctx, env.program, changes)
 	if err != nil {
@@ -39,8 +39,8 @@ func (env *environment) kasse(ctx context.Context, changes map[string]string) (s
 	return server{k.Public, k.PID()}, nil
 }
 
-// mark makes Redis Kasse's.
-func (env *environment) mark(ctx context.Context) error {
+// initRedis runs kasse init.
+func (env *environment) initRedis(ctx context.Context) error {
 	p, err := env.Start(env.program, env.Settings(nil), "init")
 	if err != nil {
 		return err
@@ -48,34 +48,34 @@ func (env *environment) mark(ctx context.Context) error {
 	return p.Wait(ctx)
 }
 
-var yardstickListens = regexp.MustCompile(`listening on ([0-9.:]+)`)
+var baselineListens = regexp.MustCompile(`listening on ([0-9.:]+)`)
 
-// server is a program that is measured.
+// server is a measured process.
 type server struct {
 	address string
 	pid     int
 }
 
-// bare starts a yardstick.
+// bare starts a baseline program.
 func (env *environment) bare(ctx context.Context, kind string, args ...string) (server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return server{}, err
 	}
 	p, err := env.Start(self, []string{"PATH=" + os.Getenv("PATH")}, append([]string{
-		"yardstick", kind, env.Redis.Address,
+		"baseline", kind, env.Redis.Address,
 	}, args...)...)
 	if err != nil {
 		return server{}, err
 	}
-	found, err := p.Said(ctx, yardstickListens)
+	found, err := p.Said(ctx, baselineListens)
 	if err != nil {
 		return server{}, err
 	}
 	return server{found[1], p.PID()}, nil
 }
 
-// seed opens so many payments by their webhooks.
+// seed opens payments through webhooks.
 func (env *environment) seed(ctx context.Context, kasse server, count int) error {
 	l, err := closedLoop(ctx, []string{kasse.address}, time.Hour, func(connection, n int) ([]byte, int) {
 		number := connection + n*connections
@@ -90,7 +90,7 @@ func (env *environment) seed(ctx context.Context, kasse server, count int) error
 	return err
 }
 
-// measure loads a server, and prints and keeps what came of it, with the processor's time of the server and of Redis.
+// measure puts load on a server and records the result, with the processor time of the server and of Redis.
 func (env *environment) measure(name string, s server, run func(address string) (load, error)) error {
 	own, redis := processorTime(s.pid), processorTime(env.Redis.Process.PID())
 	l, err := run(s.address)

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// link is a connection that carries one request after the other. It reads no more of an answer than it must: the
-// measured programs share the machine with it.
+// link is a connection that carries one request at a time. It parses as little of a response as possible,
+// since it shares the machine with the measured programs.
 type link struct {
 	conn net.Conn
 	in   *bufio.Reader
-	body []byte // of the last answer, until the next
-	etag []byte // of the last answer, likewise
+	body []byte // body of the last response; overwritten by the next
+	etag []byte // ETag of the last response; overwritten by the next
 }
 
 func dial(address string) (*link, error) {
@@ -34,26 +34,26 @@ func dial(address string) (*link, error) {
 
 func (l *link) close() { _ = l.conn.Close() }
 
-// ask sends a whole request and returns the status of its answer.
-func (l *link) ask(request []byte) (int, error) {
+// roundTrip sends a whole request and returns the status of its response.
+func (l *link) roundTrip(request []byte) (int, error) {
 	if _, err := l.conn.Write(request); err != nil {
 		return 0, err
 	}
-	return l.answer()
+	return l.readResponse()
 }
 
 var lengthHeader, etagHeader = []byte("content-length:"), []byte("etag:")
 
-// named returns the value of a header's line, if it is that header.
-func named(line, name []byte) ([]byte, bool) {
+// headerValue returns the value of a header line if the line has this name.
+func headerValue(line, name []byte) ([]byte, bool) {
 	if len(line) <= len(name) || line[0]|0x20 != name[0] || !bytes.EqualFold(line[:len(name)], name) {
 		return nil, false
 	}
 	return bytes.TrimSpace(line[len(name):]), true
 }
 
-// answer reads one answer.
-func (l *link) answer() (int, error) {
+// readResponse reads one response.
+func (l *link) readResponse() (int, error) {
 	line, err := l.in.ReadSlice('\n')
 	if err != nil || len(line) < 12 {
 		return 0, errors.Join(errors.New("no answer"), err)
@@ -70,11 +70,11 @@ func (l *link) answer() (int, error) {
 		if len(line) <= 2 {
 			break
 		}
-		if value, is := named(line, lengthHeader); is {
+		if value, is := headerValue(line, lengthHeader); is {
 			if length, err = strconv.Atoi(string(value)); err != nil {
 				return 0, err
 			}
-		} else if value, is := named(line, etagHeader); is {
+		} else if value, is := headerValue(line, etagHeader); is {
 			l.etag = append(l.etag[:0], value...)
 		}
 	}
@@ -83,7 +83,7 @@ func (l *link) answer() (int, error) {
 	return status, err
 }
 
-// load is what a run came to.
+// load is the result of one run.
 type load struct {
 	took      time.Duration
 	latencies []time.Duration // sorted
@@ -93,7 +93,7 @@ func (l load) count() int { return len(l.latencies) }
 
 func (l load) rate() float64 { return float64(len(l.latencies)) / l.took.Seconds() }
 
-// quantile is the latency that so large a share of the requests did not exceed.
+// quantile is the latency that the given share of the requests did not exceed.
 func (l load) quantile(share float64) time.Duration {
 	if len(l.latencies) == 0 {
 		return 0
@@ -101,15 +101,16 @@ func (l load) quantile(share float64) time.Duration {
 	return l.latencies[min(int(share*float64(len(l.latencies))), len(l.latencies)-1)]
 }
 
-// connections of a load.
+// connections is the number of connections of a load.
 const connections = 64
 
-// next gives the n-th request of a connection, and the status that it must be answered with.
-type next func(connection, n int) (request []byte, status int)
+// requestSource returns the n-th request of a connection and the expected status. A nil request ends the
+// load.
+type requestSource func(connection, n int) (request []byte, status int)
 
-// closedLoop asks on 64 connections, on each as soon as it has been answered, for so long. Several addresses share the
-// connections.
-func closedLoop(ctx context.Context, addresses []string, length time.Duration, give next) (load, error) {
+// closedLoop sends requests on 64 connections for the given time, each as soon as the previous response has
+// arrived. Several addresses share the connections.
+func closedLoop(ctx context.Context, addresses []string, length time.Duration, source requestSource) (load, error) {
 	links := make([]*link, connections)
 	for i := range links {
 		var err error
@@ -127,23 +128,23 @@ func closedLoop(ctx context.Context, addresses []string, length time.Duration, g
 		began  = time.Now()
 	)
 	for i, l := range links {
-		work.Go(func() { all[i], failed[i] = keepAsking(ctx, l, i, give) })
+		work.Go(func() { all[i], failed[i] = sendRequests(ctx, l, i, source) })
 	}
 	work.Wait()
 	took := time.Since(began)
 	latencies := slices.Concat(all...)
 	slices.Sort(latencies)
-	return load{took, latencies}, first(failed)
+	return load{took, latencies}, firstError(failed)
 }
 
-func keepAsking(ctx context.Context, l *link, connection int, give next) (latencies []time.Duration, err error) {
+func sendRequests(ctx context.Context, l *link, connection int, source requestSource) (latencies []time.Duration, err error) {
 	for n := 0; ctx.Err() == nil; n++ {
-		request, wanted := give(connection, n)
+		request, wanted := source(connection, n)
 		if request == nil {
-			break // there are no more
+			break
 		}
 		began := time.Now()
-		status, err := l.ask(request)
+		status, err := l.roundTrip(request)
 		latencies = append(latencies, time.Since(began))
 		if err != nil {
 			return latencies, err
@@ -155,9 +156,9 @@ func keepAsking(ctx context.Context, l *link, connection int, give next) (latenc
 	return latencies, nil
 }
 
-// openLoop asks so many times a second, whatever the answers take, and counts each latency from the moment at which its
-// request was due: one that could not be sent in time has waited all the same.
-func openLoop(ctx context.Context, address string, rate int, length time.Duration, give next) (load, error) {
+// openLoop sends requests at a fixed rate per second, independently of the responses. A latency counts from
+// the moment when the request was due, so a delayed send counts as waiting.
+func openLoop(ctx context.Context, address string, rate int, length time.Duration, source requestSource) (load, error) {
 	due := make(chan time.Time, rate)
 	go func() {
 		defer close(due)
@@ -188,9 +189,9 @@ func openLoop(ctx context.Context, address string, rate int, length time.Duratio
 			defer l.close()
 			n := 0
 			for at := range due {
-				request, wanted := give(i, n)
+				request, wanted := source(i, n)
 				n++
-				status, err := l.ask(request)
+				status, err := l.roundTrip(request)
 				all[i] = append(all[i], time.Since(at))
 				if err == nil && status != wanted {
 					err = fmt.Errorf("answered %d instead of %d: %s", status, wanted, l.body)
@@ -202,8 +203,8 @@ func openLoop(ctx context.Context, address string, rate int, length time.Duratio
 	work.Wait()
 	latencies := slices.Concat(all...)
 	slices.Sort(latencies)
-	return load{time.Since(began), latencies}, first(failed)
+	return load{time.Since(began), latencies}, firstError(failed)
 }
 
-// first is the first of the errors: where one connection fails they all do.
-func first(all []error) error { return cmp.Or(all...) }
+// firstError returns one of the errors: if one connection fails, all do.
+func firstError(all []error) error { return cmp.Or(all...) }

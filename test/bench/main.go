@@ -1,9 +1,9 @@
-// Bench measures Kasse beside bare programs that do no more than they must, in turns and in one run: machines
-// differ, and are noisy, so that only ratios say something. Kasse is its binary, with credentials checked, limits,
-// metrics and the access log on, on a real redis-server; the bare programs are yardstick.go in processes of their
-// own.
+// Bench compares Kasse with bare programs that do only the necessary work. Both are measured in turns in the
+// same run: machines differ and are noisy, so only ratios mean something. Kasse is its production binary on a
+// real redis-server, with credentials, limits, metrics and the access log. The bare programs are those of
+// baseline*.go, each in its own process.
 //
-// It prints what benchstat reads, and at its end a table with medians over the rounds.
+// Bench prints lines for benchstat, and at the end a table with medians over the rounds.
 package main
 
 import (
@@ -22,14 +22,14 @@ import (
 
 func main() {
 	testenv.Main(func(ctx context.Context, args []string, out io.Writer) error {
-		if len(args) > 1 && args[0] == "yardstick" {
-			return yardstick(ctx, args[1], args[2:])
+		if len(args) > 1 && args[0] == "baseline" {
+			return serveBaseline(ctx, args[1], args[2:])
 		}
 		return run(ctx, args, out)
 	})
 }
 
-// scenario is one thing that is measured.
+// scenario is one measurement with its name.
 type scenario struct {
 	name string
 	play func(ctx context.Context, b *bench) error
@@ -62,17 +62,17 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 	}
 	return testenv.InDir(ctx, "bench", func(dir string) error {
-		b := &bench{rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, seen: map[string][]float64{}}
+		b := &bench{rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, results: map[string][]float64{}}
 		var err error
 		if b.program, err = testenv.Build(ctx, dir); err != nil {
 			return err
 		}
-		return b.play(ctx, chosen)
+		return b.run(ctx, chosen)
 	})
 }
 
-// play plays the chosen scenarios.
-func (b *bench) play(ctx context.Context, chosen *regexp.Regexp) error {
+// run runs the chosen scenarios.
+func (b *bench) run(ctx context.Context, chosen *regexp.Regexp) error {
 	b.head()
 	for _, s := range scenarios {
 		if chosen.MatchString(s.name) {
@@ -85,7 +85,7 @@ func (b *bench) play(ctx context.Context, chosen *regexp.Regexp) error {
 	return nil
 }
 
-// raiseFiles lets this process, and those that it starts, open as many files as the system lets them.
+// raiseFiles raises the limit of open files to the hard limit, for this process and its children.
 func raiseFiles() error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// resident is the memory of a process that is in RAM, in bytes; zero where the system does not tell.
+// resident returns a process's resident memory in bytes; 0 if the system does not report it.
 func resident(pid int) int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -18,19 +18,19 @@ func resident(pid int) int64 {
 	return pages * int64(os.Getpagesize())
 }
 
-// tick is the unit of the times in /proc. Linux has had no other for years.
+// tick is the unit of the times in /proc, which is fixed on Linux.
 //
 // Source: proc(5), sysconf(_SC_CLK_TCK).
 const tick = 10 * time.Millisecond
 
-// processorTime is how long a process has used a processor; zero where the system does not tell.
+// processorTime returns the processor time of a process; 0 if the system does not report it.
 func processorTime(pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const user, system = 11, 12 // after the name
+	const user, system = 11, 12 // fields after the name
 	ticks := 0
 	for _, at := range []int{user, system} {
 		n, _ := strconv.Atoi(string(fields[at]))

@@ -18,12 +18,12 @@ import (
 	"kasse/test/wait"
 )
 
-// paidOrders is how many orders are paid for the measurement of their memory.
+// paidOrders is the number of orders that are paid to measure their memory.
 const paidOrders = 30_000
 
-// paid measures Redis's memory of a paid payment with its order and pointer: opened by a create, then processing, then
-// succeeded, with ids as long and as random as Stripe's. The stream and the queues are removed before, and so are the
-// connections, the scripts and the slow log of Kasse.
+// paid measures Redis's memory of a paid order with its payment and pointer. Each payment is opened by a
+// create, then processing, then succeeded. Ids are as long and random as Stripe's. Before the measurement it
+// removes streams, queues, connections, scripts and the slow log.
 func paid(ctx context.Context, b *bench) error {
 	for _, kind := range []struct{ name, extra string }{
 		{"empty", ""},
@@ -47,7 +47,7 @@ func paid(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// paid returns the bytes of an order.
+// paid returns the bytes per order.
 func (b *bench) paid(ctx context.Context, extra string) (float64, error) {
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	defer sim.Close()
@@ -58,7 +58,7 @@ func (b *bench) paid(ctx context.Context, extra string) (float64, error) {
 		return 0, err
 	}
 	defer env.Close()
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return 0, err
 	}
 	customer, err := newCustomer(ctx, stripe.URL)
@@ -88,7 +88,7 @@ func (b *bench) paid(ctx context.Context, extra string) (float64, error) {
 	return float64(full-empty) / paidOrders, err
 }
 
-// keysMemory is used_memory with no keys but those of orders, pointers and marks.
+// keysMemory returns used_memory after all keys but orders, pointers and partition metadata are deleted.
 func (env *environment) keysMemory(ctx context.Context) (bytes int64, err error) {
 	for keys := env.Redis.Client.Scan(ctx, 0, "*", 1_000).Iterator(); keys.Next(ctx); {
 		key := keys.Val()
@@ -101,10 +101,10 @@ func (env *environment) keysMemory(ctx context.Context) (bytes int64, err error)
 	if err := env.Redis.Client.ScriptFlush(ctx).Err(); err != nil {
 		return 0, err
 	}
-	if err := env.Redis.Client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil { // it keeps whole commands
+	if err := env.Redis.Client.Do(ctx, "SLOWLOG", "RESET").Err(); err != nil { // the slow log keeps whole commands
 		return 0, err
 	}
-	wait.Pause(ctx, time.Second) // connections end, tables are resized
+	wait.Pause(ctx, time.Second) // Redis closes connections and resizes tables
 	text, err := env.Redis.Client.Info(ctx, "memory").Result()
 	if err != nil {
 		return 0, err
@@ -117,10 +117,10 @@ func (env *environment) keysMemory(ctx context.Context) (bytes int64, err error)
 	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
 }
 
-// payer opens payments and sends Kasse their events.
+// payer opens payments and sends their events to Kasse.
 type payer struct{ shop, stripe, customer, extra string }
 
-// longID is an id as long and as random as Stripe's.
+// longID returns an id as long and random as Stripe's.
 func longID(prefix string) string { return prefix + "_3" + (rand.Text() + rand.Text())[:23] }
 
 func (p payer) pay(ctx context.Context) error {
@@ -174,7 +174,7 @@ func (p payer) deliver(ctx context.Context, kind, object string, created int64) 
 		return err
 	}
 	defer l.close()
-	status, err := l.ask(delivery(fmt.Appendf(nil, `{"id":"%s","object":"event","api_version":"2024-06-20","created":%d,"livemode":false,`+
+	status, err := l.roundTrip(delivery(fmt.Appendf(nil, `{"id":"%s","object":"event","api_version":"2024-06-20","created":%d,"livemode":false,`+
 		`"type":"%s","data":{"object":%s}}`, longID("evt"), created, kind, object)))
 	if err != nil || status != http.StatusOK || !bytes.Contains(l.body, []byte("applied")) {
 		return fmt.Errorf("%s: answered %d %s, %w", kind, status, l.body, err)

@@ -10,46 +10,46 @@ import (
 	"time"
 )
 
-// bench is one run with what it has come to.
+// bench is one run with its results.
 type bench struct {
 	rounds  int
 	length  time.Duration
 	dir     string
-	program string // Kasse
-	beside  string // an older build of it, to be measured beside; empty: none
+	program string // Kasse's binary
+	beside  string // binary of an older Kasse to compare with; empty: none
 	out     io.Writer
 
-	environments int                  // so far
-	seen         map[string][]float64 // what was measured, by name and unit, one value a round
+	environments int                  // created so far
+	results      map[string][]float64 // results by name and unit, one value per round
 	rows         []row
 }
 
-// row is a figure of the table.
-type row struct{ what, wanted, came string }
+// row is one line of the table.
+type row struct{ name, target, measured string }
 
-// metric is one value of a measurement.
+// metric is one value with its unit.
 type metric struct {
 	unit  string
 	value float64
 }
 
-// head says what benchstat wants to know of the machine.
+// head prints the machine's description for benchstat.
 func (b *bench) head() {
 	fmt.Fprintf(b.out, "goos: %s\ngoarch: %s\npkg: kasse/test/bench\n", runtime.GOOS, runtime.GOARCH)
 }
 
-// line prints one measurement, and keeps it.
+// line prints one measurement and records it.
 func (b *bench) line(name string, count int, metrics ...metric) {
 	fmt.Fprintf(b.out, "Benchmark%s-%d\t%d", name, runtime.NumCPU(), count)
 	for _, m := range metrics {
 		fmt.Fprintf(b.out, "\t%.6g %s", m.value, m.unit)
 		key := name + " " + m.unit
-		b.seen[key] = append(b.seen[key], m.value)
+		b.results[key] = append(b.results[key], m.value)
 	}
 	fmt.Fprintln(b.out)
 }
 
-// load prints what a load came to.
+// load prints the result of a load.
 func (b *bench) load(name string, l load, more ...metric) {
 	b.line(name, l.count(), append([]metric{
 		{"ns/op", float64(l.took.Nanoseconds()) / float64(max(l.count(), 1))},
@@ -61,8 +61,8 @@ func (b *bench) load(name string, l load, more ...metric) {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// median is that of what was measured; zero where nothing was.
-func (b *bench) median(key string) float64 { return median(b.seen[key]) }
+// median returns the median of a measurement; 0 if there is none.
+func (b *bench) median(key string) float64 { return median(b.results[key]) }
 
 func median(values []float64) float64 {
 	if len(values) == 0 {
@@ -76,11 +76,12 @@ func median(values []float64) float64 {
 	return sorted[middle]
 }
 
-// ratio is the median, over the rounds, of one measurement by another of the same round, with the least and the most.
+// ratio returns the median over the rounds of one measurement divided by another of the same round, with
+// minimum and maximum.
 func (b *bench) ratio(of, by string) string {
 	all := make([]float64, 0, b.rounds)
-	for round := range min(len(b.seen[of]), len(b.seen[by])) {
-		all = append(all, b.seen[of][round]/b.seen[by][round])
+	for round := range min(len(b.results[of]), len(b.results[by])) {
+		all = append(all, b.results[of][round]/b.results[by][round])
 	}
 	if len(all) == 0 {
 		return "not measured"
@@ -93,7 +94,7 @@ func (b *bench) figure(what, wanted, format string, args ...any) {
 	b.rows = append(b.rows, row{what, wanted, fmt.Sprintf(format, args...)})
 }
 
-// table prints the figures as Markdown.
+// table prints the table as Markdown.
 func (b *bench) table() {
 	fmt.Fprintf(
 		b.out, "\nMedians of %d rounds (least to most), on %d cores, %s %s/%s\n\n", b.rounds, runtime.NumCPU(),
@@ -103,7 +104,7 @@ func (b *bench) table() {
 	fmt.Fprintf(w, "| what\t wanted\t measured\t\n")
 	fmt.Fprintf(w, "|%s\t%s\t%s\t\n", strings.Repeat("-", 3), strings.Repeat("-", 3), strings.Repeat("-", 3))
 	for _, r := range b.rows {
-		fmt.Fprintf(w, "| %s\t %s\t %s\t\n", r.what, r.wanted, r.came)
+		fmt.Fprintf(w, "| %s\t %s\t %s\t\n", r.name, r.target, r.measured)
 	}
 	_ = w.Flush()
 }

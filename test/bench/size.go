@@ -15,10 +15,11 @@ import (
 
 func lines(text string) iter.Seq[string] { return strings.Lines(text) }
 
-// hot is how many payments are read and changed, however many there are.
+// hot is how many payments are read and changed, independently of their number in Redis.
 const hot = 1_000
 
-// million compares a Redis with a million payments with one of a thousand, and says how much memory they take.
+// million compares a Redis with a million payments with one of a thousand, and measures the memory per
+// payment.
 func million(ctx context.Context, b *bench) error {
 	for name, count := range map[string]int{"Thousand": hot, "Million": 1_000_000} {
 		if err := b.size(ctx, name, count); err != nil {
@@ -48,7 +49,7 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 		return err
 	}
 	defer env.Close()
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return err
 	}
 	kasse, err := env.kasse(ctx, nil)
@@ -101,9 +102,9 @@ func (b *bench) size(ctx context.Context, name string, count int) error {
 	return nil
 }
 
-// hotChanges are webhooks of the next changes of the payments that are asked for.
+// hotChanges returns webhooks with the next changes of the hot payments.
 func (b *bench) hotChanges(count, first int) [][]byte {
-	bodies := make([][]byte, int(most*b.length.Seconds()))
+	bodies := make([][]byte, int(preparedRate*b.length.Seconds()))
 	for i := range bodies {
 		pass, payment := (first+i)/hot, (first+i)%hot*(count/hot)
 		status := []string{"requires_action", "processing"}[pass%2]
@@ -112,7 +113,7 @@ func (b *bench) hotChanges(count, first int) [][]byte {
 	return bodies
 }
 
-// used is the memory that Redis uses for data, in bytes.
+// used returns the memory of Redis's data set, in bytes.
 func (env *environment) used(ctx context.Context) (bytes int64, err error) {
 	text, err := env.Redis.Client.Info(ctx, "memory").Result()
 	if err != nil {
@@ -126,7 +127,7 @@ func (env *environment) used(ctx context.Context) (bytes int64, err error) {
 	return 0, fmt.Errorf("INFO does not say what is used: %s", text)
 }
 
-// entry is the memory of an entry of the streams, in bytes.
+// entry returns the memory of one stream entry, in bytes.
 func (env *environment) entry(ctx context.Context) (float64, error) {
 	var bytes, entries int64
 	for n := range 16 {
@@ -144,14 +145,14 @@ func (env *environment) entry(ctx context.Context) (float64, error) {
 	return float64(bytes) / float64(max(entries, 1)), nil
 }
 
-// start measures how long the process takes until it is ready, and what it holds when it is idle.
+// start measures the time until the process is ready, and its memory when idle.
 func start(ctx context.Context, b *bench) error {
 	env, err := b.newEnvironment(ctx)
 	if err != nil {
 		return err
 	}
 	defer env.Close()
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return err
 	}
 	const admin = "127.0.0.1:39191"

@@ -10,7 +10,7 @@ import (
 
 const payments = 10_000
 
-// poll is the request of a page that holds the client secret.
+// poll is the request of a page with a client secret.
 func poll(n int, more string) []byte {
 	return fmt.Appendf(
 		nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n%s\r\n", paymentID(n),
@@ -18,8 +18,8 @@ func poll(n int, more string) []byte {
 	)
 }
 
-// atRandom asks for any of the payments, on each connection in an order of its own.
-func atRandom(requests [][]byte, status int) next {
+// atRandom reads random payments, on each connection in another order.
+func atRandom(requests [][]byte, status int) requestSource {
 	dice := make([]*rand.Rand, connections)
 	for i := range dice {
 		dice[i] = rand.New(rand.NewPCG(uint64(i), 1))
@@ -27,8 +27,8 @@ func atRandom(requests [][]byte, status int) next {
 	return func(connection, _ int) ([]byte, int) { return requests[dice[connection].IntN(len(requests))], status }
 }
 
-// inTurn asks for each of the payments once.
-func inTurn(requests [][]byte, status int) next {
+// inTurn reads each payment once.
+func inTurn(requests [][]byte, status int) requestSource {
 	return func(connection, n int) ([]byte, int) {
 		if at := connection + n*connections; at < len(requests) {
 			return requests[at], status
@@ -37,14 +37,14 @@ func inTurn(requests [][]byte, status int) next {
 	}
 }
 
-// status is a status read by client secret, of 10,000 different payments, on 64 connections.
+// status measures status reads by client secret, of 10,000 different payments, on 64 connections.
 func status(ctx context.Context, b *bench) error {
 	env, err := b.newEnvironment(ctx)
 	if err != nil {
 		return err
 	}
 	defer env.Close()
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return err
 	}
 	levers := map[string]map[string]string{
@@ -72,7 +72,7 @@ func status(ctx context.Context, b *bench) error {
 		return func(address string) (load, error) {
 			if _, err := closedLoop(
 				ctx, []string{address}, time.Hour, inTurn(requests, status),
-			); err != nil { // to warm up
+			); err != nil { // warm-up
 				return load{}, err
 			}
 			return closedLoop(ctx, []string{address}, b.length, atRandom(requests, status))
@@ -99,8 +99,8 @@ func status(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// copyViews gives the yardstick what Kasse answers, and returns the requests that read it, whole and unless it has
-// changed.
+// copyViews stores Kasse's responses for the baseline program. It returns the requests that read them,
+// unconditional and with If-None-Match.
 func (env *environment) copyViews(ctx context.Context, kasse string) (whole, unchanged [][]byte, err error) {
 	l, err := dial(kasse)
 	if err != nil {
@@ -109,7 +109,7 @@ func (env *environment) copyViews(ctx context.Context, kasse string) (whole, unc
 	defer l.close()
 	for n := range payments {
 		request := poll(n, "")
-		code, err := l.ask(request)
+		code, err := l.roundTrip(request)
 		if err != nil || code != http.StatusOK {
 			return nil, nil, fmt.Errorf("payment %d: %d %w", n, code, err)
 		}

@@ -10,12 +10,12 @@ import (
 
 const hookSecret = "whsec_bench_1234567890_1234567890"
 
-// paymentID and clientSecret are those of the n-th payment.
+// paymentID is the id of the n-th payment. clientSecret is its client secret.
 func paymentID(n int) string { return fmt.Sprintf("pi_3Bench%018d", n) }
 
 func clientSecret(n int) string { return fmt.Sprintf("%s_secret_%025d", paymentID(n), n) }
 
-// event is the body of a webhook about the n-th payment, as Stripe sends it, with empty metadata but for ours.
+// event is the body of a webhook about the n-th payment. It has Stripe's form; the metadata is Kasse's only.
 func event(n int, kind, status string, created time.Time) []byte {
 	return fmt.Appendf(nil, `{"id":"evt_3Bench%d%s","object":"event","api_version":"2024-06-20","created":%d,"livemode":false,"pending_webhooks":1,`+
 		`"request":{"id":"req_bench","idempotency_key":null},"type":"payment_intent.%s","data":{"object":{"id":"%s","object":"payment_intent","amount":4200,`+
@@ -31,7 +31,7 @@ func event(n int, kind, status string, created time.Time) []byte {
 		), clientSecret(n), opened, n, n, int64(opened)*1000, status)
 }
 
-// opened is when every payment was made, in Unix seconds.
+// opened is the creation time of every payment, in Unix seconds.
 const opened = 1_790_000_000
 
 func received(status string) int {
@@ -41,7 +41,7 @@ func received(status string) int {
 	return 0
 }
 
-// delivery is the whole request of a webhook, signed as Stripe does.
+// delivery is the whole request of a webhook, with Stripe's signature.
 func delivery(body []byte) []byte {
 	head := fmt.Appendf(nil, "POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\nStripe-Signature: %s\r\n\r\n",
 		len(body), stripesim.Sign(hookSecret, time.Now(), body))

@@ -12,45 +12,47 @@ import (
 )
 
 const (
-	crowd      = 10_000 // who wait
-	changeRate = 500    // changes a second
+	waiterCount = 10_000 // waiting requests
+	changeRate  = 500    // changes per second
 )
 
-// room is a crowd that waits: each on a connection of its own, and again as soon as it has been answered.
-type room struct {
+// waiters holds many waiting requests, each on its own connection. A waiter repeats its request after each
+// response.
+type waiters struct {
 	links    []*link
 	work     sync.WaitGroup
-	left     atomic.Bool
+	closed   atomic.Bool
 	failed   atomic.Pointer[error]
-	answered func(n int, at time.Time) // a change was seen by the n-th
-	opening  chan struct{}             // those whose page is not open yet
+	onChange func(n int, at time.Time) // called when the n-th waiter has seen a change
+	opening  chan struct{}             // one element for each waiter whose first request is running
 }
 
-// opensAtOnce is how many of a crowd open their page at the same time: more would measure the rush, and not the wait.
+// opensAtOnce is how many waiters send their first request at the same time. With more, the rush would be
+// measured instead of the waiting.
 const opensAtOnce = 256
 
-// noTag stands for the tag of a page that is open.
+// noTag is the ETag of a waiter that has not read the status yet.
 var noTag = []byte(`"0"`)
 
-// ask gives what the n-th of them asks, who has seen the tag last.
-type ask func(n int, tag []byte) []byte
+// waitRequest returns the request of the n-th waiter. tag is the last ETag that it has seen.
+type waitRequest func(n int, tag []byte) []byte
 
-// enter makes so many wait.
-func enter(address string, count int, ask ask, answered func(n int, at time.Time)) (*room, error) {
-	r := &room{answered: answered, opening: make(chan struct{}, opensAtOnce)}
+// startWaiters starts the waiters.
+func startWaiters(address string, count int, ask waitRequest, answered func(n int, at time.Time)) (*waiters, error) {
+	r := &waiters{onChange: answered, opening: make(chan struct{}, opensAtOnce)}
 	for n := range count {
 		l, err := dial(address)
 		if err != nil {
-			r.leave()
+			r.close()
 			return nil, err
 		}
 		r.links = append(r.links, l)
 		r.opening <- struct{}{}
 		r.work.Go(func() {
-			if len(ask(n, nil)) == len(ask(n, noTag)) { // it waits at once
+			if len(ask(n, nil)) == len(ask(n, noTag)) { // its first request waits, too
 				<-r.opening
 			}
-			if err := r.wait(l, n, ask); err != nil && !r.left.Load() {
+			if err := r.wait(l, n, ask); err != nil && !r.closed.Load() {
 				r.failed.Store(&err)
 			}
 		})
@@ -58,10 +60,10 @@ func enter(address string, count int, ask ask, answered func(n int, at time.Time
 	return r, nil
 }
 
-func (r *room) wait(l *link, n int, ask ask) error {
-	for !r.left.Load() {
+func (r *waiters) wait(l *link, n int, ask waitRequest) error {
+	for !r.closed.Load() {
 		first := len(l.etag) == 0 && len(ask(n, nil)) != len(ask(n, noTag))
-		status, err := l.ask(ask(n, l.etag))
+		status, err := l.roundTrip(ask(n, l.etag))
 		if first {
 			<-r.opening
 		}
@@ -69,7 +71,7 @@ func (r *room) wait(l *link, n int, ask ask) error {
 		case err != nil:
 			return err
 		case status == http.StatusOK:
-			r.answered(n, time.Now())
+			r.onChange(n, time.Now())
 		case status != http.StatusNotModified:
 			return fmt.Errorf("answered %d: %s", status, l.body)
 		}
@@ -77,16 +79,16 @@ func (r *room) wait(l *link, n int, ask ask) error {
 	return nil
 }
 
-// leave ends all connections.
-func (r *room) leave() {
-	r.left.Store(true)
+// close ends all connections.
+func (r *waiters) close() {
+	r.closed.Store(true)
 	for _, l := range r.links {
 		l.close()
 	}
 	r.work.Wait()
 }
 
-func (r *room) err() error {
+func (r *waiters) err() error {
 	if err := r.failed.Load(); err != nil {
 		return *err
 	}
@@ -109,21 +111,22 @@ func bareOf(n int, _ []byte) []byte {
 	return fmt.Appendf(nil, "GET /wait/%d HTTP/1.1\r\nHost: bare\r\n\r\n", n)
 }
 
-// waiting is a crowd of which each waits for a payment of his own while 500 a second change, and then for one payment.
+// waiting measures waiters of 10,000 payments while 500 payments a second change, then 10,000 waiters of one
+// payment.
 func waiting(ctx context.Context, b *bench) error {
 	env, err := b.newEnvironment(ctx, "--appendfsync", "everysec")
 	if err != nil {
 		return err
 	}
 	defer env.Close()
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return err
 	}
 	first, err := env.kasse(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if err := env.seed(ctx, first, crowd); err != nil {
+	if err := env.seed(ctx, first, waiterCount); err != nil {
 		return err
 	}
 	order := &deliveries{}
@@ -161,7 +164,7 @@ func waiting(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// next returns the webhooks of so many changes, and the payment of each.
+// next returns the webhooks of the given number of changes, and each one's payment.
 func (d *deliveries) next(changes int) (bodies [][]byte, about []int) {
 	bodies, about = make([][]byte, changes), make([]int, changes)
 	for i := range bodies {
@@ -171,24 +174,24 @@ func (d *deliveries) next(changes int) (bodies [][]byte, about []int) {
 	return bodies, about
 }
 
-// waitBare measures the memory of a waiter of the bare program.
+// waitBare measures the memory of a waiter of the baseline program.
 func (env *environment) waitBare(ctx context.Context) error {
 	bare, err := env.bare(ctx, "wait")
 	if err != nil {
 		return err
 	}
 	empty := resident(bare.pid)
-	all, err := enter(bare.address, crowd, bareOf, func(int, time.Time) {})
+	all, err := startWaiters(bare.address, waiterCount, bareOf, func(int, time.Time) {})
 	if err != nil {
 		return err
 	}
 	time.Sleep(settling)
-	env.line("Waiting/bare", crowd, metric{"B/waiter", float64(resident(bare.pid)-empty) / crowd})
-	all.leave()
+	env.line("Waiting/bare", waiterCount, metric{"B/waiter", float64(resident(bare.pid)-empty) / waiterCount})
+	all.close()
 	return nil
 }
 
-// waitEach measures crowds of which each waits for a payment of their own.
+// waitEach measures waiters that each wait for another payment.
 func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	if err := env.waitBare(ctx); err != nil {
 		return err
@@ -199,17 +202,17 @@ func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
 	return env.waitAtKasse(ctx, order, "Waiting/unparked", "false")
 }
 
-// waitAtKasse measures a crowd that waits with or without WAIT_PARKING, while its payments change.
+// waitAtKasse measures waiters with or without WAIT_PARKING while their payments change.
 func (env *environment) waitAtKasse(ctx context.Context, order *deliveries, name, parking string) error {
 	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "10000/s", "WAIT_PARKING": parking})
 	if err != nil {
 		return err
 	}
 	empty := resident(kasse.pid)
-	var sent [crowd]atomic.Int64 // when the change was delivered that its waiter has not seen yet
+	var sent [waiterCount]atomic.Int64 // delivery time of the change that the waiter has not seen yet
 	var mu sync.Mutex
 	var seen []time.Duration
-	all, err := enter(kasse.address, crowd, pollOf, func(n int, at time.Time) {
+	all, err := startWaiters(kasse.address, waiterCount, pollOf, func(n int, at time.Time) {
 		if when := sent[n].Swap(0); when > 0 {
 			mu.Lock()
 			seen = append(seen, at.Sub(time.Unix(0, when)))
@@ -219,9 +222,9 @@ func (env *environment) waitAtKasse(ctx context.Context, order *deliveries, name
 	if err != nil {
 		return err
 	}
-	defer all.leave()
+	defer all.close()
 	time.Sleep(settling)
-	memory := float64(resident(kasse.pid)-empty) / crowd
+	memory := float64(resident(kasse.pid)-empty) / waiterCount
 	changes := int(changeRate * env.length.Seconds())
 	bodies, about := order.next(changes)
 	before, err := env.reads(ctx)
@@ -258,10 +261,10 @@ func (env *environment) waitAtKasse(ctx context.Context, order *deliveries, name
 	return nil
 }
 
-// settling is how long everything gets to come to rest.
+// settling is the pause before a measurement at rest.
 const settling = 2 * time.Second
 
-// reads are the records that Redis has read so far: one for each webhook, and those of the crowd.
+// reads returns how many records Redis has read so far: one for each webhook, plus those of the waiters.
 func (env *environment) reads(ctx context.Context) (int64, error) {
 	text, err := env.Redis.Client.Info(ctx, "commandstats").Result()
 	if err != nil {

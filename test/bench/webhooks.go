@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-const most = 15_000 // deliveries a second that a round is prepared for
+const preparedRate = 15_000 // deliveries per second that a round prepares
 
-// deliveries are requests of webhooks, each about another change of one of the payments, and none twice.
+// deliveries makes webhook requests. Each is about another change of one of the payments, and none repeats.
 type deliveries struct {
 	changes atomic.Int64 // made so far
 }
 
-// batch signs so many: that is not what is measured.
+// batch signs the requests in advance, so that signing is not measured.
 func (d *deliveries) batch(count int) [][]byte {
 	all := make([][]byte, count)
 	for i := range all {
@@ -25,7 +25,7 @@ func (d *deliveries) batch(count int) [][]byte {
 	return all
 }
 
-// change is the n-th event: every payment in turn, and each back and forth between two states.
+// change is the n-th event: every payment in turn, alternating between two states.
 func (d *deliveries) change(n int) []byte {
 	pass := n / payments
 	at := time.Unix(opened+10*int64(pass+1), 0)
@@ -35,8 +35,8 @@ func (d *deliveries) change(n int) []byte {
 	return event(n%payments, "processing", "processing", at)
 }
 
-// each gives every request once, to whichever connection comes first.
-func each(requests [][]byte, status int) next {
+// each sends every request once, on the first free connection.
+func each(requests [][]byte, status int) requestSource {
 	var given atomic.Int64
 	return func(int, int) ([]byte, int) {
 		if at := int(given.Add(1)) - 1; at < len(requests) {
@@ -46,16 +46,16 @@ func each(requests [][]byte, status int) next {
 	}
 }
 
-// blockSize is how many payments have their first event before the same ones succeed.
+// blockSize is how many payments get their first event before the same ones succeed.
 const blockSize = 256
 
 // unseeded is the number of the first payment that no program knows before its first event.
 const unseeded = 10_000_000
 
-// pairs are requests of webhooks of payments that are not known before: for each a first event, and a success a little
-// later, so that half of them are successes.
+// pairs makes webhook requests of unknown payments. Each payment gets a first event and later a success, so
+// half of the events are successes.
 type pairs struct {
-	made atomic.Int64 // so far
+	made atomic.Int64 // made so far
 }
 
 func (p *pairs) batch(count int) [][]byte {
@@ -76,10 +76,11 @@ func (p *pairs) change(n int) []byte {
 	return event(payment, "succeeded", "succeeded", time.Unix(opened+20, 0))
 }
 
-// stream gives signed requests, none twice.
+// stream makes signed requests and repeats none.
 type stream interface{ batch(count int) [][]byte }
 
-// webhooks are distinct signed events on 64 connections, as fast as they are taken; and at 500 a second.
+// webhooks measures distinct signed events on 64 connections, as fast as they are accepted and at 500 a
+// second.
 func webhooks(ctx context.Context, b *bench) error {
 	for name, args := range map[string][]string{
 		"Webhook": {"--appendonly", "no"}, "WebhookSynced": {"--appendfsync", "always"},
@@ -105,12 +106,12 @@ func webhooks(ctx context.Context, b *bench) error {
 		{"… the older build of -beside", "", "Webhook/half-beside", "Webhook/half-construct"},
 		{"… with appendfsync always", "≥ 1.0 ×", "WebhookSynced/half", "WebhookSynced/half-construct"},
 	} {
-		if len(b.seen[f.of+" req/s"]) > 0 {
+		if len(b.results[f.of+" req/s"]) > 0 {
 			b.figure(f.what, f.wanted, "%s", b.ratio(f.of+" req/s", f.by+" req/s"))
 		}
 	}
 	for _, kind := range []string{"half-construct", "half-beside", "half"} {
-		if name := "Webhook/" + kind; len(b.seen[name+" req/s"]) > 0 {
+		if name := "Webhook/" + kind; len(b.results[name+" req/s"]) > 0 {
 			b.figure("processor's time of a webhook, "+kind+": the program's and Redis's", "", "%.0f and %.0f µs",
 				b.median(name+" cpu-µs/op"), b.median(name+" redis-µs/op"))
 		}
@@ -146,7 +147,7 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 	}
 	for range b.rounds {
 		for _, t := range turns {
-			requests := t.events.batch(int(most * b.length.Seconds()))
+			requests := t.events.batch(int(preparedRate * b.length.Seconds()))
 			err := cmp.Or(t.env, env).measure(name+"/"+t.name, t.at, func(address string) (load, error) {
 				return closedLoop(ctx, append([]string{address}, t.also...), b.length, each(requests, http.StatusOK))
 			})
@@ -166,10 +167,10 @@ func (b *bench) webhooks(ctx context.Context, name string, redisArgs []string) e
 	return nil
 }
 
-// webhookTurns starts two processes of Kasse and the bare programs, opens the payments, and returns what is measured in
-// each round.
+// webhookTurns starts two processes of Kasse and the baseline programs, opens the payments, and returns the
+// measurements of each round.
 func (env *environment) webhookTurns(ctx context.Context) ([]turn, error) {
-	if err := env.mark(ctx); err != nil {
+	if err := env.initRedis(ctx); err != nil {
 		return nil, err
 	}
 	at := map[string]server{}
@@ -185,7 +186,7 @@ func (env *environment) webhookTurns(ctx context.Context) ([]turn, error) {
 			return nil, err
 		}
 	}
-	half := &pairs{} // of both processes: none of its payments is known
+	half := &pairs{} // shared by both processes: no program knows its payments
 	return []turn{
 		{name: "kasse", events: &deliveries{}, at: at["kasse"]},
 		{name: "bare", events: &deliveries{}, at: at["bare"]},
@@ -202,15 +203,15 @@ type turn struct {
 	events stream
 	at     server
 	also   []string     // addresses of further processes that share the connections
-	env    *environment // of its own; nil: that of the others
+	env    *environment // its own environment; nil: the shared one
 }
 
-// besideEnvironment is a Redis of its own for the older build, whose layout may be another.
+// besideEnvironment starts a Redis for the older build, whose layout may differ.
 func (b *bench) besideEnvironment(ctx context.Context, redisArgs ...string) (*environment, error) {
 	env, err := b.newEnvironment(ctx, redisArgs...)
 	if err != nil {
 		return nil, err
 	}
 	env.program = b.beside
-	return env, env.mark(ctx)
+	return env, env.initRedis(ctx)
 }

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// bareWait is a net/http handler that waits on a channel: GET /wait/… is answered at the next POST /change/….
+// bareWait is a net/http handler that waits on a channel. GET /wait/… is answered at the next POST /change/….
 func bareWait() http.Handler {
 	var mu sync.Mutex
 	waiting := map[string]chan struct{}{}

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// yardstick serves the bare program of a kind until the context ends.
-func yardstick(ctx context.Context, kind string, args []string) error {
+// serveBaseline serves a baseline program until the context ends.
+func serveBaseline(ctx context.Context, kind string, args []string) error {
 	client := redis.NewClient(&redis.Options{Addr: args[0]})
 	defer client.Close()
 	var handler http.Handler
@@ -28,7 +28,7 @@ func yardstick(ctx context.Context, kind string, args []string) error {
 	case "wait":
 		handler = bareWait()
 	default:
-		return fmt.Errorf("no such yardstick: %s", kind)
+		return fmt.Errorf("no such baseline program: %s", kind)
 	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -46,10 +46,10 @@ func yardstick(ctx context.Context, kind string, args []string) error {
 	return nil
 }
 
-// bareKey is where the yardstick finds what Kasse would answer.
+// bareKey is the key of Kasse's response, copied for the baseline program.
 func bareKey(id string) string { return "bare:" + id }
 
-// bareStatus is an Echo handler with one plain GET, and no authentication.
+// bareStatus is an Echo handler with one plain GET and no authentication.
 func bareStatus(client *redis.Client) http.Handler {
 	e := echo.New()
 	e.GET("/v1/payments/:payment_intent", func(c echo.Context) error {

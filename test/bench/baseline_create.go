@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// bareCreate makes the two calls of a create side by side, and nothing else.
+// bareCreate makes the two calls of a create in parallel, and nothing else.
 func bareCreate(stripe, customer string) http.Handler {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	post := func(c echo.Context, path string, form url.Values) error {
