@@ -137,7 +137,9 @@ func closedLoop(ctx context.Context, addresses []string, length time.Duration, s
 	return load{took, latencies}, firstError(failed)
 }
 
-func sendRequests(ctx context.Context, l *link, connection int, source requestSource) (latencies []time.Duration, err error) {
+func sendRequests(
+	ctx context.Context, l *link, connection int, source requestSource,
+) (latencies []time.Duration, err error) {
 	for n := 0; ctx.Err() == nil; n++ {
 		request, wanted := source(connection, n)
 		if request == nil {

@@ -62,7 +62,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 	}
 	return testenv.InDir(ctx, "bench", func(dir string) error {
-		b := &bench{rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, results: map[string][]float64{}}
+		b := &bench{
+			rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, results: map[string][]float64{},
+		}
 		var err error
 		if b.program, err = testenv.Build(ctx, dir); err != nil {
 			return err

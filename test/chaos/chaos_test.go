@@ -254,14 +254,14 @@ func TestInterrupted(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var all []*testenv.Process
-	_, err = runRound(ctx, filepath.Join(t.TempDir(), "round"), built, kind{name: "interrupted", servers: 2, inject: func(
-		_ context.Context, s *workload, _ moment, _ size,
-	) error {
+	interrupt := func(_ context.Context, s *workload, _ moment, _ size) error {
 		s.redis.freeze()
 		all = append(s.Processes(), s.redis.Process)
 		cancel()
 		return nil
-	}}, 1, small)
+	}
+	k := kind{name: "interrupted", servers: 2, inject: interrupt}
+	_, err = runRound(ctx, filepath.Join(t.TempDir(), "round"), built, k, 1, small)
 	if err == nil {
 		t.Error("an interrupted round looks like one that was played")
 	}

@@ -178,7 +178,7 @@ func (env *environment) watch(ctx context.Context, out io.Writer, do func()) rea
 
 const (
 	restEvery = 50 * time.Millisecond // between measurements of an idle server
-	// garbage collections during a measurement: the first finds garbage, the second frees it
+	// Garbage collections during a measurement: the first finds garbage, the second frees it.
 	collectEach = 2
 	leastLooks  = 20
 )
