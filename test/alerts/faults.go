@@ -130,7 +130,7 @@ func floodThin(ctx context.Context, env *environment) error {
 
 // forgeSuccess sends a success that Stripe does not know of. The webhook secret makes that possible.
 func forgeSuccess(ctx context.Context, env *environment) error {
-	payment, err := env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
+	payment, err := env.Stripe.Open(ctx, testenv.OrderPlan{Order: fmt.Sprintf("forged-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
 		return err
 	}

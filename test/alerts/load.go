@@ -56,17 +56,17 @@ func (env *environment) order(ctx context.Context) {
 	if err != nil || a.Status/100 != 2 || json.Unmarshal(a.Body, &said) != nil {
 		return
 	}
-	_ = env.Stripe.Take(ctx, said.Payment, testenv.Pay, 1999)
+	_ = env.Stripe.Apply(ctx, said.Payment, testenv.Pay, 1999)
 	_, _ = env.request(ctx, http.MethodGet, "/v1/payments/"+said.Payment, "")
 }
 
 // openAtStripe opens a payment at Stripe, as another replica would, and pays it.
 func (env *environment) openAtStripe(ctx context.Context) (payment string, err error) {
-	payment, err = env.Stripe.Open(ctx, testenv.History{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
+	payment, err = env.Stripe.Open(ctx, testenv.OrderPlan{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
 	if err != nil {
 		return "", err
 	}
-	return payment, env.Stripe.Take(ctx, payment, testenv.Pay, 500)
+	return payment, env.Stripe.Apply(ctx, payment, testenv.Pay, 500)
 }
 
 func (env *environment) request(ctx context.Context, method, path, body string) (testenv.Answer, error) {

@@ -109,7 +109,7 @@ func (env *environment) startProgram(
 	if err != nil {
 		return "", err
 	}
-	found, err := process.Said(ctx, listening)
+	found, err := process.AwaitLine(ctx, listening)
 	if err != nil {
 		return "", err
 	}

@@ -68,7 +68,7 @@ func (env *environment) bare(ctx context.Context, kind string, args ...string) (
 	if err != nil {
 		return server{}, err
 	}
-	found, err := p.Said(ctx, baselineListens)
+	found, err := p.AwaitLine(ctx, baselineListens)
 	if err != nil {
 		return server{}, err
 	}

@@ -240,8 +240,8 @@ func TestPlanReplays(t *testing.T) {
 	) || reflect.DeepEqual(plan(1, "a").moments, plan(1, "b").moments) {
 		t.Error("two seeds, or rounds, have one plan")
 	}
-	if p := plan(1, "a"); len(p.histories) != 60 || len(p.moments) != 3 || p.moments[2].at > short.load {
-		t.Errorf("%d histories, moments %v", len(p.histories), p.moments)
+	if p := plan(1, "a"); len(p.orders) != 60 || len(p.moments) != 3 || p.moments[2].at > short.load {
+		t.Errorf("%d orders, moments %v", len(p.orders), p.moments)
 	}
 }
 

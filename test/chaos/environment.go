@@ -199,7 +199,7 @@ func (env *environment) request(ctx context.Context, method, path, body string) 
 // verify compares everything acknowledged so far with Redis.
 func (env *environment) verify(ctx context.Context) error {
 	then := env.oracle.snapshot()
-	now, err := testenv.Look(ctx, env.redis.Client)
+	now, err := testenv.ReadStored(ctx, env.redis.Client)
 	if err != nil {
 		return err
 	}

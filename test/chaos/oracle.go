@@ -108,7 +108,7 @@ func (o *oracle) verify(then *oracle, stored testenv.Stored, chains map[string][
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for id, e := range then.events {
-		o.check(id, missing(e, stored, chains[e.About()]))
+		o.check(id, missing(e, stored, chains[e.PaymentID()]))
 	}
 	for order, payment := range then.opened {
 		why := ""
@@ -139,9 +139,9 @@ func (o *oracle) check(fact, why string) {
 
 // missing returns why an acknowledged event is not in the record; empty if it is there.
 func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
-	kind, r := e.Data.Object.Kind, s.Payments[e.About()]
+	kind, r := e.Data.Object.Kind, s.Payments[e.PaymentID()]
 	switch {
-	case kind != "payment_intent" && (s.Reads[e.About()] || strings.Contains(
+	case kind != "payment_intent" && (s.Reads[e.PaymentID()] || strings.Contains(
 		r.State, `"unlisted":true`,
 	)): // a read at Stripe is queued
 		return ""
@@ -149,7 +149,7 @@ func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	case kind == "refund" && r.View.State == "canceled":
 		return ""
 	case r.State == "":
-		return e.About() + " is not in Redis"
+		return e.PaymentID() + " is not in Redis"
 	case strings.Contains(r.State, `"`+e.ID+`"`), kind == "payment_intent" && reached(r, e, chain), kind == "refund" &&
 		refunded(r, e.Data.Object):
 		return ""
@@ -158,7 +158,7 @@ func missing(e testenv.Event, s testenv.Stored, chain []testenv.Event) string {
 	case kind == "dispute" && strings.Contains(r.State, `"`+e.Data.Object.ID+`"`):
 		return ""
 	}
-	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.About(), r.View.State)
+	return fmt.Sprintf("%s of %s: Redis shows %s", e.Type, e.PaymentID(), r.View.State)
 }
 
 // reached reports whether the record shows the event's state or a later one.

@@ -33,9 +33,9 @@ type moment struct {
 
 // plan holds everything that a seed decides of a round. The timing of the machine is not part of it.
 type plan struct {
-	histories []testenv.History
-	moments   []moment
-	seed      uint64 // seed of proxies and deliveries
+	orders  []testenv.OrderPlan
+	moments []moment
+	seed    uint64 // seed of proxies and deliveries
 }
 
 // newPlan draws a round's plan. Faults start in the middle of the load.
@@ -44,7 +44,7 @@ func newPlan(seed uint64, round string, s size, faults int) plan {
 	name.Write([]byte(round))
 	dice := rand.New(rand.NewPCG(seed, name.Sum64()))
 	p := plan{seed: dice.Uint64()}
-	p.histories = testenv.Histories(dice, s.load, s.rate, func(i int) string { return orderName(round, seed, i) })
+	p.orders = testenv.DrawOrders(dice, s.load, s.rate, func(i int) string { return orderName(round, seed, i) })
 	for i := range faults {
 		share := (float64(i) + 0.3 + 0.4*dice.Float64()) / float64(faults)
 		p.moments = append(p.moments, moment{

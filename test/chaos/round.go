@@ -89,7 +89,7 @@ func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64,
 	stop := make(chan struct{})
 	var load, feed sync.WaitGroup
 	feed.Go(func() { s.follow(ctx, stop) })
-	load.Go(func() { s.load(ctx, p.histories) })
+	load.Go(func() { s.load(ctx, p.orders) })
 	for i, m := range p.moments {
 		if !wait.Pause(ctx, time.Until(s.began.Add(m.at))) {
 			break
@@ -145,7 +145,7 @@ func (s *workload) checkResults(ctx context.Context, endFeed func()) error {
 	if err := s.verify(ctx); err != nil {
 		return err
 	}
-	now, err := testenv.Look(ctx, s.redis.Client)
+	now, err := testenv.ReadStored(ctx, s.redis.Client)
 	s.oracle.reviewStream(now)
 	return err
 }

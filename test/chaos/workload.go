@@ -23,13 +23,13 @@ type workload struct {
 	patience time.Duration // time limit for one payment to reach its state
 
 	mu       sync.Mutex
-	payments map[string]string // payment id by order id
-	done     []testenv.History // orders whose steps are all done
+	payments map[string]string   // payment id by order id
+	done     []testenv.OrderPlan // orders whose steps are all done
 }
 
 // load starts every order of the plan at its time, and returns when all steps are done.
-func (s *workload) load(ctx context.Context, histories []testenv.History) {
-	for _, h := range histories {
+func (s *workload) load(ctx context.Context, orders []testenv.OrderPlan) {
+	for _, h := range orders {
 		if !wait.Pause(ctx, time.Until(s.began.Add(h.At))) {
 			break
 		}
@@ -43,7 +43,7 @@ func (s *workload) load(ctx context.Context, histories []testenv.History) {
 }
 
 // runOrder plays one order: create, the steps at Stripe, the final state.
-func (s *workload) runOrder(ctx context.Context, h testenv.History) error {
+func (s *workload) runOrder(ctx context.Context, h testenv.OrderPlan) error {
 	payment, err := s.openPayment(ctx, h)
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ func (s *workload) runOrder(ctx context.Context, h testenv.History) error {
 		if !wait.Pause(ctx, h.Gaps[i]) {
 			return ctx.Err()
 		}
-		if err := s.Stripe.Take(ctx, payment, step, h.Amount); err != nil {
+		if err := s.Stripe.Apply(ctx, payment, step, h.Amount); err != nil {
 			return err
 		}
 		s.poll(ctx, payment)
@@ -66,7 +66,7 @@ func (s *workload) runOrder(ctx context.Context, h testenv.History) error {
 	return nil
 }
 
-func (s *workload) openPayment(ctx context.Context, h testenv.History) (string, error) {
+func (s *workload) openPayment(ctx context.Context, h testenv.OrderPlan) (string, error) {
 	if h.Elsewhere {
 		return s.Stripe.Open(ctx, h)
 	}
@@ -74,7 +74,7 @@ func (s *workload) openPayment(ctx context.Context, h testenv.History) (string, 
 }
 
 // create sends creates until one succeeds. Only retryable errors are repeated.
-func (s *workload) create(ctx context.Context, h testenv.History) (string, error) {
+func (s *workload) create(ctx context.Context, h testenv.OrderPlan) (string, error) {
 	method := "automatic_async"
 	if h.Manual {
 		method = "manual"
@@ -173,8 +173,8 @@ func (s *workload) followOnce(ctx context.Context, cursor string) (next string, 
 
 // canary opens and pays an order after a fault. When it shows as paid, everything works again.
 func (s *workload) canary(ctx context.Context, name string) error {
-	h := testenv.History{
-		Walk: testenv.Walk{Steps: []testenv.Step{testenv.Pay}, State: "paid"}, Order: name, Amount: 4200,
+	h := testenv.OrderPlan{
+		Lifecycle: testenv.Lifecycle{Steps: []testenv.Step{testenv.Pay}, State: "paid"}, Order: name, Amount: 4200,
 		Gaps: []time.Duration{0},
 	}
 	if err := s.runOrder(ctx, h); err != nil {
@@ -184,7 +184,7 @@ func (s *workload) canary(ctx context.Context, name string) error {
 }
 
 // awaitState waits until Kasse shows an order's final state.
-func (s *workload) awaitState(ctx context.Context, h testenv.History) error {
+func (s *workload) awaitState(ctx context.Context, h testenv.OrderPlan) error {
 	s.mu.Lock()
 	payment := s.payments[h.Order]
 	s.mu.Unlock()

@@ -23,8 +23,8 @@ type container struct {
 }
 
 // startStripe starts the simulated Stripe on the bridge. It sends its events to the URL.
-func (c *check) startStripe(mailbox string) error {
-	c.stripe = testenv.NewStripeBackend(1, mailbox)
+func (c *check) startStripe(webhookURL string) error {
+	c.stripe = testenv.NewStripeBackend(1, webhookURL)
 	listener, err := net.Listen("tcp4", address+":0")
 	if err != nil {
 		return err
@@ -207,7 +207,7 @@ func (c *check) mainJob(ctx context.Context, client *http.Client, base, order st
 	if err != nil {
 		return err
 	}
-	if err := c.stripe.Take(ctx, payment, testenv.Pay, 1999); err != nil {
+	if err := c.stripe.Apply(ctx, payment, testenv.Pay, 1999); err != nil {
 		return err
 	}
 	return paid(ctx, client, base, payment)

@@ -37,7 +37,7 @@ func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
 				s.mu.Lock()
 				s.payments = append(s.payments, payment)
 				s.mu.Unlock()
-				_ = c.stripe.Take(work, payment, testenv.Pay, 1999)
+				_ = c.stripe.Apply(work, payment, testenv.Pay, 1999)
 			}
 		})
 	}

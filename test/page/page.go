@@ -1,6 +1,6 @@
-// Package page keeps what the documents say of the code: names, defaults and lists are written by the tests of the
-// package that owns them, and only what they mean is written by hand. Run with -update (make tables), such a test
-// writes its part of the document; without, it fails where the two differ.
+// Package page compares documents with the code. Names, defaults and lists come from the code; explanations
+// are written by hand. A test of the owning package calls it. With -update (make tables) the test writes its
+// part of the document. Without, it fails if the two differ.
 package page
 
 import (
@@ -13,9 +13,9 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of the documents anew")
 
-// Table keeps the rows under a header such as "| code | status |". Where the header has more columns than a row has
-// cells, the others are prose: they stay as they are in the document, by the first cell, and a row without them
-// fails.
+// Table writes or compares the rows under a header such as "| code | status |". If the header has more
+// columns than a row has cells, the other cells are prose: they are kept, matched by the first cell, and a
+// new row without them fails.
 func Table(t *testing.T, document, header string, rows [][]string) {
 	t.Helper()
 	text := read(t, document)
@@ -49,7 +49,7 @@ func Table(t *testing.T, document, header string, rows [][]string) {
 	keep(t, document, text, strings.TrimSuffix(text, after)+table.String()+rest)
 }
 
-// List keeps every text in the document that fits the pattern; there has to be one.
+// List writes or compares every text in the document that matches the pattern. At least one must match.
 func List(t *testing.T, document string, pattern *regexp.Regexp, want string) {
 	t.Helper()
 	text := read(t, document)

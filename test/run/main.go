@@ -1,6 +1,6 @@
-// Command run is `go test` with progress: a line for each package when it ends, a line now and then for each
-// package that still runs, and of a failure all that was printed. It takes the flags and packages of `go test`, and
-// ends with its exit code.
+// Command run is `go test` with progress. It prints a line for each finished package, a line every 15 s for
+// each package that still runs, and the whole output of failures. It takes the flags and packages of `go
+// test` and exits with its status.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// period is the time between two lines about a package that still runs.
+// period is the interval between two lines about a running package.
 const period = 15 * time.Second
 
 func main() {
@@ -27,10 +27,10 @@ func main() {
 	os.Exit(code)
 }
 
-// run runs `go test -json` with the arguments, and returns its exit code. An interrupt of the terminal reaches `go
-// test` as well, which ends its tests.
+// run runs `go test -json` with the arguments and returns its exit code. A Ctrl-C in the terminal also
+// reaches `go test`, which then ends its tests.
 func run(ctx context.Context, args []string, out io.Writer) (code int, err error) {
-	// One package more than there are processors: some mostly wait.
+	// One package more than processors, since some mostly wait.
 	first := []string{"test", "-json", "-p", strconv.Itoa(runtime.NumCPU() + 1)}
 	command := exec.CommandContext(ctx, "go", append(first, args...)...)
 	command.Stderr = os.Stderr

@@ -12,38 +12,38 @@ import (
 	"time"
 )
 
-// event is one line of `go test -json`. Source: go doc test2json, and go help buildjson for ImportPath.
+// event is one line of `go test -json`. Source: go doc test2json; go help buildjson for ImportPath.
 type event struct {
 	Action     string
 	Package    string
 	Test       string
-	ImportPath string // of a package that is compiled
+	ImportPath string // set for the events of a build
 	Output     string
 	Elapsed    float64 // seconds
 }
 
-// report prints what a reader wants to know of a stream of events.
+// report prints progress and failures from a stream of events.
 type report struct {
 	out      io.Writer
 	now      func() time.Time
 	began    time.Time
-	packages map[string]*progress // those that run
+	packages map[string]*progress // running packages
 }
 
-// progress is a package whose tests run.
+// progress is the state of a running package.
 type progress struct {
 	began   time.Time
-	done    int                 // top-level tests that have ended
-	running map[string]bool     // tests that are neither paused nor ended
-	printed map[string][]string // by test; "" is the package. What passes is dropped
+	done    int                 // finished top-level tests
+	running map[string]bool     // tests that are neither paused nor finished
+	printed map[string][]string // output by test; "" is the package; dropped when the test passes
 }
 
 func newReport(out io.Writer, now func() time.Time) *report {
 	return &report{out: out, now: now, began: now(), packages: map[string]*progress{}}
 }
 
-// follow reads events to their end, and prints a line for each running package at each tick. A line that is no event is
-// printed as it is.
+// follow reads events to their end. At each tick it prints a line for each running package. It prints lines
+// that are no events as they are.
 func (r *report) follow(events io.Reader, tick <-chan time.Time) error {
 	lines, failed := make(chan string), make(chan error, 1)
 	go func() {
@@ -78,21 +78,21 @@ func (r *report) follow(events io.Reader, tick <-chan time.Time) error {
 				fmt.Fprint(r.out, line)
 				continue
 			}
-			r.take(e)
+			r.add(e)
 		case <-tick:
 			r.showRunning()
 		}
 	}
 }
 
-// take notes one event, and prints what it brings to an end.
-func (r *report) take(e event) {
+// add processes one event and prints the result of a finished package.
+func (r *report) add(e event) {
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(r.out, e.Output)
 		return
 	case "build-fail":
-		return // the package fails too
+		return // its package fails as well
 	}
 	p := r.packages[e.Package]
 	if p == nil {
@@ -122,8 +122,8 @@ func (r *report) take(e event) {
 	}
 }
 
-// end prints the line of a package that has ended. Of one that failed it prints everything that did not pass: a
-// test that a panic or the time limit cut short has no event of its own.
+// end prints the line of a finished package. For a failed package it prints the output of every test that did
+// not pass, since a test cut short by a panic or timeout has no event of its own.
 func (r *report) end(e event, p *progress) {
 	delete(r.packages, e.Package)
 	switch e.Action {
@@ -134,14 +134,14 @@ func (r *report) end(e event, p *progress) {
 		fmt.Fprintf(r.out, "FAIL  %-40s %6.1f s\n", e.Package, e.Elapsed)
 	case "pass":
 		fmt.Fprintf(r.out, "ok    %-40s %6.1f s, %d tests\n", e.Package, e.Elapsed, p.done)
-	} // a package without tests is skipped: there is nothing to say
+	} // a package without tests is skipped and needs no line
 }
 
 func (r *report) show(p *progress, test string) {
 	fmt.Fprint(r.out, strings.Join(p.printed[test], ""))
 }
 
-// showRunning prints a line for each package that has been running for a while.
+// showRunning prints a line for each package that has been running longer than the period.
 func (r *report) showRunning() {
 	if len(r.packages) == 0 {
 		fmt.Fprintf(r.out, "      compiling, for %.0f s\n", r.now().Sub(r.began).Seconds())

@@ -27,7 +27,7 @@ const failing = `{"Action":"start","Package":"kasse/a"}
 not an event
 `
 
-// TestFailuresAreShown: of a failure all is printed, of what passes only the package's line.
+// TestFailuresAreShown: the whole output of a failure is printed, but only the package line of a success.
 func TestFailuresAreShown(t *testing.T) {
 	var out strings.Builder
 	if err := newReport(&out, time.Now).follow(strings.NewReader(failing), nil); err != nil {
@@ -47,21 +47,21 @@ func TestFailuresAreShown(t *testing.T) {
 	}
 }
 
-// TestRunningPackagesAreNamed: a package that runs for long is named with the tests that run, and not with those
-// that wait.
+// TestRunningPackagesAreNamed: a long-running package is printed with its running tests, without the paused
+// ones.
 func TestRunningPackagesAreNamed(t *testing.T) {
 	var out strings.Builder
 	now := time.Now()
 	r := newReport(&out, func() time.Time { return now })
 	r.showRunning()
-	r.take(event{Action: "start", Package: "kasse/a"})
-	r.take(event{Action: "run", Package: "kasse/a", Test: "TestDone"})
-	r.take(event{Action: "pass", Package: "kasse/a", Test: "TestDone"})
+	r.add(event{Action: "start", Package: "kasse/a"})
+	r.add(event{Action: "run", Package: "kasse/a", Test: "TestDone"})
+	r.add(event{Action: "pass", Package: "kasse/a", Test: "TestDone"})
 	for _, test := range []string{"TestA", "TestB", "TestC", "TestD", "TestWaits"} {
-		r.take(event{Action: "run", Package: "kasse/a", Test: test})
+		r.add(event{Action: "run", Package: "kasse/a", Test: test})
 	}
-	r.take(event{Action: "pause", Package: "kasse/a", Test: "TestWaits"})
-	r.showRunning() // too early
+	r.add(event{Action: "pause", Package: "kasse/a", Test: "TestWaits"})
+	r.showRunning() // before the period is over
 	now = now.Add(period)
 	r.showRunning()
 	want := "      compiling, for 0 s\n      kasse/a, for 15 s: 1 tests ended; now TestA, TestB, TestC and 1 more\n"

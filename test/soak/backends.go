@@ -65,10 +65,10 @@ func (f *follower) read(ctx context.Context, env *environment, wait int) (count 
 
 // receiver is a backend that receives pushes. It refuses some of them once.
 type receiver struct {
-	mu      sync.Mutex
-	dice    *rand.Rand
-	refused map[string]bool
-	taken   map[string]bool
+	mu       sync.Mutex
+	dice     *rand.Rand
+	refused  map[string]bool
+	accepted map[string]bool
 }
 
 const refusedOnce = 0.02 // share of the pushes
@@ -78,18 +78,18 @@ func (r *receiver) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 	id := in.Header.Get("Webhook-Id")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.refused[id] && !r.taken[id] && r.dice.Float64() < refusedOnce {
+	if !r.refused[id] && !r.accepted[id] && r.dice.Float64() < refusedOnce {
 		r.refused[id] = true
 		out.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	r.taken[id] = true
+	r.accepted[id] = true
 }
 
 func (r *receiver) events() map[string]bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return maps.Clone(r.taken)
+	return maps.Clone(r.accepted)
 }
 
 // sendInvalidRequests does, at the pace of the orders, what attackers do: guess a client secret, forge a

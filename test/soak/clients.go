@@ -23,7 +23,7 @@ const (
 
 // runLoad starts each order at its planned time. It returns when every client and backend has ended and every
 // webhook has been accepted.
-func (env *environment) runLoad(ctx context.Context, histories []testenv.History) {
+func (env *environment) runLoad(ctx context.Context, orders []testenv.OrderPlan) {
 	var backends, customers sync.WaitGroup
 	ctx, closing := context.WithCancel(ctx)
 	defer closing()
@@ -34,12 +34,12 @@ func (env *environment) runLoad(ctx context.Context, histories []testenv.History
 	}
 	backends.Go(func() { env.sendInvalidRequests(ctx, rand.New(rand.NewPCG(env.seed, 100))) })
 	began := time.Now()
-	for i, h := range histories {
+	for i, h := range orders {
 		if !wait.Pause(ctx, time.Until(began.Add(h.At))) {
 			break
 		}
 		customers.Go(func() {
-			c := &customer{environment: env, history: h, dice: rand.New(rand.NewPCG(env.seed, uint64(1000+i)))}
+			c := &customer{environment: env, plan: h, dice: rand.New(rand.NewPCG(env.seed, uint64(1000+i)))}
 			if err := c.run(ctx); err != nil && ctx.Err() == nil {
 				env.stats.addProblem("%s: %v", h.Order, err)
 			}
@@ -48,7 +48,7 @@ func (env *environment) runLoad(ctx context.Context, histories []testenv.History
 	customers.Wait()
 	err := wait.For(ctx, func() error {
 		if n := env.Sender.Waiting() + int64(env.Stripe.Sim.Undelivered()); n > 0 {
-			return fmt.Errorf("%d webhooks were not taken", n)
+			return fmt.Errorf("%d webhooks were not accepted", n)
 		}
 		return nil
 	})
@@ -62,7 +62,7 @@ func (env *environment) runLoad(ctx context.Context, histories []testenv.History
 // customer is one order and the page that polls its status.
 type customer struct {
 	*environment
-	history    testenv.History
+	plan       testenv.OrderPlan
 	dice       *rand.Rand // for the order's actions; the page has its own generator
 	payment    string
 	credential string      // the page's credential
@@ -75,7 +75,7 @@ func (c *customer) run(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.payments[c.history.Order] = c.payment
+	c.payments[c.plan.Order] = c.payment
 	c.mu.Unlock()
 	var page sync.WaitGroup
 	dice := rand.New(rand.NewPCG(c.dice.Uint64(), 0))
@@ -87,9 +87,9 @@ func (c *customer) run(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.done = append(c.done, c.history)
+	c.done = append(c.done, c.plan)
 	c.mu.Unlock()
-	_, err = c.request(ctx, http.MethodGet, "/v1/orders/"+c.history.Order, testenv.BackendKey, "")
+	_, err = c.request(ctx, http.MethodGet, "/v1/orders/"+c.plan.Order, testenv.BackendKey, "")
 	if err == nil && c.dice.IntN(4) == 0 {
 		_, err = c.request(ctx, http.MethodGet, "/v1/payments/"+c.payment+"/history", testenv.BackendKey, "")
 	}
@@ -98,11 +98,11 @@ func (c *customer) run(ctx context.Context) error {
 
 // runSteps makes the planned changes of the payment at Stripe.
 func (c *customer) runSteps(ctx context.Context) error {
-	for i, step := range c.history.Steps {
-		if !wait.Pause(ctx, c.history.Gaps[i]) {
+	for i, step := range c.plan.Steps {
+		if !wait.Pause(ctx, c.plan.Gaps[i]) {
 			return ctx.Err()
 		}
-		if err := c.Stripe.Take(ctx, c.payment, step, c.history.Amount); err != nil {
+		if err := c.Stripe.Apply(ctx, c.payment, step, c.plan.Amount); err != nil {
 			return err
 		}
 	}
@@ -112,7 +112,7 @@ func (c *customer) runSteps(ctx context.Context) error {
 // open creates the payment: with the backend's key, with an order token, or directly at Stripe as another
 // replica would. Some first attempts are canceled by the client and repeated.
 func (c *customer) open(ctx context.Context) (err error) {
-	h := c.history
+	h := c.plan
 	if h.Elsewhere {
 		c.credential = testenv.BackendKey
 		c.payment, err = c.Stripe.Open(ctx, h)
@@ -185,13 +185,13 @@ func (c *customer) pollStatus(ctx context.Context, dice *rand.Rand) {
 	for ctx.Err() == nil {
 		last := c.stepsDone.Load()
 		if err := c.pollOnce(ctx, dice, &etag, &shown); err != nil {
-			c.stats.addProblem("%s: %v", c.history.Order, err)
+			c.stats.addProblem("%s: %v", c.plan.Order, err)
 			return
 		}
 		if !last {
 			continue
 		}
-		want := c.history.End(c.payment)
+		want := c.plan.End(c.payment)
 		if sameView(shown, want) {
 			return
 		}
@@ -199,7 +199,7 @@ func (c *customer) pollStatus(ctx context.Context, dice *rand.Rand) {
 			patience = time.Now().Add(wait.Patience)
 		}
 		if time.Now().After(patience) {
-			c.stats.addProblem("%s: shown is %+v, want %+v", c.history.Order, shown, want)
+			c.stats.addProblem("%s: shown is %+v, want %+v", c.plan.Order, shown, want)
 			return
 		}
 	}

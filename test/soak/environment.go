@@ -28,9 +28,9 @@ type environment struct {
 	stats      stats
 
 	mu       sync.Mutex
-	payments map[string]string // payment id by order id
-	done     []testenv.History // orders whose steps are all done
-	entries  int               // transitions in the stored records; negative until they have been counted
+	payments map[string]string   // payment id by order id
+	done     []testenv.OrderPlan // orders whose steps are all done
+	entries  int                 // transitions in the stored records; negative until they have been counted
 }
 
 // The pools are full from the start, so each additional connection is a leak.
@@ -46,7 +46,7 @@ func newEnvironment(ctx context.Context, dir, program string, c campaign) (*envi
 		feedReader: &follower{seen: map[string]bool{}},
 		scraper:    &http.Client{Transport: &http.Transport{}, Timeout: answerWithin},
 		receiver: &receiver{
-			dice: rand.New(rand.NewPCG(c.seed, 1)), refused: map[string]bool{}, taken: map[string]bool{},
+			dice: rand.New(rand.NewPCG(c.seed, 1)), refused: map[string]bool{}, accepted: map[string]bool{},
 		},
 	}
 	var err error

@@ -73,7 +73,7 @@ func (c campaign) run(ctx context.Context, dir, program string, out io.Writer) e
 		return err
 	}
 	defer env.Close()
-	env.runLoad(ctx, c.histories("warm", c.warmUp))
+	env.runLoad(ctx, c.orders("warm", c.warmUp))
 	base, err := env.awaitIdle(ctx, func(r reading) []string { return problems(compare(nil, nil, r, env.expected())) })
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (c campaign) run(ctx context.Context, dir, program string, out io.Writer) e
 	if wrong := problems(compare(nil, nil, base, env.expected())); len(wrong) > 0 {
 		return errors.New("after the warm-up: " + strings.Join(wrong, "; "))
 	}
-	peak := env.watch(ctx, out, func() { env.runLoad(ctx, c.histories("order", c.duration)) })
+	peak := env.watch(ctx, out, func() { env.runLoad(ctx, c.orders("order", c.duration)) })
 	if c.afterLoad != nil {
 		if err := c.afterLoad(ctx, env); err != nil {
 			return err
@@ -94,10 +94,10 @@ func (c campaign) run(ctx context.Context, dir, program string, out io.Writer) e
 	return env.conclude(ctx, out, base, peak, end)
 }
 
-// histories plans the orders of a period.
-func (c campaign) histories(name string, duration time.Duration) []testenv.History {
+// orders plans the orders of a period.
+func (c campaign) orders(name string, duration time.Duration) []testenv.OrderPlan {
 	dice := rand.New(rand.NewPCG(c.seed, uint64(len(name))))
-	return testenv.Histories(
+	return testenv.DrawOrders(
 		dice, duration, c.rate, func(i int) string { return fmt.Sprintf("%s.%d.%d", name, c.seed, i) },
 	)
 }

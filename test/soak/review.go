@@ -28,7 +28,7 @@ func (env *environment) review(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stored, err := testenv.Look(ctx, env.Redis.Client)
+	stored, err := testenv.ReadStored(ctx, env.Redis.Client)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (env *environment) reviewStates(ctx context.Context) {
 	all.Wait()
 }
 
-func (env *environment) reviewState(ctx context.Context, h testenv.History) error {
+func (env *environment) reviewState(ctx context.Context, h testenv.OrderPlan) error {
 	payment := env.payments[h.Order]
 	a, err := env.request(ctx, http.MethodGet, "/v1/payments/"+payment, testenv.BackendKey, "")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package wait waits for conditions. No test sleeps for a measured time instead: a deadline is met by a broken run
-// only, so that no test depends on the machine's speed.
+// Package wait waits for conditions. No test sleeps for a fixed time instead. Only a broken run reaches the
+// deadline, so no test depends on the machine's speed.
 package wait
 
 import (
@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// Patience is the deadline of every wait. It is generous: on a machine thirty times slower than an idle one, a minute
-// was not enough, and Kasse repeats a request to Stripe that failed after a minute.
+// Patience is the deadline of every wait. One minute was too short on a machine thirty times slower than an
+// idle one, and Kasse repeats a failed request to Stripe after a minute.
 const Patience = 3 * time.Minute
 
-// interval is the pause between two looks at a condition.
+// interval is the pause between two checks of a condition.
 const interval = 10 * time.Millisecond
 
-// ErrGaveUp ends a wait early: the condition can no longer be met.
+// ErrGaveUp ends a wait early, when the condition can no longer be met.
 var ErrGaveUp = errors.New("in vain")
 
-// ErrNotYet is for a condition that has no reason of its own.
+// ErrNotYet is for a condition without its own reason.
 var ErrNotYet = errors.New("not yet")
 
 // T is a testing.TB, named here so that programs which wait do not link package testing.
@@ -29,7 +29,7 @@ type T interface {
 	Context() context.Context
 }
 
-// For returns nil once met does. met returns its reason while the condition is not met, and ErrGaveUp to end the wait.
+// For returns nil once met returns nil. Before that, met returns the reason, or ErrGaveUp to end the wait.
 // The error of a failed wait wraps the last reason and the context's cause.
 func For(ctx context.Context, met func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
@@ -40,7 +40,7 @@ func For(ctx context.Context, met func() error) error {
 		if now == nil || errors.Is(now, ErrGaveUp) {
 			return now
 		}
-		if err == nil || ctx.Err() == nil { // the last try was cut off by the deadline, and its reason means nothing
+		if err == nil || ctx.Err() == nil { // the deadline cut off this try, so its reason means nothing
 			err = now
 		}
 		if !Pause(ctx, interval) {
@@ -68,7 +68,7 @@ func UntilTrue(t T, what string, holds func() bool) {
 	})
 }
 
-// Pause waits, and reports whether the context still lasts.
+// Pause waits for d. It returns false if the context ended first.
 func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

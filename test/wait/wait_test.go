@@ -39,7 +39,8 @@ func TestForFailsWithTheLastReason(t *testing.T) {
 	})
 }
 
-// TestForKeepsTheReasonBeforeTheDeadline: a request that the deadline cuts off hides why the condition was not met.
+// TestForKeepsTheReasonBeforeTheDeadline: a request that the deadline cuts off does not replace the reason of
+// the try before.
 func TestForKeepsTheReasonBeforeTheDeadline(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	reason := errors.New("the reason")
@@ -76,11 +77,11 @@ func TestUntilFailsTheTest(t *testing.T) {
 	})
 }
 
-// failing keeps the text of a failure.
+// failing records the text of a failure.
 type failing struct {
 	testing.TB
 	text string
 }
 
-// Fatalf keeps the text instead of ending the test.
+// Fatalf records the text instead of ending the test.
 func (f *failing) Fatalf(format string, args ...any) { f.text = fmt.Sprintf(format, args...) }

@@ -2,7 +2,8 @@ package testenv
 
 import "syscall"
 
-// bound ties a process to this one: it dies with it, even by SIGKILL, and a Ctrl-C in the terminal is left to us.
+// bound ties a process to this one: the kernel kills it when this process dies, even by SIGKILL. A Ctrl-C in
+// the terminal reaches only this process.
 func bound() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

@@ -4,5 +4,5 @@ package testenv
 
 import "syscall"
 
-// bound leaves a Ctrl-C in the terminal to us.
+// bound lets a Ctrl-C in the terminal reach only this process.
 func bound() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -16,7 +16,7 @@ type Answer struct {
 	Body   []byte
 }
 
-// Call sends one request. Without a whole answer it is an error.
+// Call sends one request. It returns an error unless the whole response arrives.
 func Call(
 	ctx context.Context, client *http.Client, method, address string, header map[string]string, body string,
 ) (Answer, error) {
@@ -36,7 +36,7 @@ func Call(
 	return Answer{response.StatusCode, response.Header, text}, err
 }
 
-// keyEntry is the entry of SERVICE_KEYS for a key that may do everything.
+// keyEntry is the SERVICE_KEYS entry of a key with all scopes.
 func keyEntry(key string) string {
 	sum := sha256.Sum256([]byte(key))
 	return "backend:" + hex.EncodeToString(sum[:]) + ":read+write+manage+events"

@@ -8,8 +8,8 @@ import (
 	"kasse/store"
 )
 
-// WriteEvent appends one event about a payment of an order of its own, "order-" and the payment's id, and returns the
-// event's id.
+// WriteEvent appends one event about the payment of a new order and returns the event's id. The order's id is
+// "order-" and the payment's id.
 func WriteEvent(ctx context.Context, s *store.Store, id payment.ID) (string, error) {
 	o, now, err := s.LoadOrder(ctx, payment.Ref{Order: payment.OrderID("order-" + id[len("pi_"):])})
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 // Kasse is one server process.
 type Kasse struct {
 	*Process
-	Public, Admin string // addresses
+	Public, Admin string // host:port of the public and the admin listener
 }
 
-// Build compiles Kasse into the directory, and returns the program.
+// Build compiles Kasse into the directory and returns the binary's path.
 func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "kasse")
 	if out, err := exec.CommandContext(
@@ -32,8 +32,8 @@ func Build(ctx context.Context, dir string) (string, error) {
 	return program, nil
 }
 
-// LookAtSources opens what the server is made of, below the root: `go test` remembers a result as long as the files
-// are the same that the test has opened, and it does not see what a compiler opens.
+// LookAtSources opens the server's source files below the root. `go test` caches a result while the files
+// that the test opened are unchanged, and it does not see the compiler's reads.
 func LookAtSources(root string) error {
 	for _, name := range []string{"go.mod", "spec.go", "openapi.yaml", "api", "cmd", "service", "store"} {
 		err := filepath.WalkDir(filepath.Join(root, name), func(path string, entry fs.DirEntry, err error) error {
@@ -49,7 +49,8 @@ func LookAtSources(root string) error {
 	return nil
 }
 
-// Settings is the environment of a server on that Redis and that Stripe, with changes.
+// Settings is the environment of a server with this Redis and this Stripe. changes overrides single
+// variables.
 func Settings(redisURL, stripeURL string, changes map[string]string) []string {
 	env := []string{
 		"PATH=" + os.Getenv(
@@ -68,12 +69,12 @@ func Settings(redisURL, stripeURL string, changes map[string]string) []string {
 	return env
 }
 
-// listening is the log line that names the addresses.
+// listening matches the log line with the addresses.
 var listening = regexp.MustCompile(`"listening","public":"([0-9.]+:[0-9]+)","admin":"([0-9.]+:[0-9]+)"`)
 
-// AwaitListening waits until the server names its addresses.
+// AwaitListening waits until the server has logged its addresses.
 func (k *Kasse) AwaitListening(ctx context.Context) error {
-	found, err := k.Said(ctx, listening)
+	found, err := k.AwaitLine(ctx, listening)
 	if err == nil {
 		k.Public, k.Admin = found[1], found[2]
 	}
@@ -93,7 +94,7 @@ func (k *Kasse) AwaitReady(ctx context.Context) error {
 	})
 }
 
-// Ready asks the server once.
+// Ready asks /readyz once.
 func (k *Kasse) Ready(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

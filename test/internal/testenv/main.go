@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Main runs a program with its arguments until it ends, or until SIGINT or SIGTERM cancels its context. An error is
-// printed, and the exit status is 1.
+// Main runs a program until it ends, or until SIGINT or SIGTERM cancels its context. If run returns an error,
+// Main prints it and exits with status 1.
 func Main(run func(ctx context.Context, args []string, out io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout)
@@ -22,8 +22,8 @@ func Main(run func(ctx context.Context, args []string, out io.Writer) error) {
 	}
 }
 
-// InDir makes a directory for the program of that name, calls work with it, and removes it. Once the context is
-// canceled, the error is that the program was interrupted.
+// InDir calls work with a new directory that carries the program's name, and removes the directory. It
+// returns an error that says "interrupted" if the context was canceled.
 func InDir(ctx context.Context, name string, work func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "kasse-"+name+"-")
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	"kasse/test/wait"
 )
 
-// Process is a program that this one started. It is ended by its id.
+// Process is a child process. It is ended by its id.
 type Process struct {
 	command *exec.Cmd
-	Log     string        // the file with all that it printed
-	ended   chan struct{} // closed when it has ended
+	Log     string        // path of the file with its output
+	ended   chan struct{} // closed when the process has ended
 }
 
-var started atomic.Int64 // processes so far: no two logs have one name
+var started atomic.Int64 // processes so far; makes log names unique
 
-// Start runs a program in the directory with nothing but the environment that it is given.
+// Start runs a program in the directory. Its environment is env only.
 func Start(dir, program string, env []string, args ...string) (*Process, error) {
 	p := &Process{ended: make(chan struct{})}
 	p.Log = filepath.Join(dir, fmt.Sprintf("%s-%d.log", filepath.Base(program), started.Add(1)))
@@ -40,13 +40,13 @@ func Start(dir, program string, env []string, args ...string) (*Process, error) 
 	}
 	go func() {
 		defer close(p.ended)
-		_ = p.command.Wait() // exitCode says how
+		_ = p.command.Wait() // the state is read by exitCode
 	}()
 	return p, nil
 }
 
-// Said waits for a line of the log, and returns its groups.
-func (p *Process) Said(ctx context.Context, line *regexp.Regexp) ([]string, error) {
+// AwaitLine waits for a matching line of the log and returns its submatches.
+func (p *Process) AwaitLine(ctx context.Context, line *regexp.Regexp) ([]string, error) {
 	var found []string
 	err := wait.For(ctx, func() error {
 		text, err := os.ReadFile(p.Log)
@@ -64,7 +64,7 @@ func (p *Process) Said(ctx context.Context, line *regexp.Regexp) ([]string, erro
 	return found, err
 }
 
-// HasEnded reports whether the program runs no more.
+// HasEnded reports whether the process has ended.
 func (p *Process) HasEnded() bool {
 	select {
 	case <-p.ended:
@@ -74,19 +74,19 @@ func (p *Process) HasEnded() bool {
 	}
 }
 
-// Signal sends one signal; it does nothing once the process has ended.
+// Signal sends one signal. It does nothing after the process's end.
 func (p *Process) Signal(s syscall.Signal) { _ = p.command.Process.Signal(s) }
 
-// Kill ends the process as a crash would, and waits for its end.
+// Kill sends SIGKILL and waits for the end.
 func (p *Process) Kill() {
 	p.Signal(syscall.SIGKILL)
 	<-p.ended
 }
 
-// PID is the number that the system knows the process by.
+// PID is the process id.
 func (p *Process) PID() int { return p.command.Process.Pid }
 
-// Wait waits for the process's own end, and fails unless it ends well.
+// Wait waits until the process ends by itself, and returns an error unless its exit status is 0.
 func (p *Process) Wait(ctx context.Context) error {
 	select {
 	case <-p.ended:
@@ -99,7 +99,7 @@ func (p *Process) Wait(ctx context.Context) error {
 	return nil
 }
 
-// Terminate asks the process to stop, and fails unless it ends well.
+// Terminate sends SIGTERM and waits. It returns an error unless the exit status is 0.
 func (p *Process) Terminate(ctx context.Context) error {
 	p.Signal(syscall.SIGTERM)
 	select {
@@ -113,7 +113,7 @@ func (p *Process) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// Tail is the end of a log.
+// Tail returns the end of a log.
 func Tail(path string) string {
 	const most = 2000
 	text, _ := os.ReadFile(path)

@@ -12,21 +12,21 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ClientName distinguishes our own connections from Kasse's.
+// ClientName is the connection name of this client, to tell it from Kasse's.
 const ClientName = "testenv"
 
-// Redis is a redis-server with a directory of its own. After a new start it has another port.
+// Redis is a redis-server with its own directory. A restart changes its port.
 type Redis struct {
 	Dir     string
-	Env     []string // beside the PATH
+	Env     []string // added to the PATH
 	Args    []string
 	Address string
 	Process *Process
-	Client  *redis.Client // a way of our own, that no fault touches
+	Client  *redis.Client // a direct connection, outside the reach of injected faults
 }
 
-// NewRedis describes a server. What the arguments do not say is as the README asks for: an append-only file that is
-// synced at every write.
+// NewRedis prepares a server. Its default settings are the README's: an append-only file that is synced at
+// every write. args overrides them.
 func NewRedis(dir string, args ...string) (*Redis, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, fmt.Errorf("test/setup/install.sh installs it: %w", err)
@@ -40,10 +40,10 @@ func NewRedis(dir string, args ...string) (*Redis, error) {
 
 var redisReady = regexp.MustCompile(`Ready to accept connections`)
 
-// Start returns once the server takes connections.
+// Start starts the server and returns once it accepts connections.
 func (s *Redis) Start(ctx context.Context) error {
 	var err error
-	for range 5 { // somebody else may take the port between our asking for a free one and Redis binding it
+	for range 5 { // another process may take the free port before Redis binds it
 		if err = s.startOnce(ctx); err == nil {
 			return nil
 		}
@@ -62,7 +62,7 @@ func (s *Redis) startOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err = s.Process.Said(ctx, redisReady); err != nil {
+	if _, err = s.Process.AwaitLine(ctx, redisReady); err != nil {
 		s.Process.Kill()
 		return err
 	}
@@ -83,7 +83,7 @@ func freePort() (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Close ends the server.
+// Close kills the server.
 func (s *Redis) Close() {
 	if s.Process != nil {
 		s.Process.Kill()

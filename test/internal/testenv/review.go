@@ -7,10 +7,11 @@ import (
 	"slices"
 )
 
-// Findings are what must not be, each with the reason.
+// Findings are violations, each with its reason.
 type Findings struct{ Lost, Twice, Wrong map[string]string }
 
-// Review looks through the stream: every transition of the histories stands in it once, in order, and was announced.
+// Review checks the stream: it must hold every transition of the stored histories once, in order, and the
+// feed must have shown each.
 func (s Stored) Review(shown map[string]bool) Findings {
 	f := Findings{map[string]string{}, map[string]string{}, map[string]string{}}
 	for payment, r := range s.Payments {
@@ -29,7 +30,7 @@ func (s Stored) Review(shown map[string]bool) Findings {
 	return f
 }
 
-// transitions are those that the record names, except the opening, which is not announced.
+// transitions parses the record's history without its first entry, since opening a payment has no event.
 func (r Record) transitions() (history []transition, err error) {
 	err = json.Unmarshal([]byte("["+r.History+"]"), &history)
 	if len(history) > 0 && history[0].From == nil && history[0].To == "pending" {
@@ -38,8 +39,8 @@ func (r Record) transitions() (history []transition, err error) {
 	return history, err
 }
 
-// announced leaves out changes within a state that the stream does not have: what a payment was paid with, and its
-// receipt, raise the version without an event.
+// announced removes the transitions without an event: a change of payment method details or receipt raises
+// the version only.
 func announced(payment string, history []transition, stream []Entry) []transition {
 	return slices.DeleteFunc(slices.Clone(history), func(t transition) bool {
 		id := fmt.Sprintf("%s.%d", payment, t.Version)
@@ -48,17 +49,17 @@ func announced(payment string, history []transition, stream []Entry) []transitio
 	})
 }
 
-// Transitions counts those that the records name, and that have to stand in the stream.
+// Transitions counts the transitions that need an entry in the stream.
 func (s Stored) Transitions() int {
 	count := 0
 	for payment, r := range s.Payments {
-		history, _ := r.transitions() // Review says what is wrong with it
+		history, _ := r.transitions() // Review reports the error
 		count += len(announced(payment, history, s.Stream[payment]))
 	}
 	return count
 }
 
-// compare holds one payment's history against its part of the stream.
+// compare compares one payment's history with its stream entries.
 func (f Findings) compare(payment string, r Record, stream []Entry) {
 	history, err := r.transitions()
 	if err != nil {
@@ -93,9 +94,9 @@ func (f Findings) compare(payment string, r Record, stream []Entry) {
 	}
 }
 
-// Review looks at what was made at Stripe: one payment for an order, and in the state that its walk says. It fails
-// where the simulator does not agree with the histories.
-func (b *StripeBackend) Review(ctx context.Context, histories []History) (Findings, error) {
+// Review checks the objects at Stripe: each order has one payment, in the state of its last step. It returns
+// an error if the simulator's state contradicts the plan.
+func (b *StripeBackend) Review(ctx context.Context, histories []OrderPlan) (Findings, error) {
 	f := Findings{Twice: map[string]string{}}
 	made, err := b.Intents(ctx)
 	if err != nil {

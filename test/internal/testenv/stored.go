@@ -13,7 +13,7 @@ import (
 	"kasse/store"
 )
 
-// View is the part of a status view that is looked at.
+// View holds the members of a status view that tests compare.
 type View struct {
 	Payment        string `json:"payment_intent"`
 	Order          string `json:"order_id"`
@@ -26,11 +26,11 @@ type View struct {
 	FulfillableAt  string `json:"fulfillable_at"`
 }
 
-// Record is a payment as Redis has it.
+// Record is a payment as stored in Redis.
 type Record struct {
 	View    View
-	State   string // of the merge; the ids of events stand in it
-	History string // entries, separated by commas
+	State   string // the merged record; contains the ids of events
+	History string // JSON entries, separated by commas
 }
 
 // transition is an entry of a history.
@@ -40,12 +40,12 @@ type transition struct {
 	To      string  `json:"to"`
 }
 
-// Entry is one of the stream.
+// Entry is an entry of the stream.
 type Entry struct {
 	Position, ID, Kind, Data string
 }
 
-// withoutVersion is the entry without its version and time.
+// withoutVersion formats the entry without version and time.
 func (e Entry) withoutVersion() string {
 	var view map[string]any
 	if err := json.Unmarshal([]byte(e.Data), &view); err != nil {
@@ -57,28 +57,29 @@ func (e Entry) withoutVersion() string {
 	return e.Kind + string(text)
 }
 
-// Stored is all that Redis has of ours, as Kasse's own way does not show it: it might mend on the way.
+// Stored is the content of Redis, read directly: Kasse's own reads could repair it.
 type Stored struct {
 	Payments map[string]Record
 	Orders   map[string]string
-	Stream   map[string][]Entry // by payment
-	Reads    map[string]bool    // payments that Stripe is to be asked about
+	Stream   map[string][]Entry // by payment id
+	Reads    map[string]bool    // payments with a queued read at Stripe
 }
 
-// Look reads all of Redis, the queues of reads first: a read leaves its queue once the order has what it showed.
-func Look(ctx context.Context, client *redis.Client) (Stored, error) {
+// ReadStored reads all of Redis, the read queues first. A read leaves its queue only after its result is in
+// the order.
+func ReadStored(ctx context.Context, client *redis.Client) (Stored, error) {
 	s := Stored{
 		Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{},
 		Reads: map[string]bool{},
 	}
 	for _, pattern := range []string{"kasse:{*}:reads", "kasse:*"} {
-		walk := client.Scan(ctx, 0, pattern, 1000).Iterator()
-		for walk.Next(ctx) {
-			if err := s.add(ctx, client, walk.Val()); err != nil {
-				return s, fmt.Errorf("%s: %w", walk.Val(), err)
+		keys := client.Scan(ctx, 0, pattern, 1000).Iterator()
+		for keys.Next(ctx) {
+			if err := s.add(ctx, client, keys.Val()); err != nil {
+				return s, fmt.Errorf("%s: %w", keys.Val(), err)
 			}
 		}
-		if err := walk.Err(); err != nil {
+		if err := keys.Err(); err != nil {
 			return s, err
 		}
 	}
@@ -112,7 +113,7 @@ func (s *Stored) add(ctx context.Context, client *redis.Client, key string) erro
 	return nil
 }
 
-// OrderAt reads the order under a key with all its payments.
+// OrderAt decodes the order at a key, with all its payments.
 func OrderAt(ctx context.Context, client *redis.Client, key string) (payment.Order, error) {
 	fields, err := client.HGetAll(ctx, key).Result()
 	if err != nil {
@@ -122,7 +123,7 @@ func OrderAt(ctx context.Context, client *redis.Client, key string) (payment.Ord
 	return store.Decode(payment.Ref{Order: payment.OrderID(id)}, fields)
 }
 
-// addPayment adds a payment by its record, and the view that is rendered from it.
+// addPayment adds a payment's record and its rendered view.
 func (s *Stored) addPayment(o payment.Order, p *payment.Payment) error {
 	state, err := json.Marshal(p)
 	r := Record{State: string(state)}

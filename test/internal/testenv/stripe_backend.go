@@ -23,37 +23,38 @@ const (
 	BackendKey     = "ksk_testenv_backend_abcdefghijklmnopqrstuvwxyz1234"
 )
 
-// StripeBackend is the simulated Stripe, which knows the truth. No fault touches our own way to it.
+// StripeBackend is the simulated Stripe. Tests call it directly, outside the reach of injected faults.
 type StripeBackend struct {
 	Sim    *stripesim.Server
 	HTTP   *httptest.Server
 	client *http.Client
 }
 
-// subscribed are the events that an endpoint for Kasse is subscribed to.
+// subscribed are the event types of Kasse's webhook endpoint.
 var subscribed = []string{
 	"payment_intent.*", "charge.refunded", "charge.refund.updated", "refund.*", "charge.dispute.*",
 }
 
-// NewStripeBackend starts a Stripe that sends its events to the mailbox. Some it makes twice, under another id.
-func NewStripeBackend(seed uint64, mailbox string) *StripeBackend {
+// NewStripeBackend starts a Stripe that posts its events to the URL. It sends some events twice, the second
+// with another id.
+func NewStripeBackend(seed uint64, webhookURL string) *StripeBackend {
 	sim := stripesim.New(stripesim.Options{
 		Seed: seed, Duplicate: 0.2, Settle: time.Hour, Webhooks: []stripesim.Webhook{
-			{URL: mailbox, Secret: hookSecret, Events: subscribed},
+			{URL: webhookURL, Secret: hookSecret, Events: subscribed},
 		},
 	})
 	server := httptest.NewServer(sim)
 	return &StripeBackend{Sim: sim, HTTP: server, client: server.Client()}
 }
 
-// Close ends it.
+// Close stops the server.
 func (b *StripeBackend) Close() {
 	b.Sim.Close()
 	b.HTTP.Close()
 }
 
-// ask calls the simulator's API, and decodes its answer.
-func (b *StripeBackend) ask(ctx context.Context, method, path string, form url.Values, into any) error {
+// call calls the simulator's API and decodes the response.
+func (b *StripeBackend) call(ctx context.Context, method, path string, form url.Values, into any) error {
 	header := map[string]string{
 		"Authorization": "Bearer " + stripeKey, "Content-Type": "application/x-www-form-urlencoded",
 	}
@@ -67,7 +68,7 @@ func (b *StripeBackend) ask(ctx context.Context, method, path string, form url.V
 	return json.Unmarshal(a.Body, into)
 }
 
-// Intent is a PaymentIntent as Stripe shows it.
+// Intent is a PaymentIntent in Stripe's form.
 type Intent struct {
 	ID             string            `json:"id"`
 	Status         string            `json:"status"`
@@ -77,7 +78,7 @@ type Intent struct {
 	LastError      *struct{}         `json:"last_payment_error"`
 }
 
-// State is the contract's word for it.
+// State returns Kasse's state for the PaymentIntent's status.
 func (i Intent) State() string {
 	if i.Status == "requires_payment_method" && i.LastError != nil {
 		return "failed"
@@ -89,14 +90,14 @@ func (i Intent) State() string {
 	}[i.Status]
 }
 
-// Open makes a PaymentIntent for an order, as a replica of Kasse would that lost all memory of it.
-func (b *StripeBackend) Open(ctx context.Context, h History) (string, error) {
+// Open creates an order's PaymentIntent, as a replica of Kasse would that has lost its Redis data.
+func (b *StripeBackend) Open(ctx context.Context, h OrderPlan) (string, error) {
 	method := "automatic_async"
 	if h.Manual {
 		method = "manual"
 	}
 	var pi Intent
-	err := b.ask(ctx, http.MethodPost, "/v1/payment_intents", url.Values{
+	err := b.call(ctx, http.MethodPost, "/v1/payment_intents", url.Values{
 		"amount": {
 			strconv.FormatInt(h.Amount, 10),
 		}, "currency": {"eur"}, "capture_method": {method}, "automatic_payment_methods[enabled]": {"true"},
@@ -107,22 +108,22 @@ func (b *StripeBackend) Open(ctx context.Context, h History) (string, error) {
 	return pi.ID, err
 }
 
-// Customer makes a customer of the shop.
+// Customer creates a customer.
 func (b *StripeBackend) Customer(ctx context.Context) (string, error) {
 	var customer struct{ ID string }
-	err := b.ask(ctx, http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer)
+	err := b.call(ctx, http.MethodPost, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer)
 	return customer.ID, err
 }
 
-// statuses are what a step brings a payment to.
+// statuses maps a step to the PaymentIntent's status after it.
 var statuses = map[Step]string{
 	Pay: "succeeded", Decline: "requires_payment_method", Challenge: "requires_action", Debit: "processing",
 	Cancel: "canceled", Authorize: "requires_capture",
 	Capture: "succeeded",
 }
 
-// Take does one step of a walk.
-func (b *StripeBackend) Take(ctx context.Context, payment string, s Step, amount int64) error {
+// Apply applies one step to a payment.
+func (b *StripeBackend) Apply(ctx context.Context, payment string, s Step, amount int64) error {
 	switch s {
 	case Agree, Disagree:
 		return b.Sim.Authenticate(payment, s == Agree)
@@ -130,7 +131,7 @@ func (b *StripeBackend) Take(ctx context.Context, payment string, s Step, amount
 		return b.Sim.Settle(payment, s == Settle)
 	case Part:
 		form := url.Values{"amount_to_capture": {strconv.FormatInt(amount/2, 10)}}
-		return b.ask(ctx, http.MethodPost, "/v1/payment_intents/"+payment+"/capture", form, &Intent{})
+		return b.call(ctx, http.MethodPost, "/v1/payment_intents/"+payment+"/capture", form, &Intent{})
 	case Refund, Half:
 		_, err := b.Sim.Refund(payment, map[Step]int64{Half: amount / 2}[s])
 		return err
@@ -148,10 +149,10 @@ func (b *StripeBackend) Take(ctx context.Context, payment string, s Step, amount
 	}
 }
 
-// newest is the newest refund or dispute of a payment.
+// newest returns the id of the payment's newest refund or dispute.
 func (b *StripeBackend) newest(ctx context.Context, list, payment string) (string, error) {
 	var page struct{ Data []struct{ ID string } }
-	if err := b.ask(ctx, http.MethodGet, list+"?limit=1&payment_intent="+payment, nil, &page); err != nil {
+	if err := b.call(ctx, http.MethodGet, list+"?limit=1&payment_intent="+payment, nil, &page); err != nil {
 		return "", err
 	}
 	if len(page.Data) == 0 {
@@ -160,7 +161,7 @@ func (b *StripeBackend) newest(ctx context.Context, list, payment string) (strin
 	return page.Data[0].ID, nil
 }
 
-// Event is one of Stripe's, as far as it matters here.
+// Event holds the members of a Stripe event that tests use.
 type Event struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
@@ -169,27 +170,27 @@ type Event struct {
 	} `json:"data"`
 }
 
-// Object is a PaymentIntent, or a charge, refund or dispute of one.
+// Object is the object of an event: a PaymentIntent, or its charge, refund or dispute.
 type Object struct {
 	Intent
 	Kind    string `json:"object"`
 	Payment string `json:"payment_intent"`
 }
 
-// About is the payment that the event is about.
-func (e Event) About() string { return cmp.Or(e.Data.Object.Payment, e.Data.Object.ID) }
+// PaymentID is the id of the event's payment.
+func (e Event) PaymentID() string { return cmp.Or(e.Data.Object.Payment, e.Data.Object.ID) }
 
-// Chains are the states that each payment went through, by its events, oldest first.
+// Chains returns each payment's events, oldest first.
 func (b *StripeBackend) Chains(ctx context.Context) (map[string][]Event, error) {
 	all, err := pages[Event](ctx, b, "/v1/events?limit=100&type=payment_intent.*", func(e Event) string { return e.ID })
 	chains := map[string][]Event{}
 	for _, e := range slices.Backward(all) {
-		chains[e.About()] = append(chains[e.About()], e)
+		chains[e.PaymentID()] = append(chains[e.PaymentID()], e)
 	}
 	return chains, err
 }
 
-// Intents are all PaymentIntents, by order.
+// Intents returns all PaymentIntents by order id.
 func (b *StripeBackend) Intents(ctx context.Context) (map[string][]Intent, error) {
 	all, err := pages[Intent](ctx, b, "/v1/payment_intents?limit=100", func(i Intent) string { return i.ID })
 	orders := map[string][]Intent{}
@@ -208,7 +209,7 @@ func pages[T any](ctx context.Context, b *StripeBackend, path string, id func(T)
 			Data    []T
 			HasMore bool `json:"has_more"`
 		}
-		if err := b.ask(ctx, http.MethodGet, path+after, nil, &page); err != nil {
+		if err := b.call(ctx, http.MethodGet, path+after, nil, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Data...)

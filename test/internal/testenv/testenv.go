@@ -1,5 +1,6 @@
-// Package testenv is what the tests and programs of test/ run Kasse in: a redis-server and a look at all that it keeps,
-// a simulated Stripe that knows the truth, a sender of its webhooks, and the server processes themselves.
+// Package testenv is the environment in which the tests and programs of test/ run Kasse. It has a
+// redis-server and a direct reader of its data, a simulated Stripe, a sender of webhooks, and the server
+// processes.
 package testenv
 
 import (
@@ -14,24 +15,24 @@ import (
 	"time"
 )
 
-// Env is a Redis, a simulated Stripe, and the processes of Kasse between them. Close ends all of them.
+// Env holds a Redis, a simulated Stripe, and processes of Kasse. Close ends all of them.
 type Env struct {
-	Dir    string         // of the logs and of Redis's data
-	Client *http.Client   // of callers
+	Dir    string         // directory of the logs and of Redis's data
+	Client *http.Client   // for requests to Kasse
 	Redis  *Redis         // nil without WithRedis
 	Stripe *StripeBackend // nil without WithStripe and WithSender
 	Sender *WebhookSender // nil without WithSender
 
-	settings map[string]string // of every Kasse
+	settings map[string]string // settings of every Kasse process
 	life     context.Context   //nolint:containedctx // deliveries outlive the calls that cause them
 	end      context.CancelFunc
 
 	mu        sync.Mutex
-	processes []*Process // also those that have ended
+	processes []*Process // including ended ones
 	closers   []func()
 }
 
-// Option is a part of an Env.
+// Option adds a part to an Env.
 type Option func(context.Context, *Env) error
 
 // WithRedis starts a redis-server with these arguments.
@@ -45,26 +46,26 @@ func WithRedis(args ...string) Option {
 	}
 }
 
-// WithStripe starts a simulated Stripe that posts its events to the mailbox.
-func WithStripe(seed uint64, mailbox http.Handler) Option {
+// WithStripe starts a simulated Stripe that posts its events to the handler.
+func WithStripe(seed uint64, events http.Handler) Option {
 	return func(_ context.Context, e *Env) error {
-		e.Stripe = NewStripeBackend(seed, e.Serve(mailbox).URL)
+		e.Stripe = NewStripeBackend(seed, e.Serve(events).URL)
 		e.OnClose(e.Stripe.Close)
 		return nil
 	}
 }
 
-// WithSender starts a simulated Stripe whose events a WebhookSender delivers. Its URL is to be set before the first.
-// taken and refused are called for each delivery.
-func WithSender(seed uint64, taken func(body, outcome string), refused func(status int, err error)) Option {
+// WithSender starts a simulated Stripe and a WebhookSender that delivers its events. Set the sender's URL
+// before the first event. accepted and refused are called once for each delivery.
+func WithSender(seed uint64, accepted func(body, outcome string), refused func(status int, err error)) Option {
 	return func(ctx context.Context, e *Env) error {
-		e.Sender = (&WebhookSender{Client: e.Client, Stop: e.life, Taken: taken, Refused: refused}).Roll(seed)
+		e.Sender = (&WebhookSender{Client: e.Client, Stop: e.life, Accepted: accepted, Refused: refused}).Seed(seed)
 		e.OnClose(e.Sender.Wait)
 		return WithStripe(seed, e.Sender)(ctx, e)
 	}
 }
 
-// WithClient replaces the client of callers and of the sender, if it comes before WithSender.
+// WithClient replaces the HTTP client of Env and sender. It must come before WithSender.
 func WithClient(client *http.Client) Option {
 	return func(_ context.Context, e *Env) error {
 		e.Client = client
@@ -72,7 +73,7 @@ func WithClient(client *http.Client) Option {
 	}
 }
 
-// WithSettings are settings of every Kasse.
+// WithSettings sets variables of every Kasse process.
 func WithSettings(settings map[string]string) Option {
 	return func(_ context.Context, e *Env) error {
 		maps.Copy(e.settings, settings)
@@ -80,10 +81,10 @@ func WithSettings(settings map[string]string) Option {
 	}
 }
 
-// callTimeout ends a call of the default client.
+// callTimeout limits a call of the default client.
 const callTimeout = 30 * time.Second
 
-// New makes the directory and starts the parts, in their order. On an error nothing is left running.
+// New creates the directory and starts the parts in order. If it returns an error, nothing is left running.
 func New(ctx context.Context, dir string, options ...Option) (*Env, error) {
 	e := &Env{Dir: dir, Client: &http.Client{Timeout: callTimeout}, settings: map[string]string{}}
 	e.life, e.end = context.WithCancel(ctx)
@@ -101,7 +102,7 @@ func New(ctx context.Context, dir string, options ...Option) (*Env, error) {
 	return e, nil
 }
 
-// Close ends the deliveries and every process, and then what was registered by OnClose, the last first.
+// Close stops the deliveries and every process, then calls the functions of OnClose, the last one first.
 func (e *Env) Close() {
 	e.end()
 	e.mu.Lock()
@@ -116,14 +117,14 @@ func (e *Env) Close() {
 	}
 }
 
-// OnClose has Close call the function.
+// OnClose registers a function for Close.
 func (e *Env) OnClose(closeIt func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closers = append(e.closers, closeIt)
 }
 
-// Context ends with New's context, and when Close is called.
+// Context ends with New's context or with Close.
 func (e *Env) Context() context.Context { return e.life }
 
 // Serve serves a handler on loopback until Close.
@@ -145,16 +146,17 @@ func (e *Env) Start(program string, env []string, args ...string) (*Process, err
 	return p, nil
 }
 
-// Processes are all that were started so far, also those that have ended.
+// Processes returns all started processes, including ended ones.
 func (e *Env) Processes() []*Process {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.processes)
 }
 
-// Settings is the environment of a Kasse on this Redis and this Stripe, with the Env's settings and these changes.
+// Settings is the environment of a Kasse process with this Redis and Stripe, the Env's settings, and these
+// changes.
 func (e *Env) Settings(changes map[string]string) []string {
-	redis, stripe := "", "http://127.0.0.1:1" // where nothing answers
+	redis, stripe := "", "http://127.0.0.1:1" // a port without a listener
 	if e.Redis != nil {
 		redis = "redis://" + e.Redis.Address + "/0"
 	}

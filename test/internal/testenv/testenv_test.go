@@ -44,7 +44,7 @@ func TestCloseEndsWhatNewStarted(t *testing.T) {
 	}
 }
 
-// TestNewLeavesNothingRunning: the parts that have started end when a later one fails.
+// TestNewLeavesNothingRunning: if a part fails to start, the parts before it are stopped.
 func TestNewLeavesNothingRunning(t *testing.T) {
 	failure := errors.New("the part failed")
 	var started *testenv.Env

@@ -14,40 +14,40 @@ import (
 	"kasse/test/wait"
 )
 
-// WebhookSender takes the events that Stripe makes and delivers them to Kasse: late, in any order, some twice, signed
-// anew each time, and again until they are taken, as Stripe does, only faster.
+// WebhookSender delivers Stripe's events to Kasse: late, in any order, and some twice. It signs every
+// delivery anew and retries it until Kasse accepts it, as Stripe does, but faster.
 type WebhookSender struct {
-	URL     string // of Kasse
-	Client  *http.Client
-	Stop    context.Context            // ends every delivery
-	Taken   func(body, outcome string) // called for each delivery that was acknowledged
-	Refused func(status int, err error)
+	URL      string // Kasse's base URL
+	Client   *http.Client
+	Stop     context.Context            // its end stops every delivery
+	Accepted func(body, outcome string) // called for each acknowledged delivery
+	Refused  func(status int, err error)
 
 	all     sync.WaitGroup
-	waiting atomic.Int64 // deliveries that were not taken yet
+	waiting atomic.Int64 // deliveries that were not accepted yet
 
 	mu   sync.Mutex
 	dice *rand.Rand
 }
 
 const (
-	lateness     = 400 * time.Millisecond // of a delivery, at most
+	lateness     = 400 * time.Millisecond // upper bound
 	repeatLate   = 1500 * time.Millisecond
-	repeated     = 0.3 // of the events
+	repeated     = 0.3 // share of the events
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = time.Second
 
-	// PostTimeout is when a delivery has failed.
+	// PostTimeout limits one delivery.
 	PostTimeout = 10 * time.Second
 )
 
-// Roll lets a seed decide how late the deliveries come, and which of them twice. It has to be called first.
-func (c *WebhookSender) Roll(seed uint64) *WebhookSender {
+// Seed sets the seed that decides how late the deliveries are and which are repeated. Call it first.
+func (c *WebhookSender) Seed(seed uint64) *WebhookSender {
 	c.dice = rand.New(rand.NewPCG(seed, 0))
 	return c
 }
 
-// ServeHTTP is the mailbox that the simulator posts its events to. It takes them all.
+// ServeHTTP receives the simulator's events. It accepts all of them.
 func (c *WebhookSender) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -63,7 +63,7 @@ func (c *WebhookSender) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Send delivers an event once it is so late.
+// Send delivers an event after the delay.
 func (c *WebhookSender) Send(body string, late time.Duration) {
 	c.waiting.Add(1)
 	c.all.Go(func() {
@@ -76,7 +76,7 @@ func (c *WebhookSender) Send(body string, late time.Duration) {
 	})
 }
 
-// post delivers once, and reports whether the event was taken.
+// post delivers once and reports whether Kasse accepted the event.
 func (c *WebhookSender) post(body string) bool {
 	ctx, cancel := context.WithTimeout(c.Stop, PostTimeout)
 	defer cancel()
@@ -89,20 +89,20 @@ func (c *WebhookSender) post(body string) bool {
 		c.Refused(a.Status, err)
 		return false
 	}
-	// A status line of 2xx is an acknowledgement, even where the body was lost on the way: Stripe would not come again.
-	var said struct{ Outcome string }
+	// A 2xx status acknowledges the event even if the body was lost: Stripe would not retry.
+	var response struct{ Outcome string }
 	if err == nil {
-		err = json.Unmarshal(a.Body, &said)
+		err = json.Unmarshal(a.Body, &response)
 	}
 	if err != nil {
-		said.Outcome = "unread"
+		response.Outcome = "unread"
 	}
-	c.Taken(body, said.Outcome)
+	c.Accepted(body, response.Outcome)
 	return true
 }
 
-// Waiting counts the deliveries that were not taken yet.
+// Waiting counts the deliveries that were not accepted yet.
 func (c *WebhookSender) Waiting() int64 { return c.waiting.Load() }
 
-// Wait returns when every delivery has been taken, or was stopped.
+// Wait returns when every delivery was accepted or stopped.
 func (c *WebhookSender) Wait() { c.all.Wait() }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Step is something that happens to a payment at Stripe.
+// Step is a change of a payment at Stripe.
 type Step string
 
-// The steps. Payments are by card, unless a debit is named.
+// Steps. Payments are by card unless the comment names a debit.
 const (
 	Pay       Step = "pay"
 	Decline   Step = "decline"
-	Challenge Step = "challenge" // 3-D Secure asks the customer
+	Challenge Step = "challenge" // 3-D Secure is required
 	Agree     Step = "agree"
 	Disagree  Step = "disagree"
 	Debit     Step = "debit"
@@ -23,7 +23,7 @@ const (
 	Authorize Step = "authorize"
 	Capture   Step = "capture"
 	Part      Step = "capture half"
-	Refund    Step = "refund" // what is left
+	Refund    Step = "refund" // refunds the rest
 	Half      Step = "refund half"
 	Unrefund  Step = "refund fails"
 	Dispute   Step = "dispute"
@@ -31,14 +31,14 @@ const (
 	Lose      Step = "lose"
 )
 
-// Walk is a life of a payment, and what it has to look like in the end.
-type Walk struct {
+// Lifecycle is a sequence of steps, with the state after the last one.
+type Lifecycle struct {
 	Steps  []Step
-	State  string // the contract's
-	Manual bool   // capture
+	State  string // Kasse's state word
+	Manual bool   // capture_method is manual
 }
 
-var walks = []Walk{
+var lifecycles = []Lifecycle{
 	{Steps: nil, State: "pending"},
 	{Steps: []Step{Pay}, State: "paid"},
 	{Steps: []Step{Decline}, State: "failed"},
@@ -71,7 +71,7 @@ var walks = []Walk{
 	{Steps: []Step{Pay, Dispute, Lose}, State: "charged_back"},
 }
 
-// Succeeded is the contract's word for what a payment was before money went back.
+// Succeeded returns the state of the payment before any refund or dispute.
 func Succeeded(state string) string {
 	switch state {
 	case "refunded", "partially_refunded", "disputed", "charged_back":
@@ -80,8 +80,8 @@ func Succeeded(state string) string {
 	return state
 }
 
-// Received is how much of an amount has come in after the walk, in minor units.
-func (w Walk) Received(amount int64) int64 {
+// Received returns how much of an amount has been received after the last step, in minor units.
+func (w Lifecycle) Received(amount int64) int64 {
 	switch {
 	case Succeeded(w.State) != "paid":
 		return 0
@@ -91,8 +91,8 @@ func (w Walk) Received(amount int64) int64 {
 	return amount
 }
 
-// refunded is how much has gone back.
-func (w Walk) refunded(amount int64) int64 {
+// refunded returns how much has been refunded, in minor units.
+func (w Lifecycle) refunded(amount int64) int64 {
 	switch w.State {
 	case "refunded":
 		return w.Received(amount)
@@ -102,18 +102,18 @@ func (w Walk) refunded(amount int64) int64 {
 	return 0
 }
 
-// History is one order: when it is opened, and what becomes of it.
-type History struct {
-	Walk
+// OrderPlan is the plan of one order: its start and its lifecycle.
+type OrderPlan struct {
+	Lifecycle
 	Order     string
 	Amount    int64         // minor units of EUR
-	At        time.Duration // from the start of the load
+	At        time.Duration // after the start of the load
 	Gaps      []time.Duration
-	Elsewhere bool // opened at Stripe as if by another replica, so that Kasse sees its events only
+	Elsewhere bool // opened at Stripe as if by another replica; Kasse sees only its events
 }
 
-// End is what Kasse has to show after the walk.
-func (h History) End(payment string) View {
+// End is the view that Kasse must show after the last step.
+func (h OrderPlan) End(payment string) View {
 	return View{
 		Payment: payment, Order: h.Order, State: h.State, Amount: h.Amount, AmountReceived: h.Received(
 			h.Amount,
@@ -122,13 +122,13 @@ func (h History) End(payment string) View {
 	}
 }
 
-// Histories draws what comes in a time, at an even pace of so many orders a second.
-func Histories(dice *rand.Rand, load time.Duration, rate int, name func(number int) string) []History {
-	var all []History
+// DrawOrders draws the orders of a load. They start evenly, at a rate of orders per second.
+func DrawOrders(dice *rand.Rand, load time.Duration, rate int, name func(number int) string) []OrderPlan {
+	var all []OrderPlan
 	count := int(load.Seconds() * float64(rate))
 	for i := range count {
-		h := History{
-			Walk: walks[dice.IntN(len(walks))], Order: name(i), Amount: 100 + dice.Int64N(100_000),
+		h := OrderPlan{
+			Lifecycle: lifecycles[dice.IntN(len(lifecycles))], Order: name(i), Amount: 100 + dice.Int64N(100_000),
 			At: load * time.Duration(i) / time.Duration(count), Elsewhere: dice.IntN(2) == 0,
 		}
 		for range h.Steps {
