@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -84,30 +85,50 @@ func TestChangeOfPrice(t *testing.T) {
 	}
 }
 
-func TestChangeThatIsNone(t *testing.T) {
-	w := newWorld(t)
-	made := w.create("shop-1")
-	line, tag := "PATCH /v1/payments/"+made.PaymentIntent, fmt.Sprintf(`"%d"`, made.Version)
-	dump, calls := w.dump(), len(w.stripe.Requests())
-	header := func(value string) refused {
-		return refused{
-			name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 400,
-			code: "invalid_request", where: []string{"If-Match"},
-		}
-	}
-	passed := func(value string) refused {
-		return refused{
-			name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(value), status: 412,
-			code: "version_mismatch",
-		}
-	}
-	body := func(text string, status int, code string, where ...string) refused {
-		return refused{
-			name: "body " + text, line: line, body: text, header: ifMatch(tag), status: status, code: code,
-			where: where,
-		}
-	}
-	for _, r := range []refused{
+// badIfMatch are values of If-Match that are no list of tags; TAG is the payment's.
+var badIfMatch = []string{
+	"", " ", ",", "1", "BARE", `"1`, `""1""`, `w/TAG`, "TAG TAG", "TAG, *", "*, TAG", "**", "* x", "TAG, 1", "TAGx",
+	`"1 2"`,
+}
+
+// otherVersions are values of If-Match without the payment's version, which is BARE.
+var otherVersions = []string{
+	`"x"`, `"01"`, `"+1"`, `"-1"`, `""`, `"1"`, `W/"1-gzip"`, `"1", "2"`, `"99999999999999999999"`, `"BARE-x"`,
+	`"BARE-gzip-gzip-gzip"`, `"a,b", "gzip"`,
+}
+
+// badChanges are bodies of PATCH that are refused.
+var badChanges = []refused{
+	{body: ``, status: 400, code: "invalid_request", where: []string{"/amount"}},
+	{body: `{}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
+	{body: `{"amount":null}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
+	{body: `{"amount":"1"}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
+	{body: `{"amount":1.5}`, status: 400, code: "invalid_request", where: []string{"/amount"}},
+	{body: `{"amount":1,"currency":"usd"}`, status: 400, code: "invalid_request", where: []string{"/currency"}},
+	{body: `{"amount":1,"amount":2}`, status: 400, code: "invalid_json", where: []string{"/amount"}},
+	{body: `[1]`, status: 400, code: "invalid_request"},
+	{body: `{"amount":0}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
+	{body: `{"amount":-1}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
+	{body: `{"amount":1000000000000}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
+	{body: `{"amount":9007199254740993}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"}},
+}
+
+// badCancels are bodies of a cancel that are refused.
+var badCancels = []refused{
+	{body: `{"reason":"tired"}`, status: 400, code: "invalid_request", where: []string{"/reason"}},
+	{body: `{"reason":""}`, status: 400, code: "invalid_request", where: []string{"/reason"}},
+	{
+		body: `{"reason":["duplicate"],"by":"me"}`, status: 400, code: "invalid_request",
+		where: []string{"/by", "/reason"},
+	},
+}
+
+// refusedChanges are all changes of the payment that are refused.
+func refusedChanges(made opened) []refused {
+	line, bare := "PATCH /v1/payments/"+made.PaymentIntent, strconv.FormatInt(made.Version, 10)
+	tag := `"` + bare + `"`
+	values := strings.NewReplacer("TAG", tag, "BARE", bare)
+	all := []refused{
 		{
 			name: "no If-Match", line: line, body: `{"amount":1}`, status: 428, code: "if_match_required",
 			where: []string{"If-Match"},
@@ -117,47 +138,39 @@ func TestChangeThatIsNone(t *testing.T) {
 			header: map[string]string{"Content-Type": "text/plain"}, status: 428, code: "if_match_required",
 			where: []string{"If-Match"},
 		},
-		header(""), header(" "), header(","), header("1"), header(
-			strings.Trim(tag, `"`),
-		), header(`"1`), header(`""1""`), header(`w/` + tag), header(tag + " " + tag),
-		header(
-			tag + ", *",
-		), header("*, " + tag), header("**"), header("* x"), header(tag + ", 1"), header(tag + "x"), header("\"1 2\""),
-		passed(`"x"`), passed(`"01"`), passed(`"+1"`), passed(`"-1"`), passed(`""`), passed(`"1"`), passed(
-			`W/"1-gzip"`,
-		), passed(`"1", "2"`), passed(`"99999999999999999999"`),
-		passed(tag[:len(tag)-1] + `-x"`), passed(tag[:len(tag)-1] + `-gzip-gzip-gzip"`), passed(`"a,b", "gzip"`),
-		body(``, 400, "invalid_request", "/amount"), body(`{}`, 400, "invalid_request", "/amount"), body(
-			`{"amount":null}`, 400, "invalid_request", "/amount",
-		),
-		body(`{"amount":"1"}`, 400, "invalid_request", "/amount"), body(
-			`{"amount":1.5}`, 400, "invalid_request", "/amount",
-		), body(`{"amount":1,"currency":"usd"}`, 400, "invalid_request", "/currency"),
-		body(
-			`{"amount":1,"amount":2}`, 400, "invalid_json", "/amount",
-		), body(`[1]`, 400, "invalid_request"), body(`{"amount":0}`, 422, "amount_out_of_range", "/amount"),
-		body(`{"amount":-1}`, 422, "amount_out_of_range", "/amount"), body(
-			`{"amount":1000000000000}`, 422, "amount_out_of_range", "/amount",
-		), body(`{"amount":9007199254740993}`, 422, "amount_out_of_range", "/amount"),
 		{
 			name: "not there", line: "PATCH /v1/payments/pi-x", body: `{"amount":1}`, header: ifMatch(tag),
 			status: 400, code: "invalid_request", where: []string{"payment_intent"},
 		},
-		{
-			name: "unknown reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel",
-			body: `{"reason":"tired"}`, token: fullKey, status: 400, code: "invalid_request",
-			where: []string{"/reason"},
-		},
-		{
-			name: "empty reason", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel",
-			body: `{"reason":""}`, token: fullKey, status: 400, code: "invalid_request", where: []string{"/reason"},
-		},
-		{
-			name: "reasons", line: "POST /v1/payments/" + made.PaymentIntent + "/cancel",
-			body: `{"reason":["duplicate"],"by":"me"}`, token: fullKey, status: 400, code: "invalid_request",
-			where: []string{"/by", "/reason"},
-		},
-	} {
+	}
+	for _, value := range badIfMatch {
+		all = append(all, refused{
+			name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(values.Replace(value)),
+			status: 400, code: "invalid_request", where: []string{"If-Match"},
+		})
+	}
+	for _, value := range otherVersions {
+		all = append(all, refused{
+			name: "If-Match " + value, line: line, body: `{"amount":1}`, header: ifMatch(values.Replace(value)),
+			status: 412, code: "version_mismatch",
+		})
+	}
+	for _, r := range badChanges {
+		r.name, r.line, r.header = "body "+r.body, line, ifMatch(tag)
+		all = append(all, r)
+	}
+	for _, r := range badCancels {
+		r.name, r.line, r.token = "cancel "+r.body, "POST /v1/payments/"+made.PaymentIntent+"/cancel", fullKey
+		all = append(all, r)
+	}
+	return all
+}
+
+func TestChangeThatIsNone(t *testing.T) {
+	w := newWorld(t)
+	made := w.create("shop-1")
+	dump, calls := w.dump(), len(w.stripe.Requests())
+	for _, r := range refusedChanges(made) {
 		t.Run(r.name, func(t *testing.T) {
 			w.t = t
 			if r.token == "" {
@@ -168,9 +181,9 @@ func TestChangeThatIsNone(t *testing.T) {
 	}
 	w.t = t
 	w.checkUntouched(dump, calls)
-	w.send(
-		request{line: "PATCH /v1/payments/pi_nothing", token: shopKey, body: `{"amount":1}`, header: ifMatch(tag)},
-	).says(t, http.StatusNotFound, "not_found")
+	w.send(request{
+		line: "PATCH /v1/payments/pi_nothing", token: shopKey, body: `{"amount":1}`, header: ifMatch(etagOf(made)),
+	}).says(t, http.StatusNotFound, "not_found")
 }
 
 // TestChangeByEveryFormOfIfMatch: a list, "*", and an ETag as proxies rewrite it allow the change;

@@ -53,14 +53,33 @@ func TestIssuedTokens(t *testing.T) {
 // badIssuedTokens are signed well, by somebody or with something that may not sign.
 func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 	t.Helper()
+	payload := encode(t, i.claims(claims{"iss": issuerName}))
+	bad := bySharedSecrets(t, payload)
+	maps.Copy(bad, byWrongKeys(t, i, payload))
+	maps.Copy(bad, byOddKIDs(t, i, payload))
+	for name, changed := range map[string]claims{
+		"no iss": {"iss": nil}, "another iss": {"iss": "https://evil.example/"},
+		"iss without its slash": {"iss": strings.TrimSuffix(issuerName, "/")}, "an empty iss": {"iss": ""},
+		"iss in capitals": {"iss": strings.ToUpper(issuerName)}, "several iss": {"iss": []string{issuerName}},
+		"iss of a number": {"iss": 1}, "no aud": {"aud": nil}, "another aud": {"aud": "shop"},
+		"no exp": {"exp": nil}, "no iat": {"iat": nil}, "no order": {"order_id": nil},
+		"a long life": {"exp": i.now.Unix() + 2*86400}, "iat ahead": {"iat": i.now.Unix() + 61},
+		"rev ahead": {"rev": (i.now.Unix() + 61) * 1000},
+	} {
+		bad[name] = i.token(rsaKey(), header("RS256", "rsa"), changed)
+	}
+	return bad
+}
+
+// bySharedSecrets are signed by something that is public, as if it were a shared secret, or not at all.
+func bySharedSecrets(t *testing.T, payload string) map[string]string {
+	t.Helper()
 	public, err := x509.MarshalPKIXPublicKey(rsaKey().Public())
 	if err != nil {
 		t.Fatal(err)
 	}
 	onPaper := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
-	payload := encode(t, i.claims(claims{"iss": issuerName}))
-	own := jwk(t, "own", edwardsKey())
-	bad := map[string]string{
+	return map[string]string{
 		"HS256 by the public key": sign(t, header("HS256", "rsa"), payload, string(onPaper), sha256.New),
 		"HS256 by its DER":        sign(t, header("HS256", "rsa"), payload, string(public), sha256.New),
 		"HS256 by its modulus": sign(
@@ -79,7 +98,15 @@ func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 			sign(t, header("none", "rsa"), payload, "", sha256.New),
 			"-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
 		),
-		"none, signed":                    issue(t, rsaKey(), header("none", "rsa"), payload),
+		"none, signed": issue(t, rsaKey(), header("none", "rsa"), payload),
+	}
+}
+
+// byWrongKeys are signed by a key of another algorithm or purpose, or by one that they bring along.
+func byWrongKeys(t *testing.T, i *issued, payload string) map[string]string {
+	t.Helper()
+	own := jwk(t, "own", edwardsKey())
+	return map[string]string{
 		"RS256 for the EC key":            issue(t, rsaKey(), header("RS256", "ec"), payload),
 		"RS256 for the Ed25519 key":       issue(t, rsaKey(), header("RS256", "ed"), payload),
 		"ES256 for the RSA key":           issue(t, ecKey(), header("ES256", "rsa"), payload),
@@ -100,6 +127,13 @@ func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 			t, edwardsKey(),
 			`{"alg":"EdDSA","kid":"own","jku":"`+i.issuer.URL+`/own","x5u":"`+i.issuer.URL+`/own"}`, payload,
 		),
+	}
+}
+
+// byOddKIDs name no key, or one that has not signed them.
+func byOddKIDs(t *testing.T, i *issued, payload string) map[string]string {
+	t.Helper()
+	return map[string]string{
 		"no kid":                           issue(t, rsaKey(), `{"alg":"RS256"}`, payload),
 		"an empty kid":                     issue(t, rsaKey(), header("RS256", ""), payload),
 		"a kid of a number":                issue(t, rsaKey(), `{"alg":"RS256","kid":1}`, payload),
@@ -110,21 +144,6 @@ func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 		"its payload swapped":              swapped(t, i),
 		"the same key under an unknown id": issue(t, rsaKey(), header("RS256", "RSA"), payload),
 	}
-	for name, changed := range map[string]claims{
-		"no iss": {"iss": nil}, "another iss": {"iss": "https://evil.example/"}, "iss without its slash": {
-			"iss": strings.TrimSuffix(issuerName, "/"),
-		}, "an empty iss": {"iss": ""},
-		"iss in capitals": {
-			"iss": strings.ToUpper(issuerName),
-		}, "several iss": {"iss": []string{issuerName}}, "iss of a number": {"iss": 1},
-		"no aud": {"aud": nil}, "another aud": {"aud": "shop"}, "no exp": {
-			"exp": nil,
-		}, "no iat": {"iat": nil}, "no order": {"order_id": nil}, "a long life": {"exp": i.now.Unix() + 2*86400},
-		"iat ahead": {"iat": i.now.Unix() + 61}, "rev ahead": {"rev": (i.now.Unix() + 61) * 1000},
-	} {
-		bad[name] = i.token(rsaKey(), header("RS256", "rsa"), changed)
-	}
-	return bad
 }
 
 // swapped is a good token with the payload of a cheaper one.

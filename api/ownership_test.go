@@ -17,6 +17,56 @@ import (
 	"kasse/store/storetest"
 )
 
+// foreignRequest is a request of somebody else's payment or order, or of one that is missing.
+type foreignRequest struct {
+	request // ID stands for what is another's, and for what is missing
+	order   bool
+}
+
+// foreignPayments are requests of payments, with the credentials of the order shop-3.
+func (w *watched) foreignPayments(own, other opened) map[string]foreignRequest {
+	token := w.token(claims{"order_id": "shop-3"})
+	reader := w.token(claims{"order_id": "shop-3", "amount": nil, "currency": nil})
+	absent := w.token(claims{"order_id": "shop-4"})
+	guess := other.PaymentIntent + "_secret_" + strings.Repeat("a", 25)
+	held := map[string]string{"If-None-Match": "*"}
+	const read, session = "GET /v1/payments/ID", "POST /v1/payments/ID/customer-session"
+	all := map[string]foreignRequest{}
+	for name, r := range map[string]request{
+		"payment by another's client secret":         {line: read, token: own.ClientSecret},
+		"payment by a guessed client secret":         {line: read, token: guess},
+		"payment by another order's token":           {line: read, token: token},
+		"payment by another order's reading token":   {line: read, token: reader},
+		"payment by the token of an order not there": {line: read, token: absent},
+		"payment without its body":                   {line: "HEAD /v1/payments/ID", token: token},
+		"payment as it was seen before":              {line: read, token: token, header: held},
+		"payment, to be held":                        {line: read + "?wait=25", token: token, header: held},
+		"payment, to be held, by a client secret":    {line: read + "?wait=25", token: own.ClientSecret, header: held},
+		"session by another order's token":           {line: session, token: token},
+		"session by another order's reading token":   {line: session, token: reader},
+		"session with features": {
+			line: session, token: token, body: `{"customer_session":{"save":true,"save_usage":"off_session"}}`,
+		},
+		"session by another's client secret": {line: session, token: own.ClientSecret},
+	} {
+		all[name] = foreignRequest{request: r}
+	}
+	return all
+}
+
+// foreignOrders are requests of orders, with the credentials of the order shop-3.
+func (w *watched) foreignOrders(own opened) map[string]foreignRequest {
+	token := w.token(claims{"order_id": "shop-3"})
+	reader := w.token(claims{"order_id": "shop-3", "amount": nil, "currency": nil})
+	const read = "GET /v1/orders/ID"
+	return map[string]foreignRequest{
+		"order by another order's token":         {request{line: read, token: token}, true},
+		"order by another order's reading token": {request{line: read, token: reader}, true},
+		"order without its body":                 {request{line: "HEAD /v1/orders/ID", token: token}, true},
+		"order by a client secret":               {request{line: read, token: own.ClientSecret}, true},
+	}
+}
+
 // TestForeignIsMissing: what is another's and what is not there look the same: in what is answered,
 // and by nothing that is done for the answer.
 func TestForeignIsMissing(t *testing.T) {
@@ -27,61 +77,8 @@ func TestForeignIsMissing(t *testing.T) {
 	); answer.status != http.StatusOK {
 		t.Fatalf("cancel: %d %s", answer.status, answer.body)
 	}
-	token, reader := w.token(claims{"order_id": "shop-3"}), w.token(
-		claims{"order_id": "shop-3", "amount": nil, "currency": nil},
-	)
-	absent := w.token(claims{"order_id": "shop-4"})
-	guess := func(id string) string { return id + "_secret_" + strings.Repeat("a", 25) }
-	held := map[string]string{"If-None-Match": "*"}
-	tests := map[string]struct {
-		request // ID stands for what is another's, and for what is missing
-		order   bool
-	}{
-		"payment by another's client secret": {
-			request: request{line: "GET /v1/payments/ID", token: own.ClientSecret},
-		},
-		"payment by a guessed client secret": {
-			request: request{line: "GET /v1/payments/ID", token: guess(fresh.PaymentIntent)},
-		},
-		"payment by another order's token":           {request: request{line: "GET /v1/payments/ID", token: token}},
-		"payment by another order's reading token":   {request: request{line: "GET /v1/payments/ID", token: reader}},
-		"payment by the token of an order not there": {request: request{line: "GET /v1/payments/ID", token: absent}},
-		"payment without its body":                   {request: request{line: "HEAD /v1/payments/ID", token: token}},
-		"payment as it was seen before": {
-			request: request{line: "GET /v1/payments/ID", token: token, header: held},
-		},
-		"payment, to be held": {
-			request: request{line: "GET /v1/payments/ID?wait=25", token: token, header: held},
-		},
-		"payment, to be held, by a client secret": {
-			request: request{line: "GET /v1/payments/ID?wait=25", token: own.ClientSecret, header: held},
-		},
-		"session by another order's token": {
-			request: request{line: "POST /v1/payments/ID/customer-session", token: token},
-		},
-		"session by another order's reading token": {
-			request: request{line: "POST /v1/payments/ID/customer-session", token: reader},
-		},
-		"session with features": {request: request{
-			line: "POST /v1/payments/ID/customer-session", token: token,
-			body: `{"customer_session":{"save":true,"save_usage":"off_session"}}`,
-		}},
-		"session by another's client secret": {
-			request: request{line: "POST /v1/payments/ID/customer-session", token: own.ClientSecret},
-		},
-		"order by another order's token": {
-			request: request{line: "GET /v1/orders/ID", token: token}, order: true,
-		},
-		"order by another order's reading token": {
-			request: request{line: "GET /v1/orders/ID", token: reader}, order: true,
-		},
-		"order without its body": {
-			request: request{line: "HEAD /v1/orders/ID", token: token}, order: true,
-		},
-		"order by a client secret": {
-			request: request{line: "GET /v1/orders/ID", token: own.ClientSecret}, order: true,
-		},
-	}
+	tests := w.foreignPayments(own, fresh)
+	maps.Copy(tests, w.foreignOrders(own))
 	for name, test := range tests {
 		missing, foreign := "pi_missing0000000000000000", []string{fresh.PaymentIntent, canceled.PaymentIntent}
 		if test.order {

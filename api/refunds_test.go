@@ -161,97 +161,95 @@ func TestRefundThatFailsLater(t *testing.T) {
 	}
 }
 
+func keyed(key string) map[string]string { return map[string]string{"Idempotency-Key": key} }
+
+var (
+	refundKey = keyed("refund-1")
+	keyHeader = []string{"Idempotency-Key"}
+)
+
+// badRefunds are refused of a payment that is paid. Their line is that of its refunds.
+var badRefunds = []refused{
+	{name: "no key", body: `{"amount":1}`, status: 428, code: "idempotency_key_required", where: keyHeader},
+	{name: "no key, nothing else right", body: `{`, status: 428, code: "idempotency_key_required", where: keyHeader},
+	{name: "a key with a space", header: keyed("a b"), status: 400, code: "invalid_request", where: keyHeader},
+	{
+		name: "a long key", header: keyed(strings.Repeat("k", 256)), status: 400, code: "invalid_request",
+		where: keyHeader,
+	},
+	{
+		name: "no amount", body: `{"amount":0}`, header: refundKey, status: 422, code: "amount_out_of_range",
+		where: []string{"/amount"},
+	},
+	{
+		name: "less", body: `{"amount":-1}`, header: refundKey, status: 422, code: "amount_out_of_range",
+		where: []string{"/amount"},
+	},
+	{
+		name: "text", body: `{"amount":"1"}`, header: refundKey, status: 400, code: "invalid_request",
+		where: []string{"/amount"},
+	},
+	{
+		name: "a fraction", body: `{"amount":1.5}`, header: refundKey, status: 400, code: "invalid_request",
+		where: []string{"/amount"},
+	},
+	{
+		name: "unknown reason", body: `{"reason":"tired"}`, header: refundKey, status: 400, code: "invalid_request",
+		where: []string{"/reason"},
+	},
+	{
+		name: "unknown member", body: `{"currency":"eur"}`, header: refundKey, status: 400, code: "invalid_request",
+		where: []string{"/currency"},
+	},
+	{
+		name: "more than there is", body: `{"amount":5000}`, header: refundKey, status: 422,
+		code: "refund_exceeds_payment",
+	},
+}
+
+// refundsOfUnpaid are refused of a payment that is open. Their line is the end of a path below it.
+var refundsOfUnpaid = []refused{
+	{name: "nothing was paid", line: "refunds", header: refundKey, status: 409, code: "invalid_state"},
+	{name: "capture of what is not authorised", line: "capture", status: 409, code: "invalid_state"},
+	{
+		name: "capture of text", line: "capture", body: `{"amount":"1"}`, status: 400, code: "invalid_request",
+		where: []string{"/amount"},
+	},
+	{
+		name: "capture of nothing", line: "capture", body: `{"amount":0}`, status: 422, code: "amount_out_of_range",
+		where: []string{"/amount"},
+	},
+}
+
 // TestRefundsThatAreNone: a refusal leaves nothing behind, here or at Stripe.
 func TestRefundsThatAreNone(t *testing.T) {
 	w := newWorld(t)
 	open, made := w.create("shop-2"), w.paidUnseen()
-	line := "POST /v1/payments/" + made.PaymentIntent + "/refunds"
-	key := map[string]string{"Idempotency-Key": "refund-1"}
 	dump, calls := w.dump(), len(w.stripe.Requests())
-	for _, r := range []refused{
-		{
-			name: "no key", line: line, body: `{"amount":1}`, status: 428, code: "idempotency_key_required",
-			where: []string{"Idempotency-Key"},
-		},
-		{
-			name: "no key, nothing else right", line: line, body: `{`, status: 428,
-			code: "idempotency_key_required", where: []string{"Idempotency-Key"},
-		},
-		{
-			name: "a key with a space", line: line, header: map[string]string{"Idempotency-Key": "a b"},
-			status: 400, code: "invalid_request", where: []string{"Idempotency-Key"},
-		},
-		{
-			name: "a long key", line: line, header: map[string]string{"Idempotency-Key": strings.Repeat("k", 256)},
-			status: 400, code: "invalid_request", where: []string{"Idempotency-Key"},
-		},
-		{
-			name: "no amount", line: line, body: `{"amount":0}`, header: key, status: 422,
-			code: "amount_out_of_range", where: []string{"/amount"},
-		},
-		{
-			name: "less", line: line, body: `{"amount":-1}`, header: key, status: 422, code: "amount_out_of_range",
-			where: []string{"/amount"},
-		},
-		{
-			name: "text", line: line, body: `{"amount":"1"}`, header: key, status: 400, code: "invalid_request",
-			where: []string{"/amount"},
-		},
-		{
-			name: "a fraction", line: line, body: `{"amount":1.5}`, header: key, status: 400,
-			code: "invalid_request", where: []string{"/amount"},
-		},
-		{
-			name: "unknown reason", line: line, body: `{"reason":"tired"}`, header: key, status: 400,
-			code: "invalid_request", where: []string{"/reason"},
-		},
-		{
-			name: "unknown member", line: line, body: `{"currency":"eur"}`, header: key, status: 400,
-			code: "invalid_request", where: []string{"/currency"},
-		},
-		{
-			name: "more than there is", line: line, body: `{"amount":5000}`, header: key, status: 422,
-			code: "refund_exceeds_payment",
-		},
-		{
-			name: "nothing was paid", line: "POST /v1/payments/" + open.PaymentIntent + "/refunds", header: key,
-			status: 409, code: "invalid_state",
-		},
-		{
-			name: "capture of text", line: "POST /v1/payments/" + open.PaymentIntent + "/capture",
-			body: `{"amount":"1"}`, status: 400, code: "invalid_request", where: []string{"/amount"},
-		},
-		{
-			name: "capture of nothing", line: "POST /v1/payments/" + open.PaymentIntent + "/capture",
-			body: `{"amount":0}`, status: 422, code: "amount_out_of_range", where: []string{"/amount"},
-		},
-		{
-			name: "capture of what is not authorised",
-			line: "POST /v1/payments/" + open.PaymentIntent + "/capture", status: 409, code: "invalid_state",
-		},
-		{
-			name: "an id for a path", line: "POST /v1/payments/pi-x/refunds", header: key, status: 400,
-			code: "invalid_request", where: []string{"payment_intent"},
-		},
-	} {
+	refuses := func(line string, r refused) {
 		t.Run(r.name, func(t *testing.T) {
-			r.token, w.t = fullKey, t
+			r.line, r.token, w.t = line, fullKey, t
 			w.checkRefusal(r)
 		})
 	}
+	for _, r := range badRefunds {
+		refuses("POST /v1/payments/"+made.PaymentIntent+"/refunds", r)
+	}
+	for _, r := range refundsOfUnpaid {
+		refuses("POST /v1/payments/"+open.PaymentIntent+"/"+r.line, r)
+	}
+	refuses("POST /v1/payments/pi-x/refunds", refused{
+		name: "an id for a path", header: refundKey, status: 400, code: "invalid_request",
+		where: []string{"payment_intent"},
+	})
 	w.t = t
-	if got := w.stripe.Requests(); len(got) != calls {
-		t.Errorf("Stripe was asked: %+v", got[calls:])
+	w.checkUntouched(dump, calls)
+	for _, r := range []request{
+		{line: "POST /v1/payments/pi_nothing/refunds", token: fullKey, header: refundKey},
+		{line: "GET /v1/payments/pi_nothing/refunds", token: fullKey},
+	} {
+		w.send(r).says(t, http.StatusNotFound, "not_found")
 	}
-	if got := w.dump(); got != dump {
-		t.Errorf("Redis was\n%s\nand is\n%s", dump, got)
-	}
-	w.send(
-		request{line: "POST /v1/payments/pi_nothing/refunds", token: fullKey, header: key},
-	).says(t, http.StatusNotFound, "not_found")
-	w.send(
-		request{line: "GET /v1/payments/pi_nothing/refunds", token: fullKey},
-	).says(t, http.StatusNotFound, "not_found")
 }
 
 // TestRefundThatStripeRefuses: a definite refusal is not retryable, and a repeat under its key gets it again, also

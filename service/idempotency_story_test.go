@@ -19,129 +19,137 @@ func (s *shop) forms() (bodies, keys []string) {
 	return bodies, keys
 }
 
+// failsAtStripe has a create fail with 500, before or after Stripe has made the payment. The SDK asks a second time,
+// and gets the 500 that Stripe has saved.
+func (s *shop) failsAtStripe(after bool) {
+	s.t.Helper()
+	s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.ServerError, After: after})
+	s.refuses(s.key(4200), payment.CodeStripeError)
+}
+
+// unanswered has a create get no answer from Stripe, before or after Stripe has made the payment.
+func (s *shop) unanswered(after bool) {
+	s.t.Helper()
+	s.noAnswer(makesPayment, after)
+	s.refuses(s.token(1, 4200), payment.CodeStripeUnavailable)
+	s.sim.ClearFaults()
+}
+
+var idempotencyStories = map[string]func(*shop){
+	"no answer: the same form again, at whatever price": func(s *shop) {
+		s.unanswered(true)
+		opened, v := s.creates(s.token(2, 5000))
+		if v.Attempt != 1 || v.Amount != 5000 || len(s.payable()) != 1 {
+			s.t.Fatalf("%+v", v)
+		}
+		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
+		bodies, keys := s.forms()
+		for i := range bodies {
+			if bodies[i] != bodies[0] || keys[i] != "kasse:kasse:order-1:1" {
+				s.t.Fatalf("%v %v", bodies, keys)
+			}
+		}
+	},
+	"refused for now: sent again": func(s *shop) {
+		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
+		s.refuses(s.key(4200), payment.CodeStripeRateLimited)
+		if _, v := s.creates(s.key(4200)); v.Attempt != 1 {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"refused by Stripe, and no caller asks for that any more: the next attempt at once": func(s *shop) {
+		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
+		s.refuses(s.token(1, 10), payment.CodeStripeRateLimited)
+		if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
+			s.t.Fatalf("%+v", v)
+		}
+		s.refuses(s.key(10), payment.CodeOrderConflict)
+	},
+	"a failure that is replayed, and the payment was made: found in the list": func(s *shop) {
+		s.failsAtStripe(true)
+		made := s.payable()
+		opened, v := s.creates(s.key(4200))
+		if len(made) != 1 || opened.ID != made[0] || v.Attempt != 1 || s.sim.Count(listsPayments) == 0 {
+			s.t.Fatalf("%v %+v", made, v)
+		}
+	},
+	"a failure that is replayed, and nothing was made: the next attempt, a minute later": func(s *shop) {
+		s.failsAtStripe(false)
+		if e := s.refuses(s.key(4200), payment.CodeStripeUnavailable); e.RetryAfter != time.Minute {
+			s.t.Fatal(e.RetryAfter)
+		}
+		s.pass(61 * time.Second)
+		opened, v := s.creates(s.key(4200))
+		if payable := s.payable(); v.Attempt != 2 || len(payable) != 1 || payable[0] != opened.ID {
+			s.t.Fatalf("%v %+v", payable, v)
+		}
+	},
+	"unknown for a day, and made: found in the list": func(s *shop) {
+		s.unanswered(true)
+		made := s.payable()
+		s.pass(25 * time.Hour)
+		opened, v := s.creates(s.key(4200))
+		if len(made) != 1 || opened.ID != made[0] || v.Attempt != 1 || len(s.payable()) != 1 {
+			s.t.Fatalf("%v %+v", made, v)
+		}
+	},
+	"unknown for a day, and never made: the next attempt": func(s *shop) {
+		s.unanswered(false)
+		s.pass(25 * time.Hour)
+		if _, v := s.creates(s.key(4200)); v.Attempt != 2 || len(s.payable()) != 1 {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"the lease is lost while Stripe is asked: the one that took over answers": func(s *shop) {
+		other := s.replica(s.store, s.gateway())
+		var took service.Opened
+		s.meddler.beforeOpen = func() {
+			s.pass(time.Minute)
+			var err error
+			if took, err = other.Create(s.t.Context(), s.token(2, 5000)); err != nil {
+				s.t.Error(err)
+			}
+		}
+		opened, v := s.creates(s.token(1, 4200))
+		if opened.ID != took.ID || opened.New || v.Amount != 5000 || len(s.payable()) != 1 {
+			s.t.Fatalf("%s after %s: %+v", opened.ID, took.ID, v)
+		}
+		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
+	},
+	"the lease is lost, and the order is closed meanwhile: nothing is handed out": func(s *shop) {
+		other := s.replica(s.store, s.gateway())
+		s.meddler.beforeOpen = func() {
+			s.pass(time.Minute)
+			took, err := other.Create(s.t.Context(), s.token(1, 4200))
+			if err != nil {
+				s.t.Error(err)
+			}
+			if _, err := other.Cancel(s.t.Context(), took.ID, ""); err != nil {
+				s.t.Error(err)
+			}
+		}
+		s.refuses(s.token(1, 4200), payment.CodeOrderClosed)
+		if payable := s.payable(); len(payable) != 0 {
+			s.t.Fatal(payable)
+		}
+	},
+	"minted while Stripe is asked: today's price": func(s *shop) {
+		s.meddler.beforeOpen = func() {
+			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(5000)); err != nil {
+				s.t.Error(err)
+			}
+		}
+		opened, v := s.creates(s.token(1, 4200))
+		if v.Amount != 5000 {
+			s.t.Fatalf("%+v", v)
+		}
+		s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
+	},
+}
+
 // TestIdempotencyStories: what was sent for an attempt is sent again, until it is known what it made.
 func TestIdempotencyStories(t *testing.T) {
-	// The SDK asks a second time after a 500, and gets the one that Stripe has saved.
-	fails := func(s *shop, after bool) {
-		s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.ServerError, After: after})
-		s.refuses(s.key(4200), payment.CodeStripeError)
-	}
-	unanswered := func(s *shop, after bool) {
-		s.noAnswer(makesPayment, after)
-		s.refuses(s.token(1, 4200), payment.CodeStripeUnavailable)
-		s.sim.ClearFaults()
-	}
-	for name, story := range map[string]func(*shop){
-		"no answer: the same form again, at whatever price": func(s *shop) {
-			unanswered(s, true)
-			opened, v := s.creates(s.token(2, 5000))
-			if v.Attempt != 1 || v.Amount != 5000 || len(s.payable()) != 1 {
-				s.t.Fatalf("%+v", v)
-			}
-			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
-			bodies, keys := s.forms()
-			for i := range bodies {
-				if bodies[i] != bodies[0] || keys[i] != "kasse:kasse:order-1:1" {
-					s.t.Fatalf("%v %v", bodies, keys)
-				}
-			}
-		},
-		"refused for now: sent again": func(s *shop) {
-			s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
-			s.refuses(s.key(4200), payment.CodeStripeRateLimited)
-			if _, v := s.creates(s.key(4200)); v.Attempt != 1 {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"refused by Stripe, and no caller asks for that any more: the next attempt at once": func(s *shop) {
-			s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.RateLimited})
-			s.refuses(s.token(1, 10), payment.CodeStripeRateLimited)
-			if _, v := s.creates(s.token(2, 4200)); v.Attempt != 2 || v.Amount != 4200 {
-				s.t.Fatalf("%+v", v)
-			}
-			s.refuses(s.key(10), payment.CodeOrderConflict)
-		},
-		"a failure that is replayed, and the payment was made: found in the list": func(s *shop) {
-			fails(s, true)
-			made := s.payable()
-			opened, v := s.creates(s.key(4200))
-			if len(made) != 1 || opened.ID != made[0] || v.Attempt != 1 || s.sim.Count(listsPayments) == 0 {
-				s.t.Fatalf("%v %+v", made, v)
-			}
-		},
-		"a failure that is replayed, and nothing was made: the next attempt, a minute later": func(s *shop) {
-			fails(s, false)
-			if e := s.refuses(s.key(4200), payment.CodeStripeUnavailable); e.RetryAfter != time.Minute {
-				s.t.Fatal(e.RetryAfter)
-			}
-			s.pass(61 * time.Second)
-			opened, v := s.creates(s.key(4200))
-			if payable := s.payable(); v.Attempt != 2 || len(payable) != 1 || payable[0] != opened.ID {
-				s.t.Fatalf("%v %+v", payable, v)
-			}
-		},
-		"unknown for a day, and made: found in the list": func(s *shop) {
-			unanswered(s, true)
-			made := s.payable()
-			s.pass(25 * time.Hour)
-			opened, v := s.creates(s.key(4200))
-			if len(made) != 1 || opened.ID != made[0] || v.Attempt != 1 || len(s.payable()) != 1 {
-				s.t.Fatalf("%v %+v", made, v)
-			}
-		},
-		"unknown for a day, and never made: the next attempt": func(s *shop) {
-			unanswered(s, false)
-			s.pass(25 * time.Hour)
-			if _, v := s.creates(s.key(4200)); v.Attempt != 2 || len(s.payable()) != 1 {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"the lease is lost while Stripe is asked: the one that took over answers": func(s *shop) {
-			other := s.replica(s.store, s.gateway())
-			var took service.Opened
-			s.meddler.beforeOpen = func() {
-				s.pass(time.Minute)
-				var err error
-				if took, err = other.Create(s.t.Context(), s.token(2, 5000)); err != nil {
-					s.t.Error(err)
-				}
-			}
-			opened, v := s.creates(s.token(1, 4200))
-			if opened.ID != took.ID || opened.New || v.Amount != 5000 || len(s.payable()) != 1 {
-				s.t.Fatalf("%s after %s: %+v", opened.ID, took.ID, v)
-			}
-			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
-		},
-		"the lease is lost, and the order is closed meanwhile: nothing is handed out": func(s *shop) {
-			other := s.replica(s.store, s.gateway())
-			s.meddler.beforeOpen = func() {
-				s.pass(time.Minute)
-				took, err := other.Create(s.t.Context(), s.token(1, 4200))
-				if err != nil {
-					s.t.Error(err)
-				}
-				if _, err := other.Cancel(s.t.Context(), took.ID, ""); err != nil {
-					s.t.Error(err)
-				}
-			}
-			s.refuses(s.token(1, 4200), payment.CodeOrderClosed)
-			if payable := s.payable(); len(payable) != 0 {
-				s.t.Fatal(payable)
-			}
-		},
-		"minted while Stripe is asked: today's price": func(s *shop) {
-			s.meddler.beforeOpen = func() {
-				if _, err := s.svc.RecordTerms(s.t.Context(), s.key(5000)); err != nil {
-					s.t.Error(err)
-				}
-			}
-			opened, v := s.creates(s.token(1, 4200))
-			if v.Amount != 5000 {
-				s.t.Fatalf("%+v", v)
-			}
-			s.atStripe(opened.ID, payment.RequiresPaymentMethod, 5000)
-		},
-	} {
+	for name, story := range idempotencyStories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			story(newShop(t))

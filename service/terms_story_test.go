@@ -128,86 +128,90 @@ func TestTermsStories(t *testing.T) {
 	}
 }
 
+// dearer is a create with a newer token and a higher amount.
+func (s *shop) dearer() payment.CreateRequest { return s.token(2, 5000) }
+
+var cancelFirstStories = map[string]func(*shop){
+	"in another state than requires_payment_method": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		s.becomes(first.ID, payment.RequiresAction)
+		second, v := s.creates(s.dearer())
+		if second.ID == first.ID || v.Attempt != 2 || v.Amount != 5000 || s.sim.Count(setsAmount) != 0 {
+			s.t.Fatalf("%+v", v)
+		}
+		s.atStripe(first.ID, payment.Canceled, 4200)
+		if v := s.shows(first.ID, payment.CanceledState, 4200); !v.Superseded {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"another currency": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		r := s.token(2, 4200)
+		r.Terms.Currency = "chf"
+		second, v := s.creates(r)
+		if second.ID == first.ID || v.Currency != "chf" || len(s.payable()) != 1 {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"the customer is faster than the cancel": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		s.becomes(first.ID, payment.RequiresAction)
+		s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
+		if e := s.refuses(s.dearer(), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
+			s.t.Fatalf("%s", e.Payment)
+		}
+		if v := s.shows(first.ID, payment.Paid, 4200); *v.HoldReason != payment.HoldAmount {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"or has a debit under way by then": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		r := s.dearer()
+		r.Terms.Currency = "chf"
+		s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
+		if e := s.refuses(r, payment.CodePaymentInProgress); view(s.t, e.Payment).State != payment.InProgress {
+			s.t.Fatalf("%s", e.Payment)
+		}
+	},
+	"no answer: the order keeps its attempt": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		s.becomes(first.ID, payment.RequiresAction)
+		s.noAnswer(cancelsPayment, false)
+		s.refuses(s.dearer(), payment.CodeStripeUnavailable)
+		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
+			s.t.Fatal(payable)
+		}
+		s.sim.ClearFaults()
+		if second, v := s.creates(s.token(1, 4200)); second.ID == first.ID || v.Amount != 5000 {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"cancelled, and the answer lost: the next try sees it": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		s.becomes(first.ID, payment.RequiresAction)
+		s.noAnswer(cancelsPayment, true)
+		s.refuses(s.dearer(), payment.CodeStripeUnavailable)
+		if second, v := s.creates(s.dearer()); second.ID == first.ID || v.Attempt != 2 {
+			s.t.Fatalf("%+v", v)
+		}
+	},
+	"no answer in time: stripe_timeout": func(s *shop) {
+		first, _ := s.creates(s.token(1, 4200))
+		s.becomes(first.ID, payment.RequiresAction)
+		hasty := s.gateway()
+		hasty.Timeout = 200 * time.Millisecond
+		s.meddler.Stripe = hasty
+		s.noAnswerInTime(cancelsPayment)
+		s.refuses(s.dearer(), payment.CodeStripeTimeout)
+		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
+			s.t.Fatal(payable)
+		}
+	},
+}
+
 // TestTermsCancelFirst: what an update cannot bring about takes the next attempt, which opens only after Stripe's word.
 func TestTermsCancelFirst(t *testing.T) {
-	dearer := func(s *shop) payment.CreateRequest { return s.token(2, 5000) }
-	for name, story := range map[string]func(*shop){
-		"in another state than requires_payment_method": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, payment.RequiresAction)
-			second, v := s.creates(dearer(s))
-			if second.ID == first.ID || v.Attempt != 2 || v.Amount != 5000 || s.sim.Count(setsAmount) != 0 {
-				s.t.Fatalf("%+v", v)
-			}
-			s.atStripe(first.ID, payment.Canceled, 4200)
-			if v := s.shows(first.ID, payment.CanceledState, 4200); !v.Superseded {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"another currency": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			r := s.token(2, 4200)
-			r.Terms.Currency = "chf"
-			second, v := s.creates(r)
-			if second.ID == first.ID || v.Currency != "chf" || len(s.payable()) != 1 {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"the customer is faster than the cancel": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, payment.RequiresAction)
-			s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
-			if e := s.refuses(dearer(s), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
-				s.t.Fatalf("%s", e.Payment)
-			}
-			if v := s.shows(first.ID, payment.Paid, 4200); *v.HoldReason != payment.HoldAmount {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"or has a debit under way by then": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			r := dearer(s)
-			r.Terms.Currency = "chf"
-			s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
-			if e := s.refuses(r, payment.CodePaymentInProgress); view(s.t, e.Payment).State != payment.InProgress {
-				s.t.Fatalf("%s", e.Payment)
-			}
-		},
-		"no answer: the order keeps its attempt": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, payment.RequiresAction)
-			s.noAnswer(cancelsPayment, false)
-			s.refuses(dearer(s), payment.CodeStripeUnavailable)
-			if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
-				s.t.Fatal(payable)
-			}
-			s.sim.ClearFaults()
-			if second, v := s.creates(s.token(1, 4200)); second.ID == first.ID || v.Amount != 5000 {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"cancelled, and the answer lost: the next try sees it": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, payment.RequiresAction)
-			s.noAnswer(cancelsPayment, true)
-			s.refuses(dearer(s), payment.CodeStripeUnavailable)
-			if second, v := s.creates(dearer(s)); second.ID == first.ID || v.Attempt != 2 {
-				s.t.Fatalf("%+v", v)
-			}
-		},
-		"no answer in time: stripe_timeout": func(s *shop) {
-			first, _ := s.creates(s.token(1, 4200))
-			s.becomes(first.ID, payment.RequiresAction)
-			hasty := s.gateway()
-			hasty.Timeout = 200 * time.Millisecond
-			s.meddler.Stripe = hasty
-			s.noAnswerInTime(cancelsPayment)
-			s.refuses(dearer(s), payment.CodeStripeTimeout)
-			if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {
-				s.t.Fatal(payable)
-			}
-		},
-	} {
+	for name, story := range cancelFirstStories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			story(newShop(t))

@@ -10,81 +10,107 @@ import (
 	"kasse/store/storetest"
 )
 
+// timed is a store whose Redis has a clock that the test moves.
+type timed struct {
+	*store.Store
+	t *testing.T
+}
+
+const timedEndpoint push.EndpointID = "e"
+
 // TestClockOfRedisStepsBack: no caller waits for the moments at which Redis's clock was, on a real server whose clock
 // is moved.
 func TestClockOfRedisStepsBack(t *testing.T) {
 	server, clock := storetest.NewTimedServer(t, 20*time.Second)
-	s := store.New(connect(t, server.URL()), options)
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+	s := timed{store.New(connect(t, server.URL()), options), t}
+	must(t, s.Mark(t.Context(), store.Identity{Service: "kasse"}))
+	must(t, s.RegisterEndpoint(t.Context(), timedEndpoint))
+	_, _, err := write(t.Context(), s.Store, "pi_1")
+	must(t, err)
+	s.useUp()
+	clock.Set(0)
+	s.probesAreDue()
+	clock.Set(-20 * time.Second)
+	if c := s.circuit(); !c.Open || c.ProbeIn != 0 {
+		t.Errorf("after another step back the circuit is %+v", c)
 	}
-	must(s.Mark(t.Context(), store.Identity{Service: "kasse"}))
-	const endpoint push.EndpointID = "e"
-	must(s.RegisterEndpoint(t.Context(), endpoint))
-	_, _, err := write(t.Context(), s, "pi_1")
-	must(err)
-	owns := func(owner string) bool {
-		t.Helper()
-		part := storetest.Partition(string(storetest.OrderOf("pi_1")))
-		works := s.ClaimPushes(t.Context(), push.Claim{
-			Endpoint: endpoint, Owner: owner, Lease: time.Second, Shares: []push.Share{{Partition: part, First: 10}},
-		})
-		must(works[0].Err)
-		return len(works[0].Deliveries) > 0
-	}
-	circuit := func() push.Circuit {
-		t.Helper()
-		work := s.ClaimPushes(t.Context(), push.Claim{Endpoint: endpoint, Shares: []push.Share{{}}})[0]
-		must(work.Err)
-		return work.Circuit
-	}
-	if !owns("dead") {
+	clock.Set(0)
+	s.everythingIsFree()
+}
+
+// owns reports whether that owner gets deliveries to make.
+func (s timed) owns(owner string) bool {
+	s.t.Helper()
+	part := storetest.Partition(string(storetest.OrderOf("pi_1")))
+	works := s.ClaimPushes(s.t.Context(), push.Claim{
+		Endpoint: timedEndpoint, Owner: owner, Lease: time.Second,
+		Shares: []push.Share{{Partition: part, First: 10}},
+	})
+	must(s.t, works[0].Err)
+	return len(works[0].Deliveries) > 0
+}
+
+func (s timed) circuit() push.Circuit {
+	s.t.Helper()
+	work := s.ClaimPushes(s.t.Context(), push.Claim{Endpoint: timedEndpoint, Shares: []push.Share{{}}})[0]
+	must(s.t, work.Err)
+	return work.Circuit
+}
+
+// useUp takes all quotas and leases while Redis's clock is ahead.
+func (s timed) useUp() {
+	t := s.t
+	t.Helper()
+	if !s.owns("dead") {
 		t.Fatal("there is nothing to deliver")
 	}
 	if ahead, err := s.ClockAhead(t.Context()); err != nil || ahead < 19*time.Second || ahead > 25*time.Second {
 		t.Errorf("Redis's clock is %s ahead, %v", ahead, err)
 	}
+	var err error
 	for wait := time.Duration(0); wait == 0; {
 		_, wait, err = s.TakeQuota(t.Context(), "service:shop", 10, time.Second)
-		must(err)
+		must(t, err)
 	}
 	for wait := time.Duration(0); wait == 0; {
 		wait, err = s.AllowRead(t.Context(), 5)
-		must(err)
+		must(t, err)
 	}
 	if taken, err := s.TakeLease(t.Context(), "nets", "dead", time.Second); !taken || err != nil {
 		t.Fatal(taken, err)
 	}
-	_, _, err = s.OpenCircuit(t.Context(), endpoint, push.Pauses{Min: time.Millisecond, Max: time.Second}, 0)
-	must(err)
-	pass := payment.PassRequest{ID: "dead"}
-	_, err = s.AskForPass(t.Context(), pass)
-	must(err)
-	clock.Set(0)
+	_, _, err = s.OpenCircuit(t.Context(), timedEndpoint, push.Pauses{Min: time.Millisecond, Max: time.Second}, 0)
+	must(t, err)
+	_, err = s.AskForPass(t.Context(), payment.PassRequest{ID: "dead"})
+	must(t, err)
+}
+
+// probesAreDue looks at requests for a pass and at the endpoint's circuit after the clock has stepped back.
+func (s timed) probesAreDue() {
+	t := s.t
+	t.Helper()
 	if _, found, err := s.TakePass(t.Context(), "holder"); found || err != nil {
 		t.Errorf("a request of before is kept longer than it may be: %t, %v", found, err)
 	}
-	if taken, next, err := s.TakeProbe(t.Context(), endpoint, time.Millisecond); !taken || err != nil {
+	if taken, next, err := s.TakeProbe(t.Context(), timedEndpoint, time.Millisecond); !taken || err != nil {
 		t.Errorf("a probe is due: %t, or in %s, %v", taken, next, err)
 	}
-	if next, err := s.DelayProbe(
-		t.Context(), endpoint, push.Pauses{Min: time.Hour, Max: time.Hour}, 24*time.Hour,
-	); next != 24*time.Hour || err != nil {
+	hour := push.Pauses{Min: time.Hour, Max: time.Hour}
+	next, err := s.DelayProbe(t.Context(), timedEndpoint, hour, 24*time.Hour)
+	if next != 24*time.Hour || err != nil {
 		t.Errorf("the next probe is in %s, %v", next, err)
 	}
-	if taken, _, err := s.TakeProbe(t.Context(), endpoint, time.Second); taken || err != nil {
+	if taken, _, err := s.TakeProbe(t.Context(), timedEndpoint, time.Second); taken || err != nil {
 		t.Errorf("a probe that the endpoint put off is due: %t, %v", taken, err)
 	}
-	clock.Set(-20 * time.Second)
-	if c := circuit(); !c.Open || c.ProbeIn != 0 {
-		t.Errorf("after another step back the circuit is %+v", c)
-	}
-	clock.Set(0)
-	if left, wait, err := s.TakeQuota(t.Context(), "service:shop", 10, time.Second); left != 9 || wait != 0 ||
-		err != nil {
+}
+
+// everythingIsFree looks at what useUp has taken.
+func (s timed) everythingIsFree() {
+	t := s.t
+	t.Helper()
+	left, wait, err := s.TakeQuota(t.Context(), "service:shop", 10, time.Second)
+	if left != 9 || wait != 0 || err != nil {
 		t.Errorf("a caller has %d left and waits %s, %v", left, wait, err)
 	}
 	if wait, err := s.AllowRead(t.Context(), 5); wait != 0 || err != nil {
@@ -93,7 +119,7 @@ func TestClockOfRedisStepsBack(t *testing.T) {
 	if taken, err := s.TakeLease(t.Context(), "nets", "other", time.Second); !taken || err != nil {
 		t.Errorf("the lease is taken: %t, %v", taken, err)
 	}
-	if !owns("other") {
+	if !s.owns("other") {
 		t.Error("the deliveries of the dead process are still its own")
 	}
 	if ahead, err := s.ClockAhead(t.Context()); err != nil || ahead.Abs() > 5*time.Second {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -94,124 +95,157 @@ func (w watching) Write(b []byte) (int, error) {
 	return w.Writer.Write(b)
 }
 
+// lostReplies is a store behind a proxy that can lose the reply to a write, after which go-redis sends the write again.
+type lostReplies struct {
+	*store.Store
+	proxy  *proxy
+	direct redis.UniversalClient // past the proxy
+}
+
+// lose runs a write whose reply is lost once.
+func (l lostReplies) lose(t *testing.T, write func() error) error {
+	t.Helper()
+	before := l.proxy.swallows.Load()
+	l.proxy.swallow.Store(true)
+	err := write()
+	if l.proxy.swallows.Load() != before+1 {
+		t.Fatalf("%d replies were lost, want 1", l.proxy.swallows.Load()-before)
+	}
+	return err
+}
+
+// length is the number of a stream's entries.
+func (l lostReplies) length(t *testing.T, key string) int64 {
+	t.Helper()
+	n, err := l.direct.XLen(t.Context(), key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (l lostReplies) wantRead(ctx context.Context, id payment.ID) error {
+	_, err := l.WantRead(ctx, id)
+	return err
+}
+
 // TestLostReply has writes whose reply is lost on the way, and that go-redis sends again by itself.
 func TestLostReply(t *testing.T) {
 	url := storetest.RedisServer(t)
-	direct := connect(t, url)
 	p, client := throughProxy(t, url)
-	s := store.New(client, options)
+	l := lostReplies{Store: store.New(client, options), proxy: p, direct: connect(t, url)}
+	t.Run("of a mark", l.ofMark)
+	// Redis knows the scripts from here on, so that the lost reply is one to a write.
+	mustWrite(t, l.Store, "pi_0")
+	must(t, l.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_0"}, nil))
+	must(t, l.wantRead(t.Context(), "pi_0"))
+	t.Run("of an order", l.ofOrder)
+	t.Run("of an order that another process wrote next", l.ofOrderWithConflict)
+	t.Run("of a pointer", l.ofPointer)
+	t.Run("of a wanted read", l.ofWantedRead)
+	t.Run("of a quarantined event", l.ofQuarantinedEvent)
+	t.Run("of reads that were taken", l.ofTakenReads)
+}
+
+func (l lostReplies) ofMark(t *testing.T) {
 	ctx := t.Context()
-	lose := func(t *testing.T, write func() error) error {
-		t.Helper()
-		before := p.swallows.Load()
-		p.swallow.Store(true)
-		err := write()
-		if p.swallows.Load() != before+1 {
-			t.Fatalf("%d replies were lost, want 1", p.swallows.Load()-before)
+	if err := l.lose(t, func() error { return l.Mark(ctx, store.Identity{Service: "kasse"}) }); err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Check(ctx, store.Identity{Service: "kasse"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func (l lostReplies) ofOrder(t *testing.T) {
+	ctx := t.Context()
+	must(t, l.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour)))
+	for round := range 3 {
+		o, now, err := l.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
+		if err != nil || (round > 0 && counter(o) != strconv.Itoa(round)) {
+			t.Fatalf("revision %q, want %d; %v", o.Revision, round, err)
+		}
+		o, c := storetest.Transition(o, "pi_1", now)
+		var saved payment.Saved
+		err = l.lose(t, func() (err error) { saved, err = l.SaveOrder(ctx, o, c); return err })
+		if err != nil || !saved.Written || counter(saved.Order) != strconv.Itoa(round+1) || saved.Now.Before(now) {
+			t.Errorf("got %+v, %v: one's own revision means that the reply was lost", saved, err)
+		}
+		stored, _, err := l.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
+		if err != nil || stored.Revision != saved.Order.Revision || len(stored.Loaded["pi_1"].History) != round+1 {
+			t.Errorf("revision %q, want %q; %v", stored.Revision, saved.Order.Revision, err)
+		}
+	}
+	stream := fmt.Sprintf("kasse:{p%d}:events", storetest.Partition("o_1"))
+	if n := l.length(t, stream); n != 3 {
+		t.Errorf("%d entries in the stream, want 3", n)
+	}
+}
+
+func (l lostReplies) ofOrderWithConflict(t *testing.T) {
+	ctx := t.Context()
+	o, now, err := l.LoadOrder(ctx, payment.Ref{Order: "o_2"}, "pi_2")
+	must(t, err)
+	o, c := storetest.Transition(o, "pi_2", now)
+	other := func() { mustWrite(t, store.New(l.direct, options), "pi_2") }
+	l.proxy.after.Store(other)
+	var saved payment.Saved
+	err = l.lose(t, func() (err error) { saved, err = l.SaveOrder(ctx, o, c, "pi_2"); return err })
+	latest := saved.Order
+	if !errors.Is(err, payment.ErrConflict) || counter(latest) != "2" || len(latest.Loaded["pi_2"].History) != 2 {
+		t.Errorf("got %+v, %v", saved, err)
+	}
+	stored, _, err := l.LoadOrder(ctx, payment.Ref{Order: "o_2"})
+	if err != nil || stored.Revision != latest.Revision {
+		t.Errorf("revision %q, the conflict returned %q; %v", stored.Revision, latest.Revision, err)
+	}
+}
+
+func (l lostReplies) ofPointer(t *testing.T) {
+	ctx := t.Context()
+	err := l.lose(t, func() error { return l.SavePointer(ctx, "pi_3", "o_3", time.Now().Add(time.Hour)) })
+	order, found, findErr := l.FindOrder(ctx, "pi_3")
+	if err != nil || !found || order != "o_3" || findErr != nil {
+		t.Errorf("got %v; it leads to %q, found %t, %v", err, order, found, findErr)
+	}
+}
+
+func (l lostReplies) ofWantedRead(t *testing.T) {
+	ctx := t.Context()
+	must(t, l.lose(t, func() error { return l.wantRead(ctx, "pi_3") }))
+	reads := fmt.Sprintf("kasse:{p%d}:reads", storetest.Partition("pi_3"))
+	if n := l.direct.ZCard(ctx, reads).Val(); n != 1 {
+		t.Errorf("%d reads, want 1", n)
+	}
+	must(t, l.DropRead(ctx, "pi_3"))
+	must(t, l.DropRead(ctx, "pi_0"))
+}
+
+func (l lostReplies) ofQuarantinedEvent(t *testing.T) {
+	err := l.lose(t, func() error { return l.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1"}, nil) })
+	if err != nil {
+		t.Error(err)
+	}
+	if n := l.length(t, "kasse:{p0}:quarantine"); n != 2 {
+		t.Errorf("%d entries, want 2", n)
+	}
+}
+
+func (l lostReplies) ofTakenReads(t *testing.T) {
+	ctx := t.Context()
+	must(t, l.wantRead(ctx, "pi_read"))
+	err := l.lose(t, func() error {
+		ids, err := l.TakeReads(ctx, 10, 3*time.Second)
+		if len(ids) > 0 {
+			t.Errorf("got %v twice", ids)
 		}
 		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
-	lengths := func(t *testing.T, key string) int64 {
-		t.Helper()
-		n, err := direct.XLen(ctx, key).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-
-	t.Run("of a mark", func(t *testing.T) {
-		if err := lose(t, func() error { return s.Mark(ctx, store.Identity{Service: "kasse"}) }); err != nil {
-			t.Error(err)
-		}
-		if _, err := s.Check(ctx, store.Identity{Service: "kasse"}); err != nil {
-			t.Error(err)
-		}
-	})
-	// Redis knows the scripts from here on, so that the lost reply is one to a write.
-	mustWrite(t, s, "pi_0")
-	must(t, s.Quarantine(ctx, payment.StripeEvent{ID: "evt_0"}, nil))
-	wantRead := func(id payment.ID) error { _, err := s.WantRead(ctx, id); return err }
-	must(t, wantRead("pi_0"))
-	t.Run("of an order", func(t *testing.T) {
-		must(t, s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour)))
-		for round := range 3 {
-			o, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
-			if err != nil || (round > 0 && counter(o) != strconv.Itoa(round)) {
-				t.Fatalf("revision %q, want %d; %v", o.Revision, round, err)
-			}
-			o, c := storetest.Transition(o, "pi_1", now)
-			var saved payment.Saved
-			err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c); return err })
-			if err != nil || !saved.Written || counter(saved.Order) != strconv.Itoa(round+1) || saved.Now.Before(now) {
-				t.Errorf("got %+v, %v: one's own revision means that the reply was lost", saved, err)
-			}
-			stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
-			if err != nil || stored.Revision != saved.Order.Revision || len(stored.Loaded["pi_1"].History) != round+1 {
-				t.Errorf("revision %q, want %q; %v", stored.Revision, saved.Order.Revision, err)
-			}
-		}
-		stream := fmt.Sprintf("kasse:{p%d}:events", storetest.Partition("o_1"))
-		if n := lengths(t, stream); n != 3 {
-			t.Errorf("%d entries in the stream, want 3", n)
-		}
-	})
-	t.Run("of an order that another process wrote next", func(t *testing.T) {
-		o, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}, "pi_2")
-		must(t, err)
-		o, c := storetest.Transition(o, "pi_2", now)
-		other := func() { mustWrite(t, store.New(direct, options), "pi_2") } //nolint:contextcheck // the test's own
-		p.after.Store(other)
-		var saved payment.Saved
-		err = lose(t, func() (err error) { saved, err = s.SaveOrder(ctx, o, c, "pi_2"); return err })
-		latest := saved.Order
-		if !errors.Is(err, payment.ErrConflict) || counter(latest) != "2" || len(latest.Loaded["pi_2"].History) != 2 {
-			t.Errorf("got %+v, %v", saved, err)
-		}
-		if stored, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"}); err != nil ||
-			stored.Revision != latest.Revision {
-			t.Errorf("revision %q, the conflict returned %q; %v", stored.Revision, latest.Revision, err)
-		}
-	})
-	t.Run("of a pointer", func(t *testing.T) {
-		err := lose(t, func() error { return s.SavePointer(ctx, "pi_3", "o_3", time.Now().Add(time.Hour)) })
-		if order, found, findErr := s.FindOrder(ctx, "pi_3"); err != nil || !found || order != "o_3" || findErr != nil {
-			t.Errorf("got %v; it leads to %q, found %t, %v", err, order, found, findErr)
-		}
-	})
-	t.Run("of a wanted read", func(t *testing.T) {
-		must(t, lose(t, func() error { return wantRead("pi_3") }))
-		if n := direct.ZCard(ctx, fmt.Sprintf("kasse:{p%d}:reads", storetest.Partition("pi_3"))).Val(); n != 1 {
-			t.Errorf("%d reads, want 1", n)
-		}
-		must(t, s.DropRead(ctx, "pi_3"))
-		must(t, s.DropRead(ctx, "pi_0"))
-	})
-	t.Run("of a quarantined event", func(t *testing.T) {
-		if err := lose(
-			t, func() error { return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil) },
-		); err != nil {
-			t.Error(err)
-		}
-		if n := lengths(t, "kasse:{p0}:quarantine"); n != 2 {
-			t.Errorf("%d entries, want 2", n)
-		}
-	})
-	t.Run("of reads that were taken", func(t *testing.T) {
-		must(t, wantRead("pi_read"))
-		err := lose(t, func() error {
-			ids, err := s.TakeReads(ctx, 10, 3*time.Second)
-			if len(ids) > 0 {
-				t.Errorf("got %v twice", ids)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
-		}
-		wait.UntilTrue(t, "the read to come back", func() bool {
-			ids, err := s.TakeReads(ctx, 10, time.Minute)
-			return err == nil && len(ids) == 1
-		})
+	wait.UntilTrue(t, "the read to come back", func() bool {
+		ids, err := l.TakeReads(ctx, 10, time.Minute)
+		return err == nil && len(ids) == 1
 	})
 }

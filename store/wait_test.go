@@ -33,35 +33,21 @@ func unconfirmed(t *testing.T, what string, err error) {
 	}
 }
 
+// replicated is a store of which one replica has to confirm.
+type replicated struct {
+	*store.Store
+	t      *testing.T
+	client redis.UniversalClient // of the master
+}
+
 // TestWaitReplicas has a master with one replica, of which one or two are waited for.
 func TestWaitReplicas(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())
-	s, two := store.New(client, waiting(1)), store.New(client, waiting(2))
-	if err := s.Mark(ctx, store.Identity{Service: "kasse"}); err != nil {
-		t.Fatal(err)
-	}
-	changes := map[string]func(s *store.Store) error{
-		"an order": func(s *store.Store) error { _, _, err := write(ctx, s, "pi_1"); return err },
-		"a pointer": func(s *store.Store) error {
-			return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour))
-		},
-		"a read that an event asks for": func(s *store.Store) error { _, err := s.WantRead(ctx, "pi_3"); return err },
-		"a quarantined event": func(s *store.Store) error {
-			return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil)
-		},
-	}
-	for name, change := range changes {
-		for range 2 { // scripts are unknown to Redis, then known
-			if err := client.ScriptFlush(ctx).Err(); err != nil {
-				t.Fatal(err)
-			}
-			if err := change(s); err != nil {
-				t.Errorf("%s with its replica: %v", name, err)
-			}
-		}
-	}
-	_, _, err := two.LoadOrder(ctx, payment.Ref{Order: "o_1"})
+	s := replicated{store.New(client, waiting(1)), t, client}
+	must(t, s.Mark(ctx, store.Identity{Service: "kasse"}))
+	s.confirmsChanges()
+	_, _, err := store.New(client, waiting(2)).LoadOrder(ctx, payment.Ref{Order: "o_1"})
 	unconfirmed(t, "an order of two replicas", err)
 
 	stored, now, err := s.LoadOrder(ctx, payment.Ref{Order: "o_1"}, "pi_1")
@@ -77,8 +63,41 @@ func TestWaitReplicas(t *testing.T) {
 	unconfirmed(t, "the order that a conflict returns", err)
 	_, _, err = s.LoadOrder(ctx, payment.Ref{Order: "o_1"})
 	unconfirmed(t, "the order that a change begins with", err)
+	s.confirmsNothing(now)
+	replica.Restart()
+	wait.UntilTrue(t, "the write to be confirmed when it is looked at again", func() bool {
+		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"})
+		return err == nil && counter(o) == "1"
+	})
+}
+
+// confirmsChanges makes each kind of change while the replica is there.
+func (s replicated) confirmsChanges() {
+	s.t.Helper()
+	ctx := s.t.Context()
+	for name, change := range map[string]func() error{
+		"an order":                      func() error { _, _, err := write(ctx, s.Store, "pi_1"); return err },
+		"a pointer":                     func() error { return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour)) },
+		"a read that an event asks for": func() error { _, err := s.WantRead(ctx, "pi_3"); return err },
+		"a quarantined event": func() error {
+			return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil)
+		},
+	} {
+		for range 2 { // scripts are unknown to Redis, then known
+			must(s.t, s.client.ScriptFlush(ctx).Err())
+			if err := change(); err != nil {
+				s.t.Errorf("%s with its replica: %v", name, err)
+			}
+		}
+	}
+}
+
+// confirmsNothing makes each kind of change, and reads statuses, while the replica is away.
+func (s replicated) confirmsNothing(now time.Time) {
+	t, ctx := s.t, s.t.Context()
+	t.Helper()
 	o, c := storetest.Transition(payment.Order{ID: "o_2"}, "pi_2", now)
-	saved, err = s.SaveOrder(ctx, o, c)
+	saved, err := s.SaveOrder(ctx, o, c)
 	if unconfirmed(t, "a write", err); saved.Written || saved.Order.ID != "" {
 		t.Errorf("got %+v of a write that is not confirmed", saved)
 	}
@@ -92,12 +111,6 @@ func TestWaitReplicas(t *testing.T) {
 	if _, err := s.LoadView(ctx, "pi_4"); !errors.Is(err, payment.ErrNotFound) {
 		t.Errorf("a status needs no replica: %v", err)
 	}
-
-	replica.Restart()
-	wait.UntilTrue(t, "the write to be confirmed when it is looked at again", func() bool {
-		o, _, err := s.LoadOrder(ctx, payment.Ref{Order: "o_2"})
-		return err == nil && counter(o) == "1"
-	})
 }
 
 // TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not

@@ -5,60 +5,63 @@ import (
 	"testing"
 )
 
+var (
+	mostFeatures = SessionFeatures{
+		RedisplayLimit: new(5), RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session",
+	}
+	redisplayOff = SessionFeatures{
+		Redisplay: new(false), RedisplayLimit: new(2), RedisplayOnly: []string{"limited"}, Surface: SurfaceMobile,
+	}
+	mobileConsent = SessionFeatures{Surface: SurfaceMobile, Save: true, SaveAs: "limited"}
+)
+
+var narrowings = []struct {
+	name        string
+	most, asked SessionFeatures
+	wider       []string // pointers
+}{
+	{"the same", mostFeatures, mostFeatures, nil},
+	{"nothing", mostFeatures, SessionFeatures{}, nil},
+	{"nothing of what is off", redisplayOff, SessionFeatures{}, nil},
+	{"a subset", mostFeatures, SessionFeatures{RedisplayOnly: []string{"limited"}}, nil},
+	{"no saved methods", mostFeatures, SessionFeatures{Redisplay: new(false)}, nil},
+	{"saved methods", redisplayOff, SessionFeatures{Redisplay: new(true)}, []string{"/redisplay"}},
+	{"more of them", mostFeatures, SessionFeatures{RedisplayLimit: new(6)}, []string{"/redisplay_limit"}},
+	{
+		"more than the default",
+		SessionFeatures{},
+		SessionFeatures{RedisplayLimit: new(5)},
+		[]string{"/redisplay_limit"},
+	},
+	{
+		"other filters", mostFeatures,
+		SessionFeatures{RedisplayOnly: []string{"always", "unspecified"}},
+		[]string{"/allow_redisplay_filters"},
+	},
+	{
+		"other than the default",
+		SessionFeatures{},
+		SessionFeatures{RedisplayOnly: []string{"limited"}},
+		[]string{"/allow_redisplay_filters"},
+	},
+	{"saving for another use", mostFeatures, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save_usage"}},
+	{"saving", SessionFeatures{}, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save"}},
+	{"removing", mostFeatures, SessionFeatures{Remove: true}, []string{"/remove"}},
+	{"another surface", mostFeatures, SessionFeatures{Surface: SurfaceMobile}, []string{"/surface"}},
+	{"consent, left out", mobileConsent, SessionFeatures{}, nil},
+	{"other consent", mobileConsent, SessionFeatures{SaveAs: "always"}, []string{"/save_allow_redisplay"}},
+	{
+		"consent where none was given",
+		SessionFeatures{Surface: SurfaceMobile},
+		SessionFeatures{SaveAs: "always"},
+		[]string{"/save_allow_redisplay"},
+	},
+	{"web, by its name", mostFeatures, SessionFeatures{Surface: SurfaceWeb}, nil},
+}
+
 // TestNarrow: less is allowed, more is named, and what is left out never becomes more.
 func TestNarrow(t *testing.T) {
-	yes, no := true, false
-	two, five, six := 2, 5, 6
-	most := SessionFeatures{
-		RedisplayLimit: &five, RedisplayOnly: []string{"always", "limited"}, Save: true, SaveUsage: "off_session",
-	}
-	off := SessionFeatures{
-		Redisplay: &no, RedisplayLimit: &two, RedisplayOnly: []string{"limited"}, Surface: SurfaceMobile,
-	}
-	app := SessionFeatures{Surface: SurfaceMobile, Save: true, SaveAs: "limited"}
-	for _, tt := range []struct {
-		name        string
-		most, asked SessionFeatures
-		wider       []string
-	}{
-		{"the same", most, most, nil},
-		{"nothing", most, SessionFeatures{}, nil},
-		{"nothing of what is off", off, SessionFeatures{}, nil},
-		{"a subset", most, SessionFeatures{RedisplayOnly: []string{"limited"}}, nil},
-		{"no saved methods", most, SessionFeatures{Redisplay: &no}, nil},
-		{"saved methods", off, SessionFeatures{Redisplay: &yes}, []string{"/redisplay"}},
-		{"more of them", most, SessionFeatures{RedisplayLimit: &six}, []string{"/redisplay_limit"}},
-		{
-			"more than the default",
-			SessionFeatures{},
-			SessionFeatures{RedisplayLimit: &five},
-			[]string{"/redisplay_limit"},
-		},
-		{
-			"other filters", most,
-			SessionFeatures{RedisplayOnly: []string{"always", "unspecified"}},
-			[]string{"/allow_redisplay_filters"},
-		},
-		{
-			"other than the default",
-			SessionFeatures{},
-			SessionFeatures{RedisplayOnly: []string{"limited"}},
-			[]string{"/allow_redisplay_filters"},
-		},
-		{"saving for another use", most, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save_usage"}},
-		{"saving", SessionFeatures{}, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save"}},
-		{"removing", most, SessionFeatures{Remove: true}, []string{"/remove"}},
-		{"another surface", most, SessionFeatures{Surface: SurfaceMobile}, []string{"/surface"}},
-		{"consent, left out", app, SessionFeatures{}, nil},
-		{"other consent", app, SessionFeatures{SaveAs: "always"}, []string{"/save_allow_redisplay"}},
-		{
-			"consent where none was given",
-			SessionFeatures{Surface: SurfaceMobile},
-			SessionFeatures{SaveAs: "always"},
-			[]string{"/save_allow_redisplay"},
-		},
-		{"web, by its name", most, SessionFeatures{Surface: SurfaceWeb}, nil},
-	} {
+	for _, tt := range narrowings {
 		got, wider := tt.most.Narrow(tt.asked, "")
 		var where []string
 		for _, f := range wider {

@@ -28,84 +28,101 @@ func (o *Order) asked(at int64, s Snapshot) Fact {
 	return seen
 }
 
+// forgedEvent says that more money has come in than Stripe has shown.
+func forgedEvent() Event {
+	bigger := succeeded("ch_1")
+	bigger.Amount, bigger.AmountReceived = 9000, 9000
+	return event("evt_9", 99, bigger)
+}
+
+func canceledWithMoney() Snapshot {
+	s := canceled("ch_1")
+	s.AmountReceived = 1000
+	return s
+}
+
+// claim is a set of facts, and the webhook's word for money that they leave open.
+type claim struct {
+	name     string
+	facts    []RecordFact
+	claim    string
+	amount   int64
+	received int64
+	denied   bool
+}
+
+var claims = []claim{
+	{"a webhook's success", []RecordFact{event("evt_1", 10, succeeded("ch_1"))}, "evt_1", 1000, 1000, false},
+	{"a webhook's end with money", []RecordFact{event("evt_1", 10, canceledWithMoney())}, "evt_1", 1000, 1000, false},
+	{
+		"a webhook's creation that has succeeded",
+		[]RecordFact{Creation{Observation{At: 10, Event: "evt_1", Snapshot: succeeded("ch_1")}}},
+		"evt_1",
+		1000, 1000, false,
+	},
+	{"no money", []RecordFact{event("evt_1", 10, processing("ch_1"))}, "", 1000, 0, false},
+	{"an end without money", []RecordFact{event("evt_1", 10, canceled(""))}, "", 1000, 0, false},
+	{
+		"an answer bears it out",
+		[]RecordFact{event("evt_1", 10, succeeded("ch_1")), read(9, succeeded("ch_1"))},
+		"", 1000, 1000, false,
+	},
+	{
+		"so does Stripe's list",
+		[]RecordFact{event("evt_1", 10, succeeded("ch_1")), listed(event("evt_1", 10, succeeded("ch_1")))},
+		"",
+		1000, 1000, false,
+	},
+	{
+		"an answer outranks a webhook that says more",
+		[]RecordFact{read(10, succeeded("ch_1")), forgedEvent()},
+		"",
+		1000, 1000, false,
+	},
+	{
+		"so does Stripe's list",
+		[]RecordFact{listed(event("evt_1", 10, succeeded("ch_1"))), forgedEvent()},
+		"", 1000,
+		1000, false,
+	},
+}
+
+// deniedClaims are claims that Stripe has not borne out when it was asked.
+var deniedClaims = []claim{
+	{
+		"Stripe shows no end of it",
+		[]RecordFact{event("evt_1", 10, succeeded("ch_1")), read(20, pending()), Denial{"evt_1"}},
+		"evt_1",
+		1000, 1000, true,
+	},
+	{
+		"Stripe does not know it",
+		[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}},
+		"evt_1", 1000, 1000, true,
+	},
+	{
+		"a newer claim does not end that",
+		[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, forgedEvent()},
+		"evt_9", 9000, 9000, true,
+	},
+	{
+		"an answer does",
+		[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, read(30, succeeded("ch_1"))},
+		"",
+		1000, 1000, false,
+	},
+	{
+		"Stripe shows an end without money",
+		[]RecordFact{event("evt_1", 30, succeeded("ch_1")), Denial{"evt_1"}, read(20, canceled(""))},
+		"", 1000,
+		0, false,
+	},
+}
+
 // TestClaims: a webhook's word for money is a claim until Stripe itself has shown the money, in every order of the
 // facts.
 func TestClaims(t *testing.T) {
-	bigger := succeeded("ch_1")
-	bigger.Amount, bigger.AmountReceived = 9000, 9000
-	withMoney := canceled("ch_1")
-	withMoney.AmountReceived = 1000
-	forged := event("evt_9", 99, bigger)
-	for _, tt := range []struct {
-		name     string
-		facts    []RecordFact
-		claim    string
-		amount   int64
-		received int64
-		denied   bool
-	}{
-		{"a webhook's success", []RecordFact{event("evt_1", 10, succeeded("ch_1"))}, "evt_1", 1000, 1000, false},
-		{"a webhook's end with money", []RecordFact{event("evt_1", 10, withMoney)}, "evt_1", 1000, 1000, false},
-		{
-			"a webhook's creation that has succeeded",
-			[]RecordFact{Creation{Observation{At: 10, Event: "evt_1", Snapshot: succeeded("ch_1")}}},
-			"evt_1",
-			1000, 1000, false,
-		},
-		{"no money", []RecordFact{event("evt_1", 10, processing("ch_1"))}, "", 1000, 0, false},
-		{"an end without money", []RecordFact{event("evt_1", 10, canceled(""))}, "", 1000, 0, false},
-		{
-			"an answer bears it out",
-			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), read(9, succeeded("ch_1"))},
-			"", 1000, 1000, false,
-		},
-		{
-			"so does Stripe's list",
-			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), listed(event("evt_1", 10, succeeded("ch_1")))},
-			"",
-			1000, 1000, false,
-		},
-		{
-			"an answer outranks a webhook that says more",
-			[]RecordFact{read(10, succeeded("ch_1")), forged},
-			"",
-			1000, 1000, false,
-		},
-		{
-			"so does Stripe's list",
-			[]RecordFact{listed(event("evt_1", 10, succeeded("ch_1"))), forged},
-			"", 1000,
-			1000, false,
-		},
-		{
-			"Stripe shows no end of it",
-			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), read(20, pending()), Denial{"evt_1"}},
-			"evt_1",
-			1000, 1000, true,
-		},
-		{
-			"Stripe does not know it",
-			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}},
-			"evt_1", 1000, 1000, true,
-		},
-		{
-			"a newer claim does not end that",
-			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, forged},
-			"evt_9", 9000, 9000, true,
-		},
-		{
-			"an answer does",
-			[]RecordFact{event("evt_1", 10, succeeded("ch_1")), Denial{"evt_1"}, read(30, succeeded("ch_1"))},
-			"",
-			1000, 1000, false,
-		},
-		{
-			"Stripe shows an end without money",
-			[]RecordFact{event("evt_1", 30, succeeded("ch_1")), Denial{"evt_1"}, read(20, canceled(""))},
-			"", 1000,
-			0, false,
-		},
-	} {
+	for _, tt := range slices.Concat(claims, deniedClaims) {
 		t.Run(tt.name, func(t *testing.T) {
 			for order := range permutations(tt.facts) {
 				r := merged(order...)

@@ -3,6 +3,7 @@ package process_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,57 +85,48 @@ func TestCheckOfWhatIsWell(t *testing.T) {
 	}
 }
 
-// TestCheckOfWhatIsNot has one thing that is off in each case, and looks for the line that says so.
-func TestCheckOfWhatIsNot(t *testing.T) {
-	t.Parallel()
-	careless := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
-	tests := map[string]struct {
-		world   *world
-		changes map[string]string
-		code    int
-		says    []string
-	}{
+// checkCase is a configuration, and what kasse check says of it.
+type checkCase struct {
+	changes map[string]string // of the settings
+	code    int
+	says    []string
+}
+
+// carelessSettings are checked where Redis keeps nothing on its disk, and Stripe is configured well.
+func carelessSettings(redisURL string) map[string]checkCase {
+	return map[string]checkCase{
 		"keeps nothing": {
-			careless, nil, 0,
-			[]string{`ok       durability: class "none"`, "warning  durability: … appendonly yes"},
+			nil, 0, []string{`ok       durability: class "none"`, "warning  durability: … appendonly yes"},
 		},
 		"and should": {
-			careless,
-			map[string]string{"REDIS_DURABILITY": "require"},
-			1,
-			[]string{"wrong    durability: … appendonly yes"},
+			map[string]string{"REDIS_DURABILITY": "require"}, 1, []string{"wrong    durability: … appendonly yes"},
 		},
 		"too few replicas": {
-			careless,
 			map[string]string{"REDIS_WAIT_REPLICAS": "1"},
 			1,
 			[]string{"wrong    redis: … 0 replicas … REDIS_WAIT_REPLICAS"},
 		},
 		"not a cluster": {
-			careless,
 			map[string]string{"REDIS_MODE": "cluster"},
 			1,
 			[]string{"wrong    redis: REDIS_MODE is cluster, and a standalone server answers"},
 		},
 		"no sentinel": {
-			careless,
-			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": careless.redis.URL() + "?master_name=kasse"},
+			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": redisURL + "?master_name=kasse"},
 			1,
 			[]string{"wrong    redis: REDIS_MODE is sentinel"},
 		},
 		"no server at REDIS_URL": {
-			careless,
 			map[string]string{"REDIS_URL": "redis://joe:hunter2@127.0.0.1:1/0"},
 			1,
 			[]string{"wrong    redis: does not answer"},
 		},
 		"no server at Stripe's": {
-			careless,
 			map[string]string{"STRIPE_API_BASE": "http://127.0.0.1:1"},
 			1,
 			[]string{"wrong    stripe: http://127.0.0.1:1 does not answer"},
 		},
-		"misspelt": {careless, map[string]string{
+		"misspelt": {map[string]string{
 			"CORS_ORIGINS": "https://hunter2.example", "REDIS_DURABILTY": "require",
 			"STRIPE_WEBHOOK_SECRET": "whsec_hunter2",
 		}, 0, []string{
@@ -142,50 +134,75 @@ func TestCheckOfWhatIsNot(t *testing.T) {
 			"warning  configuration: REDIS_DURABILTY … REDIS_DURABILITY",
 			"warning  configuration: STRIPE_WEBHOOK_SECRET … STRIPE_WEBHOOK_SECRETS",
 		}},
-		"mistaken": {careless, map[string]string{
-			"SERVICE_NAME": "Hunter 2", "STRIPE_SECRET_KEY": "hunter2",
-		}, 1, []string{
+		"mistaken": {map[string]string{"SERVICE_NAME": "Hunter 2", "STRIPE_SECRET_KEY": "hunter2"}, 1, []string{
 			"wrong    configuration: SERVICE_NAME", "wrong    configuration: STRIPE_SECRET_KEY",
 		}},
-		"no endpoint": {newWorld(t, stripesim.Options{}), nil, 0, []string{"warning  stripe: no webhook endpoint"}},
-		"endpoint with too few event types": {
-			newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{
-				{URL: ourHook.URL, Secret: hookSecret, Events: []string{"payment_intent.succeeded"}},
-			}}), nil, 1,
-			[]string{"wrong    stripe: … misses events … payment_intent.canceled"},
+		"TLS where there is none": {
+			map[string]string{"REDIS_URL": strings.Replace(redisURL, "redis://", "rediss://", 1)},
+			1,
+			[]string{"wrong    redis: … answers without TLS … rediss://"},
 		},
-		"clock": {
-			newWorld(t, stripesim.Options{Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }}), nil, 1,
-			[]string{"wrong    stripe: the clock … ahead of"},
-		},
-		"evicts": {
-			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "allkeys-lru")...), nil, 1,
-			[]string{"wrong    redis: … (allkeys-lru) … noeviction"},
-		},
-		"evicts what expires": {
-			newWorld(t, stripesim.Options{}, append(keepsWrites, "--maxmemory-policy", "volatile-ttl")...),
+	}
+}
+
+// TestCheckOfCarelessSettings has one setting that is off in each case, and looks for the line that says so.
+func TestCheckOfCarelessSettings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+	for name, test := range carelessSettings(w.redis.URL()) {
+		t.Run(name, func(t *testing.T) {
+			code, found := w.in(t).checked(test.changes)
+			expect(t, "exit code", code, test.code)
+			lines(t, found, test.says...)
+		})
+	}
+}
+
+// carelessServers are configured well, and use a Stripe or a Redis that is not.
+var carelessServers = map[string]struct {
+	stripe stripesim.Options
+	redis  []string // arguments
+	checkCase
+}{
+	"no endpoint": {checkCase: checkCase{says: []string{"warning  stripe: no webhook endpoint"}}},
+	"endpoint with too few event types": {
+		stripe: stripesim.Options{Webhooks: []stripesim.Webhook{
+			{URL: ourHook.URL, Secret: hookSecret, Events: []string{"payment_intent.succeeded"}},
+		}},
+		checkCase: checkCase{nil, 1, []string{"wrong    stripe: … misses events … payment_intent.canceled"}},
+	},
+	"clock": {
+		stripe:    stripesim.Options{Now: func() time.Time { return time.Now().Add(-2 * time.Minute) }},
+		checkCase: checkCase{nil, 1, []string{"wrong    stripe: the clock … ahead of"}},
+	},
+	"evicts": {
+		redis:     append(slices.Clone(keepsWrites), "--maxmemory-policy", "allkeys-lru"),
+		checkCase: checkCase{nil, 1, []string{"wrong    redis: … (allkeys-lru) … noeviction"}},
+	},
+	"evicts what expires": {
+		redis: append(slices.Clone(keepsWrites), "--maxmemory-policy", "volatile-ttl"),
+		checkCase: checkCase{
 			map[string]string{"REDIS_DURABILITY": "off"},
 			1,
 			[]string{"wrong    redis: … (volatile-ttl) … noeviction"},
 		},
-		"TLS where there is none": {
-			careless,
-			map[string]string{"REDIS_URL": strings.Replace(careless.redis.URL(), "redis://", "rediss://", 1)},
-			1,
-			[]string{"wrong    redis: … answers without TLS … rediss://"},
-		},
-		"nearly full": {
-			newWorld(t, stripesim.Options{}, "--maxmemory", "1000000"), nil, 1,
-			[]string{"wrong    redis: … of maxmemory"},
-		},
-		"mute": {
-			newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--rename-command", "CONFIG", ""), nil, 0,
-			[]string{`class "unknown"`, "CONFIG is refused"},
-		},
-	}
-	for name, test := range tests {
+	},
+	"nearly full": {
+		redis:     []string{"--maxmemory", "1000000"},
+		checkCase: checkCase{nil, 1, []string{"wrong    redis: … of maxmemory"}},
+	},
+	"mute": {
+		redis:     []string{"--appendonly", "yes", "--rename-command", "CONFIG", ""},
+		checkCase: checkCase{says: []string{`class "unknown"`, "CONFIG is refused"}},
+	},
+}
+
+// TestCheckOfCarelessServers has a Stripe or a Redis that is off in each case, and looks for the line that says so.
+func TestCheckOfCarelessServers(t *testing.T) {
+	t.Parallel()
+	for name, test := range carelessServers {
 		t.Run(name, func(t *testing.T) {
-			code, found := test.world.in(t).checked(test.changes)
+			code, found := newWorld(t, test.stripe, test.redis...).checked(test.changes)
 			expect(t, "exit code", code, test.code)
 			lines(t, found, test.says...)
 		})

@@ -44,75 +44,119 @@ func TestConsumerInGo(t *testing.T) {
 	consumerStory(t, binary(t, consumerBinary))
 }
 
+// consumerShop is a shop: servers, and a consumer of their events that keeps its orders in a directory.
+type consumerShop struct {
+	*world
+	program  string
+	args     []string
+	data     string
+	consumer *process
+	pushing  map[string]string
+	servers  []*process
+	customer string
+}
+
 // consumerStory is a day of a shop: cards, debits that settle and that fail, every event delivered several times,
 // and a consumer that is killed in between. Each paid order is fulfilled once.
 func consumerStory(t *testing.T, program string, args ...string) {
 	t.Helper()
-	w := newWorld(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3})
-	data := t.TempDir()
-	env := func() map[string]string { return map[string]string{"DATA": data, "WEBHOOK_SECRET": endpointSecret} }
-	for _, secret := range []string{"", "hunter2"} {
-		p := run(t, program, map[string]string{"DATA": data, "WEBHOOK_SECRET": secret}, args...)
-		expect(t, "exit code with WEBHOOK_SECRET="+secret, p.exitCode(), 1)
-		said := p.stderr.String()
-		if !strings.HasPrefix(said, "WEBHOOK_SECRET must be") || strings.Contains(said, "hunter2") {
-			t.Errorf("with WEBHOOK_SECRET=%q the message is %q", secret, said)
+	s := &consumerShop{
+		world:   newWorld(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3}),
+		program: program, args: args, data: t.TempDir(),
+	}
+	s.refusesSecrets()
+	s.startConsumer("127.0.0.1:0")
+	s.pushing = map[string]string{
+		"EVENT_ENDPOINTS":     s.consumer.public + "/kasse?key=hunter2=" + endpointSecret,
+		"EVENT_ALLOW_PRIVATE": "true",
+	}
+	s.servers, s.customer = s.serve(2, s.pushing), s.world.customer()
+	paid := s.paysByCard()
+	settles, fails := s.open(0, "debit-settles"), s.open(1, "debit-fails")
+	for _, debit := range []view{settles, fails} {
+		s.pay(debit, "pm_sepaDebit")
+	}
+	for _, debit := range []view{settles, fails} {
+		awaitStatus(t, s.data, debit.OrderID, "pending")
+	}
+	s.consumer.kill()
+	before := s.consumer
+	s.no(s.sim.Settle(settles.PaymentIntent, true))
+	s.no(s.sim.Settle(fails.PaymentIntent, false))
+	paid = append(paid, settles.OrderID)
+	s.startConsumer(strings.TrimPrefix(before.public, "http://"))
+	awaitStatus(t, s.data, fails.OrderID, "try_again")
+	awaitFulfilled(t, s.data, paid)
+
+	for range 2 {
+		replay := s.command(s.pushing, "events", "replay")
+		expect(t, "exit code of replay: "+replay.stderr.String(), replay.command.ProcessState.ExitCode(), 0)
+	}
+	awaitIdle(s.world, s.pushing)
+	awaitFulfilled(t, s.data, paid)
+	awaitStatus(t, s.data, fails.OrderID, "try_again")
+	s.fulfilledOnce(before.stdout.String()+s.consumer.stdout.String(), paid)
+	s.refusesForged()
+	for _, p := range s.servers {
+		if strings.Contains(p.stderr.String(), "hunter2") {
+			t.Error("a log holds the endpoint's key")
 		}
 	}
-	consumer := w.program(program, "127.0.0.1:0", env(), args...)
-	pushing := map[string]string{
-		"EVENT_ENDPOINTS": consumer.public + "/kasse?key=hunter2=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true",
+}
+
+// refusesSecrets starts the consumer without a secret, and with one that is none.
+func (s *consumerShop) refusesSecrets() {
+	s.t.Helper()
+	for _, secret := range []string{"", "hunter2"} {
+		p := run(s.t, s.program, map[string]string{"DATA": s.data, "WEBHOOK_SECRET": secret}, s.args...)
+		expect(s.t, "exit code with WEBHOOK_SECRET="+secret, p.exitCode(), 1)
+		said := p.stderr.String()
+		if !strings.HasPrefix(said, "WEBHOOK_SECRET must be") || strings.Contains(said, "hunter2") {
+			s.t.Errorf("with WEBHOOK_SECRET=%q the message is %q", secret, said)
+		}
 	}
-	all := w.serve(2, pushing)
-	customer := w.customer()
-	open := func(i int, order string) view { return w.createPatiently(all[i%2], order, customer) }
-	var paid []string
+}
+
+func (s *consumerShop) startConsumer(address string) {
+	s.t.Helper()
+	env := map[string]string{"DATA": s.data, "WEBHOOK_SECRET": endpointSecret}
+	s.consumer = s.world.program(s.program, address, env, s.args...)
+}
+
+// open creates a payment of the order at one of the servers.
+func (s *consumerShop) open(server int, order string) view {
+	s.t.Helper()
+	return s.createPatiently(s.servers[server], order, s.customer)
+}
+
+// paysByCard pays eight orders, of which every second is declined, and returns those that are paid.
+func (s *consumerShop) paysByCard() (paid []string) {
+	s.t.Helper()
 	for i := range 8 {
 		order := fmt.Sprintf("card-%d", i)
-		w.pay(open(i, order), []string{"pm_card_visa", "pm_card_visa_chargeDeclined"}[i%2])
+		s.pay(s.open(i%2, order), []string{"pm_card_visa", "pm_card_visa_chargeDeclined"}[i%2])
 		if i%2 == 0 {
 			paid = append(paid, order)
 		}
 	}
-	settles, fails := open(0, "debit-settles"), open(1, "debit-fails")
-	w.pay(settles, "pm_sepaDebit")
-	w.pay(fails, "pm_sepaDebit")
-	for _, order := range []string{settles.OrderID, fails.OrderID} {
-		awaitStatus(t, data, order, "pending")
-	}
-	consumer.kill()
-	before := consumer
-	w.no(w.sim.Settle(settles.PaymentIntent, true))
-	w.no(w.sim.Settle(fails.PaymentIntent, false))
-	paid = append(paid, settles.OrderID)
-	consumer = w.program(program, strings.TrimPrefix(consumer.public, "http://"), env(), args...)
-	awaitStatus(t, data, fails.OrderID, "try_again")
-	awaitFulfilled(t, data, paid)
+	return paid
+}
 
-	for range 2 {
-		replay := w.command(pushing, "events", "replay")
-		expect(t, "exit code of replay: "+replay.stderr.String(), replay.command.ProcessState.ExitCode(), 0)
-	}
-	awaitIdle(w, pushing)
-	awaitFulfilled(t, data, paid)
-	awaitStatus(t, data, fails.OrderID, "try_again")
-	said := before.stdout.String() + consumer.stdout.String()
+func (s *consumerShop) fulfilledOnce(said string, paid []string) {
+	s.t.Helper()
 	for _, order := range paid {
 		if strings.Count(said, "fulfil "+order+" ") > 1 {
-			t.Errorf("%s is fulfilled twice: %s", order, said)
+			s.t.Errorf("%s is fulfilled twice: %s", order, said)
 		}
 	}
-	forged, err := call(
-		t.Context(), w.client, http.MethodPost, consumer.public,
-		map[string]string{"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}, "{}",
-	)
+}
+
+func (s *consumerShop) refusesForged() {
+	s.t.Helper()
+	header := map[string]string{"webhook-id": "x", "webhook-timestamp": "1", "webhook-signature": "v1,x"}
+	forged, err := call(s.t.Context(), s.client, http.MethodPost, s.consumer.public, header, "{}")
 	if err != nil || forged.status != http.StatusUnauthorized {
-		t.Errorf("a forged event: %d, %v", forged.status, err)
-	}
-	for _, p := range all {
-		if strings.Contains(p.stderr.String(), "hunter2") {
-			t.Error("a log holds the endpoint's key")
-		}
+		s.t.Errorf("a forged event: %d, %v", forged.status, err)
 	}
 }
 

@@ -96,18 +96,42 @@ func TestMetrics(t *testing.T) {
 	p := w.serve(1, map[string]string{
 		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backend.URL + "=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 	})[0]
+	w.measured(p)
+	for _, want := range metricsCases {
+		if value, found := p.metric(want.name, want.labels...); !found || value < want.least {
+			t.Errorf("%s%v is %v (found: %t), want at least %v", want.name, want.labels, value, found, want.least)
+		}
+	}
+	if id := regexp.MustCompile(`\b(pi|evt|cus|re|dp|ch)_[A-Za-z0-9]{6,}`).FindString(p.scrape()); id != "" {
+		t.Errorf("there is an id among the metrics: %s", id)
+	}
+	public := p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status
+	expect(t, "/metrics on the public port", public, http.StatusNotFound)
+	seen := p.scrape()
+	w.redis.Kill()
+	if value, found := p.metric("kasse_redis_up"); !found || value != 0 {
+		t.Errorf("kasse_redis_up without Redis is %v", value)
+	}
+	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| (\\w+) \\|")
+	for _, metric := range row.FindAllStringSubmatch(documented(t), -1) {
+		if line := "# TYPE " + metric[1] + " " + metric[2] + "\n"; !strings.Contains(seen+p.scrape(), line) {
+			t.Errorf("docs/metrics.md has the %s %s, and the server does not", metric[2], metric[1])
+		}
+	}
+	w.redis.Restart()
+}
+
+// measured does each thing that metricsCases count: a decline and a payment, good and bad deliveries, a catch-up and a
+// push.
+func (w *world) measured(p *process) {
+	w.t.Helper()
 	v := w.createPatiently(p, "measured", w.customer())
 	w.pay(v, "pm_card_visa_chargeDeclined")
 	p.awaitState(v, "failed")
 	w.pay(v, "pm_card_visa")
 	p.awaitState(v, "paid")
-	w.no(w.sim.Drain(t.Context()))
-	event := ""
-	for _, body := range w.balancer.deliveries() {
-		if strings.Contains(body, `"type": "payment_intent.succeeded"`) {
-			event = body
-		}
-	}
+	w.no(w.sim.Drain(w.t.Context()))
+	event := w.delivered("payment_intent.succeeded")
 	for _, delivery := range []struct {
 		body, secret string
 		status       int
@@ -118,41 +142,26 @@ func TestMetrics(t *testing.T) {
 	} {
 		a, err := p.deliver(delivery.body, delivery.secret)
 		w.no(err)
-		expect(t, "delivery", a.status, delivery.status)
+		expect(w.t, "delivery", a.status, delivery.status)
 	}
-	wait.Until(t, "a catch-up", func() error {
+	wait.Until(w.t, "a catch-up", func() error {
 		value, _ := p.metric("kasse_reconcile_last_success_timestamp_seconds", `net="catch-up"`)
 		return yet(value > 0)
 	})
-	wait.Until(t, "a push", func() error {
+	wait.Until(w.t, "a push", func() error {
 		value, _ := p.metric("kasse_push_attempts_total", `outcome="delivered"`)
 		return yet(value > 0)
 	})
-	for _, want := range metricsCases {
-		if value, found := p.metric(want.name, want.labels...); !found || value < want.least {
-			t.Errorf("%s%v is %v (found: %t), want at least %v", want.name, want.labels, value, found, want.least)
+}
+
+// delivered is the last event of that type that Stripe has sent to the balancer; empty where there is none.
+func (w *world) delivered(kind string) (body string) {
+	for _, delivery := range w.balancer.deliveries() {
+		if strings.Contains(delivery, `"type": "`+kind+`"`) {
+			body = delivery
 		}
 	}
-	if id := regexp.MustCompile(`\b(pi|evt|cus|re|dp|ch)_[A-Za-z0-9]{6,}`).FindString(p.scrape()); id != "" {
-		t.Errorf("there is an id among the metrics: %s", id)
-	}
-	expect(
-		t, "/metrics on the public port",
-		p.must(http.StatusNotFound, backendKey, http.MethodGet, "/metrics", "").status, http.StatusNotFound,
-	)
-	seen := p.scrape()
-	w.redis.Kill()
-	if value, found := p.metric("kasse_redis_up"); !found || value != 0 {
-		t.Errorf("kasse_redis_up without Redis is %v", value)
-	}
-	for _, row := range regexp.MustCompile(
-		"(?m)^\\| `(\\w+)` \\| (\\w+) \\|",
-	).FindAllStringSubmatch(documented(t), -1) {
-		if line := "# TYPE " + row[1] + " " + row[2] + "\n"; !strings.Contains(seen+p.scrape(), line) {
-			t.Errorf("docs/metrics.md has the %s %s, and the server does not", row[2], row[1])
-		}
-	}
-	w.redis.Restart()
+	return body
 }
 
 func documented(t *testing.T) string {

@@ -133,15 +133,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 	w := newWorld(t, stripesim.Options{Settle: time.Hour})
 	p := w.serve(1, nil)[0]
 	opened := w.lead(p, 36)
-	for i, v := range opened[:4] { // those that are open still
-		if i%len(lives) == 0 {
-			p.must(
-				http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/cancel",
-				`{"reason":"abandoned"}`,
-			)
-		}
-	}
-	w.no(w.sim.Drain(t.Context()))
+	w.cancelSome(p, opened)
 	redis := w.openRedis()
 	wait.Until(t, "what waits to be read", func() error { return yet(w.waitingReads(redis) == 0) })
 	before := w.shown(p, opened)
@@ -150,34 +142,11 @@ func TestRebuildAfterALoss(t *testing.T) {
 	latest.decode(t, &page)
 
 	w.wipe()
-	w.refuses(nil, "not initialised", "kasse rebuild")
-	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
-
-	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
-	asked := w.sim.Count("GET /v1/refunds") // by the server that runs
-	killed := run(t, binary(t, kasseBinary), w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"}), "rebuild")
-	wait.Until(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
-	stopped := run(t, binary(t, kasseBinary), w.settings(nil), "rebuild")
-	expect(t, "exit code of a second one beside it", stopped.exitCode(), 1)
-	if said := stopped.stderr.String(); !strings.Contains(said, "lease") {
-		t.Errorf("the second one said %q", said)
-	}
-	killed.kill()
-	w.sim.ClearFaults()
-	w.refuses(nil, "rebuild", "kasse rebuild")
-	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
+	w.sellsNothing(p, "not initialised")
+	w.killsRebuild()
+	w.sellsNothing(p, "rebuild")
 	redis.Del(t.Context(), "kasse:{p0}:lease:nets") // 30 seconds later
-
-	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
-	asked = w.sim.Count("GET /v1/refunds")
-	signalled := run(t, binary(t, kasseBinary), w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"}), "rebuild")
-	wait.Until(t, "the rebuild to ask for refunds", func() error { return yet(w.sim.Count("GET /v1/refunds") > asked) })
-	signalled.terminate()
-	expect(t, "exit code after SIGTERM", signalled.exitCode(), 1)
-	if said := signalled.stderr.String(); !strings.Contains(said, "interrupted") {
-		t.Errorf("after SIGTERM it said %q", said)
-	}
-	w.sim.ClearFaults()
+	w.interruptsRebuild()
 
 	w.runs("rebuild")
 	w.sameOrders(before, w.shown(p, opened)) // the server that ran all the time
@@ -185,18 +154,82 @@ func TestRebuildAfterALoss(t *testing.T) {
 	second := w.serve(1, nil)[0]
 	w.sameOrders(before, w.shown(second, opened))
 	p.must(http.StatusGone, backendKey, http.MethodGet, "/v1/events?after="+page.Next, "")
+	p.restoresFeed()
+}
+
+// cancelSome cancels the first payment of those that are still open, and waits for Stripe's events.
+func (w *world) cancelSome(p *process, opened []view) {
+	w.t.Helper()
+	for i, v := range opened[:4] {
+		if i%len(lives) == 0 {
+			p.must(
+				http.StatusOK, backendKey, http.MethodPost, "/v1/payments/"+v.PaymentIntent+"/cancel",
+				`{"reason":"abandoned"}`,
+			)
+		}
+	}
+	w.no(w.sim.Drain(w.t.Context()))
+}
+
+// sellsNothing fails the test if a server starts, or if the one that runs takes a create.
+func (w *world) sellsNothing(p *process, reason string) {
+	w.t.Helper()
+	w.refuses(nil, reason, "kasse rebuild")
+	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
+}
+
+// hangingRebuild starts a rebuild, and returns once Stripe holds up the answer to one of its requests.
+func (w *world) hangingRebuild() *process {
+	w.t.Helper()
+	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
+	asked := w.sim.Count("GET /v1/refunds") // by the server that runs
+	settings := w.settings(map[string]string{"STRIPE_TIMEOUT": "5m"})
+	p := run(w.t, binary(w.t, kasseBinary), settings, "rebuild")
+	wait.Until(w.t, "the rebuild to ask for refunds", func() error {
+		return yet(w.sim.Count("GET /v1/refunds") > asked)
+	})
+	return p
+}
+
+// killsRebuild kills a rebuild, beside which a second one ends at once.
+func (w *world) killsRebuild() {
+	w.t.Helper()
+	killed := w.hangingRebuild()
+	second := run(w.t, binary(w.t, kasseBinary), w.settings(nil), "rebuild")
+	expect(w.t, "exit code of a second one beside it", second.exitCode(), 1)
+	if said := second.stderr.String(); !strings.Contains(said, "lease") {
+		w.t.Errorf("the second one said %q", said)
+	}
+	killed.kill()
+	w.sim.ClearFaults()
+}
+
+func (w *world) interruptsRebuild() {
+	w.t.Helper()
+	signalled := w.hangingRebuild()
+	signalled.terminate()
+	expect(w.t, "exit code after SIGTERM", signalled.exitCode(), 1)
+	if said := signalled.stderr.String(); !strings.Contains(said, "interrupted") {
+		w.t.Errorf("after SIGTERM it said %q", said)
+	}
+	w.sim.ClearFaults()
+}
+
+// restoresFeed fails the test unless the feed has entries, and each says that it is restored.
+func (p *process) restoresFeed() {
+	p.t.Helper()
 	var feed struct {
 		Events []struct {
 			ID       string
 			Restored bool
 		}
 	}
-	p.must(http.StatusOK, backendKey, http.MethodGet, "/v1/events?limit=500", "").decode(t, &feed)
+	p.must(http.StatusOK, backendKey, http.MethodGet, "/v1/events?limit=500", "").decode(p.t, &feed)
 	if len(feed.Events) == 0 {
-		t.Error("the feed is empty")
+		p.t.Error("the feed is empty")
 	}
 	for _, event := range feed.Events {
-		expect(t, event.ID+" is announced as restored", event.Restored, true)
+		expect(p.t, event.ID+" is announced as restored", event.Restored, true)
 	}
 }
 

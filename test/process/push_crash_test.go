@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,53 +23,86 @@ import (
 
 var deliveries = flag.Int("deliveries", 2_000, "events that are pushed while servers and the receiver are killed")
 
-// Servers and the receiver are killed, again and again, while events are pushed. None is lost; some come twice.
-func TestKillWhilePushing(t *testing.T) {
-	seed := seeded(t)
-	random := rand.New(rand.NewPCG(seed, 0))
-	w := newWorld(t, stripesim.Options{})
-	file := filepath.Join(t.TempDir(), "received")
-	start := func(address string) *process {
-		return w.program(binary(t, receiverBinary), address, map[string]string{"FILE": file})
+// killedPushes are servers that push events to a receiver, and are killed meanwhile, as is the receiver.
+type killedPushes struct {
+	*world
+	receiver *process
+	file     string // of what the receiver has noted
+	pushing  map[string]string
+	servers  []*process
+	events   int
+}
+
+func newKilledPushes(t *testing.T, events int) *killedPushes {
+	t.Helper()
+	k := &killedPushes{
+		world: newWorld(t, stripesim.Options{}), file: filepath.Join(t.TempDir(), "received"), events: events,
 	}
-	receiver := start("127.0.0.1:0")
-	pushing := map[string]string{
-		"EVENT_ENDPOINTS": receiver.public + "=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true",
+	k.startReceiver("127.0.0.1:0")
+	k.pushing = map[string]string{
+		"EVENT_ENDPOINTS": k.receiver.public + "=" + endpointSecret, "EVENT_ALLOW_PRIVATE": "true",
 		"LOG_LEVEL": "info",
 	}
-	servers := w.serve(2, pushing)
+	k.servers = k.serve(2, k.pushing)
+	return k
+}
 
+func (k *killedPushes) startReceiver(address string) {
+	k.t.Helper()
+	k.receiver = k.program(binary(k.t, receiverBinary), address, map[string]string{"FILE": k.file})
+}
+
+// Servers and the receiver are killed, again and again, while events are pushed. None is lost; some come twice.
+func TestKillWhilePushing(t *testing.T) {
+	random := rand.New(rand.NewPCG(seeded(t), 0))
+	k := newKilledPushes(t, *deliveries)
 	var writing sync.WaitGroup
 	written := make([][]string, 8)
 	for i := range written {
-		writing.Go(func() { written[i] = w.writeEvents(i, *deliveries/len(written)) })
+		writing.Go(func() { written[i] = k.writeEvents(i, k.events/len(written)) })
 	}
-	address := strings.TrimPrefix(receiver.public, "http://")
-	kills := 0
-	for done := false; !done; kills++ {
-		target := *deliveries * (kills + 1) / 12
-		wait.Until(t, "some deliveries", func() error { return yet(len(received(t, file)) >= target) })
-		done = kills == 8
+	kills := k.killAll(random)
+	writing.Wait()
+	want := slices.Concat(written...)
+	k.awaitEvents(want)
+	awaitIdle(k.world, k.pushing)
+	twice, got := 0, received(t, k.file)
+	for _, times := range got {
+		twice += times - 1
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d events were written, %d received", len(want), len(got))
+	}
+	t.Logf("%d events, %d kills: none lost, %d came once more", len(want), kills, twice)
+}
+
+// killAll kills a server or the receiver nine times, each time after some more deliveries.
+func (k *killedPushes) killAll(random *rand.Rand) (kills int) {
+	k.t.Helper()
+	address := strings.TrimPrefix(k.receiver.public, "http://")
+	for ; kills < 9; kills++ {
+		target := k.events * (kills + 1) / 12
+		wait.Until(k.t, "some deliveries", func() error { return yet(len(received(k.t, k.file)) >= target) })
 		if kills%3 == 2 {
-			receiver.kill()
-			receiver = start(address)
+			k.receiver.kill()
+			k.startReceiver(address)
 			continue
 		}
-		n := random.IntN(len(servers))
-		servers[n].kill()
-		servers[n] = w.start(pushing)
-		servers[n].awaitReady()
+		n := random.IntN(len(k.servers))
+		k.servers[n].kill()
+		k.servers[n] = k.start(k.pushing)
+		k.servers[n].awaitReady()
 	}
-	writing.Wait()
-	var want []string
-	for _, ids := range written {
-		want = append(want, ids...)
-	}
-	client := w.openRedis()
-	var got map[string]int
-	wait.Until(t, "every event", func() error {
-		makeDue(t, client) // as if the time of the retries had passed
-		got = received(t, file)
+	return kills
+}
+
+// awaitEvents waits until the receiver has each event.
+func (k *killedPushes) awaitEvents(want []string) {
+	k.t.Helper()
+	client := k.openRedis()
+	wait.Until(k.t, "every event", func() error {
+		makeDue(k.t, client) // as if the time of the retries had passed
+		got := received(k.t, k.file)
 		for _, id := range want {
 			if got[id] == 0 {
 				return fmt.Errorf("%d of %d have come, not %s", len(got), len(want), id)
@@ -76,15 +110,6 @@ func TestKillWhilePushing(t *testing.T) {
 		}
 		return nil
 	})
-	awaitIdle(w, pushing)
-	twice := 0
-	for _, times := range received(t, file) {
-		twice += times - 1
-	}
-	if len(got) != len(want) {
-		t.Errorf("%d events were written, %d received", len(want), len(got))
-	}
-	t.Logf("%d events, %d kills: none lost, %d came once more", len(want), kills, twice)
 }
 
 // writeEvents appends events of some payments to the streams, as fast as it can, and returns their ids.

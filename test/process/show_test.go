@@ -75,56 +75,86 @@ type shownJSON struct {
 	}
 }
 
-// TestShowCommand: an order with a decline, a success, a refund, a dispute and a review, of which an endpoint has got a
-// part, as a page for a person and as JSON. Then Stripe knows more than Redis, an order is unknown, and a record is
-// corrupt.
+// showStand is a stand whose order-1 has a decline, a success, a refund, a dispute and a review, of which an endpoint
+// has got a part.
+type showStand struct {
+	*endpointStand
+	view              view
+	customer, dispute string
+	secrets           []string // that may not be shown
+}
+
+// TestShowCommand: an order as a page for a person and as JSON. Then Stripe knows more than Redis, an order is unknown,
+// and a record is corrupt.
 func TestShowCommand(t *testing.T) {
 	t.Parallel()
-	s := newEndpointStand(t, "")
-	customer := s.customer()
-	body := fmt.Sprintf(`{"order_id":"order-1","amount":4200,"currency":"eur","customer":%q,`+
-		`"metadata":{"name":"Lovelace"},"receipt_email":"augusta@example.com","description":"Babbage"}`, customer)
-	v := s.server.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
-	hash := sha256.Sum256([]byte(v.ClientSecret))
-	secrets := []string{
-		v.ClientSecret, hex.EncodeToString(hash[:]), "Lovelace", "augusta", "Babbage", "pay.stripe.com", "hunter2",
-		"4242", stripeKey, backendKey,
-	}
-	s.pay(v, "pm_card_chargeDeclined")
-	s.server.awaitState(v, "failed")
-	s.pay(v, "pm_card_visa")
-	s.server.awaitState(v, "paid")
-	wait.Until(t, "order.paid", func() error { return yet(len(s.ids()) == 2) })
-	awaitIdle(s.world, s.settings)
-	s.down.Store(true)
-	_, err := s.sim.Refund(v.PaymentIntent, 700)
-	s.no(err)
-	s.server.awaitState(v, "partially_refunded")
-	_, err = s.sim.OpenReview(v.PaymentIntent, "rule")
-	s.no(err)
-	dispute, err := s.sim.OpenDispute(v.PaymentIntent, "fraudulent", false)
-	s.no(err)
-	s.server.awaitState(v, "disputed")
-	s.no(s.sim.Drain(t.Context()))
-	wait.Until(t, "the first failure", func() error {
-		return yet(strings.Contains(s.events(0, "log"), "answered 502"))
-	})
+	s := &showStand{endpointStand: newEndpointStand(t, "")}
+	s.opens()
+	s.paysAndReturns()
 	s.server.terminate() // it writes
 	expect(t, "exit code of the server", s.server.exitCode(), 0)
 
-	text := s.shows(secrets, 0, "order-1")
-	s.has(text, "Order order-1", "4200 eur, customer "+customer, v.PaymentIntent+"  disputed (Stripe: succeeded)",
+	text := s.shows(s.secrets, 0, "order-1")
+	s.has(text, "Order order-1", "4200 eur, customer "+s.customer,
+		s.view.PaymentIntent+"  disputed (Stripe: succeeded)",
 		"held           refunded", "failures       1", "metadata present", "receipt present", "state pending → failed",
 		"cause payment_intent.succeeded evt_", "refund, re_", ": succeeded, 700", "dispute, dp_", "review, prv_",
 		"order.paid", "order.partially_refunded", "try 1", "answered 200", "answered 502",
 		"waits for another try, due ")
-	expect(t, "the same by its payment", s.shows(secrets, 0, v.PaymentIntent), text)
-	s.has(s.shows(secrets, 0, customer), "Customer "+customer, "order-1  "+v.PaymentIntent+"  disputed  4200 eur")
+	expect(t, "the same by its payment", s.shows(s.secrets, 0, s.view.PaymentIntent), text)
+	s.has(s.shows(s.secrets, 0, s.customer), "Customer "+s.customer,
+		"order-1  "+s.view.PaymentIntent+"  disputed  4200 eur")
+	s.checkJSON()
+	s.showsWhatIsWrong(s.view, s.dispute, s.secrets)
+}
 
+// opens creates the payment, with personal data that may not be shown.
+func (s *showStand) opens() {
+	s.t.Helper()
+	s.customer = s.endpointStand.customer()
+	body := fmt.Sprintf(`{"order_id":"order-1","amount":4200,"currency":"eur","customer":%q,`+
+		`"metadata":{"name":"Lovelace"},"receipt_email":"augusta@example.com","description":"Babbage"}`, s.customer)
+	s.view = s.server.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(s.t)
+	hash := sha256.Sum256([]byte(s.view.ClientSecret))
+	s.secrets = []string{
+		s.view.ClientSecret, hex.EncodeToString(hash[:]), "Lovelace", "augusta", "Babbage", "pay.stripe.com", "hunter2",
+		"4242", stripeKey, backendKey,
+	}
+}
+
+// paysAndReturns has the payment declined, paid, refunded in part, reviewed and disputed. The endpoint answers 502 from
+// the refund on.
+func (s *showStand) paysAndReturns() {
+	s.t.Helper()
+	s.pay(s.view, "pm_card_chargeDeclined")
+	s.server.awaitState(s.view, "failed")
+	s.pay(s.view, "pm_card_visa")
+	s.server.awaitState(s.view, "paid")
+	wait.Until(s.t, "order.paid", func() error { return yet(len(s.ids()) == 2) })
+	awaitIdle(s.world, s.settings)
+	s.down.Store(true)
+	_, err := s.sim.Refund(s.view.PaymentIntent, 700)
+	s.no(err)
+	s.server.awaitState(s.view, "partially_refunded")
+	_, err = s.sim.OpenReview(s.view.PaymentIntent, "rule")
+	s.no(err)
+	s.dispute, err = s.sim.OpenDispute(s.view.PaymentIntent, "fraudulent", false)
+	s.no(err)
+	s.server.awaitState(s.view, "disputed")
+	s.no(s.sim.Drain(s.t.Context()))
+	wait.Until(s.t, "the first failure", func() error {
+		return yet(strings.Contains(s.events(0, "log"), "answered 502"))
+	})
+}
+
+// checkJSON looks at the order as programs see it, beside a read of Stripe.
+func (s *showStand) checkJSON() {
+	t := s.t
+	t.Helper()
 	var shown shownJSON
-	s.no(json.Unmarshal([]byte(s.shows(secrets, 0, "order-1", "-json", "-stripe")), &shown))
+	s.no(json.Unmarshal([]byte(s.shows(s.secrets, 0, "order-1", "-json", "-stripe")), &shown))
 	if len(shown.Attempts) != 1 || shown.Attempts[0].State != "disputed" || shown.Attempts[0].FailedAttempts != 1 ||
-		!shown.Attempts[0].Personal.Metadata || shown.Winner == nil || *shown.Winner != v.PaymentIntent {
+		!shown.Attempts[0].Personal.Metadata || shown.Winner == nil || *shown.Winner != s.view.PaymentIntent {
 		t.Errorf("got %+v", shown)
 	}
 	kinds := map[string]int{}
@@ -143,7 +173,6 @@ func TestShowCommand(t *testing.T) {
 	if shown.Stripe == nil || shown.Stripe.Status != "succeeded" || len(shown.Stripe.Differences) > 0 {
 		t.Errorf("Stripe differs: %+v", shown.Stripe)
 	}
-	s.showsWhatIsWrong(v, dispute, secrets)
 }
 
 // showsWhatIsWrong: Stripe knows more, an id is unknown, the index is off, a record is corrupt.

@@ -104,104 +104,154 @@ func listen(t *testing.T, next http.Handler) (*headers, string) {
 	return h, server.URL
 }
 
+// traced is a server that sends its spans to a receiver, between a Stripe and a backend that note what trace comes.
+type traced struct {
+	*world
+	*receiver
+	p               *process
+	stripe, backend *headers
+	view            view
+	customer        string
+}
+
+// The traces of a create, of a delivery and of a poll that is held, and their parent.
+const (
+	createTrace = "11111111111111111111111111111111"
+	paidTrace   = "22222222222222222222222222222222"
+	heldTrace   = "44444444444444444444444444444444"
+	traceParent = "3333333333333333"
+)
+
+func newTraced(t *testing.T) *traced {
+	t.Helper()
+	tr := &traced{world: newWorld(t, stripesim.Options{}), receiver: newReceiver(t)}
+	simulator, err := url.Parse(tr.world.stripe)
+	tr.no(err)
+	var stripeURL, backendURL string
+	tr.stripe, stripeURL = listen(t, httputil.NewSingleHostReverseProxy(simulator))
+	tr.backend, backendURL = listen(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	tr.p = tr.start(map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": tr.url, "OTEL_BSP_SCHEDULE_DELAY": "50", "STRIPE_API_BASE": stripeURL,
+		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backendURL + "/hook=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+	})
+	tr.p.awaitReady() // the balancer does not know it: Stripe's deliveries come by our hands
+	return tr
+}
+
 // A trace that a caller begins goes on to Stripe, to Redis and, with the event, to the backend; the log names it;
 // and no span holds an id or a secret.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
-	r := newReceiver(t)
-	simulator, err := url.Parse(w.stripe)
-	w.no(err)
-	stripe, stripeURL := listen(t, httputil.NewSingleHostReverseProxy(simulator))
-	backend, backendURL := listen(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	p := w.start(map[string]string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT": r.url, "OTEL_BSP_SCHEDULE_DELAY": "50", "STRIPE_API_BASE": stripeURL,
-		"EVENT_ALLOW_PRIVATE": "true", "EVENT_ENDPOINTS": backendURL + "/hook=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-	})
-	p.awaitReady() // the balancer does not know it: Stripe's deliveries come by our hands
-	const create, paid = "11111111111111111111111111111111", "22222222222222222222222222222222"
-	const held = "44444444444444444444444444444444"
-	const parent = "3333333333333333"
-	customer := w.customer()
-	header := map[string]string{
-		"Authorization": "Bearer " + backendKey, "Content-Type": "application/json",
-		"traceparent": "00-" + create + "-" + parent + "-01",
-	}
-	a, err := call(
-		t.Context(), w.client, http.MethodPost, p.public+"/v1/payments", header, orderBody("traced", customer),
-	)
-	w.no(err)
-	expect(t, "create", a.status, http.StatusCreated)
-	v := a.view(t)
-	before, _ := p.metric("kasse_waiters")
-	poll := p.heldIn("00-"+held+"-"+parent+"-01", v)
+	tr := newTraced(t)
+	tr.creates()
+	before, _ := tr.p.metric("kasse_waiters")
+	poll := tr.p.heldIn("00-"+heldTrace+"-"+traceParent+"-01", tr.view)
 	wait.Until(t, "the held poll", func() error {
-		waiters, _ := p.metric("kasse_waiters")
+		waiters, _ := tr.p.metric("kasse_waiters")
 		return yet(waiters > before)
 	})
-	w.pay(v, "pm_card_visa")
-	event := ""
-	wait.Until(t, "Stripe's event", func() error {
-		for _, body := range w.balancer.deliveries() {
-			if strings.Contains(body, `"type": "payment_intent.succeeded"`) {
-				event = body
-			}
-		}
-		return yet(event != "")
-	})
-	a, err = p.deliverIn("00-"+paid+"-"+parent+"-01", event)
-	w.no(err)
-	expect(t, "delivery", a.status, http.StatusOK)
-
-	want := func(traceID, name string) (found *spans.Span) {
-		wait.Until(t, name, func() error { found = r.find(traceID, name); return yet(found != nil) })
-		return found
-	}
-	server := want(create, "POST /v1/payments")
-	expect(t, "the parent of the request's span", fmt.Sprintf("%x", server.GetParentSpanId()), parent)
-	expect(t, "its kind", server.GetKind(), spans.Span_SPAN_KIND_SERVER)
-	opened := want(create, "stripe POST /v1/payment_intents")
-	expect(
-		t, "the parent of the call's span", fmt.Sprintf("%x", opened.GetParentSpanId()),
-		fmt.Sprintf("%x", server.GetSpanId()),
-	)
-	expect(
-		t, "the trace at Stripe", stripe.of("POST /v1/payment_intents"),
-		fmt.Sprintf("00-%s-%x-01", create, opened.GetSpanId()),
-	)
-	want(create, "stripe POST /v1/customer_sessions")
-	want(create, "redis evalsha")
-	want(paid, "POST /webhooks/stripe")
+	tr.paysInTrace()
+	tr.checkCreate()
+	tr.await(paidTrace, "POST /webhooks/stripe")
 	expect(t, "answer to the poll", (<-poll).status, http.StatusOK)
-	waited := want(held, "GET /v1/payments/{payment_intent}")
+	waited := tr.await(heldTrace, "GET /v1/payments/{payment_intent}")
 	if took := waited.GetEndTimeUnixNano() - waited.GetStartTimeUnixNano(); took < uint64(10*time.Millisecond) {
 		t.Errorf("the span of the poll has %d ns", took)
 	}
-	push := want(paid, "push order.paid")
-	expect(t, "the trace at the backend", backend.of("POST /hook"), fmt.Sprintf("00-%s-%x-01", paid, push.GetSpanId()))
-	if line := regexp.MustCompile(`.*"trace_id":"` + held + `".*`).FindString(p.stderr.String()); !strings.Contains(
-		line, `"status":200`,
-	) {
-		t.Errorf("the log has of the poll's trace: %q", line)
+	push := tr.await(paidTrace, "push order.paid")
+	expect(
+		t, "the trace at the backend", tr.backend.of("POST /hook"),
+		fmt.Sprintf("00-%s-%x-01", paidTrace, push.GetSpanId()),
+	)
+	tr.checkLog()
+	tr.checkPrivacy()
+	tr.p.terminate()
+	expect(t, "exit code", tr.p.exitCode(), 0)
+}
+
+// creates opens a payment within createTrace.
+func (tr *traced) creates() {
+	tr.t.Helper()
+	tr.customer = tr.world.customer()
+	header := map[string]string{
+		"Authorization": "Bearer " + backendKey, "Content-Type": "application/json",
+		"traceparent": "00-" + createTrace + "-" + traceParent + "-01",
 	}
-	for _, line := range []string{`"msg":"request"`, `"msg":"transition"`} {
-		for text := range strings.Lines(p.stderr.String()) {
-			if strings.Contains(text, line) && strings.Contains(text, `"trace_id":"`+create+`"`) {
-				line = ""
-			}
+	body := orderBody("traced", tr.customer)
+	a, err := call(tr.t.Context(), tr.client, http.MethodPost, tr.p.public+"/v1/payments", header, body)
+	tr.no(err)
+	expect(tr.t, "create", a.status, http.StatusCreated)
+	tr.view = a.view(tr.t)
+}
+
+// paysInTrace pays, and delivers Stripe's event within paidTrace.
+func (tr *traced) paysInTrace() {
+	tr.t.Helper()
+	tr.pay(tr.view, "pm_card_visa")
+	event := ""
+	wait.Until(tr.t, "Stripe's event", func() error {
+		event = tr.delivered("payment_intent.succeeded")
+		return yet(event != "")
+	})
+	a, err := tr.p.deliverIn("00-"+paidTrace+"-"+traceParent+"-01", event)
+	tr.no(err)
+	expect(tr.t, "delivery", a.status, http.StatusOK)
+}
+
+// await returns the span of that name in the trace.
+func (tr *traced) await(traceID, name string) (found *spans.Span) {
+	tr.t.Helper()
+	wait.Until(tr.t, name, func() error { found = tr.find(traceID, name); return yet(found != nil) })
+	return found
+}
+
+// checkCreate looks at the spans of the create.
+func (tr *traced) checkCreate() {
+	tr.t.Helper()
+	server := tr.await(createTrace, "POST /v1/payments")
+	expect(tr.t, "the parent of the request's span", fmt.Sprintf("%x", server.GetParentSpanId()), traceParent)
+	expect(tr.t, "its kind", server.GetKind(), spans.Span_SPAN_KIND_SERVER)
+	opened := tr.await(createTrace, "stripe POST /v1/payment_intents")
+	expect(
+		tr.t, "the parent of the call's span", fmt.Sprintf("%x", opened.GetParentSpanId()),
+		fmt.Sprintf("%x", server.GetSpanId()),
+	)
+	expect(
+		tr.t, "the trace at Stripe", tr.stripe.of("POST /v1/payment_intents"),
+		fmt.Sprintf("00-%s-%x-01", createTrace, opened.GetSpanId()),
+	)
+	tr.await(createTrace, "stripe POST /v1/customer_sessions")
+	tr.await(createTrace, "redis evalsha")
+}
+
+// checkLog looks for the traces in the log.
+func (tr *traced) checkLog() {
+	tr.t.Helper()
+	log := tr.p.stderr.String()
+	line := regexp.MustCompile(`.*"trace_id":"` + heldTrace + `".*`).FindString(log)
+	if !strings.Contains(line, `"status":200`) {
+		tr.t.Errorf("the log has of the poll's trace: %q", line)
+	}
+	for _, message := range []string{`"msg":"request"`, `"msg":"transition"`} {
+		found := false
+		for text := range strings.Lines(log) {
+			found = found || strings.Contains(text, message) && strings.Contains(text, `"trace_id":"`+createTrace+`"`)
 		}
-		expect(t, "a line of the log without its trace", line, "")
-	}
-	for _, private := range append(
-		leaks(r.text(), []string{stripeKey, hookSecret, backendKey, v.ClientSecret}), v.PaymentIntent, customer,
-		"traced",
-	) {
-		if strings.Contains(r.text(), private) {
-			t.Errorf("the spans hold %s", private)
+		if !found {
+			tr.t.Errorf("no line of the log with %s has its trace", message)
 		}
 	}
-	p.terminate()
-	expect(t, "exit code", p.exitCode(), 0)
+}
+
+// checkPrivacy looks for ids and secrets in the spans.
+func (tr *traced) checkPrivacy() {
+	tr.t.Helper()
+	secrets := leaks(tr.text(), []string{stripeKey, hookSecret, backendKey, tr.view.ClientSecret})
+	for _, private := range append(secrets, tr.view.PaymentIntent, tr.customer, "traced") {
+		if strings.Contains(tr.text(), private) {
+			tr.t.Errorf("the spans hold %s", private)
+		}
+	}
 }
 
 // A collector that never answers holds up neither the start nor the end.
