@@ -46,8 +46,16 @@ type returnEvent struct {
 
 var returnEvents = []returnEvent{
 	{"a refund", eventAbout("refund.created", refundObject), []payment.RecordFact{refundSeen("pending")}, false},
-	{"a refundObject, as it was called", eventAbout("charge.refund.updated", refundObject), []payment.RecordFact{refundSeen("pending")}, false},
-	{"a refund of tomorrow", eventAbout("refund.brand_new", refundObject), []payment.RecordFact{refundSeen("pending")}, false},
+	{
+		"a refund, as it was called", eventAbout("charge.refund.updated", refundObject),
+		[]payment.RecordFact{refundSeen("pending")},
+		false,
+	},
+	{
+		"a refund of tomorrow", eventAbout("refund.brand_new", refundObject),
+		[]payment.RecordFact{refundSeen("pending")},
+		false,
+	},
 	{"a charge", eventAbout(
 		"charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":"pi_1"}`,
 	), []payment.RecordFact{moneyReturned}, false},
@@ -59,9 +67,13 @@ var returnEvents = []returnEvent{
 	{"a charge that was never captured", eventAbout(
 		"charge.refunded", `{"object":"charge","amount_refunded":500,"captured":false,"payment_intent":"pi_1"}`,
 	), nil, false},
-	{"a dispute", eventAbout("charge.dispute.created", disputeObject), []payment.RecordFact{disputeSeen("needs_response")}, false},
 	{
-		"a disputeObject, its money", eventAbout("charge.dispute.funds_withdrawn", disputeObject),
+		"a dispute", eventAbout("charge.dispute.created", disputeObject),
+		[]payment.RecordFact{disputeSeen("needs_response")},
+		false,
+	},
+	{
+		"a dispute, its money", eventAbout("charge.dispute.funds_withdrawn", disputeObject),
 		[]payment.RecordFact{disputeSeen("needs_response")},
 		false,
 	},
@@ -90,7 +102,8 @@ var oddReturnEvents = []returnEvent{
 		false,
 	},
 	{
-		"a refund without a status", eventAbout("refund.updated", strings.Replace(refundObject, `"pending"`, "null", 1)),
+		"a refund without a status",
+		eventAbout("refund.updated", strings.Replace(refundObject, `"pending"`, "null", 1)),
 		[]payment.RecordFact{refundSeen("")},
 		false,
 	},
@@ -109,7 +122,10 @@ var oddReturnEvents = []returnEvent{
 		"an id for a path",
 		eventAbout("charge.dispute.updated", strings.Replace(disputeObject, `"pi_1"`, `"pi_1/../x"`, 1)), nil, true,
 	},
-	{"an amount that is text", eventAbout("refund.updated", strings.Replace(refundObject, `500`, `"500"`, 1)), nil, true},
+	{
+		"an amount that is text", eventAbout("refund.updated", strings.Replace(refundObject, `500`, `"500"`, 1)),
+		nil, true,
+	},
 }
 
 // TestReturnsOfAnyVersion reads what events say of money given back.
