@@ -29,53 +29,53 @@ var errUndescribed = errors.New("no such metric was described")
 var described = []definition{
 	{
 		"kasse_waiters", "gauge", nil,
-		"Held polls, creates that wait for another, and one for each endpoint, in this process.",
+		"Waiting requests of this process: polls, and creates that wait for another create. Each endpoint adds one.",
 	},
 	{
 		"kasse_redis_pool_connections", "gauge",
 		[]string{"pool", "state"},
-		"Connections to Redis; used and idle. Readers (status reads and the feed) have a pool of their own.",
+		"Connections to Redis, used and idle. Status reads and the feed have their own pool, readers.",
 	},
-	{"kasse_redis_pool_hits_total", "counter", []string{"pool"}, "Times that a free connection was found."},
-	{"kasse_redis_pool_misses_total", "counter", []string{"pool"}, "Times that none was."},
+	{"kasse_redis_pool_hits_total", "counter", []string{"pool"}, "How often a free connection was found."},
+	{"kasse_redis_pool_misses_total", "counter", []string{"pool"}, "How often no free connection was found."},
 	{
 		"kasse_redis_pool_timeouts_total", "counter",
 		[]string{"pool"},
-		"Times that waiting for a connection took too long.",
+		"How often a caller waited too long for a connection.",
 	},
-	{"kasse_redis_pool_stale_total", "counter", []string{"pool"}, "Connections that were found broken, or too old."},
+	{"kasse_redis_pool_stale_total", "counter", []string{"pool"}, "Connections that were removed because they were broken or too old."},
 	{
 		"kasse_redis_cache_hits_total", "counter", nil,
 		"Status reads that were answered from memory (REDIS_CLIENT_CACHE).",
 	},
-	{"kasse_redis_cache_misses_total", "counter", nil, "Status reads that were not."},
+	{"kasse_redis_cache_misses_total", "counter", nil, "Status reads that were not answered from memory."},
 	{"kasse_redis_cache_views", "gauge", nil, "Views in memory."},
 	{
 		"kasse_redis_up", "gauge", nil,
-		"1 where Redis answered this scrape in time; without an answer the metrics that it knows are missing.",
+		"1 if Redis answered this scrape in time, otherwise 0. Metrics that are read from Redis are then missing.",
 	},
 	{
 		"kasse_redis_clock_ahead_seconds", "gauge", nil,
-		"How far Redis's clock is ahead of this replica's; negative: behind. Versions, leases and limits are dated by Redis's.",
+		"How far Redis's clock is ahead of this replica's; negative: behind. Kasse dates versions, leases and limits by Redis's clock.",
 	},
 	{"kasse_redis_memory_used_bytes", "gauge", []string{"server"}, "Memory that a master uses."},
 	{
 		"kasse_redis_memory_max_bytes", "gauge",
 		[]string{"server"},
-		"Memory that a master may use; 0 where it has no bound.",
+		"Memory that a master may use; 0 if maxmemory is not set.",
 	},
-	{"kasse_stripe_reads_budget", "gauge", nil, "Background reads that all replicas may make at this moment."},
+	{"kasse_stripe_reads_budget", "gauge", nil, "Background reads that all replicas together may make now."},
 	{
 		"kasse_reconcile_reads_due", "gauge", nil,
-		"Payments that are in doubt, and whose read is due: the ambiguous backlog.",
+		"Payments with ambiguous facts whose read at Stripe is due.",
 	},
-	{"kasse_reconcile_sweep_backlog", "gauge", nil, "Running payments whose sweep is due."},
-	{"kasse_reconcile_restore_queue", "gauge", nil, "Payments that pages asked for and that are not in Redis."},
+	{"kasse_reconcile_sweep_backlog", "gauge", nil, "Unfinished payments that the sweep has to read now."},
+	{"kasse_reconcile_restore_queue", "gauge", nil, "Payments that are not in Redis and that a page has requested."},
 	{
 		"kasse_reconcile_caught_up_age_seconds", "gauge", nil,
-		"Since when Stripe's events have been caught up with; missing before the first time.",
+		"Age of the last completed catch-up with Stripe's events; missing before the first one.",
 	},
-	{"kasse_webhook_quarantined", "gauge", nil, "Signed events that are kept because they could not be read."},
+	{"kasse_webhook_quarantined", "gauge", nil, "Signed events in quarantine, because Kasse could not read them."},
 	{
 		"kasse_push_depth", "gauge",
 		[]string{"endpoint", "state"},
@@ -84,17 +84,17 @@ var described = []definition{
 	{
 		"kasse_push_age_seconds", "gauge",
 		[]string{"endpoint"},
-		"Age of the oldest event whose first try is under way, or of the retry that is due next, whichever is more; 0 where there is none.",
+		"Age of the oldest event in its first try or of the next retry, whichever is older; 0 if there is none.",
 	},
 	{
 		"kasse_push_disabled", "gauge",
 		[]string{"endpoint"},
-		"1 where an endpoint answered 410, or was disabled by hand, and gets nothing until it is enabled.",
+		"1 if an endpoint answered 410 or was disabled by hand. It gets nothing until it is enabled.",
 	},
 	{
 		"kasse_push_failing_seconds", "gauge",
 		[]string{"endpoint"},
-		"For how long an endpoint's circuit has been open; 0 where it is closed.",
+		"How long an endpoint's circuit has been open; 0 if it is closed.",
 	},
 }
 

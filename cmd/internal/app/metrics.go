@@ -59,40 +59,40 @@ var (
 func newMetrics() *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	m.requests = m.histogram(
-		"http_server_request_duration_seconds", "Requests to the API; a held poll takes as long as it is held.",
+		"http_server_request_duration_seconds", "Requests to the API; a request with wait counts its waiting time.",
 		requestBuckets, "method", "route", "code",
 	)
 	m.webhooks = m.counter(
 		"kasse_webhook_events_total",
-		"Deliveries of Stripe by what became of them; bad_signature and failed were not acknowledged.", "type",
+		"Deliveries of Stripe by outcome; bad_signature and failed were not acknowledged.", "type",
 		"outcome",
 	)
 	m.webhookLag = m.histogram(
 		"kasse_webhook_lag_seconds",
-		"From the making of an event at Stripe, to the second, to its acknowledgement.", lagBuckets,
+		"From the creation of an event at Stripe (in whole seconds) to its acknowledgement.", lagBuckets,
 	).WithLabelValues().(prometheus.Histogram)
 	m.anomalies = m.counter(
 		"kasse_anomalies_total",
-		"What should not be: status_mismatch, an event whose type and status disagree; foreign_payment, a PaymentIntent that claims an attempt which has another payment; thin_event, an event without a snapshot of its object; denied_success, a success that a webhook brought and Stripe does not know of, at each read that says so.",
+		"Anomalies. status_mismatch: the type and the status of an event disagree. foreign_payment: a PaymentIntent claims an attempt that has another payment. thin_event: an event has no snapshot of its object. denied_success: a read shows that Stripe does not know a success that a webhook brought.",
 		"what",
 	)
 	m.transitions = m.counter(
-		"kasse_transitions_total", "Visible changes of payments; from is none for a payment that is first seen.",
+		"kasse_transitions_total", "Visible changes of payments; from is none for a new payment.",
 		"from", "to",
 	)
 	m.stripe = m.histogram(
 		"kasse_stripe_request_duration_seconds",
-		"Every try of every call of Stripe's API; code is none where there was no answer.", requestBuckets, "op",
+		"Every try of every call of Stripe's API; code is none if Stripe did not answer.", requestBuckets, "op",
 		"code",
 	)
 	m.redis = m.histogram(
-		"kasse_redis_command_duration_seconds", "Exchanges with Redis with all their tries.", redisBuckets,
+		"kasse_redis_command_duration_seconds", "Commands and pipelines sent to Redis, with all their tries.", redisBuckets,
 		"command",
 	)
-	m.redisErrors = m.counter("kasse_redis_errors_total", "Exchanges with Redis that failed.", "command")
+	m.redisErrors = m.counter("kasse_redis_errors_total", "Commands and pipelines sent to Redis that failed.", "command")
 	m.reconciled = m.gauge(
 		"kasse_reconcile_last_success_timestamp_seconds",
-		"When this replica last came through a net; only the replica that reconciles moves on.", "net",
+		"When this replica last completed a background task; only the replica that holds the lease advances.", "net",
 	)
 	m.pushes = m.counter(
 		"kasse_push_attempts_total",
@@ -106,7 +106,7 @@ func newMetrics() *metrics {
 	m.pushLost = m.counter(
 		"kasse_push_lost_total", "Events that EVENT_RETENTION dropped before they were pushed.", "endpoint",
 	)
-	build := m.gauge("build_info", "1; the labels say which build this is.", "version", "revision", "go_version")
+	build := m.gauge("build_info", "Always 1; the labels name the build.", "version", "revision", "go_version")
 	build.WithLabelValues(buildLabels()...).Set(1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
