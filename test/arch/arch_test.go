@@ -76,6 +76,17 @@ func TestProductionLinksNoFake(t *testing.T) {
 	}
 }
 
+// TestProductionLinksNoGRPC holds the size of the binary: gRPC and its gateway are 10 MB. Traces go over HTTP.
+func TestProductionLinksNoGRPC(t *testing.T) {
+	for _, path := range goList(t, "-deps", "./cmd/kasse") {
+		for _, costly := range []string{"google.golang.org/grpc", "github.com/grpc-ecosystem"} {
+			if within(path, costly) {
+				t.Errorf("cmd/kasse links %s; kasse/cmd/internal/app/otlp says how traces go without it", path)
+			}
+		}
+	}
+}
+
 // TestDemoCompilesQuickly: the first command of a newcomer compiles kasse-dev, so it links nothing that is only costly.
 func TestDemoCompilesQuickly(t *testing.T) {
 	costly := map[string]string{

@@ -131,7 +131,7 @@ type Config struct {
 	Unread []string
 
 	// Exporter makes what sends the spans, otlp.New in production; nil: the program sends none.
-	Exporter func(context.Context) (sdktrace.SpanExporter, error)
+	Exporter func(context.Context, *slog.Logger) (sdktrace.SpanExporter, error)
 
 	// Listening is called with the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)

@@ -35,7 +35,7 @@ type tracing struct {
 // newTracing opens no connection. The exporter, the sampler and the resource read OpenTelemetry's own variables.
 func newTracing(c Config, log *slog.Logger) (*tracing, error) {
 	ctx := context.Background()
-	exporter, err := c.Exporter(ctx)
+	exporter, err := c.Exporter(ctx, log)
 	if err != nil {
 		return nil, err
 	}
