@@ -1,140 +1,107 @@
 package push_test
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
+	"math"
 	"os"
-	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"kasse/service/payment"
-	"kasse/store"
+	"github.com/redis/go-redis/v9"
+
 	"kasse/test/internal/testenv"
 )
 
-// Benchmarks of processor time measure this process, which only relays, and Redis. The receiver and the
-// writer are processes of their own. Each is this program, started with a role.
-const roleVariable = "KASSE_PUSH_ROLE"
+// besideVariable names the program of an older build, which is measured in turns with the current one.
+const besideVariable = "KASSE_PUSH_BESIDE"
 
-// runRole runs the role that this process was started with. It returns only if there is none.
-func runRole() {
-	var err error
-	switch role, input, _ := strings.Cut(os.Getenv(roleVariable), " "); role {
-	case "":
-		return
-	case "receiver":
-		err = receiveAll()
-	case "writer":
-		err = writeAll(input)
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+// costPartitions is the default of REDIS_PARTITIONS.
+const costPartitions = 16
+
+// costEnv is a server with endpoints on a Redis of its own, whose processor time is measured.
+type costEnv struct {
+	t      testing.TB
+	redis  string
+	client *redis.Client
+	server *testenv.Kasse
+	take   func() receipt
+	close  func()
 }
 
-// receiveAll answers every request with 204, and GET /count with the number of them.
-func receiveAll() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// newCostEnv starts the program with an endpoint for each path of the receiver.
+func newCostEnv(t testing.TB, program string, paths []string) *costEnv {
+	t.Helper()
+	ctx := t.Context()
+	env, err := testenv.New(
+		ctx, t.TempDir(), testenv.WithRedis("--appendfsync", "everysec"), testenv.WithSender(1, nil, nil),
+	)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	fmt.Println(listener.Addr())
-	counted := make(chan int, 1)
-	counted <- 0
-	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		n := <-counted
-		if r.Method == http.MethodGet {
-			counted <- n
-			fmt.Fprint(w, n)
-			return
-		}
-		counted <- n + 1
-		w.WriteHeader(http.StatusNoContent)
-	}))
-}
-
-// writeAll appends a number of events to the streams of a Redis, at a rate per second. A rate of "0" means as
-// fast as possible.
-func writeAll(input string) error {
-	var url string
-	var count, rate, partitions int
-	if _, err := fmt.Sscan(input, &url, &count, &rate, &partitions); err != nil {
-		return err
+	t.Cleanup(env.Close)
+	url, take, end := startReceiver(t)
+	endpoints := make([]string, len(paths))
+	for i, path := range paths {
+		endpoints[i] = url + path + "=" + secret.Reveal()
 	}
-	client, err := store.Connect("single", url)
+	settings := map[string]string{
+		"REDIS_PARTITIONS": strconv.Itoa(costPartitions), "REDIS_DURABILITY": "off", "EVENT_ALLOW_PRIVATE": "true",
+		"EVENT_ENDPOINTS": strings.Join(endpoints, ","),
+	}
+	server, err := env.StartKasse(ctx, program, settings)
 	if err != nil {
-		return err
+		t.Fatal(err)
 	}
-	o := options
-	o.Partitions = partitions
-	s := store.New(client, o)
-	began := time.Now()
-	for n := range count {
-		if rate > 0 {
-			time.Sleep(time.Until(began.Add(time.Duration(n) * time.Second / time.Duration(rate))))
-		}
-		if _, err := testenv.WriteEvent(context.Background(), s, payment.ID(fmt.Sprintf("pi_%d", n%200))); err != nil {
-			return err
-		}
+	time.Sleep(time.Second) // the first passes in the background are over
+	return &costEnv{
+		t: t, redis: "redis://" + env.Redis.Address + "/0", client: env.Redis.Client, server: server, take: take,
+		close: func() { env.Close(); end() },
 	}
-	os.Exit(0)
-	return nil
 }
 
-// start starts this program with a role.
-func (w *pushEnv) start(role string) (*exec.Cmd, io.Reader) {
-	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), os.Args[0])
-	cmd.Env, cmd.Stderr = append(os.Environ(), roleVariable+"="+role), os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
+// write appends so many events at so many a second (0: at once), and returns when all are written.
+func (c *costEnv) write(events, rate int) {
+	c.t.Helper()
+	writer, _ := startRole(c.t, fmt.Sprintf("writer %s %d %d %d", c.redis, events, rate, costPartitions))
+	if err := writer.Wait(); err != nil {
+		c.t.Fatal(err)
 	}
+}
+
+// writeUnseen is write while the server is stopped.
+func (c *costEnv) writeUnseen(events int) {
+	c.server.Signal(syscall.SIGSTOP)
+	c.write(events, 0)
+}
+
+// await waits until so many deliveries have been made, and returns the receiver's account of the last ones.
+func (c *costEnv) await(deliveries int) (last receipt) {
+	for had := 0; had < deliveries; had += last.Count {
+		time.Sleep(10 * time.Millisecond)
+		last = c.take()
+	}
+	return last
+}
+
+// spent is processor time used so far.
+type spent struct{ server, redis time.Duration }
+
+func (c *costEnv) spent() spent {
+	c.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.server.PID()))
 	if err != nil {
-		w.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	return cmd, out
-}
-
-// receiver starts a receiver. It returns the receiver's URL and a function that counts its requests.
-func (w *pushEnv) receiver() (url string, count func() int) {
-	w.t.Helper()
-	_, out := w.start("receiver")
-	var address string
-	if _, err := fmt.Fscan(out, &address); err != nil {
-		w.t.Fatal(err)
-	}
-	url = "http://" + address
-	return url, func() int {
-		response, err := http.Get(url)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		defer response.Body.Close()
-		text, _ := io.ReadAll(response.Body)
-		n, _ := strconv.Atoi(string(text))
-		return n
-	}
-}
-
-// spent is the processor time used so far.
-type spent struct{ kasse, redis time.Duration }
-
-func (w *pushEnv) spent() spent {
-	w.t.Helper()
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		w.t.Fatal(err)
-	}
-	s := spent{kasse: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
-	for line := range strings.Lines(w.client.Info(w.t.Context(), "cpu").Val()) {
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest) // from the third on
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	s := spent{server: time.Duration(user+system) * time.Second / 100} // ticks of USER_HZ
+	for line := range strings.Lines(c.client.Info(c.t.Context(), "cpu").Val()) {
 		for _, name := range []string{"used_cpu_sys:", "used_cpu_user:"} {
 			if value, found := strings.CutPrefix(strings.TrimSpace(line), name); found {
 				seconds, _ := strconv.ParseFloat(value, 64)
@@ -145,69 +112,106 @@ func (w *pushEnv) spent() spent {
 	return s
 }
 
-// costs relays events to endpoints and reports the processor time of a delivery. rate is in events per
-// second; with 0 all events are in the streams before the relay starts.
-func costs(b *testing.B, endpoints, events, rate int) {
-	b.Helper()
-	partitions := options.Partitions
-	options.Partitions = 16
-	defer func() { options.Partitions = partitions }()
-	w := newPushEnv(b)
-	url, count := w.receiver()
-	var urls []string
-	for n := range endpoints {
-		urls = append(urls, fmt.Sprintf("%s/%d", url, n))
+// costRow is one measurement. A rate of 0 has all events in the streams before the server sees them.
+type costRow struct{ endpoints, events, rate int }
+
+func (r costRow) name() string {
+	switch {
+	case r.events == 0:
+		return fmt.Sprintf("%d endpoints/idle", r.endpoints)
+	case r.rate == 0:
+		return fmt.Sprintf("%d endpoints/full rate", r.endpoints)
 	}
-	write := func() { // and wait for the writer's end
-		writer, _ := w.start(fmt.Sprintf("writer %s %d %d %d", w.redis, events, rate, options.Partitions))
-		if err := writer.Wait(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	stop := w.relayTo(urls)
-	if rate == 0 {
-		stop()
-		write()
-		stop = w.relayTo(urls)
-	}
-	before, began := w.spent(), time.Now()
-	if rate > 0 {
-		time.Sleep(200 * time.Millisecond) // the listeners have started
-		write()
-	}
-	for events > 0 && count() < events*endpoints {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if events == 0 {
-		time.Sleep(20 * time.Second)
-	}
-	took, after := time.Since(began), w.spent()
-	stop()
-	b.ReportMetric(0, "ns/op")
-	kasse, inRedis := after.kasse-before.kasse, after.redis-before.redis
-	if events == 0 {
-		b.ReportMetric(100*kasse.Seconds()/took.Seconds(), "%core")
-		b.ReportMetric(100*inRedis.Seconds()/took.Seconds(), "%core-redis")
-		return
-	}
-	deliveries := float64(events * max(endpoints, 1)) // without endpoints: the cost of the events themselves
-	b.ReportMetric(float64(kasse.Microseconds())/deliveries, "µs/delivery")
-	b.ReportMetric(float64(inRedis.Microseconds())/deliveries, "µs-redis/delivery")
-	b.ReportMetric(deliveries/took.Seconds(), "deliveries/s")
+	return fmt.Sprintf("%d endpoints/%d events a second", r.endpoints, r.rate)
 }
 
-// BenchmarkCost measures processor time. One iteration (-benchtime 1x) is enough for a row.
+// idleFor is how long an idle server is watched.
+const idleFor = 20 * time.Second
+
+// measure returns the microseconds of a delivery that the server and Redis take (without endpoints: of an event), or
+// per mille of a core where nothing happens.
+func (r costRow) measure(t testing.TB, program string) (server, inRedis float64) {
+	t.Helper()
+	var paths []string
+	for n := range r.endpoints {
+		paths = append(paths, fmt.Sprintf("/%d", n))
+	}
+	c := newCostEnv(t, program, paths)
+	defer c.close()
+	if r.events > 0 && r.rate == 0 {
+		c.writeUnseen(r.events)
+	}
+	before, began := c.spent(), time.Now()
+	switch {
+	case r.events == 0:
+		time.Sleep(idleFor)
+	case r.rate == 0:
+		c.server.Signal(syscall.SIGCONT)
+	default:
+		c.write(r.events, r.rate)
+	}
+	c.await(r.events * r.endpoints)
+	if r.events > 0 && r.rate == 0 {
+		time.Sleep(50 * time.Millisecond) // the last are recorded
+	}
+	took, after := time.Since(began), c.spent()
+	unit := float64(r.events * max(r.endpoints, 1))
+	if r.events == 0 {
+		unit = took.Seconds() * 1000
+	}
+	return float64((after.server - before.server).Microseconds()) / unit,
+		float64((after.redis - before.redis).Microseconds()) / unit
+}
+
+// besides are the programs to measure, by name.
+func besides(b *testing.B) map[string]string {
+	b.Helper()
+	program, err := testenv.Build(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	all := map[string]string{"now": program}
+	if older := os.Getenv(besideVariable); older != "" {
+		all["beside"] = older
+	}
+	return all
+}
+
+// median of at least one value.
+func median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[len(values)/2]
+}
+
+// BenchmarkCost measures processor time of server and Redis. -benchtime Nx makes N rounds, and reports medians. With
+// KASSE_PUSH_BESIDE=PROGRAM another build takes turns, and "x-…" are the ratios to it.
 func BenchmarkCost(b *testing.B) {
-	for _, row := range []struct{ endpoints, events, rate int }{
-		{0, 1000, 100}, {10, 4000, 0}, {1, 20000, 0}, {10, 100, 10}, {10, 1000, 100}, {1, 1000, 100}, {10, 0, 0},
+	programs := besides(b)
+	for _, row := range []costRow{
+		{0, 1000, 100}, {10, 4000, 0}, {1, 20000, 0}, {10, 150, 10}, {10, 1000, 100}, {1, 1000, 100}, {0, 0, 0}, {10, 0, 0},
 	} {
-		name := fmt.Sprintf("%d endpoints/%d a second", row.endpoints, row.rate)
-		switch {
-		case row.events == 0:
-			name = fmt.Sprintf("%d endpoints/idle", row.endpoints)
-		case row.rate == 0:
-			name = fmt.Sprintf("%d endpoints/full rate", row.endpoints)
-		}
-		b.Run(name, func(b *testing.B) { costs(b, row.endpoints, row.events, row.rate) })
+		b.Run(row.name(), func(b *testing.B) {
+			figures := map[string][]float64{}
+			for n := 0; n < b.N; n++ {
+				for name, program := range programs {
+					server, inRedis := row.measure(b, program)
+					figures[name+" server"] = append(figures[name+" server"], server)
+					figures[name+" redis"] = append(figures[name+" redis"], inRedis)
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			unit := "µs"
+			if row.events == 0 {
+				unit = "‰core"
+			}
+			for _, who := range []string{"server", "redis"} {
+				now := median(figures["now "+who])
+				b.ReportMetric(now, unit+"-"+who)
+				if older := figures["beside "+who]; older != nil {
+					b.ReportMetric(now/math.Max(median(older), 0.001), "x-"+who)
+					b.ReportMetric(median(older), unit+"-beside-"+who)
+				}
+			}
+		})
 	}
 }
