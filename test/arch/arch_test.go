@@ -1,5 +1,5 @@
-// Package arch_test keeps the walls of the house where they are. Depguard holds the same ones in the
-// editor; here each comes with its reason, and the whole program is looked at, not one file.
+// Package arch_test checks the rules of the code's structure. Depguard checks the same import rules in the
+// editor, one file at a time. These tests give the reason of each rule and also look at indirect imports.
 package arch_test
 
 import (
@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// goList runs go list at the root of the module and returns its lines.
+// goList runs go list at the module's root and returns the words of its output.
 func goList(t *testing.T, args ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-e"}, args...)...)
@@ -27,7 +27,7 @@ func TestImports(t *testing.T) {
 	present := goList(t, "./...")
 	for _, rule := range rules {
 		if !slices.Contains(present, rule.pkg) {
-			continue // not built yet
+			continue // does not exist yet
 		}
 		checked++
 		for _, path := range goList(t, "-f", `{{join .Imports "\n"}}`, rule.pkg) {
@@ -42,8 +42,8 @@ func TestImports(t *testing.T) {
 	t.Logf("%d of %d packages checked", checked, len(rules))
 }
 
-// TestEveryPackageHasARule makes a new package a decision: it gets a line in the table, or is one of those
-// that may import what they like.
+// TestEveryPackageHasARule: each package has a line in the table or is exempt, so that adding one is a
+// decision.
 func TestEveryPackageHasARule(t *testing.T) {
 	free := []string{kasseDev, "kasse/test", "kasse/examples", storetest}
 	for _, pkg := range goList(t, "./...") {
@@ -54,7 +54,7 @@ func TestEveryPackageHasARule(t *testing.T) {
 	}
 }
 
-// TestProductionLinksNoFake looks at all that the production binary links, by whatever way it came in.
+// TestProductionLinksNoFake checks everything that the production binary links, directly or indirectly.
 func TestProductionLinksNoFake(t *testing.T) {
 	if !slices.Contains(goList(t, "./..."), "kasse/cmd/kasse") {
 		t.Skip("cmd/kasse is not built yet")
@@ -87,7 +87,8 @@ func TestProductionLinksNoGRPC(t *testing.T) {
 	}
 }
 
-// TestDemoCompilesQuickly: the first command of a newcomer compiles kasse-dev, so it links nothing that is only costly.
+// TestDemoCompilesQuickly: kasse-dev links no package that only costs compile time, since it is the first
+// thing that a newcomer compiles.
 func TestDemoCompilesQuickly(t *testing.T) {
 	costly := map[string]string{
 		"google.golang.org/grpc":        "the demo sends no traces",
@@ -103,13 +104,13 @@ func TestDemoCompilesQuickly(t *testing.T) {
 	}
 }
 
-// TestTopLevel keeps the root readable at a glance. Names that begin with a dot are not looked at.
+// TestTopLevel keeps the root directory short. Names that begin with a dot are exempt.
 func TestTopLevel(t *testing.T) {
 	allowed := strings.Fields(`
 		cmd api service store clients deploy docs examples findings test
 		openapi.yaml spec.go go.mod go.sum Makefile Dockerfile compose.yaml
 		README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md`)
-	built := []string{"bin", "kasse", "kasse-dev"} // and ignored by git
+	built := []string{"bin", "kasse", "kasse-dev"} // ignored by git
 	entries, err := os.ReadDir("../..")
 	if err != nil {
 		t.Fatal(err)

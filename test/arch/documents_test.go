@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// What a document may name: a test, in backticks; a file of ours, in backticks; a file or heading that it links to;
-// a target of make; and a run of tests.
+// References in documents: a test or a file in backticks; a linked file or heading; a make target; a run of
+// tests.
 var (
 	namedTest   = regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
 	namedFile   = regexp.MustCompile("`((?:api|clients|cmd|deploy|docs|examples|service|store|test)/[\\w./-]+)`")
@@ -19,7 +19,7 @@ var (
 	namedRun    = regexp.MustCompile("go test ([^`\n]*)")
 )
 
-// TestDocumentsNameWhatExists: each test, file, heading, target and run that a document names exists.
+// TestDocumentsNameWhatExists: each test, file, heading, make target and test run in a document exists.
 func TestDocumentsNameWhatExists(t *testing.T) {
 	tests := testsOfPackages(t)
 	makefile, err := os.ReadFile("../../Makefile")
@@ -67,7 +67,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
-// packagedTest is a test of a package, "./api" being one.
+// packagedTest is a test with its package, such as "./api".
 type packagedTest struct{ pkg, name string }
 
 func testsOfPackages(t *testing.T) (tests []packagedTest) {
@@ -81,7 +81,7 @@ func testsOfPackages(t *testing.T) (tests []packagedTest) {
 	return tests
 }
 
-// checkRun looks whether each pattern of "go test ./api -run 'One|Other'" fits a test of the packages.
+// checkRun checks that each pattern of "go test ./api -run 'One|Other'" matches a test of the packages.
 func checkRun(t *testing.T, document string, tests []packagedTest, args string) {
 	t.Helper()
 	var packages []string
@@ -114,7 +114,7 @@ func checkRun(t *testing.T, document string, tests []packagedTest, args string) 
 	}
 }
 
-// headings are the anchors of a document, as they are made of its headings.
+// headings returns the anchors of a document's headings.
 func headings(text string) (anchors []string) {
 	for _, match := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
 		plain := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(match[1]), "")
@@ -147,7 +147,7 @@ func TestThreatsHaveTheirTests(t *testing.T) {
 	}
 }
 
-// TestEveryTestFolderIsExplained: test/README.md names each folder, and so what question it answers.
+// TestEveryTestFolderIsExplained: test/README.md names each folder of test/.
 func TestEveryTestFolderIsExplained(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	if err != nil {

@@ -16,19 +16,19 @@ import (
 
 const root = "../.."
 
-// levels are the methods of log/slog that write a line, and where the text is among their arguments.
+// levels are the logging methods of log/slog, with the index of the message argument.
 var levels = map[string]int{
 	"Info": 0, "Warn": 0, "Error": 0, "InfoContext": 1, "WarnContext": 1, "ErrorContext": 1, "LogAttrs": 2, "Log": 2,
 }
 
-// logLine is a call that writes a line of the log.
+// logLine is a call that logs.
 type logLine struct {
 	text  string
 	level string // info, warn or error
 	at    token.Position
 }
 
-// TestLogLines: each text stands for one event, and docs/runbook.md has all that ask an operator to look.
+// TestLogLines: each message stands for one event, and docs/runbook.md quotes every warning and error.
 func TestLogLines(t *testing.T) {
 	lines := logLines(t, "api", "service", "store", "cmd/kasse", "cmd/internal")
 	page, err := os.ReadFile(filepath.Join(root, "docs", "runbook.md"))
@@ -58,13 +58,13 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// forTests are folders whose programs are for tests.
+// forTests are folders of test programs.
 var forTests = []string{"stripesim", "storetest"}
 
-// ofSeveral are texts of lines that several calls write: each act of a caller has one.
+// ofSeveral are messages that several calls may log, such as the one for each action of a caller.
 var ofSeveral = []string{"audit"}
 
-// logLines are the lines that the folders' programs write, the tests' apart.
+// logLines returns the log calls of the folders' programs, without their tests.
 func logLines(t *testing.T, folders ...string) (lines []logLine) {
 	t.Helper()
 	files := token.NewFileSet()
@@ -102,7 +102,7 @@ func errOr(err, other error) error {
 	return other
 }
 
-// lineOf returns the line that a call writes, if it writes one with a text of its own.
+// lineOf returns the call's log line, if it logs a constant message.
 func lineOf(files *token.FileSet, call *ast.CallExpr) []logLine {
 	method, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -126,7 +126,7 @@ func lineOf(files *token.FileSet, call *ast.CallExpr) []logLine {
 	return []logLine{{text, level, files.Position(call.Pos())}}
 }
 
-// textOf is the text of a literal, or of several that are added.
+// textOf returns the value of a string literal, or of several concatenated ones.
 func textOf(e ast.Expr) (string, bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

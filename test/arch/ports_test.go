@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestExamplesHavePortsOfTheirOwn: an example runs beside kasse-dev, whose ports are fixed by default. The backends
-// have one port, since they stand for each other, and so have the consumers.
+// TestExamplesHavePortsOfTheirOwn: no example uses a default port of kasse-dev, since both run side by side.
+// All backends share one port, because each replaces the other. The consumers share another.
 func TestExamplesHavePortsOfTheirOwn(t *testing.T) {
 	flags, err := os.ReadFile("../../cmd/kasse-dev/main.go")
 	if err != nil {

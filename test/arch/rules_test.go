@@ -16,15 +16,15 @@ const (
 	kasseDev  = "kasse/cmd/kasse-dev"
 )
 
-// anything is for a package that is held by its bans alone: every path begins with "".
+// anything allows every import, since every path begins with "". Only the bans restrict such a package.
 var anything = []string{""}
 
-// rule says what the files of one package that are not tests may import beside the standard library.
+// rule says what a package's non-test files may import beside the standard library.
 type rule struct {
 	pkg  string
 	may  []string          // exact import paths of ours, or prefixes of modules
-	why  string            // the reason of the list
-	bans map[string]string // reasons of their own, by prefix; they win over may
+	why  string            // why nothing else is allowed
+	bans map[string]string // banned prefixes with their reasons; a ban wins over may
 }
 
 var rules = []rule{
@@ -137,7 +137,7 @@ var rules = []rule{
 	},
 }
 
-// forbids gives the reason why the import is forbidden, or nothing.
+// forbids returns the reason why the import is forbidden, or "".
 func (r rule) forbids(path string) string {
 	for prefix, why := range r.bans {
 		if within(path, prefix) {
@@ -155,20 +155,21 @@ func (r rule) forbids(path string) string {
 	return r.why
 }
 
-// within reports whether the path is the prefix or lies below it, as a package below its module.
+// within reports whether the path equals the prefix or is below it.
 func within(path, prefix string) bool {
 	return prefix == "" || path == prefix || strings.HasPrefix(path, prefix+"/")
 }
 
 func ours(path string) bool { return within(path, "kasse") }
 
-// standard reports whether the package is the standard library's: no dot in the first element, and not ours.
+// standard reports whether the package belongs to the standard library: its first element has no dot, and it
+// is not ours.
 func standard(path string) bool {
 	first, _, _ := strings.Cut(path, "/")
 	return !ours(path) && !strings.Contains(first, ".")
 }
 
-// TestRulesBite guards the tests above: a rule that forbids nothing would pass them.
+// TestRulesBite: each rule forbids something. Without this the tests above could pass with empty rules.
 func TestRulesBite(t *testing.T) {
 	tests := []struct {
 		pkg, path string

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestNoUnsafe: nothing of ours goes around the type system, links C, or borrows what another package keeps to itself.
+// TestNoUnsafe: no package imports unsafe, C or plugin, or links to another package's private function.
 func TestNoUnsafe(t *testing.T) {
 	const everything = `{{.ImportPath}}:{{range .Imports}} {{.}}{{end}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}} ;`
 	checked := 0
@@ -38,8 +38,8 @@ func TestNoUnsafe(t *testing.T) {
 	}
 }
 
-// TestBuildsWithoutC: what is shipped is linked with nothing of the machine that it was built on. What only tests
-// start is built as the tests are, from the same cache.
+// TestBuildsWithoutC: shipped programs link no library of the build machine. Programs that only tests start
+// are built like the tests, from the same cache.
 func TestBuildsWithoutC(t *testing.T) {
 	for _, file := range []string{"Makefile", "Dockerfile"} {
 		text, err := os.ReadFile(filepath.Join("../..", file))
@@ -57,15 +57,15 @@ func TestBuildsWithoutC(t *testing.T) {
 	}
 }
 
-// unverified are the platform packages whose hash no registry at hand has given. What would run them refuses
-// first.
+// unverified are platform packages for which no hash was available. The named script refuses to run them
+// without one.
 var unverified = map[string]string{
 	"@stripe/cli-darwin-arm64": "test/cli/run.sh", "@stripe/cli-darwin-x64": "test/cli/run.sh",
 	"@stripe/cli-linux-arm64": "test/cli/run.sh", "@stripe/cli-win32-x64": "test/cli/run.sh",
 }
 
-// TestLockFilesHaveHashes: npm verifies every package that it installs, those of other platforms too, wherever they
-// come from.
+// TestLockFilesHaveHashes: npm verifies every package, including those of other platforms and from other
+// sources.
 func TestLockFilesHaveHashes(t *testing.T) {
 	files, packages := 0, 0
 	for path, text := range goFiles(t, "package-lock.json") {
@@ -107,7 +107,7 @@ func TestLockFilesHaveHashes(t *testing.T) {
 	}
 }
 
-// cutLast cuts a text behind the last separator.
+// cutLast cuts text at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {
 	at := strings.LastIndex(text, separator)
 	if at < 0 {
@@ -116,7 +116,7 @@ func cutLast(text, separator string) (before, after string, found bool) {
 	return text[:at], text[at+len(separator):], true
 }
 
-// TestCILooksForVulnerabilities: CI asks the database, and says so where it cannot be reached.
+// TestCILooksForVulnerabilities: CI queries the vulnerability database, and reports if it is unreachable.
 func TestCILooksForVulnerabilities(t *testing.T) {
 	text, err := os.ReadFile("../../.ci/run")
 	if err != nil {
@@ -129,7 +129,7 @@ func TestCILooksForVulnerabilities(t *testing.T) {
 	}
 }
 
-// goFiles returns the files of the module whose names end so, by their paths.
+// goFiles returns the module's files with this suffix, by path.
 func goFiles(t *testing.T, suffix string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

@@ -1,5 +1,5 @@
-// Command cli serves the Stripe simulator on a free port of the loopback and prints its address, so that run.sh can
-// point Stripe's own CLI at it.
+// Command cli serves the Stripe simulator on a free loopback port and prints its address. run.sh points
+// Stripe's own CLI at it.
 package main
 
 import (

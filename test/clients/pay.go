@@ -1,5 +1,5 @@
-// Pay makes one payment with the client that was generated from openapi.yaml: the backend opens it, the customer
-// pays at the simulated Stripe, and the page polls with the client secret until it is paid.
+// Pay makes one payment with the client that was generated from openapi.yaml. The backend opens it, the
+// customer pays at the simulated Stripe, and the page polls with the client secret until it is paid.
 //
 //	pay KASSE STRIPE
 package main
@@ -106,7 +106,7 @@ func confirm(ctx context.Context, stripe string, p *kasse.OpenedPayment) error {
 	return nil
 }
 
-// until polls; every answer but the first is held until something has changed.
+// until polls the status until it is wanted. Each response but the first is delayed until a change.
 func until(ctx context.Context, page *kasse.ClientWithResponses, wanted kasse.State, payment string) error {
 	wait, params := 20, &kasse.GetPaymentParams{}
 	for {

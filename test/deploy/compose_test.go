@@ -10,7 +10,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// compose reads compose.yaml as Compose does, but for .env.
+// compose reads compose.yaml as Compose does, without .env.
 func compose(t *testing.T) *types.Project {
 	t.Helper()
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
@@ -24,7 +24,8 @@ func compose(t *testing.T) *types.Project {
 	return project
 }
 
-// TestComposeNeedsAPassword: without one Redis is not started, since anybody who reaches it could mark orders as paid.
+// TestComposeNeedsAPassword: Redis is not started without a password, since a client of Redis could mark
+// orders as paid.
 func TestComposeNeedsAPassword(t *testing.T) {
 	_, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
 		WorkingDir: t.TempDir(), ConfigFiles: []types.ConfigFile{
@@ -36,7 +37,7 @@ func TestComposeNeedsAPassword(t *testing.T) {
 	}
 }
 
-// pinned is an image with a tag that names a version, and at least its minor one.
+// pinned matches an image tag with at least a minor version.
 var pinned = regexp.MustCompile(`^[a-z./-]+:v?\d+\.\d+[\w.-]*$`)
 
 func TestCompose(t *testing.T) {

@@ -18,8 +18,8 @@ import (
 
 const chart = "deploy/helm/kasse"
 
-// template does what `helm template` does, with Helm's own code: it checks the values by the
-// schema, and renders the chart. The values are a text in YAML.
+// template does what `helm template` does, with Helm's own code: it validates the values by the schema and
+// renders the chart. values is YAML.
 func template(t *testing.T, release, values string) (objects [][]byte, err error) {
 	t.Helper()
 	loaded, err := loader.Load(filepath.Join(root, chart))
@@ -48,7 +48,7 @@ func template(t *testing.T, release, values string) (objects [][]byte, err error
 		if err := yaml.Unmarshal([]byte(text), &object); err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, text)
 		}
-		if len(object) > 0 { // a template that is switched off leaves nothing
+		if len(object) > 0 { // a disabled template renders nothing
 			objects = append(objects, []byte(text))
 		}
 	}
@@ -57,7 +57,7 @@ func template(t *testing.T, release, values string) (objects [][]byte, err error
 
 const image = "image: {repository: r.example/kasse, tag: \"1.2\"}\n"
 
-// renderChart decodes the chart's objects strictly, and returns the kinds that are not there.
+// renderChart decodes the chart's objects strictly and returns the missing kinds.
 func renderChart(t *testing.T, release, values string) (*cluster, []string) {
 	t.Helper()
 	objects, err := template(t, release, values)
@@ -67,8 +67,8 @@ func renderChart(t *testing.T, release, values string) (*cluster, []string) {
 	return decode(t, objects)
 }
 
-// comparable removes what only one of Helm and kustomize writes: labels of the release, the
-// settings' name, and what makes a changed setting roll the pods.
+// comparable removes fields that only Helm or only kustomize writes: labels of the release, the name of the
+// settings, and the annotation that restarts pods after a change.
 func (c *cluster) comparable() *cluster {
 	for _, labels := range []map[string]string{
 		c.account.Labels, c.settings.Labels, c.service.Labels, c.deployment.Labels, c.budget.Labels, c.scaler.Labels,
@@ -89,8 +89,8 @@ func (c *cluster) comparable() *cluster {
 	return c
 }
 
-// TestChartIsTheManifests: with its own values the chart is what kustomize makes of the folder, to
-// the last field: container, environment, probes, policies.
+// TestChartIsTheManifests: with its default values the chart renders the same objects as kustomize, in every
+// field.
 func TestChartIsTheManifests(t *testing.T) {
 	got, missing := renderChart(t, "kasse", "image: {repository: kasse, tag: unknown}")
 	if len(missing) > 0 {
@@ -109,7 +109,7 @@ func TestChartIsTheManifests(t *testing.T) {
 	}
 }
 
-// TestChartValues: what a value says stands where it belongs.
+// TestChartValues: each value appears in the right field.
 func TestChartValues(t *testing.T) {
 	c, missing := renderChart(t, "test", `
 image: {repository: r.example/kasse, tag: "1.2", digest: "sha256:`+strings.Repeat("a", 64)+`", pullSecrets: [registry]}
@@ -156,7 +156,7 @@ podLabels: {team: pay}
 	}
 }
 
-// TestChartRolls: a changed setting changes the pods.
+// TestChartRolls: a changed setting changes the pod template.
 func TestChartRolls(t *testing.T) {
 	checksum := func(values string) string {
 		c, _ := renderChart(t, "kasse", image+values)
@@ -167,7 +167,7 @@ func TestChartRolls(t *testing.T) {
 	}
 }
 
-// TestChartRefuses: a mistake in the values is named, and no object is made of it.
+// TestChartRefuses: a wrong value is named, and no object is rendered.
 func TestChartRefuses(t *testing.T) {
 	for values, want := range map[string]string{
 		"":                                     "set image.repository",
@@ -179,9 +179,10 @@ func TestChartRefuses(t *testing.T) {
 		image + "settings: {redis_mode: single}":                       "redis_mode",
 		image + "secret: {files: {STRIPE_KEY: x}}":                     "STRIPE_KEY",
 		image + "networkpolicy: {enabled: false}":                      "networkpolicy",
-		image + "networkPolicy: {clientLabels: {kasse-client: null}}":  "clientLabels", // no label would be every pod
-		image + "networkPolicy: {redis: {ports: []}}":                  "ports",        // no port would be every port
-		image + "replicas: two":                                        "replicas",
+		// No label would match every pod.
+		image + "networkPolicy: {clientLabels: {kasse-client: null}}": "clientLabels",
+		image + "networkPolicy: {redis: {ports: []}}":                 "ports", // no port would mean every port
+		image + "replicas: two":                                       "replicas",
 	} {
 		if _, err := template(t, "kasse", values); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: the error is %v, and does not name %q", values, err, want)
@@ -189,8 +190,8 @@ func TestChartRefuses(t *testing.T) {
 	}
 }
 
-// TestChartNamesAllSecrets: whatever Kasse reads from a file the chart mounts, and takes from nowhere
-// else.
+// TestChartNamesAllSecrets: the chart mounts every secret that Kasse reads from a file, and sets it in no
+// other way.
 func TestChartNamesAllSecrets(t *testing.T) {
 	schema, helpers := string(read(t, chart+"/values.schema.json")), string(read(t, chart+"/templates/_helpers.tpl"))
 	files := fileVariables(t)
@@ -205,7 +206,7 @@ func TestChartNamesAllSecrets(t *testing.T) {
 	}
 }
 
-// fileVariables are the variables whose value may come from a file.
+// fileVariables returns the variables that have a _FILE form.
 func fileVariables(t *testing.T) (names []string) {
 	t.Helper()
 	for _, match := range regexp.MustCompile(`envconfig:"([A-Z_]+)_FILE"`).FindAllSubmatch(

@@ -1,8 +1,8 @@
-// Package deploy_test looks at what Kasse is deployed by as far as that goes without a container engine or a
-// cluster: with BuildKit's own linter, kustomize's own build, Kubernetes' own types and Compose's own loader. It
-// has a module of its own, since the product needs none of them.
+// Package deploy_test checks the deployment files without a container engine or cluster. It uses BuildKit's
+// linter, kustomize's build, Kubernetes' types and Compose's loader. It has its own module, since the product
+// needs none of them.
 //
-// Not looked at: whether the base images exist, and whether a cluster takes the manifests.
+// Not checked: whether the base images exist, and whether a cluster accepts the manifests.
 package deploy_test
 
 import (
@@ -38,7 +38,7 @@ func read(t *testing.T, path string) []byte {
 	return text
 }
 
-// unseen stands for the registry: every image is one of which nothing is known but the platform.
+// unseen stands for the registry: an image has a platform and nothing else.
 type unseen struct{}
 
 func (unseen) ResolveImageConfig(
@@ -91,7 +91,7 @@ func stages(t *testing.T) []instructions.Stage {
 	return all
 }
 
-// builtIn is the image of the build stage where no other is given.
+// builtIn returns the default image of the build stage.
 func builtIn(t *testing.T) string {
 	t.Helper()
 	parsed, err := parser.Parse(bytes.NewReader(read(t, "Dockerfile")))
@@ -113,7 +113,8 @@ func builtIn(t *testing.T) string {
 	return base
 }
 
-// TestImage: the shipped stage is a program, certificates, a number for a user, and the question after its health.
+// TestImage: the shipped stage has a program, certificates, a numeric user and a health check, and nothing
+// else.
 func TestImage(t *testing.T) {
 	var user, healthcheck, entrypoint, environment string
 	shipped := stages(t)[1]
@@ -143,7 +144,8 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestBuildSteps runs the steps of the build stage in a clean clone, less what .dockerignore keeps out.
+// TestBuildSteps runs the steps of the build stage in a clean clone, without the files that .dockerignore
+// excludes.
 func TestBuildSteps(t *testing.T) {
 	sent, work := filepath.Join(t.TempDir(), "sent"), t.TempDir()
 	run(t, ".", "git", "clone", "--quiet", "--no-hardlinks", root, sent)
@@ -177,7 +179,7 @@ func TestBuildSteps(t *testing.T) {
 	inspect(t, program, strings.TrimSpace(run(t, sent, "git", "rev-parse", "HEAD")))
 }
 
-// ignore takes away what is not sent to the engine.
+// ignore removes the files that .dockerignore excludes.
 func ignore(t *testing.T, folder string) {
 	t.Helper()
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(read(t, ".dockerignore")))
@@ -212,7 +214,7 @@ func ignore(t *testing.T, folder string) {
 	}
 }
 
-// inspect: the program is stamped with the commit, needs nothing of the machine, and runs.
+// inspect: the program is stamped with the commit, is linked statically, and runs.
 func inspect(t *testing.T, program, commit string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(program)
@@ -246,7 +248,7 @@ func inspect(t *testing.T, program, commit string) {
 	}
 }
 
-// run runs a command as in the image: with Go's own defaults, not with the settings of the tester (go env -w included).
+// run runs a command as in the image: with Go's defaults, without the tester's settings, including go env -w.
 func run(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), name, args...)

@@ -25,7 +25,7 @@ import (
 
 const manifests = "deploy/kubernetes"
 
-// cluster is what kustomize makes of the folder.
+// cluster holds the objects that kustomize builds from the folder.
 type cluster struct {
 	account    corev1.ServiceAccount
 	settings   corev1.ConfigMap
@@ -36,7 +36,7 @@ type cluster struct {
 	network    networkingv1.NetworkPolicy
 }
 
-// render builds the folder, and decodes each object strictly: an unknown or doubled field fails.
+// render builds the folder and decodes each object strictly. An unknown or duplicate field fails.
 func render(t *testing.T) *cluster {
 	t.Helper()
 	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(
@@ -60,7 +60,7 @@ func render(t *testing.T) *cluster {
 	return c
 }
 
-// decode reads objects strictly, and names the kinds that are not among them.
+// decode decodes objects strictly and returns the missing kinds.
 func decode(t *testing.T, objects [][]byte) (c *cluster, missing []string) {
 	t.Helper()
 	c = &cluster{}
@@ -87,7 +87,7 @@ func decode(t *testing.T, objects [][]byte) (c *cluster, missing []string) {
 	return c, slices.Sorted(maps.Keys(into))
 }
 
-// TestFolder: what lies there is used.
+// TestFolder: kustomize uses every file of the folder.
 func TestFolder(t *testing.T) {
 	kustomization := read(t, manifests+"/kustomization.yaml")
 	entries, err := os.ReadDir(filepath.Join(root, manifests))
@@ -103,7 +103,7 @@ func TestFolder(t *testing.T) {
 	}
 }
 
-// TestManifests: what one object says of another is so.
+// TestManifests: references between objects are right.
 func TestManifests(t *testing.T) {
 	c := render(t)
 	pod := c.deployment.Spec.Template
@@ -155,8 +155,8 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-// TestPodIsShut: the pod is one that the strictest of Kubernetes' Pod Security Standards admits, and can write nowhere.
-func TestPodIsShut(t *testing.T) {
+// TestPodIsHardened: the pod satisfies the restricted Pod Security Standard and has no writable file system.
+func TestPodIsHardened(t *testing.T) {
 	pod := render(t).deployment.Spec.Template.Spec
 	container := pod.Containers[0]
 	shut := map[string]bool{
@@ -178,8 +178,8 @@ func TestPodIsShut(t *testing.T) {
 	}
 }
 
-// TestResources: what the autoscaler and the scheduler reckon with is there, and Go knows the limit before it is
-// killed.
+// TestResources: requests and limits are set for the autoscaler and the scheduler, and Go's memory limit is
+// below the container's.
 func TestResources(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]
 	requests, limit := container.Resources.Requests, container.Resources.Limits.Memory()
@@ -193,8 +193,9 @@ func TestResources(t *testing.T) {
 	}
 }
 
-// TestTimes: a pod is given longer than the server takes, and the server longer than the drain.
-func TestTimes(t *testing.T) {
+// TestTerminationTimes: a pod's grace period exceeds the server's shutdown timeout, which exceeds the drain
+// delay.
+func TestTerminationTimes(t *testing.T) {
 	c := render(t)
 	duration := func(name string) time.Duration {
 		d, err := time.ParseDuration(c.settings.Data[name])
@@ -213,8 +214,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// TestSecrets: the files that are read are those that the README makes of them, and what may be a file is not a
-// setting.
+// TestSecrets: Kasse reads the files that the README creates. A variable that can be a file is not a setting.
 func TestSecrets(t *testing.T) {
 	var mounted []string
 	c := render(t)
@@ -248,8 +248,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestAdminPortIsReached: the admin port is on loopback where nothing is set, and there neither a
-// kubelet nor Prometheus reaches it. Nowhere is it published.
+// TestAdminPortIsReached: the manifests open the admin port, which by default listens on loopback, where
+// neither a kubelet nor Prometheus reaches it. It is published nowhere.
 func TestAdminPortIsReached(t *testing.T) {
 	container := render(t).deployment.Spec.Template.Spec.Containers[0]
 	var set string

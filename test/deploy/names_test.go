@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// unknown are the variables that are set, or spoken of, and that nothing reads.
+// unknown returns the variables that are set or mentioned but never read.
 func unknown(read map[string]bool, named map[string][]string) (found []string) {
 	for where, names := range named {
 		for _, name := range names {
@@ -21,13 +21,12 @@ func unknown(read map[string]bool, named map[string][]string) (found []string) {
 	return found
 }
 
-// TestNames: every variable that is set anywhere, or that a comment or a page for operators names, is one that
-// Kasse reads.
+// TestNames: Kasse reads every variable that is set anywhere or named in a comment or an operator's page.
 func TestNames(t *testing.T) {
 	others := []string{
 		"GOMEMLIMIT", "CGO_ENABLED", "STRIPE_API_KEY",
 	} // the Go runtime's, the Go tool's, the Stripe CLI's
-	others = append(others, "AF_INET", "AF_INET6", "AF_UNIX") // systemd's words
+	others = append(others, "AF_INET", "AF_INET6", "AF_UNIX") // systemd's address families
 	others = append(
 		others, "REDIS_PASSWORD", "REDISCLI_AUTH", "REDIS_IMAGE", "STRIPE_CLI_IMAGE", "GO_IMAGE",
 	) // of compose.yaml and the Dockerfile

@@ -9,7 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestNetworkIsNarrow: every rule of the policy names who is meant, and nothing inside is an address for HTTPS.
+// TestNetworkIsNarrow: every rule of the policy names its peers, and the HTTPS rule excludes private
+// addresses.
 func TestNetworkIsNarrow(t *testing.T) {
 	c := render(t)
 	for _, rule := range c.network.Spec.Ingress {
@@ -45,7 +46,7 @@ func TestNetworkIsNarrow(t *testing.T) {
 	}
 	for proxy := range strings.SplitSeq(c.settings.Data["TRUSTED_PROXIES"], ",") {
 		if proxy == "" {
-			continue // to be set
+			continue // to be set by the operator
 		}
 		if p, err := netip.ParsePrefix(proxy); err != nil || (p.Addr().Is4() && p.Bits() < 16) ||
 			(p.Addr().Is6() && p.Bits() < 48) {
@@ -54,8 +55,8 @@ func TestNetworkIsNarrow(t *testing.T) {
 	}
 }
 
-// TestNetworkReaches: the policy lets the pods reach names and Redis, and lets the ingress, backends and Prometheus
-// reach them. A label of ours in one of these selectors would mean ourselves.
+// TestNetworkReaches: the policy lets the pods reach DNS and Redis, and lets the ingress, backends and
+// Prometheus reach the pods. A label of ours in these selectors would select our own pods.
 func TestNetworkReaches(t *testing.T) {
 	c := render(t)
 	in, out := c.network.Spec.Ingress, c.network.Spec.Egress

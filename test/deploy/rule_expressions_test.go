@@ -11,7 +11,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// parsed is what an expression asks for.
+// parsed holds the metrics and labels of an expression.
 type parsed struct {
 	selectors []*parser.VectorSelector
 	grouping  []string
@@ -19,7 +19,7 @@ type parsed struct {
 
 func parse(t *testing.T, expression string) (p parsed) {
 	t.Helper()
-	expression = strings.ReplaceAll(expression, "$__rate_interval", "5m") // Grafana's
+	expression = strings.ReplaceAll(expression, "$__rate_interval", "5m") // Grafana's variable
 	tree, err := language.ParseExpr(expression)
 	if err != nil {
 		t.Fatalf("%s: %v", expression, err)
@@ -36,8 +36,7 @@ func parse(t *testing.T, expression string) (p parsed) {
 	return p
 }
 
-// exported are the labels of each series that the page of metrics promises; another test compares the page with the
-// program.
+// exported returns the labels of each documented series. Another test compares the document with the program.
 func exported(t *testing.T) map[string][]string {
 	t.Helper()
 	series := map[string][]string{}
@@ -57,7 +56,8 @@ func exported(t *testing.T) map[string][]string {
 	return series
 }
 
-// flaws are the names that an expression uses and that no server exports, and those that others export too.
+// flaws returns the names that an expression uses and no server exports, and series that other programs
+// export too.
 func flaws(t *testing.T, series map[string][]string, expression string) (found []string) {
 	t.Helper()
 	p := parse(t, expression)

@@ -28,7 +28,7 @@ const (
 
 var language = parser.NewParser(parser.Options{})
 
-// alerts are the rules as Prometheus reads them: an unknown field, a bad expression or a bad template fails.
+// alerts parses the rules as Prometheus does. An unknown field, a bad expression or a bad template fails.
 func alerts(t *testing.T) (all []rulefmt.Rule) {
 	t.Helper()
 	groups, errs := rulefmt.Parse(
@@ -43,7 +43,7 @@ func alerts(t *testing.T) (all []rulefmt.Rule) {
 	return all
 }
 
-// ruleTests is a file of promtool's, as far as ours uses the format.
+// ruleTests is a test file of promtool, with the members that ours uses.
 type ruleTests struct {
 	Rules    []string       `yaml:"rule_files"`
 	Interval model.Duration `yaml:"evaluation_interval"`
@@ -69,7 +69,7 @@ type question struct {
 	} `yaml:"exp_samples"`
 }
 
-// scenarios are those of the file that operators give to promtool.
+// scenarios returns the scenarios of the promtool file.
 func scenarios(t *testing.T) ruleTests {
 	t.Helper()
 	var file ruleTests
@@ -79,8 +79,8 @@ func scenarios(t *testing.T) ruleTests {
 	return file
 }
 
-// TestAlerts does what promtool test rules does: Prometheus's own engine evaluates the rules over the series, minute by
-// minute, and then answers the questions.
+// TestAlerts does what promtool test rules does: Prometheus's engine evaluates the rules over the series,
+// minute by minute, and the results are compared.
 func TestAlerts(t *testing.T) {
 	file := scenarios(t)
 	if !slices.Equal(file.Rules, []string{filepath.Base(rulesFile)}) {
@@ -88,27 +88,27 @@ func TestAlerts(t *testing.T) {
 	}
 	for _, s := range file.Tests {
 		t.Run(s.Name, func(t *testing.T) {
-			for _, wrong := range s.play(t, time.Duration(file.Interval)) {
+			for _, wrong := range s.run(t, time.Duration(file.Interval)) {
 				t.Error(wrong)
 			}
 		})
 	}
 }
 
-// TestAlertsBite: a scenario whose expectation is not met is found out, in either direction.
+// TestAlertsBite: a scenario with a wrong expectation fails, in either direction.
 func TestAlertsBite(t *testing.T) {
 	file := scenarios(t)
 	s := file.Tests[1]
 	quiet, loud := s.Questions[0], s.Questions[1]
 	quiet.Samples, loud.Samples = loud.Samples, quiet.Samples
 	s.Questions = []question{quiet, loud}
-	if wrong := s.play(t, time.Duration(file.Interval)); len(wrong) != 2 {
+	if wrong := s.run(t, time.Duration(file.Interval)); len(wrong) != 2 {
 		t.Errorf("%s, with what is expected exchanged: %v", s.Name, wrong)
 	}
 }
 
-// play returns what is not as expected.
-func (s scenario) play(t *testing.T, every time.Duration) (wrong []string) {
+// run returns the unmet expectations.
+func (s scenario) run(t *testing.T, every time.Duration) (wrong []string) {
 	t.Helper()
 	var load strings.Builder
 	fmt.Fprintf(&load, "load %s\n", s.Interval)
@@ -163,7 +163,7 @@ func loadRules(t *testing.T, suite *promqltest.LazyLoader) map[string]*rules.Gro
 	}
 	for _, group := range groups {
 		for _, rule := range group.Rules() {
-			rule.(*rules.AlertingRule).SetRestored(true) // or it writes no ALERTS
+			rule.(*rules.AlertingRule).SetRestored(true) // otherwise it writes no ALERTS
 		}
 	}
 	return groups
@@ -202,8 +202,8 @@ func (q question) want(t *testing.T) (samples []string) {
 	return samples
 }
 
-// TestEveryAlert: each fires in a scenario, and stays quiet on a good day that has all that it asks for; its
-// runbook_url is a heading of the runbook, and each heading is an alert's.
+// TestEveryAlert: each alert fires in one scenario and stays quiet in a healthy one that has all its series.
+// Its runbook_url is a heading of the runbook, and each heading there is an alert.
 func TestEveryAlert(t *testing.T) {
 	file := scenarios(t)
 	fired := map[string]bool{}

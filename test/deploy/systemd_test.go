@@ -15,7 +15,7 @@ import (
 
 const unitFile = "deploy/systemd/kasse.service"
 
-// unit reads the settings of the unit: all values of each.
+// unit returns all values of each setting of the unit.
 func unit(t *testing.T) map[string][]string {
 	t.Helper()
 	settings := map[string][]string{}
@@ -28,8 +28,8 @@ func unit(t *testing.T) map[string][]string {
 	return settings
 }
 
-// TestUnitSecrets: each secret that the manifests mount is a credential here, and a variable names its file. No
-// secret stands in kasse.env.
+// TestUnitSecrets: each secret that the manifests mount is a credential of the unit, and a variable names its
+// file. kasse.env has no secret.
 func TestUnitSecrets(t *testing.T) {
 	u := unit(t)
 	files := map[string]string{}
@@ -67,7 +67,7 @@ func TestUnitSecrets(t *testing.T) {
 	}
 }
 
-// TestUnitIsHardened whether or not there is a systemd to ask.
+// TestUnitIsHardened needs no systemd.
 func TestUnitIsHardened(t *testing.T) {
 	u := unit(t)
 	for name, want := range map[string]string{
@@ -88,7 +88,8 @@ func TestUnitIsHardened(t *testing.T) {
 	}
 }
 
-// TestUnitLimits: systemd kills later than the server needs to stop, and Go collects before systemd ends it.
+// TestUnitLimits: systemd waits longer than the server needs to stop, and Go's memory limit is below
+// systemd's.
 func TestUnitLimits(t *testing.T) {
 	u := unit(t)
 	stop, err := time.ParseDuration(u["TimeoutStopSec"][0])
@@ -103,13 +104,13 @@ func TestUnitLimits(t *testing.T) {
 	}
 }
 
-// TestUnitBySystemd asks systemd itself whether it understands each line, and how exposed the service is.
+// TestUnitBySystemd lets systemd itself verify each line and rate the service's exposure.
 func TestUnitBySystemd(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("NOT CHECKED: systemd-analyze is missing; Debian has it in the package systemd")
 	}
-	// verify wants the program to be there.
+	// verify requires the program to exist
 	text := regexp.MustCompile(`(?m)^ExecStart=\S+`).ReplaceAll(read(t, unitFile), []byte("ExecStart=/bin/true"))
 	verify := func(text []byte) (string, error) {
 		file := filepath.Join(t.TempDir(), "kasse.service")
@@ -126,7 +127,7 @@ func TestUnitBySystemd(t *testing.T) {
 	if said, err := verify([]byte(strings.Replace(string(text), "ProtectHome=", "ProtectHouse=", 1))); err == nil {
 		t.Errorf("a misspelt line is not found: %s", said)
 	}
-	const most = "20" // tenths: 2.0 of 10, "OK"
+	const most = "20" // in tenths: 2.0 of 10, "OK"
 	said, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--no-pager",
 		"--threshold="+most, filepath.Join(root, unitFile)).CombinedOutput()
 	if err != nil {

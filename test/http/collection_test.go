@@ -16,7 +16,7 @@ import (
 
 const collectionFile = "kasse.postman_collection.json"
 
-// TestCollectionIsCurrent: the file is what openapi.yaml makes of it.
+// TestCollectionIsCurrent: the file equals what openapi.yaml generates.
 func TestCollectionIsCurrent(t *testing.T) {
 	want, err := apidocs.Collection(spec.OpenAPI)
 	if err != nil {
@@ -47,8 +47,8 @@ type collectionRequest struct {
 	}
 }
 
-// TestCollectionIsUnderstood sends each request to a kasse-dev. None may be malformed, refused for its credential,
-// or lead nowhere. What the order's state or Stripe says to it is another matter.
+// TestCollectionIsUnderstood sends each request to a kasse-dev. None may be malformed, refused for its
+// credential, or have no route. Refusals by order state or by Stripe are accepted.
 func TestCollectionIsUnderstood(t *testing.T) {
 	var all struct {
 		Variable []keyValue
@@ -81,7 +81,7 @@ func TestCollectionIsUnderstood(t *testing.T) {
 	}
 }
 
-// openPayment opens the order that the collection's variables name, and returns its PaymentIntent.
+// openPayment opens the order that the collection's variables name and returns its PaymentIntent.
 func openPayment(t *testing.T, variables map[string]string) string {
 	t.Helper()
 	var r collectionRequest
@@ -98,7 +98,7 @@ func openPayment(t *testing.T, variables map[string]string) string {
 	return opened.PaymentIntent
 }
 
-// sendRequest sends a request as Postman does: with its variables, and without what is switched off.
+// sendRequest sends a request as Postman does: with its variables, without disabled parts.
 func sendRequest(t *testing.T, r collectionRequest, variables map[string]string) (int, []byte) {
 	t.Helper()
 	fill := func(text string) string {

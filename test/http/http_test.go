@@ -19,7 +19,7 @@ import (
 	httpfile "kasse/test/http"
 )
 
-// patience bounds every wait; only a broken run meets it.
+// patience limits every wait; only a broken run reaches it.
 const patience = 60 * time.Second
 
 func read(t *testing.T) httpfile.File {
@@ -35,7 +35,7 @@ func read(t *testing.T) httpfile.File {
 	return file
 }
 
-// TestFile sends the file from top to bottom to a Kasse of its own.
+// TestFile sends the whole file to its own Kasse, from top to bottom.
 func TestFile(t *testing.T) {
 	file := read(t)
 	session := &httpfile.Session{Client: &http.Client{Timeout: patience}, Variables: file.Variables}
@@ -52,7 +52,7 @@ func TestFile(t *testing.T) {
 	t.Logf("%d requests", len(file.Requests))
 }
 
-// send checks the status, and asks again while a member has not the value that it is to reach.
+// send checks the status and repeats the request until a member has the expected value.
 func send(t *testing.T, session *httpfile.Session, r httpfile.Request) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
@@ -76,7 +76,7 @@ func send(t *testing.T, session *httpfile.Session, r httpfile.Request) {
 	}
 }
 
-// kasseDev starts kasse-dev on free ports and returns its addresses, by the file's variables.
+// kasseDev starts kasse-dev on free ports and returns its addresses by the file's variables.
 func kasseDev(t *testing.T) map[string]string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "kasse-dev")
@@ -114,7 +114,7 @@ func kasseDev(t *testing.T) map[string]string {
 	return addresses
 }
 
-// TestEveryRoute: the file has every operation of the API, and the API every one of the file's.
+// TestEveryRoute: the file and the API have the same operations.
 func TestEveryRoute(t *testing.T) {
 	var asked []string
 	for _, r := range read(t).Requests {
@@ -166,7 +166,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestUnknownVariables: an unknown name is an error, and nothing is sent.
+// TestUnknownVariables: an unknown variable is an error, and nothing is sent.
 func TestUnknownVariables(t *testing.T) {
 	session := httpfile.Session{Client: &http.Client{Transport: refuse{t}}, Variables: map[string]string{"a": "{{b}}"}}
 	for _, text := range []string{"{{a}}", "{{b}}", "{{x.response.body.$.id}}", "{{$now}}"} {
@@ -180,7 +180,7 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
-// refuse fails a test that sends anything.
+// refuse fails a test that sends a request.
 type refuse struct{ t *testing.T }
 
 func (r refuse) RoundTrip(*http.Request) (*http.Response, error) {

@@ -1,8 +1,8 @@
-// Package http reads .http files, as editors send them, for a test that sends them to Kasse.
+// Package http parses .http files, as editors send them, for a test that sends them to Kasse.
 //
-// Understood are: requests apart by lines of ###, comments of # and //, `@variable = value`, a request line, headers, a
-// body, {{variable}}, {{$guid}}, and of a named request's answer {{name.response.body.$.a.b}} and
-// {{name.response.headers.Name}}. Whatever else stands between braces is an error, not an empty text.
+// It supports requests separated by ### lines, comments with # and //, `@variable = value`, a request line,
+// headers, a body, {{variable}}, {{$guid}}, and of a named request's response {{name.response.body.$.a.b}}
+// and {{name.response.headers.Name}}. Any other text in double braces is an error.
 package http
 
 import (
@@ -12,29 +12,30 @@ import (
 	"strings"
 )
 
-// Request is one request of a file, its variables not yet replaced.
+// Request is one request of a file, before its variables are replaced.
 type Request struct {
-	Line   int    // of its title, from 1
-	Title  string // what follows ###
-	Name   string // of `# @name`, by which later ones speak of its answer
-	Status int    // of `# @expect`
-	Until  Wanted // of `# @until`
+	Line   int    // line of its title, from 1
+	Title  string // text after ###
+	Name   string // `# @name`; later requests refer to its response by it
+	Status int    // `# @expect`
+	Until  Wanted // `# @until`
 
 	Method, URL string
 	Headers     [][2]string
 	Body        string
 }
 
-// Wanted is a member of the answer's body and the value that it has to reach; without a member anything is right.
+// Wanted is a member of the response's body with the value that it must reach; an empty Member accepts any
+// response.
 type Wanted struct{ Member, Value string }
 
-// File is a file that was read.
+// File is a parsed file.
 type File struct {
 	Variables map[string]string
 	Requests  []Request
 }
 
-// Parse reads a file. Every request has to say which status is expected.
+// Parse parses a file. Every request must name its expected status.
 func Parse(text string) (File, error) {
 	f := File{Variables: map[string]string{}}
 	var part []string
@@ -52,7 +53,7 @@ func Parse(text string) (File, error) {
 	return f, nil
 }
 
-// add reads what stands between two separators: at most one request, after variables and comments.
+// add parses the lines between two separators: variables, comments, and at most one request.
 func (f *File) add(start int, lines []string) error {
 	r := Request{Line: start}
 	for i, line := range lines {
@@ -60,7 +61,7 @@ func (f *File) add(start int, lines []string) error {
 		name, value, isVariable := strings.Cut(line, "=")
 		switch {
 		case isComment:
-			if err := r.note(comment); err != nil {
+			if err := r.parseComment(comment); err != nil {
 				return fmt.Errorf("line %d: %w", start+i, err)
 			}
 		case strings.TrimSpace(line) == "":
@@ -86,8 +87,8 @@ func comment(line string) (text string, is bool) {
 	return "", false
 }
 
-// note reads a comment: the title is the first, and what begins with @ is for us.
-func (r *Request) note(text string) (err error) {
+// parseComment parses a comment. The first is the title; an @ begins a directive.
+func (r *Request) parseComment(text string) (err error) {
 	kind, rest, _ := strings.Cut(text, " ")
 	switch kind {
 	case "@name":
@@ -104,7 +105,7 @@ func (r *Request) note(text string) (err error) {
 	return err
 }
 
-// read takes a request line, headers, and after an empty line the body. The lines of a form are joined.
+// read parses a request line, headers, and after an empty line the body. The lines of a form are joined.
 func (r *Request) read(lines []string) error {
 	method, address, found := strings.Cut(lines[0], " ")
 	if !found || r.Status == 0 {

@@ -12,14 +12,14 @@ import (
 	"strings"
 )
 
-// Session sends requests and remembers the answers of those that have a name.
+// Session sends requests and keeps the responses of named ones.
 type Session struct {
 	Client    *http.Client
 	Variables map[string]string
 	answers   map[string]Answer
 }
 
-// Answer is what came back.
+// Answer is a response.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -64,7 +64,7 @@ func (s *Session) Send(ctx context.Context, r Request) (Answer, error) {
 
 var braces = regexp.MustCompile(`\{\{\s*(.*?)\s*\}\}`)
 
-// fill replaces what stands in double braces. A variable's value may hold others.
+// fill replaces the text in double braces. A variable's value may contain other variables.
 func (s *Session) fill(text string) (filled string, err error) {
 	filled = braces.ReplaceAllStringFunc(text, func(match string) string {
 		value, e := s.value(braces.FindStringSubmatch(match)[1])
@@ -97,7 +97,7 @@ func (s *Session) value(name string) (string, error) {
 	return "", fmt.Errorf("%q is in no answer", name)
 }
 
-// Member returns a text or a number of the body, by names with dots between.
+// Member returns a string or number of the body by a dotted path.
 func (a Answer) Member(path string) (string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(a.Body))
 	decoder.UseNumber()

@@ -16,7 +16,7 @@ import (
 	"kasse/test/wait"
 )
 
-// front balances over the containers whose /readyz is 200, as an orchestrator does. It tries nothing again.
+// front balances over the containers whose /readyz is 200, as an orchestrator does. It repeats no request.
 type front struct {
 	passed, failed atomic.Int64
 	why            atomic.Value
@@ -62,7 +62,7 @@ func (f *front) set(all ...container) {
 	f.all = all
 }
 
-// lead sets the containers, and waits until one of them is ready.
+// lead sets the containers and waits until one is ready.
 func (f *front) lead(ctx context.Context, all ...container) error {
 	f.set(all...)
 	return wait.For(ctx, func() error {
@@ -77,8 +77,8 @@ func (f *front) lead(ctx context.Context, all ...container) error {
 	})
 }
 
-// look asks every container for its readiness, until the context ends.
-func (f *front) look(ctx context.Context) {
+// probe asks every container for readiness until the context ends.
+func (f *front) probe(ctx context.Context) {
 	client := &http.Client{Timeout: time.Second}
 	for wait.Pause(ctx, 100*time.Millisecond) {
 		f.mu.Lock()

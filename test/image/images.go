@@ -8,15 +8,16 @@ import (
 	"strings"
 )
 
-// frontEnd is the image that the Dockerfile's first line names.
+// frontEnd is the image in the Dockerfile's first line.
 const frontEnd = "docker/dockerfile:1"
 
-// entry is what Docker's own image of Redis brings and Debian's package does not: no protected mode, which would
-// refuse other containers.
+// entry does what the entry point of Docker's Redis image does and Debian's package does not: it turns off
+// protected mode, which would refuse other containers.
 const entry = "#!/bin/sh\nif [ \"$1\" = redis-server ]; then exec \"$@\" --protected-mode no; fi\nexec \"$@\"\n"
 
-// makeBases makes the images that the Dockerfile and compose.yaml name: Debian with its redis-server, Debian with
-// Go, and BuildKit's front end. The one with Go has the modules in it, since this network has no way out.
+// makeBases builds the images that the Dockerfile and compose.yaml name: Debian with redis-server, Debian
+// with Go, and BuildKit's front end. The Go image contains the modules, since this network has no route to
+// the internet.
 func (c *check) makeBases(ctx context.Context) error {
 	c.step("base images: redis:7.2-alpine, golang:1.26, %s", frontEnd)
 	root := filepath.Join(c.work, "root")
@@ -46,7 +47,7 @@ func (c *check) makeBases(ctx context.Context) error {
 	return c.makeFrontEnd(ctx)
 }
 
-// makeFrontEnd makes the image of BuildKit's front end for Dockerfiles, from its Go module.
+// makeFrontEnd builds the image of BuildKit's Dockerfile front end from its Go module.
 func (c *check) makeFrontEnd(ctx context.Context) error {
 	dir := filepath.Join(c.work, "frontend")
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -64,11 +65,11 @@ func (c *check) makeFrontEnd(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(file), 0o600); err != nil {
 		return err
 	}
-	_, err := c.run1(ctx, "build", "--tag", frontEnd, dir)
+	_, err := c.runDocker(ctx, "build", "--tag", frontEnd, dir)
 	return err
 }
 
-// buildImages builds the Dockerfile as it stands, twice: the second stands for the next release.
+// buildImages builds the Dockerfile twice. The second image stands for the next release.
 func (c *check) buildImages(ctx context.Context) error {
 	revision, err := c.command(ctx, "git", "-C", filepath.Join(c.work, "src"), "rev-parse", "HEAD")
 	if err != nil {
@@ -76,7 +77,7 @@ func (c *check) buildImages(ctx context.Context) error {
 	}
 	for _, version := range []string{"one", "two"} {
 		c.step("docker build, VERSION=%s", version)
-		printed, err := c.run1(
+		printed, err := c.runDocker(
 			ctx, "build", "--build-arg", "VERSION="+version, "--build-arg", "REVISION="+revision, "--tag",
 			"kasse:"+version, filepath.Join(c.work, "src"),
 		)
@@ -87,7 +88,7 @@ func (c *check) buildImages(ctx context.Context) error {
 			return fmt.Errorf("the front end %s was not used:\n%s", frontEnd, tail(printed))
 		}
 	}
-	size, err := c.run1(
+	size, err := c.runDocker(
 		ctx, "image", "inspect", "--format", "{{.Size}} bytes, user {{.Config.User}}, {{.Config.Labels}}",
 		"kasse:two",
 	)

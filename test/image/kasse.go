@@ -17,7 +17,7 @@ import (
 	"kasse/test/wait"
 )
 
-// container is one of Kasse.
+// container is a container of Kasse.
 type container struct {
 	name, public, admin string // public is the published port, admin the container's own address
 }
@@ -38,8 +38,8 @@ func (c *check) startStripe(webhookURL string) error {
 	return c.writeEnv()
 }
 
-// writeEnv writes the settings of .env: what .env.example asks for, and where this Stripe is. The rest are Kasse's
-// defaults.
+// writeEnv writes .env with the settings that .env.example requires and this Stripe's address. All others
+// keep Kasse's defaults.
 func (c *check) writeEnv() error {
 	c.env = map[string]string{}
 	for _, setting := range testenv.Settings("", c.stripe.HTTP.URL, nil) {
@@ -58,7 +58,7 @@ func (c *check) writeEnv() error {
 
 // startRedis runs Redis with the flags of compose.yaml.
 func (c *check) startRedis(ctx context.Context) (address string, err error) {
-	_, err = c.run1(
+	_, err = c.runDocker(
 		ctx, "run", "--detach", "--name", "redis", "--volume", "kasse-redis:/data", "redis:7.2-alpine", "redis-server",
 		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no", "--maxmemory-policy",
 		"noeviction",
@@ -67,7 +67,7 @@ func (c *check) startRedis(ctx context.Context) (address string, err error) {
 		return "", err
 	}
 	err = wait.For(ctx, func() error {
-		printed, err := c.run1(ctx, "exec", "redis", "redis-cli", "ping")
+		printed, err := c.runDocker(ctx, "exec", "redis", "redis-cli", "ping")
 		if err == nil && printed != "PONG" {
 			err = errors.New(printed)
 		}
@@ -76,12 +76,12 @@ func (c *check) startRedis(ctx context.Context) (address string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return c.run1(ctx, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", "redis")
+	return c.runDocker(ctx, "inspect", "--format", "{{.NetworkSettings.IPAddress}}", "redis")
 }
 
-// start runs Kasse with the flags of compose.yaml, and waits until Docker calls it healthy.
+// start runs Kasse with the flags of compose.yaml and waits until Docker reports it as healthy.
 func (c *check) start(ctx context.Context, name, image, redis string) (container, error) {
-	_, err := c.run1(
+	_, err := c.runDocker(
 		ctx, "run", "--detach", "--name", name, "--env-file", filepath.Join(c.work, "src", ".env"),
 		"--env", "LISTEN_ADDR=:8080", "--env", "ADMIN_ADDR=:9090", "--env", "REDIS_URL=redis://"+redis+
 			":6379/0", "--env", "REDIS_MODE=single",
@@ -94,12 +94,12 @@ func (c *check) start(ctx context.Context, name, image, redis string) (container
 	return c.healthy(ctx, name)
 }
 
-// healthy waits for Docker's verdict, and finds out where the container is.
+// healthy waits for Docker's health status and returns the container's addresses.
 func (c *check) healthy(ctx context.Context, name string) (container, error) {
 	err := wait.For(ctx, func() error {
-		health, err := c.run1(ctx, "inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", name)
+		health, err := c.runDocker(ctx, "inspect", "--format", "{{.State.Status}} {{.State.Health.Status}}", name)
 		if err == nil && health != "running healthy" {
-			printed, _ := c.run1(ctx, "logs", "--tail", "5", name)
+			printed, _ := c.runDocker(ctx, "logs", "--tail", "5", name)
 			err = fmt.Errorf("%s is %s: %s", name, health, printed)
 		}
 		return err
@@ -107,18 +107,18 @@ func (c *check) healthy(ctx context.Context, name string) (container, error) {
 	if err != nil {
 		return container{}, err
 	}
-	ports, err := c.run1(ctx, "port", name, "8080/tcp")
+	ports, err := c.runDocker(ctx, "port", name, "8080/tcp")
 	if err != nil {
 		return container{}, err
 	}
-	ip, err := c.run1(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
+	ip, err := c.runDocker(ctx, "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", name)
 	return container{name, "http://" + strings.Fields(ports)[0], "http://" + ip + ":9090"}, err
 }
 
-// jailed looks at the process from outside: a read-only root, no capability, no way to new ones, and an unprivileged
-// user.
+// jailed checks the process from outside: a read-only root, no capabilities, no way to gain any, and an
+// unprivileged user.
 func (c *check) jailed(ctx context.Context, name string) error {
-	pid, err := c.run1(ctx, "inspect", "--format", "{{.State.Pid}}", name)
+	pid, err := c.runDocker(ctx, "inspect", "--format", "{{.State.Pid}}", name)
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func backend(ctx context.Context, client *http.Client, method, url, body string)
 	return testenv.Call(ctx, client, method, url, header, body)
 }
 
-// view is the part of a status view that is looked at.
+// view holds the compared members of a status view.
 type view struct {
 	Payment string `json:"payment_intent"`
 	State   string `json:"state"`
@@ -186,7 +186,7 @@ func create(ctx context.Context, client *http.Client, base, order string) (payme
 	return v.Payment, nil
 }
 
-// paid waits until Kasse shows that a payment is paid.
+// paid waits until Kasse shows a payment as paid.
 func paid(ctx context.Context, client *http.Client, base, payment string) error {
 	return wait.For(ctx, func() error {
 		a, err := backend(ctx, client, http.MethodGet, base+"/v1/payments/"+payment, "")
@@ -201,7 +201,7 @@ func paid(ctx context.Context, client *http.Client, base, payment string) error 
 	})
 }
 
-// mainJob is the whole of it through the published port: create, pay, webhook, paid.
+// mainJob runs the main flow through the published port: create, pay, webhook, paid.
 func (c *check) mainJob(ctx context.Context, client *http.Client, base, order string) error {
 	payment, err := create(ctx, client, base, order)
 	if err != nil {

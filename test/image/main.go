@@ -1,5 +1,5 @@
-// Command image builds the container image with a Docker daemon of its own, and runs it as compose.yaml does: see
-// run.sh, which prepares everything and starts this program in namespaces of its own.
+// Command image builds the container image with its own Docker daemon and runs it as compose.yaml does.
+// run.sh prepares everything and starts this program in its own namespaces.
 package main
 
 import (
@@ -39,17 +39,17 @@ type check struct {
 	began        time.Time
 	daemon       *testenv.Process
 	stripe       *testenv.StripeBackend
-	front        *front            // the way of Stripe's events and of the load
+	front        *front            // receives Stripe's events and the load
 	balancer     *httptest.Server  // serves front
-	env          map[string]string // of Kasse
+	env          map[string]string // Kasse's settings
 }
 
 const (
 	bridge  = "kasse0"
-	address = "10.213.17.1" // of the bridge, where the simulated Stripe listens
+	address = "10.213.17.1" // the bridge's address, on which the simulated Stripe listens
 )
 
-// step says what comes next.
+// step prints the next step.
 func (c *check) step(format string, args ...any) {
 	fmt.Printf("%4.0f s  %s\n", time.Since(c.began).Seconds(), fmt.Sprintf(format, args...))
 }
@@ -57,7 +57,7 @@ func (c *check) step(format string, args ...any) {
 func (c *check) run(ctx context.Context) error {
 	defer c.end() //nolint:contextcheck // it also ends what an interrupt has stopped
 	for _, part := range []func(context.Context) error{
-		c.startDaemon, c.makeBases, c.buildImages, c.playContainers, c.playCompose,
+		c.startDaemon, c.makeBases, c.buildImages, c.runContainers, c.runCompose,
 	} {
 		if err := part(ctx); err != nil {
 			return err
@@ -66,7 +66,7 @@ func (c *check) run(ctx context.Context) error {
 	return nil
 }
 
-// startDaemon starts dockerd with its data, its socket and its bridge in this run's directory and network namespace.
+// startDaemon starts dockerd with its data, socket and bridge in this run's directory and network namespace.
 func (c *check) startDaemon(ctx context.Context) error {
 	c.step("dockerd, on a socket and a bridge of its own")
 	for _, command := range []string{
@@ -95,14 +95,14 @@ func (c *check) startDaemon(ctx context.Context) error {
 		if c.daemon.HasEnded() {
 			return errors.Join(wait.ErrGaveUp, fmt.Errorf("dockerd ended: %s", testenv.Tail(c.daemon.Log)))
 		}
-		_, err := c.run1(ctx, "info", "--format", "{{.ServerVersion}}")
+		_, err := c.runDocker(ctx, "info", "--format", "{{.ServerVersion}}")
 		return err
 	})
 }
 
 func (c *check) socket() string { return "unix://" + filepath.Join(c.work, "docker.sock") }
 
-// end removes every container, ends the daemon by its id, and waits for its end.
+// end removes every container and terminates the daemon by its id.
 func (c *check) end() {
 	if c.stripe != nil {
 		c.stripe.Close()
@@ -115,8 +115,8 @@ func (c *check) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if ids, err := c.run1(ctx, "ps", "--all", "--quiet"); err == nil && ids != "" {
-		_, _ = c.run1(ctx, append([]string{"rm", "--force", "--volumes"}, strings.Fields(ids)...)...)
+	if ids, err := c.runDocker(ctx, "ps", "--all", "--quiet"); err == nil && ids != "" {
+		_, _ = c.runDocker(ctx, append([]string{"rm", "--force", "--volumes"}, strings.Fields(ids)...)...)
 	}
 	if err := c.daemon.Terminate(ctx); err != nil {
 		c.daemon.Kill()
@@ -124,8 +124,8 @@ func (c *check) end() {
 	c.step("containers removed, dockerd ended")
 }
 
-// run1 is one command of the docker client; it returns what was printed.
-func (c *check) run1(ctx context.Context, args ...string) (string, error) {
+// runDocker runs the docker client and returns its output.
+func (c *check) runDocker(ctx context.Context, args ...string) (string, error) {
 	return c.command(ctx, append([]string{c.docker}, args...)...)
 }
 

@@ -15,7 +15,7 @@ import (
 	"kasse/test/wait"
 )
 
-// shop is the load, and what was acknowledged to it.
+// shop is the load, with the payments that were acknowledged.
 type shop struct {
 	mu       sync.Mutex
 	payments []string
@@ -29,7 +29,7 @@ func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
 	for worker := range 4 {
 		all.Go(func() {
 			for i := 0; wait.Pause(ctx, 50*time.Millisecond); i++ {
-				work := context.WithoutCancel(ctx) // a request that has begun is one whose answer counts
+				work := context.WithoutCancel(ctx) // a request that has begun is completed and counted
 				payment, err := create(work, http.DefaultClient, base, fmt.Sprintf("load-%d-%d", worker, i))
 				if err != nil {
 					continue
@@ -44,9 +44,9 @@ func (c *check) load(ctx context.Context, base string) (s *shop, stop func()) {
 	return s, func() { cancel(); all.Wait() }
 }
 
-// playContainers runs two replicas beside a Redis: stopped under load, replaced by another image, killed and
-// started again.
-func (c *check) playContainers(ctx context.Context) error {
+// runContainers runs two replicas with one Redis. Under load it stops them, replaces them by another image,
+// and kills and restarts them.
+func (c *check) runContainers(ctx context.Context) error {
 	c.front = &front{}
 	c.balancer = httptest.NewServer(c.front)
 	if err := c.startStripe(c.balancer.URL + "/webhooks/stripe"); err != nil {
@@ -66,7 +66,7 @@ func (c *check) playContainers(ctx context.Context) error {
 			return err
 		}
 	}
-	go c.front.look(ctx)
+	go c.front.probe(ctx)
 	if err := c.front.lead(ctx, old[:]...); err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (c *check) playContainers(ctx context.Context) error {
 	return c.killAndStart(ctx, fresh, c.balancer.URL)
 }
 
-// replace puts containers of the second image in the place of those of the first, one by one.
+// replace replaces the containers of the first image with those of the second, one by one.
 func (c *check) replace(ctx context.Context, old [2]container, redis string) (fresh [2]container, err error) {
 	for i, k := range old {
 		if fresh[i], err = c.start(ctx, fmt.Sprintf("kasse-%d", i+3), "kasse:two", redis); err != nil {
@@ -102,14 +102,14 @@ func (c *check) replace(ctx context.Context, old [2]container, redis string) (fr
 		}
 		c.front.set(slices.Concat(old[i:], fresh[:i+1])...)
 		began := time.Now()
-		if _, err := c.run1(ctx, "stop", k.name); err != nil {
+		if _, err := c.runDocker(ctx, "stop", k.name); err != nil {
 			return fresh, err
 		}
-		code, err := c.run1(ctx, "inspect", "--format", "{{.State.ExitCode}}", k.name)
+		code, err := c.runDocker(ctx, "inspect", "--format", "{{.State.ExitCode}}", k.name)
 		if err != nil {
 			return fresh, err
 		}
-		c.front.set(slices.Concat(old[i+1:], fresh[:i+1])...) // its address may be another container's from now on
+		c.front.set(slices.Concat(old[i+1:], fresh[:i+1])...) // its address may now belong to another container
 		c.step("docker stop %s: %.1f s, exit code %s", k.name, time.Since(began).Seconds(), code)
 		if code != "0" {
 			return fresh, fmt.Errorf("%s ended with %s", k.name, code)
@@ -118,7 +118,7 @@ func (c *check) replace(ctx context.Context, old [2]container, redis string) (fr
 	return fresh, nil
 }
 
-// found asks for each payment that was acknowledged. All were paid.
+// found reads each acknowledged payment. All must be paid.
 func (s *shop) found(ctx context.Context, base string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *shop) found(ctx context.Context, base string) error {
 	return nil
 }
 
-// killAndStart kills the containers under load, starts them again, and asks for all that was acknowledged.
+// killAndStart kills the containers under load, restarts them, and checks everything that was acknowledged.
 func (c *check) killAndStart(ctx context.Context, all [2]container, base string) error {
 	s, stop := c.load(ctx, base)
 	defer stop()
@@ -147,11 +147,11 @@ func (c *check) killAndStart(ctx context.Context, all [2]container, base string)
 	}); err != nil {
 		return err
 	}
-	if _, err := c.run1(ctx, "kill", all[0].name, all[1].name, "redis"); err != nil {
+	if _, err := c.runDocker(ctx, "kill", all[0].name, all[1].name, "redis"); err != nil {
 		return err
 	}
 	stop()
-	if _, err := c.run1(ctx, "start", "redis", all[0].name, all[1].name); err != nil {
+	if _, err := c.runDocker(ctx, "start", "redis", all[0].name, all[1].name); err != nil {
 		return err
 	}
 	for i, k := range all {
@@ -170,12 +170,12 @@ func (c *check) killAndStart(ctx context.Context, all [2]container, base string)
 		"docker kill of both and of Redis, docker start: healthy, all %d acknowledged payments are there",
 		len(s.payments),
 	)
-	_, err := c.run1(ctx, "rm", "--force", "--volumes", all[0].name, all[1].name, "kasse-1", "kasse-2", "redis")
+	_, err := c.runDocker(ctx, "rm", "--force", "--volumes", all[0].name, all[1].name, "kasse-1", "kasse-2", "redis")
 	return err
 }
 
-// playCompose has Compose itself bring compose.yaml up and down.
-func (c *check) playCompose(ctx context.Context) error {
+// runCompose starts and stops compose.yaml with Compose itself.
+func (c *check) runCompose(ctx context.Context) error {
 	c.step("compose up --build, of compose.yaml as it stands")
 	compose := func(args ...string) (string, error) {
 		src := filepath.Join(c.work, "src")
@@ -184,13 +184,13 @@ func (c *check) playCompose(ctx context.Context) error {
 			filepath.Join(src, "compose.yaml"),
 		}, args...)...)
 	}
-	// Another Stripe: an empty Redis beside payments of ours at Stripe is refused.
+	// With another Stripe, an empty Redis is refused if Stripe has payments of ours.
 	c.stripe.Close()
 	if err := c.startStripe(c.balancer.URL + "/webhooks/stripe"); err != nil {
 		return err
 	}
 	if printed, err := compose("up", "--detach", "--build", "--wait"); err != nil {
-		said, _ := c.run1(ctx, "logs", "--tail", "20", "kasse-kasse-1")
+		said, _ := c.runDocker(ctx, "logs", "--tail", "20", "kasse-kasse-1")
 		return fmt.Errorf("%w\n%s\nkasse: %s", err, tail(printed), said)
 	}
 	listed, err := compose("ps", "--format", "{{.Service}} {{.State}} {{.Health}} {{.Ports}}")

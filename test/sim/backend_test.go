@@ -9,19 +9,19 @@ import (
 	"kasse/service/payment"
 )
 
-// order is what the shop knows of an order.
+// order is the shop's knowledge of an order.
 type order struct {
 	id     payment.OrderID
 	prices []*price
-	tokens []payment.CreateRequest // that a backend has signed
+	tokens []payment.CreateRequest // requests of the signed tokens
 
-	refunds []payment.RefundRequest // that it has asked for
+	refunds []payment.RefundRequest // requested refunds
 }
 
 func newOrder(id payment.OrderID) *order { return &order{id: id} }
 
-// price is one that a backend has set. Its age lies between two bounds. Once it is applied, no older price may be
-// shown.
+// price is an amount set by a backend. Its rev lies between two bounds. Once it is applied, no older price
+// may be shown.
 type price struct {
 	terms   payment.Terms
 	lo, hi  int64 // Unix milliseconds
@@ -30,7 +30,7 @@ type price struct {
 
 const always = int64(1) << 60
 
-// floor is the age of the newest price that was applied.
+// floor is the rev of the newest applied price.
 func (o *order) floor() int64 {
 	floor := int64(0)
 	for _, p := range o.prices {
@@ -41,7 +41,7 @@ func (o *order) floor() int64 {
 	return floor
 }
 
-// age is that of an amount, 0 where it is not known for certain.
+// age returns the rev of an amount, or 0 if it is not known for certain.
 func (o *order) age(amount int64) int64 {
 	age := int64(0)
 	for _, p := range o.prices {
@@ -62,23 +62,23 @@ func (o *order) set(terms payment.Terms, lo, hi int64) *price {
 	return p
 }
 
-// backendAsks begins one request. It reports whether it has.
-func (w *simulation) backendAsks() bool {
+// backendRequests starts one request. It returns false if it started none.
+func (w *simulation) backendRequests() bool {
 	if len(w.begun) >= maxOperations {
 		return false
 	}
-	o := w.anOrder()
+	o := w.drawOrder()
 	if w.handed(o) == nil {
 		pick(w, w.presentToken, w.createByKey)(o)
 		return true
 	}
 	pick(w, w.presentToken, w.presentToken, w.presentToken, w.createByKey, w.createByKey, w.mint, w.changeAmount,
-		w.cancelPayment, w.ask, w.askOrder, w.captureOrRefund, w.captureOrRefund)(o)
+		w.cancelPayment, w.readStatus, w.readOrder, w.captureOrRefund, w.captureOrRefund)(o)
 	return true
 }
 
-// anOrder draws an order. One that was paid makes way for a new one now and then.
-func (w *simulation) anOrder() *order {
+// drawOrder draws an order. A paid order is sometimes replaced by a new one.
+func (w *simulation) drawOrder() *order {
 	running := w.orders[len(w.orders)-w.settings.orders:]
 	o := pick(w, running...)
 	if !slices.ContainsFunc(w.stripe.of(o.id), func(p *intent) bool { return p.paid > 0 }) || w.happens(0.7) {
@@ -89,7 +89,7 @@ func (w *simulation) anOrder() *order {
 	return next
 }
 
-// terms draws what an order may cost. Each amount is drawn once, so that it names its price.
+// terms draws terms for an order. Each amount is drawn once, so that an amount identifies its price.
 func (w *simulation) terms(o *order) payment.Terms {
 	n := len(o.prices)
 	t := payment.Terms{
@@ -112,7 +112,7 @@ func (w *simulation) terms(o *order) payment.Terms {
 	return t
 }
 
-// presentToken creates by a token, a new one or one that the backend has signed before.
+// presentToken creates with a token: a new one, or one that the backend has signed before.
 func (w *simulation) presentToken(o *order) {
 	if len(o.tokens) == 0 || w.happens(0.3) {
 		rev := w.redis.now().UnixMilli() + 1000*(w.draw.Int64N(7)-3)
@@ -122,7 +122,7 @@ func (w *simulation) presentToken(o *order) {
 	w.create(o, "token", r, o.set(r.Terms, r.Rev, r.Rev))
 }
 
-// createByKey creates by a service key, mostly at the order's own terms.
+// createByKey creates with a service key, mostly with the order's own terms.
 func (w *simulation) createByKey(o *order) {
 	stored := w.stored(o.id)
 	r := payment.CreateRequest{Order: o.id, Terms: stored.Terms, Reopen: w.happens(0.5)}
@@ -132,7 +132,7 @@ func (w *simulation) createByKey(o *order) {
 	w.create(o, "key", r, o.set(r.Terms, w.earliest(), always))
 }
 
-// earliest is the earliest moment by Redis's clock, in Unix milliseconds, that a call begun now may be dated.
+// earliest is the earliest time of Redis's clock that a call begun now may carry, in Unix milliseconds.
 func (w *simulation) earliest() int64 {
 	return w.redis.now().UnixMilli() - max(2*w.settings.clockJumps.Milliseconds(), 60_000)
 }
@@ -150,13 +150,13 @@ func (w *simulation) create(o *order, name string, r payment.CreateRequest, p *p
 		stands := codeOf(err) == payment.CodePaymentInProgress && w.stored(o.id).Closed == ""
 		p.applied = name == "token" && (err == nil || stands) && losses == w.losses
 		if err == nil {
-			w.judgeOpened(o, opened, floor, losses)
+			w.checkOpened(o, opened, floor, losses)
 		}
 	})
 	w.last.create = true
 }
 
-// mint records the terms of a token that the service signs.
+// mint records the terms of a token that the service has signed.
 func (w *simulation) mint(o *order) {
 	r := payment.CreateRequest{Order: o.id, Terms: w.terms(o)}
 	p, losses := o.set(r.Terms, 0, always), w.losses
@@ -169,14 +169,14 @@ func (w *simulation) mint(o *order) {
 		if w.expect(err); err == nil {
 			o.tokens = append(o.tokens, r)
 			p.lo, p.hi = r.Rev, r.Rev
-			p.applied = w.stored(o.id).Rev >= r.Rev && losses == w.losses // a won or closed order takes no terms
+			p.applied = w.stored(o.id).Rev >= r.Rev && losses == w.losses // a won or closed order accepts no terms
 		}
 	})
 }
 
-// handed draws one of the order's PaymentIntents whose secret a customer has; nil where there is none.
+// handed draws one of the order's PaymentIntents whose secret a customer has; nil if there is none.
 func (w *simulation) handed(o *order) *intent {
-	held := slices.DeleteFunc(w.stripe.of(o.id), func(p *intent) bool { return !p.handed })
+	held := slices.DeleteFunc(w.stripe.of(o.id), func(p *intent) bool { return !p.handedOut })
 	if len(held) == 0 {
 		return nil
 	}
@@ -210,12 +210,12 @@ func (w *simulation) cancelPayment(o *order) {
 	}, func(err error) {
 		w.expect(err, payment.CodeInvalidState)
 		if err == nil && p.Status != payment.Canceled {
-			w.broke("the cancel of %s is answered with success, and it is %s", p.id, p.Status)
+			w.violated("the cancel of %s is answered with success, and it is %s", p.id, p.Status)
 		}
 	})
 }
 
-// captureOrRefund takes money that was authorized, or gives back some that has come. A call is repeated now and then.
+// captureOrRefund captures authorized money or refunds received money. Some calls are repeated.
 func (w *simulation) captureOrRefund(o *order) {
 	switch p := w.handed(o); p.Status { //nolint:exhaustive // nothing can be done in the others
 	case payment.RequiresCapture:
@@ -244,11 +244,11 @@ func (w *simulation) refund(o *order, p *intent) {
 		return err
 	}, func(err error) {
 		w.expect(err, payment.CodeInvalidState, payment.CodeRefundExceedsPayment)
-		w.judgeRefunds()
+		w.checkRefunds()
 	})
 }
 
-// partOf is all of an amount, or a part of it.
+// partOf returns the whole amount or a part of it.
 func (w *simulation) partOf(amount int64) int64 {
 	if w.happens(0.5) {
 		return amount
@@ -256,8 +256,8 @@ func (w *simulation) partOf(amount int64) int64 {
 	return 1 + w.draw.Int64N(amount)
 }
 
-// ask reads a payment's status, and compares it with what was known before.
-func (w *simulation) ask(o *order) {
+// readStatus reads a payment's status and compares it with earlier results.
+func (w *simulation) readStatus(o *order) {
 	p := w.handed(o)
 	known, losses := w.storedView(p.id).Version, w.losses
 	w.begin("question about "+string(p.id), func(ctx context.Context, at *replica) error {
@@ -269,8 +269,8 @@ func (w *simulation) ask(o *order) {
 	}, func(err error) { w.expect(err) })
 }
 
-// askOrder reads an order: while it has a payment, the view is of the current one.
-func (w *simulation) askOrder(o *order) {
+// readOrder reads an order. If it has a payment, the view must be of the current one.
+func (w *simulation) readOrder(o *order) {
 	losses := w.losses
 	known := w.stored(o.id).Revision != ""
 	w.begin("question about "+string(o.id), func(ctx context.Context, at *replica) error {

@@ -11,33 +11,34 @@ import (
 	"kasse/service/payment"
 )
 
-// errDead is the result of every call of a replica that has crashed.
+// errDead is the error of every call of a crashed replica.
 var errDead = errors.New("the replica has crashed")
 
-// call is one call of the service to Redis or to Stripe. It is pending until the scheduler lets it arrive, and
-// again until the scheduler lets its answer arrive. Anything may happen in between.
+// call is one call of the service to Redis or Stripe. It waits until the scheduler lets it arrive, and again
+// until the scheduler lets its response arrive. Anything may happen in between.
 type call struct {
 	replica *replica
 	actor   *actor
-	name    string // of the method
-	about   string // its subject, for the trace
+	name    string // method name
+	subject string // its subject, for the trace
 	sent    time.Time
-	do      func() (any, error) // its effect on Redis or on Stripe; only the scheduler runs it
+	do      func() (any, error) // takes effect in Redis or Stripe; only the scheduler runs it
 	timeout time.Duration       // after which the caller gives up
 
-	seen      bool // the scheduler has drawn whether it is slow
+	seen      bool // the scheduler has decided whether it is slow
 	slowUntil int  // the step before which it does not move
-	done      bool // it has arrived, and its answer is under way
+	done      bool // it has taken effect; its response is pending
 	abandoned bool // its caller has given up
 	value     any
 	err       error
 	answer    chan struct{}
 }
 
-// toStripe reports whether the call is one to Stripe.
+// toStripe reports whether the call goes to Stripe.
 func (c *call) toStripe() bool { return c.timeout == stripeTimeout }
 
-// writes reports whether the call changes anything. Only then it matters whether it arrives after its caller gave up.
+// writes reports whether the call changes anything. Only such a call matters if it arrives after its caller
+// has given up.
 func (c *call) writes() bool {
 	for _, prefix := range []string{"Load", "List", "Find", "RetrievePayment"} {
 		if strings.HasPrefix(c.name, prefix) {
@@ -47,7 +48,7 @@ func (c *call) writes() bool {
 	return !c.polls()
 }
 
-// polls reports whether the call is one that workers repeat, and that mostly finds nothing to do.
+// polls reports whether workers repeat the call and it mostly finds no work.
 func (c *call) polls() bool {
 	return slices.Contains(
 		[]string{
@@ -56,21 +57,21 @@ func (c *call) polls() bool {
 		}, c.name)
 }
 
-// compareCalls orders pending calls independently of which goroutine came first.
+// compareCalls orders pending calls independently of the goroutines' scheduling.
 func compareCalls(a, b *call) int {
 	return cmp.Or(cmp.Compare(a.actor.number, b.actor.number), cmp.Compare(a.sent.UnixNano(), b.sent.UnixNano()),
-		cmp.Compare(a.name, b.name), cmp.Compare(a.about, b.about))
+		cmp.Compare(a.name, b.name), cmp.Compare(a.subject, b.subject))
 }
 
-// through makes a call, and blocks until it is answered or its timeout has passed.
-func through[T any](
+// makeCall makes a call and blocks until its response arrives or its timeout has passed.
+func makeCall[T any](
 	ctx context.Context, r *replica, timeout time.Duration, name, about string, do func() (T, error),
 ) (T, error) {
 	var none T
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c := &call{
-		replica: r, actor: actorOf(ctx), name: name, about: about, sent: time.Now(), timeout: timeout,
+		replica: r, actor: actorOf(ctx), name: name, subject: about, sent: time.Now(), timeout: timeout,
 		answer: make(chan struct{}), do: func() (any, error) { return do() },
 	}
 	if !r.sim.enqueue(c) {
@@ -86,20 +87,20 @@ func through[T any](
 }
 
 func toRedis[T any](ctx context.Context, r *replica, name, about string, do func() (T, error)) (T, error) {
-	return through(ctx, r, redisTimeout, name, about, do)
+	return makeCall(ctx, r, redisTimeout, name, about, do)
 }
 
-// changeRedis is toRedis for a call that returns nothing.
+// changeRedis is toRedis for a call without a result.
 func changeRedis(ctx context.Context, r *replica, name, about string, do func()) error {
 	_, err := toRedis(ctx, r, name, about, func() (any, error) { do(); return nil, nil })
 	return err
 }
 
 func toStripe[T any](ctx context.Context, r *replica, name, about string, do func() (T, error)) (T, error) {
-	return through(ctx, r, stripeTimeout, name, about, do)
+	return makeCall(ctx, r, stripeTimeout, name, about, do)
 }
 
-// enqueue adds a call to the pending ones, unless its replica has crashed.
+// enqueue adds a call to the pending ones. It returns false if its replica has crashed.
 func (w *simulation) enqueue(c *call) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,7 +110,7 @@ func (w *simulation) enqueue(c *call) bool {
 	return !c.replica.dead
 }
 
-// abandon notes that the caller has given up. The call may be on its way all the same.
+// abandon records that the caller has given up. The call may still arrive.
 func (w *simulation) abandon(c *call) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,11 +134,11 @@ func redisAway() error {
 	}
 }
 
-// actor is a request, a delivery or a worker: whatever makes calls.
+// actor makes calls: a request, a delivery or a worker.
 type actor struct {
 	number int
 	name   string
-	create bool // it is a request to create
+	create bool // it is a create request
 }
 
 type actorKey struct{}

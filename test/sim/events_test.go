@@ -7,35 +7,35 @@ import (
 	"kasse/service/payment"
 )
 
-// event is one that Stripe has made, and delivers until it is acknowledged.
+// event is one of Stripe's events. It is delivered until it is acknowledged.
 type event struct {
 	payment.StripeEvent
 	payment  *intent
-	inFlight bool // a delivery is under way
+	inFlight bool // a delivery is running
 	acked    bool
 	ackedAt  time.Time
-	losses   int  // of Redis, when the delivery that was acknowledged began
+	losses   int  // Redis's losses when the acknowledged delivery began
 	ignored  bool // it was acknowledged when its payment had no record
 }
 
 // announce makes an event of a PaymentIntent.
 func (s *stripe) announce(p *intent, kind string) {
-	if s.sim.settings.silentFault && s.sim.fault(0.02) {
-		s.sim.note("  Stripe makes no event of it: %s of %s", kind, p.id)
-		p.silent = true
+	if s.sim.settings.omitEvents && s.sim.fault(0.02) {
+		s.sim.tracef("  Stripe makes no event of it: %s of %s", kind, p.id)
+		p.eventOmitted = true
 		return
 	}
 	shown := p.show()
 	e := s.newEvent(p, kind)
 	e.Intent = &shown
-	if s.sim.fault(0.02) { // Stripe makes some twice
+	if s.sim.fault(0.02) { // Stripe sends some twice
 		twin := *e
 		twin.ID += "b"
 		s.events = append(s.events, &twin)
 	}
 }
 
-// newEvent makes one without content. Its id shows nothing of its place.
+// newEvent makes an event without content. Its id does not reveal its order.
 func (s *stripe) newEvent(p *intent, kind string) *event {
 	e := &event{payment: p, StripeEvent: payment.StripeEvent{
 		ID: fmt.Sprintf("evt_%03d", (len(s.events)+1)*37%997), Type: kind, Created: s.clock(), APIVersion: "2024-06-20",
@@ -44,7 +44,7 @@ func (s *stripe) newEvent(p *intent, kind string) *event {
 	return e
 }
 
-// parse returns the event of an id, as a webhook or a list shows it.
+// parse returns the event of an id, as a webhook or a list has it.
 func (s *stripe) parse(id string) (payment.StripeEvent, error) {
 	for _, e := range s.events {
 		if e.ID == id {
@@ -62,7 +62,7 @@ func (e *event) show() payment.StripeEvent {
 	return shown
 }
 
-// facts are what an event shows, as the service merges it.
+// facts returns the event's facts, as the service merges them.
 func (e *event) facts() []payment.RecordFact {
 	if e.Intent == nil {
 		return e.Facts

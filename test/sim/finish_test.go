@@ -8,35 +8,35 @@ import (
 	"kasse/service/payment"
 )
 
-// maxSteps bounds how long the simulation may take to come to rest.
+// maxSteps limits the steps until the simulation is at rest.
 const maxSteps = 20_000
 
-// finishWorld ends the faults, lets all requests end, brings every event, brings back what Redis has lost, and
-// judges the result.
+// finishWorld ends the faults, finishes all requests, delivers every event, restores what Redis has lost, and
+// checks the result.
 func (w *simulation) finishWorld() {
-	w.calm = true
-	w.note("the faults end")
+	w.faultsEnded = true
+	w.tracef("the faults end")
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
 	w.until("every event is acknowledged", w.delivered)
 	w.recover()
 	w.until("every event is acknowledged", w.delivered)
 	w.until("all is settled", w.settled)
 	for _, p := range w.stripe.intents {
-		w.judgeRest(p)
+		w.checkRest(p)
 	}
 	for _, p := range w.stripe.intents {
-		p.asked = false
+		p.read = false
 	}
 	w.until("every payment is swept", w.swept)
 	for _, o := range w.orders {
-		w.judgeEnd(o)
+		w.checkEnd(o)
 	}
 	for _, o := range w.orders {
 		w.createLast(o)
 	}
 }
 
-// until lets calls go until a condition holds.
+// until executes calls until a condition holds.
 func (w *simulation) until(what string, holds func() bool) {
 	for range maxSteps {
 		if w.failure != nil || holds() {
@@ -44,15 +44,15 @@ func (w *simulation) until(what string, holds func() bool) {
 		}
 		w.steps++
 		w.elapse(w.upTo(20 * time.Millisecond))
-		if !w.letGo() {
+		if !w.advanceCall() {
 			w.elapse(w.upTo(redisTimeout))
 		}
 		w.conclude()
 	}
-	w.broke("it never happens that %s: %d requests, %v", what, len(w.begun), w.queued())
+	w.violated("it never happens that %s: %d requests, %v", what, len(w.begun), w.queued())
 }
 
-// queued describes the queues, for reports.
+// queued lists the queues' content, for reports.
 func (w *simulation) queued() (queues []any) {
 	for _, p := range w.redis.parts {
 		queues = append(queues, p.reads, p.sweeps, p.attention)
@@ -66,15 +66,15 @@ func (w *simulation) delivered() bool {
 		if !e.acked {
 			all = false
 			if !e.inFlight && len(w.begun) < maxOperations {
-				w.bring(e)
+				w.deliverEvent(e)
 			}
 		}
 	}
 	return all
 }
 
-// settled reports whether nothing is to be read, no attempt of an order is unknown, and every attempt without an
-// answer was searched since it was tried.
+// settled reports whether no read is due, no attempt of an order is unknown, and every attempt without a
+// response was searched at Stripe after it was tried.
 func (w *simulation) settled() bool {
 	if slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return len(p.reads) > 0 }) {
 		return false
@@ -86,26 +86,26 @@ func (w *simulation) settled() bool {
 	})
 }
 
-// judgeRest: what has events is known without a sweep. Only a change of the amount has none.
-func (w *simulation) judgeRest(p *intent) {
-	if w.failure != nil || p.silent {
+// checkRest: a payment with events is known without a sweep. Only a change of the amount has no event.
+func (w *simulation) checkRest(p *intent) {
+	if w.failure != nil || p.eventOmitted {
 		return
 	}
 	v := w.viewIn(w.holder(p.id), p.id)
 	if v.Status != p.Status || v.AmountReceived != p.AmountReceived {
-		w.broke("every event has come, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
+		w.violated("every event has come, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
 	}
 }
 
-// swept reports whether Stripe was asked about every payment that is not final, and its answer is written. How long a
-// payment waits for that has tests of its own; here it is at once, unless a worker has taken it.
+// swept reports whether each payment in a non-final state was read at Stripe and its result written. The
+// waiting times of the sweep have other tests; here a payment is due at once, unless a worker has claimed it.
 func (w *simulation) swept() bool {
 	synctest.Wait()
 	all := true
 	for _, p := range w.stripe.intents {
 		for _, part := range w.redis.parts {
 			due, running := part.sweeps[p.id]
-			if !running || p.asked {
+			if !running || p.read {
 				continue
 			}
 			if all = false; due > w.redis.now().Add(time.Minute).UnixMilli() {
@@ -118,15 +118,15 @@ func (w *simulation) swept() bool {
 	return all && w.settled() && !slices.ContainsFunc(w.pending, func(c *call) bool { return !c.polls() })
 }
 
-// judgeEnd compares an order with the truth.
-func (w *simulation) judgeEnd(o *order) {
+// checkEnd compares an order with Stripe's state.
+func (w *simulation) checkEnd(o *order) {
 	if w.failure != nil {
 		return
 	}
 	stored, paid := w.stored(o.id), 0
 	for _, p := range w.stripe.of(o.id) {
-		w.judgeShown(p)
-		if p.copied || (p.silent && !p.handed && w.holder(
+		w.checkShown(p)
+		if p.isCopy || (p.eventOmitted && !p.handedOut && w.holder(
 			p.id,
 		) == nil) { // no event names it, and no caller has its secret
 			continue
@@ -136,59 +136,59 @@ func (w *simulation) judgeEnd(o *order) {
 		}
 		wanted := stored.Winner == "" && stored.Closed == "" && stored.Current() == p.id
 		if p.payable() && !wanted {
-			w.broke("all is quiet, %s can be paid, and %+v has no use for it", p.id, stored)
+			w.violated("all is quiet, %s can be paid, and %+v has no use for it", p.id, stored)
 		}
 	}
 	if (paid > 0) != (stored.Winner != "") || paid > 1 {
-		w.broke("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
+		w.violated("%s was paid %d times, and won by %q", o.id, paid, stored.Winner)
 	}
-	w.judgeTerms(stored)
+	w.checkTerms(stored)
 	current := w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current())
 	if paid := w.paidEvents(o.id); (current.FulfillableAt != nil) != (paid == 1) {
-		w.broke("%s could be fulfilled at %v, and order.paid was sent %d times", o.id, current.FulfillableAt, paid)
+		w.violated("%s could be fulfilled at %v, and order.paid was sent %d times", o.id, current.FulfillableAt, paid)
 	}
 	if current.Superseded {
-		w.broke("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)
+		w.violated("all is quiet, and %s of %s is still being withdrawn", stored.Current(), o.id)
 	}
-	w.judgeWord(o.id, current)
+	w.checkWord(o.id, current)
 }
 
-// judgeTerms: the terms of a won order are not older than those that its winner shows. The age on a PaymentIntent
-// is that of its amount: only the amount can be changed. Where the clock of Redis jumps by minutes, an age of
-// before may lie in the future, and is not believed.
-func (w *simulation) judgeTerms(o payment.Order) {
+// checkTerms: the terms of a won order are not older than those of its winner. The rev on a PaymentIntent is
+// that of its amount, since only the amount can change. After Redis's clock jumps by minutes, an earlier rev
+// may lie in the future; it is then not used.
+func (w *simulation) checkTerms(o payment.Order) {
 	if o.Winner == "" || w.settings.clockJumps > time.Minute/2 {
 		return
 	}
 	p := w.stripe.intent(o.Winner)
 	rev := payment.OriginOf(p.Metadata).Rev
 	if o.Rev < rev || (o.Rev == rev && o.Terms.Amount != p.Amount) {
-		w.broke("%s was won by %s at rev %d, and has older terms: %+v of rev %d", o.ID, p.id, rev, o.Terms, o.Rev)
+		w.violated("%s was won by %s at rev %d, and has older terms: %+v of rev %d", o.ID, p.id, rev, o.Terms, o.Rev)
 	}
 }
 
-// judgeShown: what is shown of a payment is what Stripe knows of it.
-func (w *simulation) judgeShown(p *intent) {
+// checkShown: the stored view of a payment agrees with Stripe.
+func (w *simulation) checkShown(p *intent) {
 	holder := w.holder(p.id)
 	switch {
-	case holder == nil && p.silent && !p.handed:
+	case holder == nil && p.eventOmitted && !p.handedOut:
 		return
 	case holder == nil:
-		w.broke("all is quiet, and %s is not known: %+v", p.id, p.Snapshot)
+		w.violated("all is quiet, and %s is not known: %+v", p.id, p.Snapshot)
 		return
 	}
 	v := w.viewIn(holder, p.id)
 	if v.Status != p.Status || v.Amount != p.Amount || v.Currency != p.Currency ||
 		v.AmountReceived != p.AmountReceived ||
 		v.AmountRefunded != w.stripe.given(p) || v.State != w.stateOf(p) {
-		w.broke("all is quiet, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
+		w.violated("all is quiet, %s is shown as %+v, and is %+v", p.id, v, p.Snapshot)
 	}
 	if !w.pointersLost && string(w.storedView(p.id).View) != string(holder.views[p.id].View) {
-		w.broke("all is quiet, and no pointer leads from %s", p.id)
+		w.violated("all is quiet, and no pointer leads from %s", p.id)
 	}
 }
 
-// stateOf is how a PaymentIntent is to be shown.
+// stateOf returns Kasse's state for a PaymentIntent.
 func (w *simulation) stateOf(p *intent) payment.State {
 	given := w.stripe.given(p)
 	switch {

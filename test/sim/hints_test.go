@@ -5,14 +5,15 @@ import (
 	"sync"
 )
 
-// hints are Redis's channels: a waiting reader gets a hint at each change of its order or payment, unless it is lost.
+// hints are Redis's channels. A waiting reader gets a hint at each change of its order or payment, unless the
+// hint is lost.
 type hints struct {
 	mu      sync.Mutex
 	waiting map[string][]chan struct{}
 	lose    func() bool
 }
 
-// watch returns the hints of an id; empty: of every id.
+// watch subscribes to the hints of an id; an empty id means all.
 func (h *hints) watch(id string) (hint <-chan struct{}, stop func()) {
 	mine := make(chan struct{}, 1)
 	h.mu.Lock()

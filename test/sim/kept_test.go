@@ -1,7 +1,7 @@
 package sim_test
 
-// keptSeeds are those that have failed, with what they caught. A change of the simulation may lead a seed
-// elsewhere: then it is one seed more.
+// keptSeeds are seeds that once failed, with the mistake that each found. After a change of the simulation a
+// seed may take another course; it is kept all the same.
 var keptSeeds = []struct {
 	seed   uint64
 	caught string

@@ -9,8 +9,8 @@ import (
 	"kasse/service/payment"
 )
 
-// createLast: no order is stuck. A create by a key that may reopen hands out the one payment of the order that can be
-// paid, or says why not.
+// createLast: no order is stuck. A create with a key and reopen returns the one payment of the order that can
+// be paid, or a reason.
 func (w *simulation) createLast(o *order) {
 	if w.failure != nil {
 		return
@@ -36,22 +36,22 @@ func (w *simulation) createLast(o *order) {
 		}
 		stored := w.stored(o.id)
 		if a, _ := stored.Unsettled(); a != nil && a.Mismatch && w.losses > 0 {
-			w.stopFor(26 * time.Hour) // it is never given up while Stripe remembers its key
+			w.stopFor(26 * time.Hour) // an attempt is not given up while Stripe remembers its key
 		}
-		w.elapse(2 * time.Minute) // until what was tried last can be given up
+		w.elapse(2 * time.Minute) // until the last attempt can be given up
 	}
 	w.until("every event is acknowledged", w.delivered)
 	w.until("all is settled", w.settled)
 	if w.failure == nil {
-		w.judgeLast(o, opened, last, r.Terms.Amount)
+		w.checkLast(o, opened, last, r.Terms.Amount)
 	}
 }
 
-// lastRequest is a create at the order's terms; false where there is none that Stripe would take.
+// lastRequest is a create with the order's terms; false if Stripe would accept none.
 func (w *simulation) lastRequest(o *order) (r payment.CreateRequest, possible bool) {
 	stored := w.stored(o.id)
 	if stored.Proposed.Rev > stored.Rev && stored.Winner == "" && stored.Closed == "" {
-		// Its outcome is unknown, so that it counts.
+		// The outcome of the proposal is unknown, so its terms are used.
 		stored.Terms.Amount, stored.Rev = stored.Proposed.Amount, stored.Proposed.Rev
 	}
 	r = payment.CreateRequest{Order: o.id, Terms: stored.Terms, Reopen: true}
@@ -66,12 +66,12 @@ func (w *simulation) lastRequest(o *order) (r payment.CreateRequest, possible bo
 	return r, true
 }
 
-func (w *simulation) judgeLast(o *order, opened service.Opened, err error, amount int64) {
+func (w *simulation) checkLast(o *order, opened service.Opened, err error, amount int64) {
 	var payable []*intent
 	want := payment.Code("")
 	for _, p := range w.stripe.of(o.id) {
 		switch {
-		case p.copied, p.Status == payment.Canceled:
+		case p.isCopy, p.Status == payment.Canceled:
 		case p.payable():
 			payable = append(payable, p)
 		case p.Status == payment.Succeeded:
@@ -82,13 +82,13 @@ func (w *simulation) judgeLast(o *order, opened service.Opened, err error, amoun
 	}
 	switch {
 	case codeOf(err) != want || (want == "" && err != nil):
-		w.broke("the last create of %s: %v, not %q", o.id, err, want)
+		w.violated("the last create of %s: %v, not %q", o.id, err, want)
 	case want == "" && (len(payable) != 1 || payable[0].id != opened.ID || payable[0].Amount != amount):
-		w.broke("the last create of %s hands out %s over %d, and %d can be paid", o.id, opened.ID, amount, len(payable))
+		w.violated("the last create of %s hands out %s over %d, and %d can be paid", o.id, opened.ID, amount, len(payable))
 	case want != "" && len(payable) != 0:
-		w.broke("the last create of %s: %s, and %s can be paid", o.id, want, payable[0].id)
+		w.violated("the last create of %s: %s, and %s can be paid", o.id, want, payable[0].id)
 	default:
 		stored := w.stored(o.id)
-		w.judgeWord(o.id, w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current()))
+		w.checkWord(o.id, w.viewIn(w.redis.find(payment.Ref{Order: o.id}), stored.Current()))
 	}
 }

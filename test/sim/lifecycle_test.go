@@ -6,13 +6,13 @@ import (
 	"kasse/service/payment"
 )
 
-// changed notes what a PaymentIntent has become, and makes the event of it, if there is one.
+// changed records a PaymentIntent's new status and makes its event, if the status has one.
 func (s *stripe) changed(p *intent, kind string) {
 	p.was = append(p.was, p.show().Snapshot)
 	if kind != "" {
 		s.announce(p, kind)
 	}
-	s.sim.judgeTruth(p)
+	s.sim.checkTruth(p)
 }
 
 func (s *stripe) charge(p *intent) {
@@ -36,7 +36,7 @@ func (s *stripe) process(p *intent) {
 	s.changed(p, "payment_intent.processing")
 }
 
-// accept is the bank's consent: the money comes, or is reserved for a manual capture.
+// accept is the bank's consent: money is received, or reserved for a manual capture.
 func (s *stripe) accept(p *intent) {
 	p.Failure = nil
 	if p.CaptureMethod == payment.CaptureManual && p.Status != payment.RequiresCapture {
@@ -61,10 +61,10 @@ func (s *stripe) end(p *intent) {
 	s.changed(p, "payment_intent.canceled")
 }
 
-// authenticationFailure is the code of a failure that made no charge.
+// authenticationFailure is the code of a failure without a charge.
 const authenticationFailure = "payment_intent_authentication_failure"
 
-// act is one thing that a customer or a bank may do to a PaymentIntent.
+// act is something that a customer or a bank may do to a PaymentIntent.
 type act struct {
 	name string
 	from []payment.Status

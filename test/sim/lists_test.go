@@ -11,7 +11,7 @@ import (
 // pageSize is small, so that lists have several pages.
 const pageSize = 7
 
-// page returns the part of a list, newest first, that follows the row of an id.
+// page returns the page of a list, newest first, that follows the row with an id.
 func page[T any](r *replica, newestFirst []T, idOf func(T) string, after string) payment.Page[T] {
 	if r.sim.mutant.forgetLists {
 		return payment.Page[T]{}
@@ -27,7 +27,7 @@ func page[T any](r *replica, newestFirst []T, idOf func(T) string, after string)
 	return payment.Page[T]{Items: rest[:pageSize], Next: idOf(rest[pageSize-1])}
 }
 
-// ListEvents lists nothing in simulations where only webhooks and the sweep show what became of a payment.
+// ListEvents returns nothing in simulations in which only webhooks and the sweep report changes.
 func (r *replica) ListEvents(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.StripeEvent], error) {
@@ -42,7 +42,7 @@ func (r *replica) ListEvents(
 	})
 }
 
-// ListSuccesses is ListEvents for payments that succeeded.
+// ListSuccesses is ListEvents for successful payments.
 func (r *replica) ListSuccesses(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.StripeEvent], error) {
@@ -73,7 +73,7 @@ func (r *replica) ListRefunds(
 	})
 }
 
-// ListDisputes lists none: there are none in the simulation.
+// ListDisputes returns nothing: the simulation has no disputes.
 func (r *replica) ListDisputes(
 	ctx context.Context, _ time.Time, after string,
 ) (payment.Page[payment.ListedReversal], error) {

@@ -2,23 +2,23 @@ package sim_test
 
 import "testing"
 
-// mutant is a Redis or a Stripe that breaks what the service relies on. Each has to be caught, or the simulation proves
-// nothing.
+// mutant is a Redis or Stripe that breaks a promise on which the service relies. The simulation must detect
+// each one.
 type mutant struct {
 	withoutCAS      bool // the last write of an order wins
-	repeatRevisions bool // a revision is a counter only, so that two writes may have the same
+	repeatRevisions bool // a revision is only a counter, so two writes may have the same
 	splitWrites     bool // some writes lose the records beside the order
-	forgetReads     bool // an uncertain payment is written, and never read
-	forgetSweeps    bool // running payments are never read again
-	forgetAttention bool // an order with an unsettled attempt is never looked at
-	forgetStream    bool // nothing is announced
+	forgetReads     bool // an uncertain payment is written but never read
+	forgetSweeps    bool // running payments are never swept
+	forgetAttention bool // an order with an unsettled attempt is never processed
+	forgetStream    bool // events are dropped
 	forgetPointers  bool
-	forgetKeys      bool // an idempotency key makes a PaymentIntent each time
-	forgetWrites    bool // some writes are acknowledged, and not made
+	forgetKeys      bool // an idempotency key makes a new PaymentIntent each time
+	forgetWrites    bool // some writes are acknowledged but not made
 	forgetLists     bool // Stripe's lists are empty
 }
 
-// TestMutantsAreCaught: the simulation notices a Redis or a Stripe that breaks its promises.
+// TestMutantsAreCaught: the simulation detects each Redis or Stripe that breaks its promises.
 func TestMutantsAreCaught(t *testing.T) {
 	for name, m := range map[string]mutant{
 		"orders without compare-and-set": {withoutCAS: true},

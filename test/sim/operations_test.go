@@ -11,17 +11,17 @@ import (
 	"kasse/service/payment"
 )
 
-// operation is a request or a delivery under way at a replica.
+// operation is a request or a delivery that a replica processes.
 type operation struct {
 	*actor
 	replica *replica
 	err     error
 	ended   chan struct{}
-	then    func(err error) // judges the result
-	losses  int             // of Redis, when it began
+	then    func(err error) // checks the result
+	losses  int             // Redis's losses when it began
 }
 
-// maxOperations bounds the operations under way.
+// maxOperations limits the concurrent operations.
 const maxOperations = 5
 
 // begin sends an operation to a replica.
@@ -31,7 +31,7 @@ func (w *simulation) begin(name string, work func(context.Context, *replica) err
 	a.name = fmt.Sprintf("%s #%d", name, a.number)
 	op := &operation{actor: a, replica: r, ended: make(chan struct{}), then: then, losses: w.losses}
 	w.begun = append(w.begun, op)
-	w.note("%s begins at %s", a.name, r.name)
+	w.tracef("%s begins at %s", a.name, r.name)
 	ctx := as(r.ctx, a)
 	go func() {
 		defer close(op.ended)
@@ -41,7 +41,7 @@ func (w *simulation) begin(name string, work func(context.Context, *replica) err
 	w.last = a
 }
 
-// conclude judges the operations that have ended.
+// conclude checks the operations that have ended.
 func (w *simulation) conclude() {
 	w.begun = slices.DeleteFunc(w.begun, func(op *operation) bool {
 		select {
@@ -51,27 +51,27 @@ func (w *simulation) conclude() {
 		}
 		w.concluding = op
 		if op.replica.dead {
-			w.note("%s dies", op.name)
+			w.tracef("%s dies", op.name)
 			op.then(errDead)
 			return true
 		}
-		w.note("%s ends: %s", op.name, outcome(op.err))
+		w.tracef("%s ends: %s", op.name, outcome(op.err))
 		op.then(op.err)
 		return true
 	})
 }
 
-// running reports whether an actor is an operation under way whose process lives.
+// running reports whether an actor is a running operation of a live process.
 func (w *simulation) running(a *actor) bool {
 	return slices.ContainsFunc(w.begun, func(op *operation) bool { return op.actor == a && !op.replica.dead })
 }
 
-// customerActs lets a customer pay, or fail to. Customers keep the secrets of all PaymentIntents that were handed
-// out. It reports whether there was one that could act.
+// customerActs lets a customer pay, or fail to. Customers keep the secrets of all PaymentIntents that were
+// handed out. It returns false if none could act.
 func (w *simulation) customerActs() bool {
 	var alive []*intent
 	for _, p := range w.stripe.intents {
-		if p.handed && p.Status != payment.Canceled && p.Status != payment.Succeeded {
+		if p.handedOut && p.Status != payment.Canceled && p.Status != payment.Succeeded {
 			alive = append(alive, p)
 		}
 	}
@@ -81,15 +81,15 @@ func (w *simulation) customerActs() bool {
 	p := pick(w, alive...)
 	possible := slices.DeleteFunc(slices.Clone(acts), func(a act) bool { return !slices.Contains(a.from, p.Status) })
 	a := pick(w, possible...)
-	w.note("the customer of %s %s", p.id, a.name)
+	w.tracef("the customer of %s %s", p.id, a.name)
 	a.do(w.stripe, p)
 	return true
 }
 
-// copyMetadata lets somebody with a key of ours make a cheaper PaymentIntent with the metadata of one of ours, and
-// pay it perhaps. It reports whether there was one to copy.
+// copyMetadata makes a cheaper PaymentIntent with the metadata of one of ours, as another user of the account
+// can, and may pay it. It returns false if there was none to copy.
 func (w *simulation) copyMetadata() bool {
-	of := slices.DeleteFunc(slices.Clone(w.stripe.intents), func(p *intent) bool { return !p.handed || p.copied })
+	of := slices.DeleteFunc(slices.Clone(w.stripe.intents), func(p *intent) bool { return !p.handedOut || p.isCopy })
 	if len(of) == 0 {
 		return false
 	}
@@ -98,14 +98,15 @@ func (w *simulation) copyMetadata() bool {
 	terms.Amount, terms.Customer, terms.CaptureMethod = 60, "", payment.CaptureAutomatic
 	p := w.stripe.make(form{Terms: terms, Metadata: original.Metadata}, "")
 	if w.happens(0.7) {
-		w.note("somebody pays %s, which has the metadata of %s", p.id, original.id)
+		w.tracef("somebody pays %s, which has the metadata of %s", p.id, original.id)
 		w.stripe.charge(p)
 		w.stripe.accept(p)
 	}
 	return true
 }
 
-// deliver brings an event, in any order, perhaps one that was acknowledged before. It reports whether there was one.
+// deliver delivers an event, in any order, perhaps one that was acknowledged before. It returns false if
+// there was none.
 func (w *simulation) deliver() bool {
 	due := slices.DeleteFunc(slices.Clone(w.stripe.events), func(e *event) bool { return e.inFlight || e.acked })
 	if w.fault(0.05) {
@@ -114,11 +115,11 @@ func (w *simulation) deliver() bool {
 	if len(due) == 0 || len(w.begun) >= maxOperations {
 		return false
 	}
-	w.bring(pick(w, due...))
+	w.deliverEvent(pick(w, due...))
 	return true
 }
 
-func (w *simulation) bring(e *event) {
+func (w *simulation) deliverEvent(e *event) {
 	e.inFlight = true
 	losses := w.losses
 	var result service.Outcome
@@ -130,13 +131,13 @@ func (w *simulation) bring(e *event) {
 		w.expect(err)
 		if err == nil {
 			e.acked, e.ackedAt, e.losses = true, time.Now(), losses
-			w.judgeAcknowledged(e, result)
+			w.checkAcknowledged(e, result)
 		}
 	})
 }
 
-// expect accepts no error, one that asks to try again, or one of these. A payment may be missing where Redis went back
-// meanwhile.
+// expect accepts no error, a retryable error, or one of these codes. A payment may be missing if Redis went
+// back during the operation.
 func (w *simulation) expect(err error, codes ...payment.Code) {
 	again := []payment.Code{
 		payment.CodeStoreUnavailable, payment.CodeStripeTimeout, payment.CodeStripeUnavailable,
@@ -146,7 +147,7 @@ func (w *simulation) expect(err error, codes ...payment.Code) {
 		again = append(again, payment.CodeNotFound)
 	}
 	if err != nil && !errors.Is(err, errDead) && !slices.Contains(append(again, codes...), codeOf(err)) {
-		w.broke("a caller is answered %v", err)
+		w.violated("a caller is answered %v", err)
 	}
 }
 

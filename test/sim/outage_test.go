@@ -17,14 +17,14 @@ func (w *simulation) crashAll() {
 	w.conclude()
 }
 
-// stopFor lets time pass in which no replica runs, and customers act.
+// stopFor lets time pass without a running replica, while customers act.
 func (w *simulation) stopFor(d time.Duration) {
-	w.note("no replica runs for %v", d)
+	w.tracef("no replica runs for %v", d)
 	running := max(len(w.replicas), 1)
 	w.crashAll()
 	for range 1 + w.draw.IntN(4) {
 		w.elapse(d / 4)
-		if !w.calm {
+		if !w.faultsEnded {
 			w.customerActs()
 		}
 	}
@@ -42,23 +42,23 @@ func (w *simulation) outage() {
 	}
 }
 
-// awaitRecovery blocks all calls until what Redis has lost is back. After a day an idempotency key no longer keeps
-// a forgotten attempt from being made twice.
+// awaitRecovery blocks all calls until lost data is restored. After a day an idempotency key no longer
+// prevents a second creation of a forgotten attempt.
 func (w *simulation) awaitRecovery() {
-	w.calm = true
+	w.faultsEnded = true
 	w.until("every request ends", func() bool { return len(w.begun) == 0 })
 	w.recover()
 	w.until("all is settled", w.settled)
-	w.calm = false
+	w.faultsEnded = false
 	w.keepState()
 }
 
-// recover brings back what Redis has lost: by a rebuild, or by the catch-up alone.
+// recover restores lost data with a rebuild, or with the catch-up alone.
 func (w *simulation) recover() {
 	if w.losses == 0 || w.failure != nil {
 		return
 	}
-	const catchUpFirst = 72*time.Hour - 2*time.Hour // the service's own, less what clocks differ by
+	const catchUpFirst = 72*time.Hour - 2*time.Hour // the service's own margin, less the clocks' differences
 	first := w.redis.parts[0].caughtUp.IsZero()
 	w.needsRebuild = w.needsRebuild || (first && time.Since(w.began) > catchUpFirst)
 	if !w.settings.rebuild && !w.needsRebuild {
@@ -73,7 +73,7 @@ func (w *simulation) recover() {
 		return at.Rebuild(ctx, retention, &service.Recovery{})
 	}, func(err error) {
 		if err != nil {
-			w.broke("the rebuild fails: %v", err)
+			w.violated("the rebuild fails: %v", err)
 		}
 		w.pointersLost = false
 	})

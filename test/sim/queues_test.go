@@ -11,10 +11,10 @@ import (
 	"kasse/service/payment"
 )
 
-// queue holds ids by the Unix millisecond at which each is due.
+// queue holds ids with their due times in Unix milliseconds.
 type queue[ID ~string] map[ID]int64
 
-// put makes an id wait until a moment, or takes it out where there is none.
+// put sets an id's due time. A zero time removes the id.
 func (q queue[ID]) put(id ID, at time.Time) {
 	delete(q, id)
 	if !at.IsZero() {
@@ -22,7 +22,7 @@ func (q queue[ID]) put(id ID, at time.Time) {
 	}
 }
 
-// due returns the ids whose time has come, the longest due first.
+// due returns the due ids, the longest due first.
 func (q queue[ID]) due(now time.Time) []ID {
 	var due []ID
 	for id, at := range q {
@@ -36,8 +36,8 @@ func (q queue[ID]) due(now time.Time) []ID {
 	return due
 }
 
-// take returns ids that are due in any partition, and hides them: the process that took them may die.
-func take[ID ~string](r *redis, of func(*partition) queue[ID], limit int, hide time.Duration) []ID {
+// claim returns due ids of any partition and hides them for a while, since the claiming process may die.
+func claim[ID ~string](r *redis, of func(*partition) queue[ID], limit int, hide time.Duration) []ID {
 	var taken []ID
 	for _, part := range r.parts {
 		for _, id := range of(part).due(r.now()) {
@@ -60,13 +60,13 @@ func attention(p *partition) queue[payment.OrderID] { return p.attention }
 
 func (r *replica) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return toRedis(ctx, r, "TakeReads", "", func() ([]payment.ID, error) {
-		return take(r.sim.redis, reads, limit, hide), nil
+		return claim(r.sim.redis, reads, limit, hide), nil
 	})
 }
 
 func (r *replica) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return toRedis(ctx, r, "TakeSweeps", "", func() ([]payment.ID, error) {
-		return take(r.sim.redis, sweeps, limit, hide), nil
+		return claim(r.sim.redis, sweeps, limit, hide), nil
 	})
 }
 
@@ -77,13 +77,13 @@ func (r *replica) TakeRestores(
 		if byToken { // one queue stands for both
 			return nil, nil
 		}
-		return take(r.sim.redis, restores, limit, hide), nil
+		return claim(r.sim.redis, restores, limit, hide), nil
 	})
 }
 
 func (r *replica) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
 	return toRedis(ctx, r, "TakeOrders", "", func() ([]payment.OrderID, error) {
-		return take(r.sim.redis, attention, limit, hide), nil
+		return claim(r.sim.redis, attention, limit, hide), nil
 	})
 }
 
@@ -91,8 +91,8 @@ func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.sim.redis.ofOrder(id).attention, id) })
 }
 
-// WantRead puts a payment without a record into the queue, unless it is there. It reports false for one that was
-// found not to be ours today.
+// WantRead queues a read of a payment without a record, unless one is queued. It returns false for a payment
+// that was found not to be ours within a day.
 func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return toRedis(ctx, r, "WantRead", string(id), func() (bool, error) {
 		part := r.sim.redis.ofPayment(id)
@@ -114,7 +114,7 @@ func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order paymen
 	})
 }
 
-// DropRead takes a payment out of all queues, and remembers for a day that it is not ours.
+// DropRead removes a payment from all queues and remembers for a day that it is not ours.
 func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 	return changeRedis(ctx, r, "DropRead", string(id), func() {
 		for _, part := range r.sim.redis.parts {
@@ -184,7 +184,7 @@ func (r *replica) IsUnknown(ctx context.Context, id payment.ID) (bool, error) {
 	})
 }
 
-// holder has a lease until a moment by Redis's clock.
+// holder has a lease until a time of Redis's clock.
 type holder struct {
 	owner string
 	until time.Time
@@ -217,7 +217,7 @@ func (r *replica) LeaseHolder(ctx context.Context, name string) (string, error) 
 	})
 }
 
-// No kasse reconcile runs in this simulation. The next four methods answer so, and ask no Redis.
+// The simulation runs no kasse reconcile. The next four methods return that, without a call to Redis.
 
 func (r *replica) AskForPass(context.Context, payment.PassRequest) (payment.PassStanding, error) {
 	return payment.PassStanding{}, errors.ErrUnsupported

@@ -9,7 +9,7 @@ import (
 	"kasse/service/payment"
 )
 
-// dated is a value with Redis's clock.
+// dated is a value with the time of Redis's clock.
 type dated[T any] struct {
 	value T
 	now   time.Time
@@ -44,12 +44,12 @@ func (r *replica) SaveOrder(
 	})
 }
 
-// corrupt fails the simulation for an order that cannot be read: nothing but the service writes here.
+// corrupt fails the simulation if an order cannot be read: only the service writes here.
 func (w *simulation) corrupt(err error) error {
 	if err == nil || errors.Is(err, payment.ErrConflict) {
 		return err
 	}
-	w.broke("an order cannot be read: %v", err)
+	w.violated("an order cannot be read: %v", err)
 	return &payment.Error{Code: payment.CodeInternal, Detail: "A stored record cannot be read.", Cause: err}
 }
 
@@ -84,10 +84,10 @@ func (r *replica) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func(
 	return r.sim.hints.watch(string(id))
 }
 
-// OnPaymentChange is not simulated: nothing is held there without a goroutine.
+// OnPaymentChange is not simulated, since every waiting reader has a goroutine here.
 func (r *replica) OnPaymentChange(payment.ID, func()) (stop func()) { return func() {} }
 
-// WatchEvents gets a hint at every write, as the store's does at every change of a payment.
+// WatchEvents gets a hint at every write. The store's gets one at every change of a payment.
 func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.sim.hints.watch("") }
 
 func (r *replica) LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error) {
@@ -108,12 +108,12 @@ func (r *replica) LoadViews(ctx context.Context, order payment.OrderID, ids []pa
 	})
 }
 
-// LoadHistory is not simulated: histories are judged at each write.
+// LoadHistory is not simulated: histories are checked at each write.
 func (r *replica) LoadHistory(context.Context, payment.ID) ([]payment.HistoryEntry, error) {
 	return nil, payment.ErrNotFound
 }
 
-// LoadEvents is not simulated: the stream is judged at each write.
+// LoadEvents is not simulated: the stream is checked at each write.
 func (r *replica) LoadEvents(context.Context, payment.FeedQuery) (payment.FeedPage, error) {
 	return payment.FeedPage{}, nil
 }
@@ -126,7 +126,7 @@ func (r *replica) ListOrders(context.Context, payment.OrderQuery) (payment.Order
 // PruneIndex is not simulated.
 func (r *replica) PruneIndex(context.Context) (int, error) { return 0, nil }
 
-// ForgetEvents is not simulated: the stream is judged at each write.
+// ForgetEvents is not simulated: the stream is checked at each write.
 func (r *replica) ForgetEvents(context.Context, payment.Order) (int, error) { return 0, nil }
 
 func (r *replica) Quarantine(ctx context.Context, e payment.StripeEvent, _ []byte) error {

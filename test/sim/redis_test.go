@@ -14,17 +14,18 @@ import (
 	"kasse/service/payment"
 )
 
-// redis keeps what the service writes, with the compare-and-set of the store's scripts. Each of its partitions lies
-// on a server of its own.
+// redis holds what the service writes, with the compare-and-set of the store's scripts. Each of its
+// partitions is on its own server.
 type redis struct {
 	sim         *simulation
-	skew        time.Duration // of its clock
+	skew        time.Duration // error of its clock
 	parts       []*partition
 	quarantined int
 	writes      int // in all, for unique revisions
 }
 
-// partition is what one server holds. Stored values are immutable, so that a copy of the maps is a copy of the state.
+// partition is the data of one server. Stored values are immutable, so a copy of the maps is a copy of the
+// state.
 type partition struct {
 	orders    map[payment.Ref]*storedOrder
 	pointers  map[payment.ID]payment.OrderID
@@ -33,13 +34,13 @@ type partition struct {
 	sweeps    queue[payment.ID]
 	restores  queue[payment.ID]
 	attention queue[payment.OrderID]
-	notOurs   map[payment.ID]time.Time // until when
-	unknown   map[payment.ID]time.Time // until when
+	notOurs   map[payment.ID]time.Time // value: end of the mark
+	unknown   map[payment.ID]time.Time // value: end of the mark
 	leases    map[string]holder
 	caughtUp  time.Time
 }
 
-// storedOrder is an order, or a foreign payment, as it lies in Redis.
+// storedOrder is an order, or a foreign payment, as stored in Redis.
 type storedOrder struct {
 	revision string
 	order    []byte // JSON
@@ -79,20 +80,20 @@ func (p *partition) clone() *partition {
 	}
 }
 
-// now is Redis's own clock.
+// now is the time of Redis's clock.
 func (r *redis) now() time.Time { return time.Now().Add(r.skew).Truncate(time.Microsecond) }
 
-// at is the partition of an order's or a payment's id.
-func (r *redis) at(id string) *partition {
+// partitionOf returns the partition of an order id or a payment id.
+func (r *redis) partitionOf(id string) *partition {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id))
 	return r.parts[int(h.Sum32())%len(r.parts)]
 }
 
-func (r *redis) ofOrder(id payment.OrderID) *partition { return r.at(string(id)) }
-func (r *redis) ofPayment(id payment.ID) *partition    { return r.at(string(id)) }
+func (r *redis) ofOrder(id payment.OrderID) *partition { return r.partitionOf(string(id)) }
+func (r *redis) ofPayment(id payment.ID) *partition    { return r.partitionOf(string(id)) }
 
-// find returns what is stored of an order; nil where there is nothing, or where it has expired.
+// find returns a stored order; nil if it does not exist or has expired.
 func (r *redis) find(ref payment.Ref) *storedOrder {
 	stored := r.ofOrder(ref.Order).orders[ref]
 	if stored == nil || (!stored.expires.IsZero() && !r.now().Before(stored.expires)) {
@@ -101,7 +102,7 @@ func (r *redis) find(ref payment.Ref) *storedOrder {
 	return stored
 }
 
-// loadOrder returns an order with its current payment and the payments in question.
+// loadOrder returns an order with its current payment and the requested payments.
 func (r *redis) loadOrder(ref payment.Ref, ids []payment.ID) (payment.Order, error) {
 	o := payment.Order{ID: ref.Order, Foreign: ref.Foreign, Loaded: map[payment.ID]*payment.Payment{}}
 	stored := r.find(ref)
@@ -129,19 +130,19 @@ func (r *redis) loadOrder(ref payment.Ref, ids []payment.ID) (payment.Order, err
 	return o, nil
 }
 
-// orderWrite is what one save writes.
+// orderWrite is the content of one save.
 type orderWrite struct {
 	ref      payment.Ref
-	over     string // the revision that it was loaded with
+	over     string // the revision that was loaded
 	revision string
 	order    []byte // nil: unchanged
 	records  map[payment.ID][]byte
-	saved    payment.Order // as it stands once it is written
+	saved    payment.Order // the order after the write
 	changes  payment.Changes
-	ids      []payment.ID // payments in question
+	ids      []payment.ID // requested payments
 }
 
-// encodeOrder returns what differs from what was loaded; false where nothing does.
+// encodeOrder returns the differences to the loaded order; false if there are none.
 func (r *redis) encodeOrder(
 	o payment.Order, c payment.Changes, ids []payment.ID,
 ) (w orderWrite, changed bool, err error) {
@@ -169,7 +170,7 @@ func (r *redis) encodeOrder(
 	return w, w.order != nil || len(w.records) > 0 || len(c.Views) > 0 || len(c.Events) > 0, nil
 }
 
-// nextRevision is unique to its write.
+// nextRevision returns a revision that no other write has.
 func (r *redis) nextRevision(last string) string {
 	counter, _, _ := strings.Cut(last, "-")
 	n, _ := strconv.Atoi(counter)
@@ -220,12 +221,12 @@ func (r *redis) saveOrder(w orderWrite) (payment.Saved, error) {
 	for _, v := range w.changes.Views {
 		r.sim.hints.publish(string(v.Payment))
 	}
-	r.sim.judgeSave(w, before, after)
+	r.sim.checkSave(w, before, after)
 	r.sim.keepState()
 	return saved, nil
 }
 
-// written returns the order as it lies in Redis after the write.
+// written returns the stored order after the write.
 func (r *redis) written(before *storedOrder, w orderWrite) *storedOrder {
 	after := &storedOrder{records: map[payment.ID][]byte{}, views: map[payment.ID]payment.StoredView{}}
 	if before != nil {
@@ -248,7 +249,7 @@ func (r *redis) written(before *storedOrder, w orderWrite) *storedOrder {
 	return after
 }
 
-// enqueue puts the payments and the order of a write into the queues, or takes them out.
+// enqueue adds the payments and the order of a write to the queues, or removes them.
 func (r *redis) enqueue(part *partition, w orderWrite) {
 	if !r.sim.mutant.forgetReads {
 		for _, d := range w.changes.Reads {
@@ -265,7 +266,7 @@ func (r *redis) enqueue(part *partition, w orderWrite) {
 	}
 }
 
-// loadView returns a view by its payment's pointer.
+// loadView returns a view by the payment's pointer.
 func (r *redis) loadView(id payment.ID) (payment.StoredView, error) {
 	order, found := r.ofPayment(id).pointers[id]
 	if !found {

@@ -7,14 +7,14 @@ import (
 	"kasse/service/payment"
 )
 
-// refund is money given back, or the release of what a capture has left.
+// refund is refunded money, or the release of the uncaptured rest of an authorization.
 type refund struct {
 	payment.RefundSeen
 	payment *intent
 	release bool
 }
 
-// refundForm is what is sent for a refund.
+// refundForm is the request of a refund.
 type refundForm struct {
 	Payment payment.ID `json:"payment"`
 	Call    string     `json:"call"`
@@ -22,7 +22,7 @@ type refundForm struct {
 	Reason  string     `json:"reason"`
 }
 
-// capture takes a part of what was authorized; Stripe makes a Refund for the rest.
+// capture captures a part of the authorized amount. Stripe makes a Refund for the rest.
 func (s *stripe) capture(id payment.ID, amount int64) (payment.Answer, error) {
 	p := s.intent(id)
 	switch {
@@ -39,13 +39,13 @@ func (s *stripe) capture(id payment.ID, amount int64) (payment.Answer, error) {
 	return s.answer(p), nil
 }
 
-// rememberedRefund is what Stripe remembers of a refund's key.
+// rememberedRefund is the stored result of a refund's idempotency key.
 type rememberedRefund struct {
 	form string
 	made *refund
 }
 
-// openRefund makes a refund, or answers with the one that the key has made.
+// openRefund makes a refund, or returns the one that was made with the key.
 func (s *stripe) openRefund(key, text string) (payment.RefundSeen, error) {
 	if k, known := s.refundKeys[key]; known && !s.sim.mutant.forgetKeys {
 		if k.form != text {
@@ -71,7 +71,7 @@ func (s *stripe) openRefund(key, text string) (payment.RefundSeen, error) {
 	return made.RefundSeen, nil
 }
 
-// giveBack makes a refund, with its event.
+// giveBack makes a refund with its event.
 func (s *stripe) giveBack(p *intent, f refundForm) *refund {
 	made := &refund{payment: p, RefundSeen: payment.RefundSeen{
 		ID: payment.RefundID(fmt.Sprintf("re_%d", len(s.refunds)+1)),
@@ -81,12 +81,12 @@ func (s *stripe) giveBack(p *intent, f refundForm) *refund {
 		},
 	}}
 	s.refunds = append(s.refunds, made)
-	s.sim.note("  Stripe gives back %d of %s", made.Amount, p.id)
+	s.sim.tracef("  Stripe gives back %d of %s", made.Amount, p.id)
 	s.announceRefund(p, "refund.created", made.RefundSeen)
 	return made
 }
 
-// given is how much of a PaymentIntent was given back, or is on its way, in minor units.
+// given is the refunded and pending sum of a PaymentIntent, in minor units.
 func (s *stripe) given(p *intent) (sum int64) {
 	for _, r := range s.refunds {
 		if r.payment == p && !r.release && r.Status != "failed" {
@@ -107,7 +107,7 @@ func (s *stripe) reversals(p *intent) *payment.Reversals {
 	return list
 }
 
-// refundActs is what a bank does to a refund.
+// refundActs is the bank's processing of a refund.
 func (s *stripe) refundActs(r *refund) {
 	switch r.Status {
 	case "pending":
@@ -117,11 +117,11 @@ func (s *stripe) refundActs(r *refund) {
 	default:
 		return
 	}
-	s.sim.note("%s of %s becomes %s", r.ID, r.payment.id, r.Status)
+	s.sim.tracef("%s of %s becomes %s", r.ID, r.payment.id, r.Status)
 	s.announceRefund(r.payment, "refund.updated", r.RefundSeen)
 }
 
-// announceRefund makes an event about money given back.
+// announceRefund makes an event about a refund.
 func (s *stripe) announceRefund(p *intent, kind string, seen payment.RecordFact) {
 	e := s.newEvent(p, kind)
 	e.Payment, e.Facts = p.id, []payment.RecordFact{seen}

@@ -11,20 +11,20 @@ import (
 	"kasse/service"
 )
 
-// Bounds of one call; Redis's is that of a client with its retries.
+// Timeouts of one call. Redis's is that of a client with its retries.
 const (
 	stripeTimeout = 20 * time.Second
 	redisTimeout  = 5 * time.Second
 )
 
-// maxFailures is low, so that orders are closed for their customer's failures.
+// maxFailures is low, so that some orders are closed by failed attempts.
 const maxFailures = 2
 
-// retention is that of finished orders.
+// retention is the retention of finished orders.
 const retention = 13200 * time.Hour
 
-// replica is one process of the service. It implements service.Store and service.Stripe: every call is pending
-// until the scheduler lets it go.
+// replica is one process of the service. It implements service.Store and service.Stripe: every call is
+// pending until the scheduler lets it continue.
 type replica struct {
 	sim  *simulation
 	name string
@@ -33,7 +33,7 @@ type replica struct {
 	cancel context.CancelFunc
 	dead   bool // guarded by the simulation
 
-	catchUpBegan time.Time // by the clock of the simulation
+	catchUpBegan time.Time // by the simulation's clock
 }
 
 // newReplica makes a process without its workers.
@@ -66,14 +66,14 @@ func (w *simulation) startReplica() {
 	}()
 }
 
-// catchPanic fails the simulation where a goroutine of the service panics.
+// catchPanic fails the simulation if a goroutine of the service panics.
 func (w *simulation) catchPanic() {
 	if p := recover(); p != nil {
-		w.broke("a panic: %v\n%s", p, debug.Stack())
+		w.violated("a panic: %v\n%s", p, debug.Stack())
 	}
 }
 
-// crash ends a process. Those of its calls that are on their way may still arrive.
+// crash ends a process. Its pending calls may still arrive.
 func (w *simulation) crash(r *replica) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"kasse/service/payment"
 )
 
-// letGo lets one pending call arrive, or its answer. It reports whether there was one.
-func (w *simulation) letGo() bool {
+// advanceCall lets one pending call arrive, or its response. It returns false if there was none.
+func (w *simulation) advanceCall() bool {
 	c, abandoned := w.choose()
 	if c == nil {
 		return false
@@ -21,7 +21,7 @@ func (w *simulation) letGo() bool {
 		w.reply(c)
 	case abandoned && w.happens(0.5):
 		w.remove(c)
-		w.note("%s: %s %s never arrives", c.actor.name, c.name, c.about)
+		w.tracef("%s: %s %s never arrives", c.actor.name, c.name, c.subject)
 	case abandoned:
 		w.arrive(c)
 		w.remove(c)
@@ -37,19 +37,19 @@ func (w *simulation) letGo() bool {
 	return true
 }
 
-// choose picks a pending call, and says whether its caller has given up.
+// choose picks a pending call and reports whether its caller has given up.
 func (w *simulation) choose() (c *call, abandoned bool) {
 	synctest.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	slices.SortFunc(w.pending, compareCalls)
 	w.pending = slices.DeleteFunc(w.pending, func(c *call) bool {
-		return c.abandoned && (c.done || w.calm || !c.writes() || time.Since(c.sent) > c.timeout)
+		return c.abandoned && (c.done || w.faultsEnded || !c.writes() || time.Since(c.sent) > c.timeout)
 	})
 	switch {
 	case len(w.pending) == 0:
 		return nil, false
-	case w.calm:
+	case w.faultsEnded:
 		c = slices.MinFunc(w.pending, func(a, b *call) int { return a.sent.Compare(b.sent) })
 		return c, c.abandoned
 	}
@@ -62,7 +62,7 @@ func (w *simulation) choose() (c *call, abandoned bool) {
 	default:
 		return nil, false
 	}
-	if w.happens(w.settings.stubborn) {
+	if w.happens(w.settings.sameActor) {
 		if at := slices.IndexFunc(busy, func(c *call) bool { return c.actor == w.last }); at >= 0 {
 			c = busy[at]
 		}
@@ -75,7 +75,7 @@ func (w *simulation) hasWork() bool {
 	return slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return len(p.reads)+len(p.attention) > 0 })
 }
 
-// isSlow reports whether a call is one of the few that take much longer than others: more happens meanwhile.
+// isSlow reports whether a call is one of the few slow ones. More happens during a slow call.
 func (w *simulation) isSlow(c *call) bool {
 	if !c.seen {
 		c.seen = true
@@ -90,27 +90,27 @@ func (w *simulation) isSlow(c *call) bool {
 func (w *simulation) arrive(c *call) {
 	c.value, c.err = c.do()
 	c.done = true
-	w.noteCall(c)
+	w.traceCall(c)
 }
 
-// reply lets the answer of a call arrive; or it is lost, or the client has sent the call again.
+// reply lets a call's response arrive. The response may be lost, or the client may have sent the call again.
 func (w *simulation) reply(c *call) {
 	switch {
 	case w.fault(0.03):
-		w.note("%s: the answer to %s %s is lost", c.actor.name, c.name, c.about)
+		w.tracef("%s: the answer to %s %s is lost", c.actor.name, c.name, c.subject)
 		c.value, c.err = nil, c.timedOut()
 	case !c.toStripe() && w.fault(0.02):
 		c.value, c.err = c.do()
-		w.note("%s: %s %s is sent again: %s", c.actor.name, c.name, c.about, outcome(c.err))
+		w.tracef("%s: %s %s is sent again: %s", c.actor.name, c.name, c.subject, outcome(c.err))
 	case c.toStripe() && c.writes() && c.err == nil && w.fault(0.03):
-		w.note("%s: %s %s was sent again: an old answer", c.actor.name, c.name, c.about)
+		w.tracef("%s: %s %s was sent again: an old answer", c.actor.name, c.name, c.subject)
 		c.value = w.stripe.repeated(c.value)
 	}
 	w.remove(c)
 	close(c.answer)
 }
 
-// refuseCall answers in place of Redis or Stripe.
+// refuseCall responds in place of Redis or Stripe.
 func (w *simulation) refuseCall(c *call) {
 	c.err = redisAway()
 	if c.toStripe() {
@@ -118,7 +118,7 @@ func (w *simulation) refuseCall(c *call) {
 			payment.CodeIdempotencyInProgress)
 		c.err = &payment.Error{Code: code, Detail: "a fault", RetryAfter: time.Second}
 	}
-	w.note("%s: %s %s fails: %s", c.actor.name, c.name, c.about, outcome(c.err))
+	w.tracef("%s: %s %s fails: %s", c.actor.name, c.name, c.subject, outcome(c.err))
 	w.remove(c)
 	close(c.answer)
 }
@@ -129,9 +129,9 @@ func (w *simulation) remove(c *call) {
 	w.pending = slices.DeleteFunc(w.pending, func(other *call) bool { return other == c })
 }
 
-// noteCall leaves out polls that found nothing, of which there are many.
-func (w *simulation) noteCall(c *call) {
+// traceCall leaves out the many polls that found nothing.
+func (w *simulation) traceCall(c *call) {
 	if ids := reflect.ValueOf(c.value); !c.polls() || (ids.Kind() == reflect.Slice && ids.Len() > 0) {
-		w.note("%s: %s %s: %s", c.actor.name, c.name, c.about, outcome(c.err))
+		w.tracef("%s: %s %s: %s", c.actor.name, c.name, c.subject, outcome(c.err))
 	}
 }

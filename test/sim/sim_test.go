@@ -1,11 +1,11 @@
-// Package sim_test runs the service in a deterministic simulation: the service's own code, in several replicas, on
-// an in-memory Redis and an in-memory Stripe, under a simulated clock. A scheduler executes one action at a time: a
-// call arrives, its answer arrives or is lost, a replica crashes, a customer pays, an event is delivered late,
-// twice or out of order, Redis goes back to an earlier state, its clock jumps, time passes. After each action the
-// judge compares the invariants with what Stripe knows.
+// Package sim_test runs the service in a deterministic simulation. It is the service's own code, in several
+// replicas, on an in-memory Redis and an in-memory Stripe, under a simulated clock. A scheduler executes one
+// action at a time. A call arrives, its response arrives or is lost, a replica crashes, a customer pays, an
+// event is delivered late, twice or out of order, Redis goes back to an earlier state, its clock jumps, or
+// time passes. After each action the simulation checks the invariants against Stripe's state.
 //
-// One invariant: a simulation is a function of its seed. Only the scheduler draws random numbers, and it waits until
-// all goroutines of the service are blocked. So a failing seed replays step by step.
+// A simulation depends only on its seed. Only the scheduler draws random numbers, and it waits until all
+// goroutines of the service are blocked. A failing seed therefore replays step by step.
 package sim_test
 
 import (
@@ -26,10 +26,10 @@ var (
 	durationFlag = flag.Duration("duration", 0, "run new seeds for this long")
 )
 
-// fixedSeeds is how many simulations every check runs. They are always the same.
+// fixedSeeds is the number of simulations that every check runs. They are always the same.
 const fixedSeeds = 50
 
-// runSimulation runs one simulation, and returns it.
+// runSimulation runs one simulation and returns it.
 func runSimulation(t *testing.T, seed uint64, m mutant) *simulation {
 	t.Helper()
 	var w *simulation
@@ -71,7 +71,8 @@ func runNewSeeds(t *testing.T, d time.Duration) {
 	})
 }
 
-// runSeeds runs seeds on all processors until there are no more, or one fails. It calls draw from one goroutine.
+// runSeeds runs seeds on all processors until draw has no more or one fails. It calls draw from one
+// goroutine.
 func runSeeds(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 	t.Helper()
 	seeds, failed := make(chan uint64), atomic.Bool{}
@@ -98,7 +99,7 @@ func runSeeds(t *testing.T, draw func(n uint64) (seed uint64, more bool)) {
 	}
 }
 
-// TestKeptSeeds runs the seeds that have failed before.
+// TestKeptSeeds runs the seeds that once failed.
 func TestKeptSeeds(t *testing.T) {
 	for _, kept := range keptSeeds {
 		if w := runSimulation(t, kept.seed, mutant{}); w.failure != nil {
@@ -107,7 +108,7 @@ func TestKeptSeeds(t *testing.T) {
 	}
 }
 
-// TestSameSeedReplaysTheSameSteps: otherwise a failing seed would be of no use.
+// TestSameSeedReplaysTheSameSteps: without that a failing seed would be useless.
 func TestSameSeedReplaysTheSameSteps(t *testing.T) {
 	for seed := range uint64(10) {
 		a, b := runSimulation(t, seed, mutant{}), runSimulation(t, seed, mutant{})

@@ -14,64 +14,65 @@ import (
 	"kasse/service/payment"
 )
 
-// simulation is some orders, the replicas that work on them, and a scheduler that executes one action at a time.
+// simulation has several orders, the replicas that process them, and a scheduler that executes one action at
+// a time.
 type simulation struct {
-	seed       uint64
-	began      time.Time
-	draw       *rand.Rand // the scheduler's
-	mutant     mutant
-	settings   settings
-	redis      *redis
-	stripe     *stripe
-	hints      *hints
-	orders     []*order
-	begun      []*operation // requests and deliveries under way
-	concluding *operation   // that has ended, and is judged now
-	started    int          // replicas
-	actors     int
-	steps      int
-	calm       bool // faults have ended
-	trace      []string
-	hash       uint64
-	failure    error // the first invariant that does not hold
-	last       *actor
+	seed        uint64
+	began       time.Time
+	draw        *rand.Rand // the scheduler's generator
+	mutant      mutant
+	settings    settings
+	redis       *redis
+	stripe      *stripe
+	hints       *hints
+	orders      []*order
+	begun       []*operation // running requests and deliveries
+	concluding  *operation   // the one that has ended and is being checked
+	started     int          // replicas
+	actors      int
+	steps       int
+	faultsEnded bool // faults have ended
+	trace       []string
+	hash        uint64
+	failure     error // the first violated invariant
+	last        *actor
 
-	states       []state           // of Redis, oldest first, that it may go back to
+	states       []state           // earlier states of Redis, oldest first
 	losses       int               // how often Redis went back
-	lostAt       time.Time         // when it did so last
-	needsRebuild bool              // what was lost is older than what a catch-up looks at
+	lostAt       time.Time         // time of the last loss
+	needsRebuild bool              // the lost data is older than the next catch-up reads
 	pointersLost bool              // and no rebuild has followed
-	caughtUp     time.Time         // when the last finished catch-up began
-	announced    map[string]string // type and data of every event by its id, of those that were lost, too
+	caughtUp     time.Time         // start of the last finished catch-up
+	announced    map[string]string // type and data of every event by id, including lost ones
 
-	mu       sync.Mutex // of what the service's goroutines use
+	mu       sync.Mutex // guards the service's goroutines' data
 	pending  []*call
 	replicas []*replica
 	jitters  *rand.Rand
 }
 
-// settings differ between simulations, so that each lies in another corner of what is possible.
+// settings differ between simulations, so that each explores other cases.
 type settings struct {
-	replicas    int
-	orders      int
-	partitions  int
-	steps       int
-	stubborn    float64 // how likely the actor of the last call makes the next one too
-	faults      float64 // how likely faults are, from 0 to 1
-	crashes     float64
-	pauses      float64 // how likely time passes instead of a call being let go
-	customers   float64
-	backends    float64
-	deliveries  float64
-	copies      float64       // how likely somebody copies our metadata to a PaymentIntent of their own
-	losses      float64       // how likely Redis goes back to an earlier state
-	outages     float64       // how likely no replica runs for a while
-	rebuild     bool          // a rebuild ends the simulation, as far as Redis went back
-	catchUp     bool          // Stripe lists its events
-	redisSkew   time.Duration // of Redis's clock at first
-	clockJumps  time.Duration // by how much Redis's clock may differ from that later
-	silentFault bool          // Stripe fails to make some events
-	verify      payment.Verification
+	replicas   int
+	orders     int
+	partitions int
+	steps      int
+	sameActor  float64 // probability that the actor of the last call also makes the next one
+	faults     float64 // probability of faults, 0 to 1
+	crashes    float64
+	pauses     float64 // probability that time passes instead of a call
+	customers  float64
+	backends   float64
+	deliveries float64
+	copies     float64       // probability that another user copies our metadata to their own PaymentIntent
+	losses     float64       // probability that Redis goes back to an earlier state
+	outages    float64       // probability that no replica runs for a while
+	rebuild    bool          // the simulation ends with a rebuild, if Redis went back
+	catchUp    bool          // Stripe lists its events
+	redisSkew  time.Duration // initial error of Redis's clock
+	clockJumps time.Duration // limit of the later error of Redis's clock
+	omitEvents bool          // Stripe omits some events
+	verify     payment.Verification
 }
 
 func newSimulation(seed uint64, m mutant) *simulation {
@@ -85,7 +86,7 @@ func newSimulation(seed uint64, m mutant) *simulation {
 		replicas: 1 + w.draw.IntN(
 			3,
 		), orders: 1 + w.draw.IntN(2), partitions: 1 + w.draw.IntN(3), steps: 200 + w.draw.IntN(600),
-		stubborn: pick(w, 0.0, 0.5, 0.9), faults: pick(w, 0.0, 0.3, 1), crashes: pick(w, 0.0, 0.002, 0.01),
+		sameActor: pick(w, 0.0, 0.5, 0.9), faults: pick(w, 0.0, 0.3, 1), crashes: pick(w, 0.0, 0.002, 0.01),
 		pauses: pick(w, 0.01, 0.05, 0.2), customers: pick(w, 0.01, 0.05, 0.2), backends: pick(w, 0.01, 0.05, 0.2),
 		deliveries: pick(w, 0.05, 0.2, 0.5), losses: pick(w, 0, 0, 0.003, 0.01), catchUp: w.happens(0.5),
 		redisSkew:  pick(w, 0, 0, time.Second, -time.Second, 2*time.Minute, -2*time.Minute),
@@ -93,7 +94,7 @@ func newSimulation(seed uint64, m mutant) *simulation {
 	}
 	s.outages = pick(w, 0, 0, 0.002)
 	s.rebuild = s.losses > 0 && w.happens(0.4)
-	s.silentFault = s.losses == 0 || s.rebuild
+	s.omitEvents = s.losses == 0 || s.rebuild
 	s.catchUp = s.catchUp || s.losses > 0
 	if s.losses == 0 {
 		s.copies = pick(w, 0, 0.01)
@@ -111,7 +112,7 @@ func newSimulation(seed uint64, m mutant) *simulation {
 	return w
 }
 
-// run runs the simulation to its end, or until an invariant does not hold.
+// run runs the simulation to its end, or until an invariant is violated.
 func (w *simulation) run() {
 	defer w.stop()
 	for range w.settings.replicas {
@@ -152,13 +153,13 @@ func (w *simulation) step() {
 	case s.clockJumps > 0 && w.fault(0.003):
 		w.jumpClock()
 	case w.happens(s.customers) && w.customerActs():
-	case w.happens(s.backends) && w.backendAsks():
+	case w.happens(s.backends) && w.backendRequests():
 	case w.happens(s.copies) && w.copyMetadata():
 	case len(w.stripe.refunds) > 0 && w.happens(0.02):
 		w.stripe.refundActs(pick(w, w.stripe.refunds...))
 	case w.happens(s.deliveries) && w.deliver():
-	case w.letGo():
-	case w.happens(0.3) && w.backendAsks():
+	case w.advanceCall():
+	case w.happens(0.3) && w.backendRequests():
 	case w.happens(0.3) && w.deliver():
 	default:
 		w.elapse(w.upTo(time.Second))
@@ -169,31 +170,31 @@ func (w *simulation) step() {
 // jumpClock sets Redis's clock forward or back, as a failover to another machine does.
 func (w *simulation) jumpClock() {
 	w.redis.skew = w.settings.redisSkew + w.upTo(2*w.settings.clockJumps) - w.settings.clockJumps
-	w.note("Redis's clock is %v ahead now", w.redis.skew)
+	w.tracef("Redis's clock is %v ahead now", w.redis.skew)
 }
 
-// elapse lets time pass, and with it every timer; then it waits until all goroutines are blocked.
+// elapse lets time pass, runs the timers, and waits until all goroutines are blocked.
 func (w *simulation) elapse(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// restart crashes a replica, and starts another.
+// restart crashes a replica and starts another.
 func (w *simulation) restart() {
 	r := pick(w, w.replicas...)
-	w.note("%s crashes", r.name)
+	w.tracef("%s crashes", r.name)
 	w.crash(r)
 	synctest.Wait()
 	w.conclude()
 	w.startReplica()
 }
 
-// happens draws whether something does.
+// happens returns true with the given probability.
 func (w *simulation) happens(likely float64) bool { return w.draw.Float64() < likely }
 
 // fault draws whether a fault happens.
 func (w *simulation) fault(likely float64) bool {
-	return !w.calm && w.happens(likely*w.settings.faults)
+	return !w.faultsEnded && w.happens(likely*w.settings.faults)
 }
 
 func (w *simulation) upTo(d time.Duration) time.Duration {
@@ -202,18 +203,18 @@ func (w *simulation) upTo(d time.Duration) time.Duration {
 
 func pick[T any](w *simulation, all ...T) T { return all[w.draw.IntN(len(all))] }
 
-// jitter replaces the service's own random pauses.
+// jitter replaces the service's random pauses.
 func (w *simulation) jitter(most time.Duration) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return time.Duration(w.jitters.Int64N(int64(most)))
 }
 
-// reportedLines is how many lines of the trace a report has.
+// reportedLines is the number of trace lines in a report.
 const reportedLines = 400
 
-// note writes a line of the trace.
-func (w *simulation) note(format string, args ...any) {
+// tracef writes a line of the trace.
+func (w *simulation) tracef(format string, args ...any) {
 	line := fmt.Sprintf("%d %s ", w.steps, time.Now().Format("15:04:05.000000")) + fmt.Sprintf(format, args...)
 	sum := fnv.New64a()
 	_, _ = fmt.Fprint(sum, w.hash, line)
@@ -221,10 +222,10 @@ func (w *simulation) note(format string, args ...any) {
 	w.trace = append(w.trace, line)
 }
 
-// broke notes the first invariant that does not hold.
-func (w *simulation) broke(format string, args ...any) {
+// violated records the first violated invariant.
+func (w *simulation) violated(format string, args ...any) {
 	if w.failure == nil {
-		w.note("BROKEN: "+format, args...)
+		w.tracef("BROKEN: "+format, args...)
 		w.failure = fmt.Errorf(format, args...)
 	}
 }

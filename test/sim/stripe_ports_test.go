@@ -20,7 +20,7 @@ func (r *replica) OpenPayment(ctx context.Context, key, form string) (payment.An
 	)
 }
 
-// FindPayments lists what names the order. What a list shows may be older than its date.
+// FindPayments lists the payments that name the order. The content may be older than the list's date.
 func (r *replica) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
@@ -36,7 +36,7 @@ func (r *replica) FindPayments(
 	})
 }
 
-// FindCreationKey distinguishes our own PaymentIntents from copies of their metadata.
+// FindCreationKey tells our own PaymentIntents from copies of their metadata.
 func (r *replica) FindCreationKey(ctx context.Context, id payment.ID, _ int64) (key string, known bool, err error) {
 	key, err = toStripe(ctx, r, "FindCreationKey", string(id), func() (string, error) {
 		for _, e := range r.sim.stripe.events {
@@ -109,7 +109,7 @@ func (r *replica) OpenRefund(ctx context.Context, key, form string) (payment.Ref
 	})
 }
 
-// ParseEvent takes the event's id for its body. Signatures and bytes are the gateway's, which has tests of its own.
+// ParseEvent takes the event's id as its body. Signatures and encoding are tested with the gateway.
 func (r *replica) ParseEvent(body []byte, _ string) (payment.StripeEvent, error) {
 	return r.sim.stripe.parse(string(body))
 }

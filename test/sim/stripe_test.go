@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// stripe knows the truth: every PaymentIntent with its state, by the rules of Stripe's lifecycle page.
+// stripe holds the reference state: every PaymentIntent, by the rules of Stripe's lifecycle page.
 //
 // Source: https://docs.stripe.com/payments/paymentintents/lifecycle
 type stripe struct {
@@ -28,31 +28,31 @@ type stripe struct {
 	sessions int
 }
 
-// intent is a PaymentIntent, with all that it has ever been.
+// intent is a PaymentIntent with its past states.
 type intent struct {
 	payment.Snapshot
-	id       payment.ID
-	origin   payment.Origin
-	created  int64 // Unix seconds
-	charged  int64 // Unix seconds, when its latest charge was made
-	was      []payment.Snapshot
-	paid     int   // its place among all that succeeded, from 1; 0: it has not
-	handed   bool  // a customer has its secret
-	shownAge int64 // age of the newest price that it was handed out at, in Unix milliseconds
-	copied   bool  // made by somebody else, with a copy of our metadata
-	asked    bool  // Stripe was asked about it
-	silent   bool  // an event of it was never made
+	id           payment.ID
+	origin       payment.Origin
+	created      int64 // Unix seconds
+	charged      int64 // time of its latest charge, in Unix seconds
+	was          []payment.Snapshot
+	paid         int   // its number among all successes, from 1; 0: not succeeded
+	handedOut    bool  // a customer has its secret
+	shownAge     int64 // rev of the newest price with which it was handed out, in Unix milliseconds
+	isCopy       bool  // made by another user with a copy of our metadata
+	read         bool  // the service has read it
+	eventOmitted bool  // an event of it was omitted
 
-	withdrawnBy *actor // the create that has cancelled it, so that another attempt may follow
+	withdrawnBy *actor // the create that has canceled it, so that another attempt may follow
 }
 
-// payable reports whether the customer could pay now.
+// payable reports whether the customer can pay now.
 func (p *intent) payable() bool {
 	return p.Status == payment.RequiresPaymentMethod || p.Status == payment.RequiresConfirmation ||
 		p.Status == payment.RequiresAction
 }
 
-// remembered is what Stripe remembers of an idempotency key.
+// remembered is the stored result of an idempotency key.
 type remembered struct {
 	form   string
 	until  time.Time
@@ -60,7 +60,7 @@ type remembered struct {
 	err    *payment.Error
 }
 
-// form is what is sent for an attempt.
+// form is the request of an attempt.
 type form struct {
 	Terms    payment.Terms     `json:"terms"`
 	Metadata map[string]string `json:"metadata"`
@@ -74,7 +74,7 @@ func formOf(c payment.CreateRequest, terms payment.Terms, attempt int, rev int64
 	return string(text)
 }
 
-// clock is that of one of Stripe's machines; they differ a little.
+// clock is the clock of one of Stripe's machines; they differ a little.
 func (s *stripe) clock() int64 {
 	return time.Now().Add(s.sim.upTo(400*time.Millisecond) - 200*time.Millisecond).Unix()
 }
@@ -93,7 +93,7 @@ func (s *stripe) of(id payment.OrderID) []*intent {
 	return slices.DeleteFunc(slices.Clone(s.intents), func(p *intent) bool { return p.origin.Order != id })
 }
 
-// show copies a PaymentIntent as it is now.
+// show returns the PaymentIntent's current state.
 func (p *intent) show() payment.Intent {
 	snapshot := p.Snapshot
 	if p.Failure != nil {
@@ -106,7 +106,7 @@ func (p *intent) show() payment.Intent {
 
 func (s *stripe) answer(p *intent) payment.Answer {
 	s.requests++
-	p.asked = true
+	p.read = true
 	a := payment.Answer{Intent: p.show(), RequestID: fmt.Sprintf("req_%d", s.requests), Date: s.clock()}
 	if p.AmountReceived > 0 {
 		a.Charged = p.charged
@@ -114,7 +114,7 @@ func (s *stripe) answer(p *intent) payment.Answer {
 	return a
 }
 
-// open makes a PaymentIntent, or gives the answer that it has given to the key before.
+// open makes a PaymentIntent, or returns the stored response of the key.
 func (s *stripe) open(key, text string) (payment.Answer, error) {
 	if k, known := s.keys[key]; known && time.Now().Before(k.until) && !s.sim.mutant.forgetKeys {
 		return s.replay(k, text)
@@ -143,7 +143,7 @@ func (s *stripe) open(key, text string) (payment.Answer, error) {
 	return k.answer, nil
 }
 
-// replay gives an earlier answer, under a new date.
+// replay returns an earlier response under a new date.
 func (s *stripe) replay(k remembered, text string) (payment.Answer, error) {
 	if k.form != text {
 		return payment.Answer{}, &payment.Error{
@@ -158,7 +158,7 @@ func (s *stripe) replay(k remembered, text string) (payment.Answer, error) {
 	return s.repeated(k.answer).(payment.Answer), nil
 }
 
-// repeated is the answer to a call that a client has sent again: the first answer, under a new date.
+// repeated is the response to a call that the client has sent again: the first response under a new date.
 func (s *stripe) repeated(value any) any {
 	a, ok := value.(payment.Answer)
 	if !ok {
@@ -169,7 +169,7 @@ func (s *stripe) repeated(value any) any {
 	return a
 }
 
-// tooSmall is what Stripe does not charge, in minor units.
+// tooSmall is an amount below Stripe's minimum, in minor units.
 const tooSmall = 50
 
 func refusal(t payment.Terms) *payment.Error {
@@ -179,10 +179,10 @@ func refusal(t payment.Terms) *payment.Error {
 	return nil
 }
 
-// make makes a PaymentIntent under an idempotency key; empty for one of somebody else.
+// make makes a PaymentIntent with an idempotency key; an empty key stands for another user.
 func (s *stripe) make(f form, key string) *intent {
 	p := &intent{
-		id: payment.ID(fmt.Sprintf("pi_%d", len(s.intents)+1)), created: s.clock(), copied: key == "",
+		id: payment.ID(fmt.Sprintf("pi_%d", len(s.intents)+1)), created: s.clock(), isCopy: key == "",
 		origin: payment.OriginOf(f.Metadata),
 		Snapshot: payment.Snapshot{
 			Status: payment.RequiresPaymentMethod, Amount: f.Terms.Amount, Currency: f.Terms.Currency,
@@ -191,7 +191,7 @@ func (s *stripe) make(f form, key string) *intent {
 		},
 	}
 	s.intents = append(s.intents, p)
-	s.sim.note("  Stripe makes %s for %s attempt %d over %d %s of %q", p.id, p.origin.Order, p.origin.Attempt, p.Amount,
+	s.sim.tracef("  Stripe makes %s for %s attempt %d over %d %s of %q", p.id, p.origin.Order, p.origin.Attempt, p.Amount,
 		p.Currency, p.Customer)
 	s.changed(p, "payment_intent.created")
 	for _, e := range s.events {
@@ -222,7 +222,7 @@ func (s *stripe) updateAmount(id payment.ID, amount, rev int64) (payment.Answer,
 	}
 	p.Amount, p.Failure, p.Metadata = amount, nil, maps.Clone(p.Metadata)
 	p.Metadata["kasse_rev"] = strconv.FormatInt(rev, 10)
-	s.sim.judgePrice(p)
+	s.sim.checkPrice(p)
 	s.changed(p, "")
 	return s.answer(p), nil
 }
@@ -272,7 +272,7 @@ func (s *stripe) retrieve(id payment.ID) (payment.Answer, error) {
 	return a, nil
 }
 
-// refuse answers with an error, and shows the PaymentIntent as it is.
+// refuse returns an error with the PaymentIntent's current state.
 func (s *stripe) refuse(p *intent) error {
 	shown := s.answer(p)
 	return &payment.Error{Code: payment.CodeStripeError, Detail: "unexpected state", Refused: true, Intent: &shown}

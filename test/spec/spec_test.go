@@ -1,7 +1,7 @@
-// Package spec_test keeps openapi.yaml true to itself: it loads, every example fits its schema, and
-// what is promised for every answer stands at every answer.
+// Package spec_test checks that openapi.yaml is consistent: it loads, every example matches its schema, and
+// promises for every response are in every response.
 //
-// That the server does what the document says is checked elsewhere, over the API tests.
+// The API tests check that the server does what the document says.
 package spec_test
 
 import (
@@ -26,7 +26,7 @@ func load(t *testing.T) *openapi3.T {
 	return doc
 }
 
-// operations gives every operation by its operationId.
+// operations returns every operation by its operationId.
 func operations(t *testing.T) map[string]*openapi3.Operation {
 	t.Helper()
 	all := map[string]*openapi3.Operation{}
@@ -48,8 +48,8 @@ func TestDocumentIsValid(t *testing.T) {
 	}
 }
 
-// TestExamplesFitTheirSchemas goes over the JSON that a client would see, not over the parsed YAML, and
-// under the rules of JSON Schema 2020-12, which is what OpenAPI 3.1 means by a schema.
+// TestExamplesFitTheirSchemas checks the JSON that a client would see, not the parsed YAML, under the rules
+// of JSON Schema 2020-12, which OpenAPI 3.1 uses.
 func TestExamplesFitTheirSchemas(t *testing.T) {
 	for id, op := range operations(t) {
 		t.Run(id, func(t *testing.T) {
@@ -63,7 +63,7 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 	}
 }
 
-// TestPushedExamples: what we send is in the document too.
+// TestPushedExamples: the document also describes the pushed events.
 func TestPushedExamples(t *testing.T) {
 	pushed := load(t).Webhooks["event"].Post
 	checkExamples(t, "push", pushed.RequestBody.Value.Content, openapi3.VisitAsRequest())
@@ -74,7 +74,7 @@ func TestPushedExamples(t *testing.T) {
 	}
 }
 
-// checkExamples also asks for at least one example wherever there is JSON, since they are test data.
+// checkExamples also requires an example wherever there is JSON, since the examples are test data.
 func checkExamples(t *testing.T, where string, content openapi3.Content, direction openapi3.SchemaValidationOption) {
 	t.Helper()
 	for mediaType, media := range content {
@@ -94,7 +94,7 @@ func checkExamples(t *testing.T, where string, content openapi3.Content, directi
 	}
 }
 
-// roundTrip gives the value as encoding/json would decode it from the wire.
+// roundTrip returns the value as encoding/json would decode it from the wire.
 func roundTrip(t *testing.T, value any) any {
 	t.Helper()
 	text, err := json.Marshal(value)
@@ -168,7 +168,7 @@ func TestAbsentMayBeNull(t *testing.T) {
 	}
 }
 
-// check says what is wrong with a value, by a schema.
+// check returns an error if a value does not match a schema.
 func check(t *testing.T, schema, text string) error {
 	t.Helper()
 	var value any
@@ -178,7 +178,7 @@ func check(t *testing.T, schema, text string) error {
 	return load(t).Components.Schemas[schema].Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
 }
 
-// TestEveryAnswerKeepsItsPromises checks what the contract says of all answers of a kind.
+// TestEveryAnswerKeepsItsPromises checks the contract's rules for all responses of a kind.
 func TestEveryAnswerKeepsItsPromises(t *testing.T) {
 	headers := map[string]string{"201": "Location", "304": "ETag", "401": "WWW-Authenticate", "429": "Retry-After"}
 	for id, op := range operations(t) {
@@ -232,8 +232,8 @@ func TestProblemTableHasEveryCode(t *testing.T) {
 	}
 }
 
-// TestProblemExamplesAgree checks that an example is named by its code, and says its type, status and
-// title as the table has them.
+// TestProblemExamplesAgree: an example is named by its code, and its type, status and title are those of the
+// table.
 func TestProblemExamplesAgree(t *testing.T) {
 	rows := problemTable(load(t).Components.Schemas["ProblemCode"].Value)
 	for id, op := range operations(t) {
@@ -256,7 +256,8 @@ func TestProblemExamplesAgree(t *testing.T) {
 	}
 }
 
-// TestOnlyRequestsAreClosed: clients must bear new members in answers, and we none in requests.
+// TestOnlyRequestsAreClosed: clients must accept new members in responses, and Kasse accepts none in
+// requests.
 func TestOnlyRequestsAreClosed(t *testing.T) {
 	requests := []string{
 		"Address", "CustomerSessionCreate", "CustomerSessionOptions", "PaymentCancel", "PaymentCapture",

@@ -1,7 +1,7 @@
-// All makes one payment with the client that ogen generated from openapi.yaml: the backend mints a
-// token, the page opens the payment, the customer pays at the simulated Stripe, and the backend
-// reads the order until it is paid. ogen 1.24.0 leaves createPayment out (see ogen.yml), so that
-// the page opens the payment without it.
+// All makes one payment with the client that ogen generated from openapi.yaml. The backend mints a token, the
+// page opens the payment, the customer pays at the simulated Stripe, and the backend reads the order until it
+// is paid. The page opens the payment without the client, since ogen 1.24.0 leaves createPayment out (see
+// ogen.yml).
 //
 //	all KASSE STRIPE
 package main
@@ -29,7 +29,7 @@ func (b backend) ServiceKey(context.Context, kasse.OperationName) (kasse.Service
 	return kasse.ServiceKey{Token: string(b)}, nil
 }
 
-// OrderTokenAuth says that a backend has no token.
+// OrderTokenAuth refuses: a backend has no token.
 func (b backend) OrderTokenAuth(context.Context, kasse.OperationName) (kasse.OrderTokenAuth, error) {
 	return kasse.OrderTokenAuth{}, ogenerrors.ErrSkipClientSecurity
 }
@@ -86,7 +86,7 @@ func pay(ctx context.Context, server, stripe string) error {
 	return nil
 }
 
-// post sends a form, or nothing.
+// post sends a form, or an empty body.
 func post(ctx context.Context, address, token string, form url.Values, into any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
