@@ -1,7 +1,7 @@
 // Package app is the program: it reads the configuration, wires the packages, serves, and drains.
 //
-// It is the only package that imports all of them, and a test can run it. Production has no development mode:
-// kasse-dev is another main, which sets the ordinary settings to a Redis and a Stripe that it started itself.
+// It is the only package that imports all of them, and a test can run it. Production has no development mode.
+// kasse-dev is another main that passes the ordinary settings, with a Redis and a Stripe that it has started.
 package app
 
 import (
@@ -32,23 +32,23 @@ type App struct {
 	gateway  *stripe.Gateway
 	service  *service.Service
 	relay    *push.Relay
-	issuer   *api.IssuerKeys // of the shop's own order tokens; nil: it makes none
-	parker   *parking.Parker // of requests that wait; nil: they keep their goroutines
+	issuer   *api.IssuerKeys // key set of the shop's own order tokens; nil: not configured
+	parker   *parking.Parker // parks waiting requests; nil: they keep their goroutines
 	public   http.Handler
 	admin    http.Handler
 	bounds   bounds
 	metrics  *metrics
-	tracing  *tracing                            // nil: nothing is traced
-	ready    atomic.Bool                         // Redis has been reached, and is ours
-	redisWas atomic.Pointer[api.DependencyState] // when /readyz was asked last; nil: never
-	draining chan struct{}                       // closed when the process is asked to stop
+	tracing  *tracing                            // nil: no traces
+	ready    atomic.Bool                         // Redis has been reached and identified as ours
+	redisWas atomic.Pointer[api.DependencyState] // result of the last /readyz; nil: none yet
+	draining chan struct{}                       // closed when the process shall stop
 }
 
 // New wires the packages. It opens no connection; Close must be called.
 func New(c Config, log *slog.Logger) (*App, error) {
 	client, err := store.Connect(c.RedisMode, c.RedisURL.Reveal())
 	if err != nil {
-		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may quote a password
+		return nil, errors.New("REDIS_URL cannot be read for this REDIS_MODE") // the error may contain a password
 	}
 	readers, err := store.ConnectReaders(c.RedisMode, c.RedisURL.Reveal(), c.RedisClientCache)
 	if err != nil {
@@ -103,7 +103,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
-// destinations are the endpoints of the configuration, as the relay knows them.
+// destinations converts the configured endpoints for the relay.
 func (a *App) destinations() []push.Destination {
 	all := make([]push.Destination, len(a.Endpoints))
 	for i, e := range a.Endpoints {
@@ -133,7 +133,7 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	return a.Serve(ctx)
 }
 
-// Serve opens both listeners, works until the context ends or something cannot go on, and drains.
+// Serve opens both listeners, serves until the context ends or a component fails, and drains.
 func (a *App) Serve(ctx context.Context) error {
 	switchLevel := a.switchable()
 	public, err := a.listen(ctx, a.ListenAddr, a.public)
@@ -161,7 +161,7 @@ func (a *App) Serve(ctx context.Context) error {
 	group, work := errgroup.WithContext(work)
 	a.background(work, group)
 	group.Go(func() error { switchLevel(work); return nil })
-	group.Go(func() error { collectLater(work); return nil })
+	group.Go(func() error { tuneGC(work); return nil })
 	group.Go(public.serve)
 	group.Go(admin.serve)
 	group.Go(func() error {
@@ -169,7 +169,7 @@ func (a *App) Serve(ctx context.Context) error {
 		delay := a.DrainDelay
 		select {
 		case <-ctx.Done():
-		case <-work.Done(): // something could not go on
+		case <-work.Done(): // a component has failed
 			delay = 0
 		}
 		return a.drain(context.WithoutCancel(ctx), delay, public, admin)
@@ -177,7 +177,7 @@ func (a *App) Serve(ctx context.Context) error {
 	return group.Wait()
 }
 
-// background starts what runs by itself, until the context ends.
+// background starts the background workers. They stop when the context ends.
 func (a *App) background(ctx context.Context, group *errgroup.Group) {
 	group.Go(func() error { a.store.Listen(ctx); return nil })
 	if a.issuer != nil {
@@ -187,7 +187,7 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 		if err := a.claimRedis(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
-		if err := a.noteRetention(ctx); err != nil {
+		if err := a.saveRetention(ctx); err != nil {
 			return err
 		}
 		if err := a.assess(ctx); err != nil || ctx.Err() != nil {
@@ -207,8 +207,9 @@ func (a *App) background(ctx context.Context, group *errgroup.Group) {
 	})
 }
 
-// drain stops the servers. Readiness goes first and held polls are answered; everything else is served for the delay,
-// so that load balancers notice; then running requests finish. The timeout counts from the signal.
+// drain stops the servers. First /readyz fails and held polls are answered; everything else is served for the
+// delay, so that load balancers notice. Then the listeners close and running requests finish.
+// SHUTDOWN_TIMEOUT counts from the signal.
 func (a *App) drain(ctx context.Context, delay time.Duration, public, admin *server) error {
 	a.log.InfoContext(ctx, "draining")
 	deadline, cancel := context.WithTimeout(ctx, a.ShutdownTimeout)

@@ -22,25 +22,25 @@ import (
 	"kasse/store/storetest"
 )
 
-// discarded is an answer that is not read.
+// discarded is a response writer that drops everything.
 type discarded struct{ header http.Header }
 
 func (d discarded) Header() http.Header       { return d.header }
 func (discarded) Write(p []byte) (int, error) { return len(p), nil }
 func (discarded) WriteHeader(int)             {}
 
-// nowhere is a log that costs what a log costs.
+// nowhere is a log output that drops every line, so that only the logging itself is measured.
 type nowhere struct{}
 
 func (nowhere) Write(p []byte) (int, error) { return len(p), nil }
 
-// opened is a payment as a create answers.
+// opened holds the members of a create's response.
 type opened struct {
 	PaymentIntent string `json:"payment_intent"`
 	ClientSecret  string `json:"client_secret"`
 }
 
-// benched is a whole server but for its listeners, on a real Redis, with a payment.
+// benched is a whole server without listeners, on a real Redis, with one payment.
 func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	b.Helper()
 	sim := stripesim.New(stripesim.Options{Seed: 1})
@@ -70,7 +70,7 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); a.store.Listen(ctx) }() // views are kept only while Redis reports changes
+	go func() { defer close(ended); a.store.Listen(ctx) }() // the cache works only while Redis reports changes
 	b.Cleanup(func() { cancel(); <-ended })
 	create := httptest.NewRequestWithContext(
 		b.Context(), http.MethodPost, "/v1/payments",
@@ -89,8 +89,9 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 
 const benchSecret = "whsec_bench_1234567890"
 
-// BenchmarkStatus is a status read by client secret through all of the stack but net/http's server, with limits,
-// metrics and the log's line, on a real Redis, with each lever of go-redis. Its allocations are what to look at.
+// BenchmarkStatus measures a status read by client secret through the whole stack except net/http's server,
+// with limits, metrics and the access log, on a real Redis, with each optimization of go-redis. Compare its
+// allocations.
 func BenchmarkStatus(b *testing.B) {
 	for name, levers := range map[string][2]bool{"plain": {}, "autopipeline": {true, false}, "cache": {false, true}} {
 		b.Run(name, func(b *testing.B) {
@@ -105,7 +106,8 @@ func BenchmarkStatus(b *testing.B) {
 	}
 }
 
-// BenchmarkWebhook is an event that changes a payment, likewise: of 1,000 payments in turn, since a history grows.
+// BenchmarkWebhook measures an event that changes a payment, with the same stack. The events are about 1,000
+// payments in turn, since a history grows.
 func BenchmarkWebhook(b *testing.B) {
 	const payments = 1000
 	a, _ := benched(b, false, false)

@@ -11,18 +11,18 @@ import (
 	"kasse/store"
 )
 
-// checkBound ends a whole check, whatever does not answer.
+// checkBound limits a whole check.
 const checkBound = 40 * time.Second
 
-// checkup writes what it finds, one line each, as it goes.
+// checkup writes its findings, one line each, as it goes.
 type checkup struct {
 	Config
 	out   io.Writer
 	wrong int
 }
 
-// Check looks at the configuration, at Redis and at Stripe, and writes what it finds, one line each: ok, warning or
-// wrong, and how to mend it. It changes nothing, and fails where anything is wrong.
+// Check examines the configuration, Redis and Stripe, and writes one line for each finding: ok, warning or
+// wrong, and how to fix it. It changes nothing. It returns an error if a finding is wrong.
 func Check(ctx context.Context, out io.Writer) error {
 	store.LogTo(slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithTimeout(ctx, checkBound)
@@ -44,13 +44,13 @@ func Check(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-func (c *checkup) say(level, about, format string, args ...any) {
+func (c *checkup) report(level, about, format string, args ...any) {
 	if level == levelWrong {
 		c.wrong++
 	}
 	_, _ = fmt.Fprintf(
 		c.out, "%-8s %s: %s\n", level, about, fmt.Sprintf(format, args...),
-	) // there is no other place for the error
+	) // nothing else can report the error
 }
 
 const (
@@ -59,25 +59,25 @@ const (
 	levelWrong   = "wrong"
 )
 
-// configuration reports whether the rest can be looked at.
+// configuration reports the configuration's mistakes. It returns false if Redis and Stripe cannot be checked.
 func (c *checkup) configuration(err error) bool {
 	const about = "configuration"
 	for _, hint := range c.Unread {
-		c.say(levelWarning, about, "%s", hint)
+		c.report(levelWarning, about, "%s", hint)
 	}
 	if err == nil {
 		mode := map[bool]string{true: "live", false: "test"}[c.Livemode()]
-		c.say(levelOK, about, "complete; service %q, %s keys, %d partitions", c.ServiceName, mode, c.RedisPartitions)
+		c.report(levelOK, about, "complete; service %q, %s keys, %d partitions", c.ServiceName, mode, c.RedisPartitions)
 		return true
 	}
 	for _, mistake := range each(err) {
-		c.say(levelWrong, about, "%v", mistake)
+		c.report(levelWrong, about, "%v", mistake)
 	}
-	c.say(levelWarning, about, "Redis and Stripe are looked at once this is right")
+	c.report(levelWarning, about, "Redis and Stripe are looked at once this is right")
 	return false
 }
 
-// each takes errors apart that were joined.
+// each splits joined errors.
 func each(err error) []error {
 	var joined interface{ Unwrap() []error }
 	if errors.As(err, &joined) {

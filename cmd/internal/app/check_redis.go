@@ -14,31 +14,31 @@ import (
 
 const aboutRedis = "redis"
 
-// What a server must be, and how full it may be, in per cent of its maxmemory.
+// Requirements of a server: versions, and memory use in per cent of its maxmemory.
 const (
 	oldestRedis = 7
 	nearlyFull  = 80
 	full        = 95
 )
 
-// kindOf is what Redis calls itself in each mode.
+// kindOf maps REDIS_MODE to the mode that Redis reports.
 var kindOf = map[string]string{"single": "standalone", "cluster": "cluster", "sentinel": "sentinel"}
 
 func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	kind, err := store.Kind(ctx, c.RedisMode, c.RedisURL.Reveal())
 	if mismatch := c.tlsMismatch(ctx, err); mismatch != "" {
-		c.say(levelWrong, aboutRedis, "%s", mismatch)
+		c.report(levelWrong, aboutRedis, "%s", mismatch)
 		return
 	}
 	if err != nil {
-		c.say(
+		c.report(
 			levelWrong, aboutRedis,
 			"does not answer (%v): see REDIS_URL, and that Redis runs and may be reached from here", err,
 		)
 		return
 	}
 	if kind != kindOf[c.RedisMode] {
-		c.say(
+		c.report(
 			levelWrong, aboutRedis,
 			"REDIS_MODE is %s, and a %s server answers: set the one, or point REDIS_URL at the other", c.RedisMode,
 			kind,
@@ -47,7 +47,7 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	}
 	servers, err := store.Inspect(ctx, c.RedisMode, c.RedisURL.Reveal())
 	if err != nil {
-		c.say(
+		c.report(
 			levelWrong, aboutRedis,
 			"cannot be asked what it is (%v): its user needs INFO, and behind sentinels master_name has to be right",
 			err,
@@ -57,7 +57,7 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	for i, s := range servers {
 		c.server(s)
 		if s.Replica && i == 0 && c.RedisMode != "cluster" {
-			c.say(
+			c.report(
 				levelWrong, aboutRedis,
 				"%s takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel", s,
 			)
@@ -68,7 +68,7 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	c.marks(ctx, a, account)
 }
 
-// tlsMismatch is empty where there was no error.
+// tlsMismatch describes a TLS mismatch; empty without an error.
 func (c *checkup) tlsMismatch(ctx context.Context, err error) string {
 	if err == nil {
 		return ""
@@ -78,55 +78,55 @@ func (c *checkup) tlsMismatch(ctx context.Context, err error) string {
 
 func (c *checkup) server(s store.Server) {
 	if s.Away {
-		return // durability says so
+		return // durability reports it
 	}
 	major, _, _ := strings.Cut(s.Version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < oldestRedis {
-		c.say(levelWrong, aboutRedis, "%s is version %s: %d.0 or later is needed", s, s.Version, oldestRedis)
+		c.report(levelWrong, aboutRedis, "%s is version %s: %d.0 or later is needed", s, s.Version, oldestRedis)
 	} else {
-		c.say(levelOK, aboutRedis, "%s answers, version %s", s, s.Version)
+		c.report(levelOK, aboutRedis, "%s answers, version %s", s, s.Version)
 	}
 	c.redisClock(s)
 	if s.ClusterState != "" && s.ClusterState != "ok" {
-		c.say(
+		c.report(
 			levelWrong, aboutRedis,
 			"%s says that the cluster is down: see that every slot has a master (redis-cli --cluster check)", s,
 		)
 	}
 	switch used := percent(s.Used, s.Most); {
 	case used >= full:
-		c.say(levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, a full one refuses payments", s, used)
+		c.report(levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, a full one refuses payments", s, used)
 	case used >= nearlyFull:
-		c.say(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it, a full one refuses payments", s, used)
+		c.report(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it, a full one refuses payments", s, used)
 	}
 	c.replicas(s)
 }
 
-// replicas says what the number of replicas that confirm protects from, and what it does not.
+// replicas explains what REDIS_WAIT_REPLICAS protects from and what it does not.
 func (c *checkup) replicas(s store.Server) {
 	spare := s.Replicas - c.RedisWaitReplicas
 	switch {
 	case s.Replica || s.Replicas == 0 && c.RedisWaitReplicas == 0:
 	case c.RedisWaitReplicas == 0:
-		c.say(
+		c.report(
 			levelWarning, aboutRedis,
 			"%s has %d replicas and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are",
 			s, s.Replicas,
 		)
 	case spare < 0:
-		c.say(
+		c.report(
 			levelWrong, aboutRedis,
 			"%s has %d replicas and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it",
 			s, s.Replicas, c.RedisWaitReplicas,
 		)
 	case spare == 0:
-		c.say(
+		c.report(
 			levelWarning, aboutRedis,
 			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is elected; once one is away nothing is acknowledged",
 			s, s.Replicas,
 		)
 	default:
-		c.say(
+		c.report(
 			levelOK, aboutRedis,
 			"%s has %d replicas and %d confirm: a failover loses nothing where one that confirmed is elected; the sentinels or the cluster may elect another, as when a master that was killed comes back at once. REDIS_WAIT_REPLICAS=%d has no such case, and needs every replica",
 			s, s.Replicas, c.RedisWaitReplicas, s.Replicas,
@@ -134,8 +134,8 @@ func (c *checkup) replicas(s store.Server) {
 	}
 }
 
-// redisClock compares the server's clock with this machine's. Versions, leases and limits are dated by Redis's,
-// tokens by ours.
+// redisClock compares the server's clock with this machine's. Redis's clock dates versions, leases and
+// limits; this machine's dates tokens.
 func (c *checkup) redisClock(s store.Server) {
 	where := "ahead of"
 	if s.Ahead < 0 {
@@ -143,17 +143,17 @@ func (c *checkup) redisClock(s store.Server) {
 	}
 	switch {
 	case s.Ahead.Abs() > skewWrong:
-		c.say(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would not count; let both be set by NTP",
+		c.report(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would not count; let both be set by NTP",
 			s, s.Ahead.Abs().Round(time.Second), where)
 	case s.Ahead.Abs() > skewOdd:
-		c.say(
+		c.report(
 			levelWarning, aboutRedis, "the clock of %s is %s %s this machine's: let both be set by NTP", s,
 			s.Ahead.Abs().Round(time.Second), where,
 		)
 	}
 }
 
-// percent is 0 where there is no limit.
+// percent returns used in per cent of most; 0 without a limit.
 func percent(used, most int64) int64 {
 	if most == 0 {
 		return 0
@@ -161,29 +161,29 @@ func percent(used, most int64) int64 {
 	return used * 100 / most
 }
 
-// noEviction is the one policy of maxmemory under which Redis keeps what it was given.
+// noEviction is the only maxmemory policy with which Redis keeps all data.
 const noEviction = "noeviction"
 
-// durability says what Redis keeps. What is short of every write is wrong only where it was asked
-// for; that payments are thrown away while Redis runs is always wrong.
+// durability reports what Redis may lose. A loss of recent writes at a crash is wrong only if
+// REDIS_DURABILITY requires more. An eviction policy that removes payments is always wrong.
 func (c *checkup) durability(servers []store.Server) {
 	servers = slices.Clone(servers)
 	for i, s := range servers {
 		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
-			c.say(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s",
+			c.report(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s",
 				s, s.Eviction, noEviction)
-			servers[i].Eviction = noEviction // one finding, one line
+			servers[i].Eviction = noEviction // reported once
 		}
 	}
 	d := store.Judge(servers, c.RedisWaitReplicas)
-	c.say(levelOK, "durability", "class %q: may lose %s", d.Class, d.Loses)
+	c.report(levelOK, "durability", "class %q: may lose %s", d.Class, d.Loses)
 	level := map[string]string{"require": levelWrong, "warn": levelWarning, "off": levelOK}[c.RedisDurability]
 	for _, flaw := range d.Flaws {
-		c.say(level, "durability", "%s", flaw)
+		c.report(level, "durability", "%s", flaw)
 	}
 }
 
-// rights tries whether Redis's ACL lets the user do all that is needed.
+// rights checks whether Redis's ACL permits every key, channel and command that Kasse needs.
 func (c *checkup) rights(ctx context.Context) {
 	missing, err := store.MissingRights(ctx, c.RedisMode, c.RedisURL.Reveal(), c.RedisPartitions)
 	for _, m := range missing {
@@ -191,14 +191,14 @@ func (c *checkup) rights(ctx context.Context) {
 		if m.Server != "" {
 			where = " on " + m.Server
 		}
-		c.say(levelWrong, aboutRedis, "its user may not use %s%s: give it the rights of docs/redis-acl.md", m.Right, where)
+		c.report(levelWrong, aboutRedis, "its user may not use %s%s: give it the rights of docs/redis-acl.md", m.Right, where)
 	}
 	if err != nil {
-		c.say(levelWarning, aboutRedis, "the rights of its user could not be tried: %v", err)
+		c.report(levelWarning, aboutRedis, "the rights of its user could not be tried: %v", err)
 	}
 }
 
-// marks looks whose this Redis is.
+// marks checks whether this Redis belongs to this service and account.
 func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	id := a.identity()
 	id.Account = account
@@ -206,18 +206,18 @@ func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	var away *payment.Error
 	switch {
 	case errors.Is(err, store.ErrUnmarked):
-		c.say(
+		c.report(
 			levelWarning, aboutRedis,
 			"is not marked as ours: kasse serve does it where Stripe has no payment of %q; otherwise run kasse rebuild, or kasse init if they are to be forgotten",
 			c.ServiceName,
 		)
 	case errors.As(err, &away):
-		c.say(levelWrong, aboutRedis, "does not answer any more (%v)", err)
+		c.report(levelWrong, aboutRedis, "does not answer any more (%v)", err)
 	case err != nil:
-		c.say(levelWrong, aboutRedis, "%v", a.explain(err))
+		c.report(levelWrong, aboutRedis, "%v", a.explain(err))
 	case recorded == "":
-		c.say(levelOK, aboutRedis, "is ours; the Stripe account is not on record yet")
+		c.report(levelOK, aboutRedis, "is ours; the Stripe account is not on record yet")
 	default:
-		c.say(levelOK, aboutRedis, "is ours, of Stripe account %s", recorded)
+		c.report(levelOK, aboutRedis, "is ours, of Stripe account %s", recorded)
 	}
 }

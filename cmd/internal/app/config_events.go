@@ -9,9 +9,9 @@ import (
 	"kasse/service/push"
 )
 
-// endpoints reads where events are pushed to; none is fine. An entry is URL=whsec_a|whsec_b, and
-// ends with #order.paid+order.refunded where the endpoint wants some types only. A URL may have an
-// "=" of its own, so that the first "=whsec_" divides. It writes its commas as %2C.
+// endpoints parses EVENT_ENDPOINTS, which may be empty. An entry is URL=whsec_a|whsec_b. It may end with
+// #order.paid+order.refunded, the types that the endpoint wants. The first "=whsec_" separates URL and
+// secrets, since a URL may contain "=". A comma in the URL is written as %2C.
 func (m *mistakes) endpoints(list string, allowPrivate bool) []*push.Endpoint {
 	const variable = "EVENT_ENDPOINTS"
 	var all []*push.Endpoint

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// mostSlips is how many letters a variable may be off a name of ours to be taken for it.
+// mostSlips is the largest number of wrong letters for which a variable counts as a misspelling of ours.
 const mostSlips = 2
 
-// unread names the variables of the environment that nothing reads and that look like ours, with what may be meant. No
-// value is part of it.
+// unread describes variables of the environment that nothing reads and that resemble ours, with the likely
+// intended name. Values are left out.
 func unread() (hints []string) {
 	var known []string
 	for field := range reflect.TypeFor[environment]().Fields() {
@@ -28,8 +28,8 @@ func unread() (hints []string) {
 	return hints
 }
 
-// nearest is the known name that is most like this one; empty where none is. Longer and shorter forms count, but
-// not the variables that Kubernetes sets for a service called redis.
+// nearest returns the most similar known name; empty if none is similar. Longer and shorter forms count, but
+// not the variables that Kubernetes sets for a service named redis.
 func nearest(name string, known []string) string {
 	best, least := "", mostSlips+1
 	for _, one := range known {
@@ -46,8 +46,7 @@ func nearest(name string, known []string) string {
 }
 
 // omitsWords reports whether the name is a known one with words left out, as CORS_ORIGINS is of
-// CORS_ALLOWED_ORIGINS. The first word has to be there and one more; an S at a word's end does not
-// count.
+// CORS_ALLOWED_ORIGINS. The first word and another one must be present. A final S is ignored.
 func omitsWords(name, known string) bool {
 	words, all := strings.Split(name, "_"), strings.Split(known, "_")
 	if len(words) < 2 || words[0] != all[0] {
@@ -61,8 +60,7 @@ func omitsWords(name, known string) bool {
 	return len(words) == 0
 }
 
-// slips counts the letters that are missing, too many, wrong, or swapped with their neighbour (the optimal string
-// alignment distance).
+// slips counts missing, additional, wrong and swapped letters (the optimal string alignment distance).
 func slips(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

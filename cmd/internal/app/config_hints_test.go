@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestUnread names what looks like a variable of ours, and leaves alone what is somebody else's.
+// TestUnread: variables that resemble ours are named, and those of other programs are not.
 func TestUnread(t *testing.T) {
 	tests := map[string]string{
 		"STRIPE_WEBHOOK_SECRET": "STRIPE_WEBHOOK_SECRETS", "REDIS_DURABILTY": "REDIS_DURABILITY",

@@ -7,8 +7,8 @@ import (
 	"kasse/api"
 )
 
-// issuerKeys reads where the keys of the shop's own issuer are. Without TLS an attacker on the network could insert
-// a key of their own, and name the price of every order.
+// issuerKeys parses the key set URL of the shop's issuer. Without TLS an attacker on the network could insert
+// their own key and set the price of every order.
 func (m *mistakes) issuerKeys(keysURL, issuer string) string {
 	keysURL, issuer = trim(keysURL), trim(issuer)
 	if (keysURL == "") != (issuer == "") {
@@ -30,10 +30,10 @@ func isLoopback(host string) bool {
 	return host == "localhost" || (err == nil && address.IsLoopback())
 }
 
-// orderTokens are the tokens of the configuration, with the keys of the issuer where there is one.
+// orderTokens returns the verifier of order tokens, with the issuer's keys if there are any.
 func (a *App) orderTokens() api.Tokens {
 	tokens := a.OrderTokens
-	if a.issuer != nil { // a nil pointer in the interface would be keys
+	if a.issuer != nil { // a nil pointer in the interface would not equal nil
 		tokens.Keys = a.issuer
 	}
 	return tokens

@@ -15,7 +15,7 @@ import (
 
 const tokenSecretShape = "must be kid:base64 entries, separated by commas, each secret 32 bytes or more (openssl rand -base64 32)"
 
-// tokenSecrets reads the secrets of order tokens; none is fine.
+// tokenSecrets parses ORDER_TOKEN_SECRETS, which may be empty.
 func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 	var secrets []api.TokenSecret
 	for entry := range strings.SplitSeq(list, ",") {
@@ -36,7 +36,8 @@ func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 	return secrets
 }
 
-// stripeKeys checks that the keys are Stripe's, of one mode, and that a live one goes to Stripe only.
+// stripeKeys checks that the keys are Stripe's and of one mode, and that a live key is used only with Stripe
+// itself.
 func (m *mistakes) stripeKeys(c Config) {
 	if !secretKey.MatchString(c.StripeSecretKey.Reveal()) {
 		m.add(
@@ -74,7 +75,8 @@ func (m *mistakes) webhookSecrets(list string) []payment.Secret {
 	return secrets
 }
 
-// readRPS is 10 with live keys and 5 with test keys, where Stripe's own limits are lower.
+// readRPS parses STRIPE_READ_RPS. The default is 10 with live keys and 5 with test keys, whose limits at
+// Stripe are lower.
 func (m *mistakes) readRPS(value string, live bool) int {
 	switch {
 	case trim(value) != "":
@@ -87,8 +89,8 @@ func (m *mistakes) readRPS(value string, live bool) int {
 
 const serviceKeyShape = "must be name:sha256hex:scope+scope entries, separated by commas (kasse keygen prints one)"
 
-// serviceKeys reads the service keys. A name may have several, so that one can be replaced without
-// a pause: limits and the idempotency of refunds go by the name.
+// serviceKeys parses SERVICE_KEYS. A name may have several keys, so that one can be rotated without a pause.
+// Limits and the idempotency of refunds use the name.
 func (m *mistakes) serviceKeys(list string) []api.Key {
 	var keys []api.Key
 	for entry := range strings.SplitSeq(list, ",") {

@@ -12,7 +12,7 @@ import (
 	"kasse/api"
 )
 
-// limits reads the rates of callers. Who counts, and by which clock, is wired later.
+// limits parses the rate limits. The counter and the clock are set later.
 func (m *mistakes) limits(e environment) api.Limits {
 	return api.Limits{
 		Service:  m.rate("RATE_LIMIT_SERVICE", e.RateLimitService),
@@ -36,11 +36,12 @@ func (m *mistakes) rate(variable, value string) api.Limit {
 		m.add(variable, "must be N/s, N/m or N/h with N from 1 to 999999, or off")
 		return api.Limit{}
 	}
-	count, _ := strconv.Atoi(parts[1]) // the pattern has seen to it
+	count, _ := strconv.Atoi(parts[1]) // the pattern has checked it
 	return api.Limit{Count: count, Per: periods[parts[2]]}
 }
 
-// proxies reads the addresses that are believed. One that holds every address would let callers choose their own.
+// proxies parses TRUSTED_PROXIES. A prefix that covers all addresses is refused, since callers could choose
+// their address.
 func (m *mistakes) proxies(list string) []netip.Prefix {
 	const shape = "must be CIDRs of your proxies, separated by commas, such as 10.0.0.0/8"
 	var proxies []netip.Prefix
@@ -59,11 +60,11 @@ func (m *mistakes) proxies(list string) []netip.Prefix {
 	return proxies
 }
 
-// origin is what browsers send: lower case, no path, and the port only where it is not the scheme's own. Apps that are
-// pages in a shell have schemes of theirs.
+// origin matches an origin as browsers send it: lower case, no path, and a port only if it is not the
+// scheme's default. Hybrid apps have their own schemes.
 var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?$`)
 
-// origins reads the pages that may call from a browser. Patterns are refused, since they match look-alikes.
+// origins parses CORS_ALLOWED_ORIGINS. Patterns are refused, since they also match look-alikes.
 func (m *mistakes) origins(list string) []string {
 	const shape = "must be exact origins as browsers send them, separated by commas, such as https://www.example.com: " +
 		"lower case, no *, no path, no slash at the end, no :443 or :80"
@@ -82,7 +83,7 @@ func (m *mistakes) origins(list string) []string {
 	return origins
 }
 
-// entries are the parts of a list; an empty list has none, and an empty part is one, to be refused.
+// entries yields the parts of a list. An empty list has none. An empty part is yielded and refused later.
 func entries(list string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		if trim(list) == "" {

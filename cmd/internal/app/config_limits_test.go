@@ -10,7 +10,7 @@ import (
 	"kasse/api"
 )
 
-// mistaken reports whether the variable has been named, and nothing of the value.
+// mistaken reports whether the mistakes name the variable. It fails the test if they contain the value.
 func (m mistakes) mistaken(t *testing.T, variable, value string) bool {
 	t.Helper()
 	for _, mistake := range m {

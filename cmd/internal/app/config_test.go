@@ -13,14 +13,14 @@ import (
 	"kasse/service/push"
 )
 
-// The settings without which nothing starts.
+// required are the settings without which Kasse does not start.
 var required = map[string]string{
 	"STRIPE_SECRET_KEY": "sk_test_kasse", "STRIPE_PUBLISHABLE_KEY": "pk_test_kasse",
 	"STRIPE_WEBHOOK_SECRETS": "whsec_kasse_kasse_kasse",
 	"SERVICE_KEYS":           "shop:" + strings.Repeat("ab", 32) + ":read+write",
 }
 
-// load reads a configuration from the required settings and some others; an empty one is not set.
+// load reads a configuration from the required settings and changes. An empty value unsets a variable.
 func load(t *testing.T, changes map[string]string) (Config, error) {
 	t.Helper()
 	for field := range reflect.TypeFor[environment]().Fields() {
@@ -31,7 +31,7 @@ func load(t *testing.T, changes map[string]string) (Config, error) {
 		}
 		t.Setenv(name, value)
 		if value == "" {
-			_ = os.Unsetenv(name) // Setenv puts it back
+			_ = os.Unsetenv(name) // t.Setenv restores it
 		}
 	}
 	return LoadConfig()
@@ -78,7 +78,7 @@ func TestTokenSecretsInTheirOrder(t *testing.T) {
 	}
 }
 
-// TestOneNameSeveralKeys: a key is replaced by a second one of its name, for as long as both are in use.
+// TestOneNameSeveralKeys: two keys of one name are valid at the same time, for rotation.
 func TestOneNameSeveralKeys(t *testing.T) {
 	other := strings.Repeat("cd", 32)
 	c, err := load(t, map[string]string{"SERVICE_KEYS": "shop:" + someHash + ":read+write, office:" + strings.Repeat(
@@ -119,7 +119,7 @@ func TestLiveKeysGoToStripeOnly(t *testing.T) {
 	}
 }
 
-// TestSecretsFromFiles: X_FILE stands for X, both are a mistake, and so is a file that is not there.
+// TestSecretsFromFiles: X_FILE replaces X. Both are a mistake, and so is a missing file.
 func TestSecretsFromFiles(t *testing.T) {
 	values := map[string]string{
 		"REDIS_URL": "redis://joe:hunter2@localhost:6379/0", "STRIPE_SECRET_KEY": "sk_test_hunter2",
@@ -171,7 +171,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
-// TestTracesCanBeSwitchedOff: a collector alone turns traces on, and OTEL_SDK_DISABLED turns them off again.
+// TestTracesCanBeSwitchedOff: a collector's address turns traces on, and OTEL_SDK_DISABLED turns them off.
 func TestTracesCanBeSwitchedOff(t *testing.T) {
 	const collector = "http://collector.example:4318"
 	tests := []struct {

@@ -16,7 +16,7 @@ import (
 	"kasse/store"
 )
 
-// mistakes collects what is wrong with the environment, by variable. No value is ever part of it.
+// mistakes collects the mistakes of the environment, by variable. It never contains a value.
 type mistakes []error
 
 func (m *mistakes) add(variable, format string, args ...any) {
@@ -25,7 +25,7 @@ func (m *mistakes) add(variable, format string, args ...any) {
 
 func trim(value string) string { return strings.TrimSpace(value) }
 
-// secret takes a value from the variable, or from the file that its _FILE variable names.
+// secret returns the value of the variable, or of the file that its _FILE variable names.
 func (m *mistakes) secret(variable, value, file string) string {
 	value, file = trim(value), trim(file)
 	if file == "" {
@@ -42,7 +42,7 @@ func (m *mistakes) secret(variable, value, file string) string {
 	return trim(string(content))
 }
 
-// address takes nothing for a mistake too: net.Listen would choose a port by itself.
+// address checks a listen address. Empty is a mistake, since net.Listen would choose a random port.
 func (m *mistakes) address(variable, value string) string {
 	if _, port, err := net.SplitHostPort(trim(value)); err != nil || port == "" {
 		m.add(variable, "must be host:port, or :port for every interface")
@@ -50,7 +50,8 @@ func (m *mistakes) address(variable, value string) string {
 	return trim(value)
 }
 
-// redis reads the URL as the store will. No connection is opened, and the error is not shown: it may quote a password.
+// redis parses the URL as the store does. It opens no connection and hides the error, which may contain a
+// password.
 func (m *mistakes) redis(c Config) {
 	if !slices.Contains(redisModes, c.RedisMode) {
 		return
@@ -60,7 +61,7 @@ func (m *mistakes) redis(c Config) {
 		m.add("REDIS_URL", "must be a URL that go-redis reads for this REDIS_MODE, such as redis://localhost:6379/0")
 		return
 	}
-	_ = client.Close() // nothing is open
+	_ = client.Close() // no connection is open
 }
 
 var (
@@ -76,7 +77,7 @@ func (m *mistakes) duration(variable, value string, least time.Duration) time.Du
 	return d
 }
 
-// abandonAfter is at least an hour: a customer may be slow.
+// abandonAfter parses PAYMENT_ABANDON_AFTER. It is at least an hour, since customers may be slow.
 func (m *mistakes) abandonAfter(value string) time.Duration {
 	if trim(value) == "off" {
 		return 0
@@ -107,7 +108,7 @@ func (m *mistakes) verification(value string) payment.Verification {
 	return payment.Verification(m.choice("SUCCESS_VERIFICATION", value, verifications...))
 }
 
-// verifications are the settings of SUCCESS_VERIFICATION.
+// verifications are the values of SUCCESS_VERIFICATION.
 var verifications = func() (all []string) {
 	for _, v := range payment.Verifications {
 		all = append(all, string(v))
@@ -136,9 +137,9 @@ func (m *mistakes) level(variable, value string) *slog.LevelVar {
 	return shared
 }
 
-// traced reports whether there is a collector and traces are not switched off. OpenTelemetry for Go does not read
-// OTEL_SDK_DISABLED itself. Its specification takes true and false in any letter case.
-// Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+// traced reports whether there is a collector and traces are not disabled. OpenTelemetry for Go does not read
+// OTEL_SDK_DISABLED. Its specification accepts true and false in any case. Source:
+// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 func (m *mistakes) traced(endpoint, disabled string) bool {
 	at, err := url.Parse(trim(endpoint))
 	if trim(endpoint) != "" && (err != nil || at.Hostname() == "" || (at.Scheme != "http" && at.Scheme != "https")) {

@@ -8,8 +8,8 @@ import (
 	"kasse/service/stripe"
 )
 
-// TestCheckOfDetailEvents: an endpoint without the events that show details works. The check names them, and finds
-// nothing wrong.
+// TestCheckOfDetailEvents: an endpoint without the optional detail events works. The check names them as a
+// remark, not as a mistake.
 func TestCheckOfDetailEvents(t *testing.T) {
 	for name, tt := range map[string]struct {
 		events []string

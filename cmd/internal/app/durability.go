@@ -9,8 +9,8 @@ import (
 	"kasse/store"
 )
 
-// assess says in the log what Redis keeps and what it may lose, as REDIS_DURABILITY asks for it. With require it fails
-// unless every server keeps every write, and waits for a Redis that cannot be asked.
+// assess logs what Redis may lose, as REDIS_DURABILITY says. With require it returns an error unless every
+// server syncs every write. It waits while Redis is unreachable.
 func (a *App) assess(ctx context.Context) error {
 	if a.RedisDurability == "off" {
 		return nil
@@ -18,7 +18,7 @@ func (a *App) assess(ctx context.Context) error {
 	for {
 		servers, err := store.Inspect(ctx, a.RedisMode, a.RedisURL.Reveal())
 		if err == nil {
-			return a.judge(ctx, store.Judge(servers, a.RedisWaitReplicas))
+			return a.checkDurability(ctx, store.Judge(servers, a.RedisWaitReplicas))
 		}
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // asked to stop
@@ -34,7 +34,7 @@ func (a *App) assess(ctx context.Context) error {
 	}
 }
 
-func (a *App) judge(ctx context.Context, d store.Durability) error {
+func (a *App) checkDurability(ctx context.Context, d store.Durability) error {
 	a.log.InfoContext(ctx, "durability", "class", d.Class, "may_lose", d.Loses)
 	if len(d.Flaws) > 0 && a.RedisDurability == "require" {
 		return errors.New(

@@ -6,14 +6,14 @@ import (
 	"kasse/service/payment"
 )
 
-// eventStates are the states that an event's type may name, after "order." or "superseded.".
+// eventStates are the states in event types, after "order." or "superseded.".
 var eventStates = []payment.State{
 	payment.Pending, payment.ActionRequired, payment.InProgress, payment.Failed, payment.Authorized,
 	payment.Paid, payment.CanceledState, payment.PartiallyRefunded, payment.Refunded, payment.Disputed,
 	payment.ChargedBack,
 }
 
-// EventTypes are the types of the feed's events, as docs/events.md lists them.
+// EventTypes returns the types of the feed's events, as docs/events.md lists them.
 func EventTypes() []string {
 	types := []string{
 		"order.dispute_won", "order.duplicate_payment", "order.held", "order.refund_failed", "order.reopened",
@@ -26,5 +26,5 @@ func EventTypes() []string {
 	return types
 }
 
-// KnownEventType reports whether an event may have the type.
+// KnownEventType reports whether an event can have the type.
 func KnownEventType(kind string) bool { return slices.Contains(EventTypes(), kind) }

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestEventTypesAreThePage: every type that docs/events.md lists is known here. The page is written
-// by the rules that make the types.
+// TestEventTypesAreThePage: EventTypes equals the types in docs/events.md, which are generated from the
+// rules.
 func TestEventTypesAreThePage(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/events.md")
 	if err != nil {

@@ -23,14 +23,14 @@ const (
 	politeKey  = "ksk_bench_polite_polite_polite_polite_polite"
 )
 
-// BenchmarkFloodOnOneKey measures what a holder of one service key feels while another's is used ten times as often
-// as its limit allows, over HTTP on a real Redis. Both come in an open loop; the 99th percentile of the first is
-// reported, calm and flooded.
+// BenchmarkFloodOnOneKey measures requests of one service key while another key sends ten times its limit,
+// over HTTP on a real Redis. Both use an open loop. It reports the first key's 99th percentile without and
+// with the flood.
 func BenchmarkFloodOnOneKey(b *testing.B) {
 	url := kasse(b, storetest.RedisServer(b), "100/s")
 	for b.Loop() {
-		calm := polite(b, url, nil)
-		flooded := polite(b, url, func(ctx context.Context) {
+		calm := measureKey(b, url, nil)
+		flooded := measureKey(b, url, func(ctx context.Context) {
 			openLoop(ctx, 1000, func() { ask(url, floodKey) })
 		})
 		b.ReportMetric(float64(calm.Microseconds()), "calm-p99-µs")
@@ -39,7 +39,7 @@ func BenchmarkFloodOnOneKey(b *testing.B) {
 	}
 }
 
-// kasse starts the server on a Redis, with a limit for each service key, and returns its base URL once it is ready.
+// kasse starts the server on a Redis with a limit per service key, and returns its base URL once it is ready.
 func kasse(b *testing.B, redis, limit string) string {
 	b.Helper()
 	sim := stripesim.New(stripesim.Options{Seed: 1})
@@ -80,8 +80,8 @@ func kasse(b *testing.B, redis, limit string) string {
 	}
 }
 
-// polite asks fifty times a second for three seconds, beside whatever else goes on, and returns the 99th percentile.
-func polite(b *testing.B, url string, beside func(context.Context)) time.Duration {
+// measureKey sends fifty requests a second for three seconds while beside runs, and returns the 99th percentile.
+func measureKey(b *testing.B, url string, beside func(context.Context)) time.Duration {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), 3*time.Second)
 	defer cancel()
@@ -105,7 +105,7 @@ func polite(b *testing.B, url string, beside func(context.Context)) time.Duratio
 	return took[len(took)*99/100]
 }
 
-// openLoop begins so many calls a second, whether the earlier ones have ended or not, and waits for all.
+// openLoop starts the given number of calls per second, independently of the earlier ones, and waits for all.
 func openLoop(ctx context.Context, perSecond int, call func()) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
@@ -123,7 +123,7 @@ func openLoop(ctx context.Context, perSecond int, call func()) {
 
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}
 
-// ask sends a create that is limited before anything else of it is looked at, and returns its status.
+// ask sends a create that is limited before its other checks, and returns the status.
 func ask(url, key string) int {
 	request, err := http.NewRequest(http.MethodPost, url+"/v1/payments", strings.NewReader("{"))
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"kasse/service/payment"
 )
 
-// Forget removes what is kept of a person in a finished order, beside running servers too.
+// Forget removes the personal data of a finished order. Servers may run meanwhile.
 func (a *App) Forget(ctx context.Context, order string, out io.Writer) error {
 	id := payment.OrderID(order)
 	if !id.Valid() {

@@ -18,11 +18,11 @@ func (r *running) in(t *testing.T) *running {
 func (r *running) checkRaw(request string, status int, code string) {
 	r.t.Helper()
 	w := r.dial()
-	_ = w.say(request) // it may be refused before all of it is read
+	_ = w.send(request) // it may be refused before all of it is read
 	if tcp, ok := w.Conn.(interface{ CloseWrite() error }); ok {
 		_ = tcp.CloseWrite()
 	}
-	response, body := w.answer()
+	response, body := w.readResponse()
 	if response.StatusCode != status || !strings.Contains(body, `"code":"`+code) && code != "" {
 		r.t.Errorf("%d %s, want %d %s", response.StatusCode, body, status, code)
 	}
@@ -54,10 +54,10 @@ func TestPipelining(t *testing.T) {
 		}
 		_, _ = fmt.Fprintf(&all, "GET /v1/orders/none HTTP/1.1\r\nHost: kasse\r\n%sX-Request-Id: r%d\r\n\r\n", who, n)
 	}
-	go func() { _ = w.say(all.String()) }()
-	r.harmless(func() {
+	go func() { _ = w.send(all.String()) }()
+	r.requireHarmless(func() {
 		for n := range count {
-			response, body := w.answer()
+			response, body := w.readResponse()
 			want := http.StatusUnauthorized
 			if n%3 == 0 {
 				want = http.StatusNotFound
@@ -111,15 +111,15 @@ func TestSlowRequests(t *testing.T) {
 			`"invalid_signature"`,
 		},
 	}
-	r.harmless(func() {
+	r.requireHarmless(func() {
 		t.Run("all at once", func(t *testing.T) {
 			for name, test := range tests {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					w := r.in(t).dial()
-					_ = w.say(test.request)
+					_ = w.send(test.request)
 					stop := w.drip(test.drop)
-					said := w.ends()
+					said := w.readUntilClosed()
 					stop()
 					if !strings.Contains(said, test.says) || test.says == "" && said != "" {
 						t.Errorf("it said %q, want %q", said, test.says)
@@ -135,7 +135,7 @@ func (w *wire) drip(text string) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for text != "" && w.say(text) == nil {
+		for text != "" && w.send(text) == nil {
 			select {
 			case <-done:
 				return

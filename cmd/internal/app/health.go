@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Healthcheck asks the process on this machine whether it lives. It is for Docker, whose images have no curl.
+// Healthcheck requests /livez of the process on this machine. It is for Docker, since the image has no curl.
 func Healthcheck(ctx context.Context, adminAddr string) error {
 	host, port, err := net.SplitHostPort(adminAddr)
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	heapRoom  = 48 << 20 // bytes that may become garbage before they are collected
+	heapRoom  = 48 << 20 // bytes of garbage before a collection
 	heapLook  = 500 * time.Millisecond
-	heapRatio = 100 // per cent of what lives, at least; Go's own default
+	heapRatio = 100 // per cent of the live heap, at least; Go's default
 )
 
-// collectLater lets some garbage lie, until the context ends: what lives is small, each request leaves up to 30 KB,
-// and to collect that ten times a second costs a tenth of the throughput. Where much lives, as with ten thousand
-// who wait, and where GOGC is set, Go collects as always.
-func collectLater(ctx context.Context) {
+// tuneGC raises GOGC until the context ends, so that more garbage accumulates. The live heap is small and
+// each request leaves up to 30 KB. Collecting it ten times a second costs a tenth of the throughput. With a
+// large live heap, such as ten thousand waiting requests, and with GOGC set, Go's default stays.
+func tuneGC(ctx context.Context) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
@@ -33,7 +33,7 @@ func collectLater(ctx context.Context) {
 			debug.SetGCPercent(percent)
 		}
 		if after.over(readHeap()) {
-			runtime.GC() // what pools keep goes with the second collection
+			runtime.GC() // the second collection frees what sync.Pool holds
 			debug.FreeOSMemory()
 			after.kept = readHeap().resident
 		}
@@ -45,17 +45,17 @@ func collectLater(ctx context.Context) {
 	}
 }
 
-// growth is by how many per cent a heap with so many bytes alive may grow, in steps.
+// growth returns the GOGC value for a live heap of this size, in steps.
 func growth(live uint64) int {
 	const step = 50
 	percent := heapRoom * 100 / max(live, 1)
 	return int(min(max(percent/step*step, heapRatio), 10*heapRatio))
 }
 
-// heapUse is what Go's memory is at a moment.
+// heapUse is the use of memory at a moment.
 type heapUse struct {
-	resident  uint64 // bytes that the process has of the system
-	allocated uint64 // bytes that were ever allocated
+	resident  uint64 // bytes that the process has from the system
+	allocated uint64 // bytes allocated since the start
 }
 
 func readHeap() heapUse {
@@ -68,18 +68,18 @@ func readHeap() heapUse {
 	return heapUse{s[0].Value.Uint64() - s[1].Value.Uint64(), s[2].Value.Uint64()}
 }
 
-// burst notices that the process has much more memory than it needs, since many requests came at once. Go would keep
-// it: it collects only where something is allocated, and gives back little by little.
+// burst detects that the process has much more memory than it needs after many simultaneous requests. Go
+// would keep it: it collects only after allocations, and returns memory slowly.
 type burst struct {
-	allocated uint64 // at the last look
-	kept      uint64 // resident bytes when memory was given back last
+	allocated uint64 // at the last check
+	kept      uint64 // resident bytes after memory was last returned
 }
 
-// heapQuiet is up to how many bytes are allocated between two looks of a process that has little to do.
+// heapQuiet is the allocation between two checks, in bytes, up to which a process counts as idle.
 const heapQuiet = 8 << 20
 
-// over reports whether memory is to be given back now. That costs a collection, and happens only after the heap has
-// grown by half and by heapRoom.
+// over reports whether memory should be returned now. That costs a collection, so it happens only after the
+// heap has grown by half and by heapRoom.
 func (b *burst) over(now heapUse) bool {
 	quiet := now.allocated-b.allocated < heapQuiet
 	b.allocated = now.allocated

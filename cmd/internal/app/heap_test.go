@@ -12,16 +12,17 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// TestMemoryIsGivenBackAfterABurst: once, when little is allocated any more, and not again before the heap has grown.
+// TestMemoryIsGivenBackAfterABurst: memory is returned once, when few bytes are allocated, and not again
+// before the heap has grown.
 func TestMemoryIsGivenBackAfterABurst(t *testing.T) {
 	const mib = 1 << 20
 	var b burst
 	for i, step := range []struct {
 		now   heapUse
-		given uint64 // what is kept then; 0: nothing is given back
+		given uint64 // resident bytes afterwards; 0: nothing is returned
 	}{
 		{heapUse{30 * mib, 10 * mib}, 0},
-		{heapUse{400 * mib, 300 * mib}, 0}, // it is under way
+		{heapUse{400 * mib, 300 * mib}, 0}, // the burst is still running
 		{heapUse{400 * mib, 301 * mib}, 90 * mib},
 		{heapUse{92 * mib, 302 * mib}, 0},
 		{heapUse{150 * mib, 303 * mib}, 0},

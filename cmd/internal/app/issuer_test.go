@@ -15,7 +15,8 @@ import (
 	"kasse/api"
 )
 
-// TestIssuerOfTheConfiguration: what the operator has named verifies tokens, and a start does not wait for it.
+// TestIssuerOfTheConfiguration: the configured issuer verifies tokens, and the start does not wait for its
+// keys.
 func TestIssuerOfTheConfiguration(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"kasse/service"
 )
 
-// Keygen makes a service key, and its entry for SERVICE_KEYS. The key is "ksk_" and 43 characters of base64url, 256
-// bits.
+// Keygen returns a new service key and its SERVICE_KEYS entry. The key is "ksk_" and 43 characters of
+// base64url, 256 bits.
 func Keygen(name, scopes string) (key, entry string, err error) {
 	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // it never fails
+	_, _ = rand.Read(secret) // it never returns an error
 	key = "ksk_" + base64.RawURLEncoding.EncodeToString(secret)
 	entry = KeyEntry(name, key, scopes)
 	if _, ok := parseServiceKey(entry); !ok {
@@ -25,11 +25,11 @@ func Keygen(name, scopes string) (key, entry string, err error) {
 	return key, entry, nil
 }
 
-// KeyEntry is what SERVICE_KEYS holds of a key: never the key itself.
+// KeyEntry returns a key's SERVICE_KEYS entry, which contains only its hash.
 func KeyEntry(name, key, scopes string) string {
 	sum := sha256.Sum256([]byte(key))
 	return name + ":" + hex.EncodeToString(sum[:]) + ":" + scopes
 }
 
-// Scopes names the scopes that a key may have, as SERVICE_KEYS takes them.
+// Scopes lists all scopes in the form of SERVICE_KEYS.
 func Scopes() string { return service.JoinScopes("+") }

@@ -12,8 +12,8 @@ import (
 	"kasse/store"
 )
 
-// NewLogger returns the logger that the configuration asks for, on standard error. The Redis client writes to it
-// too, in the whole process.
+// NewLogger returns a logger to standard error with the configured level and format. It also becomes the
+// logger of go-redis, for the whole process.
 func NewLogger(c Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	var handler slog.Handler = slog.NewJSONHandler(os.Stderr, options)
@@ -26,13 +26,12 @@ func NewLogger(c Config) *slog.Logger {
 	return log
 }
 
-// correlated writes into every line of a traced request which trace it belongs to.
+// correlated adds the trace id to every line of a traced request.
 type correlated struct {
 	slog.Handler
-	outage *outage // of this process
+	outage *outage // shared by the process
 }
 
-// Handle writes the line.
 func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		r.AddAttrs(slog.String("trace_id", span.TraceID().String()))
@@ -40,20 +39,20 @@ func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 	return c.Handler.Handle(ctx, r)
 }
 
-// WithAttrs keeps the trace.
+// WithAttrs keeps the wrapper.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return correlated{c.Handler.WithAttrs(attrs), c.outage}
 }
 
-// WithGroup keeps the trace.
+// WithGroup keeps the wrapper.
 func (c correlated) WithGroup(name string) slog.Handler {
 	return correlated{c.Handler.WithGroup(name), c.outage}
 }
 
-// switchable handles SIGUSR1 from now on, which would end the process otherwise. What it returns switches the log
-// between LOG_LEVEL and debug at each, until the context ends.
+// switchable handles SIGUSR1, which would otherwise end the process. The returned function toggles the log
+// between LOG_LEVEL and debug at each signal, until the context ends.
 func (a *App) switchable() func(context.Context) {
-	if a.LogLevel == nil { // its logger is not ours
+	if a.LogLevel == nil { // the logger is the caller's
 		return func(context.Context) {}
 	}
 	asked := make(chan os.Signal, 1)

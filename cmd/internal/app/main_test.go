@@ -7,7 +7,7 @@ import (
 	"kasse/store"
 )
 
-// TestMain silences go-redis: some of these tests take Redis away from it.
+// TestMain silences go-redis, since some tests stop Redis.
 func TestMain(m *testing.M) {
 	store.LogTo(slog.New(slog.DiscardHandler))
 	m.Run()

@@ -12,23 +12,23 @@ import (
 	"kasse/service/payment"
 )
 
-// outageQuiet is how long no worker has had trouble with Redis before it counts as back.
+// outageQuiet is how long no command of a worker may have failed before the outage is over.
 const outageQuiet = 2 * time.Second
 
-// outage is one time during which Redis does not do what background workers ask of it. Each worker tries again several
-// times a second; one line says that Redis is away, and one that it is back.
+// outage is a period in which Redis does not execute the commands of background workers. Each worker retries
+// several times a second. The log gets one line at the start and one at the end.
 type outage struct {
 	log  *slog.Logger
 	away atomic.Bool
 
 	mu         sync.Mutex
 	began      time.Time
-	last       time.Time // trouble
-	suppressed int       // lines
+	last       time.Time // time of the last failed command
+	suppressed int       // lines that were not logged
 }
 
-// trouble notes a line about Redis. It reports whether that is the first one of an outage.
-func (o *outage) trouble() (first bool) {
+// failed records a line about a failed command. It reports whether it is the first one of an outage.
+func (o *outage) failed() (first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	now := time.Now()
@@ -41,8 +41,8 @@ func (o *outage) trouble() (first bool) {
 	return true
 }
 
-// answered notes that Redis has carried out a command. Where no command has failed for a while, the outage is over.
-func (o *outage) answered(ctx context.Context) {
+// succeeded records a successful command. It ends the outage if no command has failed for outageQuiet.
+func (o *outage) succeeded(ctx context.Context) {
 	if !o.away.Load() {
 		return
 	}
@@ -56,14 +56,14 @@ func (o *outage) answered(ctx context.Context) {
 		"after", o.last.Sub(o.began).Round(time.Millisecond), "lines_left_out", o.suppressed)
 }
 
-// outageHandler is a log in which an outage of Redis has one line at its begin. The others about it are debug lines.
+// outageHandler logs the first line about an outage and turns the others into debug lines.
 type outageHandler struct {
 	slog.Handler
 	outage *outage
 }
 
-// logOutages returns the log for what runs by itself, whose lines about a Redis that is away repeat several times a
-// second.
+// logOutages returns the log of the background workers, which repeat their lines about an unreachable Redis
+// several times a second.
 func logOutages(log *slog.Logger) (*slog.Logger, *outage) {
 	o := &outage{}
 	if ours, ok := log.Handler().(correlated); ok {
@@ -73,12 +73,12 @@ func logOutages(log *slog.Logger) (*slog.Logger, *outage) {
 	return slog.New(outageHandler{log.Handler(), o}), o
 }
 
-// Handle writes the line, unless it repeats that Redis is away.
+// Handle logs the line, unless it repeats the outage.
 func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level != slog.LevelWarn || !aboutOutage(r) {
 		return h.Handler.Handle(ctx, r)
 	}
-	if h.outage.trouble() {
+	if h.outage.failed() {
 		line := slog.NewRecord(r.Time, r.Level, "Redis does not do what background workers ask of it; they try again", r.PC)
 		line.AddAttrs(slog.String("first", r.Message))
 		r.Attrs(func(a slog.Attr) bool { line.AddAttrs(a); return true })
@@ -91,14 +91,14 @@ func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// aboutOutage reports whether a line is about a Redis that does not answer, or refuses.
+// aboutOutage reports whether a line is about a Redis that is unreachable or refuses commands.
 func aboutOutage(r slog.Record) (is bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		var e *payment.Error
 		if err, ok := a.Value.Any().(error); ok {
 			is = errors.As(err, &e) && e.Code == payment.CodeStoreUnavailable
 		}
-		if a.Key == "message" { // the Redis client's
+		if a.Key == "message" { // a line of go-redis
 			is = strings.Contains(a.Value.String(), "dial")
 		}
 		return !is
@@ -106,26 +106,26 @@ func aboutOutage(r slog.Record) (is bool) {
 	return is
 }
 
-// WithAttrs keeps the outage.
+// WithAttrs keeps the wrapper.
 func (h outageHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return outageHandler{h.Handler.WithAttrs(attrs), h.outage}
 }
 
-// WithGroup keeps the outage.
+// WithGroup keeps the wrapper.
 func (h outageHandler) WithGroup(name string) slog.Handler {
 	return outageHandler{h.Handler.WithGroup(name), h.outage}
 }
 
-// outageWatch is the observer of the store that knows when an outage is over.
+// outageWatch is the store's observer. It notices the end of an outage.
 type outageWatch struct {
 	*metrics
 	outage *outage
 }
 
-// Exchanged notes an exchange with Redis.
+// Exchanged records a command's result.
 func (w outageWatch) Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	w.metrics.Exchanged(ctx, command, began, took, failed)
 	if !failed {
-		w.outage.answered(ctx)
+		w.outage.succeeded(ctx)
 	}
 }

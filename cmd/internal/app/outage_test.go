@@ -12,8 +12,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestOutageHasTwoLines: a Redis that is away has one line at its begin and one at its end, however many workers have
-// trouble. Other lines stay.
+// TestOutageHasTwoLines: an outage of Redis is logged once at its start and once at its end, however many
+// workers fail. Other lines are unchanged.
 func TestOutageHasTwoLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var written bytes.Buffer
@@ -21,7 +21,7 @@ func TestOutageHasTwoLines(t *testing.T) {
 		away := &payment.Error{Code: payment.CodeStoreUnavailable, Cause: errors.New("refused")}
 		answered := func(after time.Duration) {
 			time.Sleep(after)
-			outage.answered(t.Context())
+			outage.succeeded(t.Context())
 		}
 		lines := func(wanted ...string) {
 			t.Helper()

@@ -14,7 +14,7 @@ import (
 
 const root = "../../../"
 
-// TestMetricsPage: docs/metrics.md lists what the program shows.
+// TestMetricsPage: docs/metrics.md lists the program's metrics.
 func TestMetricsPage(t *testing.T) {
 	var rows [][]string
 	for _, d := range definitions(t) {
@@ -23,8 +23,8 @@ func TestMetricsPage(t *testing.T) {
 	page.Table(t, root+"docs/metrics.md", "| name | type | labels | meaning |", rows)
 }
 
-// TestSettingsPage: docs/configuration.md lists every variable with its default. A variable is "required" if a start
-// without it names it.
+// TestSettingsPage: docs/configuration.md lists every variable with its default. A variable is "required" if
+// the error of a start without it names it.
 func TestSettingsPage(t *testing.T) {
 	changes := map[string]string{}
 	for name := range required {
@@ -50,7 +50,7 @@ func TestSettingsPage(t *testing.T) {
 	page.Table(t, root+"docs/configuration.md", "| variable | default | meaning |", rows)
 }
 
-// standsFor says what counts where the variable is not set.
+// standsFor describes the effect of an unset variable.
 func standsFor(name, value, missing string) string {
 	var m mistakes
 	switch {
@@ -64,8 +64,7 @@ func standsFor(name, value, missing string) string {
 	return "`" + value + "`"
 }
 
-// TestStripePage: the documents select all events that Kasse reads, and name what kasse check
-// says of each.
+// TestStripePage: the documents select all event types that Kasse reads, with the comments of kasse check.
 func TestStripePage(t *testing.T) {
 	for _, kind := range neededEvents {
 		if !slices.Contains(stripe.EventTypes, kind) {

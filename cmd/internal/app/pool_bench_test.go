@@ -18,13 +18,13 @@ import (
 
 const (
 	pollers     = 500
-	webhookRate = 50 // a second, in an open loop
+	webhookRate = 50 // webhooks per second, in an open loop
 	webhookTime = 5 * time.Second
 )
 
-// BenchmarkWebhooksBesidePolls measures what a webhook feels while 500 pages ask for their status, on pools of two
-// connections to a real Redis: 99th percentiles without the pages and with them, and their ratio. Where the pages
-// ask again as soon as they are answered, they take the machine's cores, too, and not the pools alone.
+// BenchmarkWebhooksBesidePolls measures a webhook while 500 pages poll their status, on pools of two
+// connections to a real Redis. It reports the 99th percentiles without and with the pages, and their ratio.
+// Pages that poll without a pause also use up the cores, not only the pools.
 func BenchmarkWebhooksBesidePolls(b *testing.B) {
 	for name, pause := range map[string]time.Duration{
 		"once a second": time.Second, "four times a second": time.Second / 4, "at once again": 0,
@@ -33,7 +33,7 @@ func BenchmarkWebhooksBesidePolls(b *testing.B) {
 			url := kasse(b, storetest.RedisServer(b)+"?pool_size=2", "off")
 			hooks := &stripeHooks{url: url}
 			for range pollers {
-				hooks.send() // so that there are payments to look at
+				hooks.send() // creates the payments
 			}
 			for b.Loop() {
 				calm := hooks.measure(b, nil)
@@ -49,7 +49,7 @@ func BenchmarkWebhooksBesidePolls(b *testing.B) {
 	}
 }
 
-// stripeHooks are Stripe's webhooks, each of another payment.
+// stripeHooks sends Stripe's webhooks, each about another payment.
 type stripeHooks struct {
 	url           string
 	sent, refused atomic.Int64
@@ -57,7 +57,7 @@ type stripeHooks struct {
 
 func benchPayment(n int64) string { return fmt.Sprintf("pi_bench%d", n) }
 
-// send delivers that a payment was opened, and returns how long that took.
+// send delivers the event of a new payment and returns the duration.
 func (h *stripeHooks) send() time.Duration {
 	n := h.sent.Add(1)
 	now := time.Now()
@@ -84,7 +84,7 @@ func (h *stripeHooks) send() time.Duration {
 	return time.Since(now)
 }
 
-// measure delivers at a steady rate for a while, beside whatever else goes on, and returns the 99th percentile.
+// measure sends webhooks at a steady rate while beside runs, and returns the 99th percentile.
 func (h *stripeHooks) measure(b *testing.B, beside func(context.Context)) time.Duration {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(b.Context(), webhookTime)
@@ -108,7 +108,7 @@ func (h *stripeHooks) measure(b *testing.B, beside func(context.Context)) time.D
 
 var pages = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: pollers}}
 
-// poll has every page ask for its payment's status until the context ends, and counts the answers.
+// poll lets every page poll its payment's status until the context ends, and counts the responses.
 func poll(ctx context.Context, url string, pause time.Duration, answers *atomic.Int64) {
 	var all sync.WaitGroup
 	for n := range pollers {

@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// progress shows how far a long command is: on a terminal in one line that changes, elsewhere in a line now and then.
+// progress shows the progress of a long command: on a terminal in one changing line, elsewhere in a line now
+// and then.
 type progress struct {
 	out      io.Writer
 	terminal bool
 	last     time.Time
 }
 
-// Between two looks at the progress, for a person and for a log.
+// Intervals between two lines, on a terminal and in a log.
 const (
 	progressTerminal = 200 * time.Millisecond
 	progressLog      = 10 * time.Second
@@ -29,7 +30,7 @@ func newProgress(out io.Writer) *progress {
 	return p
 }
 
-// show prints the line if it is time to.
+// show prints the line if the interval is over.
 func (p *progress) show(format string, args ...any) {
 	every := progressLog
 	if p.terminal {
@@ -44,7 +45,7 @@ func (p *progress) show(format string, args ...any) {
 	} else {
 		format += "\n"
 	}
-	_, _ = fmt.Fprintf(p.out, format, args...) // nothing depends on it
+	_, _ = fmt.Fprintf(p.out, format, args...) // progress output is optional
 }
 
 // end prints the last line.

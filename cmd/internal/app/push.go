@@ -25,9 +25,9 @@ var (
 	errUnknownType = errors.New("-type names a type of event that does not exist (docs/events.md lists them)")
 )
 
-// Replay adds past events to what is pushed, from a cursor of the feed on (empty: from the oldest
-// kept), all or those of one type, for all endpoints. Running servers push them; where none runs,
-// the next one to start does. It prints progress now and then.
+// Replay adds past events to the push queues of all endpoints, from a cursor of the feed (empty: the oldest
+// kept event), all types or one. Running servers push them; without one, the next server does. It prints
+// progress.
 func (a *App) Replay(ctx context.Context, after, kind string, out io.Writer) error {
 	switch {
 	case len(a.Endpoints) == 0:
@@ -59,8 +59,7 @@ func (a *App) Replay(ctx context.Context, after, kind string, out io.Writer) err
 	}
 }
 
-// ListEndpoints prints how far the deliveries to each endpoint are. Of URLs it shows scheme and
-// host.
+// ListEndpoints prints the position of each endpoint. It shows only scheme and host of URLs.
 func (a *App) ListEndpoints(ctx context.Context, out io.Writer) error {
 	if len(a.Endpoints) == 0 {
 		return errNoEndpoints
@@ -81,7 +80,7 @@ func (a *App) ListEndpoints(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// endpointState says whether an endpoint gets events, and since when it does not.
+// endpointState describes whether an endpoint gets events, and since when it does not.
 func endpointState(s store.PushStanding) string {
 	switch {
 	case s.Disabled == push.DisabledGone:
@@ -96,7 +95,7 @@ func endpointState(s store.PushStanding) string {
 	return "enabled"
 }
 
-// EnableEndpoint lets a disabled endpoint go on from its position.
+// EnableEndpoint lets a disabled endpoint continue from its position.
 func (a *App) EnableEndpoint(ctx context.Context, id string, out io.Writer) error {
 	e, err := a.endpointNamed(id)
 	if err != nil {
@@ -106,8 +105,7 @@ func (a *App) EnableEndpoint(ctx context.Context, id string, out io.Writer) erro
 	return printSwitch(out, e, changed, err, "is enabled", "was not disabled")
 }
 
-// DisableEndpoint stops the deliveries to an endpoint, for all servers, until it is enabled. Its
-// events wait.
+// DisableEndpoint stops the deliveries to an endpoint, on all servers, until it is enabled. Its events wait.
 func (a *App) DisableEndpoint(ctx context.Context, id string, out io.Writer) error {
 	e, err := a.endpointNamed(id)
 	if err != nil {
@@ -128,8 +126,7 @@ func printSwitch(out io.Writer, e *push.Endpoint, changed bool, err error, done,
 	return err
 }
 
-// ListDead prints the deliveries that were given up, the oldest first, of one endpoint or of all
-// (empty).
+// ListDead prints the dead letters, the oldest first, of one endpoint or of all (empty id).
 func (a *App) ListDead(ctx context.Context, id string, out io.Writer) error {
 	endpoints, err := a.endpointsNamed(id)
 	if err != nil {
@@ -156,7 +153,8 @@ func (a *App) ListDead(ctx context.Context, id string, out io.Writer) error {
 	return table.Flush()
 }
 
-// Redrive makes the waiting and dead events of one endpoint due now: all, or the one with this id.
+// Redrive makes the waiting retries and dead letters of one endpoint due now: all, or the one with this event
+// id.
 func (a *App) Redrive(ctx context.Context, id, event string, out io.Writer) error {
 	e, err := a.endpointNamed(id)
 	if err != nil {
@@ -184,7 +182,7 @@ func (a *App) Redrive(ctx context.Context, id, event string, out io.Writer) erro
 	return err
 }
 
-// maxLogLines is how many deliveries PrintPushLog prints.
+// maxLogLines is the number of deliveries that PrintPushLog prints.
 const maxLogLines = 100
 
 // PrintPushLog prints the last deliveries to one endpoint with status and time, the newest first.
@@ -214,7 +212,7 @@ func (a *App) PrintPushLog(ctx context.Context, id string, out io.Writer) error 
 	return table.Flush()
 }
 
-// endpointNamed returns the endpoint with this id or name. Without either it returns the only one.
+// endpointNamed returns the endpoint with this id or name. An empty id means the only endpoint.
 func (a *App) endpointNamed(id string) (*push.Endpoint, error) {
 	all, err := a.endpointsNamed(id)
 	switch {
@@ -226,7 +224,7 @@ func (a *App) endpointNamed(id string) (*push.Endpoint, error) {
 	return all[0], nil
 }
 
-// endpointsNamed returns the endpoint with this id or name, or all without either.
+// endpointsNamed returns the endpoint with this id or name, or all for an empty id.
 func (a *App) endpointsNamed(id string) ([]*push.Endpoint, error) {
 	if len(a.Endpoints) == 0 {
 		return nil, errNoEndpoints

@@ -151,7 +151,7 @@ func gzipBomb() string {
 func TestRawRequests(t *testing.T) {
 	r := run(t, nil)
 	tables := []map[string]rawCase{largeRequests, malformedHeads, malformedBodies, oddMethods}
-	r.harmless(func() {
+	r.requireHarmless(func() {
 		for _, table := range tables {
 			for name, test := range table {
 				t.Run(name, func(t *testing.T) { r.in(t).checkRaw(test.request, test.status, test.code) })

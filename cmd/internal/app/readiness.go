@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	aboutReadiness = "redis" // its name in the body of /readyz
+	aboutReadiness = "redis" // the dependency's name in the body of /readyz
 	probeBound     = time.Second
 )
 
-// readiness is what /readyz says: Redis has been reached once, the process is not draining, and Redis can be
-// worked with. A Redis that is away is one that comes back: the process stays ready.
+// readiness is the result of /readyz. The process is ready if Redis has been reached once and is usable, and
+// the process is not draining. An unreachable Redis is expected to return, so the process stays ready.
 func (a *App) readiness() (api.ReadyState, []api.Dependency) {
 	ctx, cancel := context.WithTimeout(context.Background(), probeBound)
 	defer cancel()
 	redis := a.redisState(ctx)
-	a.noteRedisState(ctx, redis)
+	a.logRedisState(ctx, redis)
 	state := api.Ready
 	select {
 	case <-a.draining:
@@ -37,7 +37,7 @@ func (a *App) readiness() (api.ReadyState, []api.Dependency) {
 	return state, []api.Dependency{{Name: aboutReadiness, State: redis}}
 }
 
-// redisState asks Redis whose it is, and whether it takes writes.
+// redisState checks whether Redis is ours and accepts writes.
 func (a *App) redisState(ctx context.Context) api.DependencyState {
 	_, err := a.store.Check(ctx, a.identity())
 	_, away := errors.AsType[*payment.Error](err)
@@ -56,9 +56,9 @@ func (a *App) redisState(ctx context.Context) api.DependencyState {
 	return api.DependencyOK
 }
 
-// noteRedisState logs a Redis that cannot be worked with, once, and its end. That it is away is logged where
-// commands fail.
-func (a *App) noteRedisState(ctx context.Context, now api.DependencyState) {
+// logRedisState logs the start and the end of an unusable Redis. An unreachable Redis is logged by the
+// failing commands.
+func (a *App) logRedisState(ctx context.Context, now api.DependencyState) {
 	if !a.ready.Load() || now == api.DependencyUnreachable {
 		return
 	}

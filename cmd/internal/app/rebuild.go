@@ -9,15 +9,15 @@ import (
 	"kasse/service"
 )
 
-// Rebuild restores payments and orders from Stripe after Redis was lost, as far back as since, or PAYMENT_RETENTION
-// where it is zero. Until it has ended no other process writes, and kasse serve refuses to start. Where discard is
-// set, Kasse's keys of another layout are removed first.
+// Rebuild restores payments and orders from Stripe after Redis was lost. It goes back as far as since, or
+// PAYMENT_RETENTION if since is zero. Until it ends, no other process writes, and kasse serve does not start.
+// With discard, Kasse's keys of another layout are removed first.
 func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, out io.Writer) error {
 	if since == 0 {
 		since = a.PaymentRetention
 	}
 	id := a.identity()
-	id.Account, _ = a.askAccount(ctx)
+	id.Account, _ = a.fetchAccount(ctx)
 	p := newProgress(out)
 	if discard {
 		count, err := a.store.Discard(ctx)
@@ -30,7 +30,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	if err := a.noteRetention(ctx); err != nil {
+	if err := a.saveRetention(ctx); err != nil {
 		return interrupted(ctx, err)
 	}
 	p.end(

@@ -12,13 +12,13 @@ import (
 	"kasse/store"
 )
 
-// ReconcileSince is how far back a reconcile pass looks by default.
+// ReconcileSince is the default period of a reconcile pass.
 const ReconcileSince = service.CatchUpFirst
 
-// Reconcile makes one pass of catch-up, from so long ago (0: PAYMENT_RETENTION), and sweep. Beside a running server it
-// has that one make it. It ends when every payment that it marked has been read, and fails where one could not be. With
-// verify it also reads every payment that has succeeded since then, and names those that Stripe does not know to be
-// paid.
+// Reconcile runs one pass of catch-up, over the given period (0: PAYMENT_RETENTION), and sweep. If a server
+// is running, that server runs the pass. Reconcile returns when every marked payment has been read, and
+// returns an error if one could not be read. With verify it also reads every payment that has succeeded in
+// the period, and names those that are not paid at Stripe.
 func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, out io.Writer) error {
 	if since == 0 {
 		since = a.PaymentRetention
@@ -26,7 +26,7 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 	if _, err := a.store.Check(ctx, a.identity()); err != nil {
 		return a.explain(err)
 	}
-	if err := a.noteRetention(ctx); err != nil {
+	if err := a.saveRetention(ctx); err != nil {
 		return err
 	}
 	p := newProgress(out)
@@ -59,7 +59,7 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 	return nil
 }
 
-// verified says how many successes were verified, where that was asked for.
+// verified reports the number of verified successes, if verify is set.
 func verified(t service.Tally, verify bool) string {
 	if !verify {
 		return ""
@@ -67,7 +67,7 @@ func verified(t service.Tally, verify bool) string {
 	return fmt.Sprintf("; %d successes verified, %d of them not paid at Stripe", t.Verified, t.DeniedCount)
 }
 
-// explain says what to do about a Redis that is not ours yet.
+// explain adds instructions to the error of a Redis that is not ours.
 func (a *App) explain(err error) error {
 	switch {
 	case errors.Is(err, store.ErrUnfinished):
@@ -81,7 +81,7 @@ func (a *App) explain(err error) error {
 	return err
 }
 
-// interrupted puts a signal into words; what was done until then stays.
+// interrupted replaces the error after a signal. Work that was done stays.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted: what was done stays, and the same command goes on from there")

@@ -18,13 +18,14 @@ func (a *App) identity() store.Identity {
 	return store.Identity{Livemode: a.Livemode(), Service: a.ServiceName}
 }
 
-// errReplica says that REDIS_URL leads to a replica, which takes no writes.
+// errReplica: REDIS_URL leads to a replica, which accepts no writes.
 var errReplica = errors.New(
 	"it is a replica and takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel",
 )
 
-// claimRedis waits for a Redis that takes writes, and makes sure that it is ours. An unmarked one is marked only if
-// Stripe has no payment of this service: otherwise it was wiped, and would sell orders again that were paid.
+// claimRedis waits for a Redis that accepts writes and checks that it is ours. It initializes an empty one
+// only if Stripe has no payment of this service. Otherwise Redis was wiped, and paid orders would be sold
+// again.
 func (a *App) claimRedis(ctx context.Context) error {
 	for tries := 1; ; tries++ {
 		_, err := a.store.Check(ctx, a.identity())
@@ -82,8 +83,8 @@ func (a *App) markNew(ctx context.Context) error {
 	return a.mark(ctx)
 }
 
-// noteRetention notes PAYMENT_RETENTION in Redis. The service learns the lowest that was ever in use.
-func (a *App) noteRetention(ctx context.Context) error {
+// saveRetention stores PAYMENT_RETENTION in Redis. The service gets the lowest value that was ever used.
+func (a *App) saveRetention(ctx context.Context) error {
 	lowest, err := a.store.NoteRetention(ctx)
 	if err == nil {
 		a.service.SetLowestRetention(lowest)
@@ -91,7 +92,7 @@ func (a *App) noteRetention(ctx context.Context) error {
 	return err
 }
 
-// mark marks an empty Redis, unless somebody has begun to rebuild it meanwhile.
+// mark initializes an empty Redis, unless a rebuild has begun meanwhile.
 func (a *App) mark(ctx context.Context) error {
 	if err := a.store.Mark(ctx, a.identity()); err != nil {
 		return err
@@ -100,7 +101,8 @@ func (a *App) mark(ctx context.Context) error {
 	return a.explain(err)
 }
 
-// Init marks an empty Redis as ours, whatever Stripe has. It reports whether it was ours already.
+// Init initializes an empty Redis, whatever payments Stripe has. It reports whether Redis was initialized
+// before.
 func (a *App) Init(ctx context.Context) (already bool, err error) {
 	_, err = a.store.Check(ctx, a.identity())
 	if !errors.Is(err, store.ErrUnmarked) {
@@ -109,8 +111,8 @@ func (a *App) Init(ctx context.Context) (already bool, err error) {
 	return false, a.mark(ctx)
 }
 
-// askAccount asks Stripe for the account that the key belongs to, "acct_…". No answer is a warning.
-func (a *App) askAccount(ctx context.Context) (id string, known bool) {
+// fetchAccount asks Stripe for the key's account, "acct_…". If Stripe does not answer, it logs a warning.
+func (a *App) fetchAccount(ctx context.Context) (id string, known bool) {
 	id, err := a.gateway.Account(ctx)
 	if err != nil {
 		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
@@ -118,10 +120,10 @@ func (a *App) askAccount(ctx context.Context) (id string, known bool) {
 	return id, err == nil
 }
 
-// compareAccount checks that the key belongs to the account whose payments Redis holds. Another one ends the process;
-// no answer is a warning.
+// compareAccount checks that the key belongs to the account whose payments Redis holds. Another account ends
+// the process. No answer is a warning.
 func (a *App) compareAccount(ctx context.Context) error {
-	account, known := a.askAccount(ctx)
+	account, known := a.fetchAccount(ctx)
 	if !known {
 		return nil
 	}

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// tlsBound ends the two questions to one server whether it speaks TLS.
+// tlsBound limits the two probes of a server.
 const tlsBound = time.Second
 
-// tlsMismatch says that a server of Redis speaks TLS where REDIS_URL does not, or the reverse; it
-// is empty where neither is so. go-redis cannot tell: a server without TLS waits for the end of a
-// line, and looks like one that does not answer. No password is sent.
+// tlsMismatch describes a Redis that speaks TLS although REDIS_URL does not, or the reverse; otherwise it is
+// empty. go-redis cannot tell: a server without TLS waits for the end of a line, as if it did not answer. No
+// password is sent.
 func tlsMismatch(ctx context.Context, redisURL string) string {
 	parsed, err := url.Parse(redisURL)
 	if err != nil {
@@ -42,8 +42,8 @@ func dialBriefly(ctx context.Context, address string) (net.Conn, error) {
 	return conn, conn.SetDeadline(time.Now().Add(tlsBound))
 }
 
-// speaksPlain reports whether the server answers PING without TLS; with or without a user, Redis
-// begins with + or -.
+// speaksPlain reports whether the server answers PING without TLS. Redis's reply begins with + or -, with or
+// without a user.
 func speaksPlain(ctx context.Context, address string) bool {
 	conn, err := dialBriefly(ctx, address)
 	if err != nil {
@@ -57,8 +57,8 @@ func speaksPlain(ctx context.Context, address string) bool {
 	return err == nil && (first[0] == '+' || first[0] == '-')
 }
 
-// speaksTLS reports whether the server shakes hands. Whose certificate it has does not matter:
-// nothing is sent to it.
+// speaksTLS reports whether the server completes a TLS handshake. The certificate is not verified, since no
+// data is sent.
 func speaksTLS(ctx context.Context, address string) bool {
 	conn, err := dialBriefly(ctx, address)
 	if err != nil {

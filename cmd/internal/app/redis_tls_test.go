@@ -13,15 +13,15 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestTLSMismatch: a Redis without TLS behind rediss://, and a server with TLS behind redis://, are
-// distinguished from servers that do not answer.
+// TestTLSMismatch: a Redis without TLS behind rediss://, and a server with TLS behind redis://, are told from
+// servers that do not answer.
 func TestTLSMismatch(t *testing.T) {
 	plain, err := url.Parse(storetest.NewServer(t).URL())
 	if err != nil {
 		t.Fatal(err)
 	}
 	encrypted := httptest.NewUnstartedServer(http.NotFoundHandler())
-	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0) // one of the questions is without TLS
+	encrypted.Config.ErrorLog = log.New(io.Discard, "", 0) // one of the probes uses no TLS
 	encrypted.StartTLS()
 	t.Cleanup(encrypted.Close)
 	withTLS := encrypted.Listener.Addr().String()

@@ -12,16 +12,18 @@ import (
 	"kasse/api/parking"
 )
 
-// bounds are of a connection, in time and size: a slow client holds no connection longer, and fills no more memory.
+// bounds limit a connection in time and size, so that a slow client holds it only so long and uses little
+// memory.
 type bounds struct {
-	readHeader time.Duration // from the first byte of a request, or the connection's beginning
-	read       time.Duration // of a whole request
-	write      time.Duration // from the end of the header to that of the answer
+	readHeader time.Duration // from the first byte of a request, or the connection's start
+	read       time.Duration // for a whole request
+	write      time.Duration // from the end of the header to the end of the response
 	idle       time.Duration // between requests
-	header     int           // bytes, of which net/http grants 4,096 more
+	header     int           // bytes; net/http allows 4,096 more
 }
 
-// boundsFor leaves time for a create, which may take STRIPE_TIMEOUT and its waits, and for a held poll of 25 s.
+// boundsFor leaves time for a create, which may take STRIPE_TIMEOUT and its waits, and for a held poll of 25
+// s.
 func boundsFor(c Config) bounds {
 	return bounds{
 		readHeader: 10 * time.Second, read: 30 * time.Second, write: c.StripeTimeout +
@@ -30,7 +32,7 @@ func boundsFor(c Config) bounds {
 	}
 }
 
-// server is a listener and what serves on it.
+// server is a listener with its HTTP server.
 type server struct {
 	http.Server
 	listener net.Listener
@@ -49,7 +51,7 @@ func (a *App) listen(ctx context.Context, address string, handler http.Handler) 
 	}}, nil
 }
 
-// newParker returns what takes over the requests that wait; nil where WAIT_PARKING is false.
+// newParker returns the parker of waiting requests; nil if WAIT_PARKING is false.
 func (a *App) newParker() api.Parker {
 	if !a.WaitParking {
 		return nil
@@ -61,7 +63,7 @@ func (a *App) newParker() api.Parker {
 	return a.parker
 }
 
-// outliving is what of a request's context is kept while it is parked: its span, where there is one.
+// outliving returns a function that detaches a parked request's context. It keeps only the span.
 func (a *App) outliving() func(context.Context) context.Context {
 	if a.tracing == nil {
 		return nil
@@ -69,7 +71,7 @@ func (a *App) outliving() func(context.Context) context.Context {
 	return a.tracing.outliving
 }
 
-// park lets the server's connections be taken over while their requests wait.
+// park lets the parker take over the server's connections while their requests wait.
 func (a *App) park(s *server) (err error) {
 	if a.parker == nil {
 		return nil

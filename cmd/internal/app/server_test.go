@@ -26,7 +26,7 @@ import (
 
 const testKey = "ksk_test_app_app_app_app_app_app_app_app_app"
 
-// running is a program with a Redis and a Stripe of its own.
+// running is a program with its own Redis and Stripe.
 type running struct {
 	t             *testing.T
 	redis         *miniredis.Miniredis
@@ -34,7 +34,7 @@ type running struct {
 	public, admin string // addresses
 }
 
-// run serves until the test ends; the bounds may be changed before.
+// run serves until the test ends. change may modify the bounds before.
 func run(t *testing.T, change func(*bounds)) *running {
 	t.Helper()
 	return runAs(t, func(*Config) {}, change)
@@ -112,12 +112,12 @@ func (r *running) get(address, path string) int {
 	return response.StatusCode
 }
 
-// asked are the questions to Stripe, but for the one about the account, which a server asks by itself when it starts.
-func (r *running) asked() []stripesim.Request {
+// stripeRequests returns the requests to Stripe, except that for the account, which a server sends at its start.
+func (r *running) stripeRequests() []stripesim.Request {
 	return slices.DeleteFunc(r.stripe.Requests(), func(q stripesim.Request) bool { return q.Path == "/v1/account" })
 }
 
-// awaitCatchUp waits until the server has looked, at its start, for what it may have missed.
+// awaitCatchUp waits for the catch-up of the server's start.
 func (r *running) awaitCatchUp() {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); !r.redis.Exists("kasse:{p0}:catchup"); time.Sleep(10 * time.Millisecond) {
@@ -127,8 +127,8 @@ func (r *running) awaitCatchUp() {
 	}
 }
 
-// harmless fails the test where what it runs reaches Stripe or writes anything.
-func (r *running) harmless(attack func()) {
+// requireHarmless fails the test if attack causes a request to Stripe or a write.
+func (r *running) requireHarmless(attack func()) {
 	r.t.Helper()
 	r.awaitCatchUp()
 	written := func() (kept []string) {
@@ -139,17 +139,17 @@ func (r *running) harmless(attack func()) {
 		}
 		return kept
 	}
-	before, calls := fmt.Sprint(written()), len(r.asked())
+	before, calls := fmt.Sprint(written()), len(r.stripeRequests())
 	attack()
 	if after := fmt.Sprint(written()); after != before {
 		r.t.Errorf("Redis had %s, has %s", before, after)
 	}
-	if got := r.asked(); len(got) != calls {
+	if got := r.stripeRequests(); len(got) != calls {
 		r.t.Errorf("Stripe was asked: %+v", got[calls:])
 	}
 }
 
-// wire is a connection without the manners of an HTTP client.
+// wire is a raw connection.
 type wire struct {
 	net.Conn
 	t      *testing.T
@@ -173,14 +173,14 @@ func (r *running) dial() *wire {
 	return &wire{conn, r.t, bufio.NewReader(conn)}
 }
 
-// say sends text; what the server no longer wants to read is no failure.
-func (w *wire) say(text string) error {
+// send sends text. It ignores the error if the server has closed the connection.
+func (w *wire) send(text string) error {
 	_, err := io.WriteString(w, text)
 	return err
 }
 
-// answer reads one answer and its body.
-func (w *wire) answer() (*http.Response, string) {
+// readResponse reads one response with its body.
+func (w *wire) readResponse() (*http.Response, string) {
 	w.t.Helper()
 	response, err := http.ReadResponse(w.reader, nil)
 	if err != nil {
@@ -194,8 +194,8 @@ func (w *wire) answer() (*http.Response, string) {
 	return response, string(body)
 }
 
-// ends waits until the server has closed the connection, and returns what it sent before.
-func (w *wire) ends() string {
+// readUntilClosed waits until the server has closed the connection, and returns the bytes before that.
+func (w *wire) readUntilClosed() string {
 	w.t.Helper()
 	text, err := io.ReadAll(w.reader)
 	var late net.Error
@@ -205,7 +205,7 @@ func (w *wire) ends() string {
 	return string(text)
 }
 
-// scrape is what Prometheus sees.
+// scrape returns the metrics.
 func (r *running) scrape() string {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet, "http://"+r.admin+"/metrics", http.NoBody)

@@ -15,14 +15,14 @@ import (
 // ShowOptions are the flags of kasse show.
 type ShowOptions struct {
 	JSON   bool // for programs
-	Stripe bool // read the payment once at Stripe, and compare
+	Stripe bool // read the payment once at Stripe and compare
 }
 
-// errShowSecret is a mistake that would put a secret into a shell's history and a log.
+// errShowSecret refuses a client secret as an argument, which would be stored in a shell's history and in
+// logs.
 var errShowSecret = errors.New("this is a client secret and no id: give the part before _secret_")
 
-// CheckShowID reports what is wrong with the form of an id: it is an order's, a PaymentIntent's (pi_…) or a customer's
-// (cus_…).
+// CheckShowID checks the form of an id. It may be an order id, a PaymentIntent (pi_…) or a customer (cus_…).
 func CheckShowID(id string) error {
 	switch pi := payment.ID(id); {
 	case pi != pi.WithoutSecret():
@@ -33,9 +33,9 @@ func CheckShowID(id string) error {
 	return nil
 }
 
-// Show prints what Redis knows of an order, of the order of a PaymentIntent, or which orders a customer has. It writes
-// nothing, neither to Redis nor to Stripe, and prints no secret; what is a person's is shown as there or not. It fails
-// where Redis knows nothing of the id.
+// Show prints what Redis has of an order, of a PaymentIntent's order, or the orders of a customer. It writes
+// nothing to Redis or Stripe and prints no secret. Personal data is shown as present or absent. It returns an
+// error if Redis has nothing about the id.
 func (a *App) Show(ctx context.Context, id string, o ShowOptions, out io.Writer) error {
 	if err := CheckShowID(id); err != nil {
 		return err
@@ -54,7 +54,7 @@ func (a *App) Show(ctx context.Context, id string, o ShowOptions, out io.Writer)
 	if err != nil {
 		return a.explainRecord(id, err)
 	}
-	var failed error // what Redis knows is shown all the same
+	var failed error // Redis's data is shown even if Stripe's read fails
 	if o.Stripe {
 		shown.Stripe, failed = a.compareWithStripe(ctx, &order, asked)
 	}
@@ -64,7 +64,7 @@ func (a *App) Show(ctx context.Context, id string, o ShowOptions, out io.Writer)
 	return errors.Join(shown.print(out), failed)
 }
 
-// findShown returns the order of an id, and the payment that was asked for; neither for a customer.
+// findShown returns the order of an id and the requested payment. Both are empty for a customer.
 func (a *App) findShown(ctx context.Context, id string) (ref payment.Ref, asked payment.ID, err error) {
 	if pi := payment.ID(id); pi.Valid() {
 		order, found, err := a.store.FindOrder(ctx, pi)
@@ -75,7 +75,7 @@ func (a *App) findShown(ctx context.Context, id string) (ref payment.Ref, asked 
 			return payment.Ref{Order: order}, pi, nil
 		}
 	}
-	if order := payment.OrderID(id); order.Valid() { // also one that looks like another id
+	if order := payment.OrderID(id); order.Valid() { // an order id may look like another id
 		o, _, err := a.store.LoadOrder(ctx, payment.Ref{Order: order})
 		if err != nil || o.Stored() {
 			return payment.Ref{Order: order}, "", err
@@ -88,7 +88,7 @@ func (a *App) findShown(ctx context.Context, id string) (ref payment.Ref, asked 
 		"it (then kasse rebuild restores it from Stripe)", id)
 }
 
-// explainRecord says what to do about a record that cannot be read.
+// explainRecord adds instructions to the error of an unreadable record.
 func (a *App) explainRecord(id string, err error) error {
 	var e *payment.Error
 	if !errors.As(err, &e) || e.Code != payment.CodeInternal {
@@ -103,7 +103,7 @@ func (a *App) explainRecord(id string, err error) error {
 type ShownOrders struct {
 	Customer payment.CustomerID `json:"customer"`
 	Orders   []ShownListed      `json:"orders"`
-	More     bool               `json:"more"` // there are more than are shown
+	More     bool               `json:"more"` // there are more orders than shown
 }
 
 // ShownListed is an order of a customer.
@@ -117,7 +117,7 @@ type ShownListed struct {
 	Closed    bool            `json:"closed"`
 }
 
-// mostShown bounds the orders of a customer that are listed.
+// mostShown limits the listed orders of a customer.
 const mostShown = 1000
 
 func (a *App) showCustomer(ctx context.Context, id payment.CustomerID, o ShowOptions, out io.Writer) error {
@@ -197,5 +197,5 @@ func printJSON(out io.Writer, value any) error {
 
 func stamp(at time.Time) string { return at.UTC().Format(time.RFC3339) }
 
-// money is an amount in minor units with its currency, as Stripe writes it.
+// money formats an amount in minor units with its currency, as Stripe writes it.
 func money(amount int64, currency string) string { return fmt.Sprintf("%d %s", amount, currency) }

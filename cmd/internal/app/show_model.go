@@ -6,22 +6,23 @@ import (
 	"kasse/service/payment"
 )
 
-// Shown is what Redis knows of an order. An absent value is null. Amounts are in minor units.
+// Shown is what Redis has of an order. An absent value is null. Amounts are in minor units.
 type Shown struct {
 	Order         payment.OrderID `json:"order_id"`
-	Asked         *payment.ID     `json:"asked"` // the PaymentIntent that was asked for
+	Asked         *payment.ID     `json:"asked"` // the requested PaymentIntent
 	Foreign       bool            `json:"foreign"`
-	Current       *payment.ID     `json:"current"` // the payment that the order stands for
+	Current       *payment.ID     `json:"current"` // the order's current payment or winner
 	Winner        *payment.ID     `json:"winner"`
 	Closed        *string         `json:"closed"` // why no further attempt is opened
 	FulfillableAt *time.Time      `json:"fulfillable_at"`
 	Terms         ShownTerms      `json:"terms"`
-	LockedUntil   *time.Time      `json:"locked_until"` // a call changes the order at Stripe
+	LockedUntil   *time.Time      `json:"locked_until"` // end of the lease of a running call to Stripe
 	Attempts      []ShownAttempt  `json:"attempts"`
-	OtherPayments []payment.ID    `json:"foreign_payments"` // that name the order and are none of its attempts
-	Timeline      []ShownStep     `json:"timeline"`         // oldest first
-	Events        []ShownEvent    `json:"events"`           // of the stream, as far as it still has them, oldest first
-	Stripe        *ShownStripe    `json:"stripe"`           // with -stripe
+	// Payments that name the order without being an attempt of it.
+	OtherPayments []payment.ID `json:"foreign_payments"`
+	Timeline      []ShownStep  `json:"timeline"` // oldest first
+	Events        []ShownEvent `json:"events"`   // entries of the stream that are still kept, oldest first
+	Stripe        *ShownStripe `json:"stripe"`   // with -stripe
 }
 
 // ShownTerms are the order's terms.
@@ -34,7 +35,7 @@ type ShownTerms struct {
 	Since            *time.Time `json:"since"`
 }
 
-// ShownAttempt is one attempt of the order. What is a person's is shown as there or not.
+// ShownAttempt is one attempt of the order. Personal data is shown as present or absent.
 type ShownAttempt struct {
 	Attempt        int            `json:"attempt"`
 	Payment        *payment.ID    `json:"payment_intent"`
@@ -48,35 +49,36 @@ type ShownAttempt struct {
 	AmountReceived *int64         `json:"amount_received"`
 	AmountRefunded *int64         `json:"amount_refunded"`
 	Currency       *string        `json:"currency"`
-	Failure        *string        `json:"failure"` // code, and decline code after a slash
+	Failure        *string        `json:"failure"` // code, with the decline code after a slash
 	FailedAttempts int            `json:"failed_attempts"`
-	LastReadAt     *time.Time     `json:"last_read_at"` // at Stripe
-	ReadDueAt      *time.Time     `json:"read_due_at"`  // Stripe is asked then: there is a doubt
-	Outcome        *string        `json:"outcome"`      // of an attempt without a PaymentIntent
+	LastReadAt     *time.Time     `json:"last_read_at"` // time of the last read at Stripe
+	ReadDueAt      *time.Time     `json:"read_due_at"`  // time of the next read; set while the state is uncertain
+	Outcome        *string        `json:"outcome"`      // result of an attempt without a PaymentIntent
 	Personal       ShownPersonal  `json:"personal"`
 }
 
-// ShownPersonal says what of a person is kept, and not what it is.
+// ShownPersonal says which personal data is kept, without its values.
 type ShownPersonal struct {
 	Metadata      bool `json:"metadata"`
 	PaymentMethod bool `json:"payment_method_details"`
 	Receipt       bool `json:"receipt_url"`
-	Form          bool `json:"form"` // that is being sent to Stripe: it may hold an e-mail and an address
-	Forgotten     bool `json:"forgotten"`
+	// The request that is being sent to Stripe; it may contain an e-mail and an address.
+	Form      bool `json:"form"`
+	Forgotten bool `json:"forgotten"`
 }
 
-// ShownStep is one thing that happened to the order.
+// ShownStep is one step of the order's history.
 type ShownStep struct {
 	At      time.Time   `json:"at"`
 	Kind    string      `json:"kind"` // attempt, state, refund, refund_call, dispute, review
 	Payment *payment.ID `json:"payment_intent"`
-	ID      *string     `json:"id"` // of the refund, dispute or review
+	ID      *string     `json:"id"` // id of the refund, dispute or review
 	From    *string     `json:"from"`
-	To      *string     `json:"to"` // state or status
+	To      *string     `json:"to"` // new state or status
 	Amount  *int64      `json:"amount"`
 	Reason  *string     `json:"reason"`
-	Cause   *string     `json:"cause"` // of a state
-	By      *string     `json:"by"`    // whose call it was: operation, key and request id
+	Cause   *string     `json:"cause"` // cause of a state
+	By      *string     `json:"by"`    // caller: operation, key and request id
 	Version *int64      `json:"version"`
 }
 
@@ -96,20 +98,20 @@ type ShownDelivery struct {
 	EndpointID string     `json:"endpoint_id"`
 	State      string     `json:"state"`
 	DueAt      *time.Time `json:"due_at"`
-	Reason     *string    `json:"reason"` // why it was given up
-	Tries      []ShownTry `json:"tries"`  // as far as the log of the endpoint still has them
+	Reason     *string    `json:"reason"` // reason of the last failure
+	Tries      []ShownTry `json:"tries"`  // tries that are still in the endpoint's log
 }
 
 // ShownTry is one try of a delivery.
 type ShownTry struct {
 	At     time.Time `json:"at"`
 	Try    int       `json:"try"`
-	Status *int      `json:"status"` // null: there was no response
+	Status *int      `json:"status"` // null: no response
 	TookMS int64     `json:"took_ms"`
 	Reason *string   `json:"reason"`
 }
 
-// ptr is nil for the zero value.
+// ptr returns nil for the zero value.
 func ptr[T comparable](value T) *T {
 	if value == *new(T) {
 		return nil
@@ -117,7 +119,7 @@ func ptr[T comparable](value T) *T {
 	return &value
 }
 
-// val is zero for nil.
+// val returns the zero value for nil.
 func val[T any](p *T) (value T) {
 	if p != nil {
 		value = *p

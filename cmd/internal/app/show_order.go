@@ -101,7 +101,7 @@ func shownAttempt(o *payment.Order, a *payment.Attempt, now time.Time) ShownAtte
 	return s
 }
 
-// outcome says what became of an attempt that has no PaymentIntent.
+// outcome describes the result of an attempt without a PaymentIntent.
 func outcome(a *payment.Attempt) *string {
 	switch {
 	case a.Payment != "":
@@ -116,7 +116,7 @@ func outcome(a *payment.Attempt) *string {
 	return new("Stripe has not answered yet")
 }
 
-// addSteps adds what happened to an attempt.
+// addSteps adds the steps of an attempt.
 func (s *Shown) addSteps(o *payment.Order, a *payment.Attempt) {
 	id := ptr(a.Payment)
 	add := func(step ShownStep) {
@@ -167,7 +167,7 @@ func (s *Shown) addSteps(o *payment.Order, a *payment.Attempt) {
 	}
 }
 
-// rank orders the steps of one second: what was asked for, then the states, then what of Stripe's stands behind them.
+// rank orders the steps of one second: first requests, then states, then Stripe's objects.
 func (s ShownStep) rank() int {
 	switch s.Kind {
 	case "attempt":
@@ -199,7 +199,7 @@ func actor(by *payment.Actor) *string {
 	return &text
 }
 
-// addDeliveries adds to each event how far its delivery to each endpoint of the configuration is.
+// addDeliveries adds the deliveries to each configured endpoint to each event.
 func (a *App) addDeliveries(ctx context.Context, s *Shown, id payment.OrderID, events []payment.FeedEvent) error {
 	for _, endpoint := range a.Endpoints {
 		all, err := a.store.LoadDeliveries(ctx, endpoint.ID(), id, events)

@@ -13,7 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-// ShownStripe is one read of a payment at Stripe, beside what Redis knows of it.
+// ShownStripe is one read of a payment at Stripe, compared with Redis.
 type ShownStripe struct {
 	Payment     payment.ID  `json:"payment_intent"`
 	ReadAt      *time.Time  `json:"read_at"` // by Stripe's clock; null: Stripe does not know the payment
@@ -22,15 +22,15 @@ type ShownStripe struct {
 	Differences []ShownDiff `json:"differences"`
 }
 
-// ShownDiff is one thing of which Redis and Stripe say something else. What a person entered is not shown.
+// ShownDiff is a difference between Redis and Stripe. Personal data is left out.
 type ShownDiff struct {
 	Field  string `json:"field"`
 	Redis  string `json:"redis"`
 	Stripe string `json:"stripe"`
 }
 
-// compareWithStripe reads the payment that was asked for, else the one that the order stands for, once at Stripe.
-// Nothing of the answer is stored.
+// compareWithStripe reads the requested payment, or else the order's current payment, once at Stripe. It
+// stores nothing.
 func (a *App) compareWithStripe(ctx context.Context, o *payment.Order, asked payment.ID) (*ShownStripe, error) {
 	id := asked
 	if id == "" {
@@ -58,7 +58,7 @@ func (a *App) compareWithStripe(ctx context.Context, o *payment.Order, asked pay
 	return s, nil
 }
 
-// differ notes a difference, if there is one.
+// differ adds a difference if the values differ.
 func (s *ShownStripe) differ(field, redis, stripe string) {
 	if redis != stripe {
 		s.Differences = append(s.Differences, ShownDiff{field, redis, stripe})
@@ -77,7 +77,8 @@ func (s *ShownStripe) compareSnapshots(redis, stripe payment.Snapshot) {
 	s.compareMetadata(redis.Metadata, stripe.Metadata)
 }
 
-// compareMetadata names the keys that are Kasse's own. Of the shop's it says how many differ.
+// compareMetadata names the differing keys of Kasse. For the shop's keys it gives only the number of
+// differences.
 func (s *ShownStripe) compareMetadata(redis, stripe map[string]string) {
 	all := maps.Clone(redis)
 	if all == nil {

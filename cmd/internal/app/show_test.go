@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestShownMembersAreDocumented: the example of docs/show.md has the members of the JSON that kasse show prints, and
-// no others.
+// TestShownMembersAreDocumented: the example in docs/show.md has exactly the members of kasse show -json.
 func TestShownMembersAreDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../../docs/show.md")
 	if err != nil {
@@ -35,7 +34,7 @@ func TestShownMembersAreDocumented(t *testing.T) {
 	}
 }
 
-// members are the names of all members of a type of ours, and of those within it.
+// members returns the JSON names of a type's members, including nested ones.
 func members(kind reflect.Type) (names []string) {
 	for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
 		kind = kind.Elem()

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// print writes the order for a person.
+// print writes the order as text.
 func (s *Shown) print(out io.Writer) error {
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 	line("Order %s%s", s.Order, note(s.Foreign, ", a payment that names it and is none of its attempts"))
 	t := s.Terms
 	line("  terms          %s, customer %s%s%s", money(t.Amount, t.Currency), orNone(val(t.Customer)),
-		also("capture", t.CaptureMethod), also("setup_future_usage", t.SetupFutureUsage))
+		appendNamed("capture", t.CaptureMethod), appendNamed("setup_future_usage", t.SetupFutureUsage))
 	line("  stands for     %s%s%s", orNone(string(val(s.Current))), note(s.Winner != nil, ", which has won it"),
-		also("closed:", s.Closed))
+		appendNamed("closed:", s.Closed))
 	line("  fulfillable    %s", since(s.FulfillableAt, "never yet"))
 	if s.LockedUntil != nil {
 		line("  locked         until %s: a call changes it at Stripe", stamp(*s.LockedUntil))
@@ -36,7 +36,7 @@ func (s *Shown) print(out io.Writer) error {
 	for _, e := range s.Events {
 		line("  %s  %s  %s%s", stamp(e.CreatedAt), e.Type, e.ID, note(e.Restored, "  restored"))
 		for _, d := range e.Deliveries {
-			line("      %s  %s%s%s", d.Endpoint, d.State, also("due", stampOf(d.DueAt)), also("reason:", d.Reason))
+			line("      %s  %s%s%s", d.Endpoint, d.State, appendNamed("due", stampOf(d.DueAt)), appendNamed("reason:", d.Reason))
 			for _, try := range d.Tries {
 				line("        %s", try)
 			}
@@ -66,11 +66,11 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 			*a.AmountRefunded)
 	}
 	if a.Failure != nil || a.FailedAttempts > 0 {
-		line("  failures       %d%s", a.FailedAttempts, also("last:", a.Failure))
+		line("  failures       %d%s", a.FailedAttempts, appendNamed("last:", a.Failure))
 	}
 	if a.Payment != nil {
 		line("  read at Stripe %s%s", since(a.LastReadAt, "never"),
-			also("next because of a doubt:", stampOf(a.ReadDueAt)))
+			appendNamed("next because of a doubt:", stampOf(a.ReadDueAt)))
 	}
 	p := a.Personal
 	line("  a person's     metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
@@ -78,9 +78,9 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 		note(p.Forgotten, "; forgotten by kasse forget"))
 }
 
-// String is a step in words.
+// String formats a step.
 func (s ShownStep) String() string {
-	text := strings.ReplaceAll(s.Kind, "_", " ") + also(" ", s.ID)
+	text := strings.ReplaceAll(s.Kind, "_", " ") + appendNamed(" ", s.ID)
 	switch {
 	case s.Kind == "attempt":
 		text = val(s.To)
@@ -96,14 +96,14 @@ func (s ShownStep) String() string {
 	if s.Amount != nil {
 		text += fmt.Sprintf(", %d", *s.Amount)
 	}
-	text += also("reason", s.Reason) + also("cause", s.Cause) + also("by", s.By)
+	text += appendNamed("reason", s.Reason) + appendNamed("cause", s.Cause) + appendNamed("by", s.By)
 	if s.Payment != nil {
 		text += "  [" + string(*s.Payment) + "]"
 	}
 	return text
 }
 
-// String is a try in words.
+// String formats a try.
 func (t ShownTry) String() string {
 	answer, reason := "no response", t.Reason
 	if t.Status != nil {
@@ -113,11 +113,11 @@ func (t ShownTry) String() string {
 		reason = nil
 	}
 	at := t.At.UTC().Format("2006-01-02T15:04:05.000Z")
-	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, at, answer, t.TookMS, also("", reason))
+	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, at, answer, t.TookMS, appendNamed("", reason))
 }
 
 func (s *ShownStripe) print(line func(string, ...any)) {
-	line("\nStripe, %s%s", s.Payment, also("read at", stampOf(s.ReadAt)))
+	line("\nStripe, %s%s", s.Payment, appendNamed("read at", stampOf(s.ReadAt)))
 	if len(s.Differences) == 0 {
 		line("  says the same as Redis: %s", val(s.Status))
 	}
@@ -133,8 +133,8 @@ func note(said bool, text string) string {
 	return ""
 }
 
-// also appends a named text where there is one.
-func also(name string, text *string) string {
+// appendNamed appends a named text, if there is one.
+func appendNamed(name string, text *string) string {
 	if text == nil {
 		return ""
 	}

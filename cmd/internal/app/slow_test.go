@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// slowConnections come at once, each for as long as it may; the test holds both ends of them.
+// slowConnections are opened at once. The test holds both ends of them.
 const slowConnections = 2_000
 
-// enoughFiles raises the number of files that this process may have open, as far as it may, and returns how many
-// connections that allows.
+// enoughFiles raises this process's limit of open files as far as possible, and returns the number of
+// connections that it allows.
 func enoughFiles(t *testing.T) int {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -22,7 +22,7 @@ func enoughFiles(t *testing.T) int {
 		t.Fatal(err)
 	}
 	limit.Cur = limit.Max
-	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // what it is now is asked below
+	_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // the resulting limit is read below
 	_ = syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit)
 	const others = 500
 	if limit.Cur < 2*slowConnections+others {
@@ -32,7 +32,7 @@ func enoughFiles(t *testing.T) int {
 	return slowConnections
 }
 
-// memory is what this process holds, in bytes, both ends of each connection included.
+// memory returns this process's memory in bytes, including both ends of each connection.
 func memory() int64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -40,8 +40,8 @@ func memory() int64 {
 	return int64(stats.HeapAlloc + stats.StackInuse)
 }
 
-// TestMemoryIsFlat: a slow connection costs some kilobytes, however long it lasts and whatever it drips; others are
-// served meanwhile, and all of it comes back.
+// TestMemoryIsFlat: a slow connection costs a few kilobytes, however long it lasts and whatever it sends.
+// Other clients are served meanwhile, and all memory is returned afterwards.
 func TestMemoryIsFlat(t *testing.T) {
 	r := run(t, nil)
 	beginnings := []struct{ request, drop string }{
@@ -56,7 +56,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	count := enoughFiles(t)
 	before, goroutines := memory(), runtime.NumGoroutine()
 	began := time.Now()
-	r.harmless(func() {
+	r.requireHarmless(func() {
 		all := make([]net.Conn, count)
 		for n := range all {
 			all[n] = r.connect()
