@@ -133,6 +133,51 @@ func TestReopenedOrderIsFoundUnderItsCustomer(t *testing.T) {
 	}
 }
 
+// TestCustomersChangeWhilePagesAreRead: an order keeps its place in the list, so no page repeats it. The list of a
+// customer has the orders that are the customer's when their page is read.
+func TestCustomersChangeWhilePagesAreRead(t *testing.T) {
+	w := newWorld(t)
+	w.deliverWebhooks()
+	ann, bob := w.customer(), w.customer()
+	w.createFor("shop-1", ann, "")
+	w.createFor("shop-2", bob, "")
+	w.createFor("shop-3", ann, "")
+	w.createFor("shop-4", bob, "")
+	lists := []struct {
+		query        string
+		before, rest []string // the orders of the pages that are read before and after the change
+	}{
+		{"?limit=1", []string{"shop-4"}, []string{"shop-3", "shop-2", "shop-1"}},
+		{"?limit=1", []string{"shop-4", "shop-3", "shop-2"}, []string{"shop-1"}},
+		{"?limit=1&customer=" + ann, []string{"shop-3"}, []string{"shop-2", "shop-1"}},
+		{"?limit=1&customer=" + bob, []string{"shop-4"}, []string{"shop-3"}},
+		{"?limit=1&customer=" + bob, []string{"shop-4", "shop-2"}, nil},
+	}
+	next := make([]*string, len(lists))
+	for i, list := range lists {
+		before, after := w.findPages(list.query, new(""), len(list.before))
+		if next[i] = after; !slices.Equal(before, list.before) {
+			t.Errorf("%s: got %v, want %v", list.query, before, list.before)
+		}
+	}
+	w.createFor("shop-3", bob, `,"reopen":true`)
+	w.createFor("shop-2", ann, `,"reopen":true`)
+	for i, list := range lists {
+		if rest, _ := w.findPages(list.query, next[i], 10); !slices.Equal(rest, list.rest) {
+			t.Errorf("%s after %v: got %v, want %v", list.query, list.before, rest, list.rest)
+		}
+	}
+}
+
+// findPages reads so many pages of a list, from a cursor on.
+func (w *world) findPages(query string, after *string, pages int) (ids []string, next *string) {
+	for ; after != nil && pages > 0; pages-- {
+		page := w.find(query + "&after=" + *after)
+		ids, after = append(ids, page.ids()...), page.Next
+	}
+	return ids, after
+}
+
 func TestOrderQueriesThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	for query, parameter := range map[string]string{

@@ -561,11 +561,17 @@ type Event struct {
 	// `kasse forget` appended it again.
 	Restored bool `json:"restored"`
 
-	// Type `order.<state>` at each change of state of the order's current payment or winner, except:
-	// `order.paid` is sent once for an order, when it becomes fulfillable; `order.held` is a
-	// success with a `hold_reason`; `order.duplicate_payment` a second success;
-	// `order.dispute_won` and `order.refund_failed` a return to `paid`; `order.updated` a change
-	// within a state, or the end of a hold after the order was fulfillable once.
+	// Type `order.<state>` at each change of state of the order's current payment or winner,
+	// except:
+	//
+	// - `order.paid`: the order is fulfillable; sent once for each order
+	// - `order.held`: a success with a `hold_reason`
+	// - `order.duplicate_payment`: a second success
+	// - `order.dispute_won`, `order.refund_failed`: a return to `paid`
+	// - `order.updated`: a change within a state, or the end of a hold after the order was
+	//   fulfillable once
+	// - `order.reopened`: a new attempt, after an event about an earlier one
+	//
 	// `superseded.<state>` is about the order's other payments.
 	//
 	//
@@ -714,14 +720,14 @@ type OpenedPayment struct {
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
-	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `pending` | the customer has not tried to pay yet | `pay` | no | 2000 |
+	// | `action_required` | the customer must authenticate at the bank | `authenticate` | no | 2000 |
 	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
 	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
 	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `canceled` | the payment was cancelled | `none` | yes | null |
 	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
 	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
@@ -1093,14 +1099,14 @@ type PublicView struct {
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
-	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `pending` | the customer has not tried to pay yet | `pay` | no | 2000 |
+	// | `action_required` | the customer must authenticate at the bank | `authenticate` | no | 2000 |
 	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
 	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
 	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `canceled` | the payment was cancelled | `none` | yes | null |
 	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
 	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
@@ -1147,11 +1153,17 @@ type PushedEvent struct {
 	// `GET /v1/payments/{payment_intent}` has the metadata.
 	Truncated bool `json:"truncated"`
 
-	// Type `order.<state>` at each change of state of the order's current payment or winner, except:
-	// `order.paid` is sent once for an order, when it becomes fulfillable; `order.held` is a
-	// success with a `hold_reason`; `order.duplicate_payment` a second success;
-	// `order.dispute_won` and `order.refund_failed` a return to `paid`; `order.updated` a change
-	// within a state, or the end of a hold after the order was fulfillable once.
+	// Type `order.<state>` at each change of state of the order's current payment or winner,
+	// except:
+	//
+	// - `order.paid`: the order is fulfillable; sent once for each order
+	// - `order.held`: a success with a `hold_reason`
+	// - `order.duplicate_payment`: a second success
+	// - `order.dispute_won`, `order.refund_failed`: a return to `paid`
+	// - `order.updated`: a change within a state, or the end of a hold after the order was
+	//   fulfillable once
+	// - `order.reopened`: a new attempt, after an event about an earlier one
+	//
 	// `superseded.<state>` is about the order's other payments.
 	//
 	//
@@ -1233,14 +1245,14 @@ type Shipping struct {
 //
 // | state | when | next | final | poll_after_ms |
 // |---|---|---|---|---|
-// | `pending` | not tried yet | `pay` | no | 2000 |
-// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+// | `pending` | the customer has not tried to pay yet | `pay` | no | 2000 |
+// | `action_required` | the customer must authenticate at the bank | `authenticate` | no | 2000 |
 // | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
 // | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
 // | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
 // | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 // | `paid` | money received | `none` | yes | null |
-// | `canceled` | it will not be paid | `none` | yes | null |
+// | `canceled` | the payment was cancelled | `none` | yes | null |
 // | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
 // | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 //
@@ -1277,14 +1289,14 @@ type Transition struct {
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
-	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `pending` | the customer has not tried to pay yet | `pay` | no | 2000 |
+	// | `action_required` | the customer must authenticate at the bank | `authenticate` | no | 2000 |
 	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
 	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
 	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `canceled` | the payment was cancelled | `none` | yes | null |
 	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
 	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
@@ -1387,14 +1399,14 @@ type View struct {
 	//
 	// | state | when | next | final | poll_after_ms |
 	// |---|---|---|---|---|
-	// | `pending` | not tried yet | `pay` | no | 2000 |
-	// | `action_required` | the bank asks the customer to authenticate | `authenticate` | no | 2000 |
+	// | `pending` | the customer has not tried to pay yet | `pay` | no | 2000 |
+	// | `action_required` | the customer must authenticate at the bank | `authenticate` | no | 2000 |
 	// | `action_required` | the customer must act outside the page: see `action` | `wait` | no | 60000 |
 	// | `processing` | the bank has not answered yet; days for debits | `wait` | no | 60000 |
 	// | `failed` | the last try failed; the customer may try again | `retry` | no | 2000 |
 	// | `authorized` | authorised; a backend captures it | `wait` | no | 60000 |
 	// | `paid` | money received | `none` | yes | null |
-	// | `canceled` | it will not be paid | `none` | yes | null |
+	// | `canceled` | the payment was cancelled | `none` | yes | null |
 	// | `partially_refunded`, `refunded` | paid, then refunded in part or in full | `none` | yes | null |
 	// | `disputed`, `charged_back` | a dispute is open; a dispute was lost | `none` | yes | null |
 	//
