@@ -11,7 +11,7 @@ import (
 	"kasse/cmd/kasse-dev/console"
 )
 
-// endpoints lists where events are pushed to: the console, and what the environment lists beside it.
+// endpoints returns EVENT_ENDPOINTS with the console's endpoint added.
 func endpoints(console, others string) string {
 	all := console + "/push=" + pushSecret
 	if others != "" {
@@ -20,8 +20,8 @@ func endpoints(console, others string) string {
 	return all
 }
 
-// startConsole serves the console, which follows Kasse and the simulator until the world ends.
-func (w *world) startConsole(ctx context.Context, config app.Config, listener net.Listener) error {
+// startConsole serves the console, which follows Kasse and the simulator until the stack stops.
+func (w *stack) startConsole(ctx context.Context, config app.Config, listener net.Listener) error {
 	c := console.New(console.Options{
 		Kasse: w.kasse, Shop: w.shop, Control: w.control, Key: serviceKey, PushSecret: pushSecret,
 		Service: config.ServiceName, Now: time.Now, //nolint:forbidigo // the clock is handed on here
@@ -45,7 +45,7 @@ func (w *world) startConsole(ctx context.Context, config app.Config, listener ne
 	return nil
 }
 
-// configured reads a variable of the environment, or the file that it names with _FILE.
+// configured reads a variable of the environment, or the file that its _FILE variable names.
 func configured(name string) (string, error) {
 	file := os.Getenv(name + "_FILE")
 	if file == "" {

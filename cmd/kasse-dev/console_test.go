@@ -24,13 +24,14 @@ func TestConsoleAddress(t *testing.T) {
 		}
 	}
 	var printed strings.Builder
-	(&world{console: "http://127.0.0.1:8092"}).introduce(&printed)
+	(&stack{console: "http://127.0.0.1:8092"}).introduce(&printed)
 	if !strings.Contains(printed.String(), "Console  http://127.0.0.1:8092\n") {
 		t.Errorf("it prints %q", printed.String())
 	}
 }
 
-// TestConsoleJoinsTheEndpoints: Kasse pushes to the console beside the endpoints of the environment or of its file.
+// TestConsoleJoinsTheEndpoints: Kasse pushes to the console and to the endpoints of EVENT_ENDPOINTS or its
+// file.
 func TestConsoleJoinsTheEndpoints(t *testing.T) {
 	const console, mine = "http://127.0.0.1:8092/push=" + pushSecret, "https://shop.example/hook=whsec_x"
 	file := filepath.Join(t.TempDir(), "endpoints")
@@ -57,9 +58,10 @@ func TestConsoleJoinsTheEndpoints(t *testing.T) {
 	}
 }
 
-// TestControlRefusesOtherPages: the simulator's control routes can do what the console can, and more.
+// TestControlRefusesOtherPages: the simulator's control routes have the console's protection, since they can
+// do the same and more.
 func TestControlRefusesOtherPages(t *testing.T) {
-	w := &world{}
+	w := &stack{}
 	o := options{stripeAddr: "127.0.0.1:0", controlAddr: "127.0.0.1:0"}
 	_, err := w.startStripe(t.Context(), o, map[string]string{})
 	if err != nil {

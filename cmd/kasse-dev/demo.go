@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// demoPatience is how long a step may take. Webhooks are simulated, and so nearly at once.
+// demoPatience limits a step. Simulated webhooks arrive within it.
 const demoPatience = 10 * time.Second
 
-// demo plays the walk: a customer pays at once; another is declined, and pays at the second try.
-func (w *world) demo(ctx context.Context) error {
+// demo plays two orders: one customer pays at once, another is declined and pays at the second try.
+func (w *stack) demo(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*demoPatience)
 	defer cancel()
-	d := &player{world: w}
+	d := &player{stack: w}
 	d.step(ctx, "a customer with a saved card", d.customer)
 	d.step(
 		ctx, "the backend opens a payment",
@@ -45,9 +45,9 @@ func (w *world) demo(ctx context.Context) error {
 	return d.err
 }
 
-// player remembers what one step leaves for the next. After a step that failed it does no more.
+// player runs the demo's steps. After a failed step it skips the rest.
 type player struct {
-	*world
+	*stack
 	customerID, payment, secret string
 	err                         error
 }
@@ -67,13 +67,13 @@ func (d *player) step(ctx context.Context, title string, play func(context.Conte
 
 func (d *player) customer(ctx context.Context) (string, error) {
 	var customer, method struct{ ID string }
-	if err := d.askStripe(
+	if err := d.callStripe(
 		ctx, secretKey, "/v1/customers", url.Values{"email": {"ada@example.com"}}, &customer,
 	); err != nil {
 		return "", err
 	}
 	d.customerID = customer.ID
-	err := d.askStripe(
+	err := d.callStripe(
 		ctx, secretKey, "/v1/payment_methods/pm_card_visa/attach", url.Values{"customer": {customer.ID}}, &method,
 	)
 	return customer.ID + " has saved " + method.ID, err
@@ -89,7 +89,7 @@ func (d *player) open(ctx context.Context, order string, amount int) (string, er
 		} `json:"customer_session"`
 	}
 	body := map[string]any{"order_id": order, "amount": amount, "currency": "eur", "customer": d.customerID}
-	if err := d.askKasse(ctx, serviceKey, http.MethodPost, "/v1/payments", body, &opened); err != nil {
+	if err := d.callKasse(ctx, serviceKey, http.MethodPost, "/v1/payments", body, &opened); err != nil {
 		return "", err
 	}
 	if opened.CustomerSession == nil || opened.CustomerSession.ClientSecret == "" {
@@ -99,7 +99,8 @@ func (d *player) open(ctx context.Context, order string, amount int) (string, er
 	return fmt.Sprintf("%s for %s is %s; both client secrets are here", d.payment, order, opened.State), nil
 }
 
-// pay confirms as Stripe.js does in the page: with the publishable key and the client secret. A decline is an answer.
+// pay confirms as Stripe.js does: with the publishable key and the client secret. A decline is a result, not
+// an error.
 func (d *player) pay(ctx context.Context, method string) (string, error) {
 	var intent struct {
 		Status string
@@ -108,7 +109,7 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 	form := url.Values{
 		"client_secret": {d.secret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
 	}
-	if err := d.askStripe(ctx, publishableKey, "/v1/payment_intents/"+d.payment+"/confirm", form, &intent); err != nil {
+	if err := d.callStripe(ctx, publishableKey, "/v1/payment_intents/"+d.payment+"/confirm", form, &intent); err != nil {
 		return "", err
 	}
 	if intent.Error.Code != "" {
@@ -117,14 +118,14 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 	return "Stripe says " + intent.Status + " to " + method, nil
 }
 
-// poll asks with the client secret, as the page does that Stripe returns to, until the state is there. From the second
-// time on the answer is held until there is something new.
+// poll polls with the client secret, as the return page does, until the wanted state. From the second request
+// on it uses ?wait.
 func (d *player) poll(ctx context.Context, want string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
 	var seen status
 	for polls := 1; ; polls++ {
-		err := d.look(ctx, &seen)
+		err := d.pollOnce(ctx, &seen)
 		switch {
 		case ctx.Err() != nil:
 			return "", fmt.Errorf("still %s; %s was expected", seen.State, want)
@@ -136,14 +137,14 @@ func (d *player) poll(ctx context.Context, want string) (string, error) {
 	}
 }
 
-// status is what the page knows of its payment.
+// status is the page's last known status.
 type status struct {
 	State, Next string
 	etag        string
 }
 
-// look brings the status up to date, which may take as long as it is held.
-func (d *player) look(ctx context.Context, seen *status) error {
+// pollOnce sends one status request, which may be held.
+func (d *player) pollOnce(ctx context.Context, seen *status) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, d.kasse+"/v1/payments/"+d.payment+"?wait=25", nil)
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func (d *player) history(ctx context.Context) (string, error) {
 	var answer struct {
 		History []struct{ To, Cause string }
 	}
-	if err := d.askKasse(
+	if err := d.callKasse(
 		ctx, serviceKey, http.MethodGet, "/v1/payments/"+d.payment+"/history", nil, &answer,
 	); err != nil {
 		return "", err
@@ -184,16 +185,16 @@ func (d *player) history(ctx context.Context) (string, error) {
 	return strings.Join(steps, ", "), nil
 }
 
-func (d *player) askKasse(ctx context.Context, credential, method, path string, body, into any) error {
-	status, err := askJSON(ctx, method, d.kasse+path, credential, body, into)
+func (d *player) callKasse(ctx context.Context, credential, method, path string, body, into any) error {
+	status, err := callJSON(ctx, method, d.kasse+path, credential, body, into)
 	if err == nil && status >= http.StatusBadRequest {
 		err = fmt.Errorf("kasse answered %d", status)
 	}
 	return err
 }
 
-func (d *player) askStripe(ctx context.Context, key, path string, form url.Values, into any) error {
-	status, err := askForm(ctx, d.stripe+path, key, form, into)
+func (d *player) callStripe(ctx context.Context, key, path string, form url.Values, into any) error {
+	status, err := postForm(ctx, d.stripe+path, key, form, into)
 	if err == nil && status >= http.StatusBadRequest && status != http.StatusPaymentRequired {
 		err = fmt.Errorf("the simulator answered %d", status)
 	}

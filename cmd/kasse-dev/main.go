@@ -1,5 +1,5 @@
-// Kasse-dev is the whole of Kasse on a laptop, offline: the real server on an embedded Redis and a
-// simulated Stripe.
+// Kasse-dev runs all of Kasse on a laptop, offline: the real server with an embedded Redis and a simulated
+// Stripe.
 package main
 
 import (
@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// options are the flags. An address without a host is on loopback.
+// options are the flags. An address without a host means loopback.
 type options struct {
 	demo, real               bool
 	addr, adminAddr          string
@@ -29,7 +29,7 @@ type options struct {
 	stripeVersion            string
 }
 
-// stripeVersions are the API versions whose events the simulator sends.
+// stripeVersions are the API versions in which the simulator can send events.
 var stripeVersions = []string{"2024-06-20", "2026-10-28.endive"}
 
 func main() {
@@ -65,8 +65,8 @@ func run(ctx context.Context, args []string) error {
 	return o.explain(w.stop())
 }
 
-// explain adds the likely cause of a failed second start with a real Redis: its payments are
-// unknown to the new simulator.
+// explain adds the likely cause if a second start with a real Redis fails: the new simulator does not know
+// Redis's payments.
 func (o options) explain(err error) error {
 	if err == nil || o.redis == "" || o.real {
 		return err

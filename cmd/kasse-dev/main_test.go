@@ -8,7 +8,7 @@ import (
 func TestStripeVersionFlag(t *testing.T) {
 	for _, c := range []struct {
 		args []string
-		want string // empty where the arguments are refused
+		want string // empty: the arguments are refused
 	}{
 		{nil, "2024-06-20"},
 		{[]string{"-stripe-version", "2026-10-28.endive"}, "2026-10-28.endive"},

@@ -11,35 +11,35 @@ import (
 	"sync"
 )
 
-// The page: no build step, and no code of others but Stripe.js.
+// The page has no build step and no third-party code but Stripe.js.
 //
 //go:embed shop
 var shopFiles embed.FS
 
-// shop is the toy backend of a shop, on an origin of its own. It serves the page, knows the prices, and is the only
-// one who holds the service key: the page gets order tokens from it. What it remembers is gone with the process.
+// shop is an example backend of a shop, on its own origin. It serves the page, knows the prices and holds the
+// service key. The page gets order tokens from it. All its data is lost when the process ends.
 type shop struct {
-	kasse    string // its API
-	stripe   string // the API of Stripe, where a shop's backend makes its customers
-	stripeJS string // address of the script
+	kasse    string // base URL of Kasse's API
+	stripe   string // base URL of Stripe's API, used to create customers
+	stripeJS string // URL of the script
 	key      string // Stripe's secret key
 	log      *slog.Logger
 
-	mu        sync.Mutex        // guards what follows
+	mu        sync.Mutex        // guards the maps
 	orders    map[string]*order // by order id
-	carts     map[string]string // the order that stands for a visitor's cart, by visitor
-	customers map[string]string // at Stripe, by visitor
+	carts     map[string]string // the order of a visitor's cart, by visitor
+	customers map[string]string // Stripe's customer ids, by visitor
 }
 
-func newShop(w *world, log *slog.Logger) *shop {
+func newShop(w *stack, log *slog.Logger) *shop {
 	return &shop{
 		kasse: w.kasse, stripe: w.stripe, stripeJS: w.stripeJS, key: w.stripeKey, log: log,
 		orders: map[string]*order{}, carts: map[string]string{}, customers: map[string]string{},
 	}
 }
 
-// handler returns the shop. Its log has a line for each request, with the path and without the query, in which
-// Stripe puts a client secret on the way back.
+// handler returns the shop. It logs a line for each request with the path, but not the query: Stripe puts a
+// client secret into the return URL.
 func (s *shop) handler() (http.Handler, error) {
 	files, err := fs.Sub(shopFiles, "shop")
 	if err != nil {
@@ -56,16 +56,16 @@ func (s *shop) handler() (http.Handler, error) {
 	mux.HandleFunc("GET /api/orders/{order}", s.owned(s.showOrder))
 	mux.HandleFunc("POST /api/orders/{order}/token", s.owned(s.mintToken))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.guard(w.Header())
+		s.setSecurityHeaders(w.Header())
 		s.log.InfoContext(r.Context(), "shop", "method", r.Method, "path", r.URL.Path)
 		mux.ServeHTTP(w, r)
 	}), nil
 }
 
-// guard sets what protects the page. Its policy allows its own files, Kasse, and what Stripe.js needs, which sets
-// style attributes beside: https://docs.stripe.com/security/guide#content-security-policy. The return URL holds a
-// client secret, so no Referer is sent.
-func (s *shop) guard(h http.Header) {
+// setSecurityHeaders sets the page's policy. It allows the page's own files, Kasse, and what Stripe.js needs,
+// which also sets style attributes: https://docs.stripe.com/security/guide#content-security-policy. The
+// return URL contains a client secret, so no Referer is sent.
+func (s *shop) setSecurityHeaders(h http.Header) {
 	scripts, styles, frames := s.stripe, "'self'", s.stripe
 	if s.stripe == realStripe {
 		scripts, styles = "https://js.stripe.com https://*.js.stripe.com", "'self'; style-src-attr 'unsafe-inline'"
@@ -79,13 +79,13 @@ func (s *shop) guard(h http.Header) {
 	h.Set("Cache-Control", "no-cache")
 }
 
-// page serves the one document that is every page.
+// page serves the single document of all pages.
 func (s *shop) page(w http.ResponseWriter, r *http.Request) {
 	s.visitor(w, r)
 	http.ServeFileFS(w, r, shopFiles, "shop/index.html")
 }
 
-// visitor knows a browser again by a cookie, and gives it one where it has none.
+// visitor returns the visitor id of the browser's cookie. It sets a new cookie if there is none.
 func (s *shop) visitor(w http.ResponseWriter, r *http.Request) string {
 	if cookie, err := r.Cookie("visitor"); err == nil && cookie.Value != "" {
 		return cookie.Value
@@ -97,13 +97,13 @@ func (s *shop) visitor(w http.ResponseWriter, r *http.Request) string {
 	return id
 }
 
-// config gives the page its addresses.
+// config returns the addresses for the page.
 func (s *shop) config(w http.ResponseWriter, _ *http.Request) {
 	answerPage(w, http.StatusOK, map[string]string{"kasse": s.kasse, "stripe_js": s.stripeJS})
 }
 
-// checkOut turns the visitor's cart into an order. Until that is paid it stays the same order, from however many
-// tabs and clicks.
+// checkOut turns the visitor's cart into an order. Until the order is paid, all tabs and clicks get the same
+// one.
 func (s *shop) checkOut(w http.ResponseWriter, r *http.Request) {
 	var choice struct {
 		Region string `json:"region"`
@@ -123,7 +123,7 @@ func (s *shop) checkOut(w http.ResponseWriter, r *http.Request) {
 	answerPage(w, http.StatusOK, o)
 }
 
-// owned lets visitors at their own orders only.
+// owned lets visitors access only their own orders.
 func (s *shop) owned(next func(http.ResponseWriter, *http.Request, order)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		o, known := s.find(r.PathValue("order"), s.visitor(w, r))
@@ -139,7 +139,7 @@ func (s *shop) showOrder(w http.ResponseWriter, _ *http.Request, o order) {
 	answerPage(w, http.StatusOK, o)
 }
 
-// mintToken hands the page a token for its order.
+// mintToken returns a token for the visitor's order.
 func (s *shop) mintToken(w http.ResponseWriter, r *http.Request, o order) {
 	token, err := s.tokenFor(r.Context(), o)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *shop) mintToken(w http.ResponseWriter, r *http.Request, o order) {
 	answerPage(w, http.StatusCreated, map[string]string{"token": token})
 }
 
-// fail answers for what the page cannot help.
+// fail answers the page after an internal error.
 func (s *shop) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.WarnContext(r.Context(), "shop", "path", r.URL.Path, "error", err)
 	refusePage(w, http.StatusBadGateway, "The shop could not reach its services.")

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// visit asks a shop that stands before nothing, and returns its answer and what it has logged.
-func visit(t *testing.T, w *world, path string) (answer *httptest.ResponseRecorder, log string) {
+// visit sends a request to a shop without Kasse, and returns the response and the log.
+func visit(t *testing.T, w *stack, path string) (answer *httptest.ResponseRecorder, log string) {
 	t.Helper()
 	var lines bytes.Buffer
 	pages, err := newShop(w, slog.New(slog.NewTextHandler(&lines, nil))).handler()
@@ -22,10 +22,10 @@ func visit(t *testing.T, w *world, path string) (answer *httptest.ResponseRecord
 	return answer, lines.String()
 }
 
-// TestReturnURLStaysSecret: Stripe sends the customer back with a client secret in the address. It goes to no other
-// site, and not into the log.
+// TestReturnURLStaysSecret: Stripe's return URL contains a client secret. It reaches no other site and no
+// log.
 func TestReturnURLStaysSecret(t *testing.T) {
-	answer, log := visit(t, &world{stripe: "http://127.0.0.1:1"},
+	answer, log := visit(t, &stack{stripe: "http://127.0.0.1:1"},
 		"/return?order=7&payment_intent_client_secret=pi_1_secret_2")
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "<main") {
 		t.Errorf("the return page answered %d", answer.Code)
@@ -38,8 +38,8 @@ func TestReturnURLStaysSecret(t *testing.T) {
 	}
 }
 
-// TestPolicyAllowsOnlyWhatIsNeeded: the page runs its own scripts and Stripe.js, offline the simulator's, and talks
-// to Kasse and Stripe.
+// TestPolicyAllowsOnlyWhatIsNeeded: the page may run its own scripts and Stripe.js (offline: the
+// simulator's), and connect to Kasse and Stripe.
 func TestPolicyAllowsOnlyWhatIsNeeded(t *testing.T) {
 	for name, test := range map[string]struct {
 		stripe, scripts, styles, frames string
@@ -50,7 +50,7 @@ func TestPolicyAllowsOnlyWhatIsNeeded(t *testing.T) {
 			"https://js.stripe.com https://*.js.stripe.com https://hooks.stripe.com",
 		},
 	} {
-		w := &world{kasse: "http://127.0.0.1:8080", stripe: test.stripe}
+		w := &stack{kasse: "http://127.0.0.1:8080", stripe: test.stripe}
 		answer, _ := visit(t, w, "/checkout")
 		want := "default-src 'none'; script-src 'self' " + test.scripts + "; style-src " + test.styles +
 			"; img-src 'self'; connect-src 'self' " + w.kasse + " " + test.stripe +
@@ -61,9 +61,9 @@ func TestPolicyAllowsOnlyWhatIsNeeded(t *testing.T) {
 	}
 }
 
-// TestDocsAreServed: the API's page comes with a policy of its own, under which it needs no script.
+// TestDocsAreServed: the API's page has its own policy, without scripts.
 func TestDocsAreServed(t *testing.T) {
-	answer, _ := visit(t, &world{}, "/docs")
+	answer, _ := visit(t, &stack{}, "/docs")
 	if answer.Code != http.StatusOK || !strings.Contains(answer.Body.String(), "POST /v1/payments") {
 		t.Errorf("/docs answered %d", answer.Code)
 	}
@@ -74,9 +74,9 @@ func TestDocsAreServed(t *testing.T) {
 	}
 }
 
-// TestStripeJSComesFromStripe: with -real the page is the same, and loads another script.
+// TestStripeJSComesFromStripe: with -real the same page loads Stripe's script.
 func TestStripeJSComesFromStripe(t *testing.T) {
-	w := &world{}
+	w := &stack{}
 	if _, err := w.startStripe(t.Context(), options{real: true}, nil); err != nil {
 		t.Fatal(err)
 	}

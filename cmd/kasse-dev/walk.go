@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// introduce prints the addresses, the credentials, and a walk that can be pasted as it stands.
-func (w *world) introduce(out io.Writer) {
+// introduce prints the addresses, the credentials, and shell commands that can be pasted as they are.
+func (w *stack) introduce(out io.Writer) {
 	_, _ = fmt.Fprintf(
 		out, "Shop     %s\nConsole  %s\nKasse    %s\nProbes   %s/readyz\nStripe   %s\n",
 		w.shop, w.console, w.kasse, w.admin, w.stripe,
@@ -18,7 +18,7 @@ func (w *world) introduce(out io.Writer) {
 	_, _ = fmt.Fprintf(out, walk, serviceKey, w.kasse, w.stripe)
 }
 
-// walk is also in the README, where a test pastes it.
+// walk is also in the README; a test runs it there.
 const walk = `KEY=%s
 KASSE=%s
 STRIPE=%s

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// TestReadmeHasTheWalk keeps the README's walk the one that is printed, and that a test of the whole pastes into a
-// shell.
+// TestReadmeHasTheWalk: the README's commands equal the printed ones, which another test runs in a shell.
 func TestReadmeHasTheWalk(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

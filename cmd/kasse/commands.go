@@ -55,7 +55,7 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 	return app.Run(ctx, config, app.NewLogger(config))
 }
 
-// loadConfig reads the environment, for a program that sends its traces over OTLP.
+// loadConfig reads the environment and sets the OTLP exporter.
 func loadConfig() (app.Config, error) {
 	config, err := app.LoadConfig()
 	config.Exporter = otlp.New
@@ -113,7 +113,7 @@ func show(ctx context.Context, args []string, out io.Writer) error {
 	var o app.ShowOptions
 	flags.BoolVar(&o.JSON, "json", false, "for programs: docs/show.md names the members")
 	flags.BoolVar(&o.Stripe, "stripe", false, "also read the payment once at Stripe, and name the differences")
-	// The flags may follow the id; none of them has a value.
+	// Flags may follow the id; none of them has a value.
 	args = slices.Clone(args)
 	slices.SortStableFunc(args, func(a, b string) int {
 		return cmp.Compare(rank(a), rank(b))
@@ -127,7 +127,7 @@ func show(ctx context.Context, args []string, out io.Writer) error {
 	return withApp(func(a *app.App) error { return a.Show(ctx, flags.Arg(0), o, out) })
 }
 
-// rank is 0 for a flag, 1 for an argument.
+// rank returns 0 for a flag and 1 for an argument.
 func rank(arg string) int {
 	if strings.HasPrefix(arg, "-") {
 		return 0
@@ -143,7 +143,7 @@ func forget(ctx context.Context, args []string, out io.Writer) error {
 	return withApp(func(a *app.App) error { return a.Forget(ctx, flags.Arg(0), out) })
 }
 
-// lookBack runs a command that may take long, and that looks back so far.
+// lookBack runs a long command with a flag for its period.
 func lookBack(
 	ctx context.Context, flags *flag.FlagSet, args []string, out io.Writer, since time.Duration,
 	run func(*app.App, context.Context, time.Duration, io.Writer) error,
@@ -158,7 +158,7 @@ func lookBack(
 	return withApp(func(a *app.App) error { return run(a, ctx, since, out) })
 }
 
-// withApp wires the program for one command.
+// withApp wires the program for one command and closes it.
 func withApp(run func(*app.App) error) error {
 	config, err := loadConfig()
 	if err != nil {

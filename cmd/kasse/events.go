@@ -9,7 +9,7 @@ import (
 	"kasse/cmd/internal/app"
 )
 
-// eventCommands are the words that may follow "events".
+// eventCommands lists the words after "events".
 func eventCommands() (names []string) {
 	for _, c := range commands() {
 		if name, found := strings.CutPrefix(c.name, "events "); found {
@@ -56,7 +56,7 @@ func disableEndpoint(ctx context.Context, args []string, out io.Writer) error {
 	return withApp(func(a *app.App) error { return a.DisableEndpoint(ctx, flags.Arg(0), out) })
 }
 
-// endpointFlag is the flag that names one of the endpoints.
+// endpointFlag defines the flag that selects an endpoint.
 func endpointFlag(flags *flag.FlagSet) *string {
 	return flags.String("endpoint", "", "the `id` or name of an endpoint, as kasse events endpoints shows it")
 }

@@ -29,7 +29,7 @@ func main() {
 	}
 }
 
-// stopSignals end a command, and make a server drain first. Under nohup SIGHUP stays ignored.
+// stopSignals are the signals that end a command; a server drains first. Under nohup SIGHUP stays ignored.
 func stopSignals() []os.Signal {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -38,13 +38,13 @@ func stopSignals() []os.Signal {
 	return signals
 }
 
-// usageError is a mistake in how a command is called; the exit code is 2.
+// usageError is a mistake in the arguments; the exit code is 2.
 type usageError struct{ text string }
 
 func (e *usageError) Error() string { return e.text }
 
-// run finds the command that the arguments name, and runs it. Without arguments it serves. Help goes to out, and is
-// flag.ErrHelp; an unknown command is a usageError that names it.
+// run finds the command of the arguments and runs it. Without arguments it serves. Help is printed to out and
+// returns flag.ErrHelp. An unknown command returns a usageError with its name.
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
 		return serve(ctx, nil, out)
@@ -94,10 +94,10 @@ func printUsage(out io.Writer) error {
 	return flag.ErrHelp
 }
 
-// newFlags returns the flags of a command, which takes the arguments that are named, such as "ID".
+// newFlags returns the flags of a command with these named arguments, such as "ID".
 func newFlags(name, arguments string, out io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors go to standard error by main
+	flags.SetOutput(io.Discard) // main prints errors to standard error
 	flags.Usage = func() {
 		flags.SetOutput(out)
 		defer flags.SetOutput(io.Discard)
@@ -115,11 +115,11 @@ func newFlags(name, arguments string, out io.Writer) *flag.FlagSet {
 	return flags
 }
 
-// parse reads the flags of a command, and refuses any number of arguments but the wanted one. Help
-// is flag.ErrHelp; every other mistake is a usageError that names the command.
+// parse parses a command's flags and requires the wanted number of arguments. Help returns flag.ErrHelp;
+// every other mistake is a usageError with the command's name.
 func parse(flags *flag.FlagSet, args []string, wanted int) error {
 	usage := flags.Usage
-	flags.Usage = func() {} // flag calls it for mistakes too
+	flags.Usage = func() {} // flag also calls it after mistakes
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

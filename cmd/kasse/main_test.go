@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestEveryCommandHasHelp: each way to ask for the help of a command prints its usage, and reads no configuration.
+// TestEveryCommandHasHelp: each form of asking for help prints the usage and reads no configuration.
 func TestEveryCommandHasHelp(t *testing.T) {
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
@@ -25,7 +25,7 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	}
 }
 
-// TestMistakesAreNamed: a mistake in how a command is called is found before anything is read, connected or written.
+// TestMistakesAreNamed: a mistake in the arguments is reported before anything is read, connected or written.
 func TestMistakesAreNamed(t *testing.T) {
 	for line, want := range map[string]string{
 		"refund-everything": `unknown command "refund-everything"`, "events": "replay, endpoints, enable",

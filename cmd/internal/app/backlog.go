@@ -10,22 +10,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// scrapeBound ends the questions that one scrape asks Redis. What is not known then is not shown.
+// scrapeBound limits the queries of one scrape. Values that arrive later are left out.
 const scrapeBound = 2 * time.Second
 
-// backlog shows what lies in Redis, or in this process, when Prometheus asks. What lies in Redis is the same for all
-// replicas: take the maximum, not the sum.
+// backlog exports the state of Redis and of this process when Prometheus scrapes. Values from Redis are the
+// same on all replicas: take their maximum, not their sum.
 type backlog struct {
 	app   *App
 	descs []*prometheus.Desc
 
-	scraping sync.Mutex // the values below are one scrape's
+	scraping sync.Mutex // guards the values below, which belong to one scrape
 	out      chan<- prometheus.Metric
 }
 
 var errUndescribed = errors.New("no such metric was described")
 
-// described are the metrics of the backlog.
+// described are the backlog's metrics.
 var described = []definition{
 	{
 		"kasse_waiters", "gauge", nil,
@@ -107,14 +107,14 @@ func (m *metrics) watch(a *App) {
 	m.all = append(m.all, described...)
 }
 
-// Describe names the metrics.
+// Describe implements prometheus.Collector.
 func (b *backlog) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range b.descs {
 		out <- d
 	}
 }
 
-// Collect asks this process and Redis.
+// Collect queries this process and Redis.
 func (b *backlog) Collect(out chan<- prometheus.Metric) {
 	b.scraping.Lock()
 	defer b.scraping.Unlock()

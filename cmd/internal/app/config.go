@@ -17,8 +17,8 @@ import (
 	"kasse/store"
 )
 
-// environment is the configuration as it is written. Every member is a string, since envconfig quotes what it cannot
-// convert, and takes an empty variable for a required one.
+// environment holds the raw configuration. Every member is a string, because envconfig quotes values that it
+// cannot convert, and because it accepts an empty variable as a required one.
 type environment struct {
 	ListenAddr      string `default:":8080" envconfig:"LISTEN_ADDR"`
 	AdminAddr       string `default:"127.0.0.1:9090" envconfig:"ADMIN_ADDR"`
@@ -81,12 +81,12 @@ type environment struct {
 	OTelDisabled        string `default:"false" envconfig:"OTEL_SDK_DISABLED"`
 }
 
-// Config is the configuration, checked.
+// Config is the validated configuration.
 type Config struct {
 	ListenAddr, AdminAddr       string
 	DrainDelay, ShutdownTimeout time.Duration
 
-	RedisURL        payment.Secret // it may hold a password
+	RedisURL        payment.Secret // may contain a password
 	RedisMode       string
 	RedisPartitions int
 
@@ -97,7 +97,7 @@ type Config struct {
 	RedisAutoPipeline, RedisClientCache bool
 
 	OrderIndex  bool // keeps the index behind GET /v1/orders
-	WaitParking bool // status requests that wait keep no goroutine
+	WaitParking bool // waiting status requests keep no goroutine
 
 	StripeSecretKey      payment.Secret
 	StripePublishableKey string
@@ -110,27 +110,27 @@ type Config struct {
 	ServiceName string
 
 	OrderTokens       api.Tokens
-	IssuerKeysURL     string // of the shop's own issuer of order tokens; empty: it has none
+	IssuerKeysURL     string // key set of the shop's own issuer of order tokens; empty: none
 	MaxFailedAttempts int
 
-	SuccessVerification payment.Verification // of successes that webhooks bring; empty: off
+	SuccessVerification payment.Verification // how successes from webhooks are verified; empty: off
 
 	Limits         api.Limits
 	TrustedProxies []netip.Prefix
 	Origins        []string
 
-	Endpoints []*push.Endpoint // that events are pushed to
+	Endpoints []*push.Endpoint // endpoints that get pushed events
 
 	PaymentRetention, EventRetention time.Duration
 	PaymentAbandonAfter              time.Duration  // zero: off
-	LogLevel                         *slog.LevelVar // that SIGUSR1 switches
+	LogLevel                         *slog.LevelVar // toggled by SIGUSR1
 	LogFormat                        string
-	Traced                           bool // spans are sent to where OpenTelemetry's own variables say
+	Traced                           bool // spans are exported, as OpenTelemetry's own variables say
 
-	// Unread says of variables that are set, and that nothing reads, which of ours may be meant.
+	// Unread has a hint for each set variable that nothing reads and that resembles one of ours.
 	Unread []string
 
-	// Exporter makes what sends the spans, otlp.New in production; nil: the program sends none.
+	// Exporter makes the exporter of spans: otlp.New in production; nil: no exporter.
 	Exporter func(context.Context, *slog.Logger) (sdktrace.SpanExporter, error)
 
 	// Listening is called with the addresses once both listeners are open; it may be nil.
@@ -140,11 +140,11 @@ type Config struct {
 // Livemode reports whether the Stripe keys move real money.
 func (c Config) Livemode() bool { return strings.Contains(c.StripeSecretKey.Reveal(), "k_live_") }
 
-// LoadConfig reads the environment. It fails with one error that lists every mistake by variable, and no value.
+// LoadConfig reads the environment. Its error lists every mistake by variable, without values.
 func LoadConfig() (Config, error) {
 	var e environment
 	if err := envconfig.Process("", &e); err != nil {
-		return Config{}, errors.New("the environment cannot be read") // envconfig's own text quotes values
+		return Config{}, errors.New("the environment cannot be read") // envconfig's error quotes values
 	}
 	var m mistakes
 	c := m.plain(e)
@@ -166,7 +166,7 @@ func LoadConfig() (Config, error) {
 	return c, errors.Join(m...)
 }
 
-// plain reads the settings that are values of their own.
+// plain reads the settings that stand alone.
 func (m *mistakes) plain(e environment) Config {
 	return Config{
 		ListenAddr: m.address("LISTEN_ADDR", e.ListenAddr), AdminAddr: m.address("ADMIN_ADDR", e.AdminAddr),
@@ -204,7 +204,7 @@ func (m *mistakes) plain(e environment) Config {
 	}
 }
 
-// secrets reads what a file may hold, and what is checked with it.
+// secrets reads the settings that may come from files, and the settings that are checked with them.
 func (m *mistakes) secrets(e environment, c *Config) {
 	c.RedisURL = payment.Secret(m.secret("REDIS_URL", e.RedisURL, e.RedisURLFile))
 	c.StripeSecretKey = payment.Secret(m.secret("STRIPE_SECRET_KEY", e.StripeSecretKey, e.StripeSecretKeyFile))

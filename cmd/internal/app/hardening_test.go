@@ -18,7 +18,7 @@ func (r *running) in(t *testing.T) *running {
 func (r *running) checkRaw(request string, status int, code string) {
 	r.t.Helper()
 	w := r.dial()
-	_ = w.send(request) // it may be refused before all of it is read
+	_ = w.send(request) // Kasse may refuse before it has read everything
 	if tcp, ok := w.Conn.(interface{ CloseWrite() error }); ok {
 		_ = tcp.CloseWrite()
 	}
@@ -41,7 +41,7 @@ func (r *running) checkRaw(request string, status int, code string) {
 	}
 }
 
-// TestPipelining: requests that come together are answered one after the other, each with its own answer.
+// TestPipelining: pipelined requests get their own responses, in order.
 func TestPipelining(t *testing.T) {
 	r := run(t, nil)
 	w := r.dial()
@@ -70,13 +70,13 @@ func TestPipelining(t *testing.T) {
 	})
 }
 
-// TestSlowRequests: a client that takes too long is cut off, and has changed nothing.
+// TestSlowRequests: a client that takes too long is disconnected, and has changed nothing.
 func TestSlowRequests(t *testing.T) {
 	const bound = 300 * time.Millisecond
 	r := run(t, func(b *bounds) { b.readHeader, b.read, b.idle = bound, bound, bound })
 	tests := map[string]struct {
-		request, drop string // what comes first, and then again and again
-		says          string // before the end
+		request, drop string // first text, then the text that is repeated
+		says          string // bytes before the end
 	}{
 		"nothing at all":          {"", "", ""},
 		"half a line":             {"GET /v1/con", "", "400 Bad Request"},
@@ -130,7 +130,7 @@ func TestSlowRequests(t *testing.T) {
 	})
 }
 
-// drip sends the text again and again, until it is stopped or the connection is closed.
+// drip sends the text repeatedly until it is stopped or the connection is closed.
 func (w *wire) drip(text string) (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -146,7 +146,7 @@ func (w *wire) drip(text string) (stop func()) {
 	return func() { close(done); <-ended }
 }
 
-// TestPortsAreApart: the public port has nothing of the admin's, and neither has a debugger.
+// TestPortsAreApart: the public port has no route of the admin port, and neither port has a debugger.
 func TestPortsAreApart(t *testing.T) {
 	r := run(t, nil)
 	for _, path := range []string{

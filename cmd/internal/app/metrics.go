@@ -19,12 +19,12 @@ import (
 	"kasse/service/stripe"
 )
 
-// metrics are what Prometheus scrapes, in a registry of their own. Its labels are bounded: by the contract's
-// routes, states and outcomes, by the operations of Stripe and commands of Redis that this program knows, and by
-// its endpoints. None is an id. It is the Observer of every package that has one.
+// metrics is the registry that Prometheus scrapes. Its labels are bounded: the contract's routes, states and
+// outcomes, the known operations of Stripe and commands of Redis, and the configured endpoints. None is an
+// id. It is the Observer of every package that has one.
 type metrics struct {
 	registry *prometheus.Registry
-	all      []definition // that are ours; Go's and the process's come beside them
+	all      []definition // our own metrics; the registry also has Go's and the process's
 
 	requests    *prometheus.HistogramVec
 	webhooks    *prometheus.CounterVec
@@ -41,15 +41,14 @@ type metrics struct {
 	pushLost    *prometheus.CounterVec
 }
 
-// definition is a metric as docs/metrics.md lists it.
+// definition is a row of docs/metrics.md.
 type definition struct {
 	name, kind string
 	labels     []string
 	help       string
 }
 
-// Bounds of the histograms, in seconds. A request may be a poll that is held for 25 s; an event may come three days
-// late.
+// Buckets of the histograms, in seconds. A request may be a poll of 25 s; an event may come three days late.
 var (
 	requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 25, 50}
 	redisBuckets   = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5}
@@ -114,8 +113,8 @@ func newMetrics() *metrics {
 	return m
 }
 
-// beginAtZero shows what alerts look at before there is anything to count: to Prometheus a series that begins at 1
-// has not increased.
+// beginAtZero creates the series of the alerts with 0. Prometheus sees no increase in a series that begins at
+// 1.
 func (m *metrics) beginAtZero(endpoints []*push.Endpoint) {
 	for _, kind := range stripe.AllEventTypes() {
 		for _, outcome := range []service.Outcome{
@@ -161,7 +160,7 @@ func (m *metrics) histogram(name, help string, buckets []float64, labels ...stri
 	return vec
 }
 
-// buildLabels are what the Go tool stamped into the program.
+// buildLabels returns the build information that Go stamps into the program.
 func buildLabels() []string {
 	version, revision := "unknown", "unknown"
 	if build, ok := debug.ReadBuildInfo(); ok {
@@ -175,7 +174,7 @@ func buildLabels() []string {
 	return []string{version, revision, runtime.Version()}
 }
 
-// handler shows the metrics on the admin port, beside the probes.
+// handler serves the metrics on the admin port, beside the probes.
 func (m *metrics) handler(probes http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(
@@ -185,7 +184,7 @@ func (m *metrics) handler(probes http.Handler) http.Handler {
 	return mux
 }
 
-// statuses are the labels of statuses, so that none is made for each request.
+// statuses are the label values of status codes, so that a request allocates none.
 var statuses = func() (all [600]string) {
 	for status := range all {
 		all[status] = strconv.Itoa(status)
@@ -194,7 +193,7 @@ var statuses = func() (all [600]string) {
 	return all
 }()
 
-// code is the label of a status; 0 is no answer.
+// code returns the label of a status; 0 means no response.
 func code(status int) string {
 	if status < 0 || status >= len(statuses) {
 		return "other"
@@ -211,7 +210,7 @@ func (m *metrics) Answered(ctx context.Context, method, route string, status int
 	answered(ctx, method, route, status)
 }
 
-// WebhookHandled counts a delivery of Stripe's.
+// WebhookHandled counts a webhook delivery.
 func (m *metrics) WebhookHandled(kind string, outcome service.Outcome, created int64) {
 	m.webhooks.WithLabelValues(eventLabel(kind), string(outcome)).Inc()
 	if created > 0 && outcome != service.NotStored {
@@ -219,7 +218,7 @@ func (m *metrics) WebhookHandled(kind string, outcome service.Outcome, created i
 	}
 }
 
-// eventLabel is the type of an event that can change a payment; others share a label.
+// eventLabel returns the event type if it can change a payment. All others share one label.
 func eventLabel(kind string) string {
 	if slices.Contains(stripe.EventTypes, kind) || slices.Contains(stripe.DetailEventTypes, kind) {
 		return kind
@@ -235,13 +234,13 @@ func (m *metrics) StateChanged(from, to payment.State) {
 	m.transitions.WithLabelValues(string(from), string(to)).Inc()
 }
 
-// Anomaly counts what should not be.
+// Anomaly counts an anomaly.
 func (m *metrics) Anomaly(what service.Anomaly) { m.anomalies.WithLabelValues(string(what)).Inc() }
 
-// Reconciled notes when a net was last gone through.
+// Reconciled sets the time of a net's last pass.
 func (m *metrics) Reconciled(net string) { m.reconciled.WithLabelValues(net).SetToCurrentTime() }
 
-// Asked counts a try of a call of Stripe's.
+// Asked counts one try of a call to Stripe.
 func (m *metrics) Asked(operation string, status int, took time.Duration) {
 	m.stripe.WithLabelValues(operation, code(status)).Observe(took.Seconds())
 }
@@ -255,7 +254,7 @@ func (m *metrics) Exchanged(ctx context.Context, command string, began time.Time
 	exchanged(ctx, command, began, took, failed)
 }
 
-// PushAttempted counts a try to push an event.
+// PushAttempted counts one try to push an event.
 func (m *metrics) PushAttempted(endpoint, outcome string, appended time.Time) {
 	m.pushes.WithLabelValues(endpoint, outcome).Inc()
 	if outcome == "delivered" {
@@ -263,7 +262,7 @@ func (m *metrics) PushAttempted(endpoint, outcome string, appended time.Time) {
 	}
 }
 
-// PushesWaiting sets how many events no worker has claimed.
+// PushesWaiting sets the number of events that no worker has claimed.
 func (m *metrics) PushesWaiting(endpoint string, waiting int) {
 	m.pushWaiting.WithLabelValues(endpoint).Set(float64(waiting))
 }

@@ -15,7 +15,7 @@ import (
 	"kasse/service"
 )
 
-// definitions are the metrics of a whole program.
+// definitions returns all metrics of a program.
 func definitions(t *testing.T) []definition {
 	t.Helper()
 	a, err := New(Config{
@@ -31,8 +31,8 @@ func definitions(t *testing.T) []definition {
 
 var metricName = regexp.MustCompile(`\b(kasse_[a-z_]+|http_server_[a-z_]+|build_info)\b`)
 
-// The dashboard, the alerts and the runbook name no metric that does not exist, and for
-// each alert what to do.
+// TestOperatorsFilesNameRealMetrics: dashboard, alerts and runbook name only existing metrics, and the
+// runbook has an entry for each alert.
 func TestOperatorsFilesNameRealMetrics(t *testing.T) {
 	known := map[string]bool{}
 	for _, d := range definitions(t) {
@@ -80,7 +80,7 @@ func names(matches [][]string) (all []string) {
 	return all
 }
 
-// What a stranger or Stripe may choose is no label.
+// TestLabelsAreBounded: values that a client or Stripe may choose are no labels.
 func TestLabelsAreBounded(t *testing.T) {
 	m := newMetrics()
 	for i := range 1000 {
@@ -126,7 +126,8 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// Endpoints of one host have different labels without their paths. The series that alerts use exist from the start.
+// TestEndpointLabels: endpoints of one host have different labels, without their paths. The series of alerts
+// exist from the start.
 func TestEndpointLabels(t *testing.T) {
 	var m mistakes
 	secret := "=whsec_" + secretOf(32)

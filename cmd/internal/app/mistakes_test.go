@@ -8,8 +8,8 @@ import (
 
 var someHash = strings.Repeat("ab", 32)
 
-// mistaken are values that each variable may not have. What is set in their place is never part of a message, and
-// "hunter2" stands for what would hurt.
+// mistaken are forbidden values of each variable. A message never contains the value; "hunter2" stands for a
+// secret part.
 var mistaken = map[string][]string{
 	"LISTEN_ADDR":      {"8080", "nowhere.example", ":"},
 	"ADMIN_ADDR":       {"9090", "nowhere.example"},
@@ -105,7 +105,8 @@ var mistaken = map[string][]string{
 	},
 }
 
-// TestEveryMistakeIsNamed goes through the variables one by one: each is named, none with its value.
+// TestEveryMistakeIsNamed: a wrong value of each variable is reported by the variable's name, without the
+// value.
 func TestEveryMistakeIsNamed(t *testing.T) {
 	for variable, values := range mistaken {
 		for _, value := range values {
@@ -129,7 +130,7 @@ func TestMistakesAllAtOnce(t *testing.T) {
 	for n := range 3 {
 		wrong := map[string]string{
 			"REDIS_MODE": "", "ORDER_TOKEN_ISSUER": "",
-		} // a good mode reads the URL; the other is wrong alone
+		} // a valid mode also checks the URL; an invalid one is reported alone
 		for variable, values := range mistaken {
 			if _, fixed := wrong[variable]; !fixed {
 				wrong[variable] = values[n%len(values)]
@@ -150,7 +151,7 @@ func TestMistakesAllAtOnce(t *testing.T) {
 	}
 }
 
-// TestNoVariableGoesUnchecked: a new one gets a line in the table. Text that may be anything has none.
+// TestNoVariableGoesUnchecked: every variable has a line in the table, except those of free text.
 func TestNoVariableGoesUnchecked(t *testing.T) {
 	for field := range reflect.TypeFor[environment]().Fields() {
 		if variable, isFile := strings.CutSuffix(

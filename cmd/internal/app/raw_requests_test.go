@@ -14,14 +14,14 @@ const (
 	aBody     = `{"order_id":"shop-1","amount":100,"currency":"eur"}`
 )
 
-// rawCase is a request as it goes over the wire.
+// rawCase is a request in wire format.
 type rawCase struct {
 	request string
 	status  int
-	code    string // of the problem; none where net/http answers
+	code    string // problem code; empty if net/http refuses
 }
 
-// largeRequests have long headers and addresses.
+// largeRequests have long headers or paths.
 var largeRequests = map[string]rawCase{
 	"a header of 80 KB": {
 		"GET /v1/config HTTP/1.1\r\nHost: kasse\r\nX-A: " + strings.Repeat("a", 80_000) + "\r\n\r\n", 431, "",
@@ -46,7 +46,7 @@ var largeRequests = map[string]rawCase{
 	},
 }
 
-// malformedHeads break a rule of the request line or of headers.
+// malformedHeads violate a rule of the request line or of headers.
 var malformedHeads = map[string]rawCase{
 	"no host":   {"GET /v1/config HTTP/1.1\r\n\r\n", 400, ""},
 	"two hosts": {"GET /v1/config HTTP/1.1\r\nHost: kasse\r\nHost: evil\r\n\r\n", 400, ""},
@@ -61,7 +61,7 @@ var malformedHeads = map[string]rawCase{
 	"TLS":                      {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, ""},
 }
 
-// malformedBodies break a rule of lengths, chunks or encodings.
+// malformedBodies violate a rule of lengths, chunks or encodings.
 var malformedBodies = map[string]rawCase{
 	"two lengths":       {rawCreate(asJSON+sized+"Content-Length: 5\r\n", aBody), 400, ""},
 	"a negative length": {rawCreate(asJSON+"Content-Length: -1\r\n", aBody), 400, ""},
@@ -103,7 +103,7 @@ var malformedBodies = map[string]rawCase{
 	},
 }
 
-// oddMethods are well-formed, and no client of the API sends them.
+// oddMethods are well-formed requests that no client of the API sends.
 var oddMethods = map[string]rawCase{
 	"a tunnel": {
 		"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n", 404, "not_found",
@@ -147,7 +147,7 @@ func gzipBomb() string {
 	return packed.String()
 }
 
-// TestRawRequests: what no client sends. Where net/http refuses by itself, the answer is its own plain text.
+// TestRawRequests: requests that no client sends. If net/http refuses one, the response is its plain text.
 func TestRawRequests(t *testing.T) {
 	r := run(t, nil)
 	tables := []map[string]rawCase{largeRequests, malformedHeads, malformedBodies, oddMethods}

@@ -14,9 +14,9 @@ func (s *Shown) print(out io.Writer) error {
 	line("Order %s%s", s.Order, note(s.Foreign, ", a payment that names it and is none of its attempts"))
 	t := s.Terms
 	line("  terms          %s, customer %s%s%s", money(t.Amount, t.Currency), orNone(val(t.Customer)),
-		appendNamed("capture", t.CaptureMethod), appendNamed("setup_future_usage", t.SetupFutureUsage))
+		named("capture", t.CaptureMethod), named("setup_future_usage", t.SetupFutureUsage))
 	line("  stands for     %s%s%s", orNone(string(val(s.Current))), note(s.Winner != nil, ", which has won it"),
-		appendNamed("closed:", s.Closed))
+		named("closed:", s.Closed))
 	line("  fulfillable    %s", since(s.FulfillableAt, "never yet"))
 	if s.LockedUntil != nil {
 		line("  locked         until %s: a call changes it at Stripe", stamp(*s.LockedUntil))
@@ -36,7 +36,7 @@ func (s *Shown) print(out io.Writer) error {
 	for _, e := range s.Events {
 		line("  %s  %s  %s%s", stamp(e.CreatedAt), e.Type, e.ID, note(e.Restored, "  restored"))
 		for _, d := range e.Deliveries {
-			line("      %s  %s%s%s", d.Endpoint, d.State, appendNamed("due", stampOf(d.DueAt)), appendNamed("reason:", d.Reason))
+			line("      %s  %s%s%s", d.Endpoint, d.State, named("due", stampOf(d.DueAt)), named("reason:", d.Reason))
 			for _, try := range d.Tries {
 				line("        %s", try)
 			}
@@ -66,11 +66,11 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 			*a.AmountRefunded)
 	}
 	if a.Failure != nil || a.FailedAttempts > 0 {
-		line("  failures       %d%s", a.FailedAttempts, appendNamed("last:", a.Failure))
+		line("  failures       %d%s", a.FailedAttempts, named("last:", a.Failure))
 	}
 	if a.Payment != nil {
 		line("  read at Stripe %s%s", since(a.LastReadAt, "never"),
-			appendNamed("next because of a doubt:", stampOf(a.ReadDueAt)))
+			named("next because of a doubt:", stampOf(a.ReadDueAt)))
 	}
 	p := a.Personal
 	line("  a person's     metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
@@ -80,7 +80,7 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 
 // String formats a step.
 func (s ShownStep) String() string {
-	text := strings.ReplaceAll(s.Kind, "_", " ") + appendNamed(" ", s.ID)
+	text := strings.ReplaceAll(s.Kind, "_", " ") + named(" ", s.ID)
 	switch {
 	case s.Kind == "attempt":
 		text = val(s.To)
@@ -96,7 +96,7 @@ func (s ShownStep) String() string {
 	if s.Amount != nil {
 		text += fmt.Sprintf(", %d", *s.Amount)
 	}
-	text += appendNamed("reason", s.Reason) + appendNamed("cause", s.Cause) + appendNamed("by", s.By)
+	text += named("reason", s.Reason) + named("cause", s.Cause) + named("by", s.By)
 	if s.Payment != nil {
 		text += "  [" + string(*s.Payment) + "]"
 	}
@@ -113,11 +113,11 @@ func (t ShownTry) String() string {
 		reason = nil
 	}
 	at := t.At.UTC().Format("2006-01-02T15:04:05.000Z")
-	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, at, answer, t.TookMS, appendNamed("", reason))
+	return fmt.Sprintf("try %d  %s  %s in %d ms%s", t.Try, at, answer, t.TookMS, named("", reason))
 }
 
 func (s *ShownStripe) print(line func(string, ...any)) {
-	line("\nStripe, %s%s", s.Payment, appendNamed("read at", stampOf(s.ReadAt)))
+	line("\nStripe, %s%s", s.Payment, named("read at", stampOf(s.ReadAt)))
 	if len(s.Differences) == 0 {
 		line("  says the same as Redis: %s", val(s.Status))
 	}
@@ -133,8 +133,8 @@ func note(said bool, text string) string {
 	return ""
 }
 
-// appendNamed appends a named text, if there is one.
-func appendNamed(name string, text *string) string {
+// named appends a named text, if there is one.
+func named(name string, text *string) string {
 	if text == nil {
 		return ""
 	}

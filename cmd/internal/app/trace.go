@@ -20,12 +20,12 @@ import (
 	"kasse/service/stripe"
 )
 
-// flushBound ends the sending of the last spans when the process stops.
+// flushBound limits the export of the last spans when the process stops.
 const flushBound = 2 * time.Second
 
-// tracing makes spans, where OTEL_EXPORTER_OTLP_ENDPOINT is set. They go by the patterns of routes, and hold
-// neither paths nor commands nor texts of errors, in which ids and secrets may be: that is why the instrumentations
-// of OpenTelemetry for net/http and go-redis, which write these down, are not used.
+// tracing makes spans if OTEL_EXPORTER_OTLP_ENDPOINT is set. Spans are named by route patterns. They contain
+// no paths, commands or error texts, which may contain ids and secrets. OpenTelemetry's instrumentations for
+// net/http and go-redis record those, so they are not used.
 type tracing struct {
 	provider   *sdktrace.TracerProvider
 	tracer     trace.Tracer
@@ -51,7 +51,7 @@ func newTracing(c Config, log *slog.Logger) (*tracing, error) {
 	return &tracing{provider: provider, tracer: provider.Tracer("kasse")}, nil
 }
 
-// close sends what is left, if that is quickly done.
+// close exports the remaining spans, within flushBound.
 func (t *tracing) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), flushBound)
 	defer cancel()
@@ -60,7 +60,7 @@ func (t *tracing) close() {
 	}
 }
 
-// serve gives every request a span, in the trace that its caller names.
+// serve makes a span of every request, in its caller's trace.
 func (t *tracing) serve(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := t.propagator.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -71,7 +71,7 @@ func (t *tracing) serve(next http.Handler) http.Handler {
 	})
 }
 
-// heldSpan is the span of a request, which ends with the handler, or with the answer to a request that is parked.
+// heldSpan is the span of a request. It ends with the handler, or with the response of a parked request.
 type heldSpan struct {
 	trace.Span
 	parked bool
@@ -93,7 +93,7 @@ func (t *tracing) outliving(ctx context.Context) context.Context {
 // tracedParker ends the spans of parked requests.
 type tracedParker struct{ api.Parker }
 
-// Park parks the request, and takes its span over from its handler.
+// Park parks the request and takes its span from the handler.
 func (p tracedParker) Park(
 	w http.ResponseWriter, r *http.Request, gone func(),
 ) (answer func(status int, header http.Header, body []byte), ok bool) {
@@ -109,7 +109,7 @@ func (p tracedParker) Park(
 	}, true
 }
 
-// answered names the span of a request by its route, which is known at its end.
+// answered names the request's span by its route, which is known at its end.
 func answered(ctx context.Context, method, route string, status int) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
@@ -125,7 +125,8 @@ func answered(ctx context.Context, method, route string, status int) {
 	}
 }
 
-// exchanged makes a span of an exchange with Redis that has ended, of a traced request; background work is not traced.
+// exchanged makes a span of a finished exchange with Redis, if the request is traced. Background work is not
+// traced.
 func exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	parent := trace.SpanFromContext(ctx)
 	if !parent.IsRecording() {
@@ -143,7 +144,7 @@ func exchanged(ctx context.Context, command string, began time.Time, took time.D
 	span.End(trace.WithTimestamp(began.Add(took)))
 }
 
-// calls gives every try of a call of Stripe's a span, and sends Stripe the trace's id.
+// calls makes a span of every try of a call to Stripe, and sends Stripe the trace's id.
 func (t *tracing) calls(next http.RoundTripper) http.RoundTripper { return &tracedCalls{t, next} }
 
 type tracedCalls struct {
@@ -172,7 +173,7 @@ func (c *tracedCalls) RoundTrip(r *http.Request) (*http.Response, error) {
 
 const traceparent = "traceparent"
 
-// current is the traceparent of the caller; empty if there is none.
+// current returns the caller's traceparent; empty if there is none.
 func (t *tracing) current(ctx context.Context) string {
 	header := propagation.MapCarrier{}
 	t.propagator.Inject(ctx, header)
@@ -185,7 +186,7 @@ type tracedEndpoint struct {
 	*tracing
 }
 
-// Push sends the event once, in the trace of its own span.
+// Push sends the event once, within its own span.
 func (e tracedEndpoint) Push(ctx context.Context, event payment.FeedEvent) (status int, err error) {
 	ctx = e.propagator.Extract(ctx, propagation.MapCarrier{traceparent: event.Trace})
 	ctx, span := e.tracer.Start(
@@ -196,12 +197,12 @@ func (e tracedEndpoint) Push(ctx context.Context, event payment.FeedEvent) (stat
 	event.Trace = e.current(ctx)
 	status, err = e.Destination.Push(ctx, event)
 	if err != nil {
-		span.SetStatus(codes.Error, err.Error()) // in our words, without anything of the URL
+		span.SetStatus(codes.Error, err.Error()) // our own text, without the URL
 	}
 	return status, err
 }
 
-// Where nothing is traced, what follows hands everything on as it is.
+// Without tracing, the following types pass everything on unchanged.
 
 func (a *App) traceRequests(next http.Handler) http.Handler {
 	if a.tracing == nil {

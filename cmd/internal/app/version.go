@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Version names the version of the program, the commit that it was built from, and Go's version, in
-// one line. Go stamps them where it builds in a checkout.
+// Version returns the program's version, commit and Go version in one line. Go stamps them when it builds in
+// a checkout.
 func Version() string {
 	version, commit := "unknown", "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {

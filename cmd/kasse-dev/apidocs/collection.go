@@ -9,7 +9,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// collectionFormat names Postman's format, which Bruno, Insomnia and Hoppscotch import too:
+// collectionFormat names Postman's format, which Bruno, Insomnia and Hoppscotch also import:
 // https://schema.postman.com/collection/json/v2.1.0/draft-07/docs/index.html.
 const collectionFormat = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
@@ -35,7 +35,7 @@ type (
 	request struct {
 		Method      string `json:"method"`
 		Description string `json:"description,omitempty"`
-		Auth        *auth  `json:"auth,omitempty"` // nil: the collection's
+		Auth        *auth  `json:"auth,omitempty"` // nil: that of the collection
 		Header      []pair `json:"header"`
 		URL         target `json:"url"`
 		Body        *body  `json:"body,omitempty"`
@@ -54,7 +54,7 @@ type (
 		Host      []string `json:"host"`
 		Path      []string `json:"path"`
 		Query     []pair   `json:"query,omitempty"`
-		Variables []pair   `json:"variable,omitempty"` // of the path
+		Variables []pair   `json:"variable,omitempty"` // path parameters
 	}
 	body struct {
 		Mode string `json:"mode"`
@@ -62,8 +62,8 @@ type (
 	}
 )
 
-// Collection renders the document as a collection for Postman and programs like it: a folder for each tag that callers
-// use, and a request for each operation, with the document's examples. Its variables fit kasse-dev.
+// Collection converts the document to a Postman collection: a folder for each tag that callers use, and a
+// request for each operation, with the document's examples. Its variables match kasse-dev.
 func Collection(document []byte) ([]byte, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
@@ -94,7 +94,7 @@ func Collection(document []byte) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-// requestOf makes the request of an operation. What is optional is there and switched off.
+// requestOf makes an operation's request. Optional parts are included but disabled.
 func requestOf(doc *openapi3.T, op operation) request {
 	path := strings.NewReplacer("{", ":", "}", "").Replace(op.Path)
 	r := request{
@@ -120,7 +120,7 @@ func requestOf(doc *openapi3.T, op operation) request {
 		return r
 	}
 	if all := examples(op.RequestBody.Value.Content); len(all) > 0 {
-		text, _ := json.MarshalIndent(all[0].Body, "", "  ") // an example is JSON already
+		text, _ := json.MarshalIndent(all[0].Body, "", "  ") // an example is already JSON
 		r.Header = append(r.Header, pair{Key: "Content-Type", Value: "application/json"})
 		r.Body = &body{Mode: "raw", Raw: string(text)}
 	}

@@ -1,5 +1,5 @@
-// Package apidocs renders openapi.yaml as one static HTML page, without scripts and without anything of another host,
-// and as a collection for Postman. `make api-docs` writes both to files; kasse-dev serves the page at /docs.
+// Package apidocs renders openapi.yaml as one static HTML page, without scripts and external resources, and
+// as a Postman collection. `make api-docs` writes both to files; kasse-dev serves the page at /docs.
 package apidocs
 
 import (
@@ -19,7 +19,7 @@ import (
 //go:embed page.html
 var layout string
 
-// Page renders an OpenAPI 3.1 document. It fails where the document cannot be read.
+// Page renders an OpenAPI 3.1 document. It returns an error if the document is invalid.
 func Page(document []byte) ([]byte, error) {
 	doc, err := openapi3.NewLoader().LoadFromData(document)
 	if err != nil {
@@ -44,7 +44,7 @@ type section struct {
 	Operations        []operation
 }
 
-// operation is a method of a path. Its parameters include those of the path.
+// operation is a method of a path. Its parameters include the path's.
 type operation struct {
 	*openapi3.Operation
 	Method, Path string
@@ -57,7 +57,7 @@ type answer struct {
 	*openapi3.Response
 }
 
-// sections sorts the operations by tag, in the order of the document's tags. The webhooks that Kasse sends come last.
+// sections groups the operations by tag, in the document's order. The webhooks that Kasse sends come last.
 func sections(doc *openapi3.T) []section {
 	var out []section
 	for _, tag := range doc.Tags {
@@ -92,7 +92,7 @@ func operations(path string, item *openapi3.PathItem, tag string) []operation {
 	return out
 }
 
-// access names the credentials of an operation, with the scope of a service key.
+// access lists the credentials of an operation, with the scope of a service key.
 func access(doc *openapi3.T, op operation) string {
 	required := doc.Security
 	if op.Security != nil {
@@ -120,13 +120,13 @@ func access(doc *openapi3.T, op operation) string {
 	return strings.Join(out, ", ")
 }
 
-// example is a body with what it shows.
+// example is a body with its summary.
 type example struct {
 	Summary string
 	Body    any
 }
 
-// examples lists the examples of all media types, by name.
+// examples returns the examples of all media types, by name.
 func examples(content openapi3.Content) []example {
 	var out []example
 	for _, media := range slices.Sorted(mapKeys(content)) {
@@ -145,7 +145,7 @@ func examples(content openapi3.Content) []example {
 
 var converter = goldmark.New(goldmark.WithExtensions(extension.Table))
 
-// markdown converts a description. Raw HTML in it is left out.
+// markdown converts a description. It drops raw HTML.
 func markdown(text string) (template.HTML, error) {
 	var out bytes.Buffer
 	err := converter.Convert([]byte(text), &out)
@@ -157,7 +157,7 @@ func indent(value any) (string, error) {
 	return string(text), err
 }
 
-// anchor makes the id of a place in the page.
+// anchor returns the id of an element of the page.
 func anchor(parts ...string) string {
 	return strings.Trim(strings.NewReplacer(
 		"/", "-", "{", "", "}", "", " ", "-", ".", "-",

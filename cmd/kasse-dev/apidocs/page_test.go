@@ -21,7 +21,8 @@ func page(t *testing.T) string {
 	return string(page)
 }
 
-// TestPageShowsTheWholeAPI looks for each operation, status, parameter, schema and member of the document.
+// TestPageShowsTheWholeAPI: the page has each operation, status, parameter, schema and member of the
+// document.
 func TestPageShowsTheWholeAPI(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(spec.OpenAPI)
 	if err != nil {
@@ -54,7 +55,7 @@ func TestPageShowsTheWholeAPI(t *testing.T) {
 	}
 }
 
-// TestServedPageIsCurrent: kasse-dev serves the page of the document as it is now.
+// TestServedPageIsCurrent: kasse-dev serves the page of the current document.
 func TestServedPageIsCurrent(t *testing.T) {
 	served, err := os.ReadFile("../docs.html")
 	if err != nil {
@@ -65,7 +66,7 @@ func TestServedPageIsCurrent(t *testing.T) {
 	}
 }
 
-// TestPageLinksLead: every link within the page leads to a place in it.
+// TestPageLinksLead: every link within the page has its target.
 func TestPageLinksLead(t *testing.T) {
 	text := page(t)
 	links := regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(text, -1)
@@ -79,7 +80,7 @@ func TestPageLinksLead(t *testing.T) {
 	}
 }
 
-// TestPageNeedsNothingElse: no script, no file, and nothing of another host is loaded.
+// TestPageNeedsNothingElse: the page loads no script, file or external resource.
 func TestPageNeedsNothingElse(t *testing.T) {
 	if match := regexp.MustCompile(`<(script|link|img|iframe)|src=|@import|url\(`).FindString(page(t)); match != "" {
 		t.Errorf("the page loads something: %s", match)
@@ -92,7 +93,7 @@ func TestPageRejectsBadDocument(t *testing.T) {
 	}
 }
 
-// TestPageEscapes: a document cannot bring HTML or a script into the page.
+// TestPageEscapes: HTML and scripts in a document are escaped.
 func TestPageEscapes(t *testing.T) {
 	hostile := `{"openapi":"3.1.1","info":{"title":"<b>T","version":"1","description":"<script>x</script>"},"tags":[{"name":"T"}],
 		"paths":{"/<b>p":{"get":{"operationId":"o","tags":["T"],"summary":"<i>s","responses":{"200":{"description":"<img>"}}}}},

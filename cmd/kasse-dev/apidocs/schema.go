@@ -18,7 +18,7 @@ type member struct {
 	Required bool
 }
 
-// members lists the properties of a schema, of the parts of an allOf too, the required ones first.
+// members returns the properties of a schema and of its allOf parts, required ones first.
 func members(schema *openapi3.Schema) []member {
 	if schema == nil {
 		return nil
@@ -29,7 +29,8 @@ func members(schema *openapi3.Schema) []member {
 	}
 	for _, name := range slices.Sorted(mapKeys(schema.Properties)) {
 		one := member{name, schema.Properties[name], slices.Contains(schema.Required, name)}
-		out = slices.DeleteFunc(out, func(m member) bool { return m.Name == name }) // a later part says more
+		// A later part replaces an earlier one.
+		out = slices.DeleteFunc(out, func(m member) bool { return m.Name == name })
 		out = append(out, one)
 	}
 	slices.SortStableFunc(out, func(a, b member) int {
@@ -44,7 +45,7 @@ func members(schema *openapi3.Schema) []member {
 	return out
 }
 
-// typeOf writes a type: a link to a named schema, or the JSON type.
+// typeOf formats a type: a link to a named schema, or the JSON type.
 func typeOf(ref *openapi3.SchemaRef) template.HTML {
 	switch {
 	case ref == nil || ref.Value == nil:
@@ -75,7 +76,7 @@ func joined(parts openapi3.SchemaRefs, by string) template.HTML {
 	return template.HTML(strings.Join(out, by)) //nolint:gosec // typeOf escapes
 }
 
-// limits writes what a value must keep to, in words. Nothing for a named schema: its own place in the page says it.
+// limits describes the constraints of a value; empty for a named schema, which has its own section.
 func limits(ref *openapi3.SchemaRef) string {
 	if ref == nil || ref.Value == nil || ref.Ref != "" {
 		return ""

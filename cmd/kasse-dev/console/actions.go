@@ -10,23 +10,23 @@ import (
 	"slices"
 )
 
-// step is one call of a control route of the simulator.
+// step is a call of one control route of the simulator.
 type step struct {
 	path string
 	body any
 }
 
-// action is a button about one order: what it does, and when.
+// action is a button for an order: its call and its condition.
 type action struct {
 	name     string
 	possible func(*payment) bool
-	// steps are the control routes to call. A step may need what only Kasse or the simulator knows.
+	// step returns the control route to call. It may need data from Kasse or the simulator.
 	step func(context.Context, *Console, *payment) (step, error)
 }
 
 type object = map[string]any
 
-// onPayment calls a control route of the payment with a fixed body.
+// onPayment returns a call of a control route of the payment, with a fixed body.
 func onPayment(route string, body any) func(context.Context, *Console, *payment) (step, error) {
 	return func(_ context.Context, _ *Console, p *payment) (step, error) {
 		return step{"/payments/" + p.PaymentIntent + "/" + route, body}, nil
@@ -56,13 +56,13 @@ func appealable(p *payment) bool {
 	return p.Dispute != nil && (p.Dispute.Status == "lost" || p.Dispute.Status == "appeal_needs_response")
 }
 
-// vouchers are the types of a next_action that show a voucher, by currency.
+// vouchers maps a currency to the next_action type that shows a voucher.
 var vouchers = map[string]string{
 	"eur": "multibanco_display_details", "mxn": "oxxo_display_details", "brl": "boleto_display_details",
 	"jpy": "konbini_display_details",
 }
 
-// actions are the buttons about an order.
+// actions are the buttons of an order.
 var actions = []action{
 	{"pay", open, onPayment("pay", object{"payment_method": "pm_card_visa"})},
 	{"decline", open, onPayment("decline", object{"code": "card_declined", "decline_code": "insufficient_funds"})},
@@ -99,8 +99,8 @@ func voucher(_ context.Context, _ *Console, p *payment) (step, error) {
 	return step{"/payments/" + p.PaymentIntent + "/action", object{"type": vouchers[p.Currency]}}, nil
 }
 
-// refundPart gives back half of what is left, in whole units of hundred where there are any, since some currencies have
-// no smaller ones.
+// refundPart refunds half of the rest, in multiples of 100 if possible, since some currencies have no smaller
+// unit.
 func refundPart(_ context.Context, _ *Console, p *payment) (step, error) {
 	half := (p.AmountReceived - p.AmountRefunded) / 2
 	if half >= 100 {
@@ -109,10 +109,10 @@ func refundPart(_ context.Context, _ *Console, p *payment) (step, error) {
 	return step{"/payments/" + p.PaymentIntent + "/refund", object{"amount": max(1, half)}}, nil
 }
 
-// failRefund lets the newest refund fail that has not failed yet.
+// failRefund lets the newest successful refund fail.
 func failRefund(ctx context.Context, c *Console, p *payment) (step, error) {
 	var page struct{ Refunds []identity }
-	if err := c.askKasse(ctx, http.MethodGet, "/v1/payments/"+p.PaymentIntent+"/refunds", nil, &page); err != nil {
+	if err := c.callKasse(ctx, http.MethodGet, "/v1/payments/"+p.PaymentIntent+"/refunds", nil, &page); err != nil {
 		return step{}, err
 	}
 	for _, refund := range page.Refunds {
@@ -129,7 +129,7 @@ func onDispute(status string) func(context.Context, *Console, *payment) (step, e
 	}
 }
 
-// appeal lets the card network offer an appeal of a lost dispute, and then answers it.
+// appeal lets the card network offer an appeal of a lost dispute, and then decides it.
 func appeal(ctx context.Context, c *Console, p *payment) (step, error) {
 	to := "appeal_needs_response"
 	if p.Dispute.Status == to {
@@ -142,7 +142,7 @@ func approve(_ context.Context, _ *Console, p *payment) (step, error) {
 	return step{"/reviews/" + p.Review.ID, object{"status": "approved"}}, nil
 }
 
-// resend delivers the newest event of the payment again, one that was lost too.
+// resend delivers the payment's newest event again, even a dropped one.
 func resend(_ context.Context, c *Console, p *payment) (step, error) {
 	activities, _ := c.seen.all()
 	for _, a := range slices.Backward(activities) {
@@ -161,11 +161,11 @@ func sendThin(_ context.Context, _ *Console, p *payment) (step, error) {
 	return step{"/objects/" + p.PaymentIntent + "/event", object{"type": kind, "thin": true}}, nil
 }
 
-// act answers POST /api/actions/{action}. The body names the order of an action about an order.
+// act handles POST /api/actions/{action}. The body names the order, if the action has one.
 func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		OrderID string `json:"order_id"`
-		Days    int    `json:"days"` // that pass
+		Days    int    `json:"days"` // days to pass
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 		refuse(w, http.StatusBadRequest, "The body must be JSON.")
@@ -186,11 +186,11 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.news.note()
+	c.news.notify()
 	answer(w, http.StatusOK, map[string]bool{"done": true})
 }
 
-// actOn does an action about an order's current payment.
+// actOn runs an action on an order's current payment.
 func (c *Console) actOn(ctx context.Context, name, id string) error {
 	for _, a := range actions {
 		if a.name != name {
@@ -207,31 +207,31 @@ func (c *Console) actOn(ctx context.Context, name, id string) error {
 		if err != nil {
 			return err
 		}
-		return c.askControl(ctx, http.MethodPost, s.path, s.body, nil)
+		return c.callControl(ctx, http.MethodPost, s.path, s.body, nil)
 	}
 	return &refusal{http.StatusNotFound, "There is no such action."}
 }
 
-// mostDays is how many days may pass at once.
+// mostDays limits how many days may pass at once.
 const mostDays = 400
 
-// worldActions are the buttons about all orders.
+// worldActions are the buttons for all orders.
 var worldActions = map[string]func(context.Context, *Console, int) error{
 	"stripe-down": func(ctx context.Context, c *Console, _ int) error {
-		return c.askControl(ctx, http.MethodPost, "/faults", object{"kind": "dropped", "times": -1}, nil)
+		return c.callControl(ctx, http.MethodPost, "/faults", object{"kind": "dropped", "times": -1}, nil)
 	},
 	"stripe-up": func(ctx context.Context, c *Console, _ int) error {
-		return c.askControl(ctx, http.MethodDelete, "/faults", nil, nil)
+		return c.callControl(ctx, http.MethodDelete, "/faults", nil, nil)
 	},
 	"pass": func(ctx context.Context, c *Console, days int) error {
 		if days < 1 || days > mostDays {
 			return &refusal{http.StatusBadRequest, fmt.Sprintf("The days must be from 1 to %d.", mostDays)}
 		}
-		return c.askControl(ctx, http.MethodPost, "/pass", object{"time": fmt.Sprintf("%dh", 24*days)}, nil)
+		return c.callControl(ctx, http.MethodPost, "/pass", object{"time": fmt.Sprintf("%dh", 24*days)}, nil)
 	},
 }
 
-// showWorld answers GET /api/world.
+// showWorld handles GET /api/world.
 func (c *Console) showWorld(w http.ResponseWriter, r *http.Request) {
 	world := struct {
 		Shop       string `json:"shop"`
@@ -243,7 +243,7 @@ func (c *Console) showWorld(w http.ResponseWriter, r *http.Request) {
 			Endpoint, Kind string
 			Times          int
 		}
-		if err := c.askControl(r.Context(), http.MethodGet, "/faults", nil, &faults); err != nil {
+		if err := c.callControl(r.Context(), http.MethodGet, "/faults", nil, &faults); err != nil {
 			c.fail(w, r, err)
 			return
 		}

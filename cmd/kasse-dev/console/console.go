@@ -1,6 +1,7 @@
-// Package console is the console of kasse-dev: one page that shows orders as a live timeline, with buttons for what
-// only time or Stripe can do. The page talks to this package alone. This package asks Kasse with a service key, and the
-// simulated Stripe by its control routes; neither the key nor any client secret reaches the page.
+// Package console is the console of kasse-dev: one page that shows orders as a live timeline, with buttons
+// for actions of Stripe and for the passage of time. The page talks only to this package. This package calls
+// Kasse with a service key and the simulator through its control routes. Neither the key nor a client secret
+// reaches the page.
 package console
 
 import (
@@ -14,35 +15,35 @@ import (
 	"time"
 )
 
-// The page has no build step and no code of others.
+// The page has no build step and no third-party code.
 //
 //go:embed page
 var pageFiles embed.FS
 
-// Options name what the console talks to.
+// Options are the addresses and credentials of the console.
 type Options struct {
 	Kasse   string // base URL of the API
 	Shop    string // base URL of the example shop
-	Control string // base URL of the simulator's control routes; empty: Stripe is not simulated, there are no buttons
+	Control string // base URL of the simulator's control routes; empty: Stripe is real, there are no buttons
 	Key     string // service key with all scopes
 	// PushSecret is the whsec_ secret of the console's endpoint for pushed events, POST /push.
 	PushSecret string
-	Service    string // SERVICE_NAME, which begins Kasse's idempotency keys at Stripe
+	Service    string // SERVICE_NAME, part of Kasse's idempotency keys at Stripe
 	Now        func() time.Time
 	Logger     *slog.Logger
 }
 
-// Console serves the page and what it asks for.
+// Console serves the page and its API.
 type Console struct {
 	Options
 	client *http.Client
-	news   news
+	news   changeNotifier
 	seen   seen
 }
 
-// New makes a console. Run keeps it up to date.
+// New returns a console. Run keeps its data current.
 func New(o Options) *Console {
-	return &Console{Options: o, client: &http.Client{Timeout: askBound}}
+	return &Console{Options: o, client: &http.Client{Timeout: callTimeout}}
 }
 
 // Handler returns the page and its routes.
@@ -60,14 +61,14 @@ func (c *Console) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /api/orders/{order}", c.showOrder)
 	mux.HandleFunc("POST /api/orders", jsonOnly(c.openOrder))
 	mux.HandleFunc("POST /api/actions/{action}", jsonOnly(c.act))
-	mux.HandleFunc("POST /push", c.takePush) // from Kasse, and signed
+	mux.HandleFunc("POST /push", c.receivePush) // signed pushes from Kasse
 	return lockedDown(LocalOnly(mux)), nil
 }
 
-// LocalOnly keeps other sites' pages in the developer's browser from using a server of this machine. It refuses
-// requests that a page of another origin sends with any method but GET and HEAD, by Sec-Fetch-Site or Origin. It
-// refuses all requests under a host name other than localhost: a name that an attacker's DNS points at this address
-// would make the attacker's page one of the same origin.
+// LocalOnly protects a local server from other sites' pages in the developer's browser. It refuses a request
+// of another origin, by Sec-Fetch-Site or Origin, unless the method is GET or HEAD. It refuses every host
+// name other than localhost. Otherwise an attacker's DNS name that resolves to this address would count as
+// the same origin.
 func LocalOnly(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -79,7 +80,7 @@ func LocalOnly(next http.Handler) http.Handler {
 	})
 }
 
-// lockedDown sets the headers that protect the page.
+// lockedDown sets the security headers of the page.
 func lockedDown(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -94,16 +95,16 @@ func lockedDown(next http.Handler) http.Handler {
 	})
 }
 
-// isLocal reports whether a Host header has an IP address or localhost, which DNS cannot rebind.
+// isLocal reports whether a Host header is an IP address or localhost, which DNS cannot rebind.
 func isLocal(hostPort string) bool {
 	host, _, err := net.SplitHostPort(hostPort)
 	if err != nil {
-		host = hostPort // without a port
+		host = hostPort // no port
 	}
 	return host == "localhost" || net.ParseIP(host) != nil
 }
 
-// jsonOnly refuses bodies that a form of another page could send.
+// jsonOnly refuses bodies that another page's form could send.
 func jsonOnly(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {

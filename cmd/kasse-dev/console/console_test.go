@@ -22,14 +22,15 @@ const (
 	testSecret = "whsec_a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U="
 )
 
-// fakes answers for Kasse and the simulator with fixed texts, and keeps what it was asked, as "METHOD path body".
+// fakes answers with fixed texts in place of Kasse and the simulator, and records the requests as "METHOD
+// path body".
 type fakes struct {
 	server  *httptest.Server
 	answers map[string]string
 	asked   chan string
 }
 
-// start makes a console in front of fixed answers. The browser tests have the real Kasse and the real simulator.
+// start makes a console with fixed responses. The browser tests use the real Kasse and simulator.
 func start(t *testing.T, answers map[string]string) (http.Handler, *fakes) {
 	t.Helper()
 	f := &fakes{answers: answers, asked: make(chan string, 100)}
@@ -54,9 +55,9 @@ func start(t *testing.T, answers map[string]string) (http.Handler, *fakes) {
 	return handler, f
 }
 
-// send asks the console at 127.0.0.1:8092, with headers given as name and value in turn.
+// send sends a request to 127.0.0.1:8092, with headers given as alternating names and values.
 func send(handler http.Handler, method, path, body string, headers ...string) *httptest.ResponseRecorder {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a stream has no end of its own
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a stream does not end by itself
 	defer cancel()
 	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
 	r.Host = "127.0.0.1:8092"
@@ -71,7 +72,7 @@ func send(handler http.Handler, method, path, body string, headers ...string) *h
 	return w
 }
 
-// TestOtherPagesCannotPress: another site's page runs in the developer's browser, too, and must not move payments.
+// TestOtherPagesCannotPress: another site's page in the developer's browser cannot move payments.
 func TestOtherPagesCannotPress(t *testing.T) {
 	handler, f := start(t, map[string]string{"POST /faults": "{}", "DELETE /faults": "{}"})
 	const asJSON, path = "application/json", "/api/actions/stripe-down"
@@ -108,7 +109,7 @@ func TestOtherPagesCannotPress(t *testing.T) {
 	}
 }
 
-// TestPageIsLockedDown: the page may load and reach its own origin only.
+// TestPageIsLockedDown: the page may only load from and connect to its own origin.
 func TestPageIsLockedDown(t *testing.T) {
 	handler, _ := start(t, nil)
 	page := send(handler, "GET", "/", "")
@@ -158,7 +159,7 @@ func TestPushesAreVerified(t *testing.T) {
 
 func unixTime(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-// TestEveryButtonHasAnAction: the page's buttons and the actions here are the same.
+// TestEveryButtonHasAnAction: the page's buttons and the actions are the same.
 func TestEveryButtonHasAnAction(t *testing.T) {
 	page, err := pageFiles.ReadFile("page/index.html")
 	if err != nil {
@@ -195,7 +196,7 @@ func orderWith(payment string) map[string]string {
 	}
 }
 
-// TestActionsCallTheSimulator: what a button asks the simulator for.
+// TestActionsCallTheSimulator: each button sends the right control request.
 func TestActionsCallTheSimulator(t *testing.T) {
 	const refund = "POST /payments/pi_1/refund "
 	with := func(member string) string { return strings.TrimSuffix(view, "}") + "," + member + "}" }
@@ -248,7 +249,7 @@ func TestActionsCallTheSimulator(t *testing.T) {
 	}
 }
 
-// TestRealStripeHasNoButtons: with -real there is nothing that could be pressed.
+// TestRealStripeHasNoButtons: with -real the page offers no action.
 func TestRealStripeHasNoButtons(t *testing.T) {
 	_, f := start(t, orderWith(view))
 	c := New(Options{Kasse: f.server.URL, Key: testKey, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})

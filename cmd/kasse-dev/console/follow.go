@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// news notifies the open pages of a change.
-type news struct {
+// changeNotifier notifies the open pages of a change.
+type changeNotifier struct {
 	mu      sync.Mutex
-	number  int64         // of changes so far
+	number  int64         // changes so far
 	changed chan struct{} // closed at the next change; nil while no page waits
 }
 
-func (n *news) note() {
+func (n *changeNotifier) notify() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.number++
@@ -28,8 +28,8 @@ func (n *news) note() {
 	}
 }
 
-// after returns the number of changes, and a channel that is closed at the next one.
-func (n *news) after() (number int64, changed <-chan struct{}) {
+// after returns the number of changes and a channel that is closed at the next one.
+func (n *changeNotifier) after() (number int64, changed <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.changed == nil {
@@ -39,12 +39,13 @@ func (n *news) after() (number int64, changed <-chan struct{}) {
 }
 
 const (
-	pulse      = 15 * time.Second       // between two signs of life of a stream
-	gathering  = 100 * time.Millisecond // changes of one moment are one message
+	pulse      = 15 * time.Second       // between two keep-alive messages of a stream
+	gathering  = 100 * time.Millisecond // changes within it are sent as one message
 	retryPause = time.Second
 )
 
-// streamChanges answers GET /api/changes with server-sent events: the number of changes, now and after each change.
+// streamChanges handles GET /api/changes with server-sent events: the number of changes, now and after each
+// change.
 func (c *Console) streamChanges(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	stream := http.NewResponseController(w)
@@ -71,7 +72,7 @@ func (c *Console) streamChanges(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// pause waits, and reports whether ctx still runs.
+// pause waits for d. It returns false if ctx ended first.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -81,7 +82,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// activity is what the simulator shows of a request or an event. See stripesim.Activity.
+// activity is a request or an event of the simulator. See stripesim.Activity.
 type activity struct {
 	Number         int64     `json:"number"`
 	Kind           string    `json:"kind"`
@@ -112,10 +113,10 @@ type push struct {
 	payment  string
 }
 
-// mostSeen is how many activities and pushes are kept.
+// mostSeen limits the kept activities and pushes.
 const mostSeen = 10000
 
-// seen is what the console has seen.
+// seen holds the activities and pushes.
 type seen struct {
 	mu         sync.Mutex
 	activities []activity
@@ -142,7 +143,7 @@ func (s *seen) all() ([]activity, []push) {
 	return slices.Clone(s.activities), slices.Clone(s.pushes)
 }
 
-// followSimulator collects what happens at the simulator until ctx ends.
+// followSimulator collects the simulator's activities until ctx ends.
 func (c *Console) followSimulator(ctx context.Context) {
 	for next := int64(0); ; {
 		var page struct {
@@ -150,7 +151,7 @@ func (c *Console) followSimulator(ctx context.Context) {
 			Next     int64
 		}
 		path := "/activity?wait=25s&after=" + strconv.FormatInt(next, 10)
-		if err := c.askControl(ctx, http.MethodGet, path, nil, &page); err != nil {
+		if err := c.callControl(ctx, http.MethodGet, path, nil, &page); err != nil {
 			if !pause(ctx, retryPause) {
 				return
 			}
@@ -159,12 +160,12 @@ func (c *Console) followSimulator(ctx context.Context) {
 		next = page.Next
 		if len(page.Activity) > 0 {
 			c.seen.addActivities(page.Activity)
-			c.news.note()
+			c.news.notify()
 		}
 	}
 }
 
-// followFeed notes each event of Kasse's feed until ctx ends.
+// followFeed counts each event of Kasse's feed as a change until ctx ends.
 func (c *Console) followFeed(ctx context.Context) {
 	for after := "latest"; ; {
 		var page struct {
@@ -172,8 +173,8 @@ func (c *Console) followFeed(ctx context.Context) {
 			Next   string
 		}
 		path := "/v1/events?wait=25&after=" + url.QueryEscape(after)
-		if err := c.askKasse(ctx, http.MethodGet, path, nil, &page); err != nil {
-			after = "latest" // a cursor of another epoch, say
+		if err := c.callKasse(ctx, http.MethodGet, path, nil, &page); err != nil {
+			after = "latest" // the cursor may belong to another epoch
 			if !pause(ctx, retryPause) {
 				return
 			}
@@ -181,7 +182,7 @@ func (c *Console) followFeed(ctx context.Context) {
 		}
 		after = page.Next
 		if len(page.Events) > 0 {
-			c.news.note()
+			c.news.notify()
 		}
 	}
 }

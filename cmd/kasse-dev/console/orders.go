@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// payment is what the console reads of Kasse's status view.
+// payment holds the members of Kasse's status view that the console uses.
 type payment struct {
 	PaymentIntent    string     `json:"payment_intent"`
 	OrderID          string     `json:"order_id"`
@@ -22,7 +22,7 @@ type payment struct {
 	Final            bool       `json:"final"`
 	Fulfillable      bool       `json:"fulfillable"`
 	HoldReason       string     `json:"hold_reason"`
-	Amount           int64      `json:"amount"` // minor units, as the three that follow
+	Amount           int64      `json:"amount"` // minor units, like the next three
 	AmountReceived   int64      `json:"amount_received"`
 	AmountCapturable int64      `json:"amount_capturable"`
 	AmountRefunded   int64      `json:"amount_refunded"`
@@ -52,7 +52,7 @@ type nextStep struct {
 // identity is a dispute, a review or a refund.
 type identity struct {
 	ID     string `json:"id"`
-	Status string `json:"status"` // a review has none
+	Status string `json:"status"` // empty for a review
 }
 
 type method struct {
@@ -61,7 +61,7 @@ type method struct {
 	Last4 string `json:"last4"`
 }
 
-// order is an order with its current payment, which is nil before one is opened, and the earlier ones.
+// order is an order with its current payment (nil before the first one) and earlier payments.
 type order struct {
 	ID      string    `json:"order_id"`
 	Closed  bool      `json:"closed"`
@@ -69,7 +69,7 @@ type order struct {
 	Earlier []payment `json:"superseded"`
 }
 
-// payments are all payments of the order, the oldest first.
+// payments returns all payments of the order, oldest first.
 func (o order) payments() []payment {
 	all := o.Earlier
 	if o.Payment != nil {
@@ -78,26 +78,26 @@ func (o order) payments() []payment {
 	return all
 }
 
-// listOrders answers GET /api/orders with the newest orders.
+// listOrders handles GET /api/orders with the newest orders.
 func (c *Console) listOrders(w http.ResponseWriter, r *http.Request) {
 	var page struct {
 		Orders []order `json:"orders"`
 	}
-	if err := c.askKasse(r.Context(), http.MethodGet, "/v1/orders?limit=50", nil, &page); err != nil {
+	if err := c.callKasse(r.Context(), http.MethodGet, "/v1/orders?limit=50", nil, &page); err != nil {
 		c.fail(w, r, err)
 		return
 	}
 	answer(w, http.StatusOK, page)
 }
 
-// shownOrder is the answer of GET /api/orders/{order}.
+// shownOrder is the response of GET /api/orders/{order}.
 type shownOrder struct {
 	order
-	Actions  []string `json:"actions"`  // those that can be done now
-	Timeline []row    `json:"timeline"` // the oldest first
+	Actions  []string `json:"actions"`  // available now
+	Timeline []row    `json:"timeline"` // oldest first
 }
 
-// showOrder answers GET /api/orders/{order}.
+// showOrder handles GET /api/orders/{order}.
 func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 	o, err := c.order(r.Context(), r.PathValue("order"))
 	if err != nil {
@@ -120,10 +120,10 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) order(ctx context.Context, id string) (o order, err error) {
-	return o, c.askKasse(ctx, http.MethodGet, "/v1/orders/"+url.PathEscape(id), nil, &o)
+	return o, c.callKasse(ctx, http.MethodGet, "/v1/orders/"+url.PathEscape(id), nil, &o)
 }
 
-// openOrder answers POST /api/orders: it opens a payment for a new order, as a shop's backend does.
+// openOrder handles POST /api/orders. It opens a payment for a new order, as a shop's backend does.
 func (c *Console) openOrder(w http.ResponseWriter, r *http.Request) {
 	var in struct {
 		CaptureMethod string `json:"capture_method"`
@@ -137,10 +137,10 @@ func (c *Console) openOrder(w http.ResponseWriter, r *http.Request) {
 	if in.CaptureMethod != "" {
 		body["capture_method"] = in.CaptureMethod
 	}
-	if err := c.askKasse(r.Context(), http.MethodPost, "/v1/payments", body, nil); err != nil {
+	if err := c.callKasse(r.Context(), http.MethodPost, "/v1/payments", body, nil); err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	c.news.note()
+	c.news.notify()
 	answer(w, http.StatusCreated, map[string]string{"order_id": id})
 }

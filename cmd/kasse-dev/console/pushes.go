@@ -8,8 +8,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// takePush answers POST /push: the console is one of the endpoints that Kasse pushes events to, as a shop's backend is.
-func (c *Console) takePush(w http.ResponseWriter, r *http.Request) {
+// receivePush handles POST /push. Kasse pushes events to the console, as to a shop's backend.
+func (c *Console) receivePush(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<18))
 	if err != nil {
 		refuse(w, http.StatusRequestEntityTooLarge, "The event is too large.")
@@ -34,6 +34,6 @@ func (c *Console) takePush(w http.ResponseWriter, r *http.Request) {
 	c.seen.addPush(push{
 		at: c.Now(), id: event.ID, kind: event.Type, order: event.Data.OrderID, payment: event.Data.PaymentIntent,
 	})
-	c.news.note()
+	c.news.notify()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -18,15 +18,16 @@ type row struct {
 	Kind   string    `json:"kind"` // "state", "webhook", "push" or "request"
 	Title  string    `json:"title"`
 	Detail string    `json:"detail"`
-	Bad    bool      `json:"bad"`               // it failed
-	Took   float64   `json:"took_ms,omitempty"` // of a request or a webhook
-	State  string    `json:"state,omitempty"`   // that a change led to
+	Bad    bool      `json:"bad"`               // failed
+	Took   float64   `json:"took_ms,omitempty"` // duration of a request or webhook
+	State  string    `json:"state,omitempty"`   // new state of a change
 }
 
-// rank orders what has one time: a request, the webhook that it causes, the change by that, the push of the change.
+// rank orders rows of the same time: a request, the webhook that it causes, the change after the webhook, the
+// push of the change.
 var rank = map[string]int{"request": 1, "webhook": 2, "state": 3, "push": 4}
 
-// timeline is what happened to an order, the oldest first.
+// timeline returns the history of an order, oldest first.
 func (c *Console) timeline(ctx context.Context, o order) ([]row, error) {
 	rows := []row{}
 	intents := map[string]bool{}
@@ -67,10 +68,10 @@ func sortRows(rows []row) {
 	})
 }
 
-// mostRows is how many rows the timeline of everything has.
+// mostRows limits the timeline of all orders.
 const mostRows = 300
 
-// showEverything answers GET /api/everything: the last webhooks, pushes and requests, of whatever order or of none.
+// showEverything handles GET /api/everything: the last webhooks, pushes and requests, of any order or none.
 func (c *Console) showEverything(w http.ResponseWriter, _ *http.Request) {
 	rows := []row{}
 	activities, pushes := c.seen.all()
@@ -94,8 +95,8 @@ func (p push) row() row {
 	return row{At: p.at, Kind: "push", Title: p.kind, Detail: "Kasse pushed it. The signature is right."}
 }
 
-// arrivals are the times of the first deliveries of events, by their ids, and of the first requests about payments, by
-// theirs.
+// arrivals returns the times of the first delivery of each event and of the first request about each payment,
+// by their ids.
 func arrivals(activities []activity) map[string]time.Time {
 	out := map[string]time.Time{}
 	for _, a := range activities {
@@ -107,9 +108,9 @@ func arrivals(activities []activity) map[string]time.Time {
 	return out
 }
 
-// changes are the changes of state of a payment. A change's version is its time in milliseconds, finer than `at`. It is
-// Redis's time: a change is not shown before the event that caused it, nor the first one before the request. The name
-// begins the titles.
+// changes returns the state changes of a payment. A change's version is its time in milliseconds, more
+// precise than `at`. It is Redis's time: a change is not shown before the event that caused it, nor the first
+// one before its request. The titles begin with name.
 func (c *Console) changes(
 	ctx context.Context, p payment, name string, arrived map[string]time.Time,
 ) ([]row, error) {
@@ -119,7 +120,7 @@ func (c *Console) changes(
 			From, To, Cause string
 		}
 	}
-	if err := c.askKasse(ctx, http.MethodGet, "/v1/payments/"+p.PaymentIntent+"/history", nil, &answer); err != nil {
+	if err := c.callKasse(ctx, http.MethodGet, "/v1/payments/"+p.PaymentIntent+"/history", nil, &answer); err != nil {
 		return nil, err
 	}
 	var rows []row
@@ -146,7 +147,7 @@ func (c *Console) changes(
 	return rows, nil
 }
 
-// webhook is the row of an event of Stripe's.
+// webhook returns the row of a Stripe event.
 func (a activity) webhook() row {
 	r := row{At: a.At, Kind: "webhook", Title: a.Type}
 	switch a.Kind {
@@ -180,14 +181,14 @@ func (a activity) webhook() row {
 	return r
 }
 
-// request is the row of a request to Stripe.
+// request returns the row of a request to Stripe.
 func (a activity) request() row {
 	r := row{At: a.At, Kind: "request", Title: a.Endpoint, Took: a.Took, Bad: a.Status == 0 || a.Status >= 400}
 	by := "Another server"
 	switch {
 	case a.Caller == "page":
 		by = "The page"
-	case strings.Contains(a.Agent, "GoBindings"): // stripe-go's; a shop's backend in Go looks the same
+	case strings.Contains(a.Agent, "GoBindings"): // stripe-go; also used by shop backends in Go
 		by = "Kasse"
 	}
 	switch {
@@ -204,8 +205,8 @@ func (a activity) request() row {
 	return r
 }
 
-// orderOf reads the order from one of Kasse's idempotency keys, kasse:<service>:<order_id>:<attempt>; empty for any
-// other key.
+// orderOf extracts the order id from an idempotency key of the form kasse:<service>:<order_id>:<attempt>;
+// empty for other keys.
 func (c *Console) orderOf(key string) string {
 	rest, ours := strings.CutPrefix(key, "kasse:"+c.Service+":")
 	cut := strings.LastIndexByte(rest, ':')
@@ -213,16 +214,17 @@ func (c *Console) orderOf(key string) string {
 		return ""
 	}
 	if _, err := strconv.Atoi(rest[cut+1:]); err != nil {
-		return "" // a refund's
+		return "" // a refund's key
 	}
 	return rest[:cut]
 }
 
-// sessionAge is how long before its payment a CustomerSession is asked for, at most: both are asked for side by side.
+// sessionAge is the largest time by which the request of a CustomerSession precedes its payment. Both are
+// requested in parallel.
 const sessionAge = 2 * time.Second
 
-// asksFor reports whether a request is for a CustomerSession of the order's customer. Such a request does not name the
-// order, so that a session of another order of the same customer shows up here, too.
+// asksFor reports whether a request is for a CustomerSession of the order's customer. Such a request does not
+// name the order, so a session of another order of the same customer is shown, too.
 func (o order) asksFor(a activity) bool {
 	return a.Endpoint == "POST /v1/customer_sessions" && o.Payment != nil && a.Customer != "" &&
 		a.Customer == o.Payment.Customer && a.At.After(o.payments()[0].CreatedAt.Add(-sessionAge))

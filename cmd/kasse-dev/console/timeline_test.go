@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestTimelineTellsOrdersApart: a request belongs to an order by its payment, by Kasse's idempotency key, or by the
-// customer of a CustomerSession.
-func TestTimelineTellsOrdersApart(t *testing.T) {
+// TestTimelineSeparatesOrders: a request belongs to an order by its payment, by Kasse's idempotency key, or
+// by the customer of a CustomerSession.
+func TestTimelineSeparatesOrders(t *testing.T) {
 	created := time.Date(2026, 11, 28, 3, 45, 59, 0, time.UTC)
 	o := order{ID: "o:1", Payment: &payment{PaymentIntent: "pi_1", Customer: "cus_1", CreatedAt: created}}
 	_, f := start(t, orderWith("null"))
@@ -46,8 +46,8 @@ func TestTimelineTellsOrdersApart(t *testing.T) {
 	}
 }
 
-// TestTimelineNamesAttemptsAndCauses: changes are distinguished by their attempt, and stand behind what caused
-// them, whose clock may be a little ahead.
+// TestTimelineNamesAttemptsAndCauses: changes name their attempt and follow their cause, even if the cause's
+// clock is slightly ahead.
 func TestTimelineNamesAttemptsAndCauses(t *testing.T) {
 	_, f := start(t, map[string]string{
 		"GET /v1/payments/pi_1/history": `{"history":[{"version":1000,"from":null,"to":"pending","cause":"api"},` +

@@ -1,4 +1,4 @@
-// Write prints the API as a page or as a collection: go run ./cmd/kasse-dev/apidocs/write page > api.html.
+// Write prints the API as a page or a collection: go run ./cmd/kasse-dev/apidocs/write page > api.html.
 package main
 
 import (

@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// askBound is how long one question to Kasse or the simulator may take. It is longer than what they hold requests for.
-const askBound = 40 * time.Second
+// callTimeout limits one request to Kasse or the simulator. It is longer than their long polls.
+const callTimeout = 40 * time.Second
 
-// refusal is an answer that says no.
+// refusal is an error response.
 type refusal struct {
 	status int
 	text   string
@@ -22,17 +22,18 @@ type refusal struct {
 
 func (r *refusal) Error() string { return r.text }
 
-// askKasse asks Kasse with the service key. A refusal is a *refusal with Kasse's own words.
-func (c *Console) askKasse(ctx context.Context, method, path string, body, into any) error {
-	return c.ask(ctx, method, c.Kasse+path, c.Key, body, into)
+// callKasse calls Kasse with the service key. An error response becomes a *refusal with Kasse's text.
+func (c *Console) callKasse(ctx context.Context, method, path string, body, into any) error {
+	return c.call(ctx, method, c.Kasse+path, c.Key, body, into)
 }
 
-// askControl calls a control route of the simulator. A refusal is a *refusal with the simulator's words.
-func (c *Console) askControl(ctx context.Context, method, path string, body, into any) error {
-	return c.ask(ctx, method, c.Control+path, "", body, into)
+// callControl calls a control route of the simulator. An error response becomes a *refusal with the
+// simulator's text.
+func (c *Console) callControl(ctx context.Context, method, path string, body, into any) error {
+	return c.call(ctx, method, c.Control+path, "", body, into)
 }
 
-func (c *Console) ask(ctx context.Context, method, url, key string, body, into any) error {
+func (c *Console) call(ctx context.Context, method, url, key string, body, into any) error {
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -65,7 +66,7 @@ func (c *Console) ask(ctx context.Context, method, url, key string, body, into a
 	return json.NewDecoder(response.Body).Decode(into)
 }
 
-// refused reads why Kasse (detail) or the simulator (error) refuses.
+// refused reads the reason of an error response: "detail" from Kasse, "error" from the simulator.
 func refused(response *http.Response) error {
 	var why struct{ Title, Detail, Error string }
 	_ = json.NewDecoder(response.Body).Decode(&why)
@@ -77,7 +78,7 @@ func refused(response *http.Response) error {
 	return &refusal{response.StatusCode, fmt.Sprintf("The answer was %d.", response.StatusCode)}
 }
 
-// fail answers a request of the page for which Kasse or the simulator had no answer, or a refusal.
+// fail answers the page after an error or a refusal of Kasse or the simulator.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if no, ok := errors.AsType[*refusal](err); ok {
 		refuse(w, no.status, no.text)

@@ -20,10 +20,10 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// Credentials of the development server. They open nothing else, and so need not be secret.
+// Credentials of the development server. They give access to nothing else, so they need not be secret.
 const (
 	serviceKey       = "ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse"
-	secretKey        = "sk_test_kasse_dev"                                // the simulator takes any
+	secretKey        = "sk_test_kasse_dev"                                // the simulator accepts any
 	publishableKey   = "pk_test_kasse_dev"                                // the same
 	orderTokenSecret = "a2Fzc2UtZGV2LWthc3NlLWRldi1rYXNzZS1kZXYta2Fzc2U=" // the same
 	webhookSecret    = "whsec_kasse_dev_kasse_dev_kasse"                  // the same
@@ -35,21 +35,21 @@ const realStripe = "https://api.stripe.com"
 // realStripeJS is Stripe.js of the newest release train, as @stripe/stripe-js 10.2.1 loads it.
 const realStripeJS = "https://js.stripe.com/endive/stripe.js"
 
-// world is everything that runs: Redis, Stripe, and Kasse between them.
-type world struct {
+// stack holds the running servers: Redis, Stripe, Kasse, the shop and the console.
+type stack struct {
 	kasse, admin, stripe, control string // base URLs
-	shop, console                 string // the same
-	stripeJS                      string // address of Stripe.js
+	shop, console                 string // base URLs
+	stripeJS                      string // URL of Stripe.js
 	stripeKey                     string // Stripe's secret key
 	ended                         chan struct{}
-	err                           error // why Kasse ended; read after ended
+	err                           error // Kasse's final error; read after ended is closed
 	cancel                        context.CancelFunc
 	cleanups                      []func()
 }
 
-// start brings everything up, and returns once Kasse is ready.
-func start(ctx context.Context, o options) (w *world, err error) {
-	w = &world{ended: make(chan struct{})}
+// start starts the stack and returns once Kasse is ready.
+func start(ctx context.Context, o options) (w *stack, err error) {
+	w = &stack{ended: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, w.stop())
@@ -66,19 +66,20 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if settings["REDIS_URL"], err = w.startRedis(o); err != nil {
 		return w, err
 	}
-	settings["REDIS_DURABILITY"] = "off"                               // nothing of it has to last, and the embedded one cannot be asked
-	settings["REDIS_CLIENT_CACHE"] = strconv.FormatBool(o.redis != "") // the embedded one cannot tell what has changed
+	// The data need not last, and miniredis does not report durability.
+	settings["REDIS_DURABILITY"] = "off"
+	settings["REDIS_CLIENT_CACHE"] = strconv.FormatBool(o.redis != "") // miniredis does not report changes
 	sim, err := w.startStripe(ctx, o, settings)
 	if err != nil {
 		return w, err
 	}
-	listener, err := w.listen(ctx, o.shopAddr) // Kasse needs the shop's origin
+	listener, err := w.listen(ctx, o.shopAddr) // Kasse's CORS setting needs the shop's origin
 	if err != nil {
 		return w, err
 	}
 	w.shop = base(listener)
 	settings["CORS_ALLOWED_ORIGINS"] = origins(w.shop, os.Getenv("CORS_ALLOWED_ORIGINS"))
-	consoleListener, err := w.listen(ctx, o.consoleAddr) // Kasse pushes events there
+	consoleListener, err := w.listen(ctx, o.consoleAddr) // Kasse pushes events to this address
 	if err != nil {
 		return w, err
 	}
@@ -101,8 +102,7 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	return w, w.startConsole(ctx, config, consoleListener)
 }
 
-// origins lists those that the shop's page may come from, and what the environment lists beside
-// them.
+// origins returns CORS_ALLOWED_ORIGINS with the shop's origin added.
 func origins(shop, others string) string {
 	all := []string{shop, strings.Replace(shop, "127.0.0.1", "localhost", 1)}
 	if others != "" {
@@ -111,8 +111,8 @@ func origins(shop, others string) string {
 	return strings.Join(all, ",")
 }
 
-// startRedis returns the URL of a Redis, embedded unless the flag names another.
-func (w *world) startRedis(o options) (string, error) {
+// startRedis returns the URL of a Redis: the flag's, or an embedded one.
+func (w *stack) startRedis(o options) (string, error) {
 	if o.redis != "" {
 		return o.redis, nil
 	}
@@ -124,9 +124,9 @@ func (w *world) startRedis(o options) (string, error) {
 	return "redis://" + redis.Addr() + "/0", nil
 }
 
-// startStripe starts the simulator and its control surface, and points the settings at it. With
-// -real the environment's own settings stay.
-func (w *world) startStripe(ctx context.Context, o options, settings map[string]string) (*stripesim.Server, error) {
+// startStripe starts the simulator and its control routes, and sets their addresses in the settings. With
+// -real the environment's settings stay.
+func (w *stack) startStripe(ctx context.Context, o options, settings map[string]string) (*stripesim.Server, error) {
 	if o.real {
 		w.stripe, w.stripeJS = realStripe, realStripeJS
 		return nil, nil //nolint:nilnil // no simulator is what was asked for
@@ -151,8 +151,8 @@ func (w *world) startStripe(ctx context.Context, o options, settings map[string]
 	return sim, nil
 }
 
-// startKasse runs the real server on the settings, as production reads them.
-func (w *world) startKasse(ctx context.Context, sim *stripesim.Server, settings map[string]string) (app.Config, error) {
+// startKasse runs the real server. It reads the settings as production does.
+func (w *stack) startKasse(ctx context.Context, sim *stripesim.Server, settings map[string]string) (app.Config, error) {
 	config, err := configure(settings)
 	if err != nil {
 		return config, err
@@ -179,7 +179,7 @@ func (w *world) startKasse(ctx context.Context, sim *stripesim.Server, settings 
 	return config, w.awaitReady(ctx)
 }
 
-// configure reads the configuration from the environment with these settings in it.
+// configure loads the configuration from the environment with these settings added.
 func configure(settings map[string]string) (app.Config, error) {
 	for name, value := range settings {
 		if err := os.Setenv(name, value); err != nil {
@@ -196,7 +196,7 @@ func configure(settings map[string]string) (app.Config, error) {
 	return config, err
 }
 
-func (w *world) awaitReady(ctx context.Context) error {
+func (w *stack) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	for {
@@ -225,8 +225,8 @@ func get(ctx context.Context, url string) (status int, err error) {
 	return response.StatusCode, response.Body.Close()
 }
 
-// open answers on an address until the world ends, and returns its base URL.
-func (w *world) open(ctx context.Context, address string, handler http.Handler) (string, error) {
+// open serves a handler on an address until the stack stops, and returns its base URL.
+func (w *stack) open(ctx context.Context, address string, handler http.Handler) (string, error) {
 	listener, err := w.listen(ctx, address)
 	if err != nil {
 		return "", err
@@ -235,7 +235,7 @@ func (w *world) open(ctx context.Context, address string, handler http.Handler) 
 	return base(listener), nil
 }
 
-func (w *world) listen(ctx context.Context, address string) (net.Listener, error) {
+func (w *stack) listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%w (choose another address; -help lists the flags)", err)
@@ -244,7 +244,7 @@ func (w *world) listen(ctx context.Context, address string) (net.Listener, error
 	return listener, nil
 }
 
-func (w *world) serve(listener net.Listener, handler http.Handler) {
+func (w *stack) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
@@ -255,8 +255,8 @@ func (w *world) serve(listener net.Listener, handler http.Handler) {
 
 func base(listener net.Listener) string { return "http://" + listener.Addr().String() }
 
-// stop ends everything in reverse, and returns why Kasse ended, if that was not asked for.
-func (w *world) stop() error {
+// stop stops everything in reverse order. It returns Kasse's error, unless Kasse was stopped on purpose.
+func (w *stack) stop() error {
 	if w.cancel != nil {
 		w.cancel()
 		<-w.ended

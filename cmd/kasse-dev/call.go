@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// askJSON asks Kasse, and reads its answer, whatever the status. Without a body nothing is sent.
-func askJSON(ctx context.Context, method, address, credential string, body, into any) (status int, err error) {
+// callJSON sends a request to Kasse and decodes the response, whatever its status. A nil body sends none.
+func callJSON(ctx context.Context, method, address, credential string, body, into any) (status int, err error) {
 	var content io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -31,8 +31,8 @@ func askJSON(ctx context.Context, method, address, credential string, body, into
 	return ask(request, into)
 }
 
-// askForm asks Stripe, and reads its answer, whatever the status.
-func askForm(ctx context.Context, address, key string, form url.Values, into any) (status int, err error) {
+// postForm sends a form to Stripe and decodes the response, whatever its status.
+func postForm(ctx context.Context, address, key string, form url.Values, into any) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return 0, err
