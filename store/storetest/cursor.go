@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"kasse/service/payment"
 	"kasse/test/wait"
@@ -37,6 +40,7 @@ func (connect connector) testCursor(t *testing.T) {
 		f.expired(t, old, nil)
 	})
 	t.Run("older than what is kept expires", connect.trimmed)
+	t.Run("expires bit by bit where much is too old", connect.trimmedBitByBit)
 	t.Run("expires where a partition it has not begun has dropped something", connect.unbegun)
 	t.Run("never expires while the feed is paged from its beginning", connect.pagedAfterTrim)
 	t.Run("that has passed all that was dropped is good", connect.quietPartition)
@@ -134,6 +138,40 @@ func (connect connector) trimmed(t *testing.T) {
 	f.outlive(t)
 	want := f.put(t, ids[3])
 	f.expired(t, early, []string{want})
+}
+
+// trimmedBitByBit has many entries that are too old, as where a partition was quiet for long. No single write may drop them
+// all: the time that it holds up Redis would grow with them.
+func (connect connector) trimmedBitByBit(t *testing.T) {
+	const old, atOnce = 200, 64
+	f, id := fresh(t, connect), neighbours(1)[0]
+	for n := range old {
+		must(t, f.client.XAdd(t.Context(), &redis.XAddArgs{
+			Stream: "kasse:{p3}:events", ID: fmt.Sprintf("%d-0", n+1), Values: []string{"id", fmt.Sprintf("pi_old.%d", n)},
+		}).Err())
+	}
+	unread, read := f.page(t, "", atOnce-1).Next, f.page(t, "", atOnce).Next
+	for left := old - atOnce; ; left -= atOnce {
+		f.put(t, id)
+		kept, err := f.client.XRange(t.Context(), "kasse:{p3}:events", "-", "2000-0").Result()
+		must(t, err)
+		if len(kept) != max(left, 0) {
+			t.Fatalf("%d old entries are left, want %d", len(kept), left)
+		}
+		dropped := f.client.HGet(t.Context(), metaKey(3), "dropped").Val()
+		newest := f.client.HGet(t.Context(), metaKey(3), "trimmed").Val()
+		if gone := old - len(kept); dropped != strconv.Itoa(gone) || newest != fmt.Sprintf("%d-0", gone) {
+			t.Fatalf("%d entries are gone; the mark says %s, up to %s", gone, dropped, newest)
+		}
+		if left == old-atOnce {
+			f.page(t, read, 10) // it has passed all that is gone
+			_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: unread, Limit: 10})
+			hasCode(t, err, payment.CodeCursorExpired)
+		}
+		if left <= 0 {
+			return
+		}
+	}
 }
 
 func (connect connector) unbegun(t *testing.T) {
