@@ -30,7 +30,7 @@ image: ## the container image, kasse; needs a container engine
 	docker build --build-arg VERSION=$$(git describe --tags --always --dirty) --build-arg REVISION=$$(git rev-parse HEAD) -t kasse .
 
 # The linters vet the code, so the tests do not do it again.
-test: programs ## every test; RACE=-race, PKG=./api of one package
+test: programs ## every test, the long ones with few rounds; RACE=-race, PKG=./api of one package
 	@echo "Building the tests; the first time this takes a minute or two. Then each package reports."
 	@$(GO) run ./test/run -vet=off -timeout 20m -shuffle=on $(RACE) $(PKG)
 
@@ -48,8 +48,10 @@ check: programs ## all that CI asks for: every test with -race, and the steps be
 	@echo "All $(words $(CHECKS)) steps passed."
 
 # The tests show their progress by themselves.
+check-test: export KASSE_TEST_ROUNDS = check
 check-test:
 	@$(MAKE) --no-print-directory test RACE=-race
+	@KASSE_TEST_ROUNDS=all $(MAKE) --no-print-directory test PKG='-run=TestExhaustive ./service/payment'
 
 $(filter-out check-test,$(CHECKS:%=check-%)): check-%:
 	@test/setup/step.sh $* $(MAKE) --no-print-directory $* $(WITH)
@@ -109,8 +111,9 @@ examples: programs examples/consumer-ts/node_modules/.package-lock.json ##c the 
 	npm run --silent --prefix examples/consumer-ts build
 	$(GO) test -vet=off -count=1 -tags npm ./test/process -run $(CONSUMERS)
 
+pushes: export KASSE_TEST_ROUNDS = all
 pushes: programs ##l 10,000 events pushed while servers and the receiver are killed
-	$(GO) test -count=1 -v ./test/process -run TestKillWhilePushing -args -deliveries=10000
+	$(GO) test -count=1 -v -timeout 30m ./test/process -run TestKillWhilePushing
 
 .PHONY: parking
 PARKING_ROUNDS ?= 10000
@@ -131,14 +134,16 @@ apps: ##l the code of docs/apps.md; needs Debian's kotlin and OkHttp
 	GO="$(GO)" test/apps/run.sh
 
 .PHONY: proofs
-proofs: programs ##l every round of the long tests of test/process
-	$(GO) test -vet=off -race -count=1 -v -timeout 1h ./test/process -run \
-	  'TestConvergence|TestWebhooksInAnyOrder|TestOrdersEndTrue|TestKillWhilePushing|TestRedisGoesBack|TestHalfOfRedisIsLost' \
-	  -args -full -loss-matrix -deliveries=10000
+proofs: export KASSE_TEST_ROUNDS = all
+proofs: programs ##l every round of the long tests
+	$(GO) test -vet=off -race -count=1 -v -timeout 2h ./test/process -run \
+	  'TestConvergence|TestWebhooksInAnyOrder|TestOrdersEndTrue|TestKillWhilePushing|TestRedisGoesBack|TestHalfOfRedisIsLost'
+	$(GO) test -vet=off -count=1 -v -timeout 1h ./test/sim ./service/payment -run 'TestSimulation|TestSame|TestExhaustive'
 
 .PHONY: losses
+losses: export KASSE_TEST_ROUNDS = all
 losses: programs ##l every case of a Redis that goes back in time or loses a part
-	$(GO) test -count=1 -v ./test/process -run 'TestRedisGoesBack|TestHalfOfRedisIsLost' -args -loss-matrix
+	$(GO) test -count=1 -v -timeout 1h ./test/process -run 'TestRedisGoesBack|TestHalfOfRedisIsLost'
 
 DURATION ?= 5m
 model: ##l the model-based tests on new seeds; DURATION=5m

@@ -43,6 +43,10 @@ const (
 	publishableKey = "pk_test_kasse0api0test"
 )
 
+// stripeTimeout bounds a call to the simulator. No call is so slow, on whatever machine: tests of what happens then set
+// a shorter one.
+const stripeTimeout = wait.Patience
+
 // world is one Kasse with everything around it.
 type world struct {
 	t        *testing.T
@@ -80,14 +84,14 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 	w.keys = w.connect(url)
 	logger := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o := service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100,
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: stripeTimeout, StripeReads: 100,
 		MaxFailures: 10, Retention: 720 * time.Hour, OrderIndex: true, Logger: logger,
 	}
 	for _, edit := range change {
 		edit(&o)
 	}
 	w.url, w.store = url, w.newStore(url)
-	svc := service.New(w.store, w.newGateway(), o)
+	svc := service.New(w.store, w.newGateway(o.StripeTimeout), o)
 	w.service = svc
 	w.serve(w.options(logger))
 	w.client = checkedClient(w.t)
@@ -156,7 +160,7 @@ func newKey(name, key string, scopes ...service.Scope) api.Key {
 	return api.Key{Name: name, Hash: sha256.Sum256([]byte(key)), Scopes: scopes}
 }
 
-func (w *world) newGateway() *stripe.Gateway {
+func (w *world) newGateway(timeout time.Duration) *stripe.Gateway {
 	server := httptest.NewServer(w.stripe)
 	w.t.Cleanup(server.Close)
 	transport := &http.Transport{}
@@ -165,7 +169,7 @@ func (w *world) newGateway() *stripe.Gateway {
 		SecretKey: "sk_test_kasse", WebhookSecrets: []payment.Secret{
 			webhookSecret,
 		}, BaseURL: server.URL, Service: "kasse",
-		Timeout: 2 * time.Second, Now: time.Now, Transport: transport,
+		Timeout: timeout, Now: time.Now, Transport: transport,
 	})
 }
 

@@ -144,9 +144,9 @@ func TestKeptViewIsMissingToOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	svc := service.New(
-		kept, w.newGateway(),
+		kept, w.newGateway(stripeTimeout),
 		service.Options{
-			Name: "kasse", StripeTimeout: time.Second, StripeReads: 100, MaxFailures: 10, Logger: discard(),
+			Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Logger: discard(),
 		},
 	)
 	w.api = httptest.NewServer(api.New(svc, w.options(discard()))) // nothing runs by itself, but what keeps views true

@@ -21,8 +21,8 @@ const retrieveRoute = "GET /v1/payment_intents/{intent}"
 // whichever replica is asked.
 func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
 	w := newWorld(t)
-	second := service.New(w.newStore(w.url), w.newGateway(), service.Options{
-		Name: "kasse", StripeTimeout: 2 * time.Second, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour,
+	second := service.New(w.newStore(w.url), w.newGateway(stripeTimeout), service.Options{
+		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	one, other := w.api, httptest.NewServer(api.New(second, w.options(slog.New(slog.DiscardHandler))))

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/alicebob/miniredis/v2/server"
@@ -33,8 +32,8 @@ func newWatched(t *testing.T) *watched {
 		client: checkedClient(t),
 	}
 	t.Cleanup(w.stripe.Close)
-	w.service = service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(), service.Options{
-		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: 2 * time.Second, StripeReads: 100,
+	w.service = service.New(w.newStore("redis://"+w.redis.Addr()+"/0"), w.newGateway(stripeTimeout), service.Options{
+		Name: "kasse", PublishableKey: publishableKey, StripeTimeout: stripeTimeout, StripeReads: 100,
 		MaxFailures: 10, Logger: slog.New(slog.DiscardHandler),
 	})
 	w.api = httptest.NewServer(api.New(w.service, w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))))

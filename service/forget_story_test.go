@@ -166,7 +166,7 @@ func TestForgetIsAudited(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
 	s.svc = service.New(s.store, s.meddler, service.Options{
-		Name: "kasse", StripeTimeout: 5 * time.Second, StripeReads: 100, MaxFailures: 10, Logger: slog.New(
+		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Logger: slog.New(
 			slog.NewJSONHandler(&log, nil),
 		),
 	})

@@ -9,15 +9,17 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"kasse/test/rounds"
 )
 
 var histories = flag.Int(
 	"histories", 0,
-	"longest history that TestExhaustive walks (4, with -race 3); each step more takes some twenty times as long",
+	"longest history that TestExhaustive walks; 0: by KASSE_TEST_ROUNDS. Each step more takes some twenty times as long",
 )
 
-// longestHistory spares the race detector the histories of four steps: it makes them fifteen times slower, and has
-// nothing to find in pure functions.
+// longestHistory is 4 where every round is asked for. The race detector is spared these: it makes them fifteen times
+// slower, and has nothing to find in pure functions. `make check` plays them in a step without it.
 func longestHistory() int {
 	if *histories > 0 {
 		return *histories
@@ -26,7 +28,7 @@ func longestHistory() int {
 	if build != nil && slices.Contains(build.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		return 3
 	}
-	return 4
+	return rounds.Of(3, 3, 4)
 }
 
 // maxAsked bounds the reads that may be needed until a payment is right: one, and another two seconds later where its

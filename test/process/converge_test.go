@@ -15,6 +15,7 @@ import (
 	diff "github.com/google/go-cmp/cmp"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/rounds"
 	"kasse/test/wait"
 )
 
@@ -24,10 +25,10 @@ const (
 	connections = 64 // at once
 )
 
-func stories() int { return rounds(30, 80) }
+func stories() int { return rounds.Of(10, 30, 80) }
 
 // tellings is how often each story is played, as so many payments.
-func tellings() int { return rounds(4, 8) }
+func tellings() int { return rounds.Of(4, 4, 8) }
 
 // Events of the same payment come twice or thrice, in any order, over 64 connections to three processes. In the end
 // every telling of a story shows the same, but for names and moments, and it is what Stripe has.

@@ -25,18 +25,6 @@ import (
 	"kasse/test/wait"
 )
 
-// full asks for every round of the long proofs, as `make proofs` does. Otherwise each plays a part, with every kind
-// of it.
-var full = flag.Bool("full", false, "play every round of the long proofs")
-
-// rounds is how many of a thing a proof plays: a part, or all of it with -full.
-func rounds(part, all int) int {
-	if *full {
-		return all
-	}
-	return part
-}
-
 // binaries is where the programs are built; it goes with the tests.
 var binaries string
 

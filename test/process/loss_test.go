@@ -1,7 +1,6 @@
 package process_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,9 +8,9 @@ import (
 	"sync"
 	"testing"
 	"time"
-)
 
-var lossMatrix = flag.Bool("loss-matrix", false, "play every case of a Redis that goes back, not only a part")
+	"kasse/test/rounds"
+)
 
 // lossStories are the orders: Redis forgets the last step of each.
 var lossStories = []string{
@@ -60,7 +59,7 @@ type lossRound struct {
 	pushed bool          // the backend has the events of the lost step, and the processes live on
 	half   string        // one of halfLosses; empty: all of Redis goes back
 	redis  []string
-	short  bool // a part of its cases is played without -loss-matrix
+	short  bool // it is played, with a part of its cases, where not every round is asked for
 }
 
 var aof = []string{"--appendonly", "yes", "--appendfsync", "everysec"}
@@ -97,10 +96,10 @@ func TestRedisGoesBack(t *testing.T) { playRounds(t, lossRounds) }
 // TestHalfOfRedisIsLost is TestRedisGoesBack where a part of Redis is lost, and the rest has all.
 func TestHalfOfRedisIsLost(t *testing.T) { playRounds(t, halfRounds) }
 
-func playRounds(t *testing.T, rounds map[string]lossRound) {
+func playRounds(t *testing.T, all map[string]lossRound) {
 	t.Helper()
-	for number, name := range slices.Sorted(maps.Keys(rounds)) {
-		if round := rounds[name]; *lossMatrix || round.short {
+	for number, name := range slices.Sorted(maps.Keys(all)) {
+		if round := all[name]; rounds.All() || round.short {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				round.play(t, number)
@@ -159,8 +158,8 @@ func (r lossRound) play(t *testing.T, number int) {
 
 const leaseLasts = 30 * time.Second
 
-// lossCases are the stories with every act, as orders of their own. Without -loss-matrix a round has a part of
-// them, by its number, so that the rounds together have most.
+// lossCases are the stories with every act, as orders of their own. Where not every round is asked for, a round has a
+// part of them, by its number, so that the rounds together have most.
 func (w *lossEnv) lossCases(round int) (cases []*lossCase) {
 	n := 0
 	for _, act := range slices.Sorted(maps.Keys(lossActs)) {
@@ -172,7 +171,7 @@ func (w *lossEnv) lossCases(round int) (cases []*lossCase) {
 			if act == "pays the oldest" && !strings.Contains(story, "next") {
 				continue // it is the newest
 			}
-			if n++; *lossMatrix || (n+round)%shortPart == 0 {
+			if n++; (n+round)%lossPart() == 0 {
 				cases = append(
 					cases, &lossCase{w: w, order: fmt.Sprintf("loss-%d", n), steps: steps, act: act, price: 4200},
 				)
@@ -182,20 +181,20 @@ func (w *lossEnv) lossCases(round int) (cases []*lossCase) {
 	return cases
 }
 
-// shortPart is the share of the cases that are played without -loss-matrix: one in so many. It does
-// not divide the number of stories, so that the stories of one act are others than those of the next.
-const shortPart = 7
+// lossPart is the share of the cases that a round plays: one in so many. It does not divide the number of stories, so
+// that the stories of one act are others than those of the next.
+func lossPart() int { return rounds.Of(10, 7, 1) }
 
 // TestShortRoundsLeaveNothingOut: each short round has every act, and the rounds of each test together have every
 // story.
 func TestShortRoundsLeaveNothingOut(t *testing.T) {
-	for name, rounds := range map[string]map[string]lossRound{"all": lossRounds, "half": halfRounds} {
+	for name, tests := range map[string]map[string]lossRound{"all": lossRounds, "half": halfRounds} {
 		played := map[string]bool{}
-		for number, key := range slices.Sorted(maps.Keys(rounds)) {
+		for number, key := range slices.Sorted(maps.Keys(tests)) {
 			acts := map[string]bool{}
 			for _, c := range (&lossEnv{}).lossCases(number) {
 				acts[c.act] = true
-				if rounds[key].short {
+				if tests[key].short {
 					played[strings.Join(c.steps, " ")] = true
 				}
 			}

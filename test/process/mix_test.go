@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/rounds"
 	"kasse/test/wait"
 )
 
 var (
 	mixOrders = flag.Int(
-		"orders", 0, "orders of one world of TestOrdersEndTrue; 0: 100, or 300 with -full or -duration",
+		"orders", 0, "orders of one world of TestOrdersEndTrue; 0: by KASSE_TEST_ROUNDS, 300 with -duration",
 	)
 	mixDuration = flag.Duration(
 		"duration", 0, "run worlds of TestOrdersEndTrue on one seed after the other for this long; 0: one",
@@ -65,7 +66,7 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 		"LOG_LEVEL": "info", "ORDER_TOKEN_SECRETS": "test:" + strings.Repeat("A", 43) + "=",
 	}
 	m.replicas = m.serve(2, settings)
-	kills := rounds(4, 8) // of replicas
+	kills := rounds.Of(3, 4, 8) // of replicas
 	customer := m.customer()
 	orders := make([]*mixedOrder, m.count())
 	for i := range orders {
@@ -108,7 +109,7 @@ func (m *mix) count() int {
 	case *mixDuration > 0:
 		return 300
 	}
-	return rounds(100, 300)
+	return rounds.Of(40, 100, 300)
 }
 
 // mix is the world of one run.

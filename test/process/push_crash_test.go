@@ -1,7 +1,6 @@
 package process_test
 
 import (
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,10 +17,9 @@ import (
 	"kasse/service/stripe/stripesim"
 	"kasse/store"
 	"kasse/test/internal/testenv"
+	"kasse/test/rounds"
 	"kasse/test/wait"
 )
-
-var deliveries = flag.Int("deliveries", 2_000, "events that are pushed while servers and the receiver are killed")
 
 // killedPushes are servers that push events to a receiver, and are killed meanwhile, as is the receiver.
 type killedPushes struct {
@@ -55,7 +53,7 @@ func (k *killedPushes) startReceiver(address string) {
 // Servers and the receiver are killed, again and again, while events are pushed. None is lost; some come twice.
 func TestKillWhilePushing(t *testing.T) {
 	random := rand.New(rand.NewPCG(seeded(t), 0))
-	k := newKilledPushes(t, *deliveries)
+	k := newKilledPushes(t, rounds.Of(400, 2_000, 10_000))
 	var writing sync.WaitGroup
 	written := make([][]string, 8)
 	for i := range written {

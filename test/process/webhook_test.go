@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/rounds"
 	"kasse/test/wait"
 )
 
@@ -71,7 +72,7 @@ func (w *world) no(err error) {
 // Events of many payments come twice, late, in any order, signed anew with either secret, to three processes over 64
 // connections. In the end every process shows what Stripe has, and every transition was announced exactly once.
 func TestWebhooksInAnyOrder(t *testing.T) {
-	payments := rounds(36, 96) // each of the lives, several times
+	payments := rounds.Of(12, 36, 96) // each of the lives, several times
 	seed := seeded(t)
 	w := newWorld(t, stripesim.Options{Seed: seed, Duplicate: 0.3, Reorder: 0.3, Settle: time.Hour})
 	all := w.serve(3, nil)

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"kasse/test/rounds"
 )
 
 var (
@@ -26,8 +28,8 @@ var (
 	durationFlag = flag.Duration("duration", 0, "run new seeds for this long")
 )
 
-// fixedSeeds is the number of simulations that every check runs. They are always the same.
-const fixedSeeds = 50
+// fixedSeeds is the number of simulations that run where no seed is asked for. They are always the same.
+func fixedSeeds() uint64 { return uint64(rounds.Of(8, 50, 500)) }
 
 // runSimulation runs one simulation and returns it.
 func runSimulation(t *testing.T, seed uint64, m mutant) *simulation {
@@ -51,7 +53,7 @@ func TestSimulation(t *testing.T) {
 	case *durationFlag != 0:
 		runNewSeeds(t, *durationFlag)
 	default:
-		runSeeds(t, func(n uint64) (seed uint64, more bool) { return n, n <= fixedSeeds })
+		runSeeds(t, func(n uint64) (seed uint64, more bool) { return n, n <= fixedSeeds() })
 	}
 }
 
@@ -110,7 +112,7 @@ func TestKeptSeeds(t *testing.T) {
 
 // TestSameSeedReplaysTheSameSteps: without that a failing seed would be useless.
 func TestSameSeedReplaysTheSameSteps(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(rounds.Of(3, 10, 50)) {
 		a, b := runSimulation(t, seed, mutant{}), runSimulation(t, seed, mutant{})
 		if a.hash == b.hash {
 			continue
