@@ -18,7 +18,7 @@ type cost struct {
 // none of the others'. It reads the row of each earlier attempt, and writes the rows of the last few.
 func TestCreateCostsTheSameAfterManyAttempts(t *testing.T) {
 	const many, rounds, mostWritten = 200, 4, 3_000
-	w := newWorld(t)
+	w := newEnv(t)
 	amount := 1000
 	open := func() {
 		t.Helper()
@@ -60,7 +60,7 @@ func TestCreateCostsTheSameAfterManyAttempts(t *testing.T) {
 }
 
 // askedOfRedis is what Redis has been asked since it began.
-func (w *world) askedOfRedis() cost {
+func (w *apiEnv) askedOfRedis() cost {
 	w.t.Helper()
 	stats, err := w.keys.InfoMap(w.t.Context(), "stats", "commandstats").Result()
 	if err != nil {

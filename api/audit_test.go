@@ -40,15 +40,15 @@ func (l *lines) audited(t *testing.T, requestID string) []auditLine {
 	return found
 }
 
-// auditedEnv is a world behind a proxy on the loopback interface.
+// auditedEnv is an environment behind a proxy on the loopback interface.
 type auditedEnv struct {
-	*world
+	*apiEnv
 	sent int
 }
 
 func newAuditedEnv(t *testing.T) *auditedEnv {
 	t.Helper()
-	w := &auditedEnv{world: newWorld(t)}
+	w := &auditedEnv{apiEnv: newEnv(t)}
 	o := w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))
 	o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	w.api = httptest.NewServer(api.New(w.service, o))
@@ -200,7 +200,7 @@ type audited struct {
 }
 
 // requestsOfStrangers come without a right, or with a request that is made up of garbage.
-func requestsOfStrangers(w *world, made opened, garbage string) []audited {
+func requestsOfStrangers(w *apiEnv, made opened, garbage string) []audited {
 	payment := "/v1/payments/" + made.PaymentIntent
 	return []audited{
 		{request{line: createLine}, "createPayment", "unauthenticated", ""},
@@ -234,7 +234,7 @@ func requestsOfStrangers(w *world, made opened, garbage string) []audited {
 // TestAuditLogOfStrangers: who may not come is in the log with the address, and with nothing that
 // was made up or secret.
 func TestAuditLogOfStrangers(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	for n, test := range requestsOfStrangers(w, made, strings.Repeat("hunter2", 100)) {
 		id := fmt.Sprintf("stranger-%d", n)
@@ -257,7 +257,7 @@ func TestAuditLogOfStrangers(t *testing.T) {
 	w.readsAreNotAudited(made)
 }
 
-func (w *world) readsAreNotAudited(made opened) {
+func (w *apiEnv) readsAreNotAudited(made opened) {
 	w.t.Helper()
 	payment := "/v1/payments/" + made.PaymentIntent
 	for _, r := range []request{

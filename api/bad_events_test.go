@@ -34,7 +34,7 @@ func intentOf(id, status, metadata string) string {
 // TestBadEvents: whatever Stripe signs is answered with 200, or it would stop to deliver to the endpoint; and what
 // is not ours leaves nothing behind.
 func TestBadEvents(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	ours := intentOf(made.PaymentIntent, "succeeded", `"kasse_service":"kasse"`)
 	dump := w.dump()
@@ -119,7 +119,7 @@ func (o *anomalies) check(t *testing.T, want ...service.Anomaly) {
 // TestStatusDecides: an event's type and its object's status disagree.
 func TestStatusDecides(t *testing.T) {
 	odd := &anomalies{}
-	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
+	w := newEnv(t, func(o *service.Options) { o.Observer = odd })
 	made := w.create("shop-1")
 	object := strings.Replace(
 		intentOf(made.PaymentIntent, "processing", `"kasse_service":"kasse"`), `"amount_received":4999`,
@@ -136,7 +136,7 @@ func TestStatusDecides(t *testing.T) {
 // before.
 func TestForeignClaimsOurOrder(t *testing.T) {
 	odd := &anomalies{}
-	w := newWorld(t, func(o *service.Options) { o.Observer = odd })
+	w := newEnv(t, func(o *service.Options) { o.Observer = odd })
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	claim := intentOf("pi_claims", "succeeded", `"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"`)
@@ -161,7 +161,7 @@ func TestForeignClaimsOurOrder(t *testing.T) {
 
 // deliverPatiently delivers an event as Stripe does: again, as long as the answer is 503. On a busy machine a Redis may
 // be slower than Kasse waits for it.
-func (w *world) deliverPatiently(body string) (answer reply) {
+func (w *apiEnv) deliverPatiently(body string) (answer reply) {
 	w.t.Helper()
 	wait.UntilTrue(w.t, "Redis to answer in time", func() bool {
 		answer = w.send(request{line: "POST /webhooks/stripe", body: body, header: signed(body)})
@@ -172,7 +172,7 @@ func (w *world) deliverPatiently(body string) (answer reply) {
 
 // TestStrangersLeaveNothing: one Stripe account may serve several systems.
 func TestStrangersLeaveNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	dump := w.dump()
 	const connections = 64
 	foreignEvents := rounds.Of(10*connections, 5_000, 20_000)

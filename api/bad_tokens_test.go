@@ -12,7 +12,7 @@ import (
 )
 
 // badTokens are order tokens that must be refused.
-func badTokens(t *testing.T, w *world) map[string]string {
+func badTokens(t *testing.T, w *apiEnv) map[string]string {
 	t.Helper()
 	bad := badSignatures(t, w)
 	good := encode(t, w.claims(nil))
@@ -36,7 +36,7 @@ func badTokens(t *testing.T, w *world) map[string]string {
 }
 
 // badSignatures are tokens whose parts or signatures are not those of a token.
-func badSignatures(t *testing.T, w *world) map[string]string {
+func badSignatures(t *testing.T, w *apiEnv) map[string]string {
 	t.Helper()
 	good := encode(t, w.claims(nil))
 	valid := sign(t, goodHeader, good, newSecret, sha256.New)
@@ -123,7 +123,7 @@ var badTerms = map[string]claims{
 
 // TestBadTokensAreNone: 401 wherever they come, nothing written, nothing sent to Stripe, nothing of them in the log.
 func TestBadTokensAreNone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
 	dump, calls, bad := w.dump(), len(w.stripe.Requests()), badTokens(t, w)
 	for name, token := range bad {
@@ -198,7 +198,7 @@ func refusedToken(t *testing.T, payload, secret string, where ...string) refused
 // TestBadClaimsAreNamed: an error in the claims is reported with pointers, to those who can sign
 // and to no others.
 func TestBadClaimsAreNamed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, test := range badClaims(w.now.Unix()) {
 		t.Run(encode(t, test.changed), func(t *testing.T) {
 			w.t = t
@@ -218,7 +218,7 @@ func TestBadClaimsAreNamed(t *testing.T) {
 }
 
 // checkUntouched says that nothing was written since, and Stripe not called.
-func (w *world) checkUntouched(dump string, calls int) {
+func (w *apiEnv) checkUntouched(dump string, calls int) {
 	w.t.Helper()
 	if got := w.dump(); got != dump {
 		w.t.Errorf("Redis was\n%s\nand is\n%s", dump, got)

@@ -10,7 +10,7 @@ import (
 const unknownKey = "ksk_test_none_none_none_none_none_none_none"
 
 func TestCredentialsThatAreNone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	id := w.create("shop-1").PaymentIntent
 	tests := map[string]string{
 		"none":              "",
@@ -47,7 +47,7 @@ func TestCredentialsThatAreNone(t *testing.T) {
 }
 
 func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.api.URL+"/v1/events", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func TestTwoAuthorizationHeadersAreNone(t *testing.T) {
 }
 
 func TestWhoMayDoWhat(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	mine, other := w.create("shop-1"), w.create("shop-2")
 	payment := "/v1/payments/" + mine.PaymentIntent
 	mayPay := w.token(nil)
@@ -120,7 +120,7 @@ var requestIDs = regexp.MustCompile(`"request_id":"[^"]*"`)
 
 // TestNotYoursIsNotThere: what may not be seen and what is not there get the same answer.
 func TestNotYoursIsNotThere(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	mine := w.create("shop-1")
 	answers := map[string]reply{
 		"another's": w.send(
@@ -158,7 +158,7 @@ func TestNotYoursIsNotThere(t *testing.T) {
 
 // TestOrderOfChecks: path ids, then the credential, its scope, the query, headers, the body.
 func TestOrderOfChecks(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	bothers := map[string]string{"Idempotency-Key": " ", "Content-Type": "text/plain"}
 	huge := strings.Repeat("x", 70<<10)
 	tests := []struct {
@@ -194,7 +194,7 @@ func TestOrderOfChecks(t *testing.T) {
 // TestRefundAcrossARotatedKey: a service key is replaced by a second one of its name. A refund that
 // was sent with the old key and is repeated with the new one is made once.
 func TestRefundAcrossARotatedKey(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.paid("shop-2")
 	ids := map[string]bool{}

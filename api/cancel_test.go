@@ -18,7 +18,7 @@ const (
 	shopOne      = `{"order_id":"shop-1","amount":4999,"currency":"eur"}` // as create and token have it
 )
 
-func (w *world) cancel(made opened, body string) reply {
+func (w *apiEnv) cancel(made opened, body string) reply {
 	w.t.Helper()
 	return w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/cancel", token: fullKey, body: body})
 }
@@ -27,7 +27,7 @@ func TestCancelClosesTheOrder(t *testing.T) {
 	for _, reason := range []string{"", "duplicate", "fraudulent", "requested_by_customer", "abandoned"} {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			made := w.create("shop-1")
 			var ended, again opened
 			first := w.cancel(made, strings.ReplaceAll(`{"reason":"`+reason+`"}`, `""`, "null"))
@@ -48,7 +48,7 @@ func TestCancelClosesTheOrder(t *testing.T) {
 }
 
 // checkClosed requires that shop-1 takes no payment from any credential, writes nothing and does not call Stripe.
-func (w *world) checkClosed(status int, code string) {
+func (w *apiEnv) checkClosed(status int, code string) {
 	w.t.Helper()
 	if got := w.send(
 		request{line: "GET /v1/orders/shop-1", token: w.token(nil)},
@@ -72,7 +72,7 @@ func (w *world) checkClosed(status int, code string) {
 }
 
 // rested waits until the worker has nothing left to ask or to tell Stripe.
-func (w *world) rested() {
+func (w *apiEnv) rested() {
 	w.t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
@@ -91,7 +91,7 @@ func (w *world) rested() {
 }
 
 // checkReopened opens the next attempt of shop-1, at the price that it had.
-func (w *world) checkReopened() {
+func (w *apiEnv) checkReopened() {
 	w.t.Helper()
 	w.mint(`{"order_id":"shop-1","amount":1,"currency":"eur"}`) // it is closed: this records nothing
 	var next, again opened
@@ -118,7 +118,7 @@ func TestCancelThatIsTooLate(t *testing.T) {
 		for _, delivered := range []bool{true, false} {
 			t.Run(fmt.Sprint(status, " and delivered ", delivered), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t)
+				w := newEnv(t)
 				made := w.create("shop-1")
 				state := map[string]string{"succeeded": "paid", "processing": "processing"}[status]
 				if delivered {
@@ -144,7 +144,7 @@ func TestCancelThatIsTooLate(t *testing.T) {
 
 // TestCancelOfAnEarlierAttempt: an attempt that made way for another is none of the caller's business.
 func TestCancelOfAnEarlierAttempt(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	w.cancel(made, "").into(t, http.StatusOK, &opened{})
 	w.checkReopened()
@@ -157,7 +157,7 @@ func TestCancelOfAnEarlierAttempt(t *testing.T) {
 }
 
 // decline is the customer's page trying a card that the bank declines.
-func (w *world) decline(made opened) {
+func (w *apiEnv) decline(made opened) {
 	w.t.Helper()
 	form := url.Values{
 		"client_secret": {made.ClientSecret}, "payment_method": {"pm_card_visa_chargeDeclined"},
@@ -178,7 +178,7 @@ func (w *world) decline(made opened) {
 
 // TestCardTesting: past MAX_FAILED_ATTEMPTS the worker cancels the payment, and the order is closed.
 func TestCardTesting(t *testing.T) {
-	w := newWorld(t, func(o *service.Options) { o.MaxFailures = 2 })
+	w := newEnv(t, func(o *service.Options) { o.MaxFailures = 2 })
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	w.decline(made)

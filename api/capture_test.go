@@ -8,7 +8,7 @@ import (
 )
 
 func TestCapture(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.authorized("shop-1")
 	var got money
@@ -42,7 +42,7 @@ func TestCapture(t *testing.T) {
 }
 
 func TestCaptureOfAll(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.authorized("shop-1")
 	var got money
@@ -56,7 +56,7 @@ func TestCaptureOfAll(t *testing.T) {
 
 // TestCaptureTooLate: what the customer, a bank or another backend did first is the truth, and never a 500.
 func TestCaptureTooLate(t *testing.T) {
-	w := newWorld(t) // without webhooks: only the refusal shows it
+	w := newEnv(t) // without webhooks: only the refusal shows it
 	for name, test := range map[string]struct {
 		status string
 		state  string

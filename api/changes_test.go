@@ -12,7 +12,7 @@ import (
 func ifMatch(value string) map[string]string { return map[string]string{"If-Match": value} }
 
 // change sends a change of price for the version that is named.
-func (w *world) change(made opened, version, amount int64) reply {
+func (w *apiEnv) change(made opened, version, amount int64) reply {
 	w.t.Helper()
 	return w.send(request{
 		line: "PATCH /v1/payments/" + made.PaymentIntent, token: shopKey, body: fmt.Sprintf(
@@ -28,7 +28,7 @@ type atStripe struct {
 	Reason           string `json:"cancellation_reason"`
 }
 
-func (w *world) atStripe(id string) atStripe {
+func (w *apiEnv) atStripe(id string) atStripe {
 	w.t.Helper()
 	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, "/v1/payment_intents/"+id, http.NoBody)
 	r.Header.Set("Authorization", "Bearer sk_test_kasse")
@@ -51,7 +51,7 @@ func (r reply) says(t *testing.T, status int, code string) reply {
 }
 
 func TestChangeOfPrice(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	var dearer, same opened
 	answer := w.change(made, made.Version, 5999)
@@ -167,7 +167,7 @@ func refusedChanges(made opened) []refused {
 }
 
 func TestChangeThatIsNone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, r := range refusedChanges(made) {
@@ -189,7 +189,7 @@ func TestChangeThatIsNone(t *testing.T) {
 // TestChangeByEveryFormOfIfMatch: a list, "*", and an ETag as proxies rewrite it allow the change;
 // each change has a version of its own.
 func TestChangeByEveryFormOfIfMatch(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	for n := range forms(etagOf(made)) {
 		value, amount := forms(etagOf(made))[n], 5000+n
@@ -221,7 +221,7 @@ func TestChangeByState(t *testing.T) {
 	} {
 		t.Run(status, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnv(t)
 			w.deliverWebhooks()
 			made := w.create("shop-1")
 			w.bring(made.PaymentIntent, status)
@@ -251,7 +251,7 @@ func TestChangeByState(t *testing.T) {
 
 // TestCustomerIsFasterThanTheChange: Stripe says no before its webhook comes.
 func TestCustomerIsFasterThanTheChange(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	w.bring(made.PaymentIntent, "succeeded")
 	answer := w.change(made, made.Version, 5999).says(t, http.StatusConflict, "invalid_state")

@@ -8,7 +8,7 @@ import (
 )
 
 // fullToken says all that a token may say.
-func (w *world) fullToken(customer string) string {
+func (w *apiEnv) fullToken(customer string) string {
 	return w.token(claims{
 		"customer": customer, "capture_method": "automatic", "setup_future_usage": "off_session",
 		"description": "two bicycles", "receipt_email": "ada@example.org",
@@ -21,7 +21,7 @@ func (w *world) fullToken(customer string) string {
 
 // TestBodyRepeatsTheToken: nothing, or what the token says; the browser has no say.
 func TestBodyRepeatsTheToken(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	customer := w.customer()
 	token := w.fullToken(customer)
 	all := map[string]string{
@@ -138,7 +138,7 @@ var valuesInATokenCases = []struct {
 
 // TestValuesInAToken: a value that a body may not have, a token may not have either. The answer points to the claim.
 func TestValuesInAToken(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, test := range valuesInATokenCases {
 		t.Run(encode(t, test.changed), func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestValuesInAToken(t *testing.T) {
 
 // TestTokenWithoutTerms reads its order and refreshes its session, a month long, and opens nothing.
 func TestTokenWithoutTerms(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	var made, fresh opened
 	customer := w.customer()
 	w.send(request{

@@ -8,14 +8,14 @@ import (
 
 // twoCustomers is an order that Ada has opened, and that is Bob's now.
 type twoCustomers struct {
-	*world
+	*apiEnv
 	ada, bob, guest, adaReads, anyReads string // tokens
 	first, second                       opened // Ada's payment, and Bob's
 }
 
 func newTwoCustomers(t *testing.T) *twoCustomers {
 	t.Helper()
-	o := &twoCustomers{world: newWorld(t)}
+	o := &twoCustomers{apiEnv: newEnv(t)}
 	ada, bob := o.customer(), o.customer()
 	rev := o.now.UnixMilli() - 10_000
 	o.ada = o.token(claims{"customer": ada, "rev": rev, "metadata": map[string]string{"of": "ada"}})
@@ -139,7 +139,7 @@ func TestMintedReaderIsForTheOrdersCustomer(t *testing.T) {
 
 // TestTokenNarrowsItsSession: a page may ask for less than its token allows, and never for more.
 func TestTokenNarrowsItsSession(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	customer := w.customer()
 	said := w.token(claims{"customer": customer, "customer_session": claims{
 		"redisplay_limit": 5, "save": true, "save_usage": "off_session", "allow_redisplay_filters": []string{

@@ -12,7 +12,7 @@ import (
 // TestPageSeesAGenericDecline: a page is not shown that a card was reported stolen; backends are, since they look for
 // fraud.
 func TestPageSeesAGenericDecline(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	token := w.token(claims{"metadata": map[string]string{"decline_code": "stolen_card"}}) // metadata stay as they are
 	reader := w.token(claims{"amount": nil, "currency": nil})
@@ -46,7 +46,7 @@ func TestPageSeesAGenericDecline(t *testing.T) {
 }
 
 // reachDecline waits until a service key sees the decline code, as Stripe gave it.
-func (w *world) reachDecline(line, code string) {
+func (w *apiEnv) reachDecline(line, code string) {
 	w.t.Helper()
 	deadline := time.Now().Add(wait.Patience)
 	for !strings.Contains(w.send(request{line: line, token: fullKey}).body, `"decline_code":"`+code+`","message"`) {

@@ -9,7 +9,7 @@ import (
 )
 
 // deleteCustomer deletes or merges a customer at Stripe, as the shop's own staff may.
-func (w *world) deleteCustomer(id string) {
+func (w *apiEnv) deleteCustomer(id string) {
 	w.t.Helper()
 	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodDelete, "/v1/customers/"+id, nil)
 	r.Header.Set("Authorization", "Bearer sk_test_kasse")
@@ -20,7 +20,7 @@ func (w *world) deleteCustomer(id string) {
 }
 
 // forCustomer asks for a payment of shop-1 by a service key.
-func (w *world) forCustomer(customer, more string) reply {
+func (w *apiEnv) forCustomer(customer, more string) reply {
 	w.t.Helper()
 	body := fmt.Sprintf(`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":%q%s}`, customer, more)
 	return w.send(request{line: createLine, token: fullKey, body: body})
@@ -40,7 +40,7 @@ func TestDeletedCustomer(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			gone, other := w.customer(), w.customer()
 			var first opened
 			if test.opened {
@@ -74,7 +74,7 @@ func TestDeletedCustomer(t *testing.T) {
 // customer pays the order.
 func TestDeletedCustomerOfATokensOrder(t *testing.T) {
 	for _, openedBefore := range []bool{false, true} {
-		w := newWorld(t)
+		w := newEnv(t)
 		gone, other := w.customer(), w.customer()
 		rev := w.now.UnixMilli() - 10_000
 		stale := w.token(claims{"customer": gone, "rev": rev})

@@ -28,7 +28,7 @@ func TestDisputes(t *testing.T) {
 		"an inquiry": {true, nil, []string{"paid"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.deliverWebhooks()
 			made := w.paid("shop-1")
 			id, err := w.stripe.OpenDispute(made.PaymentIntent, "", test.inquiry)

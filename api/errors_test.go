@@ -30,7 +30,7 @@ func TestBrokenStripe(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(o *service.Options) {
+			w := newEnv(t, func(o *service.Options) {
 				if test.fault == stripesim.Timeout {
 					o.StripeTimeout = 2 * time.Second
 				}
@@ -63,7 +63,7 @@ func TestBrokenStripe(t *testing.T) {
 }
 
 func TestBrokenRedis(t *testing.T) {
-	w := newFailingWorld(t)
+	w := newFailingEnv(t)
 	made := w.create("shop-1")
 	w.redis.SetError("LOADING Redis is loading")
 	calls := len(w.stripe.Requests())

@@ -8,7 +8,7 @@ import (
 )
 
 func TestFeedFilters(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	for _, order := range []string{"shop-1", "shop-2"} {
 		made := w.create(order)
@@ -36,7 +36,7 @@ func TestFeedFilters(t *testing.T) {
 
 // TestFilteredWaitEndsAtAMatch: what a filter leaves out wakes the waiter, and does not end the wait.
 func TestFilteredWaitEndsAtAMatch(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	mine, other := w.create("shop-1"), w.create("shop-2")
 	start, _ := w.follow("?after=latest")
@@ -56,7 +56,7 @@ func TestFilteredWaitEndsAtAMatch(t *testing.T) {
 }
 
 func TestFeedFiltersThatAreRefused(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for query, parameter := range map[string]string{
 		"?type=order.payed": "type", "?type=": "type", "?type=order.paid,": "type",
 		"?type=order.paid,%20order.held": "type",

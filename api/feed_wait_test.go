@@ -15,7 +15,7 @@ type feedPage struct {
 }
 
 // follow asks for a page of the feed, and says how long the answer was held.
-func (w *world) follow(query string) (feedPage, time.Duration) {
+func (w *apiEnv) follow(query string) (feedPage, time.Duration) {
 	w.t.Helper()
 	began := time.Now()
 	var page feedPage
@@ -24,7 +24,7 @@ func (w *world) follow(query string) (feedPage, time.Duration) {
 }
 
 func TestFeedWaitsForItsTime(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for _, after := range []string{"", "&after=latest"} {
 		if page, took := w.follow("?wait=1" + after); len(page.Events) != 0 || page.Next == "" || took < time.Second {
 			t.Errorf("%+v after %s", page, took)
@@ -34,7 +34,7 @@ func TestFeedWaitsForItsTime(t *testing.T) {
 
 // TestFeedWaitersAreAllAnswered: what wakes them is one subscription of the process, however many they are.
 func TestFeedWaitersAreAllAnswered(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	start, _ := w.follow("?after=latest")
@@ -60,7 +60,7 @@ func TestFeedWaitersAreAllAnswered(t *testing.T) {
 }
 
 func TestDrainingEndsFeedWaits(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -77,7 +77,7 @@ func TestDrainingEndsFeedWaits(t *testing.T) {
 }
 
 func TestFeedHoldsNoFullPage(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	if err := w.stripe.SetStatus(made.PaymentIntent, "requires_payment_method"); err != nil {

@@ -21,11 +21,11 @@ import (
 	"kasse/store/storetest"
 )
 
-// guarded is a world as the internet finds it: two replicas with limits and listed origins, behind a proxy on the
+// guarded is an environment as the internet finds it: two replicas with limits and listed origins, behind a proxy on the
 // loopback interface, on a real Redis. The clock of the limits in the process stands still; that of Redis does not, so
 // that the limits are of an hour.
 type guarded struct {
-	*world
+	*apiEnv
 	server   *storetest.Server
 	keys     redis.UniversalClient
 	replicas []*httptest.Server
@@ -42,9 +42,9 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func newGuarded(t *testing.T) *guarded {
 	t.Helper()
-	w := &world{t: t, stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
+	w := &apiEnv{t: t, stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
 	t.Cleanup(w.stripe.Close)
-	g := &guarded{world: w, server: storetest.NewServer(t)}
+	g := &guarded{apiEnv: w, server: storetest.NewServer(t)}
 	var err error
 	if g.keys, err = store.Connect("single", g.server.URL()); err != nil {
 		t.Fatal(err)

@@ -47,10 +47,10 @@ const (
 // a shorter one.
 const stripeTimeout = wait.Patience
 
-// world is one Kasse with everything around it.
-type world struct {
+// apiEnv is one Kasse with everything around it.
+type apiEnv struct {
 	t        *testing.T
-	redis    *miniredis.Miniredis // of a world whose Redis is to fail; nil on a real one
+	redis    *miniredis.Miniredis // of an environment whose Redis is to fail; nil on a real one
 	url      string               // of its Redis
 	store    *store.Store
 	keys     redis.UniversalClient
@@ -64,20 +64,20 @@ type world struct {
 	unparked bool // requests that wait keep their goroutines
 }
 
-// newWorld is a world on a real redis-server.
-func newWorld(t *testing.T, change ...func(*service.Options)) *world {
+// newEnv is an environment on a real redis-server.
+func newEnv(t *testing.T, change ...func(*service.Options)) *apiEnv {
 	t.Helper()
-	return (&world{t: t}).start(storetest.RedisServer(t), change...)
+	return (&apiEnv{t: t}).start(storetest.RedisServer(t), change...)
 }
 
-// newFailingWorld returns a world on a miniredis that can be made to fail.
-func newFailingWorld(t *testing.T, change ...func(*service.Options)) *world {
+// newFailingEnv returns an environment on a miniredis that can be made to fail.
+func newFailingEnv(t *testing.T, change ...func(*service.Options)) *apiEnv {
 	t.Helper()
-	w := &world{t: t, redis: miniredis.RunT(t)}
+	w := &apiEnv{t: t, redis: miniredis.RunT(t)}
 	return w.start("redis://"+w.redis.Addr()+"/0", change...)
 }
 
-func (w *world) start(url string, change ...func(*service.Options)) *world {
+func (w *apiEnv) start(url string, change ...func(*service.Options)) *apiEnv {
 	w.t.Helper()
 	w.stripe, w.logs, w.draining = stripesim.New(stripesim.Options{Seed: 1}), &lines{}, make(chan struct{})
 	w.t.Cleanup(w.stripe.Close)
@@ -100,7 +100,7 @@ func (w *world) start(url string, change ...func(*service.Options)) *world {
 }
 
 // serve starts a server of the API, which parks requests that wait.
-func (w *world) serve(o api.Options) {
+func (w *apiEnv) serve(o api.Options) {
 	w.t.Helper()
 	parker := parking.New(parking.Options{WriteTimeout: time.Minute, IdleTimeout: time.Minute})
 	if !w.unparked {
@@ -117,20 +117,20 @@ func (w *world) serve(o api.Options) {
 }
 
 // parkedAndNot runs a test of waiting where requests that wait are parked, and where each keeps its goroutine.
-func parkedAndNot(t *testing.T, test func(t *testing.T, w *world)) {
+func parkedAndNot(t *testing.T, test func(t *testing.T, w *apiEnv)) {
 	t.Helper()
 	for _, way := range []struct {
 		name     string
 		unparked bool
 	}{{"parked", false}, {"with a goroutine", true}} {
 		t.Run(way.name, func(t *testing.T) {
-			test(t, (&world{t: t, unparked: way.unparked}).start(storetest.RedisServer(t)))
+			test(t, (&apiEnv{t: t, unparked: way.unparked}).start(storetest.RedisServer(t)))
 		})
 	}
 }
 
 // awaitHeld waits until so many requests are held.
-func (w *world) awaitHeld(count int) {
+func (w *apiEnv) awaitHeld(count int) {
 	w.t.Helper()
 	held := w.store.Waiters
 	if !w.unparked && runtime.GOOS == "linux" {
@@ -144,7 +144,7 @@ func (w *world) awaitHeld(count int) {
 }
 
 // options are an API's without limits, without origins, and without proxies.
-func (w *world) options(logger *slog.Logger) api.Options {
+func (w *apiEnv) options(logger *slog.Logger) api.Options {
 	return api.Options{
 		Keys: []api.Key{
 			newKey("full", fullKey, service.ScopeRead, service.ScopeWrite, service.ScopeEvents, service.ScopeManage),
@@ -160,7 +160,7 @@ func newKey(name, key string, scopes ...service.Scope) api.Key {
 	return api.Key{Name: name, Hash: sha256.Sum256([]byte(key)), Scopes: scopes}
 }
 
-func (w *world) newGateway(timeout time.Duration) *stripe.Gateway {
+func (w *apiEnv) newGateway(timeout time.Duration) *stripe.Gateway {
 	server := httptest.NewServer(w.stripe)
 	w.t.Cleanup(server.Close)
 	transport := &http.Transport{}
@@ -174,7 +174,7 @@ func (w *world) newGateway(timeout time.Duration) *stripe.Gateway {
 }
 
 // inBackground runs work until the test ends, and waits for it.
-func (w *world) inBackground(work func(context.Context)) {
+func (w *apiEnv) inBackground(work func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { work(ctx) })

@@ -28,7 +28,7 @@ func TestIssuedTokens(t *testing.T) {
 		{i.token(edwardsKey(), header("EdDSA", "ed"), claims{"rev": rev}), 200, 4999},
 		{i.token(ecKey(), header("ES256", "ec"), claims{"rev": rev + 5, "amount": 6000}), 200, 6000},
 		{i.token(rsaKey(), header("RS256", "rsa"), claims{"rev": rev + 1, "amount": 1}), 200, 6000},
-		{i.world.token(claims{"rev": rev + 6, "amount": 7000}), 200, 7000},
+		{i.apiEnv.token(claims{"rev": rev + 6, "amount": 7000}), 200, 7000},
 		{i.token(edwardsKey(), header("EdDSA", "ed"), claims{"rev": rev + 2, "amount": 1}), 200, 7000},
 	} {
 		var made opened

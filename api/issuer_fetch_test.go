@@ -90,7 +90,7 @@ func TestIssuerIsAway(t *testing.T) {
 	i.serve("http://" + address + "/keys?token=hunter2")
 	token := i.token(ecKey(), header("ES256", "ec"), nil)
 	i.isGood(token, false)
-	i.isGood(i.world.token(nil), true)
+	i.isGood(i.apiEnv.token(nil), true)
 
 	if listener, err = net.Listen("tcp", address); err != nil {
 		t.Skip("somebody has taken the port: ", err)

@@ -149,16 +149,16 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// issued is a world whose shop has an issuer of its own, and a clock by which the keys are fetched.
+// issued is an environment whose shop has an issuer of its own, and a clock by which the keys are fetched.
 type issued struct {
-	*world
+	*apiEnv
 	issuer *issuer
 	passed atomic.Int64 // nanoseconds
 }
 
 func newIssued(t *testing.T) *issued {
 	t.Helper()
-	i := &issued{world: newWorld(t), issuer: newIssuer(t)}
+	i := &issued{apiEnv: newEnv(t), issuer: newIssuer(t)}
 	i.issuer.publish(jwk(t, "rsa", rsaKey()), jwk(t, "ec", ecKey()), jwk(t, "ed", edwardsKey()))
 	i.serve(i.issuer.URL + "/keys?token=hunter2")
 	return i

@@ -31,7 +31,7 @@ func routed() []string {
 // query, in the path, in headers that servers like to log, in the body. Neither the log at debug level nor an
 // answer shows it.
 func TestNothingOfARequestIsLogged(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	crashing := httptest.NewServer(
 		api.New(nil, w.options(slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})))),
 	)
@@ -75,7 +75,7 @@ func TestNothingOfARequestIsLogged(t *testing.T) {
 
 // TestHeadersOfSafety: every answer forbids sniffing, and what depends on a caller stays out of shared caches.
 func TestHeadersOfSafety(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	open := map[string]bool{"/v1/config": true, "/openapi.yaml": true, "/webhooks/stripe": true}
 	for _, line := range routed() {
 		for _, token := range []string{fullKey, ""} {
@@ -101,7 +101,7 @@ func TestHeadersOfSafety(t *testing.T) {
 
 // TestErrorsHideTheirCauses: what fails below is named by a code, and its text stays in the log.
 func TestErrorsHideTheirCauses(t *testing.T) {
-	w := newFailingWorld(t)
+	w := newFailingEnv(t)
 	w.create("shop-1")
 	w.redis.SetError("ERR hunter2 at redis://joe:hunter2@10.0.0.1")
 	t.Cleanup(func() { w.redis.SetError("") })
@@ -124,7 +124,7 @@ func TestErrorsHideTheirCauses(t *testing.T) {
 // TestSecretInAPathIsNotKept: a caller puts a client secret into the path by mistake. It reaches neither Redis nor
 // Stripe.
 func TestSecretInAPathIsNotKept(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	stranger, calls := w.token(claims{"order_id": "shop-9"}), w.stripe.Requests()
 	for _, secret := range []string{made.ClientSecret, "pi_missing_secret_hunter2"} {

@@ -149,7 +149,7 @@ func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
 
 // TestContractIsRevalidated: with its ETag the contract is answered without a body.
 func TestContractIsRevalidated(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	whole := w.send(request{line: "GET /openapi.yaml"})
 	tag := whole.header.Get("ETag")
 	if whole.status != http.StatusOK || tag == "" || whole.body == "" {
@@ -224,7 +224,7 @@ func TestLimitsComeBack(t *testing.T) {
 }
 
 func TestNoLimitsNoFields(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for range 100 {
 		answer := w.send(request{line: "GET /v1/orders/none", token: readKey})
 		if answer.status != http.StatusNotFound || answer.header.Get("RateLimit")+answer.header.Get(

@@ -47,7 +47,7 @@ func matrixKeys() (all []credential, keys []api.Key) {
 }
 
 // credentials are all kinds: those that are valid, for the targets of shop-1 and of shop-2, and those that are none.
-func (w *world) credentials(present, former, other opened, customers ...string) []credential {
+func (w *apiEnv) credentials(present, former, other opened, customers ...string) []credential {
 	token := func(changed claims) string { return "Bearer " + w.token(changed) }
 	reader := func(customer any) string {
 		return token(claims{"customer": customer, "amount": nil, "currency": nil})

@@ -133,10 +133,10 @@ func (op operation) request(t *testing.T, c credential, payment, order string) r
 	return r
 }
 
-// matrix is a world with an order that one customer has opened and another took over, an order of somebody else,
+// matrix is an environment with an order that one customer has opened and another took over, an order of somebody else,
 // and every credential.
 type matrix struct {
-	*world
+	*apiEnv
 	credentials []credential
 	targets     []target
 	counts      map[string]int // cells by the code of their refusal
@@ -144,7 +144,7 @@ type matrix struct {
 
 func newMatrix(t *testing.T) *matrix {
 	t.Helper()
-	m := &matrix{world: newWorld(t), counts: map[string]int{}}
+	m := &matrix{apiEnv: newEnv(t), counts: map[string]int{}}
 	is, was := m.customer(), m.customer()
 	var present, former opened
 	rev := m.now.UnixMilli() - 10_000
@@ -161,7 +161,7 @@ func newMatrix(t *testing.T) *matrix {
 			"shop-1", present.PaymentIntent, is,
 		}, {"shop-1", former.PaymentIntent, was}, {"shop-2", other.PaymentIntent, ""},
 	}
-	m.credentials = append(keys, m.world.credentials(present, former, other, is, was)...)
+	m.credentials = append(keys, m.apiEnv.credentials(present, former, other, is, was)...)
 	o := m.options(discard())
 	o.Keys = configured
 	m.api = httptest.NewServer(api.New(m.service, o))

@@ -19,7 +19,7 @@ import (
 )
 
 func TestRequestID(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for given, kept := range map[string]bool{
 		"a.B-9_": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "": false, "a b": false,
 		"ä": false,
@@ -32,7 +32,7 @@ func TestRequestID(t *testing.T) {
 }
 
 func TestAllowNamesTheMethods(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for line, want := range map[string]string{
 		"GET /v1/payments": "POST", "OPTIONS /v1/payments": "POST", "PUT /v1/payments/pi_1": "GET, HEAD, PATCH",
 		"DELETE /v1/payments/pi_1/customer-session": "POST", "POST /openapi.yaml": "GET, HEAD",
@@ -47,7 +47,7 @@ func TestAllowNamesTheMethods(t *testing.T) {
 // TestLargeBodyIsRefusedUnread: the answer to a Content-Length over the limit comes before any of
 // the body was sent, and the connection ends, since what follows is not a request.
 func TestLargeBodyIsRefusedUnread(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
 	for _, line := range []string{
 		"POST /v1/payments", "POST /v1/order-tokens", "POST " + payment +
@@ -98,7 +98,7 @@ func (l *lines) find(t *testing.T, requestID string) []line {
 }
 
 func TestAccessLog(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	path := "/v1/payments/" + made.PaymentIntent
 	route := "/v1/payments/{payment_intent}"
@@ -143,7 +143,7 @@ func TestAccessLog(t *testing.T) {
 }
 
 // checkSecrets looks for the secrets of a payment, and for our own, in the logs and in Redis.
-func (w *world) checkSecrets(made opened) {
+func (w *apiEnv) checkSecrets(made opened) {
 	w.t.Helper()
 	secrets := []string{made.ClientSecret, fullKey, shopKey, readKey, webhookSecret, "sk_test_kasse", "_secret_"}
 	if made.Session != nil {
@@ -160,7 +160,7 @@ func (w *world) checkSecrets(made opened) {
 
 // TestPanicIsInternal goes to an API without a service, whose every call panics.
 func TestPanicIsInternal(t *testing.T) {
-	w := &world{t: t, logs: &lines{}, client: checkedClient(t)}
+	w := &apiEnv{t: t, logs: &lines{}, client: checkedClient(t)}
 	logger := slog.New(slog.NewJSONHandler(w.logs, nil))
 	w.api = httptest.NewServer(
 		api.New(nil, api.Options{Keys: []api.Key{newKey("read", readKey, service.ScopeRead)}, Logger: logger}),
@@ -183,7 +183,7 @@ func TestPanicIsInternal(t *testing.T) {
 
 // TestHangingUpIsNoError: a caller who leaves is no failure of ours, and a create goes on without.
 func TestHangingUpIsNoError(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	if err := w.stripe.SetLatency(makeIntent, 300*time.Millisecond); err != nil {
 		t.Fatal(err)
 	}

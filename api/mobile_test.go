@@ -9,7 +9,7 @@ import (
 
 // TestMobile: a native app gets a session for Stripe's own component, at creation and when it asks again.
 func TestMobile(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	body := fmt.Sprintf(
 		`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":%q,"customer_session":{"surface":"mobile","save":true,"save_allow_redisplay":"limited"}}`,
 		w.customer(),

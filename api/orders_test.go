@@ -23,7 +23,7 @@ type foundOrders struct {
 	Next *string
 }
 
-func (w *world) find(query string) foundOrders {
+func (w *apiEnv) find(query string) foundOrders {
 	w.t.Helper()
 	var page foundOrders
 	w.send(request{line: "GET /v1/orders" + query, token: readKey}).into(w.t, http.StatusOK, &page)
@@ -38,7 +38,7 @@ func (p foundOrders) ids() (ids []string) {
 }
 
 // createFor opens a payment of an order for a customer; empty for a guest.
-func (w *world) createFor(order, customer, more string) opened {
+func (w *apiEnv) createFor(order, customer, more string) opened {
 	w.t.Helper()
 	body := `{"order_id":"` + order + `","amount":4999,"currency":"eur"` + more
 	if customer != "" {
@@ -50,7 +50,7 @@ func (w *world) createFor(order, customer, more string) opened {
 }
 
 func TestOrdersAreFound(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	ann, bob := w.customer(), w.customer()
 	first := w.createFor("shop-1", ann, "")
@@ -99,7 +99,7 @@ func TestOrdersAreFound(t *testing.T) {
 }
 
 // sameAsOneByOne: an order of a page looks as it does when it is asked for by itself.
-func (w *world) sameAsOneByOne() {
+func (w *apiEnv) sameAsOneByOne() {
 	w.t.Helper()
 	var page struct{ Orders []json.RawMessage }
 	w.send(request{line: "GET /v1/orders", token: fullKey}).into(w.t, http.StatusOK, &page)
@@ -119,7 +119,7 @@ func (w *world) sameAsOneByOne() {
 
 // TestReopenedOrderIsFoundUnderItsCustomer: a former customer does not find the order any more.
 func TestReopenedOrderIsFoundUnderItsCustomer(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	ann, bob := w.customer(), w.customer()
 	w.createFor("shop-1", ann, "")
@@ -179,7 +179,7 @@ func (w *world) findPages(query string, after *string, pages int) (ids []string,
 }
 
 func TestOrderQueriesThatAreRefused(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	for query, parameter := range map[string]string{
 		"?customer=": "customer", "?customer=ann": "customer", "?state=payed": "state", "?state=paid,pending": "state",
 		"?created_after=yesterday": "created_after", "?created_after=1795435200": "created_after",
@@ -200,7 +200,7 @@ func TestOrderQueriesThatAreRefused(t *testing.T) {
 }
 
 func TestOrdersWithoutAnIndex(t *testing.T) {
-	w := newWorld(t, func(o *service.Options) { o.OrderIndex = false })
+	w := newEnv(t, func(o *service.Options) { o.OrderIndex = false })
 	w.createFor("shop-1", "", "")
 	var p struct{ Code, Detail string }
 	w.send(request{line: "GET /v1/orders", token: readKey}).into(t, http.StatusNotFound, &p)

@@ -128,7 +128,7 @@ func (w *watched) isMissing(r request, foreign, missing string) {
 // not see it, so that such a caller waits as long as for a payment that does not exist.
 func TestKeptViewIsMissingToOthers(t *testing.T) {
 	url := storetest.RedisServer(t)
-	w := &world{t: t, stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
+	w := &apiEnv{t: t, stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{}, client: checkedClient(t)}
 	t.Cleanup(w.stripe.Close)
 	w.keys = w.connect(url)
 	readers, err := store.ConnectReaders("single", url, true)

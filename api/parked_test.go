@@ -19,7 +19,7 @@ import (
 )
 
 // twoWays starts two servers of one service: the first parks requests that wait, the other does not.
-func (w *world) twoWays() (addresses [2]string) {
+func (w *apiEnv) twoWays() (addresses [2]string) {
 	w.t.Helper()
 	for i := range addresses {
 		o := w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))
@@ -61,7 +61,7 @@ var dated = regexp.MustCompile(`Date: [^\r]*|r=\d+;t=\d+`)
 // TestParkedAnswersAreTheSame compares answers byte for byte, and the lines of the log, for each kind of reader: after
 // a change, and after the time.
 func TestParkedAnswersAreTheSame(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	path := "/v1/payments/" + made.PaymentIntent
 	token := w.mint(`{"order_id":"shop-1","amount":4999,"currency":"eur"}`).Token
@@ -113,7 +113,7 @@ func TestParkedAnswersAreTheSame(t *testing.T) {
 // TestParkedFailureIsTheSame takes Redis away from requests that wait.
 func TestParkedFailureIsTheSame(t *testing.T) {
 	t.Parallel()
-	w := newFailingWorld(t, func(o *service.Options) { o.Jitter = func(time.Duration) time.Duration { return 0 } })
+	w := newFailingEnv(t, func(o *service.Options) { o.Jitter = func(time.Duration) time.Duration { return 0 } })
 	made := w.create("shop-1")
 	var answers [2]<-chan string
 	for i, address := range w.twoWays() {
@@ -130,7 +130,7 @@ func TestParkedFailureIsTheSame(t *testing.T) {
 
 // TestManyWaitForOnePayment has more than are answered one after the other, and ones that come and go meanwhile.
 func TestManyWaitForOnePayment(t *testing.T) {
-	parkedAndNot(t, func(t *testing.T, w *world) {
+	parkedAndNot(t, func(t *testing.T, w *apiEnv) {
 		t.Helper()
 		w.deliverWebhooks()
 		made := w.create("shop-1")
@@ -162,7 +162,7 @@ func TestParkedRequestKeepsLittle(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("nothing is parked here")
 	}
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	memory := func() uint64 {
 		var s runtime.MemStats

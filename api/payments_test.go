@@ -7,7 +7,7 @@ import (
 )
 
 func TestPaymentFromCreateToPaid(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	body := `{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() +
 		`","metadata":{"channel":"web"}}`
@@ -52,7 +52,7 @@ func TestPaymentFromCreateToPaid(t *testing.T) {
 }
 
 // checkRecords reads what is kept of the paid order elsewhere than in its status.
-func (w *world) checkRecords(made opened) {
+func (w *apiEnv) checkRecords(made opened) {
 	w.t.Helper()
 	var order struct {
 		OrderID    string `json:"order_id"`
@@ -91,7 +91,7 @@ func (w *world) checkRecords(made opened) {
 }
 
 func TestCreateAgainIsTheSamePayment(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	if made.Session != nil || made.Customer != nil {
 		t.Errorf("a guest has a session: %+v", made)
@@ -119,7 +119,7 @@ func TestCreateAgainIsTheSamePayment(t *testing.T) {
 }
 
 func TestCustomerSession(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	var made opened
 	w.send(request{
 		line: "POST /v1/payments", token: fullKey,
@@ -151,7 +151,7 @@ func TestCustomerSession(t *testing.T) {
 }
 
 func TestCustomerThatStripeDoesNotKnow(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	answer := w.send(request{
 		line: "POST /v1/payments", token: fullKey,
 		body: `{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"cus_nobody"}`,

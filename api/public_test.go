@@ -10,7 +10,7 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	if answer := w.send(
 		request{line: "GET /v1/config"},
 	); answer.body != `{"publishable_key":"`+publishableKey+`","livemode":false}` {
@@ -19,7 +19,7 @@ func TestConfig(t *testing.T) {
 }
 
 func TestContractIsServed(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	answer := w.send(request{line: "GET /openapi.yaml"})
 	if answer.body != string(spec.OpenAPI) || answer.header.Get("Content-Type") != "application/yaml" {
 		t.Errorf("%d %v", answer.status, answer.header)
@@ -46,7 +46,7 @@ func TestProbes(t *testing.T) {
 	asked := 0
 	transport := checkedBy(t, &http.Transport{DisableKeepAlives: true})
 	transport.probes = true
-	w := &world{t: t, client: &http.Client{Transport: transport}}
+	w := &apiEnv{t: t, client: &http.Client{Transport: transport}}
 	w.api = httptest.NewServer(
 		api.Admin(func() (api.ReadyState, []api.Dependency) { asked++; return ready, []api.Dependency{redis} }),
 	)

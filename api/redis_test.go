@@ -15,7 +15,7 @@ import (
 	"kasse/store/storetest"
 )
 
-func (w *world) connect(url string) redis.UniversalClient {
+func (w *apiEnv) connect(url string) redis.UniversalClient {
 	w.t.Helper()
 	client, err := store.Connect("single", url)
 	if err != nil {
@@ -25,7 +25,7 @@ func (w *world) connect(url string) redis.UniversalClient {
 	return client
 }
 
-func (w *world) newStore(url string) *store.Store {
+func (w *apiEnv) newStore(url string) *store.Store {
 	w.t.Helper()
 	s := store.New(
 		w.connect(url), store.Options{Partitions: 2, Retention: 24 * time.Hour, EventRetention: 24 * time.Hour},
@@ -42,7 +42,7 @@ const shortLived = time.Hour
 
 // dump is all that Redis holds, as text, without the keys that expire by themselves between two dumps: leases,
 // budgets and counters. Their expiry is not what a request has written.
-func (w *world) dump() string {
+func (w *apiEnv) dump() string {
 	if w.redis != nil {
 		return w.redis.Dump() // its time stands still
 	}
@@ -62,7 +62,7 @@ func (w *world) dump() string {
 
 // TestDumpLeavesOutWhatExpires: a lease that ends between two dumps makes no difference, and a record does.
 func TestDumpLeavesOutWhatExpires(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	before := w.dump()
 	w.keys.Set(t.Context(), "kasse:{p0}:lease:any", 1, time.Minute)
 	if got := w.dump(); got != before {

@@ -37,7 +37,7 @@ type givenBack struct {
 	Payment money
 }
 
-func (w *world) refund(made opened, key, body string) reply {
+func (w *apiEnv) refund(made opened, key, body string) reply {
 	w.t.Helper()
 	return w.send(request{
 		line: "POST /v1/payments/" + made.PaymentIntent + "/refunds", token: fullKey, body: body,
@@ -45,13 +45,13 @@ func (w *world) refund(made opened, key, body string) reply {
 	})
 }
 
-func (w *world) capture(made opened, body string) reply {
+func (w *apiEnv) capture(made opened, body string) reply {
 	w.t.Helper()
 	return w.send(request{line: "POST /v1/payments/" + made.PaymentIntent + "/capture", token: fullKey, body: body})
 }
 
 // paid opens a payment and lets the customer pay.
-func (w *world) paid(order string) opened {
+func (w *apiEnv) paid(order string) opened {
 	w.t.Helper()
 	made := w.create(order)
 	w.bring(made.PaymentIntent, "succeeded")
@@ -60,7 +60,7 @@ func (w *world) paid(order string) opened {
 }
 
 // authorized opens a payment with manual capture that waits for it.
-func (w *world) authorized(order string) opened {
+func (w *apiEnv) authorized(order string) opened {
 	w.t.Helper()
 	var made opened
 	w.send(request{
@@ -74,7 +74,7 @@ func (w *world) authorized(order string) opened {
 }
 
 // announced returns the types of a payment's events, oldest first.
-func (w *world) announced(id string) (types []string) {
+func (w *apiEnv) announced(id string) (types []string) {
 	w.t.Helper()
 	var page struct {
 		Events []struct{ ID, Type string }
@@ -88,7 +88,7 @@ func (w *world) announced(id string) (types []string) {
 	return types
 }
 
-func (w *world) checkAnnounced(id string, want ...string) {
+func (w *apiEnv) checkAnnounced(id string, want ...string) {
 	w.t.Helper()
 	if got := w.announced(id); !slices.Equal(got, want) {
 		w.t.Errorf("announced %q, want %q", got, want)
@@ -96,7 +96,7 @@ func (w *world) checkAnnounced(id string, want ...string) {
 }
 
 // settled waits until every event has been delivered.
-func (w *world) settled() {
+func (w *apiEnv) settled() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
@@ -106,7 +106,7 @@ func (w *world) settled() {
 }
 
 // read asks Stripe for a payment, as the worker would.
-func (w *world) read(made opened) {
+func (w *apiEnv) read(made opened) {
 	w.t.Helper()
 	if err := w.service.Read(w.t.Context(), payment.ID(made.PaymentIntent)); err != nil {
 		w.t.Fatal(err)

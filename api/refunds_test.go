@@ -11,7 +11,7 @@ import (
 )
 
 func TestRefund(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.paid("shop-1")
 	var part, again, rest givenBack
@@ -54,7 +54,7 @@ func TestRefund(t *testing.T) {
 
 // TestRefundsAtOnce: a refund waits while another refund of the payment is in progress, and one key makes one refund.
 func TestRefundsAtOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.paidUnseen()
 	var all sync.WaitGroup
 	answers := make([]reply, 8)
@@ -74,7 +74,7 @@ func TestRefundsAtOnce(t *testing.T) {
 }
 
 // paidUnseen is paid without a webhook: only a read shows it.
-func (w *world) paidUnseen() opened {
+func (w *apiEnv) paidUnseen() opened {
 	w.t.Helper()
 	made := w.create("shop-1")
 	w.bring(made.PaymentIntent, "succeeded")
@@ -85,7 +85,7 @@ func (w *world) paidUnseen() opened {
 // TestRefundThatWasLost: the answer did not come, and the caller asks again, with the same key or, having forgotten it,
 // with another.
 func TestRefundThatWasLost(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.paidUnseen()
 	lose := func(key, body string) {
 		if err := w.stripe.AddFault(
@@ -117,7 +117,7 @@ func TestRefundThatWasLost(t *testing.T) {
 
 // TestRefundBehindOurBack: somebody refunds in Stripe's dashboard, and no webhook has come.
 func TestRefundBehindOurBack(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.paidUnseen()
 	if _, err := w.stripe.Refund(made.PaymentIntent, 4000); err != nil {
 		t.Fatal(err)
@@ -137,7 +137,7 @@ func TestRefundBehindOurBack(t *testing.T) {
 }
 
 func TestRefundThatFailsLater(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.paid("shop-1")
 	var got givenBack
@@ -223,7 +223,7 @@ var refundsOfUnpaid = []refused{
 
 // TestRefundsThatAreNone: a refusal leaves nothing behind, here or at Stripe.
 func TestRefundsThatAreNone(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	open, made := w.create("shop-2"), w.paidUnseen()
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	refuses := func(line string, r refused) {
@@ -263,7 +263,7 @@ func TestRefundThatStripeRefuses(t *testing.T) {
 		"brand_new":            {http.StatusBadGateway, "stripe_error"},
 	} {
 		t.Run(code, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			made := w.paidUnseen()
 			w.stripe.RefuseRefund(code)
 			refused := func() {

@@ -155,7 +155,7 @@ func queryRefusals() []refused {
 
 // TestBadInputChangesNothing: a clear refusal, nothing written, nothing sent to Stripe.
 func TestBadInputChangesNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	dump, calls := w.dump(), len(w.stripe.Requests())
 	for _, r := range slices.Concat(bodyRefusals(), headerRefusals(), addressRefusals(), queryRefusals()) {
@@ -173,7 +173,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 	}
 }
 
-func (w *world) checkRefusal(r refused) {
+func (w *apiEnv) checkRefusal(r refused) {
 	w.t.Helper()
 	answer := w.send(request{line: r.line, token: r.token, body: r.body, header: r.header, bad: true})
 	var problem struct {

@@ -49,7 +49,7 @@ type reply struct {
 	body   string
 }
 
-func (w *world) send(r request) reply {
+func (w *apiEnv) send(r request) reply {
 	w.t.Helper()
 	method, path, _ := strings.Cut(r.line, " ")
 	ctx := w.t.Context()
@@ -109,7 +109,7 @@ type opened struct {
 	} `json:"customer_session"`
 }
 
-func (w *world) create(order string) opened {
+func (w *apiEnv) create(order string) opened {
 	w.t.Helper()
 	var made opened
 	w.send(request{
@@ -121,7 +121,7 @@ func (w *world) create(order string) opened {
 }
 
 // customer makes a customer at Stripe, as the shop did long ago.
-func (w *world) customer() string {
+func (w *apiEnv) customer() string {
 	w.t.Helper()
 	r := httptest.NewRequestWithContext(
 		w.t.Context(), http.MethodPost, "/v1/customers", strings.NewReader("email=ada@example.org"),
@@ -143,12 +143,12 @@ func signed(body string) map[string]string {
 }
 
 // deliverWebhooks lets the simulator post its events from now on.
-func (w *world) deliverWebhooks() {
+func (w *apiEnv) deliverWebhooks() {
 	w.stripe.AddWebhook(stripesim.Webhook{URL: w.api.URL + "/webhooks/stripe", Secret: webhookSecret})
 }
 
 // reach polls until the payment is in the state.
-func (w *world) reach(id, state string) reply {
+func (w *apiEnv) reach(id, state string) reply {
 	w.t.Helper()
 	deadline := time.Now().Add(wait.Patience)
 	for {

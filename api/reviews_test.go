@@ -23,7 +23,7 @@ func (r reply) sees(t *testing.T) map[string]json.RawMessage {
 // TestReviewByCredential: while Radar reviews a payment it is held. The service key sees the review, with what was
 // paid and the receipt; the order token sees these two; the holder of the client secret sees that it is held.
 func TestReviewByCredential(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	token := w.token(claims{"metadata": claims{"review": "mine"}})
 	var made opened
@@ -83,7 +83,7 @@ func TestReviewByCredential(t *testing.T) {
 }
 
 // checkReviewEnds approves the payment's review: order.paid is announced, once.
-func (w *world) checkReviewEnds(made opened) {
+func (w *apiEnv) checkReviewEnds(made opened) {
 	w.t.Helper()
 	var shown struct {
 		Review struct{ ID string }

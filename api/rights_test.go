@@ -13,8 +13,8 @@ import (
 	"kasse/test/wait"
 )
 
-// restart serves the world's API with other limits.
-func (w *world) restart(limits api.Limits) {
+// restart serves the environment's API with other limits.
+func (w *apiEnv) restart(limits api.Limits) {
 	w.t.Helper()
 	limits.Now = func() time.Time { return w.now }
 	o := w.options(discard())
@@ -24,7 +24,7 @@ func (w *world) restart(limits api.Limits) {
 }
 
 // queued counts the payments that wait to be restored.
-func (w *world) queued(queue string) (count int64) {
+func (w *apiEnv) queued(queue string) (count int64) {
 	w.t.Helper()
 	keys, err := w.keys.Keys(w.t.Context(), "kasse:{p*}:"+queue).Result()
 	if err != nil {
@@ -39,7 +39,7 @@ func (w *world) queued(queue string) (count int64) {
 // TestRefusedAddressQueuesNothing: guesses count for their address first. Over the limit none is queued, and a
 // token has places of its own.
 func TestRefusedAddressQueuesNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.restart(api.Limits{Address: api.Limit{Count: 3, Per: time.Hour}})
 	for i := range 10 {
 		id, want := fmt.Sprintf("pi_guess%d", i), http.StatusNotFound
@@ -64,7 +64,7 @@ func TestRefusedAddressQueuesNothing(t *testing.T) {
 // TestTokensAtStripeAreLimited: creates and sessions of one order share a limit of their own; reads have none of
 // it, and a service key is not held up.
 func TestTokensAtStripeAreLimited(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.restart(api.Limits{Stripe: api.Limit{Count: 3, Per: time.Hour}})
 	token := w.token(claims{"customer": w.customer()})
 	var made opened
@@ -93,7 +93,7 @@ func TestTokensAtStripeAreLimited(t *testing.T) {
 
 // TestTokensOfAllOrdersLeaveHalfOfStripe: many orders together make no more than the ceiling.
 func TestTokensOfAllOrdersLeaveHalfOfStripe(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.restart(api.Limits{Stripe: api.Limit{Count: 3, Per: time.Hour}}) // its clock stands still
 	statuses := map[int]int{}
 	for i := range 15 {
@@ -108,7 +108,7 @@ func TestTokensOfAllOrdersLeaveHalfOfStripe(t *testing.T) {
 
 // TestEventOfTheFutureIsQuarantined: it changes nothing, and the payment that it names is read.
 func TestEventOfTheFutureIsQuarantined(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	before := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: fullKey})
 	reads := w.stripe.Count(readIntent)
@@ -153,7 +153,7 @@ const readIntent = "GET /v1/payment_intents/{intent}"
 // TestForgedSecretBringsBackNoNews: a payment that Redis has lost is restored after a question with a forged
 // secret. The feed says so, and the caller learns nothing.
 func TestForgedSecretBringsBackNoNews(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	w.bring(made.PaymentIntent, "succeeded")
@@ -191,7 +191,7 @@ type fedEvent struct {
 	Restored bool
 }
 
-func (w *world) feed() []fedEvent {
+func (w *apiEnv) feed() []fedEvent {
 	w.t.Helper()
 	var page struct{ Events []fedEvent }
 	w.send(request{line: "GET /v1/events?limit=500", token: fullKey}).into(w.t, http.StatusOK, &page)

@@ -9,7 +9,7 @@ import (
 
 // TestShipping: what a create says of the delivery arrives at Stripe; what is wrong with it has a pointer.
 func TestShipping(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	create := func(members string, bad bool) reply {
 		return w.send(request{line: createLine, token: fullKey, body: with(members), bad: bad})
 	}

@@ -11,7 +11,7 @@ import (
 func TestOldTokenPaysTodaysPrice(t *testing.T) {
 	for name, openedBefore := range map[string]bool{"before its first create": false, "after it": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			w.deliverWebhooks()
 			cheap := w.mint(`{"order_id":"shop-1","amount":1000,"currency":"eur"}`)
 			var first, made opened
@@ -38,7 +38,7 @@ func TestOldTokenPaysTodaysPrice(t *testing.T) {
 }
 
 func TestTermsByRev(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	customer, rev := w.customer(), w.now.UnixMilli()
 	token := func(ahead int64, changed claims) string {
 		all := claims{"rev": rev + ahead, "customer": customer}
@@ -83,7 +83,7 @@ func TestTermsByRev(t *testing.T) {
 
 // TestTokenOfAnotherCustomer: an older token shows no other customer's payment.
 func TestTokenOfAnotherCustomer(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	ada, bob := w.customer(), w.customer()
 	w.mint(`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":"` + ada + `"}`)
 	dump, calls := w.dump(), len(w.stripe.Requests())
@@ -115,7 +115,7 @@ func TestTokenOfAnotherCustomer(t *testing.T) {
 
 // TestTermsOfAPaidOrderStand: neither a mint nor a token changes what was paid, nor what is still to be paid.
 func TestTermsOfAPaidOrderStand(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	made := w.create("shop-1")
 	w.bring(made.PaymentIntent, "succeeded")

@@ -16,7 +16,7 @@ import (
 )
 
 // tokens stops the clock, so that tests can go to its bounds.
-func (w *world) tokens() api.Tokens {
+func (w *apiEnv) tokens() api.Tokens {
 	w.now = time.Now()
 	return api.Tokens{
 		Secrets: []api.TokenSecret{
@@ -30,7 +30,7 @@ func (w *world) tokens() api.Tokens {
 type claims map[string]any
 
 // claims returns those of a token that opens a payment for shop-1, with the terms of a moment ago.
-func (w *world) claims(changed claims) claims {
+func (w *apiEnv) claims(changed claims) claims {
 	now := w.now.Unix()
 	all := claims{
 		"aud": "kasse", "iat": now - 1, "exp": now + 600, "order_id": "shop-1", "amount": 4999, "currency": "eur",
@@ -54,7 +54,7 @@ func sign(t testing.TB, header, payload, secret string, digest func() hash.Hash)
 const goodHeader = `{"alg":"HS256","typ":"JWT","kid":"v2"}`
 
 // token is what a backend that holds the secret signs by itself.
-func (w *world) token(changed claims) string {
+func (w *apiEnv) token(changed claims) string {
 	w.t.Helper()
 	return sign(w.t, goodHeader, encode(w.t, w.claims(changed)), newSecret, sha256.New)
 }
@@ -75,7 +75,7 @@ type minted struct {
 	Rev       int64
 }
 
-func (w *world) mint(body string) minted {
+func (w *apiEnv) mint(body string) minted {
 	w.t.Helper()
 	var m minted
 	answer := w.send(request{line: "POST /v1/order-tokens", token: shopKey, body: body})

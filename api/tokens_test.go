@@ -23,7 +23,7 @@ const (
 
 // TestTokenFromMintToPaid is the life of a single-page app's order.
 func TestTokenFromMintToPaid(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	token := w.mint(`{"order_id":"shop:1","amount":4999,"currency":"eur","customer":"` + w.customer() +
 		`","metadata":{"channel":"app"},"receipt_email":"ada@example.org"}`)
@@ -65,7 +65,7 @@ func TestTokenFromMintToPaid(t *testing.T) {
 }
 
 // bring leads a payment to a status at Stripe, as a customer and a bank would.
-func (w *world) bring(id, status string) {
+func (w *apiEnv) bring(id, status string) {
 	w.t.Helper()
 	if err := w.stripe.SetStatus(id, status); err != nil {
 		w.t.Fatal(err)
@@ -73,7 +73,7 @@ func (w *world) bring(id, status string) {
 }
 
 // checkHidden looks for tokens' signatures, and for what signs them, in the logs and in Redis.
-func (w *world) checkHidden(tokens ...string) {
+func (w *apiEnv) checkHidden(tokens ...string) {
 	w.t.Helper()
 	hidden := []string{newSecret, oldSecret}
 	for _, token := range tokens {
@@ -91,7 +91,7 @@ func (w *world) checkHidden(tokens ...string) {
 }
 
 func TestExpiredTokenSaysSo(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	now := w.now.Unix()
 	old := claims{"iat": now - 600, "exp": now - 1}
 	for token, want := range map[string]string{
@@ -129,7 +129,7 @@ func TestExpiredTokenSaysSo(t *testing.T) {
 }
 
 func TestTokensThatAreGood(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.create("shop-1")
 	now := w.now.Unix()
 	for name, token := range map[string]string{
@@ -162,7 +162,7 @@ func TestTokensThatAreGood(t *testing.T) {
 
 // TestMintRefusesWhatATokenCannotSay: nothing is dropped in silence, and nothing is recorded.
 func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	dump := w.dump()
 	much := strings.Repeat("ü", 500)
 	long := with(`"metadata":{"a":"` + much + `","b":"` + much + `"},"description":"` + strings.Repeat("€", 1000) + `"`)
@@ -213,7 +213,7 @@ func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
 // TestMintWhileRedisIsAhead: a token that is minted is taken, also where Redis's clock is ahead of
 // ours, and says the terms that were recorded.
 func TestMintWhileRedisIsAhead(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.now = time.Now().Add(-5 * time.Minute)
 	var made opened
 	for _, amount := range []string{"4999", "5999"} {
@@ -227,7 +227,7 @@ func TestMintWhileRedisIsAhead(t *testing.T) {
 }
 
 func TestTokensSwitchedOff(t *testing.T) {
-	w := &world{t: t, logs: &lines{}, client: checkedClient(t)}
+	w := &apiEnv{t: t, logs: &lines{}, client: checkedClient(t)}
 	without := w.tokens()
 	without.Secrets = nil
 	w.api = httptest.NewServer(api.New(nil, api.Options{

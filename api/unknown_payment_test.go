@@ -20,7 +20,7 @@ const retrieveRoute = "GET /v1/payment_intents/{intent}"
 // TestUnknownPaymentIsAskedForOnce: an id that Stripe does not know is asked for once a minute, whichever route and
 // whichever replica is asked.
 func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	second := service.New(w.newStore(w.url), w.newGateway(stripeTimeout), service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Retention: 720 * time.Hour,
 		Logger: slog.New(slog.DiscardHandler),
@@ -50,7 +50,7 @@ func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
 	}
 }
 
-func expectCalls(t *testing.T, w *world, want int) {
+func expectCalls(t *testing.T, w *apiEnv, want int) {
 	t.Helper()
 	if got := w.stripe.Count(retrieveRoute); got != want {
 		t.Errorf("Stripe was asked %d times, want %d", got, want)
@@ -60,7 +60,7 @@ func expectCalls(t *testing.T, w *world, want int) {
 // TestUnknownPaymentsHaveABudget: over STRIPE_READ_RPS the answer is 503, and the background is left its share.
 func TestUnknownPaymentsHaveABudget(t *testing.T) {
 	const perSecond = 2 // of which one is the background's
-	w := newWorld(t, func(o *service.Options) { o.StripeReads = perSecond })
+	w := newEnv(t, func(o *service.Options) { o.StripeReads = perSecond })
 	const asked = 40
 	answers := make(chan reply, asked) // of requests at the same time, since one comes back every half second
 	var all sync.WaitGroup

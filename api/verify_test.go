@@ -14,7 +14,7 @@ import (
 )
 
 // forge posts a success as somebody does who has a webhook secret.
-func (w *world) forge(id, event, order string, attempt int) {
+func (w *apiEnv) forge(id, event, order string, attempt int) {
 	w.t.Helper()
 	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+
 		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4999,"amount_received":4999,"currency":"eur","created":%d,`+
@@ -42,7 +42,7 @@ func (p shownPayment) String() string {
 }
 
 // becomes polls until the payment is shown as wanted.
-func (w *world) becomes(id, want string) {
+func (w *apiEnv) becomes(id, want string) {
 	w.t.Helper()
 	for deadline := time.Now().Add(wait.Patience); ; time.Sleep(10 * time.Millisecond) {
 		var shown shownPayment
@@ -57,7 +57,7 @@ func (w *world) becomes(id, want string) {
 }
 
 // asked waits until Stripe was asked about a payment more often than before.
-func (w *world) asked(before int) {
+func (w *apiEnv) asked(before int) {
 	w.t.Helper()
 	for deadline := time.Now().Add(wait.Patience); w.stripe.Count(readIntent) <= before ||
 		w.queued("reads") > 0; time.Sleep(10 * time.Millisecond) {
@@ -82,7 +82,7 @@ func TestForgedSuccess(t *testing.T) {
 		payment.VerifyBefore:       {held, held, []string{"order.held"}, []string{"order.paid"}},
 	} {
 		t.Run(string(mode), func(t *testing.T) {
-			w := newWorld(t, func(o *service.Options) { o.Verification = mode })
+			w := newEnv(t, func(o *service.Options) { o.Verification = mode })
 			made := w.create("shop-1")
 			reads := w.stripe.Count(readIntent)
 			w.forge(made.PaymentIntent, "evt_forged", "shop-1", 1)
@@ -116,7 +116,7 @@ func TestTrueSuccess(t *testing.T) {
 		payment.VerifyBefore:       {1, []string{"order.held", "order.paid"}},
 	} {
 		t.Run(string(mode), func(t *testing.T) {
-			w := newWorld(t, func(o *service.Options) { o.Verification = mode })
+			w := newEnv(t, func(o *service.Options) { o.Verification = mode })
 			w.deliverWebhooks()
 			made := w.create("shop-1")
 			reads := w.stripe.Count(readIntent)
@@ -140,7 +140,7 @@ func TestTrueSuccess(t *testing.T) {
 func TestForgedPaymentIntent(t *testing.T) {
 	for _, mode := range []payment.Verification{payment.VerifyInBackground, payment.VerifyBefore} {
 		t.Run(string(mode), func(t *testing.T) {
-			w := newWorld(t, func(o *service.Options) { o.Verification = mode })
+			w := newEnv(t, func(o *service.Options) { o.Verification = mode })
 			made := w.create("shop-1")
 			w.forge("pi_invented", "evt_forged", "shop-1", 2)
 			w.becomes("pi_invented", "paid unverified")
@@ -151,7 +151,7 @@ func TestForgedPaymentIntent(t *testing.T) {
 
 // TestFutureEventBlocksNothing: an event of the year 2286 leaves its order to be paid.
 func TestFutureEventBlocksNothing(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	body := fmt.Sprintf(`{"id":"evt_2286","object":"event","type":"payment_intent.canceled","created":9999999999,"livemode":false,"data":{"object":`+
 		`{"id":%q,"object":"payment_intent","status":"canceled","amount":4999,"currency":"eur","created":1,"livemode":false,`+

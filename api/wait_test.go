@@ -11,7 +11,7 @@ import (
 func ifNoneMatch(value string) map[string]string { return map[string]string{"If-None-Match": value} }
 
 func TestStatusIsRevalidated(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	line := "GET /v1/payments/" + made.PaymentIntent
 	first := w.send(request{line: line, token: made.ClientSecret})
@@ -69,7 +69,7 @@ func TestWaitHoldsWhatProxiesRewrote(t *testing.T) {
 	parkedAndNot(t, waitHoldsWhatProxiesRewrote)
 }
 
-func waitHoldsWhatProxiesRewrote(t *testing.T, w *world) {
+func waitHoldsWhatProxiesRewrote(t *testing.T, w *apiEnv) {
 	t.Helper()
 	made := w.create("shop-1")
 	line := "GET /v1/payments/" + made.PaymentIntent + "?wait=25"
@@ -100,7 +100,7 @@ func waitHoldsWhatProxiesRewrote(t *testing.T, w *world) {
 func etagOf(made opened) string { return `"` + strconv.FormatInt(made.Version, 10) + `"` }
 
 // hold asks for the status with the newest version in hand.
-func (w *world) hold(made opened, query string) reply {
+func (w *apiEnv) hold(made opened, query string) reply {
 	return w.send(request{
 		line: "GET /v1/payments/" + made.PaymentIntent + query, token: made.ClientSecret,
 		header: ifNoneMatch(etagOf(made)),
@@ -108,7 +108,7 @@ func (w *world) hold(made opened, query string) reply {
 }
 
 // held asks the same, to be held for as long as anybody may, and gives the answer when there is one.
-func (w *world) held(made opened) <-chan reply {
+func (w *apiEnv) held(made opened) <-chan reply {
 	answer := make(chan reply, 1)
 	go func() { answer <- w.hold(made, "?wait=25") }()
 	return answer
@@ -128,7 +128,7 @@ func TestWaitEndsAtItsTime(t *testing.T) {
 	parkedAndNot(t, waitEndsAtItsTime)
 }
 
-func waitEndsAtItsTime(t *testing.T, w *world) {
+func waitEndsAtItsTime(t *testing.T, w *apiEnv) {
 	t.Helper()
 	made := w.create("shop-1")
 	long := w.held(made)
@@ -146,7 +146,7 @@ func TestWaitHoldsNothingElse(t *testing.T) {
 	parkedAndNot(t, waitHoldsNothingElse)
 }
 
-func waitHoldsNothingElse(t *testing.T, w *world) {
+func waitHoldsNothingElse(t *testing.T, w *apiEnv) {
 	t.Helper()
 	made := w.create("shop-1")
 	long := w.held(made)
@@ -167,7 +167,7 @@ func TestWaitEndsAtAChange(t *testing.T) {
 	parkedAndNot(t, waitEndsAtAChange)
 }
 
-func waitEndsAtAChange(t *testing.T, w *world) {
+func waitEndsAtAChange(t *testing.T, w *apiEnv) {
 	t.Helper()
 	w.deliverWebhooks()
 	made := w.create("shop-1")
@@ -187,7 +187,7 @@ func TestDrainingEndsWaits(t *testing.T) {
 	parkedAndNot(t, drainingEndsWaits)
 }
 
-func drainingEndsWaits(t *testing.T, w *world) {
+func drainingEndsWaits(t *testing.T, w *apiEnv) {
 	t.Helper()
 	made := w.create("shop-1")
 	long := w.held(made)

@@ -18,16 +18,16 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// watched is a world in which nothing runs by itself, so that every command that Redis gets is a request's.
+// watched is an environment in which nothing runs by itself, so that every command that Redis gets is a request's.
 type watched struct {
-	*world
+	*apiEnv
 	mu       sync.Mutex
 	commands []string // without what a connection says for itself
 }
 
 func newWatched(t *testing.T) *watched {
 	t.Helper()
-	w := &world{
+	w := &apiEnv{
 		t: t, redis: miniredis.RunT(t), stripe: stripesim.New(stripesim.Options{Seed: 1}), logs: &lines{},
 		client: checkedClient(t),
 	}
@@ -38,7 +38,7 @@ func newWatched(t *testing.T) *watched {
 	})
 	w.api = httptest.NewServer(api.New(w.service, w.options(slog.New(slog.NewJSONHandler(w.logs, nil)))))
 	t.Cleanup(w.api.Close)
-	watch := &watched{world: w}
+	watch := &watched{apiEnv: w}
 	w.redis.Server().SetPreHook(func(_ *server.Peer, command string, _ ...string) bool {
 		watch.mu.Lock()
 		defer watch.mu.Unlock()
@@ -66,7 +66,7 @@ func (w *watched) sends(r request) (reply, []string) {
 
 // redisWork sends a request that gets 404, twice, and returns how often it has called each command of Redis.
 // Scripts are counted with what they call.
-func (w *world) redisWork(r request) map[string]int {
+func (w *apiEnv) redisWork(r request) map[string]int {
 	w.t.Helper()
 	w.send(r).says(w.t, http.StatusNotFound, "not_found") // Redis has to learn the scripts
 	before := w.commandCalls()
@@ -84,7 +84,7 @@ func (w *world) redisWork(r request) map[string]int {
 }
 
 // commandCalls returns how often Redis was sent each command.
-func (w *world) commandCalls() map[string]int {
+func (w *apiEnv) commandCalls() map[string]int {
 	w.t.Helper()
 	text, err := w.keys.Info(w.t.Context(), "commandstats").Result()
 	if err != nil {

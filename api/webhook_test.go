@@ -18,7 +18,7 @@ func event(id, payment, status, metadata string) string {
 }
 
 func TestWebhookOutcomes(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	ours := `"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"`
 	processing := event("evt_1", made.PaymentIntent, "processing", ours)
@@ -41,7 +41,7 @@ func TestWebhookOutcomes(t *testing.T) {
 	}
 }
 
-func (w *world) checkOutcome(name, body, contentType, want string) {
+func (w *apiEnv) checkOutcome(name, body, contentType, want string) {
 	w.t.Helper()
 	header := map[string]string{"Content-Type": contentType}
 	maps.Copy(header, signed(body))
@@ -58,7 +58,7 @@ func (w *world) checkOutcome(name, body, contentType, want string) {
 // URL that Stripe was given come as a header. Neither keeps a delivery out, and neither lets one in
 // that is not signed.
 func TestWebhookWhateverItsAddress(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	made := w.create("shop-1")
 	body := event("evt_1", made.PaymentIntent, "requires_action", "")
 	w.checkOutcome("plain", body, "application/json", "applied")
@@ -91,7 +91,7 @@ func TestWebhookWhateverItsAddress(t *testing.T) {
 }
 
 func TestWebhookIsNotTakenWithoutRedis(t *testing.T) {
-	w := newFailingWorld(t)
+	w := newFailingEnv(t)
 	made := w.create("shop-1")
 	body := event("evt_1", made.PaymentIntent, "processing", "")
 	w.redis.SetError("LOADING Redis is loading")

@@ -11,11 +11,11 @@ import (
 )
 
 // bothVersions runs a test with events in the shape of either API version.
-func bothVersions(t *testing.T, test func(t *testing.T, w *world)) {
+func bothVersions(t *testing.T, test func(t *testing.T, w *apiEnv)) {
 	t.Helper()
 	for _, version := range []string{"2024-06-20", "2026-10-28.endive"} {
 		t.Run(version, func(t *testing.T) {
-			w := newWorld(t)
+			w := newEnv(t)
 			if err := w.stripe.SetAPIVersion(version); err != nil {
 				t.Fatal(err)
 			}
@@ -26,7 +26,7 @@ func bothVersions(t *testing.T, test func(t *testing.T, w *world)) {
 }
 
 // sees compares what a service key sees of a payment.
-func (w *world) sees(made opened, state string, fulfillable bool, word string) {
+func (w *apiEnv) sees(made opened, state string, fulfillable bool, word string) {
 	w.t.Helper()
 	view := w.reach(made.PaymentIntent, state)
 	if strings.Contains(view.body, `"fulfillable":true`) != fulfillable || !strings.Contains(
@@ -37,7 +37,7 @@ func (w *world) sees(made opened, state string, fulfillable bool, word string) {
 }
 
 // moves brings a dispute to a status a while later: within one second their order would be unknown.
-func (w *world) moves(dispute, to string) {
+func (w *apiEnv) moves(dispute, to string) {
 	w.t.Helper()
 	w.stripe.Advance(10 * time.Second)
 	if err := w.stripe.MoveDispute(dispute, to); err != nil {
@@ -48,7 +48,7 @@ func (w *world) moves(dispute, to string) {
 
 // TestDisputeWords: an appeal of a lost dispute is open again, and only won ends one in the shop's favour.
 func TestDisputeWords(t *testing.T) {
-	bothVersions(t, func(t *testing.T, w *world) {
+	bothVersions(t, func(t *testing.T, w *apiEnv) {
 		t.Helper()
 		made := w.paid("shop-1")
 		id, err := w.stripe.OpenDispute(made.PaymentIntent, "", false)
@@ -75,7 +75,7 @@ func TestDisputeWords(t *testing.T) {
 // TestDisputeEnds: a prevented dispute ends without loss, and is none that the shop has won. A status that Kasse does
 // not knows is open.
 func TestDisputeEnds(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	prevented := w.paid("shop-1")
 	id, err := w.stripe.OpenDispute(prevented.PaymentIntent, "", false)
@@ -115,7 +115,7 @@ func TestDisputeEnds(t *testing.T) {
 // listed it.
 func TestRefundWords(t *testing.T) {
 	for word, shown := range map[string]string{"": "null", "in_transit": `"in_transit"`} {
-		bothVersions(t, func(t *testing.T, w *world) {
+		bothVersions(t, func(t *testing.T, w *apiEnv) {
 			t.Helper()
 			made := w.paid("shop-1")
 			w.stripe.PlanRefund(word)
@@ -153,7 +153,7 @@ func TestRefundWords(t *testing.T) {
 func TestFailedAuthenticationsCount(t *testing.T) {
 	for _, code := range []string{"authentication_failure", "payment_intent_authentication_failure"} {
 		t.Run(code, func(t *testing.T) {
-			w := newWorld(t, func(o *service.Options) { o.MaxFailures = 2 })
+			w := newEnv(t, func(o *service.Options) { o.MaxFailures = 2 })
 			w.deliverWebhooks()
 			made := w.create("shop-1")
 			for range 2 {

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+
+	"kasse/cmd/kasse-dev/console"
 )
 
 // The page has no build step and no third-party code but Stripe.js.
@@ -99,7 +101,7 @@ func (s *shop) visitor(w http.ResponseWriter, r *http.Request) string {
 
 // config returns the addresses for the page.
 func (s *shop) config(w http.ResponseWriter, _ *http.Request) {
-	answerPage(w, http.StatusOK, map[string]string{"kasse": s.kasse, "stripe_js": s.stripeJS})
+	console.WriteJSON(w, http.StatusOK, map[string]string{"kasse": s.kasse, "stripe_js": s.stripeJS})
 }
 
 // checkOut turns the visitor's cart into an order. Until the order is paid, all tabs and clicks get the same
@@ -112,7 +114,7 @@ func (s *shop) checkOut(w http.ResponseWriter, r *http.Request) {
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&choice)
 	price, sold := prices[choice.Region]
 	if err != nil || !sold {
-		refusePage(w, http.StatusBadRequest, "It is not sold there.")
+		console.Refuse(w, http.StatusBadRequest, "It is not sold there.")
 		return
 	}
 	o, err := s.order(r.Context(), s.visitor(w, r), price, choice.Guest)
@@ -120,7 +122,7 @@ func (s *shop) checkOut(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	answerPage(w, http.StatusOK, o)
+	console.WriteJSON(w, http.StatusOK, o)
 }
 
 // owned lets visitors access only their own orders.
@@ -128,7 +130,7 @@ func (s *shop) owned(next func(http.ResponseWriter, *http.Request, order)) http.
 	return func(w http.ResponseWriter, r *http.Request) {
 		o, known := s.find(r.PathValue("order"), s.visitor(w, r))
 		if !known {
-			refusePage(w, http.StatusNotFound, "There is no such order.")
+			console.Refuse(w, http.StatusNotFound, "There is no such order.")
 			return
 		}
 		next(w, r, o)
@@ -136,7 +138,7 @@ func (s *shop) owned(next func(http.ResponseWriter, *http.Request, order)) http.
 }
 
 func (s *shop) showOrder(w http.ResponseWriter, _ *http.Request, o order) {
-	answerPage(w, http.StatusOK, o)
+	console.WriteJSON(w, http.StatusOK, o)
 }
 
 // mintToken returns a token for the visitor's order.
@@ -147,21 +149,11 @@ func (s *shop) mintToken(w http.ResponseWriter, r *http.Request, o order) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	answerPage(w, http.StatusCreated, map[string]string{"token": token})
+	console.WriteJSON(w, http.StatusCreated, map[string]string{"token": token})
 }
 
 // fail answers the page after an internal error.
 func (s *shop) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.WarnContext(r.Context(), "shop", "path", r.URL.Path, "error", err)
-	refusePage(w, http.StatusBadGateway, "The shop could not reach its services.")
-}
-
-func refusePage(w http.ResponseWriter, status int, message string) {
-	answerPage(w, status, map[string]string{"error": message})
-}
-
-func answerPage(w http.ResponseWriter, status int, value any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(value)
+	console.Refuse(w, http.StatusBadGateway, "The shop could not reach its services.")
 }

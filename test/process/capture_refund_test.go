@@ -32,7 +32,7 @@ var captureRefunds = []struct {
 // captured, for the events of Stripe and for a rebuild, which knows nothing of our call.
 func TestRefundIsNoRelease(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, nil)[0]
 	customer := w.customer()
 	var opened []view
@@ -68,7 +68,7 @@ func TestRefundIsNoRelease(t *testing.T) {
 }
 
 // refundedAs holds what is shown against the table.
-func (w *world) refundedAs(p *process, opened []view) {
+func (w *processEnv) refundedAs(p *process, opened []view) {
 	w.t.Helper()
 	for i, test := range captureRefunds {
 		wait.Until(w.t, fmt.Sprintf("%+v", test), func() error {

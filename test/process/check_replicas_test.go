@@ -12,7 +12,7 @@ import (
 func TestCheckOfReplicas(t *testing.T) {
 	t.Parallel()
 	nodes := storetest.NewNodes(t)
-	w := newWorldOn(t, nodes.All[0], stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+	w := newEnvOn(t, nodes.All[0], stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
 	for replicas, want := range map[string]struct {
 		code int
 		says string

@@ -17,7 +17,7 @@ import (
 var ourHook = stripesim.Webhook{URL: "http://127.0.0.1:9/webhooks/stripe", Secret: hookSecret}
 
 // checked runs kasse check, and returns its exit code and what it found.
-func (w *world) checked(changes map[string]string) (code int, found string) {
+func (w *processEnv) checked(changes map[string]string) (code int, found string) {
 	w.t.Helper()
 	p := w.command(changes, "check")
 	for _, secret := range []string{stripeKey, hookSecret, oldHookSecret, "hunter2"} {
@@ -52,7 +52,7 @@ func lines(t *testing.T, found string, wanted ...string) {
 
 func TestCheckOfWhatIsWell(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}}, keepsWrites...)
+	w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}}, keepsWrites...)
 	code, found := w.checked(nil)
 	expect(t, "exit code before the first start", code, 0)
 	lines(t, found, "warning  redis: is not marked as ours")
@@ -148,7 +148,7 @@ func carelessSettings(redisURL string) map[string]checkCase {
 // TestCheckOfCarelessSettings has one setting that is off in each case, and looks for the line that says so.
 func TestCheckOfCarelessSettings(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+	w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
 	for name, test := range carelessSettings(w.redis.URL()) {
 		t.Run(name, func(t *testing.T) {
 			code, found := w.in(t).checked(test.changes)
@@ -202,7 +202,7 @@ func TestCheckOfCarelessServers(t *testing.T) {
 	t.Parallel()
 	for name, test := range carelessServers {
 		t.Run(name, func(t *testing.T) {
-			code, found := newWorld(t, test.stripe, test.redis...).checked(test.changes)
+			code, found := newEnv(t, test.stripe, test.redis...).checked(test.changes)
 			expect(t, "exit code", code, test.code)
 			lines(t, found, test.says...)
 		})
@@ -224,7 +224,7 @@ func TestCheckOfAKey(t *testing.T) {
 			_, _ = w.Write([]byte(`{"error":{"type":"invalid_request_error","message":"no"}}`))
 		}))
 		t.Cleanup(refuses.Close)
-		w := newWorld(t, stripesim.Options{})
+		w := newEnv(t, stripesim.Options{})
 		code, found := w.checked(map[string]string{"STRIPE_API_BASE": refuses.URL})
 		expect(t, "exit code", code, map[bool]int{true: 1, false: 0}[status == http.StatusUnauthorized])
 		lines(t, found, says...)
@@ -234,7 +234,7 @@ func TestCheckOfAKey(t *testing.T) {
 // A Redis that belongs to another service is reported differently from one that is away.
 func TestCheckOfAnotherIdentity(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	w.serve(1, nil)
 	code, found := w.checked(map[string]string{"SERVICE_NAME": "another", "REDIS_PARTITIONS": "8"})
 	expect(t, "exit code", code, 1)

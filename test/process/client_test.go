@@ -113,7 +113,7 @@ func orderBody(id, customer string) string {
 }
 
 // askStripe calls the simulator's API.
-func (w *world) askStripe(method, path, key string, form url.Values, into any) {
+func (w *processEnv) askStripe(method, path, key string, form url.Values, into any) {
 	w.t.Helper()
 	header := map[string]string{"Authorization": "Bearer " + key, "Content-Type": "application/x-www-form-urlencoded"}
 	a, err := call(w.t.Context(), w.client, method, w.stripe+path, header, form.Encode())
@@ -137,7 +137,7 @@ type intent struct {
 	LastError      *struct{}         `json:"last_payment_error"`
 }
 
-func (w *world) customer() string {
+func (w *processEnv) customer() string {
 	w.t.Helper()
 	var customer struct{ ID string }
 	w.askStripe(http.MethodPost, "/v1/customers", stripeKey, url.Values{"email": {"ada@example.com"}}, &customer)
@@ -145,7 +145,7 @@ func (w *world) customer() string {
 }
 
 // pay confirms as a page does, with nothing but what the create handed out.
-func (w *world) pay(v view, method string) intent {
+func (w *processEnv) pay(v view, method string) intent {
 	w.t.Helper()
 	form := url.Values{
 		"client_secret": {v.ClientSecret}, "payment_method": {method},
@@ -157,7 +157,7 @@ func (w *world) pay(v view, method string) intent {
 }
 
 // intents are all PaymentIntents that Stripe has, by order.
-func (w *world) intents() map[string][]intent {
+func (w *processEnv) intents() map[string][]intent {
 	w.t.Helper()
 	byOrder := map[string][]intent{}
 	for after := ""; ; {

@@ -16,7 +16,7 @@ func TestClockOfRedis(t *testing.T) {
 	t.Parallel()
 	const ahead = 300 * time.Second
 	server, clock := storetest.NewTimedServer(t, ahead)
-	w := newWorldOn(t, server, stripesim.Options{})
+	w := newEnvOn(t, server, stripesim.Options{})
 	settings := map[string]string{
 		"RATE_LIMIT_FRONTEND": "4/m", "RATE_LIMIT_FRONTEND_STRIPE": "",
 		"ORDER_TOKEN_SECRETS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",

@@ -12,7 +12,7 @@ import (
 )
 
 // command runs a subcommand to its end.
-func (w *world) command(changes map[string]string, args ...string) *process {
+func (w *processEnv) command(changes map[string]string, args ...string) *process {
 	w.t.Helper()
 	p := run(w.t, binary(w.t, kasseBinary), w.settings(changes), args...)
 	p.exitCode()
@@ -22,7 +22,7 @@ func (w *world) command(changes map[string]string, args ...string) *process {
 // Every mistake is named at once, by its variable and without its value.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	mistakes := map[string]string{
 		"LISTEN_ADDR": "nowhere-9371", "ADMIN_ADDR": "9372", "DRAIN_DELAY": "soon9373", "SHUTDOWN_TIMEOUT": "-9374s",
 		"REDIS_URL": "postgres://joe:pass9375@localhost", "REDIS_PARTITIONS": "9376",
@@ -54,7 +54,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 
 func TestMistakesThatTwoVariablesMake(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("whsec_from_a_file_1234567890\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestMistakesThatTwoVariablesMake(t *testing.T) {
 // A key that keygen made opens the door of a server that has its entry, from a file.
 func TestKeygen(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	made := w.command(nil, "keygen", "-name", "shop", "-scopes", "read+write")
 	expect(t, "exit code", made.command.ProcessState.ExitCode(), 0)
 	printed := regexp.MustCompile(
@@ -124,7 +124,7 @@ func TestKeygen(t *testing.T) {
 // anything. cmd/kasse tests each command.
 func TestCommandLine(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	before := w.openRedis().DBSize(t.Context()).Val()
 	help := w.command(nil, "--help")
 	expect(t, "exit code of --help", help.command.ProcessState.ExitCode(), 0)
@@ -167,7 +167,7 @@ func TestCommandLine(t *testing.T) {
 
 func TestHealthcheck(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	server := run(t, binary(t, kasseBinary), w.settings(nil)) // plain kasse serves
 	server.client = w.client
 	server.awaitListening()

@@ -21,7 +21,7 @@ const endpointSecret = "whsec_a2Fzc2Uta2Fzc2Uta2Fzc2Uta2Fzc2Uta2Fzc2U="
 var saidAddress = regexp.MustCompile(`listening on (http://[0-9.]+:[0-9]+)`)
 
 // program starts something that is no server of ours, and returns it with the address that it prints.
-func (w *world) program(path, address string, env map[string]string, args ...string) *process {
+func (w *processEnv) program(path, address string, env map[string]string, args ...string) *process {
 	w.t.Helper()
 	env["ADDR"] = address
 	p := run(w.t, path, env, args...)
@@ -46,7 +46,7 @@ func TestConsumerInGo(t *testing.T) {
 
 // consumerShop is a shop: servers, and a consumer of their events that keeps its orders in a directory.
 type consumerShop struct {
-	*world
+	*processEnv
 	program  string
 	args     []string
 	data     string
@@ -61,8 +61,8 @@ type consumerShop struct {
 func consumerStory(t *testing.T, program string, args ...string) {
 	t.Helper()
 	s := &consumerShop{
-		world:   newWorld(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3}),
-		program: program, args: args, data: t.TempDir(),
+		processEnv: newEnv(t, stripesim.Options{Settle: time.Hour, Duplicate: 0.3, Reorder: 0.3}),
+		program:    program, args: args, data: t.TempDir(),
 	}
 	s.refusesSecrets()
 	s.startConsumer("127.0.0.1:0")
@@ -70,7 +70,7 @@ func consumerStory(t *testing.T, program string, args ...string) {
 		"EVENT_ENDPOINTS":     s.consumer.public + "/kasse?key=hunter2=" + endpointSecret,
 		"EVENT_ALLOW_PRIVATE": "true",
 	}
-	s.servers, s.customer = s.serve(2, s.pushing), s.world.customer()
+	s.servers, s.customer = s.serve(2, s.pushing), s.processEnv.customer()
 	paid := s.paysByCard()
 	settles, fails := s.open(0, "debit-settles"), s.open(1, "debit-fails")
 	for _, debit := range []view{settles, fails} {
@@ -92,7 +92,7 @@ func consumerStory(t *testing.T, program string, args ...string) {
 		replay := s.command(s.pushing, "events", "replay")
 		expect(t, "exit code of replay: "+replay.stderr.String(), replay.command.ProcessState.ExitCode(), 0)
 	}
-	awaitIdle(s.world, s.pushing)
+	awaitIdle(s.processEnv, s.pushing)
 	awaitFulfilled(t, s.data, paid)
 	awaitStatus(t, s.data, fails.OrderID, "try_again")
 	s.fulfilledOnce(before.stdout.String()+s.consumer.stdout.String(), paid)
@@ -120,7 +120,7 @@ func (s *consumerShop) refusesSecrets() {
 func (s *consumerShop) startConsumer(address string) {
 	s.t.Helper()
 	env := map[string]string{"DATA": s.data, "WEBHOOK_SECRET": endpointSecret}
-	s.consumer = s.world.program(s.program, address, env, s.args...)
+	s.consumer = s.processEnv.program(s.program, address, env, s.args...)
 }
 
 // open creates a payment of the order at one of the servers.
@@ -161,7 +161,7 @@ func (s *consumerShop) refusesForged() {
 }
 
 // awaitIdle waits until everything has been pushed.
-func awaitIdle(w *world, settings map[string]string) {
+func awaitIdle(w *processEnv, settings map[string]string) {
 	w.t.Helper()
 	wait.Until(w.t, "all deliveries", func() error {
 		list := w.command(settings, "events", "endpoints").stdout.String()

@@ -36,7 +36,7 @@ func TestConvergence(t *testing.T) {
 	seed := seeded(t)
 	random := rand.New(rand.NewPCG(seed, 0))
 	clock := stopClock(time.Now().Add(-time.Hour))
-	w := newWorld(t, stripesim.Options{Seed: seed, Duplicate: 0.2, Settle: 24 * time.Hour, Now: clock.now})
+	w := newEnv(t, stripesim.Options{Seed: seed, Duplicate: 0.2, Settle: 24 * time.Hour, Now: clock.now})
 	w.sim.RemoveWebhooks() // the test delivers
 	all := make([]story, stories())
 	for i := range all {
@@ -70,7 +70,7 @@ var counts = regexp.MustCompile(
 )
 
 // eventsByPayment are all events that an endpoint of ours gets, as they would be delivered, oldest first.
-func (w *world) eventsByPayment() map[string][]string {
+func (w *processEnv) eventsByPayment() map[string][]string {
 	w.t.Helper()
 	all := map[string][]string{}
 	for after := ""; ; {
@@ -104,7 +104,7 @@ func (w *world) eventsByPayment() map[string][]string {
 
 // tellAll delivers every story several times over, each telling as a payment of its own, in an order of its own, to
 // processes by turns. Half of the tellings are one delivery after the other; of the others all deliveries go at once.
-func (w *world) tellAll(all []story, events map[string][]string, random *rand.Rand) {
+func (w *processEnv) tellAll(all []story, events map[string][]string, random *rand.Rand) {
 	w.t.Helper()
 	deliveries := make(chan []string)
 	var workers sync.WaitGroup
@@ -153,7 +153,7 @@ func shuffled(events []string, random *rand.Rand) []string {
 }
 
 // deliverPatiently delivers until the event is taken.
-func (w *world) deliverPatiently(body string) {
+func (w *processEnv) deliverPatiently(body string) {
 	wait.Until(w.t, "a delivery", func() error {
 		header := map[string]string{
 			"Stripe-Signature": stripesim.Sign(hookSecret, time.Now(), []byte(body)),
@@ -168,7 +168,7 @@ func (w *world) deliverPatiently(body string) {
 }
 
 // agree holds all tellings of a story against the first, and that one against the truth.
-func (w *world) agree(s story, events []string) {
+func (w *processEnv) agree(s story, events []string) {
 	w.t.Helper()
 	var first map[string]any
 	for telling := range tellings() {
@@ -226,7 +226,7 @@ func summary(events []string) string {
 }
 
 // isTrue holds a view against what Stripe has.
-func (w *world) isTrue(s story, shown map[string]any) {
+func (w *processEnv) isTrue(s story, shown map[string]any) {
 	w.t.Helper()
 	state := s.state()
 	want := map[string]any{

@@ -50,7 +50,7 @@ func concurrently(t *testing.T, stories map[string]func(*testing.T)) {
 func killAt(faults ...stripesim.Fault) func(*testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
-		w := newWorld(t, stripesim.Options{})
+		w := newEnv(t, stripesim.Options{})
 		victim := w.serve(1, hasty)[0]
 		w.balancer.set()
 		second := w.serve(1, hasty)[0]
@@ -85,7 +85,7 @@ func (p *process) createInBackground(order, customer string) <-chan int {
 }
 
 // heals sends the create again until it is answered with the order's one payment, and pays it.
-func (w *world) heals(by *process, order, customer string) {
+func (w *processEnv) heals(by *process, order, customer string) {
 	w.t.Helper()
 	opened := w.createPatiently(by, order, customer)
 	made := w.intents()[order]
@@ -100,7 +100,7 @@ func (w *world) heals(by *process, order, customer string) {
 }
 
 // createPatiently repeats a create as a backend does: as long as the answer says that it may.
-func (w *world) createPatiently(by *process, order, customer string) view {
+func (w *processEnv) createPatiently(by *process, order, customer string) view {
 	w.t.Helper()
 	var opened view
 	wait.Until(w.t, "the create of "+order, func() error {
@@ -127,7 +127,7 @@ func (w *world) createPatiently(by *process, order, customer string) view {
 // the last shows that none was left out.
 func TestKillBetweenAnyTwoSteps(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	second := w.serve(1, hasty)[0]
 	customer := w.customer()
 	second.must(
@@ -173,7 +173,7 @@ func TestKillAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	seed := seeded(t)
 	random := rand.New(rand.NewPCG(seed, 0))
-	w := newWorld(t, stripesim.Options{Seed: seed})
+	w := newEnv(t, stripesim.Options{Seed: seed})
 	second := w.serve(1, hasty)[0]
 	if err := w.sim.SetLatency(createRoute, 5*time.Millisecond); err != nil {
 		t.Fatal(err)

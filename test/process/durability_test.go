@@ -13,13 +13,13 @@ var keepsWrites = []string{"--appendonly", "yes", "--appendfsync", "always"}
 // The start reports what Redis keeps. With REDIS_DURABILITY=require a Redis that may lose something is refused.
 func TestDurabilityAtTheStart(t *testing.T) {
 	t.Parallel()
-	careless := newWorld(t, stripesim.Options{})
+	careless := newEnv(t, stripesim.Options{})
 	careless.refuses(map[string]string{"REDIS_DURABILITY": "require"}, "REDIS_DURABILITY is require", "appendonly yes")
-	careful := newWorld(t, stripesim.Options{}, keepsWrites...)
-	mute := newWorld(t, stripesim.Options{}, append(keepsWrites, "--rename-command", "CONFIG", "")...)
+	careful := newEnv(t, stripesim.Options{}, keepsWrites...)
+	mute := newEnv(t, stripesim.Options{}, append(keepsWrites, "--rename-command", "CONFIG", "")...)
 	mute.refuses(map[string]string{"REDIS_DURABILITY": "require"}, "CONFIG is refused")
 	for name, test := range map[string]struct {
-		world      *world
+		env        *processEnv
 		durability string
 		says       []string // in the log
 		not        string
@@ -30,7 +30,7 @@ func TestDurabilityAtTheStart(t *testing.T) {
 		"a Redis that does not say":      {mute, "warn", []string{`"class":"unknown"`, "CONFIG is refused"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := test.world.in(t).serve(1, map[string]string{"REDIS_DURABILITY": test.durability})[0]
+			p := test.env.in(t).serve(1, map[string]string{"REDIS_DURABILITY": test.durability})[0]
 			log := p.stderr.String()
 			for _, words := range test.says {
 				if !strings.Contains(log, words) {

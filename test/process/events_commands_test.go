@@ -20,7 +20,7 @@ import (
 // endpointStand is a server with one endpoint that can be made to fail, and the commands that
 // operate it.
 type endpointStand struct {
-	*world
+	*processEnv
 	server   *process
 	settings map[string]string
 	client   *redis.Client
@@ -32,7 +32,7 @@ type endpointStand struct {
 
 func newEndpointStand(t *testing.T, types string) *endpointStand {
 	t.Helper()
-	s := &endpointStand{world: newWorld(t, stripesim.Options{}), accepted: map[string]int{}}
+	s := &endpointStand{processEnv: newEnv(t, stripesim.Options{}), accepted: map[string]int{}}
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.down.Load() {
 			w.WriteHeader(http.StatusBadGateway)
@@ -128,7 +128,7 @@ func TestEndpointCommands(t *testing.T) {
 	s.has(s.events(1, "redrive", "-id", "pi_1.1"), "no waiting or dead event")
 	s.has(s.events(0, "redrive", "-endpoint", s.id, "-id", lost), "0 waiting and 1 dead events will be sent")
 	s.awaitAccepted(lost, 1)
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 	log := s.events(0, "log", "-endpoint", s.id)
 	line := regexp.MustCompile(`(?m)^20\S+Z +(\d+) +\d+ ms +(\d+) +(\S+)`)
 	var got []string
@@ -146,7 +146,7 @@ func TestReplayIsShown(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "")
 	ids := s.writeEvents(1, 10)
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 	s.has(s.events(2, "replay", "-type", "order.payed"), "-type order.payed is no type of event")
 	s.has(s.events(0, "disable", s.id), "is disabled")
 	s.has(s.events(0, "replay", "-type", "order.updated"), "10 events will be pushed again to 1 endpoints")
@@ -155,7 +155,7 @@ func TestReplayIsShown(t *testing.T) {
 	for _, id := range ids {
 		s.awaitAccepted(id, 2)
 	}
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 
 	s.settings["EVENT_ENDPOINTS"] += "," + strings.Replace(
 		s.settings["EVENT_ENDPOINTS"], "/hunter2", "/hunter2/second", 1,
@@ -175,7 +175,7 @@ func TestEndpointNamesTypes(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "#order.paid+order.refunded")
 	s.writeEvents(1, 5) // order.updated
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	expect(t, "accepted events: "+strconv.Itoa(len(s.accepted)), len(s.accepted), 0)

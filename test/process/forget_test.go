@@ -28,10 +28,10 @@ func TestForgetCommand(t *testing.T) {
 	s.server.awaitState(v, "paid")
 	wait.Until(t, "order.paid", func() error { return yet(len(s.ids()) == 1) })
 	paid := s.ids()[0]
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 	s.has(forget(0, "order-1"), "1 payments had something; 2 events were written again")
 	wait.Until(t, "order.updated", func() error { return yet(len(s.ids()) == 2) })
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 	expect(t, "deliveries of order.paid "+paid, s.times(paid), 1) // that of order.updated may be under way at the rewrite
 	s.has(forget(0, "order-1"), "0 payments had something; 0 events were written again")
 	if text := fmt.Sprint(storetest.DumpAll(t.Context(), s.client)); strings.Contains(text, "Lovelace") ||

@@ -119,8 +119,8 @@ const (
 	readerKey      = "ksk_processtest_reader_abcdefghijklmnopqrstu"
 )
 
-// world is what the processes of one test share.
-type world struct {
+// processEnv is what the processes of one test share.
+type processEnv struct {
 	t        *testing.T
 	redis    *storetest.Server
 	sim      *stripesim.Server
@@ -129,16 +129,16 @@ type world struct {
 	client   *http.Client
 }
 
-// newWorld starts a Redis and a simulated Stripe, which sends its webhooks to the processes by turns.
-func newWorld(t *testing.T, o stripesim.Options, redisArgs ...string) *world {
+// newEnv starts a Redis and a simulated Stripe, which sends its webhooks to the processes by turns.
+func newEnv(t *testing.T, o stripesim.Options, redisArgs ...string) *processEnv {
 	t.Helper()
-	return newWorldOn(t, storetest.NewServer(t, redisArgs...), o)
+	return newEnvOn(t, storetest.NewServer(t, redisArgs...), o)
 }
 
-// newWorldOn is newWorld on a Redis that runs already.
-func newWorldOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *world {
+// newEnvOn is newEnv on a Redis that runs already.
+func newEnvOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *processEnv {
 	t.Helper()
-	w := &world{t: t, redis: redis, client: newClient(t), balancer: &balancer{client: newClient(t)}}
+	w := &processEnv{t: t, redis: redis, client: newClient(t), balancer: &balancer{client: newClient(t)}}
 	front := httptest.NewServer(w.balancer)
 	t.Cleanup(front.Close)
 	o.Webhooks = append(o.Webhooks, stripesim.Webhook{URL: front.URL, Secret: hookSecret})
@@ -158,9 +158,9 @@ func newClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: wait.Patience}
 }
 
-// settings is the environment of a process of this world, with the changes that a test wants. An empty value takes a
+// settings are the variables of a process of this environment, with the changes that a test wants. An empty value takes a
 // variable away.
-func (w *world) settings(changes map[string]string) map[string]string {
+func (w *processEnv) settings(changes map[string]string) map[string]string {
 	env := map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "SHUTDOWN_TIMEOUT": "20s",
 		"REDIS_URL": w.redis.URL(), "REDIS_PARTITIONS": "4",
@@ -178,14 +178,14 @@ func (w *world) settings(changes map[string]string) map[string]string {
 	return env
 }
 
-// in is the same world for a subtest.
-func (w *world) in(t *testing.T) *world {
+// in is the same environment for a subtest.
+func (w *processEnv) in(t *testing.T) *processEnv {
 	t.Helper()
-	return &world{t: t, redis: w.redis, sim: w.sim, stripe: w.stripe, balancer: w.balancer, client: w.client}
+	return &processEnv{t: t, redis: w.redis, sim: w.sim, stripe: w.stripe, balancer: w.balancer, client: w.client}
 }
 
 // serve starts so many processes and waits until each is ready; the balancer knows them all.
-func (w *world) serve(count int, changes map[string]string) []*process {
+func (w *processEnv) serve(count int, changes map[string]string) []*process {
 	w.t.Helper()
 	all := make([]*process, count)
 	for i := range all {
@@ -199,7 +199,7 @@ func (w *world) serve(count int, changes map[string]string) []*process {
 }
 
 // start starts one process and waits until it listens.
-func (w *world) start(changes map[string]string) *process {
+func (w *processEnv) start(changes map[string]string) *process {
 	w.t.Helper()
 	p := run(w.t, binary(w.t, kasseBinary), w.settings(changes), "serve")
 	p.client = w.client

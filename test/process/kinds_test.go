@@ -33,7 +33,7 @@ func TestEveryKindOfRedis(t *testing.T) {
 	for mode, start := range kinds {
 		t.Run(mode, func(t *testing.T) {
 			redis := start(t, keepsWrites...)
-			w := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+			w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
 			settings := map[string]string{
 				"REDIS_MODE": mode, "REDIS_URL": redis.URL(), "REDIS_WAIT_REPLICAS": "1", "REDIS_DURABILITY": "require",
 				"REDIS_PARTITIONS": "8",
@@ -61,7 +61,7 @@ func TestEveryKindOfRedis(t *testing.T) {
 
 // mainJob opens a payment at one process, pays, and waits at the other until the webhook has come, by a poll that
 // is held.
-func (w *world) mainJob(all []*process, order, customer string) view {
+func (w *processEnv) mainJob(all []*process, order, customer string) view {
 	w.t.Helper()
 	v := w.createThrough(all[0], order, customer)
 	w.pay(v, "pm_card_visa")
@@ -71,7 +71,7 @@ func (w *world) mainJob(all []*process, order, customer string) view {
 
 // createThrough opens a payment as a backend does that repeats what was refused for the moment. Every refusal is
 // one that says so, and none takes longer than its bound.
-func (w *world) createThrough(p *process, order, customer string) (v view) {
+func (w *processEnv) createThrough(p *process, order, customer string) (v view) {
 	w.t.Helper()
 	wait.Until(w.t, "the payment of "+order, func() error {
 		a, err := p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody(order, customer))
@@ -92,7 +92,7 @@ func (w *world) createThrough(p *process, order, customer string) (v view) {
 }
 
 // paidOnce fails the test unless the feed announces so many orders as paid, each once.
-func (w *world) paidOnce(p *process, want int) {
+func (w *processEnv) paidOnce(p *process, want int) {
 	w.t.Helper()
 	var page struct {
 		Events []struct {

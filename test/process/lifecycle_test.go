@@ -45,7 +45,7 @@ func (p *process) heldIn(traceparent string, v view) <-chan answer {
 // The delay is so long here that nothing of this can be due to its end.
 func TestDrainDelay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{"DRAIN_DELAY": "10m", "SHUTDOWN_TIMEOUT": "20m"})[0]
 	customer := w.customer()
 	v := w.createPatiently(p, "drain-1", customer)
@@ -73,7 +73,7 @@ func TestDrainDelay(t *testing.T) {
 // Each signal that asks a process to stop makes it drain: a terminal that closes sends SIGHUP.
 func TestEverySignalDrains(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	hangup := make(chan os.Signal, 1) // a child inherits an ignored signal, as under nohup, and no handler
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
@@ -97,7 +97,7 @@ func TestEverySignalDrains(t *testing.T) {
 // After the delay the listener closes, a create that runs is finished, and the process ends well.
 func TestRunningCreateIsFinished(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, nil)[0]
 	customer := w.customer()
 	if err := w.sim.AddFault(
@@ -122,7 +122,7 @@ func TestRunningCreateIsFinished(t *testing.T) {
 // What does not end in time is cut off. The time counts from the signal: the delay is no excuse.
 func TestShutdownTimeout(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{"DRAIN_DELAY": "1h", "SHUTDOWN_TIMEOUT": "1s", "STRIPE_TIMEOUT": "1h"})[0]
 	customer := w.customer()
 	if err := w.sim.AddFault(stripesim.Fault{Endpoint: createRoute, Kind: stripesim.Timeout, Times: -1}); err != nil {
@@ -141,7 +141,7 @@ func TestShutdownTimeout(t *testing.T) {
 // A process that is to stop before it has ever reached Redis stops.
 func TestStopWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	w.redis.Kill()
 	p := w.start(nil)
 	expect(t, "/livez without Redis", p.probe("/livez"), http.StatusOK)

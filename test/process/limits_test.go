@@ -12,7 +12,7 @@ import (
 // while Redis is away.
 func TestLimitsOfSeveralProcesses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	const quota = 6
 	all := w.serve(
 		2,
@@ -47,7 +47,7 @@ func TestLimitsOfSeveralProcesses(t *testing.T) {
 
 func TestBehindAProxy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{
 		"RATE_LIMIT_ADDRESS": "2/h", "TRUSTED_PROXIES": "127.0.0.0/8,::1/128",
 		"CORS_ALLOWED_ORIGINS": "https://shop.example, https://www.shop.example",

@@ -18,11 +18,11 @@ import (
 	"kasse/test/wait"
 )
 
-// lossEnv is a world whose Redis can go back to an earlier state, and whose clocks a test can
+// lossEnv is an environment whose Redis can go back to an earlier state, and whose clocks a test can
 // move: Redis's and the simulator's. Both run behind the machine, so that they can be moved
 // forward. Deliveries are signed anew, since Kasse has the machine's time.
 type lossEnv struct {
-	*world
+	*processEnv
 	clock    *storetest.Clock
 	behind   time.Duration // of Redis's clock and the simulator's, behind the machine's
 	client   *redis.Client
@@ -30,7 +30,7 @@ type lossEnv struct {
 	received *backend
 	buyer    string // the customer
 
-	own         map[string]string // settings of this world's processes, beside those of all
+	own         map[string]string // settings of this environment's processes, beside those of all
 	keepsStream bool              // orders are lost, and the stream is not
 }
 
@@ -45,7 +45,7 @@ func newLossEnv(t *testing.T, ahead time.Duration, redisArgs ...string) *lossEnv
 	began := time.Now().Add(-behind)
 	now := func() time.Time { return began.Add(time.Since(began.Add(behind))) }
 	w := &lossEnv{
-		world: newWorldOn(t, server, stripesim.Options{Settle: 24 * time.Hour, Now: now}), clock: clock, behind: behind,
+		processEnv: newEnvOn(t, server, stripesim.Options{Settle: 24 * time.Hour, Now: now}), clock: clock, behind: behind,
 		received: newBackend(t),
 	}
 	w.balancer.sign = func(body string) string { return stripesim.Sign(hookSecret, time.Now(), []byte(body)) }
@@ -54,7 +54,7 @@ func newLossEnv(t *testing.T, ahead time.Duration, redisArgs ...string) *lossEnv
 	return w
 }
 
-// changes are the settings of this world's processes.
+// changes are the settings of this environment's processes.
 func (w *lossEnv) changes() map[string]string {
 	changes := map[string]string{
 		"ORDER_TOKEN_SECRETS": "now:" + tokenSecret, "LOG_LEVEL": "info",
@@ -71,7 +71,7 @@ const tokenSecret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I="
 func (w *lossEnv) serve() {
 	w.t.Helper()
 	w.balancer.set()
-	w.all = w.world.serve(2, w.changes())
+	w.all = w.processEnv.serve(2, w.changes())
 }
 
 // advance moves Redis's clock and the simulator's.

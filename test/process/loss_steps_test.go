@@ -74,7 +74,7 @@ var lossSteps = map[string]func(*lossCase){
 		}
 		path := c.process().public + "/v1/payments/" + v.PaymentIntent
 		body := fmt.Sprintf(`{"amount":%d}`, c.price)
-		a, err := call(c.w.t.Context(), c.w.world.client, http.MethodPatch, path, header, body)
+		a, err := call(c.w.t.Context(), c.w.processEnv.client, http.MethodPatch, path, header, body)
 		if err != nil || a.status != http.StatusOK {
 			c.problem("PATCH answered %d %s (%v)", a.status, a.body, err)
 		}
@@ -171,7 +171,7 @@ func (c *lossCase) refund(body, state string) {
 		header["Content-Type"] = "application/json"
 	}
 	path := c.process().public + "/v1/payments/" + c.newest().PaymentIntent + "/refunds"
-	a, err := call(c.w.t.Context(), c.w.world.client, http.MethodPost, path, header, body)
+	a, err := call(c.w.t.Context(), c.w.processEnv.client, http.MethodPost, path, header, body)
 	if err != nil || a.status != http.StatusCreated {
 		c.problem("a refund answered %d %s (%v)", a.status, a.body, err)
 	}

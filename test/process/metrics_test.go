@@ -90,7 +90,7 @@ var metricsCases = []struct {
 // The admin port shows metrics, and the public port does not.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	backend := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(backend.Close)
 	p := w.serve(1, map[string]string{
@@ -123,7 +123,7 @@ func TestMetrics(t *testing.T) {
 
 // measured does each thing that metricsCases count: a decline and a payment, good and bad deliveries, a catch-up and a
 // push.
-func (w *world) measured(p *process) {
+func (w *processEnv) measured(p *process) {
 	w.t.Helper()
 	v := w.createPatiently(p, "measured", w.customer())
 	w.pay(v, "pm_card_visa_chargeDeclined")
@@ -155,7 +155,7 @@ func (w *world) measured(p *process) {
 }
 
 // delivered is the last event of that type that Stripe has sent to the balancer; empty where there is none.
-func (w *world) delivered(kind string) (body string) {
+func (w *processEnv) delivered(kind string) (body string) {
 	for _, delivery := range w.balancer.deliveries() {
 		if strings.Contains(delivery, `"type": "`+kind+`"`) {
 			body = delivery
@@ -176,7 +176,7 @@ func documented(t *testing.T) string {
 // Held polls and undelivered events can be seen.
 func TestMetricsOfWhatWaits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{
 		"EVENT_ALLOW_PRIVATE": "true",
 		"EVENT_ENDPOINTS":     "http://127.0.0.1:1/refused=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

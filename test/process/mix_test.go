@@ -20,7 +20,7 @@ import (
 
 var (
 	mixOrders = flag.Int(
-		"orders", 0, "orders of one world of TestOrdersEndTrue; 0: by KASSE_TEST_ROUNDS, 300 with -duration",
+		"orders", 0, "orders of one processEnv of TestOrdersEndTrue; 0: by KASSE_TEST_ROUNDS, 300 with -duration",
 	)
 	mixDuration = flag.Duration(
 		"duration", 0, "run worlds of TestOrdersEndTrue on one seed after the other for this long; 0: one",
@@ -45,11 +45,11 @@ func TestOrdersEndTrue(t *testing.T) {
 			playMix(t, seed, false)
 			return
 		}
-		world := func(t *testing.T) {
+		round := func(t *testing.T) {
 			t.Helper()
 			playMix(t, seed, seed%2 == 0)
 		}
-		if !t.Run(fmt.Sprintf("KASSE_TEST_SEED=%d", seed), world) || time.Now().After(end) {
+		if !t.Run(fmt.Sprintf("KASSE_TEST_SEED=%d", seed), round) || time.Now().After(end) {
 			return
 		}
 	}
@@ -57,7 +57,7 @@ func TestOrdersEndTrue(t *testing.T) {
 
 func playMix(t *testing.T, seed uint64, alone bool) {
 	t.Helper()
-	m := &mix{world: newWorld(t, stripesim.Options{
+	m := &mix{processEnv: newEnv(t, stripesim.Options{
 		Seed: seed, Duplicate: mixWebhook, Reorder: mixWebhook, Settle: 24 * time.Hour,
 	})}
 	m.no(m.sim.SetLatency("", 10*time.Millisecond)) // so that processes die while they wait for Stripe
@@ -101,7 +101,7 @@ func playMix(t *testing.T, seed uint64, alone bool) {
 	)
 }
 
-// count is how many orders a world has.
+// count is how many orders an environment has.
 func (m *mix) count() int {
 	switch {
 	case *mixOrders > 0:
@@ -112,9 +112,9 @@ func (m *mix) count() int {
 	return rounds.Of(40, 100, 300)
 }
 
-// mix is the world of one run.
+// mix is the environment of one run.
 type mix struct {
-	*world
+	*processEnv
 	played   atomic.Int64 // orders
 	payments int
 	events   map[string]int // by type

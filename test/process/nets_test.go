@@ -17,7 +17,7 @@ import (
 )
 
 // lead opens so many payments and leads each through a life.
-func (w *world) lead(p *process, count int) []view {
+func (w *processEnv) lead(p *process, count int) []view {
 	w.t.Helper()
 	customer := w.customer()
 	opened := make([]view, count)
@@ -34,7 +34,7 @@ func (w *world) lead(p *process, count int) []view {
 
 // runs runs a command that must succeed, and returns what it said. Where a server that runs beside it was the first
 // to take the lease of the nets, the lease is taken away and the command is tried again.
-func (w *world) runs(args ...string) (said string) {
+func (w *processEnv) runs(args ...string) (said string) {
 	w.t.Helper()
 	redis := w.openRedis()
 	wait.Until(w.t, fmt.Sprint("kasse ", args), func() error {
@@ -53,7 +53,7 @@ func (w *world) runs(args ...string) (said string) {
 }
 
 // deaf runs a server that gets no webhooks, and that is stopped before its nets can have seen anything.
-func (w *world) deaf(live func(*process)) {
+func (w *processEnv) deaf(live func(*process)) {
 	w.t.Helper()
 	p := w.serve(1, nil)[0]
 	w.balancer.set()
@@ -66,7 +66,7 @@ func (w *world) deaf(live func(*process)) {
 func TestReconcileAfterLostWebhooks(t *testing.T) {
 	t.Parallel()
 	seed := seeded(t)
-	w := newWorld(t, stripesim.Options{Seed: seed, Settle: time.Hour})
+	w := newEnv(t, stripesim.Options{Seed: seed, Settle: time.Hour})
 	p := w.serve(1, nil)[0]
 	w.balancer.lose(seed, 0.3)
 	opened := w.lead(p, 48)
@@ -87,7 +87,7 @@ func TestReconcileAfterLostWebhooks(t *testing.T) {
 // Stripe makes no event of anything. The sweep finds it out, payment by payment, once each is due.
 func TestSweepWithoutEvents(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Settle: time.Hour, Drop: 1})
+	w := newEnv(t, stripesim.Options{Settle: time.Hour, Drop: 1})
 	var opened []view
 	w.deaf(func(p *process) { opened = w.lead(p, 24) })
 	redis := w.openRedis()
@@ -97,7 +97,7 @@ func TestSweepWithoutEvents(t *testing.T) {
 }
 
 // makeDue lets the time pass until every payment is swept.
-func (w *world) makeDue(client *redis.Client) {
+func (w *processEnv) makeDue(client *redis.Client) {
 	w.t.Helper()
 	for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:sweep").Val() {
 		for _, id := range client.ZRange(w.t.Context(), key, 0, -1).Val() {
@@ -107,7 +107,7 @@ func (w *world) makeDue(client *redis.Client) {
 }
 
 // shown is what a backend sees of every order, but for what a rebuild cannot know: when each change was seen.
-func (w *world) shown(p *process, opened []view) map[string]string {
+func (w *processEnv) shown(p *process, opened []view) map[string]string {
 	w.t.Helper()
 	all := map[string]string{}
 	for _, v := range opened {
@@ -130,7 +130,7 @@ func (w *world) shown(p *process, opened []view) map[string]string {
 // Redis is lost. Nothing is sold until a rebuild has ended, also not after one that was killed; then all is as before.
 func TestRebuildAfterALoss(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Settle: time.Hour})
+	w := newEnv(t, stripesim.Options{Settle: time.Hour})
 	p := w.serve(1, nil)[0]
 	opened := w.lead(p, 36)
 	w.cancelSome(p, opened)
@@ -158,7 +158,7 @@ func TestRebuildAfterALoss(t *testing.T) {
 }
 
 // cancelSome cancels the first payment of those that are still open, and waits for Stripe's events.
-func (w *world) cancelSome(p *process, opened []view) {
+func (w *processEnv) cancelSome(p *process, opened []view) {
 	w.t.Helper()
 	for i, v := range opened[:4] {
 		if i%len(lives) == 0 {
@@ -172,14 +172,14 @@ func (w *world) cancelSome(p *process, opened []view) {
 }
 
 // sellsNothing fails the test if a server starts, or if the one that runs takes a create.
-func (w *world) sellsNothing(p *process, reason string) {
+func (w *processEnv) sellsNothing(p *process, reason string) {
 	w.t.Helper()
 	w.refuses(nil, reason, "kasse rebuild")
 	p.mustBeUnavailable(p.ask(backendKey, http.MethodPost, "/v1/payments", orderBody("net-1", w.customer())))
 }
 
 // hangingRebuild starts a rebuild, and returns once Stripe holds up the answer to one of its requests.
-func (w *world) hangingRebuild() *process {
+func (w *processEnv) hangingRebuild() *process {
 	w.t.Helper()
 	w.no(w.sim.SetLatency("GET /v1/refunds", time.Hour))
 	asked := w.sim.Count("GET /v1/refunds") // by the server that runs
@@ -192,7 +192,7 @@ func (w *world) hangingRebuild() *process {
 }
 
 // killsRebuild kills a rebuild, beside which a second one ends at once.
-func (w *world) killsRebuild() {
+func (w *processEnv) killsRebuild() {
 	w.t.Helper()
 	killed := w.hangingRebuild()
 	second := run(w.t, binary(w.t, kasseBinary), w.settings(nil), "rebuild")
@@ -204,7 +204,7 @@ func (w *world) killsRebuild() {
 	w.sim.ClearFaults()
 }
 
-func (w *world) interruptsRebuild() {
+func (w *processEnv) interruptsRebuild() {
 	w.t.Helper()
 	signalled := w.hangingRebuild()
 	signalled.terminate()
@@ -233,7 +233,7 @@ func (p *process) restoresFeed() {
 	}
 }
 
-func (w *world) sameOrders(before, after map[string]string) {
+func (w *processEnv) sameOrders(before, after map[string]string) {
 	w.t.Helper()
 	for id, was := range before {
 		if after[id] != was {
@@ -246,7 +246,7 @@ func (w *world) sameOrders(before, after map[string]string) {
 func TestOneHoldsTheNets(t *testing.T) {
 	t.Parallel()
 	const holds = "this replica runs catch-up and sweep"
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	all := w.serve(2, nil)
 	holder := func() (found *process) {
 		for _, p := range all {

@@ -11,7 +11,7 @@ import (
 
 // A thousand clicks on one order, over three processes, open one payment.
 func TestThousandCreatesOfOneOrder(t *testing.T) {
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	all := w.serve(3, map[string]string{"RATE_LIMIT_SERVICE": ""}) // the default lets them through
 	answers := createAtOnce(w, all, 1000, func(int) string { return "busy" })
 	made := w.intents()["busy"]
@@ -31,7 +31,7 @@ func TestThousandCreatesOfOneOrder(t *testing.T) {
 // Many orders at once, each clicked at several times, open a payment each.
 func TestManyOrdersAtOnce(t *testing.T) {
 	const orders, clicks = 200, 5
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	all := w.serve(3, nil)
 	name := func(i int) string { return fmt.Sprintf("order-%d", i%orders) }
 	answers := createAtOnce(w, all, orders*clicks, name)
@@ -59,7 +59,7 @@ type created struct {
 }
 
 // createAtOnce sends so many creates at the same moment, to the processes by turns.
-func createAtOnce(w *world, all []*process, count int, order func(int) string) []created {
+func createAtOnce(w *processEnv, all []*process, count int, order func(int) string) []created {
 	customer := w.customer()
 	answers := make([]created, count)
 	start := make(chan struct{})

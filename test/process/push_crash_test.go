@@ -23,7 +23,7 @@ import (
 
 // killedPushes are servers that push events to a receiver, and are killed meanwhile, as is the receiver.
 type killedPushes struct {
-	*world
+	*processEnv
 	receiver *process
 	file     string // of what the receiver has noted
 	pushing  map[string]string
@@ -34,7 +34,7 @@ type killedPushes struct {
 func newKilledPushes(t *testing.T, events int) *killedPushes {
 	t.Helper()
 	k := &killedPushes{
-		world: newWorld(t, stripesim.Options{}), file: filepath.Join(t.TempDir(), "received"), events: events,
+		processEnv: newEnv(t, stripesim.Options{}), file: filepath.Join(t.TempDir(), "received"), events: events,
 	}
 	k.startReceiver("127.0.0.1:0")
 	k.pushing = map[string]string{
@@ -63,7 +63,7 @@ func TestKillWhilePushing(t *testing.T) {
 	writing.Wait()
 	want := slices.Concat(written...)
 	k.awaitEvents(want)
-	awaitIdle(k.world, k.pushing)
+	awaitIdle(k.processEnv, k.pushing)
 	twice, got := 0, received(t, k.file)
 	for _, times := range got {
 		twice += times - 1
@@ -111,7 +111,7 @@ func (k *killedPushes) awaitEvents(want []string) {
 }
 
 // writeEvents appends events of some payments to the streams, as fast as it can, and returns their ids.
-func (w *world) writeEvents(writer, count int) (ids []string) {
+func (w *processEnv) writeEvents(writer, count int) (ids []string) {
 	s := store.New(
 		w.openRedis(), store.Options{Partitions: 4, Retention: 720 * time.Hour, EventRetention: 720 * time.Hour},
 	)

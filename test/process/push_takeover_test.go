@@ -16,7 +16,7 @@ import (
 // A server is killed with deliveries in the air. Another one that runs beside it takes them over; nothing is
 // started by hand.
 func TestTakeoverOfDeliveries(t *testing.T) {
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	var mu sync.Mutex
 	got, held, dead := map[string]bool{}, make(chan struct{}, 1000), make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ const (
 
 // serveCaughtUp starts so many servers that no webhook reaches, and waits until their first catch-up is over: the next
 // comes in five minutes.
-func (w *world) serveCaughtUp(count int, changes map[string]string) []*process {
+func (w *processEnv) serveCaughtUp(count int, changes map[string]string) []*process {
 	w.t.Helper()
 	all := w.serve(count, changes)
 	w.balancer.set()
@@ -33,7 +33,7 @@ func (w *world) serveCaughtUp(count int, changes map[string]string) []*process {
 }
 
 // reconcileHung starts kasse reconcile and waits until the pass of the server hangs at Stripe.
-func (w *world) reconcileHung() *process {
+func (w *processEnv) reconcileHung() *process {
 	w.t.Helper()
 	w.no(w.sim.SetLatency(refundsRoute, time.Hour))
 	asked := w.sim.Count(refundsRoute)
@@ -64,7 +64,7 @@ func says(t *testing.T, said string, wanted ...string) {
 // command follows it, and ends when all is right. A forged success is found by -verify.
 func TestReconcileBesideAServer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Settle: time.Hour})
+	w := newEnv(t, stripesim.Options{Settle: time.Hour})
 	server := w.serveCaughtUp(1, map[string]string{"SUCCESS_VERIFICATION": "off", "STRIPE_TIMEOUT": "2s"})[0]
 	opened := w.lead(server, 12)
 	said := w.command(nil, "reconcile", "-since", "1h").ends(0)
@@ -94,7 +94,7 @@ func TestReconcileBesideAServer(t *testing.T) {
 // anew.
 func TestReconcileBesideTwoServers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Settle: time.Hour})
+	w := newEnv(t, stripesim.Options{Settle: time.Hour})
 	all := w.serveCaughtUp(2, map[string]string{"STRIPE_TIMEOUT": "5m"})
 	opened := w.lead(all[0], 6)
 	command := w.reconcileHung()
@@ -117,7 +117,7 @@ func TestReconcileBesideTwoServers(t *testing.T) {
 // its own.
 func TestReconcileTakenBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	server := w.serveCaughtUp(1, map[string]string{"STRIPE_TIMEOUT": "5m"})[0]
 	first := w.reconcileHung()
 	second := run(t, binary(t, kasseBinary), w.settings(nil), "reconcile", "-since", "2h")
@@ -140,7 +140,7 @@ func TestReconcileTakenBack(t *testing.T) {
 // TestReconcileBesideAnOldServer: a server that knows no requests holds the lease, and the command says so.
 func TestReconcileBesideAnOldServer(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	w.serve(1, nil)[0].terminate() // it marks the Redis as ours
 	redis := w.openRedis()
 	wait.Until(t, "the lease to be free", func() error {

@@ -14,7 +14,7 @@ import (
 
 func TestRedisAwayAtTheStart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	w.redis.Kill()
 	p := w.start(nil)
 	expect(t, "/livez without Redis", p.probe("/livez"), http.StatusOK)
@@ -44,7 +44,7 @@ func (p *process) mustBeUnavailable(a answer, err error) {
 // Redis dies while two processes work, and comes back with its data: nothing is lost, and no process needs a restart.
 func TestRedisDiesAndComesBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{}, "--appendonly", "yes", "--appendfsync", "always")
+	w := newEnv(t, stripesim.Options{}, "--appendonly", "yes", "--appendfsync", "always")
 	all := w.serve(2, nil)
 	customer := w.customer()
 	v := w.createPatiently(all[0], "survivor", customer)
@@ -81,7 +81,7 @@ func TestRedisDiesAndComesBack(t *testing.T) {
 }
 
 // wipe empties Redis under the processes.
-func (w *world) wipe() {
+func (w *processEnv) wipe() {
 	w.t.Helper()
 	if err := w.openRedis().FlushAll(w.t.Context()).Err(); err != nil {
 		w.t.Fatal(err)
@@ -89,7 +89,7 @@ func (w *world) wipe() {
 }
 
 // refuses starts a process that must end by itself, with exit code 1 and a message that has these words.
-func (w *world) refuses(changes map[string]string, words ...string) {
+func (w *processEnv) refuses(changes map[string]string, words ...string) {
 	w.t.Helper()
 	p := w.command(changes, "serve")
 	expect(w.t, "exit code", p.command.ProcessState.ExitCode(), 1)
@@ -105,7 +105,7 @@ func (w *world) refuses(changes map[string]string, words ...string) {
 // until an operator decides to forget them.
 func TestWipedRedis(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, nil)[0]
 	customer := w.customer()
 	w.createPatiently(p, "before", customer)
@@ -139,7 +139,7 @@ func TestWipedRedis(t *testing.T) {
 // sent to the process by its load balancer.
 func TestReadsOfAWipedRedis(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, nil)[0]
 	v := w.createPatiently(p, "kept", w.customer())
 	w.pay(v, "pm_card_visa")
@@ -197,7 +197,7 @@ func (p *process) mustBeReady(status int, body string) {
 func TestRedisIsAReplica(t *testing.T) {
 	t.Parallel()
 	_, replica := storetest.NewReplicated(t)
-	w := newWorldOn(t, replica, stripesim.Options{})
+	w := newEnvOn(t, replica, stripesim.Options{})
 	const says = `{"status":"%s","dependencies":{"redis":"replica"}}`
 	p := w.start(nil)
 	p.mustBeReady(http.StatusServiceUnavailable, fmt.Sprintf(says, "starting"))
@@ -221,7 +221,7 @@ func TestRedisIsAReplica(t *testing.T) {
 // A Redis that belongs to somebody else is left alone.
 func TestAnotherIdentity(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Seed: 1})
+	w := newEnv(t, stripesim.Options{Seed: 1})
 	p := w.serve(1, nil)[0]
 	redis := w.openRedis()
 	wait.Until(t, "the account in Redis", func() error {
@@ -237,7 +237,7 @@ func TestAnotherIdentity(t *testing.T) {
 			"STRIPE_SECRET_KEY": "sk_live_processtest", "STRIPE_PUBLISHABLE_KEY": "pk_live_processtest",
 			"STRIPE_API_BASE": "",
 		}, []string{"test payments", "live keys"}}, // Redis refuses first, so Stripe is not asked
-		{map[string]string{"STRIPE_API_BASE": newWorld(t, stripesim.Options{Seed: 2}).stripe}, []string{"account"}},
+		{map[string]string{"STRIPE_API_BASE": newEnv(t, stripesim.Options{Seed: 2}).stripe}, []string{"account"}},
 	} {
 		w.refuses(mistaken.changes, mistaken.words...)
 		if init := w.command(mistaken.changes, "init"); mistaken.words[0] != "account" {

@@ -65,7 +65,7 @@ func TestAsExactlyThatUser(t *testing.T) {
 	}
 	for mode, start := range kinds {
 		t.Run(mode, func(t *testing.T) {
-			w := newWorld(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
+			w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}})
 			backend := &pushedTypes{types: map[string]int{}}
 			endpoint := httptest.NewServer(backend)
 			t.Cleanup(endpoint.Close)
@@ -107,7 +107,7 @@ func TestAsExactlyThatUser(t *testing.T) {
 }
 
 // refusesOnOneServer takes a right away on the first server of a cluster, which kasse check names, and gives it back.
-func (w *world) refusesOnOneServer(settings map[string]string) {
+func (w *processEnv) refusesOnOneServer(settings map[string]string) {
 	w.t.Helper()
 	o, err := redis.ParseClusterURL(settings["REDIS_URL"])
 	w.no(err)
@@ -121,7 +121,7 @@ func (w *world) refusesOnOneServer(settings map[string]string) {
 }
 
 // refundAndCapture refunds a payment, and captures one that was authorized.
-func (w *world) refundAndCapture(p *process, paid view) {
+func (w *processEnv) refundAndCapture(p *process, paid view) {
 	w.t.Helper()
 	refund := map[string]string{
 		"Authorization": "Bearer " + backendKey, "Idempotency-Key": "once", "Content-Type": "application/json",
@@ -143,7 +143,7 @@ func (w *world) refundAndCapture(p *process, paid view) {
 }
 
 // commandAs runs a command that has to succeed.
-func (w *world) commandAs(settings map[string]string, args ...string) {
+func (w *processEnv) commandAs(settings map[string]string, args ...string) {
 	w.t.Helper()
 	p := w.command(settings, args...)
 	if log := p.stderr.String(); p.command.ProcessState.ExitCode() != 0 || strings.Contains(log, "NOPERM") {

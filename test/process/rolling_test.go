@@ -31,7 +31,7 @@ type front struct {
 	running sync.WaitGroup
 }
 
-func newFront(w *world) *front {
+func newFront(w *processEnv) *front {
 	f := &front{}
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	proxy := &httputil.ReverseProxy{
@@ -98,7 +98,7 @@ func (f *front) set(address string, ready bool) {
 // Three replicas are replaced one after the other while callers and Stripe go on: not one request fails.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	f := newFront(w)
 	w.balancer.add(f.url)
 	start := func() *process {
@@ -151,7 +151,7 @@ func TestRollingRestart(t *testing.T) {
 }
 
 // oneOrder opens a payment and looks at it twice, the second time by a poll that is held; it returns what went wrong.
-func oneOrder(w *world, base, order, customer string) string {
+func oneOrder(w *processEnv, base, order, customer string) string {
 	header := map[string]string{"Authorization": "Bearer " + backendKey, "Content-Type": "application/json"}
 	a, err := call(w.t.Context(), w.client, http.MethodPost, base+"/v1/payments", header, orderBody(order, customer))
 	if err != nil || a.status != http.StatusCreated {
@@ -177,7 +177,7 @@ func oneOrder(w *world, base, order, customer string) string {
 // SIGUSR1 shows more of a running process, and less again.
 func TestLogLevelIsSwitched(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{"LOG_LEVEL": "info"})[0]
 	webhooks := func() int { return strings.Count(p.stderr.String(), `"msg":"webhook"`) }
 	times := map[string]int{}

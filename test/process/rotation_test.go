@@ -18,7 +18,7 @@ import (
 
 // rotation is a shop whose secrets are all replaced at once, as docs/rotation.md says.
 type rotation struct {
-	*world
+	*processEnv
 	admin            *redis.Client
 	oldKey, newKey   string // of the backend
 	oldMint, newMint string // entries of ORDER_TOKEN_SECRETS
@@ -101,7 +101,7 @@ func newRotation(t *testing.T) *rotation {
 		t.Fatal(err)
 	}
 	r := &rotation{
-		world: newWorld(t, stripesim.Options{}, append([]string{
+		processEnv: newEnv(t, stripesim.Options{}, append([]string{
 			"--aclfile", users,
 		}, keepsWrites...)...), oldKey: backendKey, issuer: newIssuer(t),
 		oldMint: "a:" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 32))),

@@ -61,7 +61,7 @@ func TestLeaksAreFound(t *testing.T) {
 
 // spied is a run whose every word is kept.
 type spied struct {
-	*world
+	*processEnv
 	all      []*process
 	customer string
 	secrets  []string
@@ -72,8 +72,8 @@ type spied struct {
 // and not while Stripe, Redis and callers do their worst.
 func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{Duplicate: 0.2}, "--appendonly", "yes", "--appendfsync", "always")
-	s := &spied{world: w, secrets: []string{
+	w := newEnv(t, stripesim.Options{Duplicate: 0.2}, "--appendonly", "yes", "--appendfsync", "always")
+	s := &spied{processEnv: w, secrets: []string{
 		stripeKey, restrictedKey, hookSecret, oldHookSecret, backendKey, readerKey, strangeKey, strangeHook,
 	}}
 	s.all = append(w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"}), w.serve(

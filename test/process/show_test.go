@@ -131,7 +131,7 @@ func (s *showStand) paysAndReturns() {
 	s.pay(s.view, "pm_card_visa")
 	s.server.awaitState(s.view, "paid")
 	wait.Until(s.t, "order.paid", func() error { return yet(len(s.ids()) == 2) })
-	awaitIdle(s.world, s.settings)
+	awaitIdle(s.processEnv, s.settings)
 	s.down.Store(true)
 	_, err := s.sim.Refund(s.view.PaymentIntent, 700)
 	s.no(err)

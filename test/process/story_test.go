@@ -69,12 +69,12 @@ const manual = "manual"
 // act is something that may happen to a payment in a status.
 type act struct {
 	name string
-	do   func(w *world, payment string) error
+	do   func(w *processEnv, payment string) error
 }
 
 // bring is an act that leads to a status.
 func bring(name, status string) act {
-	return act{name, func(w *world, payment string) error { return w.sim.SetStatus(payment, status) }}
+	return act{name, func(w *processEnv, payment string) error { return w.sim.SetStatus(payment, status) }}
 }
 
 var cancelIt = bring("cancel", "canceled")
@@ -92,13 +92,13 @@ var running = map[string][]act{
 		), bring("challenge", "requires_action"), cancelIt,
 	},
 	"requires_action": {
-		{"agree", func(w *world, payment string) error { return w.sim.Authenticate(payment, true) }},
-		{"disagree", func(w *world, payment string) error { return w.sim.Authenticate(payment, false) }},
+		{"agree", func(w *processEnv, payment string) error { return w.sim.Authenticate(payment, true) }},
+		{"disagree", func(w *processEnv, payment string) error { return w.sim.Authenticate(payment, false) }},
 		cancelIt,
 	},
 	"processing": {
-		{"settle", func(w *world, payment string) error { return w.sim.Settle(payment, true) }},
-		{"bounce", func(w *world, payment string) error { return w.sim.Settle(payment, false) }},
+		{"settle", func(w *processEnv, payment string) error { return w.sim.Settle(payment, true) }},
+		{"bounce", func(w *processEnv, payment string) error { return w.sim.Settle(payment, false) }},
 	},
 	"requires_capture": {bring("capture", "succeeded"), {"capture a part", capturePart}, cancelIt},
 }
@@ -120,7 +120,7 @@ func (s story) acts(manually bool) []act {
 		if re.Status == "succeeded" && s.refunded() > 0 {
 			possible = append(
 				possible,
-				act{"a refund fails", func(w *world, _ string) error { return w.sim.MoveRefund(re.ID, "failed") }},
+				act{"a refund fails", func(w *processEnv, _ string) error { return w.sim.MoveRefund(re.ID, "failed") }},
 			)
 			break
 		}
@@ -130,7 +130,7 @@ func (s story) acts(manually bool) []act {
 			for _, to := range []string{"won", "lost", "under_review"} {
 				possible = append(
 					possible,
-					act{"dispute " + to, func(w *world, _ string) error { return w.sim.MoveDispute(d.ID, to) }},
+					act{"dispute " + to, func(w *processEnv, _ string) error { return w.sim.MoveDispute(d.ID, to) }},
 				)
 			}
 		}
@@ -142,13 +142,16 @@ func (s story) acts(manually bool) []act {
 }
 
 func giveBack(name string, amount int64) act {
-	return act{name, func(w *world, payment string) error { _, err := w.sim.Refund(payment, amount); return err }}
+	return act{name, func(w *processEnv, payment string) error { _, err := w.sim.Refund(payment, amount); return err }}
 }
 
 func complain(name string, inquiry bool) act {
 	return act{
 		name,
-		func(w *world, payment string) error { _, err := w.sim.OpenDispute(payment, "", inquiry); return err },
+		func(w *processEnv, payment string) error {
+			_, err := w.sim.OpenDispute(payment, "", inquiry)
+			return err
+		},
 	}
 }
 
@@ -190,7 +193,7 @@ func (s story) state() string {
 	return "refunded"
 }
 
-func capturePart(w *world, payment string) error {
+func capturePart(w *processEnv, payment string) error {
 	var pi intent
 	w.askStripe(
 		http.MethodPost, "/v1/payment_intents/"+payment+"/capture", stripeKey,
@@ -200,7 +203,7 @@ func capturePart(w *world, payment string) error {
 }
 
 // liveStory makes a payment and lets it live, a second or none from step to step.
-func (w *world) liveStory(random *rand.Rand, clock *stoppedClock, number int) story {
+func (w *processEnv) liveStory(random *rand.Rand, clock *stoppedClock, number int) story {
 	w.t.Helper()
 	manually := random.IntN(3) == 0
 	form := url.Values{
@@ -230,7 +233,7 @@ func (w *world) liveStory(random *rand.Rand, clock *stoppedClock, number int) st
 }
 
 // lookUp asks Stripe what has become of a story.
-func (w *world) lookUp(s story) story {
+func (w *processEnv) lookUp(s story) story {
 	w.t.Helper()
 	now := story{steps: s.steps}
 	w.askStripe(http.MethodGet, "/v1/payment_intents/"+s.truth.ID, stripeKey, nil, &now.truth)

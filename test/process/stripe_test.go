@@ -48,7 +48,7 @@ func TestStripeMisbehaves(t *testing.T) {
 		name := fmt.Sprintf("%s-%v", fault.Kind, fault.After)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, stripesim.Options{})
+			w := newEnv(t, stripesim.Options{})
 			stricken{w, w.serve(1, map[string]string{"STRIPE_TIMEOUT": "4s"})[0], name}.suffer(fault)
 		})
 	}
@@ -56,7 +56,7 @@ func TestStripeMisbehaves(t *testing.T) {
 
 // stricken is a shop whose Stripe is ill.
 type stricken struct {
-	*world
+	*processEnv
 	p    *process
 	name string
 }
@@ -178,7 +178,7 @@ func (s stricken) onePayable() {
 
 // TestMemoryIsFlatWhileStripeMisbehaves: bodies that never end are read to a bound, and nothing of them stays.
 func TestMemoryIsFlatWhileStripeMisbehaves(t *testing.T) {
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	p := w.serve(1, map[string]string{"STRIPE_TIMEOUT": "1s"})[0]
 	w.no(w.sim.AddFault(stripesim.Fault{Kind: stripesim.Endless, Times: -1}))
 	ask := func(from int) {

@@ -106,7 +106,7 @@ func listen(t *testing.T, next http.Handler) (*headers, string) {
 
 // traced is a server that sends its spans to a receiver, between a Stripe and a backend that note what trace comes.
 type traced struct {
-	*world
+	*processEnv
 	*receiver
 	p               *process
 	stripe, backend *headers
@@ -124,8 +124,8 @@ const (
 
 func newTraced(t *testing.T) *traced {
 	t.Helper()
-	tr := &traced{world: newWorld(t, stripesim.Options{}), receiver: newReceiver(t)}
-	simulator, err := url.Parse(tr.world.stripe)
+	tr := &traced{processEnv: newEnv(t, stripesim.Options{}), receiver: newReceiver(t)}
+	simulator, err := url.Parse(tr.processEnv.stripe)
 	tr.no(err)
 	var stripeURL, backendURL string
 	tr.stripe, stripeURL = listen(t, httputil.NewSingleHostReverseProxy(simulator))
@@ -172,7 +172,7 @@ func TestTraces(t *testing.T) {
 // creates opens a payment within createTrace.
 func (tr *traced) creates() {
 	tr.t.Helper()
-	tr.customer = tr.world.customer()
+	tr.customer = tr.processEnv.customer()
 	header := map[string]string{
 		"Authorization": "Bearer " + backendKey, "Content-Type": "application/json",
 		"traceparent": "00-" + createTrace + "-" + traceParent + "-01",
@@ -257,7 +257,7 @@ func (tr *traced) checkPrivacy() {
 // A collector that never answers holds up neither the start nor the end.
 func TestCollectorThatHangs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	release := make(chan struct{})
 	hangs := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {

@@ -31,7 +31,7 @@ func (p *process) forge(v view, event string) {
 
 // awaitHeld polls until a payment is held as unverified. Meanwhile the time passes for which a process has hidden
 // its read.
-func (w *world) awaitHeld(p *process, v view) {
+func (w *processEnv) awaitHeld(p *process, v view) {
 	w.t.Helper()
 	client := w.openRedis()
 	wait.Until(w.t, v.PaymentIntent+" held", func() error {
@@ -54,7 +54,7 @@ func (w *world) awaitHeld(p *process, v view) {
 // it. A command that verifies beside it names the payment, and fails while Stripe does not answer.
 func TestForgeryOutlivesACrash(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, stripesim.Options{})
+	w := newEnv(t, stripesim.Options{})
 	victim := w.serve(1, nil)[0]
 	opened := victim.must(
 		http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", orderBody("forged", w.customer()),

@@ -27,42 +27,42 @@ func (p *process) deliver(body, secret string) (answer, error) {
 }
 
 // lives are what may happen to a payment; each leaves it in another state, or comes there by another way.
-var lives = []func(w *world, v view){
-	func(*world, view) {},
-	func(w *world, v view) { w.pay(v, "pm_card_visa") },
-	func(w *world, v view) { w.pay(v, "pm_card_visa_chargeDeclined") },
-	func(w *world, v view) { w.pay(v, "pm_card_visa_chargeDeclined"); w.pay(v, "pm_card_visa") },
-	func(w *world, v view) {
+var lives = []func(w *processEnv, v view){
+	func(*processEnv, view) {},
+	func(w *processEnv, v view) { w.pay(v, "pm_card_visa") },
+	func(w *processEnv, v view) { w.pay(v, "pm_card_visa_chargeDeclined") },
+	func(w *processEnv, v view) { w.pay(v, "pm_card_visa_chargeDeclined"); w.pay(v, "pm_card_visa") },
+	func(w *processEnv, v view) {
 		for range 3 {
 			w.pay(v, "pm_card_visa_chargeDeclinedInsufficientFunds")
 		}
 		w.pay(v, "pm_sepaDebit")
 	},
-	func(w *world, v view) { w.pay(v, "pm_card_authenticationRequired") },
-	func(w *world, v view) {
+	func(w *processEnv, v view) { w.pay(v, "pm_card_authenticationRequired") },
+	func(w *processEnv, v view) {
 		w.pay(v, "pm_card_authenticationRequired")
 		w.no(w.sim.Authenticate(v.PaymentIntent, true))
 	},
-	func(w *world, v view) {
+	func(w *processEnv, v view) {
 		w.pay(v, "pm_card_authenticationRequired")
 		w.no(w.sim.Authenticate(v.PaymentIntent, false))
 		w.pay(v, "pm_card_visa")
 	},
-	func(w *world, v view) { w.pay(v, "pm_sepaDebit"); w.no(w.sim.Settle(v.PaymentIntent, true)) },
-	func(w *world, v view) { w.pay(v, "pm_sepaDebit"); w.no(w.sim.Settle(v.PaymentIntent, false)) },
-	func(w *world, v view) {
+	func(w *processEnv, v view) { w.pay(v, "pm_sepaDebit"); w.no(w.sim.Settle(v.PaymentIntent, true)) },
+	func(w *processEnv, v view) { w.pay(v, "pm_sepaDebit"); w.no(w.sim.Settle(v.PaymentIntent, false)) },
+	func(w *processEnv, v view) {
 		w.pay(v, "pm_sepaDebit")
 		w.no(w.sim.Settle(v.PaymentIntent, false))
 		w.pay(v, "pm_card_visa")
 	},
-	func(w *world, v view) {
+	func(w *processEnv, v view) {
 		w.pay(v, "pm_card_visa_chargeDeclined")
 		w.no(w.sim.SetStatus(v.PaymentIntent, "canceled"))
 	},
 }
 
 // no takes the error of a lever that the test needs.
-func (w *world) no(err error) {
+func (w *processEnv) no(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Error(err)
@@ -74,7 +74,7 @@ func (w *world) no(err error) {
 func TestWebhooksInAnyOrder(t *testing.T) {
 	payments := rounds.Of(12, 36, 96) // each of the lives, several times
 	seed := seeded(t)
-	w := newWorld(t, stripesim.Options{Seed: seed, Duplicate: 0.3, Reorder: 0.3, Settle: time.Hour})
+	w := newEnv(t, stripesim.Options{Seed: seed, Duplicate: 0.3, Reorder: 0.3, Settle: time.Hour})
 	all := w.serve(3, nil)
 	customer := w.customer()
 
@@ -108,7 +108,7 @@ func TestWebhooksInAnyOrder(t *testing.T) {
 
 // repeatDeliveries posts what Stripe has delivered so far again, at random, until it is stopped, and once more
 // after that, so that old events come last.
-func (w *world) repeatDeliveries(all []*process, random *rand.Rand, stop <-chan struct{}) {
+func (w *processEnv) repeatDeliveries(all []*process, random *rand.Rand, stop <-chan struct{}) {
 	for last := false; !last; {
 		select {
 		case <-stop:
@@ -132,8 +132,8 @@ func (w *world) repeatDeliveries(all []*process, random *rand.Rand, stop <-chan 
 	}
 }
 
-// openRedis connects to the Redis of the world.
-func (w *world) openRedis() *redis.Client {
+// openRedis connects to the Redis of the environment.
+func (w *processEnv) openRedis() *redis.Client {
 	w.t.Helper()
 	options, err := redis.ParseURL(w.redis.URL())
 	if err != nil {
@@ -145,7 +145,7 @@ func (w *world) openRedis() *redis.Client {
 }
 
 // waitingReads is how many payments Stripe has still to be asked about.
-func (w *world) waitingReads(client *redis.Client) int64 {
+func (w *processEnv) waitingReads(client *redis.Client) int64 {
 	w.t.Helper()
 	var waiting int64
 	for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:reads").Val() {
@@ -155,7 +155,7 @@ func (w *world) waitingReads(client *redis.Client) int64 {
 }
 
 // compare holds what every process shows against what Stripe has.
-func (w *world) compare(all []*process, opened []view) error {
+func (w *processEnv) compare(all []*process, opened []view) error {
 	made := w.intents()
 	for _, v := range opened {
 		truth := made[v.OrderID]
@@ -205,7 +205,7 @@ type streamEntry struct {
 }
 
 // checkStream holds the stream against the histories: every transition but the opening stands in it once, in order.
-func (w *world) checkStream(client *redis.Client, p *process, opened []view) {
+func (w *processEnv) checkStream(client *redis.Client, p *process, opened []view) {
 	w.t.Helper()
 	stream := w.readStream(client)
 	for _, v := range opened {
@@ -269,7 +269,7 @@ func match(payment string, history []transition, stream []streamEntry, shown vie
 }
 
 // readStream reads all of the stream, by payment.
-func (w *world) readStream(client *redis.Client) map[string][]streamEntry {
+func (w *processEnv) readStream(client *redis.Client) map[string][]streamEntry {
 	w.t.Helper()
 	stream := map[string][]streamEntry{}
 	for _, key := range client.Keys(w.t.Context(), "kasse:{p*}:events").Val() {

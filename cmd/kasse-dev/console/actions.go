@@ -168,11 +168,11 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		Days    int    `json:"days"` // days to pass
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-		refuse(w, http.StatusBadRequest, "The body must be JSON.")
+		Refuse(w, http.StatusBadRequest, "The body must be JSON.")
 		return
 	}
 	if c.Control == "" {
-		refuse(w, http.StatusConflict, "Stripe is not simulated here.")
+		Refuse(w, http.StatusConflict, "Stripe is not simulated here.")
 		return
 	}
 	name := r.PathValue("action")
@@ -187,7 +187,7 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.news.notify()
-	answer(w, http.StatusOK, map[string]bool{"done": true})
+	WriteJSON(w, http.StatusOK, map[string]bool{"done": true})
 }
 
 // actOn runs an action on an order's current payment.
@@ -253,5 +253,5 @@ func (c *Console) showWorld(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	answer(w, http.StatusOK, world)
+	WriteJSON(w, http.StatusOK, world)
 }

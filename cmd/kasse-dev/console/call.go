@@ -81,18 +81,20 @@ func refused(response *http.Response) error {
 // fail answers the page after an error or a refusal of Kasse or the simulator.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if no, ok := errors.AsType[*refusal](err); ok {
-		refuse(w, no.status, no.text)
+		Refuse(w, no.status, no.text)
 		return
 	}
 	c.Logger.WarnContext(r.Context(), "console: request failed", "path", r.URL.Path, "error", err)
-	refuse(w, http.StatusBadGateway, "Kasse or the simulator did not answer.")
+	Refuse(w, http.StatusBadGateway, "Kasse or the simulator did not answer.")
 }
 
-func refuse(w http.ResponseWriter, status int, message string) {
-	answer(w, status, map[string]string{"error": message})
+// Refuse answers a page's request with a message for the user.
+func Refuse(w http.ResponseWriter, status int, message string) {
+	WriteJSON(w, status, map[string]string{"error": message})
 }
 
-func answer(w http.ResponseWriter, status int, value any) {
+// WriteJSON answers a page's request with a JSON value.
+func WriteJSON(w http.ResponseWriter, status int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(value)

@@ -73,7 +73,7 @@ func LocalOnly(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLocal(r.Host) {
-			refuse(w, http.StatusMisdirectedRequest, "This server answers under an IP address or localhost only.")
+			Refuse(w, http.StatusMisdirectedRequest, "This server answers under an IP address or localhost only.")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -108,7 +108,7 @@ func isLocal(hostPort string) bool {
 func jsonOnly(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-			refuse(w, http.StatusUnsupportedMediaType, "The body must be application/json.")
+			Refuse(w, http.StatusUnsupportedMediaType, "The body must be application/json.")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<12)

@@ -87,7 +87,7 @@ func (c *Console) listOrders(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, page)
+	WriteJSON(w, http.StatusOK, page)
 }
 
 // shownOrder is the response of GET /api/orders/{order}.
@@ -116,7 +116,7 @@ func (c *Console) showOrder(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	answer(w, http.StatusOK, shown)
+	WriteJSON(w, http.StatusOK, shown)
 }
 
 func (c *Console) order(ctx context.Context, id string) (o order, err error) {
@@ -129,7 +129,7 @@ func (c *Console) openOrder(w http.ResponseWriter, r *http.Request) {
 		CaptureMethod string `json:"capture_method"`
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
-		refuse(w, http.StatusBadRequest, "The body must be JSON.")
+		Refuse(w, http.StatusBadRequest, "The body must be JSON.")
 		return
 	}
 	id := "console-" + strings.ToLower(rand.Text()[:6])
@@ -142,5 +142,5 @@ func (c *Console) openOrder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.news.notify()
-	answer(w, http.StatusCreated, map[string]string{"order_id": id})
+	WriteJSON(w, http.StatusCreated, map[string]string{"order_id": id})
 }

@@ -12,12 +12,12 @@ import (
 func (c *Console) receivePush(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<18))
 	if err != nil {
-		refuse(w, http.StatusRequestEntityTooLarge, "The event is too large.")
+		Refuse(w, http.StatusRequestEntityTooLarge, "The event is too large.")
 		return
 	}
 	verifier, err := standardwebhooks.NewWebhook(c.PushSecret)
 	if err != nil || verifier.Verify(body, r.Header) != nil {
-		refuse(w, http.StatusBadRequest, "The signature is wrong.")
+		Refuse(w, http.StatusBadRequest, "The signature is wrong.")
 		return
 	}
 	var event struct {
@@ -28,7 +28,7 @@ func (c *Console) receivePush(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err := json.Unmarshal(body, &event); err != nil {
-		refuse(w, http.StatusBadRequest, "The event is not JSON.")
+		Refuse(w, http.StatusBadRequest, "The event is not JSON.")
 		return
 	}
 	c.seen.addPush(push{

@@ -88,7 +88,7 @@ func (c *Console) showEverything(w http.ResponseWriter, _ *http.Request) {
 		rows = append(rows, r)
 	}
 	sortRows(rows)
-	answer(w, http.StatusOK, map[string][]row{"timeline": rows[max(0, len(rows)-mostRows):]})
+	WriteJSON(w, http.StatusOK, map[string][]row{"timeline": rows[max(0, len(rows)-mostRows):]})
 }
 
 func (p push) row() row {
