@@ -21,9 +21,9 @@ import (
 	"kasse/store/storetest"
 )
 
-// guarded is an environment as the internet finds it: two replicas with limits and listed origins, behind a proxy on the
-// loopback interface, on a real Redis. The clock of the limits in the process stands still; that of Redis does not, so
-// that the limits are of an hour.
+// guarded is an environment as the internet finds it: two replicas with limits and listed origins, behind a proxy on
+// the loopback interface, on a real Redis. The clock of the limits in the process stands still; that of Redis does not,
+// so that the limits are of an hour.
 type guarded struct {
 	*apiEnv
 	server   *storetest.Server

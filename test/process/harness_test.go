@@ -158,8 +158,8 @@ func newClient(t *testing.T) *http.Client {
 	return &http.Client{Transport: transport, Timeout: wait.Patience}
 }
 
-// settings are the variables of a process of this environment, with the changes that a test wants. An empty value takes a
-// variable away.
+// settings are the variables of a process of this environment, with the changes that a test wants. An empty value
+// takes a variable away.
 func (w *processEnv) settings(changes map[string]string) map[string]string {
 	env := map[string]string{
 		"LISTEN_ADDR": "127.0.0.1:0", "ADMIN_ADDR": "127.0.0.1:0", "DRAIN_DELAY": "0s", "SHUTDOWN_TIMEOUT": "20s",

@@ -45,7 +45,8 @@ func newLossEnv(t *testing.T, ahead time.Duration, redisArgs ...string) *lossEnv
 	began := time.Now().Add(-behind)
 	now := func() time.Time { return began.Add(time.Since(began.Add(behind))) }
 	w := &lossEnv{
-		processEnv: newEnvOn(t, server, stripesim.Options{Settle: 24 * time.Hour, Now: now}), clock: clock, behind: behind,
+		processEnv: newEnvOn(t, server, stripesim.Options{Settle: 24 * time.Hour, Now: now}),
+		clock:      clock, behind: behind,
 		received: newBackend(t),
 	}
 	w.balancer.sign = func(body string) string { return stripesim.Sign(hookSecret, time.Now(), []byte(body)) }
