@@ -136,7 +136,7 @@ func TestReopenedOrderIsFoundUnderItsCustomer(t *testing.T) {
 // TestCustomersChangeWhilePagesAreRead: an order keeps its place in the list, so no page repeats it. The list of a
 // customer has the orders that are the customer's when their page is read.
 func TestCustomersChangeWhilePagesAreRead(t *testing.T) {
-	w := newWorld(t)
+	w := newEnv(t)
 	w.deliverWebhooks()
 	ann, bob := w.customer(), w.customer()
 	w.createFor("shop-1", ann, "")
@@ -170,7 +170,7 @@ func TestCustomersChangeWhilePagesAreRead(t *testing.T) {
 }
 
 // findPages reads so many pages of a list, from a cursor on.
-func (w *world) findPages(query string, after *string, pages int) (ids []string, next *string) {
+func (w *apiEnv) findPages(query string, after *string, pages int) (ids []string, next *string) {
 	for ; after != nil && pages > 0; pages-- {
 		page := w.find(query + "&after=" + *after)
 		ids, after = append(ids, page.ids()...), page.Next
