@@ -78,13 +78,11 @@ func (c *costEnv) writeUnseen(events int) {
 	c.write(events, 0)
 }
 
-// await waits until so many deliveries have been made, and returns the receiver's account of the last ones.
-func (c *costEnv) await(deliveries int) (last receipt) {
-	for had := 0; had < deliveries; had += last.Count {
+// await waits until so many deliveries have been made.
+func (c *costEnv) await(deliveries int) {
+	for had := 0; had < deliveries; had += c.take().Count {
 		time.Sleep(10 * time.Millisecond)
-		last = c.take()
 	}
-	return last
 }
 
 // spent is processor time used so far.
@@ -188,7 +186,14 @@ func median(values []float64) float64 {
 func BenchmarkCost(b *testing.B) {
 	programs := besides(b)
 	for _, row := range []costRow{
-		{0, 1000, 100}, {10, 4000, 0}, {1, 20000, 0}, {10, 150, 10}, {10, 1000, 100}, {1, 1000, 100}, {0, 0, 0}, {10, 0, 0},
+		{0, 1000, 100},
+		{10, 4000, 0},
+		{1, 20000, 0},
+		{10, 150, 10},
+		{10, 1000, 100},
+		{1, 1000, 100},
+		{0, 0, 0},
+		{10, 0, 0},
 	} {
 		b.Run(row.name(), func(b *testing.B) {
 			figures := map[string][]float64{}

@@ -85,16 +85,6 @@ func (w *pushEnv) relay(destinations ...push.Destination) (stop func()) {
 	return stop
 }
 
-// relayTo starts a relay to endpoints with these URLs.
-func (w *pushEnv) relayTo(urls []string) (stop func()) {
-	w.t.Helper()
-	var all []push.Destination
-	for _, url := range urls {
-		all = append(all, w.endpoint(url))
-	}
-	return w.relay(all...)
-}
-
 func (w *pushEnv) endpoint(url string, types ...string) *push.Endpoint {
 	w.t.Helper()
 	e, err := push.New(push.Options{

@@ -43,8 +43,8 @@ func runRole() {
 // slowAnswer is how long the receiver's slow path takes.
 const slowAnswer = time.Second
 
-// roleReceiver answers every delivery with 204. Paths that begin with /gone answer 410, /slow takes slowAnswer, and /hang
-// never answers.
+// roleReceiver answers every delivery with 204. Paths that begin with /gone answer 410, /slow takes slowAnswer, and
+// /hang never answers.
 type roleReceiver struct {
 	mu     sync.Mutex
 	delays []int64 // of the deliveries that were answered at once, in milliseconds
