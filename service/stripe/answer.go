@@ -11,13 +11,14 @@ import (
 	"kasse/service/payment"
 )
 
-// answer is a PaymentIntent with the HTTP answer that it came in.
+// answer is a PaymentIntent with the headers of its HTTP response.
 type answer struct {
 	stripego.APIResource
 	intent
 }
 
-// translate dates the answer. A replay, and the answer to a call that was sent more than once, may be older than that.
+// translate converts the answer and dates it. A replay, or the response to a call that was sent several
+// times, may be older than its date.
 func (a *answer) translate(repeated bool, now func() time.Time) payment.Answer {
 	at := date(a.LastResponse.Header, now)
 	return payment.Answer{
@@ -27,7 +28,7 @@ func (a *answer) translate(repeated bool, now func() time.Time) payment.Answer {
 	}
 }
 
-// read is translate for an answer that may be none of Stripe's: a proxy on the way can say 200 too.
+// read is translate for an unvalidated response: a proxy can return 200, too.
 func (a *answer) read(repeated bool, now func() time.Time) (payment.Answer, error) {
 	if err := a.unreadable(); err != nil {
 		return payment.Answer{}, unreadableAnswer(err)
@@ -35,7 +36,7 @@ func (a *answer) read(repeated bool, now func() time.Time) (payment.Answer, erro
 	return a.translate(repeated, now), nil
 }
 
-// date is when Stripe answered, in Unix seconds by its clock.
+// date is the time of the response by Stripe's clock, in Unix seconds.
 func date(h http.Header, now func() time.Time) int64 {
 	at, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
@@ -44,12 +45,12 @@ func date(h http.Header, now func() time.Time) int64 {
 	return at.Unix()
 }
 
-// requestID identifies an answer; a proxy may have lost Stripe's name for it.
+// requestID identifies a response. A proxy may have removed Stripe's Request-Id.
 func requestID(h http.Header) string { return cmp.Or(h.Get("Request-Id"), rand.Text()) }
 
 func replayed(h http.Header) bool { return h.Get("Idempotent-Replayed") == "true" }
 
-// session is what we read of a CustomerSession.
+// session holds the members of a CustomerSession that Kasse uses.
 //
 // Source: https://docs.stripe.com/api/customer_sessions/object
 type session struct {

@@ -13,13 +13,13 @@ import (
 	"kasse/service/payment"
 )
 
-// fixedAnswer is a transport that gives the same answer to every request.
+// fixedAnswer is a transport that returns the same response to every request.
 type fixedAnswer struct {
 	status int
 	body   string
 }
 
-// RoundTrip makes no request.
+// RoundTrip sends no request.
 func (h fixedAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 	header := http.Header{
 		"Request-Id": {"req_1"}, "Date": {"Mon, 23 Nov 2026 12:00:00 GMT"}, "Stripe-Should-Retry": {"false"},
@@ -30,7 +30,7 @@ func (h fixedAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// gatewayAnswered returns a gateway that asks once: stripe-go waits before it asks again.
+// gatewayAnswered returns a gateway without retries, since stripe-go waits between them.
 func gatewayAnswered(h fixedAnswer) *Gateway {
 	g := New(Options{
 		SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon },
@@ -44,8 +44,8 @@ func gatewayAnswered(h fixedAnswer) *Gateway {
 	return g
 }
 
-// FuzzAnswer: whatever Stripe or a proxy on the way answers, nothing panics, a PaymentIntent that comes out can be
-// stored, and an error has a code of ours and nothing of the body.
+// FuzzAnswer: for any response of Stripe or a proxy, nothing panics, a decoded PaymentIntent can be stored,
+// and an error has one of our codes and no part of the body.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		intentBody, "{}", "", "null", "[]", "\x00", `{"object":"list","data":[` + intentBody + `],"has_more":false}`,

@@ -7,8 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// chargeSeen is a charge of which Kasse reads with what it was paid, and its receipt. Members that do not matter to
-// money may have any type.
+// chargeSeen holds a charge's payment method details and receipt. Members without influence on money may have
+// any type.
 //
 // Source: https://docs.stripe.com/api/charges/object
 type chargeSeen struct {
@@ -47,13 +47,13 @@ func (c *chargeSeen) unreadable() error {
 	return about(c.PaymentIntent)
 }
 
-func (c *chargeSeen) tell(n *payment.StripeEvent) {
+func (c *chargeSeen) addTo(n *payment.StripeEvent) {
 	n.Payment, n.Minor = payment.ID(c.PaymentIntent.ID), true
 	n.Facts = []payment.RecordFact{chargeFact(c.ID, n.Created, c.PaymentMethodDetails, c.ReceiptURL)}
 }
 
-// chargeFact is a charge as it was shown at a moment, in Unix seconds. Brand and last4 are in the member that is
-// named after the type.
+// chargeFact is a charge as shown at a time, in Unix seconds. Brand and last4 are in the member that is named
+// after the type.
 func chargeFact(id string, at int64, details, receipt []byte) payment.ChargeSeen {
 	of := membersOf(details)
 	kind := textOf(of.get("type"))
@@ -64,8 +64,8 @@ func chargeFact(id string, at int64, details, receipt []byte) payment.ChargeSeen
 	}}
 }
 
-// review is what Kasse reads of a Review of Radar. Its words are taken as they are; service/payment decides what an
-// unknown one means.
+// review holds the members of a Radar Review that Kasse uses. Its reasons are kept as they are;
+// service/payment decides what an unknown one means.
 //
 // Source: https://docs.stripe.com/api/radar/reviews/object
 type review struct {
@@ -73,7 +73,7 @@ type review struct {
 	Object        string
 	ClosedReason  string
 	Created       int64
-	Open          *bool // nil: not said, and so not ended
+	Open          *bool // nil: unknown, so not closed
 	OpenedReason  string
 	PaymentIntent expandable
 }
@@ -113,7 +113,7 @@ func (r *review) unreadable() error {
 	return about(r.PaymentIntent)
 }
 
-func (r *review) tell(n *payment.StripeEvent) {
+func (r *review) addTo(n *payment.StripeEvent) {
 	n.Payment, n.Facts = payment.ID(r.PaymentIntent.ID), []payment.RecordFact{r.translate()}
 }
 
@@ -123,13 +123,13 @@ func (r *review) translate() payment.ReviewSeen {
 	}}
 }
 
-// named returns the id of an expandable member, whose text is an id, an object or null.
+// named returns the id of an expandable member, which is an id, an object or null.
 func named(member []byte) string {
 	return cmp.Or(textOf(member), textOf(membersOf(member).get("id")))
 }
 
-// details are the charge and the review that an answer of a moment, in Unix seconds, shows in whole. A review that
-// cannot be read is open: it is there, and nothing says that it has ended.
+// details returns the expanded charge and review of a response, dated in Unix seconds. An unreadable review
+// counts as open, since nothing shows that it is closed.
 func (p *intent) details(at int64) (facts []payment.RecordFact) {
 	if c := p.LatestCharge; c.ID != "" && len(c.PaymentMethodDetails) > 0 {
 		seen := chargeFact(c.ID, at, c.PaymentMethodDetails, c.ReceiptURL)

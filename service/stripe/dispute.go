@@ -8,8 +8,8 @@ import (
 	"kasse/service/payment"
 )
 
-// dispute is what Kasse reads of a Dispute. Its status is taken as it is; service/payment decides what an unknown
-// one means.
+// dispute holds the members of a Dispute that Kasse uses. Its status is kept as it is; service/payment
+// decides what an unknown one means.
 //
 // Source: https://docs.stripe.com/api/disputes/object
 type dispute struct {
@@ -21,7 +21,7 @@ type dispute struct {
 	Status        string
 }
 
-// UnmarshalJSON is for answers of Stripe's.
+// UnmarshalJSON decodes a response.
 func (d *dispute) UnmarshalJSON(text []byte) error { return unmarshal(bytes.Clone(text), d) }
 
 func (d *dispute) read(all members) (err error) {
@@ -54,7 +54,7 @@ func (d *dispute) unreadable() error {
 	return about(d.PaymentIntent)
 }
 
-func (d *dispute) tell(n *payment.StripeEvent) {
+func (d *dispute) addTo(n *payment.StripeEvent) {
 	seen := d.translate()
 	seen.At, seen.Event = n.Created, n.ID
 	n.Payment, n.Facts = payment.ID(d.PaymentIntent.ID), []payment.RecordFact{seen}

@@ -15,8 +15,8 @@ import (
 	"kasse/service/payment"
 )
 
-// translateError turns an error of Stripe or the network into ours. The texts of stripe-go stop here: they hold whole
-// PaymentIntents, and pieces of unreadable bodies.
+// translateError converts an error of Stripe or the network to a *payment.Error. It drops stripe-go's texts,
+// which contain whole PaymentIntents and pieces of unreadable bodies.
 func (g *Gateway) translateError(ctx context.Context, err error) error {
 	var said *stripego.Error
 	switch {
@@ -46,13 +46,13 @@ func unreadableAnswer(why error) error {
 	}
 }
 
-// unreachable reports whether the call failed below HTTP. http.Client wraps such errors, and only such.
+// unreachable reports whether the call failed below HTTP. Only such errors are wrapped by http.Client.
 func unreachable(err error) bool {
 	var network interface{ Timeout() bool }
 	return errors.As(err, &network)
 }
 
-// refusal translates an error that Stripe itself answered.
+// refusal translates an error response of Stripe.
 //
 // Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-codes
 func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
@@ -60,7 +60,7 @@ func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 		StripeRequestID: said.RequestID, DeclineCode: string(said.DeclineCode),
 		Intent: g.shown(said), Replayed: replayed(said.LastResponse.Header) ||
 			otherForm(said), Mismatch: otherForm(said),
-		Cause: &saidNo{said.HTTPStatusCode, fmt.Sprintf("%s %s %s", said.Type, said.Code, said.Param)},
+		Cause: &stripeError{said.HTTPStatusCode, fmt.Sprintf("%s %s %s", said.Type, said.Code, said.Param)},
 	}
 	switch {
 	case said.HTTPStatusCode == http.StatusConflict:
@@ -78,41 +78,41 @@ func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 	return e
 }
 
-// saidNo is the HTTP status of a refusal, and Stripe's codes.
-type saidNo struct {
+// stripeError holds the HTTP status of a refusal and Stripe's codes.
+type stripeError struct {
 	status int
 	codes  string
 }
 
-// Error gives both, for logs.
-func (e *saidNo) Error() string { return fmt.Sprintf("stripe answered %d %s", e.status, e.codes) }
+// Error formats both for logs.
+func (e *stripeError) Error() string { return fmt.Sprintf("stripe answered %d %s", e.status, e.codes) }
 
 // forbidden reports whether the key lacks a permission for the call.
 func forbidden(err error) bool {
-	said, ok := errors.AsType[*saidNo](err)
+	said, ok := errors.AsType[*stripeError](err)
 	return ok && said.status == http.StatusForbidden
 }
 
-// otherForm reports whether Stripe remembers the key with another form, as after a Redis that was forgotten: what
-// was made under it can only be listed.
+// otherForm reports whether Stripe has the idempotency key with another form, as after a loss of Redis. The
+// object of that form can only be found in a list.
 //
 // Source: https://docs.stripe.com/api/idempotent_requests
-func otherForm(said *stripego.Error) bool {
-	return said.Type == stripego.ErrorTypeIdempotency && said.HTTPStatusCode == http.StatusBadRequest
+func otherForm(e *stripego.Error) bool {
+	return e.Type == stripego.ErrorTypeIdempotency && e.HTTPStatusCode == http.StatusBadRequest
 }
 
-// shown is the PaymentIntent that a refusal shows, as it is; nil where it shows none.
-func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
+// shown returns the PaymentIntent inside a refusal; nil if there is none.
+func (g *Gateway) shown(e *stripego.Error) *payment.Answer {
 	var body struct {
 		Error struct {
 			PaymentIntent *intent `json:"payment_intent"`
 		} `json:"error"`
 	}
-	err := json.Unmarshal(said.LastResponse.RawJSON, &body)
+	err := json.Unmarshal(e.LastResponse.RawJSON, &body)
 	if err != nil || body.Error.PaymentIntent == nil || body.Error.PaymentIntent.unreadable() != nil {
 		return nil
 	}
-	header := said.LastResponse.Header
+	header := e.LastResponse.Header
 	return &payment.Answer{
 		Intent: body.Error.PaymentIntent.translate(), RequestID: requestID(header), Date: date(
 			header, g.Now,
@@ -120,7 +120,7 @@ func (g *Gateway) shown(said *stripego.Error) *payment.Answer {
 	}
 }
 
-// fieldOf names our member for a parameter of Stripe's that callers set themselves.
+// fieldOf maps Stripe's parameters to our members, for parameters that callers set.
 var fieldOf = map[string]string{
 	"description": "/description", "receipt_email": "/receipt_email", "metadata": "/metadata",
 	"shipping": "/shipping", "payment_method_configuration": "/payment_method_configuration",
@@ -128,18 +128,18 @@ var fieldOf = map[string]string{
 	"capture_method": "/capture_method",
 }
 
-// unexpectedState are the refusals that say: the customer, a bank or another backend was faster.
+// unexpectedState are the codes of a payment that the customer, a bank or another backend has changed first.
 var unexpectedState = map[stripego.ErrorCode]bool{
 	stripego.ErrorCodePaymentIntentUnexpectedState: true, stripego.ErrorCodeChargeAlreadyCaptured: true,
 	stripego.ErrorCodeChargeExpiredForCapture: true,
 }
 
-// noDecimals is the code for an amount that is no multiple of the currency's step. stripe-go has no name for it.
+// noDecimals refuses an amount that is no multiple of the currency's step. stripe-go has no name for it.
 //
 // Source: https://support.stripe.com/questions/deprecation-of-fractional-isk-charges-and-refunds
 const noDecimals stripego.ErrorCode = "invalid_charge_amount_no_decimal_compatible"
 
-// amountCodes are the refusals of an amount, and what is wrong with it.
+// amountCodes maps the codes of refused amounts to our detail texts.
 var amountCodes = map[stripego.ErrorCode]string{
 	stripego.ErrorCodeAmountTooSmall:      "is below the least that Stripe charges in this currency",
 	stripego.ErrorCodeAmountTooLarge:      "is above the most that Stripe charges in this currency",
@@ -147,7 +147,7 @@ var amountCodes = map[stripego.ErrorCode]string{
 	noDecimals:                            "is no multiple of what Stripe takes in this currency",
 }
 
-// refuse translates a no for good: nothing was made, and the same request will be refused again.
+// refuse translates a permanent refusal: nothing was made, and the same request will be refused again.
 func refuse(e *payment.Error, said *stripego.Error) {
 	e.Refused = true
 	param, _, _ := strings.Cut(said.Param, "[")

@@ -11,12 +11,12 @@ import (
 	"kasse/service/payment"
 )
 
-// tolerance is how far a signature's time may be from ours, in either direction.
+// tolerance is the largest difference between a signature's time and ours, in both directions.
 //
 // Source: https://docs.stripe.com/webhooks#replay-attacks
 const tolerance = 300 * time.Second
 
-// ParseEvent checks the signature of a webhook over its raw bytes, and decodes it as far as we need it.
+// ParseEvent verifies a webhook's signature over its raw bytes and decodes the members that Kasse uses.
 func (g *Gateway) ParseEvent(body []byte, signature string) (payment.StripeEvent, error) {
 	if err := g.verify(body, signature); err != nil {
 		return payment.StripeEvent{}, &payment.Error{
@@ -46,8 +46,8 @@ func (g *Gateway) verify(body []byte, signature string) error {
 	return err
 }
 
-// signedAt reads the time out of "t=1495999758,v1=…": stripe-go takes any in the future. The last one counts there, so
-// that it counts here.
+// signedAt parses the time of "t=1495999758,v1=…", since stripe-go accepts any time in the future. Of several
+// times stripe-go uses the last one, and so does signedAt.
 func signedAt(signature string) (at time.Time, ok bool) {
 	for part := range strings.SplitSeq(signature, ",") {
 		if text, found := strings.CutPrefix(part, "t="); found {
@@ -58,7 +58,7 @@ func signedAt(signature string) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// event is what we read of an event.
+// event holds the members of an event that Kasse uses.
 //
 // Source: https://docs.stripe.com/api/events/object
 type event struct {
@@ -70,12 +70,12 @@ type event struct {
 	APIVersion string
 	Created    int64
 	Livemode   bool
-	Key        string // the idempotency key of the API call that caused it
+	Key        string // idempotency key of the API call that caused it
 
-	object members // of what it is about
+	object members // members of its object
 }
 
-// scanEvent reads an event's body once: its own members, and those of its object.
+// scanEvent scans an event's body once. It returns the event's members and those of its object.
 func scanEvent(body []byte) (top, object members, err error) {
 	top, object = make(members, 0, 16), make(members, 0, 48)
 	var data members
@@ -94,7 +94,7 @@ func scanEvent(body []byte) (top, object members, err error) {
 	return top, object, cmp.Or(err, s.end())
 }
 
-// readHeader reads the members that tell whether the rest is for us.
+// readHeader decodes the members that decide whether the event is for us.
 func (e *event) readHeader(top members) (err error) {
 	for _, m := range top {
 		switch string(m.name) {
@@ -109,7 +109,7 @@ func (e *event) readHeader(top members) (err error) {
 	return err
 }
 
-// read reads the other members.
+// read decodes the other members.
 func (e *event) read(top members) (err error) {
 	for _, m := range top {
 		switch string(m.name) {
@@ -123,7 +123,7 @@ func (e *event) read(top members) (err error) {
 			err = cmp.Or(err, m.number(&e.Created))
 		case "livemode":
 			err = cmp.Or(err, m.yes(&e.Livemode))
-		case "request": // versions before 2017-05-25 give the id of the call alone
+		case "request": // versions before 2017-05-25 have only the request's id
 			err = cmp.Or(err, (member{value: membersOf(m.value).get("idempotency_key")}).text(&e.Key))
 		}
 	}
@@ -132,8 +132,8 @@ func (e *event) read(top members) (err error) {
 
 const mistyped = "a member of the event is of another type than Stripe documents"
 
-// decodeEvent never fails: what makes no sense is a notice that says why. Its texts are our own, since those of a
-// decoder quote the body.
+// decodeEvent never returns an error: an invalid event has its reason in Unreadable. The reasons are our own
+// texts, since a decoder's would quote the body.
 func decodeEvent(body []byte) payment.StripeEvent {
 	top, object, err := scanEvent(body)
 	e := event{object: object}
@@ -144,7 +144,7 @@ func decodeEvent(body []byte) payment.StripeEvent {
 		return decodeThin(top, e)
 	}
 	broken := e.read(top)
-	if broken != nil { // it may be about something else
+	if broken != nil { // it may be about another object
 		e = event{
 			ID: e.ID, Type: e.Type, Account: textOf(top.get("account")), Context: textOf(top.get("context")),
 			object: object,
@@ -159,7 +159,7 @@ func decodeEvent(body []byte) payment.StripeEvent {
 		Connected: e.Account != "", Context: e.Context, Key: e.Key,
 	}
 	if n.Unreadable = mistyped; broken == nil {
-		n.Unreadable = e.tell(&n, about)
+		n.Unreadable = e.addTo(&n, about)
 	}
 	if n.Unreadable != "" {
 		n.Payment, n.Claimed = namedIn(object, about)
@@ -167,13 +167,13 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	return n
 }
 
-// thinObject is the object of a thin event. Its created is a text, and it has no data.
+// thinObject is the object of a thin event. Its created is a string, and it has no data.
 //
 // Source: https://docs.stripe.com/event-destinations#thin-events
 const thinObject = "v2.core.event"
 
-// decodeThin reads a thin event, which names an object and shows nothing of it. One whose type is none of ours has
-// nothing but its id and its type.
+// decodeThin decodes a thin event, which names an object without its content. An event of another type has
+// only id and type.
 func decodeThin(of members, e event) payment.StripeEvent {
 	n := payment.StripeEvent{ID: e.ID, Type: e.Type}
 	if aboutOf(strings.TrimPrefix(e.Type, "v1.")) == nil {
@@ -192,7 +192,7 @@ func decodeThin(of members, e event) payment.StripeEvent {
 }
 
 // namedIn returns the PaymentIntent that an undecodable event names, and the kasse_service of its object's
-// metadata; each is empty where it cannot be read. Members that do not matter for them may have any type.
+// metadata. Each is empty if it cannot be read. Other members may have any type.
 func namedIn(of members, about object) (id payment.ID, service string) {
 	name := textOf(of.get("id"))
 	if _, itself := about.(*intent); !itself {
@@ -204,8 +204,8 @@ func namedIn(of members, about object) (id payment.ID, service string) {
 	return id, textOf(membersOf(of.get("metadata")).get("kasse_service"))
 }
 
-// tell adds what the event says of its object to the notice, or returns why it makes no sense.
-func (e event) tell(n *payment.StripeEvent, about object) (unreadable string) {
+// addTo adds the event's content to the notice. It returns the reason if the content is invalid.
+func (e event) addTo(n *payment.StripeEvent, about object) (unreadable string) {
 	switch {
 	case !strings.HasPrefix(e.ID, "evt_"):
 		return "the event has no id"
@@ -220,21 +220,21 @@ func (e event) tell(n *payment.StripeEvent, about object) (unreadable string) {
 	if err := about.unreadable(); err != nil {
 		return err.Error()
 	}
-	about.tell(n)
+	about.addTo(n)
 	return ""
 }
 
-// object is one that an event may be about.
+// object is the object of an event.
 type object interface {
 	readable
-	// unreadable says why the object makes no sense; nil where it does.
+	// unreadable returns the reason if the object is invalid, else nil.
 	unreadable() error
-	// tell adds to the notice what the object says.
-	tell(n *payment.StripeEvent)
+	// addTo adds the object's content to the notice.
+	addTo(n *payment.StripeEvent)
 }
 
-// aboutOf returns what an event of the type is about, to be decoded into; nil where that is nothing of ours. A type of
-// tomorrow is about what its family is about.
+// aboutOf returns a value to decode the event's object into; nil if the type is not for us. An unknown type
+// has the object of its family.
 func aboutOf(kind string) object {
 	t, known := payment.FindStripeEventType(kind)
 	if !known {
@@ -258,7 +258,7 @@ func aboutOf(kind string) object {
 	return nil
 }
 
-// families are the types that begin so, whatever follows.
+// families are the prefixes of event types, with the object that their events have.
 var families = map[string]payment.StripeObject{
 	"payment_intent.": payment.AboutIntent, "refund.": payment.AboutRefund, "charge.dispute.": payment.AboutDispute,
 	"review.": payment.AboutReview,

@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-// eventAbout is an event of that type with this object.
+// eventAbout is an event of this type with this object.
 func eventAbout(kind, object string) string {
 	return `{"id":"evt_1","object":"event","type":"` + kind +
 		`","created":1700000000,"api_version":"2020-08-27","livemode":false,"data":{"object":` + object + `}}`
@@ -23,21 +23,21 @@ const (
 
 var moneyReturned = payment.RefundedTotal{At: 1700000000, Event: "evt_1", Amount: 500}
 
-// refundSeen is refundObject as it is recorded.
+// refundSeen is the record fact of refundObject.
 func refundSeen(status payment.RefundStatus) payment.RefundSeen {
 	return payment.RefundSeen{ID: "re_1", Refund: payment.Refund{
 		Status: status, Amount: 500, Reason: "duplicate", Created: 1600000000, Call: "abc",
 	}}
 }
 
-// disputeSeen is disputeObject as it is recorded.
+// disputeSeen is the record fact of disputeObject.
 func disputeSeen(status string) payment.DisputeSeen {
 	return payment.DisputeSeen{ID: "dp_1", Dispute: payment.Dispute{
 		At: 1700000000, Event: "evt_1", Status: status, Amount: 1000, Created: 1600000000,
 	}}
 }
 
-// returnEvent is an event, and what is read of it.
+// returnEvent is an event with the facts that are decoded from it.
 type returnEvent struct {
 	name, body string
 	want       []payment.RecordFact
@@ -93,7 +93,7 @@ var returnEvents = []returnEvent{
 	},
 }
 
-// oddReturnEvents have a member that is unknown, missing or of another type.
+// oddReturnEvents have an unknown, missing or mistyped member.
 var oddReturnEvents = []returnEvent{
 	{
 		"a refund with a status of tomorrow",
@@ -128,7 +128,7 @@ var oddReturnEvents = []returnEvent{
 	},
 }
 
-// TestReturnsOfAnyVersion reads what events say of money given back.
+// TestReturnsOfAnyVersion decodes events about refunds and disputes of several API versions.
 func TestReturnsOfAnyVersion(t *testing.T) {
 	for _, tt := range slices.Concat(returnEvents, oddReturnEvents) {
 		t.Run(tt.name, func(t *testing.T) {

@@ -22,7 +22,7 @@ func verifier() *Gateway {
 	return New(Options{WebhookSecrets: []payment.Secret{newSecret, oldSecret}, Now: func() time.Time { return noon }})
 }
 
-// sign gives the header as Stripe sends it.
+// sign returns the signature header as Stripe sends it.
 func sign(body, secret string, at time.Time) string { return stripesim.Sign(secret, at, []byte(body)) }
 
 func TestSignatures(t *testing.T) {
@@ -58,7 +58,7 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// paymentEvent is an event of a PaymentIntent with these members beside the necessary.
+// paymentEvent is an event of a PaymentIntent with these members added to the required ones.
 func paymentEvent(members string) string {
 	return `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":1700000000,"api_version":"2024-06-20","livemode":false,` +
 		`"request":"req_1","data":{"object":{"id":"pi_1","object":"payment_intent","status":"succeeded","amount":1000,"currency":"eur",` +
@@ -119,7 +119,7 @@ var eventsOfAnyVersionCases = []struct {
 	},
 }
 
-// TestEventsOfAnyVersion reads what Stripe's versions have in common, and what differs between them.
+// TestEventsOfAnyVersion decodes events of several API versions.
 func TestEventsOfAnyVersion(t *testing.T) {
 	for _, tt := range eventsOfAnyVersionCases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,7 +138,7 @@ func TestEventsOfAnyVersion(t *testing.T) {
 	}
 }
 
-// TestBadEvents are signed, and make no sense or are not for us. None of them is an error.
+// TestBadEvents: signed events that are invalid or not for us cause no error.
 func TestBadEvents(t *testing.T) {
 	event := paymentEvent(`,"latest_charge":null`)
 	for _, tt := range []struct {
@@ -179,7 +179,7 @@ func TestBadEvents(t *testing.T) {
 	}
 }
 
-// FuzzParseEvent: whatever is signed, an intent that comes out can be stored.
+// FuzzParseEvent: a PaymentIntent decoded from any signed body can be stored.
 func FuzzParseEvent(f *testing.F) {
 	f.Add(paymentEvent(`,"latest_charge":"ch_1"`))
 	f.Add(paymentEvent(`,"charges":{"data":[{"id":"ch_1"}]},"customer":{"id":"cus_1"},"last_payment_error":{}`))
@@ -197,7 +197,7 @@ func FuzzParseEvent(f *testing.F) {
 	})
 }
 
-// FuzzSignature: no header but the right one is taken, and none brings the parser down.
+// FuzzSignature: only the right header is accepted, and none causes a panic.
 func FuzzSignature(f *testing.F) {
 	const body = `{}`
 	f.Add("t=1,v1=00")
@@ -213,7 +213,7 @@ func FuzzSignature(f *testing.F) {
 	})
 }
 
-// TestThinEvents: a thin event of a type of ours names its payment.
+// TestThinEvents: a thin event of one of our types names its payment.
 func TestThinEvents(t *testing.T) {
 	thin := func(kind, more string) string {
 		return `{"id":"evt_65_1","object":"v2.core.event","type":"` + kind +
@@ -249,7 +249,7 @@ func TestThinEvents(t *testing.T) {
 	}
 }
 
-// TestUndecodableEventsNameTheirPayment: what an event names is read also where other members cannot be.
+// TestUndecodableEventsNameTheirPayment: the payment of an event is read even if other members are invalid.
 func TestUndecodableEventsNameTheirPayment(t *testing.T) {
 	event := paymentEvent(`,"latest_charge":null,"metadata":{"kasse_service":"kasse"}`)
 	odd := func(old, with string) string { return strings.Replace(event, old, with, 1) }

@@ -11,10 +11,10 @@ import (
 	"kasse/service/payment"
 )
 
-// FindPayments lists the PaymentIntents of an order that were made in a period, newest first; of one customer where
-// one is given. It reads Stripe's list to the end, since Search lags and must not decide. A listed PaymentIntent
-// may be older than the list's date. It fails where one of the order cannot be read: an attempt must not pass for
-// missing.
+// FindPayments lists the PaymentIntents of an order made in a period, newest first; of one customer, if one
+// is given. It reads Stripe's whole list, since Search lags and must not decide. A listed PaymentIntent may
+// be older than the list's date. It returns an error if one of the order's is invalid, since an attempt must
+// not count as missing.
 func (g *Gateway) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
@@ -49,12 +49,13 @@ func (g *Gateway) FindPayments(
 	}
 }
 
-// creationMargin is how much later than its PaymentIntent, in seconds, the event payment_intent.created may be dated.
+// creationMargin is the largest delay, in seconds, of the payment_intent.created event after its
+// PaymentIntent.
 const creationMargin = 60
 
-// FindCreationKey returns the idempotency key of the call that made a PaymentIntent, as its payment_intent.created
-// event names it. It reports false where Stripe does not list the event, since it keeps events for 30 days, and
-// where the event's version names no key.
+// FindCreationKey returns the idempotency key of the call that made a PaymentIntent, from its
+// payment_intent.created event. It returns false if Stripe no longer lists the event (after 30 days), or if
+// the event's API version names no key.
 func (g *Gateway) FindCreationKey(
 	ctx context.Context, id payment.ID, created int64,
 ) (key string, known bool, err error) {
@@ -77,7 +78,8 @@ func (g *Gateway) FindCreationKey(
 	}
 }
 
-// namesNoKey reports whether an event is of a version before 2017-05-25, which gives the id of the call alone.
+// namesNoKey reports whether an event has an API version before 2017-05-25, in which it has only the
+// request's id.
 func namesNoKey(body []byte) bool {
 	call := membersOf(body).get("request")
 	return len(call) > 0 && call[0] == '"'

@@ -7,8 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestFormOfShipping: shipping and the payment method configuration are passed on, and left out where they are not
-// given.
+// TestFormOfShipping: shipping and the payment method configuration are sent if they are given, and otherwise
+// left out.
 func TestFormOfShipping(t *testing.T) {
 	g := verifier()
 	form := func(r payment.CreateRequest) url.Values {

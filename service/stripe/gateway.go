@@ -30,29 +30,29 @@ type Options struct {
 	WebhookSecrets []payment.Secret // "whsec_…"; every one is tried
 	BaseURL        string           // STRIPE_API_BASE
 	Service        string           // SERVICE_NAME, written into metadata
-	Timeout        time.Duration    // of one call with all its tries
+	Timeout        time.Duration    // limit of one call with all its tries
 	Now            func() time.Time
-	Transport      http.RoundTripper // nil: a transport of the gateway's own
+	Transport      http.RoundTripper // nil: the gateway makes its own
 	Observer       Observer          // may be nil
 	Logger         *slog.Logger      // nil: slog's default
-	// Wrap may look at every try on its way out, and at its answer; nil: none does.
+	// Wrap wraps the transport of each try, for instance to trace it; may be nil.
 	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
-// Observer is called for every try of every call: the operation, as Operation names it, the status of the answer, 0
-// where there was none, and how long the answer's header took.
+// Observer is called for every try of every call, with the operation (see Operation), the status (0 without a
+// response), and the time until the response's header.
 type Observer interface {
 	Asked(operation string, status int, took time.Duration)
 }
 
-// Gateway answers what the service asks of Stripe. Its methods may be called from many goroutines.
+// Gateway implements the service's Stripe port. Its methods may be called from several goroutines.
 type Gateway struct {
 	Options
 	backend       stripego.Backend
-	reviewsHidden atomic.Int64 // Unix nanoseconds, until when no review is asked for; see withReviews
+	reviewsHidden atomic.Int64 // Unix nanoseconds; until then reviews are not expanded, see withReviews
 }
 
-// tries is how often one call is made at most.
+// tries is the maximum number of tries of one call.
 const tries = 3
 
 // New returns a gateway.
@@ -60,21 +60,21 @@ func New(o Options) *Gateway {
 	backend := stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
 		URL:               new(o.BaseURL),
 		HTTPClient:        newHTTPClient(o),
-		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // its debug log has whole bodies
+		LeveledLogger:     &stripego.LeveledLogger{Level: stripego.LevelNull}, // its debug log contains whole bodies
 		MaxNetworkRetries: new(int64(tries - 1)),
 		EnableTelemetry:   new(false),
 	})
 	return &Gateway{Options: o, backend: backend}
 }
 
-// call makes one call with all its tries. An empty key lets stripe-go take a fresh one.
+// call makes one call with all its tries. Without a key stripe-go makes a new one.
 func (g *Gateway) call(
 	ctx context.Context, method, path, key string, values url.Values, into stripego.LastResponseSetter,
 ) (repeated bool, err error) {
 	return g.callIn(ctx, stripego.APIVersion, method, path, key, values, into)
 }
 
-// callIn is call in an API version that need not be stripe-go's own.
+// callIn is call with a chosen API version.
 func (g *Gateway) callIn(
 	ctx context.Context, version, method, path, key string, values url.Values, into stripego.LastResponseSetter,
 ) (repeated bool, err error) {
@@ -89,12 +89,13 @@ func (g *Gateway) callIn(
 	return sent.Load() > 1, g.translateError(ctx, err)
 }
 
-// mobileVersion is the first API version with the component of native apps, which stripe-go's own does not have.
+// mobileVersion is the first API version with the component for native apps. stripe-go's own version lacks
+// it.
 //
 // Source: https://docs.stripe.com/changelog
 const mobileVersion = "2025-10-29.clover"
 
-// ordered renders values always in the same order, so that a form sent again is the same byte for byte.
+// ordered renders values in a fixed order, so that a repeated form is the same byte for byte.
 func ordered(values url.Values) *form.Values {
 	sorted := &form.Values{}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
@@ -105,7 +106,7 @@ func ordered(values url.Values) *form.Values {
 	return sorted
 }
 
-// PaymentForm renders what will be sent for an attempt of an order, at the order's terms.
+// PaymentForm renders the request of an order's attempt, with the order's terms.
 func (g *Gateway) PaymentForm(r payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string {
 	f := url.Values{}
 	f.Set("amount", strconv.FormatInt(terms.Amount, 10))
@@ -149,7 +150,7 @@ func setUnlessEmpty(f url.Values, key, value string) {
 	}
 }
 
-// OpenPayment makes a PaymentIntent, or gets the one that the same key made.
+// OpenPayment makes a PaymentIntent, or returns the one that the same key made.
 func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) (payment.Answer, error) {
 	values, err := url.ParseQuery(body)
 	if err != nil {
@@ -158,8 +159,8 @@ func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) 
 	return g.post(ctx, "/v1/payment_intents", idempotencyKey, values)
 }
 
-// UpdateAmount sets the amount of a PaymentIntent, in minor units, and the age of its terms, in Unix milliseconds. No
-// event is made for it: the answer is how we know.
+// UpdateAmount sets a PaymentIntent's amount, in minor units, and the rev of its terms, in Unix milliseconds.
+// Stripe makes no event for it, so the response is the only notification.
 func (g *Gateway) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
 	return g.post(
 		ctx, intentPath(id), "",
@@ -167,20 +168,20 @@ func (g *Gateway) UpdateAmount(ctx context.Context, id payment.ID, amount, rev i
 	)
 }
 
-// CancelPayment cancels a PaymentIntent, for a reason of Stripe's or for none.
+// CancelPayment cancels a PaymentIntent; reason is Stripe's or empty.
 func (g *Gateway) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
 	values := url.Values{}
 	setUnlessEmpty(values, "cancellation_reason", reason)
 	return g.post(ctx, intentPath(id)+"/cancel", "", values)
 }
 
-// CapturePayment takes so much of what was authorised, in minor units; the rest is released.
+// CapturePayment captures the amount, in minor units. The rest is released.
 func (g *Gateway) CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error) {
 	return g.post(ctx, intentPath(id)+"/capture", "", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
 }
 
-// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why. Stripe takes that in every
-// state.
+// NoteClosed writes into a PaymentIntent's metadata that its order was closed, with the reason. Stripe
+// accepts that in every status.
 //
 // Source: https://docs.stripe.com/api/payment_intents/update
 func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
@@ -188,15 +189,15 @@ func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Clo
 	return err
 }
 
-// NoteForgotten writes into a PaymentIntent's metadata that Kasse keeps nothing of a person of it. Stripe takes
-// that in every state.
+// NoteForgotten writes into a PaymentIntent's metadata that Kasse has removed its personal data. Stripe
+// accepts that in every status.
 func (g *Gateway) NoteForgotten(ctx context.Context, id payment.ID) error {
 	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_forgotten]": {"true"}})
 	return err
 }
 
-// post makes a call that is answered with a PaymentIntent. The answer to a call that was sent more than once may be an
-// old one.
+// post makes a call that returns a PaymentIntent. The response to a call that was sent several times may be
+// an old one.
 func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (payment.Answer, error) {
 	var a answer
 	repeated, err := g.call(ctx, http.MethodPost, path, key, values, &a)
@@ -206,8 +207,8 @@ func (g *Gateway) post(ctx context.Context, path, key string, values url.Values)
 	return a.read(repeated, g.Now)
 }
 
-// RetrievePayment asks for a PaymentIntent. Its charge is expanded: only that says until when it can be captured,
-// with what it was paid, and what was given back of it. So is its review.
+// RetrievePayment reads a PaymentIntent. It expands the charge, which alone has the capture deadline, the
+// payment method details and the refunds. It also expands the review.
 func (g *Gateway) RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error) {
 	var a answer
 	query := url.Values{"expand[0]": {"latest_charge"}, "expand[1]": {"latest_charge.refunds"}}
@@ -228,7 +229,8 @@ func (g *Gateway) RetrievePayment(ctx context.Context, id payment.ID) (payment.A
 
 func intentPath(id payment.ID) string { return "/v1/payment_intents/" + string(id) }
 
-// OpenSession makes a CustomerSession for Stripe's Payment Element, under a key of its own: its secret is single-use.
+// OpenSession makes a CustomerSession for Stripe's Payment Element. Each call has a new key, since the secret
+// is single-use.
 func (g *Gateway) OpenSession(
 	ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures,
 ) (payment.Session, error) {
@@ -263,7 +265,7 @@ func enabled(on bool) string {
 	return "disabled"
 }
 
-// Account returns the id of the account that the key belongs to, "acct_…".
+// Account returns the id of the key's account, "acct_…".
 func (g *Gateway) Account(ctx context.Context) (string, error) {
 	var a struct {
 		stripego.APIResource
@@ -273,7 +275,7 @@ func (g *Gateway) Account(ctx context.Context) (string, error) {
 	return a.ID, err
 }
 
-// AnyPayment reports whether Stripe has a PaymentIntent of this payment. Search lags by a minute or so.
+// AnyPayment reports whether Stripe has a PaymentIntent of this service. Search lags by about a minute.
 //
 // Source: https://docs.stripe.com/search
 func (g *Gateway) AnyPayment(ctx context.Context) (bool, error) {

@@ -30,7 +30,7 @@ var formsCases = []string{
 		"&components[mobile_payment_element][features][payment_method_save]=disabled&customer=cus_1",
 }
 
-// TestForms shows what is sent.
+// TestForms checks the sent forms.
 func TestForms(t *testing.T) {
 	g, seen := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "customer_sessions") {
@@ -78,7 +78,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestFindCreationKey reads the list of events page by page until one is about the PaymentIntent.
+// TestFindCreationKey reads the list of events page by page until the PaymentIntent's event.
 func TestFindCreationKey(t *testing.T) {
 	made := func(event, id, request string) string {
 		return `{"id":"` + event +

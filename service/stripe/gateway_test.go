@@ -16,11 +16,11 @@ import (
 
 const secretInIntent = "pi_1_secret_do_not_tell"
 
-// intentBody is a PaymentIntent as Stripe answers it.
+// intentBody is a PaymentIntent as Stripe returns it.
 const intentBody = `{"id":"pi_1","object":"payment_intent","status":"requires_payment_method","amount":1000,"currency":"eur",` +
 	`"created":1600000000,"client_secret":"` + secretInIntent + `","latest_charge":null,"metadata":{}}`
 
-// stripeThat answers every request with the handler, and counts them.
+// stripeThat handles every request with the handler and counts the requests.
 func stripeThat(t *testing.T, timeout time.Duration, handle http.HandlerFunc) (*Gateway, *[]*http.Request) {
 	t.Helper()
 	seen := &[]*http.Request{}
@@ -54,7 +54,7 @@ const otherFormText = "another form under the key"
 var refusalsCases = []struct {
 	name    string
 	status  int
-	said    string // the members of the error
+	said    string // members of the error
 	want    payment.Code
 	pointer string
 	refused bool
@@ -118,7 +118,8 @@ var refusalsCases = []struct {
 	{"away", 503, `"type":"api_error"`, payment.CodeStripeUnavailable, "", false},
 }
 
-// TestRefusals puts what Stripe says into the contract's codes; its own texts, which hold client secrets, stay out.
+// TestRefusals translates Stripe's errors to the contract's codes, without Stripe's texts, which contain
+// client secrets.
 func TestRefusals(t *testing.T) {
 	for _, tt := range refusalsCases {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,8 +147,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestMisbehaviour: whatever Stripe or the network does, the answer is one of the contract's, in time, and says
-// nothing.
+// TestMisbehaviour: for any behavior of Stripe or the network, the error is one of the contract's, comes in
+// time, and contains no text of Stripe's.
 func TestMisbehaviour(t *testing.T) {
 	const itHangs = "it hangs"
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
@@ -176,7 +177,7 @@ func TestMisbehaviour(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			patience := time.Minute // whatever else the machine does
+			patience := time.Minute // generous, for a busy machine
 			if tt.name == itHangs {
 				patience = time.Second
 			}
@@ -190,7 +191,7 @@ func TestMisbehaviour(t *testing.T) {
 	}
 }
 
-// TestStaleAnswers: an answer of which it is not sure that it is as young as its date does not count as a read.
+// TestStaleAnswers: a response that may be older than its date does not count as a read.
 func TestStaleAnswers(t *testing.T) {
 	t.Run("a replay", func(t *testing.T) {
 		g, _ := stripeThat(t, 5*time.Second, func(w http.ResponseWriter, r *http.Request) {

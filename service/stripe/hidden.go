@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// reviewsRetry is how long no review is asked for after Stripe has refused one. Permissions may be added to a key.
+// reviewsRetry is the time after which reviews are expanded again once Stripe has refused it. The key may
+// have got the permission.
 const reviewsRetry = time.Hour
 
-// withReviews makes a call that expands the review of a PaymentIntent, at a path. Stripe refuses the whole call to a
-// restricted key that may not read reviews: then the call is made again without, and reviews are known by events only.
+// withReviews makes a call that expands the review of the PaymentIntent at path. Stripe refuses the whole
+// call if a restricted key may not read reviews. It is then repeated without the expansion, and only events
+// report reviews.
 func (g *Gateway) withReviews(ctx context.Context, path string, query url.Values, call func(url.Values) error) error {
 	if g.Now().UnixNano() < g.reviewsHidden.Load() {
 		return call(query)

@@ -26,9 +26,9 @@ type pageOf[T any] struct {
 	HasMore bool `json:"has_more"`
 }
 
-const pageSize = "100" // the most that Stripe gives
+const pageSize = "100" // Stripe's maximum
 
-// readPage asks for a page of what was made since a moment, after the row of that id.
+// readPage reads the page of objects made since a time, after the row with an id.
 func readPage[T any](
 	ctx context.Context, g *Gateway, path string, query url.Values, since time.Time, after string,
 ) (*pageOf[T], error) {
@@ -40,7 +40,7 @@ func readPage[T any](
 	return page, err
 }
 
-// next names the last row, where there are more behind it.
+// next returns the id of the last row, if more rows follow.
 func (p *pageOf[T]) next(id func(T) string) string {
 	if !p.HasMore || len(p.Data) == 0 {
 		return ""
@@ -48,22 +48,23 @@ func (p *pageOf[T]) next(id func(T) string) string {
 	return id(p.Data[len(p.Data)-1])
 }
 
-// EventTypes are Stripe's events that can change a payment: those to tick at a webhook endpoint, and those that are
-// listed.
+// EventTypes are the event types that can change a payment. A webhook endpoint must select them, and the
+// catch-up lists them.
 var EventTypes = payment.StripeEventsWith(payment.NeedState, payment.NeedMoney)
 
-// DetailEventTypes are Stripe's events that show with what was paid, a receipt or a review. An endpoint that lacks them
-// works; the details are known when a read or the next catch-up brings them.
+// DetailEventTypes are the event types with payment method details, a receipt or a review. They are optional:
+// without them a read or the next catch-up brings the details.
 var DetailEventTypes = payment.StripeEventsWith(payment.NeedDetail)
 
-// AllEventTypes are both kinds.
+// AllEventTypes returns both kinds.
 func AllEventTypes() []string { return slices.Concat(EventTypes, DetailEventTypes) }
 
-// details begins the cursors of the second list, of DetailEventTypes: Stripe takes too few types for one.
+// details begins the cursors of the second list, of DetailEventTypes: Stripe accepts too few types for a
+// single list.
 const details = "details:"
 
-// ListEvents returns a page of the events since a moment that can change a payment, and behind them of those that show
-// details. They have the shape of webhooks.
+// ListEvents returns a page of the events since a time that can change a payment, followed by those with
+// details. They have the form of webhooks.
 func (g *Gateway) ListEvents(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.StripeEvent], error) {
@@ -100,27 +101,27 @@ func (g *Gateway) listEvents(
 	return payment.Page[payment.StripeEvent]{Items: notices, Next: page.next(idOf)}, nil
 }
 
-// idOf reads the id of a row that is kept as it came; empty where it has none, which ends the list.
+// idOf returns the id of a raw row. An empty id ends the list.
 func idOf(row json.RawMessage) string {
-	return textOf(membersOf(row).get("id")) // a row that cannot be read has none
+	return textOf(membersOf(row).get("id")) // an unreadable row has none
 }
 
-// ListRefunds returns a page of the refunds since a moment.
+// ListRefunds returns a page of the refunds since a time.
 func (g *Gateway) ListRefunds(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/refunds", since, after)
 }
 
-// ListDisputes returns a page of the disputes since a moment.
+// ListDisputes returns a page of the disputes since a time.
 func (g *Gateway) ListDisputes(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.ListedReversal], error) {
 	return g.listGivenBack(ctx, "/v1/disputes", since, after)
 }
 
-// listGivenBack reads of each row its id, status, time and PaymentIntent. Whatever its members are, a row is a
-// reason to read its payment; one that names no PaymentIntent is of a charge without one.
+// listGivenBack reads each row's id, status, time and PaymentIntent. A row with invalid members is also a
+// reason to read its payment. A row without a PaymentIntent belongs to a charge without one.
 //
 // Source: https://docs.stripe.com/api/refunds/list and https://docs.stripe.com/api/disputes/list
 func (g *Gateway) listGivenBack(
@@ -143,7 +144,7 @@ func (g *Gateway) listGivenBack(
 	return found, nil
 }
 
-// ListPayments returns a page of the PaymentIntents made since a moment.
+// ListPayments returns a page of the PaymentIntents made since a time.
 func (g *Gateway) ListPayments(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.Listed], error) {
@@ -177,7 +178,7 @@ func (g *Gateway) ListPayments(
 	return found, nil
 }
 
-// readRow reads a PaymentIntent of a list. Where it makes no sense, its metadata still says whose it is.
+// readRow decodes a PaymentIntent of a list. The origin is set even if the row is invalid.
 func readRow(text []byte) (row intent, origin payment.Origin, err error) {
 	if err := json.Unmarshal(text, &row); err != nil {
 		metadata := map[string]string{}
@@ -189,14 +190,14 @@ func readRow(text []byte) (row intent, origin payment.Origin, err error) {
 	return row, payment.OriginOf(row.Metadata), row.unreadable()
 }
 
-// unreadableRow names a PaymentIntent of ours that cannot be read.
+// unreadableRow is the listed form of an invalid PaymentIntent of ours.
 func unreadableRow(text []byte, why error) payment.Listed {
 	return payment.Listed{
 		Intent: payment.Intent{ID: payment.ID(textOf(membersOf(text).get("id")))}, Unreadable: why.Error(),
 	}
 }
 
-// ListSuccesses returns a page of the events of payments that succeeded.
+// ListSuccesses returns a page of the payment_intent.succeeded events.
 func (g *Gateway) ListSuccesses(
 	ctx context.Context, since time.Time, after string,
 ) (payment.Page[payment.StripeEvent], error) {

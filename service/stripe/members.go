@@ -12,33 +12,34 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// member is a member of a JSON object: its name, and the text of its value. Both are parts of the text that was read.
+// member is a member of a JSON object: its name and the text of its value. Both are slices of the scanned
+// text.
 type member struct{ name, value []byte }
 
-// members are those of one JSON object, in their order. A body is read once, into the members that the path to what
-// matters has; only those that matter are looked at. No reflection is used: a webhook's processor time would go there.
+// members are the members of one JSON object, in order. A body is scanned once, only along the path to the
+// used members. Reflection is avoided, since it would take most of a webhook's processor time.
 type members []member
 
-// The errors of reading. A decoder's own would quote the text.
+// Decoding errors. A decoder's own would quote the text.
 var (
 	errNoObject = errors.New("it is no JSON object")
 	errMistyped = errors.New("a member is of another type than Stripe documents")
 )
 
-// scanner walks through one JSON text.
+// scanner scans one JSON text.
 type scanner struct {
 	text   []byte
 	source bytes.Buffer
 	in     jsontext.Decoder
 }
 
-// Stripe's JSON has no member twice. Should it have, the last one counts, as in most languages.
+// Stripe's JSON has no duplicate member. The last one would count, as in most languages.
 var lenient = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// scanners are those that are not in use: a decoder's own memory is worth keeping.
+// scanners keeps unused scanners, to reuse the decoder's memory.
 var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
-// scan returns a scanner of the text, which is given back with release.
+// scan returns a scanner of the text. release returns it to the pool.
 func scan(text []byte) *scanner {
 	s := scanners.Get().(*scanner)
 	s.text, s.source = text, *bytes.NewBuffer(text)
@@ -51,18 +52,18 @@ func (s *scanner) release() {
 	scanners.Put(s)
 }
 
-// value reads the next value, or the next name, as it stands in the text.
+// value returns the next value or name as it stands in the text.
 func (s *scanner) value() ([]byte, error) {
 	v, err := s.in.ReadValue()
 	if err != nil {
 		return nil, err
 	}
 	end := int(s.in.InputOffset())
-	return s.text[end-len(v) : end], nil // the decoder's own slice is only lent
+	return s.text[end-len(v) : end], nil // the decoder's slice is valid only until the next read
 }
 
-// object reads the members of the object that comes next. Of a member that inside returns a list for, whose value is an
-// object, the members are read into that list at once, and it has no value.
+// object reads the members of the next object. If inside returns a list for a member whose value is an
+// object, that object's members are read into the list, and the member has no value.
 func (s *scanner) object(m *members, inside func(name []byte) *members) error {
 	if s.in.PeekKind() != jsontext.KindBeginObject {
 		return errNoObject
@@ -75,7 +76,7 @@ func (s *scanner) object(m *members, inside func(name []byte) *members) error {
 		if err != nil {
 			return err
 		}
-		name = name[1 : len(name)-1] // a name of Stripe's has nothing to unquote
+		name = name[1 : len(name)-1] // Stripe's names have no escapes
 		if list := inside(name); list != nil && s.in.PeekKind() == jsontext.KindBeginObject {
 			err = s.object(list, inside)
 			*m = append(*m, member{name: name})
@@ -92,7 +93,7 @@ func (s *scanner) object(m *members, inside func(name []byte) *members) error {
 	return err
 }
 
-// end checks that nothing follows.
+// end returns an error unless the text ends here.
 func (s *scanner) end() error {
 	if s.in.PeekKind() != jsontext.KindInvalid || len(bytes.TrimSpace(s.text[s.in.InputOffset():])) > 0 {
 		return errNoObject
@@ -116,7 +117,7 @@ func readMembers(text []byte) (members, error) {
 	return m, s.end()
 }
 
-// membersOf returns the members of a JSON object; none where the text is something else.
+// membersOf returns the members of a JSON object; none for other values.
 func membersOf(text []byte) members {
 	if len(text) == 0 || text[0] != '{' {
 		return nil
@@ -128,7 +129,7 @@ func membersOf(text []byte) members {
 	return m
 }
 
-// get returns the text of a member's value; empty where there is none.
+// get returns the text of a member's value; empty if it is absent.
 func (m members) get(name string) []byte {
 	for _, one := range slices.Backward(m) {
 		if string(one.name) == name {
@@ -140,7 +141,7 @@ func (m members) get(name string) []byte {
 
 var null = []byte("null")
 
-// isNull reports whether a value is null or not there, which leaves what is read as it is.
+// isNull reports whether a value is null or absent. The target of a read then stays unchanged.
 func isNull(value []byte) bool { return len(value) == 0 || bytes.Equal(value, null) }
 
 // text reads a JSON string.
@@ -155,7 +156,7 @@ func (m member) text(into *string) error {
 	return nil
 }
 
-// unquoted returns what the inside of a JSON string says. What is no UTF-8 is replaced.
+// unquoted returns the content of a JSON string. Invalid UTF-8 is replaced.
 func unquoted(inner []byte) string {
 	switch word, known := knownTexts[string(inner)]; {
 	case known:
@@ -164,11 +165,11 @@ func unquoted(inner []byte) string {
 		return string(inner)
 	}
 	quoted := append(append([]byte{'"'}, inner...), '"')
-	text, _ := jsontext.AppendUnquote(nil, quoted) // it was scanned; an error only says that bytes were replaced
+	text, _ := jsontext.AppendUnquote(nil, quoted) // it was scanned, so an error only means that bytes were replaced
 	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 
-// knownTexts are texts that come again and again, so that each is there once.
+// knownTexts interns frequent strings, so that they are not allocated again.
 var knownTexts = func() map[string]string {
 	all := map[string]string{}
 	for _, word := range slices.Concat(AllEventTypes(), []string{
@@ -195,7 +196,7 @@ func (m member) number(into *int64) error {
 	return nil
 }
 
-// yes reads a JSON truth value.
+// yes reads a JSON boolean.
 func (m member) yes(into *bool) error {
 	switch string(m.value) {
 	case "true":
@@ -230,10 +231,10 @@ func (m member) texts(into *map[string]string) error {
 	return nil
 }
 
-// readable is read from the members of a JSON object. An error says that one of them is of another type.
+// readable is decoded from the members of a JSON object. It returns an error if a member has the wrong type.
 type readable interface{ read(m members) error }
 
-// object reads an object, or null as none.
+// object reads an object; null means none.
 func (m member) object(into readable) error {
 	if isNull(m.value) {
 		return nil
@@ -245,7 +246,7 @@ func (m member) object(into readable) error {
 	return into.read(of)
 }
 
-// each reads the items of an array one by one, or null as none.
+// each reads the items of an array one by one; null means none.
 func (m member) each(read func(item member) error) error {
 	if isNull(m.value) {
 		return nil
@@ -270,17 +271,17 @@ func (m member) each(read func(item member) error) error {
 	return nil
 }
 
-// unmarshal reads an object as encoding/json asks for it: that of an answer of Stripe's.
+// unmarshal decodes an object of a response, for encoding/json.
 func unmarshal(text []byte, into readable) error { return member{value: text}.object(into) }
 
-// textOf returns a JSON string; empty where the value is something else.
+// textOf returns a JSON string; empty for other values.
 func textOf(value []byte) (text string) {
-	_ = member{value: value}.text(&text) // what cannot be read is empty
+	_ = member{value: value}.text(&text) // empty after an error
 	return text
 }
 
-// numberOf returns a JSON integer; zero where the value is something else.
+// numberOf returns a JSON integer; zero for other values.
 func numberOf(value []byte) (number int64) {
-	_ = member{value: value}.number(&number) // what cannot be read is zero
+	_ = member{value: value}.number(&number) // zero after an error
 	return number
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMembers: names and texts are what encoding/json reads, and the last of two members counts.
+// TestMembers: names and texts equal encoding/json's, and the last of duplicate members counts.
 func TestMembers(t *testing.T) {
 	for _, text := range []string{
 		`{}`, ` { "a" : "b" , "c" : null } `, `{"a\u0062":"\ud83d\ude00 \"\\/","":""}`, `{"a":"1","a":"2"}`,
@@ -32,7 +32,7 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// FuzzMembers: what is an object for encoding/json is one here, with the same texts and numbers.
+// FuzzMembers: every object of encoding/json is accepted here, with the same strings and numbers.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(`{"a":"b","n":1,"o":{"x":[1,"2",null]},"t":true}`))
 	f.Add([]byte(`{"a\u0062":"\n","n":-9223372036854775808,"e":1e3}`))

@@ -10,28 +10,28 @@ import (
 	stripego "github.com/stripe/stripe-go/v79"
 )
 
-// What Stripe says of the key itself; an operator has to act.
+// Errors about the key itself, on which an operator must act.
 var (
 	ErrKeyRefused = errors.New("Stripe does not take the key") //nolint:staticcheck // a name
 	ErrNotAllowed = errors.New("the key may not read this")
 )
 
-// Hello is Stripe's answer to the question whose key this is.
-type Hello struct {
+// AccountInfo is the key's account and the difference of the clocks.
+type AccountInfo struct {
 	Account string        // "acct_…"; empty with ErrNotAllowed
-	Ahead   time.Duration // of our clock over Stripe's, which gives whole seconds; negative: behind
+	Ahead   time.Duration // our clock minus Stripe's, which has whole seconds; negative: behind
 }
 
-// Greet asks whose key this is, and what time it is at Stripe. With ErrNotAllowed the time is known all the same.
-func (g *Gateway) Greet(ctx context.Context) (Hello, error) {
+// Probe reads the key's account and Stripe's clock. With ErrNotAllowed the clock is set all the same.
+func (g *Gateway) Probe(ctx context.Context) (AccountInfo, error) {
 	var a struct {
 		stripego.APIResource
 		ID string `json:"id"`
 	}
 	began := g.Now()
-	err := g.look(ctx, "/v1/account", nil, &a)
+	err := g.probe(ctx, "/v1/account", nil, &a)
 	middle := began.Add(g.Now().Sub(began) / 2)
-	h := Hello{Account: a.ID}
+	h := AccountInfo{Account: a.ID}
 	if a.LastResponse == nil {
 		return h, err
 	}
@@ -41,29 +41,29 @@ func (g *Gateway) Greet(ctx context.Context) (Hello, error) {
 	return h, err
 }
 
-// Endpoint is where Stripe delivers events to.
+// Endpoint is a webhook endpoint at Stripe.
 //
 // Source: https://docs.stripe.com/api/webhook_endpoints/object
 type Endpoint struct {
 	URL        string   `json:"url"`
 	Status     string   `json:"status"`         // enabled or disabled
 	Events     []string `json:"enabled_events"` // types, or "*"
-	APIVersion string   `json:"api_version"`    // empty: the account's own
+	APIVersion string   `json:"api_version"`    // empty: the account's default
 }
 
-// Endpoints lists the first hundred webhook endpoints of the account, in the key's mode. It fails with
-// ErrNotAllowed for a restricted key that may not see them.
+// Endpoints returns the first hundred webhook endpoints of the account, in the key's mode. It returns
+// ErrNotAllowed if a restricted key may not read them.
 func (g *Gateway) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	var page struct {
 		stripego.APIResource
 		Data []Endpoint `json:"data"`
 	}
-	err := g.look(ctx, "/v1/webhook_endpoints", url.Values{"limit": {"100"}}, &page)
+	err := g.probe(ctx, "/v1/webhook_endpoints", url.Values{"limit": {"100"}}, &page)
 	return page.Data, err
 }
 
-// look is a call that distinguishes a refused key from one that may not read everything.
-func (g *Gateway) look(ctx context.Context, path string, query url.Values, into stripego.LastResponseSetter) error {
+// probe is a call that tells a refused key from one without a permission.
+func (g *Gateway) probe(ctx context.Context, path string, query url.Values, into stripego.LastResponseSetter) error {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
 	err := g.backend.CallRaw(

@@ -14,7 +14,7 @@ import (
 	"kasse/service/payment"
 )
 
-// refund is what we read of a Refund.
+// refund holds the members of a Refund that Kasse uses.
 //
 // Source: https://docs.stripe.com/api/refunds/object
 type refund struct {
@@ -28,7 +28,7 @@ type refund struct {
 	Status        string
 }
 
-// UnmarshalJSON is for answers of Stripe's.
+// UnmarshalJSON decodes a response.
 func (r *refund) UnmarshalJSON(text []byte) error { return unmarshal(bytes.Clone(text), r) }
 
 func (r *refund) read(all members) (err error) {
@@ -65,7 +65,8 @@ func (r *refund) unreadable() error {
 	return about(r.PaymentIntent)
 }
 
-// about says why the PaymentIntent that an object names makes no sense. That it names none is fine: it is not for us.
+// about returns the reason if an object's PaymentIntent is invalid. An object without one is valid, but not
+// for us.
 func about(intent expandable) error {
 	if intent.ID != "" && !payment.ID(intent.ID).Valid() {
 		return errors.New("the PaymentIntent has no valid id")
@@ -73,7 +74,7 @@ func about(intent expandable) error {
 	return nil
 }
 
-func (r *refund) tell(n *payment.StripeEvent) {
+func (r *refund) addTo(n *payment.StripeEvent) {
 	n.Payment, n.Facts = payment.ID(r.PaymentIntent.ID), []payment.RecordFact{r.translate()}
 }
 
@@ -99,7 +100,7 @@ func (r *refunds) read(all members) error {
 	}), more)
 }
 
-// charge is what we read of a Charge. Its refunds are in it only in old API versions.
+// charge holds the members of a Charge that Kasse uses. It contains its refunds only in old API versions.
 //
 // Source: https://docs.stripe.com/api/charges/object
 type charge struct {
@@ -135,8 +136,8 @@ func (c *charge) unreadable() error {
 	return about(c.PaymentIntent)
 }
 
-// tell leaves out the release of a charge that was never captured: that is no money given back.
-func (c *charge) tell(n *payment.StripeEvent) {
+// addTo leaves out the release of a charge that was never captured, since no money is returned.
+func (c *charge) addTo(n *payment.StripeEvent) {
 	if !c.Captured {
 		return
 	}
@@ -149,8 +150,8 @@ func (c *charge) tell(n *payment.StripeEvent) {
 	}
 }
 
-// reversals lists what was given back of a PaymentIntent, or is claimed back. The refunds come with the charge,
-// unless they are too many.
+// reversals lists the refunds and disputes of a PaymentIntent. The refunds come with the charge, unless there
+// are too many.
 func (g *Gateway) reversals(ctx context.Context, p *intent) (*payment.Reversals, error) {
 	list := &payment.Reversals{}
 	found := p.LatestCharge.Refunds.Data
@@ -161,7 +162,7 @@ func (g *Gateway) reversals(ctx context.Context, p *intent) (*payment.Reversals,
 		}
 	}
 	for _, r := range found {
-		if err := r.unreadable(); err != nil { // a list without it would pass for complete
+		if err := r.unreadable(); err != nil { // without the row the list would count as complete
 			return nil, unreadableAnswer(err)
 		}
 		list.Refunds = append(list.Refunds, r.translate())
@@ -213,10 +214,10 @@ func every[T any, P interface {
 
 func (r *refund) id() string { return r.ID }
 
-// refundCall is the key of a refund's metadata that names the call that made it.
+// refundCall is the metadata key of a refund with the call that made it.
 const refundCall = "kasse_refund"
 
-// RefundForm renders what will be sent to give back so much, in minor units.
+// RefundForm renders the request of a refund; amount is in minor units.
 func (g *Gateway) RefundForm(id payment.ID, call string, amount int64, reason string) string {
 	f := url.Values{
 		"payment_intent": {string(id)}, "amount": {strconv.FormatInt(amount, 10)},
@@ -226,7 +227,7 @@ func (g *Gateway) RefundForm(id payment.ID, call string, amount int64, reason st
 	return f.Encode()
 }
 
-// OpenRefund makes a Refund, or gets the one that the same key made.
+// OpenRefund makes a Refund, or returns the one that the same key made.
 func (g *Gateway) OpenRefund(ctx context.Context, idempotencyKey, body string) (payment.RefundSeen, error) {
 	values, err := url.ParseQuery(body)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-// listsThat answers each path with its body; one that is not there is an empty list.
+// listsThat returns the given body for each path, and an empty list for other paths.
 func listsThat(t *testing.T, bodies map[string]string) *Gateway {
 	t.Helper()
 	g, _ := stripeThat(t, time.Second, func(w http.ResponseWriter, r *http.Request) {
@@ -26,7 +26,7 @@ func listsThat(t *testing.T, bodies map[string]string) *Gateway {
 const ourRow = `{"id":"pi_2","object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,"currency":"eur","created":1600000000,` +
 	`"latest_charge":null,"metadata":{"kasse_service":"kasse","kasse_order_id":"order-1"}}`
 
-// TestRowsAreNotDropped: a row that cannot be read is never left out of a list that then counts as complete.
+// TestRowsAreNotDropped: an unreadable row is never left out of a list that then counts as complete.
 func TestRowsAreNotDropped(t *testing.T) {
 	ctx := t.Context()
 	paid := func(refunds, disputed string) string {
@@ -80,8 +80,8 @@ func TestRowsAreNotDropped(t *testing.T) {
 	}
 }
 
-// TestOddReversalsAreListed: whatever a row of the refunds or disputes holds, its payment is read; and it keeps no
-// other row away.
+// TestOddReversalsAreListed: an unreadable refund or dispute causes a read of its payment and does not hide
+// other rows.
 func TestOddReversalsAreListed(t *testing.T) {
 	rows := `{"data":[{"id":"re_1","status":7,"created":"now","payment_intent":"pi_1"},{"id":"re_2","status":null,"created":5,"payment_intent":{"id":"pi_2"}},` +
 		`{"id":"re_3","payment_intent":null},{"payment_intent":"pi_4"}]}`

@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// intent is what we read of a PaymentIntent, in any API version.
+// intent holds the members of a PaymentIntent that Kasse uses, in any API version.
 //
 // Source: https://docs.stripe.com/api/payment_intents/object
 type intent struct {
@@ -27,13 +27,13 @@ type intent struct {
 	LatestCharge     latestCharge // since 2022-11-15
 	Livemode         bool
 	Metadata         map[string]string
-	NextAction       []byte // JSON, part of the body that was read
+	NextAction       []byte // JSON, a slice of the scanned body
 	Review           []byte // JSON
 	SetupFutureUsage string
 	Status           string
 }
 
-// UnmarshalJSON is for answers of Stripe's.
+// UnmarshalJSON decodes a response.
 func (p *intent) UnmarshalJSON(text []byte) error { return unmarshal(bytes.Clone(text), p) }
 
 func (p *intent) read(all members) (err error) {
@@ -126,7 +126,7 @@ func (e *lastError) read(all members) (err error) {
 	return err
 }
 
-// expandable is an object that Stripe gives as its id or, if asked, whole. What it holds beside the id is of a charge.
+// expandable is an id, or the whole object if it was expanded. The other members are those of a charge.
 type expandable struct {
 	ID                   string
 	Created              int64
@@ -136,7 +136,7 @@ type expandable struct {
 	ReceiptURL           []byte // JSON
 }
 
-// expandable reads either form, and null as no object.
+// expandable reads an id or an object; null means none.
 func (m member) expandable(into *expandable) error {
 	if len(m.value) > 0 && m.value[0] == '"' {
 		return m.text(&into.ID)
@@ -164,19 +164,18 @@ func (e *expandable) read(all members) (err error) {
 	return err
 }
 
-// captureBefore is the end of a card's authorization, in Unix seconds; zero where there is none.
+// captureBefore is the end of a card's authorization, in Unix seconds; zero if there is none.
 func (e *expandable) captureBefore() int64 {
 	return numberOf(membersOf(membersOf(e.PaymentMethodDetails).get("card")).get("capture_before"))
 }
 
-// latestCharge distinguishes null, which says that there is no charge, from a member that the API version does not
-// have.
+// latestCharge tells null, meaning no charge, from a member that the API version does not have.
 type latestCharge struct {
 	expandable
 	present bool
 }
 
-// unreadable says why a PaymentIntent makes no sense to us; empty where it does.
+// unreadable returns the reason if a PaymentIntent is invalid; nil otherwise.
 func (p *intent) unreadable() error {
 	switch {
 	case p.Object != "payment_intent":
@@ -189,19 +188,19 @@ func (p *intent) unreadable() error {
 	return nil
 }
 
-// formerStatuses are the names that two statuses had before API 2019-02-11.
+// formerStatuses maps two status names before API version 2019-02-11 to today's.
 //
 // Source: https://docs.stripe.com/changelog
 var formerStatuses = map[string]payment.Status{
 	"requires_source": payment.RequiresPaymentMethod, "requires_source_action": payment.RequiresAction,
 }
 
-// status is the PaymentIntent's status under today's name.
+// status returns the PaymentIntent's status with today's name.
 func (p *intent) status() payment.Status {
 	return cmp.Or(formerStatuses[p.Status], payment.Status(p.Status))
 }
 
-func (p *intent) tell(n *payment.StripeEvent) {
+func (p *intent) addTo(n *payment.StripeEvent) {
 	seen := p.translate()
 	n.Intent = &seen
 }
@@ -223,7 +222,7 @@ func (p *intent) translate() payment.Intent {
 	}
 }
 
-// charge is the latest charge. A version without the member had the list of charges instead; without either it is
+// charge is the latest charge. Older API versions have a list of charges instead; without both the charge is
 // unknown.
 func (p *intent) charge() payment.Charge {
 	switch {
@@ -237,7 +236,8 @@ func (p *intent) charge() payment.Charge {
 	return payment.Charge{Unknown: true}
 }
 
-// action is the customer's next step. Its end has one of two names, in the member that is named after the type.
+// action is the customer's next step. Its expiry has one of two names, in the member that is named after the
+// type.
 //
 // Source: https://docs.stripe.com/api/payment_intents/object#payment_intent_object-next_action
 func (p *intent) action() payment.Action {
@@ -259,7 +259,7 @@ func (e *lastError) translate() *payment.Failure {
 	return &payment.Failure{Code: e.Code, DeclineCode: e.DeclineCode, Charge: e.Charge}
 }
 
-// charged is when the charge that received money was made, in Unix seconds; zero where there is none, or it is not
+// charged is the time of the successful charge, in Unix seconds; zero if there is none, or if it is not
 // expanded.
 func (p *intent) charged() int64 {
 	if p.AmountReceived == 0 {

@@ -10,14 +10,15 @@ import (
 	"time"
 )
 
-// maxAnswer bounds the body of an answer, in bytes: an endless one must not fill the memory.
+// maxAnswer limits the body of a response, in bytes, so that an endless one cannot fill the memory.
 const maxAnswer = 4 << 20
 
-// newHTTPClient returns a client for one host. It follows no redirect: the key would go along.
+// newHTTPClient returns a client for one host. It follows no redirect, since that would send the key to
+// another host.
 func newHTTPClient(o Options) *http.Client {
 	transport := o.Transport
 	if transport == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone() // net/http says what it is
+		own := http.DefaultTransport.(*http.Transport).Clone() // net/http documents its type
 		own.MaxIdleConnsPerHost = 64
 		own.ResponseHeaderTimeout = time.Minute // the call's own deadline comes first
 		transport = own
@@ -31,7 +32,7 @@ func newHTTPClient(o Options) *http.Client {
 	}
 }
 
-// guarded counts the tries of a call and bounds their answers.
+// guarded observes the tries of a call and limits their responses.
 type guarded struct {
 	next     http.RoundTripper
 	observer Observer // may be nil
@@ -62,7 +63,7 @@ var words = map[string]bool{
 	"events":   true, "payment_intents": true, "refunds": true, "search": true, "webhook_endpoints": true,
 }
 
-// Operation names what a request asks of Stripe: "POST /v1/payment_intents/{id}/cancel". It holds no id.
+// Operation names a request without ids: "POST /v1/payment_intents/{id}/cancel".
 func Operation(r *http.Request) string {
 	segments := strings.Split(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	for i, segment := range segments {
@@ -75,7 +76,7 @@ func Operation(r *http.Request) string {
 
 type triesKey struct{}
 
-// countTries counts how often a call with this context is sent: stripe-go does not tell.
+// countTries counts how often a call with this context is sent, since stripe-go does not report it.
 func countTries(ctx context.Context) (context.Context, *atomic.Int32) {
 	sent := new(atomic.Int32)
 	return context.WithValue(ctx, triesKey{}, sent), sent
@@ -83,13 +84,13 @@ func countTries(ctx context.Context) (context.Context, *atomic.Int32) {
 
 var errTooLong = errors.New("the answer is too long")
 
-// bounded fails instead of ending where a body is too long: a cut answer must not pass for a whole one.
+// bounded returns an error if a body is too long: a truncated response must not count as complete.
 type bounded struct {
 	io.ReadCloser
 	left int
 }
 
-// Read reads on, unless too much has been read.
+// Read reads up to the limit.
 func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {

@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// TestTries counts how often a call is sent for each status that Stripe answers with, without its header
-// Stripe-Should-Retry. It is a guard for upgrades of stripe-go: later major versions send a call once for 409, 500
-// and 503.
+// TestTries counts how often a call is sent for each status, without the header Stripe-Should-Retry. It
+// guards upgrades of stripe-go: later major versions send a call once for 409, 500 and 503.
 func TestTries(t *testing.T) {
 	for status, want := range map[int]struct{ get, post int }{
 		http.StatusBadRequest:          {1, 1},
 		http.StatusUnauthorized:        {1, 1},
 		http.StatusPaymentRequired:     {1, 1},
-		http.StatusForbidden:           {2, 1}, // a read is made again without the review: see withReviews
+		http.StatusForbidden:           {2, 1}, // a read is repeated without the review: see withReviews
 		http.StatusNotFound:            {1, 1},
 		http.StatusConflict:            {tries, tries},
 		http.StatusTooManyRequests:     {1, 1},

@@ -22,7 +22,7 @@ const (
 
 // stripe returns the key's account, or "" if Stripe did not answer.
 func (c *checkup) stripe(ctx context.Context, a *App) string {
-	hello, err := a.gateway.Greet(ctx)
+	hello, err := a.gateway.Probe(ctx)
 	switch {
 	case errors.Is(err, stripe.ErrKeyRefused):
 		c.report(

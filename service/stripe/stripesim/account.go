@@ -66,7 +66,7 @@ func newAccount(opts Options) *account {
 	}
 }
 
-// retrieveAccount answers GET /v1/account.
+// retrieveAccount handles GET /v1/account.
 func (a *account) retrieveAccount(*call) (any, error) {
 	return document{
 		"id":     a.ownID,

@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// Activity is one thing that happened between the simulator and its callers: a request that the API
-// answered or dropped, a try to deliver an event, a plan for the events of a payment, or an event
-// that a plan lost or delayed. It holds no body, no query and no secret, so that a page may show it.
+// Activity is one event between the simulator and its callers: a request that the API answered or dropped, a
+// try to deliver an event, a plan for the events of a payment, or an event that a plan lost or delayed. It
+// contains no body, query or secret, so a page may show it.
 type Activity struct {
-	Number        int64     `json:"number"` // from 1, without gaps; a Reset does not begin again
+	Number        int64     `json:"number"` // from 1, without gaps; Reset does not restart it
 	Kind          string    `json:"kind"`   // "request", "delivery", "plan", "lost" or "late"
-	At            time.Time `json:"at"`     // when it began, on the clock of the Options, which Advance does not move
+	At            time.Time `json:"at"`     // start time by the clock of Options, which Advance does not move
 	Took          float64   `json:"took_ms"`
-	Status        int       `json:"status"` // of the answer; zero where there was none
+	Status        int       `json:"status"` // of the response; zero without one
 	PaymentIntent string    `json:"payment_intent,omitempty"`
 
 	// Of a request.
@@ -31,22 +31,22 @@ type Activity struct {
 	Customer       string `json:"customer,omitempty"` // that it names
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	Replayed       bool   `json:"replayed,omitempty"`
-	Code           string `json:"code,omitempty"` // of the error in the answer
+	Code           string `json:"code,omitempty"` // error code of the response
 
 	// Of an event.
 	Event  string `json:"event,omitempty"`
 	Type   string `json:"type,omitempty"`
-	Try    int    `json:"try,omitempty"` // of its delivery, from 1
+	Try    int    `json:"try,omitempty"` // number of the try, from 1
 	Thin   bool   `json:"thin,omitempty"`
-	Answer string `json:"answer,omitempty"` // the first 200 bytes of the endpoint's answer
+	Answer string `json:"answer,omitempty"` // first 200 bytes of the endpoint's response
 
-	Plan string `json:"plan,omitempty"` // the fate that PlanEvents was given
+	Plan string `json:"plan,omitempty"` // fate that PlanEvents was given
 }
 
 // activityLogSize is the number of entries that are kept.
 const activityLogSize = 10000
 
-// activityLog keeps what happened last. The Server's lock guards it.
+// activityLog keeps the last activities. The Server's lock guards it.
 type activityLog struct {
 	entries []Activity
 	last    int64
@@ -84,8 +84,8 @@ func (l *activityLog) after(number int64) ([]Activity, <-chan struct{}) {
 	return slices.Clone(l.entries[first:]), l.added
 }
 
-// Activity returns what happened after the entry of that number, the oldest first, 10,000 at most.
-// While there is nothing it waits until ctx ends, and then returns none.
+// Activity returns the activities after the entry with that number, oldest first, 10,000 at most. If there
+// are none it waits until ctx ends.
 func (s *Server) Activity(ctx context.Context, after int64) []Activity {
 	for {
 		s.mu.Lock()
@@ -104,10 +104,10 @@ func (s *Server) Activity(ctx context.Context, after int64) []Activity {
 	}
 }
 
-// longestWait bounds a request for activity.
+// longestWait limits a request for activity.
 const longestWait = time.Minute
 
-// showActivity answers GET /activity?after=N&wait=25s.
+// showActivity handles GET /activity?after=N&wait=25s.
 func (s *Server) showActivity(r *http.Request) (any, error) {
 	query := r.URL.Query()
 	after, err := strconv.ParseInt(either(query.Get("after"), "0"), 10, 64)
@@ -142,7 +142,7 @@ func (s *Server) record(entry *Request, r *http.Request, body []byte, began time
 		PaymentIntent any `json:"payment_intent"`
 		Error         struct{ Code string }
 	}
-	_ = json.Unmarshal(done.body, &shown) // a list has none of these
+	_ = json.Unmarshal(done.body, &shown) // a list has none of these members
 	intent := either(r.PathValue("intent"), form.Get("payment_intent"))
 	if shown.Object == "payment_intent" {
 		intent = either(intent, shown.ID)
@@ -177,7 +177,7 @@ func (e *event) activity(kind string, at time.Time) Activity {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// paymentOf is the id of the PaymentIntent that an object belongs to; empty where there is none.
+// paymentOf returns the id of the PaymentIntent of an object; empty if there is none.
 func paymentOf(about object) string {
 	switch is := about.(type) {
 	case *intent:

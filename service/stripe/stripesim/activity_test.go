@@ -70,7 +70,8 @@ func TestActivityShowsRequestsAndDeliveries(t *testing.T) {
 	}
 }
 
-// TestActivityWaits: a request for what is new is held until there is something, and no longer than it asks.
+// TestActivityWaits: a request for new activity waits until there is some, and no longer than its wait
+// parameter.
 func TestActivityWaits(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pull := b.controller()
@@ -169,7 +170,7 @@ func lostEvent(t *testing.T, all []stripesim.Activity) string {
 	return ""
 }
 
-// TestTimePasses: what is due happens, and the events bear today's date, since endpoints refuse others.
+// TestTimePasses: due work is done, and the events have the current date, since endpoints refuse older ones.
 func TestTimePasses(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: 100 * time.Hour})
 	pull := b.controller()

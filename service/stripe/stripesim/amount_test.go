@@ -18,7 +18,7 @@ func TestAmountsThatFit(t *testing.T) {
 		"amount=99999999&currency=eur", "amount=50&currency=krw", "amount=5120&currency=kwd", "amount=500&currency=isk",
 		"amount=500&currency=ugx", "amount=501&currency=mga", "amount=17501&currency=huf", "amount=501&currency=twd",
 	} {
-		if res, body := b.ask(fmt.Sprint(i), intents, form); res.StatusCode != http.StatusOK {
+		if res, body := b.postForm(fmt.Sprint(i), intents, form); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %d %s", form, res.StatusCode, body)
 		}
 	}

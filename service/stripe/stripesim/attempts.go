@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// confirmIntent answers POST /v1/payment_intents/{intent}/confirm, from a backend or from a page
+// confirmIntent handles POST /v1/payment_intents/{intent}/confirm, from a backend or from a page
 // that knows the client secret.
 func (a *account) confirmIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
@@ -35,7 +35,7 @@ func notConfirmable(pi *intent) *failure {
 	return unexpectedState(pi, textNotConfirmable, pi.Status)
 }
 
-// checkConfirmation refuses what no bank need be asked about.
+// checkConfirmation refuses what can be refused without the bank.
 func (a *account) checkConfirmation(pi *intent, p params) *failure {
 	m, ok := a.methods.find(string(pi.PaymentMethod))
 	if !ok {
@@ -57,8 +57,8 @@ func (a *account) checkConfirmation(pi *intent, p params) *failure {
 	return nil
 }
 
-// attempt tries the intent's method. Only what ends before the customer or a bank is asked further
-// comes back as an error.
+// attempt tries the intent's method. It returns an error only if the attempt ends before the customer or a
+// bank is involved.
 func (a *account) attempt(pi *intent, p params) (any, error) {
 	m, _ := a.methods.find(string(pi.PaymentMethod))
 	a.clearAction(pi)
@@ -83,7 +83,7 @@ func (a *account) attempt(pi *intent, p params) (any, error) {
 	return pi, nil
 }
 
-// proceed goes on once the customer has agreed: to the network, or to a bank that takes its time.
+// proceed continues after the customer has agreed: with the network, or with a slow bank.
 func (a *account) proceed(pi *intent, m *method) *failure {
 	a.clearAction(pi)
 	switch {
@@ -106,7 +106,7 @@ func (a *account) proceed(pi *intent, m *method) *failure {
 	return nil
 }
 
-// succeed is the end of every payment that was paid; ch is captured.
+// succeed completes a paid payment; ch is captured.
 func (a *account) succeed(pi *intent, m *method, ch *charge) {
 	pi.Status, pi.AmountReceived, pi.AmountCapturable = succeeded, ch.AmountCaptured, 0
 	pi.Processing = nil
@@ -120,7 +120,7 @@ func (a *account) succeed(pi *intent, m *method, ch *charge) {
 	}
 }
 
-// keep saves the method with the customer where setup_future_usage asks for it. What cannot be
+// saveMethod saves the method with the customer if setup_future_usage requires it. A method that cannot be
 // saved stays unsaved, as at Stripe.
 func (a *account) saveMethod(pi *intent, m *method) {
 	if pi.SetupFutureUsage == "" || pi.Customer == "" || m.Customer != "" {
@@ -135,8 +135,8 @@ func (a *account) saveMethod(pi *intent, m *method) {
 	}
 }
 
-// generateDebit is what is saved of a method that cannot be: a SEPA debit of the same account; nil
-// where Stripe makes none. https://docs.stripe.com/payments/ideal/save-during-payment.
+// generateDebit returns what is saved in place of a method that cannot be saved: a SEPA debit of the same
+// account; nil if Stripe makes none. https://docs.stripe.com/payments/ideal/save-during-payment.
 func (a *account) generateDebit(from *method) *method {
 	if !families[from.Type].debits {
 		return nil
@@ -149,13 +149,13 @@ func (a *account) generateDebit(from *method) *method {
 	return m
 }
 
-// decline records a failed charge and returns the answer of a request that caused it.
+// decline records a failed charge and returns the response of the request that caused it.
 func (a *account) decline(pi *intent, m *method, d *decline) *failure {
 	ch := a.newCharge(pi, m, "pending")
 	return a.failCharge(pi, m, ch, d)
 }
 
-// failCharge ends a charge that was refused, at once or after days.
+// failCharge ends a refused charge, at once or after days.
 func (a *account) failCharge(pi *intent, m *method, ch *charge, d *decline) *failure {
 	ch.reject(d)
 	f := cardError(m, d)
@@ -167,7 +167,7 @@ func (a *account) failCharge(pi *intent, m *method, ch *charge, d *decline) *fai
 	return &answer
 }
 
-// fail puts the intent back to where another method can be tried.
+// fail returns the intent to the status in which another method can be tried.
 func (a *account) fail(pi *intent, f *failure) {
 	a.clearAction(pi)
 	pi.Status, pi.LastPaymentError, pi.PaymentMethod, pi.Processing = requiresPaymentMethod, f, "", nil
@@ -181,7 +181,7 @@ func cardError(m *method, d *decline) *failure {
 	}
 }
 
-// process leaves the payment with the bank until it is settled.
+// process leaves the payment to the bank until it is settled.
 func (a *account) process(pi *intent, m *method) {
 	ch := a.newCharge(pi, m, "pending")
 	pi.Status = processing
@@ -190,8 +190,7 @@ func (a *account) process(pi *intent, m *method) {
 	a.after(a.opts.Settle, func() { a.settleCharge(ch, m.act.decline) })
 }
 
-// settleCharge is the bank's answer to a debit; d is nil where it paid. A charge that was settled
-// before stays as it is.
+// settleCharge ends a debit; d is nil if the bank has paid. A charge that is already settled stays as it is.
 func (a *account) settleCharge(ch *charge, d *decline) {
 	pi, _ := a.intents.find(string(ch.PaymentIntent))
 	if ch.Status != "pending" || pi.Status != processing {
@@ -207,15 +206,15 @@ func (a *account) settleCharge(ch *charge, d *decline) {
 	a.succeed(pi, m, ch)
 }
 
-// forget drops what an earlier confirmation left open.
+// clearAction removes the open step of an earlier confirmation.
 func (a *account) clearAction(pi *intent) {
 	delete(a.pages, pi.page)
 	pi.page, pi.NextAction, pi.elsewhere = "", nil, false
 	pi.turn++
 }
 
-// askCustomer sends the customer to the bank's page: a 3D Secure challenge, or the page of a
-// redirect method.
+// askCustomer redirects the customer to the bank's page: a 3D Secure challenge, or the page of a redirect
+// method.
 func (a *account) askCustomer(pi *intent) {
 	token := strings.ToLower(a.ids.letters(24))
 	url := a.base + pagePath + token

@@ -67,7 +67,7 @@ func TestSofortIsOfOldPaymentsOnly(t *testing.T) {
 		terms + "&payment_method_types[]=sofort",
 		terms + "&confirm=true&return_url=https://shop.example&payment_method=pm_sofort",
 	} {
-		if res, body := b.ask(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
+		if res, body := b.postForm(fmt.Sprint("sofort", i), intents, form); res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", form, res.StatusCode, body)
 		}
 	}

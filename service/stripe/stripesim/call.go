@@ -32,12 +32,12 @@ type call struct {
 type answer struct {
 	status int
 	body   []byte
-	origin string // the Request-Id of the request whose work it was
+	origin string // Request-Id of the request that made it
 	replay bool
 }
 
-// readCall checks the key and reads the parameters. The query counts only where there is no body,
-// as at Stripe's GET endpoints.
+// readCall checks the key and reads the parameters. The query counts only without a body, as at Stripe's GET
+// endpoints.
 func (s *Server) readCall(r *http.Request, reqID string, body []byte) (*call, *failure) {
 	publishable, f := authenticate(r)
 	if f != nil {
@@ -78,7 +78,7 @@ func (s *Server) serve(ctx context.Context, ep endpoint, r *http.Request, reqID 
 	return s.once(c, func() answer { return s.execute(ctx, ep, c, work) })
 }
 
-// execute does the work and renders its result under one lock.
+// execute runs the endpoint and renders its result under one lock.
 func (s *Server) execute(ctx context.Context, ep endpoint, c *call, work faultPlan) answer {
 	work.pause(ctx, s.done)
 	if work.refusal != nil && !work.first {
@@ -106,8 +106,8 @@ func (a *account) perform(ep endpoint, c *call) answer {
 	return a.present(c, result)
 }
 
-// present renders a result in the request's API version, expanded as the request asks, and without
-// the members that its key may not see.
+// present renders a result in the request's API version, expanded as the request says, without the members
+// that its key may not see.
 func (a *account) present(c *call, result any) answer {
 	if list := c.params.list("expand"); len(list) > 0 {
 		expanded, f := a.expand(result, list)

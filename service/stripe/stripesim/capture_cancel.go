@@ -1,6 +1,6 @@
 package stripesim
 
-// captureIntent answers POST /v1/payment_intents/{intent}/capture. The part that is not captured is
+// captureIntent handles POST /v1/payment_intents/{intent}/capture. The part that is not captured is
 // released, and Stripe makes a Refund for it.
 func (a *account) captureIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
@@ -52,7 +52,7 @@ func (a *account) capture(pi *intent, amount int64) {
 	a.succeed(pi, m, ch)
 }
 
-// cancelIntent answers POST /v1/payment_intents/{intent}/cancel.
+// cancelIntent handles POST /v1/payment_intents/{intent}/cancel.
 func (a *account) cancelIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {
@@ -65,8 +65,8 @@ func (a *account) cancelIntent(c *call) (any, error) {
 	return pi, nil
 }
 
-// cancel ends an unpaid intent. It voids an authorisation: the charge then counts as refunded and
-// was never captured.
+// cancel ends an unpaid intent. It voids an authorisation: the charge then counts as refunded without a
+// capture.
 func (a *account) cancel(pi *intent, reason string) {
 	a.clearAction(pi)
 	if pi.Status == requiresCapture {
@@ -91,7 +91,7 @@ func (a *account) expire(pi *intent, ch *charge) {
 	a.emit("payment_intent.canceled", pi)
 }
 
-// release gives back money that was only authorised.
+// release returns money that was only authorised.
 func (a *account) release(ch *charge, amount int64, reason text) {
 	ch.AmountRefunded += amount
 	re := a.newRefund(ch, amount)

@@ -99,7 +99,7 @@ func (ch *charge) reject(d *decline) {
 	}
 }
 
-// retrieveCharge answers GET /v1/charges/{charge}.
+// retrieveCharge handles GET /v1/charges/{charge}.
 func (a *account) retrieveCharge(c *call) (any, error) {
 	ch, ok := a.charges.find(c.PathValue("charge"))
 	if !ok {
@@ -108,7 +108,7 @@ func (a *account) retrieveCharge(c *call) (any, error) {
 	return ch, nil
 }
 
-// updateCharge answers POST /v1/charges/{charge}.
+// updateCharge handles POST /v1/charges/{charge}.
 func (a *account) updateCharge(c *call) (any, error) {
 	ch, ok := a.charges.find(c.PathValue("charge"))
 	if !ok {
@@ -134,7 +134,7 @@ func (a *account) updateCharge(c *call) (any, error) {
 	return ch, nil
 }
 
-// listCharges answers GET /v1/charges.
+// listCharges handles GET /v1/charges.
 func (a *account) listCharges(c *call) (any, error) {
 	return pageOf(c, a.charges.newestFirst(func(ch *charge) bool {
 		return c.params.matches("payment_intent", string(ch.PaymentIntent)) &&

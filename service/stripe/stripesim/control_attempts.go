@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// PayWith attempts a payment with a payment method, such as pm_sofort, whether it is offered or
-// not: so a payment looks whose method has ended since, or that the shop's account does not offer
-// any more.
+// PayWith attempts a payment with a payment method, such as pm_sofort, even if it is not offered. The result
+// is a payment whose method has ended since, or is no longer offered by the shop's account.
 func (s *Server) PayWith(paymentIntent, method string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure { return a.payWith(pi, method) })
 }

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// altered is an object with some members set to other values, as only an event shows it.
+// altered is an object of which an event shows some members with other values.
 type altered struct {
 	object
 	members document
@@ -109,8 +109,8 @@ func (s *Server) ForceStatus(id, to string) error {
 	})
 }
 
-// DenyExpansion makes expanding these properties fail as it does for a restricted key without the
-// permission; none ends that.
+// DenyExpansion makes expanding these properties fail, as for a restricted key without the permission.
+// Without arguments it ends that.
 func (s *Server) DenyExpansion(properties ...string) {
 	_ = s.locked(func(a *account) error {
 		a.unexpandable = properties

@@ -49,7 +49,7 @@ type (
 	}
 )
 
-// move brings an object to a status, with its events, or with force sets it as it is, without one.
+// move changes an object's status, with its events. With force it sets the status without events.
 func (s *Server) move(id string, in statusBody, along func(id, to string) error) (any, error) {
 	if in.Force {
 		return ended(s.ForceStatus(id, in.Status))
@@ -57,7 +57,7 @@ func (s *Server) move(id string, in statusBody, along func(id, to string) error)
 	return ended(along(id, in.Status))
 }
 
-// paymentRoutes steer payments and their attempts.
+// paymentRoutes control payments and their attempts.
 func (s *Server) paymentRoutes() []controlRoute {
 	return []controlRoute{
 		plainRoute("POST /settle", "settle every debit and refund under way", func() (any, error) {
@@ -106,7 +106,7 @@ func (s *Server) paymentRoutes() []controlRoute {
 	}
 }
 
-// moneyRoutes steer refunds, disputes and reviews.
+// moneyRoutes control refunds, disputes and reviews.
 func (s *Server) moneyRoutes() []controlRoute {
 	return []controlRoute{
 		routeWithBody("POST /payments/{id}/refund", "give back an amount; 0 is all that is left", amountBody{500},

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// methodFor are payment methods by the status that an attempt with them leads to.
+// methodFor maps a status to a payment method whose attempt leads to it.
 var methodFor = map[status]string{
 	succeeded:             "pm_card_visa",
 	requiresCapture:       "pm_card_visa",
@@ -35,9 +35,8 @@ func (s *Server) Authenticate(paymentIntent string, agreed bool) error {
 	})
 }
 
-// FailAuthentication is the bank's refusal at a page or 3D Secure challenge, with a code of
-// Stripe's for it: "payment_intent_authentication_failure" or, as since 2026-08-26,
-// "authentication_failure".
+// FailAuthentication lets the bank refuse at a page or 3D Secure challenge, with one of Stripe's codes for
+// it: "payment_intent_authentication_failure", or "authentication_failure" since 2026-08-26.
 func (s *Server) FailAuthentication(paymentIntent, code string) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		if pi.page == "" {
@@ -48,8 +47,8 @@ func (s *Server) FailAuthentication(paymentIntent, code string) error {
 	})
 }
 
-// Settle ends the waiting of a payment: the bank's answer to one in processing; the payment of a
-// voucher, the arrival of a transfer, or their expiry, in requires_action.
+// Settle ends the waiting of a payment. In processing the bank pays or refuses. In requires_action a voucher
+// is paid, a transfer arrives, or they expire.
 func (s *Server) Settle(paymentIntent string, paid bool) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		switch {
@@ -64,8 +63,7 @@ func (s *Server) Settle(paymentIntent string, paid bool) error {
 	})
 }
 
-// SettleAll settles every debit and refund that is under way, as its payment method has it, without
-// moving the clock.
+// SettleAll settles every pending debit and refund according to its payment method, without moving the clock.
 func (s *Server) SettleAll() {
 	_ = s.locked(func(a *account) error {
 		a.settleNow()
@@ -188,8 +186,7 @@ func (a *account) attemptUntil(pi *intent, to status) *failure {
 	return a.moveTo(pi, to)
 }
 
-// answerDebit settles a payment in processing one way or the other, whatever its payment method
-// would do.
+// answerDebit settles a payment in processing as paid or failed, whatever its payment method would do.
 func (a *account) answerDebit(pi *intent, paid bool) {
 	ch, _ := a.charges.find(string(pi.LatestCharge))
 	if paid {

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// refundPlan is what becomes of a refund that is asked for next.
+// refundPlan is the result of a future refund request.
 type refundPlan struct {
-	status  *text    // its status from the start; nil leaves that to the payment method
-	refusal *failure // the answer in place of a refund; nil makes one
+	status  *text    // initial status; nil: the payment method decides
+	refusal *failure // error response; nil: a refund is made
 }
 
-// Refund gives back part of a payment, or with amount 0 what is left of it, as Stripe's dashboard
-// does. It returns the refund's id.
+// Refund refunds a part of a payment, or its rest with amount 0, as Stripe's dashboard does. It returns the
+// refund's id.
 func (s *Server) Refund(paymentIntent string, amount int64) (id string, err error) {
 	form := params{"payment_intent": paymentIntent}
 	if amount != 0 {
@@ -47,8 +47,7 @@ func (s *Server) MoveRefund(refund, to string) error {
 	})
 }
 
-// PlanRefund makes the next refund that is asked for begin in any status, known to Stripe or not;
-// empty is null.
+// PlanRefund sets the initial status of the next requested refund, known to Stripe or not; empty means null.
 func (s *Server) PlanRefund(status string) {
 	_ = s.locked(func(a *account) error {
 		begins := text(status)
@@ -57,8 +56,8 @@ func (s *Server) PlanRefund(status string) {
 	})
 }
 
-// RefuseRefund makes the next refund that is asked for fail with a code of Stripe's.
-// balance_insufficient is the refusal of an account whose balance does not cover the refund.
+// RefuseRefund makes the next requested refund fail with a code of Stripe's. balance_insufficient means that
+// the account's balance does not cover the refund.
 func (s *Server) RefuseRefund(code string) {
 	_ = s.locked(func(a *account) error {
 		a.refundPlans = append(a.refundPlans, refundPlan{refusal: refundRefusal(code)})
@@ -73,7 +72,7 @@ func refundRefusal(code string) *failure {
 	return invalid(code, "", "The refund was refused.")
 }
 
-// nextRefund is the plan for a refund that is asked for now.
+// nextRefund returns the plan for the current refund request.
 func (a *account) nextRefund() refundPlan {
 	if len(a.refundPlans) == 0 {
 		return refundPlan{}

@@ -31,7 +31,7 @@ type (
 	}
 )
 
-// done is the answer of a route that returns nothing else.
+// done is the response of a route without a result.
 var done = document{"done": true}
 
 func ended(err error) (any, error) { return done, err }
@@ -99,7 +99,7 @@ func (s *Server) serverRoutes() []controlRoute {
 	}
 }
 
-// stats is the answer of GET /stats.
+// stats is the response of GET /stats.
 func (s *Server) stats() document {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 type m = map[string]any
 
-// controller asks the control surface over HTTP and checks the status.
+// controller calls the control routes over HTTP and checks the status.
 func (b *bench) controller() func(want int, method, path string, body any) map[string]any {
 	control := httptest.NewServer(b.Control())
 	b.t.Cleanup(control.Close)
@@ -66,7 +66,8 @@ func TestControlSurface(t *testing.T) {
 	expect(t, "http status after a reset", status, http.StatusNotFound)
 }
 
-// The routes for what Stripe has had since 2024-06-20, and for what it has not.
+// TestControlOfNewStatuses checks the routes for statuses added since 2024-06-20, and for statuses that
+// Stripe does not have.
 func TestControlOfNewStatuses(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	pull := b.controller()
@@ -78,7 +79,7 @@ func TestControlOfNewStatuses(t *testing.T) {
 	post(200, "/api_version", m{"version": newest})
 	post(200, "/event_origin", m{"context": "own"})
 	pi := b.open()
-	created := in.taken(b, "payment_intent.created")[0]
+	created := in.received(b, "payment_intent.created")[0]
 	expect(t, "api_version", created["api_version"], any(newest))
 	expect(t, "context", created["context"], any(must(b.api.Accounts.Get())(t).ID))
 
@@ -101,7 +102,7 @@ func TestControlOfNewStatuses(t *testing.T) {
 	expect(t, "http status", status, http.StatusForbidden)
 }
 
-// The routes for refunds, disputes and single events.
+// TestControlOfMoneyAndEvents checks the routes for refunds, disputes and single events.
 func TestControlOfMoneyAndEvents(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	pull := b.controller()
@@ -128,7 +129,7 @@ func TestControlOfMoneyAndEvents(t *testing.T) {
 	sent := post(200, "/objects/"+pi.ID+"/event",
 		m{"type": "payment_intent.succeeded", "set": m{"status": "requires_robot"}})["id"]
 	var ids []any
-	for _, e := range in.taken(b, "") {
+	for _, e := range in.received(b, "") {
 		ids = append(ids, e["id"])
 	}
 	if !slices.Contains(ids, thin) || !slices.Contains(ids, sent) {

@@ -2,7 +2,7 @@ package stripesim
 
 import "maps"
 
-// createIntent answers POST /v1/payment_intents.
+// createIntent handles POST /v1/payment_intents.
 func (a *account) createIntent(c *call) (any, error) {
 	p := c.params
 	if f := checkCreation(p); f != nil {

@@ -34,7 +34,7 @@ func TestShippingAndConfiguration(t *testing.T) {
 	}
 }
 
-// charge.updated shows the receipt as it is then, and the charge's own endpoint sends it too.
+// TestChargeIsUpdated: charge.updated shows the changed receipt, and the charge's own endpoint sends it, too.
 func TestChargeIsUpdated(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
@@ -48,7 +48,7 @@ func TestChargeIsUpdated(t *testing.T) {
 		"charge.updated")
 }
 
-// Only the types that the Payment Element shows again are shown.
+// TestRedisplayedTypes: only the types that the Payment Element shows again are listed.
 func TestRedisplayedTypes(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	cu := b.customer()

@@ -26,7 +26,7 @@ type customer struct {
 	TaxExempt        string            `json:"tax_exempt"`
 	TestClock        text              `json:"test_clock"`
 
-	cash int64 // what the customer sent by bank transfer and no payment has taken yet
+	cash int64 // money of bank transfers that no payment has used yet
 }
 
 func (cu *customer) id() string { return cu.ID }
@@ -40,7 +40,7 @@ var customerFields = shape{
 	"tax": aHash, "tax_exempt": oneOf("", "exempt", "none", "reverse"), "test_clock": aText,
 }
 
-// createCustomer answers POST /v1/customers.
+// createCustomer handles POST /v1/customers.
 func (a *account) createCustomer(c *call) (any, error) {
 	cu := &customer{
 		ID: a.ids.short("cus"), Object: "customer", Created: a.unix(), InvoicePrefix: text(
@@ -102,7 +102,7 @@ func (a *account) customerOf(c *call) (*customer, *failure) {
 	return cu, nil
 }
 
-// retrieveCustomer answers GET /v1/customers/{customer}.
+// retrieveCustomer handles GET /v1/customers/{customer}.
 func (a *account) retrieveCustomer(c *call) (any, error) {
 	cu, f := a.customerOf(c)
 	if f != nil {
@@ -111,7 +111,7 @@ func (a *account) retrieveCustomer(c *call) (any, error) {
 	return cu, nil
 }
 
-// updateCustomer answers POST /v1/customers/{customer}.
+// updateCustomer handles POST /v1/customers/{customer}.
 func (a *account) updateCustomer(c *call) (any, error) {
 	cu, f := a.customerOf(c)
 	if f != nil {
@@ -124,8 +124,8 @@ func (a *account) updateCustomer(c *call) (any, error) {
 	return cu, nil
 }
 
-// deleteCustomer answers DELETE /v1/customers/{customer}. The simulator forgets a deleted customer,
-// where Stripe keeps a stub.
+// deleteCustomer handles DELETE /v1/customers/{customer}. The simulator removes the customer; Stripe keeps a
+// stub.
 func (a *account) deleteCustomer(c *call) (any, error) {
 	cu, f := a.customerOf(c)
 	if f != nil {
@@ -136,12 +136,12 @@ func (a *account) deleteCustomer(c *call) (any, error) {
 	return deletedCustomer(cu.ID), nil
 }
 
-// deletedCustomer is the object that remains of a deleted customer.
+// deletedCustomer is the response for a deleted customer.
 func deletedCustomer(id string) document {
 	return document{"id": id, "object": "customer", "deleted": true}
 }
 
-// listCustomers answers GET /v1/customers.
+// listCustomers handles GET /v1/customers.
 func (a *account) listCustomers(c *call) (any, error) {
 	return pageOf(c, a.customers.newestFirst(func(cu *customer) bool {
 		return c.params.matches("email", string(cu.Email)) && c.params.within(cu.Created)

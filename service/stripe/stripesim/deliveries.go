@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	deliveryWorkers = 8                      // posts under way at once, over all endpoints
-	deliveryTimeout = 10 * time.Second       // after which an endpoint has failed
-	firstBackoff    = 250 * time.Millisecond // doubled at every failure; Stripe's is minutes
+	deliveryWorkers = 8                      // concurrent posts over all endpoints
+	deliveryTimeout = 10 * time.Second       // after it a delivery has failed
+	firstBackoff    = 250 * time.Millisecond // doubled at every failure; Stripe's takes minutes
 	longestBackoff  = time.Hour
 	deliveryLife    = 72 * time.Hour // Stripe's: https://docs.stripe.com/webhooks#automatic-retries
 )
@@ -64,7 +64,7 @@ type delivery struct {
 	hook     *hook
 	began    time.Time
 	failures int
-	thin     *thinEvent // sent in place of what the endpoint takes; else nil
+	thin     *thinEvent // sent in place of the endpoint's usual form; else nil
 }
 
 // payload is the body of the request.
@@ -75,13 +75,13 @@ func (d *delivery) payload() any {
 	return d.hook.payload(d.event)
 }
 
-// outbox holds the deliveries that can be posted now, and counts all that have not arrived yet.
+// outbox holds the deliveries that are due, and counts all that have not arrived yet.
 type outbox struct {
 	ready       []*delivery
 	undelivered int
 }
 
-// send plans an event's delivery to every endpoint that is sent its type.
+// send plans an event's delivery to every endpoint that selects its type.
 func (a *account) send(e *event, delay time.Duration) {
 	for _, h := range a.hooks {
 		if !h.wants(e.Type) {
@@ -109,7 +109,7 @@ func (s *Server) deliver() {
 	}
 }
 
-// takeDelivery waits for a delivery to post; nil once the server is closed.
+// takeDelivery waits for a due delivery; nil once the server is closed.
 func (s *Server) takeDelivery() (*delivery, *account) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,8 +126,8 @@ func (s *Server) takeDelivery() (*delivery, *account) {
 	}
 }
 
-// settleDelivery removes a delivery that arrived, or plans its next attempt. home is the account it
-// came from, which a reset may have replaced.
+// settleDelivery removes an accepted delivery, or plans its next try. home is the delivery's account, which a
+// reset may have replaced.
 func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,7 +147,7 @@ func (s *Server) settleDelivery(home *account, d *delivery, err error) {
 	home.scheduler.add(timer{at: home.now().Add(backoff), delivery: d})
 }
 
-// postEvent sends the event once. Anything but 2xx is a failure, a redirect too.
+// postEvent sends the event once. Any status but 2xx is a failure, including redirects.
 func (s *Server) postEvent(d *delivery) error {
 	s.mu.Lock()
 	body, err := render(d.payload())
@@ -156,7 +156,7 @@ func (s *Server) postEvent(d *delivery) error {
 	if err != nil {
 		return err
 	}
-	body = bytes.TrimSpace(body) // unlike an answer, a webhook ends at its brace
+	body = bytes.TrimSpace(body) // unlike an API response, a webhook ends with its brace
 	ctx, cancel := context.WithTimeout(s.done, deliveryTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.hook.URL, bytes.NewReader(body))

@@ -55,8 +55,8 @@ func TestEndpointsChooseTheirEvents(t *testing.T) {
 	}
 }
 
-// misbehave pays ten times under the seed and counts the events that reached the shop, and their
-// deliveries.
+// misbehave pays ten times with event faults. It returns the numbers of events and of deliveries that reached
+// the shop.
 func misbehave(t *testing.T, opts stripesim.Options) (made, taken int) {
 	t.Helper()
 	b := start(t, opts)
@@ -112,7 +112,7 @@ func TestReorderedEventsAreOvertaken(t *testing.T) {
 	}
 }
 
-// Versions before 2022-11-15 show a payment's charges in a list and have no latest_charge.
+// TestOlderEvents: versions before 2022-11-15 show a payment's charges in a list and have no latest_charge.
 func TestOlderEvents(t *testing.T) {
 	b := start(t, stripesim.Options{APIVersion: "2020-08-27"})
 	b.RemoveWebhooks()
@@ -126,7 +126,7 @@ func TestOlderEvents(t *testing.T) {
 	}
 }
 
-// read gets a path with the secret key.
+// read requests a path with the secret key.
 func (b *bench) read(path string) (status int, body string) {
 	b.t.Helper()
 	req := must(http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.url+path, nil))(b.t)

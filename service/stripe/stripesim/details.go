@@ -69,7 +69,7 @@ func (m testMethod) fingerprint() string {
 // https://docs.stripe.com/payments/place-a-hold-on-a-payment-method.
 const holdDays = 7
 
-// chargeDetails is payment_method_details of a charge: the method as it was when it was used.
+// chargeDetails is payment_method_details of a charge: the method at the time of its use.
 func chargeDetails(m *method, ch *charge) document {
 	if m.Type != "card" {
 		return document{"type": m.Type, m.Type: usedDetails(m)}
@@ -92,8 +92,7 @@ func chargeDetails(m *method, ch *charge) document {
 	return document{"type": "card", "card": card}
 }
 
-// usedDetails drops what a PaymentMethod shows and a charge does not, and adds what only a charge
-// has.
+// usedDetails drops the members that only a PaymentMethod has, and adds those that only a charge has.
 func usedDetails(m *method) document {
 	pick := func(names ...string) document {
 		out := document{}

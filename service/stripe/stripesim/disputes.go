@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// dispute is a Dispute: a customer's bank asks for the money back.
+// dispute is a Dispute: a customer's bank claims the money back.
 type dispute struct {
 	ID                   string            `json:"id"`
 	Object               string            `json:"object"`
@@ -94,8 +94,7 @@ func firstStatus(kind string) string {
 	return "needs_response"
 }
 
-// chargedBack reports whether a dispute has taken the charge's money, so that none is left to
-// refund.
+// chargedBack reports whether a dispute has withdrawn the charge's money, so that no rest can be refunded.
 func (a *account) chargedBack(ch *charge) bool {
 	return slices.ContainsFunc(a.disputes.rows, func(d *dispute) bool {
 		return d.Charge == ch.ID && !d.IsChargeRefundable && d.Status != "won" && d.Status != "prevented"
@@ -135,7 +134,7 @@ func (a *account) appeal(d *dispute, to string) {
 	a.emit("charge.dispute.updated", d)
 }
 
-// submit is what follows submitted evidence.
+// submit processes submitted evidence.
 func (a *account) submit(d *dispute) {
 	switch {
 	case d.inquiry():
@@ -156,7 +155,7 @@ func (a *account) disputeOf(c *call) (*dispute, *failure) {
 	return d, nil
 }
 
-// retrieveDispute answers GET /v1/disputes/{dispute}.
+// retrieveDispute handles GET /v1/disputes/{dispute}.
 func (a *account) retrieveDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -165,8 +164,8 @@ func (a *account) retrieveDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// updateDispute answers POST /v1/disputes/{dispute}. Stripe's test mode lets the words
-// winning_evidence and losing_evidence decide: https://docs.stripe.com/testing#evidence.
+// updateDispute handles POST /v1/disputes/{dispute}. In Stripe's test mode the words winning_evidence and
+// losing_evidence decide the dispute: https://docs.stripe.com/testing#evidence.
 func (a *account) updateDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -199,7 +198,7 @@ func (a *account) updateDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// closeDispute answers POST /v1/disputes/{dispute}/close, with which the shop accepts the dispute.
+// closeDispute handles POST /v1/disputes/{dispute}/close, with which the shop accepts the dispute.
 func (a *account) closeDispute(c *call) (any, error) {
 	d, f := a.disputeOf(c)
 	if f != nil {
@@ -212,7 +211,7 @@ func (a *account) closeDispute(c *call) (any, error) {
 	return d, nil
 }
 
-// listDisputes answers GET /v1/disputes.
+// listDisputes handles GET /v1/disputes.
 func (a *account) listDisputes(c *call) (any, error) {
 	return pageOf(c, a.disputes.newestFirst(func(d *dispute) bool {
 		return c.params.matches("payment_intent", string(d.PaymentIntent)) && c.params.matches("charge", d.Charge) &&

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// failure is an answer of Stripe's that is not 2xx: the object under "error", and its HTTP status.
+// failure is an error response of Stripe: the object under "error" and the HTTP status.
 type failure struct {
 	status        int
 	Charge        string  `json:"charge,omitempty"`
@@ -40,7 +40,7 @@ func invalid(code, param, message string, args ...any) *failure {
 	}
 }
 
-// missing is the answer for an unknown id: 404 if it stands in the path, 400 if it is a parameter.
+// missing is the response for an unknown id: 404 if it is in the path, 400 if it is a parameter.
 func missing(kind, id, param string) *failure {
 	return invalid("resource_missing", param, "No such %s: '%s'", kind, id)
 }
@@ -50,7 +50,7 @@ func (f *failure) withStatus(status int) *failure {
 	return f
 }
 
-// unexpectedState is Stripe's answer to a request that a PaymentIntent's status does not allow.
+// unexpectedState is the response to a request that a PaymentIntent's status does not allow.
 func unexpectedState(pi *intent, message string, args ...any) *failure {
 	f := invalid("payment_intent_unexpected_state", "", message, args...)
 	f.PaymentIntent = pi
@@ -64,7 +64,7 @@ func docURL(code string) string {
 	return "https://stripe.com/docs/error-codes/" + strings.ReplaceAll(code, "_", "-")
 }
 
-// asFailure turns any error into a failure; an error that is none becomes Stripe's generic 500.
+// asFailure converts any error to a failure. An unknown error becomes Stripe's generic 500.
 func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -83,7 +83,7 @@ func rateLimited() *failure {
 	}
 }
 
-// permissionMissing is the answer to a restricted key that may not read an expanded property.
+// permissionMissing is the response to a restricted key that may not read an expanded property.
 func permissionMissing(property string) *failure {
 	return invalid("", "expand", textPermission, property).withStatus(http.StatusForbidden)
 }

@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// eventFaults decides from the seed and an event's number what happens to it, so that a run replays
-// regardless of goroutine order.
+// eventFaults decides an event's fault from the seed and the event's number, so that a run replays whatever
+// the order of goroutines.
 type eventFaults struct {
 	Seed                     uint64
 	Duplicate, Reorder, Drop float64
 	made                     uint64
 }
 
-// deliveryPlan is what happens to one event.
+// deliveryPlan is the fault of one event.
 type deliveryPlan struct {
-	dropped  bool          // never made: neither delivered nor listed
+	dropped  bool          // neither delivered nor listed
 	repeated bool          // delivered twice
-	twin     bool          // made twice, under two ids
-	delay    time.Duration // delivered late, so that later ones overtake it
+	twin     bool          // made twice, with two ids
+	delay    time.Duration // delivered late, after later events
 }
 
 const (
-	twinShare = 0.25            // of the duplicates, those that carry another id
+	twinShare = 0.25            // share of the duplicates that have another id
 	maxDelay  = 2 * time.Second // of a reordered event
 )
 

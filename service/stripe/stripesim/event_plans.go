@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// eventPlan is what happens to the events of a payment's next change.
+// eventPlan decides the events of a payment's next change.
 type eventPlan struct {
 	fate   string
-	delay  time.Duration // of a late one
-	change uint64        // the change that it is for, once that has begun
+	delay  time.Duration // of a late event
+	change uint64        // number of the change, once it has begun
 }
 
-// eventFates are the fates that PlanEvents knows.
+// eventFates are the fates for PlanEvents.
 var eventFates = []string{"lost", "doubled", "late"}
 
 const defaultLateness = 10 * time.Second
 
-// PlanEvents decides what happens to all events of the next change of a payment. "lost" delivers
-// none of them, but Stripe lists them; "doubled" delivers each twice; "late" delivers them after the
-// delay, or after 10 s where that is zero. An empty fate ends the plan.
+// PlanEvents decides the fate of all events of a payment's next change. "lost" delivers none of them, but
+// Stripe lists them. "doubled" delivers each twice. "late" delivers them after the delay, 10 s if zero. An
+// empty fate ends the plan.
 func (s *Server) PlanEvents(paymentIntent, fate string, delay time.Duration) error {
 	return s.withIntent(paymentIntent, func(a *account, pi *intent) *failure {
 		switch fate {
@@ -39,8 +39,8 @@ func (s *Server) PlanEvents(paymentIntent, fate string, delay time.Duration) err
 	})
 }
 
-// planFor is the fate of an event of the payment that is made now; the zero value where no plan is.
-// A plan ends with the change that it is for.
+// planFor returns the plan for a new event of the payment; the zero value without a plan. A plan ends with
+// its change.
 func (a *account) planFor(payment string) eventPlan {
 	plan := a.eventPlans[payment]
 	if plan == nil {
@@ -56,7 +56,7 @@ func (a *account) planFor(payment string) eventPlan {
 	return *plan
 }
 
-// dispatch sends an event as the plan of its payment has it. delay is what the rates ask for.
+// dispatch sends an event according to its payment's plan. delay comes from the fault rates.
 func (a *account) dispatch(e *event, delay time.Duration) {
 	plan := a.planFor(e.payment)
 	switch plan.fate {
@@ -74,7 +74,7 @@ func (a *account) dispatch(e *event, delay time.Duration) {
 	}
 }
 
-// ResendEvent delivers an event that was made earlier to every endpoint again, as it was.
+// ResendEvent delivers an earlier event to every endpoint again, unchanged.
 func (s *Server) ResendEvent(id string) error {
 	return s.locked(func(a *account) error {
 		e, ok := a.events.find(id)
@@ -86,8 +86,8 @@ func (s *Server) ResendEvent(id string) error {
 	})
 }
 
-// LetPass lets time pass for everything that waits: what is due within d happens now, with its
-// events. The clock stays, so that callers with a clock of their own accept the events.
+// LetPass lets d pass for all timers: work that is due within d is done now, with its events. The clock
+// stays, so that callers with their own clock accept the events.
 func (s *Server) LetPass(d time.Duration) {
 	_ = s.locked(func(a *account) error {
 		for i := range a.scheduler {
@@ -108,7 +108,7 @@ type (
 	}
 )
 
-// deliveryRoutes steer the delivery of events, and show what happened.
+// deliveryRoutes control the delivery of events and show the activity.
 func (s *Server) deliveryRoutes() []controlRoute {
 	return []controlRoute{
 		{

@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// event is a snapshot of an object at the moment of a change, as GET /v1/events shows it: in the
-// account's API version.
+// event is a snapshot of an object after a change, as GET /v1/events shows it, in the account's API version.
 type event struct {
 	ID              string       `json:"id"`
 	Object          string       `json:"object"`
@@ -21,9 +20,9 @@ type event struct {
 	Request         eventRequest `json:"request"`
 	Type            string       `json:"type"`
 
-	snapshots map[string]json.RawMessage // of the object, by the API versions that the endpoints have
+	snapshots map[string]json.RawMessage // the object in each API version of an endpoint
 	about     relatedObject
-	payment   string // id of the PaymentIntent that it is about; empty for none
+	payment   string // id of its PaymentIntent; empty if there is none
 }
 
 type eventData struct {
@@ -55,7 +54,7 @@ func (a *account) emit(kind string, about object) {
 	}
 }
 
-// newEvent makes an event of the object as it is now; nil if it cannot be rendered.
+// newEvent makes an event of an object's current state; nil if it cannot be rendered.
 func (a *account) newEvent(kind string, about object) *event {
 	e := &event{
 		ID: a.ids.long("evt"), Object: "event", APIVersion: a.apiVersion, Created: a.unix(), Request: a.eventRequest,
@@ -74,8 +73,7 @@ func (a *account) newEvent(kind string, about object) *event {
 	return e
 }
 
-// versionsInUse are the account's API version and those of the endpoints that have one of their
-// own.
+// versionsInUse are the API versions of the account and of the endpoints.
 func (a *account) versionsInUse() []string {
 	out := []string{a.apiVersion}
 	for _, h := range a.hooks {
@@ -86,7 +84,7 @@ func (a *account) versionsInUse() []string {
 	return out
 }
 
-// publish puts an event among those that GET /v1/events lists.
+// publish adds an event to GET /v1/events.
 func (a *account) publish(e *event) {
 	for _, h := range a.hooks {
 		if h.wants(e.Type) {
@@ -107,7 +105,7 @@ func (e *event) inVersion(version string) *event {
 	return &out
 }
 
-// eventOrigin is what further events say of where they come from.
+// eventOrigin is the origin that future events name.
 type eventOrigin struct {
 	// Context is the account of an organisation's event destination: an account's id, "own" for the
 	// simulator's, "null", or empty for none.
@@ -133,7 +131,7 @@ func (a *account) contextFor(name string) *text {
 	return &value
 }
 
-// retrieveEvent answers GET /v1/events/{event}.
+// retrieveEvent handles GET /v1/events/{event}.
 func (a *account) retrieveEvent(c *call) (any, error) {
 	e, ok := a.events.find(c.PathValue("event"))
 	if !ok {
@@ -142,11 +140,11 @@ func (a *account) retrieveEvent(c *call) (any, error) {
 	return e, nil
 }
 
-// listedTypes is how many types one list can ask for.
-// Source: https://docs.stripe.com/api/events/list#list_events-types
+// listedTypes limits the types in one list request. Source:
+// https://docs.stripe.com/api/events/list#list_events-types
 const listedTypes = 20
 
-// listEvents answers GET /v1/events.
+// listEvents handles GET /v1/events.
 func (a *account) listEvents(c *call) (any, error) {
 	types := c.params.list("types")
 	if c.params.has("type") && types != nil {

@@ -68,7 +68,7 @@ func (a *account) expandMember(at map[string]any, name string, rest []string) bo
 	return a.expandPath(value, rest)
 }
 
-// refundsOf is the one list that Stripe leaves out until it is asked for (since 2022-11-15).
+// refundsOf is the one list that Stripe omits unless it is expanded (since 2022-11-15).
 func (a *account) refundsOf(charge map[string]any) any {
 	id, _ := charge["id"].(string)
 	rows := a.refunds.newestFirst(func(r *refund) bool { return r.Charge == text(id) })
@@ -85,7 +85,7 @@ func (a *account) refundsOf(charge map[string]any) any {
 	return tree
 }
 
-// lookup finds an object of any type by its id; nil where there is none.
+// lookup finds an object of any type by its id; nil if there is none.
 func (a *account) lookup(id string) any {
 	prefix, _, _ := strings.Cut(id, "_")
 	switch prefix {

@@ -11,7 +11,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// fact is something that Stripe's answers show in public and its schema does not say.
+// fact is a behavior of Stripe that is public but not part of its schema.
 type fact struct {
 	source string // where it can be seen
 	path   string // members joined by dots, from the top of the object
@@ -98,14 +98,14 @@ func TestFactsOfABankPage(t *testing.T) {
 func TestFactsOfEventsRefundsAndSessions(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
-	_, refund := b.ask("refund", "/v1/refunds", "payment_intent="+pi.ID)
+	_, refund := b.postForm("refund", "/v1/refunds", "payment_intent="+pi.ID)
 	checkFacts(t, refund, []fact{
 		{refundObject, "id", `re_[A-Za-z0-9]{24}`},
 		{refundObject, "status", `succeeded`},
 		{refundObject, "destination_details.type", `card`},
 		{refundObject, "reason", `null`},
 	})
-	_, session := b.ask("session", "/v1/customer_sessions",
+	_, session := b.postForm("session", "/v1/customer_sessions",
 		"customer="+b.customer().ID+"&components[payment_element][enabled]=true")
 	checkFacts(t, session, []fact{
 		{sessionObject, "client_secret", `cuss_secret_[A-Za-z0-9]{47}`},
@@ -124,7 +124,7 @@ func TestFactsOfEventsRefundsAndSessions(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	res, _ := b.ask("key", intents, terms)
+	res, _ := b.postForm("key", intents, terms)
 	for name, want := range map[string]string{
 		"Request-Id": `req_[A-Za-z0-9]{14}`, "Stripe-Version": `2024-06-20`, "Idempotency-Key": `key`,
 		"Content-Type": `application/json`, "Date": `.* GMT`,
@@ -134,14 +134,14 @@ func TestHeaders(t *testing.T) {
 		}
 	}
 	b.Advance(1000 * 3600 * 1e9)
-	later, _ := b.ask("later", intents, terms)
+	later, _ := b.postForm("later", intents, terms)
 	at := must(http.ParseTime(later.Header.Get("Date")))(t)
 	if ahead := at.Sub(must(http.ParseTime(res.Header.Get("Date")))(t)).Hours(); ahead < 999 {
 		t.Errorf("Date does not follow the simulator's clock: %f hours", ahead)
 	}
 }
 
-// hold reads an object and judges it.
+// checkObject reads an object and compares it with the facts.
 func checkObject(t *testing.T, b *bench, path string, facts []fact) {
 	t.Helper()
 	_, body := b.read(path)
@@ -162,8 +162,7 @@ func checkFacts(t *testing.T, body string, facts []fact) {
 	}
 }
 
-// inText walks to a member and writes it as JSON does, a string without its quotes; <nil> where
-// there is none.
+// inText follows a path to a member and formats it as JSON, a string without quotes; <nil> if it is absent.
 func inText(at any, steps []string) string {
 	for _, step := range steps {
 		switch is := at.(type) {

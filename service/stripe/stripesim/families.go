@@ -1,23 +1,21 @@
 package stripesim
 
-// family says how payments of one type of PaymentMethod go.
+// family describes the payments of one type of PaymentMethod.
 type family struct {
-	label     string // the name that customers know it by
-	redirects bool   // the customer authorises on a page of the bank
-	delayed   bool   // the bank's answer comes days later, after processing
-	transfer  bool   // the customer sends money by themselves
-	voucher   bool   // the customer pays at a shop or a cash machine, within days
+	label     string // name for customers
+	redirects bool   // the customer authorises on a bank's page
+	delayed   bool   // in processing until the bank answers days later
+	transfer  bool   // the customer sends a bank transfer
+	voucher   bool   // the customer pays at a shop or cash machine, within days
 	debits    bool   // saving it saves a SEPA debit of the same account
-	shown     bool   // the Payment Element shows a saved one again
-	ended     bool   // Stripe takes no new payments by it
-	currency  string // the only one it takes; empty: any
+	shown     bool   // the Payment Element shows a saved method again
+	ended     bool   // Stripe accepts no new payments with it
+	currency  string // the only accepted currency; empty: any
 }
 
-// families are the types that this simulator can pay with. Sofort ended on 2025-03-31; old payments
-// still show it.
-// Sources: https://docs.stripe.com/payments/payment-methods/payment-method-support, and for the
-// types that are shown again
-// https://docs.stripe.com/payments/existing-customers?platform=web&ui=elements
+// families are the supported types of payment methods. Sofort ended on 2025-03-31; old payments still show
+// it. Sources: https://docs.stripe.com/payments/payment-methods/payment-method-support, and for the types
+// that are shown again https://docs.stripe.com/payments/existing-customers?platform=web&ui=elements
 var families = map[string]family{
 	"card":            {label: "card", shown: true},
 	"link":            {label: "Link", shown: true},
@@ -43,7 +41,7 @@ var automaticOrder = []string{
 	"link",
 }
 
-// automaticTypes are the types offered for a currency.
+// automaticTypes returns the types offered for a currency.
 func automaticTypes(currency, redirects string) []string {
 	var out []string
 	for _, kind := range automaticOrder {
@@ -55,18 +53,18 @@ func automaticTypes(currency, redirects string) []string {
 	return out
 }
 
-// behaviour is what a test payment method does when it is used; the zero value pays.
+// behaviour is the result of a test payment method; the zero value pays.
 type behaviour struct {
-	decline   *decline // the confirmation, or a debit's settlement, ends in this
+	decline   *decline // the confirmation, or a debit's settlement, is declined with it
 	challenge bool     // asks for 3D Secure first
 	attaches  bool     // can be saved although it declines
-	refund    string   // "pending": a refund takes Settle; "fails": it succeeds, and fails after Settle
-	dispute   string   // reason of the dispute that follows the charge at once
-	inquiry   bool     // the dispute is one of the early kind, warning_…
-	review    string   // reason of the review that the charge is put under, as a rule of Radar for it does
+	refund    string   // "pending": a refund settles after Settle; "fails": it succeeds and fails after Settle
+	dispute   string   // reason of a dispute that follows the charge at once
+	inquiry   bool     // the dispute is an inquiry, warning_…
+	review    string   // reason of a review that opens with the charge, as by a Radar rule
 }
 
-// caseType is the kind of the dispute that follows the charge.
+// caseType is the type of the dispute that follows the charge.
 func (b behaviour) caseType() string {
 	if b.inquiry {
 		return "inquiry"

@@ -17,7 +17,7 @@ import (
 func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
 	for _, story := range []struct {
 		fault stripesim.Fault
-		made  int // PaymentIntents, although the caller saw none
+		made  int // created PaymentIntents, although the caller saw none
 	}{
 		{stripesim.Fault{Kind: stripesim.RateLimited}, 0},
 		{stripesim.Fault{Kind: stripesim.LockTimeout}, 0},
@@ -39,7 +39,7 @@ func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
 			caller := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 			impatient := *caller
 			if kind := story.fault.Kind; kind == stripesim.Timeout || kind == stripesim.Endless {
-				impatient.Timeout = 2 * time.Second // nothing else ends it
+				impatient.Timeout = 2 * time.Second // the fault ends in no other way
 			}
 			if err := create(&impatient, b.url); err == nil {
 				t.Error("the caller noticed nothing")
@@ -55,7 +55,7 @@ func TestFaultsBeforeAndAfterTheWork(t *testing.T) {
 	}
 }
 
-// create opens a payment and reads the answer whole.
+// create opens a payment and reads the whole response.
 func create(with *http.Client, url string) error {
 	req, err := http.NewRequest(http.MethodPost, url+intents, strings.NewReader(terms))
 	if err != nil {
@@ -95,7 +95,7 @@ func TestFaultsAreCounted(t *testing.T) {
 	}
 }
 
-// A server that is closed lets go of the requests that a fault holds.
+// TestCloseReleasesHeldRequests: closing the server ends the requests that a fault holds.
 func TestCloseReleasesHeldRequests(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	if err := b.AddFault(stripesim.Fault{Kind: stripesim.Timeout, Times: -1}); err != nil {

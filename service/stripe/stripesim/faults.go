@@ -9,35 +9,35 @@ import (
 	"time"
 )
 
-// FaultKind names a way in which an answer goes wrong.
+// FaultKind names a fault of a response.
 type FaultKind string
 
 // The kinds of faults.
 const (
-	RateLimited FaultKind = "rate_limited" // 429 before anything else; no idempotency key remembers it
+	RateLimited FaultKind = "rate_limited" // 429 before any processing; no idempotency key stores it
 	LockTimeout FaultKind = "lock_timeout" // 429 of the kind that SDKs repeat
-	ServerError FaultKind = "server_error" // 500, which the idempotency key saves and replays
-	Timeout     FaultKind = "timeout"      // no answer until the caller hangs up
-	Dropped     FaultKind = "dropped"      // the connection breaks without an answer
-	Slow        FaultKind = "slow"         // the answer comes after Delay; meanwhile the idempotency key is in use
+	ServerError FaultKind = "server_error" // 500, which the idempotency key stores and replays
+	Timeout     FaultKind = "timeout"      // no response until the caller closes the connection
+	Dropped     FaultKind = "dropped"      // the connection closes without a response
+	Slow        FaultKind = "slow"         // the response is delayed by Delay; the idempotency key is in use meanwhile
 	Endless     FaultKind = "endless"      // a body that never ends
 	Truncated   FaultKind = "truncated"    // a body that stops half-way
 )
 
-// Fault is a fault that some of the next requests meet.
+// Fault is a fault of some of the next requests.
 type Fault struct {
 	Endpoint string        `json:"endpoint,omitempty"` // a route as Endpoints names it; empty: any
 	Kind     FaultKind     `json:"kind"`
-	After    bool          `json:"after,omitempty"` // the work is done, its answer lost
-	Skip     int           `json:"skip,omitempty"`  // requests let through before the first that fails
+	After    bool          `json:"after,omitempty"` // the request is executed and its response lost
+	Skip     int           `json:"skip,omitempty"`  // requests without the fault before the first one with it
 	Times    int           `json:"times,omitempty"` // requests that fail; 0 means 1, negative means all
 	Delay    time.Duration `json:"delay,omitempty"` // of Slow, in nanoseconds
 }
 
 var faultKinds = []FaultKind{RateLimited, LockTimeout, ServerError, Timeout, Dropped, Slow, Endless, Truncated}
 
-// AddFault adds a fault behind the present ones; a request meets the first that fits it. An unknown
-// kind or endpoint is an error: such a fault would never be met, and its test would prove nothing.
+// AddFault adds a fault after the present ones; a request gets the first that matches. An unknown kind or
+// endpoint is an error, since such a fault would never occur and its test would prove nothing.
 func (s *Server) AddFault(f Fault) error {
 	if !slices.Contains(faultKinds, f.Kind) {
 		return fmt.Errorf("unknown kind of fault %q; there are %v", f.Kind, faultKinds)
@@ -99,10 +99,10 @@ type faultPlan struct {
 	fault   Fault
 	delay   time.Duration
 	refusal *failure
-	first   bool // do the work, then refuse
+	first   bool // execute the request, then fail
 }
 
-// workOrder draws the fault for a request. The caller holds the lock.
+// faultPlan draws the fault for a request. The caller holds the lock.
 func (s *Server) faultPlan(ep endpoint) faultPlan {
 	delay, own := s.latency[ep.pattern]
 	if !own {
@@ -155,13 +155,12 @@ func (o faultPlan) pause(ctx, server context.Context) {
 	}
 }
 
-// lost reports that the request never reaches the work. A timeout lasts until the caller or the
-// server ends.
+// lost reports whether the request is never executed. A timeout lasts until the caller or the server ends.
 func (o faultPlan) lost(ctx, server context.Context) bool {
 	return !o.fault.After && o.unanswered(ctx, server)
 }
 
-// lostAfter reports that the work was done and its answer is lost.
+// lostAfter reports whether the request was executed and its response lost.
 func (o faultPlan) lostAfter(ctx, server context.Context) bool {
 	return o.fault.After && o.unanswered(ctx, server)
 }
@@ -176,7 +175,7 @@ func (o faultPlan) unanswered(ctx, server context.Context) bool {
 	return o.fault.Kind == Timeout || o.fault.Kind == Dropped
 }
 
-// write sends the body, damaged as the fault has it.
+// write sends the body, damaged if the fault says so.
 func (o faultPlan) write(ctx context.Context, w http.ResponseWriter, done answer) {
 	switch o.fault.Kind {
 	case Endless:

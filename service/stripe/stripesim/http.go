@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// ServeHTTP is the Stripe API under /v1, and the bank pages under /authorize.
+// ServeHTTP serves the Stripe API under /v1 and the bank pages under /authorize.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// answering handles every request: it logs it, applies a fault or serves it, and answers.
+// answering handles every request: it logs the request, applies a fault or executes it, and sends the
+// response.
 func (s *Server) answering(ep endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := readBody(w, r)
@@ -51,8 +52,8 @@ func unrecognized(r *http.Request) *failure {
 	return invalid("", "", textUnknownURL, r.Method, r.URL.Path).withStatus(http.StatusNotFound)
 }
 
-// writeHeader sends Stripe's headers. Date comes from the simulator's clock, since clients derive
-// the age of a read from it.
+// writeHeader sends Stripe's headers. Date is the simulator's clock, since clients derive the age of a read
+// from it.
 func (s *Server) writeHeader(w http.ResponseWriter, r *http.Request, reqID string, done answer) {
 	s.mu.Lock()
 	now := s.account.now()
@@ -77,7 +78,7 @@ func (s *Server) writeHeader(w http.ResponseWriter, r *http.Request, reqID strin
 	}
 }
 
-// allowOrigins answers the preflight request of a page in a browser.
+// allowOrigins handles the preflight request of a browser.
 func allowOrigins(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")

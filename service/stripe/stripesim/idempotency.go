@@ -7,12 +7,10 @@ import (
 	"time"
 )
 
-// keyLife is how long Stripe keeps an idempotency key:
-// https://docs.stripe.com/api/idempotent_requests.
+// keyLife is how long Stripe stores an idempotency key: https://docs.stripe.com/api/idempotent_requests.
 const keyLife = 24 * time.Hour
 
-// keyed is the entry of an idempotency key: the first request with it, and its answer once there is
-// one.
+// keyed is the entry of an idempotency key: its first request, and the response once there is one.
 type keyed struct {
 	print   [sha256.Size]byte
 	path    string
@@ -21,8 +19,7 @@ type keyed struct {
 	answer  answer
 }
 
-// once runs a POST at most once for its idempotency key. Requests that are refused earlier leave no
-// trace, as at Stripe.
+// once executes a POST at most once for its idempotency key. Earlier refusals leave no entry, as at Stripe.
 func (s *Server) once(c *call, run func() answer) answer {
 	key := c.Header.Get("Idempotency-Key")
 	if c.Method != http.MethodPost || key == "" {
@@ -45,7 +42,7 @@ func (s *Server) once(c *call, run func() answer) answer {
 	return done
 }
 
-// claim finds the key's entry or makes one; settled reports that its answer can be replayed.
+// claim finds or creates the key's entry; settled reports whether its response can be replayed.
 func (s *Server) claim(key string, c *call) (entry *keyed, settled bool, f *failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,8 +73,7 @@ func keyInUse(key string) *failure {
 	return invalid("idempotency_key_in_use", "", textKeyInUse, key).withStatus(http.StatusConflict)
 }
 
-// fingerprint covers the parameters, not their order or encoding: maps are marshalled by sorted
-// key.
+// fingerprint covers the parameters, but not their order or encoding: maps are marshalled by sorted key.
 func fingerprint(c *call) [sha256.Size]byte {
 	raw, err := json.Marshal(c.params)
 	if err != nil {
@@ -86,7 +82,7 @@ func fingerprint(c *call) [sha256.Size]byte {
 	return sha256.Sum256(raw)
 }
 
-// again is the same answer, marked as a replay.
+// again is the same response, marked as a replay.
 func (a answer) again() answer {
 	a.replay = true
 	return a

@@ -10,9 +10,9 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// ask posts a form with an idempotency key, without the SDK, so that status, headers and bytes can
-// be compared.
-func (b *bench) ask(key, path, form string) (*http.Response, string) {
+// postForm posts a form with an idempotency key, without the SDK, so that status, headers and bytes can be
+// compared.
+func (b *bench) postForm(key, path, form string) (*http.Response, string) {
 	b.t.Helper()
 	req := must(http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+path, strings.NewReader(form)))(b.t)
 	req.Header.Set("Authorization", "Bearer "+secretKey)
@@ -31,22 +31,22 @@ const (
 
 func TestIdempotencyKeyReplays(t *testing.T) {
 	b := start(t, stripesim.Options{})
-	first, body := b.ask("k1", intents, terms)
+	first, body := b.postForm("k1", intents, terms)
 	expect(t, "original request", first.Header.Get("Original-Request"), first.Header.Get("Request-Id"))
 	expect(t, "key", first.Header.Get("Idempotency-Key"), "k1")
 	expect(t, "replayed", first.Header.Get("Idempotent-Replayed"), "")
 
-	again, same := b.ask("k1", intents, "currency=eur&amount=2000")
+	again, same := b.postForm("k1", intents, "currency=eur&amount=2000")
 	expect(t, "body", same, body)
 	expect(t, "replayed", again.Header.Get("Idempotent-Replayed"), "true")
 	expect(t, "original request", again.Header.Get("Original-Request"), first.Header.Get("Request-Id"))
 
-	changed, body := b.ask("k1", intents, "amount=2001&currency=eur")
+	changed, body := b.postForm("k1", intents, "amount=2001&currency=eur")
 	expect(t, "http status", changed.StatusCode, http.StatusBadRequest)
 	contains(t, body, `"type": "idempotency_error"`)
 
 	b.Advance(24 * time.Hour)
-	forgotten, _ := b.ask("k1", intents, "amount=2001&currency=eur")
+	forgotten, _ := b.postForm("k1", intents, "amount=2001&currency=eur")
 	expect(t, "http status after a day", forgotten.StatusCode, http.StatusOK)
 	expect(t, "requests", b.Count("POST "+intents), 4)
 }
@@ -57,17 +57,17 @@ func TestIdempotencyKeySavesFailuresOfTheWorkOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		res, _ := b.ask("broken", intents, terms)
+		res, _ := b.postForm("broken", intents, terms)
 		expect(t, "http status", res.StatusCode, http.StatusInternalServerError)
 	}
-	wrong, _ := b.ask("typo", intents, "amount=2000&currency=eur&colour=red")
+	wrong, _ := b.postForm("typo", intents, "amount=2000&currency=eur&colour=red")
 	expect(t, "http status of a typo", wrong.StatusCode, http.StatusBadRequest)
-	right, _ := b.ask("typo", intents, terms)
+	right, _ := b.postForm("typo", intents, terms)
 	expect(t, "http status of the mended form", right.StatusCode, http.StatusOK)
 
-	_, card := b.ask("declined", intents,
+	_, card := b.postForm("declined", intents,
 		terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")
-	replay, same := b.ask("declined", intents,
+	replay, same := b.postForm("declined", intents,
 		terms+"&confirm=true&payment_method=pm_card_chargeDeclined&payment_method_types[]=card")
 	expect(t, "declined body", same, card)
 	expect(t, "replayed", replay.Header.Get("Idempotent-Replayed"), "true")
@@ -80,14 +80,14 @@ func TestIdempotencyKeyInUse(t *testing.T) {
 	}
 	finished := make(chan int)
 	go func() {
-		res, _ := b.ask("twice", intents, terms)
+		res, _ := b.postForm("twice", intents, terms)
 		finished <- res.StatusCode
 	}()
 	for b.Count("POST "+intents) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(20 * time.Millisecond)
-	res, body := b.ask("twice", intents, terms)
+	res, body := b.postForm("twice", intents, terms)
 	expect(t, "http status", res.StatusCode, http.StatusConflict)
 	contains(t, body, "idempotency_key_in_use")
 	expect(t, "http status of the first", <-finished, http.StatusOK)

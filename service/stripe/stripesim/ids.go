@@ -7,7 +7,7 @@ import (
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// minter makes ids that look like Stripe's. The nth id of a seed is always the same.
+// minter makes ids in Stripe's form. The nth id of a seed is always the same.
 type minter struct{ random *rand.Rand }
 
 func newMinter(seed uint64) *minter {

@@ -67,10 +67,10 @@ type intent struct {
 
 	returnURL string
 	page      string // token of the bank page it waits for, while requires_action
-	stripeJS  bool   // confirmed by Stripe.js, which can show a challenge by itself
-	inPage    bool   // the bank page is shown in the shop's, which the customer does not leave
-	elsewhere bool   // the customer acts outside of the page, while requires_action
-	turn      int    // grows whenever an attempt begins or ends, so that a timer of an earlier one does nothing
+	stripeJS  bool   // confirmed by Stripe.js, which can show a challenge itself
+	inPage    bool   // the bank page is shown inside the shop's page
+	elsewhere bool   // the customer acts outside the page, while requires_action
+	turn      int    // incremented when an attempt begins or ends, so that a timer of an earlier attempt does nothing
 }
 
 type automaticMethods struct {
@@ -80,7 +80,7 @@ type automaticMethods struct {
 
 func (pi *intent) id() string { return pi.ID }
 
-// in reports whether the status is one of those given.
+// in reports whether the status is one of these.
 func (pi *intent) in(states ...status) bool { return slices.Contains(states, pi.Status) }
 
 // failed reports whether the last attempt at the payment failed.
@@ -107,8 +107,8 @@ func (pi *intent) publicView() any {
 	return view
 }
 
-// apply sets the parameters that create, update and confirm have in common. A refusal leaves the
-// intent partly changed, so the caller passes a copy.
+// apply sets the parameters that create, update and confirm share. A refusal leaves the intent partly
+// changed, so the caller passes a copy.
 func (a *account) apply(pi *intent, p params) *failure {
 	for _, set := range []func(*intent, params) *failure{
 		a.applyMoney, a.applyCustomer, applyTexts, a.applyMethod,
@@ -201,8 +201,8 @@ func applyOptions(pi *intent, p params) *failure {
 	return nil
 }
 
-// applyMethod resolves payment_method and payment_method_data; either one puts the intent back
-// before its confirmation.
+// applyMethod resolves payment_method and payment_method_data. Each of them returns the intent to its status
+// before confirmation.
 func (a *account) applyMethod(pi *intent, p params) *failure {
 	for _, kind := range p.list("payment_method_types") {
 		if family, known := families[kind]; !known || family.ended {
@@ -227,7 +227,7 @@ func (a *account) applyMethod(pi *intent, p params) *failure {
 	return nil
 }
 
-// retrieveIntent answers GET /v1/payment_intents/{intent}; a publishable key needs the client
+// retrieveIntent handles GET /v1/payment_intents/{intent}; a publishable key needs the client
 // secret.
 func (a *account) retrieveIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
@@ -237,7 +237,7 @@ func (a *account) retrieveIntent(c *call) (any, error) {
 	return pi, nil
 }
 
-// intentOf finds the intent of the path, if the caller may have it.
+// intentOf finds the intent of the path, if the caller may access it.
 func (a *account) intentOf(c *call) (*intent, *failure) {
 	pi, ok := a.intents.find(c.PathValue("intent"))
 	if !ok {
@@ -253,14 +253,14 @@ func (a *account) intentOf(c *call) (*intent, *failure) {
 	return pi, nil
 }
 
-// listIntents answers GET /v1/payment_intents.
+// listIntents handles GET /v1/payment_intents.
 func (a *account) listIntents(c *call) (any, error) {
 	return pageOf(c, a.intents.newestFirst(func(pi *intent) bool {
 		return c.params.matches("customer", string(pi.Customer)) && c.params.within(pi.Created)
 	}))
 }
 
-// updateIntent answers POST /v1/payment_intents/{intent}. It clears last_payment_error and makes no
+// updateIntent handles POST /v1/payment_intents/{intent}. It clears last_payment_error and makes no
 // event.
 func (a *account) updateIntent(c *call) (any, error) {
 	pi, f := a.intentOf(c)
@@ -282,7 +282,7 @@ func (a *account) updateIntent(c *call) (any, error) {
 	return pi, nil
 }
 
-// firstOf is the first of the names that is given; empty where none is.
+// firstOf returns the first of the names that is given; empty if none is.
 func firstOf(p params, names ...string) string {
 	for _, name := range names {
 		if p.has(name) {

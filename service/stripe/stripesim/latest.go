@@ -2,9 +2,8 @@ package stripesim
 
 import "maps"
 
-// The members that 2026-10-28.endive has and 2024-06-20 has not, with the value they have while
-// nothing is set, and those that it has no longer. Source: npm's stripe 23.1.0; test/stripe-types
-// lists its members in testdata.
+// Members that 2026-10-28.endive has and 2024-06-20 has not, with their values while nothing is set, and
+// removed members. Source: npm's stripe 23.1.0; test/stripe-types lists its members in testdata.
 var (
 	addedMembers = map[string]document{
 		"payment_intent": {
@@ -25,7 +24,7 @@ var (
 	}
 )
 
-// modernize brings an object of 2024-06-20 to 2026-10-28.endive.
+// modernize converts an object of 2024-06-20 to 2026-10-28.endive.
 func (a *account) modernize(object map[string]any, kind string) {
 	maps.Copy(object, addedMembers[kind])
 	for _, name := range removedMembers[kind] {
@@ -46,7 +45,7 @@ func (a *account) modernize(object map[string]any, kind string) {
 	}
 }
 
-// addTo adds the members that an object lacks; a value that is no object is left alone.
+// addTo adds the members that an object lacks; other values stay unchanged.
 func addTo(node any, members document) {
 	object, ok := node.(map[string]any)
 	if !ok {
@@ -70,7 +69,7 @@ func modernizeCharge(ch map[string]any) {
 	addTo(paidWith["us_bank_account"], document{"payment_reference": nil})
 }
 
-// modernizeRefund adds whom and how the refunded charge was paid by.
+// modernizeRefund adds the customer and payment method of the refunded charge.
 func (a *account) modernizeRefund(re map[string]any) {
 	id, ok := re["charge"].(string)
 	if expanded, is := re["charge"].(map[string]any); is {

@@ -159,7 +159,7 @@ func TestTheOtherLists(t *testing.T) {
 	expect(t, "last path", requests[len(requests)-1].Path, "/v1/payment_intents?starting_after=pi_nothing")
 }
 
-// One list asks for 20 types of events at most.
+// TestListedEventTypes: one list request accepts 20 event types at most.
 func TestListedEventTypes(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for n, want := range map[int]int{20: http.StatusOK, 21: http.StatusBadRequest} {

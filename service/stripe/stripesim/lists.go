@@ -29,7 +29,7 @@ func (p params) limit() (int, *failure) {
 	return int(n), nil
 }
 
-// pageOf cuts the page at the request's cursor out of rows, which are newest first.
+// pageOf cuts the request's page out of rows, which are newest first.
 func pageOf[T object](c *call, rows []T) (*list, error) {
 	limit, f := c.params.limit()
 	if f != nil {

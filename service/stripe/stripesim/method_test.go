@@ -10,7 +10,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// A form in a browser sends numbers, not names; Stripe's test numbers act as the magic ids do.
+// TestMethodsByNumber: a browser's form sends numbers, not names. Stripe's test numbers behave like the test
+// ids.
 func TestMethodsByNumber(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for form, want := range map[string]string{
@@ -33,12 +34,12 @@ func TestMethodsByNumber(t *testing.T) {
 				}
 				data.WriteString("&payment_method_data[" + head + "]" + rest + "=" + value)
 			}
-			res, body := b.ask(form, intents, terms+"&confirm=true&return_url=https://shop.example/"+data.String())
+			res, body := b.postForm(form, intents, terms+"&confirm=true&return_url=https://shop.example/"+data.String())
 			contains(t, body, want)
 			for _, problem := range answerErrors("POST", intents, res.StatusCode, []byte(body)) {
 				t.Error(problem)
 			}
-			res, body = b.ask("alone "+form, "/v1/payment_methods", form)
+			res, body = b.postForm("alone "+form, "/v1/payment_methods", form)
 			for _, problem := range answerErrors("POST", "/v1/payment_methods", res.StatusCode, []byte(body)) {
 				t.Error(problem)
 			}
@@ -49,7 +50,7 @@ func TestMethodsByNumber(t *testing.T) {
 		"type=shells":                          `"param": "type"`,
 		"type=sepa_debit&sepa_debit[iban]=DE1": "sepa_debit[iban]",
 	} {
-		_, body := b.ask("wrong "+form, "/v1/payment_methods", form)
+		_, body := b.postForm("wrong "+form, "/v1/payment_methods", form)
 		contains(t, body, want)
 	}
 }
@@ -64,7 +65,7 @@ func TestBankTransfer(t *testing.T) {
 	})
 	expect(t, "status", pi.Status, stripe.PaymentIntentStatusRequiresAction)
 	for range 2 {
-		b.ask("", "/v1/test_helpers/customers/"+cu.ID+"/fund_cash_balance", "amount=1000&currency=jpy")
+		b.postForm("", "/v1/test_helpers/customers/"+cu.ID+"/fund_cash_balance", "amount=1000&currency=jpy")
 	}
 	expect(t, "status", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
 	wantEvents(t, b, "customer.created", "payment_intent.created", "payment_intent.requires_action",

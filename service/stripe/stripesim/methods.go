@@ -29,7 +29,7 @@ func (m *method) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// billing adds the members that Stripe always shows to those that the caller gave.
+// billing adds the members that Stripe always shows to the given ones.
 func billing(given params) document {
 	out := document{"email": nil, "name": nil, "phone": nil}
 	address := document{"city": nil, "country": nil, "line1": nil, "line2": nil, "postal_code": nil, "state": nil}
@@ -70,8 +70,7 @@ func (a *account) newMethod(p params) (*method, *failure) {
 	return m, nil
 }
 
-// methodBy finds a method by its id. A test method's name makes a new method at each use, as at
-// Stripe.
+// methodBy finds a method by its id. The name of a test method makes a new method at each use, as at Stripe.
 func (a *account) methodBy(id string) (*method, *failure) {
 	if m, ok := a.methods.find(id); ok {
 		return m, nil
@@ -89,8 +88,7 @@ func (a *account) methodBy(id string) (*method, *failure) {
 	return m, nil
 }
 
-// methodFrom is the method that a request to a PaymentIntent names or describes; nil if it does
-// neither.
+// methodFrom returns the method that a request to a PaymentIntent names or describes; nil if it does neither.
 func (a *account) methodFrom(p params) (*method, *failure) {
 	if data := p.child("payment_method_data"); data != nil {
 		return a.newMethod(data)
@@ -101,7 +99,7 @@ func (a *account) methodFrom(p params) (*method, *failure) {
 	return nil, nil //nolint:nilnil // absent is a legal third answer here, and every caller asks for it
 }
 
-// createMethod answers POST /v1/payment_methods.
+// createMethod handles POST /v1/payment_methods.
 func (a *account) createMethod(c *call) (any, error) {
 	m, f := a.newMethod(c.params)
 	if f != nil {
@@ -118,7 +116,7 @@ func (a *account) methodOf(c *call) (*method, *failure) {
 	return m, nil
 }
 
-// retrieveMethod answers GET /v1/payment_methods/{method}.
+// retrieveMethod handles GET /v1/payment_methods/{method}.
 func (a *account) retrieveMethod(c *call) (any, error) {
 	m, f := a.methodOf(c)
 	if f != nil {
@@ -127,7 +125,7 @@ func (a *account) retrieveMethod(c *call) (any, error) {
 	return m, nil
 }
 
-// attachMethod answers POST /v1/payment_methods/{method}/attach.
+// attachMethod handles POST /v1/payment_methods/{method}/attach.
 func (a *account) attachMethod(c *call) (any, error) {
 	owner, ok := a.customers.find(c.params.text("customer"))
 	if !ok {
@@ -159,7 +157,7 @@ func (a *account) attach(m *method, owner string) *failure {
 	return nil
 }
 
-// detachMethod answers POST /v1/payment_methods/{method}/detach.
+// detachMethod handles POST /v1/payment_methods/{method}/detach.
 func (a *account) detachMethod(c *call) (any, error) {
 	m, f := a.methodOf(c)
 	if f != nil {
@@ -174,7 +172,7 @@ func (a *account) detachMethod(c *call) (any, error) {
 	return m, nil
 }
 
-// listMethods answers GET /v1/payment_methods and GET /v1/customers/{customer}/payment_methods.
+// listMethods handles GET /v1/payment_methods and GET /v1/customers/{customer}/payment_methods.
 func (a *account) listMethods(c *call) (any, error) {
 	owner := either(c.PathValue("customer"), c.params.text("customer"))
 	if _, ok := a.customers.find(owner); !ok && owner != "" {

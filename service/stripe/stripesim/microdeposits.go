@@ -36,7 +36,7 @@ func (a *account) awaitDeposits(pi *intent) {
 	})
 }
 
-// verifyDeposits answers POST /v1/payment_intents/{intent}/verify_microdeposits.
+// verifyDeposits handles POST /v1/payment_intents/{intent}/verify_microdeposits.
 func (a *account) verifyDeposits(c *call) (any, error) {
 	pi, f := a.intentOf(c)
 	if f != nil {

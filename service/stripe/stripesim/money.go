@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// maximum is the greatest amount of a PaymentIntent in minor units: eight digits, but for the
-// currencies of maximums.
-// Source: https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount
+// maximum is the largest amount of a PaymentIntent in minor units: eight digits, except for the currencies of
+// maximums. Source: https://docs.stripe.com/api/payment_intents/create#create_payment_intent-amount
 const maximum = 99999999
 
-// maximums are the currencies that take more than eight digits, whatever the payment method.
-// Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
+// maximums are the currencies with more than eight digits, for any payment method. Source:
+// https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 var maximums = map[string]int64{"cop": 9999999999, "idr": 999999999999, "inr": 999999999}
 
-// minimums are the least amounts of that page, in minor units. A currency that it does not name has
-// none here, and the minimum of an account's settlement currency is not converted.
+// minimums are the smallest amounts of that page, in minor units. Currencies that it does not name have none
+// here, and the minimum of an account's settlement currency is not converted.
 var minimums = map[string]int64{
 	"usd": 50, "aed": 200, "ars": 50, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "cop": 50, "czk": 1500, "dkk": 250,
 	"eur": 50, "gbp": 30,
@@ -61,7 +60,7 @@ func decimalsOf(byDigits map[int]string) map[string]int {
 	return out
 }
 
-// step is what every amount of a currency must be a multiple of, in minor units.
+// step is the unit of which every amount of a currency must be a multiple, in minor units.
 func step(currency string) int64 {
 	switch {
 	case wholeUnits[currency]:
@@ -72,9 +71,9 @@ func step(currency string) int64 {
 	return 1
 }
 
-// checkUnit refuses an amount that its currency does not have. Stripe's page on ISK names the code;
-// that the other currencies answer with it too is assumed.
-// Source: https://support.stripe.com/questions/deprecation-of-fractional-isk-charges-and-refunds
+// checkUnit refuses an amount that its currency does not have. Stripe's page on ISK names the code; for the
+// other currencies it is assumed. Source:
+// https://support.stripe.com/questions/deprecation-of-fractional-isk-charges-and-refunds
 func checkUnit(amount int64, currency, param string) *failure {
 	unit := step(currency)
 	if amount%unit == 0 {
@@ -84,7 +83,7 @@ func checkUnit(amount int64, currency, param string) *failure {
 	return invalid("invalid_charge_amount_no_decimal_compatible", param, textUnit, amount, currency, unit, nearest)
 }
 
-// checkMoney refuses what no PaymentIntent can be about.
+// checkMoney refuses amounts and currencies that no PaymentIntent can have.
 func checkMoney(amount int64, currency string) *failure {
 	if _, known := decimals[currency]; !known {
 		return invalid("", "currency", "Invalid currency: %s. Stripe currently supports these currencies: %s",

@@ -31,8 +31,8 @@ button:focus-visible { outline: 3px solid light-dark(#174ea6, #8ab4f8); outline-
 </html>
 `))
 
-// leftPage is shown if there is no return URL: to a backend's test, or in the frame that Stripe.js
-// opens for 3D Secure, which gets a message.
+// leftPage is shown without a return URL: to a backend's test, or in the frame that Stripe.js opens for 3D
+// Secure, which gets a message.
 const leftPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Test bank</title>
 <p style="font:1rem/1.5 system-ui">Done. You can close this page.</p>
@@ -40,7 +40,7 @@ const leftPage = `<!doctype html>
 </html>
 `
 
-// showPage answers GET /authorize/{token}.
+// showPage handles GET /authorize/{token}.
 func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,8 +56,8 @@ func (s *Server) showPage(w http.ResponseWriter, r *http.Request) {
 	)
 }
 
-// leavePage answers POST /authorize/{token}: the customer authorised the payment or did not, and
-// returns to the shop.
+// leavePage handles POST /authorize/{token}: the customer has authorised the payment or refused, and returns
+// to the shop.
 func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	back, ok := s.answerPage(r.PathValue("token"), r.PostFormValue("outcome") != "failure")
@@ -72,8 +72,8 @@ func (s *Server) leavePage(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answerPage returns the shop's address. ok is false for a page that was answered before, or whose
-// payment has moved on.
+// answerPage returns the shop's address. ok is false for a page that was used before, or whose payment has
+// changed since.
 func (s *Server) answerPage(token string, agreed bool) (back string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (a *account) authenticate(pi *intent, agreed bool) {
 // notAuthenticated is the code of a customer who does not agree.
 const notAuthenticated = "payment_intent_authentication_failure"
 
-// authenticationFailure makes no charge, whichever of its two codes it has.
+// authenticationFailure is a failure without a charge, with either of its two codes.
 func authenticationFailure(m *method, code string) *failure {
 	f := invalid(code, "", textNotAuthenticated)
 	f.PaymentMethod = m

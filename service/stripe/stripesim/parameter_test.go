@@ -13,8 +13,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// leftOut are parameters of billing, and of the payment methods that this simulator cannot pay
-// with: a client that sends them expects what it would not get.
+// leftOut are parameters of billing and of unsupported payment methods. A client that sends them expects
+// behavior that the simulator does not have.
 var leftOut = map[string]bool{
 	"POST /v1/payment_methods": true, "promotion_code": true, "next_invoice_sequence": true, "coupon": true,
 	"bank_account": true, "default_card": true,
@@ -23,8 +23,8 @@ var leftOut = map[string]bool{
 	"test_clock": true,
 }
 
-// Every parameter that Stripe's schema has for an endpoint is known to the simulator, so that no
-// client need be changed for it.
+// TestNoPublishedParameterIsUnknown: the simulator accepts every parameter of an endpoint in Stripe's schema,
+// so that no client must be changed.
 func TestNoPublishedParameterIsUnknown(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for _, endpoint := range stripesim.Endpoints() {
@@ -74,7 +74,7 @@ func (b *bench) form(method, path string, form url.Values) (body string) {
 	b.t.Helper()
 	switch method {
 	case http.MethodPost:
-		_, body = b.ask(fmt.Sprint(path, form), path, form.Encode())
+		_, body = b.postForm(fmt.Sprint(path, form), path, form.Encode())
 	case http.MethodGet:
 		_, body = b.read(path + "?" + form.Encode())
 	}

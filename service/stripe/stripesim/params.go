@@ -74,7 +74,7 @@ func (p params) list(name string) []string { l, _ := p[name].([]string); return 
 
 func (p params) child(name string) params { c, _ := p[name].(params); return c }
 
-// integer is zero where the parameter is absent; its shape has already refused anything but digits.
+// integer returns zero if the parameter is absent. Its shape has already refused anything but digits.
 func (p params) integer(name string) int64 {
 	n, _ := strconv.ParseInt(p.text(name), 10, 64)
 	return n
@@ -82,7 +82,7 @@ func (p params) integer(name string) int64 {
 
 func (p params) boolean(name string) bool { return p.text(name) == "true" }
 
-// document is the tree as it came, for parts that are stored and shown but not interpreted.
+// document returns the tree unchanged, for parts that are stored and shown but not interpreted.
 func (p params) document() document {
 	out := document{}
 	for name, value := range p {

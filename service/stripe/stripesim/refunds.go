@@ -2,7 +2,7 @@ package stripesim
 
 import "slices"
 
-// refund is money given back, or a release of money that was only authorised.
+// refund is refunded money, or a release of authorised money.
 type refund struct {
 	ID                     string            `json:"id"`
 	Object                 string            `json:"object"`
@@ -44,7 +44,7 @@ func (a *account) newRefund(ch *charge, amount int64) *refund {
 	return re
 }
 
-// createRefund answers POST /v1/refunds.
+// createRefund handles POST /v1/refunds.
 func (a *account) createRefund(c *call) (any, error) {
 	ch, f := a.refundable(c.params)
 	if f != nil {
@@ -73,7 +73,7 @@ func (a *account) createRefund(c *call) (any, error) {
 	return re, nil
 }
 
-// checkRefund refuses an amount that is not left of the charge, or that its currency does not have.
+// checkRefund refuses an amount that exceeds the charge's rest, or that its currency does not have.
 func checkRefund(ch *charge, amount, left int64) *failure {
 	switch {
 	case left == 0:
@@ -87,7 +87,7 @@ func checkRefund(ch *charge, amount, left int64) *failure {
 	return checkUnit(amount, ch.Currency, "amount")
 }
 
-// refundable is the charge that the parameters name, if there is money on it.
+// refundable returns the charge that the parameters name, if money was received with it.
 func (a *account) refundable(p params) (*charge, *failure) {
 	id := p.text("charge")
 	if intentID := p.text("payment_intent"); intentID != "" {
@@ -120,13 +120,12 @@ func nothingToRefund(paymentIntent text, param string) *failure {
 	return invalid("", param, "This PaymentIntent (%s) does not have a successful charge to refund.", paymentIntent)
 }
 
-// refundedOf is the captured money that was given back, without releases.
+// refundedOf returns the refunded captured money, without releases.
 func (a *account) refundedOf(ch *charge) int64 {
 	return ch.AmountRefunded - (ch.Amount - ch.AmountCaptured)
 }
 
-// giveBack starts a refund: in the given status, or where that is nil in the way its payment method
-// has.
+// giveBack starts a refund in the planned status, or as its payment method decides if planned is nil.
 func (a *account) giveBack(ch *charge, re *refund, planned *text) {
 	m, _ := a.methods.find(string(ch.PaymentMethod))
 	ch.AmountRefunded += re.Amount
@@ -154,7 +153,7 @@ func (a *account) giveBack(ch *charge, re *refund, planned *text) {
 	}
 }
 
-// refundedReason is why a review of the refunded charge closes.
+// refundedReason is the closed_reason of a refunded charge's review.
 func refundedReason(re *refund) string {
 	if re.Reason == "fraudulent" {
 		return "refunded_as_fraud"
@@ -162,8 +161,8 @@ func refundedReason(re *refund) string {
 	return "refunded"
 }
 
-// moveRefund brings a refund to another status if it is in one of those given. Money that did not
-// arrive is on the charge again.
+// moveRefund changes a refund's status if its current one is in from. Money that did not arrive returns to
+// the charge.
 func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	if !slices.Contains(from, re.Status) {
 		return false
@@ -184,12 +183,12 @@ func (a *account) moveRefund(re *refund, to text, from ...text) bool {
 	return true
 }
 
-// sendsRefundFailed reports whether any API version in use has the event.
+// sendsRefundFailed reports whether an API version in use has the event.
 func (a *account) sendsRefundFailed() bool {
 	return slices.ContainsFunc(a.versionsInUse(), func(version string) bool { return version >= refundEvents })
 }
 
-// reportRefund sends both of the events that a changed refund has.
+// reportRefund sends both events of a changed refund.
 func (a *account) reportRefund(re *refund) {
 	a.emit("charge.refund.updated", re)
 	a.emit("refund.updated", re)
@@ -203,7 +202,7 @@ func (a *account) refundOf(c *call) (*refund, *failure) {
 	return re, nil
 }
 
-// retrieveRefund answers GET /v1/refunds/{refund}.
+// retrieveRefund handles GET /v1/refunds/{refund}.
 func (a *account) retrieveRefund(c *call) (any, error) {
 	re, f := a.refundOf(c)
 	if f != nil {
@@ -212,7 +211,7 @@ func (a *account) retrieveRefund(c *call) (any, error) {
 	return re, nil
 }
 
-// updateRefund answers POST /v1/refunds/{refund}: only its metadata can change.
+// updateRefund handles POST /v1/refunds/{refund}: only its metadata can change.
 func (a *account) updateRefund(c *call) (any, error) {
 	re, f := a.refundOf(c)
 	if f != nil {
@@ -227,7 +226,7 @@ func (a *account) updateRefund(c *call) (any, error) {
 	return re, nil
 }
 
-// cancelRefund answers POST /v1/refunds/{refund}/cancel.
+// cancelRefund handles POST /v1/refunds/{refund}/cancel.
 func (a *account) cancelRefund(c *call) (any, error) {
 	re, f := a.refundOf(c)
 	if f != nil {
@@ -239,7 +238,7 @@ func (a *account) cancelRefund(c *call) (any, error) {
 	return re, nil
 }
 
-// listRefunds answers GET /v1/refunds.
+// listRefunds handles GET /v1/refunds.
 func (a *account) listRefunds(c *call) (any, error) {
 	return pageOf(c, a.refunds.newestFirst(func(re *refund) bool {
 		return c.params.matches("payment_intent", string(re.PaymentIntent)) &&

@@ -74,7 +74,7 @@ func TestRefusals(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for i, story := range refusals {
 		t.Run(fmt.Sprint(story.path, " ", story.form), func(t *testing.T) {
-			res, body := b.ask(fmt.Sprint("k", i), story.path, story.form)
+			res, body := b.postForm(fmt.Sprint("k", i), story.path, story.form)
 			var answer struct {
 				Error struct{ Code, Param, Type, Message string }
 			}

@@ -12,10 +12,11 @@ type Request struct {
 	At             time.Time `json:"at"`                        // on the simulator's clock
 	Endpoint       string    `json:"endpoint"`                  // a route, such as "POST /v1/refunds"
 	Path           string    `json:"path"`                      // with its query
-	IdempotencyKey string    `json:"idempotency_key,omitempty"` // as it came
-	Body           string    `json:"body,omitempty"`            // byte for byte as it came; it may hold client secrets
-	Status         int       `json:"status"`                    // zero while it has no answer
-	Replayed       bool      `json:"replayed,omitempty"`        // answered from its idempotency key
+	IdempotencyKey string    `json:"idempotency_key,omitempty"` // as received
+	// Byte for byte as received; it may contain client secrets.
+	Body     string `json:"body,omitempty"`
+	Status   int    `json:"status"`             // zero before the response
+	Replayed bool   `json:"replayed,omitempty"` // answered from its idempotency key
 }
 
 // requestLogSize is the number of requests that are kept; the counts go on.
@@ -27,7 +28,7 @@ type requestLog struct {
 	counts  map[string]int
 }
 
-// admit gives the request its id, logs it, and draws its fault.
+// admit assigns the request's id, logs the request, and draws its fault.
 func (s *Server) admit(ep endpoint, r *http.Request, body []byte) (*Request, faultPlan) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,7 +33,7 @@ func TestReviews(t *testing.T) {
 		"review.closed")
 }
 
-// Money that goes back closes a review, with the reason.
+// TestReviewsEndWithTheMoney: a refund or dispute closes a review, with the reason.
 func TestReviewsEndWithTheMoney(t *testing.T) {
 	for name, story := range map[string]struct {
 		act  func(*bench, string)
@@ -68,7 +68,7 @@ func TestReviewsEndWithTheMoney(t *testing.T) {
 	}
 }
 
-// A restricted key without the permission gets no answer at all if it expands the review.
+// TestExpansionCanBeDenied: a restricted key without the permission gets an error if it expands the review.
 func TestExpansionCanBeDenied(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_riskLevelElevated")

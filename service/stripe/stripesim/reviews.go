@@ -2,7 +2,7 @@ package stripesim
 
 import "slices"
 
-// review is a payment that Radar wants a person to look at.
+// review is a payment that Radar has selected for manual review.
 type review struct {
 	ID                string   `json:"id"`
 	Object            string   `json:"object"`
@@ -57,7 +57,7 @@ func (a *account) closeReviewOf(ch *charge, reason string) {
 	}
 }
 
-// retrieveReview answers GET /v1/reviews/{review}.
+// retrieveReview handles GET /v1/reviews/{review}.
 func (a *account) retrieveReview(c *call) (any, error) {
 	r, f := a.reviewOf(c)
 	if f != nil {
@@ -66,7 +66,7 @@ func (a *account) retrieveReview(c *call) (any, error) {
 	return r, nil
 }
 
-// approveReview answers POST /v1/reviews/{review}/approve.
+// approveReview handles POST /v1/reviews/{review}/approve.
 func (a *account) approveReview(c *call) (any, error) {
 	r, f := a.reviewOf(c)
 	switch {
@@ -87,7 +87,7 @@ func (a *account) reviewOf(c *call) (*review, *failure) {
 	return r, nil
 }
 
-// listReviews answers GET /v1/reviews, which lists the open ones.
+// listReviews handles GET /v1/reviews, which lists the open ones.
 func (a *account) listReviews(c *call) (any, error) {
 	return pageOf(c, a.reviews.newestFirst(func(r *review) bool { return r.Open && c.params.within(r.Created) }))
 }

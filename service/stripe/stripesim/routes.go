@@ -167,7 +167,7 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
-// listHooks answers GET /v1/webhook_endpoints. As at Stripe, the list shows no secrets, and no
+// listHooks handles GET /v1/webhook_endpoints. As at Stripe, the list shows no secrets, and no
 // destination of thin events.
 func (a *account) listHooks(c *call) (any, error) {
 	var out []*hook

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timer is due at a time of the simulator's clock: work of the account's, or a delivery.
+// timer is due at a time of the simulator's clock. It is work of the account, or a delivery.
 type timer struct {
 	at       time.Time
 	do       func()
@@ -36,13 +36,13 @@ func (g *scheduler) due(now time.Time) []timer {
 	return out
 }
 
-// after plans work of the account's own.
+// after plans work of the account.
 func (a *account) after(d time.Duration, do func()) {
 	a.scheduler.add(timer{at: a.now().Add(d), do: do})
 }
 
-// settleNow does the work that is due within the time that debits and refunds take to settle.
-// Authorisations and vouchers, which expire after days, stay.
+// settleNow does the work that is due within the settlement time of debits and refunds. Expiries of
+// authorisations and vouchers, which take days, stay.
 func (a *account) settleNow() {
 	until := a.now().Add(a.opts.Settle)
 	var rest scheduler

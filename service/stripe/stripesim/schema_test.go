@@ -30,7 +30,7 @@ var published = sync.OnceValue(func() *spec.Spec {
 	return &s
 })
 
-// schemaCheck is a transport under stripe-go that holds every answer against the published schema.
+// schemaCheck is a transport under stripe-go that checks every response against the published schema.
 type schemaCheck struct {
 	t    *testing.T
 	next http.RoundTripper
@@ -53,8 +53,7 @@ func (c schemaCheck) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// complaints are the ways in which an answer does not fit its schema. Paths that are the
-// simulator's own have none.
+// answerErrors returns the violations of a response's schema. The simulator's own paths have none.
 func answerErrors(method, path string, status int, body []byte) []string {
 	operation := operationFor(method, path)
 	if operation == nil {
@@ -75,8 +74,8 @@ func answerErrors(method, path string, status int, body []byte) []string {
 
 var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
 
-// operationFor finds the operation of a path; one without placeholders comes first, so that /search
-// is not taken for an id.
+// operationFor finds the operation of a path. A path without placeholders has precedence, so that /search is
+// not taken for an id.
 func operationFor(method, path string) *spec.Operation {
 	verb := spec.HTTPVerb(strings.ToLower(method))
 	if exact := published().Paths[spec.Path(path)][verb]; exact != nil {
@@ -91,7 +90,7 @@ func operationFor(method, path string) *spec.Operation {
 	return nil
 }
 
-// misfits are the ways in which an object does not fit the schema of its own name.
+// schemaErrors returns the violations of the schema with the object's name.
 func schemaErrors(object map[string]any) []string {
 	name, _ := object["object"].(string)
 	v := validator{}
@@ -99,8 +98,7 @@ func schemaErrors(object map[string]any) []string {
 	return v.found
 }
 
-// validator collects what does not fit. It knows the part of JSON Schema that Stripe's description
-// uses.
+// validator collects violations. It supports the part of JSON Schema that Stripe's description uses.
 type validator struct{ found []string }
 
 func (v *validator) say(at, message string, args ...any) {
@@ -125,8 +123,7 @@ func (v *validator) check(at string, s *spec.Schema, value any) {
 	}
 }
 
-// checkAny takes the alternative that fits best: an object is compared with the schema of its own
-// name.
+// checkAny uses the best alternative: an object is compared with the schema of its own name.
 func (v *validator) checkAny(at string, alternatives []*spec.Schema, value any) {
 	var least []string
 	for i, alternative := range alternatives {

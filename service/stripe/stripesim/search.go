@@ -55,8 +55,8 @@ func unescape(s string) string {
 	return strings.NewReplacer(`\'`, `'`, `\"`, `"`, `\\`, `\`).Replace(s)
 }
 
-// holds reports whether the condition is met; known is false for a field by which Stripe does not
-// search PaymentIntents.
+// holds reports whether the condition is met; known is false for a field by which Stripe cannot search
+// PaymentIntents.
 func (q condition) holds(pi *intent) (met, known bool) {
 	if q.metadata {
 		value, there := pi.Metadata[q.field]
@@ -95,8 +95,7 @@ func (q condition) compares(value int64) bool {
 	return value == bound
 }
 
-// searchIntents answers GET /v1/payment_intents/search. Its index is never behind, where Stripe's
-// may be by a minute.
+// searchIntents handles GET /v1/payment_intents/search. Its index has no delay; Stripe's may lag by a minute.
 func (a *account) searchIntents(c *call) (any, error) {
 	conditions, f := parseQuery(c.params.text("query"))
 	if f != nil {

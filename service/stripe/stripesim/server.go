@@ -106,22 +106,21 @@ func New(opts Options) *Server {
 	return s
 }
 
-// AddWebhook registers another endpoint for the events made from now on.
+// AddWebhook registers another endpoint for future events.
 func (s *Server) AddWebhook(hook Webhook) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.addHook(hook)
 }
 
-// RemoveWebhooks removes every endpoint; deliveries under way still arrive.
+// RemoveWebhooks removes every endpoint; running deliveries still arrive.
 func (s *Server) RemoveWebhooks() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.account.hooks = nil
 }
 
-// Close stops deliveries and timers and waits for them. It also ends the requests that a fault
-// holds.
+// Close stops deliveries and timers and waits for them. It also ends the requests that a fault holds.
 func (s *Server) Close() {
 	s.mu.Lock()
 	s.closed = true

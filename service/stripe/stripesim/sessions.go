@@ -67,7 +67,7 @@ const mobileSince = "2025-10-29"
 
 const redisplayMax = 10 // Stripe's own ceiling, and 3 its default
 
-// createSession answers POST /v1/customer_sessions.
+// createSession handles POST /v1/customer_sessions.
 func (a *account) createSession(c *call) (any, error) {
 	components := c.params.child("components")
 	if !anyEnabled(components) {
@@ -141,7 +141,7 @@ func mobileFeatures(given params) *features {
 	return out
 }
 
-// chooseFeatures fills in Stripe's defaults; nil where the Payment Element is off.
+// chooseFeatures fills in Stripe's defaults; nil if the Payment Element is disabled.
 func chooseFeatures(element params) (*features, *failure) {
 	if !element.boolean("enabled") {
 		return nil, nil //nolint:nilnil // null is what Stripe shows then
@@ -176,7 +176,7 @@ func chooseFeatures(element params) (*features, *failure) {
 	return out, nil
 }
 
-// redeemSession answers POST /v1/elements/sessions. It stands for the call of Stripe.js with a
+// redeemSession handles POST /v1/elements/sessions. It stands for the call of Stripe.js with a
 // client secret, and is not part of Stripe's public API. A secret works once, so that a service
 // that returns an old one fails its test.
 func (a *account) redeemSession(c *call) (any, error) {
@@ -209,7 +209,7 @@ func (a *account) redisplayed(s *session) []*method {
 	return append(out, saved[:min(len(saved), int(*s.features.Limit))]...)
 }
 
-// removeMethod answers POST /v1/elements/payment_methods/{method}/detach. It stands for the call of
+// removeMethod handles POST /v1/elements/payment_methods/{method}/detach. It stands for the call of
 // Stripe.js when a customer removes a saved method. The session must have been redeemed by a page,
 // and allow it.
 func (a *account) removeMethod(c *call) (any, error) {

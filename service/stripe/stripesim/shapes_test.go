@@ -35,7 +35,7 @@ var newestShapes = sync.OnceValue(func() map[string]map[string]typed {
 	return out
 })
 
-// checkNewest holds an object, and every object in it, against the newest declarations.
+// checkNewest checks an object, and every object in it, against the newest declarations.
 func checkNewest(t *testing.T, raw []byte) {
 	t.Helper()
 	var value any

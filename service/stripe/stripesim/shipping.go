@@ -8,8 +8,7 @@ var shippingShape = shape{
 	"carrier": aText, "name": aText.must(), "phone": aText, "tracking_number": aText,
 }
 
-// shippingOf shows every member that Stripe shows; nil for an empty parameter, which takes the
-// address away.
+// shippingOf shows every member that Stripe shows; nil for an empty parameter, which removes the address.
 func shippingOf(given params) document {
 	if given == nil {
 		return nil

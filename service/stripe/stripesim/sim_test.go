@@ -26,7 +26,7 @@ const (
 	hookSecret     = "whsec_test"
 )
 
-// bench is a simulator, Stripe's own SDK in front of it, and a shop's webhook behind it.
+// bench is a simulator with Stripe's SDK as its client and a shop's webhook endpoint.
 type bench struct {
 	*stripesim.Server
 	t     *testing.T
@@ -35,7 +35,7 @@ type bench struct {
 	inbox *inbox
 }
 
-// start builds a bench; every answer that the SDK receives is held against Stripe's schema.
+// start makes a bench. Every response to the SDK is checked against Stripe's schema.
 func start(t *testing.T, opts stripesim.Options) *bench {
 	t.Helper()
 	in := &inbox{t: t}
@@ -66,7 +66,7 @@ func sdk(url, key string, transport http.RoundTripper) *client.API {
 	return client.New(key, &stripe.Backends{API: backend})
 }
 
-// arrived waits for every event and returns their types in the order in which they were made.
+// arrived waits for every event and returns their types in the order of creation.
 func (b *bench) arrived() []string {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
@@ -88,12 +88,12 @@ func (b *bench) arrived() []string {
 	return types
 }
 
-// inbox is the shop's webhook: it verifies as the SDK does and keeps what it took.
+// inbox is the shop's webhook endpoint: it verifies as the SDK does and stores the events.
 type inbox struct {
 	t      *testing.T
 	mu     sync.Mutex
 	taken  []stripe.Event
-	refuse int // so many of the next deliveries are answered 500
+	refuse int // number of next deliveries that are answered 500
 }
 
 func (in *inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -150,7 +150,7 @@ func (b *bench) get(id string) *stripe.PaymentIntent {
 	return must(b.api.PaymentIntents.Get(id, p))(b.t)
 }
 
-// must takes a result of the SDK and fails the test where there is none.
+// must returns a result of the SDK, and fails the test after an error.
 func must[T any](value T, err error) func(*testing.T) T {
 	return func(t *testing.T) T {
 		t.Helper()
@@ -161,7 +161,7 @@ func must[T any](value T, err error) func(*testing.T) T {
 	}
 }
 
-// refusal is Stripe's error, without which the test fails.
+// refusal returns err as Stripe's error, and fails the test otherwise.
 func refusal(t *testing.T, err error) *stripe.Error {
 	t.Helper()
 	var out *stripe.Error

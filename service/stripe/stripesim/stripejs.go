@@ -12,9 +12,8 @@ import (
 // and that of the newest release train.
 var scriptPaths = []string{"/v3/{$}", "/endive/stripe.js"}
 
-// stripejs holds the stand-in for Stripe.js. Where the real one shows the Payment Element in a
-// frame of Stripe's, it draws into a shadow root of the page: what it is given is not safe from the
-// page, and need not be.
+// stripejs holds the stand-in for Stripe.js. The real one shows the Payment Element in Stripe's frame. This
+// one draws into a shadow root of the page, so its input is not protected from the page, and need not be.
 //
 //go:embed stripejs
 var stripejs embed.FS
@@ -44,7 +43,7 @@ func buildStripeJS(parts ...string) []byte {
 	return []byte(script.String())
 }
 
-// serveStripeJS answers GET /v3/ and GET /endive/stripe.js. The script finds the simulator by the
+// serveStripeJS handles GET /v3/ and GET /endive/stripe.js. The script finds the simulator by the
 // address that it was loaded from.
 func serveStripeJS(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()

@@ -30,8 +30,8 @@ func TestServesStripeJS(t *testing.T) {
 	}
 }
 
-// A card that asks for 3D Secure is authenticated in the page, where Stripe.js has confirmed it; a
-// bank's page is gone to either way.
+// TestChallengeInThePage: if Stripe.js confirms a card that requires 3D Secure, the challenge is shown in the
+// page. A bank's page is always a redirect.
 func TestChallengeInThePage(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for method, want := range map[string]string{
@@ -68,7 +68,7 @@ func TestChallengeInThePage(t *testing.T) {
 	}
 }
 
-// What is saved of a bank redirect is a SEPA debit; of one that knows no account, nothing.
+// TestSavedRedirect: a bank redirect is saved as a SEPA debit, or not at all if it has no account.
 func TestSavedRedirect(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	for method, want := range map[string]int{"pm_ideal": 1, "pm_bancontact": 1, "pm_eps": 0} {
@@ -92,8 +92,8 @@ func TestSavedRedirect(t *testing.T) {
 	}
 }
 
-// A page removes a saved method with the session that it has redeemed, if that allows it and the
-// method is of the same customer.
+// TestRemovalByThePage: a page removes a saved method with its redeemed session, if the session allows it and
+// the method belongs to the same customer.
 func TestRemovalByThePage(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	owner, other := b.customer(), b.customer()

@@ -138,8 +138,8 @@ var testMethods = map[string]testMethod{
 	"pm_usBankAccount_dispute": {"us_bank_account", "", "000666666661", behaviour{dispute: "general"}},
 }
 
-// byNumber finds a test method by the number that a form in a browser sends. Several names for one
-// number act alike, so any of them will do.
+// byNumber finds a test method by the number that a browser's form sends. If one number has several names
+// they behave alike, so any of them will do.
 var byNumber = func() map[string]testMethod {
 	out := map[string]testMethod{
 		"card4000002500003155":           {"card", "visa", "4000002500003155", behaviour{challenge: true}},

@@ -1,7 +1,7 @@
 package stripesim
 
-// Stripe's own texts of refusals, as public logs and reports show them. No program should depend on
-// them, but people search for them.
+// Stripe's own texts of refusals, from public logs and reports. Programs must not depend on them, but people
+// search for them.
 const (
 	textNotConfirmable = "You cannot confirm this PaymentIntent because it has a status of %s. Only a PaymentIntent " +
 		"with one of the following statuses may be confirmed: requires_confirmation, requires_action."

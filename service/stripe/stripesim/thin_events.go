@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// thinEvent is the notification that a destination with thin payloads is sent. It names an object
-// and shows none.
+// thinEvent is the notification for a destination with thin payloads. It names an object without its content.
 // Source: https://docs.stripe.com/event-destinations#thin-events, and npm's stripe 23.1.0.
 type thinEvent struct {
 	ID            string         `json:"id"`
@@ -74,7 +73,7 @@ func objectType(about object) string {
 	return ""
 }
 
-// thin is the thin event that stands for a snapshot event. Its id follows from the snapshot's.
+// thin returns the thin form of a snapshot event. Its id is derived from the snapshot's.
 func (e *event) thin() *thinEvent {
 	sum := sha256.Sum256([]byte(e.ID))
 	out := &thinEvent{
@@ -91,7 +90,7 @@ func (e *event) thin() *thinEvent {
 	return out
 }
 
-// payload is what one endpoint is sent for an event.
+// payload is the body of an event for one endpoint.
 func (h *hook) payload(e *event) any {
 	if h.Thin {
 		return e.thin()

@@ -9,12 +9,12 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// Thin events name the object, and a destination of its own is no webhook endpoint.
+// TestThinEvents: thin events name the object, and their destination is no webhook endpoint.
 func TestThinEvents(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{Thin: true})
 	b.SetEventOrigin("own", "")
 	pi := b.pay("pm_card_visa")
-	taken := in.taken(b, "v1.payment_intent.succeeded")
+	taken := in.received(b, "v1.payment_intent.succeeded")
 	if len(taken) != 1 {
 		t.Fatalf("%d thin events", len(taken))
 	}
@@ -33,8 +33,8 @@ func TestThinEvents(t *testing.T) {
 	contains(t, hooks, `"data": []`)
 }
 
-// checkThin holds a thin event against the newest declarations, which have related_object in those
-// of each type.
+// checkThin checks a thin event against the newest declarations, which have related_object in those of each
+// type.
 func checkThin(t *testing.T, e map[string]any) {
 	t.Helper()
 	bare := map[string]any{}
@@ -52,13 +52,13 @@ func checkThin(t *testing.T, e map[string]any) {
 	}
 }
 
-// A thin event can also reach an endpoint that takes snapshots, and events can say anything of an
-// object.
+// TestEventsOnDemand: a thin event can also be sent to a snapshot endpoint, and events can show any member
+// values.
 func TestEventsOnDemand(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	pi := b.open()
 	must(b.SendThinEvent(pi.ID, "payment_intent.processing"))(t)
-	thin := in.taken(b, "v1.payment_intent.processing")
+	thin := in.received(b, "v1.payment_intent.processing")
 	if len(thin) != 1 {
 		t.Fatalf("%d thin events", len(thin))
 	}
@@ -71,7 +71,7 @@ func TestEventsOnDemand(t *testing.T) {
 	} {
 		b.SetEventOrigin(c.context, c.account)
 		must(b.SendEvent(pi.ID, "payment_intent.processing", map[string]any{"status": "requires_robot"}))(t)
-		seen := in.taken(b, "payment_intent.processing")
+		seen := in.received(b, "payment_intent.processing")
 		if len(seen) != i+1 {
 			t.Fatalf("%d events", len(seen))
 		}
@@ -82,7 +82,7 @@ func TestEventsOnDemand(t *testing.T) {
 	expect(t, "status of a read", string(b.get(pi.ID).Status), "requires_payment_method")
 }
 
-// shown writes a member of an event, and says where it is absent.
+// shown formats a member of an event, or marks it as absent.
 func shown(e map[string]any, name string) string {
 	value, there := e[name]
 	if !there {

@@ -18,7 +18,7 @@ func (a *account) awaitTransfer(pi *intent) {
 	})
 }
 
-// fundCash answers POST /v1/test_helpers/customers/{customer}/fund_cash_balance: the customer's
+// fundCash handles POST /v1/test_helpers/customers/{customer}/fund_cash_balance: the customer's
 // money arrives and goes to the payment that waits for it.
 func (a *account) fundCash(c *call) (any, error) {
 	cu, f := a.customerOf(c)

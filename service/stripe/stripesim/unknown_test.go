@@ -10,8 +10,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// A refund can begin, and stand, in a status that Stripe does not document, null included.
-func TestRefundStatusesNobodyKnows(t *testing.T) {
+// TestUnknownRefundStatuses: a refund can have a status that Stripe does not document, including null.
+func TestUnknownRefundStatuses(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	pi := b.pay("pm_card_visa")
 	for i, status := range []string{"in_transit", ""} {
@@ -20,12 +20,12 @@ func TestRefundStatusesNobodyKnows(t *testing.T) {
 		if status == "" {
 			want = `"status": null`
 		}
-		res, body := b.ask("refund "+status, "/v1/refunds", "amount=500&payment_intent="+pi.ID)
+		res, body := b.postForm("refund "+status, "/v1/refunds", "amount=500&payment_intent="+pi.ID)
 		expect(t, "http status", res.StatusCode, http.StatusOK)
 		contains(t, body, want)
 		_, list := b.read("/v1/refunds?payment_intent=" + pi.ID)
 		contains(t, list, want)
-		expect(t, "events", len(in.taken(b, "refund.created")), i+1)
+		expect(t, "events", len(in.received(b, "refund.created")), i+1)
 	}
 	expect(t, "refunded", b.get(pi.ID).LatestCharge.AmountRefunded, 1000)
 	re := must(b.api.Refunds.New(&stripe.RefundParams{PaymentIntent: new(pi.ID), Amount: stripe.Int64(100)}))(t)
@@ -40,33 +40,35 @@ func TestRefundStatusesNobodyKnows(t *testing.T) {
 	expect(t, "refunded after the failure", b.get(pi.ID).LatestCharge.AmountRefunded, 1000)
 }
 
-// A refund that the balance does not cover is refused; its key answers so again, another key pays.
+// TestBalanceInsufficient: a refund that the balance does not cover is refused. Its key repeats the refusal;
+// another key succeeds.
 func TestBalanceInsufficient(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_visa")
 	b.RefuseRefund("balance_insufficient")
-	res, body := b.ask("one", "/v1/refunds", "payment_intent="+pi.ID)
+	res, body := b.postForm("one", "/v1/refunds", "payment_intent="+pi.ID)
 	expect(t, "http status", res.StatusCode, http.StatusBadRequest)
 	contains(t, body, `"code": "balance_insufficient"`)
-	again, repeated := b.ask("one", "/v1/refunds", "payment_intent="+pi.ID)
+	again, repeated := b.postForm("one", "/v1/refunds", "payment_intent="+pi.ID)
 	expect(t, "replayed", again.Header.Get("Idempotent-Replayed"), "true")
 	expect(t, "repeated", repeated, body)
-	other, _ := b.ask("one", "/v1/refunds", "amount=1&payment_intent="+pi.ID)
+	other, _ := b.postForm("one", "/v1/refunds", "amount=1&payment_intent="+pi.ID)
 	expect(t, "http status of other parameters", other.StatusCode, http.StatusBadRequest)
-	res, _ = b.ask("two", "/v1/refunds", "payment_intent="+pi.ID)
+	res, _ = b.postForm("two", "/v1/refunds", "payment_intent="+pi.ID)
 	expect(t, "http status of another key", res.StatusCode, http.StatusOK)
 }
 
-// Since 2025-08-27 a dispute can be prevented, and since 2026-10-28 a lost one can be appealed.
+// TestPreventedDisputes: since 2025-08-27 a dispute can be prevented, and since 2026-10-28 a lost one can be
+// appealed.
 func TestPreventedDisputes(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{APIVersion: newest}, stripesim.Webhook{})
 	block := must(b.PreventDispute(b.pay("pm_card_visa").ID, "", false))(t)
 	expect(t, "status", string(must(b.api.Disputes.Get(block, nil))(t).Status), "prevented")
-	expect(t, "case type", caseType(in.taken(b, "charge.dispute.created")[0]), "block")
+	expect(t, "case type", caseType(in.received(b, "charge.dispute.created")[0]), "block")
 	resolved := b.pay("pm_card_visa")
 	must(b.PreventDispute(resolved.ID, "fraudulent", true))(t)
 	expect(t, "given back", b.get(resolved.ID).LatestCharge.AmountRefunded, 2000)
-	expect(t, "case type", caseType(in.taken(b, "charge.dispute.created")[1]), "resolution")
+	expect(t, "case type", caseType(in.received(b, "charge.dispute.created")[1]), "resolution")
 
 	open := must(b.OpenDispute(b.pay("pm_card_visa").ID, "", false))(t)
 	if err := b.MoveDispute(open, "prevented"); err != nil {
@@ -75,8 +77,8 @@ func TestPreventedDisputes(t *testing.T) {
 	if err := b.MoveDispute(open, "won"); err == nil {
 		t.Error("a prevented dispute was won")
 	}
-	expect(t, "reinstated", len(in.taken(b, "charge.dispute.funds_reinstated")), 1)
-	expect(t, "closed", len(in.taken(b, "charge.dispute.closed")), 1)
+	expect(t, "reinstated", len(in.received(b, "charge.dispute.funds_reinstated")), 1)
+	expect(t, "closed", len(in.received(b, "charge.dispute.closed")), 1)
 }
 
 func caseType(e map[string]any) string {
@@ -104,9 +106,9 @@ func TestAppeals(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect(t, "status", string(must(b.api.Disputes.Get(id, nil))(t).Status), end)
-		updates := in.taken(b, "charge.dispute.updated")
+		updates := in.received(b, "charge.dispute.updated")
 		expect(t, "updates", len(updates), 2)
-		expect(t, "closed", len(in.taken(b, "charge.dispute.closed")), 2)
+		expect(t, "closed", len(in.received(b, "charge.dispute.closed")), 2)
 	}
 }
 
@@ -130,7 +132,7 @@ func TestForcedStatuses(t *testing.T) {
 	}
 }
 
-// The failure codes of 2026-08-26, and which of all make a charge.
+// TestDeclinesByCode checks the failure codes of 2026-08-26, and which codes make a charge.
 func TestDeclinesByCode(t *testing.T) {
 	for code, charged := range map[string]bool{
 		"expired_payment_method": true, "incorrect_postal_code": true, "payment_method_restricted": true,

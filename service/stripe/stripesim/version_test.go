@@ -36,8 +36,8 @@ func (in *rawInbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in.bodies = append(in.bodies, body)
 }
 
-// startRaw is start without the checks that know 2024-06-20 only: the endpoint has an API version
-// of its own, or takes thin events.
+// startRaw is start without the checks that support only 2024-06-20: the endpoint has its own API version, or
+// gets thin events.
 func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*bench, *rawInbox) {
 	t.Helper()
 	in := &rawInbox{t: t}
@@ -56,9 +56,8 @@ func startRaw(t *testing.T, opts stripesim.Options, hook stripesim.Webhook) (*be
 	return &bench{Server: sim, t: t, url: server.URL, api: sdk(server.URL, secretKey, transport)}, in
 }
 
-// taken waits for every event and returns the bodies of a type, or all for an empty one, oldest
-// first.
-func (in *rawInbox) taken(b *bench, kind string) []map[string]any {
+// received waits for every event and returns the bodies of a type, or all for "", oldest first.
+func (in *rawInbox) received(b *bench, kind string) []map[string]any {
 	in.t.Helper()
 	if err := b.Drain(in.t.Context()); err != nil {
 		in.t.Fatal(err)
@@ -78,18 +77,18 @@ func (in *rawInbox) taken(b *bench, kind string) []map[string]any {
 	return out
 }
 
-// object is the object that the only event of a type shows.
+// object returns the object of the only event of a type.
 func (in *rawInbox) object(b *bench, kind string) map[string]any {
 	in.t.Helper()
-	found := in.taken(b, kind)
+	found := in.received(b, kind)
 	if len(found) != 1 {
 		in.t.Fatalf("%d events of the type %s", len(found), kind)
 	}
 	return found[0]["data"].(map[string]any)["object"].(map[string]any)
 }
 
-// playAll makes an event of every type that the simulator has.
-func playAll(b *bench) {
+// makeAllEvents makes an event of every type that the simulator has.
+func makeAllEvents(b *bench) {
 	b.t.Helper()
 	do := func(err error) {
 		b.t.Helper()
@@ -126,8 +125,7 @@ func playAll(b *bench) {
 	b.SettleAll()
 }
 
-// Every event has the shape of the newest API version where the account, or the endpoint, is of
-// that.
+// TestNewestEvents: events have the form of the newest API version if the account or the endpoint has it.
 func TestNewestEvents(t *testing.T) {
 	for name, story := range map[string]struct {
 		opts stripesim.Options
@@ -138,9 +136,9 @@ func TestNewestEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, in := startRaw(t, story.opts, story.hook)
-			playAll(b)
+			makeAllEvents(b)
 			var types []string
-			for _, e := range in.taken(b, "") {
+			for _, e := range in.received(b, "") {
 				expect(t, "api_version", e["api_version"], any(newest))
 				checkNewest(t, must(json.Marshal(e))(t))
 				types = append(types, e["type"].(string))
@@ -166,7 +164,7 @@ func TestNewestEvents(t *testing.T) {
 	}
 }
 
-// An answer has the shape of the version that the request asks for.
+// TestNewestAnswers: a response has the form of the requested version.
 func TestNewestAnswers(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi := b.pay("pm_card_riskLevelElevated")
@@ -204,7 +202,7 @@ func TestNewestAnswers(t *testing.T) {
 	checkNewest(t, refused)
 }
 
-// An account from before 2019-02-11 has other words for two statuses.
+// TestStatusesBefore2019: an account from before 2019-02-11 has other names for two statuses.
 func TestStatusesBefore2019(t *testing.T) {
 	b, in := startRaw(t, stripesim.Options{APIVersion: "2018-11-08"}, stripesim.Webhook{})
 	pi := b.open()

@@ -11,8 +11,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// vouchers are the types of payment method that are paid elsewhere, with the member that says until
-// when.
+// vouchers are the types of payment method that are paid elsewhere, with the member of their expiry.
 var vouchers = []struct{ kind, currency, expires string }{
 	{"boleto", "brl", "expires_at"},
 	{"konbini", "jpy", "expires_at"},
@@ -20,7 +19,7 @@ var vouchers = []struct{ kind, currency, expires string }{
 	{"oxxo", "mxn", "expires_after"},
 }
 
-// issue confirms a payment by a voucher and returns it with its next_action.
+// issue confirms a payment with a voucher and returns it with its next_action.
 func (b *bench) issue(kind, currency string) (*stripe.PaymentIntent, map[string]any) {
 	b.t.Helper()
 	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new(currency) })
@@ -28,7 +27,7 @@ func (b *bench) issue(kind, currency string) (*stripe.PaymentIntent, map[string]
 	return pi, b.action(pi.ID, kind+"_display_details")
 }
 
-// action is the details of a payment's next_action, which must be of the type.
+// action returns the details of a payment's next_action, which must have the type.
 func (b *bench) action(id, kind string) map[string]any {
 	b.t.Helper()
 	_, body := b.read(intents + "/" + id)
@@ -87,7 +86,7 @@ func TestVoucherExpires(t *testing.T) {
 	}
 }
 
-// A voucher of an earlier attempt does not end a later one.
+// TestVoucherOfAnEarlierAttempt: a voucher of an earlier attempt does not end a later one.
 func TestVoucherOfAnEarlierAttempt(t *testing.T) {
 	b := start(t, stripesim.Options{})
 	pi, _ := b.issue("oxxo", "mxn")
@@ -100,7 +99,8 @@ func TestVoucherOfAnEarlierAttempt(t *testing.T) {
 	b.arrived()
 }
 
-// The form of a page: the customer's e-mail address decides, as in Stripe's test mode.
+// TestVoucherByEmail: for a page's form the customer's e-mail address decides the result, as in Stripe's test
+// mode.
 func TestVoucherByEmail(t *testing.T) {
 	for email, want := range map[string]string{
 		"succeed_immediately@example.com": "succeeded", "expire_immediately@example.com": "requires_payment_method",
@@ -109,7 +109,7 @@ func TestVoucherByEmail(t *testing.T) {
 		t.Run(email, func(t *testing.T) {
 			b := start(t, stripesim.Options{Settle: time.Minute})
 			pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new("mxn") })
-			_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm",
+			_, body := b.postForm("confirm", intents+"/"+pi.ID+"/confirm",
 				"return_url=https://shop.example&payment_method_data[type]=oxxo"+
 					"&payment_method_data[billing_details][name]=Ada&payment_method_data[billing_details][email]="+
 					email+
@@ -129,21 +129,21 @@ func TestVoucherByEmail(t *testing.T) {
 func TestMicrodeposits(t *testing.T) {
 	b := start(t, stripesim.Options{Settle: time.Hour})
 	pi := b.open(func(p *stripe.PaymentIntentParams) { p.Currency = new("usd") })
-	_, body := b.ask("confirm", intents+"/"+pi.ID+"/confirm",
+	_, body := b.postForm("confirm", intents+"/"+pi.ID+"/confirm",
 		"return_url=https://shop.example&payment_method=pm_usBankAccount_success"+
 			"&payment_method_options[us_bank_account][verification_method]=microdeposits")
 	contains(t, body, `"requires_action"`)
 	b.action(pi.ID, "verify_with_microdeposits")
-	_, wrong := b.ask("wrong", intents+"/"+pi.ID+"/verify_microdeposits", "amounts[]=32&amounts[]=46")
+	_, wrong := b.postForm("wrong", intents+"/"+pi.ID+"/verify_microdeposits", "amounts[]=32&amounts[]=46")
 	contains(t, wrong, "payment_method_microdeposit_verification_amounts_mismatch")
-	_, right := b.ask("right", intents+"/"+pi.ID+"/verify_microdeposits", "amounts[]=45&amounts[]=32")
+	_, right := b.postForm("right", intents+"/"+pi.ID+"/verify_microdeposits", "amounts[]=45&amounts[]=32")
 	contains(t, right, `"processing"`)
 	b.SettleAll()
 	expect(t, "status", b.get(pi.ID).Status, stripe.PaymentIntentStatusSucceeded)
 	b.arrived()
 }
 
-// A payment can be made to wait for anything, also for what Stripe does not have.
+// TestActionsOnDemand: a payment can require any next_action, even one that Stripe does not have.
 func TestActionsOnDemand(t *testing.T) {
 	b, _ := startRaw(t, stripesim.Options{}, stripesim.Webhook{})
 	for action, currency := range map[string]string{
@@ -156,7 +156,7 @@ func TestActionsOnDemand(t *testing.T) {
 		if err := b.StartAction(pi.ID, action, time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if action == "redirect_to_url" { // without a return_url, the page stays
+		if action == "redirect_to_url" { // without a return_url the customer stays on the page
 			action = "use_stripe_sdk"
 		}
 		b.action(pi.ID, action)

@@ -7,18 +7,16 @@ import (
 	"time"
 )
 
-// voucher is a way of paying in which the customer gets details from Stripe and pays elsewhere,
-// days later.
+// voucher is a payment for which the customer gets details from Stripe and pays elsewhere, days later.
 type voucher struct {
 	action  string // type of the next_action
 	life    int    // days until it expires, unless the payment method's options say otherwise
-	expires string // the member that says when; empty where it never does
+	expires string // member with the expiry; empty if it never expires
 	details func(*account, *intent) document
 }
 
-// vouchers are the families that work so, by the type of the payment method. A voucher's URL leads
-// nowhere here.
-// Source: https://docs.stripe.com/payments/vouchers, and npm's stripe 23.1.0 for the members.
+// vouchers are the families with vouchers, by the type of the payment method. A voucher's URL does not work
+// here. Source: https://docs.stripe.com/payments/vouchers, and npm's stripe 23.1.0 for the members.
 var vouchers = map[string]voucher{
 	"boleto":     {"boleto_display_details", 3, "expires_at", (*account).boletoDetails},
 	"konbini":    {"konbini_display_details", 3, "expires_at", (*account).konbiniDetails},
@@ -66,10 +64,9 @@ func (a *account) issueVoucher(pi *intent, m *method) {
 	a.payVoucher(pi, m)
 }
 
-// payVoucher plans what Stripe's test mode does for an e-mail address with a certain beginning. For
-// one without it pays after three minutes; for none the voucher waits for Server.Settle, or
-// expires.
-// Source: https://docs.stripe.com/payments/oxxo/accept-a-payment#test-integration
+// payVoucher does what Stripe's test mode does for certain e-mail addresses. For other addresses it pays
+// after three minutes. Without an address the voucher waits for Server.Settle, or expires. Source:
+// https://docs.stripe.com/payments/oxxo/accept-a-payment#test-integration
 func (a *account) payVoucher(pi *intent, m *method) {
 	email, _ := m.Billing["email"].(string)
 	switch {
@@ -87,7 +84,7 @@ func (a *account) payVoucher(pi *intent, m *method) {
 
 const voucherDelay = 3 * time.Minute
 
-// finishAfter ends the waiting at a time, unless it is over by then.
+// finishAfter ends the waiting after d, unless it has ended before.
 func (a *account) finishAfter(pi *intent, d time.Duration, paid bool) {
 	turn := pi.turn
 	a.after(d, func() {
@@ -125,7 +122,7 @@ func methodOptions(given params) document {
 	return out
 }
 
-// waitElsewhere leaves the payment in requires_action while the customer acts outside of the page.
+// waitElsewhere leaves the payment in requires_action while the customer acts outside the page.
 func (a *account) waitElsewhere(pi *intent, action string, details document) {
 	pi.Status, pi.elsewhere = requiresAction, true
 	pi.NextAction = document{"type": action, action: details}
@@ -147,7 +144,7 @@ func attemptExpired(m *method) *failure {
 	return f
 }
 
-// finishElsewhere is the end of the waiting: the customer paid, or the details expired.
+// finishElsewhere ends the waiting: the customer has paid, or the details have expired.
 func (a *account) finishElsewhere(pi *intent, paid bool) {
 	if !paid {
 		a.fail(pi, attemptExpired(a.methodInUse(pi)))

@@ -17,7 +17,7 @@ type number int64
 // MarshalJSON writes null for zero.
 func (n number) MarshalJSON() ([]byte, error) { return nullOr(int64(n), n == 0) }
 
-// document is a part of an object that the simulator stores and does not interpret.
+// document is a part of an object that is stored but not interpreted.
 type document map[string]any
 
 func nullOr(value any, null bool) ([]byte, error) {
@@ -51,7 +51,7 @@ func plain(value any) (any, error) {
 	return tree, err
 }
 
-// either is a, or b where a is the zero value.
+// either returns a, or b if a is the zero value.
 func either[T comparable](a, b T) T {
 	var zero T
 	if a != zero {
