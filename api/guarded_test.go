@@ -54,7 +54,7 @@ func newGuarded(t *testing.T) *guarded {
 	o := w.options(logger)
 	for range 2 {
 		s := w.newStore(g.server.URL())
-		o.Limits = g.limits(s)
+		o.Limits = g.limits(patientQuotas{s})
 		o.Origins = []string{shopOrigin, "http://localhost:5173", "capacitor://localhost"}
 		o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
 		svc := service.New(s, w.newGateway(stripeTimeout), service.Options{
@@ -84,7 +84,7 @@ func (g *guarded) limits(shared api.SharedQuotas) api.Limits {
 	began := time.Now()
 	return api.Limits{
 		Service: api.Limit{Count: perKey, Per: time.Hour}, Frontend: api.Limit{Count: perOrder, Per: time.Hour},
-		Address: api.Limit{Count: perAddress, Per: time.Hour}, Shared: patientQuotas{shared},
+		Address: api.Limit{Count: perAddress, Per: time.Hour}, Shared: shared,
 		Now: func() time.Time { return began.Add(time.Duration(g.passed.Load())) },
 	}
 }
