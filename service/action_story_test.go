@@ -7,7 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestActions: the customer's next step is in the view, with its end. Where it is taken elsewhere, the page waits.
+// TestActions: the view has the customer's next step and its end. If the step is outside the page, the page
+// waits.
 func TestActions(t *testing.T) {
 	for kind, want := range map[string]struct {
 		currency, next string
@@ -54,7 +55,7 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// TestVoucherIsNotAbandoned: a payment is cancelled only when the customer has no time left to pay elsewhere.
+// TestVoucherIsNotAbandoned: an abandoned payment is cancelled only after the time to pay elsewhere is over.
 func TestVoucherIsNotAbandoned(t *testing.T) {
 	s := newShop(t)
 	s.svc.AbandonAfter = 24 * time.Hour

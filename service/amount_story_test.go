@@ -7,8 +7,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// TestAmountsOfCurrencies: what Stripe does not take in a currency is refused before Stripe is asked, and what it
-// takes is taken.
+// TestAmountsOfCurrencies: an amount that Stripe does not accept in a currency is refused without a call to
+// Stripe. All others are accepted.
 func TestAmountsOfCurrencies(t *testing.T) {
 	s := newShop(t)
 	in := func(currency string, amount int64, capture payment.CaptureMethod) payment.CreateRequest {
@@ -46,7 +46,7 @@ func TestAmountsOfCurrencies(t *testing.T) {
 	}
 }
 
-// TestMinimumsOfStripe: Stripe's own minimum and maximum is an answer about the amount.
+// TestMinimumsOfStripe: Stripe's own minimum or maximum becomes an error about the amount.
 func TestMinimumsOfStripe(t *testing.T) {
 	s := newShop(t)
 	for _, amount := range []int64{49, 100_000_000} {

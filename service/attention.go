@@ -8,18 +8,18 @@ import (
 	"kasse/service/payment"
 )
 
-// attentionQueue holds the orders that a worker has to look at: an attempt is unknown, or Stripe's answer to one
-// is. A save puts them in and takes them out.
+// attentionQueue holds the orders that a worker must check: an attempt is unknown, or Stripe's response to
+// one is. A save adds and removes orders.
 type attentionQueue interface {
-	// TakeOrders returns orders whose time has come, and hides them from all replicas for a while.
+	// TakeOrders returns due orders and hides them from all replicas for the time hide.
 	TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error)
-	// DropOrder takes an order out that is not stored, or has nothing to be found out.
+	// DropOrder removes an order that is not stored or has no open question.
 	DropOrder(ctx context.Context, id payment.OrderID) error
 }
 
 const attentionBatch = 5
 
-// attendOrders looks at a few orders whose process has died, or of which Redis has forgotten something.
+// attendOrders checks a few orders whose process died, or of which Redis has lost something.
 func (s *Service) attendOrders(ctx context.Context) {
 	ids, err := s.attention.TakeOrders(ctx, attentionBatch, readHide)
 	if err != nil && ctx.Err() == nil {
@@ -32,7 +32,7 @@ func (s *Service) attendOrders(ctx context.Context) {
 	}
 }
 
-// AttendOrder finds out at Stripe what an order does not know of its own attempts. It never opens a payment.
+// AttendOrder finds the state of an order's unknown attempts at Stripe. It never opens a payment.
 func (s *Service) AttendOrder(ctx context.Context, id payment.OrderID) error {
 	if err := s.waitReadBudget(ctx); err != nil {
 		return err

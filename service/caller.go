@@ -33,47 +33,47 @@ func JoinScopes(separator string) string {
 // Caller is the verified credential of a request: a service key, an order token, or the client secret of one payment.
 type Caller struct {
 	Key    string          // the service key's name; empty for others
-	Scopes []Scope         // of the service key
-	Order  payment.OrderID // of a verified order token
+	Scopes []Scope         // scopes of the service key
+	Order  payment.OrderID // order of a verified order token
 	Secret payment.Secret  // a client secret, not yet compared with the payment's
 
-	// Of an order token. One with terms and without a customer is a guest's.
+	// Claims of an order token. A token with terms and without a customer is a guest's.
 	Customer payment.CustomerID
-	HasTerms bool                     // it names amount and currency; without them it only reads
-	Session  *payment.SessionFeatures // the most that its page may have; nil: the token does not say
+	HasTerms bool                     // it has amount and currency; without them it only reads
+	Session  *payment.SessionFeatures // the most that its page may have; nil: no claim
 
-	Refused Refusal `json:"-"` // nil: nothing is counted
+	Refused Refusal `json:"-"` // nil: refusals are not counted
 }
 
-// Refusal is asked before a question about a payment that is missing, or not the caller's, is put on the queue of
-// payments to restore. By names whose places of the queue the question takes. An error is the answer to the question
-// instead of CodeNotFound, and nothing is queued.
+// Refusal is called before a missing payment, or one that the caller may not see, is added to the restore
+// queue. by identifies the caller for the queue's limit. An error replaces CodeNotFound, and nothing is
+// queued.
 type Refusal func() (by string, err error)
 
 // May reports whether the caller's service key has the scope.
 func (c Caller) May(scope Scope) bool { return c.Key != "" && slices.Contains(c.Scopes, scope) }
 
-// owns reports whether the payment, or the order that it belongs to, is the credential's.
+// owns reports whether the credential is for the payment or its order.
 func (c Caller) owns(v payment.StoredView) bool {
 	return c.Key != "" || (c.Order != "" && c.Order == v.Order) || c.Secret.Matches(v.SecretHash)
 }
 
-// seesAsSecret reports whether the caller holds an order token that sees what the holder of a client secret sees: the
-// token only reads, and names no customer.
+// seesAsSecret reports whether the caller has an order token that only reads and names no customer. It sees
+// the same as a client secret.
 func (c Caller) seesAsSecret() bool { return c.Order != "" && !c.HasTerms && c.Customer == "" }
 
-// isFor reports whether the credential is for a payment of this customer; empty: of a guest.
+// isFor reports whether the credential is for a payment of this customer; "" means a guest.
 func (c Caller) isFor(customer payment.CustomerID) bool {
 	return c.Order == "" || c.Customer == customer
 }
 
-// sees reports whether the caller may see a payment. Of a payment of another customer of its order a token learns
-// nothing.
+// sees reports whether the caller may see a payment. A token learns nothing about a payment of another
+// customer of its order.
 func (c Caller) sees(v payment.StoredView) bool {
 	return c.owns(v) && (c.seesAsSecret() || c.Order == "" || c.isFor(payment.CustomerOf(v.View)))
 }
 
-// cut leaves of a payment that the caller may see the part that it may see.
+// cut removes the parts of a payment that the caller may not see.
 func (c Caller) cut(v payment.StoredView) payment.StoredView {
 	switch {
 	case c.Secret != "", c.seesAsSecret():
@@ -84,7 +84,7 @@ func (c Caller) cut(v payment.StoredView) payment.StoredView {
 	return v
 }
 
-// part returns the part of an order's rendered view that the caller may see; nil where that is nothing.
+// part returns the part of an order's rendered view that the caller may see; nil if there is none.
 func (c Caller) part(view []byte) []byte {
 	switch {
 	case view == nil:

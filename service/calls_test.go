@@ -13,8 +13,8 @@ import (
 	"kasse/service/payment"
 )
 
-// counted counts the calls of the write path, and how many of them began when no other was under way: so many are
-// in series.
+// counted counts the calls of the write path, and how many began while no other was running. The latter are
+// the calls in series.
 type counted struct {
 	service.Store
 	mu          sync.Mutex
@@ -22,7 +22,7 @@ type counted struct {
 	running     int
 }
 
-// reset begins to count anew, and returns what was counted.
+// reset restarts the counts and returns the old ones.
 func (c *counted) reset() (all, series int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -31,7 +31,7 @@ func (c *counted) reset() (all, series int) {
 	return all, series
 }
 
-// call counts one call. It takes a moment, so that calls which are made together are seen together.
+// call counts one call. It lasts a moment, so that concurrent calls are seen as such.
 func (c *counted) call() func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (c *counted) SavePointer(ctx context.Context, id payment.ID, order payment.
 	return c.Store.SavePointer(ctx, id, order, until)
 }
 
-// shows is an event of the status about a payment, made at a Unix second, with its signature.
+// shows makes a signed event about a payment with the status, at a Unix second.
 func (w *serviceEnv) shows(id payment.ID, status payment.Status, at int64) (body []byte, signature string) {
 	w.t.Helper()
 	intent := w.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
@@ -90,9 +90,9 @@ func (w *serviceEnv) shows(id payment.ID, status payment.Status, at int64) (body
 	return body, signed(body, time.Now())
 }
 
-// TestCallsOfRedis counts the calls that a create and a webhook make on the write path. A create loads, takes the
-// lease with the form, and saves beside the pointer. A webhook about an order that this process has saved last
-// saves it beside a look at the pointer; any other one loads before.
+// TestCallsOfRedis counts the calls of a create and a webhook on the write path. A create loads, takes the
+// lease with the form, and saves in parallel with the pointer. A webhook about an order that this process
+// saved last saves it in parallel with a read of the pointer. Other webhooks load first.
 func TestCallsOfRedis(t *testing.T) {
 	w := newServiceEnv(t)
 	own, other := &counted{Store: w.store}, &counted{Store: w.store}

@@ -7,15 +7,15 @@ import (
 	"kasse/service/payment"
 )
 
-// capturer takes money that was authorized.
+// capturer captures authorized money.
 type capturer interface {
-	// CapturePayment takes the amount, in minor units, and releases the rest. Its answer is a read; a refusal may
-	// show the PaymentIntent as it is in the error's Intent.
+	// CapturePayment captures the amount, in minor units, and releases the rest. Its answer counts as a read.
+	// A refusal may carry the current PaymentIntent in the error's Intent.
 	CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error)
 }
 
-// Capture takes an amount of an authorized payment, in minor units, or all that can be captured where none is
-// named; the rest is released. To capture the same again is no error.
+// Capture captures an amount of an authorized payment, in minor units; nil means everything. The rest is
+// released. Repeating the same capture is no error.
 func (s *Service) Capture(ctx context.Context, id payment.ID, amount *int64) (payment.StoredView, error) {
 	if amount != nil && (*amount < 1 || *amount > payment.MaxAmount) {
 		return payment.StoredView{}, payment.AmountOutOfRange()
@@ -39,7 +39,7 @@ func (s *Service) Capture(ctx context.Context, id payment.ID, amount *int64) (pa
 	})
 }
 
-// mayCapture refuses what cannot be captured.
+// mayCapture refuses payments and amounts that cannot be captured.
 func (t *target) mayCapture(view payment.View, sum int64) error {
 	switch {
 	case view.State.Won():
@@ -54,7 +54,8 @@ func (t *target) mayCapture(view payment.View, sum int64) error {
 	return nil
 }
 
-// capture asks Stripe, under the order's lease. Where Stripe refuses without showing the payment, the payment is read.
+// capture captures at Stripe, under the order's lease. If a refusal does not show the payment, the payment is
+// read.
 func (s *Service) capture(ctx context.Context, t *target, l *lease, sum int64) error {
 	if err := s.take(ctx, t, l); err != nil {
 		return err
@@ -68,7 +69,8 @@ func (s *Service) capture(ctx context.Context, t *target, l *lease, sum int64) e
 	return s.explainRefusal(ctx, t, err)
 }
 
-// explainRefusal reads a payment that Stripe has refused to change, so that the refusal shows how it stands now.
+// explainRefusal reads a payment that Stripe has refused to change, so that the error shows its current
+// state.
 func (s *Service) explainRefusal(ctx context.Context, t *target, refusal error) error {
 	var e *payment.Error
 	if !errors.As(refusal, &e) {

@@ -8,48 +8,49 @@ import (
 	"kasse/service/payment"
 )
 
-// lister reads Stripe's lists from a moment on, each page after the row that the page before named.
+// lister reads Stripe's lists since a time, each page after the last row of the page before.
 type lister interface {
-	// ListEvents gives the events that can change a payment.
+	// ListEvents lists the events that can change a payment.
 	ListEvents(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error)
 	ListRefunds(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error)
 	ListDisputes(ctx context.Context, since time.Time, after string) (payment.Page[payment.ListedReversal], error)
 }
 
-// catchUps keeps up to when Stripe's events have been caught up with.
+// catchUps stores the cursor of the catch-up.
 type catchUps interface {
-	// LoadCatchUp returns zero where they never were, and Redis's clock.
+	// LoadCatchUp returns the cursor, zero if there is none, and Redis's clock.
 	LoadCatchUp(ctx context.Context) (done, now time.Time, err error)
-	// SaveCatchUp never goes back.
+	// SaveCatchUp stores the cursor, unless it would go back.
 	SaveCatchUp(ctx context.Context, done time.Time) error
 }
 
 const (
 	catchUpEvery  = 5 * time.Minute
-	catchUpMargin = time.Hour // an event may be made late, and clocks differ
+	catchUpMargin = time.Hour // events may be made late, and clocks differ
 )
 
-// CatchUpFirst is how far back the first catch-up looks: as long as Stripe tries to deliver.
+// CatchUpFirst is the period of the first catch-up: as long as Stripe retries deliveries.
 const CatchUpFirst = 72 * time.Hour
 
-// Tally counts what a pass of the nets has come to. It belongs to one goroutine.
+// Tally counts the results of a reconcile pass. One goroutine owns it.
 type Tally struct {
-	Events  int // of Stripe's, looked at
-	Applied int // events that no webhook had brought
-	Read    int // payments that Stripe was asked about
+	Events  int // listed events
+	Applied int // events that no webhook had delivered
+	Read    int // payments read at Stripe
 
-	Verified    int              // payments that have succeeded, and that were read for that
-	Denied      []payment.Denied // the first thousand of these that Stripe does not know to be paid
-	DeniedCount int              // how many there are
+	Verified    int              // successful payments that were read to verify them
+	Denied      []payment.Denied // the first thousand of these that are not paid at Stripe
+	DeniedCount int              // number of these
 
-	marked map[payment.ID]bool // that the pass has to read
-	alone  bool                // no worker of this process reads what is in doubt, so that nothing waits for one
-	Report func(Tally)         // called at progress; may be nil
-	Say    func(string)        // called once with who makes the pass, or what it waits for; may be nil
-	said   string
+	marked map[payment.ID]bool // payments that the pass must read
+	alone  bool                // no read worker runs in this process, so the sweep does not wait for one
+	Report func(Tally)         // called after each change of the counts; may be nil
+	// Called once with the process that runs the pass, or with the reason of waiting; may be nil.
+	Say  func(string)
+	said string
 }
 
-// say passes on what has changed beside the numbers.
+// say passes a text to Say.
 func (t *Tally) say(text string) {
 	if t.Say != nil && text != t.said {
 		t.Say(text)
@@ -57,10 +58,10 @@ func (t *Tally) say(text string) {
 	t.said = text
 }
 
-// restart begins to count anew.
+// restart resets the counts.
 func (t *Tally) restart() { *t = Tally{Report: t.Report, Say: t.Say} }
 
-// result is what another process gets to see.
+// result converts the counts for another process.
 func (t *Tally) result() payment.PassResult {
 	return payment.PassResult{
 		Events: t.Events, Applied: t.Applied, Read: t.Read, Verified: t.Verified, Denied: t.Denied,
@@ -68,7 +69,7 @@ func (t *Tally) result() payment.PassResult {
 	}
 }
 
-// take takes over what another process has counted.
+// take adopts the counts of another process.
 func (t *Tally) take(r payment.PassResult) {
 	t.Events, t.Applied, t.Read, t.Verified = r.Events, r.Applied, r.Read, r.Verified
 	t.Denied, t.DeniedCount = r.Denied, r.DeniedCount
@@ -88,7 +89,7 @@ func (t *Tally) mark(id payment.ID) {
 	t.marked[id] = true
 }
 
-// readList reads a list to its end, within the budget of background reads.
+// readList reads a whole list, within the budget of background reads.
 func readList[T any](
 	ctx context.Context, s *Service, list func(context.Context, time.Time, string) (payment.Page[T], error),
 	since time.Time, each func(T) error,
@@ -113,7 +114,7 @@ func readList[T any](
 	}
 }
 
-// catchUpOnce catches up from where the last pass ended.
+// catchUpOnce continues where the last pass ended.
 func (s *Service) catchUpOnce(ctx context.Context) error {
 	done, now, err := s.catchUps.LoadCatchUp(ctx)
 	if err != nil {
@@ -135,8 +136,8 @@ func (s *Service) catchUpOnce(ctx context.Context) error {
 	return s.catchUps.SaveCatchUp(ctx, now)
 }
 
-// catchUp applies all events since a moment as webhooks are applied. Then it looks for new refunds and disputes, of
-// which events may never have been made.
+// catchUp applies all events since a time as webhooks. Then it looks for new refunds and disputes, whose
+// events may be missing.
 func (s *Service) catchUp(ctx context.Context, since time.Time, t *Tally) error {
 	err := readList(
 		ctx, s, s.stripe.ListEvents, since, func(e payment.StripeEvent) error { return s.applyListed(ctx, e, t) },
@@ -147,7 +148,7 @@ func (s *Service) catchUp(ctx context.Context, since time.Time, t *Tally) error 
 	return s.readNewReversals(ctx, since, t)
 }
 
-// applyListed applies one event. An error of a single payment must not keep the events of all others away.
+// applyListed applies one event. An error about a single payment does not stop the others.
 func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tally) error {
 	t.Events++
 	t.report()
@@ -166,7 +167,7 @@ func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tal
 	return s.tolerateRecordError(ctx, err, e.Subject())
 }
 
-// tolerateRecordError logs an error that concerns the record of one payment only, and returns any other.
+// tolerateRecordError logs an error about a single payment's record, and returns any other error.
 func (s *Service) tolerateRecordError(ctx context.Context, err error, id payment.ID) error {
 	var e *payment.Error
 	if errors.As(err, &e) && e.Code == payment.CodeInternal {
@@ -178,8 +179,8 @@ func (s *Service) tolerateRecordError(ctx context.Context, err error, id payment
 	return err
 }
 
-// readNewReversals reads every payment of which a list shows a refund or a dispute that is not known yet. A payment
-// that is not known here may be one of another system; it is read once a day at most.
+// readNewReversals reads every payment with a listed refund or dispute that is not stored. An unknown payment
+// may belong to another system, so it is read once a day at most.
 func (s *Service) readNewReversals(ctx context.Context, since time.Time, t *Tally) error {
 	look := func(g payment.ListedReversal) error {
 		target, err := s.find(ctx, g.Payment)

@@ -40,7 +40,7 @@ var catchUpStories = map[string]func(*shop){
 		s.pass(50 * time.Minute)
 		s.catchesUp()
 		s.shows(opened.ID, payment.Paid, 4200)
-		s.pass(100 * time.Hour) // Kasse was off for longer than the first pass would look back
+		s.pass(100 * time.Hour) // Kasse was off longer than the first pass's period
 		second, _ := s.creates(order("order-2", s.customer, 100))
 		s.becomes(second.ID, payment.Succeeded)
 		s.pass(100 * time.Hour)
@@ -70,7 +70,7 @@ var catchUpStories = map[string]func(*shop){
 		before := s.sim.Count(listsEvents)
 		s.catchesUp()
 		s.shows(opened.ID, payment.Paid, 4200)
-		if pages := s.sim.Count(listsEvents) - before; pages != 3 { // one is of charges and reviews
+		if pages := s.sim.Count(listsEvents) - before; pages != 3 { // one page is of charges and reviews
 			s.t.Fatalf("%d pages were read", pages)
 		}
 	},
@@ -89,15 +89,15 @@ var catchUpStories = map[string]func(*shop){
 	},
 }
 
-// TestCatchUpStories: no webhook ever comes.
+// TestCatchUpStories: no webhook is ever delivered.
 func TestCatchUpStories(t *testing.T) {
 	for name, story := range catchUpStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
 	}
 }
 
-// TestCatchUpRestoresLostOrders: what the catch-up brings back of an order that Redis has lost is restored as a
-// whole, also where order.paid was never sent. Nothing of it is news.
+// TestCatchUpRestoresLostOrders: the catch-up restores a lost order as a whole, even if order.paid was never
+// sent. All its events are marked restored.
 func TestCatchUpRestoresLostOrders(t *testing.T) {
 	for name, sent := range map[string]bool{"order.paid was sent before": true, "order.paid was never sent": false} {
 		for _, lost := range []string{"}:order:", "}:"} { // the orders, or their pointers and queues as well
@@ -142,7 +142,7 @@ func TestCatchUpRestoresLostOrders(t *testing.T) {
 	}
 }
 
-// fed are the events that the feed has.
+// fed returns the events of the feed.
 func (s *shop) fed() []payment.FeedEvent {
 	s.t.Helper()
 	page, err := s.svc.Events(s.t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})
@@ -152,7 +152,7 @@ func (s *shop) fed() []payment.FeedEvent {
 	return page.Events
 }
 
-// TestRestoreStories: a page asks for a payment that Redis has lost.
+// TestRestoreStories: a page requests a payment that Redis has lost.
 func TestRestoreStories(t *testing.T) {
 	for name, story := range map[string]func(*shop){
 		"ours comes back": func(s *shop) {
@@ -213,7 +213,7 @@ func TestRestoreStories(t *testing.T) {
 
 const readsPayment = "GET /v1/payment_intents/{intent}"
 
-// misses asks as a page does, and gets its 404 without a question to Stripe.
+// misses requests a payment as a page does, and gets 404 without a call to Stripe.
 func (s *shop) misses(id payment.ID, secret payment.Secret) {
 	s.t.Helper()
 	before := s.sim.Count(readsPayment)

@@ -10,15 +10,15 @@ import (
 	"kasse/service/payment"
 )
 
-// changer is what a change of an open payment asks of Stripe. Its answers are reads; a refusal shows the
-// PaymentIntent as it is in the error's Intent.
+// changer changes an open payment at Stripe. Its answers count as reads. A refusal carries the current
+// PaymentIntent in the error's Intent.
 type changer interface {
-	// UpdateAmount sets the amount, in minor units, and notes the age of the terms, in Unix milliseconds: an order
-	// that is restored from Stripe must not take an older price for newer.
+	// UpdateAmount sets the amount, in minor units, and the rev of the terms, in Unix milliseconds. An order
+	// restored from Stripe needs the rev, so that an older price is not taken for newer.
 	UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error)
-	// CancelPayment cancels for a reason of Stripe's, or for none.
+	// CancelPayment cancels; reason is one of Stripe's or empty.
 	CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error)
-	// NoteClosed writes into a PaymentIntent's metadata that its order was closed, and why.
+	// NoteClosed writes into a PaymentIntent's metadata that its order was closed, with the reason.
 	NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error
 }
 
@@ -27,7 +27,7 @@ func (t *target) invalidState(detail string) *payment.Error {
 	return &payment.Error{Code: payment.CodeInvalidState, Detail: detail, Payment: t.order.Render(t.id)}
 }
 
-// state is the state of the payment in question.
+// state is the target payment's state.
 func (t *target) state() payment.State {
 	if a := t.order.Attempt(t.id); a != nil {
 		return a.State
@@ -35,7 +35,7 @@ func (t *target) state() payment.State {
 	return ""
 }
 
-// stored is the view of the payment in question.
+// stored is the target payment's view.
 func (t *target) stored() payment.StoredView {
 	v := payment.StoredView{View: t.order.Render(t.id), Order: t.order.ID}
 	if a := t.order.Attempt(t.id); a != nil {
@@ -44,8 +44,8 @@ func (t *target) stored() payment.StoredView {
 	return v
 }
 
-// changePayment runs a change of one payment until it is done: try gets the order as it stands, with no lease of
-// another process.
+// changePayment retries a change of one payment until it is done. try gets the current order, without another
+// process's lease.
 func changePayment[T any](
 	ctx context.Context, s *Service, id payment.ID, try func(context.Context, *target, *lease) (T, next, error),
 ) (T, error) {
@@ -58,7 +58,7 @@ func changePayment[T any](
 	})
 }
 
-// changePaymentUnleased is changePayment where try itself looks at the lease.
+// changePaymentUnleased is changePayment for a try that checks the lease itself.
 func changePaymentUnleased[T any](
 	ctx context.Context, s *Service, id payment.ID, try func(context.Context, *target, *lease) (T, next, error),
 ) (T, error) {
@@ -82,9 +82,9 @@ func changePaymentUnleased[T any](
 	return result, err
 }
 
-// ChangeAmount sets the amount of an order and of its payment, in minor units, if the caller has seen the payment's
-// latest version and the customer may still choose how to pay. Stripe would set it in other states too, where it must
-// not be, and is asked for the state first.
+// ChangeAmount sets the amount of an order and its payment, in minor units. The caller must have seen the
+// payment's latest version, and the state must be requires_payment_method. Stripe would also accept it in
+// other states, so the payment is read first.
 func (s *Service) ChangeAmount(ctx context.Context, id payment.ID, version, amount int64) (payment.StoredView, error) {
 	if amount < 1 || amount > payment.MaxAmount {
 		return payment.StoredView{}, payment.AmountOutOfRange()
@@ -115,7 +115,8 @@ func (t *target) hasVersion(version int64) error {
 	}
 }
 
-// awaitsMethod refuses unless the payment is the order's, and the customer may still choose how to pay.
+// awaitsMethod refuses unless the payment is the order's current one and the customer can still choose a
+// method.
 func (t *target) awaitsMethod() error {
 	view, shown := t.order.View(t.id)
 	if shown && !t.order.Frozen() && t.order.Current() == t.id && !view.Superseded &&
@@ -125,8 +126,8 @@ func (t *target) awaitsMethod() error {
 	return t.invalidState("The amount can be changed only while the order's payment waits for a payment method.")
 }
 
-// setAmount proposes the amount to the order, asks Stripe to set it, and makes it the order's unless Stripe
-// refuses: also where Stripe's answer was lost, since the backend has decided it.
+// setAmount proposes the amount to the order and sets it at Stripe. It becomes the order's amount unless
+// Stripe refuses it. If Stripe's response is lost it does, too, since the backend has decided it.
 func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int64) error {
 	proposal := payment.Proposal{Amount: amount, Rev: max(t.order.Rev+1, t.now.UnixMilli())}
 	if err := s.take(ctx, t, l, payment.AmountProposed{Proposal: proposal}); err != nil {
@@ -152,12 +153,12 @@ func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int
 	return nil
 }
 
-// cancelReasons are the reasons that Stripe takes.
+// cancelReasons are Stripe's cancellation reasons.
 //
 // Source: https://docs.stripe.com/api/payment_intents/cancel
 var cancelReasons = []string{"", "duplicate", "fraudulent", "requested_by_customer", "abandoned"}
 
-// Cancel cancels the order's payment for a reason of Stripe's, or for none, and closes the order.
+// Cancel cancels the order's payment and closes the order; reason is one of Stripe's or empty.
 func (s *Service) Cancel(ctx context.Context, id payment.ID, reason string) (payment.StoredView, error) {
 	if !slices.Contains(cancelReasons, reason) {
 		return payment.StoredView{}, payment.Invalid(payment.Problems{{
@@ -170,7 +171,7 @@ func (s *Service) Cancel(ctx context.Context, id payment.ID, reason string) (pay
 	})
 }
 
-// cancelStep does what is next on the way to a cancelled payment of a closed order.
+// cancelStep takes the next step towards a cancelled payment of a closed order.
 func (s *Service) cancelStep(ctx context.Context, t *target, l *lease, reason string) (next, error) {
 	switch state := t.state(); {
 	case t.order.Current() != t.id:
@@ -188,7 +189,7 @@ func (s *Service) cancelStep(ctx context.Context, t *target, l *lease, reason st
 	return again, s.close(ctx, t, l, reason)
 }
 
-// saveClosed closes an order whose payment is cancelled already.
+// saveClosed closes an order whose payment is already cancelled.
 func (s *Service) saveClosed(ctx context.Context, t *target) error {
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
 		if o.Lease.Held(now) {
@@ -199,8 +200,8 @@ func (s *Service) saveClosed(ctx context.Context, t *target) error {
 	return err
 }
 
-// close closes the order before its payment is cancelled: should the answer be lost, the read worker cancels again.
-// Where the payment has gone on instead, the order is as open as before.
+// close closes the order before its payment is cancelled: if the response is lost, the read worker cancels
+// again. If the payment has succeeded instead, the order is open again.
 func (s *Service) close(ctx context.Context, t *target, l *lease, reason string) error {
 	before := t.order.Closed
 	if err := s.take(ctx, t, l, payment.OrderClosed{Why: payment.ClosedByCancel}); err != nil {

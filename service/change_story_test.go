@@ -114,7 +114,7 @@ var changeAmountStories = map[string]func(*shop){
 	},
 }
 
-// TestChangeAmountStories: a backend sets the price of an order that is open.
+// TestChangeAmountStories: a backend sets the price of an open order.
 func TestChangeAmountStories(t *testing.T) {
 	for name, story := range changeAmountStories {
 		t.Run(name, func(t *testing.T) {
@@ -228,7 +228,7 @@ var cancelStories = map[string]func(*shop){
 	},
 }
 
-// TestCancelStories: a backend cancels an order, and perhaps thinks again.
+// TestCancelStories: a backend cancels an order, and may reopen it.
 func TestCancelStories(t *testing.T) {
 	for name, story := range cancelStories {
 		t.Run(name, func(t *testing.T) {

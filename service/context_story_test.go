@@ -7,8 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestContextOfAnotherAccount: an event of another account is ignored, though it names a payment of ours. Its own
-// account or none is ours, and so is any while the key's account is not known.
+// TestContextOfAnotherAccount: an event of another account is ignored, even if it names a payment of ours. An
+// event with our account or none is applied, and so is every event while the key's account is unknown.
 func TestContextOfAnotherAccount(t *testing.T) {
 	for name, tt := range map[string]struct {
 		own, context string
@@ -36,7 +36,7 @@ func TestContextOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// TestUndecodableEventOfAnotherAccount: it leaves nothing behind.
+// TestUndecodableEventOfAnotherAccount: nothing is stored.
 func TestUndecodableEventOfAnotherAccount(t *testing.T) {
 	s := newShop(t)
 	s.svc.SetAccount("acct_own")

@@ -12,20 +12,20 @@ import (
 	"kasse/service/payment"
 )
 
-// errDead is what a process that has died says: nothing arrives, nothing is answered.
+// errDead is the error of every call of a dead process.
 var errDead = errors.New("the process has died")
 
-// mortal is one process's way to Redis and Stripe. It dies at its so-many-th call: before the call is made, or after it
-// was done and before the answer arrives. From then on nothing gets through.
+// mortal is one process's connection to Redis and Stripe. The process dies at its n-th call: before the call
+// is made, or after it was executed and before the response arrives. Later calls fail.
 type mortal struct {
 	service.Store
 	service.Stripe
 	mu    sync.Mutex
 	left  int
-	after bool // the last call is done, and its answer lost
+	after bool // the last call is executed and its response lost
 }
 
-// step reports whether the call goes out, and whether its answer arrives.
+// step reports whether the call is sent, and whether its response arrives.
 func (m *mortal) step() (out, back bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,8 +77,8 @@ func (m *mortal) RetrievePayment(ctx context.Context, id payment.ID) (payment.An
 	return through(m, func() (payment.Answer, error) { return m.Stripe.RetrievePayment(ctx, id) })
 }
 
-// TestCreateHealsAfterACrashAnywhere kills a create before and after each of its calls. The next try, once the
-// lease has ended, hands out the one payable PaymentIntent of the order, and paying it makes the order paid.
+// TestCreateHealsAfterACrashAnywhere kills a create before and after each of its calls. The next try, after
+// the lease's end, returns the order's single payable PaymentIntent, and paying it makes the order paid.
 func TestCreateHealsAfterACrashAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		died := true

@@ -10,7 +10,7 @@ import (
 	"kasse/service/payment"
 )
 
-// Opened is a payment that the customer may pay now.
+// Opened is a payment that the customer can pay now.
 type Opened struct {
 	ID           payment.ID
 	View         []byte
@@ -20,25 +20,25 @@ type Opened struct {
 	New          bool             // made by this call
 }
 
-// opener is what create asks of Stripe.
+// opener opens payments at Stripe.
 type opener interface {
-	// PaymentForm renders what is sent for an attempt. It is kept and sent again byte for byte.
+	// PaymentForm renders the request of an attempt. The form is stored and repeated byte for byte.
 	PaymentForm(r payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string
-	// OpenPayment sends the form. Its error has Refused set where Stripe has made nothing for good, Replayed where
-	// Stripe only repeats an old failure, and Mismatch where it remembers the key with another form. After any
-	// other error the same call has to be made again.
+	// OpenPayment sends the form. Its error has Refused if Stripe has made nothing permanently, Replayed if
+	// Stripe only repeats an old failure, and Mismatch if it has the key with another form. After any other
+	// error the call must be repeated.
 	OpenPayment(ctx context.Context, idempotencyKey, form string) (payment.Answer, error)
-	// FindPayments lists the PaymentIntents of the order that were made in a period, newest first; of one customer
-	// where one is given. The list is complete, and each answer may be older than its date.
+	// FindPayments lists the PaymentIntents of the order made in a period, newest first; of one customer, if
+	// one is given. The list is complete. Each answer may be older than its date.
 	FindPayments(
 		ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 	) ([]payment.Answer, error)
-	// OpenSession makes a CustomerSession. It fails with CodeCustomerNotFound.
+	// OpenSession makes a CustomerSession. It returns CodeCustomerNotFound for an unknown customer.
 	OpenSession(ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures) (payment.Session, error)
 }
 
-// Create opens a payment for the order, or hands out the one that is open, at the order's terms. A create that meets
-// another in progress waits for it.
+// Create opens a payment for the order, or returns the open one, with the order's terms. It waits for another
+// create of the same order.
 func (s *Service) Create(ctx context.Context, r payment.CreateRequest) (Opened, error) {
 	if err := r.Validate(); err != nil {
 		return Opened{}, err
@@ -46,19 +46,19 @@ func (s *Service) Create(ctx context.Context, r payment.CreateRequest) (Opened, 
 	l := newLease()
 	t := &target{ref: payment.Ref{Order: r.Order}}
 	opened, err := retryOrderChange(ctx, s, r.Order, func(ctx context.Context) (Opened, next, error) {
-		if !l.taken { // what other calls have written meanwhile counts
+		if !l.taken { // changes by other calls meanwhile count
 			t.loaded, t.id = false, ""
 		}
 		return s.createStep(ctx, t, l, r)
 	})
 	s.end(context.WithoutCancel(ctx), t, l)
-	if r.Rev != 0 { // a token's
+	if r.Rev != 0 { // a token's terms
 		opened.View = payment.TokenPart(opened.View)
 	}
 	return opened, err
 }
 
-// createStep looks at the order as it stands, and carries out the one step that is next.
+// createStep decides the next step from the current order and carries it out.
 func (s *Service) createStep(ctx context.Context, t *target, l *lease, r payment.CreateRequest) (Opened, next, error) {
 	if !t.loaded {
 		if err := s.load(ctx, t); err != nil {
@@ -96,11 +96,11 @@ func (s *Service) createStep(ctx context.Context, t *target, l *lease, r payment
 	return opened, n, err
 }
 
-// saveFact writes a fact that needs no lease.
+// saveFact saves a fact that needs no lease.
 func (s *Service) saveFact(ctx context.Context, t *target, fact payment.Fact) error {
 	first := true
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(*payment.Order, time.Time) (payment.Fact, error) {
-		if !first { // the step was for the order as it was
+		if !first { // the step was decided for the earlier order
 			return nil, nil //nolint:nilnil // nothing happened to the order
 		}
 		first = false
@@ -109,7 +109,7 @@ func (s *Service) saveFact(ctx context.Context, t *target, fact payment.Fact) er
 	return err
 }
 
-// openNext reserves the next attempt, with the form that is sent, and asks Stripe for it.
+// openNext reserves the next attempt with its form, and opens it at Stripe.
 func (s *Service) openNext(
 	ctx context.Context, t *target, l *lease, r payment.CreateRequest, terms payment.Fact,
 ) (Opened, next, error) {
@@ -130,7 +130,7 @@ func (s *Service) openNext(
 	revision := t.order.Revision
 	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
 		if o.Revision != revision {
-			return nil, errBusy // the form is for the order as it was
+			return nil, errBusy // the form is of the earlier order
 		}
 		until := now.Add(s.StripeTimeout + leaseMargin)
 		return payment.All{
@@ -144,19 +144,19 @@ func (s *Service) openNext(
 	return s.open(ctx, t, l, number)
 }
 
-// resend sends the form of a reserved attempt again, of which Stripe's answer is not known.
+// resend repeats the form of a reserved attempt whose response is unknown.
 func (s *Service) resend(ctx context.Context, t *target, l *lease, step payment.Step) error {
 	if err := s.take(ctx, t, l, step.Fact, payment.Tried{Number: step.Attempt.Number}); err != nil {
 		return err
 	}
 	_, _, err := s.open(ctx, t, l, step.Attempt.Number)
-	if payment.Refused(err) && step.Attempt.Terms != t.order.Terms { // what was refused is no longer asked for
+	if payment.Refused(err) && step.Attempt.Terms != t.order.Terms { // the refused form is not repeated
 		return nil
 	}
 	return err
 }
 
-// open asks Stripe for the payment of a reserved attempt, under the order's lease, and saves what came of it.
+// open opens a reserved attempt's payment at Stripe, under the order's lease, and saves the result.
 func (s *Service) open(ctx context.Context, t *target, l *lease, number int) (Opened, next, error) {
 	a := t.order.Attempts[number-1]
 	leased, cancel := s.stripeContext(ctx)
@@ -171,7 +171,7 @@ func (s *Service) open(ctx context.Context, t *target, l *lease, number int) (Op
 		Intent: m.Intent, Facts: []payment.RecordFact{m.CreationFact()}, Complete: !m.Stale,
 		Key: payment.IdempotencyKey(s.Name, t.order.ID, number),
 	}
-	if m.Stale { // Stripe only remembers it, so that it may have moved on
+	if m.Stale { // Stripe replayed it, so it may have changed since
 		seen.Facts = append(seen.Facts, payment.StaleResponse(m.Date))
 	}
 	t.id = m.ID
@@ -188,8 +188,7 @@ func (s *Service) open(ctx context.Context, t *target, l *lease, number int) (Op
 	return m.opened(t, true)
 }
 
-// concludeOpened saves the payment that was made. Where the lease was lost, what Stripe has made is a fact all the
-// same.
+// concludeOpened saves the new payment, even if the lease was lost.
 func (s *Service) concludeOpened(ctx context.Context, t *target, l *lease, seen payment.Seen) (held bool, err error) {
 	origin := payment.OriginOf(seen.Intent.Metadata)
 	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
@@ -206,8 +205,8 @@ func (s *Service) concludeOpened(ctx context.Context, t *target, l *lease, seen 
 	return held, err
 }
 
-// cancelUnattached cancels a payment that was just made for an attempt which has another payment: Redis had
-// forgotten that one, and Stripe the key. No caller has its secret yet.
+// cancelUnattached cancels a payment that was just made for an attempt with another payment: Redis had lost
+// that payment, and Stripe the key. No caller has its secret yet.
 func (s *Service) cancelUnattached(ctx context.Context, id payment.ID) error {
 	if _, err := s.stripe.CancelPayment(ctx, id, "duplicate"); err != nil && shownIn(err) == nil {
 		return err
@@ -215,8 +214,8 @@ func (s *Service) cancelUnattached(ctx context.Context, id payment.ID) error {
 	return nil
 }
 
-// concludeFailed saves Stripe's answer to an attempt that came to nothing. An unknown outcome leaves the attempt as
-// it was reserved, to be sent again. It returns the failure, or nil where the order has to be looked at again.
+// concludeFailed saves the failure of an attempt. An unknown outcome leaves the attempt reserved, to be sent
+// again. It returns the failure, or nil if the order must be examined again.
 func (s *Service) concludeFailed(ctx context.Context, t *target, l *lease, number int, failure error) error {
 	e, _ := errors.AsType[*payment.Error](failure)
 	var fact payment.Fact
@@ -229,13 +228,13 @@ func (s *Service) concludeFailed(ctx context.Context, t *target, l *lease, numbe
 	if _, err := s.release(ctx, t, l, payment.CauseAPI, fact); err != nil {
 		return err
 	}
-	if e != nil && e.Mismatch { // what was made under the key can be listed at once
+	if e != nil && e.Mismatch { // the payment of the key can be listed at once
 		return nil
 	}
 	return failure
 }
 
-// opening is what Stripe answered to a pair of calls.
+// opening holds the results of two parallel calls.
 type opening struct {
 	payment.Answer
 	session    *payment.Session
@@ -243,8 +242,8 @@ type opening struct {
 	sessionErr error
 }
 
-// openWithSession asks for the PaymentIntent and a CustomerSession at the same time. Neither cancels the other: a
-// PaymentIntent that was made has to be known.
+// openWithSession opens the PaymentIntent and a CustomerSession in parallel. A failure of one does not cancel
+// the other, since a new PaymentIntent must be recorded.
 func (s *Service) openWithSession(
 	ctx context.Context, customer payment.CustomerID, f *payment.SessionFeatures, pay func() (payment.Answer, error),
 ) opening {
@@ -259,7 +258,8 @@ func (s *Service) openWithSession(
 	return m
 }
 
-// opened is the answer to a create. A session that failed is the answer too; the repeat heals it.
+// opened returns a create's result. If the session failed it returns that error; a repeat makes another
+// session.
 func (m opening) opened(t *target, fresh bool) (Opened, next, error) {
 	if m.sessionErr != nil {
 		return Opened{}, done, m.sessionErr

@@ -19,7 +19,7 @@ func code(err error) payment.Code {
 	return ""
 }
 
-// TestCreateStories walks through what happens to orders.
+// TestCreateStories plays the lives of orders.
 func TestCreateStories(t *testing.T) {
 	t.Run("asked again: the same payment, a fresh session", testCreateAskedAgain)
 	t.Run("other terms: order_conflict", testCreateOtherTermsOrderConflict)

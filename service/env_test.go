@@ -29,7 +29,8 @@ const (
 	webhookSecret = "whsec_service_service_service"
 )
 
-// serviceEnv is the service on a fast Redis and a calm Stripe. Several services may share it, as replicas do.
+// serviceEnv is the service with a miniredis and a Stripe simulator without faults. Several services may
+// share it, as replicas do.
 type serviceEnv struct {
 	t     *testing.T
 	redis *miniredis.Miniredis
@@ -37,7 +38,7 @@ type serviceEnv struct {
 	api   string // the simulator's base URL
 	store *store.Store
 
-	transport http.RoundTripper // to Stripe; nil: the gateway's own
+	transport http.RoundTripper // transport to Stripe; nil: the gateway's default
 	clock     func() time.Time
 }
 
@@ -65,7 +66,7 @@ func newServiceEnvOf(t *testing.T, o stripesim.Options) *serviceEnv {
 	return w
 }
 
-// marks marks an empty Redis as ours.
+// marks initializes an empty Redis.
 func (w *serviceEnv) marks() {
 	w.t.Helper()
 	if err := w.store.Mark(w.t.Context(), store.Identity{Service: "kasse"}); err != nil {
@@ -73,11 +74,11 @@ func (w *serviceEnv) marks() {
 	}
 }
 
-// stripeTimeout is that of production. Virtual time decides when a lease ends; a call to the simulator is faster, also
-// on a busy machine.
+// stripeTimeout is production's. Virtual time decides the end of a lease; a call to the simulator is shorter
+// even on a busy machine.
 const stripeTimeout = 20 * time.Second
 
-// gateway is a gateway of one replica.
+// gateway is the gateway of one replica.
 func (w *serviceEnv) gateway() *stripe.Gateway {
 	return stripe.New(stripe.Options{
 		SecretKey: stripeKey, WebhookSecrets: []payment.Secret{webhookSecret}, BaseURL: w.api, Service: "kasse",
@@ -85,7 +86,7 @@ func (w *serviceEnv) gateway() *stripe.Gateway {
 	})
 }
 
-// replica is the service as one process runs it.
+// replica is the service of one process.
 func (w *serviceEnv) replica(s service.Store, g service.Stripe) *service.Service {
 	return service.New(s, g, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, OrderIndex: true,
@@ -116,10 +117,10 @@ func (w *serviceEnv) drained() {
 	}
 }
 
-// later moves Redis's clock, by which leases end.
+// later moves Redis's clock, which ends leases.
 func (w *serviceEnv) later(d time.Duration) { w.redis.SetTime(time.Now().Add(d)) }
 
-// ask sends a form to the simulator, and returns what it says.
+// ask sends a form to the simulator and returns the response.
 func (w *serviceEnv) ask(method, path string, form url.Values) map[string]any {
 	w.t.Helper()
 	request, err := http.NewRequestWithContext(w.t.Context(), method, w.api+path, strings.NewReader(form.Encode()))
@@ -169,7 +170,7 @@ func (w *serviceEnv) payable() []payment.ID {
 	return ids
 }
 
-// list reads a list to its end, newest first.
+// list reads a whole list, newest first.
 func (w *serviceEnv) list(path string) (rows []map[string]any) {
 	w.t.Helper()
 	for after := ""; ; {
@@ -186,7 +187,7 @@ func (w *serviceEnv) list(path string) (rows []map[string]any) {
 	}
 }
 
-// events are Stripe's own of payments, oldest first, as they would be delivered.
+// events returns Stripe's events of payments, oldest first, in the form of deliveries.
 func (w *serviceEnv) events() [][]byte {
 	w.t.Helper()
 	list := w.list("/v1/events?limit=100&type=payment_intent.*")
@@ -216,7 +217,7 @@ func view(t *testing.T, text []byte) payment.View {
 	return v
 }
 
-// order is a create for so many cents.
+// order is a create with this amount, in cents.
 func order(id string, customer payment.CustomerID, amount int64) payment.CreateRequest {
 	return payment.CreateRequest{
 		Order: payment.OrderID(id),

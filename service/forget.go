@@ -9,32 +9,32 @@ import (
 	"kasse/service/payment"
 )
 
-// forgetter is what forgetting asks of Redis.
+// forgetter removes personal data from the stream.
 type forgetter interface {
-	// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten
-	// attempts, and returns how many it appended. Where the order was written since it was loaded it fails with
+	// ForgetEvents replaces the stream entries with personal data of the order's forgotten attempts, and
+	// returns how many it appended. If the order was written since it was loaded, it returns
 	// payment.ErrConflict.
 	ForgetEvents(ctx context.Context, o payment.Order) (int, error)
 }
 
-// ForgetNoter is what forgetting asks of Stripe.
+// forgetNoter marks payments at Stripe as forgotten.
 type forgetNoter interface {
-	// NoteForgotten writes into a PaymentIntent's metadata that nothing of a person is to be kept of it.
+	// NoteForgotten writes into a PaymentIntent's metadata that Kasse must keep no personal data of it.
 	NoteForgotten(ctx context.Context, id payment.ID) error
 }
 
-// forgetCommand is the name of the command in the audit log and in histories.
+// forgetCommand is the command's name in the audit log and in histories.
 const forgetCommand = "forget"
 
-// Forgotten counts what Forget has done.
+// Forgotten counts the work of Forget.
 type Forgotten struct {
-	Payments int // whose view showed something of a person
-	Events   int // of the stream that were appended again without it
+	Payments int // payments whose view had personal data
+	Events   int // stream entries that were appended again without it
 }
 
-// Forget removes what is kept of a person in a finished order: the shop's metadata, with what was paid, the
-// receipt, and forms that were sent to Stripe. It fails with CodeNotFound for an order that is not stored, and with
-// CodeInvalidState for one that is not finished. It may be repeated: what failed before is done then.
+// Forget removes the personal data of a finished order: the shop's metadata, payment method details, the
+// receipt, and the forms sent to Stripe. It returns CodeNotFound for an order that is not stored, and
+// CodeInvalidState for one that is not finished. It can be repeated after a failure.
 func (s *Service) Forget(ctx context.Context, id payment.OrderID) (done Forgotten, err error) {
 	result := "ok"
 	defer func() {
@@ -74,7 +74,7 @@ func (s *Service) Forget(ctx context.Context, id payment.OrderID) (done Forgotte
 	return done, s.forgetEvents(ctx, t, &done)
 }
 
-// forgetForeign forgets the person in the payments that name the order and are none of its attempts.
+// forgetForeign removes the personal data of payments that name the order without being an attempt of it.
 func (s *Service) forgetForeign(ctx context.Context, o payment.Order, done *Forgotten) error {
 	for _, id := range o.ForeignIDs {
 		t := &target{ref: payment.Ref{Order: o.ID, Foreign: id}, id: id}
@@ -92,8 +92,8 @@ func (s *Service) forgetForeign(ctx context.Context, o payment.Order, done *Forg
 	return nil
 }
 
-// noteForgotten notes at Stripe that nothing of a person is to be kept: a rebuild has no other source for it. Where
-// Stripe refuses, the note is given up.
+// noteForgotten marks the payment at Stripe as forgotten, since a rebuild has no other source for that. If
+// Stripe refuses, the mark is given up.
 func (s *Service) noteForgotten(ctx context.Context, id payment.ID) error {
 	ctx, cancel := s.stripeContext(ctx)
 	defer cancel()

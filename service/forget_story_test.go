@@ -15,13 +15,13 @@ import (
 	"kasse/store/storetest"
 )
 
-// person is what the stories of this file must not find in Redis once it is forgotten.
+// person are words that must not be in Redis after the order is forgotten.
 var person = []string{"Lovelace", "augusta", "Marylebone", "James"}
 
-// method is with what the person paid, as records and views write it.
+// method is the payment method in records and views.
 const method = `"last4":"4242"`
 
-// personal is a create that names a person in every member that can.
+// personal is a create with personal data in every possible member.
 func (s *shop) personal() payment.CreateRequest {
 	r := s.key(4999)
 	r.Metadata = map[string]string{"name": "Ada & Lovelace"}
@@ -32,7 +32,7 @@ func (s *shop) personal() payment.CreateRequest {
 	return r
 }
 
-// redisHolds returns the words of the person that Redis holds anywhere.
+// redisHolds returns the words of the person that are anywhere in Redis.
 func (s *shop) redisHolds() (words []string) {
 	client, err := store.Connect("single", "redis://"+s.redis.Addr()+"/0")
 	if err != nil {
@@ -57,8 +57,8 @@ func (s *shop) forgets() service.Forgotten {
 	return done
 }
 
-// TestForget: of a finished order the states and sums stay, and the person goes: from the order, the views, the
-// stream. No event, read, loss or rebuild brings it back.
+// TestForget: a finished order keeps its states and sums, and loses its personal data in the order, the views
+// and the stream. No event, read, loss or rebuild restores it.
 func TestForget(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.personal())
@@ -117,8 +117,8 @@ func (s *shop) holdsNothing(when string) {
 	}
 }
 
-// TestForgetTellsWhatItCannot: an unknown order, and one that is not finished, are errors with a reason. A next
-// attempt of a forgotten order is a new one, which is not finished.
+// TestForgetRefuses: an unknown or unfinished order is an error with a reason. A new attempt of a forgotten
+// order counts as unfinished.
 func TestForgetTellsWhatItCannot(t *testing.T) {
 	s := newShop(t)
 	_, err := s.svc.Forget(t.Context(), "order-9")
@@ -144,13 +144,13 @@ func TestForgetTellsWhatItCannot(t *testing.T) {
 	s.holdsNothing("after forgetting the next attempt")
 }
 
-// TestForgetGoesOn: where Stripe cannot be asked the command fails, and the next one does the rest.
+// TestForgetGoesOn: if Stripe is unreachable the command fails, and the next one does the rest.
 func TestForgetGoesOn(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.personal())
 	s.stripeCancels(made.ID)
 	s.receives("payment_intent.canceled", service.Applied)
-	s.noAnswer(setsAmount, false) // the same address as a note's
+	s.noAnswer(setsAmount, false) // the mark uses the same path
 	if _, err := s.svc.Forget(t.Context(), "order-1"); err == nil {
 		t.Fatal("it succeeded without Stripe")
 	}
@@ -193,8 +193,8 @@ func TestForgetIsAudited(t *testing.T) {
 	}
 }
 
-// TestLostAttemptDropsItsForm: the form of an attempt whose answer was lost, which names the person, is dropped
-// once Stripe can make nothing of it any more, also where no customer comes back.
+// TestLostAttemptDropsItsForm: the form of an attempt without a response contains personal data. It is
+// dropped once Stripe can no longer make its payment, even if no customer returns.
 func TestLostAttemptDropsItsForm(t *testing.T) {
 	s := newShop(t)
 	s.noAnswer(makesPayment, false)
@@ -218,7 +218,8 @@ func TestLostAttemptDropsItsForm(t *testing.T) {
 	}
 }
 
-// TestFoundAttemptDropsItsForm: the same where Stripe had made the payment: the form goes when it is found.
+// TestFoundAttemptDropsItsForm: if Stripe had made the payment, the form is dropped when the payment is
+// found.
 func TestFoundAttemptDropsItsForm(t *testing.T) {
 	s := newShop(t)
 	s.noAnswer(makesPayment, true)
@@ -229,7 +230,7 @@ func TestFoundAttemptDropsItsForm(t *testing.T) {
 	s.pass(2 * time.Minute)
 	s.attend()
 	for _, word := range s.redisHolds() {
-		if word != "Lovelace" { // the payment's metadata
+		if word != "Lovelace" { // it is in the payment's metadata
 			t.Errorf("Redis holds %s", word)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"kasse/service/payment"
 )
 
-// handOut asks Stripe for the secrets of the order's open payment. They are handed out only if the answer still
-// shows it open, and at the order's terms; otherwise it is brought there first.
+// handOut reads the secrets of the order's open payment at Stripe. It returns them only if the payment is
+// still open and has the order's terms. Otherwise it first brings the payment to them.
 func (s *Service) handOut(
 	ctx context.Context, t *target, l *lease, id payment.ID, r payment.CreateRequest,
 ) (Opened, next, error) {
@@ -33,7 +33,7 @@ func (s *Service) handOut(
 	if err := t.order.CheckCreate(r); err != nil {
 		return Opened{}, done, err
 	}
-	if t.order.Terms.Customer != r.Terms.Customer { // set by another create meanwhile
+	if t.order.Terms.Customer != r.Terms.Customer { // another create has set it meanwhile
 		return Opened{}, again, nil
 	}
 	a = t.order.Attempt(id)
@@ -53,8 +53,8 @@ func (s *Service) handOut(
 	return Opened{}, again, s.withdraw(ctx, t, l, id, nil)
 }
 
-// readForRepeat asks Stripe for an open payment and merges the answer, once for all who repeat its create at the same
-// moment: each answer is a fact that is written, and a thousand writers of one order delay each other.
+// readForRepeat reads an open payment at Stripe and merges the answer, once for all simultaneous repeats of
+// its create. Each answer is a write, and a thousand writers of one order would delay each other.
 func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer, payment.Order, time.Time, error) {
 	type result struct {
 		answer payment.Answer
@@ -68,7 +68,7 @@ func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer,
 		var answer payment.Answer
 		var pointed bool
 		var both errgroup.Group
-		both.Go(func() (err error) { // the create that has made the payment may have died before it wrote the pointer
+		both.Go(func() (err error) { // the create may have died before it wrote the pointer
 			_, pointed, err = s.orders.FindOrder(ctx, id)
 			return err
 		})
@@ -101,8 +101,8 @@ func (s *Service) adaptAmount(ctx context.Context, t *target, l *lease) error {
 	})
 }
 
-// withdraw cancels the order's payment so that another attempt can follow. Before Stripe is asked the payment is marked
-// superseded, so that no event calls an order canceled that goes on. The lease stays with the caller.
+// withdraw cancels the order's payment so that another attempt can follow. It marks the payment superseded
+// first, so that no order.canceled is sent for an order that continues. The caller keeps the lease.
 func (s *Service) withdraw(ctx context.Context, t *target, l *lease, id payment.ID, terms payment.Fact) error {
 	t.id = id
 	a := t.order.Attempt(id)
@@ -124,7 +124,7 @@ func (s *Service) withdraw(ctx context.Context, t *target, l *lease, id payment.
 	return s.concludeWithdrawal(ctx, t, l, fact)
 }
 
-// cancelOnce cancels a payment at Stripe. Where an earlier call may have done that, it looks first.
+// cancelOnce cancels a payment at Stripe. If an earlier call may have done so, it reads the payment first.
 func (s *Service) cancelOnce(ctx context.Context, id payment.ID, again bool) (payment.Answer, error) {
 	if again {
 		answer, err := s.stripe.RetrievePayment(ctx, id)
@@ -135,8 +135,8 @@ func (s *Service) cancelOnce(ctx context.Context, id payment.ID, again bool) (pa
 	return s.stripe.CancelPayment(ctx, id, "")
 }
 
-// concludeWithdrawal saves Stripe's answer to a withdrawal. The lease goes on where the payment was cancelled.
-// Where it went on instead, the end of the lease clears the mark.
+// concludeWithdrawal saves Stripe's answer to a withdrawal. After a cancellation the lease continues. If the
+// payment has changed otherwise, the lease ends, which clears the superseded mark.
 func (s *Service) concludeWithdrawal(ctx context.Context, t *target, l *lease, fact payment.Fact) error {
 	keep := false
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
@@ -155,11 +155,11 @@ func (s *Service) concludeWithdrawal(ctx context.Context, t *target, l *lease, f
 	return err
 }
 
-// knownBefore returns what a call of Stripe begun now includes.
+// knownBefore returns the facts that a call to Stripe begun now includes.
 func (t *target) knownBefore() payment.KnownBefore { return t.order.Known(t.id, t.verify) }
 
-// changeAtStripe makes one change of the target's payment, whose answer is a read, and saves what came of it with
-// the end of the lease. A refusal that shows the payment is an answer.
+// changeAtStripe changes the target's payment at Stripe, and saves the answer with the end of the lease. A
+// refusal that shows the payment counts as an answer.
 func (s *Service) changeAtStripe(
 	ctx context.Context, t *target, l *lease, change func(
 		context.Context,
@@ -173,8 +173,8 @@ func (s *Service) changeAtStripe(
 	return s.saveAnswer(ctx, t, l, fact, err, append([]payment.Fact{fact}, also...)...)
 }
 
-// saveAnswer saves the facts of a call of Stripe with the end of the lease. Answer is what Stripe showed; nil where it
-// showed nothing, and failure says why. It fails with errBusy where the lease was lost meanwhile.
+// saveAnswer saves the facts of a call to Stripe with the end of the lease. answer is nil if Stripe showed
+// nothing; failure then has the reason. It returns errBusy if the lease was lost.
 func (s *Service) saveAnswer(
 	ctx context.Context, t *target, l *lease, answer payment.Fact, failure error, facts ...payment.Fact,
 ) error {

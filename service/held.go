@@ -12,11 +12,11 @@ import (
 	"kasse/service/payment"
 )
 
-// HeldStatus is a request for the status that is held open, as StatusAfter holds it, without a goroutine of its own.
-// Those that wait for one payment share one look at it.
+// HeldStatus is a held status request without its own goroutine; see StatusAfter. Requests that wait for the
+// same payment share its reads.
 type HeldStatus struct {
 	service *Service
-	ctx     context.Context // of the request, and without its end
+	ctx     context.Context // the request's context, without its cancellation
 	caller  Caller
 	id      payment.ID
 	version int64
@@ -24,36 +24,36 @@ type HeldStatus struct {
 	done HeldAnswer
 
 	// Guarded by the mutex of heldStatuses.
-	group    *heldGroup // nil: it has not begun, or has ended
-	place    int        // in group.waiting
-	joined   int        // the group's count when it came
-	released bool       // before it began
+	group    *heldGroup // nil: not begun, or ended
+	place    int        // index in group.waiting
+	joined   int        // group.joined when it joined
+	released bool       // released before it began
 	over     *time.Timer
 }
 
-// HeldAnswer answers a held request. Where later is not nil, many others wait for their answers, too: what need not be
-// done before these are given is passed to it.
+// HeldAnswer answers a held request. If later is not nil, many other requests wait for their answers. Work
+// that can wait until they are sent is passed to later.
 type HeldAnswer func(stored payment.StoredView, err error, later func(func()))
 
-// heldStatuses are all that are held.
+// heldStatuses are all held requests.
 type heldStatuses struct {
 	mu     sync.Mutex
 	groups map[payment.ID]*heldGroup
 	count  int
-	quiet  chan struct{} // closed when none is left
+	quiet  chan struct{} // closed when none is held
 }
 
-// heldGroup is those that wait for one payment.
+// heldGroup holds the requests that wait for one payment.
 type heldGroup struct {
 	id      payment.ID
 	waiting []*HeldStatus
-	joined  int         // how many have ever joined
-	reread  *time.Timer // looks again, should a hint have been lost
-	stop    func()      // ends the hints
-	hinted  atomic.Bool // a look is on its way
+	joined  int         // requests that have ever joined
+	reread  *time.Timer // reads again, in case a hint was lost
+	stop    func()      // stops the hints
+	hinted  atomic.Bool // a read is pending
 }
 
-// HoldStatus prepares to hold a request that knows the version. The context must not end with the request. Begin must
+// HoldStatus prepares a held request that knows the version. ctx must not end with the request. Begin must
 // follow, unless the request is answered in another way.
 func (s *Service) HoldStatus(
 	ctx context.Context, caller Caller, id payment.ID, version int64, o WaitOptions,
@@ -63,8 +63,8 @@ func (s *Service) HoldStatus(
 	}
 }
 
-// Begin holds the request. Done is called once, perhaps before Begin returns: with the view when there is another
-// version, with the version alone when the time is over, or when the request or all requests are released.
+// Begin holds the request. done is called once, possibly before Begin returns. It gets the view if there is
+// another version. It gets the version alone when the time is over, or when one or all requests are released.
 func (h *HeldStatus) Begin(done HeldAnswer) {
 	h.done = done
 	if h.service.join(h) {
@@ -77,7 +77,7 @@ func (h *HeldStatus) Begin(done HeldAnswer) {
 	}
 }
 
-// Release ends the request: its caller has gone, or wants the answer now.
+// Release ends the request, because its caller is gone or wants the answer now.
 func (h *HeldStatus) Release() {
 	all := &h.service.held
 	all.mu.Lock()
@@ -88,7 +88,7 @@ func (h *HeldStatus) Release() {
 
 func (h *HeldStatus) unchanged() payment.StoredView { return payment.StoredView{Version: h.version} }
 
-// end answers, unless it has been answered.
+// end answers, unless an answer was given.
 func (h *HeldStatus) end(stored payment.StoredView, err error, later func(func())) {
 	all := &h.service.held
 	all.mu.Lock()
@@ -99,14 +99,14 @@ func (h *HeldStatus) end(stored payment.StoredView, err error, later func(func()
 	}
 }
 
-// HeldStatuses counts the requests that are held without a goroutine.
+// HeldStatuses counts the held requests without a goroutine.
 func (s *Service) HeldStatuses() int {
 	s.held.mu.Lock()
 	defer s.held.mu.Unlock()
 	return s.held.count
 }
 
-// join adds a request to those that wait for its payment, and reports whether it has been released already.
+// join adds a request to its payment's group. It reports whether the request has been released already.
 func (s *Service) join(h *HeldStatus) (released bool) {
 	all := &s.held
 	all.mu.Lock()
@@ -143,7 +143,7 @@ func (s *Service) join(h *HeldStatus) (released bool) {
 
 func (s *Service) rereadPause() time.Duration { return waitReread + s.Jitter(waitReread/2) }
 
-// leave takes a request out, and reports whether it was there. The caller holds the lock.
+// leave removes a request and reports whether it was held. The caller holds the lock.
 func (all *heldStatuses) leave(h *HeldStatus) bool {
 	g := h.group
 	if g == nil {
@@ -166,7 +166,7 @@ func (all *heldStatuses) leave(h *HeldStatus) bool {
 	return true
 }
 
-// releaseAt answers all when they are to be released, unless none is left before.
+// releaseAt answers all requests when they are released, unless all have ended before.
 func (all *heldStatuses) releaseAt(released, quiet <-chan struct{}) {
 	select {
 	case <-quiet:
@@ -182,8 +182,8 @@ func (all *heldStatuses) releaseAt(released, quiet <-chan struct{}) {
 	inParallel(held, func(h *HeldStatus, later func(func())) { h.end(h.unchanged(), nil, later) })
 }
 
-// look loads the payment once, and answers all that wait for another version. One that joins while it is being loaded
-// knows perhaps a later version than what is loaded; it looks by itself.
+// look loads the payment once and answers all requests that wait for another version. A request that joins
+// during the load may know a later version than the loaded one; it reads the payment itself.
 func (s *Service) look(g *heldGroup) {
 	g.hinted.Store(false)
 	all := &s.held
@@ -209,17 +209,17 @@ func (s *Service) look(g *heldGroup) {
 	}
 	all.mu.Unlock()
 	if err == nil && len(over) > 0 {
-		stored.Public = stored.PublicJSON() // for all of them
+		stored.Public = stored.PublicJSON() // shared by all of them
 	}
 	inParallel(over, func(h *HeldStatus, later func(func())) { h.answer(stored, err, later) })
 }
 
-// answer answers one that has left with what was loaded.
+// answer answers a removed request with the loaded view.
 func (h *HeldStatus) answer(stored payment.StoredView, err error, later func(func())) {
 	switch {
 	case err == nil && h.caller.sees(stored):
 		stored = h.caller.cut(stored)
-	case err == nil || errors.Is(err, payment.ErrNotFound): // it is looked up, or costs as much as a missing one
+	case err == nil || errors.Is(err, payment.ErrNotFound): // it is loaded, or costs the same as a missing one
 		stored, err = h.service.Status(h.ctx, h.caller, h.id)
 	default:
 		stored = payment.StoredView{}
@@ -227,10 +227,11 @@ func (h *HeldStatus) answer(stored payment.StoredView, err error, later func(fun
 	h.done(stored, err, later)
 }
 
-// fewHeld is how many are answered one after the other.
+// fewHeld is the number of requests up to which they are answered one by one.
 const fewHeld = 64
 
-// inParallel calls the function for all: on all processors where they are many, and then what it puts off.
+// inParallel calls do for each request, on all processors if they are many. Then it runs the functions that
+// were put off.
 func inParallel(all []*HeldStatus, do func(h *HeldStatus, later func(func()))) {
 	if len(all) <= fewHeld {
 		for _, h := range all {

@@ -9,7 +9,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// forms are the bodies of the creates that Stripe got, with their idempotency keys.
+// forms returns the bodies of the creates that Stripe got, with their idempotency keys.
 func (s *shop) forms() (bodies, keys []string) {
 	for _, r := range s.sim.Requests() {
 		if r.Endpoint == makesPayment {
@@ -19,15 +19,15 @@ func (s *shop) forms() (bodies, keys []string) {
 	return bodies, keys
 }
 
-// failsAtStripe has a create fail with 500, before or after Stripe has made the payment. The SDK asks a second time,
-// and gets the 500 that Stripe has saved.
+// failsAtStripe makes a create fail with 500, before or after Stripe has made the payment. The SDK's retry
+// gets the stored 500.
 func (s *shop) failsAtStripe(after bool) {
 	s.t.Helper()
 	s.fails(stripesim.Fault{Endpoint: makesPayment, Kind: stripesim.ServerError, After: after})
 	s.refuses(s.key(4200), payment.CodeStripeError)
 }
 
-// unanswered has a create get no answer from Stripe, before or after Stripe has made the payment.
+// unanswered drops the response of a create, before or after Stripe has made the payment.
 func (s *shop) unanswered(after bool) {
 	s.t.Helper()
 	s.noAnswer(makesPayment, after)
@@ -147,7 +147,7 @@ var idempotencyStories = map[string]func(*shop){
 	},
 }
 
-// TestIdempotencyStories: what was sent for an attempt is sent again, until it is known what it made.
+// TestIdempotencyStories: an attempt's form is repeated until its result is known.
 func TestIdempotencyStories(t *testing.T) {
 	for name, story := range idempotencyStories {
 		t.Run(name, func(t *testing.T) {

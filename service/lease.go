@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	leaseMargin = 5 * time.Second        // of a lease over the call to Stripe that it covers
-	busyWait    = 5 * time.Second        // for another change of the same order
-	busyPoll    = 500 * time.Millisecond // between looks at the order, should a hint be lost
-	mostSteps   = 12                     // that one call may take to bring an order where it belongs
+	leaseMargin = 5 * time.Second        // added to the bound of the covered call to Stripe
+	busyWait    = 5 * time.Second        // waiting time for another change of the same order
+	busyPoll    = 500 * time.Millisecond // between checks of the order, in case a hint was lost
+	mostSteps   = 12                     // steps that one call may take
 )
 
-// next says how a try of an order's change goes on.
+// next says how the loop of an order's change continues.
 type next int
 
 const (
-	done  next = iota // the result stands
-	again             // the order has moved on: look at it again
+	done  next = iota // the result is final
+	again             // the order has changed: try again
 	busy              // another call is changing the order: wait for it
 )
 
-// retryOrderChange runs try until it is done. It waits for other changes of the order, up to busyWait. It goes on
-// when the caller hangs up, since a call may be on its way to Stripe.
+// retryOrderChange runs try until it is done. It waits for other changes of the order, up to busyWait. It
+// continues when the caller hangs up, since a call to Stripe may be running.
 func retryOrderChange[T any](
 	ctx context.Context, s *Service, id payment.OrderID, try func(context.Context) (T, next, error),
 ) (T, error) {
@@ -67,20 +67,19 @@ func inProgress() *payment.Error {
 	}
 }
 
-// lease is one call's right to change an order at Stripe. It lies in the order.
+// lease is one call's right to change an order at Stripe. It is stored in the order.
 type lease struct {
 	owner string
-	taken bool // by a write of this call, and not released by one
+	taken bool // written by this call and not yet released
 }
 
 func newLease() *lease { return &lease{owner: rand.Text()} }
 
-// errBusy says that another call has the order's lease, or has changed the order since it was loaded.
+// errBusy: another call has the order's lease, or has changed the order since it was loaded.
 var errBusy = errors.New("the order is leased or was changed by another call")
 
-// take writes the lease into the order, together with other facts. Stripe may be asked until the lease's end less
-// leaseMargin. It fails with errBusy where another write came first, since the facts are for the order as it was
-// loaded.
+// take writes the lease into the order, with other facts. Calls to Stripe are allowed until the lease's end
+// less leaseMargin. It returns errBusy after a conflicting write, since the facts belong to the loaded order.
 func (s *Service) take(ctx context.Context, t *target, l *lease, facts ...payment.Fact) error {
 	revision := t.order.Revision
 	_, err := s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
@@ -94,7 +93,7 @@ func (s *Service) take(ctx context.Context, t *target, l *lease, facts ...paymen
 	return err
 }
 
-// release writes facts, and ends the lease if it is still this call's. It reports whether it was.
+// release writes facts and ends the lease, if this call still has it. It reports whether it had.
 func (s *Service) release(
 	ctx context.Context, t *target, l *lease, cause string, facts ...payment.Fact,
 ) (held bool, err error) {
@@ -108,7 +107,7 @@ func (s *Service) release(
 	return held, err
 }
 
-// end releases a lease that is still taken, where the call has failed. Where Redis does not answer, it ends by itself.
+// end releases the lease of a failed call. If Redis is unreachable, the lease expires.
 func (s *Service) end(ctx context.Context, t *target, l *lease) {
 	if !l.taken {
 		return
@@ -119,12 +118,12 @@ func (s *Service) end(ctx context.Context, t *target, l *lease) {
 	}
 }
 
-// stripeContext bounds a call to Stripe under a lease, so that it ends before the lease does.
+// stripeContext limits a call to Stripe so that it ends before the lease.
 func (s *Service) stripeContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.StripeTimeout)
 }
 
-// shownIn returns the PaymentIntent that a refusal of Stripe showed, nil where there is none.
+// shownIn returns the PaymentIntent of a refusal; nil if there is none.
 func shownIn(err error) *payment.Answer {
 	if e, ok := errors.AsType[*payment.Error](err); ok {
 		return e.Intent
@@ -132,8 +131,8 @@ func shownIn(err error) *payment.Answer {
 	return nil
 }
 
-// answerFact is what an answer of Stripe's to a change shows: of its PaymentIntent, or of the one that a refusal shows.
-// Nil where it shows none.
+// answerFact is the fact of an answer to a change, or of the PaymentIntent of a refusal; nil if there is
+// neither.
 func answerFact(a payment.Answer, err error, known payment.KnownBefore) payment.Fact {
 	if shown := shownIn(err); shown != nil {
 		a, err = *shown, nil

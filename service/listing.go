@@ -7,16 +7,15 @@ import (
 	"kasse/service/payment"
 )
 
-// listing finds orders in an index.
+// listing is the index of orders.
 type listing interface {
-	// ListOrders returns a page of orders, newest first. It fails with CodeInvalidRequest for what is no cursor of
-	// ours.
+	// ListOrders returns a page of orders, newest first. It returns CodeInvalidRequest for an invalid cursor.
 	ListOrders(ctx context.Context, q payment.OrderQuery) (payment.OrderPage, error)
-	// PruneIndex takes the orders out of the index that retention has taken, and returns how many there were.
+	// PruneIndex removes expired orders from the index and returns their number.
 	PruneIndex(ctx context.Context) (int, error)
 }
 
-// pruneEvery is how often the index is cleared of orders that are gone. A page leaves them out in any case.
+// pruneEvery is the interval of index pruning. Pages leave out expired orders in any case.
 const pruneEvery = 12 * time.Hour
 
 // Orders returns a page of orders, newest first, and the cursor of the next one, empty at the end.

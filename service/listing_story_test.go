@@ -7,7 +7,7 @@ import (
 	"kasse/service/payment"
 )
 
-// found are the orders of the index, as a set; of one customer, or of all.
+// found returns the orders of the index as a set, of one customer or of all.
 func (s *shop) found(customer payment.CustomerID) (ids []payment.OrderID) {
 	s.t.Helper()
 	orders, next, err := s.svc.Orders(s.t.Context(), payment.OrderQuery{Customer: customer, Limit: 100})
@@ -34,7 +34,7 @@ func (s *shop) finds(when string, own ...payment.OrderID) {
 	}
 }
 
-// TestIndexComesBack: however an order comes back that Redis has lost, it is found again.
+// TestIndexComesBack: an order that Redis has lost is in the index again, in whatever way it is restored.
 func TestIndexComesBack(t *testing.T) {
 	s := newShop(t)
 	s.creates(order("order-1", s.customer, 4200))
@@ -61,8 +61,7 @@ func TestIndexComesBack(t *testing.T) {
 	s.finds("adopted", "order-1", "order-2")
 }
 
-// TestIndexedOrderMovesToItsCustomer: the order is found under the customer of the payment that it
-// stands for, as soon as that one is there.
+// TestIndexedOrderMovesToItsCustomer: the order is listed under the customer of its current payment.
 func TestIndexedOrderMovesToItsCustomer(t *testing.T) {
 	s := newShop(t)
 	s.creates(order("order-1", s.customer, 4200))
@@ -76,8 +75,8 @@ func TestIndexedOrderMovesToItsCustomer(t *testing.T) {
 	}
 }
 
-// TestRebuildIndexesWhatIsThere: orders that were saved without the index are in it after a rebuild,
-// and out of it after their next change without it.
+// TestRebuildIndexesWhatIsThere: orders saved without the index are in it after a rebuild, and removed by
+// their next change without it.
 func TestRebuildIndexesWhatIsThere(t *testing.T) {
 	s := newShop(t)
 	s.svc.OrderIndex = false

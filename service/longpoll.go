@@ -7,15 +7,15 @@ import (
 
 // WaitOptions bounds how long a request without new data is held open.
 type WaitOptions struct {
-	For      time.Duration   // zero: it is answered at once
-	Released <-chan struct{} // closed when all held requests are to be answered; nil: never
+	For      time.Duration   // zero: no waiting
+	Released <-chan struct{} // closed when all held requests must be answered; nil: never
 }
 
-// waitReread is how often a waiting reader looks again by itself, should a hint have been lost. Up to half of it is
-// added, so that many who began together do not read together.
+// waitReread is the interval at which a waiting reader reads without a hint, in case one was lost. Up to half
+// of it is added, so that readers spread out.
 const waitReread = 5 * time.Second
 
-// waiting is a request that is being held open.
+// waiting is a held request.
 type waiting struct {
 	WaitOptions
 	over   *time.Timer
@@ -29,8 +29,8 @@ func (s *Service) hold(o WaitOptions, hints <-chan struct{}) waiting {
 
 func (w waiting) end() { w.over.Stop() }
 
-// wait waits for a hint, or long enough that one may have been lost, and reports whether to look again. The last
-// look is the answer once the time is over, the caller has hung up, or all are released.
+// wait waits for a hint or for waitReread, and reports whether to read again. The last read is the answer
+// once the time is over, the caller has hung up, or all are released.
 func (w waiting) wait(ctx context.Context) bool {
 	if w.For <= 0 {
 		return false

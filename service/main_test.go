@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// modelSeed is the seed of the model-based tests unless -rapid.seed says another; -rapid.seed=0 takes a new one
+// modelSeed is the seed of the model-based tests unless -rapid.seed is set; -rapid.seed=0 draws a new one
 // each time.
 const modelSeed = "20261123"
 
-// TestMain lets CI judge the change and not the dice: new seeds are tried by `make model`.
+// TestMain fixes the seed, so that CI tests the change and not the luck. `make model` tries new seeds.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false

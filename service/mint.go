@@ -7,8 +7,8 @@ import (
 	"kasse/service/payment"
 )
 
-// RecordTerms makes the terms of a token that is being minted the order's, and returns their age, in Unix milliseconds.
-// Once the order is won or closed its terms are frozen, and nothing is recorded.
+// RecordTerms applies the terms of a token that is being minted, and returns their rev, in Unix milliseconds.
+// The terms of a won or closed order are frozen, so nothing is recorded.
 func (s *Service) RecordTerms(ctx context.Context, r payment.CreateRequest) (rev int64, err error) {
 	if err := r.Validate(); err != nil {
 		return 0, err
@@ -24,8 +24,8 @@ func (s *Service) RecordTerms(ctx context.Context, r payment.CreateRequest) (rev
 	return rev, err
 }
 
-// OrderCustomer returns whom an order is for, empty for a guest, and the age of its terms, in Unix milliseconds. It
-// fails with payment.CodeNotFound for an order that is not stored.
+// OrderCustomer returns the order's customer, empty for a guest, and the rev of its terms, in Unix
+// milliseconds. It returns payment.CodeNotFound for an order that is not stored.
 func (s *Service) OrderCustomer(ctx context.Context, id payment.OrderID) (payment.CustomerID, int64, error) {
 	o, _, err := s.orders.LoadOrder(ctx, payment.Ref{Order: id})
 	if err != nil {

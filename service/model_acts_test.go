@@ -13,7 +13,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// terms draws what an order may cost; each amount is drawn once, so that it names its price.
+// terms draws terms. Each amount is drawn once, so that it identifies its price.
 func (m *model) terms() payment.Terms {
 	t := payment.Terms{
 		Amount: int64(1000 + 10*len(m.prices)), Currency: "eur", Customer: m.customers[1],
@@ -36,7 +36,7 @@ func (m *model) terms() payment.Terms {
 	return t
 }
 
-// presentToken creates by a token, a new one or one that the backend has signed before.
+// presentToken creates with a token, a new one or one that the backend has signed before.
 func (m *model) presentToken(*rapid.T) {
 	if len(m.tokens) == 0 || rapid.Bool().Draw(m.T, "new token") {
 		rev := m.now().UnixMilli() + 1000*rapid.Int64Range(-3, 3).Draw(m.T, "rev")
@@ -50,7 +50,7 @@ func (m *model) presentToken(*rapid.T) {
 	})
 }
 
-// createByKey creates by a service key, mostly on the order's own terms.
+// createByKey creates with a service key, mostly with the order's own terms.
 func (m *model) createByKey(*rapid.T) {
 	r := payment.CreateRequest{Order: "order-1", Terms: m.order().Terms, Reopen: rapid.Bool().Draw(m.T, "reopen")}
 	if (r.Terms == payment.Terms{}) || rapid.IntRange(0, 9).Draw(m.T, "other terms") == 0 {
@@ -78,7 +78,7 @@ func (m *model) create(name string, r payment.CreateRequest, then func(error)) {
 	})
 }
 
-// mint records the terms of a token that is signed by the service.
+// mint records the terms of a token that the service signs.
 func (m *model) mint(*rapid.T) {
 	r := payment.CreateRequest{Order: "order-1", Terms: m.terms()}
 	at := m.set(r.Terms, 0, always)
@@ -90,7 +90,7 @@ func (m *model) mint(*rapid.T) {
 		if err == nil {
 			m.tokens = append(m.tokens, r)
 			m.prices[at].lo, m.prices[at].hi = r.Rev, r.Rev
-			m.prices[at].accepted = m.order().Rev >= r.Rev // an order that is won or closed takes no terms
+			m.prices[at].accepted = m.order().Rev >= r.Rev // a won or closed order accepts no terms
 		}
 	})
 }
@@ -113,7 +113,7 @@ func (m *model) changeAmount(*rapid.T) {
 			payment.CodeAmountOutOfRange,
 		)
 		m.prices[at].accepted = err == nil && m.order().Winner == "" &&
-			m.order().Closed == "" // then it may have come too late
+			m.order().Closed == "" // otherwise it may have come too late
 	})
 }
 
@@ -128,7 +128,7 @@ func (m *model) cancel(*rapid.T) {
 	})
 }
 
-// customerActs: the customer has the secret of whatever was handed out, for good.
+// customerActs: customers keep the secrets of all payments that were handed out.
 func (m *model) customerActs(*rapid.T) {
 	id := m.anyHanded()
 	what := rapid.SampledFrom([]string{
@@ -147,7 +147,7 @@ func (m *model) anyHanded() payment.ID {
 	return rapid.SampledFrom(m.handed).Draw(m.T, "payment")
 }
 
-// deliver brings an event, in any order, perhaps once more later; or drops it.
+// deliver delivers an event, in any order, perhaps again later, or drops it.
 func (m *model) deliver(*rapid.T) {
 	m.flying = append(m.flying, m.newEvents()...)
 	if len(m.flying) == 0 {
@@ -173,12 +173,12 @@ func (m *model) bring(event []byte) {
 	}, func() {
 		m.expect(err)
 		if err != nil {
-			m.flying = append(m.flying, event) // Stripe delivers again
+			m.flying = append(m.flying, event) // Stripe delivers it again
 		}
 	})
 }
 
-// work is the worker's: it asks about one payment that is due.
+// work runs the read worker for one due payment.
 func (m *model) work(*rapid.T) {
 	ids, err := m.store.TakeReads(context.Background(), 1, time.Second)
 	if err != nil {
@@ -210,7 +210,7 @@ func (m *model) letTimePass(*rapid.T) {
 	m.pass(d)
 }
 
-// endTheDay ends the requests in progress: no request lives as long as Stripe remembers its key.
+// endTheDay ends the running requests, since no request lasts as long as Stripe keeps its key.
 func (m *model) endTheDay() {
 	for len(m.processes) > 0 {
 		m.kill(m.processes[0])

@@ -13,7 +13,7 @@ import (
 	"kasse/store"
 )
 
-// truth is what Stripe knows of a payment.
+// truth is a payment's state at Stripe.
 type truth struct {
 	ID       payment.ID
 	Status   payment.Status
@@ -26,7 +26,7 @@ func (t truth) payable() bool {
 		t.Status == payment.RequiresAction
 }
 
-// noRepeats keeps the SDK from trying again by itself, which takes it a second; the model tries again.
+// noRepeats turns off the SDK's retries, which take a second; the model retries.
 type noRepeats struct{}
 
 // RoundTrip makes the call.
@@ -41,8 +41,8 @@ func (noRepeats) RoundTrip(r *http.Request) (*http.Response, error) {
 // frozenEnv is a serviceEnv whose clocks stand still until they are moved.
 type frozenEnv struct {
 	*serviceEnv
-	millis    atomic.Int64 // the time; the simulator looks at it from goroutines of its own
-	seen      int          // events of Stripe that are in flight, delivered or dropped
+	millis    atomic.Int64 // the time; the simulator's goroutines read it
+	seen      int          // Stripe's events so far
 	customers []payment.CustomerID
 }
 
@@ -59,7 +59,7 @@ func (w *frozenEnv) now() time.Time { return time.UnixMilli(w.millis.Load()) }
 
 var noon = time.Date(2024, 6, 20, 12, 0, 0, 0, time.UTC)
 
-// begin forgets all that was.
+// begin removes all state.
 func (w *frozenEnv) begin() {
 	w.t.Helper()
 	w.sim.Reset()
@@ -79,7 +79,7 @@ func (w *frozenEnv) pass(d time.Duration) {
 	w.sim.Advance(0)
 }
 
-// newEvents are those that Stripe has made since the last time.
+// newEvents returns Stripe's events since the last call.
 func (w *frozenEnv) newEvents() [][]byte {
 	all := w.events()
 	fresh := all[w.seen:]
@@ -87,7 +87,7 @@ func (w *frozenEnv) newEvents() [][]byte {
 	return fresh
 }
 
-// truths are the payments at Stripe, oldest first.
+// truths returns the payments at Stripe, oldest first.
 func (w *frozenEnv) truths() []truth {
 	w.t.Helper()
 	var all []truth
@@ -102,7 +102,7 @@ func (w *frozenEnv) truths() []truth {
 	return all
 }
 
-// customerDoes is what a customer does with the secret of a payment; Stripe may refuse it.
+// customerDoes is an action of a customer with a payment's secret; Stripe may refuse it.
 func (w *frozenEnv) customerDoes(id payment.ID, what string) {
 	path := "/v1/payment_intents/" + string(id)
 	switch what {

@@ -11,8 +11,8 @@ import (
 	"kasse/service/payment"
 )
 
-// handOut judges a payment that is handed out: no other that was may still be paid, and its price is not older than
-// what was received before it was asked for.
+// handOut checks a returned payment: no other returned payment can still be paid, and its price is not older
+// than one received before the request.
 func (m *model) handOut(opened service.Opened, floor int64) {
 	if !slices.Contains(m.handed, opened.ID) {
 		m.handed = append(m.handed, opened.ID)
@@ -42,7 +42,8 @@ func (m *model) judgePrice(at truth, floor int64) {
 	}
 }
 
-// finish ends the faults, lets everybody go on or die, brings every event, lets the worker do its work, and judges.
+// finish ends the faults, lets every process finish or die, delivers every event, runs the worker, and checks
+// the result.
 func (m *model) finish() {
 	m.sim.ClearFaults()
 	m.pass(time.Minute)
@@ -76,7 +77,7 @@ func (m *model) finish() {
 	m.judgeLast()
 }
 
-// through does something without disturbance.
+// through runs work without faults.
 func (m *model) through(work func(*service.Service) error) {
 	if err := work(m.calm()); err != nil {
 		m.Fatal(err)
@@ -89,7 +90,7 @@ func (m *model) calm() *service.Service {
 	return svc
 }
 
-// rest lets the worker work until nothing is due.
+// rest runs the worker until nothing is due.
 func (m *model) rest() {
 	for range 10 {
 		m.pass(time.Minute)
@@ -107,7 +108,8 @@ func (m *model) rest() {
 	m.Fatal("the worker finds no rest")
 }
 
-// judgeTold: without a crash, a payment that its order does not want is cancelled without a request.
+// checkCanceled: without a crash, a payment that its order no longer wants is cancelled without another
+// request.
 func (m *model) judgeTold() {
 	o := m.order()
 	for _, at := range m.truths() {
@@ -121,7 +123,7 @@ func (m *model) wanted(o payment.Order, id payment.ID) bool {
 	return o.Winner == "" && o.Closed == "" && o.Current() == id
 }
 
-// judge compares the order with the truth.
+// check compares the order with Stripe.
 func (m *model) judge() {
 	o, paid := m.order(), []truth{}
 	for _, at := range m.truths() {
@@ -157,7 +159,7 @@ func (m *model) view(id payment.ID) payment.View {
 	return view(m.t, stored.View)
 }
 
-// judgeWinner: paid at a price that a backend has set, and held unless it was the order's latest.
+// checkWinner: the winner was paid at a price that a backend had set, and is held unless that was the latest.
 func (m *model) judgeWinner(o payment.Order, at truth) {
 	v := m.view(at.ID)
 	if o.Winner != at.ID || v.Superseded {
@@ -172,7 +174,7 @@ func (m *model) judgeWinner(o payment.Order, at truth) {
 	}
 }
 
-// judgeFeed: versions grow, what is fulfilled has been paid, and order.paid is announced once.
+// checkFeed: versions grow, a fulfillable payment is paid, and order.paid is sent once.
 func (m *model) judgeFeed(fulfillable bool) {
 	page, err := m.store.LoadEvents(context.Background(), payment.FeedQuery{Limit: 500})
 	if err != nil {
@@ -202,19 +204,20 @@ func (m *model) judgeFeed(fulfillable bool) {
 	}
 }
 
-// judgeLast: nothing is stuck. A last create, by a key that may reopen, hands out the one payable payment of the order,
-// or says why not.
+// checkLast: no order is stuck. A last create, with a key and reopen, returns the order's single payable
+// payment, or a reason.
 func (m *model) judgeLast() {
 	o := m.order()
-	if o.Proposed.Rev > o.Rev && o.Winner == "" && o.Closed == "" { // Stripe may have set it: it counts
+	if o.Proposed.Rev > o.Rev && o.Winner == "" && o.Closed == "" { // Stripe may have set it, so it counts
 		o.Terms.Amount, o.Rev = o.Proposed.Amount, o.Proposed.Rev
 	}
 	r := payment.CreateRequest{Order: "order-1", Terms: o.Terms, Reopen: true}
 	switch {
-	case o.Terms == payment.Terms{}: // nothing binds it
+	case o.Terms == payment.Terms{}: // the order has no terms
 		r.Terms = m.terms()
 		r.Terms.Amount = 7000
-	case o.Terms.Amount < 50 && o.Closed == "" && o.Winner == "": // Stripe never takes that: a younger token has to
+	// Stripe never accepts that amount; a newer token is needed.
+	case o.Terms.Amount < 50 && o.Closed == "" && o.Winner == "":
 		r.Rev, r.Terms.Amount = o.Rev+1, 7000
 	case o.Terms.Amount < 50:
 		return
@@ -226,7 +229,7 @@ func (m *model) judgeLast() {
 			code(err) != payment.CodeStripeError {
 			break
 		}
-		m.pass(2 * time.Minute) // until what was tried last can be forgotten
+		m.pass(2 * time.Minute) // until the last attempt can be given up
 	}
 	m.rest()
 	var payable []truth

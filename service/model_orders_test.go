@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	modelFailures = 1  // failed attempts of an order; past it the order is closed
-	mostAtOnce    = 4  // processes that work on the order at once
-	longWay       = 80 // calls; who has made so many waits for another, who stands still
+	modelFailures = 1  // failed attempts after which the order is closed
+	mostAtOnce    = 4  // concurrent processes of the order
+	longWay       = 80 // calls; a process that has made more waits for another, suspended one
 )
 
-// TestOrdersModel interleaves all that backends, customers, Stripe and the worker may do to one order, between any two
-// calls to Redis and Stripe, with crashes, lost answers, faults, late, repeated and dropped events. It judges every
-// payment that is handed out, and how the order ends.
+// TestOrdersModel interleaves the actions of backends, customers, Stripe and the worker on one order, between
+// any two calls to Redis and Stripe. There are crashes, lost responses, faults, and late, repeated and
+// dropped events. It checks every returned payment and the order's end.
 //
-// A failing run prints its seed; `go test ./service -run TestOrdersModel -rapid.seed=N` replays it, and -rapid.checks=N
-// makes more runs than a hundred.
+// A failing run prints its seed. `go test ./service -run TestOrdersModel -rapid.seed=N` replays it, and
+// -rapid.checks=N makes more runs than a hundred.
 func TestOrdersModel(t *testing.T) {
 	w := newFrozenEnv(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -56,21 +56,21 @@ func TestOrdersModel(t *testing.T) {
 	})
 }
 
-// model is one order, and who is at work on it.
+// model is one order with its processes.
 type model struct {
 	*rapid.T
 	*frozenEnv
 	processes []*process
-	then      map[*process]func() // judges what a process has come to
+	then      map[*process]func() // checks the result of a process
 	tokens    []payment.CreateRequest
 	prices    []price
 	handed    []payment.ID
-	flying    [][]byte // events on their way
-	died      bool     // somebody, or lost an answer
+	flying    [][]byte // pending events
+	died      bool     // a process has died or lost a response
 }
 
-// price is one that a backend has set. Its age lies between two bounds; once it is applied, no older price may be
-// shown.
+// price is an amount set by a backend. Its rev lies between two bounds. Once it is applied, no older price
+// may be shown.
 type price struct {
 	terms    payment.Terms
 	lo, hi   int64 // Unix milliseconds
@@ -79,7 +79,7 @@ type price struct {
 
 const always = int64(1) << 60
 
-// set notes a price that is about to be sent.
+// set records a price that is about to be sent.
 func (m *model) set(terms payment.Terms, lo, hi int64) (at int) {
 	m.prices = append(m.prices, price{terms: terms, lo: lo, hi: hi})
 	return len(m.prices) - 1
@@ -96,7 +96,7 @@ func (m *model) floor() int64 {
 	return floor
 }
 
-// begin sends a process on its way, and judges it once it has ended.
+// start starts a process and checks its result when it has ended.
 func (m *model) start(name string, work func(*service.Service), then func()) {
 	if len(m.processes) >= mostAtOnce {
 		m.Skip("enough are at work")
@@ -108,7 +108,7 @@ func (m *model) start(name string, work func(*service.Service), then func()) {
 	m.drive(p)
 }
 
-// drive lets a process make some of its calls.
+// drive executes some calls of a process.
 func (m *model) drive(p *process) {
 	m.settled(p)
 	calls, last := longWay, goes
@@ -131,7 +131,7 @@ func (m *model) drive(p *process) {
 	}
 }
 
-// steps lets a process make so many calls.
+// steps executes a number of calls of a process.
 func (m *model) steps(p *process, calls int) {
 	var made []string
 	for range calls {
@@ -163,21 +163,21 @@ func (m *model) goOn(*rapid.T) {
 	m.drive(rapid.SampledFrom(m.processes).Draw(m.T, "process"))
 }
 
-// kill ends a process where it stands.
+// kill ends a process before its next call.
 func (m *model) kill(p *process) {
 	m.died = true
 	p.kill()
 	m.settled(p)
 }
 
-// end stops the requests in progress.
+// end stops the running requests.
 func (m *model) end() {
 	for _, p := range m.processes {
 		p.kill()
 	}
 }
 
-// order is the order as it is stored.
+// order is the stored order.
 func (m *model) order() payment.Order {
 	o, _, err := m.store.LoadOrder(context.Background(), payment.Ref{Order: "order-1"})
 	if err != nil {
@@ -186,7 +186,7 @@ func (m *model) order() payment.Order {
 	return o
 }
 
-// expect is satisfied with no error, one that asks to try again, or one of these.
+// expect accepts no error, a retryable error, or one of these codes.
 func (m *model) expect(err error, codes ...payment.Code) {
 	var e *payment.Error
 	again := []payment.Code{

@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// sends sends an event about an object, with some members set to other values, and delivers it.
+// sends sends an event about an object, with some members changed, and delivers it.
 func (s *shop) sends(id, kind string, set map[string]any) {
 	s.t.Helper()
 	if _, err := s.sim.SendEvent(id, kind, set); err != nil {
@@ -16,7 +16,7 @@ func (s *shop) sends(id, kind string, set map[string]any) {
 	}
 }
 
-// dueReads takes the payments whose read is due a moment later.
+// dueReads returns the payments whose read is due shortly.
 func (s *shop) dueReads() []payment.ID {
 	s.t.Helper()
 	s.pass(5 * time.Second)
@@ -110,7 +110,7 @@ var undecodableEventsCases = map[string]func(*shop, payment.ID){
 	},
 }
 
-// TestUndecodableEvents: an event that cannot be decoded and names a payment of ours asks for a read, once.
+// TestUndecodableEvents: an event that cannot be decoded and names a payment of ours queues a read, once.
 func TestUndecodableEvents(t *testing.T) {
 	for name, story := range undecodableEventsCases {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestUndecodableEvents(t *testing.T) {
 	}
 }
 
-// TestFormerStatuses: the statuses of before API 2019-02-11 have today's names, and a failed attempt counts.
+// TestFormerStatuses: statuses from before API 2019-02-11 are translated, and a failed attempt counts.
 func TestFormerStatuses(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))

@@ -7,17 +7,17 @@ import (
 	"kasse/service/payment"
 )
 
-// Observer counts what happens to payments. Its methods may be called from many goroutines.
+// Observer counts events of payments. Its methods may be called from several goroutines.
 type Observer interface {
-	// WebhookHandled is called for every delivery of Stripe when it is answered: its type, which Stripe chose, the
-	// outcome, and when the event was made, in Unix seconds. Type and time are zero where nothing was verified, the
-	// time also where nothing was stored.
+	// WebhookHandled is called after every delivery, with its type, which Stripe chose, the outcome, and the
+	// event's time in Unix seconds. Type and time are zero if nothing was verified. The time is also zero if
+	// nothing was stored.
 	WebhookHandled(kind string, outcome Outcome, created int64)
-	// StateChanged is called for every visible change of a payment; from is empty at its first. The states may be
-	// the same.
+	// StateChanged is called for every visible change of a payment. from is empty at the first one. The
+	// states may be equal.
 	StateChanged(from, to payment.State)
-	// Anomaly is called for what Stripe, or somebody with our keys, should not have made. It is recorded, never
-	// acted upon.
+	// Anomaly is called for something that neither Stripe nor a user of our keys should have made. It is only
+	// recorded.
 	Anomaly(what Anomaly)
 	// Reconciled is called when catch-up, sweep or restore has handled all that was due.
 	Reconciled(source string)
@@ -36,11 +36,11 @@ type Anomaly string
 const (
 	AnomalyStatus  Anomaly = "status_mismatch" // an event's type implies another status than its object, which decides
 	AnomalyForeign Anomaly = "foreign_payment" // a PaymentIntent claims an attempt that has another payment
-	AnomalyThin    Anomaly = "thin_event"      // an event shows nothing of its object, so that Stripe has to be asked
-	AnomalyDenied  Anomaly = "denied_success"  // a webhook brought a success that Stripe does not know of
+	AnomalyThin    Anomaly = "thin_event"      // an event names an object without its content, so the payment is read
+	AnomalyDenied  Anomaly = "denied_success"  // a webhook brought a success that Stripe does not know
 )
 
-// Anomalies are all of them.
+// Anomalies lists all of them.
 var Anomalies = []Anomaly{AnomalyStatus, AnomalyForeign, AnomalyThin, AnomalyDenied}
 
 type unobserved struct{}
@@ -57,7 +57,7 @@ func (s *Service) observer() Observer {
 	return s.Observer
 }
 
-// observe writes the one log line of each transition, and an alarm where Stripe contradicts itself.
+// observe logs each transition once, and raises an alarm if Stripe contradicts itself.
 func (s *Service) observe(ctx context.Context, order payment.OrderID, c payment.Changes) {
 	for _, v := range c.Views {
 		if v.Contradictory {

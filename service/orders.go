@@ -11,43 +11,44 @@ import (
 	"kasse/service/payment"
 )
 
-// orders keeps the orders, each with all its payments. Every call returns Redis's own clock, the only one that all
-// replicas share.
+// orders stores the orders, each with all its payments. Every call returns Redis's clock, the only one that
+// all replicas share.
 type orders interface {
-	// LoadOrder returns the order with its current payment and the payments in question, as far as it has them. An
-	// order that was never stored has no revision.
+	// LoadOrder returns the order with its current payment and the requested payments, as far as it has them.
+	// An order that was never stored has no revision.
 	LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error)
-	// SaveOrder writes the order and all that follows from the change, or nothing: it fails with
-	// payment.ErrConflict unless the stored revision is the order's, and then returns the order as it stands, with
-	// the payments in question.
+	// SaveOrder writes the order and everything that follows from the change, or nothing. It returns
+	// payment.ErrConflict unless the stored revision equals the order's. It then also returns the current
+	// order with the requested payments.
 	SaveOrder(ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID) (payment.Saved, error)
-	// FindOrder returns the order that the payment's pointer leads to; false where there is no pointer.
+	// FindOrder returns the order of the payment's pointer; false if there is no pointer.
 	FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error)
-	// SavePointer lets a pointer lead from the payment to the order until a moment. A pointer never changes its order.
+	// SavePointer writes a pointer from the payment to the order, with an expiry. A pointer never changes its
+	// order.
 	SavePointer(ctx context.Context, id payment.ID, order payment.OrderID, until time.Time) error
-	// WatchOrder returns a channel that gets a hint at each write of the order, until the function is called. Hints
-	// may be lost.
+	// WatchOrder returns a channel with a hint at each write of the order, until the function is called.
+	// Hints may be lost.
 	WatchOrder(id payment.OrderID) (<-chan struct{}, func())
 }
 
-// conflictTries bounds how often one write is tried again after another one of the same order.
+// conflictTries limits the tries of one write after conflicts.
 const conflictTries = 50
 
-// errForeign says that a PaymentIntent claims an attempt that has another payment.
+// errForeign: a PaymentIntent claims an attempt that has another payment.
 var errForeign = errors.New("the PaymentIntent claims an attempt that has another payment")
 
-// target is what a use case works on: an order, and one of its payments.
+// target is the object of a use case: an order and one of its payments.
 type target struct {
 	ref       payment.Ref
-	id        payment.ID // the payment in question; empty: the order itself
+	id        payment.ID // the target payment; empty: only the order
 	order     payment.Order
-	now       time.Time // by Redis's clock, when the order was loaded or saved last
+	now       time.Time // Redis's clock at the last load or save of the order
 	loaded    bool
-	noPointer bool // no pointer leads from the payment to the order
-	pointed   bool // a pointer leads from the payment to the order, so that the order was stored once
-	verify    bool // an answer may deny what webhooks say, whatever SUCCESS_VERIFICATION is
+	noPointer bool // the payment has no pointer to the order
+	pointed   bool // the payment has a pointer, so the order was stored once
+	verify    bool // a read may deny a webhook's success, whatever SUCCESS_VERIFICATION is
 	also      []payment.ID
-	changes   payment.Changes // of the last write
+	changes   payment.Changes // changes of the last write
 }
 
 // ids are the payments that are loaded with the order.
@@ -59,10 +60,10 @@ func (t *target) ids() []payment.ID {
 	return ids
 }
 
-// payment is the payment in question; nil where the order does not hold it.
+// payment returns the target payment; nil if the order does not have it.
 func (t *target) payment() *payment.Payment { return t.order.Loaded[t.id] }
 
-// holds reports whether the order holds the payment in question.
+// holds reports whether the order has the target payment.
 func (t *target) holds() bool { return t.order.Attempt(t.id) != nil }
 
 // load loads the target's order.
@@ -84,11 +85,11 @@ func (s *Service) set(t *target, o payment.Order, now time.Time) {
 	}
 }
 
-// decision says what happened to an order, given the order as it stands. No fact: nothing.
+// decision returns the fact that happened to the current order; nil if nothing did.
 type decision func(o *payment.Order, now time.Time) (payment.Fact, error)
 
-// apply applies a fact to an order and saves it. Where another write came first the decision is made again, on the
-// order as it stands then. It reports whether anything was written. Repeating it is always safe.
+// apply applies a fact to an order and saves it. After a conflict it decides again, on the current order. It
+// reports whether anything was written. Repeating it is always safe.
 func (s *Service) apply(ctx context.Context, t *target, cause string, decide decision) (written bool, err error) {
 	for try := range conflictTries {
 		s.backoff(ctx, try)
@@ -120,7 +121,8 @@ func (s *Service) apply(ctx context.Context, t *target, cause string, decide dec
 	}
 }
 
-// save writes an order with its changes, and the pointers beside it. Both are written before anyone learns of either.
+// save writes an order with its changes, and the pointers in parallel. Both are written before a caller
+// learns of either.
 func (s *Service) save(ctx context.Context, t *target, next payment.Order, c payment.Changes) (bool, error) {
 	var pointers errgroup.Group
 	for _, p := range c.Pointers {
@@ -148,14 +150,14 @@ func (s *Service) save(ctx context.Context, t *target, next payment.Order, c pay
 	return saved.Written, nil
 }
 
-// backoff waits a little, and longer at each try, so that many writers of one order do not meet again.
+// backoff waits, longer at each try, so that many writers of one order spread out.
 func (s *Service) backoff(ctx context.Context, try int) {
 	if try > 0 {
 		pause(ctx, s.Jitter(time.Duration(try)*time.Millisecond))
 	}
 }
 
-// find loads the order of a payment by the payment's pointer. It fails with payment.ErrNotFound where there is none.
+// find loads a payment's order by the payment's pointer. It returns payment.ErrNotFound if there is none.
 func (s *Service) find(ctx context.Context, id payment.ID) (*target, error) {
 	order, found, err := s.orders.FindOrder(ctx, id)
 	switch {
@@ -168,8 +170,8 @@ func (s *Service) find(ctx context.Context, id payment.ID) (*target, error) {
 	return t, s.loadOwn(ctx, t)
 }
 
-// loadOwn loads the order of a payment, or the payment by itself where the order has counted it as foreign. It
-// fails with payment.ErrNotFound where neither is stored.
+// loadOwn loads a payment's order, or the payment alone if the order counts it as foreign. It returns
+// payment.ErrNotFound if neither is stored.
 func (s *Service) loadOwn(ctx context.Context, t *target) error {
 	if err := s.load(ctx, t); err != nil || t.holds() {
 		return err
@@ -193,8 +195,8 @@ func (s *Service) loadForeign(ctx context.Context, t *target) (*target, error) {
 	return foreign, s.load(ctx, foreign)
 }
 
-// locate loads the order that a PaymentIntent belongs to. Metadata says where to look first. Where that order does not
-// hold the payment, or there is no metadata, the pointer decides. It fails with payment.ErrNotFound for a PaymentIntent
+// locate loads a PaymentIntent's order. It tries the order of the metadata first. If that order does not have
+// the payment, or without metadata, the pointer decides. It returns payment.ErrNotFound for a PaymentIntent
 // that is not ours.
 func (s *Service) locate(ctx context.Context, intent payment.Intent) (*target, error) {
 	origin := payment.OriginOf(intent.Metadata)
@@ -224,7 +226,7 @@ func (s *Service) locate(ctx context.Context, intent payment.Intent) (*target, e
 	if t.noPointer = !found; t.noPointer {
 		t.order.WithoutPointer()
 	}
-	if t.lost() { // a foreign payment has a pointer, too
+	if t.lost() { // a foreign payment also has a pointer
 		foreign, err := s.loadForeign(ctx, t)
 		if err != nil || foreign.holds() {
 			return foreign, err
@@ -233,11 +235,11 @@ func (s *Service) locate(ctx context.Context, intent payment.Intent) (*target, e
 	return t, nil
 }
 
-// lost reports whether the order was stored once and is not any more.
+// lost reports whether the order was stored once and is missing now.
 func (t *target) lost() bool { return t.pointed && !t.order.Stored() }
 
-// merge merges what Stripe showed of a PaymentIntent into its order. It fails with payment.ErrNotFound where the
-// PaymentIntent is not ours.
+// merge merges a PaymentIntent of Stripe into its order. It returns payment.ErrNotFound if the PaymentIntent
+// is not ours.
 func (s *Service) merge(ctx context.Context, t *target, cause string, seen payment.Seen) (written bool, err error) {
 	origin := payment.OriginOf(seen.Intent.Metadata)
 	written, err = s.apply(ctx, t, cause, func(o *payment.Order, now time.Time) (payment.Fact, error) {
@@ -254,7 +256,7 @@ func (s *Service) merge(ctx context.Context, t *target, cause string, seen payme
 		switch {
 		case seen.ByEvent && (o.Stored() || !t.pointed):
 			return seen, nil
-		case o.Stored() && !t.holds(): // a read found an attempt that Redis has lost
+		case o.Stored() && !t.holds(): // a read has found an attempt that Redis has lost
 			return payment.Restored{Fact: seen}, nil
 		case o.Stored():
 			return seen, nil
@@ -267,7 +269,7 @@ func (s *Service) merge(ctx context.Context, t *target, cause string, seen payme
 	return written, err
 }
 
-// mergeForeign keeps a payment apart that names an order and is none of its attempts.
+// mergeForeign stores a payment that names an order without being an attempt of it.
 func (s *Service) mergeForeign(ctx context.Context, t *target, cause string, seen payment.Seen) (bool, error) {
 	var forgotten payment.Fact
 	if payment.OriginOf(seen.Intent.Metadata).Attempt <= t.order.Forgotten {

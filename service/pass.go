@@ -11,26 +11,29 @@ import (
 	"kasse/service/payment"
 )
 
-// passes hands a pass of catch-up and sweep from a command to the process that holds the lease.
+// passes hands a pass of catch-up and sweep from a command to the process with the lease.
 type passes interface {
-	// AskForPass asks for a pass, and returns how it stands. The request is forgotten some seconds after its last call.
+	// AskForPass requests a pass, and returns its progress. The request expires some seconds after its last
+	// call.
 	AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error)
-	// WithdrawPass ends a request.
+	// WithdrawPass removes a request.
 	WithdrawPass(ctx context.Context, id string) error
-	// TakePass returns the oldest request that is not done, for the holder of the lease; false where there is none.
+	// TakePass returns the oldest open request to the holder of the lease; false if there is none.
 	TakePass(ctx context.Context, holder string) (payment.PassRequest, bool, error)
-	// NotePass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it.
+	// NotePass stores the progress or the result of the holder's pass. It returns false if no command waits
+	// for it.
 	NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error)
 }
 
 const (
-	passFollow = 500 * time.Millisecond // between two looks of a command at its pass
-	passBegins = time.Minute            // a server that takes requests has begun the oldest by then
+	passFollow = 500 * time.Millisecond // interval at which a command polls its pass
+	passBegins = time.Minute            // a server that supports passes has begun the oldest one by then
 )
 
-// ReconcileOnce makes one pass of catch-up, from so long ago, and sweep. It returns when every payment that is in
-// doubt by that has been read, and fails where one could not be. With verify every payment that has succeeded since
-// then is read, too. Beside a running server the one that holds the lease makes the pass; the tally follows it.
+// ReconcileOnce runs one pass of catch-up, over the given period, and sweep. It returns when every uncertain
+// payment has been read, and returns an error if one could not be read. With verify it also reads every
+// payment that has succeeded in the period. If a server is running, the server with the lease runs the pass,
+// and the tally follows it.
 func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify bool, t *Tally) error {
 	_, began, err := s.catchUps.LoadCatchUp(ctx)
 	if err != nil {
@@ -52,7 +55,7 @@ func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify
 		switch {
 		case errors.Is(err, errLeaseHeld):
 		case ctx.Err() == nil && (errors.Is(err, errLeaseLost) || !began && !c.idleFor(leaseWait)):
-		case verify && ctx.Err() == nil: // without the lease: a server may start meanwhile
+		case verify && ctx.Err() == nil: // without the lease, since a server may start meanwhile
 			return errors.Join(err, s.verifySince(ctx, from, t))
 		default:
 			return err
@@ -64,7 +67,7 @@ func (s *Service) ReconcileOnce(ctx context.Context, since time.Duration, verify
 	}
 }
 
-// reconcileFrom makes one pass of catch-up, from a moment, and sweep.
+// reconcileFrom runs one pass of catch-up, from a time, and sweep.
 func (s *Service) reconcileFrom(ctx context.Context, from time.Time, t *Tally) error {
 	done, now, err := s.catchUps.LoadCatchUp(ctx)
 	if err != nil {
@@ -73,7 +76,7 @@ func (s *Service) reconcileFrom(ctx context.Context, from time.Time, t *Tally) e
 	if err := s.catchUp(ctx, from, t); err != nil {
 		return err
 	}
-	if done.IsZero() || !from.After(done) { // otherwise there is a gap, which the next pass has to look at
+	if done.IsZero() || !from.After(done) { // otherwise the next pass must cover the gap
 		err = s.catchUps.SaveCatchUp(ctx, now)
 	}
 	return errors.Join(err, s.sweep(ctx, t), s.markDoubts(ctx, t), s.readMarked(ctx, t))
@@ -85,11 +88,11 @@ type passCommand struct {
 	payment.PassRequest
 	tally  *Tally
 	asked  bool      // the request is in Redis
-	holder string    // the server that has begun the pass; empty: none yet
-	idle   time.Time // since when no server works for the command; zero: one does
+	holder string    // server that has begun the pass; empty: none yet
+	idle   time.Time // since when no server works on it; zero: one does
 }
 
-// withdraw ends the request, so that no server begins the pass again. It forgets itself otherwise.
+// withdraw removes the request, so that no server begins the pass again. Otherwise it expires.
 func (c *passCommand) withdraw(ctx context.Context) {
 	if !c.asked {
 		return
@@ -99,13 +102,13 @@ func (c *passCommand) withdraw(ctx context.Context) {
 	c.asked = c.passes.WithdrawPass(ctx, c.ID) != nil
 }
 
-// follow looks at who holds the lease, and at how the pass stands there. It reports whether the command ends.
+// follow checks who has the lease, and the progress of the pass. It reports whether the command ends.
 func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 	holder, err := c.leases.LeaseHolder(ctx, netsLease)
 	switch {
 	case err != nil:
 		return c.idleFor(leaseWait), err
-	case holder == "": // it is taken next time
+	case holder == "": // it takes the lease next time
 	case strings.HasPrefix(holder, ownerServer):
 		return c.followServer(ctx)
 	case strings.HasPrefix(holder, ownerReconcile):
@@ -125,7 +128,7 @@ func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// followServer asks the server for the pass, or how it stands. It reports whether the command ends.
+// followServer requests the pass from the server, or its progress. It reports whether the command ends.
 func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
 	standing, err := c.passes.AskForPass(ctx, c.PassRequest)
 	if err != nil {
@@ -155,7 +158,7 @@ func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
 	return standing.Done, nil
 }
 
-// idleFor reports whether no server has worked for the command for so long.
+// idleFor reports whether no server has worked on it for d.
 func (c *passCommand) idleFor(d time.Duration) bool {
 	now := time.Now() //nolint:forbidigo // it measures, and dates nothing
 	if c.idle.IsZero() {

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	passPoll = 500 * time.Millisecond // between two looks for a request
-	passNote = time.Second            // between two notes of a pass
+	passPoll = 500 * time.Millisecond // interval of checks for a request
+	passNote = time.Second            // interval of progress reports
 )
 
-// servePasses makes the passes that commands ask for, one after the other, until the lease's context ends.
+// servePasses runs the requested passes, one after the other, until the lease's context ends.
 func (s *Service) servePasses(ctx context.Context) {
 	holder := rand.Text()
 	for ; ctx.Err() == nil; pause(ctx, passPoll) {
@@ -32,8 +32,8 @@ func (s *Service) servePasses(ctx context.Context) {
 	}
 }
 
-// servePass makes one pass, and notes how far it is. It ends early where the command has gone. Where the lease is
-// lost nothing is noted: the next holder begins it again.
+// servePass runs one pass and reports its progress. It ends early if the command is gone. If the lease is
+// lost it reports nothing, and the next holder runs the pass again.
 func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder string) {
 	s.Logger.InfoContext(ctx, "kasse reconcile asks for a pass", "from", r.From, "verify", r.Verify)
 	work, stop := context.WithCancel(ctx)
@@ -64,7 +64,7 @@ func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder s
 	}
 }
 
-// notePass notes how far the pass is until its context ends, and stops it where no command waits for it any more.
+// notePass reports the pass's progress until its context ends, and stops the pass if no command waits for it.
 func (s *Service) notePass(ctx context.Context, stop func(), id, holder string, latest *noted) {
 	for pause(ctx, passNote); ctx.Err() == nil; pause(ctx, passNote) {
 		wanted, err := s.passes.NotePass(ctx, id, holder, false, latest.get())
@@ -74,7 +74,7 @@ func (s *Service) notePass(ctx context.Context, stop func(), id, holder string, 
 	}
 }
 
-// noted is how far a pass is, for the goroutine that notes it.
+// noted is the progress of a pass, for the reporting goroutine.
 type noted struct {
 	mu     sync.Mutex
 	result payment.PassResult
@@ -92,5 +92,6 @@ func (n *noted) get() payment.PassResult {
 	return n.result
 }
 
-// passErrorBytes bounds the error of a pass in Redis. It names payments and no secret: it is logged, too.
+// passErrorBytes limits the error of a pass in Redis. It contains payment ids and no secret, since it is also
+// logged.
 const passErrorBytes = 2_000

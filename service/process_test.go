@@ -9,30 +9,30 @@ import (
 	"kasse/service/payment"
 )
 
-// fate is what becomes of one call to Redis or to Stripe.
+// fate is the fault of one call to Redis or Stripe.
 type fate int
 
 const (
 	goes       fate = iota
-	lostBefore      // it never arrives, and says so
-	lostAfter       // it is done, and its answer is lost
+	lostBefore      // it never arrives, and returns an error
+	lostAfter       // it is executed, and its response is lost
 	diesBefore      // the process dies before it
 	diesAfter       // the process dies after it, and before the answer
 )
 
-// process is one call of the service in a process of its own, which stands still before each of its calls to Redis and
-// to Stripe until it is let go on. So interleavings are drawn, and replay. (Sessions are no part of that: they are made
-// beside a payment, and change nothing.)
+// process is a process of the service that stops before each of its calls to Redis and Stripe until it may
+// continue. So interleavings are drawn and replayed. Sessions are left out: they run beside a payment and
+// change nothing.
 type process struct {
 	service.Store
 	service.Stripe
 	name  string
 	mu    sync.Mutex
-	at    chan string   // names the call that it stands before
-	let   chan fate     // lets it go on
-	look  chan struct{} // wakes it where it waits for another's change of the order
+	at    chan string   // name of the call before which it stops
+	let   chan fate     // lets it continue
+	look  chan struct{} // wakes it while it waits for another change of the order
 	done  chan struct{}
-	call  string // that it stands before
+	call  string // the pending call
 	dead  bool
 	ended bool
 }
@@ -54,7 +54,7 @@ func begin(name string, w *serviceEnv, work func(*service.Service)) *process {
 	return p
 }
 
-// settle waits until the process stands before its next call, or has ended.
+// settle waits until the process stops before its next call, or has ended.
 func (p *process) settle() {
 	for {
 		select {
@@ -68,23 +68,23 @@ func (p *process) settle() {
 	}
 }
 
-// step makes the call that the process stands before.
+// step executes the pending call.
 func (p *process) step(f fate) {
 	p.let <- f
 	p.settle()
 }
 
-// kill ends the process where it stands.
+// kill ends the process before its next call.
 func (p *process) kill() {
 	if !p.ended {
 		p.step(diesBefore)
 	}
 }
 
-// stand waits to be let go on, and makes the call, or not.
+// stand waits to continue, and makes the call unless its fate forbids it.
 func stand[T any](p *process, name string, lost error, call func() (T, error)) (T, error) {
 	var none T
-	p.mu.Lock() // calls that are made side by side are made one after the other
+	p.mu.Lock() // parallel calls are made one after the other
 	defer p.mu.Unlock()
 	if p.dead {
 		return none, errDead
@@ -113,7 +113,7 @@ var (
 	errNoStripe = &payment.Error{Code: payment.CodeStripeTimeout, Detail: "lost"}
 )
 
-// WatchOrder gives no hints but those of settle.
+// WatchOrder gives no hints except settle's.
 func (p *process) WatchOrder(payment.OrderID) (<-chan struct{}, func()) { return p.look, func() {} }
 
 func (p *process) SaveOrder(

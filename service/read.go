@@ -8,46 +8,45 @@ import (
 	"kasse/service/payment"
 )
 
-// reader asks Stripe for the truth.
+// reader reads payments at Stripe.
 type reader interface {
-	// RetrievePayment answers with the Reversals too. It fails with CodeNotFound where Stripe knows no such
-	// PaymentIntent.
+	// RetrievePayment also returns the Reversals. It returns CodeNotFound for an unknown PaymentIntent.
 	RetrievePayment(ctx context.Context, id payment.ID) (payment.Answer, error)
-	// FindCreationKey returns the idempotency key of the call that made a PaymentIntent at a moment, in Unix
-	// seconds; empty where it had none. It reports false where Stripe has no event of it any more.
+	// FindCreationKey returns the idempotency key of the call that made a PaymentIntent, created in Unix
+	// seconds; empty if it had none. It returns false if Stripe no longer has the event.
 	FindCreationKey(ctx context.Context, id payment.ID, created int64) (key string, known bool, err error)
 }
 
-// readQueue holds the payments that Stripe has to be asked about. A save puts them in and takes them out.
+// readQueue holds the payments to be read at Stripe. A save adds and removes them.
 type readQueue interface {
-	// TakeReads returns payments whose time has come, and hides them from all replicas for a while.
+	// TakeReads returns due payments and hides them from all replicas for the time hide.
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
-	// WantRead puts a payment without a record into the queue. It reports false for one that was found not to be
-	// ours today.
+	// WantRead queues a read of a payment without a record. It returns false if the payment was found not to
+	// be ours within a day.
 	WantRead(ctx context.Context, id payment.ID) (bool, error)
-	// EndWantedRead takes a payment out of the queue that WantRead has put it into. What the order's own saves want
-	// stays.
+	// EndWantedRead removes the read queued by WantRead. Reads queued by the order's own saves stay.
 	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error
-	// DropRead takes a payment out of every queue, and remembers for a day that it is not ours.
+	// DropRead removes a payment from every queue and remembers for a day that it is not ours.
 	DropRead(ctx context.Context, id payment.ID) error
-	// AllowRead takes one of the reads of this second, shared by all replicas, or returns how long to wait.
+	// AllowRead takes one of this second's reads, shared by all replicas, or returns the waiting time.
 	AllowRead(ctx context.Context, perSecond int) (time.Duration, error)
-	// AllowLookup is AllowRead for a read that a caller waits for. It leaves a share of the reads to the background.
+	// AllowLookup is AllowRead for a read that a caller waits for. It leaves a share of the reads to
+	// background work.
 	AllowLookup(ctx context.Context, perSecond int) (time.Duration, error)
 	// NoteUnknown remembers for a minute that Stripe does not know a payment, or that it is not ours.
 	NoteUnknown(ctx context.Context, id payment.ID) error
-	// IsUnknown reports whether any replica has called NoteUnknown within the last minute.
+	// IsUnknown reports whether a replica has called NoteUnknown within the last minute.
 	IsUnknown(ctx context.Context, id payment.ID) (bool, error)
 }
 
 const (
-	readPause = 250 * time.Millisecond // between looks into an empty queue
+	readPause = 250 * time.Millisecond // between polls of an empty queue
 	readBatch = 50
-	readHide  = time.Minute // after which another replica tries what this one did not finish
+	readHide  = time.Minute // after it another replica retries an unfinished read
 )
 
-// RunReadWorker asks Stripe about the payments whose events leave a doubt, cancels those that their order no longer
-// wants, and settles orders whose process has died, until the context ends.
+// RunReadWorker works until the context ends. It reads uncertain payments at Stripe, cancels payments that
+// their order no longer wants, and settles orders whose process died.
 func (s *Service) RunReadWorker(ctx context.Context) {
 	for ctx.Err() == nil {
 		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
@@ -68,14 +67,15 @@ func (s *Service) RunReadWorker(ctx context.Context) {
 	}
 }
 
-// readWithinBudget reads a payment when the budget allows it, and forgets one that is not ours.
+// readWithinBudget reads a payment when the budget allows it. If the payment is not ours it is dropped from
+// the queues.
 func (s *Service) readWithinBudget(ctx context.Context, id payment.ID) error {
 	_, err := s.readOrDrop(ctx, id)
 	return err
 }
 
-// readOrDrop is readWithinBudget, and reports whether the payment was forgotten: Stripe does not know it, or it is not
-// ours.
+// readOrDrop is readWithinBudget and reports whether the payment was dropped, because Stripe does not know it
+// or it is not ours.
 func (s *Service) readOrDrop(ctx context.Context, id payment.ID) (dropped bool, err error) {
 	if err := s.waitReadBudget(ctx); err != nil {
 		return false, err
@@ -90,7 +90,7 @@ func (s *Service) readOrDrop(ctx context.Context, id payment.ID) (dropped bool, 
 	return false, s.reads.EndWantedRead(ctx, id, order)
 }
 
-// waitReadBudget waits for a place in the budget of background reads.
+// waitReadBudget waits for the budget of background reads.
 func (s *Service) waitReadBudget(ctx context.Context) error {
 	for {
 		wait, err := s.reads.AllowRead(ctx, s.StripeReads)
@@ -101,14 +101,14 @@ func (s *Service) waitReadBudget(ctx context.Context) error {
 	}
 }
 
-// Read asks Stripe for one payment and merges the answer. A payment that its order no longer wants is cancelled
-// instead, with the same kind of answer. It fails with payment.ErrNotFound where the payment is not ours.
+// Read reads one payment at Stripe and merges the answer. A payment that its order no longer wants is
+// cancelled instead. It returns payment.ErrNotFound if the payment is not ours.
 func (s *Service) Read(ctx context.Context, id payment.ID) error {
 	_, err := s.read(ctx, id)
 	return err
 }
 
-// read is Read, and returns the order of the payment.
+// read is Read, and returns the payment's order.
 func (s *Service) read(ctx context.Context, id payment.ID) (payment.OrderID, error) {
 	t, err := s.find(ctx, id)
 	switch {
@@ -120,7 +120,7 @@ func (s *Service) read(ctx context.Context, id payment.ID) (payment.OrderID, err
 	return t.ref.Order, s.readTarget(ctx, t)
 }
 
-// readTarget is Read for a payment whose order is loaded. The target then has the answer in it.
+// readTarget is Read for a loaded order. The target then contains the answer.
 func (s *Service) readTarget(ctx context.Context, t *target) error {
 	known := t.knownBefore()
 	switch {
@@ -150,7 +150,7 @@ func (s *Service) readTarget(ctx context.Context, t *target) error {
 	return err
 }
 
-// readUnknown reads a payment that no pointer leads from.
+// readUnknown reads a payment without a pointer.
 func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.OrderID, error) {
 	answer, err := s.retrieve(ctx, id)
 	if err != nil {
@@ -173,8 +173,9 @@ func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.Order
 	return t.ref.Order, err
 }
 
-// isCopy asks Stripe whether a PaymentIntent was made by another call than the one for the attempt that it claims,
-// where the order's terms would follow it. Where Stripe has forgotten that, it is taken for the attempt.
+// isCopy reports whether a PaymentIntent was made by another call than that of the attempt it claims. It asks
+// Stripe only if the order's terms would follow the PaymentIntent. If Stripe has no record of the call, the
+// PaymentIntent counts as the attempt.
 func (s *Service) isCopy(ctx context.Context, t *target, intent payment.Intent) (bool, error) {
 	if !t.order.WantsProof(intent, "") {
 		return false, nil
@@ -183,7 +184,7 @@ func (s *Service) isCopy(ctx context.Context, t *target, intent payment.Intent) 
 	return known && t.order.WantsProof(intent, key), err
 }
 
-// retrieve fails with payment.ErrNotFound where Stripe knows no such PaymentIntent.
+// retrieve reads a payment. It returns payment.ErrNotFound if Stripe does not know it.
 func (s *Service) retrieve(ctx context.Context, id payment.ID) (payment.Answer, error) {
 	answer, err := s.stripe.RetrievePayment(ctx, id)
 	var e *payment.Error
@@ -193,7 +194,7 @@ func (s *Service) retrieve(ctx context.Context, id payment.ID) (payment.Answer, 
 	return answer, err
 }
 
-// saveFactAlways saves a fact that holds whatever else was written.
+// saveFactAlways saves a fact that is true whatever else was written.
 func (s *Service) saveFactAlways(ctx context.Context, t *target, fact payment.Fact) error {
 	return s.saveCaused(ctx, t, payment.CauseAPI, fact)
 }
@@ -204,8 +205,8 @@ func (s *Service) saveCaused(ctx context.Context, t *target, cause string, fact 
 	return err
 }
 
-// noteClosed writes into Stripe's metadata that the order was closed with this payment, since a rebuild has no other
-// source for it. Where Stripe refuses, the note is given up.
+// noteClosed writes into Stripe's metadata that the order was closed with this payment, since a rebuild has
+// no other source for it. If Stripe refuses, the note is given up.
 func (s *Service) noteClosed(ctx context.Context, t *target) error {
 	err := s.stripe.NoteClosed(ctx, t.id, t.order.Closed)
 	if err != nil && !payment.Refused(err) {
@@ -219,7 +220,7 @@ func (s *Service) noteClosed(ctx context.Context, t *target) error {
 	return s.saveFactAlways(ctx, t, payment.ClosureNoted{Payment: t.id})
 }
 
-// pause waits, or until the context ends.
+// pause waits for d, or until the context ends.
 func pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -11,22 +11,23 @@ import (
 	"kasse/service/payment"
 )
 
-// relister reads what a rebuild starts from.
+// relister lists the source data of a rebuild.
 type relister interface {
-	// ListPayments gives the PaymentIntents made since a moment, newest first. (Search lags, and must not decide.)
+	// ListPayments lists the PaymentIntents made since a time, newest first. (Search lags and must not
+	// decide.)
 	ListPayments(ctx context.Context, since time.Time, after string) (payment.Page[payment.Listed], error)
-	// ListSuccesses gives the events of payments that succeeded since a moment; Stripe keeps them for 30 days.
+	// ListSuccesses lists the events of payments that succeeded since a time. Stripe keeps them for 30 days.
 	ListSuccesses(ctx context.Context, since time.Time, after string) (payment.Page[payment.StripeEvent], error)
 }
 
-// Recovery counts what a rebuild has come to. It belongs to one goroutine.
+// Recovery counts the results of a rebuild. One goroutine owns it.
 type Recovery struct {
-	Unreadable []payment.ID // ours, and in a shape that makes no sense: they were not restored
-	Listed     int          // PaymentIntents that Stripe has
-	Orders     int          // that are ours, with at least one payment
-	Payments   int          // that are ours
-	Restored   int          // of these looked after so far
-	Read       int          // of these read one by one
+	Unreadable []payment.ID // payments of ours in an invalid form, which were not restored
+	Listed     int          // PaymentIntents in Stripe's list
+	Orders     int          // orders of ours with at least one payment
+	Payments   int          // payments of ours
+	Restored   int          // payments processed so far
+	Read       int          // payments read one by one
 	Report     func(Recovery)
 }
 
@@ -36,12 +37,12 @@ func (r *Recovery) report() {
 	}
 }
 
-// Rebuild brings back every payment that Stripe has made for us since so long ago, and their orders. It may be
-// repeated: what is there is read again only where Stripe shows something else.
+// Rebuild restores every payment of ours that Stripe has made in the period, and their orders. It can be
+// repeated: a stored payment is read again only if Stripe's list differs.
 //
-// An order is restored from all its payments at once, since one attempt alone would look as if the others had been
-// given up. What Redis alone knew is lost: the terms of a token that was not presented, the count of failed
-// attempts, when each change was seen; and of an order that was closed, with what its last payment had failed.
+// An order is restored from all its payments at once, since a single attempt would look as if the others had
+// been given up. Data that only Redis had is lost: the terms of tokens that were not presented, the count of
+// failed attempts, the times of changes, and the last failure of a closed order's payment.
 func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery) error {
 	s.rebuilding = true
 	return s.waitExclusively(ctx, ownerRebuild, func(ctx context.Context) error {
@@ -66,7 +67,7 @@ func (s *Service) Rebuild(ctx context.Context, since time.Duration, r *Recovery)
 	})
 }
 
-// listOrders lists all our payments, by order.
+// listOrders lists all our payments by order.
 func (s *Service) listOrders(
 	ctx context.Context, since time.Time, r *Recovery,
 ) (map[payment.OrderID][]payment.Listed, error) {
@@ -94,8 +95,8 @@ func (s *Service) listOrders(
 	return orders, s.dateSuccesses(ctx, orders)
 }
 
-// dateSuccesses finds out when those payments succeeded whose order has another success: the first has won it. A charge
-// may be older than its success, by days where a bank had to answer, so that an event says more.
+// dateSuccesses finds the success time of payments whose order has another success, since the first success
+// wins. A charge may be older than its success, by days for bank debits, so the event's time is better.
 func (s *Service) dateSuccesses(ctx context.Context, orders map[payment.OrderID][]payment.Listed) error {
 	at := map[payment.ID]int64{}
 	oldest := time.Time{}
@@ -133,8 +134,7 @@ func (s *Service) dateSuccesses(ctx context.Context, orders map[payment.OrderID]
 	return err
 }
 
-// listReturned lists the payments of which something was given back, or is claimed back: a list of payments does not
-// show that.
+// listReturned lists the payments with refunds or disputes, which a list of payments does not show.
 func (s *Service) listReturned(ctx context.Context, since time.Time) (map[payment.ID]bool, error) {
 	returned := map[payment.ID]bool{}
 	note := func(g payment.ListedReversal) error { returned[g.Payment] = true; return nil }
@@ -144,8 +144,8 @@ func (s *Service) listReturned(ctx context.Context, since time.Time) (map[paymen
 	return returned, readList(ctx, s, s.stripe.ListDisputes, since, note)
 }
 
-// rebuildOrder restores an order that is not stored from all its payments, or adopts those that it has forgotten.
-// The list is enough for a payment that has ended and of which nothing was given back. Any other is read.
+// rebuildOrder restores a missing order from all its payments, or adopts the attempts that it has lost. The
+// list suffices for an ended payment without refunds and disputes. All others are read.
 func (s *Service) rebuildOrder(
 	ctx context.Context, id payment.OrderID, listed []payment.Listed, reversed map[payment.ID]bool, r *Recovery,
 ) error {
@@ -182,8 +182,8 @@ func (s *Service) rebuildOrder(
 	return s.rebuildForeign(ctx, t, append(listed, copies...))
 }
 
-// sortOutCopies takes the PaymentIntents out of the list that were made by another call than the one for the
-// attempt that they claim, where the order's terms would follow them, or where another one claims the same.
+// sortOutCopies removes PaymentIntents from the list that were made by another call than that of the attempt
+// they claim. It checks those that the order's terms would follow, or of which two claim the same attempt.
 func (s *Service) sortOutCopies(
 	ctx context.Context, t *target, listed []payment.Listed,
 ) (genuine, copies []payment.Listed, err error) {
@@ -214,8 +214,8 @@ func (s *Service) sortOutCopies(
 	return genuine, copies, nil
 }
 
-// rebuildPointers writes the pointers that the order's payments should have: they lie in other partitions, and may
-// be lost by themselves.
+// rebuildPointers writes the pointers of the order's payments, which are in other partitions and may be lost
+// alone.
 func (s *Service) rebuildPointers(ctx context.Context, t *target) error {
 	for _, a := range t.order.Attempts {
 		if a.PointerUntil == 0 {
@@ -228,7 +228,7 @@ func (s *Service) rebuildPointers(ctx context.Context, t *target) error {
 	return nil
 }
 
-// rebuildPayment returns what Stripe shows of a listed payment; nil where the record shows the same as the list.
+// rebuildPayment returns the facts of a listed payment; nil if the record agrees with the list.
 func (s *Service) rebuildPayment(
 	ctx context.Context, t *target, p payment.Listed, reversed bool, r *Recovery,
 ) (*payment.Seen, error) {
@@ -255,7 +255,7 @@ func (s *Service) rebuildPayment(
 	}, nil
 }
 
-// rebuildForeign restores the payments that claim an attempt which has another payment.
+// rebuildForeign restores the payments that claim an attempt of another payment.
 func (s *Service) rebuildForeign(ctx context.Context, t *target, listed []payment.Listed) error {
 	for _, p := range listed {
 		if t.order.Attempt(p.ID) != nil {

@@ -10,7 +10,7 @@ import (
 	"kasse/store"
 )
 
-// loses wipes Redis, and gives the shop a new process that rebuilds it from Stripe.
+// loses wipes Redis and starts a new process that rebuilds it from Stripe.
 func (s *shop) loses() {
 	s.t.Helper()
 	s.redis.FlushAll()
@@ -45,8 +45,8 @@ func (s *shop) rebuilder(g service.Stripe) (*store.Store, *service.Service) {
 	return rebuilt, s.replica(rebuilt, g)
 }
 
-// dump is everything that a backend can see of the orders, but for what a rebuild cannot know: when each change was
-// seen.
+// dump returns everything that a backend can see of the orders, except the times of changes, which a rebuild
+// cannot know.
 func (s *shop) dump(orders ...payment.OrderID) map[string]any {
 	s.t.Helper()
 	all := map[string]any{}
@@ -79,7 +79,7 @@ func (s *shop) dump(orders ...payment.OrderID) map[string]any {
 	return all
 }
 
-// same fails the test where the dumps differ.
+// same fails the test if the dumps differ.
 func (s *shop) same(before, after map[string]any) {
 	s.t.Helper()
 	for id := range before {
@@ -89,7 +89,7 @@ func (s *shop) same(before, after map[string]any) {
 	}
 }
 
-// settled reads all payments, so that Redis knows what Stripe does.
+// settled reads all payments, so that Redis agrees with Stripe.
 func (s *shop) settled() {
 	s.t.Helper()
 	s.catchesUp()
@@ -98,7 +98,8 @@ func (s *shop) settled() {
 	}
 }
 
-// fates are what may have become of an order when Redis is lost. Each opens its order, and leaves it as it is.
+// fates are the possible states of an order when Redis is lost. Each opens its order and leaves it in that
+// state.
 var fates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
 	"pending": func(s *shop, r payment.CreateRequest) { s.creates(r) },
 	"failed": func(s *shop, r payment.CreateRequest) {
@@ -112,7 +113,7 @@ var fates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
 	"authorized": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
 		s.becomes(opened.ID, payment.RequiresCapture)
-		s.reads(opened.ID) // only then it is known until when it may be captured
+		s.reads(opened.ID) // only a read has the capture deadline
 	},
 	"paid": func(s *shop, r payment.CreateRequest) {
 		opened, _ := s.creates(r)
@@ -167,7 +168,7 @@ var fates = map[payment.OrderID]func(s *shop, r payment.CreateRequest){
 	},
 }
 
-// returns pays an order and gives an amount back, 0 all of it.
+// returns pays an order and refunds an amount, 0 for all of it.
 func (s *shop) returns(r payment.CreateRequest, amount int64) {
 	s.t.Helper()
 	opened, _ := s.creates(r)
@@ -177,7 +178,7 @@ func (s *shop) returns(r payment.CreateRequest, amount int64) {
 	}
 }
 
-// hasWon looks at two payments of an order that have both succeeded.
+// hasWon checks two payments of an order that have both succeeded.
 func (s *shop) hasWon(winner, duplicate payment.ID) {
 	s.t.Helper()
 	if v := s.shows(winner, payment.Paid, 4200); !v.Fulfillable || v.Superseded ||

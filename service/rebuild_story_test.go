@@ -13,7 +13,8 @@ import (
 	"kasse/store"
 )
 
-// TestRebuildBringsAllBack: what backends saw before Redis was lost, they see again, and twice rebuilt is as good.
+// TestRebuildBringsAllBack: after a rebuild, backends see the same as before the loss, also after a second
+// rebuild.
 func TestRebuildBringsAllBack(t *testing.T) {
 	s := newShop(t)
 	s.svc.MaxFailures = 2
@@ -21,7 +22,7 @@ func TestRebuildBringsAllBack(t *testing.T) {
 	for _, id := range orders {
 		fates[id](s, order(string(id), s.customer, 4200))
 	}
-	for i := range 120 { // another system's, on the same account
+	for i := range 120 { // of another system on the same account
 		s.ask("POST", "/v1/payment_intents", url.Values{"amount": {fmt.Sprint(100 + i)}, "currency": {"eur"}})
 	}
 	s.sim.SettleAll()
@@ -86,7 +87,7 @@ var rebuildStories = map[string]func(*shop){
 		if _, err := s.svc.Cancel(s.t.Context(), opened.ID, ""); err != nil {
 			s.t.Fatal(err)
 		}
-		s.attend() // the worker cancels at Stripe
+		s.attend() // the worker cancels it at Stripe
 		s.loses()
 		s.refuses(s.token(9, 4200), payment.CodeOrderClosed)
 		r := s.key(4200)
@@ -147,7 +148,7 @@ var rebuildStories = map[string]func(*shop){
 		s.pass(time.Second)
 		s.becomes(current, payment.Succeeded)
 		s.reads(current)
-		s.pass(time.Minute) // the bank has answered by now
+		s.pass(time.Minute) // the bank has answered by then
 		s.reads(late)
 		s.loses()
 		s.hasWon(current, late)

@@ -11,31 +11,31 @@ import (
 	"kasse/service/payment"
 )
 
-// recent keeps the orders that this process has saved last, so that it may save them again without loading them. A kept
-// order is only ever saved: the store compares its revision, so that one which another process has changed since is a
-// conflict, and a conflict returns the order as it stands. Redis's clock is computed from the last reply that had it.
+// recent caches the orders that this process has saved last, so that it can save them again without loading
+// them. The store compares the revision: if another process has changed the order, the save is a conflict,
+// which returns the current order. Redis's clock is computed from the last reply that contained it.
 type recent struct {
 	mu     sync.Mutex
 	orders map[payment.Ref]payment.Order
-	places [recentOrders]payment.Ref // of the kept orders, the oldest at next
+	places [recentOrders]payment.Ref // refs of the cached orders, the oldest at next
 	next   int
-	clock  time.Time // Redis's, of the last reply
-	at     time.Time // when that reply came, by the clock of this process
+	clock  time.Time // Redis's clock in the last reply
+	at     time.Time // time of that reply by this process's clock
 }
 
 const (
-	recentOrders = 2_048           // some 2 KiB each
-	clockTrusted = 2 * time.Second // after a reply Redis's clock is not computed any further
+	recentOrders = 2_048           // about 2 KiB each
+	clockTrusted = 2 * time.Second // how long after a reply Redis's clock is computed
 )
 
-// noteClock notes Redis's clock, as a reply had it.
+// noteClock records Redis's clock of a reply.
 func (r *recent) noteClock(clock time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.clock, r.at = clock, time.Now() //nolint:forbidigo // only what passes until the next reply is measured
 }
 
-// keep keeps an order as it was saved.
+// keep caches an order as it was saved.
 func (r *recent) keep(o payment.Order) {
 	ref := o.Ref()
 	r.mu.Lock()
@@ -51,14 +51,15 @@ func (r *recent) keep(o payment.Order) {
 	r.orders[ref] = o
 }
 
-// drop forgets an order that is being saved: the outcome may never be known, or another process be faster.
+// drop removes an order that is being saved: the outcome may stay unknown, or another process may be faster.
 func (r *recent) drop(ref payment.Ref) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.orders, ref)
 }
 
-// find returns a kept order, and Redis's clock; false where the order is not kept, or no reply had the clock for 2 s.
+// find returns a cached order and Redis's clock; false if the order is not cached, or no reply had the clock
+// for 2 s.
 func (r *recent) find(ref payment.Ref) (payment.Order, time.Time, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,10 +71,10 @@ func (r *recent) find(ref payment.Ref) (payment.Order, time.Time, bool) {
 	return o, r.clock.Add(elapsed), true
 }
 
-// mergeRecent merges what an event showed of a PaymentIntent into its order as this process has saved it last,
-// without loading it. Where that shows nothing new it is not done: a refusal, and the answer that nothing has
-// changed, are for the order as it stands. The target is then nil, or has the order that a conflict has returned.
-// A pointer that Redis has lost is written again: here, or after a conflict by the save that follows.
+// mergeRecent merges an event's PaymentIntent into the cached order, without loading it. It does nothing if
+// the event shows nothing new, since refusals and "unchanged" must be decided on the current order. The
+// returned target is then nil, or has the order of a conflict. A lost pointer is written again: here, or
+// after a conflict by the following save.
 func (s *Service) mergeRecent(
 	ctx context.Context, cause string, seen payment.Seen,
 ) (t *target, written bool, err error) {
@@ -110,8 +111,8 @@ func (s *Service) mergeRecent(
 	return nil, written, err
 }
 
-// saveAndFind saves an order and looks for the pointer of the payment in question at the same time. Redis may have lost
-// the pointer since the order was kept. After a conflict found is false if the pointer could not be read.
+// saveAndFind saves an order and reads the target payment's pointer in parallel, since Redis may have lost
+// it. After a conflict found is false if the pointer could not be read.
 func (s *Service) saveAndFind(
 	ctx context.Context, t *target, next payment.Order, c payment.Changes,
 ) (written, found bool, err error) {
@@ -127,8 +128,8 @@ func (s *Service) saveAndFind(
 	return written, found, err
 }
 
-// mayMerge reports whether what is shown of the payment in question can be merged into the order as it is: nothing else
-// has to be found out, and no call is changing it at Stripe.
+// mayMerge reports whether the payment's facts can be merged into the order: no other question is open, and
+// no call is changing it at Stripe.
 func (t *target) mayMerge() bool {
 	return t.order.Stored() && t.holds() && t.order.Lease == payment.Lease{}
 }

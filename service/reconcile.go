@@ -12,33 +12,33 @@ import (
 	"kasse/service/payment"
 )
 
-// leases lets one replica at a time do what must not be done by two.
+// leases limit work to one replica at a time.
 type leases interface {
-	// TakeLease takes the lease of that name for its owner, or renews it, for so long; false says that another
-	// holds it.
+	// TakeLease acquires or renews the lease of that name for its owner. It returns false if another owner
+	// has it.
 	TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error)
-	// GiveBackLease ends the lease, if it is the owner's.
+	// GiveBackLease ends the lease if it is the owner's.
 	GiveBackLease(ctx context.Context, name, owner string) error
-	// LeaseHolder returns the owner of the lease; empty where it is free.
+	// LeaseHolder returns the lease's owner; empty if it is free.
 	LeaseHolder(ctx context.Context, name string) (string, error)
 }
 
-// How the names of the lease's owners begin. A server without such a name is of a version that knows no passes on
-// request.
+// Prefixes of the lease owners' names. An owner without one is a server of a version without requested
+// passes.
 const (
 	ownerServer    = "server."
 	ownerReconcile = "reconcile."
 	ownerRebuild   = "rebuild."
 )
 
-// The lease of what runs by itself.
+// The lease of the background work.
 const (
 	netsLease  = "nets"
 	leaseLasts = 30 * time.Second
 	leaseRenew = 10 * time.Second
 	leaseRetry = 3 * time.Second
-	leasePoll  = 250 * time.Millisecond // of a command that waits for it
-	leaseSlack = 5 * time.Second        // of one's own view of the lease behind Redis's
+	leasePoll  = 250 * time.Millisecond // for a command that waits for it
+	leaseSlack = 5 * time.Second        // by which a holder considers its lease ended before Redis does
 )
 
 var (
@@ -46,8 +46,8 @@ var (
 	errLeaseLost = errors.New("the lease was lost")
 )
 
-// Reconcile holds the nets under the webhook, until the context ends: it catches up with Stripe's events, sweeps, and
-// restores what pages ask for. Of all replicas one does it at a time; another goes on when that one ends, or dies.
+// Reconcile runs the nets until the context ends: catch-up, sweep and restore queue. One replica runs them at
+// a time; another takes over when it ends or dies.
 func (s *Service) Reconcile(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := s.exclusively(ctx, ownerServer, s.runNets)
@@ -58,8 +58,8 @@ func (s *Service) Reconcile(ctx context.Context) {
 	}
 }
 
-// exclusively does the work under the lease; its context ends where the lease is lost. It fails with errLeaseHeld where
-// another has it.
+// exclusively runs work under the lease. The work's context ends if the lease is lost. It returns
+// errLeaseHeld if another owner has the lease.
 func (s *Service) exclusively(ctx context.Context, kind string, work func(context.Context) error) error {
 	owner := kind + rand.Text()
 	taken, err := s.leases.TakeLease(ctx, netsLease, owner, leaseLasts)
@@ -87,7 +87,8 @@ func (s *Service) exclusively(ctx context.Context, kind string, work func(contex
 	return err
 }
 
-// renew renews the lease until the context ends. Where it cannot, the lease is given up before another may have it.
+// renew renews the lease until the context ends. If it cannot, it gives the lease up before another owner can
+// get it.
 func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCauseFunc) {
 	end := time.AfterFunc(leaseLasts-leaseSlack, func() { lose(errLeaseLost) })
 	defer end.Stop()
@@ -119,7 +120,7 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 	return s.sweep(ctx, &Tally{})
 }
 
-// repeat does the work again and again, with a pause after each time, until the context ends.
+// repeat runs the work with a pause after each time, until the context ends.
 func (s *Service) repeat(ctx context.Context, name string, every time.Duration, work func(context.Context) error) {
 	for ctx.Err() == nil {
 		err := work(ctx)
@@ -136,7 +137,7 @@ func (s *Service) repeat(ctx context.Context, name string, every time.Duration, 
 // leaseWait is how long a command waits for the lease.
 const leaseWait = 10 * time.Second
 
-// waitExclusively is exclusively for somebody who waits: another process may be about to end.
+// waitExclusively is exclusively with a wait for the lease, since its holder may be about to end.
 func (s *Service) waitExclusively(ctx context.Context, kind string, work func(context.Context) error) error {
 	patience, cancel := context.WithTimeout(ctx, leaseWait)
 	defer cancel()
@@ -151,7 +152,8 @@ func (s *Service) waitExclusively(ctx context.Context, kind string, work func(co
 	}
 }
 
-// markDoubts marks what is in doubt, and what a worker has taken and may not have read yet.
+// markDoubts marks the uncertain payments, including those that a worker has claimed and may not have read
+// yet.
 func (s *Service) markDoubts(ctx context.Context, t *Tally) error {
 	taken, err := s.sweeps.ReadsWithin(ctx, readHide)
 	if err != nil {
@@ -171,7 +173,7 @@ func (s *Service) markDoubts(ctx context.Context, t *Tally) error {
 	}
 }
 
-// clear asks Stripe about every marked payment until it is in no doubt.
+// readMarked reads every marked payment until it is certain.
 func (s *Service) readMarked(ctx context.Context, t *Tally) error {
 	var failed error
 	for id := range t.marked {
@@ -183,14 +185,14 @@ func (s *Service) readMarked(ctx context.Context, t *Tally) error {
 	return failed
 }
 
-// certainTries bounds the questions about one payment: its customer may be paying at this moment.
+// certainTries limits the reads of one payment, since its customer may be paying now.
 const certainTries = 5
 
 func (s *Service) readUntilCertain(ctx context.Context, id payment.ID, t *Tally) error {
 	for range certainTries {
 		found, err := s.find(ctx, id)
 		switch {
-		case errors.Is(err, payment.ErrNotFound): // a refund or dispute of a payment that is not here
+		case errors.Is(err, payment.ErrNotFound): // a refund or dispute of an unknown payment
 			return s.readWithinBudget(ctx, id)
 		case err != nil:
 			return err

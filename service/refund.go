@@ -10,28 +10,29 @@ import (
 	"kasse/service/payment"
 )
 
-// refunder gives money back.
+// refunder makes refunds at Stripe.
 type refunder interface {
-	// RefundForm renders what is sent. It is kept and sent again byte for byte. The call's name goes into the metadata.
+	// RefundForm renders the request. It is stored and repeated byte for byte. The call's name is in its
+	// metadata.
 	RefundForm(id payment.ID, call string, amount int64, reason string) string
-	// OpenRefund sends the form. Its error has Refused set where Stripe has made nothing for good, and Replayed where
-	// Stripe only repeats an old failure. After any other error the same call has to be made again.
+	// OpenRefund sends the form. Its error has Refused if Stripe has made nothing permanently, and Replayed
+	// if Stripe only repeats an old failure. After any other error the call must be repeated.
 	OpenRefund(ctx context.Context, idempotencyKey, form string) (payment.RefundSeen, error)
 }
 
-// RefundMade is the answer to a call.
+// RefundMade is the result of a call.
 type RefundMade struct {
 	Refund   payment.RefundView
 	Payment  payment.StoredView
-	Replayed bool // the call was made before
+	Replayed bool // the result is of an earlier call
 }
 
-// refundReasons are the reasons that Stripe takes.
+// refundReasons are Stripe's refund reasons.
 //
 // Source: https://docs.stripe.com/api/refunds/create
 var refundReasons = []string{"", "duplicate", "fraudulent", "requested_by_customer"}
 
-// Refund gives back an amount of a payment, once for one idempotency key of the caller.
+// Refund refunds an amount of a payment, once for each idempotency key of the caller.
 func (s *Service) Refund(ctx context.Context, r payment.RefundRequest) (RefundMade, error) {
 	if !slices.Contains(refundReasons, r.Reason) {
 		return RefundMade{}, payment.Invalid(payment.Problems{{
@@ -48,7 +49,7 @@ func (s *Service) Refund(ctx context.Context, r payment.RefundRequest) (RefundMa
 	})
 }
 
-// Refunds returns what was given back of a payment, or was to be, oldest first.
+// Refunds returns the refunds of a payment in every status, oldest first.
 func (s *Service) Refunds(ctx context.Context, id payment.ID) ([]payment.RefundView, error) {
 	t, err := s.payment(ctx, id)
 	if err != nil {
@@ -61,7 +62,7 @@ func (s *Service) Refunds(ctx context.Context, id payment.ID) ([]payment.RefundV
 	return list, nil
 }
 
-// refundStep answers a repeated call, refuses what cannot be given back, or makes the refund.
+// refundStep answers a repeated call, refuses an impossible refund, or makes the refund.
 func (s *Service) refundStep(
 	ctx context.Context, t *target, l *lease, r payment.RefundRequest,
 ) (RefundMade, next, error) {
@@ -99,7 +100,7 @@ func (t *target) checkRefund(r payment.RefundRequest) error {
 	return payment.CheckAmount(*r.Amount, t.payment().Record.Resolve().Currency)
 }
 
-// exceeded refuses to give back more than is left.
+// exceeded is the error for an amount beyond the rest.
 func (t *target) exceeded() *payment.Error {
 	return &payment.Error{
 		Code: payment.CodeRefundExceedsPayment, Detail: "More would be given back than is left of the payment.",
@@ -107,8 +108,8 @@ func (t *target) exceeded() *payment.Error {
 	}
 }
 
-// giveBack makes the refund at Stripe, under the order's lease. Where Stripe may have a refund that is not known
-// here, the payment is read first, so that what is left is known.
+// giveBack makes the refund at Stripe, under the order's lease. If Stripe may have an unknown refund, the
+// payment is read first to learn the rest.
 func (s *Service) giveBack(ctx context.Context, t *target, l *lease, r payment.RefundRequest) (RefundMade, error) {
 	if err := s.take(ctx, t, l); err != nil {
 		return RefundMade{}, err
@@ -147,7 +148,7 @@ func (s *Service) giveBackLeased(
 	return RefundMade{Refund: seen.View(), Payment: t.stored()}, nil
 }
 
-// reserveRefund notes the call with the form that is sent, before it is sent.
+// reserveRefund stores the call with its form before the form is sent.
 func (s *Service) reserveRefund(ctx context.Context, t *target, r payment.RefundRequest) (form string, err error) {
 	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, _ time.Time) (payment.Fact, error) {
 		p := o.Loaded[t.id]
@@ -170,8 +171,8 @@ func (s *Service) reserveRefund(ctx context.Context, t *target, r payment.Refund
 	return form, err
 }
 
-// concludeFailedRefund saves Stripe's answer to a call that failed. An unknown outcome leaves the call as it was, to be
-// sent again.
+// concludeFailedRefund saves the failure of a call. An unknown outcome leaves the call open, to be sent
+// again.
 func (s *Service) concludeFailedRefund(
 	ctx context.Context, t *target, l *lease, r payment.RefundRequest, failure error,
 ) error {

@@ -7,26 +7,27 @@ import (
 	"kasse/service/payment"
 )
 
-// restores holds the payments that pages have asked for and that Redis does not know. Anybody can name some, so
-// that there are few, and they are asked for slowly. Payments that the holder of an order token has named have a
-// queue of their own, which a stranger cannot fill.
+// restores queues payments that pages have requested and that Redis does not know. Any caller can name some,
+// so the queue is short and slow. Payments named by the holder of an order token have their own queue, which
+// other callers cannot fill.
 type restores interface {
-	// PadReads makes up for the reads of Redis that a caller was spared by memory, of a payment that is not the
-	// caller's.
+	// PadReads makes up for the reads of Redis that an answer from memory saved, for a payment that is not
+	// the caller's. Response times then do not differ.
 	PadReads(ctx context.Context, id payment.ID, made int) error
-	// WantRestore notes one that is not here. It costs the same where it is here, where the queue is full, and
-	// where the places are taken that the queue has for one name.
+	// WantRestore queues a missing payment. The cost is the same if the payment exists, if the queue is full,
+	// and if the caller's share of the queue is used up.
 	WantRestore(ctx context.Context, id payment.ID, by string, byToken bool) error
-	// TakeRestores returns some of one queue, the longest wanted first, and hides them from all replicas for so long.
+	// TakeRestores returns payments of one queue, the oldest first, and hides them from all replicas for a
+	// while.
 	TakeRestores(ctx context.Context, byToken bool, limit int, hide time.Duration) ([]payment.ID, error)
-	// DropRestore takes a payment out of both queues.
+	// DropRestore removes a payment from both queues.
 	DropRestore(ctx context.Context, id payment.ID) error
 }
 
-const restoreEvery = time.Second // one at a time, in the contract's words
+const restoreEvery = time.Second // one at a time, 1/s
 
-// restoreNext asks Stripe for the payment that has been wanted longest, of the two queues in turn. One that Stripe does
-// not know, or that is not ours, is forgotten; so is one that could be stored.
+// restoreNext reads the oldest queued payment at Stripe, from the two queues in turn. The payment leaves the
+// queue if it was stored, if Stripe does not know it, or if it is not ours.
 func (s *Service) restoreNext(ctx context.Context) error {
 	byToken := s.restoreTurns.Add(1)%2 == 1
 	for _, queue := range []bool{byToken, !byToken} {

@@ -33,7 +33,7 @@ func (s *shop) receives(types string, want service.Outcome) {
 	}
 }
 
-// loseRedis begins with an empty one.
+// loseRedis replaces Redis by an empty one.
 func (s *shop) loseRedis() {
 	s.t.Helper()
 	s.redis.FlushAll()
@@ -42,8 +42,9 @@ func (s *shop) loseRedis() {
 	}
 }
 
-// TestReturnsBeforeThePayment: events about money given back bear none of our metadata. Of a payment that has no
-// record a refund is left, and a dispute asks for a read, which brings the payment, its order and its refunds.
+// TestReturnsBeforeThePayment: events about refunds and disputes have none of our metadata. Without a record
+// of the payment a refund is ignored. A dispute queues a read, which brings the payment, its order and its
+// refunds.
 func TestReturnsBeforeThePayment(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
@@ -71,7 +72,7 @@ func TestReturnsBeforeThePayment(t *testing.T) {
 	}
 }
 
-// TestFirstSeenPaid: a payment that is first seen when its money has come may have been refunded before.
+// TestFirstSeenPaid: a payment that is first seen as paid may have been refunded before.
 func TestFirstSeenPaid(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
@@ -87,8 +88,8 @@ func TestFirstSeenPaid(t *testing.T) {
 	s.shows(made.ID, payment.Refunded, 1000)
 }
 
-// TestReturnsBeforeTheOpening: refunds that came before the record are read again once money is known to have come,
-// also where the payment was first seen by its opening. (That write forgets the read that a dispute asked for.)
+// TestReturnsBeforeTheOpening: refunds from before the record are read once the payment has received money,
+// even if the payment was first seen unpaid. (That write removes the read that a dispute queued.)
 func TestReturnsBeforeTheOpening(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))
@@ -110,8 +111,8 @@ func TestReturnsBeforeTheOpening(t *testing.T) {
 	}
 }
 
-// TestForeignReturns: refunds and disputes of payments that are not ours ask for one read, and leave nothing behind
-// but the note that they are not ours.
+// TestForeignReturns: refunds and disputes of payments that are not ours queue one read, and leave only the
+// mark that the payments are not ours.
 func TestForeignReturns(t *testing.T) {
 	s := newShop(t)
 	said := s.ask(http.MethodPost, "/v1/payment_intents", url.Values{"amount": {"1000"}, "currency": {"eur"}})
@@ -148,8 +149,8 @@ func TestForeignReturns(t *testing.T) {
 	}
 }
 
-// TestRefundOutlivesRedis: a refund bears the name of its call, so that a repeat is known when Redis was lost, and
-// Stripe has forgotten the key.
+// TestRefundOutlivesRedis: a refund's metadata names its call, so a repeat is recognized after Redis was lost
+// and Stripe has dropped the key.
 func TestRefundOutlivesRedis(t *testing.T) {
 	s := newShop(t)
 	made, _ := s.creates(s.key(1000))

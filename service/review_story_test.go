@@ -13,7 +13,7 @@ import (
 	"kasse/service/stripe"
 )
 
-// reviewed is a paid payment that Radar reviews, with the review's id. No webhook has come.
+// reviewed is a paid payment under a Radar review, with the review's id. No webhook was delivered.
 func (s *shop) reviewed() (id payment.ID, review string) {
 	s.t.Helper()
 	made, _ := s.creates(s.key(1000))
@@ -32,7 +32,7 @@ func (s *shop) closesReview(review, reason string) {
 	}
 }
 
-// holds reports the payment's hold and its review, each empty where there is none.
+// holds returns the payment's hold and its review; each is empty if there is none.
 func (s *shop) holds(id payment.ID) (hold payment.Hold, review string) {
 	s.t.Helper()
 	v := s.shows(id, payment.Paid, 1000)
@@ -48,7 +48,7 @@ func (s *shop) holds(id payment.ID) (hold payment.Hold, review string) {
 	return hold, review
 }
 
-// TestReviewStories: a payment is held while Radar reviews it, whichever way the review becomes known.
+// TestReviewStories: a payment is held during a Radar review, in whatever way the review becomes known.
 func TestReviewStories(t *testing.T) {
 	for name, learn := range map[string]func(s *shop, id payment.ID, kind string){
 		"by webhooks":   func(s *shop, _ payment.ID, kind string) { s.receives(kind, service.Applied) },
@@ -77,8 +77,9 @@ func TestReviewStories(t *testing.T) {
 	}
 }
 
-// TestReviewAfterPaid: a review that begins after the order was paid holds it, and its approval is an update: the
-// order.paid was announced once. Any other end leaves the hold until the money is given back.
+// TestReviewAfterPaid: a review that opens after order.paid holds the order. Its approval sends
+// order.updated, since order.paid is sent once. With any other end the hold stays until the money is
+// refunded.
 func TestReviewAfterPaid(t *testing.T) {
 	for reason, want := range map[string]payment.Hold{
 		"approved": "", "acknowledged": payment.HoldInReview, "redacted": payment.HoldInReview,
@@ -115,8 +116,8 @@ func TestReviewAfterPaid(t *testing.T) {
 	}
 }
 
-// TestReviewIsNamed: a payment whose event names a review that is not known is read, so that it is held before the next
-// catch-up.
+// TestReviewIsNamed: a payment whose event names an unknown review is read, so that it is held before the
+// next catch-up.
 func TestReviewIsNamed(t *testing.T) {
 	s := newShop(t)
 	id, review := s.reviewed()
@@ -134,7 +135,7 @@ func TestReviewIsNamed(t *testing.T) {
 	}
 }
 
-// TestReviewIsRebuilt: a rebuild brings reviews and details back, and finds a review that an order with a record lacks.
+// TestReviewIsRebuilt: a rebuild restores reviews and details, and finds a review that a stored order lacks.
 func TestReviewIsRebuilt(t *testing.T) {
 	s := newShop(t)
 	id, review := s.reviewed()
@@ -154,8 +155,8 @@ func TestReviewIsRebuilt(t *testing.T) {
 	}
 }
 
-// TestKeyMayNotReadReviews: a restricted key reads payments all the same, and the log has one warning. Events still
-// hold and release.
+// TestKeyMayNotReadReviews: with a restricted key payments are still read, and one warning is logged. Events
+// still hold and release.
 func TestKeyMayNotReadReviews(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
@@ -196,8 +197,8 @@ func TestKeyMayNotReadReviews(t *testing.T) {
 	}
 }
 
-// TestDetailStories: with what was paid, and the receipt, come with charge events and with reads. Their change
-// alone is no event for backends. A charge of a payment that is not known costs no read.
+// TestDetailStories: payment method details and receipt come from charge events and reads. A change of these
+// alone sends no event. A charge of an unknown payment causes no read.
 func TestDetailStories(t *testing.T) {
 	s := newShop(t)
 	made, before := s.creates(s.key(1000))

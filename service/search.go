@@ -11,15 +11,15 @@ import (
 // try may take its time.
 const findMargin = 5 * time.Minute
 
-// mismatchBack is how far back a PaymentIntent is searched that Stripe made under a key which is forgotten here: as
-// long as Stripe surely remembers the key, and an hour.
+// mismatchBack is the period in which a PaymentIntent is searched after a key mismatch: as long as Stripe
+// certainly keeps the key, and an hour.
 const mismatchBack = 25 * time.Hour
 
-// searchRetry is when a create may ask again about an attempt whose outcome is not known.
+// searchRetry is the interval at which a create may search for an attempt with an unknown outcome.
 const searchRetry = time.Minute
 
-// search looks for the payment of an attempt in Stripe's list. What is found is adopted. What is not, was not made,
-// once it can no longer be made.
+// search looks for an attempt's payment in Stripe's list. A payment that is found is adopted. A missing one
+// was not made, once Stripe can no longer make it.
 func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Attempt) error {
 	if err := s.take(ctx, t, l); err != nil {
 		return err
@@ -40,13 +40,13 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 		return err
 	}
 	facts := adopted(found)
-	if a.Mismatch { // Redis has forgotten the attempt, and with it what was announced
+	if a.Mismatch { // Redis has lost the attempt, and with it the record of its events
 		facts = payment.Restored{Fact: facts}
 	}
 	if _, err := s.release(ctx, t, l, payment.CauseRead, facts, payment.AttemptSearched{Number: a.Number}); err != nil {
 		return err
 	}
-	if a.Number > len(t.order.Attempts) { // Redis has gone back behind the attempt
+	if a.Number > len(t.order.Attempts) { // Redis is older than the attempt
 		return nil
 	}
 	if row := t.order.Attempts[a.Number-1]; row.Payment == "" && !row.Refused {
@@ -59,7 +59,7 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 	return nil
 }
 
-// findPayments is FindPayments for the target's order under the bound of one call to Stripe, without copies.
+// findPayments is FindPayments for the target's order, limited to one call's duration, without copies.
 func (s *Service) findPayments(
 	ctx context.Context, t *target, customer payment.CustomerID, since, until time.Time,
 ) (found []payment.Answer, err error) {
@@ -78,7 +78,8 @@ func (s *Service) findPayments(
 	return found, err
 }
 
-// adopted are the facts of listed PaymentIntents. Each that claims an attempt without a payment becomes that attempt.
+// adopted returns the facts of listed PaymentIntents. Each one that claims an attempt without a payment
+// becomes that attempt.
 func adopted(found []payment.Answer) payment.Fact {
 	var facts payment.All
 	for _, a := range found {
@@ -89,8 +90,8 @@ func adopted(found []payment.Answer) payment.Fact {
 	return facts
 }
 
-// listUnknown looks for the attempts of an order of which nothing is known but that a later one exists. Numbers that
-// Stripe's list does not show have no payment.
+// listUnknown searches for attempts of which only the existence of a later one is known. Numbers that
+// Stripe's list does not have got no payment.
 func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms payment.Fact) error {
 	if err := s.take(ctx, t, l, terms); err != nil {
 		return err
@@ -107,9 +108,8 @@ func (s *Service) listUnknown(ctx context.Context, t *target, l *lease, terms pa
 	return err
 }
 
-// adoptForgotten looks for attempts of the order that Redis has forgotten, where neither catch-up has found them
-// nor Stripe would refuse their idempotency keys any more: a second payment would be made beside them. It reports
-// whether any was found.
+// adoptForgotten looks for attempts that Redis has lost and neither the catch-up has found nor Stripe's
+// idempotency keys still protect. Otherwise a second payment would be made. It reports whether any was found.
 func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) (bool, error) {
 	if !payment.KeysForgotten(time.Unix(0, s.caughtUp.Load()), t.now) {
 		return false, nil
@@ -118,7 +118,7 @@ func (s *Service) adoptForgotten(ctx context.Context, t *target, l *lease) (bool
 	if err != nil {
 		return false, err
 	}
-	if done.IsZero() { // there is nothing yet that could be forgotten
+	if done.IsZero() { // nothing can have been lost yet
 		done = now
 	}
 	s.caughtUp.Store(done.UnixNano())

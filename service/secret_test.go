@@ -20,7 +20,7 @@ import (
 
 const hidden = "hunter2-hunter2-hunter2"
 
-// holder has a secret in every place where a struct may have one.
+// holder has a secret in every kind of place in a struct.
 type holder struct {
 	Secret  payment.Secret
 	Pointer *payment.Secret
@@ -41,7 +41,7 @@ func newHolder() holder {
 	}
 }
 
-// TestSecretShowsNothing prints it in every way there is.
+// TestSecretShowsNothing formats a secret in every way.
 func TestSecretShowsNothing(t *testing.T) {
 	all := newHolder()
 	printed := map[string]string{"concatenated": all.Secret.String() + all.Secret.GoString()}
@@ -99,7 +99,7 @@ func panicked(value any) (text string) {
 	panic(value)
 }
 
-// TestLogsShowNoSecret writes it by every handler that Kasse has.
+// TestLogsShowNoSecret logs a secret with each of Kasse's handlers.
 func TestLogsShowNoSecret(t *testing.T) {
 	all := newHolder()
 	var out bytes.Buffer

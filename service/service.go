@@ -25,20 +25,20 @@ import (
 type Options struct {
 	Name           string        // SERVICE_NAME, written into Stripe's metadata
 	Livemode       bool          // the mode of the Stripe keys
-	PublishableKey string        // handed to pages
-	StripeTimeout  time.Duration // bound of one call to Stripe with all its tries
-	StripeReads    int           // background reads a second, of all replicas together
-	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: none is
-	MaxFailures    int           // failed attempts of an order; past it the order is closed
+	PublishableKey string        // shown to pages
+	StripeTimeout  time.Duration // limit of one call to Stripe with all its tries
+	StripeReads    int           // background reads per second, of all replicas together
+	AbandonAfter   time.Duration // an unpaid payment unchanged that long is cancelled; zero: never
+	MaxFailures    int           // failed attempts after which an order is closed
 	Verification   payment.Verification
 	Retention      time.Duration // of finished orders
 	OrderIndex     bool          // orders are kept in the index behind GET /v1/orders
 	Logger         *slog.Logger
 	Observer       Observer                               // may be nil
-	Jitter         func(most time.Duration) time.Duration // draws a pause below the bound; nil: at random
+	Jitter         func(most time.Duration) time.Duration // returns a pause below the bound; nil: random
 }
 
-// Store is all that the verbs need of Redis; each part is declared beside its verb.
+// Store is the service's port to Redis. Each part is declared beside its use case.
 type Store interface {
 	orders
 	views
@@ -55,7 +55,7 @@ type Store interface {
 	forgetter
 }
 
-// Stripe is all that the verbs need of Stripe; each part is declared beside its verb.
+// Stripe is the service's port to Stripe. Each part is declared beside its use case.
 type Stripe interface {
 	opener
 	changer
@@ -68,7 +68,7 @@ type Stripe interface {
 	forgetNoter
 }
 
-// Service answers what callers ask for. Its methods may be called from many goroutines.
+// Service has the use cases. Its methods may be called from several goroutines.
 type Service struct {
 	Options
 	orders       orders
@@ -85,13 +85,13 @@ type Service struct {
 	listing      listing
 	forget       forgetter
 	stripe       Stripe
-	rebuilding   bool                   // set before any goroutine: what is announced may have been announced before
-	lowest       atomic.Int64           // nanoseconds, the lowest retention that was ever in use with this Redis
-	caughtUp     atomic.Int64           // Unix nanoseconds by Redis's clock, the last catch-up that is known here
-	lookups      singleflight.Group     // one question to Stripe at a time for one payment that many ask about
-	restoreTurns atomic.Uint32          // which of the two queues comes first
-	account      atomic.Pointer[string] // of the Stripe key, "acct_…"; nil until it is known
-	thinSeen     atomic.Bool            // a thin event has come
+	rebuilding   bool                   // set before any goroutine; events may have been sent before the loss
+	lowest       atomic.Int64           // nanoseconds; the lowest retention ever used with this Redis
+	caughtUp     atomic.Int64           // Unix nanoseconds by Redis's clock; the last known catch-up
+	lookups      singleflight.Group     // one read at a time of a payment that many callers request
+	restoreTurns atomic.Uint32          // alternates between the two queues
+	account      atomic.Pointer[string] // account of the Stripe key, "acct_…"; nil: not known yet
+	thinSeen     atomic.Bool            // a thin event was received
 	recent       recent
 	held         heldStatuses
 }
@@ -108,8 +108,8 @@ func New(store Store, stripe Stripe, o Options) *Service {
 	}
 }
 
-// SetLowestRetention sets the lowest PAYMENT_RETENTION that was ever in use with this Redis. Until then it is this
-// process's.
+// SetLowestRetention sets the lowest PAYMENT_RETENTION that was ever used with this Redis. The default is
+// this process's.
 func (s *Service) SetLowestRetention(lowest time.Duration) { s.lowest.Store(int64(lowest)) }
 
 func (s *Service) rules() payment.Rules {

@@ -7,7 +7,7 @@ import (
 	"kasse/service/payment"
 )
 
-// newSession makes a CustomerSession; none where there is no customer. Without features it gets the defaults.
+// newSession makes a CustomerSession; nil without a customer. Without features it uses the defaults.
 func (s *Service) newSession(
 	ctx context.Context, customer payment.CustomerID, features *payment.SessionFeatures,
 ) (*payment.Session, error) {
@@ -24,9 +24,9 @@ func (s *Service) newSession(
 	return &session, nil
 }
 
-// RefreshSession makes a new CustomerSession for the order's current payment while it can be paid. Without features it
-// gets those of its creation. An order token may only narrow what it was given, and fails with CodeOrderConflict for a
-// payment of another customer. The holder of a client secret never comes here.
+// RefreshSession makes a new CustomerSession for the order's current payment while it can be paid. Without
+// features it uses those of the creation. An order token may only narrow its features, and gets
+// CodeOrderConflict for a payment of another customer. A client secret cannot refresh sessions.
 func (s *Service) RefreshSession(
 	ctx context.Context, caller Caller, id payment.ID, features *payment.SessionFeatures,
 ) (payment.Session, error) {
@@ -63,14 +63,14 @@ func (s *Service) RefreshSession(
 	return *session, nil
 }
 
-// invalidState is the target's, with the part of the view that the caller may see.
+// invalidState is the target's error, with the part of the view that the caller may see.
 func (c Caller) invalidState(t *target, detail string) *payment.Error {
 	e := t.invalidState(detail)
 	e.Payment = c.part(e.Payment)
 	return e
 }
 
-// checkCustomer fails with CodeOrderConflict unless the caller's credential is for the payment's customer; nil: a
+// checkCustomer returns CodeOrderConflict unless the credential is for the payment's customer; nil means a
 // guest.
 func (c Caller) checkCustomer(customer *payment.CustomerID) error {
 	var id payment.CustomerID
@@ -83,8 +83,8 @@ func (c Caller) checkCustomer(customer *payment.CustomerID) error {
 	return nil
 }
 
-// sessionFeatures returns the features of a session, from those of the payment's creation and those that are asked for;
-// either may be nil. An order token gets no more than its claim says, or else the payment's own, or else the defaults.
+// sessionFeatures returns a session's features, from the payment's own and the requested ones; either may be
+// nil. An order token gets at most its claim, or else the payment's own, or else the defaults.
 func (c Caller) sessionFeatures(own, asked *payment.SessionFeatures) (*payment.SessionFeatures, error) {
 	if c.Order == "" {
 		return cmp.Or(asked, own), nil

@@ -13,7 +13,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// The endpoints of Stripe that stories interfere with.
+// Endpoints of Stripe that the stories fault.
 const (
 	makesPayment   = "POST /v1/payment_intents"
 	cancelsPayment = "POST /v1/payment_intents/{intent}/cancel"
@@ -21,7 +21,7 @@ const (
 	listsPayments  = "GET /v1/payment_intents"
 )
 
-// shop is one order with one replica, whose webhooks come when the story says so.
+// shop is one order with one replica. Webhooks are delivered when the story does so.
 type shop struct {
 	*serviceEnv
 	svc      *service.Service
@@ -30,12 +30,12 @@ type shop struct {
 	passed   time.Duration
 }
 
-// meddler lets a story do something just before a call of Stripe, and answer in its place.
+// faultyStripe runs a story's function just before a call to Stripe, and may answer in its place.
 type meddler struct {
 	service.Stripe
 	beforeOpen, beforeCancel, beforeUpdate, afterUpdate func()
 
-	loses, findsNothing bool // a payment that was made
+	loses, findsNothing bool // it drops payments from lists
 }
 
 func (m *meddler) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
@@ -67,7 +67,7 @@ func (m *meddler) FindPayments(
 	return m.Stripe.FindPayments(ctx, order, customer, since, until)
 }
 
-// do does it once.
+// do runs the function once.
 func do(meddle *func()) {
 	if f := *meddle; f != nil {
 		*meddle = nil
@@ -84,7 +84,7 @@ func newShop(t *testing.T) *shop {
 	return s
 }
 
-// token is a create by a token of that age, in milliseconds.
+// token is a create with a token of this rev, in milliseconds.
 func (s *shop) token(rev, amount int64) payment.CreateRequest {
 	r := s.key(amount)
 	r.Rev = rev
@@ -103,7 +103,7 @@ func (s *shop) creates(r payment.CreateRequest) (service.Opened, payment.View) {
 	return opened, view(s.t, opened.View)
 }
 
-// refuses creates, and gets an error of this code.
+// refuses sends a create and requires an error with this code.
 func (s *shop) refuses(r payment.CreateRequest, want payment.Code) *payment.Error {
 	s.t.Helper()
 	_, err := s.svc.Create(s.t.Context(), r)
@@ -119,7 +119,7 @@ func (s *shop) is(err error, want payment.Code) *payment.Error {
 	return e
 }
 
-// shows compares a payment's view.
+// shows checks a payment's view.
 func (s *shop) shows(id payment.ID, state payment.State, amount int64) payment.View {
 	s.t.Helper()
 	stored, err := s.svc.Status(s.t.Context(), service.Caller{Key: "test"}, id)
@@ -133,7 +133,7 @@ func (s *shop) shows(id payment.ID, state payment.State, amount int64) payment.V
 	return v
 }
 
-// atStripe compares Stripe's own side of a payment.
+// atStripe checks a payment's state at Stripe.
 func (s *shop) atStripe(id payment.ID, status payment.Status, amount float64) {
 	s.t.Helper()
 	said := s.ask(http.MethodGet, "/v1/payment_intents/"+string(id), nil)
@@ -147,7 +147,7 @@ func (s *shop) stripeCancels(id payment.ID) {
 	s.ask(http.MethodPost, "/v1/payment_intents/"+string(id)+"/cancel", url.Values{})
 }
 
-// becomes brings a payment to a status, by what its customer or the bank does.
+// becomes brings a payment to a status, as its customer or bank would.
 func (s *shop) becomes(id payment.ID, status payment.Status) {
 	s.t.Helper()
 	if err := s.sim.SetStatus(string(id), string(status)); err != nil {
@@ -168,13 +168,13 @@ func (s *shop) noAnswer(endpoint string, after bool) {
 	s.fails(stripesim.Fault{Endpoint: endpoint, Kind: stripesim.Dropped, After: after, Times: -1})
 }
 
-// noAnswerInTime lets every caller of the endpoint wait until the faults are cleared.
+// noAnswerInTime lets every call of the endpoint hang until the faults are cleared.
 func (s *shop) noAnswerInTime(endpoint string) {
 	s.t.Helper()
 	s.fails(stripesim.Fault{Endpoint: endpoint, Kind: stripesim.Timeout, Times: -1})
 }
 
-// pass moves the clocks of Redis and of Stripe.
+// pass moves the clocks of Redis and Stripe.
 func (s *shop) pass(d time.Duration) {
 	s.passed += d
 	s.sim.Advance(d)
@@ -184,7 +184,7 @@ func (s *shop) pass(d time.Duration) {
 // now is Redis's time, in Unix milliseconds.
 func (s *shop) now() int64 { return time.Now().Add(s.passed).UnixMilli() }
 
-// attend is one pass of the worker.
+// attend runs one pass of the worker.
 func (s *shop) attend() {
 	s.t.Helper()
 	ids, err := s.store.TakeReads(s.t.Context(), 100, time.Minute)
@@ -207,7 +207,7 @@ func (s *shop) attend() {
 	}
 }
 
-// reads asks Stripe for one payment.
+// reads reads one payment at Stripe.
 func (s *shop) reads(id payment.ID) {
 	s.t.Helper()
 	if err := s.svc.Read(s.t.Context(), id); err != nil {
@@ -215,7 +215,7 @@ func (s *shop) reads(id payment.ID) {
 	}
 }
 
-// order is the whole order as a service key sees it.
+// order is the whole order, as a service key sees it.
 func (s *shop) order() service.OrderView {
 	s.t.Helper()
 	whole, err := s.svc.Order(s.t.Context(), service.Caller{Key: "test"}, "order-1")
@@ -225,7 +225,7 @@ func (s *shop) order() service.OrderView {
 	return whole
 }
 
-// announced counts the events that backends got, by type.
+// announced counts the sent events by type.
 func (s *shop) announced() map[string]int {
 	s.t.Helper()
 	page, err := s.svc.Events(s.t.Context(), payment.FeedQuery{Limit: 500}, service.WaitOptions{})

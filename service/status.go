@@ -10,23 +10,23 @@ import (
 
 // views reads rendered views.
 type views interface {
-	// LoadView fails with payment.ErrNotFound where there is no such payment.
+	// LoadView returns payment.ErrNotFound if there is no such payment.
 	LoadView(ctx context.Context, id payment.ID) (payment.StoredView, error)
-	// LoadViews returns the views of an order's payments, nil for one that has none.
+	// LoadViews returns the views of an order's payments, nil for a missing one.
 	LoadViews(ctx context.Context, order payment.OrderID, ids []payment.ID) ([][]byte, error)
-	// LoadHistory returns the entries, oldest first. It fails with payment.ErrNotFound where there is no such payment.
+	// LoadHistory returns the entries, oldest first, or payment.ErrNotFound.
 	LoadHistory(ctx context.Context, id payment.ID) ([]payment.HistoryEntry, error)
-	// WatchPayment returns a channel that gets a hint at each visible change of the payment, until the function is
+	// WatchPayment returns a channel with a hint at each visible change of the payment, until the function is
 	// called. Hints may be lost.
 	WatchPayment(id payment.ID) (<-chan struct{}, func())
-	// OnPaymentChange calls hint at each visible change of the payment, until stop is called. Hint must not block, and
-	// must not call the store. Hints may be lost.
+	// OnPaymentChange calls hint at each visible change of the payment, until stop is called. hint must not
+	// block or call the store. Hints may be lost.
 	OnPaymentChange(id payment.ID, hint func()) (stop func())
 }
 
-// Status returns the view of a payment that the caller may see. The holder of its client secret gets the public
-// part, the holder of an order token all but the review. A service key that asks for a payment missing from Redis
-// waits for one read of Stripe; for others it is restored later.
+// Status returns the view of a payment that the caller may see. A client secret gets the public part, an
+// order token everything but the review. If Redis does not have the payment, a service key waits for one read
+// at Stripe; for others it is restored later.
 func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (payment.StoredView, error) {
 	stored, err := s.loadView(ctx, caller, id, caller.sees)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Service) Status(ctx context.Context, caller Caller, id payment.ID) (pay
 	return caller.cut(stored), nil
 }
 
-// loadView loads the view of a payment. One that the caller may not know of is answered like a missing one.
+// loadView loads a payment's view. A payment that the caller may not see is answered like a missing one.
 func (s *Service) loadView(
 	ctx context.Context, caller Caller, id payment.ID, may func(payment.StoredView) bool,
 ) (payment.StoredView, error) {
@@ -51,9 +51,8 @@ func (s *Service) loadView(
 	return stored, err
 }
 
-// maskNotFound answers a caller that may not see a payment like one that asks for a missing payment, at the same cost.
-// Redis may have lost the payment: then it is restored later, and slowly, since anybody can name payments that do not
-// exist.
+// maskNotFound answers a forbidden payment like a missing one, at the same cost. If Redis has lost the
+// payment it is restored later. That is slow on purpose, since callers can name payments that do not exist.
 func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID, reads int) error {
 	if caller.Key != "" {
 		return payment.NotFound()
@@ -75,7 +74,7 @@ func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID
 	return payment.NotFound()
 }
 
-// StatusAfter is Status, held back while the named version is the current one.
+// StatusAfter is Status, held while the named version is the current one.
 func (s *Service) StatusAfter(
 	ctx context.Context, caller Caller, id payment.ID, version int64, o WaitOptions,
 ) (payment.StoredView, error) {
@@ -91,7 +90,7 @@ func (s *Service) StatusAfter(
 	}
 }
 
-// payment loads a payment with its order for the holder of a service key, from Stripe where Redis does not know it.
+// payment loads a payment with its order for a service key, from Stripe if Redis does not have it.
 func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
 	t, err := s.find(ctx, id)
 	if errors.Is(err, payment.ErrNotFound) {
@@ -105,13 +104,13 @@ func (s *Service) payment(ctx context.Context, id payment.ID) (*target, error) {
 	return t, err
 }
 
-// lookUp asks Stripe for a payment that Redis does not know, and stores it if it is ours. Stripe is asked once a minute
-// for one payment, and within the budget of reads that all replicas share.
+// lookUp reads a payment missing from Redis at Stripe, and stores it if it is ours. It reads a payment once a
+// minute at most, within the shared budget of reads.
 func (s *Service) lookUp(ctx context.Context, id payment.ID) error {
-	if id != id.WithoutSecret() { // no such payment can be: Stripe must not see the secret in an address
+	if id != id.WithoutSecret() { // no such id exists, and Stripe must not get a secret in a URL
 		return payment.ErrNotFound
 	}
-	ctx = context.WithoutCancel(ctx) // others may be waiting for the same answer
+	ctx = context.WithoutCancel(ctx) // others may wait for the same result
 	_, err, _ := s.lookups.Do(string(id), func() (any, error) { return nil, s.lookUpOnce(ctx, id) })
 	return err
 }
@@ -158,12 +157,12 @@ func (s *Service) History(ctx context.Context, id payment.ID) ([]payment.History
 type OrderView struct {
 	ID         payment.OrderID
 	Closed     bool
-	Payment    []byte // the current payment or the winner; nil where there is none yet
+	Payment    []byte // the current payment or the winner; nil before the first one
 	Superseded [][]byte
 }
 
-// Order returns an order with all its payments. One whose terms are known and that has not been opened yet has none. An
-// order token gets the payments of its own customer.
+// Order returns an order with all its payments. An order that only has terms has none. An order token gets
+// the payments of its own customer.
 func (s *Service) Order(ctx context.Context, caller Caller, id payment.OrderID) (OrderView, error) {
 	if caller.Key == "" && caller.Order != id {
 		return OrderView{}, payment.NotFound()

@@ -8,23 +8,23 @@ import (
 	"kasse/service/payment"
 )
 
-// sweeps holds the running payments. They get in and out by the write that changes them.
+// sweeps queues the payments in a non-final state. The write that changes a payment adds or removes it.
 type sweeps interface {
-	// TakeSweeps returns payments whose time has come, and hides them from all replicas for so long.
+	// TakeSweeps returns due payments and hides them from all replicas for a while.
 	TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
-	// ReadsDue counts the reads that wait for a worker.
+	// ReadsDue counts the due reads.
 	ReadsDue(ctx context.Context) (int, error)
-	// ReadsWithin returns the payments whose read is due within so long, those that a worker has hidden included.
+	// ReadsWithin returns the payments whose read is due within d, including those hidden by a worker.
 	ReadsWithin(ctx context.Context, d time.Duration) ([]payment.ID, error)
 }
 
 const (
 	sweepBatch = 10
-	sweepPause = time.Second // between looks for what is due
+	sweepPause = time.Second // between polls of the queue
 )
 
-// sweep asks Stripe about every payment whose time has come, and cancels those that stay unpaid for too long. Where
-// it fails it ends after a few; what failed comes back by itself.
+// sweep reads every due payment at Stripe, and cancels payments that stay unpaid too long. After a few errors
+// it ends; the failed payments become due again.
 func (s *Service) sweep(ctx context.Context, t *Tally) error {
 	for {
 		ids, err := s.sweeps.TakeSweeps(ctx, sweepBatch, readHide)
@@ -44,7 +44,7 @@ func (s *Service) sweep(ctx context.Context, t *Tally) error {
 	}
 }
 
-// sweepOne asks Stripe about one payment, unless others are in doubt that a worker reads first.
+// sweepOne reads one payment, after the uncertain payments that a worker reads first.
 func (s *Service) sweepOne(ctx context.Context, id payment.ID, alone bool) error {
 	if !alone {
 		if err := s.yieldToReads(ctx); err != nil {
@@ -57,7 +57,7 @@ func (s *Service) sweepOne(ctx context.Context, id payment.ID, alone bool) error
 	return s.abandon(ctx, id)
 }
 
-// yieldToReads waits while payments are in doubt: they come first.
+// yieldToReads waits while uncertain payments are queued, since they have precedence.
 func (s *Service) yieldToReads(ctx context.Context) error {
 	for {
 		due, err := s.sweeps.ReadsDue(ctx)
@@ -68,8 +68,8 @@ func (s *Service) yieldToReads(ctx context.Context) error {
 	}
 }
 
-// abandon cancels a payment that has just been read, and that has not been paid for PAYMENT_ABANDON_AFTER. Its
-// order stays open. Where another call is changing the order, the next sweep tries again.
+// abandon cancels a payment that was just read and has been unpaid for PAYMENT_ABANDON_AFTER. Its order stays
+// open. If another call is changing the order, the next sweep tries again.
 func (s *Service) abandon(ctx context.Context, id payment.ID) error {
 	t, err := s.find(ctx, id)
 	if err != nil || !t.order.MayAbandonPayment(id, t.now) || t.order.Lease.Held(t.now) {

@@ -8,7 +8,7 @@ import (
 	"kasse/service/payment"
 )
 
-// sweeps lets the net run until nothing is due.
+// sweeps runs the sweep until nothing is due.
 func (s *shop) sweeps() int {
 	s.t.Helper()
 	read, err := s.svc.SweepDue(s.t.Context())
@@ -142,14 +142,14 @@ var sweepStories = map[string]func(*shop){
 	},
 }
 
-// TestSweepStories: no webhook ever comes.
+// TestSweepStories: no webhook is ever delivered.
 func TestSweepStories(t *testing.T) {
 	for name, story := range sweepStories {
 		t.Run(name, func(t *testing.T) { story(newShop(t)) })
 	}
 }
 
-// expiry is how long the record stays whose key ends so; zero is for good.
+// expiry returns the time to live of the key with this suffix; zero if it does not expire.
 func (s *shop) expiry(suffix string) time.Duration {
 	s.t.Helper()
 	for _, key := range s.redis.Keys() {
@@ -161,7 +161,7 @@ func (s *shop) expiry(suffix string) time.Duration {
 	return 0
 }
 
-// TestDoubtsComeFirst: while a payment waits to be read that is in doubt, no sweep takes its place.
+// TestDoubtsComeFirst: while an uncertain payment waits for its read, no sweep uses the budget.
 func TestDoubtsComeFirst(t *testing.T) {
 	s := newShop(t)
 	s.creates(s.key(4200))

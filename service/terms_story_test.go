@@ -118,7 +118,7 @@ var termsStories = map[string]func(*shop){
 	},
 }
 
-// TestTermsStories: the terms with the highest rev count for every caller, and the payment is brought to them.
+// TestTermsStories: the terms with the highest rev win for every caller, and the payment follows them.
 func TestTermsStories(t *testing.T) {
 	for name, story := range termsStories {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +209,8 @@ var cancelFirstStories = map[string]func(*shop){
 	},
 }
 
-// TestTermsCancelFirst: what an update cannot bring about takes the next attempt, which opens only after Stripe's word.
+// TestTermsCancelFirst: if an update is not possible, the next attempt opens after Stripe has confirmed the
+// cancellation.
 func TestTermsCancelFirst(t *testing.T) {
 	for name, story := range cancelFirstStories {
 		t.Run(name, func(t *testing.T) {

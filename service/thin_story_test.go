@@ -15,8 +15,7 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// thinMail takes the simulator's thin events, as an endpoint with thin payloads gets them. next returns the next
-// one of a type.
+// thinMail receives the simulator's thin events. next returns the next one of a type.
 func (s *shop) thinMail() (next func(kind string) []byte) {
 	s.t.Helper()
 	bodies := make(chan []byte, 100)
@@ -44,7 +43,7 @@ func (anomalyCounter) WebhookHandled(string, service.Outcome, int64) {}
 func (anomalyCounter) StateChanged(payment.State, payment.State)     {}
 func (anomalyCounter) Reconciled(string)                             {}
 
-// TestThinEvents: a thin event about a payment of ours asks for a read. The first one is a warning.
+// TestThinEvents: a thin event about a payment of ours queues a read. The first one is logged as a warning.
 func TestThinEvents(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer

@@ -11,13 +11,13 @@ import (
 	"kasse/service/payment"
 )
 
-// saveDenial saves that Stripe knows no such PaymentIntent, although webhooks say that it was paid.
+// saveDenial saves that Stripe does not know a PaymentIntent that webhooks reported as paid.
 func (s *Service) saveDenial(ctx context.Context, t *target, claims []string) error {
 	return s.saveCaused(ctx, t, payment.CauseRead, payment.PaymentDenied{Payment: t.id, Claims: claims})
 }
 
-// noteVerified raises an alarm at each read that denies a success which webhooks have brought: a process may die
-// between the first one's write and its log line. It says, too, where Stripe has borne the success out after all.
+// noteVerified raises an alarm at each read that denies a webhook's success, since a process may die between
+// the first write and its log line. It also logs if Stripe confirms the success later.
 func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 	switch denied := t.order.Denied(t.id); {
 	case denied:
@@ -30,8 +30,8 @@ func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 	}
 }
 
-// verifySince reads every payment that has succeeded since a moment, whatever SUCCESS_VERIFICATION is. A forged
-// success is in none of Stripe's lists, so that the payments are those of the feed.
+// verifySince reads every payment that has succeeded since a time, whatever SUCCESS_VERIFICATION is. It finds
+// them in the feed, since Stripe's lists do not contain a forged success.
 func (s *Service) verifySince(ctx context.Context, since time.Time, t *Tally) error {
 	ids, err := s.succeededSince(ctx, since)
 	if err != nil {
@@ -50,10 +50,10 @@ func (s *Service) verifySince(ctx context.Context, since time.Time, t *Tally) er
 	return errors.Join(failed...)
 }
 
-// deniedListed bounds the list of a tally, which is handed from process to process.
+// deniedListed limits the list of a tally, which is passed between processes.
 const deniedListed = 1_000
 
-// verify reads one payment, and counts it where Stripe does not know of its success.
+// verify reads one payment, and counts it if Stripe does not know its success.
 func (s *Service) verify(ctx context.Context, id payment.ID, t *Tally) error {
 	if err := s.waitReadBudget(ctx); err != nil {
 		return err
@@ -75,11 +75,10 @@ func (s *Service) verify(ctx context.Context, id payment.ID, t *Tally) error {
 	return nil
 }
 
-// feedPage bounds one look at the feed.
+// feedPage limits one read of the feed.
 const feedPage = 500
 
-// succeededSince returns the payments that the feed shows with money since a moment, in the order of their first
-// such event.
+// succeededSince returns the payments with money in the feed since a time, ordered by their first such event.
 func (s *Service) succeededSince(ctx context.Context, since time.Time) (ids []payment.ID, err error) {
 	seen := map[payment.ID]bool{}
 	q := payment.FeedQuery{Limit: feedPage, Types: slices.DeleteFunc(slices.Clone(payment.EventTypes), withoutMoney)}
@@ -108,7 +107,7 @@ func (s *Service) succeededSince(ctx context.Context, since time.Time) (ids []pa
 	}
 }
 
-// withoutMoney reports whether events of a type are about payments that have not succeeded.
+// withoutMoney reports whether events of this type are about payments without a success.
 func withoutMoney(kind string) bool {
 	_, state, _ := strings.Cut(kind, ".")
 	return slices.Contains([]payment.State{

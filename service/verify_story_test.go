@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// forge brings a success as somebody does who has a webhook secret.
+// forge delivers a success as an attacker with the webhook secret can.
 func (s *shop) forge(id payment.ID, event, order string) {
 	s.t.Helper()
 	at := time.Now().Add(s.passed)
@@ -25,15 +25,15 @@ func (s *shop) forge(id payment.ID, event, order string) {
 	}
 }
 
-// verifies is kasse reconcile -verify.
+// verifies runs kasse reconcile -verify.
 func (s *shop) verifies() (service.Tally, error) {
 	var t service.Tally
 	err := s.svc.ReconcileOnce(s.t.Context(), time.Hour, true, &t)
 	return t, err
 }
 
-// TestReconcileVerifies: a pass with -verify finds forged successes, also where SUCCESS_VERIFICATION is off. It
-// fails where a payment could not be read.
+// TestReconcileVerifies: a pass with -verify finds forged successes, even with SUCCESS_VERIFICATION off. It
+// returns an error if a payment could not be read.
 func TestReconcileVerifies(t *testing.T) {
 	s := newShop(t)
 	forged, _ := s.creates(s.key(1000))
@@ -69,8 +69,7 @@ func TestReconcileVerifies(t *testing.T) {
 	}
 }
 
-// TestDeniedSuccessIsSwept: Stripe is asked about a denied success again, and the customer's true payment ends the
-// hold.
+// TestDeniedSuccessIsSwept: a denied success is read again, and the customer's real payment ends the hold.
 func TestDeniedSuccessIsSwept(t *testing.T) {
 	s := newShop(t)
 	s.svc.Verification = payment.VerifyBefore
@@ -80,7 +79,7 @@ func TestDeniedSuccessIsSwept(t *testing.T) {
 	if v := s.shows(made.ID, payment.Paid, 1000); v.Fulfillable || s.announced()["order.paid"] != 0 {
 		t.Fatalf("%+v, %v", v, s.announced())
 	}
-	s.becomes(made.ID, payment.Succeeded) // and its webhook is lost
+	s.becomes(made.ID, payment.Succeeded) // its webhook is lost
 	s.pass(3 * time.Minute)
 	if s.sweeps() != 1 {
 		t.Fatal("it is not swept")

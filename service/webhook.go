@@ -9,10 +9,10 @@ import (
 	"kasse/service/payment"
 )
 
-// Outcome is what became of a webhook.
+// Outcome is the result of a webhook.
 type Outcome string
 
-// The outcomes of the contract; Stripe gets 200 for each.
+// Outcomes of the contract; Stripe gets 200 for each.
 const (
 	Applied     Outcome = "applied"
 	Unchanged   Outcome = "unchanged"
@@ -20,20 +20,20 @@ const (
 	Quarantined Outcome = "quarantined"
 )
 
-// parser checks and decodes webhooks.
+// parser verifies and decodes webhooks.
 type parser interface {
-	// ParseEvent fails with CodeInvalidSignature unless one of the secrets signed the body within the last 300 s. A
-	// signed body that makes no sense is an Unreadable event, not an error.
+	// ParseEvent returns CodeInvalidSignature unless one of the secrets signed the body within the last 300
+	// s. An invalid signed body is an Unreadable event, not an error.
 	ParseEvent(body []byte, signature string) (payment.StripeEvent, error)
 }
 
-// quarantine keeps what was signed by Stripe and could not be decoded, without its body.
+// quarantine stores signed events that could not be decoded, without their bodies.
 type quarantine interface {
 	Quarantine(ctx context.Context, e payment.StripeEvent, body []byte) error
 }
 
-// Webhook verifies, merges and stores one delivery. It never calls Stripe. Where it fails nothing is acknowledged, and
-// Stripe delivers again.
+// Webhook verifies, merges and stores one delivery. It never calls Stripe. After an error nothing is
+// acknowledged, and Stripe delivers again.
 func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (Outcome, error) {
 	e, err := s.stripe.ParseEvent(body, signature)
 	if err != nil {
@@ -53,7 +53,7 @@ func (s *Service) Webhook(ctx context.Context, body []byte, signature string) (O
 	return outcome, err
 }
 
-// Unsigned counts a delivery without a signature, which is refused.
+// Unsigned counts a refused delivery without a signature.
 func (s *Service) Unsigned() { s.observer().WebhookHandled("", BadSignature, 0) }
 
 // noteMismatch counts an event of ours whose type and status contradict each other.
@@ -65,17 +65,17 @@ func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outco
 	}
 }
 
-// SetAccount sets the account that the Stripe key belongs to, "acct_…". Until then an event's context is not compared.
+// SetAccount sets the account of the Stripe key, "acct_…". Before that, an event's context is not compared.
 func (s *Service) SetAccount(id string) { s.account.Store(&id) }
 
-// ofOtherAccount reports whether the event's context names another account than ours. Destinations of an
-// organisation get the events of all its accounts.
+// ofOtherAccount reports whether the event's context names another account than ours. An organisation's
+// destination gets the events of all its accounts.
 func (s *Service) ofOtherAccount(e payment.StripeEvent) bool {
 	own := s.account.Load()
 	return e.Context != "" && own != nil && *own != "" && e.Context != *own
 }
 
-// noteThin counts a thin event, and warns at the first one of the process.
+// noteThin counts a thin event, and logs a warning at the process's first one.
 func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 	s.observer().Anomaly(AnomalyThin)
 	if s.thinSeen.CompareAndSwap(false, true) {
@@ -84,7 +84,7 @@ func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 	}
 }
 
-// applyEvent stores what an event shows.
+// applyEvent stores the content of an event.
 func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []byte) (Outcome, error) {
 	switch {
 	case e.Connected, s.ofOtherAccount(e):
@@ -110,9 +110,9 @@ func (s *Service) applyEvent(ctx context.Context, e payment.StripeEvent, body []
 	return Ignored, nil
 }
 
-// quarantineAhead keeps an event of the future apart: Stripe makes none, and it would outweigh all that Stripe says
-// until then. A payment of ours that it names is read instead. The read is queued first: a delivery that fails
-// comes again.
+// quarantineAhead quarantines an event from the future: Stripe makes none, and it would outweigh everything
+// from Stripe until then. If it names a payment of ours, a read is queued first, since a failed delivery is
+// repeated.
 func (s *Service) quarantineAhead(ctx context.Context, e payment.StripeEvent, body []byte) error {
 	ours := e.Intent == nil || payment.OriginOf(e.Intent.Metadata).Service == s.Name
 	if id := e.Subject(); id != "" && !ours {
@@ -145,10 +145,10 @@ func outcomeOf(written bool, err error) (Outcome, error) {
 	return Applied, nil
 }
 
-// mergeEvent merges what an event shows of a PaymentIntent. An order that is not there any more may have been taken
-// by retention, and a claim to a forgotten attempt may be a copy; only a read can tell. An event of Stripe's list
-// about an order that is not there says that it was lost, since an order is stored before its payment is made; so
-// does a pointer to an order without the payment. A read then restores what was lost.
+// mergeEvent merges an event's PaymentIntent. If the order is missing, retention may have removed it, and a
+// claim to a forgotten attempt may be a copy, so only a read can decide. An event from Stripe's list about a
+// missing order means that the order was lost, since an order is stored before its payment is made. So does a
+// pointer to an order without the payment. A read then restores the order.
 func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (written bool, err error) {
 	seen := payment.Seen{Intent: *e.Intent, Facts: []payment.RecordFact{e.Fact()}, Key: e.Key, ByEvent: true}
 	t, written, err := s.mergeRecent(ctx, e.Cause(), seen)
@@ -170,7 +170,7 @@ func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (writte
 	return s.merge(ctx, t, e.Cause(), seen)
 }
 
-// wantRead asks for a read of a payment that is not known, unless it was found today not to be ours.
+// wantRead queues a read of an unknown payment, unless it was found not to be ours within a day.
 func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) {
 	wanted, err := s.reads.WantRead(ctx, id)
 	if err != nil || !wanted {
@@ -179,8 +179,8 @@ func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) 
 	return Unchanged, nil
 }
 
-// requestRead asks for a read of the payment that an event only names. Of a payment that is not known, the event's
-// metadata or a pointer must say that it is ours. It returns Unchanged where a read is due already.
+// requestRead queues a read of a payment that the event only names. For an unknown payment, the event's
+// metadata or a pointer must show that it is ours. It returns Unchanged if a read is queued already.
 func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	if e.Payment == "" {
 		return Ignored, nil
@@ -206,8 +206,8 @@ func (s *Service) requestRead(ctx context.Context, e payment.StripeEvent) (Outco
 	return outcomeOf(written && !due, err)
 }
 
-// requestLostRead is requestRead where no order has the payment. A pointer that is left says that Redis has lost
-// the order.
+// requestLostRead is requestRead for a payment without an order. A remaining pointer shows that Redis has
+// lost the order.
 func (s *Service) requestLostRead(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	ours := e.Claimed == s.Name
 	if !ours {
@@ -223,9 +223,8 @@ func (s *Service) requestLostRead(ctx context.Context, e payment.StripeEvent) (O
 	return s.wantRead(ctx, e.Payment)
 }
 
-// mergeLearned merges what an event shows of money given back, a review or a charge. It has none of our metadata,
-// and counts where the payment is known. For any other payment a read is wanted, once; the details of a charge are
-// not worth that.
+// mergeLearned merges an event's refund, dispute, review or charge. It has none of our metadata, so the
+// payment must be known. For an unknown payment a read is queued once, except for charge details.
 func (s *Service) mergeLearned(ctx context.Context, e payment.StripeEvent) (Outcome, error) {
 	unknown := func() (Outcome, error) {
 		if e.Minor {

@@ -10,8 +10,8 @@ import (
 	"kasse/service/payment"
 )
 
-// twoPayable brings about what must not happen, as a Stripe would that lists nothing of what it has made: an attempt is
-// given up, the next is handed out, and then the first turns up.
+// twoPayable makes two payable payments, with a Stripe that lists nothing: an attempt is given up, the next
+// one is returned, and then the first one appears.
 func twoPayable(s *shop) (late, current payment.ID) {
 	s.t.Helper()
 	s.meddler.loses = true
@@ -100,7 +100,7 @@ var winnerStories = map[string]func(*shop){
 	},
 }
 
-// TestWinnerStories: the first payment to succeed wins its order, whichever attempt it is.
+// TestWinnerStories: the first successful payment wins its order, whichever attempt it is.
 func TestWinnerStories(t *testing.T) {
 	for name, story := range winnerStories {
 		t.Run(name, func(t *testing.T) {
@@ -110,8 +110,8 @@ func TestWinnerStories(t *testing.T) {
 	}
 }
 
-// TestWinnerHealsAfterACrashAnywhere kills the worker that reads a late success before and after each of its calls:
-// nothing else is handed out from then on, and the order is paid once.
+// TestWinnerHealsAfterACrashAnywhere kills the worker that reads a late success before and after each of its
+// calls. Afterwards no other payment is returned, and the order is paid once.
 func TestWinnerHealsAfterACrashAnywhere(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		died := true

@@ -12,8 +12,8 @@ import (
 	"kasse/service/payment"
 )
 
-// TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before Stripe's
-// answer. Backends must not take it for the end of an order that goes on.
+// TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked: an event about the cancelled payment may arrive before
+// Stripe's response. Backends must not take it for the order's end.
 func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)
@@ -38,14 +38,15 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	}
 }
 
-// pointerless is a Redis whose server of the pointers does not answer.
+// pointerless is a Redis whose server of the pointers is unreachable.
 type pointerless struct{ service.Store }
 
 func (pointerless) SavePointer(context.Context, payment.ID, payment.OrderID, time.Time) error {
 	return &payment.Error{Code: payment.CodeStoreUnavailable, Detail: "The server of the pointers does not answer."}
 }
 
-// TestPointerIsWrittenBeforeTheAnswer: a payment that no pointer leads from is not handed out. The repeat writes it.
+// TestPointerIsWrittenBeforeTheAnswer: a payment without a pointer is not returned. The repeat writes the
+// pointer.
 func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
 	s := newShop(t)
 	opened, err := s.replica(pointerless{s.store}, s.gateway()).Create(t.Context(), s.key(4200))
@@ -62,7 +63,7 @@ func TestPointerIsWrittenBeforeTheAnswer(t *testing.T) {
 }
 
 // TestCopyOfMetadataIsNotAdopted: a PaymentIntent with the metadata of an attempt that has another payment is
-// foreign. It takes no order over, wins nothing, and is left alone.
+// foreign. It does not take over the order, wins nothing, and is not changed.
 func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	s := newShop(t)
 	s.deliverTo(s.svc)
@@ -88,8 +89,8 @@ func TestCopyOfMetadataIsNotAdopted(t *testing.T) {
 	s.atStripe(opened.ID, payment.RequiresPaymentMethod, 4200)
 }
 
-// TestLostPointerIsWrittenAfterAConflict: Redis loses the pointer of a payment, and another replica has saved the order
-// since this one did. The next event is saved after a conflict, and the pointer with it.
+// TestLostPointerIsWrittenAfterAConflict: Redis loses a payment's pointer, and another replica has saved the
+// order. The next event is saved after a conflict, together with the pointer.
 func TestLostPointerIsWrittenAfterAConflict(t *testing.T) {
 	w := newServiceEnv(t)
 	here, elsewhere := w.replica(w.store, w.gateway()), w.replica(w.store, w.gateway())
