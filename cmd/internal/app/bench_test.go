@@ -40,19 +40,38 @@ type opened struct {
 	ClientSecret  string `json:"client_secret"`
 }
 
-// benched is a whole server without listeners, on a real Redis, with one payment.
+// benched is a whole server but for its listeners, on a real Redis and a simulated Stripe, with a payment.
 func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	b.Helper()
 	sim := stripesim.New(stripesim.Options{Seed: 1})
 	simulator := httptest.NewServer(sim)
 	b.Cleanup(func() { simulator.Close(); sim.Close() })
+	a := benchedAt(b, simulator.URL, pipelined, cached)
+	create := httptest.NewRequestWithContext(
+		b.Context(), http.MethodPost, "/v1/payments",
+		strings.NewReader(`{"order_id":"a","amount":4200,"currency":"eur"}`),
+	)
+	create.Header.Set("Authorization", "Bearer "+testKey)
+	create.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	a.public.ServeHTTP(answer, create)
+	var made opened
+	if err := json.Unmarshal(answer.Body.Bytes(), &made); err != nil || answer.Code != http.StatusCreated {
+		b.Fatal(answer.Code, answer.Body, err)
+	}
+	return a, made
+}
+
+// benchedAt is such a server, without a payment, with its Stripe at that address.
+func benchedAt(b *testing.B, stripeURL string, pipelined, cached bool) *App {
+	b.Helper()
 	limit := api.Limit{Count: 1_000_000, Per: time.Second}
 	a, err := New(Config{
 		RedisURL: payment.Secret(
 			storetest.RedisServer(b),
 		), RedisMode: "single", RedisPartitions: 4, PaymentRetention: time.Hour, EventRetention: time.Hour,
 		RedisAutoPipeline: pipelined, RedisClientCache: cached,
-		StripeSecretKey: "sk_test_app", StripeAPIBase: simulator.URL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5,
+		StripeSecretKey: "sk_test_app", StripeAPIBase: stripeURL, StripeTimeout: 10 * time.Second, StripeReadRPS: 5,
 		ServiceName: "kasse", MaxFailedAttempts: 10,
 		StripeWebhookSecrets: []payment.Secret{benchSecret},
 		ServiceKeys: []api.Key{{
@@ -72,19 +91,7 @@ func benched(b *testing.B, pipelined, cached bool) (*App, opened) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); a.store.Listen(ctx) }() // the cache works only while Redis reports changes
 	b.Cleanup(func() { cancel(); <-ended })
-	create := httptest.NewRequestWithContext(
-		b.Context(), http.MethodPost, "/v1/payments",
-		strings.NewReader(`{"order_id":"a","amount":4200,"currency":"eur"}`),
-	)
-	create.Header.Set("Authorization", "Bearer "+testKey)
-	create.Header.Set("Content-Type", "application/json")
-	answer := httptest.NewRecorder()
-	a.public.ServeHTTP(answer, create)
-	var made opened
-	if err := json.Unmarshal(answer.Body.Bytes(), &made); err != nil || answer.Code != http.StatusCreated {
-		b.Fatal(answer.Code, answer.Body, err)
-	}
-	return a, made
+	return a
 }
 
 const benchSecret = "whsec_bench_1234567890"
