@@ -35,12 +35,13 @@ func gatewayAnswered(h fixedAnswer) *Gateway {
 	g := New(Options{
 		SecretKey: "sk_test_fuzz", Service: "kasse", Timeout: time.Minute, Now: func() time.Time { return noon },
 	})
-	g.backend = stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
+	backend := stripego.GetBackendWithConfig(stripego.APIBackend, &stripego.BackendConfig{
 		URL: new("https://api.stripe.test"), HTTPClient: newHTTPClient(
 			Options{Transport: h, Now: time.Now},
 		), MaxNetworkRetries: new(int64(0)), EnableTelemetry: new(false),
 		LeveledLogger: &stripego.LeveledLogger{Level: stripego.LevelNull},
 	})
+	g.backend = backend.(*stripego.BackendImplementation)
 	return g
 }
 

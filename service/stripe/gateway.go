@@ -8,18 +8,16 @@
 package stripe
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	stripego "github.com/stripe/stripe-go/v79"
-	"github.com/stripe/stripe-go/v79/form"
 
 	"kasse/service/payment"
 )
@@ -48,7 +46,7 @@ type Observer interface {
 // Gateway implements the service's Stripe port. Its methods may be called from several goroutines.
 type Gateway struct {
 	Options
-	backend       stripego.Backend
+	backend       *stripego.BackendImplementation
 	reviewsHidden atomic.Int64 // Unix nanoseconds; until then reviews are not expanded, see withReviews
 }
 
@@ -64,30 +62,50 @@ func New(o Options) *Gateway {
 		MaxNetworkRetries: new(int64(tries - 1)),
 		EnableTelemetry:   new(false),
 	})
-	return &Gateway{Options: o, backend: backend}
+	return &Gateway{Options: o, backend: backend.(*stripego.BackendImplementation)}
 }
 
 // call makes one call with all its tries. Without a key stripe-go makes a new one.
 func (g *Gateway) call(
 	ctx context.Context, method, path, key string, values url.Values, into stripego.LastResponseSetter,
 ) (repeated bool, err error) {
-	return g.callIn(ctx, stripego.APIVersion, method, path, key, values, into)
+	return g.send(ctx, stripego.APIVersion, method, path, key, wireOf(values), into)
 }
 
-// callIn is call with a chosen API version.
-func (g *Gateway) callIn(
-	ctx context.Context, version, method, path, key string, values url.Values, into stripego.LastResponseSetter,
+// send is call with a rendered form and a chosen API version.
+func (g *Gateway) send(
+	ctx context.Context, version, method, path, key, form string, into stripego.LastResponseSetter,
 ) (repeated bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
-	defer cancel()
-	ctx, sent := countTries(ctx)
-	params := &stripego.Params{Context: ctx, Headers: http.Header{"Stripe-Version": {version}}}
-	if key != "" {
-		params.IdempotencyKey = new(key)
+	if end, bounded := ctx.Deadline(); !bounded || end.Sub(g.Now()) > g.Timeout {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, g.Timeout)
+		defer cancel()
 	}
-	err = g.backend.CallRaw(method, path, g.SecretKey.Reveal(), ordered(values), params, into)
+	ctx, sent := countTries(ctx)
+	err = g.do(ctx, version, method, path, key, form, into)
 	return sent.Load() > 1, g.translateError(ctx, err)
 }
+
+// do makes one call by stripe-go, which repeats it if needed. The form of a GET goes into the URL.
+func (g *Gateway) do(
+	ctx context.Context, version, method, path, key, form string, into stripego.LastResponseSetter,
+) error {
+	params := &stripego.Params{Context: ctx}
+	if key != "" {
+		params.IdempotencyKey = &key
+	}
+	if method == http.MethodGet && form != "" {
+		path, form = path+"?"+form, ""
+	}
+	request, err := g.backend.NewRequest(method, path, g.SecretKey.Reveal(), contentForm, params)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Stripe-Version", version)
+	return g.backend.Do(request, bytes.NewBufferString(form), into)
+}
+
+const contentForm = "application/x-www-form-urlencoded"
 
 // mobileVersion is the first API version with the component for native apps. stripe-go's own version lacks
 // it.
@@ -95,42 +113,31 @@ func (g *Gateway) callIn(
 // Source: https://docs.stripe.com/changelog
 const mobileVersion = "2025-10-29.clover"
 
-// ordered renders values in a fixed order, so that a repeated form is the same byte for byte.
-func ordered(values url.Values) *form.Values {
-	sorted := &form.Values{}
-	for _, key := range slices.Sorted(maps.Keys(values)) {
-		for _, value := range values[key] {
-			sorted.Add(key, value)
-		}
-	}
-	return sorted
-}
-
 // PaymentForm renders the request of an order's attempt, with the order's terms.
 func (g *Gateway) PaymentForm(r payment.CreateRequest, terms payment.Terms, attempt int, rev int64) string {
-	f := url.Values{}
-	f.Set("amount", strconv.FormatInt(terms.Amount, 10))
-	f.Set("currency", terms.Currency)
-	f.Set("automatic_payment_methods[enabled]", "true")
-	f.Set("capture_method", string(terms.CaptureMethod))
-	setUnlessEmpty(f, "customer", string(terms.Customer))
-	setUnlessEmpty(f, "setup_future_usage", terms.SetupFutureUsage)
-	setUnlessEmpty(f, "description", r.Description)
-	setUnlessEmpty(f, "receipt_email", r.ReceiptEmail)
-	setUnlessEmpty(f, "statement_descriptor_suffix", r.StatementDescriptorSuffix)
-	setUnlessEmpty(f, "payment_method_configuration", r.MethodConfiguration)
-	setShipping(f, r.Shipping)
+	f := make(form, 0, 16+len(r.Metadata))
+	f.add("amount", strconv.FormatInt(terms.Amount, 10))
+	f.add("currency", terms.Currency)
+	f.add("automatic_payment_methods[enabled]", "true")
+	f.add("capture_method", string(terms.CaptureMethod))
+	f.addUnlessEmpty("customer", string(terms.Customer))
+	f.addUnlessEmpty("setup_future_usage", terms.SetupFutureUsage)
+	f.addUnlessEmpty("description", r.Description)
+	f.addUnlessEmpty("receipt_email", r.ReceiptEmail)
+	f.addUnlessEmpty("statement_descriptor_suffix", r.StatementDescriptorSuffix)
+	f.addUnlessEmpty("payment_method_configuration", r.MethodConfiguration)
+	f.addShipping(r.Shipping)
 	for key, value := range r.Metadata {
-		f.Set("metadata["+key+"]", value)
+		f.add("metadata["+key+"]", value)
 	}
-	f.Set("metadata[kasse_service]", g.Service)
-	f.Set("metadata[kasse_order_id]", string(r.Order))
-	f.Set("metadata[kasse_attempt]", strconv.Itoa(attempt))
-	f.Set("metadata[kasse_rev]", strconv.FormatInt(rev, 10))
-	return f.Encode()
+	f.add("metadata[kasse_service]", g.Service)
+	f.add("metadata[kasse_order_id]", string(r.Order))
+	f.add("metadata[kasse_attempt]", strconv.Itoa(attempt))
+	f.add("metadata[kasse_rev]", strconv.FormatInt(rev, 10))
+	return f.encode()
 }
 
-func setShipping(f url.Values, s *payment.Shipping) {
+func (f *form) addShipping(s *payment.Shipping) {
 	if s == nil {
 		return
 	}
@@ -140,7 +147,7 @@ func setShipping(f url.Values, s *payment.Shipping) {
 		"[address][state]": s.Address.State, "[address][postal_code]": s.Address.PostalCode,
 		"[address][country]": s.Address.Country,
 	} {
-		setUnlessEmpty(f, "shipping"+name, value)
+		f.addUnlessEmpty("shipping"+name, value)
 	}
 }
 
@@ -150,34 +157,30 @@ func setUnlessEmpty(f url.Values, key, value string) {
 	}
 }
 
-// OpenPayment makes a PaymentIntent, or returns the one that the same key made.
-func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, body string) (payment.Answer, error) {
-	values, err := url.ParseQuery(body)
-	if err != nil {
-		return payment.Answer{}, err
-	}
-	return g.post(ctx, "/v1/payment_intents", idempotencyKey, values)
+// OpenPayment makes a PaymentIntent, or returns the one that the same key made. The form is from PaymentForm.
+func (g *Gateway) OpenPayment(ctx context.Context, idempotencyKey, form string) (payment.Answer, error) {
+	return g.postForm(ctx, "/v1/payment_intents", idempotencyKey, wireForm(form))
 }
 
 // UpdateAmount sets a PaymentIntent's amount, in minor units, and the rev of its terms, in Unix milliseconds.
 // Stripe makes no event for it, so the response is the only notification.
 func (g *Gateway) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
 	return g.post(
-		ctx, intentPath(id), "",
+		ctx, intentPath(id),
 		url.Values{"amount": {strconv.FormatInt(amount, 10)}, "metadata[kasse_rev]": {strconv.FormatInt(rev, 10)}},
 	)
 }
 
 // CancelPayment cancels a PaymentIntent; reason is Stripe's or empty.
 func (g *Gateway) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
-	values := url.Values{}
-	setUnlessEmpty(values, "cancellation_reason", reason)
-	return g.post(ctx, intentPath(id)+"/cancel", "", values)
+	var f form
+	f.addUnlessEmpty("cancellation_reason", reason)
+	return g.postForm(ctx, intentPath(id)+"/cancel", "", f.wire())
 }
 
 // CapturePayment captures the amount, in minor units. The rest is released.
 func (g *Gateway) CapturePayment(ctx context.Context, id payment.ID, amount int64) (payment.Answer, error) {
-	return g.post(ctx, intentPath(id)+"/capture", "", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
+	return g.post(ctx, intentPath(id)+"/capture", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
 }
 
 // NoteClosed writes into a PaymentIntent's metadata that its order was closed, with the reason. Stripe
@@ -185,22 +188,26 @@ func (g *Gateway) CapturePayment(ctx context.Context, id payment.ID, amount int6
 //
 // Source: https://docs.stripe.com/api/payment_intents/update
 func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
-	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_closed]": {string(why)}})
+	_, err := g.post(ctx, intentPath(id), url.Values{"metadata[kasse_closed]": {string(why)}})
 	return err
 }
 
 // NoteForgotten writes into a PaymentIntent's metadata that Kasse has removed its personal data. Stripe
 // accepts that in every status.
 func (g *Gateway) NoteForgotten(ctx context.Context, id payment.ID) error {
-	_, err := g.post(ctx, intentPath(id), "", url.Values{"metadata[kasse_forgotten]": {"true"}})
+	_, err := g.post(ctx, intentPath(id), url.Values{"metadata[kasse_forgotten]": {"true"}})
 	return err
 }
 
 // post makes a call that returns a PaymentIntent. The response to a call that was sent several times may be
 // an old one.
-func (g *Gateway) post(ctx context.Context, path, key string, values url.Values) (payment.Answer, error) {
+func (g *Gateway) post(ctx context.Context, path string, values url.Values) (payment.Answer, error) {
+	return g.postForm(ctx, path, "", wireOf(values))
+}
+
+func (g *Gateway) postForm(ctx context.Context, path, key, form string) (payment.Answer, error) {
 	var a answer
-	repeated, err := g.call(ctx, http.MethodPost, path, key, values, &a)
+	repeated, err := g.send(ctx, stripego.APIVersion, http.MethodPost, path, key, form, &a)
 	if err != nil {
 		return payment.Answer{}, err
 	}
@@ -234,28 +241,49 @@ func intentPath(id payment.ID) string { return "/v1/payment_intents/" + string(i
 func (g *Gateway) OpenSession(
 	ctx context.Context, customer payment.CustomerID, f payment.SessionFeatures,
 ) (payment.Session, error) {
-	element, version := "components[payment_element]", stripego.APIVersion
+	names, version := &elementNames, stripego.APIVersion
 	if f.Surface == payment.SurfaceMobile {
-		element, version = "components[mobile_payment_element]", mobileVersion
+		names, version = &mobileNames, mobileVersion
 	}
-	feature := element + "[features]"
-	values := url.Values{"customer": {string(customer)}, element + "[enabled]": {"true"}}
-	values.Set(feature+"[payment_method_redisplay]", enabled(f.ShowsSaved()))
-	values.Set(feature+"[payment_method_save]", enabled(f.Save))
-	values.Set(feature+"[payment_method_remove]", enabled(f.Remove))
-	setUnlessEmpty(values, feature+"[payment_method_save_usage]", f.SaveUsage)
-	setUnlessEmpty(values, feature+"[payment_method_save_allow_redisplay_override]", f.SaveAs)
+	values := make(form, 0, 9+len(f.RedisplayOnly))
+	values.add("customer", string(customer))
+	values.add(names.enabled, "true")
+	values.add(names.redisplay, enabled(f.ShowsSaved()))
+	values.add(names.save, enabled(f.Save))
+	values.add(names.remove, enabled(f.Remove))
+	values.addUnlessEmpty(names.saveUsage, f.SaveUsage)
+	values.addUnlessEmpty(names.saveAs, f.SaveAs)
 	if f.RedisplayLimit != nil {
-		values.Set(feature+"[payment_method_redisplay_limit]", strconv.Itoa(*f.RedisplayLimit))
+		values.add(names.limit, strconv.Itoa(*f.RedisplayLimit))
 	}
 	for i, filter := range f.RedisplayOnly {
-		values.Set(feature+"[payment_method_allow_redisplay_filters]["+strconv.Itoa(i)+"]", filter)
+		values.add(names.filters+"["+strconv.Itoa(i)+"]", filter)
 	}
 	var s session
-	if _, err := g.callIn(ctx, version, http.MethodPost, "/v1/customer_sessions", "", values, &s); err != nil {
+	_, err := g.send(ctx, version, http.MethodPost, "/v1/customer_sessions", "", values.wire(), &s)
+	if err != nil {
 		return payment.Session{}, err
 	}
 	return payment.Session{ClientSecret: s.ClientSecret, ExpiresAt: time.Unix(s.ExpiresAt, 0).UTC()}, nil
+}
+
+// sessionNames are the parameters of a component of a CustomerSession.
+type sessionNames struct {
+	enabled, redisplay, save, remove, saveUsage, saveAs, limit, filters string
+}
+
+var elementNames, mobileNames = sessionNamesOf("payment_element"), sessionNamesOf("mobile_payment_element")
+
+func sessionNamesOf(component string) sessionNames {
+	name := "components[" + component + "]"
+	feature := func(name string) string {
+		return "components[" + component + "][features][payment_method_" + name + "]"
+	}
+	return sessionNames{
+		enabled: name + "[enabled]", redisplay: feature("redisplay"), save: feature("save"), remove: feature("remove"),
+		saveUsage: feature("save_usage"), saveAs: feature("save_allow_redisplay_override"),
+		limit: feature("redisplay_limit"), filters: feature("allow_redisplay_filters"),
+	}
 }
 
 func enabled(on bool) string {

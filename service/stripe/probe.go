@@ -66,9 +66,7 @@ func (g *Gateway) Endpoints(ctx context.Context) ([]Endpoint, error) {
 func (g *Gateway) probe(ctx context.Context, path string, query url.Values, into stripego.LastResponseSetter) error {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()
-	err := g.backend.CallRaw(
-		http.MethodGet, path, g.SecretKey.Reveal(), ordered(query), &stripego.Params{Context: ctx}, into,
-	)
+	err := g.do(ctx, stripego.APIVersion, http.MethodGet, path, "", wireOf(query), into)
 	if said, ok := errors.AsType[*stripego.Error](err); ok {
 		into.SetLastResponse(said.LastResponse)
 		switch said.HTTPStatusCode {
