@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -36,12 +37,22 @@ func decodeMembers(c echo.Context, into any, required ...string) (present map[js
 	if err != nil {
 		return nil, err
 	}
-	d := decoder{present: map[jsontext.Pointer]bool{}}
-	if err := json.Unmarshal(text, into, json.WithUnmarshalers(json.UnmarshalFromFunc(d.value))); err != nil {
+	d := decoders.Get().(*decoder)
+	defer decoders.Put(d)
+	d.present, d.fieldErrors, d.notObject = map[jsontext.Pointer]bool{}, nil, false
+	if err := json.Unmarshal(text, into, d.option); err != nil {
 		return nil, invalidJSON(err)
 	}
 	return d.present, d.verdict(required)
 }
+
+// decoders are those that are not in use. The package json looks up for each set of functions once which of them is
+// for a type, and that costs more than a body.
+var decoders = sync.Pool{New: func() any {
+	d := new(decoder)
+	d.option = json.WithUnmarshalers(json.UnmarshalFromFunc(d.value))
+	return d
+}}
 
 // invalidJSON says what is wrong with a body that is not JSON, without a word of it.
 func invalidJSON(err error) error {
@@ -60,6 +71,7 @@ func invalidJSON(err error) error {
 
 // decoder notes what is wrong with the values of a body, and goes on.
 type decoder struct {
+	option      json.Options              // calls value
 	present     map[jsontext.Pointer]bool // the members that are there and not null
 	fieldErrors []fieldError
 	notObject   bool // the body as a whole

@@ -139,6 +139,9 @@ func isJSON(contentType []string) bool {
 	if len(contentType) != 1 {
 		return false
 	}
+	if contentType[0] == echo.MIMEApplicationJSON {
+		return true
+	}
 	mediaType, params, err := mime.ParseMediaType(contentType[0])
 	charset, given := params["charset"]
 	return err == nil && mediaType == "application/json" &&
