@@ -64,7 +64,7 @@ func appendEscaped(to []byte, text string, brackets bool) []byte {
 
 // wireForm turns a form as encode renders it into what wire gives for the same parameters.
 func wireForm(encoded string) string {
-	if !strings.Contains(encoded, "%5B") {
+	if !strings.Contains(encoded, "%5") {
 		return encoded
 	}
 	text := make([]byte, 0, len(encoded))
