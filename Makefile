@@ -51,7 +51,7 @@ check: programs ## all that CI asks for: every test with -race, and the steps be
 check-test: export KASSE_TEST_ROUNDS = check
 check-test:
 	@$(MAKE) --no-print-directory test RACE=-race
-	@KASSE_TEST_ROUNDS=all $(MAKE) --no-print-directory test PKG='-run=TestExhaustive ./service/payment'
+	@KASSE_TEST_ROUNDS=all $(MAKE) --no-print-directory test PKG='-run=Exhaustive ./service/payment'
 
 $(filter-out check-test,$(CHECKS:%=check-%)): check-%:
 	@test/setup/step.sh $* $(MAKE) --no-print-directory $* $(WITH)
@@ -138,7 +138,7 @@ proofs: export KASSE_TEST_ROUNDS = all
 proofs: programs ##l every round of the long tests
 	$(GO) test -vet=off -race -count=1 -v -timeout 2h ./test/process -run \
 	  'TestConvergence|TestWebhooksInAnyOrder|TestOrdersEndTrue|TestKillWhilePushing|TestRedisGoesBack|TestHalfOfRedisIsLost'
-	$(GO) test -vet=off -count=1 -v -timeout 1h ./test/sim ./service/payment -run 'TestSimulation|TestSame|TestExhaustive'
+	$(GO) test -vet=off -count=1 -v -timeout 1h ./test/sim ./service/payment -run 'TestSimulation|TestSame|Exhaustive'
 
 .PHONY: losses
 losses: export KASSE_TEST_ROUNDS = all

@@ -3,7 +3,10 @@ package service
 import (
 	"flag"
 	"os"
+	"strconv"
 	"testing"
+
+	"kasse/test/rounds"
 )
 
 // modelSeed is the seed of the model-based tests unless -rapid.seed is set; -rapid.seed=0 draws a new one
@@ -13,10 +16,10 @@ const modelSeed = "20261123"
 // TestMain fixes the seed, so that CI tests the change and not the luck. `make model` tries new seeds.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.seed" })
-	if !given {
-		if err := flag.Set("rapid.seed", modelSeed); err != nil {
+	defaults := map[string]string{"rapid.seed": modelSeed, "rapid.checks": strconv.Itoa(rounds.Of(30, 100, 100))}
+	flag.Visit(func(f *flag.Flag) { delete(defaults, f.Name) })
+	for name, value := range defaults {
+		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"kasse/service/payment"
 	"kasse/store"
+	"kasse/test/rounds"
 )
 
 func (f fixture) page(t testing.TB, after string, limit int) payment.FeedPage {
@@ -87,7 +88,7 @@ func (connect connector) feedShowsWhatHappenedAndWhen(t *testing.T) {
 func (connect connector) feedHasAllPartitions(t *testing.T) {
 	f := fresh(t, connect)
 	var want []string
-	for i := range 300 {
+	for i := range rounds.Of(120, 300, 300) {
 		want = append(want, f.put(t, numbered(i%60)))
 	}
 	for _, limit := range []int{1, 7, 100, 500} {
@@ -166,7 +167,8 @@ func (connect connector) testFeedWhileWriting(t *testing.T) {
 	for _, limit := range []int{3, 40} {
 		t.Run(fmt.Sprintf("%d a page", limit), func(t *testing.T) {
 			f := fresh(t, connect)
-			const writers, each = 6, 80
+			const writers = 6
+			each := rounds.Of(25, 80, 80)
 			var written sync.WaitGroup
 			var done atomic.Bool
 			wrote := make([][]string, writers)
