@@ -7,31 +7,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"kasse/service/stripe/stripesim"
+	"kasse/test/logbuffer"
 	"kasse/test/wait"
 )
 
-// lines is a log that may be written and read at once.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
+// lines is the log of an API, one JSON object a line.
+type lines struct{ logbuffer.Buffer }
 
 // request is a request as a test writes it: "POST /v1/payments".
 type request struct {

@@ -1,43 +1,23 @@
 package process_test
 
 import (
-	"bytes"
 	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
+	"kasse/test/logbuffer"
 	"kasse/test/wait"
 )
-
-// logbook keeps what a process prints, while it prints it.
-type logbook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-// Write takes the next piece.
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // process is one running program, which ends with the test at the latest.
 type process struct {
 	t              *testing.T
 	command        *exec.Cmd
-	stdout, stderr *logbook
+	stdout, stderr *logbuffer.Buffer
 	ended          chan struct{} // closed when the process has ended and all it printed is here
 	public, admin  string        // base URLs of a server
 	client         *http.Client
@@ -56,7 +36,7 @@ func (p *process) in(t *testing.T) *process {
 func run(t *testing.T, path string, env map[string]string, args ...string) *process {
 	t.Helper()
 	p := &process{
-		t: t, command: exec.Command(path, args...), stdout: &logbook{}, stderr: &logbook{},
+		t: t, command: exec.Command(path, args...), stdout: &logbuffer.Buffer{}, stderr: &logbuffer.Buffer{},
 		ended: make(chan struct{}),
 	}
 	p.command.Stdout, p.command.Stderr = p.stdout, p.stderr

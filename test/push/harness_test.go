@@ -25,6 +25,7 @@ import (
 	"kasse/store"
 	"kasse/store/storetest"
 	"kasse/test/internal/testenv"
+	"kasse/test/logbuffer"
 	"kasse/test/wait"
 )
 
@@ -44,12 +45,12 @@ type pushEnv struct {
 	redis  string
 	client redis.UniversalClient
 	store  *store.Store
-	logs   *lines
+	logs   *logbuffer.Buffer
 }
 
 func newPushEnv(t testing.TB) *pushEnv {
 	t.Helper()
-	w := &pushEnv{t: t, redis: storetest.RedisServer(t), logs: &lines{}}
+	w := &pushEnv{t: t, redis: storetest.RedisServer(t), logs: &logbuffer.Buffer{}}
 	w.client, w.store = w.connect()
 	if err := w.store.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)
@@ -222,23 +223,4 @@ func (w *pushEnv) awaitStanding(e *push.Endpoint, retries, dead int64) {
 		}
 		return err
 	})
-}
-
-// lines is a log that can be written and read concurrently.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-// Write appends to the log.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
