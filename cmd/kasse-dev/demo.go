@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// demoPatience limits a step, and the start. Simulated webhooks arrive at once, so only what is broken takes so long.
-const demoPatience = time.Minute
+// demoPatience limits a step, and the start. Simulated webhooks arrive at once: only what is broken takes so long.
+const demoPatience = 20 * time.Second
 
 // demo plays two orders: one customer pays at once, another is declined and pays at the second try.
 func (w *stack) demo(ctx context.Context) error {

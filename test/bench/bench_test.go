@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"kasse/test/rounds"
 )
 
 // TestMain runs a baseline program if this process was started as one.
@@ -21,9 +23,10 @@ func TestMain(m *testing.M) {
 
 // TestBench runs the short scenarios once. Each must produce its figures; the values are not checked.
 func TestBench(t *testing.T) {
+	payments = rounds.Of(500, 2_000, 10_000)
 	var out bytes.Buffer
 	if err := run(
-		t.Context(), []string{"-run", "^(status|webhooks|start)$", "-rounds", "1", "-time", "200ms"}, &out,
+		t.Context(), []string{"-run", "^(status|webhooks|start)$", "-rounds", "1", "-time", "100ms"}, &out,
 	); err != nil {
 		t.Fatal(err)
 	}

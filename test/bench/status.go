@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-const payments = 10_000
+// payments is how many the scenarios spread over. A test of this program sets fewer.
+var payments = 10_000
 
 // poll is the request of a page with a client secret.
 func poll(n int, more string) []byte {
