@@ -1,11 +1,12 @@
-// Package parking holds HTTP requests open without a goroutine and without buffers.
+// Package parking lets HTTP requests wait without a goroutine and without buffers.
 //
-// A Parker takes over the connection of a request that has to wait, and keeps its file descriptor in one epoll set.
-// The answer is written straight to the descriptor. The connection then waits in the same set for its next request,
-// and goes back to http.Server with the first byte of it. So keep-alive goes on, and the client sees the same bytes as
+// A Parker takes over the connection of a request that has to wait, and keeps its file descriptor in one epoll set. It
+// writes the answer directly to the descriptor. Then the connection waits in the same set for its next request, and
+// returns to http.Server with the first byte of it. So keep-alive works as usual, and the client gets the same bytes as
 // from http.Server.
 //
-// Only HTTP/1.1 without TLS, on Linux, can be parked. Park refuses everything else, and the caller waits as usual.
+// Only HTTP/1.1 without TLS, on Linux, can be parked. Park refuses every other connection, and its caller then waits as
+// usual.
 package parking
 
 import "time"

@@ -51,6 +51,15 @@ var dictionaryIndex = func() map[string]byte {
 	return index
 }()
 
+// DictionaryWord returns the word of the dictionary that equals the text. It allocates nothing.
+func DictionaryWord(text []byte) (word string, known bool) {
+	at, known := dictionaryIndex[string(text)]
+	if !known {
+		return "", false
+	}
+	return dictionary[at], true
+}
+
 // How a text begins.
 const (
 	textDictionary = 0x00 // to 0x7f: a word of the dictionary

@@ -1,18 +1,19 @@
-// Package push delivers events to endpoints of a shop's backend.
+// Package push delivers events to the endpoints of a shop's backend.
 //
-// A Relay runs one endpoint worker for each endpoint. The worker claims entries of the streams
-// through an Outbox and puts them into one partition queue for each partition, which makes the
-// deliveries of one order one after the other. An Endpoint signs an event and posts it, bounded in
-// time and size, and never to a private address.
+// A Relay runs one endpoint worker for each endpoint. The worker claims entries of the streams through an Outbox. It
+// puts them into one partition queue for each partition, which makes the deliveries of one order one after the other.
+// An Endpoint signs an event and posts it. Time and size of a delivery are bounded.
 //
-// A delivery that fails waits for a retry and holds up no other. An endpoint that fails again and
-// again opens its circuit: nothing but one probe at a time is sent, at growing pauses, until one
-// succeeds. Then all waiting retries are made at once, in the order of the stream.
+// A failed delivery waits for its retry and delays no other delivery. After ten failures in a row the circuit of the
+// endpoint opens. Then the worker sends one probe at a time, with growing pauses. When a probe succeeds, the circuit
+// closes, and all waiting retries are sent at once, in the order of the stream.
 //
-// One invariant: nothing of an endpoint's URL but scheme and host leaves this package, since path
-// and query may hold credentials. The address is checked when it is dialled: a name that is
-// resolved twice may give another address the second time (DNS rebinding). For the same reason no
-// proxy of the environment is used, and no redirect is followed.
+// Invariants:
+//
+//   - Only scheme and host of an endpoint's URL leave this package, because path and query may hold credentials.
+//   - No request goes to a private address, unless the configuration allows it. The address is checked when it is
+//     dialled: a name that is resolved twice may have another address the second time (DNS rebinding). For the same
+//     reason the package uses no proxy of the environment, and follows no redirect.
 package push
 
 import (

@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"kasse/service/payment"
 )
 
 // member is a member of a JSON object: its name and the text of its value. Both are slices of the scanned
@@ -158,7 +160,7 @@ func (m member) text(into *string) error {
 
 // unquoted returns the content of a JSON string. Invalid UTF-8 is replaced.
 func unquoted(inner []byte) string {
-	switch word, known := knownTexts[string(inner)]; {
+	switch word, known := knownText(inner); {
 	case known:
 		return word
 	case bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner):
@@ -169,19 +171,19 @@ func unquoted(inner []byte) string {
 	return strings.ToValidUTF8(string(text), "\uFFFD")
 }
 
-// knownTexts interns frequent strings, so that they are not allocated again.
-var knownTexts = func() map[string]string {
-	all := map[string]string{}
-	for _, word := range slices.Concat(AllEventTypes(), []string{
-		"event", "payment_intent", "charge", "refund", "dispute", "review", "card", "visa", "mastercard",
-		"requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture",
-		"succeeded", "canceled", "automatic", "automatic_async", "manual", "on_session", "off_session",
-		"eur", "usd", "gbp", "chf", "kasse", "kasse_service", "kasse_order_id", "kasse_attempt", "kasse_rev", "1",
-	}) {
-		all[word] = word
+// objectNames are the values of "object". The dictionary of service/payment does not have them.
+var objectNames = map[string]string{
+	"event": "event", "payment_intent": "payment_intent", "charge": "charge", "refund": "refund", "dispute": "dispute",
+	"review": "review",
+}
+
+// knownText returns the shared copy of a frequent string, so that it is not allocated again.
+func knownText(inner []byte) (text string, known bool) {
+	if text, known = payment.DictionaryWord(inner); !known {
+		text, known = objectNames[string(inner)]
 	}
-	return all
-}()
+	return text, known
+}
 
 // number reads a JSON integer.
 func (m member) number(into *int64) error {

@@ -1,9 +1,8 @@
-// Package storetest runs the tests of the store on every kind of Redis that it must serve.
+// Package storetest runs the tests of the store on every kind of Redis that Kasse supports.
 //
-// A test that needs a real server starts one of its own: its own process, port, directory and data, so
-// that tests run side by side and leave nothing behind. There is no shared server to be found by an
-// environment variable, and a server that cannot be started fails the test: a suite that skips in
-// silence proves nothing.
+// Each test starts its own server: a process, a port and a folder of its own. So tests can run at the same time and
+// leave nothing behind. No environment variable names a shared server. If a server cannot be started, the test fails:
+// a suite that skips silently proves nothing.
 package storetest
 
 import (
