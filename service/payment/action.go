@@ -23,7 +23,7 @@ type ActionView struct {
 	ExpiresAt *time.Time `json:"expires_at"`
 }
 
-// action is the step that the snapshot asks for; nil where it asks for none.
+// action is the customer's next step in the snapshot; nil if there is none.
 func (s Snapshot) action() *ActionView {
 	if s.Status != RequiresAction || s.Action.Type == "" {
 		return nil
@@ -35,7 +35,7 @@ func (a *ActionView) sameMeaning(b *ActionView) bool {
 	return a == b || (a != nil && b != nil && a.Type == b.Type && equal(a.ExpiresAt, b.ExpiresAt))
 }
 
-// guidanceOf is what a page should do in a state of the payment; false where the state is final.
+// guidanceOf returns what a page should do in a state; false if the state is final.
 func guidanceOf(state State, action *ActionView) (guidance, bool) {
 	if state == ActionRequired && action != nil && actionsElsewhere[action.Type] {
 		return guide[InProgress], true

@@ -31,9 +31,9 @@ func (o *Order) Place(id ID, origin Origin) Placement {
 	return Attachable
 }
 
-// WantsProof reports whether a PaymentIntent claims a forgotten attempt at other terms than the order's, so that
-// the order's would follow. A copy of our metadata does that, too: it has to be known first under which idempotency
-// key the PaymentIntent was made. The key is that of the call that caused an event, empty where it is not known.
+// WantsProof reports whether a PaymentIntent claims a forgotten attempt with other terms, which the order
+// would then adopt. A copy of our metadata does the same. So the idempotency key under which the
+// PaymentIntent was made must be known first. key is that of the call that caused an event, or "".
 func (o *Order) WantsProof(intent Intent, key string) bool {
 	origin := OriginOf(intent.Metadata)
 	return o.Foreign == "" && o.Stored() && o.Place(intent.ID, origin) == Attachable && o.Terms != intent.Terms() &&
@@ -50,9 +50,10 @@ func (o *Order) hasForgotten(intent Intent) bool {
 	return row == nil || !row.pending() || o.Terms != intent.Terms()
 }
 
-// attach makes a PaymentIntent the attempt that it claims to be; nil where that attempt has another payment. A
-// number above the last known one was forgotten, and so may be those between: they are unknown, their predecessors
-// are superseded and want a read, and an order that was closed before that attempt is open again.
+// attach makes a PaymentIntent the attempt that it claims; nil if that attempt has another payment. If the
+// number is above the last known one, the attempt was forgotten, and those between may be, too. These become
+// unknown, their predecessors are superseded and need a read, and an order that was closed before the attempt
+// is open again.
 func (o *Order) attach(id ID, origin Origin, s Snapshot) *Attempt {
 	if o.Foreign != "" {
 		o.Attempts = []Attempt{{Number: origin.Attempt, Payment: id, Terms: s.Terms(), Superseded: true}}
@@ -187,9 +188,8 @@ func CompareListed(a, b Listed) int {
 	)
 }
 
-// RestoreFact is the fact of a read that brings back an order which is not stored. Retention has taken the order if its
-// charge is older than the lowest retention that was ever in use: then it has been announced as paid. A younger one was
-// lost.
+// RestoreFact is the fact of a read that restores a missing order. If its charge is older than the lowest
+// retention ever used, retention has removed the order, so order.paid was sent. Otherwise the order was lost.
 func (o *Order) RestoreFact(seen Seen, now time.Time) Fact {
 	listed := Listed{Intent: seen.Intent, Succeeded: seen.Charged}
 	lowest := o.Rules.LowestRetention
@@ -201,7 +201,7 @@ func (o *Order) RestoreFact(seen Seen, now time.Time) Fact {
 // claims, if that one has no payment.
 type Adopted struct {
 	Seen
-	Known bool // it is merged where the order knows it, too
+	Known bool // it is merged even if the order knows it
 }
 
 func (f Adopted) applyTo(o *Order, now time.Time) {
@@ -230,7 +230,8 @@ func (o *Order) UnknownPeriod(now time.Time) (since, until time.Time) {
 	return since, until
 }
 
-// Unsettled returns the attempt whose outcome is not known, nil where there is none, and whether an attempt is unknown.
+// Unsettled returns the attempt with an unknown outcome, nil if there is none, and whether an attempt is
+// unknown.
 func (o *Order) Unsettled() (a *Attempt, unknown bool) {
 	if last := o.last(); last != nil && last.pending() {
 		a = last

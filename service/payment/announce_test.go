@@ -184,7 +184,7 @@ func (f later62) applyTo(o *Order, now time.Time) {
 	o.Attempts[0].WithdrawnAt -= 62_000
 }
 
-// wordIsTrue fails the test unless the last order.* event says what the order shows.
+// wordIsTrue fails the test unless the last order.* event agrees with the order.
 func wordIsTrue(t *testing.T, o Order) {
 	t.Helper()
 	v, shown := o.View(o.Current())

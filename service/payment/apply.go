@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Apply returns the order with the fact in it, and what changed visibly. It is pure: the order that it was called
-// on stays as it was. What follows from the fact for the other payments of the order is in the result, too.
+// Apply returns the order with the fact applied, and the visible changes. It is pure: the receiver stays
+// unchanged. The result includes what the fact changes in the order's other payments.
 func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	before := o
 	o = o.clone()
@@ -30,7 +30,7 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	return o, c
 }
 
-// settle derives what follows from the facts: states, failures, winner, and which payments are superseded.
+// settle derives states, failures, winner and superseded payments from the facts.
 func (o *Order) settle(now time.Time) {
 	for id, p := range o.Loaded {
 		a := o.Attempt(id)
@@ -82,9 +82,9 @@ func (o *Order) chooseWinner(now time.Time) {
 	}
 }
 
-// markSuperseded marks every payment but the one that the order stands for. That one may be marked as well: it is
-// being cancelled so that another may follow. The mark is cleared once it goes on instead, or once it has ended and
-// no other has followed for a while.
+// markSuperseded marks every payment except the order's current one. The current one is also marked while it
+// is being cancelled so that another can follow. That mark is cleared if the payment continues instead, or
+// has ended without a successor for a while.
 func (o *Order) markSuperseded(now time.Time) {
 	current := o.Current()
 	for i := range o.Attempts {
@@ -110,7 +110,7 @@ func (o *Order) withdrawalEnded(a *Attempt, now time.Time) bool {
 	return a.State == CanceledState && now.Sub(time.UnixMilli(a.WithdrawnAt)) >= withdrawalGrace
 }
 
-// fulfillable reports whether nothing holds a payment that came in.
+// fulfillable reports whether nothing holds a received payment.
 func (o *Order) fulfillable(p *Payment) bool {
 	a := o.Attempt(p.ID)
 	return a != nil && o.view(a, p).Fulfillable
@@ -145,7 +145,7 @@ func (o *Order) needVisiblyChanged(before Order) {
 	}
 }
 
-// announce gives a new version to every payment that looks different, and the events for backends: first those of
+// announce gives a new version to every changed payment and returns the events for backends: first those of
 // superseded payments, then those of the order.
 func (o *Order) announce(before *Order, now time.Time) (c Changes) {
 	version := max(o.Version+1, now.UnixMilli())
@@ -206,17 +206,16 @@ func (o *Order) announcement(kind string, v View, text []byte) Announcement {
 	}
 }
 
-// noteWord keeps the order's last word. A second success is about another payment than the one that the order
-// stands for.
+// noteWord records the order's last event. A second success is about another payment than the order's current
+// one.
 func (o *Order) noteWord(kind string, v View) {
 	if kind != duplicateEvent {
 		o.LastWord = Word{v.Payment, v.State, v.Fulfillable}
 	}
 }
 
-// lastWord makes the order's last word true: it announces the payment that the order stands for, where the last
-// event does not say what is shown. While the payment is being withdrawn, or an attempt is unknown, the word has to
-// wait.
+// lastWord sends the event of the order's current payment if the last event does not agree with it. It waits
+// while the payment is being withdrawn, or while an attempt is unknown.
 func (o *Order) lastWord(c *Changes, version int64) *Announcement {
 	id := o.Current()
 	a, p := o.Attempt(id), o.Loaded[id]
@@ -239,7 +238,7 @@ func (o *Order) lastWord(c *Changes, version int64) *Announcement {
 	}
 	o.LastWord = word
 	text := v.encode()
-	if a.Version != version { // it looks as before, and its event needs an id of its own
+	if a.Version != version { // the view is unchanged, but its event needs an id of its own
 		a.Version, o.Version = version, version
 		v = o.view(a, p)
 		text = v.encode()

@@ -239,8 +239,8 @@ func TestReadIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestLeaseWantsARead: the holder of a lease may die between Stripe's answer and its save, and a change of the
-// amount makes no event. So a read waits at the lease's end, and the end of the lease takes it back.
+// TestLeaseWantsARead: the holder of a lease may die between Stripe's response and its save, and a change of
+// the amount makes no event. So a read is due at the lease's end, and ending the lease removes it.
 func TestLeaseWantsARead(t *testing.T) {
 	until := noon.Add(7 * time.Second)
 	for _, tt := range []struct {

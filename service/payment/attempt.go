@@ -11,7 +11,7 @@ type Attempt struct {
 	Payment ID               `json:"pi,omitempty"` // none until Stripe has answered
 	Terms   Terms            `json:"terms,omitzero"`
 	Session *SessionFeatures `json:"session,omitempty"` // of the newest create
-	Form    string           `json:"form,omitempty"`    // what is sent to Stripe, byte for byte, until its answer is known
+	Form    string           `json:"form,omitempty"`    // request to Stripe, byte for byte, until its result is known
 
 	Reserved int64 `json:"reserved,omitempty"` // Unix milliseconds
 	Tried    int64 `json:"tried,omitempty"`    // Unix milliseconds, when the form was last sent
@@ -57,8 +57,8 @@ func (a *Attempt) needsSearch(now time.Time) bool {
 	return a.Unclear || a.Mismatch || now.Sub(time.UnixMilli(a.Reserved)) > keyKept
 }
 
-// MayAbandon reports whether an attempt that Stripe does not list can be given up. As long as Stripe remembers the key
-// with another form, or would still take the form, it cannot.
+// MayAbandon reports whether an attempt that Stripe does not list can be given up. It cannot while Stripe has
+// the key with another form or would still accept the form.
 func (a *Attempt) MayAbandon(now time.Time) bool {
 	switch {
 	case now.Sub(time.UnixMilli(a.Reserved)) > keyForgotten:
@@ -83,9 +83,8 @@ func (a *Attempt) abandonAttempt() {
 	a.Refused, a.Unknown, a.Form = true, false, ""
 }
 
-// matchesTerms reports whether a payment stands at the order's terms. What Stripe shows counts, not what was asked
-// for. Only setup_future_usage counts as it was asked for, since the customer's page sets it too, when a method is
-// to be saved.
+// matchesTerms reports whether a payment has the order's terms. It compares Stripe's values, except
+// setup_future_usage: the customer's page may change that, so the requested value is compared.
 func (a *Attempt) matchesTerms(t Terms, s Snapshot) bool {
 	return s.Amount == t.Amount && a.matchesButForAmount(t, s)
 }
@@ -95,7 +94,7 @@ func (a *Attempt) matchesButForAmount(t Terms, s Snapshot) bool {
 		a.Terms.SetupFutureUsage == t.SetupFutureUsage
 }
 
-// Origin is what our metadata on a PaymentIntent says of where it came from.
+// Origin is the content of our metadata on a PaymentIntent.
 type Origin struct {
 	Service string
 	Order   OrderID

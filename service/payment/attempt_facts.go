@@ -102,7 +102,7 @@ func (f Withdrawn) applyTo(o *Order, now time.Time) {
 	}
 }
 
-// OrderClosed is a fact: the order takes no further attempt. An empty reason takes the closing back.
+// OrderClosed is a fact: the order accepts no further attempt. An empty reason reopens it.
 type OrderClosed struct{ Why Closure }
 
 func (f OrderClosed) applyTo(o *Order, _ time.Time) {
@@ -112,7 +112,7 @@ func (f OrderClosed) applyTo(o *Order, _ time.Time) {
 	}
 	o.close(f.Why)
 	if a := o.Attempt(o.Current()); a != nil {
-		a.Ours = true // somebody with our key asks for its end
+		a.Ours = true // a caller with our key requests its end
 	}
 }
 

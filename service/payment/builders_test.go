@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The builders of the tables: a snapshot says only what the rule under test looks at, the rest is common to all.
+// Builders of the tables. A snapshot names only what the rule under test uses; the rest is common to all.
 
 func seen(status Status, charge string) Snapshot {
 	return Snapshot{
@@ -104,14 +104,14 @@ func permute[T any](list []T, from int, yield func([]T) bool) bool {
 
 var noon = time.Date(2024, 6, 20, 12, 0, 0, 987_000_000, time.UTC)
 
-// price is what the orders of the tests cost; it is what the snapshots above show.
+// price is the amount of the test orders and of the snapshots above.
 var price = Terms{Amount: 1000, Currency: "eur", CaptureMethod: CaptureAutomaticAsync}
 
 // testRules never close or abandon an order by themselves.
 var testRules = Rules{MaxFailures: 1000, Retention: 720 * time.Hour, LowestRetention: 720 * time.Hour}
 
-// openOrder has one attempt for each payment; "" is one that waits for Stripe's answer, "refused" one without a
-// payment. None of the payments has been shown yet.
+// openOrder has one attempt for each payment id. "" is an attempt that waits for Stripe's response, "refused"
+// one without a payment. No payment has been shown yet.
 func openOrder(payments ...ID) Order {
 	o := Order{ID: "order-1", Revision: "1", Terms: price, Rev: 1, Rules: testRules, Loaded: map[ID]*Payment{}}
 	for _, id := range payments {

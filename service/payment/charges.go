@@ -7,12 +7,10 @@ import (
 	"strings"
 )
 
-// ChargeDetails is with what a charge was paid, and its receipt, as one event or one answer of Stripe showed it.
-//
-// Source: https://docs.stripe.com/api/charges/object
+// ChargeDetails is a charge's payment method details and receipt, as one event or response showed them.
 type ChargeDetails struct {
 	At         int64  `json:"at"`                // Unix seconds by Stripe's clock: the event's created, or the answer's Date
-	Answered   bool   `json:"read,omitempty"`    // by an answer, which outranks an event of the same second
+	Answered   bool   `json:"read,omitempty"`    // from a response, which outranks an event of the same second
 	Type       string `json:"type,omitempty"`    // of the payment method, Stripe's word
 	Brand      string `json:"brand,omitempty"`   // empty where the method has none
 	Last4      string `json:"last4,omitempty"`   // empty where the method has none
@@ -63,7 +61,7 @@ func (c Charges) oldest() string {
 	})
 }
 
-// MethodView is with what a payment was paid, or was tried to be. Brand and Last4 are null where the method has none.
+// MethodView is the payment method of the last charge. Brand and Last4 are null if the method has none.
 type MethodView struct {
 	Type  string  `json:"type"`
 	Brand *string `json:"brand"`

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDetailsAreOfTheShownCharge: with what was paid, and the receipt, are those of the latest charge of the
-// snapshot that is shown, as it was last seen.
+// TestDetailsAreOfTheShownCharge: payment method details and receipt are those of the shown snapshot's latest
+// charge, in their latest form.
 func TestDetailsAreOfTheShownCharge(t *testing.T) {
 	visa := ChargeDetails{At: 20, Type: "card", Brand: "visa", Last4: "4242", ReceiptURL: "https://pay.example/1"}
 	debit := ChargeDetails{At: 22, Type: "sepa_debit", Last4: "3000"}

@@ -23,7 +23,7 @@ import (
 //	group   | a list of fields
 type coder struct {
 	reading bool
-	buf     []byte // what was written, or what is left to read
+	buf     []byte // output so far, or input to read
 	words   words
 	seconds int64 // the last one
 	millis  int64 // the last one
@@ -83,7 +83,7 @@ func (c *coder) varint() int64 {
 	return n
 }
 
-// bytes reads so many bytes. They are those of the input.
+// bytes reads a number of bytes. The result is a part of the input.
 func (c *coder) bytes(count uint64) []byte {
 	if count > uint64(len(c.buf)) {
 		c.fail(errCutOff)

@@ -101,9 +101,9 @@ func (r *Record) disputes() []DisputeSeen {
 	return list
 }
 
-// ambiguousDisputesUntil returns the moment, in Unix seconds, before which no list can settle which observation of
-// a dispute is the newest; zero where none is ambiguous. Different observations within the window are ambiguous,
-// unless the list that settled them is known.
+// ambiguousDisputesUntil returns the time, in Unix seconds, before which no list can decide which observation
+// of a dispute is the newest; zero if none is ambiguous. Different observations within the window are
+// ambiguous, unless a list has decided between them.
 func (r *Record) ambiguousDisputesUntil() (notBefore int64) {
 	for _, kept := range r.Disputes {
 		last := kept[len(kept)-1]

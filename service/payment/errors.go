@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Code names what went wrong; it is part of the contract.
+// Code is an error code of the contract.
 type Code string
 
-// The codes that the service answers with, beside those that only HTTP knows.
+// Codes of the service. The API has some more, about HTTP.
 const (
 	CodeInvalidRequest        Code = "invalid_request"
 	CodeInvalidSignature      Code = "invalid_signature"
@@ -54,7 +54,7 @@ type Error struct {
 	Cause           error   // for the log
 }
 
-// FieldError says what is wrong with one member of the input: its Pointer or its Parameter names it.
+// FieldError describes a mistake in one member of the input, named by Pointer or Parameter.
 type FieldError struct {
 	Pointer   string // JSON pointer into the body, as "/amount"
 	Parameter string // of the query, where it is not the body
@@ -73,13 +73,13 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// ErrConflict says that a record was changed by somebody else since it was loaded: load it again.
+// ErrConflict: the record was changed since it was loaded. Load it again.
 var ErrConflict = errors.New("record changed since it was loaded")
 
-// ErrNotFound says that there is no such record in the store.
+// ErrNotFound: the store has no such record.
 var ErrNotFound = errors.New("no such record")
 
-// NotFound is the one answer to what does not exist and to what is not the caller's.
+// NotFound is the error for missing and for forbidden objects alike.
 func NotFound() *Error {
 	return &Error{Code: CodeNotFound, Detail: "There is nothing here that this credential may see."}
 }

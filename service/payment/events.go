@@ -6,9 +6,9 @@ const (
 	reopenedEvent  = "order.reopened"          // another attempt, after backends got an event about an earlier one
 )
 
-// eventType names the event of a visible change; empty where backends get none. Opening a payment is no event by
-// itself. Neither is a change of the payment method or the receipt alone. While an attempt of the order is unknown,
-// only successes are announced.
+// eventType returns the event type of a visible change; empty if backends get none. Opening a payment has no
+// event, nor has a change of only the payment method or receipt. While an attempt of the order is unknown,
+// only successes have events.
 func (o *Order) eventType(before, after View) string {
 	if before.State != "" && before.sameButDetails(after) {
 		return ""

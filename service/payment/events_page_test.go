@@ -30,7 +30,7 @@ func TestEventsPage(t *testing.T) {
 		}
 	}
 	var rows [][]string
-	for _, state := range states { // as a payment comes through them, and what is none of them after that
+	for _, state := range states { // sorted in the order of a payment's life, other states last
 		if kind := "order." + string(state); types[kind] {
 			rows = append(rows, []string{"`" + kind + "`"})
 			delete(types, kind)
@@ -42,7 +42,8 @@ func TestEventsPage(t *testing.T) {
 	page.Table(t, "../../docs/events.md", "| type | when |", rows)
 }
 
-// typesOf are the types of a change between two states, whatever else the views and the order say.
+// typesOf returns the possible event types of a change between two states, for any other content of view and
+// order.
 func typesOf(from, to State) (kinds []string) {
 	hold := HoldAmount
 	view := func(state State) View { return View{PublicView: PublicView{Payment: "pi_1", State: state}} }

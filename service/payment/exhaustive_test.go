@@ -18,8 +18,9 @@ var histories = flag.Int(
 	"longest history that TestExhaustive walks; 0: by KASSE_TEST_ROUNDS. Each step more takes some twenty times as long",
 )
 
-// longestHistory is 4 where every round is asked for. The race detector is spared these: it makes them fifteen times
-// slower, and has nothing to find in pure functions. `make check` plays them in a step without it.
+// longestHistory is 4 if all rounds are wanted, and shorter with the race detector. The detector makes it
+// fifteen times slower and finds nothing in pure functions. `make check` runs the long ones in a step without
+// it.
 func longestHistory() int {
 	if *histories > 0 {
 		return *histories
@@ -31,16 +32,17 @@ func longestHistory() int {
 	return rounds.Of(3, 3, 4)
 }
 
-// maxAsked bounds the reads that may be needed until a payment is right: one, and another two seconds later where its
-// answer is too near to an older one.
+// maxAsked limits the reads until a payment is right: one, and another two seconds later if the first one is
+// too close to an older one.
 const maxAsked = 2
 
 // tally counts what the exhaustive test has done.
 type tally struct{ histories, deliveries, asked, askedTwice atomic.Int64 }
 
-// TestExhaustive delivers every history of the model, in every order and with duplicates, and judges the end against
-// the truth. Instead of every order it walks every set: where each fact added to each set of others gives one record
-// for one union, and each fact added again changes nothing, every order with any duplicates ends in the same record.
+// TestExhaustive delivers every history of the model, in every order and with duplicates, and compares the
+// end with Stripe's state. Instead of every order it visits every set. It checks that adding a fact to a set
+// gives one record for one union, and that adding it again changes nothing. Then every order with any
+// duplicates ends in the same record.
 func TestExhaustive(t *testing.T) {
 	var count tally
 	t.Cleanup(func() {
@@ -149,7 +151,7 @@ func judge(t *testing.T, count *tally, history []happened, m moments) {
 	}
 }
 
-// answer is one that was asked for, with the covers that service.Read takes.
+// answer is a read's result, with the covers that service.Read uses.
 func answer(date int64, s Snapshot, asked int, covers []string) Read {
 	return Read{
 		Observation: Observation{At: date, Snapshot: s}, IDs: []string{fmt.Sprintf("req_asked_%d", asked)},

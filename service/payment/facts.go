@@ -22,7 +22,7 @@ func (f All) applyTo(o *Order, now time.Time) {
 // Caused is a fact with its cause, for the history.
 type Caused struct {
 	Cause string
-	By    *Actor // whose call it was; nil where it was no call of ours
+	By    *Actor // the caller; nil if no call of ours caused it
 	Fact
 }
 
@@ -110,7 +110,7 @@ func isRead(facts []RecordFact) bool {
 	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, read := f.(Read); return read })
 }
 
-// isStale reports whether the facts are those of an answer that may be older than its date.
+// isStale reports whether the facts come from a response that may be older than its date.
 func isStale(facts []RecordFact) bool {
 	return slices.ContainsFunc(facts, func(f RecordFact) bool { _, stale := f.(StaleResponse); return stale })
 }

@@ -51,11 +51,9 @@ func (f *FailureView) sameMeaning(o *FailureView) bool {
 
 const genericDecline = "generic_decline"
 
-// hiddenDeclines are the decline codes that the customer must not see, since the holder of a stolen card would
-// learn what the bank knows. Stripe asks for a generic decline instead, or says that the card may have been
-// reported lost or stolen.
-//
-// Source: https://docs.stripe.com/declines/codes
+// hiddenDeclines are decline codes that the customer must not see, since they would inform the user of a
+// stolen card. Stripe recommends a generic decline for some, and says of others that the card may be reported
+// lost or stolen.
 var hiddenDeclines = map[string]bool{
 	"fraudulent": true, "lost_card": true, "merchant_blacklist": true, "pickup_card": true, "restricted_card": true,
 	"stolen_card": true,
@@ -69,8 +67,8 @@ func BrowserDecline(code string) string {
 	return code
 }
 
-// declineStart begins the decline code in the failure of a rendered view. It cannot stand inside a JSON string, where
-// its quotation marks would be escaped.
+// declineStart begins the decline code in the failure of a rendered view. It cannot occur inside a JSON
+// string, where its quotation marks would be escaped.
 var declineStart = []byte(`"decline_code":"`)
 
 // BrowserView returns a rendered View as a page may see it: its decline code as in BrowserDecline. The view that it was

@@ -14,7 +14,7 @@ type FeedEvent struct {
 	Restored  bool            `json:"restored"`
 	Data      json.RawMessage `json:"data"` // the status view after the change
 	Entry     string          `json:"-"`    // id of the stream entry
-	Partition int             `json:"-"`    // index of the partition whose stream holds the entry, from 0
+	Partition int             `json:"-"`    // index of the entry's partition, from 0
 	Sent      []string        `json:"-"`    // consumer groups of endpoints that have the event from an earlier entry
 	Trace     string          `json:"-"`    // traceparent of the cause (W3C Trace Context); empty: it was not traced
 }
@@ -30,12 +30,12 @@ type FeedQuery struct {
 // Filters reports whether the query leaves events out.
 func (q FeedQuery) Filters() bool { return len(q.Types) > 0 || q.Order != "" }
 
-// FeedPage is one page of the feed. Next is the cursor of the page after it, also where Events is
-// empty. It passes what a filter leaves out.
+// FeedPage is one page of the feed. Next is the cursor of the following page, even if Events is empty. It
+// skips filtered events.
 type FeedPage struct {
 	Events []FeedEvent `json:"events"`
 	Next   string      `json:"next"`
-	More   bool        `json:"-"` // events after Next were not looked at, since one request looks at so many at most
+	More   bool        `json:"-"` // more events follow that this request did not examine, since its limit was reached
 }
 
 // Latest is the cursor behind the newest event.

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// PersonForgotten is a fact: nothing of a person is to be kept of the order's attempts. The order keeps how many
-// attempts that were: what Stripe shows of them later is kept without it, too. A later attempt is a new one.
+// PersonForgotten is a fact: the order's attempts must not contain personal data. The order records their
+// number, and later data of these attempts from Stripe is stored without personal data. A later attempt is
+// not affected.
 type PersonForgotten struct{}
 
 func (PersonForgotten) applyTo(o *Order, _ time.Time) {
@@ -22,8 +23,8 @@ func (PersonForgotten) applyTo(o *Order, _ time.Time) {
 	}
 }
 
-// Unfinished says why the order is not finished, in words for an operator; empty where it is. Only then nothing of the
-// person is needed any more: a form that is sent again has to be the same byte for byte.
+// Unfinished returns why the order is not finished, as text for an operator; empty if it is finished. An
+// unfinished order still needs the personal data, since a repeated form must be the same byte for byte.
 func (o *Order) Unfinished(now time.Time) string {
 	if o.Lease.Held(now) {
 		return "a call is changing it at this moment"
@@ -44,9 +45,9 @@ func (o *Order) Unfinished(now time.Time) string {
 	return ""
 }
 
-// withoutPerson returns the record without what it holds of a person: the shop's metadata, with what was paid, and
-// the receipt. Merging commutes with it, so that it does not matter when a fact comes: the metadata decide nothing
-// but the order of answers that differ in nothing else.
+// withoutPerson returns the record without personal data: the shop's metadata, payment method details and the
+// receipt. It commutes with merging, so the time of a fact does not matter: metadata decides only the order
+// of otherwise equal answers.
 func (r Record) withoutPerson() Record {
 	r.Charges = nil
 	r.Recent, r.Terminal = withoutMetadata(r.Recent), withoutMetadata(r.Terminal)
@@ -113,5 +114,6 @@ func (o *Order) OldestEvent() time.Time {
 	return oldest.Add(-clocksApart)
 }
 
-// clocksApart is how far Stripe's clock, which dates a PaymentIntent, may be ahead of Redis's, which dates events.
+// clocksApart is the largest lead of Stripe's clock, which dates a PaymentIntent, over Redis's, which dates
+// events.
 const clocksApart = 24 * time.Hour

@@ -91,8 +91,8 @@ func TestForgettingCommutes(t *testing.T) {
 	})
 }
 
-// TestForgottenStaysForgotten: a later event or read of a forgotten attempt brings nothing of the person back, and
-// the next attempt is a new one.
+// TestForgottenStaysForgotten: a later event or read of a forgotten attempt restores no personal data, and
+// the next attempt is not affected.
 func TestForgottenStaysForgotten(t *testing.T) {
 	now := time.UnixMilli(1_795_435_200_000)
 	o := Order{ID: "order-1", Revision: "1", Rules: Rules{MaxFailures: 10, Retention: time.Hour}}

@@ -28,8 +28,9 @@ func (id OrderID) Valid() bool {
 	return Made(string(id), 1, 64, "._:-") && !strings.ContainsRune("._:-", rune(id[0]))
 }
 
-// Made reports whether a text is made of letters and digits of ASCII and those other characters, between so few and so
-// many of them. It is asked at every request, where a regular expression would take longer than all the rest.
+// Made reports whether a text consists of ASCII letters, digits and the given other characters, within the
+// length bounds. It runs for every request, where a regular expression would take longer than everything
+// else.
 func Made(text string, least, most int, others string) bool {
 	if len(text) < least || len(text) > most {
 		return false

@@ -11,7 +11,7 @@ type Listing struct {
 	Customer int64 // hash of the order's customer; zero or less: it is not found by one
 }
 
-// unlistedCustomer stands for a customer by whom the order is not found.
+// unlistedCustomer marks an order that is listed under no customer.
 const unlistedCustomer = -1
 
 // CustomerHash is the hash under which the orders of a customer are found, from 1 to 2^31-1; zero for
@@ -50,8 +50,8 @@ type OrderPage struct {
 	Next   string
 }
 
-// list gives the order its place in the index. An order is found under the customer of the payment
-// that it stands for, or of its terms while it has none: a former customer no longer finds it.
+// list sets the order's entry in the index. An order is listed under the customer of its current payment, or
+// of its terms while it has no payment. A former customer no longer finds it.
 func (o *Order) list(c *Changes, now time.Time) {
 	if o.Foreign != "" {
 		return
@@ -70,8 +70,8 @@ func (o *Order) list(c *Changes, now time.Time) {
 	c.List = o.Listed
 }
 
-// listedCustomer returns the customer under whom the order is found, empty for a guest. It is false
-// where the payment that the order stands for is not loaded.
+// listedCustomer returns the customer of the order's index entry, empty for a guest; false if the current
+// payment is not loaded.
 func (o *Order) listedCustomer() (CustomerID, bool) {
 	id := o.Current()
 	p, a := o.Loaded[id], o.Attempt(id)

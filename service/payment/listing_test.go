@@ -62,7 +62,7 @@ func TestListing(t *testing.T) {
 	}
 }
 
-// TestListingIsMoved: a change says where the order was, and where it is.
+// TestListingIsMoved: a change contains the old and the new index entry.
 func TestListingIsMoved(t *testing.T) {
 	now := time.Unix(1_764_288_000, 0)
 	o := Order{ID: "o_1", Terms: Terms{Amount: 1, Currency: "eur", Customer: "cus_bob"}, Rules: Rules{Index: true}}

@@ -5,9 +5,7 @@ import (
 	"slices"
 )
 
-// truth is Stripe's own side of one PaymentIntent, after its lifecycle page. It knows what no event contains.
-//
-// Source: https://docs.stripe.com/payments/paymentintents/lifecycle
+// truth is Stripe's state of one PaymentIntent, by its lifecycle page. It includes what no event contains.
 type truth struct {
 	Snapshot
 	charges int
@@ -19,7 +17,7 @@ type step struct {
 	name   string
 	from   []Status
 	happen func(*truth)
-	silent bool // makes no event: the answer to the call is how we know
+	silent bool // makes no event; only the call's response shows it
 }
 
 // GoString keeps a failing draw readable.
@@ -142,7 +140,7 @@ type moments struct{ at, skew []int64 }
 
 func (m moments) stamp(i int) int64 { return (m.at[i] + m.skew[i]) / 1000 }
 
-// facts are what Kasse may learn of a history: each step by its event or its answer.
+// facts are what Kasse can learn of a history: each step's event or response.
 func facts(history []happened, m moments) []RecordFact {
 	var list []RecordFact
 	for i, h := range history {
@@ -161,7 +159,7 @@ func facts(history []happened, m moments) []RecordFact {
 	return list
 }
 
-// id is that of the event or the answer; it says nothing about the order.
+// id is the id of the event or response; it does not reveal the order.
 func (h happened) id(i int) string {
 	kind := "evt"
 	if h.silent {

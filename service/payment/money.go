@@ -8,16 +8,14 @@ import "strings"
 // Source: https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 const MaxAmount = 999_999_999_999
 
-// amountSteps are the currencies in which Stripe takes only multiples of a number of minor units.
-//
-// Source: https://docs.stripe.com/currencies#three-decimal and #special-cases.
+// amountSteps are the currencies whose amounts must be multiples of a number of minor units.
 var amountSteps = map[string]int64{
 	"bhd": 10, "jod": 10, "kwd": 10, "omr": 10, "tnd": 10, // three decimals, of which the last must be 0
 	"isk": 100, "ugx": 100, // two decimals, both of which must be 0
 }
 
-// CheckAmount refuses an amount, in minor units, that Stripe does not take in the currency: one out of every range,
-// or one that is no multiple of the currency's step. The error says what would fit.
+// CheckAmount refuses an amount, in minor units, that Stripe does not accept in the currency: out of range,
+// or not a multiple of the currency's step. The error names the next valid amount.
 func CheckAmount(amount int64, currency string) error {
 	if amount < 1 || amount > MaxAmount {
 		return AmountOutOfRange()
@@ -37,7 +35,7 @@ func CheckAmount(amount int64, currency string) error {
 	return &Error{Code: CodeAmountOutOfRange, Detail: "Stripe does not take this amount in this currency.", Fields: p}
 }
 
-// CaptureMethod says when the money is taken, in Stripe's words.
+// CaptureMethod is Stripe's capture_method: when the money is captured.
 type CaptureMethod string
 
 // Stripe's capture methods.

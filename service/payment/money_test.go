@@ -10,7 +10,7 @@ func TestCheckAmount(t *testing.T) {
 	for _, tt := range []struct {
 		amount   int64
 		currency string
-		fits     string // what the error proposes; empty: the amount is taken
+		fits     string // amount that the error proposes; empty: the amount is accepted
 	}{
 		{1, "eur", ""},
 		{1, "jpy", ""},

@@ -2,9 +2,7 @@ package payment
 
 import "slices"
 
-// What Stripe uses where a CustomerSession does not say.
-//
-// Source: https://docs.stripe.com/api/customer_sessions/create
+// Stripe's defaults of a CustomerSession.
 const defaultRedisplayLimit = 3
 
 var defaultRedisplayFilters = []string{"always"}
@@ -81,8 +79,8 @@ func isSubset(part, whole []string) bool {
 // sessionPointer is where a body names the features of a session.
 const sessionPointer = "/customer_session"
 
-// NarrowSession is Narrow for the body of a request. It fails with CodeClaimMismatch where the page asks for more,
-// and with CodeInvalidRequest where the result is none that Stripe takes.
+// NarrowSession is Narrow for a request body. It returns CodeClaimMismatch if the page requests more, and
+// CodeInvalidRequest if Stripe would not accept the result.
 func NarrowSession(most, asked SessionFeatures) (SessionFeatures, error) {
 	n, wider := most.Narrow(asked, sessionPointer)
 	if len(wider) > 0 {
@@ -98,8 +96,8 @@ func NarrowSession(most, asked SessionFeatures) (SessionFeatures, error) {
 	return n, nil
 }
 
-// SessionFor returns the features of the session that a create makes for an attempt; nil: for a new one. Those of a
-// token without the claim are the attempt's own, or the defaults, narrowed by what its page asks for.
+// SessionFor returns the session features of a create for an attempt; nil means a new attempt. A token
+// without the claim has the attempt's own features, or the defaults, narrowed by the page's request.
 func (r CreateRequest) SessionFor(a *Attempt) (SessionFeatures, error) {
 	if !r.Unclaimed {
 		return r.Session, nil

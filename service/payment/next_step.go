@@ -27,27 +27,13 @@ type Step struct {
 	Payment ID
 }
 
-// NextStep looks at the order as it stands, and says what a create does next. The owner is the create's name in a
-// lease.
-//
-//	order                                     | step
-//	------------------------------------------|----------------------------------------------------------
-//	leased to another                         | wait
-//	paid, in flight, or closed without reopen | refuse; newer terms are saved before where they still can be
-//	the same, and a token of another customer | refuse as a conflict
-//	other terms that do not win               | refuse
-//	an unknown attempt                        | list
-//	an attempt without a known answer         | resend, or search
-//	no payment, or it was cancelled           | open
-//	closed, withdrawn, or reopened with other terms | withdraw
-//	newer terms                               | save
-//	otherwise                                 | hand out
+// NextStep decides what a create does next with the current order. owner is the create's name in a lease.
 func (o *Order) NextStep(r CreateRequest, owner string, now time.Time) Step {
 	if o.Lease.HeldByOther(owner, now) {
 		return Step{Kind: StepWait}
 	}
 	updated, refusal := *o, o.CheckCreate(r)
-	updated.acceptProposal() // its process has died, or does not know Stripe's answer
+	updated.acceptProposal() // its process has died, or does not know Stripe's response
 	conflict := updated.applyTerms(r, refusal == nil, now)
 	news := conflict == nil && (updated.Terms != o.Terms || updated.Rev != o.Rev)
 	var terms Fact
@@ -82,7 +68,7 @@ func (o *Order) NextStep(r CreateRequest, owner string, now time.Time) Step {
 	return Step{Kind: StepHandOut, Payment: current.Payment}
 }
 
-// CheckCreate says whether the order's payment, or the order itself, stands in the way of a create.
+// CheckCreate returns an error if the order or its payment does not allow the create.
 func (o *Order) CheckCreate(r CreateRequest) error {
 	id := o.Current()
 	var state State
@@ -108,7 +94,7 @@ func (o *Order) CheckCreate(r CreateRequest) error {
 	return &Error{Code: CodeOrderClosed, Detail: "The order was closed; a service key may reopen it."}
 }
 
-// renderFor renders the payment that stands in the way of a create; nil where the create is a token's, and the payment
+// renderFor renders the payment for the error of a create; nil if the create is a token's and the payment
 // another customer's.
 func (o *Order) renderFor(r CreateRequest, id ID) []byte {
 	view := o.Render(id)
@@ -121,8 +107,9 @@ func (o *Order) renderFor(r CreateRequest, id ID) []byte {
 	return TokenPart(view)
 }
 
-// AfterRead says what a create does with a payment that has just been read: it is handed out where it fits the order's
-// terms; otherwise its amount is set, where that is enough and Stripe takes it, or it is withdrawn.
+// AfterRead decides what a create does with a payment that was just read. It returns the payment if it has
+// the order's terms. Otherwise it sets the amount if that suffices and Stripe accepts it, or withdraws the
+// payment.
 func (o *Order) AfterRead(id ID) (fits, setAmount bool) {
 	a, p := o.Attempt(id), o.Loaded[id]
 	if a == nil || p == nil || p.Record.Empty() {

@@ -51,7 +51,7 @@ func unclearOrder() Order {
 	return o
 }
 
-// unknownAttempt is an order whose third attempt is known, and whose second is not.
+// unknownAttempt is an order with a known third attempt and an unknown second one.
 func unknownAttempt() Order {
 	o, _ := follow(openOrder("pi_1"), seenAs("pi_3", 3, opening(10, pending())))
 	return o

@@ -29,7 +29,7 @@ type Order struct {
 	FulfillableAt        int64 `json:"fulfillable_at,omitempty"`   // Unix seconds, set once
 	Version              int64 `json:"version,omitempty"`          // of the newest view of any payment
 	LastWord             Word  `json:"last_word,omitzero"`
-	Forgotten            int   `json:"forgotten,omitempty"` // the highest attempt of which nothing of a person is kept any more
+	Forgotten            int   `json:"forgotten,omitempty"` // the highest attempt without personal data
 
 	Listed Listing `json:"listed,omitzero"`
 
@@ -103,20 +103,19 @@ type Lease struct {
 	Until int64  `json:"until,omitempty"` // Unix milliseconds by Redis's clock
 }
 
-// Held reports whether the lease is in force. Where Redis's clock has gone back behind the moment at which the
-// lease was taken, it is not: otherwise a process that has died would lock the order for as long as the clock went
-// back.
+// Held reports whether the lease is valid. It is not if Redis's clock has gone back behind the start of the
+// lease. Otherwise a dead process would lock the order for as long as the clock went back.
 func (l Lease) Held(now time.Time) bool {
 	return l.Owner != "" && l.Taken <= now.UnixMilli() && now.UnixMilli() < l.Until
 }
 
-// HeldByOther reports whether somebody else than the owner holds the lease.
+// HeldByOther reports whether another owner has the lease.
 func (l Lease) HeldByOther(owner string, now time.Time) bool { return l.Held(now) && l.Owner != owner }
 
 // Stored reports whether the order has ever been saved.
 func (o *Order) Stored() bool { return o.Revision != "" }
 
-// Current returns the payment that the order stands for: its winner, else its newest; empty where there is none.
+// Current returns the order's winner, or else its newest payment; empty if there is none.
 func (o *Order) Current() ID {
 	if o.Winner != "" {
 		return o.Winner
@@ -140,7 +139,7 @@ func (o *Order) Payments() []ID {
 	return ids
 }
 
-// Attempt returns the attempt that the payment is; nil where it is none of the order's.
+// Attempt returns the payment's attempt; nil if it is not one of the order's.
 func (o *Order) Attempt(id ID) *Attempt {
 	if id == "" {
 		return nil

@@ -223,7 +223,7 @@ func TestFailuresClose(t *testing.T) {
 	}
 }
 
-// TestPointerOutlivesItsOrder: whatever happens and when, the pointer's end lies behind the order's.
+// TestPointerOutlivesItsOrder: a pointer always expires later than its order.
 func TestPointerOutlivesItsOrder(t *testing.T) {
 	o := openOrder("pi_1")
 	at := noon

@@ -17,7 +17,7 @@ type PassRequest struct {
 type PassStanding struct {
 	First   bool   // no other unfinished request is older
 	Started bool   // a process has begun
-	Holder  string // which one; another one begins again where it dies
+	Holder  string // server that runs it; after its death another one starts again
 	Done    bool
 	PassResult
 }
@@ -33,7 +33,7 @@ type PassResult struct {
 	Failed      string   `json:"failed"`       // why; empty: it did not fail
 }
 
-// Denied is a payment whose success Stripe does not know of.
+// Denied is a payment whose success Stripe does not know.
 type Denied struct {
 	Payment ID      `json:"payment_intent"`
 	Order   OrderID `json:"order_id"`

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// Payment is what is kept of one PaymentIntent beside its order's row: the record of what Stripe showed, and what
-// backends did with it.
+// Payment is the stored data of one PaymentIntent beside its order's row: the record of Stripe's data, and
+// the calls of backends.
 type Payment struct {
 	ID  ID     `json:"-"`
 	Raw []byte `json:"-"` // as it was loaded; the store's
@@ -26,7 +26,7 @@ type HistoryEntry struct {
 	To      State  `json:"t"`
 	At      int64  `json:"at"` // Unix seconds
 	Cause   string `json:"c"`
-	By      *Actor `json:"b,omitempty"` // whose call it was; nil where no call of ours changed it
+	By      *Actor `json:"b,omitempty"` // the caller; nil if no call of ours caused it
 	Added   Added  `json:"-"`           // by a newer program
 }
 
@@ -89,7 +89,7 @@ func (p *Payment) state() State {
 // HasMoney reports whether money has come that could be given back.
 func (p *Payment) HasMoney() bool { return !p.Record.Empty() && p.state().Won() }
 
-// Refunds returns what was given back of the payment, or was to be, oldest first.
+// Refunds returns the payment's refunds in every status, oldest first.
 func (p *Payment) Refunds() []RefundSeen {
 	return p.Record.refunds(p.Record.Resolve().Amount, p.received())
 }
@@ -158,7 +158,7 @@ func (o *Order) afterLease(now time.Time) time.Time {
 	return now
 }
 
-// ReadDue returns when the payment needs attention; zero where nothing is uncertain, or where it is not loaded.
+// ReadDue returns when the payment must be read; zero if nothing is uncertain, or if it is not loaded.
 func (o *Order) ReadDue(id ID, now time.Time) time.Time {
 	a, p := o.Attempt(id), o.Loaded[id]
 	if a == nil || p == nil || p.Record.Empty() {
@@ -180,8 +180,8 @@ var sweepAfter = map[State]time.Duration{
 // sweepAtLatest bounds the pauses between two questions.
 const sweepAtLatest = 24 * time.Hour
 
-// sweepAt returns when Stripe is asked about the payment unless it is written before; zero where its state is
-// final. The pause doubles while nothing changes, since it is as long as the payment has not changed.
+// sweepAt returns when the payment is read at Stripe unless it is written before; zero in a final state. The
+// pause doubles while nothing changes, since it equals the time since the last change.
 func (o *Order) sweepAt(a *Attempt, p *Payment, now time.Time) time.Time {
 	least, running := sweepAfter[a.State]
 	if p != nil && p.Record.isDenied() {

@@ -38,8 +38,8 @@ func (o *Order) planPointer(a *Attempt, c *Changes, now time.Time) {
 	c.Pointers = append(c.Pointers, Pointer{a.Payment, until})
 }
 
-// attentionAt returns when a worker has to look at the order itself: an attempt is unknown, or Stripe's answer to
-// one is.
+// attentionAt returns when a worker must check the order itself, because an attempt is unknown or the
+// response to one is.
 func (o *Order) attentionAt(now time.Time) time.Time {
 	if o.hasUnknownAttempt() {
 		return o.afterLease(now)

@@ -74,7 +74,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// named gives an answer its name.
+// named sets an answer's id.
 func named(id string, a Read) Read {
 	a.IDs = []string{id}
 	return a
@@ -211,7 +211,7 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestSeen takes the covers of a read: the events and answers in the record when it begins.
+// TestSeen uses the covers of a read: the events and answers in the record when it begins.
 func TestSeen(t *testing.T) {
 	r := merged(event("evt_2", 11, processing("ch_1")), event("evt_1", 10, action("")), event("evt_0", 5, pending()))
 	if got, want := r.KnownIDs(), []string{"evt_1", "evt_2"}; !reflect.DeepEqual(got, want) {

@@ -24,7 +24,7 @@ type Record struct {
 	Received       int64            `json:"received,omitempty"` // the greatest amount received, in minor units
 	Vouched        int64            `json:"vouched,omitempty"`  // the greatest of these that Stripe itself showed, in minor units
 	Claims         []string         `json:"claims,omitempty"`   // webhooks that showed an end, or money
-	Denied         []string         `json:"denied,omitempty"`   // of these, what an answer of Stripe did not bear out
+	Denied         []string         `json:"denied,omitempty"`   // the vouched events that a response has denied
 	Failures       []string         `json:"failures,omitempty"` // failed attempts: the charge of each, or the event id of one without a charge
 	StaleAt        int64            `json:"stale,omitempty"`    // Unix seconds: only a read dated later can be trusted
 	Refunds        Refunds          `json:"refunds,omitempty"`  // each at its furthest status
@@ -46,8 +46,9 @@ type Record struct {
 // Read is a PaymentIntent as Stripe showed it in the answer to a call.
 type Read struct {
 	Observation
-	IDs           []string `json:"ids,omitempty"`            // of the answer, and of others that showed the same in the same second
-	KnownBefore   []string `json:"known,omitempty"`          // events and answers known before the call, and so included in the answer
+	IDs []string `json:"ids,omitempty"` // of the answer, and of others that showed the same in the same second
+	// Events and answers known before the call, so the answer includes them.
+	KnownBefore   []string `json:"known,omitempty"`
 	CaptureBefore int64    `json:"capture_before,omitempty"` // Unix seconds, the end of an authorization
 }
 
@@ -65,8 +66,8 @@ type Event struct {
 // Creation is the PaymentIntent as it was made.
 type Creation struct{ Observation }
 
-// StaleResponse is the Date, in Unix seconds, of an answer that may be older than its date: a replay, or the answer
-// to a call that was sent twice.
+// StaleResponse is the Date, in Unix seconds, of a response that may be older than its date: a replay, or the
+// response to a call that was sent twice.
 type StaleResponse int64
 
 // Merge returns the record with the fact in it. The record that it was given stays as it was.
@@ -76,9 +77,9 @@ func Merge(r Record, f RecordFact) Record {
 	return r
 }
 
-// dropEnded drops what can no longer be shown once the payment has ended: its creation, and what was seen on the
-// way. It commutes with every merge, since an end stays known. The failed attempts, the sum received and both ends
-// of a contradiction stay.
+// dropEnded drops data that is never shown once the payment has ended: its creation and intermediate
+// observations. It commutes with every merge, since an end stays known. Failed attempts, the received sum and
+// both ends of a contradiction stay.
 func (r *Record) dropEnded() {
 	if len(r.Terminal) > 0 {
 		r.Creation, r.Recent, r.Reads, r.StaleAt = nil, nil, nil, 0
@@ -185,8 +186,8 @@ func keepNewer(
 	return kept
 }
 
-// newestReads adds a read and drops those older than the newest by more than the window. A read that shows what another
-// has shown only adds to what that one includes.
+// newestReads adds a read and drops reads older than the newest by more than the window. A read with the same
+// content as another only extends what that one includes.
 func newestReads(kept []Read, a Read) []Read {
 	kept = slices.Clone(kept)
 	i := slices.IndexFunc(kept, func(k Read) bool { return compareReads(k, a) == 0 })

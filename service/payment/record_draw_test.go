@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawHistory plays a long history of the model. The answers to reads may be older than their date by up to 200 ms, and
-// cover any part of what happened before they began.
+// drawHistory draws a long history of the model. Answers may be older than their date by up to 200 ms, and
+// include any part of what happened before they began.
 func drawHistory(t *rapid.T) ([]happened, moments) {
 	now, at := newTruth(), int64(10_000)
 	var history []happened
@@ -66,7 +66,8 @@ func blindEvents(list []RecordFact) {
 	}
 }
 
-// drawFact makes facts that need not be of any history: whatever Stripe says, merging has to be a function of the set.
+// drawFact draws facts that need not belong to a history: for any data of Stripe, merging must be a function
+// of the set.
 func drawFact(t *rapid.T) RecordFact {
 	charges := []Charge{{}, {Unknown: true}, {ID: "ch_1"}, {ID: "ch_2"}}
 	s := Snapshot{
@@ -146,7 +147,7 @@ func drawReturned(t *rapid.T, at int64, event string) RecordFact {
 	}
 }
 
-// drawFacts keeps to the one promise that Stripe does make: what an event says in one API version never changes.
+// drawFacts keeps Stripe's single promise: the content of an event in one API version never changes.
 func drawFacts(t *rapid.T) []RecordFact {
 	return rapid.SliceOfNDistinct(rapid.Custom(drawFact), 1, 12, func(f RecordFact) string {
 		if e, isEvent := f.(Event); isEvent {

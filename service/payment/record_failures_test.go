@@ -28,7 +28,7 @@ func TestCounted(t *testing.T) {
 	}
 }
 
-// TestFailuresBounded keeps the same attempts of many, whatever their order.
+// TestFailuresBounded: of many failed attempts the same ones are kept, in any order.
 func TestFailuresBounded(t *testing.T) {
 	var up, down Record
 	for i := range 2 * maxFailures {

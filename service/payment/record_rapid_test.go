@@ -73,8 +73,8 @@ func TestViewIsOfTheSet(t *testing.T) {
 	})
 }
 
-// TestDoubtOfTruth lets every answer of the history be a replay, older than its date by any number of steps. Doubted,
-// none may be merged; the end is right, or asks.
+// TestDoubtOfTruth lets every answer of the history be a replay, older than its date by any number of steps.
+// A doubted answer may not be merged, and the end is right or wants a read.
 func TestDoubtOfTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history, m := drawHistory(t)
@@ -133,8 +133,8 @@ func stored(t *rapid.T, r Record) Record {
 	return back.Record
 }
 
-// TestDropCommutes merges facts in two orders. In one what has ended is dropped at each step, in the other once at
-// the end: the records are the same, and show the same as one from which nothing is dropped.
+// TestDropCommutes merges facts in two orders. In one, ended data is dropped at each step; in the other, once
+// at the end. The records are the same, and show the same as one without dropping.
 func TestDropCommutes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := drawFacts(t)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// shownTest is one rule of what is shown. It holds in every order of the facts.
+// shownTest is one rule about the shown state. It holds in every order of the facts.
 type shownTest struct {
 	name       string
 	facts      []RecordFact
@@ -161,7 +161,7 @@ func TestCertain(t *testing.T) {
 	}
 }
 
-// TestUncertain names what looks like a certain step and is none, in both directions.
+// TestUncertain names pairs that look like a certain step but are not, in both directions.
 func TestUncertain(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -215,7 +215,7 @@ func TestCertainAfterAllOthers(t *testing.T) {
 	}
 }
 
-// TestBestGuess orders what nothing is certain of: the later of each pair is shown, and a read asked for.
+// TestBestGuess: of a pair without a certain order the later one is shown, and a read is wanted.
 func TestBestGuess(t *testing.T) {
 	confirm := seen(RequiresConfirmation, "ch_1")
 	blindly := []Snapshot{
@@ -249,7 +249,7 @@ func TestBestGuess(t *testing.T) {
 	}
 }
 
-// TestWindow walks the edges of what time stamps can tell.
+// TestWindow tests the limits of what time stamps can decide.
 func TestWindow(t *testing.T) {
 	for _, tt := range []struct {
 		apart int64

@@ -5,14 +5,8 @@ import (
 	"time"
 )
 
-// RefundCall is a backend's call to give money back. It is kept from before Stripe is asked, so that a repeat gets the
-// same refund.
-//
-//	state     | Form | Refused | Answered | a repeat
-//	----------|------|---------|----------|------------------------------------
-//	open      | set  | no      | nil      | sends the form again
-//	refused   | set  | yes     | nil      | sends the form again, which Stripe refuses again
-//	answered  | none | no      | set      | gets the refund
+// RefundCall is a backend's call for a refund. It is stored before Stripe is called, so that a repeat gets
+// the same refund.
 type RefundCall struct {
 	Name     string      `json:"name"`             // RefundRequest.Name
 	Amount   int64       `json:"amount,omitempty"` // as asked for, in minor units; zero: all that was left
@@ -54,7 +48,7 @@ func (c *RefundCall) SameAs(r RefundRequest) bool {
 
 func (c *RefundCall) open() bool { return c.Answered == nil && !c.Refused }
 
-// RefundCall returns the call of that name, nil where there is none. It lies in the list.
+// RefundCall returns the call with that name; nil if there is none. It points into the list.
 func (p *Payment) RefundCall(name string) *RefundCall {
 	if i := slices.IndexFunc(p.Calls, func(c RefundCall) bool { return c.Name == name }); i >= 0 {
 		return &p.Calls[i]
@@ -62,8 +56,8 @@ func (p *Payment) RefundCall(name string) *RefundCall {
 	return nil
 }
 
-// Recall returns the call that the request repeats, nil where it repeats none: from what is kept of the call, or
-// from the refund that it made, where Redis was lost since.
+// Recall returns the call that the request repeats; nil if there is none. It uses the stored call, or after a
+// loss of Redis the refund that the call made.
 func (p *Payment) Recall(r RefundRequest) *RefundCall {
 	if call := p.RefundCall(r.Name()); call != nil {
 		return call

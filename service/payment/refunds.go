@@ -123,8 +123,8 @@ func (r *Record) releaseAmbiguous(amount, received int64) bool {
 	return received > 0 && received < amount && len(r.Refunds) > 0 && r.Listing == nil
 }
 
-// refunds returns what was given back of the money received, oldest first, failed refunds included. The release of
-// what was authorized and not captured is none: with nothing received that is every refund; on a partly captured
+// refunds returns the refunds of received money, oldest first, including failed ones. The release of
+// uncaptured money does not count. Without received money every refund is a release. On a partly captured
 // payment it is the earliest refund of exactly the rest that no call of ours has made.
 func (r *Record) refunds(amount, received int64) []RefundSeen {
 	if received == 0 {

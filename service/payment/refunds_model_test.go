@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// books is Stripe's own side of the money of one payment, after it came: what was given back, and what is disputed.
+// books is Stripe's state of a received payment's money: refunds and disputes.
 type books struct {
 	received int64 // of 1,000
 	refunds  map[RefundID]Refund
@@ -139,7 +139,7 @@ func walkBooks(t *testing.T, count *tally, now books, history []entered) {
 	}
 }
 
-// money is what a payment comes to.
+// money is the resulting state of a payment.
 type money struct {
 	refunded int64
 	state    State

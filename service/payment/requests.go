@@ -18,7 +18,7 @@ type CreateRequest struct {
 	MethodConfiguration       string // "pmc_…"; empty: the account's default
 	Session                   SessionFeatures
 	Unclaimed                 bool             // a token without the claim customer_session: see SessionFor
-	Asked                     *SessionFeatures // what the page of such a token asks for
+	Asked                     *SessionFeatures // the page's request with such a token
 	Reopen                    bool             // a service key opens a closed order again
 }
 

@@ -31,7 +31,7 @@ func (r *Record) Resolve() Resolved {
 	}
 	shown.Received = max(shown.AmountReceived, r.Received)
 	if finished && shown.vouched() {
-		shown.Received = max(shown.AmountReceived, r.Vouched) // what webhooks say beyond that is not true
+		shown.Received = max(shown.AmountReceived, r.Vouched) // a higher sum of webhooks is not true
 	}
 	unlisted := r.Unlisted && shown.Received > 0 && r.Listing == nil
 	if unlisted || r.hasUnknownRefunds() || r.releaseAmbiguous(shown.Amount, shown.Received) ||
@@ -47,16 +47,17 @@ func (r *Record) Resolve() Resolved {
 	return shown
 }
 
-// requireReadAfter asks for a read that is surely newer than an answer whose date, in Unix seconds, may be wrong.
+// requireReadAfter requires a read that is certainly newer than an answer whose date, in Unix seconds, may be
+// wrong.
 func (s *Resolved) requireReadAfter(at int64, last *Read) {
 	if at > 0 && (last == nil || last.At < at+2*window) {
 		s.NeedsRead, s.NotBefore = true, at+2*window
 	}
 }
 
-// unreadUntil returns the moment, in Unix seconds, from which an answer includes what the newest event was about
-// that only names the payment; zero where a read has shown it. Once money has come, a read has the refunds and
-// disputes with it.
+// unreadUntil returns the time, in Unix seconds, from which an answer includes the object of the newest event
+// that only names the payment; zero if a read has shown it. Once money was received, a read includes refunds
+// and disputes.
 func (r *Record) unreadUntil(received int64) int64 {
 	read := r.ReadAt
 	if received > 0 {
@@ -71,9 +72,9 @@ func (r *Record) unreadUntil(received int64) int64 {
 	return r.UnreadAt + 2*window
 }
 
-// untrustedUntil returns the newest date, in Unix seconds, that an answer may have had wrongly; zero where there is
-// none. Answers within the window that differ are untrusted too, unless one was asked for when the others were
-// known.
+// untrustedUntil returns the newest date, in Unix seconds, at which an answer's date may be wrong; zero if
+// there is none. Different answers within the window are untrusted, too, unless one was requested when the
+// others were known.
 func (r *Record) untrustedUntil() int64 {
 	last := r.lastRead()
 	for _, a := range r.Reads {
@@ -140,8 +141,8 @@ func (r *Record) resolveRunning() Resolved {
 	return Resolved{Observation: slices.MaxFunc(open, compareGuesses), NeedsRead: true}
 }
 
-// afterReads returns the recent events that no read includes. A read includes what was known when it began, and
-// whatever is older than it by more than the window.
+// afterReads returns the recent events that no read includes. A read includes what was known when it began,
+// and everything that is older by more than the window.
 func (r *Record) afterReads() []Observation {
 	return slices.DeleteFunc(slices.Clone(r.Recent), func(s Observation) bool {
 		includes := func(a Read) bool { return s.At < a.At-window || slices.Contains(a.KnownBefore, s.Event) }

@@ -28,12 +28,12 @@ type Reviews map[ReviewID]Review
 // reviewApproved is the one closed_reason that releases a payment.
 const reviewApproved = "approved"
 
-// holds reports whether the payment must not be fulfilled: the review is open, or was closed without an approval. An
-// unknown reason holds, too.
+// holds reports whether the payment must not be fulfilled: the review is open, or was closed without an
+// approval, also for an unknown reason.
 func (r Review) holds() bool { return !r.Closed || r.ClosedReason != reviewApproved }
 
-// compareReviews orders what was seen of one review. A closed one is never opened again. An end with a reason
-// outweighs one without. Of two reasons, which Stripe does not give, the one that holds counts.
+// compareReviews orders observations of one review. Closed wins over open, and a reason over none. Of two
+// reasons, which Stripe does not send, the one that holds wins.
 func compareReviews(a, b Review) int {
 	return cmp.Or(
 		cmp.Compare(btoi(a.Closed), btoi(b.Closed)), cmp.Compare(

@@ -20,8 +20,8 @@ func given(amount int64, status RefundStatus) RefundSeen {
 	return RefundSeen{"re_1", Refund{Status: status, Amount: amount, Created: 30}}
 }
 
-// TestReviewHolds: an open review holds what came in, and only an approval releases it. A word that is not known
-// releases nothing. Money that was given back, or is claimed back, is the reason that comes first.
+// TestReviewHolds: an open review holds a received payment, and only an approval releases it. An unknown
+// reason releases nothing. A refund or dispute is the reason with precedence.
 func TestReviewHolds(t *testing.T) {
 	paid := event("evt_1", 20, succeeded("ch_1"))
 	for name, tt := range map[string]struct {
@@ -71,7 +71,7 @@ func TestReviewHolds(t *testing.T) {
 	}
 }
 
-// reviewSteps are what can happen to a payment with reviews, each after what it needs.
+// reviewSteps are the possible steps of a payment with reviews, each with its precondition.
 var reviewSteps = []struct {
 	name  string
 	needs []string
@@ -96,9 +96,9 @@ func reviewed(s Snapshot) Snapshot {
 	return s
 }
 
-// TestReviewsInAnyOrder delivers every history of reviews and charges in every order, to an order: the record and
-// the last view are those of the set. order.paid is sent at most once, and exactly once where the end is
-// fulfillable; the last event agrees with the last view.
+// TestReviewsInAnyOrder delivers every history of reviews and charges in every order. Record and last view
+// depend only on the set. order.paid is sent at most once, and exactly once if the end is fulfillable. The
+// last event agrees with the last view.
 func TestReviewsInAnyOrder(t *testing.T) {
 	var count tally
 	walked := map[string]bool{}

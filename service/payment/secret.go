@@ -10,18 +10,17 @@ import (
 	"strings"
 )
 
-// Secret is a value that may be used and never shown: every way of printing it gives "***". Out of a method's reach
-// are only the verbs %p and %w, which vet refuses, and members that are not exported of a struct that is printed as
-// a whole.
+// Secret is a value that is used but never shown: every way of formatting it gives "***". The exceptions are
+// the verbs %p and %w, which vet refuses, and unexported members of a struct that is formatted as a whole.
 type Secret string
 
-// String hides the value from those who ask for text.
+// String hides the value.
 func (Secret) String() string { return "***" }
 
 // GoString hides the value from code generators.
 func (Secret) GoString() string { return "***" }
 
-// Format hides the value from fmt, also where the verb is wrong: for %d it would show what it cannot format.
+// Format hides the value from fmt even with a wrong verb: %d would otherwise show it.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 
 // MarshalJSON hides the value from JSON.

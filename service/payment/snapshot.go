@@ -95,9 +95,9 @@ func (f Failure) ownCharge() string {
 	return f.Charge
 }
 
-// mustPrecede reports whether s came before o, whatever their time stamps are. These three are the only steps of the
-// lifecycle that cannot be walked backwards. `processing` before a failure with the same charge is not one, since an
-// attempt may start while the old charge still stands.
+// mustPrecede reports whether s was before o, whatever their time stamps are. These three are the only steps
+// of the lifecycle that have no way back. `processing` before a failure with the same charge is not one,
+// since an attempt may start while the old charge is still shown.
 func (s Snapshot) mustPrecede(o Snapshot) bool {
 	if !s.Charge.Unknown && s.Charge.ID == "" && o.Charge.ID != "" {
 		return true
@@ -139,14 +139,14 @@ type Observation struct {
 	Added Added `json:"-"` // by a newer program
 }
 
-// vouched reports whether Stripe itself showed the snapshot, in an answer to a call with our key. A webhook may be
-// forged by anyone who has its secret.
+// vouched reports whether the snapshot comes from a response to a call with our key. A webhook can be forged
+// by anyone with its secret.
 func (s Observation) vouched() bool { return s.Event == "" || s.Vouched }
 
 func (s Observation) seenAt() int64 { return s.At }
 
-// compareStamps orders observations by (created, event id, API version). An event never changes what it shows.
-// Answers of one second may differ, and only those that show the same are equal.
+// compareStamps orders observations by (created, event id, API version). An event's content never changes.
+// Answers of one second may differ, and only those with the same content are equal.
 func compareStamps(a, b Observation) int {
 	order := cmp.Or(
 		cmp.Compare(a.At, b.At), strings.Compare(a.Event, b.Event), strings.Compare(a.APIVersion, b.APIVersion),
@@ -173,8 +173,8 @@ func compareReads(a, b Read) int {
 	return cmp.Or(compareGuesses(a.Observation, b.Observation), compareStamps(a.Observation, b.Observation))
 }
 
-// canonical gives an arbitrary but fixed order to answers that nothing else distinguishes. The metadata come last:
-// the order of answers that differ in more stays the same once they are forgotten.
+// canonical orders otherwise equal answers in an arbitrary but fixed way. Metadata comes last, so that the
+// order of different answers stays the same when metadata is forgotten.
 func (s Observation) canonical() string {
 	metadata := s.Metadata
 	s.Metadata = nil

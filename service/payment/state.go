@@ -1,6 +1,6 @@
 package payment
 
-// State is what an order needs to know of a payment.
+// State is the state of a payment, as orders use it.
 type State string
 
 // The states of the contract.
@@ -30,7 +30,7 @@ func (s State) Payable() bool { return s == Pending || s == ActionRequired || s 
 // InFlight reports whether the money is on its way.
 func (s State) InFlight() bool { return s == InProgress || s == Authorized }
 
-// Won reports whether the money came, whatever happened to it since.
+// Won reports whether the money was received, whatever happened since.
 func (s State) Won() bool {
 	switch s {
 	case Paid, PartiallyRefunded, Refunded, Disputed, ChargedBack:
@@ -40,7 +40,7 @@ func (s State) Won() bool {
 	return false
 }
 
-// stateOf names the state of a payment of which so much was received, in minor units.
+// stateOf returns the state of a payment with this received amount, in minor units.
 func stateOf(s Snapshot, received int64) State {
 	switch s.Status {
 	case RequiresPaymentMethod:
@@ -67,8 +67,8 @@ func stateOf(s Snapshot, received int64) State {
 	return Pending
 }
 
-// stateSince names the state of a payment after what was given back, or is claimed back, of the money received. The
-// first of the disputes is the most telling. Amounts are in minor units.
+// stateSince returns the state after refunds and disputes of the received money. The first dispute has the
+// most weight. Amounts are in minor units.
 func stateSince(state State, received, refunded int64, disputes []DisputeSeen) State {
 	switch {
 	case state != Paid:

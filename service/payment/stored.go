@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// The stored form of an order with its current payment, and of its other payments by themselves. Each function
-// codes the fields of one type, with ascending tags; a tag is never used again. A type that is compared with == has
-// no group of its own: its fields are those of the type that it lies in, which keeps what a newer program has
-// added.
+// The stored form of an order with its current payment, and of its other payments. Each function codes the
+// fields of one type, with ascending tags; a tag is never reused. A type that is compared with == has no
+// group of its own: its fields are in the group of the enclosing type, which keeps fields that a newer
+// program has added.
 
 // AppendOrder appends the stored form of the order, its current payment included.
 func (o *Order) AppendOrder(b []byte) []byte {
@@ -26,9 +26,8 @@ func (o *Order) AppendPayment(b []byte, p *Payment) []byte {
 	return c.buf
 }
 
-// DecodeOrder reads what AppendOrder has written into an order that has nothing but its name, and the blocks of its
-// earlier attempts. Where there are more, BlocksMissing says
-// how many.
+// DecodeOrder decodes AppendOrder's output into an order that has only its id and the blocks of its earlier
+// attempts. If blocks are missing, BlocksMissing returns how many.
 func (o *Order) DecodeOrder(stored []byte) error {
 	c := o.coder()
 	c.reading, c.buf = true, stored
@@ -45,7 +44,7 @@ func (o *Order) DecodePayment(stored []byte, id ID) (*Payment, error) {
 	return p, c.finish()
 }
 
-// coder knows the texts that the order's key holds.
+// coder returns a coder with the words of the order's key.
 func (o *Order) coder() coder {
 	return coder{words: words{seen: append(make([]string, 0, 24), string(o.ID), string(o.Foreign))}}
 }

@@ -29,7 +29,7 @@ func (e blocksMissing) Error() string {
 	return fmt.Sprintf("the order has %d blocks of earlier attempts, and %d of them are there", e.needed, e.given)
 }
 
-// BlocksMissing returns how many blocks an order has, where DecodeOrder has failed because it was given fewer; else 0.
+// BlocksMissing returns the order's number of blocks if DecodeOrder failed because it got fewer; else 0.
 func BlocksMissing(err error) int {
 	var missing blocksMissing
 	if !errors.As(err, &missing) || missing.needed > mostBlocks {
@@ -100,7 +100,7 @@ func (b *Block) decode(o *Order) error {
 	return nil
 }
 
-// NextBlocks returns the blocks of the order as they are to be stored, and which of them differ from what is stored.
+// NextBlocks returns the order's blocks to be stored, and which of them have changed.
 func (o *Order) NextBlocks() (blocks []Block, changed []int) {
 	count := o.blocksNeeded()
 	if count == 0 {

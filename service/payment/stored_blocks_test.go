@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// busyOrder is an order with so many attempts, the last of which it stands for.
+// busyOrder is an order with this many attempts; the last one is current.
 func busyOrder(attempts int) Order {
 	o := Order{ID: "order-1", Terms: price, Loaded: map[ID]*Payment{}}
 	for n := 1; n <= attempts; n++ {

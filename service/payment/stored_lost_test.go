@@ -21,7 +21,7 @@ func sameStored(t *testing.T, want, got Order) {
 		strings.Join(lost.texts, "\n"))
 }
 
-// lostMembers says once of each member of a struct what was written and what was read, where they differ.
+// lostMembers lists each member of a struct that differs between writing and reading, once.
 type lostMembers struct {
 	path  cmp.Path
 	names []string

@@ -266,8 +266,7 @@ func FuzzStoredForm(f *testing.F) {
 	})
 }
 
-// TestDictionaryStays fails where a word of a dictionary that was released is changed: what is stored would become
-// another.
+// TestDictionaryStays fails if a word of a released dictionary changes, since stored values would change.
 func TestDictionaryStays(t *testing.T) {
 	if len(dictionaryIndex) != len(dictionary) || len(dictionary) > textReference {
 		t.Errorf("%d words, %d of them different, at most %d", len(dictionary), len(dictionaryIndex), textReference)

@@ -11,7 +11,7 @@ type Intent struct {
 	Snapshot
 }
 
-// Answer is a PaymentIntent in an answer of Stripe.
+// Answer is a PaymentIntent of a response.
 type Answer struct {
 	Intent
 	RequestID     string       // of the answer, Stripe's "req_…"
@@ -19,7 +19,7 @@ type Answer struct {
 	Stale         bool         // a replay, or the answer to a repeated call: it may be older than its date
 	CaptureBefore int64        // Unix seconds, the end of an authorization; zero where there is none
 	Charged       int64        // Unix seconds, when the charge that received money was made; zero: none, or unknown
-	Reversals     *Reversals   // only in the answer to a read, and after money came
+	Reversals     *Reversals   // only of a read, after money was received
 	Details       []RecordFact // the charge and the review, only in the answer to a read
 }
 
@@ -29,7 +29,7 @@ type Reversals struct {
 	Disputes []DisputeSeen // without a time: the answer's Date is theirs
 }
 
-// ReadFacts returns what an answer to a read says, given what was known before the call.
+// ReadFacts returns the facts of a read, given what was known before the call.
 func (a Answer) ReadFacts(known KnownBefore) []RecordFact {
 	if a.Stale {
 		return []RecordFact{StaleResponse(a.Date)}
@@ -74,9 +74,9 @@ type StripeEvent struct {
 	Livemode   bool
 	Ahead      bool         // Created is further ahead of our clock than the tolerance of signatures
 	Connected  bool         // of another account, through Connect
-	Context    string       // the account that the event is of, "acct_…"; empty where Stripe does not say
+	Context    string       // account of the event, "acct_…"; empty if Stripe names none
 	Thin       bool         // it names an object of ours, and shows nothing of it
-	Key        string       // idempotency key of the call that caused the event; empty where Stripe does not say
+	Key        string       // idempotency key of the call that caused the event; empty if Stripe names none
 	Intent     *Intent      // of a payment_intent.* event
 	Payment    ID           // that an event about another object, or one that cannot be decoded, names
 	Facts      []RecordFact // that an event about another object shows of the payment
@@ -97,7 +97,8 @@ func (e StripeEvent) Subject() ID {
 // Cause is the entry of the history for a change by the event.
 func (e StripeEvent) Cause() string { return e.Type + " " + e.ID }
 
-// Fact is what the event shows of the PaymentIntent. Its type matters only for the creation, which never overwrites.
+// Fact is the event's observation of the PaymentIntent. Its type matters only for the creation, which never
+// overwrites.
 func (e StripeEvent) Fact() RecordFact {
 	seen := Observation{At: e.Created, Event: e.ID, APIVersion: e.APIVersion, Snapshot: e.Intent.Snapshot}
 	if e.Type == "payment_intent.created" {

@@ -2,8 +2,8 @@ package payment
 
 import "slices"
 
-// StripeEventType is a type of Stripe's events that Kasse reads. StripeEventTypes is the one list: what is listed for
-// the catch-up, what kasse check looks for at an endpoint, what the documents name, and what a type implies.
+// StripeEventType is a type of Stripe's events that Kasse reads. StripeEventTypes is the single list: the
+// catch-up lists these types, kasse check looks for them at an endpoint, and the documents name them.
 type StripeEventType struct {
 	Type   string
 	About  StripeObject
@@ -29,7 +29,7 @@ type EventNeed int
 // The needs.
 const (
 	NeedState  EventNeed = iota // a state is wrong until a sweep reads the payment
-	NeedMoney                   // money that comes in parts, or is given back, is known late
+	NeedMoney                   // without it partial payments and refunds are noticed late
 	NeedDetail                  // with what was paid, the receipt or a review is known late
 )
 
@@ -70,7 +70,7 @@ var stripeEventTypes = func() map[string]StripeEventType {
 	return byName
 }()
 
-// FindStripeEventType returns the type of that name; false where Kasse does not know it.
+// FindStripeEventType returns the type with that name; false if Kasse does not know it.
 func FindStripeEventType(name string) (StripeEventType, bool) {
 	t, known := stripeEventTypes[name]
 	return t, known

@@ -46,7 +46,7 @@ func TestSweepDoubles(t *testing.T) {
 	}
 }
 
-// TestAbandonedOnTime: where payments are abandoned, the last read comes at that age and not up to a day later.
+// TestAbandonedOnTime: if payments are abandoned, the last read is at that age, not up to a day later.
 func TestAbandonedOnTime(t *testing.T) {
 	for _, after := range []time.Duration{time.Hour, 100 * time.Minute, 40 * time.Hour, 168 * time.Hour} {
 		before, _ := readsUntil(after, Pending, after-time.Second)
@@ -56,7 +56,7 @@ func TestAbandonedOnTime(t *testing.T) {
 	}
 }
 
-// TestOpenCartsAreCheap holds the budget: so many open carts, of every age, which stay unpaid.
+// TestOpenCartsAreCheap checks the read budget for many unpaid carts of every age.
 func TestOpenCartsAreCheap(t *testing.T) {
 	const carts, budget = 100_000, 2.5 // reads a second
 	const abandoned = 168 * time.Hour

@@ -2,7 +2,8 @@ package payment
 
 import "time"
 
-// Terms are what an order costs and for whom. Other fields of a repeated create are ignored.
+// Terms are an order's amount, currency, customer and way of payment. Other fields of a repeated create are
+// ignored.
 type Terms struct {
 	Amount           int64         `json:"amount"` // minor units
 	Currency         string        `json:"currency"`
@@ -65,12 +66,12 @@ func (o *Order) acceptProposal() {
 	o.Proposed = Proposal{}
 }
 
-// maxAhead is how far in the future terms may be dated: a date beyond it is no moment at which they were set.
+// maxAhead is how far in the future a rev may be: a later one cannot be a time at which terms were set.
 const maxAhead = time.Minute
 
-// recoverTerms applies the terms that a payment of the order shows, where Redis has forgotten them: their age must be
-// newer than the order's, and not of the future. A copy of our metadata on another PaymentIntent has the age of the
-// original, and changes nothing. Once the order is won, only its winner can show what it was paid for.
+// recoverTerms applies the terms of an order's payment if Redis has lost them. Their rev must be newer than
+// the order's and not in the future. A copy of our metadata has the original's rev and changes nothing. Once
+// the order is won, only the winner's terms count.
 func (o *Order) recoverTerms(a *Attempt, rev int64, s Snapshot, now time.Time) {
 	if rev == 0 || rev <= o.Rev || time.UnixMilli(rev).After(now.Add(maxAhead)) {
 		return
@@ -78,7 +79,7 @@ func (o *Order) recoverTerms(a *Attempt, rev int64, s Snapshot, now time.Time) {
 	if o.Winner != "" && o.Winner != a.Payment {
 		return
 	}
-	usage := a.Terms.SetupFutureUsage // what was asked for; the customer's page may set another on the PaymentIntent
+	usage := a.Terms.SetupFutureUsage // the requested value; the customer's page may change the PaymentIntent's
 	known := a.Terms != Terms{}
 	o.Terms, o.Rev = s.Terms(), rev
 	if known {

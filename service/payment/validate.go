@@ -21,10 +21,11 @@ const (
 	maxRedisplay     = 10
 )
 
-// descriptorSuffix is what Stripe takes on a card statement: 22 characters, at least one letter, none of <>\'"*.
+// descriptorSuffix matches a valid suffix of a card statement: 22 characters, at least one letter, none of
+// <>\'"*.
 var descriptorSuffix = regexp.MustCompile(`^[^<>\\'"*\x00-\x1f\x7f-\x{10ffff}]{1,22}$`)
 
-// methodConfiguration is what a payment method configuration's id looks like.
+// methodConfiguration matches the id of a payment method configuration.
 var methodConfiguration = regexp.MustCompile(`^pmc_[A-Za-z0-9_]{1,250}$`)
 
 // maxShipping is the most characters of one member of a shipping address.
@@ -55,7 +56,7 @@ func (s *Shipping) problems() Problems {
 	return p
 }
 
-// countryCode is what an ISO 3166-1 alpha-2 code looks like.
+// countryCode matches the form of an ISO 3166-1 alpha-2 code.
 var countryCode = regexp.MustCompile(`^[A-Z]{2}$`)
 
 var hasLetter = regexp.MustCompile(`[A-Za-z]`)
@@ -66,7 +67,7 @@ var (
 	redisplayFilters = []string{"always", "limited", "unspecified"}
 )
 
-// currencyCode is what an ISO 4217 code looks like at Stripe.
+// currencyCode matches the form of an ISO 4217 code at Stripe.
 var currencyCode = regexp.MustCompile(`^[a-z]{3}$`)
 
 // Problems collects what is wrong with an input, each with a JSON pointer.
@@ -169,7 +170,7 @@ func metadataProblems(metadata map[string]string) Problems {
 	return p
 }
 
-// Problems returns what is wrong with the features, each with its JSON pointer under the given one.
+// Problems returns the mistakes in the features, with JSON pointers under the given one.
 func (f *SessionFeatures) Problems(at string) Problems {
 	var p Problems
 	if f == nil {

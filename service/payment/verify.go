@@ -18,21 +18,21 @@ const (
 // Verifications are all settings.
 var Verifications = []Verification{VerifyInBackground, VerifyBefore, VerifyOff}
 
-// KnownBefore is what was known of a payment when a call of Stripe began, so that the answer includes it.
+// KnownBefore is what was known of a payment when a call to Stripe began, so the response includes it.
 type KnownBefore struct {
 	IDs    []string // of events and answers
-	Claims []string // the events by which alone money has come, which the answer bears out or denies
+	Claims []string // events that alone reported money; the response confirms or denies them
 }
 
-// Denial is a fact: Stripe was asked when these events said that money has come, and its answer shows none; or it
-// knows no such PaymentIntent. An answer to a question of before says nothing: the money may have come since. An
-// answer that shows the money outranks every denial.
+// Denial is a fact: these events reported money, and a later response shows none, or Stripe does not know the
+// PaymentIntent. A response to an earlier call denies nothing, since the money may have arrived since. A
+// response with the money outranks every denial.
 type Denial []string
 
 func (f Denial) mergeInto(r *Record) { r.Denied = boundedUnion(r.Denied, f...) }
 
-// maxClaims bounds the events kept of what webhooks alone say. The smallest ids stay, so that a bounded union is
-// still a union, and what was denied of the claims that stay is known.
+// maxClaims limits the kept claims. The smallest ids stay, so a bounded union is still a union, and denials
+// of the kept claims stay known.
 const maxClaims = 20
 
 func boundedUnion(kept []string, more ...string) []string {
@@ -40,7 +40,8 @@ func boundedUnion(kept []string, more ...string) []string {
 	return all[:min(len(all), maxClaims)]
 }
 
-// claims returns the events by which alone money has come; nil where none has, or where Stripe itself showed it.
+// claims returns the events that alone reported money; nil if there is no money, or if Stripe itself has
+// shown it.
 func (r *Record) claims() []string {
 	if r.Empty() {
 		return nil
@@ -52,18 +53,18 @@ func (r *Record) claims() []string {
 	return union(r.Claims, []string{shown.Event})
 }
 
-// isDenied reports whether an answer of Stripe has denied what webhooks say. A newer event does not end that, since
-// it may be forged too.
+// isDenied reports whether a response has denied the webhooks' claims. A newer event does not end that, since
+// it may also be forged.
 func (r *Record) isDenied() bool { return len(r.Denied) > 0 && r.claims() != nil }
 
 // showsMoney reports whether a PaymentIntent has received money and ended.
 func (s Snapshot) showsMoney() bool { return s.Status.Terminal() && stateOf(s, s.AmountReceived).Won() }
 
-// verifies reports whether Stripe is asked about successes that webhooks bring.
+// verifies reports whether successes from webhooks are read at Stripe.
 func (v Verification) verifies() bool { return v == VerifyInBackground || v == VerifyBefore }
 
-// Known returns what a call of Stripe begun now includes. Claims is whether its answer may deny a claim; otherwise
-// only an order whose successes are verified has its claims denied.
+// Known returns what a call to Stripe begun now includes. claims says whether its response may deny a claim.
+// Otherwise only the claims of an order with verified successes can be denied.
 func (o *Order) Known(id ID, claims bool) KnownBefore {
 	p := o.Loaded[id]
 	if p == nil {
@@ -76,8 +77,8 @@ func (o *Order) Known(id ID, claims bool) KnownBefore {
 	return k
 }
 
-// wantsVerification reports whether Stripe has to be asked about what webhooks alone say. What was denied is swept,
-// until another event says so.
+// wantsVerification reports whether a claim of webhooks must be read at Stripe. A denied claim is swept until
+// a new event repeats it.
 func (o *Order) wantsVerification(p *Payment) bool {
 	if !o.Rules.Verification.verifies() || p.Record.claims() == nil {
 		return false
@@ -86,8 +87,8 @@ func (o *Order) wantsVerification(p *Payment) bool {
 	return len(p.Record.Denied) == 0 || slices.ContainsFunc(p.Record.Claims, isNew)
 }
 
-// verifiableFrom returns when Stripe can be asked about a claim: now, or once an answer is newer than one that may
-// have been older than its date. An event of the future does not put the question off.
+// verifiableFrom returns when a claim can be read: now, or once a response would be newer than one with an
+// uncertain date. An event from the future does not delay the read.
 func (r *Record) verifiableFrom(now time.Time) time.Time {
 	if r.StaleAt == 0 {
 		return now
@@ -95,8 +96,9 @@ func (r *Record) verifiableFrom(now time.Time) time.Time {
 	return later(now, time.Unix(r.StaleAt+2*window, 0))
 }
 
-// holdsUnverified reports whether a success must not be fulfilled, since only webhooks say so. Once denied it is held
-// whatever the setting is, until Stripe shows the money. What could be fulfilled before is held by a denial only.
+// holdsUnverified reports whether a success must not be fulfilled because only webhooks report it. A denied
+// success is held with every setting until Stripe shows the money. A payment that was fulfillable before is
+// held only by a denial.
 func (o *Order) holdsUnverified(p *Payment) bool {
 	before := o.Rules.Verification == VerifyBefore && o.FulfillableAt == 0
 	return p.Record.isDenied() || (before && p.Record.claims() != nil)
@@ -108,7 +110,8 @@ func (o *Order) Denied(id ID) bool {
 	return p != nil && p.Record.isDenied()
 }
 
-// PaymentDenied is a fact: Stripe knows no such PaymentIntent, and was asked when these events said that it was paid.
+// PaymentDenied is a fact: Stripe does not know the PaymentIntent, and was asked after these events had
+// reported it as paid.
 type PaymentDenied struct {
 	Payment ID
 	Claims  []string // events
@@ -123,8 +126,8 @@ func (f PaymentDenied) applyTo(o *Order, _ time.Time) {
 // deniedSweepAfter is how long after it was denied Stripe is asked about a success again.
 const deniedSweepAfter = 2 * time.Minute
 
-// dropDeniedWinner takes the order from a winner whose success was denied and that Stripe has shown to end without
-// money. Another payment that has succeeded wins in its place.
+// dropDeniedWinner removes a winner whose success was denied and that has ended without money. Another
+// successful payment becomes the winner.
 func (o *Order) dropDeniedWinner() {
 	w, p := o.Attempt(o.Winner), o.Loaded[o.Winner]
 	if w == nil || p == nil || len(p.Record.Denied) == 0 || w.State.Won() {

@@ -19,7 +19,7 @@ func verifying(v Verification, payments ...ID) Order {
 	return o
 }
 
-// asked is Stripe's answer to a question about the first attempt that began when the order was as it is.
+// asked is Stripe's answer to a read of the first attempt that began with the current order.
 func (o *Order) asked(at int64, s Snapshot) Fact {
 	seen := seenAs("pi_1", 1, read(at, s))
 	seen.Facts = Answer{
@@ -195,8 +195,8 @@ func TestVerification(t *testing.T) {
 	}
 }
 
-// TestStaleAnswersDenyNothing: an answer to a question of before the claim, or one that may be older than its date,
-// leaves a paid order as it is, and Stripe is asked again.
+// TestStaleAnswersDenyNothing: an answer from before the claim, or one that may be older than its date, does
+// not change a paid order, and another read is due.
 func TestStaleAnswersDenyNothing(t *testing.T) {
 	before := verifying(VerifyInBackground, "pi_1")
 	before, _ = before.Apply(seenAs("pi_1", 1, opening(5, pending())), noon)
@@ -215,8 +215,8 @@ func TestStaleAnswersDenyNothing(t *testing.T) {
 	}
 }
 
-// TestDeniedSuccessIsAskedAboutAgain: a denied success is held until Stripe shows the money, however often webhooks
-// say so. A new event asks for a read at once; otherwise the pauses double.
+// TestDeniedSuccessIsAskedAboutAgain: a denied success is held until Stripe shows the money, however often
+// webhooks repeat it. A new event causes a read at once; otherwise the pauses double.
 func TestDeniedSuccessIsAskedAboutAgain(t *testing.T) {
 	o, _ := verifying(VerifyInBackground, "pi_1").Apply(
 		seenAs("pi_1", 1, event("evt_1", noon.Unix()+290, succeeded("ch_1"))), noon,

@@ -8,7 +8,7 @@ import (
 	json "github.com/go-json-experiment/json/v1"
 )
 
-// guidance is what a page should do in a state, and how often it should ask.
+// guidance is a page's next step in a state, with its polling interval.
 type guidance struct {
 	next string
 	poll int // milliseconds; 0: the state is final
@@ -22,7 +22,7 @@ var guide = map[State]guidance{
 	Authorized:     {"wait", 60_000},
 }
 
-// Hold is why a payment that came in must not be fulfilled.
+// Hold is the reason why a received payment must not be fulfilled.
 type Hold string
 
 // The reasons of the contract.
@@ -155,9 +155,9 @@ func mostImportant(disputes []DisputeSeen) *DisputeView {
 	return &DisputeView{ID: string(d.ID), Status: d.Status, Amount: d.Amount}
 }
 
-// hold says why a payment that came in must not be fulfilled; empty where it may. With manual capture the backend
-// chose the sum, and reads it in amount_received. A part given back holds the payment too: only the shop knows what
-// that was for.
+// hold returns why a received payment must not be fulfilled; empty if it may. With manual capture the backend
+// has chosen the sum, and reads it in amount_received. A partial refund also holds the payment, since only
+// the shop knows its reason.
 func (o *Order) hold(p *Payment, s Resolved, state State, refunded int64) Hold {
 	if !state.Won() {
 		return ""

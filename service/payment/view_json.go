@@ -102,7 +102,7 @@ func (w *jsonWriter) review(r *ReviewView) {
 // jsonWriter writes the members of an object.
 type jsonWriter struct{ b []byte }
 
-// comma puts what must stand before a member.
+// comma writes the separator before a member.
 func (w *jsonWriter) comma() []byte {
 	switch {
 	case len(w.b) == 0:

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestEveryMemberHasAMeaning fails where a member was added and sameMeaning does not compare it: a change of it alone
-// would keep the version, and an ETag, of the view before.
+// TestEveryMemberHasAMeaning fails if sameMeaning does not compare a member. A change of that member alone
+// would keep the view's version and ETag.
 func TestEveryMemberHasAMeaning(t *testing.T) {
 	follows := strings.Fields(`Next Final PollAfter CreatedAt`) // from other members, or from nothing that changes
 	stamps := strings.Fields(`Version UpdatedAt`)               // of the last change of meaning

@@ -6,8 +6,8 @@ import (
 	"reflect"
 )
 
-// What a reader may see of a rendered View is what the structs of its kind name. The order of the members does not
-// matter, and a member that no struct names is not shown.
+// The structs below define which members of a rendered View a reader may see. The order of the members does
+// not matter. A member that no struct names is hidden.
 var (
 	publicMembers = namesOf(reflect.TypeFor[PublicView]())
 	tokenMembers  = namesOf(reflect.TypeFor[PublicView](), reflect.TypeFor[tokenView]())
@@ -48,7 +48,7 @@ func (names memberNames) of(view []byte) []byte {
 	return append(part, '}')
 }
 
-// topMember is a member of a JSON object: its name, and where it, its value and what follows it begin.
+// topMember is a member of a JSON object: its name, and the offsets of it, its value and what follows.
 type topMember struct {
 	name           []byte
 	at, value, end int

@@ -2,7 +2,7 @@ package payment
 
 import "testing"
 
-// TestPartsGoByNames: a member that no struct of the reader's names is not shown, wherever it stands.
+// TestPartsGoByNames: a member that no struct of the reader names is hidden, at any position.
 func TestPartsGoByNames(t *testing.T) {
 	const view = `{"later":{"a":["}",",\"version\":9"]},"version":2,"review":{"id":"prv_1"},"customer":"cus_1",` +
 		`"payment_intent":"pi_1","failure":null}`

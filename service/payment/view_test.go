@@ -244,7 +244,8 @@ func TestPublicPart(t *testing.T) {
 	}
 }
 
-// TestViewIsWrittenLikeItsStructs: the JSON that is written by hand is that of the structs, whatever stands in them.
+// TestViewIsWrittenLikeItsStructs: the hand-written JSON encoding equals that of the structs, for any
+// content.
 func TestViewIsWrittenLikeItsStructs(t *testing.T) {
 	for _, s := range []string{
 		"plain", "", `"`, `\`, "<b>&", "Grüße", "\x00\n\x7f", "\u2028", "\xff", "{}", strings.Repeat("x", 3000),

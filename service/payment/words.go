@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// words are the texts that a value has had so far. A text that comes again is written as a reference.
+// words are the texts so far of one coded value. A repeated text is written as a reference.
 type words struct {
 	seen []string
 }
