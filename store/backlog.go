@@ -18,7 +18,7 @@ type Backlog struct {
 	CaughtUp    time.Duration // since when Stripe's events have been caught up with; negative: they never were
 }
 
-// LoadBacklog counts what waits, in two round trips. The rate is that of AllowRead.
+// LoadBacklog counts the queues in two round trips. rate is AllowRead's.
 func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error) {
 	b := Backlog{CaughtUp: -1}
 	done, now, err := s.LoadCatchUp(ctx)
@@ -69,7 +69,7 @@ func sum(counts []*redis.IntCmd) (total int64) {
 // Memory is what a master of the Redis uses, and may use.
 type Memory struct {
 	Address    string
-	Used, Most int64 // bytes; Most is 0 where there is no bound
+	Used, Most int64 // bytes; Most is 0 without a limit
 }
 
 // LoadMemory returns the memory of every master. One that does not answer is left out.

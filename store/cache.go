@@ -119,8 +119,8 @@ func (c *cache) view(
 	}
 }
 
-// trustUntil lets kept views be served until a moment. It is moved on by each sign of life on the
-// connection on which hints come. Redis reports nothing to a process that is cut off from it.
+// trustUntil allows serving kept views until a time. Each reply on the connection of the hints moves that
+// time on, since Redis reports no changes to a process that is cut off from it.
 func (c *cache) trustUntil(end time.Time) { c.trusted.Store(&end) }
 
 func (c *cache) isTrusted(now time.Time) bool {

@@ -61,8 +61,8 @@ func asked(t *testing.T, c *cache, load func(context.Context) (payment.StoredVie
 	c.shows(t, someKey, load, want)
 }
 
-// Reserve finds the view in go-redis's text of a command. That the text is right is shown by
-// TestCacheOfViews, on a real server.
+// TestReserveKnowsViews: Reserve recognizes views in go-redis's text of a command. TestCacheOfViews shows on
+// a real server that this is go-redis's text.
 func TestReserveKnowsViews(t *testing.T) {
 	c := trustedCache(time.Now)
 	for text, want := range map[string]viewKey{
@@ -238,8 +238,8 @@ func TestCacheOrdersReportsBeforeReplies(t *testing.T) {
 	}
 }
 
-// Of two reads at once, of which the second begins after a change, neither is kept: it is not known
-// which of them Redis has answered on which connection. Reads of two payments of one order do not
+// TestCacheSkipsOverlappingReads: of two overlapping reads, the second beginning after a change, neither is
+// kept, since it is unknown which connection answered which. Reads of two payments of one order do not
 // overlap.
 func TestCacheSkipsOverlappingReads(t *testing.T) {
 	c := trustedCache(time.Now)

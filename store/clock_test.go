@@ -18,8 +18,8 @@ type timed struct {
 
 const timedEndpoint push.EndpointID = "e"
 
-// TestClockOfRedisStepsBack: no caller waits for the moments at which Redis's clock was, on a real server whose clock
-// is moved.
+// TestClockOfRedisStepsBack: after Redis's clock goes back, no caller waits for its former time. The test
+// uses a real server with a moved clock.
 func TestClockOfRedisStepsBack(t *testing.T) {
 	server, clock := storetest.NewTimedServer(t, 20*time.Second)
 	s := timed{store.New(connect(t, server.URL()), options), t}
@@ -105,7 +105,7 @@ func (s timed) probesAreDue() {
 	}
 }
 
-// everythingIsFree looks at what useUp has taken.
+// everythingIsFree checks what useUp has used up.
 func (s timed) everythingIsFree() {
 	t := s.t
 	t.Helper()

@@ -11,17 +11,13 @@ import (
 	"kasse/service/payment"
 )
 
-// orderField is the field of an order's hash that holds the order with the payment that it stands
-// for: its revision in the first line, the number of the dictionary in one byte, then the stored
-// form of service/payment. A webhook and a status read take this field, and nothing else, unless
-// the order has had several payments.
-//
-// A paid order with its pointer takes 849 bytes by used_memory: make bench LOAD='-run paid'.
+// orderField is the field of an order's hash with the order and its current payment: its revision in the
+// first line, the number of the dictionary in one byte, then the stored form of service/payment. A webhook
+// and a status read load only this field, unless the order has had several payments.
 const orderField = "order"
 
-// blockPrefix begins the field that holds a block of rows of earlier attempts: its number from 0, in
-// decimal. Only orders with many attempts have blocks; the number in the byte before their stored form
-// says so.
+// blockPrefix begins the field of a block of rows of earlier attempts: its number from 0, in decimal. Only
+// orders with many attempts have blocks. The byte before their stored form has the number of the dictionary.
 const blockPrefix = "attempts:"
 
 // blocksFollow is the number in the byte before the stored form of an order that has blocks. The
@@ -43,8 +39,8 @@ func readFields(ids []payment.ID, blocks int) []string {
 	return fields
 }
 
-// recordPrefix begins the field that holds a payment which the order does not stand for: the number
-// of the dictionary in one byte, then the stored form.
+// recordPrefix begins the field of a payment that is not the order's current one: the number of the
+// dictionary in one byte, then the stored form.
 const recordPrefix = "record:"
 
 func recordField(id payment.ID) string { return recordPrefix + string(id) }
@@ -73,8 +69,8 @@ func decodeDictionary(stored string) ([]byte, error) {
 	return []byte(stored[1:]), nil
 }
 
-// decodeOrder reads the field of an order, and what was loaded beside it: the records of payments,
-// then the blocks of earlier attempts. A nil record stands for one that is missing.
+// decodeOrder decodes an order's field and what was loaded with it: the records of payments, then the blocks
+// of earlier attempts. A nil record stands for a missing one.
 func decodeOrder(ref payment.Ref, stored any, ids []payment.ID, others []any) (payment.Order, error) {
 	o := payment.Order{ID: ref.Order, Foreign: ref.Foreign, Loaded: map[payment.ID]*payment.Payment{}}
 	whole, exists := stored.(string)
@@ -146,8 +142,8 @@ type written struct {
 	same   bool // nothing differs from what was loaded
 }
 
-// encode compares the order with what was loaded. A payment lies in the order's field while the
-// order stands for it, and else in a field of its own.
+// encode compares the order with the loaded one. A payment is in the order's field while it is the current
+// one, and otherwise in its own field.
 func encode(o payment.Order) written {
 	blocks, changed := o.NextBlocks()
 	w := written{body: encodeOrder(&o, len(blocks)), saved: o}
@@ -175,8 +171,8 @@ func encode(o payment.Order) written {
 	return w
 }
 
-// Decode reads an order as Redis has it: the fields of its hash, by their names. All its payments
-// are loaded. It is for those who look at Redis from outside.
+// Decode decodes an order from its hash's fields, by name. All its payments are loaded. It is for readers of
+// Redis outside the store.
 func Decode(ref payment.Ref, fields map[string]string) (payment.Order, error) {
 	var ids []payment.ID
 	var others []any

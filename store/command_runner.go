@@ -16,7 +16,7 @@ type commandRunner struct {
 
 const (
 	queued    = 16_384 // commands that may wait for a pipeline, each for exchangeBound at most
-	pipelines = 4      // at once: a connection that hangs holds up those of one
+	pipelines = 4      // concurrent pipelines; a hanging connection delays only those of one
 )
 
 func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Observer) commandRunner {
@@ -38,9 +38,8 @@ func newCommandRunner(client redis.UniversalClient, pipelined bool, observer Obs
 	return d
 }
 
-// run sends one command, whose reply is then in cmd. A caller waits for a pipeline no longer than
-// exchangeBound. The command may run later than that, as a command whose reply was lost may have
-// run.
+// run sends one command and stores its reply in cmd. A caller waits for a pipeline no longer than
+// exchangeBound. The command may still be executed later, like a command whose reply was lost.
 func (d commandRunner) run(ctx context.Context, cmd redis.Cmder) error {
 	if d.pipeline == nil {
 		return d.client.Process(ctx, cmd)

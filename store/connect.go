@@ -8,9 +8,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// exchangeBound ends one command with all its tries, also where the caller has no deadline: a
-// server that is frozen, or cut off, looks like one that is slow. MaxWait leaves room under it for
-// a replica that is slow.
+// exchangeBound limits one command with all its tries, even if the caller has no deadline: a frozen or
+// disconnected server looks like a slow one. MaxWait leaves room under it for a slow replica.
 const (
 	exchangeBound = 5 * time.Second
 	MaxWait       = 2 * time.Second
@@ -62,8 +61,8 @@ func newSingleClient(url string, kept redis.Cache) (*redis.Client, error) {
 // bounded ends every command after exchangeBound. go-redis bounds each try, and there are many.
 type bounded struct{}
 
-// sentByPipeline marks the context of an automatic pipeline, which go-redis sends by itself. Its
-// commands are observed one by one in commandRunner.
+// sentByPipeline marks the context of an automatic pipeline, which go-redis sends. Its commands are observed
+// one by one in commandRunner.
 type sentByPipeline struct{}
 
 func bound(ctx context.Context) (context.Context, context.CancelFunc) {

@@ -11,13 +11,13 @@ import (
 	"kasse/service/payment"
 )
 
-// maxPartitions keeps a cursor, which holds a position in each partition, under the contract's
-// 1,024 characters.
+// maxPartitions keeps a cursor, which contains a position of each partition, below the contract's 1,024
+// characters.
 const maxPartitions = 64
 
-// The epoch is a random name for one life of a partition, and of a Redis what follows from those of
-// all its partitions: where one was lost, no cursor of before is good. These are rand.Text's
-// letters, which base32 has too.
+// The epoch is a random name of one life of a partition. A Redis's epoch is derived from those of all
+// partitions: if one was lost, earlier cursors are invalid. The letters are those of rand.Text, which base32
+// also has.
 const (
 	epochLength  = 8
 	epochLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -29,8 +29,8 @@ type cursor struct {
 	after []position
 }
 
-// String gives the cursor as callers hold it: base64url of the epoch, and of each position its
-// milliseconds and number.
+// String returns the cursor in the callers' form: base64url of the epoch, and of each position's milliseconds
+// and number.
 func (c cursor) String() string {
 	raw := []byte(c.epoch)
 	for _, p := range c.after {
@@ -40,8 +40,8 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// parseCursor reads what a caller holds. The number of positions may be that of an earlier life.
-// There is one text for a cursor: whatever would be written otherwise is none of ours.
+// parseCursor parses a caller's cursor. The number of positions may be that of an earlier life. Each cursor
+// has exactly one text; any other text is invalid.
 func parseCursor(text string) (cursor, bool) {
 	if text == "" || text == payment.Latest {
 		return cursor{}, true

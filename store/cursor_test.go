@@ -8,8 +8,8 @@ import (
 	"kasse/service/payment"
 )
 
-// FuzzCursor throws texts at the reader of cursors. Whatever it takes for one of ours is written
-// the same way again, so that a cursor cannot be grown, and is as the contract says.
+// FuzzCursor: every accepted text is written the same way again, so that a cursor cannot be lengthened, and
+// it satisfies the contract.
 func FuzzCursor(f *testing.F) {
 	shape := regexp.MustCompile(`^[A-Za-z0-9_.~-]+$`)
 	for _, partitions := range []int{1, 16, maxPartitions} {

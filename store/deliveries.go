@@ -12,8 +12,8 @@ import (
 	"kasse/service/push"
 )
 
-// LoadOrderEvents returns the order's events that the stream still has, oldest first. The order has to be loaded with
-// all its payments: the oldest says where the stream is read from.
+// LoadOrderEvents returns the order's events that are still in the stream, oldest first. The order must be
+// loaded with all its payments, since the oldest one decides where the read begins.
 func (s *Store) LoadOrderEvents(ctx context.Context, o payment.Order) (events []payment.FeedEvent, err error) {
 	n := s.hash(string(o.ID))
 	part, from := s.partitionAt(n), "-"
@@ -45,8 +45,8 @@ func (s *Store) LoadOrderEvents(ctx context.Context, o payment.Order) (events []
 // DeliveryState is how far the delivery of an event to an endpoint is.
 type DeliveryState string
 
-// The states of a delivery. One of which the log of tries knows nothing any more, or that was made before the endpoint
-// was registered, is DeliveryPassed.
+// States of a delivery. DeliveryPassed is one that is no longer in the log of tries, or that is older than
+// the endpoint's registration.
 const (
 	DeliveryUnregistered DeliveryState = "not registered" // no server has run with the endpoint
 	DeliveryNotBegun     DeliveryState = "not begun"

@@ -12,8 +12,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestDiscardGoesOnWhereItEnded has a Discard whose connection fails after each number of keys. The
-// next one finishes it: nothing of the old layout is left to be taken for data of the new one.
+// TestDiscardGoesOnWhereItEnded: the connection of a Discard fails after each number of keys. The next one
+// finishes it, so no data of the old layout is taken for data of the new one.
 func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	url := storetest.RedisServer(t)
 	client := connect(t, url)
@@ -47,7 +47,7 @@ func TestDiscardGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
-// failAfter lets so many UNLINK through and fails the others.
+// failAfter executes a number of UNLINKs and fails the others.
 type failAfter struct{ left int }
 
 func (*failAfter) DialHook(next redis.DialHook) redis.DialHook { return next }

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Durability is what a Redis keeps of what it acknowledged, as bad as the worst of its servers:
-// each may be the one that is left.
+// Durability is what a Redis keeps of the writes it acknowledged. It is that of its worst server, since each
+// may be the one that remains.
 type Durability struct {
 	Class string   // none, unknown, every second or every write, and how many replicas are waited for
 	Loses string   // what may be lost, and when
@@ -32,7 +32,7 @@ var classes = []struct{ name, loses string }{
 	{"every write", "nothing that was acknowledged, as long as the disk is kept"},
 }
 
-// Judge returns what the servers keep, where the store waits for so many replicas.
+// Judge returns the servers' durability, with the store's number of WaitReplicas.
 func Judge(servers []Server, waitReplicas int) Durability {
 	worst := keepsWrites
 	var d Durability
@@ -74,7 +74,7 @@ func (s Server) keeps() int {
 	return keepsSeconds
 }
 
-// flaws are what keeps the server from keeping every write, and what mends it.
+// flaws returns the settings with which the server does not keep every write, and their corrections.
 func (s Server) flaws() (flaws []string) {
 	flaw := func(is bool, format string, args ...any) {
 		if is {

@@ -118,8 +118,8 @@ func TestDurabilityOfAll(t *testing.T) {
 	}
 }
 
-// inspected waits until so many servers are seen: each node of a cluster learns by itself of the
-// others' replicas.
+// inspected waits until the number of servers is seen, since each node of a cluster discovers the others'
+// replicas.
 func inspected(t *testing.T, mode, url string, count int) (servers []store.Server) {
 	t.Helper()
 	wait.UntilTrue(t, "all servers", func() bool {

@@ -14,20 +14,19 @@ import (
 	"kasse/service/payment"
 )
 
-// idleMargin is how far behind Redis's clock the cursor of a quiet partition follows, so that its
-// cursor does not expire. A replica that takes over with a clock so far behind would write entries
-// that such a cursor has passed.
+// idleMargin is how far the cursor of a quiet partition follows behind Redis's clock, so that it does not
+// expire. A replica that takes over with a clock more than that behind would write entries that such a cursor
+// has passed.
 const idleMargin = time.Hour
 
-// A request with a filter looks at no more than mostLooked entries, and then returns an empty page
-// whose cursor has passed them. One script looks at no more than lookedAtOnce, some 2 ms of Redis's
-// time.
+// A filtered request examines at most mostLooked entries, and then returns an empty page whose cursor has
+// passed them. One script examines at most lookedAtOnce, about 2 ms of Redis's time.
 const (
 	mostLooked   = 16_000
 	lookedAtOnce = 1_000
 )
 
-// partitionPage is what one partition answered.
+// partitionPage is the reply of one partition.
 type partitionPage struct {
 	now     int64 // Unix milliseconds
 	epoch   string
@@ -82,9 +81,9 @@ func (s *Store) LoadEvents(ctx context.Context, q payment.FeedQuery) (payment.Fe
 	}
 }
 
-// loadPages reads from every partition its share of a page, in one round trip. Where that does not
-// fill the page, a second one reads from those that may have more. To read a whole page from each
-// would read many entries for each that is returned. A query for one order reads its partition only.
+// loadPages reads each partition's share of a page in one round trip. If that does not fill the page, a
+// second one reads from the partitions that may have more. Reading a whole page from each would read many
+// entries for each returned one. A query for one order reads only its partition.
 func (s *Store) loadPages(ctx context.Context, at cursor, q payment.FeedQuery) ([]partitionPage, error) {
 	which := s.everyPartition()
 	if q.Order != "" {
@@ -133,8 +132,8 @@ func (p partitionPage) idle(at position) position {
 	return at
 }
 
-// merge takes the oldest entries of all partitions, and moves the cursor behind them, and behind
-// what a filter left out.
+// merge selects the oldest entries of all partitions, and moves the cursor behind them and behind the
+// filtered ones.
 func merge(at cursor, parts []partitionPage, limit int) payment.FeedPage {
 	type candidate struct {
 		partition int

@@ -52,10 +52,10 @@ func (s *Store) loadNewest(ctx context.Context) ([]partitionPage, error) {
 	return parts, nil
 }
 
-// fillEpochs fills in the epochs of the partitions that a query for one order does not read. A
-// cursor's epoch is that of all partitions. They are read once, and again where the one partition
-// or the cursor has another epoch than this process knows. Where another partition was lost, such a
-// query may go on until then: its own partition has lost nothing.
+// fillEpochs fills in the epochs of the partitions that a query for one order does not read, since a cursor's
+// epoch is that of all partitions. They are read once, and again if the one partition or the cursor has an
+// epoch that this process does not know. If another partition was lost, such a query may continue until then:
+// its own partition has lost nothing.
 func (s *Store) fillEpochs(ctx context.Context, parts []partitionPage, own int, at cursor) error {
 	if known := s.epochs.Load(); known != nil && at.epoch != "" && (*known)[own] == parts[own].epoch {
 		setEpochs(parts, *known)

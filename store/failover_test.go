@@ -16,8 +16,8 @@ import (
 	"kasse/test/wait"
 )
 
-// TestFailover kills the master under load, after it went on alone for a moment. Writes resume by
-// themselves, what was acknowledged is there, and each transition stands in the stream once.
+// TestFailover kills the master under load, after it was alone for a moment. Writes resume by themselves,
+// acknowledged writes are there, and each transition is in the stream once.
 func TestFailover(t *testing.T) {
 	type kind interface {
 		URL() string

@@ -10,8 +10,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestFilteredPageIsBounded: a request that finds nothing ends, and the next one goes on behind what
-// it has looked at.
+// TestFilteredPageIsBounded: a request without a match ends, and the next one continues behind the entries
+// that it examined.
 func TestFilteredPageIsBounded(t *testing.T) {
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	o := options

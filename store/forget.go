@@ -18,10 +18,9 @@ var rewriteEventsScript = script("rewrite_events")
 // forgetBatch is how many entries of the stream one command reads.
 const forgetBatch = 500
 
-// ForgetEvents replaces the entries of the stream that show something of a person in the order's forgotten
-// attempts, and returns how many it appended. From the first such entry on all of the order's are appended again,
-// so that they stay in order among each other. Where the order was written since it was loaded it fails with
-// payment.ErrConflict.
+// ForgetEvents replaces the stream entries with personal data of the order's forgotten attempts, and returns
+// how many it appended. From the first such entry on, all of the order's entries are appended again, so that
+// they stay in order. If the order was written since it was loaded, it returns payment.ErrConflict.
 func (s *Store) ForgetEvents(ctx context.Context, o payment.Order) (int, error) {
 	part, key := s.orderKey(o.Ref())
 	entries, err := s.eventsToForget(ctx, part, &o)

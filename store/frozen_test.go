@@ -11,9 +11,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestCallsEndWhileRedisIsFrozen has a server that stands still with its connections open, and
-// callers without a deadline of their own: each call ends by itself, also one that waits for
-// replicas.
+// TestCallsEndWhileRedisIsFrozen: calls without a deadline to a frozen server with open connections end,
+// including one that waits for replicas.
 func TestCallsEndWhileRedisIsFrozen(t *testing.T) {
 	t.Parallel()
 	server := storetest.NewServer(t)

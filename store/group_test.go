@@ -42,7 +42,7 @@ func (b *backend) join() {
 	}
 }
 
-// read takes up to so many new events of all partitions, and acknowledges those that it handled.
+// read reads a number of new events of all partitions, and acknowledges those that it handled.
 func (b *backend) read(count int64, handles bool) (took int) {
 	b.t.Helper()
 	names := streams()
@@ -62,7 +62,7 @@ func (b *backend) read(count int64, handles bool) (took int) {
 	return took
 }
 
-// takeOver claims what another consumer has taken and not acknowledged.
+// takeOver claims another consumer's unacknowledged events.
 func (b *backend) takeOver(idle time.Duration) {
 	b.t.Helper()
 	for _, stream := range streams() {
@@ -127,7 +127,7 @@ func TestConsumerGroupReadsTheStreams(t *testing.T) {
 	ordered(t, first.got)
 }
 
-// ordered fails the test where an event of a payment comes after a newer one.
+// ordered fails the test if an event of a payment comes after a newer one.
 func ordered(t *testing.T, ids []string) {
 	t.Helper()
 	newest := map[string]string{}

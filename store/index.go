@@ -54,14 +54,13 @@ func moveListing(o payment.Order, c payment.Changes) (moves []any) {
 	return moves
 }
 
-// cursor gives the entry as callers hold it: base64url of its moment and order.
+// cursor returns the entry in the callers' form: base64url of its time and order.
 func (l listed) cursor() string {
 	raw := binary.AppendUvarint(nil, uint64(l.created)) //nolint:gosec // never negative
 	return base64.RawURLEncoding.EncodeToString(append(raw, l.order...))
 }
 
-// parseOrderCursor reads what a caller holds. There is one text for a cursor: whatever would be
-// written otherwise is none of ours.
+// parseOrderCursor parses a caller's cursor. Each cursor has exactly one text; any other text is invalid.
 func parseOrderCursor(text string) (listed, bool) {
 	if text == "" {
 		return listed{}, true
@@ -75,8 +74,8 @@ func parseOrderCursor(text string) (listed, bool) {
 	return l, l.order.Valid() && l.cursor() == text
 }
 
-// PruneIndex takes the entries of orders that are gone out of the indexes of all partitions, and
-// returns how many orders these were. It looks at 128 entries at a time.
+// PruneIndex removes the entries of expired orders from the indexes of all partitions, and returns the number
+// of orders. It examines 128 entries at a time.
 func (s *Store) PruneIndex(ctx context.Context) (gone int, err error) {
 	for _, part := range s.partitions() {
 		orders, err := s.pruneIndex(ctx, part, part.byCreation(), 0)

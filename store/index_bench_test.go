@@ -15,9 +15,9 @@ import (
 	"kasse/store/storetest"
 )
 
-// BenchmarkIndexMemory says what the index costs an order, in bytes of Redis's used_memory: the
-// difference between 30,000 orders with the index and without. Ids of orders have 20 characters, and
-// each customer has three orders.
+// BenchmarkIndexMemory measures the index's memory per order, in bytes of Redis's used_memory: the difference
+// between 30,000 orders with and without the index. Ids of orders have 20 characters, and each customer has
+// three orders.
 func BenchmarkIndexMemory(b *testing.B) {
 	const orders = 30_000
 	for b.Loop() {
@@ -39,7 +39,7 @@ func BenchmarkIndexMemory(b *testing.B) {
 
 func listedAt(i int) int64 { return 1_764_288_000_000 + int64(i)*997 }
 
-// indexMemory saves orders, and returns what they take of Redis's memory.
+// indexMemory saves orders and returns their memory in Redis.
 func indexMemory(b *testing.B, orders int, place func(i int) (payment.Listing, bool)) int64 {
 	b.Helper()
 	ctx, client := b.Context(), connect(b, storetest.RedisServer(b))

@@ -38,8 +38,8 @@ type Server struct {
 // inspectBound ends the inspection of one server.
 const inspectBound = 3 * time.Second
 
-// Kind returns what the first server that answers under the URL is: standalone, cluster or
-// sentinel. It does not depend on the mode that is configured.
+// Kind returns the kind of the first server that answers: standalone, cluster or sentinel. It does not depend
+// on REDIS_MODE.
 func Kind(ctx context.Context, mode, url string) (string, error) {
 	all, err := seeds(mode, url)
 	if err != nil {
@@ -101,8 +101,8 @@ func ask[T any](
 	return question(ctx, client)
 }
 
-// Inspect inspects every server of the Redis, and fails where none answers. In a cluster, and
-// behind sentinels, these are the masters and their replicas: each may have to take over.
+// Inspect inspects every server of the Redis, and returns an error if none answers. In a cluster, and behind
+// sentinels, these are the masters and their replicas, since each replica may take over.
 func Inspect(ctx context.Context, mode, url string) ([]Server, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
@@ -195,7 +195,7 @@ func inspect(ctx context.Context, client redis.Cmdable) (Server, []string, error
 	return s, replicas, nil
 }
 
-// aheadOf is how far the clock of a server, which it gave between a moment and now, is ahead of ours.
+// aheadOf returns how far a server's clock, read between a time and now, is ahead of ours.
 func aheadOf(began, given time.Time) time.Duration {
 	now := time.Now() //nolint:forbidigo // it is compared with the server's clock
 	return given.Sub(began.Add(now.Sub(began) / 2)).Round(time.Millisecond)

@@ -79,7 +79,8 @@ func (p partition) rebuild() string          { return string(p) + "rebuild" }
 func (p partition) quarantine() string       { return string(p) + "quarantine" }
 func (p partition) readBudget() string       { return string(p) + "budget" }
 
-// unknown holds a hash of the id: a path may hold a client secret by mistake, and no secret is written to Redis.
+// unknown contains a hash of the id: a path may contain a client secret by mistake, and no secret is written
+// to Redis.
 func (p partition) unknown(id payment.ID) string {
 	sum := sha256.Sum256([]byte(id))
 	return string(p) + "unknown:" + hex.EncodeToString(sum[:16])

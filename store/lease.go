@@ -10,8 +10,8 @@ var (
 	giveBackLeaseScript = script("give_back_lease")
 )
 
-// TakeLease takes the lease of that name for its owner, or renews it, for so long. It returns false
-// if another holds it.
+// TakeLease acquires or renews the lease of that name for its owner. It returns false if another owner has
+// it.
 func (s *Store) TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
 	part := s.partitionAt(0)
 	keys := []string{part.lease(name), s.meta(part)}

@@ -18,9 +18,8 @@ type limit struct {
 	spared int // how many have to be left for others
 }
 
-// takeLimit takes one of the requests under the key. It returns how many are left, or how long to wait for the
-// next. With take 0 it only looks. go-redis may send it twice where a reply is lost: then one more is counted than
-// came.
+// takeLimit uses one of the key's requests. It returns how many are left, or the time until the next one.
+// With take 0 it uses none. go-redis may repeat it after a lost reply, which counts one too many.
 func (s *Store) takeLimit(
 	ctx context.Context, key string, l limit, take int,
 ) (left int, wait time.Duration, err error) {
@@ -37,8 +36,8 @@ func (s *Store) takeLimit(
 	return int(remaining), time.Duration(micros) * time.Microsecond, nil
 }
 
-// TakeQuota takes one of so many requests in a period under the name, of all replicas together. It
-// returns how many are left, or how long to wait for the next, which is never longer than the period.
+// TakeQuota uses one of the name's requests in a period, shared by all replicas. It returns how many are
+// left, or the time until the next one, at most the period.
 func (s *Store) TakeQuota(
 	ctx context.Context, name string, count int, per time.Duration,
 ) (left int, wait time.Duration, err error) {
@@ -50,15 +49,15 @@ func (s *Store) TakeQuota(
 	return left, 0, err
 }
 
-// AllowRead takes one of so many reads a second, shared by all replicas. Where none is left it
-// returns how long to wait.
+// AllowRead uses one of this second's reads, shared by all replicas. If none is left it returns the time
+// until the next one.
 func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, error) {
 	_, wait, err := s.takeLimit(ctx, s.partitionAt(0).readBudget(), limit{count: perSecond, per: time.Second}, 1)
 	return wait, err
 }
 
-// AllowLookup is AllowRead for a read that a caller waits for. It leaves half of the reads to those
-// in the background: where callers ask for all that comes back, the background has what it needs.
+// AllowLookup is AllowRead for a read that a caller waits for. It leaves half of the reads to background
+// work, so that callers cannot use up the budget.
 func (s *Store) AllowLookup(ctx context.Context, perSecond int) (time.Duration, error) {
 	l := limit{count: perSecond, per: time.Second, spared: perSecond / 2}
 	_, wait, err := s.takeLimit(ctx, s.partitionAt(0).readBudget(), l, 1)

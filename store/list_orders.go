@@ -126,8 +126,8 @@ func readListed(values []string, q payment.OrderQuery) (found []listed) {
 	return found
 }
 
-// loadListed returns the order of each entry, nil where the query does not want it. An entry whose
-// order is gone, or was stored anew, is none.
+// loadListed returns the order of each entry; nil if the query does not match it, or if the entry's order has
+// expired or was stored anew.
 func (s *Store) loadListed(ctx context.Context, q payment.OrderQuery, found []listed) ([]*payment.ListedOrder, error) {
 	heads, err := s.readHeads(ctx, found, func(listed) []payment.ID { return nil })
 	if err != nil {
@@ -173,7 +173,7 @@ func (s *Store) readHeads(ctx context.Context, found []listed, ids func(listed) 
 	return orders, nil
 }
 
-// wants reports whether the head of an order is one that the query asks for.
+// wants reports whether the query matches an order's head.
 func wants(q payment.OrderQuery, o *payment.Order) bool {
 	if q.Customer != "" && o.Listed.Customer != payment.CustomerHash(q.Customer) {
 		return false
@@ -185,8 +185,8 @@ func wants(q payment.OrderQuery, o *payment.Order) bool {
 	return a != nil && a.State == q.State
 }
 
-// loadListedViews renders the payments of a page's orders. It drops an order that is not what the
-// query asks for: it has changed by now, or its customer has the hash of another.
+// loadListedViews renders the payments of a page's orders. It drops an order that the query does not match:
+// it has changed, or its customer has the same hash as another.
 func (s *Store) loadListedViews(ctx context.Context, q payment.OrderQuery, page *payment.OrderPage) error {
 	found, ids := make([]listed, len(page.Orders)), map[payment.OrderID][]payment.ID{}
 	for i, o := range page.Orders {

@@ -10,21 +10,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The subscription is asked for a sign of life, since a connection that is cut off looks like one on
-// which nothing happens. Redis answers in the order of what it sends: with the answer all hints have
-// come that were published before the question.
+// The subscription is probed, since a lost connection looks like a quiet one. Redis replies in order: after
+// the reply to a probe, all hints published before the probe have arrived.
 const (
 	askEvery    = 500 * time.Millisecond
-	silentFor   = 3 * time.Second        // without an answer the subscription is given up for a new one
+	silentFor   = 3 * time.Second        // after it without a reply the subscription is replaced
 	listenPause = 100 * time.Millisecond // before a new one
-	// trustFor is how long after a question that was answered kept views are served. Another process's
-	// change is served at the latest so long after it was acknowledged.
+	// trustFor is how long after an answered probe kept views are served. Another process's change is served
+	// at the latest that long after its acknowledgement.
 	trustFor = 1500 * time.Millisecond
 )
 
-// Listen passes hints on until the context ends, on one subscription after the other. go-redis does
-// not break off a handshake, so that the end may take as long as one (5 s) where Redis does not
-// answer.
+// Listen passes on hints until the context ends, from one subscription after the other. go-redis does not
+// cancel a handshake, so the end may take 5 s if Redis is unreachable.
 func (s *Store) Listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		s.listen(ctx)
@@ -67,11 +65,11 @@ func (s *Store) listen(ctx context.Context) {
 type listener struct {
 	*Store
 	began      time.Time
-	lastAnswer atomic.Int64 // nanoseconds since began, when the last question that was answered was asked
+	lastAnswer atomic.Int64 // nanoseconds since began; time of the last answered probe
 	sure       bool         // a question was answered
 }
 
-// ask asks for a sign of life until the context ends, or the subscription has been silent for too long.
+// probe sends probes until the context ends, or until the subscription has been silent for too long.
 func (l *listener) ask(ctx context.Context, subscription *redis.PubSub) {
 	for ctx.Err() == nil {
 		asked := l.elapsed()
@@ -83,7 +81,7 @@ func (l *listener) ask(ctx context.Context, subscription *redis.PubSub) {
 	}
 }
 
-// answered notes the answer to a question. Before the first one changes may have been missed.
+// answered records the reply to a probe. Before the first one, changes may have been missed.
 func (l *listener) answered(question string) {
 	asked, err := strconv.ParseInt(question, 10, 64)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // schema is the version of the layout that the package comment describes.
 const schema = "2"
 
-// Identity is whose payments a Redis holds. It is written once into every partition.
+// Identity says whose payments a Redis holds. It is written once into every partition.
 type Identity struct {
 	Account  string // Stripe's, "acct_…"; empty while it is not known
 	Livemode bool
@@ -33,9 +33,9 @@ var (
 	rememberScript = script("remember")
 )
 
-// Check compares the marks in Redis with the identity. It fails in plain words where one differs,
-// and with ErrUnmarked where one is missing, or with ErrUnfinished where a rebuild is not at its
-// end. It returns the account that is on record in all of them.
+// Check compares the marks in Redis with the identity. It returns an error that names a difference,
+// ErrUnmarked if a mark is missing, or ErrUnfinished during a rebuild. It returns the account that all marks
+// contain.
 func (s *Store) Check(ctx context.Context, want Identity) (account string, err error) {
 	marks, rebuilding, err := s.marks(ctx)
 	if err != nil {
@@ -64,9 +64,8 @@ func (s *Store) Check(ctx context.Context, want Identity) (account string, err e
 	return account, nil
 }
 
-// IsReplica reports whether the server that commands go to is a replica: it takes no writes, and what
-// it shows may be old. In a cluster go-redis finds the masters. A server that refuses to say counts
-// as a master.
+// IsReplica reports whether the server is a replica, which accepts no writes and may have old data. In a
+// cluster go-redis finds the masters. A server that refuses the question counts as a master.
 func (s *Store) IsReplica(ctx context.Context) bool {
 	if _, cluster := s.redis.(*redis.ClusterClient); cluster {
 		return false
@@ -118,8 +117,8 @@ func (s *Store) Remember(ctx context.Context, account string) error {
 	return nil
 }
 
-// mark is the identity in a partition's meta. Without a schema there is no mark, whatever else is
-// there: a mark is written as a whole.
+// mark is the identity in a partition's meta. Without a schema there is no mark, since a mark is written as a
+// whole.
 type mark struct {
 	schema, account, livemode, service, partitions, epoch string
 }

@@ -19,11 +19,10 @@ var (
 	savePointerScript = script("save_pointer")
 )
 
-// LoadOrder returns the order with its current payment and the payments in question, as far as it
-// has them, and Redis's clock. An order that was never stored has no revision. A record that cannot
-// be read is an error: it is neither shown nor taken for absent, since a later write would
-// overwrite it. A partition that is not marked as ours is an error too: a Redis that was wiped does
-// not know which orders there are.
+// LoadOrder returns the order with its current payment and the requested payments, as far as it has them, and
+// Redis's clock. An order that was never stored has no revision. An unreadable record is an error, not
+// absent, since a later write would overwrite it. A partition without our mark is an error, too, since a
+// wiped Redis does not know which orders exist.
 func (s *Store) LoadOrder(ctx context.Context, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time, error) {
 	part, key := s.orderKey(ref)
 	args := make([]any, len(ids))
@@ -51,8 +50,8 @@ const loadedHead = 3
 
 var errReplyFormat = errors.New("unexpected reply format")
 
-// SaveOrder writes the order and all that follows from the change, in one script. Where another
-// write came first it writes nothing, and returns payment.ErrConflict with the order as it stands.
+// SaveOrder writes the order and everything that follows from the change, in one script. After a conflict it
+// writes nothing, and returns payment.ErrConflict with the current order.
 func (s *Store) SaveOrder(
 	ctx context.Context, o payment.Order, c payment.Changes, ids ...payment.ID,
 ) (payment.Saved, error) {
@@ -98,7 +97,7 @@ const keep = "keep"
 func (s *Store) saveArgs(ctx context.Context, o payment.Order, w written, c payment.Changes, ids []payment.ID) []any {
 	part, _ := s.orderKey(o.Ref())
 	attention, expires := due(c.Attention), milliseconds(c.Expires)
-	if o.Foreign != "" || c.NoAttention { // a foreign payment knows nothing of its order
+	if o.Foreign != "" || c.NoAttention { // a foreign payment does not know its order's state
 		attention = keep
 	}
 	if c.NoExpiry {
@@ -184,8 +183,8 @@ func nextRevision(last string) string {
 	return strconv.FormatUint(n+1, 10) + "-" + base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// FindOrder returns the order that the payment's pointer leads to; false where there is no pointer.
-// The absence of a pointer is believed only where the partition is marked as ours.
+// FindOrder returns the order of the payment's pointer; false if there is none. The absence of a pointer
+// counts only if the partition has our mark.
 func (s *Store) FindOrder(ctx context.Context, id payment.ID) (payment.OrderID, bool, error) {
 	part := s.paymentPartition(id)
 	return s.pointer(ctx, s.writing, part, id)

@@ -22,8 +22,8 @@ const (
 	passDone    = "done"
 )
 
-// AskForPass asks for a pass, and returns how it stands. It is repeated to follow the pass; without that the request
-// is forgotten after 15 seconds.
+// AskForPass requests a pass and returns its progress. It is repeated to follow the pass; otherwise the
+// request expires after 15 seconds.
 func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error) {
 	verify := "0"
 	if r.Verify {

@@ -66,8 +66,7 @@ func (l *lines) serve(client net.Conn) {
 	_, _ = io.Copy(client, server)
 }
 
-// note looks at what is asked: views, histories and the feed, or the scripts that write, and those
-// that read for them.
+// note classifies a command: views, histories and the feed, or scripts that write, with their reads.
 func (l *lines) note(one *line, sent []byte) {
 	has := func(text string) bool { return bytes.Contains(sent, []byte(text)) }
 	l.mu.Lock()
@@ -77,8 +76,8 @@ func (l *lines) note(one *line, sent []byte) {
 	one.wrote = one.wrote || has("\r\nevalsha\r\n") || has("\r\nzrem\r\n")
 }
 
-// TestPollsHaveTheirOwnConnections: what pages and backends poll is read on connections on which
-// nothing is written, although pools of two would be shared soon.
+// TestPollsHaveTheirOwnConnections: pages and backends poll on connections without writes, even if pools of
+// two would soon be shared.
 func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	server := storetest.RedisServer(t)
 	for name, test := range optimizations {
@@ -121,7 +120,7 @@ func TestPollsHaveTheirOwnConnections(t *testing.T) {
 	}
 }
 
-// poll asks what pages and backends ask.
+// poll sends the polls of pages and backends.
 func poll(t *testing.T, s *store.Store, id payment.ID) {
 	t.Helper()
 	_, view := s.LoadView(t.Context(), id)

@@ -84,7 +84,7 @@ func (p *proxy) serve(client net.Conn) {
 	}
 }
 
-// watching passes what is written to look before it writes it.
+// watching passes written data to look before writing it.
 type watching struct {
 	io.Writer
 	look func([]byte)
@@ -129,7 +129,7 @@ func (l lostReplies) wantRead(ctx context.Context, id payment.ID) error {
 	return err
 }
 
-// TestLostReply has writes whose reply is lost on the way, and that go-redis sends again by itself.
+// TestLostReply: writes whose reply is lost are repeated by go-redis.
 func TestLostReply(t *testing.T) {
 	url := storetest.RedisServer(t)
 	p, client := throughProxy(t, url)

@@ -121,9 +121,8 @@ func pushedEvent(entry any, partition int) payment.FeedEvent {
 	return feedEvent(message, parsePosition(message.ID), partition)
 }
 
-// parseRetry reads a member of the retries: stream id, finished tries, due time in Unix
-// milliseconds, and "asked" where the endpoint set that. Of the event only the stream id is filled
-// in.
+// parseRetry parses a member of the retries: stream id, finished tries, due time in Unix milliseconds, and
+// "asked" if the endpoint has set the time. Of the event only the stream id is set.
 func parseRetry(member string) push.Delivery {
 	fields := strings.Fields(member)
 	d := push.Delivery{Retry: true}
@@ -220,8 +219,7 @@ func (s *Store) failPush(
 		a.Event.ID, a.Event.Type, a.Tries+1, cut(a.Reason), logLines, logLine(a)).Err())
 }
 
-// PullRetriesForward makes waiting retries due now, except those whose delay the endpoint asked
-// for.
+// PullRetriesForward makes waiting retries due now, except those whose delay the endpoint has set.
 func (s *Store) PullRetriesForward(ctx context.Context, e push.EndpointID) (moved int, err error) {
 	return s.pullRetries(ctx, e, "")
 }

@@ -17,10 +17,9 @@ var (
 	pushRedriveScript = script("push_redrive")
 )
 
-// Replay adds deliveries of the events of one page of the feed to the endpoints, all or those of
-// one type, as retries that are due in the events' own order. It returns how many events there are,
-// and the cursor to go on from; done says that this was the last page. An endpoint that is not
-// registered keeps them until it is.
+// Replay adds deliveries of one page of the feed's events to the endpoints, all or those of one type, as
+// retries that are due in the events' order. It returns the number of events and the next cursor; done marks
+// the last page. An endpoint that is not registered keeps them until it is.
 func (s *Store) Replay(ctx context.Context, endpoints []push.EndpointID, after, kind string) (
 	count int, next string, done bool, err error,
 ) {
@@ -65,7 +64,7 @@ type DeadLetter struct {
 	id, entry string // of the note, and of the event
 }
 
-// LoadDeadLetters returns what was given up of one endpoint, the oldest first.
+// LoadDeadLetters returns the dead letters of one endpoint, oldest first.
 func (s *Store) LoadDeadLetters(ctx context.Context, e push.EndpointID) ([]DeadLetter, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n := range s.Partitions {

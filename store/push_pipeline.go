@@ -34,7 +34,7 @@ func (s *Store) runScripts(ctx context.Context, script *redis.Script, calls []sc
 
 const (
 	groupPause    = 2 * time.Millisecond   // in which calls gather
-	groupsAtOnce  = 2                      // pipelines under way: a server that hangs holds up those of one
+	groupsAtOnce  = 2                      // concurrent pipelines; a hanging server delays only those of one
 	groupMaxCalls = 1_000                  // in one pipeline
 	senderIdle    = 200 * time.Millisecond // after which a goroutine without calls ends
 )
@@ -82,8 +82,8 @@ func (p *pushPipeline) run(
 	}
 }
 
-// startSender lets a goroutine send what waits: an idle one, whose stack has grown, or a new one.
-// The lock is held.
+// startSender lets a goroutine send the waiting groups: an idle one, whose stack has grown, or a new one. The
+// caller holds the lock.
 func (p *pushPipeline) startSender(ctx context.Context, client redis.UniversalClient) {
 	if last := len(p.idle) - 1; last >= 0 {
 		p.idle[last] <- struct{}{}
@@ -130,8 +130,8 @@ func (p *pushPipeline) leave(wake chan struct{}) bool {
 	return at >= 0
 }
 
-// take returns the groups of the next pipeline. Where there are none the goroutine is idle, and
-// wake gets a value when there are.
+// take returns the groups of the next pipeline. Without groups the goroutine becomes idle, and wake gets a
+// value when there are some.
 func (p *pushPipeline) take(wake chan struct{}) (groups []*callGroup) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestTrimmedInHand has deliveries whose entry is dropped while their owner is dead. Redis then
-// knows their ids only; miniredis forgets them, so that this is no part of the suite.
+// TestTrimmedInHand: the entries of claimed deliveries are trimmed while their owner is dead. Redis then
+// knows only their ids. miniredis drops them, so this test is not part of the suite.
 func TestTrimmedInHand(t *testing.T) {
 	client := connect(t, storetest.RedisServer(t))
 	s := store.New(client, store.Options{Partitions: 1, Retention: time.Hour, EventRetention: time.Hour})

@@ -11,14 +11,14 @@ import (
 
 var quarantineScript = script("quarantine")
 
-// What is kept of unreadable events: so many of them, and of each text in them so many bytes.
+// Limits of the quarantine: number of events, and bytes of each text.
 const (
 	quarantined     = 10_000
 	quarantinedText = 255
 )
 
-// Quarantine keeps what is known of a signed event that makes no sense; never its body, which may
-// hold client secrets.
+// Quarantine stores a description of an invalid signed event; never its body, which may contain client
+// secrets.
 func (s *Store) Quarantine(ctx context.Context, n payment.StripeEvent, body []byte) error {
 	sum := sha256.Sum256(body)
 	part := s.partitionAt(0)

@@ -17,8 +17,8 @@ var wantReadScript = script("want_read")
 
 var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 
-// TakeReads returns payments whose read is due, the longest due first, and hides them from all
-// replicas for so long. Where another replica takes some in between, there are fewer.
+// TakeReads returns payments whose read is due, the longest due first, and hides them from all replicas for a
+// while. If another replica claims some at the same time, fewer are returned.
 func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
 	return s.take(ctx, partition.reads, limit, hide)
 }
@@ -71,12 +71,12 @@ func (s *Store) TakeOrders(ctx context.Context, limit int, hide time.Duration) (
 	return ids, err
 }
 
-// DropOrder takes an order out of those that a worker has to look at.
+// DropOrder removes an order from the attention queue.
 func (s *Store) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return unavailable(s.redis.ZRem(ctx, s.orderPartition(id).attention(), string(id)).Err())
 }
 
-// take is takeMembers for payments. One that lies in the queues of two partitions is returned once.
+// take is takeMembers for payments. A payment in the queues of two partitions is returned once.
 func (s *Store) take(
 	ctx context.Context, queue func(partition) string, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
@@ -155,8 +155,8 @@ func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return reply != int64(-1), err
 }
 
-// EndWantedRead takes a payment out of the queue of its own partition, where WantRead has put it.
-// Where that is the partition of its order, too, the order's saves decide.
+// EndWantedRead removes the read that WantRead has queued in the payment's own partition. If that is also the
+// order's partition, the order's saves decide.
 func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
 	part := s.paymentPartition(id)
 	if part == s.orderPartition(order) {
@@ -169,8 +169,8 @@ func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.
 // for a read again.
 const notOursFor = 24 * time.Hour
 
-// DropRead takes a payment out of all queues. It may lie in those of its order's partition, which
-// is not known any more.
+// DropRead removes a payment from all queues. It may be in those of its order's partition, which is not
+// known.
 func (s *Store) DropRead(ctx context.Context, id payment.ID) error {
 	_, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, part := range s.partitions() {
@@ -219,7 +219,7 @@ func (s *Store) ReadsDue(ctx context.Context) (int, error) {
 	return count, nil
 }
 
-// ReadsWithin returns the payments whose read is due within so long, those that a worker has hidden included.
+// ReadsWithin returns the payments whose read is due within d, including those hidden by a worker.
 func (s *Store) ReadsWithin(ctx context.Context, d time.Duration) (ids []payment.ID, err error) {
 	now, err := s.redis.Time(ctx).Result()
 	if err != nil {

@@ -6,15 +6,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Readers are connections of their own for status reads and the feed: a storm of polls cannot use
-// up those of webhooks and creates.
+// Readers are separate connections for status reads and the feed, so that many polls cannot use up those of
+// webhooks and creates.
 type Readers struct {
 	client redis.UniversalClient
 	cache  *cache // nil: nothing is kept
 }
 
-// ConnectReaders opens a client for the URL as Connect does. With keep it keeps views until Redis
-// reports a change, on a single server's database 0 only.
+// ConnectReaders opens a client for the URL as Connect does. With keep it caches views until Redis reports a
+// change, only on database 0 of a single server.
 func ConnectReaders(mode, url string, keep bool) (*Readers, error) {
 	r := &Readers{}
 	var err error

@@ -38,7 +38,7 @@ func process(t *testing.T, url string) *store.Store {
 	return s
 }
 
-// listening lets a store hear of changes until the test ends.
+// listening lets a store receive change hints until the test ends.
 func listening(t testing.TB, s *store.Store) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -48,9 +48,9 @@ func (s *Store) FinishRebuild(ctx context.Context) error {
 	return nil
 }
 
-// meta is the key of the mark without which a script does not write. In a partition that this
-// process rebuilds it is a mark of the rebuild's own, which other processes ignore, so that nothing
-// is sold before all is back.
+// meta is the key of the mark without which a script does not write. In a partition that this process
+// rebuilds it is a mark of the rebuild, which other processes ignore, so that nothing is sold before the end
+// of the rebuild.
 func (s *Store) meta(part partition) string {
 	if s.rebuilding[part] {
 		return part.rebuild()
@@ -58,9 +58,9 @@ func (s *Store) meta(part partition) string {
 	return part.meta()
 }
 
-// Discard removes Kasse's keys of another layout, and returns how many there were; none where the
-// layout is this program's. The quotas of callers stay. Marks go last: should Discard end too soon,
-// the next one finds what is left.
+// Discard removes Kasse's keys of another layout and returns their number; none if the layout is this
+// program's. The callers' quotas stay. Marks are removed last: if Discard ends too soon, the next one finds
+// the rest.
 func (s *Store) Discard(ctx context.Context) (count int, err error) {
 	marks, _, err := s.marks(ctx)
 	if err != nil {

@@ -81,8 +81,7 @@ var refusalsCases = map[string]struct {
 	}},
 }
 
-// TestRefusals has servers that answer, and refuse. Each refusal is temporary: callers may come
-// again, and see none of Redis's own words.
+// TestRefusals: every refusal of a server is a temporary error without Redis's text.
 func TestRefusals(t *testing.T) {
 	tests := refusalsCases
 	for name, test := range tests {

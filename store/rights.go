@@ -12,8 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ACLRule is what a user of Redis's ACL needs, in the words of ACL SETUSER: the keys, the channels and the commands
-// that the server and kasse's commands use, and multi and discard, with which kasse check tries the others.
+// ACLRule lists what a user of Redis's ACL needs, in the words of ACL SETUSER: the keys, channels and
+// commands of the server and of kasse's commands, and multi and discard, with which kasse check tries the
+// others.
 func ACLRule() string {
 	rule := []string{"resetkeys", "resetchannels", "-@all", "~kasse:*", "&kasse:*"}
 	for _, name := range commandNames() {
@@ -40,14 +41,14 @@ var commands = []string{
 	"CLIENT TRACKING off",
 }
 
-// tried are the commands that are needed beside those that can be queued: the trial itself, the subscription, and what
-// go-redis asks of a cluster or of a database with a number.
+// tried are the needed commands that cannot be queued: the trial itself, the subscription, and go-redis's
+// commands for a cluster or a numbered database.
 var tried = []string{
 	"MULTI", "DISCARD", "SUBSCRIBE", "UNSUBSCRIBE", "SELECT", "COMMAND", "CLUSTER|SLOTS", "CLUSTER|INFO",
 	"READONLY", "ASKING",
 }
 
-// subcommands are those of which only one subcommand is needed.
+// subcommands are the commands of which only one subcommand is needed.
 var subcommands = []string{"XGROUP", "XINFO", "CLIENT"}
 
 // commandNames are the names of the commands as the ACL writes them.
@@ -73,10 +74,10 @@ type MissingRight struct {
 	Right  string
 }
 
-// MissingRights returns what the user of the URL may not do and has to, by server: the servers of a cluster and those
-// behind sentinels have an ACL each, and a replica may have to take over. A server that does not answer is left out.
-// It changes nothing: each command is queued in a transaction that is discarded, and Redis refuses one when it is
-// queued.
+// MissingRights returns the needed rights that the URL's user lacks, by server: the servers of a cluster and
+// those behind sentinels have separate ACLs, and a replica may take over. Unreachable servers are left out.
+// It changes nothing: each command is queued in a transaction that is discarded, and Redis refuses it when it
+// is queued.
 func MissingRights(ctx context.Context, mode, url string, partitions int) ([]MissingRight, error) {
 	client, err := newClient(mode, url)
 	if err != nil {
@@ -137,7 +138,8 @@ func (s *Store) missingBehindSentinels(ctx context.Context, client *redis.Client
 	return all, nil
 }
 
-// answered leaves out that a server does not answer, which the inspection says, and what its ACL refuses.
+// answered drops the error of an unreachable server, which the inspection reports, and of a server whose ACL
+// refuses the question.
 func answered(err error) error {
 	if reply := redis.Error(nil); !errors.As(err, &reply) || refused(err) {
 		return nil
@@ -162,8 +164,8 @@ func (s *Store) missingOn(ctx context.Context, client *redis.Client, server stri
 	return all, err
 }
 
-// queueAll queues every command, and a write of every kind of key, and returns what is refused. All go in one
-// pipeline: a client of go-redis gives a connection up after a replica's first refusal of a write.
+// queueAll queues every command, and a write of every kind of key, and returns the refused ones. All are in
+// one pipeline, since a client of go-redis closes a connection after a replica's first refusal of a write.
 func (s *Store) queueAll(ctx context.Context, client *redis.Client) (missing []string, err error) {
 	keys := s.allKeys()
 	queue := slices.Clone(commands)
@@ -225,8 +227,8 @@ func (s *Store) words(command string) (words []any) {
 	return words
 }
 
-// refusal returns why the ACL refuses a command; empty where it does not. Another refusal is none of the ACL's: a
-// replica takes no writes, and a cluster's server names the one that holds the key.
+// refusal returns the ACL's reason for refusing a command; empty if it does not. Other refusals do not count:
+// a replica accepts no writes, and a cluster's server may redirect.
 func refusal(err error) (why string, other error) {
 	reply := redis.Error(nil)
 	switch {

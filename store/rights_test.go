@@ -74,8 +74,8 @@ func TestMissingRights(t *testing.T) {
 	}
 }
 
-// TestMissingRightsOfOneServer: in a cluster, and behind sentinels, each server has an ACL of its own. The one that
-// refuses is named, be it a replica that may have to take over.
+// TestMissingRightsOfOneServer: in a cluster, and behind sentinels, each server has its own ACL. The one that
+// refuses is named, even a replica, since it may take over.
 func TestMissingRightsOfOneServer(t *testing.T) {
 	type node struct {
 		server *storetest.Server

@@ -22,7 +22,7 @@ type weather struct {
 	name     string
 	replicas int // REDIS_WAIT_REPLICAS
 	strike   func(ctx context.Context, r *roughRound)
-	may      bool // lose what was acknowledged, where a node was elected that had not confirmed it
+	may      bool // may lose acknowledged writes, if a node was elected that had not confirmed them
 }
 
 var weathers = []weather{
@@ -132,7 +132,7 @@ func (r *roughRound) watch(ctx context.Context) {
 	}
 }
 
-// judgeMaster looks at a node that says that it is a master. The caller holds the lock.
+// checkMaster checks a node that claims to be a master. The caller holds the lock.
 func (r *roughRound) judgeMaster(i int, now storetest.Replication) {
 	switch {
 	case now.Role != "master":
@@ -204,8 +204,8 @@ func failoverAndReturn(ctx context.Context, r *roughRound) {
 	r.whole(ctx)
 }
 
-// killedTwice kills the master, which comes back at once and is killed again four seconds later; then it stays away
-// until another node serves, or it was none any more.
+// killedTwice kills the master, restarts it and kills it again four seconds later. It stays down until
+// another node serves, unless it was no longer master.
 func killedTwice(ctx context.Context, r *roughRound) {
 	victim, node := r.kill(ctx)
 	node.Restart()

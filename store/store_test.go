@@ -14,8 +14,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestStore runs the suite on every kind of Redis, and with each optimization; the names of the
-// subtests say which ran.
+// TestStore runs the suite on every kind of Redis, with each optimization; the subtests' names identify them.
 func TestStore(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		storetest.Run(t, func(t testing.TB) storetest.Redis {
@@ -43,7 +42,7 @@ var optimizations = map[string]struct{ pipelined, keep bool }{
 	"plain": {}, "pipelined": {pipelined: true}, "cached": {pipelined: true, keep: true},
 }
 
-// emptied returns a way to the Redis, of which it takes all that it holds.
+// emptied returns a client of the Redis, after removing all its data.
 func emptied(mode, url string, pipelined, keep bool) func(testing.TB) storetest.Redis {
 	return func(t testing.TB) storetest.Redis {
 		t.Helper()

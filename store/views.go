@@ -36,9 +36,8 @@ func (s *Store) LoadView(ctx context.Context, id payment.ID) (payment.StoredView
 	return view, err
 }
 
-// missReads is how many reads of Redis a missing payment takes: its pointer, and the mark of the
-// partition. A payment that is here takes as many, if neither its pointer nor its view is in
-// memory.
+// missReads is the number of Redis reads for a missing payment: its pointer, and the mark of the partition. A
+// stored payment takes as many, if neither its pointer nor its view is in memory.
 const missReads = 2
 
 // PadReads makes up for the reads that a caller was spared by memory, so that a payment that is not
@@ -135,8 +134,7 @@ func (s *Store) LoadViews(ctx context.Context, order payment.OrderID, ids []paym
 	return views, nil
 }
 
-// LoadHistory returns the visible changes of a payment, oldest first; payment.ErrNotFound where
-// there is no payment.
+// LoadHistory returns the visible changes of a payment, oldest first, or payment.ErrNotFound.
 func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.HistoryEntry, error) {
 	order, found, err := s.pointed(ctx, id)
 	if err != nil {
@@ -157,8 +155,8 @@ func (s *Store) LoadHistory(ctx context.Context, id payment.ID) ([]payment.Histo
 	return nil, s.absent(ctx, s.reading, s.orderPartition(order))
 }
 
-// forgetView drops the kept views of an order that has changed: the writer then reads what it
-// wrote, and the receiver of a hint what came after it, without waiting for Redis's invalidation.
+// forgetView drops the cached views of a changed order. The writer then reads its own write, and the receiver
+// of a hint a later state, without waiting for Redis's invalidation.
 func (s *Store) forgetView(key string) {
 	if s.Readers.cache != nil {
 		s.Readers.cache.forget(key)
@@ -238,8 +236,8 @@ func (s *Store) absent(ctx context.Context, run commandRunner, part partition) e
 	return payment.ErrNotFound
 }
 
-// askMark asks for the mark of a partition, by the command that reads an order: a missing payment
-// takes the same commands as one that is not the caller's.
+// askMark reads the mark of a partition with the command that reads an order, so that a missing payment takes
+// the same commands as a forbidden one.
 func askMark(ctx context.Context, meta string) *redis.SliceCmd {
 	return redis.NewSliceCmd(ctx, "hmget", meta, "schema")
 }

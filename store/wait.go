@@ -49,7 +49,7 @@ func (s *Store) run(
 
 const (
 	replyNoScript = "NOSCRIPT"
-	redirects     = 5 // after which the callers may try again: a failover takes seconds
+	redirects     = 5 // tries after redirects; a failover takes seconds
 	redirectPause = 10 * time.Millisecond
 )
 
@@ -75,8 +75,8 @@ func (s *Store) confirmed(ctx context.Context, part partition, add func(redis.Pi
 
 var errUnconfirmed = errors.New("fewer replicas than REDIS_WAIT_REPLICAS confirmed")
 
-// server is the one that holds the partition. In a cluster go-redis would send WAIT, which names no
-// key, to another.
+// server returns the server of the partition. In a cluster go-redis would send WAIT, which names no key, to
+// another one.
 func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, error) {
 	if cluster, ok := s.redis.(*redis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, part.meta())
@@ -84,9 +84,9 @@ func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, erro
 	return s.redis, nil
 }
 
-// maybeMoved reports whether the partition of a cluster may be on another server by now: its slots
-// moved, its server is being replaced, or the connections ended with it. Then it looks up where.
-// For other kinds of Redis go-redis does all this.
+// maybeMoved reports whether a cluster's partition may have moved: its slots have moved, its server is being
+// replaced, or its connections have ended. Then it looks up the new server. For other kinds of Redis go-redis
+// does this.
 func (s *Store) maybeMoved(ctx context.Context, err error) bool {
 	cluster, ok := s.redis.(*redis.ClusterClient)
 	if !ok || err == nil || ctx.Err() != nil || errors.Is(err, errUnconfirmed) {

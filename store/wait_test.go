@@ -113,9 +113,8 @@ func (s replicated) confirmsNothing(now time.Time) {
 	}
 }
 
-// TestWaitHasSomethingToWaitFor has a replica that stands still: what was read before must not
-// count as confirmed, even though nothing is written any more. Redis 7.0 waits after a read, too,
-// later ones do not: hence the fence.
+// TestWaitHasSomethingToWaitFor: with a frozen replica an earlier read must not count as confirmed, even
+// without new writes. Redis 7.0 also waits after a read, later versions do not: hence the fence.
 func TestWaitHasSomethingToWaitFor(t *testing.T) {
 	master, replica := storetest.NewReplicated(t)
 	ctx, client := t.Context(), connect(t, master.URL())

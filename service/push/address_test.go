@@ -10,8 +10,7 @@ import (
 	"kasse/service/push"
 )
 
-// TestAddressesInside: none of these is ever dialled; the address counts, in whatever form it is
-// written.
+// TestAddressesInside: none of these addresses is ever dialled, in whatever notation.
 func TestAddressesInside(t *testing.T) {
 	for text := range strings.FieldsSeq(`
 		0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.127.255.255 127.0.0.1 127.8.8.8 169.254.169.254 169.254.170.2 172.16.0.1
@@ -34,8 +33,8 @@ func TestAddressesInside(t *testing.T) {
 	}
 }
 
-// TestInsideIsRefusedAtTheConnection: the name of a URL says nothing; what it leads to is looked at
-// when it is dialled.
+// TestInsideIsRefusedAtTheConnection: the resolved address is checked when it is dialled, whatever the URL's
+// host name.
 func TestInsideIsRefusedAtTheConnection(t *testing.T) {
 	r := receive(t, status(http.StatusOK))
 	port := r.URL[strings.LastIndex(r.URL, ":"):]

@@ -10,9 +10,8 @@ import (
 	"kasse/service/payment"
 )
 
-// encode returns the body of a push: the event as the feed shows it, with the member timestamp of
-// Standard Webhooks and the member truncated. Where it has maxBody bytes or more, the shop's
-// metadata is left out of data.
+// encode returns the body of a push: the event as in the feed, with the member timestamp of Standard Webhooks
+// and the member truncated. If it has maxBody bytes or more, the shop's metadata is left out of data.
 func encode(event payment.FeedEvent) ([]byte, error) {
 	if !json.Valid(event.Data) {
 		return nil, errors.New("the view of an event is not JSON")
@@ -78,10 +77,9 @@ func withoutMetadata(view []byte) ([]byte, error) {
 	return view, nil
 }
 
-// orderOf returns the order of an event, whose deliveries stay in order: the member order_id of its
-// view. Order ids need no escapes in JSON, and only payment_intent, which cannot hold the member's
-// name, stands before it. A view without the member gives the part of the event's id before the
-// version.
+// orderOf returns the order of an event, whose deliveries stay in order: the member order_id of its view.
+// Order ids have no JSON escapes, and only payment_intent precedes it, which cannot contain the member's
+// name. Without the member it returns the part of the event's id before the version.
 func orderOf(event payment.FeedEvent) string {
 	const member = `"order_id":"`
 	if _, rest, found := bytes.Cut(event.Data, []byte(member)); found {

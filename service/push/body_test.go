@@ -42,7 +42,7 @@ func TestWithoutMetadata(t *testing.T) {
 	}
 }
 
-// TestBodyIsJSON: whatever stands in a stream entry, a body is JSON or there is none.
+// TestBodyIsJSON: for any stream entry the body is valid JSON, or there is none.
 func TestBodyIsJSON(t *testing.T) {
 	body, err := encode(payment.FeedEvent{ID: "a\"b\n", Type: "x\\", Data: []byte(`{}`)})
 	if err != nil || !json.Valid(body) {
@@ -83,7 +83,7 @@ func TestQueueOrder(t *testing.T) {
 	}
 }
 
-// TestAppended: a set gives each partition once, and a hint for what is added while it is read.
+// TestAppended: a set yields each partition once, and gives a hint for partitions added while it is read.
 func TestAppended(t *testing.T) {
 	a := NewAppended()
 	for _, n := range []int{63, 0, 5, 5} {
@@ -104,8 +104,8 @@ func TestAppended(t *testing.T) {
 	}
 }
 
-// TestRetryDelay: each pause is the schedule's, a tenth more or less, or what the endpoint asks for
-// up to a day.
+// TestRetryDelay: each pause is the schedule's, plus or minus a tenth, or the endpoint's Retry-After up to a
+// day.
 func TestRetryDelay(t *testing.T) {
 	for tries, planned := range retryDelays {
 		for range 100 {

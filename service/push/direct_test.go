@@ -17,7 +17,8 @@ import (
 	"kasse/service/push"
 )
 
-// scripted is a server that answers each request with the next of its answers, and then closes the connection.
+// scripted is a server that sends one prepared response to each request, in order, and then closes the
+// connection.
 func scripted(t *testing.T, answers ...string) (url string, connections *atomic.Int64) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

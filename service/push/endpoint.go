@@ -137,8 +137,8 @@ func (e *Endpoint) ID() EndpointID { return e.id }
 // Name is the URL's scheme and host, with the number that Number gave.
 func (e *Endpoint) Name() string { return e.name }
 
-// Number gives those of one scheme and host names of their own: the first keeps its, the second is
-// "https://shop.example#2".
+// Number makes the names of endpoints with the same scheme and host unique: the first one keeps its name, the
+// second becomes "https://shop.example#2".
 func Number(endpoints []*Endpoint) {
 	count := map[string]int{}
 	for _, e := range endpoints {
@@ -157,7 +157,7 @@ func (e *Endpoint) Close() {
 // Wants reports whether events of this type are delivered.
 func (e *Endpoint) Wants(eventType string) bool { return e.types == nil || e.types[eventType] }
 
-// answer is what counts of a response.
+// answer holds the used parts of a response.
 type answer struct {
 	status     int
 	major      int    // of its HTTP version
@@ -184,7 +184,7 @@ func (e *Endpoint) Push(ctx context.Context, event payment.FeedEvent) (status in
 	}
 }
 
-// post sends a message. The first response of an endpoint that uses TLS says which version of HTTP it speaks.
+// post sends a message. The first response of a TLS endpoint decides the version of HTTP.
 func (e *Endpoint) post(ctx context.Context, m message) (answer, error) {
 	if e.http1.Load() {
 		return e.direct.post(ctx, m, time.Now().Add(timeout)) //nolint:forbidigo // it bounds, and dates nothing
@@ -197,7 +197,7 @@ func (e *Endpoint) post(ctx context.Context, m message) (answer, error) {
 	return a, err
 }
 
-// negotiate sends a message by net/http, which speaks HTTP/2 where the endpoint does.
+// negotiate sends a message with net/http, which uses HTTP/2 if the endpoint does.
 func (e *Endpoint) negotiate(ctx context.Context, m message) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -111,7 +111,7 @@ func TestEverySecretSigns(t *testing.T) {
 	}
 }
 
-// TestOnly2xxIsSuccess: any 2xx is success; anything else is a failure that says nothing of the
+// TestOnly2xxIsSuccess: any 2xx is success. Any other status is a failure whose text does not contain the
 // URL.
 func TestOnly2xxIsSuccess(t *testing.T) {
 	const hidden = "/hunter2?token=hunter2"
@@ -186,7 +186,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// TestHangingReceivers are cut off: one that never answers, and one whose answer never ends.
+// TestHangingReceivers: receivers that never answer, or whose response never ends, are cut off.
 func TestHangingReceivers(t *testing.T) {
 	release := make(chan struct{})
 	for name, answer := range map[string]http.HandlerFunc{
@@ -259,8 +259,8 @@ func TestLargeBodies(t *testing.T) {
 	}
 }
 
-// TestUnreachable: what cannot be reached is a failure that says nothing of the URL; the
-// environment's proxy is not asked.
+// TestUnreachable: an unreachable endpoint is a failure whose text does not contain the URL. The
+// environment's proxy is not used.
 func TestUnreachable(t *testing.T) {
 	proxy := receive(t, status(http.StatusOK))
 	t.Setenv("HTTP_PROXY", proxy.URL)

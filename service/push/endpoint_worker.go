@@ -157,8 +157,8 @@ func (w *endpointWorker) nextClaim(now time.Time) time.Time {
 	return next
 }
 
-// share returns what to ask of a partition, and whether to ask it now. Deliveries are claimed in
-// batches: when at most half of the window is in use.
+// share returns how many deliveries to claim from a partition, and whether to claim now. Deliveries are
+// claimed in batches, when at most half of the window is in use.
 func (w *endpointWorker) share(n int, q *partitionQueue, now time.Time) (s Share, needed bool) {
 	s = Share{Partition: n}
 	s.HeldFirst, s.HeldRetries = q.held()
@@ -205,7 +205,7 @@ func (w *endpointWorker) begin(ctx, requests context.Context, c Claim) {
 	w.report(ctx, r)
 }
 
-// observe keeps what a claim returned about the partition.
+// observe records what a claim has returned about the partition.
 func (q *partitionQueue) observe(work Work, now time.Time) {
 	if work.Err != nil {
 		q.claimAt = now.Add(claimRetry)
@@ -267,8 +267,7 @@ func (w *endpointWorker) wakeUp() {
 	}
 }
 
-// release gives the partitions up: a claim of nothing, without a lease. Where it fails the lease
-// ends by itself.
+// release gives up the partitions' leases, with claims of nothing. If that fails, the leases expire.
 func (w *endpointWorker) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, stopGrace)
 	defer cancel()

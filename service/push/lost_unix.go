@@ -4,8 +4,8 @@ package push
 
 import "syscall"
 
-// lost reports whether an idle connection cannot be used: the endpoint has closed it, or has sent what nobody asked
-// for.
+// lost reports whether an idle connection is unusable: the endpoint has closed it, or has sent unexpected
+// data.
 func (c *directConn) lost() bool {
 	if c.raw == nil {
 		return true

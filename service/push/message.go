@@ -128,7 +128,7 @@ type signing struct {
 	sum    []byte
 }
 
-// newSigner takes "whsec_" and the base64 of 24 to 64 bytes, which is Standard Webhooks' shape.
+// newSigner parses "whsec_" and the base64 of 24 to 64 bytes, the format of Standard Webhooks.
 func newSigner(secret Secret) (*signer, error) {
 	key, err := decodeSecret(secret)
 	if err != nil || len(key) < 24 || len(key) > 64 {

@@ -92,15 +92,15 @@ type Outbox interface {
 	ClaimPushes(ctx context.Context, c Claim) []Work
 	// FinishPushes removes deliveries that succeeded or are skipped.
 	FinishPushes(ctx context.Context, e EndpointID, done []Attempt) error
-	// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its
-	// tries and its due time. asked says that the endpoint set the delay.
+	// RetryPush moves a failed delivery to the retries, due after the delay. An early one keeps its tries and
+	// its due time. asked is true if the endpoint has set the delay.
 	RetryPush(ctx context.Context, e EndpointID, a Attempt, delay time.Duration, asked bool) error
-	// DeadLetterPush gives a delivery up and keeps a note of it.
+	// DeadLetterPush moves a delivery to the dead letters.
 	DeadLetterPush(ctx context.Context, e EndpointID, a Attempt) error
 	// DisablePushes stops an endpoint for all replicas. It reports whether that was a change.
 	DisablePushes(ctx context.Context, e EndpointID, cause DisableCause) (bool, error)
-	// PullRetriesForward makes all waiting retries due now, in the order of the stream, except
-	// those whose delay the endpoint asked for. It returns how many it moved.
+	// PullRetriesForward makes all waiting retries due now, in the order of the stream, except those whose
+	// delay the endpoint has set. It returns how many it moved.
 	PullRetriesForward(ctx context.Context, e EndpointID) (int, error)
 	// OpenCircuit opens an endpoint's circuit and reports whether that was a change. The first
 	// probe is due after the least pause, and not before notBefore has passed; next is how long

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// partitionQueue holds this process's claimed deliveries of one partition to one endpoint: a queue
-// for each order, whose first delivery is under way.
+// partitionQueue holds this process's claimed deliveries of one partition to one endpoint: a queue for each
+// order, whose first delivery is in flight.
 type partitionQueue struct {
 	mu      sync.Mutex
 	orders  map[string][]Delivery // by orderOf
@@ -40,9 +40,8 @@ func (q *partitionQueue) held() (first, retries int) {
 	return q.first, q.retries
 }
 
-// add queues deliveries that it does not hold yet, and returns the orders that need a new
-// goroutine. A delivery stands behind those of its order that are older, and never before the one
-// that is under way.
+// add queues deliveries that are not queued yet, and returns the orders that need a new goroutine. Deliveries
+// of an order are sorted by age, behind the one in flight.
 func (q *partitionQueue) add(ctx context.Context, deliveries []Delivery) (started []string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

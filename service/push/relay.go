@@ -23,7 +23,7 @@ type Destination interface {
 
 // Failure is why an endpoint did not accept an event.
 type Failure struct {
-	Reason     string        // in our words; holds nothing of the URL
+	Reason     string        // our own text, without the URL
 	Gone       bool          // the endpoint wants no more events
 	RetryAfter time.Duration // that the endpoint asks for, at most maxRetryAfter; 0: none
 }

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// retryDelays are the pauses after the first failed try, the second, and so on. The long ones are
-// those of Standard Webhooks; the steps between 5 s and 5 min are ours. An event is given up after
-// the try that follows the last one, after 13 tries in a little more than three days.
-// Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+// retryDelays are the pauses after the first failed try, the second, and so on. The long ones are those of
+// Standard Webhooks; the steps between 5 s and 5 min are ours. An event becomes a dead letter after 13 tries
+// in a little more than three days. Source:
+// https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 var retryDelays = []time.Duration{
 	5 * time.Second, 15 * time.Second, 45 * time.Second, 2 * time.Minute, 5 * time.Minute, 30 * time.Minute,
 	2 * time.Hour, 5 * time.Hour, 10 * time.Hour, 14 * time.Hour, 20 * time.Hour, 24 * time.Hour,
 }
 
-// maxRetryAfter bounds what an endpoint may ask for by Retry-After.
+// maxRetryAfter limits an endpoint's Retry-After.
 const maxRetryAfter = 24 * time.Hour
 
 // retryDelay returns the pause after so many failed tries before this one, and whether the
@@ -29,6 +29,6 @@ func retryDelay(tries int, retryAfter time.Duration) (delay time.Duration, asked
 	return planned, false
 }
 
-// lastTry reports whether a delivery with so many failed tries before this one is given up when it
-// fails again.
+// lastTry reports whether a delivery with this number of failed tries becomes a dead letter if it fails
+// again.
 func lastTry(tries int) bool { return tries >= len(retryDelays) }

@@ -189,8 +189,7 @@ func (connect connector) testRebuild(t *testing.T) {
 	t.Run("of one partition", func(t *testing.T) { connect.rebuilds(t, 1, []string{metaKey(3)}) })
 }
 
-// rebuilds loses the marks of so many partitions, all where none is named, and walks through a
-// rebuild that dies once.
+// rebuilds removes the marks of a number of partitions, or of all, and runs a rebuild that dies once.
 func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 	t.Helper()
 	f := fresh(t, connect)

@@ -43,7 +43,7 @@ func (connect connector) testBudget(t *testing.T) {
 	t.Run("leaves a share to the background", connect.testSpared)
 }
 
-// testSpared has a budget whose moment is stored by hand, so that nothing comes back while the test runs.
+// testSpared sets the time of a budget by hand, so that nothing is refilled during the test.
 func (connect connector) testSpared(t *testing.T) {
 	const perSecond = 1_000
 	f := fresh(t, connect)

@@ -16,13 +16,12 @@ var clockSource []byte
 // Clock is the time of day of a redis-server that NewTimedServer has started.
 type Clock struct {
 	t       testing.TB
-	file    string // the offset in microseconds, which the server reads at each look at its clock
+	file    string // offset in microseconds; the server reads it at each use of its clock
 	library string // preloaded into the server
 }
 
-// NewTimedServer is NewServer with a clock that differs from the machine's by an offset. It skips
-// the test where there is no C compiler, or no Linux: the clock is a library that is preloaded into
-// redis-server.
+// NewTimedServer is NewServer with an offset between its clock and the machine's. It skips the test without a
+// C compiler or Linux, since the clock is a library preloaded into redis-server.
 func NewTimedServer(t testing.TB, offset time.Duration, args ...string) (*Server, *Clock) {
 	t.Helper()
 	compiler, err := exec.LookPath("cc")

@@ -111,8 +111,8 @@ func (c *Cluster) CutOff() { cutOff(c.nodes[0], c.replicasOfFirst()) }
 // KillMaster ends the first master as a crash would, and lets its replicas go on.
 func (c *Cluster) KillMaster() { replace(c.nodes[0], c.replicasOfFirst()) }
 
-// cutOff freezes the replicas before it closes their connections: what lies in their buffers they
-// would still have.
+// cutOff freezes the replicas before it closes their connections, since they would still receive buffered
+// data.
 func cutOff(master *Server, replicas []*Server) {
 	for _, replica := range replicas {
 		replica.Freeze()
@@ -150,7 +150,7 @@ func (s *Server) must(command ...any) {
 	s.reply(command...)
 }
 
-// Empty takes all that a Redis of any kind holds.
+// Empty removes all data of a Redis of any kind.
 func Empty(ctx context.Context, client redis.UniversalClient) error {
 	if cluster, ok := client.(*redis.ClusterClient); ok {
 		return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {

@@ -116,8 +116,8 @@ func (connect connector) corruptHistory(t *testing.T) {
 	}
 }
 
-// newerVersion has an order and a record that name a dictionary of a later release. They are not damaged: the caller is
-// asked to come again, and what is stored stays for the program that can read it.
+// newerVersion has an order and a record with the dictionary of a later release. They are not damaged: the
+// caller gets a temporary error, and the data stays for the newer program.
 func (connect connector) newerVersion(t *testing.T) {
 	later := string([]byte{payment.Dictionary + 2})
 	for field, text := range map[string]string{"order": "1-x\n" + later + "\x00", "record:pi_1": later + "\x00"} {

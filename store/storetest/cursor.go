@@ -120,7 +120,7 @@ func briefly(t testing.TB, connect connector) fixture {
 	return freshWith(t, connect, o)
 }
 
-// outlive returns when what has been written so far is older than what is kept.
+// outlive returns when everything written so far is older than the retention.
 func (f fixture) outlive(t testing.TB) {
 	t.Helper()
 	written := f.now(t)
@@ -140,8 +140,8 @@ func (connect connector) trimmed(t *testing.T) {
 	f.expired(t, early, []string{want})
 }
 
-// trimmedBitByBit has many entries that are too old, as where a partition was quiet for long. No single write may drop them
-// all: the time that it holds up Redis would grow with them.
+// trimmedBitByBit has many expired entries, as after a quiet period. No single write may trim them all, since
+// it would block Redis for longer.
 func (connect connector) trimmedBitByBit(t *testing.T) {
 	const old, atOnce = 200, 64
 	f, id := fresh(t, connect), neighbours(1)[0]

@@ -7,7 +7,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// testDump checks what other tests rely on when they look for secrets.
+// testDump checks DumpAll, on which tests for secrets rely.
 func (connect connector) testDump(t *testing.T) {
 	client := connect(t).UniversalClient
 	ctx := t.Context()

@@ -145,7 +145,7 @@ func (connect connector) feedBeginsWithTheNewest(t *testing.T) {
 	}
 }
 
-// complete fails the test unless the feed gave every event once, and those of a payment in order.
+// complete fails the test unless the feed returned every event once, and those of a payment in order.
 func complete(t testing.TB, got, want []string) {
 	t.Helper()
 	sorted := func(ids []string) []string { return slices.Sorted(slices.Values(ids)) }

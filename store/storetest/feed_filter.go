@@ -86,8 +86,8 @@ func (connect connector) feedFiltersPass(t *testing.T) {
 	}
 }
 
-// feedOfOneOrder: a query for one order needs no other partition's stream, and its cursor is good as
-// long as its own partition keeps what is behind it.
+// feedOfOneOrder: a query for one order needs no other partition's stream, and its cursor is valid as long as
+// its own partition keeps the later entries.
 func (connect connector) feedOfOneOrder(t *testing.T) {
 	f := fresh(t, connect)
 	alone := onePerPartition()
@@ -111,7 +111,7 @@ func (connect connector) feedOfOneOrder(t *testing.T) {
 	if !slices.Equal(got, []string{second}) {
 		t.Errorf("got %v, want %s", got, second)
 	}
-	// What another partition has dropped is no loss to this order.
+	// Entries trimmed by another partition are no loss for this order.
 	must(t, f.client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", 4), "trimmed", "9999999999999-0").Err())
 	if got, _ := f.matching(t, payment.FeedQuery{Order: OrderOf(mine), After: page.Next, Limit: 10}); len(got) != 1 {
 		t.Errorf("got %v", got)

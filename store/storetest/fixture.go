@@ -76,7 +76,7 @@ func eventsKey(id payment.ID) string {
 
 func readsKey(name string) string { return fmt.Sprintf("kasse:{p%d}:reads", hashed(name)) }
 
-// Partition is where an order, or the pointer of a payment, lies at the default of REDIS_PARTITIONS.
+// Partition returns the partition of an order, or of a payment's pointer, with the default REDIS_PARTITIONS.
 func Partition(id string) int { return int(hashed(id)) }
 
 func hashed(id string) uint32 {
@@ -96,7 +96,7 @@ func neighbours(count int) []payment.ID {
 	return ids
 }
 
-// onePerPartition returns a payment for every partition, in which its order lies.
+// onePerPartition returns a payment for every partition, with its order in the same one.
 func onePerPartition() map[uint32]payment.ID {
 	ids := map[uint32]payment.ID{}
 	for i := 0; len(ids) < partitions; i++ {

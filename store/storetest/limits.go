@@ -11,7 +11,7 @@ import (
 	"kasse/store"
 )
 
-// testQuotas has periods of an hour, in which nothing comes back while a test runs.
+// testQuotas uses periods of an hour, so that nothing is refilled during a test.
 func (connect connector) testQuotas(t *testing.T) {
 	t.Run("go down one by one, then say how long to wait", connect.quotasGoDownOneByOne)
 	t.Run("are exact to the unit at any rate", connect.quotasAreExactToTheUnit)

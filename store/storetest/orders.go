@@ -13,7 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-// stored compares orders by what Redis holds of them, the revision apart.
+// stored compares orders by their stored members, without the revision.
 var stored = cmp.Options{
 	cmpopts.IgnoreUnexported(payment.Order{}),
 	cmpopts.IgnoreFields(payment.Order{}, "Revision", "Raw", "Blocks", "Rules"),
@@ -182,7 +182,7 @@ func conflict(t testing.TB, err error) {
 	}
 }
 
-// testManyAttempts has an order with so many attempts that their rows lie in fields of their own.
+// testManyAttempts has an order with enough attempts that their rows are in separate fields.
 func (connect connector) testManyAttempts(t *testing.T) {
 	f := fresh(t, connect)
 	const many = 23

@@ -13,7 +13,7 @@ const shopEndpoint = push.EndpointID("0123456789abcdef")
 
 var pauses = push.Pauses{Min: 500 * time.Millisecond, Max: time.Minute}
 
-// claimed is what all partitions gave in one claim.
+// claimed holds the deliveries of all partitions in one claim.
 type claimed struct {
 	First, Retries       []push.Delivery
 	Lost, Waiting, Waits int // Waits: retries that were not claimed
@@ -22,8 +22,7 @@ type claimed struct {
 	NextRetry            time.Duration // the soonest; negative: none waits
 }
 
-// claim asks all partitions for so many first deliveries and retries, for an owner that holds
-// nothing.
+// claim claims a number of first deliveries and retries from all partitions, for an owner without deliveries.
 func (f fixture) claim(t testing.TB, owner string, lease time.Duration, first, retries int) claimed {
 	t.Helper()
 	return f.claimShare(t, owner, lease, push.Share{First: first, Retries: retries})

@@ -22,7 +22,7 @@ func (f fixture) wantRead(t testing.TB, id payment.ID, due time.Time) {
 	f.save(t, o, c)
 }
 
-// want wants a read of pi_1, which has no record. It checks whether the payment may be ours.
+// want queues a read of pi_1, which has no record, and checks whether it may be ours.
 func (f fixture) want(t testing.TB, ours bool) {
 	t.Helper()
 	const id = "pi_1"

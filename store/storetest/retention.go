@@ -7,7 +7,7 @@ import (
 	"kasse/service/payment"
 )
 
-// forGood is what TTL answers for a key that does not expire.
+// forGood is TTL's reply for a key that does not expire.
 const forGood = -1 * time.Nanosecond
 
 func (f fixture) expires(t testing.TB, key string, want time.Duration) {
@@ -65,8 +65,8 @@ func (connect connector) testRetention(t *testing.T) {
 	t.Run("follows the rules of orders", connect.retentionRules)
 }
 
-// retentionRules saves what the rules make of orders. All are states of one order, so that each
-// undoes what another left.
+// retentionRules saves orders as the rules make them. All are states of one order, so each undoes the one
+// before.
 func (connect connector) retentionRules(t *testing.T) {
 	f := fresh(t, connect)
 	terms := payment.Terms{Amount: 1, Currency: "eur"}

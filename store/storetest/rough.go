@@ -16,9 +16,8 @@ import (
 	"kasse/test/wait"
 )
 
-// Nodes are three sentinels over a master and two replicas that keep what they are given, each with a redis.conf of
-// its own that a sentinel rewrites: a node that comes back has its last role, as in production. They are for one
-// goroutine.
+// Nodes are three sentinels, a master and two replicas with persistence. Each has its own redis.conf, which a
+// sentinel rewrites: a restarted node has its last role, as in production. One goroutine owns them.
 type Nodes struct {
 	*Sentinels
 	All []*Server // the first is the first master
@@ -71,15 +70,15 @@ func (n *Nodes) Master(ctx context.Context) *Server {
 	return n.All[at]
 }
 
-// Replication is what a node says of its role.
+// Replication is a node's state of replication.
 type Replication struct {
-	Role     string // master or slave; "away" where it does not answer
+	Role     string // master or slave; "away" if it does not answer
 	Link     string // of a replica to its master: up or down
 	History  string // master_replid: data of one history are comparable by offset
 	Offset   int64  // in that history, in bytes
 	Replicas int64  // of a master: those that are in step
 
-	// Where a replica was promoted, the history that it followed, and the offset up to which it had it.
+	// After a promotion: the replication id that the replica followed, and the offset up to which it had it.
 	FormerHistory string
 	FormerOffset  int64
 }

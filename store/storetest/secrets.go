@@ -11,9 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// DumpAll returns every key's whole content as text, for tests that look for secrets, or compare
-// before and after. Times to live are left out: they run. It panics where Redis does not answer,
-// since a dump with holes would hide what a test looks for.
+// DumpAll returns the whole content of every key as text, for tests that look for secrets or compare states.
+// Times to live are left out, since they change. It panics if Redis is unreachable, since an incomplete dump
+// would hide secrets.
 func DumpAll(ctx context.Context, client redis.UniversalClient) map[string]string {
 	dump := map[string]string{}
 	for _, key := range allKeys(ctx, client) {
@@ -24,7 +24,7 @@ func DumpAll(ctx context.Context, client redis.UniversalClient) map[string]strin
 	return dump
 }
 
-// allKeys scans every node that holds keys of its own.
+// allKeys scans every node with keys.
 func allKeys(ctx context.Context, client redis.UniversalClient) []string {
 	var mu sync.Mutex
 	var keys []string

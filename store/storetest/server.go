@@ -43,7 +43,7 @@ type Server struct {
 	file []string // the configuration that it begins with and rewrites, where it must have one
 	args []string
 	env  []string // beside the test's own
-	up   string   // what it prints once it takes connections
+	up   string   // its output once it accepts connections
 	port int
 	log  bytes.Buffer // what it printed; to be read once ended is closed
 
@@ -106,7 +106,7 @@ func (s *Server) Kill() {
 	s.stop()
 }
 
-// Restart starts the killed server again with what its directory still holds.
+// Restart restarts the killed server with the data of its directory.
 func (s *Server) Restart() {
 	s.t.Helper()
 	if s.ended != nil {
@@ -156,8 +156,8 @@ func (s *Server) start() error {
 	return err
 }
 
-// follow keeps the server's output until it ends. That the server is up is read there and not found out
-// by connecting, since another process may answer on the port.
+// follow reads the server's output until it ends. It detects there that the server is up, since another
+// process may answer on the port.
 func (s *Server) follow(output io.Reader, ready, ended chan<- struct{}) {
 	defer close(ended)
 	for lines := bufio.NewScanner(output); lines.Scan(); {
@@ -175,7 +175,7 @@ func (s *Server) stop() {
 	if s.ended == nil {
 		return
 	}
-	_ = s.process.Process.Kill() // an error says that it has ended, which is what we want
+	_ = s.process.Process.Kill() // an error means that it has already ended
 	<-s.ended
 	s.ended = nil
 }
@@ -208,7 +208,7 @@ func newReplica(t testing.TB, master *Server, args ...string) *Server {
 	return replica
 }
 
-// followed reports whether so many replicas have what is written to the server now.
+// followed reports whether this number of replicas has all the server's writes.
 func (s *Server) followed(replicas int) bool {
 	s.t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
@@ -223,7 +223,7 @@ func (s *Server) followed(replicas int) bool {
 	return err == nil && count >= replicas
 }
 
-// Freeze stops the server where it stands: its connections stay, and it answers nothing.
+// Freeze stops the server's process: its connections stay open, and it does not answer.
 func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
 
 // Thaw lets a frozen server go on.

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// say sends one inline command and returns the first line of the answer.
+// say sends one inline command and returns the first line of the reply.
 func say(t *testing.T, url, command string) string {
 	t.Helper()
 	address := strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0")

@@ -22,10 +22,9 @@ type Redis struct {
 // connector returns the way to a Redis that holds nothing. It ends with the test.
 type connector func(t testing.TB) Redis
 
-// Run is what every kind of Redis must pass. Connect is called once or more in a test, each time
-// for a Redis that holds nothing; one server may serve all tests, which run one after the other.
-// Commands name the keys of one partition only, so that the suite runs on a Redis Cluster as it
-// stands.
+// Run is the suite for every kind of Redis. Connect is called once or more in a test, each time for an empty
+// Redis; one server may serve all tests, which run one after the other. Commands name keys of one partition
+// only, so that the suite runs on a Redis Cluster unchanged.
 func Run(t *testing.T, connect func(t testing.TB) Redis) {
 	t.Helper()
 	c := connector(connect)

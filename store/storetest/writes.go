@@ -166,8 +166,7 @@ func (connect connector) manyWriters(t *testing.T) {
 	}
 }
 
-// manyClaims lets many set the winner of an order where it has none, as those do that saw a payment
-// succeed.
+// manyClaims lets many writers set the winner of an order without one, as after several successes.
 func (connect connector) manyClaims(t *testing.T) {
 	f := fresh(t, connect)
 	const claimants = 20
