@@ -31,14 +31,14 @@ type DependencyState string
 const (
 	DependencyOK          DependencyState = "ok"
 	DependencyUnreachable DependencyState = "unreachable"
-	DependencyReplica     DependencyState = "replica"    // it takes no writes, and what it shows may be old
+	DependencyReplica     DependencyState = "replica"    // it accepts no writes, and its data may be old
 	DependencyUnmarked    DependencyState = "unmarked"   // it was wiped, or it is new
 	DependencyRebuilding  DependencyState = "rebuilding" // kasse rebuild has begun, and not ended
 	DependencyForeign     DependencyState = "foreign"    // it holds the payments of another service, account or layout
 )
 
-// Admin returns the probes. /livez touches nothing, so that an orchestrator never restarts us for somebody else's
-// outage; /readyz asks the function, and answers 503 unless it says Ready.
+// Admin returns the probes. /livez touches nothing, so that an outage elsewhere never causes a restart.
+// /readyz calls ready and answers 503 unless it returns Ready.
 func Admin(ready func() (ReadyState, []Dependency)) http.Handler {
 	e := newEcho(slog.New(slog.DiscardHandler), nil) // probes come every second
 	for path, handle := range map[string]echo.HandlerFunc{"/livez": getLiveness, "/readyz": readinessBy(ready)} {

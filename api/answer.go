@@ -10,7 +10,7 @@ func answerJSON(c echo.Context, status int, body any) error {
 	return answer(c, status, echo.MIMEApplicationJSON, body)
 }
 
-// answer writes a body as JSON. A value that the caller sent and that is repeated may hold bytes that are not UTF-8.
+// answer writes a body as JSON. A repeated value of the caller may contain invalid UTF-8.
 func answer(c echo.Context, status int, mediaType string, body any) error {
 	text, err := json.Marshal(body, jsontext.AllowInvalidUTF8(true))
 	if err != nil {

@@ -35,13 +35,14 @@ type Options struct {
 	Draining       <-chan struct{} // closed when the server begins to drain: held polls are answered at once
 	Observer       Observer        // may be nil
 	Parker         Parker          // nil: every request that waits keeps its goroutine
-	// Outliving returns what of a request's context is needed after its handler has returned, without its end. The
-	// rest takes memory as long as the request is parked. Nil: nothing is needed.
+	// Outliving returns the part of a request's context that is needed after its handler has returned,
+	// without its cancellation. The rest would use memory while the request is parked. Nil: nothing is
+	// needed.
 	Outliving func(context.Context) context.Context
 }
 
-// Observer is called for every request when it has been answered, in the request's own context. The method is one
-// of HTTP's, or OTHER; the route is a pattern of the contract, empty where there is none.
+// Observer is called after every request, with the request's context. The method is one of HTTP's, or OTHER.
+// The route is a pattern of the contract, or empty.
 type Observer interface {
 	Answered(ctx context.Context, method, route string, status int, took time.Duration)
 }

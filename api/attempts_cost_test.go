@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// cost is what one create asks of Redis.
+// cost counts the Redis commands of one create.
 type cost struct {
 	scripts, in, out int // calls of scripts; bytes that Redis received and sent
 	took             time.Duration
@@ -59,7 +59,7 @@ func TestCreateCostsTheSameAfterManyAttempts(t *testing.T) {
 	}
 }
 
-// askedOfRedis is what Redis has been asked since it began.
+// askedOfRedis returns Redis's commands so far.
 func (w *apiEnv) askedOfRedis() cost {
 	w.t.Helper()
 	stats, err := w.keys.InfoMap(w.t.Context(), "stats", "commandstats").Result()

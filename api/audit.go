@@ -12,8 +12,8 @@ import (
 	"kasse/service/payment"
 )
 
-// subject is what a request is about, as far as it is known: what the body or the token names, then
-// what the answer shows.
+// subject is the object of a request, as far as it is known: from the body or the token, then from the
+// response.
 type subject struct {
 	order    payment.OrderID
 	payment  payment.ID
@@ -23,7 +23,7 @@ type subject struct {
 	reopen   bool
 }
 
-// setTerms notes what a create asks for, but for what is malformed: that may be anything.
+// setTerms records a create's terms, except malformed members.
 func (s *subject) setTerms(r payment.CreateRequest) {
 	s.amount, s.reopen = r.Terms.Amount, r.Reopen
 	if r.Order.Valid() {
@@ -48,7 +48,7 @@ func (s *subject) setAmount(amount *int64) {
 	}
 }
 
-// setView notes what a rendered view says; what the request has named itself stays.
+// setView records a rendered view's members. Members of the request stay.
 func (s *subject) setView(view jsontext.Value) {
 	var shown struct {
 		Order    payment.OrderID `json:"order_id"`
@@ -69,8 +69,8 @@ func (s *subject) setView(view jsontext.Value) {
 	}
 }
 
-// audited writes one line for each request to the route, whatever came of it: who asked for what,
-// and the result. A route that moves no money and changes no order has none.
+// audited logs one line for each request to the route, with caller, object and result. Routes that move no
+// money and change no order have none.
 func (a *api) audited(r Route, next echo.HandlerFunc) echo.HandlerFunc {
 	if r.audit == "" {
 		return next
@@ -116,6 +116,7 @@ func (a *api) logAudit(c echo.Context, operation, result string) {
 	if result != "ok" {
 		attrs = append(attrs, slog.String("client", a.proxies.client(c.Request())))
 	}
-	ctx := context.WithoutCancel(c.Request().Context()) // a caller who has hung up has asked all the same
+	// The caller may have hung up; the request is logged all the same.
+	ctx := context.WithoutCancel(c.Request().Context())
 	a.Logger.LogAttrs(ctx, slog.LevelInfo, "audit", attrs...)
 }

@@ -31,8 +31,8 @@ func intentOf(id, status, metadata string) string {
 	)
 }
 
-// TestBadEvents: whatever Stripe signs is answered with 200, or it would stop to deliver to the endpoint; and what
-// is not ours leaves nothing behind.
+// TestBadEvents: every signed event is answered 200, since Stripe would otherwise stop its deliveries. An
+// event that is not ours stores nothing.
 func TestBadEvents(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")

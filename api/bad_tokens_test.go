@@ -35,7 +35,7 @@ func badTokens(t *testing.T, w *apiEnv) map[string]string {
 	return bad
 }
 
-// badSignatures are tokens whose parts or signatures are not those of a token.
+// badSignatures are tokens with malformed parts or wrong signatures.
 func badSignatures(t *testing.T, w *apiEnv) map[string]string {
 	t.Helper()
 	good := encode(t, w.claims(nil))
@@ -121,7 +121,7 @@ var badTerms = map[string]claims{
 	"session of a word":    {"customer_session": "web"},
 }
 
-// TestBadTokensAreNone: 401 wherever they come, nothing written, nothing sent to Stripe, nothing of them in the log.
+// TestBadTokensAreNone: 401 on every route, no write, no call to Stripe, no part of the token in the log.
 func TestBadTokensAreNone(t *testing.T) {
 	w := newEnv(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
@@ -149,7 +149,7 @@ func TestBadTokensAreNone(t *testing.T) {
 	}
 }
 
-// badClaims are changes of the claims, and where the answer says that they are wrong.
+// badClaims are changed claims with the pointer of the error.
 func badClaims(now int64) []badClaim {
 	return []badClaim{
 		{claims{"amount": "4999"}, []string{"/amount"}},

@@ -19,7 +19,7 @@ type Key struct {
 	Scopes []service.Scope
 }
 
-// access says who may use a route: anybody, where no scope is named.
+// access says who may use a route: every caller, if no scope is named.
 type access struct {
 	scope        service.Scope // that a service key needs
 	token        bool          // whether the holder of an order token may come
@@ -37,8 +37,8 @@ var (
 	applicationJSON = []string{echo.MIMEApplicationJSON}
 )
 
-// forbidCaching keeps answers that depend on the caller out of shared caches, and those that may hold secrets out
-// of all.
+// forbidCaching keeps caller-dependent responses out of shared caches, and those that may contain secrets out
+// of all caches.
 func (a access) forbidCaching(c echo.Context) {
 	if a.scope == "" {
 		return
@@ -51,8 +51,8 @@ func (a access) forbidCaching(c echo.Context) {
 	}
 }
 
-// admit finds out who asks, and refuses whom the route does not take. Whether the holder of a client secret may see the
-// payment is left to the service.
+// admit identifies the caller, and refuses one that may not use the route. The service checks whether a
+// client secret is the payment's.
 func (a *api) admit(c echo.Context, need access) error {
 	if need.scope == "" {
 		return nil
@@ -132,7 +132,7 @@ func unauthenticated() error {
 	return &refusal{code: codeUnauthenticated, detail: "The Authorization header is missing or not valid."}
 }
 
-// holder looks the service key up. It compares with all of them, so that the time taken says nothing.
+// holder finds the service key. It compares with all keys, so that its duration reveals nothing.
 func (a *api) holder(token string) (service.Caller, bool) {
 	hash := sha256.Sum256([]byte(token))
 	found := -1

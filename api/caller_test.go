@@ -118,7 +118,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 
 var requestIDs = regexp.MustCompile(`"request_id":"[^"]*"`)
 
-// TestNotYoursIsNotThere: what may not be seen and what is not there get the same answer.
+// TestForbiddenLooksMissing: a forbidden payment and a missing one get the same response.
 func TestNotYoursIsNotThere(t *testing.T) {
 	w := newEnv(t)
 	mine := w.create("shop-1")

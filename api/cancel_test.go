@@ -71,7 +71,7 @@ func (w *apiEnv) checkClosed(status int, code string) {
 	w.checkUntouched(dump, calls)
 }
 
-// rested waits until the worker has nothing left to ask or to tell Stripe.
+// rested waits until the worker has no call to Stripe left.
 func (w *apiEnv) rested() {
 	w.t.Helper()
 	deadline := time.Now().Add(time.Minute)

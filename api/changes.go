@@ -41,7 +41,7 @@ func (a *api) cancelPayment(c echo.Context) error {
 	return answerView(c)(a.service.Cancel(c.Request().Context(), paymentID(c), string(body.Reason)))
 }
 
-// answerView answers with the payment as it stands now.
+// answerView sends the payment's current view.
 func answerView(c echo.Context) func(payment.StoredView, error) error {
 	return func(stored payment.StoredView, err error) error {
 		if err != nil {

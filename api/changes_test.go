@@ -249,7 +249,7 @@ func TestChangeByState(t *testing.T) {
 	}
 }
 
-// TestCustomerIsFasterThanTheChange: Stripe says no before its webhook comes.
+// TestCustomerIsFasterThanTheChange: Stripe refuses before its webhook arrives.
 func TestCustomerIsFasterThanTheChange(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")

@@ -20,7 +20,7 @@ const (
 	maxTokenFuture = time.Minute         // that its clock may be ahead of ours
 )
 
-// claims are what an order token says. Unknown ones are ignored.
+// claims are the known claims of an order token. Unknown ones are ignored.
 type claims struct {
 	jwt.RegisteredClaims
 	Order            payment.OrderID          `json:"order_id"`
@@ -64,13 +64,13 @@ func (t *claims) members() []claim {
 // claim is one claim of a token.
 type claim struct {
 	name   string
-	into   any    // a pointer to where it goes
+	into   any    // pointer to the target
 	detail string // of the error where it is of another type
 }
 
-// readClaims reads the payload of a token whose signature has been verified, as strictly as bodies
-// are read. (encoding/json, which the JWT library uses, would take the last of two amounts, and
-// "Amount" for one.) It returns every claim that is of a wrong type.
+// readClaims decodes the payload of a token with a verified signature, as strictly as bodies. (The JWT
+// library's encoding/json would use the last of two amounts, and accept "Amount".) It returns every claim of
+// a wrong type.
 func readClaims(payload []byte) (*claims, []fieldError) {
 	type plain claims
 	t := new(claims)
@@ -113,10 +113,10 @@ func (c claim) fieldError(err error) fieldError {
 	return found
 }
 
-// opens reports whether the token says what the order costs; one that does not only reads and refreshes.
+// opens reports whether the token has terms. A token without terms only reads and refreshes.
 func (t *claims) opens() bool { return t.Amount != nil && t.Currency != nil }
 
-// caller is who holds the token.
+// caller returns the token's holder.
 func (t *claims) caller() service.Caller {
 	return service.Caller{Order: t.Order, Customer: t.Customer, HasTerms: t.opens(), Session: t.Session}
 }
@@ -137,8 +137,8 @@ func (t *claims) mayLive() time.Duration {
 	return maxTokenLife
 }
 
-// check returns what is wrong with the claims that say whose token it is and when it counts, but
-// for its expiry. The issuer is the one that has to be named; empty: the token needs none.
+// check returns the mistakes in the claims about issuer, audience and times, except the expiry. issuer is
+// required in the token unless it is empty.
 func (t *claims) check(audience, issuer string, now time.Time) []fieldError {
 	var fieldErrors []fieldError
 	need := func(ok bool, pointer, detail string) {
@@ -164,7 +164,7 @@ func (t *claims) check(audience, issuer string, now time.Time) []fieldError {
 	return fieldErrors
 }
 
-// narrowed is the create that a token stands for, with the session that its page asks for; nil: with the token's own.
+// narrowed returns the token's create, with the session that its page requests; nil: with the token's own.
 func (t *claims) narrowed(asked *payment.SessionFeatures) (payment.CreateRequest, error) {
 	r := t.request()
 	if asked == nil {
@@ -182,7 +182,7 @@ func (t *claims) narrowed(asked *payment.SessionFeatures) (payment.CreateRequest
 	return r, err
 }
 
-// request is the create that a token stands for which opens a payment.
+// request returns the create of a token that opens payments.
 func (t *claims) request() payment.CreateRequest {
 	r := payment.CreateRequest{
 		Order: t.Order, Rev: t.age(), Description: t.Description, ReceiptEmail: t.ReceiptEmail, Metadata: t.Metadata,

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// fullToken says all that a token may say.
+// fullToken has every claim.
 func (w *apiEnv) fullToken(customer string) string {
 	return w.token(claims{
 		"customer": customer, "capture_method": "automatic", "setup_future_usage": "off_session",
@@ -19,7 +19,7 @@ func (w *apiEnv) fullToken(customer string) string {
 	})
 }
 
-// TestBodyRepeatsTheToken: nothing, or what the token says; the browser has no say.
+// TestBodyRepeatsTheToken: the body may be empty or equal to the token. A browser cannot change anything.
 func TestBodyRepeatsTheToken(t *testing.T) {
 	w := newEnv(t)
 	customer := w.customer()

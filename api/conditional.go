@@ -114,9 +114,8 @@ func neededIfMatch(h http.Header) (entityTags, error) {
 // changed meanwhile.
 const anyVersionTries = 3
 
-// changeAmount changes the amount of a payment whose version the tags include. The service compares
-// one version; for a list or "*" the current one is looked up first. A tag that is no version of
-// ours is one that has passed.
+// changeAmount changes the amount of a payment whose version the tags include. The service compares one
+// version, so for a list or "*" the current one is read first. A tag that is no version counts as an old one.
 func (a *api) changeAmount(
 	ctx context.Context, caller service.Caller, id payment.ID, tags entityTags, amount int64,
 ) (payment.StoredView, error) {

@@ -20,8 +20,8 @@ func (a *api) getConfig(c echo.Context) error {
 // specETag is the ETag of openapi.yaml: a hash of it, so that all replicas of one version have the same.
 var specETag = fmt.Sprintf(`"%x"`, sha256.Sum256(spec.OpenAPI))
 
-// getOpenAPI answers with the contract. It is the largest answer that needs no credential, and so
-// it is limited for each address, at the figure of refused credentials.
+// getOpenAPI sends the contract. It is the largest response without a credential, so it is limited per
+// address, with the limit of refused credentials.
 func (a *api) getOpenAPI(c echo.Context) error {
 	if err := a.limit(c, a.counters.contract, a.proxies.client(c.Request()), takeHere); err != nil {
 		return err

@@ -54,7 +54,7 @@ var onWire = sync.OnceValues(func() (*wire, error) {
 	return w, nil
 })
 
-// take compiles the schemas of JSON bodies, and takes them out of the document. Operations share contents.
+// take compiles the schemas of JSON bodies and removes them from the document. Operations share contents.
 func (w *wire) take(c *bodyCompiler, content openapi3.Content) error {
 	for name, media := range content {
 		if media.Schema == nil || !strings.HasSuffix(name, "json") {
@@ -85,8 +85,7 @@ func (w *wire) check(content openapi3.Content, contentType string, body []byte) 
 
 const contractURL = "https://kasse.test/openapi.json"
 
-// bodyCompiler compiles the schemas of a document, under JSON Schema 2020-12, which is what OpenAPI 3.1 means by a
-// schema.
+// bodyCompiler compiles the schemas of a document under JSON Schema 2020-12, which OpenAPI 3.1 uses.
 type bodyCompiler struct {
 	*jsonschema.Compiler
 	count int

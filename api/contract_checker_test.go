@@ -42,7 +42,7 @@ func contract(t testing.TB) *openapi3.T {
 	return doc
 }
 
-// checked is a transport that fails the test where a request or an answer is not what openapi.yaml says.
+// checked is a transport that fails the test if a request or response violates openapi.yaml.
 type checked struct {
 	t      testing.TB
 	wire   *wire
@@ -138,7 +138,7 @@ func matchPath(pattern, path string) (map[string]string, bool) {
 	return params, true
 }
 
-// checkAnswer also checks what the contract says of every answer, whether it has the operation or not.
+// checkAnswer also checks the contract's rules for every response, even of unknown operations.
 func (c checked) checkAnswer(
 	ctx context.Context, in *openapi3filter.RequestValidationInput, res *http.Response, body []byte,
 ) error {

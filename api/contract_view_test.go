@@ -71,7 +71,7 @@ func TestScopesAreTheContract(t *testing.T) {
 	}
 }
 
-// TestEveryScopeOpensARoute: a scope that no route asks for is no right.
+// TestEveryScopeOpensARoute: each scope is required by a route.
 func TestEveryScopeOpensARoute(t *testing.T) {
 	asked := map[string]bool{}
 	for _, item := range contract(t).Paths.Map() {

@@ -13,8 +13,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// What pages of listed origins may send and see. There is no credentials mode: a page proves who it is by a header that
-// it sets itself, and never by a cookie that comes along.
+// Headers that pages of listed origins may send and read. There is no credentials mode: a page authenticates
+// with a header that it sets itself, never with a cookie.
 const (
 	corsMethods = "GET, POST"
 	corsRequest = "Authorization, Content-Type, If-None-Match, Idempotency-Key, traceparent"
@@ -22,8 +22,8 @@ const (
 	corsMaxAge  = "7200" // seconds; Chromium remembers a preflight no longer
 )
 
-// origins are the pages that may call from a browser, compared byte for byte. They stop no request:
-// one from anywhere is answered, and the browser keeps the answer from pages that are not listed.
+// origins are the pages that may call from a browser, compared byte for byte. They block no request: every
+// request is answered, and the browser hides the response from pages that are not listed.
 type origins struct {
 	listed []string
 	logger *slog.Logger
@@ -42,7 +42,7 @@ func newOrigins(listed []string, logger *slog.Logger) *origins {
 	return &origins{listed: listed, logger: logger}
 }
 
-// share sets the CORS headers of every answer under /v1, errors included, and answers preflights.
+// share sets the CORS headers of every response under /v1, including errors, and answers preflights.
 func (o *origins) share(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r, h := c.Request(), c.Response().Header()
@@ -77,7 +77,7 @@ func isPreflight(r *http.Request) bool {
 		r.Header.Get(echo.HeaderAccessControlRequestMethod) != ""
 }
 
-// refuse says that a page's origin is not listed, and where to list it. The log has each origin once.
+// refuse reports an origin that is not listed, and how to list it. The log has each origin once.
 func (o *origins) refuse(ctx context.Context, origin string) error {
 	origin = origin[:min(len(origin), maxOrigin)]
 	if o.isNew(origin) {

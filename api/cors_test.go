@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// corsHeaders are all that an answer says of CORS, but Vary.
+// corsHeaders are the response headers of CORS, except Vary.
 func corsHeaders(h http.Header) map[string]string {
 	found := map[string]string{}
 	for name, values := range h {
@@ -22,7 +22,7 @@ func corsHeaders(h http.Header) map[string]string {
 
 const exposed = "ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Request-Id"
 
-// TestListedOriginsMayRead: every answer under /v1, whatever it is, and no other.
+// TestListedOriginsMayRead: every response under /v1 is readable, and no other.
 func TestListedOriginsMayRead(t *testing.T) {
 	g := newGuarded(t)
 	made := g.create("shop-1")
@@ -184,7 +184,8 @@ func TestTwoOriginsAreNone(t *testing.T) {
 	}
 }
 
-// TestPreflight: a route says yes to every listed origin, before any credential; what is no route says no.
+// TestPreflight: a route allows every listed origin before any credential check. A path without a route
+// refuses.
 func TestPreflight(t *testing.T) {
 	g := newGuarded(t)
 	tests := map[string]struct {

@@ -13,7 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-// nonEmptyString is a string that, where it is given, is not empty.
+// nonEmptyString is a string that must not be empty if it is present.
 type nonEmptyString string
 
 // unknown takes the members that an object may not have; every object of a body embeds one.
@@ -28,7 +28,7 @@ func decode(c echo.Context, into any, required ...string) error {
 	return err
 }
 
-// decodeMembers is decode, and says which members were there.
+// decodeMembers is decode, and returns which members were present.
 func decodeMembers(c echo.Context, into any, required ...string) (present map[jsontext.Pointer]bool, err error) {
 	if err := checkIdempotencyKey(c.Request().Header); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ var decoders = sync.Pool{New: func() any {
 	return d
 }}
 
-// invalidJSON says what is wrong with a body that is not JSON, without a word of it.
+// invalidJSON describes why a body is not JSON, without quoting it.
 func invalidJSON(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
@@ -69,7 +69,7 @@ func invalidJSON(err error) error {
 	return err
 }
 
-// decoder notes what is wrong with the values of a body, and goes on.
+// decoder collects the mistakes of a body's values, and continues.
 type decoder struct {
 	option      json.Options              // calls value
 	present     map[jsontext.Pointer]bool // the members that are there and not null
@@ -119,8 +119,8 @@ var expectations = map[reflect.Kind]struct {
 	reflect.Struct: {jsontext.KindBeginObject, "must be an object"},
 }
 
-// value is called for every value of a body, with a pointer to where it goes. What it declares unsupported the package
-// json reads by itself, and calls again for the values inside.
+// value is called for every value of a body, with a pointer to its target. If it returns "unsupported",
+// package json decodes the value itself, and calls value for the inner values.
 func (d *decoder) value(in *jsontext.Decoder, into any) error {
 	target, kind := reflect.TypeOf(into).Elem(), in.PeekKind()
 	_, isUnknown := into.(*unknownMember)

@@ -17,8 +17,8 @@ import (
 	"kasse/service/payment"
 )
 
-// FuzzBody reads whatever it is given as the body of a create: nothing may panic, what is refused has a code of the
-// contract and quotes nothing, and what is taken means the same to a decoder that is not ours.
+// FuzzBody sends any body of a create. Nothing may panic. A refusal has a code of the contract and quotes
+// nothing. An accepted body means the same to another decoder.
 func FuzzBody(f *testing.F) {
 	const good = `{"order_id":"shop-1","amount":4999,"currency":"eur"}`
 	for _, seed := range []string{
@@ -76,8 +76,8 @@ func jsonRequest(text string) echo.Context {
 	return echo.New().NewContext(r, httptest.NewRecorder())
 }
 
-// FuzzPathIDs puts whatever it is given, escaped or not, where an id stands in a path: what comes through has the
-// shape of an id, as harmless in another path or in a key as in this one.
+// FuzzPathIDs puts any text, escaped or not, in place of a path's id. An accepted id has the form of an id,
+// so it is harmless in a path or key.
 func FuzzPathIDs(f *testing.F) {
 	for _, seed := range []string{
 		"pi_1", "shop-1", "shop:1", "shop%3A1", "", ".", "..", "%2e%2e", "%2E", "search", "pi_", "pi_1/../x",
@@ -119,7 +119,7 @@ func FuzzPathIDs(f *testing.F) {
 	})
 }
 
-// harmless says what an id may hold in words of its own, not by the patterns that are tested.
+// harmless checks an id with its own rules, not with the tested patterns.
 func harmless(id string) bool {
 	return len(id) <= 253 && id != "" && !slices.Contains(
 		[]string{".", ".."}, id,

@@ -85,7 +85,7 @@ type fieldError struct {
 	Detail    string `json:"detail"`
 }
 
-// refusal is an error that HTTP finds by itself, before the service is asked.
+// refusal is an error that the HTTP layer finds before it calls the service.
 type refusal struct {
 	code        payment.Code
 	detail      string
@@ -152,7 +152,7 @@ func serviceProblem(e *payment.Error) problem {
 	return p
 }
 
-// forBrowser leaves out what a page must not know of a declined card.
+// forBrowser removes what a page must not learn about a declined card.
 func (p *problem) forBrowser() {
 	p.DeclineCode, p.Payment = payment.BrowserDecline(p.DeclineCode), payment.BrowserView(p.Payment)
 }
@@ -170,7 +170,7 @@ func (p problem) write(c echo.Context) error {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
 	if h.Get(echo.HeaderCacheControl) == "" {
-		h.Set(echo.HeaderCacheControl, "no-store") // caches may keep a 404 by themselves
+		h.Set(echo.HeaderCacheControl, "no-store") // caches may store a 404 by default
 	}
 	p.RequestID = infoOf(c).requestID
 	return answer(c, p.Status, "application/problem+json", p)

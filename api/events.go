@@ -42,7 +42,7 @@ func (a *api) listEvents(c echo.Context) error {
 	return answerJSON(c, http.StatusOK, page)
 }
 
-// feedQuery reads which events are asked for.
+// feedQuery parses the query of the feed.
 func feedQuery(c echo.Context) (q payment.FeedQuery, err error) {
 	if q.Limit, err = intParameter(c, "limit", 1, maxEvents, defaultEvents); err != nil {
 		return q, err

@@ -14,7 +14,7 @@ type feedPage struct {
 	Next   string
 }
 
-// follow asks for a page of the feed, and says how long the answer was held.
+// follow requests a page of the feed, and returns how long the response took.
 func (w *apiEnv) follow(query string) (feedPage, time.Duration) {
 	w.t.Helper()
 	began := time.Now()

@@ -39,9 +39,8 @@ var tokenSeeds = [][3]string{
 	{strings.Replace(fuzzHeader, `"v1"`, `["v1"]`, 1), fuzzPayload, ""},
 }
 
-// FuzzOrderToken signs whatever header and payload it is given, or takes the signature as it is given: nothing may
-// panic, and what is verified is signed by the secret that it names, of this order's time, and no longer good than
-// a token may be.
+// FuzzOrderToken signs any header and payload, or uses the signature as given. Nothing may panic. A verified
+// token is signed by the secret that it names, is currently valid, and no longer than allowed.
 func FuzzOrderToken(f *testing.F) {
 	tokens := Tokens{
 		Secrets:  []TokenSecret{{KID: "v1", Key: fuzzSecret}},

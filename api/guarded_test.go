@@ -21,9 +21,9 @@ import (
 	"kasse/store/storetest"
 )
 
-// guarded is an environment as the internet finds it: two replicas with limits and listed origins, behind a proxy on
-// the loopback interface, on a real Redis. The clock of the limits in the process stands still; that of Redis does not,
-// so that the limits are of an hour.
+// guarded is a production-like environment: two replicas with limits and listed origins, behind a proxy on
+// loopback, on a real Redis. The clock of the in-process limits stands still. Redis's clock does not, so the
+// limits are per hour.
 type guarded struct {
 	*apiEnv
 	server   *storetest.Server
@@ -69,8 +69,8 @@ func newGuarded(t *testing.T) *guarded {
 	return g
 }
 
-// patientQuotas wait for Redis as long as it takes: a process that counts for itself, since Redis is slow on a busy
-// machine, would let through more.
+// patientQuotas waits for Redis without a limit. A process that counts alone, because Redis is slow on a busy
+// machine, would let more requests through.
 type patientQuotas struct{ shared api.SharedQuotas }
 
 // TakeQuota counts without the caller's deadline.
@@ -99,7 +99,7 @@ func (g *guarded) written() map[string]string {
 	return all
 }
 
-// harmless fails the test where what it runs reaches Stripe or writes anything.
+// requireHarmless fails the test if attack causes a request to Stripe or a write.
 func (g *guarded) harmless(attack func()) {
 	g.t.Helper()
 	before, calls := g.written(), len(g.stripe.Requests())
@@ -112,10 +112,10 @@ func (g *guarded) harmless(attack func()) {
 	}
 }
 
-// from is the header with which the proxy says where a request came from.
+// from is the proxy's header with the client's address.
 func from(address string) map[string]string { return map[string]string{"X-Forwarded-For": address} }
 
-// hasLimit checks what an answer says of the limit that counted it.
+// hasLimit checks the response headers of the limit that counted it.
 func (g *guarded) hasLimit(answer reply, limit, policy string) {
 	g.t.Helper()
 	if got := answer.header.Get("RateLimit"); got != limit {

@@ -43,7 +43,7 @@ const (
 	publishableKey = "pk_test_kasse0api0test"
 )
 
-// stripeTimeout bounds a call to the simulator. No call is so slow, on whatever machine: tests of what happens then set
+// stripeTimeout limits a call to the simulator. No call takes that long on any machine; tests of timeouts set
 // a shorter one.
 const stripeTimeout = wait.Patience
 
@@ -116,7 +116,7 @@ func (w *apiEnv) serve(o api.Options) {
 	w.t.Cleanup(w.api.Close)
 }
 
-// parkedAndNot runs a test of waiting where requests that wait are parked, and where each keeps its goroutine.
+// parkedAndNot runs a test of waiting requests twice: with parking, and with a goroutine for each.
 func parkedAndNot(t *testing.T, test func(t *testing.T, w *apiEnv)) {
 	t.Helper()
 	for _, way := range []struct {

@@ -21,7 +21,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// IssuerOptions say where the keys of the shop's own issuer are.
+// IssuerOptions configure the key set of the shop's own issuer.
 type IssuerOptions struct {
 	URL       string            // of its JWKS
 	Transport http.RoundTripper // nil: one of its own
@@ -29,9 +29,9 @@ type IssuerOptions struct {
 	Logger    *slog.Logger
 }
 
-// IssuerKeys are the public keys of the shop's own issuer. They are fetched by Run alone; the last good ones stay while
-// the issuer is away. keyfunc reads the keys, and does not fetch them: by itself it reads answers of any size, takes an
-// empty set for the truth, and lets one request after the other wait for a fetch of its own.
+// IssuerKeys are the public keys of the shop's own issuer. Only Run fetches them; the last good ones stay
+// while the issuer is unreachable. keyfunc parses the keys but does not fetch them: its fetch reads responses
+// of any size, accepts an empty set, and lets one request after the other wait.
 type IssuerKeys struct {
 	IssuerOptions
 	client *http.Client
@@ -47,7 +47,7 @@ type IssuerKeys struct {
 const (
 	keysFresh = 15 * time.Minute // between fetches, and so how long a key that was withdrawn may still sign
 	keysRetry = 30 * time.Second // after a fetch that failed
-	keysPause = 10 * time.Second // in which unknown kids, which anybody can invent, cause one fetch at most
+	keysPause = 10 * time.Second // in which unknown kids, which any caller can invent, cause at most one fetch
 	keysBound = 5 * time.Second  // of one fetch
 	maxKeys   = 256 << 10        // bytes of an answer
 )
@@ -55,7 +55,7 @@ const (
 // NewIssuerKeys returns the keys of an issuer. None is known before Run has fetched them.
 func NewIssuerKeys(o IssuerOptions) *IssuerKeys {
 	if o.Transport == nil {
-		o.Transport = http.DefaultTransport.(*http.Transport).Clone() // net/http says what it is
+		o.Transport = http.DefaultTransport.(*http.Transport).Clone() // net/http documents its type
 	}
 	return &IssuerKeys{IssuerOptions: o, wanted: make(chan struct{}, 1), client: &http.Client{
 		Transport: o.Transport, Timeout: keysBound,
@@ -101,9 +101,8 @@ func (k *IssuerKeys) find(kid, algorithm string) (found jwt.VerificationKeySet) 
 	return found
 }
 
-// verifies reports whether a key is for the algorithm, and strong enough. It is the token that
-// names the algorithm: a secret is none of an issuer's, and a point of another curve would be taken
-// for one of P-256.
+// verifies reports whether a key fits the algorithm and is strong enough. The token names the algorithm: an
+// issuer has no shared secret, and a point of another curve must not be taken for one of P-256.
 func (k issuerKey) verifies(algorithm string) bool {
 	algorithm = knownAlgorithm(algorithm)
 	if k.algorithm != "" && k.algorithm != algorithm {
@@ -188,7 +187,7 @@ func (k *IssuerKeys) begin() {
 	}
 }
 
-// end takes new keys, or keeps those it has where there are none.
+// end stores new keys. It keeps the current ones if there are none.
 func (k *IssuerKeys) end(keys map[string][]issuerKey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -199,7 +198,7 @@ func (k *IssuerKeys) end(keys map[string][]issuerKey) {
 	k.running = nil
 }
 
-// fetch asks the issuer. No error of it holds the URL, in whose query there may be anything.
+// fetch requests the key set. Its errors do not contain the URL, whose query may contain a secret.
 func (k *IssuerKeys) fetch(ctx context.Context) (map[string][]issuerKey, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, k.URL, http.NoBody)
 	if err != nil {
@@ -223,8 +222,8 @@ func (k *IssuerKeys) fetch(ctx context.Context) (map[string][]issuerKey, error) 
 	return readKeys(ctx, text)
 }
 
-// readKeys reads a JWKS. A key that is not for us to verify with, or that we cannot read, does not spoil the
-// others; one whose private half is there signs for everybody.
+// readKeys parses a JWKS. An unusable or unreadable key does not affect the others. A key whose private half
+// is public is refused.
 func readKeys(ctx context.Context, text []byte) (map[string][]issuerKey, error) {
 	var set struct {
 		Keys []jsontext.Value `json:"keys"`

@@ -112,8 +112,8 @@ func TestIssuerIsAway(t *testing.T) {
 	}
 }
 
-// TestAnswersThatAreNoKeys: whatever the issuer says instead of its keys, the last good ones stay, and nothing but the
-// address that the operator has named is asked.
+// TestAnswersThatAreNoKeys: whatever else the issuer returns, the last good keys stay, and only the
+// configured address is requested.
 func TestAnswersThatAreNoKeys(t *testing.T) {
 	i := newIssued(t)
 	token := i.token(ecKey(), header("ES256", "ec"), nil)
@@ -173,7 +173,7 @@ func TestAnswersThatAreNoKeys(t *testing.T) {
 	i.isGood(evil, true)
 }
 
-// script is a transport that answers without a network, so that the clock can stand in for hours.
+// script is a transport without a network, so that a test can move the clock by hours.
 type script func(*http.Request) (*http.Response, error)
 
 func (s script) RoundTrip(r *http.Request) (*http.Response, error) { return s(r) }

@@ -62,7 +62,7 @@ func (i *issuer) publish(keys ...map[string]string) {
 	i.keys, i.answer = keys, nil
 }
 
-// say answers otherwise than with the keys.
+// say changes the issuer's response.
 func (i *issuer) say(answer http.HandlerFunc) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -98,7 +98,7 @@ func jwk(t testing.TB, kid string, key crypto.Signer, more ...string) map[string
 	return all
 }
 
-// issue signs a JWT with the key, by the algorithm that goes with it, whatever the header says.
+// issue signs a JWT with the key's own algorithm, whatever the header says.
 func issue(t testing.TB, key crypto.Signer, header, payload string) string {
 	t.Helper()
 	text := base64url([]byte(header)) + "." + base64url([]byte(payload))
@@ -149,7 +149,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// issued is an environment whose shop has an issuer of its own, and a clock by which the keys are fetched.
+// issued is an environment whose shop has its own issuer, and a clock for the key fetches.
 type issued struct {
 	*apiEnv
 	issuer *issuer

@@ -27,9 +27,8 @@ func routed() []string {
 	return lines
 }
 
-// TestNothingOfARequestIsLogged puts a secret wherever a request can carry one, by mistake or on purpose: in the
-// query, in the path, in headers that servers like to log, in the body. Neither the log at debug level nor an
-// answer shows it.
+// TestNothingOfARequestIsLogged puts a secret everywhere in a request: in the query, the path, the usual
+// headers and the body. Neither the log at debug level nor a response contains it.
 func TestNothingOfARequestIsLogged(t *testing.T) {
 	w := newEnv(t)
 	crashing := httptest.NewServer(
@@ -73,7 +72,7 @@ func TestNothingOfARequestIsLogged(t *testing.T) {
 	w.checkHidden(fullKey + "." + fullKey)
 }
 
-// TestHeadersOfSafety: every answer forbids sniffing, and what depends on a caller stays out of shared caches.
+// TestHeadersOfSafety: every response forbids sniffing, and caller-dependent ones stay out of shared caches.
 func TestHeadersOfSafety(t *testing.T) {
 	w := newEnv(t)
 	open := map[string]bool{"/v1/config": true, "/openapi.yaml": true, "/webhooks/stripe": true}

@@ -28,8 +28,8 @@ type Limits struct {
 
 // SharedQuotas counts for all replicas together.
 type SharedQuotas interface {
-	// TakeQuota takes one of so many requests in a period under the name, and says how many are left, or how long
-	// to wait for the next. An error means that it was not counted; a request that is counted twice does no harm.
+	// TakeQuota uses one of the name's requests in a period. It returns how many are left, or the time until
+	// the next one. An error means that the request was not counted. Counting one twice does no harm.
 	TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
 }
 
@@ -45,10 +45,8 @@ type counted struct {
 	quiet  bool     // only a refusal has the header
 }
 
-// stripeCeiling bounds the requests with order tokens that reach Stripe, of all orders and replicas together: half of
-// what Stripe takes of one endpoint.
-//
-// Source: https://docs.stripe.com/rate-limits, 25 requests a second for each endpoint.
+// stripeCeiling limits the requests with order tokens that reach Stripe, over all orders and replicas: half
+// of Stripe's limit for one endpoint.
 var stripeCeiling = Limit{Count: 12, Per: time.Second}
 
 // As net/http writes them; HTTP makes no difference.
@@ -62,8 +60,9 @@ func newCounted(l Limit, now func() time.Time, name, what string) counted {
 	return counted{quota: newQuota(l, now), name: name, what: what, policy: policy}
 }
 
-// counters are the limits of the API. What is refused counts for its address only, and what is verified never does: a
-// guess must not use up the quota of who knows, nor a neighbour's mistakes that of who makes none.
+// counters are the limits of the API. A refused credential counts for its address only, and a verified one
+// never does. So guesses cannot use up the quota of the credential's holder, nor one client's mistakes that
+// of others behind the same address.
 type counters struct {
 	service, frontend, address counted
 	stripe, ceiling            counted // of tokens, for requests that reach Stripe: of one order, and of all
@@ -91,7 +90,7 @@ func newCounters(l Limits) *counters {
 	return c
 }
 
-// limitCaller counts a request whose credential has been verified. That of a client secret has not yet: see
+// limitCaller counts a request with a verified credential. A client secret is not verified yet: see
 // limitHolder.
 func (a *api) limitCaller(c echo.Context) error {
 	take := a.takeShared
@@ -142,9 +141,8 @@ func (a *api) refusalBy(c echo.Context) service.Refusal {
 	}
 }
 
-// limitRefused counts a credential that was refused, and returns why it was, or that there have
-// been too many. An expired token is always answered as such: its page then asks for another, and
-// would not after 429.
+// limitRefused counts a refused credential. It returns the reason of the refusal, or 429. An expired token
+// always gets its own error, since its page then fetches a new one, which it would not do after 429.
 func (a *api) limitRefused(c echo.Context, refused error) error {
 	err := a.limit(c, a.counters.address, a.proxies.client(c.Request()), takeHere)
 	var r *refusal
@@ -182,7 +180,7 @@ func (a *api) takeShared(c echo.Context, limit counted, key string) (left int, w
 	return left, wait
 }
 
-// limit counts the request, says so in the answer's header, and refuses it where it is one too many.
+// limit counts the request, sets the response headers, and refuses the request over the limit.
 func (a *api) limit(c echo.Context, limit counted, key string, take taking) error {
 	if limit.Count == 0 {
 		return nil

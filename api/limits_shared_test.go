@@ -122,7 +122,7 @@ func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 	}
 }
 
-// hanging is a Redis that takes the question and never answers.
+// hanging is a Redis that never replies.
 type hanging struct{}
 
 func (hanging) TakeQuota(ctx context.Context, _ string, _ int, _ time.Duration) (int, time.Duration, error) {

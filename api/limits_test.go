@@ -16,7 +16,7 @@ type flood struct {
 	count  int
 }
 
-// floods are the kinds of requests, by who sends them and where they are counted.
+// floods are the kinds of requests, by sender and counter.
 func (g *guarded) floods(made opened) map[string]flood {
 	payment := "/v1/payments/" + made.PaymentIntent
 	create, mint := `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, `{"order_id":"shop-9","amount":1,"currency":"eur"}`
@@ -72,8 +72,8 @@ var details = map[string]string{
 	"address":  fmt.Sprintf("The limit is %d refused credentials from one address per hour.", perAddress),
 }
 
-// TestLimits: each kind of request is let through as often as the limit says, and counted down; then it is refused
-// before anything is read, written or asked.
+// TestLimits: each kind of request is allowed as often as its limit says, with decreasing headers. Then it is
+// refused before any read, write or call.
 func TestLimits(t *testing.T) {
 	names := newGuarded(t)
 	for name := range names.floods(opened{}) {
@@ -108,7 +108,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestLimitsComeBefore: one too many is refused whatever its headers and body say, and after who may not come at all.
+// TestLimitsComeBefore: a request over the limit is refused before its headers and body are checked, and
+// after its access.
 func TestLimitsComeBefore(t *testing.T) {
 	g := newGuarded(t)
 	for range perKey {
@@ -133,8 +134,8 @@ func TestLimitsComeBefore(t *testing.T) {
 	}
 }
 
-// TestExpiredTokenSaysSoOverTheLimit: the page of an expired token asks for another one, also where
-// its address has used up what it may get wrong.
+// TestExpiredTokenSaysSoOverTheLimit: an expired token gets token_expired even if its address has used up its
+// limit, so that the page fetches a new one.
 func TestExpiredTokenSaysSoOverTheLimit(t *testing.T) {
 	g := newGuarded(t)
 	expired := g.token(claims{"iat": g.now.Unix() - 600, "exp": g.now.Unix() - 1})
@@ -166,8 +167,8 @@ func TestContractIsRevalidated(t *testing.T) {
 	}
 }
 
-// TestContractIsLimited: it is the largest answer that anybody may ask for. Who asks too often for
-// it uses up nothing else.
+// TestContractIsLimited: the contract is the largest public response. Too many requests for it use up no
+// other limit.
 func TestContractIsLimited(t *testing.T) {
 	g := newGuarded(t)
 	for n := range perAddress {

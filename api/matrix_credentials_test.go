@@ -10,7 +10,7 @@ import (
 	"kasse/service"
 )
 
-// credential is what a caller of the matrix comes with.
+// credential is a caller's credential in the matrix.
 type credential struct {
 	name   string
 	header string // Authorization; empty: none

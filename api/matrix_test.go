@@ -45,8 +45,8 @@ func operations(t *testing.T) (all []operation) {
 	return all
 }
 
-// TestEveryOperationSaysWhoMayCallIt: the contract's own default stands for no operation. One that
-// anybody may call says so, and one for service keys names the scope.
+// TestEveryOperationSaysWhoMayCallIt: no operation relies on the document's default security. A public one
+// says so, and one for service keys names the scope.
 func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	for _, op := range operations(t) {
 		if op.Security == nil {
@@ -64,8 +64,8 @@ func TestEveryOperationSaysWhoMayCallIt(t *testing.T) {
 	}
 }
 
-// expects returns the code of the refusal that openapi.yaml gives the credential for a payment and its order; empty
-// where the request reaches the operation.
+// expects returns the code of the refusal that openapi.yaml prescribes for the credential, a payment and its
+// order; empty if the request is allowed.
 func (op operation) expects(c credential, t target) string {
 	if len(*op.Security) == 0 {
 		return ""
@@ -192,9 +192,10 @@ func (m *matrix) check(in func(want string) bool) {
 	}
 }
 
-// TestAuthorizationMatrix: each operation of openapi.yaml, with each kind of credential, for the payment of the
-// order's present customer, for that of its former one and for another order's, answers as the contract's security
-// says. A caller that is refused writes nothing, and Stripe is not asked. A new operation is part of it by itself.
+// TestAuthorizationMatrix sends each operation of openapi.yaml with each kind of credential, for a payment of
+// the order's current customer, of its former one, and of another order. The result agrees with the
+// contract's security. A refused caller writes nothing and causes no call to Stripe. New operations are
+// included automatically.
 func TestAuthorizationMatrix(t *testing.T) {
 	m := newMatrix(t)
 	refused := func(want string) bool {
@@ -220,8 +221,8 @@ func TestAuthorizationMatrix(t *testing.T) {
 	}
 }
 
-// refusalOf returns the code of an answer that says who may not come; empty for every other. An order_conflict is one
-// where the order's terms are not in question: a session is for one customer.
+// refusalOf returns the response's code if it is a refusal of access; otherwise "". An order_conflict counts
+// if the terms are not in question, since a session is for one customer.
 func refusalOf(t *testing.T, answer reply) string {
 	t.Helper()
 	switch answer.status {

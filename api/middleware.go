@@ -16,11 +16,11 @@ import (
 	"kasse/service/payment"
 )
 
-// requestInfo is what is known of one request while it is answered. It holds nothing that may not be logged, but
-// for the caller, whose secret hides itself.
+// requestInfo is the known data of a running request. It contains nothing secret except the caller, whose
+// secret hides itself.
 type requestInfo struct {
 	requestID  string
-	route      string // the pattern; empty where there is no such route
+	route      string // route pattern; empty if there is none
 	credential string // its kind
 	caller     service.Caller
 	claims     *claims      // of the order token, verified
@@ -41,7 +41,7 @@ func infoOf(c echo.Context) *requestInfo { return &c.(*contextWithInfo).requestI
 
 func isRequestID(text string) bool { return payment.Made(text, 1, 64, "._-") }
 
-// identify gives the request a name, its caller's own if it has the right shape, and sets what every answer carries.
+// identify sets the request's id, the caller's own if it is valid, and the headers of every response.
 func identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
@@ -91,7 +91,7 @@ func logAnswered(logger *slog.Logger, observer Observer, c echo.Context, took ti
 	}
 }
 
-// knownMethod keeps what a stranger may write there out of labels.
+// knownMethod keeps unknown methods out of labels.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodPut, http.MethodDelete,
@@ -134,8 +134,8 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// recovered calls the handler and returns its panic as an error. An answer that has begun cannot be taken back: its
-// connection is cut instead.
+// recovered calls the handler and returns its panic as an error. If the response has begun, the connection is
+// closed instead.
 func recovered(next echo.HandlerFunc, c echo.Context) (err error) {
 	defer func() {
 		value := recover()
@@ -162,8 +162,8 @@ func logFailure(ctx context.Context, logger *slog.Logger, x *requestInfo, err er
 	logger.Log(ctx, level, "request failed", attrs...)
 }
 
-// refuseUnrouted answers for paths and methods that the route table does not have. Echo would answer OPTIONS by itself,
-// and take an empty segment for an id.
+// refuseUnrouted answers paths and methods without a route. Echo would answer OPTIONS itself, and accept an
+// empty segment as an id.
 func refuseUnrouted(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		path := echo.GetPath(c.Request())

@@ -44,8 +44,8 @@ func TestAllowNamesTheMethods(t *testing.T) {
 	}
 }
 
-// TestLargeBodyIsRefusedUnread: the answer to a Content-Length over the limit comes before any of
-// the body was sent, and the connection ends, since what follows is not a request.
+// TestLargeBodyIsRefusedUnread: a Content-Length over the limit is refused before the body is sent, and the
+// connection closes, since the following bytes are no request.
 func TestLargeBodyIsRefusedUnread(t *testing.T) {
 	w := newEnv(t)
 	payment := "/v1/payments/" + w.create("shop-1").PaymentIntent
@@ -158,7 +158,7 @@ func (w *apiEnv) checkSecrets(made opened) {
 	}
 }
 
-// TestPanicIsInternal goes to an API without a service, whose every call panics.
+// TestPanicIsInternal uses an API without a service, so every call panics.
 func TestPanicIsInternal(t *testing.T) {
 	w := &apiEnv{t: t, logs: &lines{}, client: checkedClient(t)}
 	logger := slog.New(slog.NewJSONHandler(w.logs, nil))
@@ -181,7 +181,7 @@ func TestPanicIsInternal(t *testing.T) {
 	}
 }
 
-// TestHangingUpIsNoError: a caller who leaves is no failure of ours, and a create goes on without.
+// TestHangingUpIsNoError: a caller who hangs up is no error of ours, and a create continues.
 func TestHangingUpIsNoError(t *testing.T) {
 	w := newEnv(t)
 	if err := w.stripe.SetLatency(makeIntent, 300*time.Millisecond); err != nil {

@@ -67,7 +67,7 @@ func (a *api) listOrders(c echo.Context) error {
 	return answerJSON(c, http.StatusOK, page)
 }
 
-// orderQuery reads which orders are asked for.
+// orderQuery parses the query of orders.
 func orderQuery(c echo.Context) (q payment.OrderQuery, err error) {
 	if q.Limit, err = intParameter(c, "limit", 1, maxOrders, defaultOrders); err != nil {
 		return q, err

@@ -98,7 +98,7 @@ func TestOrdersAreFound(t *testing.T) {
 	w.sameAsOneByOne()
 }
 
-// sameAsOneByOne: an order of a page looks as it does when it is asked for by itself.
+// sameAsOneByOne: an order of a page equals the order's own response.
 func (w *apiEnv) sameAsOneByOne() {
 	w.t.Helper()
 	var page struct{ Orders []json.RawMessage }

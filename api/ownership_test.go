@@ -19,7 +19,7 @@ import (
 
 // foreignRequest is a request of somebody else's payment or order, or of one that is missing.
 type foreignRequest struct {
-	request // ID stands for what is another's, and for what is missing
+	request // ID is replaced by a forbidden or a missing id
 	order   bool
 }
 
@@ -67,8 +67,8 @@ func (w *watched) foreignOrders(own opened) map[string]foreignRequest {
 	}
 }
 
-// TestForeignIsMissing: what is another's and what is not there look the same: in what is answered,
-// and by nothing that is done for the answer.
+// TestForeignIsMissing: a forbidden object and a missing one cannot be told apart, neither by the response
+// nor by the work for it.
 func TestForeignIsMissing(t *testing.T) {
 	w := newWatched(t)
 	fresh, canceled, own := w.create("shop-1"), w.create("shop-2"), w.create("shop-3")
@@ -149,7 +149,7 @@ func TestKeptViewIsMissingToOthers(t *testing.T) {
 			Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Logger: discard(),
 		},
 	)
-	w.api = httptest.NewServer(api.New(svc, w.options(discard()))) // nothing runs by itself, but what keeps views true
+	w.api = httptest.NewServer(api.New(svc, w.options(discard()))) // no background work runs, except cache invalidation
 	var listening sync.WaitGroup
 	t.Cleanup(listening.Wait)
 	listening.Go(func() { kept.Listen(t.Context()) })

@@ -156,8 +156,8 @@ func TestManyWaitForOnePayment(t *testing.T) {
 	})
 }
 
-// TestParkedRequestKeepsLittle counts the goroutines and the memory of requests that are parked: neither Echo's pool
-// nor anything else keeps what belonged to their connections.
+// TestParkedRequestKeepsLittle measures the goroutines and memory of parked requests: neither Echo's pool nor
+// anything else keeps the data of their connections.
 func TestParkedRequestKeepsLittle(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("nothing is parked here")

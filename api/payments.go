@@ -137,7 +137,7 @@ func (a *api) createPayment(c echo.Context) error {
 	return c.JSONBlob(status, text)
 }
 
-// createRequest is what the body of a service key asks for, or what a token says.
+// createRequest returns the create of a service key's body or of a token.
 func (a *api) createRequest(c echo.Context) (payment.CreateRequest, error) {
 	var body createBody
 	if claims := infoOf(c).claims; claims != nil {

@@ -12,9 +12,9 @@ import (
 // proxies are the addresses whose X-Forwarded-… is believed.
 type proxies []netip.Prefix
 
-// client names the address that the request came from: the peer, or, where that is a trusted proxy, the rightmost
-// address of X-Forwarded-For that is none. What stands left of it anybody may have written. One /64 of IPv6 is one
-// address, since that is the least that a customer gets.
+// client returns the request's client address: the peer, or, if that is a trusted proxy, the rightmost
+// address of X-Forwarded-For that is not one. Addresses left of it can be forged. An IPv6 /64 counts as one
+// address, since it is the least that a customer gets.
 func (p proxies) client(r *http.Request) string {
 	address := peer(r)
 	hops := strings.Split(strings.Join(r.Header.Values(echo.HeaderXForwardedFor), ","), ",")
@@ -35,7 +35,7 @@ func (p proxies) trusts(address netip.Addr) bool {
 	return slices.ContainsFunc(p, func(known netip.Prefix) bool { return known.Contains(address) })
 }
 
-// peer is who holds the other end of the connection.
+// peer returns the address of the connection's other end.
 func peer(r *http.Request) netip.Addr {
 	address, _ := parseHop(r.RemoteAddr)
 	return address

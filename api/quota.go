@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Limit is how many requests are let through in a period: all at once, or spread over it. The zero Limit lets all
-// through.
+// Limit is the number of requests allowed in a period, all at once or spread over it. The zero Limit allows
+// everything.
 type Limit struct {
 	Count int
 	Per   time.Duration
@@ -16,9 +16,9 @@ type Limit struct {
 // maxCounted is how many keys a quota remembers, of some 40 bytes each.
 const maxCounted = 1 << 16
 
-// quota counts in this process who has used how much of a limit. Of each key it keeps one number, as
-// store/scripts/take_limit.lua does: the time at which its requests will have been made up for (GCRA). A key is
-// kept as a hash, so that the memory is bounded whatever callers send.
+// quota counts the use of a limit in this process. For each key it keeps one number, as
+// store/scripts/take_limit.lua does: the time at which its quota is full again (GCRA). A key is stored as a
+// hash, so that memory is bounded whatever callers send.
 type quota struct {
 	Limit
 	now  func() time.Time
@@ -37,8 +37,7 @@ func newQuota(l Limit, now func() time.Time) *quota {
 	return q
 }
 
-// take takes one request of the key's, and says how many are left; or how long to wait for the next, where there is
-// none.
+// take uses one of the key's requests. It returns how many are left, or the time until the next one.
 func (q *quota) take(key string) (left int, wait time.Duration) {
 	hash, each := maphash.String(q.seed, key), q.Per/time.Duration(q.Count)
 	whole := each * time.Duration(q.Count)
@@ -57,9 +56,9 @@ func (q *quota) take(key string) (left int, wait time.Duration) {
 	return int((whole - (used - now)) / each), 0
 }
 
-// forget makes room. It drops the keys that have their whole limit, at no loss. Then it drops any keys,
-// an eighth at once, so that a flood of keys does not cost this at every request. Such a flood lets
-// some of its own requests through, and blocks no other key.
+// forget makes room. First it drops keys with a full quota, which loses nothing. Then it drops any keys, an
+// eighth at once, so that a flood of keys does not cause this at every request. Such a flood lets some of its
+// own requests through, and blocks no other key.
 func (q *quota) forget(now time.Duration) {
 	for hash, used := range q.used {
 		if used <= now {

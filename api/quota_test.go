@@ -8,8 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestQuotaKeepsItsPromise: at any moment as many are let through as the limit has, and those that came back since; and
-// a caller that waits as long as the answer says gets through, and not a nanosecond before.
+// TestQuotaKeepsItsPromise: at any time the limit's requests are allowed, and those that have been refilled.
+// A caller that waits for the returned time is allowed, and not a nanosecond earlier.
 func TestQuotaKeepsItsPromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := Limit{
@@ -50,8 +50,7 @@ func TestQuotaKeepsItsPromise(t *testing.T) {
 	})
 }
 
-// TestQuotaIsBounded: a million keys take no more room than some, and who has used a quota is not forgotten for those
-// who have theirs back.
+// TestQuotaIsBounded: a million keys need bounded memory, and a used quota is not dropped before full ones.
 func TestQuotaIsBounded(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	q := newQuota(Limit{Count: 2, Per: time.Second}, func() time.Time { return now })

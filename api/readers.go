@@ -14,8 +14,8 @@ import (
 	"kasse/service/payment"
 )
 
-// mintRequest is what a token is asked for by a service key. Without terms, and with no member that needs them, it
-// is one that only reads.
+// mintRequest is a service key's request of a token. Without terms, and without a member that needs them, the
+// token only reads.
 func (a *api) mintRequest(c echo.Context) (r payment.CreateRequest, reads bool, err error) {
 	var body createBody
 	present, err := decodeMembers(c, &body, "order_id")

@@ -40,8 +40,8 @@ func (w *apiEnv) newStore(url string) *store.Store {
 // shortLived is the longest lifetime of what dump leaves out. Records live for a day here.
 const shortLived = time.Hour
 
-// dump is all that Redis holds, as text, without the keys that expire by themselves between two dumps: leases,
-// budgets and counters. Their expiry is not what a request has written.
+// dump is Redis's data as text, without keys that expire between two dumps: leases, budgets and counters.
+// Times to live are left out.
 func (w *apiEnv) dump() string {
 	if w.redis != nil {
 		return w.redis.Dump() // its time stands still

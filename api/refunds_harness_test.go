@@ -11,7 +11,7 @@ import (
 	"kasse/service/payment"
 )
 
-// money is what a view says of it.
+// money holds a view's sums.
 type money struct {
 	State            string
 	Version          int64

@@ -82,8 +82,8 @@ func (w *apiEnv) paidUnseen() opened {
 	return made
 }
 
-// TestRefundThatWasLost: the answer did not come, and the caller asks again, with the same key or, having forgotten it,
-// with another.
+// TestRefundThatWasLost: the response was lost, and the caller repeats the refund, with the same key or with
+// a new one.
 func TestRefundThatWasLost(t *testing.T) {
 	w := newEnv(t)
 	made := w.paidUnseen()

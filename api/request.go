@@ -24,8 +24,8 @@ var pathIDs = map[string]func(string) bool{
 	"order_id":       func(id string) bool { return payment.OrderID(id).Valid() },
 }
 
-// checkPathIDs checks the ids in the path, and undoes their escapes, which Echo leaves in. No id that is valid then
-// holds a slash or a dot segment.
+// checkPathIDs validates the path's ids and unescapes them, which Echo does not do. A valid id then contains
+// no slash or dot segment.
 func checkPathIDs(c echo.Context) error {
 	values := c.ParamValues()
 	for i, name := range c.ParamNames() {
@@ -52,7 +52,7 @@ type parameters struct {
 	ignored bool // the query string is not looked at, whatever it is
 }
 
-// checkQuery refuses parameters that the route does not know, or that are given twice.
+// checkQuery refuses unknown and duplicate parameters.
 func checkQuery(c echo.Context, known parameters) error {
 	if c.Request().URL.RawQuery == "" || known.ignored {
 		return nil

@@ -61,8 +61,8 @@ func TestRefusedAddressQueuesNothing(t *testing.T) {
 	}
 }
 
-// TestTokensAtStripeAreLimited: creates and sessions of one order share a limit of their own; reads have none of
-// it, and a service key is not held up.
+// TestTokensAtStripeAreLimited: creates and sessions of one order share a limit. Reads do not use it, and a
+// service key is not limited by it.
 func TestTokensAtStripeAreLimited(t *testing.T) {
 	w := newEnv(t)
 	w.restart(api.Limits{Stripe: api.Limit{Count: 3, Per: time.Hour}})

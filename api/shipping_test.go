@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestShipping: what a create says of the delivery arrives at Stripe; what is wrong with it has a pointer.
+// TestShipping: a create's shipping address reaches Stripe, and a mistake in it has a pointer.
 func TestShipping(t *testing.T) {
 	w := newEnv(t)
 	create := func(members string, bad bool) reply {

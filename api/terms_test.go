@@ -113,7 +113,7 @@ func TestTokenOfAnotherCustomer(t *testing.T) {
 	}
 }
 
-// TestTermsOfAPaidOrderStand: neither a mint nor a token changes what was paid, nor what is still to be paid.
+// TestTermsOfAPaidOrderStand: neither a mint nor a token changes the terms of a paid order.
 func TestTermsOfAPaidOrderStand(t *testing.T) {
 	w := newEnv(t)
 	w.deliverWebhooks()

@@ -40,7 +40,7 @@ type TokenSecret struct {
 	Key payment.Secret
 }
 
-// The algorithms of tokens: that of the shared secrets, and those of an issuer's keys.
+// Algorithms of tokens: that of the shared secrets, and those of an issuer's keys.
 const tokenAlgorithm = "HS256"
 
 var issuerAlgorithms = []string{"RS256", "ES256", "EdDSA", algorithmEd25519}
@@ -111,8 +111,8 @@ func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 
 var errNoSuchKey = errors.New("no secret or key has this kid, or something is critical that is not known here")
 
-// key finds the secret or the issuer's key by the kid, each for algorithms of its own. A token with a crit header asks
-// for what we do not know, and must be refused (RFC 7515, section 4.1.11).
+// key finds the secret or the issuer's key by the kid, each only for its own algorithms. A token with a crit
+// header uses an unknown extension and must be refused (RFC 7515, section 4.1.11).
 func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
 	if _, critical := t.Header["crit"]; critical {
 		return nil, errNoSuchKey
@@ -128,7 +128,8 @@ func (k Tokens) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return nil, errNoSuchKey
 }
 
-// compare refuses a body that says anything else than the token, but for a narrower session: the browser has no say.
+// compare refuses a body that differs from the token, except for a narrower session: the browser decides
+// nothing.
 func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error {
 	said, asked := t.request(), b.request()
 	var fieldErrors []fieldError
@@ -200,8 +201,8 @@ func (a *api) mintOrderToken(c echo.Context) error {
 // proxies take 8 KiB for all of them.
 const maxMintedToken = 6 << 10
 
-// checkMint refuses a token that could not say all that was asked for, or that is too long, before
-// any terms are recorded.
+// checkMint refuses a token that cannot contain everything requested, or that is too long, before any terms
+// are recorded.
 func (k Tokens) checkMint(r payment.CreateRequest) error {
 	var fieldErrors []fieldError
 	for _, member := range []struct {
@@ -248,9 +249,8 @@ func longestMember(r payment.CreateRequest) string {
 	return "/metadata"
 }
 
-// mint signs a token with the first secret. The rev comes from Redis's clock; where that is ahead
-// of ours, the token gets our time instead. It then counts as older than the order's terms, and
-// they are the ones that it says.
+// mint signs a token with the first secret. The rev comes from Redis's clock. If that is ahead of ours, the
+// token gets our time instead. It then counts as older than the order's terms, which are the same.
 func (k Tokens) mint(r payment.CreateRequest, rev int64) (token string, expires time.Time, err error) {
 	rev = min(rev, k.Now().UnixMilli())
 	return k.sign(claims{

@@ -26,7 +26,7 @@ func (w *apiEnv) tokens() api.Tokens {
 	}
 }
 
-// claims are of a token, or what is to be changed in those of a good one; nil takes a claim away.
+// claims are a token's claims, or changes to those of a valid one; nil removes a claim.
 type claims map[string]any
 
 // claims returns those of a token that opens a payment for shop-1, with the terms of a moment ago.
@@ -53,7 +53,7 @@ func sign(t testing.TB, header, payload, secret string, digest func() hash.Hash)
 
 const goodHeader = `{"alg":"HS256","typ":"JWT","kid":"v2"}`
 
-// token is what a backend that holds the secret signs by itself.
+// token is a token that a backend with the secret signs itself.
 func (w *apiEnv) token(changed claims) string {
 	w.t.Helper()
 	return sign(w.t, goodHeader, encode(w.t, w.claims(changed)), newSecret, sha256.New)

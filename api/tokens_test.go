@@ -72,7 +72,7 @@ func (w *apiEnv) bring(id, status string) {
 	}
 }
 
-// checkHidden looks for tokens' signatures, and for what signs them, in the logs and in Redis.
+// checkHidden looks for tokens' signatures and for the secrets in the logs and in Redis.
 func (w *apiEnv) checkHidden(tokens ...string) {
 	w.t.Helper()
 	hidden := []string{newSecret, oldSecret}
@@ -210,8 +210,8 @@ func TestMintRefusesWhatATokenCannotSay(t *testing.T) {
 	}
 }
 
-// TestMintWhileRedisIsAhead: a token that is minted is taken, also where Redis's clock is ahead of
-// ours, and says the terms that were recorded.
+// TestMintWhileRedisIsAhead: a minted token is accepted even if Redis's clock is ahead of ours, and has the
+// recorded terms.
 func TestMintWhileRedisIsAhead(t *testing.T) {
 	w := newEnv(t)
 	w.now = time.Now().Add(-5 * time.Minute)

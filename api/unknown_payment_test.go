@@ -17,8 +17,8 @@ import (
 
 const retrieveRoute = "GET /v1/payment_intents/{intent}"
 
-// TestUnknownPaymentIsAskedForOnce: an id that Stripe does not know is asked for once a minute, whichever route and
-// whichever replica is asked.
+// TestUnknownPaymentIsAskedForOnce: an id that Stripe does not know is read once a minute, over all routes
+// and replicas.
 func TestUnknownPaymentIsAskedForOnce(t *testing.T) {
 	w := newEnv(t)
 	second := service.New(w.newStore(w.url), w.newGateway(stripeTimeout), service.Options{

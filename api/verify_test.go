@@ -13,7 +13,7 @@ import (
 	"kasse/test/wait"
 )
 
-// forge posts a success as somebody does who has a webhook secret.
+// forge posts a success as an attacker with the webhook secret can.
 func (w *apiEnv) forge(id, event, order string, attempt int) {
 	w.t.Helper()
 	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+
@@ -56,7 +56,7 @@ func (w *apiEnv) becomes(id, want string) {
 	}
 }
 
-// asked waits until Stripe was asked about a payment more often than before.
+// asked waits until a payment has been read at Stripe again.
 func (w *apiEnv) asked(before int) {
 	w.t.Helper()
 	for deadline := time.Now().Add(wait.Patience); w.stripe.Count(readIntent) <= before ||
@@ -69,7 +69,8 @@ func (w *apiEnv) asked(before int) {
 
 const deniedLine = "Stripe does not know of a success that a webhook brought"
 
-// TestForgedSuccess: somebody with a leaked webhook secret says that an order was paid. Then the customer truly pays.
+// TestForgedSuccess: an attacker with a leaked webhook secret reports an order as paid. Then the customer
+// really pays.
 func TestForgedSuccess(t *testing.T) {
 	const held, open = "paid unverified", "paid fulfillable=true"
 	for mode, want := range map[payment.Verification]struct {
@@ -105,7 +106,7 @@ func TestForgedSuccess(t *testing.T) {
 	}
 }
 
-// TestTrueSuccess: what Stripe bears out is paid, with one order.paid and one read at most.
+// TestTrueSuccess: a success that Stripe confirms is paid, with one order.paid and at most one read.
 func TestTrueSuccess(t *testing.T) {
 	for mode, want := range map[payment.Verification]struct {
 		reads     int

@@ -15,19 +15,19 @@ import (
 // maxWait is the longest that a poll is held, in seconds; common proxies cut at 30.
 const maxWait = 25
 
-// Parker takes over the connections of requests that wait, so that they keep neither a goroutine nor buffers.
+// Parker takes over the connections of waiting requests, so that they need neither a goroutine nor buffers.
 type Parker interface {
-	// Park takes over the connection of a request that has no body, and reports whether it did. The request then is
-	// answered once, by answer, which does not block, and nothing else is written. Header is the request's own. Gone is
-	// called at most once, perhaps before Park returns, or after the answer: the client has ended what it sends, and is
-	// to be answered at once.
+	// Park takes over the connection of a request without a body, and reports whether it did. The request is
+	// then answered once, by answer, which does not block, and nothing else is written. header is the
+	// request's own. gone is called at most once, possibly before Park returns, or after the answer: the
+	// client has ended its sending side, and must be answered at once.
 	Park(w http.ResponseWriter, r *http.Request, gone func()) (
 		answer func(status int, header http.Header, body []byte), ok bool,
 	)
 }
 
-// status answers with the payment. While it is the version that the caller has, the answer is held: until there is
-// another, for as long as the caller waits, or until the server drains.
+// status sends the payment. While the caller has the current version the response is held: until there is
+// another version, until the wait parameter is over, or until the server drains.
 func (a *api) status(c echo.Context, id payment.ID, wait time.Duration) error {
 	ctx, caller := c.Request().Context(), infoOf(c).caller
 	stored, err := a.service.Status(ctx, caller, id)
@@ -45,7 +45,7 @@ func (a *api) status(c echo.Context, id payment.ID, wait time.Duration) error {
 	return answerStatus(c, stored)
 }
 
-// answerStatus answers with the view, or says that the caller has it.
+// answerStatus sends the view, or 304 if the caller has it.
 func answerStatus(c echo.Context, stored payment.StoredView) error {
 	tag := etag(stored.Version)
 	h := c.Response().Header()
@@ -59,7 +59,8 @@ func answerStatus(c echo.Context, stored payment.StoredView) error {
 	return err
 }
 
-// parkedStatus is what the answer to a parked request needs. Echo's context goes back to its pool meanwhile.
+// parkedStatus is the data for the response to a parked request. Echo's context returns to its pool
+// meanwhile.
 type parkedStatus struct {
 	api                    *api
 	ctx                    context.Context
@@ -139,7 +140,7 @@ func (p *parkedStatus) context() *contextWithInfo {
 // refused counts the question, as it would have been without the parking.
 func (p *parkedStatus) refused() (by string, err error) { return p.api.refusalBy(p.context())() }
 
-// end answers as the handler would have, and as what is around it.
+// end answers as the handler and its middleware would have.
 func (p *parkedStatus) end(stored payment.StoredView, err error, later func(func())) {
 	if later != nil && err == nil {
 		p.endQuickly(stored, later)
@@ -152,13 +153,13 @@ func (p *parkedStatus) end(stored payment.StoredView, err error, later func(func
 		}
 		return answerStatus(c, stored)
 	}, c)
-	_ = answerError(p.api.Logger, c, err) // what is collected takes everything
+	_ = answerError(p.api.Logger, c, err) // the recorder accepts everything
 	logRequest(p.api.Logger, p.api.Observer, c)
 	w := c.Response().Writer.(*collectedAnswer)
 	p.answer(c.Response().Status, w.header, w.body)
 }
 
-// endQuickly is end for one of many: nothing is done before its answer that can be done after all answers.
+// endQuickly is end for one of many: work that can wait is done after all responses.
 func (p *parkedStatus) endQuickly(stored payment.StoredView, later func(func())) {
 	tag, status, header := etag(stored.Version), http.StatusOK, p.headerSoFar()
 	header[headerETag] = []string{tag}

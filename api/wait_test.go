@@ -63,8 +63,8 @@ func forms(tag string) []string {
 	return all
 }
 
-// TestWaitHoldsWhatProxiesRewrote: an ETag that a proxy has rewritten names the version, and its
-// question is held. Without that, each answer comes at once, and the page asks again at once.
+// TestWaitHoldsWhatProxiesRewrote: an ETag that a proxy has rewritten still names the version, so the request
+// is held. Otherwise each response would come at once, and the page would poll without a pause.
 func TestWaitHoldsWhatProxiesRewrote(t *testing.T) {
 	parkedAndNot(t, waitHoldsWhatProxiesRewrote)
 }
@@ -99,7 +99,7 @@ func waitHoldsWhatProxiesRewrote(t *testing.T, w *apiEnv) {
 
 func etagOf(made opened) string { return `"` + strconv.FormatInt(made.Version, 10) + `"` }
 
-// hold asks for the status with the newest version in hand.
+// hold requests the status with the newest version.
 func (w *apiEnv) hold(made opened, query string) reply {
 	return w.send(request{
 		line: "GET /v1/payments/" + made.PaymentIntent + query, token: made.ClientSecret,
@@ -107,14 +107,14 @@ func (w *apiEnv) hold(made opened, query string) reply {
 	})
 }
 
-// held asks the same, to be held for as long as anybody may, and gives the answer when there is one.
+// held does the same with the longest wait, and returns the response when it comes.
 func (w *apiEnv) held(made opened) <-chan reply {
 	answer := make(chan reply, 1)
 	go func() { answer <- w.hold(made, "?wait=25") }()
 	return answer
 }
 
-// answeredBefore fails where the answer to the long question has come already.
+// answeredBefore fails if the held request has already been answered.
 func answeredBefore(t *testing.T, long <-chan reply) {
 	t.Helper()
 	select {

@@ -18,11 +18,11 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// watched is an environment in which nothing runs by itself, so that every command that Redis gets is a request's.
+// watched is an environment without background work, so that every Redis command belongs to a request.
 type watched struct {
 	*apiEnv
 	mu       sync.Mutex
-	commands []string // without what a connection says for itself
+	commands []string // without the commands of opening a connection
 }
 
 func newWatched(t *testing.T) *watched {
@@ -101,8 +101,7 @@ func (w *apiEnv) commandCalls() map[string]int {
 	return all
 }
 
-// forgetQuestions takes out what may be noted of a question: that there was one, and which payment has to be looked
-// for.
+// forgetQuestions removes the permitted traces of a question: that there was one, and the queued restore.
 func (w *watched) forgetQuestions() {
 	for _, key := range w.redis.Keys() {
 		if strings.Contains(key, ":restore") || strings.HasSuffix(key, ":masked") {

@@ -54,9 +54,8 @@ func (w *apiEnv) checkOutcome(name, body, contentType, want string) {
 	}
 }
 
-// TestWebhookWhateverItsAddress: platforms add a query string of their own, and credentials in the
-// URL that Stripe was given come as a header. Neither keeps a delivery out, and neither lets one in
-// that is not signed.
+// TestWebhookWhateverItsAddress: platforms add a query string, and credentials in the webhook's URL arrive as
+// a header. Neither blocks a signed delivery, and neither admits an unsigned one.
 func TestWebhookWhateverItsAddress(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")

@@ -110,9 +110,9 @@ func TestDisputeEnds(t *testing.T) {
 	}
 }
 
-// TestRefundWords: a refund whose status is null or unknown is money on its way back: the call is answered with the
-// word as it is, a repeat of it with the same, and no new key gives the money back twice; also after a read has
-// listed it.
+// TestRefundWords: a refund with a null or unknown status counts as a pending refund. The call returns the
+// status unchanged, and so does a repeat. No new key refunds the money twice, even after a read has listed
+// it.
 func TestRefundWords(t *testing.T) {
 	for word, shown := range map[string]string{"": "null", "in_transit": `"in_transit"`} {
 		bothVersions(t, func(t *testing.T, w *apiEnv) {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// conn is a connection that goes back to http.Server. It takes one system call to make, where net.FileConn takes
-// fifteen, most of which set options that the socket has already.
+// conn is a connection that is given back to http.Server. Making it takes one system call. net.FileConn takes
+// fifteen, most of which set options that the socket already has.
 type conn struct {
 	file          *os.File // waits in the runtime's poller
 	early         []byte   // was read before, and comes first

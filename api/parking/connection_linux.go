@@ -14,12 +14,13 @@ type state uint8
 
 const (
 	waiting   state = iota // its answer
-	answering              // its client, which is to take the answer
+	answering              // client of the answer
 	idle                   // its next request
 	left                   // nothing: it is closed, or http.Server's again
 )
 
-// reported is what epoll is to report: once for each arrival of bytes, since they are left where they are.
+// reported are the events that epoll reports: once for each arrival of bytes, since the bytes are left
+// unread.
 const (
 	reported      = syscall.EPOLLIN | syscall.EPOLLRDHUP | edgeTriggered
 	edgeTriggered = 1 << 31 // syscall.EPOLLET, which is negative there
@@ -44,7 +45,7 @@ type connection struct {
 	expires *time.Timer
 }
 
-// detach takes the descriptor of a connection away from the runtime's poller, which keeps some state for each.
+// detach removes a connection's descriptor from the runtime's poller, which keeps some state for each.
 func detach(c net.Conn) (int, error) {
 	socket, ok := c.(syscall.Conn)
 	if !ok {
@@ -85,7 +86,7 @@ const (
 	theEnd // the client has closed, or ended what it sends, or the connection is broken
 )
 
-// look finds out what there is to read, and leaves it there. The caller holds the lock.
+// look peeks at the readable bytes without consuming them. The caller holds the lock.
 func (c *connection) look() arrival {
 	for {
 		n, _, err := syscall.Recvfrom(c.fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -101,7 +102,7 @@ func (c *connection) look() arrival {
 	}
 }
 
-// event takes what epoll reports.
+// event handles an event of epoll.
 func (c *connection) event(events uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -114,7 +115,7 @@ func (c *connection) event(events uint32) {
 		broken := events&(syscall.EPOLLERR|syscall.EPOLLHUP) != 0
 		switch came := c.look(); {
 		case broken || came == theEnd:
-			go c.gone() // it answers, and the answer is logged: others must not wait for that
+			go c.gone() // it sends and logs the response, for which other connections must not wait
 			c.gone = nil
 		case came == bytesCame: // of the next request: http.Server does not look on either
 			c.gone = nil
@@ -125,7 +126,7 @@ func (c *connection) event(events uint32) {
 	}
 }
 
-// answer writes the answer. Where the client does not take it at once, a goroutine goes on.
+// answer sends the response. If the client does not read at once, a goroutine continues.
 func (c *connection) answer(status int, header http.Header, body []byte) {
 	text := render(status, header, body, c.closes || c.conn != nil, now())
 	c.mu.Lock()
@@ -150,7 +151,7 @@ func (c *connection) answer(status int, header http.Header, body []byte) {
 	c.parker.answered()
 }
 
-// write writes as much as the socket takes; EAGAIN says that it is not all.
+// write writes as much as the socket accepts; EAGAIN means that a rest remains.
 func (c *connection) write(text []byte) (n int, err error) {
 	for n < len(text) {
 		m, err := syscall.Write(c.fd, text[n:])
@@ -177,7 +178,7 @@ func (c *connection) finish(to net.Conn, rest []byte) {
 	c.parker.serve(to)
 }
 
-// next serves what has come on an idle connection. The caller holds the lock.
+// next handles what has arrived on an idle connection. The caller holds the lock.
 func (c *connection) next() {
 	switch c.look() {
 	case nothing:
@@ -216,7 +217,7 @@ func (c *connection) closeIdle() {
 	}
 }
 
-// leave takes the descriptor out of the set. The caller holds the lock.
+// leave removes the descriptor from epoll. The caller holds the lock.
 func (c *connection) leave() {
 	c.state = left
 	if c.expires != nil {
@@ -234,7 +235,7 @@ func (c *connection) close() {
 	_ = syscall.Close(c.fd) // nothing more comes of it
 }
 
-// giveBack lets http.Server serve the next request. The caller holds the lock.
+// giveBack returns the connection to http.Server for the next request. The caller holds the lock.
 func (c *connection) giveBack() {
 	c.leave()
 	go c.parker.serve(newConn(c.fd, c.early, c.local, c.remote))

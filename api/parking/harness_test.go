@@ -26,14 +26,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what has to come, also on a busy machine.
 const patience = 30 * time.Second
 
-// answer is what a test answers with.
+// answer is a test's response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// answer answers, once.
+// answer sends the response, once.
 func (w *wait) answer(a answer) { w.once.Do(func() { w.write(a) }) }
 
 // server is an http.Server with a Parker. GET /wait waits for the test, parked or not; everything else is answered at

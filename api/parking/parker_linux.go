@@ -17,7 +17,7 @@ type Parker struct {
 	Options
 	back chan net.Conn // connections whose next request has begun
 	done chan struct{} // closed with the listener
-	sent atomic.Uint64 // answers so far
+	sent atomic.Uint64 // responses so far
 
 	mu     sync.Mutex
 	epoll  *os.File // nil: not listening, or closed and empty
@@ -25,7 +25,7 @@ type Parker struct {
 	parked map[int32]*connection
 	serial int32         // of the last connection: descriptors are used again
 	busy   int           // connections that are to be answered
-	rest   chan struct{} // closed when busy comes to zero; nil: no caller asks
+	rest   chan struct{} // closed when busy becomes zero; nil: no caller waits
 	closed bool
 }
 
@@ -53,9 +53,10 @@ func (p *Parker) Listen(inner net.Listener) (net.Listener, error) {
 	return &listener{Listener: inner, parker: p, fresh: make(chan accepted)}, nil
 }
 
-// Park takes over the connection of a request that has no body, and reports whether it did. The request then is to be
-// answered once, by answer, which never blocks. The header must be the handler's own. Gone is called at most once, and
-// perhaps after the answer: the client has closed the connection, or ended what it sends; it is to be answered at once.
+// Park takes over the connection of a request without a body, and reports whether it did. The request must
+// then be answered once, by answer, which never blocks. The header must be the handler's own. gone is called
+// at most once, possibly after the answer: the client has closed the connection or its sending side, and must
+// be answered at once.
 func (p *Parker) Park(
 	w http.ResponseWriter, r *http.Request, gone func(),
 ) (answer func(status int, header http.Header, body []byte), ok bool) {
@@ -125,7 +126,7 @@ func (p *Parker) end() {
 	}
 }
 
-// answered counts an answer that has been written to its end, or cannot be.
+// answered counts a response that was fully written, or cannot be.
 func (p *Parker) answered() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,7 +136,8 @@ func (p *Parker) answered() {
 	}
 }
 
-// Drain waits until all that is parked has been answered. It fails with the context's error where that ends before.
+// Drain waits until every parked request has been answered. It returns the context's error if that ends
+// before.
 func (p *Parker) Drain(ctx context.Context) error {
 	p.mu.Lock()
 	if p.busy == 0 {
@@ -202,18 +204,18 @@ func (p *Parker) poll(epoll *os.File) {
 	}
 }
 
-// While one change answers thousands, their next requests come at once. If these were served before the last has its
-// answer, they would take the processors from it.
+// When one change answers thousands of requests, their next requests arrive at once. Handling these before
+// the last response is sent would use up the processors.
 const (
 	burst       = 64 // answers since the last events
-	burstGoesOn = 8  // answers since the last look
+	burstGoesOn = 8  // responses since the last check
 	burstLook   = time.Millisecond
 	burstLooks  = 100
-	burstPause  = time.Second // until next requests may be held up again: a flood of answers is no burst
+	burstPause  = time.Second // until next requests may be delayed again: a steady flow of responses is no burst
 )
 
-// giveWay waits until a burst of answers is over, for a tenth of a second at most. Sent is the count of answers when
-// events came last, and pausedUntil when it may wait again.
+// giveWay waits until a burst of responses is over, for a tenth of a second at most. sent is the count of
+// responses at the last events, and pausedUntil the time after which it may wait again.
 func (p *Parker) giveWay(sent uint64, pausedUntil time.Time) time.Time {
 	if p.sent.Load()-sent < burst || now().Before(pausedUntil) {
 		return pausedUntil
@@ -228,7 +230,7 @@ func (p *Parker) giveWay(sent uint64, pausedUntil time.Time) time.Time {
 	return now().Add(burstPause)
 }
 
-// find returns the connection of an event; nil where it is no longer here.
+// find returns the connection of an event; nil if it has been removed.
 func (p *Parker) find(fd, serial int32) *connection {
 	p.mu.Lock()
 	defer p.mu.Unlock()

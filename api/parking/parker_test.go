@@ -14,7 +14,7 @@ import (
 	"kasse/api/parking"
 )
 
-// TestAnswersAreThoseOfNetHTTP compares the bytes of answers with those of http.Server.
+// TestAnswersAreThoseOfNetHTTP: responses are the same bytes as http.Server's.
 func TestAnswersAreThoseOfNetHTTP(t *testing.T) {
 	s := start(t, parking.Options{})
 	headers := http.Header{
@@ -73,8 +73,8 @@ func TestKeepAliveGoesOn(t *testing.T) {
 	}
 }
 
-// TestPipelinedBytesAreKept cuts two requests that come one after the other at each byte: what is there with the first
-// request, and what comes while it waits.
+// TestPipelinedBytesAreKept splits two pipelined requests at each byte: a part arrives with the first
+// request, the rest while it waits.
 func TestPipelinedBytesAreKept(t *testing.T) {
 	s := start(t, parking.Options{})
 	c := s.dial()
@@ -158,7 +158,7 @@ func TestVanishedPeerIsNoticed(t *testing.T) {
 	}
 }
 
-// TestPeerMayVanishAtEachByte of what it sends, and of what it reads.
+// TestPeerMayVanishAtEachByte: the client may close the connection at each byte that it sends or reads.
 func TestPeerMayVanishAtEachByte(t *testing.T) {
 	s := start(t, parking.Options{})
 	for cut, end := 1, 2; cut <= end; cut++ {
@@ -190,7 +190,7 @@ func TestPeerMayVanishAtEachByte(t *testing.T) {
 	s.stillServes()
 }
 
-// stillServes fails where another client gets no answer.
+// stillServes fails unless another client gets a response.
 func (s *server) stillServes() {
 	s.t.Helper()
 	c := s.dial()
@@ -202,7 +202,7 @@ func (s *server) stillServes() {
 	_ = c.Close()
 }
 
-// TestSlowReaderHoldsNobodyUp has an answer that no socket's buffer takes.
+// TestSlowReaderHoldsNobodyUp: a response larger than a socket's buffers delays no other connection.
 func TestSlowReaderHoldsNobodyUp(t *testing.T) {
 	s := start(t, parking.Options{WriteTimeout: time.Minute})
 	slow := s.dial()

@@ -13,10 +13,10 @@ import "time"
 
 // Options configure a Parker.
 type Options struct {
-	// WriteTimeout bounds the time from the taking over to the end of the answer; zero: no bound. It is to be that of
-	// the http.Server.
+	// WriteTimeout limits the time from the takeover to the end of the response; zero: no limit. It must
+	// equal the http.Server's.
 	WriteTimeout time.Duration
-	// IdleTimeout bounds the time from an answer to the first byte of the next request; zero: no bound. It is to be
-	// that of the http.Server.
+	// IdleTimeout limits the time from a response to the first byte of the next request; zero: no limit. It
+	// must equal the http.Server's.
 	IdleTimeout time.Duration
 }

@@ -7,18 +7,14 @@ import (
 	"time"
 )
 
-// chunkedOver is the size of a body, in bytes, up to which http.Server sends a Content-Length by itself.
-//
-// Source: net/http, bufferBeforeChunkingSize.
+// chunkedOver is the largest body, in bytes, for which http.Server sets Content-Length itself.
 const chunkedOver = 2048
 
 // headRoom is the size of the head of an answer, in bytes, that its buffer has room for at once.
 const headRoom = 768
 
-// render returns an answer as http.Server writes it to an HTTP/1.1 client, where the handler writes its body in one
-// piece and sets neither Date nor Content-Length. It may change the header.
-//
-// Source: net/http, chunkWriter.writeHeader and extraHeader.Write.
+// render returns a response in http.Server's form for an HTTP/1.1 client, for a handler that writes its body
+// in one piece and sets neither Date nor Content-Length. It may change the header.
 func render(status int, header http.Header, body []byte, closes bool, now time.Time) []byte {
 	b := bytes.NewBuffer(make([]byte, 0, headRoom+len(body)))
 	b.WriteString("HTTP/1.1 ")
