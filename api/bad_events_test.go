@@ -132,8 +132,8 @@ func TestStatusDecides(t *testing.T) {
 	odd.check(t, service.AnomalyStatus)
 }
 
-// TestForeignClaimsOurOrder: somebody makes a PaymentIntent with our metadata. It is recorded, and its order is as
-// before.
+// TestForeignClaimsOurOrder: a PaymentIntent of another program has our metadata. It is recorded, and its
+// order is unchanged.
 func TestForeignClaimsOurOrder(t *testing.T) {
 	odd := &anomalies{}
 	w := newEnv(t, func(o *service.Options) { o.Observer = odd })

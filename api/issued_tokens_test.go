@@ -50,7 +50,7 @@ func TestIssuedTokens(t *testing.T) {
 	}
 }
 
-// badIssuedTokens are signed well, by somebody or with something that may not sign.
+// badIssuedTokens have a valid signature of a wrong signer or key.
 func badIssuedTokens(t *testing.T, i *issued) map[string]string {
 	t.Helper()
 	payload := encode(t, i.claims(claims{"iss": issuerName}))

@@ -35,7 +35,7 @@ type IssuerOptions struct {
 type IssuerKeys struct {
 	IssuerOptions
 	client *http.Client
-	wanted chan struct{} // somebody has met an unknown kid
+	wanted chan struct{} // a request has an unknown kid
 
 	mu      sync.Mutex
 	keys    map[string][]issuerKey // by kid, of the last good answer
@@ -146,7 +146,7 @@ func (k *IssuerKeys) await(ctx context.Context) {
 	}
 }
 
-// Run fetches the keys until the context ends: at once, now and then, and when somebody meets an unknown kid.
+// Run fetches the keys until the context ends: at once, at intervals, and after an unknown kid.
 func (k *IssuerKeys) Run(ctx context.Context) {
 	for failing := true; ; {
 		k.begin()

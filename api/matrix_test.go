@@ -133,8 +133,8 @@ func (op operation) request(t *testing.T, c credential, payment, order string) r
 	return r
 }
 
-// matrix is an environment with an order that one customer has opened and another took over, an order of somebody else,
-// and every credential.
+// matrix is an environment with an order that one customer has opened and another took over, an order of a
+// third customer, and every credential.
 type matrix struct {
 	*apiEnv
 	credentials []credential

@@ -17,7 +17,7 @@ import (
 	"kasse/store/storetest"
 )
 
-// foreignRequest is a request of somebody else's payment or order, or of one that is missing.
+// foreignRequest is a request of a forbidden payment or order, or of a missing one.
 type foreignRequest struct {
 	request // ID is replaced by a forbidden or a missing id
 	order   bool
@@ -67,7 +67,7 @@ func (w *watched) foreignOrders(own opened) map[string]foreignRequest {
 	}
 }
 
-// TestForeignIsMissing: a forbidden object and a missing one cannot be told apart, neither by the response
+// TestForeignIsMissing: a forbidden object and a missing one cannot be distinguished, neither by the response
 // nor by the work for it.
 func TestForeignIsMissing(t *testing.T) {
 	w := newWatched(t)

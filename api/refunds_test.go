@@ -115,7 +115,7 @@ func TestRefundThatWasLost(t *testing.T) {
 	}
 }
 
-// TestRefundBehindOurBack: somebody refunds in Stripe's dashboard, and no webhook has come.
+// TestRefundBehindOurBack: a refund is made in Stripe's dashboard, and no webhook has arrived.
 func TestRefundBehindOurBack(t *testing.T) {
 	w := newEnv(t)
 	made := w.paidUnseen()

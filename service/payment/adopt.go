@@ -94,7 +94,7 @@ func (o *Order) attach(id ID, origin Origin, s Snapshot) *Attempt {
 	return &o.Attempts[len(o.Attempts)-1]
 }
 
-// supersedeKnown marks the payments that a forgotten attempt has followed. What became of them at Stripe has to be
+// supersedeKnown marks the payments that a forgotten attempt has followed. Their state at Stripe must be
 // read.
 func (o *Order) supersedeKnown() {
 	for i := range o.Attempts {
@@ -109,7 +109,7 @@ func (o *Order) supersedeKnown() {
 	}
 }
 
-// need returns a payment of the order that must be loaded. Where it is not, Apply ends and names it.
+// need returns a payment of the order that must be loaded. If it is not, Apply ends and names it.
 func (o *Order) need(id ID) *Payment {
 	if p := o.Loaded[id]; p != nil {
 		o.pass.announceID = id

@@ -202,7 +202,7 @@ func (c *coder) open(tag int) bool {
 	return true
 }
 
-// close ends a group. What a newer program has added to it is kept, and written again.
+// close ends a group. Fields that a newer program has added are kept and written again.
 func (c *coder) close(added *Added) {
 	if !c.reading {
 		added.write(c)

@@ -37,7 +37,7 @@ const (
 	CodeStripeTimeout         Code = "stripe_timeout"
 )
 
-// Error is the one error that callers are meant to see. Whatever has no code is internal, and its text never leaves.
+// Error is the only error that callers see. An error without a code is internal, and its text is never sent.
 type Error struct {
 	Code            Code
 	Detail          string       // a sentence for developers; never Stripe's text, never a secret

@@ -2,7 +2,7 @@ package payment
 
 import "time"
 
-// Where the page or the app is that a CustomerSession is for.
+// Surfaces of a CustomerSession: a web page or a native app.
 const (
 	SurfaceWeb    = "web"
 	SurfaceMobile = "mobile" // Stripe's native SDKs

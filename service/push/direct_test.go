@@ -183,7 +183,7 @@ func TestVersionsOfHTTP(t *testing.T) {
 		if http2 {
 			continue
 		}
-		push.Trust(e, x509.NewCertPool()) // signed by nobody
+		push.Trust(e, x509.NewCertPool()) // no trusted certificate
 		e.Close()                         // its idle connections
 		var f *push.Failure
 		if _, err := e.Push(t.Context(), event); !errors.As(err, &f) || !strings.Contains(f.Reason, "certificate") {

@@ -62,7 +62,7 @@ func (g *Gateway) Endpoints(ctx context.Context) ([]Endpoint, error) {
 	return page.Data, err
 }
 
-// probe is a call that tells a refused key from one without a permission.
+// probe is a call that distinguishes a refused key from one without a permission.
 func (g *Gateway) probe(ctx context.Context, path string, query url.Values, into stripego.LastResponseSetter) error {
 	ctx, cancel := context.WithTimeout(ctx, g.Timeout)
 	defer cancel()

@@ -169,7 +169,7 @@ func (e *expandable) captureBefore() int64 {
 	return numberOf(membersOf(membersOf(e.PaymentMethodDetails).get("card")).get("capture_before"))
 }
 
-// latestCharge tells null, meaning no charge, from a member that the API version does not have.
+// latestCharge distinguishes null, meaning no charge, from a member that the API version does not have.
 type latestCharge struct {
 	expandable
 	present bool

@@ -42,7 +42,7 @@ func killServer(ctx context.Context, s *workload, m moment, _ size) error {
 	return s.launch(ctx)
 }
 
-// stopServer sends a server SIGTERM under load. /readyz tells the balancer before the listener closes.
+// stopServer sends a server SIGTERM under load. /readyz informs the balancer before the listener closes.
 func stopServer(ctx context.Context, s *workload, m moment, _ size) error {
 	if err := s.drain(ctx, s.member(m.pick)); err != nil {
 		return err

@@ -11,8 +11,8 @@ import (
 	"kasse/test/wait"
 )
 
-// pages answers the feed at once with empty pages, whose cursor moves at first, and measures what
-// the backend waits between an answer and its next request.
+// pages answers the feed at once with empty pages, whose cursor moves at first, and measures the backend's
+// pause between a response and its next request.
 type pages struct {
 	mu       sync.Mutex
 	answered time.Time

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// balancer takes Stripe's deliveries and hands each to the next process, which answers it.
+// balancer receives Stripe's deliveries and forwards each to the next process in turn.
 type balancer struct {
 	client *http.Client
 	sign   func(body string) string // signs deliveries anew; nil: they keep Stripe's signature

@@ -28,8 +28,8 @@ var captureRefunds = []struct {
 	{5000, 3000, nil, 0, "paid"},
 }
 
-// TestRefundIsNoRelease: a refund of ours counts also where it is as large as the part that was not
-// captured, for the events of Stripe and for a rebuild, which knows nothing of our call.
+// TestRefundIsNoRelease: a refund of ours counts even if its amount equals the uncaptured rest, for Stripe's
+// events and for a rebuild, which does not know our call.
 func TestRefundIsNoRelease(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})

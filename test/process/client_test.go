@@ -74,7 +74,7 @@ func (p *process) must(status int, credential, method, path, body string) answer
 	return a
 }
 
-// view is what the tests look at in the answer to a create, a status view, or a problem.
+// view holds the compared members of a create's response, a status view, or a problem.
 type view struct {
 	PaymentIntent   string `json:"payment_intent"`
 	OrderID         string `json:"order_id"`

@@ -194,10 +194,10 @@ func (w *processEnv) agree(s story, events []string) {
 	}
 }
 
-// forgetMoments drops the times at which Kasse received something. Whether there was a moment at which the order
-// could be fulfilled depends on that too, where the money has gone back since: it may have received both at once.
-// The details of a charge do not converge by webhooks alone: a charge's event does not name the order, and one that
-// comes before the payment's first event is ignored. The next read or catch-up brings them.
+// forgetMoments removes the times at which Kasse received something. They also decide whether the order was
+// ever fulfillable if the money was refunded since, because both may arrive at once. The details of a charge
+// do not converge by webhooks alone: a charge's event does not name the order, and one before the payment's
+// first event is ignored. The next read or catch-up brings them.
 func (s story) forgetMoments(shown map[string]any) {
 	for _, moment := range []string{"version", "updated_at", "payment_method_details", "receipt_url"} {
 		delete(shown, moment)

@@ -97,8 +97,8 @@ func (s *endpointStand) exhaust() {
 	}
 }
 
-// An operator stops an endpoint, lets it go on, looks at what was sent and what was given up, and
-// sends that again.
+// TestEndpointCommands: an operator disables and enables an endpoint, lists deliveries and dead letters, and
+// redrives them.
 func TestEndpointCommands(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "")

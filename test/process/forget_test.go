@@ -10,8 +10,8 @@ import (
 	"kasse/test/wait"
 )
 
-// An operator removes what is kept of a person in a finished order, beside a running server. What cannot be done
-// says why, and exits 1. An endpoint that has the order's events does not get them again.
+// TestForgetCommand: an operator removes the personal data of a finished order while a server runs. A refusal
+// prints the reason and exits 1. An endpoint that has the order's events does not get them again.
 func TestForgetCommand(t *testing.T) {
 	t.Parallel()
 	s := newEndpointStand(t, "")

@@ -109,7 +109,7 @@ func binary(t *testing.T, built func() (string, error)) string {
 	return path
 }
 
-// What the processes are configured with. None of it opens anything.
+// Settings of the processes. The credentials open nothing else.
 const (
 	stripeKey      = "sk_test_processtest1234567890"
 	publishableKey = "pk_test_processtest1234567890"
@@ -149,8 +149,8 @@ func newEnvOn(t *testing.T, redis *storetest.Server, o stripesim.Options) *proce
 	return w
 }
 
-// newClient returns a client for very many requests at once. A deadline ends what hangs, so that the test can say
-// where.
+// newClient returns a client for many simultaneous requests. Its deadline ends a hanging request, so that the
+// test can name it.
 func newClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 1000}

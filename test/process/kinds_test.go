@@ -69,8 +69,8 @@ func (w *processEnv) mainJob(all []*process, order, customer string) view {
 	return v
 }
 
-// createThrough opens a payment as a backend does that repeats what was refused for the moment. Every refusal is
-// one that says so, and none takes longer than its bound.
+// createThrough opens a payment as a backend does that repeats temporary refusals. Every refusal is
+// temporary, and none takes longer than its bound.
 func (w *processEnv) createThrough(p *process, order, customer string) (v view) {
 	w.t.Helper()
 	wait.Until(w.t, "the payment of "+order, func() error {

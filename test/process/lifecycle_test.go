@@ -41,8 +41,8 @@ func (p *process) heldIn(traceparent string, v view) <-chan answer {
 	return answered
 }
 
-// From the signal on the process is not ready and holds no poll, and yet serves all that comes, on new connections too.
-// The delay is so long here that nothing of this can be due to its end.
+// TestDrainDelay: after the signal the process is not ready and holds no poll, but serves all requests, on
+// new connections too. The delay is long enough that nothing here depends on its end.
 func TestDrainDelay(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})
@@ -119,7 +119,8 @@ func TestRunningCreateIsFinished(t *testing.T) {
 	expect(t, "exit code", p.exitCode(), 0)
 }
 
-// What does not end in time is cut off. The time counts from the signal: the delay is no excuse.
+// TestShutdownTimeout: requests that do not end in time are cut off. The timeout counts from the signal and
+// includes the delay.
 func TestShutdownTimeout(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})

@@ -8,8 +8,8 @@ import (
 	"kasse/service/stripe/stripesim"
 )
 
-// What the environment says of limits, proxies and origins arrives: one quota for all processes, each with its own
-// while Redis is away.
+// TestLimitsOfSeveralProcesses: the settings of limits, proxies and origins take effect. All processes share
+// one quota, and each has its own while Redis is unreachable.
 func TestLimitsOfSeveralProcesses(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})

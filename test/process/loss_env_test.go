@@ -92,8 +92,7 @@ func (w *lossEnv) backup() string {
 	return to
 }
 
-// goBack kills Redis and starts it again from the copy. Where the machine loses its power, the
-// processes die too.
+// goBack kills Redis and restarts it from the copy. With powerCut the processes die too.
 func (w *lossEnv) goBack(backup string, powerCut bool) {
 	w.t.Helper()
 	w.redis.Kill()

@@ -199,8 +199,7 @@ func (c *lossCase) await(state string) {
 	}
 }
 
-// payAfterCopy lets a copy of our metadata be paid before the customer pays, where Redis knows the
-// order.
+// payAfterCopy lets a copy of our metadata be paid before the customer pays, if Redis has the order.
 func (c *lossCase) payAfterCopy() {
 	a, err := c.process().ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
 	if err == nil && a.status == http.StatusOK {
@@ -225,8 +224,8 @@ func (c *lossCase) payable(payment string) bool {
 	return slices.Contains([]string{"requires_payment_method", "requires_confirmation", "requires_action"}, pi.Status)
 }
 
-// copyMetadata makes a cheaper PaymentIntent that says of itself what the newest says, as another
-// program of the shop might, and pays it.
+// copyMetadata makes a cheaper PaymentIntent with the newest one's metadata, as another program of the shop
+// might, and pays it.
 func (c *lossCase) copyMetadata() {
 	var pi, cheap intent
 	c.w.askStripe(http.MethodGet, "/v1/payment_intents/"+c.newest().PaymentIntent, stripeKey, nil, &pi)

@@ -44,7 +44,8 @@ var lossActs = map[string]func(*lossCase){
 	},
 }
 
-// returnAndPay creates, and pays what is handed out; where nothing is, what the customer holds.
+// returnAndPay creates, and pays the returned payment; if none is returned, the one whose secret the customer
+// has.
 func (c *lossCase) returnAndPay(held view) {
 	if v, _, ok := c.create(false); ok {
 		held = v
@@ -158,8 +159,8 @@ func (r lossRound) play(t *testing.T, number int) {
 
 const leaseLasts = 30 * time.Second
 
-// lossCases are the stories with every act, as orders of their own. Where not every round is asked for, a round has a
-// part of them, by its number, so that the rounds together have most.
+// lossCases are the stories with every act, each an order. Unless every round is wanted, a round has a part
+// of them, selected by its number, so that the rounds together have most.
 func (w *lossEnv) lossCases(round int) (cases []*lossCase) {
 	n := 0
 	for _, act := range slices.Sorted(maps.Keys(lossActs)) {

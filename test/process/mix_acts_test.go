@@ -27,7 +27,7 @@ type mixedOrder struct {
 	tokens   []string // all that were minted
 	open     bool     // the outcome of the last change is not known
 	opened   bool     // that of any was not
-	log      []string // what was done, and the answers
+	log      []string // acts with their responses
 }
 
 // drawnAct is an act with what chance has to do with it.
@@ -132,7 +132,7 @@ func (o *mixedOrder) body(more string) string {
 	return body + more + "}"
 }
 
-// create asks for the order's payment, and keeps what is handed out.
+// create creates the order's payment, and keeps the returned one.
 func (o *mixedOrder) create(replica uint64, credential, body string) {
 	a := o.change(replica, credential, http.MethodPost, "/v1/payments", body, nil)
 	if a.status == http.StatusOK || a.status == http.StatusCreated {

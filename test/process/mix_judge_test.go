@@ -17,8 +17,8 @@ import (
 // looked at after a minute.
 const mixPatience = 3 * time.Minute
 
-// judge waits until all is quiet, and compares every order with the truth. Alone, no caller comes back: the workers
-// have to find the end of what was begun, which takes them a minute.
+// judge waits until all work is done, and compares every order with Stripe. With alone, no caller returns,
+// and the workers must find the outcomes, which takes them a minute.
 func (m *mix) judge(orders []*mixedOrder, alone bool) {
 	m.t.Helper()
 	m.no(m.sim.Drain(m.t.Context()))
@@ -62,8 +62,8 @@ func (m *mix) compareOrders(orders []*mixedOrder) map[*mixedOrder]error {
 	return wrong
 }
 
-// comeBack is what a caller does whose last change had no answer: a create, until there is one. So does a customer
-// whose payment was withdrawn for another, and never got that one.
+// comeBack repeats a caller's last change without a response: it creates until there is one. So does a
+// customer whose payment was withdrawn for another that was not returned.
 func (o *mixedOrder) comeBack() {
 	shown, _ := o.show(0)
 	if !o.open && (shown.Payment == nil || !shown.Payment.Superseded) {

@@ -135,7 +135,8 @@ func (m *mix) replace(n int, settings map[string]string) {
 	m.mu.Unlock()
 }
 
-// send asks a replica. It reports false where there is no answer, or one that leaves the outcome open.
+// send sends a request to a replica. It reports false without a response, or with one that leaves the outcome
+// open.
 func (m *mix) send(replica uint64, credential, method, path, body string, header map[string]string) (answer, bool) {
 	m.mu.Lock()
 	p := m.replicas[replica%uint64(len(m.replicas))]
@@ -159,6 +160,6 @@ func (m *mix) send(replica uint64, credential, method, path, body string, header
 		m.t.Errorf("%s %s answered %d %s", method, path, a.status, a.body)
 	}
 	var problem struct{ Code string }
-	_ = json.Unmarshal(a.body, &problem) // where there is no answer there is no code
+	_ = json.Unmarshal(a.body, &problem) // without a response there is no code
 	return a, a.status != 0 && a.status < http.StatusInternalServerError && problem.Code != "idempotency_in_progress"
 }

@@ -32,8 +32,8 @@ func (w *processEnv) lead(p *process, count int) []view {
 	return opened
 }
 
-// runs runs a command that must succeed, and returns what it said. Where a server that runs beside it was the first
-// to take the lease of the nets, the lease is taken away and the command is tried again.
+// runs runs a command that must succeed, and returns its output. If a running server has taken the lease of
+// the nets first, the lease is removed and the command tried again.
 func (w *processEnv) runs(args ...string) (said string) {
 	w.t.Helper()
 	redis := w.openRedis()
@@ -106,7 +106,7 @@ func (w *processEnv) makeDue(client *redis.Client) {
 	}
 }
 
-// shown is what a backend sees of every order, but for what a rebuild cannot know: when each change was seen.
+// shown is a backend's view of every order, except the times of changes, which a rebuild cannot know.
 func (w *processEnv) shown(p *process, opened []view) map[string]string {
 	w.t.Helper()
 	all := map[string]string{}

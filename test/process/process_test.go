@@ -31,8 +31,8 @@ func (p *process) in(t *testing.T) *process {
 	return &same
 }
 
-// run starts a program with nothing in its environment but what it is given. What it printed is shown when the test
-// fails, and a data race that it found fails the test.
+// run starts a program whose environment is env only. Its output is shown if the test fails, and a detected
+// data race fails the test.
 func run(t *testing.T, path string, env map[string]string, args ...string) *process {
 	t.Helper()
 	p := &process{
@@ -133,7 +133,7 @@ func (p *process) awaitReady() {
 	})
 }
 
-// probe asks the admin port; 0 is no answer.
+// probe requests a path of the admin port; 0 means no response.
 func (p *process) probe(path string) int {
 	p.t.Helper()
 	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.admin+path, nil)

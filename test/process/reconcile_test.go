@@ -10,7 +10,7 @@ import (
 	"kasse/test/wait"
 )
 
-// What a command waits for in these tests, and what it says of who makes its pass.
+// Output of a command about its waiting and about the process that runs its pass.
 const (
 	refundsRoute   = "GET /v1/refunds"
 	saysServer     = "A running server makes the pass."
@@ -44,7 +44,7 @@ func (w *processEnv) reconcileHung() *process {
 	return command
 }
 
-// ends waits for the end of a command and returns all that it said.
+// ends waits for the end of a command and returns its output.
 func (p *process) ends(code int) string {
 	p.t.Helper()
 	expect(p.t, "exit code", p.exitCode(), code)
@@ -137,7 +137,8 @@ func TestReconcileTakenBack(t *testing.T) {
 	})
 }
 
-// TestReconcileBesideAnOldServer: a server that knows no requests holds the lease, and the command says so.
+// TestReconcileBesideAnOldServer: if a server without support of requests holds the lease, the command
+// reports that.
 func TestReconcileBesideAnOldServer(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{})

@@ -218,7 +218,7 @@ func TestRedisIsAReplica(t *testing.T) {
 	p.logsOnce("Redis cannot be worked with")
 }
 
-// A Redis that belongs to somebody else is left alone.
+// TestAnotherIdentity: a Redis of another service is not changed.
 func TestAnotherIdentity(t *testing.T) {
 	t.Parallel()
 	w := newEnv(t, stripesim.Options{Seed: 1})

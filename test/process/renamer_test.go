@@ -29,8 +29,8 @@ func unrename(text string) string {
 	return renamedOrder.ReplaceAllString(renamedStripe.ReplaceAllString(text, "$1"), "$1")
 }
 
-// newRenamer stands before Stripe and lets it know the payments of every telling: it asks for the one that the
-// story was recorded with, and answers in the telling's names.
+// newRenamer is a proxy of Stripe that knows the payments of every repetition of a story. It requests the
+// recorded payment, and renames the response.
 func newRenamer(t *testing.T, stripe string) string {
 	t.Helper()
 	client := newClient(t)

@@ -9,9 +9,9 @@ import (
 	"kasse/test/wait"
 )
 
-// lateReturns are the ways in which an order comes back that retention has taken, or a loss.
-// Retention takes orders whose charge is older than 30 days here. An order that comes back with
-// money given or claimed back cannot be fulfilled, so that nothing is announced as paid.
+// lateReturns are the ways in which an order is restored after retention or a loss has removed it. Retention
+// removes orders whose charge is older than 30 days here. A restored order with a refund or dispute cannot be
+// fulfilled, so no order.paid is sent.
 var lateReturns = map[string]struct {
 	age      time.Duration // of the charge, when the order is gone
 	pointers bool          // they are still there
@@ -87,10 +87,10 @@ func TestRetentionAndLoss(t *testing.T) {
 			}
 			c.awaitOrder(test.state)
 			w.settled()
-			c.judgeLate(test.paid)
+			c.checkLate(test.paid)
 			w.mend("reconcile")
 			w.settled()
-			c.judgeLate(test.paid)
+			c.checkLate(test.paid)
 			w.report([]*lossCase{c})
 		})
 	}
@@ -142,9 +142,8 @@ func (c *lossCase) awaitOrder(state string) {
 	})
 }
 
-// judgeLate checks what was announced of an order that came back, and when it could be fulfilled:
-// at its charge.
-func (c *lossCase) judgeLate(want int) {
+// checkLate checks the events of a restored order, and its fulfillable_at: the time of its charge.
+func (c *lossCase) checkLate(want int) {
 	got := 0
 	var kinds []string
 	for _, e := range c.w.stream()[c.order] {

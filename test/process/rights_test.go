@@ -106,7 +106,8 @@ func TestAsExactlyThatUser(t *testing.T) {
 	}
 }
 
-// refusesOnOneServer takes a right away on the first server of a cluster, which kasse check names, and gives it back.
+// refusesOnOneServer removes a right on the first server of a cluster, which kasse check then names, and
+// restores it.
 func (w *processEnv) refusesOnOneServer(settings map[string]string) {
 	w.t.Helper()
 	o, err := redis.ParseClusterURL(settings["REDIS_URL"])

@@ -150,7 +150,7 @@ func TestRollingRestart(t *testing.T) {
 	t.Logf("%d requests passed", f.passed.Load())
 }
 
-// oneOrder opens a payment and looks at it twice, the second time by a poll that is held; it returns what went wrong.
+// oneOrder opens a payment and reads it twice, the second time with a held poll; it returns the error.
 func oneOrder(w *processEnv, base, order, customer string) string {
 	header := map[string]string{"Authorization": "Bearer " + backendKey, "Content-Type": "application/json"}
 	a, err := call(w.t.Context(), w.client, http.MethodPost, base+"/v1/payments", header, orderBody(order, customer))

@@ -96,7 +96,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	s.search(dump)
 }
 
-// hold keeps an answer for the search.
+// hold records a response for the search.
 func (s *spied) hold(a answer, err error) answer {
 	s.t.Helper()
 	if err != nil {

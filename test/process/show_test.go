@@ -75,8 +75,8 @@ type shownJSON struct {
 	}
 }
 
-// showStand is a stand whose order-1 has a decline, a success, a refund, a dispute and a review, of which an endpoint
-// has got a part.
+// showStand is an environment whose order-1 has a decline, a success, a refund, a dispute and a review. An
+// endpoint has received a part of its events.
 type showStand struct {
 	*endpointStand
 	view              view

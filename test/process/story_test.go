@@ -155,8 +155,8 @@ func complain(name string, inquiry bool) act {
 	}
 }
 
-// refunded is how much has gone back of the money that came: not the release of what was not captured, for which Stripe
-// makes a refund too.
+// refunded is the refunded part of the received money. Stripe also makes a refund for the release of the
+// uncaptured rest, which does not count.
 func (s story) refunded() (sum int64) {
 	released := s.truth.Amount - s.truth.AmountReceived
 	for _, re := range s.refunds {

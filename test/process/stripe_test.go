@@ -17,12 +17,12 @@ import (
 	"kasse/test/wait"
 )
 
-// stripeBound is far more than any answer may take with the STRIPE_TIMEOUT of these tests, and far less than the 80
-// s for which Stripe may hang: a caller who has waited that long has been forgotten.
+// stripeBound is far more than a response may take with the STRIPE_TIMEOUT of these tests, and far less than
+// Stripe's maximum of 80 s.
 const stripeBound = 40 * time.Second
 
-// misbehaviours are the ways in which Stripe answers badly, and what of the contract a caller may hear then. An SDK
-// repeats some calls by itself, so that some are never noticed.
+// misbehaviours are Stripe's faults, with the contract's codes that a caller may then get. SDKs repeat some
+// calls, so some faults are never noticed.
 var misbehaviours = []stripesim.Fault{
 	{Kind: stripesim.RateLimited},
 	{Kind: stripesim.LockTimeout},
@@ -41,8 +41,8 @@ var visibleCodes = []string{
 	"stripe_error", "stripe_unavailable", "stripe_rate_limited", "stripe_timeout", "idempotency_in_progress",
 }
 
-// TestStripeMisbehaves: whatever Stripe does, every call that needs it is answered in time, with a code of the
-// contract; webhooks and polls, which do not, are answered as always; and when it is well again, so is every order.
+// TestStripeMisbehaves: with any fault of Stripe, every call that needs Stripe is answered in time with a
+// code of the contract. Webhooks and polls are unaffected. When the faults end, every order recovers.
 func TestStripeMisbehaves(t *testing.T) {
 	for _, fault := range misbehaviours {
 		name := fmt.Sprintf("%s-%v", fault.Kind, fault.After)
@@ -140,8 +140,8 @@ func (s stricken) unaffected(v view) {
 	s.p.must(http.StatusOK, v.ClientSecret, http.MethodGet, "/v1/payments/"+v.PaymentIntent, "")
 }
 
-// heals asks again until the answer is one that Stripe has no part in. A failure that Stripe remembers for the key of a
-// refund is one of those: the caller takes another.
+// heals repeats the request until Stripe's fault has no more effect. A failure that Stripe has stored for a
+// refund's key counts as that: the caller uses another key.
 func (s stricken) heals(n need) {
 	s.t.Helper()
 	wait.Until(s.t, n.method+" "+n.path+" healed", func() error {
@@ -160,7 +160,7 @@ var remembers = regexp.MustCompile(`^server_error`)
 
 func (s stricken) remembered(n need, code string) bool {
 	return remembers.MatchString(s.name) && code == "stripe_error" && n.body == `{"amount":100}` ||
-		// What was opened under a key whose failure is remembered is looked for, for a minute.
+		// An attempt whose key has a stored failure is searched for a minute.
 		remembers.MatchString(s.name) && code == "stripe_unavailable" && n.path == "/v1/payments"
 }
 

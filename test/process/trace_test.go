@@ -75,7 +75,7 @@ func (r *receiver) text() string {
 	return r.all.String()
 }
 
-// headers passes requests on, and keeps which traceparent came with them.
+// headers passes requests on, and records their traceparent.
 type headers struct {
 	mu   sync.Mutex
 	seen map[string]string // by method and path

@@ -16,7 +16,7 @@ import (
 
 const readRoute = "GET /v1/payment_intents/{intent}"
 
-// forge delivers a success as somebody does who has a webhook secret.
+// forge delivers a success as an attacker with the webhook secret can.
 func (p *process) forge(v view, event string) {
 	p.t.Helper()
 	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+

@@ -154,7 +154,7 @@ func (w *processEnv) waitingReads(client *redis.Client) int64 {
 	return waiting
 }
 
-// compare holds what every process shows against what Stripe has.
+// compare compares every process's view with Stripe.
 func (w *processEnv) compare(all []*process, opened []view) error {
 	made := w.intents()
 	for _, v := range opened {
@@ -231,7 +231,7 @@ func match(payment string, history []transition, stream []streamEntry, shown vie
 		return "the history does not begin with the opening"
 	}
 	last := history[len(history)-1]
-	// What a payment was paid with, and its receipt, raise the version without an event.
+	// A change of payment method details or receipt raises the version without an event.
 	history = slices.DeleteFunc(slices.Clone(history), func(t transition) bool {
 		id := fmt.Sprintf("%s.%d", payment, t.Version)
 		within := t.From != nil && *t.From == t.To

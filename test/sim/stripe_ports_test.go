@@ -36,7 +36,7 @@ func (r *replica) FindPayments(
 	})
 }
 
-// FindCreationKey tells our own PaymentIntents from copies of their metadata.
+// FindCreationKey distinguishes our own PaymentIntents from copies of their metadata.
 func (r *replica) FindCreationKey(ctx context.Context, id payment.ID, _ int64) (key string, known bool, err error) {
 	key, err = toStripe(ctx, r, "FindCreationKey", string(id), func() (string, error) {
 		for _, e := range r.sim.stripe.events {

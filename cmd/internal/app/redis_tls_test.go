@@ -13,8 +13,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestTLSMismatch: a Redis without TLS behind rediss://, and a server with TLS behind redis://, are told from
-// servers that do not answer.
+// TestTLSMismatch: a Redis without TLS behind rediss://, and a server with TLS behind redis://, are
+// distinguished from servers that do not answer.
 func TestTLSMismatch(t *testing.T) {
 	plain, err := url.Parse(storetest.NewServer(t).URL())
 	if err != nil {
