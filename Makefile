@@ -59,7 +59,7 @@ $(filter-out check-test,$(CHECKS:%=check-%)): check-%:
 check-soak: WITH = DURATION=60s SEED=1
 check-chaos: WITH = DURATION=0 SEED=1
 check-examples: WITH = CONSUMERS=TestConsumerInTypeScript
-# What several steps need is made once, before them.
+# Files that several steps need are made once, before them.
 check-lint check-fmt-check check-deploy-check: .tools/bin/gofumpt
 check-e2e check-clients-ts check-example-react check-clients: built
 check-e2e check-clients-ts check-example-react: clients/typescript/dist/index.js
@@ -273,7 +273,7 @@ built:
 	cd .tools && $(GO) build -o bin/ tool
 	@touch $@
 
-# What npm installs, for each folder that has a package-lock.json.
+# The packages of npm, for each folder that has a package-lock.json.
 %/node_modules/.package-lock.json: %/package-lock.json
 	npm ci --silent --prefix $*
 	@touch $@

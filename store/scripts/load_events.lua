@@ -1,7 +1,7 @@
 -- Reads one partition's part of the feed.
 -- KEYS[1] events  KEYS[2] meta
 -- ARGV[1] stream id after which to read  ARGV[2] entries to return at most  ARGV[3] '1' for only the newest
--- ARGV[4] entries to look at, at most, where a filter is set  ARGV[5] order id of the entries wanted ('' all)
+-- ARGV[4] most entries to examine with a filter  ARGV[5] order id of the entries wanted ('' all)
 -- ARGV    types of the entries wanted (none: all)
 -- Returns {Unix milliseconds, epoch, id of the newest entry dropped, or false, entries, id of the last entry looked at, or
 -- false, entries looked at}, or the error NOMETA.

@@ -1,5 +1,5 @@
 -- Marks a partition as ours, unless it is marked already, or is being rebuilt.
--- KEYS[1] where the mark goes, meta or rebuild  KEYS[2] the other
+-- KEYS[1] key of the mark, meta or rebuild  KEYS[2] the other
 -- ARGV    fields and values of the mark
 -- Returns the mark as it stands then, as HGETALL does.
 for _, key in ipairs(KEYS) do

@@ -7,8 +7,8 @@
 -- withdraw: ARGV[3] request
 -- take: ARGV[3] holder, who begins the oldest that is not done
 -- note: ARGV[3] request  ARGV[4] holder  ARGV[5] running or done  ARGV[6] result
--- Returns of ask {1 where no unfinished one is older, state, holder, result}, of take {request, from, verify} or {}, of
--- the others 1 where the request is there, and the holder's, else 0; or the error NOMETA.
+-- Returns of ask {1 if no unfinished one is older, state, holder, result}, of take {request, from, verify} or {}, of
+-- the others 1 if the request exists and is the holder's, else 0; or the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

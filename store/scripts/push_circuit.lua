@@ -5,7 +5,7 @@
 -- ARGV[1] open, close, take, delay, or now: the next probe is due
 -- open, delay: ARGV[2] least pause  ARGV[3] greatest pause  ARGV[4] milliseconds before which no probe is due
 -- take: ARGV[2] milliseconds for which the probe is the caller's
--- Returns {1 where that was a change, else 0, milliseconds until the next probe}, or the error NOMETA.
+-- Returns {1 if that was a change, else 0, milliseconds until the next probe}, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

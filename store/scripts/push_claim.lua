@@ -120,7 +120,7 @@ if room > 0 then
   if pending > 0 and (not mine or pending > tonumber(ARGV[4])) then
     readPending(1000)
   end
-  readFresh(room) -- also where the counters say that nothing waits: somebody may have trimmed the stream by hand
+  readFresh(room) -- even if the counters show nothing: the stream may have been trimmed by hand
 end
 
 local probe = tonumber(ARGV[8])

@@ -2,7 +2,7 @@
 -- KEYS[1] events  KEYS[2] meta  KEYS[3] retries  KEYS[4] dead  KEYS[5] log
 -- ARGV[1] group  ARGV[2] stream id  ARGV[3] the retry that failed; '' it was the first delivery
 -- ARGV[4] finished tries of the next retry; 'same': it was an early try, which keeps its tries and its due time; '': none
--- ARGV[5] milliseconds until the next try  ARGV[6] ' asked' where the endpoint asked for them, else ''
+-- ARGV[5] milliseconds until the next try  ARGV[6] ' asked' if the endpoint has set them, else ''
 -- ARGV[7] how many dead letters to keep  ARGV[8] event id  ARGV[9] event type  ARGV[10] tries  ARGV[11] reason
 -- ARGV[12] how many lines of the log to keep  ARGV[13] line of the log
 -- Returns 1, 0 if the delivery was moved or finished before, or the error NOMETA.

@@ -10,7 +10,7 @@
 --   reads ('' none is wanted); payments and Unix milliseconds of their sweeps ('' final); changes of the
 --   indexes, each as index (created or customer), ZADD or ZREM, score and member; stream entries, each as its length, fields
 --   and values
--- Returns {'saved', seconds, microseconds}; {'conflict', …} with the reply of load_order where another write came first; or
+-- Returns {'saved', seconds, microseconds}; {'conflict', …} with the reply of load_order after a conflict; or
 -- the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')

@@ -1,7 +1,7 @@
 -- Takes a lease, or renews one's own. One that lasts longer than it may is free: the clock has gone back since it was taken.
 -- KEYS[1] lease  KEYS[2] meta
 -- ARGV[1] owner  ARGV[2] milliseconds that it lasts
--- Returns 1 where it is the owner's now, 0 where another holds it, or the error NOMETA.
+-- Returns 1 if it is the owner's now, 0 if another holds it, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end

@@ -1,10 +1,10 @@
 -- Takes one of so many requests in a period. Of each limit one moment is kept: when all of them may be made again. Each
 -- request moves it on by its share of the period. One further ahead than the period is none that this limit has set: the
--- clock has gone back since, or the period was longer. It counts as fresh, so that nobody waits longer than the period.
+-- clock has gone back since, or the period was longer. It counts as fresh, so that no caller waits longer than the period.
 -- KEYS[1] limit
--- ARGV[1] how many in a period, all of them at once where none was made before  ARGV[2] the period in microseconds
+-- ARGV[1] how many in a period, all of them at once if none was made before  ARGV[2] the period in microseconds
 -- ARGV[3] how many have to be left for others  ARGV[4] '0' to take none, and look only
--- Returns {how many are left, microseconds until this one may be made}; 0 microseconds where it was taken.
+-- Returns {how many are left, microseconds until this one may be made}; 0 microseconds if it was taken.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local count, period = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fails where openapi.yaml breaks a client of the last release: of the last tag, or until there is one of the first
-# commit that has the contract. What is broken on purpose needs a new major version, and so a new tag. A new value in an
+# Fails if openapi.yaml breaks a client of the last release: of the last tag, or until there is one of the first
+# commit that has the contract. An intended break needs a new major version, and so a new tag. A new value in an
 # answer, such as an error code, breaks nothing (breaking-levels.txt): the contract says that clients ignore what they do not
 # know.
 set -eu

@@ -1,4 +1,4 @@
-// The console of kasse-dev: each button is pressed, and the order that results is looked at where its backend sees it.
+// The console of kasse-dev: each button is pressed, and the resulting order is checked in its backend's view.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, test, describe } from 'node:test';
@@ -81,7 +81,7 @@ describe('the console', () => {
     assert.equal(await line('POST /v1/payment_intents').count(), 0);
     await page.getByLabel('requests to Stripe').check();
     await says('Done: Pay by card.');
-    await button('Debit settles').focus(); // it can be reached, and says why it does nothing
+    await button('Debit settles').focus(); // it can be focused, and shows why it is disabled
     await page.keyboard.press('Enter');
     await says('this is not possible');
     await w.paidOnce(id);

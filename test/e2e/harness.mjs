@@ -1,4 +1,4 @@
-// What the tests stand on: a kasse-dev of their own, one Chromium for all, and a shopper who uses the page as people do.
+// The environment of the tests: their own kasse-dev, one Chromium for all, and a shopper who uses the page as people do.
 import { spawn } from 'node:child_process';
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';

@@ -6,7 +6,7 @@ import { cards, onItsWay, paid, shopper, until, world } from './harness.mjs';
 describe('one payment', { concurrency: 2 }, () => {
   const w = world();
   const brief = world({ ORDER_TOKEN_TTL: '2s' }, false);
-  const later = world({}, false); // where the clock of Stripe is moved on
+  const later = world({}, false); // the clock of its Stripe is moved
 
   /** Counts the requests of a kind that a page sends. */
   const counting = (page, method, path) => {

@@ -9,7 +9,7 @@ const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 const snippet = /```ts\n([\s\S]*?)```/.exec(readme)[1];
 
 /**
- * What tsc --strict says of a text, in a project that has the client, @stripe/stripe-js and the
+ * The errors of tsc --strict for a text, in a project that has the client, @stripe/stripe-js and the
  * browser's types.
  */
 function complaints(text) {
@@ -101,7 +101,7 @@ describe('the README', () => {
     assert.equal(await ada.page.evaluate(() => window.confirmNow()), undefined, 'confirmed already, as in another tab');
     await w.settle(ada.order);
     await sees('over');
-    // What the payment was made with may be known later than its state: then a state is shown again.
+    // The payment method may be known later than the state. The state is then shown again.
     const states = (await ada.page.evaluate(() => window.seen)).filter((state, i, all) => state !== all[i - 1]);
     assert.deepEqual(states, ['pending', 'processing', 'paid', 'over']);
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fuzzes every target of the repository for DURATION, one after the other. What fails is kept under testdata of its
-# package, where every later run of the tests plays it again.
+# Fuzzes every target of the repository for DURATION, one after the other. A failing input is kept under testdata of its
+# package, and every later run of the tests repeats it.
 set -eu
 
 go="${GO:-go}"

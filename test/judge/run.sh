@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plays histories of payments on Kasse and the simulator, hands the same signed events to the webhook handlers of public
-# plug-ins, and prints what each makes of them as a table. It ends with 1 where docs/judged.md has another table;
+# plug-ins, and prints each one's resulting states as a table. It exits 1 if docs/judged.md has another table;
 # UPDATE=1 writes it there. Packages are installed in a temporary folder.
 set -eu
 cd "$(dirname "$0")"

@@ -22,7 +22,7 @@ complain() {
 	faults=$((faults + 1))
 }
 
-# play runs the named test. Its result is in $passed: yes, no, or broken where nothing was tested. A pattern that matches no
+# play runs the named test. Its result is in $passed: yes, no, or broken if nothing was tested. A pattern that matches no
 # subtest would leave its parent to pass, so a line of that depth is looked for.
 play() {
 	passed=broken depth="$(printf '%s' "$test" | tr -cd / | wc -c)"

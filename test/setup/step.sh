@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs one step of `make check`: step.sh NAME COMMAND… It prints a line when the step has ended, with its seconds. Where
-# the step failed it prints its whole output, and otherwise only what the step says it did not do.
+# Runs one step of `make check`: step.sh NAME COMMAND… It prints a line when the step has ended, with its seconds. If
+# the step failed it prints its whole output, and otherwise only the lines about skipped work.
 set -u
 name=$1
 shift

@@ -1,4 +1,4 @@
-// What Kasse does with each value that it knows. A value of Stripe's types that is not here is
+// Kasse's handling of each known value. A value of Stripe's types that is not here is
 // new: the check fails until
 // somebody has decided.
 

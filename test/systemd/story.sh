@@ -1,5 +1,5 @@
 #!/bin/bash
-# What is tried of kasse.service while it runs: each line says what, and what came of it.
+# Tests of the running kasse.service. Each prints a line with its name and result.
 key=ksk_dev_kasse_kasse_kasse_kasse_kasse_kasse
 api=http://127.0.0.1:18080
 failed=0

@@ -1,4 +1,4 @@
-// What the tests stand on: real servers in processes of their own, and a line between them and the
+// The environment of the tests: real servers in their own processes, and a proxy between them and the
 // client that can be cut.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -27,7 +27,7 @@ export async function until(what, look) {
  */
 export function start(program, args, env = {}) {
   const child = spawn(program, args, { env: { ...process.env, ...env } });
-  process.once('exit', () => child.kill('SIGKILL')); // also where a test fails before it stops the program
+  process.once('exit', () => child.kill('SIGKILL')); // even if a test fails before it stops the program
   const run = {
     printed: '',
     log: '',

@@ -1,4 +1,4 @@
-// What of the React entry needs no browser; examples/react pays in one.
+// Tests of the React entry without a browser; examples/react pays in one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createElement } from 'react';

@@ -1,4 +1,4 @@
-// One document, three pages. What Stripe has put into the address is taken out of it before anything else happens.
+// One document, three pages. First of all, Stripe's parameters are removed from the address.
 import { takeSecret, comeBack } from './return.js';
 import { cart } from './cart.js';
 import { checkout } from './checkout.js';

@@ -1,4 +1,4 @@
-// The cart: what is bought, and by whom. What it costs is decided by the backend; here it is only shown.
+// The cart: the purchase and the customer. The backend decides the price; the page only shows it.
 import { checkOut, fill, money } from './shop.js';
 
 export function cart(view, { go, signal }) {

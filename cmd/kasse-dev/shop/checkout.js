@@ -55,7 +55,7 @@ export async function checkout(view, { id, connect, go, signal, redirect = 'if_r
       const loaded = await loadStripe(config.stripe_js, answer.publishable_key);
       if (signal.aborted) return;
       [stripe, opened, session] = [loaded, answer, answer.customer_session];
-      fill(view, 'price', money(opened.amount, opened.currency)); // what Kasse says is what is paid
+      fill(view, 'price', money(opened.amount, opened.currency)); // Kasse's amount is the one that is paid
       if (opened.action && opened.next === 'wait') return payElsewhere();
       mount();
     } catch (error) {

@@ -1,4 +1,4 @@
-// The page that Stripe returns to: takes the secret out of the address, asks Kasse what became of the payment, and says so.
+// The return page: removes the secret from the address, reads the payment's status from Kasse, and shows it.
 import { isKasseError, takeReturnedPayment } from './kasse.js';
 import { day, fill, getOrder, money } from './shop.js';
 
@@ -73,7 +73,7 @@ function show(outcome, screen, id) {
   });
   outcome.querySelector('.actions').replaceChildren(...links);
   document.title = `${screen.title} · Fjord Goods`;
-  title.focus({ preventScroll: true }); // a screen reader says what is new
+  title.focus({ preventScroll: true }); // a screen reader reads the new title
 }
 
 const write = (order) => (order.email ? `We will write to ${order.email}` : 'We will write to you');

@@ -9,7 +9,7 @@ async function ask(method, path, body) {
   const answer = await response.json();
   if (!response.ok) {
     const code = response.status === 404 ? 'no_such_order' : undefined;
-    throw Object.assign(new Error(answer.error), { code, retryable: response.status >= 500 }); // the client asks for a token again only where it may help
+    throw Object.assign(new Error(answer.error), { code, retryable: response.status >= 500 }); // the client requests a new token only if that may help
   }
   return answer;
 }
@@ -19,7 +19,7 @@ export const checkOut = (choice) => ask('POST', '/api/orders', choice);
 export const getOrder = (id) => ask('GET', `/api/orders/${id}`);
 export const getToken = async (id) => (await ask('POST', `/api/orders/${id}/token`)).token;
 
-// Digits of a currency's minor unit at Stripe, where they are not two. The digits of Intl differ (ISK, UGX, HUF, COP), and
+// Digits of a currency's minor unit at Stripe, if they are not two. The digits of Intl differ (ISK, UGX, HUF, COP), and
 // change between versions of a browser. Source: https://docs.stripe.com/currencies
 const digitsAtStripe = new Map([
   ...'bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf'.split(' ').map((currency) => [currency, 0]),

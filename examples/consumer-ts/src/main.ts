@@ -1,7 +1,7 @@
 // A backend's endpoint for Kasse's events: it verifies, fulfils each order once, confirms debits as pending, and offers
 // another try where one fails. Copy it, and put your shop's work where act says so.
 //
-// One invariant: an order is fulfilled by whoever creates the file named after it. That is the unique key that the guide
+// One invariant: the process that creates the file named after an order fulfils it. That is the unique key that the guide
 // asks for; in a shop it is a row under a unique index on order_id, inserted in the transaction that books the shipment.
 // It survives a restart, and does not care how often, how late or in which order events come.
 import { randomUUID } from "node:crypto";
@@ -44,7 +44,7 @@ async function act(event: Event): Promise<void> {
     throw new Error("no order id");
   }
   switch (event.type) {
-    case "order.paid": // whatever came before or after: nobody asks for its version here
+    case "order.paid": // after any other event; the version is not compared here
       await fulfil(event);
       return remember(event, (order) => {
         order.status = "paid";

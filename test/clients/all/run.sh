@@ -9,7 +9,7 @@ spec=../../../openapi.yaml
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT INT TERM
 
-# generate runs a generator, whose words are shown where it fails.
+# generate runs a generator, whose output is shown if it fails.
 generate() {
 	"$@" >"$work/said" 2>&1 || { cat "$work/said"; echo "$1 has failed" >&2; exit 1; }
 }

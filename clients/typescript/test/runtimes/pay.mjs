@@ -1,4 +1,4 @@
-// One order with both entries of the package, in whatever runtime: paid by its page, and seen by its backend.
+// One order with both entries of the package, in any runtime: its page pays, and its backend sees it.
 import { createKasse, isKasseError } from '../../dist/index.js';
 import { createKasseServer, verifyEvent } from '../../dist/server/index.js';
 

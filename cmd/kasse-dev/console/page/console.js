@@ -13,7 +13,7 @@ async function ask(method, path, body) {
   return answer;
 }
 
-// Digits of a currency's minor unit at Stripe, where they are not two. Source: https://docs.stripe.com/currencies
+// Digits of a currency's minor unit at Stripe, if they are not two. Source: https://docs.stripe.com/currencies
 const digitsAtStripe = new Map([
   ...'bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf'.split(' ').map((currency) => [currency, 0]),
   ...'bhd jod kwd omr tnd'.split(' ').map((currency) => [currency, 3]),

@@ -1,4 +1,4 @@
-// What Stripe.js asks of Stripe: with the publishable key, and for one payment by its client secret.
+// Requests of Stripe.js to Stripe: with the publishable key, and for one payment with its client secret.
 const home = new URL(document.currentScript.src).origin;
 
 const noConnection = 'We could not reach the payment service. Check your connection, then try again.';

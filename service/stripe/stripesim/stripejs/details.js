@@ -1,4 +1,4 @@
-// What a customer needs to pay elsewhere: the numbers of a voucher, or where to send a transfer. Stripe.js shows them over the page.
+// Details for paying elsewhere: the numbers of a voucher, or the account for a transfer. Stripe.js shows them over the page.
 const isElsewhere = (action) => /_display_details$|^display_bank_transfer_instructions$|^verify_with_microdeposits$/.test(action?.type ?? '');
 
 const detailNames = {
