@@ -6,12 +6,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"kasse/cmd/internal/app"
-	"kasse/cmd/internal/app/otlp"
+	"kasse/cmd/internal/app/traces"
 )
 
 // command is a subcommand.
@@ -58,7 +59,10 @@ func serve(ctx context.Context, args []string, out io.Writer) error {
 // loadConfig reads the environment and sets the OTLP exporter.
 func loadConfig() (app.Config, error) {
 	config, err := app.LoadConfig()
-	config.Exporter = otlp.New
+	config.TraceID = traces.ID
+	config.NewTracing = func(service string, log *slog.Logger) (app.Tracing, error) {
+		return traces.New(service, log)
+	}
 	return config, err
 }
 

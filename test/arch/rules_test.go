@@ -115,10 +115,19 @@ var rules = []rule{
 		pkg: "kasse/cmd/internal/app",
 		may: anything,
 		bans: map[string]string{
-			miniredis: "production must not link a fake Redis",
-			stripesim: "production must not link a fake processor",
-			storetest: "production must not link test helpers",
+			miniredis:             "production must not link a fake Redis",
+			stripesim:             "production must not link a fake processor",
+			storetest:             "production must not link test helpers",
+			"go.opentelemetry.io": "kasse-dev links app, and sends no traces; package traces is OpenTelemetry's place",
 		},
+	},
+	{
+		pkg: "kasse/cmd/internal/app/traces",
+		may: []string{
+			"go.opentelemetry.io/otel", "kasse/api", "kasse/cmd/internal/app/otlp", "kasse/service/payment",
+			"kasse/service/push", "kasse/service/stripe",
+		},
+		why: "it is OpenTelemetry and nothing else, so that what sends no traces compiles quickly",
 	},
 	{
 		pkg: "kasse/cmd/internal/app/otlp",
@@ -135,7 +144,7 @@ var rules = []rule{
 	},
 	{
 		pkg: "kasse/cmd/kasse",
-		may: []string{"kasse/cmd/internal/app", "kasse/cmd/internal/app/otlp"},
+		may: []string{"kasse/cmd/internal/app", "kasse/cmd/internal/app/traces"},
 		why: "main is signals, subcommands and exit codes; the rest is app, which a test can run",
 	},
 }

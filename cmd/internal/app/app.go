@@ -38,7 +38,7 @@ type App struct {
 	admin    http.Handler
 	bounds   bounds
 	metrics  *metrics
-	tracing  *tracing                            // nil: no traces
+	tracing  Tracing                             // nil: no traces
 	ready    atomic.Bool                         // Redis has been reached and identified as ours
 	redisWas atomic.Pointer[api.DependencyState] // result of the last /readyz; nil: none yet
 	draining chan struct{}                       // closed when the process shall stop
@@ -59,12 +59,14 @@ func New(c Config, log *slog.Logger) (*App, error) {
 		bounds: boundsFor(c), metrics: newMetrics(), draining: make(chan struct{}),
 	}
 	switch {
-	case c.Traced && c.Exporter == nil:
+	case c.Traced && c.NewTracing == nil:
 		log.Warn("this program sends no traces; OTEL_EXPORTER_OTLP_ENDPOINT is ignored")
 	case c.Traced:
-		if a.tracing, err = newTracing(c, log); err != nil {
+		tracing, err := c.NewTracing(c.ServiceName, log)
+		if err != nil {
 			return nil, errors.Join(errors.New("traces (OTEL_…) cannot be set up"), a.Close())
 		}
+		a.tracing, a.metrics.tracing = tracing, tracing
 	}
 	background, outage := logOutages(log)
 	a.store = store.New(client, store.Options{
@@ -118,7 +120,7 @@ func (a *App) Close() error {
 		e.Close()
 	}
 	if a.tracing != nil {
-		a.tracing.close()
+		a.tracing.Close()
 	}
 	return a.close()
 }

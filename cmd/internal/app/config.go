@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"kasse/api"
 	"kasse/service/payment"
@@ -130,8 +129,10 @@ type Config struct {
 	// Unread has a hint for each set variable that nothing reads and that resembles one of ours.
 	Unread []string
 
-	// Exporter makes the exporter of spans: otlp.New in production; nil: no exporter.
-	Exporter func(context.Context, *slog.Logger) (sdktrace.SpanExporter, error)
+	// NewTracing makes what makes spans: traces.New in production; nil: the program sends no traces. TraceID returns the
+	// id of the context's trace, for the log; empty if there is none.
+	NewTracing func(service string, log *slog.Logger) (Tracing, error)
+	TraceID    func(context.Context) string
 
 	// Listening is called with the addresses once both listeners are open; it may be nil.
 	Listening func(public, admin string)

@@ -7,8 +7,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"kasse/store"
 )
 
@@ -20,7 +18,7 @@ func NewLogger(c Config) *slog.Logger {
 	if c.LogFormat == "text" {
 		handler = slog.NewTextHandler(os.Stderr, options)
 	}
-	log := slog.New(correlated{handler, &outage{}})
+	log := slog.New(correlated{handler, &outage{}, c.TraceID})
 	background, _ := logOutages(log)
 	store.LogTo(background)
 	return log
@@ -29,24 +27,27 @@ func NewLogger(c Config) *slog.Logger {
 // correlated adds the trace id to every line of a traced request.
 type correlated struct {
 	slog.Handler
-	outage *outage // shared by the process
+	outage  *outage                      // shared by the process
+	traceID func(context.Context) string // nil: no traces
 }
 
 func (c correlated) Handle(ctx context.Context, r slog.Record) error {
-	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
-		r.AddAttrs(slog.String("trace_id", span.TraceID().String()))
+	if c.traceID != nil {
+		if id := c.traceID(ctx); id != "" {
+			r.AddAttrs(slog.String("trace_id", id))
+		}
 	}
 	return c.Handler.Handle(ctx, r)
 }
 
 // WithAttrs keeps the wrapper.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return correlated{c.Handler.WithAttrs(attrs), c.outage}
+	return correlated{c.Handler.WithAttrs(attrs), c.outage, c.traceID}
 }
 
 // WithGroup keeps the wrapper.
 func (c correlated) WithGroup(name string) slog.Handler {
-	return correlated{c.Handler.WithGroup(name), c.outage}
+	return correlated{c.Handler.WithGroup(name), c.outage, c.traceID}
 }
 
 // switchable handles SIGUSR1, which would otherwise end the process. The returned function toggles the log

@@ -23,6 +23,7 @@ import (
 // outcomes, the known operations of Stripe and commands of Redis, and the configured endpoints. None is an
 // id. It is the Observer of every package that has one.
 type metrics struct {
+	tracing  Tracing // observes the same; nil: no traces
 	registry *prometheus.Registry
 	all      []definition // our own metrics; the registry also has Go's and the process's
 
@@ -207,7 +208,9 @@ func (m *metrics) Answered(ctx context.Context, method, route string, status int
 		route = "none"
 	}
 	m.requests.WithLabelValues(method, route, code(status)).Observe(took.Seconds())
-	answered(ctx, method, route, status)
+	if m.tracing != nil {
+		m.tracing.Answered(ctx, method, route, status)
+	}
 }
 
 // WebhookHandled counts a webhook delivery.
@@ -251,7 +254,9 @@ func (m *metrics) Exchanged(ctx context.Context, command string, began time.Time
 	if failed {
 		m.redisErrors.WithLabelValues(command).Inc()
 	}
-	exchanged(ctx, command, began, took, failed)
+	if m.tracing != nil {
+		m.tracing.Exchanged(ctx, command, began, took, failed)
+	}
 }
 
 // PushAttempted counts one try to push an event.

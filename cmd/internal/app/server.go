@@ -58,7 +58,7 @@ func (a *App) newParker() api.Parker {
 	}
 	a.parker = parking.New(parking.Options{})
 	if a.tracing != nil {
-		return tracedParker{a.parker}
+		return a.tracing.Parker(a.parker)
 	}
 	return a.parker
 }
@@ -68,7 +68,7 @@ func (a *App) outliving() func(context.Context) context.Context {
 	if a.tracing == nil {
 		return nil
 	}
-	return a.tracing.outliving
+	return a.tracing.Outliving
 }
 
 // park lets the parker take over the server's connections while their requests wait.
