@@ -23,7 +23,7 @@ const attentionBatch = 5
 func (s *Service) attendOrders(ctx context.Context) {
 	ids, err := s.attention.TakeOrders(ctx, attentionBatch, readHide)
 	if err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "the queue of orders could not be read", "error", err)
+		s.Logger.WarnContext(ctx, "the queue of orders could not be read; it is read again", "error", err)
 	}
 	for _, id := range ids {
 		if err := s.AttendOrder(ctx, id); err != nil && ctx.Err() == nil {

@@ -99,7 +99,7 @@ func (s *Service) noteForgotten(ctx context.Context, id payment.ID) error {
 	defer cancel()
 	err := s.stripe.NoteForgotten(ctx, id)
 	if payment.Refused(err) {
-		s.Logger.WarnContext(ctx, "Stripe refuses to note that the person was forgotten; after a rebuild forget the order again",
+		s.Logger.WarnContext(ctx, "Stripe refused to store that the person is forgotten; after a rebuild run kasse forget again",
 			"payment_intent", id, "error", err)
 		return nil
 	}

@@ -25,7 +25,7 @@ func (s *Service) servePasses(ctx context.Context) {
 		r, found, err := s.passes.TakePass(ctx, holder)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.Logger.WarnContext(ctx, "requests of kasse reconcile could not be looked for", "error", err)
+			s.Logger.WarnContext(ctx, "the requests of kasse reconcile could not be read; they are read again", "error", err)
 		case found:
 			s.servePass(ctx, r, holder)
 		}
@@ -60,7 +60,7 @@ func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder s
 	s.Logger.InfoContext(ctx, "the pass of kasse reconcile has ended", "events", result.Events,
 		"applied", result.Applied, "read", result.Read, "verified", result.Verified, "error", err)
 	if _, err := s.passes.NotePass(ctx, r.ID, holder, true, result); err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "the result of a pass could not be noted; the pass is made again", "error", err)
+		s.Logger.WarnContext(ctx, "the result of a pass could not be stored; the pass is made again", "error", err)
 	}
 }
 

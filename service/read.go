@@ -51,7 +51,7 @@ func (s *Service) RunReadWorker(ctx context.Context) {
 	for ctx.Err() == nil {
 		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
 		if err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "the read queue could not be read", "error", err)
+			s.Logger.WarnContext(ctx, "the queue of reads could not be read; it is read again", "error", err)
 		}
 		for _, id := range ids {
 			if err := s.readWithinBudget(ctx, id); err != nil && ctx.Err() == nil {
@@ -214,7 +214,8 @@ func (s *Service) noteClosed(ctx context.Context, t *target) error {
 	}
 	if err != nil {
 		s.Logger.WarnContext(
-			ctx, "Stripe refuses to note that the order was closed", "payment_intent", t.id, "error", err,
+			ctx, "Stripe refused to store that the order is closed; after a rebuild close it again",
+			"payment_intent", t.id, "error", err,
 		)
 	}
 	return s.saveFactAlways(ctx, t, payment.ClosureNoted{Payment: t.id})

@@ -79,7 +79,8 @@ func (s *Service) exclusively(ctx context.Context, kind string, work func(contex
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseSlack)
 	defer cancel()
 	if giveErr := s.leases.GiveBackLease(back, netsLease, owner); giveErr != nil {
-		s.Logger.WarnContext(ctx, "the lease runs out by itself", "error", giveErr)
+		s.Logger.WarnContext(ctx, "the lease of the background tasks could not be released; it expires by itself",
+			"error", giveErr)
 	}
 	if errors.Is(lost, errLeaseLost) {
 		return lost
@@ -95,7 +96,8 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 	for pause(ctx, leaseRenew); ctx.Err() == nil; pause(ctx, leaseRenew) {
 		switch ours, err := s.leases.TakeLease(ctx, netsLease, owner, leaseLasts); {
 		case err != nil:
-			s.Logger.WarnContext(ctx, "the lease could not be renewed", "error", err)
+			s.Logger.WarnContext(ctx, "the lease of the background tasks could not be renewed; another replica takes over",
+				"error", err)
 		case !ours:
 			lose(errLeaseLost)
 		default:

@@ -25,7 +25,7 @@ func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 		s.Logger.ErrorContext(ctx, "Stripe does not know of a success that a webhook brought: the payment is held as unverified; "+
 			"a webhook secret may have leaked, see SECURITY.md", "payment_intent", t.id, "order_id", t.ref.Order)
 	case wasDenied:
-		s.Logger.WarnContext(ctx, "Stripe shows how a payment ended whose success it did not know of before",
+		s.Logger.WarnContext(ctx, "Stripe now shows the end of a payment whose success it did not know before",
 			"payment_intent", t.id, "order_id", t.ref.Order, "state", t.state())
 	}
 }

@@ -53,6 +53,7 @@ func (s *shop) handler() (http.Handler, error) {
 		mux.HandleFunc(page, s.page)
 	}
 	mux.HandleFunc("GET /docs", docs)
+	mux.Handle("GET /docs/{$}", http.RedirectHandler("/docs", http.StatusMovedPermanently))
 	mux.HandleFunc("GET /api/config", s.config)
 	mux.HandleFunc("POST /api/orders", s.checkOut)
 	mux.HandleFunc("GET /api/orders/{order}", s.owned(s.showOrder))

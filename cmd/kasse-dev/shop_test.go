@@ -74,6 +74,14 @@ func TestDocsAreServed(t *testing.T) {
 	}
 }
 
+// TestDocsWithASlash: the address with a slash at its end leads to the page.
+func TestDocsWithASlash(t *testing.T) {
+	answer, _ := visit(t, &stack{}, "/docs/")
+	if got := answer.Header().Get("Location"); answer.Code != http.StatusMovedPermanently || got != "/docs" {
+		t.Errorf("/docs/ answered %d to %q", answer.Code, got)
+	}
+}
+
 // TestStripeJSComesFromStripe: with -real the same page loads Stripe's script.
 func TestStripeJSComesFromStripe(t *testing.T) {
 	w := &stack{}

@@ -136,7 +136,8 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 func (w *endpointWorker) delayProbe(ctx context.Context, notBefore time.Duration) {
 	next, err := w.outbox.DelayProbe(ctx, w.id, probePauses, notBefore)
 	if err != nil {
-		w.log.WarnContext(ctx, "push: could not delay the next probe", "endpoint", w.destination.Name(), "error", err)
+		w.log.WarnContext(ctx, "push: could not delay the next probe; the endpoint gets more probes meanwhile",
+			"endpoint", w.destination.Name(), "error", err)
 		return
 	}
 	w.circuit.probeIn(w.now(), next)

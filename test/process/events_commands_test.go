@@ -149,7 +149,7 @@ func TestReplayIsShown(t *testing.T) {
 	awaitIdle(s.processEnv, s.settings)
 	s.has(s.events(2, "replay", "-type", "order.payed"), "-type order.payed is no type of event")
 	s.has(s.events(0, "disable", s.id), "is disabled")
-	s.has(s.events(0, "replay", "-type", "order.updated"), "10 events will be pushed again to 1 endpoints")
+	s.has(s.events(0, "replay", "-type", "order.updated"), "10 events will be pushed again to 1 endpoint.")
 	s.has(s.events(0, "endpoints"), "0 under way, 10 to be tried again, 0 given up; 0 not begun, 10 to be tried now")
 	s.events(0, "enable", s.id)
 	for _, id := range ids {

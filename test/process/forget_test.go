@@ -29,11 +29,11 @@ func TestForgetCommand(t *testing.T) {
 	wait.Until(t, "order.paid", func() error { return yet(len(s.ids()) == 1) })
 	paid := s.ids()[0]
 	awaitIdle(s.processEnv, s.settings)
-	s.has(forget(0, "order-1"), "1 payments had something; 2 events were written again")
+	s.has(forget(0, "order-1"), "Changed: 1 payment. Written again: 2 events.")
 	wait.Until(t, "order.updated", func() error { return yet(len(s.ids()) == 2) })
 	awaitIdle(s.processEnv, s.settings)
 	expect(t, "deliveries of order.paid "+paid, s.times(paid), 1) // that of order.updated may be under way at the rewrite
-	s.has(forget(0, "order-1"), "0 payments had something; 0 events were written again")
+	s.has(forget(0, "order-1"), "Changed: 0 payments. Written again: 0 events.")
 	if text := fmt.Sprint(storetest.DumpAll(t.Context(), s.client)); strings.Contains(text, "Lovelace") ||
 		strings.Contains(text, "augusta") {
 		t.Errorf("Redis holds %s", text)

@@ -75,8 +75,9 @@ func TestRedisDiesAndComesBack(t *testing.T) {
 			return yet(strings.Contains(p.stderr.String(), `"msg":"Redis answers again`))
 		})
 		said := p.stderr.String()
-		expect(t, "lines that Redis is away", strings.Count(said, "Redis does not do what background workers ask"), 1)
-		expect(t, "warnings of workers", strings.Count(said, `"level":"WARN","msg":"the read queue could not be read"`), 0)
+		expect(t, "lines that Redis is away", strings.Count(said, "Redis fails the background workers"), 1)
+		expect(t, "warnings of workers",
+			strings.Count(said, `"level":"WARN","msg":"the queue of reads could not be read; it is read again"`), 0)
 	}
 }
 
@@ -215,7 +216,7 @@ func TestRedisIsAReplica(t *testing.T) {
 	p.mustBeReady(http.StatusOK, `{"status":"ready","dependencies":{"redis":"ok"}}`)
 	follow("127.0.0.1", "1")
 	p.mustBeReady(http.StatusServiceUnavailable, fmt.Sprintf(says, "unavailable"))
-	p.logsOnce("Redis cannot be worked with")
+	p.logsOnce("Redis cannot be used")
 }
 
 // TestAnotherIdentity: a Redis of another service is not changed.

@@ -39,7 +39,7 @@ func Check(ctx context.Context, out io.Writer) error {
 		c.redis(ctx, a, account)
 	}
 	if c.wrong > 0 {
-		return fmt.Errorf("%d problems found", c.wrong)
+		return fmt.Errorf("%s found", quantity(c.wrong, "problem"))
 	}
 	return nil
 }

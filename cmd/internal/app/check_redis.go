@@ -110,14 +110,14 @@ func (c *checkup) replicas(s store.Server) {
 	case c.RedisWaitReplicas == 0:
 		c.report(
 			levelWarning, aboutRedis,
-			"%s has %d replicas and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are",
-			s, s.Replicas,
+			"%s has %s and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are",
+			s, quantity(s.Replicas, "replica"),
 		)
 	case spare < 0:
 		c.report(
 			levelWrong, aboutRedis,
-			"%s has %d replicas and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it",
-			s, s.Replicas, c.RedisWaitReplicas,
+			"%s has %s and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it",
+			s, quantity(s.Replicas, "replica"), c.RedisWaitReplicas,
 		)
 	case spare == 0:
 		c.report(

@@ -23,7 +23,7 @@ func (a *App) assess(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // asked to stop
 		}
-		a.log.WarnContext(ctx, "Redis did not say what it keeps", "error", err)
+		a.log.WarnContext(ctx, "Redis does not show its persistence settings; what a failure loses is unknown", "error", err)
 		if a.RedisDurability != "require" {
 			return nil
 		}
@@ -38,11 +38,11 @@ func (a *App) checkDurability(ctx context.Context, d store.Durability) error {
 	a.log.InfoContext(ctx, "durability", "class", d.Class, "may_lose", d.Loses)
 	if len(d.Flaws) > 0 && a.RedisDurability == "require" {
 		return errors.New(
-			"REDIS_DURABILITY is require, and Redis may lose what it acknowledged: " + strings.Join(d.Flaws, "; "),
+			"REDIS_DURABILITY is require, and Redis may lose acknowledged writes: " + strings.Join(d.Flaws, "; "),
 		)
 	}
 	for _, flaw := range d.Flaws {
-		a.log.WarnContext(ctx, "Redis may lose what it acknowledged", "server", flaw)
+		a.log.WarnContext(ctx, "Redis may lose acknowledged writes", "server", flaw)
 	}
 	return nil
 }

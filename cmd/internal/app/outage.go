@@ -79,7 +79,7 @@ func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {
 		return h.Handler.Handle(ctx, r)
 	}
 	if h.outage.failed() {
-		line := slog.NewRecord(r.Time, r.Level, "Redis does not do what background workers ask of it; they try again", r.PC)
+		line := slog.NewRecord(r.Time, r.Level, "Redis fails the background workers; they try again", r.PC)
 		line.AddAttrs(slog.String("first", r.Message))
 		r.Attrs(func(a slog.Attr) bool { line.AddAttrs(a); return true })
 		return h.Handler.Handle(ctx, line)

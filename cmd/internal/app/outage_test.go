@@ -37,19 +37,19 @@ func TestOutageHasTwoLines(t *testing.T) {
 			}
 		}
 		for range 50 {
-			log.With("worker", "reads").Warn("the read queue could not be read", "error", away)
+			log.With("worker", "reads").Warn("the queue of reads could not be read; it is read again", "error", away)
 			log.Warn("the Redis client reports trouble with a connection", "message", "failed to dial after 5 attempts")
 			answered(100 * time.Millisecond) // another command, another partition
 		}
 		log.Warn("a payment could not be read", "error", errors.New("Stripe is away"))
 		log.Error("a success is denied", "error", away)
-		lines(`"worker":"reads","first":"the read queue could not be read"`, "a payment could not be read",
+		lines(`"worker":"reads","first":"the queue of reads could not be read; it is read again"`, "a payment could not be read",
 			"a success is denied")
 		answered(3 * time.Second)
 		answered(3 * time.Second)
 		lines(`"msg":"Redis answers again; the background work goes on","after":4900000000,"lines_left_out":99`)
 		log.Warn("the Redis client reports trouble with a connection", "message", "an attempt of maintenance")
-		log.Warn("the read queue could not be read", "error", away)
-		lines("an attempt of maintenance", "Redis does not do what background workers ask of it")
+		log.Warn("the queue of reads could not be read; it is read again", "error", away)
+		lines("an attempt of maintenance", "Redis fails the background workers")
 	})
 }

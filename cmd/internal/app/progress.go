@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -54,4 +55,12 @@ func (p *progress) end(format string, args ...any) {
 		format = "\r\x1b[K" + format
 	}
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
+}
+
+// quantity returns a number with its noun: "1 event", "2 events".
+func quantity(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
 }

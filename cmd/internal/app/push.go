@@ -50,11 +50,13 @@ func (a *App) Replay(ctx context.Context, after, kind string, out io.Writer) err
 		}
 		total, after = total+count, next
 		if done {
-			_, err := fmt.Fprintf(out, "%d events will be pushed again to %d endpoints.\n", total, len(ids))
+			_, err := fmt.Fprintf(
+				out, "%s will be pushed again to %s.\n", quantity(total, "event"), quantity(len(ids), "endpoint"),
+			)
 			return err
 		}
 		if page%20 == 0 {
-			_, _ = fmt.Fprintf(out, "%d events so far; to go on from here: -after %s\n", total, next)
+			_, _ = fmt.Fprintf(out, "%s so far; to continue from here: -after %s\n", quantity(total, "event"), next)
 		}
 	}
 }

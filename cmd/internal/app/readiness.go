@@ -73,7 +73,7 @@ func (a *App) logRedisState(ctx context.Context, now api.DependencyState) {
 	case before != nil && *before == now:
 	case now != api.DependencyOK:
 		a.log.ErrorContext(
-			ctx, "Redis cannot be worked with, /readyz is 503", "state", string(now), "problem", what[now],
+			ctx, "Redis cannot be used; /readyz is 503 until it can", "state", string(now), "problem", what[now],
 		)
 	case before != nil:
 		a.log.InfoContext(ctx, "Redis is ours and takes writes again")

@@ -24,7 +24,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		if err != nil {
 			return interrupted(ctx, err)
 		}
-		p.end("%d keys of another layout were removed.", count)
+		p.end("Removed %s of another layout.", quantity(count, "key"))
 	}
 	lost, err := a.store.BeginRebuild(ctx, id)
 	if err != nil {
@@ -34,15 +34,15 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end(
-		"%d of %d partitions were lost. Asking Stripe for the payments of %q.", lost, a.RedisPartitions,
+		"Lost: %d of %s. Asking Stripe for the payments of %q.", lost, quantity(a.RedisPartitions, "partition"),
 		a.ServiceName,
 	)
 	r := service.Recovery{Report: func(r service.Recovery) {
 		if r.Restored == 0 {
-			p.show("%d payments listed", r.Payments)
+			p.show("%s listed", quantity(r.Payments, "payment"))
 			return
 		}
-		p.show("%d of %d payments restored, %d of them read one by one", r.Restored, r.Payments, r.Read)
+		p.show("%d of %s restored, %d of them read one by one", r.Restored, quantity(r.Payments, "payment"), r.Read)
 	}}
 	if err := a.service.Rebuild(ctx, since, &r); err != nil {
 		return interrupted(ctx, err)
@@ -51,13 +51,13 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end(
-		"Done: %d orders with %d payments are here, %d of them read one by one. Start kasse.", r.Orders,
-		r.Payments, r.Read,
+		"Done: Redis has %s with %s, %d of them read one by one. Start kasse.", quantity(r.Orders, "order"),
+		quantity(r.Payments, "payment"), r.Read,
 	)
 	if len(r.Unreadable) > 0 {
 		return fmt.Errorf(
-			"%d payments cannot be read, and were not restored: %v; look at them in Stripe's Dashboard",
-			len(r.Unreadable), r.Unreadable,
+			"%s could not be read and restored: %v; look in Stripe's Dashboard",
+			quantity(len(r.Unreadable), "payment"), r.Unreadable,
 		)
 	}
 	return nil

@@ -32,7 +32,8 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 	p := newProgress(out)
 	t := service.Tally{Report: func(t service.Tally) {
 		p.show(
-			"%d events looked at, %d had been missed; %d payments read%s", t.Events, t.Applied, t.Read,
+			"%s looked at, %d had been missed; %s read%s", quantity(t.Events, "event"), t.Applied,
+			quantity(t.Read, "payment"),
 			verified(t, verify),
 		)
 	}, Say: func(text string) { p.end("%s%s.", strings.ToUpper(text[:1]), text[1:]) }}
@@ -53,7 +54,8 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 		)
 	}
 	p.end(
-		"Done: %d events looked at, %d had been missed; %d payments read%s.", t.Events, t.Applied, t.Read,
+		"Done: %s looked at, %d had been missed; %s read%s.", quantity(t.Events, "event"), t.Applied,
+		quantity(t.Read, "payment"),
 		verified(t, verify),
 	)
 	return nil

@@ -115,7 +115,8 @@ func (a *App) Init(ctx context.Context) (already bool, err error) {
 func (a *App) fetchAccount(ctx context.Context) (id string, known bool) {
 	id, err := a.gateway.Account(ctx)
 	if err != nil {
-		a.log.WarnContext(ctx, "Stripe did not say whose key this is", "error", err)
+		a.log.WarnContext(ctx, "Stripe did not show the account of the key; until the next start events of other accounts are not recognised",
+			"error", err)
 	}
 	return id, err == nil
 }
@@ -135,7 +136,8 @@ func (a *App) compareAccount(ctx context.Context) error {
 		err = a.store.Remember(ctx, account)
 	}
 	if _, away := errors.AsType[*payment.Error](err); away {
-		a.log.WarnContext(ctx, "the account could not be compared", "error", err)
+		a.log.WarnContext(ctx, "the accounts of Redis and of the Stripe key could not be compared; the next start compares them",
+			"error", err)
 		return nil
 	}
 	return err
