@@ -119,7 +119,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 var requestIDs = regexp.MustCompile(`"request_id":"[^"]*"`)
 
 // TestForbiddenLooksMissing: a forbidden payment and a missing one get the same response.
-func TestNotYoursIsNotThere(t *testing.T) {
+func TestForbiddenLooksMissing(t *testing.T) {
 	w := newEnv(t)
 	mine := w.create("shop-1")
 	answers := map[string]reply{

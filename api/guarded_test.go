@@ -100,7 +100,7 @@ func (g *guarded) written() map[string]string {
 }
 
 // requireHarmless fails the test if attack causes a request to Stripe or a write.
-func (g *guarded) harmless(attack func()) {
+func (g *guarded) requireHarmless(attack func()) {
 	g.t.Helper()
 	before, calls := g.written(), len(g.stripe.Requests())
 	attack()

@@ -50,8 +50,8 @@ type Tally struct {
 	said string
 }
 
-// say passes a text to Say.
-func (t *Tally) say(text string) {
+// announce passes a text to Say.
+func (t *Tally) announce(text string) {
 	if t.Say != nil && text != t.said {
 		t.Say(text)
 	}
@@ -69,8 +69,8 @@ func (t *Tally) result() payment.PassResult {
 	}
 }
 
-// take adopts the counts of another process.
-func (t *Tally) take(r payment.PassResult) {
+// adopt takes over the counts of another process.
+func (t *Tally) adopt(r payment.PassResult) {
 	t.Events, t.Applied, t.Read, t.Verified = r.Events, r.Applied, r.Read, r.Verified
 	t.Denied, t.DeniedCount = r.Denied, r.DeniedCount
 	t.report()

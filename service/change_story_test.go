@@ -47,7 +47,7 @@ var changeAmountStories = map[string]func(*shop){
 	},
 	"the customer is faster: invalid_state with the view as it is": func(s *shop) {
 		opened, v := s.creates(s.token(1, 4200))
-		s.meddler.beforeUpdate = func() { s.becomes(opened.ID, payment.Processing) }
+		s.faultyStripe.beforeUpdate = func() { s.becomes(opened.ID, payment.Processing) }
 		_, err := s.svc.ChangeAmount(s.t.Context(), opened.ID, v.Version, 3900)
 		if e := s.is(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
 			s.t.Fatalf("%s", e.Payment)
@@ -71,7 +71,7 @@ var changeAmountStories = map[string]func(*shop){
 	},
 	"the lease is lost while Stripe is asked: as the order is found": func(s *shop) {
 		opened, v := s.creates(s.token(1, 4200))
-		s.meddler.afterUpdate = func() {
+		s.faultyStripe.afterUpdate = func() {
 			s.pass(time.Minute)
 			chf := s.token(s.now(), 4200)
 			chf.Terms.Currency = "chf"
@@ -178,7 +178,7 @@ var cancelStories = map[string]func(*shop){
 	},
 	"it went on instead: invalid_state, and the order is as open as before": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
-		s.meddler.beforeCancel = func() { s.becomes(opened.ID, payment.Processing) }
+		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Processing) }
 		_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
 		if e := s.is(err, payment.CodeInvalidState); view(s.t, e.Payment).State != payment.InProgress {
 			s.t.Fatalf("%s", e.Payment)
@@ -195,7 +195,7 @@ var cancelStories = map[string]func(*shop){
 	},
 	"paid: invalid_state": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
-		s.meddler.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
+		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
 		for range 2 {
 			_, err := s.svc.Cancel(s.t.Context(), opened.ID, "")
 			s.is(err, payment.CodeInvalidState)

@@ -119,7 +119,7 @@ func (s *shop) holdsNothing(when string) {
 
 // TestForgetRefuses: an unknown or unfinished order is an error with a reason. A new attempt of a forgotten
 // order counts as unfinished.
-func TestForgetTellsWhatItCannot(t *testing.T) {
+func TestForgetRefuses(t *testing.T) {
 	s := newShop(t)
 	_, err := s.svc.Forget(t.Context(), "order-9")
 	s.is(err, payment.CodeNotFound)
@@ -165,7 +165,7 @@ func TestForgetGoesOn(t *testing.T) {
 func TestForgetIsAudited(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
-	s.svc = service.New(s.store, s.meddler, service.Options{
+	s.svc = service.New(s.store, s.faultyStripe, service.Options{
 		Name: "kasse", StripeTimeout: stripeTimeout, StripeReads: 100, MaxFailures: 10, Logger: slog.New(
 			slog.NewJSONHandler(&log, nil),
 		),

@@ -103,7 +103,7 @@ var idempotencyStories = map[string]func(*shop){
 	"the lease is lost while Stripe is asked: the one that took over answers": func(s *shop) {
 		other := s.replica(s.store, s.gateway())
 		var took service.Opened
-		s.meddler.beforeOpen = func() {
+		s.faultyStripe.beforeOpen = func() {
 			s.pass(time.Minute)
 			var err error
 			if took, err = other.Create(s.t.Context(), s.token(2, 5000)); err != nil {
@@ -118,7 +118,7 @@ var idempotencyStories = map[string]func(*shop){
 	},
 	"the lease is lost, and the order is closed meanwhile: nothing is handed out": func(s *shop) {
 		other := s.replica(s.store, s.gateway())
-		s.meddler.beforeOpen = func() {
+		s.faultyStripe.beforeOpen = func() {
 			s.pass(time.Minute)
 			took, err := other.Create(s.t.Context(), s.token(1, 4200))
 			if err != nil {
@@ -134,7 +134,7 @@ var idempotencyStories = map[string]func(*shop){
 		}
 	},
 	"minted while Stripe is asked: today's price": func(s *shop) {
-		s.meddler.beforeOpen = func() {
+		s.faultyStripe.beforeOpen = func() {
 			if _, err := s.svc.RecordTerms(s.t.Context(), s.key(5000)); err != nil {
 				s.t.Error(err)
 			}

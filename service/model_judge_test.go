@@ -68,13 +68,13 @@ func (m *model) finish() {
 		}
 	}
 	m.rest()
-	m.judgeTold()
+	m.checkCanceled()
 	for _, at := range m.truths() {
 		m.through(func(svc *service.Service) error { return svc.Read(context.Background(), at.ID) })
 	}
 	m.rest()
-	m.judge()
-	m.judgeLast()
+	m.check()
+	m.checkLast()
 }
 
 // through runs work without faults.
@@ -110,7 +110,7 @@ func (m *model) rest() {
 
 // checkCanceled: without a crash, a payment that its order no longer wants is cancelled without another
 // request.
-func (m *model) judgeTold() {
+func (m *model) checkCanceled() {
 	o := m.order()
 	for _, at := range m.truths() {
 		if at.payable() && !m.died && slices.Contains(m.handed, at.ID) && !m.wanted(o, at.ID) {
@@ -124,7 +124,7 @@ func (m *model) wanted(o payment.Order, id payment.ID) bool {
 }
 
 // check compares the order with Stripe.
-func (m *model) judge() {
+func (m *model) check() {
 	o, paid := m.order(), []truth{}
 	for _, at := range m.truths() {
 		v := m.view(at.ID)
@@ -144,11 +144,11 @@ func (m *model) judge() {
 		m.Fatalf("paid more than once: %+v", paid)
 	}
 	if len(paid) == 1 {
-		m.judgeWinner(o, paid[0])
+		m.checkWinner(o, paid[0])
 	} else if o.Winner != "" {
 		m.Fatalf("won by %s, and not paid", o.Winner)
 	}
-	m.judgeFeed(len(paid) == 1 && m.view(paid[0].ID).Fulfillable)
+	m.checkFeed(len(paid) == 1 && m.view(paid[0].ID).Fulfillable)
 }
 
 func (m *model) view(id payment.ID) payment.View {
@@ -160,7 +160,7 @@ func (m *model) view(id payment.ID) payment.View {
 }
 
 // checkWinner: the winner was paid at a price that a backend had set, and is held unless that was the latest.
-func (m *model) judgeWinner(o payment.Order, at truth) {
+func (m *model) checkWinner(o payment.Order, at truth) {
 	v := m.view(at.ID)
 	if o.Winner != at.ID || v.Superseded {
 		m.Fatalf("%s has paid, won by %s: %+v", at.ID, o.Winner, v)
@@ -175,7 +175,7 @@ func (m *model) judgeWinner(o payment.Order, at truth) {
 }
 
 // checkFeed: versions grow, a fulfillable payment is paid, and order.paid is sent once.
-func (m *model) judgeFeed(fulfillable bool) {
+func (m *model) checkFeed(fulfillable bool) {
 	page, err := m.store.LoadEvents(context.Background(), payment.FeedQuery{Limit: 500})
 	if err != nil {
 		m.Fatal(err)
@@ -206,7 +206,7 @@ func (m *model) judgeFeed(fulfillable bool) {
 
 // checkLast: no order is stuck. A last create, with a key and reopen, returns the order's single payable
 // payment, or a reason.
-func (m *model) judgeLast() {
+func (m *model) checkLast() {
 	o := m.order()
 	if o.Proposed.Rev > o.Rev && o.Winner == "" && o.Closed == "" { // Stripe may have set it, so it counts
 		o.Terms.Amount, o.Rev = o.Proposed.Amount, o.Proposed.Rev

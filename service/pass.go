@@ -113,7 +113,7 @@ func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 		return c.followServer(ctx)
 	case strings.HasPrefix(holder, ownerReconcile):
 		c.idle = time.Time{}
-		c.tally.say("another kasse reconcile runs; this one waits for its end")
+		c.tally.announce("another kasse reconcile runs; this one waits for its end")
 	case strings.HasPrefix(holder, ownerRebuild):
 		return c.idleFor(leaseWait), fmt.Errorf("%w: kasse rebuild runs", errLeaseHeld)
 	case !c.idleFor(leaseWait):
@@ -138,19 +138,19 @@ func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
 	switch {
 	case standing.Started && standing.Holder != c.holder:
 		if c.holder != "" {
-			c.tally.say("the server that made the pass has ended; another begins it again")
+			c.tally.announce("the server that made the pass has ended; another begins it again")
 		} else {
-			c.tally.say("a running server makes the pass")
+			c.tally.announce("a running server makes the pass")
 		}
 		c.holder = standing.Holder
 	case !standing.Started && !standing.First:
-		c.tally.say("a running server makes the pass of another command first")
+		c.tally.announce("a running server makes the pass of another command first")
 	case !standing.Started:
 		return c.idleFor(passBegins), errors.New("the server that holds the lease has not begun the pass")
 	}
 	c.idle = time.Time{}
 	if standing.Started {
-		c.tally.take(standing.PassResult)
+		c.tally.adopt(standing.PassResult)
 	}
 	if standing.Done && standing.Failed != "" {
 		return true, fmt.Errorf("the server that made the pass says: %s", standing.Failed)

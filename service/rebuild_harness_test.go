@@ -20,7 +20,7 @@ func (s *shop) loses() {
 // rebuilds runs a rebuild to its end.
 func (s *shop) rebuilds() (r service.Recovery) {
 	s.t.Helper()
-	rebuilt, svc := s.rebuilder(s.meddler)
+	rebuilt, svc := s.rebuilder(s.faultyStripe)
 	if err := svc.Rebuild(s.t.Context(), 720*time.Hour, &r); err != nil {
 		s.t.Fatal(err)
 	}

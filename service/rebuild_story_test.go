@@ -113,8 +113,8 @@ var rebuildStories = map[string]func(*shop){
 			}
 		}
 		for step := 1; step < 12; step++ {
-			rebuilt, _ := s.rebuilder(s.meddler)
-			m := &mortal{Store: rebuilt, Stripe: s.meddler, left: step}
+			rebuilt, _ := s.rebuilder(s.faultyStripe)
+			m := &mortal{Store: rebuilt, Stripe: s.faultyStripe, left: step}
 			dying := s.replica(m, m)
 			if err := dying.Rebuild(s.t.Context(), 720*time.Hour, &service.Recovery{}); err == nil {
 				break

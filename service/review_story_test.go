@@ -160,7 +160,7 @@ func TestReviewIsRebuilt(t *testing.T) {
 func TestKeyMayNotReadReviews(t *testing.T) {
 	s := newShop(t)
 	var log bytes.Buffer
-	gateway := s.meddler.Stripe.(*stripe.Gateway) //nolint:forcetypeassert // newShop says so
+	gateway := s.faultyStripe.Stripe.(*stripe.Gateway) //nolint:forcetypeassert // newShop says so
 	gateway.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	id, review := s.reviewed()
 	s.sim.DenyExpansion("review")

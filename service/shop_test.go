@@ -24,21 +24,21 @@ const (
 // shop is one order with one replica. Webhooks are delivered when the story does so.
 type shop struct {
 	*serviceEnv
-	svc      *service.Service
-	meddler  *meddler
-	customer payment.CustomerID
-	passed   time.Duration
+	svc          *service.Service
+	faultyStripe *faultyStripe
+	customer     payment.CustomerID
+	passed       time.Duration
 }
 
 // faultyStripe runs a story's function just before a call to Stripe, and may answer in its place.
-type meddler struct {
+type faultyStripe struct {
 	service.Stripe
 	beforeOpen, beforeCancel, beforeUpdate, afterUpdate func()
 
 	loses, findsNothing bool // it drops payments from lists
 }
 
-func (m *meddler) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
+func (m *faultyStripe) OpenPayment(ctx context.Context, key, form string) (payment.Answer, error) {
 	do(&m.beforeOpen)
 	answer, err := m.Stripe.OpenPayment(ctx, key, form)
 	if m.loses {
@@ -47,18 +47,18 @@ func (m *meddler) OpenPayment(ctx context.Context, key, form string) (payment.An
 	return answer, err
 }
 
-func (m *meddler) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
+func (m *faultyStripe) CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error) {
 	do(&m.beforeCancel)
 	return m.Stripe.CancelPayment(ctx, id, reason)
 }
 
-func (m *meddler) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
+func (m *faultyStripe) UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error) {
 	do(&m.beforeUpdate)
 	defer do(&m.afterUpdate)
 	return m.Stripe.UpdateAmount(ctx, id, amount, rev)
 }
 
-func (m *meddler) FindPayments(
+func (m *faultyStripe) FindPayments(
 	ctx context.Context, order payment.OrderID, customer payment.CustomerID, since, until time.Time,
 ) ([]payment.Answer, error) {
 	if m.findsNothing {
@@ -68,9 +68,9 @@ func (m *meddler) FindPayments(
 }
 
 // do runs the function once.
-func do(meddle *func()) {
-	if f := *meddle; f != nil {
-		*meddle = nil
+func do(act *func()) {
+	if f := *act; f != nil {
+		*act = nil
 		f()
 	}
 }
@@ -78,8 +78,8 @@ func do(meddle *func()) {
 func newShop(t *testing.T) *shop {
 	t.Helper()
 	s := &shop{serviceEnv: newServiceEnv(t)}
-	s.meddler = &meddler{Stripe: s.gateway()}
-	s.svc = s.replica(s.store, s.meddler)
+	s.faultyStripe = &faultyStripe{Stripe: s.gateway()}
+	s.svc = s.replica(s.store, s.faultyStripe)
 	s.customer = s.serviceEnv.customer()
 	return s
 }

@@ -86,7 +86,7 @@ var sweepStories = map[string]func(*shop){
 		s.svc.AbandonAfter = time.Hour
 		opened, _ := s.creates(s.key(4200))
 		s.pass(time.Hour + time.Second)
-		s.meddler.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
+		s.faultyStripe.beforeCancel = func() { s.becomes(opened.ID, payment.Succeeded) }
 		s.sweeps()
 		if v := s.shows(opened.ID, payment.Paid, 4200); !v.Fulfillable {
 			s.t.Fatalf("%+v", v)

@@ -156,7 +156,7 @@ var cancelFirstStories = map[string]func(*shop){
 	"the customer is faster than the cancel": func(s *shop) {
 		first, _ := s.creates(s.token(1, 4200))
 		s.becomes(first.ID, payment.RequiresAction)
-		s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
+		s.faultyStripe.beforeCancel = func() { s.becomes(first.ID, payment.Succeeded) }
 		if e := s.refuses(s.dearer(), payment.CodeOrderAlreadyPaid); view(s.t, e.Payment).Payment != first.ID {
 			s.t.Fatalf("%s", e.Payment)
 		}
@@ -168,7 +168,7 @@ var cancelFirstStories = map[string]func(*shop){
 		first, _ := s.creates(s.token(1, 4200))
 		r := s.dearer()
 		r.Terms.Currency = "chf"
-		s.meddler.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
+		s.faultyStripe.beforeCancel = func() { s.becomes(first.ID, payment.Processing) }
 		if e := s.refuses(r, payment.CodePaymentInProgress); view(s.t, e.Payment).State != payment.InProgress {
 			s.t.Fatalf("%s", e.Payment)
 		}
@@ -200,7 +200,7 @@ var cancelFirstStories = map[string]func(*shop){
 		s.becomes(first.ID, payment.RequiresAction)
 		hasty := s.gateway()
 		hasty.Timeout = 200 * time.Millisecond
-		s.meddler.Stripe = hasty
+		s.faultyStripe.Stripe = hasty
 		s.noAnswerInTime(cancelsPayment)
 		s.refuses(s.dearer(), payment.CodeStripeTimeout)
 		if payable := s.payable(); len(payable) != 1 || payable[0] != first.ID {

@@ -14,12 +14,12 @@ import (
 // one is returned, and then the first one appears.
 func twoPayable(s *shop) (late, current payment.ID) {
 	s.t.Helper()
-	s.meddler.loses = true
+	s.faultyStripe.loses = true
 	if _, err := s.svc.Create(s.t.Context(), s.key(4200)); !errors.Is(err, errDead) {
 		s.t.Fatal(err)
 	}
 	late = s.payable()[0]
-	s.meddler.loses, s.meddler.findsNothing = false, true
+	s.faultyStripe.loses, s.faultyStripe.findsNothing = false, true
 	s.pass(25 * time.Hour)
 	opened, v := s.creates(s.key(4200))
 	if v.Attempt != 2 || len(s.payable()) != 2 {

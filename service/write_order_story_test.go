@@ -20,7 +20,7 @@ func TestWithdrawnPaymentIsMarkedBeforeStripeIsAsked(t *testing.T) {
 	first, _ := s.creates(s.token(1, 4200))
 	s.becomes(first.ID, payment.RequiresAction)
 	s.drained()
-	s.meddler.beforeCancel = func() {
+	s.faultyStripe.beforeCancel = func() {
 		if v := s.shows(first.ID, payment.ActionRequired, 4200); !v.Superseded {
 			t.Error("Stripe is asked to cancel a payment that is not marked superseded")
 		}

@@ -45,7 +45,7 @@ func (s *Store) listen(ctx context.Context) {
 	defer cancel()
 	asking.Go(func() {
 		defer subscription.Close() //nolint:errcheck // nothing is lost with a subscription
-		l.ask(ctx, subscription)
+		l.probe(ctx, subscription)
 	})
 	for {
 		received, err := subscription.Receive(ctx)
@@ -70,7 +70,7 @@ type listener struct {
 }
 
 // probe sends probes until the context ends, or until the subscription has been silent for too long.
-func (l *listener) ask(ctx context.Context, subscription *redis.PubSub) {
+func (l *listener) probe(ctx context.Context, subscription *redis.PubSub) {
 	for ctx.Err() == nil {
 		asked := l.elapsed()
 		if asked-time.Duration(l.lastAnswer.Load()) > silentFor {

@@ -17,15 +17,15 @@ import (
 
 var rough = flag.Duration("rough", 0, "play rounds of TestSentinelsInRoughWeather for so long")
 
-// weather is a kind of round behind sentinels: a master and two replicas, all of which keep what they are given.
-type weather struct {
+// roundKind is a kind of round behind sentinels: a master and two replicas, all of which keep what they are given.
+type roundKind struct {
 	name     string
 	replicas int // REDIS_WAIT_REPLICAS
 	strike   func(ctx context.Context, r *roughRound)
 	may      bool // may lose acknowledged writes, if a node was elected that had not confirmed them
 }
 
-var weathers = []weather{
+var roundKinds = []roundKind{
 	{"healthy, 1 replica confirms", 1, failoverAndReturn, false},
 	{"rough, 1 replica confirms", 1, killedTwice, true},
 	{"rough, 2 replicas confirm", 2, killedTwice, false},
@@ -42,7 +42,7 @@ func TestSentinelsInRoughWeather(t *testing.T) {
 	}
 	end := time.Now().Add(*rough)
 	for round := 1; round == 1 || time.Now().Before(end); round++ {
-		for _, w := range weathers {
+		for _, w := range roundKinds {
 			t.Run(fmt.Sprintf("%s, round %d", w.name, round), w.play)
 		}
 	}
@@ -63,7 +63,7 @@ type roughRound struct {
 	behind []string                // why a write that one replica confirmed may be lost
 }
 
-func (w weather) play(t *testing.T) {
+func (w roundKind) play(t *testing.T) {
 	nodes := storetest.NewNodes(t)
 	o := waiting(w.replicas)
 	o.WaitTimeout = 500 * time.Millisecond
@@ -124,7 +124,7 @@ func (r *roughRound) watch(ctx context.Context) {
 				now.Replicas != was.Replicas {
 				r.note("node %d: %s", i, now)
 			}
-			r.judgeMaster(i, now)
+			r.checkMaster(i, now)
 			r.latest[i] = now
 			r.mu.Unlock()
 		}
@@ -133,7 +133,7 @@ func (r *roughRound) watch(ctx context.Context) {
 }
 
 // checkMaster checks a node that claims to be a master. The caller holds the lock.
-func (r *roughRound) judgeMaster(i int, now storetest.Replication) {
+func (r *roughRound) checkMaster(i int, now storetest.Replication) {
 	switch {
 	case now.Role != "master":
 	case i != r.master && now.FormerOffset > 0: // elected: a node that has been restarted has no former history
