@@ -109,7 +109,8 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 	form := url.Values{
 		"client_secret": {d.secret}, "payment_method": {method}, "return_url": {"https://shop.example/thanks"},
 	}
-	if err := d.callStripe(ctx, publishableKey, "/v1/payment_intents/"+d.payment+"/confirm", form, &intent); err != nil {
+	path := "/v1/payment_intents/" + d.payment + "/confirm"
+	if err := d.callStripe(ctx, publishableKey, path, form, &intent); err != nil {
 		return "", err
 	}
 	if intent.Error.Code != "" {

@@ -112,7 +112,8 @@ func (s *shop) customer(ctx context.Context, visitor string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := s.createAtStripe(ctx, "/v1/payment_methods/"+card+"/attach", url.Values{"customer": {owner}}); err != nil {
+	attach := "/v1/payment_methods/" + card + "/attach"
+	if _, err := s.createAtStripe(ctx, attach, url.Values{"customer": {owner}}); err != nil {
 		return "", err
 	}
 	s.customers[visitor] = owner

@@ -147,7 +147,8 @@ func (connect connector) trimmedBitByBit(t *testing.T) {
 	f, id := fresh(t, connect), neighbours(1)[0]
 	for n := range old {
 		must(t, f.client.XAdd(t.Context(), &redis.XAddArgs{
-			Stream: "kasse:{p3}:events", ID: fmt.Sprintf("%d-0", n+1), Values: []string{"id", fmt.Sprintf("pi_old.%d", n)},
+			Stream: "kasse:{p3}:events", ID: fmt.Sprintf("%d-0", n+1),
+			Values: []string{"id", fmt.Sprintf("pi_old.%d", n)},
 		}).Err())
 	}
 	unread, read := f.page(t, "", atOnce-1).Next, f.page(t, "", atOnce).Next

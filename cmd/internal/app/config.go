@@ -129,8 +129,8 @@ type Config struct {
 	// Unread has a hint for each set variable that nothing reads and that resembles one of ours.
 	Unread []string
 
-	// NewTracing makes what makes spans: traces.New in production; nil: the program sends no traces. TraceID returns the
-	// id of the context's trace, for the log; empty if there is none.
+	// NewTracing makes the Tracing: traces.New in production; nil: the program sends no traces. TraceID returns
+	// the id of the context's trace, for the log; empty if there is none.
 	NewTracing func(service string, log *slog.Logger) (Tracing, error)
 	TraceID    func(context.Context) string
 

@@ -89,7 +89,9 @@ func newMetrics() *metrics {
 		"kasse_redis_command_duration_seconds", "Commands and pipelines sent to Redis, with all their tries.", redisBuckets,
 		"command",
 	)
-	m.redisErrors = m.counter("kasse_redis_errors_total", "Commands and pipelines sent to Redis that failed.", "command")
+	m.redisErrors = m.counter(
+		"kasse_redis_errors_total", "Commands and pipelines sent to Redis that failed.", "command",
+	)
 	m.reconciled = m.gauge(
 		"kasse_reconcile_last_success_timestamp_seconds",
 		"When this replica last completed a background task; only the replica that holds the lease advances.", "net",
