@@ -35,6 +35,7 @@ func (s *Store) listen(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := listener{Store: s, began: time.Now()} //nolint:forbidigo // it measures, and dates nothing
 	defer l.trustNothing()
+	defer s.looks.follow(false)
 	var channels []string
 	for _, part := range s.partitions() {
 		channels = append(channels, part.changed())
@@ -89,12 +90,15 @@ func (l *listener) answered(question string) {
 	}
 	l.lastAnswer.Store(asked)
 	kept := l.Readers.cache
-	if kept == nil {
-		return
-	}
 	if !l.sure {
 		l.sure = true
-		kept.forgetAll()
+		l.looks.follow(true)
+		if kept != nil {
+			kept.forgetAll()
+		}
+	}
+	if kept == nil {
+		return
 	}
 	kept.trustUntil(l.began.Add(time.Duration(asked) + trustFor))
 }

@@ -22,6 +22,9 @@ const (
 	passDone    = "done"
 )
 
+// passesHint is the message that a new request publishes in partition 0. No order has such an id.
+const passesHint = ":passes"
+
 // AskForPass requests a pass and returns its progress. It is repeated to follow the pass; otherwise the
 // request expires after 15 seconds.
 func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error) {
@@ -29,7 +32,8 @@ func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.
 	if r.Verify {
 		verify = "1"
 	}
-	reply, err := s.runPasses(ctx, "ask", r.ID, max(r.From.Unix(), 0), verify).Slice()
+	channel := s.partitionAt(0).changed()
+	reply, err := s.runPasses(ctx, "ask", r.ID, max(r.From.Unix(), 0), verify, channel, passesHint).Slice()
 	if err != nil {
 		return payment.PassStanding{}, unavailable(err)
 	}
@@ -48,10 +52,17 @@ func (s *Store) WithdrawPass(ctx context.Context, id string) error {
 }
 
 // TakePass returns the oldest request that is not done, for the holder of the lease to make the pass; false where
-// there is none. One that another holder has begun is begun again.
+// there is none. One that another holder has begun is begun again. Redis is asked after a hint, and now and then.
 func (s *Store) TakePass(ctx context.Context, holder string) (r payment.PassRequest, found bool, err error) {
+	if len(s.looks.due(queuePasses, 1)) == 0 {
+		return r, false, nil
+	}
 	reply, err := s.runPasses(ctx, "take", holder).StringSlice()
-	if err != nil || len(reply) < 3 {
+	if err == nil && len(reply) < 3 {
+		return r, false, nil
+	}
+	s.looks.hint(queuePasses, 0) // it is asked again at once, after an error or for another request
+	if err != nil {
 		return r, false, unavailable(err)
 	}
 	from := time.Unix(integer(reply[1]), 0).UTC()

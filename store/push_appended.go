@@ -30,12 +30,17 @@ func (s *Store) WatchAppended(a *push.Appended) (stop func()) {
 	}
 }
 
-// hint handles a message of a partition's channel.
-func (w *appendWatch) hint(channel string) {
-	number, _, _ := strings.Cut(strings.TrimPrefix(channel, keyPrefix+"p"), "}")
+// hint passes on that events may have been appended to a partition's stream.
+func (w *appendWatch) hint(partition int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for a := range w.sets {
-		a.Add(int(integer(number)))
+		a.Add(partition)
 	}
+}
+
+// partitionOf is the number of the partition whose channel this is.
+func partitionOf(channel string) int {
+	number, _, _ := strings.Cut(strings.TrimPrefix(channel, keyPrefix+"p"), "}")
+	return int(integer(number))
 }

@@ -20,12 +20,12 @@ var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 // TakeReads returns payments whose read is due, the longest due first, and hides them from all replicas for a
 // while. If another replica claims some at the same time, fewer are returned.
 func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return s.take(ctx, partition.reads, limit, hide)
+	return s.take(ctx, queueReads, partition.reads, limit, hide)
 }
 
 // TakeSweeps is TakeReads for running payments that have not changed for a while.
 func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return s.take(ctx, partition.sweep, limit, hide)
+	return s.take(ctx, queueSweeps, partition.sweep, limit, hide)
 }
 
 // TakeRestores is TakeReads for payments that a page asked for and that are not stored: those that
@@ -33,7 +33,16 @@ func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) (
 func (s *Store) TakeRestores(
 	ctx context.Context, byToken bool, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
-	return s.take(ctx, func(part partition) string { return part.restore(byToken) }, limit, hide)
+	return s.take(
+		ctx, restoresOf(byToken), func(part partition) string { return part.restore(byToken) }, limit, hide,
+	)
+}
+
+func restoresOf(byToken bool) queueKind {
+	if byToken {
+		return queueTokenRestores
+	}
+	return queueRestores
 }
 
 // Bounds of each queue of payments that wait to be restored, in all partitions together: any caller
@@ -56,14 +65,16 @@ func (s *Store) WantRestore(ctx context.Context, id payment.ID, by string, byTok
 		part.restore(byToken) + ":" + hex.EncodeToString(sum[:8]),
 	}
 	places := (restoresByName + s.Partitions - 1) / s.Partitions
-	return unavailable(wantRestoreScript.Run(
+	err := wantRestoreScript.Run(
 		ctx, s.redis, keys, string(id), mostRestores/s.Partitions, places, placeTaken.Milliseconds(),
-	).Err())
+	).Err()
+	s.looks.hint(restoresOf(byToken), s.hash(string(id)))
+	return unavailable(err)
 }
 
 // TakeOrders is TakeReads for orders that a worker has to look at.
 func (s *Store) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
-	members, err := s.takeMembers(ctx, partition.attention, limit, hide)
+	members, err := s.takeMembers(ctx, queueOrders, partition.attention, limit, hide)
 	ids := make([]payment.OrderID, 0, len(members))
 	for _, member := range members {
 		ids = append(ids, payment.OrderID(member))
@@ -78,9 +89,9 @@ func (s *Store) DropOrder(ctx context.Context, id payment.OrderID) error {
 
 // take is takeMembers for payments. A payment in the queues of two partitions is returned once.
 func (s *Store) take(
-	ctx context.Context, queue func(partition) string, limit int, hide time.Duration,
+	ctx context.Context, kind queueKind, queue func(partition) string, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
-	members, err := s.takeMembers(ctx, queue, limit, hide)
+	members, err := s.takeMembers(ctx, kind, queue, limit, hide)
 	var ids []payment.ID
 	for _, member := range members {
 		if id := payment.ID(member); !slices.Contains(ids, id) {
@@ -90,59 +101,83 @@ func (s *Store) take(
 	return ids, err
 }
 
-// takeMembers returns the members of a queue whose time has come, and hides them.
+// takeMembers returns the members of a queue whose time has come, and hides them. It looks at the partitions in which
+// some may be due.
 func (s *Store) takeMembers(
-	ctx context.Context, queue func(partition) string, limit int, hide time.Duration,
+	ctx context.Context, kind queueKind, queue func(partition) string, limit int, hide time.Duration,
 ) ([]string, error) {
-	shares, err := s.share(ctx, queue, limit)
+	looked := s.looks.due(kind, s.Partitions)
+	if len(looked) == 0 {
+		return nil, nil
+	}
+	members, err := s.takeFrom(ctx, looked, kind, queue, limit, hide)
+	if err != nil {
+		for _, n := range looked {
+			s.looks.hint(kind, n)
+		}
+	}
+	return members, unavailable(err)
+}
+
+func (s *Store) takeFrom(
+	ctx context.Context, looked []int, kind queueKind, queue func(partition) string, limit int, hide time.Duration,
+) ([]string, error) {
+	shares, err := s.share(ctx, looked, kind, queue, limit)
 	if err != nil || len(shares) == 0 {
 		return nil, err
 	}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for part, share := range shares {
-			pipe.Eval(ctx, string(takeReadsSource), []string{queue(part)}, share, hide.Milliseconds())
+		for n, share := range shares {
+			pipe.Eval(ctx, string(takeReadsSource), []string{queue(s.partitionAt(n))}, share, hide.Milliseconds())
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	var members []string
 	for _, reply := range replies {
 		due, err := reply.(*redis.Cmd).StringSlice()
 		if err != nil {
-			return nil, unavailable(err)
+			return nil, err
 		}
 		members = append(members, due...)
 	}
 	return members, nil
 }
 
-// share returns for each partition how many of the first limit members, due or not yet, it holds.
-func (s *Store) share(ctx context.Context, queue func(partition) string, limit int) (map[partition]int, error) {
+// share returns how many of the first limit members, due or not yet, each of the partitions holds. A partition is
+// looked at again when its next member is due.
+func (s *Store) share(
+	ctx context.Context, looked []int, kind queueKind, queue func(partition) string, limit int,
+) (map[int]int, error) {
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for n := range s.Partitions {
+		for _, n := range looked {
 			pipe.ZRangeWithScores(ctx, queue(s.partitionAt(n)), 0, int64(limit)-1)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
 	type waiting struct {
-		part partition
-		due  float64
+		partition int
+		due       float64
 	}
 	var first []waiting
-	for n, reply := range replies {
-		for _, member := range reply.(*redis.ZSliceCmd).Val() {
-			first = append(first, waiting{s.partitionAt(n), member.Score})
+	for i, reply := range replies {
+		members := reply.(*redis.ZSliceCmd).Val()
+		for _, member := range members {
+			first = append(first, waiting{looked[i], member.Score})
+		}
+		if len(members) > 0 {
+			s.looks.sooner(kind, looked[i], members[0].Score)
 		}
 	}
 	slices.SortFunc(first, func(a, b waiting) int { return cmp.Compare(a.due, b.due) })
-	shares := map[partition]int{}
+	shares := map[int]int{}
 	for _, w := range first[:min(limit, len(first))] {
-		shares[w.part]++
+		shares[w.partition]++
 	}
 	return shares, nil
 }
@@ -152,6 +187,7 @@ func (s *Store) share(ctx context.Context, queue func(partition) string, limit i
 func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
 	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
+	s.looks.hint(queueReads, s.hash(string(id)))
 	return reply != int64(-1), err
 }
 

@@ -116,6 +116,7 @@ type Store struct {
 
 	appended appendWatch  // of those who push
 	pushes   pushPipeline // of all endpoints
+	looks    queueLooks   // of the workers of this process
 
 	rebuilding map[partition]bool // by this process
 }

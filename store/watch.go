@@ -102,6 +102,11 @@ func (s *Store) WatchOrder(id payment.OrderID) (hints <-chan struct{}, stop func
 
 // pass wakes the waiters of an order, and of its payments whose view has changed, that a hint names.
 func (s *Store) pass(channel, payload string) {
+	if payload == passesHint {
+		s.looks.hint(queuePasses, 0)
+		return
+	}
+	s.looks.saved(partitionOf(channel))
 	order, changed, visible := strings.Cut(payload, " ")
 	s.watch.wake("order " + order)
 	if !visible {
@@ -115,5 +120,5 @@ func (s *Store) pass(channel, payload string) {
 		s.watch.wake("payment " + id)
 	}
 	s.watch.wake(anyPayment)
-	s.appended.hint(channel)
+	s.appended.hint(partitionOf(channel))
 }

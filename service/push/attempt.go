@@ -15,11 +15,15 @@ func (w *endpointWorker) attempt(ctx, request context.Context, q *partitionQueue
 		slots = w.retry
 	}
 	select {
-	case slots <- struct{}{}:
-	case <-ctx.Done():
-		return true
-	case <-request.Done():
-		return true
+	case slots <- struct{}{}: // there is room, as mostly
+	default:
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return true
+		case <-request.Done():
+			return true
+		}
 	}
 	if ctx.Err() != nil || w.disabled.Load() || w.circuit.open.Load() && !d.Probe {
 		<-slots

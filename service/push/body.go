@@ -27,11 +27,11 @@ func encode(event payment.FeedEvent) ([]byte, error) {
 }
 
 func appendBody(event payment.FeedEvent, truncated bool) ([]byte, error) {
-	id, err := json.Marshal(event.ID)
+	id, err := quote(event.ID)
 	if err != nil {
 		return nil, err
 	}
-	kind, err := json.Marshal(event.Type)
+	kind, err := quote(event.Type)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +45,18 @@ func appendBody(event payment.FeedEvent, truncated bool) ([]byte, error) {
 	body = append(append(body, `,"timestamp":"`...), at...)
 	body = append(append(body, `","truncated":`...), boolean(truncated)...)
 	return append(body, '}'), nil
+}
+
+// quote returns a string in JSON. Ids and types need no escapes.
+func quote(text string) ([]byte, error) {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '.', c == '-':
+		default:
+			return json.Marshal(text)
+		}
+	}
+	return append(append(append(make([]byte, 0, len(text)+2), '"'), text...), '"'), nil
 }
 
 func boolean(value bool) string {

@@ -3,7 +3,6 @@ package push
 import (
 	"context"
 	"crypto/rand"
-	mathrand "math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -16,7 +15,7 @@ const (
 
 	lease        = 2 * time.Second        // after which a dead owner's deliveries are another's
 	renewAfter   = 700 * time.Millisecond // since the last claim of a partition with deliveries under way
-	pollAfter    = 3 * time.Second        // since the last claim where no hint arrived, and up to half as long again
+	pollAfter    = 3 * time.Second        // between two claims without a hint, and up to half as long again
 	hintPause    = 50 * time.Millisecond  // between two claims because of hints: a busy moment is claimed at once
 	claimPause   = 5 * time.Millisecond   // between any two claims
 	claimRetry   = time.Second            // after a claim that failed
@@ -108,7 +107,7 @@ func (w *endpointWorker) claim(ctx, requests context.Context) time.Duration {
 	now := w.now()
 	poll, renew := !now.Before(w.pollAt), !now.Before(w.renewAt)
 	if poll {
-		w.pollAt = now.Add(pollAfter + mathrand.N(pollAfter/2)) //nolint:gosec // no secret
+		w.pollAt = w.nextPoll(now)
 	}
 	if renew {
 		w.renewAt = now.Add(renewAfter)

@@ -3,6 +3,7 @@ package push
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -57,11 +58,22 @@ type Relay struct {
 	log          *slog.Logger
 	observer     Observer
 	now          func() time.Time
+	began        time.Time
+	pollEvery    time.Duration
 }
 
 // NewRelay returns a relay.
 func NewRelay(outbox Outbox, destinations []Destination, o RelayOptions) *Relay {
-	return &Relay{outbox: outbox, destinations: destinations, log: o.Logger, observer: o.Observer, now: o.Now}
+	return &Relay{
+		outbox: outbox, destinations: destinations, log: o.Logger, observer: o.Observer, now: o.Now, began: o.Now(),
+		pollEvery: pollAfter + rand.N(pollAfter/2), //nolint:gosec // no secret
+	}
+}
+
+// nextPoll returns when to poll next. All endpoints poll at the same moments, so that their claims share a pipeline and
+// an idle process wakes up once for all of them. Replicas poll at moments of their own.
+func (r *Relay) nextPoll(now time.Time) time.Time {
+	return r.began.Add(now.Sub(r.began)/r.pollEvery*r.pollEvery + r.pollEvery)
 }
 
 // Register makes the endpoints known: new ones get the events from now on.

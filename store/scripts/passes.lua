@@ -3,7 +3,7 @@
 -- Unix second, verify is 0 or 1, state is waiting, running or done, and holder is - while it is waiting.
 -- KEYS[1] passes  KEYS[2] meta
 -- ARGV[1] ask, withdraw, take or note  ARGV[2] milliseconds after which a request is forgotten that is not repeated
--- ask: ARGV[3] request  ARGV[4] from  ARGV[5] verify
+-- ask: ARGV[3] request  ARGV[4] from  ARGV[5] verify  ARGV[6] channel  ARGV[7] hint that a new request publishes there
 -- withdraw: ARGV[3] request
 -- take: ARGV[3] holder, who begins the oldest that is not done
 -- note: ARGV[3] request  ARGV[4] holder  ARGV[5] running or done  ARGV[6] result
@@ -60,7 +60,10 @@ if ARGV[1] == 'note' then
   save(pass)
   return 1
 end
-pass = pass or {id = ARGV[3], asked = ms, from = ARGV[4], verify = ARGV[5], state = 'waiting', holder = '-', result = ''}
+if not pass then
+  pass = {id = ARGV[3], asked = ms, from = ARGV[4], verify = ARGV[5], state = 'waiting', holder = '-', result = ''}
+  redis.call('PUBLISH', ARGV[6], ARGV[7])
+end
 pass.till = string.format('%.0f', ms + lasts)
 save(pass)
 redis.call('PEXPIRE', KEYS[1], lasts)
