@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,36 +10,6 @@ import (
 	"kasse/service/payment"
 	"kasse/service/push"
 )
-
-// LoadOrderEvents returns the order's events that are still in the stream, oldest first. The order must be
-// loaded with all its payments, since the oldest one decides where the read begins.
-func (s *Store) LoadOrderEvents(ctx context.Context, o payment.Order) (events []payment.FeedEvent, err error) {
-	n := s.hash(string(o.ID))
-	part, from := s.partitionAt(n), "-"
-	if oldest := o.OldestEvent(); !oldest.IsZero() {
-		from = position{ms: max(oldest.UnixMilli(), 1)}.String()
-	}
-	for {
-		page, err := s.redis.XRangeN(ctx, part.events(), from, "+", forgetBatch).Result()
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		for _, entry := range page {
-			event := feedEvent(entry, parsePosition(entry.ID), n)
-			view, err := payment.DecodeView(event.Data)
-			if err != nil {
-				return nil, fmt.Errorf("the entry %s of %s cannot be read: %w", entry.ID, part.events(), err)
-			}
-			if view.Order == o.ID {
-				events = append(events, event)
-			}
-		}
-		if len(page) < forgetBatch {
-			return events, nil
-		}
-		from = "(" + page[len(page)-1].ID
-	}
-}
 
 // DeliveryState is how far the delivery of an event to an endpoint is.
 type DeliveryState string

@@ -90,12 +90,18 @@ if moved then
     reply[4 + i] = redis.call('HGET', KEYS[1], ARGV[at + i])
   end
   if stored and string.match(stored, '^[^\n]*\n\2') then
-    local number, block = 0, redis.call('HGET', KEYS[1], 'attempts:0')
-    while block do
-      reply[5 + records + number] = block
-      number = number + 1
-      block = redis.call('HGET', KEYS[1], 'attempts:' .. number)
-    end
+    local number, blocks = 0
+    repeat -- as in load_order.lua
+      local names = {}
+      for i = 1, 16 do
+        names[i] = 'attempts:' .. (number + i - 1)
+      end
+      blocks = redis.call('HMGET', KEYS[1], unpack(names))
+      for i = 1, 16 do
+        reply[4 + records + number + i] = blocks[i] or nil
+      end
+      number = number + 16
+    until not blocks[16]
   end
   return reply
 end

@@ -1,0 +1,60 @@
+package store_test
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"kasse/service/payment"
+	"kasse/store"
+	"kasse/store/storetest"
+)
+
+// TestManyAttemptsAreLoadedByFewCommands: an order of 200 attempts has 49 blocks of earlier ones, and a load, or a conflict,
+// takes a few commands of Redis for all of them.
+func TestManyAttemptsAreLoadedByFewCommands(t *testing.T) {
+	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
+	s := store.New(client, options)
+	must(t, s.Mark(ctx, store.Identity{Service: "kasse"}))
+	const attempts, few = 200, 6
+	ref := payment.Ref{Order: "o_many"}
+	o, now, err := s.LoadOrder(ctx, ref)
+	must(t, err)
+	for n := 1; n <= attempts; n++ {
+		o.Attempts = append(o.Attempts, payment.Attempt{Number: n, Refused: true})
+	}
+	_, err = s.SaveOrder(ctx, o, payment.Changes{Now: now})
+	must(t, err)
+	for name, load := range map[string]func() (payment.Order, error){
+		"load": func() (payment.Order, error) {
+			found, _, err := s.LoadOrder(ctx, ref)
+			return found, err
+		},
+		"conflict": func() (payment.Order, error) {
+			stale := payment.Order{ID: ref.Order, Revision: "1-stale", Closed: payment.ClosedByCancel}
+			saved, err := s.SaveOrder(ctx, stale, payment.Changes{Now: now})
+			if err != payment.ErrConflict { //nolint:errorlint // it is returned as it is
+				return saved.Order, fmt.Errorf("the save of a stale order: %w", err)
+			}
+			return saved.Order, nil
+		},
+	} {
+		must(t, client.ConfigResetStat(ctx).Err())
+		found, err := load()
+		must(t, err)
+		if len(found.Attempts) != attempts {
+			t.Errorf("%s: %d attempts", name, len(found.Attempts))
+		}
+		text, err := client.Info(ctx, "commandstats").Result()
+		must(t, err)
+		gets := 0
+		for _, line := range regexp.MustCompile(`cmdstat_hm?get:calls=(\d+)`).FindAllStringSubmatch(text, -1) {
+			n, _ := strconv.Atoi(line[1])
+			gets += n
+		}
+		if gets == 0 || gets > few {
+			t.Errorf("%s: %d commands read the hash, want %d at most", name, gets, few)
+		}
+	}
+}
