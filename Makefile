@@ -105,6 +105,11 @@ bench: programs ##l benchmarks of the parts, then of the whole; BENCH='-count 5'
 	$(GO) test ./test/push -run '^$$' -bench Cost -benchtime 1x $(BENCH)
 	$(GO) run ./test/bench $(LOAD)
 
+.PHONY: growth
+growth: programs ##l what grows with 1,000 to 3,000,000 orders, and with the attempts of one; ORDERS=1000,100000
+	$(GO) run ./test/bench -run growth -time 1s $(if $(ORDERS),-orders $(ORDERS))
+	$(GO) run ./test/bench -run attempts
+
 .PHONY: examples pushes
 CONSUMERS ?= TestConsumer
 examples: programs examples/consumer-ts/node_modules/.package-lock.json ##c the example consumers against real servers

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -43,7 +44,12 @@ var scenarios = []scenario{
 	{"waiting", waiting},
 	{"start", start},
 	{"million", million},
+	{"growth", growth},
+	{"attempts", attempts},
 }
+
+// apart are the scenarios that run only if -run names them: they take long, and much memory.
+var apart = []string{"growth", "attempts"}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -51,7 +57,13 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	rounds := flags.Int("rounds", 5, "rounds of each scenario")
 	length := flags.Duration("time", 3*time.Second, "length of one measurement")
 	beside := flags.String("beside", "", "program of an older build of Kasse, to be measured beside")
+	orders := flags.String("orders", "1000,100000,1000000,3000000", "of growth: numbers of orders, the smallest first")
+	keep := flags.String("keep", "", "of growth: directory in which the orders are kept for the next run, 2 KB each")
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	counts, err := parseSizes(*orders)
+	if err != nil {
 		return err
 	}
 	chosen, err := regexp.Compile(*only)
@@ -63,7 +75,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	return testenv.InDir(ctx, "bench", func(dir string) error {
 		b := &bench{
-			rounds: *rounds, length: *length, dir: dir, beside: *beside, out: out, results: map[string][]float64{},
+			rounds: *rounds, length: *length, dir: dir, beside: *beside, sizes: counts, keep: *keep, out: out,
+			results: map[string][]float64{},
 		}
 		var err error
 		if b.program, err = testenv.Build(ctx, dir); err != nil {
@@ -77,7 +90,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 func (b *bench) run(ctx context.Context, chosen *regexp.Regexp) error {
 	b.head()
 	for _, s := range scenarios {
-		if chosen.MatchString(s.name) {
+		if chosen.MatchString(s.name) && (chosen.String() != "" || !slices.Contains(apart, s.name)) {
 			if err := s.play(ctx, b); err != nil {
 				return errors.Join(fmt.Errorf("%s: %w", s.name, err), context.Cause(ctx))
 			}

@@ -17,6 +17,8 @@ type bench struct {
 	dir     string
 	program string // Kasse's binary
 	beside  string // binary of an older Kasse to compare with; empty: none
+	sizes   []int  // numbers of orders of the scenario growth
+	keep    string // directory where growth keeps the orders for the next run; empty: it does not
 	out     io.Writer
 
 	environments int                  // created so far
