@@ -1,6 +1,10 @@
 package service
 
-import "context"
+import (
+	"context"
+
+	"kasse/service/payment"
+)
 
 // SweepDue is one pass of the sweep.
 func (s *Service) SweepDue(ctx context.Context) (int, error) {
@@ -14,3 +18,8 @@ func (s *Service) CatchUp(ctx context.Context) error { return s.catchUpOnce(ctx)
 
 // RestoreNext is one turn of the restore queue.
 func (s *Service) RestoreNext(ctx context.Context) error { return s.restoreNext(ctx) }
+
+// ReadWithinBudget reads a payment as the read worker does.
+func (s *Service) ReadWithinBudget(ctx context.Context, id payment.ID) error {
+	return s.readWithinBudget(ctx, id)
+}

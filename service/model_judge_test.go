@@ -102,7 +102,7 @@ func (m *model) rest() {
 			return
 		}
 		for _, id := range ids {
-			m.through(func(svc *service.Service) error { return svc.Read(context.Background(), id) })
+			m.through(func(svc *service.Service) error { return svc.ReadWithinBudget(context.Background(), id) })
 		}
 	}
 	m.Fatal("the worker finds no rest")

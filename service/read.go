@@ -21,11 +21,12 @@ type reader interface {
 type readQueue interface {
 	// TakeReads returns due payments and hides them from all replicas for the time hide.
 	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
-	// WantRead queues a read of a payment without a record. It returns false if the payment was found not to
-	// be ours within a day.
+	// WantRead queues a read of a payment. If a read of it is under way, another one is queued. It returns false if
+	// the payment was found not to be ours within a day.
 	WantRead(ctx context.Context, id payment.ID) (bool, error)
-	// EndWantedRead removes the read queued by WantRead. Reads queued by the order's own saves stay.
-	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error
+	// EndWantedRead removes a taken payment from the queue, unless a save or WantRead has queued it again. If the
+	// order has a read due, the order's own entry stays.
+	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error
 	// DropRead removes a payment from every queue and remembers for a day that it is not ours.
 	DropRead(ctx context.Context, id payment.ID) error
 	// AllowRead takes one of this second's reads, shared by all replicas, or returns the waiting time.
@@ -80,14 +81,15 @@ func (s *Service) readOrDrop(ctx context.Context, id payment.ID) (dropped bool, 
 	if err := s.waitReadBudget(ctx); err != nil {
 		return false, err
 	}
-	order, err := s.read(ctx, id)
+	t, err := s.read(ctx, id)
 	switch {
 	case errors.Is(err, payment.ErrNotFound):
 		return true, s.reads.DropRead(ctx, id)
 	case err != nil:
 		return false, err
 	}
-	return false, s.reads.EndWantedRead(ctx, id, order)
+	due := !t.order.ReadDue(id, t.now).IsZero()
+	return false, s.reads.EndWantedRead(ctx, id, t.ref.Order, due)
 }
 
 // waitReadBudget waits for the budget of background reads.
@@ -108,16 +110,16 @@ func (s *Service) Read(ctx context.Context, id payment.ID) error {
 	return err
 }
 
-// read is Read, and returns the payment's order.
-func (s *Service) read(ctx context.Context, id payment.ID) (payment.OrderID, error) {
+// read is Read, and returns the payment's order after the read.
+func (s *Service) read(ctx context.Context, id payment.ID) (*target, error) {
 	t, err := s.find(ctx, id)
 	switch {
 	case errors.Is(err, payment.ErrNotFound):
 		return s.readUnknown(ctx, id)
 	case err != nil:
-		return "", err
+		return nil, err
 	}
-	return t.ref.Order, s.readTarget(ctx, t)
+	return t, s.readTarget(ctx, t)
 }
 
 // readTarget is Read for a loaded order. The target then contains the answer.
@@ -151,18 +153,18 @@ func (s *Service) readTarget(ctx context.Context, t *target) error {
 }
 
 // readUnknown reads a payment without a pointer.
-func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.OrderID, error) {
+func (s *Service) readUnknown(ctx context.Context, id payment.ID) (*target, error) {
 	answer, err := s.retrieve(ctx, id)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	t, err := s.locate(ctx, answer.Intent)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	copied, err := s.isCopy(ctx, t, answer.Intent)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	seen := payment.Seen{Intent: answer.Intent, Facts: answer.ReadFacts(t.knownBefore()), Charged: answer.Charged}
 	if copied {
@@ -170,7 +172,7 @@ func (s *Service) readUnknown(ctx context.Context, id payment.ID) (payment.Order
 	} else {
 		_, err = s.merge(ctx, t, payment.CauseRead, seen)
 	}
-	return t.ref.Order, err
+	return t, err
 }
 
 // isCopy reports whether a PaymentIntent was made by another call than that of the attempt it claims. It asks

@@ -192,7 +192,7 @@ func (s *shop) attend() {
 		s.t.Fatal(err)
 	}
 	for _, id := range ids {
-		if err := s.svc.Read(s.t.Context(), id); err != nil {
+		if err := s.svc.ReadWithinBudget(s.t.Context(), id); err != nil {
 			s.t.Fatal(err)
 		}
 	}

@@ -123,7 +123,7 @@ func workCalls(s *store.Store) map[string]func(context.Context) error {
 		"WantRead":      func(ctx context.Context) error { return second(s.WantRead(ctx, "pi_1")) },
 		"Discard":       func(ctx context.Context) error { return second(s.Discard(ctx)) },
 		"NoteRetention": func(ctx context.Context) error { return second(s.NoteRetention(ctx)) },
-		"EndWantedRead": func(ctx context.Context) error { return s.EndWantedRead(ctx, "pi_1", "o-1") },
+		"EndWantedRead": func(ctx context.Context) error { return s.EndWantedRead(ctx, "pi_1", "o-1", false) },
 		"Mark":          func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
 		"Ping":          s.Ping,
 		"Quarantine":    func(ctx context.Context) error { return s.Quarantine(ctx, payment.StripeEvent{}, nil) },

@@ -13,7 +13,7 @@ import (
 	"kasse/service/payment"
 )
 
-var wantReadScript = script("want_read")
+var wantReadScript, endReadScript = script("want_read"), script("end_read")
 
 var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
 
@@ -182,8 +182,9 @@ func (s *Store) share(
 	return shares, nil
 }
 
-// WantRead puts a payment into the queue, due at once, unless it is there. It returns false, and
-// queues nothing, for a payment that was found not to be ours within the last day.
+// WantRead puts a payment into the queue, due at once, unless it waits there. A payment that
+// TakeReads has taken is due again: the read that is under way may have begun too early. WantRead
+// returns false, and queues nothing, for a payment that was found not to be ours within the last day.
 func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
 	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
@@ -191,14 +192,16 @@ func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return reply != int64(-1), err
 }
 
-// EndWantedRead removes the read that WantRead has queued in the payment's own partition. If that is also the
-// order's partition, the order's saves decide.
-func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
+// EndWantedRead removes a payment from the queue of its own partition, where WantRead has put it, if
+// it is as TakeReads has left it. If that is the partition of its order, too, and the order has a
+// read due, the entry is the order's and stays.
+func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
 	part := s.paymentPartition(id)
-	if part == s.orderPartition(order) {
+	if due && part == s.orderPartition(order) {
 		return nil
 	}
-	return unavailable(s.redis.ZRem(ctx, part.reads(), string(id)).Err())
+	_, err := s.writing.script(ctx, endReadScript, []string{part.reads()}, string(id))
+	return unavailable(err)
 }
 
 // notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask

@@ -24,6 +24,9 @@ func (o Order) Apply(f Fact, now time.Time) (Order, Changes) {
 	o.plan(&c, now)
 	o.list(&c, now)
 	c.Unlist = before.Listed
+	c.Reads = slices.DeleteFunc(c.Reads, func(d Due) bool {
+		return d.At.IsZero() && before.ReadDue(d.Payment, now).IsZero()
+	})
 	c.NoAttention = before.Stored() && c.Attention.IsZero() && before.attentionAt(now).IsZero()
 	c.NoExpiry = before.Stored() && c.Expires == 0 && before.expires() == 0
 	o.pass = pass{} // the next fact may be applied to this order, without a load between

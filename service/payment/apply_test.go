@@ -215,6 +215,14 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// readAt returns when the first payment of the changes is to be read; zero: never.
+func readAt(c Changes) time.Time {
+	if len(c.Reads) == 0 {
+		return time.Time{}
+	}
+	return c.Reads[0].At
+}
+
 // TestReadIsAskedFor in the same write that finds the doubt, and no more in the one that ends it.
 func TestReadIsAskedFor(t *testing.T) {
 	at := noon.Unix()
@@ -230,7 +238,7 @@ func TestReadIsAskedFor(t *testing.T) {
 	} {
 		next, changes := o.Apply(seenAs("pi_1", 1, tt.fact), noon.Add(time.Duration(i)*time.Second))
 		o = next
-		if got := changes.Reads[0].At; !got.Equal(tt.want) {
+		if got := readAt(changes); !got.Equal(tt.want) {
 			t.Errorf("fact %d: read at %v, want %v", i, got, tt.want)
 		}
 		if final := i == 3; changes.Sweeps[0].At.IsZero() != final || (changes.Expires > 0) != final {
@@ -249,23 +257,23 @@ func TestLeaseWantsARead(t *testing.T) {
 	}{{pending(), until}, {action(""), until}, {canceled(""), time.Time{}}, {succeeded("ch_1"), time.Time{}}} {
 		o, _ := follow(openOrder("pi_1"), seenAs("pi_1", 1, event("1", 10, tt.shown)))
 		o, taken := o.Apply(Leased{"me", until}, noon)
-		if got := taken.Reads[0].At; !got.Equal(tt.want) {
+		if got := readAt(taken); !got.Equal(tt.want) {
 			t.Errorf("%s, leased: read at %v, want %v", tt.shown.Status, got, tt.want)
 		}
-		if _, released := o.Apply(Released{"me"}, noon); !released.Reads[0].At.IsZero() {
-			t.Errorf("%s, released: read at %v", tt.shown.Status, released.Reads[0].At)
+		if _, released := o.Apply(Released{"me"}, noon); !readAt(released).IsZero() {
+			t.Errorf("%s, released: read at %v", tt.shown.Status, readAt(released))
 		}
 		if tt.want.IsZero() {
 			continue
 		}
 		o, waiting := o.Apply(TermsSet{Terms: o.Terms, Rev: 2}, until)
-		if got := waiting.Reads[0].At; !got.Equal(until) {
+		if got := readAt(waiting); !got.Equal(until) {
 			t.Errorf("%s, its holder is dead: read at %v", tt.shown.Status, got)
 		}
 		if _, asked := o.Apply(
 			seenAs("pi_1", 1, read(until.Unix(), tt.shown, "1")), until,
-		); !asked.Reads[0].At.IsZero() {
-			t.Errorf("%s, read: read again at %v", tt.shown.Status, asked.Reads[0].At)
+		); !readAt(asked).IsZero() {
+			t.Errorf("%s, read: read again at %v", tt.shown.Status, readAt(asked))
 		}
 	}
 }

@@ -203,6 +203,19 @@ func TestProposedAmount(t *testing.T) {
 	}
 }
 
+// TestLostAnswerChangesTheAmountOnly: a backend gives the order another customer, then the amount is set at Stripe and
+// the answer is lost. The PaymentIntent shows the new amount with its age, beside the old customer.
+func TestLostAnswerChangesTheAmountOnly(t *testing.T) {
+	want := price
+	want.Customer = "cus_2"
+	o, _ := follow(openOrder("pi_1"), TermsSet{want, 5}, AmountProposed{Proposal{1500, 9}})
+	want.Amount = 1500
+	o, _ = follow(o, datedSeen(seenAs("pi_1", 1, event("1", 10, costing(pending(), 1500))), "9", 1500))
+	if o.Terms != want || o.Rev != 9 {
+		t.Errorf("terms %+v of age %d, want %+v of age 9", o.Terms, o.Rev, want)
+	}
+}
+
 // TestFailuresClose: past MaxFailures failed attempts of all payments the order is closed; reopening forgives them.
 func TestFailuresClose(t *testing.T) {
 	o := openOrder("pi_1")

@@ -79,6 +79,10 @@ func (o *Order) recoverTerms(a *Attempt, rev int64, s Snapshot, now time.Time) {
 	if o.Winner != "" && o.Winner != a.Payment {
 		return
 	}
+	if rev == o.Proposed.Rev { // only the amount was changed: the rest of the order's terms may be newer
+		o.Terms.Amount, o.Rev = s.Amount, rev
+		return
+	}
 	usage := a.Terms.SetupFutureUsage // the requested value; the customer's page may change the PaymentIntent's
 	known := a.Terms != Terms{}
 	o.Terms, o.Rev = s.Terms(), rev

@@ -161,7 +161,7 @@ func TestVerification(t *testing.T) {
 				v.State != Paid {
 				t.Fatalf("at once: %v, %+v", got, v)
 			}
-			if verifies := tt.setting != VerifyOff; changes.Reads[0].At.IsZero() == verifies {
+			if verifies := tt.setting != VerifyOff; readAt(changes).IsZero() == verifies {
 				t.Fatalf("reads %v", changes.Reads)
 			}
 			after := noon.Add(time.Second)
@@ -184,8 +184,8 @@ func TestVerification(t *testing.T) {
 					(!v.Fulfillable && *v.HoldReason != end.hold) {
 					t.Fatalf("%s: %+v", end.snapshot.Status, v)
 				}
-				if !changes.Reads[0].At.IsZero() {
-					t.Fatalf("%s: read again at %v", end.snapshot.Status, changes.Reads[0].At)
+				if !readAt(changes).IsZero() {
+					t.Fatalf("%s: read again at %v", end.snapshot.Status, readAt(changes))
 				}
 				if denied := !v.Fulfillable; changes.Sweeps[0].At.IsZero() == denied {
 					t.Fatalf("%s: swept at %v", end.snapshot.Status, changes.Sweeps[0].At)
@@ -209,7 +209,7 @@ func TestStaleAnswersDenyNothing(t *testing.T) {
 		if v, _ := then.View("pi_1"); !v.Fulfillable || v.State != Paid || len(changes.Events) > 0 {
 			t.Errorf("%s: %+v, %v", name, v, eventTypes(changes))
 		}
-		if changes.Reads[0].At.IsZero() {
+		if readAt(changes).IsZero() {
 			t.Errorf("%s: it is not asked again", name)
 		}
 	}
@@ -233,7 +233,7 @@ func TestDeniedSuccessIsAskedAboutAgain(t *testing.T) {
 	o.Rules.Verification = VerifyInBackground
 	at := noon.Add(2 * time.Hour)
 	o, c = o.Apply(seenAs("pi_1", 1, event("evt_2", at.Unix(), succeeded("ch_2"))), at)
-	if v, _ := o.View("pi_1"); v.Fulfillable || !c.Reads[0].At.Equal(at) {
+	if v, _ := o.View("pi_1"); v.Fulfillable || !readAt(c).Equal(at) {
 		t.Fatalf("%+v, reads %v", v, c.Reads)
 	}
 	o, c = o.Apply(o.asked(at.Unix(), succeeded("ch_2")), at.Add(time.Second))
@@ -271,11 +271,11 @@ func TestInventedPaymentIsSwept(t *testing.T) {
 	invented := seenAs("pi_1", 1, event("evt_1", noon.Unix(), succeeded("ch_1")))
 	invented.ByEvent = true
 	o, c := verifying(VerifyInBackground, "").Apply(invented, noon)
-	if o.Loaded["pi_1"] == nil || c.Reads[0].At.IsZero() {
+	if o.Loaded["pi_1"] == nil || readAt(c).IsZero() {
 		t.Fatalf("%+v", c)
 	}
 	o, c = o.Apply(PaymentDenied{Payment: "pi_1", Claims: o.Known("pi_1", false).Claims}, noon.Add(time.Second))
-	if !o.Denied("pi_1") || !c.Reads[0].At.IsZero() || c.Sweeps[0].At.IsZero() {
+	if !o.Denied("pi_1") || !readAt(c).IsZero() || c.Sweeps[0].At.IsZero() {
 		t.Fatalf("reads %v, sweeps %v", c.Reads, c.Sweeps)
 	}
 }

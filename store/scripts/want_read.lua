@@ -1,4 +1,5 @@
--- Puts a payment into the queue of reads, due at once, unless it is there, or was found not to be ours.
+-- Puts a payment into the queue of reads, due at once, unless it waits there, or was found not to be ours. One that
+-- take_reads.lua has taken is due again.
 -- KEYS[1] reads  KEYS[2] meta  KEYS[3] mark of a payment that is not ours
 -- ARGV[1] payment
 -- Returns how many were added, -1 for one that is not ours, or the error NOMETA.
@@ -9,4 +10,8 @@ if redis.call('EXISTS', KEYS[3]) == 1 then
   return -1
 end
 local now = redis.call('TIME')
-return redis.call('ZADD', KEYS[1], 'NX', now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if due and tonumber(due) % 1 == 0 then
+  return 0
+end
+return redis.call('ZADD', KEYS[1], now[1] * 1000 + math.floor(now[2] / 1000), ARGV[1])

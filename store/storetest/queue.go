@@ -110,26 +110,41 @@ func (connect connector) readsInTwoPartitions(t *testing.T) {
 
 func (connect connector) wantedReadsEnd(t *testing.T) {
 	f := fresh(t, connect)
+	end := func(order payment.OrderID, due bool) {
+		t.Helper()
+		must(t, f.EndWantedRead(t.Context(), "pi_1", order, due))
+	}
+	taken := func(want ...payment.ID) {
+		t.Helper()
+		if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, want) {
+			t.Errorf("got %v, want %v", ids, want)
+		}
+	}
 	f.want(t, true)
-	f.wantRead(t, "pi_1", f.now(t))
-	must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
-	must(t, f.EndWantedRead(t.Context(), "pi_1", "o_1"))
+	taken("pi_1")
+	f.wantRead(t, "pi_1", f.now(t)) // by the order, in another partition
+	end("o_1", true)
+	end("o_1", true)
 	if n := f.client.ZCard(t.Context(), readsKey("pi_1")).Val(); n != 0 {
 		t.Errorf("%d are left where the read was wanted", n)
 	}
-	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-		t.Errorf("got %v, want the order's", ids)
-	}
+	taken("pi_1")
 	same := payment.OrderID("o_same")
 	for i := 0; hashed(string(same)) != hashed("pi_1"); i++ {
 		same = payment.OrderID(fmt.Sprintf("o_same_%d", i))
 	}
-	must(t, f.EndWantedRead(t.Context(), "pi_1", same))
+	end(same, false)
 	f.want(t, true)
-	must(t, f.EndWantedRead(t.Context(), "pi_1", same)) // the saves of the order decide
-	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
-		t.Errorf("got %v, want pi_1", ids)
-	}
+	end(same, false) // it was not taken
+	taken("pi_1")
+	end(same, true) // the order has a read due
+	f.want(t, true) // while the read is under way
+	end(same, false)
+	taken("pi_1")
+	end(same, false)
+	f.want(t, true)
+	taken("pi_1")
+	taken()
 }
 
 func (connect connector) readsOfSeveralPayments(t *testing.T) {

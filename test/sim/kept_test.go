@@ -10,5 +10,7 @@ var keptSeeds = []struct {
 	{212159246511498, "the end took a read that was under way before for one that it had asked for"},
 	{276099057010613, "an event was saved after a conflict, and the pointer that Redis had lost was not written"},
 	{136780339533628, "the same, in a later attempt"},
+	{254097282293843, "a change of the amount, whose answer was lost, gave the order its former customer again"},
+	{65568037032424, "the first save of a payment removed a read that an earlier event had asked for"},
 	{193417255571361, "the same, in the third attempt of an order"},
 }

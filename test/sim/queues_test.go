@@ -11,14 +11,14 @@ import (
 	"kasse/service/payment"
 )
 
-// queue holds ids with their due times in Unix milliseconds.
+// queue holds ids with their due times in half milliseconds since 1970. That of a claimed id is odd.
 type queue[ID ~string] map[ID]int64
 
 // put sets an id's due time. A zero time removes the id.
 func (q queue[ID]) put(id ID, at time.Time) {
 	delete(q, id)
 	if !at.IsZero() {
-		q[id] = at.UnixMilli()
+		q[id] = 2 * at.UnixMilli()
 	}
 }
 
@@ -26,7 +26,7 @@ func (q queue[ID]) put(id ID, at time.Time) {
 func (q queue[ID]) due(now time.Time) []ID {
 	var due []ID
 	for id, at := range q {
-		if at <= now.UnixMilli() {
+		if at <= 2*now.UnixMilli() {
 			due = append(due, id)
 		}
 	}
@@ -45,6 +45,7 @@ func claim[ID ~string](r *redis, of func(*partition) queue[ID], limit int, hide 
 				break
 			}
 			of(part).put(id, r.now().Add(hide))
+			of(part)[id]++
 			if !slices.Contains(taken, id) {
 				taken = append(taken, id)
 			}
@@ -91,7 +92,7 @@ func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.sim.redis.ofOrder(id).attention, id) })
 }
 
-// WantRead queues a read of a payment without a record, unless one is queued. It returns false for a payment
+// WantRead queues a read of a payment, unless one waits. It returns false for a payment
 // that was found not to be ours within a day.
 func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return toRedis(ctx, r, "WantRead", string(id), func() (bool, error) {
@@ -99,16 +100,17 @@ func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 		if r.sim.redis.now().Before(part.notOurs[id]) {
 			return false, nil
 		}
-		if _, waits := part.reads[id]; !waits {
+		if part.reads[id]%2 == 1 || part.reads[id] == 0 {
 			part.reads.put(id, r.sim.redis.now())
 		}
 		return true, nil
 	})
 }
 
-func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID) error {
+func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
 	return changeRedis(ctx, r, "EndWantedRead", string(id), func() {
-		if own := r.sim.redis.ofPayment(id); own != r.sim.redis.ofOrder(order) {
+		own := r.sim.redis.ofPayment(id)
+		if ofOrder := due && own == r.sim.redis.ofOrder(order); !ofOrder && own.reads[id]%2 == 1 {
 			delete(own.reads, id)
 		}
 	})
