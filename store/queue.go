@@ -182,9 +182,9 @@ func (s *Store) share(
 	return shares, nil
 }
 
-// WantRead puts a payment into the queue, due at once, unless it waits there. A payment that
-// TakeReads has taken is due again: the read that is under way may have begun too early. WantRead
-// returns false, and queues nothing, for a payment that was found not to be ours within the last day.
+// WantRead queues a payment, due at once, unless it waits already. A payment that TakeReads has taken is due again,
+// since the read under way may have begun too early. WantRead returns false, and queues nothing, for a payment that
+// was found not to be ours within the last day.
 func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
 	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
@@ -192,9 +192,8 @@ func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return reply != int64(-1), err
 }
 
-// EndWantedRead removes a payment from the queue of its own partition, where WantRead has put it, if
-// it is as TakeReads has left it. If that is the partition of its order, too, and the order has a
-// read due, the entry is the order's and stays.
+// EndWantedRead removes a payment from the queue of its own partition, if TakeReads has hidden it and nothing has
+// queued it again. If the order is in the same partition and has a read due, the entry is the order's and stays.
 func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
 	part := s.paymentPartition(id)
 	if due && part == s.orderPartition(order) {

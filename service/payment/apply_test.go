@@ -241,6 +241,9 @@ func TestReadIsAskedFor(t *testing.T) {
 		if got := readAt(changes); !got.Equal(tt.want) {
 			t.Errorf("fact %d: read at %v, want %v", i, got, tt.want)
 		}
+		if first := i == 0; first == (len(changes.Reads) > 0) { // an event may have asked for a read before it
+			t.Errorf("fact %d: reads %v; the first removes none, the last one does", i, changes.Reads)
+		}
 		if final := i == 3; changes.Sweeps[0].At.IsZero() != final || (changes.Expires > 0) != final {
 			t.Errorf("fact %d: swept at %v, expires after %v", i, changes.Sweeps[0].At, changes.Expires)
 		}

@@ -1,5 +1,4 @@
--- Removes a payment from the queue of reads, if it is as take_reads.lua has left it: neither a save nor want_read.lua has put
--- it there since.
+-- Removes a payment from the queue of reads, if take_reads.lua has hidden it and nothing has queued it again.
 -- KEYS[1] reads
 -- ARGV[1] payment
 -- Returns how many were removed.

@@ -1,8 +1,8 @@
 -- Takes members that are due, and hides them for a while: the process that takes them may die.
 -- KEYS[1] reads, sweep or restore
 -- ARGV[1] how many at most  ARGV[2] milliseconds to hide them
--- Returns their ids. Their new due time ends in .5, which no other script writes: so end_read.lua knows that nothing has
--- put them there since.
+-- Returns their ids. Their new due time ends in .5. No other script writes such a time, so end_read.lua knows that
+-- nothing has queued them again.
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ms, 'LIMIT', 0, ARGV[1])
