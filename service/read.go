@@ -24,7 +24,7 @@ type readQueue interface {
 	// WantRead queues a read of a payment. If a read of it is under way, another one is queued. It returns false if
 	// the payment was found not to be ours within a day.
 	WantRead(ctx context.Context, id payment.ID) (bool, error)
-	// EndWantedRead removes a taken payment from the queue, unless a save or WantRead has queued it again. If the
+	// EndWantedRead removes a taken payment from the queues, unless a save or WantRead has queued it again. If the
 	// order has a read due, the order's own entry stays.
 	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error
 	// DropRead removes a payment from every queue and remembers for a day that it is not ours.

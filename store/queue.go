@@ -192,15 +192,19 @@ func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	return reply != int64(-1), err
 }
 
-// EndWantedRead removes a payment from the queue of its own partition, if TakeReads has hidden it and nothing has
-// queued it again. If the order is in the same partition and has a read due, the entry is the order's and stays.
+// EndWantedRead removes a payment from the queues of its own and of its order's partition, where TakeReads has hidden
+// it and nothing has queued it again. If the order has a read due, the entry in the order's partition stays.
 func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
-	part := s.paymentPartition(id)
-	if due && part == s.orderPartition(order) {
-		return nil
+	own, ofOrder := s.paymentPartition(id), s.orderPartition(order)
+	for _, part := range slices.Compact([]partition{own, ofOrder}) {
+		if due && part == ofOrder {
+			continue
+		}
+		if _, err := s.writing.script(ctx, endReadScript, []string{part.reads()}, string(id)); err != nil {
+			return unavailable(err)
+		}
 	}
-	_, err := s.writing.script(ctx, endReadScript, []string{part.reads()}, string(id))
-	return unavailable(err)
+	return nil
 }
 
 // notOursFor is how long a payment that is not ours is remembered, so that its refunds do not ask

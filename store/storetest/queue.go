@@ -129,6 +129,10 @@ func (connect connector) wantedReadsEnd(t *testing.T) {
 		t.Errorf("%d are left where the read was wanted", n)
 	}
 	taken("pi_1")
+	end("o_1", false) // the order has no read due any more
+	if n := f.client.ZCard(t.Context(), readsKey("o_1")).Val(); n != 0 {
+		t.Errorf("%d are left in the order's partition", n)
+	}
 	same := payment.OrderID("o_same")
 	for i := 0; hashed(string(same)) != hashed("pi_1"); i++ {
 		same = payment.OrderID(fmt.Sprintf("o_same_%d", i))

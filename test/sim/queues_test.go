@@ -109,9 +109,11 @@ func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 
 func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
 	return changeRedis(ctx, r, "EndWantedRead", string(id), func() {
-		own := r.sim.redis.ofPayment(id)
-		if ofOrder := due && own == r.sim.redis.ofOrder(order); !ofOrder && own.reads[id]%2 == 1 {
-			delete(own.reads, id)
+		ofOrder := r.sim.redis.ofOrder(order)
+		for _, part := range []*partition{r.sim.redis.ofPayment(id), ofOrder} {
+			if part.reads[id]%2 == 1 && !(due && part == ofOrder) {
+				delete(part.reads, id)
+			}
 		}
 	})
 }
