@@ -103,9 +103,5 @@ func counter(o payment.Order) string {
 	return count
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+// must fails the test on an error.
+var must = storetest.Must

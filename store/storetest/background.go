@@ -28,7 +28,7 @@ func (connect connector) testSweeps(t *testing.T) {
 	take := func(hide time.Duration) []payment.ID {
 		t.Helper()
 		ids, err := f.TakeSweeps(t.Context(), 10, hide)
-		must(t, err)
+		Must(t, err)
 		return ids
 	}
 	if ids := take(time.Millisecond); !slices.Equal(ids, []payment.ID{"pi_due"}) {
@@ -46,7 +46,7 @@ func (connect connector) testSweeps(t *testing.T) {
 		t.Errorf("%d reads are due, %v", due, err)
 	}
 	at("pi_gone", now)
-	must(t, f.DropRead(t.Context(), "pi_gone"))
+	Must(t, f.DropRead(t.Context(), "pi_gone"))
 	if ids := take(time.Hour); len(ids) > 0 {
 		t.Errorf("got %v", ids)
 	}
@@ -56,35 +56,35 @@ func (connect connector) testRestores(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_here")
 	for range 2 {
-		must(t, f.WantRestore(t.Context(), "pi_here", "address", false))
-		must(t, f.WantRestore(t.Context(), "pi_missing", "address", false))
+		Must(t, f.WantRestore(t.Context(), "pi_here", "address", false))
+		Must(t, f.WantRestore(t.Context(), "pi_missing", "address", false))
 	}
 	ids, err := f.TakeRestores(t.Context(), false, 10, time.Minute)
-	if must(t, err); !slices.Equal(ids, []payment.ID{"pi_missing"}) {
+	if Must(t, err); !slices.Equal(ids, []payment.ID{"pi_missing"}) {
 		t.Errorf("got %v, want pi_missing", ids)
 	}
-	must(t, f.DropRestore(t.Context(), "pi_missing"))
+	Must(t, f.DropRestore(t.Context(), "pi_missing"))
 	for i := range 500 {
-		must(t, f.WantRestore(t.Context(), numbered(i), "flood", false))
+		Must(t, f.WantRestore(t.Context(), numbered(i), "flood", false))
 	}
 	if waiting := f.waiting(t, "restore"); waiting > 32 || waiting < 16 {
 		t.Errorf("%d of one address wait, want about 32", waiting)
 	}
-	must(t, f.WantRestore(t.Context(), "pi_honest", "neighbour", false))
+	Must(t, f.WantRestore(t.Context(), "pi_honest", "neighbour", false))
 	if waiting := f.waiting(t, "restore"); waiting > 33 || waiting < 17 {
 		t.Errorf("%d wait with another address's, want one more", waiting)
 	}
 	for i := range 3_000 {
-		must(t, f.WantRestore(t.Context(), numbered(i), fmt.Sprint(i), false))
+		Must(t, f.WantRestore(t.Context(), numbered(i), fmt.Sprint(i), false))
 	}
 	if waiting := f.waiting(t, "restore"); waiting > 1_000 || waiting < 900 {
 		t.Errorf("%d wait, want about 1,000", waiting)
 	}
-	must(t, f.WantRestore(t.Context(), "pi_token", "order:o-1", true))
+	Must(t, f.WantRestore(t.Context(), "pi_token", "order:o-1", true))
 	if ids, err = f.TakeRestores(t.Context(), true, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_token"}) {
 		t.Errorf("tokens wait for %v, %v", ids, err)
 	}
-	must(t, f.DropRestore(t.Context(), "pi_token"))
+	Must(t, f.DropRestore(t.Context(), "pi_token"))
 	if waiting := f.waiting(t, "restore:token"); waiting != 0 {
 		t.Errorf("%d of tokens wait", waiting)
 	}
@@ -102,7 +102,7 @@ func (f fixture) waiting(t testing.TB, queue string) (count int) {
 func (f fixture) takeOrders(t testing.TB, limit int) []payment.OrderID {
 	t.Helper()
 	ids, err := f.TakeOrders(t.Context(), limit, time.Hour)
-	must(t, err)
+	Must(t, err)
 	return ids
 }
 
@@ -130,8 +130,8 @@ func (connect connector) testAttention(t *testing.T) {
 		t.Errorf("got %v, and all are hidden", ids)
 	}
 	at("o-due", now)
-	must(t, f.DropOrder(t.Context(), "o-due"))
-	must(t, f.DropOrder(t.Context(), "o-due"))
+	Must(t, f.DropOrder(t.Context(), "o-due"))
+	Must(t, f.DropOrder(t.Context(), "o-due"))
 	if ids := f.takeOrders(t, 10); len(ids) != 0 {
 		t.Errorf("got %v", ids)
 	}
@@ -143,7 +143,7 @@ func (connect connector) testLeases(t *testing.T) {
 	take := func(s *store.Store, owner string) bool {
 		t.Helper()
 		taken, err := s.TakeLease(t.Context(), "nets", owner, time.Hour)
-		must(t, err)
+		Must(t, err)
 		return taken
 	}
 	for range 2 {
@@ -154,11 +154,11 @@ func (connect connector) testLeases(t *testing.T) {
 	if taken, err := other.TakeLease(t.Context(), "push", "two", time.Hour); !taken || err != nil {
 		t.Errorf("another lease: %t, %v", taken, err)
 	}
-	must(t, other.GiveBackLease(t.Context(), "nets", "two"))
+	Must(t, other.GiveBackLease(t.Context(), "nets", "two"))
 	if take(other, "two") {
 		t.Error("the lease was given back by another")
 	}
-	must(t, f.GiveBackLease(t.Context(), "nets", "one"))
+	Must(t, f.GiveBackLease(t.Context(), "nets", "one"))
 	if !take(other, "two") || take(f.Store, "one") {
 		t.Error("the lease was not given back")
 	}
@@ -171,13 +171,13 @@ func (connect connector) testLeases(t *testing.T) {
 func (connect connector) testCatchUp(t *testing.T) {
 	f := fresh(t, connect)
 	done, now, err := f.LoadCatchUp(t.Context())
-	if must(t, err); !done.IsZero() || now.Sub(f.now(t)).Abs() > patience {
+	if Must(t, err); !done.IsZero() || now.Sub(f.now(t)).Abs() > patience {
 		t.Errorf("got %s, %s", done, now)
 	}
 	for _, step := range []struct{ save, want int64 }{
 		{1_760_000_000, 1_760_000_000}, {1_759_999_999, 1_760_000_000}, {1_760_000_001, 1_760_000_001},
 	} {
-		must(t, f.SaveCatchUp(t.Context(), time.Unix(step.save, 0)))
+		Must(t, f.SaveCatchUp(t.Context(), time.Unix(step.save, 0)))
 		if done, _, err = f.LoadCatchUp(t.Context()); err != nil || done.Unix() != step.want {
 			t.Errorf("after %d: got %d, %v", step.save, done.Unix(), err)
 		}
@@ -198,7 +198,7 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		eachMeta(func(key string) { marks = append(marks, key) })
 	}
 	for _, key := range marks {
-		must(t, f.client.Del(t.Context(), key).Err())
+		Must(t, f.client.Del(t.Context(), key).Err())
 	}
 	here := neighbours(1)[0] // in partition 3
 	ref := payment.Ref{Order: OrderOf(here)}
@@ -218,7 +218,7 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		if err != store.ErrUnfinished { //nolint:errorlint // it is compared so
 			t.Errorf("the check gives %v, want %v", err, store.ErrUnfinished)
 		}
-		must(t, f.Mark(t.Context(), identity)) // marks nothing
+		Must(t, f.Mark(t.Context(), identity)) // marks nothing
 		hasCode(t, save(f.Store), payment.CodeStoreUnavailable)
 	}
 	for round := range 2 {
@@ -227,18 +227,18 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 			t.Fatalf("%d partitions were lost, %v; want %d", n, err, lost)
 		}
 		refused()
-		must(t, save(rebuild))
+		Must(t, save(rebuild))
 		for n := range partitions { // pointers and reads may lie in any partition
 			id := payment.ID(fmt.Sprintf("pi_rebuilt_%d_%d", round, n))
-			must(t, rebuild.SavePointer(t.Context(), id, ref.Order, f.now(t).Add(retention)))
-			must(t, errOf(rebuild.WantRead(t.Context(), id)))
+			Must(t, rebuild.SavePointer(t.Context(), id, ref.Order, f.now(t).Add(retention)))
+			Must(t, errOf(rebuild.WantRead(t.Context(), id)))
 		}
 		refused()
 		if round == 0 {
 			continue // it dies, and is begun again
 		}
-		must(t, rebuild.FinishRebuild(t.Context()))
-		must(t, rebuild.FinishRebuild(t.Context()))
+		Must(t, rebuild.FinishRebuild(t.Context()))
+		Must(t, rebuild.FinishRebuild(t.Context()))
 	}
 	account, err := f.Check(t.Context(), identity)
 	if account != "acct_1" || err != nil {

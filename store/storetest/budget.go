@@ -22,7 +22,7 @@ func (connect connector) testBudget(t *testing.T) {
 		for delay == 0 && allowed < 1_000 {
 			var err error
 			delay, err = stores[allowed%2].AllowRead(t.Context(), perSecond)
-			must(t, err)
+			Must(t, err)
 			if delay == 0 {
 				allowed++
 			}
@@ -36,7 +36,7 @@ func (connect connector) testBudget(t *testing.T) {
 		}
 		wait.UntilTrue(t, "the budget to fill", func() bool {
 			delay, err := stores[1].AllowRead(t.Context(), perSecond)
-			must(t, err)
+			Must(t, err)
 			return delay == 0
 		})
 	})
@@ -50,7 +50,7 @@ func (connect connector) testSpared(t *testing.T) {
 	used := func(part float64) {
 		t.Helper()
 		full := f.now(t).Add(time.Duration(part * float64(time.Second)))
-		must(t, f.client.Set(t.Context(), "kasse:{p0}:budget", full.UnixMicro(), 0).Err())
+		Must(t, f.client.Set(t.Context(), "kasse:{p0}:budget", full.UnixMicro(), 0).Err())
 	}
 	for _, step := range []struct {
 		used           float64 // of the reads of a second; some come back until it is looked at
@@ -58,11 +58,11 @@ func (connect connector) testSpared(t *testing.T) {
 	}{{0, true, true}, {0.3, true, true}, {0.95, false, true}} {
 		used(step.used)
 		delay, err := f.AllowLookup(t.Context(), perSecond)
-		if must(t, err); (delay == 0) != step.lookup || delay > time.Second/2 {
+		if Must(t, err); (delay == 0) != step.lookup || delay > time.Second/2 {
 			t.Errorf("with %.2f used a caller waits %s", step.used, delay)
 		}
 		delay, err = f.AllowRead(t.Context(), perSecond)
-		if must(t, err); (delay == 0) != step.spared {
+		if Must(t, err); (delay == 0) != step.spared {
 			t.Errorf("with %.2f used the background waits %s", step.used, delay)
 		}
 	}
@@ -70,10 +70,10 @@ func (connect connector) testSpared(t *testing.T) {
 
 func (connect connector) testUnknown(t *testing.T) {
 	f := fresh(t, connect)
-	must(t, f.NoteUnknown(t.Context(), "pi_1"))
+	Must(t, f.NoteUnknown(t.Context(), "pi_1"))
 	for id, want := range map[payment.ID]bool{"pi_1": true, "pi_2": false} {
 		got, err := store.New(f.client, options).IsUnknown(t.Context(), id)
-		if must(t, err); got != want {
+		if Must(t, err); got != want {
 			t.Errorf("%s is unknown: %t", id, got)
 		}
 	}

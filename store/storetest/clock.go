@@ -40,7 +40,7 @@ func NewTimedServer(t testing.TB, offset time.Duration, args ...string) (*Server
 	}
 	c.Set(offset)
 	s := prepare(t, args...)
-	s.env = []string{"LD_PRELOAD=" + c.library, "REDIS_CLOCK=" + c.file}
+	s.Env = append(s.Env, "LD_PRELOAD="+c.library, "REDIS_CLOCK="+c.file)
 	s.run()
 	return s, c
 }

@@ -48,7 +48,7 @@ func NewCluster(t testing.TB, masters, replicas int, args ...string) *Cluster {
 	}
 	first := c.nodes[0]
 	for _, node := range c.nodes[1:] {
-		node.must("CLUSTER", "MEET", "127.0.0.1", first.port, node.busOf(first))
+		node.must("CLUSTER", "MEET", "127.0.0.1", first.Port, node.busOf(first))
 	}
 	c.settled(0)
 	for i, node := range c.nodes[masters:] {
@@ -170,7 +170,7 @@ func (c *Cluster) MoveSlot(key string) {
 	from.must("CLUSTER", "SETSLOT", slot, "MIGRATING", to.reply("CLUSTER", "MYID"))
 	for from.reply("CLUSTER", "COUNTKEYSINSLOT", slot) != "0" {
 		if one := from.reply("CLUSTER", "GETKEYSINSLOT", slot, 1); one != "[]" {
-			from.must("MIGRATE", "127.0.0.1", to.port, one, 0, patience.Milliseconds())
+			from.must("MIGRATE", "127.0.0.1", to.Port, one, 0, patience.Milliseconds())
 		}
 	}
 	for _, node := range []*Server{to, from} {

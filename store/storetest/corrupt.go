@@ -62,7 +62,7 @@ func (connect connector) testCorrupt(t *testing.T) {
 					f.putForeign(t, ref)
 					key = foreignKey("o_1", "pi_1")
 				}
-				must(t, damage(t.Context(), f.client, key))
+				Must(t, damage(t.Context(), f.client, key))
 				before := DumpAll(t.Context(), f.client)
 				_, _, err := f.LoadOrder(t.Context(), ref, "pi_1")
 				hasCode(t, err, payment.CodeInternal)
@@ -78,7 +78,7 @@ func (connect connector) testCorrupt(t *testing.T) {
 	t.Run("history", connect.corruptHistory)
 	t.Run("pointer", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.client.HSet(t.Context(), pointerKey("pi_1"), "a", "b").Err())
+		Must(t, f.client.HSet(t.Context(), pointerKey("pi_1"), "a", "b").Err())
 		_, _, err := f.FindOrder(t.Context(), "pi_1")
 		hasCode(t, err, payment.CodeInternal)
 		hasCode(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)), payment.CodeInternal)
@@ -92,7 +92,7 @@ func (connect connector) corruptRecordOfAnotherPayment(t *testing.T) {
 		f := fresh(t, connect)
 		f.putIn(t, "o_1", "pi_1")
 		f.putIn(t, "o_1", "pi_2")
-		must(t, damage(t.Context(), f.client, orderKey("o_1")))
+		Must(t, damage(t.Context(), f.client, orderKey("o_1")))
 		if o := f.order(t, "o_1"); o.Loaded["pi_2"] == nil {
 			t.Error("the current payment is not loaded")
 		}
@@ -104,10 +104,10 @@ func (connect connector) corruptRecordOfAnotherPayment(t *testing.T) {
 func (connect connector) corruptHistory(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
-	must(t, cutField("order")(t.Context(), f.client, orderKey("o_1")))
+	Must(t, cutField("order")(t.Context(), f.client, orderKey("o_1")))
 	_, err := f.LoadHistory(t.Context(), "pi_1")
 	hasCode(t, err, payment.CodeInternal)
-	must(t, anotherType(t.Context(), f.client, orderKey("o_1")))
+	Must(t, anotherType(t.Context(), f.client, orderKey("o_1")))
 	for range 2 {
 		_, err = f.LoadView(t.Context(), "pi_1")
 		hasCode(t, err, payment.CodeInternal)
@@ -125,7 +125,7 @@ func (connect connector) newerVersion(t *testing.T) {
 		f.putIn(t, "o_1", "pi_1")
 		f.putIn(t, "o_1", "pi_2")
 		stale, _ := f.load(t, payment.Ref{Order: "o_1"}, "pi_1")
-		must(t, setField(field, text)(t.Context(), f.client, orderKey("o_1")))
+		Must(t, setField(field, text)(t.Context(), f.client, orderKey("o_1")))
 		before := DumpAll(t.Context(), f.client)
 		_, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o_1"}, "pi_1")
 		hasCode(t, err, payment.CodeStoreUnavailable)

@@ -91,8 +91,8 @@ func (connect connector) cursorOfBeforeALoss(t *testing.T) {
 	f.put(t, "pi_1")
 	for _, lost := range []int{0, 7} {
 		old := f.page(t, payment.Latest, 10).Next
-		must(t, f.client.Del(t.Context(), metaKey(lost)).Err())
-		must(t, f.Mark(t.Context(), identity))
+		Must(t, f.client.Del(t.Context(), metaKey(lost)).Err())
+		Must(t, f.Mark(t.Context(), identity))
 		_, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: old, Limit: 10})
 		hasCode(t, err, payment.CodeCursorExpired)
 	}
@@ -146,7 +146,7 @@ func (connect connector) trimmedBitByBit(t *testing.T) {
 	const old, atOnce = 200, 64
 	f, id := fresh(t, connect), neighbours(1)[0]
 	for n := range old {
-		must(t, f.client.XAdd(t.Context(), &redis.XAddArgs{
+		Must(t, f.client.XAdd(t.Context(), &redis.XAddArgs{
 			Stream: "kasse:{p3}:events", ID: fmt.Sprintf("%d-0", n+1),
 			Values: []string{"id", fmt.Sprintf("pi_old.%d", n)},
 		}).Err())
@@ -155,7 +155,7 @@ func (connect connector) trimmedBitByBit(t *testing.T) {
 	for left := old - atOnce; ; left -= atOnce {
 		f.put(t, id)
 		kept, err := f.client.XRange(t.Context(), "kasse:{p3}:events", "-", "2000-0").Result()
-		must(t, err)
+		Must(t, err)
 		if len(kept) != max(left, 0) {
 			t.Fatalf("%d old entries are left, want %d", len(kept), left)
 		}

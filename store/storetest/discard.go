@@ -22,20 +22,20 @@ func (f fixture) old(t testing.TB) (keys, kept []string) {
 			mark := []any{
 				"schema", "1", "account", "acct_1", "livemode", "false", "service", "kasse", "partitions", "16",
 			}
-			must(t, f.client.HSet(ctx, part+"meta", mark...).Err())
+			Must(t, f.client.HSet(ctx, part+"meta", mark...).Err())
 			keys = append(keys, part+"meta")
 		}
 		part := fmt.Sprintf("kasse:{p%d}:", n)
-		must(t, f.client.HSet(ctx, part+"payment:pi_1", "rev", "1", "state", "{}").Err())
-		must(t, f.client.ZAdd(ctx, part+"reads", redis.Z{Score: 1, Member: "pi_1"}).Err())
-		must(t, f.client.XAdd(ctx, &redis.XAddArgs{Stream: part + "events", Values: []any{"id", "e"}}).Err())
-		must(t, f.client.HSet(ctx, fmt.Sprintf("kasse:{o%d}:order:o:meta", n), "rev", "1", "state", "{}").Err())
+		Must(t, f.client.HSet(ctx, part+"payment:pi_1", "rev", "1", "state", "{}").Err())
+		Must(t, f.client.ZAdd(ctx, part+"reads", redis.Z{Score: 1, Member: "pi_1"}).Err())
+		Must(t, f.client.XAdd(ctx, &redis.XAddArgs{Stream: part + "events", Values: []any{"id", "e"}}).Err())
+		Must(t, f.client.HSet(ctx, fmt.Sprintf("kasse:{o%d}:order:o:meta", n), "rev", "1", "state", "{}").Err())
 		keys = append(
 			keys, part+"payment:pi_1", part+"reads", part+"events", fmt.Sprintf("kasse:{o%d}:order:o:meta", n),
 		)
 	}
 	for _, key := range []string{"rate:kasse:{p1}:limit:service:shop", "another", "kassel:{p1}:meta"} {
-		must(t, f.client.Set(ctx, key, "x", 0).Err())
+		Must(t, f.client.Set(ctx, key, "x", 0).Err())
 		kept = append(kept, key)
 	}
 	return keys, kept
@@ -51,7 +51,7 @@ func (connect connector) testDiscard(t *testing.T) {
 		_, err = f.BeginRebuild(t.Context(), identity)
 		otherSchema(t, err)
 		count, err := f.Discard(t.Context())
-		if must(t, err); count != len(keys) {
+		if Must(t, err); count != len(keys) {
 			t.Errorf("%d keys were removed, want %d", count, len(keys))
 		}
 		left := allKeys(t.Context(), f.client)
@@ -65,7 +65,7 @@ func (connect connector) testDiscard(t *testing.T) {
 		}
 		_, err = f.Check(t.Context(), identity)
 		isUnmarked(t, err)
-		must(t, f.Mark(t.Context(), identity))
+		Must(t, f.Mark(t.Context(), identity))
 		f.put(t, "pi_1")
 	})
 	t.Run("of this schema takes nothing", func(t *testing.T) {
@@ -83,11 +83,11 @@ func (connect connector) testDiscard(t *testing.T) {
 		keys, kept := f.old(t)
 		for _, key := range keys { // an earlier run has ended too soon
 			if strings.HasSuffix(key, "}:meta") && key != metaKey(7) {
-				must(t, f.client.Del(t.Context(), key).Err())
+				Must(t, f.client.Del(t.Context(), key).Err())
 			}
 		}
 		_, err := f.Discard(t.Context())
-		must(t, err)
+		Must(t, err)
 		if left := allKeys(t.Context(), f.client); len(left) != len(kept) {
 			t.Errorf("%v are left, want %v", left, kept)
 		}
@@ -110,7 +110,7 @@ func (connect connector) testLowestRetention(t *testing.T) {
 		o := options
 		o.Retention = in
 		lowest, err := store.New(f.client, o).NoteRetention(t.Context())
-		if must(t, err); lowest != want {
+		if Must(t, err); lowest != want {
 			t.Errorf("with %s the lowest is %s, want %s", in, lowest, want)
 		}
 	}
@@ -119,12 +119,12 @@ func (connect connector) testLowestRetention(t *testing.T) {
 	note(t, 30*time.Hour, 30*time.Hour)
 	note(t, 100*time.Hour, 30*time.Hour)
 	_, err := f.Check(t.Context(), identity)
-	must(t, err)
+	Must(t, err)
 
 	// One partition is lost and marked again: the others remember.
-	must(t, f.client.Del(t.Context(), metaKey(0)).Err())
+	Must(t, f.client.Del(t.Context(), metaKey(0)).Err())
 	_, err = f.NoteRetention(t.Context())
 	hasCode(t, err, "store_unavailable")
-	must(t, f.Mark(t.Context(), identity))
+	Must(t, f.Mark(t.Context(), identity))
 	note(t, 100*time.Hour, 30*time.Hour)
 }

@@ -11,12 +11,12 @@ import (
 func (connect connector) testDump(t *testing.T) {
 	client := connect(t).UniversalClient
 	ctx := t.Context()
-	must(t, client.Set(ctx, "string", "s", 0).Err())
-	must(t, client.HSet(ctx, "hash", "b", "2", "a", "1").Err())
-	must(t, client.RPush(ctx, "list", "x", "y").Err())
-	must(t, client.SAdd(ctx, "set", "n", "m").Err())
-	must(t, client.ZAdd(ctx, "zset", redis.Z{Score: 1_760_000_000_123, Member: "z"}).Err())
-	must(
+	Must(t, client.Set(ctx, "string", "s", 0).Err())
+	Must(t, client.HSet(ctx, "hash", "b", "2", "a", "1").Err())
+	Must(t, client.RPush(ctx, "list", "x", "y").Err())
+	Must(t, client.SAdd(ctx, "set", "n", "m").Err())
+	Must(t, client.ZAdd(ctx, "zset", redis.Z{Score: 1_760_000_000_123, Member: "z"}).Err())
+	Must(
 		t,
 		client.XAdd(ctx, &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []any{"id", "e", "data", "{}"}}).Err(),
 	)

@@ -18,7 +18,7 @@ import (
 func (f fixture) page(t testing.TB, after string, limit int) payment.FeedPage {
 	t.Helper()
 	page, err := f.LoadEvents(t.Context(), payment.FeedQuery{After: after, Limit: limit})
-	must(t, err)
+	Must(t, err)
 	if len(page.Events) > limit {
 		t.Errorf("a page has %d events, at most %d were asked for", len(page.Events), limit)
 	}

@@ -24,7 +24,7 @@ func (f fixture) matching(t testing.TB, q payment.FeedQuery) (ids []string, next
 	t.Helper()
 	for range endless {
 		page, err := f.LoadEvents(t.Context(), q)
-		must(t, err)
+		Must(t, err)
 		wellFormed(t, page.Next)
 		for _, e := range page.Events {
 			ids = append(ids, e.ID)
@@ -95,14 +95,14 @@ func (connect connector) feedOfOneOrder(t *testing.T) {
 	first := f.put(t, mine)
 	f.put(t, other)
 	page, err := f.LoadEvents(t.Context(), payment.FeedQuery{Order: OrderOf(mine), Limit: 10})
-	must(t, err)
+	Must(t, err)
 	if len(page.Events) != 1 || page.Events[0].ID != first {
 		t.Fatalf("got %+v, want %s", page.Events, first)
 	}
 	// A stream that cannot be read fails its reader.
 	stream := eventsKey(other)
-	must(t, f.client.Del(t.Context(), stream).Err())
-	must(t, f.client.Set(t.Context(), stream, "no stream", 0).Err())
+	Must(t, f.client.Del(t.Context(), stream).Err())
+	Must(t, f.client.Set(t.Context(), stream, "no stream", 0).Err())
 	if _, err := f.LoadEvents(t.Context(), payment.FeedQuery{Limit: 10}); err == nil {
 		t.Error("the stream of the other partition was not read")
 	}
@@ -112,11 +112,11 @@ func (connect connector) feedOfOneOrder(t *testing.T) {
 		t.Errorf("got %v, want %s", got, second)
 	}
 	// Entries trimmed by another partition are no loss for this order.
-	must(t, f.client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", 4), "trimmed", "9999999999999-0").Err())
+	Must(t, f.client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", 4), "trimmed", "9999999999999-0").Err())
 	if got, _ := f.matching(t, payment.FeedQuery{Order: OrderOf(mine), After: page.Next, Limit: 10}); len(got) != 1 {
 		t.Errorf("got %v", got)
 	}
-	must(t, f.client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", 3), "trimmed", "9999999999999-0").Err())
+	Must(t, f.client.HSet(t.Context(), fmt.Sprintf("kasse:{p%d}:meta", 3), "trimmed", "9999999999999-0").Err())
 	_, err = f.LoadEvents(t.Context(), payment.FeedQuery{Order: OrderOf(mine), After: page.Next, Limit: 10})
 	hasCode(t, err, payment.CodeCursorExpired)
 }

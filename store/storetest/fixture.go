@@ -38,7 +38,7 @@ func fresh(t testing.TB, connect connector) fixture {
 func freshWith(t testing.TB, connect connector, o store.Options) fixture {
 	t.Helper()
 	f := unmarked(t, connect, o)
-	must(t, f.Mark(t.Context(), identity))
+	Must(t, f.Mark(t.Context(), identity))
 	return f
 }
 
@@ -46,7 +46,7 @@ func freshWith(t testing.TB, connect connector, o store.Options) fixture {
 func (f fixture) now(t testing.TB) time.Time {
 	t.Helper()
 	now, err := f.client.Time(t.Context()).Result()
-	must(t, err)
+	Must(t, err)
 	return now
 }
 
@@ -161,7 +161,7 @@ func leased(o payment.Order, now time.Time) (payment.Order, payment.Changes) {
 func (f fixture) load(t testing.TB, ref payment.Ref, ids ...payment.ID) (payment.Order, time.Time) {
 	t.Helper()
 	o, now, err := f.LoadOrder(t.Context(), ref, ids...)
-	must(t, err)
+	Must(t, err)
 	return o, now
 }
 
@@ -175,7 +175,7 @@ func (f fixture) order(t testing.TB, id payment.OrderID, ids ...payment.ID) paym
 func (f fixture) save(t testing.TB, o payment.Order, c payment.Changes) payment.Order {
 	t.Helper()
 	saved, err := f.SaveOrder(t.Context(), o, c)
-	must(t, err)
+	Must(t, err)
 	if !saved.Written {
 		t.Fatal("nothing was written")
 	}
@@ -194,7 +194,7 @@ func (f fixture) putIn(t testing.TB, order payment.OrderID, id payment.ID) strin
 	t.Helper()
 	o, now := f.load(t, payment.Ref{Order: order}, id)
 	if o.Attempt(id) == nil {
-		must(t, f.SavePointer(t.Context(), id, order, now.Add(retention)))
+		Must(t, f.SavePointer(t.Context(), id, order, now.Add(retention)))
 	}
 	o, c := Transition(o, id, now)
 	f.save(t, o, c)

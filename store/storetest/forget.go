@@ -17,7 +17,7 @@ func (f fixture) personal(t testing.TB, id payment.ID, name string) string {
 	o, now := f.load(t, payment.Ref{Order: OrderOf(id)}, id)
 	o, c := Transition(o, id, now)
 	v, err := payment.DecodeView(c.Views[0].JSON)
-	must(t, err)
+	Must(t, err)
 	v.Attempt, v.Metadata = 1, map[string]string{"name": name}
 	o.Loaded[id].Record.Created = now.Unix()
 	c.Events[0].Data = v.JSON()
@@ -31,7 +31,7 @@ func (f fixture) forgets(t testing.TB, id payment.ID) int {
 	o := f.order(t, OrderOf(id), id)
 	o.Forgotten = 1
 	count, err := f.ForgetEvents(t.Context(), o)
-	must(t, err)
+	Must(t, err)
 	return count
 }
 
@@ -76,7 +76,7 @@ func (connect connector) forgetLeavesNothingOfThePerson(t *testing.T) {
 
 func (connect connector) forgetSendsEndpoints(t *testing.T) {
 	f := fresh(t, connect)
-	must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+	Must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
 	id := payment.ID("pi_1")
 	var events []string
 	for range 4 {

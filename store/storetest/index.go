@@ -44,7 +44,7 @@ func (f fixture) list(t testing.TB, q payment.OrderQuery) (ids []payment.OrderID
 	t.Helper()
 	for range endless {
 		page, err := f.ListOrders(t.Context(), q)
-		must(t, err)
+		Must(t, err)
 		if len(page.Orders) > q.Limit {
 			t.Errorf("a page has %d orders, at most %d were asked for", len(page.Orders), q.Limit)
 		}
@@ -175,12 +175,12 @@ func (f fixture) packed(t testing.TB) {
 	for _, index := range []string{"created", "customer"} {
 		directory := "kasse:{p3}:index:" + index
 		starts, err := f.client.ZRangeWithScores(t.Context(), directory, 0, -1).Result()
-		must(t, err)
+		Must(t, err)
 		for i, start := range starts {
 			entries, err := f.client.ZRangeWithScores(
 				t.Context(), fmt.Sprintf("%s:%s", directory, start.Member), 0, -1,
 			).Result()
-			must(t, err)
+			Must(t, err)
 			if len(entries) == 0 {
 				t.Errorf("the bucket of %s from %v on is empty", index, start.Member)
 				continue
@@ -227,7 +227,7 @@ func (connect connector) indexEnds(t *testing.T) {
 	}
 	gone, kept := orders[:139], orders[139:]
 	for _, id := range gone {
-		must(t, f.client.Del(t.Context(), orderKey(id)).Err()) // as when it expires
+		Must(t, f.client.Del(t.Context(), orderKey(id)).Err()) // as when it expires
 	}
 	f.lists(t, "all", payment.OrderQuery{Limit: 10}, kept)
 	for _, want := range []int{139, 0} {
@@ -236,7 +236,7 @@ func (connect connector) indexEnds(t *testing.T) {
 		}
 	}
 	f.lists(t, "all", payment.OrderQuery{Limit: 10, Customer: "cus_1"}, kept)
-	must(t, f.client.Del(t.Context(), orderKey(kept[0])).Err())
+	Must(t, f.client.Del(t.Context(), orderKey(kept[0])).Err())
 	if _, err := f.PruneIndex(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -247,7 +247,7 @@ func (connect connector) indexEnds(t *testing.T) {
 	}
 	// An order that is stored anew is listed once, also before the entry of its former life is taken out.
 	f.index(t, indexed{"o_1", 1_764_288_000_000, "", payment.Paid})
-	must(t, f.client.Del(t.Context(), orderKey("o_1")).Err())
+	Must(t, f.client.Del(t.Context(), orderKey("o_1")).Err())
 	f.index(t, indexed{"o_1", 1_764_288_000_001, "", payment.Paid})
 	f.lists(t, "all", payment.OrderQuery{Limit: 10}, []payment.OrderID{"o_1"})
 }
@@ -264,10 +264,10 @@ func (connect connector) indexIsBounded(t *testing.T) {
 	}
 	pipe.ZAdd(t.Context(), "kasse:{p3}:index:created", redis.Z{Member: "0"})
 	_, err := pipe.Exec(t.Context())
-	must(t, err)
+	Must(t, err)
 	f.index(t, indexed{"o_1", 1, "", payment.Refunded})
 	page, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10, State: payment.Refunded})
-	must(t, err)
+	Must(t, err)
 	if len(page.Orders) != 0 || page.Next == "" {
 		t.Errorf("%d orders and next %q: want an empty page with more behind it", len(page.Orders), page.Next)
 	}
@@ -283,7 +283,7 @@ func (connect connector) indexRefuses(t *testing.T) {
 		_, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10, After: bad})
 		hasCode(t, err, payment.CodeInvalidRequest)
 	}
-	must(t, f.client.Del(t.Context(), "kasse:{p5}:meta").Err())
+	Must(t, f.client.Del(t.Context(), "kasse:{p5}:meta").Err())
 	_, err := f.ListOrders(t.Context(), payment.OrderQuery{Limit: 10})
 	hasCode(t, err, payment.CodeStoreUnavailable)
 	if _, err := f.PruneIndex(t.Context()); err == nil || errors.Is(err, payment.ErrNotFound) {

@@ -26,13 +26,13 @@ func (connect connector) quotasGoDownOneByOne(t *testing.T) {
 		name := "service:shop" + strings.Repeat("!", count)
 		for left := count - 1; left >= 0; left-- {
 			got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
-			must(t, err)
+			Must(t, err)
 			if got != left || wait != 0 {
 				t.Errorf("of %d: %d are left, wait %s; want %d", count, got, wait, left)
 			}
 		}
 		got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
-		must(t, err)
+		Must(t, err)
 		if each := time.Hour / time.Duration(count); got != 0 || wait <= each-time.Minute || wait > each {
 			t.Errorf("past %d: %d are left, wait %s; want up to %s", count, got, wait, each)
 		}
@@ -43,11 +43,11 @@ func (connect connector) quotasAreExactToTheUnit(t *testing.T) {
 	f := fresh(t, connect)
 	for _, count := range []int{5, 10, 50, 1000} {
 		got, _, err := f.TakeQuota(t.Context(), "address:x", count, time.Second)
-		must(t, err)
+		Must(t, err)
 		if got != count-1 {
 			t.Errorf("of %d a second: %d are left after the first", count, got)
 		}
-		must(t, Empty(t.Context(), f.client))
+		Must(t, Empty(t.Context(), f.client))
 	}
 }
 
@@ -81,16 +81,16 @@ func (connect connector) quotasCountAsFresh(t *testing.T) {
 	const name, count, per = "service:shop", 10, time.Minute
 	key := fmt.Sprintf("kasse:{p%d}:limit:%s", hashed(name), name)
 	for _, ahead := range []time.Duration{per + time.Second, 20 * time.Minute, 24 * time.Hour} {
-		must(t, f.client.Set(t.Context(), key, f.now(t).Add(ahead).UnixMicro(), 0).Err())
+		Must(t, f.client.Set(t.Context(), key, f.now(t).Add(ahead).UnixMicro(), 0).Err())
 		left, wait, err := f.TakeQuota(t.Context(), name, count, per)
-		if must(t, err); left != count-1 || wait != 0 {
+		if Must(t, err); left != count-1 || wait != 0 {
 			t.Errorf("%s ahead: %d are left, wait %s", ahead, left, wait)
 		}
 		if ttl := f.client.TTL(t.Context(), key).Val(); ttl <= 0 || ttl > per {
 			t.Errorf("it lives for %s", ttl)
 		}
 	}
-	must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
+	Must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
 	if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count ||
 		err != nil {
 		t.Errorf("used up: %d are left, wait %s, %v", left, wait, err)
@@ -101,7 +101,7 @@ func (connect connector) quotasOfOneName(t *testing.T) {
 	f := fresh(t, connect)
 	for range 5 {
 		_, _, err := f.TakeQuota(t.Context(), "service:flood", 2, time.Hour)
-		must(t, err)
+		Must(t, err)
 	}
 	if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 ||
 		err != nil {

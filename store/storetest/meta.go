@@ -51,25 +51,25 @@ func (connect connector) marksAreMissing(t *testing.T) {
 	f := unmarked(t, connect, options)
 	_, err := f.Check(t.Context(), identity)
 	isUnmarked(t, err)
-	must(t, f.Mark(t.Context(), identity))
+	Must(t, f.Mark(t.Context(), identity))
 	eachMeta(func(key string) {
 		before := f.client.HGetAll(t.Context(), key).Val()
-		must(t, f.client.Del(t.Context(), key).Err())
+		Must(t, f.client.Del(t.Context(), key).Err())
 		_, err := f.Check(t.Context(), identity)
 		isUnmarked(t, err)
-		must(t, f.client.HSet(t.Context(), key, before).Err())
+		Must(t, f.client.HSet(t.Context(), key, before).Err())
 	})
 	_, err = f.Check(t.Context(), identity)
-	must(t, err)
+	Must(t, err)
 }
 
 func (connect connector) marksAreLeftAlone(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
-	must(t, f.client.HSet(t.Context(), metaKey(0), "trimmed", "1-1").Err())
+	Must(t, f.client.HSet(t.Context(), metaKey(0), "trimmed", "1-1").Err())
 	before := DumpAll(t.Context(), f.client)
-	must(t, f.Mark(t.Context(), identity))
-	must(t, f.Mark(t.Context(), store.Identity{Service: "kasse"}))
+	Must(t, f.Mark(t.Context(), identity))
+	Must(t, f.Mark(t.Context(), store.Identity{Service: "kasse"}))
 	unchanged(t, before, DumpAll(t.Context(), f.client))
 }
 
@@ -95,16 +95,16 @@ func (connect connector) marksAreTheSameForAll(t *testing.T) {
 func (connect connector) marksLearnTheAccountLater(t *testing.T) {
 	f := unmarked(t, connect, options)
 	nameless := store.Identity{Service: "kasse"}
-	must(t, f.Mark(t.Context(), nameless))
+	Must(t, f.Mark(t.Context(), nameless))
 	if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
 		t.Errorf("got %q, %v", account, err)
 	}
-	must(t, f.client.HSet(t.Context(), metaKey(0), "account", "acct_1").Err())
+	Must(t, f.client.HSet(t.Context(), metaKey(0), "account", "acct_1").Err())
 	if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
 		t.Errorf("known in one partition only: got %q, %v", account, err)
 	}
-	must(t, f.Remember(t.Context(), "acct_1"))
-	must(t, f.Remember(t.Context(), "acct_1"))
+	Must(t, f.Remember(t.Context(), "acct_1"))
+	Must(t, f.Remember(t.Context(), "acct_1"))
 	if account, err := f.Check(t.Context(), nameless); account != "acct_1" || err != nil {
 		t.Errorf("got %q, %v", account, err)
 	}
@@ -113,7 +113,7 @@ func (connect connector) marksLearnTheAccountLater(t *testing.T) {
 		t.Errorf("another account: got %v", err)
 	}
 	_, err = f.Check(t.Context(), identity)
-	must(t, err)
+	Must(t, err)
 }
 
 func (connect connector) testIdentities(t *testing.T) {
@@ -145,13 +145,13 @@ func (connect connector) testIdentities(t *testing.T) {
 	}
 	t.Run("schema", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.client.HSet(t.Context(), metaKey(7), "schema", "99").Err())
+		Must(t, f.client.HSet(t.Context(), metaKey(7), "schema", "99").Err())
 		_, err := f.Check(t.Context(), identity)
 		mismatch(t, err, []string{"99"})
 	})
 	t.Run("mismatch counts before what is missing", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.client.Del(t.Context(), metaKey(0)).Err())
+		Must(t, f.client.Del(t.Context(), metaKey(0)).Err())
 		_, err := f.Check(t.Context(), store.Identity{Service: "other"})
 		mismatch(t, err, []string{"other"})
 	})

@@ -64,7 +64,7 @@ func (connect connector) testOrders(t *testing.T) {
 	t.Run("are written after a flush of the scripts", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.put(t, "pi_1")
-		must(t, f.client.ScriptFlush(t.Context()).Err())
+		Must(t, f.client.ScriptFlush(t.Context()).Err())
 		f.put(t, "pi_1")
 		if p := f.order(t, "o_1").Loaded["pi_1"]; len(p.History) != 2 {
 			t.Errorf("%d changes, want 2", len(p.History))
@@ -76,7 +76,7 @@ func (connect connector) testOrders(t *testing.T) {
 		_, at := f.load(t, payment.Ref{Order: "o-1"})
 		o, c := leased(payment.Order{ID: "o-1"}, at)
 		saved, err := f.SaveOrder(t.Context(), o, c)
-		must(t, err)
+		Must(t, err)
 		if at.Before(before) || saved.Now.Before(at) || f.now(t).Before(saved.Now) {
 			t.Errorf("loaded at %v, saved at %v, between %v and %v", at, saved.Now, before, f.now(t))
 		}
@@ -105,7 +105,7 @@ func (connect connector) oddIDs(t *testing.T) {
 			t.Errorf("%s is %+v", order, o)
 		}
 		view, err := f.LoadView(t.Context(), id)
-		if must(t, err); view.Order != order || !strings.Contains(string(view.View), fmt.Sprintf("%q", id)) {
+		if Must(t, err); view.Order != order || !strings.Contains(string(view.View), fmt.Sprintf("%q", id)) {
 			t.Errorf("%s of %s: view %s", id, view.Order, view.View)
 		}
 	}
@@ -203,7 +203,7 @@ func (connect connector) testManyAttempts(t *testing.T) {
 			}
 		}
 		views, err := f.LoadViews(t.Context(), "o-1", ids)
-		if must(t, err); len(views) != many || slices.ContainsFunc(views, func(v []byte) bool { return v == nil }) {
+		if Must(t, err); len(views) != many || slices.ContainsFunc(views, func(v []byte) bool { return v == nil }) {
 			t.Errorf("views %q", views)
 		}
 	})
@@ -229,7 +229,7 @@ func (connect connector) testManyAttempts(t *testing.T) {
 		}
 	})
 	t.Run("are an error where some are lost", func(t *testing.T) {
-		must(t, f.client.HDel(t.Context(), orderKey("o-1"), "attempts:1").Err())
+		Must(t, f.client.HDel(t.Context(), orderKey("o-1"), "attempts:1").Err())
 		if _, _, err := f.LoadOrder(t.Context(), payment.Ref{Order: "o-1"}); err == nil {
 			t.Error("an order without some of its attempts was loaded")
 		}

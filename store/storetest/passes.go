@@ -17,7 +17,7 @@ func (connect connector) testPasses(t *testing.T) {
 	stands := func(r payment.PassRequest, first, started, done bool, holder string) payment.PassResult {
 		t.Helper()
 		s, err := f.AskForPass(t.Context(), r)
-		must(t, err)
+		Must(t, err)
 		if s.First != first || s.Started != started || s.Done != done || started && s.Holder != holder {
 			t.Errorf("%s stands at %+v", r.ID, s)
 		}
@@ -60,7 +60,7 @@ func (connect connector) testPasses(t *testing.T) {
 		t.Errorf("it ended with %+v, want %+v", got, end)
 	}
 	takes("b", two, true)
-	must(t, f.WithdrawPass(t.Context(), "two"))
+	Must(t, f.WithdrawPass(t.Context(), "two"))
 	notes(two, "b", false, payment.PassResult{}, false)
 	takes("b", payment.PassRequest{}, false)
 	if ttl := f.client.PTTL(t.Context(), "kasse:{p0}:passes").Val(); ttl <= 0 || ttl > time.Minute {
@@ -75,7 +75,7 @@ func (f fixture) namesLeaseHolder(t testing.TB) {
 		t.Errorf("a free lease is held by %q, %v", holder, err)
 	}
 	_, err := f.TakeLease(t.Context(), "nets", "server.a", time.Hour)
-	must(t, err)
+	Must(t, err)
 	if holder, err := f.LeaseHolder(t.Context(), "nets"); holder != "server.a" || err != nil {
 		t.Errorf("the lease is held by %q, %v", holder, err)
 	}

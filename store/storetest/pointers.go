@@ -10,7 +10,7 @@ import (
 func (f fixture) pointed(t testing.TB, id payment.ID, want payment.OrderID) {
 	t.Helper()
 	order, found, err := f.FindOrder(t.Context(), id)
-	if must(t, err); order != want || found != (want != "") {
+	if Must(t, err); order != want || found != (want != "") {
 		t.Errorf("%s leads to %q, found %t, want %q", id, order, found, want)
 	}
 }
@@ -19,7 +19,7 @@ func (connect connector) testPointers(t *testing.T) {
 	t.Run("lead to the order", func(t *testing.T) {
 		f := fresh(t, connect)
 		f.pointed(t, "pi_1", "")
-		must(t, f.SavePointer(t.Context(), "pi_1", "o-1", f.now(t).Add(time.Hour)))
+		Must(t, f.SavePointer(t.Context(), "pi_1", "o-1", f.now(t).Add(time.Hour)))
 		f.pointed(t, "pi_1", "o-1")
 		f.pointed(t, "pi_2", "")
 		f.expires(t, pointerKey("pi_1"), time.Hour)
@@ -27,7 +27,7 @@ func (connect connector) testPointers(t *testing.T) {
 	t.Run("never change their order", func(t *testing.T) {
 		f := fresh(t, connect)
 		until := f.now(t).Add(time.Hour)
-		must(t, f.SavePointer(t.Context(), "pi_1", "o-1", until))
+		Must(t, f.SavePointer(t.Context(), "pi_1", "o-1", until))
 		_ = f.SavePointer(t.Context(), "pi_1", "o-2", until)
 		f.pointed(t, "pi_1", "o-1")
 	})
@@ -39,23 +39,23 @@ func (connect connector) testPointers(t *testing.T) {
 				3 * time.Hour, 3 * time.Hour,
 			}, {-time.Hour, 3 * time.Hour},
 		} {
-			must(t, f.SavePointer(t.Context(), "pi_1", "o-1", now.Add(step.until)))
+			Must(t, f.SavePointer(t.Context(), "pi_1", "o-1", now.Add(step.until)))
 			f.expires(t, pointerKey("pi_1"), step.want)
 		}
 	})
 	t.Run("that ended are gone", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.SavePointer(t.Context(), "pi_1", "o-1", f.now(t).Add(time.Hour)))
-		must(t, f.client.Del(t.Context(), pointerKey("pi_1")).Err()) // as when it expires
+		Must(t, f.SavePointer(t.Context(), "pi_1", "o-1", f.now(t).Add(time.Hour)))
+		Must(t, f.client.Del(t.Context(), pointerKey("pi_1")).Err()) // as when it expires
 		f.pointed(t, "pi_1", "")
-		must(t, f.SavePointer(t.Context(), "pi_1", "o-2", f.now(t).Add(time.Hour)))
+		Must(t, f.SavePointer(t.Context(), "pi_1", "o-2", f.now(t).Add(time.Hour)))
 		f.pointed(t, "pi_1", "o-2")
 	})
 	t.Run("are absent only where the partition is ours", func(t *testing.T) {
 		f := fresh(t, connect)
-		must(t, f.SavePointer(t.Context(), "pi_2", "o-2", f.now(t).Add(time.Hour)))
+		Must(t, f.SavePointer(t.Context(), "pi_2", "o-2", f.now(t).Add(time.Hour)))
 		for _, id := range []string{"pi_1", "pi_2"} {
-			must(t, f.client.Del(t.Context(), metaKey(int(hashed(id)))).Err())
+			Must(t, f.client.Del(t.Context(), metaKey(int(hashed(id)))).Err())
 		}
 		_, _, err := f.FindOrder(t.Context(), "pi_1")
 		hasCode(t, err, payment.CodeStoreUnavailable)
@@ -77,15 +77,15 @@ func (connect connector) pointerOutlives(t *testing.T) {
 	for i, status := range []payment.Status{payment.RequiresPaymentMethod, payment.Succeeded} {
 		next, c := o.Apply(seenAs(status, now.Add(time.Duration(i)*time.Hour)), now)
 		for _, p := range c.Pointers {
-			must(t, f.SavePointer(t.Context(), p.Payment, next.ID, p.Until))
+			Must(t, f.SavePointer(t.Context(), p.Payment, next.ID, p.Until))
 		}
 		o = f.save(t, next, c)
 		o.Rules = next.Rules
 	}
 	order, err := f.client.PTTL(t.Context(), orderKey("o-1")).Result()
-	must(t, err)
+	Must(t, err)
 	pointer, err := f.client.PTTL(t.Context(), pointerKey("pi_1")).Result()
-	must(t, err)
+	Must(t, err)
 	if order < retention || pointer < order+24*time.Hour {
 		t.Errorf("the order ends in %s and its pointer in %s", order, pointer)
 	}

@@ -70,14 +70,14 @@ func (f fixture) finish(t testing.TB, e push.EndpointID, deliveries ...push.Deli
 	for _, d := range deliveries {
 		done = append(done, push.Attempt{Delivery: d, Status: 204, Took: 12 * time.Millisecond})
 	}
-	must(t, f.FinishPushes(t.Context(), e, done))
+	Must(t, f.FinishPushes(t.Context(), e, done))
 }
 
 // retry records a try that failed; the next is due after the delay.
 func (f fixture) retry(t testing.TB, d push.Delivery, delay time.Duration, asked bool) {
 	t.Helper()
 	a := push.Attempt{Delivery: d, Status: 500, Took: 12 * time.Millisecond, Reason: "answered 500"}
-	must(t, f.RetryPush(t.Context(), shopEndpoint, a, delay, asked))
+	Must(t, f.RetryPush(t.Context(), shopEndpoint, a, delay, asked))
 }
 
 func eventIDs(deliveries []push.Delivery) (ids []string) {
@@ -98,7 +98,7 @@ func sameIDs(t testing.TB, what string, got []push.Delivery, want ...string) {
 func withEndpoint(t testing.TB, connect connector) fixture {
 	t.Helper()
 	f := fresh(t, connect)
-	must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+	Must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
 	return f
 }
 
@@ -132,10 +132,10 @@ func (connect connector) testPushes(t *testing.T) {
 func (connect connector) pushesBeginFromNow(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
-	must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+	Must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
 	sameIDs(t, "before", f.claim(t, "a", time.Hour, 10, 10).First)
 	want := f.put(t, "pi_1")
-	must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+	Must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
 	work := f.claim(t, "a", time.Hour, 10, 10)
 	sameIDs(t, "after", work.First, want)
 	d := work.First[0]
@@ -181,9 +181,9 @@ func (connect connector) pushesThatWereTrimmedAreCounted(t *testing.T) {
 func (connect connector) pushesBeginAgain(t *testing.T) {
 	f := withEndpoint(t, connect)
 	for _, key := range allKeys(t.Context(), f.client) {
-		must(t, f.client.Del(t.Context(), key).Err())
+		Must(t, f.client.Del(t.Context(), key).Err())
 	}
-	must(t, f.Mark(t.Context(), identity))
+	Must(t, f.Mark(t.Context(), identity))
 	f.claim(t, "a", time.Hour, 10, 0)
 	want := f.put(t, "pi_1")
 	sameIDs(t, "then", f.claim(t, "a", time.Hour, 10, 0).First, want)
@@ -191,7 +191,7 @@ func (connect connector) pushesBeginAgain(t *testing.T) {
 
 func (connect connector) pushesKeepEndpointsApart(t *testing.T) {
 	f := withEndpoint(t, connect)
-	must(t, f.RegisterEndpoint(t.Context(), "another"))
+	Must(t, f.RegisterEndpoint(t.Context(), "another"))
 	want := f.put(t, "pi_1")
 	f.finish(t, "another", f.claim(t, "a", time.Hour, 10, 0).First[0])
 	sameIDs(t, "still", f.claim(t, "b", time.Hour, 10, 0).First)

@@ -40,7 +40,7 @@ func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
 	}
 	delay := func() {
 		_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 0)
-		must(t, err)
+		Must(t, err)
 	}
 	change("a probe of a closed circuit", false, take)
 	delay()
@@ -62,16 +62,16 @@ func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
 		}
 	}
 	_, err := f.DelayProbe(t.Context(), shopEndpoint, pauses, 24*time.Hour)
-	must(t, err)
+	Must(t, err)
 	if in := f.circuit(t).ProbeIn; in < 23*time.Hour {
 		t.Errorf("what the endpoint asked for is not waited for: %s", in)
 	}
 	standing, err := f.LoadPushes(t.Context(), shopEndpoint)
-	if must(t, err); standing.Failing.IsZero() || standing.NextProbe.Sub(f.now(t)) < 23*time.Hour {
+	if Must(t, err); standing.Failing.IsZero() || standing.NextProbe.Sub(f.now(t)) < 23*time.Hour {
 		t.Errorf("it stands at %+v", standing)
 	}
 	_, err = f.Redrive(t.Context(), shopEndpoint, "")
-	must(t, err)
+	Must(t, err)
 	change("a probe after a redrive", true, take)
 	change("a second probe", false, take)
 	closing := func() (bool, error) { return f.CloseCircuit(t.Context(), shopEndpoint) }
@@ -123,7 +123,7 @@ func (connect connector) testPushLog(t *testing.T) {
 		wait.UntilTrue(t, "a later millisecond", func() bool { return f.now(t).UnixMilli() > f.lastLogged(t) })
 		f.finish(t, shopEndpoint, f.claim(t, "a", time.Hour, 10, 10).Retries[0])
 		lines, err := f.LoadPushLog(t.Context(), shopEndpoint, 10)
-		must(t, err)
+		Must(t, err)
 		if len(lines) != 2 {
 			t.Fatalf("got %+v", lines)
 		}
@@ -154,7 +154,7 @@ func (connect connector) testPushLog(t *testing.T) {
 		for _, d := range all[:5] {
 			skipped = append(skipped, push.Attempt{Delivery: d, Skipped: true})
 		}
-		must(t, f.FinishPushes(t.Context(), shopEndpoint, skipped))
+		Must(t, f.FinishPushes(t.Context(), shopEndpoint, skipped))
 		if lines, err := f.LoadPushLog(t.Context(), shopEndpoint, 1000); len(lines) != 0 || err != nil {
 			t.Errorf("got %+v, %v", lines, err)
 		}
@@ -170,7 +170,7 @@ func (connect connector) testPushLog(t *testing.T) {
 func (f fixture) lastLogged(t testing.TB) int64 {
 	t.Helper()
 	lines, err := f.LoadPushLog(t.Context(), shopEndpoint, 1)
-	must(t, err)
+	Must(t, err)
 	return lines[0].At.UnixMilli()
 }
 
@@ -185,11 +185,11 @@ func (connect connector) testRedrive(t *testing.T) {
 			if d.Event.ID == ids[0] {
 				f.retry(t, d, time.Hour, true)
 			} else {
-				must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
+				Must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
 			}
 		}
-		must(t, f.client.Del(t.Context(), eventsKey("pi_2")).Err())
-		must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
+		Must(t, f.client.Del(t.Context(), eventsKey("pi_2")).Err())
+		Must(t, f.RegisterEndpoint(t.Context(), shopEndpoint))
 		return f, ids[0], ids[1]
 	}
 	t.Run("all", func(t *testing.T) {

@@ -97,11 +97,11 @@ func (connect connector) retriesEndAmongTheDeadLetters(t *testing.T) {
 	f.retry(t, d, 0, false)
 	f.stands(t, 0, 1, 0)
 	d = f.claim(t, "a", time.Hour, 10, 10).Retries[0]
-	must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
-	must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
+	Must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
+	Must(t, f.DeadLetterPush(t.Context(), shopEndpoint, push.Attempt{Delivery: d, Reason: "answered 500"}))
 	f.stands(t, 0, 0, 1)
 	letters, err := f.LoadDeadLetters(t.Context(), shopEndpoint)
-	must(t, err)
+	Must(t, err)
 	if l := letters[0]; l.Event != want || l.Type != "order.updated" || l.Tries != 2 ||
 		l.Reason != "answered 500" || l.At.IsZero() {
 		t.Errorf("got %+v", l)
@@ -146,12 +146,12 @@ func (connect connector) retriesStopWithADisabledEndpoint(t *testing.T) {
 		}[off]
 		for _, want := range []bool{true, false} {
 			changed, err := change(t.Context(), shopEndpoint)
-			if must(t, err); changed != want {
+			if Must(t, err); changed != want {
 				t.Errorf("off %t: changed %t, want %t", off, changed, want)
 			}
 		}
 		standing, err := f.LoadPushes(t.Context(), shopEndpoint)
-		if must(t, err); (standing.Disabled != "") != off {
+		if Must(t, err); (standing.Disabled != "") != off {
 			t.Errorf("disabled is %q", standing.Disabled)
 		}
 		work := f.claim(t, "a", time.Hour, 10, 10)
@@ -177,7 +177,7 @@ func (connect connector) retriesAreMadeByAReplay(t *testing.T) {
 		f.finish(t, shopEndpoint, d)
 	}
 	count, next, done, err := f.Replay(t.Context(), []push.EndpointID{shopEndpoint}, "", "")
-	if must(t, err); count != 40 || !done {
+	if Must(t, err); count != 40 || !done {
 		t.Errorf("%d, done %t", count, done)
 	}
 	complete(t, eventIDs(f.claim(t, "a", time.Hour, 0, 100).Retries), want)
@@ -212,7 +212,7 @@ func (f fixture) trim(t testing.TB, id payment.ID) string {
 func (f fixture) stands(t testing.TB, pending, retries, dead int64) {
 	t.Helper()
 	s, err := f.LoadPushes(t.Context(), shopEndpoint)
-	if must(t, err); !s.Registered || s.Pending != pending || s.Retries != retries || s.Dead != dead {
+	if Must(t, err); !s.Registered || s.Pending != pending || s.Retries != retries || s.Dead != dead {
 		t.Errorf("got %+v, want %d pending, %d retries, %d dead", s, pending, retries, dead)
 	}
 }

@@ -31,9 +31,9 @@ func quarantineKeepsWhatIsKnown(t *testing.T, connect connector, body []byte) {
 	t.Helper()
 	f := fresh(t, connect)
 	event := payment.StripeEvent{ID: "evt_1", Type: "payment_intent.succeeded", Unreadable: "odd"}
-	must(t, f.Quarantine(t.Context(), event, body))
+	Must(t, f.Quarantine(t.Context(), event, body))
 	entries, err := f.client.XRange(t.Context(), quarantineKey, "-", "+").Result()
-	must(t, err)
+	Must(t, err)
 	sum := sha256.Sum256(body)
 	want := map[string]any{
 		"id": "evt_1", "type": "payment_intent.succeeded", "size": fmt.Sprint(len(body)),
@@ -56,9 +56,9 @@ func quarantineTakesTheSameDeliveryOnce(t *testing.T, connect connector, body []
 	t.Helper()
 	f := fresh(t, connect)
 	for range 3 {
-		must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, body))
+		Must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, body))
 	}
-	must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_2", Unreadable: "odd"}, body))
+	Must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_2", Unreadable: "odd"}, body))
 	if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != 2 {
 		t.Errorf("%d entries, want 2", n)
 	}
@@ -68,7 +68,7 @@ func quarantineCutsLongTexts(t *testing.T, connect connector, body []byte) {
 	t.Helper()
 	f := fresh(t, connect)
 	long := strings.Repeat("ü", 100_000)
-	must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: long, Type: long, Unreadable: long}, body))
+	Must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: long, Type: long, Unreadable: long}, body))
 	for _, text := range DumpAll(t.Context(), f.client) {
 		if len(text) > 2_000 {
 			t.Errorf("an entry has %d bytes", len(text))
@@ -86,13 +86,13 @@ func quarantineKeepsTheNewest10000(t *testing.T, connect connector, body []byte)
 		}
 		return nil
 	})
-	must(t, err)
-	must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_new", Unreadable: "odd"}, body))
+	Must(t, err)
+	Must(t, f.Quarantine(t.Context(), payment.StripeEvent{ID: "evt_new", Unreadable: "odd"}, body))
 	if n := f.client.XLen(t.Context(), quarantineKey).Val(); n != kept {
 		t.Errorf("%d are kept, want %d", n, kept)
 	}
 	newest, err := f.client.XRevRangeN(t.Context(), quarantineKey, "+", "-", 1).Result()
-	must(t, err)
+	Must(t, err)
 	if newest[0].Values["id"] != "evt_new" {
 		t.Errorf("the newest is %v", newest[0].Values)
 	}

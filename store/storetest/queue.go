@@ -27,7 +27,7 @@ func (f fixture) want(t testing.TB, ours bool) {
 	t.Helper()
 	const id = "pi_1"
 	wanted, err := f.WantRead(t.Context(), id)
-	if must(t, err); wanted != ours {
+	if Must(t, err); wanted != ours {
 		t.Errorf("wanting a read of %s gives %t, want %t", id, wanted, ours)
 	}
 }
@@ -35,7 +35,7 @@ func (f fixture) want(t testing.TB, ours bool) {
 func (f fixture) take(t testing.TB, limit int, hide time.Duration) []payment.ID {
 	t.Helper()
 	ids, err := f.TakeReads(t.Context(), limit, hide)
-	must(t, err)
+	Must(t, err)
 	if len(ids) > limit {
 		t.Errorf("got %d reads, at most %d were asked for", len(ids), limit)
 	}
@@ -82,14 +82,14 @@ func (connect connector) readsWaitForTheirTime(t *testing.T) {
 func (connect connector) readsAreNotWanted(t *testing.T) {
 	f := fresh(t, connect)
 	f.want(t, true)
-	must(t, f.DropRead(t.Context(), "pi_1"))
+	Must(t, f.DropRead(t.Context(), "pi_1"))
 	f.want(t, false)
 	if ids := f.take(t, 10, time.Minute); len(ids) != 0 {
 		t.Errorf("got %v", ids)
 	}
 	mark := fmt.Sprintf("kasse:{p%d}:notours:pi_1", hashed("pi_1"))
 	f.expires(t, mark, 24*time.Hour)
-	must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
+	Must(t, f.client.Del(t.Context(), mark).Err()) // as when it expires
 	f.want(t, true)
 	if ids := f.take(t, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_1"}) {
 		t.Errorf("got %v", ids)
@@ -112,7 +112,7 @@ func (connect connector) wantedReadsEnd(t *testing.T) {
 	f := fresh(t, connect)
 	end := func(order payment.OrderID, due bool) {
 		t.Helper()
-		must(t, f.EndWantedRead(t.Context(), "pi_1", order, due))
+		Must(t, f.EndWantedRead(t.Context(), "pi_1", order, due))
 	}
 	taken := func(want ...payment.ID) {
 		t.Helper()
@@ -196,8 +196,8 @@ func (connect connector) readsAreDropped(t *testing.T) {
 	f := fresh(t, connect)
 	f.wantRead(t, "pi_1", f.now(t))
 	f.want(t, true)
-	must(t, f.DropRead(t.Context(), "pi_1"))
-	must(t, f.DropRead(t.Context(), "pi_1"))
+	Must(t, f.DropRead(t.Context(), "pi_1"))
+	Must(t, f.DropRead(t.Context(), "pi_1"))
 	for _, key := range []string{readsKey("o_1"), readsKey("pi_1")} {
 		if n := f.client.ZCard(t.Context(), key).Val(); n != 0 {
 			t.Errorf("%d are left in %s", n, key)

@@ -13,7 +13,7 @@ const forGood = -1 * time.Nanosecond
 func (f fixture) expires(t testing.TB, key string, want time.Duration) {
 	t.Helper()
 	got, err := f.client.TTL(t.Context(), key).Result()
-	must(t, err)
+	Must(t, err)
 	if want == forGood && got != forGood {
 		t.Errorf("%s expires in %s, want never", key, got)
 	}
@@ -52,7 +52,7 @@ func (connect connector) testRetention(t *testing.T) {
 		f := fresh(t, connect)
 		f.putIn(t, "o_1", "pi_1")
 		f.putIn(t, "o_1", "pi_2")
-		must(t, f.client.Del(t.Context(), orderKey("o_1")).Err()) // as when it expires
+		Must(t, f.client.Del(t.Context(), orderKey("o_1")).Err()) // as when it expires
 		if o := f.order(t, "o_1", "pi_1"); o.Stored() || len(o.Loaded) != 0 {
 			t.Errorf("got %+v", o)
 		}

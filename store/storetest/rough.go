@@ -37,20 +37,20 @@ func NewNodes(t testing.TB) *Nodes {
 
 func newNode(t testing.TB, master *Server) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir(), up: "Ready to accept connections"}
+	s := prepare(t)
+	s.Args = nil // they stand in the file
 	settings := []string{
-		"bind 127.0.0.1", "dir " +
-			s.dir, `save ""`, "appendonly yes", "appendfsync always", "maxmemory-policy noeviction",
+		"bind 127.0.0.1", "dir " + s.Dir, `save ""`, "appendonly yes", "appendfsync always", "maxmemory-policy noeviction",
 		"repl-diskless-sync-delay 0",
 	}
 	if master != nil {
-		settings = append(settings, "replicaof 127.0.0.1 "+strconv.Itoa(master.port))
+		settings = append(settings, "replicaof 127.0.0.1 "+strconv.Itoa(master.Port))
 	}
-	file := filepath.Join(s.dir, "redis.conf")
+	file := filepath.Join(s.Dir, "redis.conf")
 	if err := os.WriteFile(file, []byte(strings.Join(settings, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.file = []string{file}
+	s.Config = file
 	s.run()
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -56,18 +57,19 @@ func (c *Sentinels) watch() {
 
 func newSentinel(t testing.TB, master *Server) *Server {
 	t.Helper()
-	s := &Server{t: t, dir: t.TempDir(), up: "+monitor master", args: []string{"--sentinel"}}
+	s := prepare(t)
+	s.Args, s.Ready = []string{"--sentinel"}, regexp.MustCompile(`\+monitor master`)
 	settings := strings.Join([]string{
-		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", masterName, master.port, sentinelQuorum),
+		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d %d", masterName, master.Port, sentinelQuorum),
 		fmt.Sprintf("sentinel down-after-milliseconds %s %d", masterName, downAfter.Milliseconds()),
 		fmt.Sprintf("sentinel failover-timeout %s %d", masterName, failoverPause.Milliseconds()),
-		"bind 127.0.0.1", "dir " + s.dir,
+		"bind 127.0.0.1", "dir " + s.Dir,
 	}, "\n")
-	file := filepath.Join(s.dir, "sentinel.conf")
+	file := filepath.Join(s.Dir, "sentinel.conf")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.file = []string{file}
+	s.Config = file
 	s.run()
 	return s
 }

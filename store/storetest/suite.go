@@ -84,7 +84,8 @@ var (
 	identity = store.Identity{Account: "acct_1", Service: "kasse"}
 )
 
-func must(t testing.TB, err error) {
+// Must fails the test on an error.
+func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

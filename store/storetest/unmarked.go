@@ -104,7 +104,7 @@ func partlyMarkedIsUnmarked(
 	for _, partial := range []string{"epoch", "account", "trimmed", "retention"} {
 		f := unmarked(t, connect, options)
 		for n := range partitions {
-			must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
+			Must(t, f.client.HSet(t.Context(), metaKey(n), partial, "1").Err())
 		}
 		if _, err := f.Check(
 			t.Context(), identity,
@@ -137,7 +137,7 @@ func (connect connector) unmarkedHasNoViewsAnyMore(t *testing.T) {
 	f.view(t, "pi_1") // its pointer is kept from now on
 	lost := []string{orderKey("o_1"), metaKey(Partition("o_1"))}
 	for _, key := range lost {
-		must(t, f.client.Del(t.Context(), key).Err())
+		Must(t, f.client.Del(t.Context(), key).Err())
 	}
 	wait.UntilTrue(t, "the loss to be noticed", func() bool {
 		_, err := f.LoadView(t.Context(), "pi_1")

@@ -9,7 +9,7 @@ import (
 func (f fixture) view(t testing.TB, id payment.ID) payment.StoredView {
 	t.Helper()
 	view, err := f.LoadView(t.Context(), id)
-	must(t, err)
+	Must(t, err)
 	return view
 }
 
@@ -44,12 +44,12 @@ func (connect connector) viewsAreOfOnePaymentEach(t *testing.T) {
 func (connect connector) viewsAreAbsent(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_1")
-	must(t, f.SavePointer(t.Context(), "pi_2", "o_1", f.now(t).Add(retention)))
+	Must(t, f.SavePointer(t.Context(), "pi_2", "o_1", f.now(t).Add(retention)))
 	_, err := f.LoadView(t.Context(), "pi_2")
 	notFound(t, err)
 	_, err = f.LoadHistory(t.Context(), "pi_2")
 	notFound(t, err)
-	must(t, f.client.Del(t.Context(), orderKey("o_1")).Err())
+	Must(t, f.client.Del(t.Context(), orderKey("o_1")).Err())
 	_, err = f.LoadHistory(t.Context(), "pi_1")
 	notFound(t, err)
 }
@@ -65,8 +65,8 @@ func (connect connector) viewsCountTheReads(t *testing.T) {
 	if warm := f.view(t, "pi_1"); warm.Reads > 1 { // none where the view is kept
 		t.Errorf("%d reads with the pointer in memory", warm.Reads)
 	}
-	must(t, f.PadReads(t.Context(), "pi_1", 1))
-	must(t, f.WantRestore(t.Context(), "pi_1", "address", false))
+	Must(t, f.PadReads(t.Context(), "pi_1", 1))
+	Must(t, f.WantRestore(t.Context(), "pi_1", "address", false))
 	if ids, err := f.TakeRestores(t.Context(), false, 10, retention); len(ids) != 0 || err != nil {
 		t.Errorf("%v wait to be restored, %v", ids, err)
 	}
@@ -77,7 +77,7 @@ func (connect connector) viewsOfAnOrder(t *testing.T) {
 	f.putIn(t, "o-1", "pi_1")
 	f.putIn(t, "o-1", "pi_2")
 	views, err := f.LoadViews(t.Context(), "o-1", []payment.ID{"pi_2", "pi_absent", "pi_1"})
-	must(t, err)
+	Must(t, err)
 	if len(views) != 3 || string(views[0]) != string(f.view(t, "pi_2").View) || views[1] != nil ||
 		string(views[2]) != string(f.view(t, "pi_1").View) {
 		t.Errorf("got %s", views)
@@ -152,7 +152,7 @@ func foreignHaveViews(t *testing.T, connect connector, ref payment.Ref) {
 		}
 	}
 	history, err := f.LoadHistory(t.Context(), "pi_f")
-	if must(t, err); len(history) != 3 {
+	if Must(t, err); len(history) != 3 {
 		t.Errorf("history %v", history)
 	}
 }
@@ -187,7 +187,7 @@ func foreignLeaveTheirOrder(t *testing.T, connect connector, ref payment.Ref) {
 func (f fixture) putForeign(t testing.TB, ref payment.Ref) payment.Changes {
 	t.Helper()
 	o, now := f.load(t, ref, ref.Foreign)
-	must(t, f.SavePointer(t.Context(), ref.Foreign, ref.Order, now.Add(retention)))
+	Must(t, f.SavePointer(t.Context(), ref.Foreign, ref.Order, now.Add(retention)))
 	o, c := Transition(o, ref.Foreign, now)
 	c.Expires = retention
 	f.save(t, o, c)

@@ -183,7 +183,7 @@ func (connect connector) watchLeavesNothingBehind(t *testing.T) {
 	f := fresh(t, connect)
 	f.now(t)
 	f.put(t, "pi_first") // opens the connections that stay
-	must(t, f.client.PubSubChannels(t.Context(), "kasse:*").Err())
+	Must(t, f.client.PubSubChannels(t.Context(), "kasse:*").Err())
 	before := goleak.IgnoreCurrent()
 	t.Run("while it runs", func(t *testing.T) {
 		listening(t, f)
@@ -194,7 +194,7 @@ func (connect connector) watchLeavesNothingBehind(t *testing.T) {
 	})
 	wait.UntilTrue(t, "the subscriptions to end", func() bool {
 		channels, err := f.client.PubSubChannels(t.Context(), "kasse:*").Result()
-		must(t, err)
+		Must(t, err)
 		return len(channels) == 0
 	})
 	goleak.VerifyNone(t, before)

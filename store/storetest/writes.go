@@ -51,7 +51,7 @@ func (connect connector) orderWritesHaveRevisions(t *testing.T) {
 		t.Errorf("%q and %q, want the same counter and other random bytes", one.Revision, other.Revision)
 	}
 	_, err := second.SaveOrder(t.Context(), one, c)
-	must(t, err) // it makes no difference, and asks Redis nothing
+	Must(t, err) // it makes no difference, and asks Redis nothing
 	o, c = leased(one, second.now(t))
 	_, err = second.SaveOrder(t.Context(), o, c)
 	conflict(t, err)
@@ -63,7 +63,7 @@ func (connect connector) orderWritesThatMakeNoDifference(t *testing.T) {
 	before := DumpAll(t.Context(), f.client)
 	o := f.order(t, "o_1")
 	saved, err := f.SaveOrder(t.Context(), o, payment.Changes{Now: f.now(t)})
-	if must(t, err); saved.Written || saved.Order.Revision != o.Revision {
+	if Must(t, err); saved.Written || saved.Order.Revision != o.Revision {
 		t.Errorf("written %t, revision %q", saved.Written, saved.Order.Revision)
 	}
 	unchanged(t, before, DumpAll(t.Context(), f.client))
@@ -91,7 +91,7 @@ func (connect connector) orderWritesThatShowNothing(t *testing.T) {
 
 func (connect connector) orderWritesThatAnnounceNothing(t *testing.T) {
 	f := fresh(t, connect)
-	must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
+	Must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
 	o, c := Transition(f.order(t, "o_1"), "pi_1", f.now(t))
 	c.Events = nil
 	f.save(t, o, c)
@@ -209,13 +209,13 @@ func (connect connector) manyClaims(t *testing.T) {
 func fieldsOf(t testing.TB, f fixture) map[string]string {
 	t.Helper()
 	fields, err := f.client.HGetAll(t.Context(), orderKey("o_1")).Result()
-	must(t, err)
+	Must(t, err)
 	return fields
 }
 
 func (connect connector) visibleWrite(t *testing.T) {
 	f := fresh(t, connect)
-	must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
+	Must(t, f.SavePointer(t.Context(), "pi_1", "o_1", f.now(t).Add(retention)))
 	o := f.order(t, "o_1")
 	o.Loaded["pi_1"] = fullPayment("pi_1")
 	o.Loaded["pi_1"].History = nil
@@ -225,7 +225,7 @@ func (connect connector) visibleWrite(t *testing.T) {
 	o = f.save(t, o, second)
 
 	view, err := f.LoadView(t.Context(), "pi_1")
-	must(t, err)
+	Must(t, err)
 	view.Public, view.Reads = nil, 0 // they depend on what is kept in memory
 	last := second.Views[0]
 	want := payment.StoredView{
@@ -235,13 +235,13 @@ func (connect connector) visibleWrite(t *testing.T) {
 		t.Errorf("view:\n%s", diff)
 	}
 	history, err := f.LoadHistory(t.Context(), "pi_1")
-	must(t, err)
+	Must(t, err)
 	diff := cmp.Diff(o.Loaded["pi_1"].History, history)
 	if diff != "" || len(history) != 2 || history[1].Version != last.Version {
 		t.Errorf("history:\n%s", diff)
 	}
 	entries, err := f.client.XRange(t.Context(), eventsKey("pi_1"), "-", "+").Result()
-	if must(t, err); len(entries) != 2 {
+	if Must(t, err); len(entries) != 2 {
 		t.Fatalf("%d entries in the stream, want 2", len(entries))
 	}
 	for i, c := range []payment.Changes{first, second} {
@@ -267,12 +267,12 @@ func (connect connector) writeOfTwo(t *testing.T) {
 	one.Views, one.Events = append(one.Views, two.Views...), append(two.Events, one.Events...)
 	f.save(t, o, one)
 	entries, err := f.client.XRevRangeN(t.Context(), eventsKey("pi_1"), "+", "-", 2).Result()
-	must(t, err)
+	Must(t, err)
 	if entries[1].Values["id"] != one.Events[0].ID || entries[0].Values["id"] != one.Events[1].ID {
 		t.Errorf("the newest entries are %v", entries)
 	}
 	views, err := f.LoadViews(t.Context(), "o_1", []payment.ID{"pi_1", "pi_2"})
-	must(t, err)
+	Must(t, err)
 	for i, view := range one.Views {
 		if string(views[i]) != string(view.JSON) {
 			t.Errorf("view %d is %s, want %s", i, views[i], view.JSON)

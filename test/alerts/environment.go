@@ -8,6 +8,7 @@ import (
 
 	"kasse/service/stripe/stripesim"
 	"kasse/test/internal/testenv"
+	"kasse/test/program"
 )
 
 // hookSecret signs the simulated Stripe's webhooks.
@@ -27,7 +28,7 @@ type environment struct {
 
 	webhookURL        string // URL of the webhook endpoint
 	kasse             []*testenv.Kasse
-	prometheusProcess *testenv.Process // the Prometheus process
+	prometheusProcess *program.Process // the Prometheus process
 	prometheus        string           // base URLs
 	manager           string
 }

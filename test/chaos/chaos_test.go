@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"kasse/test/internal/testenv"
+	"kasse/test/program"
 	"kasse/test/wait"
 )
 
@@ -253,7 +254,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var all []*testenv.Process
+	var all []*program.Process
 	interrupt := func(_ context.Context, s *workload, _ moment, _ size) error {
 		s.redis.freeze()
 		all = append(s.Processes(), s.redis.Process)

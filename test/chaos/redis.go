@@ -25,7 +25,7 @@ func newRedis(ctx context.Context, dir, shim string, args ...string) (*redisServ
 	}
 	s := &redisServer{r}
 	if shim != "" {
-		s.Env = []string{"LD_PRELOAD=" + shim, "CHAOS_FSYNC_LOG=" + s.syncLog()}
+		s.Env = append(s.Env, "LD_PRELOAD="+shim, "CHAOS_FSYNC_LOG="+s.syncLog())
 	}
 	return s, s.Start(ctx)
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"kasse/test/internal/testenv"
+	"kasse/test/program"
 	"kasse/test/wait"
 )
 
@@ -37,7 +38,7 @@ func main() {
 type check struct {
 	work, docker string
 	began        time.Time
-	daemon       *testenv.Process
+	daemon       *program.Process
 	stripe       *testenv.StripeBackend
 	front        *front            // receives Stripe's events and the load
 	balancer     *httptest.Server  // serves front
@@ -81,7 +82,7 @@ func (c *check) startDaemon(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.daemon, err = testenv.Start(
+	c.daemon, err = program.Start(
 		c.work, dockerd, os.Environ(), "--host", c.socket(), "--data-root", filepath.Join(c.work, "docker"),
 		"--exec-root", filepath.Join(c.work, "exec"), "--pidfile", filepath.Join(
 			c.work, "dockerd.pid",
@@ -93,7 +94,7 @@ func (c *check) startDaemon(ctx context.Context) error {
 	}
 	return wait.For(ctx, func() error {
 		if c.daemon.HasEnded() {
-			return errors.Join(wait.ErrGaveUp, fmt.Errorf("dockerd ended: %s", testenv.Tail(c.daemon.Log)))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("dockerd ended: %s", program.Tail(c.daemon.Log)))
 		}
 		_, err := c.runDocker(ctx, "info", "--format", "{{.ServerVersion}}")
 		return err

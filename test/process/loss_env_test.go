@@ -88,7 +88,7 @@ func (w *lossEnv) backup() string {
 	w.t.Helper()
 	w.no(w.client.Save(w.t.Context()).Err())
 	to := filepath.Join(w.t.TempDir(), "backup")
-	w.no(os.CopyFS(to, os.DirFS(w.redis.Dir())))
+	w.no(os.CopyFS(to, os.DirFS(w.redis.Dir)))
 	return to
 }
 
@@ -101,8 +101,8 @@ func (w *lossEnv) goBack(backup string, powerCut bool) {
 			p.kill()
 		}
 	}
-	w.no(os.RemoveAll(w.redis.Dir()))
-	w.no(os.CopyFS(w.redis.Dir(), os.DirFS(backup)))
+	w.no(os.RemoveAll(w.redis.Dir))
+	w.no(os.CopyFS(w.redis.Dir, os.DirFS(backup)))
 	w.redis.Restart()
 	if powerCut {
 		w.received.open(true)

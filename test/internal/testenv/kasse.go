@@ -12,24 +12,25 @@ import (
 	"regexp"
 	"time"
 
+	"kasse/test/program"
 	"kasse/test/wait"
 )
 
 // Kasse is one server process.
 type Kasse struct {
-	*Process
+	*program.Process
 	Public, Admin string // host:port of the public and the admin listener
 }
 
 // Build compiles Kasse into the directory and returns the binary's path.
 func Build(ctx context.Context, dir string) (string, error) {
-	program := filepath.Join(dir, "kasse")
+	path := filepath.Join(dir, "kasse")
 	if out, err := exec.CommandContext(
-		ctx, "go", "build", "-o", program, "kasse/cmd/kasse",
+		ctx, "go", "build", "-o", path, "kasse/cmd/kasse",
 	).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build kasse: %w\n%s", err, out)
 	}
-	return program, nil
+	return path, nil
 }
 
 // LookAtSources opens the server's source files below the root. `go test` caches a result while the files
@@ -85,7 +86,7 @@ func (k *Kasse) AwaitListening(ctx context.Context) error {
 func (k *Kasse) AwaitReady(ctx context.Context) error {
 	return wait.For(ctx, func() error {
 		if k.HasEnded() {
-			return errors.Join(wait.ErrGaveUp, fmt.Errorf("the server ended: %s", Tail(k.Log)))
+			return errors.Join(wait.ErrGaveUp, fmt.Errorf("the server ended: %s", program.Tail(k.Log)))
 		}
 		if !k.Ready(ctx) {
 			return errors.New("the server is not ready")

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"kasse/test/program"
 )
 
 // Env holds a Redis, a simulated Stripe, and processes of Kasse. Close ends all of them.
@@ -28,7 +30,7 @@ type Env struct {
 	end      context.CancelFunc
 
 	mu        sync.Mutex
-	processes []*Process // including ended ones
+	processes []*program.Process // including ended ones
 	closers   []func()
 }
 
@@ -135,8 +137,8 @@ func (e *Env) Serve(h http.Handler) *httptest.Server {
 }
 
 // Start starts a program in the Env's directory. Close kills it.
-func (e *Env) Start(program string, env []string, args ...string) (*Process, error) {
-	p, err := Start(e.Dir, program, env, args...)
+func (e *Env) Start(name string, env []string, args ...string) (*program.Process, error) {
+	p, err := program.Start(e.Dir, name, env, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +149,7 @@ func (e *Env) Start(program string, env []string, args ...string) (*Process, err
 }
 
 // Processes returns all started processes, including ended ones.
-func (e *Env) Processes() []*Process {
+func (e *Env) Processes() []*program.Process {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.processes)
@@ -169,8 +171,8 @@ func (e *Env) Settings(changes map[string]string) []string {
 }
 
 // StartKasse starts a server and waits until it is ready.
-func (e *Env) StartKasse(ctx context.Context, program string, changes map[string]string) (*Kasse, error) {
-	p, err := e.Start(program, e.Settings(changes), "serve")
+func (e *Env) StartKasse(ctx context.Context, binary string, changes map[string]string) (*Kasse, error) {
+	p, err := e.Start(binary, e.Settings(changes), "serve")
 	if err != nil {
 		return nil, err
 	}

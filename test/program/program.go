@@ -1,4 +1,5 @@
-package testenv
+// Package program runs programs that tests start. Each is ended by its id, and ends with the test's process.
+package program
 
 import (
 	"context"

@@ -1,0 +1,81 @@
+// Package redisserver starts redis-server, for tests and for programs.
+package redisserver
+
+import (
+	"context"
+	"net"
+	"os/exec"
+	"regexp"
+	"strconv"
+
+	"kasse/test/program"
+)
+
+// Server is a redis-server, or a sentinel, with its own directory.
+type Server struct {
+	Dir     string           // of its data, configuration and log
+	Config  string           // a configuration file that the server rewrites; empty: none
+	Args    []string         // of redis-server, but --port
+	Env     []string         // all of its environment
+	Ready   *regexp.Regexp   // what it prints once it is up; nil: that it accepts connections
+	Port    int              // 0: Start chooses a free one
+	Process *program.Process // nil before Start
+}
+
+var ready = regexp.MustCompile(`Ready to accept connections`)
+
+// Start returns once the server is up. After an error nothing is left running. The error is exec.ErrNotFound where
+// redis-server is not installed.
+func (s *Server) Start(ctx context.Context) error {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return err
+	}
+	if s.Port != 0 {
+		return s.startAt(ctx, path, s.Port)
+	}
+	for range 5 { // another process may take the free port before Redis binds it
+		var port int
+		if port, err = FreePort(); err != nil {
+			return err
+		}
+		if err = s.startAt(ctx, path, port); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (s *Server) startAt(ctx context.Context, path string, port int) error {
+	args := append([]string{"--port", strconv.Itoa(port)}, s.Args...)
+	if s.Config != "" {
+		args = append([]string{s.Config}, args...)
+	}
+	process, err := program.Start(s.Dir, path, s.Env, args...)
+	if err != nil {
+		return err
+	}
+	line := s.Ready
+	if line == nil {
+		line = ready
+	}
+	if _, err = process.AwaitLine(ctx, line); err != nil {
+		process.Kill()
+		return err
+	}
+	s.Process, s.Port = process, port
+	return nil
+}
+
+// Addr is the server's host and port.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
+
+// FreePort finds a port of the loopback interface that no process listens on at the moment.
+func FreePort() (int, error) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
