@@ -16,7 +16,7 @@ const (
 )
 
 // drainEvery is how often go-redis looks for changes that Redis has reported on idle connections. Its default of 5 ms
-// wakes an idle process 200 times a second. A change is heard of at once besides: its hint drops the view.
+// wakes an idle process 200 times a second. The hint of a change drops the view at once, too.
 const drainEvery = 100 * time.Millisecond
 
 // Connect opens a client for the URL in go-redis's own syntax. The mode is single, cluster or

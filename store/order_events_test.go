@@ -34,7 +34,7 @@ func (c *entriesRead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // TestOrderEventsAreReadWhereTheyAre: an order's events are found without the events that other orders have appended
-// before and since. Where an event is not near its version, the whole stream is read.
+// before and since. If an event is not near its version, the whole stream is read.
 func TestOrderEventsAreReadWhereTheyAre(t *testing.T) {
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	o := options

@@ -59,8 +59,8 @@ func (l *queueLooks) due(kind queueKind, partitions int) (due []int) {
 	return due
 }
 
-// sooner has a partition looked at again when a member is due, in Unix milliseconds. Where the clock of the process is
-// behind Redis's, lookAgain bounds how late that is.
+// sooner has a partition looked at again when a member is due, in Unix milliseconds. If the clock of the process is
+// behind Redis's, lookAgain bounds the delay.
 func (l *queueLooks) sooner(kind queueKind, partition int, due float64) {
 	now := time.Now() //nolint:forbidigo // it paces looks, and dates nothing
 	rest := min(max(due-float64(now.UnixMilli()), 0), float64(lookAgain.Milliseconds()))
@@ -88,7 +88,7 @@ func (l *queueLooks) saved(partition int) {
 	}
 }
 
-// follow begins or ends the use of hints. What was queued before may have had none.
+// follow begins or ends the use of hints. Members that were queued before may have had no hint.
 func (l *queueLooks) follow(subscribed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

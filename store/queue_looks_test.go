@@ -8,8 +8,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// A process with a subscription asks Redis about its queues when a hint has come, when a member is due, and every few
-// seconds; and it finds what it queued itself, what another process saved, and what it cannot have heard of.
+// TestQueuesAreAskedSeldom: a process with a subscription asks Redis about its queues after a hint, when a member is
+// due, and every few seconds. It finds members that it queued itself, that another process saved, and that had no hint.
 func TestQueuesAreAskedSeldom(t *testing.T) {
 	url := storetest.RedisServer(t)
 	worker, other := process(t, url), process(t, url)
