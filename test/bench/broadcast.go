@@ -9,25 +9,27 @@ import (
 )
 
 // waitTogether measures many waiters of one payment.
-func (env *environment) waitTogether(ctx context.Context, order *deliveries) error {
-	bare, err := env.bare(ctx, "wait")
+func waitTogether(ctx context.Context, all []*waitedBuild) error {
+	bare, err := all[0].bare(ctx, "wait")
 	if err != nil {
 		return err
 	}
-	kasse, err := env.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "off"})
-	if err != nil {
+	change := []byte("POST /change/0 HTTP/1.1\r\nHost: bare\r\nContent-Length: 0\r\n\r\n")
+	if err := all[0].broadcast("Broadcast/bare", bare.address, bareOf, 0, change); err != nil {
 		return err
 	}
-	n := int(order.changes.Add(1)) - 1
-	one := n % payments
-	err = env.broadcast(
-		"Broadcast/bare", bare.address, bareOf, 0,
-		[]byte("POST /change/0 HTTP/1.1\r\nHost: bare\r\nContent-Length: 0\r\n\r\n"),
-	)
-	if err != nil {
-		return err
+	for _, w := range all {
+		kasse, err := w.kasse(ctx, map[string]string{"RATE_LIMIT_FRONTEND": "off"})
+		if err != nil {
+			return err
+		}
+		n := int(w.order.changes.Add(1)) - 1
+		change := delivery(w.order.change(n))
+		if err := w.broadcast("Broadcast/"+w.name, kasse.address, pollOf, n%payments, change); err != nil {
+			return err
+		}
 	}
-	return env.broadcast("Broadcast/kasse", kasse.address, pollOf, one, delivery(order.change(n)))
+	return nil
 }
 
 // broadcast measures the time from a change to the last waiter's response.

@@ -16,85 +16,6 @@ const (
 	changeRate  = 500    // changes per second
 )
 
-// waiters holds many waiting requests, each on its own connection. A waiter repeats its request after each
-// response.
-type waiters struct {
-	links    []*link
-	work     sync.WaitGroup
-	closed   atomic.Bool
-	failed   atomic.Pointer[error]
-	onChange func(n int, at time.Time) // called when the n-th waiter has seen a change
-	opening  chan struct{}             // one element for each waiter whose first request is running
-}
-
-// opensAtOnce is how many waiters send their first request at the same time. With more, the rush would be
-// measured instead of the waiting.
-const opensAtOnce = 256
-
-// noTag is the ETag of a waiter that has not read the status yet.
-var noTag = []byte(`"0"`)
-
-// waitRequest returns the request of the n-th waiter. tag is the last ETag that it has seen.
-type waitRequest func(n int, tag []byte) []byte
-
-// startWaiters starts the waiters.
-func startWaiters(address string, count int, ask waitRequest, answered func(n int, at time.Time)) (*waiters, error) {
-	r := &waiters{onChange: answered, opening: make(chan struct{}, opensAtOnce)}
-	for n := range count {
-		l, err := dial(address)
-		if err != nil {
-			r.close()
-			return nil, err
-		}
-		r.links = append(r.links, l)
-		r.opening <- struct{}{}
-		r.work.Go(func() {
-			if len(ask(n, nil)) == len(ask(n, noTag)) { // its first request waits, too
-				<-r.opening
-			}
-			if err := r.wait(l, n, ask); err != nil && !r.closed.Load() {
-				r.failed.Store(&err)
-			}
-		})
-	}
-	return r, nil
-}
-
-func (r *waiters) wait(l *link, n int, ask waitRequest) error {
-	for !r.closed.Load() {
-		first := len(l.etag) == 0 && len(ask(n, nil)) != len(ask(n, noTag))
-		status, err := l.roundTrip(ask(n, l.etag))
-		if first {
-			<-r.opening
-		}
-		switch {
-		case err != nil:
-			return err
-		case status == http.StatusOK:
-			r.onChange(n, time.Now())
-		case status != http.StatusNotModified:
-			return fmt.Errorf("answered %d: %s", status, l.body)
-		}
-	}
-	return nil
-}
-
-// close ends all connections.
-func (r *waiters) close() {
-	r.closed.Store(true)
-	for _, l := range r.links {
-		l.close()
-	}
-	r.work.Wait()
-}
-
-func (r *waiters) err() error {
-	if err := r.failed.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
 // pollOf waits for the n-th payment, bareOf on the n-th channel.
 func pollOf(n int, tag []byte) []byte {
 	path, more := "", ""
@@ -114,7 +35,7 @@ func bareOf(n int, _ []byte) []byte {
 // waiting measures waiters of 10,000 payments while 500 payments a second change, then 10,000 waiters of one
 // payment.
 func waiting(ctx context.Context, b *bench) error {
-	env, err := b.newEnvironment(ctx, "--appendfsync", "everysec")
+	env, err := b.newEnvironment(ctx, everySecond...)
 	if err != nil {
 		return err
 	}
@@ -122,46 +43,79 @@ func waiting(ctx context.Context, b *bench) error {
 	if err := env.initRedis(ctx); err != nil {
 		return err
 	}
-	first, err := env.kasse(ctx, nil)
-	if err != nil {
-		return err
+	all := []*waitedBuild{{environment: env, name: "kasse", order: &deliveries{}}}
+	if b.beside != "" {
+		beside, err := b.besideEnvironment(ctx, everySecond...)
+		if err != nil {
+			return err
+		}
+		defer beside.Close()
+		all = append(all, &waitedBuild{environment: beside, name: "beside", order: &deliveries{}})
 	}
-	if err := env.seed(ctx, first, waiterCount); err != nil {
-		return err
-	}
-	order := &deliveries{}
-	for range b.rounds {
-		if err := env.waitEach(ctx, order); err != nil {
+	for _, w := range all {
+		first, err := w.kasse(ctx, nil)
+		if err != nil {
+			return err
+		}
+		if err := w.seed(ctx, first, waiterCount); err != nil {
 			return err
 		}
 	}
 	for range b.rounds {
-		if err := env.waitTogether(ctx, order); err != nil {
+		if err := waitEach(ctx, all); err != nil {
 			return err
 		}
 	}
+	for range b.rounds {
+		if err := waitTogether(ctx, all); err != nil {
+			return err
+		}
+	}
+	b.waitingFigures()
+	return nil
+}
+
+// everySecond is how the Redis keeps its data.
+var everySecond = []string{"--appendfsync", "everysec"}
+
+// waitedBuild is a build of Kasse and its Redis.
+type waitedBuild struct {
+	*environment
+	name  string
+	order *deliveries
+}
+
+func (b *bench) waitingFigures() {
 	b.figure(
 		"10,000 waiting on 10,000 payments, 500 changes/s: p99 from webhook to answer", "≤ 5 ms", "%.1f ms",
 		b.median("Waiting/kasse p99-µs")/1000,
 	)
-	b.figure(
-		"… memory of a waiter", "≤ 8 KB", "%.1f KB", b.median("Waiting/kasse B/waiter")/1000,
-	)
-	b.figure(
-		"… by the bare one's", "≤ 0.5 ×", "%s",
-		b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"),
-	)
+	b.figure("… memory of a waiter", "≤ 8 KB", "%.1f KB", b.median("Waiting/kasse B/waiter")/1000)
+	b.figure("… by the bare one's", "≤ 0.5 ×", "%s", b.ratio("Waiting/kasse B/waiter", "Waiting/bare B/waiter"))
 	b.figure("… with WAIT_PARKING=false", "", "%.1f KB", b.median("Waiting/unparked B/waiter")/1000)
+	const change = "cpu-µs/change"
 	b.figure(
 		"… processor time of a change by that of WAIT_PARKING=false", "≤ 0.5 ×", "%s",
-		b.ratio("Waiting/kasse cpu-µs/change", "Waiting/unparked cpu-µs/change"),
+		b.ratio("Waiting/kasse "+change, "Waiting/unparked "+change),
 	)
 	b.figure("… Redis reads a change", "≤ 1", "%.2f", b.median("Waiting/kasse reads/change"))
+	if b.beside != "" {
+		b.figure(
+			"… processor time of a change by that of the older build of -beside", "≤ 0.5 ×", "%s",
+			b.ratio("Waiting/kasse "+change, "Waiting/beside "+change),
+		)
+		b.figure(
+			"… the older build: p99, and reads a change", "", "%.1f ms, %.2f", b.median("Waiting/beside p99-µs")/1000,
+			b.median("Waiting/beside reads/change"),
+		)
+	}
 	b.figure(
 		"10,000 waiting on one payment: from the webhook to the last answer", "≤ 0.7 ×", "%s",
 		b.ratio("Broadcast/kasse ms", "Broadcast/bare ms"),
 	)
-	return nil
+	if b.beside != "" {
+		b.figure("… the older build of -beside", "", "%s", b.ratio("Broadcast/beside ms", "Broadcast/bare ms"))
+	}
 }
 
 // next returns the webhooks of the given number of changes, and each one's payment.
@@ -192,14 +146,16 @@ func (env *environment) waitBare(ctx context.Context) error {
 }
 
 // waitEach measures waiters that each wait for another payment.
-func (env *environment) waitEach(ctx context.Context, order *deliveries) error {
-	if err := env.waitBare(ctx); err != nil {
+func waitEach(ctx context.Context, all []*waitedBuild) error {
+	if err := all[0].waitBare(ctx); err != nil {
 		return err
 	}
-	if err := env.waitAtKasse(ctx, order, "Waiting/kasse", "true"); err != nil {
-		return err
+	for _, w := range all {
+		if err := w.waitAtKasse(ctx, w.order, "Waiting/"+w.name, "true"); err != nil {
+			return err
+		}
 	}
-	return env.waitAtKasse(ctx, order, "Waiting/unparked", "false")
+	return all[0].waitAtKasse(ctx, all[0].order, "Waiting/unparked", "false")
 }
 
 // waitAtKasse measures waiters with or without WAIT_PARKING while their payments change.
