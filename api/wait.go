@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -30,7 +31,15 @@ type Parker interface {
 // another version, until the wait parameter is over, or until the server drains.
 func (a *api) status(c echo.Context, id payment.ID, wait time.Duration) error {
 	ctx, caller := c.Request().Context(), infoOf(c).caller
-	stored, err := a.service.Status(ctx, caller, id)
+	var stored payment.StoredView
+	var known bool
+	var err error
+	if wait > 0 { // it is held without a read, if it knows what was answered a moment ago
+		stored.Version, known = a.service.HeldVersion(caller, id)
+	}
+	if !known || !noneMatch(c.Request().Header, etag(stored.Version)) {
+		stored, err = a.service.Status(ctx, caller, id)
+	}
 	err = a.limitHolder(c, id, err)
 	if err == nil && wait > 0 && noneMatch(c.Request().Header, etag(stored.Version)) {
 		o := service.WaitOptions{For: wait, Released: a.Draining}
@@ -77,10 +86,22 @@ type parkedStatus struct {
 // field is one line of a header. A list of them takes a third of the memory of a map.
 type field struct{ name, value string }
 
+// cloned copies strings that are parts of the text of a request, which would be kept as a whole.
+func cloned(values []string) []string {
+	copies := slices.Clone(values)
+	for i, value := range copies {
+		copies[i] = strings.Clone(value)
+	}
+	return copies
+}
+
 func fieldsOf(h http.Header) []field {
 	fields := make([]field, 0, len(h))
 	for name, values := range h {
 		for _, value := range values {
+			if name == echo.HeaderXRequestID || name == echo.HeaderAccessControlAllowOrigin {
+				value = strings.Clone(value) // it came with the request
+			}
 			fields = append(fields, field{name, value})
 		}
 	}
@@ -94,12 +115,13 @@ func (a *api) park(c echo.Context, id payment.ID, version int64, o service.WaitO
 		return false
 	}
 	p := &parkedStatus{
-		api: a, ctx: a.outliving(r.Context()), requestID: x.requestID, credential: x.credential,
-		caller: x.caller, began: x.began, remote: r.RemoteAddr, ifNoneMatch: r.Header[headerIfNoneMatch],
-		forwarded: r.Header[echo.HeaderXForwardedFor], header: fieldsOf(c.Response().Header()),
+		api: a, ctx: a.outliving(r.Context()), requestID: strings.Clone(x.requestID), credential: x.credential,
+		caller: x.caller, began: x.began, remote: r.RemoteAddr, ifNoneMatch: cloned(r.Header[headerIfNoneMatch]),
+		forwarded: cloned(r.Header[echo.HeaderXForwardedFor]), header: fieldsOf(c.Response().Header()),
 	}
 	p.caller.Refused = p.refused
-	h := a.service.HoldStatus(p.ctx, p.caller, id, version, o)
+	p.caller.Secret = payment.Secret(strings.Clone(string(p.caller.Secret)))
+	h := a.service.HoldStatus(p.ctx, p.caller, payment.ID(strings.Clone(string(id))), version, o)
 	answer, ok := a.Parker.Park(c.Response().Writer, r, h.Release)
 	if !ok {
 		return false

@@ -28,7 +28,7 @@ type HeldStatus struct {
 	place    int        // index in group.waiting
 	joined   int        // group.joined when it joined
 	released bool       // released before it began
-	over     *time.Timer
+	heldUntil
 }
 
 // HeldAnswer answers a held request. If later is not nil, many other requests wait for their answers. Work
@@ -41,16 +41,22 @@ type heldStatuses struct {
 	groups map[payment.ID]*heldGroup
 	count  int
 	quiet  chan struct{} // closed when none is held
+	ends   heldEnds
 }
 
-// heldGroup holds the requests that wait for one payment.
+// heldGroup is those that wait for one payment. One for which a change was seen stays a little longer than the last of
+// them, for their next requests.
 type heldGroup struct {
 	id      payment.ID
 	waiting []*HeldStatus
 	joined  int         // requests that have ever joined
-	reread  *time.Timer // reads again, in case a hint was lost
+	reread  time.Time   // looks again, should a hint have been lost
 	stop    func()      // stops the hints
 	hinted  atomic.Bool // a read is pending
+
+	latest       *payment.StoredView // the payment as it was loaded at the last hint; nil: it has to be loaded
+	latestUntil  time.Time
+	subscription int64 // on which a later hint would have come
 }
 
 // HoldStatus prepares a held request that knows the version. ctx must not end with the request. Begin must
@@ -69,6 +75,9 @@ func (h *HeldStatus) Begin(done HeldAnswer) {
 	h.done = done
 	if h.service.join(h) {
 		h.end(h.unchanged(), nil, nil)
+		return
+	}
+	if version, known := h.service.HeldVersion(h.caller, h.id); known && version == h.version {
 		return
 	}
 	stored, err := h.service.Status(h.ctx, h.caller, h.id) // it may have changed before the hints began
@@ -92,7 +101,7 @@ func (h *HeldStatus) unchanged() payment.StoredView { return payment.StoredView{
 func (h *HeldStatus) end(stored payment.StoredView, err error, later func(func())) {
 	all := &h.service.held
 	all.mu.Lock()
-	mine := all.leave(h)
+	mine := h.service.leave(h)
 	all.mu.Unlock()
 	if mine {
 		h.done(stored, err, later)
@@ -106,6 +115,27 @@ func (s *Service) HeldStatuses() int {
 	return s.held.count
 }
 
+// HeldVersion returns the version of a payment that the caller may see, where it is certain without a look at Redis:
+// one was loaded a moment ago for others who waited for it, and no change has been hinted since. It says whether a
+// request is to be held, and no more: a process that writes knows a later one before the hint.
+func (s *Service) HeldVersion(caller Caller, id payment.ID) (version int64, known bool) {
+	all := &s.held
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	g := all.groups[id]
+	if g == nil || g.latest == nil || g.hinted.Load() || clockNow().After(g.latestUntil) || !s.hintsGoOn(g) ||
+		!caller.sees(*g.latest) {
+		return 0, false
+	}
+	return g.latest.Version, true
+}
+
+// hintsGoOn reports whether no hint can have been lost since the group's payment was loaded.
+func (s *Service) hintsGoOn(g *heldGroup) bool {
+	subscription, sure := s.views.Hints()
+	return sure && subscription == g.subscription
+}
+
 // join adds a request to its payment's group. It reports whether the request has been released already.
 func (s *Service) join(h *HeldStatus) (released bool) {
 	all := &s.held
@@ -113,13 +143,13 @@ func (s *Service) join(h *HeldStatus) (released bool) {
 	defer all.mu.Unlock()
 	g := all.groups[h.id]
 	if g == nil {
-		g = &heldGroup{id: h.id}
+		g = &heldGroup{id: h.id, reread: clockNow().Add(s.rereadPause())}
+		g.subscription, _ = s.views.Hints()
 		g.stop = s.views.OnPaymentChange(h.id, func() {
 			if !g.hinted.Swap(true) {
 				go s.look(g)
 			}
 		})
-		g.reread = time.AfterFunc(s.rereadPause(), func() { s.look(g) })
 		if all.groups == nil {
 			all.groups = map[payment.ID]*heldGroup{}
 		}
@@ -128,10 +158,10 @@ func (s *Service) join(h *HeldStatus) (released bool) {
 	g.joined++
 	h.group, h.place, h.joined = g, len(g.waiting), g.joined
 	g.waiting = append(g.waiting, h)
-	h.over = time.AfterFunc(h.For, func() { h.end(h.unchanged(), nil, nil) })
+	all.ends.add(h)
 	if all.count++; all.count == 1 {
 		all.quiet = make(chan struct{})
-		go all.releaseAt(h.Released, all.quiet)
+		go s.endHeld(h.Released, all.quiet)
 	}
 	select {
 	case <-h.Released:
@@ -144,73 +174,74 @@ func (s *Service) join(h *HeldStatus) (released bool) {
 func (s *Service) rereadPause() time.Duration { return waitReread + s.Jitter(waitReread/2) }
 
 // leave removes a request and reports whether it was held. The caller holds the lock.
-func (all *heldStatuses) leave(h *HeldStatus) bool {
-	g := h.group
+func (s *Service) leave(h *HeldStatus) bool {
+	all, g := &s.held, h.group
 	if g == nil {
 		return false
 	}
 	h.group = nil
-	h.over.Stop()
+	all.ends.remove(h)
 	last := len(g.waiting) - 1
 	g.waiting[h.place] = g.waiting[last]
 	g.waiting[h.place].place = h.place
 	g.waiting[last] = nil
-	if g.waiting = g.waiting[:last]; last == 0 {
-		g.stop()
-		g.reread.Stop()
-		delete(all.groups, g.id)
+	if g.waiting = g.waiting[:last]; last == 0 && g.latest == nil {
+		all.end(g)
 	}
 	if all.count--; all.count == 0 {
 		close(all.quiet)
+		if len(all.groups) > 0 {
+			time.AfterFunc(latestFor+heldTick, s.lookAtGroups)
+		}
 	}
 	return true
 }
 
-// releaseAt answers all requests when they are released, unless all have ended before.
-func (all *heldStatuses) releaseAt(released, quiet <-chan struct{}) {
-	select {
-	case <-quiet:
-		return
-	case <-released:
+// end ends a group that has nobody. The caller holds the lock.
+func (all *heldStatuses) end(g *heldGroup) {
+	g.stop()
+	if all.groups[g.id] == g {
+		delete(all.groups, g.id)
 	}
-	all.mu.Lock()
-	var held []*HeldStatus
-	for _, g := range all.groups {
-		held = append(held, g.waiting...)
-	}
-	all.mu.Unlock()
-	inParallel(held, func(h *HeldStatus, later func(func())) { h.end(h.unchanged(), nil, later) })
 }
 
 // look loads the payment once and answers all requests that wait for another version. A request that joins
 // during the load may know a later version than the loaded one; it reads the payment itself.
 func (s *Service) look(g *heldGroup) {
-	g.hinted.Store(false)
 	all := &s.held
 	all.mu.Lock()
+	g.latest = nil
+	g.hinted.Store(false)
 	if len(g.waiting) == 0 {
+		all.end(g)
 		all.mu.Unlock()
 		return
 	}
 	joined, ctx := g.joined, g.waiting[0].ctx
 	all.mu.Unlock()
+	subscription, sure := s.views.Hints()
 	stored, err := s.views.LoadView(ctx, g.id)
+	if err == nil {
+		stored.Public = stored.PublicJSON() // shared by all of them
+	}
 
 	all.mu.Lock()
+	g.subscription = subscription
+	g.reread = clockNow().Add(s.rereadPause())
 	var over []*HeldStatus
 	for _, h := range slices.Backward(slices.Clone(g.waiting)) {
 		if h.joined <= joined && (err != nil || h.version != stored.Version) {
-			all.leave(h)
 			over = append(over, h)
 		}
 	}
-	if len(g.waiting) > 0 {
-		g.reread.Reset(s.rereadPause())
+	if err == nil && sure && len(over) > 0 {
+		latest := stored
+		g.latest, g.latestUntil = &latest, clockNow().Add(latestFor)
+	}
+	for _, h := range over {
+		s.leave(h)
 	}
 	all.mu.Unlock()
-	if err == nil && len(over) > 0 {
-		stored.Public = stored.PublicJSON() // shared by all of them
-	}
 	inParallel(over, func(h *HeldStatus, later func(func())) { h.answer(stored, err, later) })
 }
 

@@ -22,6 +22,9 @@ type views interface {
 	// OnPaymentChange calls hint at each visible change of the payment, until stop is called. hint must not
 	// block or call the store. Hints may be lost.
 	OnPaymentChange(id payment.ID, hint func()) (stop func())
+	// Hints numbers the subscription on which hints come. As long as the number stays the same, and each call is sure,
+	// no hint has been lost in between.
+	Hints() (subscription int64, sure bool)
 }
 
 // Status returns the view of a payment that the caller may see. A client secret gets the public part, an

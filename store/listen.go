@@ -92,6 +92,7 @@ func (l *listener) answered(question string) {
 	kept := l.Readers.cache
 	if !l.sure {
 		l.sure = true
+		l.subscriptions.Add(1)
 		l.looks.follow(true)
 		if kept != nil {
 			kept.forgetAll()
@@ -105,9 +106,19 @@ func (l *listener) answered(question string) {
 
 // trustNothing ends the use of kept views, until another subscription is answered.
 func (l *listener) trustNothing() {
+	l.subscriptions.Add(1)
 	if kept := l.Readers.cache; kept != nil {
 		kept.trustUntil(time.Time{})
 	}
+}
+
+// Hints numbers the subscription on which hints come, and reports whether it was alive a moment ago. As long as the
+// number stays the same, Redis has ended no subscription, and dropped no hint. That is so on a single server only: the
+// servers of a cluster may lose what they pass on to each other.
+func (s *Store) Hints() (subscription int64, sure bool) {
+	subscription = s.subscriptions.Load()
+	kept := s.Readers.cache
+	return subscription, kept != nil && kept.isTrusted(kept.now())
 }
 
 func (l *listener) elapsed() time.Duration {

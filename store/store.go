@@ -119,6 +119,8 @@ type Store struct {
 	looks    queueLooks   // of the workers of this process
 
 	rebuilding map[partition]bool // by this process
+
+	subscriptions atomic.Int64 // raised at the beginning and the end of each on which hints come
 }
 
 // New returns a store on a client; Listen has to run for hints to arrive.

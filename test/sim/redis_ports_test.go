@@ -87,6 +87,9 @@ func (r *replica) WatchPayment(id payment.ID) (hints <-chan struct{}, stop func(
 // OnPaymentChange is not simulated, since every waiting reader has a goroutine here.
 func (r *replica) OnPaymentChange(payment.ID, func()) (stop func()) { return func() {} }
 
+// Hints may be lost.
+func (r *replica) Hints() (subscription int64, sure bool) { return 0, false }
+
 // WatchEvents gets a hint at every write. The store's gets one at every change of a payment.
 func (r *replica) WatchEvents() (hints <-chan struct{}, stop func()) { return r.sim.hints.watch("") }
 

@@ -1,0 +1,199 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kasse/service/payment"
+)
+
+// heldViews is one payment, and what is reported of its changes.
+type heldViews struct {
+	Store
+	version      int64
+	err          error
+	reads        int
+	hint         func() // nil: nobody wants one
+	subscription int64
+	unsure       bool
+}
+
+func (v *heldViews) LoadView(context.Context, payment.ID) (payment.StoredView, error) {
+	v.reads++
+	return payment.StoredView{Version: v.version, View: []byte(`{}`), Order: "o"}, v.err
+}
+
+func (v *heldViews) OnPaymentChange(_ payment.ID, hint func()) (stop func()) {
+	v.hint = hint
+	return func() { v.hint = nil }
+}
+
+func (v *heldViews) Hints() (subscription int64, sure bool) { return v.subscription, !v.unsure }
+
+// heldPage is a page that waits for that payment.
+type heldPage struct {
+	t       *testing.T
+	views   *heldViews
+	service *Service
+	answers []int64
+	err     error
+}
+
+var holder = Caller{Order: "o"} // an order token that reads
+
+// testHeld runs a test on a page that has been answered once, at virtual time.
+func testHeld(t *testing.T, test func(t *testing.T, p *heldPage)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		views := &heldViews{version: 1}
+		p := &heldPage{t: t, views: views, service: New(views, nil, Options{})}
+		p.wait(1)
+		p.change(2)
+		p.expect("the first change", 2, 2) // one read as it began, one at the hint
+		test(t, p)
+		synctest.Wait()
+	})
+}
+
+// wait holds a request of one who knows the version.
+func (p *heldPage) wait(version int64) *HeldStatus {
+	h := p.service.HoldStatus(p.t.Context(), holder, "pi_1", version, WaitOptions{For: 25 * time.Second})
+	h.Begin(func(stored payment.StoredView, err error, _ func(func())) {
+		p.answers, p.err = append(p.answers, stored.Version), err
+	})
+	return h
+}
+
+// change stores a version, and hints at it.
+func (p *heldPage) change(version int64) {
+	p.views.version = version
+	if p.views.hint != nil {
+		p.views.hint()
+	}
+	synctest.Wait()
+}
+
+// expect fails unless the last answer has the version, after so many reads.
+func (p *heldPage) expect(when string, version int64, reads int) {
+	p.t.Helper()
+	synctest.Wait()
+	if n := len(p.answers); n == 0 || p.answers[n-1] != version || p.views.reads != reads {
+		p.t.Errorf("%s: answers %v, %d reads, want %d and %d", when, p.answers, p.views.reads, version, reads)
+	}
+}
+
+func (p *heldPage) expectKnown(when string, caller Caller, want bool) {
+	p.t.Helper()
+	if version, known := p.service.HeldVersion(caller, "pi_1"); known != want || (known && version != p.views.version) {
+		p.t.Errorf("%s: version %d is known: %t", when, version, known)
+	}
+}
+
+// TestNextRequestIsHeldWithoutARead: one read for each change, whatever comes of the cache below.
+func TestNextRequestIsHeldWithoutARead(t *testing.T) {
+	testHeld(t, func(_ *testing.T, p *heldPage) {
+		for version := int64(3); version < 10; version++ {
+			p.expectKnown("after an answer", holder, true)
+			p.wait(version - 1)
+			p.change(version)
+			p.expect("a change", version, int(version))
+		}
+	})
+}
+
+// TestLatestIsKnownForAMoment: as long as no change can have come meanwhile, and to who may see it.
+func TestLatestIsKnownForAMoment(t *testing.T) {
+	for name, test := range map[string]struct {
+		meanwhile func(p *heldPage)
+		caller    Caller
+		known     bool
+	}{
+		"at once":                {func(*heldPage) {}, holder, true},
+		"another order's token":  {func(*heldPage) {}, Caller{Order: "other"}, false},
+		"a wrong secret":         {func(*heldPage) {}, Caller{Secret: "pi_1_secret_x"}, false},
+		"a service key":          {func(*heldPage) {}, Caller{Key: "shop"}, true},
+		"a change":               {func(p *heldPage) { p.change(3) }, holder, false},
+		"the subscription ended": {func(p *heldPage) { p.views.subscription++ }, holder, false},
+		"Redis is silent":        {func(p *heldPage) { p.views.unsure = true }, holder, false},
+		"later":                  {func(*heldPage) { time.Sleep(latestFor + time.Millisecond) }, holder, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testHeld(t, func(_ *testing.T, p *heldPage) {
+				test.meanwhile(p)
+				p.expectKnown(name, test.caller, test.known)
+			})
+		})
+	}
+}
+
+// TestChangeWhileJoining: one who waits for a version that has passed is answered at once.
+func TestChangeWhileJoining(t *testing.T) {
+	testHeld(t, func(_ *testing.T, p *heldPage) {
+		p.wait(1)
+		p.expect("one that knows an old version", 2, 3)
+		p.views.unsure = true
+		p.views.version = 3 // the hint has not come yet
+		p.wait(2)
+		p.expect("a change without a hint", 3, 4)
+	})
+}
+
+// TestLostHintIsMadeUpFor: a payment is read again once hints may have been lost, and not before.
+func TestLostHintIsMadeUpFor(t *testing.T) {
+	testHeld(t, func(_ *testing.T, p *heldPage) {
+		p.wait(2)
+		time.Sleep(24 * time.Second)
+		p.expect("nothing was lost", 2, 2)
+		p.views.version = 3
+		time.Sleep(2 * time.Second)
+		p.expect("the time is over", 2, 2)
+		p.wait(3)
+		reads := p.views.reads
+		p.views.version = 4
+		p.views.subscription++ // the hint was lost with the earlier one
+		time.Sleep(waitReread + waitReread/2 + 2*time.Second)
+		p.expect("another subscription", 4, reads+1)
+		p.wait(4)
+		reads = p.views.reads
+		p.views.version, p.views.unsure = 5, true
+		time.Sleep(waitReread + waitReread/2 + 2*time.Second)
+		p.expect("Redis is silent", 5, reads+1)
+		p.views.err = errors.New("away")
+		p.wait(5)
+		if synctest.Wait(); p.err == nil {
+			p.t.Error("an error was not answered")
+		}
+	})
+}
+
+// TestHeldEndsAtItsTime: not before, and all at their own.
+func TestHeldEndsAtItsTime(t *testing.T) {
+	testHeld(t, func(t *testing.T, p *heldPage) {
+		t.Helper()
+		began := time.Now()
+		ended := make(chan time.Duration, 10)
+		for _, wait := range []time.Duration{0, 1, 999, 1000, 25_000, 60_000} {
+			wait *= time.Millisecond
+			h := p.service.HoldStatus(t.Context(), holder, "pi_1", 2, WaitOptions{For: wait})
+			h.Begin(func(stored payment.StoredView, err error, _ func(func())) {
+				took := time.Since(began)
+				if err != nil || stored.View != nil || took < wait || took > wait+2*heldTick {
+					t.Errorf("%s: answered after %s: %+v %v", wait, took, stored, err)
+				}
+				ended <- took
+			})
+		}
+		p.wait(2).Release()
+		p.expect("one that is released", 2, p.views.reads)
+		for range 6 {
+			<-ended
+		}
+		time.Sleep(2 * latestFor)
+		if n := p.service.HeldStatuses(); n != 0 || len(p.service.held.groups) != 0 || p.views.hint != nil {
+			t.Errorf("%d are held, %d groups are left", n, len(p.service.held.groups))
+		}
+	})
+}
