@@ -87,6 +87,12 @@ func New(svc *service.Service, o Options) http.Handler {
 // statusPath is the route of the status.
 const statusPath = "/v1/payments/{payment_intent}"
 
+// IsStatusPath reports whether a GET of the path asks for the status of a payment.
+func IsStatusPath(path string) bool {
+	id, found := strings.CutPrefix(path, "/v1/payments/")
+	return found && id != "" && !strings.Contains(id, "/")
+}
+
 // Routes returns the operations of the public API. A GET answers HEAD too.
 func Routes() []Route { return (&api{}).routes() }
 

@@ -99,7 +99,7 @@ func (w *apiEnv) start(url string, change ...func(*service.Options)) *apiEnv {
 	return w
 }
 
-// serve starts a server of the API, which parks requests that wait.
+// serve starts a server of the API, which parks requests that wait, and reads status requests without http.Server.
 func (w *apiEnv) serve(o api.Options) {
 	w.t.Helper()
 	parker := parking.New(parking.Options{WriteTimeout: time.Minute, IdleTimeout: time.Minute})
@@ -107,6 +107,9 @@ func (w *apiEnv) serve(o api.Options) {
 		o.Parker = parker
 	}
 	w.api = httptest.NewUnstartedServer(api.New(w.service, o))
+	if !w.unparked {
+		parker.Handler, parker.Reads = w.api.Config.Handler, api.IsStatusPath
+	}
 	listener, err := parker.Listen(w.api.Listener)
 	if err != nil {
 		w.t.Fatal(err)

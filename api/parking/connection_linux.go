@@ -1,6 +1,7 @@
 package parking
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/http"
@@ -13,8 +14,8 @@ import (
 type state uint8
 
 const (
-	waiting   state = iota // its answer
-	answering              // client of the answer
+	waiting   state = iota // its answer: the request is parked, or a handler answers it
+	answering              // its client, which is to take the answer
 	idle                   // its next request
 	left                   // nothing: it is closed, or http.Server's again
 )
@@ -26,10 +27,11 @@ const (
 	edgeTriggered = 1 << 31 // syscall.EPOLLET, which is negative there
 )
 
-// connection is one that is parked. The one that changes the state from waiting or idle owns the descriptor.
+// connection is one that is in the epoll set. The one that changes the state from waiting or idle owns the descriptor.
 type connection struct {
 	parker        *Parker
 	local, remote net.Addr
+	from          string // the client's address, for requests that the Parker reads; empty: not needed yet
 	fd            int
 	serial        int32
 	closes        bool      // after the answer
@@ -38,11 +40,14 @@ type connection struct {
 	early         []byte    // of the next request, that came with this one
 	writeBy       time.Time // zero: no bound
 
-	mu      sync.Mutex
-	state   state
-	came    bool   // bytes of the next request have come, or the end
-	gone    func() // nil: it was called, or is not to be
-	expires *time.Timer
+	mu        sync.Mutex
+	state     state
+	came      bool   // bytes of the next request have come, or the end
+	over      bool   // the client has closed, or ended what it sends
+	gone      func() // nil: it was called, or is not to be
+	idleUntil time.Time
+	expires   *time.Timer // runs while timed; nil: it has never been needed
+	timed     bool
 }
 
 // detach removes a connection's descriptor from the runtime's poller, which keeps some state for each.
@@ -115,40 +120,74 @@ func (c *connection) event(events uint32) {
 		broken := events&(syscall.EPOLLERR|syscall.EPOLLHUP) != 0
 		switch came := c.look(); {
 		case broken || came == theEnd:
-			go c.gone() // it sends and logs the response, for which other connections must not wait
+			c.over = true
+			go c.gone() // it answers, and the answer is logged: others must not wait for that
 			c.gone = nil
 		case came == bytesCame: // of the next request: http.Server does not look on either
 			c.gone = nil
 		}
 	case idle:
+		if events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+			c.over = true // perhaps after a request
+		}
 		c.next()
-	case answering, left:
+	case answering:
+		c.came = true
+	case left:
 	}
 }
 
-// answer sends the response. If the client does not read at once, a goroutine continues.
+// buffers hold answers until they are written.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// largestBuffer is the size of a buffer, in bytes, up to which it is used again.
+const largestBuffer = 16 << 10
+
+// answer writes the answer to a request that was parked.
 func (c *connection) answer(status int, header http.Header, body []byte) {
-	text := render(status, header, body, c.closes || c.conn != nil, now())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.state, c.gone = answering, nil
 	c.parker.sent.Add(1)
+	c.respond(status, header, body)
+}
+
+// respond writes the answer. Where the client does not take it at once, a goroutine goes on.
+func (c *connection) respond(status int, header http.Header, body []byte) {
+	b := buffers.Get().(*bytes.Buffer)
+	b.Reset()
+	select {
+	case <-c.parker.done:
+		c.closes = true
+	default:
+	}
+	render(b, status, header, body, c.closes || c.conn != nil, now())
+	if !c.send(b.Bytes()) && b.Cap() <= largestBuffer {
+		buffers.Put(b)
+	}
+}
+
+// send writes an answer, and reports whether a goroutine goes on with the text.
+func (c *connection) send(text []byte) (goesOn bool) {
+	c.mu.Lock()
+	c.state, c.gone = answering, nil
+	c.mu.Unlock()
 	if c.conn != nil {
 		go c.finish(c.conn, text)
-		return
+		return true
 	}
 	n, err := c.write(text)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case errors.Is(err, syscall.EAGAIN):
 		c.leave()
 		go c.finish(newConn(c.fd, c.early, c.local, c.remote), text[n:])
-		return
+		return true
 	case err != nil || c.closes:
 		c.close()
 	default:
 		c.await()
 	}
 	c.parker.answered()
+	return false
 }
 
 // write writes as much as the socket accepts; EAGAIN means that a rest remains.
@@ -180,6 +219,10 @@ func (c *connection) finish(to net.Conn, rest []byte) {
 
 // next handles what has arrived on an idle connection. The caller holds the lock.
 func (c *connection) next() {
+	if c.parker.Handler != nil {
+		c.read()
+		return
+	}
 	switch c.look() {
 	case nothing:
 	case bytesCame:
@@ -199,13 +242,44 @@ func (c *connection) await() {
 		c.close()
 		return
 	}
-	c.state = idle
-	if c.parker.IdleTimeout > 0 {
-		c.expires = time.AfterFunc(c.parker.IdleTimeout, c.closeIdle)
-	}
+	c.rest(c.parker.IdleTimeout)
 	if c.came {
+		c.came = false
 		c.next()
 	}
+}
+
+// rest lets the connection be idle for a time; zero: without a bound. The caller holds the lock.
+func (c *connection) rest(bound time.Duration) {
+	c.state = idle
+	if bound == 0 {
+		return
+	}
+	c.idleUntil = now().Add(bound)
+	switch {
+	case c.timed: // it looks at idleUntil when it is over
+	case c.expires == nil:
+		c.expires = time.AfterFunc(bound, c.expire)
+	default:
+		c.expires.Reset(bound)
+	}
+	c.timed = true
+}
+
+// expire closes the connection if it has been idle for its time.
+func (c *connection) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timed = false
+	if c.state != idle {
+		return
+	}
+	if left := c.idleUntil.Sub(now()); left > 0 {
+		c.timed = true
+		c.expires.Reset(left)
+		return
+	}
+	c.close()
 }
 
 // closeIdle closes the connection unless a request has begun on it.

@@ -5,11 +5,13 @@ package parking_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,7 +23,23 @@ import (
 	"kasse/api/parking"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs all tests twice: where http.Server reads all requests, and where the Parker reads those that are plain.
+func TestMain(m *testing.M) {
+	for _, read := range []bool{false, true} {
+		parkerReads = read
+		if code := m.Run(); code != 0 {
+			fmt.Fprintln(os.Stderr, "the Parker reads plain requests:", read)
+			os.Exit(code)
+		}
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// parkerReads says who reads plain requests.
+var parkerReads bool
 
 // patience is how long a test waits for what has to come, also on a busy machine.
 const patience = 30 * time.Second
@@ -58,7 +76,12 @@ type wait struct {
 
 func start(t *testing.T, o parking.Options, wrap ...func(net.Listener) net.Listener) *server {
 	t.Helper()
-	s := &server{t: t, parker: parking.New(o), waits: map[string]chan *wait{}}
+	s := &server{t: t, waits: map[string]chan *wait{}}
+	if parkerReads {
+		o.Handler = http.HandlerFunc(s.serve)
+		o.Reads = func(path string) bool { return path != "/usual" }
+	}
+	s.parker = parking.New(o)
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	for _, w := range wrap {
 		s.http.Listener = w(s.http.Listener)

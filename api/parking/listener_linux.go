@@ -34,10 +34,13 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// accept passes on what the listener below accepts, until it is closed.
+// accept takes in what the listener below accepts, or passes it on, until it is closed.
 func (l *listener) accept() {
 	for {
 		c, err := l.Listener.Accept()
+		if err == nil && l.parker.admit(c) {
+			continue
+		}
 		select {
 		case l.fresh <- accepted{c, err}:
 		case <-l.parker.done:

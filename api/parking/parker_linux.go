@@ -15,9 +15,11 @@ import (
 // Parker parks the connections of one listener. Its methods may be called from many goroutines.
 type Parker struct {
 	Options
-	back chan net.Conn // connections whose next request has begun
-	done chan struct{} // closed with the listener
-	sent atomic.Uint64 // responses so far
+	back    chan net.Conn  // connections whose next request has begun
+	done    chan struct{}  // closed with the listener
+	sent    atomic.Uint64  // answers to parked requests so far
+	work    chan *exchange // for workers that have nothing to do
+	workers atomic.Int64   // that are there
 
 	mu     sync.Mutex
 	epoll  *os.File // nil: not listening, or closed and empty
@@ -32,7 +34,8 @@ type Parker struct {
 // New returns a Parker that parks nothing until it listens.
 func New(o Options) *Parker {
 	return &Parker{
-		Options: o, back: make(chan net.Conn), done: make(chan struct{}), parked: map[int32]*connection{},
+		Options: o, back: make(chan net.Conn), done: make(chan struct{}), work: make(chan *exchange),
+		parked: map[int32]*connection{},
 	}
 }
 
@@ -63,6 +66,9 @@ func (p *Parker) Park(
 	if r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.TLS != nil || r.Body != http.NoBody || !p.listening() {
 		return nil, false
 	}
+	if x, ok := w.(*exchange); ok {
+		return x.park(gone), true
+	}
 	hijacked, buffers, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, false
@@ -81,8 +87,34 @@ func (p *Parker) Park(
 	if c.fd, err = detach(hijacked); err != nil {
 		c.fd, c.conn = -1, hijacked // no descriptor is free: it stays as it is, without the watch for its end
 	}
+	p.begin()
 	p.add(c)
 	return c.answer, true
+}
+
+// admit takes a new connection into the set, and reports whether it did.
+func (p *Parker) admit(conn net.Conn) bool {
+	if p.Handler == nil || !p.listening() {
+		return false
+	}
+	c := &connection{
+		parker: p, state: idle, local: conn.LocalAddr(), remote: conn.RemoteAddr(), watched: true,
+	}
+	var err error
+	if c.fd, err = detach(conn); err != nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rest(p.ReadHeaderTimeout)
+	p.add(c)
+	switch {
+	case !c.watched:
+		c.giveBack()
+	case !p.listening(): // it was closed meanwhile
+		c.close()
+	}
+	return true
 }
 
 func (p *Parker) listening() bool {
@@ -91,19 +123,28 @@ func (p *Parker) listening() bool {
 	return p.epoll != nil && !p.closed
 }
 
+// begin counts a request that is to be answered.
+func (p *Parker) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy++
+}
+
 // add begins to watch a connection.
 func (p *Parker) add(c *connection) {
+	if c.conn != nil {
+		c.watched = false
+		return
+	}
 	p.mu.Lock()
-	p.busy++
-	if c.conn == nil {
+	open := p.epoll != nil
+	if open {
 		p.serial++
 		c.serial = p.serial
 		p.parked[int32(c.fd)] = c //nolint:gosec // a descriptor is an int32 for the kernel
 	}
 	p.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn != nil || c.control(syscall.EPOLL_CTL_ADD, reported) != nil {
+	if !open || c.control(syscall.EPOLL_CTL_ADD, reported) != nil {
 		c.watched = false
 	}
 }

@@ -1,22 +1,37 @@
-// Package parking lets HTTP requests wait without a goroutine and without buffers.
+// Package parking lets HTTP requests wait without a goroutine and without buffers. It also answers plain requests
+// without http.Server.
 //
 // A Parker takes over the connection of a request that has to wait, and keeps its file descriptor in one epoll set. It
-// writes the answer directly to the descriptor. Then the connection waits in the same set for its next request, and
-// returns to http.Server with the first byte of it. So keep-alive works as usual, and the client gets the same bytes as
-// from http.Server.
+// writes the answer directly to the descriptor. Then the connection waits in the same set for its next request.
+//
+// A new connection waits in that set, too. A request that comes whole, and that Options.Reads takes, is answered by
+// Options.Handler: with two system calls, and without a goroutine or buffers for each connection. With anything else
+// the connection goes to http.Server. So keep-alive works as usual, and the client gets the same bytes as from
+// http.Server.
 //
 // Only HTTP/1.1 without TLS, on Linux, can be parked. Park refuses every other connection, and its caller then waits as
 // usual.
 package parking
 
-import "time"
+import (
+	"log"
+	"net/http"
+	"time"
+)
 
-// Options configure a Parker.
+// Options configure a Parker. Those that http.Server has too are to be its own.
 type Options struct {
-	// WriteTimeout limits the time from the takeover to the end of the response; zero: no limit. It must
-	// equal the http.Server's.
+	// WriteTimeout bounds the time from the taking over to the end of the answer; zero: no bound.
 	WriteTimeout time.Duration
-	// IdleTimeout limits the time from a response to the first byte of the next request; zero: no limit. It
-	// must equal the http.Server's.
+	// IdleTimeout bounds the time from an answer to the first byte of the next request; zero: no bound.
 	IdleTimeout time.Duration
+	// ReadHeaderTimeout bounds the time from the beginning of a connection to its first byte; zero: no bound.
+	ReadHeaderTimeout time.Duration
+
+	// Handler answers the requests that Reads takes; nil: http.Server answers all.
+	Handler http.Handler
+	// Reads reports whether a GET of the path is answered by Handler, where nothing of the request is unusual.
+	Reads func(path string) bool
+	// ErrorLog is told of panics; nil: nothing is.
+	ErrorLog *log.Logger
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,10 +14,12 @@ const chunkedOver = 2048
 // headRoom is the size of the head of an answer, in bytes, that its buffer has room for at once.
 const headRoom = 768
 
-// render returns a response in http.Server's form for an HTTP/1.1 client, for a handler that writes its body
-// in one piece and sets neither Date nor Content-Length. It may change the header.
-func render(status int, header http.Header, body []byte, closes bool, now time.Time) []byte {
-	b := bytes.NewBuffer(make([]byte, 0, headRoom+len(body)))
+// render writes an answer as http.Server writes it to an HTTP/1.1 client, where the handler writes its body in one
+// piece and sets neither Date nor Content-Length. It may change the header.
+//
+// Source: net/http, chunkWriter.writeHeader and extraHeader.Write.
+func render(b *bytes.Buffer, status int, header http.Header, body []byte, closes bool, now time.Time) {
+	b.Grow(headRoom + len(body))
 	b.WriteString("HTTP/1.1 ")
 	b.WriteString(strconv.Itoa(status))
 	b.WriteByte(' ')
@@ -28,11 +31,15 @@ func render(status int, header http.Header, body []byte, closes bool, now time.T
 	}
 	_ = header.Write(b) // a buffer takes everything
 	b.WriteString("Date: ")
-	b.Write(now.UTC().AppendFormat(b.AvailableBuffer(), http.TimeFormat))
+	b.WriteString(date(now))
 	chunked := hasBody && len(body) > chunkedOver
 	if hasBody && !chunked {
 		b.WriteString("\r\nContent-Length: ")
 		b.WriteString(strconv.Itoa(len(body)))
+	}
+	if hasBody && len(body) > 0 && header["Content-Type"] == nil {
+		b.WriteString("\r\nContent-Type: ")
+		b.WriteString(http.DetectContentType(body))
 	}
 	if closes {
 		b.WriteString("\r\nConnection: close")
@@ -43,11 +50,29 @@ func render(status int, header http.Header, body []byte, closes bool, now time.T
 		b.WriteString("\r\n")
 		b.Write(body)
 		b.WriteString("\r\n0\r\n\r\n")
-		return b.Bytes()
+		return
 	}
 	b.WriteString("\r\n\r\n")
 	if hasBody {
 		b.Write(body)
 	}
-	return b.Bytes()
+}
+
+// dated is a second as the Date header has it.
+type dated struct {
+	second int64
+	text   string
+}
+
+var lastDate atomic.Pointer[dated]
+
+// date is the moment as the Date header has it.
+func date(now time.Time) string {
+	second := now.Unix()
+	if last := lastDate.Load(); last != nil && last.second == second {
+		return last.text
+	}
+	text := now.UTC().Format(http.TimeFormat)
+	lastDate.Store(&dated{second, text})
+	return text
 }

@@ -127,6 +127,7 @@ func (a *App) Close() error {
 
 // Run serves until the context ends, then drains. It returns nil after a clean stop.
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
+	defer flushLog(log)
 	a, err := New(c, log)
 	if err != nil {
 		return err
@@ -142,8 +143,8 @@ func (a *App) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer public.Close() //nolint:errcheck // after Shutdown there is nothing to close
-	if err := a.park(public); err != nil {
+	defer public.Close()                   //nolint:errcheck // after Shutdown there is nothing to close
+	if err := a.park(public); err != nil { //nolint:contextcheck // each request has a context of its own
 		return err
 	}
 	admin, err := a.listen(ctx, a.AdminAddr, a.admin)

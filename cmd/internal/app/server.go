@@ -71,12 +71,16 @@ func (a *App) outliving() func(context.Context) context.Context {
 	return a.tracing.Outliving
 }
 
-// park lets the parker take over the server's connections while their requests wait.
+// park lets the parker take over the server's connections while their requests wait, and answer plain status reads
+// without http.Server.
 func (a *App) park(s *server) (err error) {
 	if a.parker == nil {
 		return nil
 	}
-	a.parker.Options = parking.Options{WriteTimeout: s.WriteTimeout, IdleTimeout: s.IdleTimeout}
+	a.parker.Options = parking.Options{
+		WriteTimeout: s.WriteTimeout, IdleTimeout: s.IdleTimeout, ReadHeaderTimeout: s.ReadHeaderTimeout,
+		Handler: s.Handler, Reads: api.IsStatusPath, ErrorLog: s.ErrorLog,
+	}
 	s.listener, err = a.parker.Listen(s.listener)
 	return err
 }
