@@ -79,7 +79,7 @@ func benchedAt(b *testing.B, stripeURL string, pipelined, cached bool) *App {
 			Scopes: []service.Scope{service.ScopeRead, service.ScopeWrite},
 		}},
 		Limits: api.Limits{Service: limit, Frontend: limit, Address: limit, Now: time.Now},
-	}, slog.New(correlated{slog.NewJSONHandler(nowhere{}, nil), &outage{}, nil}))
+	}, slog.New(correlated{slog.NewJSONHandler(nowhere{}, nil), &outage{}, nil, nil}))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,14 +11,15 @@ import (
 )
 
 // NewLogger returns a logger to standard error with the configured level and format. It also becomes the
-// logger of go-redis, for the whole process.
+// logger of go-redis, for the whole process. Lines of requests are written together: see lineBatch.
 func NewLogger(c Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
-	var handler slog.Handler = slog.NewJSONHandler(os.Stderr, options)
+	batch := &lineBatch{out: os.Stderr}
+	var handler slog.Handler = slog.NewJSONHandler(batch, options)
 	if c.LogFormat == "text" {
-		handler = slog.NewTextHandler(os.Stderr, options)
+		handler = slog.NewTextHandler(batch, options)
 	}
-	log := slog.New(correlated{handler, &outage{}, c.TraceID})
+	log := slog.New(correlated{handler, &outage{}, c.TraceID, batch})
 	background, _ := logOutages(log)
 	store.LogTo(background)
 	return log
@@ -29,6 +30,7 @@ type correlated struct {
 	slog.Handler
 	outage  *outage                      // shared by the process
 	traceID func(context.Context) string // nil: no traces
+	batch   *lineBatch                   // gets the handler's lines; nil: the handler writes them itself
 }
 
 func (c correlated) Handle(ctx context.Context, r slog.Record) error {
@@ -37,17 +39,21 @@ func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 			r.AddAttrs(slog.String("trace_id", id))
 		}
 	}
-	return c.Handler.Handle(ctx, r)
+	err := c.Handler.Handle(ctx, r)
+	if c.batch != nil && !mayWait(r) {
+		c.batch.Flush()
+	}
+	return err
 }
 
 // WithAttrs keeps the wrapper.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return correlated{c.Handler.WithAttrs(attrs), c.outage, c.traceID}
+	return correlated{c.Handler.WithAttrs(attrs), c.outage, c.traceID, c.batch}
 }
 
 // WithGroup keeps the wrapper.
 func (c correlated) WithGroup(name string) slog.Handler {
-	return correlated{c.Handler.WithGroup(name), c.outage, c.traceID}
+	return correlated{c.Handler.WithGroup(name), c.outage, c.traceID, c.batch}
 }
 
 // switchable handles SIGUSR1, which would otherwise end the process. The returned function toggles the log
