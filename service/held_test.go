@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 // heldViews is one payment, and what is reported of its changes.
 type heldViews struct {
 	Store
+	mu           sync.Mutex // guards what follows, and the answers of the page
 	version      int64
 	err          error
 	reads        int
@@ -22,16 +24,36 @@ type heldViews struct {
 }
 
 func (v *heldViews) LoadView(context.Context, payment.ID) (payment.StoredView, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.reads++
 	return payment.StoredView{Version: v.version, View: []byte(`{}`), Order: "o"}, v.err
 }
 
 func (v *heldViews) OnPaymentChange(_ payment.ID, hint func()) (stop func()) {
-	v.hint = hint
-	return func() { v.hint = nil }
+	v.set(func() { v.hint = hint })
+	return func() { v.set(func() { v.hint = nil }) }
 }
 
-func (v *heldViews) Hints() (subscription int64, sure bool) { return v.subscription, !v.unsure }
+func (v *heldViews) Hints() (subscription int64, sure bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.subscription, !v.unsure
+}
+
+// set changes what the views are.
+func (v *heldViews) set(change func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	change()
+}
+
+// count is the number of reads so far.
+func (v *heldViews) count() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.reads
+}
 
 // heldPage is a page that waits for that payment.
 type heldPage struct {
@@ -62,16 +84,17 @@ func testHeld(t *testing.T, test func(t *testing.T, p *heldPage)) {
 func (p *heldPage) wait(version int64) *HeldStatus {
 	h := p.service.HoldStatus(p.t.Context(), holder, "pi_1", version, WaitOptions{For: 25 * time.Second})
 	h.Begin(func(stored payment.StoredView, err error, _ func(func())) {
-		p.answers, p.err = append(p.answers, stored.Version), err
+		p.views.set(func() { p.answers, p.err = append(p.answers, stored.Version), err })
 	})
 	return h
 }
 
 // change stores a version, and hints at it.
 func (p *heldPage) change(version int64) {
-	p.views.version = version
-	if p.views.hint != nil {
-		p.views.hint()
+	var hint func()
+	p.views.set(func() { p.views.version, hint = version, p.views.hint })
+	if hint != nil {
+		hint()
 	}
 	synctest.Wait()
 }
@@ -80,6 +103,8 @@ func (p *heldPage) change(version int64) {
 func (p *heldPage) expect(when string, version int64, reads int) {
 	p.t.Helper()
 	synctest.Wait()
+	p.views.mu.Lock()
+	defer p.views.mu.Unlock()
 	if n := len(p.answers); n == 0 || p.answers[n-1] != version || p.views.reads != reads {
 		p.t.Errorf("%s: answers %v, %d reads, want %d and %d", when, p.answers, p.views.reads, version, reads)
 	}
@@ -116,8 +141,8 @@ func TestLatestIsKnownForAMoment(t *testing.T) {
 		"a wrong secret":         {func(*heldPage) {}, Caller{Secret: "pi_1_secret_x"}, false},
 		"a service key":          {func(*heldPage) {}, Caller{Key: "shop"}, true},
 		"a change":               {func(p *heldPage) { p.change(3) }, holder, false},
-		"the subscription ended": {func(p *heldPage) { p.views.subscription++ }, holder, false},
-		"Redis is silent":        {func(p *heldPage) { p.views.unsure = true }, holder, false},
+		"the subscription ended": {func(p *heldPage) { p.views.set(func() { p.views.subscription++ }) }, holder, false},
+		"Redis is silent":        {func(p *heldPage) { p.views.set(func() { p.views.unsure = true }) }, holder, false},
 		"later":                  {func(*heldPage) { time.Sleep(latestFor + time.Millisecond) }, holder, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,8 +159,7 @@ func TestChangeWhileJoining(t *testing.T) {
 	testHeld(t, func(_ *testing.T, p *heldPage) {
 		p.wait(1)
 		p.expect("one that knows an old version", 2, 3)
-		p.views.unsure = true
-		p.views.version = 3 // the hint has not come yet
+		p.views.set(func() { p.views.unsure, p.views.version = true, 3 }) // the hint has not come yet
 		p.wait(2)
 		p.expect("a change without a hint", 3, 4)
 	})
@@ -147,21 +171,20 @@ func TestLostHintIsMadeUpFor(t *testing.T) {
 		p.wait(2)
 		time.Sleep(24 * time.Second)
 		p.expect("nothing was lost", 2, 2)
-		p.views.version = 3
+		p.views.set(func() { p.views.version = 3 })
 		time.Sleep(2 * time.Second)
 		p.expect("the time is over", 2, 2)
 		p.wait(3)
-		reads := p.views.reads
-		p.views.version = 4
-		p.views.subscription++ // the hint was lost with the earlier one
+		reads := p.views.count()
+		p.views.set(func() { p.views.version, p.views.subscription = 4, 1 }) // the hint was lost with the earlier one
 		time.Sleep(waitReread + waitReread/2 + 2*time.Second)
 		p.expect("another subscription", 4, reads+1)
 		p.wait(4)
-		reads = p.views.reads
-		p.views.version, p.views.unsure = 5, true
+		reads = p.views.count()
+		p.views.set(func() { p.views.version, p.views.unsure = 5, true })
 		time.Sleep(waitReread + waitReread/2 + 2*time.Second)
 		p.expect("Redis is silent", 5, reads+1)
-		p.views.err = errors.New("away")
+		p.views.set(func() { p.views.err = errors.New("away") })
 		p.wait(5)
 		if synctest.Wait(); p.err == nil {
 			p.t.Error("an error was not answered")
@@ -187,7 +210,7 @@ func TestHeldEndsAtItsTime(t *testing.T) {
 			})
 		}
 		p.wait(2).Release()
-		p.expect("one that is released", 2, p.views.reads)
+		p.expect("one that is released", 2, p.views.count())
 		for range 6 {
 			<-ended
 		}
