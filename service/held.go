@@ -197,7 +197,7 @@ func (s *Service) leave(h *HeldStatus) bool {
 	return true
 }
 
-// end ends a group that has nobody. The caller holds the lock.
+// end ends a group without requests. The caller holds the lock.
 func (all *heldStatuses) end(g *heldGroup) {
 	g.stop()
 	if all.groups[g.id] == g {

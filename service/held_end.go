@@ -111,7 +111,7 @@ func (s *Service) releaseHeld() {
 	inParallel(held, func(h *HeldStatus, later func(func())) { h.end(h.unchanged(), nil, later) })
 }
 
-// lookAtGroups ends those that have nobody, and lets those look again that may have missed a hint.
+// lookAtGroups ends the groups without a request, and lets those look again that may have missed a hint.
 func (s *Service) lookAtGroups() {
 	all, now := &s.held, clockNow()
 	all.mu.Lock()

@@ -18,7 +18,7 @@ type heldViews struct {
 	version      int64
 	err          error
 	reads        int
-	hint         func() // nil: nobody wants one
+	hint         func() // nil: none is wanted
 	subscription int64
 	unsure       bool
 }

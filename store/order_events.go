@@ -55,8 +55,8 @@ func (s *Store) LoadOrderEvents(ctx context.Context, o payment.Order) ([]payment
 // span is a part of a stream, in Unix milliseconds.
 type span struct{ from, until int64 }
 
-// spansOf returns the parts of the stream in which the order's events are, without overlaps, oldest first. The stream has no
-// entry from before kept.
+// spansOf returns the parts of the stream in which the order's events are, without overlaps, oldest first. The stream
+// has no entry from before kept.
 func spansOf(o *payment.Order, kept time.Time) (spans []span) {
 	var versions []int64
 	for _, p := range o.Loaded {

@@ -149,7 +149,7 @@ func (c *connection) answer(status int, header http.Header, body []byte) {
 	c.respond(status, header, body)
 }
 
-// respond writes the answer. Where the client does not take it at once, a goroutine goes on.
+// respond writes the answer. If the client does not read it at once, a goroutine writes the rest.
 func (c *connection) respond(status int, header http.Header, body []byte) {
 	b := buffers.Get().(*bytes.Buffer)
 	b.Reset()

@@ -32,6 +32,6 @@ type Options struct {
 	Handler http.Handler
 	// Reads reports whether a GET of the path is answered by Handler, where nothing of the request is unusual.
 	Reads func(path string) bool
-	// ErrorLog is told of panics; nil: nothing is.
+	// ErrorLog logs panics; nil: they are not logged.
 	ErrorLog *log.Logger
 }

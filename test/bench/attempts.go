@@ -85,9 +85,11 @@ func (w *manyAttempts) fill(ctx context.Context, from source, kind int) error {
 		return err
 	}
 	f := &filler{
-		client: w.Redis.Client, retention: 13_200 * time.Hour, ends: time.Now().Add(time.Duration(kind-3) * time.Hour), step: time.Second,
+		client: w.Redis.Client, retention: 13_200 * time.Hour,
+		ends: time.Now().Add(time.Duration(kind-3) * time.Hour), step: time.Second,
 		kind: func(made, int) *template { return t }, templates: func() (made, error) { return made{}, nil },
-		first: w.numberOf(kind, 0), count: w.numberOf(kind+1, 0), fixedCustomer: payment.CustomerID(w.customer), workers: 1,
+		first: w.numberOf(kind, 0), count: w.numberOf(kind+1, 0), fixedCustomer: payment.CustomerID(w.customer),
+		workers: 1,
 	}
 	return f.run(ctx)
 }
@@ -135,7 +137,8 @@ func (w *manyAttempts) round(ctx context.Context, attempts, first int) error {
 
 // run sends the requests one after the other, and keeps the processor time of Redis and of the server.
 func (w *manyAttempts) run(
-	ctx context.Context, attempts int, what string, at *testenv.Kasse, requests [][]byte, wanted int, answer func([]byte),
+	ctx context.Context, attempts int, what string, at *testenv.Kasse, requests [][]byte, wanted int,
+	answer func([]byte),
 ) error {
 	own, redis := processorTime(at.PID()), processorTime(w.Redis.Process.PID())
 	l, err := collect(ctx, at.Public, 1, requests, wanted, answer)

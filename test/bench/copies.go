@@ -222,8 +222,9 @@ func (t *template) walkMap(v reflect.Value, text, number func(reflect.Value)) {
 	})
 }
 
-// copy makes the n-th copy, as if the order had been created at a moment, and returns when its events were made, in Unix
-// milliseconds. The copy is t.order and t.events, until the next one. Without a customer it has that of its name.
+// copy makes the n-th copy, as if the order had been created at a moment, and returns when its events were made, in
+// Unix milliseconds. The copy is t.order and t.events, until the next one. Without a customer it has that of its
+// name.
 func (t *template) copy(n int, created time.Time, customer payment.CustomerID) (made []int64) {
 	name, draw := nameOf(n), rand.New(rand.NewPCG(uint64(n), 3))
 	if customer != "" {

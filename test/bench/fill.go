@@ -16,14 +16,16 @@ import (
 	"kasse/store"
 )
 
-// Copies are encoded by the store's own SaveOrder and SavePointer: a hook takes their commands before they are sent. The
-// filler does with plain commands what save_order.lua and save_pointer.lua do with them, since the scripts take six times as
-// long, and give the entries of the stream the time of the fill. TestFillIsWhatKasseWrites compares both.
+// Copies are encoded by the store's own SaveOrder and SavePointer: a hook takes their commands before they are sent.
+// The filler does with plain commands what save_order.lua and save_pointer.lua do with them, since the scripts take
+// six times as long, and give the entries of the stream the time of the fill. TestFillIsWhatKasseWrites compares
+// both.
 
 // partitionsOfBench is REDIS_PARTITIONS of the bench's servers.
 const partitionsOfBench = 16
 
-// capture is a client's hook that sends nothing. It keeps the arguments of scripts and answers as Redis does after a write.
+// capture is a client's hook that sends nothing. It keeps the arguments of scripts and answers as Redis does after a
+// write.
 type capture struct{ scripts [][]any }
 
 func (*capture) DialHook(next redis.DialHook) redis.DialHook { return next }

@@ -9,9 +9,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// indexes writes the buckets of the indexes of orders. Copies come in the order of their creation, so that a bucket of the
-// index by creation is full before the next one begins. The buckets of the index by customer are written at the end: as
-// full as splits leave them.
+// indexes writes the buckets of the indexes of orders. Copies come in the order of their creation, so that a bucket
+// of the index by creation is full before the next one begins. The buckets of the index by customer are written at
+// the end: as full as splits leave them.
 type indexes struct {
 	created  map[any]*bucket // the last one of each directory
 	customer map[any][]entry // of each directory

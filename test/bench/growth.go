@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,8 +20,8 @@ import (
 	"kasse/test/wait"
 )
 
-// growth measures Kasse on Redis with more and more orders, each size on a redis-server of its own. Nothing may grow faster
-// than the data, and a request may not grow at all.
+// growth measures Kasse on Redis with more and more orders, each size on a redis-server of its own. Nothing may grow
+// faster than the data, and a request may not grow at all.
 func growth(ctx context.Context, b *bench) error {
 	from, err := b.makeSources(ctx)
 	if err != nil {
@@ -60,12 +61,11 @@ type grown struct {
 	stripe   string // its URL
 	customer string
 
-	server  *testenv.Kasse // of the moment
-	from    sources
-	made    made
-	filled  *filler
-	carts   []cart // opened through Kasse, so that the simulated Stripe knows their payments
-	refunds int    // old orders with a refund so far
+	server *testenv.Kasse // of the moment
+	from   sources
+	made   made
+	filled *filler
+	carts  []cart // opened through Kasse, so that the simulated Stripe knows their payments
 }
 
 // cart is an order that was opened through Kasse.
@@ -80,15 +80,14 @@ func (env *environment) seededStripe(ctx context.Context, seed uint64) (*stripes
 	return sim, server.URL, customer, err
 }
 
-// settingsOfGrowth are those of a server that is measured: successes are not read at Stripe, since the simulated one does
-// not know the copies.
+// settingsOfGrowth are those of a server that is measured: successes are not read at Stripe, since the simulated one
+// does not know the copies.
 func settingsOfGrowth(stripe string, more map[string]string) map[string]string {
 	all := map[string]string{
-		"STRIPE_API_BASE": stripe, "SUCCESS_VERIFICATION": "off", "STRIPE_READ_RPS": "100", "STRIPE_SECRET_KEY": "sk_test_bench",
+		"STRIPE_API_BASE": stripe, "SUCCESS_VERIFICATION": "off", "STRIPE_READ_RPS": "100",
+		"STRIPE_SECRET_KEY": "sk_test_bench",
 	}
-	for name, value := range more {
-		all[name] = value
-	}
+	maps.Copy(all, more)
 	return all
 }
 

@@ -166,8 +166,8 @@ func (c *counted) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 // ended is how many of the oldest orders end by retention.
 const ended = 50
 
-// retention takes away the oldest orders as Redis does when their time has come, clears the index of them, and drops half
-// of the streams by a shorter EVENT_RETENTION.
+// retention takes away the oldest orders as Redis does when their time has come, clears the index of them, and drops
+// half of the streams by a shorter EVENT_RETENTION.
 func (g *grown) retention(ctx context.Context) error {
 	for n := range ended {
 		name := nameOf(n)

@@ -127,7 +127,8 @@ func contents(t *testing.T, client *redis.Client) map[string]string {
 		case strings.HasSuffix(key, "}:meta"), strings.HasSuffix(key, ":index:customer"):
 		case isBucket:
 			name += ":customers"
-			entries := append(strings.Fields(all[name]), strings.Fields(fmt.Sprint(client.ZRange(ctx, key, 0, -1).Val()))...)
+			members := fmt.Sprint(client.ZRange(ctx, key, 0, -1).Val())
+			entries := append(strings.Fields(all[name]), strings.Fields(members)...)
 			for i := range entries {
 				entries[i] = strings.Trim(entries[i], "[]")
 			}

@@ -24,8 +24,8 @@ func resident(pid int) int64 {
 // Source: proc(5), sysconf(_SC_CLK_TCK).
 const tick = 10 * time.Millisecond
 
-// processorTime returns the processor time of a process's threads; 0 if the system does not report it. Threads that have
-// ended are left out: neither Go nor Redis ends threads under load.
+// processorTime returns the processor time of a process's threads; 0 if the system does not report it. Threads that
+// have ended are left out: neither Go nor Redis ends threads under load.
 //
 // Source: https://docs.kernel.org/scheduler/sched-stats.html, nanoseconds on the processor.
 func processorTime(pid int) time.Duration {

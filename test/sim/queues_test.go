@@ -111,7 +111,7 @@ func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order paymen
 	return changeRedis(ctx, r, "EndWantedRead", string(id), func() {
 		ofOrder := r.sim.redis.ofOrder(order)
 		for _, part := range []*partition{r.sim.redis.ofPayment(id), ofOrder} {
-			if part.reads[id]%2 == 1 && !(due && part == ofOrder) {
+			if part.reads[id]%2 == 1 && (!due || part != ofOrder) {
 				delete(part.reads, id)
 			}
 		}
