@@ -162,6 +162,11 @@ chaos: programs ##c faults under load, and every acknowledged fact asked back; D
 sentinels: programs ## rounds behind sentinels, healthy and rough, with the role of each node at each change, for DURATION=5m
 	$(GO) test -count=1 -v -timeout 0 ./store -run TestSentinelsInRoughWeather -args -rough=$(DURATION)
 
+.PHONY: cluster
+cluster: programs ##l chaos on a cluster whose masters die and whose slots move; DURATION=5m SEED=n
+	@$(GO) build -o bin/chaos ./test/chaos
+	@exec bin/chaos -parallel 1 -rounds '^cluster$$' -duration $(DURATION) $(if $(SEED),-seed $(SEED))
+
 soak: DURATION = 30m
 soak: programs ##c a load of all kinds, after which everything is given back; DURATION=30m SEED=n RATE=5
 	@$(GO) build -o bin/soak ./test/soak

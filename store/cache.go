@@ -22,8 +22,9 @@ const (
 // connection closes. go-redis's own cache keeps replies as bytes, and decoding those again costs
 // half as much as asking for them.
 //
-// Nothing is served from memory while Redis is silent on the subscription (listen.go): a process that
-// is cut off would go on to serve what was.
+// A view is served from memory only while the server that it was read from is known to hold its
+// partition, and answers on the subscription (listen.go): a process that is cut off, and a server
+// that was replaced, would go on to serve what was.
 //
 // An invalidation takes some 5 ms. A writer of this process, and the receiver of a hint, do not
 // wait for it: see forget. A view that is forgotten while it is being read is not kept. Readers of
@@ -39,7 +40,8 @@ type cache struct {
 	shards [cacheShards]cacheShard
 
 	hits, misses atomic.Int64
-	trusted      atomic.Pointer[time.Time] // until when kept views may be served; nil: they may not
+	trusted      [maxPartitions]atomic.Pointer[trust] // by partition; nil: its kept views may not be served
+	servers      atomic.Uint64                        // that have been numbered so far
 
 	mu     sync.Mutex
 	tokens uint64
@@ -48,6 +50,15 @@ type cache struct {
 
 // viewKey names a view: the key of its order, and the field of its payment.
 type viewKey struct{ order, field string }
+
+// serverNumber numbers the servers that hold partitions. A single server is 0, others begin at 1.
+type serverNumber uint64
+
+// trust lets views be served that were read from a server.
+type trust struct {
+	server serverNumber
+	until  time.Time
+}
 
 type cacheShard struct {
 	mu         sync.RWMutex
@@ -62,7 +73,8 @@ type reading struct {
 	generation int       // of the shard, when the read began
 	until      time.Time // that the view may be kept
 	overlapped bool      // another read was in flight: a tracking confirmation cannot be attributed to either
-	tracked    bool      // Redis reports changes of the key on this connection
+	tracked    bool      // this server reports changes of the key on this connection
+	server     serverNumber
 	connection uint64
 	changed    bool // Redis has reported a change
 	done       chan struct{}
@@ -74,7 +86,8 @@ type keptView struct {
 	field      string // of the payment
 	view       payment.StoredView
 	until      time.Time
-	connection uint64 // on which Redis reports a change of the key
+	server     serverNumber
+	connection uint64 // on which the server reports a change of the key
 }
 
 func newCache(now func() time.Time) *cache {
@@ -89,15 +102,15 @@ func (c *cache) shard(order string) *cacheShard {
 	return &c.shards[maphash.String(c.seed, order)%cacheShards]
 }
 
-// view returns the kept view of a key, or reads it.
+// view returns the kept view of a key of the partition, or reads it.
 func (c *cache) view(
-	ctx context.Context, key viewKey, load func(context.Context) (payment.StoredView, error),
+	ctx context.Context, part int, key viewKey, load func(context.Context) (payment.StoredView, error),
 ) (payment.StoredView, error) {
 	s := c.shard(key.order)
 	s.mu.RLock()
 	found, ok := s.find(key)
 	s.mu.RUnlock()
-	if now := c.now(); ok && now.Before(found.until) && c.isTrusted(now) {
+	if now := c.now(); ok && now.Before(found.until) && c.trusts(part, found.server, now) {
 		c.hits.Add(1)
 		return found.view, nil
 	}
@@ -119,13 +132,24 @@ func (c *cache) view(
 	}
 }
 
-// trustUntil allows serving kept views until a time. Each reply on the connection of the hints moves that
-// time on, since Redis reports no changes to a process that is cut off from it.
-func (c *cache) trustUntil(end time.Time) { c.trusted.Store(&end) }
+// trustUntil lets views of a partition be served until a moment, if they were read from the server.
+// The moment is moved on by each sign of life on the connection on which hints come. Redis reports
+// nothing to a process that is cut off from it.
+func (c *cache) trustUntil(part int, server serverNumber, end time.Time) {
+	c.trusted[part].Store(&trust{server, end})
+}
 
-func (c *cache) isTrusted(now time.Time) bool {
-	end := c.trusted.Load()
-	return end != nil && now.Before(*end)
+// distrust ends the use of kept views of a partition that were read from the server. Views of
+// another server, which holds the partition by now, are served on.
+func (c *cache) distrust(part int, server serverNumber) {
+	if t := c.trusted[part].Load(); t != nil && t.server == server {
+		c.trusted[part].CompareAndSwap(t, nil)
+	}
+}
+
+func (c *cache) trusts(part int, server serverNumber, now time.Time) bool {
+	t := c.trusted[part].Load()
+	return t != nil && t.server == server && now.Before(t.until)
 }
 
 // begin joins a read of the current generation, or begins one.
@@ -152,7 +176,7 @@ func (s *cacheShard) end(key viewKey, r *reading) {
 	if r.err == nil && certain && len(r.view.View) <= largestView {
 		s.makeRoom()
 		r.view.Public = payment.PublicPart(r.view.View)
-		s.keep(key, keptView{key.field, r.view, r.until, r.connection})
+		s.keep(key, keptView{key.field, r.view, r.until, r.server, r.connection})
 	}
 	close(r.done)
 }

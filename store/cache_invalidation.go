@@ -6,7 +6,23 @@ import (
 	"strings"
 )
 
-// go-redis calls the methods below. It puts a namespace of its own before our keys.
+// go-redis calls the methods below, those of tracking where there are several servers. It puts a
+// namespace of its own before our keys.
+
+// tracking is the cache for the connections to one server.
+type tracking struct {
+	*cache
+	server serverNumber
+}
+
+// trackAnother returns the cache for another server.
+func (c *cache) trackAnother() tracking { return tracking{c, serverNumber(c.servers.Add(1))} }
+
+// FulfillOwned is FulfillOwned of the cache, for this server.
+func (t tracking) FulfillOwned(_ string, token, connection uint64, _ []byte) bool {
+	t.fulfilled(token, t.server, connection)
+	return true
+}
 
 func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 0):] }
 
@@ -14,29 +30,39 @@ func ours(name string) string { return name[max(strings.Index(name, keyPrefix), 
 func (c *cache) Get(context.Context, string) ([]byte, bool) { return nil, false }
 
 // Reserve is called before a read. Other readers of the view wait in view. A reply that is no view
-// is not kept.
+// is not kept. A view that takes several commands is tracked if its last one is.
 func (c *cache) Reserve(question string, names []string) (token uint64, shouldFetch bool) {
+	var key viewKey
+	if _, field, isView := strings.Cut(question, "\r\n"+recordPrefix); isView {
+		id, _, _ := strings.Cut(field, "\r\n") // the command in Redis's protocol
+		key = viewKey{ours(names[0]), recordPrefix + id}
+		c.setTracked(key, false, 0, 0)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.tokens++
-	c.asked[c.tokens] = viewKey{}
-	if _, field, isView := strings.Cut(question, "\r\n"+recordPrefix); isView {
-		id, _, _ := strings.Cut(field, "\r\n") // the command in Redis's protocol
-		c.asked[c.tokens] = viewKey{ours(names[0]), recordPrefix + id}
-	}
+	c.asked[c.tokens] = key
 	return c.tokens, true
 }
 
 // FulfillOwned is called when a reply has come whose changes Redis reports.
 func (c *cache) FulfillOwned(_ string, token, connection uint64, _ []byte) bool {
-	key := c.answered(token)
+	c.fulfilled(token, 0, connection)
+	return true
+}
+
+func (c *cache) fulfilled(token uint64, server serverNumber, connection uint64) {
+	c.setTracked(c.answered(token), true, server, connection)
+}
+
+// setTracked notes whether the changes of a view that is being read are reported.
+func (c *cache) setTracked(key viewKey, tracked bool, server serverNumber, connection uint64) {
 	s := c.shard(key.order)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.reading[key]; r != nil {
-		r.tracked, r.connection = true, connection
+		r.tracked, r.server, r.connection = tracked, server, connection
 	}
-	return true
 }
 
 // Cancel is called when no reply has come, or Redis does not report its changes.

@@ -27,7 +27,7 @@ func (c *cache) reply(key viewKey, version int64, tracked bool) func(context.Con
 // trustedCache is a cache whose process is notified of changes.
 func trustedCache(now func() time.Time) *cache {
 	c := newCache(now)
-	c.trustUntil(now().Add(24 * time.Hour))
+	c.trustUntil(0, 0, now().Add(24*time.Hour))
 	return c
 }
 
@@ -49,7 +49,7 @@ var (
 // shows fails the test unless the view of the key has the version, whether it is kept or read.
 func (c *cache) shows(t *testing.T, key viewKey, load func(context.Context) (payment.StoredView, error), want int64) {
 	t.Helper()
-	v, err := c.view(t.Context(), key, load)
+	v, err := c.view(t.Context(), 0, key, load)
 	if err != nil || v.Version != want {
 		t.Errorf("%s: version %d, %v, want %d", key.field, v.Version, err, want)
 	}
@@ -145,7 +145,7 @@ func TestCacheSkipsWhatChangesDuringTheRead(t *testing.T) {
 	}
 	c := trustedCache(time.Now)
 	failure := errors.New("away")
-	if _, err := c.view(t.Context(), someKey, func(ctx context.Context) (payment.StoredView, error) {
+	if _, err := c.view(t.Context(), 0, someKey, func(ctx context.Context) (payment.StoredView, error) {
 		v, _ := c.reply(someKey, 1, true)(ctx)
 		return v, failure
 	}); !errors.Is(err, failure) {
@@ -178,7 +178,7 @@ func TestCacheReadsOnce(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.view(canceled, someKey, never); err == nil {
+	if _, err := c.view(canceled, 0, someKey, never); err == nil {
 		t.Error("a canceled reader got an answer")
 	}
 	c.shows(t, siblingKey, c.reply(siblingKey, 7, true), 7) // another payment of the order is another read
@@ -194,7 +194,7 @@ func TestCacheIsBounded(t *testing.T) {
 	c := trustedCache(time.Now)
 	for n := range 2 * cacheShards * shardViews {
 		key := viewKey{fmt.Sprint(keyPrefix, "p0}:order:o-", n/2), fmt.Sprint(recordPrefix, "pi_", n)}
-		if _, err := c.view(t.Context(), key, c.reply(key, 1, true)); err != nil {
+		if _, err := c.view(t.Context(), 0, key, c.reply(key, 1, true)); err != nil {
 			t.Fatal(err)
 		}
 	}

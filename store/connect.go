@@ -33,11 +33,10 @@ func Connect(mode, url string) (redis.UniversalClient, error) {
 func newClient(mode, url string) (redis.UniversalClient, error) {
 	switch mode {
 	case "cluster":
-		o, err := redis.ParseClusterURL(url)
+		o, err := clusterOptions(url)
 		if err != nil {
 			return nil, err
 		}
-		o.ContextTimeoutEnabled = true
 		return redis.NewClusterClient(o), nil
 	case "sentinel":
 		o, err := redis.ParseFailoverURL(url)
@@ -50,6 +49,17 @@ func newClient(mode, url string) (redis.UniversalClient, error) {
 		return newSingleClient(url, nil)
 	}
 	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
+}
+
+// clusterOptions are those of the URL. Without routing policies go-redis sends a command where its first key is. With
+// them it asks any node what commands there are, and all commands wait for the answer, also of a node that is away.
+func clusterOptions(url string) (*redis.ClusterOptions, error) {
+	o, err := redis.ParseClusterURL(url)
+	if err != nil {
+		return nil, err
+	}
+	o.ContextTimeoutEnabled, o.DisableRoutingPolicies = true, true
+	return o, nil
 }
 
 func newSingleClient(url string, kept redis.Cache) (*redis.Client, error) {

@@ -77,6 +77,7 @@ func newLoad(t *testing.T, mode, url string) *load {
 	t.Helper()
 	o := waiting(1)
 	o.WaitTimeout = 500 * time.Millisecond
+	o.Readers, o.AutoPipeline = readers(t, mode, url, true), true
 	l := &load{t: t, Store: store.New(connectTo(t, mode, url), o), done: map[payment.ID]moment{}}
 	if err := l.Mark(t.Context(), store.Identity{Service: "kasse"}); err != nil {
 		t.Fatal(err)

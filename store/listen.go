@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -10,8 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The subscription is probed, since a lost connection looks like a quiet one. Redis replies in order: after
-// the reply to a probe, all hints published before the probe have arrived.
+// The subscription is asked for a sign of life, since a connection that is cut off looks like one on
+// which nothing happens. Redis answers in the order of what it sends: with the answer all hints have
+// come that were published on that server before the question.
 const (
 	askEvery    = 500 * time.Millisecond
 	silentFor   = 3 * time.Second        // after it without a reply the subscription is replaced
@@ -21,26 +23,44 @@ const (
 	trustFor = 1500 * time.Millisecond
 )
 
-// Listen passes on hints until the context ends, from one subscription after the other. go-redis does not
-// cancel a handshake, so the end may take 5 s if Redis is unreachable.
+// Listen passes hints on until the context ends, on one subscription after the other; on a cluster,
+// and behind sentinels where views are kept, on one to each master. go-redis does not break off a
+// handshake, so that the end may take as long as one (5 s) where Redis does not answer.
 func (s *Store) Listen(ctx context.Context) {
+	if cluster, ok := s.Readers.client.(*redis.ClusterClient); ok {
+		s.listenToMasters(ctx, cluster)
+		return
+	}
+	all := holder{client: s.redis}
+	for n := range s.Partitions {
+		all.partitions = append(all.partitions, n)
+	}
 	for ctx.Err() == nil {
-		s.listen(ctx)
+		s.listen(ctx, all)
 		pause(ctx, listenPause)
 	}
 }
 
+// holder is a server that holds partitions.
+type holder struct {
+	client     redis.UniversalClient
+	number     serverNumber
+	partitions []int
+	// held returns those of them that the server holds by its own account; nil: it holds them all.
+	held func(context.Context) []int
+}
+
 // listen passes hints on until the subscription ends, is silent, or the context ends.
-func (s *Store) listen(ctx context.Context) {
+func (s *Store) listen(ctx context.Context, h holder) {
 	ctx, cancel := context.WithCancel(ctx)
-	l := listener{Store: s, began: time.Now()} //nolint:forbidigo // it measures, and dates nothing
+	l := listener{Store: s, holder: h, began: time.Now()} //nolint:forbidigo // it measures, and dates nothing
 	defer l.trustNothing()
 	defer s.looks.follow(false)
 	var channels []string
-	for _, part := range s.partitions() {
-		channels = append(channels, part.changed())
+	for _, n := range h.partitions {
+		channels = append(channels, s.partitionAt(n).changed())
 	}
-	subscription := s.redis.Subscribe(ctx, channels...)
+	subscription := h.client.Subscribe(ctx, channels...)
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	defer cancel()
@@ -65,9 +85,17 @@ func (s *Store) listen(ctx context.Context) {
 // listener is one subscription.
 type listener struct {
 	*Store
+	holder
 	began      time.Time
-	lastAnswer atomic.Int64 // nanoseconds since began; time of the last answered probe
-	sure       bool         // a question was answered
+	lastAnswer atomic.Int64         // nanoseconds since began, when the last question that was answered was asked
+	latest     atomic.Pointer[sign] // that was asked
+	sure       bool                 // a question was answered
+}
+
+// sign is a question for a sign of life.
+type sign struct {
+	asked time.Duration // since the listener began
+	held  []int         // partitions that the server held after that
 }
 
 // probe sends probes until the context ends, or until the subscription has been silent for too long.
@@ -77,14 +105,30 @@ func (l *listener) probe(ctx context.Context, subscription *redis.PubSub) {
 		if asked-time.Duration(l.lastAnswer.Load()) > silentFor {
 			return
 		}
+		l.latest.Store(&sign{asked, l.lookAtPartitions(ctx)})
 		_ = subscription.Ping(ctx, strconv.FormatInt(int64(asked), 10)) // the silence after it says the same
 		pause(ctx, askEvery)
 	}
 }
 
-// answered records the reply to a probe. Before the first one, changes may have been missed.
-func (l *listener) answered(question string) {
-	asked, err := strconv.ParseInt(question, 10, 64)
+// lookAtPartitions returns the partitions that the server holds, and ends the use of views of the
+// others at once.
+func (l *listener) lookAtPartitions(ctx context.Context) []int {
+	if l.Readers.cache == nil || l.held == nil {
+		return l.holder.partitions
+	}
+	held := l.held(ctx)
+	for _, n := range l.holder.partitions {
+		if !slices.Contains(held, n) {
+			l.Readers.cache.distrust(n, l.number)
+		}
+	}
+	return held
+}
+
+// answered notes the answer to a question. Before the first one changes may have been missed.
+func (l *listener) answered(answer string) {
+	asked, err := strconv.ParseInt(answer, 10, 64)
 	if err != nil {
 		return
 	}
@@ -93,22 +137,29 @@ func (l *listener) answered(question string) {
 	if !l.sure {
 		l.sure = true
 		l.subscriptions.Add(1)
-		l.looks.follow(true)
+		if len(l.holder.partitions) == l.Partitions { // else another subscription has the rest
+			l.looks.follow(true)
+		}
 		if kept != nil {
 			kept.forgetAll()
 		}
 	}
-	if kept == nil {
+	q := l.latest.Load()
+	if kept == nil || q == nil || int64(q.asked) != asked {
 		return
 	}
-	kept.trustUntil(l.began.Add(time.Duration(asked) + trustFor))
+	for _, n := range q.held {
+		kept.trustUntil(n, l.number, l.began.Add(q.asked+trustFor))
+	}
 }
 
 // trustNothing ends the use of kept views, until another subscription is answered.
 func (l *listener) trustNothing() {
 	l.subscriptions.Add(1)
 	if kept := l.Readers.cache; kept != nil {
-		kept.trustUntil(time.Time{})
+		for _, n := range l.holder.partitions {
+			kept.distrust(n, l.number)
+		}
 	}
 }
 
@@ -118,7 +169,10 @@ func (l *listener) trustNothing() {
 func (s *Store) Hints() (subscription int64, sure bool) {
 	subscription = s.subscriptions.Load()
 	kept := s.Readers.cache
-	return subscription, kept != nil && kept.isTrusted(kept.now())
+	if _, several := s.Readers.client.(*redis.ClusterClient); several || kept == nil {
+		return subscription, false
+	}
+	return subscription, kept.trusts(0, 0, kept.now()) // all partitions are on the one server
 }
 
 func (l *listener) elapsed() time.Duration {

@@ -23,11 +23,11 @@ func TestStore(t *testing.T) {
 		})
 	})
 	const plain, pipelined, keeps, keepsNot = false, true, true, false
-	t.Run("cluster", func(t *testing.T) {
+	t.Run("cluster, pipelined, cached", func(t *testing.T) {
 		storetest.Run(t, emptied("cluster", storetest.NewCluster(t, 3, 0).URL(), pipelined, keeps))
 	})
-	t.Run("sentinel, pipelined", func(t *testing.T) {
-		storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), pipelined, keepsNot))
+	t.Run("sentinel, pipelined, cached", func(t *testing.T) {
+		storetest.Run(t, emptied("sentinel", storetest.NewSentinels(t).URL(), pipelined, keeps))
 	})
 	t.Run("redis-server", func(t *testing.T) {
 		storetest.Run(t, emptied("single", storetest.RedisServer(t), plain, keepsNot))

@@ -62,7 +62,7 @@ func (s *Store) loadView(ctx context.Context, ref payment.Ref, id payment.ID) (p
 		view.Reads = 1
 		return view, err
 	}
-	return s.Readers.cache.view(ctx, viewKey{key, recordField(id)}, load)
+	return s.Readers.cache.view(ctx, s.hash(string(ref.Order)), viewKey{key, recordField(id)}, load)
 }
 
 // readView renders the view of a payment. It is not kept in Redis beside the record that it is

@@ -84,21 +84,26 @@ func (s *Store) server(ctx context.Context, part partition) (redis.Cmdable, erro
 	return s.redis, nil
 }
 
-// maybeMoved reports whether a cluster's partition may have moved: its slots have moved, its server is being
-// replaced, or its connections have ended. Then it looks up the new server. For other kinds of Redis go-redis
-// does this.
+// maybeMoved reports whether the partition of a cluster may be on another server by now. Then it
+// looks up where. For other kinds of Redis go-redis does all this.
 func (s *Store) maybeMoved(ctx context.Context, err error) bool {
 	cluster, ok := s.redis.(*redis.ClusterClient)
-	if !ok || err == nil || ctx.Err() != nil || errors.Is(err, errUnconfirmed) {
-		return false
-	}
-	reply := redis.Error(nil)
-	moving := func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) }
-	if errors.As(err, &reply) && !slices.ContainsFunc(movedReplies, moving) {
+	if !ok || errors.Is(err, errUnconfirmed) || !moved(ctx, err) {
 		return false
 	}
 	cluster.ReloadState(ctx)
 	return true
+}
+
+// moved reports whether an error means that another server of a cluster may hold a partition by
+// now: its slots moved, its server is being replaced, or the connections ended with it.
+func moved(ctx context.Context, err error) bool {
+	if err == nil || ctx.Err() != nil {
+		return false
+	}
+	reply := redis.Error(nil)
+	moving := func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) }
+	return !errors.As(err, &reply) || slices.ContainsFunc(movedReplies, moving)
 }
 
 // movedReplies are the errors of a cluster's server that does not hold a partition, or not now.

@@ -91,3 +91,6 @@ func (c *Sentinels) CutOff() { cutOff(c.master, c.replicas) }
 
 // KillMaster ends the master as a crash would, and lets its replicas go on.
 func (c *Sentinels) KillMaster() { replace(c.master, c.replicas) }
+
+// Sentinels are the sentinels themselves.
+func (c *Sentinels) Sentinels() []*Server { return c.sentinels }

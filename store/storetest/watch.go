@@ -183,6 +183,7 @@ func (connect connector) watchLeavesNothingBehind(t *testing.T) {
 	f := fresh(t, connect)
 	f.now(t)
 	f.put(t, "pi_first") // opens the connections that stay
+	f.view(t, "pi_first")
 	Must(t, f.client.PubSubChannels(t.Context(), "kasse:*").Err())
 	before := goleak.IgnoreCurrent()
 	t.Run("while it runs", func(t *testing.T) {

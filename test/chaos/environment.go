@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/redis/go-redis/v9"
+
 	"kasse/test/internal/testenv"
 )
 
@@ -21,6 +23,7 @@ type environment struct {
 	redis     *redisServer
 	replica   *redisServer // nil unless the kind of round has one
 	replicas  int          // started so far
+	cluster   *cluster     // nil unless the kind of round has one; then there is no redis
 	oracle    *oracle
 
 	front, toRedis, toStripe, toMaster *proxy // toMaster is the replica's link to the master
@@ -68,9 +71,28 @@ func (env *environment) openProxies(e *testenv.Env, seed uint64) (err error) {
 	return nil
 }
 
-func (env *environment) open(ctx context.Context, k kind) (err error) {
+func (env *environment) open(ctx context.Context, k kind) error {
 	env.Sender.URL = "http://" + env.front.address()
 	env.toStripe.setTargets(env.Stripe.HTTP.Listener.Addr().String())
+	if err := env.openRedis(ctx, k); err != nil {
+		return err
+	}
+	for range max(k.servers, 1) {
+		if err := env.launch(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openRedis starts the Redis of the round.
+func (env *environment) openRedis(ctx context.Context, k kind) (err error) {
+	if k.cluster {
+		if env.cluster, err = newCluster(ctx, env.Dir); err == nil {
+			env.OnClose(env.cluster.close)
+		}
+		return err
+	}
 	env.OnClose(env.closeRedis)
 	if env.redis, err = newRedis(
 		ctx, filepath.Join(env.Dir, "redis"), k.shimFrom(env.tools), k.redis...,
@@ -79,14 +101,7 @@ func (env *environment) open(ctx context.Context, k kind) (err error) {
 	}
 	env.toRedis.setTargets(env.redis.Address)
 	if k.replica {
-		if err := env.startReplica(ctx); err != nil {
-			return err
-		}
-	}
-	for range max(k.servers, 1) {
-		if err := env.launch(ctx); err != nil {
-			return err
-		}
+		return env.startReplica(ctx)
 	}
 	return nil
 }
@@ -106,7 +121,9 @@ func (env *environment) launch(ctx context.Context) error {
 	if changes == nil {
 		changes = map[string]string{}
 	}
-	changes["REDIS_URL"] = "redis://" + env.toRedis.address() + "/0"
+	if changes["REDIS_URL"] = "redis://" + env.toRedis.address() + "/0"; env.cluster != nil {
+		maps.Copy(changes, env.cluster.settings())
+	}
 	changes["STRIPE_API_BASE"] = "http://" + env.toStripe.address()
 	k, err := env.StartKasse(ctx, env.tools.kasse, changes)
 	if err != nil {
@@ -196,10 +213,26 @@ func (env *environment) request(ctx context.Context, method, path, body string) 
 	return a, err
 }
 
+// readStored reads all that Redis has.
+func (env *environment) readStored(ctx context.Context) (testenv.Stored, error) {
+	if env.cluster == nil {
+		return testenv.ReadStored(ctx, env.redis.Client)
+	}
+	masters, err := env.cluster.masters(ctx)
+	if err != nil {
+		return testenv.Stored{}, err
+	}
+	clients := []*redis.Client{}
+	for _, node := range masters {
+		clients = append(clients, node.Client)
+	}
+	return testenv.ReadStored(ctx, clients...)
+}
+
 // verify compares everything acknowledged so far with Redis.
 func (env *environment) verify(ctx context.Context) error {
 	then := env.oracle.snapshot()
-	now, err := testenv.ReadStored(ctx, env.redis.Client)
+	now, err := env.readStored(ctx)
 	if err != nil {
 		return err
 	}

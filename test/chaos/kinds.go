@@ -31,6 +31,7 @@ var rounds = []kind{
 	{name: "record corrupt", inject: corruptRecord},
 	{name: "replies lost", servers: 2, single: true, inject: loseReplies},
 	{name: "links unsteady", servers: 2, single: true, inject: shakeLinks},
+	{name: "cluster", servers: 2, cluster: true, inject: troubleCluster},
 }
 
 // killServer kills a server, as a crash would, and starts another.

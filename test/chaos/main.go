@@ -65,7 +65,7 @@ func parse(args []string) (campaign, error) {
 		return c, err
 	}
 	for _, k := range rounds {
-		if named.MatchString(k.name) {
+		if named.MatchString(k.name) && (!k.cluster || *only != "" || c.duration > 0) {
 			c.kinds = append(c.kinds, k)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"kasse/test/internal/testenv"
 	"kasse/test/wait"
 )
 
@@ -21,6 +20,7 @@ type kind struct {
 	power   bool              // Redis runs with the fsync shim
 	// Redis has a replica. Only acknowledged facts must survive, not everything that was shown
 	replica  bool
+	cluster  bool          // Redis is a cluster, of which the same holds; no part of the short rounds
 	single   bool          // the fault comes once and is long
 	patience time.Duration // time limit for one payment to reach its state; 0: a long one
 	before   func(ctx context.Context, s *workload) error
@@ -48,6 +48,7 @@ type result struct {
 	tried, survived, refused int
 	acknowledged, found      int
 	lost, twice, wrong       int
+	changes, reads, hits     int      // of the views that were watched; hits of all views
 	reasons                  []string // of the lost, duplicate and wrong facts
 }
 
@@ -66,7 +67,7 @@ func runRound(ctx context.Context, dir string, t tools, k kind, seed uint64, z s
 		return result{}, err
 	}
 	defer env.Close()
-	env.oracle.nonDurable = k.replica
+	env.oracle.nonDurable = k.replica || k.cluster
 	s := &workload{environment: env, payments: map[string]string{}, patience: wait.Patience}
 	if k.patience > 0 {
 		s.patience = k.patience
@@ -82,6 +83,13 @@ func runRound(ctx context.Context, dir string, t tools, k kind, seed uint64, z s
 func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64, r *result) error {
 	if k.before != nil {
 		if err := k.before(ctx, s); err != nil {
+			return err
+		}
+	}
+	unwatch := func() {}
+	if k.cluster {
+		var err error
+		if unwatch, err = s.watchViews(ctx, k.name, seed); err != nil {
 			return err
 		}
 	}
@@ -110,6 +118,10 @@ func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64,
 		r.survived++
 	}
 	load.Wait()
+	unwatch()
+	if k.cluster {
+		r.hits = s.hits(ctx)
+	}
 	err := s.checkResults(ctx, func() { close(stop); feed.Wait() })
 	s.count(r)
 	return err
@@ -145,7 +157,7 @@ func (s *workload) checkResults(ctx context.Context, endFeed func()) error {
 	if err := s.verify(ctx); err != nil {
 		return err
 	}
-	now, err := testenv.ReadStored(ctx, s.redis.Client)
+	now, err := s.readStored(ctx)
 	s.oracle.reviewStream(now)
 	return err
 }
@@ -167,6 +179,7 @@ func (s *workload) count(r *result) {
 	r.lost, r.twice, r.wrong = len(o.lost), len(o.twice), len(o.wrong)
 	r.acknowledged, r.found = len(o.events)+len(o.opened)+len(o.shown), len(o.found)
 	r.refused = int(s.refused.Load())
+	r.changes, r.reads = s.watched.changes, s.watched.reads
 	for name, list := range map[string]map[string]string{"lost": o.lost, "twice": o.twice, "wrong": o.wrong} {
 		for what, why := range list {
 			r.reasons = append(r.reasons, fmt.Sprintf("%s: %s: %s", name, what, why))

@@ -31,6 +31,7 @@ func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err er
 	line.tried, line.survived = line.tried+r.tried, line.survived+r.survived
 	line.acknowledged, line.found = line.acknowledged+r.acknowledged, line.found+r.found
 	line.refused += r.refused
+	line.changes, line.reads, line.hits = line.changes+r.changes, line.reads+r.reads, line.hits+r.hits
 	line.lost, line.twice, line.wrong = line.lost+r.lost, line.twice+r.twice, line.wrong+r.wrong
 	if err == nil && !r.failed() {
 		fmt.Fprintf(
@@ -72,6 +73,14 @@ func (t *table) print(out io.Writer) {
 		if r := t.lines[k.name]; r != nil {
 			fmt.Fprintf(out, "| %-15s | %5d | %8d | %7d | %12d | %6d | %4d | %5d | %5d |\n",
 				r.round, r.tried, r.survived, r.refused, r.acknowledged, r.found, r.lost, r.twice, r.wrong)
+		}
+	}
+	for _, k := range rounds {
+		if r := t.lines[k.name]; r != nil && r.changes > 0 {
+			fmt.Fprintf(
+				out, "\n%s: %d changes of watched views were acknowledged, and %d reads of them looked at; "+
+					"%d status reads were answered from memory\n", r.round, r.changes, r.reads, r.hits,
+			)
 		}
 	}
 }

@@ -25,6 +25,8 @@ type workload struct {
 	mu       sync.Mutex
 	payments map[string]string   // payment id by order id
 	done     []testenv.OrderPlan // orders whose steps are all done
+	watched  struct{ changes, reads int }
+	faults   int // that troubleCluster has injected
 }
 
 // load starts every order of the plan at its time, and returns when all steps are done.

@@ -14,11 +14,12 @@ import (
 // ClientName is the connection name of this client, to tell it from Kasse's.
 const ClientName = "testenv"
 
-// Redis is a redis-server with its own directory. A restart changes its port.
+// Redis is a redis-server with its own directory. A restart changes its port, unless KeepPort is set.
 type Redis struct {
 	redisserver.Server
-	Address string
-	Client  *redis.Client // a direct connection, outside the reach of injected faults
+	KeepPort bool // restarts use the port of the first start
+	Address  string
+	Client   *redis.Client // a direct connection, outside the reach of injected faults
 }
 
 // NewRedis prepares a server. Its default settings are the README's: an append-only file that is synced at
@@ -38,7 +39,9 @@ func NewRedis(dir string, args ...string) (*Redis, error) {
 
 // Start starts the server on a free port and returns once it accepts connections.
 func (s *Redis) Start(ctx context.Context) error {
-	s.Port = 0
+	if !s.KeepPort {
+		s.Port = 0
+	}
 	if err := s.Server.Start(ctx); err != nil {
 		return err
 	}

@@ -65,25 +65,31 @@ type Stored struct {
 	Reads    map[string]bool    // payments with a queued read at Stripe
 }
 
-// ReadStored reads all of Redis, the read queues first. A read leaves its queue only after its result is in
-// the order.
-func ReadStored(ctx context.Context, client *redis.Client) (Stored, error) {
+// ReadStored reads all of Redis, of a cluster all masters, the read queues first. A read leaves its queue only
+// after its result is in the order.
+func ReadStored(ctx context.Context, masters ...*redis.Client) (Stored, error) {
 	s := Stored{
 		Payments: map[string]Record{}, Orders: map[string]string{}, Stream: map[string][]Entry{},
 		Reads: map[string]bool{},
 	}
 	for _, pattern := range []string{"kasse:{*}:reads", "kasse:*"} {
-		keys := client.Scan(ctx, 0, pattern, 1000).Iterator()
-		for keys.Next(ctx) {
-			if err := s.add(ctx, client, keys.Val()); err != nil {
-				return s, fmt.Errorf("%s: %w", keys.Val(), err)
+		for _, master := range masters {
+			if err := s.addAll(ctx, master, pattern); err != nil {
+				return s, err
 			}
-		}
-		if err := keys.Err(); err != nil {
-			return s, err
 		}
 	}
 	return s, nil
+}
+
+func (s *Stored) addAll(ctx context.Context, master *redis.Client, pattern string) error {
+	keys := master.Scan(ctx, 0, pattern, 1000).Iterator()
+	for keys.Next(ctx) {
+		if err := s.add(ctx, master, keys.Val()); err != nil {
+			return fmt.Errorf("%s: %w", keys.Val(), err)
+		}
+	}
+	return keys.Err()
 }
 
 func (s *Stored) add(ctx context.Context, client *redis.Client, key string) error {

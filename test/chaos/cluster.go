@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"kasse/test/internal/testenv"
+	"kasse/test/redisserver"
+	"kasse/test/wait"
+)
+
+// cluster is a Redis Cluster of three masters with a replica each, which confirms: with a second one that does not have
+// to, a failover may lose what was acknowledged (docs/reliability.md). Kasse reaches the nodes without a proxy: they
+// name each other by their own addresses.
+type cluster struct{ nodes []*redisServer }
+
+const (
+	clusterMasters  = 3
+	clusterReplicas = 1 // of each: while one node is away, its partitions take no writes
+	clusterSlots    = 16_384
+	// nodeTimeout is after what silence a node counts as failed, in milliseconds.
+	nodeTimeout = 3000
+	// clusterPartitions of Kasse's lie on each master at the start.
+	clusterPartitions = 16
+)
+
+// clusterSettings are those of Kasse.
+func (c *cluster) settings() map[string]string {
+	seeds := []string{}
+	for _, node := range c.nodes[1:] {
+		seeds = append(seeds, "addr="+node.Address)
+	}
+	return map[string]string{
+		"REDIS_MODE": "cluster", "REDIS_URL": "redis://" + c.nodes[0].Address + "?" + strings.Join(seeds, "&"),
+		"REDIS_PARTITIONS": strconv.Itoa(clusterPartitions), "REDIS_WAIT_REPLICAS": "1",
+	}
+}
+
+// newCluster starts one, and returns once all its nodes say that it is well.
+func newCluster(ctx context.Context, dir string) (*cluster, error) {
+	c := &cluster{}
+	for n := range clusterMasters * (1 + clusterReplicas) {
+		node, err := newNode(ctx, filepath.Join(dir, fmt.Sprintf("node-%d", n)))
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+		c.nodes = append(c.nodes, node)
+	}
+	if err := c.form(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// newNode starts a node that keeps its ports.
+func newNode(ctx context.Context, dir string) (*redisServer, error) {
+	bus, err := redisserver.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	r, err := testenv.NewRedis(
+		dir, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--repl-diskless-sync-delay", "0",
+		"--cluster-node-timeout", strconv.Itoa(nodeTimeout), "--cluster-replica-validity-factor", "0",
+		"--repl-ping-replica-period", "1", "--cluster-allow-replica-migration", "no",
+		"--cluster-require-full-coverage", "no",
+	)
+	if err != nil {
+		return nil, err
+	}
+	r.KeepPort = true
+	return &redisServer{r}, r.Start(ctx)
+}
+
+// form makes the nodes a cluster.
+func (c *cluster) form(ctx context.Context) error {
+	first := c.nodes[0].Client
+	for i, node := range c.nodes {
+		_, port, _ := net.SplitHostPort(node.Address)
+		bus, err := node.Client.ConfigGet(ctx, "cluster-port").Result()
+		if err != nil {
+			return err
+		}
+		all := []error{
+			node.Client.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(),
+			first.Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus["cluster-port"]).Err(),
+		}
+		if i < clusterMasters {
+			from, to := i*clusterSlots/clusterMasters, (i+1)*clusterSlots/clusterMasters-1
+			all = append(all, node.Client.ClusterAddSlotsRange(ctx, from, to).Err())
+		}
+		if err := errors.Join(all...); err != nil {
+			return err
+		}
+	}
+	for i, node := range c.nodes[clusterMasters:] {
+		master, err := c.nodes[i%clusterMasters].Client.Do(ctx, "CLUSTER", "MYID").Text()
+		if err != nil {
+			return err
+		}
+		if err := wait.For(ctx, func() error { return node.Client.ClusterReplicate(ctx, master).Err() }); err != nil {
+			return err
+		}
+	}
+	return c.whole(ctx)
+}
+
+func (c *cluster) close() {
+	for _, node := range c.nodes {
+		node.Close()
+	}
+}
+
+// whole waits until every node knows three masters, each of which has its replica in step.
+func (c *cluster) whole(ctx context.Context) error {
+	return wait.For(ctx, func() error {
+		masters := 0
+		for _, node := range c.nodes {
+			state, err := node.Client.ClusterInfo(ctx).Result()
+			if err != nil {
+				return err
+			}
+			replication, err := node.Client.Info(ctx, "replication").Result()
+			if err != nil {
+				return err
+			}
+			has := func(text string) bool { return strings.Contains(state+replication, text) }
+			master := has("role:master") && strings.Count(replication, "state=online") == clusterReplicas
+			switch {
+			case !has("cluster_state:ok"), !has("cluster_size:3"):
+				return fmt.Errorf("%s: %s", node.Address, state)
+			case master:
+				masters++
+			case !has("master_link_status:up"):
+				return fmt.Errorf("%s: %s", node.Address, replication)
+			}
+		}
+		if masters != clusterMasters {
+			return fmt.Errorf("%d masters have their replicas in step", masters)
+		}
+		return nil
+	})
+}
+
+// owner is the master that holds a partition, by what another node says.
+func (c *cluster) owner(ctx context.Context, partition int, not *redisServer) (*redisServer, error) {
+	for _, node := range c.nodes {
+		if node == not {
+			continue
+		}
+		slot, err := node.Client.ClusterKeySlot(ctx, metaKey(partition)).Result()
+		if err != nil {
+			continue // it is away
+		}
+		ranges, err := node.Client.ClusterSlots(ctx).Result() //nolint:staticcheck // as go-redis looks them up
+		if err != nil {
+			continue
+		}
+		for _, r := range ranges {
+			if r.Start <= int(slot) && int(slot) <= r.End {
+				return c.at(r.Nodes[0].Addr)
+			}
+		}
+	}
+	return nil, fmt.Errorf("no node says who holds partition %d", partition)
+}
+
+func metaKey(partition int) string { return fmt.Sprintf("kasse:{p%d}:meta", partition) }
+
+func (c *cluster) at(address string) (*redisServer, error) {
+	for _, node := range c.nodes {
+		if node.Address == address {
+			return node, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is no node of ours", address)
+}
+
+// masters are the nodes that say that they are masters; once the cluster is whole, these hold all partitions.
+func (c *cluster) masters(ctx context.Context) (all []*redisServer, err error) {
+	for _, node := range c.nodes {
+		replication, err := node.Client.Info(ctx, "replication").Result()
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(replication, "role:master") {
+			all = append(all, node)
+		}
+	}
+	return all, nil
+}
+
+// replaced waits until another node than this one holds the partition.
+func (c *cluster) replaced(ctx context.Context, partition int, victim *redisServer) error {
+	return wait.For(ctx, func() error {
+		switch now, err := c.owner(ctx, partition, victim); {
+		case err != nil:
+			return err
+		case now == victim:
+			return fmt.Errorf("partition %d is still held by %s", partition, victim.Address)
+		}
+		return nil
+	})
+}
+
+// move moves the slot of a partition from one master to another, key by key.
+func (c *cluster) move(ctx context.Context, partition int, from, to *redisServer) error {
+	slot, err := from.Client.ClusterKeySlot(ctx, metaKey(partition)).Result()
+	if err != nil {
+		return err
+	}
+	ids := [2]string{}
+	for i, node := range []*redisServer{from, to} {
+		if ids[i], err = node.Client.Do(ctx, "CLUSTER", "MYID").Text(); err != nil {
+			return err
+		}
+	}
+	err = errors.Join(
+		to.Client.Do(ctx, "CLUSTER", "SETSLOT", slot, "IMPORTING", ids[0]).Err(),
+		from.Client.Do(ctx, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[1]).Err(),
+	)
+	if err != nil {
+		return err
+	}
+	host, port, _ := net.SplitHostPort(to.Address)
+	for {
+		keys, err := from.Client.ClusterGetKeysInSlot(ctx, int(slot), 1).Result()
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		err = from.Client.Migrate(ctx, host, port, keys[0], 0, 10*time.Second).Err()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
+	}
+	for _, node := range []*redisServer{to, from} {
+		if err := node.Client.Do(ctx, "CLUSTER", "SETSLOT", slot, "NODE", ids[1]).Err(); err != nil {
+			return err
+		}
+	}
+	return wait.For(ctx, func() error { // the other nodes hear of it
+		for _, node := range c.nodes {
+			if now, err := c.owner(ctx, partition, node); err != nil || now != to {
+				return fmt.Errorf("not every node knows who holds partition %d: %w", partition, err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"kasse/test/wait"
+)
+
+// killClusterMaster ends the master of a partition as a crash would, waits for its successor, and brings it back.
+func killClusterMaster(ctx context.Context, s *workload, m moment, _ size) error {
+	partition := int(m.pick % clusterPartitions)
+	victim, err := s.cluster.owner(ctx, partition, nil)
+	if err != nil {
+		return err
+	}
+	victim.Process.Kill()
+	if err := s.cluster.replaced(ctx, partition, victim); err != nil {
+		return err
+	}
+	wait.Pause(ctx, m.span)
+	if err := victim.Start(ctx); err != nil {
+		return err
+	}
+	return s.cluster.whole(ctx)
+}
+
+// freezeClusterMaster stops the master of a partition until it was replaced. Then it goes on, and believes for a
+// moment that it is the master still.
+func freezeClusterMaster(ctx context.Context, s *workload, m moment, _ size) error {
+	partition := int(m.pick % clusterPartitions)
+	victim, err := s.cluster.owner(ctx, partition, nil)
+	if err != nil {
+		return err
+	}
+	victim.freeze()
+	err = s.cluster.replaced(ctx, partition, victim)
+	wait.Pause(ctx, m.span)
+	victim.thaw()
+	return errors.Join(err, s.cluster.whole(ctx))
+}
+
+// moveSlots moves the slots of two partitions to other masters.
+func moveSlots(ctx context.Context, s *workload, m moment, _ size) error {
+	masters, err := s.cluster.masters(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range 2 {
+		partition := int((m.pick + uint64(i)) % clusterPartitions)
+		from, err := s.cluster.owner(ctx, partition, nil)
+		if err != nil {
+			return err
+		}
+		to := masters[int(m.pick>>8)%len(masters)]
+		for n := 0; to == from; n++ {
+			to = masters[n%len(masters)]
+		}
+		if err := s.cluster.move(ctx, partition, from, to); err != nil {
+			return err
+		}
+	}
+	return s.cluster.whole(ctx)
+}
+
+// cutConnections closes every connection to every node, those on which changes are reported included.
+func cutConnections(ctx context.Context, s *workload, m moment, _ size) error {
+	for range 3 {
+		for _, node := range s.cluster.nodes {
+			for _, kind := range []string{"normal", "pubsub"} {
+				if err := node.Client.ClientKillByFilter(ctx, "TYPE", kind, "SKIPME", "yes").Err(); err != nil {
+					return err
+				}
+			}
+		}
+		wait.Pause(ctx, m.span/3)
+	}
+	return nil
+}
+
+// troubleCluster does one of these after the other: a round meets them all.
+func troubleCluster(ctx context.Context, s *workload, m moment, z size) error {
+	all := []func(context.Context, *workload, moment, size) error{
+		killClusterMaster, moveSlots, freezeClusterMaster, cutConnections,
+	}
+	strike := all[s.faults%len(all)]
+	s.faults++
+	return strike(ctx, s, m, z)
+}
