@@ -11,8 +11,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestManyAttemptsAreLoadedByFewCommands: an order of 200 attempts has 49 blocks of earlier ones, and a load, or a conflict,
-// takes a few commands of Redis for all of them.
+// TestManyAttemptsAreLoadedByFewCommands: an order of 200 attempts has 49 blocks of earlier ones, and a load, or a
+// conflict, takes a few commands of Redis for all of them.
 func TestManyAttemptsAreLoadedByFewCommands(t *testing.T) {
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	s := store.New(client, options)

@@ -199,19 +199,19 @@ func failoverAndReturn(ctx context.Context, r *roughRound) {
 		now := r.nodes.Master(ctx)
 		return now != nil && now.Replication(ctx).Replicas > 0
 	})
-	restart(node)
+	restart(ctx, node)
 	r.said("it is back")
 	r.whole(ctx)
 }
 
 // restart restarts a node. The node lives as long as the test, and not as its round.
-func restart(node *storetest.Server) { node.Restart() }
+func restart(_ context.Context, node *storetest.Server) { node.Restart() } //nolint:contextcheck // see above
 
 // killedTwice kills the master, restarts it and kills it again four seconds later. It stays down until
 // another node serves, unless it was no longer master.
 func killedTwice(ctx context.Context, r *roughRound) {
 	victim, node := r.kill(ctx)
-	restart(node)
+	restart(ctx, node)
 	r.said("node %d is back at once", victim)
 	time.Sleep(4 * time.Second)
 	master := r.nodes.Master(ctx) == node
@@ -220,7 +220,7 @@ func killedTwice(ctx context.Context, r *roughRound) {
 	if master {
 		r.elected(ctx, node)
 	}
-	restart(node)
+	restart(ctx, node)
 	r.said("node %d is back", victim)
 	r.whole(ctx)
 }

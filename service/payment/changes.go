@@ -8,7 +8,7 @@ type Changes struct {
 	Needs     []ID           // payments that have to be loaded before the fact can be applied; nothing else is set then
 	Views     []RenderedView // of the payments that look different now, oldest attempt first
 	Events    []Announcement // for backends, in their order
-	Reads     []Due          // payments to read at Stripe, or to cancel there; zero: a read of before is not due any more
+	Reads     []Due          // payments to read at Stripe, or to cancel there; zero: no longer
 	Sweeps    []Due          // payments that Stripe is asked about unless they change before
 	Attention time.Time      // when a worker has to look at the order itself; zero: never
 	Pointers  []Pointer      // that lead from a payment to the order, to be written

@@ -62,7 +62,8 @@ func (env *environment) order(ctx context.Context) {
 
 // openAtStripe opens a payment at Stripe, as another replica would, and pays it.
 func (env *environment) openAtStripe(ctx context.Context) (payment string, err error) {
-	payment, err = env.Stripe.Open(ctx, testenv.OrderPlan{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500})
+	plan := testenv.OrderPlan{Order: fmt.Sprintf("elsewhere-%d", orders.Add(1)), Amount: 500}
+	payment, err = env.Stripe.Open(ctx, plan)
 	if err != nil {
 		return "", err
 	}

@@ -19,7 +19,8 @@ var (
 		`(?:^|\. |: )(?:What|Whatever|Who|Whoever|Whose|Where|Wherever) [^.?]*(?:[.]|$)|(?:^|\. )That (?:a|an|the|it) `)
 )
 
-// TestCommentsUsePlainWords: comments of Go files have no word and no sentence of a story. Generated files are left out.
+// TestCommentsUsePlainWords: comments of Go files have no word and no sentence of a story. Generated files are left
+// out.
 func TestCommentsUsePlainWords(t *testing.T) {
 	read := 0
 	for path, text := range goFiles(t, ".go") {

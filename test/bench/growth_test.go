@@ -17,8 +17,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestFillIsWhatKasseWrites writes copies with the filler, and the same with Kasse's own scripts, and compares all keys.
-// The fill gives the entries of the stream other ids, and cuts the index by customer into other buckets.
+// TestFillIsWhatKasseWrites writes copies with the filler, and the same with Kasse's own scripts, and compares all
+// keys. The fill gives the entries of the stream other ids, and cuts the index by customer into other buckets.
 func TestFillIsWhatKasseWrites(t *testing.T) {
 	const count = 400
 	bare, scripted := redisOf(t), redisOf(t)
@@ -69,7 +69,8 @@ func madeInTest() (m made, err error) {
 		o.Loaded[id].SecretHash = strings.Repeat("0123456789abcdef", 4)
 		o.Attempts[0].PointerUntil = now.Add(13_200 * time.Hour).Unix()
 		event := payment.FeedEvent{
-			ID: c.Events[0].ID, Type: c.Events[0].Type, Data: c.Events[0].Data, Entry: fmt.Sprintf("%d-0", now.UnixMilli()),
+			ID: c.Events[0].ID, Type: c.Events[0].Type, Data: c.Events[0].Data,
+			Entry: fmt.Sprintf("%d-0", now.UnixMilli()),
 		}
 		made := newTemplate(o, []payment.FeedEvent{event}, lasts)
 		if lasts > 0 {
@@ -135,7 +136,7 @@ func contents(t *testing.T, client *redis.Client) map[string]string {
 			slices.Sort(entries)
 			all[name] = strings.Join(entries, " ")
 		case kind == "hash":
-			_, body, _ := strings.Cut(client.HGet(ctx, key, "order").Val(), "\n") // behind its revision, which is random
+			_, body, _ := strings.Cut(client.HGet(ctx, key, "order").Val(), "\n") // the revision before it is random
 			all[key] = fmt.Sprint(body, client.HLen(ctx, key).Val(), client.TTL(ctx, key).Val() > 0)
 		case kind == "string":
 			all[key] = fmt.Sprint(client.Get(ctx, key).Val(), client.PExpireTime(ctx, key).Val())

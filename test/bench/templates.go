@@ -263,7 +263,9 @@ func (w *workshop) take(ctx context.Context, id payment.OrderID) (source, error)
 }
 
 // eventsOf returns an order's events, as they are in the stream.
-func eventsOf(ctx context.Context, client *redis.Client, stream string, id payment.OrderID) ([]payment.FeedEvent, error) {
+func eventsOf(
+	ctx context.Context, client *redis.Client, stream string, id payment.OrderID,
+) ([]payment.FeedEvent, error) {
 	entries, err := client.XRange(ctx, stream, "-", "+").Result()
 	if err != nil {
 		return nil, err
