@@ -2,7 +2,8 @@
 
 GO ?= go
 MAP = awk -F ':.*\#\#[cl]? '
-PKG ?= ./test/process ./... # the longest first
+PKG ?= ./store ./test/process ./test/soak ./api ./... # the longest first
+AT_ONCE ?= -p 4 -parallel 4 # most of the long tests wait
 COMPILING = echo "Compiling; the first time this takes a minute or two." >&2
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ image: ## the container image, kasse; needs a container engine
 # The linters vet the code, so the tests do not do it again.
 test: programs ## every test, the long ones with few rounds; RACE=-race, PKG=./api of one package
 	@echo "Building the tests; the first time this takes a minute or two. Then each package reports."
-	@$(GO) run ./test/run -vet=off -timeout 20m -shuffle=on $(RACE) $(PKG)
+	@$(GO) run ./test/run -vet=off -timeout 20m -shuffle=on $(AT_ONCE) $(RACE) $(PKG)
 
 # The steps of check, in the order in which they start. The long ones come first, and those that mostly wait run beside
 # those that compile.
@@ -50,7 +51,7 @@ check: programs ## all that CI asks for: every test with -race, and the steps be
 # The tests show their progress by themselves.
 check-test: export KASSE_TEST_ROUNDS = check
 check-test:
-	@$(MAKE) --no-print-directory test RACE=-race
+	@$(MAKE) --no-print-directory test RACE=-race AT_ONCE= PKG='./test/process ./...' # other steps run beside it
 	@KASSE_TEST_ROUNDS=all $(MAKE) --no-print-directory test PKG='-run=Exhaustive ./service/payment'
 
 $(filter-out check-test,$(CHECKS:%=check-%)): check-%:
