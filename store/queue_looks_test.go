@@ -55,7 +55,7 @@ func TestQueuesAreAskedSeldom(t *testing.T) {
 	if _, err := other.WantRead(t.Context(), "pi_unheard"); err != nil { // there is no hint
 		t.Fatal(err)
 	}
-	await(t, "what it has not heard of", func() bool {
+	await(t, "a member without a hint", func() bool {
 		ids := take()
 		return len(ids) == 1 && ids[0] == "pi_unheard"
 	})

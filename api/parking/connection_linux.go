@@ -50,63 +50,6 @@ type connection struct {
 	timed     bool
 }
 
-// detach removes a connection's descriptor from the runtime's poller, which keeps some state for each.
-func detach(c net.Conn) (int, error) {
-	socket, ok := c.(syscall.Conn)
-	if !ok {
-		return -1, errors.ErrUnsupported
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	fd, failed := -1, syscall.Errno(0)
-	err = raw.Control(func(old uintptr) {
-		var copied uintptr
-		copied, _, failed = syscall.Syscall(syscall.SYS_FCNTL, old, syscall.F_DUPFD_CLOEXEC, 0)
-		fd = int(copied)
-	})
-	switch {
-	case err != nil:
-		return -1, err
-	case failed != 0:
-		return -1, failed
-	}
-	_ = c.Close() // the socket lives on in the copy
-	return fd, nil
-}
-
-// control changes what epoll reports.
-func (c *connection) control(op int, events uint32) error {
-	e := syscall.EpollEvent{Events: events, Fd: int32(c.fd), Pad: c.serial} //nolint:gosec // as above
-	return syscall.EpollCtl(c.parker.poller, op, c.fd, &e)
-}
-
-// arrival is what the socket has to read.
-type arrival uint8
-
-const (
-	nothing arrival = iota
-	bytesCame
-	theEnd // the client has closed, or ended what it sends, or the connection is broken
-)
-
-// look peeks at the readable bytes without consuming them. The caller holds the lock.
-func (c *connection) look() arrival {
-	for {
-		n, _, err := syscall.Recvfrom(c.fd, make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case errors.Is(err, syscall.EAGAIN):
-			return nothing
-		case err != nil || n == 0:
-			return theEnd
-		default:
-			return bytesCame
-		}
-	}
-}
-
 // event handles an event of epoll.
 func (c *connection) event(events uint32) {
 	c.mu.Lock()
@@ -188,21 +131,6 @@ func (c *connection) send(text []byte) (goesOn bool) {
 	}
 	c.parker.answered()
 	return false
-}
-
-// write writes as much as the socket accepts; EAGAIN means that a rest remains.
-func (c *connection) write(text []byte) (n int, err error) {
-	for n < len(text) {
-		m, err := syscall.Write(c.fd, text[n:])
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case err != nil:
-			return n, err
-		default:
-			n += m
-		}
-	}
-	return n, nil
 }
 
 // finish writes to a client that is slow.
