@@ -44,7 +44,7 @@ type Options struct {
 // Observer is called after every request, with the request's context. The method is one of HTTP's, or OTHER.
 // The route is a pattern of the contract, or empty.
 type Observer interface {
-	Answered(ctx context.Context, method, route string, status int, took time.Duration)
+	RequestHandled(ctx context.Context, method, route string, status int, took time.Duration)
 }
 
 // Route is an operation of the contract.

@@ -73,11 +73,11 @@ func newGuarded(t *testing.T) *guarded {
 // machine, would let more requests through.
 type patientQuotas struct{ shared api.SharedQuotas }
 
-// TakeQuota counts without the caller's deadline.
-func (p patientQuotas) TakeQuota(
+// UseQuota counts without the caller's deadline.
+func (p patientQuotas) UseQuota(
 	ctx context.Context, name string, count int, per time.Duration,
 ) (left int, wait time.Duration, err error) {
-	return p.shared.TakeQuota(context.WithoutCancel(ctx), name, count, per)
+	return p.shared.UseQuota(context.WithoutCancel(ctx), name, count, per)
 }
 
 func (g *guarded) limits(shared api.SharedQuotas) api.Limits {

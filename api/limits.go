@@ -28,9 +28,9 @@ type Limits struct {
 
 // SharedQuotas counts for all replicas together.
 type SharedQuotas interface {
-	// TakeQuota uses one of the name's requests in a period. It returns how many are left, or the time until
+	// UseQuota uses one of the name's requests in a period. It returns how many are left, or the time until
 	// the next one. An error means that the request was not counted. Counting one twice does no harm.
-	TakeQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
+	UseQuota(ctx context.Context, name string, count int, per time.Duration) (left int, wait time.Duration, err error)
 }
 
 // sharedBound is how long a request waits to be counted in Redis, before this process counts it.
@@ -166,7 +166,7 @@ func (a *api) takeShared(c echo.Context, limit counted, key string) (left int, w
 	}
 	ctx, cancel := context.WithTimeout(c.Request().Context(), sharedBound)
 	defer cancel()
-	left, wait, err := a.counters.shared.TakeQuota(ctx, limit.name+":"+key, limit.Count, limit.Per)
+	left, wait, err := a.counters.shared.UseQuota(ctx, limit.name+":"+key, limit.Count, limit.Per)
 	if err != nil {
 		left, wait = limit.take(key)
 	}

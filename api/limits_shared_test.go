@@ -125,7 +125,7 @@ func TestProcessCountsWhileRedisIsAway(t *testing.T) {
 // hanging is a Redis that never replies.
 type hanging struct{}
 
-func (hanging) TakeQuota(ctx context.Context, _ string, _ int, _ time.Duration) (int, time.Duration, error) {
+func (hanging) UseQuota(ctx context.Context, _ string, _ int, _ time.Duration) (int, time.Duration, error) {
 	<-ctx.Done()
 	return 0, 0, ctx.Err()
 }

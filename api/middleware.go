@@ -87,7 +87,7 @@ func logAnswered(logger *slog.Logger, observer Observer, c echo.Context, took ti
 		slog.Float64("duration_ms", float64(took.Microseconds())/1000), slog.String("request_id", x.requestID),
 		slog.String("credential", x.credential), slog.String("key", x.caller.Key), slog.String("code", string(x.code)))
 	if observer != nil {
-		observer.Answered(ctx, knownMethod(c.Request().Method), x.route, status, took)
+		observer.RequestHandled(ctx, knownMethod(c.Request().Method), x.route, status, took)
 	}
 }
 

@@ -17,7 +17,7 @@ type Limit struct {
 const maxCounted = 1 << 16
 
 // quota counts the use of a limit in this process. For each key it keeps one number, as
-// store/scripts/take_limit.lua does: the time at which its quota is full again (GCRA). A key is stored as a
+// store/scripts/use_limit.lua does: the time at which its quota is full again (GCRA). A key is stored as a
 // hash, so that memory is bounded whatever callers send.
 type quota struct {
 	Limit

@@ -11,8 +11,8 @@ import (
 // attentionQueue holds the orders that a worker must check: an attempt is unknown, or Stripe's response to
 // one is. A save adds and removes orders.
 type attentionQueue interface {
-	// TakeOrders returns due orders and hides them from all replicas for the time hide.
-	TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error)
+	// ClaimOrders returns due orders and hides them from all replicas for the time hide.
+	ClaimOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error)
 	// DropOrder removes an order that is not stored or has no open question.
 	DropOrder(ctx context.Context, id payment.OrderID) error
 }
@@ -21,7 +21,7 @@ const attentionBatch = 5
 
 // attendOrders checks a few orders whose process died, or of which Redis has lost something.
 func (s *Service) attendOrders(ctx context.Context) {
-	ids, err := s.attention.TakeOrders(ctx, attentionBatch, readHide)
+	ids, err := s.attention.ClaimOrders(ctx, attentionBatch, readHide)
 	if err != nil && ctx.Err() == nil {
 		s.Logger.WarnContext(ctx, "the queue of orders could not be read; it is read again", "error", err)
 	}

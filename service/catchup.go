@@ -186,7 +186,7 @@ func (s *Service) readNewReversals(ctx context.Context, since time.Time, t *Tall
 		target, err := s.find(ctx, g.Payment)
 		switch {
 		case errors.Is(err, payment.ErrNotFound):
-			_, err := s.reads.WantRead(ctx, g.Payment)
+			_, err := s.reads.QueueRead(ctx, g.Payment)
 			return err
 		case err != nil:
 			return s.tolerateRecordError(ctx, err, g.Payment)

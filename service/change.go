@@ -18,8 +18,8 @@ type changer interface {
 	UpdateAmount(ctx context.Context, id payment.ID, amount, rev int64) (payment.Answer, error)
 	// CancelPayment cancels; reason is one of Stripe's or empty.
 	CancelPayment(ctx context.Context, id payment.ID, reason string) (payment.Answer, error)
-	// NoteClosed writes into a PaymentIntent's metadata that its order was closed, with the reason.
-	NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error
+	// RecordClosed writes into a PaymentIntent's metadata that its order was closed, with the reason.
+	RecordClosed(ctx context.Context, id payment.ID, why payment.Closure) error
 }
 
 // invalidState is the error for a change that the payment's state does not allow.

@@ -17,10 +17,10 @@ type forgetter interface {
 	ForgetEvents(ctx context.Context, o payment.Order) (int, error)
 }
 
-// forgetNoter marks payments at Stripe as forgotten.
-type forgetNoter interface {
-	// NoteForgotten writes into a PaymentIntent's metadata that Kasse must keep no personal data of it.
-	NoteForgotten(ctx context.Context, id payment.ID) error
+// forgottenRecorder marks payments at Stripe as forgotten.
+type forgottenRecorder interface {
+	// RecordForgotten writes into a PaymentIntent's metadata that Kasse must keep no personal data of it.
+	RecordForgotten(ctx context.Context, id payment.ID) error
 }
 
 // forgetCommand is the command's name in the audit log and in histories.
@@ -97,7 +97,7 @@ func (s *Service) forgetForeign(ctx context.Context, o payment.Order, done *Forg
 func (s *Service) noteForgotten(ctx context.Context, id payment.ID) error {
 	ctx, cancel := s.stripeContext(ctx)
 	defer cancel()
-	err := s.stripe.NoteForgotten(ctx, id)
+	err := s.stripe.RecordForgotten(ctx, id)
 	if payment.Refused(err) {
 		s.Logger.WarnContext(ctx, "Stripe refused to store that the person is forgotten; after a rebuild run kasse forget again",
 			"payment_intent", id, "error", err)

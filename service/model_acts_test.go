@@ -180,7 +180,7 @@ func (m *model) bring(event []byte) {
 
 // work runs the read worker for one due payment.
 func (m *model) work(*rapid.T) {
-	ids, err := m.store.TakeReads(context.Background(), 1, time.Second)
+	ids, err := m.store.ClaimReads(context.Background(), 1, time.Second)
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (m *model) calm() *service.Service {
 func (m *model) rest() {
 	for range 10 {
 		m.pass(time.Minute)
-		ids, err := m.store.TakeReads(context.Background(), 100, time.Second)
+		ids, err := m.store.ClaimReads(context.Background(), 100, time.Second)
 		if err != nil {
 			m.Fatal(err)
 		}

@@ -20,7 +20,7 @@ func (s *shop) sends(id, kind string, set map[string]any) {
 func (s *shop) dueReads() []payment.ID {
 	s.t.Helper()
 	s.pass(5 * time.Second)
-	ids, err := s.store.TakeReads(s.t.Context(), 100, time.Minute)
+	ids, err := s.store.ClaimReads(s.t.Context(), 100, time.Minute)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -13,16 +13,16 @@ import (
 
 // passes hands a pass of catch-up and sweep from a command to the process with the lease.
 type passes interface {
-	// AskForPass requests a pass, and returns its progress. The request expires some seconds after its last
+	// RequestPass requests a pass, and returns its progress. The request expires some seconds after its last
 	// call.
-	AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error)
+	RequestPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error)
 	// WithdrawPass removes a request.
 	WithdrawPass(ctx context.Context, id string) error
-	// TakePass returns the oldest open request to the holder of the lease; false if there is none.
-	TakePass(ctx context.Context, holder string) (payment.PassRequest, bool, error)
-	// NotePass stores the progress or the result of the holder's pass. It returns false if no command waits
+	// ClaimPass returns the oldest open request to the holder of the lease; false if there is none.
+	ClaimPass(ctx context.Context, holder string) (payment.PassRequest, bool, error)
+	// ReportPass stores the progress or the result of the holder's pass. It returns false if no command waits
 	// for it.
-	NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error)
+	ReportPass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error)
 }
 
 const (
@@ -130,7 +130,7 @@ func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 
 // followServer requests the pass from the server, or its progress. It reports whether the command ends.
 func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
-	standing, err := c.passes.AskForPass(ctx, c.PassRequest)
+	standing, err := c.passes.RequestPass(ctx, c.PassRequest)
 	if err != nil {
 		return c.idleFor(leaseWait), err
 	}

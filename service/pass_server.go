@@ -22,7 +22,7 @@ const (
 func (s *Service) servePasses(ctx context.Context) {
 	holder := rand.Text()
 	for ; ctx.Err() == nil; pause(ctx, passPoll) {
-		r, found, err := s.passes.TakePass(ctx, holder)
+		r, found, err := s.passes.ClaimPass(ctx, holder)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			s.Logger.WarnContext(ctx, "the requests of kasse reconcile could not be read; they are read again", "error", err)
@@ -59,7 +59,7 @@ func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder s
 	}
 	s.Logger.InfoContext(ctx, "the pass of kasse reconcile has ended", "events", result.Events,
 		"applied", result.Applied, "read", result.Read, "verified", result.Verified, "error", err)
-	if _, err := s.passes.NotePass(ctx, r.ID, holder, true, result); err != nil && ctx.Err() == nil {
+	if _, err := s.passes.ReportPass(ctx, r.ID, holder, true, result); err != nil && ctx.Err() == nil {
 		s.Logger.WarnContext(ctx, "the result of a pass could not be stored; the pass is made again", "error", err)
 	}
 }
@@ -67,7 +67,7 @@ func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder s
 // notePass reports the pass's progress until its context ends, and stops the pass if no command waits for it.
 func (s *Service) notePass(ctx context.Context, stop func(), id, holder string, latest *noted) {
 	for pause(ctx, passNote); ctx.Err() == nil; pause(ctx, passNote) {
-		wanted, err := s.passes.NotePass(ctx, id, holder, false, latest.get())
+		wanted, err := s.passes.ReportPass(ctx, id, holder, false, latest.get())
 		if err == nil && !wanted {
 			stop()
 		}

@@ -19,14 +19,14 @@ type reader interface {
 
 // readQueue holds the payments to be read at Stripe. A save adds and removes them.
 type readQueue interface {
-	// TakeReads returns due payments and hides them from all replicas for the time hide.
-	TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
-	// WantRead queues a read of a payment. If a read of it is under way, another one is queued. It returns false if
+	// ClaimReads returns due payments and hides them from all replicas for the time hide.
+	ClaimReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
+	// QueueRead queues a read of a payment. If a read of it is under way, another one is queued. It returns false if
 	// the payment was found not to be ours within a day.
-	WantRead(ctx context.Context, id payment.ID) (bool, error)
-	// EndWantedRead removes a taken payment from the queues, unless a save or WantRead has queued it again. If the
+	QueueRead(ctx context.Context, id payment.ID) (bool, error)
+	// FinishRead removes a taken payment from the queues, unless a save or QueueRead has queued it again. If the
 	// order has a read due, the order's own entry stays.
-	EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error
+	FinishRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error
 	// DropRead removes a payment from every queue and remembers for a day that it is not ours.
 	DropRead(ctx context.Context, id payment.ID) error
 	// AllowRead takes one of this second's reads, shared by all replicas, or returns the waiting time.
@@ -34,9 +34,9 @@ type readQueue interface {
 	// AllowLookup is AllowRead for a read that a caller waits for. It leaves a share of the reads to
 	// background work.
 	AllowLookup(ctx context.Context, perSecond int) (time.Duration, error)
-	// NoteUnknown remembers for a minute that Stripe does not know a payment, or that it is not ours.
-	NoteUnknown(ctx context.Context, id payment.ID) error
-	// IsUnknown reports whether a replica has called NoteUnknown within the last minute.
+	// SetUnknown remembers for a minute that Stripe does not know a payment, or that it is not ours.
+	SetUnknown(ctx context.Context, id payment.ID) error
+	// IsUnknown reports whether a replica has called SetUnknown within the last minute.
 	IsUnknown(ctx context.Context, id payment.ID) (bool, error)
 }
 
@@ -50,7 +50,7 @@ const (
 // their order no longer wants, and settles orders whose process died.
 func (s *Service) RunReadWorker(ctx context.Context) {
 	for ctx.Err() == nil {
-		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
+		ids, err := s.reads.ClaimReads(ctx, readBatch, readHide)
 		if err != nil && ctx.Err() == nil {
 			s.Logger.WarnContext(ctx, "the queue of reads could not be read; it is read again", "error", err)
 		}
@@ -89,7 +89,7 @@ func (s *Service) readOrDrop(ctx context.Context, id payment.ID) (dropped bool, 
 		return false, err
 	}
 	due := !t.order.ReadDue(id, t.now).IsZero()
-	return false, s.reads.EndWantedRead(ctx, id, t.ref.Order, due)
+	return false, s.reads.FinishRead(ctx, id, t.ref.Order, due)
 }
 
 // waitReadBudget waits for the budget of background reads.
@@ -210,7 +210,7 @@ func (s *Service) saveCaused(ctx context.Context, t *target, cause string, fact 
 // noteClosed writes into Stripe's metadata that the order was closed with this payment, since a rebuild has
 // no other source for it. If Stripe refuses, the note is given up.
 func (s *Service) noteClosed(ctx context.Context, t *target) error {
-	err := s.stripe.NoteClosed(ctx, t.id, t.order.Closed)
+	err := s.stripe.RecordClosed(ctx, t.id, t.order.Closed)
 	if err != nil && !payment.Refused(err) {
 		return err
 	}

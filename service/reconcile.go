@@ -14,11 +14,11 @@ import (
 
 // leases limit work to one replica at a time.
 type leases interface {
-	// TakeLease acquires or renews the lease of that name for its owner. It returns false if another owner
+	// AcquireLease acquires or renews the lease of that name for its owner. It returns false if another owner
 	// has it.
-	TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error)
-	// GiveBackLease ends the lease if it is the owner's.
-	GiveBackLease(ctx context.Context, name, owner string) error
+	AcquireLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error)
+	// ReleaseLease ends the lease if it is the owner's.
+	ReleaseLease(ctx context.Context, name, owner string) error
 	// LeaseHolder returns the lease's owner; empty if it is free.
 	LeaseHolder(ctx context.Context, name string) (string, error)
 }
@@ -62,7 +62,7 @@ func (s *Service) Reconcile(ctx context.Context) {
 // errLeaseHeld if another owner has the lease.
 func (s *Service) exclusively(ctx context.Context, kind string, work func(context.Context) error) error {
 	owner := kind + rand.Text()
-	taken, err := s.leases.TakeLease(ctx, netsLease, owner, leaseLasts)
+	taken, err := s.leases.AcquireLease(ctx, netsLease, owner, leaseLasts)
 	switch {
 	case err != nil:
 		return err
@@ -78,7 +78,7 @@ func (s *Service) exclusively(ctx context.Context, kind string, work func(contex
 	_ = renewing.Wait()
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseSlack)
 	defer cancel()
-	if giveErr := s.leases.GiveBackLease(back, netsLease, owner); giveErr != nil {
+	if giveErr := s.leases.ReleaseLease(back, netsLease, owner); giveErr != nil {
 		s.Logger.WarnContext(ctx, "the lease of the background tasks could not be released; it expires by itself",
 			"error", giveErr)
 	}
@@ -94,7 +94,7 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 	end := time.AfterFunc(leaseLasts-leaseSlack, func() { lose(errLeaseLost) })
 	defer end.Stop()
 	for pause(ctx, leaseRenew); ctx.Err() == nil; pause(ctx, leaseRenew) {
-		switch ours, err := s.leases.TakeLease(ctx, netsLease, owner, leaseLasts); {
+		switch ours, err := s.leases.AcquireLease(ctx, netsLease, owner, leaseLasts); {
 		case err != nil:
 			s.Logger.WarnContext(ctx, "the lease of the background tasks could not be renewed; another replica takes over",
 				"error", err)
@@ -165,7 +165,7 @@ func (s *Service) markDoubts(ctx context.Context, t *Tally) error {
 		t.mark(id)
 	}
 	for {
-		ids, err := s.reads.TakeReads(ctx, readBatch, readHide)
+		ids, err := s.reads.ClaimReads(ctx, readBatch, readHide)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

@@ -83,7 +83,7 @@ func (s *Service) refundStep(
 		return RefundMade{}, done, t.invalidState("There is nothing to give back: no money has come.")
 	case call == nil && t.checkRefund(r) != nil:
 		return RefundMade{}, done, t.checkRefund(r)
-	case call == nil && !p.MayHideRefund(r.Name(), t.now) && p.Left() < max(r.Asked(), 1):
+	case call == nil && !p.MayHideRefund(r.Name(), t.now) && p.Left() < max(r.RequestedAmount(), 1):
 		return RefundMade{}, done, t.exceeded()
 	case t.order.Lease.HeldByOther(l.owner, t.now):
 		return RefundMade{}, busy, nil
@@ -161,10 +161,10 @@ func (s *Service) reserveRefund(ctx context.Context, t *target, r payment.Refund
 		}
 		if form == "" {
 			left := p.Left()
-			if left < max(r.Asked(), 1) {
+			if left < max(r.RequestedAmount(), 1) {
 				return nil, t.exceeded()
 			}
-			form = s.stripe.RefundForm(t.id, r.Name(), cmp.Or(r.Asked(), left), r.Reason)
+			form = s.stripe.RefundForm(t.id, r.Name(), cmp.Or(r.RequestedAmount(), left), r.Reason)
 		}
 		return payment.RefundReserved{Payment: t.id, Request: r, Form: form}, nil
 	})
@@ -188,7 +188,7 @@ func (s *Service) concludeFailedRefund(
 		return failure
 	}
 	err := s.explainRefusal(ctx, t, e)
-	if e.Code == payment.CodeAmountOutOfRange && t.payment().Left() < max(r.Asked(), 1) {
+	if e.Code == payment.CodeAmountOutOfRange && t.payment().Left() < max(r.RequestedAmount(), 1) {
 		exceeded := t.exceeded()
 		e.Code, e.Detail, e.Fields = exceeded.Code, exceeded.Detail, nil
 	}

@@ -14,12 +14,12 @@ type restores interface {
 	// PadReads makes up for the reads of Redis that an answer from memory saved, for a payment that is not
 	// the caller's. Response times then do not differ.
 	PadReads(ctx context.Context, id payment.ID, made int) error
-	// WantRestore queues a missing payment. The cost is the same if the payment exists, if the queue is full,
+	// QueueRestore queues a missing payment. The cost is the same if the payment exists, if the queue is full,
 	// and if the caller's share of the queue is used up.
-	WantRestore(ctx context.Context, id payment.ID, by string, byToken bool) error
-	// TakeRestores returns payments of one queue, the oldest first, and hides them from all replicas for a
+	QueueRestore(ctx context.Context, id payment.ID, by string, byToken bool) error
+	// ClaimRestores returns payments of one queue, the oldest first, and hides them from all replicas for a
 	// while.
-	TakeRestores(ctx context.Context, byToken bool, limit int, hide time.Duration) ([]payment.ID, error)
+	ClaimRestores(ctx context.Context, byToken bool, limit int, hide time.Duration) ([]payment.ID, error)
 	// DropRestore removes a payment from both queues.
 	DropRestore(ctx context.Context, id payment.ID) error
 }
@@ -31,7 +31,7 @@ const restoreEvery = time.Second // one at a time, 1/s
 func (s *Service) restoreNext(ctx context.Context) error {
 	byToken := s.restoreTurns.Add(1)%2 == 1
 	for _, queue := range []bool{byToken, !byToken} {
-		ids, err := s.restores.TakeRestores(ctx, queue, 1, readHide)
+		ids, err := s.restores.ClaimRestores(ctx, queue, 1, readHide)
 		if err != nil {
 			return err
 		}

@@ -129,7 +129,7 @@ func TestForeignReturns(t *testing.T) {
 	s.receives("refund.created", service.Unchanged)
 	s.receives("charge.refunded", service.Unchanged)
 	s.receives("charge.dispute.created", service.Unchanged)
-	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
+	if ids, err := s.store.ClaimReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 1 {
 		t.Fatalf("%v %v", ids, err)
 	}
 	if err := s.svc.Read(t.Context(), id); !errors.Is(err, payment.ErrNotFound) {
@@ -140,7 +140,7 @@ func TestForeignReturns(t *testing.T) {
 	}
 	s.receives("refund.created", service.Ignored)
 	s.receives("charge.dispute.created", service.Ignored)
-	if ids, err := s.store.TakeReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 0 {
+	if ids, err := s.store.ClaimReads(t.Context(), 100, time.Minute); err != nil || len(ids) != 0 {
 		t.Fatalf("read again on the same day: %v %v", ids, err)
 	}
 	s.redis.FastForward(25 * time.Hour)

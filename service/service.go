@@ -65,7 +65,7 @@ type Stripe interface {
 	lister
 	relister
 	parser
-	forgetNoter
+	forgottenRecorder
 }
 
 // Service has the use cases. Its methods may be called from several goroutines.

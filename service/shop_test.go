@@ -187,7 +187,7 @@ func (s *shop) now() int64 { return time.Now().Add(s.passed).UnixMilli() }
 // attend runs one pass of the worker.
 func (s *shop) attend() {
 	s.t.Helper()
-	ids, err := s.store.TakeReads(s.t.Context(), 100, time.Minute)
+	ids, err := s.store.ClaimReads(s.t.Context(), 100, time.Minute)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func (s *shop) attend() {
 			s.t.Fatal(err)
 		}
 	}
-	orders, err := s.store.TakeOrders(s.t.Context(), 100, time.Minute)
+	orders, err := s.store.ClaimOrders(s.t.Context(), 100, time.Minute)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -71,7 +71,7 @@ func (s *Service) maskNotFound(ctx context.Context, caller Caller, id payment.ID
 			return err
 		}
 	}
-	if err := s.restores.WantRestore(ctx, id, by, caller.Order != ""); err != nil {
+	if err := s.restores.QueueRestore(ctx, id, by, caller.Order != ""); err != nil {
 		return err
 	}
 	return payment.NotFound()
@@ -138,7 +138,7 @@ func (s *Service) lookUpOnce(ctx context.Context, id payment.ID) error {
 	}
 	err = s.Read(ctx, id)
 	if errors.Is(err, payment.ErrNotFound) {
-		return errors.Join(err, s.reads.NoteUnknown(ctx, id))
+		return errors.Join(err, s.reads.SetUnknown(ctx, id))
 	}
 	return err
 }

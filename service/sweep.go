@@ -10,8 +10,8 @@ import (
 
 // sweeps queues the payments in a non-final state. The write that changes a payment adds or removes it.
 type sweeps interface {
-	// TakeSweeps returns due payments and hides them from all replicas for a while.
-	TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
+	// ClaimSweeps returns due payments and hides them from all replicas for a while.
+	ClaimSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error)
 	// ReadsDue counts the due reads.
 	ReadsDue(ctx context.Context) (int, error)
 	// ReadsWithin returns the payments whose read is due within d, including those hidden by a worker.
@@ -27,7 +27,7 @@ const (
 // it ends; the failed payments become due again.
 func (s *Service) sweep(ctx context.Context, t *Tally) error {
 	for {
-		ids, err := s.sweeps.TakeSweeps(ctx, sweepBatch, readHide)
+		ids, err := s.sweeps.ClaimSweeps(ctx, sweepBatch, readHide)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

@@ -172,7 +172,7 @@ func (s *Service) mergeEvent(ctx context.Context, e payment.StripeEvent) (writte
 
 // wantRead queues a read of an unknown payment, unless it was found not to be ours within a day.
 func (s *Service) wantRead(ctx context.Context, id payment.ID) (Outcome, error) {
-	wanted, err := s.reads.WantRead(ctx, id)
+	wanted, err := s.reads.QueueRead(ctx, id)
 	if err != nil || !wanted {
 		return Ignored, err
 	}

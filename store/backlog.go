@@ -29,7 +29,7 @@ func (s *Store) LoadBacklog(ctx context.Context, perSecond int) (Backlog, error)
 		b.CaughtUp = max(now.Sub(done), 0)
 	}
 	reads := limit{count: perSecond, per: time.Second}
-	if b.Budget, _, err = s.takeLimit(ctx, s.partitionAt(0).readBudget(), reads, 0); err != nil {
+	if b.Budget, _, err = s.useLimit(ctx, s.partitionAt(0).readBudget(), reads, 0); err != nil {
 		return b, err
 	}
 	pipe := s.redis.Pipeline()

@@ -70,7 +70,7 @@ func BenchmarkStore(b *testing.B) {
 		})
 	}
 	run("LoadEvents of 100", func() error { _, err := s.LoadEvents(ctx, payment.FeedQuery{Limit: 100}); return err })
-	run("TakeReads of none", func() error { _, err := s.TakeReads(ctx, 50, 0); return err })
+	run("ClaimReads of none", func() error { _, err := s.ClaimReads(ctx, 50, 0); return err })
 }
 
 // busy is how long Redis itself worked on the commands, in microseconds. A script's time includes

@@ -50,7 +50,7 @@ func orderCalls(s *store.Store) map[string]func(context.Context) error {
 			return second(s.LoadViews(ctx, "o-1", []payment.ID{"pi_1"}))
 		},
 		"SavePointer": func(ctx context.Context) error { return s.SavePointer(ctx, "pi_1", "o-1", time.Unix(1, 0)) },
-		"TakeOrders":  func(ctx context.Context) error { return second(s.TakeOrders(ctx, 10, time.Minute)) },
+		"ClaimOrders": func(ctx context.Context) error { return second(s.ClaimOrders(ctx, 10, time.Minute)) },
 		"DropOrder":   func(ctx context.Context) error { return s.DropOrder(ctx, "o-1") },
 		"LoadView":    func(ctx context.Context) error { return second(s.LoadView(ctx, "pi_1")) },
 		"SaveOrder": func(ctx context.Context) error {
@@ -76,7 +76,7 @@ func pushCalls(s *store.Store) map[string]func(context.Context) error {
 		"RetryPush":          func(ctx context.Context) error { return s.RetryPush(ctx, "e", push.Attempt{}, 0, false) },
 		"OpenCircuit":        func(ctx context.Context) error { return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
 		"CloseCircuit":       func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
-		"TakeProbe":          func(ctx context.Context) error { return third(s.TakeProbe(ctx, "e", time.Second)) },
+		"ClaimProbe":         func(ctx context.Context) error { return third(s.ClaimProbe(ctx, "e", time.Second)) },
 		"DelayProbe":         func(ctx context.Context) error { return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0)) },
 		"LoadPushLog":        func(ctx context.Context) error { return second(s.LoadPushLog(ctx, "e", 10)) },
 		"Redrive":            func(ctx context.Context) error { return second(s.Redrive(ctx, "e", "")) },
@@ -98,7 +98,7 @@ func workCalls(s *store.Store) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"AllowRead":     func(ctx context.Context) error { return second(s.AllowRead(ctx, 5)) },
 		"AllowLookup":   func(ctx context.Context) error { return second(s.AllowLookup(ctx, 5)) },
-		"NoteUnknown":   func(ctx context.Context) error { return s.NoteUnknown(ctx, "pi_1") },
+		"SetUnknown":    func(ctx context.Context) error { return s.SetUnknown(ctx, "pi_1") },
 		"ClockAhead":    func(ctx context.Context) error { return second(s.ClockAhead(ctx)) },
 		"IsUnknown":     func(ctx context.Context) error { return second(s.IsUnknown(ctx, "pi_1")) },
 		"BeginRebuild":  func(ctx context.Context) error { return second(s.BeginRebuild(ctx, store.Identity{})) },
@@ -106,40 +106,40 @@ func workCalls(s *store.Store) map[string]func(context.Context) error {
 		"DropRead":      func(ctx context.Context) error { return s.DropRead(ctx, "pi_1") },
 		"DropRestore":   func(ctx context.Context) error { return s.DropRestore(ctx, "pi_1") },
 		"FinishRebuild": func(ctx context.Context) error { return s.FinishRebuild(ctx) },
-		"GiveBackLease": func(ctx context.Context) error { return s.GiveBackLease(ctx, "nets", "me") },
-		"AskForPass": func(ctx context.Context) error {
-			return second(s.AskForPass(ctx, payment.PassRequest{ID: "a"}))
+		"ReleaseLease":  func(ctx context.Context) error { return s.ReleaseLease(ctx, "nets", "me") },
+		"RequestPass": func(ctx context.Context) error {
+			return second(s.RequestPass(ctx, payment.PassRequest{ID: "a"}))
 		},
 		"WithdrawPass": func(ctx context.Context) error { return s.WithdrawPass(ctx, "a") },
-		"TakePass":     func(ctx context.Context) error { return third(s.TakePass(ctx, "a")) },
-		"NotePass": func(ctx context.Context) error {
-			return second(s.NotePass(ctx, "a", "b", true, payment.PassResult{}))
+		"ClaimPass":    func(ctx context.Context) error { return third(s.ClaimPass(ctx, "a")) },
+		"ReportPass": func(ctx context.Context) error {
+			return second(s.ReportPass(ctx, "a", "b", true, payment.PassResult{}))
 		},
 		"LeaseHolder": func(ctx context.Context) error { return second(s.LeaseHolder(ctx, "nets")) },
 		"LoadCatchUp": func(ctx context.Context) error {
 			_, _, err := s.LoadCatchUp(ctx)
 			return err
 		},
-		"WantRead":      func(ctx context.Context) error { return second(s.WantRead(ctx, "pi_1")) },
+		"QueueRead":     func(ctx context.Context) error { return second(s.QueueRead(ctx, "pi_1")) },
 		"Discard":       func(ctx context.Context) error { return second(s.Discard(ctx)) },
-		"NoteRetention": func(ctx context.Context) error { return second(s.NoteRetention(ctx)) },
-		"EndWantedRead": func(ctx context.Context) error { return s.EndWantedRead(ctx, "pi_1", "o-1", false) },
+		"SaveRetention": func(ctx context.Context) error { return second(s.SaveRetention(ctx)) },
+		"FinishRead":    func(ctx context.Context) error { return s.FinishRead(ctx, "pi_1", "o-1", false) },
 		"Mark":          func(ctx context.Context) error { return s.Mark(ctx, store.Identity{}) },
 		"Ping":          s.Ping,
 		"Quarantine":    func(ctx context.Context) error { return s.Quarantine(ctx, payment.StripeEvent{}, nil) },
 		"ReadsWithin":   func(ctx context.Context) error { return second(s.ReadsWithin(ctx, time.Minute)) },
 		"ReadsDue":      func(ctx context.Context) error { return second(s.ReadsDue(ctx)) },
-		"Remember":      func(ctx context.Context) error { return s.Remember(ctx, "acct_1") },
+		"SetAccount":    func(ctx context.Context) error { return s.SetAccount(ctx, "acct_1") },
 		"SaveCatchUp":   func(ctx context.Context) error { return s.SaveCatchUp(ctx, time.Unix(1, 0)) },
 		"PadReads":      func(ctx context.Context) error { return s.PadReads(ctx, "pi_1", 0) },
-		"TakeQuota": func(ctx context.Context) error {
-			_, _, err := s.TakeQuota(ctx, "service:shop", 5, time.Second)
+		"UseQuota": func(ctx context.Context) error {
+			_, _, err := s.UseQuota(ctx, "service:shop", 5, time.Second)
 			return err
 		},
-		"TakeLease":    func(ctx context.Context) error { return second(s.TakeLease(ctx, "nets", "me", time.Second)) },
-		"TakeReads":    func(ctx context.Context) error { return second(s.TakeReads(ctx, 10, time.Minute)) },
-		"TakeRestores": func(ctx context.Context) error { return second(s.TakeRestores(ctx, true, 10, time.Minute)) },
-		"TakeSweeps":   func(ctx context.Context) error { return second(s.TakeSweeps(ctx, 10, time.Minute)) },
-		"WantRestore":  func(ctx context.Context) error { return s.WantRestore(ctx, "pi_1", "address", false) },
+		"AcquireLease":  func(ctx context.Context) error { return second(s.AcquireLease(ctx, "nets", "me", time.Second)) },
+		"ClaimReads":    func(ctx context.Context) error { return second(s.ClaimReads(ctx, 10, time.Minute)) },
+		"ClaimRestores": func(ctx context.Context) error { return second(s.ClaimRestores(ctx, true, 10, time.Minute)) },
+		"ClaimSweeps":   func(ctx context.Context) error { return second(s.ClaimSweeps(ctx, 10, time.Minute)) },
+		"QueueRestore":  func(ctx context.Context) error { return s.QueueRestore(ctx, "pi_1", "address", false) },
 	}
 }

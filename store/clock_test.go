@@ -69,19 +69,19 @@ func (s timed) useUp() {
 	}
 	var err error
 	for wait := time.Duration(0); wait == 0; {
-		_, wait, err = s.TakeQuota(t.Context(), "service:shop", 10, time.Second)
+		_, wait, err = s.UseQuota(t.Context(), "service:shop", 10, time.Second)
 		must(t, err)
 	}
 	for wait := time.Duration(0); wait == 0; {
 		wait, err = s.AllowRead(t.Context(), 5)
 		must(t, err)
 	}
-	if taken, err := s.TakeLease(t.Context(), "nets", "dead", time.Second); !taken || err != nil {
+	if taken, err := s.AcquireLease(t.Context(), "nets", "dead", time.Second); !taken || err != nil {
 		t.Fatal(taken, err)
 	}
 	_, _, err = s.OpenCircuit(t.Context(), timedEndpoint, push.Pauses{Min: time.Millisecond, Max: time.Second}, 0)
 	must(t, err)
-	_, err = s.AskForPass(t.Context(), payment.PassRequest{ID: "dead"})
+	_, err = s.RequestPass(t.Context(), payment.PassRequest{ID: "dead"})
 	must(t, err)
 }
 
@@ -89,10 +89,10 @@ func (s timed) useUp() {
 func (s timed) probesAreDue() {
 	t := s.t
 	t.Helper()
-	if _, found, err := s.TakePass(t.Context(), "holder"); found || err != nil {
+	if _, found, err := s.ClaimPass(t.Context(), "holder"); found || err != nil {
 		t.Errorf("a request of before is kept longer than it may be: %t, %v", found, err)
 	}
-	if taken, next, err := s.TakeProbe(t.Context(), timedEndpoint, time.Millisecond); !taken || err != nil {
+	if taken, next, err := s.ClaimProbe(t.Context(), timedEndpoint, time.Millisecond); !taken || err != nil {
 		t.Errorf("a probe is due: %t, or in %s, %v", taken, next, err)
 	}
 	hour := push.Pauses{Min: time.Hour, Max: time.Hour}
@@ -100,7 +100,7 @@ func (s timed) probesAreDue() {
 	if next != 24*time.Hour || err != nil {
 		t.Errorf("the next probe is in %s, %v", next, err)
 	}
-	if taken, _, err := s.TakeProbe(t.Context(), timedEndpoint, time.Second); taken || err != nil {
+	if taken, _, err := s.ClaimProbe(t.Context(), timedEndpoint, time.Second); taken || err != nil {
 		t.Errorf("a probe that the endpoint put off is due: %t, %v", taken, err)
 	}
 }
@@ -109,14 +109,14 @@ func (s timed) probesAreDue() {
 func (s timed) everythingIsFree() {
 	t := s.t
 	t.Helper()
-	left, wait, err := s.TakeQuota(t.Context(), "service:shop", 10, time.Second)
+	left, wait, err := s.UseQuota(t.Context(), "service:shop", 10, time.Second)
 	if left != 9 || wait != 0 || err != nil {
 		t.Errorf("a caller has %d left and waits %s, %v", left, wait, err)
 	}
 	if wait, err := s.AllowRead(t.Context(), 5); wait != 0 || err != nil {
 		t.Errorf("a read waits %s, %v", wait, err)
 	}
-	if taken, err := s.TakeLease(t.Context(), "nets", "other", time.Second); !taken || err != nil {
+	if taken, err := s.AcquireLease(t.Context(), "nets", "other", time.Second); !taken || err != nil {
 		t.Errorf("the lease is taken: %t, %v", taken, err)
 	}
 	if !s.owns("other") {

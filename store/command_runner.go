@@ -41,7 +41,7 @@ func (d commandRunner) run(ctx context.Context, cmd redis.Cmder) error {
 		return d.client.Process(ctx, cmd) // it follows redirections, and tries again
 	}
 	if d.observer != nil {
-		d.observer.Exchanged(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
+		d.observer.CommandRun(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
 	}
 	return err
 }

@@ -17,7 +17,7 @@ type exchanges struct {
 	commands []string
 }
 
-func (h *exchanges) Exchanged(_ context.Context, command string, _ time.Time, _ time.Duration, _ bool) {
+func (h *exchanges) CommandRun(_ context.Context, command string, _ time.Time, _ time.Duration, _ bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.commands = append(h.commands, command)
@@ -60,13 +60,13 @@ func TestPipelineRejectsCanceledContext(t *testing.T) {
 	}
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.WantRead(canceled, "pi_canceled"); err == nil {
+	if _, err := s.QueueRead(canceled, "pi_canceled"); err == nil {
 		t.Error("it was sent")
 	}
 	if due, err := s.ReadsDue(t.Context()); err != nil || due != 0 {
 		t.Error(due, err)
 	}
-	if _, err := s.WantRead(t.Context(), "pi_here"); err != nil && !errors.Is(err, context.Canceled) {
+	if _, err := s.QueueRead(t.Context(), "pi_here"); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"kasse/service/payment"
 )
 
-var takeLimitScript = script("take_limit")
+var useLimitScript = script("use_limit")
 
 // limit is so many requests in a period.
 type limit struct {
@@ -18,12 +18,12 @@ type limit struct {
 	spared int // how many have to be left for others
 }
 
-// takeLimit uses one of the key's requests. It returns how many are left, or the time until the next one.
+// useLimit uses one of the key's requests. It returns how many are left, or the time until the next one.
 // With take 0 it uses none. go-redis may repeat it after a lost reply, which counts one too many.
-func (s *Store) takeLimit(
+func (s *Store) useLimit(
 	ctx context.Context, key string, l limit, take int,
 ) (left int, wait time.Duration, err error) {
-	reply, err := s.writing.script(ctx, takeLimitScript, []string{key}, l.count, l.per.Microseconds(), l.spared, take)
+	reply, err := s.writing.script(ctx, useLimitScript, []string{key}, l.count, l.per.Microseconds(), l.spared, take)
 	if err != nil {
 		return 0, 0, unavailable(err)
 	}
@@ -36,13 +36,13 @@ func (s *Store) takeLimit(
 	return int(remaining), time.Duration(micros) * time.Microsecond, nil
 }
 
-// TakeQuota uses one of the name's requests in a period, shared by all replicas. It returns how many are
+// UseQuota uses one of the name's requests in a period, shared by all replicas. It returns how many are
 // left, or the time until the next one, at most the period.
-func (s *Store) TakeQuota(
+func (s *Store) UseQuota(
 	ctx context.Context, name string, count int, per time.Duration,
 ) (left int, wait time.Duration, err error) {
 	key := s.partitionAt(s.hash(name)).limit(name)
-	left, wait, err = s.takeLimit(ctx, key, limit{count: count, per: per}, 1)
+	left, wait, err = s.useLimit(ctx, key, limit{count: count, per: per}, 1)
 	if wait > 0 {
 		return 0, max(wait, time.Millisecond), err
 	}
@@ -52,7 +52,7 @@ func (s *Store) TakeQuota(
 // AllowRead uses one of this second's reads, shared by all replicas. If none is left it returns the time
 // until the next one.
 func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, error) {
-	_, wait, err := s.takeLimit(ctx, s.partitionAt(0).readBudget(), limit{count: perSecond, per: time.Second}, 1)
+	_, wait, err := s.useLimit(ctx, s.partitionAt(0).readBudget(), limit{count: perSecond, per: time.Second}, 1)
 	return wait, err
 }
 
@@ -60,7 +60,7 @@ func (s *Store) AllowRead(ctx context.Context, perSecond int) (time.Duration, er
 // work, so that callers cannot use up the budget.
 func (s *Store) AllowLookup(ctx context.Context, perSecond int) (time.Duration, error) {
 	l := limit{count: perSecond, per: time.Second, spared: perSecond / 2}
-	_, wait, err := s.takeLimit(ctx, s.partitionAt(0).readBudget(), l, 1)
+	_, wait, err := s.useLimit(ctx, s.partitionAt(0).readBudget(), l, 1)
 	return wait, err
 }
 
@@ -68,13 +68,13 @@ func (s *Store) AllowLookup(ctx context.Context, perSecond int) (time.Duration, 
 // not ours.
 const unknownFor = time.Minute
 
-// NoteUnknown remembers for a minute that Stripe does not know the PaymentIntent, or that it is not
+// SetUnknown remembers for a minute that Stripe does not know the PaymentIntent, or that it is not
 // ours.
-func (s *Store) NoteUnknown(ctx context.Context, id payment.ID) error {
+func (s *Store) SetUnknown(ctx context.Context, id payment.ID) error {
 	return unavailable(s.redis.Set(ctx, s.paymentPartition(id).unknown(id), "", unknownFor).Err())
 }
 
-// IsUnknown reports whether NoteUnknown was called for the PaymentIntent within the last minute, by any
+// IsUnknown reports whether SetUnknown was called for the PaymentIntent within the last minute, by any
 // replica.
 func (s *Store) IsUnknown(ctx context.Context, id payment.ID) (bool, error) {
 	question := redis.NewIntCmd(ctx, "exists", s.paymentPartition(id).unknown(id))

@@ -29,8 +29,8 @@ var ErrUnmarked = errors.New("this Redis is not initialised")
 var ErrOtherSchema = errors.New("another layout")
 
 var (
-	markScript     = script("mark")
-	rememberScript = script("remember")
+	markScript       = script("mark")
+	setAccountScript = script("set_account")
 )
 
 // Check compares the marks in Redis with the identity. It returns an error that names a difference,
@@ -102,11 +102,11 @@ func (s *Store) markAll(ctx context.Context, id Identity, keys func(partition) [
 	return nil
 }
 
-// Remember writes the Stripe account into the marks that have none yet, and fails where one has
+// SetAccount writes the Stripe account into the marks that have none yet, and fails where one has
 // another.
-func (s *Store) Remember(ctx context.Context, account string) error {
+func (s *Store) SetAccount(ctx context.Context, account string) error {
 	for _, part := range s.partitions() {
-		known, err := rememberScript.Run(ctx, s.redis, []string{s.meta(part)}, account).Text()
+		known, err := setAccountScript.Run(ctx, s.redis, []string{s.meta(part)}, account).Text()
 		if err != nil {
 			return unavailable(err)
 		}

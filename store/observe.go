@@ -12,7 +12,7 @@ import (
 // command, or "pipeline", when it began, how long it took, and whether it failed. Replies that our
 // scripts give on purpose are not failures.
 type Observer interface {
-	Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
+	CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool)
 }
 
 // observed reports exchanges to the Observer.
@@ -29,7 +29,7 @@ func (o observed) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		began := time.Now() //nolint:forbidigo // it is measured, and decides nothing
 		err := next(ctx, cmd)
-		o.Exchanged(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
+		o.CommandRun(ctx, cmd.Name(), began, time.Since(began), broken(err)) //nolint:forbidigo // as above
 		return err
 	}
 }
@@ -42,7 +42,7 @@ func (o observed) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 		}
 		began := time.Now() //nolint:forbidigo // as above
 		err := next(ctx, cmds)
-		o.Exchanged(ctx, "pipeline", began, time.Since(began), broken(err)) //nolint:forbidigo // as above
+		o.CommandRun(ctx, "pipeline", began, time.Since(began), broken(err)) //nolint:forbidigo // as above
 		return err
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 var passesScript = script("passes")
 
-// passLasts is how long after its last AskForPass a request is forgotten: the command that made it has died.
+// passLasts is how long after its last RequestPass a request is forgotten: the command that made it has died.
 const passLasts = 15 * time.Second
 
 // The states of a request.
@@ -25,15 +25,15 @@ const (
 // passesHint is the message that a new request publishes in partition 0. No order has such an id.
 const passesHint = ":passes"
 
-// AskForPass requests a pass and returns its progress. It is repeated to follow the pass; otherwise the
+// RequestPass requests a pass and returns its progress. It is repeated to follow the pass; otherwise the
 // request expires after 15 seconds.
-func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error) {
+func (s *Store) RequestPass(ctx context.Context, r payment.PassRequest) (payment.PassStanding, error) {
 	verify := "0"
 	if r.Verify {
 		verify = "1"
 	}
 	channel := s.partitionAt(0).changed()
-	reply, err := s.runPasses(ctx, "ask", r.ID, max(r.From.Unix(), 0), verify, channel, passesHint).Slice()
+	reply, err := s.runPasses(ctx, "request", r.ID, max(r.From.Unix(), 0), verify, channel, passesHint).Slice()
 	if err != nil {
 		return payment.PassStanding{}, unavailable(err)
 	}
@@ -46,18 +46,18 @@ func (s *Store) AskForPass(ctx context.Context, r payment.PassRequest) (payment.
 	}, corruptPass(err)
 }
 
-// WithdrawPass ends a request. The server that makes the pass learns it at the next NotePass.
+// WithdrawPass ends a request. The server that makes the pass learns it at the next ReportPass.
 func (s *Store) WithdrawPass(ctx context.Context, id string) error {
 	return unavailable(s.runPasses(ctx, "withdraw", id).Err())
 }
 
-// TakePass returns the oldest request that is not done, for the holder of the lease to make the pass; false where
+// ClaimPass returns the oldest request that is not done, for the holder of the lease to make the pass; false where
 // there is none. One that another holder has begun is begun again. Redis is asked after a hint, and now and then.
-func (s *Store) TakePass(ctx context.Context, holder string) (r payment.PassRequest, found bool, err error) {
+func (s *Store) ClaimPass(ctx context.Context, holder string) (r payment.PassRequest, found bool, err error) {
 	if len(s.looks.due(queuePasses, 1)) == 0 {
 		return r, false, nil
 	}
-	reply, err := s.runPasses(ctx, "take", holder).StringSlice()
+	reply, err := s.runPasses(ctx, "claim", holder).StringSlice()
 	if err == nil && len(reply) < 3 {
 		return r, false, nil
 	}
@@ -69,14 +69,14 @@ func (s *Store) TakePass(ctx context.Context, holder string) (r payment.PassRequ
 	return payment.PassRequest{ID: reply[0], From: from, Verify: reply[2] == "1"}, true, nil
 }
 
-// NotePass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it
+// ReportPass stores how far the holder's pass is, or how it ended. It returns false where no command waits for it
 // any more, or another holder has begun it again.
-func (s *Store) NotePass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error) {
+func (s *Store) ReportPass(ctx context.Context, id, holder string, done bool, r payment.PassResult) (bool, error) {
 	state := passRunning
 	if done {
 		state = passDone
 	}
-	wanted, err := s.runPasses(ctx, "note", id, holder, state, r.Encode()).Bool()
+	wanted, err := s.runPasses(ctx, "report", id, holder, state, r.Encode()).Bool()
 	return wanted, unavailable(err)
 }
 

@@ -125,7 +125,7 @@ func (l lostReplies) length(t *testing.T, key string) int64 {
 }
 
 func (l lostReplies) wantRead(ctx context.Context, id payment.ID) error {
-	_, err := l.WantRead(ctx, id)
+	_, err := l.QueueRead(ctx, id)
 	return err
 }
 
@@ -235,7 +235,7 @@ func (l lostReplies) ofTakenReads(t *testing.T) {
 	ctx := t.Context()
 	must(t, l.wantRead(ctx, "pi_read"))
 	err := l.lose(t, func() error {
-		ids, err := l.TakeReads(ctx, 10, 3*time.Second)
+		ids, err := l.ClaimReads(ctx, 10, 3*time.Second)
 		if len(ids) > 0 {
 			t.Errorf("got %v twice", ids)
 		}
@@ -245,7 +245,7 @@ func (l lostReplies) ofTakenReads(t *testing.T) {
 		t.Error(err)
 	}
 	wait.UntilTrue(t, "the read to come back", func() bool {
-		ids, err := l.TakeReads(ctx, 10, time.Minute)
+		ids, err := l.ClaimReads(ctx, 10, time.Minute)
 		return err == nil && len(ids) == 1
 	})
 }

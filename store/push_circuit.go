@@ -23,12 +23,12 @@ func (s *Store) CloseCircuit(ctx context.Context, e push.EndpointID) (bool, erro
 	return closed, err
 }
 
-// TakeProbe reports whether the caller may make the probe that is due. It returns the pause until
+// ClaimProbe reports whether the caller may make the probe that is due. It returns the pause until
 // the next one.
-func (s *Store) TakeProbe(ctx context.Context, e push.EndpointID, within time.Duration) (
+func (s *Store) ClaimProbe(ctx context.Context, e push.EndpointID, within time.Duration) (
 	taken bool, next time.Duration, err error,
 ) {
-	return s.changeCircuit(ctx, e, "take", within.Milliseconds())
+	return s.changeCircuit(ctx, e, "claim", within.Milliseconds())
 }
 
 // DelayProbe sets the next probe after one that failed, and returns the pause until then.

@@ -13,27 +13,27 @@ import (
 	"kasse/service/payment"
 )
 
-var wantReadScript, endReadScript = script("want_read"), script("end_read")
+var queueReadScript, finishReadScript = script("queue_read"), script("finish_read")
 
-var takeReadsSource, _ = scripts.ReadFile("scripts/take_reads.lua")
+var claimReadsSource, _ = scripts.ReadFile("scripts/claim_reads.lua")
 
-// TakeReads returns payments whose read is due, the longest due first, and hides them from all replicas for a
+// ClaimReads returns payments whose read is due, the longest due first, and hides them from all replicas for a
 // while. If another replica claims some at the same time, fewer are returned.
-func (s *Store) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return s.take(ctx, queueReads, partition.reads, limit, hide)
+func (s *Store) ClaimReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return s.claim(ctx, queueReads, partition.reads, limit, hide)
 }
 
-// TakeSweeps is TakeReads for running payments that have not changed for a while.
-func (s *Store) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return s.take(ctx, queueSweeps, partition.sweep, limit, hide)
+// ClaimSweeps is ClaimReads for running payments that have not changed for a while.
+func (s *Store) ClaimSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return s.claim(ctx, queueSweeps, partition.sweep, limit, hide)
 }
 
-// TakeRestores is TakeReads for payments that a page asked for and that are not stored: those that
+// ClaimRestores is ClaimReads for payments that a page asked for and that are not stored: those that
 // order tokens named, or those that client secrets did.
-func (s *Store) TakeRestores(
+func (s *Store) ClaimRestores(
 	ctx context.Context, byToken bool, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
-	return s.take(
+	return s.claim(
 		ctx, restoresOf(byToken), func(part partition) string { return part.restore(byToken) }, limit, hide,
 	)
 }
@@ -53,28 +53,28 @@ const (
 	placeTaken     = mostRestores * time.Second // for how long: one payment is restored a second
 )
 
-var wantRestoreScript = script("want_restore")
+var queueRestoreScript = script("queue_restore")
 
-// WantRestore notes a payment that is not stored, to be read at Stripe. One that is stored, or one
+// QueueRestore notes a payment that is not stored, to be read at Stripe. One that is stored, or one
 // too many, of all or of those by one name, is not noted, and takes as long. Of the name only a hash
 // is stored.
-func (s *Store) WantRestore(ctx context.Context, id payment.ID, by string, byToken bool) error {
+func (s *Store) QueueRestore(ctx context.Context, id payment.ID, by string, byToken bool) error {
 	part, sum := s.paymentPartition(id), sha256.Sum256([]byte(by))
 	keys := []string{
 		part.pointer(id), part.restore(byToken), s.meta(part), part.masked(),
 		part.restore(byToken) + ":" + hex.EncodeToString(sum[:8]),
 	}
 	places := (restoresByName + s.Partitions - 1) / s.Partitions
-	err := wantRestoreScript.Run(
+	err := queueRestoreScript.Run(
 		ctx, s.redis, keys, string(id), mostRestores/s.Partitions, places, placeTaken.Milliseconds(),
 	).Err()
 	s.looks.hint(restoresOf(byToken), s.hash(string(id)))
 	return unavailable(err)
 }
 
-// TakeOrders is TakeReads for orders that a worker has to look at.
-func (s *Store) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
-	members, err := s.takeMembers(ctx, queueOrders, partition.attention, limit, hide)
+// ClaimOrders is ClaimReads for orders that a worker has to look at.
+func (s *Store) ClaimOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
+	members, err := s.claimMembers(ctx, queueOrders, partition.attention, limit, hide)
 	ids := make([]payment.OrderID, 0, len(members))
 	for _, member := range members {
 		ids = append(ids, payment.OrderID(member))
@@ -87,11 +87,11 @@ func (s *Store) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return unavailable(s.redis.ZRem(ctx, s.orderPartition(id).attention(), string(id)).Err())
 }
 
-// take is takeMembers for payments. A payment in the queues of two partitions is returned once.
-func (s *Store) take(
+// claim is claimMembers for payments. A payment in the queues of two partitions is returned once.
+func (s *Store) claim(
 	ctx context.Context, kind queueKind, queue func(partition) string, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
-	members, err := s.takeMembers(ctx, kind, queue, limit, hide)
+	members, err := s.claimMembers(ctx, kind, queue, limit, hide)
 	var ids []payment.ID
 	for _, member := range members {
 		if id := payment.ID(member); !slices.Contains(ids, id) {
@@ -101,16 +101,16 @@ func (s *Store) take(
 	return ids, err
 }
 
-// takeMembers returns the members of a queue whose time has come, and hides them. It looks at the partitions in which
+// claimMembers returns the members of a queue whose time has come, and hides them. It looks at the partitions in which
 // some may be due.
-func (s *Store) takeMembers(
+func (s *Store) claimMembers(
 	ctx context.Context, kind queueKind, queue func(partition) string, limit int, hide time.Duration,
 ) ([]string, error) {
 	looked := s.looks.due(kind, s.Partitions)
 	if len(looked) == 0 {
 		return nil, nil
 	}
-	members, err := s.takeFrom(ctx, looked, kind, queue, limit, hide)
+	members, err := s.claimFrom(ctx, looked, kind, queue, limit, hide)
 	if err != nil {
 		for _, n := range looked {
 			s.looks.hint(kind, n)
@@ -119,7 +119,7 @@ func (s *Store) takeMembers(
 	return members, unavailable(err)
 }
 
-func (s *Store) takeFrom(
+func (s *Store) claimFrom(
 	ctx context.Context, looked []int, kind queueKind, queue func(partition) string, limit int, hide time.Duration,
 ) ([]string, error) {
 	shares, err := s.share(ctx, looked, kind, queue, limit)
@@ -128,7 +128,7 @@ func (s *Store) takeFrom(
 	}
 	replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for n, share := range shares {
-			pipe.Eval(ctx, string(takeReadsSource), []string{queue(s.partitionAt(n))}, share, hide.Milliseconds())
+			pipe.Eval(ctx, string(claimReadsSource), []string{queue(s.partitionAt(n))}, share, hide.Milliseconds())
 		}
 		return nil
 	})
@@ -182,25 +182,25 @@ func (s *Store) share(
 	return shares, nil
 }
 
-// WantRead queues a payment, due at once, unless it waits already. A payment that TakeReads has taken is due again,
-// since the read under way may have begun too early. WantRead returns false, and queues nothing, for a payment that
+// QueueRead queues a payment, due at once, unless it waits already. A payment that ClaimReads has taken is due again,
+// since the read under way may have begun too early. QueueRead returns false, and queues nothing, for a payment that
 // was found not to be ours within the last day.
-func (s *Store) WantRead(ctx context.Context, id payment.ID) (bool, error) {
+func (s *Store) QueueRead(ctx context.Context, id payment.ID) (bool, error) {
 	part := s.paymentPartition(id)
-	reply, err := s.run(ctx, wantReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
+	reply, err := s.run(ctx, queueReadScript, part, []string{part.reads(), s.meta(part), part.notOurs(id)}, string(id))
 	s.looks.hint(queueReads, s.hash(string(id)))
 	return reply != int64(-1), err
 }
 
-// EndWantedRead removes a payment from the queues of its own and of its order's partition, where TakeReads has hidden
+// FinishRead removes a payment from the queues of its own and of its order's partition, where ClaimReads has hidden
 // it and nothing has queued it again. If the order has a read due, the entry in the order's partition stays.
-func (s *Store) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
+func (s *Store) FinishRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
 	own, ofOrder := s.paymentPartition(id), s.orderPartition(order)
 	for _, part := range slices.Compact([]partition{own, ofOrder}) {
 		if due && part == ofOrder {
 			continue
 		}
-		if _, err := s.writing.script(ctx, endReadScript, []string{part.reads()}, string(id)); err != nil {
+		if _, err := s.writing.script(ctx, finishReadScript, []string{part.reads()}, string(id)); err != nil {
 			return unavailable(err)
 		}
 	}

@@ -15,7 +15,7 @@ func TestQueuesAreAskedSeldom(t *testing.T) {
 	worker, other := process(t, url), process(t, url)
 	client := connect(t, url)
 	take := func() []payment.ID {
-		ids, err := worker.TakeReads(t.Context(), 50, time.Minute)
+		ids, err := worker.ClaimReads(t.Context(), 50, time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestQueuesAreAskedSeldom(t *testing.T) {
 	}
 	await(t, "a look that asks nothing", func() bool { return looks() == 0 })
 
-	if _, err := worker.WantRead(t.Context(), "pi_own"); err != nil {
+	if _, err := worker.QueueRead(t.Context(), "pi_own"); err != nil {
 		t.Fatal(err)
 	}
 	if ids := take(); len(ids) != 1 || ids[0] != "pi_own" {
@@ -52,7 +52,7 @@ func TestQueuesAreAskedSeldom(t *testing.T) {
 		return len(ids) == 1 && ids[0] == "pi_other"
 	})
 
-	if _, err := other.WantRead(t.Context(), "pi_unheard"); err != nil { // there is no hint
+	if _, err := other.QueueRead(t.Context(), "pi_unheard"); err != nil { // there is no hint
 		t.Fatal(err)
 	}
 	await(t, "a member without a hint", func() bool {

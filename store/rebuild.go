@@ -111,9 +111,9 @@ const discardBatch = 1_000
 
 var lowestRetentionScript = script("lowest_retention")
 
-// NoteRetention notes the PAYMENT_RETENTION in use, and returns the lowest that was ever in use: an
+// SaveRetention notes the PAYMENT_RETENTION in use, and returns the lowest that was ever in use: an
 // order younger than that cannot have been taken by retention.
-func (s *Store) NoteRetention(ctx context.Context) (lowest time.Duration, err error) {
+func (s *Store) SaveRetention(ctx context.Context) (lowest time.Duration, err error) {
 	lowest = s.Retention
 	for _, part := range s.partitions() {
 		keys := []string{s.meta(part)}

@@ -78,7 +78,7 @@ func (s replicated) confirmsChanges() {
 	for name, change := range map[string]func() error{
 		"an order":                      func() error { _, _, err := write(ctx, s.Store, "pi_1"); return err },
 		"a pointer":                     func() error { return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour)) },
-		"a read that an event asks for": func() error { _, err := s.WantRead(ctx, "pi_3"); return err },
+		"a read that an event asks for": func() error { _, err := s.QueueRead(ctx, "pi_3"); return err },
 		"a quarantined event": func() error {
 			return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil)
 		},
@@ -102,7 +102,7 @@ func (s replicated) confirmsNothing(now time.Time) {
 		t.Errorf("got %+v of a write that is not confirmed", saved)
 	}
 	unconfirmed(t, "a pointer", s.SavePointer(ctx, "pi_2", "o_2", now.Add(time.Hour)))
-	_, err = s.WantRead(ctx, "pi_3")
+	_, err = s.QueueRead(ctx, "pi_3")
 	unconfirmed(t, "a read that an event asks for", err)
 	unconfirmed(t, "a quarantined event", s.Quarantine(ctx, payment.StripeEvent{ID: "evt_2"}, nil))
 	if view, err := s.LoadView(ctx, "pi_2"); err != nil || view.Version != c.Views[0].Version {

@@ -43,7 +43,7 @@ const maxRefundCalls = 100
 
 // SameAs reports whether the request asks for the same refund as the call.
 func (c *RefundCall) SameAs(r RefundRequest) bool {
-	return c.Amount == r.Asked() && c.Reason == r.Reason
+	return c.Amount == r.RequestedAmount() && c.Reason == r.Reason
 }
 
 func (c *RefundCall) open() bool { return c.Answered == nil && !c.Refused }
@@ -131,7 +131,7 @@ func (f RefundReserved) applyTo(o *Order, now time.Time) {
 	if call == nil {
 		p.dropDoneCalls()
 		p.Calls = append(p.Calls, RefundCall{
-			Name: name, Amount: f.Request.Asked(), Reason: f.Request.Reason, First: now.UnixMilli(),
+			Name: name, Amount: f.Request.RequestedAmount(), Reason: f.Request.Reason, First: now.UnixMilli(),
 		})
 		call = &p.Calls[len(p.Calls)-1]
 	}

@@ -56,7 +56,7 @@ func (r RefundRequest) Name() string {
 }
 
 // Asked is the amount that the caller names, in minor units; zero: all that is left.
-func (r RefundRequest) Asked() int64 {
+func (r RefundRequest) RequestedAmount() int64 {
 	if r.Amount == nil {
 		return 0
 	}

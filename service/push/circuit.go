@@ -118,7 +118,7 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 	if !candidates {
 		return
 	}
-	taken, next, err := w.outbox.TakeProbe(ctx, w.id, probeWithin)
+	taken, next, err := w.outbox.ClaimProbe(ctx, w.id, probeWithin)
 	w.circuit.probeIn(w.now(), max(next, probeGap))
 	if err != nil || !taken {
 		return

@@ -109,9 +109,9 @@ type Outbox interface {
 		opened bool, next time.Duration, err error)
 	// CloseCircuit closes it and reports whether that was a change.
 	CloseCircuit(ctx context.Context, e EndpointID) (bool, error)
-	// TakeProbe reports whether the caller may make the probe that is due; no other caller may
+	// ClaimProbe reports whether the caller may make the probe that is due; no other caller may
 	// within the time. Next is the pause until one is due again.
-	TakeProbe(ctx context.Context, e EndpointID, within time.Duration) (taken bool, next time.Duration, err error)
+	ClaimProbe(ctx context.Context, e EndpointID, within time.Duration) (taken bool, next time.Duration, err error)
 	// DelayProbe sets the next probe after one that failed, and returns the pause. It is not before
 	// notBefore has passed.
 	DelayProbe(ctx context.Context, e EndpointID, p Pauses, notBefore time.Duration) (next time.Duration, err error)

@@ -40,7 +40,7 @@ type Options struct {
 // Observer is called for every try of every call, with the operation (see Operation), the status (0 without a
 // response), and the time until the response's header.
 type Observer interface {
-	Asked(operation string, status int, took time.Duration)
+	CallMade(operation string, status int, took time.Duration)
 }
 
 // Gateway implements the service's Stripe port. Its methods may be called from several goroutines.
@@ -183,18 +183,18 @@ func (g *Gateway) CapturePayment(ctx context.Context, id payment.ID, amount int6
 	return g.post(ctx, intentPath(id)+"/capture", url.Values{"amount_to_capture": {strconv.FormatInt(amount, 10)}})
 }
 
-// NoteClosed writes into a PaymentIntent's metadata that its order was closed, with the reason. Stripe
+// RecordClosed writes into a PaymentIntent's metadata that its order was closed, with the reason. Stripe
 // accepts that in every status.
 //
 // Source: https://docs.stripe.com/api/payment_intents/update
-func (g *Gateway) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
+func (g *Gateway) RecordClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
 	_, err := g.post(ctx, intentPath(id), url.Values{"metadata[kasse_closed]": {string(why)}})
 	return err
 }
 
-// NoteForgotten writes into a PaymentIntent's metadata that Kasse has removed its personal data. Stripe
+// RecordForgotten writes into a PaymentIntent's metadata that Kasse has removed its personal data. Stripe
 // accepts that in every status.
-func (g *Gateway) NoteForgotten(ctx context.Context, id payment.ID) error {
+func (g *Gateway) RecordForgotten(ctx context.Context, id payment.ID) error {
 	_, err := g.post(ctx, intentPath(id), url.Values{"metadata[kasse_forgotten]": {"true"}})
 	return err
 }

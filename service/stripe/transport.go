@@ -51,7 +51,7 @@ func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 		status, response.Body = response.StatusCode, &bounded{response.Body, maxAnswer}
 	}
 	if g.observer != nil {
-		g.observer.Asked(Operation(r), status, g.now().Sub(began))
+		g.observer.CallMade(Operation(r), status, g.now().Sub(began))
 	}
 	return response, err
 }

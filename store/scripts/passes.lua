@@ -2,12 +2,12 @@
 -- <until> <asked> <from> <verify> <state> <holder> <result>, where until and asked are Unix milliseconds, from is a
 -- Unix second, verify is 0 or 1, state is waiting, running or done, and holder is - while it is waiting.
 -- KEYS[1] passes  KEYS[2] meta
--- ARGV[1] ask, withdraw, take or note  ARGV[2] milliseconds after which a request is forgotten that is not repeated
--- ask: ARGV[3] request  ARGV[4] from  ARGV[5] verify  ARGV[6] channel  ARGV[7] hint that a new request publishes there
+-- ARGV[1] request, withdraw, claim or report  ARGV[2] milliseconds after which a request is forgotten that is not repeated
+-- request: ARGV[3] request  ARGV[4] from  ARGV[5] verify  ARGV[6] channel  ARGV[7] hint that a new request publishes there
 -- withdraw: ARGV[3] request
--- take: ARGV[3] holder, who begins the oldest that is not done
--- note: ARGV[3] request  ARGV[4] holder  ARGV[5] running or done  ARGV[6] result
--- Returns of ask {1 if no unfinished one is older, state, holder, result}, of take {request, from, verify} or {}, of
+-- claim: ARGV[3] holder, who begins the oldest that is not done
+-- report: ARGV[3] request  ARGV[4] holder  ARGV[5] running or done  ARGV[6] result
+-- Returns of request {1 if no unfinished one is older, state, holder, result}, of claim {request, from, verify} or {}, of
 -- the others 1 if the request exists and is the holder's, else 0; or the error NOMETA.
 if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
@@ -40,7 +40,7 @@ local function save(pass)
     pass.verify, pass.state, pass.holder, pass.result}, ' '))
 end
 
-if ARGV[1] == 'take' then
+if ARGV[1] == 'claim' then
   if not oldest then
     return {}
   end
@@ -52,7 +52,7 @@ local pass = all[ARGV[3]]
 if ARGV[1] == 'withdraw' then
   return redis.call('HDEL', KEYS[1], ARGV[3])
 end
-if ARGV[1] == 'note' then
+if ARGV[1] == 'report' then
   if not pass or pass.holder ~= ARGV[4] then
     return 0
   end

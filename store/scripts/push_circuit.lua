@@ -2,9 +2,9 @@
 -- (milliseconds), probe (Unix milliseconds at which the next probe is due), wait (milliseconds between the moment at
 -- which probe was set and probe).
 -- KEYS[1] meta  KEYS[2] push
--- ARGV[1] open, close, take, delay, or now: the next probe is due
+-- ARGV[1] open, close, claim, delay, or now: the next probe is due
 -- open, delay: ARGV[2] least pause  ARGV[3] greatest pause  ARGV[4] milliseconds before which no probe is due
--- take: ARGV[2] milliseconds for which the probe is the caller's
+-- claim: ARGV[2] milliseconds for which the probe is the caller's
 -- Returns {1 if that was a change, else 0, milliseconds until the next probe}, or the error NOMETA.
 if redis.call('HEXISTS', KEYS[1], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
@@ -35,7 +35,7 @@ if ARGV[1] == 'now' then
   end
   return {circuit[1] and 1 or 0, 0}
 end
-if ARGV[1] == 'take' then
+if ARGV[1] == 'claim' then
   if not circuit[1] or rest() > 0 then
     return {0, rest()}
   end

@@ -27,7 +27,7 @@ func (connect connector) testSweeps(t *testing.T) {
 	at("pi_final", time.Time{})
 	take := func(hide time.Duration) []payment.ID {
 		t.Helper()
-		ids, err := f.TakeSweeps(t.Context(), 10, hide)
+		ids, err := f.ClaimSweeps(t.Context(), 10, hide)
 		Must(t, err)
 		return ids
 	}
@@ -56,32 +56,32 @@ func (connect connector) testRestores(t *testing.T) {
 	f := fresh(t, connect)
 	f.put(t, "pi_here")
 	for range 2 {
-		Must(t, f.WantRestore(t.Context(), "pi_here", "address", false))
-		Must(t, f.WantRestore(t.Context(), "pi_missing", "address", false))
+		Must(t, f.QueueRestore(t.Context(), "pi_here", "address", false))
+		Must(t, f.QueueRestore(t.Context(), "pi_missing", "address", false))
 	}
-	ids, err := f.TakeRestores(t.Context(), false, 10, time.Minute)
+	ids, err := f.ClaimRestores(t.Context(), false, 10, time.Minute)
 	if Must(t, err); !slices.Equal(ids, []payment.ID{"pi_missing"}) {
 		t.Errorf("got %v, want pi_missing", ids)
 	}
 	Must(t, f.DropRestore(t.Context(), "pi_missing"))
 	for i := range 500 {
-		Must(t, f.WantRestore(t.Context(), numbered(i), "flood", false))
+		Must(t, f.QueueRestore(t.Context(), numbered(i), "flood", false))
 	}
 	if waiting := f.waiting(t, "restore"); waiting > 32 || waiting < 16 {
 		t.Errorf("%d of one address wait, want about 32", waiting)
 	}
-	Must(t, f.WantRestore(t.Context(), "pi_honest", "neighbour", false))
+	Must(t, f.QueueRestore(t.Context(), "pi_honest", "neighbour", false))
 	if waiting := f.waiting(t, "restore"); waiting > 33 || waiting < 17 {
 		t.Errorf("%d wait with another address's, want one more", waiting)
 	}
 	for i := range 3_000 {
-		Must(t, f.WantRestore(t.Context(), numbered(i), fmt.Sprint(i), false))
+		Must(t, f.QueueRestore(t.Context(), numbered(i), fmt.Sprint(i), false))
 	}
 	if waiting := f.waiting(t, "restore"); waiting > 1_000 || waiting < 900 {
 		t.Errorf("%d wait, want about 1,000", waiting)
 	}
-	Must(t, f.WantRestore(t.Context(), "pi_token", "order:o-1", true))
-	if ids, err = f.TakeRestores(t.Context(), true, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_token"}) {
+	Must(t, f.QueueRestore(t.Context(), "pi_token", "order:o-1", true))
+	if ids, err = f.ClaimRestores(t.Context(), true, 10, time.Minute); !slices.Equal(ids, []payment.ID{"pi_token"}) {
 		t.Errorf("tokens wait for %v, %v", ids, err)
 	}
 	Must(t, f.DropRestore(t.Context(), "pi_token"))
@@ -101,7 +101,7 @@ func (f fixture) waiting(t testing.TB, queue string) (count int) {
 
 func (f fixture) takeOrders(t testing.TB, limit int) []payment.OrderID {
 	t.Helper()
-	ids, err := f.TakeOrders(t.Context(), limit, time.Hour)
+	ids, err := f.ClaimOrders(t.Context(), limit, time.Hour)
 	Must(t, err)
 	return ids
 }
@@ -142,7 +142,7 @@ func (connect connector) testLeases(t *testing.T) {
 	other := store.New(f.client, options)
 	take := func(s *store.Store, owner string) bool {
 		t.Helper()
-		taken, err := s.TakeLease(t.Context(), "nets", owner, time.Hour)
+		taken, err := s.AcquireLease(t.Context(), "nets", owner, time.Hour)
 		Must(t, err)
 		return taken
 	}
@@ -151,14 +151,14 @@ func (connect connector) testLeases(t *testing.T) {
 			t.Error("the lease is not the first one's alone")
 		}
 	}
-	if taken, err := other.TakeLease(t.Context(), "push", "two", time.Hour); !taken || err != nil {
+	if taken, err := other.AcquireLease(t.Context(), "push", "two", time.Hour); !taken || err != nil {
 		t.Errorf("another lease: %t, %v", taken, err)
 	}
-	Must(t, other.GiveBackLease(t.Context(), "nets", "two"))
+	Must(t, other.ReleaseLease(t.Context(), "nets", "two"))
 	if take(other, "two") {
 		t.Error("the lease was given back by another")
 	}
-	Must(t, f.GiveBackLease(t.Context(), "nets", "one"))
+	Must(t, f.ReleaseLease(t.Context(), "nets", "one"))
 	if !take(other, "two") || take(f.Store, "one") {
 		t.Error("the lease was not given back")
 	}
@@ -231,7 +231,7 @@ func (connect connector) rebuilds(t *testing.T, lost int, marks []string) {
 		for n := range partitions { // pointers and reads may lie in any partition
 			id := payment.ID(fmt.Sprintf("pi_rebuilt_%d_%d", round, n))
 			Must(t, rebuild.SavePointer(t.Context(), id, ref.Order, f.now(t).Add(retention)))
-			Must(t, errOf(rebuild.WantRead(t.Context(), id)))
+			Must(t, errOf(rebuild.QueueRead(t.Context(), id)))
 		}
 		refused()
 		if round == 0 {

@@ -70,7 +70,7 @@ func (connect connector) testSpared(t *testing.T) {
 
 func (connect connector) testUnknown(t *testing.T) {
 	f := fresh(t, connect)
-	Must(t, f.NoteUnknown(t.Context(), "pi_1"))
+	Must(t, f.SetUnknown(t.Context(), "pi_1"))
 	for id, want := range map[payment.ID]bool{"pi_1": true, "pi_2": false} {
 		got, err := store.New(f.client, options).IsUnknown(t.Context(), id)
 		if Must(t, err); got != want {

@@ -109,7 +109,7 @@ func (connect connector) testLowestRetention(t *testing.T) {
 		t.Helper()
 		o := options
 		o.Retention = in
-		lowest, err := store.New(f.client, o).NoteRetention(t.Context())
+		lowest, err := store.New(f.client, o).SaveRetention(t.Context())
 		if Must(t, err); lowest != want {
 			t.Errorf("with %s the lowest is %s, want %s", in, lowest, want)
 		}
@@ -123,7 +123,7 @@ func (connect connector) testLowestRetention(t *testing.T) {
 
 	// One partition is lost and marked again: the others remember.
 	Must(t, f.client.Del(t.Context(), metaKey(0)).Err())
-	_, err = f.NoteRetention(t.Context())
+	_, err = f.SaveRetention(t.Context())
 	hasCode(t, err, "store_unavailable")
 	Must(t, f.Mark(t.Context(), identity))
 	note(t, 100*time.Hour, 30*time.Hour)

@@ -25,13 +25,13 @@ func (connect connector) quotasGoDownOneByOne(t *testing.T) {
 	for _, count := range []int{1, 3, 10} {
 		name := "service:shop" + strings.Repeat("!", count)
 		for left := count - 1; left >= 0; left-- {
-			got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
+			got, wait, err := f.UseQuota(t.Context(), name, count, time.Hour)
 			Must(t, err)
 			if got != left || wait != 0 {
 				t.Errorf("of %d: %d are left, wait %s; want %d", count, got, wait, left)
 			}
 		}
-		got, wait, err := f.TakeQuota(t.Context(), name, count, time.Hour)
+		got, wait, err := f.UseQuota(t.Context(), name, count, time.Hour)
 		Must(t, err)
 		if each := time.Hour / time.Duration(count); got != 0 || wait <= each-time.Minute || wait > each {
 			t.Errorf("past %d: %d are left, wait %s; want up to %s", count, got, wait, each)
@@ -42,7 +42,7 @@ func (connect connector) quotasGoDownOneByOne(t *testing.T) {
 func (connect connector) quotasAreExactToTheUnit(t *testing.T) {
 	f := fresh(t, connect)
 	for _, count := range []int{5, 10, 50, 1000} {
-		got, _, err := f.TakeQuota(t.Context(), "address:x", count, time.Second)
+		got, _, err := f.UseQuota(t.Context(), "address:x", count, time.Second)
 		Must(t, err)
 		if got != count-1 {
 			t.Errorf("of %d a second: %d are left after the first", count, got)
@@ -60,7 +60,7 @@ func (connect connector) quotasAreOneForAllStores(t *testing.T) {
 		all.Go(func() {
 			other := store.New(f.client, options)
 			for range count {
-				_, wait, err := other.TakeQuota(t.Context(), "frontend:order:o-1", count, time.Hour)
+				_, wait, err := other.UseQuota(t.Context(), "frontend:order:o-1", count, time.Hour)
 				if err != nil {
 					t.Error(err)
 				}
@@ -82,7 +82,7 @@ func (connect connector) quotasCountAsFresh(t *testing.T) {
 	key := fmt.Sprintf("kasse:{p%d}:limit:%s", hashed(name), name)
 	for _, ahead := range []time.Duration{per + time.Second, 20 * time.Minute, 24 * time.Hour} {
 		Must(t, f.client.Set(t.Context(), key, f.now(t).Add(ahead).UnixMicro(), 0).Err())
-		left, wait, err := f.TakeQuota(t.Context(), name, count, per)
+		left, wait, err := f.UseQuota(t.Context(), name, count, per)
 		if Must(t, err); left != count-1 || wait != 0 {
 			t.Errorf("%s ahead: %d are left, wait %s", ahead, left, wait)
 		}
@@ -91,7 +91,7 @@ func (connect connector) quotasCountAsFresh(t *testing.T) {
 		}
 	}
 	Must(t, f.client.Set(t.Context(), key, f.now(t).Add(per).UnixMicro(), 0).Err())
-	if left, wait, err := f.TakeQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count ||
+	if left, wait, err := f.UseQuota(t.Context(), name, count, per); left != 0 || wait <= 0 || wait > per/count ||
 		err != nil {
 		t.Errorf("used up: %d are left, wait %s, %v", left, wait, err)
 	}
@@ -100,10 +100,10 @@ func (connect connector) quotasCountAsFresh(t *testing.T) {
 func (connect connector) quotasOfOneName(t *testing.T) {
 	f := fresh(t, connect)
 	for range 5 {
-		_, _, err := f.TakeQuota(t.Context(), "service:flood", 2, time.Hour)
+		_, _, err := f.UseQuota(t.Context(), "service:flood", 2, time.Hour)
 		Must(t, err)
 	}
-	if left, wait, err := f.TakeQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 ||
+	if left, wait, err := f.UseQuota(t.Context(), "service:shop", 2, time.Hour); left != 1 || wait != 0 ||
 		err != nil {
 		t.Errorf("%d are left, wait %s, %v", left, wait, err)
 	}

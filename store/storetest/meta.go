@@ -103,12 +103,12 @@ func (connect connector) marksLearnTheAccountLater(t *testing.T) {
 	if account, err := f.Check(t.Context(), identity); account != "" || err != nil {
 		t.Errorf("known in one partition only: got %q, %v", account, err)
 	}
-	Must(t, f.Remember(t.Context(), "acct_1"))
-	Must(t, f.Remember(t.Context(), "acct_1"))
+	Must(t, f.SetAccount(t.Context(), "acct_1"))
+	Must(t, f.SetAccount(t.Context(), "acct_1"))
 	if account, err := f.Check(t.Context(), nameless); account != "acct_1" || err != nil {
 		t.Errorf("got %q, %v", account, err)
 	}
-	err := f.Remember(t.Context(), "acct_2")
+	err := f.SetAccount(t.Context(), "acct_2")
 	if err == nil || !strings.Contains(err.Error(), "acct_1") || !strings.Contains(err.Error(), "acct_2") {
 		t.Errorf("another account: got %v", err)
 	}

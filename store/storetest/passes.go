@@ -16,7 +16,7 @@ func (connect connector) testPasses(t *testing.T) {
 	two := payment.PassRequest{ID: "two", From: from.Add(-time.Hour), Verify: true}
 	stands := func(r payment.PassRequest, first, started, done bool, holder string) payment.PassResult {
 		t.Helper()
-		s, err := f.AskForPass(t.Context(), r)
+		s, err := f.RequestPass(t.Context(), r)
 		Must(t, err)
 		if s.First != first || s.Started != started || s.Done != done || started && s.Holder != holder {
 			t.Errorf("%s stands at %+v", r.ID, s)
@@ -25,13 +25,13 @@ func (connect connector) testPasses(t *testing.T) {
 	}
 	takes := func(holder string, want payment.PassRequest, found bool) {
 		t.Helper()
-		if r, got, err := f.TakePass(t.Context(), holder); r != want || got != found || err != nil {
+		if r, got, err := f.ClaimPass(t.Context(), holder); r != want || got != found || err != nil {
 			t.Errorf("%s takes %+v, %t, %v, want %+v", holder, r, got, err, want)
 		}
 	}
 	notes := func(r payment.PassRequest, holder string, done bool, result payment.PassResult, wanted bool) {
 		t.Helper()
-		if got, err := f.NotePass(t.Context(), r.ID, holder, done, result); got != wanted || err != nil {
+		if got, err := f.ReportPass(t.Context(), r.ID, holder, done, result); got != wanted || err != nil {
 			t.Errorf("%s is wanted: %t, %v", r.ID, got, err)
 		}
 	}
@@ -74,7 +74,7 @@ func (f fixture) namesLeaseHolder(t testing.TB) {
 	if holder, err := f.LeaseHolder(t.Context(), "nets"); holder != "" || err != nil {
 		t.Errorf("a free lease is held by %q, %v", holder, err)
 	}
-	_, err := f.TakeLease(t.Context(), "nets", "server.a", time.Hour)
+	_, err := f.AcquireLease(t.Context(), "nets", "server.a", time.Hour)
 	Must(t, err)
 	if holder, err := f.LeaseHolder(t.Context(), "nets"); holder != "server.a" || err != nil {
 		t.Errorf("the lease is held by %q, %v", holder, err)

@@ -35,7 +35,7 @@ func (connect connector) circuitOpensOnceIsProbed(t *testing.T) {
 		return opened, err
 	}
 	take := func() (bool, error) {
-		taken, _, err := f.TakeProbe(t.Context(), shopEndpoint, time.Hour)
+		taken, _, err := f.ClaimProbe(t.Context(), shopEndpoint, time.Hour)
 		return taken, err
 	}
 	delay := func() {

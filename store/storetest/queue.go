@@ -26,7 +26,7 @@ func (f fixture) wantRead(t testing.TB, id payment.ID, due time.Time) {
 func (f fixture) want(t testing.TB, ours bool) {
 	t.Helper()
 	const id = "pi_1"
-	wanted, err := f.WantRead(t.Context(), id)
+	wanted, err := f.QueueRead(t.Context(), id)
 	if Must(t, err); wanted != ours {
 		t.Errorf("wanting a read of %s gives %t, want %t", id, wanted, ours)
 	}
@@ -34,7 +34,7 @@ func (f fixture) want(t testing.TB, ours bool) {
 
 func (f fixture) take(t testing.TB, limit int, hide time.Duration) []payment.ID {
 	t.Helper()
-	ids, err := f.TakeReads(t.Context(), limit, hide)
+	ids, err := f.ClaimReads(t.Context(), limit, hide)
 	Must(t, err)
 	if len(ids) > limit {
 		t.Errorf("got %d reads, at most %d were asked for", len(ids), limit)
@@ -112,7 +112,7 @@ func (connect connector) wantedReadsEnd(t *testing.T) {
 	f := fresh(t, connect)
 	end := func(order payment.OrderID, due bool) {
 		t.Helper()
-		Must(t, f.EndWantedRead(t.Context(), "pi_1", order, due))
+		Must(t, f.FinishRead(t.Context(), "pi_1", order, due))
 	}
 	taken := func(want ...payment.ID) {
 		t.Helper()
@@ -252,7 +252,7 @@ func (connect connector) manyTakers(t *testing.T) {
 		all.Go(func() {
 			other := store.New(f.client, options)
 			for count(nil) < due {
-				ids, err := other.TakeReads(ctx, 7, time.Hour)
+				ids, err := other.ClaimReads(ctx, 7, time.Hour)
 				if err != nil || len(ids) > 7 {
 					t.Errorf("got %d reads, %v", len(ids), err)
 					return

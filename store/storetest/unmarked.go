@@ -26,25 +26,25 @@ var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
 	"a pointer": func(ctx context.Context, f fixture) error {
 		return f.SavePointer(ctx, "pi_1", "o_1", time.Unix(4_000_000_000, 0))
 	},
-	"a retention": func(ctx context.Context, f fixture) error { _, err := f.NoteRetention(ctx); return err },
+	"a retention": func(ctx context.Context, f fixture) error { _, err := f.SaveRetention(ctx); return err },
 	"a quarantined event": func(ctx context.Context, f fixture) error {
 		return f.Quarantine(ctx, payment.StripeEvent{ID: "evt_1", Unreadable: "odd"}, []byte("{}"))
 	},
 	"a lease": func(ctx context.Context, f fixture) error {
-		_, err := f.TakeLease(ctx, "nets", "me", time.Minute)
+		_, err := f.AcquireLease(ctx, "nets", "me", time.Minute)
 		return err
 	},
 	"a request for a pass": func(ctx context.Context, f fixture) error {
-		_, err := f.AskForPass(ctx, payment.PassRequest{ID: "one"})
+		_, err := f.RequestPass(ctx, payment.PassRequest{ID: "one"})
 		return err
 	},
 	"a payment to restore": func(ctx context.Context, f fixture) error {
-		return f.WantRestore(ctx, "pi_1", "address", false)
+		return f.QueueRestore(ctx, "pi_1", "address", false)
 	},
 	"how far it caught up": func(ctx context.Context, f fixture) error {
 		return f.SaveCatchUp(ctx, time.Unix(1, 0))
 	},
-	"the account": func(ctx context.Context, f fixture) error { return f.Remember(ctx, "acct_1") },
+	"the account": func(ctx context.Context, f fixture) error { return f.SetAccount(ctx, "acct_1") },
 	"an endpoint": func(ctx context.Context, f fixture) error {
 		return f.RegisterEndpoint(ctx, shopEndpoint)
 	},
@@ -65,7 +65,7 @@ var unmarkedCases = map[string]func(ctx context.Context, f fixture) error{
 		_, err := f.disable(ctx, shopEndpoint)
 		return err
 	},
-	"a read": func(ctx context.Context, f fixture) error { return errOf(f.WantRead(ctx, "pi_1")) },
+	"a read": func(ctx context.Context, f fixture) error { return errOf(f.QueueRead(ctx, "pi_1")) },
 }
 
 // testUnmarked has a Redis that was wiped: it must not sell orders again that were paid.
@@ -90,7 +90,7 @@ func (connect connector) testUnmarked(t *testing.T) {
 	t.Run("has no views any more, and no payment is unknown", connect.unmarkedHasNoViewsAnyMore)
 	t.Run("hands out no reads", func(t *testing.T) {
 		f := unmarked(t, connect, options)
-		if ids, err := f.TakeReads(t.Context(), 10, time.Minute); len(ids) > 0 || err != nil {
+		if ids, err := f.ClaimReads(t.Context(), 10, time.Minute); len(ids) > 0 || err != nil {
 			t.Errorf("got %v, %v", ids, err)
 		}
 		unchanged(t, map[string]string{}, DumpAll(t.Context(), f.client))

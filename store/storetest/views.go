@@ -66,8 +66,8 @@ func (connect connector) viewsCountTheReads(t *testing.T) {
 		t.Errorf("%d reads with the pointer in memory", warm.Reads)
 	}
 	Must(t, f.PadReads(t.Context(), "pi_1", 1))
-	Must(t, f.WantRestore(t.Context(), "pi_1", "address", false))
-	if ids, err := f.TakeRestores(t.Context(), false, 10, retention); len(ids) != 0 || err != nil {
+	Must(t, f.QueueRestore(t.Context(), "pi_1", "address", false))
+	if ids, err := f.ClaimRestores(t.Context(), false, 10, retention); len(ids) != 0 || err != nil {
 		t.Errorf("%v wait to be restored, %v", ids, err)
 	}
 }

@@ -52,8 +52,8 @@ func (c *call) writes() bool {
 func (c *call) polls() bool {
 	return slices.Contains(
 		[]string{
-			"TakeReads", "TakeSweeps", "TakeOrders", "TakeRestores", "ReadsDue", "AllowRead", "IsUnknown",
-			"TakeLease",
+			"ClaimReads", "ClaimSweeps", "ClaimOrders", "ClaimRestores", "ReadsDue", "AllowRead", "IsUnknown",
+			"AcquireLease",
 		}, c.name)
 }
 

@@ -59,22 +59,22 @@ func sweeps(p *partition) queue[payment.ID]         { return p.sweeps }
 func restores(p *partition) queue[payment.ID]       { return p.restores }
 func attention(p *partition) queue[payment.OrderID] { return p.attention }
 
-func (r *replica) TakeReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return toRedis(ctx, r, "TakeReads", "", func() ([]payment.ID, error) {
+func (r *replica) ClaimReads(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return toRedis(ctx, r, "ClaimReads", "", func() ([]payment.ID, error) {
 		return claim(r.sim.redis, reads, limit, hide), nil
 	})
 }
 
-func (r *replica) TakeSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
-	return toRedis(ctx, r, "TakeSweeps", "", func() ([]payment.ID, error) {
+func (r *replica) ClaimSweeps(ctx context.Context, limit int, hide time.Duration) ([]payment.ID, error) {
+	return toRedis(ctx, r, "ClaimSweeps", "", func() ([]payment.ID, error) {
 		return claim(r.sim.redis, sweeps, limit, hide), nil
 	})
 }
 
-func (r *replica) TakeRestores(
+func (r *replica) ClaimRestores(
 	ctx context.Context, byToken bool, limit int, hide time.Duration,
 ) ([]payment.ID, error) {
-	return toRedis(ctx, r, "TakeRestores", "", func() ([]payment.ID, error) {
+	return toRedis(ctx, r, "ClaimRestores", "", func() ([]payment.ID, error) {
 		if byToken { // one queue stands for both
 			return nil, nil
 		}
@@ -82,8 +82,8 @@ func (r *replica) TakeRestores(
 	})
 }
 
-func (r *replica) TakeOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
-	return toRedis(ctx, r, "TakeOrders", "", func() ([]payment.OrderID, error) {
+func (r *replica) ClaimOrders(ctx context.Context, limit int, hide time.Duration) ([]payment.OrderID, error) {
+	return toRedis(ctx, r, "ClaimOrders", "", func() ([]payment.OrderID, error) {
 		return claim(r.sim.redis, attention, limit, hide), nil
 	})
 }
@@ -92,10 +92,10 @@ func (r *replica) DropOrder(ctx context.Context, id payment.OrderID) error {
 	return changeRedis(ctx, r, "DropOrder", string(id), func() { delete(r.sim.redis.ofOrder(id).attention, id) })
 }
 
-// WantRead queues a read of a payment, unless one waits. It returns false for a payment
+// QueueRead queues a read of a payment, unless one waits. It returns false for a payment
 // that was found not to be ours within a day.
-func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
-	return toRedis(ctx, r, "WantRead", string(id), func() (bool, error) {
+func (r *replica) QueueRead(ctx context.Context, id payment.ID) (bool, error) {
+	return toRedis(ctx, r, "QueueRead", string(id), func() (bool, error) {
 		part := r.sim.redis.ofPayment(id)
 		if r.sim.redis.now().Before(part.notOurs[id]) {
 			return false, nil
@@ -107,8 +107,8 @@ func (r *replica) WantRead(ctx context.Context, id payment.ID) (bool, error) {
 	})
 }
 
-func (r *replica) EndWantedRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
-	return changeRedis(ctx, r, "EndWantedRead", string(id), func() {
+func (r *replica) FinishRead(ctx context.Context, id payment.ID, order payment.OrderID, due bool) error {
+	return changeRedis(ctx, r, "FinishRead", string(id), func() {
 		ofOrder := r.sim.redis.ofOrder(order)
 		for _, part := range []*partition{r.sim.redis.ofPayment(id), ofOrder} {
 			if part.reads[id]%2 == 1 && (!due || part != ofOrder) {
@@ -132,8 +132,8 @@ func (r *replica) DropRead(ctx context.Context, id payment.ID) error {
 
 func (r *replica) PadReads(context.Context, payment.ID, int) error { return nil }
 
-func (r *replica) WantRestore(ctx context.Context, id payment.ID, _ string, _ bool) error {
-	return changeRedis(ctx, r, "WantRestore", string(id), func() {
+func (r *replica) QueueRestore(ctx context.Context, id payment.ID, _ string, _ bool) error {
+	return changeRedis(ctx, r, "QueueRestore", string(id), func() {
 		part := r.sim.redis.ofPayment(id)
 		if _, here := part.pointers[id]; !here && part.restores[id] == 0 {
 			part.restores.put(id, r.sim.redis.now())
@@ -176,8 +176,8 @@ func (r *replica) AllowLookup(ctx context.Context, perSecond int) (time.Duration
 	return r.AllowRead(ctx, perSecond)
 }
 
-func (r *replica) NoteUnknown(ctx context.Context, id payment.ID) error {
-	return changeRedis(ctx, r, "NoteUnknown", string(id), func() {
+func (r *replica) SetUnknown(ctx context.Context, id payment.ID) error {
+	return changeRedis(ctx, r, "SetUnknown", string(id), func() {
 		r.sim.redis.ofPayment(id).unknown[id] = r.sim.redis.now().Add(time.Minute)
 	})
 }
@@ -194,8 +194,8 @@ type holder struct {
 	until time.Time
 }
 
-func (r *replica) TakeLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
-	return toRedis(ctx, r, "TakeLease", name, func() (bool, error) {
+func (r *replica) AcquireLease(ctx context.Context, name, owner string, lasts time.Duration) (bool, error) {
+	return toRedis(ctx, r, "AcquireLease", name, func() (bool, error) {
 		redis := r.sim.redis
 		held, taken := redis.parts[0].leases[name]
 		left := held.until.Sub(redis.now())
@@ -207,8 +207,8 @@ func (r *replica) TakeLease(ctx context.Context, name, owner string, lasts time.
 	})
 }
 
-func (r *replica) GiveBackLease(ctx context.Context, name, owner string) error {
-	return changeRedis(ctx, r, "GiveBackLease", name, func() {
+func (r *replica) ReleaseLease(ctx context.Context, name, owner string) error {
+	return changeRedis(ctx, r, "ReleaseLease", name, func() {
 		if leases := r.sim.redis.parts[0].leases; leases[name].owner == owner {
 			delete(leases, name)
 		}
@@ -223,17 +223,17 @@ func (r *replica) LeaseHolder(ctx context.Context, name string) (string, error) 
 
 // The simulation runs no kasse reconcile. The next four methods return that, without a call to Redis.
 
-func (r *replica) AskForPass(context.Context, payment.PassRequest) (payment.PassStanding, error) {
+func (r *replica) RequestPass(context.Context, payment.PassRequest) (payment.PassStanding, error) {
 	return payment.PassStanding{}, errors.ErrUnsupported
 }
 
 func (r *replica) WithdrawPass(context.Context, string) error { return errors.ErrUnsupported }
 
-func (r *replica) TakePass(context.Context, string) (payment.PassRequest, bool, error) {
+func (r *replica) ClaimPass(context.Context, string) (payment.PassRequest, bool, error) {
 	return payment.PassRequest{}, false, nil
 }
 
-func (r *replica) NotePass(context.Context, string, string, bool, payment.PassResult) (bool, error) {
+func (r *replica) ReportPass(context.Context, string, string, bool, payment.PassResult) (bool, error) {
 	return false, errors.ErrUnsupported
 }
 

@@ -71,15 +71,15 @@ func (r *replica) CancelPayment(ctx context.Context, id payment.ID, _ string) (p
 	})
 }
 
-func (r *replica) NoteClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
-	_, err := toStripe(ctx, r, "NoteClosed", string(id)+" "+string(why), func() (any, error) {
+func (r *replica) RecordClosed(ctx context.Context, id payment.ID, why payment.Closure) error {
+	_, err := toStripe(ctx, r, "RecordClosed", string(id)+" "+string(why), func() (any, error) {
 		return nil, r.sim.stripe.noteClosed(id, why)
 	})
 	return err
 }
 
-func (r *replica) NoteForgotten(ctx context.Context, id payment.ID) error {
-	_, err := toStripe(ctx, r, "NoteForgotten", string(id), func() (any, error) {
+func (r *replica) RecordForgotten(ctx context.Context, id payment.ID) error {
+	_, err := toStripe(ctx, r, "RecordForgotten", string(id), func() (any, error) {
 		return nil, r.sim.stripe.noteForgotten(id)
 	})
 	return err

@@ -205,13 +205,13 @@ func code(status int) string {
 }
 
 // Answered counts a request.
-func (m *metrics) Answered(ctx context.Context, method, route string, status int, took time.Duration) {
+func (m *metrics) RequestHandled(ctx context.Context, method, route string, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
 	m.requests.WithLabelValues(method, route, code(status)).Observe(took.Seconds())
 	if m.tracing != nil {
-		m.tracing.Answered(ctx, method, route, status)
+		m.tracing.RequestHandled(ctx, method, route, status)
 	}
 }
 
@@ -246,18 +246,18 @@ func (m *metrics) Anomaly(what service.Anomaly) { m.anomalies.WithLabelValues(st
 func (m *metrics) Reconciled(net string) { m.reconciled.WithLabelValues(net).SetToCurrentTime() }
 
 // Asked counts one try of a call to Stripe.
-func (m *metrics) Asked(operation string, status int, took time.Duration) {
+func (m *metrics) CallMade(operation string, status int, took time.Duration) {
 	m.stripe.WithLabelValues(operation, code(status)).Observe(took.Seconds())
 }
 
 // Exchanged counts an exchange with Redis.
-func (m *metrics) Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
+func (m *metrics) CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
 	m.redis.WithLabelValues(command).Observe(took.Seconds())
 	if failed {
 		m.redisErrors.WithLabelValues(command).Inc()
 	}
 	if m.tracing != nil {
-		m.tracing.Exchanged(ctx, command, began, took, failed)
+		m.tracing.CommandRun(ctx, command, began, took, failed)
 	}
 }
 

@@ -123,8 +123,8 @@ type outageWatch struct {
 }
 
 // Exchanged records a command's result.
-func (w outageWatch) Exchanged(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
-	w.metrics.Exchanged(ctx, command, began, took, failed)
+func (w outageWatch) CommandRun(ctx context.Context, command string, began time.Time, took time.Duration, failed bool) {
+	w.metrics.CommandRun(ctx, command, began, took, failed)
 	if !failed {
 		w.outage.succeeded(ctx)
 	}

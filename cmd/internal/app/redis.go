@@ -85,7 +85,7 @@ func (a *App) markNew(ctx context.Context) error {
 
 // saveRetention stores PAYMENT_RETENTION in Redis. The service gets the lowest value that was ever used.
 func (a *App) saveRetention(ctx context.Context) error {
-	lowest, err := a.store.NoteRetention(ctx)
+	lowest, err := a.store.SaveRetention(ctx)
 	if err == nil {
 		a.service.SetLowestRetention(lowest)
 	}
@@ -133,7 +133,7 @@ func (a *App) compareAccount(ctx context.Context) error {
 	id.Account = account
 	recorded, err := a.store.Check(ctx, id)
 	if err == nil && recorded == "" {
-		err = a.store.Remember(ctx, account)
+		err = a.store.SetAccount(ctx, account)
 	}
 	if _, away := errors.AsType[*payment.Error](err); away {
 		a.log.WarnContext(ctx, "the accounts of Redis and of the Stripe key could not be compared; the next start compares them",

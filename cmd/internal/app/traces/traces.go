@@ -129,7 +129,7 @@ func (p tracedParker) Park(
 }
 
 // Answered names the request's span by its route, which is known at its end.
-func (*Traces) Answered(ctx context.Context, method, route string, status int) {
+func (*Traces) RequestHandled(ctx context.Context, method, route string, status int) {
 	span := trace.SpanFromContext(ctx)
 	if !span.IsRecording() {
 		return
@@ -146,7 +146,7 @@ func (*Traces) Answered(ctx context.Context, method, route string, status int) {
 
 // Exchanged makes a span of a finished exchange with Redis, if the request is traced. Background work is not
 // traced.
-func (*Traces) Exchanged(
+func (*Traces) CommandRun(
 	ctx context.Context, command string, began time.Time, took time.Duration, failed bool,
 ) {
 	parent := trace.SpanFromContext(ctx)

@@ -1,4 +1,4 @@
--- Removes a payment from the queue of reads, if take_reads.lua has hidden it and nothing has queued it again.
+-- Removes a payment from the queue of reads, if claim_reads.lua has hidden it and nothing has queued it again.
 -- KEYS[1] reads
 -- ARGV[1] payment
 -- Returns how many were removed.

@@ -1,5 +1,5 @@
 -- Puts a payment into the queue of reads, due at once, unless it waits there, or was found not to be ours. A
--- payment that take_reads.lua has hidden is due again.
+-- payment that claim_reads.lua has hidden is due again.
 -- KEYS[1] reads  KEYS[2] meta  KEYS[3] mark of a payment that is not ours
 -- ARGV[1] payment
 -- Returns how many were added, -1 for one that is not ours, or the error NOMETA.

@@ -1,7 +1,7 @@
 -- Takes members that are due, and hides them for a while: the process that takes them may die.
 -- KEYS[1] reads, sweep or restore
 -- ARGV[1] how many at most  ARGV[2] milliseconds to hide them
--- Returns their ids. Their new due time ends in .5. No other script writes such a time, so end_read.lua knows that
+-- Returns their ids. Their new due time ends in .5. No other script writes such a time, so finish_read.lua knows that
 -- nothing has queued them again.
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
