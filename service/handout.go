@@ -54,7 +54,9 @@ func (s *Service) handOut(
 }
 
 // readForRepeat reads an open payment at Stripe and merges the answer, once for all simultaneous repeats of
-// its create. Each answer is a write, and a thousand writers of one order would delay each other.
+// its create. Each answer is a write, and a thousand writers of one order would delay each other. Repeats that
+// have loaded different revisions read on their own: the result of an earlier read can have an older price, or
+// an order that was still open.
 func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer, payment.Order, time.Time, error) {
 	type result struct {
 		answer payment.Answer
@@ -64,7 +66,7 @@ func (s *Service) readForRepeat(ctx context.Context, t *target) (payment.Answer,
 	known := t.knownBefore()
 	id, ref := t.id, t.ref
 	from := *t
-	shared, err, _ := s.lookups.Do("repeat "+string(id), func() (any, error) {
+	shared, err, _ := s.lookups.Do("repeat "+string(id)+" "+t.order.Revision, func() (any, error) {
 		var answer payment.Answer
 		var pointed bool
 		var both errgroup.Group

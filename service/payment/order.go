@@ -24,12 +24,12 @@ type Order struct {
 	Proposed Proposal  `json:"proposed,omitzero"`
 	Lease    Lease     `json:"lease,omitzero"`
 
-	KnownAtClosing       int   `json:"known_at_closing,omitempty"` // the highest attempt number when the order was closed
-	FailuresBeforeReopen int   `json:"forgiven,omitempty"`         // failed attempts before the order was last reopened
-	FulfillableAt        int64 `json:"fulfillable_at,omitempty"`   // Unix seconds, set once
-	Version              int64 `json:"version,omitempty"`          // of the newest view of any payment
-	LastWord             Word  `json:"last_word,omitzero"`
-	Forgotten            int   `json:"forgotten,omitempty"` // the highest attempt without personal data
+	KnownAtClosing int   `json:"known_at_closing,omitempty"` // the highest attempt number when the order was closed
+	Reopened       int   `json:"reopened,omitempty"`         // the highest attempt number when the order was last reopened
+	FulfillableAt  int64 `json:"fulfillable_at,omitempty"`   // Unix seconds, set once
+	Version        int64 `json:"version,omitempty"`          // of the newest view of any payment
+	LastWord       Word  `json:"last_word,omitzero"`
+	Forgotten      int   `json:"forgotten,omitempty"` // the highest attempt without personal data
 
 	Listed Listing `json:"listed,omitzero"`
 
@@ -187,11 +187,14 @@ func (o *Order) allCanceled() bool {
 	return !o.unbound() && !slices.ContainsFunc(o.Attempts, running)
 }
 
-// failures counts the customer's failed attempts since the order was last reopened.
+// failures counts the customer's failed attempts since the order was last reopened. Failures of an earlier attempt
+// are not counted, also if their events come later.
 func (o *Order) failures() int {
-	count := -o.FailuresBeforeReopen
+	count := 0
 	for _, a := range o.Attempts {
-		count += a.Failures
+		if a.Number > o.Reopened {
+			count += a.Failures
+		}
 	}
 	return count
 }
@@ -206,8 +209,7 @@ func (o *Order) reopen() {
 	if o.Closed == "" {
 		return
 	}
-	o.Closed, o.KnownAtClosing = "", 0
-	o.FailuresBeforeReopen += o.failures()
+	o.Closed, o.KnownAtClosing, o.Reopened = "", 0, len(o.Attempts)
 }
 
 // clone returns a copy that Apply may change.

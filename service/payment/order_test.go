@@ -236,6 +236,28 @@ func TestFailuresClose(t *testing.T) {
 	}
 }
 
+// TestLateFailuresDoNotCloseAReopenedOrder: the event of a failed attempt on an earlier payment can come after the order
+// was reopened.
+func TestLateFailuresDoNotCloseAReopenedOrder(t *testing.T) {
+	o := openOrder("pi_1")
+	o.Rules.MaxFailures = 1
+	fail := func(id ID, attempt int, charge string, at int64) {
+		o, _ = o.Apply(seenAs(id, attempt, event("evt_"+charge, at, declined(charge))), noon)
+	}
+	fail("pi_1", 1, "ch_1", 10)
+	fail("pi_1", 1, "ch_2", 20)
+	o, _ = follow(o, Reserved{}, seenAs("pi_2", 2, opening(50, pending())))
+	fail("pi_1", 1, "ch_3", 30)
+	fail("pi_1", 1, "ch_4", 40)
+	fail("pi_2", 2, "ch_5", 60)
+	if o.Closed != "" || o.failures() != 1 {
+		t.Errorf("closed %q, %d failures, want an open order with one", o.Closed, o.failures())
+	}
+	if fail("pi_2", 2, "ch_6", 70); o.Closed != ClosedByFailures {
+		t.Error("two failures of the second payment do not close the order")
+	}
+}
+
 // TestPointerOutlivesItsOrder: a pointer always expires later than its order.
 func TestPointerOutlivesItsOrder(t *testing.T) {
 	o := openOrder("pi_1")

@@ -67,7 +67,7 @@ func (o *Order) code(c *coder) {
 	numberField(c, 19, &o.Proposed.Amount)
 	c.ms(20, &o.Proposed.Rev)
 	numberField(c, 21, &o.KnownAtClosing)
-	numberField(c, 22, &o.FailuresBeforeReopen)
+	numberField(c, 22, &o.Reopened)
 	texts(c, 23, &o.ForeignIDs)
 	numberField(c, 24, &o.ForeignCount)
 	c.ms(25, &o.Listed.Created)

@@ -81,7 +81,7 @@ func fullOrder(id payment.OrderID) payment.Order {
 			{Number: 4, Payment: "pi_4", Version: 1_760_000_000_201},
 		},
 		Lease:          payment.Lease{Owner: "owner", Until: 1_760_000_000_125},
-		KnownAtClosing: 4, FailuresBeforeReopen: 1, FulfillableAt: 1_760_000_001, Version: 1_760_000_000_201,
+		KnownAtClosing: 4, Reopened: 1, FulfillableAt: 1_760_000_001, Version: 1_760_000_000_201,
 		LastWord:   payment.Word{Payment: "pi_2", State: payment.Paid, Fulfillable: true},
 		ForeignIDs: []payment.ID{"pi_f"}, ForeignCount: 51,
 		Loaded: map[payment.ID]*payment.Payment{"pi_2": fullPayment("pi_2"), "pi_4": fullPayment("pi_4")},

@@ -207,6 +207,16 @@ func (r *replica) AcquireLease(ctx context.Context, name, owner string, lasts ti
 	})
 }
 
+// leased reports whether Redis holds a lease that has not ended.
+func (r *redis) leased() bool {
+	for _, held := range r.parts[0].leases {
+		if held.until.After(r.now()) {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *replica) ReleaseLease(ctx context.Context, name, owner string) error {
 	return changeRedis(ctx, r, "ReleaseLease", name, func() {
 		if leases := r.sim.redis.parts[0].leases; leases[name].owner == owner {
