@@ -103,7 +103,7 @@ arch: ## the import rules and the top level
 bench: programs ##l benchmarks of the parts, then of the whole; BENCH='-count 5' LOAD='-run status -rounds 5'
 	$(GO) test ./store ./cmd/internal/app -run '^$$' -bench . $(BENCH)
 	$(GO) test ./test/push -run '^$$' -bench Push -cpu 1 -benchtime 20000x $(BENCH)
-	$(GO) test ./test/push -run '^$$' -bench Cost -benchtime 1x $(BENCH)
+	$(GO) test ./test/push -run '^$$' -bench 'Cost|Mixed' -benchtime 1x $(BENCH)
 	$(GO) run ./test/bench $(LOAD)
 
 .PHONY: growth

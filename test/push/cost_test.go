@@ -28,7 +28,7 @@ type costEnv struct {
 	redis  string
 	client *redis.Client
 	server *testenv.Kasse
-	take   func() receipt
+	ask    func(path string) receipt
 	close  func()
 }
 
@@ -43,7 +43,7 @@ func newCostEnv(t testing.TB, program string, paths []string) *costEnv {
 		t.Fatal(err)
 	}
 	t.Cleanup(env.Close)
-	url, take, end := startReceiver(t)
+	url, ask, end := startReceiver(t)
 	endpoints := make([]string, len(paths))
 	for i, path := range paths {
 		endpoints[i] = url + path + "=" + secret.Reveal()
@@ -58,7 +58,7 @@ func newCostEnv(t testing.TB, program string, paths []string) *costEnv {
 	}
 	time.Sleep(time.Second) // the first passes in the background are over
 	return &costEnv{
-		t: t, redis: "redis://" + env.Redis.Address + "/0", client: env.Redis.Client, server: server, take: take,
+		t: t, redis: "redis://" + env.Redis.Address + "/0", client: env.Redis.Client, server: server, ask: ask,
 		close: func() { env.Close(); end() },
 	}
 }
@@ -78,9 +78,9 @@ func (c *costEnv) writeUnseen(events int) {
 	c.write(events, 0)
 }
 
-// await waits until so many deliveries have been made.
+// await waits until so many deliveries have been made since the last receipt.
 func (c *costEnv) await(deliveries int) {
-	for had := 0; had < deliveries; had += c.take().Count {
+	for c.ask("/count").Count < deliveries {
 		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -56,10 +56,10 @@ type receipt struct {
 	P50, P99 int64 // milliseconds from the event's write to its delivery
 }
 
-// ServeHTTP takes a delivery. GET /receipt returns a receipt, and forgets what it counted.
+// ServeHTTP takes a delivery. GET /receipt returns a receipt, and forgets what it counted; GET /count forgets nothing.
 func (s *roleReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodGet {
-		_ = json.NewEncoder(w).Encode(s.take())
+		_ = json.NewEncoder(w).Encode(s.take(r.URL.Path == "/receipt"))
 		return
 	}
 	_, _ = io.Copy(io.Discard, r.Body)
@@ -82,13 +82,14 @@ func (s *roleReceiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *roleReceiver) take() (got receipt) {
+func (s *roleReceiver) take(forget bool) (got receipt) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if got.Count = len(s.delays); got.Count > 0 {
-		slices.Sort(s.delays)
-		got.P50, got.P99 = s.delays[got.Count/2], s.delays[got.Count*99/100]
+	if got.Count = len(s.delays); got.Count == 0 || !forget {
+		return got
 	}
+	slices.Sort(s.delays)
+	got.P50, got.P99 = s.delays[got.Count/2], s.delays[got.Count*99/100]
 	s.delays = s.delays[:0]
 	return got
 }
@@ -145,8 +146,8 @@ func startRole(t testing.TB, role string) (*exec.Cmd, io.Reader) {
 	return cmd, out
 }
 
-// startReceiver starts a receiver, and returns its URL, a function that asks for a receipt, and one that ends it.
-func startReceiver(t testing.TB) (url string, take func() receipt, end func()) {
+// startReceiver starts a receiver, and returns its URL, a function that asks it for a path, and one that ends it.
+func startReceiver(t testing.TB) (url string, ask func(path string) receipt, end func()) {
 	t.Helper()
 	process, out := startRole(t, "receiver")
 	var address string
@@ -154,8 +155,8 @@ func startReceiver(t testing.TB) (url string, take func() receipt, end func()) {
 		t.Fatal(err)
 	}
 	url = "http://" + address
-	take = func() (got receipt) {
-		response, err := http.Get(url + "/receipt")
+	ask = func(path string) (got receipt) {
+		response, err := http.Get(url + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,5 +166,5 @@ func startReceiver(t testing.TB) (url string, take func() receipt, end func()) {
 		}
 		return got
 	}
-	return url, take, func() { _ = process.Process.Kill() }
+	return url, ask, func() { _ = process.Process.Kill() }
 }
