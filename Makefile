@@ -111,6 +111,10 @@ growth: programs ##l what grows with 1,000 to 3,000,000 orders, and with the att
 	$(GO) run ./test/bench -run growth -time 1s $(if $(ORDERS),-orders $(ORDERS))
 	$(GO) run ./test/bench -run attempts
 
+.PHONY: cost
+cost: programs ##l processor time of each request, on a single Redis, behind sentinels and on a cluster; COST='-confirm 0'
+	$(GO) run ./test/bench -run cost -time 1s -rounds 3 $(COST)
+
 .PHONY: examples pushes
 CONSUMERS ?= TestConsumer
 examples: programs examples/consumer-ts/node_modules/.package-lock.json ##c the example consumers against real servers

@@ -161,6 +161,13 @@ func sendRequests(
 // openLoop sends requests at a fixed rate per second, independently of the responses. A latency counts from
 // the moment when the request was due, so a delayed send counts as waiting.
 func openLoop(ctx context.Context, address string, rate int, length time.Duration, source requestSource) (load, error) {
+	return openLoopOf(ctx, address, rate, length, source, func([]byte) {})
+}
+
+// openLoopOf is openLoop and gives the body of each answer away.
+func openLoopOf(
+	ctx context.Context, address string, rate int, length time.Duration, source requestSource, answer func(body []byte),
+) (load, error) {
 	due := make(chan time.Time, rate)
 	go func() {
 		defer close(due)
@@ -195,6 +202,7 @@ func openLoop(ctx context.Context, address string, rate int, length time.Duratio
 				n++
 				status, err := l.roundTrip(request)
 				all[i] = append(all[i], time.Since(at))
+				answer(l.body)
 				if err == nil && status != wanted {
 					err = fmt.Errorf("answered %d instead of %d: %s", status, wanted, l.body)
 				}

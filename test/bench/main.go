@@ -46,10 +46,11 @@ var scenarios = []scenario{
 	{"million", million},
 	{"growth", growth},
 	{"attempts", attempts},
+	{"cost", cost},
 }
 
 // apart are the scenarios that run only if -run names them: they take long, and much memory.
-var apart = []string{"growth", "attempts"}
+var apart = []string{"growth", "attempts", "cost"}
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
@@ -59,6 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	beside := flags.String("beside", "", "program of an older build of Kasse, to be measured beside")
 	orders := flags.String("orders", "1000,100000,1000000,3000000", "of growth: numbers of orders, the smallest first")
 	keep := flags.String("keep", "", "of growth: directory in which the orders are kept for the next run, 2 KB each")
+	of := costFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -76,7 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return testenv.InDir(ctx, "bench", func(dir string) error {
 		b := &bench{
 			rounds: *rounds, length: *length, dir: dir, beside: *beside, sizes: counts, keep: *keep, out: out,
-			results: map[string][]float64{},
+			cost: *of, results: map[string][]float64{},
 		}
 		var err error
 		if b.program, err = testenv.Build(ctx, dir); err != nil {

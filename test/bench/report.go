@@ -19,6 +19,7 @@ type bench struct {
 	beside  string // binary of an older Kasse to compare with; empty: none
 	sizes   []int  // numbers of orders of the scenario growth
 	keep    string // directory where growth keeps the orders for the next run; empty: it does not
+	cost    costOptions
 	out     io.Writer
 
 	environments int                  // created so far

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// costTables prints what each request costs in each setup, how the setups compare, and what a day of orders needs.
+func (b *bench) costTables() {
+	fmt.Fprintf(
+		b.out, "\nProcessor time in µs of a request: Kasse + masters + replicas + sentinels. Medians of %d rounds.\n"+
+			"appendfsync %s. Behind sentinels and on the cluster: %d replicas of each master, REDIS_WAIT_REPLICAS=%d.\n",
+		b.rounds, b.cost.fsync, b.cost.replicas, min(b.cost.confirm, b.cost.replicas),
+	)
+	b.costHead("request")
+	for _, t := range b.chosenTasks() {
+		b.costRow(t.name, func(mode string) string { return b.costOf(mode, t.name).String() })
+	}
+	b.costRow("idle, % of a core", func(mode string) string {
+		return b.costMedian(mode, taskIdle, "%core").text("%.2f")
+	})
+	fmt.Fprint(b.out, "\nRequests for the same processor time, by the first setup: of Kasse; of Kasse and the masters.\n")
+	b.costHead("request")
+	for _, t := range b.chosenTasks() {
+		b.costRow(t.name, func(mode string) string { return b.costRatios(mode, t.name) })
+	}
+	if len(b.chosenTasks()) == len(costTasks)+len(pushTasks) {
+		b.dayTables()
+	}
+}
+
+func (b *bench) costHead(first string) {
+	fmt.Fprintf(b.out, "\n| %s | %s |\n|---|%s\n", first, strings.Join(b.cost.modes, " | "),
+		strings.Repeat("---|", len(b.cost.modes)))
+}
+
+func (b *bench) costRow(name string, cell func(mode string) string) {
+	fmt.Fprintf(b.out, "| %s |", name)
+	for _, mode := range b.cost.modes {
+		fmt.Fprintf(b.out, " %s |", cell(mode))
+	}
+	fmt.Fprintln(b.out)
+}
+
+// costOf is what one request costs in a setup.
+func (b *bench) costOf(mode, task string) spent { return b.costMedian(mode, task, "µs/op") }
+
+func (b *bench) costMedian(mode, task, unit string) spent {
+	return spent{}.each(func(at int, _ float64) float64 {
+		return b.median(costName(mode, task) + " " + spentParts[at].name + "-" + unit)
+	})
+}
+
+// String writes the parts in microseconds; parts without processes are left out.
+func (s spent) String() string { return s.text("%.0f") }
+
+func (s spent) text(format string) string {
+	parts := []string{fmt.Sprintf(format, s.kasse), fmt.Sprintf(format, s.masters)}
+	if s.replicas > 0 || s.sentinels > 0 {
+		parts = append(parts, fmt.Sprintf(format, s.replicas), fmt.Sprintf(format, s.sentinels))
+	}
+	return strings.Join(parts, " + ")
+}
+
+// costRatios compares a setup with the first one: in each round, the first one's time by the setup's.
+func (b *bench) costRatios(mode, task string) string {
+	first := b.cost.modes[0]
+	kasse, masters := " kasse-µs/op", " masters-µs/op"
+	of, by := costName(first, task), costName(mode, task)
+	rounds := min(len(b.results[of+kasse]), len(b.results[by+kasse]))
+	var alone, both []float64
+	for round := range rounds {
+		a, c := b.results[of+kasse][round], b.results[by+kasse][round]
+		alone = append(alone, a/c)
+		both = append(both, (a+b.results[of+masters][round])/(c+b.results[by+masters][round]))
+	}
+	if rounds == 0 {
+		return "not measured"
+	}
+	return fmt.Sprintf("%.2f × and %.2f ×", median(alone), median(both))
+}
