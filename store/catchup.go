@@ -11,26 +11,47 @@ import (
 
 var saveCatchUpScript = script("save_catch_up")
 
-// LoadCatchUp returns up to when Stripe's events have been caught up with, zero where they never
-// were, and Redis's clock.
+// LoadCatchUp returns up to when Stripe's events have been caught up with, zero where they never were, and Redis's
+// clock.
+//
+// Each partition has a cursor of its own, and the oldest counts. A partition that went back in time has an old cursor
+// or none, whatever the others have: what it lost is listed again.
 func (s *Store) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	pipe := s.redis.Pipeline()
-	stored := pipe.Get(ctx, s.partitionAt(0).catchUp())
+	var stored []*redis.StringCmd
+	for _, part := range s.partitions() {
+		stored = append(stored, pipe.Get(ctx, part.catchUp()))
+	}
 	clock := pipe.Time(ctx)
 	_, _ = pipe.Exec(ctx) // each reply has its own error
-	if err := errors.Join(ignoreNil(stored.Err()), clock.Err()); err != nil {
-		return done, now, unavailable(err)
+	if clock.Err() != nil {
+		return done, now, unavailable(clock.Err())
 	}
-	if seconds, err := strconv.ParseInt(stored.Val(), 10, 64); err == nil {
-		done = time.Unix(seconds, 0)
+	for i, reply := range stored {
+		if err := ignoreNil(reply.Err()); err != nil {
+			return done, now, unavailable(err)
+		}
+		seconds, err := strconv.ParseInt(reply.Val(), 10, 64)
+		if err != nil {
+			return time.Time{}, clock.Val(), nil //nolint:nilerr // no cursor: all of the first period is listed
+		}
+		if at := time.Unix(seconds, 0); i == 0 || at.Before(done) {
+			done = at
+		}
 	}
 	return done, clock.Val(), nil
 }
 
-// SaveCatchUp notes up to when Stripe's events have been caught up with; it never goes back.
+// SaveCatchUp notes in every partition up to when Stripe's events have been caught up with; no cursor goes back. Redis
+// replicates a partition's cursor after what the catch-up wrote there: a failover that loses the one loses the other.
 func (s *Store) SaveCatchUp(ctx context.Context, done time.Time) error {
-	part := s.partitionAt(0)
-	return unavailable(saveCatchUpScript.Run(ctx, s.redis, []string{part.catchUp(), s.meta(part)}, done.Unix()).Err())
+	for _, part := range s.partitions() {
+		err := saveCatchUpScript.Run(ctx, s.redis, []string{part.catchUp(), s.meta(part)}, done.Unix()).Err()
+		if err != nil {
+			return unavailable(err)
+		}
+	}
+	return nil
 }
 
 func ignoreNil(err error) error {

@@ -53,11 +53,12 @@
 //	                                  is due; a claimed one by its entry's millisecond
 //	kasse:{pN}:push:<e>:dead  stream  id type entry tries reason of those that failed for good
 //	kasse:{pN}:push:<e>:log   list    the last tries: time, status, duration, try, event, type, reason; the newest first
+//	kasse:{pN}:catchup        string  Unix second up to which Stripe's events have been caught up with; the oldest of
+//	                                  all partitions counts
 //	kasse:{pN}:fence          string  empty: written before WAIT, so that there is something to wait for
 //	kasse:{p0}:lease:<name>   string  the process that does what only one replica may do; it expires
 //	kasse:{p0}:passes         hash    passes of reconciliation that commands ask the holder of the lease for: until, asked,
 //	                                  from, verify, state, holder, result; it expires
-//	kasse:{p0}:catchup        string  Unix second up to which Stripe's events have been caught up with
 //	kasse:{p0}:quarantine     stream  id type size sha256 reason of events that Stripe signed and that could not be
 //	                                  decoded
 //	kasse:{p0}:budget         string  Unix microsecond at which all reads may be made again that the replicas share

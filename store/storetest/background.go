@@ -182,6 +182,31 @@ func (connect connector) testCatchUp(t *testing.T) {
 			t.Errorf("after %d: got %d, %v", step.save, done.Unix(), err)
 		}
 	}
+	f.testPartitionsCatchUp(t)
+}
+
+// testPartitionsCatchUp: a partition that went back in time takes the catch-up back with it.
+func (f fixture) testPartitionsCatchUp(t *testing.T) {
+	t.Helper()
+	for number := range partitions {
+		key, latest := fmt.Sprintf("kasse:{p%d}:catchup", number), time.Unix(1_760_000_001, 0)
+		for _, lost := range []struct {
+			lose func() error
+			want time.Time
+		}{
+			{func() error { return f.client.Set(t.Context(), key, 1_750_000_000, 0).Err() }, time.Unix(1_750_000_000, 0)},
+			{func() error { return f.client.Del(t.Context(), key).Err() }, time.Time{}},
+		} {
+			Must(t, lost.lose())
+			if done, _, err := f.LoadCatchUp(t.Context()); err != nil || !done.Equal(lost.want) {
+				t.Errorf("partition %d went back: got %s, %v, want %s", number, done, err, lost.want)
+			}
+			Must(t, f.SaveCatchUp(t.Context(), latest))
+			if done, _, err := f.LoadCatchUp(t.Context()); err != nil || !done.Equal(latest) {
+				t.Errorf("partition %d has caught up: got %s, %v", number, done, err)
+			}
+		}
+	}
 }
 
 func (connect connector) testRebuild(t *testing.T) {

@@ -3,6 +3,7 @@ package process_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,7 +113,10 @@ func (w *lossEnv) forget(age time.Duration, pointers bool) {
 	}
 	w.advance(age)
 	now := w.client.Time(ctx).Val().Unix()
-	w.no(w.client.Set(ctx, "kasse:{p0}:catchup", now, 0).Err()) // catch-up has run all the time
+	for _, meta := range w.client.Keys(ctx, "kasse:{p*}:meta").Val() {
+		key := strings.TrimSuffix(meta, "meta") + "catchup"
+		w.no(w.client.Set(ctx, key, now, 0).Err()) // catch-up has run all the time
+	}
 	expect(w.t, "stored orders", len(w.client.Keys(ctx, "kasse:{p*}:order:*").Val()), 0)
 	expect(w.t, "a pointer", len(w.client.Keys(ctx, "kasse:{p*}:pi:*").Val()) > 0, pointers)
 }

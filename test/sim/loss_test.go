@@ -68,13 +68,22 @@ func (w *simulation) goBack() {
 	}
 }
 
-// outOfCatchUp reports whether an event applied since then lies before the start of the next catch-up. Its
-// cursor is in another partition, which did not go back.
+// outOfCatchUp reports whether a pass of the catch-up is under way that has applied, to what went back, an event which
+// lies before the start of the next pass. At its end the pass saves its cursor where those events were lost. Without
+// such a pass the cursor goes back with the events.
 func (w *simulation) outOfCatchUp(since time.Time) bool {
+	began := w.caughtUp
+	for _, r := range w.replicas {
+		if r.catchUpBegan.After(began) {
+			began = r.catchUpBegan
+		}
+	}
+	if !began.After(w.caughtUp) {
+		return false
+	}
 	const margin = time.Hour - 20*time.Minute // the service's own margin, less the clocks' differences
-	oldest := w.redis.parts[0].caughtUp.Add(-margin)
 	for _, e := range w.stripe.events {
-		if e.acked && !e.ackedAt.Before(since) && time.Unix(e.Created, 0).Before(oldest) {
+		if e.acked && !e.ackedAt.Before(since) && time.Unix(e.Created, 0).Before(began.Add(-margin)) {
 			return true
 		}
 	}

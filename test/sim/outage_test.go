@@ -59,7 +59,7 @@ func (w *simulation) recover() {
 		return
 	}
 	const catchUpFirst = 72*time.Hour - 2*time.Hour // the service's own margin, less the clocks' differences
-	first := w.redis.parts[0].caughtUp.IsZero()
+	first := slices.ContainsFunc(w.redis.parts, func(p *partition) bool { return p.caughtUp.IsZero() })
 	w.needsRebuild = w.needsRebuild || (first && time.Since(w.began) > catchUpFirst)
 	if !w.settings.rebuild && !w.needsRebuild {
 		begun := time.Now()

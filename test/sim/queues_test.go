@@ -250,7 +250,8 @@ func (r *replica) ReportPass(context.Context, string, string, bool, payment.Pass
 func (r *replica) LoadCatchUp(ctx context.Context) (done, now time.Time, err error) {
 	d, err := toRedis(ctx, r, "LoadCatchUp", "", func() (dated[time.Time], error) {
 		r.catchUpBegan = time.Now()
-		return dated[time.Time]{r.sim.redis.parts[0].caughtUp, r.sim.redis.now()}, nil
+		oldest := slices.MinFunc(r.sim.redis.parts, func(a, b *partition) int { return a.caughtUp.Compare(b.caughtUp) })
+		return dated[time.Time]{oldest.caughtUp, r.sim.redis.now()}, nil
 	})
 	return d.value, d.now, err
 }
@@ -258,8 +259,10 @@ func (r *replica) LoadCatchUp(ctx context.Context) (done, now time.Time, err err
 func (r *replica) SaveCatchUp(ctx context.Context, done time.Time) error {
 	return changeRedis(ctx, r, "SaveCatchUp", done.Format(time.TimeOnly), func() {
 		r.sim.caughtUp = r.catchUpBegan
-		if part := r.sim.redis.parts[0]; part.caughtUp.Before(done.Truncate(time.Second)) {
-			part.caughtUp = done.Truncate(time.Second)
+		for _, part := range r.sim.redis.parts {
+			if part.caughtUp.Before(done.Truncate(time.Second)) {
+				part.caughtUp = done.Truncate(time.Second)
+			}
 		}
 	})
 }
