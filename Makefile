@@ -168,9 +168,10 @@ sentinels: programs ## rounds behind sentinels, healthy and rough, with the role
 	$(GO) test -count=1 -v -timeout 0 ./store -run TestSentinelsInRoughWeather -args -rough=$(DURATION)
 
 .PHONY: cluster
-cluster: programs ##l chaos on a cluster whose masters die and whose slots move; DURATION=5m SEED=n
+cluster: programs ##l chaos on a cluster whose masters die and whose slots move; DURATION=5m SEED=n REPLICAS=1 WAIT=1 ROUNDS=cluster|unconfirmed
 	@$(GO) build -o bin/chaos ./test/chaos
-	@exec bin/chaos -parallel 1 -rounds '^cluster$$' -duration $(DURATION) $(if $(SEED),-seed $(SEED))
+	@exec bin/chaos -parallel 1 -rounds '^($(or $(ROUNDS),cluster))$$' -duration $(DURATION) $(if $(SEED),-seed $(SEED)) \
+	  $(if $(REPLICAS),-replicas $(REPLICAS)) $(if $(WAIT),-wait $(WAIT)) $(ARGS)
 
 soak: DURATION = 30m
 soak: programs ##c a load of all kinds, after which everything is given back; DURATION=30m SEED=n RATE=5

@@ -12,6 +12,8 @@ type Durability struct {
 	Class string   // none, unknown, every second or every write, and how many replicas are waited for
 	Loses string   // what may be lost, and when
 	Flaws []string // why it is not every write, and what to set; empty: nothing is to be mended
+	// Failover says what a failover may lose that was acknowledged, and the setting that prevents it; empty: nothing.
+	Failover string
 }
 
 // The classes, from the worst.
@@ -36,21 +38,28 @@ var classes = []struct{ name, loses string }{
 func Judge(servers []Server, waitReplicas int) Durability {
 	worst := keepsWrites
 	var d Durability
-	followed := false
+	replicas := 0 // of the master that has the most
 	for _, s := range servers {
 		d.Flaws = append(d.Flaws, s.flaws()...)
-		followed = followed || s.Replicas > 0
+		replicas = max(replicas, s.Replicas)
 		if !s.Away {
 			worst = min(worst, s.keeps())
 		}
 	}
 	d.Class, d.Loses = classes[worst].name, classes[worst].loses
-	switch {
-	case waitReplicas > 0:
+	if waitReplicas > 0 {
 		d.Class += fmt.Sprintf(" + %d %s", waitReplicas, plural(waitReplicas, "replica"))
-		d.Loses += "; a failover loses nothing that was acknowledged, as long as a replica that confirmed takes over"
-	case followed:
-		d.Loses += "; a failover loses what no replica had received yet (REDIS_WAIT_REPLICAS=1 waits for one)"
+	}
+	switch {
+	case replicas > waitReplicas:
+		d.Failover = fmt.Sprintf(
+			"a failover loses what the promoted replica had not received: a master has %d %s and REDIS_WAIT_REPLICAS is "+
+				"%d; only with %d does every replica that may be promoted have what was acknowledged",
+			replicas, plural(replicas, "replica"), waitReplicas, replicas,
+		)
+		d.Loses += "; " + d.Failover
+	case waitReplicas > 0:
+		d.Loses += "; a failover loses nothing that was acknowledged, whichever replica is promoted"
 	}
 	return d
 }

@@ -190,11 +190,12 @@ func (f fixture) testPartitionsCatchUp(t *testing.T) {
 	t.Helper()
 	for number := range partitions {
 		key, latest := fmt.Sprintf("kasse:{p%d}:catchup", number), time.Unix(1_760_000_001, 0)
+		earlier := latest.Add(-time.Hour)
 		for _, lost := range []struct {
 			lose func() error
 			want time.Time
 		}{
-			{func() error { return f.client.Set(t.Context(), key, 1_750_000_000, 0).Err() }, time.Unix(1_750_000_000, 0)},
+			{func() error { return f.client.Set(t.Context(), key, earlier.Unix(), 0).Err() }, earlier},
 			{func() error { return f.client.Del(t.Context(), key).Err() }, time.Time{}},
 		} {
 			Must(t, lost.lose())

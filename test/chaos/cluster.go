@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,19 +18,29 @@ import (
 	"kasse/test/wait"
 )
 
-// cluster is a Redis Cluster of three masters with a replica each, which confirms: with a second one that does not have
-// to, a failover may lose what was acknowledged (docs/reliability.md). Kasse reaches the nodes without a proxy: they
-// name each other by their own addresses.
-type cluster struct{ nodes []*redisServer }
+// cluster is a Redis Cluster of three masters with the same number of replicas each. Kasse reaches the nodes without a
+// proxy: they name each other by their own addresses.
+type cluster struct {
+	nodes []*redisServer
+	shape clusterShape
+
+	stalling sync.RWMutex // read-locked by each stall
+}
+
+// clusterShape is how a cluster is set up, and what Kasse waits for.
+type clusterShape struct {
+	replicas    int           // of each master
+	confirming  int           // replicas that have to confirm: REDIS_WAIT_REPLICAS
+	nodeTimeout time.Duration // a node that is silent for so long counts as failed
+	migration   bool          // a replica may go to a master that has none
+	stalls      bool          // single nodes are stopped for moments
+	trace       string        // a directory for what each node executes; empty: none
+}
 
 const (
-	clusterMasters  = 3
-	clusterReplicas = 1 // of each: while one node is away, its partitions take no writes
-	clusterSlots    = 16_384
-	// nodeTimeout is after what silence a node counts as failed, in milliseconds.
-	nodeTimeout = 3000
-	// clusterPartitions of Kasse's lie on each master at the start.
-	clusterPartitions = 16
+	clusterMasters    = 3
+	clusterSlots      = 16_384
+	clusterPartitions = 16 // of Kasse
 )
 
 // clusterSettings are those of Kasse.
@@ -40,15 +51,15 @@ func (c *cluster) settings() map[string]string {
 	}
 	return map[string]string{
 		"REDIS_MODE": "cluster", "REDIS_URL": "redis://" + c.nodes[0].Address + "?" + strings.Join(seeds, "&"),
-		"REDIS_PARTITIONS": strconv.Itoa(clusterPartitions), "REDIS_WAIT_REPLICAS": "1",
+		"REDIS_PARTITIONS": strconv.Itoa(clusterPartitions), "REDIS_WAIT_REPLICAS": strconv.Itoa(c.shape.confirming),
 	}
 }
 
 // newCluster starts one, and returns once all its nodes say that it is well.
-func newCluster(ctx context.Context, dir string) (*cluster, error) {
-	c := &cluster{}
-	for n := range clusterMasters * (1 + clusterReplicas) {
-		node, err := newNode(ctx, filepath.Join(dir, fmt.Sprintf("node-%d", n)))
+func newCluster(ctx context.Context, dir string, shape clusterShape) (*cluster, error) {
+	c := &cluster{shape: shape}
+	for n := range clusterMasters * (1 + shape.replicas) {
+		node, err := shape.newNode(ctx, filepath.Join(dir, fmt.Sprintf("node-%d", n)))
 		if err != nil {
 			c.close()
 			return nil, err
@@ -63,22 +74,24 @@ func newCluster(ctx context.Context, dir string) (*cluster, error) {
 }
 
 // newNode starts a node that keeps its ports.
-func newNode(ctx context.Context, dir string) (*redisServer, error) {
+func (shape clusterShape) newNode(ctx context.Context, dir string) (*redisServer, error) {
+	migration := map[bool]string{false: "no", true: "yes"}[shape.migration]
 	bus, err := redisserver.FreePort()
 	if err != nil {
 		return nil, err
 	}
 	r, err := testenv.NewRedis(
 		dir, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--repl-diskless-sync-delay", "0",
-		"--cluster-node-timeout", strconv.Itoa(nodeTimeout), "--cluster-replica-validity-factor", "0",
-		"--repl-ping-replica-period", "1", "--cluster-allow-replica-migration", "no",
+		"--cluster-node-timeout", strconv.FormatInt(shape.nodeTimeout.Milliseconds(), 10),
+		"--cluster-replica-validity-factor", "0",
+		"--repl-ping-replica-period", "1", "--cluster-allow-replica-migration", migration,
 		"--cluster-require-full-coverage", "no",
 	)
 	if err != nil {
 		return nil, err
 	}
 	r.KeepPort = true
-	return &redisServer{r}, r.Start(ctx)
+	return &redisServer{Redis: r}, r.Start(ctx)
 }
 
 // form makes the nodes a cluster.
@@ -120,7 +133,7 @@ func (c *cluster) close() {
 	}
 }
 
-// whole waits until every node knows three masters, each of which has its replica in step.
+// whole waits until every node knows three masters, each of which has its replicas in step.
 func (c *cluster) whole(ctx context.Context) error {
 	return wait.For(ctx, func() error {
 		masters := 0
@@ -134,7 +147,7 @@ func (c *cluster) whole(ctx context.Context) error {
 				return err
 			}
 			has := func(text string) bool { return strings.Contains(state+replication, text) }
-			master := has("role:master") && strings.Count(replication, "state=online") == clusterReplicas
+			master := has("role:master") && strings.Count(replication, "state=online") == c.shape.replicas
 			switch {
 			case !has("cluster_state:ok"), !has("cluster_size:3"):
 				return fmt.Errorf("%s: %s", node.Address, state)

@@ -33,9 +33,11 @@ func freezeClusterMaster(ctx context.Context, s *workload, m moment, _ size) err
 	if err != nil {
 		return err
 	}
+	victim.held.Store(true)
 	victim.freeze()
 	err = s.cluster.replaced(ctx, partition, victim)
 	wait.Pause(ctx, m.span)
+	victim.held.Store(false)
 	victim.thaw()
 	return errors.Join(err, s.cluster.whole(ctx))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"net/http"
@@ -25,6 +26,7 @@ type environment struct {
 	replicas  int          // started so far
 	cluster   *cluster     // nil unless the kind of round has one; then there is no redis
 	oracle    *oracle
+	notes     *bytes.Buffer // what the round has to tell beside its result; for one goroutine
 
 	front, toRedis, toStripe, toMaster *proxy // toMaster is the replica's link to the master
 
@@ -40,7 +42,7 @@ type tools struct{ kasse, shim string }
 
 // newEnvironment starts everything. If it returns an error, nothing is left running.
 func newEnvironment(ctx context.Context, dir string, t tools, k kind, p plan) (*environment, error) {
-	env := &environment{tools: t, settings: k.env, redisArgs: k.redis, oracle: newOracle()}
+	env := &environment{tools: t, settings: k.env, redisArgs: k.redis, oracle: newOracle(), notes: &bytes.Buffer{}}
 	client := &http.Client{
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64, MaxConnsPerHost: 64}, Timeout: testenv.PostTimeout,
 	}
@@ -88,7 +90,7 @@ func (env *environment) open(ctx context.Context, k kind) error {
 // openRedis starts the Redis of the round.
 func (env *environment) openRedis(ctx context.Context, k kind) (err error) {
 	if k.cluster {
-		if env.cluster, err = newCluster(ctx, env.Dir); err == nil {
+		if env.cluster, err = newCluster(ctx, env.Dir, k.shape); err == nil {
 			env.OnClose(env.cluster.close)
 		}
 		return err
@@ -115,8 +117,8 @@ func (env *environment) closeRedis() {
 	}
 }
 
-// launch starts a server and adds it to the load balancing once it is ready.
-func (env *environment) launch(ctx context.Context) error {
+// serverSettings are those of every process of Kasse in the round.
+func (env *environment) serverSettings() map[string]string {
 	changes := maps.Clone(env.settings)
 	if changes == nil {
 		changes = map[string]string{}
@@ -125,7 +127,12 @@ func (env *environment) launch(ctx context.Context) error {
 		maps.Copy(changes, env.cluster.settings())
 	}
 	changes["STRIPE_API_BASE"] = "http://" + env.toStripe.address()
-	k, err := env.StartKasse(ctx, env.tools.kasse, changes)
+	return changes
+}
+
+// launch starts a server and adds it to the load balancing once it is ready.
+func (env *environment) launch(ctx context.Context) error {
+	k, err := env.StartKasse(ctx, env.tools.kasse, env.serverSettings())
 	if err != nil {
 		return err
 	}
@@ -217,6 +224,11 @@ func (env *environment) request(ctx context.Context, method, path, body string) 
 func (env *environment) readStored(ctx context.Context) (testenv.Stored, error) {
 	if env.cluster == nil {
 		return testenv.ReadStored(ctx, env.redis.Client)
+	}
+	stir, err := env.cluster.calm(ctx)
+	defer stir()
+	if err != nil {
+		return testenv.Stored{}, err
 	}
 	masters, err := env.cluster.masters(ctx)
 	if err != nil {

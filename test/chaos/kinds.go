@@ -32,6 +32,7 @@ var rounds = []kind{
 	{name: "replies lost", servers: 2, single: true, inject: loseReplies},
 	{name: "links unsteady", servers: 2, single: true, inject: shakeLinks},
 	{name: "cluster", servers: 2, cluster: true, inject: troubleCluster},
+	{name: "unconfirmed", servers: 2, cluster: true, parted: true, single: true, inject: promoteUnconfirmed},
 }
 
 // killServer kills a server, as a crash would, and starts another.

@@ -52,6 +52,13 @@ func parse(args []string) (campaign, error) {
 	)
 	flags.Uint64Var(&c.seed, "seed", rand.Uint64()>>32, "the first seed")
 	flags.IntVar(&c.at, "parallel", 3, "rounds at once")
+	shape := clusterShape{}
+	flags.IntVar(&shape.replicas, "replicas", 1, "of each master of a cluster")
+	flags.IntVar(&shape.confirming, "wait", 1, "REDIS_WAIT_REPLICAS on a cluster")
+	flags.DurationVar(&shape.nodeTimeout, "node-timeout", 3*time.Second, "cluster-node-timeout")
+	flags.BoolVar(&shape.migration, "migration", false, "cluster-allow-replica-migration")
+	flags.BoolVar(&shape.stalls, "stalls", false, "stop single nodes of a cluster for moments, as a loaded machine does")
+	flags.StringVar(&shape.trace, "trace", "", "a directory for what each node of a cluster executes")
 	only := flags.String("rounds", "", "kinds of rounds, as a regular expression")
 	if err := flags.Parse(args); err != nil {
 		return c, err
@@ -66,6 +73,9 @@ func parse(args []string) (campaign, error) {
 	}
 	for _, k := range rounds {
 		if named.MatchString(k.name) && (!k.cluster || *only != "" || c.duration > 0) {
+			if k.shape = shape; k.parted {
+				k.shape.replicas = 2
+			}
 			c.kinds = append(c.kinds, k)
 		}
 	}

@@ -22,6 +22,7 @@ type oracle struct {
 
 	found              map[string]bool   // acknowledged facts that every check has found
 	lost, twice, wrong map[string]string // facts with the reason
+	returns            bool              // a lost fact may be found again
 }
 
 func newOracle() *oracle {
@@ -126,8 +127,25 @@ func (o *oracle) verify(then *oracle, stored testenv.Stored, chains map[string][
 	}
 }
 
-// check records whether a fact was found. A fact that was lost once stays lost.
+// allLost returns the facts that are lost, with the reasons.
+func (o *oracle) allLost() map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return maps.Clone(o.lost)
+}
+
+// awaitReturn lets later checks find what is lost now.
+func (o *oracle) awaitReturn() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.returns = true
+}
+
+// check records whether a fact was found. A fact that was lost once stays lost, unless it may return.
 func (o *oracle) check(fact, why string) {
+	if o.returns {
+		delete(o.lost, fact)
+	}
 	switch _, lost := o.lost[fact]; {
 	case why != "":
 		o.lost[fact] = why

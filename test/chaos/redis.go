@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"kasse/test/internal/testenv"
@@ -15,7 +16,10 @@ import (
 
 // redisServer is a redis-server that can be killed, frozen, and stripped of unsynced writes. A restart
 // changes its port, so clients connect through a proxy.
-type redisServer struct{ *testenv.Redis }
+type redisServer struct {
+	*testenv.Redis
+	held atomic.Bool // a fault has frozen it, and only this fault thaws it
+}
 
 // newRedis starts a server. The shim logs fsync calls; without one, shim is empty.
 func newRedis(ctx context.Context, dir, shim string, args ...string) (*redisServer, error) {
@@ -23,7 +27,7 @@ func newRedis(ctx context.Context, dir, shim string, args ...string) (*redisServ
 	if err != nil {
 		return nil, err
 	}
-	s := &redisServer{r}
+	s := &redisServer{Redis: r}
 	if shim != "" {
 		s.Env = append(s.Env, "LD_PRELOAD="+shim, "CHAOS_FSYNC_LOG="+s.syncLog())
 	}

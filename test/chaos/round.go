@@ -21,6 +21,8 @@ type kind struct {
 	// Redis has a replica. Only acknowledged facts must survive, not everything that was shown
 	replica  bool
 	cluster  bool          // Redis is a cluster, of which the same holds; no part of the short rounds
+	shape    clusterShape  // of the cluster
+	parted   bool          // a replica is parted from its master, of which each has two; views are not watched
 	single   bool          // the fault comes once and is long
 	patience time.Duration // time limit for one payment to reach its state; 0: a long one
 	before   func(ctx context.Context, s *workload) error
@@ -32,6 +34,14 @@ func (k kind) shimFrom(t tools) string {
 		return t.shim
 	}
 	return ""
+}
+
+// command plays rounds of this kind.
+func (k kind) command() string {
+	if !k.cluster {
+		return fmt.Sprintf("make chaos ROUNDS='^%s$'", k.name)
+	}
+	return fmt.Sprintf("make cluster ROUNDS=%s REPLICAS=%d WAIT=%d", k.name, k.shape.replicas, k.shape.confirming)
 }
 
 // faults returns how often the fault is injected.
@@ -50,6 +60,7 @@ type result struct {
 	lost, twice, wrong       int
 	changes, reads, hits     int      // of the views that were watched; hits of all views
 	reasons                  []string // of the lost, duplicate and wrong facts
+	notes                    string   // lines
 }
 
 func (r result) failed() bool { return r.lost+r.twice+r.wrong > 0 || r.survived < r.tried }
@@ -88,6 +99,15 @@ func (s *workload) run(ctx context.Context, k kind, p plan, z size, seed uint64,
 	}
 	unwatch := func() {}
 	if k.cluster {
+		untrace, err := s.cluster.trace(ctx)
+		if err != nil {
+			return err
+		}
+		defer untrace()
+		calm := s.cluster.stall(ctx, p.seed)
+		defer calm()
+	}
+	if k.cluster && !k.parted {
 		var err error
 		if unwatch, err = s.watchViews(ctx, k.name, seed); err != nil {
 			return err
@@ -179,6 +199,7 @@ func (s *workload) count(r *result) {
 	r.lost, r.twice, r.wrong = len(o.lost), len(o.twice), len(o.wrong)
 	r.acknowledged, r.found = len(o.events)+len(o.opened)+len(o.shown), len(o.found)
 	r.refused = int(s.refused.Load())
+	r.notes = s.notes.String()
 	r.changes, r.reads = s.watched.changes, s.watched.reads
 	for name, list := range map[string]map[string]string{"lost": o.lost, "twice": o.twice, "wrong": o.wrong} {
 		for what, why := range list {

@@ -38,12 +38,14 @@ func (t *table) add(out io.Writer, seed uint64, z size, k kind, r result, err er
 			out, "seed %d, %s: %d of %d faults survived, %d of %d facts found\n", seed, k.name, r.survived,
 			r.tried, r.found, r.acknowledged,
 		)
+		fmt.Fprint(out, r.notes)
 		return
 	}
 	t.broke = true
+	fmt.Fprint(out, r.notes)
 	fmt.Fprintf(
-		out, "\n%s FAILED on seed %d; again: make chaos SEED=%d DURATION=%s ROUNDS='^%s$'\n", k.name, seed, seed,
-		z.replayDuration, k.name,
+		out, "\n%s FAILED on seed %d; again: %s SEED=%d DURATION=%s\n", k.name, seed, k.command(), seed,
+		z.replayDuration,
 	)
 	if err != nil {
 		fmt.Fprintln(out, "  ", err)

@@ -19,15 +19,15 @@ func TestCheckOfReplicas(t *testing.T) {
 	}{
 		"0": {
 			0,
-			"warning  redis: … 2 replicas and REDIS_WAIT_REPLICAS is 0 … a failover loses what none had received yet",
+			"warning  redis: … 2 replicas and REDIS_WAIT_REPLICAS is 0 … loses what the promoted one had not received … REDIS_WAIT_REPLICAS=2 loses nothing",
 		},
 		"1": {
 			0,
-			"ok       redis: … 2 replicas and 1 confirm … nothing where one that confirmed is elected … REDIS_WAIT_REPLICAS=2 has no such case",
+			"warning  redis: … 2 replicas and 1 must confirm … may promote one that did not confirm … within five minutes … REDIS_WAIT_REPLICAS=2 loses nothing",
 		},
 		"2": {
 			0,
-			"warning  redis: … as many replicas as REDIS_WAIT_REPLICAS, 2 … no failover loses … once one is away nothing is acknowledged",
+			"ok       redis: … as many replicas as REDIS_WAIT_REPLICAS, 2 … no failover loses … once one is away nothing is acknowledged",
 		},
 		"3": {1, "wrong    redis: … 2 replicas and REDIS_WAIT_REPLICAS is 3: nothing will be acknowledged"},
 	} {

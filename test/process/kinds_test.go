@@ -3,6 +3,7 @@ package process_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"kasse/service/stripe/stripesim"
@@ -42,6 +43,10 @@ func TestEveryKindOfRedis(t *testing.T) {
 			expect(t, "exit code of check", code, 0)
 			lines(t, found, `class "every write + 1 replica"`)
 			all := w.serve(2, settings)
+			const warning = "a failover of Redis may lose acknowledged writes"
+			if !strings.Contains(all[0].stderr.String(), warning) {
+				t.Error("the log does not say that one of two replicas confirms")
+			}
 			customer := w.customer()
 			var paid []view
 			for n := range 8 {

@@ -110,8 +110,8 @@ func (c *checkup) replicas(s store.Server) {
 	case c.RedisWaitReplicas == 0:
 		c.report(
 			levelWarning, aboutRedis,
-			"%s has %s and REDIS_WAIT_REPLICAS is 0: they protect from nothing that is acknowledged; a failover loses what none had received yet. Set 1, or as many as there are",
-			s, quantity(s.Replicas, "replica"),
+			"%s has %s and REDIS_WAIT_REPLICAS is 0: a failover loses what the promoted one had not received. REDIS_WAIT_REPLICAS=%d loses nothing that was acknowledged",
+			s, quantity(s.Replicas, "replica"), s.Replicas,
 		)
 	case spare < 0:
 		c.report(
@@ -121,15 +121,15 @@ func (c *checkup) replicas(s store.Server) {
 		)
 	case spare == 0:
 		c.report(
-			levelWarning, aboutRedis,
-			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is elected; once one is away nothing is acknowledged",
+			levelOK, aboutRedis,
+			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is promoted; once one is away nothing is acknowledged",
 			s, s.Replicas,
 		)
 	default:
 		c.report(
-			levelOK, aboutRedis,
-			"%s has %d replicas and %d confirm: a failover loses nothing where one that confirmed is elected; the sentinels or the cluster may elect another, as when a master that was killed comes back at once. REDIS_WAIT_REPLICAS=%d has no such case, and needs every replica",
-			s, s.Replicas, c.RedisWaitReplicas, s.Replicas,
+			levelWarning, aboutRedis,
+			"%s has %s and %d must confirm: a failover may promote one that did not confirm, and then loses acknowledged payments until the catch-up finds them at Stripe, within five minutes. REDIS_WAIT_REPLICAS=%d loses nothing, and acknowledges nothing while a replica is away",
+			s, quantity(s.Replicas, "replica"), c.RedisWaitReplicas, s.Replicas,
 		)
 	}
 }

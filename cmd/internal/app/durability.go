@@ -41,6 +41,9 @@ func (a *App) checkDurability(ctx context.Context, d store.Durability) error {
 			"REDIS_DURABILITY is require, and Redis may lose acknowledged writes: " + strings.Join(d.Flaws, "; "),
 		)
 	}
+	if d.Failover != "" {
+		a.log.WarnContext(ctx, "a failover of Redis may lose acknowledged writes", "reason", d.Failover)
+	}
 	for _, flaw := range d.Flaws {
 		a.log.WarnContext(ctx, "Redis may lose acknowledged writes", "server", flaw)
 	}

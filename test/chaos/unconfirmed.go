@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"kasse/test/wait"
+)
+
+// promoteUnconfirmed makes the cluster promote a replica that did not confirm what was acknowledged. Redis may do so
+// where fewer replicas confirm than there are. Then it looks for what is lost, and lets the catch-up find it at Stripe.
+//
+// The master has the replicas A and B. A is frozen and loses its connection, and B confirms. Then B is frozen and the
+// master is killed: only A can be promoted.
+func promoteUnconfirmed(ctx context.Context, s *workload, m moment, _ size) error {
+	partition := int(m.pick % clusterPartitions)
+	master, err := s.cluster.owner(ctx, partition, nil)
+	if err != nil {
+		return err
+	}
+	a, b, err := s.cluster.replicasOf(ctx, master)
+	if err != nil {
+		return err
+	}
+	a.freeze()
+	if err := s.cluster.partFrom(ctx, master, a, b); err != nil {
+		return err
+	}
+	if err := s.awaitUnconfirmed(ctx); err != nil {
+		return err
+	}
+	had, err := master.Client.Info(ctx, "replication").Result()
+	if err != nil {
+		return err
+	}
+	b.freeze()
+	master.Process.Kill()
+	a.thaw()
+	err = s.cluster.replaced(ctx, partition, master)
+	got, infoErr := a.Client.Info(ctx, "replication").Result()
+	b.thaw()
+	if err := errors.Join(err, infoErr, master.Start(ctx), s.cluster.whole(ctx), s.verify(ctx)); err != nil {
+		return err
+	}
+	return s.judgeLoss(ctx, field(had, "master_repl_offset"), field(got, "second_repl_offset"))
+}
+
+// awaitUnconfirmed waits until several events were acknowledged; where every replica has to confirm, until requests
+// were refused.
+func (s *workload) awaitUnconfirmed(ctx context.Context) error {
+	before, refused := len(s.oracle.snapshot().events), s.refused.Load()
+	return wait.For(ctx, func() error {
+		switch {
+		case len(s.oracle.snapshot().events) >= before+20:
+			return nil
+		case s.cluster.shape.lossless() && s.refused.Load() >= refused+20:
+			return nil
+		}
+		return errors.New("nothing is acknowledged that a replica does not have")
+	})
+}
+
+// judgeLoss compares what was lost with what the promoted replica could know, and has it found again.
+func (s *workload) judgeLoss(ctx context.Context, had, got string) error {
+	lost := s.oracle.allLost()
+	fmt.Fprintf(
+		s.notes, "  the master ended at offset %s, its successor began at %s: %d facts lost\n", had, got, len(lost),
+	)
+	for key := range lost {
+		fmt.Fprintf(s.notes, "    %s: %s\n", key, lost[key])
+	}
+	if s.cluster.shape.lossless() {
+		return nil // the end of the round judges it
+	}
+	if len(lost) == 0 {
+		return errors.New("the promoted replica had everything: the round proves nothing")
+	}
+	s.oracle.awaitReturn()
+	if err := s.reconcile(ctx); err != nil {
+		return err
+	}
+	if err := s.verify(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.notes, "  after one catch-up %d are still lost\n", len(s.oracle.allLost()))
+	return nil
+}
+
+// reconcile has the servers make one pass of the catch-up now, and not only within five minutes.
+func (s *workload) reconcile(ctx context.Context) error {
+	p, err := s.Start(s.tools.kasse, s.Settings(s.serverSettings()), "reconcile", "-since", "1h")
+	if err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
+// lossless reports whether every replica has to confirm.
+func (shape clusterShape) lossless() bool { return shape.confirming >= shape.replicas }
+
+// replicasOf returns two replicas of a master.
+func (c *cluster) replicasOf(ctx context.Context, master *redisServer) (a, b *redisServer, err error) {
+	var all []*redisServer
+	for _, node := range c.nodes {
+		info, err := node.Client.Info(ctx, "replication").Result()
+		if err != nil {
+			return nil, nil, err
+		}
+		if field(info, "role") == "slave" && strings.HasSuffix(master.Address, ":"+field(info, "master_port")) {
+			all = append(all, node)
+		}
+	}
+	if len(all) != 2 {
+		return nil, nil, fmt.Errorf("%s has %d replicas, want 2", master.Address, len(all))
+	}
+	return all[0], all[1], nil
+}
+
+// partFrom ends the connections of the master's replicas, of which one is frozen, and waits until the other is back.
+func (c *cluster) partFrom(ctx context.Context, master, frozen, other *redisServer) error {
+	if err := master.Client.ClientKillByFilter(ctx, "TYPE", "replica").Err(); err != nil {
+		return err
+	}
+	return wait.For(ctx, func() error {
+		info, err := master.Client.Info(ctx, "replication").Result()
+		if err != nil {
+			return err
+		}
+		online := func(node *redisServer) bool {
+			_, port, _ := strings.Cut(node.Address, ":")
+			return strings.Contains(info, "port="+port+",state=online")
+		}
+		if online(frozen) || !online(other) {
+			return errors.New("the replicas are not parted: " + info)
+		}
+		return nil
+	})
+}
+
+// field is a member of the answer to INFO.
+func field(info, name string) string {
+	for line := range strings.Lines(info) {
+		if value, found := strings.CutPrefix(line, name+":"); found {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
