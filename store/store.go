@@ -117,7 +117,8 @@ type Store struct {
 
 	appended appendWatch  // of those who push
 	pushes   pushPipeline // of all endpoints
-	looks    queueLooks   // of the workers of this process
+	confirms confirmations
+	looks    queueLooks // of the workers of this process
 
 	rebuilding map[partition]bool // by this process
 
@@ -136,7 +137,7 @@ func New(client redis.UniversalClient, o Options) *Store {
 		o.Readers.client.AddHook(observed{o.Observer})
 	}
 	return &Store{
-		Options: o, redis: client, watch: newWatch(),
+		Options: o, redis: client, watch: newWatch(), confirms: confirmations{servers: map[redis.Cmdable]*confirmQueue{}},
 		pointers: pointers{kept: map[payment.ID]payment.OrderID{}}, rebuilding: map[partition]bool{},
 		writing: newCommandRunner(client, o.AutoPipeline, o.Observer),
 		// With a cache few reads reach Redis.

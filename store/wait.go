@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -18,7 +17,8 @@ import (
 //
 // WAIT counts for the connection it is sent on, and after a read it may wait for nothing. Hence
 // three commands go together: the script, a write to the partition's fence, WAIT. Redis replicates
-// in order: a replica that has the fence has all that came before it.
+// in order: a replica that has the fence has all that came before it. So scripts of one moment share
+// the fence and WAIT.
 
 // run runs a script on the server that holds the partition, and confirms all that it read and
 // wrote. The error is one that callers may see.
@@ -33,7 +33,7 @@ func (s *Store) run(
 	defer cancel()
 	send := script.EvalSha
 	for try := 0; ; try++ {
-		reply, err := s.confirmed(ctx, part, func(pipe redis.Pipeliner) *redis.Cmd {
+		reply, err := s.confirmed(ctx, part, try > 0, func(pipe redis.Pipeliner) *redis.Cmd {
 			return send(ctx, pipe, keys, args...)
 		})
 		switch {
@@ -53,24 +53,21 @@ const (
 	redirectPause = 10 * time.Millisecond
 )
 
-// confirmed sends one command in a pipeline with the fence and WAIT. go-redis sends a pipeline
-// again as a whole, on one connection, so that they are never parted. The scripts may run twice.
-func (s *Store) confirmed(ctx context.Context, part partition, add func(redis.Pipeliner) *redis.Cmd) (any, error) {
+// confirmed sends one script, which replicas have to confirm: alone, or with others of the moment. One that is sent
+// again goes alone, so that a partition that is moving delays no other one.
+func (s *Store) confirmed(
+	ctx context.Context, part partition, alone bool, add func(redis.Pipeliner) *redis.Cmd,
+) (any, error) {
 	server, err := s.server(ctx, part)
 	if err != nil {
 		return nil, err
 	}
-	pipe := server.Pipeline()
-	reply := add(pipe)
-	pipe.Set(ctx, part.fence(), "", 0)
-	replicas := pipe.Do(ctx, "WAIT", s.WaitReplicas, s.WaitTimeout.Milliseconds())
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
+	if !alone && s.AutoPipeline {
+		return s.confirmTogether(ctx, server, part, add)
 	}
-	if count, err := replicas.Int(); err != nil || count < s.WaitReplicas {
-		return nil, fmt.Errorf("%w: %d of %d within %s", errUnconfirmed, count, s.WaitReplicas, s.WaitTimeout)
-	}
-	return reply.Val(), nil
+	call := &confirmCall{part: part, add: add}
+	s.confirm(ctx, server, []*confirmCall{call})
+	return call.result()
 }
 
 var errUnconfirmed = errors.New("fewer replicas than REDIS_WAIT_REPLICAS confirmed")

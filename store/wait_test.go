@@ -3,7 +3,9 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,4 +153,73 @@ func fences(ctx context.Context, t *testing.T, client redis.UniversalClient) []s
 		t.Fatal(err)
 	}
 	return keys
+}
+
+// TestConfirmsTogether: while two writes wait for the replica, the writes of all others gather. They share one WAIT,
+// and one that conflicts fails alone.
+func TestConfirmsTogether(t *testing.T) {
+	master, replica := storetest.NewReplicated(t)
+	ctx, client := t.Context(), connect(t, master.URL())
+	o := waiting(1)
+	o.WaitTimeout, o.AutoPipeline = 4*time.Second, true
+	s := store.New(client, o)
+	must(t, s.Mark(ctx, store.Identity{Service: "kasse"}))
+	stored, c := mustWrite(t, s, "pi_stale")
+	stored.Revision = "1-AAAAAAAAAAA"
+	var all sync.WaitGroup
+	save := func(n int) {
+		all.Go(func() {
+			if err := s.SavePointer(ctx, payment.ID(fmt.Sprint("pi_", n)), "o_1", time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("write %d: %v", n, err)
+			}
+		})
+	}
+	save(1)
+	all.Wait() // Redis knows the script
+	replica.Freeze()
+	before := waits(ctx, t, client)
+	for n := range 2 {
+		save(n)
+		wait.UntilTrue(t, "the write to wait for the replica", func() bool {
+			return blocked(ctx, t, client) == fmt.Sprint(n+1)
+		})
+	}
+	const more = 60
+	for n := range more {
+		save(2 + n)
+	}
+	all.Go(func() {
+		if _, err := s.SaveOrder(ctx, stored, c); !errors.Is(err, payment.ErrConflict) {
+			t.Errorf("a conflict among others: %v", err)
+		}
+	})
+	wait.UntilTrue(t, "the others to gather", func() bool { return s.Unconfirmed() == more+1 })
+	replica.Thaw()
+	all.Wait()
+	if got := waits(ctx, t, client) - before; got != 3 {
+		t.Errorf("%d WAITs for %d writes, not 3", got, 2+more+1)
+	}
+}
+
+// waits is how often Redis has carried out WAIT.
+func waits(ctx context.Context, t *testing.T, client redis.UniversalClient) (count int) {
+	t.Helper()
+	stats, err := client.Info(ctx, "commandstats").Result()
+	must(t, err)
+	for line := range strings.Lines(stats) {
+		if _, err := fmt.Sscanf(line, "cmdstat_wait:calls=%d", &count); err == nil {
+			break
+		}
+	}
+	return count
+}
+
+// blocked is how many connections wait, in Redis's words.
+func blocked(ctx context.Context, t *testing.T, client redis.UniversalClient) string {
+	t.Helper()
+	clients, err := client.Info(ctx, "clients").Result()
+	must(t, err)
+	_, after, _ := strings.Cut(clients, "blocked_clients:")
+	count, _, _ := strings.Cut(after, "\r")
+	return count
 }

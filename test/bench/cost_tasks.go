@@ -117,7 +117,7 @@ func missing(ctx context.Context, s *costSetup) (int, error) {
 // creating opens orders, and keeps them under a name.
 func creating(name string, customer bool, rate int) func(context.Context, *costSetup) (int, error) {
 	return func(ctx context.Context, s *costSetup) (int, error) {
-		count := s.paced(4 * costCreates)
+		count := s.paced(8 * costCreates)
 		if rate > 0 {
 			count = s.paced(rate)
 		}
@@ -131,7 +131,7 @@ func creating(name string, customer bool, rate int) func(context.Context, *costS
 			requests = append(requests, postRequest("/v1/payments", body))
 		}
 		var mu sync.Mutex
-		return collectAt(ctx, s.kasse.Public, rate, fewConnections, requests, http.StatusCreated, func(body []byte) {
+		return collectAt(ctx, s.kasse.Public, rate, connections, requests, http.StatusCreated, func(body []byte) {
 			var view struct {
 				Order   string `json:"order_id"`
 				Payment string `json:"payment_intent"`
