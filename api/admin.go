@@ -33,7 +33,7 @@ const (
 	DependencyUnreachable DependencyState = "unreachable"
 	DependencyReplica     DependencyState = "replica"    // it accepts no writes, and its data may be old
 	DependencyUnmarked    DependencyState = "unmarked"   // it was wiped, or it is new
-	DependencyRebuilding  DependencyState = "rebuilding" // kasse rebuild has begun, and not ended
+	DependencyRebuilding  DependencyState = "rebuilding" // kasse rebuild has started and not finished
 	DependencyForeign     DependencyState = "foreign"    // it holds the payments of another service, account or layout
 )
 

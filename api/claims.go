@@ -94,7 +94,7 @@ func readClaims(payload []byte) (*claims, []fieldError) {
 func payloadError(err error) fieldError {
 	var syntax *jsontext.SyntacticError
 	if errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax) {
-		return fieldError{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}
+		return fieldError{Pointer: string(syntax.JSONPointer), Detail: "is given twice"}
 	}
 	return fieldError{Detail: "the claims must be a JSON object in UTF-8"}
 }

@@ -94,16 +94,16 @@ func neededIfMatch(h http.Header) (entityTags, error) {
 	lines := h[headerIfMatch]
 	if len(lines) == 0 {
 		fieldErrors := []fieldError{
-			{Header: headerIfMatch, Detail: "must be the ETag of the payment as you have seen it"},
+			{Header: headerIfMatch, Detail: "must be the ETag that the last read of the payment returned"},
 		}
 		return entityTags{}, &refusal{
-			codeIfMatchRequired, "The change has to name the version that it changes.", fieldErrors,
+			codeIfMatchRequired, "The change must name the version of the payment that it changes.", fieldErrors,
 		}
 	}
 	tags := parseEntityTags(lines)
 	if tags.malformed || tags.any == (len(tags.opaque) > 0) {
 		fieldErrors := []fieldError{
-			{Header: headerIfMatch, Detail: `must be an ETag of the payment in its quotes, a list of them, or *`},
+			{Header: headerIfMatch, Detail: `must be a quoted ETag of the payment, a list of quoted ETags, or *`},
 		}
 		return entityTags{}, &refusal{payment.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}

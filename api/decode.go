@@ -59,8 +59,8 @@ func invalidJSON(err error) error {
 	var syntax *jsontext.SyntacticError
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName) && errors.As(err, &syntax):
-		fieldErrors := []fieldError{{Pointer: string(syntax.JSONPointer), Detail: "is there twice"}}
-		return &refusal{codeInvalidJSON, "The body holds the same key twice.", fieldErrors}
+		fieldErrors := []fieldError{{Pointer: string(syntax.JSONPointer), Detail: "is given twice"}}
+		return &refusal{codeInvalidJSON, "The body contains a key twice.", fieldErrors}
 	case errors.As(err, &syntax):
 		return &refusal{
 			code: codeInvalidJSON, detail: fmt.Sprintf("The body is not valid JSON at byte %d.", syntax.ByteOffset),
@@ -100,7 +100,7 @@ func (d *decoder) verdict(required []string) error {
 		return nil
 	}
 	return &refusal{
-		payment.CodeInvalidRequest, "The body has members that are missing, unknown or of a wrong type.",
+		payment.CodeInvalidRequest, "Members of the body are missing, unknown or of a wrong type.",
 		d.fieldErrors,
 	}
 }

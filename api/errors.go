@@ -42,7 +42,7 @@ var problemTypes = map[payment.Code]problemType{
 	"invalid_json":             {400, "The body is not valid JSON.", false},
 	"invalid_request":          {400, "The request is not valid.", false},
 	"invalid_signature":        {400, "The signature is not valid.", false},
-	"unauthenticated":          {401, "A valid credential is needed.", false},
+	"unauthenticated":          {401, "A valid credential is required.", false},
 	"token_expired":            {401, "The token has expired.", false},
 	"insufficient_scope":       {403, "The credential may not do this.", false},
 	"origin_not_allowed":       {403, "The page's origin is not listed.", false},
@@ -56,24 +56,24 @@ var problemTypes = map[payment.Code]problemType{
 	"idempotency_in_progress":  {409, "The same request is still in progress.", true},
 	"balance_insufficient":     {409, "The Stripe account's balance does not cover the refund.", false},
 	"cursor_expired":           {410, "The cursor is no longer valid.", false},
-	"version_mismatch":         {412, "The payment has moved on.", false},
+	"version_mismatch":         {412, "The payment has changed since the given version.", false},
 	"body_too_large":           {413, "The body is too large.", false},
 	"unsupported_media_type":   {415, "The body's media type is not supported.", false},
 	"claim_mismatch":           {422, "The body differs from the token.", false},
 	"amount_out_of_range":      {422, "The amount is out of range.", false},
 	"unsupported_currency":     {422, "The currency is not supported.", false},
-	"customer_not_found":       {422, "Stripe knows no such customer.", false},
+	"customer_not_found":       {422, "The customer does not exist at Stripe.", false},
 	"idempotency_key_reused":   {422, "The idempotency key was used for another request.", false},
-	"refund_exceeds_payment":   {422, "The refund is more than what is left of the payment.", false},
-	"if_match_required":        {428, "An If-Match header is needed.", false},
-	"idempotency_key_required": {428, "An Idempotency-Key header is needed.", false},
+	"refund_exceeds_payment":   {422, "The refund exceeds what is left of the payment.", false},
+	"if_match_required":        {428, "An If-Match header is required.", false},
+	"idempotency_key_required": {428, "An Idempotency-Key header is required.", false},
 	"rate_limited":             {429, "Too many requests.", true},
 	"attempts_exhausted":       {429, "The order has had too many failed attempts.", false},
 	"internal":                 {500, "Something went wrong on our side.", true},
 	"stripe_error":             {502, "Stripe answered with an error.", true},
 	"store_unavailable":        {503, "The store is not available.", true},
 	"stripe_unavailable":       {503, "Stripe is not available.", true},
-	"stripe_rate_limited":      {503, "Stripe asks us to slow down.", true},
+	"stripe_rate_limited":      {503, "Stripe's rate limit was reached.", true},
 	"stripe_timeout":           {504, "Stripe did not answer in time.", true},
 }
 
@@ -131,11 +131,11 @@ func problemOf(err error) problem {
 	case errors.As(err, &failed) && failed.Code != payment.CodeInternal && problemTypes[failed.Code].status != 0:
 		return serviceProblem(failed)
 	case errors.Is(err, echo.ErrNotFound):
-		return newProblem(payment.CodeNotFound, "There is no such path.", nil)
+		return newProblem(payment.CodeNotFound, "This path does not exist.", nil)
 	case errors.Is(err, echo.ErrMethodNotAllowed):
 		return newProblem(codeMethodNotAllowed, "The Allow header names the methods of this path.", nil)
 	}
-	return newProblem(payment.CodeInternal, "The log holds the reason under this request_id.", nil)
+	return newProblem(payment.CodeInternal, "Kasse's log has the cause under this request_id.", nil)
 }
 
 func serviceProblem(e *payment.Error) problem {

@@ -73,7 +73,7 @@ func eventTypes(c echo.Context) ([]string, error) {
 	for i, name := range types {
 		if !payment.KnownEventType(name) {
 			detail := fmt.Sprintf(
-				"must be event types, separated by commas; no. %d is none that this version knows", i+1,
+				"must be event types, separated by commas; number %d is unknown to this version", i+1,
 			)
 			return nil, badParameter("type", detail)
 		}

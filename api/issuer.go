@@ -159,10 +159,10 @@ func (k *IssuerKeys) Run(ctx context.Context) {
 		case err != nil:
 			next = keysRetry
 			k.Logger.WarnContext(
-				ctx, "the keys of the order tokens' issuer cannot be fetched; the last ones stay", "error", err,
+				ctx, "order tokens: cannot fetch the issuer's keys, keeping the last ones", "error", err,
 			)
 		case failing:
-			k.Logger.InfoContext(ctx, "the keys of the order tokens' issuer are fetched", "keys", len(keys))
+			k.Logger.InfoContext(ctx, "order tokens: fetched the issuer's keys", "keys", len(keys))
 		}
 		failing = err != nil
 		select {
@@ -229,10 +229,10 @@ func readKeys(ctx context.Context, text []byte) (map[string][]issuerKey, error) 
 		Keys []jsontext.Value `json:"keys"`
 	}
 	if len(text) > maxKeys {
-		return nil, errors.New("the issuer's answer is too long")
+		return nil, errors.New("the issuer's response is too long")
 	}
 	if err := json.Unmarshal(text, &set); err != nil {
-		return nil, errors.New("the issuer's answer is no JWKS")
+		return nil, errors.New("the issuer's response is not a JWKS")
 	}
 	keys := make(map[string][]issuerKey)
 	for _, raw := range set.Keys {
@@ -241,7 +241,7 @@ func readKeys(ctx context.Context, text []byte) (map[string][]issuerKey, error) 
 		}
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("the issuer's answer holds no key to verify with")
+		return nil, errors.New("the issuer's JWKS has no key that verifies signatures")
 	}
 	return keys, nil
 }

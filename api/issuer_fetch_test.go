@@ -107,7 +107,7 @@ func TestIssuerIsAway(t *testing.T) {
 	i.pass(time.Hour)
 	i.isGood(i.token(ecKey(), header("ES256", "unknown"), nil), false)
 	i.isGood(token, true)
-	if log := i.logs.String(); strings.Contains(log, "hunter2") || !strings.Contains(log, "cannot be fetched") {
+	if log := i.logs.String(); strings.Contains(log, "hunter2") || !strings.Contains(log, "cannot fetch") {
 		t.Errorf("the log is %s", log)
 	}
 }

@@ -76,7 +76,7 @@ func orderQuery(c echo.Context) (q payment.OrderQuery, err error) {
 	if query.Has("customer") {
 		q.Customer = payment.CustomerID(query.Get("customer"))
 		if !q.Customer.Valid() {
-			return q, badParameter("customer", "must be the id of a customer of Stripe's, cus_…")
+			return q, badParameter("customer", "must be the id of a customer at Stripe, cus_…")
 		}
 	}
 	if query.Has("state") {
@@ -87,7 +87,7 @@ func orderQuery(c echo.Context) (q payment.OrderQuery, err error) {
 	}
 	if query.Has("created_after") {
 		if q.CreatedAfter, err = time.Parse(time.RFC3339, query.Get("created_after")); err != nil {
-			return q, badParameter("created_after", "must be a time of RFC 3339, such as 2026-11-23T12:00:00Z")
+			return q, badParameter("created_after", "must be an RFC 3339 time, such as 2026-11-23T12:00:00Z")
 		}
 	}
 	q.After = query.Get("after")

@@ -144,7 +144,7 @@ func (a *api) createRequest(c echo.Context) (payment.CreateRequest, error) {
 		if !claims.opens() {
 			return payment.CreateRequest{}, &refusal{
 				code:   codeInsufficientScope,
-				detail: "The order token names no amount and currency: it only reads its order.",
+				detail: "The order token has no amount and currency, so it can only read its order.",
 			}
 		}
 		present, err := decodeMembers(c, &body)

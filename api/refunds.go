@@ -76,9 +76,9 @@ func (a *api) listRefunds(c echo.Context) error {
 func neededIdempotencyKey(h http.Header) (string, error) {
 	if h.Get(headerIdempotencyKey) == "" {
 		fieldErrors := []fieldError{
-			{Header: headerIdempotencyKey, Detail: "must be there, the same in every try of one refund"},
+			{Header: headerIdempotencyKey, Detail: "is required, with the same value in each try of one refund"},
 		}
-		return "", &refusal{codeIdempotencyKeyRequired, "The refund has to bear a key of yours.", fieldErrors}
+		return "", &refusal{codeIdempotencyKeyRequired, "The refund needs an Idempotency-Key that the caller chooses.", fieldErrors}
 	}
 	return h.Get(headerIdempotencyKey), nil
 }

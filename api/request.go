@@ -66,7 +66,7 @@ func checkQuery(c echo.Context, known parameters) error {
 		if !slices.Contains(known.names, name) {
 			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is unknown"})
 		} else if len(query[name]) > 1 {
-			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is there more than once"})
+			fieldErrors = append(fieldErrors, fieldError{Parameter: name, Detail: "is given more than once"})
 		}
 	}
 	if len(fieldErrors) > 0 {
@@ -99,7 +99,7 @@ func checkIdempotencyKey(h http.Header) error {
 	keys := h.Values(headerIdempotencyKey)
 	if len(keys) > 1 || (len(keys) == 1 && !idempotencyKey.MatchString(keys[0])) {
 		fieldErrors := []fieldError{
-			{Header: headerIdempotencyKey, Detail: "must be there once, with 1 to 255 printable ASCII characters"},
+			{Header: headerIdempotencyKey, Detail: "must be given once, with 1 to 255 printable ASCII characters"},
 		}
 		return &refusal{payment.CodeInvalidRequest, "A header is not valid.", fieldErrors}
 	}
@@ -116,7 +116,7 @@ const (
 func readJSON(c echo.Context) ([]byte, error) {
 	h := c.Request().Header
 	if h.Get(echo.HeaderContentEncoding) != "" {
-		return nil, unsupported(echo.HeaderContentEncoding, "must not be there: the body is read as it is")
+		return nil, unsupported(echo.HeaderContentEncoding, "must be absent: encoded bodies are not accepted")
 	}
 	text, err := readBody(c, maxBody)
 	switch {
@@ -151,7 +151,7 @@ func isJSON(contentType []string) bool {
 // readBody reads the body up to the limit, in bytes. One that says by its Content-Length that it is
 // larger is refused before any of it has been read.
 func readBody(c echo.Context, limit int64) ([]byte, error) {
-	tooLarge := &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have %d bytes.", limit)}
+	tooLarge := &refusal{code: codeBodyTooLarge, detail: fmt.Sprintf("The body may have at most %d bytes.", limit)}
 	if c.Request().ContentLength > limit {
 		c.Response().Header().Set(echo.HeaderConnection, "close") // what follows would be read as the next request
 		return nil, tooLarge
@@ -162,7 +162,7 @@ func readBody(c echo.Context, limit int64) ([]byte, error) {
 	case errors.As(err, &cut):
 		return nil, tooLarge
 	case err != nil:
-		return nil, &refusal{code: payment.CodeInvalidRequest, detail: "The body could not be read to its end."}
+		return nil, &refusal{code: payment.CodeInvalidRequest, detail: "The request ended before the whole body was received."}
 	}
 	return body, nil
 }

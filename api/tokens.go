@@ -109,7 +109,7 @@ func (k Tokens) verify(ctx context.Context, text string) (*claims, error) {
 	return t, nil
 }
 
-var errNoSuchKey = errors.New("no secret or key has this kid, or something is critical that is not known here")
+var errNoSuchKey = errors.New("no secret or key has this kid, or crit names an unknown extension")
 
 // key finds the secret or the issuer's key by the kid, each only for its own algorithms. A token with a crit
 // header uses an unknown extension and must be refused (RFC 7515, section 4.1.11).
@@ -165,7 +165,7 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 	}
 	if len(fieldErrors) > 0 {
 		return &refusal{
-			codeClaimMismatch, "The body may only repeat what the token says, and narrow its session.", fieldErrors,
+			codeClaimMismatch, "The body may only repeat the token's claims and narrow its customer session.", fieldErrors,
 		}
 	}
 	return nil
@@ -215,21 +215,21 @@ func (k Tokens) checkMint(r payment.CreateRequest) error {
 	} {
 		if member.present {
 			fieldErrors = append(fieldErrors, fieldError{
-				Pointer: member.pointer, Detail: "is not for a token to say: open the payment with the service key",
+				Pointer: member.pointer, Detail: "cannot be in an order token: open the payment with the service key",
 			})
 		}
 	}
 	if r.Reopen {
 		fieldErrors = append(fieldErrors, fieldError{
-			Pointer: "/reopen", Detail: "is not for a token to say: reopen the order with the service key",
+			Pointer: "/reopen", Detail: "cannot be in an order token: reopen the order with the service key",
 		})
 	}
 	if len(fieldErrors) > 0 {
-		return &refusal{payment.CodeInvalidRequest, "An order token cannot say all of this.", fieldErrors}
+		return &refusal{payment.CodeInvalidRequest, "An order token cannot contain these members.", fieldErrors}
 	}
 	token, _, err := k.mint(r, k.Now().UnixMilli())
 	if err == nil && len(token) > maxMintedToken {
-		detail := fmt.Sprintf("makes a token of %d bytes, and it may have %d: it travels in a header",
+		detail := fmt.Sprintf("makes the token %d bytes long; a header has room for %d",
 			len(token), maxMintedToken)
 		fieldErrors = []fieldError{{Pointer: longestMember(r), Detail: detail}}
 		return &refusal{payment.CodeInvalidRequest, "The order token would be too long.", fieldErrors}

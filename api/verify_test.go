@@ -67,7 +67,7 @@ func (w *apiEnv) asked(before int) {
 	}
 }
 
-const deniedLine = "Stripe does not know of a success that a webhook brought"
+const deniedLine = "Stripe does not show a success that a webhook reported"
 
 // TestForgedSuccess: an attacker with a leaked webhook secret reports an order as paid. Then the customer
 // really pays.

@@ -23,11 +23,11 @@ const attentionBatch = 5
 func (s *Service) attendOrders(ctx context.Context) {
 	ids, err := s.attention.ClaimOrders(ctx, attentionBatch, readHide)
 	if err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "the queue of orders could not be read; it is read again", "error", err)
+		s.Logger.WarnContext(ctx, "reads: could not claim orders with an open question, retrying", "error", err)
 	}
 	for _, id := range ids {
 		if err := s.AttendOrder(ctx, id); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "an order could not be settled; it is tried again", "order_id", id, "error", err)
+			s.Logger.WarnContext(ctx, "reads: could not find the outcome of an order's attempt, retrying", "order_id", id, "error", err)
 		}
 	}
 }

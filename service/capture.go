@@ -43,11 +43,11 @@ func (s *Service) Capture(ctx context.Context, id payment.ID, amount *int64) (pa
 func (t *target) mayCapture(view payment.View, sum int64) error {
 	switch {
 	case view.State.Won():
-		return t.invalidState("Another amount has been captured already.")
+		return t.invalidState("Another amount was already captured.")
 	case view.State != payment.Authorized:
-		return t.invalidState("There is nothing to capture: the payment is not authorized.")
+		return t.invalidState("Only an authorized payment can be captured.")
 	case t.order.Current() != t.id || view.Superseded || t.order.Closed != "":
-		return t.invalidState("The order no longer wants this payment; it is cancelled by itself.")
+		return t.invalidState("The order has another payment or is closed; Kasse cancels this one.")
 	case sum > view.AmountCapturable:
 		return payment.AboveCapturable(sum, view.AmountCapturable)
 	}

@@ -130,7 +130,7 @@ func (s *Service) catchUpOnce(ctx context.Context) error {
 	}
 	if t.Applied > 0 {
 		s.Logger.InfoContext(
-			ctx, "caught up with events that no webhook had brought", "events", t.Events, "applied", t.Applied,
+			ctx, "catch-up: applied events that no webhook had delivered", "events", t.Events, "applied", t.Applied,
 		)
 	}
 	return s.catchUps.SaveCatchUp(ctx, now)
@@ -153,7 +153,7 @@ func (s *Service) applyListed(ctx context.Context, e payment.StripeEvent, t *Tal
 	t.Events++
 	t.report()
 	if e.Unreadable != "" {
-		s.Logger.WarnContext(ctx, "an event of Stripe's list cannot be decoded",
+		s.Logger.WarnContext(ctx, "catch-up: cannot decode an event of Stripe's list; its payment is read",
 			"event", e.ID, "type", e.Type, "reason", e.Unreadable)
 		_, err := s.requestRead(ctx, e)
 		return s.tolerateRecordError(ctx, err, e.Payment)
@@ -172,7 +172,7 @@ func (s *Service) tolerateRecordError(ctx context.Context, err error, id payment
 	var e *payment.Error
 	if errors.As(err, &e) && e.Code == payment.CodeInternal {
 		s.Logger.ErrorContext(
-			ctx, "the record of a payment cannot be used; it is left out", "payment_intent", id, "error", err,
+			ctx, "catch-up or sweep: skipped a payment whose stored record cannot be read", "payment_intent", id, "error", err,
 		)
 		return nil
 	}

@@ -123,7 +123,7 @@ func (t *target) awaitsMethod() error {
 		view.Status == payment.RequiresPaymentMethod {
 		return nil
 	}
-	return t.invalidState("The amount can be changed only while the order's payment waits for a payment method.")
+	return t.invalidState("The amount can be changed only while the order's current payment is in requires_payment_method.")
 }
 
 // setAmount proposes the amount to the order and sets it at Stripe. It becomes the order's amount unless
@@ -148,7 +148,7 @@ func (s *Service) setAmount(ctx context.Context, t *target, l *lease, amount int
 	case !held:
 		return errBusy
 	case declined:
-		return t.invalidState("The customer was faster: the payment no longer waits for a payment method.")
+		return t.invalidState("The customer paid first: the payment is no longer in requires_payment_method.")
 	}
 	return nil
 }
@@ -175,12 +175,12 @@ func (s *Service) Cancel(ctx context.Context, id payment.ID, reason string) (pay
 func (s *Service) cancelStep(ctx context.Context, t *target, l *lease, reason string) (next, error) {
 	switch state := t.state(); {
 	case t.order.Current() != t.id:
-		return done, t.invalidState("The order stands for another payment; this one is cancelled by itself.")
+		return done, t.invalidState("The order has another current payment; Kasse cancels this one.")
 	case state.Won():
 		return done, t.invalidState("The payment has succeeded: refund it instead.")
 	case state == payment.InProgress:
 		return done, t.invalidState(
-			"The bank is processing the payment: it can no longer be cancelled, and its answer has to be awaited.")
+			"The bank is processing the payment: it can no longer be cancelled. Wait for the result.")
 	case state == payment.CanceledState && t.order.Closed != "":
 		return done, nil
 	case state == payment.CanceledState:

@@ -113,7 +113,7 @@ func (s *Service) end(ctx context.Context, t *target, l *lease) {
 		return
 	}
 	if _, err := s.release(ctx, t, l, payment.CauseAPI); err != nil {
-		s.Logger.WarnContext(ctx, "an order's lease could not be released; it ends by itself",
+		s.Logger.WarnContext(ctx, "could not release an order's lease; it expires by itself",
 			"order_id", t.ref.Order, "error", err)
 	}
 }

@@ -22,7 +22,7 @@ const pruneEvery = 12 * time.Hour
 func (s *Service) Orders(ctx context.Context, q payment.OrderQuery) ([]OrderView, string, error) {
 	if !s.OrderIndex {
 		return nil, "", &payment.Error{
-			Code: payment.CodeNotFound, Detail: "This server keeps no index of orders (ORDER_INDEX is false).",
+			Code: payment.CodeNotFound, Detail: "This server has no index of orders: ORDER_INDEX is false.",
 		}
 	}
 	page, err := s.listing.ListOrders(ctx, q)
@@ -49,7 +49,7 @@ func (s *Service) Orders(ctx context.Context, q payment.OrderQuery) ([]OrderView
 func (s *Service) pruneOnce(ctx context.Context) error {
 	gone, err := s.listing.PruneIndex(ctx)
 	if gone > 0 {
-		s.Logger.InfoContext(ctx, "the index of orders was cleared of orders that are gone", "orders", gone)
+		s.Logger.InfoContext(ctx, "index: removed orders that have expired", "orders", gone)
 	}
 	return err
 }

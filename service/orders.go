@@ -116,7 +116,7 @@ func (s *Service) apply(ctx context.Context, t *target, cause string, decide dec
 		}
 	}
 	return false, &payment.Error{
-		Code: payment.CodeStoreUnavailable, Detail: "The order is being changed by too many at once.",
+		Code: payment.CodeStoreUnavailable, Detail: "Too many concurrent changes of this order; repeat the request.",
 		Cause: payment.ErrConflict,
 	}
 }
@@ -286,7 +286,7 @@ func (s *Service) mergeForeign(ctx context.Context, t *target, cause string, see
 	}
 	if !t.order.Stored() {
 		s.observer().Anomaly(AnomalyForeign)
-		s.Logger.WarnContext(ctx, "a PaymentIntent names an order that has another payment for the attempt",
+		s.Logger.WarnContext(ctx, "a PaymentIntent claims an attempt of an order that has another payment",
 			"payment_intent", t.id, "order_id", t.ref.Order)
 	}
 	return s.apply(ctx, t, cause, func(*payment.Order, time.Time) (payment.Fact, error) {

@@ -113,16 +113,16 @@ func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 		return c.followServer(ctx)
 	case strings.HasPrefix(holder, ownerReconcile):
 		c.idle = time.Time{}
-		c.tally.announce("another kasse reconcile runs; this one waits for its end")
+		c.tally.announce("another kasse reconcile is running; waiting until it ends")
 	case strings.HasPrefix(holder, ownerRebuild):
 		return c.idleFor(leaseWait), fmt.Errorf("%w: kasse rebuild runs", errLeaseHeld)
 	case !c.idleFor(leaseWait):
 	case c.Verify:
-		c.Logger.WarnContext(ctx, "the server that holds the lease has an older version and takes no requests; it makes "+
+		c.Logger.WarnContext(ctx, "the server that holds the lease is an older version that accepts no requests; it runs "+
 			"its own passes, and this command only verifies successes")
 		return true, c.verifySince(ctx, c.From, c.tally)
 	default:
-		return true, fmt.Errorf("%w: a server of an older version, which takes no requests and makes its own passes; "+
+		return true, fmt.Errorf("%w: a server of an older version, which accepts no requests and runs its own passes; "+
 			"update it or stop it", errLeaseHeld)
 	}
 	return false, nil
@@ -138,22 +138,22 @@ func (c *passCommand) followServer(ctx context.Context) (done bool, err error) {
 	switch {
 	case standing.Started && standing.Holder != c.holder:
 		if c.holder != "" {
-			c.tally.announce("the server that made the pass has ended; another begins it again")
+			c.tally.announce("the server that ran the pass has ended; another server starts it again")
 		} else {
-			c.tally.announce("a running server makes the pass")
+			c.tally.announce("a running server runs the pass")
 		}
 		c.holder = standing.Holder
 	case !standing.Started && !standing.First:
-		c.tally.announce("a running server makes the pass of another command first")
+		c.tally.announce("a running server first runs the pass of another command")
 	case !standing.Started:
-		return c.idleFor(passBegins), errors.New("the server that holds the lease has not begun the pass")
+		return c.idleFor(passBegins), errors.New("the server that holds the lease did not start the pass in time")
 	}
 	c.idle = time.Time{}
 	if standing.Started {
 		c.tally.adopt(standing.PassResult)
 	}
 	if standing.Done && standing.Failed != "" {
-		return true, fmt.Errorf("the server that made the pass says: %s", standing.Failed)
+		return true, fmt.Errorf("the pass failed on the server: %s", standing.Failed)
 	}
 	return standing.Done, nil
 }

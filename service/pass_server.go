@@ -25,7 +25,7 @@ func (s *Service) servePasses(ctx context.Context) {
 		r, found, err := s.passes.ClaimPass(ctx, holder)
 		switch {
 		case err != nil && ctx.Err() == nil:
-			s.Logger.WarnContext(ctx, "the requests of kasse reconcile could not be read; they are read again", "error", err)
+			s.Logger.WarnContext(ctx, "passes: could not read the requests of kasse reconcile, retrying", "error", err)
 		case found:
 			s.servePass(ctx, r, holder)
 		}
@@ -35,7 +35,7 @@ func (s *Service) servePasses(ctx context.Context) {
 // servePass runs one pass and reports its progress. It ends early if the command is gone. If the lease is
 // lost it reports nothing, and the next holder runs the pass again.
 func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder string) {
-	s.Logger.InfoContext(ctx, "kasse reconcile asks for a pass", "from", r.From, "verify", r.Verify)
+	s.Logger.InfoContext(ctx, "passes: started the pass that kasse reconcile requested", "from", r.From, "verify", r.Verify)
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var latest noted
@@ -50,17 +50,17 @@ func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder s
 	stop()
 	_ = noting.Wait()
 	if gone {
-		s.Logger.InfoContext(ctx, "the pass of kasse reconcile ended early: the command or the lease has gone")
+		s.Logger.InfoContext(ctx, "passes: stopped early: the command or the lease has ended")
 		return
 	}
 	result := t.result()
 	if err != nil {
 		result.Failed = strings.ToValidUTF8(err.Error()[:min(len(err.Error()), passErrorBytes)], "")
 	}
-	s.Logger.InfoContext(ctx, "the pass of kasse reconcile has ended", "events", result.Events,
+	s.Logger.InfoContext(ctx, "passes: finished", "events", result.Events,
 		"applied", result.Applied, "read", result.Read, "verified", result.Verified, "error", err)
 	if _, err := s.passes.ReportPass(ctx, r.ID, holder, true, result); err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "the result of a pass could not be stored; the pass is made again", "error", err)
+		s.Logger.WarnContext(ctx, "passes: could not store the result; the pass is run again", "error", err)
 	}
 }
 

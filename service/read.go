@@ -52,12 +52,12 @@ func (s *Service) RunReadWorker(ctx context.Context) {
 	for ctx.Err() == nil {
 		ids, err := s.reads.ClaimReads(ctx, readBatch, readHide)
 		if err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "the queue of reads could not be read; it is read again", "error", err)
+			s.Logger.WarnContext(ctx, "reads: could not claim due reads, retrying", "error", err)
 		}
 		for _, id := range ids {
 			if err := s.readWithinBudget(ctx, id); err != nil && ctx.Err() == nil {
 				s.Logger.WarnContext(
-					ctx, "a payment could not be read; it is tried again", "payment_intent", id, "error", err,
+					ctx, "reads: could not read a payment at Stripe, retrying", "payment_intent", id, "error", err,
 				)
 			}
 		}
@@ -216,7 +216,7 @@ func (s *Service) noteClosed(ctx context.Context, t *target) error {
 	}
 	if err != nil {
 		s.Logger.WarnContext(
-			ctx, "Stripe refused to store that the order is closed; after a rebuild close it again",
+			ctx, "Stripe refused to store that the order is closed; close the order again after a kasse rebuild",
 			"payment_intent", t.id, "error", err,
 		)
 	}

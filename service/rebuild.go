@@ -75,7 +75,7 @@ func (s *Service) listOrders(
 	err := readList(ctx, s, s.stripe.ListPayments, since, func(p payment.Listed) error {
 		r.Listed++
 		if p.Unreadable != "" {
-			s.Logger.ErrorContext(ctx, "a payment of Stripe's list cannot be read; it is not restored",
+			s.Logger.ErrorContext(ctx, "rebuild: cannot decode a payment of Stripe's list; it is not restored",
 				"payment_intent", p.ID, "reason", p.Unreadable)
 			r.Unreadable = append(r.Unreadable, p.ID)
 			return nil

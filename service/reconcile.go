@@ -52,7 +52,7 @@ func (s *Service) Reconcile(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := s.exclusively(ctx, ownerServer, s.runNets)
 		if err != nil && !errors.Is(err, errLeaseHeld) && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "catch-up and sweep could not run; they are tried again", "error", err)
+			s.Logger.WarnContext(ctx, "background tasks: catch-up and sweep could not run, retrying", "error", err)
 		}
 		pause(ctx, leaseRetry)
 	}
@@ -79,7 +79,7 @@ func (s *Service) exclusively(ctx context.Context, kind string, work func(contex
 	back, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseSlack)
 	defer cancel()
 	if giveErr := s.leases.ReleaseLease(back, netsLease, owner); giveErr != nil {
-		s.Logger.WarnContext(ctx, "the lease of the background tasks could not be released; it expires by itself",
+		s.Logger.WarnContext(ctx, "background tasks: could not release the lease; it expires by itself",
 			"error", giveErr)
 	}
 	if errors.Is(lost, errLeaseLost) {
@@ -96,7 +96,7 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 	for pause(ctx, leaseRenew); ctx.Err() == nil; pause(ctx, leaseRenew) {
 		switch ours, err := s.leases.AcquireLease(ctx, netsLease, owner, leaseLasts); {
 		case err != nil:
-			s.Logger.WarnContext(ctx, "the lease of the background tasks could not be renewed; another replica takes over",
+			s.Logger.WarnContext(ctx, "background tasks: could not renew the lease; if it expires, another replica takes over",
 				"error", err)
 		case !ours:
 			lose(errLeaseLost)
@@ -108,7 +108,7 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 
 // runNets runs all nets until the context ends.
 func (s *Service) runNets(ctx context.Context) error {
-	s.Logger.InfoContext(ctx, "this replica runs catch-up and sweep")
+	s.Logger.InfoContext(ctx, "background tasks: this replica runs catch-up and sweep")
 	var nets errgroup.Group
 	nets.Go(func() error { s.repeat(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
 	nets.Go(func() error { s.repeat(ctx, "restore", restoreEvery, s.restoreNext); return nil })
@@ -130,7 +130,7 @@ func (s *Service) repeat(ctx context.Context, name string, every time.Duration, 
 		case err == nil:
 			s.observer().Reconciled(name)
 		case ctx.Err() == nil:
-			s.Logger.WarnContext(ctx, "a background task failed; it is tried again", "task", name, "error", err)
+			s.Logger.WarnContext(ctx, "background tasks: a task failed, retrying", "task", name, "error", err)
 		}
 		pause(ctx, every)
 	}
@@ -213,5 +213,5 @@ func (s *Service) readUntilCertain(ctx context.Context, id payment.ID, t *Tally)
 			return nil
 		}
 	}
-	return fmt.Errorf("%s is still in doubt", id)
+	return fmt.Errorf("%s: its state is still uncertain after the last read", id)
 }

@@ -75,12 +75,12 @@ func (s *Service) refundStep(
 	case call != nil && !call.SameAs(r):
 		return RefundMade{}, done, &payment.Error{
 			Code:   payment.CodeIdempotencyKeyReused,
-			Detail: "This Idempotency-Key was used for another refund of the payment.",
+			Detail: "This Idempotency-Key was used for another refund of this payment.",
 		}
 	case call != nil && call.Answered != nil:
 		return RefundMade{Refund: *call.Answered, Payment: t.stored(), Replayed: true}, done, nil
 	case !p.HasMoney():
-		return RefundMade{}, done, t.invalidState("There is nothing to give back: no money has come.")
+		return RefundMade{}, done, t.invalidState("The payment has received no money, so nothing can be refunded.")
 	case call == nil && t.checkRefund(r) != nil:
 		return RefundMade{}, done, t.checkRefund(r)
 	case call == nil && !p.MayHideRefund(r.Name(), t.now) && p.Left() < max(r.RequestedAmount(), 1):
@@ -103,7 +103,7 @@ func (t *target) checkRefund(r payment.RefundRequest) error {
 // exceeded is the error for an amount beyond the rest.
 func (t *target) exceeded() *payment.Error {
 	return &payment.Error{
-		Code: payment.CodeRefundExceedsPayment, Detail: "More would be given back than is left of the payment.",
+		Code: payment.CodeRefundExceedsPayment, Detail: "The amount is greater than what is left to refund of the payment.",
 		Payment: t.order.Render(t.id),
 	}
 }

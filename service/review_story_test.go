@@ -173,7 +173,7 @@ func TestKeyMayNotReadReviews(t *testing.T) {
 	if again := s.requests("GET /v1/payment_intents/{intent}"); again != asked+1 {
 		t.Fatalf("%d requests for a read", again-asked)
 	}
-	if n := strings.Count(log.String(), "may not read Radar's reviews"); n != 1 {
+	if n := strings.Count(log.String(), "may not read Radar reviews"); n != 1 {
 		t.Fatalf("%d warnings in %s", n, log.String())
 	}
 	s.rebuilds()

@@ -52,7 +52,7 @@ func (s *Service) search(ctx context.Context, t *target, l *lease, a payment.Att
 	if row := t.order.Attempts[a.Number-1]; row.Payment == "" && !row.Refused {
 		return &payment.Error{
 			Code:       payment.CodeStripeUnavailable,
-			Detail:     "It is not known yet whether Stripe has made the payment. The same request can be sent again.",
+			Detail:     "It is not known yet whether Stripe created the payment. Repeat the same request.",
 			RetryAfter: searchRetry,
 		}
 	}

@@ -47,10 +47,10 @@ func (s *Service) RefreshSession(
 	a := t.order.Attempt(id)
 	if t.order.Current() != id || t.order.Frozen() || !view.State.Payable() {
 		return payment.Session{}, caller.invalidState(t,
-			"Only the order's current payment gets a customer session, and only while it can be paid.")
+			"Only the order's current payment can have a customer session, and only while it can be paid.")
 	}
 	if view.Customer == nil {
-		return payment.Session{}, caller.invalidState(t, "The payment has no customer, and so no customer session.")
+		return payment.Session{}, caller.invalidState(t, "The payment has no customer, so it has no customer session.")
 	}
 	features, err = caller.sessionFeatures(a.Session, features)
 	if err != nil {

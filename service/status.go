@@ -132,7 +132,7 @@ func (s *Service) lookUpOnce(ctx context.Context, id payment.ID) error {
 	}
 	if wait > 0 {
 		return &payment.Error{
-			Code: payment.CodeStripeRateLimited, Detail: "Too many payments are asked for that Kasse does not know.",
+			Code: payment.CodeStripeRateLimited, Detail: "Too many requests for payments that Kasse does not know; repeat the request later.",
 			RetryAfter: max(wait, time.Second),
 		}
 	}

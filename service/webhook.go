@@ -60,7 +60,7 @@ func (s *Service) Unsigned() { s.observer().WebhookHandled("", BadSignature, 0) 
 func (s *Service) noteMismatch(ctx context.Context, e payment.StripeEvent, outcome Outcome) {
 	if outcome != Ignored && e.Disagrees() {
 		s.observer().Anomaly(AnomalyStatus)
-		s.Logger.WarnContext(ctx, "an event's type and its status disagree; the status decides",
+		s.Logger.WarnContext(ctx, "webhook: the event's type and its status disagree; the status is used",
 			"event", e.ID, "type", e.Type, "status", e.Intent.Status)
 	}
 }
@@ -79,7 +79,7 @@ func (s *Service) ofOtherAccount(e payment.StripeEvent) bool {
 func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 	s.observer().Anomaly(AnomalyThin)
 	if s.thinSeen.CompareAndSwap(false, true) {
-		s.Logger.WarnContext(ctx, "Stripe sends thin events, which show nothing of a payment: each one costs a read; "+
+		s.Logger.WarnContext(ctx, "webhook: Stripe sends thin events, which contain no payment: each one costs a read; "+
 			"choose snapshot payloads for the event destination", "event", e.ID, "type", e.Type)
 	}
 }
@@ -127,9 +127,9 @@ func (s *Service) quarantineAhead(ctx context.Context, e payment.StripeEvent, bo
 			return err
 		}
 	}
-	s.Logger.WarnContext(ctx, "an event of the future was quarantined; its payment is read", "event", e.ID,
+	s.Logger.WarnContext(ctx, "webhook: quarantined an event from the future; its payment is read", "event", e.ID,
 		"type", e.Type, "payment_intent", e.Subject(), "created", e.Created)
-	e.Unreadable = "the event's time is more than 300 s ahead of ours"
+	e.Unreadable = "the event's created is more than 300 s ahead of this machine's clock"
 	return s.quarantine.Quarantine(ctx, e, body)
 }
 

@@ -47,7 +47,7 @@ func recordField(id payment.ID) string { return recordPrefix + string(id) }
 
 // errNewer is the error of what a newer program has written in a way that this one cannot read. It
 // is neither shown nor overwritten.
-var errNewer = errors.New("it was written by a newer version, with a dictionary that this one does not have")
+var errNewer = errors.New("it was written by a newer version, whose dictionary this version does not have")
 
 // encodeOrder returns what is stored of the order under its revision, the blocks apart.
 func encodeOrder(o *payment.Order, blocks int) []byte {

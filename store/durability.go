@@ -26,7 +26,7 @@ const (
 
 var classes = []struct{ name, loses string }{
 	{"none", "everything since the last snapshot, when a Redis process ends or its machine fails"},
-	{"unknown", "up to everything since the last snapshot: Redis does not say when it writes to disk"},
+	{"unknown", "up to everything since the last snapshot: Redis does not show when it writes to disk"},
 	{
 		"every second",
 		"about two seconds of what was acknowledged, when a machine loses power; nothing when only the process ends",
@@ -91,17 +91,17 @@ func (s Server) flaws() (flaws []string) {
 		}
 	}
 	if s.Away {
-		flaw(true, "could not be asked: see that it runs, and that it can be reached from here")
+		flaw(true, "does not answer: make sure that it runs, and that this machine can reach it")
 		return flaws
 	}
-	flaw(!s.AOF, "keeps no append-only file: set appendonly yes")
-	flaw(s.AOF && s.Fsync == "", "does not say how it writes to disk (CONFIG is refused): "+
-		"look for appendfsync at its provider, then set REDIS_DURABILITY=off or warn")
+	flaw(!s.AOF, "has no append-only file: set appendonly yes")
+	flaw(s.AOF && s.Fsync == "", "does not show how it writes to disk (CONFIG is refused): "+
+		"look up appendfsync at its provider, then set REDIS_DURABILITY=off or warn")
 	flaw(s.AOF && slices.Contains([]string{"everysec", "no"}, s.Fsync),
-		"writes to disk by appendfsync %s: set appendfsync always", s.Fsync)
+		"has appendfsync %s: set appendfsync always", s.Fsync)
 	flaw(s.AOF && s.Pauses, "does not sync while it rewrites its file: set no-appendfsync-on-rewrite no")
-	flaw(s.Failing != "", "has a disk that fails it (%s): see its log, and whether the disk is full", s.Failing)
-	flaw(s.Eviction != "noeviction", "throws payments away when its memory is full (%s): set maxmemory-policy noeviction",
+	flaw(s.Failing != "", "cannot write to its disk (%s): read its log, and check whether the disk is full", s.Failing)
+	flaw(s.Eviction != "noeviction", "deletes payments when its memory is full (maxmemory-policy %s): set maxmemory-policy noeviction",
 		cmp.Or(s.Eviction, "unknown policy"))
 	return flaws
 }

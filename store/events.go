@@ -43,9 +43,9 @@ func (s *Store) LoadEvents(ctx context.Context, q payment.FeedQuery) (payment.Fe
 	at, known := parseCursor(q.After)
 	if !known {
 		return payment.FeedPage{}, &payment.Error{
-			Code: payment.CodeInvalidRequest, Detail: "The cursor is none of ours.",
+			Code: payment.CodeInvalidRequest, Detail: "The cursor is not valid.",
 			Fields: []payment.FieldError{{
-				Parameter: "after", Detail: "must be empty, latest, or a cursor that an earlier page gave",
+				Parameter: "after", Detail: "must be empty, latest, or the cursor of an earlier page",
 			}},
 		}
 	}

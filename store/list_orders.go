@@ -24,8 +24,8 @@ func (s *Store) ListOrders(ctx context.Context, q payment.OrderQuery) (page paym
 	at, known := parseOrderCursor(q.After)
 	if !known {
 		return page, &payment.Error{
-			Code: payment.CodeInvalidRequest, Detail: "The cursor is none of ours.",
-			Fields: []payment.FieldError{{Parameter: "after", Detail: "must be a cursor that an earlier page gave"}},
+			Code: payment.CodeInvalidRequest, Detail: "The cursor is not valid.",
+			Fields: []payment.FieldError{{Parameter: "after", Detail: "must be the cursor of an earlier page"}},
 		}
 	}
 	batch := q.Limit

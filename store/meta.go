@@ -171,7 +171,7 @@ func (m mark) compare(wanted mark) error {
 			m.service, wanted.service, elsewhere)
 	case m.partitions != wanted.partitions:
 		return fmt.Errorf("this Redis was initialised with %s partitions and REDIS_PARTITIONS is %s: "+
-			"set it back, it cannot be changed later", m.partitions, wanted.partitions)
+			"set it back, since it cannot be changed later", m.partitions, wanted.partitions)
 	case m.account != "" && wanted.account != "" && m.account != wanted.account:
 		return otherAccount(m.account, wanted.account)
 	}

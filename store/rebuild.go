@@ -12,7 +12,7 @@ import (
 )
 
 // ErrUnfinished is the error of a Redis whose rebuild has begun and not ended.
-var ErrUnfinished = errors.New("a rebuild of this Redis has begun, and not ended")
+var ErrUnfinished = errors.New("a rebuild of this Redis has started and not finished")
 
 var finishRebuildScript = script("finish_rebuild")
 

@@ -154,7 +154,7 @@ func (s *Store) missingOn(ctx context.Context, client *redis.Client, server stri
 	case err == nil:
 		missing = append(missing, s.subscribeAll(ctx, client)...)
 	case redis.IsAuthError(err):
-		missing, err = append(missing, "anything (no such user there, or another password)"), nil
+		missing, err = append(missing, "anything (the user does not exist there, or has another password)"), nil
 	case server != "":
 		err = fmt.Errorf("%s: %w", server, err)
 	}
@@ -175,7 +175,7 @@ func (s *Store) queueAll(ctx context.Context, client *redis.Client) (missing []s
 	conn := client.Conn()
 	defer conn.Close()                                    //nolint:errcheck // nothing was written
 	if err := conn.Do(ctx, "MULTI").Err(); refused(err) { // the pipeline must not go without it: it would write
-		return []string{"the command multi, with which the others are tried"}, nil
+		return []string{"the command multi, which this check needs"}, nil
 	} else if err != nil {
 		return nil, err
 	}

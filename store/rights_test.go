@@ -40,7 +40,7 @@ func TestMissingRights(t *testing.T) {
 		"naturally":         {"~kasse:* &kasse:* +@all", nil},
 		"without a command": {all + " -xautoclaim -xadd", []string{"the command xadd"}},
 		"without scripts":   {all + " -evalsha", []string{"the command evalsha"}},
-		"without the trial": {all + " -multi", []string{"the command multi, with which the others are tried"}},
+		"without the trial": {all + " -multi", []string{"the command multi, which this check needs"}},
 		"without channels": {
 			strings.Replace(all, "&kasse:*", "", 1),
 			[]string{"publishing on the channels kasse:{p*}:changed", "subscribing to the channels kasse:{p*}:changed"},
@@ -104,7 +104,7 @@ func TestMissingRightsOfOneServer(t *testing.T) {
 		if err := connect(t, last.server.URL()).Do(t.Context(), "ACL", "DELUSER", "kasse").Err(); err != nil {
 			t.Fatal(err)
 		}
-		finds(store.MissingRight{Server: last.name, Right: "anything (no such user there, or another password)"})
+		finds(store.MissingRight{Server: last.name, Right: "anything (the user does not exist there, or has another password)"})
 	}
 	t.Run("cluster", func(t *testing.T) {
 		cluster := storetest.NewCluster(t, 3, 1)

@@ -23,7 +23,7 @@ const (
 	slotsBound = 2 * time.Second        // ends a question where the master is, unless most have named one
 )
 
-var errNoSentinel = errors.New("no sentinel names the master")
+var errNoSentinel = errors.New("no sentinel knows the master")
 
 func newSentinels(o *redis.FailoverOptions) *sentinels {
 	s := &sentinels{options: o}

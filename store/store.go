@@ -153,7 +153,7 @@ type driverLog struct{ *slog.Logger }
 
 // Printf is called by go-redis.
 func (l driverLog) Printf(ctx context.Context, format string, args ...any) {
-	l.WarnContext(ctx, "the Redis client reports trouble with a connection", "message", fmt.Sprintf(format, args...))
+	l.WarnContext(ctx, "redis: the client reports a problem with a connection", "message", fmt.Sprintf(format, args...))
 }
 
 // Ping reports whether Redis answers.
@@ -179,7 +179,7 @@ const (
 
 var (
 	errNoMeta  = errors.New(replyNoMeta)
-	errNotOurs = errors.New("this Redis is not marked as ours (run kasse rebuild, or kasse init)")
+	errNotOurs = errors.New("this Redis is not initialised (run kasse rebuild, or kasse init)")
 )
 
 // unavailable turns an error of Redis into one that callers may see.

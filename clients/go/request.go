@@ -77,7 +77,7 @@ func (c *Client) send(ctx context.Context, r request, into any) (changed bool, e
 		return false, refusal(answer, text)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return false, fmt.Errorf("kasse: the answer to %s %s is not what openapi.yaml says: %w", r.method, r.path, err)
+		return false, fmt.Errorf("kasse: the response to %s %s does not match openapi.yaml: %w", r.method, r.path, err)
 	}
 	return true, nil
 }
@@ -86,7 +86,7 @@ func (c *Client) send(ctx context.Context, r request, into any) (changed bool, e
 type noAnswer struct{ cause error }
 
 // Error names the cause.
-func (e noAnswer) Error() string { return "kasse: no answer: " + e.cause.Error() }
+func (e noAnswer) Error() string { return "kasse: no response: " + e.cause.Error() }
 
 // Unwrap gives the cause.
 func (e noAnswer) Unwrap() error { return e.cause }

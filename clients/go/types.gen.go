@@ -913,7 +913,7 @@ type Problem struct {
 	// | `invalid_json` | 400 | The body is not valid JSON. |
 	// | `invalid_request` | 400 | The request is not valid. |
 	// | `invalid_signature` | 400 | The signature is not valid. |
-	// | `unauthenticated` | 401 | A valid credential is needed. |
+	// | `unauthenticated` | 401 | A valid credential is required. |
 	// | `token_expired` | 401 | The token has expired. |
 	// | `insufficient_scope` | 403 | The credential may not do this. |
 	// | `origin_not_allowed` | 403 | The page's origin is not listed. |
@@ -927,24 +927,24 @@ type Problem struct {
 	// | `idempotency_in_progress` | 409 | The same request is still in progress. |
 	// | `balance_insufficient` | 409 | The Stripe account's balance does not cover the refund. |
 	// | `cursor_expired` | 410 | The cursor is no longer valid. |
-	// | `version_mismatch` | 412 | The payment has moved on. |
+	// | `version_mismatch` | 412 | The payment has changed since the given version. |
 	// | `body_too_large` | 413 | The body is too large. |
 	// | `unsupported_media_type` | 415 | The body's media type is not supported. |
 	// | `claim_mismatch` | 422 | The body differs from the token. |
 	// | `amount_out_of_range` | 422 | The amount is out of range. |
 	// | `unsupported_currency` | 422 | The currency is not supported. |
-	// | `customer_not_found` | 422 | Stripe knows no such customer. |
+	// | `customer_not_found` | 422 | The customer does not exist at Stripe. |
 	// | `idempotency_key_reused` | 422 | The idempotency key was used for another request. |
-	// | `refund_exceeds_payment` | 422 | The refund is more than what is left of the payment. |
-	// | `if_match_required` | 428 | An If-Match header is needed. |
-	// | `idempotency_key_required` | 428 | An Idempotency-Key header is needed. |
+	// | `refund_exceeds_payment` | 422 | The refund exceeds what is left of the payment. |
+	// | `if_match_required` | 428 | An If-Match header is required. |
+	// | `idempotency_key_required` | 428 | An Idempotency-Key header is required. |
 	// | `rate_limited` | 429 | Too many requests. |
 	// | `attempts_exhausted` | 429 | The order has had too many failed attempts. |
 	// | `internal` | 500 | Something went wrong on our side. |
 	// | `stripe_error` | 502 | Stripe answered with an error. |
 	// | `store_unavailable` | 503 | The store is not available. |
 	// | `stripe_unavailable` | 503 | Stripe is not available. |
-	// | `stripe_rate_limited` | 503 | Stripe asks us to slow down. |
+	// | `stripe_rate_limited` | 503 | Stripe's rate limit was reached. |
 	// | `stripe_timeout` | 504 | Stripe did not answer in time. |
 	Code ProblemCode `json:"code"`
 
@@ -983,7 +983,7 @@ type Problem struct {
 // | `invalid_json` | 400 | The body is not valid JSON. |
 // | `invalid_request` | 400 | The request is not valid. |
 // | `invalid_signature` | 400 | The signature is not valid. |
-// | `unauthenticated` | 401 | A valid credential is needed. |
+// | `unauthenticated` | 401 | A valid credential is required. |
 // | `token_expired` | 401 | The token has expired. |
 // | `insufficient_scope` | 403 | The credential may not do this. |
 // | `origin_not_allowed` | 403 | The page's origin is not listed. |
@@ -997,24 +997,24 @@ type Problem struct {
 // | `idempotency_in_progress` | 409 | The same request is still in progress. |
 // | `balance_insufficient` | 409 | The Stripe account's balance does not cover the refund. |
 // | `cursor_expired` | 410 | The cursor is no longer valid. |
-// | `version_mismatch` | 412 | The payment has moved on. |
+// | `version_mismatch` | 412 | The payment has changed since the given version. |
 // | `body_too_large` | 413 | The body is too large. |
 // | `unsupported_media_type` | 415 | The body's media type is not supported. |
 // | `claim_mismatch` | 422 | The body differs from the token. |
 // | `amount_out_of_range` | 422 | The amount is out of range. |
 // | `unsupported_currency` | 422 | The currency is not supported. |
-// | `customer_not_found` | 422 | Stripe knows no such customer. |
+// | `customer_not_found` | 422 | The customer does not exist at Stripe. |
 // | `idempotency_key_reused` | 422 | The idempotency key was used for another request. |
-// | `refund_exceeds_payment` | 422 | The refund is more than what is left of the payment. |
-// | `if_match_required` | 428 | An If-Match header is needed. |
-// | `idempotency_key_required` | 428 | An Idempotency-Key header is needed. |
+// | `refund_exceeds_payment` | 422 | The refund exceeds what is left of the payment. |
+// | `if_match_required` | 428 | An If-Match header is required. |
+// | `idempotency_key_required` | 428 | An Idempotency-Key header is required. |
 // | `rate_limited` | 429 | Too many requests. |
 // | `attempts_exhausted` | 429 | The order has had too many failed attempts. |
 // | `internal` | 500 | Something went wrong on our side. |
 // | `stripe_error` | 502 | Stripe answered with an error. |
 // | `store_unavailable` | 503 | The store is not available. |
 // | `stripe_unavailable` | 503 | Stripe is not available. |
-// | `stripe_rate_limited` | 503 | Stripe asks us to slow down. |
+// | `stripe_rate_limited` | 503 | Stripe's rate limit was reached. |
 // | `stripe_timeout` | 504 | Stripe did not answer in time. |
 type ProblemCode string
 

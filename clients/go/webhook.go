@@ -24,12 +24,12 @@ func NewVerifier(secrets ...string) (*Verifier, error) {
 	for _, secret := range secrets {
 		webhook, err := standardwebhooks.NewWebhook(secret)
 		if err != nil || !strings.HasPrefix(secret, "whsec_") || len(secret) < len("whsec_")+32 {
-			return nil, errors.New("kasse: a secret is not whsec_ and the base64 of 24 bytes or more")
+			return nil, errors.New("kasse: a secret must be whsec_ and the base64 of 24 bytes or more")
 		}
 		v.webhooks = append(v.webhooks, webhook)
 	}
 	if len(v.webhooks) == 0 {
-		return nil, errors.New("kasse: there is no secret to verify events with")
+		return nil, errors.New("kasse: no secret to verify events is set")
 	}
 	return v, nil
 }
@@ -56,7 +56,7 @@ func (v *Verifier) Verify(body []byte, header http.Header) (*PushedEvent, error)
 		}
 		event := new(PushedEvent)
 		if err := json.Unmarshal(body, event); err != nil {
-			return nil, fmt.Errorf("kasse: the event is not what openapi.yaml says: %w", err)
+			return nil, fmt.Errorf("kasse: the event does not match openapi.yaml: %w", err)
 		}
 		return event, nil
 	}

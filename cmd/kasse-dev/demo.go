@@ -114,9 +114,9 @@ func (d *player) pay(ctx context.Context, method string) (string, error) {
 		return "", err
 	}
 	if intent.Error.Code != "" {
-		return "Stripe says " + intent.Error.Code + " to " + method, nil
+		return "Stripe reports " + intent.Error.Code + " to " + method, nil
 	}
-	return "Stripe says " + intent.Status + " to " + method, nil
+	return "Stripe reports " + intent.Status + " to " + method, nil
 }
 
 // poll polls with the client secret, as the return page does, until the wanted state. From the second request

@@ -71,27 +71,27 @@ func (o options) explain(err error) error {
 	if err == nil || o.redis == "" || o.real {
 		return err
 	}
-	return fmt.Errorf("%w\nThe simulated Stripe is a new one at every start. "+
-		"If this Redis was used before, empty it (FLUSHDB), or name another", err)
+	return fmt.Errorf("%w\nThe simulated Stripe starts empty each time. "+
+		"If this Redis was used before, empty it (FLUSHDB), or choose another", err)
 }
 
 func parse(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("kasse-dev", flag.ContinueOnError)
-	flags.BoolVar(&o.demo, "demo", false, "play the walk, print a line a step, and exit")
+	flags.BoolVar(&o.demo, "demo", false, "play the walk, print one line for each step, and exit")
 	flags.BoolVar(&o.real, "real", false, "use STRIPE_… of the environment (test keys only) instead of the simulator")
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "address of the API")
 	flags.StringVar(&o.adminAddr, "admin-addr", ":9090", "address of the probes")
 	flags.StringVar(&o.stripeAddr, "stripe-addr", ":12111", "address of the simulated Stripe")
-	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control surface")
+	flags.StringVar(&o.controlAddr, "control-addr", ":0", "address of the simulator's control routes")
 	flags.StringVar(&o.shopAddr, "shop-addr", ":8091", "address of the shop whose page pays")
 	flags.StringVar(&o.consoleAddr, "console-addr", ":8092", "address of the console")
-	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, forgotten at the end")
+	flags.StringVar(&o.redis, "redis", "", "URL of a real Redis; empty: an embedded one, which is lost at exit")
 	flags.Uint64Var(&o.seed, "seed", rand.Uint64(), //nolint:gosec // no secret
-		"seed of the simulator: of its ids, and of what it does to events")
+		"seed of the simulator's ids and of its event faults")
 	flags.Float64Var(&o.duplicate, "duplicate", 0, "rate of events delivered twice")
 	flags.Float64Var(&o.reorder, "reorder", 0, "rate of events delivered out of order")
-	flags.Float64Var(&o.drop, "drop", 0, "rate of events never made at all")
+	flags.Float64Var(&o.drop, "drop", 0, "rate of events never created")
 	flags.DurationVar(&o.settle, "settle", 3*time.Second, "how long bank debits take")
 	flags.StringVar(&o.stripeVersion, "stripe-version", stripeVersions[0],
 		"API version of the simulator's events: "+strings.Join(stripeVersions, " or "))

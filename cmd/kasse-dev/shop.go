@@ -115,7 +115,7 @@ func (s *shop) checkOut(w http.ResponseWriter, r *http.Request) {
 	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&choice)
 	price, sold := prices[choice.Region]
 	if err != nil || !sold {
-		console.Refuse(w, http.StatusBadRequest, "It is not sold there.")
+		console.Refuse(w, http.StatusBadRequest, "The shop does not sell in this country.")
 		return
 	}
 	o, err := s.order(r.Context(), s.visitor(w, r), price, choice.Guest)
@@ -131,7 +131,7 @@ func (s *shop) owned(next func(http.ResponseWriter, *http.Request, order)) http.
 	return func(w http.ResponseWriter, r *http.Request) {
 		o, known := s.find(r.PathValue("order"), s.visitor(w, r))
 		if !known {
-			console.Refuse(w, http.StatusNotFound, "There is no such order.")
+			console.Refuse(w, http.StatusNotFound, "The order does not exist.")
 			return
 		}
 		next(w, r, o)

@@ -207,7 +207,7 @@ func (w *stack) awaitReady(ctx context.Context) error {
 		case <-w.ended:
 			return errors.New("kasse did not become ready")
 		case <-ctx.Done():
-			return errors.New("kasse did not become ready in time: does Redis answer?")
+			return errors.New("kasse did not become ready in time; check that Redis answers")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -26,21 +26,21 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "answer requests (the default)", serve},
-		{"init", "mark an empty Redis as ours", initialise},
-		{"check", "say what is wrong with the configuration, Redis and Stripe, and how to mend it", check},
-		{"rebuild", "restore from Stripe what Redis has lost", rebuild},
-		{"reconcile", "look once at Stripe for what no webhook has brought", reconcile},
-		{"show", "show what Redis knows of an order, a PaymentIntent or a customer, for support", show},
-		{"forget", "remove what is kept of a person in a finished order", forget},
-		{"keygen", "make a service key", keygen},
+		{"init", "initialise an empty Redis", initialise},
+		{"check", "report problems of the configuration, Redis and Stripe, and how to fix them", check},
+		{"rebuild", "restore lost data from Stripe", rebuild},
+		{"reconcile", "read once from Stripe what no webhook has delivered", reconcile},
+		{"show", "show the stored data of an order, a PaymentIntent or a customer, for support", show},
+		{"forget", "remove the personal data of a finished order", forget},
+		{"keygen", "create a service key", keygen},
 		{"events replay", "push past events again", replayEvents},
-		{"events endpoints", "show how far the deliveries to each endpoint are", listEndpoints},
-		{"events enable", "let a disabled endpoint go on", enableEndpoint},
+		{"events endpoints", "show the progress of the deliveries to each endpoint", listEndpoints},
+		{"events enable", "enable a disabled endpoint", enableEndpoint},
 		{"events disable", "stop the deliveries to an endpoint; its events wait", disableEndpoint},
-		{"events dead", "list the deliveries that were given up", listDead},
+		{"events dead", "list the dead letters", listDead},
 		{"events redrive", "send waiting and dead events to one endpoint now", redrive},
 		{"events log", "show the last deliveries to one endpoint with status and time", printLog},
-		{"healthcheck", "exit 0 when the server on this machine lives", healthcheck},
+		{"healthcheck", "exit 0 if the server on this machine runs", healthcheck},
 		{"version", "show the version, the commit and Go's version", version},
 	}
 }
@@ -75,9 +75,9 @@ func initialise(ctx context.Context, args []string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		text := "This Redis is now marked as ours. Start kasse."
+		text := "This Redis is now initialised. Start kasse."
 		if already {
-			text = "This Redis is marked as ours already."
+			text = "This Redis was initialised before."
 		}
 		_, err = fmt.Fprintln(out, text)
 		return err
@@ -104,7 +104,7 @@ func rebuild(ctx context.Context, args []string, out io.Writer) error {
 func reconcile(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("reconcile", "", out)
 	verify := flags.Bool(
-		"verify", false, "also read every payment that has succeeded since then, as after a webhook secret leaked",
+		"verify", false, "also read every payment that has succeeded since then, for example after a webhook secret leaked",
 	)
 	return lookBack(ctx, flags, args, out, app.ReconcileSince,
 		func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {
@@ -116,7 +116,7 @@ func show(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("show", "ID", out)
 	var o app.ShowOptions
 	flags.BoolVar(&o.JSON, "json", false, "for programs: docs/show.md names the members")
-	flags.BoolVar(&o.Stripe, "stripe", false, "also read the payment once at Stripe, and name the differences")
+	flags.BoolVar(&o.Stripe, "stripe", false, "also read the payment once at Stripe, and list the differences")
 	// Flags may follow the id; none of them has a value.
 	args = slices.Clone(args)
 	slices.SortStableFunc(args, func(a, b string) int {
@@ -179,8 +179,8 @@ func withApp(run func(*app.App) error) error {
 func keygen(_ context.Context, args []string, out io.Writer) error {
 	flags := newFlags("keygen", "", out)
 	name := flags.String("name", "default",
-		"of the key, for logs and limits; a second key of one name replaces the first without a pause")
-	scopes := flags.String("scopes", "read+write", "some of "+app.Scopes())
+		"of the key, for logs and limits; two keys may share a name during a rotation")
+	scopes := flags.String("scopes", "read+write", "one or more of "+app.Scopes())
 	if err := parse(flags, args, 0); err != nil {
 		return err
 	}

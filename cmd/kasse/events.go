@@ -27,7 +27,7 @@ func replayEvents(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	if *kind != "" && !app.KnownEventType(*kind) {
-		return &usageError{"events replay: -type " + *kind + " is no type of event; there are " +
+		return &usageError{"events replay: -type " + *kind + " is not an event type; the types are " +
 			strings.Join(app.EventTypes(), ", ")}
 	}
 	return withApp(func(a *app.App) error { return a.Replay(ctx, *after, *kind, out) })

@@ -131,7 +131,7 @@ func parse(flags *flag.FlagSet, args []string, wanted int) error {
 		return &usageError{fmt.Sprintf("%s: unexpected argument %q", flags.Name(), flags.Arg(wanted))}
 	case flags.NArg() < wanted:
 		return &usageError{
-			fmt.Sprintf("%s: an argument is missing; kasse %s --help names it", flags.Name(), flags.Name()),
+			fmt.Sprintf("%s: an argument is missing; kasse %s --help shows it", flags.Name(), flags.Name()),
 		}
 	}
 	return nil

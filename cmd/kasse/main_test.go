@@ -36,7 +36,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"events replay -type order.": "-type order. is no type",
 		"reconcile -since soon":      "reconcile: invalid value", "rebuild -since -1h": "rebuild: -since",
 		"show": "show: an argument is missing", "show a b": `show: unexpected argument "b"`,
-		"show pi_1_secret_2 -json": "show: this is a client secret", "show ~": "show: this is no id",
+		"show pi_1_secret_2 -json": "show: this is a client secret", "show ~": "show: this is not the id",
 		"version 2": `version: unexpected argument "2"`, "keygen shop": `keygen: unexpected argument "shop"`,
 	} {
 		var out strings.Builder

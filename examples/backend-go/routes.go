@@ -167,7 +167,7 @@ func fail(w http.ResponseWriter, err error) {
 	refused, isRefused := errors.AsType[*kasse.Error](err)
 	switch {
 	case errors.Is(err, sql.ErrNoRows) || errors.Is(err, kasse.ProblemCodeNotFound):
-		refuse(w, http.StatusNotFound, "there is no such order, or nothing was paid for it")
+		refuse(w, http.StatusNotFound, "the order does not exist, or nothing was paid for it")
 	case isRefused && refused.Code != "" && !refused.Retryable:
 		reply(w, http.StatusConflict, map[string]any{"error": refused.Detail, "code": refused.Code})
 	default:

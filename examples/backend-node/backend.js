@@ -113,7 +113,7 @@ const refuse = (status, message) => new HTTPException(status, { message });
 /** Returns an order of the database, or throws a 404. */
 function find(id) {
   const order = db.prepare("SELECT id AS order_id, product, amount, currency FROM orders WHERE id = ?").get(id);
-  if (!order) throw refuse(404, "there is no such order");
+  if (!order) throw refuse(404, "the order does not exist");
   return order;
 }
 

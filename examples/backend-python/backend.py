@@ -144,7 +144,7 @@ def show_order(client, body, order):
             " (SELECT count(*) FROM shipments WHERE order_id = orders.id)"
             " FROM orders WHERE id = ?", (order,)).fetchone()
     if row is None:
-        raise Refusal(404, "there is no such order")
+        raise Refusal(404, "the order does not exist")
     return 200, {"order_id": order, "state": row[0] or "new", "shipped": row[1]}
 
 
@@ -153,7 +153,7 @@ def mint_token(client, body, order):
     with transaction() as db:
         row = db.execute("SELECT product, amount, currency FROM orders WHERE id = ?", (order,)).fetchone()
     if row is None:
-        raise Refusal(404, "there is no such order")
+        raise Refusal(404, "the order does not exist")
     terms = dict(PRODUCTS[row[0]], order_id=order, amount=row[1], currency=row[2])
     return 201, client.call("POST", "/v1/order-tokens", terms)
 

@@ -45,7 +45,7 @@ const (
 var (
 	errCutOff   = errors.New("the stored form is cut off")
 	errTooDeep  = errors.New("the stored form has too many levels")
-	errTrailing = errors.New("the stored form has something behind its end")
+	errTrailing = errors.New("the stored form has bytes after its end")
 )
 
 // finish checks that all was read.

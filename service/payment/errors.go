@@ -81,7 +81,7 @@ var ErrNotFound = errors.New("no such record")
 
 // NotFound is the error for missing and for forbidden objects alike.
 func NotFound() *Error {
-	return &Error{Code: CodeNotFound, Detail: "There is nothing here that this credential may see."}
+	return &Error{Code: CodeNotFound, Detail: "Nothing that this credential may see has this id."}
 }
 
 // Refused reports whether Stripe refused for good, so that nothing was made.

@@ -15,7 +15,7 @@ var failureTexts = map[string]string{
 	"expired_card":                           "The card has expired.",
 	"incorrect_cvc":                          "The card's security code is wrong.",
 	"incorrect_number":                       "The card number is wrong.",
-	"insufficient_funds":                     "The account has too little money.",
+	"insufficient_funds":                     "The account has insufficient funds.",
 	"processing_error":                       "The card could not be processed; the same card may work again.",
 	"authentication_required":                "The card's bank asks the customer to authenticate.",
 	authenticationFailure:                    "The customer did not pass the bank's authentication.",
@@ -39,7 +39,7 @@ func explain(f *Failure) *FailureView {
 		text, known = failureTexts[f.Code]
 	}
 	if !known {
-		text = "The payment attempt failed; code and decline_code say why."
+		text = "The payment attempt failed; code and decline_code give the reason."
 	}
 	return &FailureView{Code: optional(f.Code), DeclineCode: optional(f.DeclineCode), Message: text}
 }

@@ -27,17 +27,17 @@ func (PersonForgotten) applyTo(o *Order, _ time.Time) {
 // unfinished order still needs the personal data, since a repeated form must be the same byte for byte.
 func (o *Order) Unfinished(now time.Time) string {
 	if o.Lease.Held(now) {
-		return "a call is changing it at this moment"
+		return "another call is changing it"
 	}
 	if len(o.Attempts) == 0 {
-		return "it has not been opened"
+		return "it has no payment yet"
 	}
 	for i := range o.Attempts {
 		switch a := &o.Attempts[i]; {
 		case a.Unknown:
-			return fmt.Sprintf("attempt %d is not known, and is being looked for at Stripe", a.Number)
+			return fmt.Sprintf("attempt %d is not known; Kasse is searching for it at Stripe", a.Number)
 		case a.pending():
-			return fmt.Sprintf("Stripe's answer to attempt %d is not known, and is being looked for", a.Number)
+			return fmt.Sprintf("Stripe's response to attempt %d is not known; Kasse is searching for it", a.Number)
 		case a.Payment != "" && !a.State.Won() && a.State != CanceledState:
 			return fmt.Sprintf("payment %s is %s; cancel it, or wait until it has ended", a.Payment, a.State)
 		}

@@ -131,20 +131,20 @@ func TestUnfinished(t *testing.T) {
 			{Number: 2, Payment: "pi_2", State: CanceledState},
 			{Number: 3, Payment: "pi_3", State: Refunded},
 		}},
-		"it has not been opened": {Terms: Terms{Amount: 1}},
+		"it has no payment yet": {Terms: Terms{Amount: 1}},
 		"payment pi_1 is failed; cancel it, or wait until it has ended": {
 			Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Failed}},
 		},
 		"payment pi_1 is authorized; cancel it, or wait until it has ended": {
 			Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Authorized}},
 		},
-		"Stripe's answer to attempt 1 is not known, and is being looked for": {
+		"Stripe's response to attempt 1 is not known; Kasse is searching for it": {
 			Attempts: []Attempt{{Number: 1, Form: "a"}},
 		},
-		"attempt 1 is not known, and is being looked for at Stripe": {
+		"attempt 1 is not known; Kasse is searching for it at Stripe": {
 			Attempts: []Attempt{{Number: 1, Unknown: true}, {Number: 2, Payment: "pi_2", State: Paid}},
 		},
-		"a call is changing it at this moment": {
+		"another call is changing it": {
 			Lease:    Lease{Owner: "a", Until: now.UnixMilli() + 1},
 			Attempts: []Attempt{{Number: 1, Payment: "pi_1", State: Paid}},
 		},

@@ -32,7 +32,7 @@ func CheckAmount(amount int64, currency string) error {
 	} else {
 		p.check(false, "/amount", "must be a multiple of %d in %s: %d or %d would fit", step, currency, below, above)
 	}
-	return &Error{Code: CodeAmountOutOfRange, Detail: "Stripe does not take this amount in this currency.", Fields: p}
+	return &Error{Code: CodeAmountOutOfRange, Detail: "Stripe does not accept this amount in this currency.", Fields: p}
 }
 
 // CaptureMethod is Stripe's capture_method: when the money is captured.

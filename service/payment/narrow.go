@@ -86,7 +86,7 @@ func NarrowSession(most, asked SessionFeatures) (SessionFeatures, error) {
 	if len(wider) > 0 {
 		return n, &Error{
 			Code:   CodeClaimMismatch,
-			Detail: "A page may narrow the session that its order token allows, and never widen it.",
+			Detail: "A page may only narrow the customer session that its order token allows.",
 			Fields: wider,
 		}
 	}

@@ -80,7 +80,7 @@ func (o *Order) CheckCreate(r CreateRequest) error {
 		return &Error{Code: CodeOrderAlreadyPaid, Detail: "The order has been paid.", Payment: o.renderFor(r, id)}
 	case state.InFlight():
 		return &Error{
-			Code: CodePaymentInProgress, Detail: "A payment of this order is on its way.", Payment: o.renderFor(r, id),
+			Code: CodePaymentInProgress, Detail: "A payment of this order is in progress.", Payment: o.renderFor(r, id),
 		}
 	case r.Reopen || o.Closed == "":
 		return nil

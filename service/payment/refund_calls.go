@@ -15,7 +15,7 @@ type RefundCall struct {
 	Tried    int64       `json:"tried"`              // Unix milliseconds, when the form was last sent
 	First    int64       `json:"first"`              // Unix milliseconds, when it was first sent
 	Unclear  bool        `json:"unclear,omitempty"`  // Stripe replays a failure: only a list can show what was made
-	Refused  bool        `json:"refused,omitempty"`  // Stripe has made no refund
+	Refused  bool        `json:"refused,omitempty"`  // Stripe created no refund
 	Answered *RefundView `json:"answered,omitempty"` // the refund, as the first answer showed it
 	Added    Added       `json:"-"`                  // by a newer program
 }

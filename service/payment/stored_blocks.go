@@ -26,7 +26,7 @@ const mostBlocks = 4096
 type blocksMissing struct{ needed, given int }
 
 func (e blocksMissing) Error() string {
-	return fmt.Sprintf("the order has %d blocks of earlier attempts, and %d of them are there", e.needed, e.given)
+	return fmt.Sprintf("the order has %d blocks of earlier attempts, but only %d were found", e.needed, e.given)
 }
 
 // BlocksMissing returns the order's number of blocks if DecodeOrder failed because it got fewer; else 0.

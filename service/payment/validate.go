@@ -36,8 +36,8 @@ func (s *Shipping) problems() Problems {
 	if s == nil {
 		return p
 	}
-	p.check(s.Name != "", "/shipping/name", "is needed")
-	p.check(s.Address.Line1 != "", "/shipping/address/line1", "is needed")
+	p.check(s.Name != "", "/shipping/name", "is required")
+	p.check(s.Address.Line1 != "", "/shipping/address/line1", "is required")
 	for _, m := range []struct{ member, value string }{
 		{"name", s.Name},
 		{"phone", s.Phone},
@@ -83,7 +83,7 @@ func (p *Problems) check(ok bool, pointer, format string, args ...any) {
 func Invalid(p Problems) *Error {
 	return &Error{
 		Code:   CodeInvalidRequest,
-		Detail: "The request has values that are missing or out of their type or pattern.", Fields: p,
+		Detail: "Values of the request are missing, or do not match their type or pattern.", Fields: p,
 	}
 }
 
@@ -119,8 +119,8 @@ func (t Terms) impossible() error {
 	if t.Amount < 1 || t.Amount > MaxAmount {
 		return AmountOutOfRange()
 	}
-	if p.check(KnownCurrency(t.Currency), "/currency", "is none that Stripe charges in"); len(p) > 0 {
-		return &Error{Code: CodeUnsupportedCurrency, Detail: "No payment can have this currency.", Fields: p}
+	if p.check(KnownCurrency(t.Currency), "/currency", "is not a currency that Stripe charges in"); len(p) > 0 {
+		return &Error{Code: CodeUnsupportedCurrency, Detail: "Stripe does not charge in this currency.", Fields: p}
 	}
 	return CheckAmount(t.Amount, t.Currency)
 }
@@ -129,14 +129,14 @@ func (t Terms) impossible() error {
 func AmountOutOfRange() *Error {
 	var p Problems
 	p.check(false, "/amount", "must be from 1 to %d, in minor units", MaxAmount)
-	return &Error{Code: CodeAmountOutOfRange, Detail: "No payment can have this amount.", Fields: p}
+	return &Error{Code: CodeAmountOutOfRange, Detail: "The amount is outside the limits of a payment.", Fields: p}
 }
 
 // AboveCapturable is the error for a capture of more than can be captured. Both sums are in minor units.
 func AboveCapturable(asked, capturable int64) *Error {
 	var p Problems
-	p.check(false, "/amount", "is %d, and at most %d can be captured, in minor units", asked, capturable)
-	return &Error{Code: CodeAmountOutOfRange, Detail: "More would be captured than was authorized.", Fields: p}
+	p.check(false, "/amount", "is %d, but at most %d can be captured, in minor units", asked, capturable)
+	return &Error{Code: CodeAmountOutOfRange, Detail: "The capture exceeds the authorized amount.", Fields: p}
 }
 
 func (t Terms) problems() Problems {

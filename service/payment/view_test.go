@@ -146,10 +146,10 @@ func TestCaptureBefore(t *testing.T) {
 
 func TestFailureInOurWords(t *testing.T) {
 	for _, tt := range []struct{ code, decline, want string }{
-		{"card_declined", "insufficient_funds", "The account has too little money."},
+		{"card_declined", "insufficient_funds", "The account has insufficient funds."},
 		{"card_declined", "generic_decline", "The card was declined."},
 		{"expired_card", "", "The card has expired."},
-		{"something_new", "newer", "The payment attempt failed; code and decline_code say why."},
+		{"something_new", "newer", "The payment attempt failed; code and decline_code give the reason."},
 	} {
 		v := explain(&Failure{Code: tt.code, DeclineCode: tt.decline, Charge: "ch_1"})
 		if v.Message != tt.want || value(v.Code) != tt.code || value(v.DeclineCode) != tt.decline {

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-var errInside = errors.New("its address is not a public one (EVENT_ALLOW_PRIVATE)")
+var errInside = errors.New("its address is private; EVENT_ALLOW_PRIVATE allows that")
 
 // refuseInside is called with the address that is about to be dialled, after every look-up.
 func refuseInside(_, address string, _ syscall.RawConn) error {

@@ -83,18 +83,18 @@ func (w *endpointWorker) recordFailure(ctx context.Context, a Attempt, failure e
 		w.disabled.Store(w.disabled.Load() || err == nil)
 		if changed {
 			w.log.ErrorContext(ctx,
-				"push: the endpoint answered 410 and is disabled; kasse events enable lets it go on", details...)
+				"push: disabled the endpoint, which answered 410; kasse events enable enables it again", details...)
 		}
 		return "gone", err
 	case !a.Early && lastTry(a.Tries):
-		w.log.ErrorContext(ctx, "push: the last try failed, the event is given up", details...)
+		w.log.ErrorContext(ctx, "push: the last try failed; the event is now a dead letter", details...)
 		w.failed(ctx, a, retryAfter)
 		return "dead", w.outbox.DeadLetterPush(ctx, w.id, a)
 	}
 	if w.circuit.open.Load() {
-		w.log.DebugContext(ctx, "push: a try failed while the endpoint's circuit is open", details...)
+		w.log.DebugContext(ctx, "push: a try failed; the endpoint's circuit is open", details...)
 	} else {
-		w.log.WarnContext(ctx, "push: a try failed, the event waits for a retry", details...)
+		w.log.WarnContext(ctx, "push: a try failed; the event is retried later", details...)
 	}
 	delay, asked := retryDelay(a.Tries, retryAfter)
 	err = w.outbox.RetryPush(ctx, w.id, a, delay, asked)
@@ -151,10 +151,10 @@ func (w *endpointWorker) report(ctx context.Context, r claimReport) {
 func (w *endpointWorker) reportSwitch(ctx context.Context, disabled bool) {
 	details := []any{"endpoint", w.destination.Name(), "endpoint_id", w.id}
 	if disabled {
-		w.log.WarnContext(ctx, "push: the endpoint is disabled, its events wait", details...)
+		w.log.WarnContext(ctx, "push: the endpoint is disabled; its events wait", details...)
 		return
 	}
-	w.log.WarnContext(ctx, "push: the endpoint is enabled, its events go on", details...)
+	w.log.WarnContext(ctx, "push: the endpoint is enabled; deliveries continue", details...)
 	for _, q := range w.queues {
 		q.appended = true
 	}

@@ -46,7 +46,7 @@ func (w *endpointWorker) succeeded(ctx context.Context) {
 	// The retries go first: no replica claims anything before the circuit is closed.
 	moved, err := w.outbox.PullRetriesForward(ctx, w.id)
 	if err != nil {
-		w.log.WarnContext(ctx, "push: could not pull waiting retries forward; each waits for its own time",
+		w.log.WarnContext(ctx, "push: could not bring waiting retries forward; each waits for its own time",
 			"endpoint", w.destination.Name(), "error", err)
 	}
 	changed, err := w.outbox.CloseCircuit(ctx, w.id)
@@ -56,7 +56,7 @@ func (w *endpointWorker) succeeded(ctx context.Context) {
 		return
 	}
 	if changed {
-		w.log.WarnContext(ctx, "push: circuit closed, the endpoint accepts events again",
+		w.log.WarnContext(ctx, "push: circuit closed; the endpoint accepts events again",
 			"endpoint", w.destination.Name(), "endpoint_id", w.id, "retries", moved)
 	}
 	w.circuit.open.Store(false)
@@ -85,7 +85,7 @@ func (w *endpointWorker) failed(ctx context.Context, a Attempt, retryAfter time.
 	w.circuit.probeIn(w.now(), next)
 	w.circuit.open.Store(true) // followCircuit may have been sooner
 	if changed {
-		w.log.WarnContext(ctx, "push: circuit open, the endpoint fails; its events wait, one probe at a time is sent",
+		w.log.WarnContext(ctx, "push: circuit open: the endpoint fails; its events wait while single probes are sent",
 			"endpoint", w.destination.Name(), "endpoint_id", w.id, "reason", a.Reason)
 	}
 	w.wakeUp()
@@ -136,7 +136,7 @@ func (w *endpointWorker) probe(ctx, requests context.Context) {
 func (w *endpointWorker) delayProbe(ctx context.Context, notBefore time.Duration) {
 	next, err := w.outbox.DelayProbe(ctx, w.id, probePauses, notBefore)
 	if err != nil {
-		w.log.WarnContext(ctx, "push: could not delay the next probe; the endpoint gets more probes meanwhile",
+		w.log.WarnContext(ctx, "push: could not delay the next probe; the endpoint gets probes more often",
 			"endpoint", w.destination.Name(), "error", err)
 		return
 	}

@@ -241,5 +241,5 @@ func (c *directConn) readHeader() (*http.Response, error) {
 			return response, nil
 		}
 	}
-	return nil, textproto.ProtocolError("too many informational responses")
+	return nil, textproto.ProtocolError("sent too many informational responses")
 }

@@ -244,7 +244,7 @@ func TestDirectConnectionsCheckTheAddress(t *testing.T) {
 	e := endpoint(t, r.URL)
 	push.RefuseInside(e)
 	if status, err := e.Push(t.Context(), event); status != 0 || err == nil ||
-		!strings.Contains(err.Error(), "not a public one") || len(r.requests) != 0 {
+		!strings.Contains(err.Error(), "its address is private") || len(r.requests) != 0 {
 		t.Errorf("%d, %v, %d requests", status, err, len(r.requests))
 	}
 }

@@ -92,7 +92,7 @@ func New(o Options) (*Endpoint, error) {
 	e.http1.Store(u.Scheme == "http")
 	for _, name := range o.Types {
 		if !payment.KnownEventType(name) {
-			return nil, errors.New("an endpoint names a type of event that does not exist (docs/events.md lists them)")
+			return nil, errors.New("an endpoint names an unknown event type (docs/events.md lists all types)")
 		}
 		if e.types == nil {
 			e.types = map[string]bool{}
@@ -242,11 +242,11 @@ func reason(err error) string {
 	case errors.As(err, &timedOut) && timedOut.Timeout():
 		return "did not answer in time"
 	case errors.As(err, &lookup):
-		return "its name cannot be looked up"
+		return "its host name could not be resolved"
 	case errors.As(err, &dial) && dial.Op == "dial":
-		return "cannot be connected to"
+		return "could not be connected to"
 	case strings.Contains(err.Error(), "certificate"):
-		return "its certificate cannot be verified"
+		return "its certificate could not be verified"
 	}
-	return "broke the connection off"
+	return "closed the connection early"
 }

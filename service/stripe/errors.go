@@ -27,22 +27,22 @@ func (g *Gateway) translateError(ctx context.Context, err error) error {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &payment.Error{
 			Code:   payment.CodeStripeTimeout,
-			Detail: "Stripe did not answer in time. The same request can be sent again.",
+			Detail: "Stripe did not answer in time. Repeat the same request.",
 		}
 	case unreachable(err):
 		return &payment.Error{
 			Code:       payment.CodeStripeUnavailable,
-			Detail:     "Stripe cannot be reached. The same request can be sent again.",
+			Detail:     "Stripe cannot be reached. Repeat the same request.",
 			RetryAfter: time.Second, Cause: errors.New("no connection"),
 		}
 	}
-	return unreadableAnswer(errors.New("unreadable answer"))
+	return unreadableAnswer(errors.New("unreadable response"))
 }
 
 func unreadableAnswer(why error) error {
 	return &payment.Error{
 		Code:   payment.CodeStripeError,
-		Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: why,
+		Detail: "Stripe's response could not be read. Repeat the same request.", Cause: why,
 	}
 }
 
@@ -65,13 +65,13 @@ func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 	switch {
 	case said.HTTPStatusCode == http.StatusConflict:
 		e.Code, e.RetryAfter = payment.CodeIdempotencyInProgress, time.Second
-		e.Detail = "Stripe is still working on an earlier try."
+		e.Detail = "Stripe is still processing an earlier try. Repeat the same request."
 	case said.HTTPStatusCode == http.StatusTooManyRequests:
-		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeRateLimited, "Stripe asks for fewer requests.", time.Second
+		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeRateLimited, "Stripe's rate limit was reached; repeat the request later.", time.Second
 	case said.HTTPStatusCode == http.StatusServiceUnavailable:
 		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeUnavailable, "Stripe is not available.", time.Second
 	case said.HTTPStatusCode >= http.StatusInternalServerError, said.Type == stripego.ErrorTypeIdempotency:
-		e.Code, e.Detail = payment.CodeStripeError, "Stripe failed. The same request can be sent again."
+		e.Code, e.Detail = payment.CodeStripeError, "Stripe failed. Repeat the same request."
 	default:
 		refuse(e, said)
 	}
@@ -141,10 +141,10 @@ const noDecimals stripego.ErrorCode = "invalid_charge_amount_no_decimal_compatib
 
 // amountCodes maps the codes of refused amounts to our detail texts.
 var amountCodes = map[stripego.ErrorCode]string{
-	stripego.ErrorCodeAmountTooSmall:      "is below the least that Stripe charges in this currency",
-	stripego.ErrorCodeAmountTooLarge:      "is above the most that Stripe charges in this currency",
-	stripego.ErrorCodeInvalidChargeAmount: "is below or above what Stripe charges in this currency",
-	noDecimals:                            "is no multiple of what Stripe takes in this currency",
+	stripego.ErrorCodeAmountTooSmall:      "is below Stripe's minimum in this currency",
+	stripego.ErrorCodeAmountTooLarge:      "is above Stripe's maximum in this currency",
+	stripego.ErrorCodeInvalidChargeAmount: "is outside Stripe's limits in this currency",
+	noDecimals:                            "is not a multiple of Stripe's smallest amount in this currency",
 }
 
 // refuse translates a permanent refusal: nothing was made, and the same request will be refused again.
@@ -154,29 +154,29 @@ func refuse(e *payment.Error, said *stripego.Error) {
 	field, ours := fieldOf[param]
 	switch {
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "customer":
-		e.Code, e.Detail = payment.CodeCustomerNotFound, "Stripe knows no such customer."
+		e.Code, e.Detail = payment.CodeCustomerNotFound, "The customer does not exist at Stripe."
 		e.Fields = []payment.FieldError{{Pointer: "/customer", Detail: "does not exist at Stripe"}}
 	case said.Code == stripego.ErrorCodeResourceMissing && said.Param == "intent":
-		e.Code, e.Detail = payment.CodeNotFound, "Stripe knows no such PaymentIntent."
+		e.Code, e.Detail = payment.CodeNotFound, "The PaymentIntent does not exist at Stripe."
 	case said.Code == stripego.ErrorCodeChargeAlreadyRefunded:
-		e.Code, e.Detail = payment.CodeRefundExceedsPayment, "More has been given back already than would leave this."
+		e.Code, e.Detail = payment.CodeRefundExceedsPayment, "The refund exceeds what is left of the payment at Stripe."
 	case said.Code == stripego.ErrorCodeBalanceInsufficient:
-		e.Code, e.Detail = payment.CodeBalanceInsufficient, "Top up the balance, and repeat the refund under a new key."
+		e.Code, e.Detail = payment.CodeBalanceInsufficient, "Top up the balance, then repeat the refund with a new Idempotency-Key."
 	case said.Code == stripego.ErrorCodeChargeDisputed:
-		e.Code, e.Detail = payment.CodeInvalidState, "The customer's bank has taken the money back: it cannot be refunded."
+		e.Code, e.Detail = payment.CodeInvalidState, "The payment was charged back, so it cannot be refunded."
 	case unexpectedState[said.Code]:
-		e.Code, e.Detail = payment.CodeInvalidState, "The payment is no longer in a state in which this can be done."
+		e.Code, e.Detail = payment.CodeInvalidState, "The payment's state at Stripe no longer allows this."
 	case amountCodes[said.Code] != "", said.Param == "amount", said.Param == "amount_to_capture":
-		e.Code, e.Detail = payment.CodeAmountOutOfRange, "Stripe does not take this amount in this currency."
+		e.Code, e.Detail = payment.CodeAmountOutOfRange, "Stripe does not accept this amount in this currency."
 		e.Fields = []payment.FieldError{{
 			Pointer: "/amount",
 			Detail:  cmp.Or(amountCodes[said.Code], amountCodes[stripego.ErrorCodeInvalidChargeAmount]),
 		}}
 	case said.Param == "currency":
-		e.Code, e.Detail = payment.CodeUnsupportedCurrency, "The Stripe account does not take this currency."
+		e.Code, e.Detail = payment.CodeUnsupportedCurrency, "The Stripe account does not accept this currency."
 		e.Fields = []payment.FieldError{{Pointer: "/currency", Detail: "is not supported by the Stripe account"}}
 	case ours:
-		e.Code, e.Detail = payment.CodeInvalidRequest, "Stripe does not take a value of the request."
+		e.Code, e.Detail = payment.CodeInvalidRequest, "Stripe does not accept a value of the request."
 		e.Fields = []payment.FieldError{{Pointer: field, Detail: "is refused by Stripe"}}
 	default:
 		e.Code, e.Detail = payment.CodeStripeError, "Stripe refused the request."

@@ -21,7 +21,7 @@ func (g *Gateway) ParseEvent(body []byte, signature string) (payment.StripeEvent
 	if err := g.verify(body, signature); err != nil {
 		return payment.StripeEvent{}, &payment.Error{
 			Code:   payment.CodeInvalidSignature,
-			Detail: "The Stripe-Signature header does not fit the body, the secrets, or the time.", Cause: err,
+			Detail: "The Stripe-Signature header does not match the body, the secrets or the time.", Cause: err,
 		}
 	}
 	e := decodeEvent(body)
@@ -138,7 +138,7 @@ func decodeEvent(body []byte) payment.StripeEvent {
 	top, object, err := scanEvent(body)
 	e := event{object: object}
 	if err = cmp.Or(err, e.readHeader(top)); err != nil {
-		return payment.StripeEvent{Unreadable: "the body is no JSON object with an id and a type"}
+		return payment.StripeEvent{Unreadable: "the body is not a JSON object with an id and a type"}
 	}
 	if e.Object == thinObject {
 		return decodeThin(top, e)

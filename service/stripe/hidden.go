@@ -28,8 +28,8 @@ func (g *Gateway) withReviews(ctx context.Context, path string, query url.Values
 	query.Del(member)
 	if err = call(query); err == nil {
 		g.reviewsHidden.Store(g.Now().Add(reviewsRetry).UnixNano())
-		g.logger().WarnContext(ctx, "the Stripe key may not read Radar's reviews, so that payments are read without them; "+
-			"give it read access to reviews, or tick review.opened and review.closed at the webhook endpoint")
+		g.logger().WarnContext(ctx, "the Stripe key may not read Radar reviews, so payments are read without them; "+
+			"give it read access to reviews, or select review.opened and review.closed at the webhook endpoint")
 	}
 	return err
 }

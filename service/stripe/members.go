@@ -24,7 +24,7 @@ type members []member
 
 // Decoding errors. A decoder's own would quote the text.
 var (
-	errNoObject = errors.New("it is no JSON object")
+	errNoObject = errors.New("it is not a JSON object")
 	errMistyped = errors.New("a member is of another type than Stripe documents")
 )
 

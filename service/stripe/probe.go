@@ -12,8 +12,8 @@ import (
 
 // Errors about the key itself, on which an operator must act.
 var (
-	ErrKeyRefused = errors.New("Stripe does not take the key") //nolint:staticcheck // a name
-	ErrNotAllowed = errors.New("the key may not read this")
+	ErrKeyRefused = errors.New("Stripe does not accept the key") //nolint:staticcheck // a name
+	ErrNotAllowed = errors.New("the key has no read access to this")
 )
 
 // AccountInfo is the key's account and the difference of the clocks.

@@ -243,7 +243,7 @@ func (g *Gateway) OpenRefund(ctx context.Context, idempotencyKey, body string) (
 	if err := made.unreadable(); err != nil {
 		return payment.RefundSeen{}, &payment.Error{
 			Code:   payment.CodeStripeError,
-			Detail: "Stripe's answer could not be read. The same request can be sent again.", Cause: err,
+			Detail: "Stripe's response could not be read. Repeat the same request.", Cause: err,
 		}
 	}
 	return made.translate(), nil

@@ -82,7 +82,7 @@ func countTries(ctx context.Context) (context.Context, *atomic.Int32) {
 	return context.WithValue(ctx, triesKey{}, sent), sent
 }
 
-var errTooLong = errors.New("the answer is too long")
+var errTooLong = errors.New("the response is too long")
 
 // bounded returns an error if a body is too long: a truncated response must not count as complete.
 type bounded struct {

@@ -176,8 +176,8 @@ func (s *shop) refusesCallers(order string) {
 		{http.StatusBadRequest, http.MethodPost, "/orders", `{"product":`, ""},
 		{http.StatusBadRequest, http.MethodPost, "/orders/" + order + "/refunds", `{"amount":1}`, "refund_id"},
 		{http.StatusConflict, http.MethodPost, "/orders/" + order + "/refunds", `{"refund_id":"x","amount":-1}`, ""},
-		{http.StatusNotFound, http.MethodGet, "/orders/unknown", "", "no such order"},
-		{http.StatusNotFound, http.MethodPost, "/orders/unknown/token", "", "no such order"},
+		{http.StatusNotFound, http.MethodGet, "/orders/unknown", "", "does not exist"},
+		{http.StatusNotFound, http.MethodPost, "/orders/unknown/token", "", "does not exist"},
 		{http.StatusNotFound, http.MethodPost, "/orders/unknown/capture", "", ""},
 	} {
 		got, _ := s.ask(test.status, test.method, test.path, test.body)["error"].(string)

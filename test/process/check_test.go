@@ -55,7 +55,7 @@ func TestCheckOfWhatIsWell(t *testing.T) {
 	w := newEnv(t, stripesim.Options{Webhooks: []stripesim.Webhook{ourHook}}, keepsWrites...)
 	code, found := w.checked(nil)
 	expect(t, "exit code before the first start", code, 0)
-	lines(t, found, "warning  redis: is not marked as ours")
+	lines(t, found, "warning  redis: is not initialised")
 	p := w.serve(1, nil)[0]
 	redis := w.openRedis()
 	wait.Until(t, "the account in Redis", func() error {
@@ -216,7 +216,7 @@ func TestCheckOfAKey(t *testing.T) {
 		http.StatusUnauthorized: {"wrong    stripe: STRIPE_SECRET_KEY"},
 		http.StatusForbidden: {
 			"warning  stripe: the restricted key may not read its account", "ok       stripe: the clocks agree",
-			"warning  stripe: the webhook endpoints were not looked at",
+			"warning  stripe: the webhook endpoints were not checked",
 		},
 	} {
 		refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -245,7 +245,7 @@ func (w *processEnv) sameOrders(before, after map[string]string) {
 // Of two processes one holds the nets; when it is killed, or stopped, the other takes over.
 func TestOneHoldsTheNets(t *testing.T) {
 	t.Parallel()
-	const holds = "this replica runs catch-up and sweep"
+	const holds = "background tasks: this replica runs catch-up and sweep"
 	w := newEnv(t, stripesim.Options{})
 	all := w.serve(2, nil)
 	holder := func() (found *process) {
@@ -262,7 +262,7 @@ func TestOneHoldsTheNets(t *testing.T) {
 	wait.Until(t, "a holder", func() error { return yet(holder() != nil) })
 	command := w.command(nil, "reconcile")
 	expect(t, "exit code of a command beside it", command.command.ProcessState.ExitCode(), 0)
-	if said := command.stdout.String(); !strings.Contains(said, "A running server makes the pass.") {
+	if said := command.stdout.String(); !strings.Contains(said, "A running server runs the pass.") {
 		t.Errorf("it said %q", said)
 	}
 	holder().kill()

@@ -13,10 +13,10 @@ import (
 // Output of a command about its waiting and about the process that runs its pass.
 const (
 	refundsRoute   = "GET /v1/refunds"
-	saysServer     = "A running server makes the pass."
-	saysOther      = "A running server makes the pass of another command first."
-	saysAgain      = "The server that made the pass has ended; another begins it again."
-	holdsLeaseLine = "this replica runs catch-up and sweep"
+	saysServer     = "A running server runs the pass."
+	saysOther      = "A running server first runs the pass of another command."
+	saysAgain      = "The server that ran the pass has ended; another server starts it again."
+	holdsLeaseLine = "background tasks: this replica runs catch-up and sweep"
 )
 
 // serveCaughtUp starts so many servers that no webhook reaches, and waits until their first catch-up is over: the next
@@ -81,7 +81,7 @@ func TestReconcileBesideAServer(t *testing.T) {
 	server.awaitState(forged, "paid")
 	w.no(w.sim.AddFault(stripesim.Fault{Endpoint: readRoute, Kind: stripesim.Dropped, Times: -1}))
 	said = w.command(nil, "reconcile", "-since", "1h", "-verify").ends(1)
-	says(t, said, saysServer, "the server that made the pass says: ", forged.PaymentIntent+" could not be verified")
+	says(t, said, saysServer, "the pass failed on the server: ", forged.PaymentIntent+" could not be verified")
 	w.sim.ClearFaults()
 	said = w.command(nil, "reconcile", "-since", "1h", "-verify").ends(0)
 	says(t, said, "NOT PAID at Stripe: "+forged.PaymentIntent+" of order forged", ", 1 of them not paid at Stripe")
@@ -107,7 +107,7 @@ func TestReconcileBesideTwoServers(t *testing.T) {
 	w.openRedis().Del(t.Context(), "kasse:{p0}:lease:nets") // 30 seconds later
 	said := command.ends(0)
 	says(t, said, "Done: ")
-	if again := strings.Contains(other.stderr.String(), "kasse reconcile asks for a pass"); again {
+	if again := strings.Contains(other.stderr.String(), "passes: started the pass that kasse reconcile requested"); again {
 		says(t, said, saysAgain)
 	}
 	w.no(w.compare([]*process{other}, opened))
@@ -128,12 +128,12 @@ func TestReconcileTakenBack(t *testing.T) {
 	first.terminate()
 	says(t, first.ends(1), "interrupted")
 	says(t, second.ends(0), saysServer, "Done: ")
-	says(t, server.stderr.String(), "the pass of kasse reconcile ended early")
+	says(t, server.stderr.String(), "passes: stopped early")
 
 	third := w.reconcileHung()
 	third.kill() // it cannot say so: its request is forgotten
 	wait.Until(t, "the server to end the pass", func() error {
-		return yet(strings.Count(server.stderr.String(), "the pass of kasse reconcile ended early") == 2)
+		return yet(strings.Count(server.stderr.String(), "passes: stopped early") == 2)
 	})
 }
 
@@ -149,6 +149,6 @@ func TestReconcileBesideAnOldServer(t *testing.T) {
 	})
 	w.no(redis.Set(t.Context(), "kasse:{p0}:lease:nets", "OLD", 25*time.Second).Err())
 	both := run(t, binary(t, kasseBinary), w.settings(nil), "reconcile", "-verify")
-	says(t, w.command(nil, "reconcile").ends(1), "another process holds the lease", "takes no requests", "update it")
-	says(t, both.ends(0), "takes no requests", "0 successes verified")
+	says(t, w.command(nil, "reconcile").ends(1), "another process holds the lease", "accepts no requests", "update it")
+	says(t, both.ends(0), "accepts no requests", "0 successes verified")
 }

@@ -72,12 +72,12 @@ func TestRedisDiesAndComesBack(t *testing.T) {
 	w.createPatiently(all[1], "other", customer)
 	for _, p := range all { // of its outage there are two lines, however many workers waited
 		wait.Until(t, "the line that Redis is back", func() error {
-			return yet(strings.Contains(p.stderr.String(), `"msg":"Redis answers again`))
+			return yet(strings.Contains(p.stderr.String(), `"msg":"background tasks: Redis answers again`))
 		})
 		said := p.stderr.String()
-		expect(t, "lines that Redis is away", strings.Count(said, "Redis fails the background workers"), 1)
+		expect(t, "lines that Redis is away", strings.Count(said, "background tasks: Redis does not answer"), 1)
 		expect(t, "warnings of workers",
-			strings.Count(said, `"level":"WARN","msg":"the queue of reads could not be read; it is read again"`), 0)
+			strings.Count(said, `"level":"WARN","msg":"reads: could not claim due reads, retrying"`), 0)
 	}
 }
 
@@ -122,10 +122,10 @@ func TestWipedRedis(t *testing.T) {
 	w.no(
 		w.sim.AddFault(stripesim.Fault{Endpoint: "GET /v1/payment_intents/search", Kind: stripesim.Dropped, Times: -1}),
 	)
-	w.refuses(map[string]string{"SERVICE_NAME": "another"}, "could not be asked", "kasse rebuild", "kasse init")
+	w.refuses(map[string]string{"SERVICE_NAME": "another"}, "did not answer", "kasse rebuild", "kasse init")
 	w.sim.ClearFaults()
 
-	said := []string{"now marked", "already"}
+	said := []string{"now initialised", "initialised before"}
 	for _, words := range said {
 		first := w.command(nil, "init")
 		expect(t, "exit code of init", first.command.ProcessState.ExitCode(), 0)
@@ -173,7 +173,7 @@ func TestReadsOfAWipedRedis(t *testing.T) {
 	for _, read := range reads {
 		p.must(http.StatusOK, read.credential, http.MethodGet, read.path, "")
 	}
-	for _, text := range []string{"it was wiped: run kasse rebuild", "Redis is ours and takes writes again"} {
+	for _, text := range []string{"its data was lost: run kasse rebuild", "readiness: Redis can be used again"} {
 		p.logsOnce(text)
 	}
 }
@@ -204,7 +204,7 @@ func TestRedisIsAReplica(t *testing.T) {
 	p.mustBeReady(http.StatusServiceUnavailable, fmt.Sprintf(says, "starting"))
 	code, found := w.checked(nil)
 	expect(t, "exit code of check", code, 1)
-	lines(t, found, "wrong    redis: replica … takes no writes: point REDIS_URL at the master")
+	lines(t, found, "wrong    redis: replica … is a replica and accepts no writes: point REDIS_URL at the master")
 	redis := w.openRedis()
 	follow := func(host, port string) {
 		if err := redis.ReplicaOf(t.Context(), host, port).Err(); err != nil {

@@ -76,7 +76,7 @@ func TestAsExactlyThatUser(t *testing.T) {
 			}
 			code, found := w.checked(settings)
 			expect(t, "exit code of check", code, 0)
-			if strings.Contains(found, "may not use") {
+			if strings.Contains(found, "lacks the right") {
 				t.Errorf("check found %s", found)
 			}
 			if mode == "cluster" {

@@ -189,7 +189,7 @@ func TestLogLevelIsSwitched(t *testing.T) {
 		}
 		wait.Until(t, "the level "+level, func() error {
 			return yet(strings.Count(
-				p.stderr.String(), `"msg":"the log level has been switched","now":"`+level+`"`,
+				p.stderr.String(), `"msg":"the log level was changed","now":"`+level+`"`,
 			) == times[level])
 		})
 	}

@@ -187,7 +187,7 @@ func (s *endpointStand) showsWhatIsWrong(v view, dispute string, secrets []strin
 	for _, id := range []string{"order-9", "pi_unknown", "cus_unknown"} {
 		s.has(s.shows(secrets, 1, id), id)
 	}
-	s.has(s.shows(secrets, 2, "what?"), "this is no id")
+	s.has(s.shows(secrets, 2, "what?"), "this is not the id")
 	s.has(s.shows(secrets, 2, v.ClientSecret), "this is a client secret")
 	s.settings["ORDER_INDEX"] = "false"
 	s.has(s.shows(secrets, 1, "cus_unknown"), "ORDER_INDEX is false")
@@ -199,7 +199,7 @@ func (s *endpointStand) showsWhatIsWrong(v view, dispute string, secrets []strin
 		s.has(s.shows(secrets, 1, "order-1"), "the entry "+entry+" of "+stream+" cannot be read")
 		s.no(s.client.XDel(s.t.Context(), stream, entry).Err())
 		s.no(s.client.HSet(s.t.Context(), key, "order", "7-abc\n\x01\xff\xff").Err())
-		s.has(s.shows(secrets, 1, "order-1"), "what Redis keeps of order-1 cannot be read: "+key+": ", "kasse rebuild")
+		s.has(s.shows(secrets, 1, "order-1"), "the stored record of order-1 cannot be read: "+key+": ", "kasse rebuild")
 		s.has(s.shows(secrets, 1, v.PaymentIntent), "cannot be read: "+key+": ")
 		s.no(s.client.Del(s.t.Context(), key).Err()) // as it says
 		s.commandAs(s.settings, "rebuild")

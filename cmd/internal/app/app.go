@@ -52,7 +52,7 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	}
 	readers, err := store.ConnectReaders(c.RedisMode, c.RedisURL.Reveal(), c.RedisClientCache)
 	if err != nil {
-		return nil, errors.Join(errors.New("no connections for readers"), client.Close()) // as above
+		return nil, errors.Join(errors.New("no connection pool for readers"), client.Close()) // as above
 	}
 	a := &App{
 		Config: c, log: log, close: func() error { return errors.Join(client.Close(), readers.Close()) },
@@ -60,11 +60,11 @@ func New(c Config, log *slog.Logger) (*App, error) {
 	}
 	switch {
 	case c.Traced && c.NewTracing == nil:
-		log.Warn("this program sends no traces; OTEL_EXPORTER_OTLP_ENDPOINT is ignored")
+		log.Warn("traces: this program sends none; OTEL_EXPORTER_OTLP_ENDPOINT is ignored")
 	case c.Traced:
 		tracing, err := c.NewTracing(c.ServiceName, log)
 		if err != nil {
-			return nil, errors.Join(errors.New("traces (OTEL_…) cannot be set up"), a.Close())
+			return nil, errors.Join(errors.New("traces: cannot be set up; see the OTEL_ variables"), a.Close())
 		}
 		a.tracing, a.metrics.tracing = tracing, tracing
 	}
@@ -153,7 +153,7 @@ func (a *App) Serve(ctx context.Context) error {
 	}
 	defer admin.Close() //nolint:errcheck // the last to go
 	for _, hint := range a.Unread {
-		a.log.WarnContext(ctx, "a setting may be misspelt", "hint", hint)
+		a.log.WarnContext(ctx, "configuration: a variable may be misspelt", "hint", hint)
 	}
 	if a.Listening != nil {
 		a.Listening(public.address, admin.address)

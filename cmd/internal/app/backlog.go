@@ -23,7 +23,7 @@ type backlog struct {
 	out      chan<- prometheus.Metric
 }
 
-var errUndescribed = errors.New("no such metric was described")
+var errUndescribed = errors.New("the metric has no description")
 
 // described are the backlog's metrics.
 var described = []definition{

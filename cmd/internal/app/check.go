@@ -73,7 +73,7 @@ func (c *checkup) configuration(err error) bool {
 	for _, mistake := range each(err) {
 		c.report(levelWrong, about, "%v", mistake)
 	}
-	c.report(levelWarning, about, "Redis and Stripe are looked at once this is right")
+	c.report(levelWarning, about, "Redis and Stripe are checked once the configuration is valid")
 	return false
 }
 

@@ -33,14 +33,14 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	if err != nil {
 		c.report(
 			levelWrong, aboutRedis,
-			"does not answer (%v): see REDIS_URL, and that Redis runs and may be reached from here", err,
+			"does not answer (%v): check REDIS_URL, that Redis runs, and that this machine can reach it", err,
 		)
 		return
 	}
 	if kind != kindOf[c.RedisMode] {
 		c.report(
 			levelWrong, aboutRedis,
-			"REDIS_MODE is %s, and a %s server answers: set the one, or point REDIS_URL at the other", c.RedisMode,
+			"REDIS_MODE is %s, but the server is a %s server: change REDIS_MODE, or point REDIS_URL at another server", c.RedisMode,
 			kind,
 		)
 		return
@@ -49,7 +49,7 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	if err != nil {
 		c.report(
 			levelWrong, aboutRedis,
-			"cannot be asked what it is (%v): its user needs INFO, and behind sentinels master_name has to be right",
+			"does not report its role (%v): give its user the command INFO; with sentinels, check master_name",
 			err,
 		)
 		return
@@ -59,7 +59,7 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 		if s.Replica && i == 0 && c.RedisMode != "cluster" {
 			c.report(
 				levelWrong, aboutRedis,
-				"%s takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel", s,
+				"%s is a replica and accepts no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel", s,
 			)
 		}
 	}
@@ -90,14 +90,14 @@ func (c *checkup) server(s store.Server) {
 	if s.ClusterState != "" && s.ClusterState != "ok" {
 		c.report(
 			levelWrong, aboutRedis,
-			"%s says that the cluster is down: see that every slot has a master (redis-cli --cluster check)", s,
+			"%s reports that the cluster is down: make sure that every slot has a master (redis-cli --cluster check)", s,
 		)
 	}
 	switch used := percent(s.Used, s.Most); {
 	case used >= full:
-		c.report(levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, a full one refuses payments", s, used)
+		c.report(levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, since a full Redis refuses payments", s, used)
 	case used >= nearlyFull:
-		c.report(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it, a full one refuses payments", s, used)
+		c.report(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it soon, since a full Redis refuses payments", s, used)
 	}
 	c.replicas(s)
 }
@@ -143,11 +143,11 @@ func (c *checkup) redisClock(s store.Server) {
 	}
 	switch {
 	case s.Ahead.Abs() > skewWrong:
-		c.report(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would not count; let both be set by NTP",
+		c.report(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would be ignored; synchronize both clocks by NTP",
 			s, s.Ahead.Abs().Round(time.Second), where)
 	case s.Ahead.Abs() > skewOdd:
 		c.report(
-			levelWarning, aboutRedis, "the clock of %s is %s %s this machine's: let both be set by NTP", s,
+			levelWarning, aboutRedis, "the clock of %s is %s %s this machine's: synchronize both clocks by NTP", s,
 			s.Ahead.Abs().Round(time.Second), where,
 		)
 	}
@@ -170,7 +170,7 @@ func (c *checkup) durability(servers []store.Server) {
 	servers = slices.Clone(servers)
 	for i, s := range servers {
 		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
-			c.report(levelWrong, aboutRedis, "%s throws payments away when its memory is full (%s): set maxmemory-policy %s",
+			c.report(levelWrong, aboutRedis, "%s deletes payments when its memory is full (maxmemory-policy %s): set maxmemory-policy %s",
 				s, s.Eviction, noEviction)
 			servers[i].Eviction = noEviction // reported once
 		}
@@ -191,10 +191,10 @@ func (c *checkup) rights(ctx context.Context) {
 		if m.Server != "" {
 			where = " on " + m.Server
 		}
-		c.report(levelWrong, aboutRedis, "its user may not use %s%s: give it the rights of docs/redis-acl.md", m.Right, where)
+		c.report(levelWrong, aboutRedis, "its user lacks the right to use %s%s: give it the rights of docs/redis-acl.md", m.Right, where)
 	}
 	if err != nil {
-		c.report(levelWarning, aboutRedis, "the rights of its user could not be tried: %v", err)
+		c.report(levelWarning, aboutRedis, "the rights of its user could not be checked: %v", err)
 	}
 }
 
@@ -208,16 +208,16 @@ func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	case errors.Is(err, store.ErrUnmarked):
 		c.report(
 			levelWarning, aboutRedis,
-			"is not marked as ours: kasse serve does it where Stripe has no payment of %q; otherwise run kasse rebuild, or kasse init if they are to be forgotten",
+			"is not initialised: kasse serve initialises it if Stripe has no payment of %q. Otherwise run kasse rebuild, or kasse init to ignore these payments",
 			c.ServiceName,
 		)
 	case errors.As(err, &away):
-		c.report(levelWrong, aboutRedis, "does not answer any more (%v)", err)
+		c.report(levelWrong, aboutRedis, "stopped answering (%v)", err)
 	case err != nil:
 		c.report(levelWrong, aboutRedis, "%v", a.explain(err))
 	case recorded == "":
-		c.report(levelOK, aboutRedis, "is ours; the Stripe account is not on record yet")
+		c.report(levelOK, aboutRedis, "is initialised; the Stripe account is not recorded yet")
 	default:
-		c.report(levelOK, aboutRedis, "is ours, of Stripe account %s", recorded)
+		c.report(levelOK, aboutRedis, "is initialised for Stripe account %s", recorded)
 	}
 }

@@ -27,17 +27,17 @@ func (c *checkup) stripe(ctx context.Context, a *App) string {
 	case errors.Is(err, stripe.ErrKeyRefused):
 		c.report(
 			levelWrong, aboutStripe,
-			"STRIPE_SECRET_KEY is not a key that Stripe knows (any more): take it anew from the Dashboard",
+			"Stripe does not know STRIPE_SECRET_KEY, or it was revoked: copy a current key from the Dashboard",
 		)
 		return ""
 	case errors.Is(err, stripe.ErrNotAllowed):
 		c.report(
 			levelWarning, aboutStripe,
-			"the restricted key may not read its account, which keeps Redis apart from other accounts: give it read access where the Dashboard offers it (docs/stripe.md)",
+			"the restricted key may not read its account, so Kasse cannot recognise events of other accounts: give it read access to the account if the Dashboard offers that (docs/stripe.md)",
 		)
 	case err != nil:
 		c.report(
-			levelWrong, aboutStripe, "%s does not answer (%v): see that this machine may reach it",
+			levelWrong, aboutStripe, "%s does not answer (%v): make sure that this machine can reach it",
 			c.StripeAPIBase, err,
 		)
 		return ""
@@ -58,12 +58,12 @@ func (c *checkup) clock(ahead time.Duration) {
 	case ahead.Abs() > skewWrong:
 		c.report(
 			levelWrong, aboutStripe,
-			"the clock of this machine is %s %s Stripe's: signatures and tokens will be refused; let it be set by NTP",
+			"the clock of this machine is %s %s Stripe's: signatures and tokens will be refused; synchronize it by NTP",
 			ahead.Abs(), where,
 		)
 	case ahead.Abs() > skewOdd:
 		c.report(
-			levelWarning, aboutStripe, "the clock of this machine is %s %s Stripe's: let it be set by NTP",
+			levelWarning, aboutStripe, "the clock of this machine is %s %s Stripe's: synchronize it by NTP",
 			ahead.Abs(), where,
 		)
 	default:
@@ -84,7 +84,7 @@ func (c *checkup) endpoints(ctx context.Context, a *App) {
 	case errors.Is(err, stripe.ErrNotAllowed):
 		c.report(
 			levelWarning, aboutStripe,
-			"the webhook endpoints were not looked at: the restricted key may not read them",
+			"the webhook endpoints were not checked: the restricted key may not read them",
 		)
 		return
 	case err != nil:
@@ -98,7 +98,7 @@ func (c *checkup) endpoints(ctx context.Context, a *App) {
 	if len(ours) == 0 {
 		c.report(
 			levelWarning, aboutStripe,
-			"no webhook endpoint ends in %s: create one, unless events come by another way (stripe listen)",
+			"no webhook endpoint's URL ends in %s: create one, unless events arrive another way (stripe listen)",
 			webhookPath,
 		)
 	}
@@ -111,22 +111,22 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	address, _, _ := strings.Cut(e.URL, "?") // the query may contain a secret
 	switch missing, late := missing(e.Events, neededEvents), missing(e.Events, stripe.EventTypes); {
 	case e.Status != "enabled":
-		c.report(levelWrong, aboutStripe, "the webhook endpoint %s is %s: switch it on", address, e.Status)
+		c.report(levelWrong, aboutStripe, "the webhook endpoint %s is %s: enable it", address, e.Status)
 	case len(missing) > 0:
 		c.report(
-			levelWrong, aboutStripe, "the webhook endpoint %s misses events: tick %s", address,
+			levelWrong, aboutStripe, "the webhook endpoint %s misses events: select %s", address,
 			strings.Join(missing, " "),
 		)
 	case len(late) > 0:
 		c.report(
 			levelWarning, aboutStripe,
-			"the webhook endpoint %s lets Kasse see some changes late, such as refunds: tick %s", address,
+			"without more events at the webhook endpoint %s Kasse notices some changes late, such as refunds: select %s", address,
 			strings.Join(late, " "),
 		)
 	case e.APIVersion != "" && e.APIVersion < oldestAPIVersion:
 		c.report(
 			levelWarning, aboutStripe,
-			"the webhook endpoint %s is on API version %s, whose events leave more doubts that cost a read each: use %s or later",
+			"the webhook endpoint %s uses API version %s, whose events are more often ambiguous and then cost a read: use %s or later",
 			address, e.APIVersion, oldestAPIVersion,
 		)
 	default:
@@ -135,7 +135,7 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	if details := missing(e.Events, stripe.DetailEventTypes); len(details) > 0 {
 		c.report(
 			levelWarning, aboutStripe,
-			"the webhook endpoint %s lets Kasse see late with what was paid, or that Radar reviews a payment: tick %s",
+			"without more events at the webhook endpoint %s Kasse learns payment method details and Radar reviews late: select %s",
 			address, strings.Join(details, " "),
 		)
 	}

@@ -31,7 +31,7 @@ func (m *mistakes) endpoints(list string, allowPrivate bool) []*push.Endpoint {
 			return nil
 		}
 		if slices.ContainsFunc(all, func(other *push.Endpoint) bool { return other.ID() == e.ID() }) {
-			m.add(variable, "has two entries of one URL")
+			m.add(variable, "has two entries with the same URL")
 		}
 		all = append(all, e)
 	}

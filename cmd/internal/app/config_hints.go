@@ -21,7 +21,7 @@ func unread() (hints []string) {
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
 		if meant := nearest(name, known); meant != "" && meant != name && !strings.HasPrefix(name, "OTEL_") {
-			hints = append(hints, fmt.Sprintf("%s is set and not read: is %s meant?", name, meant))
+			hints = append(hints, fmt.Sprintf("%s is set, but no such variable exists: did you mean %s?", name, meant))
 		}
 	}
 	slices.Sort(hints)

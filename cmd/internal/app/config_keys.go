@@ -29,7 +29,7 @@ func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {
 			return nil
 		}
 		if slices.ContainsFunc(secrets, func(s api.TokenSecret) bool { return s.KID == kid }) {
-			m.add("ORDER_TOKEN_SECRETS", "has two entries of one kid")
+			m.add("ORDER_TOKEN_SECRETS", "has two entries with the same kid")
 		}
 		secrets = append(secrets, api.TokenSecret{KID: kid, Key: payment.Secret(key)})
 	}
@@ -42,11 +42,11 @@ func (m *mistakes) stripeKeys(c Config) {
 	if !secretKey.MatchString(c.StripeSecretKey.Reveal()) {
 		m.add(
 			"STRIPE_SECRET_KEY",
-			"must be a key of Stripe's that begins with sk_test_, sk_live_, rk_test_ or rk_live_",
+			"must be a Stripe key that begins with sk_test_, sk_live_, rk_test_ or rk_live_",
 		)
 	}
 	if !publishableKey.MatchString(c.StripePublishableKey) {
-		m.add("STRIPE_PUBLISHABLE_KEY", "must be a key of Stripe's that begins with pk_test_ or pk_live_")
+		m.add("STRIPE_PUBLISHABLE_KEY", "must be a Stripe key that begins with pk_test_ or pk_live_")
 	}
 	if c.Livemode() != strings.HasPrefix(c.StripePublishableKey, "pk_live_") {
 		m.add("STRIPE_PUBLISHABLE_KEY", "and STRIPE_SECRET_KEY must both be live or both be test keys")
@@ -100,7 +100,7 @@ func (m *mistakes) serviceKeys(list string) []api.Key {
 			return nil
 		}
 		if slices.ContainsFunc(keys, func(k api.Key) bool { return k.Hash == key.Hash }) {
-			m.add("SERVICE_KEYS", "has one hash twice: a key has one name, and one entry; a name may have several keys")
+			m.add("SERVICE_KEYS", "has the same hash twice: each key has one entry; a name may have several keys")
 		}
 		keys = append(keys, key)
 	}

@@ -52,7 +52,7 @@ func (m *mistakes) proxies(list string) []netip.Prefix {
 			m.add("TRUSTED_PROXIES", shape)
 			return nil
 		case prefix.Bits() == 0:
-			m.add("TRUSTED_PROXIES", "must not hold every address: callers could choose theirs")
+			m.add("TRUSTED_PROXIES", "must not contain every address: callers could then choose their own")
 			return nil
 		}
 		proxies = append(proxies, prefix)

@@ -25,7 +25,7 @@ func (a *App) Forget(ctx context.Context, order string, out io.Writer) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	_, err = fmt.Fprintf(out, "Done: Redis has no personal data of order %s any more. Changed: %s. Written again: %s.\n",
+	_, err = fmt.Fprintf(out, "Done: Redis has no personal data of order %s. Changed: %s. Written again: %s.\n",
 		id, quantity(done.Payments, "payment"), quantity(done.Events, "event"))
 	return err
 }

@@ -78,7 +78,7 @@ func (a *App) switchable() func(context.Context) {
 				level = configured
 			}
 			a.LogLevel.Set(level)
-			a.log.Log(ctx, max(level, slog.LevelInfo), "the log level has been switched", "now", level)
+			a.log.Log(ctx, max(level, slog.LevelInfo), "the log level was changed", "now", level)
 		}
 	}
 }

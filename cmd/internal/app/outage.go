@@ -52,7 +52,7 @@ func (o *outage) succeeded(ctx context.Context) {
 		return
 	}
 	o.away.Store(false)
-	o.log.WarnContext(ctx, "Redis answers again; the background work goes on",
+	o.log.WarnContext(ctx, "background tasks: Redis answers again",
 		"after", o.last.Sub(o.began).Round(time.Millisecond), "lines_left_out", o.suppressed)
 }
 
@@ -79,7 +79,7 @@ func (h outageHandler) Handle(ctx context.Context, r slog.Record) error {
 		return h.Handler.Handle(ctx, r)
 	}
 	if h.outage.failed() {
-		line := slog.NewRecord(r.Time, r.Level, "Redis fails the background workers; they try again", r.PC)
+		line := slog.NewRecord(r.Time, r.Level, "background tasks: Redis does not answer, retrying", r.PC)
 		line.AddAttrs(slog.String("first", r.Message))
 		r.Attrs(func(a slog.Attr) bool { line.AddAttrs(a); return true })
 		return h.Handler.Handle(ctx, line)

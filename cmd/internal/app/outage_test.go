@@ -37,19 +37,19 @@ func TestOutageHasTwoLines(t *testing.T) {
 			}
 		}
 		for range 50 {
-			log.With("worker", "reads").Warn("the queue of reads could not be read; it is read again", "error", away)
-			log.Warn("the Redis client reports trouble with a connection", "message", "failed to dial after 5 attempts")
+			log.With("worker", "reads").Warn("reads: could not claim due reads, retrying", "error", away)
+			log.Warn("redis: the client reports a problem with a connection", "message", "failed to dial after 5 attempts")
 			answered(100 * time.Millisecond) // another command, another partition
 		}
-		log.Warn("a payment could not be read", "error", errors.New("Stripe is away"))
+		log.Warn("reads: could not read a payment at Stripe", "error", errors.New("Stripe is away"))
 		log.Error("a success is denied", "error", away)
-		lines(`"worker":"reads","first":"the queue of reads could not be read; it is read again"`, "a payment could not be read",
+		lines(`"worker":"reads","first":"reads: could not claim due reads, retrying"`, "reads: could not read a payment at Stripe",
 			"a success is denied")
 		answered(3 * time.Second)
 		answered(3 * time.Second)
-		lines(`"msg":"Redis answers again; the background work goes on","after":4900000000,"lines_left_out":99`)
-		log.Warn("the Redis client reports trouble with a connection", "message", "an attempt of maintenance")
-		log.Warn("the queue of reads could not be read; it is read again", "error", away)
-		lines("an attempt of maintenance", "Redis fails the background workers")
+		lines(`"msg":"background tasks: Redis answers again","after":4900000000,"lines_left_out":99`)
+		log.Warn("redis: the client reports a problem with a connection", "message", "an attempt of maintenance")
+		log.Warn("reads: could not claim due reads, retrying", "error", away)
+		lines("an attempt of maintenance", "background tasks: Redis does not answer")
 	})
 }

@@ -90,7 +90,7 @@ func endpointState(s store.PushStanding) string {
 	case s.Disabled != "":
 		return "disabled since " + s.DisabledAt.Format(time.RFC3339) + ": by hand"
 	case !s.Registered:
-		return "not registered: no server has run with it"
+		return "not registered: no server has run with this endpoint yet"
 	case !s.Failing.IsZero():
 		return "failing since " + s.Failing.Format(time.RFC3339) + ", next probe at " + s.NextProbe.Format(time.RFC3339)
 	}

@@ -65,17 +65,17 @@ func (a *App) logRedisState(ctx context.Context, now api.DependencyState) {
 	before := a.redisWas.Swap(&now)
 	what := map[api.DependencyState]string{
 		api.DependencyReplica:    "it is a replica: point REDIS_URL at the master, or use REDIS_MODE=sentinel",
-		api.DependencyUnmarked:   "it is not marked as ours any more, it was wiped: run kasse rebuild",
-		api.DependencyRebuilding: "kasse rebuild has begun, and not ended",
-		api.DependencyForeign:    "it holds the payments of another service or layout: see kasse check",
+		api.DependencyUnmarked:   "it is no longer initialised, since its data was lost: run kasse rebuild",
+		api.DependencyRebuilding: "kasse rebuild has started and not finished",
+		api.DependencyForeign:    "it has the payments of another service or layout: see kasse check",
 	}
 	switch {
 	case before != nil && *before == now:
 	case now != api.DependencyOK:
 		a.log.ErrorContext(
-			ctx, "Redis cannot be used; /readyz is 503 until it can", "state", string(now), "problem", what[now],
+			ctx, "readiness: Redis cannot be used; /readyz answers 503 meanwhile", "state", string(now), "problem", what[now],
 		)
 	case before != nil:
-		a.log.InfoContext(ctx, "Redis is ours and takes writes again")
+		a.log.InfoContext(ctx, "readiness: Redis can be used again")
 	}
 }

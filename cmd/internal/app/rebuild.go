@@ -34,7 +34,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end(
-		"Lost: %d of %s. Asking Stripe for the payments of %q.", lost, quantity(a.RedisPartitions, "partition"),
+		"%d of %s have lost their data. Listing the payments of %q at Stripe.", lost, quantity(a.RedisPartitions, "partition"),
 		a.ServiceName,
 	)
 	r := service.Recovery{Report: func(r service.Recovery) {
@@ -42,7 +42,7 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 			p.show("%s listed", quantity(r.Payments, "payment"))
 			return
 		}
-		p.show("%d of %s restored, %d of them read one by one", r.Restored, quantity(r.Payments, "payment"), r.Read)
+		p.show("%d of %s restored, %d of them by a read each", r.Restored, quantity(r.Payments, "payment"), r.Read)
 	}}
 	if err := a.service.Rebuild(ctx, since, &r); err != nil {
 		return interrupted(ctx, err)
@@ -51,12 +51,12 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end(
-		"Done: Redis has %s with %s, %d of them read one by one. Start kasse.", quantity(r.Orders, "order"),
+		"Done: Redis has %s with %s, %d of them by a read each. Start kasse.", quantity(r.Orders, "order"),
 		quantity(r.Payments, "payment"), r.Read,
 	)
 	if len(r.Unreadable) > 0 {
 		return fmt.Errorf(
-			"%s could not be read and restored: %v; look in Stripe's Dashboard",
+			"%s could not be decoded and restored: %v; look in Stripe's Dashboard",
 			quantity(len(r.Unreadable), "payment"), r.Unreadable,
 		)
 	}

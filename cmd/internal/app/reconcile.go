@@ -32,7 +32,7 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 	p := newProgress(out)
 	t := service.Tally{Report: func(t service.Tally) {
 		p.show(
-			"%s looked at, %d had been missed; %s read%s", quantity(t.Events, "event"), t.Applied,
+			"%s listed, %d had been missed; %s read%s", quantity(t.Events, "event"), t.Applied,
 			quantity(t.Read, "payment"),
 			verified(t, verify),
 		)
@@ -49,12 +49,12 @@ func (a *App) Reconcile(ctx context.Context, since time.Duration, verify bool, o
 	}
 	if verify && since > a.EventRetention {
 		p.end(
-			"Payments that succeeded more than %s ago were not verified: EVENT_RETENTION keeps no events of them.",
+			"Payments that succeeded more than %s ago were not verified: their events are older than EVENT_RETENTION.",
 			a.EventRetention,
 		)
 	}
 	p.end(
-		"Done: %s looked at, %d had been missed; %s read%s.", quantity(t.Events, "event"), t.Applied,
+		"Done: %s listed, %d had been missed; %s read%s.", quantity(t.Events, "event"), t.Applied,
 		quantity(t.Read, "payment"),
 		verified(t, verify),
 	)
@@ -76,7 +76,7 @@ func (a *App) explain(err error) error {
 		return fmt.Errorf("%w: run kasse rebuild", err)
 	case errors.Is(err, store.ErrUnmarked):
 		return fmt.Errorf(
-			"%w: run kasse rebuild, or kasse init if the payments of %q at Stripe are to be forgotten", err,
+			"%w: run kasse rebuild, or kasse init to ignore the payments of %q at Stripe", err,
 			a.ServiceName,
 		)
 	}
@@ -86,7 +86,7 @@ func (a *App) explain(err error) error {
 // interrupted replaces the error after a signal. Work that was done stays.
 func interrupted(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return errors.New("interrupted: what was done stays, and the same command goes on from there")
+		return errors.New("interrupted: the results so far are stored; run the same command again to continue")
 	}
 	return err
 }

@@ -20,7 +20,7 @@ func (a *App) identity() store.Identity {
 
 // errReplica: REDIS_URL leads to a replica, which accepts no writes.
 var errReplica = errors.New(
-	"it is a replica and takes no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel",
+	"it is a replica and accepts no writes: point REDIS_URL at the master, or use REDIS_MODE=sentinel",
 )
 
 // claimRedis waits for a Redis that accepts writes and checks that it is ours. It initializes an empty one
@@ -43,12 +43,12 @@ func (a *App) claimRedis(ctx context.Context) error {
 			return err
 		}
 		if errors.Is(err, errReplica) {
-			a.log.WarnContext(ctx, "Redis takes no writes, waiting", "error", err)
+			a.log.WarnContext(ctx, "start: Redis accepts no writes, waiting", "error", err)
 		} else {
-			a.log.WarnContext(ctx, "Redis does not answer", "error", err)
+			a.log.WarnContext(ctx, "start: Redis does not answer, waiting", "error", err)
 		}
 		if mismatch := a.tlsMismatchAt(ctx, tries); mismatch != "" {
-			a.log.ErrorContext(ctx, "Redis and REDIS_URL disagree about TLS", "problem", mismatch)
+			a.log.ErrorContext(ctx, "start: Redis and REDIS_URL disagree about TLS", "problem", mismatch)
 		}
 		select {
 		case <-ctx.Done():
@@ -69,17 +69,17 @@ func (a *App) markNew(ctx context.Context) error {
 	found, err := a.gateway.AnyPayment(ctx)
 	if err != nil {
 		return fmt.Errorf(
-			"this Redis is not initialised, and Stripe could not be asked whether payments of %q exist: run kasse rebuild, or kasse init if they are to be forgotten: %w",
+			"this Redis is not initialised, and Stripe did not answer whether it has payments of %q: try again later, or run kasse rebuild, or kasse init to ignore them: %w",
 			a.ServiceName, err,
 		)
 	}
 	if found {
 		return fmt.Errorf(
-			"this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init if they are to be forgotten",
+			"this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init to ignore them",
 			a.ServiceName,
 		)
 	}
-	a.log.InfoContext(ctx, "marking an empty Redis as ours")
+	a.log.InfoContext(ctx, "initialising an empty Redis")
 	return a.mark(ctx)
 }
 
@@ -115,7 +115,7 @@ func (a *App) Init(ctx context.Context) (already bool, err error) {
 func (a *App) fetchAccount(ctx context.Context) (id string, known bool) {
 	id, err := a.gateway.Account(ctx)
 	if err != nil {
-		a.log.WarnContext(ctx, "Stripe did not show the account of the key; until the next start events of other accounts are not recognised",
+		a.log.WarnContext(ctx, "Stripe did not return the account of the key; until the next start events of other accounts are not recognised",
 			"error", err)
 	}
 	return id, err == nil

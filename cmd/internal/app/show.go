@@ -20,7 +20,7 @@ type ShowOptions struct {
 
 // errShowSecret refuses a client secret as an argument, which would be stored in a shell's history and in
 // logs.
-var errShowSecret = errors.New("this is a client secret and no id: give the part before _secret_")
+var errShowSecret = errors.New("this is a client secret: give its id, the part before _secret_")
 
 // CheckShowID checks the form of an id. It may be an order id, a PaymentIntent (pi_…) or a customer (cus_…).
 func CheckShowID(id string) error {
@@ -28,7 +28,7 @@ func CheckShowID(id string) error {
 	case pi != pi.WithoutSecret():
 		return errShowSecret
 	case !pi.Valid() && !payment.OrderID(id).Valid() && !payment.CustomerID(id).Valid():
-		return errors.New("this is no id of an order, of a PaymentIntent (pi_…) or of a customer (cus_…)")
+		return errors.New("this is not the id of an order, a PaymentIntent (pi_…) or a customer (cus_…)")
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (a *App) findShown(ctx context.Context, id string) (ref payment.Ref, asked 
 	if payment.CustomerID(id).Valid() {
 		return ref, "", nil
 	}
-	return ref, "", fmt.Errorf("redis knows nothing of %s: it was never here, its PAYMENT_RETENTION is over, or Redis lost "+
+	return ref, "", fmt.Errorf("redis has no data of %s: it never existed here, its PAYMENT_RETENTION is over, or Redis lost "+
 		"it (then kasse rebuild restores it from Stripe)", id)
 }
 
@@ -94,7 +94,7 @@ func (a *App) explainRecord(id string, err error) error {
 	if !errors.As(err, &e) || e.Code != payment.CodeInternal {
 		return err
 	}
-	return fmt.Errorf("what Redis keeps of %s cannot be read: %w. Kasse neither shows nor overwrites it, and answers 500. "+
+	return fmt.Errorf("the stored record of %s cannot be read: %w. Kasse neither shows nor overwrites it, and answers 500. "+
 		"Keep a copy (redis-cli DUMP of the key), delete the key, and run kasse rebuild, which restores it from Stripe",
 		id, e.Cause)
 }
@@ -140,7 +140,7 @@ func (a *App) showCustomer(ctx context.Context, id payment.CustomerID, o ShowOpt
 		}
 	}
 	if len(shown.Orders) == 0 {
-		return fmt.Errorf("the index knows no order of %s; orders from before ORDER_INDEX was set, and former customers of "+
+		return fmt.Errorf("the index has no order of %s; orders from before ORDER_INDEX was set, and former customers of "+
 			"an order, are not in it", id)
 	}
 	if o.JSON {

@@ -107,11 +107,11 @@ func outcome(a *payment.Attempt) *string {
 	case a.Payment != "":
 		return nil
 	case a.Refused:
-		return new("Stripe has made no payment")
+		return new("Stripe created no payment")
 	case a.Unknown:
 		return new("forgotten: a later attempt exists, and Stripe's list is searched")
 	case a.Unclear, a.Mismatch:
-		return new("Stripe's answer is not clear: its list is searched")
+		return new("Stripe's response is not clear: its list is searched")
 	}
 	return new("Stripe has not answered yet")
 }
@@ -180,7 +180,7 @@ func (s ShownStep) rank() int {
 
 func refundCall(c payment.RefundCall) *string {
 	if c.Refused {
-		return new("Stripe has made no refund")
+		return new("Stripe created no refund")
 	}
 	return new("Stripe has not answered yet")
 }

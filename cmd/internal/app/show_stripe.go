@@ -38,7 +38,7 @@ func (a *App) compareWithStripe(ctx context.Context, o *payment.Order, asked pay
 	}
 	p := o.Loaded[id]
 	if p == nil || p.Record.Empty() {
-		return nil, errors.New("-stripe: the order has no PaymentIntent yet that could be read")
+		return nil, errors.New("-stripe: the order has no PaymentIntent yet")
 	}
 	s := &ShownStripe{Payment: id, Differences: []ShownDiff{}}
 	answer, err := a.gateway.RetrievePayment(ctx, id)

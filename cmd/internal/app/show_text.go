@@ -11,18 +11,18 @@ import (
 func (s *Shown) print(out io.Writer) error {
 	var text strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
-	line("Order %s%s", s.Order, note(s.Foreign, ", a payment that names it and is none of its attempts"))
+	line("Order %s%s", s.Order, note(s.Foreign, ", a payment that names it but is not one of its attempts"))
 	t := s.Terms
 	line("  terms          %s, customer %s%s%s", money(t.Amount, t.Currency), orNone(val(t.Customer)),
 		named("capture", t.CaptureMethod), named("setup_future_usage", t.SetupFutureUsage))
-	line("  stands for     %s%s%s", orNone(string(val(s.Current))), note(s.Winner != nil, ", which has won it"),
+	line("  current        %s%s%s", orNone(string(val(s.Current))), note(s.Winner != nil, ", which has won it"),
 		named("closed:", s.Closed))
 	line("  fulfillable    %s", since(s.FulfillableAt, "never yet"))
 	if s.LockedUntil != nil {
-		line("  locked         until %s: a call changes it at Stripe", stamp(*s.LockedUntil))
+		line("  locked         until %s: a call is changing it at Stripe", stamp(*s.LockedUntil))
 	}
 	if len(s.OtherPayments) > 0 {
-		line("  others         %d PaymentIntents name the order and are none of its attempts: %s",
+		line("  others         %d PaymentIntents name the order but are not its attempts: %s",
 			len(s.OtherPayments), joined(s.OtherPayments))
 	}
 	for _, a := range s.Attempts {
@@ -45,7 +45,7 @@ func (s *Shown) print(out io.Writer) error {
 	if s.Stripe != nil {
 		s.Stripe.print(line)
 	}
-	line("\nMetadata, receipt, payment method and forms are a person's: only whether they are there is shown.")
+	line("\nMetadata, receipts, payment methods and forms are personal: only their presence is shown.")
 	_, err := io.WriteString(out, text.String())
 	return err
 }
@@ -55,7 +55,7 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 	case a.Payment == nil:
 		line("\nAttempt %d  without a PaymentIntent: %s", a.Attempt, val(a.Outcome))
 	case a.Status == nil:
-		line("\nAttempt %d  %s: nothing has been shown of it yet", a.Attempt, *a.Payment)
+		line("\nAttempt %d  %s: not shown yet", a.Attempt, *a.Payment)
 	default:
 		line("\nAttempt %d  %s  %s (Stripe: %s)%s%s", a.Attempt, *a.Payment, *a.State, *a.Status,
 			note(a.Superseded, ", superseded"), note(a.Fulfillable, ", fulfillable"))
@@ -70,10 +70,10 @@ func (a ShownAttempt) print(line func(string, ...any)) {
 	}
 	if a.Payment != nil {
 		line("  read at Stripe %s%s", since(a.LastReadAt, "never"),
-			named("next because of a doubt:", stampOf(a.ReadDueAt)))
+			named("next, since the state is uncertain:", stampOf(a.ReadDueAt)))
 	}
 	p := a.Personal
-	line("  a person's     metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
+	line("  personal       metadata %s, payment method %s, receipt %s, form %s%s", presence(p.Metadata),
 		presence(p.PaymentMethod), presence(p.Receipt), presence(p.Form),
 		note(p.Forgotten, "; forgotten by kasse forget"))
 }
@@ -87,7 +87,7 @@ func (s ShownStep) String() string {
 	case s.Kind == "state" && s.From == nil:
 		text = "state " + val(s.To)
 	case s.Kind == "state" && *s.From == val(s.To):
-		text = "state " + *s.From + ", something else has changed"
+		text = "state " + *s.From + ", other data changed"
 	case s.Kind == "state":
 		text = "state " + *s.From + " → " + val(s.To)
 	default:
@@ -119,7 +119,7 @@ func (t ShownTry) String() string {
 func (s *ShownStripe) print(line func(string, ...any)) {
 	line("\nStripe, %s%s", s.Payment, named("read at", stampOf(s.ReadAt)))
 	if len(s.Differences) == 0 {
-		line("  says the same as Redis: %s", val(s.Status))
+		line("  same as Redis: %s", val(s.Status))
 	}
 	for _, d := range s.Differences {
 		line("  %s Redis: %s; Stripe: %s", d.Field, d.Redis, d.Stripe)

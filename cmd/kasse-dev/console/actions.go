@@ -120,7 +120,7 @@ func failRefund(ctx context.Context, c *Console, p *payment) (step, error) {
 			return step{"/refunds/" + refund.ID, object{"status": "failed"}}, nil
 		}
 	}
-	return step{}, &refusal{http.StatusConflict, "There is no refund that can fail."}
+	return step{}, &refusal{http.StatusConflict, "No refund can fail now."}
 }
 
 func onDispute(status string) func(context.Context, *Console, *payment) (step, error) {
@@ -150,7 +150,7 @@ func resend(_ context.Context, c *Console, p *payment) (step, error) {
 			return step{"/events/" + a.Event + "/resend", nil}, nil
 		}
 	}
-	return step{}, &refusal{http.StatusConflict, "There is no event yet."}
+	return step{}, &refusal{http.StatusConflict, "No event exists yet."}
 }
 
 func sendThin(_ context.Context, _ *Console, p *payment) (step, error) {
@@ -172,7 +172,7 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if c.Control == "" {
-		Refuse(w, http.StatusConflict, "Stripe is not simulated here.")
+		Refuse(w, http.StatusConflict, "This kasse-dev has no simulated Stripe.")
 		return
 	}
 	name := r.PathValue("action")

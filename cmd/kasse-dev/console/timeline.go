@@ -155,7 +155,7 @@ func (a activity) webhook() row {
 		r.Title, r.Detail = "next events: "+a.Plan, "It counts for all events of the payment's next change."
 		return r
 	case "lost":
-		r.Title, r.Detail, r.Bad = a.Type+": lost", "Stripe lists the event and does not deliver it.", true
+		r.Title, r.Detail, r.Bad = a.Type+": lost", "Stripe lists the event but does not deliver it.", true
 		return r
 	case "late":
 		r.Title, r.Detail = a.Type+": delayed", "Stripe delivers the event later."
@@ -200,7 +200,7 @@ func (a activity) request() row {
 		r.Detail = fmt.Sprintf("%s asked. Stripe answered %d.", by, a.Status)
 	}
 	if a.Replayed {
-		r.Detail += " It is the answer of an earlier request with the same key."
+		r.Detail += " This is the replayed answer of an earlier request with the same key."
 	}
 	return r
 }

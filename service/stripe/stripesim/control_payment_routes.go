@@ -64,11 +64,11 @@ func (s *Server) paymentRoutes() []controlRoute {
 			s.SettleAll()
 			return done, nil
 		}),
-		routeWithBody("POST /payments/{id}/settle", "a debit is answered, a voucher paid or a transfer there; or none of it",
+		routeWithBody("POST /payments/{id}/settle", "complete a debit, voucher or transfer, or fail it",
 			outcomeBody{}, func(r *http.Request, in outcomeBody) (any, error) {
 				return ended(s.Settle(r.PathValue("id"), !in.Fail))
 			}),
-		routeWithBody("POST /payments/{id}/status", "bring a payment to a status, with the events on the way; or force any",
+		routeWithBody("POST /payments/{id}/status", "bring a payment to a status, with all events in between; or force one",
 			statusBody{Status: "succeeded"}, func(r *http.Request, in statusBody) (any, error) {
 				return s.move(r.PathValue("id"), in, s.SetStatus)
 			}),
@@ -79,7 +79,7 @@ func (s *Server) paymentRoutes() []controlRoute {
 				}
 				return ended(s.Authenticate(r.PathValue("id"), true))
 			}),
-		routeWithBody("POST /payments/{id}/pay", "attempt with a payment method that need not be offered",
+		routeWithBody("POST /payments/{id}/pay", "attempt with any payment method, offered or not",
 			payBody{"pm_sofort"}, func(r *http.Request, in payBody) (any, error) {
 				return ended(s.PayWith(r.PathValue("id"), in.PaymentMethod))
 			}),
@@ -109,7 +109,7 @@ func (s *Server) paymentRoutes() []controlRoute {
 // moneyRoutes control refunds, disputes and reviews.
 func (s *Server) moneyRoutes() []controlRoute {
 	return []controlRoute{
-		routeWithBody("POST /payments/{id}/refund", "give back an amount; 0 is all that is left", amountBody{500},
+		routeWithBody("POST /payments/{id}/refund", "refund an amount; 0 is all that is left", amountBody{500},
 			func(r *http.Request, in amountBody) (any, error) {
 				return named(s.Refund(r.PathValue("id"), in.Amount))
 			}),

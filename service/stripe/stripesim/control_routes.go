@@ -51,10 +51,10 @@ func (s *Server) serverRoutes() []controlRoute {
 			func() (any, error) { return s.Requests(), nil }),
 		plainRoute("POST /reset", "forget every object, event, key and fault",
 			func() (any, error) { s.Reset(); return done, nil }),
-		plainRoute("GET /faults", "faults that wait for a request", func() (any, error) { return s.Faults(), nil }),
+		plainRoute("GET /faults", "faults that no request has met yet", func() (any, error) { return s.Faults(), nil }),
 		plainRoute("DELETE /faults", "end all faults and latencies",
 			func() (any, error) { s.ClearFaults(); return done, nil }),
-		routeWithBody("POST /faults", "let requests meet a fault",
+		routeWithBody("POST /faults", "make requests meet a fault",
 			faultBody{Fault: Fault{Endpoint: "POST /v1/payment_intents", Kind: Dropped, After: true, Times: 1}},
 			func(_ *http.Request, in faultBody) (any, error) {
 				in.Fault.Delay = time.Duration(in.Delay)

@@ -113,9 +113,9 @@ func (s *Server) deliveryRoutes() []controlRoute {
 	return []controlRoute{
 		{
 			Route: "GET /activity", handle: s.showActivity,
-			Does: "requests and deliveries after=NUMBER, oldest first; with wait=25s not before there is one",
+			Does: "requests and deliveries after=NUMBER, oldest first; with wait=25s it waits for the first",
 		},
-		routeWithBody("POST /payments/{id}/next_events", "the events of the next change are lost, doubled or late",
+		routeWithBody("POST /payments/{id}/next_events", "the events of the next change are lost, repeated or late",
 			eventPlanBody{"late", span(defaultLateness)}, func(r *http.Request, in eventPlanBody) (any, error) {
 				return ended(s.PlanEvents(r.PathValue("id"), in.Fate, time.Duration(in.Delay)))
 			}),
@@ -123,7 +123,7 @@ func (s *Server) deliveryRoutes() []controlRoute {
 			Route: "POST /events/{id}/resend", Does: "deliver an event again, as it was",
 			handle: func(r *http.Request) (any, error) { return ended(s.ResendEvent(r.PathValue("id"))) },
 		},
-		routeWithBody("POST /pass", "what is due within a time happens now; the clock stays", passBody{span(120 * time.Hour)},
+		routeWithBody("POST /pass", "run now what is due within a time; the clock stays", passBody{span(120 * time.Hour)},
 			func(_ *http.Request, in passBody) (any, error) {
 				if in.Time <= 0 {
 					return nil, fmt.Errorf("time must be more than zero, such as 120h")

@@ -92,7 +92,7 @@ func readSettings(get func(string) string, ignore func(variable, problem string)
 	})
 	r.certificates(&s)
 	if s.tls != nil && s.url.Scheme == "http" {
-		return s, errors.New("certificates are given for a collector that is reached without TLS")
+		return s, errors.New("certificates are set, but the collector's URL is not https")
 	}
 	return s, nil
 }
@@ -126,7 +126,7 @@ func parseHeaders(list string) (headers http.Header, problem string) {
 		value, err := url.PathUnescape(value)
 		value = strings.TrimSpace(value)
 		if !found || err != nil || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-			problem = "an entry is not a header's name, =, and its percent-encoded value"
+			problem = "an entry must be a header name, = and a percent-encoded value"
 			continue
 		}
 		headers.Set(name, value)
@@ -141,7 +141,7 @@ func (r reader) certificates(s *settings) {
 		text, err := os.ReadFile(file) //nolint:gosec // who sets the environment may name any file
 		pool := x509.NewCertPool()
 		if err != nil || !pool.AppendCertsFromPEM(text) {
-			return "not a file with certificates in PEM"
+			return "not a PEM file with certificates"
 		}
 		config.RootCAs, s.tls = pool, config
 		return ""
@@ -150,11 +150,11 @@ func (r reader) certificates(s *settings) {
 	r.lookup("CLIENT_KEY", func(file string, traces bool) string { keys[traces] = file; return "" })
 	r.lookup("CLIENT_CERTIFICATE", func(file string, traces bool) string {
 		if keys[traces] == "" {
-			return "it has no CLIENT_KEY beside it"
+			return "the matching CLIENT_KEY is not set"
 		}
 		own, err := tls.LoadX509KeyPair(file, keys[traces])
 		if err != nil {
-			return "it and its CLIENT_KEY are not files with a certificate and its key in PEM"
+			return "it and CLIENT_KEY must be PEM files with a certificate and its key"
 		}
 		config.Certificates, s.tls = []tls.Certificate{own}, config
 		return ""

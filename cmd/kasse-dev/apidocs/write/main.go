@@ -20,7 +20,7 @@ func main() {
 func run(args []string) error {
 	kinds := map[string]func([]byte) ([]byte, error){"page": apidocs.Page, "collection": apidocs.Collection}
 	if len(args) != 1 || kinds[args[0]] == nil {
-		return errors.New("one argument is needed: page or collection")
+		return errors.New("one argument is required: page or collection")
 	}
 	text, err := kinds[args[0]](spec.OpenAPI)
 	if err == nil {
