@@ -26,7 +26,8 @@ func eventAbout(kind, object, more string) string {
 // intentOf is a PaymentIntent as a shop with the same Stripe account has it.
 func intentOf(id, status, metadata string) string {
 	return fmt.Sprintf(
-		`{"id":%q,"object":"payment_intent","status":%q,"amount":4999,"amount_received":4999,"currency":"eur","created":%d,"metadata":{%s}}`,
+		`{"id":%q,"object":"payment_intent","status":%q,"amount":4999,"amount_received":4999,"currency":"eur",`+
+			`"created":%d,"metadata":{%s}}`,
 		id, status, time.Now().Unix(), metadata,
 	)
 }
@@ -41,7 +42,8 @@ func TestBadEvents(t *testing.T) {
 	for _, tt := range []struct{ name, body, want string }{
 		{
 			"a thin one",
-			`{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered","created":"2026-11-23T12:00:00Z","related_object":{"id":"mtr_1"}}`,
+			`{"id":"evt_1","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered",` +
+				`"created":"2026-11-23T12:00:00Z","related_object":{"id":"mtr_1"}}`,
 			"ignored",
 		},
 		{"of a Connect account", eventAbout("payment_intent.succeeded", ours, `,"account":"acct_1"`), "ignored"},

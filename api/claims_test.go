@@ -29,7 +29,8 @@ func TestBodyRepeatsTheToken(t *testing.T) {
 			`"`, "capture_method": `"automatic"`, "setup_future_usage": `"off_session"`,
 		"description": `"two bicycles"`, "receipt_email": `"ada@example.org"`, "metadata": `{"channel":"web"}`,
 		"reopen": "false", "statement_descriptor_suffix": "null",
-		"customer_session": `{"redisplay_limit":5,"save":true,"save_usage":"off_session","allow_redisplay_filters":["always"]}`,
+		"customer_session": `{"redisplay_limit":5,"save":true,"save_usage":"off_session",` +
+			`"allow_redisplay_filters":["always"]}`,
 	}
 	var members, nulls []string
 	for name, value := range all {

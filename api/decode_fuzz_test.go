@@ -32,7 +32,8 @@ func FuzzBody(f *testing.F) {
 			good, "shop-1", `\ud800`, 1,
 		), strings.Replace(good, "shop-1", "a\x00b", 1),
 		strings.TrimSuffix(good, "}") +
-			`,"metadata":{"a":"b"},"customer_session":{"redisplay_limit":3,"allow_redisplay_filters":["always",null],"x":[{}]},"reopen":false}`,
+			`,"metadata":{"a":"b"},"customer_session":{"redisplay_limit":3,` +
+			`"allow_redisplay_filters":["always",null],"x":[{}]},"reopen":false}`,
 		strings.Repeat("[", 2000), strings.Repeat(`{"metadata":`, 500),
 	} {
 		f.Add(seed)

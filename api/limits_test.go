@@ -19,7 +19,8 @@ type flood struct {
 // floods are the kinds of requests, by sender and counter.
 func (g *guarded) floods(made opened) map[string]flood {
 	payment := "/v1/payments/" + made.PaymentIntent
-	create, mint := `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, `{"order_id":"shop-9","amount":1,"currency":"eur"}`
+	create, mint := `{"order_id":"shop-1","amount":4999,"currency":"eur"}`, `{"order_id":"shop-9","amount":1,`+
+		`"currency":"eur"}`
 	return map[string]flood{
 		"key creates": {
 			request{line: "POST /v1/payments", token: fullKey, body: create}, 200, "service", perKey,

@@ -60,8 +60,9 @@ func TestLargeBodyIsRefusedUnread(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, _ = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nIdempotency-Key: 1\r\n"+
-					"If-Match: \"1\"\r\nStripe-Signature: t=1,v1=00\r\n%sContent-Length: %s\r\n\r\n", line, fullKey,
+				_, _ = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+					"application/json\r\nIdempotency-Key: 1\r\nIf-Match: \"1\"\r\nStripe-Signature: "+
+					"t=1,v1=00\r\n%sContent-Length: %s\r\n\r\n", line, fullKey,
 					expect, length)
 				text, err := io.ReadAll(conn)
 				if err != nil || !strings.HasPrefix(string(text), "HTTP/1.1 413 ") || !strings.Contains(

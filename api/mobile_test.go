@@ -11,7 +11,8 @@ import (
 func TestMobile(t *testing.T) {
 	w := newEnv(t)
 	body := fmt.Sprintf(
-		`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":%q,"customer_session":{"surface":"mobile","save":true,"save_allow_redisplay":"limited"}}`,
+		`{"order_id":"shop-1","amount":4999,"currency":"eur","customer":%q,"customer_session":{"surface":"mobile",`+
+			`"save":true,"save_allow_redisplay":"limited"}}`,
 		w.customer(),
 	)
 	var made opened

@@ -87,7 +87,9 @@ func TestParkedAnswersAreTheSame(t *testing.T) {
 	}
 	collect("304 Not Modified\r\nAccess-Control-Allow-Origin: https://shop.example\r\n", over)
 	w.send(request{
-		line: "PATCH " + path, token: fullKey, body: `{"amount":5999}`, header: map[string]string{"If-Match": etagOf(made)},
+		line: "PATCH " + path, token: fullKey, body: `{"amount":5999}`, header: map[string]string{
+			"If-Match": etagOf(made),
+		},
 	})
 	collect("200 OK\r\nAccess-Control-Allow-Origin: https://shop.example\r\n", changed)
 	lines := regexp.MustCompile(`(?m)^.*"request_id":"held".*$`).FindAllString(w.logs.String(), -1)

@@ -39,7 +39,9 @@ func (a *api) mintRequest(c echo.Context) (r payment.CreateRequest, reads bool, 
 		}
 	}
 	if len(missing) > 0 {
-		return r, false, &refusal{payment.CodeInvalidRequest, "A token with these members also needs amount and currency.", missing}
+		return r, false, &refusal{
+			payment.CodeInvalidRequest, "A token with these members also needs amount and currency.", missing,
+		}
 	}
 	return r, false, nil
 }

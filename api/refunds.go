@@ -78,7 +78,9 @@ func neededIdempotencyKey(h http.Header) (string, error) {
 		fieldErrors := []fieldError{
 			{Header: headerIdempotencyKey, Detail: "is required, with the same value in each try of one refund"},
 		}
-		return "", &refusal{codeIdempotencyKeyRequired, "The refund needs an Idempotency-Key that the caller chooses.", fieldErrors}
+		return "", &refusal{
+			codeIdempotencyKeyRequired, "The refund needs an Idempotency-Key that the caller chooses.", fieldErrors,
+		}
 	}
 	return h.Get(headerIdempotencyKey), nil
 }

@@ -105,7 +105,8 @@ var wrongValues = []struct {
 	},
 	{
 		with(
-			`"customer_session":{"allow_redisplay_filters":["never"],"redisplay_limit":11,"save":true,"save_usage":"x"}`,
+			`"customer_session":{"allow_redisplay_filters":["never"],"redisplay_limit":11,"save":true,` +
+				`"save_usage":"x"}`,
 		), 400, "invalid_request",
 		[]string{
 			"/customer_session/allow_redisplay_filters/0", "/customer_session/redisplay_limit",

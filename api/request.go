@@ -162,7 +162,9 @@ func readBody(c echo.Context, limit int64) ([]byte, error) {
 	case errors.As(err, &cut):
 		return nil, tooLarge
 	case err != nil:
-		return nil, &refusal{code: payment.CodeInvalidRequest, detail: "The request ended before the whole body was received."}
+		return nil, &refusal{
+			code: payment.CodeInvalidRequest, detail: "The request ended before the whole body was received.",
+		}
 	}
 	return body, nil
 }

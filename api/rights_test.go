@@ -113,9 +113,12 @@ func TestEventOfTheFutureIsQuarantined(t *testing.T) {
 	before := w.send(request{line: "GET /v1/payments/" + made.PaymentIntent, token: fullKey})
 	reads := w.stripe.Count(readIntent)
 	event := func(id string, created time.Time) string {
-		return fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+
-			`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4999,"amount_received":4999,"currency":"eur","created":%d,`+
-			`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"}}}}`,
+		return fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,`+
+			`"livemode":false,"data":{"object":`+
+			`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4999,"amount_received":4999,`+
+			`"currency":"eur","created":%d,`+
+			`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse",`+
+			`"kasse_order_id":"shop-1","kasse_attempt":"1"}}}}`,
 			id, created.Unix(), made.PaymentIntent, time.Now().Unix())
 	}
 	for i, ahead := range []time.Duration{310 * time.Second, 260 * 365 * 24 * time.Hour} {

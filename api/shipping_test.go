@@ -28,7 +28,8 @@ func TestShipping(t *testing.T) {
 	}
 	var made opened
 	create(
-		`"shipping":{"name":"Ada","address":{"line1":"1 Row","country":"GB"},"phone":null},"payment_method_configuration":"pmc_1"`,
+		`"shipping":{"name":"Ada","address":{"line1":"1 Row","country":"GB"},"phone":null},`+
+			`"payment_method_configuration":"pmc_1"`,
 		false,
 	).
 		into(t, http.StatusCreated, &made)

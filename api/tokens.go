@@ -165,7 +165,8 @@ func (t *claims) compare(b createBody, present map[jsontext.Pointer]bool) error 
 	}
 	if len(fieldErrors) > 0 {
 		return &refusal{
-			codeClaimMismatch, "The body may only repeat the token's claims and narrow its customer session.", fieldErrors,
+			codeClaimMismatch, "The body may only repeat the token's claims and narrow its customer session.",
+			fieldErrors,
 		}
 	}
 	return nil

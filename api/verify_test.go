@@ -16,9 +16,12 @@ import (
 // forge posts a success as an attacker with the webhook secret can.
 func (w *apiEnv) forge(id, event, order string, attempt int) {
 	w.t.Helper()
-	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+
-		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4999,"amount_received":4999,"currency":"eur","created":%d,`+
-		`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":%q,"kasse_attempt":"%d"}}}}`,
+	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,`+
+		`"data":{"object":`+
+		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4999,"amount_received":4999,`+
+		`"currency":"eur","created":%d,`+
+		`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse",`+
+		`"kasse_order_id":%q,"kasse_attempt":"%d"}}}}`,
 		event, time.Now().Unix(), id, time.Now().Unix(), order, attempt)
 	if answer := w.send(
 		request{line: "POST /webhooks/stripe", body: body, header: signed(body)},
@@ -154,8 +157,10 @@ func TestForgedPaymentIntent(t *testing.T) {
 func TestFutureEventBlocksNothing(t *testing.T) {
 	w := newEnv(t)
 	made := w.create("shop-1")
-	body := fmt.Sprintf(`{"id":"evt_2286","object":"event","type":"payment_intent.canceled","created":9999999999,"livemode":false,"data":{"object":`+
-		`{"id":%q,"object":"payment_intent","status":"canceled","amount":4999,"currency":"eur","created":1,"livemode":false,`+
+	body := fmt.Sprintf(`{"id":"evt_2286","object":"event","type":"payment_intent.canceled","created":9999999999,`+
+		`"livemode":false,"data":{"object":`+
+		`{"id":%q,"object":"payment_intent","status":"canceled","amount":4999,"currency":"eur","created":1,`+
+		`"livemode":false,`+
 		`"metadata":{"kasse_service":"kasse","kasse_order_id":"shop-1","kasse_attempt":"1"}}}}`, made.PaymentIntent)
 	if answer := w.send(
 		request{line: "POST /webhooks/stripe", body: body, header: signed(body)},

@@ -28,7 +28,8 @@ func TestWebhookOutcomes(t *testing.T) {
 		{"not ours", event("evt_2", "pi_foreign", "processing", ""), "ignored"},
 		{
 			"other type",
-			`{"id":"evt_3","object":"event","created":1700000000,"livemode":false,"type":"invoice.paid","data":{"object":{"id":"in_1"}}}`,
+			`{"id":"evt_3","object":"event","created":1700000000,"livemode":false,"type":"invoice.paid","data":` +
+				`{"object":{"id":"in_1"}}}`,
 			"ignored",
 		},
 		{"no event", `<xml/>`, "quarantined"},

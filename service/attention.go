@@ -27,7 +27,9 @@ func (s *Service) attendOrders(ctx context.Context) {
 	}
 	for _, id := range ids {
 		if err := s.AttendOrder(ctx, id); err != nil && ctx.Err() == nil {
-			s.Logger.WarnContext(ctx, "reads: could not find the outcome of an order's attempt, retrying", "order_id", id, "error", err)
+			s.Logger.WarnContext(
+				ctx, "reads: could not find the outcome of an order's attempt, retrying", "order_id", id, "error", err,
+			)
 		}
 	}
 }

@@ -172,7 +172,8 @@ func (s *Service) tolerateRecordError(ctx context.Context, err error, id payment
 	var e *payment.Error
 	if errors.As(err, &e) && e.Code == payment.CodeInternal {
 		s.Logger.ErrorContext(
-			ctx, "catch-up or sweep: skipped a payment whose stored record cannot be read", "payment_intent", id, "error", err,
+			ctx, "catch-up or sweep: skipped a payment whose stored record cannot be read", "payment_intent", id,
+			"error", err,
 		)
 		return nil
 	}

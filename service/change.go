@@ -123,7 +123,9 @@ func (t *target) awaitsMethod() error {
 		view.Status == payment.RequiresPaymentMethod {
 		return nil
 	}
-	return t.invalidState("The amount can be changed only while the order's current payment is in requires_payment_method.")
+	return t.invalidState(
+		"The amount can be changed only while the order's current payment is in requires_payment_method.",
+	)
 }
 
 // setAmount proposes the amount to the order and sets it at Stripe. It becomes the order's amount unless

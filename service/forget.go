@@ -50,7 +50,9 @@ func (s *Service) Forget(ctx context.Context, id payment.OrderID) (done Forgotte
 	t := &target{ref: payment.Ref{Order: id}}
 	_, err = s.apply(ctx, t, payment.CauseAPI, func(o *payment.Order, now time.Time) (payment.Fact, error) {
 		if !o.Stored() {
-			return nil, &payment.Error{Code: payment.CodeNotFound, Detail: "The order " + string(id) + " does not exist."}
+			return nil, &payment.Error{
+				Code: payment.CodeNotFound, Detail: "The order " + string(id) + " does not exist.",
+			}
 		}
 		if why := o.Unfinished(now); why != "" {
 			return nil, &payment.Error{
@@ -99,7 +101,8 @@ func (s *Service) noteForgotten(ctx context.Context, id payment.ID) error {
 	defer cancel()
 	err := s.stripe.RecordForgotten(ctx, id)
 	if payment.Refused(err) {
-		s.Logger.WarnContext(ctx, "forget: Stripe refused to store the mark; run kasse forget again after each kasse rebuild",
+		s.Logger.WarnContext(ctx, "forget: Stripe refused to store the mark; run kasse forget again after each "+
+			"kasse rebuild",
 			"payment_intent", id, "error", err)
 		return nil
 	}

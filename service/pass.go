@@ -118,8 +118,8 @@ func (c *passCommand) follow(ctx context.Context) (done bool, err error) {
 		return c.idleFor(leaseWait), fmt.Errorf("%w: kasse rebuild runs", errLeaseHeld)
 	case !c.idleFor(leaseWait):
 	case c.Verify:
-		c.Logger.WarnContext(ctx, "the server that holds the lease is an older version that accepts no requests; it runs "+
-			"its own passes, and this command only verifies successes")
+		c.Logger.WarnContext(ctx, "the server that holds the lease is an older version that accepts no requests; it "+
+			"runs its own passes, and this command only verifies successes")
 		return true, c.verifySince(ctx, c.From, c.tally)
 	default:
 		return true, fmt.Errorf("%w: a server of an older version, which accepts no requests and runs its own passes; "+

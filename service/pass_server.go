@@ -35,7 +35,9 @@ func (s *Service) servePasses(ctx context.Context) {
 // servePass runs one pass and reports its progress. It ends early if the command is gone. If the lease is
 // lost it reports nothing, and the next holder runs the pass again.
 func (s *Service) servePass(ctx context.Context, r payment.PassRequest, holder string) {
-	s.Logger.InfoContext(ctx, "passes: started the pass that kasse reconcile requested", "from", r.From, "verify", r.Verify)
+	s.Logger.InfoContext(
+		ctx, "passes: started the pass that kasse reconcile requested", "from", r.From, "verify", r.Verify,
+	)
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	var latest noted

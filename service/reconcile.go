@@ -96,7 +96,8 @@ func (s *Service) renew(ctx context.Context, owner string, lose context.CancelCa
 	for pause(ctx, leaseRenew); ctx.Err() == nil; pause(ctx, leaseRenew) {
 		switch ours, err := s.leases.AcquireLease(ctx, netsLease, owner, leaseLasts); {
 		case err != nil:
-			s.Logger.WarnContext(ctx, "background tasks: could not renew the lease; if it expires, another replica takes over",
+			s.Logger.WarnContext(ctx, "background tasks: could not renew the lease; if it expires, another replica "+
+				"takes over",
 				"error", err)
 		case !ours:
 			lose(errLeaseLost)

@@ -103,7 +103,8 @@ func (t *target) checkRefund(r payment.RefundRequest) error {
 // exceeded is the error for an amount beyond the rest.
 func (t *target) exceeded() *payment.Error {
 	return &payment.Error{
-		Code: payment.CodeRefundExceedsPayment, Detail: "The amount is greater than what is left to refund of the payment.",
+		Code: payment.CodeRefundExceedsPayment, Detail: "The amount is greater than what is left to refund of the " +
+			"payment.",
 		Payment: t.order.Render(t.id),
 	}
 }

@@ -132,7 +132,8 @@ func (s *Service) lookUpOnce(ctx context.Context, id payment.ID) error {
 	}
 	if wait > 0 {
 		return &payment.Error{
-			Code: payment.CodeStripeRateLimited, Detail: "Too many requests for payments that Kasse does not know; repeat the request later.",
+			Code: payment.CodeStripeRateLimited, Detail: "Too many requests for payments that Kasse does not know; " +
+				"repeat the request later.",
 			RetryAfter: max(wait, time.Second),
 		}
 	}

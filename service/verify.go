@@ -22,7 +22,8 @@ func (s *Service) noteVerified(ctx context.Context, t *target, wasDenied bool) {
 	switch denied := t.order.Denied(t.id); {
 	case denied:
 		s.observer().Anomaly(AnomalyDenied)
-		s.Logger.ErrorContext(ctx, "Stripe does not show a success that a webhook reported: the payment is held as unverified; "+
+		s.Logger.ErrorContext(ctx, "Stripe does not show a success that a webhook reported: the payment is held as "+
+			"unverified; "+
 			"a webhook secret may have leaked, see SECURITY.md", "payment_intent", t.id, "order_id", t.ref.Order)
 	case wasDenied:
 		s.Logger.WarnContext(ctx, "Stripe now shows the result of a payment that was held as unverified",

@@ -15,9 +15,12 @@ import (
 func (s *shop) forge(id payment.ID, event, order string) {
 	s.t.Helper()
 	at := time.Now().Add(s.passed)
-	body := []byte(fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+
-		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,"currency":"eur","customer":%q,`+
-		`"created":%d,"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":%q,`+
+	body := []byte(fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,`+
+		`"livemode":false,"data":{"object":`+
+		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,`+
+		`"currency":"eur","customer":%q,`+
+		`"created":%d,"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse",`+
+		`"kasse_order_id":%q,`+
 		`"kasse_attempt":"1"}}}}`, event, at.Unix(), id, s.customer, at.Unix(), order))
 	if outcome, err := s.svc.Webhook(s.t.Context(), body, signed(body, time.Now())); err != nil ||
 		outcome != service.Applied {

@@ -79,8 +79,8 @@ func (s *Service) ofOtherAccount(e payment.StripeEvent) bool {
 func (s *Service) noteThin(ctx context.Context, e payment.StripeEvent) {
 	s.observer().Anomaly(AnomalyThin)
 	if s.thinSeen.CompareAndSwap(false, true) {
-		s.Logger.WarnContext(ctx, "webhook: Stripe sends thin events, which contain no payment: each one costs a read; "+
-			"choose snapshot payloads for the event destination", "event", e.ID, "type", e.Type)
+		s.Logger.WarnContext(ctx, "webhook: Stripe sends thin events, which contain no payment: each one costs a "+
+			"read; choose snapshot payloads for the event destination", "event", e.ID, "type", e.Type)
 	}
 }
 

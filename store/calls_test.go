@@ -71,13 +71,19 @@ func pushCalls(s *store.Store) map[string]func(context.Context) error {
 		"DisablePushes": func(ctx context.Context) error {
 			return second(s.DisablePushes(ctx, "e", push.DisabledGone))
 		},
-		"EnablePushes":       func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
-		"FinishPushes":       func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },
-		"RetryPush":          func(ctx context.Context) error { return s.RetryPush(ctx, "e", push.Attempt{}, 0, false) },
-		"OpenCircuit":        func(ctx context.Context) error { return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0)) },
-		"CloseCircuit":       func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
-		"ClaimProbe":         func(ctx context.Context) error { return third(s.ClaimProbe(ctx, "e", time.Second)) },
-		"DelayProbe":         func(ctx context.Context) error { return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0)) },
+		"EnablePushes": func(ctx context.Context) error { return second(s.EnablePushes(ctx, "e")) },
+		"FinishPushes": func(ctx context.Context) error { return s.FinishPushes(ctx, "e", []push.Attempt{{}}) },
+		"RetryPush": func(ctx context.Context) error {
+			return s.RetryPush(ctx, "e", push.Attempt{}, 0, false)
+		},
+		"OpenCircuit": func(ctx context.Context) error {
+			return third(s.OpenCircuit(ctx, "e", push.Pauses{}, 0))
+		},
+		"CloseCircuit": func(ctx context.Context) error { return second(s.CloseCircuit(ctx, "e")) },
+		"ClaimProbe":   func(ctx context.Context) error { return third(s.ClaimProbe(ctx, "e", time.Second)) },
+		"DelayProbe": func(ctx context.Context) error {
+			return second(s.DelayProbe(ctx, "e", push.Pauses{}, 0))
+		},
 		"LoadPushLog":        func(ctx context.Context) error { return second(s.LoadPushLog(ctx, "e", 10)) },
 		"Redrive":            func(ctx context.Context) error { return second(s.Redrive(ctx, "e", "")) },
 		"DeadLetterPush":     func(ctx context.Context) error { return s.DeadLetterPush(ctx, "e", push.Attempt{}) },
@@ -136,7 +142,9 @@ func workCalls(s *store.Store) map[string]func(context.Context) error {
 			_, _, err := s.UseQuota(ctx, "service:shop", 5, time.Second)
 			return err
 		},
-		"AcquireLease":  func(ctx context.Context) error { return second(s.AcquireLease(ctx, "nets", "me", time.Second)) },
+		"AcquireLease": func(ctx context.Context) error {
+			return second(s.AcquireLease(ctx, "nets", "me", time.Second))
+		},
 		"ClaimReads":    func(ctx context.Context) error { return second(s.ClaimReads(ctx, 10, time.Minute)) },
 		"ClaimRestores": func(ctx context.Context) error { return second(s.ClaimRestores(ctx, true, 10, time.Minute)) },
 		"ClaimSweeps":   func(ctx context.Context) error { return second(s.ClaimSweeps(ctx, 10, time.Minute)) },

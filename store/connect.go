@@ -48,7 +48,7 @@ func newClient(mode, url string) (redis.UniversalClient, error) {
 	case "single":
 		return newSingleClient(url, nil)
 	}
-	return nil, fmt.Errorf("no such mode of Redis: %s", mode)
+	return nil, fmt.Errorf("REDIS_MODE must be single, sentinel or cluster, not %q", mode)
 }
 
 // clusterOptions are those of the URL. Without routing policies go-redis sends a command where its first key is. With

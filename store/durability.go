@@ -101,7 +101,8 @@ func (s Server) flaws() (flaws []string) {
 		"has appendfsync %s: set appendfsync always", s.Fsync)
 	flaw(s.AOF && s.Pauses, "does not sync while it rewrites its file: set no-appendfsync-on-rewrite no")
 	flaw(s.Failing != "", "cannot write to its disk (%s): read its log, and check whether the disk is full", s.Failing)
-	flaw(s.Eviction != "noeviction", "deletes payments when its memory is full (maxmemory-policy %s): set maxmemory-policy noeviction",
+	flaw(s.Eviction != "noeviction", "deletes payments when its memory is full (maxmemory-policy %s): set "+
+		"maxmemory-policy noeviction",
 		cmp.Or(s.Eviction, "unknown policy"))
 	return flaws
 }

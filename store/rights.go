@@ -254,7 +254,8 @@ func (s *Store) allKeys() []string {
 		p.restore(true), p.masked(), p.byCreation(), p.byCustomer(), p.notOurs(
 			"pi_check",
 		), p.unknown("pi_check"), p.meta(), p.rebuild(), push.share, push.retries,
-		push.dead, push.log, p.fence(), p.lease("check"), p.passes(), p.catchUp(), p.quarantine(), p.readBudget(), p.limit("check"),
+		push.dead, push.log, p.fence(), p.lease("check"), p.passes(), p.catchUp(), p.quarantine(), p.readBudget(),
+		p.limit("check"),
 	}
 }
 

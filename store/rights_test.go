@@ -104,7 +104,9 @@ func TestMissingRightsOfOneServer(t *testing.T) {
 		if err := connect(t, last.server.URL()).Do(t.Context(), "ACL", "DELUSER", "kasse").Err(); err != nil {
 			t.Fatal(err)
 		}
-		finds(store.MissingRight{Server: last.name, Right: "anything (the user does not exist there, or has another password)"})
+		finds(store.MissingRight{
+			Server: last.name, Right: "anything (the user does not exist there, or has another password)",
+		})
 	}
 	t.Run("cluster", func(t *testing.T) {
 		cluster := storetest.NewCluster(t, 3, 1)

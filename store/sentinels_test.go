@@ -36,7 +36,10 @@ func TestSentinelOptionsAreKept(t *testing.T) {
 		}
 	}
 	if s.clusterOptions().MaxRedirects != 7 || compared < 24 {
-		t.Errorf("%d options were compared, and a command is tried again %d times", compared, s.clusterOptions().MaxRedirects)
+		t.Errorf(
+			"%d options were compared, and a command is tried again %d times",
+			compared, s.clusterOptions().MaxRedirects,
+		)
 	}
 	if !slices.Equal(o.SentinelAddrs, []string{"127.0.0.1:1"}) {
 		t.Error(o.SentinelAddrs)

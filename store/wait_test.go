@@ -78,8 +78,10 @@ func (s replicated) confirmsChanges() {
 	s.t.Helper()
 	ctx := s.t.Context()
 	for name, change := range map[string]func() error{
-		"an order":                      func() error { _, _, err := write(ctx, s.Store, "pi_1"); return err },
-		"a pointer":                     func() error { return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour)) },
+		"an order": func() error { _, _, err := write(ctx, s.Store, "pi_1"); return err },
+		"a pointer": func() error {
+			return s.SavePointer(ctx, "pi_1", "o_1", time.Now().Add(time.Hour))
+		},
 		"a read that an event asks for": func() error { _, err := s.QueueRead(ctx, "pi_3"); return err },
 		"a quarantined event": func() error {
 			return s.Quarantine(ctx, payment.StripeEvent{ID: "evt_1"}, nil)

@@ -74,7 +74,8 @@ func (s *shop) setSecurityHeaders(h http.Header) {
 		scripts, styles = "https://js.stripe.com https://*.js.stripe.com", "'self'; style-src-attr 'unsafe-inline'"
 		frames = scripts + " https://hooks.stripe.com"
 	}
-	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %s; style-src %s; img-src 'self'; connect-src 'self' %s %s; "+
+	h.Set("Content-Security-Policy", fmt.Sprintf("default-src 'none'; script-src 'self' %s; style-src %s; img-src "+
+		"'self'; connect-src 'self' %s %s; "+
 		"frame-src %s; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", scripts, styles, s.kasse, s.stripe,
 		frames))
 	h.Set("Referrer-Policy", "no-referrer")

@@ -104,7 +104,8 @@ func rebuild(ctx context.Context, args []string, out io.Writer) error {
 func reconcile(ctx context.Context, args []string, out io.Writer) error {
 	flags := newFlags("reconcile", "", out)
 	verify := flags.Bool(
-		"verify", false, "also read every payment that has succeeded since then, for example after a webhook secret leaked",
+		"verify", false, "also read every payment that has succeeded since then, for example after a webhook secret "+
+			"leaked",
 	)
 	return lookBack(ctx, flags, args, out, app.ReconcileSince,
 		func(a *app.App, ctx context.Context, since time.Duration, out io.Writer) error {

@@ -207,7 +207,8 @@ func TestHistory(t *testing.T) {
 		Caused{Cause: "payment_intent.requires_action evt_1", Fact: seenAs("pi_1", 1, event("evt_1", 20, action("")))})
 	for i, want := range []string{
 		`{"version":1718884800987,"from":null,"to":"pending","at":"2024-06-20T12:00:00Z","cause":"api","by":null}`,
-		`{"version":1718884801987,"from":"pending","to":"action_required","at":"2024-06-20T12:00:01Z","cause":"payment_intent.requires_action evt_1","by":null}`,
+		`{"version":1718884801987,"from":"pending","to":"action_required","at":"2024-06-20T12:00:01Z",` +
+			`"cause":"payment_intent.requires_action evt_1","by":null}`,
 	} {
 		if got, _ := json.Marshal(o.Loaded["pi_1"].History[i].View()); string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)

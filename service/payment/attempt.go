@@ -17,10 +17,11 @@ type Attempt struct {
 	Tried    int64 `json:"tried,omitempty"`    // Unix milliseconds, when the form was last sent
 	Searched int64 `json:"searched,omitempty"` // Unix milliseconds, when Stripe's list was last read for the attempt
 	Unclear  bool  `json:"unclear,omitempty"`  // Stripe replays a failure: only a list can show what was made
-	Mismatch bool  `json:"mismatch,omitempty"` // Stripe remembers the key with another form, as after a Redis that went back
-	Refused  bool  `json:"refused,omitempty"`  // there is no payment
-	Unknown  bool  `json:"unknown,omitempty"`  // forgotten: a later attempt exists, so that this one may
-	Ours     bool  `json:"ours,omitempty"`     // it is known that this program has made the payment
+	// Stripe remembers the key with another form, as after a Redis that went back
+	Mismatch bool `json:"mismatch,omitempty"`
+	Refused  bool `json:"refused,omitempty"` // there is no payment
+	Unknown  bool `json:"unknown,omitempty"` // forgotten: a later attempt exists, so that this one may
+	Ours     bool `json:"ours,omitempty"`    // it is known that this program has made the payment
 
 	State        State `json:"state,omitempty"` // as last shown
 	Superseded   bool  `json:"superseded,omitempty"`

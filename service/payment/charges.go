@@ -9,7 +9,8 @@ import (
 
 // ChargeDetails is a charge's payment method details and receipt, as one event or response showed them.
 type ChargeDetails struct {
-	At         int64  `json:"at"`                // Unix seconds by Stripe's clock: the event's created, or the answer's Date
+	// Unix seconds by Stripe's clock: the event's created, or the answer's Date
+	At         int64  `json:"at"`
 	Answered   bool   `json:"read,omitempty"`    // from a response, which outranks an event of the same second
 	Type       string `json:"type,omitempty"`    // of the payment method, Stripe's word
 	Brand      string `json:"brand,omitempty"`   // empty where the method has none

@@ -14,7 +14,8 @@ type DisputeID string
 //
 // Source: https://docs.stripe.com/api/disputes/object
 type Dispute struct {
-	At      int64  `json:"at"`              // Unix seconds by Stripe's clock: the event's created, or the Date of the list
+	// Unix seconds by Stripe's clock: the event's created, or the Date of the list
+	At      int64  `json:"at"`
 	Event   string `json:"event,omitempty"` // "evt_…"; none for a list
 	Status  string `json:"status"`          // verbatim
 	Amount  int64  `json:"amount"`          // minor units

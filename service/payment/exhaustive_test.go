@@ -15,7 +15,8 @@ import (
 
 var histories = flag.Int(
 	"histories", 0,
-	"longest history that TestExhaustive walks; 0: by KASSE_TEST_ROUNDS. Each step more takes some twenty times as long",
+	"longest history that TestExhaustive walks; 0: by KASSE_TEST_ROUNDS. Each step more takes some "+
+		"twenty times as long",
 )
 
 // longestHistory is 4 if all rounds are wanted, and shorter with the race detector. The detector makes it

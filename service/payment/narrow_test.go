@@ -44,7 +44,11 @@ var narrowings = []struct {
 		SessionFeatures{RedisplayOnly: []string{"limited"}},
 		[]string{"/allow_redisplay_filters"},
 	},
-	{"saving for another use", mostFeatures, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save_usage"}},
+	{
+		"saving for another use", mostFeatures,
+		SessionFeatures{Save: true, SaveUsage: "on_session"},
+		[]string{"/save_usage"},
+	},
 	{"saving", SessionFeatures{}, SessionFeatures{Save: true, SaveUsage: "on_session"}, []string{"/save"}},
 	{"removing", mostFeatures, SessionFeatures{Remove: true}, []string{"/remove"}},
 	{"another surface", mostFeatures, SessionFeatures{Surface: SurfaceMobile}, []string{"/surface"}},

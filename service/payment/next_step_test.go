@@ -70,10 +70,14 @@ type nextStep struct {
 var nextStepsOfOpen = []nextStep{
 	{"a new order", Order{ID: "order-1", Rules: testRules}, keyCreate(1000), StepOpen, "", true},
 	{
-		"leased to another", withFacts(openOrder("pi_1"), Leased{"other", noon.Add(time.Minute)}), keyCreate(1000), StepWait,
+		"leased to another", withFacts(openOrder("pi_1"), Leased{"other", noon.Add(time.Minute)}), keyCreate(1000),
+		StepWait,
 		"", false,
 	},
-	{"leased to this create", withFacts(openOrder(), Leased{"me", noon.Add(time.Minute)}), keyCreate(1000), StepOpen, "", true},
+	{
+		"leased to this create", withFacts(openOrder(), Leased{"me", noon.Add(time.Minute)}), keyCreate(1000), StepOpen,
+		"", true,
+	},
 	{"a lease that has ended", withFacts(openOrder(), Leased{"other", noon}), keyCreate(1000), StepOpen, "", true},
 	{"open", shownAs(pending(), "pi_1"), tokenOf(1000, 1), StepHandOut, "", false},
 	{"open, and a newer price", shownAs(pending(), "pi_1"), tokenOf(1500, 9), StepSave, "", true},
@@ -109,7 +113,8 @@ var nextStepsOfClosed = []nextStep{
 		CodeOrderClosed, false,
 	},
 	{
-		"closed for failures", withFacts(shownAs(pending(), "pi_1"), OrderClosed{ClosedByFailures}), keyCreate(1000), StepRefuse,
+		"closed for failures", withFacts(shownAs(pending(), "pi_1"), OrderClosed{ClosedByFailures}), keyCreate(1000),
+		StepRefuse,
 		CodeAttemptsExhausted, false,
 	},
 	{

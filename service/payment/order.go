@@ -24,12 +24,14 @@ type Order struct {
 	Proposed Proposal  `json:"proposed,omitzero"`
 	Lease    Lease     `json:"lease,omitzero"`
 
-	KnownAtClosing int   `json:"known_at_closing,omitempty"` // the highest attempt number when the order was closed
-	Reopened       int   `json:"reopened,omitempty"`         // the highest attempt number when the order was last reopened
-	FulfillableAt  int64 `json:"fulfillable_at,omitempty"`   // Unix seconds, set once
-	Version        int64 `json:"version,omitempty"`          // of the newest view of any payment
-	LastWord       Word  `json:"last_word,omitzero"`
-	Forgotten      int   `json:"forgotten,omitempty"` // the highest attempt without personal data
+	// the highest attempt number when the order was closed
+	KnownAtClosing int `json:"known_at_closing,omitempty"`
+	// the highest attempt number when the order was last reopened
+	Reopened      int   `json:"reopened,omitempty"`
+	FulfillableAt int64 `json:"fulfillable_at,omitempty"` // Unix seconds, set once
+	Version       int64 `json:"version,omitempty"`        // of the newest view of any payment
+	LastWord      Word  `json:"last_word,omitzero"`
+	Forgotten     int   `json:"forgotten,omitempty"` // the highest attempt without personal data
 
 	Listed Listing `json:"listed,omitzero"`
 

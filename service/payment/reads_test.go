@@ -105,7 +105,9 @@ var readsOfOneTimeCases = []shownTest{
 	},
 	{
 		name: "what either covers is covered", want: afterUpdate(),
-		facts: []RecordFact{refusedCard, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate())},
+		facts: []RecordFact{
+			refusedCard, read(10, afterUpdate(), "evt_1"), read(10, afterUpdate()), read(11, afterUpdate()),
+		},
 	},
 	{
 		name: "one second and different, but one was known when the other was asked", want: costing(pending(), 900),

@@ -16,16 +16,21 @@ const maxFailures = 100
 // Every field is a maximum, a union, or a window under a maximum, so merging is associative, commutative and
 // idempotent.
 type Record struct {
-	Created        int64            `json:"created,omitempty"`  // Unix seconds, of the PaymentIntent
-	Creation       *Observation     `json:"creation,omitempty"` // answer of the create call or payment_intent.created; fills, never overwrites
-	Recent         []Observation    `json:"recent,omitempty"`   // non-terminal events within window of the newest of them
-	Terminal       []Observation    `json:"terminal,omitempty"` // the newest of each terminal status
-	Reads          []Read           `json:"reads,omitempty"`    // non-terminal reads within window of the newest of them
-	Received       int64            `json:"received,omitempty"` // the greatest amount received, in minor units
-	Vouched        int64            `json:"vouched,omitempty"`  // the greatest of these that Stripe itself showed, in minor units
-	Claims         []string         `json:"claims,omitempty"`   // webhooks that showed an end, or money
-	Denied         []string         `json:"denied,omitempty"`   // the vouched events that a response has denied
-	Failures       []string         `json:"failures,omitempty"` // failed attempts: the charge of each, or the event id of one without a charge
+	Created int64 `json:"created,omitempty"` // Unix seconds, of the PaymentIntent
+	// answer of the create call or payment_intent.created; fills, never overwrites
+	Creation *Observation `json:"creation,omitempty"`
+	// non-terminal events within window of the newest of them
+	Recent   []Observation `json:"recent,omitempty"`
+	Terminal []Observation `json:"terminal,omitempty"` // the newest of each terminal status
+	// non-terminal reads within window of the newest of them
+	Reads    []Read `json:"reads,omitempty"`
+	Received int64  `json:"received,omitempty"` // the greatest amount received, in minor units
+	// the greatest of these that Stripe itself showed, in minor units
+	Vouched int64    `json:"vouched,omitempty"`
+	Claims  []string `json:"claims,omitempty"` // webhooks that showed an end, or money
+	Denied  []string `json:"denied,omitempty"` // the vouched events that a response has denied
+	// failed attempts: the charge of each, or the event id of one without a charge
+	Failures       []string         `json:"failures,omitempty"`
 	StaleAt        int64            `json:"stale,omitempty"`    // Unix seconds: only a read dated later can be trusted
 	Refunds        Refunds          `json:"refunds,omitempty"`  // each at its furthest status
 	RefundedTotals []RefundedTotal  `json:"refunded,omitempty"` // sums given back, within window of the newest
@@ -33,8 +38,9 @@ type Record struct {
 	Charges        Charges          `json:"charges,omitempty"`  // each as it was last seen
 	Reviews        Reviews          `json:"reviews,omitempty"`  // each open or closed
 	Listing        *RefundListing   `json:"listing,omitempty"`  // the newest list of refunds and disputes
-	UnreadAt       int64            `json:"unread,omitempty"`   // Unix seconds, of the newest event that only names the payment
-	ReadAt         int64            `json:"read_at,omitempty"`  // Unix seconds, the Date of the newest read
+	// Unix seconds, of the newest event that only names the payment
+	UnreadAt int64 `json:"unread,omitempty"`
+	ReadAt   int64 `json:"read_at,omitempty"` // Unix seconds, the Date of the newest read
 
 	// Unlisted is set where the record began with an event: refunds and disputes may have been reported before it
 	// existed.

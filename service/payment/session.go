@@ -17,10 +17,11 @@ type SessionFeatures struct {
 	RedisplayOnly  []string `json:"allow_redisplay_filters,omitempty"`
 	Save           bool     `json:"save,omitempty"` // offer to save a new method
 	SaveUsage      string   `json:"save_usage,omitempty"`
-	Remove         bool     `json:"remove,omitempty"`               // offer to remove a saved one
-	Surface        string   `json:"surface,omitempty"`              // web by default
-	SaveAs         string   `json:"save_allow_redisplay,omitempty"` // always, limited or unspecified: consent of a saved method, in native apps
-	Added          Added    `json:"-"`                              // by a newer program
+	Remove         bool     `json:"remove,omitempty"`  // offer to remove a saved one
+	Surface        string   `json:"surface,omitempty"` // web by default
+	// always, limited or unspecified: consent of a saved method, in native apps
+	SaveAs string `json:"save_allow_redisplay,omitempty"`
+	Added  Added  `json:"-"` // by a newer program
 }
 
 // ShowsSaved reports whether the saved methods are shown.

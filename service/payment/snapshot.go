@@ -131,7 +131,8 @@ func (s Snapshot) rank() int {
 
 // Observation is a snapshot with the moment and the event of its sighting.
 type Observation struct {
-	At         int64  `json:"at"`              // Unix seconds by Stripe's clock: an event's created, or an answer's Date
+	// Unix seconds by Stripe's clock: an event's created, or an answer's Date
+	At         int64  `json:"at"`
 	Event      string `json:"event,omitempty"` // "evt_…"; none for an answer
 	APIVersion string `json:"api,omitempty"`
 	Vouched    bool   `json:"vouched,omitempty"` // an event that Stripe's list of events has

@@ -11,8 +11,9 @@ func busyOrder(attempts int) Order {
 	o := Order{ID: "order-1", Terms: price, Loaded: map[ID]*Payment{}}
 	for n := 1; n <= attempts; n++ {
 		o.Attempts = append(o.Attempts, Attempt{
-			Number: n, Payment: ID("pi_" + strconv.Itoa(n)), Terms: price, State: CanceledState, Superseded: n < attempts,
-			Version: int64(n),
+			Number: n, Payment: ID("pi_" + strconv.Itoa(n)), Terms: price, State: CanceledState,
+			Superseded: n < attempts,
+			Version:    int64(n),
 		})
 	}
 	return o

@@ -17,7 +17,8 @@ func sameStored(t *testing.T, want, got Order) {
 	}
 	lost := &lostMembers{}
 	cmp.Equal(want, got, cmp.Exporter(func(reflect.Type) bool { return true }), cmp.Reporter(lost))
-	t.Errorf("the stored form does not keep these: give each the next free tag of its struct in service/payment/stored*.go\n%s",
+	t.Errorf("the stored form does not keep these: give each the next free tag of its struct in "+
+		"service/payment/stored*.go\n%s",
 		strings.Join(lost.texts, "\n"))
 }
 

@@ -176,7 +176,8 @@ var (
 func checkMembers(t *testing.T, who string, text []byte, names ...[]string) {
 	t.Helper()
 	if got, want := keys(t, text), slices.Concat(names...); !slices.Equal(got, want) {
-		t.Fatalf("%s sees other members than publicNames, tokenNames and keyNames of view_test.go say\n got %v\nwant %v",
+		t.Fatalf("%s sees other members than publicNames, tokenNames and keyNames of view_test.go say\n got "+
+			"%v\nwant %v",
 			who, got, want)
 	}
 }
@@ -285,10 +286,14 @@ func TestViewIsWrittenLikeItsStructs(t *testing.T) {
 func TestAbsentIsNull(t *testing.T) {
 	v := winnerView(opening(10, pending()))
 	v.Version, v.UpdatedAt = 7, time.Unix(1_700_000_001, 0).UTC()
-	want := `{"payment_intent":"pi_1","order_id":"order-1","attempt":1,"superseded":false,"status":"requires_payment_method",` +
-		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":1000,` +
-		`"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,` +
-		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z","poll_after_ms":2000,"action":null,` +
+	want := `{"payment_intent":"pi_1","order_id":"order-1","attempt":1,"superseded":false,` +
+		`"status":"requires_payment_method",` +
+		`"state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,` +
+		`"amount":1000,` +
+		`"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,` +
+		`"capture_before":null,` +
+		`"livemode":false,"version":7,"created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:21Z",` +
+		`"poll_after_ms":2000,"action":null,` +
 		`"customer":null,"metadata":{},"dispute":null,"payment_method_details":null,"receipt_url":null,"review":null}`
 	if got := string(v.encode()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

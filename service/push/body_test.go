@@ -26,9 +26,10 @@ func TestOrderOf(t *testing.T) {
 // TestWithoutMetadata: only the view's own member is emptied, and nothing else changes a byte.
 func TestWithoutMetadata(t *testing.T) {
 	for view, want := range map[string]string{
-		`{"a":1e3,"metadata":{"k":"v"},"b":[{"metadata":{"x":"y"}}]}`: `{"a":1e3,"metadata":{},"b":[{"metadata":{"x":"y"}}]}`,
-		`{"b":{"metadata":{"x":"y"}},"metadata": {"k":"}"} }`:         `{"b":{"metadata":{"x":"y"}},"metadata": {} }`,
-		`{"a":"\"metadata\":{}"}`:                                     `{"a":"\"metadata\":{}"}`,
+		`{"a":1e3,"metadata":{"k":"v"},"b":[{"metadata":{"x":"y"}}]}`: `{"a":1e3,"metadata":{},"b":[{"metadata":` +
+			`{"x":"y"}}]}`,
+		`{"b":{"metadata":{"x":"y"}},"metadata": {"k":"}"} }`: `{"b":{"metadata":{"x":"y"}},"metadata": {} }`,
+		`{"a":"\"metadata\":{}"}`:                             `{"a":"\"metadata\":{}"}`,
 	} {
 		got, err := withoutMetadata([]byte(view))
 		if err != nil || string(got) != want {

@@ -59,10 +59,13 @@ func TestResponsesOfHTTP1(t *testing.T) {
 		status int
 		again  bool
 	}{
-		"no body":        {"HTTP/1.1 204 No Content\r\n\r\n", 204, true},
-		"a length":       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, true},
-		"chunks":         {"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 500, true},
-		"informational":  {"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", 202, true},
+		"no body":  {"HTTP/1.1 204 No Content\r\n\r\n", 204, true},
+		"a length": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, true},
+		"chunks":   {"HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 500, true},
+		"informational": {
+			"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n",
+			202, true,
+		},
 		"it will close":  {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 200, false},
 		"HTTP/1.0":       {"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, false},
 		"another answer": {last + last, 200, false},

@@ -103,7 +103,8 @@ func TestEverySecretSigns(t *testing.T) {
 			t.Errorf("%s is %q", name, got)
 		}
 	}
-	const want = `{"id":"pi_1.1795435291733","type":"order.paid","created_at":"2026-11-23T12:01:31Z","restored":false,` +
+	const want = `{"id":"pi_1.1795435291733","type":"order.paid","created_at":"2026-11-23T12:01:31Z",` +
+		`"restored":false,` +
 		`"data":{"payment_intent":"pi_1","order_id":"shop-1","metadata":{"a":"<b>"}},` +
 		`"timestamp":"2026-11-23T12:01:31Z","truncated":false}`
 	if body != want {

@@ -236,7 +236,8 @@ func (w *endpointWorker) start(ctx, requests context.Context, q *partitionQueue,
 	}
 	if len(skipped) > 0 {
 		if err := w.outbox.FinishPushes(ctx, w.id, skipped); err != nil {
-			w.log.WarnContext(ctx, "push: could not skip events; they are claimed again", "endpoint", w.destination.Name(),
+			w.log.WarnContext(ctx, "push: could not skip events; they are claimed again", "endpoint",
+				w.destination.Name(),
 				"count", len(skipped), "error", err)
 		}
 	}

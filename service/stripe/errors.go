@@ -67,7 +67,8 @@ func (g *Gateway) refusal(said *stripego.Error) *payment.Error {
 		e.Code, e.RetryAfter = payment.CodeIdempotencyInProgress, time.Second
 		e.Detail = "Stripe is still processing an earlier try. Repeat the same request."
 	case said.HTTPStatusCode == http.StatusTooManyRequests:
-		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeRateLimited, "Stripe's rate limit was reached; repeat the request later.", time.Second
+		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeRateLimited, "Stripe's rate limit was reached; repeat "+
+			"the request later.", time.Second
 	case said.HTTPStatusCode == http.StatusServiceUnavailable:
 		e.Code, e.Detail, e.RetryAfter = payment.CodeStripeUnavailable, "Stripe is not available.", time.Second
 	case said.HTTPStatusCode >= http.StatusInternalServerError, said.Type == stripego.ErrorTypeIdempotency:
@@ -161,7 +162,8 @@ func refuse(e *payment.Error, said *stripego.Error) {
 	case said.Code == stripego.ErrorCodeChargeAlreadyRefunded:
 		e.Code, e.Detail = payment.CodeRefundExceedsPayment, "The refund exceeds what is left of the payment at Stripe."
 	case said.Code == stripego.ErrorCodeBalanceInsufficient:
-		e.Code, e.Detail = payment.CodeBalanceInsufficient, "Top up the balance, then repeat the refund with a new Idempotency-Key."
+		e.Code, e.Detail = payment.CodeBalanceInsufficient, "Top up the balance, then repeat the refund with a new "+
+			"Idempotency-Key."
 	case said.Code == stripego.ErrorCodeChargeDisputed:
 		e.Code, e.Detail = payment.CodeInvalidState, "The payment was charged back, so it cannot be refunded."
 	case unexpectedState[said.Code]:

@@ -17,8 +17,11 @@ func eventAbout(kind, object string) string {
 }
 
 const (
-	refundObject  = `{"id":"re_1","object":"refund","amount":500,"charge":"ch_1","created":1600000000,"currency":"eur","payment_intent":"pi_1","reason":"duplicate","status":"pending","metadata":{"kasse_refund":"abc"}}`
-	disputeObject = `{"id":"dp_1","object":"dispute","amount":1000,"charge":"ch_1","created":1600000000,"payment_intent":{"id":"pi_1","object":"payment_intent"},"status":"needs_response"}`
+	refundObject = `{"id":"re_1","object":"refund","amount":500,"charge":"ch_1","created":1600000000,` +
+		`"currency":"eur","payment_intent":"pi_1","reason":"duplicate","status":"pending","metadata":` +
+		`{"kasse_refund":"abc"}}`
+	disputeObject = `{"id":"dp_1","object":"dispute","amount":1000,"charge":"ch_1","created":1600000000,` +
+		`"payment_intent":{"id":"pi_1","object":"payment_intent"},"status":"needs_response"}`
 )
 
 var moneyReturned = payment.RefundedTotal{At: 1700000000, Event: "evt_1", Amount: 500}
@@ -79,7 +82,9 @@ var returnEvents = []returnEvent{
 	},
 	{
 		"a charge of no PaymentIntent",
-		eventAbout("charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`),
+		eventAbout(
+			"charge.refunded", `{"object":"charge","amount_refunded":500,"captured":true,"payment_intent":null}`,
+		),
 		[]payment.RecordFact{moneyReturned},
 		false,
 	},

@@ -60,8 +60,10 @@ func TestSignatures(t *testing.T) {
 
 // paymentEvent is an event of a PaymentIntent with these members added to the required ones.
 func paymentEvent(members string) string {
-	return `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":1700000000,"api_version":"2024-06-20","livemode":false,` +
-		`"request":"req_1","data":{"object":{"id":"pi_1","object":"payment_intent","status":"succeeded","amount":1000,"currency":"eur",` +
+	return `{"id":"evt_1","object":"event","type":"payment_intent.succeeded","created":1700000000,` +
+		`"api_version":"2024-06-20","livemode":false,` +
+		`"request":"req_1","data":{"object":{"id":"pi_1","object":"payment_intent","status":"succeeded",` +
+		`"amount":1000,"currency":"eur",` +
 		`"created":1600000000` + members + `}}}`
 }
 
@@ -99,14 +101,16 @@ var eventsOfAnyVersionCases = []struct {
 	},
 	{
 		"a failure",
-		`,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card","charge":"ch_1","message":"…"}`,
+		`,"latest_charge":null,"last_payment_error":{"code":"card_declined","decline_code":"lost_card",` +
+			`"charge":"ch_1","message":"…"}`,
 		baseWith(func(s *payment.Snapshot) {
 			s.Failure = &payment.Failure{Code: "card_declined", DeclineCode: "lost_card", Charge: "ch_1"}
 		}),
 	},
 	{
 		"money",
-		`,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual","setup_future_usage":"off_session"`,
+		`,"latest_charge":null,"amount_received":900,"amount_capturable":100,"capture_method":"manual",` +
+			`"setup_future_usage":"off_session"`,
 		baseWith(func(s *payment.Snapshot) {
 			s.AmountReceived, s.AmountCapturable = 900, 100
 			s.CaptureMethod, s.SetupFutureUsage = "manual", "off_session"

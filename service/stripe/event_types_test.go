@@ -13,7 +13,8 @@ import (
 func TestEveryEventTypeIsDecoded(t *testing.T) {
 	for _, listed := range payment.StripeEventTypes {
 		if aboutOf(listed.Type) == nil {
-			t.Errorf("service/payment/stripe_events.go lists %s: aboutOf in service/stripe/event.go needs a case for %q",
+			t.Errorf("service/payment/stripe_events.go lists %s: aboutOf in service/stripe/event.go needs a case "+
+				"for %q",
 				listed.Type, listed.About)
 		}
 	}

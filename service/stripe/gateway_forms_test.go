@@ -13,7 +13,8 @@ import (
 )
 
 var formsCases = []string{
-	"POST /v1/payment_intents kasse:kasse:order-1:2 amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
+	"POST /v1/payment_intents kasse:kasse:order-1:2 " +
+		"amount=1000&automatic_payment_methods[enabled]=true&capture_method=automatic_async&currency=eur" +
 		"&customer=cus_1&description=a+%26+b&metadata[colour]=red&metadata[kasse_attempt]=2&metadata[kasse_order_id]=order-1" +
 		"&metadata[kasse_rev]=1700000000000&metadata[kasse_service]=kasse&metadata[size]=m",
 	"POST /v1/customer_sessions fresh components[payment_element][enabled]=true" +

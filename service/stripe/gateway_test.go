@@ -17,7 +17,8 @@ import (
 const secretInIntent = "pi_1_secret_do_not_tell"
 
 // intentBody is a PaymentIntent as Stripe returns it.
-const intentBody = `{"id":"pi_1","object":"payment_intent","status":"requires_payment_method","amount":1000,"currency":"eur",` +
+const intentBody = `{"id":"pi_1","object":"payment_intent","status":"requires_payment_method","amount":1000,` +
+	`"currency":"eur",` +
 	`"created":1600000000,"client_secret":"` + secretInIntent + `","latest_charge":null,"metadata":{}}`
 
 // stripeThat handles every request with the handler and counts the requests.

@@ -23,7 +23,8 @@ func listsThat(t *testing.T, bodies map[string]string) *Gateway {
 	return g
 }
 
-const ourRow = `{"id":"pi_2","object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,"currency":"eur","created":1600000000,` +
+const ourRow = `{"id":"pi_2","object":"payment_intent","status":"succeeded","amount":1000,"amount_received":1000,` +
+	`"currency":"eur","created":1600000000,` +
 	`"latest_charge":null,"metadata":{"kasse_service":"kasse","kasse_order_id":"order-1"}}`
 
 // TestRowsAreNotDropped: an unreadable row is never left out of a list that then counts as complete.
@@ -83,7 +84,8 @@ func TestRowsAreNotDropped(t *testing.T) {
 // TestOddReversalsAreListed: an unreadable refund or dispute causes a read of its payment and does not hide
 // other rows.
 func TestOddReversalsAreListed(t *testing.T) {
-	rows := `{"data":[{"id":"re_1","status":7,"created":"now","payment_intent":"pi_1"},{"id":"re_2","status":null,"created":5,"payment_intent":{"id":"pi_2"}},` +
+	rows := `{"data":[{"id":"re_1","status":7,"created":"now","payment_intent":"pi_1"},{"id":"re_2","status":null,` +
+		`"created":5,"payment_intent":{"id":"pi_2"}},` +
 		`{"id":"re_3","payment_intent":null},{"payment_intent":"pi_4"}]}`
 	page, err := listsThat(t, map[string]string{"/v1/refunds": rows}).ListRefunds(t.Context(), time.Unix(1, 0), "")
 	var ids []string

@@ -40,7 +40,8 @@ func newNode(t testing.TB, master *Server) *Server {
 	s := prepare(t)
 	s.Args = nil // they stand in the file
 	settings := []string{
-		"bind 127.0.0.1", "dir " + s.Dir, `save ""`, "appendonly yes", "appendfsync always", "maxmemory-policy noeviction",
+		"bind 127.0.0.1", "dir " + s.Dir, `save ""`, "appendonly yes", "appendfsync always",
+		"maxmemory-policy noeviction",
 		"repl-diskless-sync-delay 0",
 	}
 	if master != nil {

@@ -64,7 +64,8 @@ var rules = []rule{
 		},
 		why: "a handler is decode, one call to the service, encode",
 		bans: map[string]string{
-			"kasse/store":           "a handler that reads the store goes round the service's decision who may see what",
+			"kasse/store": "a handler that reads the store goes round the service's " +
+				"decision who may see what",
 			goRedis:                 "only store knows Redis",
 			stripeGo:                "only service/stripe knows Stripe's SDK",
 			"github.com/prometheus": "metrics are an Observer; only app knows Prometheus",

@@ -57,7 +57,8 @@ func attempts(ctx context.Context, b *bench) error {
 	for _, what := range []string{"create", "webhook", "webhook of success", "status read", "cancel", "refund"} {
 		name := func(count int) string { return fmt.Sprintf("Attempts/%d/%s µs/op", count, underlined(what)) }
 		b.figure(
-			fmt.Sprintf("%s on an order of 200 attempts, by one of 1: processor time of Kasse and Redis", what), "≤ 1.2 ×", "%s",
+			fmt.Sprintf("%s on an order of 200 attempts, by one of 1: processor time of Kasse and Redis", what),
+			"≤ 1.2 ×", "%s",
 			b.ratio(name(200), name(1)),
 		)
 		b.figure("… of 10 attempts", "≤ 1.2 ×", "%s", b.ratio(name(10), name(1)))
@@ -173,7 +174,8 @@ func (w *manyAttempts) webhooks(ctx context.Context, attempts int, what, status 
 func (w *manyAttempts) reads(ctx context.Context, attempts int, of []nextAttempt) error {
 	var requests [][]byte
 	for _, o := range of {
-		requests = append(requests, fmt.Appendf(nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n\r\n",
+		requests = append(requests, fmt.Appendf(nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\n"+
+			"Authorization: Bearer %s\r\n\r\n",
 			o.payment, testenv.BackendKey))
 	}
 	return w.run(ctx, attempts, "status read", w.first, requests, http.StatusOK, func([]byte) {})

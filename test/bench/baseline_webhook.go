@@ -24,9 +24,20 @@ var baseline string
 
 // The baseline programs write values of the same length as Kasse.
 const (
-	bareState   = `{"created":1790000000,"event":{"at":1790000010,"event":"evt_3Bench0u31ny2requires_action","api":"2024-06-20","status":"requires_action","amount":4200,"currency":"eur","customer":"cus_Bench0","method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":"order-0","kasse_attempt":"1","kasse_rev":"1790000000000"}},"standing":{"order":"order-0","attempt":1},"livemode":false,"unlisted":true}`
-	bareView    = `{"payment_intent":"pi_3Bench000000000000001144","order_id":"order-1144","attempt":1,"superseded":false,"status":"requires_payment_method","state":"pending","next":"pay","final":false,"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":4200,"amount_received":0,"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,"livemode":false,"version":1795458873401,"created_at":"2026-09-21T14:13:20Z","updated_at":"2026-11-23T18:34:33Z","poll_after_ms":2000,"action":null,"customer":"cus_Bench0","metadata":{},"dispute":null}`
-	bareHistory = `{"version":1795458873401,"from":"pending","to":"action_required","at":"2026-11-23T18:34:33Z","cause":"payment_intent.requires_action evt_3Bench0u31ny2requires_action"}`
+	bareState = `{"created":1790000000,"event":{"at":1790000010,"event":"evt_3Bench0u31ny2requires_action",` +
+		`"api":"2024-06-20","status":"requires_action","amount":4200,"currency":"eur","customer":"cus_Bench0",` +
+		`"method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":"order-0",` +
+		`"kasse_attempt":"1","kasse_rev":"1790000000000"}},"standing":{"order":"order-0","attempt":1},` +
+		`"livemode":false,"unlisted":true}`
+	bareView = `{"payment_intent":"pi_3Bench000000000000001144","order_id":"order-1144","attempt":1,` +
+		`"superseded":false,"status":"requires_payment_method","state":"pending","next":"pay","final":false,` +
+		`"fulfillable":false,"fulfillable_at":null,"hold_reason":null,"amount":4200,"amount_received":0,` +
+		`"amount_capturable":0,"amount_refunded":0,"currency":"eur","failure":null,"capture_before":null,` +
+		`"livemode":false,"version":1795458873401,"created_at":"2026-09-21T14:13:20Z",` +
+		`"updated_at":"2026-11-23T18:34:33Z","poll_after_ms":2000,"action":null,` +
+		`"customer":"cus_Bench0","metadata":{},"dispute":null}`
+	bareHistory = `{"version":1795458873401,"from":"pending","to":"action_required","at":"2026-11-23T18:34:33Z",` +
+		`"cause":"payment_intent.requires_action evt_3Bench0u31ny2requires_action"}`
 )
 
 // bareWebhook is an Echo handler that checks the signature, reads the record with one HGETALL, and writes it

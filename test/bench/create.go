@@ -52,7 +52,8 @@ func create(ctx context.Context, b *bench) error {
 		body := fmt.Sprintf(
 			`{"order_id":"create-%d","amount":4200,"currency":"eur","customer":"%s"}`, orders.Add(1), customer,
 		)
-		return fmt.Appendf(nil, "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		return fmt.Appendf(nil, "POST /v1/payments HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n"+
+			"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 			testenv.BackendKey, len(body), body), http.StatusCreated
 	}
 	const rate = 20 // creates per second: Stripe's limit in test mode is 25

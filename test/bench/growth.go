@@ -231,7 +231,8 @@ func (g *grown) write(ctx context.Context) error {
 		return err
 	}
 	own, server = processorTime(os.Getpid())-own, processorTime(g.Redis.Process.PID())-server
-	fmt.Fprintf(os.Stderr, "%d orders written in %s, of which %s were the bench's and %s Redis's processor time\n", g.count,
+	fmt.Fprintf(os.Stderr, "%d orders written in %s, of which %s were the bench's and %s Redis's processor time\n",
+		g.count,
 		time.Since(began).Round(time.Millisecond), own.Round(time.Millisecond), server.Round(time.Millisecond))
 	err := g.Redis.Client.Set(ctx, filledKey, g.filled.ends.UnixMilli(), 0).Err()
 	if err == nil && g.keep != "" {

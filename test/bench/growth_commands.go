@@ -190,7 +190,10 @@ func (g *grown) retention(ctx context.Context) error {
 		return fmt.Errorf("%d orders were taken out of the index, and %d are gone", gone, ended)
 	}
 	g.note("clearing the index of 50 orders", "ms", wholeData, micros(time.Since(began))/1000)
-	g.note("clearing the index of 50 orders", "Redis ms", wholeData, micros(processorTime(g.Redis.Process.PID())-spent)/1000)
+	g.note(
+		"clearing the index of 50 orders", "Redis ms", wholeData,
+		micros(processorTime(g.Redis.Process.PID())-spent)/1000,
+	)
 	g.note("clearing the index of 50 orders", "commands", wholeData, float64(hook.commands.Load()))
 	return g.trim(ctx)
 }
@@ -223,7 +226,8 @@ func (g *grown) trim(ctx context.Context) error {
 		return err
 	}
 	longest, name, err := g.longest(ctx)
-	fmt.Fprintf(os.Stderr, "%d orders: %d of %d entries dropped, the longest command: %s %s\n", g.count, before-after, before,
+	fmt.Fprintf(os.Stderr, "%d orders: %d of %d entries dropped, the longest command: %s %s\n", g.count, before-after,
+		before,
 		longest, name)
 	g.note("longest command of Redis while half of the stream is dropped", "ms", perRequest, micros(longest)/1000)
 	return err

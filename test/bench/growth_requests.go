@@ -53,7 +53,8 @@ func (g *grown) run(name string, give func() (load, error)) error {
 // readOf is the request of a page for the n-th copy.
 func readOf(n int) []byte {
 	name := nameOf(n)
-	return fmt.Appendf(nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n\r\n", name.payment,
+	return fmt.Appendf(nil, "GET /v1/payments/%s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\n\r\n",
+		name.payment,
 		name.secret)
 }
 
@@ -101,8 +102,8 @@ func (g *grown) creates(ctx context.Context) error {
 }
 
 func postRequest(path, body string, headers ...string) []byte {
-	text := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
-		"Content-Length: %d\r\n", path, testenv.BackendKey, len(body))
+	text := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: kasse\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: %d\r\n", path, testenv.BackendKey, len(body))
 	for _, header := range headers {
 		text = fmt.Appendf(text, "%s\r\n", header)
 	}

@@ -27,7 +27,8 @@ const paidOrders = 30_000
 func paid(ctx context.Context, b *bench) error {
 	for _, kind := range []struct{ name, extra string }{
 		{"empty", ""},
-		{"full", `,"receipt_email":"ada.lovelace@example.com","metadata":{"channel":"web","cart":"c-2026-11-27-00017",` +
+		{"full", `,"receipt_email":"ada.lovelace@example.com","metadata":{"channel":"web",` +
+			`"cart":"c-2026-11-27-00017",` +
 			`"campaign":"autumn","invoice_number":"INV-2026-004711","shop":"berlin-mitte"}`},
 	} {
 		used, err := b.paid(ctx, kind.extra)
@@ -162,7 +163,8 @@ func (p payer) pay(ctx context.Context) error {
 	if p.extra == "" {
 		return nil
 	}
-	return p.deliver(ctx, "refund.created", fmt.Sprintf(`{"id":"%s","object":"refund","amount":1200,"charge":"%s","created":%d,`+
+	return p.deliver(ctx, "refund.created", fmt.Sprintf(`{"id":"%s","object":"refund","amount":1200,"charge":"%s",`+
+		`"created":%d,`+
 		`"currency":"eur","metadata":{},"payment_intent":"%s","reason":"requested_by_customer","status":"succeeded"}`,
 		longID("re"), charge, now+60, opened.Payment), now+60)
 }
@@ -174,7 +176,8 @@ func (p payer) deliver(ctx context.Context, kind, object string, created int64) 
 		return err
 	}
 	defer l.close()
-	status, err := l.roundTrip(delivery(fmt.Appendf(nil, `{"id":"%s","object":"event","api_version":"2024-06-20","created":%d,"livemode":false,`+
+	status, err := l.roundTrip(delivery(fmt.Appendf(nil, `{"id":"%s","object":"event","api_version":"2024-06-20",`+
+		`"created":%d,"livemode":false,`+
 		`"type":"%s","data":{"object":%s}}`, longID("evt"), created, kind, object)))
 	if err != nil || status != http.StatusOK || !bytes.Contains(l.body, []byte("applied")) {
 		return fmt.Errorf("%s: answered %d %s, %w", kind, status, l.body, err)

@@ -70,7 +70,9 @@ func runOne(t *testing.T, k kind) result {
 func TestHealthyRoundFindsNothing(t *testing.T) {
 	t.Parallel()
 	r := runOne(
-		t, kind{name: "healthy", servers: 2, inject: func(context.Context, *workload, moment, size) error { return nil }},
+		t, kind{
+			name: "healthy", servers: 2, inject: func(context.Context, *workload, moment, size) error { return nil },
+		},
 	)
 	if r.failed() || r.tried != 1 || r.survived != 1 || r.acknowledged < 30 || r.found != r.acknowledged {
 		t.Errorf("%+v", r)

@@ -29,7 +29,11 @@ func TestMissing(t *testing.T) {
 			testenv.Stored{Payments: record("paid", `{"Record":{"Refunds":{"re_1":{"Status":"succeeded"}}}}`)},
 			false,
 		},
-		{"a canceled payment releases, and gives nothing back", testenv.Stored{Payments: record("canceled", `{}`)}, false},
+		{
+			"a canceled payment releases, and gives nothing back",
+			testenv.Stored{Payments: record("canceled", `{}`)},
+			false,
+		},
 	} {
 		if why := missing(refund, tt.stored, nil); (why != "") != tt.missing {
 			t.Errorf("%s: %q", tt.name, why)

@@ -172,7 +172,8 @@ func TestChartRefuses(t *testing.T) {
 	for values, want := range map[string]string{
 		"":                                     "set image.repository",
 		"image: {repository: r.example/kasse}": "set image.tag or image.digest",
-		image + "settings: {STRIPE_SECRET_KEY: sk_test_1}":             "settings.STRIPE_SECRET_KEY would stand in a ConfigMap",
+		image + "settings: {STRIPE_SECRET_KEY: sk_test_1}": "settings.STRIPE_SECRET_KEY would stand in " +
+			"a ConfigMap",
 		image + "settings: {EVENT_ENDPOINTS: https://a.example=whsec}": "secret.files.EVENT_ENDPOINTS",
 		image + "settings: {ADMIN_ADDR: \":1\"}":                       "settings.ADMIN_ADDR is set by the chart",
 		image + "settings: {REDIS_URL_FILE: /x}":                       "settings.REDIS_URL_FILE is set by the chart",

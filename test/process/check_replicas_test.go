@@ -7,8 +7,8 @@ import (
 	"kasse/store/storetest"
 )
 
-// TestCheckOfReplicas: kasse check says what a number of replicas that confirm protects from, behind sentinels over
-// a master and two replicas.
+// TestCheckOfReplicas: kasse check reports what a failover can lose with each REDIS_WAIT_REPLICAS, behind sentinels
+// over a master and two replicas.
 func TestCheckOfReplicas(t *testing.T) {
 	t.Parallel()
 	nodes := storetest.NewNodes(t)
@@ -19,17 +19,20 @@ func TestCheckOfReplicas(t *testing.T) {
 	}{
 		"0": {
 			0,
-			"warning  redis: … 2 replicas and REDIS_WAIT_REPLICAS is 0 … loses what the promoted one had not received … REDIS_WAIT_REPLICAS=2 loses nothing",
+			"warning  redis: … 2 replicas, but REDIS_WAIT_REPLICAS is 0 … the promoted replica had not received … " +
+				"REDIS_WAIT_REPLICAS=2 loses no acknowledged write",
 		},
 		"1": {
 			0,
-			"warning  redis: … 2 replicas and 1 must confirm … may promote one that did not confirm … within five minutes … REDIS_WAIT_REPLICAS=2 loses nothing",
+			"warning  redis: … 2 replicas, and REDIS_WAIT_REPLICAS is 1 … may promote a replica that did not confirm … " +
+				"within five minutes … REDIS_WAIT_REPLICAS=2 loses none",
 		},
 		"2": {
 			0,
-			"ok       redis: … as many replicas as REDIS_WAIT_REPLICAS, 2 … no failover loses … once one is away nothing is acknowledged",
+			"ok       redis: … as many replicas as REDIS_WAIT_REPLICAS, 2 … no failover loses … While one " +
+				"replica is unavailable, nothing is acknowledged",
 		},
-		"3": {1, "wrong    redis: … 2 replicas and REDIS_WAIT_REPLICAS is 3: nothing will be acknowledged"},
+		"3": {1, "wrong    redis: … 2 replicas, but REDIS_WAIT_REPLICAS is 3: nothing will be acknowledged"},
 	} {
 		code, found := w.checked(
 			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": nodes.URL(), "REDIS_WAIT_REPLICAS": replicas},

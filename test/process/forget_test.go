@@ -20,7 +20,8 @@ func TestForgetCommand(t *testing.T) {
 		expect(t, "exit code for "+order+", which printed "+p.stderr.String(), p.command.ProcessState.ExitCode(), code)
 		return p.stdout.String() + p.stderr.String()
 	}
-	body := `{"order_id":"order-1","amount":4200,"currency":"eur","metadata":{"name":"Lovelace"},"receipt_email":"augusta@example.com"}`
+	body := `{"order_id":"order-1","amount":4200,"currency":"eur","metadata":{"name":"Lovelace"},` +
+		`"receipt_email":"augusta@example.com"}`
 	v := s.server.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
 	s.has(forget(1, "order-9"), "There is no order order-9.")
 	s.has(forget(1, "order-1"), "The order order-1 is not finished: payment "+v.PaymentIntent+" is pending")
@@ -32,7 +33,8 @@ func TestForgetCommand(t *testing.T) {
 	s.has(forget(0, "order-1"), "Changed: 1 payment. Written again: 2 events.")
 	wait.Until(t, "order.updated", func() error { return yet(len(s.ids()) == 2) })
 	awaitIdle(s.processEnv, s.settings)
-	expect(t, "deliveries of order.paid "+paid, s.times(paid), 1) // that of order.updated may be under way at the rewrite
+	// that of order.updated may be under way at the rewrite
+	expect(t, "deliveries of order.paid "+paid, s.times(paid), 1)
 	s.has(forget(0, "order-1"), "Changed: 0 payments. Written again: 0 events.")
 	if text := fmt.Sprint(storetest.DumpAll(t.Context(), s.client)); strings.Contains(text, "Lovelace") ||
 		strings.Contains(text, "augusta") {

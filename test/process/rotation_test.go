@@ -187,7 +187,8 @@ func (r *rotation) works(hook, issued, key string, replicas ...*process) {
 // delivered has a replica take an event about a payment, signed as Stripe signs in this phase.
 func (r *rotation) delivered(p *process, hook string, v view) {
 	r.t.Helper()
-	body := fmt.Sprintf(`{"id":"evt_rotation%d","object":"event","type":"payment_intent.created","created":%d,"api_version":"2024-06-20","data":{"object":{"id":%q,"object":"payment_intent"}}}`,
+	body := fmt.Sprintf(`{"id":"evt_rotation%d","object":"event","type":"payment_intent.created","created":%d,`+
+		`"api_version":"2024-06-20","data":{"object":{"id":%q,"object":"payment_intent"}}}`,
 		r.orders, time.Now().Unix(), v.PaymentIntent)
 	signature := stripesim.Sign(hook, time.Now(), []byte(body))
 	if hook == "" {

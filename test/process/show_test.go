@@ -33,7 +33,9 @@ func (s *endpointStand) shows(secrets []string, code int, args ...string) string
 	before, counted := storetest.DumpAll(ctx, s.client), changes()
 	p := s.command(s.settings, append([]string{"show"}, args...)...)
 	text := p.stdout.String() + p.stderr.String()
-	expect(s.t, fmt.Sprintf("exit code of show %v, which printed %s", args, text), p.command.ProcessState.ExitCode(), code)
+	expect(
+		s.t, fmt.Sprintf("exit code of show %v, which printed %s", args, text), p.command.ProcessState.ExitCode(), code,
+	)
 	expect(s.t, "Redis's count of changes", changes(), counted)
 	for key, content := range storetest.DumpAll(ctx, s.client) { // others may have expired
 		expect(s.t, key+" after kasse show", content, before[key])

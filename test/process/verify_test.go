@@ -19,9 +19,12 @@ const readRoute = "GET /v1/payment_intents/{intent}"
 // forge delivers a success as an attacker with the webhook secret can.
 func (p *process) forge(v view, event string) {
 	p.t.Helper()
-	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,"data":{"object":`+
-		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4200,"amount_received":4200,"currency":"eur","created":%d,`+
-		`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse","kasse_order_id":%q,"kasse_attempt":"1"}}}}`,
+	body := fmt.Sprintf(`{"id":%q,"object":"event","type":"payment_intent.succeeded","created":%d,"livemode":false,`+
+		`"data":{"object":`+
+		`{"id":%q,"object":"payment_intent","status":"succeeded","amount":4200,"amount_received":4200,`+
+		`"currency":"eur","created":%d,`+
+		`"livemode":false,"capture_method":"automatic_async","metadata":{"kasse_service":"kasse",`+
+		`"kasse_order_id":%q,"kasse_attempt":"1"}}}}`,
 		event, time.Now().Unix(), v.PaymentIntent, time.Now().Unix(), v.OrderID)
 	a, err := p.deliver(body, hookSecret)
 	if err != nil || a.status != http.StatusOK || !bytes.Contains(a.body, []byte("applied")) {

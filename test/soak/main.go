@@ -111,7 +111,8 @@ func (env *environment) conclude(ctx context.Context, out io.Writer, base, peak,
 	printTable(out, figures)
 	wrong := append(problems(figures), env.stats.problems()...)
 	b := &env.stats
-	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d canceled, %d failed or unanswered; %d events in the feed and pushed\n",
+	fmt.Fprintf(out, "\n%d orders; %d requests: %d answered, %d canceled, %d failed or unanswered; %d events in the "+
+		"feed and pushed\n",
 		len(env.done),
 		b.requests.Load(), b.responses.Load(), b.canceled.Load(), b.failed.Load(), len(env.feedReader.seen))
 	if len(wrong) == 0 {

@@ -169,7 +169,8 @@ func (env *environment) watch(ctx context.Context, out io.Writer, do func()) rea
 		peak.keepMax(r)
 		if looks%printEvery == 0 {
 			b := &env.stats
-			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d canceled %3d failed  %4.0f goroutines %4.0f files %5.1f MB\n",
+			fmt.Fprintf(out, "%6s  %6.0f orders %7d requests %6d canceled %3d failed  %4.0f goroutines %4.0f files "+
+				"%5.1f MB\n",
 				time.Since(began).Round(time.Second), r[orders], b.requests.Load(), b.canceled.Load(), b.failed.Load(),
 				r[goroutines], r[openFiles], r[resident]/mega)
 		}

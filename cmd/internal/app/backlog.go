@@ -43,7 +43,11 @@ var described = []definition{
 		[]string{"pool"},
 		"How often a caller waited too long for a connection.",
 	},
-	{"kasse_redis_pool_stale_total", "counter", []string{"pool"}, "Connections that were removed because they were broken or too old."},
+	{
+		"kasse_redis_pool_stale_total", "counter",
+		[]string{"pool"},
+		"Connections that were removed because they were broken or too old.",
+	},
 	{
 		"kasse_redis_cache_hits_total", "counter", nil,
 		"Status reads that were answered from memory (REDIS_CLIENT_CACHE).",
@@ -56,7 +60,8 @@ var described = []definition{
 	},
 	{
 		"kasse_redis_clock_ahead_seconds", "gauge", nil,
-		"How far Redis's clock is ahead of this replica's; negative: behind. Kasse dates versions, leases and limits by Redis's clock.",
+		"How far Redis's clock is ahead of this replica's; negative: behind. Kasse dates versions, leases and " +
+			"limits by Redis's clock.",
 	},
 	{"kasse_redis_memory_used_bytes", "gauge", []string{"server"}, "Memory that a master uses."},
 	{

@@ -119,9 +119,14 @@ func BenchmarkWebhook(b *testing.B) {
 	const payments = 1000
 	a, _ := benched(b, false, false)
 	deliver := func(n int, kind, status string) {
-		body := fmt.Appendf(nil, `{"id":"evt_%[1]d%[3]s","object":"event","api_version":"2024-06-20","created":%[2]d,"livemode":false,"type":"payment_intent.%[3]s","data":{"object":{"id":"pi_%[5]d","object":"payment_intent",`+
-			`"amount":4200,"amount_details":{"tip":{}},"automatic_payment_methods":{"enabled":true},"capture_method":"automatic_async","client_secret":"pi_%[5]d_secret_1","created":%[6]d,"currency":"eur",`+
-			`"metadata":{"kasse_service":"kasse","kasse_order_id":"%[5]d","kasse_attempt":"1"},"payment_method_types":["card","link"],"status":"%[4]s"}}}`,
+		body := fmt.Appendf(nil, `{"id":"evt_%[1]d%[3]s","object":"event","api_version":"2024-06-20",`+
+			`"created":%[2]d,"livemode":false,"type":"payment_intent.%[3]s","data":{"object":{"id":"pi_%[5]d",`+
+			`"object":"payment_intent",`+
+			`"amount":4200,"amount_details":{"tip":{}},"automatic_payment_methods":{"enabled":true},`+
+			`"capture_method":"automatic_async","client_secret":"pi_%[5]d_secret_1","created":%[6]d,`+
+			`"currency":"eur",`+
+			`"metadata":{"kasse_service":"kasse","kasse_order_id":"%[5]d","kasse_attempt":"1"},`+
+			`"payment_method_types":["card","link"],"status":"%[4]s"}}}`,
 			n, 1_790_000_000+int64(n/payments), kind, status, n%payments, 1_790_000_000)
 		signed := webhook.GenerateTestSignedPayload(&webhook.UnsignedPayload{Payload: body, Secret: benchSecret})
 		request := httptest.NewRequestWithContext(

@@ -40,7 +40,8 @@ func (c *checkup) redis(ctx context.Context, a *App, account string) {
 	if kind != kindOf[c.RedisMode] {
 		c.report(
 			levelWrong, aboutRedis,
-			"REDIS_MODE is %s, but the server is a %s server: change REDIS_MODE, or point REDIS_URL at another server", c.RedisMode,
+			"REDIS_MODE is %s, but the server is a %s server: change REDIS_MODE, or point REDIS_URL at another server",
+			c.RedisMode,
 			kind,
 		)
 		return
@@ -90,19 +91,26 @@ func (c *checkup) server(s store.Server) {
 	if s.ClusterState != "" && s.ClusterState != "ok" {
 		c.report(
 			levelWrong, aboutRedis,
-			"%s reports that the cluster is down: make sure that every slot has a master (redis-cli --cluster check)", s,
+			"%s reports that the cluster is down: make sure that every slot has a master (redis-cli --cluster check)",
+			s,
 		)
 	}
 	switch used := percent(s.Used, s.Most); {
 	case used >= full:
-		c.report(levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, since a full Redis refuses payments", s, used)
+		c.report(
+			levelWrong, aboutRedis, "%s uses %d %% of maxmemory: raise it now, since a full Redis refuses payments",
+			s, used,
+		)
 	case used >= nearlyFull:
-		c.report(levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it soon, since a full Redis refuses payments", s, used)
+		c.report(
+			levelWarning, aboutRedis, "%s uses %d %% of maxmemory: raise it soon, since a full Redis refuses payments",
+			s, used,
+		)
 	}
 	c.replicas(s)
 }
 
-// replicas explains what REDIS_WAIT_REPLICAS protects from and what it does not.
+// replicas reports which writes a failover can lose with this REDIS_WAIT_REPLICAS.
 func (c *checkup) replicas(s store.Server) {
 	spare := s.Replicas - c.RedisWaitReplicas
 	switch {
@@ -110,25 +118,29 @@ func (c *checkup) replicas(s store.Server) {
 	case c.RedisWaitReplicas == 0:
 		c.report(
 			levelWarning, aboutRedis,
-			"%s has %s and REDIS_WAIT_REPLICAS is 0: a failover loses what the promoted one had not received. REDIS_WAIT_REPLICAS=%d loses nothing that was acknowledged",
+			"%s has %s, but REDIS_WAIT_REPLICAS is 0: a failover loses acknowledged writes that the promoted replica "+
+				"had not received. REDIS_WAIT_REPLICAS=%d loses no acknowledged write",
 			s, quantity(s.Replicas, "replica"), s.Replicas,
 		)
 	case spare < 0:
 		c.report(
 			levelWrong, aboutRedis,
-			"%s has %s and REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged; add replicas, or lower it",
+			"%s has %s, but REDIS_WAIT_REPLICAS is %d: nothing will be acknowledged. Add replicas, or lower it",
 			s, quantity(s.Replicas, "replica"), c.RedisWaitReplicas,
 		)
 	case spare == 0:
 		c.report(
 			levelOK, aboutRedis,
-			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses what is acknowledged, whichever replica is promoted; once one is away nothing is acknowledged",
+			"%s has as many replicas as REDIS_WAIT_REPLICAS, %d: no failover loses an acknowledged write. While one "+
+				"replica is unavailable, nothing is acknowledged",
 			s, s.Replicas,
 		)
 	default:
 		c.report(
 			levelWarning, aboutRedis,
-			"%s has %s and %d must confirm: a failover may promote one that did not confirm, and then loses acknowledged payments until the catch-up finds them at Stripe, within five minutes. REDIS_WAIT_REPLICAS=%d loses nothing, and acknowledges nothing while a replica is away",
+			"%s has %s, and REDIS_WAIT_REPLICAS is %d: a failover may promote a replica that did not confirm, and "+
+				"then loses acknowledged payments until the catch-up finds them at Stripe, within five minutes. "+
+				"REDIS_WAIT_REPLICAS=%d loses none, but acknowledges nothing while a replica is unavailable",
 			s, quantity(s.Replicas, "replica"), c.RedisWaitReplicas, s.Replicas,
 		)
 	}
@@ -143,7 +155,8 @@ func (c *checkup) redisClock(s store.Server) {
 	}
 	switch {
 	case s.Ahead.Abs() > skewWrong:
-		c.report(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a backend signs would be ignored; synchronize both clocks by NTP",
+		c.report(levelWrong, aboutRedis, "the clock of %s is %s %s this machine's: newer prices in tokens that a "+
+			"backend signs would be ignored; synchronize both clocks by NTP",
 			s, s.Ahead.Abs().Round(time.Second), where)
 	case s.Ahead.Abs() > skewOdd:
 		c.report(
@@ -170,7 +183,8 @@ func (c *checkup) durability(servers []store.Server) {
 	servers = slices.Clone(servers)
 	for i, s := range servers {
 		if !s.Away && s.Eviction != "" && s.Eviction != noEviction {
-			c.report(levelWrong, aboutRedis, "%s deletes payments when its memory is full (maxmemory-policy %s): set maxmemory-policy %s",
+			c.report(levelWrong, aboutRedis, "%s deletes payments when its memory is full (maxmemory-policy %s): "+
+				"set maxmemory-policy %s",
 				s, s.Eviction, noEviction)
 			servers[i].Eviction = noEviction // reported once
 		}
@@ -191,7 +205,10 @@ func (c *checkup) rights(ctx context.Context) {
 		if m.Server != "" {
 			where = " on " + m.Server
 		}
-		c.report(levelWrong, aboutRedis, "its user lacks the right to use %s%s: give it the rights of docs/redis-acl.md", m.Right, where)
+		c.report(
+			levelWrong, aboutRedis, "its user lacks the right to use %s%s: give it the rights of docs/redis-acl.md",
+			m.Right, where,
+		)
 	}
 	if err != nil {
 		c.report(levelWarning, aboutRedis, "the rights of its user could not be checked: %v", err)
@@ -208,7 +225,8 @@ func (c *checkup) marks(ctx context.Context, a *App, account string) {
 	case errors.Is(err, store.ErrUnmarked):
 		c.report(
 			levelWarning, aboutRedis,
-			"is not initialised: kasse serve initialises it if Stripe has no payment of %q. Otherwise run kasse rebuild, or kasse init to ignore these payments",
+			"is not initialised: kasse serve initialises it if Stripe has no payment of %q. Otherwise run kasse "+
+				"rebuild, or kasse init to ignore these payments",
 			c.ServiceName,
 		)
 	case errors.As(err, &away):

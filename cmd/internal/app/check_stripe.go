@@ -33,7 +33,8 @@ func (c *checkup) stripe(ctx context.Context, a *App) string {
 	case errors.Is(err, stripe.ErrNotAllowed):
 		c.report(
 			levelWarning, aboutStripe,
-			"the restricted key may not read its account, so Kasse cannot recognise events of other accounts: give it read access to the account if the Dashboard offers that (docs/stripe.md)",
+			"the restricted key may not read its account, so Kasse cannot recognise events of other accounts: give "+
+				"it read access to the account if the Dashboard offers that (docs/stripe.md)",
 		)
 	case err != nil:
 		c.report(
@@ -120,13 +121,15 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	case len(late) > 0:
 		c.report(
 			levelWarning, aboutStripe,
-			"without more events at the webhook endpoint %s Kasse notices some changes late, such as refunds: select %s", address,
+			"without more events at the webhook endpoint %s Kasse notices some changes late, such as refunds: "+
+				"select %s", address,
 			strings.Join(late, " "),
 		)
 	case e.APIVersion != "" && e.APIVersion < oldestAPIVersion:
 		c.report(
 			levelWarning, aboutStripe,
-			"the webhook endpoint %s uses API version %s, whose events are more often ambiguous and then cost a read: use %s or later",
+			"the webhook endpoint %s uses API version %s, whose events are more often ambiguous and then cost a "+
+				"read: use %s or later",
 			address, e.APIVersion, oldestAPIVersion,
 		)
 	default:
@@ -135,7 +138,8 @@ func (c *checkup) endpoint(e stripe.Endpoint) {
 	if details := missing(e.Events, stripe.DetailEventTypes); len(details) > 0 {
 		c.report(
 			levelWarning, aboutStripe,
-			"without more events at the webhook endpoint %s Kasse learns payment method details and Radar reviews late: select %s",
+			"without more events at the webhook endpoint %s Kasse learns payment method details and Radar reviews "+
+				"late: select %s",
 			address, strings.Join(details, " "),
 		)
 	}

@@ -31,7 +31,7 @@ func TestUnread(t *testing.T) {
 			case want == "" && len(hints) > 0:
 				t.Errorf("it is taken for ours: %s", hints)
 			case want != "" && (len(hints) != 1 || !strings.Contains(hints[0], name) ||
-				!strings.Contains(hints[0], "is "+want+" meant") || strings.Contains(hints[0], "hunter2")):
+				!strings.Contains(hints[0], "did you mean "+want+"?") || strings.Contains(hints[0], "hunter2")):
 				t.Errorf("got %s, want %s", hints, want)
 			}
 		})

@@ -13,7 +13,8 @@ import (
 	"kasse/service/payment"
 )
 
-const tokenSecretShape = "must be kid:base64 entries, separated by commas, each secret 32 bytes or more (openssl rand -base64 32)"
+const tokenSecretShape = "must be kid:base64 entries, separated by commas, each secret 32 bytes or more (openssl " +
+	"rand -base64 32)"
 
 // tokenSecrets parses ORDER_TOKEN_SECRETS, which may be empty.
 func (m *mistakes) tokenSecrets(list string) []api.TokenSecret {

@@ -66,8 +66,8 @@ var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+
 
 // origins parses CORS_ALLOWED_ORIGINS. Patterns are refused, since they also match look-alikes.
 func (m *mistakes) origins(list string) []string {
-	const shape = "must be exact origins as browsers send them, separated by commas, such as https://www.example.com: " +
-		"lower case, no *, no path, no slash at the end, no :443 or :80"
+	const shape = "must be exact origins as browsers send them, separated by commas, such as " +
+		"https://www.example.com: lower case, no *, no path, no slash at the end, no :443 or :80"
 	var origins []string
 	for entry := range entries(list) {
 		ownPort := strings.HasPrefix(entry, "https://") && strings.HasSuffix(entry, ":443") ||

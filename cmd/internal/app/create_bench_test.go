@@ -148,23 +148,29 @@ func appendIntent(to, form []byte) []byte {
 }
 
 var intentAnswer = []string{
-	`{"id":"pi_3Qbench`, "NUMBER", `","object":"payment_intent","amount":4200,"amount_capturable":0,"amount_details":{"tip":{}},` +
+	`{"id":"pi_3Qbench`, "NUMBER", `","object":"payment_intent","amount":4200,"amount_capturable":0,` +
+		`"amount_details":{"tip":{}},` +
 		`"amount_received":0,"application":null,"application_fee_amount":null,"automatic_payment_methods":` +
 		`{"allow_redirects":"always","enabled":true},"canceled_at":null,"cancellation_reason":null,"capture_method":` +
 		`"automatic_async","client_secret":"pi_3Qbench`, "NUMBER", `_secret_k2Lm8vQzT4nR6yXwB1cD3eF5","confirmation_method":` +
 		`"automatic","created":1795848000,"currency":"eur","customer":`, "CUSTOMER", `,"description":null,"invoice":null,` +
 		`"last_payment_error":null,"latest_charge":null,"livemode":false,"metadata":{"kasse_service":"kasse",` +
 		`"kasse_order_id":"`, "ORDER", `","kasse_attempt":"1","kasse_rev":"1795848000000"},"next_action":null,` +
-		`"on_behalf_of":null,"payment_method":null,"payment_method_configuration_details":{"id":"pmc_1Qbench","parent":null},` +
+		`"on_behalf_of":null,"payment_method":null,"payment_method_configuration_details":{"id":"pmc_1Qbench",` +
+		`"parent":null},` +
 		`"payment_method_options":{"card":{"installments":null,"mandate_options":null,"network":null,` +
-		`"request_three_d_secure":"automatic"},"link":{"persistent_token":null}},"payment_method_types":["card","link"],` +
-		`"processing":null,"receipt_email":null,"review":null,"setup_future_usage":null,"shipping":null,"source":null,` +
+		`"request_three_d_secure":"automatic"},"link":{"persistent_token":null}},"payment_method_types":["card",` +
+		`"link"],` +
+		`"processing":null,"receipt_email":null,"review":null,"setup_future_usage":null,"shipping":null,` +
+		`"source":null,` +
 		`"statement_descriptor":null,"statement_descriptor_suffix":null,"status":"requires_payment_method",` +
 		`"transfer_data":null,"transfer_group":null}`,
 }
 
-const sessionAnswer = `{"object":"customer_session","client_secret":"cuss_secret_Rk2Lm8vQzT4nR6yXwB1cD3eF5gH7","components":` +
-	`{"buy_button":{"enabled":false},"payment_element":{"enabled":true,"features":{"payment_method_allow_redisplay_filters":` +
+const sessionAnswer = `{"object":"customer_session","client_secret":"cuss_secret_Rk2Lm8vQzT4nR6yXwB1cD3eF5gH7",` +
+	`"components":` +
+	`{"buy_button":{"enabled":false},"payment_element":{"enabled":true,"features":` +
+	`{"payment_method_allow_redisplay_filters":` +
 	`["always"],"payment_method_redisplay":"enabled","payment_method_redisplay_limit":3,"payment_method_remove":"disabled",` +
 	`"payment_method_save":"disabled","payment_method_save_usage":null}},"pricing_table":{"enabled":false}},` +
 	`"created":1795848000,"customer":"cus_Qx81mzS2vNwR4t","expires_at":1795849800,"livemode":false}`

@@ -23,7 +23,10 @@ func (a *App) assess(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // asked to stop
 		}
-		a.log.WarnContext(ctx, "durability: Redis does not show its persistence settings; what a failure loses is unknown", "error", err)
+		a.log.WarnContext(
+			ctx, "durability: Redis does not show its persistence settings; what a failure loses is unknown",
+			"error", err,
+		)
 		if a.RedisDurability != "require" {
 			return nil
 		}

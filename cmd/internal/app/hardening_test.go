@@ -103,7 +103,8 @@ func TestSlowRequests(t *testing.T) {
 			"POST /v1/nothing HTTP/1.1\r\nHost: kasse\r\nContent-Length: 60000\r\n\r\n", " ", `"not_found"`,
 		},
 		"a webhook byte by byte": {
-			"POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nStripe-Signature: t=1,v1=00\r\nContent-Length: 200000\r\n\r\n",
+			"POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nStripe-Signature: t=1,v1=00\r\n" +
+				"Content-Length: 200000\r\n\r\n",
 			" ", `"invalid_request"`,
 		},
 		"a webhook of no signature": {

@@ -46,7 +46,8 @@ func TestIssuerOfTheConfiguration(t *testing.T) {
 	text := base64.RawURLEncoding.EncodeToString(
 		[]byte(`{"alg":"EdDSA","kid":"ed"}`),
 	) + "." + base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil,
-		`{"iss":"https://login.shop.example","aud":"kasse","iat":%d,"exp":%d,"order_id":"shop-1","amount":4999,"currency":"eur"}`,
+		`{"iss":"https://login.shop.example","aud":"kasse","iat":%d,"exp":%d,"order_id":"shop-1","amount":4999,`+
+			`"currency":"eur"}`,
 		now, now+
 			600))
 	token := text + "." + base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(text)))

@@ -73,7 +73,9 @@ func newMetrics() *metrics {
 	).WithLabelValues().(prometheus.Histogram)
 	m.anomalies = m.counter(
 		"kasse_anomalies_total",
-		"Anomalies. status_mismatch: the type and the status of an event disagree. foreign_payment: a PaymentIntent claims an attempt that has another payment. thin_event: an event has no snapshot of its object. denied_success: a read shows that Stripe does not know a success that a webhook brought.",
+		"Anomalies. status_mismatch: the type and the status of an event disagree. foreign_payment: a PaymentIntent "+
+			"claims an attempt that has another payment. thin_event: an event has no snapshot of its object. "+
+			"denied_success: a read shows that Stripe does not know a success that a webhook brought.",
 		"what",
 	)
 	m.transitions = m.counter(
@@ -86,7 +88,8 @@ func newMetrics() *metrics {
 		"code",
 	)
 	m.redis = m.histogram(
-		"kasse_redis_command_duration_seconds", "Commands and pipelines sent to Redis, with all their tries.", redisBuckets,
+		"kasse_redis_command_duration_seconds", "Commands and pipelines sent to Redis, with all their tries.",
+		redisBuckets,
 		"command",
 	)
 	m.redisErrors = m.counter(

@@ -114,7 +114,8 @@ func TestLabelsAreBounded(t *testing.T) {
 	said := r.scrape()
 	if count := strings.Count(said, "http_server_request_duration_seconds_count{"); count != 3 {
 		t.Errorf(
-			"%d lines for paths and methods that do not exist: want one each for GET and OTHER, and one for the webhooks",
+			"%d lines for paths and methods that do not exist: want one each for GET and OTHER, and one for the "+
+				"webhooks",
 			count,
 		)
 	}

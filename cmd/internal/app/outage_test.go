@@ -38,12 +38,15 @@ func TestOutageHasTwoLines(t *testing.T) {
 		}
 		for range 50 {
 			log.With("worker", "reads").Warn("reads: could not claim due reads, retrying", "error", away)
-			log.Warn("redis: the client reports a problem with a connection", "message", "failed to dial after 5 attempts")
+			log.Warn(
+				"redis: the client reports a problem with a connection", "message", "failed to dial after 5 attempts",
+			)
 			answered(100 * time.Millisecond) // another command, another partition
 		}
 		log.Warn("reads: could not read a payment at Stripe", "error", errors.New("Stripe is away"))
 		log.Error("a success is denied", "error", away)
-		lines(`"worker":"reads","first":"reads: could not claim due reads, retrying"`, "reads: could not read a payment at Stripe",
+		lines(`"worker":"reads","first":"reads: could not claim due reads, retrying"`,
+			"reads: could not read a payment at Stripe",
 			"a success is denied")
 		answered(3 * time.Second)
 		answered(3 * time.Second)

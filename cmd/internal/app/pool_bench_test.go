@@ -61,9 +61,12 @@ func benchPayment(n int64) string { return fmt.Sprintf("pi_bench%d", n) }
 func (h *stripeHooks) send() time.Duration {
 	n := h.sent.Add(1)
 	now := time.Now()
-	body := fmt.Sprintf(`{"id":"evt_bench%d","object":"event","type":"payment_intent.created","created":%d,"livemode":false,"data":{"object":{`+
-		`"id":%q,"object":"payment_intent","status":"requires_payment_method","amount":4200,"currency":"eur","livemode":false,"created":%d,`+
-		`"client_secret":"%s_secret_bench","metadata":{"kasse_service":"kasse","kasse_order_id":"order-%d","kasse_attempt":"1","kasse_rev":"1700000000000"}}}}`,
+	body := fmt.Sprintf(`{"id":"evt_bench%d","object":"event","type":"payment_intent.created","created":%d,`+
+		`"livemode":false,"data":{"object":{`+
+		`"id":%q,"object":"payment_intent","status":"requires_payment_method","amount":4200,"currency":"eur",`+
+		`"livemode":false,"created":%d,`+
+		`"client_secret":"%s_secret_bench","metadata":{"kasse_service":"kasse","kasse_order_id":"order-%d",`+
+		`"kasse_attempt":"1","kasse_rev":"1700000000000"}}}}`,
 		n, now.Unix(), benchPayment(n), now.Unix(), benchPayment(n), n)
 	request, err := http.NewRequest(http.MethodPost, h.url+"/webhooks/stripe", strings.NewReader(body))
 	if err != nil {

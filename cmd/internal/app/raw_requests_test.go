@@ -119,7 +119,8 @@ var oddMethods = map[string]rawCase{
 	},
 	"OPTIONS *": {"OPTIONS * HTTP/1.1\r\nHost: kasse\r\n\r\n", 200, ""},
 	"h2c": {
-		"GET /v1/config HTTP/1.1\r\nHost: kasse\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+		"GET /v1/config HTTP/1.1\r\nHost: kasse\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n" +
+			"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
 		200, "",
 	},
 	"another method by its own header": {

@@ -73,7 +73,8 @@ func (a *App) logRedisState(ctx context.Context, now api.DependencyState) {
 	case before != nil && *before == now:
 	case now != api.DependencyOK:
 		a.log.ErrorContext(
-			ctx, "readiness: Redis cannot be used; /readyz answers 503 meanwhile", "state", string(now), "problem", what[now],
+			ctx, "readiness: Redis cannot be used; /readyz answers 503 meanwhile", "state", string(now), "problem",
+			what[now],
 		)
 	case before != nil:
 		a.log.InfoContext(ctx, "readiness: Redis can be used again")

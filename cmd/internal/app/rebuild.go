@@ -34,7 +34,9 @@ func (a *App) Rebuild(ctx context.Context, since time.Duration, discard bool, ou
 		return interrupted(ctx, err)
 	}
 	p.end(
-		"%d of %s have lost their data. Listing the payments of %q at Stripe.", lost, quantity(a.RedisPartitions, "partition"),
+		"%d of %s have lost their data. Listing the payments of %q at Stripe.", lost, quantity(
+			a.RedisPartitions, "partition",
+		),
 		a.ServiceName,
 	)
 	r := service.Recovery{Report: func(r service.Recovery) {

@@ -69,13 +69,15 @@ func (a *App) markNew(ctx context.Context) error {
 	found, err := a.gateway.AnyPayment(ctx)
 	if err != nil {
 		return fmt.Errorf(
-			"this Redis is not initialised, and Stripe did not answer whether it has payments of %q: try again later, or run kasse rebuild, or kasse init to ignore them: %w",
+			"this Redis is not initialised, and Stripe did not answer whether it has payments of %q: try again "+
+				"later, or run kasse rebuild, or kasse init to ignore them: %w",
 			a.ServiceName, err,
 		)
 	}
 	if found {
 		return fmt.Errorf(
-			"this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init to ignore them",
+			"this Redis is not initialised, but Stripe has payments of %q: run kasse rebuild, or kasse init to "+
+				"ignore them",
 			a.ServiceName,
 		)
 	}
@@ -115,7 +117,8 @@ func (a *App) Init(ctx context.Context) (already bool, err error) {
 func (a *App) fetchAccount(ctx context.Context) (id string, known bool) {
 	id, err := a.gateway.Account(ctx)
 	if err != nil {
-		a.log.WarnContext(ctx, "Stripe did not return the account of the key; until the next start events of other accounts are not recognised",
+		a.log.WarnContext(ctx, "Stripe did not return the account of the key; until the next start events of other "+
+			"accounts are not recognised",
 			"error", err)
 	}
 	return id, err == nil
@@ -136,7 +139,8 @@ func (a *App) compareAccount(ctx context.Context) error {
 		err = a.store.SetAccount(ctx, account)
 	}
 	if _, away := errors.AsType[*payment.Error](err); away {
-		a.log.WarnContext(ctx, "the accounts of Redis and of the Stripe key could not be compared; the next start compares them",
+		a.log.WarnContext(ctx, "the accounts of Redis and of the Stripe key could not be compared; the next start "+
+			"compares them",
 			"error", err)
 		return nil
 	}

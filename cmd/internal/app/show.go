@@ -84,8 +84,8 @@ func (a *App) findShown(ctx context.Context, id string) (ref payment.Ref, asked 
 	if payment.CustomerID(id).Valid() {
 		return ref, "", nil
 	}
-	return ref, "", fmt.Errorf("redis has no data of %s: it never existed here, its PAYMENT_RETENTION is over, or Redis lost "+
-		"it (then kasse rebuild restores it from Stripe)", id)
+	return ref, "", fmt.Errorf("redis has no data of %s: it never existed here, its PAYMENT_RETENTION is over, or "+
+		"Redis lost it (then kasse rebuild restores it from Stripe)", id)
 }
 
 // explainRecord adds instructions to the error of an unreadable record.
@@ -94,8 +94,9 @@ func (a *App) explainRecord(id string, err error) error {
 	if !errors.As(err, &e) || e.Code != payment.CodeInternal {
 		return err
 	}
-	return fmt.Errorf("the stored record of %s cannot be read: %w. Kasse neither shows nor overwrites it, and answers 500. "+
-		"Keep a copy (redis-cli DUMP of the key), delete the key, and run kasse rebuild, which restores it from Stripe",
+	return fmt.Errorf("the stored record of %s cannot be read: %w. Kasse neither shows nor overwrites it, and "+
+		"answers 500. Keep a copy (redis-cli DUMP of the key), delete the key, and run kasse rebuild, which restores "+
+		"it from Stripe",
 		id, e.Cause)
 }
 
@@ -122,8 +123,8 @@ const mostShown = 1000
 
 func (a *App) showCustomer(ctx context.Context, id payment.CustomerID, o ShowOptions, out io.Writer) error {
 	if !a.OrderIndex {
-		return errors.New("the orders of a customer are found by the index, and ORDER_INDEX is false: ask by order or " +
-			"PaymentIntent")
+		return errors.New("the orders of a customer are found by the index, and ORDER_INDEX is false: ask by order " +
+			"or PaymentIntent")
 	}
 	shown := ShownOrders{Customer: id, Orders: []ShownListed{}}
 	for q := (payment.OrderQuery{Customer: id, Limit: 100}); ; {
@@ -140,8 +141,8 @@ func (a *App) showCustomer(ctx context.Context, id payment.CustomerID, o ShowOpt
 		}
 	}
 	if len(shown.Orders) == 0 {
-		return fmt.Errorf("the index has no order of %s; orders from before ORDER_INDEX was set, and former customers of "+
-			"an order, are not in it", id)
+		return fmt.Errorf("the index has no order of %s; orders from before ORDER_INDEX was set, and former "+
+			"customers of an order, are not in it", id)
 	}
 	if o.JSON {
 		return printJSON(out, shown)
@@ -174,7 +175,9 @@ func (s ShownOrders) print(out io.Writer) error {
 		case o.State == nil:
 			line += "  " + string(*o.Payment)
 		default:
-			line += fmt.Sprintf("  %s  %s  %s  %s", *o.Payment, *o.State, money(*o.Amount, *o.Currency), stamp(*o.CreatedAt))
+			line += fmt.Sprintf(
+				"  %s  %s  %s  %s", *o.Payment, *o.State, money(*o.Amount, *o.Currency), stamp(*o.CreatedAt),
+			)
 		}
 		if o.Closed {
 			line += "  closed"

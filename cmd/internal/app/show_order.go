@@ -132,8 +132,9 @@ func (s *Shown) addSteps(o *payment.Order, a *payment.Attempt) {
 	}
 	for _, h := range p.History {
 		add(ShownStep{
-			At: time.Unix(h.At, 0).UTC(), Kind: "state", From: ptr(string(h.From)), To: ptr(string(h.To)), Cause: ptr(h.Cause),
-			By: actor(h.By), Version: &h.Version,
+			At: time.Unix(h.At, 0).UTC(), Kind: "state", From: ptr(string(h.From)), To: ptr(string(h.To)),
+			Cause: ptr(h.Cause),
+			By:    actor(h.By), Version: &h.Version,
 		})
 	}
 	for _, r := range p.Refunds() {
@@ -145,7 +146,8 @@ func (s *Shown) addSteps(o *payment.Order, a *payment.Attempt) {
 	for _, c := range p.Calls {
 		if c.Answered == nil {
 			add(ShownStep{
-				At: *millis(c.First), Kind: "refund_call", To: refundCall(c), Amount: ptr(c.Amount), Reason: ptr(c.Reason),
+				At: *millis(c.First), Kind: "refund_call", To: refundCall(c), Amount: ptr(c.Amount),
+				Reason: ptr(c.Reason),
 			})
 		}
 	}

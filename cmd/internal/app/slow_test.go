@@ -49,7 +49,8 @@ func TestMemoryIsFlat(t *testing.T) {
 		{"POST /v1/payments HTTP/1.1\r\n" + asBackend + asJSON + "Content-Length: 60000\r\n\r\n{", " "},
 		{"POST /v1/payments HTTP/1.1\r\nHost: kasse\r\n" + asJSON + "Content-Length: 60000\r\n\r\n{", " "},
 		{
-			"POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nStripe-Signature: t=1,v1=00\r\nContent-Length: 200000\r\n\r\n{",
+			"POST /webhooks/stripe HTTP/1.1\r\nHost: kasse\r\nStripe-Signature: t=1,v1=00\r\n" +
+				"Content-Length: 200000\r\n\r\n{",
 			" ",
 		},
 	}

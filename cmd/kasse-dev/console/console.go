@@ -73,7 +73,10 @@ func LocalOnly(next http.Handler) http.Handler {
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLocal(r.Host) {
-			Refuse(w, http.StatusMisdirectedRequest, "This server accepts only an IP address or localhost as its host name.")
+			Refuse(
+				w, http.StatusMisdirectedRequest,
+				"This server accepts only an IP address or localhost as its host name.",
+			)
 			return
 		}
 		next.ServeHTTP(w, r)

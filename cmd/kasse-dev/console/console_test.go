@@ -181,15 +181,17 @@ func TestEveryButtonHasAnAction(t *testing.T) {
 	}
 }
 
-const view = `{"payment_intent":"pi_1","order_id":"o:1","attempt":2,"status":"succeeded","state":"paid","currency":"eur",` +
+const view = `{"payment_intent":"pi_1","order_id":"o:1","attempt":2,"status":"succeeded","state":"paid",` +
+	`"currency":"eur",` +
 	`"amount":4200,"amount_received":4200,"created_at":"2026-11-28T03:45:59Z","version":1795837559980}`
 
 func orderWith(payment string) map[string]string {
 	return map[string]string{
-		"GET /v1/orders/o:1":              `{"order_id":"o:1","payment":` + payment + `,"superseded":[]}`,
-		"GET /v1/payments/pi_1/history":   `{"history":[]}`,
-		"POST /payments/pi_1/refund":      `{"id":"re_1"}`,
-		"GET /v1/payments/pi_1/refunds":   `{"refunds":[{"id":"re_2","status":"failed"},{"id":"re_1","status":"succeeded"}]}`,
+		"GET /v1/orders/o:1":            `{"order_id":"o:1","payment":` + payment + `,"superseded":[]}`,
+		"GET /v1/payments/pi_1/history": `{"history":[]}`,
+		"POST /payments/pi_1/refund":    `{"id":"re_1"}`,
+		"GET /v1/payments/pi_1/refunds": `{"refunds":[{"id":"re_2","status":"failed"},{"id":"re_1",` +
+			`"status":"succeeded"}]}`,
 		"POST /refunds/re_1":              `{"done":true}`,
 		"POST /disputes/dp_1":             `{"done":true}`,
 		"POST /payments/pi_1/next_events": `{"done":true}`,

@@ -66,7 +66,9 @@ func TestTimelineNamesAttemptsAndCauses(t *testing.T) {
 		},
 	})
 	rows, err := c.timeline(t.Context(), order{
-		ID: "o", Payment: &payment{PaymentIntent: "pi_2", Attempt: 2}, Earlier: []payment{{PaymentIntent: "pi_1", Attempt: 1}},
+		ID: "o", Payment: &payment{PaymentIntent: "pi_2", Attempt: 2}, Earlier: []payment{
+			{PaymentIntent: "pi_1", Attempt: 1},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -46,12 +46,14 @@ func (a *account) checkConfirmation(pi *intent, p params) *failure {
 		return invalid("", "return_url", textReturnURL)
 	}
 	if families[m.Type].redirects && pi.returnURL == "" {
-		return invalid("", "return_url", "You must provide a `return_url` when confirming using payment_method_types[]=%s.",
+		return invalid("", "return_url", "You must provide a `return_url` when confirming using "+
+			"payment_method_types[]=%s.",
 			m.Type)
 	}
 	if only := families[m.Type].currency; only != "" && only != pi.Currency {
 		return invalid("", "currency",
-			"The currency provided (%s) is invalid for one or more payment methods specified on this Payment Intent: %s.",
+			"The currency provided (%s) is invalid for one or more payment methods specified on this Payment "+
+				"Intent: %s.",
 			pi.Currency, m.Type)
 	}
 	return nil

@@ -11,8 +11,9 @@ type (
 		Force  bool   `json:"force,omitempty"`
 	}
 	outcomeBody struct {
-		Fail bool   `json:"fail"`
-		Code string `json:"code,omitempty"` // of a failed authentication; empty is payment_intent_authentication_failure
+		Fail bool `json:"fail"`
+		// of a failed authentication; empty is payment_intent_authentication_failure
+		Code string `json:"code,omitempty"`
 	}
 	payBody struct {
 		PaymentMethod string `json:"payment_method"`
@@ -68,7 +69,8 @@ func (s *Server) paymentRoutes() []controlRoute {
 			outcomeBody{}, func(r *http.Request, in outcomeBody) (any, error) {
 				return ended(s.Settle(r.PathValue("id"), !in.Fail))
 			}),
-		routeWithBody("POST /payments/{id}/status", "bring a payment to a status, with all events in between; or force one",
+		routeWithBody("POST /payments/{id}/status", "bring a payment to a status, with all events in between; or "+
+			"force one",
 			statusBody{Status: "succeeded"}, func(r *http.Request, in statusBody) (any, error) {
 				return s.move(r.PathValue("id"), in, s.SetStatus)
 			}),

@@ -91,7 +91,7 @@ func permissionMissing(property string) *failure {
 func lockTimeout() *failure {
 	return &failure{
 		status: http.StatusTooManyRequests, Type: typeRequest, Code: "lock_timeout", DocURL: docURL("lock_timeout"),
-		Message: "This object cannot be accessed right now because another API request or Stripe process is currently " +
-			"accessing it.",
+		Message: "This object cannot be accessed right now because another API request or Stripe process is " +
+			"currently accessing it.",
 	}
 }

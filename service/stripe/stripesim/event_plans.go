@@ -123,7 +123,9 @@ func (s *Server) deliveryRoutes() []controlRoute {
 			Route: "POST /events/{id}/resend", Does: "deliver an event again, as it was",
 			handle: func(r *http.Request) (any, error) { return ended(s.ResendEvent(r.PathValue("id"))) },
 		},
-		routeWithBody("POST /pass", "run now what is due within a time; the clock stays", passBody{span(120 * time.Hour)},
+		routeWithBody("POST /pass", "run now what is due within a time; the clock stays", passBody{
+			span(120 * time.Hour),
+		},
 			func(_ *http.Request, in passBody) (any, error) {
 				if in.Time <= 0 {
 					return nil, fmt.Errorf("time must be more than zero, such as 120h")

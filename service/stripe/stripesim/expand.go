@@ -18,7 +18,8 @@ func (a *account) expand(result any, paths []string) (any, *failure) {
 	for _, path := range paths {
 		steps := strings.Split(path, ".")
 		if len(steps) > expandDepth {
-			return nil, invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s", expandDepth,
+			return nil, invalid("", "expand", "You cannot expand more than %d levels of a property. Property: %s",
+				expandDepth,
 				path)
 		}
 		if slices.Contains(a.unexpandable, steps[len(steps)-1]) {

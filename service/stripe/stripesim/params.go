@@ -117,7 +117,8 @@ func (p params) mergeMetadata(into map[string]string) (map[string]string, *failu
 				"", "metadata", "Metadata values must be strings, but for key `%s` you passed in a hash.", key,
 			)
 		case len(key) > metadataName:
-			return nil, invalid("", "metadata", "Metadata keys can have up to 40 characters, but you passed in the key `%s`.",
+			return nil, invalid("", "metadata", "Metadata keys can have up to 40 characters, but you passed in the "+
+				"key `%s`.",
 				key)
 		case len(text) > metadataLength:
 			return nil, invalid("", fmt.Sprintf("metadata[%s]", key), textLongMetadata, len(text))

@@ -103,7 +103,8 @@ func (a *account) searchIntents(c *call) (any, error) {
 	}
 	for _, q := range conditions {
 		if _, known := q.holds(&intent{}); !known {
-			return nil, invalid("", "query", "Field `%s` is an unsupported search field for resource `payment_intents`.",
+			return nil, invalid("", "query", "Field `%s` is an unsupported search field for resource "+
+				"`payment_intents`.",
 				q.field)
 		}
 	}

@@ -36,7 +36,9 @@ func TestLikeTheReference(t *testing.T) {
 		"a path":                   {"ENDPOINT": "URL/base/"},
 		"traces elsewhere":         {"ENDPOINT": "http://127.0.0.1:1", "TRACES_ENDPOINT": "URL"},
 		"traces at a path":         {"ENDPOINT": "http://127.0.0.1:1", "TRACES_ENDPOINT": "URL/as/it/is"},
-		"headers":                  {"ENDPOINT": "URL", "HEADERS": "api-key=a%20b%3D, x-Tenant = 7,broken,=x,User-Agent=me"},
+		"headers": {
+			"ENDPOINT": "URL", "HEADERS": "api-key=a%20b%3D, x-Tenant = 7,broken,=x,User-Agent=me",
+		},
 		"headers of traces":        {"ENDPOINT": "URL", "HEADERS": "a=1,b=2", "TRACES_HEADERS": "a=3"},
 		"gzip":                     {"ENDPOINT": "URL", "COMPRESSION": "gzip"},
 		"gzip, but not for traces": {"ENDPOINT": "URL", "COMPRESSION": "gzip", "TRACES_COMPRESSION": "none"},
@@ -181,7 +183,9 @@ func twoSpans() tracetest.SpanStubs {
 				attribute.Int64("number", 1<<60), attribute.Bool("true", true), attribute.Float64("part", .5),
 				attribute.StringSlice("list", []string{"a", "b"}),
 			},
-			Events:   []sdk.Event{{Name: "event", Time: at, Attributes: []attribute.KeyValue{attribute.String("a", "b")}}},
+			Events: []sdk.Event{
+				{Name: "event", Time: at, Attributes: []attribute.KeyValue{attribute.String("a", "b")}},
+			},
 			Links:    []sdk.Link{{SpanContext: context(9)}},
 			Status:   sdk.Status{Code: codes.Error, Description: "refused"},
 			Resource: resource.NewSchemaless(attribute.String("service.name", "kasse")),
