@@ -76,7 +76,7 @@ func TestCheckOfWhatIsWell(t *testing.T) {
 		"ok       stripe: the clocks agree",
 		"ok       stripe: the webhook endpoint … has the events", "ok       redis: … answers, version 7.",
 		`ok       durability: class "every write": may lose nothing`,
-		"ok       redis: is ours, of Stripe account acct_")
+		"ok       redis: is initialised for Stripe account acct_")
 	if strings.Contains(found, "warning") || strings.Contains(found, "wrong") {
 		t.Errorf("it finds something:\n%s", found)
 	}
@@ -109,7 +109,7 @@ func carelessSettings(redisURL string) map[string]checkCase {
 		"not a cluster": {
 			map[string]string{"REDIS_MODE": "cluster"},
 			1,
-			[]string{"wrong    redis: REDIS_MODE is cluster, and a standalone server answers"},
+			[]string{"wrong    redis: REDIS_MODE is cluster, but the server is a standalone server"},
 		},
 		"no sentinel": {
 			map[string]string{"REDIS_MODE": "sentinel", "REDIS_URL": redisURL + "?master_name=kasse"},
@@ -177,14 +177,14 @@ var carelessServers = map[string]struct {
 	},
 	"evicts": {
 		redis:     append(slices.Clone(keepsWrites), "--maxmemory-policy", "allkeys-lru"),
-		checkCase: checkCase{nil, 1, []string{"wrong    redis: … (allkeys-lru) … noeviction"}},
+		checkCase: checkCase{nil, 1, []string{"wrong    redis: … maxmemory-policy allkeys-lru … noeviction"}},
 	},
 	"evicts what expires": {
 		redis: append(slices.Clone(keepsWrites), "--maxmemory-policy", "volatile-ttl"),
 		checkCase: checkCase{
 			map[string]string{"REDIS_DURABILITY": "off"},
 			1,
-			[]string{"wrong    redis: … (volatile-ttl) … noeviction"},
+			[]string{"wrong    redis: … maxmemory-policy volatile-ttl … noeviction"},
 		},
 	},
 	"nearly full": {
@@ -213,7 +213,7 @@ func TestCheckOfCarelessServers(t *testing.T) {
 func TestCheckOfAKey(t *testing.T) {
 	t.Parallel()
 	for status, says := range map[int][]string{
-		http.StatusUnauthorized: {"wrong    stripe: STRIPE_SECRET_KEY"},
+		http.StatusUnauthorized: {"wrong    stripe: Stripe does not know STRIPE_SECRET_KEY"},
 		http.StatusForbidden: {
 			"warning  stripe: the restricted key may not read its account", "ok       stripe: the clocks agree",
 			"warning  stripe: the webhook endpoints were not checked",

@@ -23,7 +23,7 @@ func TestForgetCommand(t *testing.T) {
 	body := `{"order_id":"order-1","amount":4200,"currency":"eur","metadata":{"name":"Lovelace"},` +
 		`"receipt_email":"augusta@example.com"}`
 	v := s.server.must(http.StatusCreated, backendKey, http.MethodPost, "/v1/payments", body).view(t)
-	s.has(forget(1, "order-9"), "There is no order order-9.")
+	s.has(forget(1, "order-9"), "The order order-9 does not exist.")
 	s.has(forget(1, "order-1"), "The order order-1 is not finished: payment "+v.PaymentIntent+" is pending")
 	expect(t, "payments", s.pay(v, "pm_card_visa").Status, "succeeded")
 	s.server.awaitState(v, "paid")
