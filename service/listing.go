@@ -11,12 +11,15 @@ import (
 type listing interface {
 	// ListOrders returns a page of orders, newest first. It returns CodeInvalidRequest for an invalid cursor.
 	ListOrders(ctx context.Context, q payment.OrderQuery) (payment.OrderPage, error)
-	// PruneIndex removes expired orders from the index and returns their number.
-	PruneIndex(ctx context.Context) (int, error)
+	// PruneIndex takes one step of the pass that removes expired orders from the index.
+	PruneIndex(ctx context.Context) (payment.PruneStep, error)
 }
 
-// pruneEvery is the interval of index pruning. Pages leave out expired orders in any case.
-const pruneEvery = 12 * time.Hour
+// Pauses between two steps that remove expired orders from the index. Pages leave out expired orders in any case.
+const (
+	pruneLook  = 10 * time.Minute // at most: another process may have ended a pass, or Redis is another
+	pruneRetry = time.Minute      // after an error
+)
 
 // Orders returns a page of orders, newest first, and the cursor of the next one, empty at the end.
 func (s *Service) Orders(ctx context.Context, q payment.OrderQuery) ([]OrderView, string, error) {
@@ -46,10 +49,18 @@ func (s *Service) Orders(ctx context.Context, q payment.OrderQuery) ([]OrderView
 	return orders, page.Next, nil
 }
 
-func (s *Service) pruneOnce(ctx context.Context) error {
-	gone, err := s.listing.PruneIndex(ctx)
-	if gone > 0 {
-		s.Logger.InfoContext(ctx, "index: removed orders that have expired", "orders", gone)
-	}
-	return err
+// pruneIndex removes expired orders from the index, a step at a time, until the context ends.
+func (s *Service) pruneIndex(ctx context.Context) {
+	gone := 0
+	s.repeatPaced(ctx, "index", func(ctx context.Context) (time.Duration, error) {
+		step, err := s.listing.PruneIndex(ctx)
+		if gone += step.Gone; gone > 0 && step.Left == 0 {
+			s.Logger.InfoContext(ctx, "index: removed orders that have expired", "orders", gone)
+			gone = 0
+		}
+		if err != nil {
+			return pruneRetry, err
+		}
+		return min(step.Wait, pruneLook), nil
+	})
 }

@@ -114,7 +114,7 @@ func (s *Service) runNets(ctx context.Context) error {
 	nets.Go(func() error { s.repeat(ctx, "catch-up", catchUpEvery, s.catchUpOnce); return nil })
 	nets.Go(func() error { s.repeat(ctx, "restore", restoreEvery, s.restoreNext); return nil })
 	nets.Go(func() error { s.repeat(ctx, "sweep", sweepPause, s.sweepOnce); return nil })
-	nets.Go(func() error { s.repeat(ctx, "index", pruneEvery, s.pruneOnce); return nil })
+	nets.Go(func() error { s.pruneIndex(ctx); return nil })
 	nets.Go(func() error { s.servePasses(ctx); return nil })
 	return nets.Wait()
 }
@@ -125,8 +125,15 @@ func (s *Service) sweepOnce(ctx context.Context) error {
 
 // repeat runs the work with a pause after each time, until the context ends.
 func (s *Service) repeat(ctx context.Context, name string, every time.Duration, work func(context.Context) error) {
+	s.repeatPaced(ctx, name, func(ctx context.Context) (time.Duration, error) { return every, work(ctx) })
+}
+
+// repeatPaced runs the work until the context ends. After each time it pauses for what the work returned.
+func (s *Service) repeatPaced(
+	ctx context.Context, name string, work func(context.Context) (time.Duration, error),
+) {
 	for ctx.Err() == nil {
-		err := work(ctx)
+		every, err := work(ctx)
 		switch {
 		case err == nil:
 			s.observer().Reconciled(name)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"kasse/service/payment"
 )
@@ -74,37 +75,33 @@ func parseOrderCursor(text string) (listed, bool) {
 	return l, l.order.Valid() && l.cursor() == text
 }
 
-// PruneIndex removes the entries of expired orders from the indexes of all partitions, and returns the number
-// of orders. It examines 128 entries at a time.
-func (s *Store) PruneIndex(ctx context.Context) (gone int, err error) {
-	for _, part := range s.partitions() {
-		orders, err := s.pruneIndex(ctx, part, part.byCreation(), 0)
-		gone += orders
-		if err == nil {
-			_, err = s.pruneIndex(ctx, part, part.byCustomer(), stampLength)
-		}
-		if err != nil {
-			return gone, err
-		}
-	}
-	return gone, nil
-}
+// Orders that have expired leave the index within pruneEvery and prunePass, which is less than 12 hours.
+const (
+	pruneEvery = 6 * time.Hour          // from the beginning of a pass to that of the next
+	prunePass  = 5 * time.Hour          // that a pass may take
+	prunePause = 100 * time.Millisecond // between two steps, at least
+)
 
-func (s *Store) pruneIndex(ctx context.Context, part partition, index string, stamp int) (gone int, err error) {
-	start, rank := "-inf", int64(0)
-	for {
-		keys := []string{index, s.meta(part)}
-		reply, err := pruneIndexScript.Run(ctx, s.redis, keys, start, rank, part.order(""), stamp).Slice()
-		if err != nil {
-			return gone, unavailable(err)
+// PruneIndex takes one step of the pass that removes expired orders from the indexes, in each partition. A step examines
+// 128 entries at most. All processes make the same pass, and the steps are spread over hours.
+func (s *Store) PruneIndex(ctx context.Context) (step payment.PruneStep, err error) {
+	calls := make([]scriptCall, s.Partitions)
+	for n, part := range s.partitions() {
+		calls[n] = scriptCall{
+			[]string{part.byCreation(), part.byCustomer(), s.meta(part), part.prune()},
+			[]any{pruneEvery.Milliseconds(), prunePass.Milliseconds(), part.order(""), stampLength},
 		}
-		count, _ := reply[2].(int64)
-		gone += int(count)
-		next, more := reply[0].(string)
-		if !more {
-			return gone, nil
-		}
-		start = next
-		rank, _ = reply[1].(int64)
 	}
+	step.Wait = pruneEvery
+	for _, result := range s.runScripts(ctx, pruneIndexScript, calls) {
+		reply, failed := result.Int64Slice()
+		if failed != nil || len(reply) < 3 {
+			err = unavailable(cmp.Or(failed, errReplyFormat))
+			continue
+		}
+		left, rest := int(reply[1]), time.Duration(reply[2])*time.Millisecond
+		step.Gone, step.Left = step.Gone+int(reply[0]), step.Left+left
+		step.Wait = max(min(step.Wait, rest/time.Duration(max(left, 1))), prunePause)
+	}
+	return step, err
 }

@@ -56,6 +56,7 @@ func (p partition) notOurs(id payment.ID) string    { return string(p) + "notour
 func (p partition) order(id payment.OrderID) string { return string(p) + "order:" + string(id) }
 func (p partition) byCreation() string              { return string(p) + "index:created" }
 func (p partition) byCustomer() string              { return string(p) + "index:customer" }
+func (p partition) prune() string                   { return string(p) + "prune" }
 func (p partition) events() string                  { return string(p) + "events" }
 func (p partition) changed() string                 { return string(p) + "changed" }
 func (p partition) reads() string                   { return string(p) + "reads" }

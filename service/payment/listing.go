@@ -50,6 +50,13 @@ type OrderPage struct {
 	Next   string
 }
 
+// PruneStep is the result of one step of the pass that removes expired orders from the index.
+type PruneStep struct {
+	Gone int           // orders that were removed
+	Left int           // steps that are left of the pass, of all partitions together; zero: it has ended
+	Wait time.Duration // until the next step, or the next pass
+}
+
 // list sets the order's entry in the index. An order is listed under the customer of its current payment, or
 // of its terms while it has no payment. A former customer no longer finds it.
 func (o *Order) list(c *Changes, now time.Time) {

@@ -1,27 +1,112 @@
--- Takes orders that are gone out of one bucket of an index.
--- KEYS[1] index  KEYS[2] meta
--- ARGV[1] score from which to look for the bucket  ARGV[2] first rank to look at  ARGV[3] prefix of the orders' keys
--- ARGV[4] characters of a member before the order's id
--- Returns {score and rank to go on with, or false at the end, entries taken out}, or the error NOMETA.
-if redis.call('HEXISTS', KEYS[2], 'schema') == 0 then
+-- Takes one step of the pass that removes expired orders from a partition's indexes. A step looks at one bucket. The
+-- pass is kept in Redis: it goes on where another process, or an earlier start, has left it.
+-- KEYS[1] index by creation  KEYS[2] index by customer  KEYS[3] meta  KEYS[4] pass
+-- ARGV[1] milliseconds from the beginning of a pass to that of the next  ARGV[2] milliseconds that a pass may take
+-- ARGV[3] prefix of the orders' keys  ARGV[4] characters of a member of the index by customer before the order's id
+-- Returns {orders removed, steps left of the pass, milliseconds left for them}; without steps left the milliseconds
+-- are those until the next pass. Or the error NOMETA.
+--
+-- The index by customer is looked through only after orders were removed from the other, and there only the entries of
+-- orders that were created between the first and the last of these.
+if redis.call('HEXISTS', KEYS[3], 'schema') == 0 then
   return redis.error_reply('NOMETA this partition is not initialised')
 end
-local starts = redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf', 'LIMIT', 0, 2)
-if not starts[1] then
-  return {false, 0, 0}
+local now = redis.call('TIME')
+local ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local stored = redis.call('HMGET', KEYS[4], 'began', 'index', 'start', 'rank', 'first', 'last')
+local began, index, start, rank = tonumber(stored[1]), stored[2], stored[3], tonumber(stored[4])
+local first, last = tonumber(stored[5]), tonumber(stored[6]) -- creation of the orders removed in this pass
+local clockWentBack = began and began > ms
+if not began or index == '' and (clockWentBack or ms - began >= tonumber(ARGV[1])) then
+  -- What is gone is not known before the first pass: it looks at all customers.
+  first, last = not began and 0 or nil, not began and 2 ^ 53 or nil
+  began, index, start, rank = ms, 'created', '-inf', 0
+elseif index == '' then
+  return {0, 0, began + ARGV[1] - ms}
+elseif clockWentBack then
+  began = ms
 end
-local bucket, rank, count = KEYS[1] .. ':' .. starts[1], tonumber(ARGV[2]), 128
-local members = redis.call('ZRANGE', bucket, rank, rank + count - 1)
-local gone = 0
-for _, member in ipairs(members) do
-  if redis.call('EXISTS', ARGV[3] .. string.sub(member, tonumber(ARGV[4]) + 1)) == 0 then
-    gone = gone + redis.call('ZREM', bucket, member)
+
+-- Returns the members whose order is gone. Mostly none is, and one command tells so.
+local function expired(members, from)
+  local keys, gone = {}, {}
+  for i, member in ipairs(members) do
+    keys[i] = ARGV[3] .. string.sub(member, from)
+  end
+  if #keys == 0 or redis.call('EXISTS', unpack(keys)) == #keys then
+    return gone
+  end
+  for i, key in ipairs(keys) do
+    if redis.call('EXISTS', key) == 0 then
+      gone[#gone + 1] = members[i]
+    end
+  end
+  return gone
+end
+
+-- Removes the expired orders among the entries of a bucket, and returns how many.
+local function pruneCreated(bucket, entries)
+  local members, created = {}, {}
+  for i = 1, #entries, 2 do
+    members[#members + 1], created[entries[i]] = entries[i], tonumber(entries[i + 1])
+  end
+  local gone = expired(members, 1)
+  for _, member in ipairs(gone) do
+    redis.call('ZREM', bucket, member)
+    first = math.min(first or created[member], created[member])
+    last = math.max(last or created[member], created[member])
+  end
+  return #gone
+end
+
+local function pruneCustomers(bucket, entries)
+  local members, stamp = {}, tonumber(ARGV[4])
+  for i = 1, #entries, 2 do
+    local created = tonumber(string.sub(entries[i], 1, stamp), 36)
+    if created >= first and created <= last then
+      members[#members + 1] = entries[i]
+    end
+  end
+  local gone = expired(members, stamp + 1)
+  for _, member in ipairs(gone) do
+    redis.call('ZREM', bucket, member)
+  end
+  return #gone
+end
+
+local directory = index == 'created' and KEYS[1] or KEYS[2]
+local starts = redis.call('ZRANGEBYSCORE', directory, start, '+inf', 'LIMIT', 0, 2)
+local removed, most = 0, 128
+local more = false
+if starts[1] then
+  local bucket = directory .. ':' .. starts[1]
+  if starts[1] ~= start then
+    rank = 0 -- the bucket that the last step has left is gone
+  end
+  local entries = redis.call('ZRANGE', bucket, rank, rank + most - 1, 'WITHSCORES')
+  local gone = (index == 'created' and pruneCreated or pruneCustomers)(bucket, entries)
+  removed = index == 'created' and gone or 0
+  local size = redis.call('ZCARD', bucket)
+  if size == 0 then
+    redis.call('ZREM', directory, starts[1])
+  end
+  if size > rank + most - gone then
+    start, rank, more = starts[1], rank + most - gone, true
+  else
+    start, rank, more = starts[2], 0, starts[2] ~= nil
   end
 end
-if #members == count then
-  return {starts[1], rank + count - gone, gone}
+if not more then
+  index = index == 'created' and first and 'customer' or ''
+  start, rank = '-inf', 0
 end
-if redis.call('EXISTS', bucket) == 0 then
-  redis.call('ZREM', KEYS[1], starts[1])
+redis.call('HSET', KEYS[4], 'began', string.format('%.0f', began), 'index', index, 'start', start, 'rank', rank,
+  'first', first and string.format('%.0f', first) or '', 'last', last and string.format('%.0f', last) or '')
+if index == '' then
+  return {removed, 0, math.max(began + ARGV[1] - ms, 0)}
 end
-return {starts[2] or false, 0, gone}
+local left = redis.call('ZCOUNT', index == 'created' and KEYS[1] or KEYS[2], start, '+inf')
+if index == 'created' then
+  left = left + redis.call('ZCARD', KEYS[2])
+end
+return {removed, math.max(left, 1), math.max(began + ARGV[2] - ms, 0)}

@@ -182,7 +182,7 @@ func (g *grown) retention(ctx context.Context) error {
 	client.AddHook(hook)
 	s := store.New(client, store.Options{Partitions: partitionsOfBench, Retention: 13_200 * time.Hour})
 	began, spent := time.Now(), processorTime(g.Redis.Process.PID())
-	gone, err := s.PruneIndex(ctx)
+	gone, err := g.prune(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -196,6 +196,21 @@ func (g *grown) retention(ctx context.Context) error {
 	)
 	g.note("clearing the index of 50 orders", "commands", wholeData, float64(hook.commands.Load()))
 	return g.trim(ctx)
+}
+
+// prune makes a whole pass at once, as if the last one were long ago.
+func (g *grown) prune(ctx context.Context, s *store.Store) (gone int, err error) {
+	for n := range partitionsOfBench {
+		if err := g.Redis.Client.Del(ctx, fmt.Sprintf("kasse:{p%d}:prune", n)).Err(); err != nil {
+			return 0, err
+		}
+	}
+	for {
+		step, err := s.PruneIndex(ctx)
+		if gone += step.Gone; err != nil || step.Left == 0 {
+			return gone, err
+		}
+	}
 }
 
 // trim lets a server with half of the EVENT_RETENTION write to each partition until all of its stream is within it.

@@ -127,7 +127,9 @@ func (r *replica) ListOrders(context.Context, payment.OrderQuery) (payment.Order
 }
 
 // PruneIndex is not simulated.
-func (r *replica) PruneIndex(context.Context) (int, error) { return 0, nil }
+func (r *replica) PruneIndex(context.Context) (payment.PruneStep, error) {
+	return payment.PruneStep{Wait: time.Hour}, nil
+}
 
 // ForgetEvents is not simulated: the stream is checked at each write.
 func (r *replica) ForgetEvents(context.Context, payment.Order) (int, error) { return 0, nil }

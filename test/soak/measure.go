@@ -66,7 +66,8 @@ var kinds = []struct {
 	{regexp.MustCompile(`^kasse:\{p\d+\}:pi:`), payments, ""},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:order:`), orders, ""},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:index:created:\d+$`), "", indexed},
-	{regexp.MustCompile(`^kasse:\{p\d+\}:index:`), "", ""}, // directories, and buckets by customer; not compared
+	// Directories, buckets by customer and the pass that prunes them; not compared.
+	{regexp.MustCompile(`^kasse:\{p\d+\}:(index:|prune$)`), "", ""},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:events$`), "", entries},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:sweep$`), "", sweeps},
 	{regexp.MustCompile(`^kasse:\{p\d+\}:reads$`), "", reads},
