@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -45,7 +46,6 @@ func (s *Store) LoadDeliveries(
 	groups := pipe.XInfoGroups(ctx, part.events())
 	log := pipe.LRange(ctx, keys.log, 0, -1)
 	dead := pipe.XRange(ctx, keys.dead, "-", "+")
-	retries := pipe.ZRangeWithScores(ctx, keys.retries, 0, -1)
 	pending := make([]*redis.XPendingExtCmd, len(events))
 	for i, event := range events {
 		pending[i] = pipe.XPendingExt(ctx, &redis.XPendingExtArgs{
@@ -53,10 +53,23 @@ func (s *Store) LoadDeliveries(
 		})
 	}
 	_, _ = pipe.Exec(ctx) // each reply has its own error
-	for _, reply := range []redis.Cmder{share, log, dead, retries} {
+	for _, reply := range []redis.Cmder{share, log, dead} {
 		if err := ignoreNil(reply.Err()); err != nil {
 			return nil, unavailable(err)
 		}
+	}
+	retries := map[string]redis.Z{} // by the entry's id
+	for _, event := range events {
+		retries[event.Entry] = redis.Z{}
+	}
+	err := s.scanRetries(ctx, keys.retries, func(member string, score float64) {
+		entry, _, _ := strings.Cut(member, " ")
+		if _, wanted := retries[entry]; wanted {
+			retries[entry] = redis.Z{Member: member, Score: score}
+		}
+	})
+	if err != nil {
+		return nil, unavailable(err)
 	}
 	at := deliveryPosition{registered: share.Err() == nil}
 	for _, g := range groups.Val() {
@@ -67,7 +80,7 @@ func (s *Store) LoadDeliveries(
 	all := make([]Delivery, len(events))
 	for i, event := range events {
 		all[i].addTries(event, log.Val())
-		claimed := all[i].addRetry(event, retries.Val())
+		claimed := all[i].addRetry(retries[event.Entry])
 		all[i].addDead(event, dead.Val())
 		all[i].State = at.judge(all[i], event, claimed || len(pending[i].Val()) > 0)
 	}
@@ -106,15 +119,12 @@ func (d *Delivery) addTries(event payment.FeedEvent, log []string) {
 	}
 }
 
-// addRetry notes when the next try is due. It reports whether a worker has claimed it: its score is negative then.
-func (d *Delivery) addRetry(event payment.FeedEvent, members []redis.Z) (claimed bool) {
-	for _, m := range members {
-		member, _ := m.Member.(string)
-		if r := parseRetry(member); r.Event.Entry != event.Entry {
-			continue
-		} else if claimed = m.Score < 0; !claimed {
-			d.Due = time.UnixMilli(r.Due).UTC()
-		}
+// addRetry notes when the next try is due, if there is one. It reports whether a worker has claimed it: its score is
+// negative then.
+func (d *Delivery) addRetry(retry redis.Z) (claimed bool) {
+	member, waits := retry.Member.(string)
+	if claimed = retry.Score < 0; waits && !claimed {
+		d.Due = time.UnixMilli(parseRetry(member).Due).UTC()
 	}
 	return claimed
 }

@@ -27,22 +27,87 @@ func (s *Store) ForgetEvents(ctx context.Context, o payment.Order) (int, error) 
 	if err != nil || len(entries) == 0 {
 		return 0, err
 	}
-	groups, err := s.redis.XInfoGroups(ctx, part.events()).Result()
+	groups, err := s.pushGroups(ctx, part, entries)
 	if err != nil {
 		return 0, unavailable(err)
 	}
-	keys, names := []string{key, s.meta(part), part.events()}, []any{}
+	keys := []string{key, s.meta(part), part.events()}
+	args := []any{o.Revision, part.changed(), string(o.ID), logLines, len(groups)}
 	for _, g := range groups {
-		if id, ours := strings.CutPrefix(g.Name, push.GroupPrefix); ours {
-			keys, names = append(keys, part.push(push.EndpointID(id)).retries), append(names, g.Name)
-		}
+		keys, args = append(keys, g.keys.retries, g.keys.log), append(args, g.keys.group, g.newest)
 	}
-	args := append([]any{o.Revision, part.changed(), string(o.ID), len(names)}, names...)
 	for _, entry := range entries {
-		args = append(append(args, entry.ID, 2*len(entry.Values)), pairs(entry.Values)...)
+		args = append(append(args, entry.ID, entry.Values["id"], 2*len(entry.Values)), pairs(entry.Values)...)
+		for _, g := range groups {
+			args = append(args, len(g.retries[entry.ID]))
+			args = append(args, g.retries[entry.ID]...)
+		}
 	}
 	count, err := rewriteEventsScript.Run(ctx, s.redis, keys, args...).Int()
 	return count, unavailable(err)
+}
+
+// pushGroup is what an endpoint has of some entries in a partition.
+type pushGroup struct {
+	keys    pushKeys
+	newest  string           // line of its log, before its retries were looked through
+	retries map[string][]any // members by the entry's id
+}
+
+// pushGroups returns the endpoints that push from a partition. The script that uses the retries sees in the log
+// whether one of them has been tried meanwhile.
+func (s *Store) pushGroups(ctx context.Context, part partition, entries []redis.XMessage) (all []pushGroup, err error) {
+	groups, err := s.redis.XInfoGroups(ctx, part.events()).Result()
+	for _, info := range groups {
+		id, ours := strings.CutPrefix(info.Name, push.GroupPrefix)
+		if !ours {
+			continue
+		}
+		g := pushGroup{keys: part.push(push.EndpointID(id)), retries: map[string][]any{}}
+		for _, entry := range entries {
+			g.retries[entry.ID] = nil
+		}
+		newest, err := s.redis.LRange(ctx, g.keys.log, 0, 0).Result()
+		if err != nil {
+			return nil, err
+		}
+		g.newest = strings.Join(newest, "")
+		err = s.scanRetries(ctx, g.keys.retries, func(member string, _ float64) {
+			id, _, _ := strings.Cut(member, " ")
+			if _, wanted := g.retries[id]; wanted {
+				g.retries[id] = append(g.retries[id], member)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, err
+}
+
+// retriesAtOnce is how many retries one command reads.
+const retriesAtOnce = 500
+
+// scanRetries calls see with each retry of an endpoint in a partition and its score, in pages: there may be very many.
+// One that changes meanwhile may be missed, or seen twice.
+func (s *Store) scanRetries(ctx context.Context, key string, see func(member string, score float64)) error {
+	for cursor := uint64(0); ; {
+		page, next, err := s.redis.ZScan(ctx, key, cursor, "", retriesAtOnce).Result()
+		if err != nil {
+			return err
+		}
+		for i := 0; i+1 < len(page); i += 2 {
+			score, err := strconv.ParseFloat(page[i+1], 64)
+			if err != nil {
+				return err
+			}
+			see(page[i], score)
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
 }
 
 // eventsToForget returns the order's entries, from the first on that shows something of a person, with the fields

@@ -229,7 +229,7 @@ func (s *Store) pullRetries(ctx context.Context, e push.EndpointID, which string
 	calls := make([]scriptCall, s.Partitions)
 	for n := range calls {
 		part := s.pushPartition(n)
-		calls[n] = scriptCall{[]string{part.meta(), part.push(e).retries}, []any{which, pullAtOnce, ""}}
+		calls[n] = scriptCall{[]string{part.meta(), part.push(e).retries}, []any{which, pullAtOnce}}
 	}
 	for _, result := range s.runScripts(ctx, pushPullScript, calls) {
 		count, failed := result.Int()

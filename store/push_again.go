@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -142,40 +143,76 @@ func (s *Store) probeNow(ctx context.Context, e push.EndpointID) error {
 	return err
 }
 
-// pullRetry makes the waiting retries of one event due now. The retries hold stream ids, so that
-// the entries are read.
+// pullRetry makes the waiting retries of one event due now. They are looked for in pages.
 func (s *Store) pullRetry(ctx context.Context, e push.EndpointID, event string) (moved int, err error) {
-	for n := range s.Partitions {
-		part := s.pushPartition(n)
-		keys := part.push(e)
-		members, err := s.redis.ZRange(ctx, keys.retries, 0, -1).Result()
-		if err != nil {
+	parts, err := s.partitionsOf(ctx, event)
+	for _, part := range parts {
+		count, err := s.pullRetryIn(ctx, part, part.push(e).retries, event)
+		if moved += count; err != nil {
 			return moved, unavailable(err)
-		}
-		ids, err := s.entriesOf(ctx, part, members, event)
-		if err != nil {
-			return moved, unavailable(err)
-		}
-		for _, id := range ids {
-			count, err := pushPullScript.
-				Run(ctx, s.redis, []string{part.meta(), keys.retries}, "all", pullAtOnce, id).Int()
-			if err != nil {
-				return moved, unavailable(err)
-			}
-			moved += count
 		}
 	}
-	return moved, nil
+	return moved, err
 }
 
-// entriesOf returns the stream ids among the members whose entry is of the event.
-func (s *Store) entriesOf(ctx context.Context, part partition, members []string, event string) (
-	ids []string, err error,
+// partitionsOf returns the partition that has an event; all, where the pointer of its payment is gone.
+func (s *Store) partitionsOf(ctx context.Context, event string) ([]partition, error) {
+	id, _, _ := strings.Cut(event, ".")
+	order, found, err := s.FindOrder(ctx, payment.ID(id))
+	if err != nil || !found {
+		return s.partitions(), err
+	}
+	return []partition{s.orderPartition(order)}, nil
+}
+
+func (s *Store) pullRetryIn(ctx context.Context, part partition, retries, event string) (moved int, err error) {
+	members := map[string][]any{} // by the entry's id
+	err = s.scanRetries(ctx, retries, func(member string, score float64) {
+		if id, _, _ := strings.Cut(member, " "); score >= 0 {
+			members[id] = append(members[id], member)
+		}
+	})
+	if err != nil || len(members) == 0 {
+		return 0, err
+	}
+	ids, err := s.entriesOf(ctx, part, slices.Sorted(maps.Keys(members)), event)
+	if err != nil {
+		return 0, err
+	}
+	args := []any{"all", pullAtOnce}
+	for _, id := range ids {
+		args = append(args, members[id]...)
+	}
+	if len(args) == 2 {
+		return 0, nil
+	}
+	return pushPullScript.Run(ctx, s.redis, []string{part.meta(), retries}, args...).Int()
+}
+
+// entriesOf returns those of the stream ids whose entry is of the event. An entry is near its event's version; the
+// others are read only if none is.
+func (s *Store) entriesOf(ctx context.Context, part partition, ids []string, event string) ([]string, error) {
+	_, version, _ := strings.Cut(event, ".")
+	at := integer(version)
+	near := func(id string) bool {
+		ms := parsePosition(id).ms
+		return ms >= at-beforeVersion.Milliseconds() && ms <= at+afterVersion.Milliseconds()
+	}
+	found, err := s.entriesAmong(ctx, part, slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return !near(id)
+	}), event)
+	if err != nil || len(found) > 0 {
+		return found, err
+	}
+	return s.entriesAmong(ctx, part, slices.DeleteFunc(ids, near), event)
+}
+
+func (s *Store) entriesAmong(ctx context.Context, part partition, ids []string, event string) (
+	found []string, err error,
 ) {
-	for batch := range slices.Chunk(members, 500) {
+	for batch := range slices.Chunk(ids, retriesAtOnce) {
 		replies, err := s.redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for _, member := range batch {
-				id, _, _ := strings.Cut(member, " ")
+			for _, id := range batch {
 				pipe.XRange(ctx, part.events(), id, id)
 			}
 			return nil
@@ -186,11 +223,10 @@ func (s *Store) entriesOf(ctx context.Context, part partition, members []string,
 		for _, reply := range replies {
 			for _, m := range reply.(*redis.XMessageSliceCmd).Val() {
 				if m.Values["id"] == event {
-					ids = append(ids, m.ID)
+					found = append(found, m.ID)
 				}
 			}
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return found, nil
 }

@@ -33,7 +33,7 @@ var commands = []string{
 	"LPUSH KEY v", "LTRIM KEY 0 0", "LRANGE KEY 0 0",
 	"ZADD KEY 1 m", "ZREM KEY m", "ZCARD KEY", "ZCOUNT KEY 0 1", "ZRANGE KEY 0 0", "ZRANGEBYSCORE KEY 0 1",
 	"ZREVRANGE KEY 0 0", "ZREVRANGEBYSCORE KEY 1 0", "ZREVRANGEBYLEX KEY + -",
-	"ZREMRANGEBYSCORE KEY 0 1", "ZSCORE KEY m",
+	"ZREMRANGEBYSCORE KEY 0 1", "ZSCORE KEY m", "ZSCAN KEY 0",
 	"XADD KEY * f v", "XLEN KEY", "XRANGE KEY - +", "XREVRANGE KEY + -", "XTRIM KEY MAXLEN 0", "XDEL KEY 0-1",
 	"XACK KEY g 0-1", "XPENDING KEY g", "XREADGROUP GROUP g c STREAMS KEY >", "XGROUP CREATE KEY g 0",
 	"XINFO GROUPS KEY",
@@ -251,7 +251,7 @@ func (s *Store) allKeys() []string {
 		p.order("check"), p.foreign(
 			"pi_check",
 		), p.pointer("pi_check"), p.events(), p.reads(), p.sweep(), p.attention(), p.restore(false),
-		p.restore(true), p.masked(), p.byCreation(), p.byCustomer(), p.notOurs(
+		p.restore(true), p.masked(), p.byCreation(), p.byCustomer(), p.prune(), p.notOurs(
 			"pi_check",
 		), p.unknown("pi_check"), p.meta(), p.rebuild(), push.share, push.retries,
 		push.dead, push.log, p.fence(), p.lease("check"), p.passes(), p.catchUp(), p.quarantine(), p.readBudget(),
