@@ -14,10 +14,16 @@ import (
 // TestManyAttemptsAreLoadedByFewCommands: an order of 200 attempts has 49 blocks of earlier ones, and a load, or a
 // conflict, takes a few commands of Redis for all of them.
 func TestManyAttemptsAreLoadedByFewCommands(t *testing.T) {
+	for attempts, few := range map[int]int{64: 4, 65: 4, 68: 4, 69: 4, 200: 6, 256: 7, 257: 7, 261: 7, 600: 12} {
+		t.Run(strconv.Itoa(attempts), func(t *testing.T) { loadsByFewCommands(t, attempts, few) })
+	}
+}
+
+func loadsByFewCommands(t *testing.T, attempts, few int) {
+	t.Helper()
 	ctx, client := t.Context(), connect(t, storetest.RedisServer(t))
 	s := store.New(client, options)
 	must(t, s.Mark(ctx, store.Identity{Service: "kasse"}))
-	const attempts, few = 200, 6
 	ref := payment.Ref{Order: "o_many"}
 	o, now, err := s.LoadOrder(ctx, ref)
 	must(t, err)

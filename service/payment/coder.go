@@ -100,6 +100,9 @@ func (c *coder) key(tag int, w wire) {
 
 // peek returns tag and wire of the next field; zero at the end of the group.
 func (c *coder) peek() (tag int, w wire, size int) {
+	if len(c.buf) > 0 && c.buf[0] < 0x80 { // most tags and types are one byte, and each absent field is looked for
+		return int(c.buf[0] >> wireBits), wire(c.buf[0] & (1<<wireBits - 1)), 1
+	}
 	key, size := binary.Uvarint(c.buf)
 	if size <= 0 {
 		c.fail(errCutOff)
@@ -236,8 +239,10 @@ func list[T any](c *coder, tag int, items *[]T, code func(*T, *coder)) {
 		return
 	}
 	for c.open(tag) {
-		*items = append(*items, *new(T))
-		code(&(*items)[len(*items)-1], c)
+		*items = slices.Grow(*items, 1)[:len(*items)+1]
+		item := &(*items)[len(*items)-1]
+		*item = *new(T)
+		code(item, c)
 	}
 }
 

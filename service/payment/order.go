@@ -174,7 +174,12 @@ func (o *Order) last() *Attempt {
 
 // hasUnknownAttempt reports whether the order has an attempt number of which nothing is known.
 func (o *Order) hasUnknownAttempt() bool {
-	return slices.ContainsFunc(o.Attempts, func(a Attempt) bool { return a.Unknown })
+	for i := range o.Attempts { // a row is large, and there may be many
+		if o.Attempts[i].Unknown {
+			return true
+		}
+	}
+	return false
 }
 
 // Frozen reports whether the order's terms stand for good.
@@ -185,16 +190,20 @@ func (o *Order) unbound() bool { return o.last() == nil }
 
 // allCanceled reports whether all payments of the order were cancelled and no attempt is under way.
 func (o *Order) allCanceled() bool {
-	running := func(a Attempt) bool { return !a.Refused && a.State != CanceledState }
-	return !o.unbound() && !slices.ContainsFunc(o.Attempts, running)
+	for i := range o.Attempts {
+		if a := &o.Attempts[i]; !a.Refused && a.State != CanceledState {
+			return false
+		}
+	}
+	return !o.unbound()
 }
 
 // failures counts the customer's failed attempts since the order was last reopened. Failures of an earlier attempt
 // are not counted, also if their events come later.
 func (o *Order) failures() int {
 	count := 0
-	for _, a := range o.Attempts {
-		if a.Number > o.Reopened {
+	for i := range o.Attempts {
+		if a := &o.Attempts[i]; a.Number > o.Reopened {
 			count += a.Failures
 		}
 	}
