@@ -78,6 +78,11 @@ func (s *Store) LoadEvents(ctx context.Context, q payment.FeedQuery) (payment.Fe
 		if len(page.Events) > 0 || !page.More || looked >= mostLooked {
 			return page, nil
 		}
+		if q.Order != "" {
+			if err := s.skipOthers(ctx, at, q.Order); err != nil {
+				return payment.FeedPage{}, err
+			}
+		}
 	}
 }
 

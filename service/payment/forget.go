@@ -114,6 +114,29 @@ func (o *Order) OldestEvent() time.Time {
 	return oldest.Add(-clocksApart)
 }
 
+// EventsBetween returns two moments between which all events of the order were appended, by Redis's clock: the making
+// of its oldest payment, and its last visible change. They are not known if a payment is not loaded or not known, if
+// payments that are no attempts name the order, or if its events were appended again.
+func (o *Order) EventsBetween() (first, last time.Time, known bool) {
+	if !o.Stored() || o.Forgotten > 0 || o.ForeignCount > 0 || o.hasUnknownAttempt() {
+		return first, last, false
+	}
+	made := int64(0)
+	for i := range o.Attempts {
+		a := &o.Attempts[i]
+		p := o.Loaded[a.Payment]
+		switch {
+		case a.Refused && a.Payment == "":
+			continue
+		case p == nil, p.Record.Created == 0:
+			return first, last, false
+		case made == 0 || p.Record.Created < made:
+			made = p.Record.Created
+		}
+	}
+	return time.Unix(made, 0), time.UnixMilli(o.Version), made > 0
+}
+
 // clocksApart is the largest lead of Stripe's clock, which dates a PaymentIntent, over Redis's, which dates
 // events.
 const clocksApart = 24 * time.Hour
