@@ -34,7 +34,6 @@ func feedOf(t *testing.T, s *store.Store, order payment.OrderID) (ids []string, 
 // TestFeedOfOneOrderSkipsOthers: the feed of one order examines few entries of others, however many the stream has. It
 // examines all where an event of the order may be anywhere.
 func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
-	ctx := t.Context()
 	const others = 50_000 // before and after, one a second
 	for name, c := range map[string]struct {
 		change func(*payment.Order)
@@ -51,7 +50,7 @@ func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
 			o := options
 			o.Partitions = 1
 			s := store.New(client, o)
-			must(t, s.Mark(ctx, store.Identity{Service: "kasse"}))
+			must(t, s.Mark(t.Context(), store.Identity{Service: "kasse"}))
 			id, ended := payment.ID("pi_fed"), time.Now()
 			began := ended.Add(-others * time.Second)
 			appendOthers(t, client, began.Add(-others*time.Second), others)
@@ -61,7 +60,7 @@ func TestFeedOfOneOrderSkipsOthers(t *testing.T) {
 				want = append(want, "pi_fed.far")
 				appendEvent(t, client, ended.Add(time.Second), "pi_fed.far", `{"payment_intent":"pi_fed","order_id":"o_fed"}`)
 			}
-			must(t, client.ConfigResetStat(ctx).Err())
+			must(t, client.ConfigResetStat(t.Context()).Err())
 			ids, requests := feedOf(t, s, storetest.OrderOf(id))
 			if !slices.Equal(ids, want) {
 				t.Errorf("the feed has %v, want %v", ids, want)

@@ -82,8 +82,8 @@ const (
 	prunePause = 100 * time.Millisecond // between two steps, at least
 )
 
-// PruneIndex takes one step of the pass that removes expired orders from the indexes, in each partition. A step examines
-// 128 entries at most. All processes make the same pass, and the steps are spread over hours.
+// PruneIndex takes one step of the pass that removes expired orders from the indexes, in each partition. A step
+// examines 128 entries at most. All processes make the same pass, and the steps are spread over hours.
 func (s *Store) PruneIndex(ctx context.Context) (step payment.PruneStep, err error) {
 	calls := make([]scriptCall, s.Partitions)
 	for n, part := range s.partitions() {

@@ -147,7 +147,8 @@ func TestPruneAsksForFewOrders(t *testing.T) {
 	}
 }
 
-// TestPruneSurvivesTheClock: a pass whose beginning is in the future, since Redis's clock went back, does not wait for it.
+// TestPruneSurvivesTheClock: a pass whose beginning is in the future, since Redis's clock went back, does not wait for
+// it.
 func TestPruneSurvivesTheClock(t *testing.T) {
 	p := newPruned(t)
 	first, err := p.replicas[0].PruneIndex(t.Context())

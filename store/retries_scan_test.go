@@ -198,21 +198,29 @@ func (b *backlogged) failOthers(t *testing.T, count int) {
 // delivery.
 func TestForgetSendsAgainWhatMayNotHaveArrived(t *testing.T) {
 	for name, c := range map[string]struct {
-		meanwhile func(t *testing.T, b *backlogged)
-		sent      int // of the two events
+		again  bool // the second event fails again
+		others int  // failures of another event
+		replay bool // of the delivered event
+		sent   int  // of the two events
 	}{
-		"nothing happens":                {func(*testing.T, *backlogged) {}, 1},
-		"others fail":                    {func(t *testing.T, b *backlogged) { b.failOthers(t, 30) }, 1},
-		"it fails again":                 {func(t *testing.T, b *backlogged) { b.failAgain(t) }, 1},
-		"so many fail that none can say": {func(t *testing.T, b *backlogged) { b.failAgain(t); b.failOthers(t, 50) }, 0},
-		"the delivered one is replayed": {func(t *testing.T, b *backlogged) {
-			_, _, _, err := b.store.Replay(t.Context(), []push.EndpointID{b.endpoint}, "", "")
-			must(t, err)
-		}, 0},
+		"nothing happens":                {sent: 1},
+		"others fail":                    {others: 30, sent: 1},
+		"it fails again":                 {again: true, sent: 1},
+		"so many fail that none can say": {again: true, others: 50},
+		"the delivered one is replayed":  {replay: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBacklogged(t, 0)
-			b.client.AddHook(&afterScan{then: func() { c.meanwhile(t, b) }})
+			b.client.AddHook(&afterScan{then: func() {
+				if c.again {
+					b.failAgain(t)
+				}
+				b.failOthers(t, c.others)
+				if c.replay {
+					_, _, _, err := b.store.Replay(t.Context(), []push.EndpointID{b.endpoint}, "", "")
+					must(t, err)
+				}
+			}})
 			sent := b.forget(t)
 			if len(sent) != c.sent || slices.Contains(sent, b.second.Event.ID) {
 				t.Errorf("the endpoint is not to be sent %v, of which it may not have %s", sent, b.second.Event.ID)
