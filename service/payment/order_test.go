@@ -236,8 +236,8 @@ func TestFailuresClose(t *testing.T) {
 	}
 }
 
-// TestLateFailuresDoNotCloseAReopenedOrder: the event of a failed attempt on an earlier payment can come after the order
-// was reopened.
+// TestLateFailuresDoNotCloseAReopenedOrder: the event of a failed attempt on an earlier payment can come after the
+// order was reopened.
 func TestLateFailuresDoNotCloseAReopenedOrder(t *testing.T) {
 	o := openOrder("pi_1")
 	o.Rules.MaxFailures = 1
