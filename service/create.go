@@ -134,7 +134,9 @@ func (s *Service) openNext(
 		}
 		until := now.Add(s.StripeTimeout + leaseMargin)
 		return payment.All{
-			terms, payment.Reserved{Form: form, Session: session}, payment.Leased{Owner: l.owner, Until: until},
+			terms,
+			payment.Reserved{Form: form, Session: session, Reopens: r.Reopen},
+			payment.Leased{Owner: l.owner, Until: until},
 		}, nil
 	})
 	if err != nil {

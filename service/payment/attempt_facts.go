@@ -6,13 +6,19 @@ import (
 )
 
 // Reserved is a fact: the next attempt is about to be sent to Stripe with the form. A closed order is open again.
+// Reopens is true if the create may reopen the order. Failed attempts of earlier payments then never close it, also if
+// their events come later: after a loss Redis may not know yet that the order was closed.
 type Reserved struct {
 	Form    string
 	Session SessionFeatures
+	Reopens bool
 }
 
 func (f Reserved) applyTo(o *Order, now time.Time) {
 	o.reopen()
+	if f.Reopens {
+		o.Reopened = len(o.Attempts)
+	}
 	o.Attempts = append(o.Attempts, Attempt{
 		Number: len(o.Attempts) + 1, Terms: o.Terms, Session: &f.Session, Form: f.Form, Ours: true,
 		Reserved: now.UnixMilli(), Tried: now.UnixMilli(),

@@ -258,6 +258,22 @@ func TestLateFailuresDoNotCloseAReopenedOrder(t *testing.T) {
 	}
 }
 
+// TestLateFailuresAfterALoss: Redis has lost that the order was closed, so a create that may reopen the order finds it
+// open. The failures that the catch-up finds afterwards do not close it, unless the create was not allowed to reopen.
+func TestLateFailuresAfterALoss(t *testing.T) {
+	for _, reopens := range []bool{true, false} {
+		o := openOrder("pi_1")
+		o.Rules.MaxFailures = 1
+		o, _ = follow(o, seenAs("pi_1", 1, read(30, canceled("ch_2"))), Reserved{Reopens: reopens},
+			seenAs("pi_2", 2, opening(50, pending())))
+		o, _ = follow(o, seenAs("pi_1", 1, event("evt_1", 10, declined("ch_1"))),
+			seenAs("pi_1", 1, event("evt_2", 20, declined("ch_2"))))
+		if closed := o.Closed == ClosedByFailures; closed == reopens {
+			t.Errorf("a create that may reopen: %t; the order is closed: %t", reopens, closed)
+		}
+	}
+}
+
 // TestPointerOutlivesItsOrder: a pointer always expires later than its order.
 func TestPointerOutlivesItsOrder(t *testing.T) {
 	o := openOrder("pi_1")
