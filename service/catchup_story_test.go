@@ -47,6 +47,20 @@ var catchUpStories = map[string]func(*shop){
 		s.catchesUp()
 		s.shows(second.ID, payment.Paid, 100)
 	},
+	"a part of Redis that went back three hours": func(s *shop) {
+		opened, _ := s.creates(s.key(4200))
+		s.catchesUp()
+		goBack := s.copyOrders()
+		s.becomes(opened.ID, payment.Succeeded)
+		s.catchesUp()
+		s.shows(opened.ID, payment.Paid, 4200)
+		s.pass(3 * time.Hour)
+		s.catchesUp()
+		goBack()
+		s.shows(opened.ID, payment.Pending, 4200)
+		s.catchesUp()
+		s.shows(opened.ID, payment.Paid, 4200)
+	},
 	"a pass that fails is made again": func(s *shop) {
 		opened, _ := s.creates(s.key(4200))
 		s.catchesUp()
@@ -87,6 +101,42 @@ var catchUpStories = map[string]func(*shop){
 		s.catchesUp()
 		s.shows(whole.ID, payment.Paid, 100)
 	},
+}
+
+// copyOrders copies the orders, and the cursors of the catch-up that lie with them. The function returns Redis to the
+// copy; the other partitions keep what they have.
+func (s *shop) copyOrders() (goBack func()) {
+	s.t.Helper()
+	texts, hashes := map[string]string{}, map[string]map[string]string{}
+	for _, key := range s.redis.Keys() {
+		part, _, isOrder := strings.Cut(key, "}:order:")
+		if !isOrder {
+			continue
+		}
+		hashes[key] = map[string]string{}
+		fields, _ := s.redis.HKeys(key)
+		for _, field := range fields {
+			hashes[key][field] = s.redis.HGet(key, field)
+		}
+		texts[part+"}:catchup"], _ = s.redis.Get(part + "}:catchup")
+	}
+	if len(texts) == 0 || texts["kasse:{p0}:catchup"] != "" {
+		s.t.Fatal("the orders lie in partition 0, or nowhere")
+	}
+	return func() {
+		for key, text := range texts {
+			s.redis.Del(key)
+			if text != "" {
+				_ = s.redis.Set(key, text)
+			}
+		}
+		for key, fields := range hashes {
+			s.redis.Del(key)
+			for field, value := range fields {
+				s.redis.HSet(key, field, value)
+			}
+		}
+	}
 }
 
 // TestCatchUpStories: no webhook is ever delivered.
