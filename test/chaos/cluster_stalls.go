@@ -9,35 +9,67 @@ import (
 	"kasse/test/wait"
 )
 
-// stall stops single nodes for a moment, until the function is called, as a machine does that has too much to do. A
-// replica lags then, or a master is replaced that lives.
+// stalls stops nodes for moments, as a machine does that has too much to do. A replica lags then, or a master is
+// replaced that lives.
+type stalls struct {
+	*cluster
+	dice *rand.Rand
+	all  sync.WaitGroup
+}
+
+// stall stops nodes until the function is called.
 func (c *cluster) stall(ctx context.Context, seed uint64) (stop func()) {
 	if !c.shape.stalls {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	dice := rand.New(rand.NewPCG(seed, 0))
-	var all sync.WaitGroup
-	all.Go(func() {
-		for wait.Pause(ctx, time.Duration(dice.Int64N(int64(500*time.Millisecond)))) {
-			node, lasts := c.nodes[dice.IntN(len(c.nodes))], time.Duration(dice.Int64N(int64(c.shape.nodeTimeout/2)))
-			if dice.IntN(4) == 0 {
-				lasts *= 3
+	s := &stalls{cluster: c, dice: rand.New(rand.NewPCG(seed, 0))}
+	s.all.Go(func() {
+		for wait.Pause(ctx, s.below(2*time.Second)) {
+			if s.dice.IntN(2) == 0 {
+				s.stopOne(ctx)
+			} else {
+				s.stopSome(ctx)
 			}
-			if node.held.Load() || !c.stalling.TryRLock() {
-				continue
-			}
-			node.freeze()
-			all.Go(func() {
-				defer c.stalling.RUnlock()
-				wait.Pause(ctx, lasts)
-				if !node.held.Load() {
-					node.thaw()
-				}
-			})
 		}
 	})
-	return func() { cancel(); all.Wait() }
+	return func() { cancel(); s.all.Wait() }
+}
+
+// below draws a duration.
+func (s *stalls) below(most time.Duration) time.Duration { return time.Duration(s.dice.Int64N(int64(most))) }
+
+// stopOne stops any node for less than it takes to count as failed.
+func (s *stalls) stopOne(ctx context.Context) {
+	s.stop(ctx, s.nodes[s.dice.IntN(len(s.nodes))], 0, s.below(s.shape.nodeTimeout))
+}
+
+// stopSome stops a node for about as long as it takes to be replaced, and others while its successor is elected.
+func (s *stalls) stopSome(ctx context.Context) {
+	timeout := s.shape.nodeTimeout
+	first := s.dice.IntN(len(s.nodes))
+	s.stop(ctx, s.nodes[first], 0, timeout+s.below(timeout*3/2))
+	for n, node := range s.nodes {
+		if n != first && s.dice.IntN(3) > 0 {
+			s.stop(ctx, node, timeout*2/3+s.below(timeout*3/2), s.below(timeout*2/3))
+		}
+	}
+}
+
+// stop stops a node after a pause, unless a fault holds it.
+func (s *stalls) stop(ctx context.Context, node *redisServer, pause, lasts time.Duration) {
+	s.all.Go(func() {
+		wait.Pause(ctx, pause)
+		if node.held.Load() || !s.stalling.TryRLock() {
+			return
+		}
+		defer s.stalling.RUnlock()
+		node.freeze()
+		wait.Pause(ctx, lasts)
+		if !node.held.Load() {
+			node.thaw()
+		}
+	})
 }
 
 // calm ends all stalls, waits until the cluster is whole, and keeps it so until the function is called.
