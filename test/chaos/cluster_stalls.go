@@ -37,7 +37,9 @@ func (c *cluster) stall(ctx context.Context, seed uint64) (stop func()) {
 }
 
 // below draws a duration.
-func (s *stalls) below(most time.Duration) time.Duration { return time.Duration(s.dice.Int64N(int64(most))) }
+func (s *stalls) below(most time.Duration) time.Duration {
+	return time.Duration(s.dice.Int64N(int64(most)))
+}
 
 // stopOne stops any node for less than it takes to count as failed.
 func (s *stalls) stopOne(ctx context.Context) {

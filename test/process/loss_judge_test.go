@@ -83,9 +83,11 @@ func (c *lossCase) judgeShown(all map[string][]intent, stream map[string][]event
 	}
 	rebuilt := when == "after rebuild"
 	for _, p := range c.w.all {
-		a, err := p.ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
-		if err != nil || a.status != http.StatusOK {
-			c.problem("%s the order is answered %d %s (%v)", when, a.status, a.body, err)
+		a := c.repeat(when+" the order", func() (answer, error) {
+			return p.ask(backendKey, http.MethodGet, "/v1/orders/"+c.order, "")
+		})
+		if a.status != http.StatusOK {
+			c.problem("%s the order is answered %d %s", when, a.status, a.body)
 			return
 		}
 		var order struct{ Payment lossView }
