@@ -169,9 +169,10 @@ func TestConfirmsTogether(t *testing.T) {
 	stored, c := mustWrite(t, s, "pi_stale")
 	stored.Revision = "1-AAAAAAAAAAA"
 	var all sync.WaitGroup
+	until := time.Now().Add(time.Hour)
 	save := func(n int) {
 		all.Go(func() {
-			if err := s.SavePointer(ctx, payment.ID(fmt.Sprint("pi_", n)), "o_1", time.Now().Add(time.Hour)); err != nil {
+			if err := s.SavePointer(ctx, payment.ID(fmt.Sprint("pi_", n)), "o_1", until); err != nil {
 				t.Errorf("write %d: %v", n, err)
 			}
 		})

@@ -24,7 +24,7 @@ import (
 type costOptions struct {
 	modes    []string // of Redis; the first is the one to which the others are compared
 	replicas int      // of each master
-	confirm  int      // REDIS_WAIT_REPLICAS, where there are replicas
+	confirm  int      // REDIS_WAIT_REPLICAS, where there are replicas; -1: all of them
 	fsync    string   // appendfsync of all servers
 	tasks    *regexp.Regexp
 }
@@ -42,8 +42,8 @@ func costFlags(flags *flag.FlagSet) *costOptions {
 			o.modes, err = parseModes(text)
 			return err
 		})
-	flags.IntVar(&o.replicas, "replicas", 2, "of cost: replicas of each master, but for a single server")
-	flags.IntVar(&o.confirm, "confirm", 1, "of cost: REDIS_WAIT_REPLICAS, where there are replicas")
+	flags.IntVar(&o.replicas, "replicas", 1, "of cost: replicas of each master, but for a single server")
+	flags.IntVar(&o.confirm, "confirm", -1, "of cost: REDIS_WAIT_REPLICAS, where there are replicas; -1: all of them")
 	flags.StringVar(&o.fsync, "appendfsync", "always", "of cost: appendfsync of all redis-servers")
 	return o
 }
@@ -238,7 +238,20 @@ func (s *costSetup) settings(more map[string]string) map[string]string {
 }
 
 // confirmed is REDIS_WAIT_REPLICAS.
-func (s *costSetup) confirmed() int { return min(s.cost.confirm, len(s.servers.Replicas)) }
+func (s *costSetup) confirmed() int {
+	if len(s.servers.Replicas) == 0 {
+		return 0
+	}
+	return s.cost.confirmed()
+}
+
+// confirmed is REDIS_WAIT_REPLICAS, where there are replicas.
+func (o costOptions) confirmed() int {
+	if o.confirm < 0 {
+		return o.replicas
+	}
+	return o.confirm
+}
 
 // initialize runs kasse init.
 func (s *costSetup) initialize(ctx context.Context) error {

@@ -60,7 +60,7 @@ func coresFor(orders float64, order, idle spent, servers float64) (peak, mean sp
 // dayTables prints what one order costs, and what a day of orders needs.
 func (b *bench) dayTables() {
 	fmt.Fprint(b.out, "\nProcessor time of one order in µs: Kasse + masters + replicas + sentinels.\n")
-	b.costHead("what an order needs | times")
+	b.costHead("what an order needs", "times")
 	for _, r := range dayOrder {
 		b.costRow(fmt.Sprintf("%s | %g", r.what, r.count), func(mode string) string {
 			return r.cost(b.costsIn(mode)).times(r.count).String()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -10,7 +11,7 @@ func (b *bench) costTables() {
 	fmt.Fprintf(
 		b.out, "\nProcessor time in µs of a request: Kasse + masters + replicas + sentinels. Medians of %d rounds.\n"+
 			"appendfsync %s. Behind sentinels and on the cluster: %d replicas of each master, REDIS_WAIT_REPLICAS=%d.\n",
-		b.rounds, b.cost.fsync, b.cost.replicas, min(b.cost.confirm, b.cost.replicas),
+		b.rounds, b.cost.fsync, b.cost.replicas, b.cost.confirmed(),
 	)
 	b.costHead("request")
 	for _, t := range b.chosenTasks() {
@@ -19,7 +20,8 @@ func (b *bench) costTables() {
 	b.costRow("idle, % of a core", func(mode string) string {
 		return b.costMedian(mode, taskIdle, "%core").text("%.2f")
 	})
-	fmt.Fprint(b.out, "\nRequests for the same processor time, by the first setup: of Kasse; of Kasse and the masters.\n")
+	fmt.Fprint(b.out, "\nRequests for the same processor time, by the first setup: by the time of Kasse; by that of "+
+		"Kasse and the masters (least to most).\n")
 	b.costHead("request")
 	for _, t := range b.chosenTasks() {
 		b.costRow(t.name, func(mode string) string { return b.costRatios(mode, t.name) })
@@ -29,9 +31,9 @@ func (b *bench) costTables() {
 	}
 }
 
-func (b *bench) costHead(first string) {
-	fmt.Fprintf(b.out, "\n| %s | %s |\n|---|%s\n", first, strings.Join(b.cost.modes, " | "),
-		strings.Repeat("---|", len(b.cost.modes)))
+func (b *bench) costHead(first ...string) {
+	columns := append(first, b.cost.modes...)
+	fmt.Fprintf(b.out, "\n| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 }
 
 func (b *bench) costRow(name string, cell func(mode string) string) {
@@ -77,5 +79,5 @@ func (b *bench) costRatios(mode, task string) string {
 	if rounds == 0 {
 		return "not measured"
 	}
-	return fmt.Sprintf("%.2f × and %.2f ×", median(alone), median(both))
+	return fmt.Sprintf("%.2f; %.2f (%.2f to %.2f)", median(alone), median(both), slices.Min(both), slices.Max(both))
 }

@@ -86,7 +86,7 @@ func TestCostRatios(t *testing.T) {
 		s["single"].note(taskRead, 1, spent{kasse: 8 * busy, masters: 2 * busy}, "µs/op")
 		s["cluster"].note(taskRead, 1, spent{kasse: 10 * busy, masters: 10 * busy}, "µs/op")
 	}
-	if got := b.costRatios("cluster", taskRead); got != "0.80 × and 0.50 ×" {
+	if got := b.costRatios("cluster", taskRead); got != "0.80; 0.50 (0.50 to 0.50)" {
 		t.Error(got)
 	}
 	if got := b.costOf("cluster", taskRead); got != (spent{kasse: 30, masters: 30}) {
